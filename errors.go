@@ -1,0 +1,84 @@
+package sessioncleanup
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Errors that callers tell apart with errors.Is. Backends map what their driver reports to them.
+var (
+	// ErrNotFound: there is no such session, or it is not the caller's to see.
+	ErrNotFound = errors.New("session not found")
+	// ErrForbidden: the caller's role does not allow the operation.
+	ErrForbidden = errors.New("not allowed")
+	// ErrInvalid: an argument, an option or a setting is wrong; the message names it, its value and what would be right.
+	ErrInvalid = errors.New("invalid")
+	// ErrTooMany: the brake stopped a run that would have deleted too large a part of all sessions.
+	ErrTooMany = errors.New("too many sessions would be deleted")
+	// ErrLeaseHeld: another instance holds the lease; another run is at work.
+	ErrLeaseHeld = errors.New("lease is held by another instance")
+	// ErrLeaseLost: the lease that guarded a batch passed to another instance; the batch was not committed.
+	ErrLeaseLost = errors.New("lease was lost")
+	// ErrDisabled: the policy says that no cleanup may run.
+	ErrDisabled = errors.New("cleanup is disabled by the policy")
+	// ErrUnavailable: the database cannot be reached, or is too busy just now. Nothing was changed, and the
+	// same call may succeed later. Runs retry on it.
+	ErrUnavailable = errors.New("database unavailable")
+	// ErrNotInstalled: the database lacks what Migrate adds.
+	ErrNotInstalled = errors.New("not installed in this database")
+	// ErrNewerSchema: the database was migrated by a newer version of this library.
+	ErrNewerSchema = errors.New("database was migrated by a newer version of sessioncleanup")
+)
+
+// TooManyError is the ErrTooMany of a run: what the brake saw.
+type TooManyError struct {
+	Due      int     // sessions that the run would have deleted
+	Fraction float64 // Policy.MaxDeleteFraction in force
+}
+
+// Error says what was stopped, and how to go on.
+func (e *TooManyError) Error() string {
+	return fmt.Sprintf("%v: %d sessions are due, more than %g %% of all; check the clock and the thresholds, then force the run if that is meant",
+		ErrTooMany, e.Due, 100*e.Fraction)
+}
+
+// Is makes errors.Is(err, ErrTooMany) hold.
+func (e *TooManyError) Is(target error) bool { return target == ErrTooMany }
+
+// LeaseHeldError is the ErrLeaseHeld of an attempt to take a lease: who has it, and until when.
+type LeaseHeldError struct {
+	Name   string
+	Holder string
+	Until  time.Time
+}
+
+// Error names the lease, its holder and the time at which it ends unless renewed.
+func (e *LeaseHeldError) Error() string {
+	return fmt.Sprintf("%v: %q is held by %s until %s", ErrLeaseHeld, e.Name, e.Holder, e.Until.UTC().Format(time.RFC3339))
+}
+
+// Is makes errors.Is(err, ErrLeaseHeld) hold.
+func (e *LeaseHeldError) Is(target error) bool { return target == ErrLeaseHeld }
+
+// BatchError is how a Store reports a batch that failed because of its rows, a foreign key without cascade
+// for example, and not because of the connection. The batch was rolled back. A run narrows such a batch down
+// to the rows at fault and goes on without them.
+type BatchError struct {
+	IDs  []string // the sessions that the batch had selected, in order
+	Next string   // the cursor past them, as in Outcome.Next
+	Err  error
+}
+
+// Error names the sessions by number and the cause.
+func (e *BatchError) Error() string {
+	return fmt.Sprintf("batch of %d sessions: %v", len(e.IDs), e.Err)
+}
+
+// Unwrap gives the driver's error.
+func (e *BatchError) Unwrap() error { return e.Err }
+
+// invalidf makes an ErrInvalid with a message.
+func invalidf(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,106 @@
+// Package sqlfile keeps SQL in .sql files and out of Go strings: a file holds named statements, and the names of
+// the host's tables and columns stand in them as "{key}", in double quotes, so that the file is valid SQL as it is.
+//
+//	-- name: touch
+//	UPDATE "{sessions}" SET "{last_activity}" = now() WHERE "{id}" = ANY ($1);
+//
+//	statements, err := sqlfile.Parse(source)
+//	sql, err := statements.Fill("touch", sqlfile.Names{"sessions": sqlfile.Table("app.rooms"), …})
+package sqlfile
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Statements maps the names of statements to their text.
+type Statements map[string]string
+
+// Names maps the keys of placeholders to the SQL that stands for them: a quoted identifier made by Column or Table,
+// or another fixed expression, such as NULL for a column that the host does not have. Never a user's value.
+type Names map[string]string
+
+var (
+	nameLine    = regexp.MustCompile(`(?m)^-- name: (\w+)[ \t]*\n`)
+	placeholder = regexp.MustCompile(`"\{(\w+)\}"`)
+)
+
+// Parse splits sources into their named statements. Text before the first name is an error, as is a name that stands twice.
+func Parse(sources ...string) (Statements, error) {
+	out := Statements{}
+	for _, source := range sources {
+		heads := nameLine.FindAllStringSubmatchIndex(source, -1)
+		if len(heads) == 0 || strings.TrimSpace(stripComments(source[:heads[0][0]])) != "" {
+			return nil, fmt.Errorf("sqlfile: text outside a named statement: %.60q", source)
+		}
+		for i, head := range heads {
+			end := len(source)
+			if i+1 < len(heads) {
+				end = heads[i+1][0]
+			}
+			name := source[head[2]:head[3]]
+			if _, twice := out[name]; twice {
+				return nil, fmt.Errorf("sqlfile: statement %q stands twice", name)
+			}
+			out[name] = strings.TrimSpace(source[head[1]:end])
+		}
+	}
+	return out, nil
+}
+
+// MustParse is Parse for sources that are embedded in the program.
+func MustParse(sources ...string) Statements {
+	out, err := Parse(sources...)
+	if err != nil {
+		panic(err)
+	}
+	return out
+}
+
+// Fill gives the named statement with its placeholders filled in. A name or a key that is not there is an error.
+func (s Statements) Fill(name string, names Names) (string, error) {
+	text, ok := s[name]
+	if !ok {
+		return "", fmt.Errorf("sqlfile: no statement %q", name)
+	}
+	return Fill(text, names)
+}
+
+// Fill fills the placeholders of one statement.
+func Fill(text string, names Names) (string, error) {
+	var missing []string
+	filled := placeholder.ReplaceAllStringFunc(text, func(match string) string {
+		key := match[2 : len(match)-2]
+		value, ok := names[key]
+		if !ok {
+			missing = append(missing, key)
+		}
+		return value
+	})
+	if len(missing) > 0 {
+		slices.Sort(missing)
+		return "", fmt.Errorf("sqlfile: nothing to fill in for %s", strings.Join(slices.Compact(missing), ", "))
+	}
+	return filled, nil
+}
+
+// Column quotes a column's name.
+func Column(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+// Table quotes a table's name, which may have a schema before it.
+func Table(name string) string {
+	parts := strings.Split(name, ".")
+	for i, part := range parts {
+		parts[i] = Column(part)
+	}
+	return strings.Join(parts, ".")
+}
+
+func stripComments(text string) string {
+	lines := strings.Split(text, "\n")
+	return strings.Join(slices.DeleteFunc(lines, func(line string) bool {
+		return strings.HasPrefix(strings.TrimSpace(line), "--")
+	}), "\n")
+}

@@ -1,0 +1,39 @@
+package sqlfile_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+func TestFillQuotesNamesAndReportsMissingOnes(t *testing.T) {
+	t.Parallel()
+	statements := sqlfile.MustParse("-- what this file holds\n\n-- name: touch\nUPDATE \"{sessions}\" SET \"{at}\" = 1;\n-- name: none\nSELECT 1;\n")
+
+	got, err := statements.Fill("touch", sqlfile.Names{"sessions": sqlfile.Table("app.rooms"), "at": sqlfile.Column(`a"t`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `UPDATE "app"."rooms" SET "a""t" = 1;`; got != want {
+		t.Errorf("Fill = %s, want %s", got, want)
+	}
+	for name, want := range map[string]string{"touch": "nothing to fill in for at, sessions", "nothing": `no statement "nothing"`} {
+		if _, err := statements.Fill(name, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Fill(%s) fails with %v, want %q", name, err, want)
+		}
+	}
+}
+
+func TestParseRefusesAmbiguousFiles(t *testing.T) {
+	t.Parallel()
+	for source, want := range map[string]string{
+		"SELECT 1;":                                   "outside a named statement",
+		"SELECT 1;\n-- name: a\nSELECT 2;":            "outside a named statement",
+		"-- name: a\nSELECT 1;\n-- name: a\nSELECT 2": "stands twice",
+	} {
+		if _, err := sqlfile.Parse(source); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Parse(%q) fails with %v, want %q", source, err, want)
+		}
+	}
+}

@@ -1,0 +1,268 @@
+package sessioncleanup
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Never, as a threshold of a Policy or a Run, turns that phase off.
+const Never time.Duration = -1
+
+// Defaults of a Policy. The thresholds and alerts are those of docs/guide.md.
+const (
+	DefaultInactiveAfter     = 24 * time.Hour
+	DefaultDeleteAfter       = 30 * 24 * time.Hour
+	DefaultTouchInterval     = time.Minute
+	DefaultBatchSize         = 1000
+	DefaultBatchBudget       = 50 * time.Millisecond
+	DefaultMaxDeleteFraction = 0.5
+	DefaultEventsKeep        = 90 * 24 * time.Hour
+	DefaultAlertDue          = 100
+	DefaultAlertActivityRate = 0.5
+)
+
+// brakeFloor is the number of deletions that the brake never stops: a fraction of a small table says little.
+const brakeFloor = 100
+
+// maxThreshold is the longest threshold accepted, about 100 years; longer ones are typing errors.
+const maxThreshold = 100 * 365 * 24 * time.Hour
+
+// Switch is a yes-or-no setting whose zero value means "the default", so that a zero Policy is a useful one.
+type Switch int8
+
+// The values of a Switch.
+const (
+	Default Switch = iota
+	On
+	Off
+)
+
+// Or is the setting's value, or def where it was left at Default.
+func (s Switch) Or(def bool) bool {
+	switch s {
+	case On:
+		return true
+	case Off:
+		return false
+	default:
+		return def
+	}
+}
+
+// SwitchOf is On for true and Off for false.
+func SwitchOf(on bool) Switch {
+	if on {
+		return On
+	}
+	return Off
+}
+
+// Policy holds the thresholds and limits of the lifecycle. The zero value is the guide's policy; each field's
+// comment ends with its default, which zero stands for. Validate says what else is wrong.
+type Policy struct {
+	// InactiveAfter is how long an active session may go unused before it is deactivated. Never turns
+	// deactivation off, of expired sessions too. Default: 24 h.
+	InactiveAfter time.Duration
+	// DeleteAfter is how long ago an inactive session was last used, or expired, when it is deleted. Never
+	// turns deletion off. Default: 30 days.
+	DeleteAfter time.Duration
+	// AutoCleanupDefault is whether new sessions may be cleaned up automatically. Default: On.
+	AutoCleanupDefault Switch
+	// ReactivateOnActivity makes an inactive session active again when it is touched. Default: Off.
+	ReactivateOnActivity Switch
+	// Enabled is whether runs may happen at all. Default: On.
+	Enabled Switch
+
+	// TouchInterval is how often at most the activity of one session is written. All cutoffs lie this much
+	// further back, so that no session is ever cleaned up early because of it. Default: 60 s.
+	TouchInterval time.Duration
+
+	// BatchSize is the largest number of sessions in one transaction. Default: 1000.
+	BatchSize int
+	// BatchBudget is how long one transaction should take; the size of batches adapts to it. Default: 50 ms.
+	BatchBudget time.Duration
+	// Rate limits a run to this many sessions per second. Default: no limit.
+	Rate float64
+	// MaxDeleteFraction is the brake: a run that would delete more than this fraction of all sessions, and
+	// more than 100, deletes nothing and fails with ErrTooMany, unless it is forced. 1 lifts the brake.
+	// Default: 0.5.
+	MaxDeleteFraction float64
+	// EventsKeep is how long the audit log keeps its events. Never keeps them forever. Default: 90 days.
+	EventsKeep time.Duration
+
+	// AlertDue raises an alert when more sessions than this are due. Default: 100.
+	AlertDue int
+	// AlertActivityRate raises an alert when the active part of all sessions is smaller. Default: 0.5.
+	AlertActivityRate float64
+}
+
+// WithDefaults is the policy with every zero field replaced by its default.
+func (p Policy) WithDefaults() Policy {
+	p = p.Or(Policy{
+		InactiveAfter: DefaultInactiveAfter, DeleteAfter: DefaultDeleteAfter,
+		AutoCleanupDefault: On, ReactivateOnActivity: Off, Enabled: On,
+		TouchInterval: DefaultTouchInterval,
+		BatchSize:     DefaultBatchSize, BatchBudget: DefaultBatchBudget,
+		MaxDeleteFraction: DefaultMaxDeleteFraction, EventsKeep: DefaultEventsKeep,
+		AlertDue: DefaultAlertDue, AlertActivityRate: DefaultAlertActivityRate,
+	})
+	return p
+}
+
+// Or is the policy with every zero field taken from base: what is set here wins.
+func (p Policy) Or(base Policy) Policy {
+	setIfZero(&p.InactiveAfter, base.InactiveAfter)
+	setIfZero(&p.DeleteAfter, base.DeleteAfter)
+	setIfZero(&p.AutoCleanupDefault, base.AutoCleanupDefault)
+	setIfZero(&p.ReactivateOnActivity, base.ReactivateOnActivity)
+	setIfZero(&p.Enabled, base.Enabled)
+	setIfZero(&p.TouchInterval, base.TouchInterval)
+	setIfZero(&p.BatchSize, base.BatchSize)
+	setIfZero(&p.BatchBudget, base.BatchBudget)
+	setIfZero(&p.Rate, base.Rate)
+	setIfZero(&p.MaxDeleteFraction, base.MaxDeleteFraction)
+	setIfZero(&p.EventsKeep, base.EventsKeep)
+	setIfZero(&p.AlertDue, base.AlertDue)
+	setIfZero(&p.AlertActivityRate, base.AlertActivityRate)
+	return p
+}
+
+func setIfZero[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Validate reports the first field that cannot be right, as an ErrInvalid that names it, its value and what
+// would be right. A zero field is always right: it stands for its default.
+func (p Policy) Validate() error {
+	thresholds := []struct {
+		field string
+		value time.Duration
+		never bool
+	}{
+		{"InactiveAfter", p.InactiveAfter, true},
+		{"DeleteAfter", p.DeleteAfter, true},
+		{"EventsKeep", p.EventsKeep, true},
+		{"TouchInterval", p.TouchInterval, false},
+		{"BatchBudget", p.BatchBudget, false},
+	}
+	for _, t := range thresholds {
+		switch {
+		case t.value == Never && t.never, t.value == 0:
+		case t.value < 0 && t.never:
+			return invalidf("Policy.%s is %v: want a positive duration, or Never", t.field, t.value)
+		case t.value < 0:
+			return invalidf("Policy.%s is %v: want a positive duration", t.field, t.value)
+		case t.value > maxThreshold:
+			return invalidf("Policy.%s is %v: want at most %v", t.field, t.value, maxThreshold)
+		}
+	}
+	switch {
+	case p.BatchSize < 0:
+		return invalidf("Policy.BatchSize is %d: want a positive number of sessions", p.BatchSize)
+	case p.AlertDue < 0:
+		return invalidf("Policy.AlertDue is %d: want a positive number of sessions", p.AlertDue)
+	case !inRange(p.Rate, math.MaxFloat64):
+		return invalidf("Policy.Rate is %v: want a positive number of sessions per second, or 0 for no limit", p.Rate)
+	case !inRange(p.MaxDeleteFraction, 1):
+		return invalidf("Policy.MaxDeleteFraction is %v: want a fraction above 0 and up to 1", p.MaxDeleteFraction)
+	case !inRange(p.AlertActivityRate, 1):
+		return invalidf("Policy.AlertActivityRate is %v: want a fraction above 0 and up to 1", p.AlertActivityRate)
+	}
+	switches := []struct {
+		field string
+		value Switch
+	}{
+		{"AutoCleanupDefault", p.AutoCleanupDefault},
+		{"ReactivateOnActivity", p.ReactivateOnActivity},
+		{"Enabled", p.Enabled},
+	}
+	for _, s := range switches {
+		if s.value < Default || s.value > Off {
+			return invalidf("Policy.%s is %d: want Default, On or Off", s.field, s.value)
+		}
+	}
+	return nil
+}
+
+// inRange reports whether v is a number from 0 to most; a NaN is not.
+func inRange(v, most float64) bool { return v >= 0 && v <= most }
+
+// CutoffsAt computes what is due at now, the store's clock. Times are cut to milliseconds, the finest that
+// every backend keeps, always towards the past: nothing becomes due early.
+func (p Policy) CutoffsAt(now time.Time) Cutoffs {
+	p = p.WithDefaults()
+	c := Cutoffs{Now: now.UTC().Truncate(time.Millisecond)}
+	if p.InactiveAfter != Never {
+		c.Inactive = c.Now.Add(-p.InactiveAfter - p.TouchInterval)
+	}
+	if p.DeleteAfter != Never {
+		c.Delete = c.Now.Add(-p.DeleteAfter - p.TouchInterval)
+	}
+	return c
+}
+
+// The environment variables that PolicyFromEnv reads, as the guide names them.
+const (
+	EnvEnabled            = "SESSION_CLEANUP_ENABLED"
+	EnvInactiveHours      = "SESSION_INACTIVE_HOURS"
+	EnvDeleteDays         = "SESSION_DELETE_DAYS"
+	EnvAutoCleanupDefault = "SESSION_AUTO_CLEANUP_DEFAULT"
+)
+
+// PolicyFromEnv reads the guide's variables with getenv, usually os.Getenv. A variable that is unset or empty
+// leaves its field zero, that is, at its default. One that cannot be read is an ErrInvalid that names the
+// variable and its value. Hours and days may be fractions, or "never".
+func PolicyFromEnv(getenv func(string) string) (Policy, error) {
+	var p Policy
+	var err error
+	if p.Enabled, err = parseSwitch(EnvEnabled, getenv(EnvEnabled)); err != nil {
+		return Policy{}, err
+	}
+	if p.AutoCleanupDefault, err = parseSwitch(EnvAutoCleanupDefault, getenv(EnvAutoCleanupDefault)); err != nil {
+		return Policy{}, err
+	}
+	if v := getenv(EnvInactiveHours); v != "" {
+		if p.InactiveAfter, err = ParseThreshold(EnvInactiveHours, v, time.Hour); err != nil {
+			return Policy{}, err
+		}
+	}
+	if v := getenv(EnvDeleteDays); v != "" {
+		if p.DeleteAfter, err = ParseThreshold(EnvDeleteDays, v, 24*time.Hour); err != nil {
+			return Policy{}, err
+		}
+	}
+	return p, nil
+}
+
+func parseSwitch(name, value string) (Switch, error) {
+	switch strings.ToLower(strings.TrimSpace(value)) {
+	case "":
+		return Default, nil
+	case "true", "1", "yes", "on":
+		return On, nil
+	case "false", "0", "no", "off":
+		return Off, nil
+	default:
+		return Default, invalidf("%s is %q: want true or false", name, value)
+	}
+}
+
+// ParseThreshold reads a threshold given as a number of units, such as hours or days, or "never". The number
+// may be a fraction and must be positive. Errors are ErrInvalid and name what was given as name.
+func ParseThreshold(name, value string, unit time.Duration) (time.Duration, error) {
+	value = strings.TrimSpace(value)
+	if strings.EqualFold(value, "never") {
+		return Never, nil
+	}
+	n, err := strconv.ParseFloat(value, 64)
+	most := float64(maxThreshold) / float64(unit)
+	if err != nil || !(n*float64(unit) >= 1 && n <= most) {
+		return 0, invalidf("%s is %q: want a positive number up to %.0f, or never", name, value, most)
+	}
+	return time.Duration(n * float64(unit)), nil
+}

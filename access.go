@@ -1,0 +1,90 @@
+package sessioncleanup
+
+import "fmt"
+
+// Role is how much a Principal may do.
+type Role string
+
+// The roles, as in docs/guide.md. Any other role, the empty one included, may do nothing.
+const (
+	RoleAdmin  Role = "admin"  // everything
+	RoleOwner  Role = "owner"  // its own sessions: lists, figures, events and every change, but no cleanup run
+	RoleViewer Role = "viewer" // nothing
+)
+
+// roleSystem is the role of the service itself, which is what New gives.
+const roleSystem Role = "system"
+
+// Principal is somebody who asks for something.
+type Principal struct {
+	Role Role
+	// ID is the owner's ID for RoleOwner, as in Session.OwnerID. For other roles it only names the actor in
+	// events and logs.
+	ID string
+}
+
+// Actor is the principal as events and logs name it: "admin:alice", "owner:42", or the role alone.
+func (p Principal) Actor() string {
+	if p.ID == "" {
+		return string(p.Role)
+	}
+	return string(p.Role) + ":" + p.ID
+}
+
+// As gives the same operations limited to what the principal may do. Somebody else's session is ErrNotFound for
+// an owner, like one that does not exist; what a role does not allow at all is ErrForbidden.
+func (m *Manager) As(p Principal) *Manager {
+	limited := *m
+	limited.who = p
+	return &limited
+}
+
+// allowAll permits operations that concern all sessions at once.
+func (m *Manager) allowAll(operation string) error {
+	switch m.who.Role {
+	case roleSystem, RoleAdmin:
+		return nil
+	default:
+		return m.forbidden(operation)
+	}
+}
+
+// scope permits operations on some sessions and gives the owner whose sessions they are limited to, or "" for
+// all. asked is the owner that the caller wants to see, or "".
+func (m *Manager) scope(operation, asked string) (string, error) {
+	switch m.who.Role {
+	case roleSystem, RoleAdmin:
+		return asked, nil
+	case RoleOwner:
+		// Without an ID the filter would be empty, and an empty filter means everybody's sessions.
+		if m.who.ID == "" || asked != "" && asked != m.who.ID {
+			return "", m.forbidden(operation)
+		}
+		return m.who.ID, nil
+	default:
+		return "", m.forbidden(operation)
+	}
+}
+
+// target permits an operation on one session.
+func (m *Manager) target(operation, id string) (Target, error) {
+	owner, err := m.scope(operation, "")
+	if err != nil {
+		return Target{}, err
+	}
+	if id == "" {
+		return Target{}, invalidf("%s: session id is empty: want the id of a session", operation)
+	}
+	return Target{ID: id, OwnerID: owner}, nil
+}
+
+func (m *Manager) forbidden(operation string) error {
+	return fmt.Errorf("%s: %w for %s", operation, ErrForbidden, roleName(m.who.Role))
+}
+
+func roleName(r Role) string {
+	if r == "" {
+		return "somebody without a role"
+	}
+	return "role " + string(r)
+}

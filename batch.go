@@ -1,0 +1,188 @@
+package sessioncleanup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"time"
+)
+
+const (
+	firstBatch    = 100              // a run's first batch, until its speed is known
+	batchGrace    = 5 * time.Second  // what a batch at hand gets to finish when the run is stopped
+	finishTimeout = 10 * time.Second // for recording a run and letting its lease go
+	maxTries      = 6                // of a batch, on ErrUnavailable
+	firstBackoff  = 100 * time.Millisecond
+)
+
+// sweep does one phase, batch by batch, until nothing is due.
+//
+// The size of batches follows the time budget: it doubles while batches take less than half of it and halves when
+// they take more. A batch that fails on a row is tried again at half its size, down to that row alone, which is
+// reported and passed over.
+func (r *run) sweep(ctx context.Context, p phase) error {
+	size := r.sized(firstBatch)
+	for after := ""; ; {
+		if err := r.pause(ctx); err != nil {
+			return err
+		}
+		started := time.Now()
+		out, err := r.try(ctx, p, Batch{Cause: r.cause, Cutoffs: r.result.Cutoffs, Limit: size, After: after, Lease: r.lease})
+		took := time.Since(started)
+		if bad, ok := errors.AsType[*BatchError](err); ok && len(bad.IDs) > 0 {
+			if len(bad.IDs) > 1 {
+				size = r.sized(len(bad.IDs) / 2)
+				continue
+			}
+			r.fail(ctx, p, bad)
+			out = Outcome{Next: bad.Next}
+		} else if err != nil {
+			return err
+		}
+		r.done(ctx, p, out, took)
+		if out.Next == "" {
+			return nil
+		}
+		after = out.Next
+		switch {
+		case took > r.policy.BatchBudget:
+			size = r.sized(size / 2)
+		case took < r.policy.BatchBudget/2:
+			size = r.sized(size * 2)
+		}
+	}
+}
+
+// sized keeps a batch's size within the policy: no more than BatchSize, and with a rate no more than a second's worth.
+func (r *run) sized(n int) int {
+	most := r.policy.BatchSize
+	if r.policy.Rate > 0 {
+		most = int(min(float64(most), math.Ceil(r.policy.Rate)))
+	}
+	return max(1, min(n, most))
+}
+
+// done adds a committed batch to the result and charges it to the rate.
+func (r *run) done(ctx context.Context, p phase, out Outcome, took time.Duration) {
+	*p.count += len(out.IDs)
+	r.result.Batches++
+	r.result.LongestBatch = max(r.result.LongestBatch, took)
+	if r.policy.Rate > 0 {
+		from := r.charged
+		if now := time.Now(); from.Before(now) {
+			from = now
+		}
+		r.charged = from.Add(time.Duration(float64(len(out.IDs)) / r.policy.Rate * float64(time.Second)))
+	}
+	log := r.m.log
+	log.InfoContext(ctx, "sessions "+string(p.action), "run_id", r.cause.RunID, "actor", r.cause.Actor, "count", len(out.IDs), "duration", took)
+	if log.Enabled(ctx, slog.LevelDebug) {
+		for _, id := range out.IDs {
+			log.DebugContext(ctx, "session "+string(p.action), "run_id", r.cause.RunID, "session_id", id, "actor", r.cause.Actor)
+		}
+	}
+	if r.opts.Progress != nil {
+		r.opts.Progress(Progress{Action: p.action, Done: r.result.Deleted + r.result.Deactivated, Total: r.result.Due, Elapsed: time.Since(r.started)})
+	}
+}
+
+// fail reports a session that cannot be changed.
+func (r *run) fail(ctx context.Context, p phase, bad *BatchError) {
+	r.result.Failed++
+	if len(r.result.Failures) < maxFailures {
+		r.result.Failures = append(r.result.Failures, Failure{SessionID: bad.IDs[0], Action: p.action, Error: bad.Err.Error()})
+	}
+	r.m.log.WarnContext(ctx, "session could not be "+string(p.action),
+		"run_id", r.cause.RunID, "session_id", bad.IDs[0], "actor", r.cause.Actor, "error", bad.Err)
+}
+
+// try does one batch, again with growing pauses while the database is unavailable. A run that is stopped lets the
+// batch at hand finish, within batchGrace.
+func (r *run) try(ctx context.Context, p phase, b Batch) (Outcome, error) {
+	batchCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(batchGrace, cancel) })
+	defer stop()
+	return retry(ctx, func() (Outcome, error) {
+		out, err := p.step(batchCtx, b)
+		if errors.Is(err, ErrUnavailable) {
+			r.inDoubt = true
+			r.m.log.WarnContext(ctx, "batch will be tried again", "run_id", b.Cause.RunID, "error", err)
+		}
+		return out, err
+	})
+}
+
+// pause waits, before a batch and outside of any transaction, until the rate allows it, and keeps the lease alive.
+func (r *run) pause(ctx context.Context) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if time.Since(r.renewed) > r.m.leaseTTL/3 {
+			if err := r.acquire(ctx); err != nil {
+				if errors.Is(err, ErrLeaseHeld) {
+					err = fmt.Errorf("%w: %w", ErrLeaseLost, err)
+				}
+				return err
+			}
+		}
+		wait := time.Until(r.charged)
+		if wait <= 0 {
+			return nil
+		}
+		if err := sleep(ctx, min(wait, r.m.leaseTTL/3)); err != nil {
+			return err
+		}
+	}
+}
+
+// acquire takes the lease of runs, or renews it.
+func (r *run) acquire(ctx context.Context) error {
+	asked := time.Now()
+	lease, err := retry(ctx, func() (Lease, error) {
+		return r.m.store.Lease(ctx, LeaseRequest{Name: cleanupName, Holder: r.result.RunID, TTL: r.m.leaseTTL})
+	})
+	if err != nil {
+		return err
+	}
+	if r.lease.Name != "" && lease.Epoch != r.lease.Epoch { // somebody else had it in between
+		return ErrLeaseLost
+	}
+	r.lease, r.renewed = lease, asked
+	return nil
+}
+
+func (r *run) release(ctx context.Context) error {
+	_, err := r.m.store.Lease(ctx, LeaseRequest{Name: r.lease.Name, Holder: r.lease.Holder})
+	return err
+}
+
+// retry calls f until it does something else than fail with ErrUnavailable, some times at most.
+func retry[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	backoff := firstBackoff
+	for try := 1; ; try++ {
+		out, err := f()
+		if try == maxTries || !errors.Is(err, ErrUnavailable) {
+			return out, err
+		}
+		if sleep(ctx, backoff) != nil {
+			return out, err
+		}
+		backoff *= 2
+	}
+}
+
+// sleep waits for d, or fails when ctx ends first.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,163 @@
+package sessioncleanup
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// MaxPage is the largest page that List and Events give.
+const MaxPage = 1000
+
+const defaultPage = 50
+
+// ListOptions selects sessions for Manager.List. The zero value lists the first 50 sessions, longest unused first.
+type ListOptions struct {
+	OwnerID string // only this owner's. Default: all that the caller may see
+	Status  Status // only these. Default: all
+	Text    string // only those whose name, code or ID contains it. Default: all
+
+	Sort       Sort   // Default: SortLastActivity
+	Descending bool   // reverses the order
+	Cursor     string // SessionPage.Next of the page before. Default: from the start
+	Limit      int    // sessions in the page, at most MaxPage. Default: 50
+	Count      bool   // also count what matches on all pages
+
+	// InactiveAfter and DeleteAfter measure Status instead of the policy's thresholds. Default: the policy's.
+	InactiveAfter time.Duration
+	DeleteAfter   time.Duration
+}
+
+// SessionPage is a part of a list.
+type SessionPage struct {
+	Sessions []Session `json:"sessions"`
+	Next     string    `json:"next_cursor,omitempty"` // for ListOptions.Cursor; empty when there is no more
+	Total    int       `json:"total,omitempty"`       // what matches on all pages, when asked for
+	Cutoffs  Cutoffs   `json:"-"`                     // what the statuses were measured against
+}
+
+// List gives a page of sessions. Pages neither repeat nor lose a session that stays as it is while they are read.
+// A cursor only continues the list that it came from: with another filter or order it is an ErrInvalid.
+func (m *Manager) List(ctx context.Context, o ListOptions) (SessionPage, error) {
+	const operation = "list sessions"
+	owner, err := m.scope(operation, o.OwnerID)
+	if err != nil {
+		return SessionPage{}, err
+	}
+	o.OwnerID = owner
+	policy, err := m.policy.override(o.InactiveAfter, o.DeleteAfter)
+	if err == nil {
+		err = o.normalize()
+	}
+	if err != nil {
+		return SessionPage{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	after, err := o.decode(o.Cursor)
+	if err != nil {
+		return SessionPage{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	cutoffs, err := m.cutoffs(ctx, policy)
+	if err != nil {
+		return SessionPage{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	q := Query{
+		OwnerID: o.OwnerID, Status: o.Status, Text: o.Text, Cutoffs: cutoffs,
+		Sort: o.Sort, Descending: o.Descending, After: after, Limit: o.Limit,
+	}
+	if o.Count {
+		q.CountUpTo = countAll
+	}
+	page, err := m.store.List(ctx, q)
+	if err != nil {
+		return SessionPage{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	out := SessionPage{Sessions: make([]Session, 0, len(page.Sessions)), Total: page.Total, Next: o.encode(page.Next), Cutoffs: cutoffs}
+	for _, s := range page.Sessions {
+		out.Sessions = append(out.Sessions, withStatus(s, cutoffs))
+	}
+	return out, nil
+}
+
+// normalize fills in defaults and reports what is wrong.
+func (o *ListOptions) normalize() error {
+	setIfZero(&o.Sort, SortLastActivity)
+	switch {
+	case !slices.Contains(Sorts(), o.Sort):
+		return invalidf("sort is %q: want one of %s", o.Sort, joined(Sorts()))
+	case o.Status != "" && !slices.Contains(Statuses(), o.Status):
+		return invalidf("status is %q: want one of %s", o.Status, joined(Statuses()))
+	case o.Limit < 0 || o.Limit > MaxPage:
+		return invalidf("limit is %d: want 1 to %d", o.Limit, MaxPage)
+	case strings.ContainsRune(o.Text, 0):
+		return invalidf("text is %q: want no NUL character", o.Text)
+	}
+	setIfZero(&o.Limit, defaultPage)
+	return nil
+}
+
+// token is what a cursor holds: a position, and which list it belongs to.
+type token struct {
+	List string `json:"l"`
+	Position
+}
+
+func (o *ListOptions) encode(p *Position) string {
+	if p == nil {
+		return ""
+	}
+	data, err := json.Marshal(token{List: o.fingerprint(), Position: *p})
+	if err != nil { // two strings always marshal
+		panic(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(data)
+}
+
+func (o *ListOptions) decode(cursor string) (*Position, error) {
+	if cursor == "" {
+		return nil, nil
+	}
+	var t token
+	data, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err == nil {
+		err = json.Unmarshal(data, &t)
+	}
+	if err == nil && o.Sort != SortName && t.Key != "" {
+		_, err = time.Parse(time.RFC3339Nano, t.Key)
+	}
+	if err != nil || strings.ContainsRune(t.Key+t.ID, 0) {
+		return nil, invalidf("cursor is %.100q: want one that an earlier page gave", cursor)
+	}
+	if t.List != o.fingerprint() {
+		return nil, invalidf("cursor belongs to a list with another filter or order: want the same as for the page before")
+	}
+	return &t.Position, nil
+}
+
+// fingerprint tells lists apart whose cursors must not be mixed.
+func (o *ListOptions) fingerprint() string {
+	sum := sha256.New()
+	for _, part := range []string{o.OwnerID, string(o.Status), o.Text, string(o.Sort), strconv.FormatBool(o.Descending)} {
+		fmt.Fprintf(sum, "%d:%s", len(part), part)
+	}
+	return base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:9])
+}
+
+// override is the policy with other thresholds, where they are given.
+func (p Policy) override(inactiveAfter, deleteAfter time.Duration) (Policy, error) {
+	p = Policy{InactiveAfter: inactiveAfter, DeleteAfter: deleteAfter}.Or(p)
+	return p, p.Validate()
+}
+
+func joined[T ~string](values []T) string {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = string(v)
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,96 @@
+package sessioncleanup
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Stats are the figures of all sessions, or of one owner's, and what follows from them. The names of the JSON
+// fields are those of docs/guide.md.
+type Stats struct {
+	Counts
+	At time.Time `json:"at"` // the store's clock
+
+	CleanupCandidates    int     `json:"cleanup_candidates"`     // due for deactivation + due for deletion
+	ActivityRate         float64 `json:"activity_rate"`          // active / total; 0 when there are no sessions
+	CleanupEfficiency    float64 `json:"cleanup_efficiency"`     // candidates / total; 0 when there are no sessions
+	OldestOverdueSeconds float64 `json:"oldest_overdue_seconds"` // Counts.OldestOverdue
+
+	// LastRun is the event of the last run; nil when there was none, and for an owner's figures.
+	LastRun *Event  `json:"last_run,omitempty"`
+	Alerts  []Alert `json:"alerts"`
+}
+
+// Alert is something that somebody should look at.
+type Alert struct {
+	Code    AlertCode `json:"code"`
+	Message string    `json:"message"`
+}
+
+// AlertCode tells alerts apart.
+type AlertCode string
+
+// The alerts that the guide recommends. The limits are in the Policy.
+const (
+	AlertTooManyDue    AlertCode = "too_many_due"
+	AlertLowActivity   AlertCode = "low_activity"
+	AlertCleanupFailed AlertCode = "cleanup_failed"
+)
+
+// Stats gives the figures of one owner's sessions, or of all with an empty owner; for an owner that is all of its own.
+func (m *Manager) Stats(ctx context.Context, owner string) (Stats, error) {
+	const operation = "count sessions"
+	owner, err := m.scope(operation, owner)
+	if err != nil {
+		return Stats{}, err
+	}
+	cutoffs, err := m.cutoffs(ctx, m.policy)
+	if err != nil {
+		return Stats{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	counts, err := m.store.Counts(ctx, CountsQuery{Cutoffs: cutoffs, OwnerID: owner})
+	if err != nil {
+		return Stats{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	s := Stats{Counts: counts, At: cutoffs.Now, OldestOverdueSeconds: counts.OldestOverdue.Seconds(), Alerts: []Alert{}}
+	s.CleanupCandidates = counts.DueForDeactivation + counts.DueForDeletion
+	if counts.Total > 0 {
+		s.ActivityRate = float64(counts.Active) / float64(counts.Total)
+		s.CleanupEfficiency = float64(s.CleanupCandidates) / float64(counts.Total)
+	}
+	if owner == "" {
+		last, ok, err := m.LastRun(ctx)
+		if err != nil {
+			return Stats{}, fmt.Errorf("%s: %w", operation, err)
+		}
+		if ok {
+			s.LastRun = &last
+		}
+	}
+	s.Alerts = m.policy.alerts(s)
+	return s, nil
+}
+
+// alerts says which alerts hold.
+func (p Policy) alerts(s Stats) []Alert {
+	alerts := []Alert{}
+	raise := func(code AlertCode, format string, args ...any) {
+		alerts = append(alerts, Alert{Code: code, Message: fmt.Sprintf(format, args...)})
+	}
+	if s.CleanupCandidates > p.AlertDue {
+		raise(AlertTooManyDue, "%d sessions are due for cleanup, more than %d", s.CleanupCandidates, p.AlertDue)
+	}
+	if s.Total > 0 && s.ActivityRate < p.AlertActivityRate {
+		raise(AlertLowActivity, "%.0f %% of the sessions are active, fewer than %.0f %%", 100*s.ActivityRate, 100*p.AlertActivityRate)
+	}
+	if s.LastRun != nil && s.LastRun.Run != nil {
+		switch run := s.LastRun.Run; {
+		case run.Error != "":
+			raise(AlertCleanupFailed, "the last run, %s, failed: %s", s.LastRun.RunID, run.Error)
+		case run.Failures > 0:
+			raise(AlertCleanupFailed, "the last run, %s, could not clean up %d sessions", s.LastRun.RunID, run.Failures)
+		}
+	}
+	return alerts
+}

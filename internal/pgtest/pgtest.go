@@ -1,0 +1,183 @@
+// Package pgtest gives tests a real PostgreSQL: one server for each test binary, a database of its own for each test.
+//
+// The server is the one that SESSIONCLEANUP_TEST_POSTGRES names (the URL of a role that may create databases), or
+// else one started from local binaries: those in the folder SESSIONCLEANUP_TEST_POSTGRES_BIN, in PATH, or where
+// Debian puts them. Without either, the test fails and says what to install.
+package pgtest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// The environment variables that choose the server.
+const (
+	EnvURL = "SESSIONCLEANUP_TEST_POSTGRES"
+	EnvBin = "SESSIONCLEANUP_TEST_POSTGRES_BIN"
+)
+
+// Empty gives the URL of a new, empty database, which goes when the test ends.
+func Empty(t testing.TB) string {
+	t.Helper()
+	return shared(t).Database(t, "template0")
+}
+
+// Prepared gives the URL of a new database that looks as prepare left its template. The template is made once in a
+// test binary for each key, and cloned from then on; prepare must leave no connection to it open.
+func Prepared(t testing.TB, key string, prepare func(ctx context.Context, url string) error) string {
+	t.Helper()
+	server := shared(t)
+	return server.Database(t, server.template(t, key, prepare))
+}
+
+// Version is the major version of the server that Empty and Prepared use.
+func Version(t testing.TB) int {
+	t.Helper()
+	return shared(t).Version(t)
+}
+
+// shared starts the test binary's server on first use. It ends with the binary.
+func shared(t testing.TB) *Server {
+	t.Helper()
+	server, err := sharedOnce()
+	if err != nil {
+		t.Fatalf("no PostgreSQL for tests: %v", err)
+	}
+	return server
+}
+
+var sharedOnce = sync.OnceValues(func() (*Server, error) {
+	if admin := os.Getenv(EnvURL); admin != "" {
+		return &Server{admin: admin}, nil
+	}
+	return start(nil)
+})
+
+// Server is a PostgreSQL server in which databases can be made.
+type Server struct {
+	admin string // URL of a database to create others from
+	stop  func() // nil for a server that somebody else runs
+
+	mu        sync.Mutex
+	templates map[string]template
+}
+
+type template struct {
+	name string
+	err  error
+}
+
+// URL is that of the server's database "postgres", as a superuser unless somebody else runs the server.
+func (s *Server) URL() string { return s.admin }
+
+// Version is the server's major version.
+func (s *Server) Version(t testing.TB) int {
+	t.Helper()
+	var number int
+	err := s.do(t.Context(), func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&number)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return number / 10000
+}
+
+// Database makes a database from a template and gives its URL. It is dropped when the test ends, whoever is connected.
+func (s *Server) Database(t testing.TB, from string) string {
+	t.Helper()
+	name := randomName()
+	if err := s.create(t.Context(), name, from); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.drop(context.WithoutCancel(t.Context()), name); err != nil {
+			t.Error(err)
+		}
+	})
+	return s.urlOf(name)
+}
+
+func (s *Server) template(t testing.TB, key string, prepare func(ctx context.Context, url string) error) string {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	made, ok := s.templates[key]
+	if !ok {
+		made.name = randomName()
+		if made.err = s.create(t.Context(), made.name, "template0"); made.err == nil {
+			made.err = prepare(t.Context(), s.urlOf(made.name))
+		}
+		if s.templates == nil {
+			s.templates = map[string]template{}
+		}
+		s.templates[key] = made
+	}
+	if made.err != nil {
+		t.Fatalf("template %s: %v", key, made.err)
+	}
+	return made.name
+}
+
+// Main runs a package's tests and then drops the templates they left on a server that somebody else runs. Call it
+// from TestMain; it gives the exit code.
+func Main(m *testing.M) int {
+	code := m.Run()
+	if os.Getenv(EnvURL) == "" {
+		return code
+	}
+	server, err := sharedOnce()
+	if err != nil {
+		return code
+	}
+	for _, made := range server.templates {
+		if err := server.drop(context.Background(), made.name); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = max(code, 1)
+		}
+	}
+	return code
+}
+
+func (s *Server) create(ctx context.Context, name, from string) error {
+	return s.exec(ctx, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name, from))
+}
+
+func (s *Server) drop(ctx context.Context, name string) error {
+	return s.exec(ctx, fmt.Sprintf("DROP DATABASE IF EXISTS %s WITH (FORCE)", name))
+}
+
+func (s *Server) exec(ctx context.Context, sql string) error {
+	return s.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, sql)
+		return err
+	})
+}
+
+func (s *Server) do(ctx context.Context, work func(ctx context.Context, conn *pgx.Conn) error) error {
+	conn, err := pgx.Connect(ctx, s.admin)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	return work(ctx, conn)
+}
+
+func (s *Server) urlOf(database string) string {
+	u, err := url.Parse(s.admin)
+	if err != nil {
+		panic(err) // it was used to connect before
+	}
+	u.Path = "/" + database
+	return u.String()
+}
+
+func randomName() string { return "pgtest_" + strings.ToLower(rand.Text()[:16]) }

@@ -1,0 +1,209 @@
+package pgtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Start runs a server of the test's own, for what would disturb others: settings that need a restart, killed
+// backends. It ends with the test. Settings are those of postgresql.conf.
+func Start(t testing.TB, settings map[string]string) *Server {
+	t.Helper()
+	server, err := start(settings)
+	if err != nil {
+		t.Fatalf("no PostgreSQL for tests: %v", err)
+	}
+	t.Cleanup(server.stop)
+	return server
+}
+
+// script runs the server until its standard input ends, which it does when the test binary does, however that
+// happens; then it stops the server at once and removes its files.
+const script = `
+"$1" -D "$2/data" -k "$2" -p 5432 -c listen_addresses= -c logging_collector=off >"$2/log" 2>&1 &
+server=$!
+read -r _
+kill -QUIT $server
+wait $server
+rm -rf "$2"
+`
+
+func start(settings map[string]string) (*Server, error) {
+	bin, err := binaries()
+	if err != nil {
+		return nil, err
+	}
+	home, err := os.MkdirTemp("", "pgtest")
+	if err != nil {
+		return nil, err
+	}
+	as, err := unprivileged(home)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(home))
+	}
+	if err := initialise(bin, home, as, settings); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(home))
+	}
+	life, err := launch(bin, home, as)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(home))
+	}
+	admin := url.URL{
+		Scheme: "postgres", User: url.User("postgres"), Path: "/postgres",
+		RawQuery: url.Values{"host": {home}, "port": {"5432"}}.Encode(),
+	}
+	server := &Server{admin: admin.String(), stop: life}
+	if err := server.wait(home); err != nil {
+		life()
+		return nil, err
+	}
+	return server, nil
+}
+
+// initialise makes the server's files. Nothing in a test's database needs to survive a power failure.
+func initialise(bin, home string, as *syscall.Credential, settings map[string]string) error {
+	cmd := exec.Command(filepath.Join(bin, "initdb"), "-D", filepath.Join(home, "data"),
+		"-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	cmd.Dir = home
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	all := map[string]string{
+		"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off",
+		"max_connections": "200", "max_wal_size": "4GB", "timezone": "UTC", "log_timezone": "UTC",
+	}
+	for key, value := range settings {
+		all[key] = value
+	}
+	var conf strings.Builder
+	for key, value := range all {
+		fmt.Fprintf(&conf, "%s = '%s'\n", key, strings.ReplaceAll(value, "'", "''"))
+	}
+	file, err := os.OpenFile(filepath.Join(home, "data", "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(conf.String())
+	return errors.Join(err, file.Close())
+}
+
+// launch starts the server and gives the function that ends it and waits for that.
+func launch(bin, home string, as *syscall.Credential) (func(), error) {
+	alive, hold, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("/bin/sh", "-c", script, "pgtest", filepath.Join(bin, "postgres"), home)
+	cmd.Dir = "/"
+	cmd.Stdin = alive
+	// A group of its own: an interrupt from the terminal must not reach the server before its script does.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setpgid: true}
+	err = cmd.Start()
+	_ = alive.Close()
+	if err != nil {
+		_ = hold.Close()
+		return nil, err
+	}
+	return func() {
+		_ = hold.Close()
+		_ = cmd.Wait()
+		_ = os.RemoveAll(home)
+	}, nil
+}
+
+// wait returns when the server answers, or gives its log when it does not within a minute.
+func (s *Server) wait(home string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		conn, err := pgx.Connect(ctx, s.admin)
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			log, _ := os.ReadFile(filepath.Join(home, "log"))
+			return fmt.Errorf("server does not answer: %w\n%s", err, log)
+		}
+	}
+}
+
+// binaries finds the folder that holds initdb and postgres.
+func binaries() (string, error) {
+	if dir := os.Getenv(EnvBin); dir != "" {
+		if !holdsServer(dir) {
+			return "", fmt.Errorf("%s is %q: want a folder that holds initdb and postgres", EnvBin, dir)
+		}
+		return dir, nil
+	}
+	debian, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	slices.SortFunc(debian, func(a, b string) int { return major(b) - major(a) })
+	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), debian...) {
+		if holdsServer(dir) {
+			return realBin(dir), nil
+		}
+	}
+	return "", fmt.Errorf("found no initdb and postgres in PATH or /usr/lib/postgresql: install PostgreSQL 14 or later "+
+		"(Debian: apt-get install postgresql), or set %s to a server's URL or %s to a folder with its programs", EnvURL, EnvBin)
+}
+
+// realBin follows links: a server finds its libraries relative to where it really is.
+func realBin(dir string) string {
+	real, err := filepath.EvalSymlinks(filepath.Join(dir, "postgres"))
+	if err != nil || !holdsServer(filepath.Dir(real)) {
+		return dir
+	}
+	return filepath.Dir(real)
+}
+
+func holdsServer(dir string) bool {
+	for _, name := range []string{"initdb", "postgres"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.IsDir() {
+			return false
+		}
+	}
+	return true
+}
+
+func major(bin string) int {
+	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(bin)))
+	return n
+}
+
+// unprivileged says whom to run the server as: PostgreSQL refuses to run as root. nil keeps the current user.
+func unprivileged(home string) (*syscall.Credential, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		account, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, errUID := strconv.ParseUint(account.Uid, 10, 32)
+		gid, errGID := strconv.ParseUint(account.Gid, 10, 32)
+		if err := errors.Join(errUID, errGID); err != nil {
+			return nil, err
+		}
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(home, int(uid), int(gid))
+	}
+	return nil, errors.New("running as root, and there is no user postgres or nobody to run the server as")
+}

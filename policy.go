@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Never, as a threshold of a Policy or a Run, turns that phase off.
+// Never turns a phase off, where it stands as the threshold of a Policy or a Run.
 const Never time.Duration = -1
 
 // Defaults of a Policy. The thresholds and alerts are those of docs/guide.md.

@@ -1,0 +1,13 @@
+.PHONY: test demo lint bench
+
+test: ## everything, as continuous integration runs it
+	scripts/test
+
+demo: ## the main job on a temporary SQLite database
+	go run ./cmd/sessioncleanup demo
+
+lint:
+	scripts/lint
+
+bench: ## the bars that docs/benchmarks.md lists
+	scripts/bench

@@ -1,0 +1,118 @@
+package sessioncleanup_test
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+func TestPolicyDefaultsAreTheGuides(t *testing.T) {
+	t.Parallel()
+	want := sessioncleanup.Policy{
+		InactiveAfter: 24 * time.Hour, DeleteAfter: 30 * 24 * time.Hour,
+		AutoCleanupDefault: sessioncleanup.On, ReactivateOnActivity: sessioncleanup.Off, Enabled: sessioncleanup.On,
+		TouchInterval: time.Minute, BatchSize: 1000, BatchBudget: 50 * time.Millisecond,
+		MaxDeleteFraction: 0.5, EventsKeep: 90 * 24 * time.Hour, AlertDue: 100, AlertActivityRate: 0.5,
+	}
+	if diff := cmp.Diff(want, sessioncleanup.Policy{}.WithDefaults()); diff != "" {
+		t.Errorf("WithDefaults (-want +got):\n%s", diff)
+	}
+}
+
+func TestPolicyValidateNamesFieldAndValue(t *testing.T) {
+	t.Parallel()
+	for want, p := range map[string]sessioncleanup.Policy{
+		"":                           {},
+		"Policy.InactiveAfter is -2": {InactiveAfter: -2},
+		"Policy.DeleteAfter is -1h":  {DeleteAfter: -time.Hour},
+		"Policy.EventsKeep is -3ns":  {EventsKeep: -3},
+		"Policy.TouchInterval is -1ns: want a positive duration":  {TouchInterval: sessioncleanup.Never},
+		"Policy.BatchBudget is -1s":                               {BatchBudget: -time.Second},
+		"Policy.InactiveAfter is 2400000h0m0s: want at most":      {InactiveAfter: 2400000 * time.Hour},
+		"Policy.BatchSize is -5":                                  {BatchSize: -5},
+		"Policy.AlertDue is -1":                                   {AlertDue: -1},
+		"Policy.Rate is NaN":                                      {Rate: math.NaN()},
+		"Policy.Rate is -1":                                       {Rate: -1},
+		"Policy.MaxDeleteFraction is 1.5: want a fraction":        {MaxDeleteFraction: 1.5},
+		"Policy.AlertActivityRate is -0.1":                        {AlertActivityRate: -0.1},
+		"Policy.Enabled is 7: want Default, On or Off":            {Enabled: 7},
+		"Policy.ReactivateOnActivity is -1: want Default, On or ": {ReactivateOnActivity: -1},
+	} {
+		err := p.Validate()
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("the zero policy is refused: %v", err)
+		case want != "" && (!errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), want)):
+			t.Errorf("Validate(%+v) = %v, want ErrInvalid with %q", p, err, want)
+		}
+	}
+	never := sessioncleanup.Policy{InactiveAfter: sessioncleanup.Never, DeleteAfter: sessioncleanup.Never, EventsKeep: sessioncleanup.Never}
+	if err := never.Validate(); err != nil {
+		t.Errorf("Never is refused: %v", err)
+	}
+}
+
+func TestPolicyFromEnvReadsTheGuidesVariables(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{
+		"SESSION_CLEANUP_ENABLED": "false", "SESSION_INACTIVE_HOURS": "1.5",
+		"SESSION_DELETE_DAYS": "never", "SESSION_AUTO_CLEANUP_DEFAULT": "TRUE",
+	}
+	got, err := sessioncleanup.PolicyFromEnv(func(name string) string { return env[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := sessioncleanup.Policy{
+		Enabled: sessioncleanup.Off, InactiveAfter: 90 * time.Minute,
+		DeleteAfter: sessioncleanup.Never, AutoCleanupDefault: sessioncleanup.On,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("PolicyFromEnv (-want +got):\n%s", diff)
+	}
+}
+
+func TestPolicyFromEnvRefusesWhatItCannotRead(t *testing.T) {
+	t.Parallel()
+	for name, values := range map[string][]string{
+		"SESSION_CLEANUP_ENABLED":      {"maybe", "2"},
+		"SESSION_AUTO_CLEANUP_DEFAULT": {"oui"},
+		"SESSION_INACTIVE_HOURS":       {"24h", "-1", "0", "NaN", "Inf", "1e300", "1e-300", "x"},
+		"SESSION_DELETE_DAYS":          {"thirty", "-30", "1e9"},
+	} {
+		for _, value := range values {
+			_, err := sessioncleanup.PolicyFromEnv(func(asked string) string {
+				if asked == name {
+					return value
+				}
+				return ""
+			})
+			if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), value) {
+				t.Errorf("%s=%s: error %v, want ErrInvalid that names both", name, value, err)
+			}
+		}
+	}
+}
+
+func TestCutoffsAllowForTheTouchInterval(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 29, 2, 30, 0, 123_999_999, time.FixedZone("CEST", 7200))
+	c := sessioncleanup.Policy{InactiveAfter: time.Hour, DeleteAfter: 24 * time.Hour}.CutoffsAt(now)
+	want := sessioncleanup.Cutoffs{
+		Now:      time.Date(2026, 3, 29, 0, 30, 0, 123_000_000, time.UTC),
+		Inactive: time.Date(2026, 3, 28, 23, 29, 0, 123_000_000, time.UTC),
+		Delete:   time.Date(2026, 3, 28, 0, 29, 0, 123_000_000, time.UTC),
+	}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Errorf("CutoffsAt (-want +got):\n%s", diff)
+	}
+	off := sessioncleanup.Policy{InactiveAfter: sessioncleanup.Never, DeleteAfter: sessioncleanup.Never}.CutoffsAt(now)
+	if !off.Inactive.IsZero() || !off.Delete.IsZero() {
+		t.Errorf("Never gives cutoffs %v, want none", off)
+	}
+}

@@ -75,6 +75,11 @@ const (
 // Result.Failures and does not stop the run, nor make it an error. When ctx ends, the batch at hand is finished and the result says what was
 // done; the next run goes on from there. Failures of the database are retried for some seconds.
 func (m *Manager) Cleanup(ctx context.Context, r Run) (Result, error) {
+	return m.cleanup(ctx, r, time.Time{})
+}
+
+// cleanup is Cleanup for a slot of a schedule: it does nothing, with errDone, when a successful run began at or after it.
+func (m *Manager) cleanup(ctx context.Context, r Run, slot time.Time) (Result, error) {
 	const operation = "clean up"
 	if err := m.allowAll(operation); err != nil {
 		return Result{DryRun: r.DryRun}, err
@@ -91,7 +96,7 @@ func (m *Manager) Cleanup(ctx context.Context, r Run) (Result, error) {
 		return Result{DryRun: r.DryRun}, fmt.Errorf("%s: %w", operation, err)
 	}
 	setIfZero(&r.PageSize, defaultPage)
-	work := &run{m: m, opts: r, policy: policy, started: time.Now(), result: Result{DryRun: r.DryRun}}
+	work := &run{m: m, opts: r, policy: policy, slot: slot, started: time.Now(), result: Result{DryRun: r.DryRun}}
 	if r.DryRun {
 		err = work.simulate(ctx)
 	} else {
@@ -109,6 +114,7 @@ type run struct {
 	m       *Manager
 	opts    Run
 	policy  Policy
+	slot    time.Time // of the schedule; zero for a run that was asked for
 	cause   Cause
 	lease   Lease
 	renewed time.Time // when the lease was last taken or renewed
@@ -152,9 +158,25 @@ func (r *run) execute(ctx context.Context) error {
 	if err := r.acquire(ctx); err != nil {
 		return err
 	}
+	if done, err := r.slotDone(ctx); done || err != nil {
+		if err == nil {
+			err = errDone
+		}
+		return errors.Join(err, r.release(context.WithoutCancel(ctx)))
+	}
 	err := r.work(ctx)
 	r.finish(ctx, err)
 	return err
+}
+
+// slotDone reports whether the run's slot of the schedule was served. It is asked under the lease, where nobody else can
+// be serving it.
+func (r *run) slotDone(ctx context.Context) (bool, error) {
+	if r.slot.IsZero() {
+		return false, nil
+	}
+	last, found, err := r.m.lastSuccess(ctx)
+	return found && !last.Before(r.slot), err
 }
 
 func (r *run) work(ctx context.Context) error {
@@ -248,6 +270,7 @@ func (r *run) finish(ctx context.Context, cause error) {
 	}
 	res := &r.result
 	summary := &RunSummary{
+		StartedAt:   res.Cutoffs.Now,
 		Deactivated: res.Deactivated, Deleted: res.Deleted, Due: res.Due, Failures: res.Failed,
 		Duration: time.Since(r.started),
 	}

@@ -47,6 +47,7 @@ type SessionRef struct {
 
 // RunSummary is what an ActionRun event keeps of a run's result.
 type RunSummary struct {
+	StartedAt   time.Time     `json:"started_at"` // the store's clock
 	Deactivated int           `json:"deactivated"`
 	Deleted     int           `json:"deleted"`
 	Due         int           `json:"due"` // due when the run began

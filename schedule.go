@@ -1,0 +1,182 @@
+package sessioncleanup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// Schedule says when the next run is due after a given time, which is in the local time zone. The schedules of common
+// cron libraries fit. A zero time means never again.
+type Schedule interface {
+	Next(after time.Time) time.Time
+}
+
+// Interval is a Schedule that counts from the start of the last successful run. Without such a run it is due at once.
+type Interval struct {
+	Every time.Duration // above 0
+	// Jitter delays each run by a random part of it, so that many services do not start at the same moment. Default: none.
+	Jitter time.Duration
+}
+
+// Next is one interval later.
+func (i Interval) Next(after time.Time) time.Time { return after.Add(i.Every) }
+
+func (i Interval) validate() error {
+	switch {
+	case i.Every <= 0:
+		return invalidf("Interval.Every is %v: want a positive duration", i.Every)
+	case i.Jitter < 0 || i.Jitter > i.Every:
+		return invalidf("Interval.Jitter is %v: want 0 to Interval.Every, %v", i.Jitter, i.Every)
+	}
+	return nil
+}
+
+const (
+	// lookAgain is how long at most a scheduler sleeps before it looks at the store's clock and log again: clocks are
+	// set, machines sleep, and somebody else may have run.
+	lookAgain    = 10 * time.Minute
+	firstRetry   = 10 * time.Second // after a run that failed, doubled each time
+	longestRetry = 15 * time.Minute
+)
+
+// errDone says that the run of a slot was done already, by another instance.
+var errDone = errors.New("done already")
+
+// Run cleans up whenever the schedule says so, until ctx ends, and returns ctx's error; any other error means that it
+// could not start. Call it from a goroutine of your own, in as many instances as you like: each due run is done once.
+// An instance that dies in the middle of a run is replaced when its lease ends.
+//
+// The schedule counts from the last successful run, which the store's log knows: after a downtime that it missed, a
+// run is due at once, and only one. A run that fails is tried again after a while, sooner at first than later on.
+// When ctx ends during a run, the batch at hand is finished.
+func (m *Manager) Run(ctx context.Context, s Schedule) error {
+	const operation = "run the schedule"
+	err := m.allowAll(operation)
+	interval, isInterval := s.(Interval)
+	switch {
+	case err != nil:
+		return err
+	case s == nil:
+		return invalidf("%s: schedule is nil: want a Schedule", operation)
+	case isInterval:
+		err = interval.validate()
+	}
+	if err == nil && !m.policy.Enabled.Or(true) {
+		err = ErrDisabled
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", operation, err)
+	}
+	sched := &scheduler{m: m, schedule: s, jitter: interval.Jitter, atOnce: isInterval}
+	return sched.loop(ctx)
+}
+
+// scheduler is one Manager.Run at work.
+type scheduler struct {
+	m        *Manager
+	schedule Schedule
+	jitter   time.Duration
+	atOnce   bool      // without any run before, the first one is due at once
+	began    time.Time // by the store's clock, where the schedule counts from until there is a run
+	failures int       // in a row
+}
+
+func (s *scheduler) loop(ctx context.Context) error {
+	for {
+		wait, slot, err := s.next(ctx)
+		if err == nil && wait <= 0 {
+			wait, err = s.runSlot(ctx, slot)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			wait = s.backoff()
+			s.m.log.ErrorContext(ctx, "scheduled cleanup will be tried again", "in", wait, "error", err)
+		}
+		if err := sleep(ctx, min(wait, lookAgain)); err != nil {
+			return err
+		}
+	}
+}
+
+// next finds the slot that is due next and how long it is until then. Both come from the store, so all instances find the same.
+func (s *scheduler) next(ctx context.Context) (time.Duration, time.Time, error) {
+	now, err := s.m.store.Now(ctx)
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("read the store's clock: %w", err)
+	}
+	if s.began.IsZero() {
+		s.began = now
+	}
+	last, found, err := s.m.lastSuccess(ctx)
+	if err != nil {
+		return 0, time.Time{}, err
+	}
+	slot := now
+	switch {
+	case found:
+		slot = s.schedule.Next(last.Local())
+	case !s.atOnce:
+		slot = s.schedule.Next(s.began.Local())
+	}
+	if slot.IsZero() {
+		return lookAgain, slot, nil
+	}
+	return slot.Sub(now), slot, nil
+}
+
+// runSlot does the run of a slot unless another instance does, and says how long to wait before looking again.
+func (s *scheduler) runSlot(ctx context.Context, slot time.Time) (time.Duration, error) {
+	if s.jitter > 0 {
+		if err := sleep(ctx, rand.N(s.jitter)); err != nil {
+			return 0, err
+		}
+	}
+	_, err := s.m.cleanup(ctx, Run{Reason: "scheduled"}, slot.Truncate(time.Millisecond))
+	if held, ok := errors.AsType[*LeaseHeldError](err); ok {
+		now, err := s.m.store.Now(ctx)
+		if err != nil {
+			return 0, fmt.Errorf("read the store's clock: %w", err)
+		}
+		// It ends the run and lets the lease go, or it is dead and the lease runs out; either way it is time to look.
+		return max(time.Second, min(held.Until.Sub(now), s.m.leaseTTL)), nil
+	}
+	if err != nil && !errors.Is(err, errDone) {
+		return 0, err
+	}
+	s.failures = 0
+	return 0, nil
+}
+
+func (s *scheduler) backoff() time.Duration {
+	wait := longestRetry
+	if s.failures < 10 {
+		wait = min(longestRetry, firstRetry<<s.failures)
+	}
+	s.failures++
+	return wait
+}
+
+// lastSuccess is when the last run began that ended without an error, by the store's clock.
+func (m *Manager) lastSuccess(ctx context.Context) (time.Time, bool, error) {
+	q := EventQuery{Actions: []Action{ActionRun}, Limit: 20}
+	for {
+		events, err := m.store.Events(ctx, q)
+		if err != nil {
+			return time.Time{}, false, fmt.Errorf("find last run: %w", err)
+		}
+		for _, e := range events {
+			if e.Run != nil && e.Run.Error == "" {
+				return e.Run.StartedAt, true, nil
+			}
+		}
+		if len(events) < q.Limit {
+			return time.Time{}, false, nil
+		}
+		q.Before, q.Limit = events[len(events)-1].ID, MaxPage
+	}
+}

@@ -1,0 +1,251 @@
+package sessioncleanup_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/memory"
+)
+
+// runEvents are the events of runs, oldest first.
+func runEvents(t *testing.T, m *sessioncleanup.Manager) []sessioncleanup.Event {
+	t.Helper()
+	events, err := m.Events(t.Context(), sessioncleanup.EventQuery{Actions: []sessioncleanup.Action{sessioncleanup.ActionRun}, Limit: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, j := 0, len(events)-1; i < j; i, j = i+1, j-1 {
+		events[i], events[j] = events[j], events[i]
+	}
+	return events
+}
+
+// startSchedulers runs n instances on one store and gives the function that stops and awaits them.
+func startSchedulers(t *testing.T, db sessioncleanup.Store, n int, s sessioncleanup.Schedule) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for range n {
+		m := managerOver(t, db, sessioncleanup.Policy{})
+		wg.Go(func() {
+			if err := m.Run(ctx, s); !errors.Is(err, context.Canceled) {
+				t.Errorf("Run ends with %v, want context.Canceled", err)
+			}
+		})
+	}
+	return func() { cancel(); wg.Wait() }
+}
+
+func TestThreeSchedulersDoEachDueRunOnce(t *testing.T) {
+	t.Parallel()
+	for name, jitter := range map[string]time.Duration{"in step": 0, "with jitter": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				db := memory.New(memory.Config{})
+				m := managerOver(t, db, sessioncleanup.Policy{})
+				stop := startSchedulers(t, db, 3, sessioncleanup.Interval{Every: time.Hour, Jitter: jitter})
+				for i := range 7 * 24 {
+					put(t, db, i, 1, 2*day, nil)
+					time.Sleep(time.Hour)
+				}
+				stop()
+				runs := runEvents(t, m)
+				if n := len(runs); n < 165 || n > 169 {
+					t.Errorf("%d runs in a week, want one an hour", n)
+				}
+				for i := 1; i < len(runs); i++ {
+					gap := runs[i].Run.StartedAt.Sub(runs[i-1].Run.StartedAt)
+					if gap < time.Hour || gap > time.Hour+jitter+time.Second {
+						t.Errorf("runs %d and %d begin %v apart, want an hour", i-1, i, gap)
+					}
+				}
+			})
+		})
+	}
+}
+
+// nightly is due at 3 o'clock in Paris.
+type nightly struct{ zone *time.Location }
+
+func (n nightly) Next(after time.Time) time.Time {
+	after = after.In(n.zone)
+	next := time.Date(after.Year(), after.Month(), after.Day(), 3, 0, 0, 0, n.zone)
+	if !next.After(after) {
+		next = time.Date(after.Year(), after.Month(), after.Day()+1, 3, 0, 0, 0, n.zone)
+	}
+	return next
+}
+
+func TestAScheduleByTheClockIsKeptAcrossDaylightSaving(t *testing.T) {
+	t.Parallel()
+	paris, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) { // a bubble's clock begins on 1 January 2000
+		db := memory.New(memory.Config{})
+		stop := startSchedulers(t, db, 2, nightly{paris})
+		time.Sleep(120 * day) // past 26 March 2000
+		stop()
+		runs := runEvents(t, managerOver(t, db, sessioncleanup.Policy{EventsKeep: sessioncleanup.Never}))
+		if len(runs) < 88 { // older ones are forgotten after 90 days
+			t.Fatalf("%d runs are kept, want about 90", len(runs))
+		}
+		for _, run := range runs {
+			at := run.Run.StartedAt.In(paris)
+			if at.Hour() != 3 || at.Minute() != 0 {
+				t.Errorf("a run began at %v, want 3 o'clock", at)
+			}
+		}
+	})
+}
+
+// mortal is one process's view of a store: after its death nothing it says arrives.
+type mortal struct {
+	sessioncleanup.Store
+	dead atomic.Bool
+	onDo func() // called before each deactivation
+}
+
+func (m *mortal) Now(ctx context.Context) (time.Time, error) {
+	if m.dead.Load() {
+		return time.Time{}, sessioncleanup.ErrUnavailable
+	}
+	return m.Store.Now(ctx)
+}
+
+func (m *mortal) DeactivateDue(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.Outcome, error) {
+	m.onDo()
+	if m.dead.Load() {
+		return sessioncleanup.Outcome{}, sessioncleanup.ErrUnavailable
+	}
+	return m.Store.DeactivateDue(ctx, b)
+}
+
+func (m *mortal) Record(ctx context.Context, r sessioncleanup.Record) (sessioncleanup.Event, error) {
+	if m.dead.Load() {
+		return sessioncleanup.Event{}, sessioncleanup.ErrUnavailable
+	}
+	return m.Store.Record(ctx, r)
+}
+
+func (m *mortal) Lease(ctx context.Context, r sessioncleanup.LeaseRequest) (sessioncleanup.Lease, error) {
+	if m.dead.Load() {
+		return sessioncleanup.Lease{}, sessioncleanup.ErrUnavailable
+	}
+	return m.Store.Lease(ctx, r)
+}
+
+func TestAnotherInstanceTakesOverWhenOneDiesInARun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memory.New(memory.Config{})
+		put(t, db, 0, 300, 2*day, nil)
+		began := time.Now()
+		first := &mortal{Store: db}
+		batches := 0
+		first.onDo = func() {
+			if batches++; batches == 2 {
+				first.dead.Store(true)
+			}
+		}
+		stopFirst := startSchedulers(t, first, 1, sessioncleanup.Interval{Every: time.Hour})
+		synctest.Wait() // it is in the middle of its run
+		stopSecond := startSchedulers(t, db, 1, sessioncleanup.Interval{Every: time.Hour})
+		time.Sleep(2 * time.Minute)
+		stopFirst()
+		stopSecond()
+		runs := runEvents(t, managerOver(t, db, sessioncleanup.Policy{}))
+		if len(runs) != 1 || runs[0].Run.Deactivated != 200 || runs[0].Run.StartedAt.Sub(began) > 31*time.Second {
+			t.Errorf("runs %+v, want one that did the remaining 200 within 30 s, the time that a lease lasts", runs)
+		}
+	})
+}
+
+func TestTheSchedulerCatchesUpOnceAfterADowntime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memory.New(memory.Config{})
+		m := managerOver(t, db, sessioncleanup.Policy{})
+		cleanup(t, m, sessioncleanup.Run{})
+		time.Sleep(10*day + 30*time.Minute)
+		stop := startSchedulers(t, db, 3, sessioncleanup.Interval{Every: day})
+		time.Sleep(time.Hour)
+		stop()
+		if runs := runEvents(t, m); len(runs) != 2 {
+			t.Errorf("%d runs after a downtime of 10 days, want the one before and one to catch up", len(runs))
+		}
+	})
+}
+
+func TestTheSchedulerBacksOffAndRecovers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memory.New(memory.Config{})
+		put(t, db, 0, 10, 2*day, nil)
+		f := &flaky{Store: db, fail: func(call int) error {
+			if call <= 5 {
+				return errors.New("out of order")
+			}
+			return nil
+		}}
+		stop := startSchedulers(t, f, 1, sessioncleanup.Interval{Every: day})
+		time.Sleep(time.Hour)
+		stop()
+		m := managerOver(t, db, sessioncleanup.Policy{})
+		runs := runEvents(t, m)
+		if len(runs) != 6 || runs[5].Run.Error != "" || runs[5].Run.Deactivated != 10 {
+			t.Fatalf("%d runs, want five that failed and one that did it", len(runs))
+		}
+		for i := 2; i < len(runs); i++ {
+			if before, now := runs[i-1].At.Sub(runs[i-2].At), runs[i].At.Sub(runs[i-1].At); now <= before {
+				t.Errorf("try %d came %v after the one before, which came after %v; want growing pauses", i, now, before)
+			}
+		}
+	})
+}
+
+func TestTheSchedulerStopsWithinABatch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memory.New(memory.Config{})
+		put(t, db, 0, 500, 2*day, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		f := &flaky{Store: db, fail: func(int) error { cancel(); return nil }}
+		if err := managerOver(t, f, sessioncleanup.Policy{}).Run(ctx, sessioncleanup.Interval{Every: day}); !errors.Is(err, context.Canceled) {
+			t.Errorf("Run = %v, want context.Canceled", err)
+		}
+		if f.calls != 1 {
+			t.Errorf("%d batches after the stop, want the one at hand", f.calls)
+		}
+	})
+}
+
+func TestRunRefusesWhatItCannotKeep(t *testing.T) {
+	t.Parallel()
+	db := memory.New(memory.Config{})
+	m := managerOver(t, db, sessioncleanup.Policy{})
+	for i, s := range []sessioncleanup.Schedule{
+		nil, sessioncleanup.Interval{}, sessioncleanup.Interval{Every: -1}, sessioncleanup.Interval{Every: time.Hour, Jitter: 2 * time.Hour},
+	} {
+		if err := m.Run(t.Context(), s); !errors.Is(err, sessioncleanup.ErrInvalid) {
+			t.Errorf("schedule %d: %v, want ErrInvalid", i, err)
+		}
+	}
+	off := managerOver(t, db, sessioncleanup.Policy{Enabled: sessioncleanup.Off})
+	if err := off.Run(t.Context(), sessioncleanup.Interval{Every: time.Hour}); !errors.Is(err, sessioncleanup.ErrDisabled) {
+		t.Errorf("Run when disabled = %v, want ErrDisabled", err)
+	}
+	owner := m.As(sessioncleanup.Principal{Role: sessioncleanup.RoleOwner, ID: strconv.Itoa(1)})
+	if err := owner.Run(t.Context(), sessioncleanup.Interval{Every: time.Hour}); !errors.Is(err, sessioncleanup.ErrForbidden) {
+		t.Errorf("Run as owner = %v, want ErrForbidden", err)
+	}
+}

@@ -1,0 +1,185 @@
+package sessioncleanup_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/memory"
+)
+
+// counting counts the touches that reach a store, and fails them while broken is set.
+type counting struct {
+	*memory.Store
+	mu      sync.Mutex
+	calls   int
+	touched map[string]int
+	broken  bool
+}
+
+func (c *counting) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls++
+	if c.broken {
+		return 0, sessioncleanup.ErrUnavailable
+	}
+	for _, id := range t.IDs {
+		c.touched[id]++
+	}
+	return c.Store.Touch(ctx, t)
+}
+
+func newTracker(t *testing.T) (*sessioncleanup.Tracker, *counting) {
+	t.Helper()
+	db := &counting{Store: memory.New(memory.Config{}), touched: map[string]int{}}
+	put(t, db.Store, 0, 10, 2*day, nil)
+	tracker, err := managerOver(t, db, sessioncleanup.Policy{}).NewTracker(sessioncleanup.TrackerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tracker, db
+}
+
+func TestTrackerWritesEachSessionOncePerIntervalAndManyTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tracker, db := newTracker(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- tracker.Run(ctx) }()
+		for range 600 { // ten minutes of ten busy sessions
+			for i := range 10 {
+				tracker.Touch(strconv.Itoa(i))
+			}
+			time.Sleep(time.Second)
+		}
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run ends with %v, want context.Canceled", err)
+		}
+		for id, n := range db.touched {
+			if n < 9 || n > 10 {
+				t.Errorf("session %s was written %d times in 10 minutes, want once a minute", id, n)
+			}
+		}
+		if len(db.touched) != 10 || db.calls > 10 {
+			t.Errorf("%d sessions in %d statements, want 10 in at most 10", len(db.touched), db.calls)
+		}
+	})
+}
+
+func TestTrackerNeverLetsABusySessionBecomeDue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memory.New(memory.Config{})
+		put(t, db, 0, 1, 0, nil)
+		// The threshold is hardly longer than the interval of touches: nothing but the allowance keeps it safe.
+		m := managerOver(t, db, sessioncleanup.Policy{InactiveAfter: 3 * time.Second})
+		tracker, err := m.NewTracker(sessioncleanup.TrackerConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { _ = tracker.Run(t.Context()) }()
+		for i := range 3000 {
+			tracker.Touch("0")
+			if i%7 == 0 { // rows of an activity source touch it too, in between
+				if _, err := db.Touch(t.Context(), sessioncleanup.Touch{IDs: []string{"0"}, Interval: time.Minute}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(time.Second)
+			if result := cleanup(t, m, sessioncleanup.Run{DryRun: true}); result.Due != 0 {
+				t.Fatalf("after %d s a session in use is due: %+v", i, result.Sessions)
+			}
+		}
+	})
+}
+
+func TestTrackerKeepsWhatItCouldNotWrite(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tracker, db := newTracker(t)
+		tracker.Touch("1")
+		tracker.Touch("2")
+		db.broken = true
+		if err := tracker.Close(t.Context()); !errors.Is(err, sessioncleanup.ErrUnavailable) {
+			t.Errorf("Close with the database away = %v, want ErrUnavailable", err)
+		}
+		if got := tracker.Pending(); got != 2 {
+			t.Errorf("%d sessions are kept, want 2", got)
+		}
+		tracker.Touch("3") // closed: not taken
+		db.broken = false
+		if err := tracker.Close(t.Context()); err != nil || tracker.Pending() != 0 || len(db.touched) != 2 {
+			t.Errorf("Close = %v with %d left and %v written; want all of the two", err, tracker.Pending(), db.touched)
+		}
+	})
+}
+
+func TestTrackerTakesTouchesFromManyGoroutines(t *testing.T) {
+	t.Parallel()
+	tracker, db := newTracker(t)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for i := range 1000 {
+				tracker.Touch(strconv.Itoa(i % 10))
+				if i%100 == 0 {
+					if err := tracker.Flush(t.Context()); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := tracker.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for id, n := range db.touched {
+		if n != 1 {
+			t.Errorf("session %s was written %d times within an interval, want once", id, n)
+		}
+	}
+	if len(db.touched) != 10 {
+		t.Errorf("%d sessions were written, want 10", len(db.touched))
+	}
+}
+
+func TestMiddlewareTouchesTheSessionOfARequest(t *testing.T) {
+	t.Parallel()
+	tracker, db := newTracker(t)
+	touch, err := tracker.Middleware(func(r *http.Request) string { return r.PathValue("id") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	mux.Handle("GET /rooms/{id}", touch(ok))
+	mux.Handle("GET /health", touch(ok))
+	for _, path := range []string{"/rooms/7", "/health", "/rooms/nowhere"} {
+		answer := httptest.NewRecorder()
+		mux.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		if answer.Code != http.StatusNoContent {
+			t.Errorf("GET %s: %d, want the handler's own answer", path, answer.Code)
+		}
+	}
+	if err := tracker.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	page, err := db.List(t.Context(), sessioncleanup.Query{ID: "7", Limit: 1})
+	if err != nil || len(page.Sessions) != 1 || time.Since(page.Sessions[0].LastActivity) > time.Minute {
+		t.Errorf("session 7: %+v, %v; want it touched just now", page, err)
+	}
+	if _, err := tracker.Middleware(nil); !errors.Is(err, sessioncleanup.ErrInvalid) {
+		t.Errorf("Middleware(nil) = %v, want ErrInvalid", err)
+	}
+}

@@ -1,0 +1,110 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// Update applies a change to one session, with its event, and gives the session as it is afterwards.
+func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Change) (sessioncleanup.Session, error) {
+	if err := s.lock(ctx); err != nil {
+		return sessioncleanup.Session{}, err
+	}
+	defer s.mu.Unlock()
+	e := s.find(t)
+	if e == nil {
+		return sessioncleanup.Session{}, sessioncleanup.ErrNotFound
+	}
+	changed := e.Session
+	if c.Active != nil && *c.Active != changed.Active {
+		changed.Active = *c.Active
+		if changed.Active {
+			reactivate(&changed, clock())
+		}
+	}
+	if c.AutoCleanup != nil {
+		changed.AutoCleanup = *c.AutoCleanup
+	}
+	if c.ExpiresAt != nil {
+		changed.ExpiresAt = utc(*c.ExpiresAt)
+	}
+	if changed == e.Session {
+		return changed, nil
+	}
+	e.Session = changed
+	s.index(e)
+	s.log.add(sessioncleanup.Event{Action: c.Action, Sessions: []sessioncleanup.SessionRef{ref(e)}}, c.Cause)
+	return changed, nil
+}
+
+// reactivate makes a session active as if it had just been used, without an expiry that has passed.
+func reactivate(s *sessioncleanup.Session, now time.Time) {
+	s.Active = true
+	s.LastActivity = now
+	if !s.ExpiresAt.After(now) {
+		s.ExpiresAt = time.Time{}
+	}
+}
+
+// Delete removes one session, with its event, and gives it as it was. What Config.BeforeDelete says is its error.
+func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessioncleanup.Cause) (sessioncleanup.Session, error) {
+	if err := s.lock(ctx); err != nil {
+		return sessioncleanup.Session{}, err
+	}
+	e := s.find(t)
+	if e != nil && s.beforeDelete != nil {
+		session := e.Session
+		s.mu.Unlock()
+		if err := s.beforeDelete(ctx, session); err != nil {
+			return sessioncleanup.Session{}, fmt.Errorf("before deleting: %w", err)
+		}
+		if err := s.lock(ctx); err != nil {
+			return sessioncleanup.Session{}, err
+		}
+		e = s.find(t)
+	}
+	defer s.mu.Unlock()
+	if e == nil {
+		return sessioncleanup.Session{}, sessioncleanup.ErrNotFound
+	}
+	s.drop(e)
+	s.log.add(sessioncleanup.Event{Action: sessioncleanup.ActionDeleted, Sessions: []sessioncleanup.SessionRef{ref(e)}}, cause)
+	return e.Session, nil
+}
+
+// Touch sets the last activity of sessions to now and gives the number of those written. A last activity in the
+// future stays.
+func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) {
+	if err := s.lock(ctx); err != nil {
+		return 0, err
+	}
+	defer s.mu.Unlock()
+	now := clock()
+	s.touches++
+	written := 0
+	var reactivated []sessioncleanup.SessionRef
+	for _, id := range t.IDs {
+		e := s.find(sessioncleanup.Target{ID: id, OwnerID: t.OwnerID})
+		if e == nil || e.touched == s.touches {
+			continue
+		}
+		e.touched = s.touches
+		switch age := now.Sub(e.LastActivity); {
+		case t.Reactivate != nil && !e.Active:
+			reactivate(&e.Session, now)
+			s.index(e)
+			reactivated = append(reactivated, ref(e))
+			written++
+		case age >= max(t.Interval, 0):
+			s.touch(e, now)
+			written++
+		}
+	}
+	if len(reactivated) > 0 {
+		s.log.add(sessioncleanup.Event{Action: sessioncleanup.ActionReactivated, Sessions: reactivated}, *t.Reactivate)
+	}
+	return written, nil
+}

@@ -81,16 +81,13 @@ func selected(e *sessioncleanup.Event, q sessioncleanup.EventQuery) (sessionclea
 	if q.RunID != "" && e.RunID != q.RunID || len(q.Actions) > 0 && !slices.Contains(q.Actions, e.Action) {
 		return sessioncleanup.Event{}, false
 	}
+	part := copied(e)
 	if q.OwnerID == "" && q.SessionID == "" {
-		return copied(e), true
+		return part, true
 	}
-	part := *e
-	part.Sessions = nil
-	for _, r := range e.Sessions {
-		if (q.OwnerID == "" || r.OwnerID == q.OwnerID) && (q.SessionID == "" || r.ID == q.SessionID) {
-			part.Sessions = append(part.Sessions, r)
-		}
-	}
+	part.Sessions = slices.DeleteFunc(part.Sessions, func(r sessioncleanup.SessionRef) bool {
+		return q.OwnerID != "" && r.OwnerID != q.OwnerID || q.SessionID != "" && r.ID != q.SessionID
+	})
 	return part, len(part.Sessions) > 0
 }
 

@@ -81,14 +81,20 @@ func selected(e *sessioncleanup.Event, q sessioncleanup.EventQuery) (sessionclea
 	if q.RunID != "" && e.RunID != q.RunID || len(q.Actions) > 0 && !slices.Contains(q.Actions, e.Action) {
 		return sessioncleanup.Event{}, false
 	}
-	part := copied(e)
 	if q.OwnerID == "" && q.SessionID == "" {
-		return part, true
+		return copied(e), true
 	}
-	part.Sessions = slices.DeleteFunc(part.Sessions, func(r sessioncleanup.SessionRef) bool {
-		return q.OwnerID != "" && r.OwnerID != q.OwnerID || q.SessionID != "" && r.ID != q.SessionID
-	})
-	return part, len(part.Sessions) > 0
+	part := *e
+	part.Sessions = nil
+	for _, r := range e.Sessions {
+		if (q.OwnerID == "" || r.OwnerID == q.OwnerID) && (q.SessionID == "" || r.ID == q.SessionID) {
+			part.Sessions = append(part.Sessions, r)
+		}
+	}
+	if len(part.Sessions) == 0 {
+		return sessioncleanup.Event{}, false
+	}
+	return copied(&part), true
 }
 
 // copied is an event that shares nothing with another.

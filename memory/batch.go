@@ -85,7 +85,7 @@ func (s *Store) batch(ctx context.Context, b sessioncleanup.Batch, do step) (ses
 // pick gives the next sessions that are due, and the cursor behind them when there are more.
 func (do step) pick(from cursor, limit int) (picked []*entry, next string) {
 	last := from
-	take := func(expired bool, it item[int64]) bool {
+	take := func(expired bool, it item[moment]) bool {
 		switch {
 		case !do.holds(it.entry.Session):
 			return true
@@ -142,7 +142,7 @@ func (s *Store) commit(cause sessioncleanup.Cause, do step, picked []*entry, nex
 	out := sessioncleanup.Outcome{Next: next}
 	var refs []sessioncleanup.SessionRef
 	for _, e := range picked {
-		if s.sessions[e.ID] != e || !do.holds(e.Session) {
+		if s.sessions.get(e.ID) != e || !do.holds(e.Session) {
 			continue
 		}
 		out.IDs = append(out.IDs, e.ID)
@@ -158,7 +158,7 @@ func (s *Store) commit(cause sessioncleanup.Cause, do step, picked []*entry, nex
 // cursor is a place between two batches: among the idle sessions, or behind them among the expired ones.
 type cursor struct {
 	expired bool
-	key     int64
+	key     moment
 	id      string // empty before the first session
 }
 
@@ -173,11 +173,11 @@ func (c cursor) String() string {
 	if c.expired {
 		mark = expiredMark
 	}
-	return mark + ":" + strconv.FormatInt(c.key, 10) + ":" + c.id
+	return mark + ":" + strconv.FormatInt(int64(c.key), 10) + ":" + c.id
 }
 
 // place is the cursor in the tree it belongs to; nil before the first session.
-func (c cursor) place() *item[int64] {
+func (c cursor) place() *item[moment] {
 	if c.id == "" {
 		return nil
 	}
@@ -195,7 +195,7 @@ func parseCursor(text string) (cursor, error) {
 	if mark != idleMark && mark != expiredMark || err != nil || id == "" {
 		return cursor{}, invalidf("cursor of the batch is %.100q: want one that an earlier batch gave", text)
 	}
-	return cursor{expired: mark == expiredMark, key: key, id: id}, nil
+	return cursor{expired: mark == expiredMark, key: moment(key), id: id}, nil
 }
 
 // ref is what an event keeps of a session.

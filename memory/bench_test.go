@@ -33,7 +33,7 @@ func populated(b *testing.B, n int) *Store {
 
 func benchSession(i int, lastActivity time.Time) sessioncleanup.Session {
 	return sessioncleanup.Session{
-		ID: strconv.Itoa(i), OwnerID: "owner" + strconv.Itoa(i%(1+i/perOwner)), Name: fmt.Sprintf("room %x", i*7919%1000003),
+		ID: strconv.Itoa(i), OwnerID: "owner" + strconv.Itoa(i/perOwner), Name: fmt.Sprintf("room %x", i*7919%1000003),
 		Active: true, AutoCleanup: true, LastActivity: lastActivity, CreatedAt: lastActivity,
 	}
 }

@@ -1,85 +1,78 @@
 package memory
 
 import (
-	"cmp"
 	"iter"
 	"slices"
 	"strings"
 )
 
+// key orders the items of a tree: a moment or a label.
+type key[K any] interface{ compare(K) int }
+
 // item is a place in a tree: the key that orders it, kept beside the entry so that a search rarely leaves the node.
-type item[K cmp.Ordered] struct {
+type item[K key[K]] struct {
 	key   K
 	entry *entry
 }
 
-// at is a place for a search: right before the item with this key and ID, if there is one.
-func at[K cmp.Ordered](key K, id string) item[K] {
+// at is a place for a search: that of the item with this key and ID, if there is one.
+func at[K key[K]](key K, id string) item[K] {
 	e := new(entry)
 	e.ID = id
 	return item[K]{key, e}
 }
 
+// compare orders items by key, then by ID.
 func (a item[K]) compare(b item[K]) int {
-	if c := cmp.Compare(a.key, b.key); c != 0 || a.entry == b.entry {
+	if c := a.key.compare(b.key); c != 0 || a.entry == b.entry {
 		return c
 	}
 	return strings.Compare(a.entry.ID, b.entry.ID)
 }
 
-// The number of items in a node other than the root. A full node is split in two halves and the item between them.
+// The number of items in a node other than the root. A fuller node is split in two halves and the item between them.
 const (
 	maxItems = 63
 	minItems = maxItems / 2
 )
 
-// tree is a B-tree of items ordered by key, then by ID, that knows how many there are before any place: inserting,
-// deleting, finding a place and counting up to it take O(log n). The zero value is an empty tree. It must not change
-// while it is walked.
-type tree[K cmp.Ordered] struct {
-	root *node[K]
+// tree is a B-tree of items that knows how many there are before any place: inserting, deleting, finding a place and
+// counting up to it take O(log n). The zero value is an empty tree. It must not change while it is walked.
+//
+// A node stands in its parent, with the size of its subtree, so that a search reads as few places in memory as it can
+// and counting does not visit the subtrees that it counts.
+type tree[K key[K]] struct {
+	root node[K]
 	size int
 }
 
-type node[K cmp.Ordered] struct {
+type node[K key[K]] struct {
 	items    []item[K]
-	children []child[K] // one more than items; none in a leaf
-}
-
-// child is a subtree with its size, which stands with its parent so that counting need not visit it.
-type child[K cmp.Ordered] struct {
-	*node[K]
-	size int
+	children []tree[K] // one more than items; none in a leaf
 }
 
 // insert adds an item that is not there yet.
 func (t *tree[K]) insert(it item[K]) {
-	if t.root == nil {
-		t.root = &node[K]{}
-	}
 	t.root.insert(it)
 	t.size++
 	if len(t.root.items) > maxItems {
-		left := t.root
-		middle, right := left.split()
-		t.root = &node[K]{
-			items:    []item[K]{middle},
-			children: []child[K]{{left, left.count()}, {right, right.count()}},
-		}
+		middle, right := t.split()
+		t.root = node[K]{items: []item[K]{middle}, children: []tree[K]{*t, right}}
+		t.size += 1 + right.size
 	}
 }
 
 // delete removes an item and reports whether it was there.
 func (t *tree[K]) delete(it item[K]) bool {
-	if t.root == nil || !t.root.delete(it) {
+	if !t.root.delete(it) {
 		return false
 	}
 	t.size--
 	if len(t.root.items) == 0 {
 		if t.root.leaf() {
-			t.root = nil
+			t.root = node[K]{}
 		} else {
-			t.root = t.root.children[0].node
+			*t = t.root.children[0]
 		}
 	}
 	return true
@@ -88,64 +81,63 @@ func (t *tree[K]) delete(it item[K]) bool {
 // rank is the number of items with a smaller key.
 func (t *tree[K]) rank(key K) int {
 	rank := 0
-	for n := t.root; n != nil; {
+	for n := &t.root; ; {
 		i, _ := slices.BinarySearchFunc(n.items, key, func(it item[K], key K) int {
-			if it.key < key {
+			if it.key.compare(key) < 0 {
 				return -1
 			}
 			return 1
 		})
 		rank += i
 		if n.leaf() {
-			break
+			return rank
 		}
-		for _, c := range n.children[:i] {
-			rank += c.size
+		for c := range i {
+			rank += n.children[c].size
 		}
-		n = n.children[i].node
+		n = &n.children[i].root
 	}
-	return rank
 }
 
-// min is the first entry; nil in an empty tree.
-func (t *tree[K]) min() *entry {
-	for it := range t.ascend(nil) {
-		return it.entry
+// first is the first entry; nil in an empty tree.
+func (t *tree[K]) first() *entry {
+	if t.size == 0 {
+		return nil
 	}
-	return nil
+	n := &t.root
+	for !n.leaf() {
+		n = &n.children[0].root
+	}
+	return n.items[0].entry
 }
 
 // ascend walks the items behind a place, or all, in their order.
 func (t *tree[K]) ascend(after *item[K]) iter.Seq[item[K]] {
-	return func(yield func(item[K]) bool) {
-		if t.root != nil {
-			t.root.ascend(after, yield)
-		}
-	}
+	return func(yield func(item[K]) bool) { t.root.ascend(after, yield) }
 }
 
 // descend walks the items before a place, or all, in reverse.
 func (t *tree[K]) descend(before *item[K]) iter.Seq[item[K]] {
-	return func(yield func(item[K]) bool) {
-		if t.root != nil {
-			t.root.descend(before, yield)
-		}
-	}
+	return func(yield func(item[K]) bool) { t.root.descend(before, yield) }
 }
 
 func (n *node[K]) leaf() bool { return len(n.children) == 0 }
 
 // find gives the index of the item, or that of the child it would be in.
 func (n *node[K]) find(it item[K]) (int, bool) {
-	return slices.BinarySearchFunc(n.items, it, item[K].compare)
-}
-
-func (n *node[K]) count() int {
-	size := len(n.items)
-	for _, c := range n.children {
-		size += c.size
+	low, high := 0, len(n.items)
+	for low < high {
+		middle := int(uint(low+high) / 2)
+		switch c := n.items[middle].compare(it); {
+		case c == 0:
+			return middle, true
+		case c < 0:
+			low = middle + 1
+		default:
+			high = middle
+		}
 	}
-	return size
+	return low, false
 }
 
 // insert may leave the node with one item too many, for its caller to split.
@@ -156,27 +148,31 @@ func (n *node[K]) insert(it item[K]) {
 		return
 	}
 	c := &n.children[i]
-	c.insert(it)
+	c.root.insert(it)
 	c.size++
-	if len(c.items) > maxItems {
+	if len(c.root.items) > maxItems {
 		middle, right := c.split()
-		size := right.count()
-		c.size -= size + 1
 		n.items = slices.Insert(n.items, i, middle)
-		n.children = slices.Insert(n.children, i+1, child[K]{right, size})
+		n.children = slices.Insert(n.children, i+1, right)
 	}
 }
 
-// split keeps the first half of the node in it and gives the item behind that, and a node with the rest.
-func (n *node[K]) split() (item[K], *node[K]) {
+// split keeps the first half of a tree in it and gives the item behind that, and a tree of the rest.
+func (t *tree[K]) split() (middle item[K], right tree[K]) {
+	n := &t.root
 	half := len(n.items) / 2
-	middle := n.items[half]
-	right := &node[K]{items: slices.Clone(n.items[half+1:])}
+	middle = n.items[half]
+	right.root.items = slices.Clone(n.items[half+1:])
+	right.size = len(right.root.items)
 	n.items = slices.Delete(n.items, half, len(n.items))
 	if !n.leaf() {
-		right.children = slices.Clone(n.children[half+1:])
+		right.root.children = slices.Clone(n.children[half+1:])
 		n.children = slices.Delete(n.children, half+1, len(n.children))
+		for i := range right.root.children {
+			right.size += right.root.children[i].size
+		}
 	}
+	t.size -= 1 + right.size
 	return middle, right
 }
 
@@ -190,8 +186,8 @@ func (n *node[K]) delete(it item[K]) bool {
 		}
 		return found
 	case found:
-		n.items[i] = n.children[i].deleteLast()
-	case !n.children[i].delete(it):
+		n.items[i] = n.children[i].root.deleteLast()
+	case !n.children[i].root.delete(it):
 		return false
 	}
 	n.children[i].size--
@@ -208,7 +204,7 @@ func (n *node[K]) deleteLast() item[K] {
 		return it
 	}
 	i := len(n.children) - 1
-	it := n.children[i].deleteLast()
+	it := n.children[i].root.deleteLast()
 	n.children[i].size--
 	n.fill(i)
 	return it
@@ -216,11 +212,12 @@ func (n *node[K]) deleteLast() item[K] {
 
 // fill gives a child that has too few items one from a neighbour, or joins it with that neighbour.
 func (n *node[K]) fill(i int) {
+	items := func(i int) int { return len(n.children[i].root.items) }
 	switch {
-	case len(n.children[i].items) >= minItems:
-	case i > 0 && len(n.children[i-1].items) > minItems:
+	case items(i) >= minItems:
+	case i > 0 && items(i-1) > minItems:
 		n.shiftRight(i - 1)
-	case i < len(n.items) && len(n.children[i+1].items) > minItems:
+	case i < len(n.items) && items(i+1) > minItems:
 		n.shiftLeft(i)
 	case i < len(n.items):
 		n.join(i)
@@ -232,15 +229,15 @@ func (n *node[K]) fill(i int) {
 // shiftRight moves an item from child i, over the item between them, to child i+1.
 func (n *node[K]) shiftRight(i int) {
 	left, right := &n.children[i], &n.children[i+1]
-	last := len(left.items) - 1
-	moved := 1
-	right.items = slices.Insert(right.items, 0, n.items[i])
-	n.items[i] = left.items[last]
-	left.items = slices.Delete(left.items, last, last+1)
-	if !left.leaf() {
-		c := left.children[last+1]
-		left.children = slices.Delete(left.children, last+1, last+2)
-		right.children = slices.Insert(right.children, 0, c)
+	from, to, moved := &left.root, &right.root, 1
+	last := len(from.items) - 1
+	to.items = slices.Insert(to.items, 0, n.items[i])
+	n.items[i] = from.items[last]
+	from.items = slices.Delete(from.items, last, last+1)
+	if !from.leaf() {
+		c := from.children[last+1]
+		from.children = slices.Delete(from.children, last+1, last+2)
+		to.children = slices.Insert(to.children, 0, c)
 		moved += c.size
 	}
 	left.size -= moved
@@ -250,14 +247,14 @@ func (n *node[K]) shiftRight(i int) {
 // shiftLeft moves an item from child i+1, over the item between them, to child i.
 func (n *node[K]) shiftLeft(i int) {
 	left, right := &n.children[i], &n.children[i+1]
-	moved := 1
-	left.items = append(left.items, n.items[i])
-	n.items[i] = right.items[0]
-	right.items = slices.Delete(right.items, 0, 1)
-	if !right.leaf() {
-		c := right.children[0]
-		right.children = slices.Delete(right.children, 0, 1)
-		left.children = append(left.children, c)
+	to, from, moved := &left.root, &right.root, 1
+	to.items = append(to.items, n.items[i])
+	n.items[i] = from.items[0]
+	from.items = slices.Delete(from.items, 0, 1)
+	if !from.leaf() {
+		c := from.children[0]
+		from.children = slices.Delete(from.children, 0, 1)
+		to.children = append(to.children, c)
 		moved += c.size
 	}
 	left.size += moved
@@ -267,8 +264,8 @@ func (n *node[K]) shiftLeft(i int) {
 // join makes one child of the children i and i+1 and the item between them.
 func (n *node[K]) join(i int) {
 	left, right := &n.children[i], n.children[i+1]
-	left.items = append(append(left.items, n.items[i]), right.items...)
-	left.children = append(left.children, right.children...)
+	left.root.items = append(append(left.root.items, n.items[i]), right.root.items...)
+	left.root.children = append(left.root.children, right.root.children...)
 	left.size += right.size + 1
 	n.items = slices.Delete(n.items, i, i+1)
 	n.children = slices.Delete(n.children, i+1, i+2)
@@ -284,7 +281,7 @@ func (n *node[K]) ascend(after *item[K], yield func(item[K]) bool) bool {
 		}
 	}
 	for ; ; i++ {
-		if !n.leaf() && !n.children[i].ascend(after, yield) {
+		if !n.leaf() && !n.children[i].root.ascend(after, yield) {
 			return false
 		}
 		if i == len(n.items) {
@@ -306,7 +303,7 @@ func (n *node[K]) descend(before *item[K], yield func(item[K]) bool) bool {
 		}
 	}
 	for ; ; i-- {
-		if !n.leaf() && !n.children[i].descend(before, yield) {
+		if !n.leaf() && !n.children[i].root.descend(before, yield) {
 			return false
 		}
 		if i == 0 {

@@ -9,14 +9,14 @@ import (
 )
 
 // sorted is what a tree must agree with.
-type sorted []item[int64]
+type sorted []item[moment]
 
-func (s sorted) find(it item[int64]) (int, bool) {
-	return slices.BinarySearchFunc(s, it, item[int64].compare)
+func (s sorted) find(it item[moment]) (int, bool) {
+	return slices.BinarySearchFunc(s, it, item[moment].compare)
 }
 
 // check compares a tree with a sorted slice in every way there is to read it.
-func check(t *testing.T, tr *tree[int64], want sorted, probe item[int64]) {
+func check(t *testing.T, tr *tree[moment], want sorted, probe item[moment]) {
 	t.Helper()
 	if tr.size != len(want) {
 		t.Fatalf("size is %d, want %d", tr.size, len(want))
@@ -48,42 +48,41 @@ func check(t *testing.T, tr *tree[int64], want sorted, probe item[int64]) {
 	if len(want) > 0 {
 		least = want[0].entry
 	}
-	if got := tr.min(); got != least {
-		t.Fatalf("min is %v, want %v", got, least)
+	if got := tr.first(); got != least {
+		t.Fatalf("first is %v, want %v", got, least)
 	}
-	if tr.root != nil {
-		checkNode(t, tr.root, true)
+	if tr.size > 0 {
+		checkNode(t, tr, true)
 	}
 }
 
 // checkNode checks the shape of a subtree and gives its depth.
-func checkNode(t *testing.T, n *node[int64], root bool) int {
+func checkNode(t *testing.T, tr *tree[moment], root bool) int {
 	t.Helper()
+	n := &tr.root
 	if len(n.items) > maxItems || !root && len(n.items) < minItems || len(n.items) == 0 {
 		t.Fatalf("node has %d items", len(n.items))
 	}
-	if n.leaf() {
-		return 1
-	}
-	if len(n.children) != len(n.items)+1 {
+	depth, size := 1, len(n.items)
+	if !n.leaf() && len(n.children) != len(n.items)+1 {
 		t.Fatalf("node has %d children for %d items", len(n.children), len(n.items))
 	}
-	depth := 0
-	for i, c := range n.children {
-		d := checkNode(t, c.node, false)
+	for i := range n.children {
+		d := checkNode(t, &n.children[i], false) + 1
 		if i > 0 && d != depth {
 			t.Fatalf("depths of children differ: %d and %d", depth, d)
 		}
 		depth = d
-		if c.size != c.count() {
-			t.Fatalf("size of a child is kept as %d, it is %d", c.size, c.count())
-		}
+		size += n.children[i].size
 	}
-	return depth + 1
+	if size != tr.size {
+		t.Fatalf("size of a subtree is kept as %d, it is %d", tr.size, size)
+	}
+	return depth
 }
 
 // apply inserts the item, or deletes it when it is there.
-func apply(t *testing.T, tr *tree[int64], want sorted, it item[int64]) sorted {
+func apply(t *testing.T, tr *tree[moment], want sorted, it item[moment]) sorted {
 	t.Helper()
 	i, found := want.find(it)
 	if !found {
@@ -104,7 +103,7 @@ func TestTreeAgreesWithSortedSlice(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, keys := range []int64{1, 50, 100_000} { // many equal keys, some, hardly any
 		t.Run(strconv.FormatInt(keys, 10)+" keys", func(t *testing.T) {
-			var tr tree[int64]
+			var tr tree[moment]
 			var want sorted
 			grow := true
 			for step := range 40_000 {
@@ -114,31 +113,31 @@ func TestTreeAgreesWithSortedSlice(t *testing.T) {
 				case len(want) > 6000:
 					grow = false
 				}
-				if it := at(r.Int64N(keys), strconv.Itoa(r.IntN(1<<20))); grow || r.IntN(4) == 0 {
+				if it := at(moment(r.Int64N(keys)), strconv.Itoa(r.IntN(1<<20))); grow || r.IntN(4) == 0 {
 					want = apply(t, &tr, want, it)
 				} else {
 					want = apply(t, &tr, want, want[r.IntN(len(want))])
 				}
 				if step%1000 == 0 || len(want) < 3 && step%50 == 0 {
-					check(t, &tr, want, at(r.Int64N(keys), strconv.Itoa(r.IntN(1<<20))))
+					check(t, &tr, want, at(moment(r.Int64N(keys)), strconv.Itoa(r.IntN(1<<20))))
 				}
 			}
 			for len(want) > 0 {
 				want = apply(t, &tr, want, want[0])
 			}
-			check(t, &tr, want, at(int64(0), ""))
+			check(t, &tr, want, at(moment(0), ""))
 		})
 	}
 }
 
 func TestTreeWalkStopsWhereAsked(t *testing.T) {
 	t.Parallel()
-	var tr tree[int64]
-	for i := range int64(1000) {
+	var tr tree[moment]
+	for i := range moment(1000) {
 		tr.insert(at(i, "x"))
 	}
 	for _, most := range []int{0, 1, 63, 64, 500} {
-		for name, walk := range map[string]func(func(item[int64]) bool){"ascend": tr.ascend(nil), "descend": tr.descend(nil)} {
+		for name, walk := range map[string]func(func(item[moment]) bool){"ascend": tr.ascend(nil), "descend": tr.descend(nil)} {
 			got := 0
 			for range walk {
 				if got == most {
@@ -162,12 +161,12 @@ func FuzzTree(f *testing.F) {
 	f.Add(rising)
 	f.Add(append(slices.Clone(rising), rising...))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var tr tree[int64]
+		var tr tree[moment]
 		var want sorted
-		probe := at(int64(0), "")
+		probe := at(moment(0), "")
 		for ; len(data) >= 2; data = data[2:] {
 			n := binary.BigEndian.Uint16(data)
-			probe = at(int64(n>>3), strconv.Itoa(int(n&7)))
+			probe = at(moment(n>>3), strconv.Itoa(int(n&7)))
 			want = apply(t, &tr, want, probe)
 		}
 		check(t, &tr, want, probe)

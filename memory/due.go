@@ -11,28 +11,28 @@ import (
 // due is what is due for one of the two actions: the sessions in idle before one key, and those in expiring before
 // another.
 type due struct {
-	idle           *tree[int64] // by last activity
-	idleBefore     int64
-	expiring       *tree[int64] // by expiry
-	expiringBefore int64
+	idle           *tree[moment] // by last activity
+	idleBefore     moment
+	expiring       *tree[moment] // by expiry
+	expiringBefore moment
 	overlap        bool // a session may stand in both trees
 }
 
 // dueForDeactivation finds what Cutoffs.DueForDeactivation says.
 func (x *indexes) dueForDeactivation(c sessioncleanup.Cutoffs) due {
 	if c.Inactive.IsZero() {
-		return due{idle: &tree[int64]{}, expiring: &tree[int64]{}}
+		return due{idle: &tree[moment]{}, expiring: &tree[moment]{}}
 	}
 	return due{
-		idle: &x.due[activeIdle], idleBefore: nanos(c.Inactive),
-		expiring: &x.due[activeExpiring], expiringBefore: nanos(c.Now) + 1,
+		idle: &x.due[activeIdle], idleBefore: momentOf(c.Inactive),
+		expiring: &x.due[activeExpiring], expiringBefore: momentOf(c.Now) + 1,
 		overlap: true,
 	}
 }
 
 // dueForDeletion finds what Cutoffs.DueForDeletion says. Nothing is before the key of a zero time.
 func (x *indexes) dueForDeletion(c sessioncleanup.Cutoffs) due {
-	before := nanos(c.Delete)
+	before := momentOf(c.Delete)
 	return due{
 		idle: &x.due[inactiveIdle], idleBefore: before,
 		expiring: &x.due[inactiveExpired], expiringBefore: before,
@@ -53,12 +53,12 @@ func (d due) count() int {
 }
 
 // idled walks the idle sessions behind a place.
-func (d due) idled(after *item[int64]) iter.Seq[item[int64]] {
+func (d due) idled(after *item[moment]) iter.Seq[item[moment]] {
 	return until(d.idle.ascend(after), d.idleBefore)
 }
 
 // idledReverse walks the idle sessions before a place, backwards.
-func (d due) idledReverse(before *item[int64]) iter.Seq[item[int64]] {
+func (d due) idledReverse(before *item[moment]) iter.Seq[item[moment]] {
 	if end := at(d.idleBefore, ""); before == nil || before.compare(end) > 0 {
 		before = &end
 	}
@@ -66,10 +66,10 @@ func (d due) idledReverse(before *item[int64]) iter.Seq[item[int64]] {
 }
 
 // expired walks the expired sessions behind a place that are not idle as well.
-func (d due) expired(after *item[int64]) iter.Seq[item[int64]] {
-	return func(yield func(item[int64]) bool) {
+func (d due) expired(after *item[moment]) iter.Seq[item[moment]] {
+	return func(yield func(item[moment]) bool) {
 		for it := range until(d.expiring.ascend(after), d.expiringBefore) {
-			if d.overlap && nanos(it.entry.LastActivity) < d.idleBefore {
+			if d.overlap && momentOf(it.entry.LastActivity) < d.idleBefore {
 				continue
 			}
 			if !yield(it) {
@@ -79,8 +79,8 @@ func (d due) expired(after *item[int64]) iter.Seq[item[int64]] {
 	}
 }
 
-func until(items iter.Seq[item[int64]], before int64) iter.Seq[item[int64]] {
-	return func(yield func(item[int64]) bool) {
+func until(items iter.Seq[item[moment]], before moment) iter.Seq[item[moment]] {
+	return func(yield func(item[moment]) bool) {
 		for it := range items {
 			if it.key >= before || !yield(it) {
 				return
@@ -92,8 +92,8 @@ func until(items iter.Seq[item[int64]], before int64) iter.Seq[item[int64]] {
 // oldest is for how long the session that is due the longest has been due: it comes first in one of the trees.
 func (d due) oldest(c sessioncleanup.Cutoffs) time.Duration {
 	var oldest time.Duration
-	for _, t := range []*tree[int64]{d.idle, d.expiring} {
-		if e := t.min(); e != nil {
+	for _, t := range []*tree[moment]{d.idle, d.expiring} {
+		if e := t.first(); e != nil {
 			oldest = max(oldest, c.Overdue(e.Session))
 		}
 	}
@@ -114,7 +114,7 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 		Total:              x.activity.size,
 		Active:             x.active,
 		Inactive:           x.activity.size - x.active,
-		Old:                x.activity.rank(nanos(c.Delete)),
+		Old:                x.activity.rank(momentOf(c.Delete)),
 		Protected:          x.protected,
 		DueForDeactivation: deactivation.count(),
 		DueForDeletion:     deletion.count(),
@@ -123,4 +123,4 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 }
 
 // cutoffKey is the key up to which the indexes must be right for what the cutoffs say.
-func cutoffKey(c sessioncleanup.Cutoffs) int64 { return max(nanos(c.Inactive), nanos(c.Delete)) }
+func cutoffKey(c sessioncleanup.Cutoffs) moment { return max(momentOf(c.Inactive), momentOf(c.Delete)) }

@@ -22,10 +22,10 @@ func (s *Store) Put(sessions ...sessioncleanup.Session) error {
 	defer s.mu.Unlock()
 	now := clock()
 	for _, session := range sessions {
-		e := s.sessions[session.ID]
+		e := s.sessions.get(session.ID)
 		if e == nil {
-			e = &entry{indexed: notIndexed}
-			s.sessions[session.ID] = e
+			e = &entry{Session: session, indexed: notIndexed}
+			s.sessions.put(e)
 		}
 		e.Session = kept(session, now)
 		s.index(e)
@@ -60,7 +60,7 @@ func (s *Store) Remove(ids ...string) (int, error) {
 	defer s.mu.Unlock()
 	removed := 0
 	for _, id := range ids {
-		if e := s.sessions[id]; e != nil {
+		if e := s.sessions.get(id); e != nil {
 			s.drop(e)
 			removed++
 		}
@@ -71,7 +71,7 @@ func (s *Store) Remove(ids ...string) (int, error) {
 // drop forgets a session.
 func (s *Store) drop(e *entry) {
 	s.unindex(e)
-	delete(s.sessions, e.ID)
+	s.sessions.delete(e)
 }
 
 // AddActivity notes that the session got n more rows of activity just now: it raises ActivityCount by n, and sets the
@@ -85,7 +85,7 @@ func (s *Store) AddActivity(id string, n int64) error {
 		return err
 	}
 	defer s.mu.Unlock()
-	e := s.sessions[id]
+	e := s.sessions.get(id)
 	if e == nil {
 		return sessioncleanup.ErrNotFound
 	}

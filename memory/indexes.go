@@ -1,11 +1,6 @@
 package memory
 
-import (
-	"math"
-	"time"
-
-	"github.com/sessioncleanup/sessioncleanup"
-)
+import "github.com/sessioncleanup/sessioncleanup"
 
 // entry is a session with what the indexes know of it.
 type entry struct {
@@ -28,10 +23,10 @@ const (
 // indexes order a set of sessions: all of them, or one owner's.
 type indexes struct {
 	owner    string // whose; empty for all
-	activity tree[int64]
-	created  tree[int64]
-	name     tree[string]
-	due      [dueTrees]tree[int64]
+	activity tree[moment]
+	created  tree[moment]
+	name     tree[label]
+	due      [dueTrees]tree[moment]
 
 	active    int // sessions that are active
 	protected int // sessions with AutoCleanup off
@@ -39,59 +34,32 @@ type indexes struct {
 
 // keys say where an entry stands in indexes.
 type keys struct {
-	activity, created int64
+	activity, created moment
 	name              string
-	due               [dueTrees]int64
+	due               [dueTrees]moment
 	active, protected bool
 }
 
-// absent is the key of what does not stand in a tree.
-const absent = math.MaxInt64
-
-var notIndexed = keys{activity: absent, created: absent, due: [dueTrees]int64{absent, absent, absent, absent}}
+var notIndexed = keys{activity: absent, created: absent, due: [dueTrees]moment{absent, absent, absent, absent}}
 
 // keysOf says where a session belongs.
 func keysOf(s *sessioncleanup.Session) keys {
 	k := notIndexed
-	k.activity, k.created, k.name = nanos(s.LastActivity), nanos(s.CreatedAt), s.Name
+	k.activity, k.created, k.name = momentOf(s.LastActivity), momentOf(s.CreatedAt), s.Name
 	k.active, k.protected = s.Active, !s.AutoCleanup
 	switch {
 	case k.protected:
 	case k.active:
 		k.due[activeIdle] = k.activity
 		if !s.ExpiresAt.IsZero() {
-			k.due[activeExpiring] = nanos(s.ExpiresAt)
+			k.due[activeExpiring] = momentOf(s.ExpiresAt)
 		}
 	case s.ExpiresAt.After(s.LastActivity):
-		k.due[inactiveExpired] = nanos(s.ExpiresAt)
+		k.due[inactiveExpired] = momentOf(s.ExpiresAt)
 	default:
 		k.due[inactiveIdle] = k.activity
 	}
 	return k
-}
-
-// The first and the last moment that nanoseconds since 1970 can tell, in 1677 and 2262, with room on either side for
-// the zero time, for absent, and for the moment behind the last.
-const (
-	firstNano = math.MinInt64 + 1
-	lastNano  = math.MaxInt64 - 2
-)
-
-var firstTime, lastTime = time.Unix(0, firstNano), time.Unix(0, lastNano)
-
-// nanos is a time as a key. The zero time comes first. Times before 1677 are all the same as keys, as are those
-// after 2262; the sessions themselves keep them as they are.
-func nanos(t time.Time) int64 {
-	switch {
-	case t.IsZero():
-		return math.MinInt64
-	case t.Before(firstTime):
-		return firstNano
-	case t.After(lastTime):
-		return lastNano
-	default:
-		return t.UnixNano()
-	}
 }
 
 // index brings an entry to where it belongs, in all indexes.
@@ -157,25 +125,25 @@ func (x *indexes) move(e *entry, from, to keys) {
 	was, is := from.activity != absent, to.activity != absent
 	if was != is || from.name != to.name {
 		if was {
-			x.name.delete(item[string]{from.name, e})
+			x.name.delete(item[label]{labelOf(from.name), e})
 		}
 		if is {
-			x.name.insert(item[string]{to.name, e})
+			x.name.insert(item[label]{labelOf(to.name), e})
 		}
 	}
 	x.active += count(to.active) - count(from.active)
 	x.protected += count(to.protected) - count(from.protected)
 }
 
-func moveIn(t *tree[int64], e *entry, from, to int64) {
+func moveIn(t *tree[moment], e *entry, from, to moment) {
 	if from == to {
 		return
 	}
 	if from != absent {
-		t.delete(item[int64]{from, e})
+		t.delete(item[moment]{from, e})
 	}
 	if to != absent {
-		t.insert(item[int64]{to, e})
+		t.insert(item[moment]{to, e})
 	}
 }
 

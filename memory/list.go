@@ -83,9 +83,9 @@ func newListing(s *Store, q sessioncleanup.Query) (*listing, error) {
 }
 
 // fresh is up to where the indexes must be right for the listing.
-func (l *listing) fresh() int64 {
+func (l *listing) fresh() moment {
 	if l.q.Sort == sessioncleanup.SortLastActivity {
-		return math.MaxInt64
+		return absent
 	}
 	return cutoffKey(l.q.Cutoffs)
 }
@@ -172,7 +172,7 @@ func (l *listing) due(d due) []*entry {
 		}
 	}
 	var found []*entry
-	take := func(it item[int64]) {
+	take := func(it item[moment]) {
 		if l.matches(it.entry) && l.behind(it.entry) {
 			found = append(found, it.entry)
 		}

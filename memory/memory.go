@@ -39,7 +39,7 @@ type Store struct {
 
 	mu       sync.Mutex // guards everything below, the entries included
 	closed   bool
-	sessions map[string]*entry
+	sessions *table
 	all      *indexes
 	owners   map[string]*indexes // by OwnerID; none for sessions that belong to nobody
 	stale    staleHeap           // entries that were touched since they were indexed
@@ -52,7 +52,7 @@ type Store struct {
 func New(c Config) *Store {
 	return &Store{
 		beforeDelete: c.BeforeDelete,
-		sessions:     map[string]*entry{},
+		sessions:     newTable(),
 		all:          &indexes{},
 		owners:       map[string]*indexes{},
 		leases:       map[string]*lease{},
@@ -83,7 +83,7 @@ var errClosed = errors.New("memory store is closed")
 
 // lock takes the lock of a store that is open and a context that goes on.
 func (s *Store) lock(ctx context.Context) error {
-	return s.lockFresh(ctx, math.MinInt64)
+	return s.lockFresh(ctx, noTime)
 }
 
 // refreshStep is the number of touched sessions that are indexed anew before others get the lock.
@@ -92,7 +92,7 @@ const refreshStep = 1000
 // lockFresh takes the lock and sees to it that the indexes are right up to a time: no session is indexed under an
 // earlier activity that has since become another. After very many touches the lock is let go in between, so that
 // those who touch never wait for all of it.
-func (s *Store) lockFresh(ctx context.Context, before int64) error {
+func (s *Store) lockFresh(ctx context.Context, before moment) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (s *Store) lockFresh(ctx context.Context, before int64) error {
 
 // refresh indexes at most limit touched entries anew, those that stand under an activity before the given one, and
 // reports whether there may be more.
-func (s *Store) refresh(before int64, limit int) bool {
+func (s *Store) refresh(before moment, limit int) bool {
 	for ; limit > 0; limit-- {
 		if len(s.stale) == 0 || s.stale[0].key >= before {
 			return false
@@ -137,7 +137,7 @@ func (s *Store) of(owner string) *indexes {
 
 // find gives the session that a target names, or nil.
 func (s *Store) find(t sessioncleanup.Target) *entry {
-	e := s.sessions[t.ID]
+	e := s.sessions.get(t.ID)
 	if e == nil || t.OwnerID != "" && e.OwnerID != t.OwnerID {
 		return nil
 	}

@@ -3,7 +3,6 @@ package memory
 import (
 	"cmp"
 	"iter"
-	"math"
 	"strings"
 	"time"
 
@@ -12,7 +11,7 @@ import (
 
 // place is where a session stands in a list: its key in the list's order, a time or a name, and its ID.
 type place struct {
-	time int64
+	time moment
 	name string
 	id   string
 }
@@ -22,9 +21,9 @@ func placeOf(sort sessioncleanup.Sort, s *sessioncleanup.Session) place {
 	case sessioncleanup.SortName:
 		return place{name: s.Name, id: s.ID}
 	case sessioncleanup.SortCreated:
-		return place{time: nanos(s.CreatedAt), id: s.ID}
+		return place{time: momentOf(s.CreatedAt), id: s.ID}
 	default:
-		return place{time: nanos(s.LastActivity), id: s.ID}
+		return place{time: momentOf(s.LastActivity), id: s.ID}
 	}
 }
 
@@ -36,11 +35,7 @@ func (p place) compare(o place) int {
 func (p place) position(sort sessioncleanup.Sort) *sessioncleanup.Position {
 	key := p.name
 	if sort != sessioncleanup.SortName {
-		var t time.Time
-		if p.time != math.MinInt64 {
-			t = time.Unix(0, p.time).UTC()
-		}
-		key = t.Format(time.RFC3339Nano)
+		key = p.time.time().Format(time.RFC3339Nano)
 	}
 	return &sessioncleanup.Position{Key: key, ID: p.id}
 }
@@ -53,16 +48,16 @@ func parsePosition(sort sessioncleanup.Sort, p sessioncleanup.Position) (place, 
 	if err != nil {
 		return place{}, invalidf("position of the list has the key %.100q: want a time as an earlier page gave it", p.Key)
 	}
-	return place{time: nanos(t), id: p.ID}, nil
+	return place{time: momentOf(t), id: p.ID}, nil
 }
 
 // walk gives the entries behind a place, or all, in the order of a list.
 func (x *indexes) walk(sort sessioncleanup.Sort, descending bool, after *place) iter.Seq[*entry] {
 	switch sort {
 	case sessioncleanup.SortName:
-		var from *item[string]
+		var from *item[label]
 		if after != nil {
-			from = new(at(after.name, after.id))
+			from = new(at(labelOf(after.name), after.id))
 		}
 		return walk(&x.name, descending, from)
 	case sessioncleanup.SortCreated:
@@ -73,14 +68,14 @@ func (x *indexes) walk(sort sessioncleanup.Sort, descending bool, after *place) 
 }
 
 // moment is a place in a tree of times; nil for none.
-func (p *place) moment() *item[int64] {
+func (p *place) moment() *item[moment] {
 	if p == nil {
 		return nil
 	}
 	return new(at(p.time, p.id))
 }
 
-func walk[K cmp.Ordered](t *tree[K], descending bool, after *item[K]) iter.Seq[*entry] {
+func walk[K key[K]](t *tree[K], descending bool, after *item[K]) iter.Seq[*entry] {
 	items := t.ascend(after)
 	if descending {
 		items = t.descend(after)

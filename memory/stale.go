@@ -7,7 +7,7 @@ package memory
 type staleHeap []staleItem
 
 type staleItem struct {
-	key   int64 // the activity under which the entry is indexed
+	key   moment // the activity under which the entry is indexed
 	entry *entry
 }
 

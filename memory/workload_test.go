@@ -130,7 +130,7 @@ func (w *workload) ask() {
 	}
 	var want []sessioncleanup.Session
 	counts := sessioncleanup.Counts{}
-	for _, e := range w.s.sessions {
+	for e := range w.s.sessions.all() {
 		if q.OwnerID != "" && e.OwnerID != q.OwnerID {
 			continue
 		}
@@ -177,13 +177,13 @@ func tally(counts *sessioncleanup.Counts, c sessioncleanup.Cutoffs, s sessioncle
 func (w *workload) inspect() {
 	w.t.Helper()
 	for i, it := range w.s.stale {
-		if it.entry.stale != i+1 || w.s.sessions[it.entry.ID] != it.entry || i > 0 && it.key < w.s.stale[(i-1)/2].key {
+		if it.entry.stale != i+1 || w.s.sessions.get(it.entry.ID) != it.entry || i > 0 && it.key < w.s.stale[(i-1)/2].key {
 			w.t.Fatalf("touched entry %d, %q, is out of place", i, it.entry.ID)
 		}
 	}
-	w.s.refresh(math.MaxInt64, math.MaxInt)
-	byOwner := map[*indexes]int{w.s.all: len(w.s.sessions)}
-	for _, e := range w.s.sessions {
+	w.s.refresh(absent, math.MaxInt)
+	byOwner := map[*indexes]int{w.s.all: w.s.sessions.len()}
+	for e := range w.s.sessions.all() {
 		if e.indexed != keysOf(&e.Session) || e.stale != 0 {
 			w.t.Fatalf("session %q is indexed under %+v, want %+v", e.ID, e.indexed, keysOf(&e.Session))
 		}
@@ -196,7 +196,7 @@ func (w *workload) inspect() {
 	}
 	expect(w.t, "owners with indexes", len(w.s.owners), len(byOwner)-1)
 	for x, n := range byOwner {
-		trees := []*tree[int64]{&x.activity, &x.created}
+		trees := []*tree[moment]{&x.activity, &x.created}
 		expect(w.t, "sizes", []int{x.activity.size, x.created.size, x.name.size}, []int{n, n, n})
 		due := 0
 		for i := range x.due {
@@ -207,7 +207,7 @@ func (w *workload) inspect() {
 		}
 		expect(w.t, "sessions that are not protected", due, n-x.protected)
 		for _, tr := range trees {
-			if items := slices.Collect(tr.ascend(nil)); !slices.IsSortedFunc(items, item[int64].compare) || len(items) != tr.size {
+			if items := slices.Collect(tr.ascend(nil)); !slices.IsSortedFunc(items, item[moment].compare) || len(items) != tr.size {
 				w.t.Fatalf("a tree of %d holds %d items, or is out of order", tr.size, len(items))
 			}
 		}

@@ -1,0 +1,67 @@
+-- +goose Up
+
+-- The policy in force: one row, written by Migrate, read by functions, view and triggers. NULL stands for never.
+CREATE TABLE "{policy}" (
+    singleton              boolean          PRIMARY KEY DEFAULT true CHECK (singleton),
+    inactive_after         interval         CHECK (inactive_after > '0'),
+    delete_after           interval         CHECK (delete_after > '0'),
+    auto_cleanup_default   boolean          NOT NULL,
+    reactivate_on_activity boolean          NOT NULL,
+    enabled                boolean          NOT NULL,
+    touch_interval         interval         NOT NULL CHECK (touch_interval >= '0'),
+    batch_size             integer          NOT NULL CHECK (batch_size > 0),
+    batch_budget           interval         NOT NULL CHECK (batch_budget > '0'),
+    rate                   double precision NOT NULL CHECK (rate >= 0),
+    max_delete_fraction    double precision NOT NULL CHECK (max_delete_fraction > 0 AND max_delete_fraction <= 1),
+    events_keep            interval         CHECK (events_keep > '0'),
+    alert_due              integer          NOT NULL,
+    alert_activity_rate    double precision NOT NULL
+);
+
+-- The audit log. A batch is one row; its three arrays run in parallel, one element for each session.
+CREATE TABLE "{events}" (
+    id          bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+    action      text        NOT NULL,
+    actor       text        NOT NULL,
+    reason      text        NOT NULL DEFAULT '',
+    run_id      text        NOT NULL DEFAULT '',
+    session_ids text[]      NOT NULL DEFAULT '{}',
+    owner_ids   text[]      NOT NULL DEFAULT '{}',
+    names       text[]      NOT NULL DEFAULT '{}',
+    run         jsonb
+);
+CREATE INDEX "sessioncleanup_events_at" ON "{events}" (at);
+CREATE INDEX "sessioncleanup_events_run" ON "{events}" (run_id, id) WHERE run_id <> '';
+
+-- Who may run, and for how long. Rows stay when a lease ends, so that its epoch keeps rising.
+CREATE TABLE "{leases}" (
+    name       text        PRIMARY KEY,
+    holder     text        NOT NULL,
+    epoch      bigint      NOT NULL,
+    expires_at timestamptz NOT NULL
+);
+
+-- Touches not yet written to their session. Rows are only ever inserted by the host's statements, so that these wait
+-- for nobody; they go when their transaction commits, or in the next run where the session was locked just then.
+CREATE TABLE "{touches}" (
+    session_id "{id_type}"  NOT NULL,
+    at         timestamptz  NOT NULL,
+    xact       xid8         NOT NULL DEFAULT pg_current_xact_id(),
+    first_of_statement boolean NOT NULL DEFAULT false -- has all of its transaction written at commit
+);
+CREATE INDEX "sessioncleanup_touches_session" ON "{touches}" (session_id, at);
+CREATE INDEX "sessioncleanup_touches_xact" ON "{touches}" (xact);
+
+-- What was adopted, and what was added to the host's tables for it, in that order.
+CREATE TABLE "{settings}" (
+    singleton  boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    host       jsonb   NOT NULL,
+    zone       text    NOT NULL,
+    added      jsonb   NOT NULL DEFAULT '[]',
+    backfilled boolean NOT NULL DEFAULT false,
+    complete   integer NOT NULL DEFAULT 0
+);
+
+-- +goose Down
+DROP TABLE "{settings}", "{touches}", "{leases}", "{events}", "{policy}";

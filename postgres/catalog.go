@@ -1,0 +1,113 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// querier is what a pool, a connection and a transaction have in common.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// relation is a table as the catalog knows it.
+type relation struct {
+	oid     uint32
+	space   string // its schema
+	name    string
+	kind    string // pg_class.relkind
+	mine    bool   // the role may alter it
+	columns map[string]column
+}
+
+// column is a column as the catalog knows it.
+type column struct {
+	name     string
+	position int
+	typ      string // as SQL writes it, with its modifier
+	base     string // the name of its type, that of a domain's base
+	notNull  bool
+	hasValue bool // a default, identity or generated
+}
+
+// sql is the quoted name of the relation, with its schema.
+func (r relation) sql() string { return sqlfile.Column(r.space) + "." + sqlfile.Column(r.name) }
+
+// path is the name of the relation for people.
+func (r relation) path() string { return r.space + "." + r.name }
+
+var errNoRelation = errors.New("no such table")
+
+// findRelation looks a table up, through the search path unless its name has a schema. errNoRelation when there is none.
+func findRelation(ctx context.Context, q querier, table string) (relation, error) {
+	r := relation{columns: map[string]column{}}
+	err := q.QueryRow(ctx, `
+		SELECT c.oid, n.nspname, c.relname, c.relkind::text, pg_has_role(c.relowner, 'USAGE')
+		  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		 WHERE c.oid = to_regclass($1::text)`, sqlfile.Table(table)).Scan(&r.oid, &r.space, &r.name, &r.kind, &r.mine)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return r, errNoRelation
+	}
+	if err != nil {
+		return r, err
+	}
+	rows, err := q.Query(ctx, `
+		SELECT a.attname, a.attnum::int, format_type(a.atttypid, a.atttypmod),
+		       (SELECT b.typname FROM pg_catalog.pg_type b WHERE b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)),
+		       a.attnotnull, a.atthasdef OR a.attidentity <> ''
+		  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+		 WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped`, r.oid)
+	if err != nil {
+		return r, err
+	}
+	columns, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (column, error) {
+		var c column
+		err := row.Scan(&c.name, &c.position, &c.typ, &c.base, &c.notNull, &c.hasValue)
+		return c, err
+	})
+	for _, c := range columns {
+		r.columns[c.name] = c
+	}
+	return r, err
+}
+
+// mustFind is findRelation for a table that has to be an ordinary or a partitioned one.
+func mustFind(ctx context.Context, q querier, field, table string) (relation, error) {
+	r, err := findRelation(ctx, q, table)
+	if errors.Is(err, errNoRelation) {
+		return r, fmt.Errorf("%w: %s is %q: there is no such table; check its name, its schema and the role's search_path",
+			sessioncleanup.ErrInvalid, field, table)
+	}
+	if err != nil {
+		return r, mapError("look up "+table, err)
+	}
+	kinds := map[string]string{"v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence", "i": "an index", "c": "a type"}
+	if what, wrong := kinds[r.kind]; wrong {
+		return r, fmt.Errorf("%w: %s is %q, which is %s: want a table", sessioncleanup.ErrInvalid, field, table, what)
+	}
+	return r, nil
+}
+
+// mustHave gives a column that has to exist and, unless bases is empty, to be of one of these types.
+func (r relation) mustHave(field, name string, bases ...string) (column, error) {
+	c, ok := r.columns[name]
+	if !ok {
+		return c, fmt.Errorf("%w: %s is %q: table %s has no such column", sessioncleanup.ErrInvalid, field, name, r.path())
+	}
+	if len(bases) == 0 {
+		return c, nil
+	}
+	for _, base := range bases {
+		if c.base == base {
+			return c, nil
+		}
+	}
+	return c, fmt.Errorf("%w: %s is %q: column %s.%s is of type %s, want %v", sessioncleanup.ErrInvalid, field, name, r.path(), name, c.typ, bases)
+}

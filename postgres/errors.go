@@ -1,0 +1,104 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// The error codes that mean something to this package (PostgreSQL, appendix A).
+const (
+	codeLockNotAvailable = "55P03"
+	codeQueryCanceled    = "57014"
+	codeNoPrivilege      = "42501"
+	codeBadPassword      = "28P01"
+	codeBadRole          = "28000"
+	codeNoDatabase       = "3D000"
+	codeBadText          = "22P02"
+	codeOutOfRange       = "22003"
+)
+
+// mapError turns what the driver reports into one of the root package's errors, with what was being done.
+func mapError(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	var server *pgconn.PgError
+	if errors.As(err, &server) {
+		return fmt.Errorf("%s: %w", doing, explain(server, err))
+	}
+	if unreachable(err) {
+		return fmt.Errorf("%s: %w: %w; check that the server runs, and the host and port of the database URL", doing, sessioncleanup.ErrUnavailable, err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// explain adds a sentinel, or what to do about it, to an error of the server.
+func explain(server *pgconn.PgError, err error) error {
+	switch server.Code {
+	case codeBadPassword, codeBadRole:
+		return fmt.Errorf("%w: %w; check the user and the password of the database URL", sessioncleanup.ErrInvalid, err)
+	case codeNoDatabase:
+		return fmt.Errorf("%w: %w; create it, or check the name in the database URL", sessioncleanup.ErrInvalid, err)
+	case codeNoPrivilege:
+		return fmt.Errorf("%w; grant what docs/postgres.md lists under rights, or use another role", err)
+	case codeQueryCanceled:
+		return fmt.Errorf("%w: %w; if that is the role's statement_timeout, give it a longer one: ALTER ROLE … SET statement_timeout", sessioncleanup.ErrUnavailable, err)
+	case "42P01", "42883", "42703", "3F000": // undefined table, function, column, schema
+		return fmt.Errorf("%w: %w; run migrate", sessioncleanup.ErrNotInstalled, err)
+	case codeLockNotAvailable, "25006": // a server that only reads: after a failover, or a standby
+		return fmt.Errorf("%w: %w", sessioncleanup.ErrUnavailable, err)
+	}
+	switch server.Code[:min(2, len(server.Code))] {
+	case "08", "40", "53", "57": // connection, rollback for concurrency, resources, operator intervention
+		return fmt.Errorf("%w: %w", sessioncleanup.ErrUnavailable, err)
+	}
+	return err
+}
+
+// unreachable reports whether an error is about the way to the server.
+func unreachable(err error) bool {
+	var network net.Error
+	var connect *pgconn.ConnectError
+	return errors.As(err, &network) || errors.As(err, &connect) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		strings.Contains(err.Error(), "conn closed")
+}
+
+// hasCode reports whether the server gave one of the codes.
+func hasCode(err error, codes ...string) bool {
+	var server *pgconn.PgError
+	if !errors.As(err, &server) {
+		return false
+	}
+	for _, code := range codes {
+		if server.Code == code {
+			return true
+		}
+	}
+	return false
+}
+
+// rowError is a failure that the database caught and handed back, of rows that it names not.
+type rowError struct {
+	code    string
+	message string
+}
+
+func (e *rowError) Error() string {
+	hint := ""
+	if e.code == "23503" { // foreign key violation
+		hint = "; delete those rows first, or declare the foreign key with ON DELETE CASCADE"
+	}
+	return fmt.Sprintf("%s (SQLSTATE %s)%s", e.message, e.code, hint)
+}

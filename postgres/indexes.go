@@ -1,0 +1,117 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// dueIndexes are the three that batches read in order.
+func dueIndexes() []string { return []string{"idle", "expired", "gone"} }
+
+// indexState is an index in the catalog.
+type indexState struct {
+	Name  string
+	Valid bool
+	Text  string // its definition, from the first parenthesis on
+	Loose bool   // of a partition, and not part of its parent's index
+}
+
+// addIndexes builds the indexes that are missing, without blocking writers. On a partitioned table each partition's
+// is built by itself and then attached to the parent's.
+func (p *plan) addIndexes(ctx context.Context) error {
+	tables := []branch{{OID: p.l.table.oid, Space: p.l.table.space, Name: p.l.table.name}}
+	if !p.create {
+		var err error
+		if tables, err = branches(ctx, p.q, p.l.table.oid); err != nil {
+			return mapError("look for partitions of "+p.l.table.path(), err)
+		}
+	}
+	for _, kind := range dueIndexes() {
+		for _, b := range tables {
+			if err := p.addIndex(ctx, kind, b, p.l.table.kind == "p"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *plan) addIndex(ctx context.Context, kind string, b branch, partitioned bool) error {
+	definition := p.l.statement("index_" + kind)
+	table := relation{space: b.Space, name: b.Name}
+	name := short(b.Name, "sessioncleanup", kind)
+	path := sqlfile.Column(b.Space) + "." + sqlfile.Column(name)
+	existing, isParent, err := indexesOf(ctx, p.q, b.OID)
+	if err != nil {
+		return mapError("look for indexes of "+table.path(), err)
+	}
+	o := object{Kind: "index", Name: path}
+	for _, i := range existing {
+		switch {
+		case i.Valid && normalIndex(i.Text) == normalIndex(definition) && (!partitioned || i.Name == name):
+			if i.Loose {
+				return p.attachIndex(ctx, kind, b, path)
+			}
+			return nil
+		case i.Name == name && !i.Valid && isParent:
+			// waits for its partitions' indexes, which the steps after this attach
+			return nil
+		case i.Name == name:
+			p.add(step{about: "drop the index " + name + ", which is unfinished or out of date", alone: true, sql: []string{"DROP INDEX CONCURRENTLY IF EXISTS " + path + ";"}})
+		}
+	}
+	switch {
+	case isParent:
+		p.add(step{about: "prepare the index " + name, adds: []object{o},
+			sql: []string{fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON ONLY %s %s;", sqlfile.Column(name), table.sql(), definition)}})
+	default:
+		p.add(step{about: "build the index " + name, adds: []object{o}, alone: true, index: path,
+			sql: []string{fmt.Sprintf("CREATE INDEX CONCURRENTLY IF NOT EXISTS %s ON %s %s;", sqlfile.Column(name), table.sql(), definition)}})
+	}
+	return p.attachIndex(ctx, kind, b, path)
+}
+
+// attachIndex makes a partition's index a part of its parent's.
+func (p *plan) attachIndex(ctx context.Context, kind string, b branch, path string) error {
+	var space, parent string
+	err := p.q.QueryRow(ctx, `
+		SELECT n.nspname, c.relname FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhparent
+		  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		 WHERE i.inhrelid = $1::oid AND c.relkind = 'p'`, b.OID).Scan(&space, &parent)
+	if err != nil {
+		return ignoreNoRows(err)
+	}
+	p.add(step{about: "attach the index " + path, sql: []string{fmt.Sprintf("ALTER INDEX %s.%s ATTACH PARTITION %s;",
+		sqlfile.Column(space), sqlfile.Column(short(parent, "sessioncleanup", kind)), path)}})
+	return nil
+}
+
+func indexesOf(ctx context.Context, q querier, table uint32) (indexes []indexState, parent bool, err error) {
+	err = q.QueryRow(ctx, "SELECT coalesce((SELECT c.relkind = 'p' FROM pg_catalog.pg_class c WHERE c.oid = $1::oid), false)", table).Scan(&parent)
+	if err != nil {
+		return nil, false, err
+	}
+	rows, err := q.Query(ctx, `
+		SELECT c.relname, i.indisvalid AND i.indisready, pg_get_indexdef(i.indexrelid), t.relispartition AND NOT c.relispartition
+		  FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+		 WHERE i.indrelid = $1::oid`, table)
+	if err != nil {
+		return nil, false, err
+	}
+	indexes, err = pgx.CollectRows(rows, pgx.RowToStructByPos[indexState])
+	for i := range indexes {
+		_, columns, _ := strings.Cut(indexes[i].Text, " USING btree ")
+		indexes[i].Text = columns
+	}
+	return indexes, parent, err
+}
+
+// normalIndex makes an index's definition comparable with what the server writes of it.
+func normalIndex(definition string) string {
+	return strings.ToLower(strings.NewReplacer(`"`, "", "(", "", ")", "", " ", "", "::text", "").Replace(definition))
+}

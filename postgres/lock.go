@@ -1,0 +1,89 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// lockClass is the first half of the advisory lock that migrations take; the other is a hash of the schema's name.
+const lockClass = 0x5e55c1e
+
+const pollLock = 100 * time.Millisecond
+
+// migrationLock is held while a database is migrated. It is an advisory lock of an open transaction: it goes with its
+// connection, however the process ends, and a pooler keeps that connection for it.
+type migrationLock struct {
+	conn *pgxpool.Conn
+}
+
+// lock waits until nobody else migrates in the schema. It asks again and again instead of waiting in the server: a
+// statement that waits has a snapshot, which an index that is built concurrently would wait for.
+func (s *Store) lock(ctx context.Context, space string) (*migrationLock, error) {
+	if s.pool.Config().MaxConns < 2 {
+		return nil, fmt.Errorf("%w: the pool has one connection: migrating takes two", sessioncleanup.ErrInvalid)
+	}
+	poll := time.NewTicker(pollLock)
+	defer poll.Stop()
+	for {
+		held, err := s.tryLock(ctx, space)
+		if err != nil {
+			return nil, mapError("lock the migration", err)
+		}
+		if held != nil {
+			return held, nil
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for another migration to finish: %w", ctx.Err())
+		}
+	}
+}
+
+func (s *Store) tryLock(ctx context.Context, space string) (*migrationLock, error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var got bool
+	batch := &pgx.Batch{}
+	batch.Queue("BEGIN")
+	batch.Queue("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
+	batch.Queue("SELECT pg_try_advisory_xact_lock($1::integer, hashtext($2::text))", int32(lockClass), space).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&got) })
+	err = conn.SendBatch(ctx, batch).Close()
+	if err != nil || !got {
+		conn.Release() // with its transaction: the pool closes it
+		return nil, err
+	}
+	return &migrationLock{conn: conn}, nil
+}
+
+// check fails when the lock was lost with its connection.
+func (l *migrationLock) check(ctx context.Context) error {
+	_, err := l.conn.Exec(ctx, "SELECT")
+	return mapError("keep the migration's lock", err)
+}
+
+func (l *migrationLock) release(ctx context.Context) {
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
+	defer cancel()
+	if !l.conn.Conn().IsClosed() {
+		_, _ = l.conn.Exec(end, "ROLLBACK") // else the release closes the connection, and with it the lock
+	}
+	l.conn.Release()
+}
+
+func ignoreNoRows(err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,182 @@
+-- name: write_touches
+-- Writes the noted touches of those of the sessions that nobody has locked, and forgets them. Waits for nothing:
+-- what is locked stays noted.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_write_touches(p_ids "{id_type}"[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, "{path}", pg_temp SET enable_seqscan = off
+AS $sessioncleanup$
+DECLARE
+    v_free "{id_type}"[];
+BEGIN
+    LOCK TABLE "{sessions}" IN ROW EXCLUSIVE MODE NOWAIT;
+    SELECT array_agg(f.id) INTO v_free
+      FROM (SELECT s."{id}" AS id FROM "{sessions}" s WHERE s."{id}" = ANY (p_ids)
+               FOR NO KEY UPDATE OF s SKIP LOCKED) f;
+    IF v_free IS NULL THEN
+        RETURN;
+    END IF;
+    WITH taken AS (
+        DELETE FROM "{touches}" t WHERE t.session_id = ANY (v_free) RETURNING t.session_id, t.at
+    )
+    UPDATE "{sessions}" s
+       SET "{last_activity}" = greatest(s."{last_activity}", n.at "{last_activity_in}")
+      FROM (SELECT k.session_id, max(k.at) AS at FROM taken k GROUP BY k.session_id) n
+     WHERE s."{id}" = n.session_id;
+    IF (SELECT p.reactivate_on_activity FROM "{policy}" p) THEN
+        PERFORM "{space}".sessioncleanup_reactivate(v_free, 'system', 'activity', '');
+    END IF;
+END
+$sessioncleanup$;
+
+-- name: reactivate
+-- Makes sessions active again, with one event for them. An expiry that has passed goes, lest the next run deactivate
+-- the session at once. The caller holds the rows' locks.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_reactivate(p_ids "{id_type}"[], p_actor text, p_reason text, p_run_id text) RETURNS text[]
+LANGUAGE sql
+SET search_path = pg_catalog, "{path}", pg_temp
+AS $sessioncleanup$
+    WITH changed AS (
+        UPDATE "{sessions}" s
+           SET "{active}" = true,
+               "{last_activity}" = greatest(s."{last_activity}", clock_timestamp() "{last_activity_in}"),
+               "{expires_at}" = CASE WHEN s."{expires_at}" <= clock_timestamp() "{expires_at_in}" THEN NULL ELSE s."{expires_at}" END
+         WHERE s."{id}" = ANY (p_ids) AND "{not_active}" AND "{is_auto}"
+        RETURNING s."{id}"::text AS id, coalesce("{owner_text}", '') AS owner, coalesce("{name_text}", '') AS name
+    ), event AS (
+        INSERT INTO "{events}" (action, actor, reason, run_id, session_ids, owner_ids, names)
+        SELECT 'reactivated', p_actor, p_reason, p_run_id, array_agg(c.id), array_agg(c.owner), array_agg(c.name)
+          FROM changed c
+        HAVING count(*) > 0
+    )
+    SELECT coalesce(array_agg(c.id), '{}') FROM changed c;
+$sessioncleanup$;
+
+-- name: fold_touches
+-- Writes what touches are noted, as far as sessions are free. Every batch does so before it decides; what stays noted
+-- keeps its session from being due all the same.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_fold_touches() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+AS $sessioncleanup$
+DECLARE
+    v_ids "{id_type}"[] := ARRAY(SELECT DISTINCT t.session_id FROM "{touches}" t LIMIT 1000);
+    v_id  "{id_type}";
+BEGIN
+    IF cardinality(v_ids) = 0 THEN
+        RETURN;
+    END IF;
+    BEGIN
+        PERFORM "{space}".sessioncleanup_write_touches(v_ids);
+    EXCEPTION WHEN OTHERS THEN -- one of them cannot be written: the others can
+        FOREACH v_id IN ARRAY v_ids LOOP
+            BEGIN
+                PERFORM "{space}".sessioncleanup_write_touches(ARRAY[v_id]);
+            EXCEPTION WHEN OTHERS THEN
+                NULL; -- stays noted
+            END;
+        END LOOP;
+    END;
+    DELETE FROM "{touches}" t
+     WHERE t.ctid = ANY (ARRAY(SELECT o.ctid FROM "{touches}" o
+                                WHERE o.session_id = ANY (v_ids)
+                                  AND NOT EXISTS (SELECT FROM "{sessions}" s WHERE s."{id}" = o.session_id)
+                                  FOR UPDATE SKIP LOCKED));
+END
+$sessioncleanup$;
+
+-- name: apply_touches
+-- Runs when a transaction that noted touches commits: only then are the sessions locked, for as long as the commit
+-- takes, so that nobody waits for a long transaction that touched a session in passing.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_apply_touches() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+AS $sessioncleanup$
+BEGIN
+    PERFORM "{space}".sessioncleanup_write_touches(
+        ARRAY(SELECT DISTINCT t.session_id FROM "{touches}" t WHERE t.xact = pg_current_xact_id()));
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    RETURN NULL; -- they stay noted for the next run; tracking never fails the host's transaction
+END
+$sessioncleanup$;
+
+-- name: apply_trigger
+CREATE CONSTRAINT TRIGGER sessioncleanup_apply AFTER INSERT ON "{touches}"
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.first_of_statement)
+EXECUTE FUNCTION "{space}".sessioncleanup_apply_touches();
+
+-- name: track
+-- Runs after each statement on an activity source. Most find their sessions touched already and end after one look;
+-- each session is looked up by its id, whatever the planner believed when it first planned this.
+CREATE OR REPLACE FUNCTION "{space}"."{track}"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $sessioncleanup$
+DECLARE
+    v_now   timestamptz := clock_timestamp();
+    v_stale "{id_type}"[];
+BEGIN
+    "{guard}"
+    IF TG_OP = 'INSERT' THEN
+        SELECT array_agg(k.id) INTO v_stale
+          FROM (SELECT DISTINCT n."{session}" AS id FROM new_rows n) r
+         CROSS JOIN "{policy}" p
+         CROSS JOIN LATERAL (
+               SELECT s."{id}" AS id, s."{last_activity}" AS at, "{is_active}" AS active
+                 FROM "{sessions}" s WHERE s."{id}" = r.id::"{id_type}" LIMIT 1) k
+         WHERE (k.at < (v_now - p.touch_interval) "{last_activity_in}") IS NOT FALSE
+            OR p.reactivate_on_activity AND NOT k.active;
+    ELSE
+        SELECT array_agg(k.id) INTO v_stale
+          FROM (SELECT n."{session}" AS id FROM new_rows n UNION SELECT o."{session}" FROM old_rows o) r
+         CROSS JOIN "{policy}" p
+         CROSS JOIN LATERAL (
+               SELECT s."{id}" AS id, s."{last_activity}" AS at, "{is_active}" AS active
+                 FROM "{sessions}" s WHERE s."{id}" = r.id::"{id_type}" LIMIT 1) k
+         WHERE (k.at < (v_now - p.touch_interval) "{last_activity_in}") IS NOT FALSE
+            OR p.reactivate_on_activity AND NOT k.active;
+    END IF;
+    IF v_stale IS NOT NULL THEN
+        PERFORM "{space}".sessioncleanup_note_touches(v_stale, v_now);
+    END IF;
+    RETURN NULL;
+END
+$sessioncleanup$;
+
+-- name: track_guard
+-- Without a foreign key to the sessions, the host's statement would not need their table at all: it must not wait
+    -- for it here either.
+    BEGIN
+        LOCK TABLE "{sessions}" IN ACCESS SHARE MODE NOWAIT;
+    EXCEPTION WHEN lock_not_available THEN
+        IF TG_OP = 'INSERT' THEN
+            v_stale := ARRAY(SELECT DISTINCT n."{session}"::"{id_type}" FROM new_rows n WHERE n."{session}" IS NOT NULL);
+        ELSE
+            v_stale := ARRAY(SELECT n."{session}"::"{id_type}" FROM new_rows n WHERE n."{session}" IS NOT NULL
+                             UNION SELECT o."{session}"::"{id_type}" FROM old_rows o WHERE o."{session}" IS NOT NULL);
+        END IF;
+        PERFORM "{space}".sessioncleanup_note_touches(v_stale, v_now);
+        RETURN NULL;
+    END;
+
+-- name: note_touches
+-- Notes touches, at most one for each session and interval. The first row has the others written at commit.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_note_touches(p_ids "{id_type}"[], p_at timestamptz) RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $sessioncleanup$
+    INSERT INTO "{touches}" (session_id, at, first_of_statement)
+    SELECT n.id, p_at, row_number() OVER () = 1
+      FROM unnest(p_ids) n (id) CROSS JOIN "{policy}" p
+     WHERE NOT EXISTS (SELECT FROM "{touches}" t WHERE t.session_id = n.id AND t.at >= p_at - p.touch_interval);
+$sessioncleanup$;
+
+-- name: track_insert
+CREATE TRIGGER "{trigger}" AFTER INSERT ON "{source}"
+REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION "{space}"."{track}"();
+
+-- name: track_update
+CREATE TRIGGER "{trigger}" AFTER UPDATE ON "{source}"
+REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION "{space}"."{track}"();

@@ -1,0 +1,174 @@
+// Package postgres is the backend for PostgreSQL 14 and later, over pgx. It works on a table of its own or on one
+// that the host has, follows activity by triggers, and gives psql and pg_cron users the same rules as functions and a
+// view. docs/postgres.md describes what it adds to a database, which rights it needs and what it costs.
+//
+// No statement relies on a setting of the session it runs in, so that a connection pooler in transaction mode, such
+// as PgBouncer, may stand in between.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// Config says how a Store works. The zero value adopts what the database shows; each field's comment ends with its
+// default.
+type Config struct {
+	// Schema says where the host keeps its sessions. Default: what an earlier Migrate adopted, or else what Inspect
+	// proposes.
+	Schema sessioncleanup.Schema
+	// TimeZone is the zone in which the host's columns of type timestamp (without time zone) are meant, by its IANA
+	// name. It is fixed by the first Migrate. Default: the TimeZone setting of the connection that migrates.
+	TimeZone string
+	// Logger receives warnings of Migrate: what will be slow, or cannot be deleted. Default: none.
+	Logger *slog.Logger
+	// BatchTimeout is how long one batch, or another single operation, may take before the database cancels it.
+	// Default: 30 s.
+	BatchTimeout time.Duration
+	// LockTimeout is how long an operation may wait for rows that somebody else has locked. Default: 5 s.
+	LockTimeout time.Duration
+	// MigrateWait is how long Migrate and Uninstall go on trying to get a table that others keep locked. They try
+	// for 40 ms at a time, so that nobody queues behind them for longer. Default: 5 minutes.
+	MigrateWait time.Duration
+}
+
+// The defaults of a Config.
+const (
+	defaultBatchTimeout = 30 * time.Second
+	defaultLockTimeout  = 5 * time.Second
+	defaultMigrateWait  = 5 * time.Minute
+)
+
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{{&c.BatchTimeout, defaultBatchTimeout}, {&c.LockTimeout, defaultLockTimeout}, {&c.MigrateWait, defaultMigrateWait}} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	if err := c.Schema.Validate(); !c.Schema.IsZero() && err != nil {
+		return err
+	}
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{{"BatchTimeout", c.BatchTimeout}, {"LockTimeout", c.LockTimeout}, {"MigrateWait", c.MigrateWait}} {
+		if d.value < time.Millisecond {
+			return fmt.Errorf("%w: Config.%s is %v: want at least 1 ms", sessioncleanup.ErrInvalid, d.field, d.value)
+		}
+	}
+	return nil
+}
+
+// Store is a sessioncleanup.Store and a sessioncleanup.Installer on a PostgreSQL database.
+type Store struct {
+	pool *pgxpool.Pool
+	cfg  Config
+	owns bool // Close closes the pool
+
+	mu     sync.Mutex
+	layout *layout // of the adopted schema; nil until it was read
+}
+
+var (
+	_ sessioncleanup.Store     = (*Store)(nil)
+	_ sessioncleanup.Installer = (*Store)(nil)
+)
+
+// New makes a Store on a pool, which stays the caller's to close. It does not connect. Migrate needs a pool of at
+// least two connections. Behind a pooler in transaction mode, give the pool the query mode CacheDescribe or Exec.
+func New(pool *pgxpool.Pool, cfg Config) (*Store, error) {
+	if pool == nil {
+		return nil, fmt.Errorf("%w: the pool is nil", sessioncleanup.ErrInvalid)
+	}
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	return &Store{pool: pool, cfg: cfg}, nil
+}
+
+// Open makes a Store with a pool of its own, as the URL says (that of libpq, with pgxpool's pool_ parameters), and
+// checks that the database answers. Unless the URL sets default_query_exec_mode, the connections suit a pooler in
+// transaction mode. No error holds the URL's password.
+func Open(ctx context.Context, url string, cfg Config) (*Store, error) {
+	poolConfig, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("%w: database URL cannot be read: %w", sessioncleanup.ErrInvalid, withoutURL(err))
+	}
+	if poolConfig.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+		poolConfig.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, poolConfig)
+	if err != nil {
+		return nil, mapError("open", err)
+	}
+	s, err := New(pool, cfg)
+	if err == nil {
+		err = s.ping(ctx)
+	}
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	s.owns = true
+	return s, nil
+}
+
+// Close closes the pool that Open made, and leaves one given to New open.
+func (s *Store) Close() error {
+	if s.owns {
+		s.pool.Close()
+	}
+	return nil
+}
+
+// Now is the clock of the database.
+func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	var now time.Time
+	if err := s.pool.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now); err != nil {
+		return time.Time{}, mapError("read the clock", err)
+	}
+	return now.UTC(), nil
+}
+
+// oldestServer is the first major version that has all that is used here.
+const oldestServer = 14
+
+func (s *Store) ping(ctx context.Context) error {
+	var number int
+	err := s.pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&number)
+	if err != nil {
+		return mapError("connect", err)
+	}
+	if number/10000 < oldestServer {
+		return fmt.Errorf("%w: the server is PostgreSQL %d: want %d or later", sessioncleanup.ErrInvalid, number/10000, oldestServer)
+	}
+	return nil
+}
+
+// withoutURL keeps what is wrong with a URL and drops the URL itself, which may hold a password.
+func withoutURL(err error) error {
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(inner) {
+		err = inner
+	}
+	return err
+}

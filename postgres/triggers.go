@@ -1,0 +1,94 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// trackName is the name of the trigger function of an activity source.
+func trackName(s source) string { return short("sessioncleanup_track", s.space, s.name, s.Session) }
+
+func (p *plan) trackNames(s source) sqlfile.Names {
+	n := sqlfile.Names{"track": trackName(s), "session": sqlfile.Column(s.Session), "source": s.sql(), "guard": ""}
+	n["track"] = sqlfile.Column(n["track"])
+	if !s.referenced {
+		n["guard"] = p.l.statement("track_guard", n)
+	}
+	return n
+}
+
+// branch is a table that rows of an activity source are written to: the source, or one of its partitions. A
+// statement on a partition fires the partition's own triggers only.
+type branch struct {
+	OID   uint32
+	Space string
+	Name  string
+}
+
+func branches(ctx context.Context, q querier, oid uint32) ([]branch, error) {
+	rows, err := q.Query(ctx, `
+		SELECT c.oid, n.nspname, c.relname
+		  FROM (SELECT $1::oid::regclass AS relid, 0 AS level
+		         UNION SELECT t.relid, t.level FROM pg_catalog.pg_partition_tree($1::oid::regclass) t) t
+		  JOIN pg_catalog.pg_class c ON c.oid = t.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		 WHERE c.relkind IN ('r', 'p') ORDER BY t.level, n.nspname, c.relname`, oid)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[branch])
+}
+
+// addTriggers puts the triggers on the activity sources and takes them from tables that are none any more.
+func (p *plan) addTriggers(ctx context.Context) error {
+	var wanted []object
+	for _, src := range p.l.sources {
+		tables, err := branches(ctx, p.q, src.oid)
+		if err != nil {
+			return mapError("look for partitions of "+src.path(), err)
+		}
+		for _, b := range tables {
+			s := step{about: fmt.Sprintf("follow the activity in %s.%s", b.Space, b.Name)}
+			for _, event := range []string{"insert", "update"} {
+				table := relation{space: b.Space, name: b.Name}.sql()
+				o := object{Kind: "trigger", Table: table, Name: short("sessioncleanup", event, src.Session)}
+				wanted = append(wanted, o)
+				there, err := p.hasTrigger(ctx, b.OID, o.Name)
+				if err != nil {
+					return err
+				}
+				if there && p.has(o) {
+					continue
+				}
+				names := p.trackNames(src)
+				names["trigger"], names["source"] = sqlfile.Column(o.Name), table
+				s.sql = append(s.sql, p.l.statement("track_"+event, names))
+				s.adds = append(s.adds, o)
+			}
+			if len(s.sql) > 0 {
+				p.add(s)
+			}
+		}
+	}
+	for _, o := range p.set.added {
+		if o.Kind == "trigger" && !slices.Contains(wanted, o) {
+			p.add(step{about: "no longer follow the activity in " + o.Table, drops: []object{o}, sql: []string{dropTrigger(o)}})
+		}
+	}
+	return nil
+}
+
+func (p *plan) hasTrigger(ctx context.Context, table uint32, name string) (bool, error) {
+	var there bool
+	err := p.q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = $1::oid AND t.tgname = $2::text)", table, name).Scan(&there)
+	return there, mapError("look for triggers", err)
+}
+
+// dropTrigger drops a trigger, also when its table is gone already.
+func dropTrigger(o object) string {
+	return fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s;", sqlfile.Column(o.Name), o.Table)
+}

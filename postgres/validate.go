@@ -1,0 +1,135 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// Validate reports what is missing or does not work as it should, all of it at once.
+func (s *Store) Validate(ctx context.Context) error {
+	if err := s.ping(ctx); err != nil {
+		return err
+	}
+	l, set, err := s.load(ctx)
+	if err != nil {
+		return err
+	}
+	var wrong []error
+	report := func(format string, args ...any) {
+		wrong = append(wrong, fmt.Errorf("%w: %s", sessioncleanup.ErrNotInstalled, fmt.Sprintf(format, args...)))
+	}
+	if set.complete < adoption {
+		report("the last migration did not finish, or an older version made it")
+	}
+	for _, c := range []string{l.host.Active, l.host.AutoCleanup, l.host.ExpiresAt, l.host.LastActivity} {
+		if _, ok := l.table.columns[c]; !ok {
+			report("table %s lacks the column %s", l.table.path(), c)
+		}
+	}
+	missing, err := s.missingObjects(ctx, l, set)
+	if err != nil {
+		return err
+	}
+	for _, m := range missing {
+		report("%s", m)
+	}
+	if !s.cfg.Schema.IsZero() && s.differs(ctx, l) {
+		report("the configured schema is not the one that was adopted")
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("%w; run migrate", errors.Join(wrong...))
+	}
+	return nil
+}
+
+// missingObjects looks for everything that Migrate noted, in words for people.
+func (s *Store) missingObjects(ctx context.Context, l *layout, set settings) ([]string, error) {
+	objects, err := json.Marshal(set.added)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.pool.Query(ctx, `
+		SELECT CASE o.kind
+		       WHEN 'trigger' THEN CASE
+		            WHEN t.oid IS NULL THEN 'the trigger ' || o.name || ' on ' || o.tab || ' is missing'
+		            WHEN t.tgenabled NOT IN ('O', 'A') THEN 'the trigger ' || o.name || ' on ' || o.tab || ' is disabled' END
+		       WHEN 'index' THEN CASE
+		            WHEN to_regclass(o.name) IS NULL THEN 'the index ' || o.name || ' is missing'
+		            WHEN NOT (SELECT i.indisvalid FROM pg_catalog.pg_index i WHERE i.indexrelid = to_regclass(o.name)) THEN 'the index ' || o.name || ' is unfinished' END
+		       WHEN 'view' THEN CASE WHEN to_regclass($2::text || '.' || quote_ident(o.name)) IS NULL THEN 'the view ' || o.name || ' is missing' END
+		       WHEN 'function' THEN CASE WHEN NOT EXISTS (
+		            SELECT FROM pg_catalog.pg_proc f WHERE f.proname = o.name AND f.pronamespace = to_regnamespace($2::text)) THEN 'the function ' || o.name || ' is missing' END
+		       END
+		  FROM jsonb_to_recordset($1::text::jsonb) AS o (kind text, "table" text, name text)
+		 CROSS JOIN LATERAL (SELECT o."table" AS tab) q
+		  LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = to_regclass(o."table") AND t.tgname = o.name`,
+		string(objects), sqlfile.Column(l.space))
+	if err != nil {
+		return nil, mapError("look for what was added", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowTo[*string])
+	var missing []string
+	for _, m := range found {
+		if m != nil {
+			missing = append(missing, *m)
+		}
+	}
+	return missing, mapError("look for what was added", err)
+}
+
+// differs reports whether the configured schema names other tables or columns than the adopted one.
+func (s *Store) differs(ctx context.Context, l *layout) bool {
+	wanted, err := readLayout(ctx, s.pool, s.cfg.Schema, l.zone)
+	if err != nil {
+		return true
+	}
+	a, b := &plan{l: wanted}, &plan{l: l}
+	return a.settingsStep().sql[0] != b.settingsStep().sql[0]
+}
+
+// Schema is the adopted schema. Tables that the connection's search path finds are named without theirs.
+func (s *Store) Schema(ctx context.Context) (sessioncleanup.Schema, error) {
+	l, err := s.ready(ctx)
+	if err != nil {
+		return sessioncleanup.Schema{}, err
+	}
+	host := l.host
+	if host.Table, err = s.plainName(ctx, l.table); err != nil {
+		return host, err
+	}
+	if l.owners != nil {
+		owners := *l.host.Owners
+		if owners.Table, err = s.plainName(ctx, *l.owners); err != nil {
+			return host, err
+		}
+		host.Owners = &owners
+	}
+	host.Sources = nil
+	for _, src := range l.sources {
+		plain := src.Source
+		if plain.Table, err = s.plainName(ctx, src.relation); err != nil {
+			return host, err
+		}
+		host.Sources = append(host.Sources, plain)
+	}
+	return host, nil
+}
+
+// plainName is a table's name as the search path finds it.
+func (s *Store) plainName(ctx context.Context, r relation) (string, error) {
+	var visible bool
+	if err := s.pool.QueryRow(ctx, "SELECT coalesce(pg_catalog.pg_table_is_visible($1::oid), false)", r.oid).Scan(&visible); err != nil {
+		return "", mapError("look up "+r.path(), err)
+	}
+	if visible {
+		return r.name, nil
+	}
+	return r.path(), nil
+}

@@ -1,0 +1,118 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/sqlite"
+	"github.com/sessioncleanup/sessioncleanup/store/storetest"
+)
+
+// hostTables are those of an application with integer ids: owners, sessions with some of the columns, activity.
+const hostTables = `
+	CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT NOT NULL);
+	CREATE TABLE sessions (
+		id INTEGER PRIMARY KEY AUTOINCREMENT,
+		streamer_id INTEGER REFERENCES users (id),
+		name TEXT, code TEXT,
+		active BOOLEAN NOT NULL DEFAULT 1,
+		created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP, updated_at TIMESTAMP);
+	CREATE TABLE propositions (
+		id INTEGER PRIMARY KEY,
+		session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+		song TEXT, created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP);`
+
+func TestStoreWithItsOwnTable(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t testing.TB) storetest.Harness {
+		path := filepath.Join(t.TempDir(), "app.db")
+		h := harness(t, path, openHost(t, path), "owner_id", "TEXT")
+		h.ID = func(n int) string { return fmt.Sprintf("session-%d", n) }
+		return h
+	})
+}
+
+func TestStoreWithTheHostsTable(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t testing.TB) storetest.Harness {
+		path := filepath.Join(t.TempDir(), "app.db")
+		host := openHost(t, path)
+		execute(t, host, hostTables)
+		execute(t, host, "INSERT INTO users SELECT value, 'user ' || value FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]')")
+		h := harness(t, path, host, "streamer_id", "INTEGER")
+		h.Activity = func(ctx context.Context, id string) error {
+			_, err := host.ExecContext(ctx, "INSERT INTO propositions (session_id) VALUES (?)", id)
+			return err
+		}
+		return h
+	})
+}
+
+func TestStoreInMemory(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t testing.TB) storetest.Harness {
+		host := openHost(t, ":memory:")
+		host.SetMaxOpenConns(1)
+		store, err := sqlite.New(t.Context(), host, sqlite.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		migrate(t, store)
+		return hostHarness(t, store, host, "owner_id", "TEXT")
+	})
+}
+
+// harness is a migrated store in a file, and its host.
+func harness(t testing.TB, path string, host *sql.DB, owner, ids string) storetest.Harness {
+	t.Helper()
+	store := open(t, path, sqlite.Config{})
+	migrate(t, store)
+	h := hostHarness(t, store, host, owner, ids)
+	h.Second = open(t, path, sqlite.Config{})
+	return h
+}
+
+func hostHarness(t testing.TB, store sessioncleanup.Store, host *sql.DB, owner, ids string) storetest.Harness {
+	t.Helper()
+	insert := "INSERT INTO sessions (id, " + owner + ", name, code, active, auto_cleanup, created_at, updated_at, last_activity, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	execute(t, host, "CREATE TABLE pins (session_id "+ids+" REFERENCES sessions (id))")
+	return storetest.Harness{
+		Store: store,
+		Insert: func(ctx context.Context, sessions ...sessioncleanup.Session) error {
+			for _, s := range sessions {
+				_, err := host.ExecContext(ctx, insert, s.ID, null(s.OwnerID), null(s.Name), null(s.Code), s.Active, s.AutoCleanup,
+					written(s.CreatedAt), written(s.UpdatedAt), written(s.LastActivity), written(s.ExpiresAt))
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		Pin: func(ctx context.Context, id string) error {
+			_, err := host.ExecContext(ctx, "INSERT INTO pins VALUES (?)", id)
+			return err
+		},
+		Owner: strconv.Itoa,
+	}
+}
+
+// written is a time as a host with another habit than the library's writes it, with its zone.
+func written(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.Format("2006-01-02T15:04:05.999999999Z07:00")
+}
+
+func null(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
+}

@@ -1,0 +1,109 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"regexp"
+
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// failed makes an error of this package of what the driver, or this package, reports. It names the database.
+func (s *Store) failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, plain := range []error{sessioncleanup.ErrNotFound, sessioncleanup.ErrLeaseHeld, sessioncleanup.ErrLeaseLost} {
+		if errors.Is(err, plain) {
+			return err
+		}
+	}
+	if bad, ok := errors.AsType[*sessioncleanup.BatchError](err); ok {
+		return bad
+	}
+	return fmt.Errorf("%s: %w", s.name, s.explained(err))
+}
+
+// explained says in words what a result code of SQLite means here, and which sentinel it is.
+func (s *Store) explained(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	code, ok := resultCode(err)
+	if !ok {
+		return err
+	}
+	switch code & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return fmt.Errorf("%w: other connections held the lock for %v: %w", sessioncleanup.ErrUnavailable, s.busy, err)
+	case sqlite3.SQLITE_FULL:
+		return fmt.Errorf("%w: the disk is full, or the database has reached its largest size: %w", sessioncleanup.ErrUnavailable, err)
+	case sqlite3.SQLITE_IOERR:
+		return fmt.Errorf("%w: the file cannot be read or written: %w", sessioncleanup.ErrUnavailable, err)
+	case sqlite3.SQLITE_READONLY:
+		return fmt.Errorf("%w: the file or its folder is read-only: %w", sessioncleanup.ErrInvalid, err)
+	case sqlite3.SQLITE_NOTADB:
+		return fmt.Errorf("%w: the file is not a SQLite database: %w", sessioncleanup.ErrInvalid, err)
+	case sqlite3.SQLITE_CORRUPT:
+		return fmt.Errorf("the database is damaged: PRAGMA integrity_check says more: %w", err)
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
+		return s.cannotOpen(err)
+	case sqlite3.SQLITE_ERROR:
+		if missingObject.MatchString(err.Error()) {
+			return fmt.Errorf("%w: %w: call Migrate", sessioncleanup.ErrNotInstalled, err)
+		}
+	}
+	return err
+}
+
+var missingObject = regexp.MustCompile(`no such (table|column|index|view)`)
+
+// cannotOpen finds out why a file cannot be opened.
+func (s *Store) cannotOpen(err error) error {
+	if s.path == "" {
+		return err
+	}
+	info, statErr := os.Stat(s.path)
+	switch {
+	case errors.Is(statErr, fs.ErrNotExist):
+		return fmt.Errorf("%w: there is no such file; Migrate makes it: %w", sessioncleanup.ErrNotInstalled, statErr)
+	case statErr != nil:
+		return fmt.Errorf("%w: the file cannot be opened: %w", sessioncleanup.ErrInvalid, statErr)
+	case info.IsDir():
+		return fmt.Errorf("%w: it is a folder: want a file", sessioncleanup.ErrInvalid)
+	}
+	f, openErr := os.Open(s.path)
+	if openErr == nil {
+		return fmt.Errorf("%w: the file cannot be opened: %w", sessioncleanup.ErrUnavailable, errors.Join(err, f.Close()))
+	}
+	return fmt.Errorf("%w: the file cannot be opened: %w", sessioncleanup.ErrInvalid, openErr)
+}
+
+// resultCode is SQLite's extended result code, from any driver that tells it as modernc.org/sqlite does.
+func resultCode(err error) (int, bool) {
+	coded, ok := errors.AsType[interface {
+		error
+		Code() int
+	}](err)
+	if !ok {
+		return 0, false
+	}
+	return coded.Code(), true
+}
+
+// constraint reports whether the rows themselves are at fault: a foreign key without cascade, a check, a trigger of
+// the host's that objects.
+func constraint(err error) bool {
+	code, ok := resultCode(err)
+	return ok && code&0xff == sqlite3.SQLITE_CONSTRAINT
+}
+
+// invalidf makes an ErrInvalid with a message.
+func invalidf(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", sessioncleanup.ErrInvalid, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,35 @@
+-- name: read_settings
+SELECT enabled, inactive_after_seconds, delete_after_seconds, touch_interval_seconds, auto_cleanup_default,
+       reactivate_on_activity, batch_size, batch_budget_seconds, rate, max_delete_fraction, events_keep_seconds,
+       alert_due, alert_activity_rate, "schema", adopted
+  FROM sessioncleanup_settings
+ WHERE id = 1
+
+-- name: write_settings
+INSERT OR REPLACE INTO sessioncleanup_settings (
+       id, enabled, inactive_after_seconds, delete_after_seconds, touch_interval_seconds, auto_cleanup_default,
+       reactivate_on_activity, batch_size, batch_budget_seconds, rate, max_delete_fraction, events_keep_seconds,
+       alert_due, alert_activity_rate, "schema", adopted)
+VALUES (1, :enabled, :inactive_after, :delete_after, :touch_interval, :auto_cleanup_default, :reactivate_on_activity,
+       :batch_size, :batch_budget, :rate, :max_delete_fraction, :events_keep, :alert_due, :alert_activity_rate,
+       :schema, :adopted)
+
+-- name: create_versions
+-- As goose has it, but without AUTOINCREMENT, which would leave sqlite_sequence behind.
+CREATE TABLE IF NOT EXISTS sessioncleanup_migrations (
+    id          INTEGER PRIMARY KEY,
+    version_id  INTEGER NOT NULL,
+    is_applied  INTEGER NOT NULL,
+    tstamp      TIMESTAMP DEFAULT (datetime('now'))
+)
+
+-- name: note_no_version
+-- The row that goose wants to begin with.
+INSERT INTO sessioncleanup_migrations (version_id, is_applied)
+SELECT 0, 1 WHERE NOT EXISTS (SELECT 1 FROM sessioncleanup_migrations)
+
+-- name: read_version
+SELECT coalesce(max(version_id), 0) FROM sessioncleanup_migrations
+
+-- name: drop_versions
+DROP TABLE sessioncleanup_migrations

@@ -1,0 +1,85 @@
+package sqlite
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// layoutText is how the library writes times: UTC, sortable as text, readable by SQLite's own functions.
+const layoutText = "2006-01-02 15:04:05.000"
+
+// endOfTime stands for a time that cannot be read: see sql/times.sql.
+const endOfTime = "9999-12-31 23:59:59.999"
+
+// form is how a column of the host holds times.
+type form string
+
+const (
+	formText         form = "text"
+	formSeconds      form = "seconds" // since 1970, as are those below
+	formMilliseconds form = "milliseconds"
+	formMicroseconds form = "microseconds"
+	formNanoseconds  form = "nanoseconds"
+)
+
+// formOf tells the form of numbers by the size of one, as sql/times.sql does.
+func formOf(number float64) form {
+	switch {
+	case number < 1e11:
+		return formSeconds
+	case number < 1e14:
+		return formMilliseconds
+	case number < 1e17:
+		return formMicroseconds
+	default:
+		return formNanoseconds
+	}
+}
+
+// write is the expression that turns text, the value of another expression, into the form.
+func (f form) write(value string) string {
+	return filled("write_"+string(f), sqlfile.Names{"value": value})
+}
+
+// readTime is the expression that reads a column of any form.
+func readTime(column string) string {
+	return filled("read_time", sqlfile.Names{"value": column})
+}
+
+// formatTime gives a time as text. Digits beyond milliseconds stand only where they are needed, so that equal times
+// are equal texts, and text compares as time does. A zero time is NULL.
+func formatTime(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	switch {
+	case t.Year() > 9999:
+		return endOfTime
+	case t.Year() < 0:
+		return "0000-01-01 00:00:00.000"
+	case t.Nanosecond()%int(time.Millisecond) != 0:
+		return t.Format("2006-01-02 15:04:05.000000000")
+	default:
+		return t.Format(layoutText)
+	}
+}
+
+// parseTime reads what the expressions of sql/times.sql give; empty text is no time.
+func parseTime(value string) (time.Time, error) {
+	if value == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(layoutText, value)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the time %q: %w", value, err)
+	}
+	return t, nil
+}
+
+// modifier is a duration for strftime.
+func modifier(d time.Duration) string {
+	return fmt.Sprintf("%+.3f seconds", d.Seconds())
+}

@@ -76,7 +76,7 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 }
 
 // Touch sets the last activity of sessions to now and gives the number of those written. A last activity in the
-// future stays.
+// future stays, and a protected session is not reactivated: that would be automatic.
 func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) {
 	if err := s.lock(ctx); err != nil {
 		return 0, err
@@ -93,7 +93,7 @@ func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) 
 		}
 		e.touched = s.touches
 		switch age := now.Sub(e.LastActivity); {
-		case t.Reactivate != nil && !e.Active:
+		case t.Reactivate != nil && !e.Active && e.AutoCleanup:
 			reactivate(&e.Session, now)
 			s.index(e)
 			reactivated = append(reactivated, ref(e))

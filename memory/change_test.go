@@ -60,13 +60,16 @@ func TestTouchReactivatesWithOneEvent(t *testing.T) {
 		now := time.Now().UTC()
 		expired, expires := unused("1", false, time.Hour), unused("2", false, 0)
 		expired.ExpiresAt, expires.ExpiresAt = now, now.Add(day)
-		put(t, s, expired, expires, unused("3", true, time.Hour))
+		protected := unused("4", false, 0)
+		protected.AutoCleanup = false
+		put(t, s, expired, expires, unused("3", true, time.Hour), protected)
 		cause := sessioncleanup.Cause{Actor: "owner:1", Reason: "activity"}
-		ids := sessioncleanup.Touch{IDs: []string{"1", "2", "3", "1"}, Interval: time.Minute, Reactivate: &cause}
+		ids := sessioncleanup.Touch{IDs: []string{"1", "2", "3", "1", "4"}, Interval: time.Minute, Reactivate: &cause}
 		expect(t, "written", touch(t, s, ids), 3)
 		expired.Active, expired.LastActivity, expired.ExpiresAt = true, now, time.Time{}
 		expires.Active = true
 		expect(t, "expired session", get(t, s, "1"), expired)
+		expect(t, "protected session", get(t, s, "4"), protected)
 		expect(t, "session touched less than the interval ago", get(t, s, "2"), expires)
 		expect(t, "events", events(t, s, sessioncleanup.EventQuery{}), []sessioncleanup.Event{{
 			ID: 1, At: now, Action: sessioncleanup.ActionReactivated, Sessions: []sessioncleanup.SessionRef{{ID: "1"}, {ID: "2"}},

@@ -1,0 +1,39 @@
+package memory_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/memory"
+	"github.com/sessioncleanup/sessioncleanup/store/storetest"
+)
+
+func TestStore(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t testing.TB) storetest.Harness {
+		var pinned sync.Map
+		store := memory.New(memory.Config{BeforeDelete: func(_ context.Context, s sessioncleanup.Session) error {
+			if _, ok := pinned.Load(s.ID); ok {
+				return errors.New("session is pinned")
+			}
+			return nil
+		}})
+		t.Cleanup(func() { _ = store.Close() })
+		return storetest.Harness{
+			Store: store,
+			Insert: func(_ context.Context, sessions ...sessioncleanup.Session) error {
+				return store.Put(sessions...)
+			},
+			Activity: func(_ context.Context, id string) error {
+				return store.AddActivity(id, 1)
+			},
+			Pin: func(_ context.Context, id string) error {
+				pinned.Store(id, true)
+				return nil
+			},
+		}
+	})
+}

@@ -1,0 +1,136 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// New makes the handler. It serves requests for paths below Options.Prefix, and nothing else. A missing Authenticate or
+// a wrong option is a sessioncleanup.ErrInvalid.
+//
+// It starts no goroutine. A run that was asked for goes on when its client leaves, in the goroutine of its request, so
+// that http.Server.Shutdown waits for it.
+func New(manager *sessioncleanup.Manager, o Options) (http.Handler, error) {
+	if manager == nil {
+		return nil, invalidf("manager is nil: want a Manager")
+	}
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	a := &api{Options: o, manager: manager, document: documentFor(o.Prefix)}
+	a.figures = newShared[figures](o.Interval, o.Timeout)
+	a.live = newLive(o)
+	return a, nil
+}
+
+type api struct {
+	Options
+	manager  *sessioncleanup.Manager
+	document []byte
+	figures  *shared[figures] // by scope: an owner's ID, or "" for all
+	live     *live
+}
+
+// ServeHTTP answers a request.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h["Cache-Control"] = noStore
+	h["X-Content-Type-Options"] = noSniff
+	h["Vary"] = varyOn
+	c := &call{api: a, w: w, r: r, lang: languageOf(r.Header["Accept-Language"])}
+	defer c.recovered()
+	if err := c.serve(); err != nil {
+		c.fail(err)
+	}
+}
+
+// Header values that never change are shared, so that answers do not allocate them.
+var (
+	noStore = []string{"no-store"}
+	noSniff = []string{"nosniff"}
+	varyOn  = []string{"Accept-Language"}
+	isJSON  = []string{"application/json"}
+)
+
+// call is one request on its way.
+type call struct {
+	*api
+	w       http.ResponseWriter
+	r       *http.Request
+	lang    lang
+	id      string // of the session that the path names
+	who     sessioncleanup.Principal
+	m       *sessioncleanup.Manager // limited to what who may do
+	started bool                    // the answer's body has begun: errors can no longer be answered
+}
+
+func (c *call) serve() error {
+	rt, id, err := c.match()
+	if err != nil {
+		return err
+	}
+	c.id = id
+	if rt.open {
+		return rt.handle(c)
+	}
+	if rt.changes {
+		if err := c.CrossOrigin.Check(c.r); err != nil {
+			return &fault{problem: crossOrigin}
+		}
+	}
+	if c.who, err = c.Authenticate(c.r); err != nil {
+		return refused(err)
+	}
+	if c.Limit != nil {
+		if wait := c.Limit(c.r, c.who); wait > 0 {
+			return &fault{problem: tooManyRequests, retryAfter: wait}
+		}
+	}
+	if err := c.permit(rt); err != nil {
+		return err
+	}
+	if rt.changes && c.ReadOnly {
+		return &fault{problem: readOnly}
+	}
+	return rt.handle(c)
+}
+
+// permit asks the Manager whether the principal may use the route at all, so that it hears of that before anything
+// else about its request. The Manager asks again with every operation.
+func (c *call) permit(rt *route) error {
+	switch c.who.Role {
+	case sessioncleanup.RoleAdmin, sessioncleanup.RoleOwner, sessioncleanup.RoleViewer:
+	default: // the Manager also knows the role of the service itself, which is nobody's to ask for
+		return sessioncleanup.ErrForbidden
+	}
+	c.m = c.manager.As(c.who)
+	if rt.everything {
+		return c.m.PermitAll()
+	}
+	_, err := c.m.Scope("")
+	return err
+}
+
+// recovered answers a panic like any other failure: the client learns nothing, the log gets all of it.
+func (c *call) recovered() {
+	v := recover()
+	switch {
+	case v == nil:
+		return
+	case v == http.ErrAbortHandler || c.started: // the client must not take what it got for the whole answer
+		c.logPanic(v)
+		panic(http.ErrAbortHandler)
+	}
+	c.logPanic(v)
+	c.fail(&fault{problem: internal})
+}
+
+func (c *call) logPanic(v any) {
+	if v != http.ErrAbortHandler {
+		c.Logger.ErrorContext(c.r.Context(), "request panicked", "method", c.r.Method, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	}
+}

@@ -1,0 +1,141 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"hash"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// Entity tags (RFC 9110, section 8.8.3) are made of what is stored and of the status. The hours and days that merely
+// pass do not change them, or else no client would ever be right.
+
+// tagger sums up what an answer says.
+type tagger struct{ sum hash.Hash }
+
+func newTagger() tagger { return tagger{sha256.New()} }
+
+func (t tagger) text(parts ...string) {
+	for _, p := range parts {
+		t.number(int64(len(p)))
+		_, _ = t.sum.Write([]byte(p)) // a hash takes everything
+	}
+}
+
+func (t tagger) number(n int64) {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(n))
+	_, _ = t.sum.Write(b[:])
+}
+
+func (t tagger) time(at time.Time) {
+	if at.IsZero() {
+		t.number(-1 << 63)
+		return
+	}
+	t.number(at.UnixMicro())
+}
+
+func (t tagger) session(s *sessioncleanup.Session) {
+	t.text(s.ID, s.OwnerID, s.OwnerName, s.Name, s.Code, string(s.Status))
+	t.time(s.CreatedAt)
+	t.time(s.UpdatedAt)
+	t.time(s.LastActivity)
+	t.time(s.ExpiresAt)
+	flags := s.ActivityCount << 2
+	if s.Active {
+		flags |= 1
+	}
+	if s.AutoCleanup {
+		flags |= 2
+	}
+	t.number(flags)
+}
+
+func (t tagger) tag() string {
+	return `"` + base64.RawURLEncoding.EncodeToString(t.sum.Sum(nil)[:12]) + `"`
+}
+
+// sessionTag is the entity tag of a session.
+func sessionTag(s *sessioncleanup.Session) string {
+	t := newTagger()
+	t.session(s)
+	return t.tag()
+}
+
+// fresh answers 304 when the client has what is tagged already. It sets the ETag in any case.
+func (c *call) fresh(tag string) (bool, error) {
+	c.w.Header().Set("ETag", tag)
+	known, ok, err := c.tags("If-None-Match")
+	if err != nil {
+		return false, err
+	}
+	for _, k := range known {
+		if strings.TrimPrefix(k, "W/") == strings.TrimPrefix(tag, "W/") {
+			ok = true
+		}
+	}
+	if ok {
+		c.started = true
+		c.w.WriteHeader(http.StatusNotModified)
+	}
+	return ok, nil
+}
+
+// unchanged fails with 412 when the session is no longer as If-Match says. Somebody may still change it between this
+// look and what follows.
+func (c *call) unchanged(ctx context.Context) error {
+	if c.r.Header["If-Match"] == nil {
+		return nil
+	}
+	known, ok, err := c.tags("If-Match")
+	if err != nil {
+		return err
+	}
+	s, err := c.m.Get(ctx, c.id)
+	if err != nil {
+		return err
+	}
+	tag := sessionTag(&s)
+	for _, k := range known {
+		if k == tag { // weak tags never do (RFC 9110, section 13.1.1)
+			ok = true
+		}
+	}
+	if !ok {
+		return &fault{problem: changed}
+	}
+	return nil
+}
+
+// tags reads a header that lists entity tags, or is "*".
+func (c *call) tags(header string) (tags []string, all bool, err error) {
+	rest := strings.TrimSpace(strings.Join(c.r.Header.Values(header), ","))
+	if rest == "*" {
+		return nil, true, nil
+	}
+	for rest != "" {
+		start := strings.TrimPrefix(rest, "W/")
+		end := -1
+		if strings.HasPrefix(start, `"`) {
+			end = strings.IndexByte(start[1:], '"')
+		}
+		if end < 0 {
+			return nil, false, wrong(header, msgETag)
+		}
+		length := len(rest) - len(start) + end + 2
+		tags = append(tags, rest[:length])
+		rest = strings.TrimLeft(rest[length:], " \t")
+		if rest != "" && rest[0] != ',' {
+			return nil, false, wrong(header, msgETag)
+		}
+		rest = strings.TrimLeft(rest, ", \t")
+	}
+	return tags, false, nil
+}

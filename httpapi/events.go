@@ -1,0 +1,155 @@
+package httpapi
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// event is a line of the audit log as clients see it. What a database said about a run that failed stays in the log.
+type event struct {
+	ID           int64                       `json:"id"`
+	At           time.Time                   `json:"at"`
+	Action       sessioncleanup.Action       `json:"action"`
+	SessionCount int                         `json:"session_count"`
+	Sessions     []sessioncleanup.SessionRef `json:"sessions"`
+	Actor        string                      `json:"actor"`
+	Reason       string                      `json:"reason"`
+	RunID        *string                     `json:"run_id"`
+	Run          *runSummary                 `json:"run"`
+}
+
+type runSummary struct {
+	StartedAt   time.Time `json:"started_at"`
+	Deactivated int       `json:"deactivated"`
+	Deleted     int       `json:"deleted"`
+	Due         int       `json:"due"`
+	Failures    int       `json:"failures"`
+	Seconds     float64   `json:"duration_seconds"`
+	Failed      bool      `json:"failed"`
+}
+
+func eventOf(e *sessioncleanup.Event) event {
+	out := event{
+		ID: e.ID, At: e.At, Action: e.Action, SessionCount: len(e.Sessions), Sessions: e.Sessions,
+		Actor: e.Actor, Reason: e.Reason,
+	}
+	if out.Sessions == nil {
+		out.Sessions = []sessioncleanup.SessionRef{}
+	}
+	if e.RunID != "" {
+		out.RunID = &e.RunID
+	}
+	if r := e.Run; r != nil {
+		out.Run = &runSummary{
+			StartedAt: r.StartedAt, Deactivated: r.Deactivated, Deleted: r.Deleted, Due: r.Due, Failures: r.Failures,
+			Seconds: r.Duration.Seconds(), Failed: r.Error != "",
+		}
+	}
+	return out
+}
+
+type eventsAnswer struct {
+	Success    bool    `json:"success"`
+	Events     []event `json:"events"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// defaultEvents is the size of a page of events.
+const defaultEvents = 50
+
+// events serves GET /events: a page of the audit log, newest first.
+func (c *call) events() error {
+	values, err := c.query("session", "owner", "run", "action", "limit", "cursor")
+	if err != nil {
+		return err
+	}
+	scope, err := c.m.Scope(values.Get("owner"))
+	if err != nil {
+		return err
+	}
+	q := sessioncleanup.EventQuery{SessionID: values.Get("session"), OwnerID: values.Get("owner"), RunID: values.Get("run"), Limit: defaultEvents}
+	if n, err := limitOf(values); err != nil {
+		return err
+	} else if n > 0 {
+		q.Limit = n
+	}
+	action, err := oneOf(values, "action", sessioncleanup.Actions())
+	if err != nil {
+		return err
+	}
+	if action != "" {
+		q.Actions = []sessioncleanup.Action{action}
+	}
+	list := listOf(scope, q.SessionID, q.RunID, string(action))
+	if cursor := values.Get("cursor"); cursor != "" {
+		if q.Before, err = list.before(cursor); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := c.timed()
+	defer cancel()
+	found, err := c.m.Events(ctx, q)
+	if err != nil {
+		return err
+	}
+	out := eventsAnswer{Success: true, Events: make([]event, len(found))}
+	for i := range found {
+		out.Events[i] = eventOf(&found[i])
+	}
+	if len(found) == q.Limit {
+		next := list.cursor(found[len(found)-1].ID)
+		out.NextCursor = &next
+	}
+	return c.reply(out)
+}
+
+// eventList tells lists of events apart whose cursors must not be mixed.
+type eventList string
+
+func listOf(filters ...string) eventList {
+	sum := sha256.New()
+	for _, f := range filters {
+		_, _ = fmt.Fprintf(sum, "%d:%s", len(f), f) // a hash takes everything
+	}
+	return eventList(base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:9]))
+}
+
+// eventCursor is what a cursor holds: the last event of a page, and which list it belongs to.
+type eventCursor struct {
+	List   eventList `json:"l"`
+	Before int64     `json:"b"`
+}
+
+func (l eventList) cursor(last int64) string {
+	data, err := json.Marshal(eventCursor{l, last})
+	if err != nil { // a string and a number always marshal
+		panic(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(data)
+}
+
+func (l eventList) before(cursor string) (int64, error) {
+	var c eventCursor
+	data, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err == nil {
+		err = json.Unmarshal(data, &c)
+	}
+	if err != nil || c.List != l || c.Before <= 0 {
+		return 0, wrong("cursor", msgCursor)
+	}
+	return c.Before, nil
+}
+
+// cursorFault names the cursor in an ErrInvalid of a list whose other filters were found right before.
+func cursorFault(err error) error {
+	if errors.Is(err, sessioncleanup.ErrInvalid) {
+		return wrong("cursor", msgCursor)
+	}
+	return err
+}

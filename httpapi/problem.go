@@ -1,0 +1,143 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// problemsAt is where docs/http.md describes the problems; their names follow.
+const problemsAt = "https://github.com/sessioncleanup/sessioncleanup/blob/main/docs/http.md#"
+
+// kind is a sort of problem. Its name is part of the contract.
+type kind struct {
+	name   string
+	status int
+	title  text
+	detail text // unless the fault has its own
+}
+
+// fault is an error as clients see it.
+type fault struct {
+	problem    *kind
+	detail     text // in place of the kind's
+	args       []any
+	field      string // the parameter, body field or header that is wrong
+	allow      []string
+	retryAfter time.Duration
+	extra      extra
+}
+
+// extra is what some problems add.
+type extra struct {
+	Session  *doomed   `json:"session,omitempty"`
+	Confirm  string    `json:"confirm,omitempty"`
+	Due      int       `json:"due,omitempty"`
+	Fraction float64   `json:"max_delete_fraction,omitempty"`
+	RunID    string    `json:"run_id,omitempty"`
+	Results  []result  `json:"results,omitempty"`
+	Failures []failure `json:"failures,omitempty"`
+}
+
+// Error is for the log.
+func (f *fault) Error() string { return f.problem.name }
+
+// document is the body of a problem: RFC 9457, and what the guide's front ends read.
+type document struct {
+	Type    string `json:"type"`
+	Title   string `json:"title"`
+	Status  int    `json:"status"`
+	Detail  string `json:"detail"`
+	Success bool   `json:"success"`
+	Error   string `json:"error"`
+	Field   string `json:"field,omitempty"`
+	extra
+}
+
+// fail answers with a problem.
+func (c *call) fail(err error) {
+	f := c.faultOf(err)
+	if c.started {
+		panic(http.ErrAbortHandler)
+	}
+	detail := f.detail
+	if detail == (text{}) {
+		detail = f.problem.detail
+	}
+	message := detail[c.lang]
+	if len(f.args) > 0 {
+		message = fmt.Sprintf(message, f.args...)
+	}
+	body, err := json.Marshal(document{
+		Type: problemsAt + f.problem.name, Title: f.problem.title[c.lang], Status: f.problem.status,
+		Detail: message, Error: message, Field: f.field, extra: f.extra,
+	})
+	if err != nil { // strings and numbers always marshal
+		panic(err)
+	}
+	h := c.w.Header()
+	h.Del("ETag")
+	h.Set("Content-Type", "application/problem+json")
+	if f.allow != nil {
+		h.Set("Allow", strings.Join(f.allow, ", "))
+	}
+	if f.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(min(f.retryAfter, time.Hour).Seconds()))))
+	}
+	if f.problem == unauthenticated {
+		h.Set("WWW-Authenticate", c.Challenge)
+	}
+	c.send(f.problem.status, body)
+}
+
+// faultOf maps what the Manager reports. Whatever is not known is an internal error, told to the log only.
+func (c *call) faultOf(err error) *fault {
+	if f, ok := errors.AsType[*fault](err); ok {
+		return f
+	}
+	switch {
+	case errors.Is(err, sessioncleanup.ErrForbidden):
+		return &fault{problem: forbidden}
+	case errors.Is(err, sessioncleanup.ErrNotFound):
+		return &fault{problem: notFound}
+	case errors.Is(err, sessioncleanup.ErrDisabled):
+		return &fault{problem: disabled}
+	case errors.Is(err, sessioncleanup.ErrInvalid): // what handlers let through without knowing its field
+		return &fault{problem: invalid, detail: msgInvalid}
+	case errors.Is(err, sessioncleanup.ErrUnavailable), errors.Is(err, sessioncleanup.ErrLeaseLost),
+		errors.Is(err, sessioncleanup.ErrNotInstalled),
+		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		c.Logger.WarnContext(c.r.Context(), "request failed: unavailable", "method", c.r.Method, "error", err)
+		return &fault{problem: unavailable, retryAfter: time.Second}
+	}
+	if brake, ok := errors.AsType[*sessioncleanup.TooManyError](err); ok {
+		return &fault{
+			problem: tooManyDeletions, detail: msgBrake, args: []any{brake.Due, 100 * brake.Fraction},
+			extra: extra{Due: brake.Due, Fraction: brake.Fraction},
+		}
+	}
+	c.Logger.ErrorContext(c.r.Context(), "request failed", "method", c.r.Method, "error", err)
+	return &fault{problem: internal}
+}
+
+// refused is what becomes of an error of Options.Authenticate.
+func refused(err error) error {
+	if errors.Is(err, sessioncleanup.ErrForbidden) || errors.Is(err, sessioncleanup.ErrUnavailable) ||
+		errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return &fault{problem: unauthenticated}
+}
+
+// wrong is a parameter, body field or header that cannot be right.
+func wrong(field string, detail text, args ...any) error {
+	return &fault{problem: invalid, field: field, detail: detail, args: append([]any{field}, args...)}
+}

@@ -1,0 +1,70 @@
+package httpapi
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// maxText is the longest text in bytes that a filter may have.
+const maxText = 1024
+
+// query reads the request's query, which may have the parameters named, each once.
+func (c *call) query(names ...string) (url.Values, error) {
+	if c.r.URL.RawQuery == "" {
+		return nil, nil
+	}
+	values, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		return nil, &fault{problem: invalid, detail: msgQuery}
+	}
+	for name, given := range values {
+		if !slices.Contains(names, name) {
+			return nil, wrong(shown(name), msgUnknown)
+		}
+		if len(given) > 1 {
+			return nil, wrong(name, msgTwice)
+		}
+		if v := given[0]; len(v) > maxText || !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
+			return nil, wrong(name, msgText, v, maxText)
+		}
+	}
+	return values, nil
+}
+
+// shown is a name that somebody sent, short enough to be sent back.
+func shown(name string) string {
+	if len(name) > 64 {
+		name = name[:64]
+	}
+	return strings.ToValidUTF8(name, "\uFFFD")
+}
+
+// limitOf reads the limit of a page; 0 when there is none.
+func limitOf(values url.Values) (int, error) {
+	if !values.Has("limit") {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(values.Get("limit"))
+	if err != nil || n < 1 || n > sessioncleanup.MaxPage {
+		return 0, wrong("limit", msgWhole, values.Get("limit"), sessioncleanup.MaxPage)
+	}
+	return n, nil
+}
+
+// oneOf reads a parameter that has certain values only; empty when it is not given.
+func oneOf[T ~string](values url.Values, name string, allowed []T) (T, error) {
+	v := T(values.Get(name))
+	if !values.Has(name) || slices.Contains(allowed, v) {
+		return v, nil
+	}
+	words := make([]string, len(allowed))
+	for i, a := range allowed {
+		words[i] = string(a)
+	}
+	return "", wrong(name, msgOneOf, v, strings.Join(words, ", "))
+}

@@ -1,0 +1,95 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// route is what one method of one path does.
+type route struct {
+	handle     func(*call) error
+	open       bool // served to everybody
+	everything bool // concerns all sessions at once
+	changes    bool // changes state
+}
+
+// methods are the routes of one path, by method. GET serves HEAD too: the server leaves the body out.
+type methods map[string]*route
+
+// The routes below the prefix. A session whose ID is one of the fixed names is reached by escaping a letter of it.
+var (
+	fixedRoutes = map[string]methods{
+		"stats":        {http.MethodGet: {handle: (*call).stats}},
+		"view":         {http.MethodGet: {handle: (*call).view}},
+		"events":       {http.MethodGet: {handle: (*call).events}},
+		"live":         {http.MethodGet: {handle: (*call).watch}},
+		"cleanup":      {http.MethodPost: {handle: (*call).cleanup, everything: true, changes: true}},
+		"openapi.yaml": {http.MethodGet: {handle: (*call).openapi, open: true}},
+	}
+	sessionRoutes = methods{
+		http.MethodGet:    {handle: (*call).session},
+		http.MethodDelete: {handle: (*call).delete, changes: true},
+	}
+	actionRoutes = map[string]methods{
+		"deactivate":   {http.MethodPatch: {handle: (*call).deactivate, changes: true}},
+		"reactivate":   {http.MethodPatch: {handle: (*call).reactivate, changes: true}},
+		"auto-cleanup": {http.MethodPatch: {handle: (*call).setAutoCleanup, changes: true}},
+		"activity":     {http.MethodPatch: {handle: (*call).touch, changes: true}},
+		"expiry":       {http.MethodPatch: {handle: (*call).setExpiry, changes: true}},
+	}
+)
+
+// maxID is the longest ID in bytes that is looked for; no database has a longer one as a key.
+const maxID = 1024
+
+// match finds the route of a request and the session that its path names. It reads the path as it was sent, so that an
+// ID may hold any character.
+func (c *call) match() (*route, string, error) {
+	rest, ok := strings.CutPrefix(c.r.URL.EscapedPath(), c.Prefix)
+	if !ok || !strings.HasPrefix(rest, "/") {
+		return nil, "", &fault{problem: notFound, detail: msgNoRoute}
+	}
+	first, second, two := strings.Cut(rest[1:], "/")
+	of, id := fixedRoutes[first], ""
+	if two || of == nil {
+		of = sessionRoutes
+		if two {
+			of = actionRoutes[second]
+		}
+		if of == nil || first == "" {
+			return nil, "", &fault{problem: notFound, detail: msgNoRoute}
+		}
+		var err error
+		if id, err = url.PathUnescape(first); err != nil {
+			return nil, "", &fault{problem: notFound}
+		}
+	}
+	method := c.r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	if rt := of[method]; rt != nil {
+		return rt, id, nil
+	}
+	return nil, "", &fault{problem: methodNotAllowed, allow: of.allowed()}
+}
+
+func (m methods) allowed() []string {
+	var all []string
+	for method := range m {
+		all = append(all, method)
+		if method == http.MethodGet {
+			all = append(all, http.MethodHead)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// possible reports whether a session can have the ID at all. Some databases fail on others instead of not finding them.
+func possible(id string) bool {
+	return len(id) <= maxID && utf8.ValidString(id) && !strings.ContainsRune(id, 0)
+}

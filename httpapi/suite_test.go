@@ -1,0 +1,12 @@
+package httpapi_test
+
+import (
+	"testing"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/apitest"
+)
+
+func TestTheHandlerKeepsItsContract(t *testing.T) {
+	t.Parallel()
+	apitest.Run(t, nil)
+}

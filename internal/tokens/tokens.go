@@ -1,0 +1,152 @@
+// Package tokens reads the file of bearer tokens that the command serves with, and says whose token a request bears.
+package tokens
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+const (
+	// shortest is the least length of a token: below it, guessing comes within reach.
+	shortest = 16
+	// largest is the largest size of a file in bytes; a larger one is some other file.
+	largest = 1 << 20
+)
+
+// ErrUnknown: the request bears no token, or one that is not in the file.
+var ErrUnknown = errors.New("no known bearer token")
+
+// Tokens are bearer tokens and whom they stand for. They are kept as SHA-256 sums only.
+type Tokens struct{ entries []entry }
+
+type entry struct {
+	sum [sha256.Size]byte
+	who sessioncleanup.Principal
+}
+
+// Open reads a file of tokens, one in a line:
+//
+//	TOKEN admin
+//	TOKEN owner OWNER_ID
+//	TOKEN viewer
+//
+// Empty lines and lines that begin with # do not count. A file that others than its owner and group can read or write is
+// refused, as is a line that cannot be right: an ErrInvalid names the line and never the token.
+func Open(path string) (*Tokens, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("tokens: %w", err)
+	}
+	defer func() { _ = file.Close() }() // only read
+	info, err := file.Stat()            // of what was opened, which nobody can exchange any more
+	if err != nil {
+		return nil, fmt.Errorf("tokens: %w", err)
+	}
+	if err := private(info); err != nil {
+		return nil, fmt.Errorf("tokens %s: %w", path, err)
+	}
+	t, err := read(file)
+	if err != nil {
+		return nil, fmt.Errorf("tokens %s: %w", path, err)
+	}
+	return t, nil
+}
+
+// private refuses a file that others can read or write. Windows keeps that elsewhere.
+func private(info fs.FileInfo) error {
+	switch mode := info.Mode(); {
+	case !mode.IsRegular():
+		return invalidf("not a regular file")
+	case runtime.GOOS != "windows" && mode.Perm()&0o007 != 0:
+		return invalidf("mode is %#o: others can read or change it; want 0600", mode.Perm())
+	}
+	return nil
+}
+
+func read(r io.Reader) (*Tokens, error) {
+	lines := bufio.NewScanner(io.LimitReader(r, largest+1))
+	t, size := &Tokens{}, 0
+	seen := map[[sha256.Size]byte]int{}
+	for n := 1; lines.Scan(); n++ {
+		line := lines.Text()
+		if size += len(line) + 1; size > largest {
+			return nil, invalidf("larger than %d bytes", largest)
+		}
+		words := strings.Fields(line)
+		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
+			continue
+		}
+		who, err := principal(words[1:])
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		case len(words[0]) < shortest:
+			return nil, fmt.Errorf("line %d: %w", n, invalidf("token has %d characters: want at least %d", len(words[0]), shortest))
+		}
+		e := entry{sum: sha256.Sum256([]byte(words[0])), who: who}
+		if first, twice := seen[e.sum]; twice {
+			return nil, fmt.Errorf("line %d: %w", n, invalidf("token stands in line %d already", first))
+		}
+		seen[e.sum] = n
+		t.entries = append(t.entries, e)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, err
+	}
+	if len(t.entries) == 0 {
+		return nil, invalidf("no token in it: nobody could use the server")
+	}
+	return t, nil
+}
+
+func principal(words []string) (sessioncleanup.Principal, error) {
+	var role sessioncleanup.Role
+	if len(words) > 0 {
+		role = sessioncleanup.Role(words[0])
+	}
+	switch {
+	case (role == sessioncleanup.RoleAdmin || role == sessioncleanup.RoleViewer) && len(words) == 1:
+		return sessioncleanup.Principal{Role: role}, nil
+	case role == sessioncleanup.RoleOwner && len(words) == 2:
+		return sessioncleanup.Principal{Role: role, ID: words[1]}, nil
+	}
+	return sessioncleanup.Principal{}, invalidf("want TOKEN admin, TOKEN owner OWNER_ID or TOKEN viewer")
+}
+
+// Authenticate says whose token a request bears in its Authorization header (RFC 6750, section 2.1), or fails with
+// ErrUnknown. How long it takes does not depend on how much of a token is right.
+func (t *Tokens) Authenticate(r *http.Request) (sessioncleanup.Principal, error) {
+	headers := r.Header.Values("Authorization")
+	if len(headers) != 1 {
+		return sessioncleanup.Principal{}, ErrUnknown
+	}
+	scheme, token, ok := strings.Cut(headers[0], " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return sessioncleanup.Principal{}, ErrUnknown
+	}
+	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
+	found := -1
+	for i := range t.entries { // all of them, whichever it is
+		equal := subtle.ConstantTimeCompare(sum[:], t.entries[i].sum[:])
+		found = subtle.ConstantTimeSelect(equal, i, found)
+	}
+	if found < 0 {
+		return sessioncleanup.Principal{}, ErrUnknown
+	}
+	return t.entries[found].who, nil
+}
+
+func invalidf(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", sessioncleanup.ErrInvalid, fmt.Sprintf(format, args...))
+}

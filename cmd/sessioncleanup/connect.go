@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/store"
+)
+
+const envDatabase = "DATABASE_URL"
+
+// databaseURL is the URL that the flag or the environment gives.
+func (a *app) databaseURL() string {
+	if a.database != "" {
+		return a.database
+	}
+	return a.getenv(envDatabase)
+}
+
+// open opens the database that the flag or the environment names.
+func (a *app) open(ctx context.Context) (sessioncleanup.Store, error) {
+	address := a.databaseURL()
+	if address == "" {
+		return nil, usagef("no database: give --database or set %s, for example --database sqlite:app.db", envDatabase)
+	}
+	if err := checkURL(address); err != nil {
+		return nil, err
+	}
+	schema, err := a.schema()
+	if err != nil {
+		return nil, err
+	}
+	return store.OpenSchema(ctx, address, schema)
+}
+
+// openExisting is open for verbs that must not make a database by a slip of the pen: SQLite makes the file it is given.
+func (a *app) openExisting(ctx context.Context) (sessioncleanup.Store, error) {
+	if path, ok := strings.CutPrefix(a.databaseURL(), "sqlite:"); ok {
+		path, _, _ = strings.Cut(strings.TrimPrefix(path, "//"), "?")
+		if _, err := os.Stat(path); path != "" && errors.Is(err, fs.ErrNotExist) {
+			return nil, usagef("there is no file %q; sessioncleanup migrate makes it", path)
+		}
+	}
+	return a.open(ctx)
+}
+
+// checkURL refuses URLs that would be misread, with words that quote nothing of them: what was taken for a host or a
+// port may be a part of a password.
+func checkURL(address string) error {
+	scheme, rest, _ := strings.Cut(address, ":")
+	if !strings.HasPrefix(strings.ToLower(scheme), "postgres") {
+		return nil
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.User == nil && strings.Contains(rest, "@") {
+		return usagef("the database URL cannot be parsed: want %s, with special characters of the password percent-encoded",
+			"postgres://USER:PASSWORD@HOST:PORT/DATABASE")
+	}
+	return nil
+}
+
+// schema reads the file of --schema. Without it the schema is empty, which stands for what migrate adopted.
+func (a *app) schema() (sessioncleanup.Schema, error) {
+	if a.schemaFile == "" {
+		return sessioncleanup.Schema{}, nil
+	}
+	file, err := os.Open(a.schemaFile)
+	if err != nil {
+		return sessioncleanup.Schema{}, usagef("--schema: %w", err)
+	}
+	defer func() { _ = file.Close() }() // only read
+	schema, err := sessioncleanup.ReadSchema(file)
+	if err != nil {
+		return schema, usagef("--schema %s: %w", a.schemaFile, err)
+	}
+	return schema, nil
+}
+
+// connection is what most verbs work with: a Manager, and the store below it.
+type connection struct {
+	*sessioncleanup.Manager                         // acts for whoever calls the command
+	system                  *sessioncleanup.Manager // acts for the service itself
+	store                   sessioncleanup.Store
+}
+
+// with makes a verb's RunE of work on an open database.
+func (a *app) with(work func(ctx context.Context, db connection, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		return a.withPolicy(cmd.Context(), sessioncleanup.Policy{}, func(ctx context.Context, db connection) error {
+			return work(ctx, db, args)
+		})
+	}
+}
+
+// withPolicy works on an open database that is there already. Flags win over the environment, which wins over the policy that migrate
+// stored in the database.
+func (a *app) withPolicy(ctx context.Context, flags sessioncleanup.Policy, work func(context.Context, connection) error) error {
+	env, err := sessioncleanup.PolicyFromEnv(a.getenv)
+	if err != nil {
+		return err
+	}
+	opened, err := a.openExisting(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = opened.Close() }() // nothing is left to write
+	m, err := a.manager(ctx, opened, flags.Or(env))
+	if err != nil {
+		return err
+	}
+	return work(ctx, connection{Manager: m.As(a.operator()), system: m, store: opened})
+}
+
+// manager gives a Manager over an open store, with the stored policy where the given one is silent.
+func (a *app) manager(ctx context.Context, db sessioncleanup.Store, policy sessioncleanup.Policy) (*sessioncleanup.Manager, error) {
+	if installer, ok := db.(sessioncleanup.Installer); ok {
+		stored, err := installer.Policy(ctx)
+		if err != nil && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
+			return nil, err
+		}
+		policy = policy.Or(stored)
+	}
+	return sessioncleanup.New(db, sessioncleanup.Config{Policy: policy, Logger: a.logger()})
+}
+
+// operator is who calls the command, as events name them.
+func (a *app) operator() sessioncleanup.Principal {
+	for _, name := range []string{"SUDO_USER", "USER", "LOGNAME"} {
+		if user := a.getenv(name); user != "" {
+			return sessioncleanup.Principal{Role: sessioncleanup.RoleAdmin, ID: user}
+		}
+	}
+	return sessioncleanup.Principal{Role: sessioncleanup.RoleAdmin}
+}
+
+// logger logs every action to standard error, when that was asked for.
+func (a *app) logger() *slog.Logger {
+	if !a.verbose {
+		return nil
+	}
+	return a.logTo(slog.LevelDebug)
+}
+
+func (a *app) logTo(level slog.Level) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if a.json {
+		return slog.New(slog.NewJSONHandler(a.err, options))
+	}
+	return slog.New(slog.NewTextHandler(a.err, options))
+}

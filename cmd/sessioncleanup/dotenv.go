@@ -1,0 +1,42 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/joho/godotenv"
+)
+
+// loadDotEnv adds the variables of a file .env in the working directory to the environment, which wins. They are
+// this command's only: those of libpq, PGPASSWORD for example, are read from the real environment.
+func (a *app) loadDotEnv() error {
+	file, err := os.Open(filepath.Join(a.dir, ".env"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return usagef(".env cannot be read: %w", err)
+	}
+	defer func() { _ = file.Close() }() // only read
+	variables, err := godotenv.Parse(file)
+	if err != nil { // the library's error quotes the file, which may hold a password
+		return usagef(".env cannot be read: want lines of the form NAME=value")
+	}
+	environment := a.lookup
+	a.lookup = func(name string) (string, bool) {
+		if value, ok := environment(name); ok {
+			return value, true
+		}
+		value, ok := variables[name]
+		return value, ok
+	}
+	return nil
+}
+
+// getenv is the value of a variable, or "" when it is not set.
+func (a *app) getenv(name string) string {
+	value, _ := a.lookup(name)
+	return value
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// The verbs that look at what migrate adds, and take it back.
+
+// installed makes a verb's RunE of work on a store that lives in a database.
+func (a *app) installed(work func(ctx context.Context, installer sessioncleanup.Installer) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		db, err := a.openExisting(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer func() { _ = db.Close() }() // nothing is left to write
+		installer, ok := db.(sessioncleanup.Installer)
+		if !ok {
+			return errors.New("this store has no database to " + cmd.Name())
+		}
+		return work(cmd.Context(), installer)
+	}
+}
+
+func (a *app) inspect() *cobra.Command {
+	return &cobra.Command{
+		Use:   "inspect",
+		Short: "Read the database and print where its sessions are, as a file for --schema",
+		Example: `  sessioncleanup inspect > schema.json
+  sessioncleanup migrate --schema schema.json`,
+		Args: noArguments,
+		RunE: a.installed(func(ctx context.Context, installer sessioncleanup.Installer) error {
+			schema, err := installer.Inspect(ctx)
+			if err != nil {
+				return err
+			}
+			return a.printJSON(schema)
+		}),
+	}
+}
+
+func (a *app) validate() *cobra.Command {
+	return &cobra.Command{
+		Use:   "validate",
+		Short: "Check that the database has everything that migrate adds",
+		Long:  "validate says what is missing or wrong, and exits with 1 when something is.",
+		Args:  noArguments,
+		RunE: a.installed(func(ctx context.Context, installer sessioncleanup.Installer) error {
+			err := installer.Validate(ctx)
+			switch {
+			case a.json:
+				out := struct {
+					Ready   bool   `json:"ready"`
+					Problem string `json:"problem,omitempty"`
+				}{Ready: err == nil}
+				if err != nil {
+					out.Problem = err.Error()
+				}
+				return errors.Join(err, a.printJSON(out))
+			case err != nil:
+				return err
+			}
+			schema, err := installer.Schema(ctx)
+			if err != nil {
+				return err
+			}
+			return a.say("The database is ready.\n%s", describeSchema(schema))
+		}),
+	}
+}
+
+func (a *app) uninstall() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:        "uninstall",
+		SuggestFor: []string{"rollback"},
+		Short:      "Take back everything that migrate added",
+		Long: `uninstall removes what migrate added to the database, the event log and the stored policy included, and nothing
+else. Sessions stay; a sessions table that migrate made is removed only when it is empty.`,
+		Args: noArguments,
+		RunE: a.installed(func(ctx context.Context, installer sessioncleanup.Installer) error {
+			question := "Remove everything that migrate added, the event log included?"
+			if err := a.confirm(ctx, yes, "uninstall", question); err != nil {
+				return err
+			}
+			if err := installer.Uninstall(ctx); err != nil {
+				return fmt.Errorf("uninstall: %w", err)
+			}
+			if a.json {
+				return a.printJSON(map[string]bool{"uninstalled": true})
+			}
+			return a.say("Everything that migrate added is gone.\n")
+		}),
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}

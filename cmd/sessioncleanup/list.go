@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+func (a *app) list() *cobra.Command {
+	var o sessioncleanup.ListOptions
+	var status, sort string
+	cmd := &cobra.Command{
+		Use:        "list",
+		SuggestFor: []string{"ls", "view", "sessions"},
+		Short:      "List sessions, page by page",
+		Example: `  sessioncleanup list --status to_delete
+  sessioncleanup list --owner 42 --sort name --limit 20`,
+		Args: noArguments,
+		RunE: a.with(func(ctx context.Context, db connection, _ []string) error {
+			o.Status, o.Sort, o.Count = sessioncleanup.Status(status), sessioncleanup.Sort(sort), true
+			page, err := db.List(ctx, o)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(page)
+			}
+			return a.printPage(page)
+		}),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&status, "status", "", "only sessions with this status: "+joinWords(sessioncleanup.Statuses()))
+	flags.StringVar(&o.OwnerID, "owner", "", "only the sessions of the owner with this id")
+	flags.StringVarP(&o.Text, "text", "q", "", "only sessions whose name, code or id contains this")
+	flags.StringVar(&sort, "sort", string(sessioncleanup.SortLastActivity), "order: "+joinWords(sessioncleanup.Sorts()))
+	flags.BoolVar(&o.Descending, "desc", false, "the other way round")
+	flags.Var(newCount(&o.Limit, 50, 1, sessioncleanup.MaxPage), "limit", "sessions on the page")
+	flags.StringVar(&o.Cursor, "cursor", "", "go on from where the page before ended")
+	completeWith(cmd, "status", sessioncleanup.Statuses())
+	completeWith(cmd, "sort", sessioncleanup.Sorts())
+	return cmd
+}
+
+func (a *app) printPage(page sessioncleanup.SessionPage) error {
+	if len(page.Sessions) == 0 {
+		return a.say("No sessions.\n")
+	}
+	if err := a.printSessions(page.Sessions, page.Cutoffs.Now); err != nil {
+		return err
+	}
+	if page.Next == "" {
+		return a.say("%s\n", sessionCount(page.Total))
+	}
+	return a.say("%d of %s. The next page: --cursor %s\n", len(page.Sessions), sessionCount(page.Total), page.Next)
+}

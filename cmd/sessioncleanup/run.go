@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// Exit codes of the command.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitAlert       = 3
+	exitInterrupted = 130
+)
+
+const exitCodesHelp = `
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an alert holds (stats --check), 130 interrupted
+`
+
+// environment is what the command gets from outside.
+type environment struct {
+	args     []string
+	in       io.Reader
+	out, err io.Writer
+	dir      string // the working directory, where .env may be
+	lookup   func(string) (string, bool)
+	terminal func(stream any) bool // whether a person is at the other end
+}
+
+// app is one call of the command: its environment, and the flags that all verbs share.
+type app struct {
+	environment
+	outTTY     bool // a person reads standard output
+	errTTY     bool // a person reads standard error
+	colours    bool // on standard output
+	database   string
+	schemaFile string
+	json       bool
+	verbose    bool
+}
+
+// usageError is a mistake in how the command was called.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// errAlert ends stats --check when an alert holds. Everything was said by then.
+var errAlert = errors.New("an alert holds")
+
+// run executes the command and gives its exit code.
+func run(ctx context.Context, env environment) int {
+	a := &app{environment: env, outTTY: env.terminal(env.out), errTTY: env.terminal(env.err)}
+	a.out = &quietPipe{w: env.out}
+	a.err = &quietPipe{w: &redactor{w: env.err, secrets: a.secrets}}
+	err := a.loadDotEnv()
+	a.colours = a.outTTY && a.wantsColours()
+	if err == nil {
+		err = a.execute(ctx)
+	}
+	return a.exit(ctx, err)
+}
+
+func (a *app) execute(ctx context.Context) error {
+	root := a.root()
+	root.SetArgs(a.args)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	return root.ExecuteContext(ctx)
+}
+
+// exit says what went wrong, if anything, and gives the exit code for it.
+func (a *app) exit(ctx context.Context, err error) int {
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errAlert):
+		return exitAlert
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		a.complain("interrupted")
+		return exitInterrupted
+	}
+	a.complain(err.Error())
+	var usage usageError
+	switch {
+	case errors.As(err, &usage), errors.Is(err, sessioncleanup.ErrInvalid):
+		return exitUsage
+	case errors.Is(err, sessioncleanup.ErrNotInstalled):
+		a.complain("prepare the database with: sessioncleanup migrate")
+	}
+	return exitFailed
+}
+
+// complain writes a line to standard error; when that fails there is nobody left to tell.
+func (a *app) complain(message string) {
+	_, _ = fmt.Fprintf(a.err, "sessioncleanup: %s\n", message)
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+func TestStatsShowTheGuidesFigures(t *testing.T) {
+	t.Parallel()
+	u, _ := migrated(t)
+	u.calls("stats").want(t, exitDone, "Sessions              6", "67 % of all", "Cleanup candidates    2", "33 % of all", "Longest overdue")
+	s := decode[sessioncleanup.Stats](t, u.calls("stats", "--json"))
+	if s.Total != 6 || s.Active != 4 || s.Inactive != 2 || s.Old != 1 || s.CleanupCandidates != 2 || s.DueForDeletion != 1 {
+		t.Errorf("stats --json gives %+v", s)
+	}
+	if s := decode[sessioncleanup.Stats](t, u.calls("stats", "--json", "--owner", "8")); s.Total != 0 {
+		t.Errorf("an owner without sessions has %d", s.Total)
+	}
+}
+
+func TestCheckNamesEveryAlertThatHolds(t *testing.T) {
+	t.Parallel()
+	u, s := migrated(t)
+	u.calls("stats").want(t, exitDone)
+	u.calls("stats", "--check").want(t, exitAlert, "no run is in the log (cleanup_overdue)")
+	u.calls("cleanup").want(t, exitDone)
+	u.calls("stats", "--check").want(t, exitDone, "No alert holds.")
+	if got := decode[sessioncleanup.Stats](t, u.calls("stats", "--check", "--json")); len(got.Alerts) != 0 {
+		t.Errorf("stats --check --json has alerts %+v", got.Alerts)
+	}
+	u.calls("stats", "--check", "--min-activity", "90").want(t, exitAlert, "60 % of the sessions are active, fewer than 90 % (low_activity)")
+	u.calls("stats", "--check", "--max-age", "0s").want(t, exitAlert, "cleanup_overdue")
+
+	s.exec(t, "UPDATE sessions SET last_activity = '2026-01-01 00:00:00' WHERE id IN (1, 42)")
+	u.calls("stats", "--check", "--max-due", "2").want(t, exitDone)
+	u.calls("stats", "--check", "--max-due", "1").want(t, exitAlert, "2 sessions are due for cleanup, more than 1 (too_many_due)")
+	u.calls("stats", "--check", "--max-due", "0").want(t, exitAlert, "2 sessions are due for cleanup, more than 0 (too_many_due)")
+	s.exec(t, "UPDATE sessions SET active = false")
+	u.calls("stats", "--check").want(t, exitAlert, "low_activity")
+	u.calls("stats", "--check", "--min-activity", "0").want(t, exitDone)
+	if got := u.calls("stats", "--check", "--json").want(t, exitAlert); !strings.Contains(got.out, `"code": "low_activity"`) || got.err != "" {
+		t.Errorf("stats --check --json printed %q and %q", got.out, got.err)
+	}
+	u.calls("stats", "--check", "--owner", "8").want(t, exitDone)
+}
+
+func TestAlertsOfTheLastRun(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	run := func(age time.Duration, r sessioncleanup.RunSummary) sessioncleanup.Stats {
+		return sessioncleanup.Stats{At: now, LastRun: &sessioncleanup.Event{At: now.Add(-age), RunID: "R", Run: &r}}
+	}
+	for name, c := range map[string]struct {
+		stats sessioncleanup.Stats
+		want  []sessioncleanup.AlertCode
+	}{
+		"none":                    {sessioncleanup.Stats{At: now}, []sessioncleanup.AlertCode{alertOverdue}},
+		"in time":                 {run(25*time.Hour, sessioncleanup.RunSummary{}), nil},
+		"too long ago":            {run(27*time.Hour, sessioncleanup.RunSummary{}), []sessioncleanup.AlertCode{alertOverdue}},
+		"nothing done":            {run(time.Hour, sessioncleanup.RunSummary{Due: 3}), []sessioncleanup.AlertCode{alertIdle}},
+		"something done":          {run(time.Hour, sessioncleanup.RunSummary{Due: 3, Deactivated: 1}), nil},
+		"failed, which says more": {run(time.Hour, sessioncleanup.RunSummary{Due: 3, Error: "x"}), nil},
+		"idle and long ago":       {run(99*time.Hour, sessioncleanup.RunSummary{Due: 1}), []sessioncleanup.AlertCode{alertOverdue, alertIdle}},
+	} {
+		var got []sessioncleanup.AlertCode
+		for _, alert := range defaultLimits().alerts(c.stats, "") {
+			got = append(got, alert.Code)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("last run %s: alerts %v, want %v", name, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,88 @@
+// Package store opens a sessioncleanup.Store by URL, for programs that learn at run time which backend they use.
+// A program that knows imports that backend's package and opens it there, with all of its options.
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/memory"
+	"github.com/sessioncleanup/sessioncleanup/postgres"
+	"github.com/sessioncleanup/sessioncleanup/sqlite"
+)
+
+// backend opens the part of a URL behind its scheme, or the whole of it.
+type backend struct {
+	form string // of its URLs, for people
+	open func(ctx context.Context, url, rest string, schema sessioncleanup.Schema) (sessioncleanup.Store, error)
+}
+
+var backends = map[string]backend{
+	"memory":     {"memory:", openMemory},
+	"sqlite":     {"sqlite:PATH", openSQLite},
+	"postgres":   {"postgres://USER@HOST/DATABASE", openPostgres},
+	"postgresql": {"postgresql://USER@HOST/DATABASE", openPostgres},
+}
+
+// Open opens the store that a URL names:
+//
+//	memory:                          nothing is kept when the process ends
+//	sqlite:PATH                      a file
+//	postgres://USER@HOST/DATABASE    as libpq understands it; postgresql:// too
+//
+// The schema is the one adopted by an earlier Migrate, or else what the database itself tells. An unknown scheme is an
+// ErrInvalid that lists the known ones. No error holds a password.
+func Open(ctx context.Context, url string) (sessioncleanup.Store, error) {
+	return OpenSchema(ctx, url, sessioncleanup.Schema{})
+}
+
+// OpenSchema is Open with a schema that says where the host keeps its sessions.
+func OpenSchema(ctx context.Context, url string, schema sessioncleanup.Schema) (sessioncleanup.Store, error) {
+	scheme, rest, ok := strings.Cut(url, ":")
+	if !ok {
+		return nil, fmt.Errorf("%w: database URL has no scheme: want %s", sessioncleanup.ErrInvalid, strings.Join(Forms(), ", "))
+	}
+	b, known := backends[strings.ToLower(scheme)]
+	if !known { // the rest of it may hold a password
+		return nil, fmt.Errorf("%w: database URL has the unknown scheme %q: want %s", sessioncleanup.ErrInvalid, scheme, strings.Join(Forms(), ", "))
+	}
+	if err := schema.Validate(); err != nil {
+		return nil, err
+	}
+	return b.open(ctx, url, rest, schema)
+}
+
+// Forms lists the forms of the URLs that Open takes.
+func Forms() []string {
+	forms := make([]string, 0, len(backends))
+	for _, b := range backends {
+		forms = append(forms, b.form)
+	}
+	slices.Sort(forms)
+	return forms
+}
+
+func openMemory(_ context.Context, _, rest string, schema sessioncleanup.Schema) (sessioncleanup.Store, error) {
+	if rest != "" {
+		return nil, fmt.Errorf("%w: database \"memory:%s\": want nothing behind memory:", sessioncleanup.ErrInvalid, rest)
+	}
+	if !schema.IsZero() {
+		return nil, fmt.Errorf("%w: database \"memory:\": a schema is given, but memory has no tables", sessioncleanup.ErrInvalid)
+	}
+	return memory.New(memory.Config{}), nil
+}
+
+func openSQLite(ctx context.Context, _, path string, schema sessioncleanup.Schema) (sessioncleanup.Store, error) {
+	path = strings.TrimPrefix(path, "//") // sqlite:///var/lib/app.db, as some tools write it
+	if path == "" {
+		return nil, fmt.Errorf("%w: database \"sqlite:\": want the path of a file behind sqlite:", sessioncleanup.ErrInvalid)
+	}
+	return sqlite.Open(ctx, path, sqlite.Config{Schema: schema})
+}
+
+func openPostgres(ctx context.Context, url, _ string, schema sessioncleanup.Schema) (sessioncleanup.Store, error) {
+	return postgres.Open(ctx, url, postgres.Config{Schema: schema})
+}

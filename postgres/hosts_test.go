@@ -84,7 +84,7 @@ func (h host) adopt(ctx context.Context, url string) error {
 	if err := store.Migrate(ctx, sessioncleanup.Policy{}); err != nil {
 		return err
 	}
-	return exec(ctx, url, h.pinned)
+	return execSQL(ctx, url, h.pinned)
 }
 
 func execFile(ctx context.Context, url, name string) error {
@@ -92,11 +92,11 @@ func execFile(ctx context.Context, url, name string) error {
 	if err != nil {
 		return err
 	}
-	return exec(ctx, url, string(sql))
+	return execSQL(ctx, url, string(sql))
 }
 
 // exec runs statements, several at once if need be.
-func exec(ctx context.Context, url, sql string) error {
+func execSQL(ctx context.Context, url, sql string) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return err

@@ -135,7 +135,7 @@ func (l *layout) assumeOwnTable() {
 		l.host.LastActivity: "timestamptz", l.host.ExpiresAt: "timestamptz",
 	} {
 		if name != "" {
-			l.table.columns[name] = column{name: name, typ: typ, base: typ, notNull: name != l.host.ExpiresAt && name != l.host.Owner}
+			l.table.columns[name] = assumed(name, typ)
 		}
 	}
 }

@@ -58,7 +58,19 @@ func (l *layout) columnOr(name, typ string) column {
 	if c, ok := l.table.columns[name]; ok {
 		return c
 	}
-	return column{name: name, typ: typ, base: typ, notNull: true}
+	return assumed(name, typ)
+}
+
+// assumed is a column that is yet to be made, with its type as the catalog will write it.
+func assumed(name, base string) column {
+	typ := base
+	switch base {
+	case "timestamptz":
+		typ = "timestamp with time zone"
+	case "bool":
+		typ = "boolean"
+	}
+	return column{name: name, typ: typ, base: base, notNull: true}
 }
 
 // conditions are those that the indexes are for. A NULL in the host's column counts as false.

@@ -58,8 +58,8 @@ func (s *Store) missingObjects(ctx context.Context, l *layout, set settings) ([]
 	rows, err := s.pool.Query(ctx, `
 		SELECT CASE o.kind
 		       WHEN 'trigger' THEN CASE
-		            WHEN t.oid IS NULL THEN 'the trigger ' || o.name || ' on ' || o.tab || ' is missing'
-		            WHEN t.tgenabled NOT IN ('O', 'A') THEN 'the trigger ' || o.name || ' on ' || o.tab || ' is disabled' END
+		            WHEN t.oid IS NULL THEN 'the trigger ' || o.name || ' on ' || o."table" || ' is missing'
+		            WHEN t.tgenabled NOT IN ('O', 'A') THEN 'the trigger ' || o.name || ' on ' || o."table" || ' is disabled' END
 		       WHEN 'index' THEN CASE
 		            WHEN to_regclass(o.name) IS NULL THEN 'the index ' || o.name || ' is missing'
 		            WHEN NOT (SELECT i.indisvalid FROM pg_catalog.pg_index i WHERE i.indexrelid = to_regclass(o.name)) THEN 'the index ' || o.name || ' is unfinished' END
@@ -68,7 +68,6 @@ func (s *Store) missingObjects(ctx context.Context, l *layout, set settings) ([]
 		            SELECT FROM pg_catalog.pg_proc f WHERE f.proname = o.name AND f.pronamespace = to_regnamespace($2::text)) THEN 'the function ' || o.name || ' is missing' END
 		       END
 		  FROM jsonb_to_recordset($1::text::jsonb) AS o (kind text, "table" text, name text)
-		 CROSS JOIN LATERAL (SELECT o."table" AS tab) q
 		  LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = to_regclass(o."table") AND t.tgname = o.name`,
 		string(objects), sqlfile.Column(l.space))
 	if err != nil {

@@ -1,0 +1,467 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/postgres"
+)
+
+// fresh gives a database with a host's tables that was not migrated.
+func fresh(t testing.TB, name string) string {
+	t.Helper()
+	return pgtest.Prepared(t, name+", fresh", hosts()[name].make)
+}
+
+func migrate(t testing.TB, store *postgres.Store) {
+	t.Helper()
+	if err := store.Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var restrictLine = regexp.MustCompile(`(?m)^\\(un)?restrict .*\n`)
+
+// dump describes everything in a database but its rows: with pg_dump, if there is one that knows the server, or else
+// from the catalog.
+func dump(t testing.TB, url string) string {
+	t.Helper()
+	if out, err := exec.Command("pg_dump", "--schema-only", url).CombinedOutput(); err == nil {
+		return restrictLine.ReplaceAllString(string(out), "")
+	}
+	return value[string](t, connect(t, url), `
+		SELECT string_agg(line, E'\n' ORDER BY line) FROM (
+			SELECT format('column %s.%s %s %s %s', attrelid::regclass, attname, format_type(atttypid, atttypmod), attnotnull,
+			              (SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = attrelid AND adnum = attnum)) AS line
+			  FROM pg_attribute JOIN pg_class ON oid = attrelid WHERE attnum > 0 AND NOT attisdropped AND relnamespace::regnamespace::text NOT LIKE 'pg\_%' AND relnamespace <> 'information_schema'::regnamespace
+			UNION ALL SELECT format('relation %s %s %s', oid::regclass, relkind, reloptions) FROM pg_class WHERE relnamespace::regnamespace::text NOT LIKE 'pg\_%' AND relnamespace <> 'information_schema'::regnamespace
+			UNION ALL SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid > 16383
+			UNION ALL SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE oid > 16383
+			UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+			UNION ALL SELECT pg_get_functiondef(oid) FROM pg_proc WHERE oid > 16383
+		) l`)
+}
+
+func TestUninstallLeavesTheSchemaAsItWas(t *testing.T) {
+	t.Parallel()
+	for name, h := range hosts() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := fresh(t, name)
+			before := dump(t, url)
+			store := open(t, url, postgres.Config{Schema: h.schema})
+			migrate(t, store)
+			if dump(t, url) == before {
+				t.Fatal("the migration changed nothing")
+			}
+			for range 2 { // once more: nothing is left to take back
+				if err := store.Uninstall(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(before, dump(t, url)); diff != "" {
+				t.Errorf("after uninstall (-before +after):\n%s", diff)
+			}
+			if _, err := store.List(t.Context(), sessioncleanup.Query{Limit: 1}); h.name != "own" && !errors.Is(err, sessioncleanup.ErrNotInstalled) && !errors.Is(err, sessioncleanup.ErrInvalid) {
+				t.Errorf("a list after uninstall gave %v, want ErrNotInstalled", err)
+			}
+		})
+	}
+}
+
+func TestUninstallKeepsOwnTableThatHoldsSessions(t *testing.T) {
+	t.Parallel()
+	store, pool := adopted(t, "own")
+	mustExec(t, pool, "DROP TABLE pins")
+	mustExec(t, pool, "INSERT INTO sessions (name) VALUES ('still here')")
+	if err := store.Uninstall(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := value[int](t, pool, "SELECT count(*) FROM sessions"); n != 1 {
+		t.Errorf("%d sessions are left, want 1", n)
+	}
+	if n := value[int](t, pool, "SELECT count(*) FROM pg_class WHERE relname LIKE 'sessioncleanup%' AND relkind = 'r'"); n != 0 {
+		t.Errorf("%d tables of the library are left, want none", n)
+	}
+}
+
+func TestMigrateAgainChangesNothing(t *testing.T) {
+	t.Parallel()
+	for name, h := range hosts() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := fresh(t, name)
+			store := open(t, url, postgres.Config{Schema: h.schema})
+			migrate(t, store)
+			first := dump(t, url)
+			migrate(t, store)
+			if diff := cmp.Diff(first, dump(t, url)); diff != "" {
+				t.Errorf("a second migration (-first +second):\n%s", diff)
+			}
+			if err := store.Validate(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestMigrateByManyAtOnceIsSafe(t *testing.T) {
+	t.Parallel()
+	url := fresh(t, "guide")
+	var wg sync.WaitGroup
+	for range 4 {
+		store := open(t, url, postgres.Config{})
+		wg.Go(func() {
+			if err := store.Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := open(t, url, postgres.Config{}).Validate(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// stopper cancels a context at the n-th step of a migration.
+type stopper struct {
+	slog.Handler
+	left int
+	stop context.CancelFunc
+}
+
+func (s *stopper) Enabled(context.Context, slog.Level) bool { return true }
+
+func (s *stopper) Handle(context.Context, slog.Record) error {
+	if s.left--; s.left == 0 {
+		s.stop()
+	}
+	return nil
+}
+
+func TestMigrateFinishesWhatAnInterruptedOneBegan(t *testing.T) {
+	t.Parallel()
+	url := fresh(t, "guide")
+	migrate(t, open(t, url, postgres.Config{}))
+	want := dump(t, url)
+	for n, finished := 1, false; !finished; n++ {
+		url := fresh(t, "guide")
+		ctx, cancel := context.WithCancel(t.Context())
+		err := open(t, url, postgres.Config{Logger: slog.New(&stopper{left: n, stop: cancel})}).Migrate(ctx, sessioncleanup.Policy{})
+		cancel()
+		if finished = err == nil; finished && n < 8 {
+			t.Fatalf("the migration ended at step %d, want more steps", n)
+		}
+		store := open(t, url, postgres.Config{})
+		if _, err := store.List(t.Context(), sessioncleanup.Query{}); !finished && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
+			t.Errorf("a list after a migration that stopped at step %d gave %v, want ErrNotInstalled", n, err)
+		}
+		migrate(t, store)
+		if diff := cmp.Diff(want, dump(t, url)); diff != "" {
+			t.Errorf("stopped at step %d and migrated again (-at once +again):\n%s", n, diff)
+		}
+	}
+}
+
+func TestUninstallTakesBackAnInterruptedMigration(t *testing.T) {
+	t.Parallel()
+	for n := range 8 {
+		url := fresh(t, "guide")
+		before := dump(t, url)
+		ctx, cancel := context.WithCancel(t.Context())
+		err := open(t, url, postgres.Config{Logger: slog.New(&stopper{left: n + 1, stop: cancel})}).Migrate(ctx, sessioncleanup.Policy{})
+		cancel()
+		if err == nil {
+			t.Fatalf("the migration ended before step %d", n+1)
+		}
+		if err := open(t, url, postgres.Config{}).Uninstall(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before, dump(t, url)); diff != "" {
+			t.Errorf("stopped at step %d and uninstalled (-before +after):\n%s", n+1, diff)
+		}
+	}
+}
+
+func TestBackfillTakesTheNewestThatIsKnown(t *testing.T) {
+	t.Parallel()
+	url := fresh(t, "guide")
+	pool := connect(t, url)
+	mustExec(t, pool, `INSERT INTO sessions (id, created_at, updated_at)
+		SELECT n, now() - n * interval '1 hour', CASE WHEN n % 3 = 0 THEN now() - n * interval '30 minutes' END FROM generate_series(1, 3000) n`)
+	mustExec(t, pool, "UPDATE sessions SET created_at = NULL, updated_at = NULL WHERE id = 3000")
+	mustExec(t, pool, `INSERT INTO propositions (session_id, created_at)
+		SELECT n, now() - n * k * interval '5 minutes' FROM generate_series(1, 2999) n, generate_series(1, 2) k WHERE n % 5 = 0`)
+	// A trigger that every Rails and Django user knows: it must not make old sessions look freshly updated.
+	mustExec(t, pool, "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.updated_at := now(); RETURN NEW; END $$")
+	mustExec(t, pool, "CREATE TRIGGER stamp BEFORE UPDATE ON sessions FOR EACH ROW EXECUTE FUNCTION stamp()")
+	migrate(t, open(t, url, postgres.Config{}))
+	wrong := value[int](t, pool, `
+		SELECT count(*) FROM sessions s WHERE id < 3000 AND last_activity IS DISTINCT FROM
+		       greatest(s.created_at, s.updated_at, (SELECT max(p.created_at) FROM propositions p WHERE p.session_id = s.id))`)
+	if wrong != 0 {
+		t.Errorf("%d sessions have another last activity than the newest time known of them", wrong)
+	}
+	if !value[bool](t, pool, "SELECT last_activity > now() - interval '1 hour' FROM sessions WHERE id = 3000") {
+		t.Error("a session of which no time is known is not taken for freshly used")
+	}
+	if n := value[int](t, pool, "SELECT count(*) FROM sessions WHERE updated_at > now() - interval '5 minutes'"); n != 0 {
+		t.Errorf("the host's trigger ran for %d sessions", n)
+	}
+}
+
+func TestMigrationSQLIsAllThatMigrateWouldDo(t *testing.T) {
+	t.Parallel()
+	for name, h := range hosts() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			byHand, byMigrate := fresh(t, name), fresh(t, name)
+			migrate(t, open(t, byMigrate, postgres.Config{Schema: h.schema}))
+			before := dump(t, byHand)
+			store := open(t, byHand, postgres.Config{Schema: h.schema})
+			script, err := store.MigrationSQL(t.Context(), sessioncleanup.Policy{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if dump(t, byHand) != before {
+				t.Fatal("printing the SQL changed the database")
+			}
+			runScript(t, connect(t, byHand), script)
+			if err := store.Validate(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if diff := cmp.Diff(dump(t, byMigrate), dump(t, byHand)); diff != "" {
+				t.Errorf("schema (-Migrate +by hand):\n%s", diff)
+			}
+			policy, err := store.Policy(t.Context())
+			if diff := cmp.Diff(sessioncleanup.Policy{}.WithDefaults(), policy); err != nil || diff != "" {
+				t.Errorf("policy (-want +got), error %v:\n%s", err, diff)
+			}
+		})
+	}
+}
+
+// runScript runs a script section by section, as psql does outside of a transaction.
+func runScript(t testing.TB, pool *pgxpool.Pool, script string) {
+	t.Helper()
+	conn := acquire(t, pool)
+	for _, section := range strings.Split(script, "\n\n-- ") {
+		statements := []string{section}
+		if about, rest, _ := strings.Cut(section, "\n"); strings.Contains(about, "outside of a transaction") {
+			statements = strings.Split(rest, ";\n")
+		} else {
+			statements[0] = "-- " + section
+		}
+		for _, sql := range statements {
+			if _, err := conn.Conn().PgConn().Exec(t.Context(), sql).ReadAll(); err != nil {
+				t.Fatalf("%s\n%v", sql, err)
+			}
+		}
+	}
+}
+
+func TestMigrateRespectsWhatIsThere(t *testing.T) {
+	t.Parallel()
+	url := fresh(t, "guide")
+	pool := connect(t, url)
+	mustExec(t, pool, "ALTER TABLE sessions ADD auto_cleanup boolean NOT NULL DEFAULT false, ADD last_activity timestamptz, ADD expires_at timestamptz")
+	mustExec(t, pool, "CREATE INDEX mine ON sessions (last_activity, id) WHERE active AND auto_cleanup")
+	mustExec(t, pool, "INSERT INTO sessions (id, last_activity) VALUES (1, '2020-01-01'), (2, NULL)")
+	before := dump(t, url)
+	store := open(t, url, postgres.Config{})
+	migrate(t, store)
+	if value[bool](t, pool, "SELECT auto_cleanup FROM sessions WHERE id = 1") {
+		t.Error("the host's own column was changed")
+	}
+	if at := value[time.Time](t, pool, "SELECT last_activity FROM sessions WHERE id = 1"); at.Year() != 2020 {
+		t.Errorf("the host's own last activity became %v", at)
+	}
+	if n := value[int](t, pool, "SELECT count(*) FROM sessions WHERE last_activity IS NULL"); n != 0 {
+		t.Errorf("%d sessions have no last activity, want none", n)
+	}
+	if names := value[string](t, pool, "SELECT string_agg(indexname, ' ' ORDER BY indexname) FROM pg_indexes WHERE tablename = 'sessions'"); names !=
+		"mine sessions_pkey sessions_sessioncleanup_expired sessions_sessioncleanup_gone" {
+		t.Errorf("indexes are %q: want the host's to serve, and two more", names)
+	}
+	if err := store.Uninstall(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, dump(t, url)); diff != "" {
+		t.Errorf("after uninstall (-before +after):\n%s", diff)
+	}
+}
+
+func TestMigrateRebuildsAnIndexThatACrashLeftInvalid(t *testing.T) {
+	t.Parallel()
+	store, pool := adopted(t, "guide")
+	mustExec(t, pool, "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'sessions_sessioncleanup_idle'::regclass")
+	if err := store.Validate(t.Context()); err == nil || !strings.Contains(err.Error(), "sessions_sessioncleanup_idle\" is unfinished") && !strings.Contains(err.Error(), "is unfinished") {
+		t.Errorf("Validate gave %v, want the unfinished index", err)
+	}
+	migrate(t, store)
+	if err := store.Validate(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMigrateWaitsForLocksWithoutBlockingWriters(t *testing.T) {
+	t.Parallel()
+	url := fresh(t, "guide")
+	pool := connect(t, url)
+	mustExec(t, pool, "INSERT INTO sessions (id) VALUES (1), (2)")
+	reader, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, reader, "SELECT FROM sessions") // keeps every ALTER TABLE waiting
+	done := make(chan error, 1)
+	store := open(t, url, postgres.Config{})
+	go func() { done <- store.Migrate(t.Context(), sessioncleanup.Policy{}) }()
+	for range 50 { // each within what the migration may hold others up, and some for a busy machine
+		tx := begin(t, pool)
+		run(t, tx, "SET LOCAL lock_timeout = '1s'")
+		run(t, tx, "UPDATE sessions SET name = 'x' WHERE id = 2")
+		commit(t, tx)
+	}
+	select {
+	case err := <-done:
+		t.Fatalf("the migration ended while a reader held the table: %v", err)
+	default:
+	}
+	commit(t, reader)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMigrateFollowsChangesOfSchemaAndPolicy(t *testing.T) {
+	t.Parallel()
+	store, pool := adopted(t, "guide")
+	schema, err := store.Schema(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := pool.Config().ConnString()
+	mustExec(t, pool, "CREATE TABLE votes (session_id bigint REFERENCES sessions ON DELETE CASCADE, at timestamptz)")
+	schema.Sources = []sessioncleanup.Source{{Table: "votes", Session: "session_id", At: "at"}}
+	changed := open(t, url, postgres.Config{Schema: schema})
+	if err := changed.Validate(t.Context()); err == nil || !strings.Contains(err.Error(), "configured schema") {
+		t.Errorf("Validate with another schema gave %v", err)
+	}
+	policy := sessioncleanup.Policy{InactiveAfter: sessioncleanup.Never, AutoCleanupDefault: sessioncleanup.Off, EventsKeep: 90 * time.Minute}
+	if err := changed.Migrate(t.Context(), policy); err != nil {
+		t.Fatal(err)
+	}
+	stored, err := store.Policy(t.Context())
+	if diff := cmp.Diff(policy.WithDefaults(), stored); err != nil || diff != "" {
+		t.Errorf("policy (-want +got), error %v:\n%s", err, diff)
+	}
+	if got := value[string](t, pool, "INSERT INTO sessions (name) VALUES ('x') RETURNING auto_cleanup::text"); got != "false" {
+		t.Error("new sessions are cleaned up automatically, against the policy")
+	}
+	got := value[string](t, pool, "SELECT string_agg(tgrelid::regclass || ' ' || tgname, ', ' ORDER BY 1) FROM pg_trigger WHERE NOT tgisinternal AND tgname <> 'sessioncleanup_apply'")
+	if want := "votes sessioncleanup_insert_session_id, votes sessioncleanup_update_session_id"; got != want && !strings.Contains(got, "votes") || strings.Contains(got, "propositions") {
+		t.Errorf("triggers are %q, want %q", got, want)
+	}
+	if n := value[int](t, pool, "SELECT count(total_votes) FROM sessions_cleanup_view"); n != 1 {
+		t.Error("the view does not count the new source")
+	}
+}
+
+func TestValidateSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	for sql, want := range map[string]string{
+		"ALTER TABLE propositions DISABLE TRIGGER USER":                         "the trigger sessioncleanup_insert_session_id on \"public\".\"propositions\" is disabled",
+		"DROP TRIGGER sessioncleanup_update_session_id ON propositions":         "the trigger sessioncleanup_update_session_id on \"public\".\"propositions\" is missing",
+		"DROP INDEX sessions_sessioncleanup_gone":                               "the index \"public\".\"sessions_sessioncleanup_gone\" is missing",
+		"DROP VIEW sessions_cleanup_view":                                       "the view sessions_cleanup_view is missing",
+		"DROP FUNCTION get_session_cleanup_stats":                               "the function get_session_cleanup_stats is missing",
+		"DROP VIEW sessions_cleanup_view; ALTER TABLE sessions DROP expires_at": "lacks the column expires_at",
+		"DROP TABLE pins, propositions, sessions CASCADE":                       "is gone",
+		"UPDATE sessioncleanup_settings SET complete = 0":                       "did not finish",
+	} {
+		t.Run(sql, func(t *testing.T) {
+			t.Parallel()
+			store, pool := adopted(t, "guide")
+			mustExec(t, pool, sql, pgx.QueryExecModeSimpleProtocol)
+			err := store.Validate(t.Context())
+			if err == nil || !strings.Contains(err.Error(), want) && !strings.Contains(err.Error(), "no such table") {
+				t.Errorf("Validate gave %v, want %q", err, want)
+			}
+		})
+	}
+}
+
+func TestInspectProposesWhatTheCatalogShows(t *testing.T) {
+	t.Parallel()
+	guide := sessioncleanup.Schema{
+		Table: "sessions", Owner: "streamer_id", Name: "name", Code: "code", CreatedAt: "created_at", UpdatedAt: "updated_at",
+		Owners:  &sessioncleanup.Owners{Table: "users", ID: "id", Name: "username"},
+		Sources: []sessioncleanup.Source{{Table: "propositions", Session: "session_id", At: "created_at"}},
+	}.WithDefaults()
+	rooms := hosts()["uuid"].schema.WithDefaults()
+	rooms.Sources = []sessioncleanup.Source{{Table: "Live.messages", Session: "room"}}
+	partitioned := sessioncleanup.Schema{Table: "sessions", Owner: "owner_id", Name: "name", Code: "code", CreatedAt: "created_at", UpdatedAt: "updated_at"}.WithDefaults()
+	for name, want := range map[string]sessioncleanup.Schema{
+		"guide": guide, "integer": guide, "uuid": rooms, "partitioned": partitioned, "own": sessioncleanup.OwnSchema(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked sessioncleanup.Schema
+			if name == "uuid" {
+				asked.Table = "Live.Rooms"
+			}
+			got, err := open(t, fresh(t, name), postgres.Config{Schema: asked}).Inspect(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("proposal (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestMigrateWarnsOfWhatWillBeSlowOrFail(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	if err := execSQL(t.Context(), url, `CREATE TABLE sessions (id bigint UNIQUE); ALTER TABLE sessions ADD other int;
+		CREATE TABLE votes (session_id bigint REFERENCES sessions (id)); CREATE TABLE bare (id bigint)`); err != nil {
+		t.Fatal(err)
+	}
+	log := &recorder{}
+	migrate(t, open(t, url, postgres.Config{Logger: slog.New(log)}))
+	migrate(t, open(t, url, postgres.Config{Logger: slog.New(log)}))
+	for _, want := range []string{"no index begins with public.votes.session_id", "foreign key of public.votes.session_id has no ON DELETE CASCADE"} {
+		if !slices.ContainsFunc(log.lines, func(line string) bool { return strings.Contains(line, want) }) {
+			t.Errorf("the log says %q, want %q", log.lines, want)
+		}
+	}
+}
+
+type recorder struct {
+	slog.Handler
+	lines []string
+}
+
+func (r *recorder) Enabled(context.Context, slog.Level) bool { return true }
+
+func (r *recorder) Handle(_ context.Context, record slog.Record) error {
+	r.lines = append(r.lines, fmt.Sprint(record.Level, " ", record.Message))
+	return nil
+}

@@ -14,14 +14,21 @@ type Harness struct {
 	Store sessioncleanup.Store
 	// Second is another store on the same data, as another process would open it. Default: Store itself.
 	Second sessioncleanup.Store
-	// Insert adds sessions with exactly these values, as the host's own INSERT would.
+	// Insert adds sessions with exactly these values, as the host's own INSERT would; empty texts and zero
+	// times stand for NULL. OwnerName, ActivityCount and Status are not the sessions' own and are left out.
+	// Where a host fills in CreatedAt itself, a zero one may come back as something else.
 	Insert func(ctx context.Context, sessions ...sessioncleanup.Session) error
-	// Activity adds a row to an activity source, as the host would; nil where the backend has no sources.
+	// Activity adds a row to an activity source, as the host would; nil where the backend has no sources. The
+	// rows of a session go with it when it is deleted.
 	Activity func(ctx context.Context, sessionID string) error
-	// Pin makes it impossible to delete the session, by a foreign key without cascade for example.
+	// Pin makes it impossible to delete the session, by a foreign key without cascade for example. Sessions
+	// that are not pinned can always be deleted.
 	Pin func(ctx context.Context, sessionID string) error
-	// ID is the n-th session ID, for backends whose ids are not numbers. Default: strconv.Itoa.
+	// ID is the n-th session ID, for backends whose ids are not numbers. As texts, the ids of numbers with
+	// the same count of digits must sort as the numbers do. Default: strconv.Itoa.
 	ID func(n int) string
+	// Owner is the n-th owner's ID. Default: ID.
+	Owner func(n int) string
 }
 
 func (h Harness) withDefaults() Harness {
@@ -31,7 +38,24 @@ func (h Harness) withDefaults() Harness {
 	if h.ID == nil {
 		h.ID = strconv.Itoa
 	}
+	if h.Owner == nil {
+		h.Owner = h.ID
+	}
 	return h
+}
+
+// missing names the first part of the harness that no check can do without, or is empty.
+func (h Harness) missing() string {
+	switch {
+	case h.Store == nil:
+		return "Store"
+	case h.Insert == nil:
+		return "Insert"
+	case h.Pin == nil:
+		return "Pin"
+	default:
+		return ""
+	}
 }
 
 // Opener makes a Harness for one check; what it opens it closes with t.Cleanup.

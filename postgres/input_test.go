@@ -1,0 +1,259 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/postgres"
+)
+
+func TestConnectionProblemsSayWhatToDo(t *testing.T) {
+	t.Parallel()
+	good, err := url.Parse(pgtest.Empty(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(change func(u *url.URL)) string {
+		u := *good
+		change(&u)
+		return u.String()
+	}
+	for name, c := range map[string]struct {
+		url   string
+		is    error
+		words string
+	}{
+		"no database": {with(func(u *url.URL) { u.Path = "/missing" }), sessioncleanup.ErrInvalid, `database "missing" does not exist`},
+		"no role":     {with(func(u *url.URL) { u.User = url.UserPassword("nobody_at_all", "s3cret") }), sessioncleanup.ErrInvalid, "check the user"},
+		"no server":   {"postgres://someone:s3cret@127.0.0.1:1/db?connect_timeout=2", sessioncleanup.ErrUnavailable, "check that the server runs"},
+		"no sense":    {"postgres://someone:s3cret@host:notaport/db", sessioncleanup.ErrInvalid, "cannot be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := postgres.Open(t.Context(), c.url, postgres.Config{})
+			if !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.words) {
+				t.Errorf("error %v, want %v and %q", err, c.is, c.words)
+			}
+			if err != nil && strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("error %v shows the password", err)
+			}
+		})
+	}
+}
+
+// TestMigrateRefusesWhatItCannotAdopt: each with what is wrong and what to do, and the database as it was.
+func TestMigrateRefusesWhatItCannotAdopt(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		sql    string
+		schema sessioncleanup.Schema
+		words  string
+	}{
+		"a missing table":       {"", sessioncleanup.Schema{Table: "rooms"}, `schema.table is "rooms": there is no such table`},
+		"a view":                {"CREATE VIEW rooms AS SELECT 1 AS id", sessioncleanup.Schema{Table: "rooms"}, "which is a view: want a table"},
+		"a missing column":      {"CREATE TABLE rooms (id int)", sessioncleanup.Schema{Table: "rooms", Owner: "boss"}, `schema.owner is "boss": table public.rooms has no such column`},
+		"a wrong type":          {"CREATE TABLE rooms (id int, active text)", sessioncleanup.Schema{Table: "rooms"}, "column public.rooms.active is of type text, want [bool]"},
+		"a missing source":      {"CREATE TABLE rooms (id int)", sessioncleanup.Schema{Table: "rooms", Sources: []sessioncleanup.Source{{Table: "votes", Session: "room"}}}, `schema.sources[0].table is "votes"`},
+		"another's function":    {"CREATE TABLE rooms (id int); CREATE FUNCTION cleanup_inactive_sessions() RETURNS int LANGUAGE sql AS 'SELECT 1'", sessioncleanup.Schema{Table: "rooms"}, "already has a function cleanup_inactive_sessions"},
+		"another's view":        {"CREATE TABLE rooms (id int); CREATE VIEW sessions_cleanup_view AS SELECT 1", sessioncleanup.Schema{Table: "rooms"}, "already has a relation sessions_cleanup_view"},
+		"a newer library":       {"", sessioncleanup.Schema{}, "newer"},
+		"a newer adoption":      {"", sessioncleanup.Schema{}, "newer"},
+		"a second table":        {"", sessioncleanup.Schema{Table: "rooms"}, "has adopted the table public.sessions already"},
+		"an unknown time zone":  {"CREATE TABLE rooms (id int)", sessioncleanup.Schema{Table: "rooms"}, `time zone "Mars/Olympus"`},
+		"a nameless identifier": {"", sessioncleanup.Schema{Table: `x"; DROP TABLE y`}, "want letters"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := pgtest.Empty(t)
+			if strings.Contains(name, "newer") || strings.Contains(name, "second") {
+				url = pgtest.Prepared(t, "guide", hosts()["guide"].adopt)
+				pool := connect(t, url)
+				mustExec(t, pool, "CREATE TABLE rooms (id int)")
+				switch name {
+				case "a newer library":
+					mustExec(t, pool, "INSERT INTO sessioncleanup_migrations (version_id, is_applied) VALUES (999, true)")
+				case "a newer adoption":
+					mustExec(t, pool, "UPDATE sessioncleanup_settings SET complete = 999")
+				}
+			} else if err := execSQL(t.Context(), url, c.sql); err != nil {
+				t.Fatal(err)
+			}
+			before := dump(t, url)
+			cfg := postgres.Config{Schema: c.schema}
+			if name == "an unknown time zone" {
+				cfg.TimeZone = "Mars/Olympus"
+			}
+			store, err := postgres.Open(t.Context(), url, cfg)
+			if err == nil {
+				defer store.Close()
+				err = store.Migrate(t.Context(), sessioncleanup.Policy{})
+			}
+			if err == nil || !strings.Contains(err.Error(), c.words) {
+				t.Errorf("error %v, want %q", err, c.words)
+			}
+			if strings.Contains(name, "newer") && !errors.Is(err, sessioncleanup.ErrNewerSchema) {
+				t.Errorf("error %v, want ErrNewerSchema", err)
+			}
+			if diff := cmp.Diff(before, dump(t, url)); diff != "" {
+				t.Errorf("the database changed (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+// roles makes a role for a test, with its grants, and gives a URL that connects as it.
+func asRole(t testing.TB, pool *pgxpool.Pool, grants ...string) string {
+	t.Helper()
+	role := fmt.Sprintf("tester_%d", time.Now().UnixNano())
+	mustExec(t, pool, "CREATE ROLE "+role+" LOGIN")
+	t.Cleanup(func() {
+		_, err := pool.Exec(context.WithoutCancel(t.Context()), "DROP OWNED BY "+role+" CASCADE; DROP ROLE "+role, pgx.QueryExecModeSimpleProtocol)
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	for _, grant := range grants {
+		mustExec(t, pool, strings.ReplaceAll(grant, "$ROLE", role))
+	}
+	u, err := url.Parse(pool.Config().ConnString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.User(role)
+	return u.String()
+}
+
+func TestMigrateWithoutRightsSaysWhichAndChangesNothing(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		grants []string
+		words  string
+	}{
+		"nothing":    {nil, "may not create tables in schema \"public\"; GRANT CREATE ON SCHEMA public TO"},
+		"not owner":  {[]string{"GRANT CREATE ON SCHEMA public TO $ROLE"}, "does not own the table public.sessions"},
+		"no trigger": {[]string{"GRANT CREATE ON SCHEMA public TO $ROLE", "ALTER TABLE sessions OWNER TO $ROLE"}, "may not create a trigger on public.propositions; GRANT TRIGGER ON public.propositions TO"},
+		"short of time": {[]string{"GRANT CREATE ON SCHEMA public TO $ROLE", "ALTER TABLE sessions OWNER TO $ROLE", "GRANT TRIGGER ON propositions TO $ROLE", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO $ROLE", "ALTER ROLE $ROLE SET statement_timeout = 30"},
+			"statement_timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			admin := fresh(t, "guide")
+			pool := connect(t, admin)
+			mustExec(t, pool, "REVOKE CREATE ON SCHEMA public FROM PUBLIC") // as it is by itself from PostgreSQL 15 on
+			if name == "short of time" {
+				mustExec(t, pool, "INSERT INTO sessions (created_at) SELECT now() FROM generate_series(1, 300000)")
+			}
+			as := asRole(t, pool, c.grants...)
+			before := dump(t, admin)
+			err := open(t, as, postgres.Config{}).Migrate(t.Context(), sessioncleanup.Policy{})
+			if err == nil || !strings.Contains(err.Error(), c.words) {
+				t.Errorf("error %v, want %q", err, c.words)
+			}
+			if name == "short of time" {
+				if err := open(t, admin, postgres.Config{}).Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
+					t.Errorf("with more time: %v", err)
+				}
+				return
+			}
+			if diff := cmp.Diff(before, dump(t, admin)); diff != "" {
+				t.Errorf("the database changed (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+// cleanerRights are those that docs/postgres.md lists for the role that runs the cleanup.
+var cleanerRights = []string{
+	"GRANT USAGE ON SCHEMA public TO $ROLE",
+	"GRANT SELECT, UPDATE, DELETE ON sessions TO $ROLE",
+	"GRANT SELECT ON users, propositions TO $ROLE",
+	"GRANT SELECT ON sessioncleanup_settings, sessioncleanup_policy, sessioncleanup_migrations, sessions_cleanup_view TO $ROLE",
+	"GRANT SELECT, INSERT, DELETE ON sessioncleanup_events TO $ROLE",
+	"GRANT SELECT, INSERT, UPDATE, DELETE ON sessioncleanup_touches TO $ROLE",
+	"GRANT SELECT, INSERT, UPDATE ON sessioncleanup_leases TO $ROLE",
+}
+
+func TestCleanerNeedsOnlyTheRightsInTheDocs(t *testing.T) {
+	t.Parallel()
+	_, pool := adopted(t, "guide")
+	mustExec(t, pool, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
+	unused(t, pool, true, 1, 20)
+	unused(t, pool, false, 21, 40)
+	mustExec(t, pool, "INSERT INTO propositions (session_id) SELECT id FROM sessions WHERE id % 10 = 0")
+	locker := begin(t, pool)
+	run(t, locker, "UPDATE sessions SET name = 'x' WHERE id = 1")
+	mustExec(t, pool, "INSERT INTO propositions (session_id) VALUES (1)")
+	commit(t, locker)
+
+	store := open(t, asRole(t, pool, cleanerRights...), postgres.Config{})
+	manager := manage(t, store)
+	result, err := manager.Cleanup(t.Context(), sessioncleanup.Run{})
+	if err != nil || result.Deleted != 18 || result.Deactivated != 17 {
+		t.Errorf("run: %+v, error %v; want 18 deleted and 17 deactivated", result, err)
+	}
+	if _, err := manager.Stats(t.Context(), ""); err != nil {
+		t.Error(err)
+	}
+	if _, err := store.Touch(t.Context(), sessioncleanup.Touch{IDs: []string{"1"}, Reactivate: &sessioncleanup.Cause{Actor: "test"}}); err != nil {
+		t.Error(err)
+	}
+	off := false
+	if _, err := store.Update(t.Context(), sessioncleanup.Target{ID: "1"}, sessioncleanup.Change{Cause: sessioncleanup.Cause{Actor: "test"}, Action: sessioncleanup.ActionDeactivated, Active: &off}); err != nil {
+		t.Error(err)
+	}
+	if _, err := store.Delete(t.Context(), sessioncleanup.Target{ID: "1"}, sessioncleanup.Cause{Actor: "test"}); err != nil {
+		t.Error(err)
+	}
+	if err := store.Validate(t.Context()); err != nil {
+		t.Error(err)
+	}
+	as := connect(t, asRole(t, pool, cleanerRights...))
+	for _, sql := range guideStatements {
+		if _, err := as.Exec(t.Context(), sql); err != nil {
+			t.Errorf("%s\n%v", sql, err)
+		}
+	}
+}
+
+func TestOddIDsAreNotFound(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"guide", "uuid", "text"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, _ := adopted(t, name)
+			for _, id := range []string{"", "x", "007", "1e3", "99999999999999999999", "a\x00b", "\xff", "' OR 1=1 --", "00000000-0000-4000-8000-00000000000g"} {
+				if _, err := store.Delete(t.Context(), sessioncleanup.Target{ID: id}, sessioncleanup.Cause{Actor: "test"}); !errors.Is(err, sessioncleanup.ErrNotFound) {
+					t.Errorf("Delete of %q gave %v, want ErrNotFound", id, err)
+				}
+				page, err := store.List(t.Context(), sessioncleanup.Query{ID: id, OwnerID: "\x00", Text: "\x00", Limit: 5})
+				if err != nil || len(page.Sessions) != 0 {
+					t.Errorf("List of %q gave %v, error %v", id, page.Sessions, err)
+				}
+			}
+		})
+	}
+}
+
+func TestConfigThatCannotBeRightIsRefused(t *testing.T) {
+	t.Parallel()
+	if _, err := postgres.New(nil, postgres.Config{}); !errors.Is(err, sessioncleanup.ErrInvalid) {
+		t.Errorf("New without a pool gave %v, want ErrInvalid", err)
+	}
+	pool := connect(t, pgtest.Empty(t))
+	for _, cfg := range []postgres.Config{{BatchTimeout: -1}, {LockTimeout: time.Microsecond}, {MigrateWait: -time.Second}, {Schema: sessioncleanup.Schema{Table: "a.b.c"}}} {
+		if _, err := postgres.New(pool, cfg); !errors.Is(err, sessioncleanup.ErrInvalid) {
+			t.Errorf("New with %+v gave %v, want ErrInvalid", cfg, err)
+		}
+	}
+}

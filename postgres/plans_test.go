@@ -1,0 +1,101 @@
+package postgres_test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/postgres"
+)
+
+var (
+	sessionsScan = regexp.MustCompile(`(Seq Scan|Bitmap Heap Scan) on (public\.)?sessions|Sort Key`)
+	ordered      = regexp.MustCompile(`Index (Only )?Scan using sessions_sessioncleanup_(idle|expired|gone)`)
+)
+
+// TestBatchesReadTheirIndexesInOrder looks at the plans that the server really used, at 100,000 sessions: with
+// statistics, and without any, as just after a mass change.
+func TestBatchesReadTheirIndexesInOrder(t *testing.T) {
+	t.Parallel()
+	for _, analyzed := range []bool{true, false} {
+		t.Run(fmt.Sprintf("analyzed %t", analyzed), func(t *testing.T) {
+			t.Parallel()
+			_, pool := adopted(t, "guide")
+			mustExec(t, pool, "ALTER TABLE sessions SET (autovacuum_enabled = off)")
+			mustExec(t, pool, `INSERT INTO sessions (id, active, last_activity, expires_at)
+				SELECT n, n % 2 = 0, now() - n % 60 * interval '1 day', CASE WHEN n % 5 = 0 THEN now() + (n % 7 - 3) * interval '1 day' END
+				  FROM generate_series(1, 100000) n`)
+			if analyzed {
+				mustExec(t, pool, "ANALYZE sessions")
+			}
+			plans := explained(t, pool)
+			manager := manage(t, plans.store)
+			result, err := manager.Cleanup(t.Context(), sessioncleanup.Run{Force: true})
+			if err != nil || result.Deleted == 0 || result.Deactivated == 0 {
+				t.Fatalf("run: %+v, %v", result, err)
+			}
+			used := map[string]bool{}
+			for _, plan := range plans.taken() {
+				for _, name := range ordered.FindAllStringSubmatch(plan, -1) {
+					used[name[2]] = true
+				}
+				if strings.Contains(plan, "SKIP LOCKED") || strings.Contains(plan, "WITH changed AS") {
+					if bad := sessionsScan.FindString(plan); bad != "" {
+						t.Errorf("a batch's plan has a %s:\n%s", bad, plan)
+					}
+				}
+			}
+			if len(used) != 3 {
+				t.Errorf("the run read the indexes %v, want all three", used)
+			}
+		})
+	}
+}
+
+// plans collects the plans of all statements of a store, those within functions too.
+type plans struct {
+	store *postgres.Store
+	mu    sync.Mutex
+	texts []string
+}
+
+func (p *plans) taken() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.texts
+}
+
+func explained(t *testing.T, pool *pgxpool.Pool) *plans {
+	t.Helper()
+	p := &plans{}
+	config := pool.Config()
+	config.ConnConfig.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.texts = append(p.texts, n.Message)
+	}
+	config.AfterConnect = nil
+	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	for key, value := range map[string]string{
+		"session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0", "auto_explain.log_nested_statements": "on",
+		"auto_explain.log_level": "notice", "client_min_messages": "notice",
+	} {
+		config.ConnConfig.RuntimeParams[key] = value
+	}
+	logged, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(logged.Close)
+	if p.store, err = postgres.New(logged, postgres.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}

@@ -17,38 +17,16 @@ const backfillBatch = 1000
 // backfill gives the sessions that were there before the columns their values: the last activity from the best known
 // time, and the policy's default for auto-cleanup where that column is the library's.
 func (s *Store) backfill(ctx context.Context, set settings) error {
-	l := newLayout(set.schema, set.adopted)
-	n := with(l.names, sqlfile.Names{"write_best_known": l.adopted.LastActivity.write(l.bestKnown())})
-	n["unfilled"] = filled("unfilled", n)
-	n["until"] = filled("until", n)
-	part := filled("backfill", n)
-	n["until"] = ""
-	rest := filled("backfill", n)
-	v := values{
-		"after": set.adopted.ID.least(), "skip": backfillBatch - 1,
-		"auto_cleanup":      set.policy.AutoCleanupDefault.Or(true),
-		"fill_auto_cleanup": slices.Contains(set.adopted.AddedColumns, "auto_cleanup"),
-	}
-	for done := false; !done; {
+	after := set.adopted.ID.least()
+	for !set.adopted.Filled {
 		if err := s.pace.wait(ctx); err != nil {
 			return s.failed(err)
 		}
 		var started time.Time
 		err := s.writing(ctx, func(w *work) error {
 			started = time.Now()
-			var last any
-			err := w.row(ctx, filled("last_unfilled", n), v, &last)
-			if err == nil {
-				v["last"] = last
-				_, err = w.exec(ctx, part, v)
-				v["after"] = last
-				return err
-			}
-			if !errors.Is(err, sql.ErrNoRows) {
-				return err
-			}
-			done, set.adopted.Filled = true, true
-			if _, err := w.exec(ctx, rest, v); err != nil {
+			var err error
+			if after, err = w.fill(ctx, &set, after); err != nil || !set.adopted.Filled {
 				return err
 			}
 			return set.store(ctx, w)
@@ -59,6 +37,30 @@ func (s *Store) backfill(ctx context.Context, set settings) error {
 		}
 	}
 	return nil
+}
+
+// fill does one batch of the backfill, after a session, and gives the last session of the batch. After the last batch
+// it notes in the settings that all is filled.
+func (w *work) fill(ctx context.Context, set *settings, after any) (last any, err error) {
+	l := newLayout(set.schema, set.adopted)
+	n := with(l.names, sqlfile.Names{"write_best_known": l.adopted.LastActivity.write(l.bestKnown()), "until": ""})
+	n["unfilled"] = filled("unfilled", n)
+	v := values{
+		"after": after, "skip": backfillBatch - 1,
+		"auto_cleanup":      set.policy.AutoCleanupDefault.Or(true),
+		"fill_auto_cleanup": slices.Contains(set.adopted.AddedColumns, "auto_cleanup"),
+	}
+	err = w.row(ctx, filled("last_unfilled", n), v, &last)
+	switch {
+	case err == nil:
+		v["last"], n["until"] = last, filled("until", n)
+	case errors.Is(err, sql.ErrNoRows):
+		set.adopted.Filled = true
+	default:
+		return nil, err
+	}
+	_, err = w.exec(ctx, filled("backfill", n), v)
+	return last, err
 }
 
 // bestKnown is the expression for the latest time at which a session was known to be in use.

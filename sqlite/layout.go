@@ -105,8 +105,8 @@ func (l *layout) qualifiedBy(table string) sqlfile.Names {
 		n["owners"], n["owners_id"], n["owners_name"] = sqlfile.Column(s.Owners.Table), sqlfile.Column(s.Owners.ID), sqlfile.Column(s.Owners.Name)
 		n["owner_name"] = filled("owner_name", n)
 	}
-	n["last_activity_time"] = readTime(n["last_activity"])
-	n["expires_at_time"] = readTime(n["expires_at"])
+	n["last_activity_time"] = l.adopted.LastActivity.read(n["last_activity"])
+	n["expires_at_time"] = l.adopted.ExpiresAt.read(n["expires_at"])
 	for _, part := range []string{"last_activity_at:read_last_activity", "expires_at_at:read_expires_at", "last_sign_at:read_last_sign"} {
 		key, block, _ := strings.Cut(part, ":")
 		n[key] = filled(block, n)
@@ -117,7 +117,7 @@ func (l *layout) qualifiedBy(table string) sqlfile.Names {
 	n["write_expires_at"] = l.adopted.ExpiresAt.write(":expires_at")
 	n["activity_count"] = l.activityCount(n, s.Sources)
 	for _, rule := range []string{
-		"is_active", "is_inactive", "may_be_cleaned", "is_protected", "is_revivable", "due_idle", "due_expired", "due_gone",
+		"is_active", "is_inactive", "may_be_cleaned", "is_protected", "is_revivable", "revives", "due_idle", "due_expired", "due_gone",
 		"status_active", "status_to_deactivate", "status_inactive", "status_to_delete", "status_protected",
 		"any", "with_id", "with_owner", "with_text", "session_columns",
 	} {

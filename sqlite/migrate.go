@@ -32,20 +32,17 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.plan(ctx, p); err != nil { // before anything is changed
-		if made {
-			_ = os.Remove(s.path)
-		}
+	plan, err := s.plan(ctx, p)
+	if err != nil && made { // nothing was changed
+		_ = os.Remove(s.path)
+	}
+	if err != nil || plan.done {
 		return err
 	}
 	if err := s.useWAL(ctx); err != nil {
 		return err
 	}
 	if err := s.installLibrary(ctx); err != nil {
-		return err
-	}
-	plan, err := s.plan(ctx, p)
-	if err != nil {
 		return err
 	}
 	if !plan.begun {
@@ -115,6 +112,7 @@ type plan struct {
 	want    settings
 	missing []string // fields whose columns are to be added
 	begun   bool     // settings, columns, triggers and view are as they should be
+	done    bool     // everything is
 }
 
 // plan finds out what to do, and whether it can be done.
@@ -155,8 +153,11 @@ func (s *Store) planned(ctx context.Context, w *work, p sessioncleanup.Policy) (
 			return plan{}, err
 		}
 	}
+	if err := c.examine(ctx, w, out.want.schema, &out.want.adopted); err != nil {
+		return plan{}, err
+	}
 	if !installed || !same(out.want.schema, have.schema) {
-		if err := c.examine(ctx, w, out.want.schema, &out.want.adopted); err != nil {
+		if err := errors.Join(c.switches(ctx, w, out.want.schema)...); err != nil {
 			return plan{}, err
 		}
 		out.want.adopted.Filled = false
@@ -173,19 +174,21 @@ func (s *Store) planned(ctx context.Context, w *work, p sessioncleanup.Policy) (
 			out.want.adopted.AddedColumns = append(out.want.adopted.AddedColumns, field)
 		}
 	}
-	out.begun = installed && !own && len(out.missing) == 0 && same(out.want, have) && !c.differ(newLayout(out.want.schema, out.want.adopted))
+	want := newLayout(out.want.schema, out.want.adopted).objects(c)
+	out.begun = installed && !own && len(out.missing) == 0 && same(out.want, have) &&
+		c.has(want.triggers) && c.has([]object{want.view}) && len(c.leftovers(want)) == 0
+	out.done = out.begun && out.want.adopted.Filled && c.has(want.helpers) && c.has(want.indexes)
 	return out, nil
 }
 
-// differ reports whether triggers or the view are not as a layout wants them, or something of an earlier one is left.
-func (c *catalog) differ(l *layout) bool {
-	want := l.objects(c)
-	for _, o := range append(want.triggers, want.view) {
+// has reports whether the database has objects, word for word.
+func (c *catalog) has(objects []object) bool {
+	for _, o := range objects {
 		if have := c.object(o.name); have == nil || have.sql != o.sql {
-			return true
+			return false
 		}
 	}
-	return len(c.leftovers(want)) > 0
+	return true
 }
 
 // leftovers are the objects of the library on the host's tables that are not wanted, or not as they are.
@@ -205,7 +208,7 @@ func (c *catalog) leftovers(want objects) []object {
 }
 
 // adopt stores the settings, makes or completes the sessions table, and makes triggers and view, in one transaction:
-// from then on nothing is missed. What takes time comes after it.
+// from then on nothing is missed. What takes time on a large table comes after it; on a small one it is done here, too.
 func (s *Store) adopt(ctx context.Context, p sessioncleanup.Policy) (plan, error) {
 	var out plan
 	err := s.writing(ctx, func(w *work) error {
@@ -214,11 +217,11 @@ func (s *Store) adopt(ctx context.Context, p sessioncleanup.Policy) (plan, error
 			return err
 		}
 		l := newLayout(out.want.schema, out.want.adopted)
-		statements := []string{}
 		c, err := readCatalog(ctx, w)
 		if err != nil {
 			return err
 		}
+		statements := []string{}
 		for _, o := range c.leftovers(l.objects(c)) {
 			statements = append(statements, drop(o))
 		}
@@ -228,25 +231,54 @@ func (s *Store) adopt(ctx context.Context, p sessioncleanup.Policy) (plan, error
 		for _, field := range out.missing {
 			statements = append(statements, filled("add_"+field, l.names))
 		}
-		for _, statement := range statements {
-			if _, err := w.exec(ctx, statement, nil); err != nil {
-				return err
-			}
+		if err := w.execAll(ctx, statements); err != nil {
+			return err
 		}
 		if c, err = readCatalog(ctx, w); err != nil { // the view depends on the columns
 			return err
 		}
 		want := l.objects(c)
-		for _, o := range append(want.triggers, want.view) {
-			if c.object(o.name) == nil {
-				if _, err := w.exec(ctx, o.sql, nil); err != nil {
-					return fmt.Errorf("make the %s %s: %w", o.kind, o.name, err)
-				}
+		if err := w.execAll(ctx, c.lacking(append(want.triggers, want.view))); err != nil {
+			return err
+		}
+		var small bool
+		if err := w.row(ctx, on("is_small", out.want.schema.Table, ""), values{"limit": backfillBatch}, &small); err != nil {
+			return err
+		}
+		if small {
+			if err := w.execAll(ctx, c.lacking(want.helpers)); err != nil {
+				return err
+			}
+			if _, err := w.fill(ctx, &out.want, out.want.adopted.ID.least()); err != nil {
+				return err
+			}
+			if err := w.execAll(ctx, c.lacking(want.indexes)); err != nil {
+				return err
 			}
 		}
 		return out.want.store(ctx, w)
 	})
 	return out, err
+}
+
+// lacking gives the statements that make those objects that the database does not have.
+func (c *catalog) lacking(objects []object) []string {
+	var statements []string
+	for _, o := range objects {
+		if c.object(o.name) == nil {
+			statements = append(statements, o.sql)
+		}
+	}
+	return statements
+}
+
+func (w *work) execAll(ctx context.Context, statements []string) error {
+	for _, statement := range statements {
+		if _, err := w.exec(ctx, statement, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // makeObjects makes objects that are missing, each in a transaction of its own.

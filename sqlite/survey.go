@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // The fields of a schema whose columns Migrate adds, in the order in which it does.
@@ -98,8 +100,7 @@ func (t *table) mustHave(field, column string) error {
 	return nil
 }
 
-// examine finds out how the host's columns hold ids, times and switches. An ErrInvalid says what the library cannot
-// work with.
+// examine finds out how the host's columns hold ids and times.
 func (c *catalog) examine(ctx context.Context, w *work, s sessioncleanup.Schema, a *adopted) error {
 	a.LastActivity, a.ExpiresAt, a.ID, a.Owner = formText, formText, identityText, identityText
 	t := c.find(s.Table)
@@ -113,18 +114,11 @@ func (c *catalog) examine(ctx context.Context, w *work, s sessioncleanup.Schema,
 	if a.Owner, err = t.identity(ctx, w, s.Owner); err != nil {
 		return err
 	}
-	if a.LastActivity, err = t.form(ctx, w, s.LastActivity, s.UpdatedAt, s.CreatedAt); err != nil {
+	if a.LastActivity, err = t.form(ctx, w, s, s.LastActivity, s.UpdatedAt, s.CreatedAt); err != nil {
 		return err
 	}
-	if a.ExpiresAt, err = t.form(ctx, w, s.ExpiresAt, s.LastActivity, s.UpdatedAt, s.CreatedAt); err != nil {
-		return err
-	}
-	for field, column := range map[string]string{"active": s.Active, "auto_cleanup": s.AutoCleanup} {
-		if err := t.mustBeSwitch(ctx, w, "schema."+field, column); err != nil {
-			return err
-		}
-	}
-	return nil
+	a.ExpiresAt, err = t.form(ctx, w, s, s.ExpiresAt, s.LastActivity, s.UpdatedAt, s.CreatedAt)
+	return err
 }
 
 func (t *table) identity(ctx context.Context, w *work, name string) (identity, error) {
@@ -142,31 +136,68 @@ func (t *table) identity(ctx context.Context, w *work, name string) (identity, e
 
 // form tells how a column holds times: by its values, and where it has none by its type and by the values of the
 // columns beside it. A column that is missing will hold text.
-func (t *table) form(ctx context.Context, w *work, name string, beside ...string) (form, error) {
+func (t *table) form(ctx context.Context, w *work, s sessioncleanup.Schema, name string, beside ...string) (form, error) {
 	c := t.column(name)
 	if c == nil {
 		return formText, nil
 	}
-	for i, name := range append([]string{name}, beside...) {
-		c := t.column(name)
-		if c == nil {
+	sample, err := t.sample(ctx, w, s, c.name)
+	if err != nil || sample.all > 0 {
+		return sample.form(), err
+	}
+	if a := affinity(c.declared); a != "INTEGER" && a != "REAL" {
+		return formText, nil
+	}
+	for _, name := range beside {
+		if t.column(name) == nil {
 			continue
 		}
-		var all, numbers int
-		var largest float64
-		if err := w.row(ctx, on("sample_times", t.name, c.name), nil, &all, &numbers, &largest); err != nil {
-			return "", err
-		}
-		switch {
-		case 2*numbers > all:
-			return formOf(largest), nil
-		case all > 0 && i == 0:
-			return formText, nil
-		case i == 0 && affinity(c.declared) != "INTEGER" && affinity(c.declared) != "REAL":
-			return formText, nil
+		sample, err := t.sample(ctx, w, s, name)
+		if err != nil || sample.numeric() {
+			return sample.form(), err
 		}
 	}
 	return formSeconds, nil
+}
+
+// sample is what the newest times of a column look like.
+type sample struct {
+	all, numbers, goText int
+	largest              float64
+}
+
+func (t *table) sample(ctx context.Context, w *work, s sessioncleanup.Schema, name string) (sample, error) {
+	statement := filled("sample_times", sqlfile.Names{
+		"table": sqlfile.Column(t.name), "column": sqlfile.Column(name), "id": sqlfile.Column(s.ID),
+		"read_text": formText.read("v"), "read_go": formGo.read("v"),
+	})
+	var out sample
+	err := w.row(ctx, statement, nil, &out.all, &out.numbers, &out.largest, &out.goText)
+	return out, err
+}
+
+func (s sample) numeric() bool { return 2*s.numbers > s.all }
+
+func (s sample) form() form {
+	switch {
+	case s.numeric():
+		return formOf(s.largest)
+	case s.goText > 0:
+		return formGo
+	default:
+		return formText
+	}
+}
+
+// switches sees that columns of the host's that say yes or no hold nothing but 0, 1 and NULL.
+func (c *catalog) switches(ctx context.Context, w *work, s sessioncleanup.Schema) []error {
+	t := c.find(s.Table)
+	if t == nil {
+		return nil
+	}
+	return slices.DeleteFunc([]error{
+		t.mustBeSwitch(ctx, w, "schema.active", s.Active), t.mustBeSwitch(ctx, w, "schema.auto_cleanup", s.AutoCleanup),
+	}, func(err error) bool { return err == nil })
 }
 
 // mustBeSwitch sees that a column holds nothing but 0, 1 and NULL.

@@ -17,7 +17,8 @@ const endOfTime = "9999-12-31 23:59:59.999"
 type form string
 
 const (
-	formText         form = "text"
+	formText         form = "text" // as strftime reads it: ISO 8601, with or without an offset
+	formGo           form = "go"   // as time.Time.String gives it, and modernc.org/sqlite writes it by default; or as text
 	formSeconds      form = "seconds" // since 1970, as are those below
 	formMilliseconds form = "milliseconds"
 	formMicroseconds form = "microseconds"
@@ -43,9 +44,18 @@ func (f form) write(value string) string {
 	return filled("write_"+string(f), sqlfile.Names{"value": value})
 }
 
-// readTime is the expression that reads a column of any form.
+// read is the expression that reads a column of the form.
+func (f form) read(column string) string {
+	return filled("read_"+string(f), sqlfile.Names{"value": column})
+}
+
+// readTime is the expression that reads a column of any form, or of several.
 func readTime(column string) string {
-	return filled("read_time", sqlfile.Names{"value": column})
+	n := sqlfile.Names{"value": column}
+	for _, f := range []form{formGo, formSeconds, formMilliseconds, formMicroseconds, formNanoseconds} {
+		n["read_"+string(f)] = f.read(column)
+	}
+	return filled("read_any", n)
 }
 
 // formatTime gives a time as text. Digits beyond milliseconds stand only where they are needed, so that equal times

@@ -101,15 +101,5 @@ func (c *catalog) wrongData(ctx context.Context, w *work, l *layout) ([]error, e
 			problems = append(problems, invalidf("%d sessions have in %q %s, %q for example: they are never due for it", n, look.column, look.what, example))
 		}
 	}
-	t := c.find(s.Table)
-	for field, column := range map[string]string{"schema.active": s.Active, "schema.auto_cleanup": s.AutoCleanup} {
-		err := t.mustBeSwitch(ctx, w, field, column)
-		switch {
-		case errors.Is(err, sessioncleanup.ErrInvalid):
-			problems = append(problems, err)
-		case err != nil:
-			return nil, err
-		}
-	}
-	return problems, nil
+	return append(problems, c.switches(ctx, w, s)...), ctx.Err()
 }

@@ -15,10 +15,11 @@ SELECT i.name, i."unique", i.partial, coalesce(c.name, '')
  ORDER BY i.seq, c.seqno
 
 -- name: sample_times
--- What the newest times of a column look like: how many are numbers, and how large.
+-- What the newest times of a column look like: how many are numbers, how large, and how many are as Go writes them.
 SELECT count(*), coalesce(sum(typeof(v) IN ('integer', 'real')), 0),
-       coalesce(max(CASE WHEN typeof(v) IN ('integer', 'real') THEN abs(v) END), 0)
-  FROM (SELECT "{column}" AS v FROM "{table}" WHERE "{column}" IS NOT NULL LIMIT 1000)
+       coalesce(max(CASE WHEN typeof(v) IN ('integer', 'real') THEN abs(v) END), 0),
+       coalesce(sum(typeof(v) = 'text' AND "{read_text}" IS NULL AND "{read_go}" IS NOT NULL), 0)
+  FROM (SELECT "{column}" AS v FROM "{table}" WHERE "{column}" IS NOT NULL ORDER BY "{id}" DESC LIMIT 1000)
 
 -- name: sample_type
 SELECT typeof("{column}") FROM "{table}" WHERE "{column}" IS NOT NULL LIMIT 1
@@ -53,3 +54,6 @@ SELECT count(*), coalesce(min(CAST("{expires_at}" AS TEXT)), '')
 
 -- name: count_without_id
 SELECT count(*), '' FROM "{sessions}" WHERE "{id}" IS NULL
+
+-- name: is_small
+SELECT count(*) <= :limit FROM (SELECT 1 FROM "{table}" LIMIT :limit + 1)

@@ -50,15 +50,15 @@ CREATE INDEX sessioncleanup_gone ON "{sessions}" ("{last_sign_at}", "{id}")
  WHERE "{is_inactive}" AND "{may_be_cleaned}"
 
 -- name: index_protected
-CREATE INDEX sessioncleanup_protected ON "{sessions}" ("{last_activity_at}", "{active}")
+CREATE INDEX sessioncleanup_protected ON "{sessions}" ("{active}")
  WHERE "{is_protected}"
 
 -- name: index_of_column
 CREATE INDEX "{name}" ON "{table}" ("{column}")
 
 -- name: trigger_session_inserted
--- For hosts that know nothing of these columns. A row that is inserted is a session in use.
 CREATE TRIGGER sessioncleanup_session_inserted AFTER INSERT ON "{sessions}"
+-- For hosts that know nothing of these columns. A row that is inserted is a session in use.
 WHEN NEW."{last_activity_column}" IS NULL OR NEW."{auto_cleanup_column}" IS NULL
 BEGIN
   UPDATE "{sessions}"
@@ -75,9 +75,9 @@ BEGIN
 END
 
 -- name: trigger_source_updated
+CREATE TRIGGER "{name}" AFTER UPDATE ON "{source}"
 -- A row that moves touches the session that it left, too. One that loses its session because that is deleted finds
 -- it gone.
-CREATE TRIGGER "{name}" AFTER UPDATE ON "{source}"
 WHEN NEW."{source_session}" IS NOT NULL OR OLD."{source_session}" IS NOT NULL
 BEGIN
 "{touch_sessions}"
@@ -96,16 +96,16 @@ NEW."{source_session}", OLD."{source_session}"
     FROM "{sessions}"
    WHERE "{id}" IN ("{touched}") AND "{is_revivable}" AND (SELECT reactivate_on_activity FROM sessioncleanup_settings);
   UPDATE "{sessions}"
-     SET "{active_column}" = 1,
-         "{last_activity_column}" = "{write_now}",
-         "{expires_at_column}" = CASE WHEN "{expires_at_at}" <= "{now}" THEN NULL ELSE "{expires_at}" END
-   WHERE "{id}" IN ("{touched}") AND "{is_revivable}" AND (SELECT reactivate_on_activity FROM sessioncleanup_settings);
-  UPDATE "{sessions}"
-     SET "{last_activity_column}" = "{write_now}"
+     SET "{last_activity_column}" = "{write_now}",
+         "{active_column}" = CASE WHEN "{revives}" THEN 1 ELSE "{active}" END,
+         "{expires_at_column}" = CASE WHEN "{revives}" AND "{expires_at_at}" <= "{now}" THEN NULL ELSE "{expires_at}" END
    WHERE "{id}" IN ("{touched}")
-     AND ("{last_activity_time}" IS NULL
-          OR "{last_activity_at}" <= strftime('%Y-%m-%d %H:%M:%f', 'now',
-               (SELECT printf('-%.3f seconds', touch_interval_seconds) FROM sessioncleanup_settings)));
+     AND ("{last_activity_at}" <= strftime('%Y-%m-%d %H:%M:%f', 'now',
+            (SELECT printf('-%.3f seconds', touch_interval_seconds) FROM sessioncleanup_settings))
+          OR "{last_activity_time}" IS NULL OR "{revives}");
+
+-- name: revives
+"{is_revivable}" AND (SELECT reactivate_on_activity FROM sessioncleanup_settings)
 
 -- name: view
 CREATE VIEW sessions_cleanup_view AS

@@ -91,7 +91,7 @@ func languages(t *testing.T, observe Observer) {
 	for want, a := range map[string]answer{
 		"limit vaut":               french(http.MethodGet, "/view?limit=x", ""),
 		"Session désactivée.":      french(http.MethodPatch, "/2/deactivate", ""),
-		"À supprimer : 1":         french(http.MethodPost, "/cleanup", `{"dry_run":true}`),
+		"À supprimer : 1":          french(http.MethodPost, "/cleanup", `{"dry_run":true}`),
 		"définitive":               french(http.MethodDelete, "/2", ""),
 		"n'accepte pas":            french(http.MethodPost, "/stats", ""),
 		"n'est pas un objet JSON":  french(http.MethodPost, "/cleanup", `[`),

@@ -38,7 +38,6 @@ func (f *fixture) proveDue(cut sessioncleanup.Cutoffs, cases ...dueCase) {
 	for i, c := range cases {
 		c.session.ID = f.id(i)
 		names[c.session.ID] = c.what
-		f.insert(c.session)
 		m.sessions = append(m.sessions, c.session)
 		if got := cut.Status(c.session); got != c.want {
 			f.Fatalf("the check is wrong: %s has status %s by the cutoffs, not %s", c.what, got, c.want)
@@ -50,6 +49,7 @@ func (f *fixture) proveDue(cut sessioncleanup.Cutoffs, cases ...dueCase) {
 			left = append(left, c.session)
 		}
 	}
+	f.insert(m.sessions...)
 	withStatus := func(s sessioncleanup.Status) []string {
 		return called(names, idsOf(m.list(sessioncleanup.Query{Status: s, Cutoffs: cut})))
 	}

@@ -75,12 +75,16 @@ func (f *fixture) mark() int64 {
 	return 0
 }
 
-// expectLog compares what was logged since a mark with what should be, in any order.
-func (f *fixture) expectLog(what string, since int64, want ...entry) {
+// expectLog compares what was logged since a mark with what should be, in any order, and gives the new mark.
+func (f *fixture) expectLog(what string, since int64, want ...entry) int64 {
 	f.Helper()
 	events := f.events(sessioncleanup.EventQuery{Limit: len(want) + 10})
 	events = slices.DeleteFunc(events, func(e sessioncleanup.Event) bool { return e.ID <= since })
 	f.expectEntries(what, flatten(events), want...)
+	if len(events) > 0 {
+		return events[0].ID
+	}
+	return since
 }
 
 // expectEntries compares entries whose order does not matter.

@@ -163,7 +163,7 @@ func (w *walk) runAll() {
 func (w *walk) listSome() {
 	q := pick(w.g, w.filters()...)
 	q.Sort, q.Descending, q.Cutoffs = pick(w.g, sessioncleanup.Sorts()...), w.g.chance(50), w.cutoffs()
-	w.expectList(w.m, q, 1+w.g.IntN(40))
+	w.expectList(w.m, q, 4+w.g.IntN(40))
 	q.CountUpTo = 1 + w.g.IntN(60)
 	if got, want := w.page(q).Total, min(len(w.m.list(q)), q.CountUpTo); got != want {
 		w.Errorf("list of %s counted up to %d: %d, want %d", describe(q), q.CountUpTo, got, want)

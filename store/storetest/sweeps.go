@@ -21,6 +21,7 @@ func sweepChecks() []check {
 // is found out.
 func sweepLimits(f *fixture) {
 	first := 0
+	var rest []sessioncleanup.Session
 	for _, limit := range []int{1, 4, 12, 100} {
 		for _, p := range phases() {
 			due := many(first, first+11, func(n int) sessioncleanup.Session {
@@ -28,16 +29,16 @@ func sweepLimits(f *fixture) {
 				s.LastActivity = s.LastActivity.Add(time.Duration(n*7%12-12) * time.Minute)
 				return s
 			})
-			rest := many(first+12, first+15, f.fresh)
-			first += 16
-			f.insert(slices.Concat(due, rest)...)
+			rest = append(rest, f.fresh(first+12), f.idle(first+13))
+			f.insert(append(due, rest[len(rest)-2:]...)...)
+			first += 14
 			since := f.mark()
 			b := sessioncleanup.Batch{Cause: cause(fmt.Sprint("limit ", limit)), Cutoffs: f.cut, Limit: limit}
 			changed := f.sweep(p, b, nil)
 			f.expectIDs(fmt.Sprintf("sessions that %s changed in batches of %d", p.name, limit), changed, idsOf(due)...)
 			f.expectLog(p.name+" in batches", since, entries(p.action, b.Cause, due...)...)
-			f.expectSessions("after "+p.name+" in batches", slices.Concat(left(p, due), rest)...)
-			f.empty()
+			rest = append(rest, left(p, due)...)
+			f.expectSessions("after "+p.name+" in batches", rest...)
 		}
 	}
 }
@@ -124,7 +125,6 @@ func sweepUnderChange(f *fixture) {
 				f.Errorf("session %s, saved from %s: %s", s.ID, p.name, diff)
 			}
 		}
-		f.empty()
 	}
 }
 

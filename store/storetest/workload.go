@@ -86,8 +86,7 @@ func workload(f *fixture) {
 // expectLogged compares the events since the step before with what this one should have logged.
 func (w *walk) expectLogged() {
 	w.Helper()
-	w.expectLog("the step", w.mark, w.logged...)
-	w.mark, w.logged = w.fixture.mark(), nil
+	w.mark, w.logged = w.expectLog("the step", w.mark, w.logged...), nil
 }
 
 // someone is a session, in most cases; otherwise one that is not there.

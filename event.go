@@ -56,7 +56,8 @@ type RunSummary struct {
 	Error       string        `json:"error,omitempty"` // why the run stopped early; empty when it finished
 }
 
-// EventQuery selects events. The zero value of a filter does not filter.
+// EventQuery selects events. The zero value of a filter does not filter. With both SessionID and OwnerID, the one
+// session must be that owner's.
 type EventQuery struct {
 	SessionID string   // only events of this session
 	OwnerID   string   // only events of this owner's sessions; other sessions are left out of Event.Sessions

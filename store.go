@@ -191,7 +191,8 @@ type Touch struct {
 	OwnerID  string        // only this owner's, when set
 	Interval time.Duration // sessions touched less than this ago are not written again
 	// Reactivate makes inactive sessions active again, as Change.Active does, with an ActionReactivated event
-	// that has this cause. It does so for sessions touched less than Interval ago too. Nil leaves them inactive.
+	// that has this cause. It does so for sessions touched less than Interval ago too, but not for protected
+	// ones, which are only touched: it is something automatic. Nil leaves all of them inactive.
 	Reactivate *Cause
 }
 

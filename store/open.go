@@ -67,18 +67,18 @@ func Forms() []string {
 
 func openMemory(_ context.Context, _, rest string, schema sessioncleanup.Schema) (sessioncleanup.Store, error) {
 	if rest != "" {
-		return nil, fmt.Errorf("%w: database \"memory:%s\": want nothing behind memory:", sessioncleanup.ErrInvalid, rest)
+		return nil, fmt.Errorf("%w: database URL is %q: want memory: and nothing behind it", sessioncleanup.ErrInvalid, "memory:"+rest)
 	}
 	if !schema.IsZero() {
-		return nil, fmt.Errorf("%w: database \"memory:\": a schema is given, but memory has no tables", sessioncleanup.ErrInvalid)
+		return nil, fmt.Errorf("%w: a schema is given, but the database memory: has no tables", sessioncleanup.ErrInvalid)
 	}
 	return memory.New(memory.Config{}), nil
 }
 
 func openSQLite(ctx context.Context, _, path string, schema sessioncleanup.Schema) (sessioncleanup.Store, error) {
-	path = strings.TrimPrefix(path, "//") // sqlite:///var/lib/app.db, as some tools write it
+	path = strings.TrimPrefix(path, "//") // some tools write an absolute path behind sqlite://
 	if path == "" {
-		return nil, fmt.Errorf("%w: database \"sqlite:\": want the path of a file behind sqlite:", sessioncleanup.ErrInvalid)
+		return nil, fmt.Errorf("%w: database URL is \"sqlite:\": want the path of a file behind it", sessioncleanup.ErrInvalid)
 	}
 	return sqlite.Open(ctx, path, sqlite.Config{Schema: schema})
 }

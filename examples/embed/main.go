@@ -20,8 +20,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, "sqlite:embed.db", "localhost:8080"); err != nil {
+	err := run(ctx, "sqlite:embed.db", "localhost:8080")
+	stop()
+	if err != nil {
 		slog.Error("embed", "error", err)
 		os.Exit(1)
 	}

@@ -1,0 +1,72 @@
+package store_test
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/store"
+)
+
+func TestOpenPicksTheBackendByScheme(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "app.db")
+	for _, url := range []string{"memory:", "sqlite:" + path, "sqlite://" + path, "SQLITE:" + path} {
+		db, err := store.Open(t.Context(), url)
+		if err != nil {
+			t.Errorf("Open(%q): %v", url, err)
+			continue
+		}
+		m, err := sessioncleanup.New(db, sessioncleanup.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Migrate(t.Context()); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+		if stats, err := m.Stats(t.Context(), ""); err != nil || stats.Total != 0 {
+			t.Errorf("%s: stats %+v, %v; want an empty store", url, stats, err)
+		}
+		if err := db.Close(); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
+func TestOpenSaysWhatIsWrongAndShowsNoPassword(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"":                                     "no scheme: want memory:, postgres://",
+		"app.db":                               "no scheme",
+		"mysql://root:secret@host/db":          `unknown scheme "mysql": want memory:, postgres://`,
+		"memory:x":                             "nothing behind it",
+		"sqlite:":                              "path of a file",
+		"postgres://ann:secret@host:none/db":   "",
+		"postgres://ann:sec%ret@localhost/db":  "",
+		"postgres://ann:secret@ho st/db?a=b%c": "",
+	} {
+		db, err := store.Open(t.Context(), url)
+		if err == nil {
+			_ = db.Close()
+			t.Errorf("Open(%q) succeeds", url)
+			continue
+		}
+		if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "sec") {
+			t.Errorf("Open(%q) = %v, want ErrInvalid with %q and no password", url, err, want)
+		}
+	}
+}
+
+func TestOpenSchemaRefusesASchemaWithAQuoteInIt(t *testing.T) {
+	t.Parallel()
+	for url, schema := range map[string]sessioncleanup.Schema{
+		"sqlite:" + filepath.Join(t.TempDir(), "app.db"): {Table: `a"b`},
+		"memory:": {Table: "rooms"},
+	} {
+		if _, err := store.OpenSchema(t.Context(), url, schema); !errors.Is(err, sessioncleanup.ErrInvalid) {
+			t.Errorf("OpenSchema(%q, %+v) = %v, want ErrInvalid", url, schema, err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 )
 
 // built is the command as a user installs it, built once for all tests of this package.
@@ -47,7 +49,9 @@ func binary(t testing.TB) string {
 // process prepares a call of the binary by a user who has nothing but a directory and these variables.
 func process(t testing.TB, dir string, vars []string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), binary(t), args...)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, binary(t), args...)
 	cmd.Dir = dir
 	cmd.Env = append([]string{"HOME=" + dir, "PATH=" + filepath.Dir(binary(t)) + ":" + os.Getenv("PATH")}, vars...)
 	return cmd

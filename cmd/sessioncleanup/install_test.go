@@ -1,0 +1,59 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+func TestInspectMigrateValidateUninstall(t *testing.T) {
+	t.Parallel()
+	s := newSQLiteService(t)
+	before := s.count(t, "SELECT count(*) FROM sqlite_schema")
+	u := newUser(t, map[string]string{envDatabase: s.url})
+
+	found := u.calls("inspect").want(t, exitDone)
+	schema := decode[sessioncleanup.Schema](t, found)
+	if schema.Owner != "streamer_id" || len(schema.Sources) != 1 || schema.Sources[0].Table != "propositions" {
+		t.Errorf("inspect finds %+v", schema)
+	}
+	file := u.writes("schema.json", found.out)
+	if got := decode[sessioncleanup.Schema](t, u.calls("migrate", "--schema", file, "--json")); got.Owner != schema.Owner {
+		t.Errorf("migrate --json prints %+v, want what inspect found", got)
+	}
+	u.calls("migrate").want(t, exitDone, "The database is ready")
+	u.calls("validate").want(t, exitDone, "The database is ready", "streamer_id")
+	u.calls("validate", "--json").want(t, exitDone, `"ready": true`)
+
+	s.exec(t, "DROP VIEW sessions_cleanup_view")
+	u.calls("validate").want(t, exitFailed, "sessions_cleanup_view")
+	u.calls("validate", "--json").want(t, exitFailed, `"ready": false`, "sessions_cleanup_view")
+	u.calls("migrate").want(t, exitDone)
+
+	u.tty, u.in = true, strings.NewReader("n\n")
+	u.calls("uninstall").want(t, exitFailed, "Remove everything that migrate added", "nothing was done")
+	u.calls("validate").want(t, exitDone)
+	u.tty = false
+	u.calls("uninstall", "--yes", "--json").want(t, exitDone, `"uninstalled": true`)
+	if after := s.count(t, "SELECT count(*) FROM sqlite_schema"); after != before {
+		t.Errorf("after uninstall the database has %d objects, before migrate it had %d", after, before)
+	}
+	if n := s.count(t, "SELECT count(*) FROM sessions"); n != 6 {
+		t.Errorf("uninstall left %d of 6 sessions", n)
+	}
+}
+
+func TestMigrateMakesADatabaseForWhoHasNone(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, nil)
+	url := "sqlite:" + u.dir + "/new.db"
+	u.calls("migrate", "-d", url).want(t, exitDone, "The database is ready", "sessions (id)")
+	u.calls("cleanup", "-d", url).want(t, exitDone, "Nothing was due.")
+	u.calls("uninstall", "-d", url, "--yes").want(t, exitDone, "gone")
+}
+
+func TestDemoPlaysTheWholeJob(t *testing.T) {
+	t.Parallel()
+	newUser(t, nil).calls("demo").want(t, exitDone, "The cleanup", "the brake stops the run", "removed again")
+}

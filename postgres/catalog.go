@@ -59,7 +59,9 @@ func findRelation(ctx context.Context, q querier, table string) (relation, error
 		return r, err
 	}
 	rows, err := q.Query(ctx, `
-		SELECT a.attname, a.attnum::int, format_type(a.atttypid, a.atttypmod),
+		SELECT a.attname, a.attnum::int,
+		       CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN format_type(a.atttypid, a.atttypmod)
+		            ELSE t.typnamespace::regnamespace || '.' || quote_ident(t.typname) END,
 		       (SELECT b.typname FROM pg_catalog.pg_type b WHERE b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)),
 		       a.attnotnull, a.atthasdef OR a.attidentity <> ''
 		  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid

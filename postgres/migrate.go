@@ -45,9 +45,6 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err := s.runStep(ctx, plan.l, plan.settingsStep()); err != nil {
 		return err
 	}
-	if err := s.writePolicy(ctx, plan.l, p); err != nil {
-		return err
-	}
 	for _, step := range plan.steps {
 		if err := lock.check(ctx); err != nil {
 			return err
@@ -91,7 +88,6 @@ func (s *Store) MigrationSQL(ctx context.Context, p sessioncleanup.Policy) (stri
 		section("create the library's tables", library...)
 	}
 	section("say what is adopted", plan.settingsStep().sql...)
-	section("store the policy", policySQL(plan.l, p))
 	for _, step := range append(plan.steps, completeStep(plan.l)) {
 		about := step.about
 		if step.alone {

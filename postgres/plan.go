@@ -136,14 +136,17 @@ func functions() []struct{ statement, name string } {
 	return []struct{ statement, name string }{
 		{"reactivate", "sessioncleanup_reactivate"}, {"write_touches", "sessioncleanup_write_touches"},
 		{"fold_touches", "sessioncleanup_fold_touches"}, {"apply_touches", "sessioncleanup_apply_touches"},
-		{"note_touches", "sessioncleanup_note_touches"}, {"cutoffs", "sessioncleanup_cutoffs"}, {"details", "sessioncleanup_details"},
+		{"note_touches", "sessioncleanup_note_touches"},
+		{"keep_tracking", "sessioncleanup_keep_tracking"}, {"cutoffs", "sessioncleanup_cutoffs"}, {"details", "sessioncleanup_details"},
 		{"deactivate_batch", "sessioncleanup_deactivate_batch"}, {"delete_batch", "sessioncleanup_delete_batch"},
 		{"sweep", "sessioncleanup_sweep"}, {"cleanup", "cleanup_inactive_sessions"}, {"stats", "get_session_cleanup_stats"},
 	}
 }
 
 func (p *plan) addFunctions(ctx context.Context) error {
-	s := step{about: "create the functions"}
+	s := step{about: "store the policy and create the functions", sql: []string{
+		"SET LOCAL sessioncleanup.migrating = 'yes';", policySQL(p.l, p.policy),
+	}}
 	for _, f := range functions() {
 		o := object{Kind: "function", Name: f.name}
 		if !p.has(o) {
@@ -156,6 +159,7 @@ func (p *plan) addFunctions(ctx context.Context) error {
 		s.adds = append(s.adds, o)
 	}
 	s.sql = append(s.sql, "DROP TRIGGER IF EXISTS sessioncleanup_apply ON "+p.l.names["touches"]+";", p.l.statement("apply_trigger"))
+	s.sql = append(s.sql, "DROP TRIGGER IF EXISTS sessioncleanup_keep ON "+p.l.names["policy"]+";", p.l.statement("keep_trigger"))
 	for _, src := range p.l.sources {
 		s.sql = append(s.sql, p.l.statement("track", p.trackNames(src)))
 		s.adds = append(s.adds, object{Kind: "function", Name: trackName(src)})

@@ -55,12 +55,7 @@ func policyArgs(p sessioncleanup.Policy) []any {
 	}
 }
 
-func (s *Store) writePolicy(ctx context.Context, l *layout, p sessioncleanup.Policy) error {
-	_, err := s.pool.Exec(ctx, l.statement("policy_write"), policyArgs(p)...)
-	return mapError("store the policy", err)
-}
-
-// policySQL is writePolicy with its parameters, all numbers and booleans, written into the statement.
+// policySQL stores a policy. The parameters, all numbers and booleans, are written into the statement.
 func policySQL(l *layout, p sessioncleanup.Policy) string {
 	sql := l.statement("policy_write")
 	args := policyArgs(p)

@@ -228,10 +228,12 @@ func sweep(t testing.TB, store *postgres.Store, phase func(context.Context, sess
 
 func TestTrackingNeverDeadlocks(t *testing.T) {
 	t.Parallel()
-	_, pool := adopted(t, "guide")
+	store, pool := adopted(t, "guide")
 	const sessions, rounds = 40, 30
 	unused(t, pool, true, 1, sessions)
-	mustExec(t, pool, "UPDATE sessioncleanup_policy SET touch_interval = '0'") // every statement touches
+	if err := store.Migrate(t.Context(), sessioncleanup.Policy{TouchInterval: time.Microsecond}); err != nil { // every statement touches
+		t.Fatal(err)
+	}
 	var wg sync.WaitGroup
 	for _, order := range []string{"ASC", "DESC", "ASC", "DESC"} {
 		wg.Go(func() {
@@ -341,5 +343,58 @@ func TestRoleThatMayOnlyWriteActivityIsTracked(t *testing.T) {
 	commit(t, tx)
 	if got := touched(t, pool); got != "1" {
 		t.Errorf("sessions %q were used, want 1", got)
+	}
+}
+
+func TestWhatTheTriggersHoldChangesOnlyWithThem(t *testing.T) {
+	t.Parallel()
+	store, pool := adopted(t, "guide")
+	for _, change := range []string{"touch_interval = '1 second'", "reactivate_on_activity = true"} {
+		if _, err := pool.Exec(t.Context(), "UPDATE sessioncleanup_policy SET "+change); err == nil {
+			t.Errorf("%s by hand went through", change)
+		}
+	}
+	mustExec(t, pool, "UPDATE sessioncleanup_policy SET inactive_after = '12 hours'")
+	if err := store.Migrate(t.Context(), sessioncleanup.Policy{TouchInterval: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	unused(t, pool, true, 1, 2)
+	mustExec(t, pool, "UPDATE sessions SET last_activity = now() - interval '59 minutes' WHERE id = 1")
+	mustExec(t, pool, "INSERT INTO propositions (session_id) VALUES (1), (2)")
+	if got := touched(t, pool); got != "2" {
+		t.Errorf("sessions %q were used, want 2: 1 was written within the hour", got)
+	}
+}
+
+// TestTriggersCannotBeHijacked: they run with their owner's rights, so nothing on the caller's search path may stand
+// in for what they mean.
+func TestTriggersCannotBeHijacked(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"guide", "text"} {
+		_, pool := adopted(t, name)
+		unused(t, pool, true, 1, 2)
+		tx := begin(t, pool)
+		for _, sql := range []string{
+			"CREATE SCHEMA evil", "CREATE TABLE evil.sessions (id int)", "CREATE TABLE evil.sessioncleanup_touches (id int)",
+			"CREATE FUNCTION evil.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql AS 'BEGIN RAISE $$hijacked$$; END'",
+			"CREATE FUNCTION evil.bad(timestamptz, timestamptz) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE $$hijacked$$; END'",
+			"CREATE FUNCTION evil.bad(timestamptz, interval) RETURNS timestamptz LANGUAGE plpgsql AS 'BEGIN RAISE $$hijacked$$; END'",
+			"CREATE FUNCTION evil.bad(text, text) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE $$hijacked$$; END'",
+			"CREATE OPERATOR evil.< (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = evil.bad)",
+			"CREATE OPERATOR evil.- (LEFTARG = timestamptz, RIGHTARG = interval, FUNCTION = evil.bad)",
+			"CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.bad)",
+			"SET LOCAL search_path = evil, pg_catalog",
+		} {
+			run(t, tx, sql)
+		}
+		if name == "guide" {
+			run(t, tx, "INSERT INTO public.propositions (session_id) VALUES (1)")
+		} else {
+			run(t, tx, "INSERT INTO public.votes (session) VALUES ('1')")
+		}
+		commit(t, tx)
+		if got := touched(t, pool); got != "1" {
+			t.Errorf("%s: sessions %q were used, want 1", name, got)
+		}
 	}
 }

@@ -14,7 +14,11 @@ import (
 func trackName(s source) string { return short("sessioncleanup_track", s.space, s.name, s.Session) }
 
 func (p *plan) trackNames(s source) sqlfile.Names {
-	n := sqlfile.Names{"track": trackName(s), "session": sqlfile.Column(s.Session), "source": s.sql(), "guard": ""}
+	n := sqlfile.Names{
+		"track": trackName(s), "session": sqlfile.Column(s.Session), "source": s.sql(), "guard": "",
+		"interval":   fmt.Sprintf("'%d microseconds'", p.policy.TouchInterval.Microseconds()),
+		"reactivate": fmt.Sprint(p.policy.ReactivateOnActivity.Or(false)),
+	}
 	n["track"] = sqlfile.Column(n["track"])
 	if !s.referenced {
 		n["guard"] = p.l.statement("track_guard", n)

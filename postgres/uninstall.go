@@ -85,9 +85,10 @@ func (s *Store) takeBack(ctx context.Context, l *layout, o object) error {
 		st.sql = []string{"DROP VIEW IF EXISTS " + name + ";"}
 	case "function":
 		st.sql = []string{"DROP FUNCTION IF EXISTS " + name + ";"}
-		if o.Name == "sessioncleanup_apply_touches" {
-			st.sql = append([]string{"DROP TRIGGER IF EXISTS sessioncleanup_apply ON " + l.own("touches") + ";"}, st.sql...)
-		}
+		st.sql = append([]string{
+			"DROP TRIGGER IF EXISTS sessioncleanup_apply ON " + l.own("touches") + ";",
+			"DROP TRIGGER IF EXISTS sessioncleanup_keep ON " + l.own("policy") + ";",
+		}, st.sql...)
 	case "column":
 		st.sql = []string{fmt.Sprintf("ALTER TABLE %s DROP COLUMN IF EXISTS %s;", o.Table, sqlfile.Column(o.Name))}
 	case "default":

@@ -5,12 +5,13 @@
 --
 -- The search path is that of the migration: the host's triggers on sessions run in here and may rely on it.
 -- The planner must not be led astray by statistics from before a mass deletion: each step reads an index, in order.
+-- What it then thinks the plan costs must not have it compiled.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_deactivate_batch(
     p_now timestamptz, p_inactive timestamptz, p_limit integer, p_after text,
     p_actor text, p_reason text, p_run_id text,
     OUT ids text[], OUT next text, OUT failure_code text, OUT failure text)
 LANGUAGE plpgsql
-SET search_path = pg_catalog, "{path}", pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
+SET search_path = pg_catalog, "{path}", pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
 AS $sessioncleanup$
 DECLARE
     v_phase   text := coalesce(nullif(p_after, '')::json ->> 0, 'idle');
@@ -102,7 +103,7 @@ CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_delete_batch(
     p_actor text, p_reason text, p_run_id text,
     OUT ids text[], OUT next text, OUT failure_code text, OUT failure text)
 LANGUAGE plpgsql
-SET search_path = pg_catalog, "{path}", pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
+SET search_path = pg_catalog, "{path}", pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
 AS $sessioncleanup$
 DECLARE
     v_at     "{last_sign_type}" := '-infinity';

@@ -3,7 +3,7 @@
 -- what is locked stays noted.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_write_touches(p_ids "{id_type}"[]) RETURNS void
 LANGUAGE plpgsql
-SET search_path = pg_catalog, "{path}", pg_temp SET enable_seqscan = off
+SET search_path = pg_catalog, "{path}", pg_temp
 AS $sessioncleanup$
 DECLARE
     v_free "{id_type}"[];
@@ -56,7 +56,7 @@ $sessioncleanup$;
 -- keeps its session from being due all the same.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_fold_touches() RETURNS void
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+SET search_path = pg_catalog, pg_temp
 AS $sessioncleanup$
 DECLARE
     v_ids "{id_type}"[] := ARRAY(SELECT DISTINCT t.session_id FROM "{touches}" t LIMIT 1000);
@@ -89,7 +89,7 @@ $sessioncleanup$;
 -- takes, so that nobody waits for a long transaction that touched a session in passing.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_apply_touches() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+SET search_path = pg_catalog, pg_temp
 AS $sessioncleanup$
 BEGIN
     PERFORM "{space}".sessioncleanup_write_touches(
@@ -108,33 +108,34 @@ EXECUTE FUNCTION "{space}".sessioncleanup_apply_touches();
 -- name: track
 -- Runs after each statement on an activity source. Most find their sessions touched already and end after one look;
 -- each session is looked up by its id, whatever the planner believed when it first planned this.
+--
+-- This is in the way of the host's statements, so it is kept short: a search path of its own would cost as much as the
+-- look itself, and so every name and operator has its schema instead; and the interval is written in, where a look at
+-- the policy would cost half as much again. sessioncleanup_keep_tracking sees to it that the two stay the same.
 CREATE OR REPLACE FUNCTION "{space}"."{track}"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
 AS $sessioncleanup$
 DECLARE
-    v_now   timestamptz := clock_timestamp();
+    v_now   timestamptz := pg_catalog.clock_timestamp();
     v_stale "{id_type}"[];
 BEGIN
     "{guard}"
-    IF TG_OP = 'INSERT' THEN
-        SELECT array_agg(k.id) INTO v_stale
+    IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
+        SELECT pg_catalog.array_agg(k.id) INTO v_stale
           FROM (SELECT DISTINCT n."{session}" AS id FROM new_rows n) r
-         CROSS JOIN "{policy}" p
          CROSS JOIN LATERAL (
                SELECT s."{id}" AS id, s."{last_activity}" AS at, "{is_active}" AS active
-                 FROM "{sessions}" s WHERE s."{id}" = r.id::"{id_type}" LIMIT 1) k
-         WHERE (k.at < (v_now - p.touch_interval) "{last_activity_in}") IS NOT FALSE
-            OR p.reactivate_on_activity AND NOT k.active;
+                 FROM "{sessions}" s WHERE s."{id}" OPERATOR(pg_catalog.=) r.id::"{id_type}" OFFSET 0) k
+         WHERE (k.at OPERATOR(pg_catalog.<) ((v_now OPERATOR(pg_catalog.-) interval "{interval}") "{last_activity_in}")) IS NOT FALSE
+            OR "{reactivate}" AND NOT k.active;
     ELSE
-        SELECT array_agg(k.id) INTO v_stale
+        SELECT pg_catalog.array_agg(k.id) INTO v_stale
           FROM (SELECT n."{session}" AS id FROM new_rows n UNION SELECT o."{session}" FROM old_rows o) r
-         CROSS JOIN "{policy}" p
          CROSS JOIN LATERAL (
                SELECT s."{id}" AS id, s."{last_activity}" AS at, "{is_active}" AS active
-                 FROM "{sessions}" s WHERE s."{id}" = r.id::"{id_type}" LIMIT 1) k
-         WHERE (k.at < (v_now - p.touch_interval) "{last_activity_in}") IS NOT FALSE
-            OR p.reactivate_on_activity AND NOT k.active;
+                 FROM "{sessions}" s WHERE s."{id}" OPERATOR(pg_catalog.=) r.id::"{id_type}" OFFSET 0) k
+         WHERE (k.at OPERATOR(pg_catalog.<) ((v_now OPERATOR(pg_catalog.-) interval "{interval}") "{last_activity_in}")) IS NOT FALSE
+            OR "{reactivate}" AND NOT k.active;
     END IF;
     IF v_stale IS NOT NULL THEN
         PERFORM "{space}".sessioncleanup_note_touches(v_stale, v_now);
@@ -143,13 +144,34 @@ BEGIN
 END
 $sessioncleanup$;
 
+-- name: keep_tracking
+-- The touch interval and the switch for reactivation are written into the triggers: only Migrate changes them, there
+-- and here at once.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_keep_tracking() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $sessioncleanup$
+BEGIN
+    IF current_setting('sessioncleanup.migrating', true) IS DISTINCT FROM 'yes' THEN
+        RAISE EXCEPTION 'touch_interval and reactivate_on_activity are part of the triggers'
+            USING HINT = 'Change them with Migrate, or the command''s migrate.', ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    RETURN NEW;
+END
+$sessioncleanup$;
+
+-- name: keep_trigger
+CREATE TRIGGER sessioncleanup_keep BEFORE UPDATE ON "{policy}" FOR EACH ROW
+WHEN (OLD.touch_interval <> NEW.touch_interval OR OLD.reactivate_on_activity <> NEW.reactivate_on_activity)
+EXECUTE FUNCTION "{space}".sessioncleanup_keep_tracking();
+
 -- name: track_guard
 -- Without a foreign key to the sessions, the host's statement would not need their table at all: it must not wait
     -- for it here either.
     BEGIN
         LOCK TABLE "{sessions}" IN ACCESS SHARE MODE NOWAIT;
     EXCEPTION WHEN lock_not_available THEN
-        IF TG_OP = 'INSERT' THEN
+        IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
             v_stale := ARRAY(SELECT DISTINCT n."{session}"::"{id_type}" FROM new_rows n WHERE n."{session}" IS NOT NULL);
         ELSE
             v_stale := ARRAY(SELECT n."{session}"::"{id_type}" FROM new_rows n WHERE n."{session}" IS NOT NULL
@@ -162,13 +184,17 @@ $sessioncleanup$;
 -- name: note_touches
 -- Notes touches, at most one for each session and interval. The first row has the others written at commit.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_note_touches(p_ids "{id_type}"[], p_at timestamptz) RETURNS void
-LANGUAGE sql
+LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $sessioncleanup$
+DECLARE
+    v_since timestamptz := p_at - (SELECT p.touch_interval FROM "{policy}" p);
+BEGIN
     INSERT INTO "{touches}" (session_id, at, first_of_statement)
     SELECT n.id, p_at, row_number() OVER () = 1
-      FROM unnest(p_ids) n (id) CROSS JOIN "{policy}" p
-     WHERE NOT EXISTS (SELECT FROM "{touches}" t WHERE t.session_id = n.id AND t.at >= p_at - p.touch_interval);
+      FROM unnest(p_ids) n (id)
+     WHERE NOT EXISTS (SELECT FROM "{touches}" t WHERE t.session_id = n.id AND t.at >= v_since);
+END
 $sessioncleanup$;
 
 -- name: track_insert

@@ -1,0 +1,223 @@
+package postgres_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/postgres"
+)
+
+// due fills the guide's tables: of 500,000 sessions 94,000 are to be deactivated and 94,000 to be deleted; each has
+// four activity rows.
+func due(b *testing.B, pool *pgxpool.Pool) {
+	b.Helper()
+	count := scaled(500_000)
+	mustExec(b, pool, "ALTER TABLE propositions DISABLE TRIGGER USER")
+	mustExec(b, pool, `
+		INSERT INTO sessions (id, name, active, created_at, last_activity)
+		SELECT n, 'session ' || n, n % 1000 < 594, now() - interval '100 days',
+		       now() - CASE WHEN n % 1000 < 188 THEN interval '2 days' WHEN n % 1000 >= 812 THEN interval '40 days' ELSE interval '1 hour' END
+		  FROM generate_series(1, $1::int) n`, count)
+	mustExec(b, pool, "INSERT INTO propositions (session_id, title) SELECT n, 'a song' FROM generate_series(1, $1::int) n, generate_series(1, 4)", count)
+	mustExec(b, pool, "ALTER TABLE propositions ENABLE TRIGGER USER")
+	mustExec(b, pool, "VACUUM ANALYZE")
+	mustExec(b, pool, "CHECKPOINT")
+}
+
+// foreground has four clients use sessions that are not due, 100 times a second each, until told to stop; it gives
+// how long each statement took.
+func foreground(b *testing.B, pool *pgxpool.Pool, work func()) []time.Duration {
+	b.Helper()
+	ctx, stop := context.WithCancel(b.Context())
+	var mu sync.Mutex
+	var all []time.Duration
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			tick := time.NewTicker(10 * time.Millisecond)
+			defer tick.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+				}
+				id := rand.IntN(scaled(500_000))/1000*1000 + 200 + rand.IntN(600)
+				started := time.Now()
+				if _, err := pool.Exec(b.Context(), "INSERT INTO propositions (session_id) SELECT id FROM sessions WHERE id = $1", id); err != nil {
+					b.Error(err)
+					return
+				}
+				mu.Lock()
+				all = append(all, time.Since(started))
+				mu.Unlock()
+			}
+		})
+	}
+	work()
+	stop()
+	wg.Wait()
+	return all
+}
+
+// BenchmarkCleanup compares a run with one bare UPDATE plus DELETE of the same rows, on equal databases, and looks at
+// the latency of others during a run.
+func BenchmarkCleanup(b *testing.B) {
+	server := benchServer(b)
+	template := benchHost(b, server, true)
+	due(b, template)
+	from := template.Config().ConnConfig.Database
+	template.Close()
+	mustEnd(b, server, from)
+	copied := func() *pgxpool.Pool {
+		return connect(b, server.Database(b, from)+"&pool_max_conns=8&default_query_exec_mode=cache_statement")
+	}
+	run := func(pool *pgxpool.Pool) sessioncleanup.Result {
+		store, err := postgres.New(pool, postgres.Config{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		result, err := manage(b, store).Cleanup(b.Context(), sessioncleanup.Run{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return result
+	}
+	var ratios, longest, slowdown []float64
+	var last sessioncleanup.Result
+	for b.Loop() {
+		for range *rounds {
+			bare := timed(b, func(ctx context.Context) error { return bareCleanup(ctx, copied()) })
+			pool := copied()
+			last = run(pool)
+			ratios = append(ratios, float64(last.Duration)/float64(bare))
+			pool = copied()
+			idle := foreground(b, pool, func() { wait(b, last.Duration) })
+			busy := foreground(b, pool, func() { longest = append(longest, float64(run(pool).LongestBatch)/1e6) })
+			slowdown = append(slowdown, float64(percentile(busy, 0.99))/float64(percentile(idle, 0.99)))
+		}
+	}
+	b.ReportMetric(median(ratios), "run/bare")
+	b.ReportMetric(median(longest), "longest-ms")
+	b.ReportMetric(median(slowdown), "p99-busy/idle")
+	b.ReportMetric(float64(last.Deleted+last.Deactivated), "sessions")
+	b.ReportMetric(float64(last.Deleted+last.Deactivated)/last.Duration.Seconds(), "sessions/s")
+	b.ReportMetric(0, "ns/op")
+}
+
+func wait(b *testing.B, d time.Duration) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.Context(), d)
+	defer cancel()
+	<-ctx.Done()
+}
+
+// bareCleanup is what the cron job does that the library replaces.
+func bareCleanup(ctx context.Context, pool *pgxpool.Pool) error {
+	for _, sql := range []string{
+		"DELETE FROM sessions WHERE NOT active AND auto_cleanup AND last_activity < now() - interval '30 days'",
+		"UPDATE sessions SET active = false WHERE active AND auto_cleanup AND last_activity < now() - interval '24 hours'",
+	} {
+		if _, err := pool.Exec(ctx, sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// BenchmarkAdoption migrates a table of a million sessions under a load of 500 statements a second, and looks for the
+// longest that one of them took.
+func BenchmarkAdoption(b *testing.B) {
+	server := benchServer(b)
+	var longest, took []float64
+	for b.Loop() {
+		url := server.Database(b, "template0")
+		if err := hosts()["guide"].make(b.Context(), url); err != nil {
+			b.Fatal(err)
+		}
+		pool := connect(b, url+"&pool_max_conns=24&default_query_exec_mode=cache_statement")
+		count := scaled(1_000_000)
+		mustExec(b, pool, `INSERT INTO sessions (id, created_at, updated_at)
+			SELECT n, now() - interval '100 days', now() - n % 90 * interval '1 day' FROM generate_series(1, $1::int) n`, count)
+		mustExec(b, pool, "INSERT INTO propositions (session_id, created_at) SELECT n, now() - n % 50 * interval '1 day' FROM generate_series(1, $1::int) n", count)
+		mustExec(b, pool, "VACUUM ANALYZE")
+		var stalls []time.Duration
+		store := open(b, url, postgres.Config{})
+		took = append(took, timed(b, func(context.Context) error {
+			stalls = load(b, pool, count, func() { migrate(b, store) })
+			return nil
+		}).Seconds())
+		longest = append(longest, float64(percentile(stalls, 1))/1e6)
+		wrong := value[int](b, pool, `SELECT count(*) FROM sessions s WHERE last_activity IS NULL OR last_activity < greatest(created_at,
+			(SELECT max(p.created_at) FROM propositions p WHERE p.session_id = s.id AND p.title IS NULL))`)
+		if wrong != 0 {
+			b.Errorf("%d sessions have a wrong last activity", wrong)
+		}
+		b.ReportMetric(float64(len(stalls))/took[len(took)-1], "statements/s")
+	}
+	b.ReportMetric(percentileOf(longest), "longest-stall-ms")
+	b.ReportMetric(median(took), "s/migration")
+	b.ReportMetric(0, "ns/op")
+}
+
+func percentileOf(values []float64) float64 {
+	most := values[0]
+	for _, v := range values {
+		most = max(most, v)
+	}
+	return most
+}
+
+// load sends 500 statements a second, in turn inserts of sessions and activity and updates of both, until work ends.
+// Each is timed from when it was due, so that what queues behind a stall counts too.
+func load(b *testing.B, pool *pgxpool.Pool, count int, work func()) []time.Duration {
+	b.Helper()
+	ctx, stop := context.WithCancel(b.Context())
+	var mu sync.Mutex
+	var all []time.Duration
+	var wg sync.WaitGroup
+	statements := []string{
+		"INSERT INTO sessions (name) SELECT 'new' WHERE $1::int > 0",
+		"INSERT INTO propositions (session_id, title) VALUES ($1, 'new')",
+		"UPDATE sessions SET name = 'changed', updated_at = now() WHERE id = $1",
+		"UPDATE propositions SET title = 'changed' WHERE id = $1",
+	}
+	mustExec(b, pool, "SELECT setval('sessions_id_seq', $1)", count)
+	for client := range 20 {
+		wg.Go(func() {
+			tick := time.NewTicker(40 * time.Millisecond)
+			defer tick.Stop()
+			for n := client; ; n++ {
+				var started time.Time
+				select {
+				case <-ctx.Done():
+					return
+				case started = <-tick.C:
+				}
+				if _, err := pool.Exec(b.Context(), statements[n%len(statements)], 1+rand.IntN(count)); err != nil {
+					b.Error(err)
+				}
+				mu.Lock()
+				all = append(all, time.Since(started))
+				mu.Unlock()
+			}
+		})
+	}
+	work()
+	stop()
+	wg.Wait()
+	return all
+}
+
+// mustEnd ends what is still connected to a database, so that it can be copied.
+func mustEnd(b *testing.B, server *pgtest.Server, database string) {
+	b.Helper()
+	mustExec(b, connect(b, server.URL()), "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", database)
+}

@@ -4,8 +4,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// These checks of the group "touch" prove activity sources. Without a Harness.Activity there is nothing to prove, and
-// the checks are not part of what the backend claims.
+// These checks of the group "touch" prove activity sources. A backend without Harness.Activity claims none, and there is
+// nothing to prove.
 func activityChecks() []check {
 	return []check{
 		{"touch", "happens by itself when an activity source gets a row", activityTouches},

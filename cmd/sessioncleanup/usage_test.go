@@ -82,7 +82,7 @@ func TestWrongUsageNamesTheMistake(t *testing.T) {
 		{[]string{"stats", "-d", "mysql://root@localhost/app"}, `unknown scheme "mysql"`},
 		{[]string{"stats", "-d", "app.db"}, "has no scheme"},
 		{[]string{"stats", "-d", "sqlite:"}, "want the path of a file"},
-		{[]string{"stats", "-d", "memory:there"}, "want nothing behind memory:"},
+		{[]string{"stats", "-d", "memory:there"}, "nothing behind it"},
 		{[]string{"stats", "-d", "sqlite:" + file("nowhere.db")}, "there is no file"},
 		{[]string{"cleanup", "-d", "sqlite://" + file("nowhere.db")}, "there is no file"},
 	} {

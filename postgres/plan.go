@@ -155,7 +155,7 @@ func (p *plan) addFunctions(ctx context.Context) error {
 				return err
 			}
 		}
-		s.sql = append(s.sql, p.l.statement(f.statement))
+		s.sql = append(s.sql, p.l.statement(f.statement, sqlfile.Names{"reactivate": p.reactivate()}))
 		s.adds = append(s.adds, o)
 	}
 	s.sql = append(s.sql, "DROP TRIGGER IF EXISTS sessioncleanup_apply ON "+p.l.names["touches"]+";", p.l.statement("apply_trigger"))

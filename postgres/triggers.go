@@ -13,11 +13,13 @@ import (
 // trackName is the name of the trigger function of an activity source.
 func trackName(s source) string { return short("sessioncleanup_track", s.space, s.name, s.Session) }
 
+// reactivate is the policy's switch as SQL.
+func (p *plan) reactivate() string { return fmt.Sprint(p.policy.ReactivateOnActivity.Or(false)) }
+
 func (p *plan) trackNames(s source) sqlfile.Names {
 	n := sqlfile.Names{
 		"track": trackName(s), "session": sqlfile.Column(s.Session), "source": s.sql(), "guard": "",
-		"interval":   fmt.Sprintf("'%d microseconds'", p.policy.TouchInterval.Microseconds()),
-		"reactivate": fmt.Sprint(p.policy.ReactivateOnActivity.Or(false)),
+		"interval": fmt.Sprintf("'%d microseconds'", p.policy.TouchInterval.Microseconds()), "reactivate": p.reactivate(),
 	}
 	n["track"] = sqlfile.Column(n["track"])
 	if !s.referenced {

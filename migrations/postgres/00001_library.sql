@@ -45,13 +45,11 @@ CREATE TABLE "{leases}" (
 -- Touches not yet written to their session. Rows are only ever inserted by the host's statements, so that these wait
 -- for nobody; they go when their transaction commits, or in the next run where the session was locked just then.
 CREATE TABLE "{touches}" (
-    session_id "{id_type}"  NOT NULL,
-    at         timestamptz  NOT NULL,
-    xact       xid8         NOT NULL DEFAULT pg_current_xact_id(),
-    first_of_statement boolean NOT NULL DEFAULT false -- has all of its transaction written at commit
+    session_id    "{id_type}"   NOT NULL,
+    at            timestamptz   NOT NULL,
+    statement_ids "{id_type}"[] -- on one row of each statement: all of its sessions, to be written at commit
 );
 CREATE INDEX "sessioncleanup_touches_session" ON "{touches}" (session_id, at);
-CREATE INDEX "sessioncleanup_touches_xact" ON "{touches}" (xact);
 
 -- What was adopted, and what was added to the host's tables for it, in that order.
 CREATE TABLE "{settings}" (

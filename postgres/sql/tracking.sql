@@ -89,11 +89,28 @@ $sessioncleanup$;
 -- takes, so that nobody waits for a long transaction that touched a session in passing.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_apply_touches() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, "{path}", pg_temp
 AS $sessioncleanup$
+DECLARE
+    v_free "{id_type}"[];
 BEGIN
-    PERFORM "{space}".sessioncleanup_write_touches(
-        ARRAY(SELECT DISTINCT t.session_id FROM "{touches}" t WHERE t.xact = pg_current_xact_id()));
+    LOCK TABLE "{sessions}" IN ROW EXCLUSIVE MODE NOWAIT;
+    WITH free AS (
+        SELECT s."{id}" AS id FROM "{sessions}" s WHERE s."{id}" = ANY (NEW.statement_ids)
+           FOR NO KEY UPDATE OF s SKIP LOCKED
+    ), taken AS (
+        DELETE FROM "{touches}" t USING free f WHERE t.session_id = f.id AND t.at <= NEW.at
+    ), written AS (
+        UPDATE "{sessions}" s
+           SET "{last_activity}" = greatest(s."{last_activity}", NEW.at "{last_activity_in}")
+          FROM free f
+         WHERE s."{id}" = f.id
+        RETURNING f.id
+    )
+    SELECT array_agg(w.id) INTO v_free FROM written w;
+    IF "{reactivate}" THEN
+        PERFORM "{space}".sessioncleanup_reactivate(v_free, 'system', 'activity', '');
+    END IF;
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
     RETURN NULL; -- they stay noted for the next run; tracking never fails the host's transaction
@@ -102,7 +119,7 @@ $sessioncleanup$;
 
 -- name: apply_trigger
 CREATE CONSTRAINT TRIGGER sessioncleanup_apply AFTER INSERT ON "{touches}"
-DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.first_of_statement)
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.statement_ids IS NOT NULL)
 EXECUTE FUNCTION "{space}".sessioncleanup_apply_touches();
 
 -- name: track
@@ -117,10 +134,22 @@ LANGUAGE plpgsql SECURITY DEFINER
 AS $sessioncleanup$
 DECLARE
     v_now   timestamptz := pg_catalog.clock_timestamp();
+    v_any   boolean;
     v_stale "{id_type}"[];
 BEGIN
     "{guard}"
     IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
+        -- Stops at the first session that needs a touch, and is cheaper than to begin sorting out which.
+        SELECT true INTO v_any
+          FROM (SELECT n."{session}" AS id FROM new_rows n) r
+         CROSS JOIN LATERAL (
+               SELECT s."{id}" AS id, s."{last_activity}" AS at, "{is_active}" AS active
+                 FROM "{sessions}" s WHERE s."{id}" OPERATOR(pg_catalog.=) r.id::"{id_type}" OFFSET 0) k
+         WHERE (k.at OPERATOR(pg_catalog.<) ((v_now OPERATOR(pg_catalog.-) interval "{interval}") "{last_activity_in}")) IS NOT FALSE
+            OR "{reactivate}" AND NOT k.active;
+        IF v_any IS NULL THEN
+            RETURN NULL;
+        END IF;
         SELECT pg_catalog.array_agg(k.id) INTO v_stale
           FROM (SELECT DISTINCT n."{session}" AS id FROM new_rows n) r
          CROSS JOIN LATERAL (
@@ -137,9 +166,15 @@ BEGIN
          WHERE (k.at OPERATOR(pg_catalog.<) ((v_now OPERATOR(pg_catalog.-) interval "{interval}") "{last_activity_in}")) IS NOT FALSE
             OR "{reactivate}" AND NOT k.active;
     END IF;
-    IF v_stale IS NOT NULL THEN
-        PERFORM "{space}".sessioncleanup_note_touches(v_stale, v_now);
+    IF v_stale IS NULL THEN
+        RETURN NULL;
     END IF;
+    -- At most one note for each session and interval, however long its row stays locked.
+    INSERT INTO "{touches}" (session_id, at, statement_ids)
+    SELECT n.id, v_now, CASE WHEN pg_catalog.row_number() OVER () OPERATOR(pg_catalog.=) 1 THEN v_stale END
+      FROM pg_catalog.unnest(v_stale) n (id)
+     WHERE NOT EXISTS (SELECT FROM "{touches}" t WHERE t.session_id OPERATOR(pg_catalog.=) n.id
+                          AND t.at OPERATOR(pg_catalog.>=) (v_now OPERATOR(pg_catalog.-) interval "{interval}"));
     RETURN NULL;
 END
 $sessioncleanup$;
@@ -182,7 +217,7 @@ EXECUTE FUNCTION "{space}".sessioncleanup_keep_tracking();
     END;
 
 -- name: note_touches
--- Notes touches, at most one for each session and interval. The first row has the others written at commit.
+-- Notes touches where the sessions are out of reach, at most one for each session and interval.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_note_touches(p_ids "{id_type}"[], p_at timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -190,8 +225,8 @@ AS $sessioncleanup$
 DECLARE
     v_since timestamptz := p_at - (SELECT p.touch_interval FROM "{policy}" p);
 BEGIN
-    INSERT INTO "{touches}" (session_id, at, first_of_statement)
-    SELECT n.id, p_at, row_number() OVER () = 1
+    INSERT INTO "{touches}" (session_id, at, statement_ids)
+    SELECT n.id, p_at, CASE WHEN row_number() OVER () = 1 THEN p_ids END
       FROM unnest(p_ids) n (id)
      WHERE NOT EXISTS (SELECT FROM "{touches}" t WHERE t.session_id = n.id AND t.at >= v_since);
 END

@@ -18,7 +18,12 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+func TestMain(m *testing.M) {
+	if work := os.Getenv(envVictim); work != "" {
+		runVictim(work)
+	}
+	os.Exit(pgtest.Main(m))
+}
 
 //go:embed testdata/*.sql
 var testdata embed.FS

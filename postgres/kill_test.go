@@ -1,0 +1,233 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/postgres"
+)
+
+var kills = flag.Int("kills", 5, "how often each of the kill tests kills")
+
+// envVictim makes the test binary the process that is killed: it cleans up or migrates the database of envURL.
+const (
+	envVictim = "SESSIONCLEANUP_TEST_VICTIM"
+	envURL    = "SESSIONCLEANUP_TEST_VICTIM_URL"
+)
+
+// runVictim does the victim's work and ends the process.
+func runVictim(work string) {
+	ctx := context.Background()
+	store, err := postgres.Open(ctx, os.Getenv(envURL), postgres.Config{})
+	if err == nil && work == "migrate" {
+		fmt.Println("begun")
+		err = store.Migrate(ctx, sessioncleanup.Policy{})
+	} else if err == nil {
+		var manager *sessioncleanup.Manager
+		if manager, err = sessioncleanup.New(store, sessioncleanup.Config{Policy: sessioncleanup.Policy{BatchSize: 20}}); err == nil {
+			fmt.Println("begun")
+			_, err = manager.Cleanup(ctx, sessioncleanup.Run{Force: true})
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// killed starts a victim and kills it with SIGKILL some time after it began, at a random moment up to most. It reports
+// whether the victim was still at work.
+func killed(t *testing.T, url, work string, most time.Duration) bool {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), envVictim+"="+work, envURL+"="+url)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(out, make([]byte, len("begun\n"))); err != nil {
+		t.Fatal(err)
+	}
+	kill := time.AfterFunc(rand.N(most), func() { _ = cmd.Process.Kill() })
+	defer kill.Stop()
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return false
+	case errors.As(err, &exit) && !exit.Exited():
+		return true
+	default:
+		t.Fatalf("victim: %v", err)
+		return false
+	}
+}
+
+// expectWhole compares the log with what became of the sessions 1 to count, all of which were due: the odd ones, which
+// were active, for deactivation, the others for deletion.
+func expectWhole(t *testing.T, pool *pgxpool.Pool, count int, finished bool) {
+	t.Helper()
+	var deleted, deactivated, gone, inactive, twice int
+	err := pool.QueryRow(t.Context(), `
+		WITH e AS (SELECT action, unnest(session_ids)::int AS id FROM sessioncleanup_events WHERE action <> 'run')
+		SELECT (SELECT count(*) FROM e WHERE action = 'deleted'), (SELECT count(*) FROM e WHERE action = 'deactivated'),
+		       (SELECT count(*) FROM generate_series(2, $1::int, 2) n WHERE NOT EXISTS (SELECT FROM sessions s WHERE s.id = n)),
+		       (SELECT count(*) FROM sessions s WHERE s.id % 2 = 1 AND NOT s.active),
+		       (SELECT count(*) FROM (SELECT FROM e GROUP BY id HAVING count(*) > 1) d)`, count).Scan(&deleted, &deactivated, &gone, &inactive, &twice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if deleted != gone || deactivated != inactive || twice != 0 {
+		t.Errorf("the log has %d deleted, %d deactivated and %d sessions twice; %d are gone and %d inactive", deleted, deactivated, twice, gone, inactive)
+	}
+	if finished && gone+inactive != count {
+		t.Errorf("%d of %d sessions were cleaned up", gone+inactive, count)
+	}
+}
+
+// half inserts sessions that are all due.
+func half(t *testing.T, pool *pgxpool.Pool, count int) {
+	t.Helper()
+	mustExec(t, pool, `INSERT INTO sessions (id, active, created_at, last_activity)
+		SELECT n, n % 2 = 1, now() - interval '90 days', now() - interval '40 days' FROM generate_series(1, $1::int) n`, count)
+}
+
+// finish runs the cleanup to its end. A killed run's lease stands in the way until it is over.
+func finish(t *testing.T, store *postgres.Store, pool *pgxpool.Pool) {
+	t.Helper()
+	mustExec(t, pool, "UPDATE sessioncleanup_leases SET expires_at = now()")
+	if _, err := manage(t, store).Cleanup(t.Context(), sessioncleanup.Run{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestKilledCleanerLeavesWholeBatches(t *testing.T) {
+	t.Parallel()
+	const count = 3000
+	hits := 0
+	for range *kills {
+		store, pool := adopted(t, "guide")
+		half(t, pool, count)
+		if killed(t, pool.Config().ConnString(), "cleanup", 500*time.Millisecond) {
+			hits++
+		}
+		expectWhole(t, pool, count, false)
+		finish(t, store, pool)
+		expectWhole(t, pool, count, true)
+	}
+	t.Logf("%d of %d cleaners were killed at work", hits, *kills)
+}
+
+func TestKilledMigrationIsFinishedByTheNext(t *testing.T) {
+	t.Parallel()
+	filled := func() (string, *pgxpool.Pool) {
+		url := fresh(t, "guide")
+		pool := connect(t, url)
+		mustExec(t, pool, "INSERT INTO sessions (id, created_at, updated_at) SELECT n, now() - interval '9 days', now() - interval '8 days' FROM generate_series(1, 20000) n")
+		return url, pool
+	}
+	url, _ := filled()
+	migrate(t, open(t, url, postgres.Config{}))
+	want := dump(t, url)
+	hits := 0
+	for range *kills {
+		url, pool := filled()
+		if killed(t, url, "migrate", 800*time.Millisecond) {
+			hits++
+		}
+		store := open(t, url, postgres.Config{})
+		migrate(t, store)
+		if err := store.Validate(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if got := dump(t, url); got != want {
+			t.Error("after a killed migration and another one the schema is not that of one migration")
+		}
+		if n := value[int](t, pool, "SELECT count(*) FROM sessions WHERE last_activity <> updated_at"); n != 0 {
+			t.Errorf("%d sessions have a wrong last activity", n)
+		}
+	}
+	t.Logf("%d of %d migrations were killed at work", hits, *kills)
+}
+
+// TestKilledBackendDoesNotStopARun: the server ends the cleaner's connection, and then all of its own processes, as it
+// does when one crashes; the run tries again and finishes.
+func TestKilledBackendDoesNotStopARun(t *testing.T) {
+	t.Parallel()
+	const count = 1000
+	server := pgtest.Start(t, map[string]string{"restart_after_crash": "on"})
+	for i := range *kills {
+		url := server.Database(t, "template0")
+		if err := hosts()["guide"].adopt(t.Context(), url); err != nil {
+			t.Fatal(err)
+		}
+		pool := connect(t, url)
+		half(t, pool, count)
+		store := open(t, url+"&application_name=victim", postgres.Config{})
+		manager, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: sessioncleanup.Policy{BatchSize: 10}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		struck := false
+		at := rand.IntN(count / 10)
+		batches := 0
+		_, err = manager.Cleanup(t.Context(), sessioncleanup.Run{Force: true, Progress: func(sessioncleanup.Progress) {
+			if batches++; batches > at && !struck {
+				struck = true
+				strike(t, pool, i%2 == 0)
+			}
+		}})
+		if err != nil {
+			t.Fatalf("run: %v", err)
+		}
+		// Rows that the killed process still held locked while the run went on are left to the next.
+		again := connect(t, url)
+		expectWhole(t, again, count, false)
+		finish(t, store, again)
+		expectWhole(t, again, count, true)
+	}
+}
+
+// strike kills the process of the server that works for the cleaner: politely, or with SIGKILL, upon which the server
+// restarts all of them.
+func strike(t *testing.T, pool *pgxpool.Pool, politely bool) {
+	var pid int
+	if err := pool.QueryRow(t.Context(), "SELECT pid FROM pg_stat_activity WHERE application_name = 'victim' ORDER BY backend_start LIMIT 1").Scan(&pid); err != nil {
+		t.Error(err)
+		return
+	}
+	if politely {
+		if _, err := pool.Exec(t.Context(), "SELECT pg_terminate_backend($1)", pid); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	process, err := os.FindProcess(pid)
+	if err == nil {
+		err = process.Kill()
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
@@ -25,7 +26,7 @@ import (
 // fresh gives a database with a host's tables that was not migrated.
 func fresh(t testing.TB, name string) string {
 	t.Helper()
-	return pgtest.Prepared(t, name+", fresh", hosts()[name].make)
+	return pgtest.Prepared(t, name+", fresh", pghosts.All()[name].Make)
 }
 
 func migrate(t testing.TB, store *postgres.Store) {
@@ -59,12 +60,12 @@ func dump(t testing.TB, url string) string {
 
 func TestUninstallLeavesTheSchemaAsItWas(t *testing.T) {
 	t.Parallel()
-	for name, h := range hosts() {
+	for name, h := range pghosts.All() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := fresh(t, name)
 			before := dump(t, url)
-			store := open(t, url, postgres.Config{Schema: h.schema})
+			store := open(t, url, postgres.Config{Schema: h.Schema})
 			migrate(t, store)
 			if dump(t, url) == before {
 				t.Fatal("the migration changed nothing")
@@ -77,7 +78,7 @@ func TestUninstallLeavesTheSchemaAsItWas(t *testing.T) {
 			if diff := cmp.Diff(before, dump(t, url)); diff != "" {
 				t.Errorf("after uninstall (-before +after):\n%s", diff)
 			}
-			if _, err := store.List(t.Context(), sessioncleanup.Query{Limit: 1}); h.name != "own" && !errors.Is(err, sessioncleanup.ErrNotInstalled) && !errors.Is(err, sessioncleanup.ErrInvalid) {
+			if _, err := store.List(t.Context(), sessioncleanup.Query{Limit: 1}); name != "own" && !errors.Is(err, sessioncleanup.ErrNotInstalled) && !errors.Is(err, sessioncleanup.ErrInvalid) {
 				t.Errorf("a list after uninstall gave %v, want ErrNotInstalled", err)
 			}
 		})
@@ -102,11 +103,11 @@ func TestUninstallKeepsOwnTableThatHoldsSessions(t *testing.T) {
 
 func TestMigrateAgainChangesNothing(t *testing.T) {
 	t.Parallel()
-	for name, h := range hosts() {
+	for name, h := range pghosts.All() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := fresh(t, name)
-			store := open(t, url, postgres.Config{Schema: h.schema})
+			store := open(t, url, postgres.Config{Schema: h.Schema})
 			migrate(t, store)
 			first := dump(t, url)
 			migrate(t, store)
@@ -227,13 +228,13 @@ func TestBackfillTakesTheNewestThatIsKnown(t *testing.T) {
 
 func TestMigrationSQLIsAllThatMigrateWouldDo(t *testing.T) {
 	t.Parallel()
-	for name, h := range hosts() {
+	for name, h := range pghosts.All() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			byHand, byMigrate := fresh(t, name), fresh(t, name)
-			migrate(t, open(t, byMigrate, postgres.Config{Schema: h.schema}))
+			migrate(t, open(t, byMigrate, postgres.Config{Schema: h.Schema}))
 			before := dump(t, byHand)
-			store := open(t, byHand, postgres.Config{Schema: h.schema})
+			store := open(t, byHand, postgres.Config{Schema: h.Schema})
 			script, err := store.MigrationSQL(t.Context(), sessioncleanup.Policy{})
 			if err != nil {
 				t.Fatal(err)
@@ -414,7 +415,7 @@ func TestInspectProposesWhatTheCatalogShows(t *testing.T) {
 		Owners:  &sessioncleanup.Owners{Table: "users", ID: "id", Name: "username"},
 		Sources: []sessioncleanup.Source{{Table: "propositions", Session: "session_id", At: "created_at"}},
 	}.WithDefaults()
-	rooms := hosts()["uuid"].schema.WithDefaults()
+	rooms := pghosts.All()["uuid"].Schema.WithDefaults()
 	rooms.Sources = []sessioncleanup.Source{{Table: "Live.messages", Session: "room"}}
 	partitioned := sessioncleanup.Schema{Table: "sessions", Owner: "owner_id", Name: "name", Code: "code", CreatedAt: "created_at", UpdatedAt: "updated_at"}.WithDefaults()
 	for name, want := range map[string]sessioncleanup.Schema{
@@ -440,7 +441,7 @@ func TestInspectProposesWhatTheCatalogShows(t *testing.T) {
 func TestMigrateWarnsOfWhatWillBeSlowOrFail(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Empty(t)
-	if err := execSQL(t.Context(), url, `CREATE TABLE sessions (id bigint UNIQUE); ALTER TABLE sessions ADD other int;
+	if err := pghosts.Exec(t.Context(), url, `CREATE TABLE sessions (id bigint UNIQUE); ALTER TABLE sessions ADD other int;
 		CREATE TABLE votes (session_id bigint REFERENCES sessions (id)); CREATE TABLE bare (id bigint)`); err != nil {
 		t.Fatal(err)
 	}

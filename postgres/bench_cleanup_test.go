@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
@@ -139,7 +140,7 @@ func BenchmarkAdoption(b *testing.B) {
 	var longest, took []float64
 	for b.Loop() {
 		url := server.Database(b, "template0")
-		if err := hosts()["guide"].make(b.Context(), url); err != nil {
+		if err := pghosts.All()["guide"].Make(b.Context(), url); err != nil {
 			b.Fatal(err)
 		}
 		pool := connect(b, url+"&pool_max_conns=24&default_query_exec_mode=cache_statement")

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
@@ -34,12 +35,12 @@ func benchServer(b *testing.B) *pgtest.Server {
 func benchHost(b *testing.B, server *pgtest.Server, install bool) *pgxpool.Pool {
 	b.Helper()
 	url := server.Database(b, "template0")
-	if err := hosts()["guide"].make(b.Context(), url); err != nil {
+	if err := pghosts.All()["guide"].Make(b.Context(), url); err != nil {
 		b.Fatal(err)
 	}
 	if install {
 		migrate(b, open(b, url, postgres.Config{}))
-	} else if err := execSQL(b.Context(), url, "ALTER TABLE sessions ADD last_activity timestamptz NOT NULL DEFAULT now()"); err != nil {
+	} else if err := pghosts.Exec(b.Context(), url, "ALTER TABLE sessions ADD last_activity timestamptz NOT NULL DEFAULT now()"); err != nil {
 		b.Fatal(err)
 	}
 	return connect(b, url+"&pool_max_conns=16&default_query_exec_mode=cache_statement")

@@ -2,19 +2,14 @@ package postgres_test
 
 import (
 	"context"
-	"embed"
-	"fmt"
 	"os"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
-	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
@@ -25,96 +20,10 @@ func TestMain(m *testing.M) {
 	os.Exit(pgtest.Main(m))
 }
 
-//go:embed testdata/*.sql
-var testdata embed.FS
-
-// host is a database of somebody who has sessions, as testdata/NAME.sql makes it.
-type session = sessioncleanup.Session
-
-type host struct {
-	name   string
-	schema sessioncleanup.Schema // zero: what Inspect finds
-	pins   string                // the table whose rows keep sessions from being deleted
-	pinned string                // makes it, after the migration: it is no activity source
-	source string                // an activity source; empty for none
-	column string                // its column with the session's id
-	uuid   bool
-}
-
-func hosts() map[string]host {
-	all := []host{
-		{name: "guide", pins: "pins", pinned: "CREATE TABLE pins (session_id bigint REFERENCES sessions (id))", source: "propositions", column: "session_id"},
-		{name: "integer", pins: "pins", pinned: "CREATE TABLE pins (session_id integer REFERENCES sessions (id))", source: "propositions", column: "session_id"},
-		{name: "uuid", pins: `"Live".pins`, pinned: `CREATE TABLE "Live".pins (session_id uuid REFERENCES "Live"."Rooms")`, source: `"Live".messages`, column: "room", uuid: true, schema: sessioncleanup.Schema{
-			Table: "Live.Rooms", ID: "roomId", Owner: "owner", Name: "title", Code: "slug", Active: "is_active",
-			CreatedAt: "createdAt", UpdatedAt: "updatedAt", ExpiresAt: "expires",
-			Owners:  &sessioncleanup.Owners{Table: "Live.people", ID: "login", Name: "display_name"},
-			Sources: []sessioncleanup.Source{{Table: "Live.messages", Session: "room", At: "sent_at"}},
-		}},
-		{name: "text", pins: "pins", pinned: "CREATE TABLE pins (session_id text REFERENCES sessions (id))", source: "votes", column: "session", schema: sessioncleanup.Schema{
-			Owner: "owner_id", Name: "name", Code: "code", CreatedAt: "created_at", UpdatedAt: "updated_at",
-			Sources: []sessioncleanup.Source{{Table: "votes", Session: "session", At: "at"}},
-		}},
-		{name: "partitioned", pins: "pins", source: "votes", column: "session_id", schema: sessioncleanup.Schema{
-			Owner: "owner_id", Name: "name", Code: "code", CreatedAt: "created_at", UpdatedAt: "updated_at",
-			Sources: []sessioncleanup.Source{{Table: "votes", Session: "session_id", At: "at"}},
-		}},
-		{name: "own", pins: "pins", pinned: "CREATE TABLE pins (session_id text REFERENCES sessions (id))"},
-	}
-	byName := map[string]host{}
-	for _, h := range all {
-		byName[h.name] = h
-	}
-	return byName
-}
-
-// make fills an empty database with the host's tables. The library's own table gets its pins after the migration.
-func (h host) make(ctx context.Context, url string) error {
-	if h.name == "own" {
-		return nil
-	}
-	return execFile(ctx, url, "testdata/"+h.name+".sql")
-}
-
-// adopt makes the host and migrates it.
-func (h host) adopt(ctx context.Context, url string) error {
-	if err := h.make(ctx, url); err != nil {
-		return err
-	}
-	store, err := postgres.Open(ctx, url, postgres.Config{Schema: h.schema, TimeZone: "Europe/Paris"})
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	if err := store.Migrate(ctx, sessioncleanup.Policy{}); err != nil {
-		return err
-	}
-	return execSQL(ctx, url, h.pinned)
-}
-
-func execFile(ctx context.Context, url, name string) error {
-	sql, err := testdata.ReadFile(name)
-	if err != nil {
-		return err
-	}
-	return execSQL(ctx, url, string(sql))
-}
-
-// exec runs statements, several at once if need be.
-func execSQL(ctx context.Context, url, sql string) error {
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	_, err = conn.PgConn().Exec(ctx, sql).ReadAll()
-	return err
-}
-
 // adopted gives a migrated database of this kind of host, and a store on it.
 func adopted(t testing.TB, name string) (*postgres.Store, *pgxpool.Pool) {
 	t.Helper()
-	url := pgtest.Prepared(t, name, hosts()[name].adopt)
+	url := pgtest.Prepared(t, name, pghosts.All()[name].Adopt)
 	return open(t, url, postgres.Config{}), connect(t, url)
 }
 
@@ -155,67 +64,4 @@ func mustExec(t testing.TB, pool *pgxpool.Pool, sql string, args ...any) {
 	if _, err := pool.Exec(t.Context(), sql, args...); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
-}
-
-// insert adds sessions as the host's own INSERT would.
-func (h host) insert(ctx context.Context, pool *pgxpool.Pool, s sessioncleanup.Schema, sessions ...sessioncleanup.Session) error {
-	var script strings.Builder
-	for _, session := range sessions {
-		if s.Owners != nil && session.OwnerID != "" {
-			owner := "'" + strings.ReplaceAll(session.OwnerID, "'", "''") + "'"
-			fmt.Fprintf(&script, "INSERT INTO %s (%s, %s) VALUES (%s, %s) ON CONFLICT DO NOTHING;\n",
-				sqlfile.Table(s.Owners.Table), sqlfile.Column(s.Owners.ID), sqlfile.Column(s.Owners.Name), owner, owner)
-		}
-		script.WriteString(insertSQL(s, session) + ";\n")
-	}
-	conn, err := pool.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Release()
-	_, err = conn.Conn().PgConn().Exec(ctx, script.String()).ReadAll()
-	return err
-}
-
-// insertSQL writes all values into the statement: their types are the columns'.
-func insertSQL(s sessioncleanup.Schema, session sessioncleanup.Session) string {
-	var columns, values []string
-	add := func(column string, value any) {
-		if column == "" {
-			return
-		}
-		columns = append(columns, sqlfile.Column(column))
-		switch v := value.(type) {
-		case time.Time:
-			if v.IsZero() && (column == s.CreatedAt || column == s.UpdatedAt) {
-				columns = columns[:len(columns)-1]
-				return
-			}
-			if v.IsZero() {
-				values = append(values, "NULL")
-				return
-			}
-			// Columns without time zone hold the time of day in Paris, as these hosts' programs write it.
-			values = append(values, "timestamptz '"+v.Format(time.RFC3339Nano)+"'")
-		case bool:
-			values = append(values, fmt.Sprint(v))
-		case string:
-			if v == "" {
-				values = append(values, "NULL")
-				return
-			}
-			values = append(values, "'"+strings.ReplaceAll(v, "'", "''")+"'")
-		}
-	}
-	add(s.ID, session.ID)
-	add(s.Owner, session.OwnerID)
-	add(s.Name, session.Name)
-	add(s.Code, session.Code)
-	add(s.Active, session.Active)
-	add(s.AutoCleanup, session.AutoCleanup)
-	add(s.CreatedAt, session.CreatedAt)
-	add(s.UpdatedAt, session.UpdatedAt)
-	add(s.LastActivity, session.LastActivity)
-	add(s.ExpiresAt, session.ExpiresAt)
-	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", sqlfile.Table(s.Table), strings.Join(columns, ", "), strings.Join(values, ", "))
 }

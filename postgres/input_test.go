@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
@@ -77,7 +78,7 @@ func TestMigrateRefusesWhatItCannotAdopt(t *testing.T) {
 			t.Parallel()
 			url := pgtest.Empty(t)
 			if strings.Contains(name, "newer") || strings.Contains(name, "second") {
-				url = pgtest.Prepared(t, "guide", hosts()["guide"].adopt)
+				url = pgtest.Prepared(t, "guide", pghosts.All()["guide"].Adopt)
 				pool := connect(t, url)
 				mustExec(t, pool, "CREATE TABLE rooms (id int)")
 				switch name {
@@ -86,7 +87,7 @@ func TestMigrateRefusesWhatItCannotAdopt(t *testing.T) {
 				case "a newer adoption":
 					mustExec(t, pool, "UPDATE sessioncleanup_settings SET complete = 999")
 				}
-			} else if err := execSQL(t.Context(), url, c.sql); err != nil {
+			} else if err := pghosts.Exec(t.Context(), url, c.sql); err != nil {
 				t.Fatal(err)
 			}
 			before := dump(t, url)

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
@@ -110,7 +111,7 @@ func expectWhole(t *testing.T, pool *pgxpool.Pool, count int, finished bool) {
 func half(t *testing.T, pool *pgxpool.Pool, count int) {
 	t.Helper()
 	mustExec(t, pool, `INSERT INTO sessions (id, active, created_at, last_activity)
-		SELECT n, n % 2 = 1, now() - interval '90 days', now() - interval '40 days' FROM generate_series(1, $1::int) n`, count)
+		SELECT n, n % 2 = 1, now() - interval '90 days', now() - interval '1 day' * (40 - n % 2 * 30) FROM generate_series(1, $1::int) n`, count)
 }
 
 // finish runs the cleanup to its end. A killed run's lease stands in the way until it is over.
@@ -179,7 +180,7 @@ func TestKilledBackendDoesNotStopARun(t *testing.T) {
 	server := pgtest.Start(t, map[string]string{"restart_after_crash": "on"})
 	for i := range *kills {
 		url := server.Database(t, "template0")
-		if err := hosts()["guide"].adopt(t.Context(), url); err != nil {
+		if err := pghosts.All()["guide"].Adopt(t.Context(), url); err != nil {
 			t.Fatal(err)
 		}
 		pool := connect(t, url)

@@ -1,0 +1,323 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/httpapi"
+	"github.com/sessioncleanup/sessioncleanup/internal/apitest"
+	"github.com/sessioncleanup/sessioncleanup/memory"
+)
+
+// recorder takes a stream and can be read meanwhile.
+type recorder struct {
+	mu     sync.Mutex
+	header http.Header
+	body   strings.Builder
+	status int
+}
+
+func newRecorder() *recorder { return &recorder{header: http.Header{}} }
+
+func (r *recorder) Header() http.Header { return r.header }
+func (r *recorder) Flush()              {}
+func (r *recorder) WriteHeader(status int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status = status
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.body.Write(p)
+}
+
+func (r *recorder) text() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.body.String()
+}
+
+func (r *recorder) count(what string) int { return strings.Count(r.text(), what) }
+
+// watch begins a stream that ends with ctx, and gives what waits for its end.
+func watch(ctx context.Context, h http.Handler, to http.ResponseWriter) func() {
+	done := make(chan struct{})
+	req := httptest.NewRequestWithContext(ctx, http.MethodGet, httpapi.DefaultPrefix+"/live", nil)
+	go func() {
+		defer close(done)
+		h.ServeHTTP(to, req)
+	}()
+	return func() { <-done }
+}
+
+func TestAnyNumberOfWatchersCostsOneQueryPerInterval(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := &apitest.Faulty{Store: memory.New(memory.Config{})}
+		h := newHandler(t, db, httpapi.Options{Interval: time.Second})
+		ctx, stop := context.WithCancel(t.Context())
+		var ends []func()
+		for range 500 {
+			ends = append(ends, watch(ctx, h, newRecorder()))
+		}
+		time.Sleep(10*time.Second + 500*time.Millisecond)
+		stop()
+		for _, end := range ends {
+			end()
+		}
+		if n := db.Calls.Load(); n < 10 || n > 11 {
+			t.Errorf("500 watchers for 10 intervals: counted %d times, want once per interval", n)
+		}
+	})
+}
+
+func TestWatchersHearWhatHappensAndWhenFiguresChange(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memory.New(memory.Config{})
+		seed(t, db, 3)
+		h := newHandler(t, db, httpapi.Options{Interval: time.Second, Heartbeat: 5 * time.Second})
+		ctx, stop := context.WithCancel(t.Context())
+		rec := newRecorder()
+		end := watch(ctx, h, rec)
+		time.Sleep(3 * time.Second)
+		if rec.count("event: stats\n") != 1 || rec.count("event: event\n") != 0 || rec.count("heartbeat") != 0 {
+			t.Errorf("a quiet stream: %s", rec.text())
+		}
+		get(t.Context(), h, http.MethodPatch, "/1/deactivate", "")
+		time.Sleep(2 * time.Second)
+		if rec.count("event: stats\n") != 2 || rec.count("event: event\n") != 1 || rec.count("id: 1\n") != 1 || rec.count(`"action":"deactivated"`) != 1 {
+			t.Errorf("after a change: %s", rec.text())
+		}
+		time.Sleep(12 * time.Second)
+		if n := rec.count(": heartbeat\n\n"); n != 2 {
+			t.Errorf("%d heartbeats in 12 s, want 2", n)
+		}
+		stop()
+		end()
+	})
+}
+
+func TestAWatcherIsToldWhenTheDatabaseIsAwayAndGoesOnAfterwards(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := &apitest.Faulty{Store: memory.New(memory.Config{})}
+		h := newHandler(t, db, httpapi.Options{Interval: time.Second})
+		ctx, stop := context.WithCancel(t.Context())
+		rec := newRecorder()
+		end := watch(ctx, h, rec)
+		time.Sleep(time.Second)
+		db.Before(func(context.Context) error { return sessioncleanup.ErrUnavailable })
+		time.Sleep(5 * time.Second)
+		if rec.count("event: unavailable\n") != 1 {
+			t.Errorf("without a database: %s", rec.text())
+		}
+		db.Before(nil)
+		seed(t, db.Store.(*memory.Store), 1)
+		time.Sleep(3 * time.Second)
+		if rec.count(`"total":1`) != 1 {
+			t.Errorf("with the database again: %s", rec.text())
+		}
+		stop()
+		end()
+	})
+}
+
+func TestWhoMissesEventsIsToldSo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memory.New(memory.Config{})
+		seed(t, db, 2)
+		h := newHandler(t, db, httpapi.Options{Interval: time.Second})
+		ctx, stop := context.WithCancel(t.Context())
+		rec := newRecorder()
+		end := watch(ctx, h, rec)
+		time.Sleep(time.Second + time.Millisecond)
+		for range 30 { // 60 events, more than one look takes
+			get(t.Context(), h, http.MethodPatch, "/1/deactivate", "")
+			get(t.Context(), h, http.MethodPatch, "/1/reactivate", "")
+		}
+		time.Sleep(2 * time.Second)
+		if rec.count("event: event\n") != 60 || rec.count("event: missed\n") != 0 {
+			t.Errorf("60 events: %d came, %d times told that some did not", rec.count("event: event\n"), rec.count("event: missed\n"))
+		}
+		for range 100 { // 200, more than are read at all
+			get(t.Context(), h, http.MethodPatch, "/1/deactivate", "")
+			get(t.Context(), h, http.MethodPatch, "/1/reactivate", "")
+		}
+		time.Sleep(2 * time.Second)
+		if rec.count("event: missed\n") != 1 || rec.count("event: event\n") != 160 {
+			t.Errorf("200 more: %d came, %d times told that some did not", rec.count("event: event\n"), rec.count("event: missed\n"))
+		}
+		stop()
+		end()
+	})
+}
+
+func TestWatchersAreLimitedAndEndWithTheHandlersContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		life, shutdown := context.WithCancel(t.Context())
+		h := newHandler(t, memory.New(memory.Config{}), httpapi.Options{MaxWatchers: 1, Context: life})
+		end := watch(t.Context(), h, newRecorder())
+		synctest.Wait()
+		if rec := get(t.Context(), h, http.MethodGet, "/live", ""); rec.Code != http.StatusServiceUnavailable || rec.Header().Get("Retry-After") == "" {
+			t.Errorf("one watcher too many: %d %s", rec.Code, rec.Body)
+		}
+		shutdown()
+		end()
+	})
+}
+
+func TestAStreamNeedsAWriterThatFlushes(t *testing.T) {
+	t.Parallel()
+	h := newHandler(t, memory.New(memory.Config{}), httpapi.Options{})
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(struct{ http.ResponseWriter }{rec}, httptest.NewRequestWithContext(t.Context(), http.MethodGet, httpapi.DefaultPrefix+"/live", nil))
+	if rec.Code != http.StatusNotImplemented || rec.Header().Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%d %s: want 501", rec.Code, rec.Body)
+	}
+}
+
+// stuck is a connection whose other side takes nothing: each write waits until its deadline.
+type stuck struct {
+	*recorder
+	mu       sync.Mutex
+	deadline time.Time
+	writes   int
+}
+
+func (s *stuck) SetWriteDeadline(at time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deadline = at
+	return nil
+}
+
+func (s *stuck) Write([]byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writes++
+	time.Sleep(time.Until(s.deadline))
+	return 0, context.DeadlineExceeded
+}
+
+func TestASlowWatcherIsCutOffAndHoldsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memory.New(memory.Config{})
+		seed(t, db, 2)
+		h := newHandler(t, db, httpapi.Options{Interval: time.Second})
+		slow := &stuck{recorder: newRecorder()}
+		began := time.Now()
+		watch(t.Context(), h, slow)() // ends by itself
+		if took := time.Since(began); took < 5*time.Second || took > 15*time.Second || slow.writes != 1 {
+			t.Errorf("a watcher that takes nothing was kept for %v, with %d writes; want 10 s and one", took, slow.writes)
+		}
+	})
+}
+
+func TestStreamsOverTheNetworkLeaveNothingBehind(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	db := memory.New(memory.Config{})
+	seed(t, db, 10)
+	life, shutdown := context.WithCancel(t.Context())
+	h := newHandler(t, db, httpapi.Options{Interval: 10 * time.Millisecond, Context: life})
+	server := httptest.NewUnstartedServer(h)
+	server.Config.ReadTimeout, server.Config.WriteTimeout = time.Second, time.Second // streams outlast them
+	server.Config.RegisterOnShutdown(shutdown)
+	server.Start()
+	defer server.Close()
+	defer shutdown()
+	began := time.Now()
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	var streams []io.ReadCloser
+	for range 20 {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+httpapi.DefaultPrefix+"/live", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = res.Body.Close() }()
+		streams = append(streams, res.Body)
+	}
+	lines := bufio.NewScanner(streams[0])
+	lines.Buffer(nil, 1<<20)
+	waitFor := func(line string) {
+		t.Helper()
+		for lines.Scan() {
+			if lines.Text() == line {
+				return
+			}
+		}
+		t.Fatalf("the stream ended before %q: %v", line, lines.Err())
+	}
+	waitFor("event: stats")
+	for time.Since(began) < 1500*time.Millisecond { // longer than the server's timeouts
+		get(t.Context(), h, http.MethodPatch, "/1/deactivate", "")
+		waitFor("event: event")
+		get(t.Context(), h, http.MethodPatch, "/1/reactivate", "")
+		waitFor("event: event")
+	}
+	for _, s := range streams[1:10] {
+		_ = s.Close()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := server.Config.Shutdown(ctx); err != nil {
+		t.Errorf("shutdown with open streams: %v", err)
+	}
+}
+
+func TestAClientThatReadsNothingHoldsNoMemory(t *testing.T) {
+	db := memory.New(memory.Config{})
+	seed(t, db, 10)
+	h := newHandler(t, db, httpapi.Options{Interval: time.Millisecond})
+	server := httptest.NewServer(h)
+	defer server.Close()
+	var conns []net.Conn
+	for range 50 {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		if _, err := io.WriteString(conn, "GET "+httpapi.DefaultPrefix+"/live HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, conn)
+	}
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	for range 2000 {
+		get(t.Context(), h, http.MethodPatch, "/1/deactivate", "")
+		get(t.Context(), h, http.MethodPatch, "/1/reactivate", "")
+	}
+	if after := heap(); after > before+32<<20 {
+		t.Errorf("%d watchers that read nothing: the heap grew from %d to %d bytes", len(conns), before, after)
+	}
+}

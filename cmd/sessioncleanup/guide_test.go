@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,7 +20,7 @@ type block struct {
 	text string
 }
 
-var fence = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")
+var fence = regexp.MustCompile("(?s)\n```(\\w+)\n(.*?\n)```\n")
 
 func blocks(t *testing.T, path string) []block {
 	t.Helper()
@@ -145,21 +144,27 @@ func (r *reader) queries(block string) {
 		if strings.TrimSpace(statement) == "" {
 			continue
 		}
-		rows, err := r.service.db.QueryContext(r.t.Context(), statement)
-		if err != nil {
-			r.t.Fatalf("%v in\n%s", err, statement)
-		}
-		n := 0
-		for rows.Next() {
-			n++
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			r.t.Fatalf("%v in\n%s", err, statement)
-		}
-		if columns := strings.Contains(statement, "get_session_cleanup_stats"); columns && n != 1 {
+		if n := r.rows(statement); strings.Contains(statement, "get_session_cleanup_stats") && n != 1 {
 			r.t.Errorf("%d rows of\n%s", n, statement)
 		}
 	}
+}
+
+// rows reads all rows of a query and counts them.
+func (r *reader) rows(query string) (n int) {
+	r.t.Helper()
+	rows, err := r.service.db.QueryContext(r.t.Context(), query)
+	if err != nil {
+		r.t.Fatalf("%v in\n%s", err, query)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		n++
+	}
+	if err := rows.Err(); err != nil {
+		r.t.Fatalf("%v in\n%s", err, query)
+	}
+	return n
 }
 
 // crontab runs each line's command as cron does, with nearly nothing in the environment, and reads its schedule.

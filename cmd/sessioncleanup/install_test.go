@@ -44,6 +44,22 @@ func TestInspectMigrateValidateUninstall(t *testing.T) {
 	}
 }
 
+func TestMigrateDryRunPrintsSQLWhereTheStoreKnowsIt(t *testing.T) {
+	t.Parallel()
+	s := newPostgresService(t)
+	u := newUser(t, map[string]string{envDatabase: s.url})
+	u.calls("migrate", "--dry-run").want(t, exitDone, "last_activity", "CREATE")
+	u.calls("migrate", "--dry-run", "--json").want(t, exitDone, `"sql": "`)
+	if n := s.count(t, "SELECT count(*) FROM pg_class WHERE relname LIKE 'sessioncleanup%'"); n != 0 {
+		t.Fatalf("a dry run added %d tables and indexes", n)
+	}
+	u.calls("validate").want(t, exitFailed, "sessioncleanup migrate")
+	u.calls("migrate").want(t, exitDone, "The database is ready")
+
+	onSQLite := newSQLiteService(t)
+	u.calls("migrate", "--dry-run", "-d", onSQLite.url).want(t, exitFailed, "cannot say beforehand")
+}
+
 func TestMigrateMakesADatabaseForWhoHasNone(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, nil)

@@ -13,7 +13,7 @@ import (
 
 // planner is implemented by stores that can say beforehand what Migrate would execute.
 type planner interface {
-	MigrationSQL(ctx context.Context) (string, error)
+	MigrationSQL(ctx context.Context, p sessioncleanup.Policy) (string, error)
 }
 
 func (a *app) migrate() *cobra.Command {
@@ -34,7 +34,7 @@ table it makes one. The policy of the environment is stored in the database. It 
 				return err
 			}
 			if dryRun {
-				return a.planMigration(ctx)
+				return a.planMigration(ctx, policy)
 			}
 			db, err := a.open(ctx)
 			if err != nil {
@@ -56,7 +56,7 @@ table it makes one. The policy of the environment is stored in the database. It 
 }
 
 // planMigration prints what Migrate would execute.
-func (a *app) planMigration(ctx context.Context) error {
+func (a *app) planMigration(ctx context.Context, policy sessioncleanup.Policy) error {
 	db, err := a.openExisting(ctx)
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ func (a *app) planMigration(ctx context.Context) error {
 	if !ok {
 		return errors.New("this store cannot say beforehand what migrate would do")
 	}
-	sql, err := plan.MigrationSQL(ctx)
+	sql, err := plan.MigrationSQL(ctx, policy)
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func TestProgressBarOnATerminal(t *testing.T) {
 	// script gives the command a terminal; it is part of every Debian.
 	cmd := exec.CommandContext(t.Context(), "script", "-qefc", "sessioncleanup cleanup", "/dev/null")
 	cmd.Dir = u.dir
-	cmd.Env = append(process(t, u.dir, []string{envDatabase + "=" + s.url}).Env, "TERM=xterm")
+	cmd.Env = process(t, u.dir, []string{envDatabase + "=" + s.url, "TERM=xterm"}).Env
 	output, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, output)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -43,7 +44,11 @@ func runText(r *sessioncleanup.RunSummary) string {
 	if r.Failures > 0 {
 		done += fmt.Sprintf(", %s failed", number(r.Failures))
 	}
-	if r.Error != "" {
+	switch r.Error {
+	case "":
+	case context.Canceled.Error():
+		done += "; it was interrupted"
+	default:
 		done += "; it ended with: " + r.Error
 	}
 	return done

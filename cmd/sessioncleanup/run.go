@@ -68,7 +68,7 @@ func run(ctx context.Context, env environment) int {
 }
 
 func (a *app) execute(ctx context.Context) error {
-	root := a.root()
+	root := a.root() //nolint:contextcheck // verbs get the context when cobra runs them
 	root.SetArgs(a.args)
 	root.SetIn(a.in)
 	root.SetOut(a.out)

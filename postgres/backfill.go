@@ -15,8 +15,8 @@ import (
 // The first chunk of a backfill, the largest, and how long one may take.
 const (
 	firstChunk  = 500
-	mostChunk   = 20000
-	chunkBudget = 50 * time.Millisecond
+	mostChunk   = 4000
+	chunkBudget = 25 * time.Millisecond
 )
 
 // addBackfill gives old sessions a last activity, from what is known of them.
@@ -114,7 +114,7 @@ func (s *Store) backfillPass(ctx context.Context, l *layout, quiet bool) (writte
 			return written, nil
 		}
 		if took := time.Since(started); took > chunkBudget {
-			size = max(size/2, 1)
+			size = max(int(float64(size)*float64(chunkBudget)/float64(took)), 1)
 		} else if took < chunkBudget/2 {
 			size = min(size*2, mostChunk)
 		}

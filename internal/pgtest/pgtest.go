@@ -103,7 +103,7 @@ func (s *Server) Database(t testing.TB, from string) string {
 			t.Error(err)
 		}
 	})
-	return s.urlOf(name)
+	return s.URLOf(name)
 }
 
 func (s *Server) template(t testing.TB, key string, prepare func(ctx context.Context, url string) error) string {
@@ -114,7 +114,7 @@ func (s *Server) template(t testing.TB, key string, prepare func(ctx context.Con
 	if !ok {
 		made.name = randomName()
 		if made.err = s.create(t.Context(), made.name, "template0"); made.err == nil {
-			made.err = prepare(t.Context(), s.urlOf(made.name))
+			made.err = prepare(t.Context(), s.URLOf(made.name))
 		}
 		if s.templates == nil {
 			s.templates = map[string]template{}
@@ -171,7 +171,8 @@ func (s *Server) do(ctx context.Context, work func(ctx context.Context, conn *pg
 	return work(ctx, conn)
 }
 
-func (s *Server) urlOf(database string) string {
+// URLOf is the URL of one of the server's databases.
+func (s *Server) URLOf(database string) string {
 	u, err := url.Parse(s.admin)
 	if err != nil {
 		panic(err) // it was used to connect before

@@ -1,0 +1,58 @@
+package integration
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"net/url"
+	"os"
+	"testing"
+
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/modules/postgres"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/store/storetest"
+)
+
+// The image of the container, and the environment variable that names another.
+const (
+	image    = "postgres:18"
+	envImage = "SESSIONCLEANUP_TEST_POSTGRES_IMAGE"
+)
+
+// TestContainer runs the conformance suite in a container, as the guide's host has it.
+func TestContainer(t *testing.T) {
+	name := cmp.Or(os.Getenv(envImage), image)
+	container, err := postgres.Run(t.Context(), name,
+		postgres.WithUsername("tester"), postgres.WithPassword("secret"), postgres.WithDatabase("tests"), postgres.BasicWaitStrategies())
+	testcontainers.CleanupContainer(t, container)
+	if err != nil {
+		t.Fatalf("no container of %s: %v; start a container engine, or set %s to an image that it has", name, err, envImage)
+	}
+	admin, err := container.ConnectionString(t.Context(), "sslmode=disable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := pghosts.All()["guide"]
+	storetest.Run(t, func(t testing.TB) storetest.Harness {
+		database := "t" + rand.Text()
+		if err := pghosts.Exec(t.Context(), admin, `CREATE DATABASE "`+database+`"`); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := pghosts.Exec(context.WithoutCancel(t.Context()), admin, `DROP DATABASE "`+database+`" WITH (FORCE)`); err != nil {
+				t.Error(err)
+			}
+		})
+		u, err := url.Parse(admin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.Path = "/" + database
+		if err := host.Adopt(t.Context(), u.String()); err != nil {
+			t.Fatal(err)
+		}
+		return host.Harness(t, u.String())
+	})
+}

@@ -1,0 +1,152 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/store/storetest"
+)
+
+// TestPooler runs migration and conformance suite through PgBouncer in transaction mode, where each transaction may
+// meet another connection of the server.
+func TestPooler(t *testing.T) {
+	pooler := findPooler(t)
+	for _, name := range []string{"guide", "integer"} {
+		host := pghosts.All()[name]
+		t.Run(name, func(t *testing.T) {
+			server := pgtest.Start(t, nil)
+			through := pooled(t, pooler, server)
+			storetest.Run(t, func(t testing.TB) storetest.Harness {
+				direct, err := url.Parse(server.Database(t, "template0"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				u := *through
+				u.Path = direct.Path
+				if err := host.Adopt(t.Context(), u.String()); err != nil {
+					t.Fatal(err)
+				}
+				return host.Harness(t, u.String())
+			})
+		})
+	}
+}
+
+func findPooler(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Fatal("PgBouncer is missing: install it (Debian: apt-get install pgbouncer)")
+	return ""
+}
+
+// pooled starts a pooler in front of a server and gives a URL through it. It ends with the test.
+func pooled(t *testing.T, program string, server *pgtest.Server) *url.URL {
+	t.Helper()
+	target, err := url.Parse(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // to learn of a free port
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := listener.Addr().(*net.TCPAddr).Port
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	config := fmt.Sprintf(`[databases]
+* = host=%s port=%s user=postgres
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = %d
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 6
+max_client_conn = 500
+ignore_startup_parameters = extra_float_digits
+`, target.Query().Get("host"), target.Query().Get("port"), port)
+	file := filepath.Join(dir, "pgbouncer.ini")
+	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for at := dir; at != os.TempDir() && at != "/"; at = filepath.Dir(at) { // it runs as somebody else
+		if err := os.Chmod(at, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	arguments := []string{"-q", file}
+	if os.Getuid() == 0 {
+		arguments = append([]string{"-u", owner(t, target.Query().Get("host"))}, arguments...)
+	}
+	cmd := exec.Command(program, arguments...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	u := &url.URL{Scheme: "postgres", User: url.User("postgres"), Host: fmt.Sprintf("127.0.0.1:%d", port), Path: "/postgres", RawQuery: "sslmode=disable"}
+	await(t, 30*time.Second, func(ctx context.Context) error {
+		conn, err := pgx.Connect(ctx, u.String())
+		if err == nil {
+			err = conn.Close(ctx)
+		}
+		return err
+	})
+	return u
+}
+
+// owner names the user that a folder belongs to: only that one may enter the folder with the server's socket.
+func owner(t *testing.T, dir string) string {
+	t.Helper()
+	info, err := os.Stat(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	account, err := user.LookupId(strconv.FormatUint(uint64(info.Sys().(*syscall.Stat_t).Uid), 10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return account.Username
+}
+
+// await asks until the answer is no error.
+func await(t *testing.T, most time.Duration, ask func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), most)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := ask(ctx)
+		if err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("after %v: %v", most, err)
+		}
+	}
+}

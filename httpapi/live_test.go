@@ -184,16 +184,6 @@ func TestWatchersAreLimitedAndEndWithTheHandlersContext(t *testing.T) {
 	})
 }
 
-func TestAStreamNeedsAWriterThatFlushes(t *testing.T) {
-	t.Parallel()
-	h := newHandler(t, memory.New(memory.Config{}), httpapi.Options{})
-	rec := httptest.NewRecorder()
-	h.ServeHTTP(struct{ http.ResponseWriter }{rec}, httptest.NewRequestWithContext(t.Context(), http.MethodGet, httpapi.DefaultPrefix+"/live", nil))
-	if rec.Code != http.StatusNotImplemented || rec.Header().Get("Content-Type") != "application/problem+json" {
-		t.Errorf("%d %s: want 501", rec.Code, rec.Body)
-	}
-}
-
 // stuck is a connection whose other side takes nothing: each write waits until its deadline.
 type stuck struct {
 	*recorder

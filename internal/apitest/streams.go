@@ -45,4 +45,10 @@ func streams(t *testing.T, observe Observer) {
 	if head.body != "" {
 		t.Errorf("HEAD has the body %q", head.body)
 	}
+	still := newWorld(t, observe)
+	handler := still.Handler
+	still.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(struct{ http.ResponseWriter }{w}, r) // a writer that cannot flush
+	})
+	still.do(request{as: admin, method: http.MethodGet, path: "/live"}).problem(http.StatusNotImplemented, "no-stream")
 }

@@ -27,6 +27,7 @@ type table struct {
 	name    string
 	kind    string // table or view
 	virtual bool
+	rowid   string // a name of the rowid that no column has; empty for a table WITHOUT ROWID
 	columns []columnInfo
 	keys    []foreignKey
 	indexes []index
@@ -95,6 +96,13 @@ func (t *table) read(ctx context.Context, w *work) error {
 	})
 	if err != nil {
 		return err
+	}
+	var without bool
+	if err := w.row(ctx, text["is_without_rowid"], named, &without); err != nil {
+		return err
+	}
+	if !without {
+		t.rowid = unused(t.columns, "rowid", "_rowid_", "oid")
 	}
 	parts := map[int]int{} // of each key
 	ids := []int{}
@@ -219,4 +227,14 @@ func (k foreignKey) refersTo(t *table, column string) bool {
 		return key != nil && strings.EqualFold(key.name, column)
 	}
 	return strings.EqualFold(k.to, column)
+}
+
+// unused gives the first of some names that no column has, or nothing.
+func unused(columns []columnInfo, names ...string) string {
+	for _, name := range names {
+		if !slices.ContainsFunc(columns, func(c columnInfo) bool { return strings.EqualFold(c.name, name) }) {
+			return name
+		}
+	}
+	return ""
 }

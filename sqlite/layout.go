@@ -28,6 +28,7 @@ type adopted struct {
 	ExpiresAt    form     `json:"expires_at"`
 	ID           identity `json:"id"`
 	Owner        identity `json:"owner"`
+	RowID        string   `json:"rowid,omitempty"` // the name of the sessions' rowid; empty for a table WITHOUT ROWID
 
 	MadeTable    bool     `json:"made_table,omitempty"`    // the sessions table is the library's
 	AddedColumns []string `json:"added_columns,omitempty"` // to a table of the host's, by field of the schema
@@ -95,6 +96,10 @@ func (l *layout) qualifiedBy(table string) sqlfile.Names {
 
 		"created_at_time": timeOf(table, s.CreatedAt),
 		"updated_at_time": timeOf(table, s.UpdatedAt),
+	}
+	n["key"], n["listed_key"] = n["id_text"], n["listed_id"]
+	if l.adopted.RowID != "" {
+		n["key"], n["listed_key"] = qualified(table, l.adopted.RowID), "value"
 	}
 	n["owner_text"] = "''"
 	n["owner_name"] = "''"

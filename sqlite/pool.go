@@ -22,6 +22,9 @@ func dsn(path string, busy time.Duration, readOnly bool) string {
 	}
 	if readOnly {
 		options.Set("_query_only", "1")
+	} else {
+		// A batch changes thousands of pages. They should not go to disk, nor be read again, before it commits.
+		options["_pragma"] = []string{"cache_size(-32768)", "temp_store(2)"} // KiB; memory
 	}
 	if path == memoryPath {
 		return "file::memory:?" + options.Encode()

@@ -53,8 +53,9 @@ type Store struct {
 	given sessioncleanup.Schema
 	pace  pace
 
-	mu     sync.Mutex
-	layout *layout // as last read
+	mu         sync.Mutex
+	layout     *layout // as last read
+	lastWindow *window // of the last batch
 }
 
 var (

@@ -102,11 +102,12 @@ func (t *table) mustHave(field, column string) error {
 
 // examine finds out how the host's columns hold ids and times.
 func (c *catalog) examine(ctx context.Context, w *work, s sessioncleanup.Schema, a *adopted) error {
-	a.LastActivity, a.ExpiresAt, a.ID, a.Owner = formText, formText, identityText, identityText
+	a.LastActivity, a.ExpiresAt, a.ID, a.Owner, a.RowID = formText, formText, identityText, identityText, "rowid"
 	t := c.find(s.Table)
 	if t == nil {
 		return nil
 	}
+	a.RowID = t.rowid
 	var err error
 	if a.ID, err = t.identity(ctx, w, s.ID); err != nil {
 		return err

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"embed"
 	"fmt"
+	"regexp"
+	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
@@ -10,7 +12,7 @@ import (
 //go:embed sql/*.sql
 var sqlFiles embed.FS
 
-// text holds every statement and every part of one, by name.
+// text holds every statement and every part of one, by name, without comments: parts are put into one another.
 var text = loadText()
 
 func loadText() sqlfile.Statements {
@@ -26,8 +28,14 @@ func loadText() sqlfile.Statements {
 		}
 		sources = append(sources, string(source))
 	}
-	return sqlfile.MustParse(sources...)
+	statements := sqlfile.MustParse(sources...)
+	for name, statement := range statements {
+		statements[name] = strings.TrimSpace(comment.ReplaceAllString(statement, ""))
+	}
+	return statements
 }
+
+var comment = regexp.MustCompile(`(?m)^ *--.*\n?`)
 
 // filled gives a statement with its placeholders filled in. The statements and what is filled in are this package's
 // own, so one that does not fit is a mistake in it.

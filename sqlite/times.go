@@ -17,8 +17,8 @@ const endOfTime = "9999-12-31 23:59:59.999"
 type form string
 
 const (
-	formText         form = "text" // as strftime reads it: ISO 8601, with or without an offset
-	formGo           form = "go"   // as time.Time.String gives it, and modernc.org/sqlite writes it by default; or as text
+	formText         form = "text"    // as strftime reads it: ISO 8601, with or without an offset
+	formGo           form = "go"      // as time.Time.String gives it, and modernc.org/sqlite writes it by default; or as text
 	formSeconds      form = "seconds" // since 1970, as are those below
 	formMilliseconds form = "milliseconds"
 	formMicroseconds form = "microseconds"

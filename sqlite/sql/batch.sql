@@ -1,21 +1,40 @@
--- One batch of a run. Selecting and writing happen in one transaction that holds the write lock from its start.
+-- The batches of a run. What is due is found by its index, a window of many sessions at a time, outside of any
+-- transaction; within a window, batches go by the order in which the table lies on disk. So a batch changes few pages, where
+-- the order of the index would have it touch one or more for each session.
 
--- name: select_due
--- The index gives the order; without it the statement fails rather than sort.
-SELECT "{id_text}", "{owner_text}", "{name_text}", "{id}", "{place}"
+-- name: end_of_window
+SELECT "{place}"
   FROM "{sessions}" INDEXED BY "{index}"
- WHERE "{due}" AND "{id}" IS NOT NULL AND ("{place}", "{id}") > (:after_place, :after_id)
- ORDER BY "{place}", "{id}"
- LIMIT :limit
+ WHERE "{due}" AND "{place}" > :from
+ ORDER BY "{place}"
+ LIMIT 1 OFFSET :size - 1
+
+-- name: last_window
+SELECT json_group_array("{key}") FROM "{sessions}" INDEXED BY "{index}" WHERE "{due}" AND "{place}" > :from AND "{id}" IS NOT NULL
+
+-- name: window
+-- Of two upper bounds SQLite may take the wrong one. The plus in front of the place leaves it this one.
+SELECT json_group_array("{key}")
+  FROM "{sessions}" INDEXED BY "{index}"
+ WHERE "{still_due}" AND "{place}" > :from AND "{place}" <= :to AND "{id}" IS NOT NULL
 
 -- name: deactivate_due
-UPDATE "{sessions}" INDEXED BY "{index}"
+UPDATE "{sessions}"
    SET "{active_column}" = 0
- WHERE "{due}" AND ("{place}", "{id}") > (:after_place, :after_id) AND ("{place}", "{id}") <= (:last_place, :last_id)
+ WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys)) AND "{still_due}"
+RETURNING "{id_text}", "{owner_text}", "{name_text}"
 
 -- name: delete_due
-DELETE FROM "{sessions}" INDEXED BY "{index}"
- WHERE "{due}" AND ("{place}", "{id}") > (:after_place, :after_id) AND ("{place}", "{id}") <= (:last_place, :last_id)
+DELETE FROM "{sessions}"
+ WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys)) AND "{still_due}"
+RETURNING "{id_text}", "{owner_text}", "{name_text}"
+
+-- name: ids_of_keys
+-- When a batch failed: what it had selected.
+SELECT "{id_text}"
+  FROM "{sessions}"
+ WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys)) AND "{still_due}"
+ ORDER BY "{key}"
 
 -- name: index_idle
 sessioncleanup_idle

@@ -4,6 +4,9 @@ SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master WHERE name NOT
 -- name: list_columns
 SELECT name, type, "notnull", pk FROM pragma_table_xinfo(:table) WHERE hidden <> 1 ORDER BY cid
 
+-- name: is_without_rowid
+SELECT coalesce(max(wr), 0) FROM pragma_table_list(:table) WHERE "schema" = 'main'
+
 -- name: list_foreign_keys
 -- One row for each column of each key. "to" is empty where the key refers to the other table's primary key.
 SELECT id, "table", "from", coalesce("to", ''), on_delete FROM pragma_foreign_key_list(:table) ORDER BY id, seq

@@ -57,8 +57,8 @@ CREATE INDEX sessioncleanup_protected ON "{sessions}" ("{active}")
 CREATE INDEX "{name}" ON "{table}" ("{column}")
 
 -- name: trigger_session_inserted
-CREATE TRIGGER sessioncleanup_session_inserted AFTER INSERT ON "{sessions}"
 -- For hosts that know nothing of these columns. A row that is inserted is a session in use.
+CREATE TRIGGER sessioncleanup_session_inserted AFTER INSERT ON "{sessions}"
 WHEN NEW."{last_activity_column}" IS NULL OR NEW."{auto_cleanup_column}" IS NULL
 BEGIN
   UPDATE "{sessions}"
@@ -75,9 +75,9 @@ BEGIN
 END
 
 -- name: trigger_source_updated
-CREATE TRIGGER "{name}" AFTER UPDATE ON "{source}"
 -- A row that moves touches the session that it left, too. One that loses its session because that is deleted finds
 -- it gone.
+CREATE TRIGGER "{name}" AFTER UPDATE ON "{source}"
 WHEN NEW."{source_session}" IS NOT NULL OR OLD."{source_session}" IS NOT NULL
 BEGIN
 "{touch_sessions}"

@@ -22,6 +22,7 @@ const defaultEvery = 24 * time.Hour
 type serveFlags struct {
 	every, jitter  span
 	cronExpr, zone string
+	http           httpFlags
 }
 
 func (a *app) serve() *cobra.Command {
@@ -36,17 +37,30 @@ Any number of instances may serve one database: each due run happens once. The s
 successful run, so a run that was missed during a downtime is made up for at once, and only once. A run that fails
 is tried again, sooner at first than later on.
 
+With --addr it also serves HTTP there, to those who bear a token of --tokens: statistics, lists, runs, changes by hand,
+the audit log and a live stream below /api/session-cleanup, and /healthz and /readyz for whoever watches over it.
+
 SIGTERM and Ctrl-C finish the batch at hand; after SIGTERM the exit code is 0. A second one stops at once.`,
 		Example: `  sessioncleanup serve --every 6h --jitter 10m
-  sessioncleanup serve --cron-expr "0 3 * * *" --time-zone Europe/Paris`,
+  sessioncleanup serve --cron-expr "0 3 * * *" --time-zone Europe/Paris
+  sessioncleanup serve --addr localhost:8080 --tokens tokens.txt`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			schedule, described, err := f.schedule(cmd)
 			if err != nil {
 				return err
 			}
+			known, err := f.http.read()
+			if err != nil {
+				return err
+			}
 			return a.withPolicy(cmd.Context(), sessioncleanup.Policy{}, func(ctx context.Context, db connection) error {
-				return a.runSchedule(ctx, db, schedule, described)
+				return a.runSchedule(ctx, db, described, func(ctx context.Context, m *sessioncleanup.Manager, log *slog.Logger) error {
+					if known == nil {
+						return m.Run(ctx, schedule)
+					}
+					return serveHTTP(ctx, m, f.http.addr, known, log, func(ctx context.Context) error { return m.Run(ctx, schedule) })
+				})
 			})
 		},
 	}
@@ -55,6 +69,7 @@ SIGTERM and Ctrl-C finish the batch at hand; after SIGTERM the exit code is 0. A
 	flags.Var(&f.jitter, "jitter", "delay each run by a random part of this")
 	flags.StringVar(&f.cronExpr, "cron-expr", "", `run when this cron expression says, for example "0 3 * * *"`)
 	flags.StringVar(&f.zone, "time-zone", "", "zone of --cron-expr, for example Europe/Paris (default: the local one)")
+	f.http.add(flags)
 	return cmd
 }
 
@@ -85,8 +100,8 @@ func (f *serveFlags) schedule(cmd *cobra.Command) (sessioncleanup.Schedule, stri
 	return schedule, fmt.Sprintf("%s (%s)", f.cronExpr, zone), err
 }
 
-// runSchedule runs a schedule until ctx ends.
-func (a *app) runSchedule(ctx context.Context, db connection, schedule sessioncleanup.Schedule, described string) error {
+// runSchedule checks the database and calls serve, which runs the schedule described until ctx ends.
+func (a *app) runSchedule(ctx context.Context, db connection, described string, serve func(context.Context, *sessioncleanup.Manager, *slog.Logger) error) error {
 	level := slog.LevelInfo
 	if a.verbose {
 		level = slog.LevelDebug
@@ -103,7 +118,7 @@ func (a *app) runSchedule(ctx context.Context, db connection, schedule sessioncl
 		return err
 	}
 	log.InfoContext(ctx, "serving", "schedule", described)
-	err = m.Run(ctx, schedule)
+	err = serve(ctx, m, log)
 	switch {
 	case errors.Is(err, sessioncleanup.ErrDisabled):
 		log.WarnContext(ctx, "nothing to serve: cleanup is disabled", "by", sessioncleanup.EnvEnabled+" or the stored policy")

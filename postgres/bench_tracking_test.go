@@ -23,14 +23,14 @@ func throughput(b *testing.B, pool *pgxpool.Pool, pick func() int) float64 {
 	started := time.Now()
 	for range writers {
 		wg.Go(func() {
-			conn, err := pool.Acquire(b.Context())
+			conn, err := pool.Acquire(context.WithoutCancel(ctx))
 			if err != nil {
 				b.Error(err)
 				return
 			}
 			defer conn.Release()
 			for ctx.Err() == nil {
-				if _, err := conn.Exec(b.Context(), "INSERT INTO propositions (session_id, title) VALUES ($1, 'a song')", pick()); err != nil {
+				if _, err := conn.Exec(context.WithoutCancel(ctx), "INSERT INTO propositions (session_id, title) VALUES ($1, 'a song')", pick()); err != nil {
 					b.Error(err)
 					return
 				}

@@ -143,7 +143,7 @@ func (l *layout) countOf(s source) string {
 // equal compares two columns so that an index on the first serves, even when their types differ.
 func equal(a column, aPrefix string, b column, bPrefix string) string {
 	left, right := aPrefix+sqlfile.Column(a.name), bPrefix+sqlfile.Column(b.name)
-	if a.base != b.base && !(strings.HasPrefix(a.base, "int") && strings.HasPrefix(b.base, "int")) {
+	if a.base != b.base && (!strings.HasPrefix(a.base, "int") || !strings.HasPrefix(b.base, "int")) {
 		right += "::" + a.typ
 	}
 	return left + " = " + right

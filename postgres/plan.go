@@ -158,8 +158,9 @@ func (p *plan) addFunctions(ctx context.Context) error {
 		s.sql = append(s.sql, p.l.statement(f.statement, sqlfile.Names{"reactivate": p.reactivate()}))
 		s.adds = append(s.adds, o)
 	}
-	s.sql = append(s.sql, "DROP TRIGGER IF EXISTS sessioncleanup_apply ON "+p.l.names["touches"]+";", p.l.statement("apply_trigger"))
-	s.sql = append(s.sql, "DROP TRIGGER IF EXISTS sessioncleanup_keep ON "+p.l.names["policy"]+";", p.l.statement("keep_trigger"))
+	s.sql = append(s.sql,
+		"DROP TRIGGER IF EXISTS sessioncleanup_apply ON "+p.l.names["touches"]+";", p.l.statement("apply_trigger"),
+		"DROP TRIGGER IF EXISTS sessioncleanup_keep ON "+p.l.names["policy"]+";", p.l.statement("keep_trigger"))
 	for _, src := range p.l.sources {
 		s.sql = append(s.sql, p.l.statement("track", p.trackNames(src)))
 		s.adds = append(s.adds, object{Kind: "function", Name: trackName(src)})

@@ -2,13 +2,13 @@ package memory
 
 import "github.com/sessioncleanup/sessioncleanup"
 
-// entry is a session with what the indexes know of it.
+// entry is a session with what the indexes know of it. What a touch reads comes first, to lie together in memory.
 type entry struct {
-	sessioncleanup.Session
-	indexed keys     // where it stands in the indexes
-	owner   *indexes // its owner's; nil when it is not indexed, or belongs to nobody
-	stale   int      // its place in Store.stale, from 1; 0 when it is not there
 	touched uint64   // the call of Touch that met it last
+	stale   int      // its place in Store.stale, from 1; 0 when it is not there
+	owner   *indexes // its owner's; nil when it is not indexed, or belongs to nobody
+	sessioncleanup.Session
+	indexed keys // where it stands in the indexes
 }
 
 // The trees from which it follows what is due. A session stands in those of its state, unless it is protected.

@@ -6,7 +6,8 @@
 // no time.
 //
 // The host adds sessions with [Store.Put], takes them away with [Store.Remove] and reports their activity with
-// [Store.AddActivity], where it would write to its own tables in a database. Nothing is kept when the process ends.
+// [Store.AddActivity], where it would write to its own tables in a database. Nothing is kept when the process ends;
+// until then the audit log stays in memory too, for as long as Policy.EventsKeep says.
 package memory
 
 import (
@@ -83,7 +84,20 @@ var errClosed = errors.New("memory store is closed")
 
 // lock takes the lock of a store that is open and a context that goes on.
 func (s *Store) lock(ctx context.Context) error {
-	return s.lockFresh(ctx, noTime)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.lockOpen()
+}
+
+// lockOpen takes the lock of a store that is open, for what never waits long.
+func (s *Store) lockOpen() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return errClosed
+	}
+	return nil
 }
 
 // refreshStep is the number of touched sessions that are indexed anew before others get the lock.

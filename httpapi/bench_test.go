@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/httpapi"
 	"github.com/sessioncleanup/sessioncleanup/memory"
 )
@@ -75,28 +75,22 @@ func BenchmarkStats(b *testing.B) {
 // BenchmarkView compares the first page of 50 of 1,000,000 sessions with the last full one.
 func BenchmarkView(b *testing.B) {
 	api := newHandler(b, millionSessions(b), httpapi.Options{})
-	page := func(query string) (next string) {
-		var p struct {
-			Sessions []struct{}
-			Next     string `json:"next_cursor"`
-		}
-		rec := get(b.Context(), api, http.MethodGet, "/view?"+query, "")
-		if err := json.Unmarshal(rec.Body.Bytes(), &p); err != nil || rec.Code != http.StatusOK || len(p.Sessions) == 0 {
-			b.Fatalf("%d %v: %.200s", rec.Code, err, rec.Body)
-		}
-		return p.Next
+	m, err := sessioncleanup.New(million(), sessioncleanup.Config{})
+	if err != nil {
+		b.Fatal(err)
 	}
-	for _, sort := range []string{"last_activity", "name"} {
+	for _, sort := range []sessioncleanup.Sort{sessioncleanup.SortLastActivity, sessioncleanup.SortName} {
 		next := ""
-		for range 999 { // to the last 1,000
-			next = page("limit=1000&sort=" + sort + "&cursor=" + url.QueryEscape(next))
+		for read := 0; read < 999_950; { // to the last 50
+			page, err := m.List(b.Context(), sessioncleanup.ListOptions{Sort: sort, Cursor: next, Limit: min(1000, 999_950-read)})
+			if err != nil {
+				b.Fatal(err)
+			}
+			read, next = read+len(page.Sessions), page.Next
 		}
-		for range 19 { // to the last 50
-			next = page("limit=50&sort=" + sort + "&cursor=" + url.QueryEscape(next))
-		}
-		for name, query := range map[string]string{"first": "", "deepest": "&cursor=" + url.QueryEscape(next)} {
-			b.Run(sort+"/"+name, func(b *testing.B) {
-				req := httptest.NewRequestWithContext(b.Context(), http.MethodGet, httpapi.DefaultPrefix+"/view?limit=50&sort="+sort+query, nil)
+		for _, page := range []struct{ name, query string }{{"first", ""}, {"deepest", "&cursor=" + url.QueryEscape(next)}} {
+			b.Run(string(sort)+"/"+page.name, func(b *testing.B) {
+				req := httptest.NewRequestWithContext(b.Context(), http.MethodGet, httpapi.DefaultPrefix+"/view?limit=50&sort="+string(sort)+page.query, nil)
 				for b.Loop() {
 					rec := httptest.NewRecorder()
 					api.ServeHTTP(rec, req)

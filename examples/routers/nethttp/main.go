@@ -1,0 +1,29 @@
+// Command nethttp mounts the handlers in a ServeMux of net/http.
+//
+//	go run ./nethttp
+//	curl -u ann: http://localhost:8080/api/session-cleanup/view
+package main
+
+import (
+	"log"
+	"net/http"
+
+	"github.com/sessioncleanup/sessioncleanup/examples/routers/internal/demo"
+	"github.com/sessioncleanup/sessioncleanup/httpapi"
+)
+
+func main() {
+	api, err := demo.API()
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(http.ListenAndServe("localhost:8080", routes(api)))
+}
+
+// routes is the router of a service, with the handlers in it.
+func routes(api http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) })
+	mux.Handle(httpapi.DefaultPrefix+"/", api)
+	return mux
+}

@@ -1,12 +1,19 @@
 package sqlite_test
 
 import (
+	"context"
 	"database/sql"
+	"fmt"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
+
+const day = 24 * time.Hour
 
 // openHost opens a database as an application does that knows nothing of the library.
 func openHost(t testing.TB, path string) *sql.DB {
@@ -17,6 +24,17 @@ func openHost(t testing.TB, path string) *sql.DB {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	return db
+}
+
+// newHost makes a database with tables of a host.
+func newHost(t testing.TB, statements ...string) (path string, host *sql.DB) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "app.db")
+	host = openHost(t, path)
+	for _, statement := range statements {
+		execute(t, host, statement)
+	}
+	return path, host
 }
 
 func open(t testing.TB, path string, c sqlite.Config) *sqlite.Store {
@@ -35,9 +53,23 @@ func open(t testing.TB, path string, c sqlite.Config) *sqlite.Store {
 
 func migrate(t testing.TB, store *sqlite.Store) {
 	t.Helper()
-	if err := store.Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
+	migrateWith(t, store, sessioncleanup.Policy{})
+}
+
+func migrateWith(t testing.TB, store *sqlite.Store, p sessioncleanup.Policy) {
+	t.Helper()
+	if err := store.Migrate(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// adopt makes a database with tables of a host and migrates it.
+func adopt(t testing.TB, statements ...string) (*sqlite.Store, *sql.DB) {
+	t.Helper()
+	path, host := newHost(t, statements...)
+	store := open(t, path, sqlite.Config{})
+	migrate(t, store)
+	return store, host
 }
 
 func execute(t testing.TB, db *sql.DB, statement string, args ...any) {
@@ -46,3 +78,108 @@ func execute(t testing.TB, db *sql.DB, statement string, args ...any) {
 		t.Fatalf("%s: %v", statement, err)
 	}
 }
+
+// lines runs a query and gives its rows as text, columns with a bar between them.
+func lines(t testing.TB, db *sql.DB, query string, args ...any) []string {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), query, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	defer func() { _ = rows.Close() }()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for rows.Next() {
+		dest := make([]any, len(columns))
+		for i := range dest {
+			dest[i] = new(any)
+		}
+		if err := rows.Scan(dest...); err != nil {
+			t.Fatal(err)
+		}
+		parts := make([]string, len(columns))
+		for i := range dest {
+			parts[i] = fmt.Sprint(*dest[i].(*any))
+		}
+		out = append(out, strings.Join(parts, "|"))
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return out
+}
+
+func line(t testing.TB, db *sql.DB, query string, args ...any) string {
+	t.Helper()
+	return strings.Join(lines(t, db, query, args...), "\n")
+}
+
+// dump is the schema of a database, and when asked for its rows too, as text.
+func dump(t testing.TB, db *sql.DB, rows bool) string {
+	t.Helper()
+	out := line(t, db, "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name")
+	if rows {
+		for _, table := range lines(t, db, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name") {
+			out += "\n" + table + ":\n" + line(t, db, fmt.Sprintf("SELECT * FROM %q", table))
+		}
+	}
+	return out
+}
+
+// get reads one session.
+func get(t testing.TB, store *sqlite.Store, id string) sessioncleanup.Session {
+	t.Helper()
+	page, err := store.List(t.Context(), sessioncleanup.Query{ID: id, Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(page.Sessions) != 1 {
+		t.Fatalf("there is no session %q", id)
+	}
+	return page.Sessions[0]
+}
+
+func clock(t testing.TB, store *sqlite.Store) time.Time {
+	t.Helper()
+	now, err := store.Now(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return now
+}
+
+// near reports whether a time lies within some seconds of another.
+func near(a, b time.Time) bool { return a.Sub(b).Abs() < 10*time.Second }
+
+// clean does a run with the guide's policy and gives what it changed.
+func clean(ctx context.Context, store *sqlite.Store) (deleted, deactivated []string, err error) {
+	now, err := store.Now(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	b := sessioncleanup.Batch{
+		Cause: sessioncleanup.Cause{Actor: "system", RunID: "run"}, Cutoffs: sessioncleanup.Policy{}.CutoffsAt(now), Limit: 50,
+	}
+	for _, phase := range []struct {
+		ids  *[]string
+		step func(context.Context, sessioncleanup.Batch) (sessioncleanup.Outcome, error)
+	}{{&deleted, store.DeleteDue}, {&deactivated, store.DeactivateDue}} {
+		for b.After = ""; ; {
+			out, err := phase.step(ctx, b)
+			if err != nil {
+				return deleted, deactivated, err
+			}
+			*phase.ids = append(*phase.ids, out.IDs...)
+			if b.After = out.Next; b.After == "" {
+				break
+			}
+		}
+	}
+	return deleted, deactivated, nil
+}
+
+// stamp is a time as the library writes it.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") }

@@ -22,9 +22,9 @@ var (
 	expiryNames   = []string{"expires_at", "expiry", "expires"}
 )
 
-// Inspect reads the database and proposes a Schema. The sessions are in a table "sessions", or else in the one table
-// whose name says so, or else in the one table with a column "active" or "is_active" that others refer to. Without any, it
-// proposes OwnSchema; with several, it fails with an ErrInvalid that lists them.
+// Inspect reads the database and proposes a Schema. The sessions are in the table that Config.Schema names, in a table
+// "sessions", or else in the one table name says so, or else in the one table with a column "active" or "is_active"
+// that others refer to. Without any, it proposes OwnSchema; with several, it fails with an ErrInvalid that lists them.
 //
 // Foreign keys to the sessions table make activity sources, and so does a column session_id; a foreign key from it to a
 // table with a name makes the owner, and so does a column owner_id, user_id and the like. Nothing is changed.
@@ -35,15 +35,15 @@ func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 		if err != nil {
 			return err
 		}
-		schema, err = c.propose()
+		schema, err = c.propose(s.given.Table)
 		return err
 	})
 	return schema, err
 }
 
-// propose makes a schema of what the catalog tells.
-func (c *catalog) propose() (sessioncleanup.Schema, error) {
-	t, err := c.sessionsTable()
+// propose makes a schema of what the catalog tells, for a table unless its name is empty.
+func (c *catalog) propose(name string) (sessioncleanup.Schema, error) {
+	t, err := c.sessionsTable(name)
 	if err != nil {
 		return sessioncleanup.Schema{}, err
 	}
@@ -74,9 +74,15 @@ func (c *catalog) propose() (sessioncleanup.Schema, error) {
 }
 
 // sessionsTable finds the table of the sessions, or nil.
-func (c *catalog) sessionsTable() (*table, error) {
-	if t := c.find("sessions"); t != nil {
-		return t, nil
+func (c *catalog) sessionsTable(name string) (*table, error) {
+	if name != "" && c.find(name) != nil {
+		return c.mustFind("schema.table", name)
+	}
+	if name != "" && name != sessioncleanup.OwnSchema().Table {
+		return nil, invalidf("schema.table is %q: there is no such table", name)
+	}
+	if c.find("sessions") != nil {
+		return c.mustFind("table", "sessions")
 	}
 	var named, used []*table
 	for _, t := range c.hosts() {

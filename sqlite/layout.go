@@ -97,9 +97,10 @@ func (l *layout) qualifiedBy(table string) sqlfile.Names {
 		"created_at_time": timeOf(table, s.CreatedAt),
 		"updated_at_time": timeOf(table, s.UpdatedAt),
 	}
-	n["key"], n["listed_key"] = n["id_text"], n["listed_id"]
+	n["key"], n["key_out"], n["listed_key"] = n["id"], n["id_text"], n["listed_id"]
 	if l.adopted.RowID != "" {
-		n["key"], n["listed_key"] = qualified(table, l.adopted.RowID), "value"
+		n["key"] = qualified(table, l.adopted.RowID)
+		n["key_out"], n["listed_key"] = n["key"], "value"
 	}
 	n["owner_text"] = "''"
 	n["owner_name"] = "''"

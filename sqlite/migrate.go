@@ -140,7 +140,7 @@ func (s *Store) planned(ctx context.Context, w *work, p sessioncleanup.Policy) (
 	if !s.given.IsZero() {
 		out.want.schema = s.given
 	} else if !installed {
-		if out.want.schema, err = c.propose(); err != nil {
+		if out.want.schema, err = c.propose(""); err != nil {
 			return plan{}, err
 		}
 	}

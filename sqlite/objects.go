@@ -83,13 +83,11 @@ func (l *layout) view(c *catalog) string {
 			fmt.Fprintf(&columns, ",\n       %s AS %s", expression, sqlfile.Column(name))
 		}
 	}
-	if s.Owners != nil {
+	if s.Owner != "" {
 		add(strings.TrimSuffix(s.Owner, "_id")+"_name", filled("view_owner_name", n))
 	}
 	add("hours_inactive", filled("view_hours_inactive", n))
-	if s.CreatedAt != "" {
-		add("days_old", filled("view_days_old", n))
-	}
+	add("days_old", filled("view_days_old", n))
 	add("cleanup_status", filled("view_cleanup_status", n))
 	add("status", n["view_status"])
 	for _, source := range s.Sources {

@@ -10,11 +10,11 @@ SELECT "{place}"
  LIMIT 1 OFFSET :size - 1
 
 -- name: last_window
-SELECT json_group_array("{key}") FROM "{sessions}" INDEXED BY "{index}" WHERE "{due}" AND "{place}" > :from AND "{id}" IS NOT NULL
+SELECT json_group_array("{key_out}") FROM "{sessions}" INDEXED BY "{index}" WHERE "{due}" AND "{place}" > :from AND "{id}" IS NOT NULL
 
 -- name: window
 -- Of two upper bounds SQLite may take the wrong one. The plus in front of the place leaves it this one.
-SELECT json_group_array("{key}")
+SELECT json_group_array("{key_out}")
   FROM "{sessions}" INDEXED BY "{index}"
  WHERE "{still_due}" AND "{place}" > :from AND "{place}" <= :to AND "{id}" IS NOT NULL
 

@@ -1,0 +1,220 @@
+package sqlite_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// sessionsLastUsed inserts sessions that were last used some time ago.
+const insertUsed = "INSERT INTO sessions (id, streamer_id, name, active, last_activity, expires_at, auto_cleanup) VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+func TestActivityTouchesItsSession(t *testing.T) {
+	t.Parallel()
+	store, host := adopt(t, hostTables)
+	old := time.Now().Add(-2 * day)
+	for id := range 5 {
+		execute(t, host, insertUsed, id+1, nil, "room", id != 4, stamp(old), nil, 1)
+	}
+	touched := func() (ids []string) {
+		t.Helper()
+		for _, id := range []string{"1", "2", "3", "4", "5"} {
+			if near(get(t, store, id).LastActivity, time.Now()) {
+				ids = append(ids, id)
+			}
+		}
+		execute(t, host, "UPDATE sessions SET last_activity = ?", stamp(old))
+		return ids
+	}
+	for _, c := range []struct {
+		what, statement string
+		want            []string
+	}{
+		{"a row", "INSERT INTO propositions (id, session_id) VALUES (10, 1)", []string{"1"}},
+		{"several rows", "INSERT INTO propositions (id, session_id) VALUES (11, 1), (12, 2), (13, 2)", []string{"1", "2"}},
+		{"a change", "UPDATE propositions SET song = 'x' WHERE id = 12", []string{"2"}},
+		{"a row that moves", "UPDATE propositions SET session_id = 3 WHERE id = 12", []string{"2", "3"}},
+		{"a row of an inactive session", "INSERT INTO propositions (id, session_id) VALUES (14, 5)", []string{"5"}},
+		{"an upsert", "INSERT INTO propositions (id, session_id) VALUES (10, 1) ON CONFLICT (id) DO UPDATE SET song = 'y'", []string{"1"}},
+		{"a replacement", "INSERT OR REPLACE INTO propositions (id, session_id) VALUES (10, 4)", []string{"4"}},
+		{"a row that goes", "DELETE FROM propositions WHERE id = 10", nil},
+		{"a session that goes with its rows", "DELETE FROM sessions WHERE id = 2", nil},
+	} {
+		if c.statement == "DELETE FROM sessions WHERE id = 2" {
+			execute(t, host, c.statement)
+			execute(t, host, insertUsed, 2, nil, "again", 1, stamp(old), nil, 1)
+		} else {
+			execute(t, host, c.statement)
+		}
+		if got := touched(); !cmp.Equal(got, c.want) {
+			t.Errorf("%s touched %v, want %v", c.what, got, c.want)
+		}
+	}
+	if s := get(t, store, "5"); s.Active {
+		t.Error("activity made an inactive session active though the policy does not say so")
+	}
+}
+
+func TestActivityOfADeletedSessionWithoutCascadeTouchesNothing(t *testing.T) {
+	t.Parallel()
+	store, host := adopt(t, `
+		CREATE TABLE sessions (id TEXT PRIMARY KEY);
+		CREATE TABLE notes (id INTEGER PRIMARY KEY, session_id TEXT REFERENCES sessions (id) ON DELETE SET NULL);
+		INSERT INTO sessions VALUES ('a'), ('b');
+		INSERT INTO notes (session_id) VALUES ('a'), ('b'), (NULL)`)
+	old := stamp(time.Now().Add(-90 * day))
+	execute(t, host, "UPDATE sessions SET active = 0, last_activity = ?", old)
+	if _, err := store.Delete(t.Context(), sessioncleanup.Target{ID: "a"}, sessioncleanup.Cause{Actor: "system"}); err != nil {
+		t.Fatal(err)
+	}
+	if deleted, _, err := clean(t.Context(), store); err != nil || !cmp.Equal(deleted, []string{"b"}) {
+		t.Errorf("deleted %v: %v", deleted, err)
+	}
+	if got := line(t, host, "SELECT count(*), count(session_id) FROM notes"); got != "3|0" {
+		t.Errorf("notes and those with a session: %s", got)
+	}
+}
+
+func TestActivityIsWrittenOncePerTouchInterval(t *testing.T) {
+	t.Parallel()
+	store, host := adopt(t, hostTables)
+	migrateWith(t, store, sessioncleanup.Policy{TouchInterval: time.Hour})
+	within, before := time.Now().Add(-50*time.Minute).UTC().Truncate(time.Millisecond), time.Now().Add(-70*time.Minute)
+	execute(t, host, insertUsed, 1, nil, "within", 1, stamp(within), nil, 1)
+	execute(t, host, insertUsed, 2, nil, "before", 1, stamp(before), nil, 1)
+	execute(t, host, "INSERT INTO propositions (session_id) VALUES (1), (2)")
+	if got := get(t, store, "1").LastActivity; !got.Equal(within) {
+		t.Errorf("a session touched 50 minutes ago was written: %s, was %s", got, within)
+	}
+	if got := get(t, store, "2").LastActivity; !near(got, time.Now()) {
+		t.Errorf("a session touched 70 minutes ago was not written: %s", got)
+	}
+	// The row is the policy: whoever changes it in SQL changes what the triggers do.
+	execute(t, host, "UPDATE sessioncleanup_settings SET touch_interval_seconds = 60")
+	execute(t, host, "INSERT INTO propositions (session_id) VALUES (1)")
+	if got := get(t, store, "1").LastActivity; !near(got, time.Now()) {
+		t.Errorf("with a shorter interval it was not written: %s", got)
+	}
+}
+
+func TestActivityReactivatesWhereThePolicySaysSo(t *testing.T) {
+	t.Parallel()
+	store, host := adopt(t, hostTables, "INSERT INTO users VALUES (7, 'ann')")
+	migrateWith(t, store, sessioncleanup.Policy{ReactivateOnActivity: sessioncleanup.On})
+	used, past, future := stamp(time.Now().Add(-time.Second)), stamp(time.Now().Add(-time.Hour)), stamp(time.Now().Add(time.Hour))
+	execute(t, host, insertUsed, 1, 7, "within the interval, expired", 0, used, past, 1)
+	execute(t, host, insertUsed, 2, nil, "expires later", 0, past, future, 1)
+	execute(t, host, insertUsed, 3, nil, "protected", 0, past, nil, 0)
+	execute(t, host, insertUsed, 4, nil, "active, expired", 1, past, past, 1)
+	execute(t, host, "INSERT INTO propositions (session_id) VALUES (1), (2), (3), (4), (1)")
+	if s := get(t, store, "1"); !s.Active || !s.ExpiresAt.IsZero() || !near(s.LastActivity, time.Now()) {
+		t.Errorf("expired: %+v", s)
+	}
+	if s := get(t, store, "2"); !s.Active || s.ExpiresAt.IsZero() {
+		t.Errorf("expires later: %+v", s)
+	}
+	if s := get(t, store, "3"); s.Active || !near(s.LastActivity, time.Now()) {
+		t.Errorf("protected: %+v", s)
+	}
+	if s := get(t, store, "4"); !s.Active || s.ExpiresAt.IsZero() {
+		t.Errorf("active and expired: %+v", s)
+	}
+	events, err := store.Events(t.Context(), sessioncleanup.EventQuery{Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []sessioncleanup.SessionRef
+	for _, e := range events {
+		if e.Action != sessioncleanup.ActionReactivated || e.Actor != "system" || e.Reason != "activity" || !near(e.At, time.Now()) {
+			t.Errorf("event %+v", e)
+		}
+		got = append(got, e.Sessions...)
+	}
+	want := []sessioncleanup.SessionRef{{ID: "2", Name: "expires later"}, {ID: "1", OwnerID: "7", Name: "within the interval, expired"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+func TestAHostThatKnowsNothingOfTheColumnsGetsThemFilled(t *testing.T) {
+	t.Parallel()
+	store, host := adopt(t, hostTables)
+	migrateWith(t, store, sessioncleanup.Policy{AutoCleanupDefault: sessioncleanup.Off})
+	execute(t, host, "INSERT INTO sessions (id, name) VALUES (1, 'plain'), (2, 'plain')")
+	execute(t, host, "INSERT INTO sessions (id, auto_cleanup) VALUES (3, 1)")
+	execute(t, host, "INSERT INTO sessions (id, last_activity) VALUES (4, '2020-01-01')")
+	for id, auto := range map[string]bool{"1": false, "2": false, "3": true, "4": false} {
+		s := get(t, store, id)
+		if s.AutoCleanup != auto || !s.Active || near(s.LastActivity, time.Now()) != (id != "4") {
+			t.Errorf("session %s: %+v", id, s)
+		}
+	}
+}
+
+func TestIDsOfEveryTypeAreFound(t *testing.T) {
+	t.Parallel()
+	for declared, ids := range map[string][2]string{
+		"INTEGER PRIMARY KEY":           {"1", "20"},
+		"BIGINT UNIQUE NOT NULL":        {"-5", "9223372036854775807"},
+		"TEXT PRIMARY KEY":              {"001", "1"},
+		"VARCHAR(36) PRIMARY KEY":       {"it's", `"é"`},
+		"UUID PRIMARY KEY":              {"123e4567-e89b-12d3-a456-426614174000", "7"},
+		"BLOB PRIMARY KEY":              {"00ff", "0102030405060708090a0b0c0d0e0f10"},
+		"PRIMARY KEY":                   {"a", "b"},
+		"TEXT COLLATE NOCASE UNIQUE":    {"A", "b"},
+		"TEXT PRIMARY KEY) WITHOUT":     {"x", "y"},
+		"INTEGER PRIMARY KEY) WITHOUT":  {"3", "11"},
+		"BLOB PRIMARY KEY) WITHOUT":     {"aa", "bb"},
+		"INTEGER PRIMARY KEY, rowid x)": {"2", "1"},
+	} {
+		t.Run(declared, func(t *testing.T) {
+			t.Parallel()
+			table := "CREATE TABLE sessions (id " + declared
+			switch {
+			case table[len(table)-8:] == " WITHOUT":
+				table += " ROWID"
+			case table[len(table)-1] != ')':
+				table += ")"
+			}
+			store, host := adopt(t, table, "CREATE TABLE notes (session_id)")
+			old := stamp(time.Now().Add(-90 * day))
+			blob := declared[:4] == "BLOB"
+			for _, id := range ids {
+				value := "?1"
+				if blob {
+					value = "unhex(?1)"
+				}
+				execute(t, host, "INSERT INTO sessions (id, last_activity) VALUES ("+value+", ?2)", id, old)
+			}
+			migrate(t, store)
+			for _, id := range ids {
+				if s := get(t, store, id); s.ID != id {
+					t.Errorf("asked for %q, got %q", id, s.ID)
+				}
+			}
+			if n, err := store.Touch(t.Context(), sessioncleanup.Touch{IDs: append(ids[:1:1], "nobody", " ", "zz")}); n != 1 || err != nil {
+				t.Errorf("touched %d: %v", n, err)
+			}
+			execute(t, host, "INSERT INTO notes SELECT id FROM sessions")
+			if _, deactivated, err := clean(t.Context(), store); err != nil || len(deactivated) != 0 {
+				t.Errorf("after activity, a run deactivated %v: %v", deactivated, err)
+			}
+			execute(t, host, "UPDATE sessions SET last_activity = ?", old)
+			if _, deactivated, err := clean(t.Context(), store); err != nil || len(deactivated) != 2 {
+				t.Errorf("a run deactivated %v: %v", deactivated, err)
+			}
+			if deleted, _, err := clean(t.Context(), store); err != nil || len(deleted) != 2 {
+				t.Errorf("a run deleted %v: %v", deleted, err)
+			}
+			for _, id := range ids {
+				events, err := store.Events(t.Context(), sessioncleanup.EventQuery{SessionID: id, Limit: 10})
+				if err != nil || len(events) != 2 || len(events[0].Sessions) != 1 {
+					t.Errorf("events of %q: %+v, %v", id, events, err)
+				}
+			}
+		})
+	}
+}

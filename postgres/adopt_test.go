@@ -51,7 +51,7 @@ func dump(t testing.TB, url string) string {
 			              (SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = attrelid AND adnum = attnum)) AS line
 			  FROM pg_attribute JOIN pg_class ON oid = attrelid WHERE attnum > 0 AND NOT attisdropped AND relnamespace::regnamespace::text NOT LIKE 'pg\_%' AND relnamespace <> 'information_schema'::regnamespace
 			UNION ALL SELECT format('relation %s %s %s', oid::regclass, relkind, reloptions) FROM pg_class WHERE relnamespace::regnamespace::text NOT LIKE 'pg\_%' AND relnamespace <> 'information_schema'::regnamespace
-			UNION ALL SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid > 16383
+			UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname NOT LIKE 'pg\_%'
 			UNION ALL SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE oid > 16383
 			UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
 			UNION ALL SELECT pg_get_functiondef(oid) FROM pg_proc WHERE oid > 16383

@@ -107,22 +107,16 @@ const refreshStep = 1000
 // earlier activity that has since become another. After very many touches the lock is let go in between, so that
 // those who touch never wait for all of it.
 func (s *Store) lockFresh(ctx context.Context, before moment) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	for steps := len(s.stale) / refreshStep; steps > 0 && s.refresh(before, refreshStep); steps-- {
 		s.mu.Unlock()
-		if err := ctx.Err(); err != nil {
+		if err := s.lock(ctx); err != nil {
 			return err
 		}
-		s.mu.Lock()
 	}
 	s.refresh(before, math.MaxInt)
-	if s.closed {
-		s.mu.Unlock()
-		return errClosed
-	}
 	return nil
 }
 

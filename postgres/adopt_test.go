@@ -46,7 +46,7 @@ func dump(t testing.TB, url string) string {
 		return restrictLine.ReplaceAllString(string(out), "")
 	}
 	return value[string](t, connect(t, url), `
-		SELECT string_agg(line, E'\n' ORDER BY line) FROM (
+		SELECT coalesce(string_agg(line, E'\n' ORDER BY line), '') FROM (
 			SELECT format('column %s.%s %s %s %s', attrelid::regclass, attname, format_type(atttypid, atttypmod), attnotnull,
 			              (SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = attrelid AND adnum = attnum)) AS line
 			  FROM pg_attribute JOIN pg_class ON oid = attrelid WHERE attnum > 0 AND NOT attisdropped AND relnamespace::regnamespace::text NOT LIKE 'pg\_%' AND relnamespace <> 'information_schema'::regnamespace

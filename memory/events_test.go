@@ -2,6 +2,7 @@ package memory
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,4 +136,19 @@ func TestRecordFillsInAndForgets(t *testing.T) {
 		}
 		expect(t, "left", left, []int64{last.ID, 5, 2, 1})
 	})
+}
+
+// Events reads the log without the lock, while another call may forget some of it.
+func TestForgettingLeavesALogThatIsBeingReadAsItIs(t *testing.T) {
+	t.Parallel()
+	s := someHistory(t)
+	reading := s.log.events
+	before := slices.Clone(reading)
+	if _, err := s.Record(t.Context(), sessioncleanup.Record{ForgetBefore: time.Now().Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(reading, before) {
+		t.Error("the log that is being read has changed")
+	}
+	expect(t, "events left", len(s.log.events), 1)
 }

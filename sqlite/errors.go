@@ -79,7 +79,8 @@ func (s *Store) cannotOpen(err error) error {
 	}
 	f, openErr := os.Open(s.path)
 	if openErr == nil {
-		return fmt.Errorf("%w: the file cannot be opened: %w", sessioncleanup.ErrUnavailable, errors.Join(err, f.Close()))
+		return fmt.Errorf("%w: the file cannot be opened: its write-ahead log needs a folder that can be written: %w",
+			sessioncleanup.ErrInvalid, errors.Join(err, f.Close()))
 	}
 	return fmt.Errorf("%w: the file cannot be opened: %w", sessioncleanup.ErrInvalid, openErr)
 }

@@ -183,3 +183,5 @@ func clean(ctx context.Context, store *sqlite.Store) (deleted, deactivated []str
 
 // stamp is a time as the library writes it.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") }
+
+func configOf(s sessioncleanup.Schema) sqlite.Config { return sqlite.Config{Schema: s} }

@@ -1,0 +1,103 @@
+package sqlite_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// TestTheViewAgreesWithCutoffs compares the view with the rules in Go on random sessions, policy by policy.
+func TestTheViewAgreesWithCutoffs(t *testing.T) {
+	t.Parallel()
+	store, host := adopt(t, hostTables)
+	random := rand.New(rand.NewPCG(1, 2))
+	// Moments stay some seconds away from those at which a status changes, because the clock goes on.
+	moment := func(around ...time.Duration) string {
+		d := around[random.IntN(len(around))]
+		return stamp(time.Now().Add(-d + time.Duration(20+random.IntN(1000))*time.Second*time.Duration(1-2*random.IntN(2))))
+	}
+	for id := 1; id <= 500; id++ {
+		var expires any
+		if random.IntN(2) == 0 {
+			expires = moment(0, -day, 12*time.Hour, 7*day, 30*day, 31*day)
+		}
+		execute(t, host, insertUsed, id, nil, "room", random.IntN(2), moment(0, time.Hour, 12*time.Hour, day, 7*day, 30*day, 60*day), expires, random.IntN(8) > 0)
+	}
+	execute(t, host, "UPDATE sessions SET last_activity = 'never' WHERE id IN (100, 101, 102)")
+	execute(t, host, "UPDATE sessions SET expires_at = 'whenever' WHERE id IN (102, 103, 104)")
+	words := map[sessioncleanup.Status]string{sessioncleanup.StatusToDeactivate: "À désactiver", sessioncleanup.StatusToDelete: "À supprimer"}
+	for _, p := range []sessioncleanup.Policy{
+		{}, {InactiveAfter: 12 * time.Hour, DeleteAfter: 7 * day}, {InactiveAfter: sessioncleanup.Never},
+		{DeleteAfter: sessioncleanup.Never, TouchInterval: time.Hour}, {InactiveAfter: sessioncleanup.Never, DeleteAfter: sessioncleanup.Never},
+	} {
+		migrateWith(t, store, p)
+		cut := p.CutoffsAt(clock(t, store))
+		page, err := store.List(t.Context(), sessioncleanup.Query{Limit: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, seen := map[string]string{}, map[sessioncleanup.Status]bool{}
+		for _, s := range page.Sessions {
+			status := cut.Status(s)
+			seen[status] = true
+			word, ok := words[status]
+			if !ok {
+				word = "Actif"
+			}
+			want[s.ID] = fmt.Sprintf("%s|%s|%s", s.ID, status, word)
+		}
+		got := map[string]string{}
+		for _, row := range lines(t, host, "SELECT id, status, cleanup_status FROM sessions_cleanup_view") {
+			id, _, _ := strings.Cut(row, "|")
+			got[id] = row
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("policy %+v (-Go +view):\n%s", p, diff)
+		}
+		if len(seen) < 3 {
+			t.Errorf("policy %+v: only the statuses %v came up", p, seen)
+		}
+	}
+}
+
+func TestTheViewShowsOwnersActivityAndAge(t *testing.T) {
+	t.Parallel()
+	_, host := adopt(t, hostTables, `
+		INSERT INTO users VALUES (1, 'ann');
+		INSERT INTO sessions (id, streamer_id, name, created_at) VALUES (1, 1, 'one', datetime('now', '-36 hours')), (2, NULL, 'two', NULL);
+		INSERT INTO propositions (session_id, created_at) VALUES (1, datetime('now', '-3 hours')), (1, datetime('now', '-90 minutes'))`)
+	want := []string{"1|ann|one|1.5|1.5|Actif|active|2", "2|<nil>|two|0|<nil>|Actif|active|0"}
+	got := lines(t, host, "SELECT id, streamer_name, name, hours_inactive, days_old, cleanup_status, status, total_propositions FROM sessions_cleanup_view ORDER BY id")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the view (-want +got):\n%s", diff)
+	}
+	if got := line(t, host, "SELECT group_concat(name, ' ') FROM pragma_table_info('sessions_cleanup_view')"); got !=
+		"id streamer_id name code active created_at updated_at last_activity expires_at auto_cleanup streamer_name hours_inactive days_old cleanup_status status total_propositions" {
+		t.Errorf("columns of the view: %s", got)
+	}
+	// A column that the host adds shows up, and one that it drops goes.
+	execute(t, host, "ALTER TABLE sessions ADD COLUMN mood TEXT DEFAULT 'good'")
+	execute(t, host, "ALTER TABLE sessions DROP COLUMN mood")
+	if got := line(t, host, "SELECT count(*) FROM sessions_cleanup_view WHERE cleanup_status != 'Actif'"); got != "0" {
+		t.Errorf("%s sessions are candidates", got)
+	}
+}
+
+func TestTwoSourcesInOneTableAreCountedTogether(t *testing.T) {
+	t.Parallel()
+	path, host := newHost(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY)", "CREATE TABLE moves (from_id INTEGER, to_id INTEGER)", "INSERT INTO sessions VALUES (1), (2)")
+	store := open(t, path, configOf(sessioncleanup.Schema{Sources: []sessioncleanup.Source{{Table: "moves", Session: "from_id"}, {Table: "moves", Session: "to_id"}}}))
+	migrate(t, store)
+	old := stamp(time.Now().Add(-time.Hour))
+	execute(t, host, "UPDATE sessions SET last_activity = ?", old)
+	execute(t, host, "INSERT INTO moves VALUES (1, 2), (2, 2)")
+	if got := lines(t, host, "SELECT id, total_moves, hours_inactive FROM sessions_cleanup_view ORDER BY id"); !cmp.Equal(got, []string{"1|1|0", "2|3|0"}) {
+		t.Errorf("the view: %v", got)
+	}
+}

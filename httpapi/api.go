@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -42,9 +43,9 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h["X-Content-Type-Options"] = noSniff
 	h["Vary"] = varyOn
 	c := &call{api: a, w: w, r: r, lang: languageOf(r.Header["Accept-Language"])}
-	defer c.recovered()
+	defer c.recovered() //nolint:contextcheck // a call holds its request's context
 	if err := c.serve(); err != nil {
-		c.fail(err)
+		c.fail(err) //nolint:contextcheck // a call holds its request's context
 	}
 }
 
@@ -121,7 +122,7 @@ func (c *call) recovered() {
 	switch {
 	case v == nil:
 		return
-	case v == http.ErrAbortHandler || c.started: // the client must not take what it got for the whole answer
+	case aborts(v) || c.started: // the client must not take what it got for the whole answer
 		c.logPanic(v)
 		panic(http.ErrAbortHandler)
 	}
@@ -129,8 +130,14 @@ func (c *call) recovered() {
 	c.fail(&fault{problem: internal})
 }
 
+// aborts reports whether a panic only ends the answer.
+func aborts(v any) bool {
+	err, ok := v.(error)
+	return ok && errors.Is(err, http.ErrAbortHandler)
+}
+
 func (c *call) logPanic(v any) {
-	if v != http.ErrAbortHandler {
+	if !aborts(v) {
 		c.Logger.ErrorContext(c.r.Context(), "request panicked", "method", c.r.Method, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	}
 }

@@ -247,9 +247,13 @@ func TestStreamsOverTheNetworkLeaveNothingBehind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = res.Body.Close() }()
 		streams = append(streams, res.Body)
 	}
+	defer func() {
+		for _, s := range streams {
+			_ = s.Close()
+		}
+	}()
 	lines := bufio.NewScanner(streams[0])
 	lines.Buffer(nil, 1<<20)
 	waitFor := func(line string) {
@@ -285,16 +289,20 @@ func TestAClientThatReadsNothingHoldsNoMemory(t *testing.T) {
 	server := httptest.NewServer(h)
 	defer server.Close()
 	var conns []net.Conn
+	defer func() { // before the server, which waits for them
+		for _, c := range conns {
+			_ = c.Close()
+		}
+	}()
 	for range 50 {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = conn.Close() }()
+		conns = append(conns, conn)
 		if _, err := io.WriteString(conn, "GET "+httpapi.DefaultPrefix+"/live HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
-		conns = append(conns, conn)
 	}
 	heap := func() uint64 {
 		var m runtime.MemStats

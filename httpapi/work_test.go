@@ -101,8 +101,8 @@ func TestStatisticsAreComputedOncePerIntervalForAnyNumberOfCallers(t *testing.T)
 			first, leave := context.WithCancel(t.Context())
 			for i := range 200 {
 				callers.Go(func() {
-					ctx := t.Context()
-					if i == 0 { // whoever computes may leave: the others get it all the same
+					ctx := t.Context() //nolint:contextcheck // each caller has a context of its own
+					if i == 0 {        // whoever computes may leave: the others get it all the same
 						ctx = first
 					}
 					if rec := get(ctx, h, http.MethodGet, "/stats", ""); rec.Code != http.StatusOK && i > 0 {

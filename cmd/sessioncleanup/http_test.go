@@ -83,7 +83,7 @@ func TestServeAnswersHTTPToThoseWhoBearATokenAndEndsInOrder(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer func() { _ = res.Body.Close() }()
+				t.Cleanup(func() { _ = res.Body.Close() })
 				if res.StatusCode != want {
 					t.Errorf("GET %s with %q: %d, want %d", target[0], target[1], res.StatusCode, want)
 				}

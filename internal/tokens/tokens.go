@@ -24,7 +24,7 @@ const (
 	largest = 1 << 20
 )
 
-// ErrUnknown: the request bears no token, or one that is not in the file.
+// ErrUnknown says that the request bears no token, or one that is not in the file.
 var ErrUnknown = errors.New("no known bearer token")
 
 // Tokens are bearer tokens and whom they stand for. They are kept as SHA-256 sums only.

@@ -12,9 +12,6 @@ const (
 	RoleViewer Role = "viewer" // nothing
 )
 
-// roleSystem is the role of the service itself, which is what New gives.
-const roleSystem Role = "system"
-
 // Principal is somebody who asks for something.
 type Principal struct {
 	Role Role
@@ -31,31 +28,47 @@ func (p Principal) Actor() string {
 	return string(p.Role) + ":" + p.ID
 }
 
+// system is the actor of what the service itself does, with the Manager that New gives. It is no role: a Principal
+// that claims it may do nothing.
+const system = "system"
+
 // As gives the same operations limited to what the principal may do. Somebody else's session is ErrNotFound for
-// an owner, like one that does not exist; what a role does not allow at all is ErrForbidden.
+// an owner, like one that does not exist; what a role does not allow at all is ErrForbidden. Limits only ever become
+// tighter: a Manager that is limited to an owner or a viewer stays as it is.
 func (m *Manager) As(p Principal) *Manager {
 	limited := *m
-	limited.who = p
+	if m.unlimited() {
+		limited.who, limited.limited = p, true
+	}
 	return &limited
 }
 
+// actor names who acts in events and logs.
+func (m *Manager) actor() string {
+	if !m.limited {
+		return system
+	}
+	return m.who.Actor()
+}
+
+// unlimited reports whether the Manager may do everything.
+func (m *Manager) unlimited() bool { return !m.limited || m.who.Role == RoleAdmin }
+
 // allowAll permits operations that concern all sessions at once.
 func (m *Manager) allowAll(operation string) error {
-	switch m.who.Role {
-	case roleSystem, RoleAdmin:
+	if m.unlimited() {
 		return nil
-	default:
-		return m.forbidden(operation)
 	}
+	return m.forbidden(operation)
 }
 
 // scope permits operations on some sessions and gives the owner whose sessions they are limited to, or "" for
 // all. asked is the owner that the caller wants to see, or "".
 func (m *Manager) scope(operation, asked string) (string, error) {
-	switch m.who.Role {
-	case roleSystem, RoleAdmin:
+	switch {
+	case m.unlimited():
 		return asked, nil
-	case RoleOwner:
+	case m.who.Role == RoleOwner:
 		// Without an ID the filter would be empty, and an empty filter means everybody's sessions.
 		if m.who.ID == "" || asked != "" && asked != m.who.ID {
 			return "", m.forbidden(operation)

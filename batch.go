@@ -37,7 +37,7 @@ func (r *run) sweep(ctx context.Context, p phase) error {
 				continue
 			}
 			r.fail(ctx, p, bad)
-			out = Outcome{Next: bad.Next}
+			out, took = Outcome{Next: bad.Next}, 0
 		} else if err != nil {
 			return err
 		}
@@ -66,25 +66,39 @@ func (r *run) sized(n int) int {
 
 // done adds a committed batch to the result and charges it to the rate.
 func (r *run) done(ctx context.Context, p phase, out Outcome, took time.Duration) {
-	*p.count += len(out.IDs)
-	r.result.Batches++
-	r.result.LongestBatch = max(r.result.LongestBatch, took)
-	if r.policy.Rate > 0 {
-		from := r.charged
-		if now := time.Now(); from.Before(now) {
-			from = now
-		}
-		r.charged = from.Add(time.Duration(float64(len(out.IDs)) / r.policy.Rate * float64(time.Second)))
-	}
-	log := r.m.log
-	log.InfoContext(ctx, "sessions "+string(p.action), "run_id", r.cause.RunID, "actor", r.cause.Actor, "count", len(out.IDs), "duration", took)
-	if log.Enabled(ctx, slog.LevelDebug) {
-		for _, id := range out.IDs {
-			log.DebugContext(ctx, "session "+string(p.action), "run_id", r.cause.RunID, "session_id", id, "actor", r.cause.Actor)
-		}
+	if len(out.IDs) > 0 {
+		*p.count += len(out.IDs)
+		r.result.Batches++
+		r.result.LongestBatch = max(r.result.LongestBatch, took)
+		r.charge(len(out.IDs))
+		r.logBatch(ctx, p, out.IDs, took)
 	}
 	if r.opts.Progress != nil {
 		r.opts.Progress(Progress{Action: p.action, Done: r.result.Deleted + r.result.Deactivated, Total: r.result.Due, Elapsed: time.Since(r.started)})
+	}
+}
+
+// charge uses up the rate.
+func (r *run) charge(sessions int) {
+	if r.policy.Rate <= 0 {
+		return
+	}
+	from := r.charged
+	if now := time.Now(); from.Before(now) {
+		from = now
+	}
+	seconds := min(float64(sessions)/r.policy.Rate, maxThreshold.Seconds()) // what a Duration can hold
+	r.charged = from.Add(time.Duration(seconds * float64(time.Second)))
+}
+
+// logBatch logs a batch, and each of its sessions where somebody wants to know.
+func (r *run) logBatch(ctx context.Context, p phase, ids []string, took time.Duration) {
+	log := r.m.log.With("run_id", r.cause.RunID, "actor", r.cause.Actor)
+	log.InfoContext(ctx, "sessions "+string(p.action), "count", len(ids), "duration", took)
+	if log.Enabled(ctx, slog.LevelDebug) {
+		for _, id := range ids {
+			log.DebugContext(ctx, "session "+string(p.action), "session_id", id)
+		}
 	}
 }
 
@@ -107,8 +121,10 @@ func (r *run) try(ctx context.Context, p phase, b Batch) (Outcome, error) {
 	defer stop()
 	return retry(ctx, func() (Outcome, error) {
 		out, err := p.step(batchCtx, b)
+		if _, rolledBack := errors.AsType[*BatchError](err); err != nil && !rolledBack {
+			r.inDoubt = true // a connection may break during a commit
+		}
 		if errors.Is(err, ErrUnavailable) {
-			r.inDoubt = true
 			r.m.log.WarnContext(ctx, "batch will be tried again", "run_id", b.Cause.RunID, "error", err)
 		}
 		return out, err
@@ -156,6 +172,8 @@ func (r *run) acquire(ctx context.Context) error {
 }
 
 func (r *run) release(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
 	_, err := r.m.store.Lease(ctx, LeaseRequest{Name: r.lease.Name, Holder: r.lease.Holder})
 	return err
 }

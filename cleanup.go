@@ -68,6 +68,9 @@ const (
 	cleanupName = "cleanup"     // of the lease that lets one run work at a time
 )
 
+// errPanic is what a run is recorded with that a panic ended.
+var errPanic = errors.New("a panic ended the run")
+
 // Cleanup does what is due: it deletes, then deactivates, in batches, and writes an event for each batch and one
 // for the run. One run works at a time on a store: ErrLeaseHeld says that another is at it.
 //
@@ -120,14 +123,14 @@ type run struct {
 	renewed time.Time // when the lease was last taken or renewed
 	started time.Time
 	charged time.Time // until when the rate is used up
-	inDoubt bool      // a batch was retried whose first try may have been committed
+	inDoubt bool      // a batch failed that may have been committed all the same
 	result  Result
 }
 
 // simulate fills the result with what execute would do.
 func (r *run) simulate(ctx context.Context) error {
 	var err error
-	if r.result.Cutoffs, err = r.m.cutoffs(ctx, r.policy); err != nil {
+	if r.result.Cutoffs, err = r.cutoffs(ctx); err != nil {
 		return err
 	}
 	for _, phase := range r.phases() {
@@ -146,7 +149,7 @@ func (r *run) simulate(ctx context.Context) error {
 			return err
 		}
 	}
-	r.m.log.InfoContext(ctx, "cleanup simulated", "actor", r.m.who.Actor(),
+	r.m.log.InfoContext(ctx, "cleanup simulated", "actor", r.m.actor(),
 		"to_delete", r.result.Deleted, "to_deactivate", r.result.Deactivated)
 	return nil
 }
@@ -154,34 +157,55 @@ func (r *run) simulate(ctx context.Context) error {
 // execute does the run under its lease and records its end.
 func (r *run) execute(ctx context.Context) error {
 	r.result.RunID = newRunID()
-	r.cause = Cause{Actor: r.m.who.Actor(), Reason: r.opts.Reason, RunID: r.result.RunID}
+	r.cause = Cause{Actor: r.m.actor(), Reason: r.opts.Reason, RunID: r.result.RunID}
 	if err := r.acquire(ctx); err != nil {
 		return err
 	}
-	if done, err := r.slotDone(ctx); done || err != nil {
-		if err == nil {
-			err = errDone
-		}
-		return errors.Join(err, r.release(context.WithoutCancel(ctx)))
+	err := r.slotDone(ctx)
+	if err != nil {
+		return errors.Join(err, r.release(ctx))
 	}
-	err := r.work(ctx)
-	r.finish(ctx, err)
+	ended := false
+	defer func() {
+		if !ended { // a panic, of Run.Progress perhaps, passes through
+			_ = r.finish(ctx, errPanic)
+		}
+	}()
+	err = r.work(ctx)
+	ended = true
+	return errors.Join(err, r.finish(ctx, err))
+}
+
+// slotDone fails with errDone when the run's slot of the schedule was served. It is asked under the lease, where nobody
+// else can be serving it.
+func (r *run) slotDone(ctx context.Context) error {
+	if r.slot.IsZero() {
+		return nil
+	}
+	cutoffs, err := r.cutoffs(ctx)
+	if err != nil {
+		return err
+	}
+	last, found, err := r.m.lastSuccess(ctx, cutoffs.Now)
+	if err == nil && found && !last.Before(r.slot) {
+		err = errDone
+	}
 	return err
 }
 
-// slotDone reports whether the run's slot of the schedule was served. It is asked under the lease, where nobody else can
-// be serving it.
-func (r *run) slotDone(ctx context.Context) (bool, error) {
-	if r.slot.IsZero() {
-		return false, nil
-	}
-	last, found, err := r.m.lastSuccess(ctx)
-	return found && !last.Before(r.slot), err
+// cutoffs are those of the run, now.
+func (r *run) cutoffs(ctx context.Context) (Cutoffs, error) {
+	return retry(ctx, func() (Cutoffs, error) { return r.m.cutoffs(ctx, r.policy) })
+}
+
+// list asks the store, again while it is unavailable.
+func (r *run) list(ctx context.Context, q Query) (Page, error) {
+	return retry(ctx, func() (Page, error) { return r.m.store.List(ctx, q) })
 }
 
 func (r *run) work(ctx context.Context) error {
 	var err error
-	if r.result.Cutoffs, err = r.m.cutoffs(ctx, r.policy); err != nil {
+	if r.result.Cutoffs, err = r.cutoffs(ctx); err != nil {
 		return err
 	}
 	phases := r.phases()
@@ -237,7 +261,7 @@ func (r *run) phases() []phase {
 
 // due counts what is due in a phase and gives the first of it.
 func (r *run) due(ctx context.Context, p phase, limit int) (Page, error) {
-	page, err := r.m.store.List(ctx, Query{Status: p.status, Cutoffs: r.result.Cutoffs, Sort: SortLastActivity, Limit: limit, CountUpTo: countAll})
+	page, err := r.list(ctx, Query{Status: p.status, Cutoffs: r.result.Cutoffs, Sort: SortLastActivity, Limit: limit, CountUpTo: countAll})
 	if err != nil {
 		return Page{}, fmt.Errorf("find what is due: %w", err)
 	}
@@ -250,65 +274,95 @@ func (r *run) brake(ctx context.Context, deletions int) (*TooManyError, error) {
 	if deletions <= brakeFloor || fraction >= 1 {
 		return nil, nil
 	}
-	enough := int(math.Ceil(float64(deletions) / fraction))
-	page, err := r.m.store.List(ctx, Query{Sort: SortLastActivity, CountUpTo: enough})
-	if err != nil {
-		return nil, fmt.Errorf("count sessions: %w", err)
-	}
-	if page.Total >= enough {
-		return nil, nil
+	// With so many sessions, these deletions are no more than the fraction.
+	if enough := math.Ceil(float64(deletions) / fraction); enough <= countAll {
+		page, err := r.list(ctx, Query{Sort: SortLastActivity, CountUpTo: int(enough)})
+		if err != nil {
+			return nil, fmt.Errorf("count sessions: %w", err)
+		}
+		if page.Total >= int(enough) {
+			return nil, nil
+		}
 	}
 	return &TooManyError{Due: deletions, Fraction: fraction}, nil
 }
 
-// finish records the run, lets the lease go and logs the result, whatever became of the run's context.
-func (r *run) finish(ctx context.Context, cause error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
-	defer cancel()
+// finish records the run, lets the lease go and logs the result, whatever became of the run's context. It fails when
+// the run could not be recorded.
+func (r *run) finish(ctx context.Context, cause error) error {
 	if r.inDoubt {
 		r.recount(ctx)
 	}
+	record := r.record(cause)
+	err := r.save(ctx, record)
+	if err != nil && !record.ForgetBefore.IsZero() { // forgetting may be what takes too long
+		record.ForgetBefore = time.Time{}
+		err = r.save(ctx, record)
+	}
+	if releaseErr := r.release(ctx); releaseErr != nil { // it runs out by itself
+		r.m.log.WarnContext(ctx, "lease of the cleanup could not be released", "run_id", r.result.RunID, "error", releaseErr)
+	}
+	r.logEnd(ctx, cause)
+	if err != nil {
+		r.m.log.ErrorContext(ctx, "cleanup could not be recorded", "run_id", r.result.RunID, "error", err)
+		return fmt.Errorf("record the run: %w", err)
+	}
+	return nil
+}
+
+// record is the event of the run, which ended with cause. Only a run that succeeded makes old events go: one that was
+// stopped may have been stopped for its wrong clock.
+func (r *run) record(cause error) Record {
 	res := &r.result
 	summary := &RunSummary{
-		StartedAt:   res.Cutoffs.Now,
-		Deactivated: res.Deactivated, Deleted: res.Deleted, Due: res.Due, Failures: res.Failed,
-		Duration: time.Since(r.started),
-	}
-	if cause != nil {
-		summary.Error = cause.Error()
+		StartedAt: res.Cutoffs.Now, Deactivated: res.Deactivated, Deleted: res.Deleted, Due: res.Due, Failures: res.Failed,
+		Duration: time.Since(r.started), Cutoffs: res.Cutoffs, Forced: r.opts.Force,
+		Partial: r.policy.InactiveAfter == Never && r.m.policy.InactiveAfter != Never ||
+			r.policy.DeleteAfter == Never && r.m.policy.DeleteAfter != Never,
 	}
 	record := Record{Event: Event{Action: ActionRun, Actor: r.cause.Actor, Reason: r.cause.Reason, RunID: res.RunID, Run: summary}}
-	if r.policy.EventsKeep != Never && !res.Cutoffs.Now.IsZero() {
+	switch {
+	case cause != nil:
+		summary.Error = cause.Error()
+	case r.policy.EventsKeep != Never:
 		record.ForgetBefore = res.Cutoffs.Now.Add(-r.policy.EventsKeep)
 	}
-	_, err := r.m.store.Record(ctx, record)
-	if releaseErr := r.release(ctx); err == nil {
-		err = releaseErr
-	}
+	return record
+}
+
+// save writes the run's event.
+func (r *run) save(ctx context.Context, record Record) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	_, err := retry(ctx, func() (Event, error) { return r.m.store.Record(ctx, record) })
+	return err
+}
+
+func (r *run) logEnd(ctx context.Context, cause error) {
+	res := &r.result
 	attrs := []any{
 		"run_id", res.RunID, "actor", r.cause.Actor, "deleted", res.Deleted, "deactivated", res.Deactivated,
-		"failed", res.Failed, "batches", res.Batches, "duration", summary.Duration,
+		"failed", res.Failed, "batches", res.Batches, "duration", time.Since(r.started),
 	}
 	switch {
-	case cause != nil && errors.Is(cause, context.Canceled):
+	case errors.Is(cause, context.Canceled):
 		r.m.log.WarnContext(ctx, "cleanup interrupted", attrs...)
 	case cause != nil:
 		r.m.log.ErrorContext(ctx, "cleanup failed", append(attrs, "error", cause)...)
 	default:
 		r.m.log.InfoContext(ctx, "cleanup finished", attrs...)
 	}
-	if err != nil {
-		r.m.log.ErrorContext(ctx, "cleanup could not be recorded", "run_id", res.RunID, "error", err)
-	}
 }
 
 // recount takes the counts from the run's events: when a connection broke during a commit, only they know whether
 // that batch was committed.
 func (r *run) recount(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
 	counts := map[Action]int{}
 	q := EventQuery{RunID: r.result.RunID, Limit: MaxPage}
 	for {
-		events, err := r.m.store.Events(ctx, q)
+		events, err := retry(ctx, func() ([]Event, error) { return r.m.store.Events(ctx, q) })
 		if err != nil {
 			r.m.log.WarnContext(ctx, "cleanup counts may be too low", "run_id", r.result.RunID, "error", err)
 			return

@@ -33,8 +33,8 @@ var (
 
 // TooManyError is the ErrTooMany of a run: what the brake saw.
 type TooManyError struct {
-	Due      int     // sessions that the run would have deleted
-	Fraction float64 // Policy.MaxDeleteFraction in force
+	Due      int     `json:"due"`      // sessions that the run would have deleted
+	Fraction float64 `json:"fraction"` // Policy.MaxDeleteFraction in force
 }
 
 // Error says what was stopped, and how to go on.

@@ -53,7 +53,11 @@ type RunSummary struct {
 	Due         int           `json:"due"` // due when the run began
 	Failures    int           `json:"failures"`
 	Duration    time.Duration `json:"duration_ns"`
-	Error       string        `json:"error,omitempty"` // why the run stopped early; empty when it finished
+	Error       string        `json:"error,omitempty"`  // why the run stopped early; empty when it finished
+	Cutoffs     Cutoffs       `json:"cutoffs,omitzero"` // what sessions were measured against
+	Forced      bool          `json:"forced,omitempty"` // the brake was released
+	// Partial says that the run left out a phase which the policy has on; a Schedule does not count it.
+	Partial bool `json:"partial,omitempty"`
 }
 
 // EventQuery selects events. The zero value of a filter does not filter. With both SessionID and OwnerID, the one

@@ -101,18 +101,20 @@ func (o *ListOptions) normalize() error {
 	return nil
 }
 
-// token is what a cursor holds: a position, and which list it belongs to.
+// token is what a cursor holds: a position, and which list it belongs to. What stands in a database need not be
+// text, so it travels as bytes.
 type token struct {
 	List string `json:"l"`
-	Position
+	Key  []byte `json:"k"`
+	ID   []byte `json:"i"`
 }
 
 func (o *ListOptions) encode(p *Position) string {
 	if p == nil {
 		return ""
 	}
-	data, err := json.Marshal(token{List: o.fingerprint(), Position: *p})
-	if err != nil { // two strings always marshal
+	data, err := json.Marshal(token{List: o.fingerprint(), Key: []byte(p.Key), ID: []byte(p.ID)})
+	if err != nil { // strings and bytes always marshal
 		panic(err)
 	}
 	return base64.RawURLEncoding.EncodeToString(data)
@@ -127,22 +129,25 @@ func (o *ListOptions) decode(cursor string) (*Position, error) {
 	if err == nil {
 		err = json.Unmarshal(data, &t)
 	}
-	if err == nil && o.Sort != SortName && t.Key != "" {
-		_, err = time.Parse(time.RFC3339Nano, t.Key)
+	if err == nil && o.Sort != SortName && len(t.Key) > 0 {
+		_, err = time.Parse(time.RFC3339Nano, string(t.Key))
 	}
-	if err != nil || strings.ContainsRune(t.Key+t.ID, 0) {
+	if err != nil {
 		return nil, invalidf("cursor is %.100q: want one that an earlier page gave", cursor)
 	}
 	if t.List != o.fingerprint() {
 		return nil, invalidf("cursor belongs to a list with another filter or order: want the same as for the page before")
 	}
-	return &t.Position, nil
+	return &Position{Key: string(t.Key), ID: string(t.ID)}, nil
 }
 
 // fingerprint tells lists apart whose cursors must not be mixed.
 func (o *ListOptions) fingerprint() string {
 	sum := sha256.New()
-	for _, part := range []string{o.OwnerID, string(o.Status), o.Text, string(o.Sort), strconv.FormatBool(o.Descending)} {
+	for _, part := range []string{
+		o.OwnerID, string(o.Status), o.Text, string(o.Sort), strconv.FormatBool(o.Descending),
+		o.InactiveAfter.String(), o.DeleteAfter.String(),
+	} {
 		fmt.Fprintf(sum, "%d:%s", len(part), part)
 	}
 	return base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:9])

@@ -28,6 +28,7 @@ type Manager struct {
 	policy   Policy
 	log      *slog.Logger
 	leaseTTL time.Duration
+	limited  bool // to what who may do; the service itself may do everything
 	who      Principal
 }
 
@@ -47,10 +48,11 @@ func New(store Store, c Config) (*Manager, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Manager{
-		store: store, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL,
-		who: Principal{Role: roleSystem},
-	}, nil
+	m := &Manager{store: store, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL}
+	if m.policy.BatchBudget > m.leaseTTL/3 {
+		return nil, invalidf("Policy.BatchBudget is %v: want at most a third of Config.LeaseTTL, %v", m.policy.BatchBudget, m.leaseTTL)
+	}
+	return m, nil
 }
 
 // Policy is the policy in force, defaults filled in.
@@ -70,7 +72,7 @@ func (m *Manager) Migrate(ctx context.Context) error {
 	if err := installer.Migrate(ctx, m.policy); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	m.log.InfoContext(ctx, "database migrated", "actor", m.who.Actor())
+	m.log.InfoContext(ctx, "database migrated", "actor", m.actor())
 	return nil
 }
 
@@ -131,15 +133,14 @@ func (m *Manager) change(ctx context.Context, operation, id string, c Change) (S
 	if err != nil {
 		return Session{}, err
 	}
-	c.Cause = m.cause("")
-	s, err := m.store.Update(ctx, t, c)
-	if err != nil {
-		return Session{}, m.logged(ctx, operation, id, err)
-	}
-	_ = m.logged(ctx, operation, id, nil)
-	cutoffs, err := m.cutoffs(ctx, m.policy)
+	cutoffs, err := m.cutoffs(ctx, m.policy) // first, so that nothing can fail once the change is made
 	if err != nil {
 		return Session{}, failed(operation, id, err)
+	}
+	c.Cause = m.cause("")
+	s, err := m.store.Update(ctx, t, c)
+	if err := m.logged(ctx, operation, id, err); err != nil {
+		return Session{}, err
 	}
 	return withStatus(s, cutoffs), nil
 }
@@ -151,8 +152,15 @@ func (m *Manager) Delete(ctx context.Context, id string) (Session, error) {
 	if err != nil {
 		return Session{}, err
 	}
+	cutoffs, err := m.cutoffs(ctx, m.policy)
+	if err != nil {
+		return Session{}, failed(operation, id, err)
+	}
 	s, err := m.store.Delete(ctx, t, m.cause(""))
-	return s, m.logged(ctx, operation, id, err)
+	if err := m.logged(ctx, operation, id, err); err != nil {
+		return Session{}, err
+	}
+	return withStatus(s, cutoffs), nil
 }
 
 // Touch notes that a session was just used. Activity is written at most once per Policy.TouchInterval; a touch
@@ -176,7 +184,7 @@ func (m *Manager) Touch(ctx context.Context, id string) error {
 			return failed(operation, id, err)
 		}
 	}
-	m.log.DebugContext(ctx, operation, "session_id", id, "actor", m.who.Actor(), "written", n > 0)
+	m.log.DebugContext(ctx, operation, "session_id", id, "actor", m.actor(), "written", n > 0)
 	return nil
 }
 
@@ -232,15 +240,15 @@ func (m *Manager) cutoffs(ctx context.Context, p Policy) (Cutoffs, error) {
 	return p.CutoffsAt(now), nil
 }
 
-func (m *Manager) cause(reason string) Cause { return Cause{Actor: m.who.Actor(), Reason: reason} }
+func (m *Manager) cause(reason string) Cause { return Cause{Actor: m.actor(), Reason: reason} }
 
 // logged writes the outcome of an action on one session to the log and wraps its error.
 func (m *Manager) logged(ctx context.Context, operation, id string, err error) error {
 	if err != nil {
-		m.log.WarnContext(ctx, operation+" failed", "session_id", id, "actor", m.who.Actor(), "error", err)
+		m.log.WarnContext(ctx, operation+" failed", "session_id", id, "actor", m.actor(), "error", err)
 		return failed(operation, id, err)
 	}
-	m.log.InfoContext(ctx, operation, "session_id", id, "actor", m.who.Actor())
+	m.log.InfoContext(ctx, operation, "session_id", id, "actor", m.actor())
 	return nil
 }
 

@@ -198,10 +198,10 @@ func (p Policy) CutoffsAt(now time.Time) Cutoffs {
 	p = p.WithDefaults()
 	c := Cutoffs{Now: now.UTC().Truncate(time.Millisecond)}
 	if p.InactiveAfter != Never {
-		c.Inactive = c.Now.Add(-p.InactiveAfter - p.TouchInterval)
+		c.Inactive = c.Now.Add(-p.InactiveAfter - p.TouchInterval).Truncate(time.Millisecond)
 	}
 	if p.DeleteAfter != Never {
-		c.Delete = c.Now.Add(-p.DeleteAfter - p.TouchInterval)
+		c.Delete = c.Now.Add(-p.DeleteAfter - p.TouchInterval).Truncate(time.Millisecond)
 	}
 	return c
 }

@@ -16,7 +16,7 @@ type Schedule interface {
 
 // Interval is a Schedule that counts from the start of the last successful run. Without such a run it is due at once.
 type Interval struct {
-	Every time.Duration // above 0
+	Every time.Duration // at least 1 s
 	// Jitter delays each run by a random part of it, so that many services do not start at the same moment. Default: none.
 	Jitter time.Duration
 }
@@ -26,8 +26,8 @@ func (i Interval) Next(after time.Time) time.Time { return after.Add(i.Every) }
 
 func (i Interval) validate() error {
 	switch {
-	case i.Every <= 0:
-		return invalidf("Interval.Every is %v: want a positive duration", i.Every)
+	case i.Every < shortestWait:
+		return invalidf("Interval.Every is %v: want at least %v", i.Every, shortestWait)
 	case i.Jitter < 0 || i.Jitter > i.Every:
 		return invalidf("Interval.Jitter is %v: want 0 to Interval.Every, %v", i.Jitter, i.Every)
 	}
@@ -40,6 +40,7 @@ const (
 	lookAgain    = 10 * time.Minute
 	firstRetry   = 10 * time.Second // after a run that failed, doubled each time
 	longestRetry = 15 * time.Minute
+	shortestWait = time.Second // between two looks, whatever a Schedule says
 )
 
 // errDone says that the run of a slot was done already, by another instance.
@@ -55,6 +56,9 @@ var errDone = errors.New("done already")
 func (m *Manager) Run(ctx context.Context, s Schedule) error {
 	const operation = "run the schedule"
 	err := m.allowAll(operation)
+	if p, ok := s.(*Interval); ok && p != nil {
+		s = *p
+	}
 	interval, isInterval := s.(Interval)
 	switch {
 	case err != nil:
@@ -79,9 +83,11 @@ type scheduler struct {
 	m        *Manager
 	schedule Schedule
 	jitter   time.Duration
-	atOnce   bool      // without any run before, the first one is due at once
-	began    time.Time // by the store's clock, where the schedule counts from until there is a run
-	failures int       // in a row
+	atOnce   bool          // without any run before, the first one is due at once
+	began    time.Time     // by the store's clock, where the schedule counts from until there is a run
+	slot     time.Time     // found last
+	delay    time.Duration // of the slot, by the jitter
+	failures int           // in a row
 }
 
 func (s *scheduler) loop(ctx context.Context) error {
@@ -97,7 +103,7 @@ func (s *scheduler) loop(ctx context.Context) error {
 			wait = s.backoff()
 			s.m.log.ErrorContext(ctx, "scheduled cleanup will be tried again", "in", wait, "error", err)
 		}
-		if err := sleep(ctx, min(wait, lookAgain)); err != nil {
+		if err := sleep(ctx, max(shortestWait, min(wait, lookAgain))); err != nil {
 			return err
 		}
 	}
@@ -112,11 +118,11 @@ func (s *scheduler) next(ctx context.Context) (time.Duration, time.Time, error) 
 	if s.began.IsZero() {
 		s.began = now
 	}
-	last, found, err := s.m.lastSuccess(ctx)
+	last, found, err := s.m.lastSuccess(ctx, now)
 	if err != nil {
 		return 0, time.Time{}, err
 	}
-	slot := now
+	slot := s.began
 	switch {
 	case found:
 		slot = s.schedule.Next(last.Local())
@@ -126,16 +132,17 @@ func (s *scheduler) next(ctx context.Context) (time.Duration, time.Time, error) 
 	if slot.IsZero() {
 		return lookAgain, slot, nil
 	}
-	return slot.Sub(now), slot, nil
+	if !slot.Equal(s.slot) {
+		s.slot, s.delay = slot, 0
+		if s.jitter > 0 {
+			s.delay = rand.N(s.jitter)
+		}
+	}
+	return slot.Add(s.delay).Sub(now), slot, nil
 }
 
 // runSlot does the run of a slot unless another instance does, and says how long to wait before looking again.
 func (s *scheduler) runSlot(ctx context.Context, slot time.Time) (time.Duration, error) {
-	if s.jitter > 0 {
-		if err := sleep(ctx, rand.N(s.jitter)); err != nil {
-			return 0, err
-		}
-	}
 	_, err := s.m.cleanup(ctx, Run{Reason: "scheduled"}, slot.Truncate(time.Millisecond))
 	if held, ok := errors.AsType[*LeaseHeldError](err); ok {
 		now, err := s.m.store.Now(ctx)
@@ -143,7 +150,7 @@ func (s *scheduler) runSlot(ctx context.Context, slot time.Time) (time.Duration,
 			return 0, fmt.Errorf("read the store's clock: %w", err)
 		}
 		// It ends the run and lets the lease go, or it is dead and the lease runs out; either way it is time to look.
-		return max(time.Second, min(held.Until.Sub(now), s.m.leaseTTL)), nil
+		return min(held.Until.Sub(now), s.m.leaseTTL), nil
 	}
 	if err != nil && !errors.Is(err, errDone) {
 		return 0, err
@@ -161,8 +168,9 @@ func (s *scheduler) backoff() time.Duration {
 	return wait
 }
 
-// lastSuccess is when the last run began that ended without an error, by the store's clock.
-func (m *Manager) lastSuccess(ctx context.Context) (time.Time, bool, error) {
+// lastSuccess is when the last whole run began that ended without an error, by the store's clock. Runs that began after
+// now tell of a clock that was wrong then; to count on from them could mean to wait for years.
+func (m *Manager) lastSuccess(ctx context.Context, now time.Time) (time.Time, bool, error) {
 	q := EventQuery{Actions: []Action{ActionRun}, Limit: 20}
 	for {
 		events, err := m.store.Events(ctx, q)
@@ -170,7 +178,11 @@ func (m *Manager) lastSuccess(ctx context.Context) (time.Time, bool, error) {
 			return time.Time{}, false, fmt.Errorf("find last run: %w", err)
 		}
 		for _, e := range events {
-			if e.Run != nil && e.Run.Error == "" {
+			switch {
+			case e.Run == nil || e.Run.Error != "" || e.Run.Partial:
+			case e.Run.StartedAt.After(now):
+				m.log.WarnContext(ctx, "a run lies in the future; it is not counted", "run_id", e.RunID, "started_at", e.Run.StartedAt)
+			default:
 				return e.Run.StartedAt, true, nil
 			}
 		}

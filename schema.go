@@ -145,6 +145,9 @@ func ReadSchema(r io.Reader) (Schema, error) {
 	if err := dec.Decode(&s); err != nil {
 		return Schema{}, invalidf("schema is not readable: %v", err)
 	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return Schema{}, invalidf("schema is followed by something else: want one JSON object")
+	}
 	return s, s.Validate()
 }
 

@@ -2,6 +2,7 @@ package sessioncleanup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -12,12 +13,21 @@ import (
 // TrackerConfig says how a Tracker works. The zero value is useful.
 type TrackerConfig struct {
 	// FlushInterval is how often Run writes what was touched. Until then a run does not know of it, so it should be
-	// short; a session is written at most once per Policy.TouchInterval all the same. Default: 1 s.
+	// short; a session is written at most once per Policy.TouchInterval all the same, which it may not exceed.
+	// Default: 1 s, or Policy.TouchInterval when that is shorter.
 	FlushInterval time.Duration
 }
 
-// touchChunk is the largest number of sessions that a Tracker writes in one statement.
-const touchChunk = 1000
+const (
+	touchChunk = 1000             // sessions at most in one statement
+	flushTime  = 10 * time.Second // for one flush that Run does
+	maxWritten = 1 << 18          // sessions at most that a Tracker remembers to have written; others are written more often
+	maxID      = 256              // bytes; longer ids are no session's and are not kept
+
+	// maxFlushFailures is enough to find two sessions at fault among touchChunk. After so many failures the store is at
+	// fault, and the rest is kept for the next flush.
+	maxFlushFailures = 24
+)
 
 // Tracker collects the touches of a busy service in memory and writes them together: each session at most once per
 // Policy.TouchInterval, many sessions in one statement. It is safe for concurrent use.
@@ -28,11 +38,14 @@ const touchChunk = 1000
 //	tracker.Touch(room.ID) // in the request path: no input or output, no error
 //	…
 //	err = tracker.Close(shutdownCtx) // writes what is left
+//
+// With Policy.ReactivateOnActivity, a session that is deactivated within an interval of its last write becomes active
+// again with the first touch after that interval.
 type Tracker struct {
 	m     *Manager
 	every time.Duration
 
-	flushing sync.Mutex // held by the one flush at work
+	flushing chan struct{} // holds a value while a flush is at work
 
 	mu      sync.Mutex
 	pending map[string]struct{}  // touched, not written yet
@@ -46,16 +59,19 @@ func (m *Manager) NewTracker(c TrackerConfig) (*Tracker, error) {
 	if c.FlushInterval < 0 {
 		return nil, invalidf("TrackerConfig.FlushInterval is %v: want a positive duration", c.FlushInterval)
 	}
-	setIfZero(&c.FlushInterval, time.Second)
+	setIfZero(&c.FlushInterval, min(time.Second, m.policy.TouchInterval))
+	if c.FlushInterval > m.policy.TouchInterval {
+		return nil, invalidf("TrackerConfig.FlushInterval is %v: want at most Policy.TouchInterval, %v", c.FlushInterval, m.policy.TouchInterval)
+	}
 	return &Tracker{
-		m: m, every: c.FlushInterval,
+		m: m, every: c.FlushInterval, flushing: make(chan struct{}, 1),
 		pending: map[string]struct{}{}, written: map[string]time.Time{},
 	}, nil
 }
 
 // Touch notes that a session was used. It never blocks on the store. After Close it does nothing.
 func (t *Tracker) Touch(id string) {
-	if id == "" {
+	if id == "" || len(id) > maxID {
 		return
 	}
 	t.mu.Lock()
@@ -79,37 +95,75 @@ func (t *Tracker) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ticker.C:
-			if err := t.Flush(ctx); err != nil && ctx.Err() == nil {
+			if err := t.flushInTime(ctx); err != nil && ctx.Err() == nil {
 				t.m.log.WarnContext(ctx, "touches could not be written; they are kept", "sessions", t.Pending(), "error", err)
 			}
 		}
 	}
 }
 
-// Flush writes what was touched. What it cannot write it keeps.
+func (t *Tracker) flushInTime(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, flushTime)
+	defer cancel()
+	return t.Flush(ctx)
+}
+
+// Flush writes what was touched. What it cannot write it keeps: everything while the store is away, and otherwise the
+// sessions at fault, which do not keep others from being written.
 func (t *Tracker) Flush(ctx context.Context) error {
-	t.flushing.Lock()
-	defer t.flushing.Unlock()
 	const operation = "flush touches"
 	owner, err := t.m.scope(operation, "")
 	if err != nil {
 		return err
 	}
-	ids := t.take()
-	for chunk := range slices.Chunk(ids, touchChunk) {
-		if err == nil {
-			touch := t.m.touch(chunk, owner)
-			// The tracker has throttled already. Were the store to throttle once more, a session could be up to two
-			// intervals more recent than its row says, and the cutoffs allow for one.
-			touch.Interval = 0
-			_, err = t.m.store.Touch(ctx, touch)
-		}
-		t.settle(chunk, err == nil)
+	select {
+	case t.flushing <- struct{}{}:
+		defer func() { <-t.flushing }()
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", operation, ctx.Err())
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", operation, err)
+	f := flush{Tracker: t, owner: owner}
+	for chunk := range slices.Chunk(t.take(), touchChunk) {
+		f.write(ctx, chunk)
+	}
+	if f.err != nil {
+		return fmt.Errorf("%s: %w", operation, f.err)
 	}
 	return nil
+}
+
+// flush is one Flush at work.
+type flush struct {
+	*Tracker
+	owner    string
+	failures int
+	err      error // the last one
+}
+
+// write touches sessions, or keeps them. When the statement fails for a reason of its own it is tried again in halves,
+// down to the session at fault.
+func (f *flush) write(ctx context.Context, ids []string) {
+	if f.failures < maxFlushFailures {
+		touch := f.m.touch(ids, f.owner)
+		// The tracker has throttled already. Were the store to throttle once more, a session could be up to two
+		// intervals more recent than its row says, and the cutoffs allow for one.
+		touch.Interval = 0
+		_, err := f.m.store.Touch(ctx, touch)
+		if err == nil {
+			return
+		}
+		f.err = err
+		f.failures++
+		if ctx.Err() != nil || errors.Is(err, ErrUnavailable) {
+			f.failures = maxFlushFailures // others fail too
+		}
+	}
+	if half := len(ids) / 2; half > 0 && f.failures < maxFlushFailures {
+		f.write(ctx, ids[:half])
+		f.write(ctx, ids[half:])
+		return
+	}
+	f.keep(ids)
 }
 
 // take empties the buffer and marks what was in it as written, so that touches during the write are not kept twice.
@@ -128,17 +182,16 @@ func (t *Tracker) take() []string {
 	ids := make([]string, 0, len(t.pending))
 	for id := range t.pending {
 		ids = append(ids, id)
-		t.written[id] = now
+		if len(t.written) < maxWritten {
+			t.written[id] = now
+		}
 	}
 	clear(t.pending)
 	return ids
 }
 
-// settle puts what could not be written back into the buffer.
-func (t *Tracker) settle(ids []string, ok bool) {
-	if ok {
-		return
-	}
+// keep puts what could not be written back into the buffer.
+func (t *Tracker) keep(ids []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, id := range ids {

@@ -183,3 +183,84 @@ func TestMiddlewareTouchesTheSessionOfARequest(t *testing.T) {
 		t.Errorf("Middleware(nil) = %v, want ErrInvalid", err)
 	}
 }
+
+// picky is a store that cannot touch one session.
+type picky struct {
+	*memory.Store
+	calls int
+}
+
+func (p *picky) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) {
+	p.calls++
+	for _, id := range t.IDs {
+		if id == "7" {
+			return 0, errors.New("session 7 breaks a constraint")
+		}
+	}
+	return p.Store.Touch(ctx, t)
+}
+
+func TestOneSessionThatCannotBeTouchedDoesNotKeepOthersFromIt(t *testing.T) {
+	t.Parallel()
+	db := &picky{Store: memory.New(memory.Config{})}
+	put(t, db.Store, 0, 500, 2*day, nil)
+	m := managerOver(t, db, sessioncleanup.Policy{})
+	tracker, err := m.NewTracker(sessioncleanup.TrackerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 500 {
+		tracker.Touch(strconv.Itoa(i))
+	}
+	if err := tracker.Flush(t.Context()); err == nil || tracker.Pending() != 1 || db.calls > 30 {
+		t.Errorf("Flush = %v with %d kept after %d statements; want the error, one session and about 20", err, tracker.Pending(), db.calls)
+	}
+	stats, err := m.Stats(t.Context(), "")
+	if err != nil || stats.CleanupCandidates != 1 {
+		t.Errorf("%d sessions are due, %v; want the one that could not be touched", stats.CleanupCandidates, err)
+	}
+}
+
+// stuck is a store whose touches wait until they are let go.
+type stuck struct {
+	*memory.Store
+	letGo chan struct{}
+}
+
+func (s *stuck) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) {
+	<-s.letGo
+	return s.Store.Touch(ctx, t)
+}
+
+func TestCloseGivesUpWhenItsContextEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := &stuck{Store: memory.New(memory.Config{}), letGo: make(chan struct{})}
+		tracker, err := managerOver(t, db, sessioncleanup.Policy{}).NewTracker(sessioncleanup.TrackerConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tracker.Touch("1")
+		flushed := make(chan error)
+		go func() { flushed <- tracker.Flush(t.Context()) }()
+		synctest.Wait() // the flush hangs
+		tracker.Touch("2")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := tracker.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Close = %v, want its deadline", err)
+		}
+		close(db.letGo)
+		if err := <-flushed; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestTrackersRefuseAnIntervalLongerThanThePolicys(t *testing.T) {
+	t.Parallel()
+	m, _ := newManager(t, sessioncleanup.Policy{TouchInterval: time.Second}, memory.Config{})
+	if _, err := m.NewTracker(sessioncleanup.TrackerConfig{FlushInterval: time.Minute}); !errors.Is(err, sessioncleanup.ErrInvalid) {
+		t.Errorf("NewTracker = %v, want ErrInvalid", err)
+	}
+}

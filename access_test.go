@@ -51,6 +51,7 @@ func TestAccessToOneSession(t *testing.T) {
 			{sessioncleanup.Principal{Role: sessioncleanup.RoleViewer, ID: "1"}, "1", sessioncleanup.ErrForbidden},
 			{sessioncleanup.Principal{}, "1", sessioncleanup.ErrForbidden},
 			{sessioncleanup.Principal{Role: "root", ID: "1"}, "1", sessioncleanup.ErrForbidden},
+			{sessioncleanup.Principal{Role: "system", ID: "1"}, "1", sessioncleanup.ErrForbidden},
 		} {
 			m, db := newManager(t, sessioncleanup.Policy{}, memory.Config{})
 			put(t, db, 0, 4, time.Hour, nil) // session n belongs to owner n mod 3
@@ -120,6 +121,27 @@ func TestViewersSeeNothing(t *testing.T) {
 	} {
 		if !errors.Is(err, sessioncleanup.ErrForbidden) {
 			t.Errorf("%s as viewer: %v, want ErrForbidden", what, err)
+		}
+	}
+}
+
+func TestLimitsOnlyBecomeTighter(t *testing.T) {
+	t.Parallel()
+	m, db := newManager(t, sessioncleanup.Policy{}, memory.Config{})
+	put(t, db, 0, 3, time.Hour, nil)
+	admin := sessioncleanup.Principal{Role: sessioncleanup.RoleAdmin}
+	owner := sessioncleanup.Principal{Role: sessioncleanup.RoleOwner, ID: "1"}
+	for _, tc := range []struct {
+		first, then sessioncleanup.Principal
+		want        error
+	}{
+		{admin, owner, sessioncleanup.ErrNotFound},
+		{owner, admin, sessioncleanup.ErrNotFound},
+		{owner, sessioncleanup.Principal{Role: sessioncleanup.RoleOwner, ID: "2"}, sessioncleanup.ErrNotFound},
+		{sessioncleanup.Principal{Role: sessioncleanup.RoleViewer}, admin, sessioncleanup.ErrForbidden},
+	} {
+		if _, err := m.As(tc.first).As(tc.then).Get(t.Context(), "2"); !errors.Is(err, tc.want) {
+			t.Errorf("session 2 as %+v, then %+v: %v, want %v", tc.first, tc.then, err, tc.want)
 		}
 	}
 }

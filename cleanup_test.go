@@ -415,3 +415,174 @@ func TestCleanupForgetsOldEvents(t *testing.T) {
 		}
 	})
 }
+
+func TestBrakeBearsAnyFraction(t *testing.T) {
+	t.Parallel()
+	for _, fraction := range []float64{5e-324, 1e-17, 1e-9, 0.4, 0.999} {
+		m, db := newManager(t, sessioncleanup.Policy{MaxDeleteFraction: fraction}, memory.Config{})
+		put(t, db, 0, 500, 40*day, inactive)
+		if result, err := m.Cleanup(t.Context(), sessioncleanup.Run{}); !errors.Is(err, sessioncleanup.ErrTooMany) || result.Deleted > 0 {
+			t.Errorf("fraction %g: %d deleted, %v; want ErrTooMany", fraction, result.Deleted, err)
+		}
+	}
+	m, db := newManager(t, sessioncleanup.Policy{MaxDeleteFraction: 1}, memory.Config{})
+	put(t, db, 0, 500, 40*day, inactive)
+	if result := cleanup(t, m, sessioncleanup.Run{}); result.Deleted != 500 {
+		t.Errorf("with the brake lifted %d are deleted, want 500", result.Deleted)
+	}
+}
+
+// forgetful is a store that cannot record runs.
+type forgetful struct{ sessioncleanup.Store }
+
+func (forgetful) Record(context.Context, sessioncleanup.Record) (sessioncleanup.Event, error) {
+	return sessioncleanup.Event{}, errors.New("the log is full")
+}
+
+func TestARunThatCannotBeRecordedFails(t *testing.T) {
+	t.Parallel()
+	db := memory.New(memory.Config{})
+	put(t, db, 0, 5, 2*day, nil)
+	m := managerOver(t, forgetful{db}, sessioncleanup.Policy{})
+	if result, err := m.Cleanup(t.Context(), sessioncleanup.Run{}); err == nil || result.Deactivated != 5 {
+		t.Errorf("Cleanup = %+v, %v; want the 5 and an error", result, err)
+	}
+}
+
+func TestAStoppedRunForgetsNoEvents(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, db := newManager(t, sessioncleanup.Policy{}, memory.Config{})
+		put(t, db, 0, 10, time.Hour, nil)
+		first := cleanup(t, m, sessioncleanup.Run{})
+		time.Sleep(365 * day) // as a wrong clock would have it
+		put(t, db, 100, 300, 40*day, inactive)
+		if _, err := m.Cleanup(t.Context(), sessioncleanup.Run{}); !errors.Is(err, sessioncleanup.ErrTooMany) {
+			t.Fatalf("Cleanup = %v, want ErrTooMany", err)
+		}
+		if len(eventCounts(t, m, first.RunID)) == 0 {
+			t.Error("a run that the brake stopped made the log forget")
+		}
+	})
+}
+
+func TestAPanicReleasesTheLeaseAndIsRecorded(t *testing.T) {
+	t.Parallel()
+	m, db := newManager(t, sessioncleanup.Policy{}, memory.Config{})
+	put(t, db, 0, 5, 2*day, nil)
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		_, _ = m.Cleanup(t.Context(), sessioncleanup.Run{Progress: func(sessioncleanup.Progress) { panic("bar is broken") }})
+	}()
+	if last, ok, err := m.LastRun(t.Context()); err != nil || !ok || last.Run.Error == "" {
+		t.Errorf("last run %+v, %v, %v; want the one that the panic ended", last, ok, err)
+	}
+	cleanup(t, m, sessioncleanup.Run{}) // the lease was let go
+}
+
+func TestATinyRateIsSlow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, db := newManager(t, sessioncleanup.Policy{Rate: 1e-11}, memory.Config{})
+		put(t, db, 0, 3, 2*day, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*day)
+		defer cancel()
+		if result, err := m.Cleanup(ctx, sessioncleanup.Run{}); !errors.Is(err, context.DeadlineExceeded) || result.Deactivated != 1 {
+			t.Errorf("Cleanup = %d deactivated, %v; want one in ten days", result.Deactivated, err)
+		}
+	})
+}
+
+// blinking is a store whose clock and lists fail once each.
+type blinking struct {
+	sessioncleanup.Store
+	now, list bool
+}
+
+func (b *blinking) Now(ctx context.Context) (time.Time, error) {
+	if !b.now {
+		b.now = true
+		return time.Time{}, sessioncleanup.ErrUnavailable
+	}
+	return b.Store.Now(ctx)
+}
+
+func (b *blinking) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
+	if !b.list {
+		b.list = true
+		return sessioncleanup.Page{}, sessioncleanup.ErrUnavailable
+	}
+	return b.Store.List(ctx, q)
+}
+
+func TestARunRetriesBeforeItsFirstBatchToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memory.New(memory.Config{})
+		put(t, db, 0, 5, 2*day, nil)
+		m := managerOver(t, &blinking{Store: db}, sessioncleanup.Policy{})
+		if result := cleanup(t, m, sessioncleanup.Run{}); result.Deactivated != 5 {
+			t.Errorf("%d deactivated, want 5", result.Deactivated)
+		}
+	})
+}
+
+// slow is a store whose batches take some time per session.
+type slow struct {
+	sessioncleanup.Store
+	perSession time.Duration
+	limits     []int
+	onBatch    func(context.Context)
+}
+
+func (s *slow) DeactivateDue(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.Outcome, error) {
+	s.limits = append(s.limits, b.Limit)
+	out, err := s.Store.DeactivateDue(ctx, b)
+	time.Sleep(time.Duration(len(out.IDs)) * s.perSession)
+	if s.onBatch != nil {
+		s.onBatch(ctx)
+	}
+	return out, err
+}
+
+func TestBatchesFollowTheTimeBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memory.New(memory.Config{})
+		put(t, db, 0, 3000, 2*day, nil)
+		s := &slow{Store: db, perSession: time.Millisecond} // 50 sessions fill the budget of 50 ms
+		cleanup(t, managerOver(t, s, sessioncleanup.Policy{}), sessioncleanup.Run{})
+		for i, limit := range s.limits {
+			if i > 2 && (limit < 20 || limit > 60) {
+				t.Errorf("batch %d has up to %d sessions, want about 50: %v", i, limit, s.limits)
+				break
+			}
+		}
+		fast := &slow{Store: db}
+		put(t, db, 0, 3000, 2*day, nil)
+		cleanup(t, managerOver(t, fast, sessioncleanup.Policy{BatchSize: 700}), sessioncleanup.Run{})
+		if want := []int{100, 200, 400, 700, 700}; len(fast.limits) < 5 || !cmp.Equal(fast.limits[:5], want) {
+			t.Errorf("fast batches have up to %v sessions, want %v", fast.limits, want)
+		}
+	})
+}
+
+func TestTheBatchAtHandOutlivesTheRunsContext(t *testing.T) {
+	t.Parallel()
+	db := memory.New(memory.Config{})
+	put(t, db, 0, 500, 2*day, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &slow{Store: db, onBatch: func(batch context.Context) {
+		cancel()
+		if batch.Err() != nil {
+			t.Error("the batch at hand was cut off")
+		}
+	}}
+	if _, err := managerOver(t, s, sessioncleanup.Policy{}).Cleanup(ctx, sessioncleanup.Run{}); !errors.Is(err, context.Canceled) || len(s.limits) != 1 {
+		t.Errorf("Cleanup = %v after %d batches, want context.Canceled after one", err, len(s.limits))
+	}
+}

@@ -230,3 +230,30 @@ func TestNewRefusesABadConfig(t *testing.T) {
 		}
 	}
 }
+
+func TestCursorsCarryWhateverTheDatabaseHolds(t *testing.T) {
+	t.Parallel()
+	m, db := newManager(t, sessioncleanup.Policy{}, memory.Config{})
+	names := []string{"a\x00b", "a\xff", "a\xffb", "é", "\u2028"}
+	put(t, db, 0, len(names), time.Hour, nil)
+	for i, name := range names {
+		put(t, db, i, 1, time.Hour, func(s *sessioncleanup.Session) { s.Name = name })
+	}
+	var seen []string
+	o := sessioncleanup.ListOptions{Sort: sessioncleanup.SortName, Limit: 1}
+	for range len(names) + 1 {
+		page, err := m.List(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range page.Sessions {
+			seen = append(seen, s.Name)
+		}
+		if o.Cursor = page.Next; o.Cursor == "" {
+			break
+		}
+	}
+	if diff := cmp.Diff([]string{"a\x00b", "a\xff", "a\xffb", "é", "\u2028"}, seen); diff != "" {
+		t.Errorf("names page by page (-want +got):\n%s", diff)
+	}
+}

@@ -234,7 +234,7 @@ func TestRunRefusesWhatItCannotKeep(t *testing.T) {
 	db := memory.New(memory.Config{})
 	m := managerOver(t, db, sessioncleanup.Policy{})
 	for i, s := range []sessioncleanup.Schedule{
-		nil, sessioncleanup.Interval{}, sessioncleanup.Interval{Every: -1}, sessioncleanup.Interval{Every: time.Hour, Jitter: 2 * time.Hour},
+		nil, sessioncleanup.Interval{}, &sessioncleanup.Interval{}, sessioncleanup.Interval{Every: time.Millisecond}, sessioncleanup.Interval{Every: -1}, sessioncleanup.Interval{Every: time.Hour, Jitter: 2 * time.Hour},
 	} {
 		if err := m.Run(t.Context(), s); !errors.Is(err, sessioncleanup.ErrInvalid) {
 			t.Errorf("schedule %d: %v, want ErrInvalid", i, err)
@@ -247,5 +247,74 @@ func TestRunRefusesWhatItCannotKeep(t *testing.T) {
 	owner := m.As(sessioncleanup.Principal{Role: sessioncleanup.RoleOwner, ID: strconv.Itoa(1)})
 	if err := owner.Run(t.Context(), sessioncleanup.Interval{Every: time.Hour}); !errors.Is(err, sessioncleanup.ErrForbidden) {
 		t.Errorf("Run as owner = %v, want ErrForbidden", err)
+	}
+}
+
+func TestARunFromTheFutureDoesNotSilenceTheSchedule(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memory.New(memory.Config{})
+		_, err := db.Record(t.Context(), sessioncleanup.Record{Event: sessioncleanup.Event{
+			Action: sessioncleanup.ActionRun, Actor: "system", Run: &sessioncleanup.RunSummary{StartedAt: time.Now().AddDate(10, 0, 0)},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := startSchedulers(t, db, 2, sessioncleanup.Interval{Every: day})
+		time.Sleep(10*day - time.Hour)
+		stop()
+		if n := len(runEvents(t, managerOver(t, db, sessioncleanup.Policy{}))); n != 11 {
+			t.Errorf("%d runs in ten days, want ten beside the one of the future", n-1)
+		}
+	})
+}
+
+func TestAPartialRunIsNotTheScheduledOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, db := newManager(t, sessioncleanup.Policy{}, memory.Config{})
+		put(t, db, 0, 50, 40*day, inactive)
+		stop := startSchedulers(t, db, 1, sessioncleanup.Interval{Every: day})
+		time.Sleep(time.Minute)
+		put(t, db, 100, 50, 40*day, inactive)
+		for range 4 {
+			time.Sleep(12 * time.Hour)
+			cleanup(t, m, sessioncleanup.Run{DeleteAfter: sessioncleanup.Never})
+		}
+		stop()
+		if stats, err := m.Stats(t.Context(), ""); err != nil || stats.Total != 0 {
+			t.Errorf("%d sessions are left, %v; want the scheduled runs to have deleted all", stats.Total, err)
+		}
+	})
+}
+
+// past is a schedule that is always due.
+type past struct{}
+
+func (past) Next(after time.Time) time.Time { return after.Add(-time.Hour) }
+
+// clocked counts how often the store is asked.
+type clocked struct {
+	sessioncleanup.Store
+	asked atomic.Int64
+}
+
+func (c *clocked) Now(ctx context.Context) (time.Time, error) {
+	c.asked.Add(1)
+	return c.Store.Now(ctx)
+}
+
+func TestNoScheduleMakesTheSchedulerSpin(t *testing.T) {
+	t.Parallel()
+	for name, s := range map[string]sessioncleanup.Schedule{"always due": past{}, "a pointer": &sessioncleanup.Interval{Every: time.Second}} {
+		synctest.Test(t, func(t *testing.T) {
+			db := &clocked{Store: memory.New(memory.Config{})}
+			stop := startSchedulers(t, db, 1, s)
+			time.Sleep(time.Minute)
+			stop()
+			if n := db.asked.Load(); n > 500 {
+				t.Errorf("%s: the store was asked %d times in a minute, want a few times a second at most", name, n)
+			}
+		})
 	}
 }

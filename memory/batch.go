@@ -17,8 +17,9 @@ func (s *Store) DeactivateDue(ctx context.Context, b sessioncleanup.Batch) (sess
 		due:    s.all.dueForDeactivation(b.Cutoffs),
 		holds:  b.Cutoffs.DueForDeactivation,
 		apply: func(e *entry) {
-			e.Active = false
-			s.index(e)
+			session := e.session()
+			session.Active = false
+			s.store(e, session)
 		},
 	})
 }
@@ -65,7 +66,7 @@ func (s *Store) batch(ctx context.Context, b sessioncleanup.Batch, do step) (ses
 	if do.hook != nil && len(picked) > 0 {
 		chosen := make([]sessioncleanup.Session, len(picked))
 		for i, e := range picked {
-			chosen[i] = e.Session
+			chosen[i] = e.session()
 		}
 		s.mu.Unlock()
 		if err := do.prepare(ctx, chosen, next); err != nil {
@@ -87,14 +88,14 @@ func (do step) pick(from cursor, limit int) (picked []*entry, next string) {
 	last := from
 	take := func(expired bool, it item[moment]) bool {
 		switch {
-		case !do.holds(it.entry.Session):
+		case !do.holds(it.entry.session()):
 			return true
 		case len(picked) == limit:
 			next = last.String()
 			return false
 		}
 		picked = append(picked, it.entry)
-		last = cursor{expired: expired, key: it.key, id: it.entry.ID}
+		last = cursor{expired: expired, key: it.key, id: it.entry.stored.ID}
 		return true
 	}
 	after := from.place()
@@ -142,10 +143,10 @@ func (s *Store) commit(cause sessioncleanup.Cause, do step, picked []*entry, nex
 	out := sessioncleanup.Outcome{Next: next}
 	var refs []sessioncleanup.SessionRef
 	for _, e := range picked {
-		if s.sessions.get(e.ID) != e || !do.holds(e.Session) {
+		if s.sessions.get(e.stored.ID) != e || !do.holds(e.session()) {
 			continue
 		}
-		out.IDs = append(out.IDs, e.ID)
+		out.IDs = append(out.IDs, e.stored.ID)
 		refs = append(refs, ref(e))
 		do.apply(e)
 	}
@@ -200,5 +201,5 @@ func parseCursor(text string) (cursor, error) {
 
 // ref is what an event keeps of a session.
 func ref(e *entry) sessioncleanup.SessionRef {
-	return sessioncleanup.SessionRef{ID: e.ID, OwnerID: e.OwnerID, Name: e.Name}
+	return sessioncleanup.SessionRef{ID: e.stored.ID, OwnerID: e.stored.OwnerID, Name: e.stored.Name}
 }

@@ -17,9 +17,7 @@ type item[K key[K]] struct {
 
 // at is a place for a search: that of the item with this key and ID, if there is one.
 func at[K key[K]](key K, id string) item[K] {
-	e := new(entry)
-	e.ID = id
-	return item[K]{key, e}
+	return item[K]{key, newEntry(id)}
 }
 
 // compare orders items by key, then by ID.
@@ -27,7 +25,7 @@ func (a item[K]) compare(b item[K]) int {
 	if c := a.key.compare(b.key); c != 0 || a.entry == b.entry {
 		return c
 	}
-	return strings.Compare(a.entry.ID, b.entry.ID)
+	return strings.Compare(a.entry.stored.ID, b.entry.stored.ID)
 }
 
 // The number of items in a node other than the root. A fuller node is split in two halves and the item between them.

@@ -90,10 +90,10 @@ func apply(t *testing.T, tr *tree[moment], want sorted, it item[moment]) sorted 
 		return slices.Insert(want, i, it)
 	}
 	if !tr.delete(it) {
-		t.Fatalf("item %d/%s is there but is not deleted", it.key, it.entry.ID)
+		t.Fatalf("item %d/%s is there but is not deleted", it.key, it.entry.stored.ID)
 	}
 	if tr.delete(it) {
-		t.Fatalf("item %d/%s is deleted twice", it.key, it.entry.ID)
+		t.Fatalf("item %d/%s is deleted twice", it.key, it.entry.stored.ID)
 	}
 	return slices.Delete(want, i, i+1)
 }

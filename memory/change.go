@@ -18,7 +18,8 @@ func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, c sessioncl
 	if e == nil {
 		return sessioncleanup.Session{}, sessioncleanup.ErrNotFound
 	}
-	changed := e.Session
+	session := e.session()
+	changed := session
 	if c.Active != nil && *c.Active != changed.Active {
 		changed.Active = *c.Active
 		if changed.Active {
@@ -31,11 +32,10 @@ func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, c sessioncl
 	if c.ExpiresAt != nil {
 		changed.ExpiresAt = utc(*c.ExpiresAt)
 	}
-	if changed == e.Session {
+	if changed == session {
 		return changed, nil
 	}
-	e.Session = changed
-	s.index(e)
+	s.store(e, changed)
 	s.log.add(sessioncleanup.Event{Action: c.Action, Sessions: []sessioncleanup.SessionRef{ref(e)}}, c.Cause)
 	return changed, nil
 }
@@ -56,7 +56,7 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 	}
 	e := s.find(t)
 	if e != nil && s.beforeDelete != nil {
-		session := e.Session
+		session := e.session()
 		s.mu.Unlock()
 		if err := s.beforeDelete(ctx, session); err != nil {
 			return sessioncleanup.Session{}, fmt.Errorf("before deleting: %w", err)
@@ -70,9 +70,10 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 	if e == nil {
 		return sessioncleanup.Session{}, sessioncleanup.ErrNotFound
 	}
+	session := e.session()
 	s.drop(e)
 	s.log.add(sessioncleanup.Event{Action: sessioncleanup.ActionDeleted, Sessions: []sessioncleanup.SessionRef{ref(e)}}, cause)
-	return e.Session, nil
+	return session, nil
 }
 
 // Touch sets the last activity of sessions to now and gives the number of those written. A last activity in the
@@ -83,23 +84,24 @@ func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) 
 	}
 	defer s.mu.Unlock()
 	now := clock()
-	s.touches++
+	at, call := momentOf(now), s.nextTouch()
 	written := 0
 	var reactivated []sessioncleanup.SessionRef
 	for _, id := range t.IDs {
 		e := s.find(sessioncleanup.Target{ID: id, OwnerID: t.OwnerID})
-		if e == nil || e.touched == s.touches {
+		if e == nil || e.touched == call {
 			continue
 		}
-		e.touched = s.touches
-		switch age := now.Sub(e.LastActivity); {
-		case t.Reactivate != nil && !e.Active && e.AutoCleanup:
-			reactivate(&e.Session, now)
-			s.index(e)
+		e.touched = call
+		switch {
+		case t.Reactivate != nil && !e.stored.Active && e.stored.AutoCleanup:
+			session := e.session()
+			reactivate(&session, now)
+			s.store(e, session)
 			reactivated = append(reactivated, ref(e))
 			written++
-		case age >= max(t.Interval, 0):
-			s.touch(e, now)
+		case at >= e.activity && at.since(e.activity) >= max(t.Interval, 0):
+			s.touch(e, at)
 			written++
 		}
 	}
@@ -107,4 +109,16 @@ func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) 
 		s.log.add(sessioncleanup.Event{Action: sessioncleanup.ActionReactivated, Sessions: reactivated}, *t.Reactivate)
 	}
 	return written, nil
+}
+
+// nextTouch numbers the calls of Touch, by which an ID that stands twice in one is told. Numbers come back after four
+// billion calls, so what they marked is cleared then.
+func (s *Store) nextTouch() uint32 {
+	if s.touches++; s.touches == 0 {
+		for e := range s.sessions.all() {
+			e.touched = 0
+		}
+		s.touches = 1
+	}
+	return s.touches
 }

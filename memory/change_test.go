@@ -1,6 +1,8 @@
 package memory
 
 import (
+	"fmt"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,6 +43,32 @@ func TestTouchWithoutIntervalCountsDuplicatesOnce(t *testing.T) {
 			expect(t, "written", touch(t, s, ids), 2)
 		}
 	})
+}
+
+func TestTouchKnowsDuplicatesWhenItsNumbersComeBack(t *testing.T) {
+	t.Parallel()
+	s := New(Config{})
+	put(t, s, unused("1", true, time.Hour))
+	expect(t, "written by the first touch of all", touch(t, s, sessioncleanup.Touch{IDs: []string{"1"}}), 1)
+	s.touches = math.MaxUint32
+	for range 2 {
+		expect(t, "written", touch(t, s, sessioncleanup.Touch{IDs: []string{"1", "1"}}), 1)
+	}
+}
+
+func TestTimesThatKeysCannotHoldAreKeptAndTouched(t *testing.T) {
+	t.Parallel()
+	s := New(Config{})
+	session := unused("1", true, time.Hour)
+	put(t, s, session)
+	for _, year := range []int{1500, 3000} {
+		touch(t, s, sessioncleanup.Touch{IDs: []string{"1"}})
+		session.LastActivity = time.Date(year, 1, 2, 3, 4, 5, 6, time.UTC)
+		put(t, s, session)
+		expect(t, "session put after a touch", get(t, s, "1"), session)
+		written := touch(t, s, sessioncleanup.Touch{IDs: []string{"1"}, Interval: time.Minute})
+		expect(t, fmt.Sprint("touches written of a session last used in ", year), written, count(year == 1500))
+	}
 }
 
 func TestTouchReachesOnlyTheOwnersSessions(t *testing.T) {

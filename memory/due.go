@@ -69,7 +69,7 @@ func (d due) idledReverse(before *item[moment]) iter.Seq[item[moment]] {
 func (d due) expired(after *item[moment]) iter.Seq[item[moment]] {
 	return func(yield func(item[moment]) bool) {
 		for it := range until(d.expiring.ascend(after), d.expiringBefore) {
-			if d.overlap && momentOf(it.entry.LastActivity) < d.idleBefore {
+			if d.overlap && it.entry.activity < d.idleBefore {
 				continue
 			}
 			if !yield(it) {
@@ -94,7 +94,7 @@ func (d due) oldest(c sessioncleanup.Cutoffs) time.Duration {
 	var oldest time.Duration
 	for _, t := range []*tree[moment]{d.idle, d.expiring} {
 		if e := t.first(); e != nil {
-			oldest = max(oldest, c.Overdue(e.Session))
+			oldest = max(oldest, c.Overdue(e.session()))
 		}
 	}
 	return oldest

@@ -22,8 +22,8 @@ func someHistory(t *testing.T) *Store {
 	if _, err := s.DeactivateDue(t.Context(), batch); err != nil { // 1
 		t.Fatal(err)
 	}
-	record(t, s, sessioncleanup.Event{Action: sessioncleanup.ActionRun, RunID: "r1", Run: &sessioncleanup.RunSummary{Deactivated: 3}}) // 2
-	for _, id := range []string{"1", "2"} {                                                                                            // 3 and 5, 4 and 6
+	note(t, s, sessioncleanup.Event{Action: sessioncleanup.ActionRun, RunID: "r1", Run: &sessioncleanup.RunSummary{Deactivated: 3}}) // 2
+	for _, id := range []string{"1", "2"} {                                                                                          // 3 and 5, 4 and 6
 		change := sessioncleanup.Change{Cause: system, Action: sessioncleanup.ActionReactivated, Active: new(true)}
 		if _, err := s.Update(t.Context(), sessioncleanup.Target{ID: id}, change); err != nil {
 			t.Fatal(err)
@@ -34,11 +34,11 @@ func someHistory(t *testing.T) *Store {
 			t.Fatal(err)
 		}
 	}
-	record(t, s, sessioncleanup.Event{Action: sessioncleanup.ActionRun, RunID: "r2", Run: &sessioncleanup.RunSummary{}}) // 7
+	note(t, s, sessioncleanup.Event{Action: sessioncleanup.ActionRun, RunID: "r2", Run: &sessioncleanup.RunSummary{}}) // 7
 	return s
 }
 
-func record(t testing.TB, s *Store, e sessioncleanup.Event) sessioncleanup.Event {
+func note(t testing.TB, s *Store, e sessioncleanup.Event) sessioncleanup.Event {
 	t.Helper()
 	written, err := s.Record(t.Context(), sessioncleanup.Record{Event: e})
 	if err != nil {
@@ -99,7 +99,7 @@ func TestWhatEventsHandOutIsACopy(t *testing.T) {
 	t.Parallel()
 	s := New(Config{})
 	sessions, run := []sessioncleanup.SessionRef{{ID: "1", OwnerID: "ann"}}, &sessioncleanup.RunSummary{Deleted: 1}
-	written := record(t, s, sessioncleanup.Event{Action: sessioncleanup.ActionRun, Sessions: sessions, Run: run})
+	written := note(t, s, sessioncleanup.Event{Action: sessioncleanup.ActionRun, Sessions: sessions, Run: run})
 	spoil := func(e sessioncleanup.Event) { e.Sessions[0].ID, e.Run.Deleted = "spoiled", 99 }
 	spoil(sessioncleanup.Event{Sessions: sessions, Run: run})
 	spoil(written)
@@ -118,7 +118,7 @@ func TestRecordFillsInAndForgets(t *testing.T) {
 		s := New(Config{})
 		now := time.Now().UTC()
 		for i, at := range []time.Time{{}, now.Add(-day), now.Add(-2 * day), now.Add(-day - 1), now.Add(time.Hour)} {
-			e := record(t, s, sessioncleanup.Event{Action: sessioncleanup.ActionRun, At: at})
+			e := note(t, s, sessioncleanup.Event{Action: sessioncleanup.ActionRun, At: at})
 			if at.IsZero() {
 				at = now
 			}

@@ -23,11 +23,10 @@ func (s *Store) Put(sessions ...sessioncleanup.Session) error {
 	for _, session := range sessions {
 		e := s.sessions.get(session.ID)
 		if e == nil {
-			e = &entry{Session: session, indexed: notIndexed}
+			e = newEntry(session.ID)
 			s.sessions.put(e)
 		}
-		e.Session = kept(session, now)
-		s.index(e)
+		s.store(e, kept(session, now))
 	}
 	return nil
 }
@@ -88,15 +87,9 @@ func (s *Store) AddActivity(id string, n int64) error {
 	if e == nil {
 		return sessioncleanup.ErrNotFound
 	}
-	e.ActivityCount += n
-	if now := clock(); now.After(e.LastActivity) {
+	e.stored.ActivityCount += n
+	if now := momentOf(clock()); now > e.activity {
 		s.touch(e, now)
 	}
 	return nil
-}
-
-// touch moves an entry's activity forward. The indexes learn of it when they are read.
-func (s *Store) touch(e *entry, now time.Time) {
-	e.LastActivity = now
-	s.stale.add(e)
 }

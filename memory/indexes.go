@@ -2,15 +2,6 @@ package memory
 
 import "github.com/sessioncleanup/sessioncleanup"
 
-// entry is a session with what the indexes know of it. What a touch reads comes first, to lie together in memory.
-type entry struct {
-	touched uint64   // the call of Touch that met it last
-	stale   int      // its place in Store.stale, from 1; 0 when it is not there
-	owner   *indexes // its owner's; nil when it is not indexed, or belongs to nobody
-	sessioncleanup.Session
-	indexed keys // where it stands in the indexes
-}
-
 // The trees from which it follows what is due. A session stands in those of its state, unless it is protected.
 const (
 	activeIdle      = iota // active sessions, by last activity
@@ -64,9 +55,12 @@ func keysOf(s *sessioncleanup.Session) keys {
 
 // index brings an entry to where it belongs, in all indexes.
 func (s *Store) index(e *entry) {
-	s.stale.remove(e)
-	to := keysOf(&e.Session)
-	owner := s.ownedBy(e.OwnerID)
+	if e.stale {
+		e.stored.LastActivity = e.activity.time()
+		s.stale.leave(e)
+	}
+	to := keysOf(&e.stored)
+	owner := s.ownedBy(e.stored.OwnerID)
 	if to == e.indexed && owner == e.owner {
 		return
 	}
@@ -82,7 +76,7 @@ func (s *Store) index(e *entry) {
 
 // unindex takes an entry out of all indexes.
 func (s *Store) unindex(e *entry) {
-	s.stale.remove(e)
+	s.stale.leave(e)
 	s.all.move(e, e.indexed, notIndexed)
 	s.leaveOwner(e)
 	e.indexed, e.owner = notIndexed, nil

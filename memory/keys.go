@@ -43,6 +43,11 @@ func (m moment) time() time.Time {
 	return time.Unix(0, int64(m)).UTC()
 }
 
+// since is the time from one moment to a later one, as far as a duration can tell.
+func (m moment) since(earlier moment) time.Duration {
+	return time.Duration(min(uint64(m)-uint64(earlier), math.MaxInt64))
+}
+
 func (m moment) compare(o moment) int { return cmp.Compare(m, o) }
 
 // label is a name as a key. Its first bytes stand with it, so that most comparisons need not fetch the rest from

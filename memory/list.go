@@ -82,14 +82,6 @@ func newListing(s *Store, q sessioncleanup.Query) (*listing, error) {
 	return l, nil
 }
 
-// fresh is up to where the indexes must be right for the listing.
-func (l *listing) fresh() moment {
-	if l.q.Sort == sessioncleanup.SortLastActivity {
-		return absent
-	}
-	return cutoffKey(l.q.Cutoffs)
-}
-
 // one lists a single session.
 func (l *listing) one(ctx context.Context) (sessioncleanup.Page, error) {
 	if err := l.store.lock(ctx); err != nil {
@@ -103,7 +95,7 @@ func (l *listing) one(ctx context.Context) (sessioncleanup.Page, error) {
 	}
 	page.Total = min(max(l.q.CountUpTo, 0), 1)
 	if l.q.Limit > 0 && l.behind(e) {
-		page.Sessions = append(page.Sessions, e.Session)
+		page.Sessions = append(page.Sessions, e.session())
 	}
 	return page, nil
 }
@@ -193,7 +185,7 @@ func (l *listing) due(d due) []*entry {
 // no. Between steps it lets the lock go; what does not change meanwhile is met exactly once.
 func (l *listing) scan(ctx context.Context, after *place, visit func(*entry) bool) error {
 	for more := true; more; {
-		if err := l.store.lockFresh(ctx, l.fresh()); err != nil {
+		if err := l.store.lockFresh(ctx, l.fresh(after)); err != nil {
 			return err
 		}
 		after, more = l.step(after, visit)
@@ -203,18 +195,49 @@ func (l *listing) scan(ctx context.Context, after *place, visit func(*entry) boo
 	return nil
 }
 
+// fresh is up to where the index must be right for a step behind a place. The most recently used come first in a
+// list that begins with what was touched, wherever that is indexed. The other way round a step puts right what it
+// meets.
+func (l *listing) fresh(after *place) moment {
+	switch {
+	case l.q.Sort != sessioncleanup.SortLastActivity:
+		return noTime // no other order changes with a touch
+	case l.q.Descending:
+		return absent
+	case after == nil:
+		return noTime
+	default:
+		return after.time + 1
+	}
+}
+
 // step does one step of a scan, and gives the place to go on from.
 func (l *listing) step(after *place, visit func(*entry) bool) (*place, bool) {
-	looked := 0
-	for e := range l.store.of(l.q.OwnerID).walk(l.q.Sort, l.q.Descending, after) {
-		if l.matches(e) && !visit(e) {
+	for looked := 0; looked < scanStep; looked++ {
+		var last, touched *entry
+		for e := range l.store.of(l.q.OwnerID).walk(l.q.Sort, l.q.Descending, after) {
+			if l.q.Sort == sessioncleanup.SortLastActivity && e.stale {
+				touched = e
+				break
+			}
+			if l.matches(e) && !visit(e) {
+				return nil, false
+			}
+			last = e
+			if looked++; looked == scanStep {
+				break
+			}
+		}
+		if last != nil {
+			after = new(l.place(last))
+		}
+		if touched != nil { // it belongs further behind
+			l.store.index(touched)
+		} else if looked < scanStep {
 			return nil, false
 		}
-		if looked++; looked == scanStep {
-			return new(l.place(e)), true
-		}
 	}
-	return nil, false
+	return after, true
 }
 
 // add puts a session on the page, or notes that there is a next page and reports that this one is full. A session
@@ -222,7 +245,7 @@ func (l *listing) step(after *place, visit func(*entry) bool) (*place, bool) {
 func (l *listing) add(page *sessioncleanup.Page, e *entry) bool {
 	if l.resumed {
 		for i := range page.Sessions {
-			if page.Sessions[i].ID == e.ID {
+			if page.Sessions[i].ID == e.stored.ID {
 				return true
 			}
 		}
@@ -231,11 +254,11 @@ func (l *listing) add(page *sessioncleanup.Page, e *entry) bool {
 		page.Next = placeOf(l.q.Sort, &page.Sessions[n-1]).position(l.q.Sort)
 		return false
 	}
-	page.Sessions = append(page.Sessions, e.Session)
+	page.Sessions = append(page.Sessions, e.session())
 	return true
 }
 
-func (l *listing) place(e *entry) place { return placeOf(l.q.Sort, &e.Session) }
+func (l *listing) place(e *entry) place { return placeOf(l.q.Sort, new(e.session())) }
 
 // compare orders places as the query asks.
 func (l *listing) compare(a, b place) int {
@@ -252,10 +275,10 @@ func (l *listing) behind(e *entry) bool {
 
 // matches reports whether a session has the query's status and text. Its owner is known to be right.
 func (l *listing) matches(e *entry) bool {
-	if l.q.Status != "" && l.q.Cutoffs.Status(e.Session) != l.q.Status {
+	if l.q.Status != "" && l.q.Cutoffs.Status(e.session()) != l.q.Status {
 		return false
 	}
-	return l.text == "" || contains(e.Name, l.text) || contains(e.Code, l.text) || contains(e.ID, l.text)
+	return l.text == "" || contains(e.stored.Name, l.text) || contains(e.stored.Code, l.text) || contains(e.stored.ID, l.text)
 }
 
 // contains reports whether s contains text, which is in lower case; ASCII letters match in either case.

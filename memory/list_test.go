@@ -188,3 +188,23 @@ func TestListOfOneHonoursEveryFilter(t *testing.T) {
 		}
 	})
 }
+
+func TestListOfTheLongestUnusedIndexesOnlyWhatItMeets(t *testing.T) {
+	t.Parallel()
+	s := New(Config{})
+	put(t, s, manyUnused(100)...)
+	for i := range 50 {
+		touch(t, s, sessioncleanup.Touch{IDs: []string{fmt.Sprintf("%06d", 2*i)}})
+	}
+	page := list(t, s, sessioncleanup.Query{Limit: 4})
+	expect(t, "first page", idsOf(page.Sessions), []string{"000001", "000003", "000005", "000007"})
+	page = list(t, s, sessioncleanup.Query{Limit: 4, After: page.Next})
+	expect(t, "second page", idsOf(page.Sessions), []string{"000009", "000011", "000013", "000015"})
+	left := 0
+	for _, it := range s.stale.items {
+		left += count(it.valid())
+	}
+	expect(t, "touched sessions that are not indexed anew", left, 50-9)
+	page = list(t, s, sessioncleanup.Query{Limit: 2, Descending: true})
+	expect(t, "the last used", idsOf(page.Sessions), []string{"000098", "000096"})
+}

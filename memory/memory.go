@@ -44,7 +44,7 @@ type Store struct {
 	all      *indexes
 	owners   map[string]*indexes // by OwnerID; none for sessions that belong to nobody
 	stale    staleHeap           // entries that were touched since they were indexed
-	touches  uint64              // calls of Touch so far
+	touches  uint32              // calls of Touch so far
 	log      eventLog
 	leases   map[string]*lease
 }
@@ -110,7 +110,7 @@ func (s *Store) lockFresh(ctx context.Context, before moment) error {
 	if err := s.lock(ctx); err != nil {
 		return err
 	}
-	for steps := len(s.stale) / refreshStep; steps > 0 && s.refresh(before, refreshStep); steps-- {
+	for steps := len(s.stale.items) / refreshStep; steps > 0 && s.refresh(before, refreshStep); steps-- {
 		s.mu.Unlock()
 		if err := s.lock(ctx); err != nil {
 			return err
@@ -124,10 +124,11 @@ func (s *Store) lockFresh(ctx context.Context, before moment) error {
 // reports whether there may be more.
 func (s *Store) refresh(before moment, limit int) bool {
 	for ; limit > 0; limit-- {
-		if len(s.stale) == 0 || s.stale[0].key >= before {
+		e := s.stale.first(before)
+		if e == nil {
 			return false
 		}
-		s.index(s.stale[0].entry)
+		s.index(e)
 	}
 	return true
 }
@@ -146,7 +147,7 @@ func (s *Store) of(owner string) *indexes {
 // find gives the session that a target names, or nil.
 func (s *Store) find(t sessioncleanup.Target) *entry {
 	e := s.sessions.get(t.ID)
-	if e == nil || t.OwnerID != "" && e.OwnerID != t.OwnerID {
+	if e == nil || t.OwnerID != "" && e.stored.OwnerID != t.OwnerID {
 		return nil
 	}
 	return e

@@ -2,49 +2,74 @@ package memory
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"testing"
 )
 
-func TestStaleHeapKeepsTheEarliestFirst(t *testing.T) {
+func TestStaleHeapGivesTheEarliestFirst(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(8, 9))
 	var h staleHeap
-	entries := make([]*entry, 3000)
+	entries := make([]*entry, 5000)
 	for i := range entries {
-		entries[i] = &entry{indexed: keys{activity: moment(r.IntN(500))}}
-		entries[i].ID = fmt.Sprint(i)
+		entries[i] = newEntry(fmt.Sprint(i))
 	}
 	in := map[*entry]bool{}
 	for step := range 60_000 {
 		e := entries[r.IntN(len(entries))]
-		if filling := step/10_000%2 == 0; filling || r.IntN(10) == 0 {
+		filling := step/10_000%2 == 0
+		switch {
+		case e.stale && (!filling || r.IntN(10) == 0): // indexed for another reason
+			h.leave(e)
+			delete(in, e)
+		case !e.stale && (filling || r.IntN(10) == 0): // touched, at the same place as before or at another
+			e.indexed.activity = moment(r.IntN(3) * r.IntN(500))
+			e.activity = e.indexed.activity
 			h.add(e)
 			in[e] = true
-		} else {
-			h.remove(e)
-			delete(in, e)
 		}
-		if step%97 > 0 {
-			continue
+		if h.garbage > max(minGarbage, len(h.items)/2) {
+			t.Fatalf("step %d: %d of %d items are garbage", step, h.garbage, len(h.items))
 		}
-		if len(h) != len(in) {
-			t.Fatalf("step %d: %d entries, want %d", step, len(h), len(in))
-		}
-		for i, it := range h {
-			if !in[it.entry] || it.entry.stale != i+1 || it.key != it.entry.indexed.activity {
-				t.Fatalf("step %d: place %d holds entry %q, which says %d", step, i, it.entry.ID, it.entry.stale)
-			}
-			if i > 0 && it.key < h[(i-1)/2].key {
-				t.Fatalf("step %d: place %d comes before the one above it", step, i)
-			}
+		if step%97 == 0 {
+			checkHeap(t, &h, in)
 		}
 	}
-	for len(h) > 0 {
-		h.remove(h[0].entry)
+	for last := moment(-1); len(in) > 0; {
+		e := h.first(absent)
+		if e == nil || !in[e] || e.indexed.activity < last {
+			t.Fatalf("behind %d comes %v", last, e)
+		}
+		last = e.indexed.activity
+		h.leave(e)
+		delete(in, e)
 	}
-	if cap(h) > 1024 {
-		t.Errorf("the empty heap holds memory for %d entries", cap(h))
+	if e := h.first(absent); e != nil || len(h.items) > 0 || h.garbage != 0 || cap(h.items) > 8*minGarbage {
+		t.Errorf("the empty heap gives %v and holds %d items, %d garbage, in memory for %d", e, len(h.items), h.garbage, cap(h.items))
+	}
+}
+
+func checkHeap(t *testing.T, h *staleHeap, in map[*entry]bool) {
+	t.Helper()
+	held, least := map[*entry]bool{}, absent
+	for i, it := range h.items {
+		if i > 0 && it.key < h.items[(i-1)/2].key {
+			t.Fatalf("place %d comes before the one above it", i)
+		}
+		if it.valid() {
+			held[it.entry] = true
+			least = min(least, it.key)
+		}
+	}
+	if !maps.Equal(held, in) {
+		t.Fatalf("%d entries are held, want %d", len(held), len(in))
+	}
+	if e := h.first(least); e != nil {
+		t.Fatalf("before %d comes %d", least, e.indexed.activity)
+	}
+	if e := h.first(absent); len(in) > 0 && (e == nil || e.indexed.activity != least) {
+		t.Fatalf("first is %v, want one at %d", e, least)
 	}
 }
 

@@ -47,18 +47,18 @@ func (t *table) get(id string) *entry {
 
 // put adds an entry whose ID is not there yet.
 func (t *table) put(e *entry) {
-	p, hash := t.part(e.ID)
+	p, hash := t.part(e.stored.ID)
 	if p.count >= len(p.slots)/4*3 {
 		p.resize(max(2*len(p.slots), minSlots))
 	}
-	p.slots[p.find(e.ID, hash)] = slot{hash, e}
+	p.slots[p.find(e.stored.ID, hash)] = slot{hash, e}
 	p.count++
 }
 
 // delete takes out an entry that is there.
 func (t *table) delete(e *entry) {
-	p, hash := t.part(e.ID)
-	p.free(p.find(e.ID, hash))
+	p, hash := t.part(e.stored.ID)
+	p.free(p.find(e.stored.ID, hash))
 	p.count--
 	if len(p.slots) > minSlots && p.count < len(p.slots)/8 {
 		p.resize(len(p.slots) / 2)
@@ -91,7 +91,7 @@ func (t *table) all() iter.Seq[*entry] {
 func (p *part) find(id string, hash uint64) int {
 	last := uint64(len(p.slots) - 1)
 	for i := hash & last; ; i = (i + 1) & last {
-		if s := &p.slots[i]; s.entry == nil || s.hash == hash && s.entry.ID == id {
+		if s := &p.slots[i]; s.entry == nil || s.hash == hash && s.entry.is(id) {
 			return int(i)
 		}
 	}
@@ -114,8 +114,13 @@ func (p *part) resize(n int) {
 	old := p.slots
 	p.slots = make([]slot, n)
 	for _, s := range old {
-		if s.entry != nil {
-			p.slots[p.find(s.entry.ID, s.hash)] = s
+		if s.entry == nil {
+			continue
 		}
+		i := int(s.hash) & (n - 1)
+		for p.slots[i].entry != nil {
+			i = (i + 1) & (n - 1)
+		}
+		p.slots[i] = s
 	}
 }

@@ -19,7 +19,7 @@ const backfillBatch = 1000
 func (s *Store) backfill(ctx context.Context, set settings) error {
 	after := set.adopted.ID.least()
 	for !set.adopted.Filled {
-		if err := s.pace.wait(ctx); err != nil {
+		if err := s.pace.wait(ctx, s.checkpoint); err != nil {
 			return s.failed(err)
 		}
 		var started time.Time

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -55,7 +56,7 @@ func (s *Store) batch(ctx context.Context, b sessioncleanup.Batch, action sessio
 		}
 		out.Next = string(text)
 	}
-	if err := s.pace.wait(ctx); err != nil {
+	if err := s.pace.wait(ctx, s.checkpoint); err != nil {
 		return sessioncleanup.Outcome{}, s.failed(err)
 	}
 	var started time.Time
@@ -64,11 +65,22 @@ func (s *Store) batch(ctx context.Context, b sessioncleanup.Batch, action sessio
 		if err := w.fence(ctx, b.Lease); err != nil || len(keys) == 0 {
 			return err
 		}
-		refs, err := w.change(ctx, b, at, keys)
+		refs, due, err := w.stillDue(ctx, b, at, keys)
+		if err != nil || len(refs) == 0 {
+			return err
+		}
 		for _, ref := range refs {
 			out.IDs = append(out.IDs, ref.ID)
 		}
-		if err != nil || len(refs) == 0 {
+		list, err := w.listKeys(due)
+		if err != nil {
+			return err
+		}
+		n, err := w.exec(ctx, w.passSQL(at.write, at), values{"keys": list})
+		if err == nil && n != int64(len(refs)) {
+			err = fmt.Errorf("%d of %d sessions were changed: a trigger of the host's interferes", n, len(refs))
+		}
+		if err != nil {
 			return err
 		}
 		return w.log(ctx, action, b.Cause, refs)
@@ -77,8 +89,8 @@ func (s *Store) batch(ctx context.Context, b sessioncleanup.Batch, action sessio
 	if err == nil {
 		return out, nil
 	}
-	if constraint(err) { // of the statement, or of the commit where a key is deferred
-		return sessioncleanup.Outcome{}, s.blame(ctx, b, at, keys, out.Next, err)
+	if constraint(err) && len(out.IDs) > 0 { // of the statement, or of the commit where a key is deferred
+		return sessioncleanup.Outcome{}, &sessioncleanup.BatchError{IDs: out.IDs, Next: out.Next, Err: err}
 	}
 	return sessioncleanup.Outcome{}, err
 }
@@ -99,45 +111,26 @@ func startOf(b sessioncleanup.Batch, first *pass) (cursor, error) {
 	return from, invalidf("batch starts after %q: want what an earlier batch of the same phase gave", b.After)
 }
 
-// change writes what is still due.
-func (w *work) change(ctx context.Context, b sessioncleanup.Batch, at *pass, keys []key) ([]sessioncleanup.SessionRef, error) {
+// stillDue gives those of the keys whose sessions are due now.
+func (w *work) stillDue(ctx context.Context, b sessioncleanup.Batch, at *pass, keys []key) ([]sessioncleanup.SessionRef, []key, error) {
 	list, err := w.listKeys(keys)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	v := cutoffs(b.Cutoffs)
 	v["keys"] = list
-	refs := make([]sessioncleanup.SessionRef, 0, len(keys))
-	err = w.query(ctx, w.passSQL(at.write, at), v, func(rows *sql.Rows) error {
+	refs, due := make([]sessioncleanup.SessionRef, 0, len(keys)), make([]key, 0, len(keys))
+	err = w.query(ctx, w.passSQL("select_due", at), v, func(rows *sql.Rows) error {
 		var ref sessioncleanup.SessionRef
-		err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name)
-		refs = append(refs, ref)
-		return err
-	})
-	return refs, err
-}
-
-// blame makes a BatchError of a failure of the rows.
-func (s *Store) blame(ctx context.Context, b sessioncleanup.Batch, at *pass, keys []key, next string, cause error) error {
-	bad := &sessioncleanup.BatchError{Next: next, Err: cause}
-	err := s.readingSessions(ctx, func(w *work) error {
-		list, err := w.listKeys(keys)
-		if err != nil {
+		var text string
+		if err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name, &text); err != nil {
 			return err
 		}
-		v := cutoffs(b.Cutoffs)
-		v["keys"] = list
-		return w.query(ctx, w.passSQL("ids_of_keys", at), v, func(rows *sql.Rows) error {
-			var id string
-			err := rows.Scan(&id)
-			bad.IDs = append(bad.IDs, id)
-			return err
-		})
+		k, err := w.keyOf(text)
+		refs, due = append(refs, ref), append(due, k)
+		return err
 	})
-	if err != nil || len(bad.IDs) == 0 {
-		return cause // whoever calls may try again
-	}
-	return bad
+	return refs, due, err
 }
 
 // fence fails unless a lease is still its holder's. A lease without a name always is.

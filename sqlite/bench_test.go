@@ -1,43 +1,175 @@
-package sqlite_test
+package sqlite
 
 import (
+	"database/sql"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
 
-// manySessions fills the table: 500,000 sessions, of which 50,000 are due for deactivation and 50,000 for deletion,
-// spread over the table.
-const manySessions = `
-	WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500000)
+// fill makes 500,000 sessions of 1,000 owners, of which 50,000 are due for deactivation and 50,000 for deletion. With
+// ages "(i - 1) * 90.0 / 500000" they were made one after the other, as in life, and those that are due lie together in the
+// table; with random ages each page of the table has some of them, which is as bad as it gets.
+const fill = `
+	WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500000),
+	s (i, age) AS MATERIALIZED (SELECT i, AGE FROM n)
 	INSERT INTO sessions (id, owner_id, name, created_at, updated_at, active, auto_cleanup, last_activity)
-	SELECT 'session-' || i, 'owner-' || i % 1000, 'Session number ' || i, '2020-01-01 00:00:00.000', '2020-01-01 00:00:00.000',
-	       i % 10 <> 1, 1,
-	       strftime('%Y-%m-%d %H:%M:%f', 'now', CASE i % 10 WHEN 0 THEN '-2 days' WHEN 1 THEN '-40 days' ELSE '-1 hour' END,
-	                printf('-%d seconds', (i * 7919) % 3000))
-	  FROM n`
+	SELECT 'session-' || i, 'owner-' || (i * 7919) % 1000, 'Session number ' || i, '2020-01-01 00:00:00.000', '2020-01-01 00:00:00.000',
+	       age >= 9, 1,
+	       strftime('%Y-%m-%d %H:%M:%f', 'now', printf('-%d seconds',
+	         CASE WHEN age < 9 THEN 86400 * (45 - age) WHEN age < 18 THEN 86400 * (20 - age) ELSE 50000 - 500 * age END + i % 600))
+	  FROM s ORDER BY i`
 
-// template is a migrated database full of sessions, made once.
-func template(b *testing.B) string {
+// BenchmarkCleanup compares a run in batches of 1,000 with the two statements that do the same at once, one after the
+// other on copies of the same database. "ratio" is the time of the batches divided by that of the statements, the median
+// of all rounds; "lock-ms" is the longest time for which a batch had the write lock.
+func BenchmarkCleanup(b *testing.B) {
+	for name, age := range map[string]string{
+		"in_order":  "(i - 1) * 90.0 / 500000",
+		"scattered": "(i - 1) * 7919 % 500000 * 90.0 / 500000",
+	} {
+		b.Run(name, func(b *testing.B) {
+			template := makeTemplate(b, strings.ReplaceAll(fill, "AGE", age))
+			var ratios []float64
+			var longest time.Duration
+			for b.Loop() {
+				batched, lock := cleanInBatches(b, copyOf(b, template))
+				bare := cleanAtOnce(b, copyOf(b, template))
+				ratios = append(ratios, batched.Seconds()/bare.Seconds())
+				longest = max(longest, lock)
+			}
+			slices.Sort(ratios)
+			b.ReportMetric(ratios[len(ratios)/2], "ratio")
+			b.ReportMetric(float64(longest.Microseconds())/1000, "lock-ms")
+			b.ReportMetric(0, "ns/op") // says nothing
+		})
+	}
+}
+
+// BenchmarkStart is from an empty file to a finished run.
+func BenchmarkStart(b *testing.B) {
+	for b.Loop() {
+		s, err := Open(b.Context(), filepath.Join(b.TempDir(), "new.db"), Config{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		m, err := sessioncleanup.New(s, sessioncleanup.Config{})
+		if err == nil {
+			err = m.Migrate(b.Context())
+		}
+		if err == nil {
+			_, err = m.Cleanup(b.Context(), sessioncleanup.Run{})
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkActivity compares inserting a row of activity with and without the library, for a statement that is prepared
+// once and for one that is not.
+func BenchmarkActivity(b *testing.B) {
+	const tables = `
+		CREATE TABLE sessions (id INTEGER PRIMARY KEY, name TEXT);
+		CREATE TABLE messages (id INTEGER PRIMARY KEY, session_id INTEGER REFERENCES sessions (id), body TEXT);
+		CREATE INDEX messages_session ON messages (session_id);
+		INSERT INTO sessions VALUES (1, 'one')`
+	const insert = "INSERT INTO messages (session_id, body) VALUES (1, 'hello')"
+	for _, library := range []string{"without", "with"} {
+		for _, prepared := range []string{"prepared", "unprepared"} {
+			b.Run(library+"/"+prepared, func(b *testing.B) {
+				path := filepath.Join(b.TempDir(), "app.db")
+				host := openDB(b, path)
+				runSQL(b, host, "PRAGMA journal_mode = WAL")
+				runSQL(b, host, tables)
+				if library == "with" {
+					s, err := Open(b.Context(), path, Config{})
+					if err == nil {
+						err = s.Migrate(b.Context(), sessioncleanup.Policy{})
+					}
+					if err != nil {
+						b.Fatal(err)
+					}
+					b.Cleanup(func() { _ = s.Close() })
+				}
+				tx, err := host.BeginTx(b.Context(), nil) // what a commit costs is not the question
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer func() { _ = tx.Rollback() }()
+				statement, err := tx.PrepareContext(b.Context(), insert)
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer func() { _ = statement.Close() }()
+				for b.Loop() {
+					if prepared == "prepared" {
+						_, err = statement.ExecContext(b.Context())
+					} else {
+						_, err = tx.ExecContext(b.Context(), insert)
+					}
+					if err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+func openDB(b *testing.B, path string) *sql.DB {
 	b.Helper()
-	path := filepath.Join(b.TempDir(), "template.db")
-	store := open(b, path, sqlite.Config{})
-	if err := store.Migrate(b.Context(), sessioncleanup.Policy{}); err != nil {
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
 		b.Fatal(err)
 	}
-	host := openHost(b, path)
-	execute(b, host, manySessions)
-	execute(b, host, "PRAGMA wal_checkpoint(TRUNCATE)")
+	db.SetMaxOpenConns(1)
+	b.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+func runSQL(b *testing.B, db *sql.DB, statement string) int64 {
+	b.Helper()
+	result, err := db.ExecContext(b.Context(), statement)
+	if err != nil {
+		b.Fatalf("%s: %v", statement, err)
+	}
+	n, err := result.RowsAffected()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
+
+// makeTemplate makes a migrated database full of sessions.
+func makeTemplate(b *testing.B, fill string) string {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "template.db")
+	s, err := Open(b.Context(), path, Config{})
+	if err == nil {
+		err = s.Migrate(b.Context(), sessioncleanup.Policy{})
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	runSQL(b, s.write, fill)
+	runSQL(b, s.write, "PRAGMA wal_checkpoint(TRUNCATE)")
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
 	return path
 }
 
-// copied is a copy of a database that nobody has open for writing.
-func copied(b *testing.B, path string) string {
+// copyOf copies a database that nobody has open.
+func copyOf(b *testing.B, path string) string {
 	b.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -50,74 +182,47 @@ func copied(b *testing.B, path string) string {
 	return to
 }
 
-// BenchmarkCleanup compares a run in batches with the two statements that do the same at once, on copies of the same
-// database: "ratio" is the time of the first divided by the time of the second, "longest-ms" the longest batch.
-func BenchmarkCleanup(b *testing.B) {
-	from := template(b)
-	var ratios []float64
-	var longest time.Duration
-	for range b.N {
-		b.StopTimer()
-		bare := cleanBare(b, copied(b, from))
-		path := copied(b, from)
-		b.StartTimer()
-		batched, slowest := cleanInBatches(b, path)
-		ratios = append(ratios, batched.Seconds()/bare.Seconds())
-		longest = max(longest, slowest)
-	}
-	slices.Sort(ratios)
-	b.ReportMetric(ratios[len(ratios)/2], "ratio")
-	b.ReportMetric(float64(longest.Microseconds())/1000, "longest-ms")
-}
-
-func cleanBare(b *testing.B, path string) time.Duration {
+func cleanAtOnce(b *testing.B, path string) time.Duration {
 	b.Helper()
-	host := openHost(b, path)
-	host.SetMaxOpenConns(1)
+	db := openDB(b, path)
 	started := time.Now()
-	run := func(statement string) int64 {
-		result, err := host.ExecContext(b.Context(), statement)
-		if err != nil {
-			b.Fatal(err)
-		}
-		n, err := result.RowsAffected()
-		if err != nil {
-			b.Fatal(err)
-		}
-		return n
-	}
-	n := run(`DELETE FROM sessions WHERE NOT active AND auto_cleanup AND last_activity < strftime('%Y-%m-%d %H:%M:%f', 'now', '-30 days')`)
-	n += run(`UPDATE sessions SET active = 0 WHERE active AND auto_cleanup AND last_activity < strftime('%Y-%m-%d %H:%M:%f', 'now', '-1 day')`)
+	n := runSQL(b, db, "DELETE FROM sessions WHERE NOT active AND auto_cleanup AND last_activity < strftime('%Y-%m-%d %H:%M:%f', 'now', '-30 days')")
+	n += runSQL(b, db, "UPDATE sessions SET active = 0 WHERE active AND auto_cleanup AND last_activity < strftime('%Y-%m-%d %H:%M:%f', 'now', '-1 day')")
 	took := time.Since(started)
 	if n != 100_000 {
 		b.Fatalf("the statements changed %d sessions", n)
 	}
+	_ = db.Close()
+	_ = os.Remove(path)
 	return took
 }
 
 func cleanInBatches(b *testing.B, path string) (took, longest time.Duration) {
 	b.Helper()
-	store := open(b, path, sqlite.Config{})
-	started := time.Now()
-	now, err := store.Now(b.Context())
+	s, err := Open(b.Context(), path, Config{})
 	if err != nil {
 		b.Fatal(err)
 	}
+	started := time.Now()
 	batch := sessioncleanup.Batch{
-		Cause: sessioncleanup.Cause{Actor: "system", RunID: "bench"}, Cutoffs: sessioncleanup.Policy{}.CutoffsAt(now), Limit: 1000,
+		Cause: sessioncleanup.Cause{Actor: "system", RunID: "bench"}, Cutoffs: sessioncleanup.Policy{}.CutoffsAt(started), Limit: 1000,
 	}
 	n := 0
-	for _, step := range []func() (sessioncleanup.Outcome, error){
-		func() (sessioncleanup.Outcome, error) { return store.DeleteDue(b.Context(), batch) },
-		func() (sessioncleanup.Outcome, error) { return store.DeactivateDue(b.Context(), batch) },
-	} {
+	for _, deleting := range []bool{true, false} {
 		for batch.After = ""; ; {
-			began := time.Now()
-			out, err := step()
+			step := s.DeactivateDue
+			if deleting {
+				step = s.DeleteDue
+			}
+			before := s.pace.spent
+			out, err := step(b.Context(), batch)
 			if err != nil {
 				b.Fatal(err)
 			}
-			longest = max(longest, time.Since(began))
+			if s.pace.spent < before { // after a pause it counts from zero
+				before = 0
+			}
+			longest = max(longest, s.pace.spent-before)
 			n += len(out.IDs)
 			if batch.After = out.Next; batch.After == "" {
 				break
@@ -128,5 +233,7 @@ func cleanInBatches(b *testing.B, path string) (took, longest time.Duration) {
 	if n != 100_000 {
 		b.Fatalf("the batches changed %d sessions", n)
 	}
+	_ = s.Close()
+	_ = os.Remove(path)
 	return took, longest
 }

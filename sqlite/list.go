@@ -82,11 +82,18 @@ func (l *layout) filter(q sessioncleanup.Query, v values) (conditions []string, 
 
 // counting is the statement that counts what matches.
 func (l *layout) counting(q sessioncleanup.Query, conditions []string) string {
-	if q.Status != sessioncleanup.StatusToDeactivate {
+	all := len(conditions) == 1
+	switch {
+	case q.Status == sessioncleanup.StatusToDelete && all:
+		return l.sql("count_all_to_delete")
+	case q.Status == sessioncleanup.StatusToDeactivate && all:
+		return l.sql("count_all_to_deactivate")
+	case q.Status == sessioncleanup.StatusToDeactivate:
+		rest := slices.DeleteFunc(slices.Clone(conditions), func(c string) bool { return c == "status_to_deactivate" })
+		return l.sql("count_to_deactivate", rest...)
+	default:
 		return l.sql("count", conditions...)
 	}
-	rest := slices.DeleteFunc(slices.Clone(conditions), func(c string) bool { return c == "status_to_deactivate" })
-	return l.sql("count_to_deactivate", rest...)
 }
 
 // page reads a page, and one row more to see whether there is another page.

@@ -24,8 +24,8 @@ type pace struct {
 	until time.Time     // when it was let go
 }
 
-// wait makes the pause that is due, before the lock is taken.
-func (p *pace) wait(ctx context.Context) error {
+// wait makes the pause that is due, before the lock is taken. What it is given is done in the pause.
+func (p *pace) wait(ctx context.Context, meanwhile func(context.Context)) error {
 	p.mu.Lock()
 	if time.Since(p.until) >= breath {
 		p.spent = 0
@@ -34,12 +34,13 @@ func (p *pace) wait(ctx context.Context) error {
 	if due {
 		p.spent = 0
 	}
-	rest := breath - time.Since(p.until)
+	end := p.until.Add(breath)
 	p.mu.Unlock()
 	if !due {
 		return ctx.Err()
 	}
-	return pause(ctx, rest)
+	meanwhile(ctx)
+	return pause(ctx, time.Until(end))
 }
 
 // held notes that a batch let the lock go. A zero time says that it did not get it.
@@ -62,5 +63,16 @@ func pause(ctx context.Context, d time.Duration) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// checkpoint moves what is in the write-ahead log into the database, as far as readers let it. Writers need not wait.
+func (s *Store) checkpoint(ctx context.Context) {
+	if s.path == "" {
+		return // the host's connections see to that
+	}
+	if c, release, err := s.connect(ctx, s.write, false); err == nil {
+		defer release()
+		_, _ = c.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)") // the next one does what this one could not
 	}
 }

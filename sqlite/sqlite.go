@@ -53,6 +53,8 @@ type Store struct {
 	given sessioncleanup.Schema
 	pace  pace
 
+	windowSize int
+
 	mu         sync.Mutex
 	layout     *layout // as last read
 	lastWindow *window // of the last batch
@@ -74,7 +76,7 @@ func Open(ctx context.Context, path string, c Config) (*Store, error) {
 	if path == "" {
 		return nil, invalidf("path of the database is empty: want a file, or %s", memoryPath)
 	}
-	s := &Store{name: path, busy: c.BusyTimeout, given: c.Schema}
+	s := &Store{name: path, busy: c.BusyTimeout, given: c.Schema, windowSize: windowSize}
 	if path == memoryPath {
 		s.write, err = openPool(dsn(path, c.BusyTimeout, false), 1)
 		s.read = s.write
@@ -111,7 +113,7 @@ func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
 	if db == nil {
 		return nil, invalidf("db is nil: want an open SQLite database")
 	}
-	s := &Store{name: "SQLite database", write: db, read: db, host: true, busy: c.BusyTimeout, given: c.Schema}
+	s := &Store{name: "SQLite database", write: db, read: db, host: true, busy: c.BusyTimeout, given: c.Schema, windowSize: windowSize}
 	return s, s.check(ctx)
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
@@ -71,7 +72,7 @@ func (s *Store) window(ctx context.Context, at *pass, c sessioncleanup.Cutoffs, 
 		return w, nil
 	}
 	w = &window{pass: at, cutoffs: c, from: from.From, to: from.To, last: from.Last}
-	err := s.readingSessions(ctx, func(work *work) error { return work.readWindow(ctx, w, known) })
+	err := s.readingSessions(ctx, func(work *work) error { return work.readWindow(ctx, w, known, s.windowSize) })
 	if err != nil {
 		return nil, err
 	}
@@ -82,9 +83,9 @@ func (s *Store) window(ctx context.Context, at *pass, c sessioncleanup.Cutoffs, 
 }
 
 // readWindow reads the keys of a window, and finds its end unless that is known.
-func (w *work) readWindow(ctx context.Context, win *window, known bool) error {
+func (w *work) readWindow(ctx context.Context, win *window, known bool, size int) error {
 	v := cutoffs(win.cutoffs)
-	v["from"], v["size"] = win.from, windowSize
+	v["from"], v["size"] = win.from, size
 	if !known {
 		err := w.row(ctx, w.passSQL("end_of_window", win.pass), v, &win.to)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -129,6 +130,15 @@ func (l *layout) readKeys(list string) ([]key, error) {
 	}
 	slices.SortFunc(keys, compareKeys)
 	return keys, nil
+}
+
+// keyOf is a key as SQLite gives it.
+func (l *layout) keyOf(text string) (key, error) {
+	if l.adopted.RowID == "" {
+		return key{text: text}, nil
+	}
+	number, err := strconv.ParseInt(text, 10, 64)
+	return key{number: number}, err
 }
 
 // listKeys is a list of keys for json_each.

@@ -18,23 +18,20 @@ SELECT json_group_array("{key_out}")
   FROM "{sessions}" INDEXED BY "{index}"
  WHERE "{still_due}" AND "{place}" > :from AND "{place}" <= :to AND "{id}" IS NOT NULL
 
--- name: deactivate_due
-UPDATE "{sessions}"
-   SET "{active_column}" = 0
- WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys)) AND "{still_due}"
-RETURNING "{id_text}", "{owner_text}", "{name_text}"
-
--- name: delete_due
-DELETE FROM "{sessions}"
- WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys)) AND "{still_due}"
-RETURNING "{id_text}", "{owner_text}", "{name_text}"
-
--- name: ids_of_keys
--- When a batch failed: what it had selected.
-SELECT "{id_text}"
+-- name: select_due
+-- What of a batch is still due. This and the statement that writes are in one transaction, which has the write lock, so
+-- that nothing can change in between. A RETURNING clause would do with one statement, but it makes SQLite keep a copy
+-- of every page for the case that the statement fails half way.
+SELECT "{id_text}", "{owner_text}", "{name_text}", "{key_out}"
   FROM "{sessions}"
  WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys)) AND "{still_due}"
  ORDER BY "{key}"
+
+-- name: deactivate_due
+UPDATE "{sessions}" SET "{active_column}" = 0 WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))
+
+-- name: delete_due
+DELETE FROM "{sessions}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))
 
 -- name: index_idle
 sessioncleanup_idle

@@ -26,12 +26,24 @@ SELECT "{session_columns}", sessioncleanup_page.place
 SELECT count(*) FROM (SELECT 1 FROM "{sessions}" WHERE "{condition}" LIMIT :count_up_to)
 
 -- name: count_to_deactivate
--- Two index scans, where a condition with OR would look up every row.
+-- Two searches, where a condition with OR would look up every row.
 SELECT count(*) FROM (
   SELECT 1 FROM "{sessions}" WHERE "{due_idle}" AND "{condition}"
   UNION ALL
   SELECT 1 FROM "{sessions}" WHERE "{due_expired}" AND "{condition}"
   LIMIT :count_up_to)
+
+-- name: count_all_to_deactivate
+-- At the start of each run: from the indexes alone, whatever the statistics say.
+SELECT count(*) FROM (
+  SELECT 1 FROM "{sessions}" INDEXED BY sessioncleanup_idle WHERE "{due_idle}" AND "{condition}"
+  UNION ALL
+  SELECT 1 FROM "{sessions}" INDEXED BY sessioncleanup_expired WHERE "{due_expired}" AND "{condition}"
+  LIMIT :count_up_to)
+
+-- name: count_all_to_delete
+SELECT count(*) FROM (
+  SELECT 1 FROM "{sessions}" INDEXED BY sessioncleanup_gone WHERE "{due_gone}" AND "{condition}" LIMIT :count_up_to)
 
 -- name: place_last_activity
 "{last_activity_at}"

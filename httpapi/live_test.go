@@ -243,7 +243,7 @@ func TestStreamsOverTheNetworkLeaveNothingBehind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		res, err := client.Do(req)
+		res, err := client.Do(req) //nolint:bodyclose // all of them are closed below
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ package sqlite_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -315,7 +316,7 @@ func TestFilesWithoutRightsAreNamed(t *testing.T) {
 	chmod(filepath.Dir(copied), 0o777)
 	chmod(copied, 0o444)
 	expect("migrate", copied, "read-only")
-	if after, err := os.ReadFile(copied); err != nil || string(after) != string(data) {
+	if after, err := os.ReadFile(copied); err != nil || !bytes.Equal(after, data) {
 		t.Errorf("the file was changed: %v", err)
 	}
 }

@@ -161,13 +161,16 @@ func (w *work) row(ctx context.Context, statement string, v values, dest ...any)
 }
 
 // query reads rows.
-func (w *work) query(ctx context.Context, statement string, v values, scan func(rows *sql.Rows) error) error {
+func (w *work) query(ctx context.Context, statement string, v values, scan func(rows *sql.Rows) error) (err error) {
 	rows, err := w.conn.QueryContext(ctx, statement, v.args()...)
 	if err != nil {
 		return err
 	}
-	for err == nil && rows.Next() {
-		err = scan(rows)
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
 	}
-	return errors.Join(err, rows.Err(), rows.Close())
+	return rows.Err()
 }

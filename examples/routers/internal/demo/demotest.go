@@ -30,7 +30,7 @@ func Test(t *testing.T, url string) {
 		{"ann", http.MethodPut, "/stats", http.StatusMethodNotAllowed, "#method-not-allowed"},
 		{"", http.MethodGet, "/openapi.yaml", http.StatusOK, "openapi: 3.1"},
 	} {
-		res := send(t, t.Context(), c.user, c.method, url+"/api/session-cleanup"+c.path)
+		res := send(t.Context(), t, c.user, c.method, url+"/api/session-cleanup"+c.path)
 		body, err := io.ReadAll(res.Body)
 		_ = res.Body.Close()
 		if err != nil || res.StatusCode != c.status || !strings.Contains(string(body), c.body) {
@@ -39,7 +39,7 @@ func Test(t *testing.T, url string) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	res := send(t, ctx, "ann", http.MethodGet, url+"/api/session-cleanup/live")
+	res := send(ctx, t, "ann", http.MethodGet, url+"/api/session-cleanup/live")
 	defer func() { _ = res.Body.Close() }()
 	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
 		if lines.Text() == "event: stats" {
@@ -49,7 +49,7 @@ func Test(t *testing.T, url string) {
 	t.Errorf("GET /live: %d without statistics", res.StatusCode)
 }
 
-func send(t *testing.T, ctx context.Context, user, method, url string) *http.Response {
+func send(ctx context.Context, t *testing.T, user, method, url string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -114,5 +115,12 @@ func TestLabelsAreOrderedAsTheirNames(t *testing.T) {
 				t.Errorf("%q compared with %q gives %d, want %d", a, b, got, want)
 			}
 		}
+	}
+}
+
+func TestEntryFitsIntoOneCacheLine(t *testing.T) {
+	t.Parallel()
+	if size := reflect.TypeFor[entry]().Size(); size > 64 {
+		t.Errorf("an entry has %d bytes, want at most 64: a touch would wait for memory once more", size)
 	}
 }

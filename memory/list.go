@@ -29,25 +29,7 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 		return l.one(ctx)
 	}
 	var page sessioncleanup.Page
-	done := false
-	if q.Text == "" {
-		if done, err = l.counted(ctx, &page); done || err != nil {
-			return page, err
-		}
-	} else if q.CountUpTo > 0 {
-		err := l.scan(ctx, nil, func(*entry) bool {
-			page.Total++
-			return page.Total < q.CountUpTo
-		})
-		if err != nil {
-			return sessioncleanup.Page{}, err
-		}
-	}
-	if q.Limit <= 0 {
-		return page, nil
-	}
-	err = l.scan(ctx, l.after, func(e *entry) bool { return l.add(&page, e) })
-	if err != nil {
+	if err := l.fill(ctx, &page); err != nil {
 		return sessioncleanup.Page{}, err
 	}
 	return page, nil
@@ -80,6 +62,36 @@ func newListing(s *Store, q sessioncleanup.Query) (*listing, error) {
 		l.after = &after
 	}
 	return l, nil
+}
+
+// fill fills the page in the way that costs least.
+func (l *listing) fill(ctx context.Context, page *sessioncleanup.Page) error {
+	if l.q.Text != "" && l.q.CountUpTo > 0 {
+		return l.search(ctx, page)
+	}
+	if l.q.Text == "" {
+		if done, err := l.counted(ctx, page); done || err != nil {
+			return err
+		}
+	}
+	if l.q.Limit <= 0 {
+		return nil
+	}
+	return l.scan(ctx, l.after, func(e *entry) bool { return l.add(page, e) })
+}
+
+// search looks at sessions from the first one on, to count those that match, and picks up the page on its way.
+func (l *listing) search(ctx context.Context, page *sessioncleanup.Page) error {
+	full := l.q.Limit <= 0
+	return l.scan(ctx, nil, func(e *entry) bool {
+		if page.Total < l.q.CountUpTo {
+			page.Total++
+		}
+		if !full && l.behind(e) {
+			full = !l.add(page, e)
+		}
+		return !full || page.Total < l.q.CountUpTo
+	})
 }
 
 // one lists a single session.

@@ -3,7 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,114 +23,159 @@ func (s *Store) DeleteDue(ctx context.Context, b sessioncleanup.Batch) (sessionc
 	return s.batch(ctx, b, sessioncleanup.ActionDeleted, gonePass)
 }
 
-// batch changes the next of what is due. What to change is read before the transaction, and looked at again in it, by
-// the statement that writes.
-func (s *Store) batch(ctx context.Context, b sessioncleanup.Batch, action sessioncleanup.Action, first *pass) (sessioncleanup.Outcome, error) {
+// batch is one batch at work.
+type batch struct {
+	sessioncleanup.Batch
+	action sessioncleanup.Action
+	at     *pass
+	from   cursor
+	next   *cursor // where the one after it starts; nil at the end
+	keys   []key   // what it is about, unless that is a stretch of the index
+	refs   []sessioncleanup.SessionRef
+}
+
+func (s *Store) batch(ctx context.Context, given sessioncleanup.Batch, action sessioncleanup.Action, first *pass) (sessioncleanup.Outcome, error) {
 	var out sessioncleanup.Outcome
-	if b.Limit <= 0 {
-		return out, invalidf("limit of the batch is %d: want at least 1", b.Limit)
+	if given.Limit <= 0 {
+		return out, invalidf("limit of the batch is %d: want at least 1", given.Limit)
 	}
-	from, err := startOf(b, first)
-	if err != nil {
+	b := &batch{Batch: given, action: action}
+	var err error
+	if b.from, b.at, err = startOf(given, first); err != nil {
 		return out, err
 	}
-	var at *pass
-	var keys []key
-	next := &from
-	for len(keys) == 0 && next != nil {
-		from = *next
-		at = first
-		for at.name != from.Pass {
-			at = at.then
-		}
-		win, err := s.window(ctx, at, b.Cutoffs, from)
-		if err != nil {
-			return out, err
-		}
-		keys, next = win.take(from, b.Limit)
-	}
-	if next != nil {
-		text, err := json.Marshal(next)
-		if err != nil {
-			return out, err
-		}
-		out.Next = string(text)
+	if err := s.choose(ctx, b); err != nil {
+		return out, err
 	}
 	if err := s.pace.wait(ctx, s.checkpoint); err != nil {
-		return sessioncleanup.Outcome{}, s.failed(err)
+		return out, s.failed(err)
 	}
+	err = s.commit(ctx, b, "select_listed")
+	if errors.Is(err, errNotAllDue) { // of a list some may not be due any more: a look at each tells which
+		err = s.commit(ctx, b, "select_listed_due")
+	}
+	ids := make([]string, len(b.refs))
+	for i, ref := range b.refs {
+		ids[i] = ref.ID
+	}
+	switch {
+	case err == nil:
+		return sessioncleanup.Outcome{IDs: ids, Next: b.next.String()}, nil
+	case len(ids) > 0 && (constraint(err) || errors.Is(err, errNotAllDue)): // in the commit, where a key is deferred
+		return out, &sessioncleanup.BatchError{IDs: ids, Next: b.next.String(), Err: err}
+	default:
+		return out, err
+	}
+}
+
+// choose says what the batch is about: the stretch behind its cursor, or the next keys of a window. A pass goes the
+// way that suits its first window.
+func (s *Store) choose(ctx context.Context, b *batch) error {
+	for !b.from.Stretch {
+		win, err := s.window(ctx, b.at, b.Cutoffs, b.from)
+		if err != nil {
+			return err
+		}
+		if b.from == (cursor{Pass: b.at.name}) && len(win.keys) > 0 && !win.scattered && !s.listOnly {
+			b.from = cursor{Pass: b.at.name, Stretch: true}
+			return nil
+		}
+		if b.keys, b.next = win.take(b.from, b.Limit); len(b.keys) > 0 || b.next == nil {
+			return nil
+		}
+		b.from = *b.next
+		if b.from.Pass != b.at.name {
+			b.at = b.at.then
+		}
+	}
+	return nil
+}
+
+// errNotAllDue: fewer sessions were changed than were selected.
+var errNotAllDue = errors.New("a trigger leaves some of the sessions as they are")
+
+// commit is the transaction of a batch.
+func (s *Store) commit(ctx context.Context, b *batch, selection string) error {
 	var started time.Time
-	err = s.writingSessions(ctx, func(w *work) error {
+	b.refs = nil
+	err := s.writingSessions(ctx, func(w *work) error {
 		started = time.Now()
-		if err := w.fence(ctx, b.Lease); err != nil || len(keys) == 0 {
+		if err := w.fence(ctx, b.Lease); err != nil {
 			return err
 		}
-		refs, due, err := w.stillDue(ctx, b, at, keys)
-		if err != nil || len(refs) == 0 {
+		kind, choose := "_listed", w.selectListed
+		if b.from.Stretch {
+			kind, choose = "_stretch", w.selectStretch
+		}
+		v, err := choose(ctx, b, selection)
+		if err != nil || len(b.refs) == 0 {
 			return err
 		}
-		for _, ref := range refs {
-			out.IDs = append(out.IDs, ref.ID)
-		}
-		list, err := w.listKeys(due)
+		n, err := w.exec(ctx, w.passSQL(b.at.write+kind, b.at), v)
 		if err != nil {
 			return err
 		}
-		n, err := w.exec(ctx, w.passSQL(at.write, at), values{"keys": list})
-		if err == nil && n != int64(len(refs)) {
-			err = fmt.Errorf("%d of %d sessions were changed: a trigger of the host's interferes", n, len(refs))
+		if n != int64(len(b.refs)) {
+			return fmt.Errorf("%w: %d of %d were changed", errNotAllDue, n, len(b.refs))
 		}
-		if err != nil {
-			return err
-		}
-		return w.log(ctx, action, b.Cause, refs)
+		return w.log(ctx, b.action, b.Cause, b.refs)
 	})
 	s.pace.held(started)
-	if err == nil {
-		return out, nil
-	}
-	if constraint(err) && len(out.IDs) > 0 { // of the statement, or of the commit where a key is deferred
-		return sessioncleanup.Outcome{}, &sessioncleanup.BatchError{IDs: out.IDs, Next: out.Next, Err: err}
-	}
-	return sessioncleanup.Outcome{}, err
+	return err
 }
 
-// startOf reads where a batch starts.
-func startOf(b sessioncleanup.Batch, first *pass) (cursor, error) {
-	from := cursor{Pass: first.name}
-	if b.After == "" {
-		return from, nil
-	}
-	from = cursor{}
-	err := json.Unmarshal([]byte(b.After), &from)
-	for at := first; at != nil && err == nil; at = at.then {
-		if at.name == from.Pass {
-			return from, nil
-		}
-	}
-	return from, invalidf("batch starts after %q: want what an earlier batch of the same phase gave", b.After)
-}
-
-// stillDue gives those of the keys whose sessions are due now.
-func (w *work) stillDue(ctx context.Context, b sessioncleanup.Batch, at *pass, keys []key) ([]sessioncleanup.SessionRef, []key, error) {
-	list, err := w.listKeys(keys)
-	if err != nil {
-		return nil, nil, err
-	}
+// selectListed selects the sessions with the batch's keys, and gives the parameters of the statement that writes.
+func (w *work) selectListed(ctx context.Context, b *batch, selection string) (values, error) {
 	v := cutoffs(b.Cutoffs)
-	v["keys"] = list
-	refs, due := make([]sessioncleanup.SessionRef, 0, len(keys)), make([]key, 0, len(keys))
-	err = w.query(ctx, w.passSQL("select_due", at), v, func(rows *sql.Rows) error {
+	var err error
+	if v["keys"], err = w.listKeys(b.keys); err != nil {
+		return nil, err
+	}
+	keys, err := w.selected(ctx, b, selection, v)
+	if err == nil && len(keys) < len(b.keys) {
+		v["keys"], err = w.listKeys(keys)
+	}
+	return v, err
+}
+
+// selectStretch selects the next sessions in the index, and gives the parameters of the statement that writes.
+func (w *work) selectStretch(ctx context.Context, b *batch, _ string) (values, error) {
+	v := cutoffs(b.Cutoffs)
+	v["limit"], v["after_place"], v["after_id"] = b.Limit, b.from.Place, w.adopted.ID.least()
+	if b.from.ID != "" {
+		id, ok := w.adopted.ID.bind(b.from.ID)
+		if !ok {
+			return nil, invalidf("batch starts after the session %q, which cannot be", b.from.ID)
+		}
+		v["after_id"] = id
+	}
+	var place string
+	keys, err := w.selected(ctx, b, "select_stretch", v, &place)
+	if err != nil {
+		return nil, err
+	}
+	b.next = b.at.next()
+	if n := len(b.refs); n == b.Limit {
+		b.next = &cursor{Pass: b.at.name, Stretch: true, Place: place, ID: b.refs[n-1].ID}
+	}
+	v["keys"], err = w.listKeys(keys)
+	return v, err
+}
+
+// selected reads what a statement selects, into the batch and, for what stands behind that, into more.
+func (w *work) selected(ctx context.Context, b *batch, statement string, v values, more ...any) ([]key, error) {
+	var keys []key
+	err := w.query(ctx, w.passSQL(statement, b.at), v, func(rows *sql.Rows) error {
 		var ref sessioncleanup.SessionRef
 		var text string
-		if err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name, &text); err != nil {
+		if err := rows.Scan(append([]any{&ref.ID, &ref.OwnerID, &ref.Name, &text}, more...)...); err != nil {
 			return err
 		}
 		k, err := w.keyOf(text)
-		refs, due = append(refs, ref), append(due, k)
+		b.refs, keys = append(b.refs, ref), append(keys, k)
 		return err
 	})
-	return refs, due, err
+	return keys, err
 }
 
 // fence fails unless a lease is still its holder's. A lease without a name always is.

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -90,9 +89,15 @@ func (w *work) one(ctx context.Context, t sessioncleanup.Target) (sessioncleanup
 	if !ok || t.ID == "" {
 		return sessioncleanup.Session{}, time.Time{}, sessioncleanup.ErrNotFound
 	}
+	var session sessioncleanup.Session
 	var now string
-	session, err := scanSession(w.conn.QueryRowContext(ctx, w.sql("one", conditions...), v.args()...), &now)
-	if errors.Is(err, sql.ErrNoRows) {
+	found := false
+	err := w.query(ctx, w.sql("one", conditions...), v, func(rows *sql.Rows) (err error) {
+		found = true
+		session, err = scanSession(rows, &now)
+		return err
+	})
+	if err == nil && !found {
 		err = sessioncleanup.ErrNotFound
 	}
 	if err != nil {

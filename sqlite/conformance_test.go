@@ -46,6 +46,8 @@ func TestStoreWithTheHostsTable(t *testing.T) {
 		execute(t, host, hostTables)
 		execute(t, host, "INSERT INTO users SELECT value, 'user ' || value FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]')")
 		h := harness(t, path, host, "streamer_id", "INTEGER")
+		sqlite.ListOnly(h.Store.(*sqlite.Store)) // the other tests have the other kind of batches
+		sqlite.ListOnly(h.Second.(*sqlite.Store))
 		h.Activity = func(ctx context.Context, id string) error {
 			_, err := host.ExecContext(ctx, "INSERT INTO propositions (session_id) VALUES (?)", id)
 			return err

@@ -63,16 +63,17 @@ func (t transaction) SessionLock(ctx context.Context, c *sql.Conn) error {
 	if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	err := t.before(&work{conn: c})
+	w := &work{conn: &connection{Conn: c}}
+	err := t.before(w)
 	if err != nil {
-		rollBack(ctx, c)
+		rollBack(ctx, w.conn)
 	}
 	return err
 }
 
 // SessionUnlock commits the transaction when goose has reached its target, and else rolls it back.
 func (t transaction) SessionUnlock(ctx context.Context, c *sql.Conn) error {
-	w := &work{conn: c}
+	w := &work{conn: &connection{Conn: c}}
 	version, err := readVersion(ctx, w)
 	if err == nil && version == t.target {
 		if err = t.after(w); err == nil {
@@ -82,7 +83,7 @@ func (t transaction) SessionUnlock(ctx context.Context, c *sql.Conn) error {
 			return nil
 		}
 	}
-	rollBack(ctx, c)
+	rollBack(ctx, w.conn)
 	return err
 }
 
@@ -93,7 +94,7 @@ func (s *Store) goose(t transaction) (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(goose.DialectCustom, s.write, migrations.SQLite(),
+	return goose.NewProvider(goose.DialectCustom, s.write.db, migrations.SQLite(),
 		goose.WithStore(versions{table}), goose.WithDisableGlobalRegistry(true), goose.WithIsolateDDL(true),
 		goose.WithSessionLocker(t))
 }
@@ -117,7 +118,7 @@ func (s *Store) installLibrary(ctx context.Context) error {
 		if err != nil || version > 0 {
 			return err
 		}
-		if _, err := w.exec(ctx, text["create_versions"], nil); err != nil {
+		if err := w.define(ctx, text["create_versions"]); err != nil {
 			return err
 		}
 		_, err = w.exec(ctx, text["note_no_version"], nil)

@@ -159,11 +159,8 @@ func (l *layout) after(q sessioncleanup.Query, v values) error {
 	return nil
 }
 
-// scanner is a row to read from.
-type scanner interface{ Scan(dest ...any) error }
-
 // scanSession reads the columns of session_columns, and what comes after them.
-func scanSession(row scanner, more ...any) (sessioncleanup.Session, error) {
+func scanSession(row *sql.Rows, more ...any) (sessioncleanup.Session, error) {
 	var s sessioncleanup.Session
 	var created, updated, expires sql.NullString
 	var last string

@@ -274,7 +274,7 @@ func (c *catalog) lacking(objects []object) []string {
 
 func (w *work) execAll(ctx context.Context, statements []string) error {
 	for _, statement := range statements {
-		if _, err := w.exec(ctx, statement, nil); err != nil {
+		if err := w.define(ctx, statement); err != nil {
 			return err
 		}
 	}
@@ -301,7 +301,7 @@ func (s *Store) makeObjects(ctx context.Context, p plan, which func(objects) []o
 			if err := look(w); err != nil || len(missing) == 0 {
 				return err
 			}
-			_, err := w.exec(ctx, missing[0].sql, nil)
+			err := w.define(ctx, missing[0].sql)
 			missing = missing[1:]
 			return err
 		})

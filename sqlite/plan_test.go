@@ -34,7 +34,7 @@ func newStore(t *testing.T, fill string) *Store {
 
 func execute(t *testing.T, s *Store, statement string) {
 	t.Helper()
-	if _, err := s.write.ExecContext(t.Context(), statement); err != nil {
+	if _, err := s.write.db.ExecContext(t.Context(), statement); err != nil {
 		t.Fatalf("%s: %v", statement, err)
 	}
 }
@@ -56,7 +56,7 @@ func TestBatchesReadOneIndexAndSortNothing(t *testing.T) {
 		execute(t, s, prepare)
 		err := s.readingSessions(t.Context(), func(w *work) error {
 			v := cutoffs(sessioncleanup.Policy{}.CutoffsAt(time.Now()))
-			for name, value := range map[string]any{"from": "", "to": "", "size": 10, "keys": "[]", "count_up_to": 10, "ids": "[]", "interval": "", "reactivate": 0} {
+			for name, value := range map[string]any{"from": "", "to": "", "size": 10, "keys": "[]", "after_place": "", "after_id": "", "limit": 1, "count_up_to": 10, "ids": "[]", "interval": "", "reactivate": 0} {
 				v[name] = value
 			}
 			expect := func(what, statement string, want ...string) {
@@ -76,8 +76,10 @@ func TestBatchesReadOneIndexAndSortNothing(t *testing.T) {
 				expect("end of window "+at.name, w.passSQL("end_of_window", at), both)
 				expect("window "+at.name, w.passSQL("window", at), both)
 				expect("last window "+at.name, w.passSQL("last_window", at), both)
-				expect("still due "+at.name, w.passSQL("select_due", at), "SEARCH sessions USING INTEGER PRIMARY KEY (rowid=?)")
-				expect("write "+at.name, w.passSQL(at.write, at), "SEARCH sessions USING INTEGER PRIMARY KEY (rowid=?)")
+				expect("stretch "+at.name, w.passSQL("select_stretch", at), both)
+				for _, listed := range []string{"select_listed", "select_listed_due", at.write + "_listed", at.write + "_stretch"} {
+					expect(listed+" "+at.name, w.passSQL(listed, at), "SEARCH sessions USING INTEGER PRIMARY KEY (rowid=?)")
+				}
 			}
 			for _, status := range []sessioncleanup.Status{sessioncleanup.StatusToDelete, sessioncleanup.StatusToDeactivate} {
 				q := sessioncleanup.Query{Status: status}
@@ -115,7 +117,7 @@ func planOf(t *testing.T, w *work, statement string, v values) string {
 func TestWindowsTogetherAreWhatIsDue(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4))
-	for range 10 {
+	for round := range 12 {
 		s := newStore(t, "SELECT 1")
 		now := time.Now().UTC().Truncate(time.Millisecond)
 		var want []string
@@ -138,6 +140,7 @@ func TestWindowsTogetherAreWhatIsDue(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = second.Close() })
 		s.windowSize, second.windowSize = 1+random.IntN(40), 1+random.IntN(40)
+		s.listOnly, second.listOnly = round%3 > 0, round%3 > 0
 		b := sessioncleanup.Batch{Cause: sessioncleanup.Cause{Actor: "system"}, Cutoffs: sessioncleanup.Policy{}.CutoffsAt(now)}
 		var got []string
 		for {
@@ -208,7 +211,7 @@ func TestAnyFormOfTimeIsRead(t *testing.T) {
 		"'now'":                                             "", "''": "", "'yesterday'": "", "'01/02/2024'": "", "x'00'": "", "NULL": "",
 	} {
 		var got sql.NullString
-		if err := s.read.QueryRowContext(t.Context(), "SELECT "+readTime("v")+" FROM (SELECT "+value+" AS v)").Scan(&got); err != nil || got.String != want {
+		if err := s.read.db.QueryRowContext(t.Context(), "SELECT "+readTime("v")+" FROM (SELECT "+value+" AS v)").Scan(&got); err != nil || got.String != want {
 			t.Errorf("%s is %q, want %q: %v", value, got.String, want, err)
 		}
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
@@ -38,37 +40,157 @@ func dsn(path string, busy time.Duration, readOnly bool) string {
 	return "file://" + (&url.URL{Path: path}).EscapedPath() + "?" + options.Encode()
 }
 
-func openPool(dsn string, connections int) (*sql.DB, error) {
+// keptStatements is the number of prepared statements that a connection keeps. There are fewer, but for lists with
+// every combination of filters.
+const keptStatements = 100
+
+var errClosed = errors.New("the store is closed")
+
+// pool hands out connections. One that it opened itself keeps its prepared statements: what the library asks SQLite is
+// always the same, and to understand it often costs more than to do it.
+type pool struct {
+	db     *sql.DB
+	places chan *connection // a place without a connection is nil; a nil channel leaves connections to database/sql
+	closed atomic.Bool
+}
+
+// connection is one connection at work.
+type connection struct {
+	*sql.Conn
+	statements map[string]*sql.Stmt // nil where none are kept
+	broken     bool                 // not to be used again
+}
+
+// openPool makes a pool of so many connections.
+func openPool(dsn string, connections int) (*pool, error) {
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(connections)
-	db.SetMaxIdleConns(connections)
-	return db, nil
+	p := &pool{db: db, places: make(chan *connection, connections)}
+	for range connections {
+		p.places <- nil
+	}
+	db.SetMaxOpenConns(connections + 1) // and one for goose
+	return p, nil
+}
+
+// openMemory makes a pool of the one connection that is the database.
+func openMemory(dsn string) (*pool, error) {
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	return &pool{db: db}, nil
+}
+
+// take waits for a connection.
+func (p *pool) take(ctx context.Context) (*connection, error) {
+	if p.places == nil {
+		c, err := p.db.Conn(ctx)
+		return &connection{Conn: c}, err
+	}
+	if p.closed.Load() {
+		return nil, errClosed
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case c := <-p.places:
+		if c != nil {
+			return c, nil
+		}
+		conn, err := p.db.Conn(ctx)
+		if err != nil {
+			p.places <- nil
+			return nil, err
+		}
+		return &connection{Conn: conn, statements: map[string]*sql.Stmt{}}, nil
+	}
+}
+
+// give takes a connection back.
+func (p *pool) give(c *connection) {
+	if c.broken {
+		_ = c.Raw(func(any) error { return driver.ErrBadConn })
+	}
+	switch {
+	case p.places == nil:
+		_ = c.Close()
+	case c.broken || p.closed.Load():
+		c.close()
+		p.places <- nil
+	default:
+		p.places <- c
+	}
+}
+
+// close closes the connections that are not at work; the others close when they are given back.
+func (p *pool) close() error {
+	p.closed.Store(true)
+	for range cap(p.places) {
+		select {
+		case c := <-p.places:
+			if c != nil {
+				c.close()
+			}
+			p.places <- nil
+		default:
+		}
+	}
+	return p.db.Close()
+}
+
+func (c *connection) close() {
+	for _, statement := range c.statements {
+		_ = statement.Close()
+	}
+	_ = c.Close()
+}
+
+// prepared gives a statement that was prepared before, or prepares it; nil where statements are not kept.
+func (c *connection) prepared(ctx context.Context, text string) (*sql.Stmt, error) {
+	if c.statements == nil {
+		return nil, nil
+	}
+	if statement, ok := c.statements[text]; ok {
+		return statement, nil
+	}
+	if len(c.statements) >= keptStatements {
+		for text, statement := range c.statements {
+			_ = statement.Close()
+			delete(c.statements, text)
+		}
+	}
+	statement, err := c.PrepareContext(ctx, text)
+	if err == nil {
+		c.statements[text] = statement
+	}
+	return statement, err
 }
 
 // connect takes a connection out of a pool. The function gives it back.
-func (s *Store) connect(ctx context.Context, pool *sql.DB, writes bool) (*sql.Conn, func(), error) {
-	c, err := pool.Conn(ctx)
+func (s *Store) connect(ctx context.Context, p *pool, writes bool) (*connection, func(), error) {
+	c, err := p.take(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	undo := func() {}
 	if s.host && writes {
 		if undo, err = s.prepare(ctx, c); err != nil {
-			_ = c.Close()
+			p.give(c)
 			return nil, nil, err
 		}
 	}
 	return c, func() {
 		undo()
-		_ = c.Close()
+		p.give(c)
 	}, nil
 }
 
 // prepare gives a connection of the host's the settings that writing needs. The function sets them back.
-func (s *Store) prepare(ctx context.Context, c *sql.Conn) (undo func(), err error) {
+func (s *Store) prepare(ctx context.Context, c *connection) (undo func(), err error) {
 	var keys, busy int64
 	if err := c.QueryRowContext(ctx, "PRAGMA foreign_keys").Scan(&keys); err != nil {
 		return nil, err
@@ -85,7 +207,7 @@ func (s *Store) prepare(ctx context.Context, c *sql.Conn) (undo func(), err erro
 	}
 	undo = func() {
 		if err := set(context.WithoutCancel(ctx), keys, busy); err != nil {
-			discard(c)
+			c.broken = true
 		}
 	}
 	if err := set(ctx, 1, s.busy.Milliseconds()); err != nil {
@@ -93,9 +215,4 @@ func (s *Store) prepare(ctx context.Context, c *sql.Conn) (undo func(), err erro
 		return nil, err
 	}
 	return undo, nil
-}
-
-// discard keeps a connection in an unknown state from being used again.
-func discard(c *sql.Conn) {
-	_ = c.Raw(func(any) error { return driver.ErrBadConn })
 }

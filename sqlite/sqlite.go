@@ -15,6 +15,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -46,14 +47,15 @@ const minVersion = 3_041_000
 type Store struct {
 	name  string // of the database, for people
 	path  string // of the file; empty when there is none, or it is not known
-	write *sql.DB
-	read  *sql.DB // the same as write, where there is one connection only
-	host  bool    // the database was opened by the host: connections are given back as they were
+	write *pool
+	read  *pool // the same as write, where there is one connection only
+	host  bool  // the database was opened by the host: connections are given back as they were
 	busy  time.Duration
 	given sessioncleanup.Schema
 	pace  pace
 
 	windowSize int
+	listOnly   bool // batches are never stretches of an index; for tests
 
 	mu         sync.Mutex
 	layout     *layout // as last read
@@ -78,7 +80,7 @@ func Open(ctx context.Context, path string, c Config) (*Store, error) {
 	}
 	s := &Store{name: path, busy: c.BusyTimeout, given: c.Schema, windowSize: windowSize}
 	if path == memoryPath {
-		s.write, err = openPool(dsn(path, c.BusyTimeout, false), 1)
+		s.write, err = openMemory(dsn(path, c.BusyTimeout, false))
 		s.read = s.write
 		s.pace.off = true
 		return s, err
@@ -113,7 +115,8 @@ func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
 	if db == nil {
 		return nil, invalidf("db is nil: want an open SQLite database")
 	}
-	s := &Store{name: "SQLite database", write: db, read: db, host: true, busy: c.BusyTimeout, given: c.Schema, windowSize: windowSize}
+	p := &pool{db: db}
+	s := &Store{name: "SQLite database", write: p, read: p, host: true, busy: c.BusyTimeout, given: c.Schema, windowSize: windowSize}
 	return s, s.check(ctx)
 }
 
@@ -157,11 +160,9 @@ func (s *Store) Close() error {
 	if s.host {
 		return nil
 	}
-	err := s.write.Close()
+	err := s.write.close()
 	if s.read != s.write {
-		if readErr := s.read.Close(); err == nil {
-			err = readErr
-		}
+		err = errors.Join(err, s.read.close())
 	}
 	return err
 }

@@ -26,10 +26,7 @@ func (s *Store) Uninstall(ctx context.Context) error {
 	provider, err := s.goose(transaction{
 		target: 0,
 		before: func(w *work) error { return w.takeBack(ctx) },
-		after: func(w *work) error {
-			_, err := w.exec(ctx, text["drop_versions"], nil)
-			return err
-		},
+		after:  func(w *work) error { return w.define(ctx, text["drop_versions"]) },
 	})
 	if err != nil {
 		return s.failed(err)
@@ -82,7 +79,7 @@ func (w *work) takeBack(ctx context.Context) error {
 		}
 	}
 	for _, statement := range statements {
-		if _, err := w.exec(ctx, statement, nil); err != nil {
+		if err := w.define(ctx, statement); err != nil {
 			return err
 		}
 	}

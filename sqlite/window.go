@@ -10,37 +10,11 @@ import (
 	"strconv"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // windowSize is the number of due sessions that are found at once. More would save pages where what is due lies
 // scattered in the table, and cost time before the first batch.
 const windowSize = 50_000
-
-// pass is one scan of an index for what is due.
-type pass struct {
-	name  string // in cursors, and of the index and the rule
-	place string // what the index is ordered by
-	write string // the statement
-	then  *pass
-}
-
-var (
-	expiredPass = &pass{name: "expired", place: "expires_at_at", write: "deactivate_due"}
-	idlePass    = &pass{name: "idle", place: "last_activity_at", write: "deactivate_due", then: expiredPass}
-	gonePass    = &pass{name: "gone", place: "last_sign_at", write: "delete_due"}
-)
-
-// cursor says where a batch starts: in which window, and behind which session in it.
-type cursor struct {
-	Pass   string `json:"p"`
-	From   string `json:"f,omitempty"` // the window holds what is due behind this place
-	To     string `json:"t,omitempty"` // up to this one
-	Last   bool   `json:"l,omitempty"` // up to the end
-	Behind bool   `json:"b,omitempty"` // a key: this number, or this text
-	Number int64  `json:"n,omitempty"`
-	Text   string `json:"k,omitempty"`
-}
 
 // key is where a session lies in its table: the rowid, or the id where there is none.
 type key struct {
@@ -60,6 +34,8 @@ type window struct {
 	to      string
 	last    bool
 	keys    []key
+	// scattered is set when sessions that are due together do not lie together in the table.
+	scattered bool
 }
 
 // window gives the one that a cursor is in: as last read, or read again when something else was done in between.
@@ -105,8 +81,26 @@ func (w *work) readWindow(ctx context.Context, win *window, known bool, size int
 		return err
 	}
 	var err error
-	win.keys, err = w.readKeys(list)
-	return err
+	if win.keys, err = w.readKeys(list); err != nil {
+		return err
+	}
+	inOrder := pages(win.keys)
+	slices.SortFunc(win.keys, compareKeys)
+	win.scattered = inOrder > 2*pages(win.keys)
+	return nil
+}
+
+// pages estimates how many pages of the table are changed when sessions are, in this order: one for each time that
+// the next one is not close to the one before. Of a table without rowid it knows nothing.
+func pages(keys []key) int {
+	const near = 64 // some pages, and what the cache forgives
+	n := 1
+	for i := 1; i < len(keys); i++ {
+		if d := keys[i].number - keys[i-1].number; d < -near || d > near {
+			n++
+		}
+	}
+	return n
 }
 
 func (l *layout) readKeys(list string) ([]key, error) {
@@ -119,16 +113,15 @@ func (l *layout) readKeys(list string) ([]key, error) {
 		for _, number := range numbers {
 			keys = append(keys, key{number: number})
 		}
-	} else {
-		var texts []string
-		if err := json.Unmarshal([]byte(list), &texts); err != nil {
-			return nil, err
-		}
-		for _, text := range texts {
-			keys = append(keys, key{text: text})
-		}
+		return keys, nil
 	}
-	slices.SortFunc(keys, compareKeys)
+	var texts []string
+	if err := json.Unmarshal([]byte(list), &texts); err != nil {
+		return nil, err
+	}
+	for _, text := range texts {
+		keys = append(keys, key{text: text})
+	}
 	return keys, nil
 }
 
@@ -171,20 +164,7 @@ func (w *window) take(from cursor, limit int) (keys []key, next *cursor) {
 		return keys, &cursor{Pass: w.pass.name, From: w.from, To: w.to, Last: w.last, Behind: true, Number: behind.number, Text: behind.text}
 	case !w.last:
 		return keys, &cursor{Pass: w.pass.name, From: w.to}
-	case w.pass.then != nil:
-		return keys, &cursor{Pass: w.pass.then.name}
 	default:
-		return keys, nil
+		return keys, w.pass.next()
 	}
-}
-
-// passSQL is a statement of a pass.
-func (l *layout) passSQL(name string, at *pass) string {
-	return l.once(name+" "+at.name, func() string {
-		n := with(l.names, sqlfile.Names{
-			"index": text["index_"+at.name], "due": l.names["due_"+at.name], "place": l.names[at.place],
-		})
-		n["still_due"] = filled("due_"+at.name, with(l.names, sqlfile.Names{at.place: "+" + l.names[at.place]}))
-		return filled(name, n)
-	})
 }

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -24,7 +23,7 @@ func (v values) args() []any {
 // work is one connection at work, for one call.
 type work struct {
 	*layout // of the database as the call found it; nil where the call needs none
-	conn    *sql.Conn
+	conn    *connection
 }
 
 // reading does work that only reads.
@@ -59,7 +58,7 @@ func (s *Store) writing(ctx context.Context, do func(w *work) error) error {
 	return s.failed(transact(ctx, c, do))
 }
 
-func transact(ctx context.Context, c *sql.Conn, do func(w *work) error) error {
+func transact(ctx context.Context, c *connection, do func(w *work) error) error {
 	if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
@@ -77,10 +76,10 @@ func transact(ctx context.Context, c *sql.Conn, do func(w *work) error) error {
 }
 
 // rollBack ends a transaction that failed, whatever became of its context.
-func rollBack(ctx context.Context, c *sql.Conn) {
+func rollBack(ctx context.Context, c *connection) {
 	_, err := c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 	if err != nil && !strings.Contains(err.Error(), "no transaction is active") { // SQLite did so itself
-		discard(c)
+		c.broken = true
 	}
 }
 
@@ -147,26 +146,65 @@ func (w *work) schemaVersion(ctx context.Context) (int64, error) {
 }
 
 // exec runs a statement and gives the number of rows that it changed.
-func (w *work) exec(ctx context.Context, statement string, v values) (int64, error) {
-	result, err := w.conn.ExecContext(ctx, statement, v.args()...)
+func (w *work) exec(ctx context.Context, text string, v values) (int64, error) {
+	statement, err := w.conn.prepared(ctx, text) //nolint:sqlclosecheck // the connection keeps it
+	if err != nil {
+		return 0, err
+	}
+	var result sql.Result
+	if statement != nil {
+		result, err = statement.ExecContext(ctx, v.args()...)
+	} else {
+		result, err = w.conn.ExecContext(ctx, text, v.args()...)
+	}
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
 }
 
+// define runs a statement that is not worth keeping: one that defines something.
+func (w *work) define(ctx context.Context, text string) error {
+	_, err := w.conn.ExecContext(ctx, text)
+	return err
+}
+
 // row reads one row; sql.ErrNoRows when there is none.
-func (w *work) row(ctx context.Context, statement string, v values, dest ...any) error {
-	return w.conn.QueryRowContext(ctx, statement, v.args()...).Scan(dest...)
+func (w *work) row(ctx context.Context, text string, v values, dest ...any) error {
+	found := false
+	err := w.query(ctx, text, v, func(rows *sql.Rows) error {
+		if found {
+			return nil
+		}
+		found = true
+		return rows.Scan(dest...)
+	})
+	if err == nil && !found {
+		err = sql.ErrNoRows
+	}
+	return err
 }
 
 // query reads rows.
-func (w *work) query(ctx context.Context, statement string, v values, scan func(rows *sql.Rows) error) (err error) {
-	rows, err := w.conn.QueryContext(ctx, statement, v.args()...)
+func (w *work) query(ctx context.Context, text string, v values, scan func(rows *sql.Rows) error) (err error) {
+	statement, err := w.conn.prepared(ctx, text) //nolint:sqlclosecheck // the connection keeps it
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
+	var rows *sql.Rows
+	if statement != nil {
+		rows, err = statement.QueryContext(ctx, v.args()...)
+	} else {
+		rows, err = w.conn.QueryContext(ctx, text, v.args()...)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := rows.Close(); err == nil {
+			err = closeErr
+		}
+	}()
 	for rows.Next() {
 		if err := scan(rows); err != nil {
 			return err

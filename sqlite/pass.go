@@ -1,0 +1,88 @@
+package sqlite
+
+import (
+	"encoding/json"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// pass is one scan of an index for what is due.
+type pass struct {
+	name  string // in cursors, and of the index and the rule
+	place string // what the index is ordered by, before the id
+	write string // the statement, without what it is about
+	then  *pass
+}
+
+var (
+	expiredPass = &pass{name: "expired", place: "expires_at_at", write: "deactivate"}
+	idlePass    = &pass{name: "idle", place: "last_activity_at", write: "deactivate", then: expiredPass}
+	gonePass    = &pass{name: "gone", place: "last_sign_at", write: "delete"}
+)
+
+// cursor says where a batch starts.
+type cursor struct {
+	Pass string `json:"p"`
+
+	// In the index: behind this place, or behind this session where several have the same.
+	Stretch bool   `json:"s,omitempty"`
+	Place   string `json:"a,omitempty"`
+	ID      string `json:"i,omitempty"`
+
+	// Or in a window of what is due: in which one, and behind which session in it.
+	From   string `json:"f,omitempty"` // the window holds what is due behind this place
+	To     string `json:"t,omitempty"` // up to this one
+	Last   bool   `json:"l,omitempty"` // up to the end
+	Behind bool   `json:"b,omitempty"` // a key: this number, or this text
+	Number int64  `json:"n,omitempty"`
+	Text   string `json:"k,omitempty"`
+}
+
+// next is where the pass after this one starts; nil when there is none.
+func (p *pass) next() *cursor {
+	if p.then == nil {
+		return nil
+	}
+	return &cursor{Pass: p.then.name}
+}
+
+// startOf reads where a batch starts, and in which pass that is.
+func startOf(b sessioncleanup.Batch, first *pass) (cursor, *pass, error) {
+	if b.After == "" {
+		return cursor{Pass: first.name}, first, nil
+	}
+	var from cursor
+	err := json.Unmarshal([]byte(b.After), &from)
+	for at := first; at != nil && err == nil; at = at.then {
+		if at.name == from.Pass {
+			return from, at, nil
+		}
+	}
+	return from, nil, invalidf("batch starts after %q: want what an earlier batch of the same phase gave", b.After)
+}
+
+// String is what Outcome.Next holds.
+func (c *cursor) String() string {
+	if c == nil {
+		return ""
+	}
+	text, err := json.Marshal(c)
+	if err != nil { // texts, numbers and switches always marshal
+		panic(err)
+	}
+	return string(text)
+}
+
+// passSQL is a statement of a pass.
+func (l *layout) passSQL(name string, at *pass) string {
+	return l.once(name+" "+at.name, func() string {
+		place := l.names[at.place]
+		due := func(place string) string {
+			return filled("due_"+at.name, with(l.names, sqlfile.Names{at.place: place}))
+		}
+		return filled(name, with(l.names, sqlfile.Names{
+			"index": text["index_"+at.name], "place": place, "due": due(place), "still_due": due("+" + place),
+		}))
+	})
+}

@@ -40,6 +40,8 @@ func (r *run) sweep(ctx context.Context, p phase) error {
 			out, took = Outcome{Next: bad.Next}, 0
 		} else if err != nil {
 			return err
+		} else if out.Took > 0 {
+			took = out.Took
 		}
 		r.done(ctx, p, out, took)
 		if out.Next == "" {

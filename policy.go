@@ -15,7 +15,7 @@ const (
 	DefaultInactiveAfter     = 24 * time.Hour
 	DefaultDeleteAfter       = 30 * 24 * time.Hour
 	DefaultTouchInterval     = time.Minute
-	DefaultBatchSize         = 1000
+	DefaultBatchSize         = 5000
 	DefaultBatchBudget       = 50 * time.Millisecond
 	DefaultMaxDeleteFraction = 0.5
 	DefaultEventsKeep        = 90 * 24 * time.Hour
@@ -79,7 +79,7 @@ type Policy struct {
 	// further back, so that no session is ever cleaned up early because of it. Default: 60 s.
 	TouchInterval time.Duration
 
-	// BatchSize is the largest number of sessions in one transaction. Default: 1000.
+	// BatchSize is the largest number of sessions in one transaction. Default: 5000.
 	BatchSize int
 	// BatchBudget is how long one transaction should take; the size of batches adapts to it. Default: 50 ms.
 	BatchBudget time.Duration

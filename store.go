@@ -163,6 +163,10 @@ type Batch struct {
 type Outcome struct {
 	IDs  []string // the sessions changed
 	Next string   // where the next batch starts, for the store to read; empty when there is no more
+
+	// Took is how long the batch held its locks, where the store can tell that from the time it waited: what the size
+	// of the next batch follows. Zero: as long as the call.
+	Took time.Duration
 }
 
 // Target names one session. With OwnerID set, a session of anybody else is not found.

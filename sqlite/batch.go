@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -29,9 +29,10 @@ type batch struct {
 	action sessioncleanup.Action
 	at     *pass
 	from   cursor
-	next   *cursor // where the one after it starts; nil at the end
 	keys   []key   // what it is about, unless that is a stretch of the index
+	next   *cursor // where the one after it starts; nil at the end
 	refs   []sessioncleanup.SessionRef
+	took   time.Duration
 }
 
 func (s *Store) batch(ctx context.Context, given sessioncleanup.Batch, action sessioncleanup.Action, first *pass) (sessioncleanup.Outcome, error) {
@@ -50,35 +51,40 @@ func (s *Store) batch(ctx context.Context, given sessioncleanup.Batch, action se
 	if err := s.pace.wait(ctx, s.checkpoint); err != nil {
 		return out, s.failed(err)
 	}
-	err = s.commit(ctx, b, "select_listed")
-	if errors.Is(err, errNotAllDue) { // of a list some may not be due any more: a look at each tells which
-		err = s.commit(ctx, b, "select_listed_due")
-	}
+	err = s.commit(ctx, b)
 	ids := make([]string, len(b.refs))
 	for i, ref := range b.refs {
 		ids[i] = ref.ID
 	}
 	switch {
 	case err == nil:
-		return sessioncleanup.Outcome{IDs: ids, Next: b.next.String()}, nil
-	case len(ids) > 0 && (constraint(err) || errors.Is(err, errNotAllDue)): // in the commit, where a key is deferred
+		return sessioncleanup.Outcome{IDs: ids, Next: b.next.String(), Took: b.took}, nil
+	case len(ids) > 0 && (constraint(err) || errors.Is(err, errLeft)): // in the commit, where a key is deferred
 		return out, &sessioncleanup.BatchError{IDs: ids, Next: b.next.String(), Err: err}
 	default:
 		return out, err
 	}
 }
 
-// choose says what the batch is about: the stretch behind its cursor, or the next keys of a window. A pass goes the
-// way that suits its first window.
+// choose says what the batch is about: the stretch behind its cursor, or the next keys of a window that has any left. A
+// pass goes the way that suits what it finds first.
 func (s *Store) choose(ctx context.Context, b *batch) error {
-	for !b.from.Stretch {
+	for {
+		if b.from == (cursor{Pass: b.at.name}) && !s.listOnly {
+			err := s.readingSessions(ctx, func(w *work) (err error) {
+				b.from.Stretch, err = w.inOrder(ctx, b)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if b.from.Stretch {
+			return nil
+		}
 		win, err := s.window(ctx, b.at, b.Cutoffs, b.from)
 		if err != nil {
 			return err
-		}
-		if b.from == (cursor{Pass: b.at.name}) && len(win.keys) > 0 && !win.scattered && !s.listOnly {
-			b.from = cursor{Pass: b.at.name, Stretch: true}
-			return nil
 		}
 		if b.keys, b.next = win.take(b.from, b.Limit); len(b.keys) > 0 || b.next == nil {
 			return nil
@@ -88,94 +94,115 @@ func (s *Store) choose(ctx context.Context, b *batch) error {
 			b.at = b.at.then
 		}
 	}
-	return nil
 }
 
-// errNotAllDue: fewer sessions were changed than were selected.
-var errNotAllDue = errors.New("a trigger leaves some of the sessions as they are")
+// errLeft: a trigger of the host's skipped sessions of the batch.
+var errLeft = errors.New("a trigger leaves some of the sessions as they are")
 
-// commit is the transaction of a batch.
-func (s *Store) commit(ctx context.Context, b *batch, selection string) error {
+// commit is the transaction of a batch. Of its sessions, those that are not due any more are passed over.
+func (s *Store) commit(ctx context.Context, b *batch) error {
 	var started time.Time
 	b.refs = nil
 	err := s.writingSessions(ctx, func(w *work) error {
 		started = time.Now()
-		if err := w.fence(ctx, b.Lease); err != nil {
-			return err
-		}
-		kind, choose := "_listed", w.selectListed
-		if b.from.Stretch {
-			kind, choose = "_stretch", w.selectStretch
-		}
-		v, err := choose(ctx, b, selection)
-		if err != nil || len(b.refs) == 0 {
-			return err
-		}
-		n, err := w.exec(ctx, w.passSQL(b.at.write+kind, b.at), v)
+		err := w.fence(ctx, b.Lease)
 		if err != nil {
 			return err
 		}
-		if n != int64(len(b.refs)) {
-			return fmt.Errorf("%w: %d of %d were changed", errNotAllDue, n, len(b.refs))
+		v, kind, most := cutoffs(b.Cutoffs), "_listed", len(b.keys)
+		if b.from.Stretch {
+			kind, most, err = "_stretch", b.Limit, w.stretch(ctx, b, v)
+		} else {
+			v["keys"], err = w.listKeys(b.keys)
+		}
+		if err != nil {
+			return err
+		}
+		err = w.refs(ctx, b, "write"+kind, v)
+		if changed := len(b.refs); changed < most && (err == nil || constraint(err)) {
+			if readErr := w.refs(ctx, b, "select"+kind, v); readErr != nil { // those that are still due
+				return errors.Join(readErr, err)
+			}
+			if err == nil && len(b.refs) > changed {
+				err = errLeft
+			}
+		}
+		if err != nil || len(b.refs) == 0 {
+			return err
 		}
 		return w.log(ctx, b.action, b.Cause, b.refs)
 	})
-	s.pace.held(started)
+	b.took = s.pace.held(started)
 	return err
 }
 
-// selectListed selects the sessions with the batch's keys, and gives the parameters of the statement that writes.
-func (w *work) selectListed(ctx context.Context, b *batch, selection string) (values, error) {
-	v := cutoffs(b.Cutoffs)
-	var err error
-	if v["keys"], err = w.listKeys(b.keys); err != nil {
-		return nil, err
-	}
-	keys, err := w.selected(ctx, b, selection, v)
-	if err == nil && len(keys) < len(b.keys) {
-		v["keys"], err = w.listKeys(keys)
-	}
-	return v, err
-}
-
-// selectStretch selects the next sessions in the index, and gives the parameters of the statement that writes.
-func (w *work) selectStretch(ctx context.Context, b *batch, _ string) (values, error) {
-	v := cutoffs(b.Cutoffs)
-	v["limit"], v["after_place"], v["after_id"] = b.Limit, b.from.Place, w.adopted.ID.least()
-	if b.from.ID != "" {
-		id, ok := w.adopted.ID.bind(b.from.ID)
+// stretch finds the end of a stretch of so many sessions, and adds the parameters that say where it lies.
+func (w *work) stretch(ctx context.Context, b *batch, v values) error {
+	v["after_place"], v["after_id"] = b.from.Place, w.adopted.ID.least()
+	bind := func(id string) (any, error) {
+		value, ok := w.adopted.ID.bind(id)
 		if !ok {
-			return nil, invalidf("batch starts after the session %q, which cannot be", b.from.ID)
+			return nil, invalidf("batch is at the session %q, which cannot be", id)
 		}
-		v["after_id"] = id
+		return value, nil
 	}
-	var place string
-	keys, err := w.selected(ctx, b, "select_stretch", v, &place)
-	if err != nil {
-		return nil, err
-	}
-	b.next = b.at.next()
-	if n := len(b.refs); n == b.Limit {
-		b.next = &cursor{Pass: b.at.name, Stretch: true, Place: place, ID: b.refs[n-1].ID}
-	}
-	v["keys"], err = w.listKeys(keys)
-	return v, err
-}
-
-// selected reads what a statement selects, into the batch and, for what stands behind that, into more.
-func (w *work) selected(ctx context.Context, b *batch, statement string, v values, more ...any) ([]key, error) {
-	var keys []key
-	err := w.query(ctx, w.passSQL(statement, b.at), v, func(rows *sql.Rows) error {
-		var ref sessioncleanup.SessionRef
-		var text string
-		if err := rows.Scan(append([]any{&ref.ID, &ref.OwnerID, &ref.Name, &text}, more...)...); err != nil {
+	var err error
+	if b.from.ID != "" {
+		if v["after_id"], err = bind(b.from.ID); err != nil {
 			return err
 		}
-		k, err := w.keyOf(text)
-		b.refs, keys = append(b.refs, ref), append(keys, k)
+	}
+	v["limit"] = b.Limit
+	var place, id string
+	err = w.row(ctx, w.passSQL("end_of_stretch", b.at), v, &place, &id)
+	if errors.Is(err, sql.ErrNoRows) {
+		b.next = b.at.next()
+		v["to_place"], v["to_id"] = "", nil
+		if cutoff, ok := v[b.at.cutoff].(string); ok {
+			v["to_place"] = cutoff + "~" // behind the cutoff, and before what is not due
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	b.next = &cursor{Pass: b.at.name, Stretch: true, Place: place, ID: id}
+	v["to_place"] = place
+	v["to_id"], err = bind(id)
+	return err
+}
+
+// inOrder reports whether what is due stands in the index as it lies in the table: whether the sessions that are due the
+// longest lie close together.
+func (w *work) inOrder(ctx context.Context, b *batch) (bool, error) {
+	v := cutoffs(b.Cutoffs)
+	v["limit"] = sampleSize
+	var list string
+	if err := w.row(ctx, w.passSQL("first_keys", b.at), v, &list); err != nil {
+		return false, err
+	}
+	keys, err := w.readKeys(list)
+	slices.SortFunc(keys, compareKeys)
+	apart := 0
+	for i := 1; i < len(keys); i++ {
+		if keys[i].number-keys[i-1].number > 64 { // about a page
+			apart++
+		}
+	}
+	return apart <= len(keys)/8, err
+}
+
+// sampleSize is the number of sessions that tell how those that are due lie in the table.
+const sampleSize = 500
+
+// refs adds to a batch the sessions that a statement gives.
+func (w *work) refs(ctx context.Context, b *batch, statement string, v values) error {
+	return w.query(ctx, w.passSQL(statement, b.at), v, func(rows *sql.Rows) error {
+		var ref sessioncleanup.SessionRef
+		err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name)
+		b.refs = append(b.refs, ref)
 		return err
 	})
-	return keys, err
 }
 
 // fence fails unless a lease is still its holder's. A lease without a name always is.

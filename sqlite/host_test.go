@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,7 +91,7 @@ func TestRowsThatCannotBeChangedAreReported(t *testing.T) {
 					if !strings.Contains(bad.Error(), c.want) {
 						t.Errorf("%s: %v, want %q", what, bad, c.want)
 					}
-					got = append(got, "failed "+strings.Join(bad.IDs, " "))
+					got = append(got, "failed "+strings.Join(slices.Sorted(slices.Values(bad.IDs)), " "))
 					if len(bad.IDs) > 1 {
 						b.Limit = 1
 						continue

@@ -8,10 +8,14 @@ import (
 
 const (
 	// breathEvery is for how long batches in a row hold the write lock before they make a pause.
-	breathEvery = time.Second
+	breathEvery = 2 * time.Second
 	// breath is the length of that pause. SQLite has no queue for the lock: who waits for it looks again after at
 	// most 100 ms. In a pause longer than that everybody who waits finds the lock free once.
 	breath = 110 * time.Millisecond
+	// checkpointEvery is for how long batches hold the write lock before what they wrote is moved into the database, for
+	// which others need not wait. That would otherwise happen inside of the commit that fills the log, and has to be
+	// done; done here, it is part of the pause.
+	checkpointEvery = 300 * time.Millisecond
 )
 
 // pace keeps batches in a row from starving other writers, who would otherwise find the lock taken whenever they look
@@ -19,39 +23,54 @@ const (
 type pace struct {
 	off bool // nobody else can write
 
-	mu    sync.Mutex
-	spent time.Duration // for how long the lock was held since the last pause
-	until time.Time     // when it was let go
+	mu      sync.Mutex
+	spent   time.Duration // for how long the lock was held since the last pause
+	unmoved time.Duration // and since the last checkpoint
+	until   time.Time     // when it was let go
 }
 
-// wait makes the pause that is due, before the lock is taken. What it is given is done in the pause.
-func (p *pace) wait(ctx context.Context, meanwhile func(context.Context)) error {
+// wait does what is due before the lock is taken: a checkpoint, a pause.
+func (p *pace) wait(ctx context.Context, checkpoint func(context.Context)) error {
+	if p.off {
+		return ctx.Err()
+	}
+	p.mu.Lock()
+	full := p.unmoved >= checkpointEvery
+	if full {
+		p.unmoved = 0
+	}
+	p.mu.Unlock()
+	if full {
+		checkpoint(ctx)
+	}
 	p.mu.Lock()
 	if time.Since(p.until) >= breath {
 		p.spent = 0
 	}
-	due := !p.off && p.spent >= breathEvery
-	if due {
+	tired := p.spent >= breathEvery
+	if tired {
 		p.spent = 0
 	}
 	end := p.until.Add(breath)
 	p.mu.Unlock()
-	if !due {
+	if !tired {
 		return ctx.Err()
 	}
-	meanwhile(ctx)
 	return pause(ctx, time.Until(end))
 }
 
-// held notes that a batch let the lock go. A zero time says that it did not get it.
-func (p *pace) held(since time.Time) {
+// held notes that a batch let the lock go, and gives for how long it had it. A zero time says that it did not get it.
+func (p *pace) held(since time.Time) time.Duration {
 	if since.IsZero() {
-		return
+		return 0
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.until = time.Now()
-	p.spent += p.until.Sub(since)
+	took := p.until.Sub(since)
+	p.spent += took
+	p.unmoved += took
+	return took
 }
 
 // pause waits for d, or fails when ctx ends first.

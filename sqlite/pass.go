@@ -9,16 +9,17 @@ import (
 
 // pass is one scan of an index for what is due.
 type pass struct {
-	name  string // in cursors, and of the index and the rule
-	place string // what the index is ordered by, before the id
-	write string // the statement, without what it is about
-	then  *pass
+	name   string // in cursors, and of the index and the rule
+	place  string // what the index is ordered by, before the id
+	cutoff string // the parameter up to which that is due
+	write  string // the statement that changes what is due
+	then   *pass
 }
 
 var (
-	expiredPass = &pass{name: "expired", place: "expires_at_at", write: "deactivate"}
-	idlePass    = &pass{name: "idle", place: "last_activity_at", write: "deactivate", then: expiredPass}
-	gonePass    = &pass{name: "gone", place: "last_sign_at", write: "delete"}
+	expiredPass = &pass{name: "expired", place: "expires_at_at", cutoff: "expired", write: "deactivate_due"}
+	idlePass    = &pass{name: "idle", place: "last_activity_at", cutoff: "inactive", write: "deactivate_due", then: expiredPass}
+	gonePass    = &pass{name: "gone", place: "last_sign_at", cutoff: "delete", write: "delete_due"}
 )
 
 // cursor says where a batch starts.
@@ -81,8 +82,11 @@ func (l *layout) passSQL(name string, at *pass) string {
 		due := func(place string) string {
 			return filled("due_"+at.name, with(l.names, sqlfile.Names{at.place: place}))
 		}
-		return filled(name, with(l.names, sqlfile.Names{
+		names := with(l.names, sqlfile.Names{
 			"index": text["index_"+at.name], "place": place, "due": due(place), "still_due": due("+" + place),
-		}))
+			"write": filled(at.write, l.names),
+		})
+		names["behind"] = filled("behind", names)
+		return filled(name, names)
 	})
 }

@@ -56,7 +56,7 @@ func TestBatchesReadOneIndexAndSortNothing(t *testing.T) {
 		execute(t, s, prepare)
 		err := s.readingSessions(t.Context(), func(w *work) error {
 			v := cutoffs(sessioncleanup.Policy{}.CutoffsAt(time.Now()))
-			for name, value := range map[string]any{"from": "", "to": "", "size": 10, "keys": "[]", "after_place": "", "after_id": "", "limit": 1, "count_up_to": 10, "ids": "[]", "interval": "", "reactivate": 0} {
+			for name, value := range map[string]any{"from": "", "to": "", "size": 10, "keys": "[]", "after_place": "", "after_id": "", "to_place": "", "to_id": "", "limit": 1, "count_up_to": 10, "ids": "[]", "interval": "", "reactivate": 0} {
 				v[name] = value
 			}
 			expect := func(what, statement string, want ...string) {
@@ -76,8 +76,11 @@ func TestBatchesReadOneIndexAndSortNothing(t *testing.T) {
 				expect("end of window "+at.name, w.passSQL("end_of_window", at), both)
 				expect("window "+at.name, w.passSQL("window", at), both)
 				expect("last window "+at.name, w.passSQL("last_window", at), both)
-				expect("stretch "+at.name, w.passSQL("select_stretch", at), both)
-				for _, listed := range []string{"select_listed", "select_listed_due", at.write + "_listed", at.write + "_stretch"} {
+				expect("first keys "+at.name, w.passSQL("first_keys", at), "USING INDEX sessioncleanup_"+at.name+" (<expr><?)")
+				for _, stretch := range []string{"end_of_stretch", "select_stretch", "write_stretch"} {
+					expect(stretch+" "+at.name, w.passSQL(stretch, at), both)
+				}
+				for _, listed := range []string{"select_listed", "write_listed", "write_stretch"} {
 					expect(listed+" "+at.name, w.passSQL(listed, at), "SEARCH sessions USING INTEGER PRIMARY KEY (rowid=?)")
 				}
 			}
@@ -165,29 +168,37 @@ func TestBatchesInARowPauseForOtherWriters(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var p pace
-		rest := func(context.Context) { time.Sleep(breath / 2) } // counts as pause
+		checkpoints := 0
+		checkpoint := func(context.Context) { // counts as pause
+			checkpoints++
+			time.Sleep(breath / 2)
+		}
 		began := time.Now()
-		for range 100 {
-			if err := p.wait(t.Context(), rest); err != nil {
+		for range 200 {
+			if err := p.wait(t.Context(), checkpoint); err != nil {
 				t.Fatal(err)
 			}
 			started := time.Now()
 			time.Sleep(50 * time.Millisecond) // the batch
-			p.held(started)
+			if took := p.held(started); took != 50*time.Millisecond {
+				t.Errorf("the batch took %v", took)
+			}
 		}
-		// 100 batches hold the lock for 5 s; after each second there is a pause, but none after the last.
-		if took, want := time.Since(began), 5*time.Second+4*breath; took != want {
-			t.Errorf("100 batches of 50 ms took %v, want %v", took, want)
+		// 200 batches hold the lock for 10 s. After every 300 ms there is a checkpoint, after every 2 s a pause, but none
+		// after the last; one of these pauses is half done by a checkpoint.
+		if took, want := time.Since(began), 10*time.Second+4*breath+32*breath/2; took != want || checkpoints != 33 {
+			t.Errorf("200 batches of 50 ms took %v with %d checkpoints, want %v with 33", took, checkpoints, want)
 		}
 		time.Sleep(breath)
 		began = time.Now()
-		if err := p.wait(t.Context(), rest); err != nil || time.Since(began) != 0 {
+		p.unmoved = 0
+		if err := p.wait(t.Context(), checkpoint); err != nil || time.Since(began) != 0 {
 			t.Errorf("after a rest there was a pause of %v: %v", time.Since(began), err)
 		}
 		p.held(began.Add(-2 * breathEvery))
 		cancelled, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := p.wait(cancelled, rest); err == nil {
+		if err := p.wait(cancelled, checkpoint); err == nil {
 			t.Error("a pause did not end with its context")
 		}
 	})

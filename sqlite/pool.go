@@ -26,8 +26,8 @@ func dsn(path string, busy time.Duration, readOnly bool) string {
 		options.Set("_query_only", "1")
 	} else {
 		// A batch changes thousands of pages. They should not go to disk, nor be read again, before it commits.
-		// The log may grow to 16 MB before a commit moves it into the database: batches in a row change the same pages.
-		options["_pragma"] = []string{"cache_size(-32768)", "temp_store(2)", "wal_autocheckpoint(4000)"} // KiB; memory; pages
+		// Batches see to checkpoints themselves: a commit makes one only when the log has grown to 64 MB.
+		options["_pragma"] = []string{"cache_size(-8192)", "temp_store(2)", "wal_autocheckpoint(16000)"} // KiB; memory; pages
 	}
 	if path == memoryPath {
 		return "file::memory:?" + options.Encode()

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strconv"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
@@ -34,8 +33,6 @@ type window struct {
 	to      string
 	last    bool
 	keys    []key
-	// scattered is set when sessions that are due together do not lie together in the table.
-	scattered bool
 }
 
 // window gives the one that a cursor is in: as last read, or read again when something else was done in between.
@@ -84,23 +81,8 @@ func (w *work) readWindow(ctx context.Context, win *window, known bool, size int
 	if win.keys, err = w.readKeys(list); err != nil {
 		return err
 	}
-	inOrder := pages(win.keys)
 	slices.SortFunc(win.keys, compareKeys)
-	win.scattered = inOrder > 2*pages(win.keys)
 	return nil
-}
-
-// pages estimates how many pages of the table are changed when sessions are, in this order: one for each time that
-// the next one is not close to the one before. Of a table without rowid it knows nothing.
-func pages(keys []key) int {
-	const near = 64 // some pages, and what the cache forgives
-	n := 1
-	for i := 1; i < len(keys); i++ {
-		if d := keys[i].number - keys[i-1].number; d < -near || d > near {
-			n++
-		}
-	}
-	return n
 }
 
 func (l *layout) readKeys(list string) ([]key, error) {
@@ -123,15 +105,6 @@ func (l *layout) readKeys(list string) ([]key, error) {
 		keys = append(keys, key{text: text})
 	}
 	return keys, nil
-}
-
-// keyOf is a key as SQLite gives it.
-func (l *layout) keyOf(text string) (key, error) {
-	if l.adopted.RowID == "" {
-		return key{text: text}, nil
-	}
-	number, err := strconv.ParseInt(text, 10, 64)
-	return key{number: number}, err
 }
 
 // listKeys is a list of keys for json_each.

@@ -95,6 +95,7 @@ func TestPipeThatIsClosedEarlyIsQuiet(t *testing.T) {
 func TestProgressBarOnATerminal(t *testing.T) {
 	t.Parallel()
 	u, s := populated(t, 20000)
+	s.exec(t, "UPDATE sessioncleanup_settings SET rate = 20000") // so that there is time to show progress
 	// script gives the command a terminal; it is part of every Debian.
 	cmd := exec.CommandContext(t.Context(), "script", "-qefc", "sessioncleanup cleanup", "/dev/null")
 	cmd.Dir = u.dir

@@ -33,35 +33,51 @@ SELECT json_group_array("{key_out}")
   FROM "{sessions}" INDEXED BY "{index}"
  WHERE "{still_due}" AND "{place}" > :from AND "{place}" <= :to AND "{id}" IS NOT NULL
 
--- name: select_listed
-SELECT "{id_text}", "{owner_text}", "{name_text}", "{key_out}"
-  FROM "{sessions}"
- WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))
- ORDER BY "{key}"
+-- name: deactivate_due
+UPDATE "{sessions}" SET "{active_column}" = 0
 
--- name: select_listed_due
-SELECT "{id_text}", "{owner_text}", "{name_text}", "{key_out}"
+-- name: delete_due
+DELETE FROM "{sessions}"
+
+-- name: first_keys
+SELECT json_group_array(key)
+  FROM (SELECT "{key_out}" AS key
+          FROM "{sessions}" INDEXED BY "{index}"
+         WHERE "{due}" AND "{id}" IS NOT NULL
+         ORDER BY "{place}"
+         LIMIT :limit)
+
+-- name: write_listed
+"{write}"
+ WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys)) AND "{still_due}"
+RETURNING "{id_text}", "{owner_text}", "{name_text}"
+
+-- name: select_listed
+SELECT "{id_text}", "{owner_text}", "{name_text}"
   FROM "{sessions}"
  WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys)) AND "{still_due}"
  ORDER BY "{key}"
 
--- name: deactivate_listed
-UPDATE "{sessions}" SET "{active_column}" = 0 WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys)) AND "{still_due}"
+-- name: behind
+-- A comparison of pairs would not find the index.
+"{place}" >= :after_place AND ("{place}" > :after_place OR "{id}" > :after_id) AND "{id}" IS NOT NULL
 
--- name: delete_listed
-DELETE FROM "{sessions}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys)) AND "{still_due}"
+-- name: end_of_stretch
+SELECT "{place}", "{id_text}"
+  FROM "{sessions}" INDEXED BY "{index}"
+ WHERE "{due}" AND "{behind}"
+ ORDER BY "{place}", "{id}"
+ LIMIT 1 OFFSET :limit - 1
 
 -- name: select_stretch
--- A comparison of pairs would not find the index.
-SELECT "{id_text}", "{owner_text}", "{name_text}", "{key_out}", "{place}"
+SELECT "{id_text}", "{owner_text}", "{name_text}"
   FROM "{sessions}" INDEXED BY "{index}"
- WHERE "{due}" AND "{place}" >= :after_place AND ("{place}" > :after_place OR "{id}" > :after_id) AND "{id}" IS NOT NULL
- ORDER BY "{place}", "{id}"
- LIMIT :limit
+ WHERE "{still_due}" AND "{behind}" AND "{place}" <= :to_place AND ("{place}" < :to_place OR "{id}" <= :to_id)
 
--- name: deactivate_stretch
--- What was selected by its condition in the same transaction, which has the write lock: nothing can have changed since.
-UPDATE "{sessions}" SET "{active_column}" = 0 WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))
-
--- name: delete_stretch
-DELETE FROM "{sessions}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))
+-- name: write_stretch
+"{write}"
+ WHERE "{key}" IN (
+   SELECT "{key}"
+     FROM "{sessions}" INDEXED BY "{index}"
+    WHERE "{still_due}" AND "{behind}" AND "{place}" <= :to_place AND ("{place}" < :to_place OR "{id}" <= :to_id))
+RETURNING "{id_text}", "{owner_text}", "{name_text}"

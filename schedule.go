@@ -43,6 +43,10 @@ const (
 	shortestWait = time.Second // between two looks, whatever a Schedule says
 )
 
+// anyRun is the slot of the very first run, which is due at once: any run of another instance has served it, also one that
+// began a moment before this instance did.
+var anyRun = time.Unix(0, 0)
+
 // errDone says that the run of a slot was done already, by another instance.
 var errDone = errors.New("done already")
 
@@ -122,7 +126,7 @@ func (s *scheduler) next(ctx context.Context) (time.Duration, time.Time, error) 
 	if err != nil {
 		return 0, time.Time{}, err
 	}
-	slot := s.began
+	slot := anyRun
 	switch {
 	case found:
 		slot = s.schedule.Next(last.Local())
@@ -138,7 +142,11 @@ func (s *scheduler) next(ctx context.Context) (time.Duration, time.Time, error) 
 			s.delay = rand.N(s.jitter)
 		}
 	}
-	return slot.Add(s.delay).Sub(now), slot, nil
+	due := slot
+	if slot.Equal(anyRun) {
+		due = s.began
+	}
+	return due.Add(s.delay).Sub(now), slot, nil
 }
 
 // runSlot does the run of a slot unless another instance does, and says how long to wait before looking again.

@@ -288,6 +288,34 @@ func TestAPartialRunIsNotTheScheduledOne(t *testing.T) {
 	})
 }
 
+// belated is a store whose log is late once: the first look at it does not find the run that has just been made.
+type belated struct {
+	sessioncleanup.Store
+	looked atomic.Bool
+}
+
+func (b *belated) Events(ctx context.Context, q sessioncleanup.EventQuery) ([]sessioncleanup.Event, error) {
+	if !b.looked.Swap(true) {
+		return nil, nil
+	}
+	return b.Store.Events(ctx, q)
+}
+
+func TestTheFirstRunOfAllIsDoneOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, db := newManager(t, sessioncleanup.Policy{}, memory.Config{})
+		cleanup(t, m, sessioncleanup.Run{}) // by an instance that started a moment before
+		time.Sleep(20 * time.Millisecond)
+		stop := startSchedulers(t, &belated{Store: db}, 1, sessioncleanup.Interval{Every: day})
+		time.Sleep(day - time.Hour)
+		stop()
+		if n := len(runEvents(t, m)); n != 1 {
+			t.Errorf("%d runs on the first day, want the one that another instance did", n)
+		}
+	})
+}
+
 // past is a schedule that is always due.
 type past struct{}
 

@@ -28,7 +28,7 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	}
 	if q.CountUpTo > 0 {
 		sql, args := l.countSQL(q)
-		if err := s.pool.QueryRow(ctx, sql, args...).Scan(&page.Total); err != nil {
+		if err := s.pool.QueryRow(ctx, sql, planned(args)...).Scan(&page.Total); err != nil {
 			return sessioncleanup.Page{}, s.failed("count sessions", err)
 		}
 	}
@@ -94,6 +94,12 @@ func (sel *selection) sql() string {
 	return "FROM " + sel.from + "\nWHERE " + strings.Join(sel.where, "\n  AND ")
 }
 
+// planned has a query planned for its values. A prepared one would after some runs be planned for any, and then read the
+// whole table to find that nothing is due.
+func planned(args []any) []any {
+	return append([]any{pgx.QueryExecModeExec}, args...)
+}
+
 // countSQL counts no further than asked, so that a question of "more than n?" costs n.
 func (l *layout) countSQL(q sessioncleanup.Query) (string, []any) {
 	sel := l.selection(q)
@@ -150,7 +156,7 @@ func (s *Store) page(ctx context.Context, l *layout, q sessioncleanup.Query) ([]
 		return nil, nil, fmt.Errorf("%w: the position %q is none of this table", sessioncleanup.ErrInvalid, q.After.ID)
 	}
 	sql, args := l.pageSQL(q)
-	rows, err := s.pool.Query(ctx, sql, args...)
+	rows, err := s.pool.Query(ctx, sql, planned(args)...)
 	if err != nil {
 		return nil, nil, err
 	}

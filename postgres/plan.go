@@ -162,8 +162,10 @@ func (p *plan) addFunctions(ctx context.Context) error {
 		"DROP TRIGGER IF EXISTS sessioncleanup_apply ON "+p.l.names["touches"]+";", p.l.statement("apply_trigger"),
 		"DROP TRIGGER IF EXISTS sessioncleanup_keep ON "+p.l.names["policy"]+";", p.l.statement("keep_trigger"))
 	for _, src := range p.l.sources {
-		s.sql = append(s.sql, p.l.statement("track", p.trackNames(src)))
-		s.adds = append(s.adds, object{Kind: "function", Name: trackName(src)})
+		for _, event := range trackedEvents {
+			s.sql = append(s.sql, p.l.statement("track", p.trackNames(src, event)))
+			s.adds = append(s.adds, object{Kind: "function", Name: trackName(src, event)})
+		}
 	}
 	p.add(s)
 	return nil

@@ -35,7 +35,7 @@ func TestBatchesReadTheirIndexesInOrder(t *testing.T) {
 			if analyzed {
 				mustExec(t, pool, "ANALYZE sessions")
 			}
-			plans := explained(t, pool)
+			plans := explained(t, pool, pgx.QueryExecModeCacheDescribe)
 			manager := manage(t, plans.store)
 			result, err := manager.Cleanup(t.Context(), sessioncleanup.Run{Force: true})
 			if err != nil || result.Deleted == 0 || result.Deactivated == 0 {
@@ -59,6 +59,32 @@ func TestBatchesReadTheirIndexesInOrder(t *testing.T) {
 	}
 }
 
+// TestRunsWithNothingDueNeverReadTheTable runs more often than the server plans a prepared statement for its values.
+func TestRunsWithNothingDueNeverReadTheTable(t *testing.T) {
+	t.Parallel()
+	_, pool := adopted(t, "guide")
+	mustExec(t, pool, "INSERT INTO sessions (id, active) SELECT n, n % 3 > 0 FROM generate_series(1, 50000) n")
+	mustExec(t, pool, "ANALYZE sessions")
+	plans := explained(t, pool, pgx.QueryExecModeCacheStatement)
+	for range 10 {
+		if _, err := manage(t, plans.store).Cleanup(t.Context(), sessioncleanup.Run{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := 0
+	for _, plan := range plans.taken() {
+		if strings.Contains(plan, "Seq Scan on sessions") {
+			t.Fatalf("a run reads the table:\n%s", plan)
+		}
+		if ordered.MatchString(plan) {
+			found++
+		}
+	}
+	if found == 0 {
+		t.Error("the runs read none of the indexes")
+	}
+}
+
 // plans collects the plans of all statements of a store, those within functions too.
 type plans struct {
 	store *postgres.Store
@@ -72,7 +98,7 @@ func (p *plans) taken() []string {
 	return p.texts
 }
 
-func explained(t *testing.T, pool *pgxpool.Pool) *plans {
+func explained(t *testing.T, pool *pgxpool.Pool, mode pgx.QueryExecMode) *plans {
 	t.Helper()
 	p := &plans{}
 	config := pool.Config()
@@ -82,7 +108,7 @@ func explained(t *testing.T, pool *pgxpool.Pool) *plans {
 		p.texts = append(p.texts, n.Message)
 	}
 	config.AfterConnect = nil
-	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	config.ConnConfig.DefaultQueryExecMode = mode
 	for key, value := range map[string]string{
 		"session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0", "auto_explain.log_nested_statements": "on",
 		"auto_explain.log_level": "notice", "client_min_messages": "notice",

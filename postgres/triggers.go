@@ -10,23 +10,33 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// trackName is the name of the trigger function of an activity source.
-func trackName(s source) string { return short("sessioncleanup_track", s.space, s.name, s.Session) }
+// trackName is the name of the function that follows an activity source on an event.
+func trackName(s source, event string) string {
+	return short("sessioncleanup_track", event, s.space, s.name, s.Session)
+}
 
 // reactivate is the policy's switch as SQL.
 func (p *plan) reactivate() string { return fmt.Sprint(p.policy.ReactivateOnActivity.Or(false)) }
 
-func (p *plan) trackNames(s source) sqlfile.Names {
+func (p *plan) trackNames(s source, event string) sqlfile.Names {
 	n := sqlfile.Names{
-		"track": trackName(s), "session": sqlfile.Column(s.Session), "source": s.sql(), "guard": "",
+		"track": sqlfile.Column(trackName(s, event)), "session": sqlfile.Column(s.Session), "source": s.sql(), "volatility": "STABLE", "guard": "",
 		"interval": fmt.Sprintf("'%d microseconds'", p.policy.TouchInterval.Microseconds()), "reactivate": p.reactivate(),
 	}
-	n["track"] = sqlfile.Column(n["track"])
+	n["stale"] = p.l.statement("track_stale", n)
+	n["touched"] = p.l.statement("touched_by_"+event, n)
+	n["rows"] = n["touched"]
+	if event == "insert" {
+		n["rows"] = p.l.statement("rows_of_insert", n) // the look stops at the first one that is stale
+	}
 	if !s.referenced {
-		n["guard"] = p.l.statement("track_guard", n)
+		n["guard"], n["volatility"] = p.l.statement("track_guard", n), "VOLATILE" // it locks a table
 	}
 	return n
 }
+
+// trackedEvents are those on which a source has a trigger.
+var trackedEvents = []string{"insert", "update"}
 
 // branch is a table that rows of an activity source are written to: the source, or one of its partitions. A
 // statement on a partition fires the partition's own triggers only.
@@ -59,7 +69,7 @@ func (p *plan) addTriggers(ctx context.Context) error {
 		}
 		for _, b := range tables {
 			s := step{about: fmt.Sprintf("follow the activity in %s.%s", b.Space, b.Name)}
-			for _, event := range []string{"insert", "update"} {
+			for _, event := range trackedEvents {
 				table := relation{space: b.Space, name: b.Name}.sql()
 				o := object{Kind: "trigger", Table: table, Name: short("sessioncleanup", event, src.Session)}
 				wanted = append(wanted, o)
@@ -70,7 +80,7 @@ func (p *plan) addTriggers(ctx context.Context) error {
 				if there && p.has(o) {
 					continue
 				}
-				names := p.trackNames(src)
+				names := p.trackNames(src, event)
 				names["trigger"], names["source"] = sqlfile.Column(o.Name), table
 				s.sql = append(s.sql, p.l.statement("track_"+event, names))
 				s.adds = append(s.adds, o)

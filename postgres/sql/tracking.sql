@@ -89,7 +89,7 @@ $sessioncleanup$;
 -- takes, so that nobody waits for a long transaction that touched a session in passing.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_apply_touches() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, "{path}", pg_temp
+SET search_path = pg_catalog, "{path}", pg_temp SET plan_cache_mode = force_generic_plan
 AS $sessioncleanup$
 DECLARE
     v_free "{id_type}"[];
@@ -126,58 +126,40 @@ EXECUTE FUNCTION "{space}".sessioncleanup_apply_touches();
 -- Runs after each statement on an activity source. Most find their sessions touched already and end after one look;
 -- each session is looked up by its id, whatever the planner believed when it first planned this.
 --
--- This is in the way of the host's statements, so it is kept short: a search path of its own would cost as much as the
--- look itself, and so every name and operator has its schema instead; and the interval is written in, where a look at
--- the policy would cost half as much again. sessioncleanup_keep_tracking sees to it that the two stay the same.
+-- This is in the way of the host's statements, so it is kept short. A search path of its own would cost as much as the
+-- look itself, and so every name and operator has its schema instead; the interval is written in, where a look at the
+-- policy would cost half as much again, and sessioncleanup_keep_tracking sees to it that the two stay the same. Each
+-- expression is prepared anew in each transaction, so there are few; and where it may, the look uses the snapshot of the
+-- host's statement.
 CREATE OR REPLACE FUNCTION "{space}"."{track}"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql "{volatility}" SECURITY DEFINER
 AS $sessioncleanup$
-DECLARE
-    v_now   timestamptz := pg_catalog.clock_timestamp();
-    v_any   boolean;
-    v_stale "{id_type}"[];
 BEGIN
     "{guard}"
-    IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
-        -- Stops at the first session that needs a touch, and is cheaper than to begin sorting out which.
-        SELECT true INTO v_any
-          FROM (SELECT n."{session}" AS id FROM new_rows n) r
-         CROSS JOIN LATERAL (
-               SELECT s."{id}" AS id, s."{last_activity}" AS at, "{is_active}" AS active
-                 FROM "{sessions}" s WHERE s."{id}" OPERATOR(pg_catalog.=) r.id::"{id_type}" OFFSET 0) k
-         WHERE (k.at OPERATOR(pg_catalog.<) ((v_now OPERATOR(pg_catalog.-) interval "{interval}") "{last_activity_in}")) IS NOT FALSE
-            OR "{reactivate}" AND NOT k.active;
-        IF v_any IS NULL THEN
-            RETURN NULL;
-        END IF;
-        SELECT pg_catalog.array_agg(k.id) INTO v_stale
-          FROM (SELECT DISTINCT n."{session}" AS id FROM new_rows n) r
-         CROSS JOIN LATERAL (
-               SELECT s."{id}" AS id, s."{last_activity}" AS at, "{is_active}" AS active
-                 FROM "{sessions}" s WHERE s."{id}" OPERATOR(pg_catalog.=) r.id::"{id_type}" OFFSET 0) k
-         WHERE (k.at OPERATOR(pg_catalog.<) ((v_now OPERATOR(pg_catalog.-) interval "{interval}") "{last_activity_in}")) IS NOT FALSE
-            OR "{reactivate}" AND NOT k.active;
-    ELSE
-        SELECT pg_catalog.array_agg(k.id) INTO v_stale
-          FROM (SELECT n."{session}" AS id FROM new_rows n UNION SELECT o."{session}" FROM old_rows o) r
-         CROSS JOIN LATERAL (
-               SELECT s."{id}" AS id, s."{last_activity}" AS at, "{is_active}" AS active
-                 FROM "{sessions}" s WHERE s."{id}" OPERATOR(pg_catalog.=) r.id::"{id_type}" OFFSET 0) k
-         WHERE (k.at OPERATOR(pg_catalog.<) ((v_now OPERATOR(pg_catalog.-) interval "{interval}") "{last_activity_in}")) IS NOT FALSE
-            OR "{reactivate}" AND NOT k.active;
+    PERFORM FROM ("{rows}") r "{stale}" LIMIT 1;
+    IF FOUND THEN
+        PERFORM "{space}".sessioncleanup_note_touches(
+            (SELECT pg_catalog.array_agg(k.id) FROM ("{touched}") r "{stale}"), pg_catalog.clock_timestamp());
     END IF;
-    IF v_stale IS NULL THEN
-        RETURN NULL;
-    END IF;
-    -- At most one note for each session and interval, however long its row stays locked.
-    INSERT INTO "{touches}" (session_id, at, statement_ids)
-    SELECT n.id, v_now, CASE WHEN pg_catalog.row_number() OVER () OPERATOR(pg_catalog.=) 1 THEN v_stale END
-      FROM pg_catalog.unnest(v_stale) n (id)
-     WHERE NOT EXISTS (SELECT FROM "{touches}" t WHERE t.session_id OPERATOR(pg_catalog.=) n.id
-                          AND t.at OPERATOR(pg_catalog.>=) (v_now OPERATOR(pg_catalog.-) interval "{interval}"));
-    RETURN NULL;
+    RETURN NEW; -- there is none
 END
 $sessioncleanup$;
+
+-- name: track_stale
+CROSS JOIN LATERAL (
+        SELECT s."{id}" AS id, s."{last_activity}" AS at, "{is_active}" AS active
+          FROM "{sessions}" s WHERE s."{id}" OPERATOR(pg_catalog.=) r.id::"{id_type}" OFFSET 0) k
+     WHERE (k.at OPERATOR(pg_catalog.<) ((pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) interval "{interval}") "{last_activity_in}")) IS NOT FALSE
+        OR "{reactivate}" AND NOT k.active
+
+-- name: rows_of_insert
+SELECT n."{session}" AS id FROM new_rows n
+
+-- name: touched_by_insert
+SELECT DISTINCT n."{session}" AS id FROM new_rows n
+
+-- name: touched_by_update
+SELECT n."{session}" AS id FROM new_rows n UNION SELECT o."{session}" FROM old_rows o
 
 -- name: keep_tracking
 -- The touch interval and the switch for reactivation are written into the triggers: only Migrate changes them, there
@@ -206,21 +188,17 @@ EXECUTE FUNCTION "{space}".sessioncleanup_keep_tracking();
     BEGIN
         LOCK TABLE "{sessions}" IN ACCESS SHARE MODE NOWAIT;
     EXCEPTION WHEN lock_not_available THEN
-        IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
-            v_stale := ARRAY(SELECT DISTINCT n."{session}"::"{id_type}" FROM new_rows n WHERE n."{session}" IS NOT NULL);
-        ELSE
-            v_stale := ARRAY(SELECT n."{session}"::"{id_type}" FROM new_rows n WHERE n."{session}" IS NOT NULL
-                             UNION SELECT o."{session}"::"{id_type}" FROM old_rows o WHERE o."{session}" IS NOT NULL);
-        END IF;
-        PERFORM "{space}".sessioncleanup_note_touches(v_stale, v_now);
-        RETURN NULL;
+        PERFORM "{space}".sessioncleanup_note_touches(
+            ARRAY(SELECT r.id::"{id_type}" FROM ("{touched}") r WHERE r.id IS NOT NULL), pg_catalog.clock_timestamp());
+        RETURN NEW;
     END;
 
 -- name: note_touches
--- Notes touches where the sessions are out of reach, at most one for each session and interval.
+-- Notes touches, to be written when the transaction commits: at most one for each session and interval, however long its
+-- row stays locked. Planned once: to plan costs more than to do.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_note_touches(p_ids "{id_type}"[], p_at timestamptz) RETURNS void
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $sessioncleanup$
 DECLARE
     v_since timestamptz := p_at - (SELECT p.touch_interval FROM "{policy}" p);

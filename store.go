@@ -49,7 +49,8 @@ type Store interface {
 	Events(ctx context.Context, q EventQuery) ([]Event, error)
 
 	// Record adds one event that is no session's, a run's for example, and forgets those older than
-	// r.ForgetBefore, when that is set. It fills the event's ID and, when zero, its time.
+	// r.ForgetBefore, when that is set. It fills the event's ID and, when zero, its time. An error means that the
+	// event was not added; what could not be forgotten this time is left to the next call.
 	Record(ctx context.Context, r Record) (Event, error)
 
 	// Lease takes, renews or releases a lease. A LeaseHeldError says that another holder has it.

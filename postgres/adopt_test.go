@@ -441,14 +441,21 @@ func TestInspectProposesWhatTheCatalogShows(t *testing.T) {
 func TestMigrateWarnsOfWhatWillBeSlowOrFail(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Empty(t)
-	if err := pghosts.Exec(t.Context(), url, `CREATE TABLE sessions (id bigint UNIQUE); ALTER TABLE sessions ADD other int;
-		CREATE TABLE votes (session_id bigint REFERENCES sessions (id)); CREATE TABLE bare (id bigint)`); err != nil {
+	if err := pghosts.Exec(t.Context(), url, `CREATE TABLE sessions (id bigint UNIQUE);
+		CREATE TABLE votes (session_id bigint REFERENCES sessions (id)); CREATE TABLE bare (id bigint NOT NULL)`); err != nil {
 		t.Fatal(err)
 	}
 	log := &recorder{}
 	migrate(t, open(t, url, postgres.Config{Logger: slog.New(log)}))
 	migrate(t, open(t, url, postgres.Config{Logger: slog.New(log)}))
-	for _, want := range []string{"no index begins with public.votes.session_id", "foreign key of public.votes.session_id has no ON DELETE CASCADE"} {
+	if err := open(t, url, postgres.Config{}).Uninstall(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	migrate(t, open(t, url, postgres.Config{Logger: slog.New(log), Schema: sessioncleanup.Schema{Table: "bare"}}))
+	for _, want := range []string{
+		"no index begins with public.votes.session_id", "foreign key of public.votes.session_id has no ON DELETE CASCADE",
+		"no index begins with public.bare.id: everything that looks sessions up by id will be slow; create one",
+	} {
 		if !slices.ContainsFunc(log.lines, func(line string) bool { return strings.Contains(line, want) }) {
 			t.Errorf("the log says %q, want %q", log.lines, want)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
@@ -57,20 +58,41 @@ func scanEvent(row pgx.CollectableRow, owner string) (sessioncleanup.Event, erro
 	return e, nil
 }
 
-// Record adds an event and forgets old ones, in one transaction.
+// forgetBatch is the number of old events that go in one transaction. Each may hold a batch's sessions.
+const forgetBatch = 1000
+
+// Record adds an event and forgets old ones, some of them in the same transaction and the others in more of them.
 func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncleanup.Event, error) {
 	l, err := s.ready(ctx)
 	if err != nil {
 		return sessioncleanup.Event{}, err
 	}
 	event := r.Event
-	err = s.inTx(ctx, func(batch *pgx.Batch) {
-		queueEvent(batch, l, r.Event, func(id int64, at time.Time) { event.ID, event.At = id, at.UTC() })
-		if !r.ForgetBefore.IsZero() {
-			batch.Queue(l.statement("events_forget"), r.ForgetBefore)
+	var forgotten int64
+	forget := func(batch *pgx.Batch) {
+		forgotten = 0
+		if r.ForgetBefore.IsZero() {
+			return
 		}
+		batch.Queue(l.statement("events_forget"), r.ForgetBefore, forgetBatch).Exec(func(tag pgconn.CommandTag) error {
+			forgotten = tag.RowsAffected()
+			return nil
+		})
+	}
+	err = s.inTx(ctx, func(batch *pgx.Batch) {
+		forget(batch) // before the event is there: it may itself be an old one
+		queueEvent(batch, l, r.Event, func(id int64, at time.Time) { event.ID, event.At = id, at.UTC() })
 	}, nil)
-	return event, s.failed("record event", err)
+	if err != nil {
+		return sessioncleanup.Event{}, s.failed("record event", err)
+	}
+	for forgotten == forgetBatch {
+		if err := s.inTx(ctx, forget, nil); err != nil {
+			s.cfg.Logger.WarnContext(ctx, "old events are left to the next run to forget", "error", err)
+			break
+		}
+	}
+	return event, nil
 }
 
 // queueEvent adds an event to what is about to be sent.

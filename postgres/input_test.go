@@ -53,6 +53,34 @@ func TestConnectionProblemsSayWhatToDo(t *testing.T) {
 	}
 }
 
+// TestAWrongPasswordSaysSo asks a server that asks for passwords, which the other tests' servers do not.
+func TestAWrongPasswordSaysSo(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t, nil)
+	admin := connect(t, server.URL())
+	mustExec(t, admin, "CREATE ROLE guest LOGIN PASSWORD 'right'")
+	mustExec(t, admin, fmt.Sprintf("COPY (VALUES ('local all guest scram-sha-256'), ('local all all trust')) TO '%s'", value[string](t, admin, "SHOW hba_file")))
+	if !value[bool](t, admin, "SELECT pg_reload_conf()") {
+		t.Fatal("the server did not read its rules again")
+	}
+	u, err := url.Parse(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("guest", "wr0ng")
+	for { // until the server has read them
+		store, err := postgres.Open(t.Context(), u.String(), postgres.Config{})
+		if err == nil {
+			store.Close()
+			continue
+		}
+		if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "check the user and the password") || strings.Contains(err.Error(), "wr0ng") {
+			t.Errorf("error %v, want ErrInvalid and what to check, without the password", err)
+		}
+		return
+	}
+}
+
 // TestMigrateRefusesWhatItCannotAdopt: each with what is wrong and what to do, and the database as it was.
 func TestMigrateRefusesWhatItCannotAdopt(t *testing.T) {
 	t.Parallel()

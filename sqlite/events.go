@@ -41,8 +41,8 @@ func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncle
 		return sessioncleanup.Event{}, err
 	}
 	for forgotten == forgetBatch {
-		if err := s.writing(ctx, forget); err != nil {
-			return event, err
+		if s.writing(ctx, forget) != nil {
+			break // the event is written; the next record goes on from here
 		}
 	}
 	return event, nil

@@ -5,6 +5,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -17,7 +18,7 @@ import (
 // backend opens the part of a URL behind its scheme, or the whole of it.
 type backend struct {
 	form string // of its URLs, for people
-	open func(ctx context.Context, url, rest string, schema sessioncleanup.Schema) (sessioncleanup.Store, error)
+	open func(ctx context.Context, url, rest string, c Config) (sessioncleanup.Store, error)
 }
 
 var backends = map[string]backend{
@@ -36,11 +37,20 @@ var backends = map[string]backend{
 // The schema is the one adopted by an earlier Migrate, or else what the database itself tells. An unknown scheme is an
 // ErrInvalid that lists the known ones. No error holds a password.
 func Open(ctx context.Context, url string) (sessioncleanup.Store, error) {
-	return OpenSchema(ctx, url, sessioncleanup.Schema{})
+	return OpenWith(ctx, url, Config{})
 }
 
-// OpenSchema is Open with a schema that says where the host keeps its sessions.
-func OpenSchema(ctx context.Context, url string, schema sessioncleanup.Schema) (sessioncleanup.Store, error) {
+// Config is what every backend understands. The zero value is what Open works with.
+type Config struct {
+	// Schema says where the host keeps its sessions. Default: what an earlier Migrate adopted, or else what the
+	// database itself tells.
+	Schema sessioncleanup.Schema
+	// Logger receives warnings of Migrate: what will be slow, or cannot be deleted. Default: none.
+	Logger *slog.Logger
+}
+
+// OpenWith is Open with more to say than a URL can.
+func OpenWith(ctx context.Context, url string, c Config) (sessioncleanup.Store, error) {
 	scheme, rest, ok := strings.Cut(url, ":")
 	if !ok {
 		return nil, fmt.Errorf("%w: database URL has no scheme: want %s", sessioncleanup.ErrInvalid, strings.Join(Forms(), ", "))
@@ -49,10 +59,10 @@ func OpenSchema(ctx context.Context, url string, schema sessioncleanup.Schema) (
 	if !known { // the rest of it may hold a password
 		return nil, fmt.Errorf("%w: database URL has the unknown scheme %q: want %s", sessioncleanup.ErrInvalid, scheme, strings.Join(Forms(), ", "))
 	}
-	if err := schema.Validate(); err != nil {
+	if err := c.Schema.Validate(); err != nil {
 		return nil, err
 	}
-	return b.open(ctx, url, rest, schema)
+	return b.open(ctx, url, rest, c)
 }
 
 // Forms lists the forms of the URLs that Open takes.
@@ -65,24 +75,24 @@ func Forms() []string {
 	return forms
 }
 
-func openMemory(_ context.Context, _, rest string, schema sessioncleanup.Schema) (sessioncleanup.Store, error) {
+func openMemory(_ context.Context, _, rest string, c Config) (sessioncleanup.Store, error) {
 	if rest != "" {
 		return nil, fmt.Errorf("%w: database URL is %q: want memory: and nothing behind it", sessioncleanup.ErrInvalid, "memory:"+rest)
 	}
-	if !schema.IsZero() {
+	if !c.Schema.IsZero() {
 		return nil, fmt.Errorf("%w: a schema is given, but the database memory: has no tables", sessioncleanup.ErrInvalid)
 	}
 	return memory.New(memory.Config{}), nil
 }
 
-func openSQLite(ctx context.Context, _, path string, schema sessioncleanup.Schema) (sessioncleanup.Store, error) {
+func openSQLite(ctx context.Context, _, path string, c Config) (sessioncleanup.Store, error) {
 	path = strings.TrimPrefix(path, "//") // some tools write an absolute path behind sqlite://
 	if path == "" {
 		return nil, fmt.Errorf("%w: database URL is \"sqlite:\": want the path of a file behind it", sessioncleanup.ErrInvalid)
 	}
-	return sqlite.Open(ctx, path, sqlite.Config{Schema: schema})
+	return sqlite.Open(ctx, path, sqlite.Config{Schema: c.Schema})
 }
 
-func openPostgres(ctx context.Context, url, _ string, schema sessioncleanup.Schema) (sessioncleanup.Store, error) {
-	return postgres.Open(ctx, url, postgres.Config{Schema: schema})
+func openPostgres(ctx context.Context, url, _ string, c Config) (sessioncleanup.Store, error) {
+	return postgres.Open(ctx, url, postgres.Config{Schema: c.Schema, Logger: c.Logger})
 }

@@ -59,14 +59,14 @@ func TestOpenSaysWhatIsWrongAndShowsNoPassword(t *testing.T) {
 	}
 }
 
-func TestOpenSchemaRefusesASchemaWithAQuoteInIt(t *testing.T) {
+func TestOpenRefusesASchemaWithAQuoteInIt(t *testing.T) {
 	t.Parallel()
 	for url, schema := range map[string]sessioncleanup.Schema{
 		"sqlite:" + filepath.Join(t.TempDir(), "app.db"): {Table: `a"b`},
 		"memory:": {Table: "rooms"},
 	} {
-		if _, err := store.OpenSchema(t.Context(), url, schema); !errors.Is(err, sessioncleanup.ErrInvalid) {
-			t.Errorf("OpenSchema(%q, %+v) = %v, want ErrInvalid", url, schema, err)
+		if _, err := store.OpenWith(t.Context(), url, store.Config{Schema: schema}); !errors.Is(err, sessioncleanup.ErrInvalid) {
+			t.Errorf("OpenWith(%q, %+v) = %v, want ErrInvalid", url, schema, err)
 		}
 	}
 }

@@ -38,7 +38,7 @@ func (a *app) open(ctx context.Context) (sessioncleanup.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return store.OpenSchema(ctx, address, schema)
+	return store.OpenWith(ctx, address, store.Config{Schema: schema, Logger: a.warnings()})
 }
 
 // openExisting is open for verbs that must not make a database by a slip of the pen: SQLite makes the file it is given.
@@ -147,6 +147,14 @@ func (a *app) logger() *slog.Logger {
 		return nil
 	}
 	return a.logTo(slog.LevelDebug)
+}
+
+// warnings logs to standard error what a store warns of; more when that was asked for.
+func (a *app) warnings() *slog.Logger {
+	if a.verbose {
+		return a.logTo(slog.LevelDebug)
+	}
+	return a.logTo(slog.LevelWarn)
 }
 
 func (a *app) logTo(level slog.Level) *slog.Logger {

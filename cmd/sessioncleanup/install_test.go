@@ -73,3 +73,15 @@ func TestDemoPlaysTheWholeJob(t *testing.T) {
 	t.Parallel()
 	newUser(t, nil).calls("demo").want(t, exitDone, "The cleanup", "the brake stops the run", "removed again")
 }
+
+func TestMigrateWarnsOfSessionsThatCannotBeDeleted(t *testing.T) {
+	t.Parallel()
+	s := newPostgresService(t)
+	s.exec(t, "CREATE TABLE pins (session_id bigint REFERENCES sessions (id))")
+	u := newUser(t, map[string]string{envDatabase: s.url})
+	got := u.calls("migrate")
+	got.want(t, exitDone)
+	if want := "the foreign key of public.pins.session_id has no ON DELETE CASCADE"; !strings.Contains(got.err, want) {
+		t.Errorf("standard error is %q, want %q in it", got.err, want)
+	}
+}

@@ -135,7 +135,8 @@ VALUES (coalesce($1::timestamptz, clock_timestamp()), $2::text, $3::text, $4::te
 RETURNING id, at;
 
 -- name: events_forget
-DELETE FROM "{events}" e WHERE e.at < $1::timestamptz;
+DELETE FROM "{events}" e
+ WHERE e.id = ANY (ARRAY(SELECT o.id FROM "{events}" o WHERE o.at < $1::timestamptz ORDER BY o.at LIMIT $2::bigint));
 
 -- name: events
 SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, e.session_ids, e.owner_ids, e.names, e.run

@@ -177,7 +177,8 @@ func TestKilledMigrationIsFinishedByTheNext(t *testing.T) {
 func TestKilledBackendDoesNotStopARun(t *testing.T) {
 	t.Parallel()
 	const count = 1000
-	server := pgtest.Start(t, map[string]string{"restart_after_crash": "on"})
+	// What the server has confirmed must outlive it, the lease too.
+	server := pgtest.Start(t, map[string]string{"restart_after_crash": "on", "synchronous_commit": "on"})
 	for i := range *kills {
 		url := server.Database(t, "template0")
 		if err := pghosts.All()["guide"].Adopt(t.Context(), url); err != nil {

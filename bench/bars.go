@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// bar is a promise about speed that a benchmark of the repository measures.
+type bar struct {
+	what      string
+	bar       float64
+	unit      string   // of the figures; empty for a ratio
+	atLeast   bool     // the measured figure must reach the bar; else it must not exceed it
+	args      []string // of "go test", run in the repository
+	benchmark string   // matches the benchmark's name, without its number of processors
+	metric    string   // the unit of the figure in the benchmark's output
+	per       string   // matches the benchmark to divide by; empty for none
+	scale     float64  // turns the metric into the unit; 0 stands for 1
+	limit     string   // what limits it, in words, for when it does not hold
+}
+
+const trackingLimit = "On two cores shared with the clients, a statement trigger with a transition table and an empty body alone " +
+	"costs about a tenth of the throughput; one indexed look inside it (executor start, snapshot, index descent) brings it to about 0.75."
+
+// bars are all of them.
+func bars() []bar {
+	cmd := func(s string) []string { return strings.Fields(s) }
+	memory := cmd("./memory -run xxx -bench BenchmarkRun|BenchmarkTouch")
+	sqlite := cmd("./sqlite -run xxx -bench BenchmarkCleanup -benchtime 5x")
+	postgres := cmd("./postgres -run xxx -bench Cleanup|NothingDue|Adoption -benchtime 1x -args -scale 1")
+	tracking := cmd("./postgres -run xxx -bench Tracking|BulkInsert -benchtime 1x -args -period 2s -rounds 5")
+	start := cmd("./cmd/sessioncleanup -run xxx -bench EmptySQLite -benchtime 20x")
+	million := cmd("./cmd/sessioncleanup -run xxx -bench MemoryOfAMillionDue -benchtime 1x")
+	web := cmd("./httpapi -run xxx -bench .")
+	return []bar{
+		{what: "memory: a run with 1,000 due of 1,000,000 sessions, against one of 10,000", bar: 3, args: memory, benchmark: "BenchmarkRun", metric: "ratio",
+			limit: "The sessions of the large store are not in the processor's cache, those of the small one are."},
+		{what: "memory: a touch, 1,000 sessions, written", bar: 1, unit: "µs", args: memory, benchmark: "BenchmarkTouch/sessions=1000/written", metric: "ns/op", scale: 1e-3,
+			limit: "Nothing but the processor."},
+		{what: "memory: a touch, any of 1,000,000 sessions, throttled", bar: 1, unit: "µs", args: memory, benchmark: "BenchmarkTouch/sessions=1000000/throttled", metric: "ns/op", scale: 1e-3,
+			limit: "A random session of a million is not in the processor's cache: the touch waits for memory, once for the table and once for the session."},
+		{what: "memory: a touch, any of 1,000,000 sessions, written", bar: 1, unit: "µs", args: memory, benchmark: "BenchmarkTouch/sessions=1000000/written", metric: "ns/op", scale: 1e-3,
+			limit: "As above, and the touched session joins the heap of those whose place in the indexes is to be renewed: one more wait for memory."},
+		{what: "SQLite: 100,000 due of 500,000 in batches, made in order, against one bare UPDATE and DELETE", bar: 1.5, args: sqlite, benchmark: "BenchmarkCleanup/in_order", metric: "ratio",
+			limit: "Each batch is a transaction that writes its pages to the log; pages that two batches change are written twice, and three partial indexes change with the table."},
+		{what: "SQLite: the same, scattered over the table", bar: 1.5, args: sqlite, benchmark: "BenchmarkCleanup/scattered", metric: "ratio",
+			limit: "Scattered sessions lie on every page of the table: batches write most pages again and again, where the bare statements write each once."},
+		{what: "SQLite: longest time that a batch holds the write lock, in order", bar: 100, unit: "ms", args: sqlite, benchmark: "BenchmarkCleanup/in_order", metric: "lock-ms",
+			limit: "The size of a batch follows the time of the one before; one that meets a slow write of the log, or many more pages, overruns."},
+		{what: "SQLite: the same, scattered", bar: 100, unit: "ms", args: sqlite, benchmark: "BenchmarkCleanup/scattered", metric: "lock-ms",
+			limit: "As in order; each session here brings a page of its own."},
+		{what: "PostgreSQL: a run with 188,000 due of 500,000, against a bare UPDATE and DELETE", bar: 1.3, args: postgres, benchmark: "BenchmarkCleanup", metric: "run/bare",
+			limit: "Beyond the same rows the run writes events, keeps three partial indexes, and finds and locks its rows batch by batch; the deletion itself, with the cascade to the activity rows, is most of both."},
+		{what: "PostgreSQL: its longest batch", bar: 100, unit: "ms", args: postgres, benchmark: "BenchmarkCleanup", metric: "longest-ms",
+			limit: "The size of a batch follows the time of the one before; a batch that meets a write-out of the server's buffers, or clients on both cores, overruns its 50 ms."},
+		{what: "PostgreSQL: others' p99 during it, against idle", bar: 1.5, args: postgres, benchmark: "BenchmarkCleanup", metric: "p99-busy/idle",
+			limit: "Two cores for the clients, the server and the run: the run takes one of them."},
+		{what: "PostgreSQL: nothing due, 1,000,000 sessions against 1,000", bar: 2, args: postgres, benchmark: "BenchmarkNothingDue", metric: "large/small",
+			limit: "The run asks small partial indexes only; what is left is noise of a few milliseconds."},
+		{what: "PostgreSQL: adoption of 1,000,000 under 500 statements a second, longest stall", bar: 100, unit: "ms", args: postgres, benchmark: "BenchmarkAdoption", metric: "longest-stall-ms",
+			limit: "A statement waits behind the lock that each change of the table needs (40 ms at most for each try), and behind writes of the new indexes on two cores."},
+		{what: "PostgreSQL: tracking, 8 clients, one session: throughput with / without", bar: 0.85, atLeast: true, args: tracking, benchmark: "BenchmarkTracking/hot", metric: "with/without",
+			limit: trackingLimit},
+		{what: "PostgreSQL: tracking, 8 clients, 10,000 sessions", bar: 0.85, atLeast: true, args: tracking, benchmark: "BenchmarkTracking/spread", metric: "with/without",
+			limit: trackingLimit + " Here come the sessions' own writes as well, one touch per session and minute."},
+		{what: "PostgreSQL: one INSERT of 10,000 rows into one session, time with / without", bar: 1.15, args: tracking, benchmark: "BenchmarkBulkInsert/hot", metric: "with/without",
+			limit: "The trigger reads all rows of the statement once more, from memory, to find their sessions."},
+		{what: "PostgreSQL: one INSERT of 10,000 rows, one in each of 10,000 sessions that need a touch", bar: 1.15, args: tracking, benchmark: "BenchmarkBulkInsert/spread", metric: "with/without",
+			limit: "Each of the 10,000 sessions gets a note and a write, which is several times the cost of the inserted row."},
+		{what: "command: a run on an empty SQLite file", bar: 50, unit: "ms", args: start, benchmark: "BenchmarkRunOnEmptySQLiteFile", metric: "ns/op", scale: 1e-6,
+			limit: "The start of the process, and opening the file."},
+		{what: "command: peak memory of a run over 1,000,000 due, SQLite", bar: 64, unit: "MiB", args: million, benchmark: "BenchmarkMemoryOfAMillionDue/SQLite", metric: "peak-MiB",
+			limit: "SQLite's page cache and its log's index."},
+		{what: "command: the same, PostgreSQL", bar: 64, unit: "MiB", args: million, benchmark: "BenchmarkMemoryOfAMillionDue/PostgreSQL", metric: "peak-MiB",
+			limit: "The ids of one batch."},
+		{what: "HTTP: GET /stats, against a bare handler that writes the same bytes, requests per second", bar: 0.5, atLeast: true, args: web,
+			benchmark: "BenchmarkStats/network/stats", per: "BenchmarkStats/network/bare", metric: "req/s",
+			limit: "Reading the query, asking who it is, and making the answer."},
+		{what: "HTTP: the deepest page of /view, against the first", bar: 1.5, args: web,
+			benchmark: "BenchmarkView/last_activity/deepest", per: "BenchmarkView/last_activity/first", metric: "ns/op",
+			limit: "The descent of the index, and sessions that are not in the processor's cache."},
+	}
+}
+
+// command is what to type to measure the bar.
+func (b bar) command() string {
+	words := []string{"go", "test"}
+	for _, arg := range b.args {
+		if strings.Contains(arg, "|") {
+			arg = "'" + arg + "'"
+		}
+		words = append(words, arg)
+	}
+	return strings.Join(words, " ")
+}
+
+// judge finds the bar's figure in the output of its command.
+func (b bar) judge(output string) BarResult {
+	r := BarResult{What: b.what}
+	found := parseBenchmarks(output)
+	measured, ok := found[b.benchmark][b.metric]
+	if ok && b.per != "" {
+		var by float64
+		by, ok = found[b.per][b.metric]
+		measured /= by
+	}
+	if !ok || math.IsNaN(measured) || math.IsInf(measured, 0) {
+		r.Error = "the output has no " + b.metric + " of " + b.benchmark
+		return r
+	}
+	if b.scale != 0 {
+		measured *= b.scale
+	}
+	r.Measured = measured
+	r.Holds = b.atLeast && measured >= b.bar || !b.atLeast && measured <= b.bar
+	return r
+}
+
+var procsSuffix = regexp.MustCompile(`-\d+$`)
+
+// parseBenchmarks reads the output of "go test -bench": figures by name of the benchmark and unit. Of a benchmark that
+// stands there several times, the last figures count.
+func parseBenchmarks(output string) map[string]map[string]float64 {
+	found := map[string]map[string]float64{}
+	for line := range strings.Lines(output) {
+		fields := strings.Fields(line)
+		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
+			continue
+		}
+		if _, err := strconv.Atoi(fields[1]); err != nil {
+			continue
+		}
+		metrics := map[string]float64{}
+		for i := 2; i+1 < len(fields); i += 2 {
+			if value, err := strconv.ParseFloat(fields[i], 64); err == nil {
+				metrics[fields[i+1]] = value
+			}
+		}
+		found[procsSuffix.ReplaceAllString(fields[0], "")] = metrics
+	}
+	return found
+}
+
+// measureBars runs each command once and judges its bars. A command that fails does not stop the others.
+func measureBars(b *bench, s *scope) error {
+	outputs := map[string]string{}
+	b.results.Bars = nil
+	for _, bar := range bars() {
+		command := bar.command()
+		if _, done := outputs[command]; !done {
+			b.say("bars: %s", command)
+			outputs[command] = goTest(s.ctx, b.root, bar.args)
+		}
+		if err := s.ctx.Err(); err != nil {
+			return err
+		}
+		result := bar.judge(outputs[command])
+		if result.Error != "" {
+			b.say("bars: %s: %s\n%s", bar.what, result.Error, outputs[command])
+		}
+		b.results.Bars = append(b.results.Bars, result)
+	}
+	return nil
+}
+
+// goTest runs "go test" in a folder and gives all that it says; when it fails, that too.
+func goTest(ctx context.Context, dir string, args []string) string {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-timeout", "20m"}, args...)...) //nolint:gosec // the arguments are constants
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOFLAGS=")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Sprintf("%s\n%v", out, err)
+	}
+	return string(out)
+}

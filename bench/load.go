@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// The clients that use the database during a cleanup.
+const (
+	clients        = 4
+	clientInterval = 10 * time.Millisecond
+	returnInterval = 50 * time.Millisecond
+	idleTime       = 500 * time.Millisecond
+)
+
+// stroke is one statement of a client.
+type stroke struct {
+	due    time.Time // when it was meant to begin
+	took   time.Duration
+	failed bool
+}
+
+// client sends a statement at each interval until told to stop. What is late because the one before took long counts
+// from when it was meant to begin, as a user would count.
+type client struct {
+	interval time.Duration
+	send     func(ctx context.Context, n int) error
+	strokes  []stroke
+}
+
+func (c *client) run(ctx context.Context) {
+	work := context.WithoutCancel(ctx)
+	due := time.Now().Add(rand.N(c.interval)) // not all at the same moment
+	timer := time.NewTimer(time.Until(due))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		err := c.send(work, rand.Int())
+		c.strokes = append(c.strokes, stroke{due: due, took: time.Since(due), failed: err != nil})
+		due = due.Add(c.interval)
+		timer.Reset(time.Until(due))
+	}
+}
+
+// underLoad does work while clients use a bed, and gives what the clients saw of it. work says when the cleanup proper
+// began and ended.
+func underLoad(ctx context.Context, b bed, work func(ctx context.Context) (cleaned, error)) (cleaned, BusyRuns, error) {
+	for range 20 { // connections and plans
+		if err := b.use(ctx, rand.Int()); err != nil {
+			return cleaned{}, BusyRuns{}, err
+		}
+	}
+	loading, stop := context.WithCancel(ctx)
+	defer stop()
+	var all []*client
+	for range clients {
+		all = append(all, &client{interval: clientInterval, send: b.use})
+	}
+	if back := b.comeBack(); back != nil {
+		all = append(all, &client{interval: returnInterval, send: back})
+	}
+	var wg sync.WaitGroup
+	for _, c := range all {
+		wg.Go(func() { c.run(loading) })
+	}
+	begun := time.Now()
+	pause(ctx, idleTime)
+	done, err := work(ctx)
+	stop()
+	wg.Wait()
+	var idle, during, returning []stroke
+	for i, c := range all {
+		for _, s := range c.strokes {
+			switch {
+			case s.due.Before(done.from):
+				if i < clients && s.due.Add(s.took).Before(done.from) && s.due.After(begun) {
+					idle = append(idle, s)
+				}
+			case s.due.After(done.to):
+			case i < clients:
+				during = append(during, s)
+			default:
+				returning = append(returning, s)
+			}
+		}
+	}
+	return done, BusyRuns{
+		Seconds: done.took().Seconds(), Longest: ms(done.longest),
+		Idle: latencyOf(idle), During: latencyOf(during), Returning: latencyOf(returning),
+	}, err
+}
+
+func latencyOf(strokes []stroke) Latency {
+	l := Latency{Count: len(strokes)}
+	var took []time.Duration
+	for _, s := range strokes {
+		took = append(took, s.took)
+		if s.failed {
+			l.Failed++
+		}
+	}
+	l.P50, l.P99, l.Max = ms(percentile(took, 0.5)), ms(percentile(took, 0.99)), ms(percentile(took, 1))
+	return l
+}
+
+// pause waits, unless the run is stopped.
+func pause(ctx context.Context, d time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	<-ctx.Done()
+}

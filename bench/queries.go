@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// hostQuery is one that a service with sessions asks all day.
+type hostQuery struct {
+	name   string
+	weight int // of 100
+	sql    string
+	arg    func(l layout, n int) any // nil for a query without
+}
+
+// hostQueries are the mix: most of them look for one session, some show lists.
+func hostQueries() []hostQuery {
+	return []hostQuery{
+		{"by code", 50, "SELECT * FROM sessions WHERE code = upper(to_hex($1::bigint * 7919)) AND active", func(l layout, n int) any { return l.alive(n) }},
+		{"by owner", 20, "SELECT * FROM sessions WHERE streamer_id = $1 ORDER BY created_at DESC", func(l layout, n int) any { return n % (l.size/20 + 1) }},
+		{"active, newest first", 20, "SELECT * FROM sessions WHERE active ORDER BY created_at DESC LIMIT 20", nil},
+		{"count of active", 5, "SELECT count(*) FROM sessions WHERE active", nil},
+		{"active with their activity", 5, `SELECT s.id, s.name, count(p.id), max(p.created_at) FROM sessions s
+			LEFT JOIN propositions p ON p.session_id = s.id WHERE s.active GROUP BY s.id ORDER BY max(p.created_at) DESC NULLS LAST LIMIT 20`, nil},
+	}
+}
+
+// The stages of a table's life in measureQueries.
+const (
+	stageBefore   = "before"
+	stageAfter    = "after the cleanup"
+	stageVacuumed = "after VACUUM"
+)
+
+// mixName names the whole mix among the queries.
+const mixName = "mix"
+
+// stalePart is the part of the table, in percent, that nobody used for long.
+const stalePart = 80
+
+// measureQueries asks a service's own queries before and after a cleanup of a table that is mostly stale.
+func measureQueries(b *bench, s *scope) error {
+	t := &templates{server: b.server, owner: s, names: map[string]string{}}
+	b.results.Queries = nil
+	for _, size := range b.sizes {
+		for round := range b.rounds {
+			err := within(s.ctx, func(s *scope) error {
+				b.results.Queries = append(b.results.Queries, queriesOnce(s, t, layout{size, stalePart}, round)...)
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		b.say("queries: %d sessions", size)
+	}
+	return nil
+}
+
+func queriesOnce(s *scope, t *templates, l layout, round int) []QuerySample {
+	bed := openPG(s, t, "ours", l, func(s *scope, url string) { makeGuide(s, url, tracked); fillGuide(s, url, l) })
+	var samples []QuerySample
+	ask := func(stage string) {
+		mix := 0.0
+		for _, q := range hostQueries() {
+			took := q.mean(s, bed.pool, l)
+			mix += took * float64(q.weight) / 100
+			samples = append(samples, QuerySample{q.name, stage, l.size, round, took})
+		}
+		samples = append(samples, QuerySample{mixName, stage, l.size, round, mix})
+	}
+	ask(stageBefore)
+	if _, err := s.manager(s.store(bed.pool)).Cleanup(s.ctx, sessioncleanup.Run{}); err != nil {
+		s.Fatal(err)
+	}
+	ask(stageAfter)
+	s.exec(bed.pool, "VACUUM ANALYZE") // as autovacuum does after a while
+	ask(stageVacuumed)
+	return samples
+}
+
+// queryTime is for how long each query is asked again and again.
+const queryTime = 200 * time.Millisecond
+
+// mean is how long the query takes, in milliseconds, of one client that asks it again and again.
+func (q hostQuery) mean(s *scope, pool *pgxpool.Pool, l layout) float64 {
+	q.ask(s, pool, l, 0) // the plan, and what is read for the first time
+	started := time.Now()
+	n := 0
+	for n < 3 || time.Since(started) < queryTime {
+		n++
+		q.ask(s, pool, l, n*7919)
+	}
+	return ms(time.Since(started)) / float64(n)
+}
+
+func (q hostQuery) ask(s *scope, pool *pgxpool.Pool, l layout, n int) {
+	var args []any
+	if q.arg != nil {
+		args = []any{q.arg(l, n)}
+	}
+	if err := readAll(s.ctx, pool, q.sql, args...); err != nil {
+		s.Fatalf("%s: %w", q.name, err)
+	}
+}
+
+// readAll runs a query and reads its rows.
+func readAll(ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) error {
+	rows, err := pool.Query(ctx, sql, args...)
+	if err != nil {
+		return err
+	}
+	_, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (int, error) { return len(row.RawValues()), nil })
+	return err
+}

@@ -1,0 +1,3 @@
+package main
+
+func report(*Results, string) error { return nil }

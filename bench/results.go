@@ -1,0 +1,157 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Results are everything that was measured, as kept in docs/benchmarks/results.json. A run replaces the parts that it
+// measures and leaves the others.
+type Results struct {
+	Settings map[string]Setting `json:"settings"` // by the name of the measurement
+	Cleanup  []CleanupSample    `json:"cleanup"`
+	Tracking []TrackingSample   `json:"tracking"`
+	Reading  []ReadingSample    `json:"reading"`
+	Queries  []QuerySample      `json:"queries"`
+	Memory   []MemorySample     `json:"memory"`
+	HTTP     []HTTPSample       `json:"http"`
+	Bars     []BarResult        `json:"bars"`
+}
+
+// Setting is under what a measurement was made.
+type Setting struct {
+	At       time.Time         `json:"at"`
+	Command  string            `json:"command"`
+	Rounds   int               `json:"rounds"`
+	Sizes    []int             `json:"sizes"`
+	OS       string            `json:"os"`
+	CPU      string            `json:"cpu"`
+	Cores    int               `json:"cores"`
+	MemoryGB float64           `json:"memory_gb"`
+	Load     float64           `json:"load"` // load average of one minute when the measurement began
+	Versions map[string]string `json:"versions"`
+}
+
+// CleanupSample is one cleanup by one contender. Times are in milliseconds where not said otherwise.
+type CleanupSample struct {
+	Database  string   `json:"database"`
+	Contender string   `json:"contender"`
+	Size      int      `json:"size"`
+	Due       int      `json:"due_percent"`
+	Round     int      `json:"round"`
+	Rows      int      `json:"rows"`
+	Seconds   float64  `json:"seconds"`        // from the first statement to the last, nobody else there
+	Waited    float64  `json:"waited_seconds"` // before the first statement: the contender's own schedule
+	Longest   float64  `json:"longest_ms"`     // transaction, nobody else there
+	WAL       int64    `json:"wal_bytes"`
+	Bytes     int64    `json:"bytes_after"` // tables and indexes
+	Busy      BusyRuns `json:"busy"`
+}
+
+// BusyRuns is the same cleanup once more, while clients use the database.
+type BusyRuns struct {
+	Seconds   float64 `json:"seconds"`
+	Longest   float64 `json:"longest_ms"`
+	Idle      Latency `json:"idle"`      // before the cleanup
+	During    Latency `json:"during"`    // on sessions that are not due
+	Returning Latency `json:"returning"` // on sessions that are due
+}
+
+// Latency is how long statements took, in milliseconds, from when they were meant to begin.
+type Latency struct {
+	Count  int     `json:"count"`
+	Failed int     `json:"failed"`
+	P50    float64 `json:"p50"`
+	P99    float64 `json:"p99"`
+	Max    float64 `json:"max"`
+}
+
+// TrackingSample is the insertion of activity rows for a while.
+type TrackingSample struct {
+	Tracking  string  `json:"tracking"` // none, ours or row trigger
+	Shape     string  `json:"shape"`    // single or bulk
+	Sessions  string  `json:"sessions"` // hot or spread
+	Round     int     `json:"round"`
+	PerSecond float64 `json:"rows_per_second"`
+	WALPerRow float64 `json:"wal_bytes_per_row"`
+	Updates   int64   `json:"session_updates"`
+	HOT       int64   `json:"session_updates_hot"`
+}
+
+// ReadingSample is the time of one question, the median of several.
+type ReadingSample struct {
+	Question string  `json:"question"`
+	Way      string  `json:"way"`
+	Size     int     `json:"size"`
+	Round    int     `json:"round"`
+	MS       float64 `json:"ms"`
+}
+
+// QuerySample is the time of the host's own queries at one stage of a table's life.
+type QuerySample struct {
+	Query string  `json:"query"` // "mix" for all of them, weighted
+	Stage string  `json:"stage"`
+	Size  int     `json:"size"`
+	Round int     `json:"round"`
+	MS    float64 `json:"ms"` // mean per query
+}
+
+// MemorySample is the cost of one operation of a store in memory.
+type MemorySample struct {
+	Store     string  `json:"store"`
+	Operation string  `json:"operation"`
+	Size      int     `json:"size"`
+	Round     int     `json:"round"`
+	NS        float64 `json:"ns_per_op"`
+	Allocs    float64 `json:"allocs_per_op"`
+	Bytes     float64 `json:"bytes_per_op"`
+}
+
+// HTTPSample is how fast requests were answered.
+type HTTPSample struct {
+	Request   string  `json:"request"`
+	Size      int     `json:"size"`
+	Round     int     `json:"round"`
+	PerSecond float64 `json:"requests_per_second"`
+	P50       float64 `json:"p50_ms"`
+	P99       float64 `json:"p99_ms"`
+}
+
+// BarResult is what a bar's command measured.
+type BarResult struct {
+	What     string  `json:"what"`
+	Measured float64 `json:"measured"`
+	Holds    bool    `json:"holds"`
+	Error    string  `json:"error,omitempty"` // why there is no figure
+}
+
+const resultsFile = "results.json"
+
+// readResults reads what was measured before; nothing when there is no such file.
+func readResults(dir string) (*Results, error) {
+	r := &Results{Settings: map[string]Setting{}}
+	data, err := os.ReadFile(filepath.Join(dir, resultsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, r)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the results of before: %w", err)
+	}
+	return r, nil
+}
+
+func (r *Results) write(dir string) error {
+	data, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, resultsFile), append(data, '\n'), 0o644)
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/alexedwards/scs/pgxstore"
+	"github.com/alexedwards/scs/v2/memstore"
+	"github.com/jackc/pgx/v5"
+)
+
+// payload is what scs keeps for each session: about as much as a session of the guide has in its columns.
+var payload = []byte(strings.Repeat("x", 64))
+
+// scsInterval is how soon the first cleanup of a store of scs begins: its shortest interval would be as good, its own
+// default is five minutes (one for memstore).
+const scsInterval = 20 * time.Millisecond
+
+// watch notes the statements of a pool that contain a text.
+type watch struct {
+	contains string
+	mu       sync.Mutex
+	done     cleaned
+	errs     []error
+	each     chan int // the rows of each statement; has room for all
+}
+
+func newWatch(contains string) *watch {
+	return &watch{contains: contains, each: make(chan int, 10_000)}
+}
+
+type watchKey struct{}
+
+// TraceQueryStart notes when a statement begins.
+func (w *watch) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	if !strings.Contains(data.SQL, w.contains) {
+		return ctx
+	}
+	return context.WithValue(ctx, watchKey{}, time.Now())
+}
+
+// TraceQueryEnd notes what became of it.
+func (w *watch) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
+	if from, ok := ctx.Value(watchKey{}).(time.Time); ok {
+		w.statement(from, int(data.CommandTag.RowsAffected()), data.Err)
+	}
+}
+
+func (w *watch) statement(from time.Time, rows int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.done.statement(from, time.Now(), rows)
+	w.errs = append(w.errs, err)
+	w.each <- rows
+}
+
+// until waits for a statement that changed fewer rows than a batch, and gives what all of them did.
+func (w *watch) until(ctx context.Context, batch int) (cleaned, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	defer cancel()
+	for {
+		select {
+		case <-ctx.Done():
+			return cleaned{}, ctx.Err()
+		case rows := <-w.each:
+			w.mu.Lock()
+			done, err := w.done, errors.Join(w.errs...)
+			w.mu.Unlock()
+			if rows < batch || err != nil {
+				return done, err
+			}
+		}
+	}
+}
+
+const oneStatement = 1 << 62 // more rows than any statement changes: the first one is all
+
+// scsTables is as in the documentation of pgxstore.
+const scsTables = `
+	CREATE TABLE sessions (token TEXT PRIMARY KEY, data BYTEA NOT NULL, expiry TIMESTAMPTZ NOT NULL);
+	CREATE INDEX sessions_expiry_idx ON sessions (expiry)`
+
+type scsPostgres struct {
+	pgBed
+	store *pgxstore.PostgresStore
+}
+
+func openPgxstore(s *scope, t *templates, size, due int) bed {
+	l := layout{size, due}
+	b := openPG(s, t, "scs", l, func(s *scope, url string) {
+		pool := s.connect(url, nil)
+		s.script(pool, scsTables)
+		s.exec(pool, `INSERT INTO sessions SELECT 'token-' || lpad(n::text, 10, '0'), $3,
+			CASE WHEN n <= $2 THEN now() - n * interval '1 day' / $1 - interval '1 minute' ELSE now() + interval '1 day' END
+			FROM generate_series(1, $1::int) n`, size, l.dueCount(), payload)
+	})
+	return scsPostgres{b, pgxstore.NewWithCleanupInterval(b.pool, 0)}
+}
+
+func (b scsPostgres) clean(ctx context.Context) (cleaned, error) {
+	w := newWatch("DELETE FROM sessions WHERE expiry")
+	asked := time.Now()
+	cleaner := pgxstore.NewWithCleanupInterval(b.s.connect(b.pool.Config().ConnString(), w), scsInterval)
+	done, err := w.until(ctx, oneStatement)
+	cleaner.StopCleanup()
+	done.asked = asked
+	return done, err
+}
+
+func (b scsPostgres) use(_ context.Context, n int) error {
+	return b.store.Commit(token(b.l.alive(n)), payload, time.Now().Add(24*time.Hour))
+}
+
+func (b scsPostgres) comeBack() func(ctx context.Context, n int) error {
+	return func(_ context.Context, n int) error {
+		return b.store.Commit(token(b.l.anyDue(n)), payload, time.Now().Add(24*time.Hour))
+	}
+}
+
+type scsMemory struct {
+	s     *scope
+	l     layout
+	store *memstore.MemStore
+	tick  time.Time // when the store's cleanup begins
+}
+
+// openMemstore makes a store that does its one cleanup when it is filled: the interval cannot be chosen later.
+func openMemstore(s *scope, _ *templates, size, due int) bed {
+	wait := fillTime(size) + idleTime
+	b := scsMemory{s, layout{size, due}, memstore.NewWithCleanupInterval(wait), time.Now().Add(wait)}
+	now := time.Now()
+	for n := 1; n <= size; n++ {
+		expiry := now.Add(24 * time.Hour)
+		if n <= b.l.dueCount() {
+			expiry = now.Add(-time.Hour)
+		}
+		if err := b.store.Commit(token(n), payload, expiry); err != nil {
+			s.Fatal(err)
+		}
+	}
+	if time.Now().After(b.tick) {
+		s.Fatalf("filling a memstore with %d sessions took longer than %v", size, wait)
+	}
+	return b
+}
+
+// fillTime is more than enough to fill a memstore.
+func fillTime(size int) time.Duration {
+	return 200*time.Millisecond + time.Duration(size)*5*time.Microsecond
+}
+
+// clean waits for the store's tick. The store is locked while it cleans up, so the longest time that a reader had to wait
+// then is how long it took.
+func (b scsMemory) clean(ctx context.Context) (cleaned, error) {
+	pause(ctx, time.Until(b.tick.Add(-2*time.Millisecond)))
+	done := cleaned{asked: b.tick, rows: b.l.dueCount()}
+	for late := b.tick.Add(30 * time.Millisecond); ; {
+		from := time.Now()
+		if from.After(late) {
+			break
+		}
+		if _, _, err := b.store.Find("nobody"); err != nil {
+			return done, err
+		}
+		if took := time.Since(from); took > done.longest {
+			done.longest, done.from, done.to = took, from, from.Add(took)
+		}
+	}
+	b.store.StopCleanup()
+	return done, ctx.Err()
+}
+
+func (b scsMemory) use(_ context.Context, n int) error {
+	return b.store.Commit(token(b.l.alive(n)), payload, time.Now().Add(24*time.Hour))
+}
+
+// comeBack gives nothing: what expired would have to be counted apart.
+func (b scsMemory) comeBack() func(ctx context.Context, n int) error { return nil }
+
+func (b scsMemory) wal() int64 { return 0 }
+
+// bytes is called when the cleanup is over and nobody else is there: the time to see whether it did what it should.
+func (b scsMemory) bytes() int64 {
+	if left := reflect.ValueOf(b.store).Elem().FieldByName("items").Len(); left != b.l.size-b.l.dueCount() {
+		b.s.Fatalf("memstore holds %d sessions after its cleanup, not %d", left, b.l.size-b.l.dueCount())
+	}
+	return 0
+}

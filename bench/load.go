@@ -12,6 +12,7 @@ const (
 	clients        = 4
 	clientInterval = 10 * time.Millisecond
 	returnInterval = 50 * time.Millisecond
+	settleTime     = 250 * time.Millisecond // until connections are made and pages are in memory
 	idleTime       = 500 * time.Millisecond
 )
 
@@ -69,6 +70,7 @@ func underLoad(ctx context.Context, b bed, work func(ctx context.Context) (clean
 	for _, c := range all {
 		wg.Go(func() { c.run(loading) })
 	}
+	pause(ctx, settleTime)
 	begun := time.Now()
 	pause(ctx, idleTime)
 	done, err := work(ctx)

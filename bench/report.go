@@ -1,3 +1,173 @@
 package main
 
-func report(*Results, string) error { return nil }
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+)
+
+//go:embed report.md.tmpl
+var reportText string
+
+// page is what the template of the report sees: the results, and methods that make tables and figures of them.
+type page struct{ *Results }
+
+// report writes benchmarks.md into a folder, and the plots into the folder benchmarks in it.
+func report(r *Results, docs string) error {
+	text, err := template.New("report").Option("missingkey=error").Parse(reportText)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if err := text.Execute(&out, page{r}); err != nil {
+		return err
+	}
+	plots := filepath.Join(docs, "benchmarks")
+	if err := os.MkdirAll(plots, 0o755); err != nil {
+		return err
+	}
+	if err := drawPlots(page{r}, plots); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(docs, "benchmarks.md"), out.Bytes(), 0o644)
+}
+
+// table is one in Markdown. Columns of figures stand at the right.
+func table(header []string, rows [][]string) string {
+	var out strings.Builder
+	line := func(cells []string) { out.WriteString("| " + strings.Join(cells, " | ") + " |\n") }
+	line(header)
+	rule := make([]string, len(header))
+	for i := range rule {
+		rule[i] = "---"
+		if i > 0 && !slices.ContainsFunc(rows, func(row []string) bool { return !figure.MatchString(row[i]) }) {
+			rule[i] = "---:"
+		}
+	}
+	line(rule)
+	for _, row := range rows {
+		line(row)
+	}
+	return strings.TrimSuffix(out.String(), "\n")
+}
+
+// figure is what a cell with a figure looks like.
+var figure = regexp.MustCompile(`^(–|-?[0-9][0-9,.]*( %)?)( |$)`)
+
+// num writes a figure with as many digits as say something; a figure that is not there is a dash.
+func num(v float64) string {
+	switch size := math.Abs(v); {
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		return "–"
+	case size == 0:
+		return "0"
+	case size >= 100:
+		return grouped(int64(math.Round(v)))
+	case size >= 10:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	case size >= 1:
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	default: // two digits that are not 0
+		return strconv.FormatFloat(v, 'f', 1-int(math.Floor(math.Log10(size))), 64)
+	}
+}
+
+// grouped writes a whole number with its thousands apart.
+func grouped(n int64) string {
+	digits := strconv.FormatInt(n, 10)
+	for at := len(digits) - 3; at > 0 && digits[at-1] != '-'; at -= 3 {
+		digits = digits[:at] + "," + digits[at:]
+	}
+	return digits
+}
+
+// ratioOf is the median of the ratios of each round, with the smallest and the largest: samples of a round were taken
+// one after the other, so what disturbed one disturbed the other.
+func ratioOf(a, b []float64) string {
+	ratios := ratiosOf(a, b)
+	if len(ratios) == 0 {
+		return "–"
+	}
+	if len(ratios) == 1 {
+		return num(ratios[0])
+	}
+	return fmt.Sprintf("%s (%s to %s)", num(median(ratios)), num(slices.Min(ratios)), num(slices.Max(ratios)))
+}
+
+func ratiosOf(a, b []float64) []float64 {
+	var ratios []float64
+	for i := range min(len(a), len(b)) {
+		if b[i] != 0 {
+			ratios = append(ratios, a[i]/b[i])
+		}
+	}
+	return ratios
+}
+
+// distinct are the different values of something in samples, in the order in which they come.
+func distinct[S any, T comparable](samples []S, of func(S) T) []T {
+	var out []T
+	for _, s := range samples {
+		if v := of(s); !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// settingNames are the measurements that there are figures of, in the order of the page.
+func (p page) settingNames() []string {
+	var names []string
+	for _, name := range append(measurementNames(), barsName) {
+		if _, ok := p.Settings[name]; ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// SettingTable says when and how each measurement was made.
+func (p page) SettingTable() string {
+	var rows [][]string
+	for _, name := range p.settingNames() {
+		s := p.Settings[name]
+		var sizes []string
+		for _, n := range s.Sizes {
+			sizes = append(sizes, grouped(int64(n)))
+		}
+		rows = append(rows, []string{name, s.At.Format("2006-01-02 15:04") + " UTC", "`" + s.Command + "`", strconv.Itoa(s.Rounds), strings.Join(sizes, "; "), num(s.Load)})
+	}
+	return table([]string{"measurement", "when", "command", "rounds", "sizes", "load average at its beginning"}, rows)
+}
+
+// Machines describes what the measurements ran on: one line when it was the same for all of them.
+func (p page) Machines() string {
+	machine := func(name string) string {
+		s := p.Settings[name]
+		var versions []string
+		for name, version := range s.Versions {
+			versions = append(versions, name+" "+version)
+		}
+		slices.Sort(versions)
+		return fmt.Sprintf("%d cores of %s, %.0f GB of memory, %s; %s", s.Cores, s.CPU, s.MemoryGB, s.OS, strings.Join(versions, ", "))
+	}
+	var lines []string
+	all := distinct(p.settingNames(), machine)
+	for _, m := range all {
+		line := "Machine: " + m + "."
+		if len(all) > 1 {
+			of := slices.DeleteFunc(p.settingNames(), func(name string) bool { return machine(name) != m })
+			line = "- For " + strings.Join(of, ", ") + ": " + m + "."
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}

@@ -130,7 +130,7 @@ type scsMemory struct {
 
 // openMemstore makes a store that does its one cleanup when it is filled: the interval cannot be chosen later.
 func openMemstore(s *scope, _ *templates, size, due int) bed {
-	wait := fillTime(size) + idleTime
+	wait := fillTime(size) + settleTime + idleTime
 	b := scsMemory{s, layout{size, due}, memstore.NewWithCleanupInterval(wait), time.Now().Add(wait)}
 	now := time.Now()
 	for n := 1; n <= size; n++ {

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// cleanups are a figure of one contender's samples, by round.
+func (p page) cleanups(database, contender string, size, due int, figure func(CleanupSample) float64) []float64 {
+	return values(p.Cleanup, func(s CleanupSample) bool {
+		return s.Database == database && s.Contender == contender && s.Size == size && s.Due == due
+	}, figure)
+}
+
+func cleanupSeconds(s CleanupSample) float64 { return s.Seconds }
+
+// CleanupSizes are the sizes measured, smallest first.
+func (p page) CleanupSizes() []int {
+	return slices.Sorted(slices.Values(distinct(p.Cleanup, func(s CleanupSample) int { return s.Size })))
+}
+
+// LargestCleanup is the largest of them; 0 when there are none.
+func (p page) LargestCleanup() int {
+	if sizes := p.CleanupSizes(); len(sizes) > 0 {
+		return sizes[len(sizes)-1]
+	}
+	return 0
+}
+
+// Thousands writes a number of sessions.
+func (p page) Thousands(n int) string { return grouped(int64(n)) }
+
+// contendersOn are those that were measured on a database.
+func (p page) contendersOn(database string) []string {
+	on := values(p.Cleanup, func(s CleanupSample) bool { return s.Database == database }, cleanupSeconds)
+	if len(on) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range contenders() {
+		if c.database == database {
+			names = append(names, c.name)
+		}
+	}
+	return names
+}
+
+// CleanupTable is what a cleanup costs, alone.
+func (p page) CleanupTable(database string) string {
+	header := []string{"sessions, due", "contender", "rows/s", "seconds", "time / UPDATE and DELETE", "longest transaction, ms"}
+	if database == onPostgres {
+		header = append(header, "WAL, bytes per row")
+	}
+	if database != inMemory {
+		header = append(header, "tables and indexes after, MB")
+	} else {
+		header[4] = "time / scs"
+	}
+	var rows [][]string
+	for _, size := range p.CleanupSizes() {
+		for _, due := range dueParts {
+			for _, name := range p.contendersOn(database) {
+				get := func(figure func(CleanupSample) float64) []float64 {
+					return p.cleanups(database, name, size, due, figure)
+				}
+				against := byHandOnce
+				if database == inMemory {
+					against = scsStore
+				}
+				row := []string{
+					fmt.Sprintf("%s, %d %%", grouped(int64(size)), due), name,
+					num(median(get(func(s CleanupSample) float64 { return float64(s.Rows) / s.Seconds }))),
+					num(median(get(cleanupSeconds))),
+					ratioOf(get(cleanupSeconds), p.cleanups(database, against, size, due, cleanupSeconds)),
+					num(median(get(func(s CleanupSample) float64 { return s.Longest }))),
+				}
+				if database == onPostgres {
+					row = append(row, num(median(get(func(s CleanupSample) float64 { return float64(s.WAL) / float64(s.Rows) }))))
+				}
+				if database != inMemory {
+					row = append(row, num(median(get(func(s CleanupSample) float64 { return float64(s.Bytes) / 1e6 }))))
+				}
+				rows = append(rows, row)
+			}
+		}
+	}
+	return table(header, rows)
+}
+
+// LoadTable is what clients see of the same cleanups.
+func (p page) LoadTable(database string) string {
+	header := []string{"sessions, due", "contender", "idle p99 / max, ms", "p50, ms", "p99, ms", "max, ms", "failed", "on due sessions: max, ms", "failed", "longest transaction, ms"}
+	var rows [][]string
+	for _, size := range p.CleanupSizes() {
+		for _, due := range dueParts {
+			for _, name := range p.contendersOn(database) {
+				get := func(figure func(l BusyRuns) float64) float64 {
+					return median(p.cleanups(database, name, size, due, func(s CleanupSample) float64 { return figure(s.Busy) }))
+				}
+				total := func(figure func(l BusyRuns) int) string {
+					sum := 0.0
+					for _, v := range p.cleanups(database, name, size, due, func(s CleanupSample) float64 { return float64(figure(s.Busy)) }) {
+						sum += v
+					}
+					return grouped(int64(sum))
+				}
+				rows = append(rows, []string{
+					fmt.Sprintf("%s, %d %%", grouped(int64(size)), due), name,
+					num(get(func(b BusyRuns) float64 { return b.Idle.P99 })) + " / " + num(get(func(b BusyRuns) float64 { return b.Idle.Max })),
+					num(get(func(b BusyRuns) float64 { return seen(b.During, b.During.P50) })),
+					num(get(func(b BusyRuns) float64 { return seen(b.During, b.During.P99) })),
+					num(get(func(b BusyRuns) float64 { return seen(b.During, b.During.Max) })),
+					total(func(b BusyRuns) int { return b.During.Failed }),
+					num(get(func(b BusyRuns) float64 { return seen(b.Returning, b.Returning.Max) })),
+					total(func(b BusyRuns) int { return b.Returning.Failed }),
+					num(get(func(b BusyRuns) float64 { return b.Longest })),
+				})
+			}
+		}
+	}
+	return table(header, rows)
+}
+
+// seen is a figure of a latency, where there were statements to tell it.
+func seen(l Latency, figure float64) float64 {
+	if l.Count == 0 {
+		return math.NaN()
+	}
+	return figure
+}
+
+// RiverWait is how long river waited before it began.
+func (p page) RiverWait() string {
+	return num(median(values(p.Cleanup, func(s CleanupSample) bool { return s.Contender == riverQueue }, func(s CleanupSample) float64 { return s.Waited })))
+}
+
+// face is one group of bars in the first picture.
+type face struct {
+	what   string
+	figure func(CleanupSample) float64
+}
+
+// faces are what the first picture shows of a cleanup.
+func faces() []face {
+	return []face{
+		{"longest transaction", func(s CleanupSample) float64 { return s.Busy.Longest }},
+		{"clients on sessions that are due, the longest wait", func(s CleanupSample) float64 { return seen(s.Busy.Returning, s.Busy.Returning.Max) }},
+		{"clients on other sessions, the longest wait", func(s CleanupSample) float64 { return seen(s.Busy.During, s.Busy.During.Max) }},
+		{"clients on other sessions, p99", func(s CleanupSample) float64 { return seen(s.Busy.During, s.Busy.During.P99) }},
+	}
+}
+
+// facedDue is the part due in the first picture.
+const facedDue = 80
+
+// FaceTable has the figures of the first picture.
+func (p page) FaceTable() string {
+	var rows [][]string
+	for _, f := range faces() {
+		a := p.cleanups(onPostgres, ours, p.LargestCleanup(), facedDue, f.figure)
+		b := p.cleanups(onPostgres, byHandOnce, p.LargestCleanup(), facedDue, f.figure)
+		rows = append(rows, []string{f.what, num(median(a)), num(median(b)), ratioOf(a, b)})
+	}
+	return table([]string{"ms", ours, "cron job", "ratio, median of rounds (smallest to largest)"}, rows)
+}

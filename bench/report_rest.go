@@ -1,0 +1,271 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+func (p page) tracked(way, shape, sessions string, figure func(TrackingSample) float64) []float64 {
+	return values(p.Tracking, func(s TrackingSample) bool {
+		return s.Tracking == way && s.Shape == shape && s.Sessions == sessions
+	}, figure)
+}
+
+func trackedRows(s TrackingSample) float64 { return s.PerSecond }
+
+// shapes are the ways to insert activity, with words for each.
+var shapes = []struct{ shape, sessions, words string }{
+	{"single", "hot", "8 clients, one session"},
+	{"single", "spread", "8 clients, 10,000 sessions"},
+	{"bulk", "hot", "one INSERT of 10,000 rows, one session"},
+	{"bulk", "spread", "one INSERT of 10,000 rows, one for each of 10,000 sessions"},
+}
+
+// TrackingTable is what it costs to follow activity.
+func (p page) TrackingTable() string {
+	var rows [][]string
+	for _, sh := range shapes {
+		for _, way := range []string{untracked, tracked, rowTrigger} {
+			get := func(figure func(TrackingSample) float64) []float64 {
+				return p.tracked(way, sh.shape, sh.sessions, figure)
+			}
+			updates, hot := sum(get(func(s TrackingSample) float64 { return float64(s.Updates) })), sum(get(func(s TrackingSample) float64 { return float64(s.HOT) }))
+			share := "–"
+			if updates > 0 {
+				share = num(100*hot/updates) + " %"
+			}
+			rows = append(rows, []string{
+				sh.words, way, num(median(get(trackedRows))), ratioOf(get(trackedRows), p.tracked(untracked, sh.shape, sh.sessions, trackedRows)),
+				num(median(get(func(s TrackingSample) float64 { return s.WALPerRow }))), grouped(int64(updates)), share,
+			})
+		}
+	}
+	return table([]string{"inserts", "tracking", "rows/s", "with / without", "WAL, bytes per row", "updates of sessions, all rounds", "of them HOT"}, rows)
+}
+
+func sum(values []float64) float64 {
+	total := 0.0
+	for _, v := range values {
+		total += v
+	}
+	return total
+}
+
+func (p page) read(question, way string, size int) []float64 {
+	return values(p.Reading, func(s ReadingSample) bool { return s.Question == question && s.Way == way && s.Size == size },
+		func(s ReadingSample) float64 { return s.MS })
+}
+
+func (p page) readingSizes() []int {
+	return slices.Sorted(slices.Values(distinct(p.Reading, func(s ReadingSample) int { return s.Size })))
+}
+
+// asked are the rows of ReadingTable.
+var asked = []struct{ question, way string }{
+	{nothingDue, ours}, {nothingDue, byHandOnce}, {statistics, ours}, {statistics, fiveCounts},
+	{pageFirst, ours}, {pageFirst, byOffset}, {pageDeep, ours}, {pageDeep, byOffset},
+}
+
+// ReadingTable is how questions grow with the table.
+func (p page) ReadingTable() string {
+	header := []string{"ms", "how"}
+	sizes := p.readingSizes()
+	for _, size := range sizes {
+		header = append(header, grouped(int64(size)))
+	}
+	var rows [][]string
+	for _, q := range asked {
+		row := []string{q.question, q.way}
+		for _, size := range sizes {
+			row = append(row, num(median(p.read(q.question, q.way, size))))
+		}
+		rows = append(rows, row)
+	}
+	return table(header, rows)
+}
+
+func (p page) queried(query, stage string, size int) []float64 {
+	return values(p.Queries, func(s QuerySample) bool { return s.Query == query && s.Stage == stage && s.Size == size },
+		func(s QuerySample) float64 { return s.MS })
+}
+
+func (p page) querySizes() []int {
+	return slices.Sorted(slices.Values(distinct(p.Queries, func(s QuerySample) int { return s.Size })))
+}
+
+// queryNames are the host's queries, and the mix.
+func queryNames() []string {
+	var names []string
+	for _, q := range hostQueries() {
+		names = append(names, q.name)
+	}
+	return append(names, mixName)
+}
+
+// saved is the part of the time that a stage saves, in percent, the median of rounds.
+func (p page) saved(query, stage string, size int) float64 {
+	return 100 * (1 - median(ratiosOf(p.queried(query, stage, size), p.queried(query, stageBefore, size))))
+}
+
+// QueriesTable is what the host's own queries gain.
+func (p page) QueriesTable() string {
+	var rows [][]string
+	for _, size := range p.querySizes() {
+		for _, name := range queryNames() {
+			share := "all"
+			for _, q := range hostQueries() {
+				if q.name == name {
+					share = fmt.Sprintf("%d %%", q.weight)
+				}
+			}
+			row := []string{grouped(int64(size)), name, share}
+			for _, stage := range []string{stageBefore, stageAfter, stageVacuumed} {
+				row = append(row, num(median(p.queried(name, stage, size))))
+			}
+			rows = append(rows, append(row, percent(p.saved(name, stageAfter, size)), percent(p.saved(name, stageVacuumed, size))))
+		}
+	}
+	return table([]string{"sessions", "query", "of the mix", "before, ms", "after the cleanup, ms", "after VACUUM, ms", "saved by the cleanup", "saved after VACUUM"}, rows)
+}
+
+func percent(v float64) string {
+	if s := num(v); s == "–" {
+		return s
+	}
+	return fmt.Sprintf("%.0f %%", v)
+}
+
+// Promise compares the guide's promise with what was measured on the largest table.
+func (p page) Promise() string {
+	sizes := p.querySizes()
+	if len(sizes) == 0 {
+		return ""
+	}
+	size := sizes[len(sizes)-1]
+	saved := p.saved(mixName, stageVacuumed, size)
+	verdict := "within what the guide promises"
+	switch {
+	case saved < 40:
+		verdict = "less than the guide promises"
+	case saved > 60:
+		verdict = "more than the guide promises"
+	}
+	return fmt.Sprintf("With %s sessions the mix takes %.0f %% less time after the cleanup and VACUUM: %s.", grouped(int64(size)), saved, verdict)
+}
+
+// MemoryTable compares the stores in memory.
+func (p page) MemoryTable() string {
+	var rows [][]string
+	for _, operation := range []string{opInsert, opTouch, opCleanup, opKeep} {
+		for _, store := range []string{ours, scsStore} {
+			get := func(figure func(MemorySample) float64) string {
+				return num(median(values(p.Memory, func(s MemorySample) bool { return s.Operation == operation && s.Store == store }, figure)))
+			}
+			row := []string{operation, store, get(func(s MemorySample) float64 { return s.NS }), get(func(s MemorySample) float64 { return s.Allocs }), get(func(s MemorySample) float64 { return s.Bytes })}
+			if operation == opKeep {
+				row[2], row[3] = "–", "–"
+			}
+			rows = append(rows, row)
+		}
+	}
+	return table([]string{"operation", "store", "ns", "allocations", "bytes"}, rows)
+}
+
+// MemorySize is the number of sessions in them.
+func (p page) MemorySize() string {
+	if len(p.Memory) == 0 {
+		return "–"
+	}
+	return grouped(int64(p.Memory[0].Size))
+}
+
+// HTTPSize is the number of sessions behind the handlers.
+func (p page) HTTPSize() string {
+	if len(p.HTTP) == 0 {
+		return "–"
+	}
+	return grouped(int64(p.HTTP[0].Size))
+}
+
+// HTTPTable is how fast requests are answered.
+func (p page) HTTPTable() string {
+	var rows [][]string
+	get := func(request string, figure func(HTTPSample) float64) []float64 {
+		return values(p.HTTP, func(s HTTPSample) bool { return s.Request == request }, figure)
+	}
+	perSecond := func(s HTTPSample) float64 { return s.PerSecond }
+	names := distinct(p.HTTP, func(s HTTPSample) string { return s.Request })
+	slices.Sort(names)
+	for _, name := range names {
+		rows = append(rows, []string{
+			name, num(median(get(name, perSecond))), ratioOf(get(name, perSecond), get(bareHandler, perSecond)),
+			num(median(get(name, func(s HTTPSample) float64 { return s.P50 }))), num(median(get(name, func(s HTTPSample) float64 { return s.P99 }))),
+		})
+	}
+	return table([]string{"request", "requests/s", "against the bare handler", "p50, ms", "p99, ms"}, rows)
+}
+
+// BarTable has every bar, whether it holds or not.
+func (p page) BarTable() string {
+	var rows [][]string
+	for _, bar := range bars() {
+		r, ok := p.bar(bar)
+		sign := "at most "
+		if bar.atLeast {
+			sign = "at least "
+		}
+		row := []string{bar.what, sign + withUnit(strconv.FormatFloat(bar.bar, 'f', -1, 64), bar.unit), "not measured", "–", "`" + codeInTable(bar.command()) + "`"}
+		switch {
+		case !ok:
+		case r.Error != "":
+			row[2] = "no figure: the command failed"
+		case r.Holds:
+			row[2], row[3] = withUnit(num(r.Measured), bar.unit), "yes"
+		default:
+			row[2], row[3] = withUnit(num(r.Measured), bar.unit), "**no**"
+		}
+		rows = append(rows, row)
+	}
+	return table([]string{"what", "bar", "measured", "holds", "command"}, rows)
+}
+
+// bar is the last result of a bar.
+func (p page) bar(b bar) (BarResult, bool) {
+	for _, r := range p.Bars {
+		if r.What == b.what {
+			return r, true
+		}
+	}
+	return BarResult{}, false
+}
+
+// Broken are the bars that do not hold, with what limits them.
+func (p page) Broken() []string {
+	var lines []string
+	for _, bar := range bars() {
+		if r, ok := p.bar(bar); ok && r.Error == "" && !r.Holds {
+			lines = append(lines, fmt.Sprintf("%s (%s): %s", bar.what, withUnit(num(r.Measured), bar.unit), bar.limit))
+		}
+	}
+	return lines
+}
+
+func withUnit(figure, unit string) string {
+	if unit == "" {
+		return figure
+	}
+	return figure + " " + unit
+}
+
+// codeInTable keeps a | of a command from ending the cell.
+func codeInTable(command string) string {
+	var out []rune
+	for _, r := range command {
+		if r == '|' {
+			out = append(out, '\\')
+		}
+		out = append(out, r)
+	}
+	return string(out)
+}

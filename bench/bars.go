@@ -30,7 +30,7 @@ const trackingLimit = "On two cores shared with the clients, a statement trigger
 
 // bars are all of them.
 func bars() []bar {
-	cmd := func(s string) []string { return strings.Fields(s) }
+	cmd := strings.Fields
 	memory := cmd("./memory -run xxx -bench BenchmarkRun|BenchmarkTouch")
 	sqlite := cmd("./sqlite -run xxx -bench BenchmarkCleanup -benchtime 5x")
 	postgres := cmd("./postgres -run xxx -bench Cleanup|NothingDue|Adoption -benchtime 1x -args -scale 1")

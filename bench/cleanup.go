@@ -8,7 +8,7 @@ var dueParts = []int{20, 80}
 // measureCleanup has every contender clean up the same numbers of rows, first with nobody else there and then under
 // load, by turns.
 func measureCleanup(b *bench, s *scope) error {
-	t := &templates{server: b.server, owner: s, names: map[string]string{}}
+	t := b.templates(s)
 	b.results.Cleanup = nil
 	for _, size := range b.sizes {
 		for _, due := range dueParts {
@@ -52,7 +52,7 @@ func cleanOnce(s *scope, t *templates, c contender, size, due int) (CleanupSampl
 	err = within(s.ctx, func(s *scope) error {
 		var err error
 		bed := c.open(s, t, size, due)
-		_, sample.Busy, err = underLoad(s.ctx, bed, bed.clean)
+		_, sample.Busy, err = underLoad(s.ctx, bed, t.load)
 		return err
 	})
 	return sample, err

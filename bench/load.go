@@ -12,9 +12,11 @@ const (
 	clients        = 4
 	clientInterval = 10 * time.Millisecond
 	returnInterval = 50 * time.Millisecond
-	settleTime     = 250 * time.Millisecond // until connections are made and pages are in memory
-	idleTime       = 500 * time.Millisecond
 )
+
+// loadTimes are how long clients use a database before it is cleaned up: until connections are made and pages are in
+// memory, and then to see how fast they are when nothing else happens.
+type loadTimes struct{ settle, idle time.Duration }
 
 // stroke is one statement of a client.
 type stroke struct {
@@ -32,7 +34,7 @@ type client struct {
 }
 
 func (c *client) run(ctx context.Context) {
-	work := context.WithoutCancel(ctx)
+	whole := context.WithoutCancel(ctx)       // what was begun is ended
 	due := time.Now().Add(rand.N(c.interval)) // not all at the same moment
 	timer := time.NewTimer(time.Until(due))
 	defer timer.Stop()
@@ -42,16 +44,15 @@ func (c *client) run(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		err := c.send(work, rand.Int())
+		err := c.send(whole, rand.Int())
 		c.strokes = append(c.strokes, stroke{due: due, took: time.Since(due), failed: err != nil})
 		due = due.Add(c.interval)
 		timer.Reset(time.Until(due))
 	}
 }
 
-// underLoad does work while clients use a bed, and gives what the clients saw of it. work says when the cleanup proper
-// began and ended.
-func underLoad(ctx context.Context, b bed, work func(ctx context.Context) (cleaned, error)) (cleaned, BusyRuns, error) {
+// underLoad cleans a bed up while clients use it, and gives what the clients saw of it.
+func underLoad(ctx context.Context, b bed, times loadTimes) (cleaned, BusyRuns, error) {
 	for range 20 { // connections and plans
 		if err := b.use(ctx, rand.Int()); err != nil {
 			return cleaned{}, BusyRuns{}, err
@@ -70,10 +71,10 @@ func underLoad(ctx context.Context, b bed, work func(ctx context.Context) (clean
 	for _, c := range all {
 		wg.Go(func() { c.run(loading) })
 	}
-	pause(ctx, settleTime)
+	pause(ctx, times.settle)
 	begun := time.Now()
-	pause(ctx, idleTime)
-	done, err := work(ctx)
+	pause(ctx, times.idle)
+	done, err := b.clean(ctx)
 	stop()
 	wg.Wait()
 	var idle, during, returning []stroke

@@ -54,7 +54,8 @@ func measurementNames() []string {
 // measure makes the measurements that are asked for, and puts what they find into the results.
 func measure(ctx context.Context, o options, args []string, results *Results, progress io.Writer) error {
 	return within(ctx, func(s *scope) error {
-		b := &bench{options: o, server: postgresServer(s), results: results, progress: progress}
+		server := postgresServer(s) //nolint:contextcheck // it takes the context that the scope has, as of a test
+		b := &bench{options: o, server: server, results: results, progress: progress}
 		setting := b.setting(s, args)
 		for _, m := range measurements() {
 			if !slices.Contains(o.only, m.name) {

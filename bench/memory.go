@@ -138,7 +138,7 @@ func memoryScs(s *scope, l layout) []MemorySample {
 			commit(store, n, expiry)
 		}
 	})
-	bed := openMemstore(s, nil, l.size, l.due)
+	bed := openMemstore(s, &templates{}, l.size, l.due)
 	var took time.Duration
 	clean := cost(scsStore, opCleanup, l.dueCount(), func() {
 		done, err := bed.clean(context.WithoutCancel(s.ctx))

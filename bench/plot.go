@@ -1,13 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"image/color"
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
 
+	"codeberg.org/go-fonts/dejavu/dejavusans"
+	"golang.org/x/image/font/opentype"
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
@@ -16,7 +23,7 @@ import (
 )
 
 // colours of contenders; ours stands out, and all of them differ in brightness too.
-var colours = []color.RGBA{{0x1b, 0x6c, 0xa8, 0xff}, {0xe0, 0x7b, 0x39, 0xff}, {0x9a, 0xa5, 0xb1, 0xff}, {0x5b, 0x8c, 0x5a, 0xff}, {0x7a, 0x4b, 0x94, 0xff}}
+var colours = []color.RGBA{{0x1b, 0x6c, 0xa8, 0xff}, {0xe0, 0x7b, 0x39, 0xff}, {0x7d, 0x8a, 0x97, 0xff}, {0x5b, 0x8c, 0x5a, 0xff}, {0x7a, 0x4b, 0x94, 0xff}}
 
 // series is what one contender adds to a plot.
 type series struct {
@@ -49,7 +56,7 @@ func drawPicture(p page, dir string) error {
 		ours.values = append(ours.values, median(p.cleanups(onPostgres, ours.name, size, facedDue, f.figure)))
 		cron.values = append(cron.values, median(p.cleanups(onPostgres, byHandOnce, size, facedDue, f.figure)))
 	}
-	title := fmt.Sprintf("Cleaning up %s of %s sessions while clients use the database (PostgreSQL)", grouped(int64(size*facedDue/100)), grouped(int64(size)))
+	title := fmt.Sprintf("Cleaning up %s of %s sessions under load (PostgreSQL)", grouped(int64(size*facedDue/100)), grouped(int64(size)))
 	return barPlot(filepath.Join(dir, "picture.svg"), title, "milliseconds; less is better", groups, []series{ours, cron})
 }
 
@@ -81,13 +88,13 @@ func drawTracking(p page, dir string) error {
 			all[i].values = append(all[i].values, 100*ratio)
 		}
 	}
-	return barPlot(filepath.Join(dir, "tracking.svg"), "Insertion of activity, compared with no tracking", "rows per second, percent of those without tracking; more is better", groups, all)
+	return barPlot(filepath.Join(dir, "tracking.svg"), "Insertion of activity, compared with no tracking", "rows per second, in percent of those without tracking", groups, all)
 }
 
 // drawPages shows pages of a list in a growing table.
 func drawPages(p page, dir string) error {
 	var all []series
-	for _, q := range []struct{ question, way string }{{pageDeep, ours}, {pageDeep, byOffset}, {statistics, ours}, {statistics, fiveCounts}} {
+	for _, q := range []struct{ question, way string }{{pageDeep, ours}, {pageDeep, byOffset}, {statistics, ours}, {statistics, fiveCounts}, {nothingDue, ours}} {
 		line := series{name: q.question + ", " + q.way}
 		for _, size := range p.readingSizes() {
 			line.xs = append(line.xs, float64(size))
@@ -113,8 +120,8 @@ func drawQueries(p page, dir string) error {
 			all[i].values = append(all[i].values, 100-p.saved(name, stage, size))
 		}
 	}
-	title := fmt.Sprintf("A service's own queries after the cleanup of %s sessions, 80 %% of them stale", grouped(int64(size)))
-	return barPlot(filepath.Join(dir, "queries.svg"), title, "time, percent of that before the cleanup; less is better", queryNames(), all)
+	title := fmt.Sprintf("Time of a service's own queries, %s sessions, 80 %% of them stale", grouped(int64(size)))
+	return barPlot(filepath.Join(dir, "queries.svg"), title, "time, in percent of that before the cleanup", queryNames(), all)
 }
 
 const (
@@ -133,7 +140,6 @@ func barPlot(file, title, axis string, groups []string, all []series) error {
 		names[len(groups)-1-i] = name
 	}
 	p.NominalY(names...)
-	p.Y.Tick.Label.Font.Size = 11
 	most := 0.0
 	for n, s := range all {
 		heights := make(plotter.Values, len(groups))
@@ -160,7 +166,7 @@ func barPlot(file, title, axis string, groups []string, all []series) error {
 		}
 		figures.Offset = vg.Point{X: 4, Y: vg.Length(offset)}
 		for i := range figures.TextStyle {
-			figures.TextStyle[i].YAlign = text.YCenter
+			figures.TextStyle[i].YAlign, figures.TextStyle[i].Font = text.YCenter, sans(9)
 		}
 		p.Add(bars, figures)
 		p.Legend.Add(s.name, bars)
@@ -194,7 +200,7 @@ func linePlot(file, title, x, y string, all []series) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
-		line.Color, line.Width, dots.Color, dots.Shape, dots.Radius = colours[n], 2, colours[n], plotutilShapes[n], 3.5
+		line.Color, line.Width, dots.Color, dots.Shape, dots.Radius = colours[n], 2, colours[n], shapesOfDots[n], 3.5
 		p.Add(line, dots)
 		p.Legend.Add(s.name, line, dots)
 	}
@@ -203,8 +209,8 @@ func linePlot(file, title, x, y string, all []series) error {
 	return save(p, file, plotHeight)
 }
 
-// plotutilShapes tell lines apart where colours do not.
-var plotutilShapes = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.PyramidGlyph{}, draw.BoxGlyph{}}
+// shapesOfDots tell lines apart where colours do not.
+var shapesOfDots = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.PyramidGlyph{}, draw.BoxGlyph{}}
 
 // decades marks 1, 2 and 5 of each power of ten, in figures that people read.
 type decades struct{}
@@ -215,23 +221,47 @@ func (decades) Ticks(from, to float64) []plot.Tick {
 	for power := math.Floor(math.Log10(from)); power <= math.Ceil(math.Log10(to)); power++ {
 		for _, digit := range []float64{1, 2, 5} {
 			if v := digit * math.Pow(10, power); v >= from && v <= to {
-				ticks = append(ticks, plot.Tick{Value: v, Label: num(v)})
+				ticks = append(ticks, plot.Tick{Value: v, Label: tickLabel(v)})
 			}
 		}
 	}
 	return ticks
 }
 
+func tickLabel(v float64) string {
+	if v >= 1 {
+		return grouped(int64(math.Round(v)))
+	}
+	return strconv.FormatFloat(v, 'g', 2, 64)
+}
+
+// family is the font that texts are measured in. It is wider than the others that a browser may take instead, so that
+// texts fit whatever it takes.
+const family = "DejaVu Sans"
+
+// sans is that font in a size.
+func sans(size vg.Length) font.Font {
+	fonts()
+	return font.Font{Typeface: family, Size: size}
+}
+
+var fonts = sync.OnceFunc(func() {
+	face, err := opentype.Parse(dejavusans.TTF)
+	if err != nil {
+		panic(err) // it is part of this program
+	}
+	font.DefaultCache.Add(font.Collection{{Font: font.Font{Typeface: family}, Face: face}})
+})
+
 func newPlot(title string) *plot.Plot {
 	p := plot.New()
 	p.Title.Text, p.Title.Padding = title, 10
-	p.Title.TextStyle.Font.Variant, p.Title.TextStyle.Font.Size = "Sans", 13
+	p.Title.TextStyle.Font = sans(12)
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
-		axis.Label.TextStyle.Font.Variant, axis.Tick.Label.Font.Variant = "Sans", "Sans"
-		axis.Label.TextStyle.Font.Size, axis.Tick.Label.Font.Size = 11, 10
+		axis.Label.TextStyle.Font, axis.Tick.Label.Font = sans(10), sans(10)
 		axis.Label.Padding = 6
 	}
-	p.Legend.TextStyle.Font.Variant, p.Legend.TextStyle.Font.Size = "Sans", 11
+	p.Legend.TextStyle.Font = sans(10)
 	p.Legend.Padding, p.Legend.ThumbnailWidth = 3, 20
 	p.BackgroundColor = color.White
 	return p
@@ -247,17 +277,14 @@ func save(p *plot.Plot, file string, height vg.Length) error {
 	svg := vgsvg.New(plotWidth, height+below)
 	all := draw.New(svg)
 	all.SetColor(color.White)
-	all.Fill(all.Rectangle.Path())
+	all.Fill(all.Path())
 	p.Draw(draw.Crop(all, 8, -12, below, -8))
 	legend.Left, legend.XOffs, legend.YOffs = true, 12, 6
 	legend.Draw(draw.Crop(all, 0, 0, 0, -height))
-	out, err := os.Create(file)
-	if err != nil {
-		return err
-	}
-	if _, err := svg.WriteTo(out); err != nil {
-		_ = out.Close()
+	var out bytes.Buffer
+	if _, err := svg.WriteTo(&out); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	return out.Close()
+	text := strings.ReplaceAll(out.String(), "font-family:"+family+";", "font-family:"+family+",Verdana,Helvetica,Arial,sans-serif;")
+	return os.WriteFile(file, []byte(text), 0o644)
 }

@@ -45,7 +45,7 @@ const stalePart = 80
 
 // measureQueries asks a service's own queries before and after a cleanup of a table that is mostly stale.
 func measureQueries(b *bench, s *scope) error {
-	t := &templates{server: b.server, owner: s, names: map[string]string{}}
+	t := b.templates(s)
 	b.results.Queries = nil
 	for _, size := range b.sizes {
 		for round := range b.rounds {

@@ -27,7 +27,7 @@ const repeats = 7
 
 // measureReading asks a growing table questions whose answers should not cost more and more.
 func measureReading(b *bench, s *scope) error {
-	t := &templates{server: b.server, owner: s, names: map[string]string{}}
+	t := b.templates(s)
 	b.results.Reading = nil
 	for _, size := range b.sizes {
 		for round := range b.rounds {
@@ -60,8 +60,11 @@ type question struct {
 func questions(s *scope, t *templates, size int) []question {
 	none, some := layout{size, 0}, layout{size, 20}
 	idle := openPG(s, t, "ours", none, func(s *scope, url string) { makeGuide(s, url, tracked); fillGuide(s, url, none) })
-	hand := openPG(s, t, "by hand", none, func(s *scope, url string) { makeGuide(s, url, untracked); fillGuide(s, url, none) })
 	mixed := openPG(s, t, "ours", some, func(s *scope, url string) { makeGuide(s, url, tracked); fillGuide(s, url, some) })
+	hand := func(l layout) pgBed {
+		return openPG(s, t, "by hand", l, func(s *scope, url string) { makeGuide(s, url, untracked); fillGuide(s, url, l) })
+	}
+	idleHand, mixedHand := hand(none), hand(some)
 	m, quiet := s.manager(s.store(mixed.pool)), s.manager(s.store(idle.pool))
 	deep := cursorAt(s, m, size*9/10)
 	return []question{
@@ -70,18 +73,18 @@ func questions(s *scope, t *templates, size int) []question {
 			return err
 		}},
 		{nothingDue, byHandOnce, func(ctx context.Context) error {
-			_, err := handBed{hand, onceByHand}.clean(ctx)
+			_, err := handBed{idleHand, onceByHand}.clean(ctx)
 			return err
 		}},
 		{statistics, ours, func(ctx context.Context) error {
 			_, err := m.Stats(ctx, "")
 			return err
 		}},
-		{statistics, fiveCounts, func(ctx context.Context) error { return countFive(ctx, mixed.pool) }},
+		{statistics, fiveCounts, func(ctx context.Context) error { return countFive(ctx, mixedHand.pool) }},
 		{pageFirst, ours, func(ctx context.Context) error { return listPage(ctx, m, "") }},
 		{pageDeep, ours, func(ctx context.Context) error { return listPage(ctx, m, deep) }},
-		{pageFirst, byOffset, func(ctx context.Context) error { return offsetPage(ctx, mixed.pool, 0) }},
-		{pageDeep, byOffset, func(ctx context.Context) error { return offsetPage(ctx, mixed.pool, size*9/10) }},
+		{pageFirst, byOffset, func(ctx context.Context) error { return offsetPage(ctx, mixedHand.pool, 0) }},
+		{pageDeep, byOffset, func(ctx context.Context) error { return offsetPage(ctx, mixedHand.pool, size*9/10) }},
 	}
 }
 

@@ -145,9 +145,9 @@ type face struct {
 func faces() []face {
 	return []face{
 		{"longest transaction", func(s CleanupSample) float64 { return s.Busy.Longest }},
-		{"clients on sessions that are due, the longest wait", func(s CleanupSample) float64 { return seen(s.Busy.Returning, s.Busy.Returning.Max) }},
-		{"clients on other sessions, the longest wait", func(s CleanupSample) float64 { return seen(s.Busy.During, s.Busy.During.Max) }},
-		{"clients on other sessions, p99", func(s CleanupSample) float64 { return seen(s.Busy.During, s.Busy.During.P99) }},
+		{"longest wait, sessions that are due", func(s CleanupSample) float64 { return seen(s.Busy.Returning, s.Busy.Returning.Max) }},
+		{"longest wait, other sessions", func(s CleanupSample) float64 { return seen(s.Busy.During, s.Busy.During.Max) }},
+		{"p99 of waits, other sessions", func(s CleanupSample) float64 { return seen(s.Busy.During, s.Busy.During.P99) }},
 	}
 }
 

@@ -18,8 +18,8 @@ func trackedRows(s TrackingSample) float64 { return s.PerSecond }
 var shapes = []struct{ shape, sessions, words string }{
 	{"single", "hot", "8 clients, one session"},
 	{"single", "spread", "8 clients, 10,000 sessions"},
-	{"bulk", "hot", "one INSERT of 10,000 rows, one session"},
-	{"bulk", "spread", "one INSERT of 10,000 rows, one for each of 10,000 sessions"},
+	{"bulk", "hot", "10,000 rows at once, one session"},
+	{"bulk", "spread", "10,000 rows at once, 10,000 sessions"},
 }
 
 // TrackingTable is what it costs to follow activity.

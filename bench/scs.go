@@ -129,8 +129,8 @@ type scsMemory struct {
 }
 
 // openMemstore makes a store that does its one cleanup when it is filled: the interval cannot be chosen later.
-func openMemstore(s *scope, _ *templates, size, due int) bed {
-	wait := fillTime(size) + settleTime + idleTime
+func openMemstore(s *scope, t *templates, size, due int) bed {
+	wait := fillTime(size) + t.load.settle + t.load.idle
 	b := scsMemory{s, layout{size, due}, memstore.NewWithCleanupInterval(wait), time.Now().Add(wait)}
 	now := time.Now()
 	for n := 1; n <= size; n++ {

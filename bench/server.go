@@ -128,6 +128,11 @@ type templates struct {
 	server *pgtest.Server
 	owner  *scope // lives as long as the server
 	names  map[string]string
+	load   loadTimes
+}
+
+func (b *bench) templates(s *scope) *templates {
+	return &templates{server: b.server, owner: s, names: map[string]string{}, load: loadTimes{settle: b.period / 4, idle: b.period / 2}}
 }
 
 // copy gives the URL of a copy of the template with this key, which fill makes when it is asked for first.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/sqlite3store"
+	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"

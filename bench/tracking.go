@@ -19,7 +19,7 @@ const (
 
 // measureTracking inserts activity into databases that follow it in different ways, by turns.
 func measureTracking(b *bench, s *scope) error {
-	t := &templates{server: b.server, owner: s, names: map[string]string{}}
+	t := b.templates(s)
 	b.results.Tracking = nil
 	ways := []string{untracked, tracked, rowTrigger}
 	for _, shape := range []string{"single", "bulk"} {
@@ -91,7 +91,7 @@ func singles(s *scope, pool *pgxpool.Pool, sessions string, period time.Duration
 				if sessions == "spread" {
 					id = 1 + rand.IntN(trackedSessions)
 				}
-				if _, errs[client] = pool.Exec(s.ctx, addActivity, id); errs[client] != nil {
+				if _, errs[client] = pool.Exec(context.WithoutCancel(ctx), addActivity, id); errs[client] != nil {
 					return
 				}
 				rows.Add(1)

@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestReportShowsWhatWasMeasured(t *testing.T) {
+	t.Parallel()
+	results, err := readResults("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs := t.TempDir()
+	if err := report(results, docs); err != nil {
+		t.Fatal(err)
+	}
+	got := read(t, filepath.Join(docs, "benchmarks.md"))
+	golden := filepath.Join("testdata", "benchmarks.md")
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(read(t, golden), got); diff != "" {
+		t.Errorf("the page differs from %s (-want +got); -update writes it anew:\n%s", golden, diff)
+	}
+}
+
+func TestPlotsSayWhatTheyShowAndInWhichUnit(t *testing.T) {
+	t.Parallel()
+	results, err := readResults("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := drawPlots(page{results}, dir); err != nil {
+		t.Fatal(err)
+	}
+	for file, texts := range map[string][]string{
+		"picture.svg":  {"milliseconds", ours, "cron job", "longest transaction"},
+		"growth.svg":   {"seconds", "rows in the table", ours, byHandOnce, byHandLoop, scsStore, riverQueue},
+		"tracking.svg": {"percent", rowTrigger, "8 clients, one session"},
+		"reading.svg":  {"milliseconds", "sessions in the table", byOffset},
+		"queries.svg":  {"percent", "by code", mixName},
+	} {
+		svg := read(t, filepath.Join(dir, file))
+		for _, text := range texts {
+			if !strings.Contains(svg, ">"+text) && !strings.Contains(svg, text+"<") && !strings.Contains(svg, text+";") && !strings.Contains(svg, text+" of") && !strings.Contains(svg, " "+text) {
+				t.Errorf("%s does not show %q", file, text)
+			}
+		}
+	}
+}
+
+func TestReportOfNothingHasNoFigures(t *testing.T) {
+	t.Parallel()
+	docs := t.TempDir()
+	if err := report(&Results{}, docs); err != nil {
+		t.Fatal(err)
+	}
+	if text := read(t, filepath.Join(docs, "benchmarks.md")); strings.Contains(text, "NaN") || !strings.Contains(text, "not measured") {
+		t.Errorf("the page without results is:\n%s", text)
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// TestEveryMeasurementRuns keeps the measurements working: all of them, as small as they get.
+func TestEveryMeasurementRuns(t *testing.T) {
+	t.Parallel()
+	docs := t.TempDir()
+	var progress bytes.Buffer
+	if err := run(t.Context(), []string{"-sizes", "1000", "-rounds", "1", "-period", "40ms", "-bars=false", "-docs", docs}, &progress); err != nil {
+		t.Fatalf("%v\n%s", err, &progress)
+	}
+	results, err := readResults(filepath.Join(docs, "benchmarks"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{"cleanup": len(contenders()) * len(dueParts), "tracking": 12, "reading": 8, "queries": 18, "memory": 8, "http": 3}
+	got := map[string]int{"cleanup": len(results.Cleanup), "tracking": len(results.Tracking), "reading": len(results.Reading),
+		"queries": len(results.Queries), "memory": len(results.Memory), "http": len(results.HTTP)}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("numbers of samples (-want +got):\n%s", diff)
+	}
+	for _, c := range results.Cleanup {
+		if c.Seconds <= 0 || c.Longest <= 0 || c.Busy.Seconds <= 0 || c.Database == onPostgres && c.WAL <= 0 || c.Database != inMemory && c.Bytes <= 0 {
+			t.Errorf("a cleanup without figures: %+v", c)
+		}
+	}
+	for _, s := range results.Tracking {
+		if s.Tracking == rowTrigger && s.Updates == 0 || s.Tracking == untracked && s.Updates != 0 {
+			t.Errorf("tracking %s, %s, %s made %d updates of sessions", s.Tracking, s.Shape, s.Sessions, s.Updates)
+		}
+	}
+	first, err := os.ReadFile(filepath.Join(docs, "benchmarks.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t.Context(), []string{"-report", "-docs", docs}, &progress); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(first), read(t, filepath.Join(docs, "benchmarks.md"))); diff != "" {
+		t.Errorf("-report writes another page (-want +got):\n%s", diff)
+	}
+}
+
+const benchmarkOutput = `goos: linux
+BenchmarkTouch/sessions=1000/written-2         	 5000000	       240.5 ns/op	       100.0 index-ns/touch
+BenchmarkRun	      10	         0 ns/op	         2.200 ratio
+BenchmarkStats/network/bare-16 	   10000	    100000 ns/op	 10000 req/s
+BenchmarkStats/network/stats-16	   10000	    125000 ns/op	  8000 req/s
+some words of a log
+PASS
+`
+
+func TestBarsAreJudgedByTheFiguresOfTheirBenchmarks(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		bar  bar
+		want BarResult
+	}{
+		"at most, holds":       {bar{what: "w", bar: 3, benchmark: "BenchmarkRun", metric: "ratio"}, BarResult{What: "w", Measured: 2.2, Holds: true}},
+		"at most, does not":    {bar{what: "w", bar: 2, benchmark: "BenchmarkRun", metric: "ratio"}, BarResult{What: "w", Measured: 2.2}},
+		"at most, just so":     {bar{what: "w", bar: 2.2, benchmark: "BenchmarkRun", metric: "ratio"}, BarResult{What: "w", Measured: 2.2, Holds: true}},
+		"at least, does not":   {bar{what: "w", bar: 3, atLeast: true, benchmark: "BenchmarkRun", metric: "ratio"}, BarResult{What: "w", Measured: 2.2}},
+		"in another unit":      {bar{what: "w", bar: 1, benchmark: "BenchmarkTouch/sessions=1000/written", metric: "ns/op", scale: 0.5}, BarResult{What: "w", Measured: 120.25}},
+		"one by another":       {bar{what: "w", bar: 0.5, atLeast: true, benchmark: "BenchmarkStats/network/stats", per: "BenchmarkStats/network/bare", metric: "req/s"}, BarResult{What: "w", Measured: 0.8, Holds: true}},
+		"no such benchmark":    {bar{what: "w", bar: 3, benchmark: "BenchmarkGone", metric: "ratio"}, BarResult{What: "w", Error: "the output has no ratio of BenchmarkGone"}},
+		"nothing to divide by": {bar{what: "w", bar: 3, benchmark: "BenchmarkRun", per: "BenchmarkGone", metric: "ratio"}, BarResult{What: "w", Error: "the output has no ratio of BenchmarkRun"}},
+	} {
+		if diff := cmp.Diff(test.want, test.bar.judge(benchmarkOutput)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestFailingCommandGivesItsOutputAndNoFigure(t *testing.T) {
+	t.Parallel()
+	output := goTest(t.Context(), t.TempDir(), []string{"./nowhere"})
+	if result := bars()[0].judge(output); result.Error == "" || result.Holds || output == "" {
+		t.Errorf("a command that failed with %q was judged %+v", output, result)
+	}
+}
+
+func TestEveryBarHasAReasonAndACommand(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for _, b := range bars() {
+		if b.limit == "" || b.bar <= 0 || b.benchmark == "" || b.metric == "" || !strings.HasPrefix(b.command(), "go test ./") {
+			t.Errorf("a bar lacks something: %+v", b)
+		}
+		if slices.Contains(names, b.what) {
+			t.Errorf("two bars are called %q", b.what)
+		}
+		names = append(names, b.what)
+	}
+}
+
+func TestScopeUndoesWhatItMadeInReverse(t *testing.T) {
+	t.Parallel()
+	var undone []int
+	wrong := errors.New("wrong")
+	err := within(t.Context(), func(s *scope) error {
+		s.Cleanup(func() { undone = append(undone, 1) })
+		s.Cleanup(func() { undone = append(undone, 2) })
+		s.Fatalf("it is %w", wrong)
+		return nil
+	})
+	if !errors.Is(err, wrong) || !slices.Equal(undone, []int{2, 1}) {
+		t.Errorf("the scope ended with %v and undid %v", err, undone)
+	}
+}
+
+func TestLayoutPutsTheDueSessionsFirst(t *testing.T) {
+	t.Parallel()
+	l := layout{size: 1000, due: 20}
+	for n := range 3000 {
+		if id := l.alive(n); id <= 200 || id > 1000 {
+			t.Fatalf("session %d is not due, but counted as used", id)
+		}
+		if id := l.stale(n); id <= 100 || id > 200 {
+			t.Fatalf("session %d is to be deactivated", id)
+		}
+		if id := l.anyDue(n); id < 1 || id > 200 {
+			t.Fatalf("session %d is due", id)
+		}
+	}
+}
+
+// slowBed is a bed on which every use takes the same long time.
+type slowBed struct {
+	used chan bool // has room for all
+	slow time.Duration
+}
+
+// clean ends when each client has had its turn several times.
+func (b *slowBed) clean(context.Context) (cleaned, error) {
+	for len(b.used) > 0 {
+		<-b.used
+	}
+	done := cleaned{from: time.Now()}
+	for range 6 * clients {
+		<-b.used
+	}
+	done.to = time.Now()
+	return done, nil
+}
+
+func (b *slowBed) use(ctx context.Context, _ int) error {
+	pause(ctx, b.slow)
+	b.used <- true
+	return nil
+}
+
+func (b *slowBed) comeBack() func(ctx context.Context, n int) error {
+	return func(context.Context, int) error { return errors.New("gone") }
+}
+
+func (b *slowBed) wal() int64   { return 0 }
+func (b *slowBed) bytes() int64 { return 0 }
+
+func TestStatementsCountFromWhenTheyWereMeantToBegin(t *testing.T) {
+	t.Parallel()
+	b := &slowBed{used: make(chan bool, 10_000), slow: 3 * clientInterval}
+	_, seen, err := underLoad(t.Context(), b, loadTimes{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p50 := seen.During.P50; p50 < 1.5*ms(b.slow) { // each statement waits for the one before, too
+		t.Errorf("half of the statements waited %v ms or less, though each takes %v and they queue", p50, b.slow)
+	}
+	if seen.Returning.Count == 0 || seen.Returning.Failed != seen.Returning.Count || seen.During.Failed != 0 {
+		t.Errorf("failures are miscounted: %+v", seen)
+	}
+}
+
+func TestFiguresAreWrittenToBeRead(t *testing.T) {
+	t.Parallel()
+	for want, v := range map[string]float64{
+		"0": 0, "0.0071": 0.00712, "0.24": 0.2449, "1.10": 1.1, "24.0": 24, "999": 999.4, "1,234,567": 1234567, "-1.50": -1.5,
+	} {
+		if got := num(v); got != want {
+			t.Errorf("%v is written %q, not %q", v, got, want)
+		}
+	}
+	if got := num(median(nil)); got != "–" {
+		t.Errorf("what was not measured is written %q", got)
+	}
+}
+
+func TestFlagsThatMakeNoSenseAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"-sizes", "ten"}, {"-sizes", "10"}, {"-rounds", "0"}, {"-only", "everything"}, {"now"}, {"-wrong"}} {
+		if _, err := parse(args, &bytes.Buffer{}); err == nil {
+			t.Errorf("%v was taken", args)
+		}
+	}
+	var help bytes.Buffer
+	if _, err := parse([]string{"-h"}, &help); !errors.Is(err, flag.ErrHelp) || !strings.Contains(help.String(), "-sizes") {
+		t.Errorf("-h gives %v and\n%s", err, &help)
+	}
+}

@@ -16,10 +16,16 @@ const (
 	// which others need not wait. That would otherwise happen inside of the commit that fills the log, and has to be
 	// done; done here, it is part of the pause.
 	checkpointEvery = 300 * time.Millisecond
+	// yield is how long the lock stays free after each batch while others write. Who has waited for no longer than a
+	// batch takes looks again after 25 ms at most.
+	yield = 26 * time.Millisecond
+	// yieldFor is for how long others count as writing after they did.
+	yieldFor = 3 * time.Second
 )
 
 // pace keeps batches in a row from starving other writers, who would otherwise find the lock taken whenever they look
-// and give up after their busy timeout.
+// and give up after their busy timeout. Where others are seen to write, each batch makes way for them; where nobody is, a
+// pause now and then lets a first one in.
 type pace struct {
 	off bool // nobody else can write
 
@@ -27,6 +33,8 @@ type pace struct {
 	spent   time.Duration // for how long the lock was held since the last pause
 	unmoved time.Duration // and since the last checkpoint
 	until   time.Time     // when it was let go
+	version int64         // of the database, as the batches' connection saw it last: others' commits change it
+	seen    time.Time     // when others' were noticed last
 }
 
 // wait does what is due before the lock is taken: a checkpoint, a pause.
@@ -47,16 +55,26 @@ func (p *pace) wait(ctx context.Context, checkpoint func(context.Context)) error
 	if time.Since(p.until) >= breath {
 		p.spent = 0
 	}
-	tired := p.spent >= breathEvery
-	if tired {
+	end := p.until
+	switch {
+	case p.spent >= breathEvery:
 		p.spent = 0
+		end = end.Add(breath)
+	case time.Since(p.seen) < yieldFor:
+		end = end.Add(yield)
 	}
-	end := p.until.Add(breath)
 	p.mu.Unlock()
-	if !tired {
-		return ctx.Err()
-	}
 	return pause(ctx, time.Until(end))
+}
+
+// sees notes the version of the database at a batch. The first one says nothing.
+func (p *pace) sees(version int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.version != 0 && p.version != version {
+		p.seen = time.Now()
+	}
+	p.version = version
 }
 
 // held notes that a batch let the lock go, and gives for how long it had it. A zero time says that it did not get it.
@@ -75,6 +93,9 @@ func (p *pace) held(since time.Time) time.Duration {
 
 // pause waits for d, or fails when ctx ends first.
 func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -195,6 +195,20 @@ func TestBatchesInARowPauseForOtherWriters(t *testing.T) {
 		if err := p.wait(t.Context(), checkpoint); err != nil || time.Since(began) != 0 {
 			t.Errorf("after a rest there was a pause of %v: %v", time.Since(began), err)
 		}
+		for version, want := range []time.Duration{0, 0, yield, yield} { // the first version seen is 1
+			p.held(time.Now())
+			p.sees(int64(max(version, 1)))
+			began = time.Now()
+			if err := p.wait(t.Context(), checkpoint); err != nil || time.Since(began) != want {
+				t.Errorf("at version %d there was a pause of %v, want %v: %v", version, time.Since(began), want, err)
+			}
+		}
+		time.Sleep(yieldFor)
+		p.held(time.Now())
+		began = time.Now()
+		if err := p.wait(t.Context(), checkpoint); err != nil || time.Since(began) != 0 {
+			t.Errorf("long after others wrote there was a pause of %v: %v", time.Since(began), err)
+		}
 		p.held(began.Add(-2 * breathEvery))
 		cancelled, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -202,6 +216,30 @@ func TestBatchesInARowPauseForOtherWriters(t *testing.T) {
 			t.Error("a pause did not end with its context")
 		}
 	})
+}
+
+func TestBatchesNoticeThatOthersWrite(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, mixedSessions)
+	other, err := sql.Open("sqlite", s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = other.Close() })
+	b := sessioncleanup.Batch{Cause: sessioncleanup.Cause{Actor: "system"}, Cutoffs: sessioncleanup.Policy{}.CutoffsAt(time.Now()), Limit: 10}
+	for _, writes := range []bool{false, false, true} {
+		if writes {
+			if _, err := other.ExecContext(t.Context(), "UPDATE sessions SET name = 'new' WHERE id = 'session-1'"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.DeleteDue(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if noticed := !s.pace.seen.IsZero(); noticed != writes {
+			t.Errorf("others wrote: %t, noticed: %t", writes, noticed)
+		}
+	}
 }
 
 func TestAnyFormOfTimeIsRead(t *testing.T) {

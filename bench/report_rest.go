@@ -221,13 +221,21 @@ func (p page) BarTable() string {
 		case r.Error != "":
 			row[2] = "no figure: the command failed"
 		case r.Holds:
-			row[2], row[3] = withUnit(num(r.Measured), bar.unit), "yes"
+			row[2], row[3] = withUnit(exact(r.Measured), bar.unit), "yes"
 		default:
-			row[2], row[3] = withUnit(num(r.Measured), bar.unit), "**no**"
+			row[2], row[3] = withUnit(exact(r.Measured), bar.unit), "**no**"
 		}
 		rows = append(rows, row)
 	}
 	return table([]string{"what", "bar", "measured", "holds", "command"}, rows)
+}
+
+// exact writes a figure that is compared with a bar, with three digits.
+func exact(v float64) string {
+	if v >= 100 {
+		return num(v)
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
 }
 
 // bar is the last result of a bar.
@@ -245,7 +253,7 @@ func (p page) Broken() []string {
 	var lines []string
 	for _, bar := range bars() {
 		if r, ok := p.bar(bar); ok && r.Error == "" && !r.Holds {
-			lines = append(lines, fmt.Sprintf("%s (%s): %s", bar.what, withUnit(num(r.Measured), bar.unit), bar.limit))
+			lines = append(lines, fmt.Sprintf("%s (%s): %s", bar.what, withUnit(exact(r.Measured), bar.unit), bar.limit))
 		}
 	}
 	return lines

@@ -58,7 +58,7 @@ func TestPlotsSayWhatTheyShowAndInWhichUnit(t *testing.T) {
 	} {
 		svg := read(t, filepath.Join(dir, file))
 		for _, text := range texts {
-			if !strings.Contains(svg, ">"+text) && !strings.Contains(svg, text+"<") && !strings.Contains(svg, text+";") && !strings.Contains(svg, text+" of") && !strings.Contains(svg, " "+text) {
+			if !strings.Contains(svg, text) {
 				t.Errorf("%s does not show %q", file, text)
 			}
 		}

@@ -132,7 +132,7 @@ type templates struct {
 }
 
 func (b *bench) templates(s *scope) *templates {
-	return &templates{server: b.server, owner: s, names: map[string]string{}, load: loadTimes{settle: b.period / 4, idle: b.period / 2}}
+	return &templates{server: b.server, owner: s, names: map[string]string{}, load: loadTimes{settle: b.period / 8, idle: b.period / 3}}
 }
 
 // copy gives the URL of a copy of the template with this key, which fill makes when it is asked for first.

@@ -29,6 +29,9 @@ type options struct {
 	root   string // the repository
 }
 
+// plots is the folder of the plots and the raw figures.
+func (o options) plots() string { return filepath.Join(o.docs, "benchmarks") }
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -45,7 +48,7 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	plots := filepath.Join(o.docs, "benchmarks")
+	plots := o.plots()
 	if err := os.MkdirAll(plots, 0o755); err != nil {
 		return err
 	}

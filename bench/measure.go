@@ -67,6 +67,9 @@ func measure(ctx context.Context, o options, args []string, results *Results, pr
 				return fmt.Errorf("%s: %w", m.name, err)
 			}
 			results.Settings[m.name] = setting
+			if err := results.write(o.plots()); err != nil { // what comes later may fail
+				return err
+			}
 			b.say("%s: measured in %v", m.name, time.Since(started).Round(time.Second))
 		}
 		if o.bars {

@@ -158,7 +158,7 @@ func fillTime(size int) time.Duration {
 func (b scsMemory) clean(ctx context.Context) (cleaned, error) {
 	pause(ctx, time.Until(b.tick.Add(-2*time.Millisecond)))
 	done := cleaned{asked: b.tick, rows: b.l.dueCount()}
-	for late := b.tick.Add(30 * time.Millisecond); ; {
+	for late := b.tick.Add(100 * time.Millisecond); ; {
 		from := time.Now()
 		if from.After(late) {
 			break

@@ -50,7 +50,9 @@ type Result struct {
 	// Sessions, in a dry run, are the first of the sessions concerned: those to delete, then those to deactivate.
 	Sessions []Session `json:"sessions,omitempty"`
 
-	Batches      int           `json:"batches"`
+	Batches int `json:"batches"`
+	// LongestBatch is the longest time for which a batch held its locks, or, where the store cannot tell, that its call
+	// took.
 	LongestBatch time.Duration `json:"longest_batch_ns"`
 	Duration     time.Duration `json:"duration_ns"`
 }

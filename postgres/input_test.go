@@ -141,6 +141,21 @@ func TestMigrateRefusesWhatItCannotAdopt(t *testing.T) {
 	}
 }
 
+func TestNoSettingOfTheDatabaseStopsARun(t *testing.T) {
+	t.Parallel()
+	for _, style := range []string{"German", "SQL,DMY", "Postgres"} {
+		_, pool := adopted(t, "guide")
+		mustExec(t, pool, "INSERT INTO sessions (last_activity, active) VALUES (now() - interval '2 days', true), (now() - interval '60 days', false)")
+		for _, mode := range []string{"cache_describe", "cache_statement", "describe_exec"} {
+			store := open(t, pool.Config().ConnString()+"&default_query_exec_mode="+mode+"&datestyle="+url.QueryEscape(style), postgres.Config{})
+			result, err := manage(t, store).Cleanup(t.Context(), sessioncleanup.Run{DryRun: true})
+			if err != nil || result.Due != 2 || len(result.Sessions) != 2 {
+				t.Errorf("datestyle %s, mode %s: %+v, %v", style, mode, result, err)
+			}
+		}
+	}
+}
+
 // roles makes a role for a test, with its grants, and gives a URL that connects as it.
 func asRole(t testing.TB, pool *pgxpool.Pool, grants ...string) string {
 	t.Helper()

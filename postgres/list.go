@@ -97,7 +97,7 @@ func (sel *selection) sql() string {
 // planned has a query planned for its values. A prepared one would after some runs be planned for any, and then read the
 // whole table to find that nothing is due.
 func planned(args []any) []any {
-	return append([]any{pgx.QueryExecModeExec}, args...)
+	return append([]any{pgx.QueryExecModeCacheDescribe}, args...)
 }
 
 // countSQL counts no further than asked, so that a question of "more than n?" costs n.

@@ -76,6 +76,27 @@ func acquire(t testing.TB, pool *pgxpool.Pool) *pgxpool.Conn {
 	return conn
 }
 
+// TestSessionsMadeByTheStatementItselfAreTouched: the snapshot of the host's statement does not hold them.
+func TestSessionsMadeByTheStatementItselfAreTouched(t *testing.T) {
+	t.Parallel()
+	_, pool := adopted(t, "guide")
+	mustExec(t, pool, `ALTER TABLE propositions DROP CONSTRAINT propositions_session_id_fkey,
+		ADD FOREIGN KEY (session_id) REFERENCES sessions (id) ON UPDATE CASCADE ON DELETE CASCADE`)
+	mustExec(t, pool, "INSERT INTO sessions (id, last_activity) VALUES (778, now())")
+	mustExec(t, pool, "INSERT INTO propositions (session_id) VALUES (778)")
+	mustExec(t, pool, "UPDATE sessions SET last_activity = now() - interval '2 days'")
+	for what, sql := range map[string]string{
+		"inserted in the same statement": `WITH s AS (INSERT INTO sessions (last_activity) VALUES (now() - interval '2 days') RETURNING id)
+			INSERT INTO propositions (session_id) SELECT id FROM s`,
+		"renamed, with its activity": "UPDATE sessions SET id = 779 WHERE id = 778",
+	} {
+		mustExec(t, pool, sql)
+		if n := value[int](t, pool, "SELECT count(*) FROM sessions WHERE last_activity < now() - interval '1 hour' AND id <> 778"); n != 0 {
+			t.Errorf("%s: %d sessions were not touched", what, n)
+		}
+	}
+}
+
 func TestCopyTouchesItsSessions(t *testing.T) {
 	t.Parallel()
 	_, pool := adopted(t, "guide")

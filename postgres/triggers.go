@@ -20,8 +20,14 @@ func (p *plan) reactivate() string { return fmt.Sprint(p.policy.ReactivateOnActi
 
 func (p *plan) trackNames(s source, event string) sqlfile.Names {
 	n := sqlfile.Names{
-		"track": sqlfile.Column(trackName(s, event)), "session": sqlfile.Column(s.Session), "source": s.sql(), "volatility": "STABLE", "guard": "",
+		"track": sqlfile.Column(trackName(s, event)), "session": sqlfile.Column(s.Session), "source": s.sql(), "guard": "",
 		"interval": fmt.Sprintf("'%d microseconds'", p.policy.TouchInterval.Microseconds()), "reactivate": p.reactivate(),
+		"volatility": "STABLE", "look": "LEFT",
+	}
+	if p.policy.ReactivateOnActivity.Or(false) || !s.referenced {
+		// It must see what was deactivated during a long statement, or lock a table: neither can be in a snapshot that is
+		// older. In a new one, a session that is not found is none.
+		n["volatility"], n["look"] = "VOLATILE", ""
 	}
 	n["stale"] = p.l.statement("track_stale", n)
 	n["touched"] = p.l.statement("touched_by_"+event, n)
@@ -30,7 +36,7 @@ func (p *plan) trackNames(s source, event string) sqlfile.Names {
 		n["rows"] = p.l.statement("rows_of_insert", n) // the look stops at the first one that is stale
 	}
 	if !s.referenced {
-		n["guard"], n["volatility"] = p.l.statement("track_guard", n), "VOLATILE" // it locks a table
+		n["guard"] = p.l.statement("track_guard", n)
 	}
 	return n
 }

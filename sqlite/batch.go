@@ -31,8 +31,11 @@ type batch struct {
 	from   cursor
 	keys   []key   // what it is about, unless that is a stretch of the index
 	next   *cursor // where the one after it starts; nil at the end
+	kind   string  // of its statements: _stretch or _listed
+	aim    values  // their parameters
+	most   int     // that it may change
 	refs   []sessioncleanup.SessionRef
-	took   time.Duration
+	took   time.Duration // for which it held the lock
 }
 
 func (s *Store) batch(ctx context.Context, given sessioncleanup.Batch, action sessioncleanup.Action, first *pass) (sessioncleanup.Outcome, error) {
@@ -52,6 +55,9 @@ func (s *Store) batch(ctx context.Context, given sessioncleanup.Batch, action se
 		return out, s.failed(err)
 	}
 	err = s.commit(ctx, b)
+	if constraint(err) {
+		b.refs, err = s.blame(ctx, b, err)
+	}
 	ids := make([]string, len(b.refs))
 	for i, ref := range b.refs {
 		ids[i] = ref.ID
@@ -59,7 +65,7 @@ func (s *Store) batch(ctx context.Context, given sessioncleanup.Batch, action se
 	switch {
 	case err == nil:
 		return sessioncleanup.Outcome{IDs: ids, Next: b.next.String(), Took: b.took}, nil
-	case len(ids) > 0 && (constraint(err) || errors.Is(err, errLeft)): // in the commit, where a key is deferred
+	case len(ids) > 0 && (constraint(err) || errors.Is(err, errLeft)):
 		return out, &sessioncleanup.BatchError{IDs: ids, Next: b.next.String(), Err: err}
 	default:
 		return out, err
@@ -96,39 +102,23 @@ func (s *Store) choose(ctx context.Context, b *batch) error {
 	}
 }
 
-// errLeft: a trigger of the host's skipped sessions of the batch.
-var errLeft = errors.New("a trigger leaves some of the sessions as they are")
+// errLeft: the database skipped sessions of the batch without an error.
+var errLeft = errors.New("a trigger, or a column's ON CONFLICT IGNORE, leaves some of the sessions as they are")
 
 // commit is the transaction of a batch. Of its sessions, those that are not due any more are passed over.
 func (s *Store) commit(ctx context.Context, b *batch) error {
 	var started time.Time
-	b.refs = nil
 	err := s.writingSessions(ctx, func(w *work) error {
 		started = time.Now()
 		err := w.fence(ctx, b.Lease)
 		if err == nil && !s.host { // a connection of the host's may be another one each time
 			err = s.lookAround(ctx, w)
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			err = w.aim(ctx, b)
 		}
-		v, kind, most := cutoffs(b.Cutoffs), "_listed", len(b.keys)
-		if b.from.Stretch {
-			kind, most, err = "_stretch", b.Limit, w.stretch(ctx, b, v)
-		} else {
-			v["keys"], err = w.listKeys(b.keys)
-		}
-		if err != nil {
-			return err
-		}
-		err = w.refs(ctx, b, "write"+kind, v)
-		if changed := len(b.refs); changed < most && (err == nil || constraint(err)) {
-			if readErr := w.refs(ctx, b, "select"+kind, v); readErr != nil { // those that are still due
-				return errors.Join(readErr, err)
-			}
-			if err == nil && len(b.refs) > changed {
-				err = errLeft
-			}
+		if err == nil {
+			b.refs, err = w.change(ctx, b)
 		}
 		if err != nil || len(b.refs) == 0 {
 			return err
@@ -137,6 +127,66 @@ func (s *Store) commit(ctx context.Context, b *batch) error {
 	})
 	b.took = s.pace.held(started)
 	return err
+}
+
+// aim says which sessions a batch is about, as the parameters of its statements.
+func (w *work) aim(ctx context.Context, b *batch) error {
+	b.aim = cutoffs(b.Cutoffs)
+	if b.from.Stretch {
+		b.kind, b.most = "_stretch", b.Limit
+		return w.stretch(ctx, b)
+	}
+	b.kind, b.most = "_listed", len(b.keys)
+	var err error
+	b.aim["keys"], err = w.listKeys(b.keys)
+	return err
+}
+
+// change writes the sessions that are due and gives them. Fewer than there may be leave the question whether the
+// others are not due any more, or were skipped.
+func (w *work) change(ctx context.Context, b *batch) ([]sessioncleanup.SessionRef, error) {
+	var due []sessioncleanup.SessionRef
+	var err error
+	if w.spreads && b.action == sessioncleanup.ActionDeleted { // what goes with another one is not given back
+		if due, err = w.refs(ctx, b, "select"+b.kind); err != nil {
+			return nil, err
+		}
+	}
+	changed, err := w.refs(ctx, b, "write"+b.kind)
+	if err != nil {
+		return nil, err
+	}
+	if len(changed) < b.most {
+		left, err := w.refs(ctx, b, "select"+b.kind)
+		if err != nil {
+			return nil, err
+		}
+		if len(left) > 0 {
+			return append(changed, left...), errLeft
+		}
+	}
+	if due != nil {
+		return due, nil
+	}
+	return changed, nil
+}
+
+// blame finds the sessions of a batch that failed for its rows, and was rolled back: those that are due. Where there are
+// none any more, there is nothing to blame.
+func (s *Store) blame(ctx context.Context, b *batch, failure error) ([]sessioncleanup.SessionRef, error) {
+	var due []sessioncleanup.SessionRef
+	err := s.readingSessions(ctx, func(w *work) (err error) {
+		due, err = w.refs(ctx, b, "select"+b.kind)
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, errors.Join(err, failure)
+	case len(due) == 0:
+		return nil, nil
+	default:
+		return due, failure
+	}
 }
 
 // lookAround has the pace see whether others have written.
@@ -148,39 +198,29 @@ func (s *Store) lookAround(ctx context.Context, w *work) error {
 }
 
 // stretch finds the end of a stretch of so many sessions, and adds the parameters that say where it lies.
-func (w *work) stretch(ctx context.Context, b *batch, v values) error {
-	v["after_place"], v["after_id"] = b.from.Place, w.adopted.ID.least()
-	bind := func(id string) (any, error) {
-		value, ok := w.adopted.ID.bind(id)
-		if !ok {
-			return nil, invalidf("batch is at the session %q, which cannot be", id)
-		}
-		return value, nil
-	}
+func (w *work) stretch(ctx context.Context, b *batch) error {
 	var err error
-	if b.from.ID != "" {
-		if v["after_id"], err = bind(b.from.ID); err != nil {
-			return err
-		}
+	b.aim["limit"], b.aim["after_place"] = b.Limit, b.from.Place
+	if b.aim["after_id"], err = storedID(b.from.ID); err != nil {
+		return err
 	}
-	v["limit"] = b.Limit
-	var place, id string
-	err = w.row(ctx, w.passSQL("end_of_stretch", b.at), v, &place, &id)
+	var place string
+	var id any
+	err = w.row(ctx, w.passSQL("end_of_stretch", b.at), b.aim, &place, &id)
 	if errors.Is(err, sql.ErrNoRows) {
 		b.next = b.at.next()
-		v["to_place"], v["to_id"] = "", nil
-		if cutoff, ok := v[b.at.cutoff].(string); ok {
-			v["to_place"] = cutoff + "~" // behind the cutoff, and before what is not due
+		b.aim["to_place"], b.aim["to_id"] = "", nil
+		if cutoff, ok := b.aim[b.at.cutoff].(string); ok {
+			b.aim["to_place"] = cutoff + "~" // behind the cutoff, and before what is not due
 		}
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	b.next = &cursor{Pass: b.at.name, Stretch: true, Place: place, ID: id}
-	v["to_place"] = place
-	v["to_id"], err = bind(id)
-	return err
+	b.next = &cursor{Pass: b.at.name, Stretch: true, Place: place, ID: idText(id)}
+	b.aim["to_place"], b.aim["to_id"] = place, id
+	return nil
 }
 
 // inOrder reports whether what is due stands in the index as it lies in the table: whether the sessions that are due the
@@ -206,14 +246,16 @@ func (w *work) inOrder(ctx context.Context, b *batch) (bool, error) {
 // sampleSize is the number of sessions that tell how those that are due lie in the table.
 const sampleSize = 500
 
-// refs adds to a batch the sessions that a statement gives.
-func (w *work) refs(ctx context.Context, b *batch, statement string, v values) error {
-	return w.query(ctx, w.passSQL(statement, b.at), v, func(rows *sql.Rows) error {
+// refs gives the sessions that a statement of a batch gives.
+func (w *work) refs(ctx context.Context, b *batch, statement string) ([]sessioncleanup.SessionRef, error) {
+	var refs []sessioncleanup.SessionRef
+	err := w.query(ctx, w.passSQL(statement, b.at), b.aim, func(rows *sql.Rows) error {
 		var ref sessioncleanup.SessionRef
 		err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name)
-		b.refs = append(b.refs, ref)
+		refs = append(refs, ref)
 		return err
 	})
+	return refs, err
 }
 
 // fence fails unless a lease is still its holder's. A lease without a name always is.

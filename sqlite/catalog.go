@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -83,6 +84,34 @@ func readCatalog(ctx context.Context, w *work) (*catalog, error) {
 	}
 	return c, nil
 }
+
+// spreads reports whether deleting a row of a table may delete other rows of it: by a foreign key to itself, straight or
+// through another table, or by any trigger.
+func (c *catalog) spreads(name string) bool {
+	for _, o := range c.objects {
+		if o.kind == "trigger" && !own(o.name) && deletes.MatchString(o.sql) {
+			return true
+		}
+	}
+	t := c.tables[strings.ToLower(name)]
+	if t == nil {
+		return false
+	}
+	for _, key := range t.keys {
+		if key.onDelete != "CASCADE" {
+			continue
+		}
+		if strings.EqualFold(key.table, name) {
+			return true
+		}
+		if other := c.tables[strings.ToLower(key.table)]; other != nil && slices.ContainsFunc(other.keys, func(k foreignKey) bool { return k.onDelete == "CASCADE" }) {
+			return true
+		}
+	}
+	return false
+}
+
+var deletes = regexp.MustCompile(`(?i)\bDELETE\s+FROM\b|\bREPLACE\b`)
 
 func (t *table) read(ctx context.Context, w *work) error {
 	named := values{"table": t.name}

@@ -70,8 +70,14 @@ func TestRowsThatCannotBeChangedAreReported(t *testing.T) {
 		"a trigger that objects": {
 			"CREATE TRIGGER keep BEFORE DELETE ON sessions WHEN OLD.id = 2 BEGIN SELECT RAISE(ABORT, 'keep 2'); END", "keep 2",
 		},
+		"a trigger that keeps what was done": {
+			"CREATE TRIGGER keep AFTER DELETE ON sessions WHEN OLD.id = 2 BEGIN SELECT RAISE(FAIL, 'keep 2'); END", "keep 2",
+		},
+		"a trigger that ends the transaction": {
+			"CREATE TRIGGER keep AFTER DELETE ON sessions WHEN OLD.id = 2 BEGIN SELECT RAISE(ROLLBACK, 'keep 2'); END", "keep 2",
+		},
 		"a trigger that ignores": {
-			"CREATE TRIGGER keep BEFORE DELETE ON sessions WHEN OLD.id = 2 BEGIN SELECT RAISE(IGNORE); END", "a trigger leaves some of the sessions as they are",
+			"CREATE TRIGGER keep BEFORE DELETE ON sessions WHEN OLD.id = 2 BEGIN SELECT RAISE(IGNORE); END", "leaves some of the sessions as they are",
 		},
 	} {
 		for _, listed := range []bool{false, true} {
@@ -113,6 +119,69 @@ func TestRowsThatCannotBeChangedAreReported(t *testing.T) {
 			}
 			if _, err := store.Delete(t.Context(), sessioncleanup.Target{ID: "2"}, b.Cause); what != "a trigger that ignores" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("%s: Delete: %v, want %q", what, err, c.want)
+			}
+		}
+	}
+}
+
+// TestSessionsThatGoWithOthersHaveTheirEvent deletes by a foreign key within the table, and by a trigger, what is due itself.
+func TestSessionsThatGoWithOthersHaveTheirEvent(t *testing.T) {
+	t.Parallel()
+	for what, setup := range map[string][]string{
+		"a foreign key": {"CREATE TABLE sessions (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES sessions (id) ON DELETE CASCADE)"},
+		"a trigger":     {"CREATE TABLE sessions (id INTEGER PRIMARY KEY, parent INTEGER)", "CREATE TRIGGER together AFTER DELETE ON sessions BEGIN DELETE FROM sessions WHERE parent = OLD.id; END"},
+	} {
+		for _, listed := range []bool{false, true} {
+			store, host := adopt(t, setup...)
+			if listed {
+				sqlite.ListOnly(store)
+			}
+			execute(t, host, "INSERT INTO sessions (id, parent) VALUES (1, NULL), (2, 1), (3, NULL)")
+			execute(t, host, "UPDATE sessions SET active = 0, last_activity = ?", stamp(time.Now().Add(-60*day)))
+			deleted, _, err := clean(t.Context(), store)
+			slices.Sort(deleted)
+			if err != nil || !cmp.Equal(deleted, []string{"1", "2", "3"}) {
+				t.Errorf("%s: deleted %v: %v", what, deleted, err)
+			}
+			if got := line(t, host, "SELECT group_concat(json_extract(s.value, '$.id')) FROM sessioncleanup_events, json_each(sessions) AS s WHERE action = 'deleted'"); len(got) != len("1,2,3") {
+				t.Errorf("%s: the log has the deletion of %s", what, got)
+			}
+		}
+	}
+}
+
+// TestIDsOfAnyTypeAreCleaned puts a batch's end at every session, of equal age and of different ages.
+func TestIDsOfAnyTypeAreCleaned(t *testing.T) {
+	t.Parallel()
+	for declared, ids := range map[string][]string{
+		"TEXT":    {"'a'", "x'00ff'", "x'ff00'", "'b'", "''", "x''"},
+		"UUID":    {"x'00112233445566778899aabbccddeeff'", "x'ff112233445566778899aabbccddeeff'", "7", "'seven'"},
+		"REAL":    {"2.5", "-1e300", "3", "1e17"},
+		"STRING":  {"'12e45'", "'nan'", "'inf'", "9007199254740993", "0.1"},
+		"":        {"1", "'1'", "x'31'", "1.5"},
+		"INTEGER": {"1", "-9223372036854775808", "9223372036854775807"},
+		"DATE":    {"'2024-01-01'", "20240101"},
+	} {
+		for _, ages := range []string{"40", "40 + rowid"} {
+			store, host := adopt(t, "CREATE TABLE sessions (number INTEGER PRIMARY KEY, id "+declared+" NOT NULL UNIQUE)")
+			for _, id := range ids {
+				execute(t, host, "INSERT INTO sessions (id) VALUES ("+id+")")
+			}
+			execute(t, host, "UPDATE sessions SET active = 0, last_activity = strftime('%Y-%m-%d', 'now', '-' || ("+ages+") || ' days')")
+			b := sessioncleanup.Batch{Cause: sessioncleanup.Cause{Actor: "system"}, Cutoffs: sessioncleanup.Policy{}.CutoffsAt(time.Now()), Limit: 1}
+			deleted := 0
+			for range 3 * len(ids) {
+				out, err := store.DeleteDue(t.Context(), b)
+				if err != nil {
+					t.Fatalf("%s, ages %s: %v", declared, ages, err)
+				}
+				deleted += len(out.IDs)
+				if b.After = out.Next; b.After == "" {
+					break
+				}
+			}
+			if left := line(t, host, "SELECT count(*) FROM sessions"); deleted != len(ids) || left != "0" {
+				t.Errorf("%s, ages %s: %d sessions were deleted and %s are left of %d", declared, ages, deleted, left, len(ids))
 			}
 		}
 	}

@@ -19,6 +19,7 @@ type layout struct {
 	names   sqlfile.Names
 	made    sync.Map // statements, by what they are made of
 
+	spreads       bool  // deleting a session may delete others
 	schemaVersion int64 // PRAGMA schema_version when this was read
 }
 

@@ -111,7 +111,7 @@ func (s *Store) checkpoint(ctx context.Context) {
 	if s.path == "" {
 		return // the host's connections see to that
 	}
-	if c, release, err := s.connect(ctx, s.write, false); err == nil {
+	if c, release, err := s.connect(ctx, s.read, false); err == nil { // the connection that writes is for who writes
 		defer release()
 		_, _ = c.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)") // the next one does what this one could not
 	}

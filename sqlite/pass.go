@@ -1,7 +1,11 @@
 package sqlite
 
 import (
+	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
@@ -29,7 +33,7 @@ type cursor struct {
 	// In the index: behind this place, or behind this session where several have the same.
 	Stretch bool   `json:"s,omitempty"`
 	Place   string `json:"a,omitempty"`
-	ID      string `json:"i,omitempty"`
+	ID      string `json:"i,omitempty"` // as idText writes it
 
 	// Or in a window of what is due: in which one, and behind which session in it.
 	From   string `json:"f,omitempty"` // the window holds what is due behind this place
@@ -38,6 +42,51 @@ type cursor struct {
 	Behind bool   `json:"b,omitempty"` // a key: this number, or this text
 	Number int64  `json:"n,omitempty"`
 	Text   string `json:"k,omitempty"`
+}
+
+// idText writes the value of an id column so that storedID reads exactly that, of whatever type it is. A column may hold
+// several, and SQLite orders them by type.
+func idText(id any) string {
+	switch id := id.(type) {
+	case int64:
+		return "i" + strconv.FormatInt(id, 10)
+	case float64:
+		return "r" + strconv.FormatFloat(id, 'g', -1, 64)
+	case string:
+		return "t" + hex.EncodeToString([]byte(id))
+	case []byte:
+		return "b" + hex.EncodeToString(id)
+	default:
+		panic(fmt.Sprintf("SQLite gave an id of type %T", id)) // these are all of its types
+	}
+}
+
+// storedID reads what idText wrote; nil, which no id is behind, for the start.
+func storedID(text string) (any, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var id any
+	var err error
+	switch kind, value := text[:1], text[1:]; kind {
+	case "i":
+		id, err = strconv.ParseInt(value, 10, 64)
+	case "r":
+		id, err = strconv.ParseFloat(value, 64)
+	case "t", "b":
+		var raw []byte
+		if raw, err = hex.DecodeString(value); kind == "t" {
+			id = string(raw)
+		} else {
+			id = raw
+		}
+	default:
+		err = errors.New("no such type")
+	}
+	if err != nil {
+		return nil, invalidf("batch starts after the session %q: want what an earlier batch gave", text)
+	}
+	return id, nil
 }
 
 // next is where the pass after this one starts; nil when there is none.

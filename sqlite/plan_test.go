@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -216,6 +217,36 @@ func TestBatchesInARowPauseForOtherWriters(t *testing.T) {
 			t.Error("a pause did not end with its context")
 		}
 	})
+}
+
+func TestCloseLeavesNoConnectionOpen(t *testing.T) {
+	t.Parallel()
+	path := newStore(t, "SELECT 1").path
+	for range 100 {
+		s, err := Open(t.Context(), path, Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for {
+					if _, err := s.Now(context.WithoutCancel(t.Context())); err != nil {
+						return
+					}
+				}
+			})
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		wg.Wait()
+		for range cap(s.read.places) {
+			if c := <-s.read.places; c != nil {
+				t.Fatal("a connection is open in a closed store")
+			}
+		}
+	}
 }
 
 func TestBatchesNoticeThatOthersWrite(t *testing.T) {

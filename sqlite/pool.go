@@ -123,12 +123,21 @@ func (p *pool) give(c *connection) {
 		p.places <- nil
 	default:
 		p.places <- c
+		if p.closed.Load() { // in between: close has passed by
+			p.drain()
+		}
 	}
 }
 
 // close closes the connections that are not at work; the others close when they are given back.
 func (p *pool) close() error {
 	p.closed.Store(true)
+	p.drain()
+	return p.db.Close()
+}
+
+// drain closes the connections that are not at work.
+func (p *pool) drain() {
 	for range cap(p.places) {
 		select {
 		case c := <-p.places:
@@ -139,7 +148,6 @@ func (p *pool) close() error {
 		default:
 		}
 	}
-	return p.db.Close()
 }
 
 func (c *connection) close() {

@@ -136,7 +136,9 @@ func (s *Store) readLayout(ctx context.Context, w *work) (*layout, error) {
 		return nil, fmt.Errorf("%w: table %q has no column %q: call Migrate", sessioncleanup.ErrNotInstalled,
 			set.schema.Table, lifecycle(set.schema)[missing[0]])
 	}
-	return newLayout(set.schema, set.adopted), nil
+	l := newLayout(set.schema, set.adopted)
+	l.spreads = c.spreads(set.schema.Table)
+	return l, nil
 }
 
 func (w *work) schemaVersion(ctx context.Context) (int64, error) {

@@ -99,7 +99,7 @@ BEGIN
         SELECT s."{id}" AS id FROM "{sessions}" s WHERE s."{id}" = ANY (NEW.statement_ids)
            FOR NO KEY UPDATE OF s SKIP LOCKED
     ), taken AS (
-        DELETE FROM "{touches}" t USING free f WHERE t.session_id = f.id AND t.at <= NEW.at
+        DELETE FROM "{touches}" t WHERE t.session_id = ANY (ARRAY(SELECT f.id FROM free f)) AND t.at <= NEW.at
     ), written AS (
         UPDATE "{sessions}" s
            SET "{last_activity}" = greatest(s."{last_activity}", NEW.at "{last_activity_in}")
@@ -130,7 +130,8 @@ EXECUTE FUNCTION "{space}".sessioncleanup_apply_touches();
 -- look itself, and so every name and operator has its schema instead; the interval is written in, where a look at the
 -- policy would cost half as much again, and sessioncleanup_keep_tracking sees to it that the two stay the same. Each
 -- expression is prepared anew in each transaction, so there are few; and where it may, the look uses the snapshot of the
--- host's statement.
+-- host's statement. A session that is not in there, because the statement itself or somebody else has just made it, gets a
+-- note: at the commit it will be seen.
 CREATE OR REPLACE FUNCTION "{space}"."{track}"() RETURNS trigger
 LANGUAGE plpgsql "{volatility}" SECURITY DEFINER
 AS $sessioncleanup$
@@ -139,18 +140,18 @@ BEGIN
     PERFORM FROM ("{rows}") r "{stale}" LIMIT 1;
     IF FOUND THEN
         PERFORM "{space}".sessioncleanup_note_touches(
-            (SELECT pg_catalog.array_agg(k.id) FROM ("{touched}") r "{stale}"), pg_catalog.clock_timestamp());
+            (SELECT pg_catalog.array_agg(r.id::"{id_type}") FROM ("{touched}") r "{stale}"), pg_catalog.clock_timestamp());
     END IF;
     RETURN NEW; -- there is none
 END
 $sessioncleanup$;
 
 -- name: track_stale
-CROSS JOIN LATERAL (
-        SELECT s."{id}" AS id, s."{last_activity}" AS at, "{is_active}" AS active
-          FROM "{sessions}" s WHERE s."{id}" OPERATOR(pg_catalog.=) r.id::"{id_type}" OFFSET 0) k
-     WHERE (k.at OPERATOR(pg_catalog.<) ((pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) interval "{interval}") "{last_activity_in}")) IS NOT FALSE
-        OR "{reactivate}" AND NOT k.active
+"{look}" JOIN LATERAL (
+        SELECT s."{last_activity}" AS at, "{is_active}" AS active
+          FROM "{sessions}" s WHERE s."{id}" OPERATOR(pg_catalog.=) r.id::"{id_type}" OFFSET 0) k ON true
+     WHERE r.id IS NOT NULL AND ((k.at OPERATOR(pg_catalog.<) ((pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) interval "{interval}") "{last_activity_in}")) IS NOT FALSE
+        OR "{reactivate}" AND NOT k.active)
 
 -- name: rows_of_insert
 SELECT n."{session}" AS id FROM new_rows n

@@ -63,7 +63,8 @@ SELECT "{id_text}", "{owner_text}", "{name_text}"
 "{place}" >= :after_place AND ("{place}" > :after_place OR "{id}" > :after_id) AND "{id}" IS NOT NULL
 
 -- name: end_of_stretch
-SELECT "{place}", "{id_text}"
+-- The plus has the driver give the id as it is stored, whatever type the column was declared with.
+SELECT "{place}", +"{id}"
   FROM "{sessions}" INDEXED BY "{index}"
  WHERE "{due}" AND "{behind}"
  ORDER BY "{place}", "{id}"

@@ -85,8 +85,33 @@ func TestRunsWithNothingDueNeverReadTheTable(t *testing.T) {
 	}
 }
 
+// TestTouchesOfManySessionsAreFoundByTheirIndex: the table of touches is usually empty, and the server believes that it
+// stays so.
+func TestTouchesOfManySessionsAreFoundByTheirIndex(t *testing.T) {
+	t.Parallel()
+	_, pool := adopted(t, "guide")
+	mustExec(t, pool, "INSERT INTO sessions (id, last_activity) SELECT n, now() - interval '1 day' FROM generate_series(1, 500) n")
+	mustExec(t, pool, "VACUUM ANALYZE")
+	plans := explained(t, pool, pgx.QueryExecModeCacheDescribe)
+	mustExec(t, plans.pool, "INSERT INTO propositions (session_id) SELECT n FROM generate_series(1, 500) n")
+	if n := value[int](t, pool, "SELECT count(*) FROM sessions WHERE last_activity > now() - interval '1 hour'"); n != 500 {
+		t.Errorf("%d of 500 sessions were touched", n)
+	}
+	found := 0
+	for _, plan := range plans.taken() {
+		if strings.Contains(plan, "Seq Scan on sessioncleanup_touches") {
+			t.Errorf("touches are found by reading the table:\n%s", plan)
+		}
+		found += strings.Count(plan, "using sessioncleanup_touches_session") + strings.Count(plan, "on sessioncleanup_touches_session")
+	}
+	if found < 2 {
+		t.Errorf("the index of the touches was used %d times, want for the note and for the write", found)
+	}
+}
+
 // plans collects the plans of all statements of a store, those within functions too.
 type plans struct {
+	pool  *pgxpool.Pool
 	store *postgres.Store
 	mu    sync.Mutex
 	texts []string
@@ -120,6 +145,7 @@ func explained(t *testing.T, pool *pgxpool.Pool, mode pgx.QueryExecMode) *plans 
 		t.Fatal(err)
 	}
 	t.Cleanup(logged.Close)
+	p.pool = logged
 	if p.store, err = postgres.New(logged, postgres.Config{}); err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func parse(args []string, help io.Writer) (options, error) {
 		fmt.Fprintf(help, `Measures this project side by side with what people would use instead, and writes docs/benchmarks.md,
 docs/benchmarks/*.svg and docs/benchmarks/%s. Parts that are not measured keep their figures of before.
 
-  scripts/bench                                   the default sizes, and the bars: some 15 minutes
+  scripts/bench                                   the default sizes, and the bars: some 20 minutes
   scripts/bench -sizes 10000,100000,1000000       the full sizes: more than an hour
   scripts/bench -only cleanup,http -bars=false    two measurements
   scripts/bench -report                           writes the page and the plots anew, without measuring

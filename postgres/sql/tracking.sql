@@ -89,7 +89,7 @@ $sessioncleanup$;
 -- takes, so that nobody waits for a long transaction that touched a session in passing.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_apply_touches() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, "{path}", pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+SET search_path = pg_catalog, "{path}", pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 AS $sessioncleanup$
 DECLARE
     v_free "{id_type}"[];
@@ -199,7 +199,7 @@ EXECUTE FUNCTION "{space}".sessioncleanup_keep_tracking();
 -- row stays locked. Planned once: to plan costs more than to do.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_note_touches(p_ids "{id_type}"[], p_at timestamptz) RETURNS void
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 AS $sessioncleanup$
 DECLARE
     v_since timestamptz := p_at - (SELECT p.touch_interval FROM "{policy}" p);

@@ -1,16 +1,15 @@
 package main
 
 import (
-	_ "embed"
-
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
-//go:embed guide.sql
-var guideTables string
+// hostIndexes are those that the service's own queries need, besides what the guide's tables have.
+const hostIndexes = "CREATE INDEX ON sessions (streamer_id); CREATE INDEX ON sessions (code)"
 
 // The ways in which a guide's database follows activity.
 const (
@@ -35,8 +34,11 @@ const touchTrigger = `
 
 // makeGuide makes the guide's tables in an empty database, with one of the ways to follow activity.
 func makeGuide(s *scope, url, tracking string) {
+	if err := pghosts.All()["guide"].Make(s.ctx, url); err != nil {
+		s.Fatal(err)
+	}
 	pool := s.connect(url, nil)
-	s.script(pool, guideTables)
+	s.script(pool, hostIndexes)
 	if tracking == tracked {
 		store := s.store(pool)
 		if err := store.Migrate(s.ctx, sessioncleanup.Policy{}); err != nil {

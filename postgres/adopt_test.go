@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -472,4 +473,49 @@ func (r *recorder) Enabled(context.Context, slog.Level) bool { return true }
 func (r *recorder) Handle(_ context.Context, record slog.Record) error {
 	r.lines = append(r.lines, fmt.Sprint(record.Level, " ", record.Message))
 	return nil
+}
+
+// The server's other processors belong to the host: no statement of a migration uses several processes.
+func TestMigrateLeavesProcessorsToTheHost(t *testing.T) {
+	t.Parallel()
+	url := fresh(t, "guide")
+	pool := connect(t, url)
+	mustExec(t, pool, "INSERT INTO sessions (id) SELECT n FROM generate_series(1, 5000) n")
+	mustExec(t, pool, "ALTER TABLE sessions SET (parallel_workers = 2)")
+	config := pool.Config().Copy()
+	config.ConnConfig.RuntimeParams["client_min_messages"] = "debug1"
+	config.ConnConfig.RuntimeParams["min_parallel_table_scan_size"] = "0"
+	var mu sync.Mutex
+	var built []string
+	config.ConnConfig.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
+		mu.Lock()
+		defer mu.Unlock()
+		if strings.HasPrefix(n.Message, `building index "sessions_sessioncleanup`) {
+			built = append(built, n.Message)
+		}
+	}
+	watched, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(watched.Close)
+	store, err := postgres.New(watched, postgres.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	migrate(t, store)
+	if len(built) != 3 {
+		t.Errorf("the server told of %d indexes, want 3: %q", len(built), built)
+	}
+	for _, message := range built {
+		if !strings.HasSuffix(message, "serially") {
+			t.Error(message)
+		}
+	}
+	for _, conn := range watched.AcquireAllIdle(t.Context()) {
+		if is := value[string](t, conn, "SHOW max_parallel_maintenance_workers"); is != "2" {
+			t.Errorf("a connection goes back to its pool with max_parallel_maintenance_workers %s", is)
+		}
+		conn.Release()
+	}
 }

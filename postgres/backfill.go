@@ -19,6 +19,10 @@ const (
 	chunkBudget = 25 * time.Millisecond
 )
 
+// calm is how long a backfill waits before it begins: each of the host's connections has to read the changed tables'
+// definitions and to prepare the new triggers, and should not have to do so beside the first look at all of the rows.
+const calm = 100 * time.Millisecond
+
 // addBackfill gives old sessions a last activity, from what is known of them.
 func (p *plan) addBackfill(context.Context) error {
 	if p.create || p.set.backfilled {
@@ -57,6 +61,9 @@ func (s *Store) backfill(ctx context.Context, l *layout) error {
 	err := s.pool.QueryRow(ctx, "SELECT to_regclass($1::text) IS NOT NULL", l.names["backfill"]).Scan(&made)
 	if err != nil {
 		return mapError("look for an earlier backfill", err)
+	}
+	if err := pause(ctx, calm); err != nil {
+		return err
 	}
 	if !made { // in one transaction: when it is there, it is complete
 		if err := s.runStep(ctx, l, step{sql: []string{backfillTable(l), "ANALYZE " + l.names["backfill"] + ";"}}); err != nil {

@@ -176,11 +176,13 @@ func percentileOf(values []float64) float64 {
 	return most
 }
 
-// load sends 500 statements a second, in turn inserts of sessions and activity and updates of both, until work ends.
-// Each is timed from when it was due, so that what queues behind a stall counts too.
+// load sends 500 statements a second, evenly, in turn inserts of sessions and activity and updates of both, until work
+// ends. Each is timed from when it was due, so that what queues behind a stall counts too. Its clients are connected and
+// have their statements prepared before.
 func load(b *testing.B, pool *pgxpool.Pool, count int, work func()) []time.Duration {
 	b.Helper()
 	ctx, stop := context.WithCancel(b.Context())
+	defer stop()
 	var mu sync.Mutex
 	var all []time.Duration
 	var wg sync.WaitGroup
@@ -191,9 +193,31 @@ func load(b *testing.B, pool *pgxpool.Pool, count int, work func()) []time.Durat
 		"UPDATE propositions SET title = 'changed' WHERE id = $1",
 	}
 	mustExec(b, pool, "SELECT setval('sessions_id_seq', $1)", count)
-	for client := range 20 {
+	const clients = 20
+	ready := make(chan struct{})
+	connected := make(chan error, clients)
+	for client := range clients {
 		wg.Go(func() {
-			tick := time.NewTicker(40 * time.Millisecond)
+			conn, err := pool.Acquire(context.WithoutCancel(ctx))
+			if err != nil {
+				connected <- err
+				return
+			}
+			defer conn.Release()
+			for _, statement := range statements {
+				if _, err := conn.Conn().Prepare(ctx, statement, statement); err != nil {
+					connected <- err
+					return
+				}
+			}
+			connected <- nil
+			select {
+			case <-ready:
+			case <-ctx.Done():
+				return
+			}
+			wait(b, time.Duration(client)*2*time.Millisecond)
+			tick := time.NewTicker(clients * 2 * time.Millisecond)
 			defer tick.Stop()
 			for n := client; ; n++ {
 				var started time.Time
@@ -202,7 +226,7 @@ func load(b *testing.B, pool *pgxpool.Pool, count int, work func()) []time.Durat
 					return
 				case started = <-tick.C:
 				}
-				if _, err := pool.Exec(context.WithoutCancel(ctx), statements[n%len(statements)], 1+rand.IntN(count)); err != nil {
+				if _, err := conn.Exec(context.WithoutCancel(ctx), statements[n%len(statements)], 1+rand.IntN(count)); err != nil {
 					b.Error(err)
 				}
 				mu.Lock()
@@ -211,6 +235,12 @@ func load(b *testing.B, pool *pgxpool.Pool, count int, work func()) []time.Durat
 			}
 		})
 	}
+	for range clients {
+		if err := <-connected; err != nil {
+			b.Fatal(err)
+		}
+	}
+	close(ready)
 	work()
 	stop()
 	wg.Wait()

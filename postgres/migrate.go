@@ -236,6 +236,7 @@ const lockPatience = 40 * time.Millisecond
 // runStep does a step in one transaction and one round trip, again and again while a table is locked by others.
 func (s *Store) runStep(ctx context.Context, l *layout, st step) error {
 	script := "BEGIN;\nSET LOCAL lock_timeout = " + milliseconds(lockPatience) + ";\nSET LOCAL statement_timeout = 0;\n" +
+		"SET LOCAL max_parallel_workers_per_gather = 0;\n" +
 		strings.Join(append(st.sql, st.record(l)...), "\n") + "\nCOMMIT;"
 	return s.persist(ctx, func() error { return s.script(ctx, script) })
 }
@@ -286,7 +287,7 @@ func (s *Store) runAlone(ctx context.Context, p *plan, st step) error {
 		return err
 	}
 	for _, sql := range st.sql {
-		if _, err := s.pool.Exec(ctx, sql, pgx.QueryExecModeExec); err != nil {
+		if err := s.execSerially(ctx, sql); err != nil {
 			if hasCode(err, codeQueryCanceled) && ctx.Err() == nil {
 				return fmt.Errorf("%w: %w; the role's statement_timeout is too short to build an index on this table: "+
 					"ALTER ROLE … SET statement_timeout = 0, or add ?statement_timeout=0 to the database URL for this call, then migrate again", sessioncleanup.ErrUnavailable, err)
@@ -303,6 +304,35 @@ func (s *Store) runAlone(ctx context.Context, p *plan, st step) error {
 		return fmt.Errorf("%w: the index %s was not finished; migrate again", sessioncleanup.ErrUnavailable, st.index)
 	}
 	return mapError("check the index", err)
+}
+
+// execSerially executes a statement outside of a transaction, with one process of the server: several would build an
+// index sooner, and take the processors from the host's statements. That is a setting of the connection, so where a
+// pooler stands between, and the connection may be anybody's with the next statement, it stays as it is.
+func (s *Store) execSerially(ctx context.Context, sql string) error {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	var process uint32
+	if err := conn.QueryRow(ctx, "SELECT pg_backend_pid()", pgx.QueryExecModeExec).Scan(&process); err != nil {
+		return err
+	}
+	if process == conn.Conn().PgConn().PID() { // a pooler invents a number of its own
+		if _, err := conn.Exec(ctx, "SET max_parallel_maintenance_workers = 0", pgx.QueryExecModeExec); err != nil {
+			return err
+		}
+		defer func() {
+			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
+			defer cancel()
+			if _, err := conn.Exec(end, "RESET max_parallel_maintenance_workers", pgx.QueryExecModeExec); err != nil {
+				_ = conn.Conn().Close(end)
+			}
+		}()
+	}
+	_, err = conn.Exec(ctx, sql, pgx.QueryExecModeExec)
+	return err
 }
 
 // awaitIndexing waits for an index that a server process still builds for a caller that is gone.

@@ -71,7 +71,7 @@ func foreground(b *testing.B, pool *pgxpool.Pool, work func()) []time.Duration {
 // BenchmarkCleanup compares a run with one bare UPDATE plus DELETE of the same rows, on equal databases, and looks at
 // the latency of others during a run.
 func BenchmarkCleanup(b *testing.B) {
-	server := benchServer(b)
+	server := benchServer(b, false)
 	template := benchHost(b, server, true)
 	due(b, template)
 	from := template.Config().ConnConfig.Database
@@ -136,7 +136,7 @@ func bareCleanup(ctx context.Context, pool *pgxpool.Pool) error {
 // BenchmarkAdoption migrates a table of a million sessions under a load of 500 statements a second, and looks for the
 // longest that one of them took.
 func BenchmarkAdoption(b *testing.B) {
-	server := benchServer(b)
+	server := benchServer(b, false)
 	var longest, took []float64
 	for b.Loop() {
 		url := server.Database(b, "template0")

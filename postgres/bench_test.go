@@ -25,10 +25,17 @@ var (
 
 func scaled(n int) int { return max(int(float64(n)**scale), 200) }
 
-// benchServer is a server for one benchmark, with room for its tables.
-func benchServer(b *testing.B) *pgtest.Server {
+// benchServer is a server for one benchmark, with room for its tables. One that is durable has a commit on the disk
+// before it says so, as in production; the others show what this project costs without the disk's moods.
+func benchServer(b *testing.B, durable bool) *pgtest.Server {
 	b.Helper()
-	return pgtest.Start(b, map[string]string{"shared_buffers": "512MB", "max_wal_size": "16GB", "checkpoint_timeout": "1h"})
+	settings := map[string]string{"shared_buffers": "512MB", "max_wal_size": "16GB", "checkpoint_timeout": "1h"}
+	if durable {
+		for _, key := range []string{"fsync", "synchronous_commit", "full_page_writes"} {
+			settings[key] = "on"
+		}
+	}
+	return pgtest.Start(b, settings)
 }
 
 // benchHost makes the guide's tables, with or without the library.
@@ -67,7 +74,7 @@ func timed(b *testing.B, work func(ctx context.Context) error) time.Duration {
 
 // BenchmarkNothingDue: a run with nothing due costs the same whatever the table holds.
 func BenchmarkNothingDue(b *testing.B) {
-	server := benchServer(b)
+	server := benchServer(b, false)
 	cost := func(count int) time.Duration {
 		pool := benchHost(b, server, true)
 		mustExec(b, pool, "INSERT INTO sessions (id, active) SELECT n, n % 3 > 0 FROM generate_series(1, $1::int) n", count)

@@ -196,7 +196,8 @@ EXECUTE FUNCTION "{space}".sessioncleanup_keep_tracking();
 
 -- name: note_touches
 -- Notes touches, to be written when the transaction commits: at most one for each session and interval, however long its
--- row stays locked. Planned once: to plan costs more than to do.
+-- row stays locked. Planned once: to plan costs more than to do; and in a way that looks for each session, since the table
+-- is mostly empty when that happens.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_note_touches(p_ids "{id_type}"[], p_at timestamptz) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
@@ -207,7 +208,8 @@ BEGIN
     INSERT INTO "{touches}" (session_id, at, statement_ids)
     SELECT n.id, p_at, CASE WHEN row_number() OVER () = 1 THEN p_ids END
       FROM unnest(p_ids) n (id)
-     WHERE NOT EXISTS (SELECT FROM "{touches}" t WHERE t.session_id = n.id AND t.at >= v_since);
+      LEFT JOIN LATERAL (SELECT true AS noted FROM "{touches}" t WHERE t.session_id = n.id AND t.at >= v_since LIMIT 1) k ON true
+     WHERE k.noted IS NULL;
 END
 $sessioncleanup$;
 

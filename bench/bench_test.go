@@ -97,7 +97,7 @@ func TestEveryMeasurementRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]int{"cleanup": len(contenders()) * len(dueParts), "tracking": 12, "reading": 8, "queries": 18, "memory": 8, "http": 3}
+	want := map[string]int{"cleanup": len(contenders()) * len(dueParts), "tracking": 16, "reading": 8, "queries": 18, "memory": 8, "http": 3}
 	got := map[string]int{"cleanup": len(results.Cleanup), "tracking": len(results.Tracking), "reading": len(results.Reading),
 		"queries": len(results.Queries), "memory": len(results.Memory), "http": len(results.HTTP)}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -279,5 +279,27 @@ func TestFlagsThatMakeNoSenseAreRefused(t *testing.T) {
 	var help bytes.Buffer
 	if _, err := parse([]string{"-h"}, &help); !errors.Is(err, flag.ErrHelp) || !strings.Contains(help.String(), "-sizes") {
 		t.Errorf("-h gives %v and\n%s", err, &help)
+	}
+}
+
+func TestRatiosAreComparedWithThoseOfTheRunBefore(t *testing.T) {
+	t.Parallel()
+	before := Setting{Rounds: 1, Period: "1s", Sizes: []int{1000}}
+	answers := func(stats, view float64) []HTTPSample {
+		return []HTTPSample{{Request: "GET /stats", PerSecond: stats}, {Request: "GET /view", PerSecond: view}, {Request: bareHandler, PerSecond: 100}}
+	}
+	r := &Results{Settings: map[string]Setting{"http": before}, HTTP: answers(50, 20)}
+	r.keepRatios("http", before)
+	r.HTTP = answers(55, 10)
+	want := "Of the 2 ratios on this page that were measured twice in the same way, 1 differ by less than 15 %."
+	if got := (page{r}).Twice(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if rows := (page{r}).TwiceTable(); !strings.Contains(rows, "| http | GET /view: requests per second / bare handler | 0.20 | 0.10 | -50 % |") || strings.Contains(rows, "/stats") {
+		t.Errorf("the table of those that differ is\n%s", rows)
+	}
+	r.keepRatios("http", Setting{Rounds: 2, Period: "1s", Sizes: []int{1000}})
+	if got := (page{r}).Twice(); got != "" {
+		t.Errorf("a run made in another way is compared: %s", got)
 	}
 }

@@ -5,6 +5,12 @@ import "fmt"
 // The parts of all sessions that are due, in percent.
 var dueParts = []int{20, 80}
 
+// Small tables are cleaned in a moment, which is as long as the disk's moods: so they are cleaned more often.
+const (
+	fullRound  = 100_000 // sessions
+	moreRounds = 4       // at most so many times as many rounds
+)
+
 // measureCleanup has every contender clean up the same numbers of rows, first with nobody else there and then under
 // load, by turns.
 func measureCleanup(b *bench, s *scope) error {
@@ -12,9 +18,9 @@ func measureCleanup(b *bench, s *scope) error {
 	b.results.Cleanup = nil
 	for _, size := range b.sizes {
 		for _, due := range dueParts {
-			for round := range b.rounds {
+			for round := range b.roundsTimes(min(max(fullRound/size, 1), moreRounds)) {
 				for _, c := range rotated(contenders(), round) {
-					sample, err := cleanOnce(s, t, c, size, due)
+					sample, err := cleanOnce(s, t, c, size, due, round < b.rounds)
 					if err != nil {
 						return fmt.Errorf("%s on %s, %d sessions, %d %% due: %w", c.name, c.database, size, due, err)
 					}
@@ -28,8 +34,8 @@ func measureCleanup(b *bench, s *scope) error {
 	return nil
 }
 
-// cleanOnce is one sample: a cleanup for its cost, and one of the same rows for what clients see of it.
-func cleanOnce(s *scope, t *templates, c contender, size, due int) (CleanupSample, error) {
+// cleanOnce is one sample: a cleanup for its cost, and when loaded one of the same rows for what clients see of it.
+func cleanOnce(s *scope, t *templates, c contender, size, due int, loaded bool) (CleanupSample, error) {
 	sample := CleanupSample{Database: c.database, Contender: c.name, Size: size, Due: due}
 	err := within(s.ctx, func(s *scope) error {
 		bed := c.open(s, t, size, due)
@@ -46,7 +52,7 @@ func cleanOnce(s *scope, t *templates, c contender, size, due int) (CleanupSampl
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil || !loaded {
 		return sample, err
 	}
 	err = within(s.ctx, func(s *scope) error {

@@ -13,9 +13,10 @@ const hostIndexes = "CREATE INDEX ON sessions (streamer_id); CREATE INDEX ON ses
 
 // The ways in which a guide's database follows activity.
 const (
-	untracked  = "none"
-	tracked    = "sessioncleanup"
-	rowTrigger = "row trigger"
+	untracked    = "none"
+	emptyTrigger = "empty trigger"
+	tracked      = "sessioncleanup"
+	rowTrigger   = "row trigger"
 )
 
 // byHandColumns are what somebody adds who cleans up by hand: when a session was last used, a switch, and an index.
@@ -32,6 +33,11 @@ const touchTrigger = `
 	END $$;
 	CREATE TRIGGER touch_session AFTER INSERT ON propositions FOR EACH ROW EXECUTE FUNCTION touch_session()`
 
+// idleTrigger follows nothing: what a statement trigger with its transition table costs before it does anything.
+const idleTrigger = `
+	CREATE FUNCTION touch_nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+	CREATE TRIGGER touch_nothing AFTER INSERT ON propositions REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION touch_nothing()`
+
 // makeGuide makes the guide's tables in an empty database, with one of the ways to follow activity.
 func makeGuide(s *scope, url, tracking string) {
 	if err := pghosts.All()["guide"].Make(s.ctx, url); err != nil {
@@ -47,8 +53,11 @@ func makeGuide(s *scope, url, tracking string) {
 		return
 	}
 	s.script(pool, byHandColumns)
-	if tracking == rowTrigger {
+	switch tracking {
+	case rowTrigger:
 		s.script(pool, touchTrigger)
+	case emptyTrigger:
+		s.script(pool, idleTrigger)
 	}
 }
 

@@ -63,6 +63,7 @@ func measure(ctx context.Context, o options, args []string, results *Results, pr
 			}
 			started := time.Now()
 			setting.At, setting.Load = started.UTC().Truncate(time.Second), loadAverage()
+			results.keepRatios(m.name, setting) //nolint:contextcheck // it asks contenders for their names only
 			if err := within(ctx, func(s *scope) error { return m.run(b, s) }); err != nil {
 				return fmt.Errorf("%s: %w", m.name, err)
 			}
@@ -74,11 +75,20 @@ func measure(ctx context.Context, o options, args []string, results *Results, pr
 		}
 		if o.bars {
 			setting.At, setting.Load = time.Now().UTC().Truncate(time.Second), loadAverage()
+			results.keepRatios(barsName, setting) //nolint:contextcheck // it asks contenders for their names only
 			results.Settings[barsName] = setting
 			return measureBars(b, s)
 		}
 		return nil
 	})
+}
+
+// roundsTimes are more rounds, for what takes a moment only. One round stays one: it is a look, not a measurement.
+func (b *bench) roundsTimes(n int) int {
+	if b.rounds == 1 {
+		return 1
+	}
+	return b.rounds * n
 }
 
 // say tells whoever waits how far the run is.
@@ -105,7 +115,7 @@ func (b *bench) setting(s *scope, args []string) Setting {
 		}
 	}
 	return Setting{
-		Command: strings.TrimSpace("scripts/bench " + strings.Join(args, " ")), Rounds: b.rounds, Sizes: b.sizes,
+		Command: strings.TrimSpace("scripts/bench " + strings.Join(args, " ")), Rounds: b.rounds, Period: b.period.String(), Sizes: b.sizes,
 		OS: fileValue("/etc/os-release", "PRETTY_NAME="), CPU: fileValue("/proc/cpuinfo", "model name"), Cores: runtime.NumCPU(),
 		MemoryGB: machineMemory() / 1e6, Versions: versions,
 	}

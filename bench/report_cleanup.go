@@ -13,6 +13,13 @@ func (p page) cleanups(database, contender string, size, due int, figure func(Cl
 	}, figure)
 }
 
+// loaded are a figure of one contender's samples under load, by round.
+func (p page) loaded(database, contender string, size, due int, figure func(BusyRuns) float64) []float64 {
+	return values(p.Cleanup, func(s CleanupSample) bool {
+		return s.Database == database && s.Contender == contender && s.Size == size && s.Due == due && s.Busy.Seconds > 0
+	}, func(s CleanupSample) float64 { return figure(s.Busy) })
+}
+
 func cleanupSeconds(s CleanupSample) float64 { return s.Seconds }
 
 // CleanupSizes are the sizes measured, smallest first.
@@ -46,16 +53,22 @@ func (p page) contendersOn(database string) []string {
 	return names
 }
 
+// standard is whom the others are compared with on a database.
+func standard(database string) string {
+	if database == inMemory {
+		return scsStore
+	}
+	return byHandOnce
+}
+
 // CleanupTable is what a cleanup costs, alone.
 func (p page) CleanupTable(database string) string {
-	header := []string{"sessions, due", "contender", "rows/s", "seconds", "time / UPDATE and DELETE", "longest transaction, ms"}
+	header := []string{"sessions, due", "contender", "rows/s", "seconds", "time / " + standard(database), "longest transaction, ms"}
 	if database == onPostgres {
 		header = append(header, "WAL, bytes per row")
 	}
 	if database != inMemory {
 		header = append(header, "tables and indexes after, MB")
-	} else {
-		header[4] = "time / scs"
 	}
 	var rows [][]string
 	for _, size := range p.CleanupSizes() {
@@ -64,15 +77,11 @@ func (p page) CleanupTable(database string) string {
 				get := func(figure func(CleanupSample) float64) []float64 {
 					return p.cleanups(database, name, size, due, figure)
 				}
-				against := byHandOnce
-				if database == inMemory {
-					against = scsStore
-				}
 				row := []string{
 					fmt.Sprintf("%s, %d %%", grouped(int64(size)), due), name,
 					num(median(get(func(s CleanupSample) float64 { return float64(s.Rows) / s.Seconds }))),
 					num(median(get(cleanupSeconds))),
-					ratioOf(get(cleanupSeconds), p.cleanups(database, against, size, due, cleanupSeconds)),
+					ratioOf(get(cleanupSeconds), p.cleanups(database, standard(database), size, due, cleanupSeconds)),
 					num(median(get(func(s CleanupSample) float64 { return s.Longest }))),
 				}
 				if database == onPostgres {
@@ -96,14 +105,10 @@ func (p page) LoadTable(database string) string {
 		for _, due := range dueParts {
 			for _, name := range p.contendersOn(database) {
 				get := func(figure func(l BusyRuns) float64) float64 {
-					return median(p.cleanups(database, name, size, due, func(s CleanupSample) float64 { return figure(s.Busy) }))
+					return median(p.loaded(database, name, size, due, figure))
 				}
 				total := func(figure func(l BusyRuns) int) string {
-					sum := 0.0
-					for _, v := range p.cleanups(database, name, size, due, func(s CleanupSample) float64 { return float64(figure(s.Busy)) }) {
-						sum += v
-					}
-					return grouped(int64(sum))
+					return grouped(int64(sum(p.loaded(database, name, size, due, func(b BusyRuns) float64 { return float64(figure(b)) }))))
 				}
 				rows = append(rows, []string{
 					fmt.Sprintf("%s, %d %%", grouped(int64(size)), due), name,
@@ -138,28 +143,33 @@ func (p page) RiverWait() string {
 // face is one group of bars in the first picture.
 type face struct {
 	what   string
-	figure func(CleanupSample) float64
+	figure func(BusyRuns) float64
 }
 
 // faces are what the first picture shows of a cleanup.
 func faces() []face {
 	return []face{
-		{"longest transaction", func(s CleanupSample) float64 { return s.Busy.Longest }},
-		{"longest wait, sessions that are due", func(s CleanupSample) float64 { return seen(s.Busy.Returning, s.Busy.Returning.Max) }},
-		{"longest wait, other sessions", func(s CleanupSample) float64 { return seen(s.Busy.During, s.Busy.During.Max) }},
-		{"p99 of waits, other sessions", func(s CleanupSample) float64 { return seen(s.Busy.During, s.Busy.During.P99) }},
+		{"longest transaction", func(b BusyRuns) float64 { return b.Longest }},
+		{"longest wait, sessions that are due", func(b BusyRuns) float64 { return seen(b.Returning, b.Returning.Max) }},
+		{"longest wait, other sessions", func(b BusyRuns) float64 { return seen(b.During, b.During.Max) }},
+		{"p99 of waits, other sessions", func(b BusyRuns) float64 { return seen(b.During, b.During.P99) }},
 	}
 }
 
 // facedDue is the part due in the first picture.
 const facedDue = 80
 
+// faced is the ratio of this project's figure to the cron job's.
+func (p page) faced(f face) float64 {
+	return median(ratiosOf(p.loaded(onPostgres, ours, p.LargestCleanup(), facedDue, f.figure), p.loaded(onPostgres, byHandOnce, p.LargestCleanup(), facedDue, f.figure)))
+}
+
 // FaceTable has the figures of the first picture.
 func (p page) FaceTable() string {
 	var rows [][]string
 	for _, f := range faces() {
-		a := p.cleanups(onPostgres, ours, p.LargestCleanup(), facedDue, f.figure)
-		b := p.cleanups(onPostgres, byHandOnce, p.LargestCleanup(), facedDue, f.figure)
+		a := p.loaded(onPostgres, ours, p.LargestCleanup(), facedDue, f.figure)
+		b := p.loaded(onPostgres, byHandOnce, p.LargestCleanup(), facedDue, f.figure)
 		rows = append(rows, []string{f.what, num(median(a)), num(median(b)), ratioOf(a, b)})
 	}
 	return table([]string{"ms", ours, "cron job", "ratio, median of rounds (smallest to largest)"}, rows)

@@ -26,7 +26,7 @@ var shapes = []struct{ shape, sessions, words string }{
 func (p page) TrackingTable() string {
 	var rows [][]string
 	for _, sh := range shapes {
-		for _, way := range []string{untracked, tracked, rowTrigger} {
+		for _, way := range trackingWays() {
 			get := func(figure func(TrackingSample) float64) []float64 {
 				return p.tracked(way, sh.shape, sh.sessions, figure)
 			}
@@ -188,19 +188,21 @@ func (p page) HTTPSize() string {
 	return grouped(int64(p.HTTP[0].Size))
 }
 
+func (p page) answered(request string, figure func(HTTPSample) float64) []float64 {
+	return values(p.HTTP, func(s HTTPSample) bool { return s.Request == request }, figure)
+}
+
+func requestsPerSecond(s HTTPSample) float64 { return s.PerSecond }
+
 // HTTPTable is how fast requests are answered.
 func (p page) HTTPTable() string {
 	var rows [][]string
-	get := func(request string, figure func(HTTPSample) float64) []float64 {
-		return values(p.HTTP, func(s HTTPSample) bool { return s.Request == request }, figure)
-	}
-	perSecond := func(s HTTPSample) float64 { return s.PerSecond }
 	names := distinct(p.HTTP, func(s HTTPSample) string { return s.Request })
 	slices.Sort(names)
 	for _, name := range names {
 		rows = append(rows, []string{
-			name, num(median(get(name, perSecond))), ratioOf(get(name, perSecond), get(bareHandler, perSecond)),
-			num(median(get(name, func(s HTTPSample) float64 { return s.P50 }))), num(median(get(name, func(s HTTPSample) float64 { return s.P99 }))),
+			name, num(median(p.answered(name, requestsPerSecond))), ratioOf(p.answered(name, requestsPerSecond), p.answered(bareHandler, requestsPerSecond)),
+			num(median(p.answered(name, func(s HTTPSample) float64 { return s.P50 }))), num(median(p.answered(name, func(s HTTPSample) float64 { return s.P99 }))),
 		})
 	}
 	return table([]string{"request", "requests/s", "against the bare handler", "p50, ms", "p99, ms"}, rows)

@@ -21,6 +21,7 @@ type Results struct {
 	Memory   []MemorySample     `json:"memory"`
 	HTTP     []HTTPSample       `json:"http"`
 	Bars     []BarResult        `json:"bars"`
+	Before   []Ratio            `json:"ratios_before,omitempty"` // of the run before, made in the same way
 }
 
 // Setting is under what a measurement was made.
@@ -28,6 +29,7 @@ type Setting struct {
 	At       time.Time         `json:"at"`
 	Command  string            `json:"command"`
 	Rounds   int               `json:"rounds"`
+	Period   string            `json:"period"`
 	Sizes    []int             `json:"sizes"`
 	OS       string            `json:"os"`
 	CPU      string            `json:"cpu"`
@@ -53,7 +55,7 @@ type CleanupSample struct {
 	Busy      BusyRuns `json:"busy"`
 }
 
-// BusyRuns is the same cleanup once more, while clients use the database.
+// BusyRuns is the same cleanup once more, while clients use the database. It is zero in rounds without it.
 type BusyRuns struct {
 	Seconds   float64 `json:"seconds"`
 	Longest   float64 `json:"longest_ms"`

@@ -17,64 +17,116 @@ const (
 	writers         = 8
 )
 
+// Single inserts take so many periods for each way in a round, by turns as long as a slice: what slows the machine down
+// for longer than a slice slows down all of them. Bulk inserts are one statement each, and have so many rounds for one.
+const (
+	singlePeriods = 4
+	slice         = 100 * time.Millisecond
+	bulkRounds    = 3
+)
+
+// trackingWays are the ways to follow activity that are compared.
+func trackingWays() []string { return []string{untracked, emptyTrigger, tracked, rowTrigger} }
+
 // measureTracking inserts activity into databases that follow it in different ways, by turns.
 func measureTracking(b *bench, s *scope) error {
 	t := b.templates(s)
 	b.results.Tracking = nil
-	ways := []string{untracked, tracked, rowTrigger}
-	for _, shape := range []string{"single", "bulk"} {
-		for _, sessions := range []string{"hot", "spread"} {
-			for round := range b.rounds {
-				for _, way := range rotated(ways, round) {
-					err := within(s.ctx, func(s *scope) error {
-						sample := trackOnce(b, s, t, way, shape, sessions)
-						sample.Round = round
-						b.results.Tracking = append(b.results.Tracking, sample)
-						return nil
-					})
-					if err != nil {
-						return err
-					}
+	for _, sessions := range []string{"hot", "spread"} {
+		for round := range b.rounds {
+			if err := b.trackSingles(s, t, sessions, round); err != nil {
+				return err
+			}
+		}
+		b.say("tracking: single inserts, %s", sessions)
+		for round := range b.roundsTimes(bulkRounds) {
+			for _, way := range rotated(trackingWays(), round) {
+				if err := b.trackBulk(s, t, sessions, round, way); err != nil {
+					return err
 				}
 			}
-			b.say("tracking: %s inserts, %s", shape, sessions)
 		}
+		b.say("tracking: bulk inserts, %s", sessions)
 	}
 	return nil
 }
 
-func trackOnce(b *bench, s *scope, t *templates, way, shape, sessions string) TrackingSample {
-	url := t.copy(s, way, func(s *scope, url string) {
-		makeGuide(s, url, way)
-		pool := s.connect(url, nil)
-		s.exec(pool, "INSERT INTO sessions (id) SELECT n FROM generate_series(1, $1::int) n", trackedSessions)
+// trackSingles is one round of single inserts, in all ways.
+func (b *bench) trackSingles(s *scope, t *templates, sessions string, round int) error {
+	return within(s.ctx, func(s *scope) error {
+		var beds []*trackingBed
+		for _, way := range trackingWays() {
+			// In the middle of a day sessions were used at some time of the last minute. Time goes on for one database while the
+			// others have their turns: so that during its own as many sessions go without activity for a minute as in steady
+			// use, only one of as many sessions as there are ways begins like that, and the others as just used.
+			beds = append(beds, t.trackingBed(s, way, fmt.Sprintf("CASE WHEN id %% %d = 0 THEN random() ELSE 0 END * interval '1 minute'", len(trackingWays()))))
+		}
+		for _, bed := range beds {
+			singles(s, bed.pool, sessions, slice) // connections and plans
+		}
+		for turn := 0; beds[0].took < singlePeriods*b.period; turn++ {
+			for _, bed := range rotated(beds, round+turn) {
+				bed.insert(s, func() int { return singles(s, bed.pool, sessions, min(slice, b.period)) })
+			}
+		}
+		for _, bed := range beds {
+			b.results.Tracking = append(b.results.Tracking, bed.sample(s, "single", sessions, round))
+		}
+		return nil
 	})
-	prepare := s.connect(url, nil)
-	if shape == "bulk" { // into sessions that were last used hours ago
-		s.exec(prepare, "UPDATE sessions SET last_activity = now() - interval '5 hours'")
-	} else { // into sessions that were used at some time of the last minute, as it is in the middle of a day
-		s.exec(prepare, "UPDATE sessions SET last_activity = now() - random() * interval '1 minute'")
-	}
+}
+
+// trackBulk is one bulk insert, into sessions that were last used hours ago.
+func (b *bench) trackBulk(s *scope, t *templates, sessions string, round int, way string) error {
+	return within(s.ctx, func(s *scope) error {
+		bed := t.trackingBed(s, way, "interval '5 hours'")
+		bed.insert(s, func() int { return bulk(s, bed.pool, sessions) })
+		b.results.Tracking = append(b.results.Tracking, bed.sample(s, "bulk", sessions, round))
+		return nil
+	})
+}
+
+// trackingBed is a database that follows activity in one of the ways, and what was inserted into it.
+type trackingBed struct {
+	way, url     string
+	pool         *pgxpool.Pool
+	updates, hot int64 // of sessions, before the measurement
+	rows         int
+	took         time.Duration
+	wal          int64
+}
+
+// trackingBed gives a fresh database whose sessions were used as long ago as an expression says.
+func (t *templates) trackingBed(s *scope, way, age string) *trackingBed {
+	bed := &trackingBed{way: way, url: t.copy(s, way, func(s *scope, url string) {
+		makeGuide(s, url, way)
+		s.exec(s.connect(url, nil), "INSERT INTO sessions (id) SELECT n FROM generate_series(1, $1::int) n", trackedSessions)
+	})}
+	prepare := s.connect(bed.url, nil)
+	s.exec(prepare, "UPDATE sessions SET last_activity = now() - "+age)
 	s.exec(prepare, "VACUUM ANALYZE sessions")
 	s.exec(prepare, "CHECKPOINT")
 	prepare.Close() // connections hand in what they counted when they end
-	updates, hot := sessionUpdates(s, url)
-	pool := s.connect(url, nil)
-	work := func() int { return bulk(s, pool, sessions) }
-	if shape == "single" {
-		work = func() int { return singles(s, pool, sessions, b.period) }
-		singles(s, pool, sessions, b.period/5) // connections and plans
+	bed.updates, bed.hot = sessionUpdates(s, bed.url)
+	bed.pool = s.connect(bed.url, nil)
+	return bed
+}
+
+func (bed *trackingBed) insert(s *scope, work func() int) {
+	before, started := s.walPosition(bed.pool), time.Now()
+	bed.rows += work()
+	bed.took += time.Since(started)
+	bed.wal += s.walPosition(bed.pool) - before
+}
+
+func (bed *trackingBed) sample(s *scope, shape, sessions string, round int) TrackingSample {
+	bed.pool.Close()
+	updates, hot := sessionUpdates(s, bed.url)
+	return TrackingSample{
+		Tracking: bed.way, Shape: shape, Sessions: sessions, Round: round,
+		PerSecond: float64(bed.rows) / bed.took.Seconds(), WALPerRow: float64(bed.wal) / float64(bed.rows),
+		Updates: updates - bed.updates, HOT: hot - bed.hot,
 	}
-	before, started := s.walPosition(pool), time.Now()
-	rows := work()
-	took := time.Since(started)
-	sample := TrackingSample{Tracking: way, Shape: shape, Sessions: sessions, PerSecond: float64(rows) / took.Seconds()}
-	sample.WALPerRow = float64(s.walPosition(pool)-before) / float64(rows)
-	pool.Close()
-	sample.Updates, sample.HOT = sessionUpdates(s, url)
-	sample.Updates -= updates
-	sample.HOT -= hot
-	return sample
 }
 
 // singles has clients insert one row after the other for a while, and gives the number of rows.

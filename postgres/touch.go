@@ -55,7 +55,7 @@ func (s *Store) touch(ctx context.Context, l *layout, t sessioncleanup.Touch, id
 			}, nil)
 		}
 		if left <= 0 || hasCode(err, codeLockNotAvailable) {
-			_, err := s.pool.Exec(ctx, l.statement("touch_note"), locked[i:])
+			_, err := s.pool.Exec(ctx, l.statement("touch_note"), locked[i:], t.Interval.Microseconds())
 			return touched + len(locked[i:]), err
 		}
 		if err != nil {

@@ -88,7 +88,7 @@ UPDATE "{sessions}" s
    AND (s."{last_activity}" < (clock_timestamp() - $3::bigint * interval '1 microsecond') "{last_activity_in}") IS NOT FALSE;
 
 -- name: touch_note
-SELECT "{space}".sessioncleanup_note_touches($1::text[]::"{id_type}"[], clock_timestamp());
+SELECT "{space}".sessioncleanup_note_touches($1::text[]::"{id_type}"[], clock_timestamp(), $2::bigint * interval '1 microsecond');
 
 -- name: lock_inactive
 SELECT s."{id}"::text

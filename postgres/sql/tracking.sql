@@ -95,17 +95,14 @@ DECLARE
     v_free "{id_type}"[];
 BEGIN
     LOCK TABLE "{sessions}" IN ROW EXCLUSIVE MODE NOWAIT;
-    WITH free AS (
-        SELECT s."{id}" AS id FROM "{sessions}" s WHERE s."{id}" = ANY (NEW.statement_ids)
-           FOR NO KEY UPDATE OF s SKIP LOCKED
-    ), taken AS (
-        DELETE FROM "{touches}" t WHERE t.session_id = ANY (ARRAY(SELECT f.id FROM free f)) AND t.at <= NEW.at
-    ), written AS (
+    WITH written AS (
         UPDATE "{sessions}" s
            SET "{last_activity}" = greatest(s."{last_activity}", NEW.at "{last_activity_in}")
-          FROM free f
-         WHERE s."{id}" = f.id
-        RETURNING f.id
+         WHERE s."{id}" = ANY (ARRAY(SELECT f."{id}" FROM "{sessions}" f WHERE f."{id}" = ANY (NEW.statement_ids)
+                                        FOR NO KEY UPDATE OF f SKIP LOCKED))
+        RETURNING s."{id}" AS id
+    ), taken AS (
+        DELETE FROM "{touches}" t USING written w WHERE t.session_id = w.id AND t.at <= NEW.at
     )
     SELECT array_agg(w.id) INTO v_free FROM written w;
     IF "{reactivate}" THEN
@@ -140,7 +137,8 @@ BEGIN
     PERFORM FROM ("{rows}") r "{stale}" LIMIT 1;
     IF FOUND THEN
         PERFORM "{space}".sessioncleanup_note_touches(
-            (SELECT pg_catalog.array_agg(r.id::"{id_type}") FROM ("{touched}") r "{stale}"), pg_catalog.clock_timestamp());
+            (SELECT pg_catalog.array_agg(r.id::"{id_type}") FROM ("{touched}") r "{stale}"),
+            pg_catalog.clock_timestamp(), interval "{interval}");
     END IF;
     RETURN NEW; -- there is none
 END
@@ -190,25 +188,31 @@ EXECUTE FUNCTION "{space}".sessioncleanup_keep_tracking();
         LOCK TABLE "{sessions}" IN ACCESS SHARE MODE NOWAIT;
     EXCEPTION WHEN lock_not_available THEN
         PERFORM "{space}".sessioncleanup_note_touches(
-            ARRAY(SELECT r.id::"{id_type}" FROM ("{touched}") r WHERE r.id IS NOT NULL), pg_catalog.clock_timestamp());
+            ARRAY(SELECT r.id::"{id_type}" FROM ("{touched}") r WHERE r.id IS NOT NULL),
+            pg_catalog.clock_timestamp(), interval "{interval}");
         RETURN NEW;
     END;
 
 -- name: note_touches
 -- Notes touches, to be written when the transaction commits: at most one for each session and interval, however long its
 -- row stays locked. Planned once: to plan costs more than to do; and in a way that looks for each session, since the table
--- is mostly empty when that happens.
-CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_note_touches(p_ids "{id_type}"[], p_at timestamptz) RETURNS void
+-- is mostly empty when that happens. Most statements come with one session, for which the simpler one does.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_note_touches(p_ids "{id_type}"[], p_at timestamptz, p_interval interval) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 AS $sessioncleanup$
-DECLARE
-    v_since timestamptz := p_at - (SELECT p.touch_interval FROM "{policy}" p);
 BEGIN
+    IF cardinality(p_ids) = 1 THEN
+        INSERT INTO "{touches}" (session_id, at, statement_ids)
+        SELECT p_ids[1], p_at, p_ids
+         WHERE NOT EXISTS (SELECT FROM "{touches}" t WHERE t.session_id = p_ids[1] AND t.at >= p_at - p_interval);
+        RETURN;
+    END IF;
     INSERT INTO "{touches}" (session_id, at, statement_ids)
     SELECT n.id, p_at, CASE WHEN row_number() OVER () = 1 THEN p_ids END
       FROM unnest(p_ids) n (id)
-      LEFT JOIN LATERAL (SELECT true AS noted FROM "{touches}" t WHERE t.session_id = n.id AND t.at >= v_since LIMIT 1) k ON true
+      LEFT JOIN LATERAL (SELECT true AS noted FROM "{touches}" t
+                          WHERE t.session_id = n.id AND t.at >= p_at - p_interval LIMIT 1) k ON true
      WHERE k.noted IS NULL;
 END
 $sessioncleanup$;

@@ -154,7 +154,9 @@ func BenchmarkAdoption(b *testing.B) {
 		begun := time.Now()
 		store := open(b, url, postgres.Config{})
 		stalls := load(b, pool, count, func() {
-			took = append(took, timed(b, func(context.Context) error { migrate(b, store); return nil }).Seconds())
+			started := time.Now()
+			migrate(b, store)
+			took = append(took, time.Since(started).Seconds())
 		})
 		longest = append(longest, float64(percentile(stalls, 1))/1e6)
 		wrong := value[int](b, pool, `SELECT count(*) FROM sessions s LEFT JOIN expected e USING (id)

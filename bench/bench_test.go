@@ -271,7 +271,7 @@ func TestFiguresAreWrittenToBeRead(t *testing.T) {
 
 func TestFlagsThatMakeNoSenseAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"-sizes", "ten"}, {"-sizes", "10"}, {"-rounds", "0"}, {"-only", "everything"}, {"now"}, {"-wrong"}} {
+	for _, args := range [][]string{{"-sizes", "ten"}, {"-sizes", "10"}, {"-rounds", "0"}, {"-only", "everything"}, {"-dir", "/nowhere"}, {"now"}, {"-wrong"}} {
 		if _, err := parse(args, &bytes.Buffer{}); err == nil {
 			t.Errorf("%v was taken", args)
 		}
@@ -288,7 +288,7 @@ func TestRatiosAreComparedWithThoseOfTheRunBefore(t *testing.T) {
 	answers := func(stats, view float64) []HTTPSample {
 		return []HTTPSample{{Request: "GET /stats", PerSecond: stats}, {Request: "GET /view", PerSecond: view}, {Request: bareHandler, PerSecond: 100}}
 	}
-	r := &Results{Settings: map[string]Setting{"http": before}, HTTP: answers(50, 20)}
+	r := &Results{Settings: map[string][]Setting{"http": {before}}, HTTP: answers(50, 20)}
 	r.keepRatios("http", before)
 	r.HTTP = answers(55, 10)
 	want := "Of the 2 ratios on this page that were measured twice in the same way, 1 differ by less than 15 %."
@@ -298,8 +298,53 @@ func TestRatiosAreComparedWithThoseOfTheRunBefore(t *testing.T) {
 	if rows := (page{r}).TwiceTable(); !strings.Contains(rows, "| http | GET /view: requests per second / bare handler | 0.20 | 0.10 | -50 % |") || strings.Contains(rows, "/stats") {
 		t.Errorf("the table of those that differ is\n%s", rows)
 	}
+	r.settle(measurement{name: "http"}, before)
+	r.keepRatios("http", Setting{Rounds: 1, Period: "1s", Sizes: []int{1000}, Files: "tmpfs"})
+	if got := (page{r}).Twice(); got != "" {
+		t.Errorf("a run on other files is compared: %s", got)
+	}
 	r.keepRatios("http", Setting{Rounds: 2, Period: "1s", Sizes: []int{1000}})
 	if got := (page{r}).Twice(); got != "" {
 		t.Errorf("a run made in another way is compared: %s", got)
+	}
+}
+
+func TestRunLeavesSizesThatItDoesNotMeasure(t *testing.T) {
+	t.Parallel()
+	small, large := Setting{Rounds: 3, Sizes: []int{1000, 2000}}, Setting{Rounds: 1, Sizes: []int{2000, 5000}}
+	cleaned := func(contender string, size int, seconds float64) CleanupSample {
+		return CleanupSample{Database: onPostgres, Contender: contender, Size: size, Due: 20, Seconds: seconds}
+	}
+	r := &Results{Settings: map[string][]Setting{"cleanup": {small}}, Cleanup: []CleanupSample{
+		cleaned(ours, 1000, 2), cleaned(byHandOnce, 1000, 1), cleaned(ours, 2000, 4), cleaned(byHandOnce, 2000, 2),
+	}}
+	r.keepRatios("cleanup", small)
+	r.keepRatios("cleanup", large)
+	if len(r.Before) != 1 || r.Before[0].Size != 1000 {
+		t.Errorf("the ratios of before are %v, want the one of the size that is not measured again", r.Before)
+	}
+	r.settle(measurement{name: "cleanup", bySize: true}, large)
+	want := []Setting{{Rounds: 3, Sizes: []int{1000}}, large}
+	if diff := cmp.Diff(want, r.Settings["cleanup"]); diff != "" {
+		t.Errorf("the settings (-want +got):\n%s", diff)
+	}
+	r.settle(measurement{name: "cleanup"}, small)
+	if diff := cmp.Diff([]Setting{small}, r.Settings["cleanup"]); diff != "" {
+		t.Errorf("the settings of one that does not keep sizes apart (-want +got):\n%s", diff)
+	}
+}
+
+func TestDirIsUsedAndLeftAgain(t *testing.T) { // not in parallel: it changes the environment
+	before, dir := os.TempDir(), t.TempDir()
+	if err := inDir(dir, func() error {
+		if os.TempDir() != dir {
+			t.Errorf("temporary files are in %s, want %s", os.TempDir(), dir)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if os.TempDir() != before {
+		t.Errorf("temporary files stay in %s, want %s", os.TempDir(), before)
 	}
 }

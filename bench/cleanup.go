@@ -15,7 +15,7 @@ const (
 // load, by turns.
 func measureCleanup(b *bench, s *scope) error {
 	t := b.templates(s)
-	b.results.Cleanup = nil
+	b.results.Cleanup = otherSizes(b.results.Cleanup, b.sizes, func(s CleanupSample) int { return s.Size })
 	for _, size := range b.sizes {
 		for _, due := range dueParts {
 			for round := range b.roundsTimes(min(max(fullRound/size, 1), moreRounds)) {

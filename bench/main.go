@@ -25,6 +25,7 @@ type options struct {
 	only   []string
 	bars   bool
 	report bool
+	dir    string // the folder for databases; empty for the system's
 	docs   string // the folder that holds benchmarks.md
 	root   string // the repository
 }
@@ -79,6 +80,7 @@ docs/benchmarks/*.svg and docs/benchmarks/%s. Parts that are not measured keep t
   scripts/bench                                   the default sizes, and the bars: some 20 minutes
   scripts/bench -sizes 10000,100000,1000000       the full sizes: more than an hour
   scripts/bench -only cleanup,http -bars=false    two measurements
+  scripts/bench -dir /dev/shm -bars=false         without what the disk is doing: the databases lie in memory
   scripts/bench -report                           writes the page and the plots anew, without measuring
 
 `, resultsFile)
@@ -90,6 +92,7 @@ docs/benchmarks/*.svg and docs/benchmarks/%s. Parts that are not measured keep t
 	flags.StringVar(&only, "only", "", "the measurements to make, of "+strings.Join(measurementNames(), ","))
 	flags.BoolVar(&o.bars, "bars", true, "also run the repository's benchmarks that have bars")
 	flags.BoolVar(&o.report, "report", false, "measure nothing")
+	flags.StringVar(&o.dir, "dir", "", "the `folder` for the measurements' databases, such as /dev/shm where the disk is too uneven to compare on\n(default the system's for temporary files, which the bars use in any case)")
 	flags.StringVar(&o.docs, "docs", "../docs", "the `folder` to write to")
 	flags.StringVar(&o.root, "root", "..", "the `folder` of the repository, where the bars' commands run")
 	if err := flags.Parse(args); err != nil {
@@ -106,6 +109,9 @@ docs/benchmarks/*.svg and docs/benchmarks/%s. Parts that are not measured keep t
 		o.sizes = append(o.sizes, n)
 	}
 	slices.Sort(o.sizes)
+	if info, err := os.Stat(o.dir); o.dir != "" && (err != nil || !info.IsDir()) {
+		return o, fmt.Errorf("-dir is %q: want a folder that exists", o.dir)
+	}
 	if o.rounds < 1 {
 		return o, fmt.Errorf("-rounds is %d: want at least 1", o.rounds)
 	}

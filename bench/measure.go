@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,8 +26,9 @@ type bench struct {
 
 // measurement is one part of a run.
 type measurement struct {
-	name string
-	run  func(b *bench, s *scope) error
+	name   string
+	bySize bool // its samples are each of one size, and stay when only others are measured
+	run    func(b *bench, s *scope) error
 }
 
 // barsName names the bars among the measurements' settings.
@@ -34,12 +36,12 @@ const barsName = "bars"
 
 func measurements() []measurement {
 	return []measurement{
-		{"cleanup", measureCleanup},
-		{"tracking", measureTracking},
-		{"reading", measureReading},
-		{"queries", measureQueries},
-		{"memory", measureMemory},
-		{"http", measureHTTP},
+		{"cleanup", true, measureCleanup},
+		{"tracking", false, measureTracking},
+		{"reading", true, measureReading},
+		{"queries", true, measureQueries},
+		{"memory", false, measureMemory},
+		{"http", false, measureHTTP},
 	}
 }
 
@@ -53,34 +55,64 @@ func measurementNames() []string {
 
 // measure makes the measurements that are asked for, and puts what they find into the results.
 func measure(ctx context.Context, o options, args []string, results *Results, progress io.Writer) error {
-	return within(ctx, func(s *scope) error {
-		server := postgresServer(s) //nolint:contextcheck // it takes the context that the scope has, as of a test
-		b := &bench{options: o, server: server, results: results, progress: progress}
-		setting := b.setting(s, args)
-		for _, m := range measurements() {
-			if !slices.Contains(o.only, m.name) {
-				continue
+	b := &bench{options: o, results: results, progress: progress}
+	var setting Setting
+	if err := inDir(o.dir, func() error {
+		return within(ctx, func(s *scope) error { //nolint:contextcheck // the server takes the context that the scope has, as of a test
+			b.server = postgresServer(s)
+			setting = b.setting(s, args)
+			for _, m := range measurements() {
+				if !slices.Contains(o.only, m.name) {
+					continue
+				}
+				if err := b.make(s.ctx, m, setting); err != nil {
+					return err
+				}
 			}
-			started := time.Now()
-			setting.At, setting.Load = started.UTC().Truncate(time.Second), loadAverage()
-			results.keepRatios(m.name, setting) //nolint:contextcheck // it asks contenders for their names only
-			if err := within(ctx, func(s *scope) error { return m.run(b, s) }); err != nil {
-				return fmt.Errorf("%s: %w", m.name, err)
-			}
-			results.Settings[m.name] = setting
-			if err := results.write(o.plots()); err != nil { // what comes later may fail
-				return err
-			}
-			b.say("%s: measured in %v", m.name, time.Since(started).Round(time.Second))
-		}
-		if o.bars {
-			setting.At, setting.Load = time.Now().UTC().Truncate(time.Second), loadAverage()
-			results.keepRatios(barsName, setting) //nolint:contextcheck // it asks contenders for their names only
-			results.Settings[barsName] = setting
-			return measureBars(b, s)
-		}
-		return nil
-	})
+			return nil
+		})
+	}); err != nil || !o.bars {
+		return err
+	}
+	setting.Files = fileSystem(os.TempDir())
+	return b.make(ctx, measurement{name: barsName, run: measureBars}, setting)
+}
+
+// make makes one measurement.
+func (b *bench) make(ctx context.Context, m measurement, setting Setting) error {
+	started := time.Now()
+	setting.At, setting.Load = started.UTC().Truncate(time.Second), loadAverage()
+	b.results.keepRatios(m.name, setting) //nolint:contextcheck // it asks contenders for their names only
+	stolen, total := processorTime()
+	if err := within(ctx, func(s *scope) error { return m.run(b, s) }); err != nil {
+		return fmt.Errorf("%s: %w", m.name, err)
+	}
+	if stolenNow, totalNow := processorTime(); totalNow > total {
+		setting.Stolen = 100 * (stolenNow - stolen) / (totalNow - total)
+	}
+	b.results.settle(m, setting)
+	if err := b.results.write(b.plots()); err != nil { // what comes later may fail
+		return err
+	}
+	b.say("%s: measured in %v", m.name, time.Since(started).Round(time.Second))
+	return nil
+}
+
+// inDir has work, and the programs that it starts, keep their temporary files in a folder; the system's if it is empty.
+func inDir(dir string, work func() error) error {
+	const variable = "TMPDIR"
+	if dir == "" {
+		return work()
+	}
+	before, was := os.LookupEnv(variable)
+	if err := os.Setenv(variable, dir); err != nil {
+		return err
+	}
+	err := work()
+	if was {
+		return errors.Join(err, os.Setenv(variable, before))
+	}
+	return errors.Join(err, os.Unsetenv(variable))
 }
 
 // roundsTimes are more rounds, for what takes a moment only. One round stays one: it is a look, not a measurement.
@@ -117,7 +149,7 @@ func (b *bench) setting(s *scope, args []string) Setting {
 	return Setting{
 		Command: strings.TrimSpace("scripts/bench " + strings.Join(args, " ")), Rounds: b.rounds, Period: b.period.String(), Sizes: b.sizes,
 		OS: fileValue("/etc/os-release", "PRETTY_NAME="), CPU: fileValue("/proc/cpuinfo", "model name"), Cores: runtime.NumCPU(),
-		MemoryGB: machineMemory() / 1e6, Versions: versions,
+		MemoryGB: machineMemory() / 1e6, Files: fileSystem(os.TempDir()), Versions: versions,
 	}
 }
 
@@ -144,6 +176,26 @@ func fileValue(file, key string) string {
 	return runtime.GOOS + " " + runtime.GOARCH
 }
 
+// fileSystem is the type of the file system that a folder is on, as Linux tells it; nothing elsewhere.
+func fileSystem(dir string) string {
+	data, err := os.ReadFile("/proc/mounts")
+	if err != nil {
+		return ""
+	}
+	longest, kind := "", ""
+	for line := range strings.Lines(string(data)) {
+		fields := strings.Fields(line)
+		if len(fields) < 3 {
+			continue
+		}
+		point := strings.TrimSuffix(fields[1], "/") + "/"
+		if strings.HasPrefix(dir+"/", point) && len(point) >= len(longest) {
+			longest, kind = point, fields[2]
+		}
+	}
+	return kind
+}
+
 // machineMemory is that of the machine in KiB, as Linux tells it; 0 elsewhere.
 func machineMemory() float64 {
 	fields := strings.Fields(fileValue("/proc/meminfo", "MemTotal:"))
@@ -152,6 +204,22 @@ func machineMemory() float64 {
 		return 0
 	}
 	return kib * 1.024
+}
+
+// processorTime is how much of the processors' time has gone to other machines on the same host, and how much there
+// was, in ticks, as Linux tells it; 0 elsewhere.
+func processorTime() (stolen, total float64) {
+	const steal = 7 // user, nice, system, idle, iowait, irq, softirq, steal; guests count as users
+	for i, field := range strings.Fields(fileValue("/proc/stat", "cpu ")) {
+		ticks, err := strconv.ParseFloat(field, 64)
+		if err != nil || i > steal {
+			break
+		}
+		if total += ticks; i == steal {
+			stolen = ticks
+		}
+	}
+	return stolen, total
 }
 
 // loadAverage is the load average of the last minute, as Linux tells it; 0 elsewhere.

@@ -46,7 +46,7 @@ const stalePart = 80
 // measureQueries asks a service's own queries before and after a cleanup of a table that is mostly stale.
 func measureQueries(b *bench, s *scope) error {
 	t := b.templates(s)
-	b.results.Queries = nil
+	b.results.Queries = otherSizes(b.results.Queries, b.sizes, func(s QuerySample) int { return s.Size })
 	for _, size := range b.sizes {
 		for round := range b.rounds {
 			err := within(s.ctx, func(s *scope) error {
@@ -62,41 +62,65 @@ func measureQueries(b *bench, s *scope) error {
 	return nil
 }
 
+// queriesOnce has a database for each stage, and asks each query of all of them by turns.
 func queriesOnce(s *scope, t *templates, l layout, round int) []QuerySample {
-	bed := openPG(s, t, "ours", l, func(s *scope, url string) { makeGuide(s, url, tracked); fillGuide(s, url, l) })
-	var samples []QuerySample
-	ask := func(stage string) {
-		mix := 0.0
-		for _, q := range hostQueries() {
-			took := q.mean(s, bed.pool, l)
-			mix += took * float64(q.weight) / 100
-			samples = append(samples, QuerySample{q.name, stage, l.size, round, took})
+	stages := []string{stageBefore, stageAfter, stageVacuumed}
+	pools := map[string]*pgxpool.Pool{}
+	for _, stage := range stages {
+		bed := openPG(s, t, "ours", l, func(s *scope, url string) { makeGuide(s, url, tracked); fillGuide(s, url, l) })
+		if stage != stageBefore {
+			if _, err := s.manager(s.store(bed.pool)).Cleanup(s.ctx, sessioncleanup.Run{}); err != nil {
+				s.Fatal(err)
+			}
 		}
-		samples = append(samples, QuerySample{mixName, stage, l.size, round, mix})
+		if stage == stageVacuumed {
+			s.exec(bed.pool, "VACUUM ANALYZE") // as autovacuum does after a while
+		}
+		pools[stage] = bed.pool
 	}
-	ask(stageBefore)
-	if _, err := s.manager(s.store(bed.pool)).Cleanup(s.ctx, sessioncleanup.Run{}); err != nil {
-		s.Fatal(err)
+	var samples []QuerySample
+	mix := map[string]float64{}
+	for _, q := range hostQueries() {
+		mean := q.means(s, pools, stages, l)
+		for _, stage := range stages {
+			mix[stage] += mean[stage] * float64(q.weight) / 100
+			samples = append(samples, QuerySample{q.name, stage, l.size, round, mean[stage]})
+		}
 	}
-	ask(stageAfter)
-	s.exec(bed.pool, "VACUUM ANALYZE") // as autovacuum does after a while
-	ask(stageVacuumed)
+	for _, stage := range stages {
+		samples = append(samples, QuerySample{mixName, stage, l.size, round, mix[stage]})
+	}
 	return samples
 }
 
-// queryTime is for how long each query is asked again and again.
-const queryTime = 200 * time.Millisecond
+// Each query is asked again and again for a while in each stage, in slices as short as a mood of the machine.
+const (
+	queryTime  = 400 * time.Millisecond
+	querySlice = 20 * time.Millisecond
+)
 
-// mean is how long the query takes, in milliseconds, of one client that asks it again and again.
-func (q hostQuery) mean(s *scope, pool *pgxpool.Pool, l layout) float64 {
-	q.ask(s, pool, l, 0) // the plan, and what is read for the first time
-	started := time.Now()
-	n := 0
-	for n < 3 || time.Since(started) < queryTime {
-		n++
-		q.ask(s, pool, l, n*7919)
+// means are how long the query takes in each stage, in milliseconds, of one client that asks it again and again.
+func (q hostQuery) means(s *scope, pools map[string]*pgxpool.Pool, stages []string, l layout) map[string]float64 {
+	asked, took := map[string]int{}, map[string]time.Duration{}
+	for _, stage := range stages {
+		q.ask(s, pools[stage], l, 0) // the plan, and what is read for the first time
 	}
-	return ms(time.Since(started)) / float64(n)
+	for turn := 0; asked[stageBefore] < 3 || took[stageBefore] < queryTime; turn++ {
+		for _, stage := range rotated(stages, turn) {
+			for started, slice := time.Now(), time.Duration(0); slice < querySlice; {
+				asked[stage]++
+				q.ask(s, pools[stage], l, asked[stage]*7919)
+				if slice = time.Since(started); slice >= querySlice {
+					took[stage] += slice
+				}
+			}
+		}
+	}
+	mean := map[string]float64{}
+	for _, stage := range stages {
+		mean[stage] = ms(took[stage]) / float64(asked[stage])
+	}
+	return mean
 }
 
 func (q hostQuery) ask(s *scope, pool *pgxpool.Pool, l layout, n int) {

@@ -28,7 +28,7 @@ const repeats = 7
 // measureReading asks a growing table questions whose answers should not cost more and more.
 func measureReading(b *bench, s *scope) error {
 	t := b.templates(s)
-	b.results.Reading = nil
+	b.results.Reading = otherSizes(b.results.Reading, b.sizes, func(s ReadingSample) int { return s.Size })
 	for _, size := range b.sizes {
 		for round := range b.rounds {
 			err := within(s.ctx, func(s *scope) error {

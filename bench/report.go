@@ -123,35 +123,49 @@ func distinct[S any, T comparable](samples []S, of func(S) T) []T {
 	return out
 }
 
-// settingNames are the measurements that there are figures of, in the order of the page.
-func (p page) settingNames() []string {
-	var names []string
+// made is a measurement and under what it was made.
+type made struct {
+	name string
+	Setting
+}
+
+// settings are under what the figures were measured, in the order of the page.
+func (p page) settings() []made {
+	var all []made
 	for _, name := range append(measurementNames(), barsName) {
-		if _, ok := p.Settings[name]; ok {
-			names = append(names, name)
+		for _, setting := range p.Settings[name] {
+			all = append(all, made{name, setting})
 		}
 	}
-	return names
+	return all
 }
 
 // SettingTable says when and how each measurement was made.
 func (p page) SettingTable() string {
 	var rows [][]string
-	for _, name := range p.settingNames() {
-		s := p.Settings[name]
+	for _, s := range p.settings() {
 		var sizes []string
 		for _, n := range s.Sizes {
 			sizes = append(sizes, grouped(int64(n)))
 		}
-		rows = append(rows, []string{name, s.At.Format("2006-01-02 15:04") + " UTC", "`" + s.Command + "`", strconv.Itoa(s.Rounds), strings.Join(sizes, "; "), num(s.Load)})
+		files := s.Files
+		if files == "" {
+			files = "–"
+		}
+		rows = append(rows, []string{s.name, s.At.Format("2006-01-02 15:04") + " UTC", "`" + s.Command + "`", strconv.Itoa(s.Rounds), strings.Join(sizes, "; "), files, num(s.Load), percent(s.Stolen)})
 	}
-	return table([]string{"measurement", "when", "command", "rounds", "sizes", "load average at its beginning"}, rows)
+	return table([]string{"measurement", "when", "command", "rounds", "sizes", "files on", "load average at its beginning", "processors stolen"}, rows)
+}
+
+// InMemory names the measurements whose databases were on a file system in memory; it is empty when there are none.
+func (p page) InMemory() string {
+	of := slices.DeleteFunc(p.settings(), func(s made) bool { return s.Files != "tmpfs" })
+	return strings.Join(distinct(of, func(s made) string { return s.name }), ", ")
 }
 
 // Machines describes what the measurements ran on: one line when it was the same for all of them.
 func (p page) Machines() string {
-	machine := func(name string) string {
-		s := p.Settings[name]
+	machine := func(s made) string {
 		var versions []string
 		for name, version := range s.Versions {
 			versions = append(versions, name+" "+version)
@@ -160,12 +174,12 @@ func (p page) Machines() string {
 		return fmt.Sprintf("%d cores of %s, %.0f GB of memory, %s; %s", s.Cores, s.CPU, s.MemoryGB, s.OS, strings.Join(versions, ", "))
 	}
 	var lines []string
-	all := distinct(p.settingNames(), machine)
+	all := distinct(p.settings(), machine)
 	for _, m := range all {
 		line := "Machine: " + m + "."
 		if len(all) > 1 {
-			of := slices.DeleteFunc(p.settingNames(), func(name string) bool { return machine(name) != m })
-			line = "- For " + strings.Join(of, ", ") + ": " + m + "."
+			of := slices.DeleteFunc(p.settings(), func(s made) bool { return machine(s) != m })
+			line = "- For " + strings.Join(distinct(of, func(s made) string { return s.name }), ", ") + ": " + m + "."
 		}
 		lines = append(lines, line)
 	}

@@ -7,21 +7,40 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
 // Results are everything that was measured, as kept in docs/benchmarks/results.json. A run replaces the parts that it
-// measures and leaves the others.
+// measures, where sizes are kept apart those of its sizes, and leaves the others.
 type Results struct {
-	Settings map[string]Setting `json:"settings"` // by the name of the measurement
-	Cleanup  []CleanupSample    `json:"cleanup"`
-	Tracking []TrackingSample   `json:"tracking"`
-	Reading  []ReadingSample    `json:"reading"`
-	Queries  []QuerySample      `json:"queries"`
-	Memory   []MemorySample     `json:"memory"`
-	HTTP     []HTTPSample       `json:"http"`
-	Bars     []BarResult        `json:"bars"`
-	Before   []Ratio            `json:"ratios_before,omitempty"` // of the run before, made in the same way
+	Settings map[string][]Setting `json:"settings"` // by the name of the measurement: several if its sizes were measured apart
+	Cleanup  []CleanupSample      `json:"cleanup"`
+	Tracking []TrackingSample     `json:"tracking"`
+	Reading  []ReadingSample      `json:"reading"`
+	Queries  []QuerySample        `json:"queries"`
+	Memory   []MemorySample       `json:"memory"`
+	HTTP     []HTTPSample         `json:"http"`
+	Bars     []BarResult          `json:"bars"`
+	Before   []Ratio              `json:"ratios_before,omitempty"` // of the run before, made in the same way
+}
+
+// settle notes under what a measurement was made. Where it keeps sizes apart, what was noted before stays for those
+// that were not measured now.
+func (r *Results) settle(m measurement, now Setting) {
+	var kept []Setting
+	for _, old := range r.Settings[m.name] {
+		old.Sizes = otherSizes(old.Sizes, now.Sizes, func(size int) int { return size })
+		if m.bySize && len(old.Sizes) > 0 {
+			kept = append(kept, old)
+		}
+	}
+	r.Settings[m.name] = append(kept, now)
+}
+
+// otherSizes are those samples that are of none of the sizes.
+func otherSizes[S any](samples []S, sizes []int, of func(S) int) []S {
+	return slices.DeleteFunc(slices.Clone(samples), func(s S) bool { return slices.Contains(sizes, of(s)) })
 }
 
 // Setting is under what a measurement was made.
@@ -35,7 +54,9 @@ type Setting struct {
 	CPU      string            `json:"cpu"`
 	Cores    int               `json:"cores"`
 	MemoryGB float64           `json:"memory_gb"`
-	Load     float64           `json:"load"` // load average of one minute when the measurement began
+	Files    string            `json:"files,omitempty"` // the file system of the databases
+	Load     float64           `json:"load"`            // load average of one minute when the measurement began
+	Stolen   float64           `json:"stolen"`          // part of the processors\' time that went to other machines of the host meanwhile, in percent
 	Versions map[string]string `json:"versions"`
 }
 
@@ -136,7 +157,7 @@ const resultsFile = "results.json"
 
 // readResults reads what was measured before; nothing when there is no such file.
 func readResults(dir string) (*Results, error) {
-	r := &Results{Settings: map[string]Setting{}}
+	r := &Results{Settings: map[string][]Setting{}}
 	data, err := os.ReadFile(filepath.Join(dir, resultsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil

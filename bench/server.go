@@ -80,7 +80,7 @@ func (s *scope) TempDir() string {
 // meet contenders at random is kept out: the run makes its checkpoints and vacuums itself, at the same points for all.
 var durable = map[string]string{
 	"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on",
-	"shared_buffers": "512MB", "max_wal_size": "16GB", "checkpoint_timeout": "1h", "autovacuum": "off",
+	"shared_buffers": "512MB", "max_wal_size": "4GB", "checkpoint_timeout": "1h", "autovacuum": "off",
 }
 
 // postgresServer starts the server that all of a run's databases live in.

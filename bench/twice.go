@@ -9,6 +9,7 @@ import (
 // Ratio is one of those that the page shows, as a run measured it.
 type Ratio struct {
 	Measurement string  `json:"measurement"`
+	Size        int     `json:"size,omitempty"` // where the measurement keeps sizes apart
 	What        string  `json:"what"`
 	Value       float64 `json:"value"`
 }
@@ -19,15 +20,17 @@ const near = 0.15
 // ratios are all that the page shows, of one measurement.
 func (p page) ratios(measurement string) []Ratio {
 	var all []Ratio
-	add := func(value float64, words string, args ...any) {
+	sized := func(size int, value float64, words string, args ...any) {
 		if !math.IsNaN(value) && !math.IsInf(value, 0) {
-			all = append(all, Ratio{measurement, fmt.Sprintf(words, args...), value})
+			all = append(all, Ratio{measurement, size, fmt.Sprintf(words, args...), value})
 		}
 	}
+	add := func(value float64, words string, args ...any) { sized(0, value, words, args...) }
 	switch measurement {
 	case "cleanup":
 		for _, f := range faces() {
-			add(p.faced(f), "PostgreSQL under load, %s: %s / cron job", f.what, ours)
+			size := p.LargestCleanup()
+			sized(size, p.faced(f), "PostgreSQL under load, %s, %s: %s / cron job", grouped(int64(size)), f.what, ours)
 		}
 		for _, database := range []string{onPostgres, onSQLite, inMemory} {
 			against := standard(database)
@@ -35,7 +38,7 @@ func (p page) ratios(measurement string) []Ratio {
 				for _, due := range dueParts {
 					for _, name := range p.contendersOn(database) {
 						if name != against {
-							add(median(ratiosOf(p.cleanups(database, name, size, due, cleanupSeconds), p.cleanups(database, against, size, due, cleanupSeconds))),
+							sized(size, median(ratiosOf(p.cleanups(database, name, size, due, cleanupSeconds), p.cleanups(database, against, size, due, cleanupSeconds))),
 								"%s, %s, %d %% due: time of %s / %s", database, grouped(int64(size)), due, name, against)
 						}
 					}
@@ -53,7 +56,7 @@ func (p page) ratios(measurement string) []Ratio {
 		for _, size := range p.querySizes() {
 			for _, query := range queryNames() {
 				for _, stage := range []string{stageAfter, stageVacuumed} {
-					add(1-p.saved(query, stage, size)/100, "%s sessions, %s: time %s / before", grouped(int64(size)), query, stage)
+					sized(size, 1-p.saved(query, stage, size)/100, "%s sessions, %s: time %s / before", grouped(int64(size)), query, stage)
 				}
 			}
 		}
@@ -75,9 +78,14 @@ func (p page) ratios(measurement string) []Ratio {
 
 // keepRatios remembers what a measurement gave before it is made again, if it is made in the same way.
 func (r *Results) keepRatios(measurement string, now Setting) {
-	r.Before = slices.DeleteFunc(r.Before, func(old Ratio) bool { return old.Measurement == measurement })
-	if was, ok := r.Settings[measurement]; ok && was.Rounds == now.Rounds && was.Period == now.Period && slices.Equal(was.Sizes, now.Sizes) {
-		r.Before = append(r.Before, page{r}.ratios(measurement)...)
+	again := func(old Ratio) bool {
+		return old.Measurement == measurement && (old.Size == 0 || slices.Contains(now.Sizes, old.Size))
+	}
+	r.Before = slices.DeleteFunc(r.Before, again)
+	for _, was := range r.Settings[measurement] {
+		if was.Rounds == now.Rounds && was.Period == now.Period && was.Files == now.Files && slices.Equal(was.Sizes, now.Sizes) {
+			r.Before = append(r.Before, slices.DeleteFunc(page{r}.ratios(measurement), func(old Ratio) bool { return !again(old) })...)
+		}
 	}
 }
 
@@ -91,7 +99,7 @@ func (p pair) apart() float64 { return math.Abs(p.Value/p.before - 1) }
 
 func (p page) pairs() []pair {
 	var pairs []pair
-	for _, name := range p.settingNames() {
+	for _, name := range append(measurementNames(), barsName) {
 		for _, now := range p.ratios(name) {
 			i := slices.IndexFunc(p.Before, func(old Ratio) bool { return old.Measurement == name && old.What == now.What })
 			if i >= 0 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -346,5 +347,31 @@ func TestDirIsUsedAndLeftAgain(t *testing.T) { // not in parallel: it changes th
 	}
 	if os.TempDir() != before {
 		t.Errorf("temporary files stay in %s, want %s", os.TempDir(), before)
+	}
+}
+
+func TestLeastDisturbedRunCounts(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		stolen []float64
+		want   string
+		runs   int
+	}{
+		"quiet at once":     {[]float64{0.5}, "run 1", 1},
+		"quiet at last":     {[]float64{9, 0.5}, "run 2", 2},
+		"never quiet":       {[]float64{9, 5, 7}, "run 2", 3},
+		"as bad every time": {[]float64{9, 9, 9}, "run 1", 3},
+	} {
+		runs := 0
+		output, stolen := quietest(t.Context(), func() func() float64 { return func() float64 { return test.stolen[runs-1] } },
+			func() string { runs++; return fmt.Sprint("run ", runs) })
+		if output != test.want || runs != test.runs || stolen != slices.Min(test.stolen) {
+			t.Errorf("%s: %d runs gave %q with %g %% stolen, want %q of %d", name, runs, output, stolen, test.want, test.runs)
+		}
+	}
+	stopped, cancel := context.WithCancel(t.Context())
+	cancel()
+	if output, _ := quietest(stopped, watchProcessors, func() string { t.Error("it ran all the same"); return "" }); output != "" {
+		t.Errorf("a run that was stopped says %q", output)
 	}
 }

@@ -83,13 +83,11 @@ func (b *bench) make(ctx context.Context, m measurement, setting Setting) error 
 	started := time.Now()
 	setting.At, setting.Load = started.UTC().Truncate(time.Second), loadAverage()
 	b.results.keepRatios(m.name, setting) //nolint:contextcheck // it asks contenders for their names only
-	stolen, total := processorTime()
+	stolen := watchProcessors()
 	if err := within(ctx, func(s *scope) error { return m.run(b, s) }); err != nil {
 		return fmt.Errorf("%s: %w", m.name, err)
 	}
-	if stolenNow, totalNow := processorTime(); totalNow > total {
-		setting.Stolen = 100 * (stolenNow - stolen) / (totalNow - total)
-	}
+	setting.Stolen = stolen()
 	b.results.settle(m, setting)
 	if err := b.results.write(b.plots()); err != nil { // what comes later may fail
 		return err
@@ -204,6 +202,19 @@ func machineMemory() float64 {
 		return 0
 	}
 	return kib * 1.024
+}
+
+// watchProcessors gives a function that tells which part of the processors' time the host has given to other machines
+// since, in percent.
+func watchProcessors() func() float64 {
+	stolen, total := processorTime()
+	return func() float64 {
+		stolenNow, totalNow := processorTime()
+		if totalNow <= total {
+			return 0
+		}
+		return 100 * (stolenNow - stolen) / (totalNow - total)
+	}
 }
 
 // processorTime is how much of the processors' time has gone to other machines on the same host, and how much there

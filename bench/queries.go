@@ -95,30 +95,30 @@ func queriesOnce(s *scope, t *templates, l layout, round int) []QuerySample {
 
 // Each query is asked again and again for a while in each stage, in slices as short as a mood of the machine.
 const (
-	queryTime  = 400 * time.Millisecond
+	queryTime  = 1200 * time.Millisecond // for all stages
 	querySlice = 20 * time.Millisecond
 )
 
-// means are how long the query takes in each stage, in milliseconds, of one client that asks it again and again.
+// means are how long the query takes in each stage, in milliseconds, of one client that asks it again and again: the
+// mean of a slice, and of those the median, which a few slices that were disturbed do not move.
 func (q hostQuery) means(s *scope, pools map[string]*pgxpool.Pool, stages []string, l layout) map[string]float64 {
-	asked, took := map[string]int{}, map[string]time.Duration{}
 	for _, stage := range stages {
 		q.ask(s, pools[stage], l, 0) // the plan, and what is read for the first time
 	}
-	for turn := 0; asked[stageBefore] < 3 || took[stageBefore] < queryTime; turn++ {
+	all := map[string][]float64{}
+	for turn, started := 0, time.Now(); turn < len(stages) || time.Since(started) < queryTime; turn++ {
 		for _, stage := range rotated(stages, turn) {
-			for started, slice := time.Now(), time.Duration(0); slice < querySlice; {
-				asked[stage]++
-				q.ask(s, pools[stage], l, asked[stage]*7919)
-				if slice = time.Since(started); slice >= querySlice {
-					took[stage] += slice
-				}
+			began, n := time.Now(), 0
+			for n == 0 || time.Since(began) < querySlice {
+				n++
+				q.ask(s, pools[stage], l, (turn*1000+n)*7919) // the same sessions in every stage
 			}
+			all[stage] = append(all[stage], ms(time.Since(began))/float64(n))
 		}
 	}
 	mean := map[string]float64{}
 	for _, stage := range stages {
-		mean[stage] = ms(took[stage]) / float64(asked[stage])
+		mean[stage] = median(all[stage])
 	}
 	return mean
 }

@@ -217,7 +217,7 @@ func (p page) BarTable() string {
 		if bar.atLeast {
 			sign = "at least "
 		}
-		row := []string{bar.what, sign + withUnit(strconv.FormatFloat(bar.bar, 'f', -1, 64), bar.unit), "not measured", "–", "`" + codeInTable(bar.command()) + "`"}
+		row := []string{bar.what, sign + withUnit(strconv.FormatFloat(bar.bar, 'f', -1, 64), bar.unit), "not measured", "–", "–", "`" + codeInTable(bar.command()) + "`"}
 		switch {
 		case !ok:
 		case r.Error != "":
@@ -227,9 +227,12 @@ func (p page) BarTable() string {
 		default:
 			row[2], row[3] = withUnit(exact(r.Measured), bar.unit), "**no**"
 		}
+		if ok && r.Error == "" {
+			row[4] = percent(r.Stolen)
+		}
 		rows = append(rows, row)
 	}
-	return table([]string{"what", "bar", "measured", "holds", "command"}, rows)
+	return table([]string{"what", "bar", "measured", "holds", "stolen", "command"}, rows)
 }
 
 // exact writes a figure that is compared with a bar, with three digits.

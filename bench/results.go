@@ -150,6 +150,7 @@ type BarResult struct {
 	What     string  `json:"what"`
 	Measured float64 `json:"measured"`
 	Holds    bool    `json:"holds"`
+	Stolen   float64 `json:"stolen"`          // while its command ran, as in Setting
 	Error    string  `json:"error,omitempty"` // why there is no figure
 }
 

@@ -7,8 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // bar is a promise about speed that a benchmark of the repository measures.
@@ -153,8 +155,10 @@ func parseBenchmarks(output string) map[string]map[string]float64 {
 // measureBars runs each command once and judges its bars. A command that fails does not stop the others.
 func measureBars(b *bench, s *scope) error {
 	outputs, stolen := map[string]string{}, map[string]float64{}
-	b.results.Bars = nil
 	for _, bar := range bars() {
+		if !b.wants(bar) {
+			continue
+		}
 		command := bar.command()
 		if _, done := outputs[command]; !done {
 			b.say("bars: %s", command)
@@ -164,20 +168,24 @@ func measureBars(b *bench, s *scope) error {
 			return err
 		}
 		result := bar.judge(outputs[command])
-		result.Stolen = stolen[command]
+		result.At, result.Stolen = time.Now().UTC().Truncate(time.Second), stolen[command]
 		if result.Error != "" {
 			b.say("bars: %s: %s\n%s", bar.what, result.Error, outputs[command])
 		}
-		b.results.Bars = append(b.results.Bars, result)
+		same := func(old BarResult) bool { return old.What == bar.what }
+		b.results.Bars = append(slices.DeleteFunc(b.results.Bars, same), result)
+		if b.bar != nil {
+			b.results.Before = slices.DeleteFunc(b.results.Before, func(old Ratio) bool { return old.Measurement == barsName && old.What == bar.what })
+		}
 	}
 	return nil
 }
 
-// A command during which the host gave more of the processors to other machines than this, in percent, is run again, some
-// times at most.
+// A command during which the host gave more of the processors to other machines than this, in percent, is run once
+// more.
 const (
 	tooMuchStolen = 1
-	barTries      = 3
+	barTries      = 2
 )
 
 // quietest runs something until it was not disturbed, and gives what the least disturbed run said, whatever that is, with

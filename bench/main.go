@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,11 +25,15 @@ type options struct {
 	period time.Duration
 	only   []string
 	bars   bool
+	bar    *regexp.Regexp // of the bars, those to measure; nil for all
 	report bool
 	dir    string // the folder for databases; empty for the system's
 	docs   string // the folder that holds benchmarks.md
 	root   string // the repository
 }
+
+// wants says whether a bar is to be measured.
+func (o options) wants(b bar) bool { return o.bar == nil || o.bar.MatchString(b.what) }
 
 // plots is the folder of the plots and the raw figures.
 func (o options) plots() string { return filepath.Join(o.docs, "benchmarks") }
@@ -70,7 +75,7 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 
 func parse(args []string, help io.Writer) (options, error) {
 	o := options{}
-	var sizes, only string
+	var sizes, only, bar string
 	flags := flag.NewFlagSet("scripts/bench", flag.ContinueOnError)
 	flags.SetOutput(help)
 	flags.Usage = func() {
@@ -80,6 +85,7 @@ docs/benchmarks/*.svg and docs/benchmarks/%s. Parts that are not measured keep t
   scripts/bench                                   the default sizes, and the bars: some 20 minutes
   scripts/bench -sizes 10000,100000,1000000       the full sizes: more than an hour
   scripts/bench -only cleanup,http -bars=false    two measurements
+  scripts/bench -bar 'adoption|HTTP'              some of the bars again
   scripts/bench -dir /dev/shm -bars=false         without what the disk is doing: the databases lie in memory
   scripts/bench -report                           writes the page and the plots anew, without measuring
 
@@ -91,6 +97,7 @@ docs/benchmarks/*.svg and docs/benchmarks/%s. Parts that are not measured keep t
 	flags.DurationVar(&o.period, "period", time.Second, "how long each throughput is measured in a round")
 	flags.StringVar(&only, "only", "", "the measurements to make, of "+strings.Join(measurementNames(), ","))
 	flags.BoolVar(&o.bars, "bars", true, "also run the repository's benchmarks that have bars")
+	flags.StringVar(&bar, "bar", "", "only those bars whose words match this regular `expression`, and no other measurement unless -only names it")
 	flags.BoolVar(&o.report, "report", false, "measure nothing")
 	flags.StringVar(&o.dir, "dir", "", "the `folder` for the measurements' databases, such as /dev/shm where the disk is too uneven to compare on\n(default the system's for temporary files, which the bars use in any case)")
 	flags.StringVar(&o.docs, "docs", "../docs", "the `folder` to write to")
@@ -116,6 +123,16 @@ docs/benchmarks/*.svg and docs/benchmarks/%s. Parts that are not measured keep t
 		return o, fmt.Errorf("-rounds is %d: want at least 1", o.rounds)
 	}
 	o.only = measurementNames()
+	if bar != "" {
+		var err error
+		if o.bar, err = regexp.Compile(bar); err != nil {
+			return o, fmt.Errorf("-bar is %q: want a regular expression: %w", bar, err)
+		}
+		if !slices.ContainsFunc(bars(), o.wants) {
+			return o, fmt.Errorf("-bar is %q: no bar of docs/benchmarks.md matches", bar)
+		}
+		o.only = nil
+	}
 	if only != "" {
 		o.only = strings.Split(only, ",")
 		for _, name := range o.only {

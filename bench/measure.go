@@ -82,7 +82,9 @@ func measure(ctx context.Context, o options, args []string, results *Results, pr
 func (b *bench) make(ctx context.Context, m measurement, setting Setting) error {
 	started := time.Now()
 	setting.At, setting.Load = started.UTC().Truncate(time.Second), loadAverage()
-	b.results.keepRatios(m.name, setting) //nolint:contextcheck // it asks contenders for their names only
+	if m.name != barsName || b.bar == nil { // some of the bars are no whole measurement
+		b.results.keepRatios(m.name, setting) //nolint:contextcheck // it asks contenders for their names only
+	}
 	stolen := watchProcessors()
 	if err := within(ctx, func(s *scope) error { return m.run(b, s) }); err != nil {
 		return fmt.Errorf("%s: %w", m.name, err)

@@ -44,7 +44,7 @@ func drawPlots(p page, dir string) error {
 
 // drawPicture shows a cleanup under load, this project's and the cron job's.
 func drawPicture(p page, dir string) error {
-	size := p.LargestCleanup()
+	size := p.FacedSize()
 	if size == 0 {
 		return nil
 	}

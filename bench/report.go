@@ -123,6 +123,9 @@ func distinct[S any, T comparable](samples []S, of func(S) T) []T {
 	return out
 }
 
+// minute is how the page writes a time.
+const minute = "2006-01-02 15:04"
+
 // made is a measurement and under what it was made.
 type made struct {
 	name string
@@ -152,7 +155,7 @@ func (p page) SettingTable() string {
 		if files == "" {
 			files = "–"
 		}
-		rows = append(rows, []string{s.name, s.At.Format("2006-01-02 15:04") + " UTC", "`" + s.Command + "`", strconv.Itoa(s.Rounds), strings.Join(sizes, "; "), files, num(s.Load), percent(s.Stolen)})
+		rows = append(rows, []string{s.name, s.At.Format(minute) + " UTC", "`" + s.Command + "`", strconv.Itoa(s.Rounds), strings.Join(sizes, "; "), files, num(s.Load), percent(s.Stolen)})
 	}
 	return table([]string{"measurement", "when", "command", "rounds", "sizes", "files on", "load average at its beginning", "processors stolen"}, rows)
 }

@@ -27,12 +27,17 @@ func (p page) CleanupSizes() []int {
 	return slices.Sorted(slices.Values(distinct(p.Cleanup, func(s CleanupSample) int { return s.Size })))
 }
 
-// LargestCleanup is the largest of them; 0 when there are none.
-func (p page) LargestCleanup() int {
-	if sizes := p.CleanupSizes(); len(sizes) > 0 {
-		return sizes[len(sizes)-1]
+// FacedSize is the one in the first picture: the largest of those that were measured in the most rounds, since a single
+// round shows whatever happened in it; 0 when there are none.
+func (p page) FacedSize() int {
+	faced, most := 0, 0
+	for _, size := range p.CleanupSizes() {
+		rounds := len(p.loaded(onPostgres, ours, size, facedDue, func(b BusyRuns) float64 { return b.Seconds }))
+		if rounds >= most {
+			faced, most = size, rounds
+		}
 	}
-	return 0
+	return faced
 }
 
 // Thousands writes a number of sessions.
@@ -161,15 +166,15 @@ const facedDue = 80
 
 // faced is the ratio of this project's figure to the cron job's.
 func (p page) faced(f face) float64 {
-	return median(ratiosOf(p.loaded(onPostgres, ours, p.LargestCleanup(), facedDue, f.figure), p.loaded(onPostgres, byHandOnce, p.LargestCleanup(), facedDue, f.figure)))
+	return median(ratiosOf(p.loaded(onPostgres, ours, p.FacedSize(), facedDue, f.figure), p.loaded(onPostgres, byHandOnce, p.FacedSize(), facedDue, f.figure)))
 }
 
 // FaceTable has the figures of the first picture.
 func (p page) FaceTable() string {
 	var rows [][]string
 	for _, f := range faces() {
-		a := p.loaded(onPostgres, ours, p.LargestCleanup(), facedDue, f.figure)
-		b := p.loaded(onPostgres, byHandOnce, p.LargestCleanup(), facedDue, f.figure)
+		a := p.loaded(onPostgres, ours, p.FacedSize(), facedDue, f.figure)
+		b := p.loaded(onPostgres, byHandOnce, p.FacedSize(), facedDue, f.figure)
 		rows = append(rows, []string{f.what, num(median(a)), num(median(b)), ratioOf(a, b)})
 	}
 	return table([]string{"ms", ours, "cron job", "ratio, median of rounds (smallest to largest)"}, rows)

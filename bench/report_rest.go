@@ -217,7 +217,7 @@ func (p page) BarTable() string {
 		if bar.atLeast {
 			sign = "at least "
 		}
-		row := []string{bar.what, sign + withUnit(strconv.FormatFloat(bar.bar, 'f', -1, 64), bar.unit), "not measured", "–", "–", "`" + codeInTable(bar.command()) + "`"}
+		row := []string{bar.what, sign + withUnit(strconv.FormatFloat(bar.bar, 'f', -1, 64), bar.unit), "not measured", "–", "–", "–", "`" + codeInTable(bar.command()) + "`"}
 		switch {
 		case !ok:
 		case r.Error != "":
@@ -229,10 +229,13 @@ func (p page) BarTable() string {
 		}
 		if ok && r.Error == "" {
 			row[4] = percent(r.Stolen)
+			if !r.At.IsZero() {
+				row[5] = r.At.Format(minute)
+			}
 		}
 		rows = append(rows, row)
 	}
-	return table([]string{"what", "bar", "measured", "holds", "stolen", "command"}, rows)
+	return table([]string{"what", "bar", "measured", "holds", "stolen", "when, UTC", "command"}, rows)
 }
 
 // exact writes a figure that is compared with a bar, with three digits.

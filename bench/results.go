@@ -147,11 +147,12 @@ type HTTPSample struct {
 
 // BarResult is what a bar's command measured.
 type BarResult struct {
-	What     string  `json:"what"`
-	Measured float64 `json:"measured"`
-	Holds    bool    `json:"holds"`
-	Stolen   float64 `json:"stolen"`          // while its command ran, as in Setting
-	Error    string  `json:"error,omitempty"` // why there is no figure
+	At       time.Time `json:"at"`
+	What     string    `json:"what"`
+	Measured float64   `json:"measured"`
+	Holds    bool      `json:"holds"`
+	Stolen   float64   `json:"stolen"`          // while its command ran, as in Setting
+	Error    string    `json:"error,omitempty"` // why there is no figure
 }
 
 const resultsFile = "results.json"

@@ -29,7 +29,7 @@ func (p page) ratios(measurement string) []Ratio {
 	switch measurement {
 	case "cleanup":
 		for _, f := range faces() {
-			size := p.LargestCleanup()
+			size := p.FacedSize()
 			sized(size, p.faced(f), "PostgreSQL under load, %s, %s: %s / cron job", grouped(int64(size)), f.what, ours)
 		}
 		for _, database := range []string{onPostgres, onSQLite, inMemory} {

@@ -89,7 +89,8 @@ func (b *bench) make(ctx context.Context, m measurement, setting Setting) error 
 	if err := within(ctx, func(s *scope) error { return m.run(b, s) }); err != nil {
 		return fmt.Errorf("%s: %w", m.name, err)
 	}
-	setting.Stolen = stolen()
+	part := stolen()
+	setting.Stolen = &part
 	b.results.settle(m, setting)
 	if err := b.results.write(b.plots()); err != nil { // what comes later may fail
 		return err
@@ -147,10 +148,22 @@ func (b *bench) setting(s *scope, args []string) Setting {
 		}
 	}
 	return Setting{
-		Command: strings.TrimSpace("scripts/bench " + strings.Join(args, " ")), Rounds: b.rounds, Period: b.period.String(), Sizes: b.sizes,
+		Command: strings.TrimSpace("scripts/bench " + quoted(args)), Rounds: b.rounds, Period: b.period.String(), Sizes: b.sizes,
 		OS: fileValue("/etc/os-release", "PRETTY_NAME="), CPU: fileValue("/proc/cpuinfo", "model name"), Cores: runtime.NumCPU(),
 		MemoryGB: machineMemory() / 1e6, Files: fileSystem(os.TempDir()), Versions: versions,
 	}
+}
+
+// quoted are arguments as one types them.
+func quoted(args []string) string {
+	var words []string
+	for _, arg := range args {
+		if strings.ContainsAny(arg, " |*()$") {
+			arg = "'" + arg + "'"
+		}
+		words = append(words, arg)
+	}
+	return strings.Join(words, " ")
 }
 
 // shownModules are the libraries whose versions are shown.

@@ -151,18 +151,22 @@ func (p page) SettingTable() string {
 		for _, n := range s.Sizes {
 			sizes = append(sizes, grouped(int64(n)))
 		}
+		stolen := "–"
+		if s.Stolen != nil {
+			stolen = percent(*s.Stolen)
+		}
 		files := s.Files
 		if files == "" {
 			files = "–"
 		}
-		rows = append(rows, []string{s.name, s.At.Format(minute) + " UTC", "`" + s.Command + "`", strconv.Itoa(s.Rounds), strings.Join(sizes, "; "), files, num(s.Load), percent(s.Stolen)})
+		rows = append(rows, []string{s.name, s.At.Format(minute) + " UTC", "`" + codeInTable(s.Command) + "`", strconv.Itoa(s.Rounds), strings.Join(sizes, "; "), files, num(s.Load), stolen})
 	}
 	return table([]string{"measurement", "when", "command", "rounds", "sizes", "files on", "load average at its beginning", "processors stolen"}, rows)
 }
 
 // InMemory names the measurements whose databases were on a file system in memory; it is empty when there are none.
 func (p page) InMemory() string {
-	of := slices.DeleteFunc(p.settings(), func(s made) bool { return s.Files != "tmpfs" })
+	of := slices.DeleteFunc(p.settings(), func(s made) bool { return s.Files != "tmpfs" || s.name == "memory" || s.name == "http" }) // these have no files
 	return strings.Join(distinct(of, func(s made) string { return s.name }), ", ")
 }
 

@@ -227,11 +227,8 @@ func (p page) BarTable() string {
 		default:
 			row[2], row[3] = withUnit(exact(r.Measured), bar.unit), "**no**"
 		}
-		if ok && r.Error == "" {
-			row[4] = percent(r.Stolen)
-			if !r.At.IsZero() {
-				row[5] = r.At.Format(minute)
-			}
+		if ok && r.Error == "" && !r.At.IsZero() {
+			row[4], row[5] = percent(r.Stolen), r.At.Format(minute)
 		}
 		rows = append(rows, row)
 	}

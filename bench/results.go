@@ -54,9 +54,9 @@ type Setting struct {
 	CPU      string            `json:"cpu"`
 	Cores    int               `json:"cores"`
 	MemoryGB float64           `json:"memory_gb"`
-	Files    string            `json:"files,omitempty"` // the file system of the databases
-	Load     float64           `json:"load"`            // load average of one minute when the measurement began
-	Stolen   float64           `json:"stolen"`          // part of the processors\' time that went to other machines of the host meanwhile, in percent
+	Files    string            `json:"files,omitempty"`  // the file system of the databases
+	Load     float64           `json:"load"`             // load average of one minute when the measurement began
+	Stolen   *float64          `json:"stolen,omitempty"` // part of the processors\' time that went to other machines of the host meanwhile, in percent; nil if that was not measured
 	Versions map[string]string `json:"versions"`
 }
 

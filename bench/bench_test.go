@@ -272,7 +272,7 @@ func TestFiguresAreWrittenToBeRead(t *testing.T) {
 
 func TestFlagsThatMakeNoSenseAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"-sizes", "ten"}, {"-sizes", "10"}, {"-rounds", "0"}, {"-only", "everything"}, {"-dir", "/nowhere"}, {"-bar", "no such bar"}, {"-bar", "("}, {"now"}, {"-wrong"}} {
+	for _, args := range [][]string{{"-sizes", "ten"}, {"-sizes", "10"}, {"-rounds", "0"}, {"-only", "everything"}, {"-dir", "/nowhere"}, {"-bar", "no such bar"}, {"-bar", "("}, {"-bar", "HTTP", "-bars=false"}, {"now"}, {"-wrong"}} {
 		if _, err := parse(args, &bytes.Buffer{}); err == nil {
 			t.Errorf("%v was taken", args)
 		}

@@ -131,6 +131,9 @@ docs/benchmarks/*.svg and docs/benchmarks/%s. Parts that are not measured keep t
 		if !slices.ContainsFunc(bars(), o.wants) {
 			return o, fmt.Errorf("-bar is %q: no bar of docs/benchmarks.md matches", bar)
 		}
+		if !o.bars {
+			return o, fmt.Errorf("-bar is %q and -bars is false: want one or the other", bar)
+		}
 		o.only = nil
 	}
 	if only != "" {

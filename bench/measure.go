@@ -82,7 +82,8 @@ func measure(ctx context.Context, o options, args []string, results *Results, pr
 func (b *bench) make(ctx context.Context, m measurement, setting Setting) error {
 	started := time.Now()
 	setting.At, setting.Load = started.UTC().Truncate(time.Second), loadAverage()
-	if m.name != barsName || b.bar == nil { // some of the bars are no whole measurement
+	whole := m.name != barsName || b.bar == nil // some of the bars are no measurement: each says itself when it was made
+	if whole {
 		b.results.keepRatios(m.name, setting) //nolint:contextcheck // it asks contenders for their names only
 	}
 	stolen := watchProcessors()
@@ -91,7 +92,9 @@ func (b *bench) make(ctx context.Context, m measurement, setting Setting) error 
 	}
 	part := stolen()
 	setting.Stolen = &part
-	b.results.settle(m, setting)
+	if whole {
+		b.results.settle(m, setting)
+	}
 	if err := b.results.write(b.plots()); err != nil { // what comes later may fail
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -224,6 +225,32 @@ func TestBackfillTakesTheNewestThatIsKnown(t *testing.T) {
 	}
 	if n := value[int](t, pool, "SELECT count(*) FROM sessions WHERE updated_at > now() - interval '5 minutes'"); n != 0 {
 		t.Errorf("the host's trigger ran for %d sessions", n)
+	}
+}
+
+func TestColumnsWithoutTimeZoneAreReadInTheirZone(t *testing.T) {
+	t.Parallel()
+	url := fresh(t, "integer")
+	pool := connect(t, url)
+	// What the host's programs write, in Paris.
+	mustExec(t, pool, `INSERT INTO sessions (id, last_activity) VALUES
+		(1, '2026-07-01 12:00'), (2, '2026-01-15 12:00'), (3, '2026-03-29 03:10'), (4, '2026-10-25 02:30')`)
+	store := open(t, url, postgres.Config{TimeZone: "Europe/Paris"})
+	migrate(t, store)
+	got := map[string]string{}
+	for id := range 4 {
+		page, err := store.List(t.Context(), sessioncleanup.Query{ID: strconv.Itoa(id + 1), Limit: 1})
+		if err != nil || len(page.Sessions) != 1 {
+			t.Fatalf("list of session %d: %+v, error %v", id+1, page, err)
+		}
+		got[page.Sessions[0].ID] = page.Sessions[0].LastActivity.UTC().Format(time.RFC3339)
+	}
+	want := map[string]string{
+		"1": "2026-07-01T10:00:00Z", "2": "2026-01-15T11:00:00Z", "3": "2026-03-29T01:10:00Z",
+		"4": "2026-10-25T01:30:00Z", // in the hour that comes twice, the later
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("last activities (-want +got):\n%s", diff)
 	}
 }
 

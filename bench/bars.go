@@ -155,10 +155,15 @@ func measureBars(b *bench, s *scope) error {
 		command := bar.command()
 		if _, done := outputs[command]; !done {
 			b.say("bars: %s", command)
-			outputs[command], stolen[command] = quietest(s.ctx, watchProcessors, func() string { return goTest(s.ctx, b.root, bar.args) })
-		}
-		if err := s.ctx.Err(); err != nil {
-			return err
+			var err error
+			outputs[command], stolen[command], err = quietest(s.ctx, barTries, func() (string, float64, error) {
+				stolen := watchProcessors()
+				output := goTest(s.ctx, b.root, bar.args)
+				return output, stolen(), nil
+			})
+			if err != nil {
+				return err
+			}
 		}
 		result := bar.judge(outputs[command])
 		result.At, result.Stolen = time.Now().UTC().Truncate(time.Second), stolen[command]
@@ -174,26 +179,8 @@ func measureBars(b *bench, s *scope) error {
 	return nil
 }
 
-// A command during which the host gave more of the processors to other machines than this, in percent, is run once
-// more.
-const (
-	tooMuchStolen = 1
-	barTries      = 2
-)
-
-// quietest runs something until it was not disturbed, and gives what the least disturbed run said, whatever that is, with
-// the part of the processors' time that was stolen from it.
-func quietest(ctx context.Context, watch func() func() float64, run func() string) (string, float64) {
-	output, least := "", math.Inf(1)
-	for try := 0; try < barTries && least > tooMuchStolen && ctx.Err() == nil; try++ {
-		stolen := watch()
-		out := run()
-		if part := stolen(); part < least {
-			output, least = out, part
-		}
-	}
-	return output, least
-}
+// barTries is how often a command is run that was disturbed.
+const barTries = 2
 
 // goTest runs "go test" in a folder and gives all that it says; when it fails, that too.
 func goTest(ctx context.Context, dir string, args []string) string {

@@ -272,7 +272,7 @@ func TestFiguresAreWrittenToBeRead(t *testing.T) {
 
 func TestFlagsThatMakeNoSenseAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"-sizes", "ten"}, {"-sizes", "10"}, {"-rounds", "0"}, {"-only", "everything"}, {"-dir", "/nowhere"}, {"-bar", "no such bar"}, {"-bar", "("}, {"-bar", "HTTP", "-bars=false"}, {"now"}, {"-wrong"}} {
+	for _, args := range [][]string{{"-sizes", "ten"}, {"-sizes", "10"}, {"-rounds", "0"}, {"-only", "everything"}, {"-patience", "-1s"}, {"-dir", "/nowhere"}, {"-bar", "no such bar"}, {"-bar", "("}, {"-bar", "HTTP", "-bars=false"}, {"now"}, {"-wrong"}} {
 		if _, err := parse(args, &bytes.Buffer{}); err == nil {
 			t.Errorf("%v was taken", args)
 		}
@@ -363,15 +363,50 @@ func TestLeastDisturbedRunCounts(t *testing.T) {
 		"as bad every time": {[]float64{9, 9}, "run 1", 2},
 	} {
 		runs := 0
-		output, stolen := quietest(t.Context(), func() func() float64 { return func() float64 { return test.stolen[runs-1] } },
-			func() string { runs++; return fmt.Sprint("run ", runs) })
-		if output != test.want || runs != test.runs || stolen != slices.Min(test.stolen) {
+		output, stolen, err := quietest(t.Context(), 2, func() (string, float64, error) {
+			runs++
+			return fmt.Sprint("run ", runs), test.stolen[runs-1], nil
+		})
+		if err != nil || output != test.want || runs != test.runs || stolen != slices.Min(test.stolen) {
 			t.Errorf("%s: %d runs gave %q with %g %% stolen, want %q of %d", name, runs, output, stolen, test.want, test.runs)
 		}
 	}
 	stopped, cancel := context.WithCancel(t.Context())
 	cancel()
-	if output, _ := quietest(stopped, watchProcessors, func() string { t.Error("it ran all the same"); return "" }); output != "" {
-		t.Errorf("a run that was stopped says %q", output)
+	if _, _, err := quietest(stopped, 2, func() (string, float64, error) { t.Error("it ran all the same"); return "", 0, nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("a run that was stopped says %v", err)
+	}
+}
+
+func TestRoundsGoOnUntilTheMedianIsKnown(t *testing.T) {
+	t.Parallel()
+	steady := func(n int) float64 { return 1 + float64(n%3)/100 }
+	wild := func(n int) float64 { return 1 + float64(n%3) }
+	for name, test := range map[string]struct {
+		rounds   int
+		patience time.Duration
+		figure   func(n int) float64
+		least    int
+		most     int
+	}{
+		"one is a look":              {1, time.Minute, wild, 1, 1},
+		"steady":                     {3, time.Minute, steady, 6, 7}, // fewer say nothing of where the median lies
+		"more than needed":           {9, time.Minute, steady, 9, 9},
+		"no patience":                {3, 0, wild, 3, 3},
+		"patience with the unsteady": {3, 20 * time.Millisecond, wild, 8, 1000},
+	} {
+		var ratios []float64
+		b := &bench{options: options{rounds: test.rounds, patience: test.patience}}
+		err := b.untilKnown(func(n int) error {
+			ratios = append(ratios, test.figure(n))
+			time.Sleep(time.Millisecond)
+			return nil
+		}, func() [][]float64 { return [][]float64{ratios, {1, 1, 1, 1, 1, 1}} })
+		if err != nil || len(ratios) < test.least || len(ratios) > test.most {
+			t.Errorf("%s: %d rounds, error %v; want %d to %d", name, len(ratios), err, test.least, test.most)
+		}
+	}
+	if low, high := interval([]float64{1, 2, 3, 4, 5, 6}); low != 1 || high != 6 {
+		t.Errorf("the median of 1 to 6 lies between %g and %g, want 1 and 6", low, high)
 	}
 }

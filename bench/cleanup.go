@@ -1,65 +1,88 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"runtime"
+)
 
 // The parts of all sessions that are due, in percent.
 var dueParts = []int{20, 80}
 
-// Small tables are cleaned in a moment, which is as long as the disk's moods: so they are cleaned more often.
-const (
-	fullRound  = 100_000 // sessions
-	moreRounds = 4       // at most so many times as many rounds
-)
+// sampleTries is how often a cleanup is done that was disturbed.
+const sampleTries = 3
 
-// measureCleanup has every contender clean up the same numbers of rows, first with nobody else there and then under
-// load, by turns.
+// measureCleanup has every contender clean up the same numbers of rows, by turns with the others on its database.
 func measureCleanup(b *bench, s *scope) error {
 	t := b.templates(s)
 	b.results.Cleanup = otherSizes(b.results.Cleanup, b.sizes, func(s CleanupSample) int { return s.Size })
 	for _, size := range b.sizes {
 		for _, due := range dueParts {
-			for round := range b.roundsTimes(min(max(fullRound/size, 1), moreRounds)) {
-				for _, c := range rotated(contenders(), round) {
-					sample, err := cleanOnce(s, t, c, size, due, round < b.rounds)
-					if err != nil {
-						return fmt.Errorf("%s on %s, %d sessions, %d %% due: %w", c.name, c.database, size, due, err)
-					}
-					sample.Round = round
-					b.results.Cleanup = append(b.results.Cleanup, sample)
+			for _, database := range databases() {
+				rounds := 0
+				err := b.untilKnown(func(round int) error {
+					rounds++
+					return b.cleanRound(s, t, database, layout{size, due}, round)
+				}, func() [][]float64 { return page{b.results}.cleanupRatios(database, size, due) })
+				if err != nil {
+					return err
 				}
+				b.say("cleanup: %s, %d sessions, %d %% due: %d rounds", database, size, due, rounds)
 			}
-			b.say("cleanup: %d sessions, %d %% due", size, due)
 		}
 	}
 	return nil
 }
 
-// cleanOnce is one sample: a cleanup for its cost, and when loaded one of the same rows for what clients see of it.
-func cleanOnce(s *scope, t *templates, c contender, size, due int, loaded bool) (CleanupSample, error) {
-	sample := CleanupSample{Database: c.database, Contender: c.name, Size: size, Due: due}
-	err := within(s.ctx, func(s *scope) error {
-		bed := c.open(s, t, size, due)
-		before := bed.wal()
+// cleanRound is one cleanup by each contender on a database. In the rounds that were asked for, each cleans the same rows
+// under load, too.
+func (b *bench) cleanRound(s *scope, t *templates, database string, l layout, round int) error {
+	for _, c := range rotated(contendersOn(database), round) {
+		sample, _, err := quietest(s.ctx, sampleTries, func() (CleanupSample, float64, error) { return cleanAlone(s, t, c, l) })
+		if err == nil && round < b.rounds {
+			sample.Busy, _, err = quietest(s.ctx, sampleTries, func() (BusyRuns, float64, error) { return cleanLoaded(s, t, c, l) })
+		}
+		if err != nil {
+			return fmt.Errorf("%s on %s, %d sessions, %d %% due: %w", c.name, database, l.size, l.due, err)
+		}
+		sample.Round = round
+		b.results.Cleanup = append(b.results.Cleanup, sample)
+	}
+	return nil
+}
+
+// cleanAlone is a cleanup for its cost.
+func cleanAlone(s *scope, t *templates, c contender, l layout) (sample CleanupSample, stolen float64, err error) {
+	sample = CleanupSample{Database: c.database, Contender: c.name, Size: l.size, Due: l.due}
+	err = within(s.ctx, func(s *scope) error {
+		bed := c.open(s, t, l.size, l.due)
+		runtime.GC() // of what other contenders left
+		before, watched := bed.wal(), watchProcessors()
 		done, err := bed.clean(s.ctx)
 		if err != nil {
 			return err
 		}
+		stolen = watched()
 		sample.WAL, sample.Bytes = bed.wal()-before, bed.bytes()
 		sample.Rows, sample.Seconds, sample.Longest = done.rows, done.took().Seconds(), ms(done.longest)
-		sample.Waited = max(0, done.from.Sub(done.asked).Seconds())
-		if want := (layout{size, due}).dueCount(); done.rows != want {
+		sample.Waited, sample.Paused = max(0, done.from.Sub(done.asked).Seconds()), done.paused.Seconds()
+		if want := l.dueCount(); done.rows != want {
 			return fmt.Errorf("it cleaned %d rows, and %d were due", done.rows, want)
 		}
 		return nil
 	})
-	if err != nil || !loaded {
-		return sample, err
-	}
+	return sample, stolen, err
+}
+
+// cleanLoaded is a cleanup for what clients see of it.
+func cleanLoaded(s *scope, t *templates, c contender, l layout) (busy BusyRuns, stolen float64, err error) {
 	err = within(s.ctx, func(s *scope) error {
+		bed := c.open(s, t, l.size, l.due)
+		runtime.GC()
+		watched := watchProcessors()
 		var err error
-		bed := c.open(s, t, size, due)
-		_, sample.Busy, err = underLoad(s.ctx, bed, t.load)
+		_, busy, err = underLoad(s.ctx, bed, t.load)
+		stolen = watched()
 		return err
 	})
-	return sample, err
+	return busy, stolen, err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -48,15 +49,19 @@ type cleaned struct {
 	from, to time.Time // from its first statement to its last
 	rows     int
 	longest  time.Duration // transaction
+	between  time.Duration // its statements
+	paused   time.Duration // of that, on purpose
 }
 
-func (c cleaned) took() time.Duration { return c.to.Sub(c.from) }
+// took is how long it worked.
+func (c cleaned) took() time.Duration { return c.to.Sub(c.from) - c.paused }
 
 // statement adds one transaction to what was done.
 func (c *cleaned) statement(from, to time.Time, rows int) {
 	if c.from.IsZero() {
-		c.from = from
+		c.from, c.to = from, from
 	}
+	c.between += from.Sub(c.to)
 	c.to = to
 	c.rows += rows
 	c.longest = max(c.longest, to.Sub(from))
@@ -75,6 +80,16 @@ func (l layout) stale(n int) int { return l.toDelete() + 1 + n%(l.dueCount()-l.t
 
 // anyDue is the n-th that is due, where all of them are to be deleted.
 func (l layout) anyDue(n int) int { return 1 + n%l.dueCount() }
+
+// databases are those that contenders have, in the order in which they are shown.
+func databases() []string {
+	return distinct(contenders(), func(c contender) string { return c.database })
+}
+
+// contendersOn are those on one database.
+func contendersOn(database string) []contender {
+	return slices.DeleteFunc(contenders(), func(c contender) bool { return c.database != database })
+}
 
 // contenders are all of them, in the order in which they are shown.
 func contenders() []contender {

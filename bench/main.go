@@ -22,14 +22,16 @@ import (
 type options struct {
 	sizes  []int
 	rounds int
-	period time.Duration
-	only   []string
-	bars   bool
-	bar    *regexp.Regexp // of the bars, those to measure; nil for all
-	report bool
-	dir    string // the folder for databases; empty for the system's
-	docs   string // the folder that holds benchmarks.md
-	root   string // the repository
+	// patience is for how long rounds are added to those of one comparison whose medians are not known yet.
+	patience time.Duration
+	period   time.Duration
+	only     []string
+	bars     bool
+	bar      *regexp.Regexp // of the bars, those to measure; nil for all
+	report   bool
+	dir      string // the folder for databases; empty for the system's
+	docs     string // the folder that holds benchmarks.md
+	root     string // the repository
 }
 
 // wants says whether a bar is to be measured.
@@ -82,7 +84,7 @@ func parse(args []string, help io.Writer) (options, error) {
 		fmt.Fprintf(help, `Measures this project side by side with what people would use instead, and writes docs/benchmarks.md,
 docs/benchmarks/*.svg and docs/benchmarks/%s. Parts that are not measured keep their figures of before.
 
-  scripts/bench                                   the default sizes, and the bars: some 20 minutes
+  scripts/bench                                   the default sizes, and the bars: less than an hour
   scripts/bench -sizes 10000,100000,1000000       the full sizes: more than an hour
   scripts/bench -only cleanup,http -bars=false    two measurements
   scripts/bench -bar 'adoption|HTTP'              some of the bars again
@@ -93,7 +95,8 @@ docs/benchmarks/*.svg and docs/benchmarks/%s. Parts that are not measured keep t
 		flags.PrintDefaults()
 	}
 	flags.StringVar(&sizes, "sizes", "10000,100000", "numbers of `sessions` to measure with")
-	flags.IntVar(&o.rounds, "rounds", 3, "rounds of which medians are taken; in each, all contenders take turns")
+	flags.IntVar(&o.rounds, "rounds", 3, "rounds at least, of which medians are taken; in each, all contenders take turns")
+	flags.DurationVar(&o.patience, "patience", 90*time.Second, "how long to add rounds to a comparison until its medians are known to 7 %")
 	flags.DurationVar(&o.period, "period", time.Second, "how long each throughput is measured in a round")
 	flags.StringVar(&only, "only", "", "the measurements to make, of "+strings.Join(measurementNames(), ","))
 	flags.BoolVar(&o.bars, "bars", true, "also run the repository's benchmarks that have bars")
@@ -121,6 +124,9 @@ docs/benchmarks/*.svg and docs/benchmarks/%s. Parts that are not measured keep t
 	}
 	if o.rounds < 1 {
 		return o, fmt.Errorf("-rounds is %d: want at least 1", o.rounds)
+	}
+	if o.patience < 0 {
+		return o, fmt.Errorf("-patience is %v: want 0 or more", o.patience)
 	}
 	o.only = measurementNames()
 	if bar != "" {

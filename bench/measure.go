@@ -119,14 +119,6 @@ func inDir(dir string, work func() error) error {
 	return errors.Join(err, os.Unsetenv(variable))
 }
 
-// roundsTimes are more rounds, for what takes a moment only. One round stays one: it is a look, not a measurement.
-func (b *bench) roundsTimes(n int) int {
-	if b.rounds == 1 {
-		return 1
-	}
-	return b.rounds * n
-}
-
 // say tells whoever waits how far the run is.
 func (b *bench) say(format string, args ...any) { fmt.Fprintf(b.progress, format+"\n", args...) }
 

@@ -65,8 +65,9 @@ func questions(s *scope, t *templates, size int) []question {
 		return openPG(s, t, "by hand", l, func(s *scope, url string) { makeGuide(s, url, untracked); fillGuide(s, url, l) })
 	}
 	idleHand, mixedHand := hand(none), hand(some)
-	m, quiet := s.manager(s.store(mixed.pool)), s.manager(s.store(idle.pool))
-	deep := cursorAt(s, m, size*9/10)
+	store := s.store(mixed.pool)
+	m, quiet := s.manager(store), s.manager(s.store(idle.pool))
+	deep := positionAt(s, store, size*9/10)
 	return []question{
 		{nothingDue, ours, func(ctx context.Context) error {
 			_, err := quiet.Cleanup(ctx, sessioncleanup.Run{})
@@ -81,8 +82,8 @@ func questions(s *scope, t *templates, size int) []question {
 			return err
 		}},
 		{statistics, fiveCounts, func(ctx context.Context) error { return countFive(ctx, mixedHand.pool) }},
-		{pageFirst, ours, func(ctx context.Context) error { return listPage(ctx, m, "") }},
-		{pageDeep, ours, func(ctx context.Context) error { return listPage(ctx, m, deep) }},
+		{pageFirst, ours, func(ctx context.Context) error { return listPage(ctx, store, nil) }},
+		{pageDeep, ours, func(ctx context.Context) error { return listPage(ctx, store, deep) }},
 		{pageFirst, byOffset, func(ctx context.Context) error { return offsetPage(ctx, mixedHand.pool, 0) }},
 		{pageDeep, byOffset, func(ctx context.Context) error { return offsetPage(ctx, mixedHand.pool, size*9/10) }},
 	}
@@ -102,25 +103,21 @@ func countFive(ctx context.Context, pool *pgxpool.Pool) error {
 
 const pageSize = 50
 
-func listPage(ctx context.Context, m *sessioncleanup.Manager, cursor string) error {
-	page, err := m.List(ctx, sessioncleanup.ListOptions{Cursor: cursor, Limit: pageSize})
+func listPage(ctx context.Context, store sessioncleanup.Store, after *sessioncleanup.Position) error {
+	page, err := store.List(ctx, sessioncleanup.Query{After: after, Limit: pageSize})
 	if err == nil && len(page.Sessions) != pageSize {
 		err = fmt.Errorf("the page has %d sessions", len(page.Sessions))
 	}
 	return err
 }
 
-// cursorAt reads pages until so many sessions are behind it.
-func cursorAt(s *scope, m *sessioncleanup.Manager, depth int) string {
-	cursor := ""
-	for read := 0; read < depth; {
-		page, err := m.List(s.ctx, sessioncleanup.ListOptions{Cursor: cursor, Limit: min(sessioncleanup.MaxPage, depth-read)})
-		if err != nil {
-			s.Fatal(err)
-		}
-		read, cursor = read+len(page.Sessions), page.Next
+// positionAt is where the next page starts when so many sessions were read.
+func positionAt(s *scope, store sessioncleanup.Store, depth int) *sessioncleanup.Position {
+	page, err := store.List(s.ctx, sessioncleanup.Query{Limit: depth})
+	if err != nil {
+		s.Fatal(err)
 	}
-	return cursor
+	return page.Next
 }
 
 // offsetPage reads what a page of this project shows, in the same order.

@@ -89,19 +89,24 @@ func grouped(n int64) string {
 	return digits
 }
 
-// ratioOf is the median of the ratios of each round, with the smallest and the largest: samples of a round were taken
-// one after the other, so what disturbed one disturbed the other.
-func ratioOf(a, b []float64) string {
-	ratios := ratiosOf(a, b)
+// ratioOf is the median of the ratios of each round, with the interval in which it is known to lie, or with the smallest
+// and the largest of few rounds.
+func ratioOf(ratios []float64) string {
 	if len(ratios) == 0 {
 		return "–"
 	}
-	if len(ratios) == 1 {
-		return num(ratios[0])
+	low, high := interval(ratios)
+	if math.IsInf(low, 0) || math.IsInf(high, 0) {
+		low, high = slices.Min(ratios), slices.Max(ratios)
 	}
-	return fmt.Sprintf("%s (%s to %s)", num(median(ratios)), num(slices.Min(ratios)), num(slices.Max(ratios)))
+	if len(ratios) == 1 || low == high {
+		return num(median(ratios))
+	}
+	return fmt.Sprintf("%s (%s to %s)", num(median(ratios)), num(low), num(high))
 }
 
+// ratiosOf are those of each round: samples of a round were taken one after the other, so what disturbed one disturbed the
+// other.
 func ratiosOf(a, b []float64) []float64 {
 	var ratios []float64
 	for i := range min(len(a), len(b)) {

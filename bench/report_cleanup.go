@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 )
 
 // cleanups are a figure of one contender's samples, by round.
@@ -43,19 +44,27 @@ func (p page) FacedSize() int {
 // Thousands writes a number of sessions.
 func (p page) Thousands(n int) string { return grouped(int64(n)) }
 
-// contendersOn are those that were measured on a database.
+// contendersOn names those that were measured on a database.
 func (p page) contendersOn(database string) []string {
 	on := values(p.Cleanup, func(s CleanupSample) bool { return s.Database == database }, cleanupSeconds)
 	if len(on) == 0 {
 		return nil
 	}
-	var names []string
-	for _, c := range contenders() {
-		if c.database == database {
-			names = append(names, c.name)
-		}
+	return distinct(contendersOn(database), func(c contender) string { return c.name })
+}
+
+// cleanupRatio are the times of a contender against those of whom it is compared with, by round.
+func (p page) cleanupRatio(database, contender string, size, due int) []float64 {
+	return ratiosOf(p.cleanups(database, contender, size, due, cleanupSeconds), p.cleanups(database, standard(database), size, due, cleanupSeconds))
+}
+
+// cleanupRatios are those of all contenders.
+func (p page) cleanupRatios(database string, size, due int) [][]float64 {
+	var all [][]float64
+	for _, name := range p.contendersOn(database) {
+		all = append(all, p.cleanupRatio(database, name, size, due))
 	}
-	return names
+	return all
 }
 
 // standard is whom the others are compared with on a database.
@@ -68,7 +77,7 @@ func standard(database string) string {
 
 // CleanupTable is what a cleanup costs, alone.
 func (p page) CleanupTable(database string) string {
-	header := []string{"sessions, due", "contender", "rows/s", "seconds", "time / " + standard(database), "longest transaction, ms"}
+	header := []string{"sessions, due", "contender", "rounds", "rows/s", "seconds", "time / " + standard(database), "longest transaction, ms"}
 	if database == onPostgres {
 		header = append(header, "WAL, bytes per row")
 	}
@@ -83,10 +92,10 @@ func (p page) CleanupTable(database string) string {
 					return p.cleanups(database, name, size, due, figure)
 				}
 				row := []string{
-					fmt.Sprintf("%s, %d %%", grouped(int64(size)), due), name,
+					fmt.Sprintf("%s, %d %%", grouped(int64(size)), due), name, strconv.Itoa(len(get(cleanupSeconds))),
 					num(median(get(func(s CleanupSample) float64 { return float64(s.Rows) / s.Seconds }))),
 					num(median(get(cleanupSeconds))),
-					ratioOf(get(cleanupSeconds), p.cleanups(database, standard(database), size, due, cleanupSeconds)),
+					ratioOf(p.cleanupRatio(database, name, size, due)),
 					num(median(get(func(s CleanupSample) float64 { return s.Longest }))),
 				}
 				if database == onPostgres {
@@ -145,6 +154,17 @@ func (p page) RiverWait() string {
 	return num(median(values(p.Cleanup, func(s CleanupSample) bool { return s.Contender == riverQueue }, func(s CleanupSample) float64 { return s.Waited })))
 }
 
+// RiverPause is how long river paused in between, in seconds for each 100,000 jobs.
+func (p page) RiverPause() string {
+	var paused, jobs float64
+	for _, s := range p.Cleanup {
+		if s.Contender == riverQueue {
+			paused, jobs = paused+s.Paused, jobs+float64(s.Rows)
+		}
+	}
+	return num(100_000 * paused / jobs)
+}
+
 // face is one group of bars in the first picture.
 type face struct {
 	what   string
@@ -164,18 +184,20 @@ func faces() []face {
 // facedDue is the part due in the first picture.
 const facedDue = 80
 
-// faced is the ratio of this project's figure to the cron job's.
-func (p page) faced(f face) float64 {
-	return median(ratiosOf(p.loaded(onPostgres, ours, p.FacedSize(), facedDue, f.figure), p.loaded(onPostgres, byHandOnce, p.FacedSize(), facedDue, f.figure)))
+// faced are this project's figures, and the cron job's, by round.
+func (p page) faced(f face) (mine, cron []float64) {
+	of := func(contender string) []float64 {
+		return p.loaded(onPostgres, contender, p.FacedSize(), facedDue, f.figure)
+	}
+	return of(ours), of(byHandOnce)
 }
 
 // FaceTable has the figures of the first picture.
 func (p page) FaceTable() string {
 	var rows [][]string
 	for _, f := range faces() {
-		a := p.loaded(onPostgres, ours, p.FacedSize(), facedDue, f.figure)
-		b := p.loaded(onPostgres, byHandOnce, p.FacedSize(), facedDue, f.figure)
-		rows = append(rows, []string{f.what, num(median(a)), num(median(b)), ratioOf(a, b)})
+		mine, cron := p.faced(f)
+		rows = append(rows, []string{f.what, num(median(mine)), num(median(cron)), ratioOf(ratiosOf(mine, cron))})
 	}
-	return table([]string{"ms", ours, "cron job", "ratio, median of rounds (smallest to largest)"}, rows)
+	return table([]string{"ms", ours, "cron job", "ratio"}, rows)
 }

@@ -14,6 +14,20 @@ func (p page) tracked(way, shape, sessions string, figure func(TrackingSample) f
 
 func trackedRows(s TrackingSample) float64 { return s.PerSecond }
 
+// trackedRatio are the rows per second of a way against those without tracking, by round.
+func (p page) trackedRatio(way, shape, sessions string) []float64 {
+	return ratiosOf(p.tracked(way, shape, sessions, trackedRows), p.tracked(untracked, shape, sessions, trackedRows))
+}
+
+// trackedRatios are those of all ways.
+func (p page) trackedRatios(shape, sessions string) [][]float64 {
+	var all [][]float64
+	for _, way := range trackingWays() {
+		all = append(all, p.trackedRatio(way, shape, sessions))
+	}
+	return all
+}
+
 // shapes are the ways to insert activity, with words for each.
 var shapes = []struct{ shape, sessions, words string }{
 	{"single", "hot", "8 clients, one session"},
@@ -36,12 +50,12 @@ func (p page) TrackingTable() string {
 				share = num(100*hot/updates) + " %"
 			}
 			rows = append(rows, []string{
-				sh.words, way, num(median(get(trackedRows))), ratioOf(get(trackedRows), p.tracked(untracked, sh.shape, sh.sessions, trackedRows)),
+				sh.words, way, strconv.Itoa(len(get(trackedRows))), num(median(get(trackedRows))), ratioOf(p.trackedRatio(way, sh.shape, sh.sessions)),
 				num(median(get(func(s TrackingSample) float64 { return s.WALPerRow }))), grouped(int64(updates)), share,
 			})
 		}
 	}
-	return table([]string{"inserts", "tracking", "rows/s", "with / without", "WAL, bytes per row", "updates of sessions, all rounds", "of them HOT"}, rows)
+	return table([]string{"inserts", "tracking", "rounds", "rows/s", "with / without", "WAL, bytes per row", "updates of sessions, all rounds", "of them HOT"}, rows)
 }
 
 func sum(values []float64) float64 {
@@ -194,6 +208,20 @@ func (p page) answered(request string, figure func(HTTPSample) float64) []float6
 
 func requestsPerSecond(s HTTPSample) float64 { return s.PerSecond }
 
+// answeredRatio are the requests per second against those of the bare handler, by round.
+func (p page) answeredRatio(request string) []float64 {
+	return ratiosOf(p.answered(request, requestsPerSecond), p.answered(bareHandler, requestsPerSecond))
+}
+
+// answeredRatios are those of all requests.
+func (p page) answeredRatios() [][]float64 {
+	var all [][]float64
+	for _, request := range distinct(p.HTTP, func(s HTTPSample) string { return s.Request }) {
+		all = append(all, p.answeredRatio(request))
+	}
+	return all
+}
+
 // HTTPTable is how fast requests are answered.
 func (p page) HTTPTable() string {
 	var rows [][]string
@@ -201,11 +229,11 @@ func (p page) HTTPTable() string {
 	slices.Sort(names)
 	for _, name := range names {
 		rows = append(rows, []string{
-			name, num(median(p.answered(name, requestsPerSecond))), ratioOf(p.answered(name, requestsPerSecond), p.answered(bareHandler, requestsPerSecond)),
+			name, strconv.Itoa(len(p.answered(name, requestsPerSecond))), num(median(p.answered(name, requestsPerSecond))), ratioOf(p.answeredRatio(name)),
 			num(median(p.answered(name, func(s HTTPSample) float64 { return s.P50 }))), num(median(p.answered(name, func(s HTTPSample) float64 { return s.P99 }))),
 		})
 	}
-	return table([]string{"request", "requests/s", "against the bare handler", "p50, ms", "p99, ms"}, rows)
+	return table([]string{"request", "rounds", "requests/s", "against the bare handler", "p50, ms", "p99, ms"}, rows)
 }
 
 // BarTable has every bar, whether it holds or not.

@@ -68,8 +68,9 @@ type CleanupSample struct {
 	Due       int      `json:"due_percent"`
 	Round     int      `json:"round"`
 	Rows      int      `json:"rows"`
-	Seconds   float64  `json:"seconds"`        // from the first statement to the last, nobody else there
+	Seconds   float64  `json:"seconds"`        // from the first statement to the last without pauses, nobody else there
 	Waited    float64  `json:"waited_seconds"` // before the first statement: the contender's own schedule
+	Paused    float64  `json:"paused_seconds"` // between statements, on purpose
 	Longest   float64  `json:"longest_ms"`     // transaction, nobody else there
 	WAL       int64    `json:"wal_bytes"`
 	Bytes     int64    `json:"bytes_after"` // tables and indexes

@@ -78,7 +78,7 @@ func (b riverBed) clean(ctx context.Context) (cleaned, error) {
 	if stopErr := client.StopAndCancel(context.WithoutCancel(ctx)); err == nil {
 		err = stopErr
 	}
-	done.asked = asked
+	done.asked, done.paused = asked, done.between
 	return done, err
 }
 

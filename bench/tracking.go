@@ -18,11 +18,10 @@ const (
 )
 
 // Single inserts take so many periods for each way in a round, by turns as long as a slice: what slows the machine down
-// for longer than a slice slows down all of them. Bulk inserts are one statement each, and have so many rounds for one.
+// for longer than a slice slows down all of them.
 const (
 	singlePeriods = 4
 	slice         = 100 * time.Millisecond
-	bulkRounds    = 3
 )
 
 // trackingWays are the ways to follow activity that are compared.
@@ -33,20 +32,14 @@ func measureTracking(b *bench, s *scope) error {
 	t := b.templates(s)
 	b.results.Tracking = nil
 	for _, sessions := range []string{"hot", "spread"} {
-		for round := range b.rounds {
-			if err := b.trackSingles(s, t, sessions, round); err != nil {
+		for shape, round := range map[string]func(s *scope, t *templates, sessions string, round int) error{"single": b.trackSingles, "bulk": b.trackBulk} {
+			err := b.untilKnown(func(n int) error { return round(s, t, sessions, n) },
+				func() [][]float64 { return page{b.results}.trackedRatios(shape, sessions) })
+			if err != nil {
 				return err
 			}
+			b.say("tracking: %s inserts, %s", shape, sessions)
 		}
-		b.say("tracking: single inserts, %s", sessions)
-		for round := range b.roundsTimes(bulkRounds) {
-			for _, way := range rotated(trackingWays(), round) {
-				if err := b.trackBulk(s, t, sessions, round, way); err != nil {
-					return err
-				}
-			}
-		}
-		b.say("tracking: bulk inserts, %s", sessions)
 	}
 	return nil
 }
@@ -76,14 +69,26 @@ func (b *bench) trackSingles(s *scope, t *templates, sessions string, round int)
 	})
 }
 
-// trackBulk is one bulk insert, into sessions that were last used hours ago.
-func (b *bench) trackBulk(s *scope, t *templates, sessions string, round int, way string) error {
-	return within(s.ctx, func(s *scope) error {
-		bed := t.trackingBed(s, way, "interval '5 hours'")
-		bed.insert(s, func() int { return bulk(s, bed.pool, sessions) })
-		b.results.Tracking = append(b.results.Tracking, bed.sample(s, "bulk", sessions, round))
-		return nil
-	})
+// trackBulk is one round of a bulk insert, into sessions that were last used hours ago, in all ways.
+func (b *bench) trackBulk(s *scope, t *templates, sessions string, round int) error {
+	for _, way := range rotated(trackingWays(), round) {
+		sample, _, err := quietest(s.ctx, sampleTries, func() (sample TrackingSample, stolen float64, err error) {
+			err = within(s.ctx, func(s *scope) error {
+				bed := t.trackingBed(s, way, "interval '5 hours'")
+				watched := watchProcessors()
+				bed.insert(s, func() int { return bulk(s, bed.pool, sessions) })
+				stolen = watched()
+				sample = bed.sample(s, "bulk", sessions, round)
+				return nil
+			})
+			return sample, stolen, err
+		})
+		if err != nil {
+			return err
+		}
+		b.results.Tracking = append(b.results.Tracking, sample)
+	}
+	return nil
 }
 
 // trackingBed is a database that follows activity in one of the ways, and what was inserted into it.

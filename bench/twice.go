@@ -30,15 +30,15 @@ func (p page) ratios(measurement string) []Ratio {
 	case "cleanup":
 		for _, f := range faces() {
 			size := p.FacedSize()
-			sized(size, p.faced(f), "PostgreSQL under load, %s, %s: %s / cron job", grouped(int64(size)), f.what, ours)
+			sized(size, median(ratiosOf(p.faced(f))), "PostgreSQL under load, %s, %s: %s / cron job", grouped(int64(size)), f.what, ours)
 		}
-		for _, database := range []string{onPostgres, onSQLite, inMemory} {
+		for _, database := range databases() {
 			against := standard(database)
 			for _, size := range p.CleanupSizes() {
 				for _, due := range dueParts {
 					for _, name := range p.contendersOn(database) {
 						if name != against {
-							sized(size, median(ratiosOf(p.cleanups(database, name, size, due, cleanupSeconds), p.cleanups(database, against, size, due, cleanupSeconds))),
+							sized(size, median(p.cleanupRatio(database, name, size, due)),
 								"%s, %s, %d %% due: time of %s / %s", database, grouped(int64(size)), due, name, against)
 						}
 					}
@@ -48,7 +48,7 @@ func (p page) ratios(measurement string) []Ratio {
 	case "tracking":
 		for _, sh := range shapes {
 			for _, way := range trackingWays()[1:] {
-				add(median(ratiosOf(p.tracked(way, sh.shape, sh.sessions, trackedRows), p.tracked(untracked, sh.shape, sh.sessions, trackedRows))),
+				add(median(p.trackedRatio(way, sh.shape, sh.sessions)),
 					"%s: rows per second, %s / none", sh.words, way)
 			}
 		}
@@ -63,7 +63,7 @@ func (p page) ratios(measurement string) []Ratio {
 	case "http":
 		for _, request := range distinct(p.HTTP, func(s HTTPSample) string { return s.Request }) {
 			if request != bareHandler {
-				add(median(ratiosOf(p.answered(request, requestsPerSecond), p.answered(bareHandler, requestsPerSecond))), "%s: requests per second / bare handler", request)
+				add(median(p.answeredRatio(request)), "%s: requests per second / bare handler", request)
 			}
 		}
 	case barsName:

@@ -54,17 +54,21 @@ func measureHTTP(b *bench, s *scope) error {
 		{"GET /view, 50 sessions", httpapi.DefaultPrefix + "/view?limit=50"},
 		{bareHandler, "/bare"},
 	}
-	for round := range b.rounds {
+	return b.untilKnown(func(round int) error {
 		for _, r := range rotated(requests, round) {
-			sample, err := requestsFor(s.ctx, server.URL+r.path, b.period)
+			sample, _, err := quietest(s.ctx, sampleTries, func() (HTTPSample, float64, error) {
+				watched := watchProcessors()
+				sample, err := requestsFor(s.ctx, server.URL+r.path, b.period)
+				return sample, watched(), err
+			})
 			if err != nil {
 				return fmt.Errorf("%s: %w", r.name, err)
 			}
 			sample.Request, sample.Size, sample.Round = r.name, size, round
 			b.results.HTTP = append(b.results.HTTP, sample)
 		}
-	}
-	return nil
+		return nil
+	}, func() [][]float64 { return page{b.results}.answeredRatios() })
 }
 
 // requestsFor has clients send the same request again and again for a while.

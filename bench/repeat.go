@@ -42,7 +42,7 @@ func interval(values []float64) (low, high float64) {
 }
 
 // What ran while the host gave more of the processors to other machines than this, in percent, is run again.
-const tooMuchStolen = 1
+const tooMuchStolen = 5
 
 // quietest runs something until it was not disturbed, and gives what the least disturbed run gave, whatever that is. A run
 // says which part of the processors' time was stolen from it.

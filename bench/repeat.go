@@ -18,10 +18,13 @@ const (
 // untilKnown makes rounds until the medians of all ratios are known: as many as asked at least, and then more while
 // patience lasts. One round stays one: it is a look, not a measurement.
 func (b *bench) untilKnown(round func(n int) error, ratios func() [][]float64) error {
-	started := time.Now()
-	for n := 0; n < b.rounds || b.rounds > 1 && time.Since(started) < b.patience && slices.ContainsFunc(ratios(), unknown); n++ {
+	var asked time.Time // when as many were made as asked
+	for n := 0; n < b.rounds || b.rounds > 1 && time.Since(asked) < b.patience && slices.ContainsFunc(ratios(), unknown); n++ {
 		if err := round(n); err != nil {
 			return err
+		}
+		if n+1 == b.rounds {
+			asked = time.Now()
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // cleanups are a figure of one contender's samples, by round.
@@ -158,11 +159,22 @@ func (p page) RiverWait() string {
 func (p page) RiverPause() string {
 	var paused, jobs float64
 	for _, s := range p.Cleanup {
-		if s.Contender == riverQueue {
+		if s.Contender == riverQueue && (s.Paused > 0 || s.Rows <= riverBatch) {
 			paused, jobs = paused+s.Paused, jobs+float64(s.Rows)
 		}
 	}
 	return num(100_000 * paused / jobs)
+}
+
+// RiverPausesIn are the sizes that were measured before its pauses were told from its work.
+func (p page) RiverPausesIn() string {
+	var sizes []string
+	for _, s := range p.Cleanup {
+		if s.Contender == riverQueue && s.Rows > 2*riverBatch && s.Paused == 0 {
+			sizes = append(sizes, grouped(int64(s.Size)))
+		}
+	}
+	return strings.Join(slices.Compact(sizes), "; ")
 }
 
 // face is one group of bars in the first picture.

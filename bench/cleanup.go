@@ -8,7 +8,7 @@ import (
 // The parts of all sessions that are due, in percent.
 var dueParts = []int{20, 80}
 
-// sampleTries is how often a cleanup is done that was disturbed.
+// sampleTries is how often a sample is taken that was disturbed.
 const sampleTries = 3
 
 // measureCleanup has every contender clean up the same numbers of rows, by turns with the others on its database.

@@ -32,13 +32,16 @@ func measureTracking(b *bench, s *scope) error {
 	t := b.templates(s)
 	b.results.Tracking = nil
 	for _, sessions := range []string{"hot", "spread"} {
-		for shape, round := range map[string]func(s *scope, t *templates, sessions string, round int) error{"single": b.trackSingles, "bulk": b.trackBulk} {
-			err := b.untilKnown(func(n int) error { return round(s, t, sessions, n) },
-				func() [][]float64 { return page{b.results}.trackedRatios(shape, sessions) })
+		for _, insert := range []struct {
+			shape string
+			round func(s *scope, t *templates, sessions string, round int) error
+		}{{"single", b.trackSingles}, {"bulk", b.trackBulk}} {
+			err := b.untilKnown(func(n int) error { return insert.round(s, t, sessions, n) },
+				func() [][]float64 { return page{b.results}.trackedRatios(insert.shape, sessions) })
 			if err != nil {
 				return err
 			}
-			b.say("tracking: %s inserts, %s", shape, sessions)
+			b.say("tracking: %s inserts, %s", insert.shape, sessions)
 		}
 	}
 	return nil

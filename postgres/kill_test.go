@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
@@ -191,36 +192,43 @@ func TestKilledBackendDoesNotStopARun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		struck := false
+		var struck sync.WaitGroup
 		at := rand.IntN(count / 10)
 		batches := 0
 		_, err = manager.Cleanup(t.Context(), sessioncleanup.Run{Force: true, Progress: func(sessioncleanup.Progress) {
-			if batches++; batches > at && !struck {
-				struck = true
-				strike(t, pool, i%2 == 0)
+			if batches++; batches == at+1 {
+				struck.Go(func() { strike(t, pool, i%2 == 0) }) // it hits while the next batches are at work
 			}
 		}})
+		struck.Wait()
 		if err != nil {
 			t.Fatalf("run: %v", err)
 		}
+		reach(t, pool)
 		// Rows that the killed process still held locked while the run went on are left to the next.
-		again := connect(t, url)
-		expectWhole(t, again, count, false)
-		finish(t, store, again)
-		expectWhole(t, again, count, true)
+		expectWhole(t, pool, count, false)
+		finish(t, store, pool)
+		expectWhole(t, pool, count, true)
 	}
 }
 
 // strike kills the process of the server that works for the cleaner: politely, or with SIGKILL, upon which the server
-// restarts all of them.
+// restarts all of them. It returns when that has begun.
 func strike(t *testing.T, pool *pgxpool.Pool, politely bool) {
+	witness, err := pool.Acquire(t.Context())
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer witness.Release()
 	var pid int
-	if err := pool.QueryRow(t.Context(), "SELECT pid FROM pg_stat_activity WHERE application_name = 'victim' ORDER BY backend_start LIMIT 1").Scan(&pid); err != nil {
+	if err := witness.QueryRow(t.Context(), `SELECT pid FROM pg_stat_activity WHERE application_name = 'victim'
+		ORDER BY state = 'idle', backend_start LIMIT 1`).Scan(&pid); err != nil {
 		t.Error(err)
 		return
 	}
 	if politely {
-		if _, err := pool.Exec(t.Context(), "SELECT pg_terminate_backend($1)", pid); err != nil {
+		if _, err := witness.Exec(t.Context(), "SELECT pg_terminate_backend($1)", pid); err != nil {
 			t.Error(err)
 		}
 		return
@@ -231,5 +239,21 @@ func strike(t *testing.T, pool *pgxpool.Pool, politely bool) {
 	}
 	if err != nil {
 		t.Error(err)
+		return
 	}
+	if _, err := witness.Exec(t.Context(), "SELECT pg_sleep(60)"); err == nil {
+		t.Error("the server went on for a minute after one of its processes had been killed")
+	}
+}
+
+// reach waits until a server that restarts lets its clients in again.
+func reach(t *testing.T, pool *pgxpool.Pool) {
+	t.Helper()
+	var err error
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if err = pool.Ping(t.Context()); err == nil {
+			return
+		}
+	}
+	t.Fatalf("the server is not back: %v", err)
 }

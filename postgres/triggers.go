@@ -22,14 +22,16 @@ func (p *plan) trackNames(s source, event string) sqlfile.Names {
 	n := sqlfile.Names{
 		"track": sqlfile.Column(trackName(s, event)), "session": sqlfile.Column(s.Session), "source": s.sql(), "guard": "",
 		"interval": fmt.Sprintf("'%d microseconds'", p.policy.TouchInterval.Microseconds()), "reactivate": p.reactivate(),
-		"volatility": "STABLE", "look": "LEFT",
+		"volatility": "STABLE",
 	}
+	n["fresh"] = p.l.statement("track_fresh", n)
 	if p.policy.ReactivateOnActivity.Or(false) || !s.referenced {
 		// It must see what was deactivated during a long statement, or lock a table: neither can be in a snapshot that is
 		// older. In a new one, a session that is not found is none.
-		n["volatility"], n["look"] = "VOLATILE", ""
+		n["volatility"], n["stale"] = "VOLATILE", p.l.statement("track_stale", n)
+	} else {
+		n["stale"] = p.l.statement("track_stale_or_unseen", n)
 	}
-	n["stale"] = p.l.statement("track_stale", n)
 	n["touched"] = p.l.statement("touched_by_"+event, n)
 	n["rows"] = n["touched"]
 	if event == "insert" {

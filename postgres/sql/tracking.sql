@@ -86,7 +86,9 @@ $sessioncleanup$;
 
 -- name: apply_touches
 -- Runs when a transaction that noted touches commits: only then are the sessions locked, for as long as the commit
--- takes, so that nobody waits for a long transaction that touched a session in passing.
+-- takes, so that nobody waits for a long transaction that touched a session in passing. Its statements have no choice
+-- but to look for each session by its id, in the table and among the notes: those that others left, and vacuum has not
+-- taken away yet, are not read.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_apply_touches() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, "{path}", pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
@@ -95,16 +97,11 @@ DECLARE
     v_free "{id_type}"[];
 BEGIN
     LOCK TABLE "{sessions}" IN ROW EXCLUSIVE MODE NOWAIT;
-    WITH written AS (
-        UPDATE "{sessions}" s
-           SET "{last_activity}" = greatest(s."{last_activity}", NEW.at "{last_activity_in}")
-         WHERE s."{id}" = ANY (ARRAY(SELECT f."{id}" FROM "{sessions}" f WHERE f."{id}" = ANY (NEW.statement_ids)
-                                        FOR NO KEY UPDATE OF f SKIP LOCKED))
-        RETURNING s."{id}" AS id
-    ), taken AS (
-        DELETE FROM "{touches}" t USING written w WHERE t.session_id = w.id AND t.at <= NEW.at
-    )
-    SELECT array_agg(w.id) INTO v_free FROM written w;
+    v_free := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (NEW.statement_ids)
+                       FOR NO KEY UPDATE OF s SKIP LOCKED);
+    UPDATE "{sessions}" s SET "{last_activity}" = greatest(s."{last_activity}", NEW.at "{last_activity_in}")
+     WHERE s."{id}" = ANY (v_free);
+    DELETE FROM "{touches}" t WHERE t.session_id = ANY (v_free) AND t.at <= NEW.at;
     IF "{reactivate}" THEN
         PERFORM "{space}".sessioncleanup_reactivate(v_free, 'system', 'activity', '');
     END IF;
@@ -121,7 +118,8 @@ EXECUTE FUNCTION "{space}".sessioncleanup_apply_touches();
 
 -- name: track
 -- Runs after each statement on an activity source. Most find their sessions touched already and end after one look;
--- each session is looked up by its id, whatever the planner believed when it first planned this.
+-- each session is looked up by its id, whatever the planner believed when it first planned this: OFFSET 0 keeps it from
+-- joining the tables.
 --
 -- This is in the way of the host's statements, so it is kept short. A search path of its own would cost as much as the
 -- look itself, and so every name and operator has its schema instead; the interval is written in, where a look at the
@@ -134,10 +132,10 @@ LANGUAGE plpgsql "{volatility}" SECURITY DEFINER
 AS $sessioncleanup$
 BEGIN
     "{guard}"
-    PERFORM FROM ("{rows}") r "{stale}" LIMIT 1;
+    PERFORM FROM ("{rows}") r WHERE r.id IS NOT NULL AND "{stale}" LIMIT 1;
     IF FOUND THEN
         PERFORM "{space}".sessioncleanup_note_touches(
-            (SELECT pg_catalog.array_agg(r.id::"{id_type}") FROM ("{touched}") r "{stale}"),
+            (SELECT pg_catalog.array_agg(r.id::"{id_type}") FROM ("{touched}") r WHERE r.id IS NOT NULL AND "{stale}"),
             pg_catalog.clock_timestamp(), interval "{interval}");
     END IF;
     RETURN NEW; -- there is none
@@ -145,11 +143,13 @@ END
 $sessioncleanup$;
 
 -- name: track_stale
-"{look}" JOIN LATERAL (
-        SELECT s."{last_activity}" AS at, "{is_active}" AS active
-          FROM "{sessions}" s WHERE s."{id}" OPERATOR(pg_catalog.=) r.id::"{id_type}" OFFSET 0) k ON true
-     WHERE r.id IS NOT NULL AND ((k.at OPERATOR(pg_catalog.<) ((pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) interval "{interval}") "{last_activity_in}")) IS NOT FALSE
-        OR "{reactivate}" AND NOT k.active)
+EXISTS (SELECT FROM "{sessions}" s WHERE s."{id}" OPERATOR(pg_catalog.=) r.id::"{id_type}" AND ("{fresh}") IS NOT TRUE OFFSET 0)
+
+-- name: track_stale_or_unseen
+NOT EXISTS (SELECT FROM "{sessions}" s WHERE s."{id}" OPERATOR(pg_catalog.=) r.id::"{id_type}" AND "{fresh}" OFFSET 0)
+
+-- name: track_fresh
+s."{last_activity}" OPERATOR(pg_catalog.>=) ((pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) interval "{interval}") "{last_activity_in}") AND ("{is_active}" OR NOT "{reactivate}")
 
 -- name: rows_of_insert
 SELECT n."{session}" AS id FROM new_rows n

@@ -43,7 +43,7 @@ func (r *run) sweep(ctx context.Context, p phase) error {
 		} else if out.Took > 0 {
 			took = out.Took
 		}
-		r.done(ctx, p, out, took)
+		r.done(ctx, p, out, started, took)
 		if out.Next == "" {
 			return nil
 		}
@@ -66,31 +66,38 @@ func (r *run) sized(n int) int {
 	return max(1, min(n, most))
 }
 
-// done adds a committed batch to the result and charges it to the rate.
-func (r *run) done(ctx context.Context, p phase, out Outcome, took time.Duration) {
+// done adds a committed batch to the result and charges it to the rate. While others are busy, a rest
+// follows: what a run costs them is less a matter of how long a batch is than of how often they meet one.
+func (r *run) done(ctx context.Context, p phase, out Outcome, started time.Time, took time.Duration) {
 	if len(out.IDs) > 0 {
 		*p.count += len(out.IDs)
 		r.result.Batches++
 		r.result.LongestBatch = max(r.result.LongestBatch, took)
-		r.charge(len(out.IDs))
+		r.charge(started, len(out.IDs))
 		r.logBatch(ctx, p, out.IDs, took)
+	}
+	if out.Busy {
+		r.holdUntil(time.Now().Add(time.Duration(float64(took) * (1/r.policy.BusyShare - 1))))
 	}
 	if r.opts.Progress != nil {
 		r.opts.Progress(Progress{Action: p.action, Done: r.result.Deleted + r.result.Deactivated, Total: r.result.Due, Elapsed: time.Since(r.started)})
 	}
 }
 
-// charge uses up the rate.
-func (r *run) charge(sessions int) {
+// charge uses up the rate from when a batch started.
+func (r *run) charge(started time.Time, sessions int) {
 	if r.policy.Rate <= 0 {
 		return
 	}
-	from := r.charged
-	if now := time.Now(); from.Before(now) {
-		from = now
-	}
 	seconds := min(float64(sessions)/r.policy.Rate, maxThreshold.Seconds()) // what a Duration can hold
-	r.charged = from.Add(time.Duration(seconds * float64(time.Second)))
+	r.holdUntil(started.Add(time.Duration(seconds * float64(time.Second))))
+}
+
+// holdUntil has the next batch begin no sooner.
+func (r *run) holdUntil(t time.Time) {
+	if r.held.Before(t) {
+		r.held = t
+	}
 }
 
 // logBatch logs a batch, and each of its sessions where somebody wants to know.
@@ -133,7 +140,7 @@ func (r *run) try(ctx context.Context, p phase, b Batch) (Outcome, error) {
 	})
 }
 
-// pause waits, before a batch and outside of any transaction, until the rate allows it, and keeps the lease alive.
+// pause waits, before a batch and outside of any transaction, for as long as the run holds back, and keeps the lease alive.
 func (r *run) pause(ctx context.Context) error {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -147,7 +154,7 @@ func (r *run) pause(ctx context.Context) error {
 				return err
 			}
 		}
-		wait := time.Until(r.charged)
+		wait := time.Until(r.held)
 		if wait <= 0 {
 			return nil
 		}

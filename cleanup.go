@@ -124,7 +124,7 @@ type run struct {
 	lease   Lease
 	renewed time.Time // when the lease was last taken or renewed
 	started time.Time
-	charged time.Time // until when the rate is used up
+	held    time.Time // until when the next batch waits: for the rate, or to make way
 	inDoubt bool      // a batch failed that may have been committed all the same
 	result  Result
 }

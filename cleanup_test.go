@@ -549,6 +549,54 @@ func (s *slow) DeactivateDue(ctx context.Context, b sessioncleanup.Batch) (sessi
 	return out, err
 }
 
+// busy is a store on which others are at work until some time.
+type busy struct {
+	sessioncleanup.Store
+	until time.Time
+}
+
+func (s *busy) DeactivateDue(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.Outcome, error) {
+	out, err := s.Store.DeactivateDue(ctx, b)
+	out.Took, out.Busy = 10*time.Millisecond, time.Now().Before(s.until)
+	time.Sleep(out.Took)
+	return out, err
+}
+
+func TestARunMakesWayWhileOthersAreBusy(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		share    float64
+		busyFor  time.Duration
+		from, to time.Duration
+	}{ // 20 batches of 10 ms
+		"by default":                       {0, time.Hour, 3700 * time.Millisecond, 4100 * time.Millisecond},
+		"for half of the time":             {0.5, time.Hour, 370 * time.Millisecond, 410 * time.Millisecond},
+		"not at all":                       {1, time.Hour, 190 * time.Millisecond, 210 * time.Millisecond},
+		"no longer than they are":          {0, time.Second, 1100 * time.Millisecond, 1400 * time.Millisecond},
+		"unless it is stopped in its rest": {0.0001, time.Hour, time.Second, 1100 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				db := memory.New(memory.Config{})
+				put(t, db, 0, 2000, 2*day, nil)
+				s := &busy{Store: db, until: time.Now().Add(c.busyFor)}
+				m := managerOver(t, s, sessioncleanup.Policy{BatchSize: 100, BusyShare: c.share})
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				if c.share == 0.0001 {
+					ctx, cancel = context.WithTimeout(ctx, time.Second)
+				}
+				defer cancel()
+				started := time.Now()
+				_, err := m.Cleanup(ctx, sessioncleanup.Run{})
+				if took := time.Since(started); took < c.from || took > c.to {
+					t.Errorf("the run took %v (%v), want %v to %v", took, err, c.from, c.to)
+				}
+			})
+		})
+	}
+}
+
 func TestBatchesFollowTheTimeBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -17,6 +17,7 @@ const (
 	DefaultTouchInterval     = time.Minute
 	DefaultBatchSize         = 5000
 	DefaultBatchBudget       = 50 * time.Millisecond
+	DefaultBusyShare         = 0.05
 	DefaultMaxDeleteFraction = 0.5
 	DefaultEventsKeep        = 90 * 24 * time.Hour
 	DefaultAlertDue          = 100
@@ -85,6 +86,9 @@ type Policy struct {
 	BatchBudget time.Duration
 	// Rate limits a run to this many sessions per second. Default: no limit.
 	Rate float64
+	// BusyShare is the part of the time that a run works while others write to the database, as far as the store sees
+	// them (Outcome.Busy): it rests after each batch. 1 lets it work on. Default: 0.05.
+	BusyShare float64
 	// MaxDeleteFraction is the brake: a run that would delete more than this fraction of all sessions, and
 	// more than 100, deletes nothing and fails with ErrTooMany, unless it is forced. 1 lifts the brake.
 	// Default: 0.5.
@@ -104,7 +108,7 @@ func (p Policy) WithDefaults() Policy {
 		InactiveAfter: DefaultInactiveAfter, DeleteAfter: DefaultDeleteAfter,
 		AutoCleanupDefault: On, ReactivateOnActivity: Off, Enabled: On,
 		TouchInterval: DefaultTouchInterval,
-		BatchSize:     DefaultBatchSize, BatchBudget: DefaultBatchBudget,
+		BatchSize:     DefaultBatchSize, BatchBudget: DefaultBatchBudget, BusyShare: DefaultBusyShare,
 		MaxDeleteFraction: DefaultMaxDeleteFraction, EventsKeep: DefaultEventsKeep,
 		AlertDue: DefaultAlertDue, AlertActivityRate: DefaultAlertActivityRate,
 	})
@@ -122,6 +126,7 @@ func (p Policy) Or(base Policy) Policy {
 	setIfZero(&p.BatchSize, base.BatchSize)
 	setIfZero(&p.BatchBudget, base.BatchBudget)
 	setIfZero(&p.Rate, base.Rate)
+	setIfZero(&p.BusyShare, base.BusyShare)
 	setIfZero(&p.MaxDeleteFraction, base.MaxDeleteFraction)
 	setIfZero(&p.EventsKeep, base.EventsKeep)
 	setIfZero(&p.AlertDue, base.AlertDue)
@@ -168,6 +173,8 @@ func (p Policy) Validate() error {
 		return invalidf("Policy.AlertDue is %d: want a positive number of sessions", p.AlertDue)
 	case !inRange(p.Rate, math.MaxFloat64):
 		return invalidf("Policy.Rate is %v: want a positive number of sessions per second, or 0 for no limit", p.Rate)
+	case !inRange(p.BusyShare, 1):
+		return invalidf("Policy.BusyShare is %v: want a fraction above 0 and up to 1", p.BusyShare)
 	case !inRange(p.MaxDeleteFraction, 1):
 		return invalidf("Policy.MaxDeleteFraction is %v: want a fraction above 0 and up to 1", p.MaxDeleteFraction)
 	case !inRange(p.AlertActivityRate, 1):

@@ -17,7 +17,7 @@ func TestPolicyDefaultsAreTheGuides(t *testing.T) {
 	want := sessioncleanup.Policy{
 		InactiveAfter: 24 * time.Hour, DeleteAfter: 30 * 24 * time.Hour,
 		AutoCleanupDefault: sessioncleanup.On, ReactivateOnActivity: sessioncleanup.Off, Enabled: sessioncleanup.On,
-		TouchInterval: time.Minute, BatchSize: 5000, BatchBudget: 50 * time.Millisecond,
+		TouchInterval: time.Minute, BatchSize: 5000, BatchBudget: 50 * time.Millisecond, BusyShare: 0.05,
 		MaxDeleteFraction: 0.5, EventsKeep: 90 * 24 * time.Hour, AlertDue: 100, AlertActivityRate: 0.5,
 	}
 	if diff := cmp.Diff(want, sessioncleanup.Policy{}.WithDefaults()); diff != "" {
@@ -39,6 +39,7 @@ func TestPolicyValidateNamesFieldAndValue(t *testing.T) {
 		"Policy.AlertDue is -1":                                   {AlertDue: -1},
 		"Policy.Rate is NaN":                                      {Rate: math.NaN()},
 		"Policy.Rate is -1":                                       {Rate: -1},
+		"Policy.BusyShare is 2: want a fraction":                  {BusyShare: 2},
 		"Policy.MaxDeleteFraction is 1.5: want a fraction":        {MaxDeleteFraction: 1.5},
 		"Policy.AlertActivityRate is -0.1":                        {AlertActivityRate: -0.1},
 		"Policy.Enabled is 7: want Default, On or Off":            {Enabled: 7},

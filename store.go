@@ -168,6 +168,9 @@ type Outcome struct {
 	// Took is how long the batch held its locks, where the store can tell that from the time it waited: what the size
 	// of the next batch follows. Zero: as long as the call.
 	Took time.Duration
+	// Busy says that others write to the database, as far as the store can tell. The run then makes way for them: it works
+	// for Policy.BusyShare of the time.
+	Busy bool
 }
 
 // Target names one session. With OwnerID set, a session of anybody else is not found.

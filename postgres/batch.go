@@ -27,7 +27,15 @@ func (s *Store) batch(ctx context.Context, action string, cutoff time.Time, b se
 	var out sessioncleanup.Outcome
 	var bad rowError
 	fenced := b.Lease.Name == ""
+	var began time.Time
 	err = s.inTx(ctx, func(batch *pgx.Batch) {
+		began = time.Now() // there is a connection
+		batch.Queue(lastTransaction).QueryRow(func(row pgx.Row) error {
+			var last int64
+			err := row.Scan(&last)
+			out.Busy = s.others.busy(last)
+			return err
+		})
 		if b.Lease.Name != "" {
 			batch.Queue(l.statement("fence"), b.Lease.Name, b.Lease.Holder, b.Lease.Epoch).Query(func(rows pgx.Rows) error {
 				fenced = rows.Next()
@@ -50,6 +58,8 @@ func (s *Store) batch(ctx context.Context, action string, cutoff time.Time, b se
 				}
 			})
 	}, nil)
+	out.Took = time.Since(began)
+	s.others.mark(ctx, s.pool)
 	switch {
 	case err == nil:
 		return out, nil

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -41,7 +42,7 @@ type turns struct {
 	working bool
 }
 
-const turn = 200 * time.Millisecond
+const turn = 500 * time.Millisecond
 
 type span struct{ from, to time.Time }
 
@@ -243,6 +244,8 @@ func BenchmarkAdoption(b *testing.B) {
 		mustExec(b, pool, `CREATE TABLE expected AS
 			SELECT s.id, greatest(s.updated_at, p.created_at) AS at FROM sessions s JOIN propositions p ON p.session_id = s.id`)
 		mustExec(b, pool, "VACUUM ANALYZE")
+		mustExec(b, pool, "CHECKPOINT")
+		syscall.Sync() // nobody waits for a disk that is busy with what went before
 		begun := time.Now()
 		store := open(b, url, postgres.Config{})
 		stalls := load(b, pool, count, func() {

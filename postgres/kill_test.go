@@ -38,7 +38,7 @@ func runVictim(work string) {
 		err = store.Migrate(ctx, sessioncleanup.Policy{})
 	} else if err == nil {
 		var manager *sessioncleanup.Manager
-		if manager, err = sessioncleanup.New(store, sessioncleanup.Config{Policy: sessioncleanup.Policy{BatchSize: 20}}); err == nil {
+		if manager, err = sessioncleanup.New(store, sessioncleanup.Config{Policy: sessioncleanup.Policy{BatchSize: 20, BusyShare: 1}}); err == nil {
 			fmt.Println("begun")
 			_, err = manager.Cleanup(ctx, sessioncleanup.Run{Force: true})
 		}
@@ -188,7 +188,7 @@ func TestKilledBackendDoesNotStopARun(t *testing.T) {
 		pool := connect(t, url)
 		half(t, pool, count)
 		store := open(t, url+"&application_name=victim", postgres.Config{})
-		manager, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: sessioncleanup.Policy{BatchSize: 10}})
+		manager, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: sessioncleanup.Policy{BatchSize: 10, BusyShare: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,6 +25,7 @@ func (s *Store) Lease(ctx context.Context, r sessioncleanup.LeaseRequest) (sessi
 		err := s.pool.QueryRow(ctx, l.statement("lease_take"), r.Name, r.Holder, r.TTL.Microseconds()).Scan(&lease.Epoch, &lease.ExpiresAt)
 		if err == nil {
 			lease.ExpiresAt = lease.ExpiresAt.UTC()
+			s.others.mark(ctx, s.pool)
 			return lease, nil
 		}
 		if !errors.Is(err, pgx.ErrNoRows) {

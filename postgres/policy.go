@@ -20,7 +20,7 @@ func (s *Store) Policy(ctx context.Context) (sessioncleanup.Policy, error) {
 	var touch, budget int64
 	var auto, reactivate, enabled bool
 	err = s.pool.QueryRow(ctx, l.statement("policy_read")).Scan(&inactive, &remove, &auto, &reactivate, &enabled, &touch,
-		&p.BatchSize, &budget, &p.Rate, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertActivityRate)
+		&p.BatchSize, &budget, &p.Rate, &p.BusyShare, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertActivityRate)
 	if err != nil {
 		return p, s.failed("read the policy", err)
 	}
@@ -50,7 +50,7 @@ func policyArgs(p sessioncleanup.Policy) []any {
 	}
 	return []any{
 		never(p.InactiveAfter), never(p.DeleteAfter), p.AutoCleanupDefault.Or(true), p.ReactivateOnActivity.Or(false), p.Enabled.Or(true),
-		p.TouchInterval.Microseconds(), p.BatchSize, p.BatchBudget.Microseconds(), p.Rate, p.MaxDeleteFraction, never(p.EventsKeep),
+		p.TouchInterval.Microseconds(), p.BatchSize, p.BatchBudget.Microseconds(), p.Rate, p.BusyShare, p.MaxDeleteFraction, never(p.EventsKeep),
 		p.AlertDue, p.AlertActivityRate,
 	}
 }
@@ -59,7 +59,7 @@ func policyArgs(p sessioncleanup.Policy) []any {
 func policySQL(l *layout, p sessioncleanup.Policy) string {
 	sql := l.statement("policy_write")
 	args := policyArgs(p)
-	for i := len(args); i > 0; i-- { // $13 before $1
+	for i := len(args); i > 0; i-- { // $14 before $1
 		value := "NULL"
 		if args[i-1] != nil {
 			value = fmt.Sprint(args[i-1])

@@ -84,6 +84,8 @@ type Store struct {
 	cfg  Config
 	owns bool // Close closes the pool
 
+	others others
+
 	mu     sync.Mutex
 	layout *layout // of the adopted schema; nil until it was read
 }

@@ -38,7 +38,7 @@ func readSettings(ctx context.Context, w *work) (settings, error) {
 	var schema, adopted string
 	p := &set.policy
 	err = w.row(ctx, text["read_settings"], nil, &enabled, &inactive, &remove, &touch, &auto, &reactivate,
-		&p.BatchSize, &budget, &rate, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertActivityRate, &schema, &adopted)
+		&p.BatchSize, &budget, &rate, &p.BusyShare, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertActivityRate, &schema, &adopted)
 	if errors.Is(err, sql.ErrNoRows) {
 		return set, fmt.Errorf("%w: call Migrate", sessioncleanup.ErrNotInstalled)
 	}
@@ -98,6 +98,7 @@ func (set settings) store(ctx context.Context, w *work) error {
 		"batch_size":             p.BatchSize,
 		"batch_budget":           seconds(p.BatchBudget),
 		"rate":                   sql.NullFloat64{Float64: p.Rate, Valid: p.Rate > 0},
+		"busy_share":             p.BusyShare,
 		"max_delete_fraction":    p.MaxDeleteFraction,
 		"events_keep":            seconds(p.EventsKeep),
 		"alert_due":              p.AlertDue,

@@ -12,6 +12,7 @@ CREATE TABLE "{policy}" (
     batch_size             integer          NOT NULL CHECK (batch_size > 0),
     batch_budget           interval         NOT NULL CHECK (batch_budget > '0'),
     rate                   double precision NOT NULL CHECK (rate >= 0),
+    busy_share             double precision NOT NULL CHECK (busy_share > 0 AND busy_share <= 1),
     max_delete_fraction    double precision NOT NULL CHECK (max_delete_fraction > 0 AND max_delete_fraction <= 1),
     events_keep            interval         CHECK (events_keep > '0'),
     alert_due              integer          NOT NULL,

@@ -15,6 +15,7 @@ CREATE TABLE sessioncleanup_settings (
     batch_size              INTEGER NOT NULL,
     batch_budget_seconds    REAL NOT NULL,
     rate                    REAL,              -- sessions per second; NULL: no limit
+    busy_share              REAL NOT NULL,
     max_delete_fraction     REAL NOT NULL,
     events_keep_seconds     REAL,              -- NULL: forever
     alert_due               INTEGER NOT NULL,

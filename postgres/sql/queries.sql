@@ -153,18 +153,18 @@ SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, e.session_ids, e.owner
 -- name: policy_read
 SELECT (extract(epoch FROM inactive_after) * 1000000)::bigint, (extract(epoch FROM delete_after) * 1000000)::bigint,
        auto_cleanup_default, reactivate_on_activity, enabled, (extract(epoch FROM touch_interval) * 1000000)::bigint,
-       batch_size, (extract(epoch FROM batch_budget) * 1000000)::bigint, rate, max_delete_fraction,
+       batch_size, (extract(epoch FROM batch_budget) * 1000000)::bigint, rate, busy_share, max_delete_fraction,
        (extract(epoch FROM events_keep) * 1000000)::bigint, alert_due, alert_activity_rate
   FROM "{policy}";
 
 -- name: policy_write
 INSERT INTO "{policy}" (inactive_after, delete_after, auto_cleanup_default, reactivate_on_activity, enabled, touch_interval,
-       batch_size, batch_budget, rate, max_delete_fraction, events_keep, alert_due, alert_activity_rate)
+       batch_size, batch_budget, rate, busy_share, max_delete_fraction, events_keep, alert_due, alert_activity_rate)
 VALUES ($1::bigint * interval '1 microsecond', $2::bigint * interval '1 microsecond', $3::boolean, $4::boolean, $5::boolean, $6::bigint * interval '1 microsecond',
-       $7::integer, $8::bigint * interval '1 microsecond', $9::float8, $10::float8, $11::bigint * interval '1 microsecond', $12::integer, $13::float8)
+       $7::integer, $8::bigint * interval '1 microsecond', $9::float8, $10::float8, $11::float8, $12::bigint * interval '1 microsecond', $13::integer, $14::float8)
 ON CONFLICT (singleton) DO UPDATE SET
        inactive_after = excluded.inactive_after, delete_after = excluded.delete_after, auto_cleanup_default = excluded.auto_cleanup_default,
        reactivate_on_activity = excluded.reactivate_on_activity, enabled = excluded.enabled, touch_interval = excluded.touch_interval,
-       batch_size = excluded.batch_size, batch_budget = excluded.batch_budget, rate = excluded.rate,
+       batch_size = excluded.batch_size, batch_budget = excluded.batch_budget, rate = excluded.rate, busy_share = excluded.busy_share,
        max_delete_fraction = excluded.max_delete_fraction, events_keep = excluded.events_keep, alert_due = excluded.alert_due,
        alert_activity_rate = excluded.alert_activity_rate;

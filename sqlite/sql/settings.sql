@@ -1,6 +1,6 @@
 -- name: read_settings
 SELECT enabled, inactive_after_seconds, delete_after_seconds, touch_interval_seconds, auto_cleanup_default,
-       reactivate_on_activity, batch_size, batch_budget_seconds, rate, max_delete_fraction, events_keep_seconds,
+       reactivate_on_activity, batch_size, batch_budget_seconds, rate, busy_share, max_delete_fraction, events_keep_seconds,
        alert_due, alert_activity_rate, "schema", adopted
   FROM sessioncleanup_settings
  WHERE id = 1
@@ -8,10 +8,10 @@ SELECT enabled, inactive_after_seconds, delete_after_seconds, touch_interval_sec
 -- name: write_settings
 INSERT OR REPLACE INTO sessioncleanup_settings (
        id, enabled, inactive_after_seconds, delete_after_seconds, touch_interval_seconds, auto_cleanup_default,
-       reactivate_on_activity, batch_size, batch_budget_seconds, rate, max_delete_fraction, events_keep_seconds,
+       reactivate_on_activity, batch_size, batch_budget_seconds, rate, busy_share, max_delete_fraction, events_keep_seconds,
        alert_due, alert_activity_rate, "schema", adopted)
 VALUES (1, :enabled, :inactive_after, :delete_after, :touch_interval, :auto_cleanup_default, :reactivate_on_activity,
-       :batch_size, :batch_budget, :rate, :max_delete_fraction, :events_keep, :alert_due, :alert_activity_rate,
+       :batch_size, :batch_budget, :rate, :busy_share, :max_delete_fraction, :events_keep, :alert_due, :alert_activity_rate,
        :schema, :adopted)
 
 -- name: create_versions

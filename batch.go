@@ -15,6 +15,7 @@ const (
 	finishTimeout = 10 * time.Second // for recording a run and letting its lease go
 	maxTries      = 6                // of a batch, on ErrUnavailable
 	firstBackoff  = 100 * time.Millisecond
+	longestRest   = 10 * time.Second // after a batch, to make way: what takes longer waited for somebody itself
 )
 
 // sweep does one phase, batch by batch, until nothing is due.
@@ -77,7 +78,8 @@ func (r *run) done(ctx context.Context, p phase, out Outcome, started time.Time,
 		r.logBatch(ctx, p, out.IDs, took)
 	}
 	if out.Busy {
-		r.holdUntil(time.Now().Add(time.Duration(float64(took) * (1/r.policy.BusyShare - 1))))
+		rest := float64(took) * (1/r.policy.BusyShare - 1)
+		r.holdUntil(time.Now().Add(min(longestRest, time.Duration(min(rest, math.MaxInt64/2)))))
 	}
 	if r.opts.Progress != nil {
 		r.opts.Progress(Progress{Action: p.action, Done: r.result.Deleted + r.result.Deactivated, Total: r.result.Due, Elapsed: time.Since(r.started)})

@@ -68,7 +68,7 @@ func bars() []bar {
 		{what: "PostgreSQL: its longest batch", bar: 100, unit: "ms", args: postgres, benchmark: "BenchmarkCleanup", metric: "longest-ms",
 			limit: "The size of a batch follows the time of the one before, so a batch that is suddenly slower than that overruns its 50 ms; here it shares two cores with the server, the clients and whatever else runs."},
 		{what: "PostgreSQL: others' p99 during it, against idle", bar: 1.5, args: postgres, benchmark: "BenchmarkCleanup", metric: "p99-busy/idle",
-			limit: "Two cores for the clients, the server and the run: the run takes one of them. The benchmark's p99-counting/idle says what somebody costs who only counts numbers."},
+			limit: "Two cores for the clients, the server and the run, which rests while others write (Policy.BusyShare) but takes one of them when it works. The benchmark's p99-counting/idle says what somebody costs who only counts numbers."},
 		{what: "PostgreSQL: nothing due, 1,000,000 sessions against 1,000", bar: 2, args: postgres, benchmark: "BenchmarkNothingDue", metric: "large/small",
 			limit: "The run asks small partial indexes only; what is left is noise of a few milliseconds."},
 		{what: "PostgreSQL: adoption of 1,000,000 under 500 statements a second, longest stall", bar: 100, unit: "ms", args: adoption, benchmark: "BenchmarkAdoption", metric: "longest-stall-ms",

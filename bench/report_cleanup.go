@@ -188,7 +188,6 @@ func faces() []face {
 	return []face{
 		{"longest transaction", func(b BusyRuns) float64 { return b.Longest }},
 		{"longest wait, sessions that are due", func(b BusyRuns) float64 { return seen(b.Returning, b.Returning.Max) }},
-		{"longest wait, other sessions", func(b BusyRuns) float64 { return seen(b.During, b.During.Max) }},
 		{"p99 of waits, other sessions", func(b BusyRuns) float64 { return seen(b.During, b.During.P99) }},
 	}
 }

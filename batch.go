@@ -13,7 +13,7 @@ const (
 	firstBatch    = 100              // a run's first batch, until its speed is known
 	batchGrace    = 5 * time.Second  // what a batch at hand gets to finish when the run is stopped
 	finishTimeout = 10 * time.Second // for recording a run and letting its lease go
-	maxTries      = 6                // of a batch, on ErrUnavailable
+	maxTries      = 7                // of a batch, on ErrUnavailable
 	firstBackoff  = 100 * time.Millisecond
 	longestRest   = 10 * time.Second // after a batch, to make way: what takes longer waited for somebody itself
 )
@@ -32,6 +32,12 @@ func (r *run) sweep(ctx context.Context, p phase) error {
 		started := time.Now()
 		out, err := r.try(ctx, p, Batch{Cause: r.cause, Cutoffs: r.result.Cutoffs, Limit: size, After: after, Lease: r.lease})
 		took := time.Since(started)
+		if out.Took > 0 {
+			took = out.Took
+		}
+		if out.Busy {
+			r.rest(took)
+		}
 		if bad, ok := errors.AsType[*BatchError](err); ok && len(bad.IDs) > 0 {
 			if len(bad.IDs) > 1 {
 				size = r.sized(len(bad.IDs) / 2)
@@ -41,8 +47,6 @@ func (r *run) sweep(ctx context.Context, p phase) error {
 			out, took = Outcome{Next: bad.Next}, 0
 		} else if err != nil {
 			return err
-		} else if out.Took > 0 {
-			took = out.Took
 		}
 		r.done(ctx, p, out, started, took)
 		if out.Next == "" {
@@ -67,8 +71,7 @@ func (r *run) sized(n int) int {
 	return max(1, min(n, most))
 }
 
-// done adds a committed batch to the result and charges it to the rate. While others are busy, a rest
-// follows: what a run costs them is less a matter of how long a batch is than of how often they meet one.
+// done adds a committed batch to the result and charges it to the rate.
 func (r *run) done(ctx context.Context, p phase, out Outcome, started time.Time, took time.Duration) {
 	if len(out.IDs) > 0 {
 		*p.count += len(out.IDs)
@@ -76,10 +79,6 @@ func (r *run) done(ctx context.Context, p phase, out Outcome, started time.Time,
 		r.result.LongestBatch = max(r.result.LongestBatch, took)
 		r.charge(started, len(out.IDs))
 		r.logBatch(ctx, p, out.IDs, took)
-	}
-	if out.Busy {
-		rest := float64(took) * (1/r.policy.BusyShare - 1)
-		r.holdUntil(time.Now().Add(min(longestRest, time.Duration(min(rest, math.MaxInt64/2)))))
 	}
 	if r.opts.Progress != nil {
 		r.opts.Progress(Progress{Action: p.action, Done: r.result.Deleted + r.result.Deactivated, Total: r.result.Due, Elapsed: time.Since(r.started)})
@@ -93,6 +92,13 @@ func (r *run) charge(started time.Time, sessions int) {
 	}
 	seconds := min(float64(sessions)/r.policy.Rate, maxThreshold.Seconds()) // what a Duration can hold
 	r.holdUntil(started.Add(time.Duration(seconds * float64(time.Second))))
+}
+
+// rest has the next batch wait, for the sake of others that are busy: what a run costs them is less a matter of how long a
+// batch is than of how often they meet one.
+func (r *run) rest(took time.Duration) {
+	rest := float64(took) * (1/r.policy.BusyShare - 1)
+	r.holdUntil(time.Now().Add(time.Duration(min(rest, float64(longestRest)))))
 }
 
 // holdUntil has the next batch begin no sooner.

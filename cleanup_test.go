@@ -553,44 +553,62 @@ func (s *slow) DeactivateDue(ctx context.Context, b sessioncleanup.Batch) (sessi
 type busy struct {
 	sessioncleanup.Store
 	until time.Time
+	took  time.Duration // of each batch
+	bad   bool          // each of them fails
 }
 
 func (s *busy) DeactivateDue(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.Outcome, error) {
 	out, err := s.Store.DeactivateDue(ctx, b)
-	out.Took, out.Busy = 10*time.Millisecond, time.Now().Before(s.until)
+	out.Took, out.Busy = s.took, time.Now().Before(s.until)
 	time.Sleep(out.Took)
+	if s.bad {
+		return sessioncleanup.Outcome{Took: out.Took, Busy: out.Busy}, &sessioncleanup.BatchError{IDs: []string{"x"}, Next: out.Next, Err: errors.New("no")}
+	}
 	return out, err
 }
 
 func TestARunMakesWayWhileOthersAreBusy(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		share    float64
-		busyFor  time.Duration
-		from, to time.Duration
-	}{ // 20 batches of 10 ms
-		"by default":                       {0, time.Hour, 3700 * time.Millisecond, 4100 * time.Millisecond},
-		"for half of the time":             {0.5, time.Hour, 370 * time.Millisecond, 410 * time.Millisecond},
-		"not at all":                       {1, time.Hour, 190 * time.Millisecond, 210 * time.Millisecond},
-		"no longer than they are":          {0, time.Second, 1100 * time.Millisecond, 1400 * time.Millisecond},
-		"unless it is stopped in its rest": {0.0001, time.Hour, time.Second, 1100 * time.Millisecond},
+		policy  sessioncleanup.Policy
+		took    time.Duration // of each of 20 batches
+		bad     bool
+		busyFor time.Duration
+		stop    time.Duration
+		want    time.Duration
+	}{
+		"by default":                          {took: 10 * time.Millisecond, want: 3810 * time.Millisecond}, // no rest after the last
+		"for half of the time":                {policy: sessioncleanup.Policy{BusyShare: 0.5}, took: 10 * time.Millisecond, want: 390 * time.Millisecond},
+		"not at all":                          {policy: sessioncleanup.Policy{BusyShare: 1}, took: 10 * time.Millisecond, want: 200 * time.Millisecond},
+		"no longer than they are":             {took: 10 * time.Millisecond, busyFor: time.Second, want: 1150 * time.Millisecond},
+		"unless it is stopped in its rest":    {policy: sessioncleanup.Policy{BusyShare: 0.0001}, took: 10 * time.Millisecond, stop: time.Second, want: time.Second},
+		"for ten seconds at most":             {policy: sessioncleanup.Policy{BusyShare: 0.0001}, took: 10 * time.Millisecond, want: 19*10*time.Second + 200*time.Millisecond},
+		"after batches that fail, too":        {took: 10 * time.Millisecond, bad: true, want: 3810 * time.Millisecond},
+		"and keeps its rate":                  {policy: sessioncleanup.Policy{Rate: 100}, took: 10 * time.Millisecond, want: 19*time.Second + 10*time.Millisecond},
+		"and its rate counts the work itself": {policy: sessioncleanup.Policy{Rate: 100, BusyShare: 1}, took: 500 * time.Millisecond, want: 19500 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				db := memory.New(memory.Config{})
 				put(t, db, 0, 2000, 2*day, nil)
-				s := &busy{Store: db, until: time.Now().Add(c.busyFor)}
-				m := managerOver(t, s, sessioncleanup.Policy{BatchSize: 100, BusyShare: c.share})
-				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-				if c.share == 0.0001 {
-					ctx, cancel = context.WithTimeout(ctx, time.Second)
+				s := &busy{Store: db, until: time.Now().Add(time.Hour), took: c.took, bad: c.bad}
+				if c.busyFor > 0 {
+					s.until = time.Now().Add(c.busyFor)
 				}
+				c.policy.BatchSize, c.policy.BatchBudget = 100, time.Second
+				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
+				if c.stop > 0 {
+					time.AfterFunc(c.stop, cancel)
+				}
 				started := time.Now()
-				_, err := m.Cleanup(ctx, sessioncleanup.Run{})
-				if took := time.Since(started); took < c.from || took > c.to {
-					t.Errorf("the run took %v (%v), want %v to %v", took, err, c.from, c.to)
+				result, err := managerOver(t, s, c.policy).Cleanup(ctx, sessioncleanup.Run{})
+				if took := time.Since(started); took != c.want {
+					t.Errorf("the run took %v, want %v", took, c.want)
+				}
+				if done := result.Deactivated + 100*result.Failed; c.stop == 0 && (err != nil || done != 2000) {
+					t.Errorf("%d sessions were done (%v), want 2000", done, err)
 				}
 			})
 		})

@@ -86,8 +86,9 @@ type Policy struct {
 	BatchBudget time.Duration
 	// Rate limits a run to this many sessions per second. Default: no limit.
 	Rate float64
-	// BusyShare is the part of the time that a run works while others write to the database, as far as the store sees
-	// them (Outcome.Busy): it rests after each batch. 1 lets it work on. Default: 0.05.
+	// BusyShare is the part of the time that a run works while others write to the database: it rests after each batch,
+	// for 10 s at most. 1 lets it work on. Stores that do not see others (Outcome.Busy), as SQLite and memory, never
+	// make it rest. Default: 0.05.
 	BusyShare float64
 	// MaxDeleteFraction is the brake: a run that would delete more than this fraction of all sessions, and
 	// more than 100, deletes nothing and fails with ErrTooMany, unless it is forced. 1 lifts the brake.

@@ -169,7 +169,7 @@ type Outcome struct {
 	// of the next batch follows. Zero: as long as the call.
 	Took time.Duration
 	// Busy says that others write to the database, as far as the store can tell. The run then makes way for them: it works
-	// for Policy.BusyShare of the time.
+	// for Policy.BusyShare of the time. Both may stand beside a BatchError, too.
 	Busy bool
 }
 

@@ -44,13 +44,13 @@ func (b *bench) faceRatios(database string, l layout) [][]float64 {
 	}
 	var all [][]float64
 	for _, f := range faces() {
-		all = append(all, ratiosOf(page{b.results}.faced(f)))
+		all = append(all, ratiosOf(page{b.results}.faced(f, l.size)))
 	}
 	return all
 }
 
 // cleanRound is one cleanup by each contender on a database. In the rounds that were asked for, each cleans the same rows
-// under load, too; after them, those whose ratio is known rest.
+// under load, too; after them, those whose ratio is known rest, and only those in the first picture have load.
 func (b *bench) cleanRound(s *scope, t *templates, database string, l layout, round int) error {
 	facing := slices.ContainsFunc(b.faceRatios(database, l), unknown)
 	for _, c := range rotated(contendersOn(database), round) {

@@ -114,7 +114,7 @@ func (p page) CleanupTable(database string) string {
 
 // LoadTable is what clients see of the same cleanups.
 func (p page) LoadTable(database string) string {
-	header := []string{"sessions, due", "contender", "idle p99 / max, ms", "p50, ms", "p99, ms", "max, ms", "failed", "on due sessions: max, ms", "failed", "longest transaction, ms"}
+	header := []string{"sessions, due", "contender", "rounds", "idle p99 / max, ms", "p50, ms", "p99, ms", "max, ms", "failed", "on due sessions: max, ms", "failed", "longest transaction, ms"}
 	var rows [][]string
 	for _, size := range p.CleanupSizes() {
 		for _, due := range dueParts {
@@ -127,6 +127,7 @@ func (p page) LoadTable(database string) string {
 				}
 				rows = append(rows, []string{
 					fmt.Sprintf("%s, %d %%", grouped(int64(size)), due), name,
+					strconv.Itoa(len(p.loaded(database, name, size, due, func(b BusyRuns) float64 { return b.Seconds }))),
 					num(get(func(b BusyRuns) float64 { return b.Idle.P99 })) + " / " + num(get(func(b BusyRuns) float64 { return b.Idle.Max })),
 					num(get(func(b BusyRuns) float64 { return seen(b.During, b.During.P50) })),
 					num(get(func(b BusyRuns) float64 { return seen(b.During, b.During.P99) })),
@@ -196,9 +197,9 @@ func faces() []face {
 const facedDue = 80
 
 // faced are this project's figures, and the cron job's, by round.
-func (p page) faced(f face) (mine, cron []float64) {
+func (p page) faced(f face, size int) (mine, cron []float64) {
 	of := func(contender string) []float64 {
-		return p.loaded(onPostgres, contender, p.FacedSize(), facedDue, f.figure)
+		return p.loaded(onPostgres, contender, size, facedDue, f.figure)
 	}
 	return of(ours), of(byHandOnce)
 }
@@ -207,7 +208,7 @@ func (p page) faced(f face) (mine, cron []float64) {
 func (p page) FaceTable() string {
 	var rows [][]string
 	for _, f := range faces() {
-		mine, cron := p.faced(f)
+		mine, cron := p.faced(f, p.FacedSize())
 		rows = append(rows, []string{f.what, num(median(mine)), num(median(cron)), ratioOf(ratiosOf(mine, cron))})
 	}
 	return table([]string{"ms", ours, "cron job", "ratio"}, rows)

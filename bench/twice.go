@@ -30,7 +30,7 @@ func (p page) ratios(measurement string) []Ratio {
 	case "cleanup":
 		for _, f := range faces() {
 			size := p.FacedSize()
-			sized(size, median(ratiosOf(p.faced(f))), "PostgreSQL under load, %s, %s: %s / cron job", grouped(int64(size)), f.what, ours)
+			sized(size, median(ratiosOf(p.faced(f, size))), "PostgreSQL under load, %s, %s: %s / cron job", grouped(int64(size)), f.what, ours)
 		}
 		for _, database := range databases() {
 			against := standard(database)

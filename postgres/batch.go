@@ -30,10 +30,10 @@ func (s *Store) batch(ctx context.Context, action string, cutoff time.Time, b se
 	var began time.Time
 	err = s.inTx(ctx, func(batch *pgx.Batch) {
 		began = time.Now() // there is a connection
-		batch.Queue(lastTransaction).QueryRow(func(row pgx.Row) error {
-			var last int64
-			err := row.Scan(&last)
-			out.Busy = s.others.busy(last)
+		batch.Queue(readWriters).QueryRow(func(row pgx.Row) error {
+			var r reading
+			err := r.scan(row)
+			out.Busy = s.others.busy(r)
 			return err
 		})
 		if b.Lease.Name != "" {
@@ -58,15 +58,17 @@ func (s *Store) batch(ctx context.Context, action string, cutoff time.Time, b se
 				}
 			})
 	}, nil)
-	out.Took = time.Since(began)
-	s.others.mark(ctx, s.pool)
+	if out.Took = time.Since(began); err == nil || len(out.IDs) > 0 {
+		s.others.begin(ctx, s.pool)
+	}
+	undone := sessioncleanup.Outcome{Took: out.Took, Busy: out.Busy}
 	switch {
 	case err == nil:
 		return out, nil
 	case bad.code != "":
-		return sessioncleanup.Outcome{}, &sessioncleanup.BatchError{IDs: out.IDs, Next: out.Next, Err: &bad}
+		return undone, &sessioncleanup.BatchError{IDs: out.IDs, Next: out.Next, Err: &bad}
 	case hasCode(err, "23503", "23505", "23514", "23P01", "P0001") && len(out.IDs) > 0: // found at the commit
-		return sessioncleanup.Outcome{}, &sessioncleanup.BatchError{IDs: out.IDs, Next: out.Next, Err: err}
+		return undone, &sessioncleanup.BatchError{IDs: out.IDs, Next: out.Next, Err: err}
 	default:
 		return sessioncleanup.Outcome{}, s.failed(action+" what is due", err)
 	}

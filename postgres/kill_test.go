@@ -222,7 +222,7 @@ func strike(t *testing.T, pool *pgxpool.Pool, politely bool) {
 	}
 	defer witness.Release()
 	var pid int
-	if err := witness.QueryRow(t.Context(), `SELECT pid FROM pg_stat_activity WHERE application_name = 'victim'
+	if err := witness.QueryRow(t.Context(), `SELECT pid FROM pg_stat_activity WHERE application_name = 'victim' AND datname = current_database()
 		ORDER BY state = 'idle', backend_start LIMIT 1`).Scan(&pid); err != nil {
 		t.Error(err)
 		return

@@ -21,11 +21,12 @@ func (s *Store) Lease(ctx context.Context, r sessioncleanup.LeaseRequest) (sessi
 		return sessioncleanup.Lease{}, s.failed("release lease", err)
 	}
 	lease := sessioncleanup.Lease{Name: r.Name, Holder: r.Holder}
+	s.others.end(ctx, s.pool)
 	for {
 		err := s.pool.QueryRow(ctx, l.statement("lease_take"), r.Name, r.Holder, r.TTL.Microseconds()).Scan(&lease.Epoch, &lease.ExpiresAt)
 		if err == nil {
 			lease.ExpiresAt = lease.ExpiresAt.UTC()
-			s.others.mark(ctx, s.pool)
+			s.others.begin(ctx, s.pool)
 			return lease, nil
 		}
 		if !errors.Is(err, pgx.ErrNoRows) {

@@ -246,7 +246,7 @@ func listed(t testing.TB, store sessioncleanup.Store) map[string]sessioncleanup.
 
 func manage(t testing.TB, store sessioncleanup.Store) *sessioncleanup.Manager {
 	t.Helper()
-	manager, err := sessioncleanup.New(store, sessioncleanup.Config{})
+	manager, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: sessioncleanup.Policy{BusyShare: 1}}) // other tests write to the server
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -345,6 +345,52 @@ func TestTouchThatCannotBeWrittenStopsNobody(t *testing.T) {
 	}
 }
 
+// TestTouchThatATriggerSuppressesStaysNoted: a trigger of the host that keeps a session as it is must not have its use
+// forgotten.
+func TestTouchThatATriggerSuppressesStaysNoted(t *testing.T) {
+	t.Parallel()
+	store, pool := adopted(t, "guide")
+	unused(t, pool, true, 1, 3)
+	mustExec(t, pool, `CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$`)
+	mustExec(t, pool, `CREATE TRIGGER keep BEFORE UPDATE ON sessions FOR EACH ROW WHEN (OLD.id = 1) EXECUTE FUNCTION keep()`)
+	mustExec(t, pool, "INSERT INTO propositions (session_id) VALUES (1)")
+	mustExec(t, pool, "INSERT INTO propositions (session_id) VALUES (2), (1)")
+	if ids := sweep(t, store, store.DeactivateDue); len(ids) != 1 || ids[0] != "3" {
+		t.Errorf("%v were deactivated, want 3 alone", ids)
+	}
+	if got := touched(t, pool); got != "2" {
+		t.Errorf("sessions %q were written as used, want 2", got)
+	}
+	if ids := value[string](t, pool, "SELECT string_agg(DISTINCT session_id::text, ' ') FROM sessioncleanup_touches"); ids != "1" {
+		t.Errorf("touches of %q stay noted, want that of 1", ids)
+	}
+}
+
+// TestTouchThatASnapshotCannotWriteStaysNoted: a transaction may not write a session that changed after its snapshot.
+func TestTouchThatASnapshotCannotWriteStaysNoted(t *testing.T) {
+	t.Parallel()
+	for _, level := range []pgx.TxIsoLevel{pgx.RepeatableRead, pgx.Serializable} {
+		store, pool := adopted(t, "guide")
+		unused(t, pool, true, 1, 2)
+		tx, err := pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: level})
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, tx, "INSERT INTO propositions (session_id) VALUES (1)")
+		mustExec(t, pool, "UPDATE sessions SET name = 'changed' WHERE id = 1")
+		commit(t, tx)
+		if n := value[int](t, pool, "SELECT count(*) FROM sessioncleanup_touches WHERE session_id = 1"); n != 1 {
+			t.Errorf("%s: %d touches are noted, want 1", level, n)
+		}
+		if ids := sweep(t, store, store.DeactivateDue); len(ids) != 1 || ids[0] != "2" {
+			t.Errorf("%s: %v were deactivated, want 2 alone", level, ids)
+		}
+		if got := touched(t, pool); got != "1" {
+			t.Errorf("%s: sessions %q were used, want 1", level, got)
+		}
+	}
+}
+
 func TestRoleThatMayOnlyWriteActivityIsTracked(t *testing.T) {
 	t.Parallel()
 	_, pool := adopted(t, "guide")
@@ -402,6 +448,7 @@ func TestTriggersCannotBeHijacked(t *testing.T) {
 			"CREATE FUNCTION evil.bad(timestamptz, interval) RETURNS timestamptz LANGUAGE plpgsql AS 'BEGIN RAISE $$hijacked$$; END'",
 			"CREATE FUNCTION evil.bad(text, text) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE $$hijacked$$; END'",
 			"CREATE OPERATOR evil.< (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = evil.bad)",
+			"CREATE OPERATOR evil.>= (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = evil.bad)",
 			"CREATE OPERATOR evil.- (LEFTARG = timestamptz, RIGHTARG = interval, FUNCTION = evil.bad)",
 			"CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.bad)",
 			"SET LOCAL search_path = evil, pg_catalog",

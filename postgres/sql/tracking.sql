@@ -7,6 +7,7 @@ SET search_path = pg_catalog, "{path}", pg_temp
 AS $sessioncleanup$
 DECLARE
     v_free "{id_type}"[];
+    v_kept bigint;
 BEGIN
     LOCK TABLE "{sessions}" IN ROW EXCLUSIVE MODE NOWAIT;
     SELECT array_agg(f.id) INTO v_free
@@ -17,11 +18,19 @@ BEGIN
     END IF;
     WITH taken AS (
         DELETE FROM "{touches}" t WHERE t.session_id = ANY (v_free) RETURNING t.session_id, t.at
+    ), newest AS (
+        SELECT k.session_id, max(k.at) AS at FROM taken k GROUP BY k.session_id
+    ), written AS (
+        UPDATE "{sessions}" s
+           SET "{last_activity}" = greatest(s."{last_activity}", n.at "{last_activity_in}")
+          FROM newest n
+         WHERE s."{id}" = n.session_id
+        RETURNING s."{id}"
     )
-    UPDATE "{sessions}" s
-       SET "{last_activity}" = greatest(s."{last_activity}", n.at "{last_activity_in}")
-      FROM (SELECT k.session_id, max(k.at) AS at FROM taken k GROUP BY k.session_id) n
-     WHERE s."{id}" = n.session_id;
+    SELECT (SELECT count(*) FROM newest) - (SELECT count(*) FROM written) INTO v_kept;
+    IF v_kept > 0 THEN
+        RAISE EXCEPTION 'a trigger kept % sessions as they were', v_kept; -- so that their touches stay noted
+    END IF;
     IF (SELECT p.reactivate_on_activity FROM "{policy}" p) THEN
         PERFORM "{space}".sessioncleanup_reactivate(v_free, 'system', 'activity', '');
     END IF;
@@ -94,14 +103,18 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, "{path}", pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 AS $sessioncleanup$
 DECLARE
-    v_free "{id_type}"[];
+    v_free    "{id_type}"[];
+    v_written bigint;
 BEGIN
     LOCK TABLE "{sessions}" IN ROW EXCLUSIVE MODE NOWAIT;
     v_free := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (NEW.statement_ids)
                        FOR NO KEY UPDATE OF s SKIP LOCKED);
     UPDATE "{sessions}" s SET "{last_activity}" = greatest(s."{last_activity}", NEW.at "{last_activity_in}")
      WHERE s."{id}" = ANY (v_free);
-    DELETE FROM "{touches}" t WHERE t.session_id = ANY (v_free) AND t.at <= NEW.at;
+    GET DIAGNOSTICS v_written = ROW_COUNT;
+    IF v_written = cardinality(v_free) THEN -- else a trigger of the host kept some as they were: they stay noted
+        DELETE FROM "{touches}" t WHERE t.session_id = ANY (v_free) AND t.at <= NEW.at;
+    END IF;
     IF "{reactivate}" THEN
         PERFORM "{space}".sessioncleanup_reactivate(v_free, 'system', 'activity', '');
     END IF;

@@ -154,7 +154,7 @@ func touchFlaws() []flaw {
 			}
 		}), []func(*fixture){touchMany}},
 		{"loses a touch now and then", func(_ *Harness, b *broken) {
-			lost := every(20)
+			lost := every(3)
 			b.touch = func(ctx context.Context, t sessioncleanup.Touch) (int, error) {
 				if lost() {
 					return len(t.IDs), ctx.Err()

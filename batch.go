@@ -36,7 +36,7 @@ func (r *run) sweep(ctx context.Context, p phase) error {
 			took = out.Took
 		}
 		if out.Busy {
-			r.rest(took)
+			r.rest(ctx, took)
 		}
 		if bad, ok := errors.AsType[*BatchError](err); ok && len(bad.IDs) > 0 {
 			if len(bad.IDs) > 1 {
@@ -96,7 +96,11 @@ func (r *run) charge(started time.Time, sessions int) {
 
 // rest has the next batch wait, for the sake of others that are busy: what a run costs them is less a matter of how long a
 // batch is than of how often they meet one.
-func (r *run) rest(took time.Duration) {
+func (r *run) rest(ctx context.Context, took time.Duration) {
+	if !r.rested && r.policy.BusyShare < 1 {
+		r.rested = true
+		r.m.log.InfoContext(ctx, "others write to the database: the run rests after each batch", "run_id", r.cause.RunID, "busy_share", r.policy.BusyShare)
+	}
 	rest := float64(took) * (1/r.policy.BusyShare - 1)
 	r.holdUntil(time.Now().Add(time.Duration(min(rest, float64(longestRest)))))
 }

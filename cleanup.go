@@ -125,6 +125,7 @@ type run struct {
 	renewed time.Time // when the lease was last taken or renewed
 	started time.Time
 	held    time.Time // until when the next batch waits: for the rate, or to make way
+	rested  bool      // others were busy
 	inDoubt bool      // a batch failed that may have been committed all the same
 	result  Result
 }

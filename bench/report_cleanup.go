@@ -178,6 +178,18 @@ func (p page) RiverPausesIn() string {
 	return strings.Join(slices.Compact(sizes), "; ")
 }
 
+// RestlessIn are the sizes that were measured before this project's runs rested while others write: under load they took
+// about as long as alone.
+func (p page) RestlessIn() string {
+	var sizes []string
+	for _, s := range p.Cleanup {
+		if s.Database == onPostgres && s.Contender == ours && s.Rows >= 50_000 && s.Busy.Seconds > 0 && s.Busy.Seconds < 4*s.Seconds {
+			sizes = append(sizes, grouped(int64(s.Size)))
+		}
+	}
+	return strings.Join(slices.Compact(sizes), "; ")
+}
+
 // face is one group of bars in the first picture.
 type face struct {
 	what   string

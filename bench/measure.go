@@ -82,7 +82,7 @@ func measure(ctx context.Context, o options, args []string, results *Results, pr
 func (b *bench) make(ctx context.Context, m measurement, setting Setting) error {
 	started := time.Now()
 	setting.At, setting.Load = started.UTC().Truncate(time.Second), loadAverage()
-	whole := m.name != barsName || b.bar == nil // some of the bars are no measurement: each says itself when it was made
+	whole := m.name != barsName || !slices.ContainsFunc(bars(), func(bar bar) bool { return !b.wants(bar) }) // some of the bars are no measurement: each says itself when it was made
 	if whole {
 		b.results.keepRatios(m.name, setting) //nolint:contextcheck // it asks contenders for their names only
 	}

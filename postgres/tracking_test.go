@@ -325,44 +325,28 @@ func TestNotedTouchKeepsItsSession(t *testing.T) {
 	}
 }
 
-// TestTouchThatCannotBeWrittenStopsNobody: a trigger of the host that fails must fail neither the host's statements
-// nor a run.
+// TestTouchThatCannotBeWrittenStopsNobody: a trigger of the host that fails, or keeps a session as it is, must fail neither
+// the host's statements nor a run, nor have the session's use forgotten.
 func TestTouchThatCannotBeWrittenStopsNobody(t *testing.T) {
 	t.Parallel()
-	store, pool := adopted(t, "guide")
-	unused(t, pool, true, 1, 3)
-	mustExec(t, pool, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not %', OLD.id; END $$`)
-	mustExec(t, pool, `CREATE TRIGGER refuse BEFORE UPDATE ON sessions FOR EACH ROW WHEN (OLD.id = 1) EXECUTE FUNCTION refuse()`)
-	mustExec(t, pool, "INSERT INTO propositions (session_id) VALUES (1), (2)")
-	if ids := sweep(t, store, store.DeactivateDue); len(ids) != 1 || ids[0] != "3" {
-		t.Errorf("%v were deactivated, want 3 alone", ids)
-	}
-	if got := touched(t, pool); got != "2" {
-		t.Errorf("sessions %q were written as used, want 2", got)
-	}
-	if ids := value[string](t, pool, "SELECT string_agg(session_id::text, ' ') FROM sessioncleanup_touches"); ids != "1" {
-		t.Errorf("touches of %q stay noted, want that of 1", ids)
-	}
-}
-
-// TestTouchThatATriggerSuppressesStaysNoted: a trigger of the host that keeps a session as it is must not have its use
-// forgotten.
-func TestTouchThatATriggerSuppressesStaysNoted(t *testing.T) {
-	t.Parallel()
-	store, pool := adopted(t, "guide")
-	unused(t, pool, true, 1, 3)
-	mustExec(t, pool, `CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$`)
-	mustExec(t, pool, `CREATE TRIGGER keep BEFORE UPDATE ON sessions FOR EACH ROW WHEN (OLD.id = 1) EXECUTE FUNCTION keep()`)
-	mustExec(t, pool, "INSERT INTO propositions (session_id) VALUES (1)")
-	mustExec(t, pool, "INSERT INTO propositions (session_id) VALUES (2), (1)")
-	if ids := sweep(t, store, store.DeactivateDue); len(ids) != 1 || ids[0] != "3" {
-		t.Errorf("%v were deactivated, want 3 alone", ids)
-	}
-	if got := touched(t, pool); got != "2" {
-		t.Errorf("sessions %q were written as used, want 2", got)
-	}
-	if ids := value[string](t, pool, "SELECT string_agg(DISTINCT session_id::text, ' ') FROM sessioncleanup_touches"); ids != "1" {
-		t.Errorf("touches of %q stay noted, want that of 1", ids)
+	for name, body := range map[string]string{"refused": "RAISE 'not %', OLD.id;", "suppressed": "RETURN NULL;"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, pool := adopted(t, "guide")
+			unused(t, pool, true, 1, 3)
+			mustExec(t, pool, "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "+body+" END $$")
+			mustExec(t, pool, "CREATE TRIGGER keep BEFORE UPDATE ON sessions FOR EACH ROW WHEN (OLD.id = 1) EXECUTE FUNCTION keep()")
+			mustExec(t, pool, "INSERT INTO propositions (session_id) VALUES (1), (2)")
+			if ids := sweep(t, store, store.DeactivateDue); len(ids) != 1 || ids[0] != "3" {
+				t.Errorf("%v were deactivated, want 3 alone", ids)
+			}
+			if got := touched(t, pool); got != "2" {
+				t.Errorf("sessions %q were written as used, want 2", got)
+			}
+			if ids := value[string](t, pool, "SELECT string_agg(session_id::text, ' ') FROM sessioncleanup_touches"); ids != "1" {
+				t.Errorf("touches of %q stay noted, want that of 1", ids)
+			}
+		})
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"slices"
 )
 
 // The parts of all sessions that are due, in percent.
@@ -24,8 +23,7 @@ func measureCleanup(b *bench, s *scope) error {
 					rounds++
 					return b.cleanRound(s, t, database, layout{size, due}, round)
 				}, func() [][]float64 {
-					p := page{b.results}
-					return append(p.cleanupRatios(database, size, due), b.faceRatios(database, layout{size, due})...)
+					return page{b.results}.cleanupRatios(database, size, due)
 				})
 				if err != nil {
 					return err
@@ -37,30 +35,16 @@ func measureCleanup(b *bench, s *scope) error {
 	return nil
 }
 
-// faceRatios are those of the first picture, where it shows this cleanup.
-func (b *bench) faceRatios(database string, l layout) [][]float64 {
-	if database != onPostgres || l.due != facedDue || l.size != slices.Max(b.sizes) {
-		return nil
-	}
-	var all [][]float64
-	for _, f := range faces() {
-		all = append(all, ratiosOf(page{b.results}.faced(f, l.size)))
-	}
-	return all
-}
-
 // cleanRound is one cleanup by each contender on a database. In the rounds that were asked for, each cleans the same rows
-// under load, too; after them, those whose ratio is known rest, and only those in the first picture have load.
+// under load, too; after them, those whose ratio is known rest.
 func (b *bench) cleanRound(s *scope, t *templates, database string, l layout, round int) error {
-	facing := slices.ContainsFunc(b.faceRatios(database, l), unknown)
 	for _, c := range rotated(contendersOn(database), round) {
-		faced := facing && (c.name == ours || c.name == byHandOnce)
-		if round >= b.rounds && !faced && c.name != standard(database) && !unknown(page{b.results}.cleanupRatio(database, c.name, l.size, l.due)) {
+		if round >= b.rounds && c.name != standard(database) && !unknown(page{b.results}.cleanupRatio(database, c.name, l.size, l.due)) {
 			continue
 		}
 		sample, _, err := quietest(s.ctx, sampleTries, func() (CleanupSample, float64, error) { return cleanAlone(s, t, c, l) })
-		if err == nil && (round < b.rounds || faced) {
-			sample.Busy, _, err = quietest(s.ctx, sampleTries, func() (BusyRuns, float64, error) { return cleanLoaded(s, t, c, l) })
+		if err == nil && round < b.rounds {
+			sample.Busy, _, err = quietest(s.ctx, sampleTries, func() (BusyRun, float64, error) { return cleanLoaded(s, t, c, l) })
 		}
 		if err != nil {
 			return fmt.Errorf("%s on %s, %d sessions, %d %% due: %w", c.name, database, l.size, l.due, err)
@@ -95,15 +79,22 @@ func cleanAlone(s *scope, t *templates, c contender, l layout) (sample CleanupSa
 }
 
 // cleanLoaded is a cleanup for what clients see of it.
-func cleanLoaded(s *scope, t *templates, c contender, l layout) (busy BusyRuns, stolen float64, err error) {
+func cleanLoaded(s *scope, t *templates, c contender, l layout) (busy BusyRun, stolen float64, err error) {
+	watched := watchProcessors()
+	done, seen, err := loadedOnce(s, t, c, l)
+	return BusyRun{
+		Seconds: done.took().Seconds(), Longest: ms(done.longest),
+		Idle: latencyOf(seen.idle), During: latencyOf(seen.during), Returning: latencyOf(seen.returning),
+	}, watched(), err
+}
+
+// loadedOnce has a contender clean up a fresh database while clients use it.
+func loadedOnce(s *scope, t *templates, c contender, l layout) (done cleaned, seen strokes, err error) {
 	err = within(s.ctx, func(s *scope) error {
 		bed := c.open(s, t, l.size, l.due)
-		runtime.GC()
-		watched := watchProcessors()
-		var err error
-		_, busy, err = underLoad(s.ctx, bed, t.load)
-		stolen = watched()
+		runtime.GC() // of what other contenders left
+		done, seen, err = underLoad(s.ctx, bed, t.load)
 		return err
 	})
-	return busy, stolen, err
+	return done, seen, err
 }

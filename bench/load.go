@@ -9,8 +9,9 @@ import (
 
 // The clients that use the database during a cleanup.
 const (
-	clients        = 4
+	clients        = 4 // on sessions that are not due
 	clientInterval = 10 * time.Millisecond
+	returners      = 4 // on sessions that are due
 	returnInterval = 50 * time.Millisecond
 )
 
@@ -51,11 +52,14 @@ func (c *client) run(ctx context.Context) {
 	}
 }
 
+// strokes are what clients sent before a cleanup, during it, and during it to sessions that are due.
+type strokes struct{ idle, during, returning []stroke }
+
 // underLoad cleans a bed up while clients use it, and gives what the clients saw of it.
-func underLoad(ctx context.Context, b bed, times loadTimes) (cleaned, BusyRuns, error) {
+func underLoad(ctx context.Context, b bed, times loadTimes) (cleaned, strokes, error) {
 	for range 20 { // connections and plans
 		if err := b.use(ctx, rand.Int()); err != nil {
-			return cleaned{}, BusyRuns{}, err
+			return cleaned{}, strokes{}, err
 		}
 	}
 	loading, stop := context.WithCancel(ctx)
@@ -65,7 +69,9 @@ func underLoad(ctx context.Context, b bed, times loadTimes) (cleaned, BusyRuns, 
 		all = append(all, &client{interval: clientInterval, send: b.use})
 	}
 	if back := b.comeBack(); back != nil {
-		all = append(all, &client{interval: returnInterval, send: back})
+		for range returners {
+			all = append(all, &client{interval: returnInterval, send: back})
+		}
 	}
 	var wg sync.WaitGroup
 	for _, c := range all {
@@ -77,26 +83,23 @@ func underLoad(ctx context.Context, b bed, times loadTimes) (cleaned, BusyRuns, 
 	done, err := b.clean(ctx)
 	stop()
 	wg.Wait()
-	var idle, during, returning []stroke
+	var seen strokes
 	for i, c := range all {
 		for _, s := range c.strokes {
 			switch {
 			case s.due.Before(done.from):
 				if i < clients && s.due.Add(s.took).Before(done.from) && s.due.After(begun) {
-					idle = append(idle, s)
+					seen.idle = append(seen.idle, s)
 				}
 			case s.due.After(done.to):
 			case i < clients:
-				during = append(during, s)
+				seen.during = append(seen.during, s)
 			default:
-				returning = append(returning, s)
+				seen.returning = append(seen.returning, s)
 			}
 		}
 	}
-	return done, BusyRuns{
-		Seconds: done.took().Seconds(), Longest: ms(done.longest),
-		Idle: latencyOf(idle), During: latencyOf(during), Returning: latencyOf(returning),
-	}, err
+	return done, seen, err
 }
 
 func latencyOf(strokes []stroke) Latency {

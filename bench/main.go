@@ -96,7 +96,7 @@ docs/benchmarks/*.svg and docs/benchmarks/%s. Parts that are not measured keep t
 	}
 	flags.StringVar(&sizes, "sizes", "10000,100000", "numbers of `sessions` to measure with")
 	flags.IntVar(&o.rounds, "rounds", 3, "rounds at least, of which medians are taken; in each, all contenders take turns")
-	flags.DurationVar(&o.patience, "patience", 90*time.Second, "how long to add rounds to a comparison until its medians are known to 7 %")
+	flags.DurationVar(&o.patience, "patience", time.Minute, "how long to add rounds to a comparison until its medians are known to 7 %")
 	flags.DurationVar(&o.period, "period", time.Second, "how long each throughput is measured in a round")
 	flags.StringVar(&only, "only", "", "the measurements to make, of "+strings.Join(measurementNames(), ","))
 	flags.BoolVar(&o.bars, "bars", true, "also run the repository's benchmarks that have bars")

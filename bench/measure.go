@@ -36,6 +36,7 @@ const barsName = "bars"
 
 func measurements() []measurement {
 	return []measurement{
+		{"cron", false, measureCron},
 		{"cleanup", true, measureCleanup},
 		{"tracking", false, measureTracking},
 		{"reading", true, measureReading},

@@ -24,11 +24,17 @@ const (
 // memoryDue is the part that is due in percent.
 const memoryDue = 1
 
-// measureMemory compares the stores in memory, on the largest size.
+// Stores in memory hold more sessions than the largest size says, as filling them takes no time.
+const (
+	memoryFactor = 10
+	memoryMost   = 1_000_000
+)
+
+// measureMemory compares the stores in memory.
 func measureMemory(b *bench, s *scope) error {
 	b.results.Memory = nil
-	size := slices.Max(b.sizes)
-	for round := range b.rounds {
+	size := min(memoryFactor*slices.Max(b.sizes), max(memoryMost, slices.Max(b.sizes)))
+	return b.untilKnown(func(round int) error {
 		for _, measure := range rotated([]func(*scope, layout) []MemorySample{memoryOurs, memoryScs}, round) {
 			err := within(s.ctx, func(s *scope) error {
 				for _, sample := range measure(s, layout{size, memoryDue}) {
@@ -41,8 +47,8 @@ func measureMemory(b *bench, s *scope) error {
 				return err
 			}
 		}
-	}
-	return nil
+		return nil
+	}, func() [][]float64 { return page{b.results}.memoryRatios() })
 }
 
 // cost times work and counts what it allocates, for each of n operations.

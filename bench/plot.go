@@ -53,8 +53,8 @@ func drawPicture(p page, dir string) error {
 	var groups []string
 	for _, f := range faces() {
 		groups = append(groups, f.what)
-		ours.values = append(ours.values, median(p.loaded(onPostgres, ours.name, size, facedDue, f.figure)))
-		cron.values = append(cron.values, median(p.loaded(onPostgres, byHandOnce, size, facedDue, f.figure)))
+		ours.values = append(ours.values, median(p.faced(f, ours.name)))
+		cron.values = append(cron.values, median(p.faced(f, byHandOnce)))
 	}
 	title := fmt.Sprintf("Cleaning up %s of %s sessions under load (PostgreSQL)", grouped(int64(size*facedDue/100)), grouped(int64(size)))
 	return barPlot(filepath.Join(dir, "picture.svg"), title, "milliseconds; less is better", groups, []series{ours, cron})

@@ -48,16 +48,18 @@ func measureQueries(b *bench, s *scope) error {
 	t := b.templates(s)
 	b.results.Queries = otherSizes(b.results.Queries, b.sizes, func(s QuerySample) int { return s.Size })
 	for _, size := range b.sizes {
-		for round := range b.rounds {
-			err := within(s.ctx, func(s *scope) error {
+		rounds := 0
+		err := b.untilKnown(func(round int) error {
+			rounds++
+			return within(s.ctx, func(s *scope) error {
 				b.results.Queries = append(b.results.Queries, queriesOnce(s, t, layout{size, stalePart}, round)...)
 				return nil
 			})
-			if err != nil {
-				return err
-			}
+		}, func() [][]float64 { return page{b.results}.queryRatios(size) })
+		if err != nil {
+			return err
 		}
-		b.say("queries: %d sessions", size)
+		b.say("queries: %d sessions: %d rounds", size, rounds)
 	}
 	return nil
 }

@@ -30,8 +30,10 @@ func measureReading(b *bench, s *scope) error {
 	t := b.templates(s)
 	b.results.Reading = otherSizes(b.results.Reading, b.sizes, func(s ReadingSample) int { return s.Size })
 	for _, size := range b.sizes {
-		for round := range b.rounds {
-			err := within(s.ctx, func(s *scope) error {
+		rounds := 0
+		err := b.untilKnown(func(round int) error {
+			rounds++
+			return within(s.ctx, func(s *scope) error {
 				asked := questions(s, t, size)
 				for _, q := range rotated(asked, round) {
 					took, err := medianTime(s.ctx, q.ask)
@@ -42,11 +44,11 @@ func measureReading(b *bench, s *scope) error {
 				}
 				return nil
 			})
-			if err != nil {
-				return err
-			}
+		}, func() [][]float64 { return page{b.results}.readRatios(size) })
+		if err != nil {
+			return err
 		}
-		b.say("reading: %d sessions", size)
+		b.say("reading: %d sessions: %d rounds", size, rounds)
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // cleanups are a figure of one contender's samples, by round.
@@ -16,7 +15,7 @@ func (p page) cleanups(database, contender string, size, due int, figure func(Cl
 }
 
 // loaded are a figure of one contender's samples under load, by round.
-func (p page) loaded(database, contender string, size, due int, figure func(BusyRuns) float64) []float64 {
+func (p page) loaded(database, contender string, size, due int, figure func(BusyRun) float64) []float64 {
 	return values(p.Cleanup, func(s CleanupSample) bool {
 		return s.Database == database && s.Contender == contender && s.Size == size && s.Due == due && s.Busy.Seconds > 0
 	}, func(s CleanupSample) float64 { return figure(s.Busy) })
@@ -27,19 +26,6 @@ func cleanupSeconds(s CleanupSample) float64 { return s.Seconds }
 // CleanupSizes are the sizes measured, smallest first.
 func (p page) CleanupSizes() []int {
 	return slices.Sorted(slices.Values(distinct(p.Cleanup, func(s CleanupSample) int { return s.Size })))
-}
-
-// FacedSize is the one in the first picture: the largest of those that were measured in the most rounds, since a single
-// round shows whatever happened in it; 0 when there are none.
-func (p page) FacedSize() int {
-	faced, most := 0, 0
-	for _, size := range p.CleanupSizes() {
-		rounds := len(p.loaded(onPostgres, ours, size, facedDue, func(b BusyRuns) float64 { return b.Seconds }))
-		if rounds >= most {
-			faced, most = size, rounds
-		}
-	}
-	return faced
 }
 
 // Thousands writes a number of sessions.
@@ -119,23 +105,23 @@ func (p page) LoadTable(database string) string {
 	for _, size := range p.CleanupSizes() {
 		for _, due := range dueParts {
 			for _, name := range p.contendersOn(database) {
-				get := func(figure func(l BusyRuns) float64) float64 {
+				get := func(figure func(l BusyRun) float64) float64 {
 					return median(p.loaded(database, name, size, due, figure))
 				}
-				total := func(figure func(l BusyRuns) int) string {
-					return grouped(int64(sum(p.loaded(database, name, size, due, func(b BusyRuns) float64 { return float64(figure(b)) }))))
+				total := func(figure func(l BusyRun) int) string {
+					return grouped(int64(sum(p.loaded(database, name, size, due, func(b BusyRun) float64 { return float64(figure(b)) }))))
 				}
 				rows = append(rows, []string{
 					fmt.Sprintf("%s, %d %%", grouped(int64(size)), due), name,
-					strconv.Itoa(len(p.loaded(database, name, size, due, func(b BusyRuns) float64 { return b.Seconds }))),
-					num(get(func(b BusyRuns) float64 { return b.Idle.P99 })) + " / " + num(get(func(b BusyRuns) float64 { return b.Idle.Max })),
-					num(get(func(b BusyRuns) float64 { return seen(b.During, b.During.P50) })),
-					num(get(func(b BusyRuns) float64 { return seen(b.During, b.During.P99) })),
-					num(get(func(b BusyRuns) float64 { return seen(b.During, b.During.Max) })),
-					total(func(b BusyRuns) int { return b.During.Failed }),
-					num(get(func(b BusyRuns) float64 { return seen(b.Returning, b.Returning.Max) })),
-					total(func(b BusyRuns) int { return b.Returning.Failed }),
-					num(get(func(b BusyRuns) float64 { return b.Longest })),
+					strconv.Itoa(len(p.loaded(database, name, size, due, func(b BusyRun) float64 { return b.Seconds }))),
+					num(get(func(b BusyRun) float64 { return b.Idle.P99 })) + " / " + num(get(func(b BusyRun) float64 { return b.Idle.Max })),
+					num(get(func(b BusyRun) float64 { return seen(b.During, b.During.P50) })),
+					num(get(func(b BusyRun) float64 { return seen(b.During, b.During.P99) })),
+					num(get(func(b BusyRun) float64 { return seen(b.During, b.During.Max) })),
+					total(func(b BusyRun) int { return b.During.Failed }),
+					num(get(func(b BusyRun) float64 { return seen(b.Returning, b.Returning.Max) })),
+					total(func(b BusyRun) int { return b.Returning.Failed }),
+					num(get(func(b BusyRun) float64 { return b.Longest })),
 				})
 			}
 		}
@@ -165,63 +151,4 @@ func (p page) RiverPause() string {
 		}
 	}
 	return num(100_000 * paused / jobs)
-}
-
-// RiverPausesIn are the sizes that were measured before its pauses were told from its work.
-func (p page) RiverPausesIn() string {
-	var sizes []string
-	for _, s := range p.Cleanup {
-		if s.Contender == riverQueue && s.Rows > 2*riverBatch && s.Paused == 0 {
-			sizes = append(sizes, grouped(int64(s.Size)))
-		}
-	}
-	return strings.Join(slices.Compact(sizes), "; ")
-}
-
-// RestlessIn are the sizes that were measured before this project's runs rested while others write: under load they took
-// about as long as alone.
-func (p page) RestlessIn() string {
-	var sizes []string
-	for _, s := range p.Cleanup {
-		if s.Database == onPostgres && s.Contender == ours && s.Rows >= 50_000 && s.Busy.Seconds > 0 && s.Busy.Seconds < 4*s.Seconds {
-			sizes = append(sizes, grouped(int64(s.Size)))
-		}
-	}
-	return strings.Join(slices.Compact(sizes), "; ")
-}
-
-// face is one group of bars in the first picture.
-type face struct {
-	what   string
-	figure func(BusyRuns) float64
-}
-
-// faces are what the first picture shows of a cleanup.
-func faces() []face {
-	return []face{
-		{"longest transaction", func(b BusyRuns) float64 { return b.Longest }},
-		{"longest wait, sessions that are due", func(b BusyRuns) float64 { return seen(b.Returning, b.Returning.Max) }},
-		{"p99 of waits, other sessions", func(b BusyRuns) float64 { return seen(b.During, b.During.P99) }},
-	}
-}
-
-// facedDue is the part due in the first picture.
-const facedDue = 80
-
-// faced are this project's figures, and the cron job's, by round.
-func (p page) faced(f face, size int) (mine, cron []float64) {
-	of := func(contender string) []float64 {
-		return p.loaded(onPostgres, contender, size, facedDue, f.figure)
-	}
-	return of(ours), of(byHandOnce)
-}
-
-// FaceTable has the figures of the first picture.
-func (p page) FaceTable() string {
-	var rows [][]string
-	for _, f := range faces() {
-		mine, cron := p.faced(f, p.FacedSize())
-		rows = append(rows, []string{f.what, num(median(mine)), num(median(cron)), ratioOf(ratiosOf(mine, cron))})
-	}
-	return table([]string{"ms", ours, "cron job", "ratio"}, rows)
 }

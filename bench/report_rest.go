@@ -75,28 +75,37 @@ func (p page) readingSizes() []int {
 	return slices.Sorted(slices.Values(distinct(p.Reading, func(s ReadingSample) int { return s.Size })))
 }
 
-// asked are the rows of ReadingTable.
-var asked = []struct{ question, way string }{
-	{nothingDue, ours}, {nothingDue, byHandOnce}, {statistics, ours}, {statistics, fiveCounts},
-	{pageFirst, ours}, {pageFirst, byOffset}, {pageDeep, ours}, {pageDeep, byOffset},
+// asked are the questions of ReadingTable, each with the way by hand.
+var asked = []struct{ question, byHand string }{
+	{nothingDue, byHandOnce}, {statistics, fiveCounts}, {pageFirst, byOffset}, {pageDeep, byOffset},
+}
+
+// readRatio is the time of this project's answer against that by hand, by round.
+func (p page) readRatio(question, byHand string, size int) []float64 {
+	return ratiosOf(p.read(question, ours, size), p.read(question, byHand, size))
+}
+
+// readRatios are those of all questions.
+func (p page) readRatios(size int) [][]float64 {
+	var all [][]float64
+	for _, q := range asked {
+		all = append(all, p.readRatio(q.question, q.byHand, size))
+	}
+	return all
 }
 
 // ReadingTable is how questions grow with the table.
 func (p page) ReadingTable() string {
-	header := []string{"ms", "how"}
-	sizes := p.readingSizes()
-	for _, size := range sizes {
-		header = append(header, grouped(int64(size)))
-	}
 	var rows [][]string
 	for _, q := range asked {
-		row := []string{q.question, q.way}
-		for _, size := range sizes {
-			row = append(row, num(median(p.read(q.question, q.way, size))))
+		for _, size := range p.readingSizes() {
+			rows = append(rows, []string{
+				q.question, grouped(int64(size)), num(median(p.read(q.question, ours, size))), q.byHand, num(median(p.read(q.question, q.byHand, size))),
+				ratioOf(p.readRatio(q.question, q.byHand, size)), strconv.Itoa(len(p.readRatio(q.question, q.byHand, size))),
+			})
 		}
-		rows = append(rows, row)
 	}
-	return table(header, rows)
+	return table([]string{"question", "sessions", ours + ", ms", "by hand", "by hand, ms", ours + " / by hand", "rounds"}, rows)
 }
 
 func (p page) queried(query, stage string, size int) []float64 {
@@ -117,9 +126,25 @@ func queryNames() []string {
 	return append(names, mixName)
 }
 
+// queryRatio are the times of a query in a stage against those before, by round.
+func (p page) queryRatio(query, stage string, size int) []float64 {
+	return ratiosOf(p.queried(query, stage, size), p.queried(query, stageBefore, size))
+}
+
+// queryRatios are those of all queries, in all later stages.
+func (p page) queryRatios(size int) [][]float64 {
+	var all [][]float64
+	for _, name := range queryNames() {
+		for _, stage := range []string{stageAfter, stageVacuumed} {
+			all = append(all, p.queryRatio(name, stage, size))
+		}
+	}
+	return all
+}
+
 // saved is the part of the time that a stage saves, in percent, the median of rounds.
 func (p page) saved(query, stage string, size int) float64 {
-	return 100 * (1 - median(ratiosOf(p.queried(query, stage, size), p.queried(query, stageBefore, size))))
+	return 100 * (1 - median(p.queryRatio(query, stage, size)))
 }
 
 // QueriesTable is what the host's own queries gain.
@@ -133,14 +158,14 @@ func (p page) QueriesTable() string {
 					share = fmt.Sprintf("%d %%", q.weight)
 				}
 			}
-			row := []string{grouped(int64(size)), name, share}
+			row := []string{grouped(int64(size)), name, share, strconv.Itoa(len(p.queried(name, stageBefore, size)))}
 			for _, stage := range []string{stageBefore, stageAfter, stageVacuumed} {
 				row = append(row, num(median(p.queried(name, stage, size))))
 			}
 			rows = append(rows, append(row, percent(p.saved(name, stageAfter, size)), percent(p.saved(name, stageVacuumed, size))))
 		}
 	}
-	return table([]string{"sessions", "query", "of the mix", "before, ms", "after the cleanup, ms", "after VACUUM, ms", "saved by the cleanup", "saved after VACUUM"}, rows)
+	return table([]string{"sessions", "query", "of the mix", "rounds", "before, ms", "after the cleanup, ms", "after VACUUM, ms", "saved by the cleanup", "saved after VACUUM"}, rows)
 }
 
 func percent(v float64) string {
@@ -168,23 +193,52 @@ func (p page) Promise() string {
 	return fmt.Sprintf("With %s sessions the mix takes %.0f %% less time after the cleanup and VACUUM: %s.", grouped(int64(size)), saved, verdict)
 }
 
+// memoryOperations are the rows of MemoryTable, each with what its stores are compared by.
+var memoryOperations = []struct {
+	name   string
+	figure func(MemorySample) float64
+}{{opInsert, nanoseconds}, {opTouch, nanoseconds}, {opCleanup, nanoseconds}, {opKeep, allocatedBytes}}
+
+func nanoseconds(s MemorySample) float64    { return s.NS }
+func allocatedBytes(s MemorySample) float64 { return s.Bytes }
+
+func (p page) remembered(operation, store string, figure func(MemorySample) float64) []float64 {
+	return values(p.Memory, func(s MemorySample) bool { return s.Operation == operation && s.Store == store }, figure)
+}
+
+// memoryRatios are this project's figures against those of scs, for each operation by round.
+func (p page) memoryRatios() [][]float64 {
+	var all [][]float64
+	for _, o := range memoryOperations {
+		all = append(all, ratiosOf(p.remembered(o.name, ours, o.figure), p.remembered(o.name, scsStore, o.figure)))
+	}
+	return all
+}
+
 // MemoryTable compares the stores in memory.
 func (p page) MemoryTable() string {
 	var rows [][]string
-	for _, operation := range []string{opInsert, opTouch, opCleanup, opKeep} {
+	for i, o := range memoryOperations {
 		for _, store := range []string{ours, scsStore} {
 			get := func(figure func(MemorySample) float64) string {
-				return num(median(values(p.Memory, func(s MemorySample) bool { return s.Operation == operation && s.Store == store }, figure)))
+				return num(median(p.remembered(o.name, store, figure)))
 			}
-			row := []string{operation, store, get(func(s MemorySample) float64 { return s.NS }), get(func(s MemorySample) float64 { return s.Allocs }), get(func(s MemorySample) float64 { return s.Bytes })}
-			if operation == opKeep {
+			ratio := "1.00"
+			if store == ours {
+				ratio = ratioOf(p.memoryRatios()[i])
+			}
+			row := []string{o.name, store, get(nanoseconds), get(func(s MemorySample) float64 { return s.Allocs }), get(allocatedBytes), ratio}
+			if o.name == opKeep {
 				row[2], row[3] = "–", "–"
 			}
 			rows = append(rows, row)
 		}
 	}
-	return table([]string{"operation", "store", "ns", "allocations", "bytes"}, rows)
+	return table([]string{"operation", "store", "ns", "allocations", "bytes", "time / scs"}, rows)
 }
+
+// MemoryRounds is in how many rounds they were compared.
+func (p page) MemoryRounds() int { return len(p.memoryRatios()[0]) }
 
 // MemorySize is the number of sessions in them.
 func (p page) MemorySize() string {

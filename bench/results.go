@@ -15,6 +15,7 @@ import (
 // measures, where sizes are kept apart those of its sizes, and leaves the others.
 type Results struct {
 	Settings map[string][]Setting `json:"settings"` // by the name of the measurement: several if its sizes were measured apart
+	Cron     []CronSample         `json:"cron"`
 	Cleanup  []CleanupSample      `json:"cleanup"`
 	Tracking []TrackingSample     `json:"tracking"`
 	Reading  []ReadingSample      `json:"reading"`
@@ -62,28 +63,41 @@ type Setting struct {
 
 // CleanupSample is one cleanup by one contender. Times are in milliseconds where not said otherwise.
 type CleanupSample struct {
-	Database  string   `json:"database"`
-	Contender string   `json:"contender"`
-	Size      int      `json:"size"`
-	Due       int      `json:"due_percent"`
-	Round     int      `json:"round"`
-	Rows      int      `json:"rows"`
-	Seconds   float64  `json:"seconds"`        // from the first statement to the last without pauses, nobody else there
-	Waited    float64  `json:"waited_seconds"` // before the first statement: the contender's own schedule
-	Paused    float64  `json:"paused_seconds"` // between statements, on purpose
-	Longest   float64  `json:"longest_ms"`     // transaction, nobody else there
-	WAL       int64    `json:"wal_bytes"`
-	Bytes     int64    `json:"bytes_after"` // tables and indexes
-	Busy      BusyRuns `json:"busy"`
+	Database  string  `json:"database"`
+	Contender string  `json:"contender"`
+	Size      int     `json:"size"`
+	Due       int     `json:"due_percent"`
+	Round     int     `json:"round"`
+	Rows      int     `json:"rows"`
+	Seconds   float64 `json:"seconds"`        // from the first statement to the last without pauses, nobody else there
+	Waited    float64 `json:"waited_seconds"` // before the first statement: the contender's own schedule
+	Paused    float64 `json:"paused_seconds"` // between statements, on purpose
+	Longest   float64 `json:"longest_ms"`     // transaction, nobody else there
+	WAL       int64   `json:"wal_bytes"`
+	Bytes     int64   `json:"bytes_after"` // tables and indexes
+	Busy      BusyRun `json:"busy"`
 }
 
-// BusyRuns is the same cleanup once more, while clients use the database. It is zero in rounds without it.
-type BusyRuns struct {
+// BusyRun is the same cleanup once more, while clients use the database. It is zero in rounds without it.
+type BusyRun struct {
 	Seconds   float64 `json:"seconds"`
 	Longest   float64 `json:"longest_ms"`
 	Idle      Latency `json:"idle"`      // before the cleanup
 	During    Latency `json:"during"`    // on sessions that are not due
 	Returning Latency `json:"returning"` // on sessions that are due
+}
+
+// CronSample is one contender of the first picture: the same cleanup under load, again and again until clients have met
+// it for long enough, and what they saw in all of that time.
+type CronSample struct {
+	Contender string  `json:"contender"`
+	Size      int     `json:"size"`
+	Round     int     `json:"round"`
+	Runs      int     `json:"runs"`
+	Seconds   float64 `json:"seconds"`    // of all runs
+	Longest   float64 `json:"longest_ms"` // transaction of a run, the median of the runs
+	Others    Latency `json:"others"`     // on sessions that are not due
+	Returning Latency `json:"returning"`  // on sessions that are due
 }
 
 // Latency is how long statements took, in milliseconds, from when they were meant to begin.

@@ -20,7 +20,7 @@ const (
 // Single inserts take so many periods for each way in a round, by turns as long as a slice: what slows the machine down
 // for longer than a slice slows down all of them.
 const (
-	singlePeriods = 4
+	singlePeriods = 2
 	slice         = 100 * time.Millisecond
 )
 

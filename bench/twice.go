@@ -27,11 +27,11 @@ func (p page) ratios(measurement string) []Ratio {
 	}
 	add := func(value float64, words string, args ...any) { sized(0, value, words, args...) }
 	switch measurement {
-	case "cleanup":
+	case "cron":
 		for _, f := range faces() {
-			size := p.FacedSize()
-			sized(size, median(ratiosOf(p.faced(f, size))), "PostgreSQL under load, %s, %s: %s / cron job", grouped(int64(size)), f.what, ours)
+			add(median(p.facedRatio(f)), "%s: %s / cron job", f.what, ours)
 		}
+	case "cleanup":
 		for _, database := range databases() {
 			against := standard(database)
 			for _, size := range p.CleanupSizes() {
@@ -52,11 +52,21 @@ func (p page) ratios(measurement string) []Ratio {
 					"%s: rows per second, %s / none", sh.words, way)
 			}
 		}
+	case "reading":
+		for _, size := range p.readingSizes() {
+			for _, q := range asked {
+				sized(size, median(p.readRatio(q.question, q.byHand, size)), "%s sessions, %s: time of %s / %s", grouped(int64(size)), q.question, ours, q.byHand)
+			}
+		}
+	case "memory":
+		for i, o := range memoryOperations {
+			add(median(p.memoryRatios()[i]), "%s: %s / %s", o.name, ours, scsStore)
+		}
 	case "queries":
 		for _, size := range p.querySizes() {
 			for _, query := range queryNames() {
 				for _, stage := range []string{stageAfter, stageVacuumed} {
-					sized(size, 1-p.saved(query, stage, size)/100, "%s sessions, %s: time %s / before", grouped(int64(size)), query, stage)
+					sized(size, median(p.queryRatio(query, stage, size)), "%s sessions, %s: time %s / before", grouped(int64(size)), query, stage)
 				}
 			}
 		}

@@ -45,7 +45,9 @@ func bars() []bar {
 	web := cmd("./httpapi -run xxx -bench .")
 	return []bar{
 		{what: "memory: a run with 1,000 due of 1,000,000 sessions, against one of 10,000", bar: 3, args: memory, benchmark: "BenchmarkRun", metric: "ratio",
-			limit: "The sessions of the large store are not in the processor's cache, those of the small one are."},
+			limit: "The sessions of the large store are not in the processor's cache, those of the small one are. Of 2.7 s of processor time that runs of both sizes took, 1.8 s moved " +
+				"sessions in the ordered trees (0.7 in that of names, 0.3 in those of their owners), 0.24 s were choosing what is due, and 0.24 s the table of IDs; half of all was searching in nodes of " +
+				"those trees, which is waiting for memory: a session is in seven of them (`go test ./memory -run xxx -bench BenchmarkRun -benchtime 400x -cpuprofile cpu.prof`, then `go tool pprof -top -cum -focus Cleanup`)."},
 		{what: "memory: a touch, 1,000 sessions, written", bar: 1, unit: "µs", args: memory, benchmark: "BenchmarkTouch/sessions=1000/written", metric: "ns/op", scale: 1e-3,
 			limit: "Nothing but the processor."},
 		{what: "memory: a touch, any of 1,000,000 sessions, throttled", bar: 1, unit: "µs", args: memory, benchmark: "BenchmarkTouch/sessions=1000000/throttled", metric: "ns/op", scale: 1e-3,
@@ -80,7 +82,8 @@ func bars() []bar {
 		{what: "PostgreSQL: one INSERT of 10,000 rows into one session, time with / without", bar: 1.15, args: tracking, benchmark: "BenchmarkBulkInsert/hot", metric: "with/without",
 			limit: "The trigger reads all rows of the statement once more, from memory, to find their sessions."},
 		{what: "PostgreSQL: one INSERT of 10,000 rows, one in each of 10,000 sessions that need a touch", bar: 1.15, args: tracking, benchmark: "BenchmarkBulkInsert/spread", metric: "with/without",
-			limit: "Each of the 10,000 sessions gets a note and a write, which is several times the cost of the inserted row."},
+			limit: "Each of the 10,000 sessions gets a note and a write, which is several times the cost of the inserted row. In memory (tmpfs) the statement takes 87 ms instead of 48: 39 for finding 10,000 " +
+				"sessions and noting each; the commit takes 76 ms instead of 1: it takes up the notes and updates 10,000 rows with their indexes, which an UPDATE by hand costs as well (`EXPLAIN (ANALYZE, TIMING off)` of the INSERT, and the time of its COMMIT)."},
 		{what: "command: a run on an empty SQLite file", bar: 50, unit: "ms", args: start, benchmark: "BenchmarkRunOnEmptySQLiteFile", metric: "ns/op", scale: 1e-6,
 			limit: "The start of the process, and opening the file."},
 		{what: "command: peak memory of a run over 1,000,000 due, SQLite", bar: 64, unit: "MiB", args: million, benchmark: "BenchmarkMemoryOfAMillionDue/SQLite", metric: "peak-MiB",

@@ -81,7 +81,7 @@ func faces() []face {
 	return []face{
 		{"longest transaction", func(s CronSample) float64 { return s.Longest }},
 		{"p99 of waits, sessions that are due", func(s CronSample) float64 { return seen(s.Returning, s.Returning.P99) }},
-		{"median of waits, other sessions", func(s CronSample) float64 { return seen(s.Others, s.Others.P50) }},
+		{"p99 of waits, other sessions", func(s CronSample) float64 { return seen(s.Others, s.Others.P99) }},
 	}
 }
 

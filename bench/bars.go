@@ -47,7 +47,7 @@ func bars() []bar {
 		{what: "memory: a run with 1,000 due of 1,000,000 sessions, against one of 10,000", bar: 3, args: memory, benchmark: "BenchmarkRun", metric: "ratio",
 			limit: "The sessions of the large store are not in the processor's cache, those of the small one are. Of 2.7 s of processor time that runs of both sizes took, 1.8 s moved " +
 				"sessions in the ordered trees (0.7 in that of names, 0.3 in those of their owners), 0.24 s were choosing what is due, and 0.24 s the table of IDs; half of all was searching in nodes of " +
-				"those trees, which is waiting for memory: a session is in seven of them (`go test ./memory -run xxx -bench BenchmarkRun -benchtime 400x -cpuprofile cpu.prof`, then `go tool pprof -top -cum -focus Cleanup`)."},
+				"those trees, which is waiting for memory: a session is in eight of them (`go test ./memory -run xxx -bench BenchmarkRun -benchtime 400x -cpuprofile cpu.prof`, then `go tool pprof -top -cum -focus Cleanup`)."},
 		{what: "memory: a touch, 1,000 sessions, written", bar: 1, unit: "µs", args: memory, benchmark: "BenchmarkTouch/sessions=1000/written", metric: "ns/op", scale: 1e-3,
 			limit: "Nothing but the processor."},
 		{what: "memory: a touch, any of 1,000,000 sessions, throttled", bar: 1, unit: "µs", args: memory, benchmark: "BenchmarkTouch/sessions=1000000/throttled", metric: "ns/op", scale: 1e-3,

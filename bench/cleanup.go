@@ -59,8 +59,7 @@ func (b *bench) cleanRound(s *scope, t *templates, database string, l layout, ro
 func cleanAlone(s *scope, t *templates, c contender, l layout) (sample CleanupSample, stolen float64, err error) {
 	sample = CleanupSample{Database: c.database, Contender: c.name, Size: l.size, Due: l.due}
 	err = within(s.ctx, func(s *scope) error {
-		bed := c.open(s, t, l.size, l.due)
-		runtime.GC() // of what other contenders left
+		bed := c.fresh(s, t, l)
 		before, watched := bed.wal(), watchProcessors()
 		done, err := bed.clean(s.ctx)
 		if err != nil {
@@ -78,6 +77,15 @@ func cleanAlone(s *scope, t *templates, c contender, l layout) (sample CleanupSa
 	return sample, stolen, err
 }
 
+// fresh opens a contender's database when nothing is left of those of others, neither garbage to collect meanwhile nor
+// gaps between it to fill.
+func (c contender) fresh(s *scope, t *templates, l layout) bed {
+	runtime.GC()
+	bed := c.open(s, t, l.size, l.due)
+	runtime.GC()
+	return bed
+}
+
 // cleanLoaded is a cleanup for what clients see of it.
 func cleanLoaded(s *scope, t *templates, c contender, l layout) (busy BusyRun, stolen float64, err error) {
 	watched := watchProcessors()
@@ -91,8 +99,7 @@ func cleanLoaded(s *scope, t *templates, c contender, l layout) (busy BusyRun, s
 // loadedOnce has a contender clean up a fresh database while clients use it.
 func loadedOnce(s *scope, t *templates, c contender, l layout) (done cleaned, seen strokes, err error) {
 	err = within(s.ctx, func(s *scope) error {
-		bed := c.open(s, t, l.size, l.due)
-		runtime.GC() // of what other contenders left
+		bed := c.fresh(s, t, l)
 		done, seen, err = underLoad(s.ctx, bed, t.load)
 		return err
 	})

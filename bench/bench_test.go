@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -107,6 +108,11 @@ func TestEveryMeasurementRuns(t *testing.T) {
 	for _, c := range results.Cleanup {
 		if c.Seconds <= 0 || c.Longest <= 0 || c.Busy.Seconds <= 0 || c.Database == onPostgres && c.WAL <= 0 || c.Database != inMemory && c.Bytes <= 0 {
 			t.Errorf("a cleanup without figures: %+v", c)
+		}
+	}
+	for _, s := range results.Cron {
+		if s.Runs < 1 || s.Seconds <= 0 || s.Longest <= 0 || s.Others.Count == 0 || s.Others.Failed+s.Returning.Failed > 0 {
+			t.Errorf("a figure of the first picture is missing: %+v", s)
 		}
 	}
 	for _, s := range results.Tracking {
@@ -257,6 +263,91 @@ func TestStatementsCountFromWhenTheyWereMeantToBegin(t *testing.T) {
 	}
 }
 
+// lockedBed lets clients in again when its cleanup is over.
+type lockedBed struct {
+	l      layout
+	takes  time.Duration
+	missed int // rows that its cleanup leaves
+	done   chan struct{}
+	began  chan struct{}
+}
+
+func newLockedBed(l layout, takes time.Duration, missed int) *lockedBed {
+	return &lockedBed{l: l, takes: takes, missed: missed, done: make(chan struct{}), began: make(chan struct{})}
+}
+
+func (b *lockedBed) clean(ctx context.Context) (cleaned, error) {
+	close(b.began)
+	done := cleaned{rows: b.l.dueCount() - b.missed, from: time.Now()}
+	pause(ctx, b.takes)
+	done.to = time.Now()
+	done.longest = done.took()
+	close(b.done)
+	return done, nil
+}
+
+func (b *lockedBed) use(context.Context, int) error {
+	select {
+	case <-b.began:
+		<-b.done
+	default:
+	}
+	return nil
+}
+
+func (b *lockedBed) comeBack() func(ctx context.Context, n int) error { return nil }
+func (b *lockedBed) wal() int64                                       { return 0 }
+func (b *lockedBed) bytes() int64                                     { return 0 }
+
+func TestStatementsThatQueueUpBehindACleanupCount(t *testing.T) {
+	t.Parallel()
+	const meant = 20 // statements of each client during the cleanup
+	_, seen, err := underLoad(t.Context(), newLockedBed(layout{1000, 80}, meant*clientInterval, 0), loadTimes{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(seen.during); got < clients*(meant-2) {
+		t.Errorf("%d statements were counted; %d were meant to be sent while the cleanup kept them waiting", got, clients*meant)
+	}
+}
+
+func TestWhoIsDoneSoonCleansUpAgain(t *testing.T) {
+	t.Parallel()
+	l := layout{1000, 80}
+	run := func(missed int, period time.Duration) (CronSample, error) {
+		c := contender{open: func(*scope, *templates, int, int) bed { return newLockedBed(l, 5*time.Millisecond, missed) }}
+		var sample CronSample
+		err := within(t.Context(), func(s *scope) (err error) {
+			sample, _, err = facedOnce(s, &templates{}, c, l, period)
+			return err
+		})
+		return sample, err
+	}
+	if got, err := run(0, time.Millisecond); err != nil || got.Runs != 1 {
+		t.Errorf("a cleanup that took long enough was done %d times, %v", got.Runs, err)
+	}
+	got, err := run(0, time.Hour)
+	if err != nil || got.Runs != facedRuns {
+		t.Errorf("a short cleanup was done %d times, %v; want %d", got.Runs, err, facedRuns)
+	}
+	if one := got.Seconds * 1000; one < 5 || one > 5*facedRuns || got.Others.Count == 0 {
+		t.Errorf("one cleanup of 5 ms gives %+v", got)
+	}
+	if _, err := run(1, time.Millisecond); err == nil || !strings.Contains(err.Error(), "799 rows, and 800 were due") {
+		t.Errorf("a cleanup that leaves something gives %v", err)
+	}
+}
+
+func TestRatiosThatAreNotThereAreNotKnown(t *testing.T) {
+	t.Parallel()
+	if !unknown(nil) || !unknown([]float64{1}) || unknown([]float64{1, 1, 1, 1, 1, 1, 1}) {
+		t.Error("what nobody measured counts as known, or what is always the same does not")
+	}
+	if got := ratiosOf([]float64{1, math.NaN(), 3}, []float64{2, 2, math.NaN()}); !slices.Equal(got, []float64{0.5}) {
+		t.Errorf("ratios without a figure give %v", got)
+	}
+}
+
 func TestFiguresAreWrittenToBeRead(t *testing.T) {
 	t.Parallel()
 	for want, v := range map[string]float64{
@@ -286,7 +377,7 @@ func TestFlagsThatMakeNoSenseAreRefused(t *testing.T) {
 
 func TestRatiosAreComparedWithThoseOfTheRunBefore(t *testing.T) {
 	t.Parallel()
-	before := Setting{Rounds: 1, Period: "1s", Sizes: []int{1000}}
+	before := Setting{Rounds: 1, Period: "1s", Sizes: []int{1000}, CPU: "this"}
 	answers := func(stats, view float64) []HTTPSample {
 		return []HTTPSample{{Request: "GET /stats", PerSecond: stats}, {Request: "GET /view", PerSecond: view}, {Request: bareHandler, PerSecond: 100}}
 	}
@@ -301,13 +392,17 @@ func TestRatiosAreComparedWithThoseOfTheRunBefore(t *testing.T) {
 		t.Errorf("the table of those that differ is\n%s", rows)
 	}
 	r.settle(measurement{name: "http"}, before)
-	r.keepRatios("http", Setting{Rounds: 1, Period: "1s", Sizes: []int{1000}, Files: "tmpfs"})
+	r.keepRatios("http", Setting{Rounds: 1, Period: "1s", Sizes: []int{1000}, CPU: "this", Files: "tmpfs"})
 	if got := (page{r}).Twice(); got != "" {
 		t.Errorf("a run on other files is compared: %s", got)
 	}
-	r.keepRatios("http", Setting{Rounds: 2, Period: "1s", Sizes: []int{1000}})
+	r.keepRatios("http", Setting{Rounds: 2, Period: "1s", Sizes: []int{1000}, CPU: "this"})
 	if got := (page{r}).Twice(); got != "" {
 		t.Errorf("a run made in another way is compared: %s", got)
+	}
+	r.keepRatios("http", Setting{Rounds: 1, Period: "1s", Sizes: []int{1000}, CPU: "another"})
+	if got := (page{r}).Twice(); got != "" {
+		t.Errorf("a run on another machine is compared: %s", got)
 	}
 }
 

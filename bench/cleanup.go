@@ -77,8 +77,8 @@ func cleanAlone(s *scope, t *templates, c contender, l layout) (sample CleanupSa
 	return sample, stolen, err
 }
 
-// fresh opens a contender's database when nothing is left of those of others, neither garbage to collect meanwhile nor
-// gaps between it to fill.
+// fresh opens a contender's database when memory is free of what others left there, so that it is neither collected
+// during the measurement nor lies between what is new.
 func (c contender) fresh(s *scope, t *templates, l layout) bed {
 	runtime.GC()
 	bed := c.open(s, t, l.size, l.due)
@@ -88,20 +88,24 @@ func (c contender) fresh(s *scope, t *templates, l layout) bed {
 
 // cleanLoaded is a cleanup for what clients see of it.
 func cleanLoaded(s *scope, t *templates, c contender, l layout) (busy BusyRun, stolen float64, err error) {
-	watched := watchProcessors()
 	done, seen, err := loadedOnce(s, t, c, l)
 	return BusyRun{
 		Seconds: done.took().Seconds(), Longest: ms(done.longest),
 		Idle: latencyOf(seen.idle), During: latencyOf(seen.during), Returning: latencyOf(seen.returning),
-	}, watched(), err
+	}, seen.stolen, err
 }
 
 // loadedOnce has a contender clean up a fresh database while clients use it.
 func loadedOnce(s *scope, t *templates, c contender, l layout) (done cleaned, seen strokes, err error) {
 	err = within(s.ctx, func(s *scope) error {
 		bed := c.fresh(s, t, l)
-		done, seen, err = underLoad(s.ctx, bed, t.load)
-		return err
+		if done, seen, err = underLoad(s.ctx, bed, t.load); err != nil {
+			return err
+		}
+		if most := l.dueCount(); done.rows > most || done.rows < most-seen.returned {
+			return fmt.Errorf("it cleaned %d rows, and %d were due, of which at most %d were used meanwhile", done.rows, most, seen.returned)
+		}
+		return nil
 	})
 	return done, seen, err
 }

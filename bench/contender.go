@@ -26,7 +26,7 @@ const (
 type contender struct {
 	name     string
 	database string
-	// open gives a fresh database with size rows of which a part is due, as dueRange says. It goes with the scope.
+	// open gives a fresh database with size rows of which a part is due, as layout says. It goes with the scope.
 	open func(s *scope, t *templates, size, due int) bed
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -18,7 +19,7 @@ const (
 )
 
 // measureCron has this project and the cron job clean up under load by turns, the largest size. Its rounds are long, so
-// patience counts double.
+// patience counts twice.
 func measureCron(b *bench, s *scope) error {
 	t := b.templates(s)
 	l := layout{slices.Max(b.sizes), facedDue}
@@ -29,11 +30,7 @@ func measureCron(b *bench, s *scope) error {
 	err := patient.untilKnown(func(round int) error {
 		rounds++
 		for _, c := range rotated(facedContenders(), round) {
-			sample, _, err := quietest(s.ctx, sampleTries, func() (CronSample, float64, error) {
-				watched := watchProcessors()
-				sample, err := facedOnce(s, t, c, l, facedPeriods*b.period)
-				return sample, watched(), err
-			})
+			sample, _, err := quietest(s.ctx, sampleTries, func() (CronSample, float64, error) { return facedOnce(s, t, c, l, facedPeriods*b.period) })
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
@@ -51,37 +48,40 @@ func facedContenders() []contender {
 	return slices.DeleteFunc(contendersOn(onPostgres), func(c contender) bool { return c.name != ours && c.name != byHandOnce })
 }
 
-// facedOnce has a contender clean up fresh databases until clients have met it for a while.
-func facedOnce(s *scope, t *templates, c contender, l layout, period time.Duration) (CronSample, error) {
-	sample := CronSample{Contender: c.name, Size: l.size}
+// facedOnce has a contender clean up fresh databases until clients have met it for a while, and says which part of the
+// processors' time was stolen meanwhile.
+func facedOnce(s *scope, t *templates, c contender, l layout, period time.Duration) (sample CronSample, stolen float64, err error) {
+	sample = CronSample{Contender: c.name, Size: l.size}
 	var all strokes
-	var longest []float64
-	for took := time.Duration(0); took < period && sample.Runs < facedRuns; sample.Runs++ {
+	var seconds, longest, parts []float64
+	for met := time.Duration(0); met < period && sample.Runs < facedRuns; sample.Runs++ {
 		done, seen, err := loadedOnce(s, t, c, l)
 		if err != nil {
-			return sample, err
+			return sample, 0, err
 		}
-		took += done.took()
-		sample.Seconds = took.Seconds()
-		longest = append(longest, ms(done.longest))
+		met += done.took()
+		seconds, longest, parts = append(seconds, done.took().Seconds()), append(longest, ms(done.longest)), append(parts, seen.stolen)
 		all.during, all.returning = append(all.during, seen.during...), append(all.returning, seen.returning...)
 	}
-	sample.Longest, sample.Others, sample.Returning = median(longest), latencyOf(all.during), latencyOf(all.returning)
-	return sample, nil
+	sample.Seconds, sample.Longest = median(seconds), median(longest)
+	sample.Others, sample.Returning = latencyOf(all.during), latencyOf(all.returning)
+	return sample, sum(parts) / float64(len(parts)), nil
 }
 
-// face is one group of bars in the picture.
+// face is a row in the table of the picture.
 type face struct {
 	what   string
+	drawn  bool // in the picture, too
 	figure func(CronSample) float64
 }
 
-// faces are what the picture shows of a cleanup.
+// faces are what is shown of a cleanup.
 func faces() []face {
 	return []face{
-		{"longest transaction", func(s CronSample) float64 { return s.Longest }},
-		{"p99 of waits, sessions that are due", func(s CronSample) float64 { return seen(s.Returning, s.Returning.P99) }},
-		{"p99 of waits, other sessions", func(s CronSample) float64 { return seen(s.Others, s.Others.P99) }},
+		{"longest transaction, ms", true, func(s CronSample) float64 { return s.Longest }},
+		{"p99 of waits, sessions that are due, ms", true, func(s CronSample) float64 { return seen(s.Returning, s.Returning.P99) }},
+		{"p99 of waits, other sessions, ms", false, func(s CronSample) float64 { return seen(s.Others, s.Others.P99) }},
+		{"time of the cleanup, s", false, func(s CronSample) float64 { return s.Seconds }},
 	}
 }
 
@@ -113,11 +113,23 @@ func (p page) FacedSize() int {
 // FacedRounds is in how many rounds it was measured.
 func (p page) FacedRounds() int { return len(p.facedRatio(faces()[0])) }
 
-// FaceTable has the figures of the picture.
+// FaceTable has the figures of the picture, and some that are not in it.
 func (p page) FaceTable() string {
 	var rows [][]string
 	for _, f := range faces() {
 		rows = append(rows, []string{f.what, num(median(p.faced(f, ours))), num(median(p.faced(f, byHandOnce))), ratioOf(p.facedRatio(f))})
 	}
-	return table([]string{"ms", ours, "cron job", "ratio"}, rows)
+	return table([]string{"", ours, "cron job", "ratio"}, rows)
+}
+
+// LongestWaits says for how long a client waited at most in all rounds, on sessions that were due.
+func (p page) LongestWaits() string {
+	longest := func(contender string) string {
+		all := p.faced(face{figure: func(s CronSample) float64 { return s.Returning.Max }}, contender)
+		if len(all) == 0 {
+			return num(math.NaN())
+		}
+		return num(slices.Max(all))
+	}
+	return fmt.Sprintf("%s ms here, %s ms with the cron job", longest(ours), longest(byHandOnce))
 }

@@ -27,7 +27,7 @@ func percentile[T cmp.Ordered](values []T, p float64) T {
 		return zero
 	}
 	sorted := slices.Sorted(slices.Values(values))
-	return sorted[min(int(float64(len(sorted))*p), len(sorted)-1)]
+	return sorted[max(int(math.Ceil(float64(len(sorted))*p))-1, 0)]
 }
 
 // ms is a duration in milliseconds.

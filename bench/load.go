@@ -27,7 +27,7 @@ type stroke struct {
 }
 
 // client sends a statement at each interval until told to stop. What is late because the one before took long counts
-// from when it was meant to begin, as a user would count.
+// from when it was meant to begin, as a user would count, and is sent even after the end.
 type client struct {
 	interval time.Duration
 	send     func(ctx context.Context, n int) error
@@ -39,10 +39,16 @@ func (c *client) run(ctx context.Context) {
 	due := time.Now().Add(rand.N(c.interval)) // not all at the same moment
 	timer := time.NewTimer(time.Until(due))
 	defer timer.Stop()
+	var end time.Time
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			if end.IsZero() {
+				end = time.Now()
+			}
+			if due.After(end) {
+				return
+			}
 		case <-timer.C:
 		}
 		err := c.send(whole, rand.Int())
@@ -53,7 +59,11 @@ func (c *client) run(ctx context.Context) {
 }
 
 // strokes are what clients sent before a cleanup, during it, and during it to sessions that are due.
-type strokes struct{ idle, during, returning []stroke }
+type strokes struct {
+	idle, during, returning []stroke
+	returned                int     // statements to sessions that were due, from the beginning on
+	stolen                  float64 // part of the processors' time, in percent
+}
 
 // underLoad cleans a bed up while clients use it, and gives what the clients saw of it.
 func underLoad(ctx context.Context, b bed, times loadTimes) (cleaned, strokes, error) {
@@ -78,13 +88,16 @@ func underLoad(ctx context.Context, b bed, times loadTimes) (cleaned, strokes, e
 		wg.Go(func() { c.run(loading) })
 	}
 	pause(ctx, times.settle)
-	begun := time.Now()
+	begun, stolen := time.Now(), watchProcessors()
 	pause(ctx, times.idle)
 	done, err := b.clean(ctx)
 	stop()
 	wg.Wait()
-	var seen strokes
+	seen := strokes{stolen: stolen()}
 	for i, c := range all {
+		if i >= clients {
+			seen.returned += len(c.strokes)
+		}
 		for _, s := range c.strokes {
 			switch {
 			case s.due.Before(done.from):

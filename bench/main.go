@@ -84,8 +84,8 @@ func parse(args []string, help io.Writer) (options, error) {
 		fmt.Fprintf(help, `Measures this project side by side with what people would use instead, and writes docs/benchmarks.md,
 docs/benchmarks/*.svg and docs/benchmarks/%s. Parts that are not measured keep their figures of before.
 
-  scripts/bench                                   the default sizes, and the bars: less than an hour
-  scripts/bench -sizes 10000,100000,1000000       the full sizes: more than an hour
+  scripts/bench                                   the default sizes, and the bars: some 35 minutes
+  scripts/bench -sizes 10000,100000,1000000       the full sizes: some hours
   scripts/bench -only cleanup,http -bars=false    two measurements
   scripts/bench -bar 'adoption|HTTP'              some of the bars again
   scripts/bench -dir /dev/shm -bars=false         without what the disk is doing: the databases lie in memory
@@ -96,7 +96,7 @@ docs/benchmarks/*.svg and docs/benchmarks/%s. Parts that are not measured keep t
 	}
 	flags.StringVar(&sizes, "sizes", "10000,100000", "numbers of `sessions` to measure with")
 	flags.IntVar(&o.rounds, "rounds", 3, "rounds at least, of which medians are taken; in each, all contenders take turns")
-	flags.DurationVar(&o.patience, "patience", time.Minute, "how long to add rounds to a comparison until its medians are known to 7 %")
+	flags.DurationVar(&o.patience, "patience", time.Minute, "how long to add rounds to a comparison until its medians are known to 7 %; twice as long for the first picture")
 	flags.DurationVar(&o.period, "period", time.Second, "how long each throughput is measured in a round")
 	flags.StringVar(&only, "only", "", "the measurements to make, of "+strings.Join(measurementNames(), ","))
 	flags.BoolVar(&o.bars, "bars", true, "also run the repository's benchmarks that have bars")

@@ -24,7 +24,7 @@ const (
 // memoryDue is the part that is due in percent.
 const memoryDue = 1
 
-// Stores in memory hold more sessions than the largest size says, as filling them takes no time.
+// Stores in memory hold more sessions than the largest size says: filling them takes seconds, not minutes.
 const (
 	memoryFactor = 10
 	memoryMost   = 1_000_000

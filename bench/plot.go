@@ -52,7 +52,10 @@ func drawPicture(p page, dir string) error {
 	cron := series{name: "cron job: UPDATE and DELETE"}
 	var groups []string
 	for _, f := range faces() {
-		groups = append(groups, f.what)
+		if !f.drawn {
+			continue
+		}
+		groups = append(groups, strings.TrimSuffix(f.what, ", ms"))
 		ours.values = append(ours.values, median(p.faced(f, ours.name)))
 		cron.values = append(cron.values, median(p.faced(f, byHandOnce)))
 	}

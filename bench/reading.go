@@ -34,8 +34,8 @@ func measureReading(b *bench, s *scope) error {
 		err := b.untilKnown(func(round int) error {
 			rounds++
 			return within(s.ctx, func(s *scope) error {
-				asked := questions(s, t, size)
-				for _, q := range rotated(asked, round) {
+				all := questions(s, t, size)
+				for _, q := range rotated(all, round) {
 					took, err := medianTime(s.ctx, q.ask)
 					if err != nil {
 						return fmt.Errorf("%s, %s, %d sessions: %w", q.question, q.way, size, err)

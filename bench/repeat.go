@@ -31,6 +31,9 @@ func (b *bench) untilKnown(round func(n int) error, ratios func() [][]float64) e
 }
 
 func unknown(values []float64) bool {
+	if len(values) < 2 {
+		return true
+	}
 	low, high := interval(values)
 	return high-low > 2*nearEnough*median(values)
 }

@@ -110,7 +110,7 @@ func ratioOf(ratios []float64) string {
 func ratiosOf(a, b []float64) []float64 {
 	var ratios []float64
 	for i := range min(len(a), len(b)) {
-		if b[i] != 0 {
+		if b[i] != 0 && !math.IsNaN(a[i]) && !math.IsNaN(b[i]) {
 			ratios = append(ratios, a[i]/b[i])
 		}
 	}

@@ -100,7 +100,7 @@ func (p page) CleanupTable(database string) string {
 
 // LoadTable is what clients see of the same cleanups.
 func (p page) LoadTable(database string) string {
-	header := []string{"sessions, due", "contender", "rounds", "idle p99 / max, ms", "p50, ms", "p99, ms", "max, ms", "failed", "on due sessions: max, ms", "failed", "longest transaction, ms"}
+	header := []string{"sessions, due", "contender", "rounds", "seconds", "idle p99 / max, ms", "p50, ms", "p99, ms", "max, ms", "failed", "on due sessions: max, ms", "failed", "longest transaction, ms"}
 	var rows [][]string
 	for _, size := range p.CleanupSizes() {
 		for _, due := range dueParts {
@@ -114,6 +114,7 @@ func (p page) LoadTable(database string) string {
 				rows = append(rows, []string{
 					fmt.Sprintf("%s, %d %%", grouped(int64(size)), due), name,
 					strconv.Itoa(len(p.loaded(database, name, size, due, func(b BusyRun) float64 { return b.Seconds }))),
+					num(get(func(b BusyRun) float64 { return b.Seconds })),
 					num(get(func(b BusyRun) float64 { return b.Idle.P99 })) + " / " + num(get(func(b BusyRun) float64 { return b.Idle.Max })),
 					num(get(func(b BusyRun) float64 { return seen(b.During, b.During.P50) })),
 					num(get(func(b BusyRun) float64 { return seen(b.During, b.During.P99) })),
@@ -146,7 +147,7 @@ func (p page) RiverWait() string {
 func (p page) RiverPause() string {
 	var paused, jobs float64
 	for _, s := range p.Cleanup {
-		if s.Contender == riverQueue && (s.Paused > 0 || s.Rows <= riverBatch) {
+		if s.Contender == riverQueue {
 			paused, jobs = paused+s.Paused, jobs+float64(s.Rows)
 		}
 	}

@@ -234,7 +234,7 @@ func (p page) MemoryTable() string {
 			rows = append(rows, row)
 		}
 	}
-	return table([]string{"operation", "store", "ns", "allocations", "bytes", "time / scs"}, rows)
+	return table([]string{"operation", "store", "ns", "allocations", "bytes", ours + " / " + scsStore}, rows)
 }
 
 // MemoryRounds is in how many rounds they were compared.

@@ -94,7 +94,7 @@ type CronSample struct {
 	Size      int     `json:"size"`
 	Round     int     `json:"round"`
 	Runs      int     `json:"runs"`
-	Seconds   float64 `json:"seconds"`    // of all runs
+	Seconds   float64 `json:"seconds"`    // of a run, the median of the runs
 	Longest   float64 `json:"longest_ms"` // transaction of a run, the median of the runs
 	Others    Latency `json:"others"`     // on sessions that are not due
 	Returning Latency `json:"returning"`  // on sessions that are due

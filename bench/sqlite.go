@@ -60,7 +60,7 @@ func (s *scope) openFile(path string) *sql.DB {
 	if err != nil {
 		s.Fatal(err)
 	}
-	db.SetMaxOpenConns(clients)
+	db.SetMaxOpenConns(clients + returners)
 	s.Cleanup(func() { _ = db.Close() })
 	return db
 }

@@ -29,7 +29,7 @@ func (p page) ratios(measurement string) []Ratio {
 	switch measurement {
 	case "cron":
 		for _, f := range faces() {
-			add(median(p.facedRatio(f)), "%s: %s / cron job", f.what, ours)
+			add(median(p.facedRatio(f)), "%s sessions, %s: %s / cron job", grouped(int64(p.FacedSize())), f.what, ours)
 		}
 	case "cleanup":
 		for _, database := range databases() {
@@ -60,7 +60,7 @@ func (p page) ratios(measurement string) []Ratio {
 		}
 	case "memory":
 		for i, o := range memoryOperations {
-			add(median(p.memoryRatios()[i]), "%s: %s / %s", o.name, ours, scsStore)
+			add(median(p.memoryRatios()[i]), "%s sessions, %s: %s / %s", p.MemorySize(), o.name, ours, scsStore)
 		}
 	case "queries":
 		for _, size := range p.querySizes() {
@@ -93,7 +93,7 @@ func (r *Results) keepRatios(measurement string, now Setting) {
 	}
 	r.Before = slices.DeleteFunc(r.Before, again)
 	for _, was := range r.Settings[measurement] {
-		if was.Rounds == now.Rounds && was.Period == now.Period && was.Files == now.Files && slices.Equal(was.Sizes, now.Sizes) {
+		if was.Rounds == now.Rounds && was.Period == now.Period && was.Files == now.Files && was.CPU == now.CPU && was.Cores == now.Cores && slices.Equal(was.Sizes, now.Sizes) {
 			r.Before = append(r.Before, slices.DeleteFunc(page{r}.ratios(measurement), func(old Ratio) bool { return !again(old) })...)
 		}
 	}

@@ -79,8 +79,8 @@ type face struct {
 func faces() []face {
 	return []face{
 		{"longest transaction, ms", true, func(s CronSample) float64 { return s.Longest }},
-		{"p99 of waits, sessions that are due, ms", true, func(s CronSample) float64 { return seen(s.Returning, s.Returning.P99) }},
-		{"p99 of waits, other sessions, ms", false, func(s CronSample) float64 { return seen(s.Others, s.Others.P99) }},
+		{"p99 of the waits of who comes back, ms", true, func(s CronSample) float64 { return seen(s.Returning, s.Returning.P99) }},
+		{"p99 of the waits of all others, ms", false, func(s CronSample) float64 { return seen(s.Others, s.Others.P99) }},
 		{"time of the cleanup, s", false, func(s CronSample) float64 { return s.Seconds }},
 	}
 }

@@ -492,8 +492,8 @@ func TestRoundsGoOnUntilTheMedianIsKnown(t *testing.T) {
 		"patience with the unsteady": {3, 20 * time.Millisecond, wild, 8, 1000},
 	} {
 		var ratios []float64
-		b := &bench{options: options{rounds: test.rounds, patience: test.patience}}
-		err := b.untilKnown(func(n int) error {
+		b := &bench{options: options{rounds: test.rounds, patience: test.patience}, progress: t.Output()}
+		err := b.untilKnown(name, func(n int) error {
 			ratios = append(ratios, test.figure(n))
 			time.Sleep(time.Millisecond)
 			return nil

@@ -18,9 +18,8 @@ func measureCleanup(b *bench, s *scope) error {
 	for _, size := range b.sizes {
 		for _, due := range dueParts {
 			for _, database := range databases() {
-				rounds := 0
-				err := b.untilKnown(func(round int) error {
-					rounds++
+				what := fmt.Sprintf("cleanup: %s, %d sessions, %d %% due", database, size, due)
+				err := b.untilKnown(what, func(round int) error {
 					return b.cleanRound(s, t, database, layout{size, due}, round)
 				}, func() [][]float64 {
 					return page{b.results}.cleanupRatios(database, size, due)
@@ -28,7 +27,6 @@ func measureCleanup(b *bench, s *scope) error {
 				if err != nil {
 					return err
 				}
-				b.say("cleanup: %s, %d sessions, %d %% due: %d rounds", database, size, due, rounds)
 			}
 		}
 	}

@@ -26,9 +26,7 @@ func measureCron(b *bench, s *scope) error {
 	b.results.Cron = nil
 	patient := *b
 	patient.patience *= 2
-	rounds := 0
-	err := patient.untilKnown(func(round int) error {
-		rounds++
+	return patient.untilKnown(fmt.Sprintf("cron: %d sessions", l.size), func(round int) error {
 		for _, c := range rotated(facedContenders(), round) {
 			sample, _, err := quietest(s.ctx, sampleTries, func() (CronSample, float64, error) { return facedOnce(s, t, c, l, facedPeriods*b.period) })
 			if err != nil {
@@ -39,8 +37,6 @@ func measureCron(b *bench, s *scope) error {
 		}
 		return nil
 	}, func() [][]float64 { return page{b.results}.facedRatios() })
-	b.say("cron: %d sessions: %d rounds", l.size, rounds)
-	return err
 }
 
 // facedContenders are those in the first picture.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -34,7 +35,7 @@ const (
 func measureMemory(b *bench, s *scope) error {
 	b.results.Memory = nil
 	size := min(memoryFactor*slices.Max(b.sizes), max(memoryMost, slices.Max(b.sizes)))
-	return b.untilKnown(func(round int) error {
+	return b.untilKnown(fmt.Sprintf("memory: %d sessions", size), func(round int) error {
 		for _, measure := range rotated([]func(*scope, layout) []MemorySample{memoryOurs, memoryScs}, round) {
 			err := within(s.ctx, func(s *scope) error {
 				for _, sample := range measure(s, layout{size, memoryDue}) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -48,9 +49,7 @@ func measureQueries(b *bench, s *scope) error {
 	t := b.templates(s)
 	b.results.Queries = otherSizes(b.results.Queries, b.sizes, func(s QuerySample) int { return s.Size })
 	for _, size := range b.sizes {
-		rounds := 0
-		err := b.untilKnown(func(round int) error {
-			rounds++
+		err := b.untilKnown(fmt.Sprintf("queries: %d sessions", size), func(round int) error {
 			return within(s.ctx, func(s *scope) error {
 				b.results.Queries = append(b.results.Queries, queriesOnce(s, t, layout{size, stalePart}, round)...)
 				return nil
@@ -59,7 +58,6 @@ func measureQueries(b *bench, s *scope) error {
 		if err != nil {
 			return err
 		}
-		b.say("queries: %d sessions: %d rounds", size, rounds)
 	}
 	return nil
 }

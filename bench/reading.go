@@ -30,9 +30,7 @@ func measureReading(b *bench, s *scope) error {
 	t := b.templates(s)
 	b.results.Reading = otherSizes(b.results.Reading, b.sizes, func(s ReadingSample) int { return s.Size })
 	for _, size := range b.sizes {
-		rounds := 0
-		err := b.untilKnown(func(round int) error {
-			rounds++
+		err := b.untilKnown(fmt.Sprintf("reading: %d sessions", size), func(round int) error {
 			return within(s.ctx, func(s *scope) error {
 				all := questions(s, t, size)
 				for _, q := range rotated(all, round) {
@@ -48,7 +46,6 @@ func measureReading(b *bench, s *scope) error {
 		if err != nil {
 			return err
 		}
-		b.say("reading: %d sessions: %d rounds", size, rounds)
 	}
 	return nil
 }

@@ -16,10 +16,11 @@ const (
 )
 
 // untilKnown makes rounds until the medians of all ratios are known: as many as asked at least, and then more while
-// patience lasts. One round stays one: it is a look, not a measurement.
-func (b *bench) untilKnown(round func(n int) error, ratios func() [][]float64) error {
+// patience lasts. One round stays one: it is a look, not a measurement. Who waits is told how many there were of what.
+func (b *bench) untilKnown(what string, round func(n int) error, ratios func() [][]float64) error {
 	var asked time.Time // when as many were made as asked
-	for n := 0; n < b.rounds || b.rounds > 1 && time.Since(asked) < b.patience && slices.ContainsFunc(ratios(), unknown); n++ {
+	n := 0
+	for ; n < b.rounds || b.rounds > 1 && time.Since(asked) < b.patience && slices.ContainsFunc(ratios(), unknown); n++ {
 		if err := round(n); err != nil {
 			return err
 		}
@@ -27,6 +28,7 @@ func (b *bench) untilKnown(round func(n int) error, ratios func() [][]float64) e
 			asked = time.Now()
 		}
 	}
+	b.say("%s: %d rounds", what, n)
 	return nil
 }
 

@@ -36,12 +36,11 @@ func measureTracking(b *bench, s *scope) error {
 			shape string
 			round func(s *scope, t *templates, sessions string, round int) error
 		}{{"single", b.trackSingles}, {"bulk", b.trackBulk}} {
-			err := b.untilKnown(func(n int) error { return insert.round(s, t, sessions, n) },
+			err := b.untilKnown(fmt.Sprintf("tracking: %s inserts, %s", insert.shape, sessions), func(n int) error { return insert.round(s, t, sessions, n) },
 				func() [][]float64 { return page{b.results}.trackedRatios(insert.shape, sessions) })
 			if err != nil {
 				return err
 			}
-			b.say("tracking: %s inserts, %s", insert.shape, sessions)
 		}
 	}
 	return nil

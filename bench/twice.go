@@ -86,7 +86,7 @@ func (p page) ratios(measurement string) []Ratio {
 	return all
 }
 
-// keepRatios remembers what a measurement gave before it is made again, if it is made in the same way.
+// keepRatios remembers what a measurement gave before it is made again, if it is made in the same way on such a machine.
 func (r *Results) keepRatios(measurement string, now Setting) {
 	again := func(old Ratio) bool {
 		return old.Measurement == measurement && (old.Size == 0 || slices.Contains(now.Sizes, old.Size))

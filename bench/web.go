@@ -54,7 +54,7 @@ func measureHTTP(b *bench, s *scope) error {
 		{"GET /view, 50 sessions", httpapi.DefaultPrefix + "/view?limit=50"},
 		{bareHandler, "/bare"},
 	}
-	return b.untilKnown(func(round int) error {
+	return b.untilKnown(fmt.Sprintf("http: %d sessions", size), func(round int) error {
 		for _, r := range rotated(requests, round) {
 			sample, _, err := quietest(s.ctx, sampleTries, func() (HTTPSample, float64, error) {
 				watched := watchProcessors()

@@ -9,5 +9,5 @@ demo: ## the main job on a temporary SQLite database
 lint:
 	scripts/lint
 
-bench: ## the bars that docs/benchmarks.md lists
+bench: ## measures and writes docs/benchmarks.md
 	scripts/bench

@@ -1,6 +1,10 @@
 package sessioncleanup
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
 
 // Role is how much a Principal may do.
 type Role string
@@ -28,11 +32,11 @@ func (p Principal) Actor() string {
 	return string(p.Role) + ":" + p.ID
 }
 
-// system is the actor of what the service itself does, with the Manager that New gives. It is no role: a Principal
+// system is the actor of what the service itself does, with the Manager that New returns. It is no role: a Principal
 // that claims it may do nothing.
 const system = "system"
 
-// As gives the same operations limited to what the principal may do. Somebody else's session is ErrNotFound for
+// As returns a Manager with the same operations limited to what the principal may do. Somebody else's session is ErrNotFound for
 // an owner, like one that does not exist; what a role does not allow at all is ErrForbidden. Limits only ever become
 // tighter: a Manager that is limited to an owner or a viewer stays as it is.
 func (m *Manager) As(p Principal) *Manager {
@@ -62,7 +66,7 @@ func (m *Manager) allowAll(operation string) error {
 	return m.forbidden(operation)
 }
 
-// scope permits operations on some sessions and gives the owner whose sessions they are limited to, or "" for
+// scope permits operations on some sessions and returns the owner whose sessions they are limited to, or "" for
 // all. asked is the owner that the caller wants to see, or "".
 func (m *Manager) scope(operation, asked string) (string, error) {
 	switch {
@@ -86,10 +90,18 @@ func (m *Manager) target(operation, id string) (Target, error) {
 		return Target{}, err
 	}
 	if id == "" {
-		return Target{}, invalidf("%s: session id is empty: want the id of a session", operation)
+		return Target{}, invalid.Errorf("%s: session id is empty: want the id of a session", operation)
 	}
 	return Target{ID: id, OwnerID: owner}, nil
 }
+
+// Scope is the owner whose sessions the principal works with when it asks for those of owner, "" for all: an admin gets
+// what it asks for, an owner always itself. ErrForbidden when the principal may not see those sessions, or none at all.
+// Operations check this themselves; it is for callers that want to know before they do anything else.
+func (m *Manager) Scope(owner string) (string, error) { return m.scope("list sessions", owner) }
+
+// PermitAll is an ErrForbidden unless the principal may do what concerns all sessions at once, such as a run.
+func (m *Manager) PermitAll() error { return m.allowAll("work on all sessions") }
 
 func (m *Manager) forbidden(operation string) error {
 	return fmt.Errorf("%s: %w for %s", operation, ErrForbidden, roleName(m.who.Role))

@@ -62,7 +62,7 @@ func TestAccessToOneSession(t *testing.T) {
 			if err := op(m.As(tc.who), tc.id); !errors.Is(err, tc.want) {
 				t.Errorf("%s of session %q as %+v = %v, want %v", name, tc.id, tc.who, err, tc.want)
 			}
-			if after, err := m.Get(t.Context(), "2"); err != nil || after != before {
+			if after, err := m.Get(t.Context(), "2"); err != nil || !after.Equal(before) {
 				t.Errorf("%s of session %q as %+v changed session 2: %+v, %v", name, tc.id, tc.who, after, err)
 			}
 		}
@@ -165,6 +165,40 @@ func TestEventsNameWhoDidIt(t *testing.T) {
 	}
 	if want := []string{"admin", "owner:1", "admin:alice"}; !slices.Equal(actors, want) {
 		t.Errorf("actors %v, want %v", actors, want)
+	}
+}
+
+func TestScopeSaysWhoseSessionsAPrincipalWorksWith(t *testing.T) {
+	t.Parallel()
+	m, err := sessioncleanup.New(memory.New(memory.Config{}), sessioncleanup.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin := sessioncleanup.Principal{Role: sessioncleanup.RoleAdmin}
+	owner := sessioncleanup.Principal{Role: sessioncleanup.RoleOwner, ID: "ann"}
+	viewer := sessioncleanup.Principal{Role: sessioncleanup.RoleViewer}
+	tests := []struct {
+		who         sessioncleanup.Principal
+		asked, want string
+		ok, all     bool
+	}{
+		{admin, "", "", true, true},
+		{admin, "bob", "bob", true, true},
+		{owner, "", "ann", true, false},
+		{owner, "ann", "ann", true, false},
+		{owner, "bob", "", false, false},
+		{sessioncleanup.Principal{Role: sessioncleanup.RoleOwner}, "", "", false, false},
+		{viewer, "", "", false, false},
+		{sessioncleanup.Principal{}, "", "", false, false},
+	}
+	for _, test := range tests {
+		got, err := m.As(test.who).Scope(test.asked)
+		if got != test.want || (err == nil) != test.ok || err != nil && !errors.Is(err, sessioncleanup.ErrForbidden) {
+			t.Errorf("%+v asks for %q: %q, %v", test.who, test.asked, got, err)
+		}
+		if err := m.As(test.who).PermitAll(); (err == nil) != test.all || err != nil && !errors.Is(err, sessioncleanup.ErrForbidden) {
+			t.Errorf("%+v, everything: %v", test.who, err)
+		}
 	}
 }
 

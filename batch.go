@@ -7,22 +7,20 @@ import (
 	"log/slog"
 	"math"
 	"time"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
 const (
-	firstBatch    = 100              // a run's first batch, until its speed is known
-	batchGrace    = 5 * time.Second  // what a batch at hand gets to finish when the run is stopped
-	finishTimeout = 10 * time.Second // for recording a run and letting its lease go
-	maxTries      = 7                // of a batch, on ErrUnavailable
-	firstBackoff  = 100 * time.Millisecond
-	longestRest   = 10 * time.Second // after a batch, to make way: what takes longer waited for somebody itself
+	firstBatch = 100             // a run's first batch, until its speed is known
+	batchGrace = 5 * time.Second // for the current batch to finish when the run is stopped
 )
 
 // sweep does one phase, batch by batch, until nothing is due.
 //
 // The size of batches follows the time budget: it doubles while batches take less than half of it and halves when
-// they take more. A batch that fails on a row is tried again at half its size, down to that row alone, which is
-// reported and passed over.
+// they take more. A batch that fails because of a row is tried again at half its size, down to that row alone, which is
+// reported and left out.
 func (r *run) sweep(ctx context.Context, p phase) error {
 	size := r.sized(firstBatch)
 	for after := ""; ; {
@@ -30,33 +28,34 @@ func (r *run) sweep(ctx context.Context, p phase) error {
 			return err
 		}
 		started := time.Now()
-		out, err := r.try(ctx, p, Batch{Cause: r.cause, Cutoffs: r.result.Cutoffs, Limit: size, After: after, Lease: r.lease})
-		took := time.Since(started)
-		if out.Took > 0 {
-			took = out.Took
+		out, err := r.try(ctx, Batch{
+			Action: p.action, Filter: r.opts.Filter, Cutoffs: r.result.Cutoffs, Cause: r.cause,
+			Limit: size, After: after, Lease: r.lease, BusyShare: r.policy.BusyShare,
+		})
+		held := out.Held
+		if held == 0 {
+			held = time.Since(started)
 		}
-		if out.Busy {
-			r.rest(ctx, took)
-		}
+		r.yield(ctx, out.Pause)
 		if bad, ok := errors.AsType[*BatchError](err); ok && len(bad.IDs) > 0 {
 			if len(bad.IDs) > 1 {
 				size = r.sized(len(bad.IDs) / 2)
 				continue
 			}
 			r.fail(ctx, p, bad)
-			out, took = Outcome{Next: bad.Next}, 0
+			out, held = BatchResult{Next: bad.Next}, 0
 		} else if err != nil {
 			return err
 		}
-		r.done(ctx, p, out, started, took)
+		r.done(ctx, p, out, started, held)
 		if out.Next == "" {
 			return nil
 		}
 		after = out.Next
 		switch {
-		case took > r.policy.BatchBudget:
+		case held > r.policy.BatchBudget:
 			size = r.sized(size / 2)
-		case took < r.policy.BatchBudget/2:
+		case held < r.policy.BatchBudget/2:
 			size = r.sized(size * 2)
 		}
 	}
@@ -71,88 +70,7 @@ func (r *run) sized(n int) int {
 	return max(1, min(n, most))
 }
 
-// done adds a committed batch to the result and charges it to the rate.
-func (r *run) done(ctx context.Context, p phase, out Outcome, started time.Time, took time.Duration) {
-	if len(out.IDs) > 0 {
-		*p.count += len(out.IDs)
-		r.result.Batches++
-		r.result.LongestBatch = max(r.result.LongestBatch, took)
-		r.charge(started, len(out.IDs))
-		r.logBatch(ctx, p, out.IDs, took)
-	}
-	if r.opts.Progress != nil {
-		r.opts.Progress(Progress{Action: p.action, Done: r.result.Deleted + r.result.Deactivated, Total: r.result.Due, Elapsed: time.Since(r.started)})
-	}
-}
-
-// charge uses up the rate from when a batch started.
-func (r *run) charge(started time.Time, sessions int) {
-	if r.policy.Rate <= 0 {
-		return
-	}
-	seconds := min(float64(sessions)/r.policy.Rate, maxThreshold.Seconds()) // what a Duration can hold
-	r.holdUntil(started.Add(time.Duration(seconds * float64(time.Second))))
-}
-
-// rest has the next batch wait, for the sake of others that are busy: what a run costs them is less a matter of how long a
-// batch is than of how often they meet one.
-func (r *run) rest(ctx context.Context, took time.Duration) {
-	if !r.rested && r.policy.BusyShare < 1 {
-		r.rested = true
-		r.m.log.InfoContext(ctx, "others write to the database: the run rests after each batch", "run_id", r.cause.RunID, "busy_share", r.policy.BusyShare)
-	}
-	rest := float64(took) * (1/r.policy.BusyShare - 1)
-	r.holdUntil(time.Now().Add(time.Duration(min(rest, float64(longestRest)))))
-}
-
-// holdUntil has the next batch begin no sooner.
-func (r *run) holdUntil(t time.Time) {
-	if r.held.Before(t) {
-		r.held = t
-	}
-}
-
-// logBatch logs a batch, and each of its sessions where somebody wants to know.
-func (r *run) logBatch(ctx context.Context, p phase, ids []string, took time.Duration) {
-	log := r.m.log.With("run_id", r.cause.RunID, "actor", r.cause.Actor)
-	log.InfoContext(ctx, "sessions "+string(p.action), "count", len(ids), "duration", took)
-	if log.Enabled(ctx, slog.LevelDebug) {
-		for _, id := range ids {
-			log.DebugContext(ctx, "session "+string(p.action), "session_id", id)
-		}
-	}
-}
-
-// fail reports a session that cannot be changed.
-func (r *run) fail(ctx context.Context, p phase, bad *BatchError) {
-	r.result.Failed++
-	if len(r.result.Failures) < maxFailures {
-		r.result.Failures = append(r.result.Failures, Failure{SessionID: bad.IDs[0], Action: p.action, Error: bad.Err.Error()})
-	}
-	r.m.log.WarnContext(ctx, "session could not be "+string(p.action),
-		"run_id", r.cause.RunID, "session_id", bad.IDs[0], "actor", r.cause.Actor, "error", bad.Err)
-}
-
-// try does one batch, again with growing pauses while the database is unavailable. A run that is stopped lets the
-// batch at hand finish, within batchGrace.
-func (r *run) try(ctx context.Context, p phase, b Batch) (Outcome, error) {
-	batchCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(batchGrace, cancel) })
-	defer stop()
-	return retry(ctx, func() (Outcome, error) {
-		out, err := p.step(batchCtx, b)
-		if _, rolledBack := errors.AsType[*BatchError](err); err != nil && !rolledBack {
-			r.inDoubt = true // a connection may break during a commit
-		}
-		if errors.Is(err, ErrUnavailable) {
-			r.m.log.WarnContext(ctx, "batch will be tried again", "run_id", b.Cause.RunID, "error", err)
-		}
-		return out, err
-	})
-}
-
-// pause waits, before a batch and outside of any transaction, for as long as the run holds back, and keeps the lease alive.
+// pause waits, before a batch and outside of any transaction, until r.resume, and keeps the lease alive.
 func (r *run) pause(ctx context.Context) error {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -166,11 +84,11 @@ func (r *run) pause(ctx context.Context) error {
 				return err
 			}
 		}
-		wait := time.Until(r.held)
-		if wait <= 0 {
+		left := time.Until(r.resume)
+		if left <= 0 {
 			return nil
 		}
-		if err := sleep(ctx, min(wait, r.m.leaseTTL/3)); err != nil {
+		if err := wait.For(ctx, min(left, r.m.leaseTTL/3)); err != nil {
 			return err
 		}
 	}
@@ -199,29 +117,80 @@ func (r *run) release(ctx context.Context) error {
 	return err
 }
 
-// retry calls f until it does something else than fail with ErrUnavailable, some times at most.
-func retry[T any](ctx context.Context, f func() (T, error)) (T, error) {
-	backoff := firstBackoff
-	for try := 1; ; try++ {
-		out, err := f()
-		if try == maxTries || !errors.Is(err, ErrUnavailable) {
-			return out, err
+// try does one batch, again with growing pauses while the database is unavailable. When the run is stopped, the current
+// batch may finish, within batchGrace.
+func (r *run) try(ctx context.Context, b Batch) (BatchResult, error) {
+	batchCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(batchGrace, cancel) })
+	defer stop()
+	return retry(ctx, func() (BatchResult, error) {
+		out, err := r.m.store.Sweep(batchCtx, b)
+		if _, rolledBack := errors.AsType[*BatchError](err); err != nil && !rolledBack {
+			r.inDoubt = true // a connection may break during a commit
 		}
-		if sleep(ctx, backoff) != nil {
-			return out, err
+		if errors.Is(err, ErrUnavailable) {
+			r.m.log.WarnContext(ctx, "batch will be tried again", "run_id", b.Cause.RunID, "error", err)
 		}
-		backoff *= 2
+		return out, err
+	})
+}
+
+// yield delays the next batch for the sake of other writers.
+func (r *run) yield(ctx context.Context, pause time.Duration) {
+	if pause <= 0 {
+		return
+	}
+	if !r.slowed {
+		r.slowed = true
+		r.m.log.InfoContext(ctx, "others write to the database: the run pauses between batches",
+			"run_id", r.cause.RunID, "busy_share", r.policy.BusyShare)
+	}
+	r.notBefore(time.Now().Add(pause))
+}
+
+// notBefore delays the next batch until t.
+func (r *run) notBefore(t time.Time) {
+	if r.resume.Before(t) {
+		r.resume = t
 	}
 }
 
-// sleep waits for d, or fails when ctx ends first.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+// done adds a committed batch to the result, and delays the next one as the rate demands.
+func (r *run) done(ctx context.Context, p phase, out BatchResult, started time.Time, held time.Duration) {
+	if len(out.IDs) > 0 {
+		r.of(p).Done += len(out.IDs)
+		r.result.Batches++
+		r.result.LongestBatch = max(r.result.LongestBatch, held)
+		if r.policy.Rate > 0 {
+			seconds := min(float64(len(out.IDs))/r.policy.Rate, maxThreshold.Seconds()) // what a Duration can hold
+			r.notBefore(started.Add(time.Duration(seconds * float64(time.Second))))
+		}
+		r.logBatch(ctx, p, out.IDs, held)
 	}
+	if r.opts.Progress != nil {
+		total := r.result.Phases.Total()
+		r.opts.Progress(Progress{Action: p.action, Done: total.Done, Total: total.Due, Elapsed: time.Since(r.started)})
+	}
+}
+
+// logBatch logs a batch, and each of its sessions at debug level.
+func (r *run) logBatch(ctx context.Context, p phase, ids []string, held time.Duration) {
+	log := r.m.log.With("run_id", r.cause.RunID, "actor", r.cause.Actor)
+	log.InfoContext(ctx, "sessions "+string(p.action), "count", len(ids), "duration", held)
+	if log.Enabled(ctx, slog.LevelDebug) {
+		for _, id := range ids {
+			log.DebugContext(ctx, "session "+string(p.action), "session_id", id)
+		}
+	}
+}
+
+// fail reports a session that cannot be changed.
+func (r *run) fail(ctx context.Context, p phase, bad *BatchError) {
+	r.of(p).Failed++
+	if len(r.result.Failures) < maxFailures {
+		r.result.Failures = append(r.result.Failures, Failure{SessionID: bad.IDs[0], Action: p.action, Error: bad.Err.Error()})
+	}
+	r.m.log.WarnContext(ctx, "session could not be "+string(p.action),
+		"run_id", r.cause.RunID, "session_id", bad.IDs[0], "actor", r.cause.Actor, "error", bad.Err)
 }

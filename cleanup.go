@@ -2,22 +2,27 @@ package sessioncleanup
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Run says how one cleanup differs from what the policy says. The zero value is a plain run.
+// Run says how one cleanup differs from the policy. The zero value is a plain run.
 type Run struct {
 	// DryRun reports what a run would do and changes nothing. Default: false.
 	DryRun bool
+	// Filter limits the run to some sessions. Default: all.
+	Filter Filter
 	// InactiveAfter and DeleteAfter replace the policy's thresholds for this run. Default: the policy's.
 	InactiveAfter time.Duration
 	DeleteAfter   time.Duration
-	// Force releases the brake, Policy.MaxDeleteFraction. Default: false.
+	// Force ignores the deletion limit, Policy.MaxDeleteFraction. Default: false.
 	Force bool
-	// Reason is noted in the run's events. Default: none.
+	// Reason is recorded in the run's events. Default: none.
 	Reason string
 	// PageSize is how many of the sessions concerned a dry run shows, at most MaxPage. Default: 50.
 	PageSize int
@@ -27,35 +32,36 @@ type Run struct {
 
 // Progress is how far a run has come.
 type Progress struct {
-	Action  Action // what the run is doing: ActionDeleted, then ActionDeactivated
-	Done    int    // sessions changed so far, in both phases
+	Action  Action // the phase
+	Done    int    // sessions changed so far, in all phases
 	Total   int    // sessions due when the run began; Done may end up below or above it
 	Elapsed time.Duration
 }
 
 // Result is what a run did, or would do. Together with an error it is what was done until then.
 type Result struct {
-	RunID       string  `json:"run_id,omitempty"` // of the run's events; empty for a dry run
-	DryRun      bool    `json:"dry_run"`
-	Cutoffs     Cutoffs `json:"cutoffs"`
-	Due         int     `json:"due"` // when the run began
-	Deleted     int     `json:"deleted"`
-	Deactivated int     `json:"deactivated"`
-
-	// Failed is the number of sessions that could not be changed and were left out; Failures has the first 100.
-	Failed   int       `json:"failed"`
+	RunID   string  `json:"run_id,omitempty"` // of the run's events; empty for a dry run
+	DryRun  bool    `json:"dry_run"`
+	Cutoffs Cutoffs `json:"cutoffs"`
+	// Phases are those that the policy has on, deletion first. A dry run reports as done what would be done.
+	Phases Phases `json:"phases"`
+	// Failures are the first 100 sessions that could not be changed.
 	Failures []Failure `json:"failures,omitempty"`
-	// Brake, in a dry run, says that the real run would be stopped with this ErrTooMany.
-	Brake *TooManyError `json:"brake,omitempty"`
+	// Refused, in a dry run, says that the run would fail with this ErrTooMany.
+	Refused *TooManyError `json:"refused,omitempty"`
 	// Sessions, in a dry run, are the first of the sessions concerned: those to delete, then those to deactivate.
 	Sessions []Session `json:"sessions,omitempty"`
 
 	Batches int `json:"batches"`
-	// LongestBatch is the longest time for which a batch held its locks, or, where the store cannot tell, that its call
+	// LongestBatch is the longest time for which a batch held its locks or, where the store cannot tell, that its call
 	// took.
 	LongestBatch time.Duration `json:"longest_batch_ns"`
 	Duration     time.Duration `json:"duration_ns"`
 }
+
+// Deleted and Deactivated are the sessions changed in one phase each.
+func (r Result) Deleted() int     { return r.Phases.Of(ActionDeleted).Done }
+func (r Result) Deactivated() int { return r.Phases.Of(ActionDeactivated).Done }
 
 // Failure is a session that a run could not change.
 type Failure struct {
@@ -65,20 +71,21 @@ type Failure struct {
 }
 
 const (
-	maxFailures = 100           // kept in Result.Failures
-	countAll    = math.MaxInt32 // as Query.CountUpTo: no limit that matters
-	cleanupName = "cleanup"     // of the lease that lets one run work at a time
+	maxFailures   = 100              // kept in Result.Failures
+	countAll      = math.MaxInt32    // as Query.CountUpTo: no limit that matters
+	cleanupName   = "cleanup"        // of the lease that allows one run at a time
+	finishTimeout = 10 * time.Second // for recording a run and releasing its lease
 )
 
-// errPanic is what a run is recorded with that a panic ended.
+// errPanic is recorded for a run that a panic ended.
 var errPanic = errors.New("a panic ended the run")
 
-// Cleanup does what is due: it deletes, then deactivates, in batches, and writes an event for each batch and one
-// for the run. One run works at a time on a store: ErrLeaseHeld says that another is at it.
+// Cleanup does what is due: it deletes, then deactivates, in batches, and writes an event for each batch and one for the
+// run. One run at a time works on a store: ErrLeaseHeld says that another run is already running.
 //
-// The brake (ErrTooMany) stops a run before it changed anything. A session that cannot be changed is reported in
-// Result.Failures and does not stop the run, nor make it an error. When ctx ends, the batch at hand is finished and the result says what was
-// done; the next run goes on from there. Failures of the database are retried for some seconds.
+// The deletion limit (ErrTooMany) stops a run before it changed anything. A session that cannot be changed is reported in
+// Result.Failures and neither stops the run nor makes it an error. When ctx ends, the current batch is finished and the
+// result says what was done; the next run continues from there. Failures of the database are retried for some seconds.
 func (m *Manager) Cleanup(ctx context.Context, r Run) (Result, error) {
 	return m.cleanup(ctx, r, time.Time{})
 }
@@ -93,7 +100,7 @@ func (m *Manager) cleanup(ctx context.Context, r Run, slot time.Time) (Result, e
 	switch {
 	case err != nil:
 	case r.PageSize < 0 || r.PageSize > MaxPage:
-		err = invalidf("Run.PageSize is %d: want 1 to %d", r.PageSize, MaxPage)
+		err = invalid.Errorf("Run.PageSize is %d: want 1 to %d", r.PageSize, MaxPage)
 	case !policy.Enabled.Or(true):
 		err = ErrDisabled
 	}
@@ -102,6 +109,9 @@ func (m *Manager) cleanup(ctx context.Context, r Run, slot time.Time) (Result, e
 	}
 	setIfZero(&r.PageSize, defaultPage)
 	work := &run{m: m, opts: r, policy: policy, slot: slot, started: time.Now(), result: Result{DryRun: r.DryRun}}
+	for _, phase := range work.phases() {
+		work.result.Phases = append(work.result.Phases, PhaseResult{Action: phase.action})
+	}
 	if r.DryRun {
 		err = work.simulate(ctx)
 	} else {
@@ -114,7 +124,7 @@ func (m *Manager) cleanup(ctx context.Context, r Run, slot time.Time) (Result, e
 	return work.result, err
 }
 
-// run is one Cleanup at work.
+// run is one Cleanup in progress.
 type run struct {
 	m       *Manager
 	opts    Run
@@ -124,16 +134,44 @@ type run struct {
 	lease   Lease
 	renewed time.Time // when the lease was last taken or renewed
 	started time.Time
-	held    time.Time // until when the next batch waits: for the rate, or to make way
-	rested  bool      // others were busy
+	resume  time.Time // the next batch starts no earlier: for the rate, or for other writers
+	slowed  bool      // other writers were noticed, and the log says so
 	inDoubt bool      // a batch failed that may have been committed all the same
 	result  Result
 }
 
+// phase is one kind of work in a run.
+type phase struct {
+	action Action
+	status Status // of what is due
+}
+
+// phases are those that the policy has on, in their order: deletion first, so that no session is deactivated and
+// deleted in the same run.
+func (r *run) phases() []phase {
+	var phases []phase
+	if r.policy.DeleteAfter != Never {
+		phases = append(phases, phase{ActionDeleted, StatusToDelete})
+	}
+	if r.policy.InactiveAfter != Never {
+		phases = append(phases, phase{ActionDeactivated, StatusToDeactivate})
+	}
+	return phases
+}
+
+// of is a phase's part of the result.
+func (r *run) of(p phase) *PhaseResult {
+	for i := range r.result.Phases {
+		if r.result.Phases[i].Action == p.action {
+			return &r.result.Phases[i]
+		}
+	}
+	panic("no phase " + p.action)
+}
+
 // simulate fills the result with what execute would do.
 func (r *run) simulate(ctx context.Context) error {
-	var err error
-	if r.result.Cutoffs, err = r.cutoffs(ctx); err != nil {
+	if err := r.measure(ctx); err != nil {
 		return err
 	}
 	for _, phase := range r.phases() {
@@ -141,31 +179,31 @@ func (r *run) simulate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		*phase.count = page.Total
-		r.result.Due += page.Total
+		r.of(phase).Due, r.of(phase).Done = page.Total, page.Total
 		for _, s := range page.Sessions {
-			r.result.Sessions = append(r.result.Sessions, withStatus(s, r.result.Cutoffs))
+			r.result.Sessions = append(r.result.Sessions, r.result.Cutoffs.Measure(s))
 		}
 	}
-	if !r.opts.Force {
-		if r.result.Brake, err = r.brake(ctx, r.result.Deleted); err != nil {
-			return err
-		}
+	err := r.withinLimit(ctx)
+	if refused, ok := errors.AsType[*TooManyError](err); ok {
+		r.result.Refused, err = refused, nil
+	}
+	if err != nil {
+		return err
 	}
 	r.m.log.InfoContext(ctx, "cleanup simulated", "actor", r.m.actor(),
-		"to_delete", r.result.Deleted, "to_deactivate", r.result.Deactivated)
+		"to_delete", r.result.Deleted(), "to_deactivate", r.result.Deactivated())
 	return nil
 }
 
 // execute does the run under its lease and records its end.
 func (r *run) execute(ctx context.Context) error {
-	r.result.RunID = newRunID()
+	r.result.RunID = rand.Text()
 	r.cause = Cause{Actor: r.m.actor(), Reason: r.opts.Reason, RunID: r.result.RunID}
 	if err := r.acquire(ctx); err != nil {
 		return err
 	}
-	err := r.slotDone(ctx)
-	if err != nil {
+	if err := r.slotDone(ctx); err != nil {
 		return errors.Join(err, r.release(ctx))
 	}
 	ended := false
@@ -174,7 +212,7 @@ func (r *run) execute(ctx context.Context) error {
 			_ = r.finish(ctx, errPanic)
 		}
 	}()
-	err = r.work(ctx)
+	err := r.work(ctx)
 	ended = true
 	return errors.Join(err, r.finish(ctx, err))
 }
@@ -185,112 +223,102 @@ func (r *run) slotDone(ctx context.Context) error {
 	if r.slot.IsZero() {
 		return nil
 	}
-	cutoffs, err := r.cutoffs(ctx)
-	if err != nil {
+	if err := r.measure(ctx); err != nil {
 		return err
 	}
-	last, found, err := r.m.lastSuccess(ctx, cutoffs.Now)
+	last, found, err := r.m.lastSuccess(ctx, r.result.Cutoffs.Now)
 	if err == nil && found && !last.Before(r.slot) {
 		err = errDone
 	}
 	return err
 }
 
-// cutoffs are those of the run, now.
-func (r *run) cutoffs(ctx context.Context) (Cutoffs, error) {
-	return retry(ctx, func() (Cutoffs, error) { return r.m.cutoffs(ctx, r.policy) })
-}
-
-// list asks the store, again while it is unavailable.
-func (r *run) list(ctx context.Context, q Query) (Page, error) {
-	return retry(ctx, func() (Page, error) { return r.m.store.List(ctx, q) })
+// measure reads the store's clock and computes the run's cutoffs.
+func (r *run) measure(ctx context.Context) error {
+	now, err := retry(ctx, func() (time.Time, error) { return r.m.Now(ctx) })
+	if err == nil {
+		r.result.Cutoffs = r.policy.CutoffsAt(now)
+	}
+	return err
 }
 
 func (r *run) work(ctx context.Context) error {
-	var err error
-	if r.result.Cutoffs, err = r.cutoffs(ctx); err != nil {
+	if err := r.measure(ctx); err != nil {
 		return err
 	}
-	phases := r.phases()
-	due := make([]int, len(phases))
-	for i, phase := range phases {
+	for _, phase := range r.phases() {
 		page, err := r.due(ctx, phase, 0)
 		if err != nil {
 			return err
 		}
-		due[i] = page.Total
-		r.result.Due += page.Total
-		if phase.action == ActionDeleted && !r.opts.Force {
-			brake, err := r.brake(ctx, page.Total)
-			if err != nil {
-				return err
-			}
-			if brake != nil {
-				return brake
-			}
-		}
+		r.of(phase).Due = page.Total
 	}
-	for i, phase := range phases {
-		if due[i] == 0 {
+	if err := r.withinLimit(ctx); err != nil {
+		return err
+	}
+	for _, phase := range r.phases() {
+		if r.of(phase).Due == 0 {
 			continue
 		}
 		if err := r.sweep(ctx, phase); err != nil {
+			return err
+		}
+		if err := r.countSkipped(ctx, phase); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// phase is one half of a run.
-type phase struct {
-	action Action
-	status Status
-	step   func(context.Context, Batch) (Outcome, error)
-	count  *int // in the result
-}
-
-// phases are those that the policy leaves on, in their order: deletion first, so that nothing is deactivated and
-// deleted in the same run.
-func (r *run) phases() []phase {
-	var phases []phase
-	if r.policy.DeleteAfter != Never {
-		phases = append(phases, phase{ActionDeleted, StatusToDelete, r.m.store.DeleteDue, &r.result.Deleted})
-	}
-	if r.policy.InactiveAfter != Never {
-		phases = append(phases, phase{ActionDeactivated, StatusToDeactivate, r.m.store.DeactivateDue, &r.result.Deactivated})
-	}
-	return phases
-}
-
-// due counts what is due in a phase and gives the first of it.
+// due counts what is due in a phase and returns the first of it.
 func (r *run) due(ctx context.Context, p phase, limit int) (Page, error) {
-	page, err := r.list(ctx, Query{Status: p.status, Cutoffs: r.result.Cutoffs, Sort: SortLastActivity, Limit: limit, CountUpTo: countAll})
+	thresholds := r.policy.Thresholds()
+	thresholds.Now = r.result.Cutoffs.Now
+	return r.list(ctx, Query{
+		Filter: r.opts.Filter, Status: p.status, Thresholds: thresholds,
+		Sort: SortLastActivity, Limit: limit, CountUpTo: countAll,
+	})
+}
+
+// list asks the store, again while it is unavailable.
+func (r *run) list(ctx context.Context, q Query) (Page, error) {
+	page, err := retry(ctx, func() (Page, error) { return r.m.store.List(ctx, q) })
 	if err != nil {
 		return Page{}, fmt.Errorf("find what is due: %w", err)
 	}
 	return page, nil
 }
 
-// brake says whether deleting so many sessions is too much. It counts no more sessions than it needs to tell.
-func (r *run) brake(ctx context.Context, deletions int) (*TooManyError, error) {
-	fraction := r.policy.MaxDeleteFraction
-	if deletions <= brakeFloor || fraction >= 1 {
-		return nil, nil
+// countSkipped counts what a phase left although it is due: sessions that others had locked, above all.
+func (r *run) countSkipped(ctx context.Context, p phase) error {
+	left, err := r.due(ctx, p, 0)
+	if err == nil {
+		r.of(p).Skipped = max(0, left.Total-r.of(p).Failed)
+	}
+	return err
+}
+
+// withinLimit is the deletion limit: a TooManyError when the run would delete too large a part of all sessions. It counts
+// no more sessions than it needs to tell.
+func (r *run) withinLimit(ctx context.Context) error {
+	fraction, deletions := r.policy.MaxDeleteFraction, r.result.Phases.Of(ActionDeleted).Due
+	if r.opts.Force || deletions <= limitFloor || fraction >= 1 {
+		return nil
 	}
 	// With so many sessions, these deletions are no more than the fraction.
 	if enough := math.Ceil(float64(deletions) / fraction); enough <= countAll {
-		page, err := r.list(ctx, Query{Sort: SortLastActivity, CountUpTo: int(enough)})
+		page, err := r.list(ctx, Query{CountUpTo: int(enough)})
 		if err != nil {
-			return nil, fmt.Errorf("count sessions: %w", err)
+			return err
 		}
 		if page.Total >= int(enough) {
-			return nil, nil
+			return nil
 		}
 	}
-	return &TooManyError{Due: deletions, Fraction: fraction}, nil
+	return &TooManyError{Due: deletions, Fraction: fraction}
 }
 
-// finish records the run, lets the lease go and logs the result, whatever became of the run's context. It fails when
+// finish records the run, releases the lease and logs the result, even when the run's context has ended. It fails when
 // the run could not be recorded.
 func (r *run) finish(ctx context.Context, cause error) error {
 	if r.inDoubt {
@@ -298,11 +326,11 @@ func (r *run) finish(ctx context.Context, cause error) error {
 	}
 	record := r.record(cause)
 	err := r.save(ctx, record)
-	if err != nil && !record.ForgetBefore.IsZero() { // forgetting may be what takes too long
+	if err != nil && !record.ForgetBefore.IsZero() { // removing old events may be what takes too long
 		record.ForgetBefore = time.Time{}
 		err = r.save(ctx, record)
 	}
-	if releaseErr := r.release(ctx); releaseErr != nil { // it runs out by itself
+	if releaseErr := r.release(ctx); releaseErr != nil { // it expires by itself
 		r.m.log.WarnContext(ctx, "lease of the cleanup could not be released", "run_id", r.result.RunID, "error", releaseErr)
 	}
 	r.logEnd(ctx, cause)
@@ -313,14 +341,14 @@ func (r *run) finish(ctx context.Context, cause error) error {
 	return nil
 }
 
-// record is the event of the run, which ended with cause. Only a run that succeeded makes old events go: one that was
-// stopped may have been stopped for its wrong clock.
+// record is the event of the run, which ended with cause. Only a run that succeeded removes old events: one that was
+// stopped may have been stopped because of a wrong clock.
 func (r *run) record(cause error) Record {
 	res := &r.result
 	summary := &RunSummary{
-		StartedAt: res.Cutoffs.Now, Deactivated: res.Deactivated, Deleted: res.Deleted, Due: res.Due, Failures: res.Failed,
-		Duration: time.Since(r.started), Cutoffs: res.Cutoffs, Forced: r.opts.Force,
-		Partial: r.policy.InactiveAfter == Never && r.m.policy.InactiveAfter != Never ||
+		StartedAt: res.Cutoffs.Now, Phases: res.Phases, Duration: time.Since(r.started), Cutoffs: res.Cutoffs, Forced: r.opts.Force,
+		Partial: r.opts.Filter != Filter{} ||
+			r.policy.InactiveAfter == Never && r.m.policy.InactiveAfter != Never ||
 			r.policy.DeleteAfter == Never && r.m.policy.DeleteAfter != Never,
 	}
 	record := Record{Event: Event{Action: ActionRun, Actor: r.cause.Actor, Reason: r.cause.Reason, RunID: res.RunID, Run: summary}}
@@ -342,10 +370,10 @@ func (r *run) save(ctx context.Context, record Record) error {
 }
 
 func (r *run) logEnd(ctx context.Context, cause error) {
-	res := &r.result
+	total := r.result.Phases.Total()
 	attrs := []any{
-		"run_id", res.RunID, "actor", r.cause.Actor, "deleted", res.Deleted, "deactivated", res.Deactivated,
-		"failed", res.Failed, "batches", res.Batches, "duration", time.Since(r.started),
+		"run_id", r.result.RunID, "actor", r.cause.Actor, "deleted", r.result.Deleted(), "deactivated", r.result.Deactivated(),
+		"skipped", total.Skipped, "failed", total.Failed, "batches", r.result.Batches, "duration", time.Since(r.started),
 	}
 	switch {
 	case errors.Is(cause, context.Canceled):
@@ -357,8 +385,8 @@ func (r *run) logEnd(ctx context.Context, cause error) {
 	}
 }
 
-// recount takes the counts from the run's events: when a connection broke during a commit, only they know whether
-// that batch was committed.
+// recount takes the counts from the run's events: when a connection broke during a commit, only they tell whether that
+// batch was committed.
 func (r *run) recount(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
@@ -378,5 +406,7 @@ func (r *run) recount(ctx context.Context) {
 		}
 		q.Before = events[len(events)-1].ID
 	}
-	r.result.Deleted, r.result.Deactivated = counts[ActionDeleted], counts[ActionDeactivated]
+	for i := range r.result.Phases {
+		r.result.Phases[i].Done = counts[r.result.Phases[i].Action]
+	}
 }

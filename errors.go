@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
 // Errors that callers tell apart with errors.Is. Backends map what their driver reports to them.
@@ -13,10 +15,12 @@ var (
 	// ErrForbidden: the caller's role does not allow the operation.
 	ErrForbidden = errors.New("not allowed")
 	// ErrInvalid: an argument, an option or a setting is wrong; the message names it, its value and what would be right.
-	ErrInvalid = errors.New("invalid")
-	// ErrTooMany: the brake stopped a run that would have deleted too large a part of all sessions.
+	ErrInvalid = invalid.Err
+	// ErrChanged: the session is no longer as the caller last saw it; nothing was changed. See Manager.If.
+	ErrChanged = errors.New("session was changed in the meantime")
+	// ErrTooMany: the deletion limit stopped a run that would have deleted too large a part of all sessions.
 	ErrTooMany = errors.New("too many sessions would be deleted")
-	// ErrLeaseHeld: another instance holds the lease; another run is at work.
+	// ErrLeaseHeld: another instance holds the lease; another run is already running.
 	ErrLeaseHeld = errors.New("lease is held by another instance")
 	// ErrLeaseLost: the lease that guarded a batch passed to another instance; the batch was not committed.
 	ErrLeaseLost = errors.New("lease was lost")
@@ -31,13 +35,13 @@ var (
 	ErrNewerSchema = errors.New("database was migrated by a newer version of sessioncleanup")
 )
 
-// TooManyError is the ErrTooMany of a run: what the brake saw.
+// TooManyError is the ErrTooMany of a run: what the deletion limit found.
 type TooManyError struct {
 	Due      int     `json:"due"`      // sessions that the run would have deleted
 	Fraction float64 `json:"fraction"` // Policy.MaxDeleteFraction in force
 }
 
-// Error says what was stopped, and how to go on.
+// Error says what was stopped, and how to continue.
 func (e *TooManyError) Error() string {
 	return fmt.Sprintf("%v: %d sessions are due, more than %g %% of all; check the clock and the thresholds, then force the run if that is meant",
 		ErrTooMany, e.Due, 100*e.Fraction)
@@ -51,6 +55,8 @@ type LeaseHeldError struct {
 	Name   string
 	Holder string
 	Until  time.Time
+	// Remaining is the time from the store's clock to Until.
+	Remaining time.Duration
 }
 
 // Error names the lease, its holder and the time at which it ends unless renewed.
@@ -66,7 +72,7 @@ func (e *LeaseHeldError) Is(target error) bool { return target == ErrLeaseHeld }
 // to the rows at fault and goes on without them.
 type BatchError struct {
 	IDs  []string // the sessions that the batch had selected, in order
-	Next string   // the cursor past them, as in Outcome.Next
+	Next string   // the cursor past them, as in BatchResult.Next
 	Err  error
 }
 
@@ -75,10 +81,5 @@ func (e *BatchError) Error() string {
 	return fmt.Sprintf("batch of %d sessions: %v", len(e.IDs), e.Err)
 }
 
-// Unwrap gives the driver's error.
+// Unwrap returns the driver's error.
 func (e *BatchError) Unwrap() error { return e.Err }
-
-// invalidf makes an ErrInvalid with a message.
-func invalidf(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
-}

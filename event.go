@@ -1,6 +1,9 @@
 package sessioncleanup
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Action says what happened, in an Event.
 type Action string
@@ -26,7 +29,7 @@ func Actions() []Action {
 
 // Event is one line of the audit log: what happened to which sessions, by whom, why, in which run. It is written
 // in the transaction of the change itself. A batch of a run is one event that holds its sessions. Touches are not
-// logged: they are the host's own traffic, and a session's last activity says as much.
+// logged: they are the application's own traffic, and a session's last activity says as much.
 type Event struct {
 	ID       int64        `json:"id"` // rises with time
 	At       time.Time    `json:"at"`
@@ -47,17 +50,48 @@ type SessionRef struct {
 
 // RunSummary is what an ActionRun event keeps of a run's result.
 type RunSummary struct {
-	StartedAt   time.Time     `json:"started_at"` // the store's clock
-	Deactivated int           `json:"deactivated"`
-	Deleted     int           `json:"deleted"`
-	Due         int           `json:"due"` // due when the run began
-	Failures    int           `json:"failures"`
-	Duration    time.Duration `json:"duration_ns"`
-	Error       string        `json:"error,omitempty"`  // why the run stopped early; empty when it finished
-	Cutoffs     Cutoffs       `json:"cutoffs,omitzero"` // what sessions were measured against
-	Forced      bool          `json:"forced,omitempty"` // the brake was released
-	// Partial says that the run left out a phase which the policy has on; a Schedule does not count it.
+	StartedAt time.Time     `json:"started_at"` // the store's clock
+	Phases    Phases        `json:"phases"`
+	Duration  time.Duration `json:"duration_ns"`
+	Error     string        `json:"error,omitempty"`  // why the run stopped early; empty when it finished
+	Cutoffs   Cutoffs       `json:"cutoffs,omitzero"` // what sessions were measured against
+	Forced    bool          `json:"forced,omitempty"` // without the deletion limit
+	// Partial says that the run left out sessions, or a phase that the policy has on; a Schedule does not count it.
 	Partial bool `json:"partial,omitempty"`
+}
+
+// PhaseResult is what one phase of a run did, or would do.
+type PhaseResult struct {
+	Action  Action `json:"action"`  // ActionDeleted or ActionDeactivated
+	Due     int    `json:"due"`     // sessions, when the run began
+	Done    int    `json:"done"`    // sessions changed; may be more than were due when the run began
+	Skipped int    `json:"skipped"` // sessions left for the next run: still due when the phase ended, and not failed
+	Failed  int    `json:"failed"`  // sessions that could not be changed
+}
+
+// Phases are the results of a run's phases, in the order in which they are done.
+type Phases []PhaseResult
+
+// Of is the result of one phase; all its counts are 0 when the run did not include it.
+func (p Phases) Of(a Action) PhaseResult {
+	for _, phase := range p {
+		if phase.Action == a {
+			return phase
+		}
+	}
+	return PhaseResult{Action: a}
+}
+
+// Total adds up the counts of all phases.
+func (p Phases) Total() PhaseResult {
+	var sum PhaseResult
+	for _, phase := range p {
+		sum.Due += phase.Due
+		sum.Done += phase.Done
+		sum.Skipped += phase.Skipped
+		sum.Failed += phase.Failed
+	}
+	return sum
 }
 
 // EventQuery selects events. The zero value of a filter does not filter. With both SessionID and OwnerID, the one
@@ -69,4 +103,21 @@ type EventQuery struct {
 	Actions   []Action // only these
 	Before    int64    // only events with a smaller ID: the last one of the page before
 	Limit     int      // at most this many; above 0
+}
+
+// Select returns the part of the event that the query asks for, sharing nothing with the event, and false when that is
+// nothing. It ignores Before and Limit.
+func (q EventQuery) Select(e Event) (Event, bool) {
+	if q.RunID != "" && e.RunID != q.RunID || len(q.Actions) > 0 && !slices.Contains(q.Actions, e.Action) {
+		return Event{}, false
+	}
+	e.Sessions = slices.DeleteFunc(slices.Clone(e.Sessions), func(r SessionRef) bool {
+		return q.OwnerID != "" && r.OwnerID != q.OwnerID || q.SessionID != "" && r.ID != q.SessionID
+	})
+	if e.Run != nil {
+		run := *e.Run
+		run.Phases = slices.Clone(run.Phases)
+		e.Run = &run
+	}
+	return e, len(e.Sessions) > 0 || q.OwnerID == "" && q.SessionID == ""
 }

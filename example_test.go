@@ -43,7 +43,7 @@ func ExampleManager_Cleanup() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("deleted", did.Deleted, "deactivated", did.Deactivated)
+	fmt.Println("deleted", did.Deleted(), "deactivated", did.Deactivated())
 	// Output:
 	// chat to_delete
 	// poll to_deactivate
@@ -101,7 +101,7 @@ func ExampleManager_SetAutoCleanup() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("deleted", result.Deleted)
+	fmt.Println("deleted", result.Deleted())
 	// Output: deleted 0
 }
 

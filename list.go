@@ -10,9 +10,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// MaxPage is the largest page that List and Events give.
+// MaxPage is the largest page that List and Events return.
 const MaxPage = 1000
 
 const defaultPage = 50
@@ -39,10 +41,10 @@ type SessionPage struct {
 	Sessions []Session `json:"sessions"`
 	Next     string    `json:"next_cursor,omitempty"` // for ListOptions.Cursor; empty when there is no more
 	Total    int       `json:"total,omitempty"`       // what matches on all pages, when asked for
-	Cutoffs  Cutoffs   `json:"-"`                     // what the statuses were measured against
+	Cutoffs  Cutoffs   `json:"-"`                     // what the sessions were measured against
 }
 
-// List gives a page of sessions. Pages neither repeat nor lose a session that stays as it is while they are read.
+// List returns a page of sessions. Pages neither repeat nor lose a session that stays as it is while they are read.
 // A cursor only continues the list that it came from: with another filter or order it is an ErrInvalid.
 func (m *Manager) List(ctx context.Context, o ListOptions) (SessionPage, error) {
 	const operation = "list sessions"
@@ -62,12 +64,8 @@ func (m *Manager) List(ctx context.Context, o ListOptions) (SessionPage, error) 
 	if err != nil {
 		return SessionPage{}, fmt.Errorf("%s: %w", operation, err)
 	}
-	cutoffs, err := m.cutoffs(ctx, policy)
-	if err != nil {
-		return SessionPage{}, fmt.Errorf("%s: %w", operation, err)
-	}
 	q := Query{
-		OwnerID: o.OwnerID, Status: o.Status, Text: o.Text, Cutoffs: cutoffs,
+		Filter: Filter{OwnerID: o.OwnerID, Text: o.Text}, Status: o.Status, Thresholds: policy.Thresholds(),
 		Sort: o.Sort, Descending: o.Descending, After: after, Limit: o.Limit,
 	}
 	if o.Count {
@@ -77,9 +75,9 @@ func (m *Manager) List(ctx context.Context, o ListOptions) (SessionPage, error) 
 	if err != nil {
 		return SessionPage{}, fmt.Errorf("%s: %w", operation, err)
 	}
-	out := SessionPage{Sessions: make([]Session, 0, len(page.Sessions)), Total: page.Total, Next: o.encode(page.Next), Cutoffs: cutoffs}
+	out := SessionPage{Sessions: make([]Session, 0, len(page.Sessions)), Total: page.Total, Next: o.encode(page.Next), Cutoffs: page.Cutoffs}
 	for _, s := range page.Sessions {
-		out.Sessions = append(out.Sessions, withStatus(s, cutoffs))
+		out.Sessions = append(out.Sessions, page.Cutoffs.Measure(s))
 	}
 	return out, nil
 }
@@ -89,20 +87,20 @@ func (o *ListOptions) normalize() error {
 	setIfZero(&o.Sort, SortLastActivity)
 	switch {
 	case !slices.Contains(Sorts(), o.Sort):
-		return invalidf("sort is %q: want one of %s", o.Sort, joined(Sorts()))
+		return invalid.Errorf("sort is %q: want one of %s", o.Sort, joined(Sorts()))
 	case o.Status != "" && !slices.Contains(Statuses(), o.Status):
-		return invalidf("status is %q: want one of %s", o.Status, joined(Statuses()))
+		return invalid.Errorf("status is %q: want one of %s", o.Status, joined(Statuses()))
 	case o.Limit < 0 || o.Limit > MaxPage:
-		return invalidf("limit is %d: want 1 to %d", o.Limit, MaxPage)
+		return invalid.Errorf("limit is %d: want 1 to %d", o.Limit, MaxPage)
 	case strings.ContainsRune(o.Text, 0):
-		return invalidf("text is %q: want no NUL character", o.Text)
+		return invalid.Errorf("text is %q: want no NUL character", o.Text)
 	}
 	setIfZero(&o.Limit, defaultPage)
 	return nil
 }
 
-// token is what a cursor holds: a position, and which list it belongs to. What stands in a database need not be
-// text, so it travels as bytes.
+// token is what a cursor holds: a position, and which list it belongs to. A database may hold texts that are not valid
+// UTF-8, so they travel as bytes.
 type token struct {
 	List string `json:"l"`
 	Key  []byte `json:"k"`
@@ -133,10 +131,10 @@ func (o *ListOptions) decode(cursor string) (*Position, error) {
 		_, err = time.Parse(time.RFC3339Nano, string(t.Key))
 	}
 	if err != nil {
-		return nil, invalidf("cursor is %.100q: want one that an earlier page gave", cursor)
+		return nil, invalid.Errorf("cursor is %.100q: want one from an earlier page", cursor)
 	}
 	if t.List != o.fingerprint() {
-		return nil, invalidf("cursor belongs to a list with another filter or order: want the same as for the page before")
+		return nil, invalid.Errorf("cursor belongs to a list with another filter or order: want the same as for the page before")
 	}
 	return &Position{Key: string(t.Key), ID: string(t.ID)}, nil
 }
@@ -151,12 +149,6 @@ func (o *ListOptions) fingerprint() string {
 		fmt.Fprintf(sum, "%d:%s", len(part), part)
 	}
 	return base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:9])
-}
-
-// override is the policy with other thresholds, where they are given.
-func (p Policy) override(inactiveAfter, deleteAfter time.Duration) (Policy, error) {
-	p = Policy{InactiveAfter: inactiveAfter, DeleteAfter: deleteAfter}.Or(p)
-	return p, p.Validate()
 }
 
 func joined[T ~string](values []T) string {

@@ -2,10 +2,11 @@ package sessioncleanup
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
 // Config says how a Manager works. The zero value is useful.
@@ -14,7 +15,7 @@ type Config struct {
 	Policy Policy
 	// Logger gets a line for every action, with run id, session id and actor. Default: none.
 	Logger *slog.Logger
-	// LeaseTTL is for how long a run that died without a word keeps others from running. Default: 30 s.
+	// LeaseTTL is for how long a run whose process died keeps others from running. Default: 30 s.
 	LeaseTTL time.Duration
 }
 
@@ -30,19 +31,20 @@ type Manager struct {
 	leaseTTL time.Duration
 	limited  bool // to what who may do; the service itself may do everything
 	who      Principal
+	onlyIf   func(Session) bool // see If
 }
 
 // New makes a Manager that acts for the service itself and may do everything; As limits it. It does not touch the
 // store. A wrong Config is an ErrInvalid.
 func New(store Store, c Config) (*Manager, error) {
 	if store == nil {
-		return nil, invalidf("store is nil: want a Store")
+		return nil, invalid.Errorf("store is nil: want a Store")
 	}
 	if err := c.Policy.Validate(); err != nil {
 		return nil, err
 	}
 	if c.LeaseTTL != 0 && c.LeaseTTL < minLeaseTTL {
-		return nil, invalidf("Config.LeaseTTL is %v: want at least %v", c.LeaseTTL, minLeaseTTL)
+		return nil, invalid.Errorf("Config.LeaseTTL is %v: want at least %v", c.LeaseTTL, minLeaseTTL)
 	}
 	setIfZero(&c.LeaseTTL, 30*time.Second)
 	if c.Logger == nil {
@@ -50,7 +52,7 @@ func New(store Store, c Config) (*Manager, error) {
 	}
 	m := &Manager{store: store, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL}
 	if m.policy.BatchBudget > m.leaseTTL/3 {
-		return nil, invalidf("Policy.BatchBudget is %v: want at most a third of Config.LeaseTTL, %v", m.policy.BatchBudget, m.leaseTTL)
+		return nil, invalid.Errorf("Policy.BatchBudget is %v: want at most a third of Config.LeaseTTL, %v", m.policy.BatchBudget, m.leaseTTL)
 	}
 	return m, nil
 }
@@ -58,14 +60,14 @@ func New(store Store, c Config) (*Manager, error) {
 // Policy is the policy in force, defaults filled in.
 func (m *Manager) Policy() Policy { return m.policy }
 
-// Migrate makes the store ready for use and stores the policy in it, so that its triggers, views and functions
-// follow the same thresholds. Call it at every start; it is safe to be called by many processes at once. Stores
-// without a database need none.
+// Migrate prepares the store for use and stores the policy in it, so that its triggers, views and functions follow the
+// same thresholds. Call it at every start; it is safe to be called by many processes at once. Stores without a database
+// need none.
 func (m *Manager) Migrate(ctx context.Context) error {
 	if err := m.allowAll("migrate"); err != nil {
 		return err
 	}
-	installer, ok := m.store.(Installer)
+	installer, ok := StoreAs[Installer](m.store)
 	if !ok {
 		return nil
 	}
@@ -76,24 +78,51 @@ func (m *Manager) Migrate(ctx context.Context) error {
 	return nil
 }
 
-// Get gives one session.
+// Now is the store's clock. An error says that the store cannot be reached.
+func (m *Manager) Now(ctx context.Context) (time.Time, error) {
+	now, err := m.store.Now(ctx)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the store's clock: %w", err)
+	}
+	return now, nil
+}
+
+// If returns the same Manager with a condition for its next change of a session: Deactivate, Reactivate, SetAutoCleanup,
+// SetExpiry and Delete fail with ErrChanged, and change nothing, unless it holds for the session as stored at that
+// moment. It is evaluated under the session's lock and must not call the Manager.
+//
+//	_, err = sessions.If(func(s Session) bool { return s.LastActivity.Equal(seen.LastActivity) }).Delete(ctx, seen.ID)
+func (m *Manager) If(condition func(Session) bool) *Manager {
+	conditional := *m
+	conditional.onlyIf = condition
+	return &conditional
+}
+
+// Get returns one session.
 func (m *Manager) Get(ctx context.Context, id string) (Session, error) {
-	t, err := m.target("get session", id)
+	const operation = "get session"
+	t, err := m.target(operation, id)
 	if err != nil {
 		return Session{}, err
 	}
-	cutoffs, err := m.cutoffs(ctx, m.policy)
+	s, err := m.find(ctx, t)
 	if err != nil {
-		return Session{}, failed("get session", id, err)
+		return Session{}, failed(operation, id, err)
 	}
-	page, err := m.store.List(ctx, Query{ID: t.ID, OwnerID: t.OwnerID, Cutoffs: cutoffs, Limit: 1})
-	if err == nil && len(page.Sessions) == 0 {
-		err = ErrNotFound
+	return s, nil
+}
+
+func (m *Manager) find(ctx context.Context, t Target) (Session, error) {
+	q := Query{Filter: Filter{ID: t.ID, OwnerID: t.OwnerID}, Thresholds: m.policy.Thresholds(), Limit: 1}
+	page, err := m.store.List(ctx, q)
+	switch {
+	case err != nil:
+		return Session{}, err
+	case len(page.Sessions) == 0:
+		return Session{}, ErrNotFound
+	default:
+		return page.Cutoffs.Measure(page.Sessions[0]), nil
 	}
-	if err != nil {
-		return Session{}, failed("get session", id, err)
-	}
-	return withStatus(page.Sessions[0], cutoffs), nil
 }
 
 // Deactivate makes a session inactive. It is not an error when it is so already.
@@ -107,7 +136,7 @@ func (m *Manager) Reactivate(ctx context.Context, id string) (Session, error) {
 	return m.change(ctx, "reactivate session", id, Change{Action: ActionReactivated, Active: new(true)})
 }
 
-// SetAutoCleanup protects a session from everything automatic (false), or lifts the protection (true).
+// SetAutoCleanup protects a session from everything automatic (false), or ends the protection (true).
 func (m *Manager) SetAutoCleanup(ctx context.Context, id string, on bool) (Session, error) {
 	action := ActionAutoCleanupOff
 	if on {
@@ -119,51 +148,48 @@ func (m *Manager) SetAutoCleanup(ctx context.Context, id string, on bool) (Sessi
 // SetExpiry sets the time at which the session ends, used or not; a zero time removes it. A time in the past makes
 // the session due for deactivation at once.
 func (m *Manager) SetExpiry(ctx context.Context, id string, at time.Time) (Session, error) {
-	if !at.IsZero() {
-		at = at.UTC().Truncate(time.Millisecond)
-		if at.Year() < 1970 || at.Year() > 9999 {
-			return Session{}, invalidf("set expiry of session %q: %s: want a time from 1970 to 9999", id, at.Format(time.RFC3339))
-		}
+	if !at.IsZero() && (at.UTC().Year() < 1970 || at.UTC().Year() > 9999) {
+		return Session{}, invalid.Errorf("set expiry of session %q: %s: want a time from 1970 to 9999", id, at.Format(time.RFC3339))
 	}
 	return m.change(ctx, "set expiry of session", id, Change{Action: ActionExpirySet, ExpiresAt: &at})
 }
 
 func (m *Manager) change(ctx context.Context, operation, id string, c Change) (Session, error) {
-	t, err := m.target(operation, id)
-	if err != nil {
-		return Session{}, err
-	}
-	cutoffs, err := m.cutoffs(ctx, m.policy) // first, so that nothing can fail once the change is made
-	if err != nil {
-		return Session{}, failed(operation, id, err)
-	}
-	c.Cause = m.cause("")
-	s, err := m.store.Update(ctx, t, c)
-	if err := m.logged(ctx, operation, id, err); err != nil {
-		return Session{}, err
-	}
-	return withStatus(s, cutoffs), nil
+	return m.write(ctx, operation, id, func(t Target, cause Cause) (Session, error) {
+		c.Cause = cause
+		return m.store.Update(ctx, t, c)
+	})
 }
 
-// Delete removes a session for good and gives it as it was.
+// Delete removes a session permanently and returns it as it was.
 func (m *Manager) Delete(ctx context.Context, id string) (Session, error) {
-	const operation = "delete session"
+	return m.write(ctx, "delete session", id, func(t Target, cause Cause) (Session, error) {
+		return m.store.Delete(ctx, t, cause)
+	})
+}
+
+// write does one change of one session, logs it and wraps its error.
+func (m *Manager) write(ctx context.Context, operation, id string, do func(Target, Cause) (Session, error)) (Session, error) {
 	t, err := m.target(operation, id)
 	if err != nil {
 		return Session{}, err
 	}
-	cutoffs, err := m.cutoffs(ctx, m.policy)
+	if m.onlyIf != nil {
+		t.If = func(s Session) bool { return m.onlyIf(m.measure(s)) }
+	}
+	s, err := do(t, m.cause(""))
 	if err != nil {
+		m.log.WarnContext(ctx, operation+" failed", "session_id", id, "actor", m.actor(), "error", err)
 		return Session{}, failed(operation, id, err)
 	}
-	s, err := m.store.Delete(ctx, t, m.cause(""))
-	if err := m.logged(ctx, operation, id, err); err != nil {
-		return Session{}, err
-	}
-	return withStatus(s, cutoffs), nil
+	m.log.InfoContext(ctx, operation, "session_id", id, "actor", m.actor())
+	return m.measure(s), nil
 }
 
-// Touch notes that a session was just used. Activity is written at most once per Policy.TouchInterval; a touch
+// measure fills in the fields that follow from the policy when the session was read.
+func (m *Manager) measure(s Session) Session { return m.policy.CutoffsAt(s.AsOf).Measure(s) }
+
+// Touch records that a session was just used. Activity is written at most once per Policy.TouchInterval; a touch
 // within it succeeds without writing. A busy service uses a Tracker instead.
 func (m *Manager) Touch(ctx context.Context, id string) error {
 	const operation = "touch session"
@@ -176,11 +202,7 @@ func (m *Manager) Touch(ctx context.Context, id string) error {
 		return failed(operation, id, err)
 	}
 	if n == 0 { // not written: touched just now, or not there
-		page, err := m.store.List(ctx, Query{ID: t.ID, OwnerID: t.OwnerID, Limit: 1})
-		if err == nil && len(page.Sessions) == 0 {
-			err = ErrNotFound
-		}
-		if err != nil {
+		if _, err := m.find(ctx, t); err != nil {
 			return failed(operation, id, err)
 		}
 	}
@@ -197,7 +219,7 @@ func (m *Manager) touch(ids []string, owner string) Touch {
 	return t
 }
 
-// Events gives the audit log, newest first: an owner sees only what happened to its own sessions. Limit 0 means 50.
+// Events returns the audit log, newest first: an owner sees only what happened to its own sessions. Limit 0 means 50.
 func (m *Manager) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 	const operation = "list events"
 	owner, err := m.scope(operation, q.OwnerID)
@@ -205,7 +227,7 @@ func (m *Manager) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 		return nil, err
 	}
 	if q.Limit < 0 || q.Limit > MaxPage {
-		return nil, invalidf("%s: limit is %d: want 1 to %d", operation, q.Limit, MaxPage)
+		return nil, invalid.Errorf("%s: limit is %d: want 1 to %d", operation, q.Limit, MaxPage)
 	}
 	setIfZero(&q.Limit, defaultPage)
 	q.OwnerID = owner
@@ -216,50 +238,23 @@ func (m *Manager) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 	return events, nil
 }
 
-// LastRun is the event of the last run that ended, or false when there was none.
-func (m *Manager) LastRun(ctx context.Context) (Event, bool, error) {
+// LastRun is the event of the last run that ended, or false when there was none. Runs that were limited to some sessions,
+// or left out a phase, do not count.
+func (m *Manager) LastRun(ctx context.Context) (last Event, found bool, err error) {
 	if err := m.allowAll("find last run"); err != nil {
 		return Event{}, false, err
 	}
-	events, err := m.store.Events(ctx, EventQuery{Actions: []Action{ActionRun}, Limit: 1})
-	if err != nil {
-		return Event{}, false, fmt.Errorf("find last run: %w", err)
-	}
-	if len(events) == 0 {
-		return Event{}, false, nil
-	}
-	return events[0], true, nil
-}
-
-// cutoffs are those of a policy now, by the store's clock.
-func (m *Manager) cutoffs(ctx context.Context, p Policy) (Cutoffs, error) {
-	now, err := m.store.Now(ctx)
-	if err != nil {
-		return Cutoffs{}, fmt.Errorf("read the store's clock: %w", err)
-	}
-	return p.CutoffsAt(now), nil
+	err = m.eachRun(ctx, func(e Event) bool {
+		if found = e.Run == nil || !e.Run.Partial; found {
+			last = e
+		}
+		return !found
+	})
+	return last, found, err
 }
 
 func (m *Manager) cause(reason string) Cause { return Cause{Actor: m.actor(), Reason: reason} }
 
-// logged writes the outcome of an action on one session to the log and wraps its error.
-func (m *Manager) logged(ctx context.Context, operation, id string, err error) error {
-	if err != nil {
-		m.log.WarnContext(ctx, operation+" failed", "session_id", id, "actor", m.actor(), "error", err)
-		return failed(operation, id, err)
-	}
-	m.log.InfoContext(ctx, operation, "session_id", id, "actor", m.actor())
-	return nil
-}
-
 func failed(operation, id string, err error) error {
 	return fmt.Errorf("%s %q: %w", operation, id, err)
 }
-
-func withStatus(s Session, c Cutoffs) Session {
-	s.Status = c.Status(s)
-	return s
-}
-
-// newRunID makes an identifier that no other run has.
-func newRunID() string { return rand.Text() }

@@ -5,9 +5,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Never turns a phase off, where it stands as the threshold of a Policy or a Run.
+// Never, as a threshold of a Policy or a Run, turns that phase off.
 const Never time.Duration = -1
 
 // Defaults of a Policy. The thresholds and alerts are those of docs/guide.md.
@@ -24,8 +26,8 @@ const (
 	DefaultAlertActivityRate = 0.5
 )
 
-// brakeFloor is the number of deletions that the brake never stops: a fraction of a small table says little.
-const brakeFloor = 100
+// limitFloor is the number of deletions that the deletion limit never stops: a fraction of a small table says little.
+const limitFloor = 100
 
 // maxThreshold is the longest threshold accepted, about 100 years; longer ones are typing errors.
 const maxThreshold = 100 * 365 * 24 * time.Hour
@@ -61,7 +63,7 @@ func SwitchOf(on bool) Switch {
 }
 
 // Policy holds the thresholds and limits of the lifecycle. The zero value is the guide's policy; each field's
-// comment ends with its default, which zero stands for. Validate says what else is wrong.
+// comment ends with its default, which zero means. Validate says what else is wrong.
 type Policy struct {
 	// InactiveAfter is how long an active session may go unused before it is deactivated. Never turns
 	// deactivation off, of expired sessions too. Default: 24 h.
@@ -76,8 +78,8 @@ type Policy struct {
 	// Enabled is whether runs may happen at all. Default: On.
 	Enabled Switch
 
-	// TouchInterval is how often at most the activity of one session is written. All cutoffs lie this much
-	// further back, so that no session is ever cleaned up early because of it. Default: 60 s.
+	// TouchInterval is how often at most the activity of one session is written. Every threshold is extended by it, so
+	// that no session is ever cleaned up early because of it. Default: 60 s.
 	TouchInterval time.Duration
 
 	// BatchSize is the largest number of sessions in one transaction. Default: 5000.
@@ -86,12 +88,12 @@ type Policy struct {
 	BatchBudget time.Duration
 	// Rate limits a run to this many sessions per second. Default: no limit.
 	Rate float64
-	// BusyShare is the part of the time that a run works while others write to the database: it rests after each batch,
-	// for 10 s at most. 1 lets it work on. Stores that do not see others (Outcome.Busy), as SQLite and memory, never
-	// make it rest. Default: 0.05.
+	// BusyShare is the part of the time that a run works while others write to the database: it pauses after each batch,
+	// for 10 s at most. With 1 it pauses only where waiting writers could not get in otherwise, as on SQLite. The memory
+	// store does not pause. Default: 0.05.
 	BusyShare float64
-	// MaxDeleteFraction is the brake: a run that would delete more than this fraction of all sessions, and
-	// more than 100, deletes nothing and fails with ErrTooMany, unless it is forced. 1 lifts the brake.
+	// MaxDeleteFraction is the deletion limit: a run that would delete more than this fraction of all sessions, and
+	// more than 100, deletes nothing and fails with ErrTooMany, unless it is forced. 1 turns the limit off.
 	// Default: 0.5.
 	MaxDeleteFraction float64
 	// EventsKeep is how long the audit log keeps its events. Never keeps them forever. Default: 90 days.
@@ -143,7 +145,7 @@ func setIfZero[T comparable](field *T, value T) {
 }
 
 // Validate reports the first field that cannot be right, as an ErrInvalid that names it, its value and what
-// would be right. A zero field is always right: it stands for its default.
+// would be right. A zero field is always right: it means the default.
 func (p Policy) Validate() error {
 	thresholds := []struct {
 		field string
@@ -160,26 +162,26 @@ func (p Policy) Validate() error {
 		switch {
 		case t.value == Never && t.never, t.value == 0:
 		case t.value < 0 && t.never:
-			return invalidf("Policy.%s is %v: want a positive duration, or Never", t.field, t.value)
+			return invalid.Errorf("Policy.%s is %v: want a positive duration, or Never", t.field, t.value)
 		case t.value < 0:
-			return invalidf("Policy.%s is %v: want a positive duration", t.field, t.value)
+			return invalid.Errorf("Policy.%s is %v: want a positive duration", t.field, t.value)
 		case t.value > maxThreshold:
-			return invalidf("Policy.%s is %v: want at most %v", t.field, t.value, maxThreshold)
+			return invalid.Errorf("Policy.%s is %v: want at most %v", t.field, t.value, maxThreshold)
 		}
 	}
 	switch {
 	case p.BatchSize < 0:
-		return invalidf("Policy.BatchSize is %d: want a positive number of sessions", p.BatchSize)
+		return invalid.Errorf("Policy.BatchSize is %d: want a positive number of sessions", p.BatchSize)
 	case p.AlertDue < 0:
-		return invalidf("Policy.AlertDue is %d: want a positive number of sessions", p.AlertDue)
+		return invalid.Errorf("Policy.AlertDue is %d: want a positive number of sessions", p.AlertDue)
 	case !inRange(p.Rate, math.MaxFloat64):
-		return invalidf("Policy.Rate is %v: want a positive number of sessions per second, or 0 for no limit", p.Rate)
+		return invalid.Errorf("Policy.Rate is %v: want a positive number of sessions per second, or 0 for no limit", p.Rate)
 	case !inRange(p.BusyShare, 1):
-		return invalidf("Policy.BusyShare is %v: want a fraction above 0 and up to 1", p.BusyShare)
+		return invalid.Errorf("Policy.BusyShare is %v: want a fraction above 0 and up to 1", p.BusyShare)
 	case !inRange(p.MaxDeleteFraction, 1):
-		return invalidf("Policy.MaxDeleteFraction is %v: want a fraction above 0 and up to 1", p.MaxDeleteFraction)
+		return invalid.Errorf("Policy.MaxDeleteFraction is %v: want a fraction above 0 and up to 1", p.MaxDeleteFraction)
 	case !inRange(p.AlertActivityRate, 1):
-		return invalidf("Policy.AlertActivityRate is %v: want a fraction above 0 and up to 1", p.AlertActivityRate)
+		return invalid.Errorf("Policy.AlertActivityRate is %v: want a fraction above 0 and up to 1", p.AlertActivityRate)
 	}
 	switches := []struct {
 		field string
@@ -191,7 +193,7 @@ func (p Policy) Validate() error {
 	}
 	for _, s := range switches {
 		if s.value < Default || s.value > Off {
-			return invalidf("Policy.%s is %d: want Default, On or Off", s.field, s.value)
+			return invalid.Errorf("Policy.%s is %d: want Default, On or Off", s.field, s.value)
 		}
 	}
 	return nil
@@ -200,18 +202,27 @@ func (p Policy) Validate() error {
 // inRange reports whether v is a number from 0 to most; a NaN is not.
 func inRange(v, most float64) bool { return v >= 0 && v <= most }
 
-// CutoffsAt computes what is due at now, the store's clock. Times are cut to milliseconds, the finest that
-// every backend keeps, always towards the past: nothing becomes due early.
-func (p Policy) CutoffsAt(now time.Time) Cutoffs {
+// Thresholds are the policy's, with TouchInterval added to each so that throttled activity never makes a session due
+// early.
+func (p Policy) Thresholds() Thresholds {
 	p = p.WithDefaults()
-	c := Cutoffs{Now: now.UTC().Truncate(time.Millisecond)}
+	var t Thresholds
 	if p.InactiveAfter != Never {
-		c.Inactive = c.Now.Add(-p.InactiveAfter - p.TouchInterval).Truncate(time.Millisecond)
+		t.Inactive = p.InactiveAfter + p.TouchInterval
 	}
 	if p.DeleteAfter != Never {
-		c.Delete = c.Now.Add(-p.DeleteAfter - p.TouchInterval).Truncate(time.Millisecond)
+		t.Delete = p.DeleteAfter + p.TouchInterval
 	}
-	return c
+	return t
+}
+
+// CutoffsAt computes what is due at now, the store's clock.
+func (p Policy) CutoffsAt(now time.Time) Cutoffs { return p.Thresholds().At(now) }
+
+// override is the policy with other thresholds, where they are given.
+func (p Policy) override(inactiveAfter, deleteAfter time.Duration) (Policy, error) {
+	p = Policy{InactiveAfter: inactiveAfter, DeleteAfter: deleteAfter}.Or(p)
+	return p, p.Validate()
 }
 
 // The environment variables that PolicyFromEnv reads, as the guide names them.
@@ -256,7 +267,7 @@ func parseSwitch(name, value string) (Switch, error) {
 	case "false", "0", "no", "off":
 		return Off, nil
 	default:
-		return Default, invalidf("%s is %q: want true or false", name, value)
+		return Default, invalid.Errorf("%s is %q: want true or false", name, value)
 	}
 }
 
@@ -270,7 +281,15 @@ func ParseThreshold(name, value string, unit time.Duration) (time.Duration, erro
 	n, err := strconv.ParseFloat(value, 64)
 	most := float64(maxThreshold) / float64(unit)
 	if err != nil || !(n*float64(unit) >= 1 && n <= most) {
-		return 0, invalidf("%s is %q: want a positive number up to %.0f, or never", name, value, most)
+		return 0, invalid.Errorf("%s is %q: want a positive number up to %.0f, or never", name, value, most)
 	}
 	return time.Duration(n * float64(unit)), nil
+}
+
+// Threshold writes a threshold of a policy in a unit, for people: "24", "0.5", or "never". ParseThreshold reads it.
+func Threshold(d, unit time.Duration) string {
+	if d == Never {
+		return "never"
+	}
+	return strconv.FormatFloat(float64(d)/float64(unit), 'g', -1, 64)
 }

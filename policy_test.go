@@ -17,7 +17,7 @@ func TestPolicyDefaultsAreTheGuides(t *testing.T) {
 	want := sessioncleanup.Policy{
 		InactiveAfter: 24 * time.Hour, DeleteAfter: 30 * 24 * time.Hour,
 		AutoCleanupDefault: sessioncleanup.On, ReactivateOnActivity: sessioncleanup.Off, Enabled: sessioncleanup.On,
-		TouchInterval: time.Minute, BatchSize: 5000, BatchBudget: 50 * time.Millisecond, BusyShare: 0.05,
+		TouchInterval: time.Minute, BatchSize: 5000, BatchBudget: 50 * time.Millisecond, BusyShare: sessioncleanup.DefaultBusyShare,
 		MaxDeleteFraction: 0.5, EventsKeep: 90 * 24 * time.Hour, AlertDue: 100, AlertActivityRate: 0.5,
 	}
 	if diff := cmp.Diff(want, sessioncleanup.Policy{}.WithDefaults()); diff != "" {
@@ -114,6 +114,16 @@ func TestCutoffsAllowForTheTouchInterval(t *testing.T) {
 	}
 	off := sessioncleanup.Policy{InactiveAfter: sessioncleanup.Never, DeleteAfter: sessioncleanup.Never}.CutoffsAt(now)
 	if !off.Inactive.IsZero() || !off.Delete.IsZero() {
-		t.Errorf("Never gives cutoffs %v, want none", off)
+		t.Errorf("Never has cutoffs %v, want none", off)
+	}
+}
+
+func TestThresholdIsReadableByParseThreshold(t *testing.T) {
+	t.Parallel()
+	for _, d := range []time.Duration{time.Hour, 24 * time.Hour, 90 * time.Minute, sessioncleanup.Never} {
+		text := sessioncleanup.Threshold(d, time.Hour)
+		if got, err := sessioncleanup.ParseThreshold("x", text, time.Hour); err != nil || got != d {
+			t.Errorf("%v became %q, which is read as %v, %v", d, text, got, err)
+		}
 	}
 }

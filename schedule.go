@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
 // Schedule says when the next run is due after a given time, which is in the local time zone. The schedules of common
@@ -27,9 +30,9 @@ func (i Interval) Next(after time.Time) time.Time { return after.Add(i.Every) }
 func (i Interval) validate() error {
 	switch {
 	case i.Every < shortestWait:
-		return invalidf("Interval.Every is %v: want at least %v", i.Every, shortestWait)
+		return invalid.Errorf("Interval.Every is %v: want at least %v", i.Every, shortestWait)
 	case i.Jitter < 0 || i.Jitter > i.Every:
-		return invalidf("Interval.Jitter is %v: want 0 to Interval.Every, %v", i.Jitter, i.Every)
+		return invalid.Errorf("Interval.Jitter is %v: want 0 to Interval.Every, %v", i.Jitter, i.Every)
 	}
 	return nil
 }
@@ -56,7 +59,7 @@ var errDone = errors.New("done already")
 //
 // The schedule counts from the last successful run, which the store's log knows: after a downtime that it missed, a
 // run is due at once, and only one. A run that fails is tried again after a while, sooner at first than later on.
-// When ctx ends during a run, the batch at hand is finished.
+// When ctx ends during a run, the current batch is finished.
 func (m *Manager) Run(ctx context.Context, s Schedule) error {
 	const operation = "run the schedule"
 	err := m.allowAll(operation)
@@ -68,7 +71,7 @@ func (m *Manager) Run(ctx context.Context, s Schedule) error {
 	case err != nil:
 		return err
 	case s == nil:
-		return invalidf("%s: schedule is nil: want a Schedule", operation)
+		return invalid.Errorf("%s: schedule is nil: want a Schedule", operation)
 	case isInterval:
 		err = interval.validate()
 	}
@@ -82,7 +85,7 @@ func (m *Manager) Run(ctx context.Context, s Schedule) error {
 	return sched.loop(ctx)
 }
 
-// scheduler is one Manager.Run at work.
+// scheduler is one Manager.Run in progress.
 type scheduler struct {
 	m        *Manager
 	schedule Schedule
@@ -96,18 +99,18 @@ type scheduler struct {
 
 func (s *scheduler) loop(ctx context.Context) error {
 	for {
-		wait, slot, err := s.next(ctx)
-		if err == nil && wait <= 0 {
-			wait, err = s.runSlot(ctx, slot)
+		pause, slot, err := s.next(ctx)
+		if err == nil && pause <= 0 {
+			pause, err = s.runSlot(ctx, slot)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err != nil {
-			wait = s.backoff()
-			s.m.log.ErrorContext(ctx, "scheduled cleanup will be tried again", "in", wait, "error", err)
+			pause = s.backoff()
+			s.m.log.ErrorContext(ctx, "scheduled cleanup will be tried again", "in", pause, "error", err)
 		}
-		if err := sleep(ctx, max(shortestWait, min(wait, lookAgain))); err != nil {
+		if err := wait.For(ctx, max(shortestWait, min(pause, lookAgain))); err != nil {
 			return err
 		}
 	}
@@ -115,9 +118,9 @@ func (s *scheduler) loop(ctx context.Context) error {
 
 // next finds the slot that is due next and how long it is until then. Both come from the store, so all instances find the same.
 func (s *scheduler) next(ctx context.Context) (time.Duration, time.Time, error) {
-	now, err := s.m.store.Now(ctx)
+	now, err := s.m.Now(ctx)
 	if err != nil {
-		return 0, time.Time{}, fmt.Errorf("read the store's clock: %w", err)
+		return 0, time.Time{}, err
 	}
 	if s.began.IsZero() {
 		s.began = now
@@ -153,12 +156,8 @@ func (s *scheduler) next(ctx context.Context) (time.Duration, time.Time, error) 
 func (s *scheduler) runSlot(ctx context.Context, slot time.Time) (time.Duration, error) {
 	_, err := s.m.cleanup(ctx, Run{Reason: "scheduled"}, slot.Truncate(time.Millisecond))
 	if held, ok := errors.AsType[*LeaseHeldError](err); ok {
-		now, err := s.m.store.Now(ctx)
-		if err != nil {
-			return 0, fmt.Errorf("read the store's clock: %w", err)
-		}
-		// It ends the run and lets the lease go, or it is dead and the lease runs out; either way it is time to look.
-		return min(held.Until.Sub(now), s.m.leaseTTL), nil
+		// By then the other run has ended, or its process is dead and the lease has expired.
+		return min(held.Remaining, s.m.leaseTTL), nil
 	}
 	if err != nil && !errors.Is(err, errDone) {
 		return 0, err
@@ -168,34 +167,45 @@ func (s *scheduler) runSlot(ctx context.Context, slot time.Time) (time.Duration,
 }
 
 func (s *scheduler) backoff() time.Duration {
-	wait := longestRetry
+	pause := longestRetry
 	if s.failures < 10 {
-		wait = min(longestRetry, firstRetry<<s.failures)
+		pause = min(longestRetry, firstRetry<<s.failures)
 	}
 	s.failures++
-	return wait
+	return pause
 }
 
 // lastSuccess is when the last whole run began that ended without an error, by the store's clock. Runs that began after
-// now tell of a clock that was wrong then; to count on from them could mean to wait for years.
-func (m *Manager) lastSuccess(ctx context.Context, now time.Time) (time.Time, bool, error) {
+// now were recorded by a clock that was wrong then; counting from them could mean waiting for years.
+func (m *Manager) lastSuccess(ctx context.Context, now time.Time) (at time.Time, found bool, err error) {
+	err = m.eachRun(ctx, func(e Event) bool {
+		switch {
+		case e.Run == nil || e.Run.Error != "" || e.Run.Partial:
+		case e.Run.StartedAt.After(now):
+			m.log.WarnContext(ctx, "a run is recorded in the future and is not counted", "run_id", e.RunID, "started_at", e.Run.StartedAt)
+		default:
+			at, found = e.Run.StartedAt, true
+		}
+		return !found
+	})
+	return at, found, err
+}
+
+// eachRun calls f for the events of runs, newest first, until it returns false.
+func (m *Manager) eachRun(ctx context.Context, f func(Event) bool) error {
 	q := EventQuery{Actions: []Action{ActionRun}, Limit: 20}
 	for {
 		events, err := m.store.Events(ctx, q)
 		if err != nil {
-			return time.Time{}, false, fmt.Errorf("find last run: %w", err)
+			return fmt.Errorf("find last run: %w", err)
 		}
 		for _, e := range events {
-			switch {
-			case e.Run == nil || e.Run.Error != "" || e.Run.Partial:
-			case e.Run.StartedAt.After(now):
-				m.log.WarnContext(ctx, "a run lies in the future; it is not counted", "run_id", e.RunID, "started_at", e.Run.StartedAt)
-			default:
-				return e.Run.StartedAt, true, nil
+			if !f(e) {
+				return nil
 			}
 		}
 		if len(events) < q.Limit {
-			return time.Time{}, false, nil
+			return nil
 		}
 		q.Before, q.Limit = events[len(events)-1].ID, MaxPage
 	}

@@ -27,7 +27,7 @@ func runEvents(t *testing.T, m *sessioncleanup.Manager) []sessioncleanup.Event {
 	return events
 }
 
-// startSchedulers runs n instances on one store and gives the function that stops and awaits them.
+// startSchedulers runs n instances on one store and returns the function that stops and awaits them.
 func startSchedulers(t *testing.T, db sessioncleanup.Store, n int, s sessioncleanup.Schedule) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -108,11 +108,11 @@ func TestAScheduleByTheClockIsKeptAcrossDaylightSaving(t *testing.T) {
 	})
 }
 
-// mortal is one process's view of a store: after its death nothing it says arrives.
+// mortal is one process's view of a store: after its death none of its calls succeed.
 type mortal struct {
 	sessioncleanup.Store
 	dead atomic.Bool
-	onDo func() // called before each deactivation
+	onDo func() // called before each batch
 }
 
 func (m *mortal) Now(ctx context.Context) (time.Time, error) {
@@ -122,12 +122,12 @@ func (m *mortal) Now(ctx context.Context) (time.Time, error) {
 	return m.Store.Now(ctx)
 }
 
-func (m *mortal) DeactivateDue(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.Outcome, error) {
+func (m *mortal) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
 	m.onDo()
 	if m.dead.Load() {
-		return sessioncleanup.Outcome{}, sessioncleanup.ErrUnavailable
+		return sessioncleanup.BatchResult{}, sessioncleanup.ErrUnavailable
 	}
-	return m.Store.DeactivateDue(ctx, b)
+	return m.Store.Sweep(ctx, b)
 }
 
 func (m *mortal) Record(ctx context.Context, r sessioncleanup.Record) (sessioncleanup.Event, error) {
@@ -164,7 +164,7 @@ func TestAnotherInstanceTakesOverWhenOneDiesInARun(t *testing.T) {
 		stopFirst()
 		stopSecond()
 		runs := runEvents(t, managerOver(t, db, sessioncleanup.Policy{}))
-		if len(runs) != 1 || runs[0].Run.Deactivated != 200 || runs[0].Run.StartedAt.Sub(began) > 31*time.Second {
+		if len(runs) != 1 || runs[0].Run.Phases.Total().Done != 200 || runs[0].Run.StartedAt.Sub(began) > 31*time.Second {
 			t.Errorf("runs %+v, want one that did the remaining 200 within 30 s, the time that a lease lasts", runs)
 		}
 	})
@@ -202,7 +202,7 @@ func TestTheSchedulerBacksOffAndRecovers(t *testing.T) {
 		stop()
 		m := managerOver(t, db, sessioncleanup.Policy{})
 		runs := runEvents(t, m)
-		if len(runs) != 6 || runs[5].Run.Error != "" || runs[5].Run.Deactivated != 10 {
+		if len(runs) != 6 || runs[5].Run.Error != "" || runs[5].Run.Phases.Total().Done != 10 {
 			t.Fatalf("%d runs, want five that failed and one that did it", len(runs))
 		}
 		for i := 2; i < len(runs); i++ {
@@ -224,7 +224,7 @@ func TestTheSchedulerStopsWithinABatch(t *testing.T) {
 			t.Errorf("Run = %v, want context.Canceled", err)
 		}
 		if f.calls != 1 {
-			t.Errorf("%d batches after the stop, want the one at hand", f.calls)
+			t.Errorf("%d batches after the stop, want only the current one", f.calls)
 		}
 	})
 }

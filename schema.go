@@ -8,9 +8,11 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Schema says where the host keeps its sessions. The zero value means a table of the library's own, which
+// Schema says where the application keeps its sessions. The zero value means a table of the library's own, which
 // Migrate creates; a backend's Inspect proposes a Schema for a table that exists.
 //
 // Tables may be qualified with a schema ("app.sessions"). Names are given as the database stores them, without
@@ -21,7 +23,7 @@ type Schema struct {
 	// ID is the column that identifies a session. Default: "id".
 	ID string `json:"id,omitempty"`
 
-	// Owner, Name, Code, CreatedAt and UpdatedAt are columns of Table that the host may have. Default: none.
+	// Owner, Name, Code, CreatedAt and UpdatedAt are columns of Table that the application may have. Default: none.
 	Owner     string `json:"owner,omitempty"`
 	Name      string `json:"name,omitempty"`
 	Code      string `json:"code,omitempty"`
@@ -83,7 +85,7 @@ func (s Schema) WithDefaults() Schema {
 	return s
 }
 
-// Validate reports the first name that is not a plain identifier, or that stands twice, as an ErrInvalid that
+// Validate reports the first name that is not a plain identifier, or is used twice, as an ErrInvalid that
 // says which field holds it.
 func (s Schema) Validate() error {
 	s = s.WithDefaults()
@@ -104,13 +106,13 @@ func (s Schema) Validate() error {
 			return err
 		}
 		if other, twice := seen[c.name]; twice {
-			return invalidf("schema.%s and schema.%s are both %q: want two columns", other, c.field, c.name)
+			return invalid.Errorf("schema.%s and schema.%s are both %q: want two columns", other, c.field, c.name)
 		}
 		seen[c.name] = c.field
 	}
 	if s.Owners != nil {
 		if s.Owner == "" {
-			return invalidf("schema.owners is given but schema.owner is empty: want the column that refers to %q", s.Owners.Table)
+			return invalid.Errorf("schema.owners is given but schema.owner is empty: want the column that refers to %q", s.Owners.Table)
 		}
 		if err := errors.Join(validTable("schema.owners.table", s.Owners.Table),
 			validIdentifier("schema.owners.id", s.Owners.ID),
@@ -130,7 +132,7 @@ func (s Schema) Validate() error {
 			}
 		}
 		if tables[src.Table+"\x00"+src.Session] {
-			return invalidf("%s repeats table %q with column %q", field, src.Table, src.Session)
+			return invalid.Errorf("%s repeats table %q with column %q", field, src.Table, src.Session)
 		}
 		tables[src.Table+"\x00"+src.Session] = true
 	}
@@ -143,10 +145,10 @@ func ReadSchema(r io.Reader) (Schema, error) {
 	dec.DisallowUnknownFields()
 	var s Schema
 	if err := dec.Decode(&s); err != nil {
-		return Schema{}, invalidf("schema is not readable: %v", err)
+		return Schema{}, invalid.Errorf("schema is not readable: %v", err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return Schema{}, invalidf("schema is followed by something else: want one JSON object")
+		return Schema{}, invalid.Errorf("schema is followed by more text: want one JSON object")
 	}
 	return s, s.Validate()
 }
@@ -158,7 +160,7 @@ const maxIdentifier = 63
 func validTable(field, name string) error {
 	parts := strings.Split(name, ".")
 	if len(parts) > 2 {
-		return invalidf("%s is %q: want a table, or a schema and a table with one dot between", field, name)
+		return invalid.Errorf("%s is %q: want a table, or a schema and a table with one dot between", field, name)
 	}
 	for _, part := range parts {
 		if err := validIdentifier(field, part); err != nil {
@@ -171,17 +173,17 @@ func validTable(field, name string) error {
 func validIdentifier(field, name string) error {
 	switch {
 	case name == "":
-		return invalidf("%s is empty: want a name", field)
+		return invalid.Errorf("%s is empty: want a name", field)
 	case len(name) > maxIdentifier:
-		return invalidf("%s is %q: want at most %d bytes", field, name, maxIdentifier)
+		return invalid.Errorf("%s is %q: want at most %d bytes", field, name, maxIdentifier)
 	case !utf8.ValidString(name):
-		return invalidf("%s is %q: want valid UTF-8", field, name)
+		return invalid.Errorf("%s is %q: want valid UTF-8", field, name)
 	}
 	for i, r := range name {
 		if r == '_' || unicode.IsLetter(r) || i > 0 && (unicode.IsDigit(r) || r == '$') {
 			continue
 		}
-		return invalidf("%s is %q: want letters, digits, _ and $, not beginning with a digit or $", field, name)
+		return invalid.Errorf("%s is %q: want letters, digits, _ and $, not beginning with a digit or $", field, name)
 	}
 	return nil
 }

@@ -1,51 +1,68 @@
 package sessioncleanup_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-func TestStatusFollowsTheRules(t *testing.T) {
+func TestEqualComparesWhatIsStored(t *testing.T) {
 	t.Parallel()
-	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
-	c := sessioncleanup.Cutoffs{Now: now, Inactive: now.Add(-24 * time.Hour), Delete: now.Add(-720 * time.Hour)}
-	off := sessioncleanup.Cutoffs{Now: now}
-	const tick = time.Millisecond
-
-	for name, tc := range map[string]struct {
-		active, protected bool
-		last, expires     time.Time
-		cutoffs           sessioncleanup.Cutoffs
-		want              sessioncleanup.Status
-		overdue           time.Duration
-	}{
-		"used just now":                     {active: true, last: now, cutoffs: c, want: sessioncleanup.StatusActive},
-		"used exactly at the cutoff":        {active: true, last: c.Inactive, cutoffs: c, want: sessioncleanup.StatusActive},
-		"used a tick before the cutoff":     {active: true, last: c.Inactive.Add(-tick), cutoffs: c, want: sessioncleanup.StatusToDeactivate, overdue: tick},
-		"idle, deactivation off":            {active: true, last: now.Add(-900 * time.Hour), cutoffs: off, want: sessioncleanup.StatusActive},
-		"expired just now":                  {active: true, last: now, expires: now, cutoffs: c, want: sessioncleanup.StatusToDeactivate},
-		"expires in a tick":                 {active: true, last: now, expires: now.Add(tick), cutoffs: c, want: sessioncleanup.StatusActive},
-		"expired, deactivation off":         {active: true, last: now, expires: now.Add(-time.Hour), cutoffs: off, want: sessioncleanup.StatusActive},
-		"expired for longer than idle":      {active: true, last: c.Inactive.Add(-tick), expires: now.Add(-time.Hour), cutoffs: c, want: sessioncleanup.StatusToDeactivate, overdue: time.Hour},
-		"idle, expires later":               {active: true, last: c.Inactive.Add(-tick), expires: now.Add(time.Hour), cutoffs: c, want: sessioncleanup.StatusToDeactivate, overdue: tick},
-		"idle, protected":                   {active: true, protected: true, last: now.Add(-900 * time.Hour), cutoffs: c, want: sessioncleanup.StatusProtected},
-		"inactive, recent":                  {last: now.Add(-time.Hour), cutoffs: c, want: sessioncleanup.StatusInactive},
-		"inactive exactly at the cutoff":    {last: c.Delete, cutoffs: c, want: sessioncleanup.StatusInactive},
-		"inactive a tick before the cutoff": {last: c.Delete.Add(-tick), cutoffs: c, want: sessioncleanup.StatusToDelete, overdue: tick},
-		"inactive, old, expired lately":     {last: c.Delete.Add(-tick), expires: now.Add(-time.Hour), cutoffs: c, want: sessioncleanup.StatusInactive},
-		"inactive, old, expires later":      {last: c.Delete.Add(-tick), expires: now.Add(time.Hour), cutoffs: c, want: sessioncleanup.StatusInactive},
-		"inactive, old, expired long ago":   {last: c.Delete.Add(-time.Hour), expires: c.Delete.Add(-tick), cutoffs: c, want: sessioncleanup.StatusToDelete, overdue: tick},
-		"inactive, old, deletion off":       {last: c.Delete.Add(-tick), cutoffs: off, want: sessioncleanup.StatusInactive},
-		"inactive, old, protected":          {protected: true, last: c.Delete.Add(-tick), cutoffs: c, want: sessioncleanup.StatusProtected},
-	} {
-		s := sessioncleanup.Session{ID: "1", Active: tc.active, AutoCleanup: !tc.protected, LastActivity: tc.last, ExpiresAt: tc.expires}
-		if got := tc.cutoffs.Status(s); got != tc.want {
-			t.Errorf("%s: status %s, want %s", name, got, tc.want)
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	base := sessioncleanup.Session{
+		ID: "1", OwnerID: "o", OwnerName: "Olga", Name: "n", Code: "c", Active: true, AutoCleanup: true,
+		CreatedAt: now, UpdatedAt: now, LastActivity: now, ExpiresAt: now, ActivityCount: 1, AsOf: now,
+		Status: sessioncleanup.StatusActive, DeactivateAt: now, DeleteAt: now,
+	}
+	notStored := map[string]bool{"AsOf": true, "Status": true, "DeactivateAt": true, "DeleteAt": true}
+	for i := range reflect.TypeFor[sessioncleanup.Session]().NumField() {
+		other := base
+		reflect.ValueOf(&other).Elem().Field(i).SetZero()
+		field := reflect.TypeFor[sessioncleanup.Session]().Field(i).Name
+		if got := base.Equal(other); got != notStored[field] || got != other.Equal(base) {
+			t.Errorf("sessions that differ in %s: Equal is %v, want %v", field, got, notStored[field])
 		}
-		if got := tc.cutoffs.Overdue(s); got != tc.overdue {
-			t.Errorf("%s: overdue %v, want %v", name, got, tc.overdue)
+	}
+	elsewhere := base
+	elsewhere.LastActivity = now.In(time.FixedZone("elsewhere", 3600))
+	if !elsewhere.Equal(base) {
+		t.Error("sessions with equal times in two zones are not Equal")
+	}
+}
+
+func TestAgesAreInHundredthsAndNeverNegative(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	s := sessioncleanup.Session{LastActivity: now.Add(-90 * time.Minute), CreatedAt: now.Add(-36 * time.Hour), AsOf: now}
+	if got := s.HoursInactive(); got != 1.5 {
+		t.Errorf("HoursInactive = %v, want 1.5", got)
+	}
+	if got, ok := s.DaysOld(); got != 1.5 || !ok {
+		t.Errorf("DaysOld = %v, %v, want 1.5, true", got, ok)
+	}
+	s.LastActivity, s.CreatedAt = now.Add(time.Minute), time.Time{}
+	if got := s.HoursInactive(); got != 0 {
+		t.Errorf("HoursInactive of a session used since = %v, want 0", got)
+	}
+	if got, ok := s.DaysOld(); got != 0 || ok {
+		t.Errorf("DaysOld of a session without a date = %v, %v, want 0, false", got, ok)
+	}
+}
+
+func TestCleanupStatusSpeaksTheGuidesWords(t *testing.T) {
+	t.Parallel()
+	for _, status := range sessioncleanup.Statuses() {
+		want := "Actif"
+		switch status {
+		case sessioncleanup.StatusToDeactivate:
+			want = "À désactiver"
+		case sessioncleanup.StatusToDelete:
+			want = "À supprimer"
+		}
+		if got := status.CleanupStatus(); got != want {
+			t.Errorf("%s: %q, want %q", status, got, want)
 		}
 	}
 }

@@ -22,10 +22,13 @@ type Stats struct {
 	Alerts  []Alert `json:"alerts"`
 }
 
-// Alert is something that somebody should look at.
+// Alert is a condition that somebody should look at.
 type Alert struct {
-	Code    AlertCode `json:"code"`
-	Message string    `json:"message"`
+	Code AlertCode `json:"code"`
+	// Message says it in English. It may quote an error of the database.
+	Message string `json:"message"`
+	// Args are the values in the message, for texts in other languages: see the codes.
+	Args []any `json:"-"`
 }
 
 // AlertCode tells alerts apart.
@@ -33,27 +36,23 @@ type AlertCode string
 
 // The alerts that the guide recommends. The limits are in the Policy.
 const (
-	AlertTooManyDue    AlertCode = "too_many_due"
-	AlertLowActivity   AlertCode = "low_activity"
-	AlertCleanupFailed AlertCode = "cleanup_failed"
+	AlertTooManyDue    AlertCode = "too_many_due"   // Args: sessions due, Policy.AlertDue
+	AlertLowActivity   AlertCode = "low_activity"   // Args: percent active, Policy.AlertActivityRate in percent
+	AlertCleanupFailed AlertCode = "cleanup_failed" // Args: the run's id, and its error or the number of sessions that failed
 )
 
-// Stats gives the figures of one owner's sessions, or of all with an empty owner; for an owner that is all of its own.
+// Stats returns the figures of one owner's sessions, or of all with an empty owner; for an owner that is all of its own.
 func (m *Manager) Stats(ctx context.Context, owner string) (Stats, error) {
 	const operation = "count sessions"
 	owner, err := m.scope(operation, owner)
 	if err != nil {
 		return Stats{}, err
 	}
-	cutoffs, err := m.cutoffs(ctx, m.policy)
+	counts, err := m.store.Counts(ctx, CountsQuery{Filter: Filter{OwnerID: owner}, Thresholds: m.policy.Thresholds()})
 	if err != nil {
 		return Stats{}, fmt.Errorf("%s: %w", operation, err)
 	}
-	counts, err := m.store.Counts(ctx, CountsQuery{Cutoffs: cutoffs, OwnerID: owner})
-	if err != nil {
-		return Stats{}, fmt.Errorf("%s: %w", operation, err)
-	}
-	s := Stats{Counts: counts, At: cutoffs.Now, OldestOverdueSeconds: counts.OldestOverdue.Seconds(), Alerts: []Alert{}}
+	s := Stats{Counts: counts, At: counts.Cutoffs.Now, OldestOverdueSeconds: counts.OldestOverdue.Seconds(), Alerts: []Alert{}}
 	s.CleanupCandidates = counts.DueForDeactivation + counts.DueForDeletion
 	if counts.Total > 0 {
 		s.ActivityRate = float64(counts.Active) / float64(counts.Total)
@@ -68,15 +67,15 @@ func (m *Manager) Stats(ctx context.Context, owner string) (Stats, error) {
 			s.LastRun = &last
 		}
 	}
-	s.Alerts = m.policy.alerts(s)
+	s.Alerts = m.policy.Alerts(s)
 	return s, nil
 }
 
-// alerts says which alerts hold.
-func (p Policy) alerts(s Stats) []Alert {
+// Alerts are those that hold for the figures under this policy's limits. A limit of zero is taken literally here.
+func (p Policy) Alerts(s Stats) []Alert {
 	alerts := []Alert{}
 	raise := func(code AlertCode, format string, args ...any) {
-		alerts = append(alerts, Alert{Code: code, Message: fmt.Sprintf(format, args...)})
+		alerts = append(alerts, Alert{Code: code, Message: fmt.Sprintf(format, args...), Args: args})
 	}
 	if s.CleanupCandidates > p.AlertDue {
 		raise(AlertTooManyDue, "%d sessions are due for cleanup, more than %d", s.CleanupCandidates, p.AlertDue)
@@ -85,11 +84,13 @@ func (p Policy) alerts(s Stats) []Alert {
 		raise(AlertLowActivity, "%.0f %% of the sessions are active, fewer than %.0f %%", 100*s.ActivityRate, 100*p.AlertActivityRate)
 	}
 	if s.LastRun != nil && s.LastRun.Run != nil {
-		switch run := s.LastRun.Run; {
+		run := s.LastRun.Run
+		failed := run.Phases.Total().Failed
+		switch {
 		case run.Error != "":
 			raise(AlertCleanupFailed, "the last run, %s, failed: %s", s.LastRun.RunID, run.Error)
-		case run.Failures > 0:
-			raise(AlertCleanupFailed, "the last run, %s, could not clean up %d sessions", s.LastRun.RunID, run.Failures)
+		case failed > 0:
+			raise(AlertCleanupFailed, "the last run, %s, could not clean up %d sessions", s.LastRun.RunID, failed)
 		}
 	}
 	return alerts

@@ -2,65 +2,64 @@ package sessioncleanup
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
-// Store is what a backend implements. It keeps to mechanism: when something is due, who may do what, and how a
-// run is cut into batches is decided by the Manager, once for all backends. Package store/storetest proves an
-// implementation.
+// Store is what a backend implements. A store moves data; when something is due, who may do what, and how a run is cut
+// into batches is decided by the Manager and stated in this package. Package store/storetest proves an implementation.
 //
-// All methods are safe for concurrent use and honour their context: a call that fails has changed nothing. Errors
-// that callers must tell apart wrap the sentinels of this package: ErrNotFound, ErrLeaseHeld, ErrLeaseLost,
+// All methods are safe for concurrent use and honor their context: a call that fails has changed nothing. Errors that
+// callers must tell apart wrap the sentinels of this package: ErrNotFound, ErrChanged, ErrLeaseHeld, ErrLeaseLost,
 // ErrUnavailable for a database that cannot be reached or is too busy just now, ErrNotInstalled, ErrInvalid.
-// Times handed out are UTC; at least milliseconds are kept.
+// Times returned are UTC; at least milliseconds are kept. A store never sleeps on its own account.
+//
+// What only some backends offer is an interface of its own, such as Installer; StoreAs finds it.
 type Store interface {
-	// Now is the store's own clock, that of the database and not of the caller's machine.
+	// Now is the store's own clock: the database's, not that of the caller's machine.
 	Now(ctx context.Context) (time.Time, error)
 
-	// List gives the sessions that match the query, in its order. An ID that is not there gives an empty
-	// page. A page never repeats nor leaves out a session that was there, unchanged, while all pages were read.
+	// List returns the sessions that match the query, in its order. No match is an empty page. Pages neither repeat nor
+	// omit a session that was there, unchanged, while all of them were read.
 	List(ctx context.Context, q Query) (Page, error)
 
-	// Counts gives the figures of all sessions, or of one owner's.
+	// Counts returns the figures of the sessions that match the filter.
 	Counts(ctx context.Context, q CountsQuery) (Counts, error)
 
-	// DeactivateDue deactivates at most b.Limit sessions for which b.Cutoffs.DueForDeactivation holds when they
-	// are written, in one transaction with their event. Sessions that somebody else has locked may be left out.
-	// Never called with deactivation off.
-	DeactivateDue(ctx context.Context, b Batch) (Outcome, error)
+	// Sweep does one batch of a run: it does b.Action, ActionDeactivated or ActionDeleted, to at most b.Limit sessions
+	// that match b.Filter and for which b.Cutoffs.Due holds when they are written, in one transaction with their event.
+	// Sessions that another transaction has locked may be left out. A BatchError reports rows that cannot be changed.
+	// Never called for a phase that the cutoffs turn off.
+	Sweep(ctx context.Context, b Batch) (BatchResult, error)
 
-	// DeleteDue deletes at most b.Limit sessions for which b.Cutoffs.DueForDeletion holds when they are
-	// written, in one transaction with their event; otherwise like DeactivateDue. A BatchError reports rows
-	// that cannot be deleted. Never called with deletion off.
-	DeleteDue(ctx context.Context, b Batch) (Outcome, error)
-
-	// Update applies a change to one session, with its event, and gives the session as it is afterwards. A
-	// change that changes nothing writes nothing, no event either. ErrNotFound when the target matches none.
+	// Update applies a change to one session, with its event, and returns the session as it is afterwards. A change that
+	// changes nothing writes nothing, no event either. ErrNotFound when the target matches no session, ErrChanged when
+	// Target.If does not hold.
 	Update(ctx context.Context, t Target, c Change) (Session, error)
 
-	// Delete removes one session, with its event, and gives it as it was. ErrNotFound when the target matches none.
+	// Delete removes one session, with its event, and returns it as it was. Errors as Update.
 	Delete(ctx context.Context, t Target, cause Cause) (Session, error)
 
-	// Touch sets the last activity of many sessions to now, in one statement, and gives the number of those
-	// written. Sessions touched less than t.Interval ago are left alone, as are ids that are not there.
+	// Touch applies a touch to each of its sessions and returns the number of those written. Ids of no session are
+	// ignored.
 	Touch(ctx context.Context, t Touch) (int, error)
 
-	// Events gives the audit log, newest first.
+	// Events returns the audit log, newest first.
 	Events(ctx context.Context, q EventQuery) ([]Event, error)
 
-	// Record adds one event that is no session's, a run's for example, and forgets those older than
-	// r.ForgetBefore, when that is set. It fills the event's ID and, when zero, its time. An error means that the
-	// event was not added; what could not be forgotten this time is left to the next call.
+	// Record adds one event that is no session's, a run's for example, and removes those older than r.ForgetBefore, when
+	// that is set. It fills in the event's ID and, when zero, its time. An error means that the event was not added; old
+	// events that could not be removed this time are left to the next call.
 	Record(ctx context.Context, r Record) (Event, error)
 
-	// Lease takes, renews or releases a lease. A LeaseHeldError says that another holder has it.
+	// Lease takes, renews or releases a lease, as Lease.Apply does. A LeaseHeldError says that another holder has it.
 	Lease(ctx context.Context, r LeaseRequest) (Lease, error)
 
-	// Close releases what the store holds. It does not close what was handed to it open.
+	// Close releases what the store holds. It does not close a database that was opened by the caller.
 	Close() error
 }
 
-// Installer is implemented by stores that live in a database: what it takes to move in, and out again.
+// Installer is implemented by stores that live in a database: it prepares the database, and restores it.
 type Installer interface {
 	// Inspect reads the database and proposes a Schema. Without a sessions table it proposes OwnSchema.
 	Inspect(ctx context.Context) (Schema, error)
@@ -75,57 +74,77 @@ type Installer interface {
 	Policy(ctx context.Context) (Policy, error)
 	// Schema is the schema in use. ErrNotInstalled when Migrate did not run yet.
 	Schema(ctx context.Context) (Schema, error)
-	// Uninstall takes back everything that Migrate added and nothing else. A sessions table that Migrate
+	// Uninstall removes everything that Migrate added and nothing else. A sessions table that Migrate
 	// created is dropped only when it is empty.
 	Uninstall(ctx context.Context) error
 }
 
-// Sort is the order of a list.
-type Sort string
+// StoreAs finds an optional interface of a store, such as Installer, in the store itself or in one that it wraps: a
+// store that decorates another one offers it with a method Unwrap() Store.
+func StoreAs[T any](s Store) (T, bool) {
+	for s != nil {
+		if t, ok := s.(T); ok {
+			return t, true
+		}
+		wrapper, ok := s.(interface{ Unwrap() Store })
+		if !ok {
+			break
+		}
+		s = wrapper.Unwrap()
+	}
+	var none T
+	return none, false
+}
 
-// The orders of a list; ties are broken by ID. Sessions without the value come as if it were the smallest.
-const (
-	SortLastActivity Sort = "last_activity" // longest unused first
-	SortCreated      Sort = "created"       // oldest first
-	SortName         Sort = "name"          // by name, compared byte by byte
-)
+// Filter selects sessions, in lists, figures and runs. The zero value selects all.
+type Filter struct {
+	ID      string // only this session
+	OwnerID string // only this owner's
+	Text    string // only those whose name, code or ID contains it; ASCII letters match in either case
+}
 
-// Sorts lists every order.
-func Sorts() []Sort { return []Sort{SortLastActivity, SortCreated, SortName} }
+// Matches reports whether the filter selects the session.
+func (f Filter) Matches(s Session) bool {
+	return (f.ID == "" || f.ID == s.ID) && (f.OwnerID == "" || f.OwnerID == s.OwnerID) &&
+		(f.Text == "" || contains(s.Name, f.Text) || contains(s.Code, f.Text) || contains(s.ID, f.Text))
+}
 
-// Query selects sessions for Store.List. The zero value of a filter does not filter.
+func contains(text, part string) bool {
+	return strings.Contains(strings.Map(lowerASCII, text), strings.Map(lowerASCII, part))
+}
+
+func lowerASCII(r rune) rune {
+	if 'A' <= r && r <= 'Z' {
+		return r + 'a' - 'A'
+	}
+	return r
+}
+
+// Query selects sessions for Store.List.
 type Query struct {
-	ID      string  // only this session
-	OwnerID string  // only this owner's
-	Status  Status  // only those with this status at Cutoffs
-	Text    string  // only those whose name, code or ID contains it; ASCII letters match in either case
-	Cutoffs Cutoffs // what Status is measured against
+	Filter
+	Status     Status     // only those with this status; empty: all
+	Thresholds Thresholds // what Status is measured by
 
 	Sort       Sort      // default: SortLastActivity
 	Descending bool      // reverses Sort, ties included
 	After      *Position // only what comes after it, in the same order; nil starts at the beginning
-	Limit      int       // sessions in the page; 0 gives none
+	Limit      int       // sessions in the page; 0 returns none
 	CountUpTo  int       // when above 0, Page.Total is counted, up to this number
-}
-
-// Position is a place in a list: the sort key and the ID of the last session seen. Stores make it and read it;
-// for others it is opaque. The key of a time is in RFC 3339 with nanoseconds.
-type Position struct {
-	Key string `json:"k"`
-	ID  string `json:"i"`
 }
 
 // Page is a part of a list.
 type Page struct {
-	Sessions []Session
+	Sessions []Session // with AsOf, and without the fields that a Manager fills in
 	Next     *Position // where the next page starts; nil when there is no more
 	Total    int       // sessions that match the query on all pages, up to Query.CountUpTo
+	Cutoffs  Cutoffs   // Query.Thresholds at the store's clock
 }
 
 // CountsQuery asks for figures.
 type CountsQuery struct {
-	Cutoffs Cutoffs
-	OwnerID string // only this owner's sessions; empty: all
+	Filter
+	Thresholds Thresholds
 }
 
 // Counts are the figures that a store counts; Stats holds what follows from them. The meaning of each is that of
@@ -140,6 +159,8 @@ type Counts struct {
 	DueForDeletion     int `json:"due_for_deletion"`
 	// OldestOverdue is for how long the session that is due the longest has been due. 0 when none is.
 	OldestOverdue time.Duration `json:"-"`
+	// Cutoffs are CountsQuery.Thresholds at the store's clock.
+	Cutoffs Cutoffs `json:"-"`
 }
 
 // Cause says who changes something, why, and in which run.
@@ -151,77 +172,105 @@ type Cause struct {
 
 // Batch is one step of a run.
 type Batch struct {
-	Cause   Cause
+	Action  Action // ActionDeactivated or ActionDeleted
+	Filter  Filter
 	Cutoffs Cutoffs
+	Cause   Cause
 	Limit   int    // sessions at most; above 0
-	After   string // Outcome.Next of the batch before; empty for the first
-	// Lease, unless its Name is empty, must still be its holder's when the batch commits, or else the batch
-	// fails with ErrLeaseLost.
+	After   string // BatchResult.Next of the batch before; empty for the first
+	// Lease, unless its Name is empty, must still be its holder's when the batch commits; see Lease.Guards. Otherwise the
+	// batch fails with ErrLeaseLost.
 	Lease Lease
+	// BusyShare is Policy.BusyShare; see PauseAfter.
+	BusyShare float64
 }
 
-// Outcome is what a batch did.
-type Outcome struct {
+// PauseAfter is how long a run pauses after a batch that held its locks for so long, while others write to the same
+// database, so that it works for BusyShare of the time.
+func (b Batch) PauseAfter(held time.Duration) time.Duration {
+	if b.BusyShare <= 0 || b.BusyShare >= 1 {
+		return 0
+	}
+	return min(time.Duration(float64(held)*(1/b.BusyShare-1)), longestPause)
+}
+
+// longestPause bounds Batch.PauseAfter: a batch that held its locks for longer waited for somebody itself.
+const longestPause = 10 * time.Second
+
+// BatchResult is what a batch did.
+type BatchResult struct {
 	IDs  []string // the sessions changed
 	Next string   // where the next batch starts, for the store to read; empty when there is no more
 
-	// Took is how long the batch held its locks, where the store can tell that from the time it waited: what the size
-	// of the next batch follows. Zero: as long as the call.
-	Took time.Duration
-	// Busy says that others write to the database, as far as the store can tell. The run then makes way for them: it works
-	// for Policy.BusyShare of the time. Both may stand beside a BatchError, too.
-	Busy bool
+	// Held is how long the batch held its locks, where the store can tell that from the time it waited: the size of the
+	// next batch follows it. Zero: as long as the call.
+	Held time.Duration
+	// Pause is how long the run waits before its next batch for the sake of other writers. It may be set together with a
+	// BatchError, too.
+	Pause time.Duration
 }
 
 // Target names one session. With OwnerID set, a session of anybody else is not found.
 type Target struct {
 	ID      string
 	OwnerID string
+	// If is a condition that must hold for the session, evaluated under its lock, with AsOf set; ErrChanged when it does
+	// not. It must not call the store. Default: none.
+	If func(Session) bool
 }
 
-// Change is what Store.Update does to a session. Nil fields stay as they are.
+// Check is what a store answers for the session that it found for a target and locked: nil, ErrNotFound when it is
+// somebody else's, or ErrChanged.
+func (t Target) Check(s Session) error {
+	switch {
+	case t.OwnerID != "" && s.OwnerID != t.OwnerID:
+		return ErrNotFound
+	case t.If != nil && !t.If(s):
+		return ErrChanged
+	default:
+		return nil
+	}
+}
+
+// Change is what Store.Update does to a session; see Apply. Nil fields stay as they are.
 type Change struct {
 	Cause  Cause
 	Action Action // of the event
 
-	// Active deactivates or reactivates. Reactivating an inactive session also sets its last activity to now
-	// and removes an expiry that has passed, lest the next run deactivate it again.
-	Active *bool
-	// AutoCleanup protects a session from everything automatic, or lifts that.
-	AutoCleanup *bool
-	// ExpiresAt sets the expiry; a zero time removes it.
-	ExpiresAt *time.Time
+	Active      *bool      // deactivates or reactivates
+	AutoCleanup *bool      // protects from everything automatic (false), or ends that
+	ExpiresAt   *time.Time // sets the expiry; a zero time removes it
 }
 
-// Touch is a set of sessions that were just used.
+// Touch is a set of sessions that were just used; see Apply.
 type Touch struct {
 	IDs      []string      // duplicates count once
 	OwnerID  string        // only this owner's, when set
 	Interval time.Duration // sessions touched less than this ago are not written again
-	// Reactivate makes inactive sessions active again, as Change.Active does, with an ActionReactivated event
-	// that has this cause. It does so for sessions touched less than Interval ago too, but not for protected
-	// ones, which are only touched: it is something automatic. Nil leaves all of them inactive.
+	// Reactivate makes inactive sessions active again, with an ActionReactivated event that has this cause. It does so
+	// for sessions touched less than Interval ago too, but not for protected ones, which are only touched: it is something
+	// automatic. Nil leaves all of them inactive.
 	Reactivate *Cause
 }
 
 // Record is an event for Store.Record.
 type Record struct {
 	Event        Event
-	ForgetBefore time.Time // zero forgets none
+	ForgetBefore time.Time // zero keeps all
 }
 
-// LeaseRequest asks for a lease.
+// LeaseRequest asks for a lease; see Lease.Apply.
 type LeaseRequest struct {
 	Name   string
 	Holder string        // who asks: unique to one process, or one run
 	TTL    time.Duration // how long it holds unless renewed; 0 releases it, which never fails for not holding it
 }
 
-// Lease is the right to do something alone. Its epoch rises by one each time it passes to a holder anew, so that
-// one who lost it without noticing is told apart.
+// Lease is the right to do something alone. Its epoch rises by one each time another holder takes it, or the same one
+// after a release, so that a holder who lost it without noticing is told apart.
 type Lease struct {
 	Name      string
-	Holder    string
+	Holder    string // empty once released
 	Epoch     int64
 	ExpiresAt time.Time
 }

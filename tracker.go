@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
 // TrackerConfig says how a Tracker works. The zero value is useful.
@@ -57,11 +59,11 @@ type Tracker struct {
 // NewTracker makes a Tracker that touches sessions as m does, and so only those that m's principal may touch.
 func (m *Manager) NewTracker(c TrackerConfig) (*Tracker, error) {
 	if c.FlushInterval < 0 {
-		return nil, invalidf("TrackerConfig.FlushInterval is %v: want a positive duration", c.FlushInterval)
+		return nil, invalid.Errorf("TrackerConfig.FlushInterval is %v: want a positive duration", c.FlushInterval)
 	}
 	setIfZero(&c.FlushInterval, min(time.Second, m.policy.TouchInterval))
 	if c.FlushInterval > m.policy.TouchInterval {
-		return nil, invalidf("TrackerConfig.FlushInterval is %v: want at most Policy.TouchInterval, %v", c.FlushInterval, m.policy.TouchInterval)
+		return nil, invalid.Errorf("TrackerConfig.FlushInterval is %v: want at most Policy.TouchInterval, %v", c.FlushInterval, m.policy.TouchInterval)
 	}
 	return &Tracker{
 		m: m, every: c.FlushInterval, flushing: make(chan struct{}, 1),
@@ -224,7 +226,7 @@ func (t *Tracker) Close(ctx context.Context) error {
 // may use, or else anybody can keep any session alive.
 func (t *Tracker) Middleware(sessionID func(*http.Request) string) (func(http.Handler) http.Handler, error) {
 	if sessionID == nil {
-		return nil, invalidf("sessionID is nil: want a function that finds a request's session")
+		return nil, invalid.Errorf("sessionID is nil: want a function that finds a request's session")
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

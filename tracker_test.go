@@ -96,7 +96,7 @@ func TestTrackerNeverLetsABusySessionBecomeDue(t *testing.T) {
 				}
 			}
 			time.Sleep(time.Second)
-			if result := cleanup(t, m, sessioncleanup.Run{DryRun: true}); result.Due != 0 {
+			if result := cleanup(t, m, sessioncleanup.Run{DryRun: true}); result.Phases.Total().Due != 0 {
 				t.Fatalf("after %d s a session in use is due: %+v", i, result.Sessions)
 			}
 		}
@@ -111,7 +111,7 @@ func TestTrackerKeepsWhatItCouldNotWrite(t *testing.T) {
 		tracker.Touch("2")
 		db.broken = true
 		if err := tracker.Close(t.Context()); !errors.Is(err, sessioncleanup.ErrUnavailable) {
-			t.Errorf("Close with the database away = %v, want ErrUnavailable", err)
+			t.Errorf("Close with the database unavailable = %v, want ErrUnavailable", err)
 		}
 		if got := tracker.Pending(); got != 2 {
 			t.Errorf("%d sessions are kept, want 2", got)
@@ -175,7 +175,7 @@ func TestMiddlewareTouchesTheSessionOfARequest(t *testing.T) {
 	if err := tracker.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	page, err := db.List(t.Context(), sessioncleanup.Query{ID: "7", Limit: 1})
+	page, err := db.List(t.Context(), sessioncleanup.Query{Filter: sessioncleanup.Filter{ID: "7"}, Limit: 1})
 	if err != nil || len(page.Sessions) != 1 || time.Since(page.Sessions[0].LastActivity) > time.Minute {
 		t.Errorf("session 7: %+v, %v; want it touched just now", page, err)
 	}
@@ -221,7 +221,7 @@ func TestOneSessionThatCannotBeTouchedDoesNotKeepOthersFromIt(t *testing.T) {
 	}
 }
 
-// stuck is a store whose touches wait until they are let go.
+// stuck is a store whose touches wait until letGo is closed.
 type stuck struct {
 	*memory.Store
 	letGo chan struct{}

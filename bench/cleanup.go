@@ -1,109 +1,149 @@
-package main
+package bench
 
 import (
+	"context"
 	"fmt"
-	"runtime"
+	"testing"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// The parts of all sessions that are due, in percent.
-var dueParts = []int{20, 80}
+// The contenders of a cleanup.
+const (
+	ours    = "sessioncleanup"
+	cronJob = "cron job"
+	loop    = "LIMIT 1000 loop"
+	nobody  = "no cleanup" // what clients see when nothing else happens
+)
 
-// sampleTries is how often a sample is taken that was disturbed.
-const sampleTries = 3
+// contender is a way to clean up.
+type contender struct {
+	name  string
+	kind  string // of its database
+	clean func(ctx context.Context, b *bed) (cleaned, error)
+}
 
-// measureCleanup has every contender clean up the same numbers of rows, by turns with the others on its database.
-func measureCleanup(b *bench, s *scope) error {
-	t := b.templates(s)
-	b.results.Cleanup = otherSizes(b.results.Cleanup, b.sizes, func(s CleanupSample) int { return s.Size })
-	for _, size := range b.sizes {
-		for _, due := range dueParts {
-			for _, database := range databases() {
-				what := fmt.Sprintf("cleanup: %s, %d sessions, %d %% due", database, size, due)
-				err := b.untilKnown(what, func(round int) error {
-					return b.cleanRound(s, t, database, layout{size, due}, round)
-				}, func() [][]float64 {
-					return page{b.results}.cleanupRatios(database, size, due)
-				})
-				if err != nil {
-					return err
-				}
+// cleaned is what a cleanup did.
+type cleaned struct {
+	rows    int
+	longest time.Duration // transaction
+}
+
+var contenders = []contender{
+	{ours, library, func(ctx context.Context, b *bed) (cleaned, error) {
+		r, err := b.manager.Cleanup(ctx, sessioncleanup.Run{})
+		if err == nil && r.Phases.Total().Failed > 0 {
+			err = fmt.Errorf("%d sessions could not be changed", r.Phases.Total().Failed)
+		}
+		return cleaned{r.Phases.Total().Done, r.LongestBatch}, err
+	}},
+	{cronJob, manual, func(ctx context.Context, b *bed) (cleaned, error) {
+		return b.statements(ctx, "%s", false)
+	}},
+	{loop, manual, func(ctx context.Context, b *bed) (cleaned, error) {
+		return b.statements(ctx, "id IN (SELECT id FROM sessions WHERE %s LIMIT 1000)", true)
+	}},
+	{nobody, library, func(ctx context.Context, b *bed) (cleaned, error) {
+		time.Sleep(b.sizes.Period)
+		return cleaned{}, ctx.Err()
+	}},
+}
+
+// statements cleans up in the two statements that people write, each its own transaction; again and again until there
+// is nothing left, if they are limited.
+func (b *bed) statements(ctx context.Context, where string, again bool) (cleaned, error) {
+	var done cleaned
+	for _, statement := range []string{
+		"UPDATE sessions SET active = false WHERE " + fmt.Sprintf(where, "active AND auto_cleanup AND last_activity < "+fmt.Sprintf(b.ago, b.day)),
+		"DELETE FROM sessions WHERE " + fmt.Sprintf(where, "NOT active AND auto_cleanup AND last_activity < "+fmt.Sprintf(b.ago, b.month)),
+	} {
+		for more := true; more; {
+			started := time.Now()
+			result, err := b.db.ExecContext(ctx, statement)
+			if err != nil {
+				return done, err
 			}
+			done.longest = max(done.longest, time.Since(started))
+			n, err := result.RowsAffected()
+			if err != nil {
+				return done, err
+			}
+			done.rows += int(n)
+			more = again && n > 0
 		}
 	}
-	return nil
+	return done, nil
 }
 
-// cleanRound is one cleanup by each contender on a database. In the rounds that were asked for, each cleans the same rows
-// under load, too; after them, those whose ratio is known rest.
-func (b *bench) cleanRound(s *scope, t *templates, database string, l layout, round int) error {
-	for _, c := range rotated(contendersOn(database), round) {
-		if round >= b.rounds && c.name != standard(database) && !unknown(page{b.results}.cleanupRatio(database, c.name, l.size, l.due)) {
-			continue
+// The figures of a cleanup.
+const (
+	aloneSeconds   = "alone, s"
+	loadedSeconds  = "under load, s"
+	longestMS      = "longest transaction, ms"
+	returningP50   = "returning, median ms"
+	returningP99   = "returning, p99 ms"
+	returningWorst = "returning, longest ms"
+	othersP50      = "others, median ms"
+	othersP99      = "others, p99 ms"
+)
+
+// cleanup has each contender clean up the same sessions, alone and while clients use the database.
+func (b *bench) cleanup(t *testing.T, e *engine) {
+	for round := range b.Rounds {
+		for _, c := range rotated(contenders, round) {
+			name := fmt.Sprintf("round %d, %s", round+1, c.name)
+			if c.name != nobody {
+				step(t, name+", alone", func(t *testing.T) { b.cleanAlone(t, e, c) })
+			}
+			step(t, name+", under load", func(t *testing.T) { b.cleanLoaded(t, e, c) })
 		}
-		sample, _, err := quietest(s.ctx, sampleTries, func() (CleanupSample, float64, error) { return cleanAlone(s, t, c, l) })
-		if err == nil && round < b.rounds {
-			sample.Busy, _, err = quietest(s.ctx, sampleTries, func() (BusyRun, float64, error) { return cleanLoaded(s, t, c, l) })
-		}
-		if err != nil {
-			return fmt.Errorf("%s on %s, %d sessions, %d %% due: %w", c.name, database, l.size, l.due, err)
-		}
-		sample.Round = round
-		b.results.Cleanup = append(b.results.Cleanup, sample)
 	}
-	return nil
 }
 
-// cleanAlone is a cleanup for its cost.
-func cleanAlone(s *scope, t *templates, c contender, l layout) (sample CleanupSample, stolen float64, err error) {
-	sample = CleanupSample{Database: c.database, Contender: c.name, Size: l.size, Due: l.due}
-	err = within(s.ctx, func(s *scope) error {
-		bed := c.fresh(s, t, l)
-		before, watched := bed.wal(), watchProcessors()
-		done, err := bed.clean(s.ctx)
-		if err != nil {
-			return err
-		}
-		stolen = watched()
-		sample.WAL, sample.Bytes = bed.wal()-before, bed.bytes()
-		sample.Rows, sample.Seconds, sample.Longest = done.rows, done.took().Seconds(), ms(done.longest)
-		sample.Waited, sample.Paused = max(0, done.from.Sub(done.asked).Seconds()), done.paused.Seconds()
-		if want := l.dueCount(); done.rows != want {
-			return fmt.Errorf("it cleaned %d rows, and %d were due", done.rows, want)
-		}
-		return nil
+func (b *bench) cleanAlone(t *testing.T, e *engine, c contender) {
+	bed := e.fresh(t, c.kind)
+	started := time.Now()
+	done, err := c.clean(t.Context(), bed)
+	check(t, err)
+	b.results.add("cleanup", e.name, c.name, aloneSeconds, time.Since(started).Seconds())
+	if done.rows != b.due() {
+		t.Errorf("%d rows were cleaned, want the %d that are due", done.rows, b.due())
+	}
+}
+
+func (b *bench) cleanLoaded(t *testing.T, e *engine, c contender) {
+	bed := e.fresh(t, c.kind)
+	returning := bed.insert // triggers track the activity
+	if c.kind == manual {
+		returning = bed.insertAndTouch
+	}
+	var done cleaned
+	seen := underLoad(t, bed, returning, func() {
+		var err error
+		done, err = c.clean(t.Context(), bed)
+		check(t, err)
 	})
-	return sample, stolen, err
-}
-
-// fresh opens a contender's database when memory is free of what others left there, so that it is neither collected
-// during the measurement nor lies between what is new.
-func (c contender) fresh(s *scope, t *templates, l layout) bed {
-	runtime.GC()
-	bed := c.open(s, t, l.size, l.due)
-	runtime.GC()
-	return bed
-}
-
-// cleanLoaded is a cleanup for what clients see of it.
-func cleanLoaded(s *scope, t *templates, c contender, l layout) (busy BusyRun, stolen float64, err error) {
-	done, seen, err := loadedOnce(s, t, c, l)
-	return BusyRun{
-		Seconds: done.took().Seconds(), Longest: ms(done.longest),
-		Idle: latencyOf(seen.idle), During: latencyOf(seen.during), Returning: latencyOf(seen.returning),
-	}, seen.stolen, err
-}
-
-// loadedOnce has a contender clean up a fresh database while clients use it.
-func loadedOnce(s *scope, t *templates, c contender, l layout) (done cleaned, seen strokes, err error) {
-	err = within(s.ctx, func(s *scope) error {
-		bed := c.fresh(s, t, l)
-		if done, seen, err = underLoad(s.ctx, bed, t.load); err != nil {
-			return err
+	add := func(figure string, value float64) { b.results.add("cleanup", e.name, c.name, figure, value) }
+	if c.name != nobody {
+		add(loadedSeconds, seen.took.Seconds())
+		add(longestMS, ms(done.longest))
+		if least := b.due() - seen.returned; done.rows > b.due() || done.rows < least {
+			t.Errorf("%d rows were cleaned, want %d to %d: what was due and not used in the meantime", done.rows, least, b.due())
 		}
-		if most := l.dueCount(); done.rows > most || done.rows < most-seen.returned {
-			return fmt.Errorf("it cleaned %d rows, and %d were due, of which at most %d were used meanwhile", done.rows, most, seen.returned)
-		}
-		return nil
-	})
-	return done, seen, err
+	}
+	add(returningP50, ms(quantile(seen.returning, 0.5)))
+	add(returningP99, ms(quantile(seen.returning, 0.99)))
+	add(returningWorst, ms(quantile(seen.returning, 1)))
+	add(othersP50, ms(quantile(seen.others, 0.5)))
+	add(othersP99, ms(quantile(seen.others, 0.99)))
+}
+
+// insertAndTouch adds activity and records it, as the application must without a trigger.
+func (b *bed) insertAndTouch(ctx context.Context, session int) error {
+	if err := b.insert(ctx, session); err != nil {
+		return err
+	}
+	_, err := b.db.ExecContext(ctx, "UPDATE sessions SET last_activity = "+b.now+" WHERE id = $1", session)
+	return err
 }

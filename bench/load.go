@@ -1,136 +1,93 @@
-package main
+package bench
 
 import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
+	"testing"
 	"time"
 )
 
-// The clients that use the database during a cleanup.
+// The clients during a cleanup: four insert activity into sessions that are in use, and four into sessions that are due,
+// whose people are just returning.
 const (
-	clients        = 4 // on sessions that are not due
-	clientInterval = 10 * time.Millisecond
-	returners      = 4 // on sessions that are due
-	returnInterval = 50 * time.Millisecond
+	clients        = 4
+	othersEvery    = 10 * time.Millisecond
+	returningEvery = 20 * time.Millisecond
 )
 
-// loadTimes are how long clients use a database before it is cleaned up: until connections are made and pages are in
-// memory, and then to see how fast they are when nothing else happens.
-type loadTimes struct{ settle, idle time.Duration }
-
-// stroke is one statement of a client.
-type stroke struct {
-	due    time.Time // when it was meant to begin
-	took   time.Duration
-	failed bool
-}
-
-// client sends a statement at each interval until told to stop. What is late because the one before took long counts
-// from when it was meant to begin, as a user would count, and is sent even after the end.
+// client sends a statement per interval.
 type client struct {
-	interval time.Duration
-	send     func(ctx context.Context, n int) error
-	strokes  []stroke
+	every time.Duration
+	send  func(ctx context.Context) error
+	sent  []statement
+	err   error
 }
 
-func (c *client) run(ctx context.Context) {
-	whole := context.WithoutCancel(ctx)       // what was begun is ended
-	due := time.Now().Add(rand.N(c.interval)) // not all at the same moment
-	timer := time.NewTimer(time.Until(due))
-	defer timer.Stop()
-	var end time.Time
-	for {
-		select {
-		case <-ctx.Done():
-			if end.IsZero() {
-				end = time.Now()
-			}
-			if due.After(end) {
-				return
-			}
-		case <-timer.C:
-		}
-		err := c.send(whole, rand.Int())
-		c.strokes = append(c.strokes, stroke{due: due, took: time.Since(due), failed: err != nil})
-		due = due.Add(c.interval)
-		timer.Reset(time.Until(due))
+// statement was sent by a client. One that is late because the one before took long counts from when it was to be sent,
+// as a user would count.
+type statement struct {
+	at   time.Time
+	took time.Duration
+}
+
+// run sends statements until the next one would be sent after the end, which is nil until it is known.
+func (c *client) run(ctx context.Context, end *atomic.Pointer[time.Time]) {
+	over := func(at time.Time) bool {
+		known := end.Load()
+		return known != nil && at.After(*known)
+	}
+	for at := time.Now().Add(rand.N(c.every)); c.err == nil && !over(at); at = at.Add(c.every) {
+		time.Sleep(time.Until(at))
+		c.err = c.send(ctx)
+		c.sent = append(c.sent, statement{at, time.Since(at)})
 	}
 }
 
-// strokes are what clients sent before a cleanup, during it, and during it to sessions that are due.
-type strokes struct {
-	idle, during, returning []stroke
-	returned                int     // statements to sessions that were due, from the beginning on
-	stolen                  float64 // part of the processors' time, in percent
+// seen is what clients saw of a cleanup.
+type seen struct {
+	took              time.Duration   // of the cleanup
+	others, returning []time.Duration // waits during it
+	returned          int             // statements to sessions that are due, from the beginning on
 }
 
-// underLoad cleans a bed up while clients use it, and gives what the clients saw of it.
-func underLoad(ctx context.Context, b bed, times loadTimes) (cleaned, strokes, error) {
-	for range 20 { // connections and plans
-		if err := b.use(ctx, rand.Int()); err != nil {
-			return cleaned{}, strokes{}, err
-		}
-	}
-	loading, stop := context.WithCancel(ctx)
-	defer stop()
+// underLoad cleans up while clients use the database.
+func underLoad(t *testing.T, b *bed, comeBack func(ctx context.Context, session int) error, clean func()) seen {
+	t.Helper()
 	var all []*client
 	for range clients {
-		all = append(all, &client{interval: clientInterval, send: b.use})
+		all = append(all,
+			&client{every: othersEvery, send: func(ctx context.Context) error { return b.insert(ctx, b.sizes.alive(rand.Int())) }},
+			&client{every: returningEvery, send: func(ctx context.Context) error { return comeBack(ctx, b.sizes.stale(rand.Int())) }})
 	}
-	if back := b.comeBack(); back != nil {
-		for range returners {
-			all = append(all, &client{interval: returnInterval, send: back})
-		}
-	}
-	var wg sync.WaitGroup
+	var end atomic.Pointer[time.Time]
+	var running sync.WaitGroup
 	for _, c := range all {
-		wg.Go(func() { c.run(loading) })
+		running.Go(func() { c.run(t.Context(), &end) })
 	}
-	pause(ctx, times.settle)
-	begun, stolen := time.Now(), watchProcessors()
-	pause(ctx, times.idle)
-	done, err := b.clean(ctx)
-	stop()
-	wg.Wait()
-	seen := strokes{stolen: stolen()}
-	for i, c := range all {
-		if i >= clients {
-			seen.returned += len(c.strokes)
+	time.Sleep(b.sizes.Period / 2) // until connections are made and pages are in memory
+	from := time.Now()
+	clean()
+	to := time.Now()
+	end.Store(&to)
+	running.Wait()
+
+	s := seen{took: to.Sub(from)}
+	for _, c := range all {
+		check(t, c.err)
+		if c.every == returningEvery {
+			s.returned += len(c.sent)
 		}
-		for _, s := range c.strokes {
+		for _, sent := range c.sent {
 			switch {
-			case s.due.Before(done.from):
-				if i < clients && s.due.Add(s.took).Before(done.from) && s.due.After(begun) {
-					seen.idle = append(seen.idle, s)
-				}
-			case s.due.After(done.to):
-			case i < clients:
-				seen.during = append(seen.during, s)
+			case sent.at.Before(from) || sent.at.After(to):
+			case c.every == returningEvery:
+				s.returning = append(s.returning, sent.took)
 			default:
-				seen.returning = append(seen.returning, s)
+				s.others = append(s.others, sent.took)
 			}
 		}
 	}
-	return done, seen, err
-}
-
-func latencyOf(strokes []stroke) Latency {
-	l := Latency{Count: len(strokes)}
-	var took []time.Duration
-	for _, s := range strokes {
-		took = append(took, s.took)
-		if s.failed {
-			l.Failed++
-		}
-	}
-	l.P50, l.P99, l.Max = ms(percentile(took, 0.5)), ms(percentile(took, 0.99)), ms(percentile(took, 1))
-	return l
-}
-
-// pause waits, unless the run is stopped.
-func pause(ctx context.Context, d time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	<-ctx.Done()
+	return s
 }

@@ -1,197 +1,158 @@
-package main
+package bench
 
 import (
+	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
+
+	"golang.org/x/perf/benchmath"
 )
 
-// Results are everything that was measured, as kept in docs/benchmarks/results.json. A run replaces the parts that it
-// measures, where sizes are kept apart those of its sizes, and leaves the others.
-type Results struct {
-	Settings map[string][]Setting `json:"settings"` // by the name of the measurement: several if its sizes were measured apart
-	Cron     []CronSample         `json:"cron"`
-	Cleanup  []CleanupSample      `json:"cleanup"`
-	Tracking []TrackingSample     `json:"tracking"`
-	Reading  []ReadingSample      `json:"reading"`
-	Queries  []QuerySample        `json:"queries"`
-	Memory   []MemorySample       `json:"memory"`
-	HTTP     []HTTPSample         `json:"http"`
-	Bars     []BarResult          `json:"bars"`
-	Before   []Ratio              `json:"ratios_before,omitempty"` // of the run before, made in the same way
+// resultsFile is below the folder of the docs.
+const resultsFile = "benchmarks/results.json"
+
+// Setting is how a run was made.
+type Setting struct {
+	Machine Machine       `json:"machine"`
+	Sizes   Sizes         `json:"sizes"`
+	Share   float64       `json:"busy_share"` // Policy.BusyShare of the cleanups
+	Started time.Time     `json:"started"`
+	Took    time.Duration `json:"took"`
 }
 
-// settle notes under what a measurement was made. Where it keeps sizes apart, what was noted before stays for those
-// that were not measured now.
-func (r *Results) settle(m measurement, now Setting) {
-	var kept []Setting
-	for _, old := range r.Settings[m.name] {
-		old.Sizes = otherSizes(old.Sizes, now.Sizes, func(size int) int { return size })
-		if m.bySize && len(old.Sizes) > 0 {
-			kept = append(kept, old)
+// Results are what a run measured.
+type Results struct {
+	Setting Setting   `json:"setting"`
+	Figures []*Figure `json:"figures"`
+}
+
+// Figure is one thing that was measured once per round.
+type Figure struct {
+	Part      string    `json:"part"`
+	Engine    string    `json:"engine"`
+	Contender string    `json:"contender"`
+	Name      string    `json:"figure"`
+	Values    []float64 `json:"values"`
+}
+
+// add adds the value of one round, to four significant digits.
+func (r *Results) add(part, engine, contender, name string, value float64) {
+	value, _ = strconv.ParseFloat(strconv.FormatFloat(value, 'g', 4, 64), 64) // what FormatFloat writes can be read
+	at := r.index(part, engine, contender, name)
+	if at < 0 {
+		at = len(r.Figures)
+		r.Figures = append(r.Figures, &Figure{Part: part, Engine: engine, Contender: contender, Name: name})
+	}
+	r.Figures[at].Values = append(r.Figures[at].Values, value)
+}
+
+func (r *Results) index(part, engine, contender, name string) int {
+	return slices.IndexFunc(r.Figures, func(f *Figure) bool {
+		return f.Part == part && f.Engine == engine && f.Contender == contender && f.Name == name
+	})
+}
+
+// values are those of all rounds; none of what was not measured.
+func (r *Results) values(part, engine, contender, name string) []float64 {
+	if at := r.index(part, engine, contender, name); at >= 0 {
+		return r.Figures[at].Values
+	}
+	return nil
+}
+
+// of is the estimate of a figure.
+func (r *Results) of(part, engine, contender, name string) estimate {
+	return estimateOf(r.values(part, engine, contender, name))
+}
+
+// ratio is the estimate of a contender's figure divided by another one's of the same round.
+func (r *Results) ratio(part, engine, contender, other, name string) estimate {
+	base := r.values(part, engine, other, name)
+	var ratios []float64
+	for i, v := range r.values(part, engine, contender, name) {
+		if i < len(base) {
+			ratios = append(ratios, v/base[i])
 		}
 	}
-	r.Settings[m.name] = append(kept, now)
+	return estimateOf(ratios)
 }
 
-// otherSizes are those samples that are of none of the sizes.
-func otherSizes[S any](samples []S, sizes []int, of func(S) int) []S {
-	return slices.DeleteFunc(slices.Clone(samples), func(s S) bool { return slices.Contains(sizes, of(s)) })
-}
-
-// Setting is under what a measurement was made.
-type Setting struct {
-	At       time.Time         `json:"at"`
-	Command  string            `json:"command"`
-	Rounds   int               `json:"rounds"`
-	Period   string            `json:"period"`
-	Sizes    []int             `json:"sizes"`
-	OS       string            `json:"os"`
-	CPU      string            `json:"cpu"`
-	Cores    int               `json:"cores"`
-	MemoryGB float64           `json:"memory_gb"`
-	Files    string            `json:"files,omitempty"`  // the file system of the databases
-	Load     float64           `json:"load"`             // load average of one minute when the measurement began
-	Stolen   *float64          `json:"stolen,omitempty"` // part of the processors\' time that went to other machines of the host meanwhile, in percent; nil if that was not measured
-	Versions map[string]string `json:"versions"`
-}
-
-// CleanupSample is one cleanup by one contender. Times are in milliseconds where not said otherwise.
-type CleanupSample struct {
-	Database  string  `json:"database"`
-	Contender string  `json:"contender"`
-	Size      int     `json:"size"`
-	Due       int     `json:"due_percent"`
-	Round     int     `json:"round"`
-	Rows      int     `json:"rows"`
-	Seconds   float64 `json:"seconds"`        // from the first statement to the last without pauses, nobody else there
-	Waited    float64 `json:"waited_seconds"` // before the first statement: the contender's own schedule
-	Paused    float64 `json:"paused_seconds"` // between statements, on purpose
-	Longest   float64 `json:"longest_ms"`     // transaction, nobody else there
-	WAL       int64   `json:"wal_bytes"`
-	Bytes     int64   `json:"bytes_after"` // tables and indexes
-	Busy      BusyRun `json:"busy"`
-}
-
-// BusyRun is the same cleanup once more, while clients use the database. It is zero in rounds without it.
-type BusyRun struct {
-	Seconds   float64 `json:"seconds"`
-	Longest   float64 `json:"longest_ms"`
-	Idle      Latency `json:"idle"`      // before the cleanup
-	During    Latency `json:"during"`    // on sessions that are not due
-	Returning Latency `json:"returning"` // on sessions that are due
-}
-
-// CronSample is one contender of the first picture: the same cleanup under load, again and again until clients have met
-// it for long enough, and what they saw in all of that time.
-type CronSample struct {
-	Contender string  `json:"contender"`
-	Size      int     `json:"size"`
-	Round     int     `json:"round"`
-	Runs      int     `json:"runs"`
-	Seconds   float64 `json:"seconds"`    // of a run, the median of the runs
-	Longest   float64 `json:"longest_ms"` // transaction of a run, the median of the runs
-	Others    Latency `json:"others"`     // on sessions that are not due
-	Returning Latency `json:"returning"`  // on sessions that are due
-}
-
-// Latency is how long statements took, in milliseconds, from when they were meant to begin.
-type Latency struct {
-	Count  int     `json:"count"`
-	Failed int     `json:"failed"`
-	P50    float64 `json:"p50"`
-	P99    float64 `json:"p99"`
-	Max    float64 `json:"max"`
-}
-
-// TrackingSample is the insertion of activity rows for a while.
-type TrackingSample struct {
-	Tracking  string  `json:"tracking"` // none, ours or row trigger
-	Shape     string  `json:"shape"`    // single or bulk
-	Sessions  string  `json:"sessions"` // hot or spread
-	Round     int     `json:"round"`
-	PerSecond float64 `json:"rows_per_second"`
-	WALPerRow float64 `json:"wal_bytes_per_row"`
-	Updates   int64   `json:"session_updates"`
-	HOT       int64   `json:"session_updates_hot"`
-}
-
-// ReadingSample is the time of one question, the median of several.
-type ReadingSample struct {
-	Question string  `json:"question"`
-	Way      string  `json:"way"`
-	Size     int     `json:"size"`
-	Round    int     `json:"round"`
-	MS       float64 `json:"ms"`
-}
-
-// QuerySample is the time of the host's own queries at one stage of a table's life.
-type QuerySample struct {
-	Query string  `json:"query"` // "mix" for all of them, weighted
-	Stage string  `json:"stage"`
-	Size  int     `json:"size"`
-	Round int     `json:"round"`
-	MS    float64 `json:"ms"` // mean per query
-}
-
-// MemorySample is the cost of one operation of a store in memory.
-type MemorySample struct {
-	Store     string  `json:"store"`
-	Operation string  `json:"operation"`
-	Size      int     `json:"size"`
-	Round     int     `json:"round"`
-	NS        float64 `json:"ns_per_op"`
-	Allocs    float64 `json:"allocs_per_op"`
-	Bytes     float64 `json:"bytes_per_op"`
-}
-
-// HTTPSample is how fast requests were answered.
-type HTTPSample struct {
-	Request   string  `json:"request"`
-	Size      int     `json:"size"`
-	Round     int     `json:"round"`
-	PerSecond float64 `json:"requests_per_second"`
-	P50       float64 `json:"p50_ms"`
-	P99       float64 `json:"p99_ms"`
-}
-
-// BarResult is what a bar's command measured.
-type BarResult struct {
-	At       time.Time `json:"at"`
-	What     string    `json:"what"`
-	Measured float64   `json:"measured"`
-	Holds    bool      `json:"holds"`
-	Stolen   float64   `json:"stolen"`          // while its command ran, as in Setting
-	Error    string    `json:"error,omitempty"` // why there is no figure
-}
-
-const resultsFile = "results.json"
-
-// readResults reads what was measured before; nothing when there is no such file.
-func readResults(dir string) (*Results, error) {
-	r := &Results{Settings: map[string][]Setting{}}
-	data, err := os.ReadFile(filepath.Join(dir, resultsFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return r, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(data, r)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the results of before: %w", err)
-	}
-	return r, nil
-}
-
-func (r *Results) write(dir string) error {
-	data, err := json.MarshalIndent(r, "", " ")
+// write writes one line per figure.
+func (r *Results) write(file string) error {
+	setting, err := json.MarshalIndent(r.Setting, "", "\t")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, resultsFile), append(data, '\n'), 0o644)
+	var lines [][]byte
+	for _, f := range r.Figures {
+		line, err := json.Marshal(f)
+		if err != nil {
+			return err
+		}
+		lines = append(lines, line)
+	}
+	text := fmt.Appendf(nil, "{\"setting\": %s, \"figures\": [\n%s\n]}\n", setting, bytes.Join(lines, []byte(",\n")))
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, 0o644)
 }
+
+func readResults(file string) (*Results, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var r Results
+	if err := json.Unmarshal(text, &r); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return &r, nil
+}
+
+// estimate is a median and the interval in which the median of ever more rounds would lie, in 19 of 20 cases. The
+// interval is infinite when there were too few rounds to tell.
+type estimate struct{ median, low, high float64 }
+
+func estimateOf(values []float64) estimate {
+	if len(values) == 0 {
+		return estimate{math.NaN(), math.NaN(), math.NaN()}
+	}
+	s := benchmath.AssumeNothing.Summary(benchmath.NewSample(slices.Clone(values), &benchmath.DefaultThresholds), 0.95)
+	return estimate{s.Center, s.Lo, s.Hi}
+}
+
+// known reports whether there were enough rounds for an interval.
+func (e estimate) known() bool {
+	return !math.IsNaN(e.low) && !math.IsInf(e.low, 0) && !math.IsInf(e.high, 0)
+}
+
+// times is the estimate in another unit.
+func (e estimate) times(factor float64) estimate {
+	return estimate{e.median * factor, e.low * factor, e.high * factor}
+}
+
+// String is the median with its interval.
+func (e estimate) String() string {
+	if !e.known() {
+		return number(e.median)
+	}
+	return fmt.Sprintf("%s (%s to %s)", number(e.median), number(e.low), number(e.high))
+}
+
+// quantile is the value that a part p of all values does not exceed; 0 of none.
+func quantile(values []time.Duration, p float64) time.Duration {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[max(int(math.Ceil(p*float64(len(sorted))))-1, 0)]
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

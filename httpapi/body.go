@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
@@ -15,57 +16,83 @@ import (
 // maxBody is the largest body in bytes.
 const maxBody = 64 << 10
 
-// field reads one field of a body. It reports, with wrong, a value that cannot be right.
+// field reads the value of one field of a body; a value that cannot be right is an error made by wrong.
 type field func(raw json.RawMessage) error
 
-// body reads a JSON object with the fields given, all optional, each once. No body at all is an empty object. Nothing
-// is read twice and unknown fields are refused: encoding/json alone would take the last of two fields and any case.
-func (c *call) body(fields map[string]field) error {
+// body reads a JSON object with the fields given, each at most once, those named in required exactly once. No body at all
+// is an empty object. It is stricter than encoding/json, which takes the last of two fields and ignores case.
+func (c *call) body(fields map[string]field, required ...string) error {
+	data, err := c.readJSON()
+	if err != nil {
+		return err
+	}
+	seen, err := readObject(data, fields)
+	if err != nil {
+		return err
+	}
+	for _, name := range required {
+		if !seen[name] {
+			return wrong(name, msgMissing)
+		}
+	}
+	return nil
+}
+
+// readJSON reads the body, which is empty or JSON.
+func (c *call) readJSON() ([]byte, error) {
 	data, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &fault{problem: tooLarge}
+		return nil, &fault{problem: tooLarge}
 	}
 	if err != nil {
-		return &fault{problem: invalid, detail: msgBodyRead}
+		return nil, &fault{problem: invalidRequest, detail: msgBodyRead}
 	}
 	if len(data) == 0 {
-		return nil
+		return nil, nil
 	}
 	mediaType, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" || c.r.Header.Get("Content-Encoding") != "" {
-		return &fault{problem: notJSON}
+		return nil, &fault{problem: notJSON}
 	}
 	if !json.Valid(data) {
-		return &fault{problem: invalid, detail: msgBodyJSON}
+		return nil, &fault{problem: invalidRequest, detail: msgBodyJSON}
+	}
+	return data, nil
+}
+
+// readObject reads the fields of valid JSON, or of nothing, and returns the names of those that are present.
+func readObject(data []byte, fields map[string]field) (map[string]bool, error) {
+	seen := map[string]bool{}
+	if len(data) == 0 {
+		return seen, nil
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
-		return &fault{problem: invalid, detail: msgBodyJSON}
+		return nil, &fault{problem: invalidRequest, detail: msgBodyJSON}
 	}
-	seen := map[string]bool{}
 	for dec.More() {
 		token, err := dec.Token()
-		name, ok := token.(string)
-		if err != nil || !ok { // the JSON is valid: keys are strings
-			return &fault{problem: invalid, detail: msgBodyJSON}
+		if err != nil {
+			return nil, &fault{problem: invalidRequest, detail: msgBodyJSON}
 		}
+		name, _ := token.(string) // the JSON is valid: keys are strings
 		var raw json.RawMessage
 		if err := dec.Decode(&raw); err != nil {
-			return &fault{problem: invalid, detail: msgBodyJSON}
+			return nil, &fault{problem: invalidRequest, detail: msgBodyJSON}
 		}
 		read, known := fields[name]
 		switch {
 		case !known:
-			return wrong(shown(name), msgUnknown)
+			return nil, wrong(shown(name), msgUnknown)
 		case seen[name]:
-			return wrong(name, msgTwice)
+			return nil, wrong(name, msgTwice)
 		}
 		seen[name] = true
 		if err := read(raw); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return seen, nil
 }
 
 func boolean(name string, to *bool) field {
@@ -118,16 +145,13 @@ func moment(name string, to *time.Time) field {
 	}
 }
 
-// required is a field that must be there; the result of the second function says that it was not.
-func required(name string, read field) (field, func() error) {
-	given := false
+// ownerID reads the ID of an owner. It may not be empty: as a filter, that would mean everybody.
+func ownerID(name string, to *string) field {
 	return func(raw json.RawMessage) error {
-			given = true
-			return read(raw)
-		}, func() error {
-			if given {
-				return nil
-			}
-			return wrong(name, msgMissing)
+		err := json.Unmarshal(raw, to)
+		if err != nil || *to == "" || !readable(*to) || !utf8.Valid(raw) {
+			return wrong(name, msgOwner, raw, maxText)
 		}
+		return nil
+	}
 }

@@ -11,16 +11,22 @@ import (
 )
 
 type cleanupAnswer struct {
-	Success  bool      `json:"success"`
-	DryRun   bool      `json:"dry_run"`
-	RunID    *string   `json:"run_id"`
-	Results  []result  `json:"results"`
-	Failures []failure `json:"failures"`
+	Success bool    `json:"success"`
+	DryRun  bool    `json:"dry_run"`
+	RunID   *string `json:"run_id"`
+	report
 	Sessions []session `json:"sessions,omitempty"`         // of a dry run: the first of those concerned
-	Stopped  bool      `json:"would_be_refused,omitempty"` // of a dry run: the brake would stop the run
+	Refused  bool      `json:"would_be_refused,omitempty"` // of a dry run: the deletion limit would stop the run
 }
 
-// result is what a run did, or would do, in one of its phases.
+// report is what a run did, or would do.
+type report struct {
+	Phases   sessioncleanup.Phases `json:"phases,omitzero"`
+	Results  []result              `json:"results,omitzero"`
+	Failures []failure             `json:"failures,omitzero"`
+}
+
+// result is one phase for people, in the columns of the SQL function cleanup_inactive_sessions.
 type result struct {
 	Action  sessioncleanup.Action `json:"action"`
 	Count   int                   `json:"session_count"`
@@ -42,37 +48,44 @@ func (c *call) cleanup() error {
 	err := c.body(map[string]field{
 		"inactive_hours":  threshold("inactive_hours", time.Hour, &run.InactiveAfter),
 		"delete_old_days": threshold("delete_old_days", 24*time.Hour, &run.DeleteAfter),
+		"owner_id":        ownerID("owner_id", &run.Filter.OwnerID),
 		"dry_run":         boolean("dry_run", &run.DryRun),
 		"force":           boolean("force", &run.Force),
 	})
 	if err != nil {
 		return err
 	}
-	ctx, cancel := c.timed()
-	defer cancel()
-	// A run tries for a while to reach a database that is away. Whoever waits for an answer is told at once.
-	cutoffs, err := c.m.Cutoffs(ctx)
+	res, err := c.run(run)
 	if err != nil {
-		return err
+		return c.runFault(run, res, err)
 	}
-	if run.DryRun {
-		res, err := c.m.Cleanup(ctx, run)
-		if err != nil {
-			return err
-		}
-		return c.reply(c.ran(run, res))
+	out := cleanupAnswer{Success: true, DryRun: res.DryRun, report: c.reportOf(run, res), Refused: res.Refused != nil}
+	if res.RunID != "" {
+		out.RunID = &res.RunID
 	}
-	res, err := c.detached(run)
-	c.figures.forgetAll()
-	if err != nil {
-		return c.runFault(run, res, err, cutoffs.Now)
+	if res.DryRun {
+		out.Sessions = sessionsOf(res.Sessions)
 	}
-	return c.reply(c.ran(run, res))
+	return c.reply(out)
 }
 
-// detached does a run that goes on when the client leaves. It ends early with Options.Context only.
+// run does a run. A run retries for a while when the database is unavailable; a client gets its 503 sooner.
+func (c *call) run(run sessioncleanup.Run) (sessioncleanup.Result, error) {
+	ctx, cancel := c.timed()
+	defer cancel()
+	if run.DryRun {
+		return c.m.Cleanup(ctx, run)
+	}
+	if _, err := c.m.Now(ctx); err != nil {
+		return sessioncleanup.Result{}, err
+	}
+	defer c.figures.forgetAll()
+	return c.detached(run)
+}
+
+// detached does a run that continues when the client disconnects. Only Options.Context ends it early.
 func (c *call) detached(run sessioncleanup.Run) (sessioncleanup.Result, error) {
-	// A server's WriteTimeout is meant for answers, not for runs. Writers without deadlines need none lifted.
+	// A server's WriteTimeout is meant for responses, not for runs. A writer without deadlines has none to lift.
 	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Time{})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.r.Context()))
 	defer cancel()
@@ -82,55 +95,50 @@ func (c *call) detached(run sessioncleanup.Run) (sessioncleanup.Result, error) {
 	return res, err
 }
 
-// runFault is what becomes of a run's error. What the run did before is told with it.
-func (c *call) runFault(run sessioncleanup.Run, res sessioncleanup.Result, err error, now time.Time) error {
+// runFault is the problem for a run's error. It reports what the run did before.
+func (c *call) runFault(run sessioncleanup.Run, res sessioncleanup.Result, err error) error {
 	if held, ok := errors.AsType[*sessioncleanup.LeaseHeldError](err); ok {
-		return &fault{problem: runAtWork, retryAfter: max(time.Second, held.Until.Sub(now))}
+		return &fault{problem: alreadyRunning, retryAfter: max(time.Second, held.Remaining)}
 	}
 	f := *c.faultOf(err)
 	if res.Batches > 0 {
 		f.detail, f.args = msgInterrupted, nil
-		did := c.ran(run, res)
-		f.extra.RunID, f.extra.Results, f.extra.Failures = res.RunID, did.Results, did.Failures
+		f.extra.RunID, f.extra.report = res.RunID, c.reportOf(run, res)
 	}
 	return &f
 }
 
-// ran puts the result of a run in words.
-func (c *call) ran(run sessioncleanup.Run, res sessioncleanup.Result) cleanupAnswer {
-	policy := sessioncleanup.Policy{InactiveAfter: run.InactiveAfter, DeleteAfter: run.DeleteAfter}.Or(c.m.Policy())
-	deactivate, remove := msgDidDeactivate, msgDidDelete
-	if res.DryRun {
-		deactivate, remove = msgWouldDeactivate, msgWouldDelete
+func (c *call) reportOf(run sessioncleanup.Run, res sessioncleanup.Result) report {
+	out := report{Phases: res.Phases, Results: c.results(run, res), Failures: make([]failure, len(res.Failures))}
+	if out.Phases == nil {
+		out.Phases = sessioncleanup.Phases{}
 	}
-	deactivated := fmt.Sprintf(deactivate[c.lang], res.Deactivated, sessioncleanup.Threshold(policy.InactiveAfter, time.Hour))
-	if policy.InactiveAfter == sessioncleanup.Never {
-		deactivated = msgNoDeactivation[c.lang]
-	}
-	deleted := fmt.Sprintf(remove[c.lang], res.Deleted, sessioncleanup.Threshold(policy.DeleteAfter, 24*time.Hour))
-	if policy.DeleteAfter == sessioncleanup.Never {
-		deleted = msgNoDeletion[c.lang]
-	}
-	out := cleanupAnswer{
-		Success: true, DryRun: res.DryRun, Stopped: res.Brake != nil,
-		Results: []result{
-			{Action: sessioncleanup.ActionDeactivated, Count: res.Deactivated, Details: deactivated},
-			{Action: sessioncleanup.ActionDeleted, Count: res.Deleted, Details: deleted},
-		},
-		Failures: make([]failure, len(res.Failures)),
-	}
-	if res.RunID != "" {
-		out.RunID = &res.RunID
-	}
-	for i, f := range res.Failures { // their errors are a database driver's words
+	for i, f := range res.Failures { // their errors quote the database
 		message := msgNotDeactivated
 		if f.Action == sessioncleanup.ActionDeleted {
 			message = msgNotDeleted
 		}
 		out.Failures[i] = failure{SessionID: f.SessionID, Action: f.Action, Error: message[c.lang]}
 	}
-	for i := range res.Sessions {
-		out.Sessions = append(out.Sessions, sessionOf(&res.Sessions[i], res.Cutoffs))
+	return out
+}
+
+// results describes each phase in words, those that are off too.
+func (c *call) results(run sessioncleanup.Run, res sessioncleanup.Result) []result {
+	policy := sessioncleanup.Policy{InactiveAfter: run.InactiveAfter, DeleteAfter: run.DeleteAfter}.Or(c.m.Policy())
+	out := []result{
+		{Action: sessioncleanup.ActionDeactivated, Count: res.Deactivated(), Details: msgNoDeactivation[c.lang]},
+		{Action: sessioncleanup.ActionDeleted, Count: res.Deleted(), Details: msgNoDeletion[c.lang]},
+	}
+	deactivated, deleted := msgDidDeactivate, msgDidDelete
+	if res.DryRun {
+		deactivated, deleted = msgWouldDeactivate, msgWouldDelete
+	}
+	if after := policy.InactiveAfter; after != sessioncleanup.Never {
+		out[0].Details = fmt.Sprintf(deactivated[c.lang], out[0].Count, sessioncleanup.Threshold(after, time.Hour))
+	}
+	if after := policy.DeleteAfter; after != sessioncleanup.Never {
+		out[1].Details = fmt.Sprintf(deleted[c.lang], out[1].Count, sessioncleanup.Threshold(after, 24*time.Hour))
 	}
 	return out
 }

@@ -1,22 +1,22 @@
 package httpapi
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"hash"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Entity tags (RFC 9110, section 8.8.3) are made of what is stored and of the status. The hours and days that merely
-// pass do not change them, or else no client would ever be right.
+// Entity tags (RFC 9110, section 8.8.3) follow what is stored and the status. They do not follow the hours and days that
+// pass, or every tag would be out of date at once.
 
-// tagger sums up what an answer says.
+// tagger hashes the content of a response.
 type tagger struct{ sum hash.Hash }
 
 func newTagger() tagger { return tagger{sha256.New()} }
@@ -24,7 +24,7 @@ func newTagger() tagger { return tagger{sha256.New()} }
 func (t tagger) text(parts ...string) {
 	for _, p := range parts {
 		t.number(int64(len(p)))
-		_, _ = t.sum.Write([]byte(p)) // a hash takes everything
+		_, _ = t.sum.Write([]byte(p)) // a hash never fails
 	}
 }
 
@@ -42,7 +42,7 @@ func (t tagger) time(at time.Time) {
 	t.number(at.UnixMicro())
 }
 
-func (t tagger) session(s *sessioncleanup.Session) {
+func (t tagger) session(s sessioncleanup.Session) {
 	t.text(s.ID, s.OwnerID, s.OwnerName, s.Name, s.Code, string(s.Status))
 	t.time(s.CreatedAt)
 	t.time(s.UpdatedAt)
@@ -63,58 +63,56 @@ func (t tagger) tag() string {
 }
 
 // sessionTag is the entity tag of a session.
-func sessionTag(s *sessioncleanup.Session) string {
+func sessionTag(s sessioncleanup.Session) string {
 	t := newTagger()
 	t.session(s)
 	return t.tag()
 }
 
-// fresh answers 304 when the client has what is tagged already. It sets the ETag in any case.
+// pageTag is the entity tag of a page of sessions, as a role sees it.
+func pageTag(role sessioncleanup.Role, page sessioncleanup.SessionPage) string {
+	t := newTagger()
+	t.text(string(role), page.Next)
+	for _, s := range page.Sessions {
+		t.session(s)
+	}
+	return "W/" + t.tag()
+}
+
+// fresh sends a 304 when the client already has the response with this tag. It sets the ETag in any case.
 func (c *call) fresh(tag string) (bool, error) {
 	c.w.Header().Set("ETag", tag)
-	known, ok, err := c.tags("If-None-Match")
+	known, fresh, err := c.tags("If-None-Match")
 	if err != nil {
 		return false, err
 	}
 	for _, k := range known {
 		if strings.TrimPrefix(k, "W/") == strings.TrimPrefix(tag, "W/") {
-			ok = true
+			fresh = true
 		}
 	}
-	if ok {
+	if fresh {
 		c.started = true
 		c.w.WriteHeader(http.StatusNotModified)
 	}
-	return ok, nil
+	return fresh, nil
 }
 
-// unchanged fails with 412 when the session is no longer as If-Match says. Somebody may still change it between this
-// look and what follows.
-func (c *call) unchanged(ctx context.Context) error {
+// ifMatch is the condition that If-Match sets for a session; nil without one.
+func (c *call) ifMatch() (func(sessioncleanup.Session) bool, error) {
 	if c.r.Header["If-Match"] == nil {
-		return nil
+		return nil, nil
 	}
-	known, ok, err := c.tags("If-Match")
-	if err != nil {
-		return err
+	known, all, err := c.tags("If-Match")
+	if err != nil || all {
+		return nil, err
 	}
-	s, err := c.m.Get(ctx, c.id)
-	if err != nil {
-		return err
-	}
-	tag := sessionTag(&s)
-	for _, k := range known {
-		if k == tag { // weak tags never do (RFC 9110, section 13.1.1)
-			ok = true
-		}
-	}
-	if !ok {
-		return &fault{problem: changed}
-	}
-	return nil
+	return func(s sessioncleanup.Session) bool {
+		return slices.Contains(known, sessionTag(s)) // a weak tag never matches (RFC 9110, section 13.1.1)
+	}, nil
 }
 
-// tags reads a header that lists entity tags, or is "*".
+// tags reads a header that lists entity tags, or is "*" for all.
 func (c *call) tags(header string) (tags []string, all bool, err error) {
 	rest := strings.TrimSpace(strings.Join(c.r.Header.Values(header), ","))
 	if rest == "*" {

@@ -11,7 +11,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// event is a line of the audit log as clients see it. What a database said about a run that failed stays in the log.
+// event is a line of the audit log as clients see it. The error of a run is in the server's log only: it may quote the
+// database.
 type event struct {
 	ID           int64                       `json:"id"`
 	At           time.Time                   `json:"at"`
@@ -25,16 +26,14 @@ type event struct {
 }
 
 type runSummary struct {
-	StartedAt   time.Time `json:"started_at"`
-	Deactivated int       `json:"deactivated"`
-	Deleted     int       `json:"deleted"`
-	Due         int       `json:"due"`
-	Failures    int       `json:"failures"`
-	Seconds     float64   `json:"duration_seconds"`
-	Failed      bool      `json:"failed"`
+	StartedAt time.Time             `json:"started_at"`
+	Phases    sessioncleanup.Phases `json:"phases"`
+	Seconds   float64               `json:"duration_seconds"`
+	Failed    bool                  `json:"failed"`
+	Partial   bool                  `json:"partial"`
 }
 
-func eventOf(e *sessioncleanup.Event) event {
+func eventOf(e sessioncleanup.Event) event {
 	out := event{
 		ID: e.ID, At: e.At, Action: e.Action, SessionCount: len(e.Sessions), Sessions: e.Sessions,
 		Actor: e.Actor, Reason: e.Reason,
@@ -47,8 +46,10 @@ func eventOf(e *sessioncleanup.Event) event {
 	}
 	if r := e.Run; r != nil {
 		out.Run = &runSummary{
-			StartedAt: r.StartedAt, Deactivated: r.Deactivated, Deleted: r.Deleted, Due: r.Due, Failures: r.Failures,
-			Seconds: r.Duration.Seconds(), Failed: r.Error != "",
+			StartedAt: r.StartedAt, Phases: r.Phases, Seconds: r.Duration.Seconds(), Failed: r.Error != "", Partial: r.Partial,
+		}
+		if out.Run.Phases == nil {
+			out.Run.Phases = sessioncleanup.Phases{}
 		}
 	}
 	return out
@@ -60,7 +61,7 @@ type eventsAnswer struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
-// defaultEvents is the size of a page of events.
+// defaultEvents is the default size of a page of events.
 const defaultEvents = 50
 
 // events serves GET /events: a page of the audit log, newest first.
@@ -99,8 +100,8 @@ func (c *call) events() error {
 		return err
 	}
 	out := eventsAnswer{Success: true, Events: make([]event, len(found))}
-	for i := range found {
-		out.Events[i] = eventOf(&found[i])
+	for i, e := range found {
+		out.Events[i] = eventOf(e)
 	}
 	if len(found) == q.Limit {
 		next := list.cursor(found[len(found)-1].ID)
@@ -115,12 +116,12 @@ type eventList string
 func listOf(filters ...string) eventList {
 	sum := sha256.New()
 	for _, f := range filters {
-		_, _ = fmt.Fprintf(sum, "%d:%s", len(f), f) // a hash takes everything
+		_, _ = fmt.Fprintf(sum, "%d:%s", len(f), f) // a hash never fails
 	}
 	return eventList(base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:9]))
 }
 
-// eventCursor is what a cursor holds: the last event of a page, and which list it belongs to.
+// eventCursor is the content of a cursor: the last event of a page, and the list that it belongs to.
 type eventCursor struct {
 	List   eventList `json:"l"`
 	Before int64     `json:"b"`
@@ -146,7 +147,7 @@ func (l eventList) before(cursor string) (int64, error) {
 	return c.Before, nil
 }
 
-// cursorFault names the cursor in an ErrInvalid of a list whose other filters were found right before.
+// cursorFault is for a list whose other options are valid: an ErrInvalid is about its cursor.
 func cursorFault(err error) error {
 	if errors.Is(err, sessioncleanup.ErrInvalid) {
 		return wrong("cursor", msgCursor)

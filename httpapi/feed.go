@@ -11,24 +11,24 @@ import (
 )
 
 const (
-	feedKept  = 256 // news that a feed keeps for those who are slow to fetch it
-	feedLook  = 10  // events read at a time, as long as that reaches back to the last ones known
-	feedMost  = 100 // events read when it does not
-	feedNamed = 20  // sessions named in the news of one event; the count is that of all
+	feedKept  = 256 // news that a feed keeps, for slow watchers and for those that reconnect
+	feedLook  = 10  // events read at a time, if these reach back to a known one
+	feedMost  = 100 // events read otherwise
+	feedNamed = 20  // sessions named in the news of one event; session_count is that of all
 )
 
-// feed is what happens in one scope, for all who watch it: it reads the audit log for them, once per interval. A
-// watcher fetches what is new when it is ready to send it, so that nothing piles up for one who is slow; who falls
-// behind by more than is kept is told so.
+// feed reads the audit log of one scope for all watchers of it, once per interval. A watcher fetches news when it is
+// ready to send them, so that nothing accumulates for a slow one. A watcher that falls behind by more than feedKept is
+// told so.
 type feed struct {
 	watchers int // guarded by live.mu
-	look     *shared[int64]
+	look     *shared[struct{}]
 
 	mu     sync.Mutex
-	primed bool
 	ring   []news
 	end    int64              // the number of news so far; that of ring[0] is end - len(ring)
-	known  map[int64]struct{} // events of the last look
+	cut    bool               // there were events before those in the ring
+	known  map[int64]struct{} // events of the last look; nil before the first
 	oldest int64              // of them
 }
 
@@ -38,27 +38,17 @@ type news struct {
 	data []byte
 }
 
-// newsOf is what watchers learn of an event.
-func newsOf(e *sessioncleanup.Event) (news, error) {
-	out := eventOf(e)
-	if len(out.Sessions) > feedNamed {
-		out.Sessions = out.Sessions[:feedNamed]
-	}
-	data, err := json.Marshal(out)
-	return news{id: e.ID, data: data}, err
-}
-
-// update reads the audit log unless somebody did within the interval, and says when it does so again.
+// update reads the audit log unless that was done within the interval, and returns when it is read next.
 func (f *feed) update(ctx context.Context, m *sessioncleanup.Manager) (time.Time, error) {
-	_, until, err := f.look.get(ctx, "", func(ctx context.Context) (int64, error) {
+	_, until, err := f.look.get(ctx, "", func(ctx context.Context) (struct{}, error) {
 		limit := feedLook
+		if f.unread() {
+			limit = feedMost
+		}
 		for {
 			events, err := m.Events(ctx, sessioncleanup.EventQuery{Limit: limit})
-			if err != nil {
-				return 0, err
-			}
-			if enough := f.take(events, limit); enough || limit == feedMost {
-				return 0, nil
+			if err != nil || f.take(events, limit) {
+				return struct{}{}, err
 			}
 			limit = feedMost
 		}
@@ -66,58 +56,81 @@ func (f *feed) update(ctx context.Context, m *sessioncleanup.Manager) (time.Time
 	return until, err
 }
 
-// take adds events, newest first, that were not known. It does nothing, and reports so, when there may be more behind
-// them and more can be read.
+func (f *feed) unread() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.known == nil
+}
+
+// take adds those of the events, newest first, that are new. It returns false and adds nothing when older events may be
+// new, too, and can be read.
 func (f *feed) take(events []sessioncleanup.Event, limit int) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	known := make(map[int64]struct{}, len(events))
-	var fresh []*sessioncleanup.Event
-	for i := range events {
-		id := events[i].ID
-		known[id] = struct{}{}
-		// Events may become visible out of order, so it is not enough to look behind the last one. Those before the
-		// oldest known are seen again when the log forgets some.
-		if _, old := f.known[id]; !old && id > f.oldest {
-			fresh = append(fresh, &events[i])
+	var fresh []sessioncleanup.Event
+	for _, e := range events {
+		known[e.ID] = struct{}{}
+		// Events may become visible out of order, so the last known one is no limit. Those before the oldest known one
+		// are read again when the log forgets newer ones; they are not new.
+		if _, old := f.known[e.ID]; !old && e.ID > f.oldest {
+			fresh = append(fresh, e)
 		}
 	}
-	gap := f.primed && len(fresh) == limit
-	if gap && limit < feedMost {
-		return false
-	}
-	if gap { // those who watch cannot be told everything
-		f.end += feedKept
-		f.ring = nil
-	}
-	if f.primed {
-		for _, e := range slices.Backward(fresh) {
-			n, err := newsOf(e)
-			if err != nil { // plain structs always marshal
-				continue
-			}
-			f.ring = append(f.ring, n)
-			f.end++
+	if len(fresh) == limit {
+		if limit < feedMost {
+			return false
 		}
-		if drop := len(f.ring) - feedKept; drop > 0 {
-			f.ring = slices.Clone(f.ring[drop:])
-		}
+		f.end += feedKept // every watcher has missed something
+		f.ring, f.cut = nil, true
 	}
-	f.primed, f.known = true, known
+	for _, e := range slices.Backward(fresh) {
+		f.ring = append(f.ring, newsOf(e))
+	}
+	f.end += int64(len(fresh))
+	if drop := len(f.ring) - feedKept; drop > 0 {
+		f.ring, f.cut = slices.Clone(f.ring[drop:]), true
+	}
+	f.known = known
 	if len(events) == limit {
 		f.oldest = events[len(events)-1].ID
 	}
 	return true
 }
 
-// position is where the news that comes from now on begins.
-func (f *feed) position() int64 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.end
+// newsOf is an event in the form in which watchers get it.
+func newsOf(e sessioncleanup.Event) news {
+	out := eventOf(e)
+	if len(out.Sessions) > feedNamed {
+		out.Sessions = out.Sessions[:feedNamed]
+	}
+	data, err := json.Marshal(out)
+	if err != nil { // plain structs always marshal
+		panic(err)
+	}
+	return news{id: e.ID, data: data}
 }
 
-// since gives the news from a position on, and whether some before it was missed.
+// start returns the news for a watcher whose last event was the one given, 0 for a new watcher, the position of the next
+// news, and whether some of the news are gone.
+func (f *feed) start(last int64) (fresh []news, next int64, missed bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if last == 0 {
+		return nil, f.end, false
+	}
+	missed = f.cut
+	for _, n := range f.ring {
+		if n.id > last {
+			fresh = append(fresh, n)
+		} else {
+			missed = false
+		}
+	}
+	return fresh, f.end, missed
+}
+
+// since returns the news from a position on, the position of the next news, and whether some of the news are gone.
 func (f *feed) since(position int64) (fresh []news, next int64, missed bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

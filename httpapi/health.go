@@ -8,14 +8,14 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Healthy answers 200 for as long as the process serves requests: the check that says whether to restart it. It does
-// not ask the database, which a restart would not help.
+// Healthy responds with 200 while the process serves requests: a liveness check. It does not ask the database, because a
+// restart of the process would not help that.
 func Healthy() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 }
 
-// Ready answers 200 while the database answers and is set up, and 503 otherwise: the check that says whether to send
-// requests. It is open to everybody and so asks the database once per second at most, and waits for 1.5 s.
+// Ready responds with 200 while the database responds and is set up, and with 503 otherwise: a readiness check. It is open
+// to everybody, so it asks the database at most once per second, and waits for 1.5 s at most.
 func Ready(manager *sessioncleanup.Manager) http.Handler {
 	asked := newShared[struct{}](time.Second, 1500*time.Millisecond)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -37,5 +37,5 @@ func plain(w http.ResponseWriter, status int, body string) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(body)) // a client that left needs no answer
+	_, _ = w.Write([]byte(body)) // an error says that the client has disconnected
 }

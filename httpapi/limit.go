@@ -11,8 +11,8 @@ import (
 // maxLimited is the number of principals whose requests are remembered at a time.
 const maxLimited = 10_000
 
-// PerPrincipal makes an Options.Limit that allows each principal so many requests per second on average, and burst at
-// once. It panics when either is not positive: that is a constant in a program.
+// PerPrincipal makes an Options.Limit that allows each principal perSecond requests per second on average, and burst
+// requests at once. It panics when either is not positive, since both are constants in a program.
 func PerPrincipal(perSecond float64, burst int) func(*http.Request, sessioncleanup.Principal) time.Duration {
 	if !(perSecond > 0) || burst < 1 {
 		panic("httpapi.PerPrincipal: want positive numbers")
@@ -25,8 +25,8 @@ func PerPrincipal(perSecond float64, burst int) func(*http.Request, sessionclean
 	return func(_ *http.Request, p sessioncleanup.Principal) time.Duration { return l.wait(p, time.Now()) }
 }
 
-// limiter spaces requests evenly, with some slack (the generic cell rate algorithm): all it remembers of a principal is
-// until when its past requests are paid for.
+// limiter spaces requests evenly, with some slack (the generic cell rate algorithm). It remembers one time of each
+// principal, until which its past requests are paid for.
 type limiter struct {
 	gap, slack time.Duration
 
@@ -34,7 +34,7 @@ type limiter struct {
 	paid map[sessioncleanup.Principal]time.Time
 }
 
-// wait charges a request, or says how long to wait before it would be allowed.
+// wait charges a request, or returns how long to wait before it is allowed.
 func (l *limiter) wait(p sessioncleanup.Principal, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -52,7 +52,7 @@ func (l *limiter) wait(p sessioncleanup.Principal, now time.Time) time.Duration 
 	return 0
 }
 
-// forget drops those who owe nothing, or else any: they start afresh.
+// forget drops principals that owe nothing or, when those are too few, any.
 func (l *limiter) forget(now time.Time) {
 	for p, paid := range l.paid {
 		if !paid.After(now) {

@@ -5,32 +5,29 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
-
-	"github.com/sessioncleanup/sessioncleanup"
 )
 
 const (
-	// writeTimeout is how long a client may take to take what it is sent, before it is cut off.
+	// writeTimeout is how long a client may take to receive a write before it is disconnected.
 	writeTimeout = 10 * time.Second
-	// watchFor is how long a stream lasts. Clients connect again by themselves, and are asked again who they are.
+	// watchFor is how long a stream lasts. Clients reconnect by themselves, and are authenticated again.
 	watchFor = time.Hour
 )
 
-// live knows who watches what.
+// live counts the watchers and holds the feeds that they read.
 type live struct {
 	options Options
 	mu      sync.Mutex
 	count   int
-	feeds   map[string]*feed // by scope, while somebody watches
+	feeds   map[string]*feed // by scope, while it has watchers
 }
 
 func newLive(o Options) *live { return &live{options: o, feeds: map[string]*feed{}} }
 
-// join gives the feed of a scope to a watcher, which must leave it in the end.
+// join returns the feed of a scope for a watcher, which must leave it in the end.
 func (l *live) join(scope string) (*feed, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -39,7 +36,7 @@ func (l *live) join(scope string) (*feed, error) {
 	}
 	f := l.feeds[scope]
 	if f == nil {
-		f = &feed{look: newShared[int64](l.options.Interval, l.options.Timeout)}
+		f = &feed{look: newShared[struct{}](l.options.Interval, l.options.Timeout)}
 		l.feeds[scope] = f
 	}
 	l.count++
@@ -56,8 +53,8 @@ func (l *live) leave(scope string, f *feed) {
 	}
 }
 
-// watch serves GET /live: server-sent events (HTML standard, section 9.2). Each watcher is its request's goroutine and
-// nothing else: it waits, fetches what is new since its last time and sends that, while the server's buffer takes it.
+// watch serves GET /live: server-sent events (HTML standard, section 9.2). A watcher is the goroutine of its request and
+// nothing else: it waits, fetches the news since its last time and sends them.
 func (c *call) watch() error {
 	if _, err := c.query(); err != nil {
 		return err
@@ -88,7 +85,7 @@ func (c *call) watch() error {
 	return nil
 }
 
-// lastEvent is the last event that a client says it got; 0 when it does not say.
+// lastEvent is the last event that a client received, according to its Last-Event-ID; 0 without one.
 func (c *call) lastEvent() (int64, error) {
 	header := c.r.Header.Get("Last-Event-ID")
 	if header == "" {
@@ -108,34 +105,30 @@ type watcher struct {
 	scope    string
 	feed     *feed
 	stream   *http.ResponseController
-	position int64              // in the feed
-	replayed map[int64]struct{} // events sent before the feed began for this watcher
-	counts   string             // figures.counts as last sent
-	away     bool               // the client was told that the database is away
-	out      bytes.Buffer       // what is sent next; its size is bounded by what a feed keeps
+	position int64        // in the feed
+	version  string       // of the figures sent last
+	away     bool         // "unavailable" was sent
+	out      bytes.Buffer // to be sent next; a feed's length bounds its size
 }
 
-// begin sends the headers, the current figures, and what happened since the last event that the client got. Until the
-// headers are sent, errors are answered as usual.
+// begin sends the headers, the current figures, and the events since the last one that the client received. Until the
+// headers are sent, errors are problems as usual.
 func (w *watcher) begin(last int64) error {
 	if _, err := w.feed.update(w.ctx, w.m); err != nil {
 		return err
 	}
-	w.position = w.feed.position()
 	now, _, err := w.currentFigures(w.ctx, w.scope)
 	if err != nil {
 		return err
 	}
 	w.out.WriteString("retry: 3000\n\n")
 	w.statistics(now)
-	if last > 0 {
-		if err := w.replay(last); err != nil {
-			return err
-		}
-	}
+	fresh, next, missed := w.feed.start(last)
+	w.position = next
+	w.news(fresh, missed)
 	h := w.w.Header()
 	h.Set("Content-Type", "text/event-stream")
-	h.Set("X-Accel-Buffering", "no") // proxies that buffer answers would hold the stream back
+	h.Set("X-Accel-Buffering", "no") // otherwise proxies that buffer responses delay the stream
 	h["Content-Language"] = langNames[w.lang]
 	if w.r.Method == http.MethodHead {
 		w.started = true
@@ -153,7 +146,7 @@ func (w *watcher) begin(last int64) error {
 	return nil
 }
 
-// loop sends what is new, every interval, until somebody ends it.
+// loop sends news, every interval, until the client disconnects or the stream's context ends.
 func (w *watcher) loop() {
 	if w.r.Method == http.MethodHead {
 		return
@@ -180,8 +173,8 @@ func (w *watcher) loop() {
 	}
 }
 
-// fetch adds what is new to what is sent next, and says when there may be more. All watchers of a scope wake up at the
-// same time: the first one asks the database for them all.
+// fetch adds news to the output and returns when there may be more. All watchers of a scope wake up at the same time: the
+// first one asks the database for all of them.
 func (w *watcher) fetch() time.Time {
 	var now figures
 	var until time.Time
@@ -199,14 +192,7 @@ func (w *watcher) fetch() time.Time {
 	w.away = false
 	fresh, next, missed := w.feed.since(w.position)
 	w.position = next
-	if missed {
-		w.message("missed", "", []byte(`{}`))
-	}
-	for _, n := range fresh {
-		if _, known := w.replayed[n.id]; !known {
-			w.message("event", strconv.FormatInt(n.id, 10), n.data)
-		}
-	}
+	w.news(fresh, missed)
 	w.statistics(now)
 	if until.After(again) {
 		return until
@@ -216,36 +202,20 @@ func (w *watcher) fetch() time.Time {
 
 // statistics adds the figures when they changed.
 func (w *watcher) statistics(now figures) {
-	if now.counts != w.counts {
-		w.counts = now.counts
+	if now.version != w.version {
+		w.version = now.version
 		w.message("stats", "", now.bodies[w.lang])
 	}
 }
 
-// replay adds what happened after an event that the client got, as far as that is not too much.
-func (w *watcher) replay(last int64) error {
-	ctx, cancel := context.WithTimeout(w.ctx, w.Timeout)
-	defer cancel()
-	events, err := w.m.Events(ctx, sessioncleanup.EventQuery{Limit: feedMost})
-	if err != nil {
-		return err
-	}
-	if len(events) == feedMost && events[feedMost-1].ID > last {
+// news adds events, after a hint when some are missing.
+func (w *watcher) news(fresh []news, missed bool) {
+	if missed {
 		w.message("missed", "", []byte(`{}`))
 	}
-	w.replayed = map[int64]struct{}{}
-	for _, e := range slices.Backward(events) {
-		if e.ID <= last {
-			continue
-		}
-		n, err := newsOf(&e)
-		if err != nil {
-			return err
-		}
-		w.replayed[e.ID] = struct{}{}
+	for _, n := range fresh {
 		w.message("event", strconv.FormatInt(n.id, 10), n.data)
 	}
-	return nil
 }
 
 // message adds one server-sent event. Its data is JSON in one line.
@@ -258,9 +228,9 @@ func (w *watcher) message(name, id string, data []byte) {
 	w.out.WriteString("\n\n")
 }
 
-// flush sends what was added. A client that does not take it in time is cut off.
+// flush sends the output. A client that does not receive it in time is disconnected.
 func (w *watcher) flush() error {
-	// Writers without deadlines are those of tests and of servers that have their own.
+	// Writers of tests, and of some servers, have no deadlines.
 	if err := w.stream.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}

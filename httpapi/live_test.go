@@ -22,7 +22,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/memory"
 )
 
-// recorder takes a stream and can be read meanwhile.
+// recorder receives a stream and can be read at the same time.
 type recorder struct {
 	mu     sync.Mutex
 	header http.Header
@@ -54,7 +54,7 @@ func (r *recorder) text() string {
 
 func (r *recorder) count(what string) int { return strings.Count(r.text(), what) }
 
-// watch begins a stream that ends with ctx, and gives what waits for its end.
+// watch starts a stream that ends with ctx, and returns a function that waits for its end.
 func watch(ctx context.Context, h http.Handler, to http.ResponseWriter) func() {
 	done := make(chan struct{})
 	req := httptest.NewRequestWithContext(ctx, http.MethodGet, httpapi.DefaultPrefix+"/live", nil)
@@ -63,6 +63,30 @@ func watch(ctx context.Context, h http.Handler, to http.ResponseWriter) func() {
 		h.ServeHTTP(to, req)
 	}()
 	return func() { <-done }
+}
+
+func TestAWatcherThatReconnectsGetsTheEventsSinceItsLastOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memory.New(memory.Config{})
+		seed(t, db, 2)
+		h := newHandler(t, db, httpapi.Options{Interval: time.Second})
+		for range 75 { // events 1 to 150
+			get(t.Context(), h, http.MethodPatch, "/1/deactivate", "")
+			get(t.Context(), h, http.MethodPatch, "/1/reactivate", "")
+		}
+		for last, want := range map[string]struct{ events, missed int }{"": {0, 0}, "150": {0, 0}, "140": {10, 0}, "51": {99, 0}, "10": {100, 1}} {
+			ctx, stop := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+			req := httptest.NewRequestWithContext(ctx, http.MethodGet, httpapi.DefaultPrefix+"/live", nil)
+			req.Header.Set("Last-Event-ID", last)
+			rec := newRecorder()
+			h.ServeHTTP(rec, req)
+			stop()
+			if rec.count("event: event\n") != want.events || rec.count("event: missed\n") != want.missed {
+				t.Errorf("after event %q: %d events, %d times missed, want %+v", last, rec.count("event: event\n"), rec.count("event: missed\n"), want)
+			}
+		}
+	})
 }
 
 func TestAnyNumberOfWatchersCostsOneQueryPerInterval(t *testing.T) {
@@ -80,13 +104,13 @@ func TestAnyNumberOfWatchersCostsOneQueryPerInterval(t *testing.T) {
 		for _, end := range ends {
 			end()
 		}
-		if n := db.Calls.Load(); n < 10 || n > 11 {
+		if n := db.Calls()["Counts"]; n < 10 || n > 11 {
 			t.Errorf("500 watchers for 10 intervals: counted %d times, want once per interval", n)
 		}
 	})
 }
 
-func TestWatchersHearWhatHappensAndWhenFiguresChange(t *testing.T) {
+func TestWatchersGetEventsAndChangedFigures(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		db := memory.New(memory.Config{})
@@ -113,7 +137,7 @@ func TestWatchersHearWhatHappensAndWhenFiguresChange(t *testing.T) {
 	})
 }
 
-func TestAWatcherIsToldWhenTheDatabaseIsAwayAndGoesOnAfterwards(t *testing.T) {
+func TestAWatcherLearnsThatTheDatabaseIsUnavailableAndContinuesAfterwards(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		db := &apitest.Faulty{Store: memory.New(memory.Config{})}
@@ -122,7 +146,7 @@ func TestAWatcherIsToldWhenTheDatabaseIsAwayAndGoesOnAfterwards(t *testing.T) {
 		rec := newRecorder()
 		end := watch(ctx, h, rec)
 		time.Sleep(time.Second)
-		db.Before(func(context.Context) error { return sessioncleanup.ErrUnavailable })
+		db.Before(func(context.Context, string) error { return sessioncleanup.ErrUnavailable })
 		time.Sleep(5 * time.Second)
 		if rec.count("event: unavailable\n") != 1 {
 			t.Errorf("without a database: %s", rec.text())
@@ -138,7 +162,7 @@ func TestAWatcherIsToldWhenTheDatabaseIsAwayAndGoesOnAfterwards(t *testing.T) {
 	})
 }
 
-func TestWhoMissesEventsIsToldSo(t *testing.T) {
+func TestAWatcherLearnsThatItMissedEvents(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		db := memory.New(memory.Config{})
@@ -148,13 +172,13 @@ func TestWhoMissesEventsIsToldSo(t *testing.T) {
 		rec := newRecorder()
 		end := watch(ctx, h, rec)
 		time.Sleep(time.Second + time.Millisecond)
-		for range 30 { // 60 events, more than one look takes
+		for range 30 { // 60 events, more than are read at first
 			get(t.Context(), h, http.MethodPatch, "/1/deactivate", "")
 			get(t.Context(), h, http.MethodPatch, "/1/reactivate", "")
 		}
 		time.Sleep(2 * time.Second)
 		if rec.count("event: event\n") != 60 || rec.count("event: missed\n") != 0 {
-			t.Errorf("60 events: %d came, %d times told that some did not", rec.count("event: event\n"), rec.count("event: missed\n"))
+			t.Errorf("60 events: %d were sent, %d times missed", rec.count("event: event\n"), rec.count("event: missed\n"))
 		}
 		for range 100 { // 200, more than are read at all
 			get(t.Context(), h, http.MethodPatch, "/1/deactivate", "")
@@ -162,7 +186,7 @@ func TestWhoMissesEventsIsToldSo(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		if rec.count("event: missed\n") != 1 || rec.count("event: event\n") != 160 {
-			t.Errorf("200 more: %d came, %d times told that some did not", rec.count("event: event\n"), rec.count("event: missed\n"))
+			t.Errorf("200 more: %d were sent, %d times missed", rec.count("event: event\n"), rec.count("event: missed\n"))
 		}
 		stop()
 		end()
@@ -184,7 +208,7 @@ func TestWatchersAreLimitedAndEndWithTheHandlersContext(t *testing.T) {
 	})
 }
 
-// stuck is a connection whose other side takes nothing: each write waits until its deadline.
+// stuck is a connection with a client that receives nothing: each write waits until its deadline.
 type stuck struct {
 	*recorder
 	mu       sync.Mutex
@@ -207,7 +231,7 @@ func (s *stuck) Write([]byte) (int, error) {
 	return 0, context.DeadlineExceeded
 }
 
-func TestASlowWatcherIsCutOffAndHoldsNothing(t *testing.T) {
+func TestASlowWatcherIsDisconnected(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		db := memory.New(memory.Config{})
@@ -217,7 +241,7 @@ func TestASlowWatcherIsCutOffAndHoldsNothing(t *testing.T) {
 		began := time.Now()
 		watch(t.Context(), h, slow)() // ends by itself
 		if took := time.Since(began); took < 5*time.Second || took > 15*time.Second || slow.writes != 1 {
-			t.Errorf("a watcher that takes nothing was kept for %v, with %d writes; want 10 s and one", took, slow.writes)
+			t.Errorf("a watcher that receives nothing was kept for %v, with %d writes; want 10 s and one", took, slow.writes)
 		}
 	})
 }

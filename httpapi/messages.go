@@ -1,10 +1,14 @@
 package httpapi
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
 
 // The problems. Their names are the headings of docs/http.md.
 var (
-	invalid = &kind{"invalid-request", http.StatusBadRequest, text{"Invalid request", "Requête invalide"}, msgInvalid}
+	invalidRequest = &kind{"invalid-request", http.StatusBadRequest, text{"Invalid request", "Requête invalide"}, msgInvalid}
 
 	unauthenticated = &kind{
 		"unauthenticated", http.StatusUnauthorized, text{"Not authenticated", "Non authentifié"},
@@ -28,18 +32,18 @@ var (
 	}
 	methodNotAllowed = &kind{
 		"method-not-allowed", http.StatusMethodNotAllowed, text{"Method not allowed", "Méthode non autorisée"},
-		text{"This path does not take this method; the Allow header lists those that it takes.", "Ce chemin n'accepte pas cette méthode ; l'en-tête Allow indique celles qu'il accepte."},
+		text{"This path does not support this method; the Allow header lists those that it supports.", "Ce chemin n'accepte pas cette méthode ; l'en-tête Allow indique celles qu'il accepte."},
 	}
-	runAtWork = &kind{
-		"run-at-work", http.StatusConflict, text{"Another run is at work", "Un nettoyage est déjà en cours"},
-		text{"Another run is at work. Try again when it has ended.", "Un nettoyage est déjà en cours. Réessayez quand il sera terminé."},
+	alreadyRunning = &kind{
+		"already-running", http.StatusConflict, text{"Another run is already running", "Un nettoyage est déjà en cours"},
+		text{"Another run is already running. Try again when it has ended.", "Un nettoyage est déjà en cours. Réessayez quand il sera terminé."},
 	}
 	disabled = &kind{
 		"cleanup-disabled", http.StatusConflict, text{"Cleanup is disabled", "Le nettoyage est désactivé"},
 		text{"The policy says that no cleanup may run.", "La configuration interdit tout nettoyage."},
 	}
 	changed = &kind{
-		"changed-meanwhile", http.StatusPreconditionFailed, text{"Changed meanwhile", "Modifiée entre-temps"},
+		"changed-meanwhile", http.StatusPreconditionFailed, text{"The session has changed", "La session a changé"},
 		text{"The session is no longer as If-Match says.", "La session n'est plus telle que If-Match l'indique."},
 	}
 	tooLarge = &kind{
@@ -51,44 +55,45 @@ var (
 		text{"The body must be JSON, with the Content-Type application/json and no Content-Encoding.", "Le corps doit être en JSON, avec le Content-Type application/json et sans Content-Encoding."},
 	}
 	tooManyDeletions = &kind{
-		"too-many-deletions", http.StatusUnprocessableEntity, text{"Too many sessions would be deleted", "Trop de sessions seraient supprimées"}, msgBrake,
+		"too-many-deletions", http.StatusUnprocessableEntity, text{"Too many sessions would be deleted", "Trop de sessions seraient supprimées"}, msgTooMany,
 	}
 	unconfirmed = &kind{"confirmation-required", http.StatusPreconditionRequired, text{"Confirmation required", "Confirmation obligatoire"}, msgConfirm}
 
 	tooManyRequests = &kind{
 		"too-many-requests", http.StatusTooManyRequests, text{"Too many requests", "Trop de requêtes"},
-		text{"Too many requests. Retry-After says when to go on.", "Trop de requêtes. Retry-After indique quand reprendre."},
+		text{"Too many requests. Retry-After says when to continue.", "Trop de requêtes. Retry-After indique quand reprendre."},
 	}
 	internal = &kind{
 		"internal-error", http.StatusInternalServerError, text{"Internal error", "Erreur interne"},
-		text{"Something went wrong. The server's log says what.", "Une erreur s'est produite. Le journal du serveur dit laquelle."},
+		text{"The request failed. The server's log has the details.", "La requête a échoué. Le journal du serveur contient les détails."},
 	}
 	noStream = &kind{
-		"no-stream", http.StatusNotImplemented, text{"No live stream here", "Pas de flux en direct ici"},
-		text{"This server cannot send a response bit by bit.", "Ce serveur ne peut pas envoyer une réponse par morceaux."},
+		"no-stream", http.StatusNotImplemented, text{"No live stream", "Pas de flux en direct"},
+		text{"This server cannot stream responses.", "Ce serveur ne peut pas envoyer une réponse par morceaux."},
 	}
 	unavailable = &kind{
 		"unavailable", http.StatusServiceUnavailable, text{"Unavailable", "Indisponible"},
-		text{"The database cannot be reached just now. Try again shortly.", "La base de données est momentanément injoignable. Réessayez dans un instant."},
+		text{"The database is unavailable at the moment. Try again shortly.", "La base de données est momentanément injoignable. Réessayez dans un instant."},
 	}
 	tooManyWatchers = &kind{
 		"too-many-watchers", http.StatusServiceUnavailable, text{"Too many watchers", "Trop d'observateurs"},
-		text{"Too many clients watch the live stream already.", "Trop de clients suivent déjà le flux en direct."},
+		text{"Too many clients are watching the live stream.", "Trop de clients suivent déjà le flux en direct."},
 	}
 )
 
-// Details of problems. Those for wrong() begin with the name of the field.
+// Details of problems. Those for wrong begin with the name of the field.
 var (
-	msgInvalid     = text{"The request cannot be right.", "La requête ne peut pas être correcte."}
+	msgInvalid     = text{"The request is not valid.", "La requête n'est pas valide."}
 	msgNoRoute     = text{"There is nothing at this path.", "Il n'y a rien à ce chemin."}
 	msgQuery       = text{"The query cannot be read.", "Les paramètres de l'URL sont illisibles."}
 	msgUnknown     = text{"%s is not known here.", "%s n'est pas connu ici."}
-	msgTwice       = text{"%s stands twice.", "%s figure deux fois."}
+	msgTwice       = text{"%s is duplicated.", "%s figure deux fois."}
 	msgMissing     = text{"%s is missing.", "%s manque."}
 	msgOneOf       = text{"%s is %.100q: want one of %s.", "%s vaut %.100q : attendu l'une des valeurs %s."}
 	msgWhole       = text{"%s is %.100q: want a whole number from 1 to %d.", "%s vaut %.100q : attendu un nombre entier de 1 à %d."}
 	msgText        = text{"%s is %.100q: want UTF-8 without NUL, at most %d bytes.", "%s vaut %.100q : attendu de l'UTF-8 sans NUL, %d octets au plus."}
-	msgCursor      = text{"%s is not one that an earlier page of this list gave.", "%s ne vient pas d'une page précédente de cette liste."}
+	msgOwner       = text{"%s is %.100s: want an ID in UTF-8 without NUL, from 1 to %d bytes.", "%s vaut %.100s : attendu un identifiant en UTF-8 sans NUL, de 1 à %d octets."}
+	msgCursor      = text{"%s does not come from an earlier page of this list.", "%s ne vient pas d'une page précédente de cette liste."}
 	msgEventID     = text{"%s is %.100q: want the id of an event.", "%s vaut %.100q : attendu l'identifiant d'un événement."}
 	msgETag        = text{"%s is not a list of entity tags, nor *.", "%s n'est ni une liste d'étiquettes d'entité, ni *."}
 	msgBodyJSON    = text{"The body is not one JSON object.", "Le corps n'est pas un objet JSON unique."}
@@ -96,19 +101,19 @@ var (
 	msgBoolean     = text{"%s is %.100s: want true or false.", "%s vaut %.100s : attendu true ou false."}
 	msgThreshold   = text{"%s is %.100s: want a positive number, or \"never\".", "%s vaut %.100s : attendu un nombre positif, ou \"never\"."}
 	msgTime        = text{"%s is %.100s: want a time in RFC 3339 from 1970 to 9999, or null.", "%s vaut %.100s : attendu une date RFC 3339 de 1970 à 9999, ou null."}
-	msgBrake       = text{"%d sessions are due for deletion, more than %g %% of all, so nothing was done. Check the clock and the thresholds, then send \"force\": true if that is meant.", "%d sessions seraient supprimées, plus de %g %% du total ; rien n'a été fait. Vérifiez l'horloge et les seuils, puis envoyez \"force\": true si c'est voulu."}
-	msgConfirm     = text{"Deleting is for good. Send the same request with ?confirm=%s to confirm it.", "La suppression est définitive. Renvoyez la même requête avec ?confirm=%s pour la confirmer."}
-	msgInterrupted = text{"The run was stopped before its end. What it did is done; the next run goes on from there.", "Le nettoyage a été interrompu avant la fin. Ce qui est fait est fait ; le prochain reprendra là."}
+	msgTooMany     = text{"The deletion limit stopped the run: %d sessions are due for deletion, more than %g %% of all. Nothing was done. Check the clock and the thresholds, then send \"force\": true to delete them.", "La limite de suppression a arrêté le nettoyage : %d sessions seraient supprimées, plus de %g %% du total. Rien n'a été fait. Vérifiez l'horloge et les seuils, puis envoyez \"force\": true si c'est voulu."}
+	msgConfirm     = text{"Deletion is permanent. Send the same request with ?confirm=%s to confirm it.", "La suppression est définitive. Renvoyez la même requête avec ?confirm=%s pour la confirmer."}
+	msgInterrupted = text{"The run stopped early. What it did is kept; the next run continues from there.", "Le nettoyage a été interrompu avant la fin. Ce qui est fait est fait ; le prochain reprendra là."}
 )
 
-// What happened, in the message of an answer.
+// What a change did, in the message of its response.
 var (
 	msgDeactivated   = text{"Session deactivated.", "Session désactivée."}
 	msgReactivated   = text{"Session reactivated.", "Session réactivée."}
 	msgDeleted       = text{"Session deleted.", "Session supprimée."}
 	msgUnprotected   = text{"Automatic cleanup is on.", "Le nettoyage automatique est activé."}
 	msgProtected     = text{"Automatic cleanup is off.", "Le nettoyage automatique est désactivé."}
-	msgTouched       = text{"Activity noted.", "Activité enregistrée."}
+	msgTouched       = text{"Activity recorded.", "Activité enregistrée."}
 	msgExpirySet     = text{"Expiry set.", "Expiration définie."}
 	msgExpiryRemoved = text{"Expiry removed.", "Expiration supprimée."}
 )
@@ -117,18 +122,22 @@ var (
 var (
 	msgDidDeactivate   = text{"Deactivated: %d, unused for more than %s hours, or expired", "Désactivées : %d, inutilisées depuis plus de %s heures, ou expirées"}
 	msgWouldDeactivate = text{"Would be deactivated: %d, unused for more than %s hours, or expired", "À désactiver : %d, inutilisées depuis plus de %s heures, ou expirées"}
-	msgNoDeactivation  = text{"Deactivation is off.", "La désactivation est hors service."}
+	msgNoDeactivation  = text{"Deactivation is off.", "La désactivation automatique est coupée."}
 	msgDidDelete       = text{"Deleted: %d, unused for more than %s days", "Supprimées : %d, inutilisées depuis plus de %s jours"}
 	msgWouldDelete     = text{"Would be deleted: %d, unused for more than %s days", "À supprimer : %d, inutilisées depuis plus de %s jours"}
-	msgNoDeletion      = text{"Deletion is off.", "La suppression est hors service."}
-	msgNotDeactivated  = text{"The session could not be deactivated. The server's log says why.", "La session n'a pas pu être désactivée. Le journal du serveur dit pourquoi."}
-	msgNotDeleted      = text{"The session could not be deleted. The server's log says why.", "La session n'a pas pu être supprimée. Le journal du serveur dit pourquoi."}
+	msgNoDeletion      = text{"Deletion is off.", "La suppression automatique est coupée."}
+	msgNotDeactivated  = text{"The session could not be deactivated. The server's log has the details.", "La session n'a pas pu être désactivée. Le journal du serveur contient les détails."}
+	msgNotDeleted      = text{"The session could not be deleted. The server's log has the details.", "La session n'a pas pu être supprimée. Le journal du serveur contient les détails."}
 )
 
-// Alerts.
+// Alerts: those in French, with the alert's arguments, and one in both languages because the Manager's message quotes the
+// database.
 var (
-	msgTooManyDue  = text{"%d sessions are due for cleanup, more than %d.", "%d sessions sont à nettoyer, plus de %d."}
-	msgLowActivity = text{"%.0f %% of the sessions are active, fewer than %.0f %%.", "%.0f %% des sessions sont actives, moins de %.0f %%."}
-	msgRunFailed   = text{"The last run, %s, failed. The server's log says why.", "Le dernier nettoyage, %s, a échoué. Le journal du serveur dit pourquoi."}
-	msgRunLeft     = text{"The last run, %s, could not clean up %d sessions.", "Le dernier nettoyage, %s, n'a pas pu traiter %d sessions."}
+	msgRunFailed = text{"the last run, %s, failed; the server's log has the details", "le dernier nettoyage, %s, a échoué ; le journal du serveur contient les détails"}
+
+	alertsInFrench = map[sessioncleanup.AlertCode]string{
+		sessioncleanup.AlertTooManyDue:    "%d sessions sont à nettoyer, plus de %d",
+		sessioncleanup.AlertLowActivity:   "%.0f %% des sessions sont actives, moins de %.0f %%",
+		sessioncleanup.AlertCleanupFailed: "le dernier nettoyage, %s, n'a pas pu traiter %d sessions",
+	}
 )

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// allKinds are the problems that docs/http.md must describe: the type of each is the address of its heading.
+// allKinds are all problems. The type of a problem is the address of its heading in docs/http.md.
 var allKinds = []*kind{
-	invalid, unauthenticated, forbidden, readOnly, crossOrigin, notFound, methodNotAllowed, runAtWork, disabled, changed, tooLarge,
+	invalidRequest, unauthenticated, forbidden, readOnly, crossOrigin, notFound, methodNotAllowed, alreadyRunning, disabled, changed, tooLarge,
 	notJSON, tooManyDeletions, unconfirmed, tooManyRequests, internal, noStream, unavailable, tooManyWatchers,
 }
 

@@ -2,22 +2,22 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// DefaultPrefix is where the routes are unless Options.Prefix says otherwise.
+// DefaultPrefix is the default of Options.Prefix.
 const DefaultPrefix = "/api/session-cleanup"
 
 // Options says how the handler works. Authenticate is required; for everything else the zero value is useful.
 type Options struct {
-	// Authenticate says who asks. Any error is answered with 401 and its text is shown to nobody, except that an
-	// ErrForbidden is 403 and an ErrUnavailable is 503. It must not read the request's body. Required.
+	// Authenticate returns the principal of a request. An error is a 401, and its text is not sent; an ErrForbidden is
+	// a 403 and an ErrUnavailable a 503. It must not read the request's body. Required.
 	Authenticate func(*http.Request) (sessioncleanup.Principal, error)
 
 	// Prefix is the path that the routes are below, as the handler sees it; "/" when the router strips it. Default:
@@ -27,42 +27,43 @@ type Options struct {
 	Challenge string
 	// ReadOnly refuses everything that changes state, dry runs included. Default: false.
 	ReadOnly bool
-	// NoConfirm lets DELETE work without its ?confirm=, for front ends that ask for a confirmation themselves.
+	// NoConfirm makes DELETE work without ?confirm=, for front ends that ask for a confirmation themselves.
 	// Default: false.
 	NoConfirm bool
-	// CrossOrigin refuses state-changing requests of other sites' pages. Give one to trust origins. Default: none is trusted.
+	// CrossOrigin refuses state-changing requests from pages of other sites. Set one to trust origins. Default: none is
+	// trusted.
 	CrossOrigin *http.CrossOriginProtection
-	// Limit is asked before each authenticated request; anything above 0 is answered with 429, and tells how long to
-	// wait. PerPrincipal makes one. Default: no limit.
+	// Limit is called before each authenticated request is served. A result above 0 is how long the client has to wait,
+	// and makes the request a 429. PerPrincipal makes one. Default: no limit.
 	Limit func(*http.Request, sessioncleanup.Principal) time.Duration
 
-	// Timeout is how long a request may wait for the database before it is answered with 503. Runs take as long as
-	// they take, once the database has answered at all. Default: 1.5 s.
+	// Timeout is how long a request waits for the database before it becomes a 503. A run may take longer, once the
+	// database has responded. Default: 1.5 s.
 	Timeout time.Duration
-	// Interval is how old statistics may be, and how often watchers of /live get news: for each owner, and for all
-	// sessions, they are computed at most once in it, for any number of callers. Default: 1 s.
+	// Interval is how old statistics may be, and how often /live looks for news. For each owner, and for all sessions,
+	// statistics are computed at most once per interval, for any number of callers. Default: 1 s.
 	Interval time.Duration
-	// Heartbeat is how often /live sends a sign of life when there is nothing to tell. Default: 15 s.
+	// Heartbeat is how often /live sends a comment when there is no news. Default: 15 s.
 	Heartbeat time.Duration
-	// MaxWatchers is how many may watch /live at a time; others get 503. Default: 1000.
+	// MaxWatchers is the number of clients that may watch /live at a time; further ones get a 503. Default: 1000.
 	MaxWatchers int
 
-	// Context ends the runs and the live streams that are at work, lest they keep a server from shutting down: cancel it
-	// in http.Server.RegisterOnShutdown. A run finishes the batch at hand. Default: context.Background().
+	// Context ends runs and live streams, so that they do not keep a server from shutting down: cancel it in
+	// http.Server.RegisterOnShutdown. A run finishes its current batch. Default: context.Background().
 	Context context.Context
-	// Logger gets what clients are not told about failures. Default: none.
+	// Logger gets the details of failures, which clients do not get. Default: none.
 	Logger *slog.Logger
 }
 
 func (o Options) withDefaults() (Options, error) {
 	if o.Authenticate == nil {
-		return o, invalidf("Options.Authenticate is nil: want a function that says who asks")
+		return o, invalid.Errorf("Options.Authenticate is nil: want a function that returns the principal")
 	}
 	if o.Prefix == "" {
 		o.Prefix = DefaultPrefix
 	}
 	if !strings.HasPrefix(o.Prefix, "/") || strings.ContainsAny(o.Prefix, "%?#\\ \"<>") || strings.Contains(o.Prefix, "//") {
-		return o, invalidf("Options.Prefix is %q: want a path that begins with /, without characters that need escaping", o.Prefix)
+		return o, invalid.Errorf("Options.Prefix is %q: want a path that begins with /, without characters that need escaping", o.Prefix)
 	}
 	o.Prefix = strings.TrimSuffix(o.Prefix, "/")
 	for _, d := range []struct {
@@ -75,14 +76,14 @@ func (o Options) withDefaults() (Options, error) {
 		{"Heartbeat", &o.Heartbeat, 15 * time.Second},
 	} {
 		if *d.value < 0 {
-			return o, invalidf("Options.%s is %v: want a positive duration", d.field, *d.value)
+			return o, invalid.Errorf("Options.%s is %v: want a positive duration", d.field, *d.value)
 		}
 		if *d.value == 0 {
 			*d.value = d.def
 		}
 	}
 	if o.MaxWatchers < 0 {
-		return o, invalidf("Options.MaxWatchers is %d: want a positive number", o.MaxWatchers)
+		return o, invalid.Errorf("Options.MaxWatchers is %d: want a positive number", o.MaxWatchers)
 	}
 	if o.MaxWatchers == 0 {
 		o.MaxWatchers = 1000
@@ -100,8 +101,4 @@ func (o Options) withDefaults() (Options, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o, nil
-}
-
-func invalidf(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", sessioncleanup.ErrInvalid, fmt.Sprintf(format, args...))
 }

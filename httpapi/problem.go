@@ -14,10 +14,10 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// problemsAt is where docs/http.md describes the problems; their names follow.
+// problemsAt is the address at which docs/http.md describes the problems; a problem's name completes it.
 const problemsAt = "https://github.com/sessioncleanup/sessioncleanup/blob/main/docs/http.md#"
 
-// kind is a sort of problem. Its name is part of the contract.
+// kind is a kind of problem. Its name is part of the contract.
 type kind struct {
 	name   string
 	status int
@@ -38,19 +38,18 @@ type fault struct {
 
 // extra is what some problems add.
 type extra struct {
-	Session  *doomed   `json:"session,omitempty"`
+	Session  *toDelete `json:"session,omitempty"`
 	Confirm  string    `json:"confirm,omitempty"`
 	Due      int       `json:"due,omitempty"`
 	Fraction float64   `json:"max_delete_fraction,omitempty"`
 	RunID    string    `json:"run_id,omitempty"`
-	Results  []result  `json:"results,omitempty"`
-	Failures []failure `json:"failures,omitempty"`
+	report             // of a run that was stopped
 }
 
 // Error is for the log.
 func (f *fault) Error() string { return f.problem.name }
 
-// document is the body of a problem: RFC 9457, and what the guide's front ends read.
+// document is the body of a problem: RFC 9457, with success and error as the guide's front ends read them.
 type document struct {
 	Type    string `json:"type"`
 	Title   string `json:"title"`
@@ -62,7 +61,7 @@ type document struct {
 	extra
 }
 
-// fail answers with a problem.
+// fail responds with a problem.
 func (c *call) fail(err error) {
 	f := c.faultOf(err)
 	if c.started {
@@ -98,7 +97,7 @@ func (c *call) fail(err error) {
 	c.send(f.problem.status, body)
 }
 
-// faultOf maps what the Manager reports. Whatever is not known is an internal error, told to the log only.
+// faultOf maps an error of the Manager. An unknown one is an internal error, with its details in the log only.
 func (c *call) faultOf(err error) *fault {
 	if f, ok := errors.AsType[*fault](err); ok {
 		return f
@@ -110,25 +109,27 @@ func (c *call) faultOf(err error) *fault {
 		return &fault{problem: notFound}
 	case errors.Is(err, sessioncleanup.ErrDisabled):
 		return &fault{problem: disabled}
-	case errors.Is(err, sessioncleanup.ErrInvalid): // what handlers let through without knowing its field
-		return &fault{problem: invalid, detail: msgInvalid}
+	case errors.Is(err, sessioncleanup.ErrChanged):
+		return &fault{problem: changed}
+	case errors.Is(err, sessioncleanup.ErrInvalid): // the handler does not know which field it is about
+		return &fault{problem: invalidRequest}
 	case errors.Is(err, sessioncleanup.ErrUnavailable), errors.Is(err, sessioncleanup.ErrLeaseLost),
 		errors.Is(err, sessioncleanup.ErrNotInstalled),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		c.Logger.WarnContext(c.r.Context(), "request failed: unavailable", "method", c.r.Method, "error", err)
 		return &fault{problem: unavailable, retryAfter: time.Second}
 	}
-	if brake, ok := errors.AsType[*sessioncleanup.TooManyError](err); ok {
+	if many, ok := errors.AsType[*sessioncleanup.TooManyError](err); ok {
 		return &fault{
-			problem: tooManyDeletions, detail: msgBrake, args: []any{brake.Due, 100 * brake.Fraction},
-			extra: extra{Due: brake.Due, Fraction: brake.Fraction},
+			problem: tooManyDeletions, args: []any{many.Due, 100 * many.Fraction},
+			extra: extra{Due: many.Due, Fraction: many.Fraction},
 		}
 	}
 	c.Logger.ErrorContext(c.r.Context(), "request failed", "method", c.r.Method, "error", err)
 	return &fault{problem: internal}
 }
 
-// refused is what becomes of an error of Options.Authenticate.
+// refused is the problem for an error of Options.Authenticate.
 func refused(err error) error {
 	if errors.Is(err, sessioncleanup.ErrForbidden) || errors.Is(err, sessioncleanup.ErrUnavailable) ||
 		errors.Is(err, context.DeadlineExceeded) {
@@ -139,5 +140,5 @@ func refused(err error) error {
 
 // wrong is a parameter, body field or header that cannot be right.
 func wrong(field string, detail text, args ...any) error {
-	return &fault{problem: invalid, field: field, detail: detail, args: append([]any{field}, args...)}
+	return &fault{problem: invalidRequest, field: field, detail: detail, args: append([]any{field}, args...)}
 }

@@ -10,17 +10,17 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// maxText is the longest text in bytes that a filter may have.
+// maxText is the length of the longest filter or ID, in bytes.
 const maxText = 1024
 
-// query reads the request's query, which may have the parameters named, each once.
+// query reads the request's query, which may have the parameters named, each at most once.
 func (c *call) query(names ...string) (url.Values, error) {
 	if c.r.URL.RawQuery == "" {
 		return nil, nil
 	}
 	values, err := url.ParseQuery(c.r.URL.RawQuery)
 	if err != nil {
-		return nil, &fault{problem: invalid, detail: msgQuery}
+		return nil, &fault{problem: invalidRequest, detail: msgQuery}
 	}
 	for name, given := range values {
 		if !slices.Contains(names, name) {
@@ -29,14 +29,19 @@ func (c *call) query(names ...string) (url.Values, error) {
 		if len(given) > 1 {
 			return nil, wrong(name, msgTwice)
 		}
-		if v := given[0]; len(v) > maxText || !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
+		if v := given[0]; !readable(v) {
 			return nil, wrong(name, msgText, v, maxText)
 		}
 	}
 	return values, nil
 }
 
-// shown is a name that somebody sent, short enough to be sent back.
+// readable reports whether a text can be a filter or an ID. Some databases fail on others instead of finding nothing.
+func readable(v string) bool {
+	return len(v) <= maxText && utf8.ValidString(v) && !strings.ContainsRune(v, 0)
+}
+
+// shown is a name from a request, short enough to be repeated in a response.
 func shown(name string) string {
 	if len(name) > 64 {
 		name = name[:64]
@@ -44,7 +49,7 @@ func shown(name string) string {
 	return strings.ToValidUTF8(name, "\uFFFD")
 }
 
-// limitOf reads the limit of a page; 0 when there is none.
+// limitOf reads the size of a page; 0 when the query has none.
 func limitOf(values url.Values) (int, error) {
 	if !values.Has("limit") {
 		return 0, nil
@@ -56,7 +61,7 @@ func limitOf(values url.Values) (int, error) {
 	return n, nil
 }
 
-// oneOf reads a parameter that has certain values only; empty when it is not given.
+// oneOf reads a parameter that has one of some values; empty when the query has none.
 func oneOf[T ~string](values url.Values, name string, allowed []T) (T, error) {
 	v := T(values.Get(name))
 	if !values.Has(name) || slices.Contains(allowed, v) {

@@ -6,22 +6,23 @@ import (
 	"strconv"
 )
 
-// reply answers 200 with a value as JSON.
+// reply sends a 200 with a value as JSON.
 func (c *call) reply(v any) error {
 	body, err := json.Marshal(v)
-	if err != nil { // all answers are plain structs
+	if err != nil { // all of them are plain structs
 		return err
 	}
-	c.send200(body)
+	c.replyJSON(body)
 	return nil
 }
 
-func (c *call) send200(body []byte) {
+// replyJSON sends a 200 with JSON.
+func (c *call) replyJSON(body []byte) {
 	c.w.Header()["Content-Type"] = isJSON
 	c.send(http.StatusOK, body)
 }
 
-// send writes an answer. A client that left needs none, so a failed write is no error.
+// send writes a response. A failed write is no error: the client has disconnected.
 func (c *call) send(status int, body []byte) {
 	h := c.w.Header()
 	h["Content-Language"] = langNames[c.lang]

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // route is what one method of one path does.
@@ -16,10 +15,13 @@ type route struct {
 	changes    bool // changes state
 }
 
-// methods are the routes of one path, by method. GET serves HEAD too: the server leaves the body out.
+// methods are the routes of one path, by method. GET serves HEAD too: the server omits the body.
 type methods map[string]*route
 
 // The routes below the prefix. A session whose ID is one of the fixed names is reached by escaping a letter of it.
+//
+// http.ServeMux cannot serve them: it unescapes a path before it compares it with a fixed name, takes DELETE /stats for
+// the session "stats", and responds to unknown paths itself, with redirects and plain text.
 var (
 	fixedRoutes = map[string]methods{
 		"stats":        {http.MethodGet: {handle: (*call).stats}},
@@ -42,11 +44,8 @@ var (
 	}
 )
 
-// maxID is the longest ID in bytes that is looked for; no database has a longer one as a key.
-const maxID = 1024
-
-// match finds the route of a request and the session that its path names. It reads the path as it was sent, so that an
-// ID may hold any character.
+// match finds the route of a request and the ID of the session in its path. It reads the path as it was sent, so that an
+// ID may contain any character.
 func (c *call) match() (*route, string, error) {
 	rest, ok := strings.CutPrefix(c.r.URL.EscapedPath(), c.Prefix)
 	if !ok || !strings.HasPrefix(rest, "/") {
@@ -87,9 +86,4 @@ func (m methods) allowed() []string {
 	}
 	slices.Sort(all)
 	return all
-}
-
-// possible reports whether a session can have the ID at all. Some databases fail on others instead of not finding them.
-func possible(id string) bool {
-	return len(id) <= maxID && utf8.ValidString(id) && !strings.ContainsRune(id, 0)
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// figures are the statistics of one scope, as they are sent in each language.
+// figures are the statistics of one scope, ready to send in each language.
 type figures struct {
-	bodies [languages][]byte // of GET /stats
-	counts string            // what they say apart from their time, to see whether they changed
+	bodies  [languages][]byte // of GET /stats
+	version string            // see versionOf
 }
 
 type statsAnswer struct {
@@ -31,11 +31,11 @@ type totals struct {
 	CleanupCandidates int `json:"cleanup_candidates"`
 }
 
-// metrics are all figures; those of the Manager, except that the last run is shown as /events shows it.
+// metrics are all figures, as the Manager counts them, with the last run in the form of /events.
 type metrics struct {
 	sessioncleanup.Stats
 	LastRun *event    `json:"last_run"`
-	Alerts  *struct{} `json:"alerts,omitempty"` // they stand beside the metrics
+	Alerts  *struct{} `json:"alerts,omitempty"` // they are beside the metrics
 }
 
 type alert struct {
@@ -57,22 +57,22 @@ func (c *call) stats() error {
 	if err != nil {
 		return err
 	}
-	c.send200(f.bodies[c.lang])
+	c.replyJSON(f.bodies[c.lang])
 	return nil
 }
 
-// currentFigures gives the statistics of a scope, at most Options.Interval old, and until when they stay as they are.
+// currentFigures returns the statistics of a scope, at most Options.Interval old, and when they are computed next.
 func (c *call) currentFigures(ctx context.Context, scope string) (figures, time.Time, error) {
 	return c.figures.get(ctx, scope, func(ctx context.Context) (figures, error) {
 		s, err := c.m.Stats(ctx, scope)
 		if err != nil {
 			return figures{}, err
 		}
-		return render(s, c.m.Policy())
+		return render(s)
 	})
 }
 
-func render(s sessioncleanup.Stats, p sessioncleanup.Policy) (figures, error) {
+func render(s sessioncleanup.Stats) (figures, error) {
 	var f figures
 	answer := statsAnswer{
 		Success: true,
@@ -82,53 +82,52 @@ func render(s sessioncleanup.Stats, p sessioncleanup.Policy) (figures, error) {
 		Metrics: metrics{Stats: s},
 	}
 	if s.LastRun != nil {
-		last := eventOf(s.LastRun)
+		last := eventOf(*s.LastRun)
 		answer.Metrics.LastRun = &last
 	}
 	for l := range languages {
-		answer.Alerts = make([]alert, len(s.Alerts))
-		for i, a := range s.Alerts {
-			answer.Alerts[i] = alert{Code: a.Code, Message: alertMessage(l, a.Code, &s, p)}
-		}
+		answer.Alerts = alertsOf(l, s.Alerts)
 		body, err := json.Marshal(answer)
 		if err != nil {
 			return f, err
 		}
 		f.bodies[l] = body
 	}
-	codes := make([]sessioncleanup.AlertCode, len(s.Alerts))
-	for i, a := range s.Alerts {
-		codes[i] = a.Code
-	}
-	counts := s.Counts
-	counts.OldestOverdue = 0 // it grows with the clock
-	f.counts = fmt.Sprint(counts, codes)
-	if s.LastRun != nil {
-		f.counts += s.LastRun.RunID
-	}
+	f.version = versionOf(s)
 	return f, nil
 }
 
-// alertMessage says in words what an alert means. The Manager's own message may hold what a database driver said.
-func alertMessage(l lang, code sessioncleanup.AlertCode, s *sessioncleanup.Stats, p sessioncleanup.Policy) string {
-	switch code {
-	case sessioncleanup.AlertTooManyDue:
-		return fmt.Sprintf(msgTooManyDue[l], s.CleanupCandidates, p.AlertDue)
-	case sessioncleanup.AlertLowActivity:
-		return fmt.Sprintf(msgLowActivity[l], 100*s.ActivityRate, 100*p.AlertActivityRate)
-	case sessioncleanup.AlertCleanupFailed:
-		if s.LastRun != nil && s.LastRun.Run != nil && s.LastRun.Run.Error == "" {
-			return fmt.Sprintf(msgRunLeft[l], s.LastRun.RunID, s.LastRun.Run.Failures)
-		}
-		return fmt.Sprintf(msgRunFailed[l], runIDOf(s.LastRun))
-	default:
-		return string(code)
+// versionOf differs when the figures differ in more than the time that passes.
+func versionOf(s sessioncleanup.Stats) string {
+	counts := s.Counts
+	counts.OldestOverdue, counts.Cutoffs = 0, sessioncleanup.Cutoffs{}
+	version := fmt.Sprint(counts)
+	for _, a := range s.Alerts {
+		version += string(a.Code)
 	}
+	if s.LastRun != nil {
+		version += s.LastRun.RunID
+	}
+	return version
 }
 
-func runIDOf(e *sessioncleanup.Event) string {
-	if e == nil {
-		return ""
+func alertsOf(l lang, all []sessioncleanup.Alert) []alert {
+	out := make([]alert, len(all))
+	for i, a := range all {
+		out[i] = alert{Code: a.Code, Message: alertMessage(l, a)}
 	}
-	return e.RunID
+	return out
+}
+
+// alertMessage is the alert in a language, without quoting the database.
+func alertMessage(l lang, a sessioncleanup.Alert) string {
+	if a.Code == sessioncleanup.AlertCleanupFailed {
+		if _, quoted := a.Args[1].(string); quoted { // the run's error
+			return fmt.Sprintf(msgRunFailed[l], a.Args[0])
+		}
+	}
+	if format := alertsInFrench[a.Code]; l == french && format != "" {
+		return fmt.Sprintf(format, a.Args...)
+	}
+	return a.Message
 }

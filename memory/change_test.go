@@ -1,8 +1,8 @@
 package memory
 
 import (
-	"fmt"
-	"math"
+	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,32 +45,6 @@ func TestTouchWithoutIntervalCountsDuplicatesOnce(t *testing.T) {
 	})
 }
 
-func TestTouchKnowsDuplicatesWhenItsNumbersComeBack(t *testing.T) {
-	t.Parallel()
-	s := New(Config{})
-	put(t, s, unused("1", true, time.Hour))
-	expect(t, "written by the first touch of all", touch(t, s, sessioncleanup.Touch{IDs: []string{"1"}}), 1)
-	s.touches = math.MaxUint32
-	for range 2 {
-		expect(t, "written", touch(t, s, sessioncleanup.Touch{IDs: []string{"1", "1"}}), 1)
-	}
-}
-
-func TestTimesThatKeysCannotHoldAreKeptAndTouched(t *testing.T) {
-	t.Parallel()
-	s := New(Config{})
-	session := unused("1", true, time.Hour)
-	put(t, s, session)
-	for _, year := range []int{1500, 3000} {
-		touch(t, s, sessioncleanup.Touch{IDs: []string{"1"}})
-		session.LastActivity = time.Date(year, 1, 2, 3, 4, 5, 6, time.UTC)
-		put(t, s, session)
-		expect(t, "session put after a touch", get(t, s, "1"), session)
-		written := touch(t, s, sessioncleanup.Touch{IDs: []string{"1"}, Interval: time.Minute})
-		expect(t, fmt.Sprint("touches written of a session last used in ", year), written, count(year == 1500))
-	}
-}
-
 func TestTouchReachesOnlyTheOwnersSessions(t *testing.T) {
 	t.Parallel()
 	s := New(Config{})
@@ -106,23 +80,6 @@ func TestTouchReactivatesWithOneEvent(t *testing.T) {
 	})
 }
 
-func TestTouchTellsCountsWithoutWaitingForAList(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := New(Config{})
-		put(t, s, unused("1", true, 2*day), unused("2", false, 60*day), unused("3", false, 60*day))
-		expect(t, "written", touch(t, s, sessioncleanup.Touch{IDs: []string{"1", "2"}}), 2)
-		got, err := s.Counts(t.Context(), sessioncleanup.CountsQuery{Cutoffs: cutoffs()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		expect(t, "counts", got, sessioncleanup.Counts{
-			Total: 3, Active: 1, Inactive: 2, Old: 1, DueForDeletion: 1,
-			OldestOverdue: 30*day - sessioncleanup.DefaultTouchInterval,
-		})
-	})
-}
-
 func TestUpdateThatChangesNothingWritesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -138,7 +95,7 @@ func TestUpdateThatChangesNothingWritesNothing(t *testing.T) {
 			"not protected":  {AutoCleanup: new(true)},
 		} {
 			got, err := s.Update(t.Context(), sessioncleanup.Target{ID: "1"}, c)
-			if err != nil || got != session {
+			if err != nil || !got.Equal(session) {
 				t.Errorf("%s: got %+v, %v; want the session as it was", what, got, err)
 			}
 		}
@@ -146,35 +103,28 @@ func TestUpdateThatChangesNothingWritesNothing(t *testing.T) {
 	})
 }
 
-func TestReactivationUsesSessionAndLiftsPassedExpiry(t *testing.T) {
+func TestConditionGuardsUpdateAndDelete(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		now := time.Now().UTC()
-		soon := now.Add(time.Hour)
-		for what, c := range map[string]struct {
-			had, set time.Time
-			want     time.Time
-		}{
-			"passed":                     {had: now.Add(-time.Hour)},
-			"passing now":                {had: now},
-			"to come":                    {had: soon, want: soon},
-			"passed, a new one is given": {had: now.Add(-time.Hour), set: soon, want: soon},
-		} {
-			s := New(Config{})
-			session := unused("1", false, 60*day)
-			session.ExpiresAt = c.had
-			put(t, s, session)
-			change := sessioncleanup.Change{Action: sessioncleanup.ActionReactivated, Cause: system, Active: new(true)}
-			if !c.set.IsZero() {
-				change.ExpiresAt = &c.set
+	s := New(Config{BeforeDelete: func(context.Context, sessioncleanup.Session) error { return errors.New("must not be called") }})
+	session := unused("1", true, time.Hour)
+	session.OwnerID = "ann"
+	put(t, s, session)
+	for want, target := range map[error]sessioncleanup.Target{
+		sessioncleanup.ErrNotFound: {ID: "1", OwnerID: "bob"},
+		sessioncleanup.ErrChanged: {ID: "1", OwnerID: "ann", If: func(got sessioncleanup.Session) bool {
+			if !got.Equal(session) || got.AsOf.IsZero() {
+				t.Errorf("the condition is asked for %+v, want %+v with the time", got, session)
 			}
-			got, err := s.Update(t.Context(), sessioncleanup.Target{ID: "1"}, change)
-			if err != nil {
-				t.Fatal(err)
-			}
-			session.Active, session.LastActivity, session.ExpiresAt = true, now, c.want
-			expect(t, what, got, session)
-			expect(t, what+", as stored", get(t, s, "1"), session)
+			return false
+		}},
+	} {
+		if _, err := s.Update(t.Context(), target, sessioncleanup.Change{Active: new(false)}); !errors.Is(err, want) {
+			t.Errorf("Update: error is %v, want %v", err, want)
 		}
-	})
+		if _, err := s.Delete(t.Context(), target, system); !errors.Is(err, want) {
+			t.Errorf("Delete: error is %v, want %v", err, want)
+		}
+	}
+	expect(t, "session", get(t, s, "1"), session)
+	expect(t, "events", events(t, s, sessioncleanup.EventQuery{}), nil)
 }

@@ -3,106 +3,60 @@ package memory
 import (
 	"context"
 	"slices"
-	"sort"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// eventLog is the audit log. An event in it is never changed, nor is a place in the slice written twice, so that it
-// can be searched without the store's lock.
-type eventLog struct {
-	events []*sessioncleanup.Event // by ID
-	lastID int64
+// log adds the event of a change.
+func (s *Store) log(a sessioncleanup.Action, c sessioncleanup.Cause, sessions ...sessioncleanup.SessionRef) {
+	s.append(sessioncleanup.Event{Action: a, Sessions: sessions, Actor: c.Actor, Reason: c.Reason, RunID: c.RunID})
 }
 
-// add writes an event of a change.
-func (l *eventLog) add(e sessioncleanup.Event, cause sessioncleanup.Cause) {
-	e.Actor, e.Reason, e.RunID = cause.Actor, cause.Reason, cause.RunID
-	l.append(&e)
-}
-
-// append gives the event its ID and, when it has none, its time.
-func (l *eventLog) append(e *sessioncleanup.Event) {
-	l.lastID++
-	e.ID = l.lastID
+// append adds an event to the audit log, with its ID and, when it has none, its time.
+func (s *Store) append(e sessioncleanup.Event) sessioncleanup.Event {
+	s.lastID++
+	e.ID = s.lastID
 	if e.At = utc(e.At); e.At.IsZero() {
 		e.At = clock()
 	}
-	l.events = append(l.events, e)
+	s.events = append(s.events, e)
+	return e
 }
 
-// Record adds one event and forgets old ones.
+// Record adds one event and removes old ones.
 func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncleanup.Event, error) {
-	e := copied(&r.Event)
 	if err := s.lock(ctx); err != nil {
 		return sessioncleanup.Event{}, err
 	}
 	defer s.mu.Unlock()
-	old := func(e *sessioncleanup.Event) bool { return e.At.Before(r.ForgetBefore) }
-	if slices.ContainsFunc(s.log.events, old) {
-		s.log.events = slices.DeleteFunc(slices.Clone(s.log.events), old)
-	}
-	s.log.append(&e)
-	return copied(&e), nil
+	s.events = slices.DeleteFunc(s.events, func(e sessioncleanup.Event) bool { return e.At.Before(r.ForgetBefore) })
+	return copied(s.append(copied(r.Event))), nil
 }
 
-// Events gives the audit log, newest first. It looks at events one by one until it has enough of them.
+// copied is an event that shares nothing with another.
+func copied(e sessioncleanup.Event) sessioncleanup.Event {
+	e, _ = sessioncleanup.EventQuery{}.Select(e)
+	return e
+}
+
+// Events returns the audit log, newest first. It looks at events one by one until it has enough of them.
 func (s *Store) Events(ctx context.Context, q sessioncleanup.EventQuery) ([]sessioncleanup.Event, error) {
 	if q.Limit <= 0 {
-		return nil, invalidf("limit of the events is %d: want at least 1", q.Limit)
+		return nil, invalid.Errorf("limit of the events is %d: want at least 1", q.Limit)
 	}
 	if err := s.lock(ctx); err != nil {
 		return nil, err
 	}
-	log := s.log.events
-	s.mu.Unlock()
-
-	end := len(log)
-	if q.Before > 0 {
-		end = sort.Search(len(log), func(i int) bool { return log[i].ID >= q.Before })
-	}
+	defer s.mu.Unlock()
 	var found []sessioncleanup.Event
-	for _, e := range slices.Backward(log[:end]) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		if e, ok := selected(e, q); ok {
-			found = append(found, e)
-		}
+	for _, e := range slices.Backward(s.events) {
 		if len(found) == q.Limit {
 			break
 		}
-	}
-	return found, nil
-}
-
-// selected gives the part of an event that a query asks for.
-func selected(e *sessioncleanup.Event, q sessioncleanup.EventQuery) (sessioncleanup.Event, bool) {
-	if q.RunID != "" && e.RunID != q.RunID || len(q.Actions) > 0 && !slices.Contains(q.Actions, e.Action) {
-		return sessioncleanup.Event{}, false
-	}
-	if q.OwnerID == "" && q.SessionID == "" {
-		return copied(e), true
-	}
-	part := *e
-	part.Sessions = nil
-	for _, r := range e.Sessions {
-		if (q.OwnerID == "" || r.OwnerID == q.OwnerID) && (q.SessionID == "" || r.ID == q.SessionID) {
-			part.Sessions = append(part.Sessions, r)
+		if part, ok := q.Select(e); ok && (q.Before <= 0 || e.ID < q.Before) {
+			found = append(found, part)
 		}
 	}
-	if len(part.Sessions) == 0 {
-		return sessioncleanup.Event{}, false
-	}
-	return copied(&part), true
-}
-
-// copied is an event that shares nothing with another.
-func copied(e *sessioncleanup.Event) sessioncleanup.Event {
-	c := *e
-	c.Sessions = slices.Clone(e.Sessions)
-	if e.Run != nil {
-		c.Run = new(*e.Run)
-	}
-	return c
+	return found, nil
 }

@@ -37,7 +37,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println("deactivated:", result.Deactivated, "deleted:", result.Deleted)
+	fmt.Println("deactivated:", result.Deactivated(), "deleted:", result.Deleted())
 	page, err := sessions.List(ctx, sessioncleanup.ListOptions{Sort: sessioncleanup.SortName})
 	if err != nil {
 		fmt.Println(err)
@@ -80,7 +80,7 @@ func ExampleConfig() {
 		return
 	}
 	result, err := sessions.Cleanup(ctx, sessioncleanup.Run{})
-	fmt.Println(result.Deleted, "deleted", err)
+	fmt.Println(result.Deleted(), "deleted", err)
 	for _, f := range result.Failures {
 		fmt.Println(f.Error)
 	}

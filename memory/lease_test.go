@@ -1,8 +1,8 @@
 package memory
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,32 +19,19 @@ func lend(t *testing.T, s *Store, holder string, ttl time.Duration) sessionclean
 	return l
 }
 
-func TestLeaseHasOneHolderAtATime(t *testing.T) {
+func TestLeaseIsTakenRenewedAndReleased(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := New(Config{})
-		first := lend(t, s, "a", time.Minute)
-		expect(t, "first", first, sessioncleanup.Lease{Name: "cleanup", Holder: "a", Epoch: 1, ExpiresAt: time.Now().UTC().Add(time.Minute)})
-		time.Sleep(time.Minute - 1)
+		expect(t, "first", lend(t, s, "a", time.Minute), sessioncleanup.Lease{Name: "cleanup", Holder: "a", Epoch: 1, ExpiresAt: time.Now().UTC().Add(time.Minute)})
+		time.Sleep(time.Second)
 		_, err := s.Lease(t.Context(), sessioncleanup.LeaseRequest{Name: "cleanup", Holder: "b", TTL: time.Minute})
-		held, ok := errors.AsType[*sessioncleanup.LeaseHeldError](err)
-		if !ok || !errors.Is(err, sessioncleanup.ErrLeaseHeld) || *held != (sessioncleanup.LeaseHeldError{Name: "cleanup", Holder: "a", Until: first.ExpiresAt}) {
-			t.Fatalf("error is %v, want a LeaseHeldError with all of it", err)
+		if held, ok := errors.AsType[*sessioncleanup.LeaseHeldError](err); !ok || held.Remaining != 59*time.Second {
+			t.Errorf("error is %v, want a LeaseHeldError with 59 s left", err)
 		}
-		renewed := lend(t, s, "a", time.Minute)
-		expect(t, "renewed", renewed, sessioncleanup.Lease{Name: "cleanup", Holder: "a", Epoch: 1, ExpiresAt: time.Now().UTC().Add(time.Minute)})
-		time.Sleep(time.Minute)
-		expect(t, "epoch when nobody took it since it ended", lend(t, s, "a", time.Minute).Epoch, 1)
-		time.Sleep(time.Minute)
-		expect(t, "epoch when it passes on", lend(t, s, "b", time.Minute).Epoch, 2)
-		time.Sleep(time.Minute)
-		expect(t, "epoch when it comes back", lend(t, s, "a", time.Minute).Epoch, 3)
-		lend(t, s, "b", 0) // not its holder: no error, and no release
-		if _, err := s.Lease(t.Context(), sessioncleanup.LeaseRequest{Name: "cleanup", Holder: "b", TTL: 1}); !errors.Is(err, sessioncleanup.ErrLeaseHeld) {
-			t.Errorf("after a release by somebody else: error is %v, want ErrLeaseHeld", err)
-		}
+		expect(t, "epoch when renewed", lend(t, s, "a", time.Minute).Epoch, 1)
 		lend(t, s, "a", 0)
-		expect(t, "epoch after a release", lend(t, s, "a", time.Minute).Epoch, 4)
+		expect(t, "epoch when it passes on", lend(t, s, "b", time.Minute).Epoch, 2)
 	})
 }
 
@@ -56,10 +43,12 @@ func TestBatchWithoutItsLeaseIsNotWritten(t *testing.T) {
 		never := sessioncleanup.Lease{Name: "cleanup", Holder: "a", Epoch: 1}
 		refused := func(why string, l sessioncleanup.Lease) {
 			t.Helper()
-			for name, step := range phases(s) {
-				_, err := step(t.Context(), sessioncleanup.Batch{Cause: system, Cutoffs: cutoffs(), Limit: 1, Lease: l})
+			for _, action := range phases {
+				b := batch(action, 1)
+				b.Lease = l
+				_, err := s.Sweep(t.Context(), b)
 				if !errors.Is(err, sessioncleanup.ErrLeaseLost) {
-					t.Errorf("%s, %s: error is %v, want ErrLeaseLost", name, why, err)
+					t.Errorf("%s, %s: error is %v, want ErrLeaseLost", action, why, err)
 				}
 			}
 		}
@@ -75,20 +64,30 @@ func TestBatchWithoutItsLeaseIsNotWritten(t *testing.T) {
 		refused("released", sessioncleanup.Lease{Name: "cleanup", Holder: "b", Epoch: 2})
 		expect(t, "events", events(t, s, sessioncleanup.EventQuery{}), nil)
 		again := lend(t, s, "a", time.Minute)
-		for name, step := range phases(s) {
-			if _, err := step(t.Context(), sessioncleanup.Batch{Cause: system, Cutoffs: cutoffs(), Limit: 1, Lease: again}); err != nil {
-				t.Errorf("%s by the holder: %v", name, err)
+		for _, action := range phases {
+			b := batch(action, 1)
+			b.Lease = again
+			if _, err := s.Sweep(t.Context(), b); err != nil {
+				t.Errorf("%s by the holder: %v", action, err)
 			}
 		}
 	})
 }
 
-func TestLeaseRefusesRequestsThatSayTooLittle(t *testing.T) {
+func TestBatchThatLosesItsLeaseDuringTheHookIsNotWritten(t *testing.T) {
 	t.Parallel()
-	s := New(Config{})
-	for _, r := range []sessioncleanup.LeaseRequest{{Holder: "a", TTL: 1}, {Name: "n", TTL: 1}, {Name: "n", Holder: "a", TTL: -1}} {
-		if _, err := s.Lease(t.Context(), r); !errors.Is(err, sessioncleanup.ErrInvalid) {
-			t.Errorf("%s: error is %v, want ErrInvalid", fmt.Sprintf("%+v", r), err)
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Config{BeforeDelete: func(context.Context, sessioncleanup.Session) error {
+			time.Sleep(time.Minute)
+			return nil
+		}})
+		put(t, s, unused("1", false, 60*day))
+		b := batch(sessioncleanup.ActionDeleted, 1)
+		b.Lease = lend(t, s, "a", time.Minute)
+		if _, err := s.Sweep(t.Context(), b); !errors.Is(err, sessioncleanup.ErrLeaseLost) {
+			t.Errorf("error is %v, want ErrLeaseLost", err)
 		}
-	}
+		expect(t, "the session is still there", get(t, s, "1").ID, "1")
+		expect(t, "events", events(t, s, sessioncleanup.EventQuery{}), nil)
+	})
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,6 +25,11 @@ var system = sessioncleanup.Cause{Actor: "system", Reason: "test", RunID: "run"}
 // cutoffs are those of the guide's policy now.
 func cutoffs() sessioncleanup.Cutoffs { return sessioncleanup.Policy{}.CutoffsAt(time.Now()) }
 
+// batch is a batch of a run that begins now.
+func batch(a sessioncleanup.Action, limit int) sessioncleanup.Batch {
+	return sessioncleanup.Batch{Action: a, Cutoffs: cutoffs(), Cause: system, Limit: limit}
+}
+
 // unused is a session that was last used some time ago.
 func unused(id string, active bool, since time.Duration) sessioncleanup.Session {
 	return sessioncleanup.Session{ID: id, Active: active, AutoCleanup: true, LastActivity: time.Now().UTC().Add(-since)}
@@ -38,14 +42,16 @@ func put(t testing.TB, s *Store, sessions ...sessioncleanup.Session) {
 	}
 }
 
-// get gives one session, or a zero one when it is not there.
+// get returns one session as it is stored, or a zero one when it is not there.
 func get(t testing.TB, s *Store, id string) sessioncleanup.Session {
 	t.Helper()
-	page := list(t, s, sessioncleanup.Query{ID: id, Limit: 1})
+	page := list(t, s, sessioncleanup.Query{Filter: sessioncleanup.Filter{ID: id}, Limit: 1})
 	if len(page.Sessions) == 0 {
 		return sessioncleanup.Session{}
 	}
-	return page.Sessions[0]
+	session := page.Sessions[0]
+	session.AsOf = time.Time{}
+	return session
 }
 
 func list(t testing.TB, s *Store, q sessioncleanup.Query) sessioncleanup.Page {
@@ -84,7 +90,7 @@ func idsOf(sessions []sessioncleanup.Session) []string {
 	return ids
 }
 
-// expect compares what was got with what was wanted.
+// expect compares two values.
 func expect[T any](t testing.TB, what string, got, want T) {
 	t.Helper()
 	if diff := gocmp.Diff(want, got); diff != "" {
@@ -100,11 +106,11 @@ func TestPutKeepsExactValues(t *testing.T) {
 		ID: "1", OwnerID: "o", OwnerName: "Olga", Name: "Room", Code: "R1", Active: true, AutoCleanup: true,
 		CreatedAt: time.Date(2024, 1, 2, 3, 4, 5, 6, zone), UpdatedAt: time.Date(2024, 2, 2, 3, 4, 5, 7, zone),
 		LastActivity: time.Date(2024, 3, 2, 3, 4, 5, 8, zone), ExpiresAt: time.Date(9999, 12, 31, 0, 0, 0, 9, zone),
-		ActivityCount: 12, Status: sessioncleanup.StatusActive,
+		ActivityCount: 12, AsOf: time.Now(), Status: sessioncleanup.StatusActive, DeactivateAt: time.Now(), DeleteAt: time.Now(),
 	}
 	put(t, s, full)
 	want := full
-	want.Status = "" // the Manager's to fill in
+	want.AsOf, want.Status, want.DeactivateAt, want.DeleteAt = time.Time{}, "", time.Time{}, time.Time{} // not stored
 	want.CreatedAt, want.UpdatedAt = full.CreatedAt.UTC(), full.UpdatedAt.UTC()
 	want.LastActivity, want.ExpiresAt = full.LastActivity.UTC(), full.ExpiresAt.UTC()
 	if got := get(t, s, "1"); got != want {
@@ -115,10 +121,10 @@ func TestPutKeepsExactValues(t *testing.T) {
 	if got := get(t, s, "1"); got != replaced {
 		t.Errorf("after replacing: got %+v, want %+v", got, replaced)
 	}
-	expect(t, "events of the host's own writes", events(t, s, sessioncleanup.EventQuery{}), nil)
+	expect(t, "events of the application's own writes", events(t, s, sessioncleanup.EventQuery{}), nil)
 }
 
-func TestPutTakesZeroLastActivityForNow(t *testing.T) {
+func TestPutSetsZeroLastActivityToNow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := New(Config{})
@@ -141,13 +147,13 @@ func TestPutWithOneSessionWithoutIDPutsNone(t *testing.T) {
 	}
 }
 
-func TestRemoveTakesSessionsAwayWithoutEvents(t *testing.T) {
+func TestRemoveWritesNoEventsAndCallsNoHook(t *testing.T) {
 	t.Parallel()
-	s := New(Config{BeforeDelete: func(context.Context, sessioncleanup.Session) error { return errors.New("never asked") }})
+	s := New(Config{BeforeDelete: func(context.Context, sessioncleanup.Session) error { return errors.New("must not be called") }})
 	put(t, s, unused("1", true, 0), unused("2", true, 0), unused("3", true, 0))
 	n, err := s.Remove("1", "3", "4", "1")
 	if n != 2 || err != nil {
-		t.Errorf("Remove gave %d, %v; want 2", n, err)
+		t.Errorf("Remove returned %d, %v; want 2", n, err)
 	}
 	expect(t, "left", idsOf(list(t, s, sessioncleanup.Query{Limit: all}).Sessions), []string{"2"})
 	expect(t, "events", events(t, s, sessioncleanup.EventQuery{}), nil)
@@ -202,7 +208,7 @@ func TestCancelledContextChangesNothing(t *testing.T) {
 	t.Parallel()
 	s := New(Config{})
 	put(t, s, unused("1", false, 60*day), unused("2", true, 2*day))
-	before := list(t, s, sessioncleanup.Query{Limit: all})
+	before := []sessioncleanup.Session{get(t, s, "1"), get(t, s, "2")}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, call := range calls(s) {
@@ -210,24 +216,27 @@ func TestCancelledContextChangesNothing(t *testing.T) {
 			t.Errorf("%s: error is %v, want context.Canceled", name, err)
 		}
 	}
-	expect(t, "sessions", list(t, s, sessioncleanup.Query{Limit: all}), before)
+	expect(t, "sessions", []sessioncleanup.Session{get(t, s, "1"), get(t, s, "2")}, before)
 	expect(t, "events", events(t, s, sessioncleanup.EventQuery{}), nil)
 }
 
 // calls are the methods that read or change something, each in a way that would succeed.
 func calls(s *Store) map[string]func(context.Context) error {
 	target := sessioncleanup.Target{ID: "1"}
-	batch := sessioncleanup.Batch{Cause: system, Cutoffs: cutoffs(), Limit: 10}
 	only := func(_ any, err error) error { return err }
 	return map[string]func(context.Context) error{
-		"List":    func(ctx context.Context) error { return only(s.List(ctx, sessioncleanup.Query{Limit: 1})) },
-		"List ID": func(ctx context.Context) error { return only(s.List(ctx, sessioncleanup.Query{ID: "1", Limit: 1})) },
-		"List text": func(ctx context.Context) error {
-			return only(s.List(ctx, sessioncleanup.Query{Text: "a", CountUpTo: 1}))
+		"List": func(ctx context.Context) error { return only(s.List(ctx, sessioncleanup.Query{Limit: 1})) },
+		"List ID": func(ctx context.Context) error {
+			return only(s.List(ctx, sessioncleanup.Query{Filter: sessioncleanup.Filter{ID: "1"}, Limit: 1}))
 		},
-		"Counts":        func(ctx context.Context) error { return only(s.Counts(ctx, sessioncleanup.CountsQuery{})) },
-		"DeactivateDue": func(ctx context.Context) error { return only(s.DeactivateDue(ctx, batch)) },
-		"DeleteDue":     func(ctx context.Context) error { return only(s.DeleteDue(ctx, batch)) },
+		"List text": func(ctx context.Context) error {
+			return only(s.List(ctx, sessioncleanup.Query{Filter: sessioncleanup.Filter{Text: "a"}, CountUpTo: 1}))
+		},
+		"Counts": func(ctx context.Context) error { return only(s.Counts(ctx, sessioncleanup.CountsQuery{})) },
+		"deactivate": func(ctx context.Context) error {
+			return only(s.Sweep(ctx, batch(sessioncleanup.ActionDeactivated, 10)))
+		},
+		"delete": func(ctx context.Context) error { return only(s.Sweep(ctx, batch(sessioncleanup.ActionDeleted, 10))) },
 		"Update": func(ctx context.Context) error {
 			return only(s.Update(ctx, target, sessioncleanup.Change{Active: new(true)}))
 		},
@@ -239,25 +248,4 @@ func calls(s *Store) map[string]func(context.Context) error {
 			return only(s.Lease(ctx, sessioncleanup.LeaseRequest{Name: "n", Holder: "h", TTL: time.Hour}))
 		},
 	}
-}
-
-// sortedBy gives the sessions of the map in a list's order, the slow way.
-func sortedBy(sessions []sessioncleanup.Session, q sessioncleanup.Query) []sessioncleanup.Session {
-	sorted := slices.Clone(sessions)
-	slices.SortFunc(sorted, func(a, b sessioncleanup.Session) int {
-		var c int
-		switch q.Sort {
-		case sessioncleanup.SortName:
-			c = strings.Compare(a.Name, b.Name)
-		case sessioncleanup.SortCreated:
-			c = a.CreatedAt.Compare(b.CreatedAt)
-		default:
-			c = a.LastActivity.Compare(b.LastActivity)
-		}
-		if c = cmp.Or(c, strings.Compare(a.ID, b.ID)); q.Descending {
-			return -c
-		}
-		return c
-	})
-	return sorted
 }

@@ -6,11 +6,12 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Eight writers use sessions while two cleaners at once, each without knowing of the other, take away what is due.
+// Eight writers use sessions while two cleaners at once, neither aware of the other, change what is due.
 func TestSessionInUseIsNeverCleanedUp(t *testing.T) {
 	t.Parallel()
 	hooks := map[string]func(context.Context, sessioncleanup.Session) error{
@@ -46,8 +47,8 @@ func TestSessionInUseIsNeverCleanedUp(t *testing.T) {
 			}
 			work.Go(func() {
 				for range 50 {
-					list(t, s, sessioncleanup.Query{Text: "9", Sort: sessioncleanup.SortName, Limit: 10})
-					if _, err := s.Counts(t.Context(), sessioncleanup.CountsQuery{Cutoffs: cut, OwnerID: "3"}); err != nil {
+					list(t, s, sessioncleanup.Query{Filter: sessioncleanup.Filter{Text: "9"}, Sort: sessioncleanup.SortName, Limit: 10})
+					if _, err := s.Counts(t.Context(), sessioncleanup.CountsQuery{Filter: sessioncleanup.Filter{OwnerID: "3"}, Thresholds: sessioncleanup.Policy{}.Thresholds()}); err != nil {
 						t.Error(err)
 					}
 				}
@@ -65,12 +66,13 @@ func TestSessionInUseIsNeverCleanedUp(t *testing.T) {
 
 // sweep deletes and deactivates what is due, in small batches.
 func sweep(t *testing.T, s *Store, c sessioncleanup.Cutoffs) {
-	for name, step := range phases(s) {
-		b := sessioncleanup.Batch{Cause: system, Cutoffs: c, Limit: 10}
+	for _, action := range phases {
+		b := batch(action, 10)
+		b.Cutoffs = c
 		for more := true; more; more = b.After != "" {
-			out, err := step(t.Context(), b)
+			out, err := s.Sweep(t.Context(), b)
 			if err != nil {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s: %v", action, err)
 				return
 			}
 			b.After = out.Next
@@ -93,21 +95,25 @@ func proveEvents(t *testing.T, s *Store, wasActive map[string]bool) {
 	there := map[string]bool{}
 	for _, session := range list(t, s, sessioncleanup.Query{Limit: all}).Sessions {
 		there[session.ID] = true
-		expect(t, "deactivations of "+session.ID, logged[sessioncleanup.ActionDeactivated][session.ID], count(wasActive[session.ID] && !session.Active))
+		expect(t, "deactivations of "+session.ID, logged[sessioncleanup.ActionDeactivated][session.ID], number(wasActive[session.ID] && !session.Active))
 	}
 	for id := range wasActive {
-		expect(t, "deletions of "+id, logged[sessioncleanup.ActionDeleted][id], count(!there[id]))
+		expect(t, "deletions of "+id, logged[sessioncleanup.ActionDeleted][id], number(!there[id]))
 	}
 	if len(logged[sessioncleanup.ActionDeleted]) == 0 || len(logged[sessioncleanup.ActionDeactivated]) == 0 {
 		t.Error("the cleaners changed nothing: the test shows nothing")
 	}
 }
 
-// A host that adds and removes sessions while lists are read page by page must not disturb those that stay.
+// An application that adds and removes sessions while lists are read page by page must not disturb those that stay.
 func TestPagesKeepWhatStaysWhileOthersComeAndGo(t *testing.T) {
 	t.Parallel()
 	s := New(Config{})
-	stay := manyUnused(1000)
+	stay := make([]sessioncleanup.Session, 1000)
+	for i := range stay {
+		stay[i] = unused(fmt.Sprintf("%06d", i), true, day+time.Duration(i)*time.Minute)
+		stay[i].CreatedAt, stay[i].Name = stay[i].LastActivity, stay[i].ID
+	}
 	put(t, s, stay...)
 	ctx, cancel := context.WithCancel(t.Context())
 	work := sync.WaitGroup{}
@@ -144,4 +150,11 @@ func TestPagesKeepWhatStaysWhileOthersComeAndGo(t *testing.T) {
 	}
 	cancel()
 	work.Wait()
+}
+
+func number(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
 }

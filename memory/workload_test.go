@@ -1,27 +1,28 @@
 package memory
 
 import (
-	"math"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// workload does random things to a store and asks it random questions. What it answers is compared with what reading
-// its map from end to end gives.
+// workload changes a store randomly and asks it random questions. Query.Answer is the model of its lists.
 type workload struct {
 	t *testing.T
 	r *rand.Rand
 	s *Store
 }
 
-func TestIndexesAgreeWithScanAfterEveryChange(t *testing.T) {
+func TestIndexesAgreeWithModelAfterEveryChange(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(4) {
 		t.Run("seed "+strconv.FormatUint(seed, 10), func(t *testing.T) {
@@ -31,12 +32,12 @@ func TestIndexesAgreeWithScanAfterEveryChange(t *testing.T) {
 				for range 600 {
 					w.put()
 				}
-				for range 3000 {
+				for range 500 {
 					w.change()
-					if w.r.IntN(5) == 0 {
+					switch w.r.IntN(10) {
+					case 0, 1:
 						w.ask()
-					}
-					if w.r.IntN(100) == 0 {
+					case 2:
 						w.inspect()
 					}
 				}
@@ -54,9 +55,9 @@ func (w *workload) ago() time.Time {
 	return time.Now().UTC().Add(-time.Duration(w.r.IntN(60*24)-24) * time.Hour)
 }
 
-func (w *workload) session(id string) sessioncleanup.Session {
+func (w *workload) put() {
 	s := sessioncleanup.Session{
-		ID: id, OwnerID: w.owner(), Name: []string{"", "Alpha", "beta", "ALPHABET"}[w.r.IntN(4)], Code: strconv.Itoa(w.r.IntN(20)),
+		ID: w.id(), OwnerID: w.owner(), Name: []string{"", "Alpha", "beta", "ALPHABET"}[w.r.IntN(4)], Code: strconv.Itoa(w.r.IntN(20)),
 		Active: w.r.IntN(2) == 0, AutoCleanup: w.r.IntN(8) > 0, LastActivity: w.ago(),
 	}
 	if w.r.IntN(4) > 0 {
@@ -68,10 +69,8 @@ func (w *workload) session(id string) sessioncleanup.Session {
 	case 2:
 		s.ExpiresAt = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
-	return s
+	put(w.t, w.s, s)
 }
-
-func (w *workload) put() { put(w.t, w.s, w.session(w.id())) }
 
 func (w *workload) change() {
 	ctx := w.t.Context()
@@ -99,123 +98,84 @@ func (w *workload) change() {
 	case 10:
 		time.Sleep(time.Duration(w.r.IntN(48)) * time.Hour)
 	case 11:
-		b := sessioncleanup.Batch{Cause: system, Cutoffs: cutoffs(), Limit: 1 + w.r.IntN(5)}
-		if w.r.IntN(2) == 0 {
-			_, err = w.s.DeleteDue(ctx, b)
-		} else {
-			_, err = w.s.DeactivateDue(ctx, b)
-		}
+		_, err = w.s.Sweep(ctx, batch(phases[w.r.IntN(2)], 1+w.r.IntN(5)))
 	}
 	if err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-// ask compares a random list, read page by page, and random figures.
+// ask compares a random list, read page by page, with the model's.
 func (w *workload) ask() {
 	w.t.Helper()
-	c := cutoffs()
+	policy := sessioncleanup.Policy{}
 	switch w.r.IntN(6) {
 	case 0:
-		c.Inactive = time.Time{}
+		policy.InactiveAfter = sessioncleanup.Never
 	case 1:
-		c.Delete = time.Time{}
+		policy.DeleteAfter = sessioncleanup.Never
 	}
 	q := sessioncleanup.Query{
-		OwnerID: w.owner(), Cutoffs: c, Descending: w.r.IntN(2) == 0,
+		Filter:     sessioncleanup.Filter{OwnerID: w.owner(), Text: []string{"", "", "alpha", "BET", "1"}[w.r.IntN(5)]},
+		Thresholds: policy.Thresholds(), Descending: w.r.IntN(2) == 0,
 		Sort:   append(sessioncleanup.Sorts(), "")[w.r.IntN(4)],
 		Status: append(sessioncleanup.Statuses(), "")[w.r.IntN(6)],
-		Text:   []string{"", "", "alpha", "BET", "1"}[w.r.IntN(5)],
-		Limit:  1 + w.r.IntN(100), CountUpTo: w.r.IntN(800),
+		Limit:  w.r.IntN(100), CountUpTo: w.r.IntN(2) * w.r.IntN(800),
 	}
-	var want []sessioncleanup.Session
-	counts := sessioncleanup.Counts{}
-	for e := range w.s.sessions.all() {
-		s := e.session()
-		if q.OwnerID != "" && s.OwnerID != q.OwnerID {
-			continue
+	if w.r.IntN(8) == 0 {
+		q.ID = w.id()
+	}
+	if w.r.IntN(2) == 0 { // go on from where another list may have ended
+		q.After = new(q.Position(sessioncleanup.Session{ID: w.id(), LastActivity: w.ago(), CreatedAt: w.ago(), Name: "beta"}))
+	}
+	sessions := slices.Collect(maps.Values(w.s.sessions))
+	for more := true; more; more = q.After != nil {
+		want, got := q.Answer(sessions, time.Now()), list(w.t, w.s, q)
+		if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			w.t.Fatalf("List(%+v) (-want +got):\n%s", q, diff)
 		}
-		tally(&counts, c, s)
-		text := strings.ToLower(s.Name + "\n" + s.Code + "\n" + s.ID)
-		if (q.Status == "" || c.Status(s) == q.Status) && strings.Contains(text, strings.ToLower(q.Text)) {
-			want = append(want, s)
-		}
+		q.After = got.Next
 	}
-	var got []sessioncleanup.Session
-	total := min(len(want), q.CountUpTo)
-	if want = sortedBy(want, q); len(want) > 0 && w.r.IntN(2) == 0 { // go on from where another list may have ended
-		from := w.r.IntN(len(want))
-		q.After, want = placeOf(q.Sort, &want[from]).position(q.Sort), want[from+1:]
-	}
-	for page := list(w.t, w.s, q); ; page = list(w.t, w.s, q) {
-		got = append(got, page.Sessions...)
-		expect(w.t, "total", page.Total, total)
-		if len(page.Sessions) > q.Limit || page.Next != nil && len(page.Sessions) < q.Limit {
-			w.t.Fatalf("page of %d sessions has next %v: limit is %d", len(page.Sessions), page.Next, q.Limit)
-		}
-		if q.After = page.Next; q.After == nil {
-			break
-		}
-	}
-	if !slices.Equal(got, want) {
-		w.t.Fatalf("List(%+v) differs:\n got %v\nwant %v", q, idsOf(got), idsOf(want))
-	}
-	figures, err := w.s.Counts(w.t.Context(), sessioncleanup.CountsQuery{Cutoffs: c, OwnerID: q.OwnerID})
+	w.count(q)
+}
+
+// count compares figures with lists of every status.
+func (w *workload) count(q sessioncleanup.Query) {
+	w.t.Helper()
+	counts, err := w.s.Counts(w.t.Context(), sessioncleanup.CountsQuery{Filter: q.Filter, Thresholds: q.Thresholds})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	expect(w.t, "counts", figures, counts)
+	listed := map[sessioncleanup.Status]int{}
+	for _, status := range sessioncleanup.Statuses() {
+		listed[status] = list(w.t, w.s, sessioncleanup.Query{Filter: q.Filter, Thresholds: q.Thresholds, Status: status, CountUpTo: all}).Total
+	}
+	expect(w.t, "total", counts.Total, counts.Active+counts.Inactive)
+	expect(w.t, "counts", map[sessioncleanup.Status]int{
+		sessioncleanup.StatusProtected:    counts.Protected,
+		sessioncleanup.StatusToDeactivate: counts.DueForDeactivation,
+		sessioncleanup.StatusToDelete:     counts.DueForDeletion,
+		sessioncleanup.StatusActive:       listed[sessioncleanup.StatusActive],
+		sessioncleanup.StatusInactive: counts.Total - counts.Protected - counts.DueForDeactivation - counts.DueForDeletion -
+			listed[sessioncleanup.StatusActive],
+	}, listed)
 }
 
-func tally(counts *sessioncleanup.Counts, c sessioncleanup.Cutoffs, s sessioncleanup.Session) {
-	counts.Total++
-	counts.Active += count(s.Active)
-	counts.Inactive += count(!s.Active)
-	counts.Old += count(c.Old(s))
-	counts.Protected += count(!s.AutoCleanup)
-	counts.DueForDeactivation += count(c.DueForDeactivation(s))
-	counts.DueForDeletion += count(c.DueForDeletion(s))
-	counts.OldestOverdue = max(counts.OldestOverdue, c.Overdue(s))
-}
-
-// inspect brings all indexes up to date and checks that they hold exactly the sessions of the map.
+// inspect checks that the indexes hold exactly the sessions of the map.
 func (w *workload) inspect() {
 	w.t.Helper()
-	for i, it := range w.s.stale.items {
-		if i > 0 && it.key < w.s.stale.items[(i-1)/2].key {
-			w.t.Fatalf("touched entry %d, %q, is out of place", i, it.entry.stored.ID)
-		}
-	}
-	w.s.refresh(absent, math.MaxInt)
-	expect(w.t, "items left behind after all is indexed", w.s.stale.garbage, 0)
-	byOwner := map[*indexes]int{w.s.all: w.s.sessions.len()}
-	for e := range w.s.sessions.all() {
-		if session := e.session(); e.indexed != keysOf(&session) || e.stale {
-			w.t.Fatalf("session %q is indexed under %+v, want %+v", session.ID, e.indexed, keysOf(&session))
-		}
-		if e.owner != w.s.owners[e.stored.OwnerID] {
-			w.t.Fatalf("session %q of %q is in the indexes of another owner", e.stored.ID, e.stored.OwnerID)
-		}
-		if e.owner != nil {
-			byOwner[e.owner]++
-		}
-	}
-	expect(w.t, "owners with indexes", len(w.s.owners), len(byOwner)-1)
-	for x, n := range byOwner {
-		trees := []*tree[moment]{&x.activity, &x.created}
-		expect(w.t, "sizes", []int{x.activity.size, x.created.size, x.name.size}, []int{n, n, n})
-		due := 0
-		for i := range x.due {
-			trees = append(trees, &x.due[i])
-			if i != activeExpiring {
-				due += x.due[i].size
+	var want [orders][]sessioncleanup.Position
+	for _, session := range w.s.sessions {
+		for order, p := range positions(session) {
+			if p.ID != "" {
+				want[order] = append(want[order], p)
 			}
 		}
-		expect(w.t, "sessions that are not protected", due, n-x.protected)
-		for _, tr := range trees {
-			if items := slices.Collect(tr.ascend(nil)); !slices.IsSortedFunc(items, item[moment].compare) || len(items) != tr.size {
-				w.t.Fatalf("a tree of %d holds %d items, or is out of order", tr.size, len(items))
-			}
+	}
+	for order := range want {
+		slices.SortFunc(want[order], compare)
+		if got := slices.Collect(w.s.indexes[order].ascend(nil)); !slices.Equal(got, want[order]) {
+			w.t.Fatalf("index %d has %d positions, want %d in order", order, len(got), len(want[order]))
 		}
 	}
 }

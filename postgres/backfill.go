@@ -10,6 +10,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
 // The first chunk of a backfill, the largest, and how long one may take.
@@ -19,8 +20,8 @@ const (
 	chunkBudget = 25 * time.Millisecond
 )
 
-// calm is how long a backfill waits before it begins: each of the host's connections has to read the changed tables'
-// definitions and to prepare the new triggers, and should not have to do so beside the first look at all of the rows.
+// calm is how long a backfill waits before it begins: each of the application's connections has to read the changed tables'
+// definitions and to prepare the new triggers, and should not have to do so while all of the rows are read first.
 const calm = 100 * time.Millisecond
 
 // addBackfill gives old sessions a last activity, from what is known of them.
@@ -29,59 +30,57 @@ func (p *plan) addBackfill(context.Context) error {
 		return nil
 	}
 	p.add(step{about: "fill in the last activity of old sessions", fill: true, sql: []string{
-		p.backfillTable(), p.l.statement("backfill_all"), "DROP TABLE " + p.l.names["backfill"] + ";", p.l.statement("settings_backfilled"),
+		backfillTable(p.m), p.m.statement("backfill_all"), "DROP TABLE " + p.m.names["backfill"] + ";", p.m.statement("settings_backfilled"),
 	}})
 	return nil
 }
 
-func (p *plan) backfillTable() string { return backfillTable(p.l) }
-
-// backfillTable makes a table of each session's newest activity, in one look at each source.
-func backfillTable(l *layout) string {
+// backfillTable makes a table of each session's newest activity, in one scan of each activity table.
+func backfillTable(m *mapping) string {
 	var parts []string
-	for _, src := range l.sources {
+	for _, src := range m.sources {
 		if src.At == "" {
 			continue
 		}
-		_, at := l.timesOf(src.columns[src.At], "c.")
-		parts = append(parts, l.statement("backfill_source", sqlfile.Names{
+		_, at := m.timesOf(src.columns[src.At], "c.")
+		parts = append(parts, m.statement("backfill_source", sqlfile.Names{
 			"session": sqlfile.Column(src.Session), "source": src.sql(), "at": at,
 		}))
 	}
 	if len(parts) == 0 {
-		return l.statement("backfill_empty")
+		return m.statement("backfill_empty")
 	}
-	return l.statement("backfill_table", sqlfile.Names{"backfill_union": strings.Join(parts, "\nUNION ALL\n")})
+	return m.statement("backfill_table", sqlfile.Names{"backfill_union": strings.Join(parts, "\nUNION ALL\n")})
 }
 
 // backfill goes through the sessions by id, in short transactions, until none lacks a last activity. Sessions that are
 // touched meanwhile have one already.
-func (s *Store) backfill(ctx context.Context, l *layout) error {
+func (s *Store) backfill(ctx context.Context, m *mapping) error {
 	var made, missing bool
-	err := s.pool.QueryRow(ctx, "SELECT to_regclass($1::text) IS NOT NULL", l.names["backfill"]).Scan(&made)
+	err := s.pool.QueryRow(ctx, "SELECT to_regclass($1::text) IS NOT NULL", m.names["backfill"]).Scan(&made)
 	if err != nil {
 		return mapError("look for an earlier backfill", err)
 	}
-	if err := pause(ctx, calm); err != nil {
+	if err := wait.For(ctx, calm); err != nil {
 		return err
 	}
 	if !made { // in one transaction: when it is there, it is complete
-		if err := s.runStep(ctx, l, step{sql: []string{backfillTable(l), "ANALYZE " + l.names["backfill"] + ";"}}); err != nil {
+		if err := s.runStep(ctx, m, step{sql: []string{backfillTable(m), "ANALYZE " + m.names["backfill"] + ";"}}); err != nil {
 			return err
 		}
 	}
-	quiet, err := s.mayQuietTriggers(ctx, l)
+	quiet, err := s.mayQuietTriggers(ctx, m)
 	if err != nil {
 		return err
 	}
 	for deadline := time.Now().Add(s.cfg.MigrateWait); ; {
-		if err := s.pool.QueryRow(ctx, l.statement("backfill_missing")).Scan(&missing); err != nil {
+		if err := s.pool.QueryRow(ctx, m.statement("backfill_missing")).Scan(&missing); err != nil {
 			return mapError("look for sessions without a last activity", err)
 		}
 		if !missing {
 			break
 		}
-		written, err := s.backfillPass(ctx, l, quiet)
+		written, err := s.backfillPass(ctx, m, quiet)
 		switch {
 		case err != nil:
 			return err
@@ -90,15 +89,15 @@ func (s *Store) backfill(ctx context.Context, l *layout) error {
 		case time.Now().After(deadline):
 			return fmt.Errorf("%w: others kept sessions locked for %v; migrate again", sessioncleanup.ErrUnavailable, s.cfg.MigrateWait)
 		default:
-			if err := pause(ctx, pollLock); err != nil {
+			if err := wait.For(ctx, pollLock); err != nil {
 				return err
 			}
 		}
 	}
-	return s.runStep(ctx, l, step{sql: []string{"DROP TABLE IF EXISTS " + l.names["backfill"] + ";", l.statement("settings_backfilled")}})
+	return s.runStep(ctx, m, step{sql: []string{"DROP TABLE IF EXISTS " + m.names["backfill"] + ";", m.statement("settings_backfilled")}})
 }
 
-func (s *Store) backfillPass(ctx context.Context, l *layout, quiet bool) (written int, err error) {
+func (s *Store) backfillPass(ctx context.Context, m *mapping, quiet bool) (written int, err error) {
 	size := firstChunk
 	var after *string
 	for {
@@ -110,7 +109,7 @@ func (s *Store) backfillPass(ctx context.Context, l *layout, quiet bool) (writte
 				if quiet {
 					batch.Queue("SELECT set_config('session_replication_role', 'replica', true)")
 				}
-				batch.Queue(l.statement("backfill_chunk"), after, size).QueryRow(func(row pgx.Row) error { return row.Scan(&last, &seen, &wrote) })
+				batch.Queue(m.statement("backfill_chunk"), after, size).QueryRow(func(row pgx.Row) error { return row.Scan(&last, &seen, &wrote) })
 			}, nil)
 		})
 		if err != nil {
@@ -128,16 +127,16 @@ func (s *Store) backfillPass(ctx context.Context, l *layout, quiet bool) (writte
 	}
 }
 
-// mayQuietTriggers reports whether the host's triggers on updates of sessions, which may set updated_at, can be kept
-// out of the backfill. That takes a superuser.
-func (s *Store) mayQuietTriggers(ctx context.Context, l *layout) (bool, error) {
+// mayQuietTriggers reports whether the application's triggers on updates of sessions, which may set updated_at, can be kept
+// out of the backfill. Only a superuser may.
+func (s *Store) mayQuietTriggers(ctx context.Context, m *mapping) (bool, error) {
 	var triggers, super bool
 	err := s.pool.QueryRow(ctx, `
 		SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t
 		                WHERE t.tgrelid = $1::oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 16 = 16),
-		       (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)`, l.table.oid).Scan(&triggers, &super)
+		       (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)`, m.table.oid).Scan(&triggers, &super)
 	if triggers && !super {
-		s.cfg.Logger.WarnContext(ctx, "migrate: the triggers on updates of "+l.table.path()+
+		s.cfg.Logger.WarnContext(ctx, "migrate: the triggers on updates of "+m.table.path()+
 			" run for every session whose last activity is filled in; to avoid that, migrate as a superuser")
 	}
 	return triggers && super, mapError("look for triggers", err)

@@ -16,17 +16,18 @@ import (
 )
 
 // The benchmarks compare two things in one run and report ratios. At full size (-scale 1) they take some minutes;
-// the default is for seeing that they work. docs/postgres.md has the commands and what was measured.
+// the default only shows that they work. docs/postgres.md has the commands and what was measured.
 var (
 	scale  = flag.Float64("scale", 0.01, "size of the benchmarks' tables, as a part of the full size")
 	rounds = flag.Int("rounds", 3, "rounds of which benchmarks take the median")
+	share  = flag.Float64("share", 0, "Policy.BusyShare of the cleanup's benchmark; 0 is the default")
 	period = flag.Duration("period", 300*time.Millisecond, "how long a round of a throughput benchmark takes")
 )
 
 func scaled(n int) int { return max(int(float64(n)**scale), 200) }
 
-// benchServer is a server for one benchmark, with room for its tables. One that is durable has a commit on the disk
-// before it says so, as in production; the others show what this project costs without the disk's moods.
+// benchServer is a server for one benchmark, with room for its tables. A durable one has a commit on the disk before it
+// confirms it, as in production; the others leave the disk out of the measurement.
 func benchServer(b *testing.B, durable bool) *pgtest.Server {
 	b.Helper()
 	settings := map[string]string{"shared_buffers": "512MB", "max_wal_size": "16GB", "checkpoint_timeout": "1h"}
@@ -38,7 +39,7 @@ func benchServer(b *testing.B, durable bool) *pgtest.Server {
 	return pgtest.Start(b, settings)
 }
 
-// benchHost makes the guide's tables, with or without the library.
+// benchHost makes the tables of the guide's application, with or without the library.
 func benchHost(b *testing.B, server *pgtest.Server, install bool) *pgxpool.Pool {
 	b.Helper()
 	url := server.Database(b, "template0")

@@ -3,11 +3,10 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
@@ -80,36 +79,7 @@ func findRelation(ctx context.Context, q querier, table string) (relation, error
 	return r, err
 }
 
-// mustFind is findRelation for a table that has to be an ordinary or a partitioned one.
-func mustFind(ctx context.Context, q querier, field, table string) (relation, error) {
-	r, err := findRelation(ctx, q, table)
-	if errors.Is(err, errNoRelation) {
-		return r, fmt.Errorf("%w: %s is %q: there is no such table; check its name, its schema and the role's search_path",
-			sessioncleanup.ErrInvalid, field, table)
-	}
-	if err != nil {
-		return r, mapError("look up "+table, err)
-	}
-	kinds := map[string]string{"v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence", "i": "an index", "c": "a type"}
-	if what, wrong := kinds[r.kind]; wrong {
-		return r, fmt.Errorf("%w: %s is %q, which is %s: want a table", sessioncleanup.ErrInvalid, field, table, what)
-	}
-	return r, nil
-}
-
-// mustHave gives a column that has to exist and, unless bases is empty, to be of one of these types.
-func (r relation) mustHave(field, name string, bases ...string) (column, error) {
-	c, ok := r.columns[name]
-	if !ok {
-		return c, fmt.Errorf("%w: %s is %q: table %s has no such column", sessioncleanup.ErrInvalid, field, name, r.path())
-	}
-	if len(bases) == 0 {
-		return c, nil
-	}
-	for _, base := range bases {
-		if c.base == base {
-			return c, nil
-		}
-	}
-	return c, fmt.Errorf("%w: %s is %q: column %s.%s is of type %s, want %v", sessioncleanup.ErrInvalid, field, name, r.path(), name, c.typ, bases)
+// noSuchTable is the ErrInvalid for a table that a field of the schema names and that does not exist.
+func noSuchTable(field, table string) error {
+	return invalid.Errorf("%s is %q: there is no such table; check its name, its schema and the role's search_path", field, table)
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
@@ -17,94 +16,74 @@ var errNothing = errors.New("nothing to do")
 
 // Update changes one session under its lock.
 func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Change) (sessioncleanup.Session, error) {
-	var after sessioncleanup.Session
-	err := s.change(ctx, "update session", t, func(ctx context.Context, l *layout, conn *pgxpool.Conn, before sessioncleanup.Session, now time.Time) error {
-		after = before
-		used := applyChange(&after, c, now)
-		if after == before {
+	return s.change(ctx, "update session", t, func(m *mapping, batch *pgx.Batch, session *sessioncleanup.Session) error {
+		before := *session
+		after := c.Apply(before, before.AsOf)
+		if after.Equal(before) {
 			return errNothing
 		}
-		batch := &pgx.Batch{}
-		batch.Queue(l.statement("change_one"), t.ID, after.Active, after.AutoCleanup, moment(used), moment(after.ExpiresAt))
-		queueEvent(batch, l, sessioncleanup.Event{Action: c.Action, Actor: c.Cause.Actor, Reason: c.Cause.Reason, RunID: c.Cause.RunID,
-			Sessions: []sessioncleanup.SessionRef{reference(before)}}, nil)
-		batch.Queue(l.statement("get"), t.ID).QueryRow(func(row pgx.Row) error {
-			var err error
-			after, err = scanSession(row)
+		batch.Queue(m.statement("change_one"), t.ID, after.Active, after.AutoCleanup,
+			!after.LastActivity.Equal(before.LastActivity), after.LastActivity,
+			!after.ExpiresAt.Equal(before.ExpiresAt), moment(after.ExpiresAt))
+		queueEvent(batch, m, eventOf(c.Action, c.Cause, before), nil)
+		batch.Queue(m.statement("get"), t.ID).QueryRow(func(row pgx.Row) (err error) {
+			*session, err = scanMeasured(row)
 			return err
 		})
-		return conn.SendBatch(ctx, batch).Close()
+		return nil
 	})
-	return after, err
-}
-
-// applyChange makes the change to a session in memory. It gives the last activity to write, zero for the one it has.
-func applyChange(session *sessioncleanup.Session, c sessioncleanup.Change, now time.Time) (used time.Time) {
-	if c.AutoCleanup != nil {
-		session.AutoCleanup = *c.AutoCleanup
-	}
-	if c.ExpiresAt != nil && !c.ExpiresAt.Equal(session.ExpiresAt) {
-		session.ExpiresAt = c.ExpiresAt.UTC().Truncate(time.Microsecond)
-	}
-	if c.Active != nil && *c.Active != session.Active {
-		session.Active = *c.Active
-		if session.Active {
-			used = now
-			if c.ExpiresAt == nil && !session.ExpiresAt.IsZero() && !session.ExpiresAt.After(now) {
-				session.ExpiresAt = time.Time{}
-			}
-		}
-	}
-	return used
 }
 
 // Delete removes one session under its lock.
 func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessioncleanup.Cause) (sessioncleanup.Session, error) {
-	var was sessioncleanup.Session
-	err := s.change(ctx, "delete session", t, func(ctx context.Context, l *layout, conn *pgxpool.Conn, before sessioncleanup.Session, _ time.Time) error {
-		was = before
-		batch := &pgx.Batch{}
-		batch.Queue(l.statement("delete_one"), t.ID)
-		queueEvent(batch, l, sessioncleanup.Event{Action: sessioncleanup.ActionDeleted, Actor: cause.Actor, Reason: cause.Reason, RunID: cause.RunID,
-			Sessions: []sessioncleanup.SessionRef{reference(before)}}, nil)
-		return conn.SendBatch(ctx, batch).Close()
+	return s.change(ctx, "delete session", t, func(m *mapping, batch *pgx.Batch, session *sessioncleanup.Session) error {
+		batch.Queue(m.statement("delete_one"), t.ID)
+		queueEvent(batch, m, eventOf(sessioncleanup.ActionDeleted, cause, *session), nil)
+		return nil
 	})
-	return was, err
 }
 
-// change locks one session and hands it to work, with the database's clock. errNothing from work is no error.
+// change locks one session, in a first round trip, and commits what work queues for it, in a second one. It returns the
+// session as work leaves it. errNothing from work is no error.
 func (s *Store) change(ctx context.Context, doing string, t sessioncleanup.Target,
-	work func(context.Context, *layout, *pgxpool.Conn, sessioncleanup.Session, time.Time) error,
-) error {
-	l, err := s.ready(ctx)
+	work func(*mapping, *pgx.Batch, *sessioncleanup.Session) error,
+) (sessioncleanup.Session, error) {
+	m, err := s.ready(ctx)
 	if err != nil {
-		return err
+		return sessioncleanup.Session{}, err
 	}
-	notFound := fmt.Errorf("%s %q: %w", doing, t.ID, sessioncleanup.ErrNotFound)
-	if !l.isID(t.ID) || t.OwnerID != "" && !l.isOwner(t.OwnerID) {
-		return notFound
+	if m.matchesNothing(sessioncleanup.Filter{ID: t.ID, OwnerID: t.OwnerID}) || t.ID == "" {
+		return sessioncleanup.Session{}, fmt.Errorf("%s: %w", doing, sessioncleanup.ErrNotFound)
 	}
-	var before sessioncleanup.Session
-	var now time.Time
+	var session sessioncleanup.Session
 	err = s.inTx(ctx, func(batch *pgx.Batch) {
-		batch.Queue(l.statement("lock_one"), t.ID, orNull(t.OwnerID)).QueryRow(func(row pgx.Row) error {
-			var err error
-			before, err = scanSession(row, &now)
+		batch.Queue(m.statement("get_locked"), t.ID).QueryRow(func(row pgx.Row) (err error) {
+			session, err = scanMeasured(row)
+			if errors.Is(err, pgx.ErrNoRows) || hasCode(err, codeBadText, codeOutOfRange) { // no value of the column's type
+				return sessioncleanup.ErrNotFound
+			}
 			return err
 		})
-	}, func(ctx context.Context, conn *pgxpool.Conn) error {
-		return work(ctx, l, conn, before, now)
+	}, func(batch *pgx.Batch) error {
+		if err := t.Check(session); err != nil {
+			return err
+		}
+		return work(m, batch, &session)
 	})
-	switch {
-	case err == nil, errors.Is(err, errNothing):
-		return nil
-	case errors.Is(err, pgx.ErrNoRows), hasCode(err, codeBadText, codeOutOfRange):
-		return notFound
-	default:
-		return s.failed(doing, err)
+	if err != nil && !errors.Is(err, errNothing) {
+		return sessioncleanup.Session{}, s.failed(doing, err)
 	}
+	return session, nil
 }
 
-func reference(s sessioncleanup.Session) sessioncleanup.SessionRef {
-	return sessioncleanup.SessionRef{ID: s.ID, OwnerID: s.OwnerID, Name: s.Name}
+// scanMeasured reads the session_columns and the clock.
+func scanMeasured(row pgx.Row) (sessioncleanup.Session, error) {
+	var now time.Time
+	session, err := scanSession(row, &now)
+	session.AsOf = now.UTC()
+	return session, err
+}
+
+func eventOf(a sessioncleanup.Action, c sessioncleanup.Cause, s sessioncleanup.Session) sessioncleanup.Event {
+	return sessioncleanup.Event{Action: a, Actor: c.Actor, Reason: c.Reason, RunID: c.RunID, Sessions: []sessioncleanup.SessionRef{s.Ref()}}
 }

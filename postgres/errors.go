@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
 // The error codes that mean something to this package (PostgreSQL, appendix A).
@@ -25,7 +28,7 @@ const (
 	codeOutOfRange       = "22003"
 )
 
-// mapError turns what the driver reports into one of the root package's errors, with what was being done.
+// mapError turns an error of the driver into one of the root package's, with what was being done.
 func mapError(doing string, err error) error {
 	if err == nil {
 		return nil
@@ -33,8 +36,7 @@ func mapError(doing string, err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
-	var server *pgconn.PgError
-	if errors.As(err, &server) {
+	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return fmt.Errorf("%s: %w", doing, explain(server, err))
 	}
 	if unreachable(err) {
@@ -47,9 +49,9 @@ func mapError(doing string, err error) error {
 func explain(server *pgconn.PgError, err error) error {
 	switch server.Code {
 	case codeBadPassword, codeBadRole:
-		return fmt.Errorf("%w: %w; check the user and the password of the database URL", sessioncleanup.ErrInvalid, err)
+		return invalid.Errorf("%w; check the user and the password of the database URL", err)
 	case codeNoDatabase:
-		return fmt.Errorf("%w: %w; create it, or check the name in the database URL", sessioncleanup.ErrInvalid, err)
+		return invalid.Errorf("%w; create it, or check the name in the database URL", err)
 	case codeNoPrivilege:
 		return fmt.Errorf("%w; grant what docs/postgres.md lists under rights, or use another role", err)
 	case codeQueryCanceled:
@@ -66,30 +68,22 @@ func explain(server *pgconn.PgError, err error) error {
 	return err
 }
 
-// unreachable reports whether an error is about the way to the server.
+// unreachable reports whether an error is about the connection to the server.
 func unreachable(err error) bool {
-	var network net.Error
-	var connect *pgconn.ConnectError
-	return errors.As(err, &network) || errors.As(err, &connect) ||
+	_, network := errors.AsType[net.Error](err)
+	_, connect := errors.AsType[*pgconn.ConnectError](err)
+	return network || connect ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		strings.Contains(err.Error(), "conn closed")
 }
 
-// hasCode reports whether the server gave one of the codes.
+// hasCode reports whether the server answered with one of the codes.
 func hasCode(err error, codes ...string) bool {
-	var server *pgconn.PgError
-	if !errors.As(err, &server) {
-		return false
-	}
-	for _, code := range codes {
-		if server.Code == code {
-			return true
-		}
-	}
-	return false
+	server, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && slices.Contains(codes, server.Code)
 }
 
-// rowError is a failure that the database caught and handed back, of rows that it names not.
+// rowError is a failure of rows that a function of the database caught and returned. It does not say which rows.
 type rowError struct {
 	code    string
 	message string
@@ -101,4 +95,11 @@ func (e *rowError) Error() string {
 		hint = "; delete those rows first, or declare the foreign key with ON DELETE CASCADE"
 	}
 	return fmt.Sprintf("%s (SQLSTATE %s)%s", e.message, e.code, hint)
+}
+
+func ignoreNoRows(err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	return err
 }

@@ -14,7 +14,7 @@ import (
 
 // Events reads the log from its newest end.
 func (s *Store) Events(ctx context.Context, q sessioncleanup.EventQuery) ([]sessioncleanup.Event, error) {
-	l, err := s.ready(ctx)
+	m, err := s.ready(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -26,16 +26,19 @@ func (s *Store) Events(ctx context.Context, q sessioncleanup.EventQuery) ([]sess
 	for _, a := range q.Actions {
 		actions = append(actions, string(a))
 	}
-	rows, err := s.pool.Query(ctx, l.statement("events"), orNull(q.SessionID), orNull(q.OwnerID), orNull(q.RunID), actions, before, q.Limit)
+	rows, err := s.pool.Query(ctx, m.statement("events"), orNull(q.SessionID), orNull(q.OwnerID), orNull(q.RunID), actions, before, q.Limit)
 	if err != nil {
 		return nil, s.failed("read events", err)
 	}
-	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (sessioncleanup.Event, error) { return scanEvent(row, q.OwnerID) })
+	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (sessioncleanup.Event, error) {
+		event, err := scanEvent(row)
+		event, _ = q.Select(event)
+		return event, err
+	})
 	return events, s.failed("read events", err)
 }
 
-// scanEvent reads an event; with an owner it leaves out the sessions of others.
-func scanEvent(row pgx.CollectableRow, owner string) (sessioncleanup.Event, error) {
+func scanEvent(row pgx.CollectableRow) (sessioncleanup.Event, error) {
 	var e sessioncleanup.Event
 	var action string
 	var ids, owners, names []string
@@ -48,9 +51,7 @@ func scanEvent(row pgx.CollectableRow, owner string) (sessioncleanup.Event, erro
 		return e, errors.New("event's arrays differ in length")
 	}
 	for i, id := range ids {
-		if owner == "" || owners[i] == owner {
-			e.Sessions = append(e.Sessions, sessioncleanup.SessionRef{ID: id, OwnerID: owners[i], Name: names[i]})
-		}
+		e.Sessions = append(e.Sessions, sessioncleanup.SessionRef{ID: id, OwnerID: owners[i], Name: names[i]})
 	}
 	if run != nil {
 		return e, json.Unmarshal(run, &e.Run)
@@ -58,12 +59,12 @@ func scanEvent(row pgx.CollectableRow, owner string) (sessioncleanup.Event, erro
 	return e, nil
 }
 
-// forgetBatch is the number of old events that go in one transaction. Each may hold a batch's sessions.
+// forgetBatch is the number of old events that one transaction removes. Each may hold a batch's sessions.
 const forgetBatch = 1000
 
 // Record adds an event and forgets old ones, some of them in the same transaction and the others in more of them.
 func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncleanup.Event, error) {
-	l, err := s.ready(ctx)
+	m, err := s.ready(ctx)
 	if err != nil {
 		return sessioncleanup.Event{}, err
 	}
@@ -74,14 +75,14 @@ func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncle
 		if r.ForgetBefore.IsZero() {
 			return
 		}
-		batch.Queue(l.statement("events_forget"), r.ForgetBefore, forgetBatch).Exec(func(tag pgconn.CommandTag) error {
+		batch.Queue(m.statement("events_forget"), r.ForgetBefore, forgetBatch).Exec(func(tag pgconn.CommandTag) error {
 			forgotten = tag.RowsAffected()
 			return nil
 		})
 	}
 	err = s.inTx(ctx, func(batch *pgx.Batch) {
 		forget(batch) // before the event is there: it may itself be an old one
-		queueEvent(batch, l, r.Event, func(id int64, at time.Time) { event.ID, event.At = id, at.UTC() })
+		queueEvent(batch, m, r.Event, func(id int64, at time.Time) { event.ID, event.At = id, at.UTC() })
 	}, nil)
 	if err != nil {
 		return sessioncleanup.Event{}, s.failed("record event", err)
@@ -96,28 +97,27 @@ func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncle
 }
 
 // queueEvent adds an event to what is about to be sent.
-func queueEvent(batch *pgx.Batch, l *layout, e sessioncleanup.Event, added func(id int64, at time.Time)) {
-	ids, owners, names := make([]string, len(e.Sessions)), make([]string, len(e.Sessions)), make([]string, len(e.Sessions))
-	for i, ref := range e.Sessions {
-		ids[i], owners[i], names[i] = ref.ID, ref.OwnerID, ref.Name
+func queueEvent(batch *pgx.Batch, m *mapping, e sessioncleanup.Event, added func(id int64, at time.Time)) {
+	ids, owners, names := []string{}, []string{}, []string{}
+	for _, ref := range e.Sessions {
+		ids, owners, names = append(ids, ref.ID), append(owners, ref.OwnerID), append(names, ref.Name)
 	}
 	var run *string
 	if e.Run != nil {
 		text, err := json.Marshal(e.Run)
 		if err != nil {
-			panic(err) // numbers and a string
+			panic(err) // numbers, times and strings
 		}
-		s := string(text)
-		run = &s
+		run = new(string(text))
 	}
-	batch.Queue(l.statement("event_add"), moment(e.At), string(e.Action), e.Actor, e.Reason, e.RunID, ids, owners, names, run).
+	batch.Queue(m.statement("event_add"), moment(e.At), string(e.Action), e.Actor, e.Reason, e.RunID, ids, owners, names, run).
 		QueryRow(func(row pgx.Row) error {
 			var id int64
 			var at time.Time
-			if err := row.Scan(&id, &at); err != nil || added == nil {
-				return err
+			err := row.Scan(&id, &at)
+			if err == nil && added != nil {
+				added(id, at)
 			}
-			added(id, at)
-			return nil
+			return err
 		})
 }

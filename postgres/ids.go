@@ -9,8 +9,8 @@ import (
 
 var canonicalUUID = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
-// canBe reports whether a text is how a column of this type writes a value. What cannot be there is not found, rather
-// than an error; and "007" is not session 7.
+// canBe reports whether a text is the form in which a column of this type writes a value. Other texts are not found,
+// rather than an error; and "007" is not session 7.
 func canBe(c column, text string) bool {
 	bits := map[string]int{"int2": 16, "int4": 32, "int8": 64}[c.base]
 	switch {
@@ -24,19 +24,19 @@ func canBe(c column, text string) bool {
 	}
 }
 
-func (l *layout) isID(text string) bool { return canBe(l.columnOr(l.host.ID, "text"), text) }
+func (m *mapping) isID(text string) bool { return canBe(m.columnOr(m.schema.ID, "text"), text) }
 
 // isOwner reports whether a text can be an owner's. Without a column for owners none can.
-func (l *layout) isOwner(text string) bool {
-	return l.host.Owner != "" && canBe(l.columnOr(l.host.Owner, "text"), text)
+func (m *mapping) isOwner(text string) bool {
+	return m.schema.Owner != "" && canBe(m.columnOr(m.schema.Owner, "text"), text)
 }
 
-// onlyIDs leaves out what cannot be an id, and what stands twice.
-func (l *layout) onlyIDs(texts []string) []string {
+// onlyIDs leaves out texts that cannot be an id, and duplicates.
+func (m *mapping) onlyIDs(texts []string) []string {
 	seen := make(map[string]bool, len(texts))
 	ids := make([]string, 0, len(texts))
 	for _, text := range texts {
-		if !seen[text] && l.isID(text) {
+		if !seen[text] && m.isID(text) {
 			seen[text] = true
 			ids = append(ids, text)
 		}

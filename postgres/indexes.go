@@ -10,9 +10,6 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// dueIndexes are the three that batches read in order.
-func dueIndexes() []string { return []string{"idle", "expired", "gone"} }
-
 // indexState is an index in the catalog.
 type indexState struct {
 	Name  string
@@ -21,19 +18,19 @@ type indexState struct {
 	Loose bool   // of a partition, and not part of its parent's index
 }
 
-// addIndexes builds the indexes that are missing, without blocking writers. On a partitioned table each partition's
-// is built by itself and then attached to the parent's.
+// addIndexes builds the missing indexes without blocking writers. On a partitioned table, each partition's index is built
+// by itself and then attached to the parent's.
 func (p *plan) addIndexes(ctx context.Context) error {
-	tables := []branch{{OID: p.l.table.oid, Space: p.l.table.space, Name: p.l.table.name}}
+	tables := []branch{{OID: p.m.table.oid, Space: p.m.table.space, Name: p.m.table.name}}
 	if !p.create {
 		var err error
-		if tables, err = branches(ctx, p.q, p.l.table.oid); err != nil {
-			return mapError("look for partitions of "+p.l.table.path(), err)
+		if tables, err = branches(ctx, p.q, p.m.table.oid); err != nil {
+			return mapError("look for partitions of "+p.m.table.path(), err)
 		}
 	}
-	for _, kind := range dueIndexes() {
+	for _, kind := range []string{"idle", "expired", "gone"} { // batches read them in order
 		for _, b := range tables {
-			if err := p.addIndex(ctx, kind, b, p.l.table.kind == "p"); err != nil {
+			if err := p.addIndex(ctx, kind, b, p.m.table.kind == "p"); err != nil {
 				return err
 			}
 		}
@@ -42,13 +39,12 @@ func (p *plan) addIndexes(ctx context.Context) error {
 }
 
 func (p *plan) addIndex(ctx context.Context, kind string, b branch, partitioned bool) error {
-	definition := p.l.statement("index_" + kind)
-	table := relation{space: b.Space, name: b.Name}
+	definition := p.m.statement("index_" + kind)
 	name := short(b.Name, "sessioncleanup", kind)
 	path := sqlfile.Column(b.Space) + "." + sqlfile.Column(name)
 	existing, isParent, err := indexesOf(ctx, p.q, b.OID)
 	if err != nil {
-		return mapError("look for indexes of "+table.path(), err)
+		return mapError("look for indexes of "+b.sql(), err)
 	}
 	o := object{Kind: "index", Name: path}
 	for _, i := range existing {
@@ -59,19 +55,18 @@ func (p *plan) addIndex(ctx context.Context, kind string, b branch, partitioned 
 			}
 			return nil
 		case i.Name == name && !i.Valid && isParent:
-			// waits for its partitions' indexes, which the steps after this attach
+			// invalid until its partitions' indexes are attached, which later steps do
 			return nil
 		case i.Name == name:
 			p.add(step{about: "drop the index " + name + ", which is unfinished or out of date", alone: true, sql: []string{"DROP INDEX CONCURRENTLY IF EXISTS " + path + ";"}})
 		}
 	}
-	switch {
-	case isParent:
+	if isParent {
 		p.add(step{about: "prepare the index " + name, adds: []object{o},
-			sql: []string{fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON ONLY %s %s;", sqlfile.Column(name), table.sql(), definition)}})
-	default:
+			sql: []string{fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON ONLY %s %s;", sqlfile.Column(name), b.sql(), definition)}})
+	} else {
 		p.add(step{about: "build the index " + name, adds: []object{o}, alone: true, index: path,
-			sql: []string{fmt.Sprintf("CREATE INDEX CONCURRENTLY IF NOT EXISTS %s ON %s %s;", sqlfile.Column(name), table.sql(), definition)}})
+			sql: []string{fmt.Sprintf("CREATE INDEX CONCURRENTLY IF NOT EXISTS %s ON %s %s;", sqlfile.Column(name), b.sql(), definition)}})
 	}
 	return p.attachIndex(ctx, kind, b, path)
 }

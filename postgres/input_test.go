@@ -90,12 +90,12 @@ func TestMigrateRefusesWhatItCannotAdopt(t *testing.T) {
 		words  string
 	}{
 		"a missing table":       {"", sessioncleanup.Schema{Table: "rooms"}, `schema.table is "rooms": there is no such table`},
-		"a view":                {"CREATE VIEW rooms AS SELECT 1 AS id", sessioncleanup.Schema{Table: "rooms"}, "which is a view: want a table"},
-		"a missing column":      {"CREATE TABLE rooms (id int)", sessioncleanup.Schema{Table: "rooms", Owner: "boss"}, `schema.owner is "boss": table public.rooms has no such column`},
-		"a wrong type":          {"CREATE TABLE rooms (id int, active text)", sessioncleanup.Schema{Table: "rooms"}, "column public.rooms.active is of type text, want [bool]"},
+		"a view":                {"CREATE VIEW rooms AS SELECT 1 AS id", sessioncleanup.Schema{Table: "rooms"}, "that is a view: want a table"},
+		"a missing column":      {"CREATE TABLE rooms (id int)", sessioncleanup.Schema{Table: "rooms", Owner: "boss"}, `schema.owner is "boss": table "rooms" has no such column`},
+		"a wrong type":          {"CREATE TABLE rooms (id int, active text)", sessioncleanup.Schema{Table: "rooms"}, `that column of table "rooms" is of type text, want a boolean`},
 		"a missing source":      {"CREATE TABLE rooms (id int)", sessioncleanup.Schema{Table: "rooms", Sources: []sessioncleanup.Source{{Table: "votes", Session: "room"}}}, `schema.sources[0].table is "votes"`},
 		"another's function":    {"CREATE TABLE rooms (id int); CREATE FUNCTION cleanup_inactive_sessions() RETURNS int LANGUAGE sql AS 'SELECT 1'", sessioncleanup.Schema{Table: "rooms"}, "already has a function cleanup_inactive_sessions"},
-		"another's view":        {"CREATE TABLE rooms (id int); CREATE VIEW sessions_cleanup_view AS SELECT 1", sessioncleanup.Schema{Table: "rooms"}, "already has a relation sessions_cleanup_view"},
+		"another's view":        {"CREATE TABLE rooms (id int); CREATE VIEW sessions_cleanup_view AS SELECT 1", sessioncleanup.Schema{Table: "rooms"}, "already has a view sessions_cleanup_view"},
 		"a newer library":       {"", sessioncleanup.Schema{}, "newer"},
 		"a newer adoption":      {"", sessioncleanup.Schema{}, "newer"},
 		"a second table":        {"", sessioncleanup.Schema{Table: "rooms"}, "has adopted the table public.sessions already"},
@@ -149,7 +149,7 @@ func TestNoSettingOfTheDatabaseStopsARun(t *testing.T) {
 		for _, mode := range []string{"cache_describe", "cache_statement", "describe_exec"} {
 			store := open(t, pool.Config().ConnString()+"&default_query_exec_mode="+mode+"&datestyle="+url.QueryEscape(style), postgres.Config{})
 			result, err := manage(t, store).Cleanup(t.Context(), sessioncleanup.Run{DryRun: true})
-			if err != nil || result.Due != 2 || len(result.Sessions) != 2 {
+			if err != nil || result.Phases.Total().Due != 2 || len(result.Sessions) != 2 {
 				t.Errorf("datestyle %s, mode %s: %+v, %v", style, mode, result, err)
 			}
 		}
@@ -243,7 +243,7 @@ func TestCleanerNeedsOnlyTheRightsInTheDocs(t *testing.T) {
 	store := open(t, asRole(t, pool, cleanerRights...), postgres.Config{})
 	manager := manage(t, store)
 	result, err := manager.Cleanup(t.Context(), sessioncleanup.Run{})
-	if err != nil || result.Deleted != 18 || result.Deactivated != 17 {
+	if err != nil || result.Deleted() != 18 || result.Deactivated() != 17 {
 		t.Errorf("run: %+v, error %v; want 18 deleted and 17 deactivated", result, err)
 	}
 	if _, err := manager.Stats(t.Context(), ""); err != nil {
@@ -280,7 +280,7 @@ func TestOddIDsAreNotFound(t *testing.T) {
 				if _, err := store.Delete(t.Context(), sessioncleanup.Target{ID: id}, sessioncleanup.Cause{Actor: "test"}); !errors.Is(err, sessioncleanup.ErrNotFound) {
 					t.Errorf("Delete of %q gave %v, want ErrNotFound", id, err)
 				}
-				page, err := store.List(t.Context(), sessioncleanup.Query{ID: id, OwnerID: "\x00", Text: "\x00", Limit: 5})
+				page, err := store.List(t.Context(), sessioncleanup.Query{Filter: sessioncleanup.Filter{ID: id, OwnerID: "\x00", Text: "\x00"}, Limit: 5})
 				if err != nil || len(page.Sessions) != 0 {
 					t.Errorf("List of %q gave %v, error %v", id, page.Sessions, err)
 				}

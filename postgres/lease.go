@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -10,36 +9,36 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Lease takes, renews or releases a lease: a row with its holder, its end by the database's clock, and an epoch.
+// Lease applies a request to the lease's row, under its lock and by the database's clock.
 func (s *Store) Lease(ctx context.Context, r sessioncleanup.LeaseRequest) (sessioncleanup.Lease, error) {
-	l, err := s.ready(ctx)
+	m, err := s.ready(ctx)
 	if err != nil {
 		return sessioncleanup.Lease{}, err
 	}
-	if r.TTL == 0 {
-		_, err := s.pool.Exec(ctx, l.statement("lease_release"), r.Name, r.Holder)
-		return sessioncleanup.Lease{}, s.failed("release lease", err)
+	var lease sessioncleanup.Lease
+	var now time.Time
+	err = s.inTx(ctx, func(batch *pgx.Batch) {
+		batch.Queue(m.statement("lease_make"), r.Name)
+		batch.Queue(m.statement("lease_lock"), r.Name).QueryRow(func(row pgx.Row) (err error) {
+			lease, now, err = scanLease(row)
+			return err
+		})
+	}, func(batch *pgx.Batch) (err error) {
+		if lease, err = lease.Apply(r, now); err == nil {
+			batch.Queue(m.statement("lease_write"), lease.Name, lease.Holder, lease.Epoch, moment(lease.ExpiresAt))
+		}
+		return err
+	})
+	if err != nil {
+		return sessioncleanup.Lease{}, s.failed("take or release a lease", err)
 	}
-	lease := sessioncleanup.Lease{Name: r.Name, Holder: r.Holder}
-	s.others.end(ctx, s.pool)
-	for {
-		err := s.pool.QueryRow(ctx, l.statement("lease_take"), r.Name, r.Holder, r.TTL.Microseconds()).Scan(&lease.Epoch, &lease.ExpiresAt)
-		if err == nil {
-			lease.ExpiresAt = lease.ExpiresAt.UTC()
-			s.others.begin(ctx, s.pool)
-			return lease, nil
-		}
-		if !errors.Is(err, pgx.ErrNoRows) {
-			return sessioncleanup.Lease{}, s.failed("take lease", err)
-		}
-		held := &sessioncleanup.LeaseHeldError{Name: r.Name}
-		err = s.pool.QueryRow(ctx, l.statement("lease_show"), r.Name).Scan(&held.Holder, &held.Until)
-		if err != nil {
-			return sessioncleanup.Lease{}, s.failed("take lease", err)
-		}
-		if held.Until.After(time.Unix(0, 0)) { // else it was released in between
-			held.Until = held.Until.UTC()
-			return sessioncleanup.Lease{}, held
-		}
-	}
+	return lease, nil
+}
+
+// scanLease reads a lease as stored, and the clock.
+func scanLease(row pgx.Row) (lease sessioncleanup.Lease, now time.Time, err error) {
+	var expires *time.Time
+	err = row.Scan(&lease.Name, &lease.Holder, &lease.Epoch, &expires, &now)
+	lease.ExpiresAt = utc(expires)
+	return lease, now.UTC(), err
 }

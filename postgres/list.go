@@ -3,181 +3,150 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// List gives sessions. What is due is found through an index; other filters and orders read the table.
+// List finds what is due through an index; other filters and orders read the table.
 func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
-	l, err := s.ready(ctx)
+	m, err := s.ready(ctx)
 	if err != nil {
 		return sessioncleanup.Page{}, err
 	}
-	if q.ID != "" && !l.isID(q.ID) || q.OwnerID != "" && !l.isOwner(q.OwnerID) || l.neverMatches(q) {
-		return sessioncleanup.Page{}, nil
+	if q.After != nil && !m.isID(q.After.ID) {
+		return sessioncleanup.Page{}, invalid.Errorf("position has the ID %q: want one from an earlier page", q.After.ID)
 	}
 	var page sessioncleanup.Page
-	if q.Limit > 0 {
-		if page.Sessions, page.Next, err = s.page(ctx, l, q); err != nil {
-			return sessioncleanup.Page{}, s.failed("list sessions", err)
+	var places []sessioncleanup.Position
+	now, err := s.read(ctx, func(batch *pgx.Batch) {
+		if m.matchesNothing(q.Filter) {
+			return
 		}
-	}
-	if q.CountUpTo > 0 {
-		sql, args := l.countSQL(q)
-		if err := s.pool.QueryRow(ctx, sql, planned(args)...).Scan(&page.Total); err != nil {
-			return sessioncleanup.Page{}, s.failed("count sessions", err)
+		args := slices.Clip(append(readArgs(q.Filter, q.Thresholds), orNull(string(q.Status))))
+		if q.Limit > 0 { // one more than asked, to know whether there is a next page
+			key, id := after(q)
+			batch.Queue(m.statement("list", m.order(q)), append(args, q.Limit+1, key, id)...).Query(func(rows pgx.Rows) error {
+				var err error
+				page.Sessions, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (sessioncleanup.Session, error) {
+					var used *time.Time
+					session, err := scanSession(row, &used)
+					sorted := session // by what is stored, without touches that are only noted
+					sorted.LastActivity = utc(used)
+					places = append(places, q.Position(sorted))
+					return session, err
+				})
+				return err
+			})
 		}
+		if q.CountUpTo > 0 {
+			batch.Queue(m.statement("count"), append(args, q.CountUpTo)...).QueryRow(func(row pgx.Row) error { return row.Scan(&page.Total) })
+		}
+	})
+	if err != nil {
+		return sessioncleanup.Page{}, s.failed("list sessions", err)
 	}
+	if len(page.Sessions) > q.Limit {
+		page.Sessions, page.Next = page.Sessions[:q.Limit], &places[q.Limit-1]
+	}
+	for i := range page.Sessions {
+		page.Sessions[i].AsOf = now
+	}
+	page.Cutoffs = q.Thresholds.At(now)
 	return page, nil
 }
 
-// neverMatches reports whether a filter cannot hold: a phase that is off has nothing due, and no text has a NUL in it.
-func (l *layout) neverMatches(q sessioncleanup.Query) bool {
-	return q.Status == sessioncleanup.StatusToDeactivate && q.Cutoffs.Inactive.IsZero() ||
-		q.Status == sessioncleanup.StatusToDelete && q.Cutoffs.Delete.IsZero() ||
-		strings.ContainsRune(q.Text, 0)
-}
-
-// selection is the FROM and WHERE of a query under construction.
-type selection struct {
-	from  string
-	where []string
-	args  []any
-}
-
-func (sel *selection) arg(v any) string {
-	sel.args = append(sel.args, v)
-	return fmt.Sprintf("$%d", len(sel.args))
-}
-
-func (l *layout) selection(q sessioncleanup.Query) *selection {
-	n := l.names
-	sel := &selection{from: n["sessions"] + " s", args: cutoffArgs(q.Cutoffs)}
-	switch q.Status {
-	case "":
-		sel.where = append(sel.where, "($1::timestamptz, $2::timestamptz, $3::timestamptz) IS NOT DISTINCT FROM ($1, $2, $3)")
-	case sessioncleanup.StatusToDeactivate:
-		sel.from = n["sessions_due_for_deactivation"]
-	case sessioncleanup.StatusToDelete:
-		sel.from += "\n" + n["cut"]
-		sel.where = append(sel.where, n["due_for_deletion"])
-	default:
-		sel.from += "\n" + n["cut"]
-		sel.where = append(sel.where, n["status"]+" = "+sel.arg(string(q.Status))+"::text")
-	}
-	if q.ID != "" {
-		sel.where = append(sel.where, fmt.Sprintf("s.%s = %s::text::%s", n["id"], sel.arg(q.ID), n["id_type"]))
-	}
-	if q.OwnerID != "" {
-		sel.where = append(sel.where, fmt.Sprintf("%s = %s::text::%s", n["owner_col"], sel.arg(q.OwnerID), n["owner_type"]))
-	}
-	if q.Text != "" {
-		// With the collation "C", lower changes ASCII letters only.
-		text := sel.arg(q.Text)
-		var any []string
-		for _, column := range []string{n["name_text"], n["code_text"], "s." + n["id"] + "::text"} {
-			any = append(any, fmt.Sprintf(`position(lower(%s::text COLLATE "C") IN lower(%s COLLATE "C")) > 0`, text, column))
-		}
-		sel.where = append(sel.where, "("+strings.Join(any, " OR ")+")")
-	}
-	return sel
-}
-
-func (sel *selection) sql() string {
-	if len(sel.where) == 0 {
-		return "FROM " + sel.from
-	}
-	return "FROM " + sel.from + "\nWHERE " + strings.Join(sel.where, "\n  AND ")
-}
-
-// planned has a query planned for its values. A prepared one would after some runs be planned for any, and then read the
-// whole table to find that nothing is due.
-func planned(args []any) []any {
-	return append([]any{pgx.QueryExecModeCacheDescribe}, args...)
-}
-
-// countSQL counts no further than asked, so that a question of "more than n?" costs n.
-func (l *layout) countSQL(q sessioncleanup.Query) (string, []any) {
-	sel := l.selection(q)
-	limit := sel.arg(q.CountUpTo)
-	return fmt.Sprintf("SELECT count(*) FROM (SELECT %s LIMIT %s::bigint) n", sel.sql(), limit), sel.args
-}
-
-// sortKey is the expression to sort by, and the type of its text form in a Position.
-func (l *layout) sortKey(sort sessioncleanup.Sort) (key, typ string) {
-	switch sort {
-	case sessioncleanup.SortName:
-		return fmt.Sprintf(`coalesce(%s, '') COLLATE "C"`, l.names["name_text"]), "text"
-	case sessioncleanup.SortCreated:
-		return fmt.Sprintf("coalesce(%s, '-infinity')", l.names["created_at_out"]), "timestamptz"
-	default:
-		return fmt.Sprintf("coalesce(%s, '-infinity')", l.names["last_activity_out"]), "timestamptz"
-	}
-}
-
-func (l *layout) pageSQL(q sessioncleanup.Query) (string, []any) {
-	sel := l.selection(q)
-	key, typ := l.sortKey(q.Sort)
-	direction, beyond := "ASC", ">"
-	if q.Descending {
-		direction, beyond = "DESC", "<"
-	}
-	if q.After != nil {
-		from := q.After.Key
-		if from == "" && typ != "text" {
-			from = "-infinity"
-		}
-		sel.where = append(sel.where, fmt.Sprintf("(%s, s.%s) %s (%s::text::%s, %s::text::%s)",
-			key, l.names["id"], beyond, sel.arg(from), typ, sel.arg(q.After.ID), l.names["id_type"]))
-	}
-	limit := sel.arg(q.Limit + 1)
-	return fmt.Sprintf(`SELECT %s, nullif((%s)::text, '-infinity')
-  FROM (SELECT s.* %s
-         ORDER BY %s %s, s.%s %s LIMIT %s::bigint) s
- ORDER BY %s %s, s.%s %s`, l.names["session_columns"], l.keyText(key, typ), sel.sql(),
-		key, direction, l.names["id"], direction, limit, key, direction, l.names["id"], direction), sel.args
-}
-
-// keyText writes a sort key so that it is read back exactly, whatever the session's DateStyle and TimeZone.
-func (l *layout) keyText(key, typ string) string {
-	if typ == "text" {
-		return key
-	}
-	return fmt.Sprintf(`CASE WHEN isfinite(%s) THEN to_char((%s) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE '-infinity' END`, key, key)
-}
-
-// page reads one session more than asked, to know whether there is a next page.
-func (s *Store) page(ctx context.Context, l *layout, q sessioncleanup.Query) ([]sessioncleanup.Session, *sessioncleanup.Position, error) {
-	if q.After != nil && !l.isID(q.After.ID) {
-		return nil, nil, fmt.Errorf("%w: the position %q is none of this table", sessioncleanup.ErrInvalid, q.After.ID)
-	}
-	sql, args := l.pageSQL(q)
-	rows, err := s.pool.Query(ctx, sql, planned(args)...)
+// Counts reads the table once and counts.
+func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
+	m, err := s.ready(ctx)
 	if err != nil {
-		return nil, nil, err
+		return sessioncleanup.Counts{}, err
 	}
-	var keys []string
-	sessions, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (sessioncleanup.Session, error) {
-		var key *string
-		session, err := scanSession(row, &key)
-		if key == nil {
-			key = new(string)
+	var c sessioncleanup.Counts
+	now, err := s.read(ctx, func(batch *pgx.Batch) {
+		if m.matchesNothing(q.Filter) {
+			return
 		}
-		keys = append(keys, *key)
-		return session, err
+		batch.Queue(m.statement("counts"), readArgs(q.Filter, q.Thresholds)...).QueryRow(func(row pgx.Row) error {
+			var overdue float64
+			err := row.Scan(&c.Total, &c.Active, &c.Inactive, &c.Old, &c.Protected, &c.DueForDeactivation, &c.DueForDeletion, &overdue)
+			c.OldestOverdue = time.Duration(overdue) * time.Microsecond
+			return err
+		})
 	})
-	if err != nil || len(sessions) <= q.Limit {
-		return sessions, nil, err
+	if err != nil {
+		return sessioncleanup.Counts{}, s.failed("count sessions", err)
 	}
-	last := q.Limit - 1
-	return sessions[:q.Limit], &sessioncleanup.Position{Key: keys[last], ID: sessions[last].ID}, nil
+	c.Cutoffs = q.Thresholds.At(now)
+	return c, nil
 }
 
-// scanSession reads the session_columns, and what stands behind them into more.
+// read sends what queries queues in one round trip, and returns the now() that all of it sees.
+func (s *Store) read(ctx context.Context, queries func(*pgx.Batch)) (time.Time, error) {
+	var now time.Time
+	batch := &pgx.Batch{}
+	batch.Queue(statements["now"]).QueryRow(func(row pgx.Row) error { return row.Scan(&now, nil) })
+	queries(batch)
+	err := s.pool.SendBatch(ctx, batch).Close()
+	return now.UTC(), err
+}
+
+// readArgs are the first six parameters of what reads sessions; NULL does not filter, and turns a phase off.
+func readArgs(f sessioncleanup.Filter, t sessioncleanup.Thresholds) []any {
+	return []any{moment(t.Now), threshold(t.Inactive), threshold(t.Delete), orNull(f.ID), orNull(f.OwnerID), orNull(f.Text)}
+}
+
+// threshold is in whole milliseconds: as cutoffs are cut, a part of one counts as one.
+func threshold(d time.Duration) *int64 {
+	if d <= 0 {
+		return nil
+	}
+	return new(int64((d + time.Millisecond - 1) / time.Millisecond))
+}
+
+// matchesNothing reports whether a filter selects no session of this table, whatever the table holds.
+func (m *mapping) matchesNothing(f sessioncleanup.Filter) bool {
+	return f.ID != "" && !m.isID(f.ID) || f.OwnerID != "" && !m.isOwner(f.OwnerID) || strings.ContainsRune(f.Text, 0)
+}
+
+// order fills in the order of a list. Times that are not known, or not finite, come first.
+func (m *mapping) order(q sessioncleanup.Query) sqlfile.Names {
+	n := sqlfile.Names{"direction": "ASC", "beyond": ">", "key_type": "timestamptz"}
+	if q.Descending {
+		n["direction"], n["beyond"] = "DESC", "<"
+	}
+	known := func(at string) string {
+		return fmt.Sprintf("coalesce(CASE WHEN isfinite(%s) THEN %s END, '-infinity')", at, at)
+	}
+	switch q.Sort {
+	case sessioncleanup.SortName:
+		n["key"], n["key_type"] = fmt.Sprintf(`coalesce(%s, '') COLLATE "C"`, m.names["name_text"]), "text"
+	case sessioncleanup.SortCreated:
+		n["key"] = known(m.names["created_at_out"])
+	default:
+		n["key"] = known(m.names["last_activity_out"])
+	}
+	return n
+}
+
+// after is the position after which a page begins, for the order; NULL for the first page.
+func after(q sessioncleanup.Query) (key, id *string) {
+	if q.After == nil {
+		return nil, nil
+	}
+	if q.After.Key == "" && q.Sort != sessioncleanup.SortName {
+		return new("-infinity"), &q.After.ID
+	}
+	return &q.After.Key, &q.After.ID
+}
+
+// scanSession reads the session_columns, and what follows them into more.
 func scanSession(row pgx.Row, more ...any) (sessioncleanup.Session, error) {
 	var session sessioncleanup.Session
 	var created, updated, expires *time.Time
@@ -195,11 +164,6 @@ func utc(t *time.Time) time.Time {
 		return time.Time{}
 	}
 	return t.UTC()
-}
-
-// cutoffArgs are the first three parameters of queries that measure sessions; NULL turns a phase off.
-func cutoffArgs(c sessioncleanup.Cutoffs) []any {
-	return []any{moment(c.Now), moment(c.Inactive), moment(c.Delete)}
 }
 
 func moment(t time.Time) *time.Time {

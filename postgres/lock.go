@@ -2,14 +2,14 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
 // lockClass is the first half of the advisory lock that migrations take; the other is a hash of the schema's name.
@@ -17,20 +17,18 @@ const lockClass = 0x5e55c1e
 
 const pollLock = 100 * time.Millisecond
 
-// migrationLock is held while a database is migrated. It is an advisory lock of an open transaction: it goes with its
+// migrationLock is held while a database is migrated. It is an advisory lock of an open transaction: it ends with its
 // connection, however the process ends, and a pooler keeps that connection for it.
 type migrationLock struct {
 	conn *pgxpool.Conn
 }
 
-// lock waits until nobody else migrates in the schema. It asks again and again instead of waiting in the server: a
-// statement that waits has a snapshot, which an index that is built concurrently would wait for.
+// lock waits until no other process migrates in the schema. It polls instead of waiting in the server: a statement that
+// waits has a snapshot, for which an index that is built concurrently would wait.
 func (s *Store) lock(ctx context.Context, space string) (*migrationLock, error) {
 	if s.pool.Config().MaxConns < 2 {
-		return nil, fmt.Errorf("%w: the pool has one connection: migrating takes two", sessioncleanup.ErrInvalid)
+		return nil, invalid.Errorf("the pool has one connection: migrating takes two")
 	}
-	poll := time.NewTicker(pollLock)
-	defer poll.Stop()
 	for {
 		held, err := s.tryLock(ctx, space)
 		if err != nil {
@@ -39,10 +37,8 @@ func (s *Store) lock(ctx context.Context, space string) (*migrationLock, error) 
 		if held != nil {
 			return held, nil
 		}
-		select {
-		case <-poll.C:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for another migration to finish: %w", ctx.Err())
+		if err := wait.For(ctx, pollLock); err != nil {
+			return nil, fmt.Errorf("wait for another migration to finish: %w", err)
 		}
 	}
 }
@@ -79,11 +75,4 @@ func (l *migrationLock) release(ctx context.Context) {
 		_, _ = l.conn.Exec(end, "ROLLBACK") // else the release closes the connection, and with it the lock
 	}
 	l.conn.Release()
-}
-
-func ignoreNoRows(err error) error {
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
-	}
-	return err
 }

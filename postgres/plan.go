@@ -10,45 +10,35 @@ import (
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// object is something that Migrate added, for Uninstall to take back.
+// object is something that Migrate added, for Uninstall to remove.
 type object struct {
 	Kind  string `json:"kind"`            // table, column, default, index, trigger, function, view
 	Table string `json:"table,omitempty"` // quoted, for what belongs to a table
 	Name  string `json:"name"`            // unquoted; an index's is quoted, with its schema
 }
 
-// step is one thing that Migrate does. Its SQL is one transaction, unless it is a backfill or builds an index
-// concurrently.
-type step struct {
-	about string   // for people
-	sql   []string // statements
-	adds  []object // recorded in the same transaction, or before a concurrent one
-	drops []object // no longer recorded afterwards
-	alone bool     // not in a transaction
-	index string   // the index built, quoted with its schema, if it is one
-	fill  bool     // the backfill: sql is its form for people, Migrate does it in batches
-}
-
-// plan lists what is missing in a database, in the order in which to add it. It only reads.
-type plan struct {
-	l      *layout
-	set    settings
-	policy sessioncleanup.Policy
-	q      querier
-	create bool // the table of the library's own is yet to be made
-	steps  []step
-}
-
-// text writes an object's JSON as an SQL literal.
-func text(objects ...object) string {
-	data, err := json.Marshal(objects)
+// literal is the object as SQL: an array of one, in JSON.
+func (o object) literal() string {
+	data, err := json.Marshal([]object{o})
 	if err != nil {
 		panic(err) // strings only
 	}
 	return literal(string(data))
+}
+
+// plan lists what is missing in a database, in the order in which to add it. It only reads.
+type plan struct {
+	m      *mapping
+	set    settings
+	policy sessioncleanup.Policy
+	q      querier
+	create bool // the table of the library's own does not exist yet
+	steps  []step
 }
 
 func (p *plan) has(o object) bool { return slices.Contains(p.set.added, o) }
@@ -57,13 +47,7 @@ func (p *plan) add(s step) { p.steps = append(p.steps, s) }
 
 // build computes the steps.
 func (p *plan) build(ctx context.Context) error {
-	if p.create {
-		p.add(step{about: "create the table " + p.l.table.path(), sql: []string{p.l.statement("own_table", p.ownColumns())},
-			adds: []object{{Kind: "table", Name: p.l.table.sql()}}})
-	} else {
-		p.addColumns()
-	}
-	for _, stage := range []func(context.Context) error{p.changeDefault, p.addFunctions, p.addView, p.addTriggers, p.addBackfill, p.addIndexes} {
+	for _, stage := range []func(context.Context) error{p.addColumns, p.changeDefault, p.addFunctions, p.addView, p.addTriggers, p.addBackfill, p.addIndexes} {
 		if err := stage(ctx); err != nil {
 			return err
 		}
@@ -71,146 +55,150 @@ func (p *plan) build(ctx context.Context) error {
 	return nil
 }
 
-func (p *plan) ownColumns() sqlfile.Names {
-	h := p.l.host
-	return sqlfile.Names{
-		"own_owner": sqlfile.Column(h.Owner), "own_name": sqlfile.Column(h.Name), "own_code": sqlfile.Column(h.Code),
-		"own_created_at": sqlfile.Column(h.CreatedAt), "own_updated_at": sqlfile.Column(h.UpdatedAt), "auto_default": p.autoDefault(),
+// settingsStep remembers what is adopted, with every table's schema.
+func (p *plan) settingsStep() step {
+	schema := p.m.schema
+	schema.Table = p.m.table.path()
+	if schema.Owners != nil {
+		owners := *schema.Owners
+		owners.Table = p.m.owners.path()
+		schema.Owners = &owners
 	}
+	schema.Sources = nil
+	for _, src := range p.m.sources {
+		schema.Sources = append(schema.Sources, sessioncleanup.Source{Table: src.path(), Session: src.Session, At: src.At})
+	}
+	data, err := json.Marshal(schema)
+	if err != nil {
+		panic(err) // strings only
+	}
+	return step{about: "say what is adopted", sql: []string{p.m.statement("settings_write", sqlfile.Names{
+		"schema_json": literal(string(data)), "zone_text": literal(p.m.zone),
+	})}}
 }
 
-func (p *plan) autoDefault() string {
-	if p.policy.AutoCleanupDefault.Or(true) {
-		return "true"
-	}
-	return "false"
+func completeStep(m *mapping) step {
+	return step{about: "note that all is done", sql: []string{m.statement("settings_complete", sqlfile.Names{"adoption": fmt.Sprint(adoption)})}}
 }
 
-// addColumns adds the columns of the lifecycle that the host's table lacks, each by a change of the catalog only.
-// Columns that exist stay as they are, but those that every insert must fill get a default if they have none.
-func (p *plan) addColumns() {
-	def := sqlfile.Names{"auto_default": p.autoDefault()}
-	for _, c := range []struct {
-		statement, name string
-		needsDefault    bool
-	}{
-		{"active", p.l.host.Active, false},
-		{"auto_cleanup", p.l.host.AutoCleanup, true},
-		{"expires_at", p.l.host.ExpiresAt, false},
-		{"last_activity", p.l.host.LastActivity, true},
-	} {
-		existing, ok := p.l.table.columns[c.name]
+// addColumns makes the library's own table, or adds the lifecycle columns that the application's lacks, each by a change
+// of the catalog only. Columns that exist stay as they are, but those that every insert must fill get a default if they
+// have none.
+func (p *plan) addColumns(context.Context) error {
+	s, table := p.m.schema, p.m.table
+	def := p.autoDefault()
+	if p.create {
+		p.add(step{about: "create the table " + table.path(), adds: []object{{Kind: "table", Name: table.sql()}},
+			sql: []string{p.m.statement("own_table", def, sqlfile.Names{
+				"own_owner": sqlfile.Column(s.Owner), "own_name": sqlfile.Column(s.Name), "own_code": sqlfile.Column(s.Code),
+				"own_created_at": sqlfile.Column(s.CreatedAt), "own_updated_at": sqlfile.Column(s.UpdatedAt),
+			})}})
+		return nil
+	}
+	for _, c := range adopt.Lifecycle(s) {
+		existing, ok := table.columns[c.Column]
 		switch {
 		case !ok:
-			p.add(step{about: fmt.Sprintf("add the column %s to %s", c.name, p.l.table.path()),
-				sql:  []string{p.l.statement("add_"+c.statement, def)},
-				adds: []object{{Kind: "column", Table: p.l.table.sql(), Name: c.name}}})
-		case c.needsDefault && !existing.hasValue:
-			p.add(step{about: fmt.Sprintf("give the column %s of %s a default", c.name, p.l.table.path()),
-				sql:  []string{p.l.statement("default_"+c.statement, def)},
-				adds: []object{{Kind: "default", Table: p.l.table.sql(), Name: c.name}}})
+			p.add(step{about: fmt.Sprintf("add the column %s to %s", c.Column, table.path()),
+				sql:  []string{p.m.statement("add_"+c.Field, def)},
+				adds: []object{{Kind: "column", Table: table.sql(), Name: c.Column}}})
+		case !existing.hasValue && (c.Field == "last_activity" || c.Field == "auto_cleanup"):
+			p.add(step{about: fmt.Sprintf("set a default for the column %s of %s", c.Column, table.path()),
+				sql:  []string{p.m.statement("default_"+c.Field, def)},
+				adds: []object{{Kind: "default", Table: table.sql(), Name: c.Column}}})
 		}
 	}
+	return nil
+}
+
+// autoDefault is the default of the column auto_cleanup, by the policy.
+func (p *plan) autoDefault() sqlfile.Names {
+	return sqlfile.Names{"auto_default": fmt.Sprint(p.policy.AutoCleanupDefault.Or(true))}
 }
 
 // changeDefault has a column that Migrate added follow a change of Policy.AutoCleanupDefault.
 func (p *plan) changeDefault(ctx context.Context) error {
-	column := object{Kind: "column", Table: p.l.table.sql(), Name: p.l.host.AutoCleanup}
-	if p.create || !p.has(column) && !p.has(object{Kind: "table", Name: p.l.table.sql()}) {
+	table, name := p.m.table, p.m.schema.AutoCleanup
+	if p.create || !p.has(object{Kind: "column", Table: table.sql(), Name: name}) && !p.has(object{Kind: "table", Name: table.sql()}) {
 		return nil
 	}
 	var now string
 	err := p.q.QueryRow(ctx, `
 		SELECT coalesce((SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a
 		                     ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-		                  WHERE d.adrelid = $1::oid AND a.attname = $2::text), '')`, p.l.table.oid, p.l.host.AutoCleanup).Scan(&now)
-	if err == nil && now != p.autoDefault() {
-		p.add(step{about: "change the default of " + p.l.host.AutoCleanup,
-			sql: []string{p.l.statement("default_auto_cleanup", sqlfile.Names{"auto_default": p.autoDefault()})}})
+		                  WHERE d.adrelid = $1::oid AND a.attname = $2::text), '')`, table.oid, name).Scan(&now)
+	if def := p.autoDefault(); err == nil && now != def["auto_default"] {
+		p.add(step{about: "change the default of " + name, sql: []string{p.m.statement("default_auto_cleanup", def)}})
 	}
-	return mapError("read the default of "+p.l.host.AutoCleanup, err)
+	return mapError("read the default of "+name, err)
 }
 
-// functions lists the library's functions in the order in which they can be made.
-func functions() []struct{ statement, name string } {
-	return []struct{ statement, name string }{
-		{"reactivate", "sessioncleanup_reactivate"}, {"write_touches", "sessioncleanup_write_touches"},
-		{"fold_touches", "sessioncleanup_fold_touches"}, {"apply_touches", "sessioncleanup_apply_touches"},
-		{"note_touches", "sessioncleanup_note_touches"},
-		{"keep_tracking", "sessioncleanup_keep_tracking"}, {"cutoffs", "sessioncleanup_cutoffs"}, {"details", "sessioncleanup_details"},
-		{"deactivate_batch", "sessioncleanup_deactivate_batch"}, {"delete_batch", "sessioncleanup_delete_batch"},
-		{"sweep", "sessioncleanup_sweep"}, {"cleanup", "cleanup_inactive_sessions"}, {"stats", "get_session_cleanup_stats"},
+// functions are the library's, by the names of their statements too, in the order in which they can be made.
+func functions() []string {
+	return []string{
+		"sessioncleanup_reactivate", "sessioncleanup_apply_touches", "sessioncleanup_settle_touches",
+		"sessioncleanup_commit_touches", "sessioncleanup_note_touches",
+		"sessioncleanup_sweep", "sessioncleanup_cutoffs", "sessioncleanup_due", "sessioncleanup_phase", "sessioncleanup_details",
+		"cleanup_inactive_sessions", "get_session_cleanup_stats",
 	}
 }
 
 func (p *plan) addFunctions(ctx context.Context) error {
-	s := step{about: "store the policy and create the functions", sql: []string{
-		"SET LOCAL sessioncleanup.migrating = 'yes';", policySQL(p.l, p.policy),
-	}}
-	for _, f := range functions() {
-		o := object{Kind: "function", Name: f.name}
-		if !p.has(o) {
-			if err := p.refuseForeign(ctx, "function", f.name,
-				"SELECT EXISTS (SELECT FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace WHERE n.nspname = $1::text AND f.proname = $2::text)"); err != nil {
-				return err
-			}
+	s := step{about: "store the policy and create the functions", sql: []string{policySQL(p.m, p.policy)}}
+	for _, name := range functions() {
+		o := object{Kind: "function", Name: name}
+		if err := p.refuseForeign(ctx, o,
+			"SELECT EXISTS (SELECT FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace WHERE n.nspname = $1::text AND f.proname = $2::text)"); err != nil {
+			return err
 		}
-		s.sql = append(s.sql, p.l.statement(f.statement, sqlfile.Names{"reactivate": p.reactivate()}))
+		s.sql = append(s.sql, p.m.statement(name))
 		s.adds = append(s.adds, o)
 	}
-	s.sql = append(s.sql,
-		"DROP TRIGGER IF EXISTS sessioncleanup_apply ON "+p.l.names["touches"]+";", p.l.statement("apply_trigger"),
-		"DROP TRIGGER IF EXISTS sessioncleanup_keep ON "+p.l.names["policy"]+";", p.l.statement("keep_trigger"))
-	for _, src := range p.l.sources {
-		for _, event := range trackedEvents {
-			s.sql = append(s.sql, p.l.statement("track", p.trackNames(src, event)))
-			s.adds = append(s.adds, object{Kind: "function", Name: trackName(src, event)})
-		}
+	for _, src := range p.m.sources {
+		s.sql = append(s.sql, p.m.statement("track", p.trackNames(src)))
+		s.adds = append(s.adds, object{Kind: "function", Name: trackName(src)})
 	}
 	p.add(s)
 	return nil
 }
 
-// refuseForeign fails when an object that Migrate is about to make is there already and somebody else's.
-func (p *plan) refuseForeign(ctx context.Context, kind, name, exists string) error {
-	var there bool
-	if err := p.q.QueryRow(ctx, exists, p.l.space, name).Scan(&there); err != nil {
-		return mapError("look for the "+kind+" "+name, err)
-	}
-	if there {
-		return fmt.Errorf("%w: schema %s already has a %s %s that this library did not make; drop or rename it, then migrate",
-			sessioncleanup.ErrInvalid, p.l.space, kind, name)
-	}
-	return nil
-}
-
-// addView makes the view anew when its text changed, by its comment, which holds the text's hash.
-func (p *plan) addView(ctx context.Context) error {
-	view := object{Kind: "view", Name: "sessions_cleanup_view"}
-	path := sqlfile.Column(p.l.space) + "." + view.Name
-	sql := p.l.statement("view", p.viewNames())
-	sum := sha256.Sum256([]byte(sql))
-	mark := "sessioncleanup " + hex.EncodeToString(sum[:8])
-	var comment string
-	err := p.q.QueryRow(ctx, "SELECT coalesce(obj_description(to_regclass($1::text), 'pg_class'), '')", path).Scan(&comment)
-	if err != nil {
-		return mapError("look for the view", err)
-	}
-	if !p.has(view) {
-		if err := p.refuseForeign(ctx, "relation", view.Name,
-			"SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1::text AND c.relname = $2::text)"); err != nil {
-			return err
-		}
-	} else if comment == mark {
+// refuseForeign fails when an object that Migrate is about to make exists already and the library did not make it.
+func (p *plan) refuseForeign(ctx context.Context, o object, exists string) error {
+	if p.has(o) {
 		return nil
 	}
-	p.add(step{about: "create the view " + view.Name, adds: []object{view}, sql: []string{
-		"DROP VIEW IF EXISTS " + path + ";", sql + ";", "COMMENT ON VIEW " + path + " IS " + literal(mark) + ";",
-	}})
+	var there bool
+	if err := p.q.QueryRow(ctx, exists, p.m.space, o.Name).Scan(&there); err != nil {
+		return mapError("look for the "+o.Kind+" "+o.Name, err)
+	}
+	if there {
+		return invalid.Errorf("schema %s already has a %s %s that this library did not make; drop or rename it, then migrate", p.m.space, o.Kind, o.Name)
+	}
 	return nil
 }
 
-// short makes a name of at most 63 bytes, which is where PostgreSQL cuts; what is cut is told apart by a hash.
+// addView makes the view again when its text changed, as its comment tells, which holds the text's hash.
+func (p *plan) addView(ctx context.Context) error {
+	view := object{Kind: "view", Name: "sessions_cleanup_view"}
+	path := sqlfile.Column(p.m.space) + "." + view.Name
+	sql := p.m.statement("view", p.viewNames())
+	sum := sha256.Sum256([]byte(sql))
+	mark := "sessioncleanup " + hex.EncodeToString(sum[:8])
+	if err := p.refuseForeign(ctx, view,
+		"SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1::text AND c.relname = $2::text)"); err != nil {
+		return err
+	}
+	var comment string
+	err := p.q.QueryRow(ctx, "SELECT coalesce(obj_description(to_regclass($1::text), 'pg_class'), '')", path).Scan(&comment)
+	if err == nil && comment != mark {
+		p.add(step{about: "create the view " + view.Name, adds: []object{view}, sql: []string{
+			"DROP VIEW IF EXISTS " + path + ";", sql + ";", "COMMENT ON VIEW " + path + " IS " + literal(mark) + ";",
+		}})
+	}
+	return mapError("look for the view", err)
+}
+
+// short makes a name of at most 63 bytes, which is where PostgreSQL cuts; a hash tells apart what is cut.
 func short(parts ...string) string {
 	name := strings.Join(parts, "_")
 	if len(name) <= 63 {

@@ -38,7 +38,7 @@ func TestBatchesReadTheirIndexesInOrder(t *testing.T) {
 			plans := explained(t, pool, pgx.QueryExecModeCacheDescribe)
 			manager := manage(t, plans.store)
 			result, err := manager.Cleanup(t.Context(), sessioncleanup.Run{Force: true})
-			if err != nil || result.Deleted == 0 || result.Deactivated == 0 {
+			if err != nil || result.Deleted() == 0 || result.Deactivated() == 0 {
 				t.Fatalf("run: %+v, %v", result, err)
 			}
 			used := map[string]bool{}
@@ -76,7 +76,7 @@ func TestRunsWithNothingDueNeverReadTheTable(t *testing.T) {
 		if strings.Contains(plan, "Seq Scan on sessions") {
 			t.Fatalf("a run reads the table:\n%s", plan)
 		}
-		if ordered.MatchString(plan) {
+		if strings.Contains(plan, "sessions_sessioncleanup_") {
 			found++
 		}
 	}

@@ -2,16 +2,17 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // Policy reads the policy in force in the database.
 func (s *Store) Policy(ctx context.Context) (sessioncleanup.Policy, error) {
-	l, err := s.ready(ctx)
+	m, err := s.ready(ctx)
 	if err != nil {
 		return sessioncleanup.Policy{}, err
 	}
@@ -19,7 +20,7 @@ func (s *Store) Policy(ctx context.Context) (sessioncleanup.Policy, error) {
 	var inactive, remove, keep *int64
 	var touch, budget int64
 	var auto, reactivate, enabled bool
-	err = s.pool.QueryRow(ctx, l.statement("policy_read")).Scan(&inactive, &remove, &auto, &reactivate, &enabled, &touch,
+	err = s.pool.QueryRow(ctx, m.statement("policy_read")).Scan(&inactive, &remove, &auto, &reactivate, &enabled, &touch,
 		&p.BatchSize, &budget, &p.Rate, &p.BusyShare, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertActivityRate)
 	if err != nil {
 		return p, s.failed("read the policy", err)
@@ -39,32 +40,26 @@ func orNever(microseconds *int64) time.Duration {
 	return time.Duration(*microseconds) * time.Microsecond
 }
 
-// policyArgs are the parameters of policy_write.
-func policyArgs(p sessioncleanup.Policy) []any {
+// policySQL stores a policy, as JSON whose keys are the columns.
+func policySQL(m *mapping, p sessioncleanup.Policy) string {
 	p = p.WithDefaults()
-	never := func(d time.Duration) any {
+	interval := func(d time.Duration) any {
 		if d == sessioncleanup.Never {
 			return nil
 		}
-		return d.Microseconds()
+		return fmt.Sprintf("%d microseconds", d.Microseconds())
 	}
-	return []any{
-		never(p.InactiveAfter), never(p.DeleteAfter), p.AutoCleanupDefault.Or(true), p.ReactivateOnActivity.Or(false), p.Enabled.Or(true),
-		p.TouchInterval.Microseconds(), p.BatchSize, p.BatchBudget.Microseconds(), p.Rate, p.BusyShare, p.MaxDeleteFraction, never(p.EventsKeep),
-		p.AlertDue, p.AlertActivityRate,
+	data, err := json.Marshal(map[string]any{
+		"singleton":      true,
+		"inactive_after": interval(p.InactiveAfter), "delete_after": interval(p.DeleteAfter),
+		"auto_cleanup_default": p.AutoCleanupDefault.Or(true), "reactivate_on_activity": p.ReactivateOnActivity.Or(false),
+		"enabled": p.Enabled.Or(true), "touch_interval": interval(p.TouchInterval),
+		"batch_size": p.BatchSize, "batch_budget": interval(p.BatchBudget), "rate": p.Rate, "busy_share": p.BusyShare,
+		"max_delete_fraction": p.MaxDeleteFraction, "events_keep": interval(p.EventsKeep),
+		"alert_due": p.AlertDue, "alert_activity_rate": p.AlertActivityRate,
+	})
+	if err != nil {
+		panic(err) // numbers, booleans and plain strings
 	}
-}
-
-// policySQL stores a policy. The parameters, all numbers and booleans, are written into the statement.
-func policySQL(l *layout, p sessioncleanup.Policy) string {
-	sql := l.statement("policy_write")
-	args := policyArgs(p)
-	for i := len(args); i > 0; i-- { // $14 before $1
-		value := "NULL"
-		if args[i-1] != nil {
-			value = fmt.Sprint(args[i-1])
-		}
-		sql = strings.ReplaceAll(sql, fmt.Sprintf("$%d::", i), value+"::")
-	}
-	return sql
+	return m.statement("policy_write", sqlfile.Names{"policy_json": literal(string(data))})
 }

@@ -1,15 +1,13 @@
-// Package postgres is the backend for PostgreSQL 14 and later, over pgx. It works on a table of its own or on one
-// that the host has, follows activity by triggers, and gives psql and pg_cron users the same rules as functions and a
-// view. docs/postgres.md describes what it adds to a database, which rights it needs and what it costs.
+// Package postgres is the backend for PostgreSQL 14 and later, over pgx. It works on a table of its own or on one that the
+// application has, follows activity by triggers, and offers the same rules to psql and pg_cron as functions and a view.
+// docs/postgres.md describes what it adds to a database, which rights it needs and what it costs.
 //
-// No statement relies on a setting of the session it runs in, so that a connection pooler in transaction mode, such
-// as PgBouncer, may stand in between.
+// No statement relies on a setting of its connection, so that a pooler in transaction mode, such as PgBouncer, works.
 package postgres
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -18,26 +16,27 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
 // Config says how a Store works. The zero value adopts what the database shows; each field's comment ends with its
 // default.
 type Config struct {
-	// Schema says where the host keeps its sessions. Default: what an earlier Migrate adopted, or else what Inspect
-	// proposes.
+	// Schema says where the application keeps its sessions. Default: what an earlier Migrate adopted, or else what
+	// Inspect proposes.
 	Schema sessioncleanup.Schema
-	// TimeZone is the zone in which the host's columns of type timestamp (without time zone) are meant, by its IANA
-	// name. It is fixed by the first Migrate. Default: the TimeZone setting of the connection that migrates.
+	// TimeZone is the IANA name of the zone of the application's columns of type timestamp (without time zone). It is
+	// fixed by the first Migrate. Default: the TimeZone setting of the connection that migrates.
 	TimeZone string
 	// Logger receives warnings of Migrate: what will be slow, or cannot be deleted. Default: none.
 	Logger *slog.Logger
 	// BatchTimeout is how long one batch, or another single operation, may take before the database cancels it.
 	// Default: 30 s.
 	BatchTimeout time.Duration
-	// LockTimeout is how long an operation may wait for rows that somebody else has locked. Default: 5 s.
+	// LockTimeout is how long an operation may wait for rows that another transaction has locked. Default: 5 s.
 	LockTimeout time.Duration
-	// MigrateWait is how long Migrate and Uninstall go on trying to get a table that others keep locked. They try
-	// for 40 ms at a time, so that nobody queues behind them for longer. Default: 5 minutes.
+	// MigrateWait is how long Migrate and Uninstall keep trying to lock a table that others keep locked. They try for
+	// 40 ms at a time, so that no statement queues behind them for longer. Default: 5 minutes.
 	MigrateWait time.Duration
 }
 
@@ -72,7 +71,7 @@ func (c Config) validate() error {
 		value time.Duration
 	}{{"BatchTimeout", c.BatchTimeout}, {"LockTimeout", c.LockTimeout}, {"MigrateWait", c.MigrateWait}} {
 		if d.value < time.Millisecond {
-			return fmt.Errorf("%w: Config.%s is %v: want at least 1 ms", sessioncleanup.ErrInvalid, d.field, d.value)
+			return invalid.Errorf("Config.%s is %v: want at least 1 ms", d.field, d.value)
 		}
 	}
 	return nil
@@ -84,10 +83,10 @@ type Store struct {
 	cfg  Config
 	owns bool // Close closes the pool
 
-	others others
+	writers writers
 
-	mu     sync.Mutex
-	layout *layout // of the adopted schema; nil until it was read
+	mu      sync.Mutex
+	mapping *mapping // of the adopted schema; nil until it was read
 }
 
 var (
@@ -95,11 +94,11 @@ var (
 	_ sessioncleanup.Installer = (*Store)(nil)
 )
 
-// New makes a Store on a pool, which stays the caller's to close. It does not connect. Migrate needs a pool of at
+// New makes a Store on a pool, which the caller closes. It does not connect. Migrate needs a pool of at
 // least two connections. Behind a pooler in transaction mode, give the pool the query mode CacheDescribe or Exec.
 func New(pool *pgxpool.Pool, cfg Config) (*Store, error) {
 	if pool == nil {
-		return nil, fmt.Errorf("%w: the pool is nil", sessioncleanup.ErrInvalid)
+		return nil, invalid.Errorf("pool is nil: want a pool")
 	}
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -114,7 +113,7 @@ func New(pool *pgxpool.Pool, cfg Config) (*Store, error) {
 func Open(ctx context.Context, url string, cfg Config) (*Store, error) {
 	poolConfig, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("%w: database URL cannot be read: %w", sessioncleanup.ErrInvalid, withoutURL(err))
+		return nil, invalid.Errorf("database URL cannot be read: %w", withoutURL(err))
 	}
 	if poolConfig.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
 		poolConfig.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
@@ -152,7 +151,7 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	return now.UTC(), nil
 }
 
-// oldestServer is the first major version that has all that is used here.
+// oldestServer is the first major version that has everything that is used here.
 const oldestServer = 14
 
 func (s *Store) ping(ctx context.Context) error {
@@ -162,7 +161,7 @@ func (s *Store) ping(ctx context.Context) error {
 		return mapError("connect", err)
 	}
 	if number/10000 < oldestServer {
-		return fmt.Errorf("%w: the server is PostgreSQL %d: want %d or later", sessioncleanup.ErrInvalid, number/10000, oldestServer)
+		return invalid.Errorf("the server is PostgreSQL %d: want %d or later", number/10000, oldestServer)
 	}
 	return nil
 }

@@ -76,7 +76,7 @@ func acquire(t testing.TB, pool *pgxpool.Pool) *pgxpool.Conn {
 	return conn
 }
 
-// TestSessionsMadeByTheStatementItselfAreTouched: the snapshot of the host's statement does not hold them.
+// TestSessionsMadeByTheStatementItselfAreTouched: the snapshot of the application's statement does not hold them.
 func TestSessionsMadeByTheStatementItselfAreTouched(t *testing.T) {
 	t.Parallel()
 	_, pool := adopted(t, "guide")
@@ -215,7 +215,7 @@ func TestTrackingNeverMakesAStatementWait(t *testing.T) {
 			run(t, second, c.second)
 			commit(t, second)
 			commit(t, first)
-			sweep(t, store, store.DeactivateDue)
+			sweep(t, store, sessioncleanup.ActionDeactivated)
 			if !value[bool](t, pool, "SELECT active FROM sessions WHERE id = '1'") {
 				t.Error("session 1 was deactivated in spite of its use")
 			}
@@ -226,17 +226,17 @@ func TestTrackingNeverMakesAStatementWait(t *testing.T) {
 	}
 }
 
-// sweep does a whole phase with the default policy and gives the sessions changed.
-func sweep(t testing.TB, store *postgres.Store, phase func(context.Context, sessioncleanup.Batch) (sessioncleanup.Outcome, error)) []string {
+// sweep does a whole phase with the default policy and returns the sessions changed.
+func sweep(t testing.TB, store *postgres.Store, action sessioncleanup.Action) []string {
 	t.Helper()
 	now, err := store.Now(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := sessioncleanup.Batch{Cause: sessioncleanup.Cause{Actor: "test"}, Cutoffs: sessioncleanup.Policy{}.CutoffsAt(now), Limit: 100}
+	b := sessioncleanup.Batch{Action: action, Cause: sessioncleanup.Cause{Actor: "test"}, Cutoffs: sessioncleanup.Policy{}.CutoffsAt(now), Limit: 100}
 	var ids []string
 	for {
-		out, err := phase(t.Context(), b)
+		out, err := store.Sweep(t.Context(), b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -297,8 +297,7 @@ func TestNotedTouchKeepsItsSession(t *testing.T) {
 			if n := value[int](t, pool, "SELECT count(*) FROM sessioncleanup_touches"); n != 1 {
 				t.Fatalf("%d touches are noted, want 1", n)
 			}
-			cutoffs := sessioncleanup.Policy{}.CutoffsAt(time.Now())
-			page, err := store.List(t.Context(), sessioncleanup.Query{Status: sessioncleanup.StatusToDelete, Cutoffs: cutoffs, CountUpTo: 10})
+			page, err := store.List(t.Context(), sessioncleanup.Query{Status: sessioncleanup.StatusToDelete, Thresholds: sessioncleanup.Policy{}.Thresholds(), CountUpTo: 10})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -308,13 +307,13 @@ func TestNotedTouchKeepsItsSession(t *testing.T) {
 			if free {
 				commit(t, locker)
 			}
-			if ids := sweep(t, store, store.DeleteDue); len(ids) != 2 {
+			if ids := sweep(t, store, sessioncleanup.ActionDeleted); len(ids) != 2 {
 				t.Errorf("%v were deleted, want the 2 that were not used", ids)
 			}
 			if !free {
 				commit(t, locker)
 			}
-			sweep(t, store, store.DeleteDue)
+			sweep(t, store, sessioncleanup.ActionDeleted)
 			if got := touched(t, pool); got != "1" {
 				t.Errorf("sessions %q were used, want 1", got)
 			}
@@ -325,9 +324,9 @@ func TestNotedTouchKeepsItsSession(t *testing.T) {
 	}
 }
 
-// TestTouchThatCannotBeWrittenStopsNobody: a trigger of the host that fails, or keeps a session as it is, must fail neither
-// the host's statements nor a run, nor have the session's use forgotten.
-func TestTouchThatCannotBeWrittenStopsNobody(t *testing.T) {
+// TestTouchThatCannotBeWrittenStopsNothing: a trigger of the application that fails, or suppresses the update, must fail
+// neither the application's statements nor a run, and the touch stays noted.
+func TestTouchThatCannotBeWrittenStopsNothing(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{"refused": "RAISE 'not %', OLD.id;", "suppressed": "RETURN NULL;"} {
 		t.Run(name, func(t *testing.T) {
@@ -337,7 +336,7 @@ func TestTouchThatCannotBeWrittenStopsNobody(t *testing.T) {
 			mustExec(t, pool, "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "+body+" END $$")
 			mustExec(t, pool, "CREATE TRIGGER keep BEFORE UPDATE ON sessions FOR EACH ROW WHEN (OLD.id = 1) EXECUTE FUNCTION keep()")
 			mustExec(t, pool, "INSERT INTO propositions (session_id) VALUES (1), (2)")
-			if ids := sweep(t, store, store.DeactivateDue); len(ids) != 1 || ids[0] != "3" {
+			if ids := sweep(t, store, sessioncleanup.ActionDeactivated); len(ids) != 1 || ids[0] != "3" {
 				t.Errorf("%v were deactivated, want 3 alone", ids)
 			}
 			if got := touched(t, pool); got != "2" {
@@ -366,7 +365,7 @@ func TestTouchThatASnapshotCannotWriteStaysNoted(t *testing.T) {
 		if n := value[int](t, pool, "SELECT count(*) FROM sessioncleanup_touches WHERE session_id = 1"); n != 1 {
 			t.Errorf("%s: %d touches are noted, want 1", level, n)
 		}
-		if ids := sweep(t, store, store.DeactivateDue); len(ids) != 1 || ids[0] != "2" {
+		if ids := sweep(t, store, sessioncleanup.ActionDeactivated); len(ids) != 1 || ids[0] != "2" {
 			t.Errorf("%s: %v were deactivated, want 2 alone", level, ids)
 		}
 		if got := touched(t, pool); got != "1" {
@@ -397,18 +396,10 @@ func TestRoleThatMayOnlyWriteActivityIsTracked(t *testing.T) {
 	}
 }
 
-func TestWhatTheTriggersHoldChangesOnlyWithThem(t *testing.T) {
+func TestTriggersFollowThePolicyInTheDatabase(t *testing.T) {
 	t.Parallel()
-	store, pool := adopted(t, "guide")
-	for _, change := range []string{"touch_interval = '1 second'", "reactivate_on_activity = true"} {
-		if _, err := pool.Exec(t.Context(), "UPDATE sessioncleanup_policy SET "+change); err == nil {
-			t.Errorf("%s by hand went through", change)
-		}
-	}
-	mustExec(t, pool, "UPDATE sessioncleanup_policy SET inactive_after = '12 hours'")
-	if err := store.Migrate(t.Context(), sessioncleanup.Policy{TouchInterval: time.Hour}); err != nil {
-		t.Fatal(err)
-	}
+	_, pool := adopted(t, "guide")
+	mustExec(t, pool, "UPDATE sessioncleanup_policy SET touch_interval = '1 hour'")
 	unused(t, pool, true, 1, 2)
 	mustExec(t, pool, "UPDATE sessions SET last_activity = now() - interval '59 minutes' WHERE id = 1")
 	mustExec(t, pool, "INSERT INTO propositions (session_id) VALUES (1), (2)")
@@ -417,8 +408,8 @@ func TestWhatTheTriggersHoldChangesOnlyWithThem(t *testing.T) {
 	}
 }
 
-// TestTriggersCannotBeHijacked: they run with their owner's rights, so nothing on the caller's search path may stand
-// in for what they mean.
+// TestTriggersCannotBeHijacked: they run with their owner's rights, so nothing on the caller's search path may replace
+// what they mean.
 func TestTriggersCannotBeHijacked(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"guide", "text"} {

@@ -10,49 +10,26 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// trackName is the name of the function that follows an activity source on an event.
-func trackName(s source, event string) string {
-	return short("sessioncleanup_track", event, s.space, s.name, s.Session)
-}
+// trackName is the name of the function that tracks an activity table.
+func trackName(s source) string { return short("sessioncleanup_track", s.space, s.name, s.Session) }
 
-// reactivate is the policy's switch as SQL.
-func (p *plan) reactivate() string { return fmt.Sprint(p.policy.ReactivateOnActivity.Or(false)) }
-
-func (p *plan) trackNames(s source, event string) sqlfile.Names {
-	n := sqlfile.Names{
-		"track": sqlfile.Column(trackName(s, event)), "session": sqlfile.Column(s.Session), "source": s.sql(), "guard": "",
-		"interval": fmt.Sprintf("'%d microseconds'", p.policy.TouchInterval.Microseconds()), "reactivate": p.reactivate(),
-		"volatility": "STABLE",
-	}
-	n["fresh"] = p.l.statement("track_fresh", n)
-	if p.policy.ReactivateOnActivity.Or(false) || !s.referenced {
-		// It must see what was deactivated during a long statement, or lock a table: neither can be in a snapshot that is
-		// older. In a new one, a session that is not found is none.
-		n["volatility"], n["stale"] = "VOLATILE", p.l.statement("track_stale", n)
-	} else {
-		n["stale"] = p.l.statement("track_stale_or_unseen", n)
-	}
-	n["touched"] = p.l.statement("touched_by_"+event, n)
-	n["rows"] = n["touched"]
-	if event == "insert" {
-		n["rows"] = p.l.statement("rows_of_insert", n) // the look stops at the first one that is stale
-	}
+func (p *plan) trackNames(s source) sqlfile.Names {
+	n := sqlfile.Names{"track": sqlfile.Column(trackName(s)), "session": sqlfile.Column(s.Session), "guard": "", "guard_end": ""}
 	if !s.referenced {
-		n["guard"] = p.l.statement("track_guard", n)
+		n["guard"], n["guard_end"] = p.m.statement("guard"), p.m.statement("guard_end")
 	}
 	return n
 }
 
-// trackedEvents are those on which a source has a trigger.
-var trackedEvents = []string{"insert", "update"}
-
-// branch is a table that rows of an activity source are written to: the source, or one of its partitions. A
-// statement on a partition fires the partition's own triggers only.
+// branch is a table that rows of an activity table are written to: the table itself, or one of its partitions. A statement
+// on a partition fires the partition's own triggers only.
 type branch struct {
 	OID   uint32
 	Space string
 	Name  string
 }
+
+func (b branch) sql() string { return relation{space: b.Space, name: b.Name}.sql() }
 
 func branches(ctx context.Context, q querier, oid uint32) ([]branch, error) {
 	rows, err := q.Query(ctx, `
@@ -67,49 +44,46 @@ func branches(ctx context.Context, q querier, oid uint32) ([]branch, error) {
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[branch])
 }
 
-// addTriggers puts the triggers on the activity sources and takes them from tables that are none any more.
+// addTriggers puts the triggers on the table of touches and on the activity tables, and drops those on tables that are no
+// longer activity tables.
 func (p *plan) addTriggers(ctx context.Context) error {
-	var wanted []object
-	for _, src := range p.l.sources {
+	wanted := []object{{Kind: "trigger", Table: p.m.names["touches"], Name: "sessioncleanup_commit"}}
+	if err := p.addTrigger(ctx, wanted[0], "commit_trigger", nil); err != nil {
+		return err
+	}
+	for _, src := range p.m.sources {
 		tables, err := branches(ctx, p.q, src.oid)
 		if err != nil {
 			return mapError("look for partitions of "+src.path(), err)
 		}
 		for _, b := range tables {
-			s := step{about: fmt.Sprintf("follow the activity in %s.%s", b.Space, b.Name)}
-			for _, event := range trackedEvents {
-				table := relation{space: b.Space, name: b.Name}.sql()
-				o := object{Kind: "trigger", Table: table, Name: short("sessioncleanup", event, src.Session)}
+			for _, event := range []string{"insert", "update"} {
+				o := object{Kind: "trigger", Table: b.sql(), Name: short("sessioncleanup", event, src.Session)}
 				wanted = append(wanted, o)
-				there, err := p.hasTrigger(ctx, b.OID, o.Name)
-				if err != nil {
+				if err := p.addTrigger(ctx, o, "track_"+event, p.trackNames(src)); err != nil {
 					return err
 				}
-				if there && p.has(o) {
-					continue
-				}
-				names := p.trackNames(src, event)
-				names["trigger"], names["source"] = sqlfile.Column(o.Name), table
-				s.sql = append(s.sql, p.l.statement("track_"+event, names))
-				s.adds = append(s.adds, o)
-			}
-			if len(s.sql) > 0 {
-				p.add(s)
 			}
 		}
 	}
 	for _, o := range p.set.added {
 		if o.Kind == "trigger" && !slices.Contains(wanted, o) {
-			p.add(step{about: "no longer follow the activity in " + o.Table, drops: []object{o}, sql: []string{dropTrigger(o)}})
+			p.add(step{about: "no longer track activity in " + o.Table, drops: []object{o}, sql: []string{dropTrigger(o)}})
 		}
 	}
 	return nil
 }
 
-func (p *plan) hasTrigger(ctx context.Context, table uint32, name string) (bool, error) {
+// addTrigger adds a trigger unless it exists.
+func (p *plan) addTrigger(ctx context.Context, o object, statement string, names sqlfile.Names) error {
 	var there bool
-	err := p.q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = $1::oid AND t.tgname = $2::text)", table, name).Scan(&there)
-	return there, mapError("look for triggers", err)
+	err := p.q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = to_regclass($1::text) AND t.tgname = $2::text)",
+		o.Table, o.Name).Scan(&there)
+	if err == nil && !(there && p.has(o)) {
+		p.add(step{about: fmt.Sprintf("create the trigger %s on %s", o.Name, o.Table), adds: []object{o},
+			sql: []string{p.m.statement(statement, names, sqlfile.Names{"trigger": sqlfile.Column(o.Name), "source": o.Table})}})
+	}
+	return mapError("look for triggers", err)
 }
 
 // dropTrigger drops a trigger, also when its table is gone already.

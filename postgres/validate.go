@@ -9,15 +9,16 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// Validate reports what is missing or does not work as it should, all of it at once.
+// Validate reports everything that is missing or disabled.
 func (s *Store) Validate(ctx context.Context) error {
 	if err := s.ping(ctx); err != nil {
 		return err
 	}
-	l, set, err := s.load(ctx)
+	m, set, err := s.load(ctx)
 	if err != nil {
 		return err
 	}
@@ -28,19 +29,17 @@ func (s *Store) Validate(ctx context.Context) error {
 	if set.complete < adoption {
 		report("the last migration did not finish, or an older version made it")
 	}
-	for _, c := range []string{l.host.Active, l.host.AutoCleanup, l.host.ExpiresAt, l.host.LastActivity} {
-		if _, ok := l.table.columns[c]; !ok {
-			report("table %s lacks the column %s", l.table.path(), c)
-		}
+	if err := adopt.Lacking(m.schema.Table, m.lacks); err != nil {
+		wrong = append(wrong, err)
 	}
-	missing, err := s.missingObjects(ctx, l, set)
+	missing, err := s.missingObjects(ctx, m, set)
 	if err != nil {
 		return err
 	}
-	for _, m := range missing {
-		report("%s", m)
+	for _, what := range missing {
+		report("%s", what)
 	}
-	if !s.cfg.Schema.IsZero() && s.differs(ctx, l) {
+	if !s.cfg.Schema.IsZero() && s.differs(ctx, m) {
 		report("the configured schema is not the one that was adopted")
 	}
 	if len(wrong) > 0 {
@@ -49,8 +48,8 @@ func (s *Store) Validate(ctx context.Context) error {
 	return nil
 }
 
-// missingObjects looks for everything that Migrate noted, in words for people.
-func (s *Store) missingObjects(ctx context.Context, l *layout, set settings) ([]string, error) {
+// missingObjects looks for everything that Migrate recorded, and says in words what is missing.
+func (s *Store) missingObjects(ctx context.Context, m *mapping, set settings) ([]string, error) {
 	objects, err := json.Marshal(set.added)
 	if err != nil {
 		return nil, err
@@ -69,56 +68,56 @@ func (s *Store) missingObjects(ctx context.Context, l *layout, set settings) ([]
 		       END
 		  FROM jsonb_to_recordset($1::text::jsonb) AS o (kind text, "table" text, name text)
 		  LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = to_regclass(o."table") AND t.tgname = o.name`,
-		string(objects), sqlfile.Column(l.space))
+		string(objects), sqlfile.Column(m.space))
 	if err != nil {
 		return nil, mapError("look for what was added", err)
 	}
 	found, err := pgx.CollectRows(rows, pgx.RowTo[*string])
 	var missing []string
-	for _, m := range found {
-		if m != nil {
-			missing = append(missing, *m)
+	for _, what := range found {
+		if what != nil {
+			missing = append(missing, *what)
 		}
 	}
 	return missing, mapError("look for what was added", err)
 }
 
 // differs reports whether the configured schema names other tables or columns than the adopted one.
-func (s *Store) differs(ctx context.Context, l *layout) bool {
-	wanted, err := readLayout(ctx, s.pool, s.cfg.Schema, l.zone)
+func (s *Store) differs(ctx context.Context, m *mapping) bool {
+	wanted, err := readMapping(ctx, s.pool, s.cfg.Schema, m.zone)
 	if err != nil {
 		return true
 	}
-	a, b := &plan{l: wanted}, &plan{l: l}
+	a, b := &plan{m: wanted}, &plan{m: m}
 	return a.settingsStep().sql[0] != b.settingsStep().sql[0]
 }
 
 // Schema is the adopted schema. Tables that the connection's search path finds are named without theirs.
 func (s *Store) Schema(ctx context.Context) (sessioncleanup.Schema, error) {
-	l, err := s.ready(ctx)
+	m, err := s.ready(ctx)
 	if err != nil {
 		return sessioncleanup.Schema{}, err
 	}
-	host := l.host
-	if host.Table, err = s.plainName(ctx, l.table); err != nil {
-		return host, err
+	schema := m.schema
+	if schema.Table, err = s.plainName(ctx, m.table); err != nil {
+		return schema, err
 	}
-	if l.owners != nil {
-		owners := *l.host.Owners
-		if owners.Table, err = s.plainName(ctx, *l.owners); err != nil {
-			return host, err
+	if m.owners != nil {
+		owners := *m.schema.Owners
+		if owners.Table, err = s.plainName(ctx, *m.owners); err != nil {
+			return schema, err
 		}
-		host.Owners = &owners
+		schema.Owners = &owners
 	}
-	host.Sources = nil
-	for _, src := range l.sources {
+	schema.Sources = nil
+	for _, src := range m.sources {
 		plain := src.Source
 		if plain.Table, err = s.plainName(ctx, src.relation); err != nil {
-			return host, err
+			return schema, err
 		}
-		host.Sources = append(host.Sources, plain)
+		schema.Sources = append(schema.Sources, plain)
 	}
-	return host, nil
+	return schema, nil
 }
 
 // plainName is a table's name as the search path finds it.

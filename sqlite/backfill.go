@@ -2,84 +2,75 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"slices"
-	"strings"
-	"time"
 
+	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
-// backfillBatch is the number of sessions in one transaction of the backfill.
-const backfillBatch = 1000
+const (
+	backfillBatch = 1000 // sessions in one transaction of the backfill
+	backfillShare = 0.5  // of the time that the backfill may hold the write lock while others write
+)
 
-// backfill gives the sessions that were there before the columns their values: the last activity from the best known
-// time, and the policy's default for auto-cleanup where that column is the library's.
+// backfill sets the columns of sessions that were there before them: the last activity to the latest known time, and
+// auto-cleanup to the policy's default where that column is the library's. It pauses for other writers between batches.
 func (s *Store) backfill(ctx context.Context, set settings) error {
-	after := set.adopted.ID.least()
-	for !set.adopted.Filled {
-		if err := s.pace.wait(ctx, s.checkpoint); err != nil {
-			return s.failed(err)
-		}
-		var started time.Time
-		err := s.writing(ctx, func(w *work) error {
-			started = time.Now()
-			var err error
-			if after, err = w.fill(ctx, &set, after); err != nil || !set.adopted.Filled {
+	l := newLayout(set.schema, set.adopted)
+	var from any // the first session of the next batch
+	err := s.reading(ctx, func(c *conn) error { return c.row(ctx, l.sql("first_session", nil), nil, &from) })
+	for err == nil && !set.adopted.Filled {
+		var h hold
+		err = s.writing(ctx, func(c *conn) (err error) {
+			if h, err = s.beginHold(ctx, c); err != nil {
 				return err
 			}
-			return set.store(ctx, w)
+			if from, err = l.fill(ctx, c, set, from); err != nil || from != nil {
+				return err
+			}
+			set.adopted.Filled = true
+			return set.store(ctx, c)
 		})
-		s.pace.held(started)
-		if err != nil {
-			return err
+		if err == nil {
+			_, pause := s.endHold(ctx, h, sessioncleanup.Batch{BusyShare: backfillShare})
+			err = s.failed(wait.For(ctx, pause))
 		}
 	}
-	return nil
+	return err
 }
 
-// fill does one batch of the backfill, after a session, and gives the last session of the batch. After the last batch
-// it notes in the settings that all is filled.
-func (w *work) fill(ctx context.Context, set *settings, after any) (last any, err error) {
-	l := newLayout(set.schema, set.adopted)
-	n := with(l.names, sqlfile.Names{"write_best_known": l.adopted.LastActivity.write(l.bestKnown()), "until": ""})
-	n["unfilled"] = filled("unfilled", n)
-	v := values{
-		"after": after, "skip": backfillBatch - 1,
+// fill does one batch of the backfill, from a session on, and returns its last session; nil when nothing was left.
+func (l *layout) fill(ctx context.Context, c *conn, set settings, from any) (last any, err error) {
+	p := params{
+		"from": from, "limit": backfillBatch, "now": formatTime(clock()),
 		"auto_cleanup":      set.policy.AutoCleanupDefault.Or(true),
 		"fill_auto_cleanup": slices.Contains(set.adopted.AddedColumns, "auto_cleanup"),
 	}
-	err = w.row(ctx, filled("last_unfilled", n), v, &last)
-	switch {
-	case err == nil:
-		v["last"], n["until"] = last, filled("until", n)
-	case errors.Is(err, sql.ErrNoRows):
-		set.adopted.Filled = true
-	default:
+	if err := c.row(ctx, l.sql("last_of_backfill", nil), p, &last); err != nil || last == nil {
 		return nil, err
 	}
-	_, err = w.exec(ctx, filled("backfill", n), v)
+	p["last"] = last
+	_, err = c.exec(ctx, l.sql("backfill", sqlfile.Names{"write_best_known": l.adopted.LastActivity.write(l.bestKnown())}), p)
 	return last, err
 }
 
 // bestKnown is the expression for the latest time at which a session was known to be in use.
 func (l *layout) bestKnown() string {
-	n := with(l.names, nil)
-	times := []string{n["updated_at_time"], n["created_at_time"]}
+	known := []string{l.names["updated_at_time"], l.names["created_at_time"]}
 	for _, source := range l.schema.Sources {
 		if source.At == "" {
 			continue
 		}
-		times = append(times, filled("newest_activity", with(n, sqlfile.Names{
-			"source": sqlfile.Column(source.Table), "source_session": sqlfile.Column(source.Session),
-			"source_at_time": timeOf(source.Table, source.At),
-		})))
+		table := sqlfile.Column(source.Table)
+		known = append(known, l.sql("newest_activity", sqlfile.Names{
+			"source": table, "source_session": sqlfile.Column(source.Session),
+			"source_at_time": readTime(table + "." + sqlfile.Column(source.At)),
+		}))
 	}
-	var known strings.Builder
-	for _, at := range times {
-		known.WriteString(", " + filled("known_time", sqlfile.Names{"value": at}))
+	times := ""
+	for _, expression := range known {
+		times += ", coalesce(" + expression + ", '')"
 	}
-	n["known_times"] = known.String()
-	return filled("best_known", n)
+	return filled("best_known", sqlfile.Names{"known_times": times})
 }

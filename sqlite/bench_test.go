@@ -161,8 +161,8 @@ func makeTemplate(b *testing.B, fill string) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	runSQL(b, s.write.db, fill)
-	runSQL(b, s.write.db, "PRAGMA wal_checkpoint(TRUNCATE)")
+	runSQL(b, s.writer, fill)
+	runSQL(b, s.writer, "PRAGMA wal_checkpoint(TRUNCATE)")
 	if err := s.Close(); err != nil {
 		b.Fatal(err)
 	}
@@ -212,8 +212,8 @@ func cleanInBatches(b *testing.B, path string) (took, longest time.Duration) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if result.Deleted != 50_000 || result.Deactivated != 50_000 {
-		b.Fatalf("the run deleted %d sessions and deactivated %d", result.Deleted, result.Deactivated)
+	if result.Deleted() != 50_000 || result.Deactivated() != 50_000 {
+		b.Fatalf("the run deleted %d sessions and deactivated %d", result.Deleted(), result.Deactivated())
 	}
 	_ = s.Close()
 	_ = os.Remove(path)

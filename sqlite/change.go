@@ -3,110 +3,93 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Update applies a change to one session, with its event, and gives the session as it is afterwards. The host's
-// updated_at stays as it is.
-func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Change) (sessioncleanup.Session, error) {
-	var session sessioncleanup.Session
-	err := s.writingSessions(ctx, func(w *work) error {
-		before, now, err := w.one(ctx, t)
+// Update applies a change to one session, as sessioncleanup.Change.Apply does. The application's updated_at stays as it is.
+func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, change sessioncleanup.Change) (sessioncleanup.Session, error) {
+	return s.change(ctx, t, func(c *conn, id any, before sessioncleanup.Session) (sessioncleanup.Session, error) {
+		after := change.Apply(before, before.AsOf)
+		if after.Equal(before) {
+			return before, nil
+		}
+		p := params{
+			"id": id, "active": change.Active, "auto_cleanup": change.AutoCleanup, "last_activity": nil,
+			"set_expires_at": !after.ExpiresAt.Equal(before.ExpiresAt), "expires_at": formatTime(after.ExpiresAt),
+		}
+		if !after.LastActivity.Equal(before.LastActivity) {
+			p["last_activity"] = formatTime(after.LastActivity)
+		}
+		if err := c.writeOne(ctx, "change", p); err != nil {
+			return before, err
+		}
+		after, err := c.one(ctx, id) // with the times as the application's columns keep them
 		if err != nil {
-			return err
+			return before, err
 		}
-		if session = changed(before, c, now); session == before {
-			return nil
-		}
-		v := values{
-			"id": nil, "active": c.Active, "auto_cleanup": c.AutoCleanup, "last_activity": nil,
-			"set_expires_at": !session.ExpiresAt.Equal(before.ExpiresAt), "expires_at": formatTime(session.ExpiresAt),
-		}
-		v["id"], _ = w.adopted.ID.bind(t.ID)
-		if !session.LastActivity.Equal(before.LastActivity) {
-			v["last_activity"] = formatTime(session.LastActivity)
-		}
-		if _, err := w.exec(ctx, w.sql("change"), v); err != nil {
-			return err
-		}
-		if session, _, err = w.one(ctx, t); err != nil { // with the times as the host's columns keep them
-			return err
-		}
-		return w.log(ctx, c.Action, c.Cause, []sessioncleanup.SessionRef{refOf(session)})
+		return after, c.addEvent(ctx, change.Action, change.Cause, []sessioncleanup.SessionRef{after.Ref()})
 	})
-	if err != nil {
-		return sessioncleanup.Session{}, err
-	}
-	return session, nil
 }
 
-// changed is a session after a change. Times are cut to milliseconds, as they are kept.
-func changed(s sessioncleanup.Session, c sessioncleanup.Change, now time.Time) sessioncleanup.Session {
-	if c.ExpiresAt != nil {
-		s.ExpiresAt = c.ExpiresAt.UTC().Truncate(time.Millisecond)
-	}
-	if c.AutoCleanup != nil {
-		s.AutoCleanup = *c.AutoCleanup
-	}
-	if c.Active != nil && *c.Active && !s.Active {
-		s.LastActivity = now
-		if !s.ExpiresAt.After(now) {
-			s.ExpiresAt = time.Time{}
-		}
-	}
-	if c.Active != nil {
-		s.Active = *c.Active
-	}
-	return s
-}
-
-// Delete removes one session, with its event, and gives it as it was.
+// Delete removes one session and returns it as it was.
 func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessioncleanup.Cause) (sessioncleanup.Session, error) {
-	var session sessioncleanup.Session
-	err := s.writingSessions(ctx, func(w *work) error {
-		var err error
-		if session, _, err = w.one(ctx, t); err != nil {
-			return err
+	return s.change(ctx, t, func(c *conn, id any, before sessioncleanup.Session) (sessioncleanup.Session, error) {
+		if err := c.writeOne(ctx, "delete", params{"id": id}); err != nil {
+			return before, err
 		}
-		id, _ := w.adopted.ID.bind(t.ID)
-		if _, err := w.exec(ctx, w.sql("delete"), values{"id": id}); err != nil {
-			return err
-		}
-		return w.log(ctx, sessioncleanup.ActionDeleted, cause, []sessioncleanup.SessionRef{refOf(session)})
+		return before, c.addEvent(ctx, sessioncleanup.ActionDeleted, cause, []sessioncleanup.SessionRef{before.Ref()})
 	})
-	if err != nil {
-		return sessioncleanup.Session{}, err
-	}
-	return session, nil
 }
 
-// one reads the session of a target, and the clock. ErrNotFound when there is none.
-func (w *work) one(ctx context.Context, t sessioncleanup.Target) (sessioncleanup.Session, time.Time, error) {
-	v := values{}
-	conditions, ok := w.filter(sessioncleanup.Query{ID: t.ID, OwnerID: t.OwnerID}, v)
-	if !ok || t.ID == "" {
-		return sessioncleanup.Session{}, time.Time{}, sessioncleanup.ErrNotFound
-	}
+// change finds the session of a target and calls do, in one transaction.
+func (s *Store) change(ctx context.Context, t sessioncleanup.Target,
+	do func(c *conn, id any, before sessioncleanup.Session) (sessioncleanup.Session, error),
+) (sessioncleanup.Session, error) {
 	var session sessioncleanup.Session
-	var now string
-	found := false
-	err := w.query(ctx, w.sql("one", conditions...), v, func(rows *sql.Rows) (err error) {
-		found = true
-		session, err = scanSession(rows, &now)
+	err := s.writingSessions(ctx, func(c *conn) error {
+		id, ok := c.adopted.ID.bind(t.ID)
+		if !ok || t.ID == "" {
+			return sessioncleanup.ErrNotFound
+		}
+		before, err := c.one(ctx, id)
+		if err == nil {
+			err = t.Check(before)
+		}
+		if err == nil {
+			session, err = do(c, id, before)
+		}
 		return err
 	})
-	if err == nil && !found {
+	if err != nil {
+		return sessioncleanup.Session{}, err
+	}
+	return session, nil
+}
+
+// one reads a session. ErrNotFound when there is none.
+func (c *conn) one(ctx context.Context, id any) (sessioncleanup.Session, error) {
+	var found []sessioncleanup.Session
+	now := clock()
+	err := c.query(ctx, c.sql("select_one", nil), params{"id": id}, func(rows *sql.Rows) error {
+		session, err := scanSession(rows, now)
+		found = append(found, session)
+		return err
+	})
+	if err == nil && len(found) == 0 {
 		err = sessioncleanup.ErrNotFound
 	}
 	if err != nil {
-		return sessioncleanup.Session{}, time.Time{}, err
+		return sessioncleanup.Session{}, err
 	}
-	at, err := parseTime(now)
-	return session, at, err
+	return found[0], nil
 }
 
-func refOf(s sessioncleanup.Session) sessioncleanup.SessionRef {
-	return sessioncleanup.SessionRef{ID: s.ID, OwnerID: s.OwnerID, Name: s.Name}
+// writeOne runs a statement that changes one session.
+func (c *conn) writeOne(ctx context.Context, name string, p params) error {
+	n, err := c.exec(ctx, c.sql(name, nil), p)
+	if err == nil && n == 0 {
+		err = errLeftAlone
+	}
+	return err
 }

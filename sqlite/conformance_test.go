@@ -46,8 +46,6 @@ func TestStoreWithTheHostsTable(t *testing.T) {
 		execute(t, host, hostTables)
 		execute(t, host, "INSERT INTO users SELECT value, 'user ' || value FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]')")
 		h := harness(t, path, host, "streamer_id", "INTEGER")
-		sqlite.ListOnly(h.Store.(*sqlite.Store)) // the other tests have the other kind of batches
-		sqlite.ListOnly(h.Second.(*sqlite.Store))
 		h.Activity = func(ctx context.Context, id string) error {
 			_, err := host.ExecContext(ctx, "INSERT INTO propositions (session_id) VALUES (?)", id)
 			return err
@@ -104,7 +102,7 @@ func hostHarness(t testing.TB, store sessioncleanup.Store, host *sql.DB, owner, 
 	}
 }
 
-// written is a time as a host with another habit than the library's writes it, with its zone.
+// written is a time as an application with another habit than the library's writes it, with its zone.
 func written(t time.Time) any {
 	if t.IsZero() {
 		return nil

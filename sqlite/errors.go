@@ -13,23 +13,22 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// failed makes an error of this package of what the driver, or this package, reports. It names the database.
+// failed adds the name of the database, and the sentinel that fits, to an error of the driver or of this package.
 func (s *Store) failed(err error) error {
 	if err == nil {
 		return nil
 	}
-	for _, plain := range []error{sessioncleanup.ErrNotFound, sessioncleanup.ErrLeaseHeld, sessioncleanup.ErrLeaseLost} {
+	for _, plain := range []error{
+		sessioncleanup.ErrNotFound, sessioncleanup.ErrChanged, sessioncleanup.ErrLeaseHeld, sessioncleanup.ErrLeaseLost,
+	} {
 		if errors.Is(err, plain) {
 			return err
 		}
 	}
-	if bad, ok := errors.AsType[*sessioncleanup.BatchError](err); ok {
-		return bad
-	}
 	return fmt.Errorf("%s: %w", s.name, s.explained(err))
 }
 
-// explained says in words what a result code of SQLite means here, and which sentinel it is.
+// explained says in words what a result code of SQLite means here, and adds the sentinel.
 func (s *Store) explained(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -50,7 +49,7 @@ func (s *Store) explained(err error) error {
 	case sqlite3.SQLITE_NOTADB:
 		return fmt.Errorf("%w: the file is not a SQLite database: %w", sessioncleanup.ErrInvalid, err)
 	case sqlite3.SQLITE_CORRUPT:
-		return fmt.Errorf("the database is damaged: PRAGMA integrity_check says more: %w", err)
+		return fmt.Errorf("the database is damaged: run PRAGMA integrity_check for details: %w", err)
 	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
 		return s.cannotOpen(err)
 	case sqlite3.SQLITE_ERROR:
@@ -71,7 +70,7 @@ func (s *Store) cannotOpen(err error) error {
 	info, statErr := os.Stat(s.path)
 	switch {
 	case errors.Is(statErr, fs.ErrNotExist):
-		return fmt.Errorf("%w: there is no such file; Migrate makes it: %w", sessioncleanup.ErrNotInstalled, statErr)
+		return fmt.Errorf("%w: there is no such file; Migrate creates it: %w", sessioncleanup.ErrNotInstalled, statErr)
 	case statErr != nil:
 		return fmt.Errorf("%w: the file cannot be opened: %w", sessioncleanup.ErrInvalid, statErr)
 	case info.IsDir():
@@ -85,7 +84,7 @@ func (s *Store) cannotOpen(err error) error {
 	return fmt.Errorf("%w: the file cannot be opened: %w", sessioncleanup.ErrInvalid, openErr)
 }
 
-// resultCode is SQLite's extended result code, from any driver that tells it as modernc.org/sqlite does.
+// resultCode is SQLite's extended result code, from any driver that reports it as modernc.org/sqlite does.
 func resultCode(err error) (int, bool) {
 	coded, ok := errors.AsType[interface {
 		error
@@ -97,14 +96,9 @@ func resultCode(err error) (int, bool) {
 	return coded.Code(), true
 }
 
-// constraint reports whether the rows themselves are at fault: a foreign key without cascade, a check, a trigger of
-// the host's that objects.
+// constraint reports whether the rows themselves are at fault: a foreign key without cascade, a check, a trigger that
+// raises an error.
 func constraint(err error) bool {
 	code, ok := resultCode(err)
 	return ok && code&0xff == sqlite3.SQLITE_CONSTRAINT
-}
-
-// invalidf makes an ErrInvalid with a message.
-func invalidf(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", sessioncleanup.ErrInvalid, fmt.Sprintf(format, args...))
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
 
@@ -26,7 +27,7 @@ func openHost(t testing.TB, path string) *sql.DB {
 	return db
 }
 
-// newHost makes a database with tables of a host.
+// newHost makes a database with tables of an application.
 func newHost(t testing.TB, statements ...string) (path string, host *sql.DB) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "app.db")
@@ -63,7 +64,7 @@ func migrateWith(t testing.TB, store *sqlite.Store, p sessioncleanup.Policy) {
 	}
 }
 
-// adopt makes a database with tables of a host and migrates it.
+// adopt makes a database with tables of an application and migrates it.
 func adopt(t testing.TB, statements ...string) (*sqlite.Store, *sql.DB) {
 	t.Helper()
 	path, host := newHost(t, statements...)
@@ -79,7 +80,7 @@ func execute(t testing.TB, db *sql.DB, statement string, args ...any) {
 	}
 }
 
-// lines runs a query and gives its rows as text, columns with a bar between them.
+// lines runs a query and returns its rows as text, columns with a bar between them.
 func lines(t testing.TB, db *sql.DB, query string, args ...any) []string {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), query, args...)
@@ -132,7 +133,7 @@ func dump(t testing.TB, db *sql.DB, rows bool) string {
 // get reads one session.
 func get(t testing.TB, store *sqlite.Store, id string) sessioncleanup.Session {
 	t.Helper()
-	page, err := store.List(t.Context(), sessioncleanup.Query{ID: id, Limit: 1})
+	page, err := store.List(t.Context(), sessioncleanup.Query{Filter: sessioncleanup.Filter{ID: id}, Limit: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,31 +155,41 @@ func clock(t testing.TB, store *sqlite.Store) time.Time {
 // near reports whether a time lies within some seconds of another.
 func near(a, b time.Time) bool { return a.Sub(b).Abs() < 10*time.Second }
 
-// clean does a run with the guide's policy and gives what it changed.
+// clean does a run with the guide's policy and returns what it changed.
 func clean(ctx context.Context, store *sqlite.Store) (deleted, deactivated []string, err error) {
 	now, err := store.Now(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	b := sessioncleanup.Batch{
-		Cause: sessioncleanup.Cause{Actor: "system", RunID: "run"}, Cutoffs: sessioncleanup.Policy{}.CutoffsAt(now), Limit: 50,
-	}
-	for _, phase := range []struct {
-		ids  *[]string
-		step func(context.Context, sessioncleanup.Batch) (sessioncleanup.Outcome, error)
-	}{{&deleted, store.DeleteDue}, {&deactivated, store.DeactivateDue}} {
-		for b.After = ""; ; {
-			out, err := phase.step(ctx, b)
+	phase := func(a sessioncleanup.Action) (ids []string, err error) {
+		b := batchOf(a, now, 50)
+		for {
+			out, err := store.Sweep(ctx, b)
 			if err != nil {
-				return deleted, deactivated, err
+				return ids, err
 			}
-			*phase.ids = append(*phase.ids, out.IDs...)
+			ids = append(ids, out.IDs...)
 			if b.After = out.Next; b.After == "" {
-				break
+				return ids, nil
+			}
+			if err := wait.For(ctx, out.Pause); err != nil {
+				return ids, err
 			}
 		}
 	}
-	return deleted, deactivated, nil
+	if deleted, err = phase(sessioncleanup.ActionDeleted); err != nil {
+		return deleted, nil, err
+	}
+	deactivated, err = phase(sessioncleanup.ActionDeactivated)
+	return deleted, deactivated, err
+}
+
+// batchOf is a phase's first batch, with the guide's policy.
+func batchOf(a sessioncleanup.Action, now time.Time, limit int) sessioncleanup.Batch {
+	return sessioncleanup.Batch{
+		Action: a, Cutoffs: sessioncleanup.Policy{}.CutoffsAt(now), Limit: limit, BusyShare: 0.5,
+		Cause: sessioncleanup.Cause{Actor: "system", RunID: "run"},
+	}
 }
 
 // stamp is a time as the library writes it.

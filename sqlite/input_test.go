@@ -20,17 +20,12 @@ import (
 // calls are all the methods that touch the database, but for Migrate and Close.
 func calls(s *sqlite.Store) map[string]func(ctx context.Context) error {
 	cause := sessioncleanup.Cause{Actor: "system"}
-	cut := sessioncleanup.Policy{}.CutoffsAt(time.Now())
 	active := false
 	return map[string]func(ctx context.Context) error{
 		"List":   func(ctx context.Context) error { _, err := s.List(ctx, sessioncleanup.Query{Limit: 5}); return err },
 		"Counts": func(ctx context.Context) error { _, err := s.Counts(ctx, sessioncleanup.CountsQuery{}); return err },
-		"DeactivateDue": func(ctx context.Context) error {
-			_, err := s.DeactivateDue(ctx, sessioncleanup.Batch{Cause: cause, Cutoffs: cut, Limit: 5})
-			return err
-		},
-		"DeleteDue": func(ctx context.Context) error {
-			_, err := s.DeleteDue(ctx, sessioncleanup.Batch{Cause: cause, Cutoffs: cut, Limit: 5})
+		"Sweep": func(ctx context.Context) error {
+			_, err := s.Sweep(ctx, batchOf(sessioncleanup.ActionDeleted, time.Now(), 5))
 			return err
 		},
 		"Update": func(ctx context.Context) error {
@@ -177,7 +172,7 @@ func TestADatabaseOfANewerVersionIsLeftAlone(t *testing.T) {
 	all := calls(store)
 	all["Migrate"] = func(ctx context.Context) error { return store.Migrate(ctx, sessioncleanup.Policy{}) }
 	all["Uninstall"] = store.Uninstall
-	for _, sessions := range []string{"List", "Counts", "DeactivateDue", "DeleteDue", "Update", "Delete", "Touch"} {
+	for _, sessions := range []string{"List", "Counts", "Sweep", "Update", "Delete", "Touch"} {
 		delete(all, sessions) // of a store that has read the layout before; a new one is below
 	}
 	for name, call := range calls(open(t, line(t, host, "PRAGMA database_list")[len("0|main|"):], sqlite.Config{})) {
@@ -253,14 +248,14 @@ func TestAFullDiskChangesNothing(t *testing.T) {
 	if full, err = sqlite.New(t.Context(), limited(t, path), sqlite.Config{}); err != nil {
 		t.Fatal(err)
 	}
-	_, err = full.DeactivateDue(t.Context(), sessioncleanup.Batch{
-		Cause: sessioncleanup.Cause{Actor: "system", Reason: reason}, Cutoffs: sessioncleanup.Policy{}.CutoffsAt(time.Now()), Limit: 5,
-	})
+	large := batchOf(sessioncleanup.ActionDeactivated, time.Now(), 5)
+	large.Cause.Reason = reason
+	_, err = full.Sweep(t.Context(), large)
 	if !errors.Is(err, sessioncleanup.ErrUnavailable) || !strings.Contains(err.Error(), "the disk is full") {
-		t.Errorf("DeactivateDue: %v", err)
+		t.Errorf("Sweep: %v", err)
 	}
 	if diff := cmp.Diff(before, dump(t, host, true)); diff != "" {
-		t.Errorf("DeactivateDue: the database (-before +after):\n%s", diff)
+		t.Errorf("Sweep: the database (-before +after):\n%s", diff)
 	}
 }
 
@@ -318,9 +313,9 @@ func TestABatchWithoutItsIndexFailsRatherThanReadEverything(t *testing.T) {
 	t.Parallel()
 	store, host := adopt(t, hostTables)
 	execute(t, host, "DROP INDEX sessioncleanup_gone")
-	_, err := store.DeleteDue(t.Context(), sessioncleanup.Batch{Cutoffs: sessioncleanup.Policy{}.CutoffsAt(time.Now()), Limit: 5})
+	_, err := store.Sweep(t.Context(), batchOf(sessioncleanup.ActionDeleted, time.Now(), 5))
 	if !errors.Is(err, sessioncleanup.ErrNotInstalled) || !strings.Contains(err.Error(), "sessioncleanup_gone") {
-		t.Errorf("DeleteDue: %v", err)
+		t.Errorf("Sweep: %v", err)
 	}
 	migrate(t, store)
 	if _, _, err := clean(t.Context(), store); err != nil {

@@ -49,6 +49,18 @@ func TestInspectProposesASchema(t *testing.T) {
 			CREATE TABLE lines (chat_session_id INTEGER)`,
 			schema{Table: "chat_sessions", Active: "is_active", Sources: []sessioncleanup.Source{{Table: "lines", Session: "chat_session_id"}}},
 		},
+		"columns of types that fit, whatever their case": {
+			`CREATE TABLE Sessions (ID INTEGER PRIMARY KEY, Name BLOB, Title VARCHAR (20), updated BOOLEAN, "ModifiedAt" INTEGER, "IsActive" INT);
+			CREATE TABLE moves (from_id INTEGER REFERENCES sessions, to_id INTEGER REFERENCES sessions (id));
+			CREATE TABLE files (session_id BLOB)`,
+			schema{Table: "Sessions", ID: "ID", Name: "Title", UpdatedAt: "ModifiedAt", Active: "IsActive", Sources: []sessioncleanup.Source{
+				{Table: "moves", Session: "from_id"}, {Table: "moves", Session: "to_id"}}},
+		},
+		"a table WITHOUT ROWID, with a unique id beside its key": {
+			`CREATE TABLE sessions (tenant TEXT, nr INTEGER, id TEXT NOT NULL UNIQUE, PRIMARY KEY (nr, tenant)) WITHOUT ROWID;
+			CREATE TABLE votes (nr INTEGER, tenant TEXT, session_id TEXT, FOREIGN KEY (nr, tenant) REFERENCES sessions)`,
+			schema{Table: "sessions", Sources: []sessioncleanup.Source{{Table: "votes", Session: "session_id"}}},
+		},
 		"a table that is used so": {
 			`CREATE TABLE rooms (id INTEGER PRIMARY KEY, active BOOLEAN, last_active_at);
 			CREATE TABLE flags (id INTEGER PRIMARY KEY, active BOOLEAN);

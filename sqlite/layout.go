@@ -1,29 +1,25 @@
 package sqlite
 
 import (
+	"context"
+	"fmt"
 	"maps"
 	"strings"
-	"sync"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// viewName is the name of the view, as the guide has it.
-const viewName = "sessions_cleanup_view"
-
-// layout is how the host keeps its sessions, as SQL: what stands for the placeholders of the .sql files.
+// layout is how the application keeps its sessions, as SQL: what is filled into the statements.
 type layout struct {
 	schema  sessioncleanup.Schema
 	adopted adopted
 	names   sqlfile.Names
-	made    sync.Map // statements, by what they are made of
 
-	spreads       bool  // deleting a session may delete others
 	schemaVersion int64 // PRAGMA schema_version when this was read
 }
 
-// adopted is what Migrate found out about the host's table and did to it.
+// adopted is what Migrate found out about the application's table and did to it.
 type adopted struct {
 	LastActivity form     `json:"last_activity"`
 	ExpiresAt    form     `json:"expires_at"`
@@ -32,57 +28,58 @@ type adopted struct {
 	RowID        string   `json:"rowid,omitempty"` // the name of the sessions' rowid; empty for a table WITHOUT ROWID
 
 	MadeTable    bool     `json:"made_table,omitempty"`    // the sessions table is the library's
-	AddedColumns []string `json:"added_columns,omitempty"` // to a table of the host's, by field of the schema
-	MadeView     bool     `json:"made_view,omitempty"`
-	Filled       bool     `json:"filled,omitempty"` // the backfill is finished
+	AddedColumns []string `json:"added_columns,omitempty"` // to a table of the application's, by field of the schema
+	Filled       bool     `json:"filled,omitempty"`        // the backfill is finished
 }
 
 func newLayout(schema sessioncleanup.Schema, a adopted) *layout {
 	l := &layout{schema: schema, adopted: a}
-	l.names = l.qualifiedBy(schema.Table)
+	l.names = l.expressions(schema.Table)
+	l.addRules(l.names, ":inactive", ":expired", ":delete")
 	return l
 }
 
-// sql gives a statement with the layout's names, and a condition put together from parts.
-func (l *layout) sql(name string, conditions ...string) string {
-	key := name + " " + strings.Join(conditions, " ")
-	return l.once(key, func() string {
-		return filled(name, with(l.names, sqlfile.Names{"condition": l.all(conditions)}))
-	})
+// sql returns a statement with the layout's names, and more.
+func (l *layout) sql(name string, more sqlfile.Names) string {
+	return filled(name, with(l.names, more))
 }
 
-// all is the condition that holds when all its parts do.
-func (l *layout) all(conditions []string) string {
-	parts := []string{l.names["any"]}
-	for _, condition := range conditions {
-		parts = append(parts, l.names[condition])
+// with adds names to others.
+func with(names, more sqlfile.Names) sqlfile.Names {
+	all := maps.Clone(names)
+	maps.Copy(all, more)
+	return all
+}
+
+// expressions returns the names of columns, and the expressions that read and write them. Columns are qualified by a
+// table; without one they are bare, as an index needs them.
+func (l *layout) expressions(table string) sqlfile.Names {
+	s, a := l.schema, l.adopted
+	column := func(name string) string {
+		switch {
+		case name == "":
+			return "NULL"
+		case table == "":
+			return sqlfile.Column(name)
+		default:
+			return sqlfile.Column(table) + "." + sqlfile.Column(name)
+		}
 	}
-	return strings.Join(parts, " AND ")
-}
-
-// once makes a statement at its first use.
-func (l *layout) once(key string, build func() string) string {
-	if sql, ok := l.made.Load(key); ok {
-		return sql.(string)
+	timeIn := func(name string) string {
+		if name == "" {
+			return "NULL"
+		}
+		return readTime(column(name))
 	}
-	sql := build()
-	l.made.Store(key, sql)
-	return sql
-}
-
-// qualifiedBy gives what stands for the placeholders, with columns after the name of their table; with an empty name
-// they stand alone, as an index wants them.
-func (l *layout) qualifiedBy(table string) sqlfile.Names {
-	s := l.schema
 	n := sqlfile.Names{
 		"sessions": sqlfile.Column(s.Table),
 
-		"id":            qualified(table, s.ID),
-		"owner":         qualified(table, s.Owner),
-		"active":        qualified(table, s.Active),
-		"last_activity": qualified(table, s.LastActivity),
-		"expires_at":    qualified(table, s.ExpiresAt),
-		"auto_cleanup":  qualified(table, s.AutoCleanup),
+		"id":            column(s.ID),
+		"owner":         column(s.Owner),
+		"active":        column(s.Active),
+		"last_activity": column(s.LastActivity),
+		"expires_at":    column(s.ExpiresAt),
+		"auto_cleanup":  column(s.AutoCleanup),
 
 		"id_column":            sqlfile.Column(s.ID),
 		"active_column":        sqlfile.Column(s.Active),
@@ -90,51 +87,52 @@ func (l *layout) qualifiedBy(table string) sqlfile.Names {
 		"expires_at_column":    sqlfile.Column(s.ExpiresAt),
 		"auto_cleanup_column":  sqlfile.Column(s.AutoCleanup),
 
-		"id_text":   l.adopted.ID.readText(qualified(table, s.ID)),
-		"listed_id": l.adopted.ID.listed(),
-		"name_text": readText(qualified(table, s.Name)),
-		"code_text": readText(qualified(table, s.Code)),
+		"id_text":    a.ID.readText(column(s.ID)),
+		"listed_id":  a.ID.listed(),
+		"owner_text": a.Owner.readText(column(s.Owner)),
+		"owner_name": "''",
+		"name_text":  readText(column(s.Name)),
+		"code_text":  readText(column(s.Code)),
 
-		"created_at_time": timeOf(table, s.CreatedAt),
-		"updated_at_time": timeOf(table, s.UpdatedAt),
+		"created_at_time":    timeIn(s.CreatedAt),
+		"updated_at_time":    timeIn(s.UpdatedAt),
+		"last_activity_time": a.LastActivity.read(column(s.LastActivity)),
+		"expires_at_time":    a.ExpiresAt.read(column(s.ExpiresAt)),
+
+		"write_now":           a.LastActivity.write(":now"),
+		"write_last_activity": a.LastActivity.write(":last_activity"),
+		"write_expires_at":    a.ExpiresAt.write(":expires_at"),
 	}
-	n["key"], n["key_out"], n["listed_key"] = n["id"], n["id_text"], n["listed_id"]
-	if l.adopted.RowID != "" {
-		n["key"] = qualified(table, l.adopted.RowID)
-		n["key_out"], n["listed_key"] = n["key"], "value"
-	}
-	n["owner_text"] = "''"
-	n["owner_name"] = "''"
-	if s.Owner != "" {
-		n["owner_text"] = l.adopted.Owner.readText(n["owner"])
+	n["key"], n["key_text"], n["key_in_index"] = n["id"], n["id_text"], ", "+n["id"]
+	if a.RowID != "" {
+		n["key"], n["key_text"], n["key_in_index"] = column(a.RowID), readText(column(a.RowID)), ""
 	}
 	if s.Owners != nil {
-		n["owners"], n["owners_id"], n["owners_name"] = sqlfile.Column(s.Owners.Table), sqlfile.Column(s.Owners.ID), sqlfile.Column(s.Owners.Name)
-		n["owner_name"] = filled("owner_name", n)
+		n["owner_name"] = filled("owner_name", with(n, sqlfile.Names{
+			"owners": sqlfile.Column(s.Owners.Table), "owners_id": sqlfile.Column(s.Owners.ID), "owners_name": sqlfile.Column(s.Owners.Name),
+		}))
 	}
-	n["last_activity_time"] = l.adopted.LastActivity.read(n["last_activity"])
-	n["expires_at_time"] = l.adopted.ExpiresAt.read(n["expires_at"])
-	for _, part := range []string{"last_activity_at:read_last_activity", "expires_at_at:read_expires_at", "last_sign_at:read_last_sign"} {
-		key, block, _ := strings.Cut(part, ":")
-		n[key] = filled(block, n)
-	}
-	n["now"] = text["now"]
-	n["write_now"] = l.adopted.LastActivity.write(n["now"])
-	n["write_last_activity"] = l.adopted.LastActivity.write(":last_activity")
-	n["write_expires_at"] = l.adopted.ExpiresAt.write(":expires_at")
-	n["activity_count"] = l.activityCount(n, s.Sources)
-	for _, rule := range []string{
-		"is_active", "is_inactive", "may_be_cleaned", "is_protected", "is_revivable", "revives", "due_idle", "due_expired", "due_gone",
-		"status_active", "status_to_deactivate", "status_inactive", "status_to_delete", "status_protected",
-		"any", "with_id", "with_owner", "with_text", "session_columns",
-	} {
-		n[rule] = filled(rule, n)
+	n["activity_count"] = activityCount(n, s.Sources)
+	for _, expression := range []string{"last_activity_at", "expires_at_at", "kept_since", "session_columns", "place_created", "place_name"} {
+		n[expression] = filled(expression, n)
 	}
 	return n
 }
 
-// activityCount is the expression that counts a session's rows in some activity sources.
-func (l *layout) activityCount(n sqlfile.Names, sources []sessioncleanup.Source) string {
+// addRules adds the rules of sql/rules.sql, with the expressions for the cutoffs.
+func (l *layout) addRules(n sqlfile.Names, inactive, expiry, deletion string) {
+	n["inactive_cutoff"], n["expiry_cutoff"], n["delete_cutoff"] = inactive, expiry, deletion
+	for _, rule := range []string{
+		"due_idle", "due_expired", "due_gone",
+		"status_active", "status_to_deactivate", "status_inactive", "status_to_delete", "status_protected",
+		"with_id", "with_owner", "with_text",
+	} {
+		n[rule] = filled(rule, n)
+	}
+}
+
+// activityCount is the expression that counts a session's rows in some activity tables.
+func activityCount(n sqlfile.Names, sources []sessioncleanup.Source) string {
 	counts := []string{}
 	for _, source := range sources {
 		counts = append(counts, filled("activity_count", with(n, sqlfile.Names{
@@ -147,17 +145,87 @@ func (l *layout) activityCount(n sqlfile.Names, sources []sessioncleanup.Source)
 	return strings.Join(counts, " + ")
 }
 
-// with adds names to others.
-func with(names, more sqlfile.Names) sqlfile.Names {
-	all := maps.Clone(names)
-	maps.Copy(all, more)
-	return all
+// where builds the condition for a filter and a status, unless that is empty, and adds its parameters. It is false when
+// no session can match.
+func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, p params) (condition string, possible bool) {
+	conditions := []string{l.names["id"] + " IS NOT NULL"} // a session without an id cannot be named
+	possible = true
+	bind := func(name, rule string, i identity, id string) {
+		value, ok := i.bind(id)
+		p[name], possible = value, possible && ok
+		conditions = append(conditions, l.names[rule])
+	}
+	if f.ID != "" {
+		bind("id", "with_id", l.adopted.ID, f.ID)
+	}
+	if f.OwnerID != "" {
+		bind("owner", "with_owner", l.adopted.Owner, f.OwnerID)
+	}
+	if f.Text != "" {
+		p["text"] = f.Text
+		conditions = append(conditions, l.names["with_text"])
+	}
+	if status != "" {
+		conditions = append(conditions, l.names["status_"+string(status)])
+	}
+	return strings.Join(conditions, " AND "), possible
 }
 
-// timeOf is the expression that reads a time that the host may not have.
-func timeOf(table, column string) string {
-	if column == "" {
-		return "NULL"
+// currentLayout is the layout of the database, read again when the database's schema has changed since.
+func (s *Store) currentLayout(ctx context.Context, c *conn) (*layout, error) {
+	version, err := c.schemaVersion(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return readTime(qualified(table, column))
+	s.mu.Lock()
+	known := s.layout
+	s.mu.Unlock()
+	if known != nil && known.schemaVersion == version {
+		return known, nil
+	}
+	fresh, err := s.readLayout(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	fresh.schemaVersion = version
+	s.setLayout(fresh)
+	return fresh, nil
+}
+
+func (s *Store) setLayout(l *layout) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.layout = l
+}
+
+// readLayout reads what Migrate stored, and checks that it fits this version, this configuration and the tables.
+func (s *Store) readLayout(ctx context.Context, c *conn) (*layout, error) {
+	set, err := readSettings(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if !s.given.IsZero() && !same(s.given, set.schema) {
+		return nil, errOtherSchema
+	}
+	catalog, err := readCatalog(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	missing, err := catalog.check(set.schema)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", sessioncleanup.ErrNotInstalled, err)
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("%w: table %q has no column %q: call Migrate", sessioncleanup.ErrNotInstalled,
+			set.schema.Table, lifecycle(set.schema)[missing[0]])
+	}
+	return newLayout(set.schema, set.adopted), nil
+}
+
+var errOtherSchema = fmt.Errorf("%w: the schema given differs from the one that was adopted: call Migrate", sessioncleanup.ErrNotInstalled)
+
+func (c *conn) schemaVersion(ctx context.Context) (int64, error) {
+	var version int64
+	err := c.row(ctx, "PRAGMA schema_version", nil, &version)
+	return version, err
 }

@@ -8,38 +8,42 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// List gives the sessions that match the query, in its order. What is due is found by its index; other lists look at
-// every session, or at every one of the owner.
+// places are the expressions by which lists are sorted.
+var places = map[sessioncleanup.Sort]string{
+	sessioncleanup.SortLastActivity: "last_activity_at",
+	sessioncleanup.SortCreated:      "place_created",
+	sessioncleanup.SortName:         "place_name",
+}
+
+// List returns the sessions that match the query, in its order. It finds due sessions by their index; other lists read
+// every session, or all of the owner's.
 func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
-	var page sessioncleanup.Page
 	if q.Sort == "" {
 		q.Sort = sessioncleanup.SortLastActivity
 	}
-	if !slices.Contains(sessioncleanup.Sorts(), q.Sort) {
-		return page, invalidf("sort is %q: want one of %q", q.Sort, sessioncleanup.Sorts())
+	if places[q.Sort] == "" {
+		return sessioncleanup.Page{}, invalid.Errorf("sort is %q: want one of %q", q.Sort, sessioncleanup.Sorts())
 	}
 	if q.Status != "" && !slices.Contains(sessioncleanup.Statuses(), q.Status) {
-		return page, invalidf("status is %q: want one of %q", q.Status, sessioncleanup.Statuses())
+		return sessioncleanup.Page{}, invalid.Errorf("status is %q: want one of %q", q.Status, sessioncleanup.Statuses())
 	}
-	err := s.readingSessions(ctx, func(w *work) error {
-		v := cutoffs(q.Cutoffs)
-		conditions, ok := w.filter(q, v)
-		if !ok {
-			return nil
-		}
+	var page sessioncleanup.Page
+	err := s.readingSessions(ctx, func(c *conn) (err error) {
+		now := clock()
+		page.Cutoffs = q.Thresholds.At(now)
 		if q.CountUpTo > 0 {
-			v["count_up_to"] = q.CountUpTo
-			if err := w.row(ctx, w.counting(q, conditions), v, &page.Total); err != nil {
+			if page.Total, err = c.count(ctx, q, page.Cutoffs); err != nil {
 				return err
 			}
 		}
-		if q.Limit <= 0 {
-			return nil
+		if q.Limit > 0 {
+			page.Sessions, page.Next, err = c.page(ctx, q, page.Cutoffs, now)
 		}
-		return w.page(ctx, q, conditions, v, &page)
+		return err
 	})
 	if err != nil {
 		return sessioncleanup.Page{}, err
@@ -47,175 +51,89 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	return page, nil
 }
 
-// cutoffs are the parameters that sessions are measured against; NULL where a phase is off.
-func cutoffs(c sessioncleanup.Cutoffs) values {
-	v := values{"inactive": formatTime(c.Inactive), "delete": formatTime(c.Delete), "expired": formatTime(c.Now)}
-	if c.Inactive.IsZero() {
-		v["expired"] = nil
+// count counts what matches a query, up to its limit.
+func (c *conn) count(ctx context.Context, q sessioncleanup.Query, cut sessioncleanup.Cutoffs) (total int, err error) {
+	statement, status := "count", q.Status
+	switch status {
+	case sessioncleanup.StatusToDeactivate, sessioncleanup.StatusToDelete: // the statement has that condition
+		statement, status = "count_"+string(status), ""
 	}
-	return v
+	p := cutoffParams(cut)
+	p["count_up_to"] = q.CountUpTo
+	condition, possible := c.where(q.Filter, status, p)
+	if !possible {
+		return 0, nil
+	}
+	err = c.row(ctx, c.sql(statement, sqlfile.Names{"condition": condition}), p, &total)
+	return total, err
 }
 
-// filter gives the conditions of a query and adds their parameters. It is false when no session can match.
-func (l *layout) filter(q sessioncleanup.Query, v values) (conditions []string, ok bool) {
-	if q.ID != "" {
-		if v["id"], ok = l.adopted.ID.bind(q.ID); !ok {
-			return nil, false
-		}
-		conditions = append(conditions, "with_id")
+// page reads a page, and one session more to see whether there is another page.
+func (c *conn) page(ctx context.Context, q sessioncleanup.Query, cut sessioncleanup.Cutoffs, now time.Time) (
+	sessions []sessioncleanup.Session, next *sessioncleanup.Position, err error,
+) {
+	p := cutoffParams(cut)
+	condition, possible := c.where(q.Filter, q.Status, p)
+	if !possible {
+		return nil, nil, nil
 	}
-	if q.OwnerID != "" {
-		if v["owner"], ok = l.adopted.Owner.bind(q.OwnerID); !ok {
-			return nil, false
-		}
-		conditions = append(conditions, "with_owner")
-	}
-	if q.Status != "" {
-		conditions = append(conditions, "status_"+string(q.Status))
-	}
-	if q.Text != "" {
-		v["text"] = q.Text
-		conditions = append(conditions, "with_text")
-	}
-	return conditions, true
-}
-
-// counting is the statement that counts what matches.
-func (l *layout) counting(q sessioncleanup.Query, conditions []string) string {
-	all := len(conditions) == 1
-	switch {
-	case q.Status == sessioncleanup.StatusToDelete && all:
-		return l.sql("count_all_to_delete")
-	case q.Status == sessioncleanup.StatusToDeactivate && all:
-		return l.sql("count_all_to_deactivate")
-	case q.Status == sessioncleanup.StatusToDeactivate:
-		rest := slices.DeleteFunc(slices.Clone(conditions), func(c string) bool { return c == "status_to_deactivate" })
-		return l.sql("count_to_deactivate", rest...)
-	default:
-		return l.sql("count", conditions...)
-	}
-}
-
-// page reads a page, and one row more to see whether there is another page.
-func (w *work) page(ctx context.Context, q sessioncleanup.Query, conditions []string, v values, page *sessioncleanup.Page) error {
-	v["limit"] = q.Limit + 1
-	direction, order := "ASC", "ascending"
-	if q.Descending {
-		direction, order = "DESC", "descending"
-	}
+	p["limit"], p["first"], p["after_place"], p["after_id"] = q.Limit+1, q.After == nil, nil, nil
 	if q.After != nil {
-		conditions = append(slices.Clone(conditions), order)
-		if err := w.after(q, v); err != nil {
-			return err
+		if p["after_place"], p["after_id"], err = c.position(q); err != nil {
+			return nil, nil, err
 		}
 	}
-	statement := w.once(fmt.Sprint("page", q.Sort, direction, conditions), func() string {
-		place := sqlfile.Names{"place": filled("place_"+string(q.Sort), w.names), "direction": direction}
-		names := with(w.names, place)
-		for _, order := range []string{"ascending", "descending"} {
-			names[order] = filled(order, names)
-		}
-		names["condition"] = (&layout{names: names}).all(conditions)
-		return filled("page", names)
-	})
-	var keys []string
-	err := w.query(ctx, statement, v, func(rows *sql.Rows) error {
-		var key string
-		session, err := scanSession(rows, &key)
-		page.Sessions, keys = append(page.Sessions, session), append(keys, key)
+	names := sqlfile.Names{"condition": condition, "place": c.names[places[q.Sort]], "direction": "ASC", "beyond": ">"}
+	if q.Descending {
+		names["direction"], names["beyond"] = "DESC", "<"
+	}
+	err = c.query(ctx, c.sql("page", names), p, func(rows *sql.Rows) error {
+		session, err := scanSession(rows, now)
+		sessions = append(sessions, session)
 		return err
 	})
-	if err != nil || len(page.Sessions) <= q.Limit {
-		return err
+	if err == nil && len(sessions) > q.Limit {
+		sessions = sessions[:q.Limit]
+		last := q.Position(sessions[q.Limit-1])
+		next = &last
 	}
-	page.Sessions = page.Sessions[:q.Limit]
-	last := q.Limit - 1
-	page.Next = &sessioncleanup.Position{Key: keys[last], ID: page.Sessions[last].ID}
-	if q.Sort != sessioncleanup.SortName && keys[last] != "" {
-		at, err := parseTime(keys[last])
-		if err != nil {
-			return err
-		}
-		page.Next.Key = at.Format(time.RFC3339Nano)
-	}
-	return nil
+	return sessions, next, err
 }
 
-// after adds the parameters that say where a page starts.
-func (l *layout) after(q sessioncleanup.Query, v values) error {
-	v["after_place"] = q.After.Key
+// position is where a page starts, as the columns have it.
+func (l *layout) position(q sessioncleanup.Query) (place, id any, err error) {
+	place = q.After.Key
 	if q.Sort != sessioncleanup.SortName && q.After.Key != "" {
 		at, err := time.Parse(time.RFC3339Nano, q.After.Key)
 		if err != nil {
-			return invalidf("position %q is not a time: %v", q.After.Key, err)
+			return nil, nil, invalid.Errorf("position %q is not a time: %v", q.After.Key, err)
 		}
-		v["after_place"] = formatTime(at)
+		place = formatTime(at)
 	}
 	id, ok := l.adopted.ID.bind(q.After.ID)
 	if !ok {
-		return invalidf("position has the ID %q, which no session can have", q.After.ID)
+		return nil, nil, invalid.Errorf("position has the ID %q, which no session can have", q.After.ID)
 	}
-	v["after_id"] = id
-	return nil
+	return place, id, nil
 }
 
-// scanSession reads the columns of session_columns, and what comes after them.
-func scanSession(row *sql.Rows, more ...any) (sessioncleanup.Session, error) {
-	var s sessioncleanup.Session
+// scanSession reads the columns of session_columns.
+func scanSession(row *sql.Rows, now time.Time) (sessioncleanup.Session, error) {
+	s := sessioncleanup.Session{AsOf: now}
 	var created, updated, expires sql.NullString
 	var last string
-	dest := []any{
-		&s.ID, &s.OwnerID, &s.OwnerName, &s.Name, &s.Code, &s.Active, &s.AutoCleanup,
-		&created, &updated, &last, &expires, &s.ActivityCount,
-	}
-	if err := row.Scan(append(dest, more...)...); err != nil {
+	err := row.Scan(&s.ID, &s.OwnerID, &s.OwnerName, &s.Name, &s.Code, &s.Active, &s.AutoCleanup,
+		&created, &updated, &last, &expires, &s.ActivityCount)
+	if err != nil {
 		return s, err
 	}
 	for _, t := range []struct {
 		dest  *time.Time
 		value string
 	}{{&s.CreatedAt, created.String}, {&s.UpdatedAt, updated.String}, {&s.LastActivity, last}, {&s.ExpiresAt, expires.String}} {
-		var err error
 		if *t.dest, err = parseTime(t.value); err != nil {
 			return s, fmt.Errorf("session %q: %w", s.ID, err)
 		}
 	}
 	return s, nil
-}
-
-// Counts gives the figures of all sessions, or of one owner's. Those of all come from the indexes.
-func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
-	var counts sessioncleanup.Counts
-	err := s.readingSessions(ctx, func(w *work) error {
-		v := cutoffs(q.Cutoffs)
-		conditions, ok := w.filter(sessioncleanup.Query{OwnerID: q.OwnerID}, v)
-		if !ok {
-			return nil
-		}
-		statement := w.sql("counts_of_all")
-		if q.OwnerID != "" {
-			statement = w.sql("counts", conditions...)
-		}
-		var idle, expired, gone sql.NullString
-		err := w.row(ctx, statement, v, &counts.Total, &counts.Active, &counts.Old, &counts.Protected,
-			&counts.DueForDeactivation, &counts.DueForDeletion, &idle, &expired, &gone)
-		if err != nil {
-			return err
-		}
-		counts.Inactive = counts.Total - counts.Active
-		for _, oldest := range []struct {
-			at     string
-			cutoff time.Time
-		}{{idle.String, q.Cutoffs.Inactive}, {expired.String, q.Cutoffs.Now}, {gone.String, q.Cutoffs.Delete}} {
-			at, err := parseTime(oldest.at)
-			if err != nil {
-				return err
-			}
-			if !at.IsZero() {
-				counts.OldestOverdue = max(counts.OldestOverdue, oldest.cutoff.Sub(at))
-			}
-		}
-		return nil
-	})
-	return counts, err
 }

@@ -9,70 +9,60 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// objects are what Migrate hangs on the host's tables, in the order in which it makes them.
-type objects struct {
-	triggers []object
-	view     object
-	helpers  []object // indexes that make other things quick: the backfill, deleting, an owner's list
-	indexes  []object // those of the batches
-}
-
-func (o objects) all() []object {
-	return slices.Concat(o.triggers, []object{o.view}, o.helpers, o.indexes)
-}
-
-// objects gives what the layout wants of a database.
-func (l *layout) objects(c *catalog) objects {
-	bare := l.qualifiedBy("")
-	s := l.schema
-	var o objects
-	for _, name := range []string{"idle", "expired", "gone", "protected"} {
-		block := "index_due_" + name
-		if name == "protected" {
-			block = "index_protected"
-		}
-		o.indexes = append(o.indexes, object{"index", "sessioncleanup_" + name, s.Table, filled(block, bare)})
-	}
-	o.triggers = append(o.triggers, object{"trigger", "sessioncleanup_session_inserted", s.Table, filled("trigger_session_inserted", l.names)})
+// indexes are those that the layout wants: first those that make the backfill, deletions and an owner's list fast, where
+// the application has none, then those of what is due.
+func (l *layout) indexes(c *catalog) []object {
+	var all []object
 	helper := func(table, column string) {
 		if t := c.find(table); t == nil || !t.indexed(column) {
 			name := fmt.Sprintf("sessioncleanup_%s_%s", table, column)
-			o.helpers = append(o.helpers, object{"index", name, table, filled("index_of_column", sqlfile.Names{
+			all = append(all, object{"index", name, table, filled("index_of_column", sqlfile.Names{
 				"name": sqlfile.Column(name), "table": sqlfile.Column(table), "column": sqlfile.Column(column),
 			})})
 		}
 	}
-	if s.Owner != "" {
-		helper(s.Table, s.Owner)
+	if l.schema.Owner != "" {
+		helper(l.schema.Table, l.schema.Owner)
 	}
-	for _, source := range s.Sources {
+	for _, source := range l.schema.Sources {
 		helper(source.Table, source.Session)
-		for _, event := range []string{"inserted", "updated"} {
-			o.triggers = append(o.triggers, l.sourceTrigger(source, event))
+	}
+	bare := l.expressions("")
+	for _, name := range []string{"idle", "expired", "gone", "protected"} {
+		all = append(all, object{"index", "sessioncleanup_" + name, l.schema.Table, filled("index_"+name, bare)})
+	}
+	return all
+}
+
+// triggers are those that the layout wants.
+func (l *layout) triggers() []object {
+	now := statements["clock"]
+	n := with(l.names, sqlfile.Names{"now": now, "write_now": l.adopted.LastActivity.write(now)})
+	n["revives"] = filled("revives", n)
+	all := []object{{"trigger", "sessioncleanup_session_inserted", l.schema.Table, filled("trigger_session_inserted", n)}}
+	for _, source := range l.schema.Sources {
+		session := sqlfile.Column(source.Session)
+		for _, on := range []struct{ suffix, event, touched string }{
+			{"inserted", "INSERT", "NEW." + session},
+			{"updated", "UPDATE", "NEW." + session + ", OLD." + session},
+		} {
+			name := fmt.Sprintf("sessioncleanup_%s_%s_%s", source.Table, source.Session, on.suffix)
+			all = append(all, object{"trigger", name, source.Table, filled("trigger_activity", with(n, sqlfile.Names{
+				"name": sqlfile.Column(name), "source": sqlfile.Column(source.Table), "event": on.event, "touched": on.touched,
+			}))})
 		}
 	}
-	o.view = object{"view", viewName, viewName, l.view(c)}
-	return o
+	return all
 }
 
-// sourceTrigger is the trigger that touches sessions when a row of an activity source is inserted, or updated.
-func (l *layout) sourceTrigger(source sessioncleanup.Source, event string) object {
-	name := fmt.Sprintf("sessioncleanup_%s_%s_%s", source.Table, source.Session, event)
-	n := with(l.names, sqlfile.Names{
-		"name": sqlfile.Column(name), "source": sqlfile.Column(source.Table), "source_session": sqlfile.Column(source.Session),
-	})
-	n["touched"] = filled(map[string]string{"inserted": "inserted_session", "updated": "updated_sessions"}[event], n)
-	n["touch_sessions"] = filled("touch_sessions", n)
-	return object{"trigger", name, source.Table, filled("trigger_source_"+event, n)}
-}
-
-// view is the statement that makes the view. A column that the host's table has already is the host's.
-func (l *layout) view(c *catalog) string {
-	s, n := l.schema, with(l.names, nil)
-	n["view_status"] = filled("view_status", n)
+// view is the view that the layout wants. Where the sessions table has a column of the same name as one of the view's,
+// the view shows the table's.
+func (l *layout) view(c *catalog) object {
+	n := with(l.names, nil)
+	l.addRules(n, "sessioncleanup_cutoffs.inactive", "sessioncleanup_cutoffs.expired", "sessioncleanup_cutoffs.gone")
 	var columns strings.Builder
 	taken := map[string]bool{}
-	if t := c.find(s.Table); t != nil {
+	if t := c.find(l.schema.Table); t != nil {
 		for _, column := range t.columns {
 			taken[strings.ToLower(column.name)] = true
 		}
@@ -83,17 +73,46 @@ func (l *layout) view(c *catalog) string {
 			fmt.Fprintf(&columns, ",\n       %s AS %s", expression, sqlfile.Column(name))
 		}
 	}
-	if s.Owner != "" {
-		add(strings.TrimSuffix(s.Owner, "_id")+"_name", filled("view_owner_name", n))
+	if owner := l.schema.Owner; owner != "" {
+		add(strings.TrimSuffix(owner, "_id")+"_name", filled("view_owner_name", n))
 	}
-	add("hours_inactive", filled("view_hours_inactive", n))
-	add("days_old", filled("view_days_old", n))
-	add("cleanup_status", filled("view_cleanup_status", n))
-	add("status", n["view_status"])
-	for _, source := range s.Sources {
-		of := slices.DeleteFunc(slices.Clone(s.Sources), func(other sessioncleanup.Source) bool { return other.Table != source.Table })
-		add("total_"+source.Table, l.activityCount(n, of))
+	for _, name := range []string{"hours_inactive", "days_old", "cleanup_status", "status"} {
+		add(name, filled("view_"+name, n))
+	}
+	for _, source := range l.schema.Sources {
+		same := slices.DeleteFunc(slices.Clone(l.schema.Sources), func(other sessioncleanup.Source) bool { return other.Table != source.Table })
+		add("total_"+source.Table, activityCount(n, same))
 	}
 	n["view_columns"] = columns.String()
-	return filled("view", n)
+	return object{"view", viewName, viewName, filled("view", n)}
+}
+
+// objects is everything that Migrate adds to the application's tables, but for columns.
+func (l *layout) objects(c *catalog) []object {
+	return slices.Concat(l.triggers(), []object{l.view(c)}, l.indexes(c))
+}
+
+// lacking returns the wanted objects that the database does not have, or not as they are wanted.
+func (c *catalog) lacking(wanted []object) []object {
+	return slices.DeleteFunc(slices.Clone(wanted), func(o object) bool {
+		have := c.object(o.name)
+		return have != nil && have.sql == o.sql
+	})
+}
+
+// leftovers are the library's objects on the application's tables that are not wanted, or not as they are.
+func (c *catalog) leftovers(wanted []object) []object {
+	var left []object
+	for _, o := range c.objects {
+		added := o.kind == "trigger" || o.kind == "index" && !own(o.table) || o.kind == "view"
+		if added && own(o.name) && !slices.ContainsFunc(wanted, func(w object) bool { return strings.EqualFold(w.name, o.name) && w.sql == o.sql }) {
+			left = append(left, o)
+		}
+	}
+	return left
+}
+
+// drop is the statement that drops an object.
+func drop(o object) string {
+	return filled("drop_object", sqlfile.Names{"kind": strings.ToUpper(o.kind), "name": sqlfile.Column(o.name)})
 }

@@ -1,14 +1,12 @@
 package sqlite
 
 import (
-	"context"
 	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // newStore is a migrated store with a table of its own, filled by a statement.
@@ -35,7 +34,7 @@ func newStore(t *testing.T, fill string) *Store {
 
 func execute(t *testing.T, s *Store, statement string) {
 	t.Helper()
-	if _, err := s.write.db.ExecContext(t.Context(), statement); err != nil {
+	if _, err := s.writer.ExecContext(t.Context(), statement); err != nil {
 		t.Fatalf("%s: %v", statement, err)
 	}
 }
@@ -55,14 +54,11 @@ func TestBatchesReadOneIndexAndSortNothing(t *testing.T) {
 	s := newStore(t, mixedSessions)
 	for _, prepare := range []string{"SELECT 1", "ANALYZE"} {
 		execute(t, s, prepare)
-		err := s.readingSessions(t.Context(), func(w *work) error {
-			v := cutoffs(sessioncleanup.Policy{}.CutoffsAt(time.Now()))
-			for name, value := range map[string]any{"from": "", "to": "", "size": 10, "keys": "[]", "after_place": "", "after_id": "", "to_place": "", "to_id": "", "limit": 1, "count_up_to": 10, "ids": "[]", "interval": "", "reactivate": 0} {
-				v[name] = value
-			}
-			expect := func(what, statement string, want ...string) {
+		err := s.readingSessions(t.Context(), func(c *conn) error {
+			cut := sessioncleanup.Policy{}.CutoffsAt(time.Now())
+			expect := func(what, statement string, p params, want ...string) {
 				t.Helper()
-				got := planOf(t, w, statement, v)
+				got := planOf(t, c, statement, p)
 				if strings.Contains(got, "TEMP B-TREE") || strings.Contains(got, "SCAN sessions") {
 					t.Errorf("%s, %s:\n%s", prepare, what, got)
 				}
@@ -72,26 +68,29 @@ func TestBatchesReadOneIndexAndSortNothing(t *testing.T) {
 					}
 				}
 			}
-			for _, at := range []*pass{idlePass, expiredPass, gonePass} {
-				both := "SEARCH sessions USING INDEX sessioncleanup_" + at.name + " (<expr>>? AND <expr><?)"
-				expect("end of window "+at.name, w.passSQL("end_of_window", at), both)
-				expect("window "+at.name, w.passSQL("window", at), both)
-				expect("last window "+at.name, w.passSQL("last_window", at), both)
-				expect("first keys "+at.name, w.passSQL("first_keys", at), "USING INDEX sessioncleanup_"+at.name+" (<expr><?)")
-				for _, stretch := range []string{"end_of_stretch", "select_stretch", "write_stretch"} {
-					expect(stretch+" "+at.name, w.passSQL(stretch, at), both)
-				}
-				for _, listed := range []string{"select_listed", "write_listed", "write_stretch"} {
-					expect(listed+" "+at.name, w.passSQL(listed, at), "SEARCH sessions USING INTEGER PRIMARY KEY (rowid=?)")
+			for action := range passes {
+				for _, after := range passes[action] {
+					_, left, err := startOf(sessioncleanup.Batch{Action: action, After: cursor{Pass: after.name}.String()})
+					if err != nil {
+						return err
+					}
+					w := &sweep{Batch: sessioncleanup.Batch{Action: action, Cutoffs: cut, Limit: 10}, left: left}
+					index := "SEARCH sessions USING INDEX sessioncleanup_" + after.name + " (<expr>>? AND <expr><?)"
+					statement, p, _ := w.statement(c.layout, "select_batch")
+					expect("select "+after.name, statement, p, index)
+					statement, p, _ = w.statement(c.layout, after.write)
+					expect("write "+after.name, statement, p, index, "SEARCH sessions USING INTEGER PRIMARY KEY (rowid=?)")
 				}
 			}
-			for _, status := range []sessioncleanup.Status{sessioncleanup.StatusToDelete, sessioncleanup.StatusToDeactivate} {
-				q := sessioncleanup.Query{Status: status}
-				conditions, _ := w.filter(q, v)
-				expect("count "+string(status), w.counting(q, conditions), "SEARCH sessions USING INDEX sessioncleanup_")
+			counting := cutoffParams(cut)
+			counting["count_up_to"] = 10
+			for _, status := range []string{"to_delete", "to_deactivate"} {
+				expect("count "+status, c.sql("count_"+status, sqlfile.Names{"condition": "1"}), counting, "SEARCH sessions USING INDEX sessioncleanup_")
 			}
-			expect("touch", w.sql("touch"), "SEARCH sessions USING INDEX sqlite_autoindex_sessions_1 (id=?)")
-			expect("reactivate", w.sql("reactivate"), "SEARCH sessions USING INDEX sqlite_autoindex_sessions_1 (id=?)")
+			touching := params{"ids": "[]", "reactivate": 1, "now": "", "touched_before": ""}
+			for _, touch := range []string{"touch", "reactivate"} {
+				expect(touch, c.sql(touch, sqlfile.Names{"condition": "1"}), touching, "SEARCH sessions USING INDEX sqlite_autoindex_sessions_1 (id=?)")
+			}
 			return nil
 		})
 		if err != nil {
@@ -100,10 +99,10 @@ func TestBatchesReadOneIndexAndSortNothing(t *testing.T) {
 	}
 }
 
-func planOf(t *testing.T, w *work, statement string, v values) string {
+func planOf(t *testing.T, c *conn, statement string, p params) string {
 	t.Helper()
 	var plan []string
-	err := w.query(t.Context(), "EXPLAIN QUERY PLAN "+statement, v, func(rows *sql.Rows) error {
+	err := c.query(t.Context(), "EXPLAIN QUERY PLAN "+statement, p, func(rows *sql.Rows) error {
 		var id, parent, unused int
 		var detail string
 		err := rows.Scan(&id, &parent, &unused, &detail)
@@ -116,12 +115,11 @@ func planOf(t *testing.T, w *work, statement string, v values) string {
 	return strings.Join(plan, "\n")
 }
 
-// TestWindowsTogetherAreWhatIsDue runs with windows so small that ties span them, and hands each cursor to another
-// store, which has to find the window again.
-func TestWindowsTogetherAreWhatIsDue(t *testing.T) {
+// TestBatchesTogetherAreWhatIsDue has many sessions of the same age, and passes each cursor to another store.
+func TestBatchesTogetherAreWhatIsDue(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4))
-	for round := range 12 {
+	for range 8 {
 		s := newStore(t, "SELECT 1")
 		now := time.Now().UTC().Truncate(time.Millisecond)
 		var want []string
@@ -134,7 +132,7 @@ func TestWindowsTogetherAreWhatIsDue(t *testing.T) {
 			execute(t, s, fmt.Sprintf("INSERT INTO sessions (rowid, id, active, last_activity, expires_at) VALUES (%d, '%s', %t, '%s', nullif('%s', '<nil>'))",
 				(i*7919)%300-150, id, active, formatTime(used), fmt.Sprint(formatTime(expires))))
 			session := sessioncleanup.Session{ID: id, Active: active, AutoCleanup: true, LastActivity: used, ExpiresAt: expires}
-			if (sessioncleanup.Policy{}).CutoffsAt(now).DueForDeactivation(session) {
+			if (sessioncleanup.Policy{}).CutoffsAt(now).Due(sessioncleanup.ActionDeactivated, session) {
 				want = append(want, id)
 			}
 		}
@@ -143,13 +141,11 @@ func TestWindowsTogetherAreWhatIsDue(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = second.Close() })
-		s.windowSize, second.windowSize = 1+random.IntN(40), 1+random.IntN(40)
-		s.listOnly, second.listOnly = round%3 > 0, round%3 > 0
-		b := sessioncleanup.Batch{Cause: sessioncleanup.Cause{Actor: "system"}, Cutoffs: sessioncleanup.Policy{}.CutoffsAt(now)}
+		b := sessioncleanup.Batch{Action: sessioncleanup.ActionDeactivated, Cause: sessioncleanup.Cause{Actor: "system"}, Cutoffs: sessioncleanup.Policy{}.CutoffsAt(now)}
 		var got []string
 		for {
 			b.Limit = 1 + random.IntN(30)
-			out, err := []*Store{s, second}[random.IntN(2)].DeactivateDue(t.Context(), b)
+			out, err := []*Store{s, second}[random.IntN(2)].Sweep(t.Context(), b)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -160,93 +156,32 @@ func TestWindowsTogetherAreWhatIsDue(t *testing.T) {
 		}
 		slices.Sort(got)
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("windows of %d and %d: deactivated (-want +got):\n%s", s.windowSize, second.windowSize, diff)
+			t.Errorf("deactivated (-want +got):\n%s", diff)
 		}
 	}
 }
 
-func TestBatchesInARowPauseForOtherWriters(t *testing.T) {
+func TestBatchesPauseForOtherWriters(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var p pace
-		checkpoints := 0
-		checkpoint := func(context.Context) { // counts as pause
-			checkpoints++
-			time.Sleep(breath / 2)
-		}
-		began := time.Now()
-		for range 200 {
-			if err := p.wait(t.Context(), checkpoint); err != nil {
-				t.Fatal(err)
-			}
-			started := time.Now()
-			time.Sleep(50 * time.Millisecond) // the batch
-			if took := p.held(started); took != 50*time.Millisecond {
-				t.Errorf("the batch took %v", took)
+		var th throttle
+		shared := sessioncleanup.Batch{BusyShare: 0.25}
+		expect := func(what string, b sessioncleanup.Batch, version int64, held, wantPause time.Duration, wantCheckpoint bool) {
+			t.Helper()
+			if pause, checkpoint := th.after(b, version, held); pause != wantPause || checkpoint != wantCheckpoint {
+				t.Errorf("%s: a pause of %v, checkpoint %t; want %v, %t", what, pause, checkpoint, wantPause, wantCheckpoint)
 			}
 		}
-		// 200 batches hold the lock for 10 s. After every 300 ms there is a checkpoint, after every 2 s a pause, but none
-		// after the last; one of these pauses is half done by a checkpoint.
-		if took, want := time.Since(began), 10*time.Second+4*breath+32*breath/2; took != want || checkpoints != 33 {
-			t.Errorf("200 batches of 50 ms took %v with %d checkpoints, want %v with 33", took, checkpoints, want)
-		}
-		time.Sleep(breath)
-		began = time.Now()
-		p.unmoved = 0
-		if err := p.wait(t.Context(), checkpoint); err != nil || time.Since(began) != 0 {
-			t.Errorf("after a rest there was a pause of %v: %v", time.Since(began), err)
-		}
-		for version, want := range []time.Duration{0, 0, yield, yield} { // the first version seen is 1
-			p.held(time.Now())
-			p.sees(int64(max(version, 1)))
-			began = time.Now()
-			if err := p.wait(t.Context(), checkpoint); err != nil || time.Since(began) != want {
-				t.Errorf("at version %d there was a pause of %v, want %v: %v", version, time.Since(began), want, err)
-			}
-		}
-		time.Sleep(yieldFor)
-		p.held(time.Now())
-		began = time.Now()
-		if err := p.wait(t.Context(), checkpoint); err != nil || time.Since(began) != 0 {
-			t.Errorf("long after others wrote there was a pause of %v: %v", time.Since(began), err)
-		}
-		p.held(began.Add(-2 * breathEvery))
-		cancelled, cancel := context.WithCancel(t.Context())
-		cancel()
-		if err := p.wait(cancelled, checkpoint); err == nil {
-			t.Error("a pause did not end with its context")
-		}
+		expect("the first version says nothing", shared, 7, 50*time.Millisecond, 0, false)
+		expect("the same version", shared, 7, 50*time.Millisecond, 0, false)
+		expect("others wrote", shared, 8, 50*time.Millisecond, 150*time.Millisecond, false)
+		expect("others wrote a moment ago", shared, 8, 100*time.Millisecond, 300*time.Millisecond, false)
+		expect("without a share", sessioncleanup.Batch{}, 8, 50*time.Millisecond, 0, true)
+		time.Sleep(othersFor)
+		expect("long after others wrote", shared, 8, 50*time.Millisecond, 0, false)
+		expect("long without a pause", shared, 8, 2*time.Second, longPause, true)
+		expect("after a long pause", shared, 8, 50*time.Millisecond, 0, false)
 	})
-}
-
-func TestCloseLeavesNoConnectionOpen(t *testing.T) {
-	t.Parallel()
-	path := newStore(t, "SELECT 1").path
-	for range 100 {
-		s, err := Open(t.Context(), path, Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var wg sync.WaitGroup
-		for range 4 {
-			wg.Go(func() {
-				for {
-					if _, err := s.Now(context.WithoutCancel(t.Context())); err != nil {
-						return
-					}
-				}
-			})
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		wg.Wait()
-		for range cap(s.read.places) {
-			if c := <-s.read.places; c != nil {
-				t.Fatal("a connection is open in a closed store")
-			}
-		}
-	}
 }
 
 func TestBatchesNoticeThatOthersWrite(t *testing.T) {
@@ -257,18 +192,19 @@ func TestBatchesNoticeThatOthersWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = other.Close() })
-	b := sessioncleanup.Batch{Cause: sessioncleanup.Cause{Actor: "system"}, Cutoffs: sessioncleanup.Policy{}.CutoffsAt(time.Now()), Limit: 10}
+	b := sessioncleanup.Batch{Action: sessioncleanup.ActionDeleted, Cause: sessioncleanup.Cause{Actor: "system"}, Cutoffs: sessioncleanup.Policy{}.CutoffsAt(time.Now()), Limit: 10, BusyShare: 0.5}
 	for _, writes := range []bool{false, false, true} {
 		if writes {
 			if _, err := other.ExecContext(t.Context(), "UPDATE sessions SET name = 'new' WHERE id = 'session-1'"); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := s.DeleteDue(t.Context(), b); err != nil {
+		out, err := s.Sweep(t.Context(), b)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if noticed := !s.pace.seen.IsZero(); noticed != writes {
-			t.Errorf("others wrote: %t, noticed: %t", writes, noticed)
+		if noticed := out.Pause > 0; noticed != writes || out.Held <= 0 {
+			t.Errorf("others wrote: %t, noticed: %t; held %v", writes, noticed, out.Held)
 		}
 	}
 }
@@ -291,7 +227,7 @@ func TestAnyFormOfTimeIsRead(t *testing.T) {
 		"'now'":                                             "", "''": "", "'yesterday'": "", "'01/02/2024'": "", "x'00'": "", "NULL": "",
 	} {
 		var got sql.NullString
-		if err := s.read.db.QueryRowContext(t.Context(), "SELECT "+readTime("v")+" FROM (SELECT "+value+" AS v)").Scan(&got); err != nil || got.String != want {
+		if err := s.reader.QueryRowContext(t.Context(), "SELECT "+readTime("v")+" FROM (SELECT "+value+" AS v)").Scan(&got); err != nil || got.String != want {
 			t.Errorf("%s is %q, want %q: %v", value, got.String, want, err)
 		}
 	}

@@ -62,7 +62,7 @@ var roles = map[string]func(path string) error{
 		return errors.Join(err, store.Close())
 	},
 	"write": func(path string) error { // until its input ends
-		host, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(5000)")
+		host, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(60000)") // on a busy machine each turn takes long
 		if err != nil {
 			return err
 		}
@@ -146,7 +146,7 @@ const manyDue = `
 func TestOtherProcessesWriteWhileOneCleans(t *testing.T) {
 	t.Parallel()
 	path, host := newHost(t, hostTables)
-	store := open(t, path, sqlite.Config{})
+	store := open(t, path, sqlite.Config{BusyTimeout: time.Minute})
 	migrate(t, store)
 	execute(t, host, manyDue)
 	type writer struct {
@@ -309,7 +309,7 @@ func TestFilesWithoutRightsAreNamed(t *testing.T) {
 	chmod(copied, 0)
 	expect("count", copied, "invalid: the file cannot be opened", "permission denied")
 	expect("migrate", copied, "invalid: the file cannot be opened", "permission denied")
-	expect("migrate", filepath.Join(filepath.Dir(copied), "new.db"), "the file cannot be made", "permission denied")
+	expect("migrate", filepath.Join(filepath.Dir(copied), "new.db"), "the file cannot be created", "permission denied")
 	chmod(copied, 0o444)
 	chmod(filepath.Dir(copied), 0o555)
 	expect("count", copied, "invalid: the file or its folder is read-only")

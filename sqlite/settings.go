@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // settings is the row that Migrate stores.
@@ -23,24 +22,20 @@ type settings struct {
 
 // readSettings reads what Migrate stored. ErrNotInstalled when there is nothing, ErrNewerSchema when a newer version
 // of the library stored it.
-func readSettings(ctx context.Context, w *work) (settings, error) {
+func readSettings(ctx context.Context, c *conn) (settings, error) {
 	var set settings
-	version, err := readVersion(ctx, w)
-	if err != nil {
+	if err := mustBeInstalled(ctx, c); err != nil {
 		return set, err
-	}
-	if version == 0 {
-		return set, fmt.Errorf("%w: call Migrate", sessioncleanup.ErrNotInstalled)
 	}
 	var enabled, auto, reactivate bool
 	var inactive, remove, rate, keep sql.NullFloat64
 	var touch, budget float64
 	var schema, adopted string
 	p := &set.policy
-	err = w.row(ctx, text["read_settings"], nil, &enabled, &inactive, &remove, &touch, &auto, &reactivate,
+	err := c.row(ctx, statements["read_settings"], nil, &enabled, &inactive, &remove, &touch, &auto, &reactivate,
 		&p.BatchSize, &budget, &rate, &p.BusyShare, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertActivityRate, &schema, &adopted)
 	if errors.Is(err, sql.ErrNoRows) {
-		return set, fmt.Errorf("%w: call Migrate", sessioncleanup.ErrNotInstalled)
+		return set, errNotInstalled
 	}
 	if err != nil {
 		return set, err
@@ -61,14 +56,25 @@ func readSettings(ctx context.Context, w *work) (settings, error) {
 	return set, nil
 }
 
-// readVersion gives the version of the library's tables, 0 when there are none.
-func readVersion(ctx context.Context, w *work) (int64, error) {
+var errNotInstalled = fmt.Errorf("%w: call Migrate", sessioncleanup.ErrNotInstalled)
+
+// mustBeInstalled checks that the library's own tables are there, and not a newer version's.
+func mustBeInstalled(ctx context.Context, c *conn) error {
+	version, err := readVersion(ctx, c)
+	if err == nil && version == 0 {
+		err = errNotInstalled
+	}
+	return err
+}
+
+// readVersion returns the version of the library's tables, 0 when there are none.
+func readVersion(ctx context.Context, c *conn) (int64, error) {
 	var exists bool
 	var version int64
-	if err := w.row(ctx, text["has_table"], values{"table": versionTable}, &exists); err != nil || !exists {
+	if err := c.row(ctx, statements["has_table"], params{"table": versionTable}, &exists); err != nil || !exists {
 		return 0, err
 	}
-	if err := w.row(ctx, text["read_version"], nil, &version); err != nil {
+	if err := c.row(ctx, statements["read_version"], nil, &version); err != nil {
 		return 0, err
 	}
 	if version > latestVersion {
@@ -78,7 +84,7 @@ func readVersion(ctx context.Context, w *work) (int64, error) {
 }
 
 // store writes the settings.
-func (set settings) store(ctx context.Context, w *work) error {
+func (set settings) store(ctx context.Context, c *conn) error {
 	schema, err := json.Marshal(set.schema)
 	if err != nil {
 		return err
@@ -88,7 +94,7 @@ func (set settings) store(ctx context.Context, w *work) error {
 		return err
 	}
 	p := set.policy
-	_, err = w.exec(ctx, text["write_settings"], values{
+	_, err = c.exec(ctx, statements["write_settings"], params{
 		"enabled":                p.Enabled.Or(true),
 		"inactive_after":         seconds(p.InactiveAfter),
 		"delete_after":           seconds(p.DeleteAfter),
@@ -131,29 +137,6 @@ func threshold(seconds sql.NullFloat64) time.Duration {
 // same reports whether two settings, or parts of them, are equal.
 func same[T any](a, b T) bool { return reflect.DeepEqual(a, b) }
 
-// validSchema is Schema.Validate, and what SQLite wants beyond that.
-func validSchema(s sessioncleanup.Schema) error {
-	if err := s.Validate(); err != nil {
-		return err
-	}
-	tables := map[string]string{"schema.table": s.Table}
-	if s.Owners != nil {
-		tables["schema.owners.table"] = s.Owners.Table
-	}
-	for i, source := range s.Sources {
-		tables[fmt.Sprintf("schema.sources[%d].table", i)] = source.Table
-	}
-	for field, name := range tables {
-		if sqlfile.Table(name) != sqlfile.Column(name) {
-			return invalidf("%s is %q: SQLite's tables have no schema before their name", field, name)
-		}
-		if own(name) {
-			return invalidf("%s is %q: that name is the library's own", field, name)
-		}
-	}
-	return nil
-}
-
 // Policy is the policy that the last Migrate stored. ErrNotInstalled when there is none.
 func (s *Store) Policy(ctx context.Context) (sessioncleanup.Policy, error) {
 	set, err := s.settings(ctx)
@@ -168,9 +151,9 @@ func (s *Store) Schema(ctx context.Context) (sessioncleanup.Schema, error) {
 
 func (s *Store) settings(ctx context.Context) (settings, error) {
 	var set settings
-	err := s.reading(ctx, func(w *work) error {
+	err := s.reading(ctx, func(c *conn) error {
 		var err error
-		set, err = readSettings(ctx, w)
+		set, err = readSettings(ctx, c)
 		return err
 	})
 	return set, err

@@ -1,4 +1,5 @@
-// Package sqlite keeps sessions in a SQLite database: in a table of the host's, which it adopts, or in one of its own.
+// Package sqlite keeps sessions in a SQLite database: in a table of the application's, which it adopts, or in one of its
+// own.
 //
 //	store, err := sqlite.Open(ctx, "app.db", sqlite.Config{})
 //	…
@@ -9,7 +10,7 @@
 //
 // Migrate adds to the database what is missing: columns, partial indexes, triggers on the tables whose rows show
 // activity, the view sessions_cleanup_view, and the library's own tables, whose names begin with sessioncleanup_.
-// Uninstall takes all of that back. docs/sqlite.md has the details.
+// Uninstall removes all of that. docs/sqlite.md has the details.
 package sqlite
 
 import (
@@ -17,17 +18,22 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
+	_ "modernc.org/sqlite" // the driver
+
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
 // Config says how a Store works. The zero value is useful.
 type Config struct {
-	// Schema says where the host keeps its sessions. Default: what an earlier Migrate adopted, or else what Inspect
+	// Schema says where the application keeps its sessions. Default: what an earlier Migrate adopted, or else what Inspect
 	// proposes.
 	Schema sessioncleanup.Schema
 	// BusyTimeout is for how long a call waits for the write lock while other connections hold it, before it fails
@@ -37,29 +43,26 @@ type Config struct {
 	Readers int
 }
 
-// memoryPath is the path of a database that nothing is kept of.
+// memoryPath is the path of a database that is not stored.
 const memoryPath = ":memory:"
 
-// minVersion is the oldest SQLite whose functions the statements need.
-const minVersion = 3_041_000
+// The oldest SQLite that has the functions that the statements need is 3.41.
+const minMinorVersion = 41
 
 // Store is a sessioncleanup.Store and a sessioncleanup.Installer in a SQLite database. It is safe for concurrent use.
 type Store struct {
-	name  string // of the database, for people
-	path  string // of the file; empty when there is none, or it is not known
-	write *pool
-	read  *pool // the same as write, where there is one connection only
-	host  bool  // the database was opened by the host: connections are given back as they were
-	busy  time.Duration
-	given sessioncleanup.Schema
-	pace  pace
+	name   string  // of the database, for people
+	path   string  // of the file; empty when there is none, or it is not known
+	writer *sql.DB // one connection, unless shared
+	reader *sql.DB // the same as writer where there is one database handle only
+	shared bool    // the application opened the database: its connections get their settings back
+	busy   time.Duration
+	given  sessioncleanup.Schema
 
-	windowSize int
-	listOnly   bool // batches are never stretches of an index; for tests
+	throttle throttle
 
-	mu         sync.Mutex
-	layout     *layout // as last read
-	lastWindow *window // of the last batch
+	mu     sync.Mutex
+	layout *layout // as last read
 }
 
 var (
@@ -67,7 +70,7 @@ var (
 	_ sessioncleanup.Installer = (*Store)(nil)
 )
 
-// Open opens a database file. A file that does not exist is made by Migrate; until then every other call fails with
+// Open opens a database file. Migrate creates a file that does not exist; until then every other call fails with
 // ErrNotInstalled. ":memory:" is a database that lives as long as the Store. A path that is no database, or may not be
 // read, is an ErrInvalid.
 func Open(ctx context.Context, path string, c Config) (*Store, error) {
@@ -76,24 +79,27 @@ func Open(ctx context.Context, path string, c Config) (*Store, error) {
 		return nil, err
 	}
 	if path == "" {
-		return nil, invalidf("path of the database is empty: want a file, or %s", memoryPath)
+		return nil, invalid.Errorf("path of the database is empty: want a file, or %s", memoryPath)
 	}
-	s := &Store{name: path, busy: c.BusyTimeout, given: c.Schema, windowSize: windowSize}
+	s := &Store{name: path, busy: c.BusyTimeout, given: c.Schema}
+	if path != memoryPath {
+		if s.path, err = filepath.Abs(path); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	if s.writer, err = sql.Open("sqlite", s.dsn(false)); err != nil {
+		return nil, err
+	}
+	s.writer.SetMaxOpenConns(1)
+	s.reader = s.writer
 	if path == memoryPath {
-		s.write, err = openMemory(dsn(path, c.BusyTimeout, false))
-		s.read = s.write
-		s.pace.off = true
-		return s, err
+		return s, nil
 	}
-	if s.path, err = filepath.Abs(path); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if s.write, err = openPool(dsn(s.path, c.BusyTimeout, false), 1); err != nil {
+	if s.reader, err = sql.Open("sqlite", s.dsn(true)); err != nil {
 		return nil, err
 	}
-	if s.read, err = openPool(dsn(s.path, c.BusyTimeout, true), c.Readers); err != nil {
-		return nil, err
-	}
+	s.reader.SetMaxOpenConns(c.Readers)
+	s.reader.SetMaxIdleConns(c.Readers)
 	if _, err := os.Stat(s.path); os.IsNotExist(err) {
 		return s, nil
 	}
@@ -104,28 +110,27 @@ func Open(ctx context.Context, path string, c Config) (*Store, error) {
 	return s, nil
 }
 
-// New works on a database that the host opened with database/sql. The Store does not close it. While it writes, it
-// sets foreign_keys and busy_timeout on the connection that it uses, and sets them back afterwards. Journal mode and
-// the number of connections are the host's.
+// New works on a database that the application opened with database/sql. The Store does not close it. While it writes, it
+// sets foreign_keys and busy_timeout on the connection that it uses, and restores them afterwards. Journal mode and
+// the number of connections are the application's.
 func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
 	c, err := c.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	if db == nil {
-		return nil, invalidf("db is nil: want an open SQLite database")
+		return nil, invalid.Errorf("db is nil: want an open SQLite database")
 	}
-	p := &pool{db: db}
-	s := &Store{name: "SQLite database", write: p, read: p, host: true, busy: c.BusyTimeout, given: c.Schema, windowSize: windowSize}
+	s := &Store{name: "SQLite database", writer: db, reader: db, shared: true, busy: c.BusyTimeout, given: c.Schema}
 	return s, s.check(ctx)
 }
 
 func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.BusyTimeout < 0:
-		return c, invalidf("Config.BusyTimeout is %v: want a positive duration", c.BusyTimeout)
+		return c, invalid.Errorf("Config.BusyTimeout is %v: want a positive duration", c.BusyTimeout)
 	case c.Readers < 0:
-		return c, invalidf("Config.Readers is %d: want a positive number of connections", c.Readers)
+		return c, invalid.Errorf("Config.Readers is %d: want a positive number of connections", c.Readers)
 	}
 	if c.BusyTimeout == 0 {
 		c.BusyTimeout = 5 * time.Second
@@ -140,44 +145,67 @@ func (c Config) withDefaults() (Config, error) {
 	return c, validSchema(c.Schema)
 }
 
+// dsn names the database for the driver. A missing file is not created: that is up to Migrate.
+func (s *Store) dsn(readOnly bool) string {
+	options := url.Values{
+		"_busy_timeout": {fmt.Sprint(s.busy.Milliseconds())},
+		"_foreign_keys": {"1"},
+		"_error_rc":     {"1"},
+	}
+	if readOnly {
+		options.Set("_query_only", "1")
+	} else {
+		// A batch changes thousands of pages. The cache keeps them in memory until the commit. Batches see to checkpoints
+		// themselves: a commit makes one only when the log has grown to 64 MB.
+		options["_pragma"] = []string{"cache_size(-8192)", "temp_store(2)", "wal_autocheckpoint(16000)"} // KiB; memory; pages
+	}
+	if s.path == "" {
+		return "file::memory:?" + options.Encode()
+	}
+	options.Set("mode", "rw")
+	path := filepath.ToSlash(s.path)
+	if !strings.HasPrefix(path, "/") { // a drive of Windows
+		path = "/" + path
+	}
+	return "file://" + (&url.URL{Path: path}).EscapedPath() + "?" + options.Encode()
+}
+
 // check sees whether the database can be read at all.
 func (s *Store) check(ctx context.Context) error {
-	return s.reading(ctx, func(w *work) error {
-		var version int64
-		if err := w.row(ctx, text["sqlite_version"], nil, &version); err != nil {
+	return s.reading(ctx, func(c *conn) error {
+		var version string
+		if err := c.row(ctx, "SELECT sqlite_version()", nil, &version); err != nil {
 			return err
 		}
-		if version < minVersion {
-			return invalidf("the driver brings SQLite %d: want %d or newer", version, minVersion)
+		var major, minor int
+		if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil || major < 3 || major == 3 && minor < minMinorVersion {
+			return invalid.Errorf("the driver has SQLite %s: want 3.%d or newer", version, minMinorVersion)
 		}
-		_, err := w.schemaVersion(ctx)
+		_, err := c.schemaVersion(ctx)
 		return err
 	})
 }
 
-// Close closes what Open opened. A database that was handed to New stays open.
+// Close closes what Open opened. A database that was passed to New stays open.
 func (s *Store) Close() error {
-	if s.host {
+	switch {
+	case s.shared:
 		return nil
+	case s.reader == s.writer:
+		return s.writer.Close()
+	default:
+		return errors.Join(s.writer.Close(), s.reader.Close())
 	}
-	err := s.write.close()
-	if s.read != s.write {
-		err = errors.Join(err, s.read.close())
-	}
-	return err
 }
 
-// Now is SQLite's clock, that of the machine.
+// Now is the clock of the machine, which SQLite uses as well. An error says that the database cannot be read.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
-	var now time.Time
-	err := s.reading(ctx, func(w *work) error {
-		var value string
-		err := w.row(ctx, "SELECT "+text["now"], nil, &value)
-		if err != nil {
-			return err
-		}
-		now, err = parseTime(value)
+	err := s.reading(ctx, func(c *conn) error {
+		_, err := c.schemaVersion(ctx)
 		return err
 	})
-	return now, err
+	return clock(), err
 }
+
+// clock is the store's clock, with the precision of the times that it stores.
+func clock() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
@@ -13,19 +14,19 @@ const layoutText = "2006-01-02 15:04:05.000"
 // endOfTime stands for a time that cannot be read: see sql/times.sql.
 const endOfTime = "9999-12-31 23:59:59.999"
 
-// form is how a column of the host holds times.
+// form is how a column of the application's holds times.
 type form string
 
 const (
 	formText         form = "text"    // as strftime reads it: ISO 8601, with or without an offset
-	formGo           form = "go"      // as time.Time.String gives it, and modernc.org/sqlite writes it by default; or as text
+	formGo           form = "go"      // as time.Time.String and modernc.org/sqlite write it; or as text
 	formSeconds      form = "seconds" // since 1970, as are those below
 	formMilliseconds form = "milliseconds"
 	formMicroseconds form = "microseconds"
 	formNanoseconds  form = "nanoseconds"
 )
 
-// formOf tells the form of numbers by the size of one, as sql/times.sql does.
+// formOf recognizes the form of numbers by the size of one, as sql/times.sql does.
 func formOf(number float64) form {
 	switch {
 	case number < 1e11:
@@ -58,8 +59,8 @@ func readTime(column string) string {
 	return filled("read_any", n)
 }
 
-// formatTime gives a time as text. Digits beyond milliseconds stand only where they are needed, so that equal times
-// are equal texts, and text compares as time does. A zero time is NULL.
+// formatTime returns a time as text; a zero time is NULL. Digits beyond milliseconds are written only where they are
+// needed, so that equal times are equal texts, and texts sort as times do.
 func formatTime(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -77,19 +78,23 @@ func formatTime(t time.Time) any {
 	}
 }
 
-// parseTime reads what the expressions of sql/times.sql give; empty text is no time.
+// parseTime reads what formatTime and the expressions of sql/times.sql write; empty text is no time.
 func parseTime(value string) (time.Time, error) {
 	if value == "" {
 		return time.Time{}, nil
 	}
-	t, err := time.Parse(layoutText, value)
+	t, err := time.Parse(time.DateTime, value) // which accepts any fraction of a second
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read the time %q: %w", value, err)
 	}
 	return t, nil
 }
 
-// modifier is a duration for strftime.
-func modifier(d time.Duration) string {
-	return fmt.Sprintf("%+.3f seconds", d.Seconds())
+// cutoffParams are the parameters that sessions are measured against; NULL where a phase is off.
+func cutoffParams(c sessioncleanup.Cutoffs) params {
+	p := params{"inactive": formatTime(c.Inactive), "delete": formatTime(c.Delete), "expired": formatTime(c.Now)}
+	if c.Inactive.IsZero() {
+		p["expired"] = nil
+	}
+	return p
 }

@@ -8,33 +8,35 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Touch sets the last activity of sessions to now and gives the number of those written. A last activity in the future
-// stays; one that cannot be read is written.
+// Touch applies a touch, as sessioncleanup.Touch.Apply does, but for one case: a last activity that cannot be read is
+// written.
 func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) {
 	if len(t.IDs) == 0 {
 		return 0, ctx.Err()
 	}
 	written := 0
-	err := s.writingSessions(ctx, func(w *work) error {
-		ids, err := json.Marshal(w.adopted.ID.list(t.IDs))
+	err := s.writingSessions(ctx, func(c *conn) error {
+		ids, err := json.Marshal(c.adopted.ID.list(t.IDs))
 		if err != nil {
 			return err
 		}
-		v := values{"ids": string(ids), "interval": modifier(-max(t.Interval, 0)), "reactivate": t.Reactivate != nil}
-		conditions, ok := w.filter(sessioncleanup.Query{OwnerID: t.OwnerID}, v)
-		if !ok {
+		now := clock()
+		p := params{
+			"ids": string(ids), "reactivate": t.Reactivate != nil,
+			"now": formatTime(now), "touched_before": formatTime(now.Add(-max(t.Interval, 0))),
+		}
+		condition, possible := c.where(sessioncleanup.Filter{OwnerID: t.OwnerID}, "", p)
+		if !possible {
 			return nil
 		}
-		n, err := w.exec(ctx, w.sql("touch", conditions...), v)
-		if err != nil {
-			return err
-		}
+		names := map[string]string{"condition": condition}
+		n, err := c.exec(ctx, c.sql("touch", names), p)
 		written = int(n)
-		if t.Reactivate == nil {
-			return nil
+		if err != nil || t.Reactivate == nil {
+			return err
 		}
 		var refs []sessioncleanup.SessionRef
-		err = w.query(ctx, w.sql("reactivate", conditions...), v, func(rows *sql.Rows) error {
+		err = c.query(ctx, c.sql("reactivate", names), p, func(rows *sql.Rows) error {
 			var ref sessioncleanup.SessionRef
 			err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name)
 			refs = append(refs, ref)
@@ -44,7 +46,7 @@ func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) 
 			return err
 		}
 		written += len(refs)
-		return w.log(ctx, sessioncleanup.ActionReactivated, *t.Reactivate, refs)
+		return c.addEvent(ctx, sessioncleanup.ActionReactivated, *t.Reactivate, refs)
 	})
 	if err != nil {
 		return 0, err

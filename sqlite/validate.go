@@ -2,40 +2,44 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
 // Validate reports in words what is missing, an ErrNotInstalled that Migrate puts right, and what is wrong with the
-// host's data and tables, an ErrInvalid each: times that cannot be read, switches other than 0 and 1, sessions without
-// an id, foreign keys that keep a session from being deleted. All of it is reported together. It reads the whole table.
+// application's data and tables, an ErrInvalid each: times that cannot be read, switches other than 0 and 1, sessions
+// without an id, foreign keys that keep a session from being deleted. All of it is reported together. It reads the whole
+// table.
 func (s *Store) Validate(ctx context.Context) error {
 	var problems []error
-	err := s.reading(ctx, func(w *work) error {
-		set, err := readSettings(ctx, w)
+	err := s.reading(ctx, func(c *conn) error {
+		set, err := readSettings(ctx, c)
 		if err != nil {
 			return err
 		}
-		c, err := readCatalog(ctx, w)
+		catalog, err := readCatalog(ctx, c)
 		if err != nil {
 			return err
 		}
-		missing, err := c.survey(set.schema)
+		missing, err := catalog.check(set.schema)
 		if err != nil {
 			return fmt.Errorf("%w: %w", sessioncleanup.ErrNotInstalled, err)
 		}
-		problems = c.incomplete(set, missing)
+		problems = catalog.incomplete(set, missing)
 		if !s.given.IsZero() && !same(s.given, set.schema) {
-			problems = append(problems, fmt.Errorf("%w: the schema given differs from the one that was adopted: call Migrate", sessioncleanup.ErrNotInstalled))
+			problems = append(problems, errOtherSchema)
 		}
 		if len(missing) > 0 {
-			return nil // the rows cannot be looked at without these columns
+			return nil // the rows cannot be read without these columns
 		}
-		problems = append(problems, c.blockers(set.schema)...)
-		wrong, err := c.wrongData(ctx, w, newLayout(set.schema, set.adopted))
+		problems = append(problems, catalog.blockers(set.schema)...)
+		wrong, err := catalog.wrongData(ctx, c, newLayout(set.schema, set.adopted))
 		problems = append(problems, wrong...)
 		return err
 	})
@@ -45,7 +49,7 @@ func (s *Store) Validate(ctx context.Context) error {
 	return err
 }
 
-// incomplete says what Migrate would make.
+// incomplete says what Migrate would create.
 func (c *catalog) incomplete(set settings, missing []string) []error {
 	var problems []error
 	lacks := func(format string, args ...any) {
@@ -54,12 +58,11 @@ func (c *catalog) incomplete(set settings, missing []string) []error {
 	for _, field := range missing {
 		lacks("table %q has no column %q", set.schema.Table, lifecycle(set.schema)[field])
 	}
-	want := newLayout(set.schema, set.adopted).objects(c)
-	for _, o := range want.all() {
-		if have := c.object(o.name); have == nil {
+	for _, o := range c.lacking(newLayout(set.schema, set.adopted).objects(c)) {
+		if c.object(o.name) == nil {
 			lacks("the %s %s is missing", o.kind, o.name)
-		} else if have.sql != o.sql {
-			lacks("the %s %s is not as this version makes it", o.kind, o.name)
+		} else {
+			lacks("the %s %s is not as this version creates it", o.kind, o.name)
 		}
 	}
 	if len(problems) == 0 && !set.adopted.Filled {
@@ -74,17 +77,18 @@ func (c *catalog) blockers(s sessioncleanup.Schema) []error {
 	t := c.find(s.Table)
 	for _, child := range c.children(t) {
 		for _, k := range child.keys {
-			if !strings.EqualFold(k.table, t.name) || k.onDelete == "CASCADE" || k.onDelete == "SET NULL" || k.onDelete == "SET DEFAULT" {
-				continue
+			if strings.EqualFold(k.table, t.name) && !slices.Contains([]string{"CASCADE", "SET NULL", "SET DEFAULT"}, k.onDelete) {
+				problems = append(problems, invalid.Errorf(
+					"%q refers to %q without ON DELETE CASCADE: sessions that have rows there cannot be deleted, and runs will report them",
+					child.name+"."+k.column, t.name))
 			}
-			problems = append(problems, invalidf("%q refers to %q without ON DELETE CASCADE: sessions that have rows there cannot be deleted, and runs will report them", child.name+"."+k.column, t.name))
 		}
 	}
 	return problems
 }
 
-// wrongData looks for rows that the library cannot make sense of.
-func (c *catalog) wrongData(ctx context.Context, w *work, l *layout) ([]error, error) {
+// wrongData looks for rows that the library cannot read.
+func (c *catalog) wrongData(ctx context.Context, db *conn, l *layout) ([]error, error) {
 	var problems []error
 	s := l.schema
 	for _, look := range []struct{ statement, column, what string }{
@@ -94,12 +98,37 @@ func (c *catalog) wrongData(ctx context.Context, w *work, l *layout) ([]error, e
 	} {
 		var n int
 		var example string
-		if err := w.row(ctx, filled(look.statement, l.names), nil, &n, &example); err != nil {
+		if err := db.row(ctx, l.sql(look.statement, nil), nil, &n, &example); err != nil {
 			return nil, err
 		}
 		if n > 0 {
-			problems = append(problems, invalidf("%d sessions have in %q %s, %q for example: they are never due for it", n, look.column, look.what, example))
+			problems = append(problems, invalid.Errorf("%d sessions have in %q %s, %q for example: they are never due for it", n, look.column, look.what, example))
 		}
 	}
-	return append(problems, c.switches(ctx, w, s)...), ctx.Err()
+	return append(problems, c.wrongSwitches(ctx, db, s)...), ctx.Err()
+}
+
+// wrongSwitches reports the application's columns active and auto_cleanup when they hold anything but 0, 1 and NULL.
+func (c *catalog) wrongSwitches(ctx context.Context, db *conn, s sessioncleanup.Schema) []error {
+	t := c.find(s.Table)
+	if t == nil {
+		return nil
+	}
+	var problems []error
+	for field, name := range map[string]string{"schema.active": s.Active, "schema.auto_cleanup": s.AutoCleanup} {
+		column := t.column(name)
+		if column == nil {
+			continue
+		}
+		var value, kind string
+		err := db.row(ctx, on("find_bad_switch", t.name, column.name), nil, &value, &kind)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+		case err != nil:
+			problems = append(problems, err)
+		default:
+			problems = append(problems, invalid.Errorf("%s is %q: a row of %q has the %s %q in it: want 0 or 1", field, column.name, t.name, kind, value))
+		}
+	}
+	return problems
 }

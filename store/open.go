@@ -1,23 +1,23 @@
-// Package store opens a sessioncleanup.Store by URL, for programs that learn at run time which backend they use.
-// A program that knows imports that backend's package and opens it there, with all of its options.
+// Package store opens a sessioncleanup.Store by URL, for programs that choose the backend at run time. A program with a
+// fixed backend imports that backend's package instead, which has more options.
 package store
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/memory"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
 
-// backend opens the part of a URL behind its scheme, or the whole of it.
+// backend opens URLs of one scheme; rest is the URL without the scheme and its colon.
 type backend struct {
-	form string // of its URLs, for people
+	form string // of its URLs, for messages
 	open func(ctx context.Context, url, rest string, c Config) (sessioncleanup.Store, error)
 }
 
@@ -34,30 +34,29 @@ var backends = map[string]backend{
 //	sqlite:PATH                      a file
 //	postgres://USER@HOST/DATABASE    as libpq understands it; postgresql:// too
 //
-// The schema is the one adopted by an earlier Migrate, or else what the database itself tells. An unknown scheme is an
-// ErrInvalid that lists the known ones. No error holds a password.
+// The schema is the one that an earlier Migrate adopted, or else what Inspect proposes. An unknown scheme is an ErrInvalid
+// that lists the known ones. No error contains a password.
 func Open(ctx context.Context, url string) (sessioncleanup.Store, error) {
 	return OpenWith(ctx, url, Config{})
 }
 
-// Config is what every backend understands. The zero value is what Open works with.
+// Config has the options that all backends share. Open uses the zero value.
 type Config struct {
-	// Schema says where the host keeps its sessions. Default: what an earlier Migrate adopted, or else what the
-	// database itself tells.
+	// Schema describes the application's tables. Default: what an earlier Migrate adopted, or else what Inspect proposes.
 	Schema sessioncleanup.Schema
 	// Logger receives warnings of Migrate: what will be slow, or cannot be deleted. Default: none.
 	Logger *slog.Logger
 }
 
-// OpenWith is Open with more to say than a URL can.
+// OpenWith is Open with options that do not fit in a URL.
 func OpenWith(ctx context.Context, url string, c Config) (sessioncleanup.Store, error) {
 	scheme, rest, ok := strings.Cut(url, ":")
 	if !ok {
-		return nil, fmt.Errorf("%w: database URL has no scheme: want %s", sessioncleanup.ErrInvalid, strings.Join(Forms(), ", "))
+		return nil, invalid.Errorf("database URL has no scheme: want %s", strings.Join(Forms(), ", "))
 	}
 	b, known := backends[strings.ToLower(scheme)]
-	if !known { // the rest of it may hold a password
-		return nil, fmt.Errorf("%w: database URL has the unknown scheme %q: want %s", sessioncleanup.ErrInvalid, scheme, strings.Join(Forms(), ", "))
+	if !known { // the rest of the URL may contain a password
+		return nil, invalid.Errorf("database URL has the unknown scheme %q: want %s", scheme, strings.Join(Forms(), ", "))
 	}
 	if err := c.Schema.Validate(); err != nil {
 		return nil, err
@@ -65,7 +64,7 @@ func OpenWith(ctx context.Context, url string, c Config) (sessioncleanup.Store, 
 	return b.open(ctx, url, rest, c)
 }
 
-// Forms lists the forms of the URLs that Open takes.
+// Forms lists the forms of URLs that Open accepts.
 func Forms() []string {
 	forms := make([]string, 0, len(backends))
 	for _, b := range backends {
@@ -77,18 +76,18 @@ func Forms() []string {
 
 func openMemory(_ context.Context, _, rest string, c Config) (sessioncleanup.Store, error) {
 	if rest != "" {
-		return nil, fmt.Errorf("%w: database URL is %q: want memory: and nothing behind it", sessioncleanup.ErrInvalid, "memory:"+rest)
+		return nil, invalid.Errorf("database URL is %q: want memory: and nothing after it", "memory:"+rest)
 	}
 	if !c.Schema.IsZero() {
-		return nil, fmt.Errorf("%w: a schema is given, but the database memory: has no tables", sessioncleanup.ErrInvalid)
+		return nil, invalid.Errorf("a schema is given, but the database memory: has no tables")
 	}
 	return memory.New(memory.Config{}), nil
 }
 
 func openSQLite(ctx context.Context, _, path string, c Config) (sessioncleanup.Store, error) {
-	path = strings.TrimPrefix(path, "//") // some tools write an absolute path behind sqlite://
+	path = strings.TrimPrefix(path, "//") // some tools write an absolute path after sqlite://
 	if path == "" {
-		return nil, fmt.Errorf("%w: database URL is \"sqlite:\": want the path of a file behind it", sessioncleanup.ErrInvalid)
+		return nil, invalid.Errorf("database URL is \"sqlite:\": want sqlite: and the path of a file")
 	}
 	return sqlite.Open(ctx, path, sqlite.Config{Schema: c.Schema})
 }

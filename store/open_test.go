@@ -41,7 +41,7 @@ func TestOpenSaysWhatIsWrongAndShowsNoPassword(t *testing.T) {
 		"":                                     "no scheme: want memory:, postgres://",
 		"app.db":                               "no scheme",
 		"mysql://root:secret@host/db":          `unknown scheme "mysql": want memory:, postgres://`,
-		"memory:x":                             "nothing behind it",
+		"memory:x":                             "nothing after it",
 		"sqlite:":                              "path of a file",
 		"postgres://ann:secret@host:none/db":   "",
 		"postgres://ann:sec%ret@localhost/db":  "",

@@ -15,7 +15,7 @@ const (
 	quickDelete   = 7 * 24 * time.Hour
 )
 
-// Sessions that a simulation shows.
+// Sessions that a dry run shows.
 const (
 	defaultShown = 10
 	verboseShown = sessioncleanup.MaxPage
@@ -25,8 +25,24 @@ const (
 type cleanupFlags struct {
 	dryRun, force, quick, cron bool
 	inactiveAfter, deleteAfter time.Duration
+	owner                      string
 	page                       int
 }
+
+const cleanupHelp = `cleanup deletes the sessions that are due for deletion, then deactivates those that are due for deactivation,
+in small batches that do not block the application. Protected sessions are left alone. With --dry-run it says exactly
+what it would do, and changes nothing.
+
+The deletion limit stops a run that would delete more than half of all sessions before it changes anything, so that a
+wrong clock or a typing error does not empty a table; --force ignores the limit. A session that cannot be changed is
+reported and left out, and the exit code is 1. A session that others have locked is skipped and left for the next run.
+
+With --owner the run is limited to one owner's sessions. Such a run does not count for the schedule of serve.
+
+With --cron it prints nothing when nothing was done, one line when something was, and errors to standard error.
+
+Ctrl-C finishes the current batch and prints what was done; the next run continues from there. A second Ctrl-C stops
+immediately.`
 
 func (a *app) cleanup() *cobra.Command {
 	var f cleanupFlags
@@ -34,56 +50,50 @@ func (a *app) cleanup() *cobra.Command {
 		Use:        "cleanup",
 		SuggestFor: []string{"clean", "run", "session-cleanup", "session-cron"},
 		Short:      "Delete and deactivate what is due",
-		Long: `cleanup deletes the sessions that are due for deletion, then deactivates those that are due for deactivation,
-in small batches that do not block anybody. Protected sessions are left alone. With --dry-run it says exactly what
-it would do, and changes nothing.
-
-A run that would delete more than half of all sessions stops before it deletes anything, unless it is forced: a wrong
-clock or a typing error must not empty a table. A session that cannot be deleted is reported and passed over; the
-exit code is 1 then.
-
-With --cron it prints nothing when there was nothing to do, one line when there was, and errors to standard error.
-
-Ctrl-C finishes the batch at hand and says what was done; the next run goes on from there. A second one stops at once.`,
+		Long:       cleanupHelp,
 		Example: `  sessioncleanup cleanup --dry-run --verbose
   sessioncleanup cleanup --inactive-hours 6 --delete-days 3
   sessioncleanup cleanup --cron >> /var/log/session-cleanup.log 2>&1`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			run, err := f.run(a.verbose)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			run, err := f.run(cmd, a.verbose)
 			if err != nil {
 				return err
 			}
-			return a.withPolicy(cmd.Context(), sessioncleanup.Policy{}, func(ctx context.Context, db connection) error {
+			return a.with(func(ctx context.Context, db connection, _ []string) error {
 				return a.clean(ctx, db, run, f.cron)
-			})
+			})(cmd, args)
 		},
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be done, change nothing")
-	flags.BoolVar(&f.force, "force", false, "delete even if that is a large part of all sessions")
+	flags.BoolVar(&f.force, "force", false, "ignore the deletion limit")
 	flags.BoolVar(&f.quick, "quick", false, "deactivate after 12 hours, delete after 7 days")
-	flags.BoolVar(&f.cron, "cron", false, "say nothing unless something was done")
+	flags.BoolVar(&f.cron, "cron", false, "print nothing unless something was done")
+	flags.StringVar(&f.owner, "owner", "", "only the sessions of the owner with this ID")
 	flags.Var(&threshold{&f.inactiveAfter, "inactive-hours", time.Hour}, "inactive-hours",
 		"deactivate after this many hours without activity, or never (default: the policy's, 24)")
 	flags.Var(&threshold{&f.deleteAfter, "delete-days", 24 * time.Hour}, "delete-days",
 		"delete after this many days without activity, or never (default: the policy's, 30)")
-	flags.Var(newCount(&f.page, 0, 1, sessioncleanup.MaxPage), "page", "sessions that a simulation shows (default 10, with --verbose 1000)")
+	flags.Var(newCount(&f.page, 0, 1, sessioncleanup.MaxPage), "page", "sessions that a dry run shows (default 10, with --verbose 1000)")
 	return cmd
 }
 
-// run makes a Run of the flags.
-func (f *cleanupFlags) run(verbose bool) (sessioncleanup.Run, error) {
+// run returns the Run that the flags ask for.
+func (f *cleanupFlags) run(cmd *cobra.Command, verbose bool) (sessioncleanup.Run, error) {
 	run := sessioncleanup.Run{
-		DryRun: f.dryRun, Force: f.force, PageSize: f.page,
-		InactiveAfter: f.inactiveAfter, DeleteAfter: f.deleteAfter, Reason: "by hand",
+		DryRun: f.dryRun, Force: f.force, PageSize: f.page, Filter: sessioncleanup.Filter{OwnerID: f.owner},
+		InactiveAfter: f.inactiveAfter, DeleteAfter: f.deleteAfter, Reason: "manual",
 	}
 	if f.cron {
 		run.Reason = "cron"
 	}
+	if f.owner == "" && cmd.Flags().Changed("owner") { // an unset variable in a script must not clean up everything
+		return run, usagef(`--owner is "": want the ID of an owner`)
+	}
 	if f.quick {
 		if f.inactiveAfter != 0 || f.deleteAfter != 0 {
-			return run, usagef("--quick stands for --inactive-hours 12 --delete-days 7: give it alone")
+			return run, usagef("--quick stands for --inactive-hours 12 --delete-days 7: use it without these")
 		}
 		run.InactiveAfter, run.DeleteAfter = quickInactive, quickDelete
 	}
@@ -96,16 +106,16 @@ func (f *cleanupFlags) run(verbose bool) (sessioncleanup.Run, error) {
 	return run, nil
 }
 
-// clean does a run, with a progress bar where there is somebody to see it, and reports it.
+// clean does a run, with a progress bar on a terminal, and reports it.
 func (a *app) clean(ctx context.Context, db connection, run sessioncleanup.Run, cron bool) error {
 	if a.verbose && !a.json && !cron {
 		if err := a.sayThresholds(db.Policy(), run); err != nil {
 			return err
 		}
 	}
-	var bar *bar
+	var bar *progress
 	if !run.DryRun && !a.json && !a.verbose && !cron {
-		bar = newBar(a.err, a.errTTY)
+		bar = newProgress(a.err, a.errTTY)
 		run.Progress = bar.show
 	}
 	m := db.Manager
@@ -114,7 +124,7 @@ func (a *app) clean(ctx context.Context, db connection, run sessioncleanup.Run, 
 	}
 	result, err := m.Cleanup(ctx, run)
 	bar.finish()
-	r := report{app: a, policy: db.Policy(), result: result, err: err}
+	r := runReport{app: a, result: result, err: err}
 	switch {
 	case a.json:
 		return r.json(cron)
@@ -125,13 +135,8 @@ func (a *app) clean(ctx context.Context, db connection, run sessioncleanup.Run, 
 	}
 }
 
-// sayThresholds says what the run measures sessions against.
+// sayThresholds prints the thresholds of the run.
 func (a *app) sayThresholds(p sessioncleanup.Policy, run sessioncleanup.Run) error {
-	if run.InactiveAfter != 0 {
-		p.InactiveAfter = run.InactiveAfter
-	}
-	if run.DeleteAfter != 0 {
-		p.DeleteAfter = run.DeleteAfter
-	}
+	p = sessioncleanup.Policy{InactiveAfter: run.InactiveAfter, DeleteAfter: run.DeleteAfter}.Or(p)
 	return a.say("Deactivate after: %s without activity. Delete after: %s.\n", spanText(p.InactiveAfter), spanText(p.DeleteAfter))
 }

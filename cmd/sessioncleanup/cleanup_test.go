@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,19 +13,23 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/store"
 )
 
-func TestDryRunSaysWhatTheRunDoes(t *testing.T) {
+func TestDryRunShowsWhatTheRunDoes(t *testing.T) {
 	t.Parallel()
 	u, s := migrated(t)
 	u.calls("cleanup", "--dry-run").want(t, exitDone, "A run would delete 1 session and deactivate 1.", "Room 2", "Room 4")
 	u.calls("cleanup", "--dry-run", "--page", "1").want(t, exitDone, "… and 1 more")
 	u.calls("cleanup", "--dry-run", "--verbose").want(t, exitDone, "Deactivate after: 24 h without activity. Delete after: 30 days.", "cleanup simulated")
 	if n := s.count(t, "SELECT count(*) FROM sessions"); n != 6 {
-		t.Fatalf("a simulation left %d of 6 sessions", n)
+		t.Fatalf("a dry run left %d of 6 sessions", n)
 	}
 	simulated := decode[jsonReport](t, u.calls("cleanup", "--dry-run", "--json"))
 	done := decode[jsonReport](t, u.calls("cleanup", "--json"))
-	if simulated.Deleted != done.Deleted || simulated.Deactivated != done.Deactivated || done.Deleted != 1 || done.Deactivated != 1 {
-		t.Errorf("simulated %d and %d, done %d and %d, want 1 and 1", simulated.Deleted, simulated.Deactivated, done.Deleted, done.Deactivated)
+	want := sessioncleanup.Phases{
+		{Action: sessioncleanup.ActionDeleted, Due: 1, Done: 1},
+		{Action: sessioncleanup.ActionDeactivated, Due: 1, Done: 1},
+	}
+	if !slices.Equal(simulated.Phases, want) || !slices.Equal(done.Phases, want) {
+		t.Errorf("the dry run has the phases %+v, the run %+v, want %+v", simulated.Phases, done.Phases, want)
 	}
 	u.calls("cleanup").want(t, exitDone, "Nothing was due.")
 	u.calls("cleanup", "--dry-run").want(t, exitDone, "Nothing is due.")
@@ -34,7 +39,7 @@ func TestThresholdsComeFromFlagsThenEnvironmentThenDotEnvThenDatabase(t *testing
 	t.Parallel()
 	u, _ := migrated(t)
 	deactivates := func(args ...string) int {
-		return decode[jsonReport](t, u.calls(append([]string{"cleanup", "--dry-run", "--json"}, args...)...)).Deactivated
+		return decode[jsonReport](t, u.calls(append([]string{"cleanup", "--dry-run", "--json"}, args...)...)).Deactivated()
 	}
 	if n := deactivates("--inactive-hours", "72"); n != 0 {
 		t.Errorf("after 72 h %d sessions are due, want none", n)
@@ -74,12 +79,12 @@ func TestCronIsSilentUnlessSomethingWasDone(t *testing.T) {
 	u.vars[sessioncleanup.EnvEnabled] = "false"
 	u.calls("cleanup", "--cron").want(t, exitDone).silent(t)
 	u.calls("cleanup").want(t, exitDone, "Cleanup is disabled, by SESSION_CLEANUP_ENABLED")
-	if got := decode[jsonReport](t, u.calls("cleanup", "--json")); got.Skipped == "" {
+	if got := decode[jsonReport](t, u.calls("cleanup", "--json")); got.NoRun == "" {
 		t.Error("cleanup --json does not say that cleanup is disabled")
 	}
 }
 
-func TestCronPutsErrorsOnStandardError(t *testing.T) {
+func TestCronPrintsErrorsToStandardError(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, map[string]string{envDatabase: "postgres://app:secret@127.0.0.1:1/app?connect_timeout=1"})
 	got := u.calls("cleanup", "--cron").want(t, exitFailed)
@@ -88,14 +93,14 @@ func TestCronPutsErrorsOnStandardError(t *testing.T) {
 	}
 }
 
-func TestBrakeSaysHowToForce(t *testing.T) {
+func TestDeletionLimitNamesForce(t *testing.T) {
 	t.Parallel()
 	u, s := migrated(t)
 	for i := range 200 {
 		s.addSession(t, fmt.Sprint(1000+i), false, time.Hour)
 	}
 	s.exec(t, "UPDATE sessions SET last_activity = '2020-01-01 00:00:00' WHERE id >= 1000")
-	u.calls("cleanup", "--dry-run").want(t, exitDone, "would delete 201 sessions", "The brake would stop it", "--force")
+	u.calls("cleanup", "--dry-run").want(t, exitDone, "would delete 201 sessions", "The deletion limit would stop it", "more than 50 % of all sessions", "--force")
 	u.calls("cleanup").want(t, exitFailed, "too many sessions would be deleted", "--force")
 	u.calls("cleanup", "--cron").want(t, exitFailed, "--force")
 	if got := u.calls("cleanup", "--json").want(t, exitFailed); !strings.Contains(got.out, `"error"`) {
@@ -117,7 +122,7 @@ func TestSessionThatCannotBeDeletedIsReportedAndFails(t *testing.T) {
 	u.calls("stats", "--check").want(t, exitAlert, "cleanup_failed")
 }
 
-func TestRunThatFindsAnotherOneAtWorkSaysSoAndIsNoFailure(t *testing.T) {
+func TestSecondRunAtTheSameTimeIsNoFailure(t *testing.T) {
 	t.Parallel()
 	u, s := migrated(t)
 	other, err := store.Open(t.Context(), s.url)
@@ -128,14 +133,14 @@ func TestRunThatFindsAnotherOneAtWorkSaysSoAndIsNoFailure(t *testing.T) {
 	if _, err := other.Lease(t.Context(), sessioncleanup.LeaseRequest{Name: "cleanup", Holder: "other", TTL: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
-	u.calls("cleanup").want(t, exitDone, "Another run is at work", "Nothing was done")
+	u.calls("cleanup").want(t, exitDone, "Another run is already running", "Nothing was done")
 	u.calls("cleanup", "--cron").want(t, exitDone).silent(t)
-	if got := decode[jsonReport](t, u.calls("cleanup", "--json")); !strings.Contains(got.Skipped, "another run") {
-		t.Errorf("cleanup --json says %q", got.Skipped)
+	if got := decode[jsonReport](t, u.calls("cleanup", "--json")); !strings.Contains(got.NoRun, "another run") {
+		t.Errorf("cleanup --json has the reason %q", got.NoRun)
 	}
 }
 
-func TestInterruptedRunSaysWhatWasDone(t *testing.T) {
+func TestInterruptedRunReportsItsProgress(t *testing.T) {
 	t.Parallel()
 	u, s := migrated(t)
 	for i := range 1500 {
@@ -144,13 +149,13 @@ func TestInterruptedRunSaysWhatWasDone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var out strings.Builder
-	// The first batch deletes session 4, the second deactivates some of the 1501: the log tells when it is done.
+	// The first batch deletes session 4, the second deactivates some of the 1501: the log has a line for each.
 	log := &watch{text: "sessions deactivated", then: cancel}
 	env := u.environment(&out, log, []string{"cleanup", "--verbose"})
 	if code := run(ctx, env); code != exitInterrupted {
 		t.Fatalf("exit code %d, want %d\n%s", code, exitInterrupted, log.seen.String())
 	}
-	if !strings.Contains(out.String(), "of 1,502 sessions done; the next run goes on from there") || !strings.Contains(log.seen.String(), "interrupted") {
+	if !strings.Contains(out.String(), "of 1,502 sessions done; the next run continues from there") || !strings.Contains(log.seen.String(), "interrupted") {
 		t.Errorf("an interrupted run printed %s", out.String())
 	}
 	if left := s.count(t, "SELECT count(*) FROM sessions WHERE active"); left == 3 || left > 1500 {
@@ -167,7 +172,40 @@ func TestCleanupJSONUnderCronIsOneLine(t *testing.T) {
 	u, _ := migrated(t)
 	got := u.calls("cleanup", "--cron", "--json").want(t, exitDone)
 	var report jsonReport
-	if err := json.Unmarshal([]byte(got.out), &report); err != nil || strings.Count(got.out, "\n") != 1 || report.Deleted != 1 {
+	if err := json.Unmarshal([]byte(got.out), &report); err != nil || strings.Count(got.out, "\n") != 1 || report.Deleted() != 1 {
 		t.Errorf("cleanup --cron --json printed %q: %v", got.out, err)
 	}
+}
+
+func TestOwnerLimitsTheRun(t *testing.T) {
+	t.Parallel()
+	u, s := migrated(t)
+	s.exec(t, "UPDATE sessions SET streamer_id = 8 WHERE id = "+gone)
+	u.calls("cleanup", "--owner", "9").want(t, exitDone, "Nothing was due.")
+	if got := u.calls("cleanup", "--owner", "7", "--dry-run").want(t, exitDone, "would delete 0 sessions and deactivate 1."); strings.Contains(got.out, "Room 4") {
+		t.Errorf("a dry run for an owner shows a session of another one:\n%s", got.out)
+	}
+	u.calls("cleanup", "--owner", "8").want(t, exitDone, "Deleted 1 session, deactivated 0")
+	u.calls("cleanup").want(t, exitDone, "Deleted 0 sessions, deactivated 1")
+}
+
+func TestSkippedSessionsAreReportedAndNoFailure(t *testing.T) {
+	t.Parallel()
+	s := newPostgresService(t)
+	u := newUser(t, map[string]string{envDatabase: s.url})
+	u.calls("migrate").want(t, exitDone)
+	other, err := s.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Rollback() }() // does nothing after Commit
+	if _, err := other.ExecContext(t.Context(), "SELECT FROM sessions WHERE id = "+gone+" FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	u.calls("cleanup").want(t, exitDone, "Deleted 0 sessions, deactivated 1, skipped 1, in", "1 session left for the next run")
+	u.calls("events", "--action", "run").want(t, exitDone, "deleted 0 sessions, deactivated 1, skipped 1")
+	if err := other.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	u.calls("cleanup", "--cron").want(t, exitDone, "deleted 1 session, deactivated 0, in")
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// shells are those that completion writes a script for.
+// shells are the shells that completion prints a script for.
 var shells = map[string]func(root *cobra.Command, out io.Writer) error{
 	"bash":       func(root *cobra.Command, out io.Writer) error { return root.GenBashCompletionV2(out, true) },
 	"fish":       func(root *cobra.Command, out io.Writer) error { return root.GenFishCompletion(out, true) },
@@ -36,7 +36,7 @@ func (a *app) completion() *cobra.Command {
 	}
 }
 
-// completeWith completes a flag with its values.
+// completeWith offers the values of a flag to the shell's completion.
 func completeWith[T ~string](cmd *cobra.Command, flag string, values []T) {
 	words := make([]string, len(values))
 	for i, v := range values {

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// errDeclined ends a verb whose question was answered with no.
+// errDeclined ends a verb when the answer to its question is no.
 var errDeclined = errors.New("not confirmed; nothing was done")
 
-// confirm asks on a terminal whether to go on. Where there is nobody to ask, it wants yes to be given beforehand.
+// confirm asks on a terminal whether to continue. Without a terminal it requires yes, the flag.
 func (a *app) confirm(ctx context.Context, yes bool, verb, question string) error {
 	if yes {
 		return nil
@@ -34,10 +34,10 @@ func (a *app) confirm(ctx context.Context, yes bool, verb, question string) erro
 	}
 }
 
-// readLine reads what a person types, until ctx ends. An input that ends is an empty line.
+// readLine reads a line of input, until ctx ends. At the end of the input it is an empty line.
 func (a *app) readLine(ctx context.Context) (string, error) {
 	read := make(chan string, 1)
-	go func() { // cannot be stopped, but then the process is about to end
+	go func() { // cannot be stopped; when ctx ends first, the process is about to end
 		line, _ := bufio.NewReader(a.in).ReadString('\n')
 		read <- line
 	}()

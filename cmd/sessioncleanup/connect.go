@@ -17,7 +17,7 @@ import (
 
 const envDatabase = "DATABASE_URL"
 
-// databaseURL is the URL that the flag or the environment gives.
+// databaseURL is the URL in the flag or the environment.
 func (a *app) databaseURL() string {
 	if a.database != "" {
 		return a.database
@@ -29,7 +29,7 @@ func (a *app) databaseURL() string {
 func (a *app) open(ctx context.Context) (sessioncleanup.Store, error) {
 	address := a.databaseURL()
 	if address == "" {
-		return nil, usagef("no database: give --database or set %s, for example --database sqlite:app.db", envDatabase)
+		return nil, usagef("no database: set --database or %s, for example --database sqlite:app.db", envDatabase)
 	}
 	if err := checkURL(address); err != nil {
 		return nil, err
@@ -41,19 +41,19 @@ func (a *app) open(ctx context.Context) (sessioncleanup.Store, error) {
 	return store.OpenWith(ctx, address, store.Config{Schema: schema, Logger: a.warnings()})
 }
 
-// openExisting is open for verbs that must not make a database by a slip of the pen: SQLite makes the file it is given.
+// openExisting is open for verbs that must not create a database after a typing error: SQLite creates a missing file.
 func (a *app) openExisting(ctx context.Context) (sessioncleanup.Store, error) {
 	if path, ok := strings.CutPrefix(a.databaseURL(), "sqlite:"); ok {
 		path, _, _ = strings.Cut(strings.TrimPrefix(path, "//"), "?")
 		if _, err := os.Stat(path); path != "" && errors.Is(err, fs.ErrNotExist) {
-			return nil, usagef("there is no file %q; sessioncleanup migrate makes it", path)
+			return nil, usagef("there is no file %q; sessioncleanup migrate creates it", path)
 		}
 	}
 	return a.open(ctx)
 }
 
-// checkURL refuses URLs that would be misread, with words that quote nothing of them: what was taken for a host or a
-// port may be a part of a password.
+// checkURL refuses URLs that would be misread. The error quotes nothing of the URL: a part of the password may look like
+// the host or the port.
 func checkURL(address string) error {
 	scheme, rest, _ := strings.Cut(address, ":")
 	if !strings.HasPrefix(strings.ToLower(scheme), "postgres") {
@@ -67,7 +67,7 @@ func checkURL(address string) error {
 	return nil
 }
 
-// schema reads the file of --schema. Without it the schema is empty, which stands for what migrate adopted.
+// schema reads the file of --schema. Without the flag it is the zero Schema, which stands for what migrate adopted.
 func (a *app) schema() (sessioncleanup.Schema, error) {
 	if a.schemaFile == "" {
 		return sessioncleanup.Schema{}, nil
@@ -84,44 +84,38 @@ func (a *app) schema() (sessioncleanup.Schema, error) {
 	return schema, nil
 }
 
-// connection is what most verbs work with: a Manager, and the store below it.
+// connection is what most verbs work with: a Manager and the store below it.
 type connection struct {
-	*sessioncleanup.Manager                         // acts for whoever calls the command
+	*sessioncleanup.Manager                         // acts for the person who calls the command
 	system                  *sessioncleanup.Manager // acts for the service itself
 	store                   sessioncleanup.Store
 }
 
-// with makes a verb's RunE of work on an open database.
+// with turns work on an open database into the RunE of a verb.
 func (a *app) with(work func(ctx context.Context, db connection, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		return a.withPolicy(cmd.Context(), sessioncleanup.Policy{}, func(ctx context.Context, db connection) error {
-			return work(ctx, db, args)
-		})
+		ctx := cmd.Context()
+		env, err := sessioncleanup.PolicyFromEnv(a.getenv)
+		if err != nil {
+			return err
+		}
+		opened, err := a.openExisting(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = opened.Close() }() // nothing is left to write
+		m, err := a.manager(ctx, opened, env)
+		if err != nil {
+			return err
+		}
+		return work(ctx, connection{Manager: m.As(a.operator()), system: m, store: opened}, args)
 	}
 }
 
-// withPolicy works on an open database that is there already. Flags win over the environment, which wins over the policy that migrate
-// stored in the database.
-func (a *app) withPolicy(ctx context.Context, flags sessioncleanup.Policy, work func(context.Context, connection) error) error {
-	env, err := sessioncleanup.PolicyFromEnv(a.getenv)
-	if err != nil {
-		return err
-	}
-	opened, err := a.openExisting(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = opened.Close() }() // nothing is left to write
-	m, err := a.manager(ctx, opened, flags.Or(env))
-	if err != nil {
-		return err
-	}
-	return work(ctx, connection{Manager: m.As(a.operator()), system: m, store: opened})
-}
-
-// manager gives a Manager over an open store, with the stored policy where the given one is silent.
+// manager returns a Manager over an open store. What the policy leaves open comes from the one that migrate stored in the
+// database.
 func (a *app) manager(ctx context.Context, db sessioncleanup.Store, policy sessioncleanup.Policy) (*sessioncleanup.Manager, error) {
-	if installer, ok := db.(sessioncleanup.Installer); ok {
+	if installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](db); ok {
 		stored, err := installer.Policy(ctx)
 		if err != nil && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
 			return nil, err
@@ -131,7 +125,7 @@ func (a *app) manager(ctx context.Context, db sessioncleanup.Store, policy sessi
 	return sessioncleanup.New(db, sessioncleanup.Config{Policy: policy, Logger: a.logger()})
 }
 
-// operator is who calls the command, as events name them.
+// operator is the person who calls the command, as events name them.
 func (a *app) operator() sessioncleanup.Principal {
 	for _, name := range []string{"SUDO_USER", "USER", "LOGNAME"} {
 		if user := a.getenv(name); user != "" {
@@ -141,7 +135,7 @@ func (a *app) operator() sessioncleanup.Principal {
 	return sessioncleanup.Principal{Role: sessioncleanup.RoleAdmin}
 }
 
-// logger logs every action to standard error, when that was asked for.
+// logger logs every action to standard error with --verbose; nil without.
 func (a *app) logger() *slog.Logger {
 	if !a.verbose {
 		return nil
@@ -149,7 +143,7 @@ func (a *app) logger() *slog.Logger {
 	return a.logTo(slog.LevelDebug)
 }
 
-// warnings logs to standard error what a store warns of; more when that was asked for.
+// warnings logs a store's warnings to standard error; everything with --verbose.
 func (a *app) warnings() *slog.Logger {
 	if a.verbose {
 		return a.logTo(slog.LevelDebug)

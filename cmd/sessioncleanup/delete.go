@@ -12,15 +12,15 @@ func (a *app) delete() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:        "delete ID",
 		SuggestFor: []string{"remove", "rm"},
-		Short:      "Delete a session for good",
-		Long:       "delete shows the session and asks before it deletes it. Where there is no terminal to ask on, it needs --yes.",
+		Short:      "Delete a session permanently",
+		Long:       "delete shows the session and asks before it deletes it. Without a terminal it needs --yes.",
 		Args:       arguments("the ID of a session"),
 		RunE: a.with(func(ctx context.Context, db connection, args []string) error {
 			s, err := db.Get(ctx, args[0])
 			if err != nil {
 				return err
 			}
-			question := fmt.Sprintf("Delete session %s, last used %s, for good?", sessionName(s), moment(s.LastActivity))
+			question := fmt.Sprintf("Delete session %s, last used %s, permanently?", sessionName(s), moment(s.LastActivity))
 			if err := a.confirm(ctx, yes, "delete", question); err != nil {
 				return err
 			}

@@ -22,12 +22,12 @@ func (a *app) demo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Try everything on a temporary SQLite database",
-		Long: `demo makes a temporary SQLite database as a service would have it after 90 days, adopts it, and shows statistics, a
-simulation, the cleanup, and what the library protects from. It reads and writes nothing else.`,
+		Long: `demo creates a temporary SQLite database like that of a service after 90 days, adopts it, and shows statistics, a dry
+run, the cleanup, and the protections. It reads and writes nothing else.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if a.json {
-				return usagef("the demo is for people: it has no --json")
+				return usagef("demo prints text only: it has no --json")
 			}
 			dir, err := os.MkdirTemp("", "sessioncleanup-demo-")
 			if err != nil {
@@ -41,21 +41,21 @@ simulation, the cleanup, and what the library protects from. It reads and writes
 				return err
 			}
 			if keep {
-				return a.say("\nThe database is kept. Look further with:\n  sessioncleanup list --database sqlite:%s\n", path)
+				return a.say("\nThe database is kept. Explore it with:\n  sessioncleanup list --database sqlite:%s\n", path)
 			}
-			return a.say("\nThe temporary database is removed again; --keep would have left it.\n")
+			return a.say("\nThe temporary database is removed; --keep keeps it.\n")
 		},
 	}
-	cmd.Flags().BoolVar(&keep, "keep", false, "leave the database, and say where it is")
+	cmd.Flags().BoolVar(&keep, "keep", false, "keep the database, and print its path")
 	return cmd
 }
 
-// playDemo makes the database and walks through it.
+// playDemo creates the database and walks through it.
 func (a *app) playDemo(ctx context.Context, path string) error {
 	started := time.Now()
 	made, err := makeDemoDatabase(ctx, path, started)
 	if err != nil {
-		return fmt.Errorf("make the demo's database: %w", err)
+		return fmt.Errorf("create the demo's database: %w", err)
 	}
 	db, err := sqlite.Open(ctx, path, sqlite.Config{})
 	if err != nil {
@@ -69,7 +69,7 @@ func (a *app) playDemo(ctx context.Context, path string) error {
 	d := &demo{app: a, m: m, db: db}
 	d.step("A service after 90 days: %s of %d owners, with %s rows of activity, in SQLite.",
 		sessionCount(made.sessions), made.owners, number(made.activity))
-	acts := []func(context.Context) error{d.adopt, d.protect, d.before, d.simulate, d.clean, d.after, d.showProtected, d.brake}
+	acts := []func(context.Context) error{d.adopt, d.protect, d.before, d.dryRun, d.clean, d.after, d.showProtected, d.limit}
 	for _, act := range acts {
 		if err := act(ctx); err != nil {
 			return err
@@ -89,7 +89,7 @@ type demo struct {
 	failed    error // the first failure to print
 }
 
-// step says what comes next.
+// step announces the next step.
 func (d *demo) step(format string, args ...any) {
 	d.steps++
 	if err := d.say("\n%d. %s\n", d.steps, fmt.Sprintf(format, args...)); err != nil && d.failed == nil {
@@ -98,7 +98,7 @@ func (d *demo) step(format string, args ...any) {
 }
 
 func (d *demo) adopt(ctx context.Context) error {
-	d.step("migrate finds out where things are, adds what is missing and works out when each session was last used.")
+	d.step("migrate finds the tables, adds what is missing and determines when each session was last used.")
 	if err := d.m.Migrate(ctx); err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (d *demo) adopt(ctx context.Context) error {
 }
 
 func (d *demo) protect(ctx context.Context) error {
-	d.step("Owners protect %d old sessions: nothing automatic ever happens to those.", demoProtected)
+	d.step("Owners protect %d old sessions: nothing automatic ever happens to them.", demoProtected)
 	oldest, err := d.m.List(ctx, sessioncleanup.ListOptions{Status: sessioncleanup.StatusToDelete, Limit: demoProtected})
 	if err != nil {
 		return err
@@ -130,7 +130,7 @@ func (d *demo) before(ctx context.Context) error {
 }
 
 func (d *demo) after(ctx context.Context) error {
-	d.step("The statistics after. What was unused for over 30 days and only now deactivated is due for the next run.")
+	d.step("The statistics after. Sessions that were unused for over 30 days and are deactivated only now are due in the next run.")
 	return d.showStats(ctx)
 }
 
@@ -142,25 +142,25 @@ func (d *demo) showStats(ctx context.Context) error {
 	return d.printStats(stats)
 }
 
-func (d *demo) simulate(ctx context.Context) error {
-	d.step("A simulation (cleanup --dry-run) says exactly what a run would do, and changes nothing.")
+func (d *demo) dryRun(ctx context.Context) error {
+	d.step("A dry run (cleanup --dry-run) shows exactly what a run would do, and changes nothing.")
 	result, err := d.m.Cleanup(ctx, sessioncleanup.Run{DryRun: true, PageSize: 5})
 	if err != nil {
 		return err
 	}
-	return d.printResult(d.m.Policy(), result)
+	return d.printResult(result)
 }
 
 func (d *demo) clean(ctx context.Context) error {
-	d.step("The cleanup, in short batches: first it deletes, then it deactivates, so no session meets both at once.")
-	bar := newBar(d.out, d.outTTY)
+	d.step("The cleanup, in short batches: it deletes first, then deactivates, so that no session goes through both in one run.")
+	bar := newProgress(d.out, d.outTTY)
 	bar.plain, bar.after = true, 0
 	result, err := d.m.Cleanup(ctx, sessioncleanup.Run{Reason: "demo", Progress: bar.show})
 	bar.finish()
 	if err != nil {
 		return err
 	}
-	return d.printResult(d.m.Policy(), result)
+	return d.printResult(result)
 }
 
 func (d *demo) showProtected(ctx context.Context) error {
@@ -169,18 +169,14 @@ func (d *demo) showProtected(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now, err := d.db.Now(ctx)
-	if err != nil {
-		return err
-	}
-	return d.printSessions([]sessioncleanup.Session{s}, now)
+	return d.printSessions([]sessioncleanup.Session{s})
 }
 
-func (d *demo) brake(ctx context.Context) error {
-	d.step("A typing error, 1 hour to deletion instead of 30 days: the brake stops the run before it deletes anything.")
+func (d *demo) limit(ctx context.Context) error {
+	d.step("A typing error, 1 hour to deletion instead of 30 days: the deletion limit stops the run before it changes anything.")
 	_, err := d.m.Cleanup(ctx, sessioncleanup.Run{DeleteAfter: time.Hour})
 	if !errors.Is(err, sessioncleanup.ErrTooMany) {
-		return fmt.Errorf("the brake should have stopped this run, but it ended with %w", err)
+		return fmt.Errorf("the deletion limit should have stopped this run, but it ended with %w", err)
 	}
 	return d.say("  %v\n", err)
 }

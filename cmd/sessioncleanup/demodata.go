@@ -31,10 +31,10 @@ const (
 // sqliteTime is how SQLite's CURRENT_TIMESTAMP writes a time.
 const sqliteTime = time.DateTime
 
-// demoSize is what the demo's database holds.
+// demoSize has the row counts of the demo's database.
 type demoSize struct{ owners, sessions, activity int }
 
-// makeDemoDatabase fills a new SQLite file. The data is the same at every call, but for the times, which end at now.
+// makeDemoDatabase fills a new SQLite file. The data is the same at every call, except for the times, which end at now.
 func makeDemoDatabase(ctx context.Context, path string, now time.Time) (size demoSize, err error) {
 	db, err := sql.Open("sqlite", path)
 	if err != nil {
@@ -94,7 +94,7 @@ func (g *demoGenerator) fill(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// session adds one session with what was proposed in it. One in four is in use to this day; the others were used for
+// session adds one session with its propositions. One in four is in use to this day; the others were used for
 // some hours, and about six in ten of those were closed by their owner, the rest forgotten.
 func (g *demoGenerator) session(ctx context.Context, id int, session, proposition *sql.Stmt) error {
 	opened := g.now.Add(-time.Duration(g.rand.Float64() * demoDays * 24 * float64(time.Hour)))

@@ -9,8 +9,8 @@ import (
 	"github.com/joho/godotenv"
 )
 
-// loadDotEnv adds the variables of a file .env in the working directory to the environment, which wins. They are
-// this command's only: those of libpq, PGPASSWORD for example, are read from the real environment.
+// loadDotEnv adds the variables of a file .env in the working directory to the environment; on conflict
+// the environment wins. Only this command sees them: libpq's, PGPASSWORD for example, are read from the real environment.
 func (a *app) loadDotEnv() error {
 	file, err := os.Open(filepath.Join(a.dir, ".env"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -21,7 +21,7 @@ func (a *app) loadDotEnv() error {
 	}
 	defer func() { _ = file.Close() }() // only read
 	variables, err := godotenv.Parse(file)
-	if err != nil { // the library's error quotes the file, which may hold a password
+	if err != nil { // the library's error quotes the file, which may contain a password
 		return usagef(".env cannot be read: want lines of the form NAME=value")
 	}
 	environment := a.lookup

@@ -17,7 +17,7 @@ func (a *app) events() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:        "events",
 		SuggestFor: []string{"log", "logs", "history"},
-		Short:      "Show the log of what happened, newest first",
+		Short:      "Show the audit log, newest first",
 		Example: `  sessioncleanup events --action run
   sessioncleanup events --session 42`,
 		Args: noArguments,
@@ -38,12 +38,12 @@ func (a *app) events() *cobra.Command {
 		}),
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&q.SessionID, "session", "", "only events of the session with this id")
-	flags.StringVar(&q.OwnerID, "owner", "", "only events of the sessions of the owner with this id")
-	flags.StringVar(&q.RunID, "run", "", "only events of the run with this id")
+	flags.StringVar(&q.SessionID, "session", "", "only events of the session with this ID")
+	flags.StringVar(&q.OwnerID, "owner", "", "only events of the sessions of the owner with this ID")
+	flags.StringVar(&q.RunID, "run", "", "only events of the run with this ID")
 	flags.StringSliceVar(&actions, "action", nil, "only these actions: "+joinWords(sessioncleanup.Actions()))
 	flags.Var(newCount(&q.Limit, 50, 1, sessioncleanup.MaxPage), "limit", "events on the page")
-	flags.Var(newCount(&before, 0, 1, maxInt), "before", "go on behind the event with this id")
+	flags.Var(newCount(&before, 0, 1, maxInt), "before", "continue after the event with this ID")
 	completeWith(cmd, "action", sessioncleanup.Actions())
 	return cmd
 }
@@ -59,7 +59,7 @@ func parseAction(word string) (sessioncleanup.Action, error) {
 	return "", usagef("--action is %q: want one of %s", word, joinWords(sessioncleanup.Actions()))
 }
 
-// reportEvents prints a page of the log, and how to go on when it is full.
+// reportEvents prints a page of the log, and the flag for the next page when this one is full.
 func (a *app) reportEvents(events []sessioncleanup.Event, limit int) error {
 	var next int64
 	if len(events) == limit {
@@ -88,7 +88,7 @@ func (a *app) printEvents(events []sessioncleanup.Event) error {
 	return a.table(rows)
 }
 
-// eventText says what an event is about.
+// eventText names the subject of an event.
 func eventText(e sessioncleanup.Event) string {
 	switch {
 	case e.Run != nil:
@@ -98,13 +98,4 @@ func eventText(e sessioncleanup.Event) string {
 	default:
 		return sessionCount(len(e.Sessions))
 	}
-}
-
-// joinWords lists the values that a flag takes.
-func joinWords[T ~string](values []T) string {
-	words := make([]string, len(values))
-	for i, v := range values {
-		words[i] = string(v)
-	}
-	return strings.Join(words, ", ")
 }

@@ -11,11 +11,11 @@ import (
 func (a *app) expire() *cobra.Command {
 	return &cobra.Command{
 		Use:   "expire ID TIME|never",
-		Short: "Set when a session ends, used or not, or that it does not",
+		Short: "Set when a session ends, used or not",
 		Long: `expire sets the time at which a session becomes due for deactivation, used or not; "never" removes it.
 
-TIME is in RFC 3339, or a local date with or without a time of day (a date alone means its first moment), or counted
-from now with a plus before it.`,
+TIME is in RFC 3339, a local date with or without a time of day (a date alone means its first moment), or relative to
+now with a leading plus.`,
 		Example: `  sessioncleanup expire 42 2026-12-31T18:00:00+01:00
   sessioncleanup expire 42 2026-12-31
   sessioncleanup expire 42 2026-12-31 18:00
@@ -34,15 +34,15 @@ from now with a plus before it.`,
 				return err
 			}
 			return a.with(func(ctx context.Context, db connection, args []string) error {
-				cutoffs, err := db.Cutoffs(ctx)
+				now, err := db.Now(ctx)
 				if err != nil {
 					return err
 				}
-				s, err := db.SetExpiry(ctx, args[0], at(cutoffs.Now))
+				s, err := db.SetExpiry(ctx, args[0], at(now))
 				if s.ExpiresAt.IsZero() {
 					return a.changed(err, s, "does not expire")
 				}
-				return a.changed(err, s, "expires "+moment(s.ExpiresAt)+", "+ago(s.ExpiresAt, cutoffs.Now))
+				return a.changed(err, s, "expires "+moment(s.ExpiresAt)+", "+ago(s.ExpiresAt, now))
 			})(cmd, args)
 		},
 	}
@@ -51,7 +51,7 @@ from now with a plus before it.`,
 // localTimes are the forms of a time in the local zone.
 var localTimes = []string{"2006-01-02", "2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02T15:04:05"}
 
-// parseExpiry reads a time. What it gives tells that time from the store's clock, which only relative times need.
+// parseExpiry reads a time. It returns a function of the store's clock, which relative times need.
 func parseExpiry(text string) (func(now time.Time) time.Time, error) {
 	fixed := func(t time.Time) func(time.Time) time.Time {
 		return func(time.Time) time.Time { return t }

@@ -12,11 +12,11 @@ import (
 	"github.com/netresearch/go-cron"
 )
 
-// The guides are played as a new user would: every block, in order, in a directory of its own, with the built command.
+// The guides are executed like by a new user: every block, in order, in an empty directory, with the built command.
 
 // block is a fenced block of a guide.
 type block struct {
-	kind string // what stands behind the fence
+	kind string // the word after the fence
 	text string
 }
 
@@ -58,12 +58,12 @@ func TestGuidesHaveTheSameBlocks(t *testing.T) {
 	}
 }
 
-// reader is somebody who does what a guide says.
+// reader executes the blocks of a guide.
 type reader struct {
 	t       *testing.T
 	service *service
 	dir     string
-	tools   string // a folder with stand-ins for what must not really happen
+	tools   string // a folder with replacements for programs that must not really run
 }
 
 func newReader(t *testing.T, s *service) *reader {
@@ -101,11 +101,11 @@ func (r *reader) plays(blocks []block) {
 			r.crontab(b.text)
 		case "console": // installs from the network
 		default:
-			r.t.Errorf("nobody knows how to play a block of %q", b.kind)
+			r.t.Errorf("a block of %q cannot be executed", b.kind)
 		}
 	}
 	if played["sh"] < 8 || played["cron"] != 1 || played["sql"] < 2 || played["pgsql"] != 1 {
-		r.t.Errorf("the guide has too little to play: %v", played)
+		r.t.Errorf("the guide has too few blocks: %v", played)
 	}
 	installed, err := os.ReadFile(filepath.Join(r.tools, "crontab.installed"))
 	if err != nil {
@@ -121,8 +121,7 @@ func (r *reader) write(name, content string) {
 	}
 }
 
-// shell runs lines as they stand, with the logs in the reader's own directory. Nobody hands over DATABASE_URL: it is
-// in .env, as the guide says.
+// shell runs a script, with the logs in the reader's own directory. DATABASE_URL is only in .env, as the guide says.
 func (r *reader) shell(script string) string {
 	r.t.Helper()
 	script = strings.ReplaceAll(script, "/var/log/", r.dir+"/")
@@ -167,7 +166,7 @@ func (r *reader) rows(query string) (n int) {
 	return n
 }
 
-// crontab runs each line's command as cron does, with nearly nothing in the environment, and reads its schedule.
+// crontab runs each line's command like cron, with an almost empty environment, and parses its schedule.
 func (r *reader) crontab(lines string) {
 	r.t.Helper()
 	for line := range strings.Lines(lines) {
@@ -188,8 +187,8 @@ func (r *reader) crontab(lines string) {
 	}
 }
 
-// TestOriginalLinesOfTheGuide plays the lines with which the guide was first written for another command, in their
-// order, with the words that stand for them now.
+// TestOriginalLinesOfTheGuide runs the lines of the original guide, which was written for another command, in their order,
+// with the words of this command.
 func TestOriginalLinesOfTheGuide(t *testing.T) {
 	t.Parallel()
 	maintenance := func(args string) string { return "sessioncleanup cleanup " + args }

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// outcome is what one call of the command did.
+// outcome is the output and the exit code of one call of the command.
 type outcome struct {
 	out, err string
 	code     int
@@ -36,7 +36,7 @@ type user struct {
 	dir  string
 	vars map[string]string
 	in   io.Reader
-	tty  bool // at a terminal
+	tty  bool // the streams are a terminal
 }
 
 func newUser(t testing.TB, vars map[string]string) *user {
@@ -67,7 +67,7 @@ func (u *user) environment(out, err io.Writer, args []string) environment {
 	}
 }
 
-// want fails the test unless a call ended with this code and printed all of these words, wherever they are.
+// want fails the test unless a call ended with this code and printed all of these words, to either stream.
 func (o outcome) want(t testing.TB, code int, words ...string) outcome {
 	t.Helper()
 	if o.code != code {
@@ -116,13 +116,13 @@ CREATE TABLE propositions (
 	title text NOT NULL, created_at timestamptz NOT NULL DEFAULT now());
 CREATE INDEX propositions_session ON propositions (session_id);`
 
-// The sessions of a new service, by what the policy makes of them.
+// The sessions of a new service, named by their state under the policy.
 const (
 	inUse, forgotten, closed, gone = "1", "2", "3", "4"
 	ownerID                        = "7"
 )
 
-// newSQLiteService makes a service on SQLite, without anything of ours in it.
+// newSQLiteService creates a service on SQLite that is not migrated yet.
 func newSQLiteService(t testing.TB) *service {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "app.db")
@@ -131,7 +131,7 @@ func newSQLiteService(t testing.TB) *service {
 	return s
 }
 
-// newPostgresService makes a service on PostgreSQL, without anything of ours in it.
+// newPostgresService creates a service on PostgreSQL that is not migrated yet.
 func newPostgresService(t testing.TB) *service {
 	t.Helper()
 	url := pgtest.Empty(t)
@@ -163,7 +163,7 @@ func openService(t testing.TB, driver, source, tables string) *service {
 	return s
 }
 
-// addSession adds a session that was last used some time ago. Before migrate, created_at is what says so.
+// addSession adds a session that was last used some time ago. Before migrate, only created_at tells.
 func (s *service) addSession(t testing.TB, id string, active bool, unused time.Duration) {
 	t.Helper()
 	created := time.Now().UTC().Add(-unused).Format(time.DateTime)

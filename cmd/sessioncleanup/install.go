@@ -10,9 +10,9 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// The verbs that look at what migrate adds, and take it back.
+// The verbs that inspect, check and remove what migrate adds.
 
-// installed makes a verb's RunE of work on a store that lives in a database.
+// installed turns work on a store that lives in a database into the RunE of a verb.
 func (a *app) installed(work func(ctx context.Context, installer sessioncleanup.Installer) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, _ []string) error {
 		db, err := a.openExisting(cmd.Context())
@@ -20,7 +20,7 @@ func (a *app) installed(work func(ctx context.Context, installer sessioncleanup.
 			return err
 		}
 		defer func() { _ = db.Close() }() // nothing is left to write
-		installer, ok := db.(sessioncleanup.Installer)
+		installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](db)
 		if !ok {
 			return errors.New("this store has no database to " + cmd.Name())
 		}
@@ -31,7 +31,7 @@ func (a *app) installed(work func(ctx context.Context, installer sessioncleanup.
 func (a *app) inspect() *cobra.Command {
 	return &cobra.Command{
 		Use:   "inspect",
-		Short: "Read the database and print where its sessions are, as a file for --schema",
+		Short: "Read the database and propose a schema, as a file for --schema",
 		Example: `  sessioncleanup inspect > schema.json
   sessioncleanup migrate --schema schema.json`,
 		Args: noArguments,
@@ -49,7 +49,7 @@ func (a *app) validate() *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate",
 		Short: "Check that the database has everything that migrate adds",
-		Long:  "validate says what is missing or wrong, and exits with 1 when something is.",
+		Long:  "validate prints what is missing or wrong, and then exits with 1.",
 		Args:  noArguments,
 		RunE: a.installed(func(ctx context.Context, installer sessioncleanup.Installer) error {
 			err := installer.Validate(ctx)
@@ -80,12 +80,12 @@ func (a *app) uninstall() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:        "uninstall",
 		SuggestFor: []string{"rollback"},
-		Short:      "Take back everything that migrate added",
-		Long: `uninstall removes what migrate added to the database, the event log and the stored policy included, and nothing
-else. Sessions stay; a sessions table that migrate made is removed only when it is empty.`,
+		Short:      "Remove everything that migrate added",
+		Long: `uninstall removes what migrate added to the database, the audit log and the stored policy included, and nothing
+else. Sessions stay; a sessions table that migrate created is removed only when it is empty.`,
 		Args: noArguments,
 		RunE: a.installed(func(ctx context.Context, installer sessioncleanup.Installer) error {
-			question := "Remove everything that migrate added, the event log included?"
+			question := "Remove everything that migrate added, the audit log included?"
 			if err := a.confirm(ctx, yes, "uninstall", question); err != nil {
 				return err
 			}
@@ -95,7 +95,7 @@ else. Sessions stay; a sessions table that migrate made is removed only when it 
 			if a.json {
 				return a.printJSON(map[string]bool{"uninstalled": true})
 			}
-			return a.say("Everything that migrate added is gone.\n")
+			return a.say("Everything that migrate added is removed.\n")
 		}),
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")

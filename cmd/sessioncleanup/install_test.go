@@ -16,7 +16,7 @@ func TestInspectMigrateValidateUninstall(t *testing.T) {
 	found := u.calls("inspect").want(t, exitDone)
 	schema := decode[sessioncleanup.Schema](t, found)
 	if schema.Owner != "streamer_id" || len(schema.Sources) != 1 || schema.Sources[0].Table != "propositions" {
-		t.Errorf("inspect finds %+v", schema)
+		t.Errorf("inspect proposes %+v", schema)
 	}
 	file := u.writes("schema.json", found.out)
 	if got := decode[sessioncleanup.Schema](t, u.calls("migrate", "--schema", file, "--json")); got.Owner != schema.Owner {
@@ -44,7 +44,7 @@ func TestInspectMigrateValidateUninstall(t *testing.T) {
 	}
 }
 
-func TestMigrateDryRunPrintsSQLWhereTheStoreKnowsIt(t *testing.T) {
+func TestMigrateDryRunPrintsTheSQL(t *testing.T) {
 	t.Parallel()
 	s := newPostgresService(t)
 	u := newUser(t, map[string]string{envDatabase: s.url})
@@ -57,24 +57,24 @@ func TestMigrateDryRunPrintsSQLWhereTheStoreKnowsIt(t *testing.T) {
 	u.calls("migrate").want(t, exitDone, "The database is ready")
 
 	onSQLite := newSQLiteService(t)
-	u.calls("migrate", "--dry-run", "-d", onSQLite.url).want(t, exitFailed, "cannot say beforehand")
+	u.calls("migrate", "--dry-run", "-d", onSQLite.url).want(t, exitFailed, "cannot print the SQL")
 }
 
-func TestMigrateMakesADatabaseForWhoHasNone(t *testing.T) {
+func TestMigrateCreatesADatabase(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, nil)
 	url := "sqlite:" + u.dir + "/new.db"
 	u.calls("migrate", "-d", url).want(t, exitDone, "The database is ready", "sessions (id)")
 	u.calls("cleanup", "-d", url).want(t, exitDone, "Nothing was due.")
-	u.calls("uninstall", "-d", url, "--yes").want(t, exitDone, "gone")
+	u.calls("uninstall", "-d", url, "--yes").want(t, exitDone, "is removed")
 }
 
-func TestDemoPlaysTheWholeJob(t *testing.T) {
+func TestDemoShowsTheWholeJob(t *testing.T) {
 	t.Parallel()
-	newUser(t, nil).calls("demo").want(t, exitDone, "The cleanup", "the brake stops the run", "removed again")
+	newUser(t, nil).calls("demo").want(t, exitDone, "The cleanup", "the deletion limit stops the run", "The temporary database is removed")
 }
 
-func TestMigrateWarnsOfSessionsThatCannotBeDeleted(t *testing.T) {
+func TestMigrateWarnsAboutSessionsThatCannotBeDeleted(t *testing.T) {
 	t.Parallel()
 	s := newPostgresService(t)
 	s.exec(t, "CREATE TABLE pins (session_id bigint REFERENCES sessions (id))")

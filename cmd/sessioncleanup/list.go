@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -32,12 +33,12 @@ func (a *app) list() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&status, "status", "", "only sessions with this status: "+joinWords(sessioncleanup.Statuses()))
-	flags.StringVar(&o.OwnerID, "owner", "", "only the sessions of the owner with this id")
-	flags.StringVarP(&o.Text, "text", "q", "", "only sessions whose name, code or id contains this")
+	flags.StringVar(&o.OwnerID, "owner", "", "only the sessions of the owner with this ID")
+	flags.StringVarP(&o.Text, "text", "q", "", "only sessions whose name, code or ID contains this")
 	flags.StringVar(&sort, "sort", string(sessioncleanup.SortLastActivity), "order: "+joinWords(sessioncleanup.Sorts()))
-	flags.BoolVar(&o.Descending, "desc", false, "the other way round")
+	flags.BoolVar(&o.Descending, "desc", false, "reverse the order")
 	flags.Var(newCount(&o.Limit, 50, 1, sessioncleanup.MaxPage), "limit", "sessions on the page")
-	flags.StringVar(&o.Cursor, "cursor", "", "go on from where the page before ended")
+	flags.StringVar(&o.Cursor, "cursor", "", "continue where the page before ended")
 	completeWith(cmd, "status", sessioncleanup.Statuses())
 	completeWith(cmd, "sort", sessioncleanup.Sorts())
 	return cmd
@@ -47,11 +48,27 @@ func (a *app) printPage(page sessioncleanup.SessionPage) error {
 	if len(page.Sessions) == 0 {
 		return a.say("No sessions.\n")
 	}
-	if err := a.printSessions(page.Sessions, page.Cutoffs.Now); err != nil {
+	if err := a.printSessions(page.Sessions); err != nil {
 		return err
 	}
 	if page.Next == "" {
 		return a.say("%s\n", sessionCount(page.Total))
 	}
 	return a.say("%d of %s. The next page: --cursor %s\n", len(page.Sessions), sessionCount(page.Total), page.Next)
+}
+
+func (a *app) printSessions(sessions []sessioncleanup.Session) error {
+	rows := [][]cell{header("ID", "NAME", "OWNER", "STATUS", "LAST ACTIVITY", "EXPIRES", "ACTIVITY")}
+	rows[0][6].right = true
+	for _, s := range sessions {
+		owner := s.OwnerName
+		if owner == "" {
+			owner = s.OwnerID
+		}
+		rows = append(rows, []cell{
+			text(s.ID), text(s.Name), text(owner), statusCell(s.Status), text(ago(s.LastActivity, s.AsOf)), text(ago(s.ExpiresAt, s.AsOf)),
+			{text: humanize.Comma(s.ActivityCount), right: true},
+		})
+	}
+	return a.table(rows)
 }

@@ -1,4 +1,5 @@
-// Command sessioncleanup looks after the sessions in a database: it shows what is due, cleans it up and reports.
+// Command sessioncleanup manages the lifecycle of the sessions in a database: it shows what is due, cleans it up and
+// reports what it did.
 //
 //	sessioncleanup demo                            try everything on a temporary SQLite database
 //	sessioncleanup migrate --database sqlite:app.db
@@ -15,8 +16,7 @@ import (
 )
 
 func main() {
-	// Whoever closed the pipe that we write to gets no more output, but must not end a run in the middle.
-	signal.Ignore(syscall.SIGPIPE)
+	signal.Ignore(syscall.SIGPIPE) // a reader that goes away must not end a run in the middle
 	ctx := interruptible(context.Background())
 	os.Exit(run(ctx, environment{
 		args: os.Args[1:], in: os.Stdin, out: os.Stdout, err: os.Stderr, dir: ".",
@@ -24,13 +24,13 @@ func main() {
 	}))
 }
 
-// stopped is why a context ended: a signal asked for it.
+// stopped is the cause of a context that a signal ended.
 type stopped struct{ os.Signal }
 
 func (s stopped) Error() string { return s.String() }
 
-// interruptible gives a context that ends at the first SIGINT or SIGTERM, so that the batch at hand can be finished.
-// From then on these signals do what they do when nobody listens: a second one ends the process at once.
+// interruptible returns a context that ends at the first SIGINT or SIGTERM, so that the current batch can finish. A
+// second signal ends the process immediately.
 func interruptible(parent context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)

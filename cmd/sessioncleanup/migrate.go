@@ -11,7 +11,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// planner is implemented by stores that can say beforehand what Migrate would execute.
+// planner is an optional interface of stores: the SQL that Migrate would execute.
 type planner interface {
 	MigrationSQL(ctx context.Context, p sessioncleanup.Policy) (string, error)
 }
@@ -22,9 +22,9 @@ func (a *app) migrate() *cobra.Command {
 		Use:        "migrate",
 		SuggestFor: []string{"setup", "setup-db", "install", "init"},
 		Short:      "Prepare the database: columns, indexes, triggers, view",
-		Long: `migrate adds to the database what session cleanup needs, and nothing else. A table of sessions that is there
-already is adopted: without --schema, migrate takes what inspect finds, and says what it took. Without such a
-table it makes one. The policy of the environment is stored in the database. It is safe to run it again.`,
+		Long: `migrate adds to the database what session cleanup needs, and nothing else. It adopts an existing table of sessions:
+without --schema it uses what inspect finds, and prints that. Without such a table it creates one. It stores the policy
+of the environment in the database. It is safe to run it again.`,
 		Example: "  sessioncleanup migrate --database sqlite:app.db",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,9 +62,9 @@ func (a *app) planMigration(ctx context.Context, policy sessioncleanup.Policy) e
 		return err
 	}
 	defer func() { _ = db.Close() }() // only read
-	plan, ok := db.(planner)
+	plan, ok := sessioncleanup.StoreAs[planner](db)
 	if !ok {
-		return errors.New("this store cannot say beforehand what migrate would do")
+		return errors.New("this store cannot print the SQL of migrate")
 	}
 	sql, err := plan.MigrationSQL(ctx, policy)
 	if err != nil {
@@ -77,7 +77,7 @@ func (a *app) planMigration(ctx context.Context, policy sessioncleanup.Policy) e
 }
 
 func (a *app) sayAdopted(ctx context.Context, db sessioncleanup.Store) error {
-	installer, ok := db.(sessioncleanup.Installer)
+	installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](db)
 	if !ok {
 		return a.say("Nothing to migrate: this store has no database.\n")
 	}
@@ -91,7 +91,7 @@ func (a *app) sayAdopted(ctx context.Context, db sessioncleanup.Store) error {
 	return a.say("The database is ready.\n%s", describeSchema(schema))
 }
 
-// describeSchema says in words which tables and columns are used for what.
+// describeSchema describes for people which tables and columns are used for what.
 func describeSchema(s sessioncleanup.Schema) string {
 	var b strings.Builder
 	line := func(what, format string, args ...any) {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// These tests call the built command, for what a process alone can show: signals and pipes.
+// These tests call the built command: signals and pipes need a process.
 
 // populated is a migrated service on SQLite with many sessions to deactivate.
 func populated(t *testing.T, sessions int) (*user, *service) {
@@ -21,7 +21,7 @@ func populated(t *testing.T, sessions int) (*user, *service) {
 	return u, s
 }
 
-func TestSignalFinishesTheBatchAtHand(t *testing.T) {
+func TestSignalFinishesTheCurrentBatch(t *testing.T) {
 	t.Parallel()
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		u, s := populated(t, 10000)
@@ -55,12 +55,12 @@ func TestSignalFinishesTheBatchAtHand(t *testing.T) {
 		inactive := s.count(t, "SELECT count(*) FROM sessions WHERE NOT active AND id > 1000")
 		// Session 2 was deactivated, and session 4 deleted, besides these.
 		if number(inactive+2) != done && number(inactive+1) != done || inactive == 10000 {
-			t.Errorf("%v: the command says %s were done, the database has %d deactivated", signal, done, inactive)
+			t.Errorf("%v: the command reports %s done, the database has %d deactivated", signal, done, inactive)
 		}
 	}
 }
 
-func TestPipeThatIsClosedEarlyIsQuiet(t *testing.T) {
+func TestClosedPipeIsNoError(t *testing.T) {
 	t.Parallel()
 	u, s := populated(t, 2000)
 	for _, line := range []string{
@@ -96,7 +96,7 @@ func TestProgressBarOnATerminal(t *testing.T) {
 	t.Parallel()
 	u, s := populated(t, 20000)
 	s.exec(t, "UPDATE sessioncleanup_settings SET rate = 20000") // so that there is time to show progress
-	// script gives the command a terminal; it is part of every Debian.
+	// script runs the command on a terminal; it is part of every Debian.
 	cmd := exec.CommandContext(t.Context(), "script", "-qefc", "sessioncleanup cleanup", "/dev/null")
 	cmd.Dir = u.dir
 	cmd.Env = process(t, u.dir, []string{envDatabase + "=" + s.url, "TERM=xterm"}).Env

@@ -19,9 +19,9 @@ const (
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sessioncleanup",
-		Short: "Look after the lifecycle of application sessions",
-		Long: `sessioncleanup looks after the sessions in a database: it follows their activity, deactivates
-those unused for a day, deletes those unused for a month, and says beforehand what it would do.
+		Short: "Manage the lifecycle of application sessions",
+		Long: `sessioncleanup manages the sessions in a database: it follows their activity, deactivates those unused for a day,
+deletes those unused for a month, and shows in a dry run what it would do.
 
 Start with "sessioncleanup demo", which needs no database.`,
 		Example: `  sessioncleanup migrate --database sqlite:app.db
@@ -37,7 +37,7 @@ Start with "sessioncleanup demo", which needs no database.`,
 		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetFlagErrorFunc(wrongFlag)
-	root.AddGroup(&cobra.Group{ID: groupSetUp, Title: "Set up:"}, &cobra.Group{ID: groupCleanup, Title: "Clean up and watch:"},
+	root.AddGroup(&cobra.Group{ID: groupSetUp, Title: "Set up:"}, &cobra.Group{ID: groupCleanup, Title: "Clean up and monitor:"},
 		&cobra.Group{ID: groupSessions, Title: "Sessions:"})
 	add := func(group string, verbs ...*cobra.Command) {
 		for _, verb := range verbs {
@@ -58,9 +58,9 @@ Start with "sessioncleanup demo", which needs no database.`,
 func (a *app) sharedFlags(root *cobra.Command) {
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.database, "database", "d", "", "`URL` of the database: "+strings.Join(store.Forms(), ", ")+" (default $"+envDatabase+")")
-	flags.StringVar(&a.schemaFile, "schema", "", "JSON `file` that says where the sessions are (default: what migrate adopted)")
+	flags.StringVar(&a.schemaFile, "schema", "", "JSON `file` that describes the tables (default: what migrate adopted)")
 	flags.BoolVar(&a.json, "json", false, "print JSON, for programs")
-	flags.BoolVarP(&a.verbose, "verbose", "v", false, "say more, and log every action to standard error")
+	flags.BoolVarP(&a.verbose, "verbose", "v", false, "print more, and log every action to standard error")
 }
 
 const environmentHelp = `

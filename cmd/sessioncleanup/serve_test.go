@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -50,7 +51,7 @@ func TestServeCleansUpUntilItIsStopped(t *testing.T) {
 	}
 }
 
-func TestServeThatIsDisabledEndsWithoutFailure(t *testing.T) {
+func TestDisabledServeEndsWithoutFailure(t *testing.T) {
 	t.Parallel()
 	u, _ := migrated(t)
 	u.vars[sessioncleanup.EnvEnabled] = "false"
@@ -102,8 +103,8 @@ func waitFor(t *testing.T, what string, within time.Duration, condition func() b
 	return time.Since(started)
 }
 
-// Three processes serve one database. Each due run happens once; when the one at work is killed, another takes over
-// within the lease, and every session is deactivated once in the end.
+// Three processes serve one database. Each due run happens once; when the running one is killed, another takes over within
+// the lease, and every session is deactivated once in the end.
 func TestServersShareASchedule(t *testing.T) {
 	t.Parallel()
 	const every, lease, slow = 2 * time.Second, 30 * time.Second, 600
@@ -115,37 +116,26 @@ func TestServersShareASchedule(t *testing.T) {
 	for range 3 {
 		servers = append(servers, startServing(t, u.dir, s.url, every))
 	}
-	runs := func() (found []sessioncleanup.Event) {
-		type page struct {
-			Events []sessioncleanup.Event `json:"events"`
-		}
-		return decode[page](t, u.calls("events", "--json", "--action", "run", "--limit", "1000")).Events
-	}
-	waitFor(t, "six runs", 30*time.Second, func() bool { return len(runs()) >= 6 })
-	before := runs()
+	waitFor(t, "six runs", 30*time.Second, func() bool { return len(u.eventsOf("run")) >= 6 })
+	before := u.eventsOf("run")
 	for i := range before[1:] {
 		if gap := before[i].Run.StartedAt.Sub(before[i+1].Run.StartedAt); gap < every-10*time.Millisecond || gap > every+time.Second {
 			t.Errorf("runs are %v apart, want %v", gap, every)
 		}
 	}
 
-	// What comes now takes some seconds, so that a process can be killed in the middle.
-	s.exec(t, `
-		CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.005); RETURN NEW; END $$;
-		CREATE TRIGGER slow BEFORE UPDATE ON sessions FOR EACH ROW WHEN (OLD.active AND NOT NEW.active) EXECUTE FUNCTION slow();
-		INSERT INTO sessions (id, streamer_id, name, code, last_activity)
-		SELECT 1000 + n, 7, 'slow', 'S' || n, now() - interval '2 days' FROM generate_series(1, 600) n;`)
+	s.addSlowSessions(t, slow)
 	active := func() int { return s.count(t, "SELECT count(*) FROM sessions WHERE active AND name = 'slow'") }
 	var leader *serving
 	waitFor(t, "a batch of the long run", 10*every, func() bool { return active() < slow })
 	waitFor(t, "the log of that batch", 10*time.Second, func() bool {
-		leader = atWork(servers)
+		leader = running(servers)
 		return leader != nil
 	})
 	if err := leader.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = leader.cmd.Wait() // says that it was killed
+	_ = leader.cmd.Wait() // reports that it was killed
 	left := active()
 	if left == 0 {
 		t.Fatal("the run was over before its process was killed")
@@ -153,33 +143,40 @@ func TestServersShareASchedule(t *testing.T) {
 	took := waitFor(t, "another process to take over", lease+10*time.Second, func() bool { return active() < left-100 || active() == 0 })
 	t.Logf("taken over after %v, with %d of %d sessions to go", took.Round(time.Millisecond), left, slow)
 	waitFor(t, "the end of the run", 30*time.Second, func() bool { return active() == 0 })
+	u.wantDeactivatedOnce(slow + 1) // these, and the forgotten one
 	if n := s.count(t, `SELECT count(*) FROM sessions WHERE name = 'slow'`); n != slow {
 		t.Errorf("%d sessions are left, want %d", n, slow)
 	}
-	if times := u.timesDeactivated(); len(times) != slow+1 { // and the one that was forgotten from the start
-		t.Errorf("%d sessions were deactivated, want %d", len(times), slow+1)
-	} else {
-		for id, n := range times {
-			if n != 1 {
-				t.Errorf("session %s was deactivated %d times", id, n)
-			}
-		}
-	}
 	for _, server := range servers {
-		if server == leader {
-			continue
-		}
-		if err := server.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Error(err)
-		}
-		if err := server.cmd.Wait(); err != nil {
-			t.Errorf("a server that was told to stop ended with %v", err)
+		if server != leader {
+			server.terminate(t)
 		}
 	}
 }
 
-// atWork is the process whose run changed something last.
-func atWork(servers []*serving) *serving {
+// addSlowSessions adds due sessions whose deactivation takes 5 ms each, so that a process can be killed during the run.
+func (s *service) addSlowSessions(t *testing.T, n int) {
+	t.Helper()
+	s.exec(t, fmt.Sprintf(`
+		CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.005); RETURN NEW; END $$;
+		CREATE TRIGGER slow BEFORE UPDATE ON sessions FOR EACH ROW WHEN (OLD.active AND NOT NEW.active) EXECUTE FUNCTION slow();
+		INSERT INTO sessions (id, streamer_id, name, code, last_activity)
+		SELECT 1000 + n, 7, 'slow', 'S' || n, now() - interval '2 days' FROM generate_series(1, %d) n;`, n))
+}
+
+// terminate sends SIGTERM and waits for the process to end.
+func (p *serving) terminate(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("a server that received SIGTERM ended with %v", err)
+	}
+}
+
+// running is the process whose run changed something last.
+func running(servers []*serving) *serving {
 	var leader *serving
 	var latest string
 	for _, server := range servers {
@@ -195,17 +192,30 @@ func atWork(servers []*serving) *serving {
 	return leader
 }
 
-// timesDeactivated says how often each session was deactivated, by the log.
-func (u *user) timesDeactivated() map[string]int {
+// eventsOf is the log of one action.
+func (u *user) eventsOf(action string) []sessioncleanup.Event {
 	u.t.Helper()
 	type page struct {
 		Events []sessioncleanup.Event `json:"events"`
 	}
+	return decode[page](u.t, u.calls("events", "--json", "--action", action, "--limit", "1000")).Events
+}
+
+// wantDeactivatedOnce fails the test unless n sessions were deactivated, once each.
+func (u *user) wantDeactivatedOnce(n int) {
+	u.t.Helper()
 	times := map[string]int{}
-	for _, e := range decode[page](u.t, u.calls("events", "--json", "--action", "deactivated", "--limit", "1000")).Events {
+	for _, e := range u.eventsOf("deactivated") {
 		for _, session := range e.Sessions {
 			times[session.ID]++
 		}
 	}
-	return times
+	if len(times) != n {
+		u.t.Errorf("%d sessions were deactivated, want %d", len(times), n)
+	}
+	for id, count := range times {
+		if count != 1 {
+			u.t.Errorf("session %s was deactivated %d times", id, count)
+		}
+	}
 }

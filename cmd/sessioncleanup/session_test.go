@@ -20,7 +20,7 @@ func decode[T any](t testing.TB, o outcome) T {
 	return v
 }
 
-func TestSessionVerbsChangeASessionAndSayWhatItIsNow(t *testing.T) {
+func TestSessionVerbsChangeASessionAndPrintItsNewState(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		args []string
@@ -51,19 +51,23 @@ func TestSessionVerbsChangeASessionAndSayWhatItIsNow(t *testing.T) {
 			u, _ := migrated(t)
 			u.calls(c.args...).want(t, exitDone, c.says)
 			if got := decode[sessioncleanup.Session](t, u.calls(append(c.args, "--json")...)); got.ID != c.args[1] || !c.is(got) {
-				t.Errorf("%s --json gives %+v", name, got)
+				t.Errorf("%s --json prints %+v", name, got)
 			}
 			if got := decode[sessioncleanup.Session](t, u.calls("show", c.args[1], "--json")); !c.is(got) {
-				t.Errorf("after %s show gives %+v", name, got)
+				t.Errorf("after %s show prints %+v", name, got)
 			}
 		})
 	}
 }
 
-func TestShowTellsWhoDidWhatToTheSession(t *testing.T) {
+func TestShowPrintsTheSessionAndItsHistory(t *testing.T) {
 	t.Parallel()
 	u, _ := migrated(t)
-	u.calls("show", gone).want(t, exitDone, "to_delete", "Room 4", "C4", "7  luna", "1 month ago", "Will be deleted")
+	u.calls("show", gone).want(t, exitDone, "to_delete", "Room 4", "C4", "7  luna", "1 month ago", "Due for deletion")
+	u.calls("show", inUse).want(t, exitDone, "Due for deactivation", "23 hours from now", "Due for deletion", "4 weeks from now")
+	if got := u.calls("show", closed).want(t, exitDone, "Due for deletion"); strings.Contains(got.out, "Due for deactivation") {
+		t.Errorf("an inactive session is due for deactivation:\n%s", got.out)
+	}
 	u.calls("expire", gone, "+2h").want(t, exitDone, "2 hours from now")
 	u.calls("show", gone).want(t, exitDone, "Expires", "expiry_set", "admin:alice")
 }
@@ -89,7 +93,7 @@ func TestDeleteAsksOnATerminalAndNeedsYesElsewhere(t *testing.T) {
 	}
 	u.tty = false
 	if got := decode[sessioncleanup.Session](t, u.calls("delete", closed, "--yes", "--json")); got.ID != closed {
-		t.Errorf("delete --json gives %+v, want the session as it was", got)
+		t.Errorf("delete --json prints %+v, want the session as it was", got)
 	}
 	u.calls("events", "--action", "deleted").want(t, exitDone, "3 Room 3", "admin:alice")
 }
@@ -97,7 +101,7 @@ func TestDeleteAsksOnATerminalAndNeedsYesElsewhere(t *testing.T) {
 func TestInterruptEndsAQuestion(t *testing.T) {
 	t.Parallel()
 	u, s := migrated(t)
-	typing, _ := io.Pipe() // somebody who does not answer
+	typing, _ := io.Pipe() // nobody answers
 	u.in, u.tty = typing, true
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -113,7 +117,7 @@ func TestInterruptEndsAQuestion(t *testing.T) {
 	}
 }
 
-// watch is a stream that does something when it sees a text.
+// watch is a stream that calls then when a text appears in it.
 type watch struct {
 	text string
 	then func()
@@ -147,7 +151,7 @@ func TestListFiltersSortsAndPages(t *testing.T) {
 		ids = append(ids, s.ID)
 	}
 	if got := strings.Join(ids, " "); got != "43 42 4 3 2 1" || first.Total != 6 || second.Next != "" {
-		t.Errorf("pages give %s of %d, want 43 42 4 3 2 1 of 6", got, first.Total)
+		t.Errorf("pages have %s of %d, want 43 42 4 3 2 1 of 6", got, first.Total)
 	}
 	u.calls("list", "--limit", "4").want(t, exitDone, "4 of 6 sessions. The next page: --cursor ")
 }
@@ -158,7 +162,7 @@ func TestEventsFilterAndPage(t *testing.T) {
 	u.calls("events").want(t, exitDone, "No events.")
 	u.calls("cleanup").want(t, exitDone)
 	u.calls("deactivate", inUse).want(t, exitDone)
-	u.calls("events").want(t, exitDone, "1 deleted, 1 deactivated", "by hand", "4 Room 4", "admin:alice")
+	u.calls("events").want(t, exitDone, "deleted 1 session, deactivated 1", "manual", "4 Room 4", "admin:alice")
 	u.calls("events", "--session", inUse).want(t, exitDone, "1 Room 1")
 	u.calls("events", "--owner", "8").want(t, exitDone, "No events.")
 	type page struct {
@@ -167,7 +171,7 @@ func TestEventsFilterAndPage(t *testing.T) {
 	}
 	runs := decode[page](t, u.calls("events", "--json", "--action", "run,deactivated", "--limit", "2"))
 	if len(runs.Events) != 2 || runs.Next != runs.Events[1].ID {
-		t.Fatalf("events --limit 2 gives %+v, want 2 and where to go on", runs)
+		t.Fatalf("events --limit 2 prints %+v, want 2 and the next page", runs)
 	}
 	u.calls("events", "--run", runs.Events[1].RunID, "--before", "99999").want(t, exitDone, "deleted", "deactivated")
 	u.calls("events", "--limit", "1").want(t, exitDone, "The next page: --before ")

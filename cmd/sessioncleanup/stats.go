@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -11,11 +14,11 @@ import (
 func (a *app) stats() *cobra.Command {
 	var owner string
 	var check bool
-	limits := defaultLimits()
+	var limits alertLimits
 	cmd := &cobra.Command{
 		Use:        "stats",
 		SuggestFor: []string{"session-stats", "status"},
-		Short:      "Show how many sessions there are, how many are due, and what needs a look",
+		Short:      "Show how many sessions there are, how many are due, and which alerts hold",
 		Long: `stats shows the figures of all sessions, or of one owner's, with the alerts that hold.
 
 With --check it exits with 3 when an alert holds:
@@ -27,26 +30,29 @@ With --check it exits with 3 when an alert holds:
 		Example: `  sessioncleanup stats
   sessioncleanup stats --check --max-age 26h || echo "look at the sessions" | mail -s Alert admin@example.com`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := limits.onlyWith(check, cmd); err != nil {
 				return err
 			}
-			return a.withPolicy(cmd.Context(), limits.policy(cmd), func(ctx context.Context, db connection) error {
+			return a.with(func(ctx context.Context, db connection, _ []string) error {
 				stats, err := db.Stats(ctx, owner)
 				if err != nil {
 					return err
 				}
 				if check {
-					stats.Alerts = limits.alerts(stats, owner)
+					stats.Alerts = limits.policy(db.Policy(), cmd).Alerts(stats)
+				}
+				if check && owner == "" { // a run is no owner's
+					stats.Alerts = append(stats.Alerts, scheduleAlerts(stats, time.Duration(limits.maxAge))...)
 				}
 				return a.reportStats(stats, check)
-			})
+			})(cmd, args)
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&owner, "owner", "", "only the sessions of the owner with this id")
+	flags.StringVar(&owner, "owner", "", "only the sessions of the owner with this ID")
 	flags.BoolVar(&check, "check", false, "exit with 3 when an alert holds")
-	limits.flags(flags)
+	limits.add(flags)
 	return cmd
 }
 
@@ -68,4 +74,33 @@ func (a *app) reportStats(stats sessioncleanup.Stats, check bool) error {
 	default:
 		return a.say("  %s\n", a.paint(green, "No alert holds."))
 	}
+}
+
+func (a *app) printStats(s sessioncleanup.Stats) error {
+	share := func(rate float64) cell { return text(fmt.Sprintf("%.0f %% of all", 100*rate)) }
+	rows := [][]cell{
+		{text("Sessions"), figure(s.Total)},
+		{text("Active"), figure(s.Active), share(s.ActivityRate)},
+		{text("Inactive"), figure(s.Inactive)},
+		{text("Old"), figure(s.Old), text("unused for longer than the time to deletion")},
+		{text("Protected"), figure(s.Protected), text("nothing automatic happens to them")},
+		{text("Due for deactivation"), figure(s.DueForDeactivation)},
+		{text("Due for deletion"), figure(s.DueForDeletion)},
+		{text("Cleanup candidates"), figure(s.CleanupCandidates).in(bold), share(s.CleanupEfficiency)},
+	}
+	if s.CleanupCandidates > 0 {
+		rows = append(rows, texts("Longest overdue", "", humanize.RelTime(s.At.Add(-s.OldestOverdue), s.At, "", "")))
+	}
+	if s.LastRun != nil && s.LastRun.Run != nil {
+		rows = append(rows, texts("Last run", "", ago(s.LastRun.At, s.At)+": "+runText(s.LastRun.Run)))
+	}
+	if err := a.table(rows); err != nil {
+		return err
+	}
+	for _, alert := range s.Alerts {
+		if err := a.say("  %s\n", a.paint(red, "! "+printable(alert.Message)+" ("+string(alert.Code)+")")); err != nil {
+			return err
+		}
+	}
+	return nil
 }

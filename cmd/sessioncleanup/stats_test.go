@@ -15,7 +15,7 @@ func TestStatsShowTheGuidesFigures(t *testing.T) {
 	u.calls("stats").want(t, exitDone, "Sessions              6", "67 % of all", "Cleanup candidates    2", "33 % of all", "Longest overdue")
 	s := decode[sessioncleanup.Stats](t, u.calls("stats", "--json"))
 	if s.Total != 6 || s.Active != 4 || s.Inactive != 2 || s.Old != 1 || s.CleanupCandidates != 2 || s.DueForDeletion != 1 {
-		t.Errorf("stats --json gives %+v", s)
+		t.Errorf("stats --json prints %+v", s)
 	}
 	if s := decode[sessioncleanup.Stats](t, u.calls("stats", "--json", "--owner", "8")); s.Total != 0 {
 		t.Errorf("an owner without sessions has %d", s.Total)
@@ -48,26 +48,28 @@ func TestCheckNamesEveryAlertThatHolds(t *testing.T) {
 	u.calls("stats", "--check", "--owner", "8").want(t, exitDone)
 }
 
-func TestAlertsOfTheLastRun(t *testing.T) {
+func TestAlertsThatDependOnASchedule(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	run := func(age time.Duration, r sessioncleanup.RunSummary) sessioncleanup.Stats {
-		return sessioncleanup.Stats{At: now, LastRun: &sessioncleanup.Event{At: now.Add(-age), RunID: "R", Run: &r}}
+	run := func(age time.Duration, cause string, phase sessioncleanup.PhaseResult) sessioncleanup.Stats {
+		summary := &sessioncleanup.RunSummary{Error: cause, Phases: sessioncleanup.Phases{phase}}
+		return sessioncleanup.Stats{At: now, LastRun: &sessioncleanup.Event{At: now.Add(-age), RunID: "R", Run: summary}}
 	}
 	for name, c := range map[string]struct {
 		stats sessioncleanup.Stats
 		want  []sessioncleanup.AlertCode
 	}{
-		"none":                    {sessioncleanup.Stats{At: now}, []sessioncleanup.AlertCode{alertOverdue}},
-		"in time":                 {run(25*time.Hour, sessioncleanup.RunSummary{}), nil},
-		"too long ago":            {run(27*time.Hour, sessioncleanup.RunSummary{}), []sessioncleanup.AlertCode{alertOverdue}},
-		"nothing done":            {run(time.Hour, sessioncleanup.RunSummary{Due: 3}), []sessioncleanup.AlertCode{alertIdle}},
-		"something done":          {run(time.Hour, sessioncleanup.RunSummary{Due: 3, Deactivated: 1}), nil},
-		"failed, which says more": {run(time.Hour, sessioncleanup.RunSummary{Due: 3, Error: "x"}), nil},
-		"idle and long ago":       {run(99*time.Hour, sessioncleanup.RunSummary{Due: 1}), []sessioncleanup.AlertCode{alertOverdue, alertIdle}},
+		"none":              {sessioncleanup.Stats{At: now}, []sessioncleanup.AlertCode{alertOverdue}},
+		"in time":           {run(25*time.Hour, "", sessioncleanup.PhaseResult{}), nil},
+		"too long ago":      {run(27*time.Hour, "", sessioncleanup.PhaseResult{}), []sessioncleanup.AlertCode{alertOverdue}},
+		"all skipped":       {run(time.Hour, "", sessioncleanup.PhaseResult{Due: 3, Skipped: 3}), []sessioncleanup.AlertCode{alertIdle}},
+		"one done":          {run(time.Hour, "", sessioncleanup.PhaseResult{Due: 3, Done: 1, Skipped: 2}), nil},
+		"one failed":        {run(time.Hour, "", sessioncleanup.PhaseResult{Due: 3, Failed: 1, Skipped: 2}), nil},
+		"failed":            {run(time.Hour, "x", sessioncleanup.PhaseResult{Due: 3}), nil},
+		"idle and long ago": {run(99*time.Hour, "", sessioncleanup.PhaseResult{Due: 1}), []sessioncleanup.AlertCode{alertOverdue, alertIdle}},
 	} {
 		var got []sessioncleanup.AlertCode
-		for _, alert := range defaultLimits().alerts(c.stats, "") {
+		for _, alert := range scheduleAlerts(c.stats, defaultMaxAge) {
 			got = append(got, alert.Code)
 		}
 		if !slices.Equal(got, c.want) {

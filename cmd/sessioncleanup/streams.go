@@ -17,15 +17,15 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// wantsColours follows https://no-color.org and terminals that know no colours.
-func (a *app) wantsColours() bool {
+// wantsColors follows https://no-color.org, and is false for terminals without colors.
+func (a *app) wantsColors() bool {
 	no, _ := a.lookup("NO_COLOR")
 	kind, _ := a.lookup("TERM")
 	return no == "" && kind != "dumb"
 }
 
-// quietPipe drops what is written after the reader of a pipe went away: whoever read it has seen enough, and the work
-// goes on. Other errors, a full disk for example, stay errors.
+// quietPipe drops what is written after the reader of a pipe went away, so that the work continues. Other errors, a full
+// disk for example, stay errors.
 type quietPipe struct {
 	w      io.Writer
 	closed bool
@@ -43,7 +43,7 @@ func (p *quietPipe) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// redactor takes the parts of the database URL that nobody may see out of what is written, whoever wrote it.
+// redactor removes the secret parts of the database URL from everything that is written.
 type redactor struct {
 	w       io.Writer
 	secrets func() []string
@@ -60,7 +60,7 @@ func (r *redactor) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// secrets are the forms in which the password of the database URL could show up.
+// secrets are the forms in which the password of the database URL could appear.
 func (a *app) secrets() []string {
 	text := a.databaseURL()
 	u, err := url.Parse(text)

@@ -11,7 +11,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// broken is a stream that fails from its first byte on.
+// broken is a stream that fails at its first byte.
 type broken struct{ err error }
 
 func (b broken) Write([]byte) (int, error) { return 0, b.err }
@@ -39,32 +39,32 @@ func TestClosedPipeIsQuietAndAFullDiskIsNot(t *testing.T) {
 	}
 }
 
-func TestColoursAreForTerminalsThatWantThem(t *testing.T) {
+func TestColorsAreForTerminalsThatHaveThem(t *testing.T) {
 	t.Parallel()
 	u, _ := migrated(t)
-	coloured := func() bool { return strings.Contains(u.calls("list").want(t, exitDone).out, "\x1b[") }
-	if coloured() {
-		t.Error("colours without a terminal")
+	colored := func() bool { return strings.Contains(u.calls("list").want(t, exitDone).out, "\x1b[") }
+	if colored() {
+		t.Error("colors without a terminal")
 	}
 	u.tty = true
-	if !coloured() {
-		t.Error("no colours on a terminal")
+	if !colored() {
+		t.Error("no colors on a terminal")
 	}
 	u.vars["TERM"] = "dumb"
-	if coloured() {
-		t.Error("colours on a dumb terminal")
+	if colored() {
+		t.Error("colors on a dumb terminal")
 	}
 	delete(u.vars, "TERM")
 	u.vars["NO_COLOR"] = "1"
-	if coloured() {
-		t.Error("colours in spite of NO_COLOR")
+	if colored() {
+		t.Error("colors in spite of NO_COLOR")
 	}
 }
 
-func TestTablesAlignWhatIsShownAndKeepControlCharactersOut(t *testing.T) {
+func TestTablesAlignVisibleCharactersAndReplaceControlCharacters(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	a := &app{environment: environment{out: &out}, colours: true}
+	a := &app{environment: environment{out: &out}, colors: true}
 	err := a.table([][]cell{
 		header("NAME", "N", ""),
 		{text("🎵 été"), figure(1000), text("x").in(red)},
@@ -81,11 +81,11 @@ func TestTablesAlignWhatIsShownAndKeepControlCharactersOut(t *testing.T) {
 	}
 }
 
-func TestBarIsForLongRunsOnATerminal(t *testing.T) {
+func TestProgressBarIsForLongRunsOnATerminal(t *testing.T) {
 	t.Parallel()
 	show := func(tty bool, elapsed time.Duration) string {
 		var out bytes.Buffer
-		b := newBar(&out, tty)
+		b := newProgress(&out, tty)
 		b.show(sessioncleanup.Progress{Action: sessioncleanup.ActionDeleted, Done: 10, Total: 100, Elapsed: elapsed})
 		b.show(sessioncleanup.Progress{Action: sessioncleanup.ActionDeactivated, Done: 120, Total: 100, Elapsed: 2 * elapsed})
 		b.finish()
@@ -97,7 +97,7 @@ func TestBarIsForLongRunsOnATerminal(t *testing.T) {
 	if got := show(true, time.Millisecond) + show(false, time.Hour); got != "" {
 		t.Errorf("a short run, and one without a terminal, show %q", got)
 	}
-	var none *bar
+	var none *progress
 	none.finish()
 }
 

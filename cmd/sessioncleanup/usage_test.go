@@ -35,6 +35,7 @@ func TestWrongUsageNamesTheMistake(t *testing.T) {
 		{[]string{"cleanup", "--delete-days", "1e300"}, `--delete-days is "1e300": want a positive number`},
 		{[]string{"cleanup", "--delete-days"}, "flag needs an argument: --delete-days"},
 		{[]string{"cleanup", "--quick", "--delete-days", "3"}, "--quick stands for"},
+		{[]string{"cleanup", "--owner", ""}, `--owner is "": want the ID of an owner`},
 		{[]string{"cleanup", "--page", "0"}, `--page is "0": want a whole number from 1 to 1000`},
 		{[]string{"cleanup", "--dry-run=perhaps"}, `--dry-run is "perhaps": want a bool`},
 		{[]string{"list", "--limit", "many"}, `--limit is "many": want a whole number from 1 to 1000`},
@@ -70,8 +71,8 @@ func TestWrongUsageNamesTheMistake(t *testing.T) {
 		{[]string{"serve", "--every", "1h", "--cron-expr", "0 3 * * *"}, "without --every"},
 		{[]string{"serve", "--cron-expr", "61 * * * *"}, `--cron-expr is "61 * * * *"`},
 		{[]string{"serve", "--cron-expr", "0 0 30 2 *"}, "there is no such day"},
-		{[]string{"serve", "--cron-expr", "TZ=UTC 0 3 * * *"}, "a flag of its own"},
-		{[]string{"serve", "--cron-expr", ""}, "give both"},
+		{[]string{"serve", "--cron-expr", "TZ=UTC 0 3 * * *"}, "is set by --time-zone"},
+		{[]string{"serve", "--cron-expr", ""}, "set both"},
 		{[]string{"serve", "--cron-expr", "@daily", "--time-zone", "Mars/Olympus"}, `--time-zone is "Mars/Olympus"`},
 		{[]string{"serve", "--time-zone", "UTC"}, "belong together"},
 		{[]string{"stats", "--schema", file("nowhere.json")}, "no such file"},
@@ -81,8 +82,8 @@ func TestWrongUsageNamesTheMistake(t *testing.T) {
 		{[]string{"stats", "--schema", file("injection.json")}, "schema.table is"},
 		{[]string{"stats", "-d", "mysql://root@localhost/app"}, `unknown scheme "mysql"`},
 		{[]string{"stats", "-d", "app.db"}, "has no scheme"},
-		{[]string{"stats", "-d", "sqlite:"}, "want the path of a file"},
-		{[]string{"stats", "-d", "memory:there"}, "nothing behind it"},
+		{[]string{"stats", "-d", "sqlite:"}, "the path of a file"},
+		{[]string{"stats", "-d", "memory:there"}, "nothing after it"},
 		{[]string{"stats", "-d", "sqlite:" + file("nowhere.db")}, "there is no file"},
 		{[]string{"cleanup", "-d", "sqlite://" + file("nowhere.db")}, "there is no file"},
 	} {
@@ -95,7 +96,7 @@ func TestWrongUsageNamesTheMistake(t *testing.T) {
 	}
 }
 
-func TestEnvironmentThatCannotBeReadIsWrongUsage(t *testing.T) {
+func TestWrongEnvironmentIsWrongUsage(t *testing.T) {
 	t.Parallel()
 	for name, value := range map[string]string{
 		"SESSION_INACTIVE_HOURS": "a day", "SESSION_DELETE_DAYS": "-1",
@@ -107,10 +108,10 @@ func TestEnvironmentThatCannotBeReadIsWrongUsage(t *testing.T) {
 			u.calls(verb).want(t, exitUsage, name, value)
 		}
 	}
-	newUser(t, nil).calls("stats").want(t, exitUsage, "no database: give --database or set DATABASE_URL")
+	newUser(t, nil).calls("stats").want(t, exitUsage, "no database: set --database or DATABASE_URL")
 }
 
-func TestSessionThatDoesNotExistIsAFailure(t *testing.T) {
+func TestUnknownSessionIsAFailure(t *testing.T) {
 	t.Parallel()
 	u, _ := migrated(t)
 	for _, args := range [][]string{
@@ -123,7 +124,7 @@ func TestSessionThatDoesNotExistIsAFailure(t *testing.T) {
 	}
 }
 
-func TestDatabaseThatIsNotReadySaysWhatToDo(t *testing.T) {
+func TestDatabaseThatIsNotReadyIsAFailureThatNamesTheRemedy(t *testing.T) {
 	t.Parallel()
 	s := newSQLiteService(t)
 	u := newUser(t, map[string]string{envDatabase: s.url})
@@ -181,7 +182,7 @@ func TestPasswordIsNeverShown(t *testing.T) {
 	}
 }
 
-func TestHelpSaysExitCodesAndEveryVerb(t *testing.T) {
+func TestHelpNamesExitCodesAndEveryVerb(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, nil)
 	help := u.calls("--help").want(t, exitDone, "0 done, 1 failed, 2 wrong usage, 3 an alert holds", "130 interrupted", "DATABASE_URL")
@@ -209,7 +210,7 @@ func TestVersionAndCompletionNeedNoDatabase(t *testing.T) {
 	u.calls("version").want(t, exitDone, "sessioncleanup ", "go1.")
 	u.calls("--version").want(t, exitDone, "sessioncleanup version ")
 	if v := decode[versionInfo](t, u.calls("version", "--json")); v.Version == "" || v.Go == "" {
-		t.Errorf("version --json gives %+v", v)
+		t.Errorf("version --json prints %+v", v)
 	}
 	for shell := range shells {
 		u.calls("completion", shell).want(t, exitDone, "sessioncleanup")

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// versionInfo says which build this is.
+// versionInfo identifies the build.
 type versionInfo struct {
 	Version  string `json:"version"`            // of the module; "(devel)" for a build from a checkout
 	Revision string `json:"revision,omitempty"` // of the checkout
@@ -35,7 +35,7 @@ func buildVersion() versionInfo {
 func (a *app) version() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Say which build this is",
+		Short: "Print the version",
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			v := buildVersion()

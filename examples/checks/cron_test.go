@@ -21,7 +21,7 @@ func TestCrontabIsValid(t *testing.T) {
 	for line := range strings.Lines(string(content)) {
 		text, complete := strings.CutSuffix(line, "\n")
 		if !complete {
-			t.Error("the last line has no end: cron would leave it out")
+			t.Error("the last line has no newline: cron would ignore it")
 		}
 		if text == "" || strings.HasPrefix(text, "#") || variable.MatchString(text) {
 			continue

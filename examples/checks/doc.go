@@ -1,3 +1,3 @@
-// Package checks has the tests of the examples of deployment. It is a module of its own, so that nobody else gets the
-// parsers of Kubernetes' manifests and of Dockerfiles.
+// Package checks tests the deployment examples. It is a separate module, so that users of the library do not depend on
+// parsers of Kubernetes manifests and Dockerfiles.
 package checks

@@ -43,7 +43,7 @@ func TestDockerfileIsValidStaticAndNotRoot(t *testing.T) {
 		}
 	}
 	if id, err := strconv.Atoi(strings.Split(user, ":")[0]); err != nil || id == 0 {
-		t.Errorf("the image runs as %q, want the number of a user without rights", user)
+		t.Errorf("the image runs as %q, want the number of an unprivileged user", user)
 	}
 	if !entrypoint {
 		t.Error("the entry point needs a shell, which the image does not have")

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 )
 
-// The API's own decoder, in its strict mode, refuses fields that do not exist, stand twice or have another type.
+// The API's own decoder, in its strict mode, refuses fields that do not exist, are duplicated or have another type.
 func TestCronJobIsAValidManifest(t *testing.T) {
 	t.Parallel()
 	manifest, err := os.ReadFile("../kubernetes/cronjob.yaml")
@@ -41,7 +41,7 @@ func TestCronJobIsAValidManifest(t *testing.T) {
 	for _, c := range pod.Containers {
 		for _, variable := range c.Env {
 			if variable.Name == "DATABASE_URL" && variable.ValueFrom == nil {
-				t.Error("the password of the database stands in the manifest")
+				t.Error("the manifest contains the password of the database")
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-// Command embed is a small service that keeps its rooms tidy: it serves them over HTTP, notes that they are used, and
+// Command embed is a small service that cleans up its rooms: it serves them over HTTP, records that they are used, and
 // cleans up in the background.
 //
 //	go run ./examples/embed    # serves http://localhost:8080/rooms/{room}, keeps embed.db in the working directory
@@ -38,8 +38,9 @@ func run(ctx context.Context, database, addr string) error {
 	if err != nil {
 		return err
 	}
-	go s.cleanEvery(ctx, time.Hour)
-	go func() { _ = s.tracker.Run(ctx) }() // ends with ctx
+	// Both end with ctx. Of several instances, one at a time cleans up.
+	go func() { _ = s.sessions.Run(ctx, sessioncleanup.Interval{Every: time.Hour}) }()
+	go func() { _ = s.tracker.Run(ctx) }()
 
 	server := &http.Server{Addr: addr, Handler: s.routes(), ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Shutdown(context.WithoutCancel(ctx)) })
@@ -49,13 +50,13 @@ func run(ctx context.Context, database, addr string) error {
 	return s.tracker.Close(context.WithoutCancel(ctx))
 }
 
-// service is a service that has sessions.
+// service is a service with sessions.
 type service struct {
 	sessions *sessioncleanup.Manager
 	tracker  *sessioncleanup.Tracker
 }
 
-// newService takes any store: that of production, or the memory store in tests.
+// newService uses any store: a database in production, the memory store in tests.
 func newService(ctx context.Context, db sessioncleanup.Store) (*service, error) {
 	sessions, err := sessioncleanup.New(db, sessioncleanup.Config{Logger: slog.Default()})
 	if err != nil {
@@ -71,29 +72,13 @@ func newService(ctx context.Context, db sessioncleanup.Store) (*service, error) 
 	return &service{sessions: sessions, tracker: tracker}, nil
 }
 
-// cleanEvery cleans up until ctx ends. Other instances may do the same: one of them works at a time.
-func (s *service) cleanEvery(ctx context.Context, interval time.Duration) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		if _, err := s.sessions.Cleanup(ctx, sessioncleanup.Run{}); err != nil && !errors.Is(err, sessioncleanup.ErrLeaseHeld) {
-			slog.ErrorContext(ctx, "cleanup", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
-}
-
 func (s *service) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /rooms/{room}", s.room)
 	return mux
 }
 
-// room shows a room. Looking at it is using it.
+// room shows a room, which counts as activity.
 func (s *service) room(w http.ResponseWriter, r *http.Request) {
 	room, err := s.sessions.Get(r.Context(), r.PathValue("room"))
 	switch {
@@ -105,5 +90,5 @@ func (s *service) room(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.tracker.Touch(room.ID)
-	_, _ = fmt.Fprintf(w, "%s is %s\n", room.Name, room.Status) // a client that left needs no answer
+	_, _ = fmt.Fprintf(w, "%s is %s\n", room.Name, room.Status) // an error says that the client has disconnected
 }

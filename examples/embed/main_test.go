@@ -11,7 +11,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/memory"
 )
 
-func TestLookingAtARoomKeepsItAlive(t *testing.T) {
+func TestShowingARoomKeepsItActive(t *testing.T) {
 	t.Parallel()
 	db := memory.New(memory.Config{})
 	idle := time.Now().Add(-48 * time.Hour)
@@ -35,7 +35,7 @@ func TestLookingAtARoomKeepsItAlive(t *testing.T) {
 		t.Fatal(err)
 	}
 	result, err := s.sessions.Cleanup(t.Context(), sessioncleanup.Run{})
-	if err != nil || result.Deactivated != 1 {
+	if err != nil || result.Deactivated() != 1 {
 		t.Fatalf("Cleanup = %+v, %v; want one room deactivated", result, err)
 	}
 	for room, want := range map[string]string{"quiz": "quiz is active", "poll": "poll is inactive"} {
@@ -47,7 +47,7 @@ func TestLookingAtARoomKeepsItAlive(t *testing.T) {
 
 func get(t *testing.T, s *service, path string) (int, string) {
 	t.Helper()
-	answer := httptest.NewRecorder()
-	s.routes().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
-	return answer.Code, answer.Body.String()
+	rec := httptest.NewRecorder()
+	s.routes().ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+	return rec.Code, rec.Body.String()
 }

@@ -21,7 +21,7 @@ const (
 	envImage = "SESSIONCLEANUP_TEST_POSTGRES_IMAGE"
 )
 
-// TestContainer runs the conformance suite in a container, as the guide's host has it.
+// TestContainer runs the conformance suite in a container, as the guide's application has it.
 func TestContainer(t *testing.T) {
 	name := cmp.Or(os.Getenv(envImage), image)
 	container, err := postgres.Run(t.Context(), name,

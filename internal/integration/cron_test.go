@@ -12,7 +12,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 )
 
-// TestCron has pg_cron run the cleanup with the line that docs/postgres.md gives, each minute instead of each night.
+// TestCron has pg_cron run the cleanup with the line in docs/postgres.md, each minute instead of each night.
 func TestCron(t *testing.T) {
 	server := pgtest.Start(t, map[string]string{
 		"shared_preload_libraries": "pg_cron", "cron.database_name": "app", "cron.use_background_workers": "on",

@@ -57,7 +57,7 @@ func findPooler(t *testing.T) string {
 	return ""
 }
 
-// pooled starts a pooler in front of a server and gives a URL through it. It ends with the test.
+// pooled starts a pooler in front of a server and returns a URL through it. It ends with the test.
 func pooled(t *testing.T, program string, server *pgtest.Server) *url.URL {
 	t.Helper()
 	target, err := url.Parse(server.URL())

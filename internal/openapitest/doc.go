@@ -1,3 +1,3 @@
-// Package openapitest holds httpapi/openapi.yaml against what the handler does, with two validators of OpenAPI
-// documents. It is a module of its own so that whoever imports the library never sees them.
+// Package openapitest compares httpapi/openapi.yaml with the handler's behavior, with two validators of OpenAPI documents.
+// It is a separate module, so that users of the library do not depend on them.
 package openapitest

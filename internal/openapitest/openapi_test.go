@@ -80,10 +80,10 @@ func TestTheDocumentIsValid(t *testing.T) {
 	}
 }
 
-// init teaches kin-openapi that a stream is a text.
+// init makes kin-openapi read a stream as text.
 func init() { openapi3filter.RegisterBodyDecoder("text/event-stream", openapi3filter.FileBodyDecoder) }
 
-func TestEveryAnswerOfTheSuiteIsAsTheDocumentSays(t *testing.T) {
+func TestEveryResponseOfTheSuiteMatchesTheDocument(t *testing.T) {
 	doc, v := load(t)
 	c := &checker{doc: doc, other: v, seen: map[string]int{}}
 	t.Run("suite", func(t *testing.T) { apitest.Run(t, c.observe) })
@@ -94,7 +94,7 @@ func TestEveryAnswerOfTheSuiteIsAsTheDocumentSays(t *testing.T) {
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
 			if c.seen[method+" "+path+" 200"] == 0 {
-				t.Errorf("%s %s was never answered with 200", method, path)
+				t.Errorf("%s %s never had a 200", method, path)
 			}
 			for code := range op.Responses.Map() {
 				codes[code] = codes[code] || c.seen[method+" "+path+" "+code] > 0
@@ -103,19 +103,19 @@ func TestEveryAnswerOfTheSuiteIsAsTheDocumentSays(t *testing.T) {
 	}
 	for code, seen := range codes {
 		if !seen {
-			t.Errorf("no answer had the documented status %s", code)
+			t.Errorf("no response had the documented status %s", code)
 		}
 	}
-	t.Logf("%d answers checked", c.total)
+	t.Logf("%d responses checked", c.total)
 }
 
-// checker holds exchanges against the document.
+// checker compares requests and responses with the document.
 type checker struct {
 	doc   *openapi3.T
 	other validator.Validator
 
 	mu    sync.Mutex
-	seen  map[string]int // answers by method, path and status
+	seen  map[string]int // responses by method, path and status
 	total int
 }
 
@@ -141,7 +141,7 @@ func (c *checker) observe(t *testing.T, req *http.Request, res *http.Response) {
 		c.seen[method+" "+path+" "+strconv.Itoa(res.StatusCode)]++
 	}
 	c.mu.Unlock()
-	if op == nil { // no such path or method: a problem all the same
+	if op == nil { // no such path or method: a problem, too
 		if res.StatusCode != http.StatusNotFound && res.StatusCode != http.StatusMethodNotAllowed {
 			t.Errorf("%s: %d, but the document has no such operation", what, res.StatusCode)
 		}
@@ -155,7 +155,7 @@ func (c *checker) observe(t *testing.T, req *http.Request, res *http.Response) {
 	}
 }
 
-// find gives the path of the document that a request is for, as the handler sees it: escaped.
+// find returns the path of the document that a request is for. It reads the escaped path, as the handler does.
 func (c *checker) find(req *http.Request) (string, *openapi3.PathItem) {
 	rest := strings.TrimPrefix(req.URL.EscapedPath(), httpapi.DefaultPrefix)
 	if item := c.doc.Paths.Value(rest); item != nil {
@@ -182,7 +182,7 @@ func (c *checker) problem(t *testing.T, what string, body []byte) {
 	}
 }
 
-// kin asks kin-openapi about an answer: status, headers, media type, body.
+// kin checks a response with kin-openapi: status, headers, media type, body.
 func (c *checker) kin(t *testing.T, what string, req *http.Request, res *http.Response, body []byte, route *routers.Route) {
 	t.Helper()
 	if res.StatusCode != http.StatusNotModified {
@@ -206,7 +206,7 @@ func (c *checker) kin(t *testing.T, what string, req *http.Request, res *http.Re
 	}
 }
 
-// pb33f asks libopenapi-validator about an answer. It need not know which session was asked for.
+// pb33f checks a response with libopenapi-validator. The session's ID does not matter for that.
 func (c *checker) pb33f(t *testing.T, what, method, path string, res *http.Response, body []byte) {
 	t.Helper()
 	if res.StatusCode == http.StatusNotModified {
@@ -221,7 +221,7 @@ func (c *checker) pb33f(t *testing.T, what, method, path string, res *http.Respo
 	}
 }
 
-// request holds a request that worked against the document: nothing may work that it does not have.
+// request checks a request that succeeded: none may succeed that the document does not allow.
 func (c *checker) request(t *testing.T, what string, req *http.Request, path string) {
 	t.Helper()
 	data, err := io.ReadAll(req.Body)

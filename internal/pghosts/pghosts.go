@@ -1,5 +1,5 @@
-// Package pghosts makes databases of many kinds of hosts: who has sessions in a PostgreSQL table already, of whatever
-// shape. The conformance suite runs on each of them.
+// Package pghosts makes databases of many kinds of applications that have their sessions in a PostgreSQL table already, in
+// various shapes. The conformance suite runs on each of them.
 package pghosts
 
 import (
@@ -19,25 +19,25 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
 )
 
-// zone is the one in which the hosts mean their columns without time zone. It is far from UTC, and no hour comes twice in
-// it: such a column could not tell which of the two is meant.
+// zone is that of the applications' columns without time zone. It is far from UTC, and no hour is repeated in it: such a
+// column could not tell which of the two is meant.
 const zone = "Asia/Kolkata"
 
 //go:embed testdata/*.sql
 var testdata embed.FS
 
-// Host is a database of somebody who has sessions, as testdata/NAME.sql makes it.
+// Host is the database of an application, as testdata/NAME.sql makes it.
 type Host struct {
 	name   string
 	Schema sessioncleanup.Schema // zero: what Inspect finds
 	pins   string                // the table whose rows keep sessions from being deleted
-	pinned string                // makes it, after the migration: it is no activity source
-	source string                // an activity source; empty for none
+	pinned string                // makes it, after the migration: it is no activity table
+	source string                // an activity table; empty for none
 	column string                // its column with the session's id
 	uuid   bool
 }
 
-// All gives the hosts by name.
+// All returns the hosts by name.
 func All() map[string]Host {
 	all := []Host{
 		{name: "guide", pins: "pins", pinned: "CREATE TABLE pins (session_id bigint REFERENCES sessions (id))", source: "propositions", column: "session_id"},
@@ -65,7 +65,7 @@ func All() map[string]Host {
 	return byName
 }
 
-// Make fills an empty database with the host's tables. The library's own table gets its pins after the migration.
+// Make fills an empty database with the application's tables. The library's own table gets its pins after the migration.
 func (h Host) Make(ctx context.Context, url string) error {
 	if h.name == "own" {
 		return nil
@@ -108,7 +108,7 @@ func Exec(ctx context.Context, url, sql string) error {
 	return err
 }
 
-// insert adds sessions as the host's own INSERT would.
+// insert adds sessions as the application's own INSERT would.
 func (h Host) insert(ctx context.Context, pool *pgxpool.Pool, s sessioncleanup.Schema, sessions ...sessioncleanup.Session) error {
 	var script strings.Builder
 	for _, session := range sessions {
@@ -146,7 +146,7 @@ func insertSQL(s sessioncleanup.Schema, session sessioncleanup.Session) string {
 				values = append(values, "NULL")
 				return
 			}
-			// Columns without time zone hold the time of day in that zone, as these hosts' programs write it.
+			// Columns without time zone hold the time of day in that zone, as these applications write it.
 			values = append(values, "timestamptz '"+v.Format(time.RFC3339Nano)+"'")
 		case bool:
 			values = append(values, fmt.Sprint(v))
@@ -171,7 +171,7 @@ func insertSQL(s sessioncleanup.Schema, session sessioncleanup.Session) string {
 	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", sqlfile.Table(s.Table), strings.Join(columns, ", "), strings.Join(values, ", "))
 }
 
-// Harness gives what the conformance suite needs on a database that Adopt made.
+// Harness is what the conformance suite needs on a database that Adopt made.
 func (h Host) Harness(t testing.TB, url string) storetest.Harness {
 	t.Helper()
 	first := open(t, url)
@@ -179,7 +179,7 @@ func (h Host) Harness(t testing.TB, url string) storetest.Harness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The host's connections are in the zone in which its columns without time zone are meant.
+	// The application's connections are in the zone of its columns without time zone.
 	pool := connect(t, url)
 	harness := storetest.Harness{
 		Store:  first,

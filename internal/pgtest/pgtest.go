@@ -1,4 +1,4 @@
-// Package pgtest gives tests a real PostgreSQL: one server for each test binary, a database of its own for each test.
+// Package pgtest provides a real PostgreSQL for tests: one server for each test binary, a database of its own for each test.
 //
 // The server is the one that SESSIONCLEANUP_TEST_POSTGRES names (the URL of a role that may create databases), or
 // else one started from local binaries: those in the folder SESSIONCLEANUP_TEST_POSTGRES_BIN, in PATH, or where
@@ -24,13 +24,13 @@ const (
 	EnvBin = "SESSIONCLEANUP_TEST_POSTGRES_BIN"
 )
 
-// Empty gives the URL of a new, empty database, which goes when the test ends.
+// Empty returns the URL of a new, empty database, which is dropped when the test ends.
 func Empty(t testing.TB) string {
 	t.Helper()
 	return shared(t).Database(t, "template0")
 }
 
-// Prepared gives the URL of a new database that looks as prepare left its template. The template is made once in a
+// Prepared returns the URL of a new database that is as prepare left its template. The template is made once in a
 // test binary for each key, and cloned from then on; prepare must leave no connection to it open.
 func Prepared(t testing.TB, key string, prepare func(ctx context.Context, url string) error) string {
 	t.Helper()
@@ -64,7 +64,7 @@ var sharedOnce = sync.OnceValues(func() (*Server, error) {
 // Server is a PostgreSQL server in which databases can be made.
 type Server struct {
 	admin string // URL of a database to create others from
-	stop  func() // nil for a server that somebody else runs
+	stop  func() // nil for a server that this process did not start
 
 	mu        sync.Mutex
 	templates map[string]template
@@ -75,7 +75,7 @@ type template struct {
 	err  error
 }
 
-// URL is that of the server's database "postgres", as a superuser unless somebody else runs the server.
+// URL is that of the server's database "postgres", as a superuser if this process started the server.
 func (s *Server) URL() string { return s.admin }
 
 // Version is the server's major version.
@@ -91,7 +91,7 @@ func (s *Server) Version(t testing.TB) int {
 	return number / 10000
 }
 
-// Database makes a database from a template and gives its URL. It is dropped when the test ends, whoever is connected.
+// Database makes a database from a template and returns its URL. It is dropped when the test ends, with its connections.
 func (s *Server) Database(t testing.TB, from string) string {
 	t.Helper()
 	name := randomName()
@@ -127,8 +127,8 @@ func (s *Server) template(t testing.TB, key string, prepare func(ctx context.Con
 	return made.name
 }
 
-// Main runs a package's tests and then drops the templates they left on a server that somebody else runs. Call it
-// from TestMain; it gives the exit code.
+// Main runs a package's tests and then drops the templates they left on a server that this process did not start.
+// Call it from TestMain; it returns the exit code.
 func Main(m *testing.M) int {
 	code := m.Run()
 	if os.Getenv(EnvURL) == "" {

@@ -102,7 +102,7 @@ func initialise(bin, home string, as *syscall.Credential, settings map[string]st
 	return errors.Join(err, file.Close())
 }
 
-// launch starts the server and gives the function that ends it and waits for that.
+// launch starts the server and returns the function that ends it and waits for that.
 func launch(bin, home string, as *syscall.Credential) (func(), error) {
 	alive, hold, err := os.Pipe()
 	if err != nil {
@@ -126,7 +126,7 @@ func launch(bin, home string, as *syscall.Credential) (func(), error) {
 	}, nil
 }
 
-// wait returns when the server answers, or gives its log when it does not within a minute.
+// wait returns when the server answers, or fails with its log after a minute.
 func (s *Server) wait(home string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -188,7 +188,7 @@ func major(bin string) int {
 	return n
 }
 
-// unprivileged says whom to run the server as: PostgreSQL refuses to run as root. nil keeps the current user.
+// unprivileged is the user to run the server as: PostgreSQL refuses to run as root. nil keeps the current user.
 func unprivileged(home string) (*syscall.Credential, error) {
 	if os.Getuid() != 0 {
 		return nil, nil

@@ -1,5 +1,5 @@
-// Package sqlfile keeps SQL in .sql files and out of Go strings: a file holds named statements, and the names of
-// the host's tables and columns stand in them as "{key}", in double quotes, so that the file is valid SQL as it is.
+// Package sqlfile keeps SQL in .sql files and out of Go strings: a file holds named statements, in which "{key}", in double
+// quotes, stands for the name of a table or column of the application, so that the file is valid SQL as it is.
 //
 //	-- name: touch
 //	UPDATE "{sessions}" SET "{last_activity}" = now() WHERE "{id}" = ANY ($1);
@@ -18,8 +18,9 @@ import (
 // Statements maps the names of statements to their text.
 type Statements map[string]string
 
-// Names maps the keys of placeholders to the SQL that stands for them: a quoted identifier made by Column or Table,
-// or another fixed expression, such as NULL for a column that the host does not have. Never a user's value.
+// Names maps the keys of placeholders to the SQL that replaces them: a quoted identifier made by Column or Table, another
+// fixed expression, such as NULL for a column that the application does not have, or a fragment: a statement that was
+// filled in before and holds no further fragment. Never a user's value.
 type Names map[string]string
 
 var (
@@ -27,7 +28,7 @@ var (
 	placeholder = regexp.MustCompile(`"\{(\w+)\}"`)
 )
 
-// Parse splits sources into their named statements. Text before the first name is an error, as is a name that stands twice.
+// Parse splits sources into their named statements. Text before the first name is an error, as is a duplicate name.
 func Parse(sources ...string) (Statements, error) {
 	out := Statements{}
 	for _, source := range sources {
@@ -42,7 +43,7 @@ func Parse(sources ...string) (Statements, error) {
 			}
 			name := source[head[2]:head[3]]
 			if _, twice := out[name]; twice {
-				return nil, fmt.Errorf("sqlfile: statement %q stands twice", name)
+				return nil, fmt.Errorf("sqlfile: statement %q is duplicated", name)
 			}
 			out[name] = strings.TrimSpace(source[head[1]:end])
 		}
@@ -59,7 +60,7 @@ func MustParse(sources ...string) Statements {
 	return out
 }
 
-// Fill gives the named statement with its placeholders filled in. A name or a key that is not there is an error.
+// Fill returns the named statement with its placeholders filled in. A name or a key that does not exist is an error.
 func (s Statements) Fill(name string, names Names) (string, error) {
 	text, ok := s[name]
 	if !ok {

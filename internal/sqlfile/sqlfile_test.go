@@ -30,7 +30,7 @@ func TestParseRefusesAmbiguousFiles(t *testing.T) {
 	for source, want := range map[string]string{
 		"SELECT 1;":                                   "outside a named statement",
 		"SELECT 1;\n-- name: a\nSELECT 2;":            "outside a named statement",
-		"-- name: a\nSELECT 1;\n-- name: a\nSELECT 2": "stands twice",
+		"-- name: a\nSELECT 1;\n-- name: a\nSELECT 2": "is duplicated",
 	} {
 		if _, err := sqlfile.Parse(source); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Parse(%q) fails with %v, want %q", source, err, want)

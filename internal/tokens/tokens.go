@@ -1,4 +1,4 @@
-// Package tokens reads the file of bearer tokens that the command serves with, and says whose token a request bears.
+// Package tokens authenticates HTTP requests by the bearer tokens in a file.
 package tokens
 
 import (
@@ -15,19 +15,20 @@ import (
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
 const (
-	// shortest is the least length of a token: below it, guessing comes within reach.
+	// shortest is the least length of a token: shorter ones can be guessed.
 	shortest = 16
 	// largest is the largest size of a file in bytes; a larger one is some other file.
 	largest = 1 << 20
 )
 
-// ErrUnknown says that the request bears no token, or one that is not in the file.
+// ErrUnknown: the request has no token, or one that is not in the file.
 var ErrUnknown = errors.New("no known bearer token")
 
-// Tokens are bearer tokens and whom they stand for. They are kept as SHA-256 sums only.
+// Tokens maps bearer tokens, of which it keeps only SHA-256 sums, to principals.
 type Tokens struct{ entries []entry }
 
 type entry struct {
@@ -35,21 +36,21 @@ type entry struct {
 	who sessioncleanup.Principal
 }
 
-// Open reads a file of tokens, one in a line:
+// Open reads a file of tokens, one per line:
 //
 //	TOKEN admin
 //	TOKEN owner OWNER_ID
 //	TOKEN viewer
 //
-// Empty lines and lines that begin with # do not count. A file that others than its owner and group can read or write is
-// refused, as is a line that cannot be right: an ErrInvalid names the line and never the token.
+// Empty lines and lines that begin with # are ignored. A wrong line, or a file that users other than its owner and group
+// can read or write, is an ErrInvalid. It names the line, never the token.
 func Open(path string) (*Tokens, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("tokens: %w", err)
 	}
 	defer func() { _ = file.Close() }() // only read
-	info, err := file.Stat()            // of what was opened, which nobody can exchange any more
+	info, err := file.Stat()            // of the open file, which cannot be replaced anymore
 	if err != nil {
 		return nil, fmt.Errorf("tokens: %w", err)
 	}
@@ -63,13 +64,13 @@ func Open(path string) (*Tokens, error) {
 	return t, nil
 }
 
-// private refuses a file that others can read or write. Windows keeps that elsewhere.
+// private refuses a file that others can read or write. On Windows, modes do not tell.
 func private(info fs.FileInfo) error {
 	switch mode := info.Mode(); {
 	case !mode.IsRegular():
-		return invalidf("not a regular file")
+		return invalid.Errorf("not a regular file")
 	case runtime.GOOS != "windows" && mode.Perm()&0o007 != 0:
-		return invalidf("mode is %#o: others can read or change it; want 0600", mode.Perm())
+		return invalid.Errorf("mode is %#o: others can read or change it; want 0600", mode.Perm())
 	}
 	return nil
 }
@@ -81,7 +82,7 @@ func read(r io.Reader) (*Tokens, error) {
 	for n := 1; lines.Scan(); n++ {
 		line := lines.Text()
 		if size += len(line) + 1; size > largest {
-			return nil, invalidf("larger than %d bytes", largest)
+			return nil, invalid.Errorf("larger than %d bytes", largest)
 		}
 		words := strings.Fields(line)
 		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
@@ -92,11 +93,11 @@ func read(r io.Reader) (*Tokens, error) {
 		case err != nil:
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		case len(words[0]) < shortest:
-			return nil, fmt.Errorf("line %d: %w", n, invalidf("token has %d characters: want at least %d", len(words[0]), shortest))
+			return nil, fmt.Errorf("line %d: %w", n, invalid.Errorf("token has %d characters: want at least %d", len(words[0]), shortest))
 		}
 		e := entry{sum: sha256.Sum256([]byte(words[0])), who: who}
 		if first, twice := seen[e.sum]; twice {
-			return nil, fmt.Errorf("line %d: %w", n, invalidf("token stands in line %d already", first))
+			return nil, fmt.Errorf("line %d: %w", n, invalid.Errorf("token is already in line %d", first))
 		}
 		seen[e.sum] = n
 		t.entries = append(t.entries, e)
@@ -105,7 +106,7 @@ func read(r io.Reader) (*Tokens, error) {
 		return nil, err
 	}
 	if len(t.entries) == 0 {
-		return nil, invalidf("no token in it: nobody could use the server")
+		return nil, invalid.Errorf("no token in the file: nobody could use the server")
 	}
 	return t, nil
 }
@@ -121,11 +122,11 @@ func principal(words []string) (sessioncleanup.Principal, error) {
 	case role == sessioncleanup.RoleOwner && len(words) == 2:
 		return sessioncleanup.Principal{Role: role, ID: words[1]}, nil
 	}
-	return sessioncleanup.Principal{}, invalidf("want TOKEN admin, TOKEN owner OWNER_ID or TOKEN viewer")
+	return sessioncleanup.Principal{}, invalid.Errorf("want TOKEN admin, TOKEN owner OWNER_ID or TOKEN viewer")
 }
 
-// Authenticate says whose token a request bears in its Authorization header (RFC 6750, section 2.1), or fails with
-// ErrUnknown. How long it takes does not depend on how much of a token is right.
+// Authenticate returns the principal of the token in a request's Authorization header (RFC 6750, section 2.1), or
+// ErrUnknown. The time it takes does not depend on the token.
 func (t *Tokens) Authenticate(r *http.Request) (sessioncleanup.Principal, error) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) != 1 {
@@ -137,7 +138,7 @@ func (t *Tokens) Authenticate(r *http.Request) (sessioncleanup.Principal, error)
 	}
 	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
 	found := -1
-	for i := range t.entries { // all of them, whichever it is
+	for i := range t.entries { // all of them, so that the time is always the same
 		equal := subtle.ConstantTimeCompare(sum[:], t.entries[i].sum[:])
 		found = subtle.ConstantTimeSelect(equal, i, found)
 	}
@@ -145,8 +146,4 @@ func (t *Tokens) Authenticate(r *http.Request) (sessioncleanup.Principal, error)
 		return sessioncleanup.Principal{}, ErrUnknown
 	}
 	return t.entries[found].who, nil
-}
-
-func invalidf(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", sessioncleanup.ErrInvalid, fmt.Sprintf(format, args...))
 }

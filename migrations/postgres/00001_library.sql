@@ -1,5 +1,3 @@
--- +goose Up
-
 -- The policy in force: one row, written by Migrate, read by functions, view and triggers. NULL stands for never.
 CREATE TABLE "{policy}" (
     singleton              boolean          PRIMARY KEY DEFAULT true CHECK (singleton),
@@ -35,16 +33,16 @@ CREATE TABLE "{events}" (
 CREATE INDEX "sessioncleanup_events_at" ON "{events}" (at);
 CREATE INDEX "sessioncleanup_events_run" ON "{events}" (run_id, id) WHERE run_id <> '';
 
--- Who may run, and for how long. Rows stay when a lease ends, so that its epoch keeps rising.
+-- Who may run, and for how long. Rows stay when a lease is released, without a holder, so that the epoch keeps rising.
 CREATE TABLE "{leases}" (
     name       text        PRIMARY KEY,
-    holder     text        NOT NULL,
-    epoch      bigint      NOT NULL,
-    expires_at timestamptz NOT NULL
+    holder     text        NOT NULL DEFAULT '',
+    epoch      bigint      NOT NULL DEFAULT 0,
+    expires_at timestamptz
 );
 
--- Touches not yet written to their session. Rows are only ever inserted by the host's statements, so that these wait
--- for nobody; they go when their transaction commits, or in the next run where the session was locked just then.
+-- Touches that are not yet written to their session. The application's statements only insert rows here, so that they
+-- wait for nobody. Rows are removed when their transaction commits or, where the session was locked then, by the next run.
 CREATE TABLE "{touches}" (
     session_id    "{id_type}"   NOT NULL,
     at            timestamptz   NOT NULL,
@@ -52,15 +50,12 @@ CREATE TABLE "{touches}" (
 );
 CREATE INDEX "sessioncleanup_touches_session" ON "{touches}" (session_id, at);
 
--- What was adopted, and what was added to the host's tables for it, in that order.
+-- The adopted schema, and what was added to the application's tables for it, in that order.
 CREATE TABLE "{settings}" (
     singleton  boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-    host       jsonb   NOT NULL,
-    zone       text    NOT NULL,
+    schema     jsonb   NOT NULL,
+    zone       text    NOT NULL, -- of columns without time zone
     added      jsonb   NOT NULL DEFAULT '[]',
     backfilled boolean NOT NULL DEFAULT false,
-    complete   integer NOT NULL DEFAULT 0
+    complete   integer NOT NULL DEFAULT 0 -- the version of the adoption that was finished
 );
-
--- +goose Down
-DROP TABLE "{settings}", "{touches}", "{leases}", "{events}", "{policy}";

@@ -1,5 +1,5 @@
--- The library's own tables. What hangs on the host's tables is not here but in sqlite/sql: it depends on their names
--- and is brought up to date by each Migrate. Times are text, UTC, as strftime('%Y-%m-%d %H:%M:%f') writes it.
+-- The library's own tables. Uninstall drops every table whose name begins with sessioncleanup_, so there is no Down.
+-- Times are text, UTC, as strftime('%Y-%m-%d %H:%M:%f') writes it.
 
 -- +goose Up
 
@@ -20,8 +20,8 @@ CREATE TABLE sessioncleanup_settings (
     events_keep_seconds     REAL,              -- NULL: forever
     alert_due               INTEGER NOT NULL,
     alert_activity_rate     REAL NOT NULL,
-    "schema"                TEXT NOT NULL,     -- JSON: where the host keeps its sessions
-    adopted                 TEXT NOT NULL      -- JSON: how it writes times, and what was added
+    "schema"                TEXT NOT NULL,     -- JSON: where the application keeps its sessions
+    adopted                 TEXT NOT NULL      -- JSON: how it stores ids and times, and what was added
 );
 
 -- The audit log. Ids rise with time: the newest event is never deleted before another one is written.
@@ -42,17 +42,10 @@ CREATE INDEX sessioncleanup_events_action ON sessioncleanup_events (action);
 
 CREATE INDEX sessioncleanup_events_run ON sessioncleanup_events (run_id) WHERE run_id <> '';
 
--- Leases keep their row, and so their epoch, when they are released: then the holder is empty.
+-- A released lease keeps its row, and so its epoch: its holder is empty.
 CREATE TABLE sessioncleanup_leases (
     name        TEXT NOT NULL PRIMARY KEY,
     holder      TEXT NOT NULL,
     epoch       INTEGER NOT NULL,
-    expires_at  TEXT NOT NULL
+    expires_at  TEXT                           -- NULL once released
 );
-
--- +goose Down
-DROP TABLE sessioncleanup_leases;
-
-DROP TABLE sessioncleanup_events;
-
-DROP TABLE sessioncleanup_settings;

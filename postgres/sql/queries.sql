@@ -1,78 +1,85 @@
--- name: session_columns
-s."{id}"::text, coalesce("{owner_text}", ''), coalesce("{owner_name}", ''), coalesce("{name_text}", ''), coalesce("{code_text}", ''),
-       "{is_active}", "{is_auto}",
-       CASE WHEN isfinite("{created_at_out}") THEN "{created_at_out}" END, CASE WHEN isfinite("{updated_at_out}") THEN "{updated_at_out}" END,
-       coalesce("{last_used}", now()), CASE WHEN isfinite("{expires_at_out}") THEN "{expires_at_out}" END, "{activity_count}"
+-- name: now
+-- Begins a round trip that reads: its other statements see the same now(), and are planned for their values. A plan for
+-- any values would read the whole table to find that nothing is due.
+SELECT now(), set_config('plan_cache_mode', 'force_custom_plan', true);
 
--- name: cut
-CROSS JOIN (SELECT $1::timestamptz AS now, $2::timestamptz AS inactive, $3::timestamptz AS delete) v_cut
+-- name: list
+SELECT "{session_columns}", CASE WHEN isfinite("{last_activity_out}") THEN "{last_activity_out}" END
+  FROM (SELECT s.*
+          FROM "{sessions}" s "{cut}" "{filter}"
+         CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
+         WHERE "{matches}"
+           AND CASE $7::text WHEN 'to_deactivate' THEN d.idle OR d.expired WHEN 'to_delete' THEN d.gone ELSE $7::text IS NULL OR "{status}" = $7::text END
+           AND ($9::text IS NULL OR ("{key}", s."{id}") "{beyond}" ($9::text::"{key_type}", $10::text::"{id_type}"))
+         ORDER BY "{key}" "{direction}", s."{id}" "{direction}"
+         LIMIT $8::bigint) s
+ ORDER BY "{key}" "{direction}", s."{id}" "{direction}";
 
--- name: sessions_due_for_deactivation
--- Two index scans instead of one over both conditions, which has no index to follow.
-(SELECT s.* FROM "{sessions}" s "{cut}" WHERE "{due_idle}"
-  UNION ALL
- SELECT s.* FROM "{sessions}" s "{cut}" WHERE "{due_expired}") s
+-- name: count
+-- Counts no further than asked.
+SELECT count(*)
+  FROM (SELECT
+          FROM "{sessions}" s "{cut}" "{filter}"
+         CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
+         WHERE "{matches}"
+           AND CASE $7::text WHEN 'to_deactivate' THEN d.idle OR d.expired WHEN 'to_delete' THEN d.gone ELSE $7::text IS NULL OR "{status}" = $7::text END
+         LIMIT $8::bigint) n;
+
+-- name: counts
+SELECT count(*),
+       count(*) FILTER (WHERE "{is_active}"),
+       count(*) FILTER (WHERE "{not_active}"),
+       count(*) FILTER (WHERE u.at < v_cut.delete),
+       count(*) FILTER (WHERE NOT "{is_auto}"),
+       count(*) FILTER (WHERE d.idle OR d.expired),
+       count(*) FILTER (WHERE d.gone),
+       extract(epoch FROM coalesce(max(CASE
+           WHEN d.idle OR d.expired THEN greatest(v_cut.inactive - u.at, CASE WHEN u.ends <= v_cut.now THEN v_cut.now - u.ends END)
+           WHEN d.gone THEN v_cut.delete - greatest(u.at, u.ends) END), '0'))::float8 * 1000000
+  FROM "{sessions}" s
+  LEFT JOIN (SELECT t.session_id, max(t.at) AS at FROM "{touches}" t GROUP BY t.session_id) n ON n.session_id = s."{id}"
+ "{cut}" "{filter}"
+ CROSS JOIN LATERAL (SELECT greatest("{last_activity_out}", n.at) AS at, "{expires_at_out}" AS ends) u
+ CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
+ WHERE "{matches}";
 
 -- name: get
-SELECT "{session_columns}" FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}";
+SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}";
 
--- name: lock_one
-SELECT "{session_columns}", now()
-  FROM "{sessions}" s
- WHERE s."{id}" = $1::text::"{id_type}" AND ($2::text IS NULL OR "{owner_col}" = $2::text::"{owner_type}")
-   FOR NO KEY UPDATE OF s;
+-- name: get_locked
+SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}" FOR NO KEY UPDATE OF s;
 
 -- name: change_one
+-- Times that stay as they are are not written: a column without time zone, or an infinite time, might change.
 UPDATE "{sessions}" s
    SET "{active}" = $2::boolean, "{auto_cleanup}" = $3::boolean,
-       "{last_activity}" = CASE WHEN $4::timestamptz IS NULL THEN s."{last_activity}" ELSE $4::timestamptz "{last_activity_in}" END,
-       "{expires_at}" = $5::timestamptz "{expires_at_in}"
+       "{last_activity}" = CASE WHEN $4::boolean THEN $5::timestamptz "{last_activity_in}" ELSE s."{last_activity}" END,
+       "{expires_at}" = CASE WHEN $6::boolean THEN $7::timestamptz "{expires_at_in}" ELSE s."{expires_at}" END
  WHERE s."{id}" = $1::text::"{id_type}";
 
 -- name: delete_one
 DELETE FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}";
 
--- name: counts
-SELECT count(*),
-       count(*) FILTER (WHERE e.active),
-       count(*) FILTER (WHERE NOT e.active),
-       count(*) FILTER (WHERE e.at < v_cut.delete),
-       count(*) FILTER (WHERE NOT e.auto),
-       count(*) FILTER (WHERE d.idle OR d.expired),
-       count(*) FILTER (WHERE d.gone),
-       extract(epoch FROM coalesce(max(greatest(
-           CASE WHEN d.idle OR d.expired THEN v_cut.inactive - e.at END,
-           CASE WHEN d.expired THEN v_cut.now - e.ends END,
-           CASE WHEN d.gone THEN v_cut.delete - greatest(e.at, e.ends) END)), '0'))::float8 * 1000000
-  FROM "{sessions}" s
- "{cut}"
-  LEFT JOIN (SELECT t.session_id, max(t.at) AS at FROM "{touches}" t GROUP BY t.session_id) n ON n.session_id = s."{id}"
- CROSS JOIN LATERAL (
-       SELECT "{is_active}" AS active, "{is_auto}" AS auto, greatest("{last_activity_out}", n.at) AS at, "{expires_at_out}" AS ends) e
- CROSS JOIN LATERAL (
-       SELECT e.active AND e.auto AND e.at < v_cut.inactive AS idle,
-              e.active AND e.auto AND v_cut.inactive IS NOT NULL AND e.ends <= v_cut.now AS expired,
-              NOT e.active AND e.auto AND s."{last_activity}" IS NOT NULL AND greatest(e.at, e.ends) < v_cut.delete AS gone) d
- WHERE $4::text IS NULL OR "{owner_col}" = $4::text::"{owner_type}";
-
 -- name: touch
--- Writes the sessions that nobody has locked, and gives those that somebody has: the caller must not wait for one
+-- Writes the sessions that nobody has locked, and returns those that are locked: the caller must not wait for one
 -- session while it holds another.
-WITH wanted AS (
+WITH clock AS (
+    SELECT date_trunc('milliseconds', clock_timestamp()) AS now
+), wanted AS (
     SELECT s."{id}" AS id
-      FROM "{sessions}" s
+      FROM "{sessions}" s, clock c
      WHERE s."{id}" = ANY ($1::text[]::"{id_type}"[])
        AND ($2::text IS NULL OR "{owner_col}" = $2::text::"{owner_type}")
-       AND (s."{last_activity}" < (clock_timestamp() - $3::bigint * interval '1 microsecond') "{last_activity_in}") IS NOT FALSE
+       AND (s."{last_activity}" <= (c.now - $3::bigint * interval '1 microsecond') "{last_activity_in}") IS NOT FALSE
 ), free AS (
-    SELECT s."{id}" AS id
-      FROM "{sessions}" s
+    SELECT s."{id}" AS id, c.now
+      FROM "{sessions}" s, clock c
      WHERE s."{id}" IN (SELECT w.id FROM wanted w)
-       AND (s."{last_activity}" < (clock_timestamp() - $3::bigint * interval '1 microsecond') "{last_activity_in}") IS NOT FALSE
+       AND (s."{last_activity}" <= (c.now - $3::bigint * interval '1 microsecond') "{last_activity_in}") IS NOT FALSE
        FOR NO KEY UPDATE OF s SKIP LOCKED
 ), written AS (
     UPDATE "{sessions}" s
-       SET "{last_activity}" = clock_timestamp() "{last_activity_in}"
+       SET "{last_activity}" = f.now "{last_activity_in}"
       FROM free f
      WHERE s."{id}" = f.id
     RETURNING f.id
@@ -82,13 +89,13 @@ SELECT (SELECT count(*) FROM written), ARRAY(SELECT w.id::text FROM wanted w WHE
 -- name: touch_one
 -- Waits for the session.
 UPDATE "{sessions}" s
-   SET "{last_activity}" = clock_timestamp() "{last_activity_in}"
+   SET "{last_activity}" = date_trunc('milliseconds', clock_timestamp()) "{last_activity_in}"
  WHERE s."{id}" = $1::text::"{id_type}"
    AND ($2::text IS NULL OR "{owner_col}" = $2::text::"{owner_type}")
-   AND (s."{last_activity}" < (clock_timestamp() - $3::bigint * interval '1 microsecond') "{last_activity_in}") IS NOT FALSE;
+   AND (s."{last_activity}" <= (date_trunc('milliseconds', clock_timestamp()) - $3::bigint * interval '1 microsecond') "{last_activity_in}") IS NOT FALSE;
 
 -- name: touch_note
-SELECT "{space}".sessioncleanup_note_touches($1::text[]::"{id_type}"[], clock_timestamp(), $2::bigint * interval '1 microsecond');
+SELECT "{space}".sessioncleanup_note_touches($1::text[]::"{id_type}"[]);
 
 -- name: lock_inactive
 SELECT s."{id}"::text
@@ -97,37 +104,26 @@ SELECT s."{id}"::text
  ORDER BY s."{id}"
    FOR NO KEY UPDATE OF s;
 
--- name: reactivate_ids
+-- name: reactivate
 SELECT "{space}".sessioncleanup_reactivate($1::text[]::"{id_type}"[], $2::text, $3::text, $4::text);
 
--- name: deactivate
+-- name: sweep
 SELECT ids, next, coalesce(failure_code, ''), coalesce(failure, '')
-  FROM "{space}".sessioncleanup_deactivate_batch($1::timestamptz, $2::timestamptz, $3::integer, $4::text, $5::text, $6::text, $7::text);
+  FROM "{space}".sessioncleanup_sweep($1::text, $2::timestamptz, $3::timestamptz, $4::timestamptz, $5::integer, $6::text,
+       $7::text, $8::text, $9::text, $10::text, $11::text, $12::text);
 
--- name: delete
-SELECT ids, next, coalesce(failure_code, ''), coalesce(failure, '')
-  FROM "{space}".sessioncleanup_delete_batch($1::timestamptz, $2::timestamptz, $3::integer, $4::text, $5::text, $6::text, $7::text);
+-- name: lease_make
+INSERT INTO "{leases}" (name) VALUES ($1::text) ON CONFLICT DO NOTHING;
 
--- name: fence
--- The lock keeps the lease from passing to somebody else until the batch is committed.
-SELECT FROM "{leases}" l
- WHERE l.name = $1::text AND l.holder = $2::text AND l.epoch = $3::bigint AND l.expires_at > clock_timestamp()
-   FOR SHARE;
+-- name: lease_lock
+SELECT l.name, l.holder, l.epoch, l.expires_at, clock_timestamp() FROM "{leases}" l WHERE l.name = $1::text FOR UPDATE;
 
--- name: lease_take
-INSERT INTO "{leases}" AS l (name, holder, epoch, expires_at)
-VALUES ($1::text, $2::text, 1, clock_timestamp() + $3::bigint * interval '1 microsecond')
-ON CONFLICT (name) DO UPDATE
-   SET holder = excluded.holder, expires_at = excluded.expires_at,
-       epoch = l.epoch + CASE WHEN l.holder = excluded.holder AND l.expires_at > clock_timestamp() THEN 0 ELSE 1 END
- WHERE l.holder = excluded.holder OR l.expires_at <= clock_timestamp()
-RETURNING epoch, expires_at;
+-- name: lease_guard
+-- The lock keeps the lease from passing to another holder until the batch is committed.
+SELECT l.name, l.holder, l.epoch, l.expires_at, clock_timestamp() FROM "{leases}" l WHERE l.name = $1::text FOR SHARE;
 
--- name: lease_show
-SELECT l.holder, l.expires_at FROM "{leases}" l WHERE l.name = $1::text;
-
--- name: lease_release
-UPDATE "{leases}" l SET expires_at = 'epoch' WHERE l.name = $1::text AND l.holder = $2::text;
+-- name: lease_write
+UPDATE "{leases}" l SET holder = $2::text, epoch = $3::bigint, expires_at = $4::timestamptz WHERE l.name = $1::text;
 
 -- name: event_add
 INSERT INTO "{events}" (at, action, actor, reason, run_id, session_ids, owner_ids, names, run)
@@ -149,22 +145,3 @@ SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, e.session_ids, e.owner
    AND ($5::bigint IS NULL OR e.id < $5::bigint)
  ORDER BY e.id DESC
  LIMIT $6::integer;
-
--- name: policy_read
-SELECT (extract(epoch FROM inactive_after) * 1000000)::bigint, (extract(epoch FROM delete_after) * 1000000)::bigint,
-       auto_cleanup_default, reactivate_on_activity, enabled, (extract(epoch FROM touch_interval) * 1000000)::bigint,
-       batch_size, (extract(epoch FROM batch_budget) * 1000000)::bigint, rate, busy_share, max_delete_fraction,
-       (extract(epoch FROM events_keep) * 1000000)::bigint, alert_due, alert_activity_rate
-  FROM "{policy}";
-
--- name: policy_write
-INSERT INTO "{policy}" (inactive_after, delete_after, auto_cleanup_default, reactivate_on_activity, enabled, touch_interval,
-       batch_size, batch_budget, rate, busy_share, max_delete_fraction, events_keep, alert_due, alert_activity_rate)
-VALUES ($1::bigint * interval '1 microsecond', $2::bigint * interval '1 microsecond', $3::boolean, $4::boolean, $5::boolean, $6::bigint * interval '1 microsecond',
-       $7::integer, $8::bigint * interval '1 microsecond', $9::float8, $10::float8, $11::float8, $12::bigint * interval '1 microsecond', $13::integer, $14::float8)
-ON CONFLICT (singleton) DO UPDATE SET
-       inactive_after = excluded.inactive_after, delete_after = excluded.delete_after, auto_cleanup_default = excluded.auto_cleanup_default,
-       reactivate_on_activity = excluded.reactivate_on_activity, enabled = excluded.enabled, touch_interval = excluded.touch_interval,
-       batch_size = excluded.batch_size, batch_budget = excluded.batch_budget, rate = excluded.rate, busy_share = excluded.busy_share,
-       max_delete_fraction = excluded.max_delete_fraction, events_keep = excluded.events_keep, alert_due = excluded.alert_due,
-       alert_activity_rate = excluded.alert_activity_rate;

@@ -14,22 +14,8 @@ VALUES (1, :enabled, :inactive_after, :delete_after, :touch_interval, :auto_clea
        :batch_size, :batch_budget, :rate, :busy_share, :max_delete_fraction, :events_keep, :alert_due, :alert_activity_rate,
        :schema, :adopted)
 
--- name: create_versions
--- As goose has it, but without AUTOINCREMENT, which would leave sqlite_sequence behind.
-CREATE TABLE IF NOT EXISTS sessioncleanup_migrations (
-    id          INTEGER PRIMARY KEY,
-    version_id  INTEGER NOT NULL,
-    is_applied  INTEGER NOT NULL,
-    tstamp      TIMESTAMP DEFAULT (datetime('now'))
-)
-
--- name: note_no_version
--- The row that goose wants to begin with.
-INSERT INTO sessioncleanup_migrations (version_id, is_applied)
-SELECT 0, 1 WHERE NOT EXISTS (SELECT 1 FROM sessioncleanup_migrations)
+-- name: has_table
+SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = :table)
 
 -- name: read_version
 SELECT coalesce(max(version_id), 0) FROM sessioncleanup_migrations
-
--- name: drop_versions
-DROP TABLE sessioncleanup_migrations

@@ -1,15 +1,15 @@
--- How times are read and written. The expressions of one form stand in the indexes, the view, the triggers and the
--- queries alike, so that all of them agree, and an index is found for a condition. They are short because every statement
--- of the host's that writes a session carries them, several times over.
+-- How times are read and written. Indexes, view, triggers and queries use the same expressions, so that they agree and
+-- that a query finds its index. The expressions are short because SQLite evaluates several of them for each write of the
+-- application to a session.
 --
--- Each gives text in UTC with milliseconds, or NULL for what it cannot read. A text has to begin with a digit or a sign,
--- which keeps out 'now': its value may not stand in an index.
+-- Each returns text in UTC with milliseconds, or NULL for a value that it cannot read. A text must begin with a digit or
+-- a sign. That keeps out 'now', which an index must not depend on.
 
 -- name: read_text
 CASE WHEN "{value}" < ':' THEN strftime('%Y-%m-%d %H:%M:%f', "{value}") END
 
 -- name: read_go
--- Also what Go's time.Time.String gives: 2006-01-02 15:04:05.999999999 -0700 MST
+-- Also as Go's time.Time.String writes it: 2006-01-02 15:04:05.999999999 -0700 MST
 CASE WHEN "{value}" < ':' THEN
   coalesce(
     strftime('%Y-%m-%d %H:%M:%f', "{value}"),
@@ -31,25 +31,25 @@ CASE WHEN "{value}" < ':' THEN strftime('%Y-%m-%d %H:%M:%f', "{value}" / 1e6, 'u
 CASE WHEN "{value}" < ':' THEN strftime('%Y-%m-%d %H:%M:%f', "{value}" / 1e9, 'unixepoch') END
 
 -- name: read_any
--- Any of these forms. Long, and so only for times that stand in no index. Numbers are told apart by their size.
+-- Any of these forms, numbers by their size. Long, and so only for times that no index contains.
 CASE WHEN typeof("{value}") = 'text' THEN "{read_go}"
      WHEN abs("{value}") < 1e11 THEN "{read_seconds}"
      WHEN abs("{value}") < 1e14 THEN "{read_milliseconds}"
      WHEN abs("{value}") < 1e17 THEN "{read_microseconds}"
      ELSE "{read_nanoseconds}" END
 
--- name: read_last_activity
--- What cannot be read counts as the end of time: it makes nothing due.
+-- name: last_activity_at
+-- A time that cannot be read counts as the end of time: it makes nothing due.
 coalesce("{last_activity_time}", '9999-12-31 23:59:59.999')
 
--- name: read_expires_at
+-- name: expires_at_at
 CASE WHEN "{expires_at}" IS NOT NULL THEN coalesce("{expires_at_time}", '9999-12-31 23:59:59.999') END
 
--- name: read_last_sign
--- The moment from which deletion is counted: sessioncleanup.LastSign.
+-- name: kept_since
+-- As Session.KeptSince.
 max("{last_activity_at}", coalesce("{expires_at_at}", ''))
 
--- name: now
+-- name: clock
 strftime('%Y-%m-%d %H:%M:%f', 'now')
 
 -- name: write_text

@@ -13,15 +13,16 @@
 //		})
 //	}
 //
-// The suite is some sixty checks in groups: due, list, counts, batch, update, delete, touch, events, lease, context,
-// concurrency and workload. Each is a subtest with a harness of its own, so that one group or one check can be run
+// The suite is about 75 checks in groups: due, list, counts, sweep, update, delete, touch, events, lease, context,
+// concurrency and workload. Each check is a subtest with a harness of its own, so that one group or one check runs
 // alone:
 //
-//	go test -run 'TestStore/batch' ./mystore
+//	go test -run 'TestStore/sweep' ./mystore
 //
-// Checks take all times from the store's own clock and what is due from sessioncleanup.Cutoffs, the one statement
-// of the rules. Random data is the same in every run; the environment variable SESSIONCLEANUP_TEST_SEED, a whole
-// number, changes it, and a check that fails on random data prints the seed that it used.
+// The suite has no rules of its own: it compares a store with those of package sessioncleanup, such as Query.Answer,
+// Change.Apply and Cutoffs.Due, on chosen and on random data. All times come from the store's own clock. Random data is
+// the same in every run; the environment variable SESSIONCLEANUP_TEST_SEED, a whole number, changes it, and a check that
+// uses random data logs the seed.
 //
 // The suite's own tests run it against stores that each break one rule and require that it notices.
 package storetest

@@ -2,8 +2,7 @@ package storetest
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -13,33 +12,42 @@ import (
 
 const (
 	day = 24 * time.Hour
-	// firstID is added to the numbers of sessions, so that their ids have the same count of digits and sort
-	// alike as numbers and as texts.
-	firstID = 1000
 	// tick is the finest difference in time that every backend keeps.
 	tick = time.Millisecond
 	// everything is a page or a count that no check fills.
 	everything = 5000
-	// maxSteps bounds what should end by itself: pages of a list, batches of a sweep.
+	// maxSteps bounds loops that should end by themselves: pages of a list, batches of a sweep.
 	maxSteps = 2000
 )
 
-// fixture is what a check works with: the harness, the clock as it stood when the check began, and the guide's
-// cutoffs at that moment. Its helpers end the check when the store fails where it should not.
+// patience is how long a check waits for something that must happen. The suite's own tests shorten it.
+var patience = 5 * time.Second
+
+// fixture is what a check works with. Its helpers end the check when the store fails unexpectedly.
 type fixture struct {
 	tester
 	Harness
 	ctx context.Context
-	now time.Time
-	cut sessioncleanup.Cutoffs
+
+	now time.Time                 // the store's clock when the check began, in whole milliseconds
+	pin sessioncleanup.Thresholds // the default policy's, measured at now
+	cut sessioncleanup.Cutoffs    // what pin amounts to
 }
 
 func newFixture(t tester, h Harness) *fixture {
 	t.Helper()
 	f := &fixture{tester: t, Harness: h, ctx: t.Context()}
-	f.cut = sessioncleanup.Policy{}.CutoffsAt(f.clock())
-	f.now = f.cut.Now
+	f.now = f.clock().Truncate(tick)
+	f.pin = f.pinned(sessioncleanup.Policy{})
+	f.cut = f.pin.At(f.now)
 	return f
+}
+
+// pinned are the thresholds of a policy, measured when the check began.
+func (f *fixture) pinned(p sessioncleanup.Policy) sessioncleanup.Thresholds {
+	t := p.Thresholds()
+	t.Now = f.now
+	return t
 }
 
 // clock reads the store's clock.
@@ -52,129 +60,44 @@ func (f *fixture) clock() time.Time {
 	return now
 }
 
-func (f *fixture) id(n int) string    { return f.ID(firstID + n) }
-func (f *fixture) owner(n int) string { return f.Owner(n) }
-
-// cause is who changes things in the checks.
-func cause(reason string) sessioncleanup.Cause {
-	return sessioncleanup.Cause{Actor: "admin:suite", Reason: reason, RunID: "run-" + reason}
-}
-
-// session is a plain session of the first owner that may be cleaned up and was last used at the given time.
-func (f *fixture) session(n int, active bool, lastActivity time.Time) sessioncleanup.Session {
-	return sessioncleanup.Session{
-		ID: f.id(n), OwnerID: f.owner(1), Name: fmt.Sprintf("session %d", n), Code: fmt.Sprintf("C%d", n),
-		Active: active, AutoCleanup: true,
-		CreatedAt: f.now.Add(-100 * day), UpdatedAt: f.now.Add(-100 * day), LastActivity: lastActivity,
-	}
-}
-
-// dueForDeactivation and dueForDeletion are sessions with one status at f.cut, fresh and idle those with none due.
-func (f *fixture) dueForDeactivation(n int) sessioncleanup.Session {
-	return f.session(n, true, f.now.Add(-2*day))
-}
-
-func (f *fixture) dueForDeletion(n int) sessioncleanup.Session {
-	return f.session(n, false, f.now.Add(-40*day))
-}
-
-func (f *fixture) fresh(n int) sessioncleanup.Session {
-	return f.session(n, true, f.now.Add(-2*time.Hour))
-}
-
-func (f *fixture) idle(n int) sessioncleanup.Session {
-	return f.session(n, false, f.now.Add(-3*day))
-}
-
-// many makes sessions with the numbers from first to last.
-func many(first, last int, build func(n int) sessioncleanup.Session) []sessioncleanup.Session {
-	var sessions []sessioncleanup.Session
-	for n := first; n <= last; n++ {
-		sessions = append(sessions, build(n))
-	}
-	return sessions
-}
-
-func (f *fixture) insert(sessions ...sessioncleanup.Session) {
+// expectClock requires that a time is the store's clock at some moment between before and now.
+func (f *fixture) expectClock(what string, got, before time.Time) {
 	f.Helper()
-	if err := f.Insert(f.ctx, sessions...); err != nil {
-		f.Fatalf("Harness.Insert of %v: %v", idsOf(sessions), err)
+	after := f.clock()
+	if got.Before(before.Add(-tick)) || got.After(after.Add(tick)) {
+		f.Errorf("%s is %s, want the store's clock, from %s to %s", what, stamp(got), stamp(before), stamp(after))
 	}
 }
 
-func (f *fixture) page(q sessioncleanup.Query) sessioncleanup.Page {
+// eventually waits until there is no error.
+func (f *fixture) eventually(what string, check func() error) {
 	f.Helper()
-	page, err := f.Store.List(f.ctx, q)
-	if err != nil {
-		f.Fatalf("List(%+v): %v", q, err)
-	}
-	if len(page.Sessions) > q.Limit {
-		f.Fatalf("List(%+v) gave %d sessions, more than its limit", q, len(page.Sessions))
-	}
-	return page
-}
-
-// pages reads a list to its end, in pages of the given size, and calls between after each page but the last.
-// Positions go through JSON, as they do on their way through an HTTP client.
-func (f *fixture) pages(q sessioncleanup.Query, size int, between func()) []sessioncleanup.Session {
-	f.Helper()
-	var all []sessioncleanup.Session
-	q.Limit = size
-	for range maxSteps {
-		page := f.page(q)
-		all = append(all, page.Sessions...)
-		if page.Next == nil {
-			return all
+	ticker, deadline := time.NewTicker(2*time.Millisecond), time.NewTimer(patience)
+	defer ticker.Stop()
+	defer deadline.Stop()
+	for {
+		err := check()
+		if err == nil {
+			return
 		}
-		if between != nil {
-			between()
-		}
-		sent, err := json.Marshal(page.Next)
-		if err != nil {
-			f.Fatalf("position %+v as JSON: %v", page.Next, err)
-		}
-		q.After = new(sessioncleanup.Position)
-		if err := json.Unmarshal(sent, q.After); err != nil {
-			f.Fatalf("position %s from JSON: %v", sent, err)
+		select {
+		case <-ticker.C:
+		case <-deadline.C:
+			f.Fatalf("%s: after %v still: %v", what, patience, err)
+		case <-f.ctx.Done():
+			f.Fatalf("%s: %v", what, f.ctx.Err())
 		}
 	}
-	f.Fatalf("List(%+v) in pages of %d does not end", q, size)
-	return nil
 }
 
-// find gives one session, or false when it is not there.
-func (f *fixture) find(id string) (sessioncleanup.Session, bool) {
-	f.Helper()
-	sessions := f.page(sessioncleanup.Query{ID: id, Limit: 2}).Sessions
-	if len(sessions) > 1 || len(sessions) == 1 && sessions[0].ID != id {
-		f.Fatalf("List of ID %q gave %v", id, idsOf(sessions))
+// patiently tries again while the store is too busy.
+func patiently(do func() error) error {
+	for try := 1; ; try++ {
+		err := do()
+		if try == 20 || !errors.Is(err, sessioncleanup.ErrUnavailable) {
+			return err
+		}
 	}
-	if len(sessions) == 0 {
-		return sessioncleanup.Session{}, false
-	}
-	return sessions[0], true
-}
-
-// get gives one session that must be there.
-func (f *fixture) get(id string) sessioncleanup.Session {
-	f.Helper()
-	s, ok := f.find(id)
-	if !ok {
-		f.Fatalf("session %s is gone", id)
-	}
-	return s
-}
-
-// all gives every session, in the order of their IDs.
-func (f *fixture) all() []sessioncleanup.Session {
-	f.Helper()
-	sessions := f.page(sessioncleanup.Query{Limit: everything}).Sessions
-	sortByID(sessions)
-	return sessions
-}
-
-func sortByID(sessions []sessioncleanup.Session) {
-	slices.SortFunc(sessions, func(a, b sessioncleanup.Session) int { return strings.Compare(a.ID, b.ID) })
 }
 
 // expectSessions compares everything in the store with what should be there.
@@ -187,6 +110,16 @@ func (f *fixture) expectSessions(what string, want ...sessioncleanup.Session) {
 	}
 }
 
+// expectUnchanged requires that these sessions are stored as given.
+func (f *fixture) expectUnchanged(what string, sessions ...sessioncleanup.Session) {
+	f.Helper()
+	for _, s := range sessions {
+		if diff := difference(s, f.get(s.ID)); diff != "" {
+			f.Errorf("%s: session %s: %s", what, s.ID, diff)
+		}
+	}
+}
+
 // expectIDs compares IDs whose order does not matter.
 func (f *fixture) expectIDs(what string, got []string, want ...string) {
 	f.Helper()
@@ -195,11 +128,23 @@ func (f *fixture) expectIDs(what string, got []string, want ...string) {
 	}
 }
 
-// expectJustNow requires that a time was set to the store's now between before and this moment.
-func (f *fixture) expectJustNow(what string, got, before time.Time) {
+// expectApplied compares a session with what a rule makes of it at two readings of the store's clock, before and after
+// the call. Only the last activity may depend on the clock.
+func (f *fixture) expectApplied(what string, early, late, got sessioncleanup.Session) {
 	f.Helper()
-	after := f.clock()
-	if got.Before(before.Add(-tick)) || got.After(after.Add(tick)) {
-		f.Errorf("%s is %s, want the store's now, from %s to %s", what, stamp(got), stamp(before), stamp(after))
+	if earliest, latest := early.LastActivity, late.LastActivity; !earliest.Equal(latest) {
+		if got.LastActivity.Before(earliest.Add(-tick)) || got.LastActivity.After(latest.Add(tick)) {
+			f.Errorf("%s: session %s: LastActivity is %s, want the store's clock, from %s to %s",
+				what, got.ID, stamp(got.LastActivity), stamp(earliest), stamp(latest))
+			return
+		}
+		early.LastActivity = got.LastActivity
 	}
+	if diff := difference(early, got); diff != "" {
+		f.Errorf("%s: session %s: %s", what, early.ID, diff)
+	}
+}
+
+func sortByID(sessions []sessioncleanup.Session) {
+	slices.SortFunc(sessions, func(a, b sessioncleanup.Session) int { return strings.Compare(a.ID, b.ID) })
 }

@@ -14,47 +14,44 @@ import (
 )
 
 func dueFlaws() []flaw {
-	batchesBy := func(due func(phase, sessioncleanup.Cutoffs, sessioncleanup.Session) bool) func(*Harness, *broken) {
-		return func(_ *Harness, b *broken) { b.batches = byHand{broken: b, due: due}.batch }
+	dueBy := func(due dueFunc) func(*Harness, *broken) {
+		return func(_ *Harness, b *broken) { b.sweep = selected{broken: b, due: due}.sweep }
 	}
 	return []flaw{
-		{"ignores the opt-out", batchesBy(func(p phase, c sessioncleanup.Cutoffs, s sessioncleanup.Session) bool {
+		{"ignores the opt-out", dueBy(func(b sessioncleanup.Batch, s sessioncleanup.Session) bool {
 			s.AutoCleanup = true
-			return properly(p, c, s)
-		}), []func(*fixture){dueNeverProtected, batchNothingDue, sweepUnderChange}},
-		{"cleans up one tick early", func(_ *Harness, b *broken) {
-			b.batches = func(ctx context.Context, p phase, batch sessioncleanup.Batch) (sessioncleanup.Outcome, error) {
-				batch.Cutoffs.Inactive, batch.Cutoffs.Delete = batch.Cutoffs.Inactive.Add(tick), batch.Cutoffs.Delete.Add(tick)
-				return p.step(b.Store, ctx, batch)
-			}
-		}, []func(*fixture){dueAtCutoff, dueInZones, workload}},
-		{"lets an expiry pass before it counts", batchesBy(func(p phase, c sessioncleanup.Cutoffs, s sessioncleanup.Session) bool {
-			c.Now = c.Now.Add(-tick)
-			return properly(p, c, s)
+			return properly(b, s)
+		}), []func(*fixture){dueNeverProtected, sweepNothing, sweepUnderChange}},
+		{"cleans up one tick early", asksSweep(func(b *sessioncleanup.Batch) {
+			b.Cutoffs.Inactive, b.Cutoffs.Delete = b.Cutoffs.Inactive.Add(tick), b.Cutoffs.Delete.Add(tick)
+		}), []func(*fixture){dueAtCutoff, dueInZones, sweepRandom, workload}},
+		{"lets an expiry pass before it counts", dueBy(func(b sessioncleanup.Batch, s sessioncleanup.Session) bool {
+			b.Cutoffs.Now = b.Cutoffs.Now.Add(-tick)
+			return properly(b, s)
 		}), []func(*fixture){dueByExpiry}},
-		{"deletes what expires later", batchesBy(func(p phase, c sessioncleanup.Cutoffs, s sessioncleanup.Session) bool {
-			return properly(p, c, s) || properly(p, c, expiring(s, time.Time{}))
+		{"deletes sessions that expire later", dueBy(func(b sessioncleanup.Batch, s sessioncleanup.Session) bool {
+			return properly(b, s) || properly(b, expiring(s, time.Time{}))
 		}), []func(*fixture){dueKeptByExpiry}},
-		{"takes a missing expiry for one that passed", batchesBy(func(p phase, c sessioncleanup.Cutoffs, s sessioncleanup.Session) bool {
+		{"takes a missing expiry for one that has passed", dueBy(func(b sessioncleanup.Batch, s sessioncleanup.Session) bool {
 			if s.ExpiresAt.IsZero() {
 				s.ExpiresAt = time.Unix(0, 0)
 			}
-			return properly(p, c, s)
+			return properly(b, s)
 		}), []func(*fixture){dueWithoutExpiry}},
 		{"takes never for now", func(_ *Harness, b *broken) {
-			now := func(c sessioncleanup.Cutoffs) sessioncleanup.Cutoffs {
-				c.Inactive, c.Delete = cmp.Or(c.Inactive, c.Now), cmp.Or(c.Delete, c.Now)
-				return c
+			now := func(t sessioncleanup.Thresholds) sessioncleanup.Thresholds {
+				t.Inactive, t.Delete = cmp.Or(t.Inactive, tick), cmp.Or(t.Delete, tick)
+				return t
 			}
 			b.list = func(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
-				q.Cutoffs = now(q.Cutoffs)
+				q.Thresholds = now(q.Thresholds)
 				return b.Store.List(ctx, q)
 			}
 			b.counts = func(ctx context.Context, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
-				q.Cutoffs = now(q.Cutoffs)
+				q.Thresholds = now(q.Thresholds)
 				return b.Store.Counts(ctx, q)
 			}
-		}, []func(*fixture){duePhaseOff, countsPhaseOff, sweepCounted}},
+		}, []func(*fixture){duePhaseOff, countsRandom, sweepRandom}},
 		{"loses the time zone", func(h *Harness, b *broken) {
 			wall := func(t time.Time) time.Time {
 				_, offset := t.Zone()
@@ -64,21 +61,114 @@ func dueFlaws() []flaw {
 				for i, s := range sessions {
 					sessions[i].LastActivity, sessions[i].ExpiresAt = wall(s.LastActivity), wall(s.ExpiresAt)
 				}
-				return b.host.Put(sessions...)
+				return b.app.Put(sessions...)
 			}
 		}, []func(*fixture){dueInZones}},
-		{"takes the first of all times for none", batchesBy(func(p phase, c sessioncleanup.Cutoffs, s sessioncleanup.Session) bool {
+		{"takes the first of all times for none", dueBy(func(b sessioncleanup.Batch, s sessioncleanup.Session) bool {
 			if s.LastActivity.Unix() == 0 {
-				s.LastActivity = c.Now
+				s.LastActivity = b.Cutoffs.Now
 			}
-			return properly(p, c, s)
+			return properly(b, s)
 		}), []func(*fixture){dueFarTimes}},
 	}
 }
 
+// asksList changes what the sound store is asked.
+func asksList(change func(*sessioncleanup.Query)) func(*Harness, *broken) {
+	return func(_ *Harness, b *broken) {
+		b.list = func(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
+			change(&q)
+			return b.Store.List(ctx, q)
+		}
+	}
+}
+
+// answersList changes what the sound store answers.
+func answersList(change func(sessioncleanup.Query, *sessioncleanup.Page)) func(*Harness, *broken) {
+	return func(_ *Harness, b *broken) {
+		b.list = func(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
+			page, err := b.Store.List(ctx, q)
+			change(q, &page)
+			return page, err
+		}
+	}
+}
+
 func listFlaws() []flaw {
-	// after changes the pages that follow the first one.
-	after := func(change func(*broken, context.Context, sessioncleanup.Query) (sessioncleanup.Page, error)) func(*Harness, *broken) {
+	return []flaw{
+		{"returns local times", answersList(func(_ sessioncleanup.Query, page *sessioncleanup.Page) {
+			for i := range page.Sessions {
+				page.Sessions[i].LastActivity = page.Sessions[i].LastActivity.In(time.FixedZone("here", 3600))
+			}
+		}), []func(*fixture){listValues}},
+		{"does not say when a session was read", answersList(func(_ sessioncleanup.Query, page *sessioncleanup.Page) {
+			for i := range page.Sessions {
+				page.Sessions[i].AsOf = time.Time{}
+			}
+		}), []func(*fixture){listCutoffs}},
+		{"says that a session was read at the pinned time", answersList(func(q sessioncleanup.Query, page *sessioncleanup.Page) {
+			for i := range page.Sessions {
+				page.Sessions[i].AsOf = page.Cutoffs.Now
+			}
+		}), []func(*fixture){listCutoffs}},
+		{"forgets the owner when it looks for a text", asksList(func(q *sessioncleanup.Query) {
+			if q.Text != "" {
+				q.OwnerID = ""
+			}
+		}), []func(*fixture){listRandom, workload}},
+		{"leaves out sessions without a name when it sorts by name", answersList(func(q sessioncleanup.Query, page *sessioncleanup.Page) {
+			page.Sessions = slices.DeleteFunc(page.Sessions, func(s sessioncleanup.Session) bool {
+				return q.Sort == sessioncleanup.SortName && s.Name == ""
+			})
+		}), []func(*fixture){listMissingKeys}},
+		{"reads a text as a pattern", asksList(func(q *sessioncleanup.Query) { q.Text = strings.ReplaceAll(q.Text, "%", "") }), []func(*fixture){listText}},
+		{"counts further than asked", asksList(func(q *sessioncleanup.Query) {
+			if q.CountUpTo > 0 {
+				q.CountUpTo = math.MaxInt32
+			}
+		}), []func(*fixture){listCountUpTo}},
+		{"fails on ids that its column cannot hold", failsOnIDs, []func(*fixture){listStrangers, updateNotFound, deleteNotFound, touchStrangers}},
+	}
+}
+
+func failsOnIDs(_ *Harness, b *broken) {
+	fails := func(ids ...string) error {
+		for _, id := range ids {
+			if _, err := strconv.ParseInt(id, 10, 64); id != "" && err != nil {
+				return errors.New("invalid input syntax")
+			}
+		}
+		return nil
+	}
+	b.list = func(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
+		if err := fails(q.ID, q.OwnerID); err != nil {
+			return sessioncleanup.Page{}, err
+		}
+		return b.Store.List(ctx, q)
+	}
+	b.update = func(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Change) (sessioncleanup.Session, error) {
+		if err := fails(t.ID, t.OwnerID); err != nil {
+			return sessioncleanup.Session{}, err
+		}
+		return b.Store.Update(ctx, t, c)
+	}
+	b.remove = func(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Cause) (sessioncleanup.Session, error) {
+		if err := fails(t.ID, t.OwnerID); err != nil {
+			return sessioncleanup.Session{}, err
+		}
+		return b.Store.Delete(ctx, t, c)
+	}
+	b.touch = func(ctx context.Context, t sessioncleanup.Touch) (int, error) {
+		if err := fails(t.IDs...); err != nil {
+			return 0, err
+		}
+		return b.Store.Touch(ctx, t)
+	}
+}
+
+func pageFlaws() []flaw {
+	// later changes the pages that follow the first one.
+	later := func(change func(*broken, context.Context, sessioncleanup.Query) (sessioncleanup.Page, error)) func(*Harness, *broken) {
 		return func(_ *Harness, b *broken) {
 			b.list = func(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
 				if q.After == nil {
@@ -88,98 +178,26 @@ func listFlaws() []flaw {
 			}
 		}
 	}
-	asks := func(change func(*sessioncleanup.Query)) func(*Harness, *broken) {
-		return func(_ *Harness, b *broken) {
-			b.list = func(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
-				change(&q)
-				return b.Store.List(ctx, q)
-			}
-		}
-	}
-	gives := func(change func(sessioncleanup.Query, *sessioncleanup.Page)) func(*Harness, *broken) {
-		return func(_ *Harness, b *broken) {
-			b.list = func(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
-				page, err := b.Store.List(ctx, q)
-				change(q, &page)
-				return page, err
-			}
-		}
-	}
 	return []flaw{
-		{"hands out local times", gives(func(_ sessioncleanup.Query, page *sessioncleanup.Page) {
-			for i := range page.Sessions {
-				page.Sessions[i].LastActivity = page.Sessions[i].LastActivity.In(time.FixedZone("here", 3600))
-			}
-		}), []func(*fixture){listValues}},
-		{"forgets the owner when it looks for a text", asks(func(q *sessioncleanup.Query) {
-			if q.Text != "" {
-				q.OwnerID = ""
-			}
-		}), []func(*fixture){listCombinations, workload}},
-		{"leaves out sessions without a name when it sorts by name", gives(func(q sessioncleanup.Query, page *sessioncleanup.Page) {
-			page.Sessions = slices.DeleteFunc(page.Sessions, func(s sessioncleanup.Session) bool {
-				return q.Sort == sessioncleanup.SortName && s.Name == ""
-			})
-		}), []func(*fixture){listMissingKeys}},
-		{"reads a text as a pattern", asks(func(q *sessioncleanup.Query) { q.Text = strings.ReplaceAll(q.Text, "%", "") }), []func(*fixture){listText}},
-		{"counts further than asked", asks(func(q *sessioncleanup.Query) {
-			if q.CountUpTo > 0 {
-				q.CountUpTo = math.MaxInt32
-			}
-		}), []func(*fixture){listCountUpTo}},
-		{"fails on ids that its column cannot hold", func(_ *Harness, b *broken) {
-			fails := func(ids ...string) error {
-				for _, id := range ids {
-					if _, err := strconv.ParseInt(id, 10, 64); id != "" && err != nil {
-						return errors.New("invalid input syntax")
-					}
-				}
-				return nil
-			}
-			b.list = func(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
-				if err := fails(q.ID, q.OwnerID); err != nil {
-					return sessioncleanup.Page{}, err
-				}
-				return b.Store.List(ctx, q)
-			}
-			b.update = func(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Change) (sessioncleanup.Session, error) {
-				if err := fails(t.ID, t.OwnerID); err != nil {
-					return sessioncleanup.Session{}, err
-				}
-				return b.Store.Update(ctx, t, c)
-			}
-			b.remove = func(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Cause) (sessioncleanup.Session, error) {
-				if err := fails(t.ID, t.OwnerID); err != nil {
-					return sessioncleanup.Session{}, err
-				}
-				return b.Store.Delete(ctx, t, c)
-			}
-			b.touch = func(ctx context.Context, t sessioncleanup.Touch) (int, error) {
-				if err := fails(t.IDs...); err != nil {
-					return 0, err
-				}
-				return b.Store.Touch(ctx, t)
-			}
-		}, []func(*fixture){listStrangers, updateNotFound, deleteNotFound, touchStrangers}},
-		{"promises a page after the last", gives(func(q sessioncleanup.Query, page *sessioncleanup.Page) {
+		{"promises a page after the last", answersList(func(q sessioncleanup.Query, page *sessioncleanup.Page) {
 			if n := len(page.Sessions); n > 0 && n == q.Limit && page.Next == nil {
-				last := page.Sessions[n-1]
-				page.Next = &sessioncleanup.Position{Key: last.LastActivity.Format(time.RFC3339Nano), ID: last.ID}
+				last := q.Position(page.Sessions[n-1])
+				page.Next = &last
 			}
-		}), []func(*fixture){pagingEnds}},
-		{"loses a row between pages, among equals", after(func(b *broken, ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
+		}), []func(*fixture){pageEnds}},
+		{"loses a row between pages, among equals", later(func(b *broken, ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
 			beyond := *q.After
 			if beyond.ID = "\xff"; q.Descending {
 				beyond.ID = ""
 			}
 			q.After = &beyond
 			return b.Store.List(ctx, q)
-		}), []func(*fixture){pagingTies, pagingUnderChange}},
-		{"repeats a row between pages", after(func(b *broken, ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
+		}), []func(*fixture){pageTies, pageUnderChange}},
+		{"repeats a row between pages", later(func(b *broken, ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
 			if q.Limit < 2 {
 				return b.Store.List(ctx, q)
 			}
-			seen, err := b.Store.List(ctx, sessioncleanup.Query{ID: q.After.ID, Limit: 1})
+			seen, err := b.Store.List(ctx, sessioncleanup.Query{Filter: byID(q.After.ID), Limit: 1})
 			if err != nil {
 				return seen, err
 			}
@@ -187,15 +205,19 @@ func listFlaws() []flaw {
 			page, err := b.Store.List(ctx, q)
 			page.Sessions = append(seen.Sessions, page.Sessions...)
 			return page, err
-		}), []func(*fixture){listCombinations, pagingTies, pagingUnderChange}},
-		{"cuts the times in its positions", after(func(b *broken, ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
+		}), []func(*fixture){listRandom, pageTies, pageUnderChange}},
+		{"cuts the times in its positions", later(func(b *broken, ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
 			cut := *q.After
 			if at, err := time.Parse(time.RFC3339Nano, cut.Key); err == nil {
-				cut.Key = at.Add(tick - 1).Truncate(tick).Format(time.RFC3339Nano)
+				at = at.Truncate(time.Second)
+				if !q.Descending {
+					at = at.Add(time.Second)
+				}
+				cut = q.Position(sessioncleanup.Session{ID: cut.ID, LastActivity: at, CreatedAt: at})
 			}
 			q.After = &cut
 			return b.Store.List(ctx, q)
-		}), []func(*fixture){pagingFineTimes}},
+		}), []func(*fixture){pageFineTimes}},
 		{"pages by number", func(_ *Harness, b *broken) {
 			b.list = func(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
 				skip, limit := 0, q.Limit
@@ -211,12 +233,20 @@ func listFlaws() []flaw {
 				}
 				return page, err
 			}
-		}, []func(*fixture){pagingUnderChange}},
+		}, []func(*fixture){pageUnderChange}},
 	}
 }
 
 func countsFlaws() []flaw {
-	gives := func(change func(*sessioncleanup.Counts)) func(*Harness, *broken) {
+	asks := func(change func(*sessioncleanup.CountsQuery)) func(*Harness, *broken) {
+		return func(_ *Harness, b *broken) {
+			b.counts = func(ctx context.Context, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
+				change(&q)
+				return b.Store.Counts(ctx, q)
+			}
+		}
+	}
+	answers := func(change func(*sessioncleanup.Counts)) func(*Harness, *broken) {
 		return func(_ *Harness, b *broken) {
 			b.counts = func(ctx context.Context, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
 				c, err := b.Store.Counts(ctx, q)
@@ -225,14 +255,27 @@ func countsFlaws() []flaw {
 			}
 		}
 	}
+	// both changes the thresholds of lists and counts.
+	both := func(change func(*sessioncleanup.Thresholds)) func(*Harness, *broken) {
+		return func(h *Harness, b *broken) {
+			asks(func(q *sessioncleanup.CountsQuery) { change(&q.Thresholds) })(h, b)
+			asksList(func(q *sessioncleanup.Query) { change(&q.Thresholds) })(h, b)
+		}
+	}
 	return []flaw{
-		{"counts the sessions of all owners for each", func(_ *Harness, b *broken) {
-			b.counts = func(ctx context.Context, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
-				q.OwnerID = ""
-				return b.Store.Counts(ctx, q)
+		{"counts the sessions of all owners for each", asks(func(q *sessioncleanup.CountsQuery) { q.OwnerID = "" }), []func(*fixture){countsRandom, countsNothing, workload}},
+		{"counts without the text", asks(func(q *sessioncleanup.CountsQuery) { q.Text = "" }), []func(*fixture){countsRandom, sweepRandom}},
+		{"counts protected sessions as due", answers(func(c *sessioncleanup.Counts) { c.DueForDeletion += c.Protected }), []func(*fixture){countsRandom, sweepRandom}},
+		{"counts whole seconds", answers(func(c *sessioncleanup.Counts) { c.OldestOverdue = c.OldestOverdue.Truncate(time.Second) }), []func(*fixture){countsOldestOverdue}},
+		{"does not say what it measured against", func(h *Harness, b *broken) {
+			answers(func(c *sessioncleanup.Counts) { c.Cutoffs = sessioncleanup.Cutoffs{} })(h, b)
+			answersList(func(_ sessioncleanup.Query, page *sessioncleanup.Page) { page.Cutoffs = sessioncleanup.Cutoffs{} })(h, b)
+		}, []func(*fixture){listCutoffs, countsCutoffs}},
+		{"measures at its clock although the time is pinned", both(func(t *sessioncleanup.Thresholds) { t.Now = time.Time{} }), []func(*fixture){listCutoffs, countsCutoffs}},
+		{"measures by another clock than its own", both(func(t *sessioncleanup.Thresholds) {
+			if t.Now.IsZero() {
+				t.Now = time.Now().Add(-time.Minute)
 			}
-		}, []func(*fixture){countsAgree, countsNothing, workload}},
-		{"counts protected sessions as due", gives(func(c *sessioncleanup.Counts) { c.DueForDeletion += c.Protected }), []func(*fixture){countsAgree, sweepCounted}},
-		{"counts whole seconds", gives(func(c *sessioncleanup.Counts) { c.OldestOverdue = c.OldestOverdue.Truncate(time.Second) }), []func(*fixture){countsOldestOverdue}},
+		}), []func(*fixture){listCutoffs, countsCutoffs}},
 	}
 }

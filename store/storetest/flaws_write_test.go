@@ -3,74 +3,192 @@ package storetest
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-func changeFlaws() []flaw {
-	// after goes on after a successful update.
-	after := func(do func(ctx context.Context, b *broken, was, is sessioncleanup.Session, c sessioncleanup.Change) (sessioncleanup.Session, error)) func(*Harness, *broken) {
-		return func(_ *Harness, b *broken) {
-			b.update = func(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Change) (sessioncleanup.Session, error) {
-				page, err := b.Store.List(ctx, sessioncleanup.Query{ID: t.ID, Limit: 1})
-				if err != nil {
-					return sessioncleanup.Session{}, err
-				}
-				is, err := b.Store.Update(ctx, t, c)
-				if err != nil {
-					return is, err
-				}
-				return do(ctx, b, page.Sessions[0], is, c)
+// afterUpdate goes on after the sound store's successful updates, of a session that was and one that is.
+func afterUpdate(do func(ctx context.Context, b *broken, was, is sessioncleanup.Session, c sessioncleanup.Change) (sessioncleanup.Session, error)) func(*Harness, *broken) {
+	return func(_ *Harness, b *broken) {
+		b.update = func(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Change) (sessioncleanup.Session, error) {
+			was, _, err := b.find(ctx, t.ID)
+			if err != nil {
+				return sessioncleanup.Session{}, err
 			}
+			is, err := b.Store.Update(ctx, t, c)
+			if err != nil {
+				return is, err
+			}
+			return do(ctx, b, was, is, c)
 		}
 	}
+}
+
+// reactivated reports whether an update made a session active.
+func reactivated(was, is sessioncleanup.Session) bool { return is.Active && !was.Active }
+
+func updateFlaws() []flaw {
+	type session = sessioncleanup.Session
 	return []flaw{
-		{"gives the session as it was before the update", after(func(_ context.Context, _ *broken, was, _ sessioncleanup.Session, _ sessioncleanup.Change) (sessioncleanup.Session, error) {
+		{"returns the session as it was before the update", afterUpdate(func(_ context.Context, _ *broken, was, _ session, _ sessioncleanup.Change) (session, error) {
 			return was, nil
-		}), []func(*fixture){updateEvery, updateReactivates, workload}},
-		{"writes an event of an update that changed nothing", after(func(ctx context.Context, b *broken, was, is sessioncleanup.Session, c sessioncleanup.Change) (sessioncleanup.Session, error) {
-			if difference(was, is) != "" {
+		}), []func(*fixture){updateEvery, updateReactivates, updateRandom, workload}},
+		{"does not say when it updated", afterUpdate(func(_ context.Context, _ *broken, _, is session, _ sessioncleanup.Change) (session, error) {
+			is.AsOf = time.Time{}
+			return is, nil
+		}), []func(*fixture){updateEvery, updateNothing}},
+		{"keeps microseconds of an expiry", afterUpdate(func(_ context.Context, b *broken, _, is session, c sessioncleanup.Change) (session, error) {
+			if c.ExpiresAt != nil {
+				is.ExpiresAt = c.ExpiresAt.UTC()
+			}
+			return is, b.app.Put(is)
+		}), []func(*fixture){updateEvery, updateRandom}},
+		{"writes an event of an update that changed nothing", afterUpdate(func(ctx context.Context, b *broken, was, is session, c sessioncleanup.Change) (session, error) {
+			if !was.Equal(is) {
 				return is, nil
 			}
 			_, err := b.Store.Record(ctx, sessioncleanup.Record{Event: sessioncleanup.Event{
-				Action: c.Action, Actor: c.Cause.Actor, Sessions: []sessioncleanup.SessionRef{{ID: is.ID, OwnerID: is.OwnerID, Name: is.Name}},
+				Action: c.Action, Actor: c.Cause.Actor, Sessions: []sessioncleanup.SessionRef{is.Ref()},
 			}})
 			return is, err
-		}), []func(*fixture){updateNothing, workload}},
-		{"keeps an expiry that has passed when it reactivates", after(func(_ context.Context, b *broken, was, is sessioncleanup.Session, c sessioncleanup.Change) (sessioncleanup.Session, error) {
-			if c.Active != nil && *c.Active && !was.Active {
+		}), []func(*fixture){updateNothing, updateRandom, workload}},
+		{"keeps an expiry that has passed when it reactivates", afterUpdate(func(_ context.Context, b *broken, was, is session, c sessioncleanup.Change) (session, error) {
+			if reactivated(was, is) && c.ExpiresAt == nil {
 				is.ExpiresAt = was.ExpiresAt
 			}
-			return is, b.host.Put(is)
-		}), []func(*fixture){updateReactivates, workload}},
-		{"does not take reactivation for activity", after(func(_ context.Context, b *broken, was, is sessioncleanup.Session, _ sessioncleanup.Change) (sessioncleanup.Session, error) {
+			return is, b.app.Put(is)
+		}), []func(*fixture){updateReactivates, updateRandom, workload}},
+		{"does not take reactivation for activity", afterUpdate(func(_ context.Context, b *broken, was, is session, _ sessioncleanup.Change) (session, error) {
 			is.LastActivity = was.LastActivity
-			return is, b.host.Put(is)
-		}), []func(*fixture){updateReactivates, workload}},
-		{"ignores the owner of a target", func(_ *Harness, b *broken) {
+			return is, b.app.Put(is)
+		}), []func(*fixture){updateReactivates, updateRandom, workload}},
+		{"moves the last activity backward when it reactivates", afterUpdate(func(ctx context.Context, b *broken, was, is session, _ sessioncleanup.Change) (session, error) {
+			if reactivated(was, is) {
+				is.LastActivity = is.AsOf
+			}
+			return is, b.app.Put(is)
+		}), []func(*fixture){updateKeepsActivity, updateRandom}},
+		{"removes a past expiry that is set together with reactivation", afterUpdate(func(_ context.Context, b *broken, was, is session, c sessioncleanup.Change) (session, error) {
+			if reactivated(was, is) && c.ExpiresAt != nil && c.ExpiresAt.Before(is.AsOf) {
+				is.ExpiresAt = time.Time{}
+			}
+			return is, b.app.Put(is)
+		}), []func(*fixture){updateKeepsExpiry, updateRandom}},
+		{"ignores the owner of a target", changesTarget(func(t *sessioncleanup.Target) { t.OwnerID = "" }), []func(*fixture){updateNotFound, deleteNotFound, updateRandom, workload}},
+	}
+}
+
+// changesTarget changes the targets of updates and deletions.
+func changesTarget(change func(*sessioncleanup.Target)) func(*Harness, *broken) {
+	return func(_ *Harness, b *broken) {
+		b.update = func(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Change) (sessioncleanup.Session, error) {
+			change(&t)
+			return b.Store.Update(ctx, t, c)
+		}
+		b.remove = func(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Cause) (sessioncleanup.Session, error) {
+			change(&t)
+			return b.Store.Delete(ctx, t, c)
+		}
+	}
+}
+
+// beforeWrite is called before updates and deletions; its error is theirs.
+func beforeWrite(do func(context.Context, *broken, *sessioncleanup.Target) error) func(*Harness, *broken) {
+	return func(_ *Harness, b *broken) {
+		b.update = func(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Change) (sessioncleanup.Session, error) {
+			if err := do(ctx, b, &t); err != nil {
+				return sessioncleanup.Session{}, err
+			}
+			return b.Store.Update(ctx, t, c)
+		}
+		b.remove = func(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Cause) (sessioncleanup.Session, error) {
+			if err := do(ctx, b, &t); err != nil {
+				return sessioncleanup.Session{}, err
+			}
+			return b.Store.Delete(ctx, t, c)
+		}
+	}
+}
+
+func conditionFlaws() []flaw {
+	meet := make(crossroads)
+	return []flaw{
+		{"ignores the condition of a change", changesTarget(func(t *sessioncleanup.Target) { t.If = nil }), []func(*fixture){conditionFails, conditionRace}},
+		{"refuses every conditional change", changesTarget(func(t *sessioncleanup.Target) {
+			if t.If != nil {
+				t.If = func(sessioncleanup.Session) bool { return false }
+			}
+		}), []func(*fixture){conditionHolds, conditionRace}},
+		{"evaluates the condition before it takes the lock", beforeWrite(func(ctx context.Context, b *broken, t *sessioncleanup.Target) error {
+			s, there, err := b.find(ctx, t.ID)
+			if err != nil || !there || t.If == nil {
+				return err
+			}
+			err = t.Check(s)
+			t.If = nil
+			meet.wait()
+			return err
+		}), []func(*fixture){conditionRace}},
+		{"shows the condition somebody else's session", beforeWrite(func(ctx context.Context, b *broken, t *sessioncleanup.Target) error {
+			s, there, err := b.find(ctx, t.ID)
+			if err == nil && there && t.If != nil && !t.If(s) && t.OwnerID == "" {
+				err = sessioncleanup.ErrChanged
+			}
+			return err
+		}), []func(*fixture){conditionFails}},
+		{"does not tell the condition when the session was read", changesTarget(func(t *sessioncleanup.Target) {
+			if asked := t.If; asked != nil {
+				t.If = func(s sessioncleanup.Session) bool { s.AsOf = time.Time{}; return asked(s) }
+			}
+		}), []func(*fixture){conditionFails}},
+		{"says that a changed session is not there", func(_ *Harness, b *broken) {
 			b.update = func(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Change) (sessioncleanup.Session, error) {
-				return b.Store.Update(ctx, sessioncleanup.Target{ID: t.ID}, c)
-			}
-			b.remove = func(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Cause) (sessioncleanup.Session, error) {
-				return b.Store.Delete(ctx, sessioncleanup.Target{ID: t.ID}, c)
-			}
-		}, []func(*fixture){updateNotFound, deleteNotFound, workload}},
-		{"does not log what is deleted by hand", func(_ *Harness, b *broken) {
-			b.remove = func(ctx context.Context, t sessioncleanup.Target, _ sessioncleanup.Cause) (sessioncleanup.Session, error) {
-				page, err := b.Store.List(ctx, sessioncleanup.Query{ID: t.ID, OwnerID: t.OwnerID, Limit: 1})
-				if err == nil && len(page.Sessions) == 0 {
+				s, err := b.Store.Update(ctx, t, c)
+				if errors.Is(err, sessioncleanup.ErrChanged) {
 					err = sessioncleanup.ErrNotFound
 				}
+				return s, err
+			}
+		}, []func(*fixture){conditionFails}},
+		{"changes something although the condition does not hold", func(_ *Harness, b *broken) {
+			b.update = func(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Change) (sessioncleanup.Session, error) {
+				s, err := b.Store.Update(ctx, t, c)
+				if errors.Is(err, sessioncleanup.ErrChanged) {
+					_, _ = b.Store.Update(ctx, sessioncleanup.Target{ID: t.ID}, c)
+				}
+				return s, err
+			}
+		}, []func(*fixture){conditionFails}},
+	}
+}
+
+func deleteFlaws() []flaw {
+	return []flaw{
+		{"does not log a single deletion", func(_ *Harness, b *broken) {
+			b.remove = func(ctx context.Context, t sessioncleanup.Target, _ sessioncleanup.Cause) (sessioncleanup.Session, error) {
+				s, there, err := b.find(ctx, t.ID)
+				switch {
+				case err != nil:
+				case !there:
+					err = sessioncleanup.ErrNotFound
+				default:
+					err = t.Check(s)
+				}
 				if err == nil {
-					_, err = b.host.Remove(t.ID)
+					_, err = b.app.Remove(t.ID)
 				}
-				if err != nil {
-					return sessioncleanup.Session{}, err
-				}
-				return page.Sessions[0], nil
+				return s, err
 			}
 		}, []func(*fixture){deleteAny, workload}},
-		{"says that what cannot be deleted is not there", func(_ *Harness, b *broken) {
+		{"does not say when it deleted", func(_ *Harness, b *broken) {
+			b.remove = func(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Cause) (sessioncleanup.Session, error) {
+				s, err := b.Store.Delete(ctx, t, c)
+				s.AsOf = time.Time{}
+				return s, err
+			}
+		}, []func(*fixture){deleteAny}},
+		{"says that a session which cannot be deleted is not there", func(_ *Harness, b *broken) {
 			b.remove = func(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Cause) (sessioncleanup.Session, error) {
 				s, err := b.Store.Delete(ctx, t, c)
 				if err != nil {
@@ -79,103 +197,5 @@ func changeFlaws() []flaw {
 				return s, err
 			}
 		}, []func(*fixture){deletePinned}},
-	}
-}
-
-func touchFlaws() []flaw {
-	asks := func(change func(*sessioncleanup.Touch)) func(*Harness, *broken) {
-		return func(_ *Harness, b *broken) {
-			b.touch = func(ctx context.Context, t sessioncleanup.Touch) (int, error) {
-				change(&t)
-				return b.Store.Touch(ctx, t)
-			}
-		}
-	}
-	return []flaw{
-		{"logs touches", func(_ *Harness, b *broken) {
-			b.touch = func(ctx context.Context, t sessioncleanup.Touch) (int, error) {
-				n, err := b.Store.Touch(ctx, t)
-				if err == nil && n > 0 {
-					_, err = b.Store.Record(ctx, sessioncleanup.Record{Event: sessioncleanup.Event{Action: "touched", Actor: "system"}})
-				}
-				return n, err
-			}
-		}, []func(*fixture){touchWrites, touchInactive, workload}},
-		{"does not throttle touches", asks(func(t *sessioncleanup.Touch) { t.Interval = 0 }), []func(*fixture){touchThrottled, touchMany, workload}},
-		{"counts the ids it was asked for", func(_ *Harness, b *broken) {
-			b.touch = func(ctx context.Context, t sessioncleanup.Touch) (int, error) {
-				_, err := b.Store.Touch(ctx, t)
-				return len(t.IDs), err
-			}
-		}, []func(*fixture){touchStrangers, touchThrottled}},
-		{"touches the sessions of other owners", asks(func(t *sessioncleanup.Touch) { t.OwnerID = "" }), []func(*fixture){touchOwner, workload}},
-		{"reactivates whatever is touched", asks(func(t *sessioncleanup.Touch) {
-			reason := activity()
-			t.Reactivate = &reason
-		}), []func(*fixture){touchInactive, workload}},
-		{"does not reactivate within the interval", func(_ *Harness, b *broken) {
-			b.touch = func(ctx context.Context, t sessioncleanup.Touch) (int, error) {
-				throttled := t
-				throttled.IDs = nil
-				for _, id := range t.IDs {
-					page, err := b.Store.List(ctx, sessioncleanup.Query{ID: id, Limit: 1})
-					if err != nil {
-						return 0, err
-					}
-					now, err := b.Now(ctx)
-					if err != nil {
-						return 0, err
-					}
-					if len(page.Sessions) == 1 && now.Sub(page.Sessions[0].LastActivity) >= t.Interval {
-						throttled.IDs = append(throttled.IDs, id)
-					}
-				}
-				return b.Store.Touch(ctx, throttled)
-			}
-		}, []func(*fixture){touchReactivates, workload}},
-		{"reactivates protected sessions", func(_ *Harness, b *broken) {
-			b.touch = func(ctx context.Context, t sessioncleanup.Touch) (int, error) {
-				n, err := b.Store.Touch(ctx, t)
-				if err != nil || t.Reactivate == nil {
-					return n, err
-				}
-				for _, id := range t.IDs {
-					c := sessioncleanup.Change{Cause: *t.Reactivate, Action: sessioncleanup.ActionReactivated, Active: new(true)}
-					if _, err := b.Store.Update(ctx, sessioncleanup.Target{ID: id, OwnerID: t.OwnerID}, c); err != nil && !errors.Is(err, sessioncleanup.ErrNotFound) {
-						return n, err
-					}
-				}
-				return n, nil
-			}
-		}, []func(*fixture){touchProtected, workload}},
-		{"drops ids beyond a thousand", asks(func(t *sessioncleanup.Touch) {
-			if len(t.IDs) > 1000 {
-				t.IDs = t.IDs[len(t.IDs)-1000:]
-			}
-		}), []func(*fixture){touchMany}},
-		{"loses a touch now and then", func(_ *Harness, b *broken) {
-			lost := every(3)
-			b.touch = func(ctx context.Context, t sessioncleanup.Touch) (int, error) {
-				if lost() {
-					return len(t.IDs), ctx.Err()
-				}
-				return b.Store.Touch(ctx, t)
-			}
-		}, []func(*fixture){workload, cleanersAndWriters}},
-		{"does not follow its activity sources", func(h *Harness, b *broken) {
-			h.Activity = func(ctx context.Context, id string) error {
-				page, err := b.Store.List(ctx, sessioncleanup.Query{ID: id, Limit: 1})
-				if err != nil {
-					return err
-				}
-				page.Sessions[0].ActivityCount++
-				return b.host.Put(page.Sessions...)
-			}
-		}, []func(*fixture){activityTouches, activitySaves}},
-		{"goes on although its context ended", func(_ *Harness, b *broken) {
-			b.touch = func(ctx context.Context, t sessioncleanup.Touch) (int, error) {
-				return b.Store.Touch(context.WithoutCancel(ctx), t)
-			}
-		}, []func(*fixture){contextCancelled}},
 	}
 }

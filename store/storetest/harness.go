@@ -8,28 +8,31 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Harness is a fresh, empty store together with what its host can do to it.
+// Harness is a fresh, empty store together with what its application can do to it.
 type Harness struct {
 	// Store is the store under test.
 	Store sessioncleanup.Store
 	// Second is another store on the same data, as another process would open it. Default: Store itself.
 	Second sessioncleanup.Store
-	// Insert adds sessions with exactly these values, as the host's own INSERT would; empty texts and zero
-	// times stand for NULL. OwnerName, ActivityCount and Status are not the sessions' own and are left out.
-	// Where a host fills in CreatedAt itself, a zero one may come back as something else.
+	// Insert adds sessions with exactly these values, as the application's own INSERT would; empty texts and zero times
+	// stand for NULL. OwnerName, ActivityCount, AsOf and what follows from a policy are not columns and are left out.
+	// Where the database fills in CreatedAt itself, a zero one may come back as something else.
 	Insert func(ctx context.Context, sessions ...sessioncleanup.Session) error
-	// Activity adds a row to an activity source, as the host would; nil where the backend has no sources. The
-	// rows of a session go with it when it is deleted.
+	// Activity adds a row to an activity table, as the application would; nil where the backend has none. The rows of a
+	// session are removed when it is deleted.
 	Activity func(ctx context.Context, sessionID string) error
-	// Pin makes it impossible to delete the session, by a foreign key without cascade for example. Sessions
-	// that are not pinned can always be deleted.
+	// Pin makes it impossible to delete the session, by a foreign key without cascade for example. Sessions that are not
+	// pinned can always be deleted.
 	Pin func(ctx context.Context, sessionID string) error
-	// ID is the n-th session ID, for backends whose ids are not numbers. As texts, the ids of numbers with
-	// the same count of digits must sort as the numbers do. Default: strconv.Itoa.
+	// ID is the n-th session ID, for backends whose ids are not numbers. As texts, the ids of numbers with the same count
+	// of digits must sort as the numbers do. Default: strconv.Itoa.
 	ID func(n int) string
 	// Owner is the n-th owner's ID. Default: ID.
 	Owner func(n int) string
 }
+
+// Opener makes a Harness for one check and closes what it opened with t.Cleanup.
+type Opener func(t testing.TB) Harness
 
 func (h Harness) withDefaults() Harness {
 	if h.Second == nil {
@@ -44,7 +47,7 @@ func (h Harness) withDefaults() Harness {
 	return h
 }
 
-// missing names the first part of the harness that no check can do without, or is empty.
+// missing names the first part of the harness that every check needs and that is not there.
 func (h Harness) missing() string {
 	switch {
 	case h.Store == nil:
@@ -57,6 +60,3 @@ func (h Harness) missing() string {
 		return ""
 	}
 }
-
-// Opener makes a Harness for one check; what it opens it closes with t.Cleanup.
-type Opener func(t testing.TB) Harness

@@ -7,19 +7,25 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// entry is what an event says of one session. The suite compares entries, because a store may write a batch as
-// one event or as several.
+// entry is what an event says about one session. The suite compares entries, because a store may write a batch as one
+// event or as several.
 type entry struct {
 	Action  sessioncleanup.Action
 	Session sessioncleanup.SessionRef
 	Cause   sessioncleanup.Cause
 }
 
-// entries says what the log should hold of a change to these sessions.
+// String makes a readable difference of two logs.
+func (e entry) String() string {
+	return fmt.Sprintf("%s session %q %q of owner %q by %s because %q in run %q",
+		e.Action, e.Session.ID, e.Session.Name, e.Session.OwnerID, e.Cause.Actor, e.Cause.Reason, e.Cause.RunID)
+}
+
+// entries are what the log should hold about a change to these sessions.
 func entries(action sessioncleanup.Action, c sessioncleanup.Cause, sessions ...sessioncleanup.Session) []entry {
 	var all []entry
 	for _, s := range sessions {
-		all = append(all, entry{action, sessioncleanup.SessionRef{ID: s.ID, OwnerID: s.OwnerID, Name: s.Name}, c})
+		all = append(all, entry{action, s.Ref(), c})
 	}
 	return all
 }
@@ -39,7 +45,15 @@ func flatten(events []sessioncleanup.Event) []entry {
 	return all
 }
 
-// events gives events newest first and checks that they are, and within the query's limit, by default no limit.
+func sentences(all []entry) []string {
+	out := make([]string, len(all))
+	for i, e := range all {
+		out[i] = e.String()
+	}
+	return out
+}
+
+// events returns what the query asks for, by default without a limit, and requires newest first.
 func (f *fixture) events(q sessioncleanup.EventQuery) []sessioncleanup.Event {
 	f.Helper()
 	if q.Limit == 0 {
@@ -50,7 +64,7 @@ func (f *fixture) events(q sessioncleanup.EventQuery) []sessioncleanup.Event {
 		f.Fatalf("Events(%+v): %v", q, err)
 	}
 	if len(events) > q.Limit {
-		f.Errorf("Events(%+v) gave %d events, more than its limit", q, len(events))
+		f.Errorf("Events(%+v) returned %d events, more than its limit", q, len(events))
 	}
 	if !slices.IsSortedFunc(events, func(a, b sessioncleanup.Event) int { return int(b.ID - a.ID) }) {
 		f.Errorf("Events(%+v) are not newest first: %v", q, eventIDs(events))
@@ -75,7 +89,7 @@ func (f *fixture) mark() int64 {
 	return 0
 }
 
-// expectLog compares what was logged since a mark with what should be, in any order, and gives the new mark.
+// expectLog compares what was logged since a mark with what should be, in any order, and returns the new mark.
 func (f *fixture) expectLog(what string, since int64, want ...entry) int64 {
 	f.Helper()
 	events := f.events(sessioncleanup.EventQuery{Limit: len(want) + 10})
@@ -91,15 +105,6 @@ func (f *fixture) expectLog(what string, since int64, want ...entry) int64 {
 func (f *fixture) expectEntries(what string, got []entry, want ...entry) {
 	f.Helper()
 	if diff := unordered(sentences(want), sentences(got)); diff != "" {
-		f.Errorf("%s: events %s", what, diff)
+		f.Errorf("%s: log entries: %s", what, diff)
 	}
-}
-
-func sentences(all []entry) []string {
-	var out []string
-	for _, e := range all {
-		out = append(out, fmt.Sprintf("%s session %q %q of owner %q by %s because %q in run %q",
-			e.Action, e.Session.ID, e.Session.Name, e.Session.OwnerID, e.Cause.Actor, e.Cause.Reason, e.Cause.RunID))
-	}
-	return out
 }

@@ -1,57 +1,49 @@
 package storetest
 
 import (
-	"errors"
 	"fmt"
+
 	"slices"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// replayed tells the story of the log, from the sessions as they were inserted to those in the store now, and says
-// where it does not hold together: an event of something that cannot have happened, a change that no event tells.
+// sweepRun is the run of the cleaners in checks whose log is replayed.
+const sweepRun = "run-sweep"
+
+// replayed goes through the log, from the sessions as they were inserted to those in the store now, and returns the first
+// contradiction: an event that cannot have happened, or a change without an event.
 func (f *fixture) replayed(inserted []sessioncleanup.Session) error {
 	f.Helper()
-	states := map[string]sessioncleanup.Session{}
-	for _, s := range inserted {
-		states[s.ID] = s
-	}
-	var wrong []string
-	events := f.events(sessioncleanup.EventQuery{})
-	for _, e := range slices.Backward(events) {
+	m := &model{sessions: slices.Clone(inserted)}
+	for _, e := range slices.Backward(f.events(sessioncleanup.EventQuery{})) {
+		if len(e.Sessions) == 0 {
+			return fmt.Errorf("event %d has no session", e.ID)
+		}
 		for _, r := range e.Sessions {
-			s, there := states[r.ID]
-			if !there {
-				wrong = append(wrong, fmt.Sprintf("%s session %s, which was not there", e.Action, r.ID))
-				continue
+			i := m.at(r.ID)
+			if i < 0 {
+				return fmt.Errorf("%s session %s, which was not there", e.Action, r.ID)
 			}
-			if why := impossible(e, s); why != "" {
-				wrong = append(wrong, fmt.Sprintf("%s session %s, %s", e.Action, r.ID, why))
+			if why := impossible(e, m.sessions[i]); why != "" {
+				return fmt.Errorf("%s session %s, %s", e.Action, r.ID, why)
 			}
-			if s, there = told(e, s); there {
-				states[r.ID] = s
-			} else {
-				delete(states, r.ID)
-			}
+			m.happened(e, r.ID)
 		}
 	}
 	for _, got := range f.all() {
-		want, there := states[got.ID]
-		if !there {
-			wrong = append(wrong, fmt.Sprintf("session %s is there, though deleted", got.ID))
-			continue
+		i := m.at(got.ID)
+		if i < 0 {
+			return fmt.Errorf("session %s is there, though deleted", got.ID)
 		}
-		delete(states, got.ID)
-		if got.Active != want.Active || got.AutoCleanup != want.AutoCleanup {
-			wrong = append(wrong, fmt.Sprintf("session %s is active %v, auto-cleanup %v; the log says %v, %v",
-				got.ID, got.Active, got.AutoCleanup, want.Active, want.AutoCleanup))
+		if want := m.sessions[i]; got.Active != want.Active || got.AutoCleanup != want.AutoCleanup {
+			return fmt.Errorf("session %s is active %v, auto-cleanup %v; the log says %v, %v",
+				got.ID, got.Active, got.AutoCleanup, want.Active, want.AutoCleanup)
 		}
+		m.remove(got.ID)
 	}
-	for id := range states {
-		wrong = append(wrong, fmt.Sprintf("session %s is gone, the log does not say why", id))
-	}
-	if len(wrong) > 0 {
-		return errors.New(some(wrong, "\n"))
+	if len(m.sessions) > 0 {
+		return fmt.Errorf("session %s is gone, and the log does not say why", m.sessions[0].ID)
 	}
 	return nil
 }
@@ -72,14 +64,13 @@ func impossible(e sessioncleanup.Event, s sessioncleanup.Session) string {
 	}
 }
 
-// sweepRun is the run of the cleaners in checks whose log is replayed.
-const sweepRun = "run-sweep"
-
-// told is the session after what the event tells, or false when it is gone.
-func told(e sessioncleanup.Event, s sessioncleanup.Session) (sessioncleanup.Session, bool) {
+// happened does to the model what the event says.
+func (m *model) happened(e sessioncleanup.Event, id string) {
+	s := m.sessions[m.at(id)]
 	switch e.Action {
 	case sessioncleanup.ActionDeleted:
-		return s, false
+		m.remove(id)
+		return
 	case sessioncleanup.ActionDeactivated:
 		s.Active = false
 	case sessioncleanup.ActionReactivated:
@@ -89,5 +80,5 @@ func told(e sessioncleanup.Event, s sessioncleanup.Session) (sessioncleanup.Sess
 	case sessioncleanup.ActionExpirySet:
 		s.ExpiresAt = e.At // some time: the log does not keep which
 	}
-	return s, true
+	m.set(s)
 }

@@ -6,47 +6,11 @@ import (
 	"testing"
 )
 
-// tester is what a check needs of a *testing.T. The suite's own tests put a recorder in its place, to see a check
-// fail without failing themselves.
-type tester interface {
-	Helper()
-	Errorf(format string, args ...any)
-	Fatalf(format string, args ...any)
-	Logf(format string, args ...any)
-	Context() context.Context
-}
-
-// check is one statement about stores, and its proof.
-type check struct {
-	group string // the part of the contract
-	name  string // what holds, as a sentence
-	prove func(f *fixture)
-}
-
-// run proves the check on a fresh harness.
-func (c check) run(t tester, h Harness) {
-	t.Helper()
-	if part := h.missing(); part != "" {
-		t.Fatalf("Harness.%s is nil: every check needs it", part)
-	}
-	c.prove(newFixture(t, h.withDefaults()))
-}
-
-// checks is the whole suite, group by group.
-func checks() []check {
-	return slices.Concat(
-		dueChecks(), listChecks(), pagingChecks(), countsChecks(), batchChecks(), sweepChecks(), pinnedChecks(),
-		updateChecks(), deleteChecks(), touchChecks(), activityChecks(), eventChecks(), recordChecks(),
-		leaseChecks(), contextChecks(), concurrencyChecks(), workloadChecks(),
-	)
-}
-
-// Run proves a backend: every check of the suite as a subtest "group/sentence", in parallel, each with a harness
-// of its own. It returns when all are done.
+// Run proves a backend: every check of the suite is a subtest "group/sentence", in parallel with the others of its group,
+// with a harness of its own. It returns when all are done.
 func Run(t *testing.T, open Opener) {
 	t.Helper()
-	all := checks()
-	for len(all) > 0 {
+	for all := checks(); len(all) > 0; {
 		group := all[0].group
 		end := slices.IndexFunc(all, func(c check) bool { return c.group != group })
 		if end < 0 {
@@ -63,4 +27,39 @@ func Run(t *testing.T, open Opener) {
 			}
 		})
 	}
+}
+
+// checks is the whole suite, group by group.
+func checks() []check {
+	return slices.Concat(
+		dueChecks(), listChecks(), pageChecks(), countsChecks(), sweepChecks(), pinnedChecks(), updateChecks(),
+		conditionChecks(), deleteChecks(), touchChecks(), activityChecks(), eventChecks(), recordChecks(), leaseChecks(),
+		contextChecks(), concurrencyChecks(), workloadChecks(),
+	)
+}
+
+// check is one statement about stores, and its proof.
+type check struct {
+	group string // the capability
+	name  string // what the store does, as a sentence
+	prove func(f *fixture)
+}
+
+// run proves the check on a fresh harness.
+func (c check) run(t tester, h Harness) {
+	t.Helper()
+	if part := h.missing(); part != "" {
+		t.Fatalf("Harness.%s is nil: every check needs it", part)
+	}
+	c.prove(newFixture(t, h.withDefaults()))
+}
+
+// tester is the part of *testing.T that checks use. The suite's own tests replace it with a recorder, so that they can
+// watch a check fail without failing themselves.
+type tester interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Logf(format string, args ...any)
+	Context() context.Context
 }

@@ -10,8 +10,23 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/memory"
 )
 
-// openMemory opens the store that is known to be sound.
-func openMemory() (Harness, host) {
+func TestRunPassesSoundStore(t *testing.T) {
+	t.Parallel()
+	Run(t, func(testing.TB) Harness {
+		h, _ := openMemory()
+		return h
+	})
+}
+
+// application is what the application of a memory store does to its sessions, past the contract.
+type application interface {
+	Put(sessions ...sessioncleanup.Session) error
+	Remove(ids ...string) (int, error)
+	AddActivity(id string, n int64) error
+}
+
+// openMemory opens the store that the broken ones are made of.
+func openMemory() (Harness, application) {
 	var mu sync.Mutex
 	pinned := map[string]bool{}
 	store := memory.New(memory.Config{BeforeDelete: func(_ context.Context, s sessioncleanup.Session) error {
@@ -22,26 +37,17 @@ func openMemory() (Harness, host) {
 		}
 		return nil
 	}})
-	var own host = store
 	return Harness{
 		Store: store,
 		Insert: func(_ context.Context, sessions ...sessioncleanup.Session) error {
-			return own.Put(sessions...)
+			return store.Put(sessions...)
 		},
-		Activity: func(_ context.Context, id string) error { return own.AddActivity(id, 1) },
+		Activity: func(_ context.Context, id string) error { return store.AddActivity(id, 1) },
 		Pin: func(_ context.Context, id string) error {
 			mu.Lock()
 			defer mu.Unlock()
 			pinned[id] = true
 			return nil
 		},
-	}, own
-}
-
-func TestRunPassesSoundStore(t *testing.T) {
-	t.Parallel()
-	Run(t, func(testing.TB) Harness {
-		h, _ := openMemory()
-		return h
-	})
+	}, store
 }

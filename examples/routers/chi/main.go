@@ -1,4 +1,4 @@
-// Command chi mounts the handlers in a router of chi.
+// Command chi mounts the handler in a router of chi.
 //
 //	go run ./chi
 //	curl -u ann: http://localhost:8080/api/session-cleanup/view
@@ -22,7 +22,7 @@ func main() {
 	log.Fatal(http.ListenAndServe("localhost:8080", routes(api)))
 }
 
-// routes is the router of a service, with the handlers in it.
+// routes is the router of a service, with the handler in it.
 func routes(api http.Handler) http.Handler {
 	r := chi.NewRouter()
 	r.Get("/", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) })

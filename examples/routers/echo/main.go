@@ -1,4 +1,4 @@
-// Command echo mounts the handlers in a router of echo.
+// Command echo mounts the handler in a router of echo.
 //
 //	go run ./echo
 //	curl -u ann: http://localhost:8080/api/session-cleanup/view
@@ -22,7 +22,7 @@ func main() {
 	log.Fatal(http.ListenAndServe("localhost:8080", routes(api)))
 }
 
-// routes is the router of a service, with the handlers in it.
+// routes is the router of a service, with the handler in it.
 func routes(api http.Handler) http.Handler {
 	e := echo.New()
 	e.GET("/", func(c echo.Context) error { return c.String(http.StatusOK, "hello") })

@@ -7,7 +7,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/examples/routers/internal/demo"
 )
 
-func TestTheHandlersAnswerInThisRouter(t *testing.T) {
+func TestTheHandlerWorksInThisRouter(t *testing.T) {
 	api, err := demo.API()
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-// Command fiber mounts the handlers in an app of fiber, which is not built on net/http.
+// Command fiber mounts the handler in an app of fiber, which is not built on net/http.
 //
 //	go run ./fiber
 //	curl -u ann: http://localhost:8080/api/session-cleanup/view
@@ -23,7 +23,7 @@ func main() {
 	log.Fatal(routes(api).Listen("localhost:8080"))
 }
 
-// routes is the app of a service, with the handlers in it.
+// routes is the app of a service, with the handler in it.
 func routes(api http.Handler) *fiber.App {
 	app := fiber.New()
 	app.Get("/", func(c fiber.Ctx) error { return c.SendString("hello") })

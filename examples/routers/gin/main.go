@@ -1,4 +1,4 @@
-// Command gin mounts the handlers in an engine of gin.
+// Command gin mounts the handler in an engine of gin.
 //
 //	go run ./gin
 //	curl -u ann: http://localhost:8080/api/session-cleanup/view
@@ -22,7 +22,7 @@ func main() {
 	log.Fatal(http.ListenAndServe("localhost:8080", routes(api)))
 }
 
-// routes is the router of a service, with the handlers in it.
+// routes is the router of a service, with the handler in it.
 func routes(api http.Handler) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()

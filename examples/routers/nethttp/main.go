@@ -1,4 +1,4 @@
-// Command nethttp mounts the handlers in a ServeMux of net/http.
+// Command nethttp mounts the handler in a ServeMux of net/http.
 //
 //	go run ./nethttp
 //	curl -u ann: http://localhost:8080/api/session-cleanup/view
@@ -20,7 +20,7 @@ func main() {
 	log.Fatal(http.ListenAndServe("localhost:8080", routes(api)))
 }
 
-// routes is the router of a service, with the handlers in it.
+// routes is the router of a service, with the handler in it.
 func routes(api http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) })

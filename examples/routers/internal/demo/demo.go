@@ -1,4 +1,4 @@
-// Package demo is what the examples share: a service with a few sessions and a way to say who asks.
+// Package demo is shared by the examples: a service with a few sessions and a login.
 package demo
 
 import (
@@ -27,11 +27,11 @@ func API() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return httpapi.New(sessions, httpapi.Options{Authenticate: who})
+	return httpapi.New(sessions, httpapi.Options{Authenticate: authenticate})
 }
 
-// who says who asks. A real service looks at its own cookie or token here.
-func who(r *http.Request) (sessioncleanup.Principal, error) {
+// authenticate returns the principal of a request. A real service checks its own cookie or token here.
+func authenticate(r *http.Request) (sessioncleanup.Principal, error) {
 	switch user, _, _ := r.BasicAuth(); user {
 	case "root":
 		return sessioncleanup.Principal{Role: sessioncleanup.RoleAdmin, ID: user}, nil

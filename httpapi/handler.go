@@ -1,0 +1,144 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+// New makes the handler. It serves requests for paths below Options.Prefix, and nothing else. A missing Authenticate or
+// a wrong option is a sessioncleanup.ErrInvalid.
+//
+// It starts no goroutine. A run continues when its client disconnects, in the goroutine of its request, so that
+// http.Server.Shutdown waits for it.
+func New(manager *sessioncleanup.Manager, o Options) (http.Handler, error) {
+	if manager == nil {
+		return nil, invalid.Errorf("manager is nil: want a Manager")
+	}
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &api{
+		Options: o, manager: manager, document: documentFor(o.Prefix),
+		figures: newShared[figures](o.Interval, o.Timeout), live: newLive(o),
+	}, nil
+}
+
+type api struct {
+	Options
+	manager  *sessioncleanup.Manager
+	document []byte
+	figures  *shared[figures] // by scope: an owner's ID, or "" for all
+	live     *live
+}
+
+// ServeHTTP serves a request.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h["Cache-Control"] = noStore
+	h["X-Content-Type-Options"] = noSniff
+	h["Vary"] = varyOn
+	c := &call{api: a, w: w, r: r, lang: languageOf(r.Header["Accept-Language"])}
+	defer c.recovered() //nolint:contextcheck // a call holds its request's context
+	if err := c.serve(); err != nil {
+		c.fail(err) //nolint:contextcheck // a call holds its request's context
+	}
+}
+
+// Header values that never change are shared, so that responses do not allocate them.
+var (
+	noStore = []string{"no-store"}
+	noSniff = []string{"nosniff"}
+	varyOn  = []string{"Accept-Language"}
+	isJSON  = []string{"application/json"}
+)
+
+// call is one request in progress.
+type call struct {
+	*api
+	w       http.ResponseWriter
+	r       *http.Request
+	lang    lang
+	id      string // of the session that the path names
+	who     sessioncleanup.Principal
+	m       *sessioncleanup.Manager // limited to what the principal may do
+	started bool                    // the response has begun: errors can no longer be reported in it
+}
+
+func (c *call) serve() error {
+	rt, id, err := c.match()
+	if err != nil {
+		return err
+	}
+	c.id = id
+	if rt.open {
+		return rt.handle(c)
+	}
+	if rt.changes {
+		if err := c.CrossOrigin.Check(c.r); err != nil {
+			return &fault{problem: crossOrigin}
+		}
+	}
+	if c.who, err = c.Authenticate(c.r); err != nil {
+		return refused(err)
+	}
+	if c.Limit != nil {
+		if wait := c.Limit(c.r, c.who); wait > 0 {
+			return &fault{problem: tooManyRequests, retryAfter: wait}
+		}
+	}
+	if err := c.permit(rt); err != nil {
+		return err
+	}
+	if rt.changes && c.ReadOnly {
+		return &fault{problem: readOnly}
+	}
+	return rt.handle(c)
+}
+
+// permit asks the Manager whether the principal may use the route at all, so that a 403 comes before errors in its query or body.
+// The Manager checks again with every operation.
+func (c *call) permit(rt *route) error {
+	switch c.who.Role {
+	case sessioncleanup.RoleAdmin, sessioncleanup.RoleOwner, sessioncleanup.RoleViewer:
+	default:
+		return sessioncleanup.ErrForbidden
+	}
+	c.m = c.manager.As(c.who)
+	if rt.everything {
+		return c.m.PermitAll()
+	}
+	_, err := c.m.Scope("")
+	return err
+}
+
+// recovered reports a panic like any other failure: the client gets no details, the log gets all of them.
+func (c *call) recovered() {
+	v := recover()
+	switch {
+	case v == nil:
+		return
+	case aborts(v) || c.started: // the client must not mistake what it received for the whole response
+		c.logPanic(v)
+		panic(http.ErrAbortHandler)
+	}
+	c.logPanic(v)
+	c.fail(&fault{problem: internal})
+}
+
+// aborts reports whether a panic only ends the response.
+func aborts(v any) bool {
+	err, ok := v.(error)
+	return ok && errors.Is(err, http.ErrAbortHandler)
+}
+
+func (c *call) logPanic(v any) {
+	if !aborts(v) {
+		c.Logger.ErrorContext(c.r.Context(), "request panicked", "method", c.r.Method, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	}
+}

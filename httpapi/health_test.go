@@ -1,0 +1,47 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/httpapi"
+	"github.com/sessioncleanup/sessioncleanup/internal/apitest"
+	"github.com/sessioncleanup/sessioncleanup/memory"
+)
+
+func TestReadyFollowsTheDatabaseAndHealthyDoesNot(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := &apitest.Faulty{Store: memory.New(memory.Config{})}
+		m, err := sessioncleanup.New(db, sessioncleanup.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ready := httpapi.Ready(m)
+		ask := func(h http.Handler) int {
+			rec := httptest.NewRecorder()
+			h.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+			return rec.Code
+		}
+		if got := ask(ready); got != http.StatusOK {
+			t.Errorf("ready: %d, want 200", got)
+		}
+		time.Sleep(time.Second)
+		db.Before(apitest.Hang)
+		began := time.Now()
+		if got := ask(ready); got != http.StatusServiceUnavailable || time.Since(began) > 2*time.Second {
+			t.Errorf("ready without a database: %d after %v, want 503 within 2 s", got, time.Since(began))
+		}
+		if got := ask(httpapi.Healthy()); got != http.StatusOK {
+			t.Errorf("healthy without a database: %d, want 200", got)
+		}
+		db.Before(nil)
+		if got := ask(ready); got != http.StatusOK {
+			t.Errorf("ready again: %d, want 200", got)
+		}
+	})
+}

@@ -1,0 +1,28 @@
+package httpapi
+
+import (
+	"bytes"
+	_ "embed"
+	"net/http"
+)
+
+//go:embed openapi.yaml
+var openapi []byte
+
+// documentFor is the OpenAPI document with the prefix that the routes are below.
+func documentFor(prefix string) []byte {
+	if prefix == "" {
+		prefix = "/"
+	}
+	return bytes.Replace(openapi, []byte("- url: "+DefaultPrefix+"\n"), []byte("- url: "+prefix+"\n"), 1)
+}
+
+// openapi serves GET /openapi.yaml.
+func (c *call) openapi() error {
+	if _, err := c.query(); err != nil {
+		return err
+	}
+	c.w.Header().Set("Content-Type", "application/yaml")
+	c.send(http.StatusOK, c.document)
+	return nil
+}

@@ -1,0 +1,76 @@
+package httpapi_test
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/httpapi"
+	"github.com/sessioncleanup/sessioncleanup/memory"
+)
+
+func TestARunContinuesWhenItsClientDisconnectsAndASecondRunIs409(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		db := memory.New(memory.Config{BeforeDelete: func(context.Context, sessioncleanup.Session) error {
+			<-release
+			return nil
+		}})
+		err := db.Put(sessioncleanup.Session{ID: "old", AutoCleanup: true, LastActivity: time.Now().AddDate(0, 0, -60)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := newHandler(t, db, httpapi.Options{})
+		ctx, leave := context.WithCancel(t.Context())
+		done := make(chan int)
+		go func() { done <- get(ctx, h, http.MethodPost, "/cleanup", "").Code }()
+		synctest.Wait() // the run waits in the hook
+		leave()
+		second := get(t.Context(), h, http.MethodPost, "/cleanup", "")
+		if after, err := strconv.Atoi(second.Header().Get("Retry-After")); second.Code != http.StatusConflict || err != nil || after < 1 || after > 31 {
+			t.Errorf("second run: %d, Retry-After %q, want 409 and the rest of the lease", second.Code, second.Header().Get("Retry-After"))
+		}
+		close(release)
+		if code := <-done; code != http.StatusOK {
+			t.Errorf("first run: %d, want 200", code)
+		}
+		if rec := get(t.Context(), h, http.MethodGet, "/old", ""); rec.Code != http.StatusNotFound {
+			t.Errorf("the session that the run deletes: %d, want 404", rec.Code)
+		}
+		if rec := get(t.Context(), h, http.MethodPost, "/cleanup", ""); rec.Code != http.StatusOK {
+			t.Errorf("third run: %d, want 200", rec.Code)
+		}
+	})
+}
+
+func TestARunEndsWithTheHandlersContextAndReportsWhatItDid(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		life, end := context.WithCancel(t.Context())
+		deleted := 0
+		db := memory.New(memory.Config{BeforeDelete: func(context.Context, sessioncleanup.Session) error {
+			if deleted++; deleted == 100 { // the first batch
+				end()
+				time.Sleep(time.Millisecond) // of the bubble's clock: the run notices the end
+			}
+			return nil
+		}})
+		var old []sessioncleanup.Session
+		for i := range 500 {
+			old = append(old, sessioncleanup.Session{ID: itoa(i), AutoCleanup: true, LastActivity: time.Now().AddDate(0, 0, -60)})
+		}
+		if err := db.Put(old...); err != nil {
+			t.Fatal(err)
+		}
+		rec := get(t.Context(), newHandler(t, db, httpapi.Options{Context: life}), http.MethodPost, "/cleanup", `{"force":true}`)
+		if rec.Code != http.StatusServiceUnavailable || !strings.Contains(rec.Body.String(), `"done":100`) || !strings.Contains(rec.Body.String(), `"run_id":"`) {
+			t.Errorf("%d %s: want 503 with 100 sessions deleted", rec.Code, rec.Body)
+		}
+	})
+}

@@ -1,0 +1,150 @@
+package httpapi
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// session is a session as clients see it. Every field is always present.
+type session struct {
+	ID            string                `json:"id"`
+	Code          string                `json:"code"`
+	Name          string                `json:"name"`
+	OwnerID       string                `json:"owner_id"`
+	OwnerName     string                `json:"owner_name"`
+	Active        bool                  `json:"active"`
+	AutoCleanup   bool                  `json:"auto_cleanup"`
+	CreatedAt     *time.Time            `json:"created_at"`
+	UpdatedAt     *time.Time            `json:"updated_at"`
+	LastActivity  time.Time             `json:"last_activity"`
+	ExpiresAt     *time.Time            `json:"expires_at"`
+	HoursInactive float64               `json:"hours_inactive"`
+	DaysOld       *float64              `json:"days_old"`
+	Status        sessioncleanup.Status `json:"status"`
+	CleanupStatus string                `json:"cleanup_status"`
+	DeactivateAt  *time.Time            `json:"deactivate_at"`
+	DeleteAt      *time.Time            `json:"delete_at"`
+	ActivityCount int64                 `json:"activity_count"`
+}
+
+func sessionOf(s sessioncleanup.Session) session {
+	out := session{
+		ID: s.ID, Code: s.Code, Name: s.Name, OwnerID: s.OwnerID, OwnerName: s.OwnerName,
+		Active: s.Active, AutoCleanup: s.AutoCleanup,
+		CreatedAt: known(s.CreatedAt), UpdatedAt: known(s.UpdatedAt), LastActivity: s.LastActivity, ExpiresAt: known(s.ExpiresAt),
+		HoursInactive: s.HoursInactive(), Status: s.Status, CleanupStatus: s.Status.CleanupStatus(),
+		DeactivateAt: known(s.DeactivateAt), DeleteAt: known(s.DeleteAt), ActivityCount: s.ActivityCount,
+	}
+	if days, ok := s.DaysOld(); ok {
+		out.DaysOld = &days
+	}
+	return out
+}
+
+func sessionsOf(all []sessioncleanup.Session) []session {
+	out := make([]session, len(all))
+	for i, s := range all {
+		out[i] = sessionOf(s)
+	}
+	return out
+}
+
+// known is nil for a zero time. JSON has no year beyond 9999, which a long threshold may reach.
+func known(t time.Time) *time.Time {
+	if t.IsZero() || t.Year() > 9999 {
+		return nil
+	}
+	return &t
+}
+
+// sessionAnswer is the response of the routes that concern one session.
+type sessionAnswer struct {
+	Success bool    `json:"success"`
+	Message string  `json:"message,omitempty"`
+	Session session `json:"session"`
+}
+
+// timed is the request's context with Options.Timeout.
+func (c *call) timed() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(c.r.Context(), c.Timeout)
+}
+
+// session serves GET /{id}.
+func (c *call) session() error {
+	if _, err := c.query(); err != nil {
+		return err
+	}
+	if !readable(c.id) {
+		return sessioncleanup.ErrNotFound
+	}
+	ctx, cancel := c.timed()
+	defer cancel()
+	s, err := c.m.Get(ctx, c.id)
+	if err != nil {
+		return err
+	}
+	if done, err := c.fresh(sessionTag(s)); done || err != nil {
+		return err
+	}
+	return c.reply(sessionAnswer{Success: true, Session: sessionOf(s)})
+}
+
+type viewAnswer struct {
+	Success    bool                `json:"success"`
+	Sessions   []session           `json:"sessions"`
+	UserRole   sessioncleanup.Role `json:"user_role"`
+	NextCursor *string             `json:"next_cursor"`
+}
+
+// view serves GET /view: a page of sessions.
+func (c *call) view() error {
+	o, err := c.listOptions()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := c.timed()
+	defer cancel()
+	page, err := c.m.List(ctx, o)
+	if err != nil {
+		return cursorFault(err)
+	}
+	if done, err := c.fresh(pageTag(c.who.Role, page)); done || err != nil {
+		return err
+	}
+	out := viewAnswer{Success: true, Sessions: sessionsOf(page.Sessions), UserRole: c.who.Role}
+	if page.Next != "" {
+		out.NextCursor = &page.Next
+	}
+	return c.reply(out)
+}
+
+// listOptions reads the query of GET /view.
+func (c *call) listOptions() (o sessioncleanup.ListOptions, err error) {
+	values, err := c.query("status", "owner", "q", "sort", "limit", "cursor")
+	if err != nil {
+		return o, err
+	}
+	o.OwnerID, o.Text, o.Cursor = values.Get("owner"), values.Get("q"), values.Get("cursor")
+	if o.Limit, err = limitOf(values); err != nil {
+		return o, err
+	}
+	if o.Status, err = oneOf(values, "status", sessioncleanup.Statuses()); err != nil {
+		return o, err
+	}
+	sort, err := oneOf(values, "sort", sortNames)
+	name, descending := strings.CutPrefix(sort, "-")
+	o.Sort, o.Descending = sessioncleanup.Sort(name), descending
+	return o, err
+}
+
+// sortNames are the orders as a query names them; a minus reverses one.
+var sortNames = func() []string {
+	var names []string
+	for _, s := range sessioncleanup.Sorts() {
+		names = append(names, string(s), "-"+string(s))
+	}
+	return names
+}()

@@ -1,0 +1,155 @@
+package adopt
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+// LifecycleColumn is one of the columns that Migrate adds to a table that lacks them.
+type LifecycleColumn struct {
+	Field  string // of the schema, as in its JSON: active, last_activity, expires_at or auto_cleanup
+	Column string // its name in the table
+	Kind   Kind
+}
+
+// Lifecycle returns the lifecycle columns of a schema with defaults, in the order in which Migrate adds them.
+func Lifecycle(s sessioncleanup.Schema) []LifecycleColumn {
+	return []LifecycleColumn{
+		{"active", s.Active, Boolean}, {"last_activity", s.LastActivity, Time},
+		{"expires_at", s.ExpiresAt, Time}, {"auto_cleanup", s.AutoCleanup, Boolean},
+	}
+}
+
+// Check compares a schema with the database. It returns the lifecycle columns that the table of sessions lacks. The
+// error joins an ErrInvalid for each table and column of the schema that does not exist or has a type of no use.
+func (d Database) Check(s sessioncleanup.Schema) (missing []LifecycleColumn, err error) {
+	missing, problems := d.problems(s.WithDefaults())
+	var errs []error
+	for _, problem := range problems {
+		errs = append(errs, invalid.Errorf("%s", problem))
+	}
+	return missing, errors.Join(errs...)
+}
+
+// CheckUnique reports a schema whose id does not identify a session, as an ErrInvalid. A partitioned table passes when
+// the id is a part of its primary key: PostgreSQL cannot make it unique by itself.
+func (d Database) CheckUnique(s sessioncleanup.Schema) error {
+	s = s.WithDefaults()
+	t, err := d.mustFind("schema.table", s.Table)
+	if err != nil {
+		return err
+	}
+	if d.unique(t, s.ID) {
+		return nil
+	}
+	for _, name := range t.PrimaryKey {
+		if t.Partitioned && d.same(name, s.ID) {
+			return nil
+		}
+	}
+	return invalid.Errorf("schema.id is %q: two rows of %q may have the same: want a primary key, or a UNIQUE index on it", s.ID, t.path())
+}
+
+// Lacking is the ErrNotInstalled for lifecycle columns that are missing after Migrate; nil when none are.
+func Lacking(table string, missing []LifecycleColumn) error {
+	var errs []error
+	for _, c := range missing {
+		errs = append(errs, fmt.Errorf("%w: table %q has no column %q: run migrate", sessioncleanup.ErrNotInstalled, table, c.Column))
+	}
+	return errors.Join(errs...)
+}
+
+// problems compares a schema with the database and says in words what does not fit.
+func (d Database) problems(s sessioncleanup.Schema) (missing []LifecycleColumn, problems []string) {
+	r := report{Database: d}
+	sessions := r.table("schema.table", s.Table)
+	r.columns(sessions, []use{
+		{"schema.id", s.ID, 0}, {"schema.owner", s.Owner, 0}, {"schema.name", s.Name, 0}, {"schema.code", s.Code, 0},
+		{"schema.created_at", s.CreatedAt, Time | Date}, {"schema.updated_at", s.UpdatedAt, Time | Date},
+	})
+	for _, c := range Lifecycle(s) {
+		if sessions != nil && d.column(sessions, c.Column) == nil {
+			missing = append(missing, c)
+			continue
+		}
+		r.columns(sessions, []use{{"schema." + c.Field, c.Column, c.Kind}})
+	}
+	if s.Owners != nil {
+		owners := r.table("schema.owners.table", s.Owners.Table)
+		r.columns(owners, []use{{"schema.owners.id", s.Owners.ID, 0}, {"schema.owners.name", s.Owners.Name, 0}})
+	}
+	for i, source := range s.Sources {
+		field := fmt.Sprintf("schema.sources[%d]", i)
+		activity := r.table(field+".table", source.Table)
+		if activity != nil && activity == sessions {
+			r.add("%s.table is %q: that is the table of the sessions", field, source.Table)
+			continue
+		}
+		r.columns(activity, []use{{field + ".session", source.Session, 0}, {field + ".at", source.At, Time | Date}})
+	}
+	return missing, r.problems
+}
+
+type report struct {
+	Database
+	problems []string
+}
+
+// use is a column that a field of the schema names, and the kinds that it may have; zero for all.
+type use struct {
+	field, column string
+	kind          Kind
+}
+
+func (r *report) add(format string, args ...any) {
+	r.problems = append(r.problems, fmt.Sprintf(format, args...))
+}
+
+func (r *report) table(field, path string) *Table {
+	t, problem := r.named(field, path)
+	if problem != "" {
+		r.add("%s", problem)
+	}
+	return t
+}
+
+func (r *report) columns(t *Table, uses []use) {
+	for _, u := range uses {
+		if t == nil || u.column == "" {
+			continue
+		}
+		switch c := r.column(t, u.column); {
+		case c == nil:
+			r.add("%s is %q: table %q has no such column", u.field, u.column, t.path())
+		case u.kind != 0 && c.Kind&u.kind == 0:
+			r.add("%s is %q: that column of table %q is of type %s, want %v: name another column", u.field, u.column, t.path(), c.Type, u.kind)
+		}
+	}
+}
+
+// named finds the ordinary table that a field of the schema names, or says in words why there is none.
+func (d Database) named(field, path string) (t *Table, problem string) {
+	t = d.find(path)
+	if t == nil {
+		problem = fmt.Sprintf("%s is %q: there is no such table", field, path)
+		if elsewhere := d.one(func(t *Table) bool { return d.same(t.Name, path) }); elsewhere != nil {
+			problem += fmt.Sprintf("; is it %q?", elsewhere.path())
+		}
+		return nil, problem
+	}
+	if t.Other != "" {
+		return nil, fmt.Sprintf("%s is %q: that is %s: want a table", field, path, t.Other)
+	}
+	return t, ""
+}
+
+func (d Database) mustFind(field, path string) (*Table, error) {
+	t, problem := d.named(field, path)
+	if problem != "" {
+		return nil, invalid.Errorf("%s", problem)
+	}
+	return t, nil
+}

@@ -1,0 +1,236 @@
+package adopt
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+// Proposal is a schema for the tables that are there.
+type Proposal struct {
+	Schema sessioncleanup.Schema
+	// Warnings are sentences for people about what is uncertain, left out, or would make Check fail.
+	Warnings []string
+}
+
+// Propose proposes a schema for the named table or, without a name, for the table that probably holds the sessions. It
+// proposes OwnSchema when there is none. An ErrInvalid says why there is no proposal: several tables may hold the
+// sessions, or the table has no column that identifies a session.
+func (d Database) Propose(table string) (Proposal, error) {
+	t, err := d.sessions(table)
+	if err != nil {
+		return Proposal{}, err
+	}
+	if t == nil {
+		return Proposal{Schema: sessioncleanup.OwnSchema()}, nil
+	}
+	p := proposer{Database: d, sessions: t}
+	s := &p.Schema
+	s.Table = t.path()
+	if s.ID, err = d.identifier(t); err != nil {
+		return Proposal{}, err
+	}
+	p.proposeOwner()
+	for _, role := range []struct {
+		column *string
+		names  []string
+		kind   Kind
+	}{
+		{&s.Name, nameNames, Text}, {&s.Code, codeNames, identifying},
+		{&s.CreatedAt, createdNames, Time | Date}, {&s.UpdatedAt, updatedNames, Time | Date},
+		{&s.Active, activeNames, Boolean}, {&s.LastActivity, lastActivityNames, Time},
+		{&s.ExpiresAt, expiresNames, Time}, {&s.AutoCleanup, autoCleanupNames, Boolean},
+	} {
+		*role.column = t.first(role.names, role.kind, s.ID, s.Owner)
+	}
+	p.proposeActivityTables()
+	*s = s.WithDefaults()
+	if err := s.Validate(); err != nil {
+		return Proposal{}, err
+	}
+	_, problems := d.problems(*s)
+	p.Warnings = append(p.Warnings, problems...)
+	return p.Proposal, nil
+}
+
+type proposer struct {
+	Database
+	Proposal
+	sessions *Table
+}
+
+func (p *proposer) warn(format string, args ...any) {
+	p.Warnings = append(p.Warnings, fmt.Sprintf(format, args...))
+}
+
+// sessions finds the table of the sessions; nil when there is none. Tables that the connection finds without their
+// database schema come first. Of those it is the table "sessions", or else the only one whose name ends in "session" or
+// "sessions", or else the only one with an active column that other tables refer to.
+func (d Database) sessions(named string) (*Table, error) {
+	if named != "" {
+		return d.mustFind("schema.table", named)
+	}
+	if t := d.find("sessions"); t != nil {
+		return d.mustFind("schema.table", "sessions") // or an error that says what it is
+	}
+	all := d.candidates()
+	isReferredTo := func(t *Table) bool {
+		return slices.ContainsFunc(all, func(child *Table) bool {
+			return child != t && slices.ContainsFunc(child.ForeignKeys, func(k ForeignKey) bool { return d.refers(k, t) })
+		})
+	}
+	rules := []func(*Table) bool{
+		func(t *Table) bool { return d.same(t.Name, "sessions") },
+		func(t *Table) bool { return strings.HasSuffix(singular(t.Name), "session") },
+		func(t *Table) bool { return t.first(activeNames, Boolean) != "" && isReferredTo(t) },
+	}
+	for _, hidden := range []bool{false, true} {
+		for _, fits := range rules {
+			found := slices.DeleteFunc(slices.Clone(all), func(t *Table) bool { return t.Hidden != hidden || !fits(t) })
+			switch len(found) {
+			case 0:
+			case 1:
+				return found[0], nil
+			default:
+				var names []string
+				for _, t := range found {
+					names = append(names, t.path())
+				}
+				return nil, invalid.Errorf("the sessions may be in any of the tables %s: say which with a schema", strings.Join(names, ", "))
+			}
+		}
+	}
+	return nil, nil
+}
+
+// identifier returns the column that identifies a session. A partitioned table cannot have a unique column outside of
+// its partition key: there it is a column of the primary key.
+func (d Database) identifier(t *Table) (string, error) {
+	id := t.first([]string{"id"}, 0)
+	switch {
+	case len(t.PrimaryKey) == 1:
+		return t.PrimaryKey[0], nil
+	case id != "" && d.unique(t, id):
+		return id, nil
+	case t.Partitioned && slices.Contains(t.PrimaryKey, id):
+		return id, nil
+	case t.Partitioned && len(t.PrimaryKey) > 0:
+		return t.PrimaryKey[0], nil
+	}
+	return "", invalid.Errorf("table %q has no primary key of one column, nor a unique column id: give a schema that names a unique column", t.path())
+}
+
+// proposeOwner finds the owner's column and the owners' names. A foreign key from a column that is called like an
+// owner's, to a table with a display name, comes first; then a foreign key to a table of people; then a column that is
+// only called like an owner's.
+func (p *proposer) proposeOwner() {
+	best := len(ownerNames)
+	var people []ForeignKey
+	for _, k := range p.sessions.ForeignKeys {
+		owners := p.owners(k)
+		if owners == nil {
+			continue
+		}
+		rank := slices.IndexFunc(ownerNames, func(name string) bool { return similar(name, k.Columns[0]) })
+		if rank >= 0 && rank < best {
+			best = rank
+			p.Schema.Owner, p.Schema.Owners = k.Columns[0], owners
+		}
+		if rank < 0 && isPeople(p.lookup(k.Space, k.Table)) {
+			people = append(people, k)
+		}
+	}
+	slices.SortFunc(people, func(a, b ForeignKey) int {
+		return p.sessions.position(a.Columns[0]) - p.sessions.position(b.Columns[0])
+	})
+	if p.Schema.Owners == nil && len(people) > 0 {
+		p.Schema.Owner, p.Schema.Owners = people[0].Columns[0], p.owners(people[0])
+		if len(people) > 1 {
+			p.warn("the owner of a session may be %q or %q: the first is proposed", people[0].Columns[0], people[1].Columns[0])
+		}
+	}
+	if p.Schema.Owners == nil {
+		p.Schema.Owner = p.sessions.first(ownerNames, identifying, p.Schema.ID)
+	}
+}
+
+// owners is the table behind a foreign key of the sessions, when it can be the owners': it has a display name.
+func (p *proposer) owners(k ForeignKey) *sessioncleanup.Owners {
+	table := p.lookup(k.Space, k.Table)
+	if table == nil || table == p.sessions || len(k.Columns) != 1 || k.Columns[0] == p.Schema.ID {
+		return nil
+	}
+	owners := &sessioncleanup.Owners{Table: table.path(), Name: table.first(displayNames, Text)}
+	if id := p.column(table, k.target(table, 0)); id != nil {
+		owners.ID = id.Name
+	}
+	if !p.canName(table, sessioncleanup.Schema{Owner: k.Columns[0], Owners: owners}) {
+		return nil
+	}
+	return owners
+}
+
+// isPeople reports whether the rows of a table are people.
+func isPeople(t *Table) bool {
+	return slices.Contains(peopleTables, singular(t.Name)) || t.first(personalNames, Text) != ""
+}
+
+// proposeActivityTables finds the tables whose rows belong to a session.
+func (p *proposer) proposeActivityTables() {
+	all := slices.DeleteFunc(p.candidates(), func(t *Table) bool { return t == p.sessions })
+	names := []string{singular(p.sessions.Name) + "_id"}
+	if !slices.ContainsFunc(all, func(t *Table) bool { return singular(t.Name) == "session" }) {
+		names = append(names, "session_id") // where no other table's rows are called so
+	}
+	for _, child := range all {
+		columns := p.referringColumns(child)
+		if len(columns) == 0 {
+			columns = p.columnsCalled(names, child)
+		}
+		for _, column := range columns {
+			activity := sessioncleanup.Source{Table: child.path(), Session: column, At: child.first(activityTimeNames, Time|Date, column)}
+			if !p.canName(child, sessioncleanup.Schema{Sources: []sessioncleanup.Source{activity}}) {
+				p.warn("rows of table %q do not count as activity: its name, or that of its column %q, is not a plain identifier", child.path(), column)
+				continue
+			}
+			p.Schema.Sources = append(p.Schema.Sources, activity)
+		}
+	}
+}
+
+// referringColumns returns the columns of a table with a foreign key to a session's id.
+func (p *proposer) referringColumns(child *Table) []string {
+	var columns []string
+	for _, k := range child.ForeignKeys {
+		for i, column := range k.Columns {
+			if p.refers(k, p.sessions) && p.same(k.target(p.sessions, i), p.Schema.ID) && !slices.Contains(columns, column) {
+				columns = append(columns, column)
+			}
+		}
+	}
+	slices.Sort(columns)
+	return columns
+}
+
+// columnsCalled returns the first column of a table with one of some names, when it can hold a session's id: it has no
+// foreign key to something else, and the table is in the same database schema.
+func (p *proposer) columnsCalled(names []string, child *Table) []string {
+	column := child.first(names, 0)
+	refers := func(k ForeignKey) bool { return len(k.Columns) == 1 && p.same(k.Columns[0], column) }
+	if column == "" || child.Space != p.sessions.Space || slices.ContainsFunc(child.ForeignKeys, refers) {
+		return nil
+	}
+	if !fits(*p.column(p.sessions, p.Schema.ID), *p.column(child, column)) {
+		p.warn("rows of table %q do not count as activity: the type of its column %q differs from that of a session's id", child.path(), column)
+		return nil
+	}
+	return []string{column}
+}
+
+// fits reports whether every value of a child's column can be compared with a session's id.
+func fits(id, child Column) bool {
+	return id.Type == child.Type || id.Kind&child.Kind&identifying != 0 || id.Kind&Text != 0 && child.Kind&identifying != 0
+}

@@ -1,0 +1,103 @@
+package apitest
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// changes return the session as it is afterwards, and the statistics follow at once.
+func changes(t *testing.T, observe Observer) {
+	w := newWorld(t, observe)
+	patch := func(path, body string) answer {
+		t.Helper()
+		a := w.do(request{as: ann, method: http.MethodPatch, path: path, body: body}).want(http.StatusOK)
+		if a.str("message") == "" || a.header.Get("ETag") == "" {
+			t.Errorf("%s: no message or no ETag: %s", a.what, a.body)
+		}
+		return a
+	}
+	busy := "/" + url.PathEscape(Busy)
+	if a := patch(busy+"/deactivate", ""); a.at("session", "active") != false || a.str("session", "id") != Busy {
+		t.Errorf("deactivated: %s", a.body)
+	}
+	stats := w.do(request{as: ann, method: http.MethodGet, path: "/stats"})
+	if stats.at("stats", "active") != 2.0 {
+		t.Errorf("statistics do not include the change: %s", stats.body)
+	}
+	if a := patch(busy+"/reactivate", "{}"); a.at("session", "active") != true || a.at("session", "hours_inactive") != 0.0 {
+		t.Errorf("reactivated: %s", a.body)
+	}
+	if a := patch("/2/activity", ""); a.str("session", "status") != "active" {
+		t.Errorf("touched: %s", a.body)
+	}
+	patch("/2/activity", "") // within the interval: nothing to write, no error
+	if a := patch("/2/auto-cleanup", `{"auto_cleanup":false}`); a.str("session", "status") != "protected" || a.str("session", "cleanup_status") != "Actif" {
+		t.Errorf("protected: %s", a.body)
+	}
+	if a := patch("/2/auto-cleanup", `{"auto_cleanup":true}`); a.at("session", "auto_cleanup") != true {
+		t.Errorf("unprotected: %s", a.body)
+	}
+	if a := patch("/2/expiry", `{"expires_at":"2001-02-03T04:05:06+01:00"}`); a.str("session", "expires_at") != "2001-02-03T03:05:06Z" || a.str("session", "status") != "to_deactivate" {
+		t.Errorf("expired: %s", a.body)
+	}
+	if a := patch("/2/expiry", `{"expires_at":null}`); a.at("session", "expires_at") != nil {
+		t.Errorf("no longer expired: %s", a.body)
+	}
+	page, err := w.Store.Events(t.Context(), sessioncleanup.EventQuery{Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range page {
+		if e.Actor != ann {
+			t.Errorf("event %s by %q, want %q", e.Action, e.Actor, ann)
+		}
+	}
+	if len(page) != 6 {
+		t.Errorf("%d events, want 6: every change once, touches never", len(page))
+	}
+	// A session of another owner looks exactly like one that is not there.
+	foreign := w.do(request{as: ann, method: http.MethodPatch, path: "/" + Bobs + "/deactivate"}).want(http.StatusNotFound)
+	missing := w.do(request{as: ann, method: http.MethodPatch, path: "/" + Nobody + "/deactivate"}).want(http.StatusNotFound)
+	if foreign.body != missing.body {
+		t.Errorf("a foreign session answers %s, a missing one %s", foreign.body, missing.body)
+	}
+}
+
+// deletions need a confirmation with the ID of the session.
+func deletions(t *testing.T, observe Observer) {
+	w := newWorld(t, observe)
+	path := "/" + url.PathEscape(Busy)
+	remove := func(as, path string) answer {
+		t.Helper()
+		return w.do(request{as: as, method: http.MethodDelete, path: path})
+	}
+	for _, query := range []string{"", "?confirm=", "?confirm=true", "?confirm=" + Idle} {
+		a := remove(ann, path+query).problem(http.StatusPreconditionRequired, "confirmation-required")
+		for key, want := range map[string]any{"id": Busy, "name": "quiz", "owner_id": "ann", "owner_name": "ANN", "activity_count": 7.0} {
+			if got := a.at("session", key); got != want {
+				t.Errorf("%s: %s is %v, want %v", a.what, key, got, want)
+			}
+		}
+	}
+	remove(bob, path).want(http.StatusNotFound)
+	remove(bob, path+"?confirm="+url.QueryEscape(Busy)).want(http.StatusNotFound)
+	how := remove(ann, path).str("confirm")
+	a := remove(ann, path+how).want(http.StatusOK)
+	if a.str("session", "id") != Busy {
+		t.Errorf("deleted: %s", a.body)
+	}
+	remove(ann, path+how).want(http.StatusNotFound)
+	remove(ann, path).want(http.StatusNotFound)
+
+	free := newWorld(t, observe, func(s *setup) { s.Options.NoConfirm = true })
+	free.do(request{as: ann, method: http.MethodDelete, path: "/" + Idle}).want(http.StatusOK)
+	// An ID that is the name of a route is reached by escaping a letter of it.
+	if err := free.Store.Put(sessioncleanup.Session{ID: "stats"}); err != nil {
+		t.Fatal(err)
+	}
+	free.do(request{as: admin, method: http.MethodDelete, path: "/stats"}).want(http.StatusMethodNotAllowed)
+	free.do(request{as: admin, method: http.MethodDelete, path: "/%73tats"}).want(http.StatusOK)
+}

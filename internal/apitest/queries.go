@@ -1,0 +1,59 @@
+package apitest
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// queries that are wrong are refused by parameter.
+func queries(t *testing.T, observe Observer) {
+	w := newWorld(t, observe)
+	for path, field := range map[string]string{
+		"/stats?nonsense=1":                    "nonsense",
+		"/view?page=2":                         "page",
+		"/view?limit=0":                        "limit",
+		"/view?limit=-1":                       "limit",
+		"/view?limit=1001":                     "limit",
+		"/view?limit=ten":                      "limit",
+		"/view?limit=":                         "limit",
+		"/view?limit=1&limit=2":                "limit",
+		"/view?status=sleeping":                "status",
+		"/view?status=":                        "status",
+		"/view?sort=colour":                    "sort",
+		"/view?sort=--name":                    "sort",
+		"/view?cursor=x":                       "cursor",
+		"/view?cursor=e30":                     "cursor",
+		"/view?q=%00":                          "q",
+		"/view?q=%ff":                          "q",
+		"/view?owner=%00":                      "owner",
+		"/events?action=exploded":              "action",
+		"/events?cursor=x":                     "cursor",
+		"/events?cursor=e30":                   "cursor",
+		"/events?limit=0":                      "limit",
+		"/events?session=a%00":                 "session",
+		"/live?since=1":                        "since",
+		"/cleanup?force=1":                     "force",
+		"/2?fields=name":                       "fields",
+		"/2/deactivate?now=1":                  "now",
+		"/openapi.yaml?format=xml":             "format",
+		"/view?q=" + strings.Repeat("x", 1025): "q",
+	} {
+		method := http.MethodGet
+		if strings.HasPrefix(path, "/cleanup") {
+			method = http.MethodPost
+		}
+		if strings.Contains(path, "deactivate") {
+			method = http.MethodPatch
+		}
+		w.do(request{as: admin, method: method, path: path}).names(field)
+	}
+	w.do(request{as: admin, method: http.MethodDelete, path: "/2?confirm=2&yes=1"}).names("yes")
+	for _, path := range []string{"/view?a;b", "/view?q=%zz"} {
+		w.do(request{as: admin, method: http.MethodGet, path: path}).problem(http.StatusBadRequest, "invalid-request")
+	}
+	w.do(request{as: admin, method: http.MethodGet, path: "/live", header: map[string]string{"Last-Event-ID": "x"}}).names("Last-Event-ID")
+	w.do(request{as: ann, method: http.MethodGet, path: "/view?owner=bob"}).problem(http.StatusForbidden, "forbidden")
+	w.do(request{as: ann, method: http.MethodGet, path: "/stats?owner=bob"}).problem(http.StatusForbidden, "forbidden")
+	w.do(request{as: ann, method: http.MethodGet, path: "/events?owner=bob"}).problem(http.StatusForbidden, "forbidden")
+}

@@ -1,0 +1,156 @@
+package apitest
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/memory"
+)
+
+// runs do what is due, or report what they would do.
+func runs(t *testing.T, observe Observer) {
+	w := newWorld(t, observe)
+	clean := func(body string) answer {
+		t.Helper()
+		return w.do(request{as: admin, method: http.MethodPost, path: "/cleanup", body: body})
+	}
+	results := func(a answer, deactivated, deleted float64) {
+		t.Helper()
+		a.want(http.StatusOK)
+		if a.str("results", 0, "action") != "deactivated" || a.at("results", 0, "session_count") != deactivated ||
+			a.str("results", 1, "action") != "deleted" || a.at("results", 1, "session_count") != deleted {
+			t.Errorf("%s: want %v deactivated, %v deleted: %s", a.what, deactivated, deleted, a.body)
+		}
+		phases := []any{}
+		for _, p := range []struct {
+			action string
+			result int
+			count  float64
+		}{{"deleted", 1, deleted}, {"deactivated", 0, deactivated}} {
+			if !strings.HasSuffix(a.str("results", p.result, "details"), "is off.") {
+				phases = append(phases, map[string]any{"action": p.action, "due": p.count, "done": p.count, "skipped": 0.0, "failed": 0.0})
+			}
+		}
+		if diff := cmp.Diff(phases, a.at("phases")); diff != "" {
+			t.Errorf("%s: phases (-want +got):\n%s", a.what, diff)
+		}
+	}
+	before := w.snapshot()
+	dry := clean(`{"dry_run":true}`)
+	results(dry, 1, 1)
+	if dry.at("run_id") != nil || dry.at("dry_run") != true || dry.str("sessions", 0, "id") != Gone || dry.str("sessions", 1, "id") != Idle {
+		t.Errorf("dry run: %s", dry.body)
+	}
+	results(clean(`{"dry_run":true,"inactive_hours":0.25}`), 3, 1)
+	off := clean(`{"dry_run":true,"inactive_hours":"never","delete_old_days":"never"}`)
+	results(off, 0, 0)
+	if off.str("results", 0, "details") != "Deactivation is off." || off.str("results", 1, "details") != "Deletion is off." {
+		t.Errorf("nothing to do: %s", off.body)
+	}
+	if w.snapshot() != before {
+		t.Error("a dry run changed something")
+	}
+	results(clean(`{"dry_run":true,"owner_id":"bob"}`), 0, 0)
+	results(clean(`{"owner_id":"bob"}`), 0, 0)
+	if run := w.do(request{as: admin, method: http.MethodGet, path: "/events?action=run"}); run.at("events", 0, "run", "partial") != true {
+		t.Errorf("the event of a run for one owner: %s", run.body)
+	}
+	did := clean(`{"inactive_hours":24,"delete_old_days":30,"dry_run":false,"force":false}`)
+	results(did, 1, 1)
+	if did.str("run_id") == "" || did.at("dry_run") != false || len(did.at("failures").([]any)) != 0 || did.has("sessions") {
+		t.Errorf("run: %s", did.body)
+	}
+	results(clean(""), 0, 0)
+	stats := w.do(request{as: admin, method: http.MethodGet, path: "/stats"})
+	if stats.at("stats", "total") != 5.0 || stats.at("stats", "cleanup_candidates") != 0.0 || stats.at("metrics", "last_run", "run", "failed") != false {
+		t.Errorf("statistics do not include the run: %s", stats.body)
+	}
+	refusedRuns(t, observe)
+}
+
+// refusedRuns are stopped by the deletion limit, the policy or another run; some sessions cannot be deleted.
+func refusedRuns(t *testing.T, observe Observer) {
+	w := newWorld(t, observe)
+	old := time.Now().AddDate(0, -3, 0)
+	var many []sessioncleanup.Session
+	for i := range 200 {
+		many = append(many, sessioncleanup.Session{ID: "old" + strings.Repeat("i", i), AutoCleanup: true, LastActivity: old})
+	}
+	if err := w.Store.Put(many...); err != nil {
+		t.Fatal(err)
+	}
+	clean := request{as: admin, method: http.MethodPost, path: "/cleanup", body: `{"dry_run":true}`}
+	if w.do(clean).at("would_be_refused") != true {
+		t.Error("a dry run does not say that the run would be refused")
+	}
+	clean.body = ""
+	a := w.do(clean).problem(http.StatusUnprocessableEntity, "too-many-deletions")
+	if a.at("due") != 201.0 || a.at("max_delete_fraction") != 0.5 || !strings.Contains(a.str("error"), "force") {
+		t.Errorf("refused run: %s", a.body)
+	}
+	clean.body = `{"force":true}`
+	if a := w.do(clean).want(http.StatusOK); a.at("results", 1, "session_count") != 201.0 {
+		t.Errorf("forced run: %s", a.body)
+	}
+
+	closed := newWorld(t, observe, func(s *setup) { s.Policy.Enabled = sessioncleanup.Off })
+	closed.do(request{as: admin, method: http.MethodPost, path: "/cleanup"}).problem(http.StatusConflict, "cleanup-disabled")
+
+	busy := newWorld(t, observe)
+	lease := sessioncleanup.LeaseRequest{Name: "cleanup", Holder: "another", TTL: 20 * time.Second}
+	if _, err := busy.Store.Lease(t.Context(), lease); err != nil {
+		t.Fatal(err)
+	}
+	conflict := busy.do(request{as: admin, method: http.MethodPost, path: "/cleanup"}).problem(http.StatusConflict, "already-running")
+	if got := conflict.header.Get("Retry-After"); got < "19" || got > "21" {
+		t.Errorf("Retry-After is %q, want the rest of the lease, some 20 s", got)
+	}
+
+	pinned := newWorld(t, observe, func(s *setup) {
+		db := memory.New(memory.Config{BeforeDelete: func(context.Context, sessioncleanup.Session) error { return errSQL }})
+		err := db.Put(sessioncleanup.Session{ID: "pinned", AutoCleanup: true, LastActivity: old})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Store = db
+	})
+	a = pinned.do(request{as: admin, method: http.MethodPost, path: "/cleanup"}).want(http.StatusOK)
+	if a.str("failures", 0, "session_id") != "pinned" || a.str("failures", 0, "action") != "deleted" || a.str("failures", 0, "error") == "" {
+		t.Errorf("a session that cannot be deleted: %s", a.body)
+	}
+	a = pinned.do(request{as: admin, method: http.MethodGet, path: "/stats"}).want(http.StatusOK)
+	if message := a.str("alerts", 1, "message"); a.str("alerts", 1, "code") != "cleanup_failed" || !strings.Contains(message, "could not clean up 1 session") {
+		t.Errorf("no alert: %s", a.body)
+	}
+	if failed := a.at("metrics", "last_run", "run", "phases", 0, "failed"); failed != 1.0 {
+		t.Errorf("%v sessions failed in the last run, want 1: %s", failed, a.body)
+	}
+	brokenRuns(t, observe)
+}
+
+// brokenRuns are ended by the database. Neither their responses nor their alerts quote it.
+func brokenRuns(t *testing.T, observe Observer) {
+	w := newWorld(t, observe, func(s *setup) {
+		db := &Faulty{Store: s.Store}
+		db.Before(func(_ context.Context, method string) error {
+			if method == "Sweep" {
+				return errSQL
+			}
+			return nil
+		})
+		s.Store = db
+	})
+	w.do(request{as: admin, method: http.MethodPost, path: "/cleanup"}).problem(http.StatusInternalServerError, "internal-error")
+	for language, want := range map[string]string{"en": "failed; the server's log", "fr": "a échoué ; le journal"} {
+		a := w.do(request{as: admin, method: http.MethodGet, path: "/stats", header: map[string]string{"Accept-Language": language}}).want(http.StatusOK)
+		if a.at("metrics", "last_run", "run", "failed") != true || !strings.Contains(a.str("alerts", 0, "message"), want) {
+			t.Errorf("alerts in %s: %s", language, a.body)
+		}
+	}
+}

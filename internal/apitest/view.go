@@ -1,0 +1,94 @@
+package apitest
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// views are pages of all sessions for an admin, of its own for an owner.
+func views(t *testing.T, observe Observer) {
+	w := newWorld(t, observe)
+	ids := func(as, query string) []string {
+		t.Helper()
+		a := w.do(request{as: as, method: http.MethodGet, path: "/view" + query}).want(http.StatusOK)
+		got := []string{}
+		for i := range a.at("sessions").([]any) {
+			got = append(got, a.str("sessions", i, "id"))
+		}
+		return got
+	}
+	for _, test := range []struct {
+		as, query string
+		want      []string
+	}{
+		{admin, "", []string{Kept, Gone, Closed, Idle, Busy, Bobs}},
+		{ann, "", []string{Kept, Gone, Closed, Idle, Busy}},
+		{bob, "?owner=bob", []string{Bobs}},
+		{admin, "?owner=bob", []string{Bobs}},
+		{admin, "?status=to_delete", []string{Gone}},
+		{admin, "?status=to_deactivate", []string{Idle}},
+		{admin, "?status=protected", []string{Kept}},
+		{bob, "?status=protected", []string{}},
+		{admin, "?q=QUI", []string{Busy}},
+		{admin, "?sort=name&limit=2", []string{Bobs, Gone}},
+		{admin, "?sort=-name&limit=2", []string{Closed, Busy}},
+		{admin, "?sort=-created&limit=1", []string{Bobs}},
+	} {
+		if diff := cmp.Diff(test.want, ids(test.as, test.query)); diff != "" {
+			t.Errorf("/view%s as %s (-want +got):\n%s", test.query, test.as, diff)
+		}
+	}
+	a := w.do(request{as: ann, method: http.MethodGet, path: "/view?q=poll"})
+	for key, want := range map[string]any{
+		"id": Idle, "code": "c-poll", "name": "poll", "owner_id": "ann", "owner_name": "ANN", "active": true, "auto_cleanup": true,
+		"expires_at": nil, "hours_inactive": 48.0, "days_old": 2.04, "status": "to_deactivate", "cleanup_status": "À désactiver", "activity_count": 7.0,
+	} {
+		if got := a.at("sessions", 0, key); got != want {
+			t.Errorf("%s is %v, want %v", key, got, want)
+		}
+	}
+	for _, key := range []string{"created_at", "updated_at", "last_activity", "deactivate_at", "delete_at"} {
+		if a.str("sessions", 0, key) == "" {
+			t.Errorf("%s is empty: %s", key, a.body)
+		}
+	}
+	if a.str("user_role") != "owner" || a.at("next_cursor") != nil {
+		t.Errorf("%s: %s", a.what, a.body)
+	}
+	for _, status := range []string{"protected", "inactive", "to_delete"} {
+		a := w.do(request{as: admin, method: http.MethodGet, path: "/view?status=" + status})
+		if a.at("sessions", 0, "deactivate_at") != nil || (a.at("sessions", 0, "delete_at") == nil) != (status == "protected") {
+			t.Errorf("%s: deactivate_at or delete_at is wrong: %s", a.what, a.body)
+		}
+	}
+	cursors(t, w)
+}
+
+// cursors continue their own list, and grant no access.
+func cursors(t *testing.T, w *World) {
+	for _, query := range []string{"", "&sort=-last_activity", "&sort=name", "&sort=-created"} {
+		var all []string
+		next := ""
+		for range 10 {
+			a := w.do(request{as: ann, method: http.MethodGet, path: "/view?limit=2" + query + next}).want(http.StatusOK)
+			for i := range a.at("sessions").([]any) {
+				all = append(all, a.str("sessions", i, "id"))
+			}
+			if a.at("next_cursor") == nil {
+				break
+			}
+			next = "&cursor=" + url.QueryEscape(a.str("next_cursor"))
+		}
+		if len(all) != 5 {
+			t.Errorf("pages of %q have %v, want ann's five sessions once", query, all)
+		}
+	}
+	mine := w.do(request{as: admin, method: http.MethodGet, path: "/view?limit=1"}).str("next_cursor")
+	w.do(request{as: bob, method: http.MethodGet, path: "/view?limit=1&cursor=" + mine}).names("cursor")
+	w.do(request{as: admin, method: http.MethodGet, path: "/view?sort=name&cursor=" + mine}).names("cursor")
+	w.do(request{as: admin, method: http.MethodGet, path: "/view?status=active&cursor=" + mine}).names("cursor")
+	w.do(request{as: "", method: http.MethodGet, path: "/view?cursor=" + mine}).problem(http.StatusUnauthorized, "unauthenticated")
+}

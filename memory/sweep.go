@@ -1,0 +1,164 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+// Sweep does one batch of a run: idle sessions first, longest first, then those that expired. It chooses sessions, calls
+// Config.BeforeDelete for them without the lock, and checks again whether they are due before it writes. A BatchError
+// reports an error of the hook.
+func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
+	chosen, next, err := s.choose(ctx, b)
+	if err != nil {
+		return sessioncleanup.BatchResult{}, err
+	}
+	if b.Action == sessioncleanup.ActionDeleted && s.beforeDelete != nil {
+		if err := s.askHookForAll(ctx, chosen, next); err != nil {
+			return sessioncleanup.BatchResult{}, err
+		}
+	}
+	if err := s.lockFor(ctx, b.Lease); err != nil {
+		return sessioncleanup.BatchResult{}, err
+	}
+	defer s.mu.Unlock()
+	result := sessioncleanup.BatchResult{Next: next}
+	var refs []sessioncleanup.SessionRef
+	for _, id := range ids(chosen) {
+		session := s.sessions[id]
+		if !b.Filter.Matches(session) || !b.Cutoffs.Due(b.Action, session) {
+			continue
+		}
+		var after sessioncleanup.Session
+		if b.Action == sessioncleanup.ActionDeactivated {
+			after = session
+			after.Active = false
+		}
+		s.replace(session, after)
+		result.IDs = append(result.IDs, id)
+		refs = append(refs, session.Ref())
+	}
+	if len(refs) > 0 {
+		s.log(b.Action, b.Cause, refs...)
+	}
+	return result, nil
+}
+
+// lockFor takes the lock, unless the lease of a batch was lost.
+func (s *Store) lockFor(ctx context.Context, batch sessioncleanup.Lease) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	if !s.leases[batch.Name].Guards(batch, clock()) {
+		s.mu.Unlock()
+		return sessioncleanup.ErrLeaseLost
+	}
+	return nil
+}
+
+// choose returns the next sessions that are due, and where the next batch starts when there are more.
+func (s *Store) choose(ctx context.Context, b sessioncleanup.Batch) (chosen []sessioncleanup.Session, next string, err error) {
+	last, err := parsePlace(b.After)
+	if err != nil {
+		return nil, "", err
+	}
+	if b.Limit <= 0 {
+		return nil, "", invalid.Errorf("limit of the batch is %d: want at least 1", b.Limit)
+	}
+	if err := s.lockFor(ctx, b.Lease); err != nil {
+		return nil, "", err
+	}
+	defer s.mu.Unlock()
+	for at, session := range s.due(b.Action, b.Cutoffs, last) {
+		if !b.Filter.Matches(session) {
+			continue
+		}
+		if len(chosen) == b.Limit {
+			return chosen, last.String(), nil
+		}
+		session.AsOf = clock()
+		chosen = append(chosen, session)
+		last = at
+	}
+	return chosen, "", nil
+}
+
+// askHookForAll calls Config.BeforeDelete for the sessions of a batch. Its error is the batch's, unless the context
+// ended: that is no session's fault.
+func (s *Store) askHookForAll(ctx context.Context, chosen []sessioncleanup.Session, next string) error {
+	for _, session := range chosen {
+		err := s.beforeDelete(ctx, session)
+		if ctxErr := ctx.Err(); ctxErr != nil {
+			return ctxErr
+		}
+		if err != nil {
+			return &sessioncleanup.BatchError{IDs: ids(chosen), Next: next, Err: fmt.Errorf("session %q: %w", session.ID, err)}
+		}
+	}
+	return nil
+}
+
+func ids(sessions []sessioncleanup.Session) []string {
+	out := make([]string, len(sessions))
+	for i, s := range sessions {
+		out[i] = s.ID
+	}
+	return out
+}
+
+// place is a place between two batches: an order, and a position in it. The zero place is before everything.
+type place struct {
+	order int
+	sessioncleanup.Position
+}
+
+// due walks the sessions for which Cutoffs.Due holds, from a place on. They are at the beginning of one order, or of two.
+func (s *Store) due(a sessioncleanup.Action, c sessioncleanup.Cutoffs, after place) iter.Seq2[place, sessioncleanup.Session] {
+	inOrders := []int{kept}
+	if a == sessioncleanup.ActionDeactivated {
+		inOrders = []int{idle, expiring}
+	}
+	ends := [orders]time.Time{kept: c.Delete, idle: c.Inactive, expiring: c.Now.Add(1)}
+	return func(yield func(place, sessioncleanup.Session) bool) {
+		for _, order := range inOrders {
+			if order < after.order {
+				continue
+			}
+			end := timePosition(ends[order], "")
+			for p := range s.indexes[order].ascend(&after.Position) {
+				if compare(p, end) > 0 {
+					break
+				}
+				session := s.sessions[p.ID]
+				seen := order == expiring && session.LastActivity.Before(c.Inactive) // in the idle order
+				if !seen && c.Due(a, session) && !yield(place{order, p}, session) {
+					return
+				}
+			}
+			after.Position = sessioncleanup.Position{}
+		}
+	}
+}
+
+// String is the place as BatchResult.Next has it. Neither an order nor a key contains a space.
+func (p place) String() string { return fmt.Sprintf("%d %s %s", p.order, p.Key, p.ID) }
+
+func parsePlace(text string) (place, error) {
+	if text == "" {
+		return place{}, nil
+	}
+	number, rest, _ := strings.Cut(text, " ")
+	key, id, _ := strings.Cut(rest, " ")
+	order, err := strconv.Atoi(number)
+	if err != nil || order < idle || order >= orders || id == "" {
+		return place{}, invalid.Errorf("cursor of the batch is %.100q: want one that an earlier batch returned", text)
+	}
+	return place{order, sessioncleanup.Position{Key: key, ID: id}}, nil
+}

@@ -1,0 +1,288 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+var errPinned = errors.New("session is pinned")
+
+// pinning is a store that cannot delete sessions whose name is "pinned".
+func pinning() *Store {
+	return New(Config{BeforeDelete: func(_ context.Context, s sessioncleanup.Session) error {
+		if s.Name == "pinned" {
+			return errPinned
+		}
+		return nil
+	}})
+}
+
+var phases = []sessioncleanup.Action{sessioncleanup.ActionDeleted, sessioncleanup.ActionDeactivated}
+
+func TestBatchesBeginWithTheSessionsUnusedForLongest(t *testing.T) {
+	t.Parallel()
+	for _, action := range phases {
+		t.Run(string(action), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := New(Config{})
+				now := time.Now().UTC()
+				ago := func(days int) time.Time { return now.AddDate(0, 0, -days) }
+				active := action == sessioncleanup.ActionDeactivated
+				add := func(id string, used, expires time.Time) {
+					put(t, s, sessioncleanup.Session{ID: id, Active: active, AutoCleanup: true, LastActivity: used, ExpiresAt: expires})
+				}
+				var want []string
+				if active { // those that are idle, then those that only expired
+					add("idle 100", ago(100), ago(1))
+					add("idle 50", ago(50), time.Time{})
+					add("expired 200", now, ago(200))
+					add("expired 150", now, ago(150))
+					add("expires now", now, now)
+					add("expires soon", now, now.Add(time.Millisecond))
+					want = []string{"idle 100", "idle 50", "expired 200", "expired 150", "expires now"}
+				} else { // by the later of last activity and expiry
+					add("used 100", ago(100), ago(200))
+					add("expired 40", ago(110), ago(40))
+					add("used 50", ago(50), time.Time{})
+					add("expired 20", ago(120), ago(20))
+					want = []string{"used 100", "used 50", "expired 40"}
+				}
+				var got []string
+				b := batch(action, 1)
+				for more := true; more; more = b.After != "" {
+					out, err := s.Sweep(t.Context(), b)
+					if err != nil {
+						t.Fatal(err)
+					}
+					got = append(got, out.IDs...)
+					b.After = out.Next
+				}
+				expect(t, "order", got, want)
+				log := events(t, s, sessioncleanup.EventQuery{RunID: "run"})
+				expect(t, "events", len(log), len(got))
+				expect(t, "time of an event", log[0].At, now)
+			})
+		})
+	}
+}
+
+func TestCursorPassesSessionsThatCannotBeDeleted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := pinning()
+		for i := range 10 {
+			session := unused(fmt.Sprint(i), false, time.Duration(100-i)*day)
+			if i > 4 {
+				session.ExpiresAt = session.LastActivity.Add(day)
+			}
+			if i%2 == 0 {
+				session.Name = "pinned"
+			}
+			put(t, s, session)
+		}
+		before := idsOf(list(t, s, sessioncleanup.Query{Limit: all}).Sessions)
+		b := batch(sessioncleanup.ActionDeleted, 3)
+		_, err := s.Sweep(t.Context(), b)
+		bad, ok := errors.AsType[*sessioncleanup.BatchError](err)
+		if !ok || !errors.Is(err, errPinned) {
+			t.Fatalf("error is %v, want a BatchError with the hook's", err)
+		}
+		expect(t, "sessions of the failed batch", bad.IDs, []string{"0", "1", "2"})
+		expect(t, "sessions after the failed batch", idsOf(list(t, s, sessioncleanup.Query{Limit: all}).Sessions), before)
+
+		var failed, deleted []string
+		b.Limit = 1
+		for more := true; more; more = b.After != "" {
+			out, err := s.Sweep(t.Context(), b)
+			if bad, ok := errors.AsType[*sessioncleanup.BatchError](err); ok {
+				failed = append(failed, bad.IDs...)
+				out.Next = bad.Next
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			deleted = append(deleted, out.IDs...)
+			b.After = out.Next
+		}
+		expect(t, "failed", failed, []string{"0", "2", "4", "6", "8"})
+		expect(t, "deleted", deleted, []string{"1", "3", "5", "7", "9"})
+	})
+}
+
+func TestRunReportsPinnedSessionsAndDeletesTheOthers(t *testing.T) {
+	t.Parallel()
+	s := pinning()
+	for i := range 500 {
+		session := unused(fmt.Sprint(i), false, 40*day)
+		if i == 7 || i == 450 {
+			session.Name = "pinned"
+		}
+		put(t, s, session, unused(fmt.Sprint("used", i), true, 0))
+	}
+	m, err := sessioncleanup.New(s, sessioncleanup.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := m.Cleanup(t.Context(), sessioncleanup.Run{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "deleted, failed", []int{result.Deleted(), result.Phases.Total().Failed}, []int{498, 2})
+	for _, f := range result.Failures {
+		if !strings.Contains(f.Error, errPinned.Error()) {
+			t.Errorf("failure of %s is %q, want the error of the hook", f.SessionID, f.Error)
+		}
+	}
+}
+
+func TestSessionChangedDuringHookIsKeptByRun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var s *Store
+		s = New(Config{BeforeDelete: func(ctx context.Context, session sessioncleanup.Session) error {
+			switch session.ID {
+			case "touched":
+				_, err := s.Touch(ctx, sessioncleanup.Touch{IDs: []string{session.ID}})
+				return err
+			case "removed":
+				_, err := s.Remove(session.ID)
+				return err
+			case "moved":
+				session.OwnerID = "bob"
+				return s.Put(session)
+			}
+			return nil
+		}})
+		for _, id := range []string{"touched", "gone", "removed", "moved"} {
+			session := unused(id, false, 40*day)
+			session.OwnerID = "ann"
+			put(t, s, session)
+		}
+		b := batch(sessioncleanup.ActionDeleted, 10)
+		b.Filter.OwnerID = "ann"
+		out, err := s.Sweep(t.Context(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect(t, "deleted", out.IDs, []string{"gone"})
+		expect(t, "left", idsOf(list(t, s, sessioncleanup.Query{Limit: all}).Sessions), []string{"moved", "touched"})
+		expect(t, "events", events(t, s, sessioncleanup.EventQuery{}), []sessioncleanup.Event{{
+			ID: 1, At: time.Now().UTC(), Action: sessioncleanup.ActionDeleted, Sessions: []sessioncleanup.SessionRef{{ID: "gone", OwnerID: "ann"}},
+			Actor: "system", Reason: "test", RunID: "run",
+		}})
+	})
+}
+
+func TestContextThatEndsDuringHookIsBlamedOnNoSession(t *testing.T) {
+	t.Parallel()
+	for name, told := range map[string]error{"hook that notices": context.Canceled, "hook that does not": nil} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			s := New(Config{BeforeDelete: func(context.Context, sessioncleanup.Session) error {
+				cancel()
+				return told
+			}})
+			put(t, s, unused("1", false, 40*day))
+			_, err := s.Sweep(ctx, batch(sessioncleanup.ActionDeleted, 10))
+			if _, blamed := errors.AsType[*sessioncleanup.BatchError](err); blamed || !errors.Is(err, context.Canceled) {
+				t.Errorf("error is %v, want context.Canceled alone", err)
+			}
+			expect(t, "left", idsOf(list(t, s, sessioncleanup.Query{Limit: all}).Sessions), []string{"1"})
+		})
+	}
+}
+
+func TestManualDeletionCallsTheHook(t *testing.T) {
+	t.Parallel()
+	s := pinning()
+	pinned, free := unused("1", true, 0), unused("2", true, 0)
+	pinned.Name = "pinned"
+	put(t, s, pinned, free)
+	if _, err := s.Delete(t.Context(), sessioncleanup.Target{ID: "1"}, system); !errors.Is(err, errPinned) {
+		t.Errorf("pinned session: error is %v, want the hook's", err)
+	}
+	if got, err := s.Delete(t.Context(), sessioncleanup.Target{ID: "2"}, system); err != nil || !got.Equal(free) {
+		t.Errorf("deleting returned %+v, %v; want the session as it was", got, err)
+	}
+	expect(t, "left", idsOf(list(t, s, sessioncleanup.Query{Limit: all}).Sessions), []string{"1"})
+	if _, err := s.Delete(t.Context(), sessioncleanup.Target{ID: "2"}, system); !errors.Is(err, sessioncleanup.ErrNotFound) {
+		t.Errorf("deleting again: error is %v, want ErrNotFound", err)
+	}
+}
+
+func TestSweepRefusesBadLimitsAndCursors(t *testing.T) {
+	t.Parallel()
+	s := New(Config{})
+	for _, action := range phases {
+		for _, wrong := range []sessioncleanup.Batch{
+			{Limit: 0}, {Limit: -1}, {Limit: 1, After: "somewhere"}, {Limit: 1, After: "x y z"}, {Limit: 1, After: "3 k "}, {Limit: 1, After: "99 k i"},
+		} {
+			b := batch(action, wrong.Limit)
+			b.After = wrong.After
+			if _, err := s.Sweep(t.Context(), b); !errors.Is(err, sessioncleanup.ErrInvalid) {
+				t.Errorf("%s with limit %d after %q: error is %v, want ErrInvalid", action, b.Limit, b.After, err)
+			}
+		}
+	}
+}
+
+func TestSweepChangesOnlyWhatTheFilterSelects(t *testing.T) {
+	t.Parallel()
+	for _, action := range phases {
+		s := New(Config{BeforeDelete: func(_ context.Context, session sessioncleanup.Session) error {
+			if session.OwnerID != "ann" {
+				t.Errorf("the hook is called for session %s of %s", session.ID, session.OwnerID)
+			}
+			return nil
+		}})
+		for i := range 20 {
+			session := unused(fmt.Sprintf("%02d", i), action == sessioncleanup.ActionDeactivated, 60*day)
+			session.OwnerID = []string{"ann", "bob"}[i%2]
+			put(t, s, session)
+		}
+		b := batch(action, 3)
+		b.Filter = sessioncleanup.Filter{OwnerID: "ann", Text: "1"}
+		var got []string
+		for more := true; more; more = b.After != "" {
+			out, err := s.Sweep(t.Context(), b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, b.After = append(got, out.IDs...), out.Next
+		}
+		expect(t, string(action), got, []string{"10", "12", "14", "16", "18"})
+	}
+}
+
+func TestCursorHoldsAnyID(t *testing.T) {
+	t.Parallel()
+	s := pinning()
+	ids := []string{":", "a b", "4 1 2", "é\x00", " ", "\xff"}
+	slices.Sort(ids)
+	for _, id := range ids {
+		session := unused(id, false, 0)
+		session.Name, session.LastActivity = "pinned", time.Unix(-5, 0)
+		put(t, s, session)
+	}
+	b := batch(sessioncleanup.ActionDeleted, 1)
+	for _, id := range ids {
+		_, err := s.Sweep(t.Context(), b)
+		bad, ok := errors.AsType[*sessioncleanup.BatchError](err)
+		if !ok || len(bad.IDs) != 1 || bad.IDs[0] != id {
+			t.Fatalf("after %q: error is %v, want a BatchError of %q", b.After, err, id)
+		}
+		b.After = bad.Next
+	}
+	if b.After != "" {
+		t.Errorf("after the last one the cursor is %q, want none", b.After)
+	}
+}

@@ -1,0 +1,173 @@
+-- The SQL of the guide, for psql and pg_cron: a run, figures and a view, by the policy in force.
+
+-- name: sessioncleanup_cutoffs
+-- The moments against which sessions are measured: those of the policy in force, unless thresholds are given. NULL
+-- where the policy says never. The touch interval is subtracted, so that throttled activity never makes a session
+-- due early; times are cut to milliseconds, as in Go.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_cutoffs(
+    p_inactive_after interval DEFAULT NULL, p_delete_after interval DEFAULT NULL,
+    OUT now timestamptz, OUT inactive timestamptz, OUT delete timestamptz)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $sessioncleanup$
+    SELECT n.now,
+           n.now - coalesce(p_inactive_after, p.inactive_after) - p.touch_interval,
+           n.now - coalesce(p_delete_after, p.delete_after) - p.touch_interval
+      FROM "{policy}" p, (SELECT date_trunc('milliseconds', pg_catalog.now()) AS now) n;
+$sessioncleanup$;
+
+-- name: sessioncleanup_due
+-- How many sessions are due, found by their indexes.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_due(
+    p_action text, p_now timestamptz, p_inactive timestamptz, p_delete timestamptz) RETURNS bigint
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $sessioncleanup$
+DECLARE
+    v_cut record;
+BEGIN
+    SELECT p_now AS now, p_inactive AS inactive, p_delete AS delete INTO v_cut;
+    IF p_action = 'deleted' THEN
+        RETURN (SELECT count(*) FROM "{sessions}" s WHERE "{gone}");
+    END IF;
+    RETURN (SELECT count(*) FROM "{sessions}" s WHERE "{idle}") + (SELECT count(*) FROM "{sessions}" s WHERE "{expired}");
+END
+$sessioncleanup$;
+
+-- name: sessioncleanup_phase
+-- All batches of one phase, and what they did. A batch that fails on a row is tried again at half its size, down to that
+-- row alone, which is counted and left out.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_phase(
+    p_action text, p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_run_id text,
+    OUT due bigint, OUT done bigint, OUT skipped bigint, OUT failed bigint, OUT failure text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $sessioncleanup$
+DECLARE
+    v_most  integer := (SELECT p.batch_size FROM "{policy}" p);
+    v_size  integer := v_most;
+    v_after text := '';
+    v_batch record;
+BEGIN
+    due := "{space}".sessioncleanup_due(p_action, p_now, p_inactive, p_delete);
+    done := 0;
+    failed := 0;
+    WHILE due > 0 LOOP
+        SELECT * INTO v_batch FROM "{space}".sessioncleanup_sweep(p_action, p_now, p_inactive, p_delete, v_size, v_after,
+            NULL, NULL, NULL, 'system', 'cleanup_inactive_sessions', p_run_id);
+        IF v_batch.failure IS NULL THEN
+            done := done + cardinality(v_batch.ids);
+            v_size := least(v_most, v_size * 2);
+        ELSIF cardinality(v_batch.ids) > 1 THEN
+            v_size := cardinality(v_batch.ids) / 2;
+            CONTINUE;
+        ELSE
+            failed := failed + 1;
+            failure := coalesce(failure, v_batch.failure);
+        END IF;
+        v_after := v_batch.next;
+        EXIT WHEN v_after = '';
+    END LOOP;
+    skipped := greatest("{space}".sessioncleanup_due(p_action, p_now, p_inactive, p_delete) - failed, 0);
+END
+$sessioncleanup$;
+
+-- name: sessioncleanup_details
+-- The text about a phase in the result of a run.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_details(
+    p_before text, p_threshold interval, p_after text, p_failed bigint, p_failure text) RETURNS text
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $sessioncleanup$
+    SELECT CASE WHEN p_threshold IS NULL THEN 'off: the policy says never'
+           ELSE p_before || CASE
+                WHEN extract(epoch FROM p_threshold) >= 172800 THEN trim_scale(round(extract(epoch FROM p_threshold)::numeric / 86400, 2)) || ' days'
+                ELSE trim_scale(round(extract(epoch FROM p_threshold)::numeric / 3600, 2)) || ' hours' END || p_after END
+           || CASE WHEN p_failed > 0 THEN '; ' || p_failed || ' could not be changed, the first because: ' || p_failure ELSE '' END;
+$sessioncleanup$;
+
+-- name: cleanup_inactive_sessions
+-- One run: deletes what is due for deletion, then deactivates what is due for that. Thresholds are in hours and
+-- days, fractions allowed; NULL takes the policy's. All of it is one transaction, the caller's.
+CREATE OR REPLACE FUNCTION "{space}".cleanup_inactive_sessions(
+    inactive_hours numeric DEFAULT NULL, delete_old_days numeric DEFAULT NULL)
+RETURNS TABLE (action text, session_count bigint, details text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $sessioncleanup$
+DECLARE
+    v_started     timestamptz := clock_timestamp();
+    v_run_id      text := replace(gen_random_uuid()::text, '-', '');
+    v_policy      "{policy}"%ROWTYPE;
+    v_cut         record;
+    v_due         bigint;
+    v_deleted     record;
+    v_deactivated record;
+BEGIN
+    IF inactive_hours <= 0 OR delete_old_days <= 0 THEN
+        RAISE EXCEPTION 'cleanup_inactive_sessions(%, %): want positive hours and days, or NULL for the policy''s',
+            inactive_hours, delete_old_days USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    SELECT * INTO STRICT v_policy FROM "{policy}";
+    IF NOT v_policy.enabled THEN
+        RAISE EXCEPTION 'cleanup is disabled by the policy'
+            USING HINT = 'UPDATE sessioncleanup_policy SET enabled = true', ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    v_policy.inactive_after := coalesce(inactive_hours * interval '1 hour', v_policy.inactive_after);
+    v_policy.delete_after := coalesce(delete_old_days * interval '24 hours', v_policy.delete_after);
+    SELECT * INTO v_cut FROM "{space}".sessioncleanup_cutoffs(v_policy.inactive_after, v_policy.delete_after);
+    v_due := "{space}".sessioncleanup_due('deleted', v_cut.now, v_cut.inactive, v_cut.delete);
+    IF v_due > 100 AND v_due > v_policy.max_delete_fraction * (SELECT count(*) FROM "{sessions}") THEN
+        RAISE EXCEPTION 'too many sessions would be deleted: % are due, more than % %% of all', v_due, 100 * v_policy.max_delete_fraction
+            USING HINT = 'Check the clock and the thresholds. If that is meant, raise max_delete_fraction in sessioncleanup_policy, or force a run with the command.',
+                  ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    SELECT 'deleted' AS action, p.* INTO v_deleted
+      FROM "{space}".sessioncleanup_phase('deleted', v_cut.now, v_cut.inactive, v_cut.delete, v_run_id) p;
+    SELECT 'deactivated' AS action, p.* INTO v_deactivated
+      FROM "{space}".sessioncleanup_phase('deactivated', v_cut.now, v_cut.inactive, v_cut.delete, v_run_id) p;
+    INSERT INTO "{events}" (action, actor, run_id, run)
+    VALUES ('run', 'system', v_run_id, jsonb_strip_nulls(jsonb_build_object(
+        'started_at', v_cut.now,
+        'phases', (SELECT coalesce(jsonb_agg(to_jsonb(p.phase) - 'failure' ORDER BY p.place), '[]')
+                     FROM (VALUES (1, v_deleted, v_cut.delete), (2, v_deactivated, v_cut.inactive)) p (place, phase, cutoff)
+                    WHERE p.cutoff IS NOT NULL),
+        'duration_ns', (extract(epoch FROM clock_timestamp() - v_started) * 1000000000)::bigint,
+        'cutoffs', to_jsonb(v_cut))));
+    DELETE FROM "{events}" e WHERE e.at < v_cut.now - v_policy.events_keep;
+    RETURN QUERY VALUES
+        ('deactivated', v_deactivated.done, "{space}".sessioncleanup_details(
+            'unused for more than ', v_policy.inactive_after, ', or expired', v_deactivated.failed, v_deactivated.failure)),
+        ('deleted', v_deleted.done, "{space}".sessioncleanup_details(
+            'inactive, and unused for more than ', v_policy.delete_after, '', v_deleted.failed, v_deleted.failure));
+END
+$sessioncleanup$;
+
+-- name: get_session_cleanup_stats
+CREATE OR REPLACE FUNCTION "{space}".get_session_cleanup_stats()
+RETURNS TABLE (total_sessions bigint, active_sessions bigint, inactive_sessions bigint, old_sessions bigint, cleanup_candidates bigint)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $sessioncleanup$
+    SELECT count(*),
+           count(*) FILTER (WHERE "{is_active}"),
+           count(*) FILTER (WHERE "{not_active}"),
+           count(*) FILTER (WHERE greatest("{last_activity_out}", n.at) < v_cut.delete),
+           count(*) FILTER (WHERE d.idle OR d.expired OR d.gone)
+      FROM "{sessions}" s
+      LEFT JOIN (SELECT t.session_id, max(t.at) AS at FROM "{touches}" t GROUP BY t.session_id) n ON n.session_id = s."{id}"
+     CROSS JOIN "{space}".sessioncleanup_cutoffs() v_cut
+     CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d;
+$sessioncleanup$;
+
+-- name: view
+CREATE VIEW "{space}".sessions_cleanup_view AS
+SELECT "{view_columns}""{view_owner}",
+       round(greatest(extract(epoch FROM v_cut.now - "{last_used}"), 0)::numeric / 3600, 2) AS "{hours_inactive}",
+       "{days_old_value}" AS "{days_old}",
+       CASE r.status WHEN 'to_deactivate' THEN 'À désactiver' WHEN 'to_delete' THEN 'À supprimer' ELSE 'Actif' END AS "{cleanup_status}",
+       r.status AS "{status_column}""{view_totals}"
+  FROM "{sessions}" s
+ CROSS JOIN "{space}".sessioncleanup_cutoffs() v_cut
+ CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
+ CROSS JOIN LATERAL (SELECT "{status}" AS status) r

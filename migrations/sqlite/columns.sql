@@ -1,0 +1,58 @@
+-- The sessions table, the columns of the lifecycle, and the values that old rows get.
+
+-- name: create_sessions
+CREATE TABLE "{sessions}" (
+    id TEXT NOT NULL PRIMARY KEY DEFAULT (lower(hex(randomblob(8)))),
+    owner_id TEXT,
+    name TEXT,
+    code TEXT,
+    active BOOLEAN NOT NULL DEFAULT 1,
+    auto_cleanup BOOLEAN,
+    created_at DATETIME DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),
+    updated_at DATETIME DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),
+    last_activity DATETIME,
+    expires_at DATETIME
+)
+
+-- name: add_active
+ALTER TABLE "{sessions}" ADD COLUMN "{active_column}" BOOLEAN NOT NULL DEFAULT 1
+
+-- name: add_last_activity
+ALTER TABLE "{sessions}" ADD COLUMN "{last_activity_column}" DATETIME
+
+-- name: add_expires_at
+ALTER TABLE "{sessions}" ADD COLUMN "{expires_at_column}" DATETIME
+
+-- name: add_auto_cleanup
+ALTER TABLE "{sessions}" ADD COLUMN "{auto_cleanup_column}" BOOLEAN
+
+-- name: drop_column
+ALTER TABLE "{table}" DROP COLUMN "{column}"
+
+-- name: drop_object
+DROP "{kind}" "{name}"
+
+-- name: first_session
+SELECT min("{id}") FROM "{sessions}"
+
+-- name: last_of_backfill
+-- The last session of a batch of the backfill; NULL when there is nothing left to fill.
+SELECT max(id)
+  FROM (SELECT "{id}" AS id
+          FROM "{sessions}"
+         WHERE "{id}" >= :from AND ("{last_activity}" IS NULL OR :fill_auto_cleanup AND "{auto_cleanup}" IS NULL)
+         ORDER BY "{id}"
+         LIMIT :limit)
+
+-- name: backfill
+UPDATE "{sessions}"
+   SET "{last_activity_column}" = coalesce("{last_activity}", "{write_best_known}"),
+       "{auto_cleanup_column}" = coalesce("{auto_cleanup}", CASE WHEN :fill_auto_cleanup THEN :auto_cleanup END)
+ WHERE "{id}" BETWEEN :from AND :last AND ("{last_activity}" IS NULL OR :fill_auto_cleanup AND "{auto_cleanup}" IS NULL)
+
+-- name: best_known
+-- The latest of the known times, but never one in the future; now when none is known.
+min(:now, coalesce(nullif(max('', ''"{known_times}"), ''), :now))
+
+-- name: newest_activity
+(SELECT max("{source_at_time}") FROM "{source}" WHERE "{source}"."{source_session}" = "{id}")

@@ -1,0 +1,26 @@
+-- Migrate compares indexes, triggers and the view with the database, word for word, and recreates those that differ.
+-- Nothing in them needs a SQLite newer than 3.25: another program that opens the database reads its whole schema and fails
+-- on what it does not know.
+--
+-- The first three indexes hold the sessions that may become due, in the order in which runs take them. A statement can
+-- use an index only if it repeats the index's expressions and conditions word for word: sqlite/sql/rules.sql does. The
+-- rowid is part of each index without being named; a table without one needs the id in its place.
+
+-- name: index_idle
+CREATE INDEX sessioncleanup_idle ON "{sessions}" ("{last_activity_at}""{key_in_index}")
+ WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1
+
+-- name: index_expired
+CREATE INDEX sessioncleanup_expired ON "{sessions}" ("{expires_at_at}""{key_in_index}")
+ WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{expires_at}" IS NOT NULL
+
+-- name: index_gone
+CREATE INDEX sessioncleanup_gone ON "{sessions}" ("{kept_since}""{key_in_index}")
+ WHERE "{active}" IS 0 AND "{auto_cleanup}" IS 1
+
+-- name: index_protected
+CREATE INDEX sessioncleanup_protected ON "{sessions}" ("{active}")
+ WHERE "{auto_cleanup}" IS NOT 1
+
+-- name: index_of_column
+CREATE INDEX "{name}" ON "{table}" ("{column}")

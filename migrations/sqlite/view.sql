@@ -1,0 +1,31 @@
+-- name: view
+CREATE VIEW sessions_cleanup_view AS
+SELECT "{sessions}".*"{view_columns}"
+  FROM "{sessions}"
+ CROSS JOIN (SELECT CASE WHEN inactive_after_seconds IS NOT NULL THEN
+                      strftime('%Y-%m-%d %H:%M:%f', 'now', printf('-%.3f seconds', inactive_after_seconds + touch_interval_seconds))
+                    END AS inactive,
+                    CASE WHEN inactive_after_seconds IS NOT NULL THEN strftime('%Y-%m-%d %H:%M:%f', 'now') END AS expired,
+                    CASE WHEN delete_after_seconds IS NOT NULL THEN
+                      strftime('%Y-%m-%d %H:%M:%f', 'now', printf('-%.3f seconds', delete_after_seconds + touch_interval_seconds))
+                    END AS gone
+               FROM sessioncleanup_settings) AS sessioncleanup_cutoffs
+
+-- name: view_owner_name
+nullif("{owner_name}", '')
+
+-- name: view_hours_inactive
+round(max(julianday('now') - julianday("{last_activity_time}"), 0) * 24, 2)
+
+-- name: view_days_old
+round(max(julianday('now') - julianday("{created_at_time}"), 0), 2)
+
+-- name: view_cleanup_status
+CASE WHEN "{status_to_deactivate}" THEN 'À désactiver' WHEN "{status_to_delete}" THEN 'À supprimer' ELSE 'Actif' END
+
+-- name: view_status
+CASE WHEN "{status_protected}" THEN 'protected'
+       WHEN "{status_to_deactivate}" THEN 'to_deactivate'
+       WHEN "{status_to_delete}" THEN 'to_delete'
+       WHEN "{active}" IS NOT 0 THEN 'active'
+       ELSE 'inactive' END

@@ -1,0 +1,94 @@
+package sessioncleanup
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Sort is the order of a list.
+type Sort string
+
+// The orders of a list; ties are broken by ID. Sessions without the value come as if it were the smallest.
+const (
+	SortLastActivity Sort = "last_activity" // longest unused first
+	SortCreated      Sort = "created"       // oldest first
+	SortName         Sort = "name"          // by name, compared byte by byte
+)
+
+// Sorts lists every order.
+func Sorts() []Sort { return []Sort{SortLastActivity, SortCreated, SortName} }
+
+// Position is a place in a list: the sort key and the ID of the last session seen. Stores make it and read it; for
+// others it is opaque. The key of a time is in RFC 3339, UTC, with nanoseconds; it is empty for a time that is not known.
+type Position struct {
+	Key string `json:"k"`
+	ID  string `json:"i"`
+}
+
+// timeKey has a fixed width, so that keys sort as times do.
+const timeKey = "2006-01-02T15:04:05.000000000Z"
+
+// Position is the session's place in the order of the query, for stores that sort in Go.
+func (q Query) Position(s Session) Position {
+	switch q.Sort {
+	case SortName:
+		return Position{s.Name, s.ID}
+	case SortCreated:
+		return Position{keyOf(s.CreatedAt), s.ID}
+	default:
+		return Position{keyOf(s.LastActivity), s.ID}
+	}
+}
+
+func keyOf(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(timeKey)
+}
+
+// Compare compares two places in the order of the query.
+func (q Query) Compare(a, b Position) int {
+	order := cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.ID, b.ID))
+	if q.Descending {
+		return -order
+	}
+	return order
+}
+
+// Answer is the page that the query asks for, out of all sessions of a store, at now, the store's clock. It defines what
+// a store returns, and is enough for a store that holds few sessions in memory.
+func (q Query) Answer(all []Session, now time.Time) Page {
+	page := Page{Cutoffs: q.Thresholds.At(now)}
+	found := slices.Collect(func(yield func(Session) bool) {
+		for _, s := range all {
+			if q.Selects(s, page.Cutoffs) && !yield(s) {
+				return
+			}
+		}
+	})
+	page.Total = min(len(found), q.CountUpTo)
+	slices.SortFunc(found, func(a, b Session) int { return q.Compare(q.Position(a), q.Position(b)) })
+	if q.After != nil {
+		found = slices.DeleteFunc(found, func(s Session) bool { return q.Compare(q.Position(s), *q.After) <= 0 })
+	}
+	if len(found) > q.Limit {
+		found = found[:q.Limit]
+		if q.Limit > 0 {
+			next := q.Position(found[q.Limit-1])
+			page.Next = &next
+		}
+	}
+	for i := range found {
+		found[i].AsOf = now.UTC()
+	}
+	page.Sessions = found
+	return page
+}
+
+// Selects reports whether the query asks for the session, whatever the page.
+func (q Query) Selects(s Session, c Cutoffs) bool {
+	return q.Matches(s) && (q.Status == "" || q.Status == c.Status(s))
+}

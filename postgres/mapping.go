@@ -1,0 +1,177 @@
+package postgres
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"io/fs"
+	"maps"
+	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/migrations"
+)
+
+//go:embed sql/*.sql
+var queries embed.FS
+
+// statements are the queries of this package and what Migrate repeats.
+var statements = sqlfile.MustParse(append(texts(queries, "sql/*.sql"), texts(migrations.Postgres(), "[^0-9]*.sql")...)...)
+
+// texts reads embedded files.
+func texts(files fs.FS, pattern string) []string {
+	names, err := fs.Glob(files, pattern)
+	var out []string
+	for _, name := range names {
+		var data []byte
+		if err == nil {
+			data, err = fs.ReadFile(files, name)
+		}
+		out = append(out, string(data))
+	}
+	if err != nil {
+		panic(err) // the files are embedded
+	}
+	return out
+}
+
+// mapping is a Schema together with what the catalog says of its tables: everything that fills in the SQL.
+type mapping struct {
+	schema  sessioncleanup.Schema // with defaults
+	zone    string                // of columns without time zone
+	path    string                // the search path for the application's triggers, quoted
+	space   string                // the database schema of the sessions' table and of the library's own
+	table   relation              // the sessions; without oid while it does not exist
+	lacks   []adopt.LifecycleColumn
+	owners  *relation
+	sources []source
+	names   sqlfile.Names
+}
+
+// source is an activity table.
+type source struct {
+	sessioncleanup.Source
+	relation
+	referenced bool // a foreign key that is checked at once ties it to the sessions
+	indexed    bool // an index begins with the column that holds the session
+}
+
+// errNoTable says that the sessions' table does not exist.
+var errNoTable = errors.New("no sessions table")
+
+// readMapping looks up what the schema names. Without the sessions' table it returns the mapping of a table that Migrate
+// would create in the current schema, together with errNoTable. A schema that does not fit the tables is an ErrInvalid.
+func readMapping(ctx context.Context, q querier, schema sessioncleanup.Schema, zone string) (*mapping, error) {
+	m := &mapping{schema: schema.WithDefaults(), zone: zone}
+	var err error
+	m.table, err = findRelation(ctx, q, m.schema.Table)
+	missing := errors.Is(err, errNoRelation)
+	switch {
+	case missing:
+		err = m.assumeTable(ctx, q)
+	case err == nil:
+		err = m.readTables(ctx, q)
+	}
+	if err != nil {
+		return nil, mapError("look up the tables", err)
+	}
+	m.space = m.table.space
+	if err := q.QueryRow(ctx, `
+		SELECT string_agg(quote_ident(p.name), ', ' ORDER BY p.place)
+		  FROM (SELECT u.name, min(u.place) AS place
+		          FROM unnest(current_schemas(false)::text[] || $1::text) WITH ORDINALITY u (name, place) GROUP BY u.name) p`, m.space).Scan(&m.path); err != nil {
+		return nil, mapError("read the search path", err)
+	}
+	m.fill()
+	if missing {
+		return m, errNoTable
+	}
+	return m, nil
+}
+
+// assumeTable maps the table that Migrate would create.
+func (m *mapping) assumeTable(ctx context.Context, q querier) error {
+	m.table = relation{kind: "r", mine: true, columns: map[string]column{}}
+	space, name, qualified := strings.Cut(m.schema.Table, ".")
+	if !qualified {
+		name = m.schema.Table
+		if err := q.QueryRow(ctx, "SELECT coalesce(current_schema(), '')").Scan(&space); err != nil {
+			return err
+		}
+	}
+	m.table.space, m.table.name = space, name
+	s := m.schema
+	for name, typ := range map[string]string{
+		s.ID: "text", s.Owner: "text", s.Name: "text", s.Code: "text", s.Active: "bool", s.AutoCleanup: "bool",
+		s.CreatedAt: "timestamptz", s.UpdatedAt: "timestamptz", s.LastActivity: "timestamptz", s.ExpiresAt: "timestamptz",
+	} {
+		if name != "" {
+			m.table.columns[name] = assumed(name, typ)
+		}
+	}
+	return nil
+}
+
+// readTables checks the schema, and looks up the other tables.
+func (m *mapping) readTables(ctx context.Context, q querier) error {
+	database, err := describe(ctx, q)
+	if err != nil {
+		return err
+	}
+	if m.lacks, err = database.Check(m.schema); err != nil {
+		return err
+	}
+	if m.schema.Owners != nil {
+		owners, err := findRelation(ctx, q, m.schema.Owners.Table)
+		if err != nil {
+			return err
+		}
+		m.owners = &owners
+	}
+	for _, s := range m.schema.Sources {
+		src, err := readSource(ctx, q, s, m.table.oid)
+		if err != nil {
+			return err
+		}
+		m.sources = append(m.sources, src)
+	}
+	return nil
+}
+
+func readSource(ctx context.Context, q querier, s sessioncleanup.Source, sessions uint32) (source, error) {
+	r, err := findRelation(ctx, q, s.Table)
+	if err != nil {
+		return source{}, err
+	}
+	src := source{Source: s, relation: r}
+	err = q.QueryRow(ctx, `
+		SELECT coalesce(bool_or(NOT f.condeferrable), false),
+		       EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = $1::oid AND i.indkey[0] = $3::smallint AND i.indisvalid)
+		  FROM pg_catalog.pg_constraint f
+		 WHERE f.contype = 'f' AND f.conrelid = $1::oid AND f.confrelid = $2::oid AND $3::smallint = ANY (f.conkey)`,
+		r.oid, sessions, r.columns[s.Session].position).Scan(&src.referenced, &src.indexed)
+	return src, err
+}
+
+// statement returns a statement with its names filled in, those in more too. An error is a mistake in the .sql files.
+func (m *mapping) statement(name string, more ...sqlfile.Names) string {
+	names := m.names
+	if len(more) > 0 {
+		names = maps.Clone(m.names)
+		for _, n := range more {
+			maps.Copy(names, n)
+		}
+	}
+	sql, err := statements.Fill(name, names)
+	if err != nil {
+		panic(err)
+	}
+	return sql
+}
+
+// own is the qualified name of one of the library's objects.
+func (m *mapping) own(name string) string {
+	return sqlfile.Column(m.space) + "." + sqlfile.Column("sessioncleanup_"+name)
+}

@@ -1,0 +1,148 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// adoption is the version of what Migrate adds to the application's tables. It rises when that changes.
+const adoption = 1
+
+// settings is what the database remembers of an adoption.
+type settings struct {
+	schema     sessioncleanup.Schema // tables with their database schemas
+	zone       string
+	added      []object
+	backfilled bool
+	complete   int // the adoption that was finished; 0 while the first is in progress
+}
+
+// ready returns the mapping of the adopted schema, from the database on first use. ErrNotInstalled when there is none.
+func (s *Store) ready(ctx context.Context) (*mapping, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mapping != nil {
+		return s.mapping, nil
+	}
+	m, set, err := s.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if set.complete < adoption {
+		return nil, fmt.Errorf("%w: the last migration did not finish, or an older version made it; run migrate", sessioncleanup.ErrNotInstalled)
+	}
+	s.mapping = m
+	return m, nil
+}
+
+// forget has the mapping read again on next use.
+func (s *Store) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mapping = nil
+}
+
+// failed maps an error of an operation and, when the database lacks something, has the mapping read again.
+func (s *Store) failed(doing string, err error) error {
+	err = mapError(doing, err)
+	if errors.Is(err, sessioncleanup.ErrNotInstalled) {
+		s.forget()
+	}
+	return err
+}
+
+// load reads what was adopted, complete or not.
+func (s *Store) load(ctx context.Context) (*mapping, settings, error) {
+	space, err := s.findSpace(ctx)
+	if err != nil {
+		return nil, settings{}, err
+	}
+	set, err := readSettings(ctx, s.pool, space)
+	if err != nil {
+		return nil, settings{}, err
+	}
+	if set.complete > adoption {
+		return nil, set, fmt.Errorf("%w: upgrade this program", sessioncleanup.ErrNewerSchema)
+	}
+	m, err := readMapping(ctx, s.pool, set.schema, set.zone)
+	if errors.Is(err, errNoTable) {
+		err = fmt.Errorf("%w: table %s is gone", sessioncleanup.ErrNotInstalled, set.schema.Table)
+	}
+	return m, set, err
+}
+
+// findSpace finds the database schema that holds the library's tables: that of the configured table, or else the
+// first on the search path, or the only one there is.
+func (s *Store) findSpace(ctx context.Context) (string, error) {
+	if s.cfg.Schema.Table != "" {
+		r, err := findRelation(ctx, s.pool, s.cfg.Schema.Table)
+		switch {
+		case err == nil:
+			return r.space, nil
+		case !errors.Is(err, errNoRelation):
+			return "", mapError("look up "+s.cfg.Schema.Table, err)
+		case !isOwn(s.cfg.Schema):
+			return "", noSuchTable("schema.table", s.cfg.Schema.Table)
+		}
+	}
+	rows, err := s.pool.Query(ctx, `
+		SELECT n.nspname, pg_catalog.pg_table_is_visible(c.oid)
+		  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		 WHERE c.relname = 'sessioncleanup_settings' AND c.relkind = 'r'
+		 ORDER BY 2 DESC, 1`)
+	if err != nil {
+		return "", mapError("look for the library's tables", err)
+	}
+	type space struct {
+		Name    string
+		Visible bool
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[space])
+	switch {
+	case err != nil:
+		return "", mapError("look for the library's tables", err)
+	case len(found) == 0:
+		return "", fmt.Errorf("%w; run migrate", sessioncleanup.ErrNotInstalled)
+	case len(found) > 1 && !found[0].Visible:
+		return "", invalid.Errorf("schemas %s and %s both hold adopted sessions: want Config.Schema to name the table", found[0].Name, found[1].Name)
+	}
+	return found[0].Name, nil
+}
+
+// readSettings reads the settings in a database schema. ErrNotInstalled when there are none.
+func readSettings(ctx context.Context, q querier, space string) (settings, error) {
+	var set settings
+	var schema, added []byte
+	table := sqlfile.Column(space) + ".sessioncleanup_settings"
+	sql, err := statements.Fill("settings_read", sqlfile.Names{"settings": table})
+	if err != nil {
+		panic(err) // a mistake in the .sql files
+	}
+	err = q.QueryRow(ctx, sql).Scan(&schema, &set.zone, &added, &set.backfilled, &set.complete)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return set, fmt.Errorf("%w; run migrate", sessioncleanup.ErrNotInstalled)
+	}
+	if err != nil {
+		return set, mapError("read the settings", err)
+	}
+	if err := errors.Join(json.Unmarshal(schema, &set.schema), json.Unmarshal(added, &set.added)); err != nil {
+		return set, fmt.Errorf("read the settings in %s: %w", table, err)
+	}
+	return set, nil
+}
+
+// isOwn reports whether a schema describes the table that Migrate creates, under whatever name.
+func isOwn(schema sessioncleanup.Schema) bool {
+	own := sessioncleanup.OwnSchema()
+	s := schema.WithDefaults()
+	return s.ID == own.ID && s.Owner == own.Owner && s.Name == own.Name && s.Code == own.Code &&
+		s.CreatedAt == own.CreatedAt && s.UpdatedAt == own.UpdatedAt && s.Owners == nil && len(s.Sources) == 0
+}

@@ -1,0 +1,37 @@
+-- name: describe_tables
+-- Every table and view outside of the system's schemas, without partitions, with its columns and keys. The keys of the
+-- JSON objects are the names of Go fields. A hidden table is not on the search path.
+SELECT n.nspname, t.relname, t.relkind::text, NOT pg_table_is_visible(t.oid),
+       coalesce((SELECT jsonb_agg(jsonb_build_object(
+                           'Name', a.attname, 'Type', format_type(a.atttypid, a.atttypmod), 'Base', base.typname,
+                           'Unique', EXISTS (SELECT FROM pg_catalog.pg_index i
+                                              WHERE i.indrelid = t.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+                                                AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum))
+                         ORDER BY a.attnum)
+                   FROM pg_catalog.pg_attribute a
+                   JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
+                   JOIN pg_catalog.pg_type base ON base.oid = coalesce(nullif(y.typbasetype, 0), y.oid)
+                  WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
+       ARRAY (SELECT a.attname::text
+                FROM pg_catalog.pg_index i
+               CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, place)
+                JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.attnum
+               WHERE i.indrelid = t.oid AND i.indisprimary AND k.place <= i.indnkeyatts
+               ORDER BY k.place),
+       coalesce((SELECT jsonb_agg(jsonb_build_object(
+                           'Space', pn.nspname, 'Table', p.relname,
+                           'Columns', (SELECT jsonb_agg(a.attname ORDER BY k.place)
+                                         FROM unnest(f.conkey) WITH ORDINALITY k (attnum, place)
+                                         JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.attnum),
+                           'To', (SELECT jsonb_agg(a.attname ORDER BY k.place)
+                                    FROM unnest(f.confkey) WITH ORDINALITY k (attnum, place)
+                                    JOIN pg_catalog.pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.attnum))
+                         ORDER BY f.conkey, f.conname)
+                   FROM pg_catalog.pg_constraint f
+                   JOIN pg_catalog.pg_class p ON p.oid = f.confrelid
+                   JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
+                  WHERE f.conrelid = t.oid AND f.contype = 'f' AND f.conparentid = 0), '[]')
+  FROM pg_catalog.pg_class t
+  JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+ WHERE t.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT t.relispartition
+   AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'

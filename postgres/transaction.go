@@ -1,0 +1,69 @@
+package postgres
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// settle is how long the end of a transaction may take, whatever became of the caller's context.
+const settle = 5 * time.Second
+
+// inTx runs a transaction in two round trips: what first queues is sent together with its beginning; what last queues, if
+// it is not nil, together with its end. Nothing is committed when ctx ends, or last fails, between the two. From then on
+// the answer is waited for, so that the caller knows whether the transaction was committed.
+func (s *Store) inTx(ctx context.Context, first func(*pgx.Batch), last func(*pgx.Batch) error) error {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release() // destroys the connection if it is still in a transaction
+	batch := &pgx.Batch{}
+	batch.Queue("BEGIN")
+	batch.Queue("SELECT set_config('statement_timeout', $1::text, true), set_config('lock_timeout', $2::text, true)",
+		milliseconds(s.cfg.BatchTimeout), milliseconds(s.cfg.LockTimeout))
+	batch.Queue(readWriters).QueryRow(scanReading(s.writers.began))
+	first(batch)
+	err = conn.SendBatch(ctx, batch).Close()
+	patience, batch := settle, &pgx.Batch{}
+	if err == nil && last != nil {
+		patience += s.cfg.BatchTimeout
+		err = last(batch)
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	committed := false
+	if err == nil {
+		batch.Queue("COMMIT").Exec(func(pgconn.CommandTag) error { committed = true; return nil })
+		batch.Queue(readWriters).QueryRow(scanReading(s.writers.ended))
+		err = conn.SendBatch(end, batch).Close()
+	}
+	if committed {
+		return nil
+	}
+	if !conn.Conn().IsClosed() {
+		_, _ = conn.Exec(end, "ROLLBACK") // if this fails, the release closes the connection
+	}
+	return err
+}
+
+func scanReading(use func(reading)) func(pgx.Row) error {
+	return func(row pgx.Row) error {
+		var r reading
+		err := row.Scan(&r.writers, &r.at)
+		if err == nil {
+			use(r)
+		}
+		return err
+	}
+}
+
+func milliseconds(d time.Duration) string {
+	return strconv.FormatInt(max(1, d.Milliseconds()), 10)
+}

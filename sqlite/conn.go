@@ -1,0 +1,167 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"strings"
+)
+
+// params are the named parameters of a statement.
+type params map[string]any
+
+func (p params) args() []any {
+	args := make([]any, 0, len(p))
+	for name, value := range p {
+		args = append(args, sql.Named(name, value))
+	}
+	return args
+}
+
+// conn is one connection, in use by one call.
+type conn struct {
+	*sql.Conn
+	*layout // of the application's tables as the call found them; nil where the call needs none
+}
+
+// reading calls do with a connection for reading.
+func (s *Store) reading(ctx context.Context, do func(c *conn) error) error {
+	db, err := s.reader.Conn(ctx)
+	if err != nil {
+		return s.failed(err)
+	}
+	defer func() { _ = db.Close() }()
+	return s.failed(do(&conn{Conn: db}))
+}
+
+// readingSessions is reading with the layout.
+func (s *Store) readingSessions(ctx context.Context, do func(c *conn) error) error {
+	return s.reading(ctx, s.withLayout(ctx, do))
+}
+
+// writing calls do in a transaction, which takes the write lock first: it never has to give up because another connection
+// wrote after it began to read. A commit that has begun is not canceled, so that a call that fails has changed nothing.
+func (s *Store) writing(ctx context.Context, do func(c *conn) error) error {
+	db, err := s.writer.Conn(ctx)
+	if err != nil {
+		return s.failed(err)
+	}
+	defer func() { _ = db.Close() }()
+	c := &conn{Conn: db}
+	restore, err := s.configure(ctx, c)
+	if err != nil {
+		return s.failed(err)
+	}
+	defer restore()
+	return s.failed(c.transact(ctx, do))
+}
+
+// writingSessions is writing with the layout.
+func (s *Store) writingSessions(ctx context.Context, do func(c *conn) error) error {
+	return s.writing(ctx, s.withLayout(ctx, do))
+}
+
+func (s *Store) withLayout(ctx context.Context, do func(c *conn) error) func(c *conn) error {
+	return func(c *conn) (err error) {
+		if c.layout, err = s.currentLayout(ctx, c); err != nil {
+			return err
+		}
+		return do(c)
+	}
+}
+
+func (c *conn) transact(ctx context.Context, do func(c *conn) error) error {
+	if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	committed := false
+	defer func() {
+		if !committed { // a panic in do ends up here, too
+			c.rollBack(ctx)
+		}
+	}()
+	err := do(c)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		_, err = c.ExecContext(context.WithoutCancel(ctx), "COMMIT")
+	}
+	committed = err == nil
+	return err
+}
+
+// rollBack ends a transaction that failed, unless SQLite ended it already.
+func (c *conn) rollBack(ctx context.Context) {
+	_, err := c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+	if err != nil && !strings.Contains(err.Error(), "no transaction is active") {
+		c.discard()
+	}
+}
+
+// discard makes database/sql close the connection instead of using it again.
+func (c *conn) discard() { _ = c.Raw(func(any) error { return driver.ErrBadConn }) }
+
+// configure gives a connection of the application's the settings that writing needs. The function restores its own.
+func (s *Store) configure(ctx context.Context, c *conn) (restore func(), err error) {
+	if !s.shared {
+		return func() {}, nil
+	}
+	var keys, busy int64
+	if err := c.row(ctx, "SELECT * FROM pragma_foreign_keys, pragma_busy_timeout", nil, &keys, &busy); err != nil {
+		return nil, err
+	}
+	set := func(ctx context.Context, keys, busy int64) error {
+		_, err := c.ExecContext(ctx, fmt.Sprintf("PRAGMA foreign_keys = %d; PRAGMA busy_timeout = %d", keys, busy))
+		return err
+	}
+	restore = func() {
+		if err := set(context.WithoutCancel(ctx), keys, busy); err != nil {
+			c.discard()
+		}
+	}
+	if err := set(ctx, 1, s.busy.Milliseconds()); err != nil {
+		restore()
+		return nil, err
+	}
+	return restore, nil
+}
+
+// exec runs a statement and returns the number of rows that it changed.
+func (c *conn) exec(ctx context.Context, statement string, p params) (int64, error) {
+	result, err := c.ExecContext(ctx, statement, p.args()...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+func (c *conn) execAll(ctx context.Context, statements []string) error {
+	for _, statement := range statements {
+		if _, err := c.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// row reads one row; sql.ErrNoRows when there is none.
+func (c *conn) row(ctx context.Context, statement string, p params, dest ...any) error {
+	return c.QueryRowContext(ctx, statement, p.args()...).Scan(dest...)
+}
+
+// query reads rows.
+func (c *conn) query(ctx context.Context, statement string, p params, scan func(rows *sql.Rows) error) error {
+	rows, err := c.QueryContext(ctx, statement, p.args()...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,71 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"io/fs"
+
+	"github.com/pressly/goose/v3"
+
+	"github.com/sessioncleanup/sessioncleanup/migrations"
+)
+
+// versionTable is where goose notes which migrations ran.
+const versionTable = "sessioncleanup_migrations"
+
+// latestVersion is that of the newest migration. Versions are numbered from 1 without a gap.
+var latestVersion = countVersions()
+
+func countVersions() int64 {
+	files, err := fs.Glob(migrations.SQLite(), "[0-9]*.sql")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	return int64(len(files))
+}
+
+// createLibraryTables brings the library's own tables to this version.
+func (s *Store) createLibraryTables(ctx context.Context) error {
+	current := false
+	err := s.writing(ctx, func(c *conn) error {
+		version, err := readVersion(ctx, c)
+		current = version == latestVersion
+		if err != nil || version > 0 {
+			return err
+		}
+		return c.execAll(ctx, []string{statements["create_versions"], statements["insert_first_version"]})
+	})
+	if err != nil || current {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, s.writer, migrations.SQLite(), goose.WithTableName(versionTable),
+		goose.WithDisableGlobalRegistry(true), goose.WithIsolateDDL(true), goose.WithSessionLocker(writeLock{}))
+	if err != nil {
+		return s.failed(err)
+	}
+	_, err = provider.Up(ctx)
+	return s.failed(err)
+}
+
+// writeLock puts all that goose does into one transaction that holds SQLite's write lock, so that it happens once and as
+// a whole however many processes migrate. WithIsolateDDL switches goose's own transactions off.
+type writeLock struct{}
+
+// SessionLock begins the transaction.
+func (writeLock) SessionLock(ctx context.Context, db *sql.Conn) error {
+	_, err := db.ExecContext(ctx, "BEGIN IMMEDIATE")
+	return err
+}
+
+// SessionUnlock commits the transaction when goose has reached the latest version, and else rolls it back.
+func (writeLock) SessionUnlock(ctx context.Context, db *sql.Conn) error {
+	c := &conn{Conn: db}
+	version, err := readVersion(ctx, c)
+	if err == nil && version == latestVersion {
+		if _, err = db.ExecContext(ctx, "COMMIT"); err == nil {
+			return nil
+		}
+	}
+	c.rollBack(ctx)
+	return err
+}

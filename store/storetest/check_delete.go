@@ -1,0 +1,70 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// The group "delete" proves the deletion of one session; check_condition.go has deletion with a condition.
+func deleteChecks() []check {
+	return []check{
+		{"delete", "removes one session in any state, returns it as it was and logs it", deleteAny},
+		{"delete", "of a session that is not the target's is not found and changes nothing", deleteNotFound},
+		{"delete", "that the database refuses fails and changes nothing", deletePinned},
+	}
+}
+
+// expectDeleted compares a deletion's result and the log with the session as it was.
+func (f *fixture) expectDeleted(what string, t sessioncleanup.Target, s sessioncleanup.Session) {
+	f.Helper()
+	since, before, c := f.mark(), f.clock(), cause(what)
+	got, err := f.Store.Delete(f.ctx, t, c)
+	if err != nil {
+		f.Fatalf("%s: %v", what, err)
+	}
+	if diff := difference(s, got); diff != "" {
+		f.Errorf("%s: returned session %s: %s", what, s.ID, diff)
+	}
+	f.expectClock(what+": AsOf", got.AsOf, before)
+	f.expectLog(what, since, entries(sessioncleanup.ActionDeleted, c, s)...)
+}
+
+func deleteAny(f *fixture) {
+	sessions := []sessioncleanup.Session{
+		f.fresh(1), f.idle(2), protected(f.fresh(3)), expiring(ownedBy(f.owner(2), f.idle(4)), f.now.Add(day)), ownedBy("", f.dueForDeletion(5)),
+	}
+	f.insert(sessions...)
+	for i, s := range sessions {
+		f.expectDeleted(fmt.Sprint("delete ", i), sessioncleanup.Target{ID: s.ID, OwnerID: s.OwnerID}, s)
+		f.expectSessions("after a deletion", sessions[i+1:]...)
+	}
+}
+
+func deleteNotFound(f *fixture) {
+	s, gone := f.fresh(1), f.fresh(2)
+	f.insert(s, gone)
+	f.remove(gone.ID)
+	since := f.mark()
+	for _, t := range append(f.strangers(s), sessioncleanup.Target{ID: gone.ID}) {
+		if _, err := f.Store.Delete(f.ctx, t, cause("stranger")); !errors.Is(err, sessioncleanup.ErrNotFound) {
+			f.Errorf("Delete(%+v): error %v, want ErrNotFound", t, err)
+		}
+	}
+	f.expectSessions("after deletions that found nothing", s)
+	f.expectLog("after deletions that found nothing", since)
+}
+
+func deletePinned(f *fixture) {
+	due := f.pinnedDue(1, 2, 1)
+	_, err := f.Store.Delete(f.ctx, sessioncleanup.Target{ID: due[0].ID}, cause("pinned"))
+	switch {
+	case err == nil:
+		f.Errorf("Delete of a pinned session succeeded")
+	case errors.Is(err, sessioncleanup.ErrNotFound), errors.Is(err, sessioncleanup.ErrChanged), errors.Is(err, sessioncleanup.ErrUnavailable):
+		f.Errorf("Delete of a pinned session: error %v, want one that is neither ErrNotFound, ErrChanged nor ErrUnavailable", err)
+	}
+	f.expectSessions("after a deletion that was refused", due...)
+	f.expectLog("after a deletion that was refused", 0)
+}

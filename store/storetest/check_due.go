@@ -1,0 +1,191 @@
+package storetest
+
+import (
+	"strings"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// The group "due" proves that a store agrees with sessioncleanup.Cutoffs about what is due: in its lists, in its counts
+// and in what its batches then do.
+func dueChecks() []check {
+	return []check{
+		{"due", "last used exactly at the cutoff is not due, a millisecond earlier is", dueAtCutoff},
+		{"due", "an expiry at or before now makes an active session due", dueByExpiry},
+		{"due", "an expiry keeps an inactive session until it is old too", dueKeptByExpiry},
+		{"due", "a missing expiry does not count", dueWithoutExpiry},
+		{"due", "a protected session is never due", dueNeverProtected},
+		{"due", "a phase that is off makes nothing due", duePhaseOff},
+		{"due", "an instant is the same in every time zone", dueInZones},
+		{"due", "times far from now compare like others", dueFarTimes},
+	}
+}
+
+const (
+	active       = sessioncleanup.StatusActive
+	toDeactivate = sessioncleanup.StatusToDeactivate
+	inactive     = sessioncleanup.StatusInactive
+	toDelete     = sessioncleanup.StatusToDelete
+	isProtected  = sessioncleanup.StatusProtected
+)
+
+// dueCase is a session and the status that it should have.
+type dueCase struct {
+	what    string
+	session sessioncleanup.Session
+	want    sessioncleanup.Status
+}
+
+// proveDue inserts the sessions of the cases, requires that lists and counts agree on the status of each, sweeps, and
+// requires that exactly the sessions that were due have changed.
+func (f *fixture) proveDue(t sessioncleanup.Thresholds, cases ...dueCase) {
+	f.Helper()
+	cut := t.At(f.now)
+	m, names := &model{}, map[string]string{}
+	for i, c := range cases {
+		c.session.ID = f.id(i)
+		names[c.session.ID] = c.what
+		m.sessions = append(m.sessions, c.session)
+		if got := cut.Status(c.session); got != c.want {
+			f.Fatalf("the check is wrong: %s has status %s by the cutoffs, not %s", c.what, got, c.want)
+		}
+	}
+	f.insert(m.sessions...)
+	for _, status := range sessioncleanup.Statuses() {
+		q := sessioncleanup.Query{Status: status, Thresholds: t, Limit: everything}
+		f.expectIDs("sessions listed with status "+string(status), called(names, f.page(q).Sessions), called(names, m.list(q))...)
+	}
+	f.expectCounts(m, sessioncleanup.CountsQuery{Thresholds: t})
+	zone := t.Now.Location()
+	b := sessioncleanup.Batch{Cause: cause("due"), Limit: 2, Cutoffs: sessioncleanup.Cutoffs{
+		Now: cut.Now.In(zone), Inactive: cut.Inactive.In(zone), Delete: cut.Delete.In(zone),
+	}}
+	for _, p := range phases() {
+		if p.on(b.Cutoffs) {
+			due := m.due(p, b)
+			changed := f.sweep(p, b, nil)
+			f.expectIDs("sessions changed by "+p.name, called(names, those(m.sessions, changed)), called(names, due)...)
+			m.swept(p, idsOf(due))
+		}
+	}
+	f.expectSessions("after the sweeps", m.sessions...)
+}
+
+// called describes sessions as the cases do.
+func called(names map[string]string, sessions []sessioncleanup.Session) []string {
+	out := make([]string, len(sessions))
+	for i, s := range sessions {
+		out[i] = strings.TrimSpace(s.ID + " " + names[s.ID])
+	}
+	return out
+}
+
+func dueAtCutoff(f *fixture) {
+	f.proveDue(f.pin,
+		dueCase{"active, at the cutoff", f.session(0, true, f.cut.Inactive), active},
+		dueCase{"active, a tick before it", f.session(0, true, f.cut.Inactive.Add(-tick)), toDeactivate},
+		dueCase{"active, a tick after it", f.session(0, true, f.cut.Inactive.Add(tick)), active},
+		dueCase{"inactive, at the cutoff", f.session(0, false, f.cut.Delete), inactive},
+		dueCase{"inactive, a tick before it", f.session(0, false, f.cut.Delete.Add(-tick)), toDelete},
+		dueCase{"inactive, a tick after it", f.session(0, false, f.cut.Delete.Add(tick)), inactive},
+		dueCase{"active, before the cutoff of deletion", f.session(0, true, f.cut.Delete.Add(-day)), toDeactivate},
+	)
+}
+
+func dueByExpiry(f *fixture) {
+	f.proveDue(f.pin,
+		dueCase{"expired just now", expiring(f.fresh(0), f.now), toDeactivate},
+		dueCase{"expires in a tick", expiring(f.fresh(0), f.now.Add(tick)), active},
+		dueCase{"expired a tick ago", expiring(f.fresh(0), f.now.Add(-tick)), toDeactivate},
+		dueCase{"expired long ago, used since", expiring(f.fresh(0), f.now.Add(-60*day)), toDeactivate},
+		dueCase{"unused, expires later", expiring(f.dueForDeactivation(0), f.now.Add(day)), toDeactivate},
+	)
+}
+
+func dueKeptByExpiry(f *fixture) {
+	f.proveDue(f.pin,
+		dueCase{"expires later", expiring(f.dueForDeletion(0), f.now.Add(day)), inactive},
+		dueCase{"expired yesterday", expiring(f.dueForDeletion(0), f.now.Add(-day)), inactive},
+		dueCase{"expired at the cutoff", expiring(f.dueForDeletion(0), f.cut.Delete), inactive},
+		dueCase{"expired a tick before it", expiring(f.dueForDeletion(0), f.cut.Delete.Add(-tick)), toDelete},
+		dueCase{"expired long ago, used since", expiring(f.idle(0), f.now.Add(-60*day)), inactive},
+	)
+}
+
+func dueWithoutExpiry(f *fixture) {
+	f.proveDue(f.pin,
+		dueCase{"active and used", f.fresh(0), active},
+		dueCase{"active and unused", f.dueForDeactivation(0), toDeactivate},
+		dueCase{"inactive for days", f.idle(0), inactive},
+		dueCase{"inactive for long", f.dueForDeletion(0), toDelete},
+	)
+}
+
+func dueNeverProtected(f *fixture) {
+	f.proveDue(f.pin,
+		dueCase{"active and unused", protected(f.dueForDeactivation(0)), isProtected},
+		dueCase{"active and expired", protected(expiring(f.fresh(0), f.now.Add(-day))), isProtected},
+		dueCase{"inactive for long", protected(f.dueForDeletion(0)), isProtected},
+		dueCase{"not protected, unused", f.dueForDeactivation(0), toDeactivate},
+		dueCase{"not protected, inactive for long", f.dueForDeletion(0), toDelete},
+	)
+}
+
+// duePhaseOff proves each phase with the other one off: "never" must not be read as a time, neither the first one nor now.
+func duePhaseOff(f *fixture) {
+	const never = sessioncleanup.Never
+	for _, c := range []struct {
+		policy               sessioncleanup.Policy
+		unused, expired, old sessioncleanup.Status
+	}{
+		{sessioncleanup.Policy{InactiveAfter: never, DeleteAfter: never}, active, active, inactive},
+		{sessioncleanup.Policy{DeleteAfter: never}, toDeactivate, toDeactivate, inactive},
+		{sessioncleanup.Policy{InactiveAfter: never}, active, active, toDelete},
+	} {
+		f.proveDue(f.pinned(c.policy),
+			dueCase{"active and unused", f.dueForDeactivation(0), c.unused},
+			dueCase{"active and expired", expiring(f.fresh(0), f.now.Add(-day)), c.expired},
+			dueCase{"inactive for long", f.dueForDeletion(0), c.old},
+		)
+		f.remove(idsOf(f.all())...)
+	}
+}
+
+// dueInZones inserts the same instants as applications in several places would write them. Among them are two an hour
+// apart that show the same time of day, as happens when the clocks go back.
+func dueInZones(f *fixture) {
+	var cases []dueCase
+	for _, zone := range []*time.Location{
+		time.UTC, time.FixedZone("far east", 14*3600), time.FixedZone("far west", -11*3600), time.FixedZone("quarter", 5*3600+45*60),
+	} {
+		in := func(t time.Time) time.Time { return t.In(zone) }
+		cases = append(cases,
+			dueCase{"at the cutoff in " + zone.String(), f.session(0, true, in(f.cut.Inactive)), active},
+			dueCase{"before it in " + zone.String(), f.session(0, true, in(f.cut.Inactive.Add(-tick))), toDeactivate},
+			dueCase{"expired in " + zone.String(), expiring(f.fresh(0), in(f.now)), toDeactivate},
+			dueCase{"not expired in " + zone.String(), expiring(f.fresh(0), in(f.now.Add(tick))), active},
+			dueCase{"old in " + zone.String(), f.session(0, false, in(f.cut.Delete.Add(-tick))), toDelete},
+		)
+	}
+	summer, winter := time.FixedZone("summer", 2*3600), time.FixedZone("winter", 3600)
+	cases = append(cases,
+		dueCase{"before the clocks went back", f.session(0, true, f.cut.Inactive.Add(-30*time.Minute).In(summer)), toDeactivate},
+		dueCase{"after they went back", f.session(0, true, f.cut.Inactive.Add(30*time.Minute).In(winter)), active},
+	)
+	elsewhere := f.pin
+	elsewhere.Now = f.now.In(time.FixedZone("elsewhere", -8*3600))
+	f.proveDue(elsewhere, cases...)
+}
+
+// dueFarTimes has the earliest time that an adopted table can hold and the latest that means "never expires".
+func dueFarTimes(f *fixture) {
+	first, last := time.Unix(0, 0).UTC(), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	f.proveDue(f.pin,
+		dueCase{"used in 1970", f.session(0, true, first), toDeactivate},
+		dueCase{"inactive since 1970", f.session(0, false, first), toDelete},
+		dueCase{"expired in 1970", expiring(f.fresh(0), first), toDeactivate},
+		dueCase{"expires in 9999", expiring(f.fresh(0), last), active},
+		dueCase{"inactive since 1970, expires in 9999", expiring(f.session(0, false, first), last), inactive},
+	)
+}

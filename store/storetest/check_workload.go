@@ -1,0 +1,19 @@
+package storetest
+
+// The group "workload" mixes all operations, so that chance finds what nobody thought of.
+func workloadChecks() []check {
+	return []check{{"workload", "of 1,000 random operations agrees with the rules at every step", workload}}
+}
+
+func workload(f *fixture) {
+	newWalk(f).steps(1000,
+		step{"insert", 26, (*walk).insertSome},
+		step{"touch", 16, (*walk).touchSome},
+		step{"update", 18, (*walk).updateOne},
+		step{"delete", 6, (*walk).deleteOne},
+		step{"sweep", 12, (*walk).sweepSome},
+		step{"list", 14, (*walk).listSome},
+		step{"counts", 10, (*walk).countSome},
+		step{"record", 4, (*walk).recordOne},
+	)
+}

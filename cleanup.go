@@ -59,8 +59,10 @@ type Result struct {
 	Duration     time.Duration `json:"duration_ns"`
 }
 
-// Deleted and Deactivated are the sessions changed in one phase each.
-func (r Result) Deleted() int     { return r.Phases.Of(ActionDeleted).Done }
+// Deleted is the number of sessions that the run deleted.
+func (r Result) Deleted() int { return r.Phases.Of(ActionDeleted).Done }
+
+// Deactivated is the number of sessions that the run deactivated.
 func (r Result) Deactivated() int { return r.Phases.Of(ActionDeactivated).Done }
 
 // Failure is a session that a run could not change.

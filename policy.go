@@ -9,7 +9,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Never, as a threshold of a Policy or a Run, turns that phase off.
+// Never as a threshold of a Policy or a Run turns that phase off.
 const Never time.Duration = -1
 
 // Defaults of a Policy. The thresholds and alerts are those of docs/guide.md.

@@ -81,6 +81,11 @@ func (s *Store) lock(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	return s.lockOpen()
+}
+
+// lockOpen takes the lock, unless the store is closed.
+func (s *Store) lockOpen() error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()

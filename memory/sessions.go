@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"context"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -79,7 +78,7 @@ func (s *Store) Put(sessions ...sessioncleanup.Session) error {
 			return invalid.Errorf("session %d of %d has no ID: want one", i+1, len(sessions))
 		}
 	}
-	if err := s.lock(context.Background()); err != nil {
+	if err := s.lockOpen(); err != nil {
 		return err
 	}
 	defer s.mu.Unlock()
@@ -106,7 +105,7 @@ func utc(t time.Time) time.Time { return t.UTC().Round(0) }
 // Remove removes sessions, as the application's own DELETE would: without events, and without Config.BeforeDelete. It
 // returns the number of those that were there.
 func (s *Store) Remove(ids ...string) (int, error) {
-	if err := s.lock(context.Background()); err != nil {
+	if err := s.lockOpen(); err != nil {
 		return 0, err
 	}
 	defer s.mu.Unlock()
@@ -127,7 +126,7 @@ func (s *Store) AddActivity(id string, n int64) error {
 	if n < 0 {
 		return invalid.Errorf("activity of session %q is %d: want 0 or more", id, n)
 	}
-	if err := s.lock(context.Background()); err != nil {
+	if err := s.lockOpen(); err != nil {
 		return err
 	}
 	defer s.mu.Unlock()

@@ -79,7 +79,7 @@ func (p *plan) addTrigger(ctx context.Context, o object, statement string, names
 	var there bool
 	err := p.q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = to_regclass($1::text) AND t.tgname = $2::text)",
 		o.Table, o.Name).Scan(&there)
-	if err == nil && !(there && p.has(o)) {
+	if err == nil && (!there || !p.has(o)) {
 		p.add(step{about: fmt.Sprintf("create the trigger %s on %s", o.Name, o.Table), adds: []object{o},
 			sql: []string{p.m.statement(statement, names, sqlfile.Names{"trigger": sqlfile.Column(o.Name), "source": o.Table})}})
 	}

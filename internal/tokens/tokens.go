@@ -25,7 +25,7 @@ const (
 	largest = 1 << 20
 )
 
-// ErrUnknown: the request has no token, or one that is not in the file.
+// ErrUnknown says that the request has no token, or one that is not in the file.
 var ErrUnknown = errors.New("no known bearer token")
 
 // Tokens maps bearer tokens, of which it keeps only SHA-256 sums, to principals.

@@ -54,8 +54,7 @@ type mapping struct {
 type source struct {
 	sessioncleanup.Source
 	relation
-	referenced bool // a foreign key that is checked at once ties it to the sessions
-	indexed    bool // an index begins with the column that holds the session
+	indexed bool // an index begins with the column that holds the session
 }
 
 // errNoTable says that the sessions' table does not exist.
@@ -131,7 +130,7 @@ func (m *mapping) readTables(ctx context.Context, q querier) error {
 		m.owners = &owners
 	}
 	for _, s := range m.schema.Sources {
-		src, err := readSource(ctx, q, s, m.table.oid)
+		src, err := readSource(ctx, q, s)
 		if err != nil {
 			return err
 		}
@@ -140,18 +139,14 @@ func (m *mapping) readTables(ctx context.Context, q querier) error {
 	return nil
 }
 
-func readSource(ctx context.Context, q querier, s sessioncleanup.Source, sessions uint32) (source, error) {
+func readSource(ctx context.Context, q querier, s sessioncleanup.Source) (source, error) {
 	r, err := findRelation(ctx, q, s.Table)
 	if err != nil {
 		return source{}, err
 	}
 	src := source{Source: s, relation: r}
-	err = q.QueryRow(ctx, `
-		SELECT coalesce(bool_or(NOT f.condeferrable), false),
-		       EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = $1::oid AND i.indkey[0] = $3::smallint AND i.indisvalid)
-		  FROM pg_catalog.pg_constraint f
-		 WHERE f.contype = 'f' AND f.conrelid = $1::oid AND f.confrelid = $2::oid AND $3::smallint = ANY (f.conkey)`,
-		r.oid, sessions, r.columns[s.Session].position).Scan(&src.referenced, &src.indexed)
+	err = q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = $1::oid AND i.indkey[0] = $2::smallint AND i.indisvalid)",
+		r.oid, r.columns[s.Session].position).Scan(&src.indexed)
 	return src, err
 }
 

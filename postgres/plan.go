@@ -155,7 +155,7 @@ func (p *plan) addFunctions(ctx context.Context) error {
 		s.adds = append(s.adds, o)
 	}
 	for _, src := range p.m.sources {
-		s.sql = append(s.sql, p.m.statement("track", p.trackNames(src)))
+		s.sql = append(s.sql, p.m.statement("track", trackNames(src)))
 		s.adds = append(s.adds, object{Kind: "function", Name: trackName(src)})
 	}
 	p.add(s)

@@ -47,7 +47,9 @@ func policySQL(m *mapping, p sessioncleanup.Policy) string {
 		if d == sessioncleanup.Never {
 			return nil
 		}
-		return fmt.Sprintf("%d microseconds", d.Microseconds())
+		// Before version 15, PostgreSQL reads no field that is larger than an int32.
+		us := d.Microseconds()
+		return fmt.Sprintf("%d:%02d:%02d.%06d", us/3_600_000_000, us/60_000_000%60, us/1_000_000%60, us%1_000_000)
 	}
 	data, err := json.Marshal(map[string]any{
 		"singleton":      true,

@@ -13,12 +13,8 @@ import (
 // trackName is the name of the function that tracks an activity table.
 func trackName(s source) string { return short("sessioncleanup_track", s.space, s.name, s.Session) }
 
-func (p *plan) trackNames(s source) sqlfile.Names {
-	n := sqlfile.Names{"track": sqlfile.Column(trackName(s)), "session": sqlfile.Column(s.Session), "guard": "", "guard_end": ""}
-	if !s.referenced {
-		n["guard"], n["guard_end"] = p.m.statement("guard"), p.m.statement("guard_end")
-	}
-	return n
+func trackNames(s source) sqlfile.Names {
+	return sqlfile.Names{"track": sqlfile.Column(trackName(s)), "session": sqlfile.Column(s.Session)}
 }
 
 // branch is a table that rows of an activity table are written to: the table itself, or one of its partitions. A statement
@@ -60,7 +56,7 @@ func (p *plan) addTriggers(ctx context.Context) error {
 			for _, event := range []string{"insert", "update"} {
 				o := object{Kind: "trigger", Table: b.sql(), Name: short("sessioncleanup", event, src.Session)}
 				wanted = append(wanted, o)
-				if err := p.addTrigger(ctx, o, "track_"+event, p.trackNames(src)); err != nil {
+				if err := p.addTrigger(ctx, o, "track_"+event, trackNames(src)); err != nil {
 					return err
 				}
 			}

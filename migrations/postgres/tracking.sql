@@ -127,37 +127,30 @@ EXISTS (SELECT FROM "{sessions}" s
                     (SELECT p.touch_interval FROM "{policy}" p)) "{last_activity_in}")
                 AND ("{is_active}" OR NOT (SELECT p.reactivate_on_activity FROM "{policy}" p))) IS NOT TRUE OFFSET 0)
 
--- name: guard
-    BEGIN
-        LOCK TABLE "{sessions}" IN ACCESS SHARE MODE NOWAIT;
-
--- name: guard_end
-    EXCEPTION WHEN lock_not_available THEN
-        NULL; -- whether a session needs a touch is not known: all are noted
-    END;
-
 -- name: track
 -- Runs after each statement on an activity table. Most find their sessions touched already and end after one look.
 --
 -- The application's statements wait for this, so the look is kept short: a search path of its own would cost as much as
--- the look itself, and so every name and operator has its schema instead. The guard is for activity tables without a foreign
--- key to the sessions: their statements would not need that table at all, and must not wait for a lock on it here either.
--- For the others it would cost a sixth of the throughput.
+-- the look itself, and so every name and operator has its schema instead. It does not wait for a lock on the table of
+-- sessions either: without a foreign key, the application's statement would not need that table at all.
 CREATE OR REPLACE FUNCTION "{space}"."{track}"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 AS $sessioncleanup$
 DECLARE
     v_ids "{id_type}"[];
 BEGIN
-    "{guard}"
-    PERFORM FROM (SELECT n."{session}"::"{id_type}" AS id FROM new_rows n) r WHERE "{stale}" LIMIT 1;
-    IF NOT FOUND AND TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
-        PERFORM FROM (SELECT o."{session}"::"{id_type}" AS id FROM old_rows o) r WHERE "{stale}" LIMIT 1;
-    END IF;
-    IF NOT FOUND THEN
-        RETURN NULL;
-    END IF;
-    "{guard_end}"
+    BEGIN
+        LOCK TABLE "{sessions}" IN ACCESS SHARE MODE NOWAIT;
+        PERFORM FROM (SELECT n."{session}"::"{id_type}" AS id FROM new_rows n) r WHERE "{stale}" LIMIT 1;
+        IF NOT FOUND AND TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
+            PERFORM FROM (SELECT o."{session}"::"{id_type}" AS id FROM old_rows o) r WHERE "{stale}" LIMIT 1;
+        END IF;
+        IF NOT FOUND THEN
+            RETURN NULL;
+        END IF;
+    EXCEPTION WHEN lock_not_available THEN
+        NULL; -- whether a session needs a touch is not known: all are noted
+    END;
     IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
         v_ids := ARRAY(SELECT DISTINCT n."{session}"::"{id_type}" FROM new_rows n WHERE n."{session}" IS NOT NULL);
     ELSE

@@ -2,6 +2,7 @@ package sessioncleanup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -168,6 +169,87 @@ func (m *Manager) Delete(ctx context.Context, id string) (Session, error) {
 	})
 }
 
+// DeleteCascade is Delete for a session whose foreign keys delete other sessions along with it: Delete refuses it with a
+// CascadeError, this deletes all of them, each with its event. It is for those who may delete every session.
+func (m *Manager) DeleteCascade(ctx context.Context, id string) (Session, error) {
+	if err := m.allowAll("delete other sessions along with a session"); err != nil {
+		return Session{}, err
+	}
+	return m.write(ctx, "delete session", id, func(t Target, cause Cause) (Session, error) {
+		t.Cascade = true
+		return m.store.Delete(ctx, t, cause)
+	})
+}
+
+// Dependents returns the tables whose rows the deletion of a session reaches through foreign keys, with the number of rows
+// that would be deleted or unlinked along with it; without an id, the tables alone. Empty where the store has none.
+func (m *Manager) Dependents(ctx context.Context, id string) ([]Dependent, error) {
+	const operation = "list dependents of session"
+	owner, err := m.scope(operation, "")
+	if err != nil {
+		return nil, err
+	}
+	lister, ok := StoreAs[DependentLister](m.store)
+	if !ok {
+		return nil, nil
+	}
+	var q *Query
+	if id != "" {
+		q = &Query{Filter: Filter{ID: id, OwnerID: owner}, Thresholds: m.policy.Thresholds()}
+	}
+	dependents, err := lister.Dependents(ctx, q)
+	if err != nil {
+		return nil, failed(operation, id, err)
+	}
+	return dependents, nil
+}
+
+// ReactivateRun reverses the deactivations of one run that are still unchanged: sessions that are inactive since exactly
+// that run become active again. The result counts them: Due in the run's events, Done now, Skipped because they were
+// changed or deleted since. ErrNotFound when the log has no deactivation by that run.
+func (m *Manager) ReactivateRun(ctx context.Context, runID string) (PhaseResult, error) {
+	const operation = "reactivate the sessions of run"
+	result := PhaseResult{Action: ActionReactivated}
+	if err := m.allowAll(operation); err != nil {
+		return result, err
+	}
+	if runID == "" {
+		return result, invalid.Errorf("%s: run id is empty: want the id of a run, as in its events", operation)
+	}
+	q := EventQuery{RunID: runID, Actions: []Action{ActionDeactivated}, Limit: MaxPage}
+	for {
+		events, err := m.store.Events(ctx, q)
+		if err != nil {
+			return result, failed(operation, runID, err)
+		}
+		for _, e := range events {
+			for _, ref := range e.Sessions {
+				result.Due++
+				unchanged := func(s Session) bool { return !s.Active && s.DeactivatedAt.Equal(e.At) }
+				change := Change{Action: ActionReactivated, Active: new(true), Cause: m.cause("reverses run " + runID)}
+				_, err := m.store.Update(ctx, Target{ID: ref.ID, If: unchanged}, change)
+				switch {
+				case err == nil:
+					result.Done++
+				case errors.Is(err, ErrChanged), errors.Is(err, ErrNotFound):
+					result.Skipped++
+				default:
+					return result, failed(operation, runID, err)
+				}
+			}
+		}
+		if len(events) < q.Limit {
+			break
+		}
+		q.Before = events[len(events)-1].ID
+	}
+	if result.Due == 0 {
+		return result, failed(operation, runID, ErrNotFound)
+	}
+	m.log.InfoContext(ctx, operation, "run_id", runID, "actor", m.actor(), "reactivated", result.Done, "skipped", result.Skipped)
+	return result, nil
+}
+
 // write does one change of one session, logs it and wraps its error.
 func (m *Manager) write(ctx context.Context, operation, id string, do func(Target, Cause) (Session, error)) (Session, error) {
 	t, err := m.target(operation, id)
@@ -178,6 +260,9 @@ func (m *Manager) write(ctx context.Context, operation, id string, do func(Targe
 		t.If = func(s Session) bool { return m.onlyIf(m.measure(s)) }
 	}
 	s, err := do(t, m.cause(""))
+	if _, ok := errors.AsType[*CascadeError](err); ok && !m.unlimited() {
+		err = ErrCascade // the others may be somebody else's
+	}
 	if err != nil {
 		m.log.WarnContext(ctx, operation+" failed", "session_id", id, "actor", m.actor(), "error", err)
 		return Session{}, failed(operation, id, err)

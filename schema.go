@@ -30,12 +30,18 @@ type Schema struct {
 	CreatedAt string `json:"created_at,omitempty"`
 	UpdatedAt string `json:"updated_at,omitempty"`
 
-	// Active, LastActivity, ExpiresAt and AutoCleanup are the columns of the lifecycle; Migrate adds those
-	// that the table lacks. Default: "active", "last_activity", "expires_at", "auto_cleanup".
-	Active       string `json:"active,omitempty"`
-	LastActivity string `json:"last_activity,omitempty"`
-	ExpiresAt    string `json:"expires_at,omitempty"`
-	AutoCleanup  string `json:"auto_cleanup,omitempty"`
+	// Active, LastActivity, ExpiresAt, AutoCleanup and DeactivatedAt are the columns of the lifecycle; Migrate adds those
+	// that the table lacks. Default: "active", "last_activity", "expires_at", "auto_cleanup", "deactivated_at".
+	Active        string `json:"active,omitempty"`
+	LastActivity  string `json:"last_activity,omitempty"`
+	ExpiresAt     string `json:"expires_at,omitempty"`
+	AutoCleanup   string `json:"auto_cleanup,omitempty"`
+	DeactivatedAt string `json:"deactivated_at,omitempty"`
+
+	// AppTouches declares that the application itself reports all activity, with Manager.Touch, a Tracker, or its own
+	// writes of LastActivity. Without it, a table that shows no activity before it is adopted (no last activity, update or
+	// expiry column, and no activity table) is untracked: only sessions with an expiry are ever cleaned up. Default: false.
+	AppTouches bool `json:"app_touches,omitempty"`
 
 	// Owners is where owners' display names are. Default: nowhere.
 	Owners *Owners `json:"owners,omitempty"`
@@ -67,11 +73,14 @@ func OwnSchema() Schema {
 
 // IsZero reports whether nothing was said about where the sessions are.
 func (s Schema) IsZero() bool {
-	return s.Table == "" && s.ID == "" && s.columns() == [9]string{} && s.Owners == nil && len(s.Sources) == 0
+	return s.Table == "" && s.ID == "" && s.columns() == [10]string{} && s.Owners == nil && len(s.Sources) == 0
 }
 
-func (s Schema) columns() [9]string {
-	return [9]string{s.Owner, s.Name, s.Code, s.CreatedAt, s.UpdatedAt, s.Active, s.LastActivity, s.ExpiresAt, s.AutoCleanup}
+func (s Schema) columns() [10]string {
+	return [10]string{
+		s.Owner, s.Name, s.Code, s.CreatedAt, s.UpdatedAt,
+		s.Active, s.LastActivity, s.ExpiresAt, s.AutoCleanup, s.DeactivatedAt,
+	}
 }
 
 // WithDefaults is the schema with the names that have a default filled in.
@@ -82,6 +91,7 @@ func (s Schema) WithDefaults() Schema {
 	setIfZero(&s.LastActivity, "last_activity")
 	setIfZero(&s.ExpiresAt, "expires_at")
 	setIfZero(&s.AutoCleanup, "auto_cleanup")
+	setIfZero(&s.DeactivatedAt, "deactivated_at")
 	return s
 }
 
@@ -92,7 +102,7 @@ func (s Schema) Validate() error {
 	columns := []struct{ field, name string }{
 		{"id", s.ID}, {"owner", s.Owner}, {"name", s.Name}, {"code", s.Code},
 		{"created_at", s.CreatedAt}, {"updated_at", s.UpdatedAt},
-		{"active", s.Active}, {"last_activity", s.LastActivity}, {"expires_at", s.ExpiresAt}, {"auto_cleanup", s.AutoCleanup},
+		{"active", s.Active}, {"last_activity", s.LastActivity}, {"expires_at", s.ExpiresAt}, {"auto_cleanup", s.AutoCleanup}, {"deactivated_at", s.DeactivatedAt},
 	}
 	if err := validTable("schema.table", s.Table); err != nil {
 		return err

@@ -29,6 +29,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 		return sessioncleanup.BatchResult{}, err
 	}
 	defer s.mu.Unlock()
+	now := clock().Truncate(time.Millisecond)
 	result := sessioncleanup.BatchResult{Next: next}
 	var refs []sessioncleanup.SessionRef
 	for _, id := range ids(chosen) {
@@ -37,16 +38,16 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 			continue
 		}
 		var after sessioncleanup.Session
-		if b.Action == sessioncleanup.ActionDeactivated {
+		if b.Action != sessioncleanup.ActionDeleted {
 			after = session
-			after.Active = false
+			after.Active, after.DeactivatedAt = false, now
 		}
 		s.replace(session, after)
 		result.IDs = append(result.IDs, id)
 		refs = append(refs, session.Ref())
 	}
-	if len(refs) > 0 {
-		s.log(b.Action, b.Cause, refs...)
+	if len(refs) > 0 && b.Action != sessioncleanup.ActionDated {
+		s.log(now, b.Action, b.Cause, refs...)
 	}
 	return result, nil
 }
@@ -99,7 +100,9 @@ func (s *Store) askHookForAll(ctx context.Context, chosen []sessioncleanup.Sessi
 			return ctxErr
 		}
 		if err != nil {
-			return &sessioncleanup.BatchError{IDs: ids(chosen), Next: next, Err: fmt.Errorf("session %q: %w", session.ID, err)}
+			return &sessioncleanup.BatchError{
+				IDs: ids(chosen), Next: next, Err: fmt.Errorf("session %q: %w", session.ID, err), Code: err.Error(),
+			}
 		}
 	}
 	return nil
@@ -119,12 +122,12 @@ type place struct {
 	sessioncleanup.Position
 }
 
-// due walks the sessions for which Cutoffs.Due holds, from a place on. They are at the beginning of one order, or of two.
+// due walks the sessions for which Cutoffs.Due holds, from a place on. They are at the beginning of one order, or of two,
+// or all of one.
 func (s *Store) due(a sessioncleanup.Action, c sessioncleanup.Cutoffs, after place) iter.Seq2[place, sessioncleanup.Session] {
-	inOrders := []int{kept}
-	if a == sessioncleanup.ActionDeactivated {
-		inOrders = []int{idle, expiring}
-	}
+	inOrders := map[sessioncleanup.Action][]int{
+		sessioncleanup.ActionDeleted: {kept}, sessioncleanup.ActionDeactivated: {idle, expiring}, sessioncleanup.ActionDated: {undated},
+	}[a]
 	ends := [orders]time.Time{kept: c.Delete, idle: c.Inactive, expiring: c.Now.Add(1)}
 	return func(yield func(place, sessioncleanup.Session) bool) {
 		for _, order := range inOrders {
@@ -133,7 +136,7 @@ func (s *Store) due(a sessioncleanup.Action, c sessioncleanup.Cutoffs, after pla
 			}
 			end := timePosition(ends[order], "")
 			for p := range s.indexes[order].ascend(&after.Position) {
-				if compare(p, end) > 0 {
+				if order != undated && compare(p, end) > 0 {
 					break
 				}
 				session := s.sessions[p.ID]

@@ -235,7 +235,7 @@ func TestColumnsWithoutTimeZoneAreReadInTheirZone(t *testing.T) {
 	// What the application writes, in Paris.
 	mustExec(t, pool, `INSERT INTO sessions (id, last_activity) VALUES
 		(1, '2026-07-01 12:00'), (2, '2026-01-15 12:00'), (3, '2026-03-29 03:10'), (4, '2026-10-25 02:30')`)
-	store := open(t, url, postgres.Config{TimeZone: "Europe/Paris"})
+	store := open(t, url, postgres.Config{Migrate: sessioncleanup.MigrateOptions{TimeZone: "Europe/Paris"}})
 	migrate(t, store)
 	got := map[string]string{}
 	for id := range 4 {
@@ -415,9 +415,9 @@ func TestMigrateFollowsChangesOfSchemaAndPolicy(t *testing.T) {
 func TestValidateSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	for sql, want := range map[string]string{
-		"ALTER TABLE propositions DISABLE TRIGGER USER":                         "the trigger sessioncleanup_insert_session_id on \"public\".\"propositions\" is disabled",
-		"DROP TRIGGER sessioncleanup_update_session_id ON propositions":         "the trigger sessioncleanup_update_session_id on \"public\".\"propositions\" is missing",
-		"DROP INDEX sessions_sessioncleanup_gone":                               "the index \"public\".\"sessions_sessioncleanup_gone\" is missing",
+		"ALTER TABLE propositions DISABLE TRIGGER USER":                         "the trigger sessioncleanup_insert_session_id on public.propositions is disabled",
+		"DROP TRIGGER sessioncleanup_update_session_id ON propositions":         "the trigger sessioncleanup_update_session_id on public.propositions is missing",
+		"DROP INDEX sessions_sessioncleanup_gone":                               "the index sessions_sessioncleanup_gone is missing",
 		"DROP VIEW sessions_cleanup_view":                                       "the view sessions_cleanup_view is missing",
 		"DROP FUNCTION get_session_cleanup_stats":                               "the function get_session_cleanup_stats is missing",
 		"DROP VIEW sessions_cleanup_view; ALTER TABLE sessions DROP expires_at": `has no column "expires_at"`,

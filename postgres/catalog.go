@@ -30,10 +30,11 @@ type relation struct {
 type column struct {
 	name     string
 	position int
-	typ      string // as SQL writes it, with its modifier
+	typ      string // with its schema and without modifier, quoted
 	base     string // the name of its type, that of a domain's base
 	notNull  bool
 	hasValue bool // a default, identity or generated
+	computed bool // GENERATED ALWAYS: nobody can write it
 }
 
 // sql is the quoted name of the relation, with its schema.
@@ -59,10 +60,9 @@ func findRelation(ctx context.Context, q querier, table string) (relation, error
 	}
 	rows, err := q.Query(ctx, `
 		SELECT a.attname, a.attnum::int,
-		       CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN format_type(a.atttypid, a.atttypmod)
-		            ELSE t.typnamespace::regnamespace || '.' || quote_ident(t.typname) END,
+		       t.typnamespace::regnamespace || '.' || quote_ident(t.typname),
 		       (SELECT b.typname FROM pg_catalog.pg_type b WHERE b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)),
-		       a.attnotnull, a.atthasdef OR a.attidentity <> ''
+		       a.attnotnull, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' OR a.attidentity = 'a'
 		  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 		 WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped`, r.oid)
 	if err != nil {
@@ -70,7 +70,7 @@ func findRelation(ctx context.Context, q querier, table string) (relation, error
 	}
 	columns, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (column, error) {
 		var c column
-		err := row.Scan(&c.name, &c.position, &c.typ, &c.base, &c.notNull, &c.hasValue)
+		err := row.Scan(&c.name, &c.position, &c.typ, &c.base, &c.notNull, &c.hasValue, &c.computed)
 		return c, err
 	})
 	for _, c := range columns {

@@ -20,6 +20,7 @@ import (
 const (
 	codeLockNotAvailable = "55P03"
 	codeQueryCanceled    = "57014"
+	codeIdle             = "25P03" // in a transaction for too long
 	codeNoPrivilege      = "42501"
 	codeBadPassword      = "28P01"
 	codeBadRole          = "28000"
@@ -58,7 +59,7 @@ func explain(server *pgconn.PgError, err error) error {
 		return fmt.Errorf("%w: %w; if that is the role's statement_timeout, give it a longer one: ALTER ROLE … SET statement_timeout", sessioncleanup.ErrUnavailable, err)
 	case "42P01", "42883", "42703", "3F000": // undefined table, function, column, schema
 		return fmt.Errorf("%w: %w; run migrate", sessioncleanup.ErrNotInstalled, err)
-	case codeLockNotAvailable, "25006": // a server that only reads: after a failover, or a standby
+	case codeLockNotAvailable, codeIdle, "25006": // a server that only reads: after a failover, or a standby
 		return fmt.Errorf("%w: %w", sessioncleanup.ErrUnavailable, err)
 	}
 	switch server.Code[:min(2, len(server.Code))] {
@@ -85,16 +86,26 @@ func hasCode(err error, codes ...string) bool {
 
 // rowError is a failure of rows that a function of the database caught and returned. It does not say which rows.
 type rowError struct {
-	code    string
+	code    string // a SQLSTATE, and the constraint's name after a space
 	message string
 }
 
 func (e *rowError) Error() string {
 	hint := ""
-	if e.code == "23503" { // foreign key violation
+	if e.state() == "23503" { // foreign key violation
 		hint = "; delete those rows first, or declare the foreign key with ON DELETE CASCADE"
 	}
-	return fmt.Sprintf("%s (SQLSTATE %s)%s", e.message, e.code, hint)
+	return fmt.Sprintf("%s (SQLSTATE %s)%s", e.message, e.state(), hint)
+}
+
+func (e *rowError) state() string {
+	state, _, _ := strings.Cut(e.code, " ")
+	return state
+}
+
+// isLock reports whether a SQLSTATE says that another transaction has locked something, or changes it just now.
+func isLock(state string) bool {
+	return state == codeLockNotAvailable || state == "40P01" || state == "40001"
 }
 
 func ignoreNoRows(err error) error {

@@ -94,8 +94,8 @@ func TestMigrateRefusesWhatItCannotAdopt(t *testing.T) {
 		"a missing column":      {"CREATE TABLE rooms (id int)", sessioncleanup.Schema{Table: "rooms", Owner: "boss"}, `schema.owner is "boss": table "rooms" has no such column`},
 		"a wrong type":          {"CREATE TABLE rooms (id int, active text)", sessioncleanup.Schema{Table: "rooms"}, `that column of table "rooms" is of type text, want a boolean`},
 		"a missing source":      {"CREATE TABLE rooms (id int)", sessioncleanup.Schema{Table: "rooms", Sources: []sessioncleanup.Source{{Table: "votes", Session: "room"}}}, `schema.sources[0].table is "votes"`},
-		"another's function":    {"CREATE TABLE rooms (id int); CREATE FUNCTION cleanup_inactive_sessions() RETURNS int LANGUAGE sql AS 'SELECT 1'", sessioncleanup.Schema{Table: "rooms"}, "already has a function cleanup_inactive_sessions"},
-		"another's view":        {"CREATE TABLE rooms (id int); CREATE VIEW sessions_cleanup_view AS SELECT 1", sessioncleanup.Schema{Table: "rooms"}, "already has a view sessions_cleanup_view"},
+		"another's function":    {"CREATE TABLE rooms (id int PRIMARY KEY); CREATE FUNCTION cleanup_inactive_sessions() RETURNS int LANGUAGE sql AS 'SELECT 1'", sessioncleanup.Schema{Table: "rooms"}, "makes itself: function cleanup_inactive_sessions()"},
+		"another's view":        {"CREATE TABLE rooms (id int PRIMARY KEY); CREATE VIEW sessions_cleanup_view AS SELECT 1", sessioncleanup.Schema{Table: "rooms"}, "makes itself: view sessions_cleanup_view"},
 		"a newer library":       {"", sessioncleanup.Schema{}, "newer"},
 		"a newer adoption":      {"", sessioncleanup.Schema{}, "newer"},
 		"a second table":        {"", sessioncleanup.Schema{Table: "rooms"}, "has adopted the table public.sessions already"},
@@ -121,7 +121,7 @@ func TestMigrateRefusesWhatItCannotAdopt(t *testing.T) {
 			before := dump(t, url)
 			cfg := postgres.Config{Schema: c.schema}
 			if name == "an unknown time zone" {
-				cfg.TimeZone = "Mars/Olympus"
+				cfg.Migrate.TimeZone = "Mars/Olympus"
 			}
 			store, err := postgres.Open(t.Context(), url, cfg)
 			if err == nil {

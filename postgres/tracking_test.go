@@ -18,8 +18,8 @@ import (
 // unused inserts sessions with these ids that were last used 40 days ago.
 func unused(t testing.TB, pool *pgxpool.Pool, active bool, from, to int) {
 	t.Helper()
-	mustExec(t, pool, `INSERT INTO sessions (id, active, created_at, last_activity)
-		SELECT n, $3, now() - interval '90 days', now() - interval '40 days' FROM generate_series($1::int, $2::int) n`, from, to, active)
+	mustExec(t, pool, `INSERT INTO sessions (id, active, created_at, last_activity, deactivated_at)
+		SELECT n, $3, now() - interval '90 days', now() - interval '40 days', CASE WHEN NOT $3 THEN now() - interval '40 days' END FROM generate_series($1::int, $2::int) n`, from, to, active)
 }
 
 // touched lists the sessions that were used within the last minute.

@@ -50,7 +50,7 @@ func (p *plan) viewNames() sqlfile.Names {
 func (p *plan) viewColumns() []string {
 	h := p.m.schema
 	if p.create {
-		return []string{h.ID, h.Owner, h.Name, h.Code, h.Active, h.CreatedAt, h.UpdatedAt, h.LastActivity, h.ExpiresAt, h.AutoCleanup}
+		return []string{h.ID, h.Owner, h.Name, h.Code, h.Active, h.CreatedAt, h.UpdatedAt, h.LastActivity, h.ExpiresAt, h.AutoCleanup, h.DeactivatedAt}
 	}
 	columns := make([]column, 0, len(p.m.table.columns))
 	for _, c := range p.m.table.columns {

@@ -18,6 +18,7 @@ const (
 // auto-cleanup to the policy's default where that column is the library's. It pauses for other writers between batches.
 func (s *Store) backfill(ctx context.Context, set settings) error {
 	l := newLayout(set.schema, set.adopted)
+	l.reactivate = set.policy.ReactivateOnActivity.Or(false)
 	var from any // the first session of the next batch
 	err := s.reading(ctx, func(c *conn) error { return c.row(ctx, l.sql("first_session", nil), nil, &from) })
 	for err == nil && !set.adopted.Filled {
@@ -26,10 +27,14 @@ func (s *Store) backfill(ctx context.Context, set settings) error {
 			if h, err = s.beginHold(ctx, c); err != nil {
 				return err
 			}
-			if from, err = l.fill(ctx, c, set, from); err != nil || from != nil {
+			err = c.unobserved(ctx, func(c *conn) error {
+				from, err = l.fill(ctx, c, set, from)
+				return err
+			})
+			if err != nil || from != nil {
 				return err
 			}
-			set.adopted.Filled = true
+			set.adopted.Filled, set.adopted.MarkInactive = true, false
 			return set.store(ctx, c)
 		})
 		if err == nil {
@@ -46,12 +51,16 @@ func (l *layout) fill(ctx context.Context, c *conn, set settings, from any) (las
 		"from": from, "limit": backfillBatch, "now": formatTime(clock()),
 		"auto_cleanup":      set.policy.AutoCleanupDefault.Or(true),
 		"fill_auto_cleanup": slices.Contains(set.adopted.AddedColumns, "auto_cleanup"),
+		"mark_inactive":     set.adopted.MarkInactive,
 	}
-	if err := c.row(ctx, l.sql("last_of_backfill", nil), p, &last); err != nil || last == nil {
+	lacking := sqlfile.Names{"lacks_values": l.sql("lacks_values", nil)}
+	if err := c.row(ctx, l.sql("last_of_backfill", lacking), p, &last); err != nil || last == nil {
 		return nil, err
 	}
 	p["last"] = last
-	_, err = c.exec(ctx, l.sql("backfill", sqlfile.Names{"write_best_known": l.adopted.LastActivity.write(l.bestKnown())}), p)
+	_, err = c.exec(ctx, l.sql("backfill", with(lacking, sqlfile.Names{
+		"write_best_known": l.adopted.LastActivity.write(l.bestKnown()), "write_epoch": l.adopted.DeactivatedAt.write("'1970-01-01 00:00:00.000'"),
+	})), p)
 	return last, err
 }
 
@@ -65,7 +74,7 @@ func (l *layout) bestKnown() string {
 		table := sqlfile.Column(source.Table)
 		known = append(known, l.sql("newest_activity", sqlfile.Names{
 			"source": table, "source_session": sqlfile.Column(source.Session),
-			"source_at_time": readTime(table + "." + sqlfile.Column(source.At)),
+			"source_at_time": readTime(formText, table+"."+sqlfile.Column(source.At)),
 		}))
 	}
 	times := ""

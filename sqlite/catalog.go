@@ -6,6 +6,8 @@ import (
 	"database/sql"
 	"slices"
 	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 )
 
 // catalog describes what is in the database. Names are compared as SQLite does, without regard to case.
@@ -34,25 +36,25 @@ type table struct {
 }
 
 type columnInfo struct {
-	name     string
-	declared string
-	key      int // its place in the primary key, from 1; 0 outside
+	name      string
+	declared  string
+	key       int // its place in the primary key, from 1; 0 outside
+	generated bool
 }
 
-// foreignKey is a key of one column; those of several columns are left out.
 type foreignKey struct {
-	column   string
+	columns  []string
 	table    string
-	to       string // the column referred to; empty for the primary key
+	to       []string // the columns referred to; empty for the primary key
 	onDelete string
 }
 
 type index struct {
-	name    string
-	unique  bool
-	partial bool
-	first   string // its first column; empty for an expression
-	columns int
+	name      string
+	unique    bool
+	partial   bool
+	columns   []string // empty for an expression
+	collation string   // of the first column
 }
 
 // readCatalog reads the objects of the database, and the details of the application's tables.
@@ -68,7 +70,7 @@ func readCatalog(ctx context.Context, db *conn) (*catalog, error) {
 		return nil, err
 	}
 	for _, o := range c.objects {
-		if o.kind != "table" && o.kind != "view" || own(o.name) {
+		if o.kind != "table" && o.kind != "view" || adopt.Own(o.name) {
 			continue
 		}
 		t := &table{name: o.name, kind: o.kind, virtual: strings.HasPrefix(strings.ToUpper(o.sql), "CREATE VIRTUAL")}
@@ -86,7 +88,7 @@ func (t *table) read(ctx context.Context, db *conn) error {
 	named := params{"table": t.name}
 	err := db.query(ctx, statements["list_columns"], named, func(rows *sql.Rows) error {
 		var c columnInfo
-		err := rows.Scan(&c.name, &c.declared, &c.key)
+		err := rows.Scan(&c.name, &c.declared, &c.key, &c.generated)
 		t.columns = append(t.columns, c)
 		return err
 	})
@@ -100,10 +102,20 @@ func (t *table) read(ctx context.Context, db *conn) error {
 	if !without {
 		t.rowid = unused(t.columns, "rowid", "_rowid_", "oid")
 	}
+	last := -1
 	err = db.query(ctx, statements["list_foreign_keys"], named, func(rows *sql.Rows) error {
 		var k foreignKey
-		err := rows.Scan(&k.table, &k.column, &k.to, &k.onDelete)
-		t.keys = append(t.keys, k)
+		var id int
+		var column, to string
+		err := rows.Scan(&id, &k.table, &column, &to, &k.onDelete)
+		if id != last {
+			t.keys = append(t.keys, k)
+			last = id
+		}
+		key := &t.keys[len(t.keys)-1]
+		if key.columns = append(key.columns, column); to != "" {
+			key.to = append(key.to, to)
+		}
 		return err
 	})
 	if err != nil {
@@ -111,19 +123,19 @@ func (t *table) read(ctx context.Context, db *conn) error {
 	}
 	return db.query(ctx, statements["list_indexes"], named, func(rows *sql.Rows) error {
 		var i index
-		err := rows.Scan(&i.name, &i.unique, &i.partial, &i.first, &i.columns)
-		t.indexes = append(t.indexes, i)
+		var column string
+		err := rows.Scan(&i.name, &i.unique, &i.partial, &column, &i.collation)
+		if n := len(t.indexes); n == 0 || t.indexes[n-1].name != i.name {
+			t.indexes = append(t.indexes, i)
+		}
+		of := &t.indexes[len(t.indexes)-1]
+		of.columns = append(of.columns, column)
 		return err
 	})
 }
 
 // viewName is the name of the view, as the guide has it.
 const viewName = "sessions_cleanup_view"
-
-// own reports whether a name is one of the library's.
-func own(name string) bool {
-	return strings.HasPrefix(strings.ToLower(name), "sessioncleanup_") || strings.EqualFold(name, viewName)
-}
 
 // find returns a table or a view, or nil.
 func (c *catalog) find(name string) *table { return c.tables[strings.ToLower(name)] }
@@ -181,18 +193,54 @@ func (t *table) unique(column string) bool {
 		return true
 	}
 	return slices.ContainsFunc(t.indexes, func(i index) bool {
-		return i.unique && !i.partial && i.columns == 1 && strings.EqualFold(i.first, column)
+		return i.uniqueFor(column)
 	})
 }
 
-// indexed reports whether an index of the application's finds rows by a column.
-func (t *table) indexed(column string) bool {
-	if slices.ContainsFunc(t.columns, func(c columnInfo) bool { return c.key == 1 && strings.EqualFold(c.name, column) }) {
+func (i index) uniqueFor(column string) bool {
+	return i.unique && !i.partial && len(i.columns) == 1 && strings.EqualFold(i.columns[0], column)
+}
+
+// collation is the collation by which values of a unique column are compared.
+func (t *table) collation(column string) string {
+	for _, i := range t.indexes {
+		if i.uniqueFor(column) {
+			return i.collation
+		}
+	}
+	return "BINARY"
+}
+
+// indexed reports whether an index of the application's finds rows by some columns.
+func (t *table) indexed(columns ...string) bool {
+	return t.indexedBy(columns, func(i index) bool { return !adopt.Own(i.name) })
+}
+
+// indexedBy reports whether an index that counts finds rows by some columns: they are its first ones, in any order.
+func (t *table) indexedBy(columns []string, counts func(index) bool) bool {
+	leads := func(first []string) bool {
+		for _, column := range columns {
+			if !slices.ContainsFunc(first[:min(len(first), len(columns))], func(c string) bool { return strings.EqualFold(c, column) }) {
+				return false
+			}
+		}
 		return true
 	}
-	return slices.ContainsFunc(t.indexes, func(i index) bool {
-		return !own(i.name) && !i.partial && strings.EqualFold(i.first, column)
-	})
+	if leads(t.keyColumns()) {
+		return true
+	}
+	return slices.ContainsFunc(t.indexes, func(i index) bool { return counts(i) && !i.partial && leads(i.columns) })
+}
+
+// keyColumns are the columns of the primary key, in order.
+func (t *table) keyColumns() []string {
+	key := slices.DeleteFunc(slices.Clone(t.columns), func(c columnInfo) bool { return c.key == 0 })
+	slices.SortFunc(key, func(a, b columnInfo) int { return a.key - b.key })
+	var names []string
+	for _, c := range key {
+		names = append(names, c.name)
+	}
+	return names
 }
 
 // unused returns the first of some names that no column has, or nothing.

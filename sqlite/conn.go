@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -17,6 +18,13 @@ func (p params) args() []any {
 		args = append(args, sql.Named(name, value))
 	}
 	return args
+}
+
+// with adds a parameter to others.
+func (p params) with(name string, value any) params {
+	all := maps.Clone(p)
+	all[name] = value
+	return all
 }
 
 // conn is one connection, in use by one call.
@@ -57,9 +65,21 @@ func (s *Store) writing(ctx context.Context, do func(c *conn) error) error {
 	return s.failed(c.transact(ctx, do))
 }
 
-// writingSessions is writing with the layout.
+// writingSessions is writing with the layout. The library's triggers do nothing meanwhile.
 func (s *Store) writingSessions(ctx context.Context, do func(c *conn) error) error {
-	return s.writing(ctx, s.withLayout(ctx, do))
+	return s.writing(ctx, s.withLayout(ctx, func(c *conn) error { return c.unobserved(ctx, do) }))
+}
+
+// unobserved calls do within a transaction of the library's own, as its triggers know.
+func (c *conn) unobserved(ctx context.Context, do func(c *conn) error) error {
+	if _, err := c.exec(ctx, statements["set_writing"], params{"writing": true}); err != nil {
+		return err
+	}
+	if err := do(c); err != nil {
+		return err // and all is rolled back
+	}
+	_, err := c.exec(ctx, statements["set_writing"], params{"writing": false})
+	return err
 }
 
 func (s *Store) withLayout(ctx context.Context, do func(c *conn) error) func(c *conn) error {

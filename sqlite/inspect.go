@@ -56,20 +56,12 @@ func (t *table) describe() adopt.Table {
 	case t.kind != "table":
 		out.Other = "a " + t.kind
 	}
-	key := slices.DeleteFunc(slices.Clone(t.columns), func(c columnInfo) bool { return c.key == 0 })
-	slices.SortFunc(key, func(a, b columnInfo) int { return a.key - b.key })
-	for _, c := range key {
-		out.PrimaryKey = append(out.PrimaryKey, c.name)
-	}
+	out.PrimaryKey = t.keyColumns()
 	for _, c := range t.columns {
 		out.Columns = append(out.Columns, adopt.Column{Name: c.name, Type: c.declared, Kind: kindOf(c.declared), Unique: t.unique(c.name)})
 	}
 	for _, k := range t.keys {
-		fk := adopt.ForeignKey{Columns: []string{k.column}, Table: k.table}
-		if k.to != "" {
-			fk.To = []string{k.to}
-		}
-		out.ForeignKeys = append(out.ForeignKeys, fk)
+		out.ForeignKeys = append(out.ForeignKeys, adopt.ForeignKey{Columns: k.columns, Table: k.table, To: k.to})
 	}
 	return out
 }

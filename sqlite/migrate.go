@@ -8,13 +8,10 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
-
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
-	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
 // Migrate brings the database to what this version needs and stores the policy in it. It creates the file when there is
@@ -45,9 +42,6 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		return err
 	}
 	defer s.setLayout(nil) // other settings need not change the schema's version
-	if err := s.useWAL(ctx); err != nil {
-		return err
-	}
 	if err := s.createLibraryTables(ctx); err != nil {
 		return err
 	}
@@ -56,10 +50,16 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 			return err
 		}
 	}
+	if err := s.useWAL(ctx); err != nil {
+		return err
+	}
 	if err := s.createIndexes(ctx, todo.want); err != nil {
 		return err
 	}
-	return s.backfill(ctx, todo.want)
+	if err := s.backfill(ctx, todo.want); err != nil {
+		return err
+	}
+	return s.warn(ctx)
 }
 
 // create makes an empty file, which is an empty database, and reports whether there was none.
@@ -70,7 +70,7 @@ func (s *Store) create(ctx context.Context) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, s.failed(err)
 	}
-	f, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return false, nil
 	}
@@ -80,31 +80,13 @@ func (s *Store) create(ctx context.Context) (bool, error) {
 	return true, s.failed(f.Close())
 }
 
-// useWAL switches a file to write-ahead logging, so that readers and the writer do not wait for each other. That needs
-// the database to itself for a moment. SQLite does not wait for it, so this polls.
-func (s *Store) useWAL(ctx context.Context) error {
-	if s.path == "" {
-		return nil
-	}
-	for deadline := time.Now().Add(s.busy); ; {
-		var mode string
-		err := s.writer.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode)
-		code, ok := resultCode(err)
-		if !ok || code&0xff != sqlite3.SQLITE_BUSY || time.Now().After(deadline) {
-			return s.failed(err)
-		}
-		if err := wait.For(ctx, 10*time.Millisecond); err != nil {
-			return s.failed(err)
-		}
-	}
-}
-
 // plan is what Migrate has to do.
 type plan struct {
 	want    settings
-	missing []string // fields whose columns are to be added
-	adopted bool     // settings, columns, triggers and view are as they should be
-	done    bool     // everything is
+	have    adopted                 // what an earlier Migrate did
+	missing []adopt.LifecycleColumn // to be added
+	adopted bool                    // settings, columns, triggers and view are as they should be
+	done    bool                    // everything is
 }
 
 // plan finds out what there is to do, and whether it can be done.
@@ -118,7 +100,11 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	if err != nil && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
 		return plan{}, err
 	}
-	out := plan{want: settings{policy: p, schema: have.schema, adopted: have.adopted}}
+	current := have.schema
+	if installed {
+		current = catalog.follow(current)
+	}
+	out := plan{want: settings{policy: p, schema: current, adopted: have.adopted}, have: have.adopted}
 	if !s.given.IsZero() {
 		out.want.schema = s.given
 	} else if !installed {
@@ -126,10 +112,12 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 			return plan{}, err
 		}
 	}
-	if installed && !strings.EqualFold(out.want.schema.Table, have.schema.Table) {
-		return plan{}, invalid.Errorf("schema.table is %q, but %q was adopted: call Uninstall first", out.want.schema.Table, have.schema.Table)
+	if installed && !strings.EqualFold(out.want.schema.Table, current.Table) {
+		return plan{}, invalid.Errorf("schema.table is %q, but %q was adopted: call Uninstall first", out.want.schema.Table, current.Table)
 	}
-	if o := catalog.object(viewName); o != nil && !installed {
+	a := &out.want.adopted
+	a.View, a.IdleRules = a.View || s.options.View, a.IdleRules || s.options.Untracked
+	if o := catalog.object(viewName); o != nil && a.View && !have.adopted.View {
 		return plan{}, invalid.Errorf("the database has a %s %q of its own: rename it first", o.kind, viewName)
 	}
 	create := catalog.find(out.want.schema.Table) == nil && same(out.want.schema, sessioncleanup.OwnSchema())
@@ -138,33 +126,43 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 			return plan{}, err
 		}
 	}
-	if err := catalog.recognize(ctx, c, out.want.schema, &out.want.adopted); err != nil {
+	if err := catalog.recognize(ctx, c, out.want.schema, a); err != nil {
 		return plan{}, err
 	}
-	if !installed || !same(out.want.schema, have.schema) {
+	if !installed || len(out.missing) > 0 || !same(out.want.schema, have.schema) {
 		if err := errors.Join(catalog.wrongSwitches(ctx, c, out.want.schema)...); err != nil {
 			return plan{}, err
 		}
-		out.want.adopted.Filled = false
+		a.Filled = false
+	}
+	switch {
+	case !installed:
+		a.MarkInactive, a.Untracked = true, len(a.Others) == 0 && catalog.describe().Untracked(out.want.schema)
+		a.JournalMode, err = s.otherJournal(ctx, c)
+	case a.Untracked:
+		a.Untracked = catalog.describe().Untracked(out.want.schema) || same(out.want.schema, have.schema)
+	}
+	if err != nil {
+		return plan{}, err
 	}
 	if create {
-		out.want.adopted.MadeTable, out.want.adopted.Filled = true, true
+		a.MadeTable, a.Filled, a.MarkInactive = true, true, false
 	}
-	for _, field := range out.missing {
-		if !slices.Contains(out.want.adopted.AddedColumns, field) {
-			out.want.adopted.AddedColumns = append(slices.Clone(out.want.adopted.AddedColumns), field)
+	for _, column := range out.missing {
+		if !slices.Contains(a.AddedColumns, column.Field) {
+			a.AddedColumns = append(slices.Clone(a.AddedColumns), column.Field)
 		}
 	}
-	l := newLayout(out.want.schema, out.want.adopted)
+	l := newLayout(out.want.schema, *a)
+	wanted := append(append(l.triggers(), l.views(catalog)...), l.touches())
 	out.adopted = installed && !create && len(out.missing) == 0 && same(out.want, have) &&
-		len(catalog.lacking(l.triggers())) == 0 && len(catalog.lacking([]object{l.view(catalog)})) == 0 &&
-		len(catalog.leftovers(l.objects(catalog))) == 0
-	out.done = out.adopted && out.want.adopted.Filled && len(catalog.lacking(l.indexes(catalog))) == 0
+		len(catalog.lacking(wanted)) == 0 && len(catalog.leftovers(have.adopted, l.objects(catalog))) == 0
+	out.done = out.adopted && a.Filled && len(catalog.lacking(l.indexes(catalog))) == 0
 	return out, nil
 }
 
-// adopt stores the settings, creates or completes the sessions table, and creates triggers and view, in one transaction:
-// from then on no activity is missed. Indexes and the backfill, which take time on a large table, come after it.
+// adopt stores the settings, creates or completes the sessions table, and creates triggers and view, in one
+// transaction: from then on no activity is missed. Indexes and the backfill, which take time on a large table, come after it.
 func (s *Store) adopt(ctx context.Context, p sessioncleanup.Policy) (plan, error) {
 	var out plan
 	err := s.writing(ctx, func(c *conn) error {
@@ -178,15 +176,16 @@ func (s *Store) adopt(ctx context.Context, p sessioncleanup.Policy) (plan, error
 			return err
 		}
 		var todo []string
-		for _, o := range catalog.leftovers(l.objects(catalog)) {
+		for _, o := range catalog.leftovers(out.have, l.objects(catalog)) {
 			todo = append(todo, drop(o))
 		}
 		if catalog.find(out.want.schema.Table) == nil {
 			todo = append(todo, l.sql("create_sessions", nil))
 		}
-		for _, field := range out.missing {
-			todo = append(todo, l.sql("add_"+field, nil))
+		for _, column := range out.missing {
+			todo = append(todo, l.sql("add_"+column.Field, nil))
 		}
+		todo = append(todo, catalog.remakeTouches(l)...)
 		if err := c.execAll(ctx, todo); err != nil {
 			return err
 		}
@@ -194,7 +193,7 @@ func (s *Store) adopt(ctx context.Context, p sessioncleanup.Policy) (plan, error
 			return err
 		}
 		todo = nil
-		for _, o := range catalog.lacking(append(l.triggers(), l.view(catalog))) {
+		for _, o := range catalog.lacking(append(l.triggers(), l.views(catalog)...)) {
 			todo = append(todo, o.sql)
 		}
 		if err := c.execAll(ctx, todo); err != nil {
@@ -203,6 +202,19 @@ func (s *Store) adopt(ctx context.Context, p sessioncleanup.Policy) (plan, error
 		return out.want.store(ctx, c)
 	})
 	return out, err
+}
+
+// remakeTouches are the statements that make the table of notes, or make it anew for ids of another type.
+func (c *catalog) remakeTouches(l *layout) []string {
+	want := l.touches()
+	switch have := c.object(want.name); {
+	case have == nil:
+		return []string{want.sql}
+	case have.sql == want.sql:
+		return nil
+	default:
+		return []string{statements["keep_touches"], drop(*have), want.sql, statements["restore_touches"], statements["forget_kept_touches"]}
+	}
 }
 
 // createIndexes creates the indexes that are missing, each in a transaction of its own.

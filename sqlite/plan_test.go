@@ -75,21 +75,25 @@ func TestBatchesReadOneIndexAndSortNothing(t *testing.T) {
 						return err
 					}
 					w := &sweep{Batch: sessioncleanup.Batch{Action: action, Cutoffs: cut, Limit: 10}, left: left}
-					index := "SEARCH sessions USING INDEX sessioncleanup_" + after.name + " (<expr>>? AND <expr><?)"
-					statement, p, _ := w.statement(c.layout, "select_batch")
-					expect("select "+after.name, statement, p, index)
-					statement, p, _ = w.statement(c.layout, after.write)
-					expect("write "+after.name, statement, p, index, "SEARCH sessions USING INTEGER PRIMARY KEY (rowid=?)")
+					index := "SEARCH sessions USING INDEX sessioncleanup_" + after.index + " (<expr>>? AND <expr><?)"
+					if after.name == "undated" {
+						index = "SEARCH sessions USING INDEX sessioncleanup_gone (<expr>=?)"
+					}
+					statement, p, _ := w.search(c.layout)
+					expect("select "+after.name, statement, p, index, "SEARCH sessioncleanup_note USING PRIMARY KEY (session=?)")
+					expect("write "+after.name, c.sql(after.write, nil), params{"keys": "[]", "now": ""}, "SEARCH sessions USING INTEGER PRIMARY KEY (rowid=?)")
 				}
 			}
-			counting := cutoffParams(cut)
-			counting["count_up_to"] = 10
+			counting := cutoffParams(cut).with("count_up_to", 10).with("reactivate", 0)
 			for _, status := range []string{"to_delete", "to_deactivate"} {
-				expect("count "+status, c.sql("count_"+status, sqlfile.Names{"condition": "1"}), counting, "SEARCH sessions USING INDEX sessioncleanup_")
+				expect("count "+status, c.sql("count_"+status, sqlfile.Names{"condition": "1", "noted_condition": c.noted["status_"+status]}), counting,
+					"SEARCH sessions USING INDEX sessioncleanup_", "SEARCH sessions USING INDEX sqlite_autoindex_sessions_1 (id=?)")
 			}
-			touching := params{"ids": "[]", "reactivate": 1, "now": "", "touched_before": ""}
 			for _, touch := range []string{"touch", "reactivate"} {
-				expect(touch, c.sql(touch, sqlfile.Names{"condition": "1"}), touching, "SEARCH sessions USING INDEX sqlite_autoindex_sessions_1 (id=?)")
+				expect(touch, filled(touch, c.touchNames("1")), params{"used": "[]", "reactivate": 1}, "SEARCH sessions USING INDEX sqlite_autoindex_sessions_1 (id=?)")
+			}
+			for _, chosen := range []string{"choose_notes_of", "choose_notes_up_to"} {
+				expect("fold, "+chosen, c.notes("fold", chosen), params{"reactivate": 1, "ids": "[]", "last": "x"}, "SEARCH sessions USING INDEX sqlite_autoindex_sessions_1 (id=?)", "SEARCH sessioncleanup_note")
 			}
 			return nil
 		})
@@ -176,7 +180,7 @@ func TestBatchesPauseForOtherWriters(t *testing.T) {
 		expect("the same version", shared, 7, 50*time.Millisecond, 0, false)
 		expect("others wrote", shared, 8, 50*time.Millisecond, 150*time.Millisecond, false)
 		expect("others wrote a moment ago", shared, 8, 100*time.Millisecond, 300*time.Millisecond, false)
-		expect("without a share", sessioncleanup.Batch{}, 8, 50*time.Millisecond, 0, true)
+		expect("without a share", sessioncleanup.Batch{}, 8, 50*time.Millisecond, yield, true)
 		time.Sleep(othersFor)
 		expect("long after others wrote", shared, 8, 50*time.Millisecond, 0, false)
 		expect("long without a pause", shared, 8, 2*time.Second, longPause, true)
@@ -227,7 +231,7 @@ func TestAnyFormOfTimeIsRead(t *testing.T) {
 		"'now'":                                             "", "''": "", "'yesterday'": "", "'01/02/2024'": "", "x'00'": "", "NULL": "",
 	} {
 		var got sql.NullString
-		if err := s.reader.QueryRowContext(t.Context(), "SELECT "+readTime("v")+" FROM (SELECT "+value+" AS v)").Scan(&got); err != nil || got.String != want {
+		if err := s.reader.QueryRowContext(t.Context(), "SELECT "+readTime(formText, "v")+" FROM (SELECT "+value+" AS v)").Scan(&got); err != nil || got.String != want {
 			t.Errorf("%s is %q, want %q: %v", value, got.String, want, err)
 		}
 	}

@@ -9,13 +9,14 @@ import (
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
 // Validate reports in words what is missing, an ErrNotInstalled that Migrate puts right, and what is wrong with the
 // application's data and tables, an ErrInvalid each: times that cannot be read, switches other than 0 and 1, sessions
 // without an id, foreign keys that keep a session from being deleted. All of it is reported together. It reads the whole
-// table.
+// table. What only makes runs slow, or does less than one may expect, is a warning for Config.Logger.
 func (s *Store) Validate(ctx context.Context) error {
 	var problems []error
 	err := s.reading(ctx, func(c *conn) error {
@@ -44,21 +45,25 @@ func (s *Store) Validate(ctx context.Context) error {
 		return err
 	})
 	if err == nil {
+		err = s.warn(ctx)
+	}
+	if err == nil {
 		err = s.failed(errors.Join(problems...))
 	}
 	return err
 }
 
 // incomplete says what Migrate would create.
-func (c *catalog) incomplete(set settings, missing []string) []error {
+func (c *catalog) incomplete(set settings, missing []adopt.LifecycleColumn) []error {
 	var problems []error
 	lacks := func(format string, args ...any) {
 		problems = append(problems, fmt.Errorf("%w: %s: call Migrate", sessioncleanup.ErrNotInstalled, fmt.Sprintf(format, args...)))
 	}
-	for _, field := range missing {
-		lacks("table %q has no column %q", set.schema.Table, lifecycle(set.schema)[field])
+	for _, column := range missing {
+		lacks("table %q has no column %q", set.schema.Table, column.Column)
 	}
-	for _, o := range c.lacking(newLayout(set.schema, set.adopted).objects(c)) {
+	l := newLayout(set.schema, set.adopted)
+	for _, o := range c.lacking(append(l.objects(c), l.touches())) {
 		if c.object(o.name) == nil {
 			lacks("the %s %s is missing", o.kind, o.name)
 		} else {
@@ -80,7 +85,7 @@ func (c *catalog) blockers(s sessioncleanup.Schema) []error {
 			if strings.EqualFold(k.table, t.name) && !slices.Contains([]string{"CASCADE", "SET NULL", "SET DEFAULT"}, k.onDelete) {
 				problems = append(problems, invalid.Errorf(
 					"%q refers to %q without ON DELETE CASCADE: sessions that have rows there cannot be deleted, and runs will report them",
-					child.name+"."+k.column, t.name))
+					child.name+"."+strings.Join(k.columns, ", "), t.name))
 			}
 		}
 	}
@@ -92,8 +97,9 @@ func (c *catalog) wrongData(ctx context.Context, db *conn, l *layout) ([]error, 
 	var problems []error
 	s := l.schema
 	for _, look := range []struct{ statement, column, what string }{
-		{"count_unreadable_last_activity", s.LastActivity, "a time that SQLite cannot read"},
-		{"count_unreadable_expires_at", s.ExpiresAt, "a time that SQLite cannot read"},
+		{"count_unreadable_last_activity", s.LastActivity, "a time that cannot be read"},
+		{"count_unreadable_expires_at", s.ExpiresAt, "a time that cannot be read"},
+		{"count_unreadable_deactivated_at", s.DeactivatedAt, "a time that cannot be read"},
 		{"count_without_id", s.ID, "no value, so that they cannot be named"},
 	} {
 		var n int

@@ -29,6 +29,7 @@ type environment struct {
 	out, err io.Writer
 	dir      string // the working directory, where .env may be
 	lookup   func(string) (string, bool)
+	names    []string              // of the variables that are set
 	terminal func(stream any) bool // whether a stream leads to a terminal
 }
 
@@ -61,8 +62,8 @@ func run(ctx context.Context, env environment) int {
 }
 
 func (a *app) execute(ctx context.Context) error {
-	root := a.root() //nolint:contextcheck // verbs get the context when cobra runs them
-	root.SetArgs(a.args)
+	root := a.root()                            //nolint:contextcheck // verbs get the context when cobra runs them
+	root.SetArgs(append([]string{}, a.args...)) // nil would stand for those of the process
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/joho/godotenv"
 )
@@ -12,18 +15,18 @@ import (
 // loadDotEnv adds the variables of a file .env in the working directory to the environment; on conflict
 // the environment wins. Only this command sees them: libpq's, PGPASSWORD for example, are read from the real environment.
 func (a *app) loadDotEnv() error {
-	file, err := os.Open(filepath.Join(a.dir, ".env"))
+	content, err := os.ReadFile(filepath.Join(a.dir, ".env"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return usagef(".env cannot be read: %w", err)
 	}
-	defer func() { _ = file.Close() }() // only read
-	variables, err := godotenv.Parse(file)
-	if err != nil { // the library's error quotes the file, which may contain a password
+	variables, err := godotenv.UnmarshalBytes(bytes.TrimPrefix(content, []byte("\ufeff"))) // a byte order mark, from Windows
+	if err != nil {                                                                        // the library's error quotes the file, which may contain a password
 		return usagef(".env cannot be read: want lines of the form NAME=value")
 	}
+	a.names = slices.AppendSeq(slices.Clip(a.names), maps.Keys(variables))
 	environment := a.lookup
 	a.lookup = func(name string) (string, bool) {
 		if value, ok := environment(name); ok {

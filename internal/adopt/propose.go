@@ -191,7 +191,7 @@ func (p *proposer) proposeActivityTables() {
 			columns = p.columnsCalled(names, child)
 		}
 		for _, column := range columns {
-			activity := sessioncleanup.Source{Table: child.path(), Session: column, At: child.first(activityTimeNames, Time|Date, column)}
+			activity := sessioncleanup.Source{Table: child.path(), Session: column, At: child.activityTime(column)}
 			if !p.canName(child, sessioncleanup.Schema{Sources: []sessioncleanup.Source{activity}}) {
 				p.warn("rows of table %q do not count as activity: its name, or that of its column %q, is not a plain identifier", child.path(), column)
 				continue
@@ -199,6 +199,25 @@ func (p *proposer) proposeActivityTables() {
 			p.Schema.Sources = append(p.Schema.Sources, activity)
 		}
 	}
+}
+
+// activityTime returns the column that says when a row of an activity table was made: one of the usual names, or else the
+// only time whose name ends like one.
+func (t *Table) activityTime(taken ...string) string {
+	if name := t.first(activityTimeNames, Time|Date, taken...); name != "" {
+		return name
+	}
+	var found []string
+	for _, c := range t.Columns {
+		name := strings.ToLower(c.Name)
+		if c.Kind&(Time|Date) != 0 && !slices.Contains(taken, c.Name) && (strings.HasSuffix(name, "_at") || strings.HasSuffix(name, "_on") || strings.HasSuffix(name, "_time") || strings.HasSuffix(c.Name, "At")) {
+			found = append(found, c.Name)
+		}
+	}
+	if len(found) == 1 {
+		return found[0]
+	}
+	return ""
 }
 
 // referringColumns returns the columns of a table with a foreign key to a session's id.

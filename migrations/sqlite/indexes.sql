@@ -15,6 +15,7 @@ CREATE INDEX sessioncleanup_expired ON "{sessions}" ("{expires_at_at}""{key_in_i
  WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{expires_at}" IS NOT NULL
 
 -- name: index_gone
+-- Those whose deactivation is not known come first.
 CREATE INDEX sessioncleanup_gone ON "{sessions}" ("{kept_since}""{key_in_index}")
  WHERE "{active}" IS 0 AND "{auto_cleanup}" IS 1
 

@@ -8,10 +8,17 @@
 -- name: due_expired
 -- Expired, and not idle as well.
 "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{expires_at}" IS NOT NULL AND "{expires_at_at}" <= "{expiry_cutoff}"
- AND "{last_activity_at}" >= "{inactive_cutoff}"
+ AND ("{last_activity_at}" < "{inactive_cutoff}") IS NOT 1
+
+-- name: has_expiry
+"{expires_at_at}" IS NOT NULL
 
 -- name: due_gone
 "{active}" IS 0 AND "{auto_cleanup}" IS 1 AND "{kept_since}" < "{delete_cutoff}"
+ AND "{tracked}"
+
+-- name: due_undated
+"{active}" IS 0 AND "{auto_cleanup}" IS 1 AND "{kept_since}" IS NULL
 
 -- name: status_active
 "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1
@@ -22,10 +29,10 @@
  AND ("{last_activity_at}" < "{inactive_cutoff}" OR "{expires_at_at}" <= "{expiry_cutoff}")
 
 -- name: status_inactive
-"{active}" IS 0 AND "{auto_cleanup}" IS 1 AND ("{kept_since}" < "{delete_cutoff}") IS NOT 1
+"{active}" IS 0 AND "{auto_cleanup}" IS 1 AND ("{due_gone}") IS NOT 1
 
 -- name: status_to_delete
-"{active}" IS 0 AND "{auto_cleanup}" IS 1 AND "{kept_since}" < "{delete_cutoff}"
+"{due_gone}"
 
 -- name: status_protected
 "{auto_cleanup}" IS NOT 1

@@ -89,7 +89,7 @@ func (m *Manager) Now(ctx context.Context) (time.Time, error) {
 
 // If returns the same Manager with a condition for its next change of a session: Deactivate, Reactivate, SetAutoCleanup,
 // SetExpiry and Delete fail with ErrChanged, and change nothing, unless it holds for the session as stored at that
-// moment. It is evaluated under the session's lock and must not call the Manager.
+// moment. It is evaluated under the session's lock and must not call the Manager. Touch ignores it.
 //
 //	_, err = sessions.If(func(s Session) bool { return s.LastActivity.Equal(seen.LastActivity) }).Delete(ctx, seen.ID)
 func (m *Manager) If(condition func(Session) bool) *Manager {

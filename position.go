@@ -2,6 +2,7 @@ package sessioncleanup
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -86,6 +87,31 @@ func (q Query) Answer(all []Session, now time.Time) Page {
 	}
 	page.Sessions = found
 	return page
+}
+
+// Answer is the figures that the query asks for, out of the sessions of a store, at now, the store's clock. It defines what
+// a store returns.
+func (q CountsQuery) Answer(all iter.Seq[Session], now time.Time) Counts {
+	counts := Counts{Cutoffs: q.Thresholds.At(now)}
+	add := func(count *int, holds bool) {
+		if holds {
+			*count++
+		}
+	}
+	for s := range all {
+		if !q.Matches(s) {
+			continue
+		}
+		counts.Total++
+		add(&counts.Active, s.Active)
+		add(&counts.Inactive, !s.Active)
+		add(&counts.Old, counts.Cutoffs.Old(s))
+		add(&counts.Protected, !s.AutoCleanup)
+		add(&counts.DueForDeactivation, counts.Cutoffs.Due(ActionDeactivated, s))
+		add(&counts.DueForDeletion, counts.Cutoffs.Due(ActionDeleted, s))
+		counts.OldestOverdue = max(counts.OldestOverdue, counts.Cutoffs.Overdue(s))
+	}
+	return counts
 }
 
 // Selects reports whether the query asks for the session, whatever the page.

@@ -36,9 +36,10 @@ type AlertCode string
 
 // The alerts that the guide recommends. The limits are in the Policy.
 const (
-	AlertTooManyDue    AlertCode = "too_many_due"   // Args: sessions due, Policy.AlertDue
-	AlertLowActivity   AlertCode = "low_activity"   // Args: percent active, Policy.AlertActivityRate in percent
-	AlertCleanupFailed AlertCode = "cleanup_failed" // Args: the run's id, and its error or the number of sessions that failed
+	AlertTooManyDue        AlertCode = "too_many_due"       // Args: sessions due, Policy.AlertDue
+	AlertLowActivity       AlertCode = "low_activity"       // Args: percent active, Policy.AlertActivityRate in percent
+	AlertCleanupFailed     AlertCode = "cleanup_failed"     // the last run ended with an error. Args: the run's id, the error
+	AlertCleanupIncomplete AlertCode = "cleanup_incomplete" // it could not change some sessions. Args: the run's id, how many
 )
 
 // Stats returns the figures of one owner's sessions, or of all with an empty owner; for an owner that is all of its own.
@@ -90,7 +91,7 @@ func (p Policy) Alerts(s Stats) []Alert {
 		case run.Error != "":
 			raise(AlertCleanupFailed, "the last run, %s, failed: %s", s.LastRun.RunID, run.Error)
 		case failed > 0:
-			raise(AlertCleanupFailed, "the last run, %s, could not clean up %d sessions", s.LastRun.RunID, failed)
+			raise(AlertCleanupIncomplete, "the last run, %s, could not clean up %d sessions", s.LastRun.RunID, failed)
 		}
 	}
 	return alerts

@@ -56,13 +56,19 @@ func TestStatsFiguresAndAlerts(t *testing.T) {
 
 func TestAlertsNameTheFailedRun(t *testing.T) {
 	t.Parallel()
-	for want, run := range map[string]*sessioncleanup.RunSummary{
-		"the last run, r1, failed: out of memory":         {Error: "out of memory"},
-		"the last run, r1, could not clean up 3 sessions": {Phases: sessioncleanup.Phases{{Failed: 1}, {Failed: 2, Skipped: 5}}},
+	for code, tc := range map[sessioncleanup.AlertCode]struct {
+		want string
+		run  sessioncleanup.RunSummary
+	}{
+		sessioncleanup.AlertCleanupFailed: {"the last run, r1, failed: out of memory", sessioncleanup.RunSummary{Error: "out of memory"}},
+		sessioncleanup.AlertCleanupIncomplete: {
+			"the last run, r1, could not clean up 3 sessions",
+			sessioncleanup.RunSummary{Phases: sessioncleanup.Phases{{Failed: 1}, {Failed: 2, Skipped: 5}}},
+		},
 	} {
-		alerts := sessioncleanup.Policy{}.Alerts(sessioncleanup.Stats{LastRun: &sessioncleanup.Event{RunID: "r1", Run: run}})
-		if len(alerts) != 1 || alerts[0].Code != sessioncleanup.AlertCleanupFailed || alerts[0].Message != want {
-			t.Errorf("alerts %+v, want %q", alerts, want)
+		alerts := sessioncleanup.Policy{}.Alerts(sessioncleanup.Stats{LastRun: &sessioncleanup.Event{RunID: "r1", Run: &tc.run}})
+		if len(alerts) != 1 || alerts[0].Code != code || alerts[0].Message != tc.want {
+			t.Errorf("alerts %+v, want %s: %q", alerts, code, tc.want)
 		}
 	}
 	fine := sessioncleanup.Stats{LastRun: &sessioncleanup.Event{RunID: "r1", Run: &sessioncleanup.RunSummary{Phases: sessioncleanup.Phases{{Done: 3, Skipped: 5}}}}}

@@ -160,12 +160,7 @@ type toDelete struct {
 
 // askToConfirm is the problem that shows the session and how to confirm its deletion.
 func (c *call) askToConfirm() error {
-	if !readable(c.id) {
-		return sessioncleanup.ErrNotFound
-	}
-	ctx, cancel := c.timed()
-	defer cancel()
-	s, err := c.m.Get(ctx, c.id)
+	s, err := c.get()
 	if err != nil {
 		return err
 	}

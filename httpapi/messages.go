@@ -136,8 +136,8 @@ var (
 	msgRunFailed = text{"the last run, %s, failed; the server's log has the details", "le dernier nettoyage, %s, a échoué ; le journal du serveur contient les détails"}
 
 	alertsInFrench = map[sessioncleanup.AlertCode]string{
-		sessioncleanup.AlertTooManyDue:    "%d sessions sont à nettoyer, plus de %d",
-		sessioncleanup.AlertLowActivity:   "%.0f %% des sessions sont actives, moins de %.0f %%",
-		sessioncleanup.AlertCleanupFailed: "le dernier nettoyage, %s, n'a pas pu traiter %d sessions",
+		sessioncleanup.AlertTooManyDue:        "%d sessions sont à nettoyer, plus de %d",
+		sessioncleanup.AlertLowActivity:       "%.0f %% des sessions sont actives, moins de %.0f %%",
+		sessioncleanup.AlertCleanupIncomplete: "le dernier nettoyage, %s, n'a pas pu traiter %d sessions",
 	}
 )

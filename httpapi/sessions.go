@@ -72,17 +72,22 @@ func (c *call) timed() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(c.r.Context(), c.Timeout)
 }
 
+// get is the session that the path names.
+func (c *call) get() (sessioncleanup.Session, error) {
+	if !readable(c.id) {
+		return sessioncleanup.Session{}, sessioncleanup.ErrNotFound
+	}
+	ctx, cancel := c.timed()
+	defer cancel()
+	return c.m.Get(ctx, c.id)
+}
+
 // session serves GET /{id}.
 func (c *call) session() error {
 	if _, err := c.query(); err != nil {
 		return err
 	}
-	if !readable(c.id) {
-		return sessioncleanup.ErrNotFound
-	}
-	ctx, cancel := c.timed()
-	defer cancel()
-	s, err := c.m.Get(ctx, c.id)
+	s, err := c.get()
 	if err != nil {
 		return err
 	}

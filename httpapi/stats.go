@@ -121,10 +121,8 @@ func alertsOf(l lang, all []sessioncleanup.Alert) []alert {
 
 // alertMessage is the alert in a language, without quoting the database.
 func alertMessage(l lang, a sessioncleanup.Alert) string {
-	if a.Code == sessioncleanup.AlertCleanupFailed {
-		if _, quoted := a.Args[1].(string); quoted { // the run's error
-			return fmt.Sprintf(msgRunFailed[l], a.Args[0])
-		}
+	if a.Code == sessioncleanup.AlertCleanupFailed { // its message is the run's error
+		return fmt.Sprintf(msgRunFailed[l], a.Args[0])
 	}
 	if format := alertsInFrench[a.Code]; l == french && format != "" {
 		return fmt.Sprintf(format, a.Args...)

@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"iter"
+	"maps"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -87,26 +88,5 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 		return sessioncleanup.Counts{}, err
 	}
 	defer s.mu.Unlock()
-	cutoffs := q.Thresholds.At(clock())
-	counts := sessioncleanup.Counts{Cutoffs: cutoffs}
-	for _, session := range s.sessions {
-		if !q.Matches(session) {
-			continue
-		}
-		counts.Total++
-		add(&counts.Active, session.Active)
-		add(&counts.Inactive, !session.Active)
-		add(&counts.Old, cutoffs.Old(session))
-		add(&counts.Protected, !session.AutoCleanup)
-		add(&counts.DueForDeactivation, cutoffs.Due(sessioncleanup.ActionDeactivated, session))
-		add(&counts.DueForDeletion, cutoffs.Due(sessioncleanup.ActionDeleted, session))
-		counts.OldestOverdue = max(counts.OldestOverdue, cutoffs.Overdue(session))
-	}
-	return counts, nil
-}
-
-func add(count *int, yes bool) {
-	if yes {
-		*count++
-	}
+	return q.Answer(maps.Values(s.sessions), clock()), nil
 }

@@ -6,6 +6,8 @@ import (
 	"database/sql"
 	"slices"
 	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 )
 
 // catalog describes what is in the database. Names are compared as SQLite does, without regard to case.
@@ -68,7 +70,7 @@ func readCatalog(ctx context.Context, db *conn) (*catalog, error) {
 		return nil, err
 	}
 	for _, o := range c.objects {
-		if o.kind != "table" && o.kind != "view" || own(o.name) {
+		if o.kind != "table" && o.kind != "view" || adopt.Own(o.name) {
 			continue
 		}
 		t := &table{name: o.name, kind: o.kind, virtual: strings.HasPrefix(strings.ToUpper(o.sql), "CREATE VIRTUAL")}
@@ -119,11 +121,6 @@ func (t *table) read(ctx context.Context, db *conn) error {
 
 // viewName is the name of the view, as the guide has it.
 const viewName = "sessions_cleanup_view"
-
-// own reports whether a name is one of the library's.
-func own(name string) bool {
-	return strings.HasPrefix(strings.ToLower(name), "sessioncleanup_") || strings.EqualFold(name, viewName)
-}
 
 // find returns a table or a view, or nil.
 func (c *catalog) find(name string) *table { return c.tables[strings.ToLower(name)] }
@@ -191,7 +188,7 @@ func (t *table) indexed(column string) bool {
 		return true
 	}
 	return slices.ContainsFunc(t.indexes, func(i index) bool {
-		return !own(i.name) && !i.partial && strings.EqualFold(i.first, column)
+		return !adopt.Own(i.name) && !i.partial && strings.EqualFold(i.first, column)
 	})
 }
 

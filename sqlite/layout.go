@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
@@ -215,9 +216,8 @@ func (s *Store) readLayout(ctx context.Context, c *conn) (*layout, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", sessioncleanup.ErrNotInstalled, err)
 	}
-	if len(missing) > 0 {
-		return nil, fmt.Errorf("%w: table %q has no column %q: call Migrate", sessioncleanup.ErrNotInstalled,
-			set.schema.Table, lifecycle(set.schema)[missing[0]])
+	if err := adopt.Lacking(set.schema.Table, missing); err != nil {
+		return nil, err
 	}
 	return newLayout(set.schema, set.adopted), nil
 }

@@ -13,6 +13,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
@@ -102,9 +103,9 @@ func (s *Store) useWAL(ctx context.Context) error {
 // plan is what Migrate has to do.
 type plan struct {
 	want    settings
-	missing []string // fields whose columns are to be added
-	adopted bool     // settings, columns, triggers and view are as they should be
-	done    bool     // everything is
+	missing []adopt.LifecycleColumn // to be added
+	adopted bool                    // settings, columns, triggers and view are as they should be
+	done    bool                    // everything is
 }
 
 // plan finds out what there is to do, and whether it can be done.
@@ -150,9 +151,9 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	if create {
 		out.want.adopted.MadeTable, out.want.adopted.Filled = true, true
 	}
-	for _, field := range out.missing {
-		if !slices.Contains(out.want.adopted.AddedColumns, field) {
-			out.want.adopted.AddedColumns = append(slices.Clone(out.want.adopted.AddedColumns), field)
+	for _, c := range out.missing {
+		if !slices.Contains(out.want.adopted.AddedColumns, c.Field) {
+			out.want.adopted.AddedColumns = append(slices.Clone(out.want.adopted.AddedColumns), c.Field)
 		}
 	}
 	l := newLayout(out.want.schema, out.want.adopted)
@@ -184,8 +185,8 @@ func (s *Store) adopt(ctx context.Context, p sessioncleanup.Policy) (plan, error
 		if catalog.find(out.want.schema.Table) == nil {
 			todo = append(todo, l.sql("create_sessions", nil))
 		}
-		for _, field := range out.missing {
-			todo = append(todo, l.sql("add_"+field, nil))
+		for _, c := range out.missing {
+			todo = append(todo, l.sql("add_"+c.Field, nil))
 		}
 		if err := c.execAll(ctx, todo); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
@@ -104,8 +105,8 @@ func (c *catalog) lacking(wanted []object) []object {
 func (c *catalog) leftovers(wanted []object) []object {
 	var left []object
 	for _, o := range c.objects {
-		added := o.kind == "trigger" || o.kind == "index" && !own(o.table) || o.kind == "view"
-		if added && own(o.name) && !slices.ContainsFunc(wanted, func(w object) bool { return strings.EqualFold(w.name, o.name) && w.sql == o.sql }) {
+		added := o.kind == "trigger" || o.kind == "index" && !adopt.Own(o.table) || o.kind == "view"
+		if added && adopt.Own(o.name) && !slices.ContainsFunc(wanted, func(w object) bool { return strings.EqualFold(w.name, o.name) && w.sql == o.sql }) {
 			left = append(left, o)
 		}
 	}

@@ -176,7 +176,7 @@ func TestBatchesPauseForOtherWriters(t *testing.T) {
 		expect("the same version", shared, 7, 50*time.Millisecond, 0, false)
 		expect("others wrote", shared, 8, 50*time.Millisecond, 150*time.Millisecond, false)
 		expect("others wrote a moment ago", shared, 8, 100*time.Millisecond, 300*time.Millisecond, false)
-		expect("without a share", sessioncleanup.Batch{}, 8, 50*time.Millisecond, 0, true)
+		expect("without a share", sessioncleanup.Batch{}, 8, 50*time.Millisecond, yield, true)
 		time.Sleep(othersFor)
 		expect("long after others wrote", shared, 8, 50*time.Millisecond, 0, false)
 		expect("long without a pause", shared, 8, 2*time.Second, longPause, true)

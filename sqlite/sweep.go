@@ -151,7 +151,11 @@ func (w *sweep) write(ctx context.Context, c *conn) error {
 		return err
 	}
 	due, _, err := w.selected(ctx, c)
-	if err == nil && slices.ContainsFunc(due, func(r sessioncleanup.SessionRef) bool { return slices.Contains(w.ids(), r.ID) }) {
+	chosen := map[string]bool{}
+	for _, ref := range w.refs {
+		chosen[ref.ID] = true
+	}
+	if err == nil && slices.ContainsFunc(due, func(r sessioncleanup.SessionRef) bool { return chosen[r.ID] }) {
 		err = errLeftAlone
 	}
 	return err

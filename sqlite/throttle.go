@@ -11,8 +11,12 @@ import (
 // SQLite has no queue for the write lock: waiting connections poll for it, at least every 100 ms. Without pauses between
 // batches they might find it taken each time, until their busy timeout ends.
 const (
-	// othersFor is for how long others count as writing after they did. Meanwhile batches pause as Policy.BusyShare says.
+	// othersFor is for how long others count as writing after they did. Meanwhile batches pause as Policy.BusyShare says, but
+	// for no less than yield.
 	othersFor = 3 * time.Second
+	// yield is the shortest pause while others write: a connection that has waited for less than about 100 ms polls at least
+	// once in it.
+	yield = 26 * time.Millisecond
 	// longPause follows batches that together held the lock for longPauseEvery, even if nobody was seen to write. Every
 	// waiting connection polls at least once in it.
 	longPause      = 110 * time.Millisecond
@@ -41,7 +45,7 @@ func (t *throttle) after(b sessioncleanup.Batch, version int64, held time.Durati
 	t.held += held
 	t.unmoved += held
 	if time.Since(t.others) < othersFor {
-		pause = b.PauseAfter(held)
+		pause = max(b.PauseAfter(held), yield)
 	}
 	if t.held >= longPauseEvery {
 		t.held = 0

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
@@ -37,7 +38,7 @@ func (s *Store) Uninstall(ctx context.Context) error {
 			todo = append(todo, statements...)
 		}
 		for _, o := range catalog.objects {
-			if o.kind == "table" && own(o.name) {
+			if o.kind == "table" && adopt.Own(o.name) {
 				todo = append(todo, drop(o))
 			}
 		}
@@ -55,8 +56,8 @@ func (c *catalog) dropColumns(ctx context.Context, db *conn, set settings) ([]st
 		return []string{drop(object{kind: "table", name: t.name})}, c.mustBeUnused(ctx, db, t)
 	}
 	var statements []string
-	for _, field := range slices.Backward(set.adopted.AddedColumns) {
-		if column := t.column(lifecycle(set.schema)[field]); column != nil {
+	for _, c := range slices.Backward(adopt.Lifecycle(set.schema)) {
+		if column := t.column(c.Column); column != nil && slices.Contains(set.adopted.AddedColumns, c.Field) {
 			statements = append(statements, on("drop_column", t.name, column.name))
 		}
 	}

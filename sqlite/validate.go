@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
@@ -31,7 +32,7 @@ func (s *Store) Validate(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", sessioncleanup.ErrNotInstalled, err)
 		}
-		problems = catalog.incomplete(set, missing)
+		problems = append(catalog.incomplete(set), adopt.Lacking(set.schema.Table, missing))
 		if !s.given.IsZero() && !same(s.given, set.schema) {
 			problems = append(problems, errOtherSchema)
 		}
@@ -50,13 +51,10 @@ func (s *Store) Validate(ctx context.Context) error {
 }
 
 // incomplete says what Migrate would create.
-func (c *catalog) incomplete(set settings, missing []string) []error {
+func (c *catalog) incomplete(set settings) []error {
 	var problems []error
 	lacks := func(format string, args ...any) {
 		problems = append(problems, fmt.Errorf("%w: %s: call Migrate", sessioncleanup.ErrNotInstalled, fmt.Sprintf(format, args...)))
-	}
-	for _, field := range missing {
-		lacks("table %q has no column %q", set.schema.Table, lifecycle(set.schema)[field])
 	}
 	for _, o := range c.lacking(newLayout(set.schema, set.adopted).objects(c)) {
 		if c.object(o.name) == nil {

@@ -119,7 +119,7 @@ func TestSessionThatCannotBeDeletedIsReportedAndFails(t *testing.T) {
 	u.calls("migrate").want(t, exitDone)
 	u.calls("cleanup").want(t, exitFailed, "Deleted 0 sessions, deactivated 1", "1 session could not be changed", "not deleted")
 	u.calls("cleanup", "--cron").want(t, exitFailed, "1 session could not be changed")
-	u.calls("stats", "--check").want(t, exitAlert, "cleanup_failed")
+	u.calls("stats", "--check").want(t, exitAlert, "cleanup_incomplete")
 }
 
 func TestSecondRunAtTheSameTimeIsNoFailure(t *testing.T) {

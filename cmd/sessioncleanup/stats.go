@@ -22,11 +22,12 @@ func (a *app) stats() *cobra.Command {
 		Long: `stats shows the figures of all sessions, or of one owner's, with the alerts that hold.
 
 With --check it exits with 3 when an alert holds:
-  too_many_due     more sessions are due than --max-due
-  low_activity     a smaller part of all sessions is active than --min-activity
-  cleanup_failed   the last run failed, or could not clean up a session
-  cleanup_overdue  the last run is longer ago than --max-age, or there was none
-  cleanup_idle     the last run changed nothing although something was due`,
+  too_many_due        more sessions are due than --max-due
+  low_activity        a smaller part of all sessions is active than --min-activity
+  cleanup_failed      the last run ended with an error
+  cleanup_incomplete  the last run could not clean up some sessions
+  cleanup_overdue     the last run is longer ago than --max-age, or there was none
+  cleanup_idle        the last run changed nothing although something was due`,
 		Example: `  sessioncleanup stats
   sessioncleanup stats --check --max-age 26h || echo "look at the sessions" | mail -s Alert admin@example.com`,
 		Args: noArguments,

@@ -65,25 +65,5 @@ func (m *model) swept(p phase, ids []string) {
 
 // counts returns the figures of a query whose thresholds are pinned.
 func (m *model) counts(q sessioncleanup.CountsQuery) sessioncleanup.Counts {
-	cut := q.Thresholds.At(time.Time{})
-	c := sessioncleanup.Counts{Cutoffs: cut}
-	add := func(count *int, holds bool) {
-		if holds {
-			*count++
-		}
-	}
-	for _, s := range m.sessions {
-		if !q.Matches(s) {
-			continue
-		}
-		c.Total++
-		add(&c.Active, s.Active)
-		add(&c.Inactive, !s.Active)
-		add(&c.Old, cut.Old(s))
-		add(&c.Protected, !s.AutoCleanup)
-		add(&c.DueForDeactivation, cut.Due(sessioncleanup.ActionDeactivated, s))
-		add(&c.DueForDeletion, cut.Due(sessioncleanup.ActionDeleted, s))
-		c.OldestOverdue = max(c.OldestOverdue, cut.Overdue(s))
-	}
-	return c
+	return q.Answer(slices.Values(m.sessions), time.Time{})
 }

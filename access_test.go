@@ -28,6 +28,10 @@ func operations(t *testing.T) map[string]func(m *sessioncleanup.Manager, id stri
 		},
 		"Touch":  func(m *sessioncleanup.Manager, id string) error { return m.Touch(ctx, id) },
 		"Delete": func(m *sessioncleanup.Manager, id string) error { _, err := m.Delete(ctx, id); return err },
+		"DeleteCascade": func(m *sessioncleanup.Manager, id string) error {
+			_, err := m.DeleteCascade(ctx, id)
+			return err
+		},
 	}
 }
 
@@ -53,6 +57,9 @@ func TestAccessToOneSession(t *testing.T) {
 			{sessioncleanup.Principal{Role: "root", ID: "1"}, "1", sessioncleanup.ErrForbidden},
 			{sessioncleanup.Principal{Role: "system", ID: "1"}, "1", sessioncleanup.ErrForbidden},
 		} {
+			if name == "DeleteCascade" && tc.who == owner { // the other sessions may be somebody else's
+				tc.want = sessioncleanup.ErrForbidden
+			}
 			m, db := newManager(t, sessioncleanup.Policy{}, memory.Config{})
 			put(t, db, 0, 4, time.Hour, nil) // session n belongs to owner n mod 3
 			before, err := m.Get(t.Context(), "2")
@@ -203,3 +210,11 @@ func TestScopeSaysWhoseSessionsAPrincipalWorksWith(t *testing.T) {
 }
 
 func errOf[T any](_ T, err error) error { return err }
+
+// expectError requires an error of a kind.
+func expectError(t *testing.T, what string, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("%s: error is %v, want %v", what, err, want)
+	}
+}

@@ -1,6 +1,7 @@
 package sessioncleanup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,8 +13,10 @@ import (
 )
 
 const (
-	firstBatch = 100             // a run's first batch, until its speed is known
-	batchGrace = 5 * time.Second // for the current batch to finish when the run is stopped
+	firstBatch   = 100             // a run's first batch, until its speed is known
+	datedBatch   = 1000            // sessions dated at once
+	sameFailures = 100             // in a row, at the beginning of a phase, end the phase
+	batchGrace   = 5 * time.Second // for the current batch to finish when the run is stopped
 )
 
 // sweep does one phase, batch by batch, until nothing is due.
@@ -22,6 +25,8 @@ const (
 // they take more. A batch that fails because of a row is tried again at half its size, down to that row alone, which is
 // reported and left out.
 func (r *run) sweep(ctx context.Context, p phase) error {
+	r.reasons = map[string]string{}
+	var alike failuresAlike
 	size := r.sized(firstBatch)
 	for after := ""; ; {
 		if err := r.pause(ctx); err != nil {
@@ -43,9 +48,18 @@ func (r *run) sweep(ctx context.Context, p phase) error {
 				continue
 			}
 			r.fail(ctx, p, bad)
+			if !bad.Locked && alike.add(bad) {
+				return &phaseError{p.action, bad.Err}
+			}
 			out, held = BatchResult{Next: bad.Next}, 0
 		} else if err != nil {
 			return err
+		}
+		if len(out.IDs) > 0 {
+			alike.ended = true
+		}
+		for _, s := range out.Skipped {
+			r.reasons[s.SessionID] = s.Reason
 		}
 		r.done(ctx, p, out, started, held)
 		if out.Next == "" {
@@ -185,8 +199,41 @@ func (r *run) logBatch(ctx context.Context, p phase, ids []string, held time.Dur
 	}
 }
 
-// fail reports a session that cannot be changed.
+// failuresAlike finds out that a phase can do nothing: its first sessions all fail for the same reason.
+type failuresAlike struct {
+	count int
+	cause string
+	ended bool // one did not fail, or failed for another reason
+}
+
+// add counts a failure and reports whether the phase should end.
+func (f *failuresAlike) add(bad *BatchError) bool {
+	cause := cmp.Or(bad.Code, bad.Err.Error())
+	if f.count++; f.count == 1 {
+		f.cause = cause
+	}
+	f.ended = f.ended || cause != f.cause
+	return !f.ended && f.count >= sameFailures
+}
+
+// phaseError ends one phase of a run.
+type phaseError struct {
+	action Action
+	err    error
+}
+
+func (e *phaseError) Error() string {
+	return fmt.Sprintf("no session could be %s: the first %d all failed with: %v", e.action, sameFailures, e.err)
+}
+
+func (e *phaseError) Unwrap() error { return e.err }
+
+// fail reports a session that cannot be changed, or is left for the next run.
 func (r *run) fail(ctx context.Context, p phase, bad *BatchError) {
+	if bad.Locked {
+		r.reasons[bad.IDs[0]] = "a row that belongs to it is locked by another transaction"
+		return
+	}
 	r.of(p).Failed++
 	if len(r.result.Failures) < maxFailures {
 		r.result.Failures = append(r.result.Failures, Failure{SessionID: bad.IDs[0], Action: p.action, Error: bad.Err.Error()})

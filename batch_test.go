@@ -45,7 +45,9 @@ func TestCleanupIsolatesSessionsThatCannotBeDeleted(t *testing.T) {
 func TestCleanupKeepsOnlySomeFailures(t *testing.T) {
 	t.Parallel()
 	m, db := newManager(t, sessioncleanup.Policy{}, memory.Config{
-		BeforeDelete: func(context.Context, sessioncleanup.Session) error { return errors.New("still referred to") },
+		BeforeDelete: func(_ context.Context, s sessioncleanup.Session) error {
+			return errors.New("referred to by order " + s.ID)
+		},
 	})
 	put(t, db, 0, 300, 40*day, inactive)
 	if result := cleanup(t, m, sessioncleanup.Run{Force: true}); result.Phases.Total().Failed != 300 || len(result.Failures) != 100 || result.Deleted() != 0 {
@@ -53,7 +55,7 @@ func TestCleanupKeepsOnlySomeFailures(t *testing.T) {
 	}
 }
 
-// flaky is a store whose batches fail as told, before or after they were committed.
+// flaky is a store whose batches of a phase fail as told, before or after they were committed.
 type flaky struct {
 	sessioncleanup.Store
 	fail  func(call int) error
@@ -62,6 +64,9 @@ type flaky struct {
 }
 
 func (f *flaky) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
+	if prepares(b) {
+		return f.Store.Sweep(ctx, b)
+	}
 	f.calls++
 	err := f.fail(f.calls)
 	if err != nil && !f.after {
@@ -175,6 +180,9 @@ type slow struct {
 }
 
 func (s *slow) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
+	if prepares(b) {
+		return s.Store.Sweep(ctx, b)
+	}
 	s.limits = append(s.limits, b.Limit)
 	out, err := s.Store.Sweep(ctx, b)
 	time.Sleep(time.Duration(len(out.IDs)) * s.perSession)
@@ -193,6 +201,9 @@ type busy struct {
 }
 
 func (s *busy) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
+	if prepares(b) {
+		return s.Store.Sweep(ctx, b)
+	}
 	out, err := s.Store.Sweep(ctx, b)
 	out.Held = s.held
 	if time.Now().Before(s.until) {
@@ -289,4 +300,9 @@ func TestTheCurrentBatchOutlivesTheRunsContext(t *testing.T) {
 	if _, err := managerOver(t, s, sessioncleanup.Policy{}).Cleanup(ctx, sessioncleanup.Run{}); !errors.Is(err, context.Canceled) || len(s.limits) != 1 {
 		t.Errorf("Cleanup = %v after %d batches, want context.Canceled after one", err, len(s.limits))
 	}
+}
+
+// prepares reports whether a batch comes before the phases of a run.
+func prepares(b sessioncleanup.Batch) bool {
+	return b.Action == sessioncleanup.ActionDated || b.Action == sessioncleanup.ActionCorrected
 }

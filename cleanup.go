@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -22,6 +23,9 @@ type Run struct {
 	DeleteAfter   time.Duration
 	// Force ignores the deletion limit, Policy.MaxDeleteFraction. Default: false.
 	Force bool
+	// DeleteAtMost replaces the deletion limit by a number: with more sessions due for deletion the run deletes none and
+	// fails with ErrTooMany. Default: the policy's limit.
+	DeleteAtMost int
 	// Reason is recorded in the run's events. Default: none.
 	Reason string
 	// PageSize is how many of the sessions concerned a dry run shows, at most MaxPage. Default: 50.
@@ -47,10 +51,14 @@ type Result struct {
 	Phases Phases `json:"phases"`
 	// Failures are the first 100 sessions that could not be changed.
 	Failures []Failure `json:"failures,omitempty"`
+	// Skipped are the first 100 sessions that were left for the next run although they are due.
+	Skipped []Skipped `json:"skipped,omitempty"`
 	// Refused, in a dry run, says that the run would fail with this ErrTooMany.
 	Refused *TooManyError `json:"refused,omitempty"`
 	// Sessions, in a dry run, are the first of the sessions concerned: those to delete, then those to deactivate.
 	Sessions []Session `json:"sessions,omitempty"`
+	// Dependents, in a dry run, are the rows of other tables that would be deleted or unlinked along with the sessions.
+	Dependents []Dependent `json:"dependents,omitempty"`
 
 	Batches int `json:"batches"`
 	// LongestBatch is the longest time for which a batch held its locks or, where the store cannot tell, that its call
@@ -73,7 +81,7 @@ type Failure struct {
 }
 
 const (
-	maxFailures   = 100              // kept in Result.Failures
+	maxFailures   = 100              // kept in Result.Failures and in Result.Skipped
 	countAll      = math.MaxInt32    // as Query.CountUpTo: no limit that matters
 	cleanupName   = "cleanup"        // of the lease that allows one run at a time
 	finishTimeout = 10 * time.Second // for recording a run and releasing its lease
@@ -85,14 +93,16 @@ var errPanic = errors.New("a panic ended the run")
 // Cleanup does what is due: it deletes, then deactivates, in batches, and writes an event for each batch and one for the
 // run. One run at a time works on a store: ErrLeaseHeld says that another run is already running.
 //
-// The deletion limit (ErrTooMany) stops a run before it changed anything. A session that cannot be changed is reported in
-// Result.Failures and neither stops the run nor makes it an error. When ctx ends, the current batch is finished and the
-// result says what was done; the next run continues from there. Failures of the database are retried for some seconds.
+// A run that exceeds the deletion limit deletes nothing, deactivates, and fails with ErrTooMany. A session that cannot be
+// changed is reported in Result.Failures and neither stops the run nor makes it an error; but when the first 100 sessions
+// of a phase all fail for the same reason, the phase ends with that error. When ctx ends, the current batch is finished
+// and the result says what was done; the next run continues from there. Failures of the database are retried for some
+// seconds.
 func (m *Manager) Cleanup(ctx context.Context, r Run) (Result, error) {
 	return m.cleanup(ctx, r, time.Time{})
 }
 
-// cleanup is Cleanup for a slot of a schedule: it does nothing, with errDone, when a successful run began at or after it.
+// cleanup is Cleanup for a slot of a schedule: it does nothing, with errDone, when a completed run began at or after it.
 func (m *Manager) cleanup(ctx context.Context, r Run, slot time.Time) (Result, error) {
 	const operation = "clean up"
 	if err := m.allowAll(operation); err != nil {
@@ -103,7 +113,9 @@ func (m *Manager) cleanup(ctx context.Context, r Run, slot time.Time) (Result, e
 	case err != nil:
 	case r.PageSize < 0 || r.PageSize > MaxPage:
 		err = invalid.Errorf("Run.PageSize is %d: want 1 to %d", r.PageSize, MaxPage)
-	case !policy.Enabled.Or(true):
+	case r.DeleteAtMost < 0:
+		err = invalid.Errorf("Run.DeleteAtMost is %d: want a positive number of sessions", r.DeleteAtMost)
+	case !policy.Enabled.Or(true) && !r.DryRun:
 		err = ErrDisabled
 	}
 	if err != nil {
@@ -136,9 +148,11 @@ type run struct {
 	lease   Lease
 	renewed time.Time // when the lease was last taken or renewed
 	started time.Time
-	resume  time.Time // the next batch starts no earlier: for the rate, or for other writers
-	slowed  bool      // other writers were noticed, and the log says so
-	inDoubt bool      // a batch failed that may have been committed all the same
+	resume  time.Time         // the next batch starts no earlier: for the rate, or for other writers
+	slowed  bool              // other writers were noticed, and the log says so
+	inDoubt bool              // a batch failed that may have been committed all the same
+	reasons map[string]string // of sessions that the store skipped in the current phase
+	refused bool              // the deletion limit stopped the deletions, and nothing else went wrong
 	result  Result
 }
 
@@ -190,6 +204,9 @@ func (r *run) simulate(ctx context.Context) error {
 	if refused, ok := errors.AsType[*TooManyError](err); ok {
 		r.result.Refused, err = refused, nil
 	}
+	if err == nil {
+		err = r.countDependents(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -228,7 +245,7 @@ func (r *run) slotDone(ctx context.Context) error {
 	if err := r.measure(ctx); err != nil {
 		return err
 	}
-	last, found, err := r.m.lastSuccess(ctx, r.result.Cutoffs.Now)
+	last, found, err := r.m.lastCompleted(ctx, r.result.Cutoffs.Now)
 	if err == nil && found && !last.Before(r.slot) {
 		err = errDone
 	}
@@ -244,9 +261,16 @@ func (r *run) measure(ctx context.Context) error {
 	return err
 }
 
+// work completes what is not known of the sessions and does the phases. One that fails on its own account does not keep
+// the next one from being done.
 func (r *run) work(ctx context.Context) error {
 	if err := r.measure(ctx); err != nil {
 		return err
+	}
+	for _, a := range []Action{ActionDated, ActionCorrected} {
+		if err := r.prepare(ctx, a); err != nil {
+			return err
+		}
 	}
 	for _, phase := range r.phases() {
 		page, err := r.due(ctx, phase, 0)
@@ -255,31 +279,99 @@ func (r *run) work(ctx context.Context) error {
 		}
 		r.of(phase).Due = page.Total
 	}
-	if err := r.withinLimit(ctx); err != nil {
-		return err
+	refused := r.withinLimit(ctx)
+	if refused != nil && !errors.Is(refused, ErrTooMany) {
+		return refused
 	}
+	var problems []error
 	for _, phase := range r.phases() {
-		if r.of(phase).Due == 0 {
+		switch {
+		case r.of(phase).Due == 0:
+			continue
+		case phase.action == ActionDeleted && refused != nil:
+			problems = append(problems, refused)
 			continue
 		}
-		if err := r.sweep(ctx, phase); err != nil {
-			return err
+		err := r.sweep(ctx, phase)
+		if _, ended := errors.AsType[*phaseError](err); ended {
+			problems = append(problems, err)
+			continue
 		}
-		if err := r.countSkipped(ctx, phase); err != nil {
-			return err
+		if err == nil {
+			err = r.reportSkipped(ctx, phase)
+		}
+		if err != nil {
+			return errors.Join(append(problems, err)...)
 		}
 	}
-	return nil
+	r.refused = refused != nil && len(problems) == 1
+	return errors.Join(problems...)
+}
+
+// prepare does an action that the phases rely on: see ActionDated and ActionCorrected. Sessions that cannot be changed are
+// passed over; they are not deleted.
+func (r *run) prepare(ctx context.Context, a Action) error {
+	done := map[Action]string{
+		ActionDated:     "inactive sessions without a time of deactivation are kept from now on",
+		ActionCorrected: "sessions that were used in the future count as used now",
+	}[a]
+	size := r.sized(datedBatch)
+	for after := ""; ; {
+		if err := r.pause(ctx); err != nil {
+			return err
+		}
+		out, err := r.try(ctx, Batch{
+			Action: a, Filter: r.opts.Filter, Cutoffs: r.result.Cutoffs, Cause: r.cause,
+			Limit: size, After: after, Lease: r.lease, BusyShare: r.policy.BusyShare,
+		})
+		r.yield(ctx, out.Pause)
+		if bad, ok := errors.AsType[*BatchError](err); ok && len(bad.IDs) > 0 {
+			if len(bad.IDs) > 1 {
+				size = r.sized(len(bad.IDs) / 2)
+				continue
+			}
+			r.m.log.WarnContext(ctx, "session could not be "+string(a), "run_id", r.cause.RunID, "session_id", bad.IDs[0], "error", bad.Err)
+			out = BatchResult{Next: bad.Next}
+		} else if err != nil {
+			return err
+		}
+		if len(out.IDs) > 0 {
+			r.m.log.WarnContext(ctx, done, "run_id", r.cause.RunID, "count", len(out.IDs))
+			size = r.sized(size * 2)
+		}
+		if after = out.Next; after == "" {
+			return nil
+		}
+	}
 }
 
 // due counts what is due in a phase and returns the first of it.
 func (r *run) due(ctx context.Context, p phase, limit int) (Page, error) {
+	q := r.dueQuery(p)
+	q.Limit, q.CountUpTo = limit, countAll
+	page, err := r.list(ctx, q)
+	r.result.Cutoffs.Untracked = page.Cutoffs.Untracked
+	return page, err
+}
+
+func (r *run) dueQuery(p phase) Query {
 	thresholds := r.policy.Thresholds()
 	thresholds.Now = r.result.Cutoffs.Now
-	return r.list(ctx, Query{
-		Filter: r.opts.Filter, Status: p.status, Thresholds: thresholds,
-		Sort: SortLastActivity, Limit: limit, CountUpTo: countAll,
-	})
+	return Query{Filter: r.opts.Filter, Status: p.status, Thresholds: thresholds, Sort: SortLastActivity}
+}
+
+// countDependents fills in what would be deleted along with the sessions, where the store can tell.
+func (r *run) countDependents(ctx context.Context) error {
+	lister, ok := StoreAs[DependentLister](r.m.store)
+	if !ok || r.result.Phases.Of(ActionDeleted).Due == 0 {
+		return nil
+	}
+	var err error
+	q := r.dueQuery(phase{ActionDeleted, StatusToDelete})
+	if r.result.Dependents, err = dependents(ctx, lister, &q); err != nil {
+		return fmt.Errorf("count what is deleted along with the sessions: %w", err)
+	}
+	return nil
 }
 
 // list asks the store, again while it is unavailable.
@@ -291,20 +383,35 @@ func (r *run) list(ctx context.Context, q Query) (Page, error) {
 	return page, nil
 }
 
-// countSkipped counts what a phase left although it is due: sessions that others had locked, above all.
-func (r *run) countSkipped(ctx context.Context, p phase) error {
-	left, err := r.due(ctx, p, 0)
-	if err == nil {
-		r.of(p).Skipped = max(0, left.Total-r.of(p).Failed)
+// reportSkipped counts and names what a phase left although it is due: sessions that others had locked, above all.
+func (r *run) reportSkipped(ctx context.Context, p phase) error {
+	left, err := r.due(ctx, p, maxFailures)
+	if err != nil {
+		return err
 	}
-	return err
+	r.of(p).Skipped = max(0, left.Total-r.of(p).Failed)
+	for _, s := range left.Sessions {
+		failed := slices.ContainsFunc(r.result.Failures, func(f Failure) bool { return f.SessionID == s.ID && f.Action == p.action })
+		if failed || len(r.result.Skipped) == maxFailures {
+			continue
+		}
+		reason, known := r.reasons[s.ID]
+		if !known {
+			reason = "locked by another transaction"
+		}
+		r.result.Skipped = append(r.result.Skipped, Skipped{SessionID: s.ID, Action: p.action, Reason: reason})
+	}
+	return nil
 }
 
-// withinLimit is the deletion limit: a TooManyError when the run would delete too large a part of all sessions. It counts
-// no more sessions than it needs to tell.
+// withinLimit is the deletion limit: a TooManyError when the run would delete more than it may. It counts no more
+// sessions than it needs to tell.
 func (r *run) withinLimit(ctx context.Context) error {
 	fraction, deletions := r.policy.MaxDeleteFraction, r.result.Phases.Of(ActionDeleted).Due
-	if r.opts.Force || deletions <= limitFloor || fraction >= 1 {
+	switch {
+	case r.opts.DeleteAtMost > 0 && deletions > r.opts.DeleteAtMost:
+		return &TooManyError{Due: deletions, AtMost: r.opts.DeleteAtMost}
+	case r.opts.DeleteAtMost > 0, r.opts.Force, deletions <= limitFloor, fraction >= 1:
 		return nil
 	}
 	// With so many sessions, these deletions are no more than the fraction.
@@ -317,7 +424,43 @@ func (r *run) withinLimit(ctx context.Context) error {
 			return nil
 		}
 	}
+	if expected, err := r.expected(ctx); err != nil || expected {
+		return err
+	}
 	return &TooManyError{Due: deletions, Fraction: fraction}
+}
+
+// expectedWithin is how old the last run with the same thresholds may be for a large deletion to be expected: a little
+// more than a week, for weekly schedules.
+const expectedWithin = 8 * 24 * time.Hour
+
+// expected reports whether many deletions are no surprise: a run with the same thresholds and filter ended without an
+// error and began within expectedWithin, and some session is in use. So schedules continue when a backlog comes of age,
+// while a first run, a typing error in a threshold, tracking that stopped and a clock that jumped are all stopped.
+func (r *run) expected(ctx context.Context) (bool, error) {
+	cut := r.result.Cutoffs
+	newest, err := r.list(ctx, Query{Sort: SortLastActivity, Descending: true, Limit: MaxPage})
+	if err != nil {
+		return false, err
+	}
+	since := cut.Inactive
+	if since.IsZero() {
+		since = cut.Delete
+	}
+	inUse := func(s Session) bool { return !s.LastActivity.Before(since) && !s.LastActivity.After(cut.Ahead()) }
+	if !slices.ContainsFunc(newest.Sessions, inUse) {
+		return false, nil
+	}
+	q := EventQuery{Actions: []Action{ActionRun}, Limit: MaxPage}
+	events, err := retry(ctx, func() ([]Event, error) { return r.m.store.Events(ctx, q) })
+	if err != nil {
+		return false, fmt.Errorf("find earlier runs: %w", err)
+	}
+	return slices.ContainsFunc(events, func(e Event) bool {
+		run := e.Run
+		return run != nil && run.Error == "" && !run.Partial && run.Filter == r.opts.Filter && run.Cutoffs.sameThresholds(cut) &&
+			!run.StartedAt.After(cut.Now) && cut.Now.Sub(run.StartedAt) < expectedWithin
+	}), nil
 }
 
 // finish records the run, releases the lease and logs the result, even when the run's context has ended. It fails when
@@ -348,7 +491,8 @@ func (r *run) finish(ctx context.Context, cause error) error {
 func (r *run) record(cause error) Record {
 	res := &r.result
 	summary := &RunSummary{
-		StartedAt: res.Cutoffs.Now, Phases: res.Phases, Duration: time.Since(r.started), Cutoffs: res.Cutoffs, Forced: r.opts.Force,
+		StartedAt: res.Cutoffs.Now, Phases: res.Phases, Duration: time.Since(r.started), Cutoffs: res.Cutoffs, Filter: r.opts.Filter,
+		Forced: r.opts.Force, Refused: r.refused,
 		Partial: r.opts.Filter != Filter{} ||
 			r.policy.InactiveAfter == Never && r.m.policy.InactiveAfter != Never ||
 			r.policy.DeleteAfter == Never && r.m.policy.DeleteAfter != Never,

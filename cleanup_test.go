@@ -51,7 +51,9 @@ func put(t *testing.T, db *memory.Store, first, n int, ago time.Duration, change
 	}
 }
 
-func inactive(s *sessioncleanup.Session)  { s.Active = false }
+// inactive sessions were deactivated when they were last used.
+func inactive(s *sessioncleanup.Session)  { s.Active, s.DeactivatedAt = false, s.LastActivity }
+func undated(s *sessioncleanup.Session)   { s.Active = false }
 func protected(s *sessioncleanup.Session) { s.AutoCleanup = false }
 
 func cleanup(t *testing.T, m *sessioncleanup.Manager, r sessioncleanup.Run) sessioncleanup.Result {
@@ -93,16 +95,16 @@ func TestCleanupDeletesThenDeactivatesAndLeavesProtectedSessions(t *testing.T) {
 	if diff := cmp.Diff(want, eventCounts(t, m, first.RunID)); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
-	// What the first run deactivated was idle for 40 days: the second one deletes it.
-	if second := cleanup(t, m, sessioncleanup.Run{Force: true}); second.Deleted() != 30 || second.Deactivated() != 0 {
-		t.Errorf("second run: %+v, want 30 deleted", second)
+	// What the first run deactivated was idle for 40 days, and is kept for another 30.
+	if second := cleanup(t, m, sessioncleanup.Run{Force: true}); second.Deleted() != 0 || second.Deactivated() != 0 {
+		t.Errorf("second run: %+v, want nothing changed", second)
 	}
 	stats, err := m.Stats(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if stats.Total != 25 || stats.Protected != 5 || stats.CleanupCandidates != 0 || stats.LastRun == nil {
-		t.Errorf("stats after: %+v, want 25 sessions, 5 of them protected, none due, and the last run", stats)
+	if stats.Total != 55 || stats.Inactive != 30 || stats.Protected != 5 || stats.CleanupCandidates != 0 || stats.LastRun == nil {
+		t.Errorf("stats after: %+v, want 55 sessions, 5 of them protected, none due, and the last run", stats)
 	}
 }
 
@@ -120,6 +122,9 @@ func TestDryRunCountsEqualTheRealRuns(t *testing.T) {
 			}
 			if r.IntN(3) == 0 {
 				s.ExpiresAt = now.Add(-time.Duration(r.Int64N(int64(80 * day)))).Add(20 * day)
+			}
+			if !s.Active && r.IntN(4) > 0 {
+				s.DeactivatedAt = now.Add(-time.Duration(r.Int64N(int64(60 * day))))
 			}
 			if err := db.Put(s); err != nil {
 				t.Fatal(err)
@@ -211,7 +216,7 @@ func TestProgressReachesTheTotal(t *testing.T) {
 func TestCleanupRefusesBadRuns(t *testing.T) {
 	t.Parallel()
 	m, _ := newManager(t, sessioncleanup.Policy{}, memory.Config{})
-	for _, r := range []sessioncleanup.Run{{InactiveAfter: -5}, {DeleteAfter: -time.Hour}, {PageSize: -1}, {PageSize: 1001}} {
+	for _, r := range []sessioncleanup.Run{{InactiveAfter: -5}, {DeleteAfter: -time.Hour}, {PageSize: -1}, {PageSize: 1001}, {DeleteAtMost: -1}} {
 		if _, err := m.Cleanup(t.Context(), r); !errors.Is(err, sessioncleanup.ErrInvalid) {
 			t.Errorf("Cleanup(%+v) = %v, want ErrInvalid", r, err)
 		}
@@ -347,8 +352,8 @@ func TestRunWithAFilterTouchesOnlyWhatMatches(t *testing.T) {
 		t.Errorf("stats after: %+v, %v; want the others as they were", stats, err)
 	}
 	recorded, err := m.Events(t.Context(), sessioncleanup.EventQuery{RunID: did.RunID, Actions: []sessioncleanup.Action{sessioncleanup.ActionRun}})
-	if err != nil || len(recorded) != 1 || !recorded[0].Run.Partial {
-		t.Errorf("the run is recorded as %+v, %v; want it partial", recorded, err)
+	if err != nil || len(recorded) != 1 || !recorded[0].Run.Partial || recorded[0].Run.Filter != run.Filter {
+		t.Errorf("the run is recorded as %+v, %v; want it partial, with its filter", recorded, err)
 	}
 	if last, found, err := m.LastRun(t.Context()); err != nil || found {
 		t.Errorf("the last run is %+v, %v; want none: partial runs do not count", last, err)

@@ -14,11 +14,15 @@ func TestStatusFollowsTheRules(t *testing.T) {
 	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	c := sessioncleanup.Cutoffs{Now: now, Inactive: now.Add(-24 * time.Hour), Delete: now.Add(-720 * time.Hour)}
 	off := sessioncleanup.Cutoffs{Now: now}
+	untracked := c
+	untracked.Untracked = true
 	const tick = time.Millisecond
 
 	for name, tc := range map[string]struct {
 		active, protected bool
 		last, expires     time.Time
+		deactivated       time.Time // default, of an inactive session: last
+		unknown           bool      // since when it is inactive
 		cutoffs           sessioncleanup.Cutoffs
 		want              sessioncleanup.Status
 		overdue           time.Duration
@@ -39,10 +43,24 @@ func TestStatusFollowsTheRules(t *testing.T) {
 		"inactive, old, expired lately":     {last: c.Delete.Add(-tick), expires: now.Add(-time.Hour), cutoffs: c, want: sessioncleanup.StatusInactive},
 		"inactive, old, expires later":      {last: c.Delete.Add(-tick), expires: now.Add(time.Hour), cutoffs: c, want: sessioncleanup.StatusInactive},
 		"inactive, old, expired long ago":   {last: c.Delete.Add(-time.Hour), expires: c.Delete.Add(-tick), cutoffs: c, want: sessioncleanup.StatusToDelete, overdue: tick},
+		"deactivated just now":              {last: now.Add(-900 * time.Hour), deactivated: now, cutoffs: c, want: sessioncleanup.StatusInactive},
+		"deactivated at the cutoff":         {last: now.Add(-900 * time.Hour), deactivated: c.Delete, cutoffs: c, want: sessioncleanup.StatusInactive},
+		"deactivated a tick before":         {last: now.Add(-900 * time.Hour), deactivated: c.Delete.Add(-tick), cutoffs: c, want: sessioncleanup.StatusToDelete, overdue: tick},
+		"deactivated before, used since":    {last: now.Add(-time.Hour), deactivated: c.Delete.Add(-tick), cutoffs: c, want: sessioncleanup.StatusInactive},
+		"inactive since the adoption":       {last: c.Delete.Add(-tick), deactivated: time.Unix(0, 0), cutoffs: c, want: sessioncleanup.StatusToDelete, overdue: tick},
+		"inactive, unknown since when":      {last: now.Add(-900 * time.Hour), unknown: true, cutoffs: c, want: sessioncleanup.StatusInactive},
+		"untracked, idle":                   {active: true, last: now.Add(-900 * time.Hour), cutoffs: untracked, want: sessioncleanup.StatusActive},
+		"untracked, idle, expires later":    {active: true, last: now.Add(-900 * time.Hour), expires: now.Add(tick), cutoffs: untracked, want: sessioncleanup.StatusActive},
+		"untracked, idle, expired":          {active: true, last: now.Add(-900 * time.Hour), expires: now.Add(-time.Hour), cutoffs: untracked, want: sessioncleanup.StatusToDeactivate, overdue: time.Hour},
+		"untracked, inactive for long":      {last: now.Add(-900 * time.Hour), cutoffs: untracked, want: sessioncleanup.StatusInactive},
+		"untracked, inactive, expired":      {last: now.Add(-900 * time.Hour), expires: c.Delete.Add(-tick), cutoffs: untracked, want: sessioncleanup.StatusToDelete, overdue: tick},
 		"inactive, old, deletion off":       {last: c.Delete.Add(-tick), cutoffs: off, want: sessioncleanup.StatusInactive},
 		"inactive, old, protected":          {protected: true, last: c.Delete.Add(-tick), cutoffs: c, want: sessioncleanup.StatusProtected},
 	} {
-		s := sessioncleanup.Session{ID: "1", Active: tc.active, AutoCleanup: !tc.protected, LastActivity: tc.last, ExpiresAt: tc.expires}
+		s := sessioncleanup.Session{ID: "1", Active: tc.active, AutoCleanup: !tc.protected, LastActivity: tc.last, ExpiresAt: tc.expires, DeactivatedAt: tc.deactivated}
+		if !tc.active && tc.deactivated.IsZero() && !tc.unknown {
+			s.DeactivatedAt = tc.last
+		}
 		if got := tc.cutoffs.Status(s); got != tc.want {
 			t.Errorf("%s: status %s, want %s", name, got, tc.want)
 		}
@@ -58,17 +76,22 @@ func TestDeleteAtIsTheMomentFromWhichASessionIsDueForDeletion(t *testing.T) {
 	policy := sessioncleanup.Policy{InactiveAfter: inactive, DeleteAfter: remove, TouchInterval: time.Minute}
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	c := policy.CutoffsAt(now)
-	used := now.Add(-time.Hour)
+	used, longAgo := now.Add(-time.Hour), now.AddDate(-1, 0, 0)
+	type session = sessioncleanup.Session
 	tests := map[string]struct {
-		session sessioncleanup.Session
+		session session
 		want    time.Time
 	}{
-		"inactive":             {sessioncleanup.Session{AutoCleanup: true, LastActivity: used}, used.Add(remove + time.Minute)},
-		"active":               {sessioncleanup.Session{AutoCleanup: true, Active: true, LastActivity: used}, used.Add(remove + time.Minute)},
-		"expires later":        {sessioncleanup.Session{AutoCleanup: true, LastActivity: used, ExpiresAt: now}, now.Add(remove + time.Minute)},
-		"protected":            {sessioncleanup.Session{LastActivity: used}, time.Time{}},
-		"expired and active":   {sessioncleanup.Session{AutoCleanup: true, Active: true, LastActivity: used, ExpiresAt: used}, used.Add(remove + time.Minute)},
-		"overdue for deletion": {sessioncleanup.Session{AutoCleanup: true, LastActivity: now.AddDate(-1, 0, 0)}, now.AddDate(-1, 0, 0).Add(remove + time.Minute)},
+		"inactive":                     {session{AutoCleanup: true, LastActivity: used, DeactivatedAt: used}, used.Add(remove + time.Minute)},
+		"inactive, deactivated later":  {session{AutoCleanup: true, LastActivity: longAgo, DeactivatedAt: used}, used.Add(remove + time.Minute)},
+		"inactive, unknown since when": {session{AutoCleanup: true, LastActivity: longAgo}, now.Add(remove + time.Minute)},
+		"active":                       {session{AutoCleanup: true, Active: true, LastActivity: used}, used.Add(inactive + time.Minute + remove + time.Minute)},
+		"active, due":                  {session{AutoCleanup: true, Active: true, LastActivity: longAgo}, now.Add(remove + time.Minute)},
+		"expires later":                {session{AutoCleanup: true, LastActivity: used, DeactivatedAt: used, ExpiresAt: now}, now.Add(remove + time.Minute)},
+		"protected":                    {session{LastActivity: used, DeactivatedAt: used}, time.Time{}},
+		"expired and active":           {session{AutoCleanup: true, Active: true, LastActivity: used, ExpiresAt: used}, now.Add(remove + time.Minute)},
+		"expires soon and active":      {session{AutoCleanup: true, Active: true, LastActivity: used, ExpiresAt: now.Add(time.Hour)}, now.Add(time.Hour + remove + time.Minute)},
+		"overdue for deletion":         {session{AutoCleanup: true, LastActivity: longAgo, DeactivatedAt: longAgo}, longAgo.Add(remove + time.Minute)},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -80,13 +103,40 @@ func TestDeleteAtIsTheMomentFromWhichASessionIsDueForDeletion(t *testing.T) {
 			if got.IsZero() {
 				return
 			}
-			gone := test.session
-			gone.Active = false // a run deactivates it in time
+			gone := test.session // a run deactivates or dates it at the first moment at which it may
+			switch {
+			case gone.Active:
+				gone.Active, gone.DeactivatedAt = false, c.DeactivateAt(gone)
+				if gone.DeactivatedAt.Before(now) {
+					gone.DeactivatedAt = now
+				}
+			case gone.DeactivatedAt.IsZero():
+				gone.DeactivatedAt = now
+			}
 			due := func(at time.Time) bool { return policy.CutoffsAt(at).Due(sessioncleanup.ActionDeleted, gone) }
 			if due(got) || !due(got.Add(time.Millisecond)) {
 				t.Errorf("a run deletes the session not just after %v", got)
 			}
 		})
+	}
+}
+
+func TestUntrackedSessionsAreCleanedUpByTheirExpiryAlone(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	c := sessioncleanup.Policy{}.CutoffsAt(now)
+	c.Untracked = true
+	s := sessioncleanup.Session{Active: true, AutoCleanup: true, LastActivity: now.AddDate(-1, 0, 0)}
+	if at, del := c.DeactivateAt(s), c.DeleteAt(s); !at.IsZero() || !del.IsZero() {
+		t.Errorf("without an expiry: DeactivateAt %v, DeleteAt %v; want never", at, del)
+	}
+	s.ExpiresAt = now.Add(time.Hour)
+	if at, del := c.DeactivateAt(s), c.DeleteAt(s); !at.Equal(s.ExpiresAt) || !del.Equal(s.ExpiresAt.Add(30*day+time.Minute)) {
+		t.Errorf("expires in an hour: DeactivateAt %v, DeleteAt %v; want then, and 30 days later", at, del)
+	}
+	s.Active, s.DeactivatedAt, s.ExpiresAt = false, now.AddDate(0, -6, 0), time.Time{}
+	if at := c.DeleteAt(s); !at.IsZero() {
+		t.Errorf("inactive, without an expiry: DeleteAt %v, want never", at)
 	}
 }
 
@@ -101,14 +151,14 @@ func TestDeleteAtFollowsThePhasesThatAreOff(t *testing.T) {
 	if at := off.DeleteAt(s); !at.IsZero() {
 		t.Errorf("an active session without deactivation: %v, want zero", at)
 	}
-	s.Active = false
+	s.Active, s.DeactivatedAt = false, now
 	if at := off.DeleteAt(s); at.IsZero() {
 		t.Error("an inactive session without deactivation: zero, want a time")
 	}
-	// It must be inactive before it is deleted, however soon deletion comes.
+	// It must be inactive before it is deleted, however soon deletion comes, and stay so for that time.
 	late := sessioncleanup.Policy{InactiveAfter: 48 * time.Hour, DeleteAfter: time.Hour, TouchInterval: time.Minute}.CutoffsAt(now)
-	s.Active = true
-	if at, want := late.DeleteAt(s), now.Add(48*time.Hour+time.Minute); !at.Equal(want) {
+	s.Active, s.DeactivatedAt = true, time.Time{}
+	if at, want := late.DeleteAt(s), now.Add(48*time.Hour+time.Minute+time.Hour+time.Minute); !at.Equal(want) {
 		t.Errorf("deactivated later than deleted: %v, want %v", at, want)
 	}
 	s.ExpiresAt = now.Add(24 * time.Hour)
@@ -161,19 +211,25 @@ func TestMeasureFillsInWhatFollowsFromThePolicy(t *testing.T) {
 	}
 }
 
-func TestDueIsFalseForActionsThatAreNoPhase(t *testing.T) {
+func TestEachActionIsDueForOneKindOfSession(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	for _, action := range sessioncleanup.Actions() {
-		due := 0
-		for _, active := range []bool{false, true} {
-			s := sessioncleanup.Session{Active: active, AutoCleanup: true, LastActivity: now.Add(-1000 * time.Hour)}
-			if (sessioncleanup.Policy{}).CutoffsAt(now).Due(action, s) {
-				due++
+	longAgo := now.Add(-1000 * time.Hour)
+	kinds := map[sessioncleanup.Action]sessioncleanup.Session{
+		sessioncleanup.ActionDeactivated: {Active: true, AutoCleanup: true, LastActivity: longAgo},
+		sessioncleanup.ActionDeleted:     {AutoCleanup: true, LastActivity: longAgo, DeactivatedAt: longAgo},
+		sessioncleanup.ActionDated:       {AutoCleanup: true, LastActivity: longAgo},
+		sessioncleanup.ActionCorrected:   {AutoCleanup: true, LastActivity: now.Add(time.Hour), Active: true},
+	}
+	for _, action := range append(sessioncleanup.Actions(), sessioncleanup.ActionDated) {
+		for kind, s := range kinds {
+			if got := (sessioncleanup.Policy{}).CutoffsAt(now).Due(action, s); got != (action == kind) {
+				t.Errorf("%s of what is to be %s is due: %v", action, kind, got)
 			}
-		}
-		if phase := action == sessioncleanup.ActionDeleted || action == sessioncleanup.ActionDeactivated; due > 0 != phase || due > 1 {
-			t.Errorf("%s is due for %d of an active and an inactive session", action, due)
+			s.AutoCleanup = false
+			if (sessioncleanup.Policy{}).CutoffsAt(now).Due(action, s) {
+				t.Errorf("%s of a protected session is due", action)
+			}
 		}
 	}
 }

@@ -20,6 +20,8 @@ var (
 	ErrChanged = errors.New("session was changed in the meantime")
 	// ErrTooMany: the deletion limit stopped a run that would have deleted too large a part of all sessions.
 	ErrTooMany = errors.New("too many sessions would be deleted")
+	// ErrCascade: deleting the session would delete other sessions along with it; nothing was deleted.
+	ErrCascade = errors.New("other sessions would be deleted along with it")
 	// ErrLeaseHeld: another instance holds the lease; another run is already running.
 	ErrLeaseHeld = errors.New("lease is held by another instance")
 	// ErrLeaseLost: the lease that guarded a batch passed to another instance; the batch was not committed.
@@ -37,18 +39,47 @@ var (
 
 // TooManyError is the ErrTooMany of a run: what the deletion limit found.
 type TooManyError struct {
-	Due      int     `json:"due"`      // sessions that the run would have deleted
-	Fraction float64 `json:"fraction"` // Policy.MaxDeleteFraction in force
+	Due      int     `json:"due"`                // sessions that the run would have deleted
+	Fraction float64 `json:"fraction,omitempty"` // Policy.MaxDeleteFraction in force; 0 when AtMost was exceeded
+	AtMost   int     `json:"at_most,omitempty"`  // Run.DeleteAtMost, when that was exceeded
 }
 
-// Error says what was stopped, and how to continue.
+// Error says what was stopped, how to see the sessions and how to allow the deletion once.
 func (e *TooManyError) Error() string {
-	return fmt.Sprintf("%v: %d sessions are due, more than %g %% of all; check the clock and the thresholds, then force the run if that is meant",
-		ErrTooMany, e.Due, 100*e.Fraction)
+	limit := fmt.Sprintf("more than %g %% of all", 100*e.Fraction)
+	if e.AtMost > 0 {
+		limit = fmt.Sprintf("more than the %d allowed", e.AtMost)
+	}
+	return fmt.Sprintf("%v: %d sessions are due for deletion, %s; none was deleted. A dry run shows them (list --status to_delete); "+
+		"check the clock and the thresholds, then allow the deletion once with cleanup --force, or --force=%d for at most so many",
+		ErrTooMany, e.Due, limit, e.Due)
 }
 
 // Is makes errors.Is(err, ErrTooMany) hold.
 func (e *TooManyError) Is(target error) bool { return target == ErrTooMany }
+
+// CascadeError is the ErrCascade of a deletion.
+type CascadeError struct {
+	SessionIDs []string // the other sessions, the first 100 of them
+}
+
+// Error names the other sessions.
+func (e *CascadeError) Error() string {
+	return fmt.Sprintf("%v: %s; delete them first, or allow it (--cascade)", ErrCascade, quoted(e.SessionIDs))
+}
+
+// Is makes errors.Is(err, ErrCascade) hold.
+func (e *CascadeError) Is(target error) bool { return target == ErrCascade }
+
+// quoted lists the first few of some ids.
+func quoted(ids []string) string {
+	const most = 5
+	text := fmt.Sprintf("%q", ids[:min(len(ids), most)])
+	if len(ids) > most {
+		text += fmt.Sprintf(" and %d more", len(ids)-most)
+	}
+	return text
+}
 
 // LeaseHeldError is the ErrLeaseHeld of an attempt to take a lease: who has it, and until when.
 type LeaseHeldError struct {
@@ -74,6 +105,12 @@ type BatchError struct {
 	IDs  []string // the sessions that the batch had selected, in order
 	Next string   // the cursor past them, as in BatchResult.Next
 	Err  error
+	// Locked says that the batch met a row that another transaction has locked. A run leaves such a session for the next
+	// run; it has not failed.
+	Locked bool
+	// Code is the same for failures of the same kind, such as a SQLSTATE and the name of the constraint. Empty: the
+	// text of Err is compared instead.
+	Code string
 }
 
 // Error names the sessions by number and the cause.

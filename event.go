@@ -16,14 +16,21 @@ const (
 	ActionAutoCleanupOn  Action = "auto_cleanup_on"
 	ActionAutoCleanupOff Action = "auto_cleanup_off"
 	ActionExpirySet      Action = "expiry_set"
-	ActionRun            Action = "run" // a run ended; Event.Run has its result
+	ActionCorrected      Action = "activity_corrected" // a run set a last activity in the future to now
+	ActionScheduled      Action = "scheduled"          // a scheduler started for the first time: intervals count from here
+	ActionRun            Action = "run"                // a run ended; Event.Run has its result
 )
+
+// ActionDated is no event: it is what Store.Sweep does first in a run. It sets DeactivatedAt of inactive
+// sessions that lack it to the store's clock, so that each is kept for DeleteAfter from the moment it was noticed.
+// Sessions lack it when they were inserted inactive, or when a trigger of the library was off.
+const ActionDated Action = "dated"
 
 // Actions lists every action.
 func Actions() []Action {
 	return []Action{
 		ActionDeactivated, ActionReactivated, ActionDeleted,
-		ActionAutoCleanupOn, ActionAutoCleanupOff, ActionExpirySet, ActionRun,
+		ActionAutoCleanupOn, ActionAutoCleanupOff, ActionExpirySet, ActionCorrected, ActionScheduled, ActionRun,
 	}
 }
 
@@ -53,9 +60,11 @@ type RunSummary struct {
 	StartedAt time.Time     `json:"started_at"` // the store's clock
 	Phases    Phases        `json:"phases"`
 	Duration  time.Duration `json:"duration_ns"`
-	Error     string        `json:"error,omitempty"`  // why the run stopped early; empty when it finished
-	Cutoffs   Cutoffs       `json:"cutoffs,omitzero"` // what sessions were measured against
-	Forced    bool          `json:"forced,omitempty"` // without the deletion limit
+	Error     string        `json:"error,omitempty"`   // why the run stopped early; empty when it finished
+	Cutoffs   Cutoffs       `json:"cutoffs,omitzero"`  // what sessions were measured against
+	Filter    Filter        `json:"filter,omitzero"`   // which sessions the run was limited to
+	Forced    bool          `json:"forced,omitempty"`  // without the deletion limit
+	Refused   bool          `json:"refused,omitempty"` // the deletion limit stopped the deletions; Error says so
 	// Partial says that the run left out sessions, or a phase that the policy has on; a Schedule does not count it.
 	Partial bool `json:"partial,omitempty"`
 }

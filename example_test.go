@@ -18,7 +18,7 @@ func exampleStore() *memory.Store {
 	err := db.Put(
 		sessioncleanup.Session{ID: "1", Name: "quiz", OwnerID: "ann", Active: true, AutoCleanup: true, LastActivity: now},
 		sessioncleanup.Session{ID: "2", Name: "poll", OwnerID: "ann", Active: true, AutoCleanup: true, LastActivity: now.AddDate(0, 0, -2)},
-		sessioncleanup.Session{ID: "3", Name: "chat", OwnerID: "bob", Active: false, AutoCleanup: true, LastActivity: now.AddDate(0, 0, -60)},
+		sessioncleanup.Session{ID: "3", Name: "chat", OwnerID: "bob", AutoCleanup: true, LastActivity: now.AddDate(0, 0, -60), DeactivatedAt: now.AddDate(0, 0, -60)},
 	)
 	if err != nil {
 		log.Fatal(err)

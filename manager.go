@@ -2,6 +2,7 @@ package sessioncleanup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -50,7 +51,7 @@ func New(store Store, c Config) (*Manager, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	m := &Manager{store: store, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL}
+	m := &Manager{store: bounded{store}, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL}
 	if m.policy.BatchBudget > m.leaseTTL/3 {
 		return nil, invalid.Errorf("Policy.BatchBudget is %v: want at most a third of Config.LeaseTTL, %v", m.policy.BatchBudget, m.leaseTTL)
 	}
@@ -168,6 +169,87 @@ func (m *Manager) Delete(ctx context.Context, id string) (Session, error) {
 	})
 }
 
+// DeleteCascade is Delete for a session whose foreign keys delete other sessions along with it: Delete refuses it with a
+// CascadeError, this deletes all of them, each with its event. It is for those who may delete every session.
+func (m *Manager) DeleteCascade(ctx context.Context, id string) (Session, error) {
+	if err := m.allowAll("delete other sessions along with a session"); err != nil {
+		return Session{}, err
+	}
+	return m.write(ctx, "delete session", id, func(t Target, cause Cause) (Session, error) {
+		t.Cascade = true
+		return m.store.Delete(ctx, t, cause)
+	})
+}
+
+// Dependents returns the tables whose rows the deletion of a session reaches through foreign keys, with the number of rows
+// that would be deleted or unlinked along with it; without an id, the tables alone. Empty where the store has none.
+func (m *Manager) Dependents(ctx context.Context, id string) ([]Dependent, error) {
+	const operation = "list dependents of session"
+	owner, err := m.scope(operation, "")
+	if err != nil {
+		return nil, err
+	}
+	lister, ok := StoreAs[DependentLister](m.store)
+	if !ok {
+		return nil, nil
+	}
+	var q *Query
+	if id != "" {
+		q = &Query{Filter: Filter{ID: id, OwnerID: owner}, Thresholds: m.policy.Thresholds()}
+	}
+	dependents, err := dependents(ctx, lister, q)
+	if err != nil {
+		return nil, failed(operation, id, err)
+	}
+	return dependents, nil
+}
+
+// ReactivateRun reverses the deactivations of one run that are still unchanged: sessions that are inactive since exactly
+// that run become active again. The result counts them: Due in the run's events, Done now, Skipped because they were
+// changed or deleted since. ErrNotFound when the log has no deactivation by that run.
+func (m *Manager) ReactivateRun(ctx context.Context, runID string) (PhaseResult, error) {
+	const operation = "reactivate the sessions of run"
+	result := PhaseResult{Action: ActionReactivated}
+	if err := m.allowAll(operation); err != nil {
+		return result, err
+	}
+	if runID == "" {
+		return result, invalid.Errorf("%s: run id is empty: want the id of a run, as in its events", operation)
+	}
+	q := EventQuery{RunID: runID, Actions: []Action{ActionDeactivated}, Limit: MaxPage}
+	for {
+		events, err := m.store.Events(ctx, q)
+		if err != nil {
+			return result, failed(operation, runID, err)
+		}
+		for _, e := range events {
+			for _, ref := range e.Sessions {
+				result.Due++
+				unchanged := func(s Session) bool { return !s.Active && s.DeactivatedAt.Equal(e.At) }
+				change := Change{Action: ActionReactivated, Active: new(true), Cause: m.cause("reverses run " + runID)}
+				_, err := m.store.Update(ctx, Target{ID: ref.ID, If: unchanged}, change)
+				switch {
+				case err == nil:
+					result.Done++
+				case errors.Is(err, ErrChanged), errors.Is(err, ErrNotFound):
+					result.Skipped++
+				default:
+					return result, failed(operation, runID, err)
+				}
+			}
+		}
+		if len(events) < q.Limit {
+			break
+		}
+		q.Before = events[len(events)-1].ID
+	}
+	if result.Due == 0 {
+		return result, failed(operation, runID, ErrNotFound)
+	}
+	m.log.InfoContext(ctx, operation, "run_id", runID, "actor", m.actor(), "reactivated", result.Done, "skipped", result.Skipped)
+	return result, nil
+}
+
 // write does one change of one session, logs it and wraps its error.
 func (m *Manager) write(ctx context.Context, operation, id string, do func(Target, Cause) (Session, error)) (Session, error) {
 	t, err := m.target(operation, id)
@@ -178,6 +260,9 @@ func (m *Manager) write(ctx context.Context, operation, id string, do func(Targe
 		t.If = func(s Session) bool { return m.onlyIf(m.measure(s)) }
 	}
 	s, err := do(t, m.cause(""))
+	if _, ok := errors.AsType[*CascadeError](err); ok && !m.unlimited() {
+		err = ErrCascade // the others may be somebody else's
+	}
 	if err != nil {
 		m.log.WarnContext(ctx, operation+" failed", "session_id", id, "actor", m.actor(), "error", err)
 		return Session{}, failed(operation, id, err)
@@ -239,12 +324,20 @@ func (m *Manager) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 }
 
 // LastRun is the event of the last run that ended, or false when there was none. Runs that were limited to some sessions,
-// or left out a phase, do not count.
+// or left out a phase, do not count, nor do those that a clock recorded in the future.
 func (m *Manager) LastRun(ctx context.Context) (last Event, found bool, err error) {
 	if err := m.allowAll("find last run"); err != nil {
 		return Event{}, false, err
 	}
-	err = m.eachRun(ctx, func(e Event) bool {
+	now, err := m.Now(ctx)
+	if err != nil {
+		return Event{}, false, err
+	}
+	return m.lastRun(ctx, now)
+}
+
+func (m *Manager) lastRun(ctx context.Context, now time.Time) (last Event, found bool, err error) {
+	err = m.eachRun(ctx, now, func(e Event) bool {
 		if found = e.Run == nil || !e.Run.Partial; found {
 			last = e
 		}

@@ -19,7 +19,7 @@ const (
 	DefaultTouchInterval     = time.Minute
 	DefaultBatchSize         = 5000
 	DefaultBatchBudget       = 50 * time.Millisecond
-	DefaultBusyShare         = 0.05
+	DefaultBusyShare         = 0.5
 	DefaultMaxDeleteFraction = 0.5
 	DefaultEventsKeep        = 90 * 24 * time.Hour
 	DefaultAlertDue          = 100
@@ -90,7 +90,8 @@ type Policy struct {
 	Rate float64
 	// BusyShare is the part of the time that a run works while others write to the database: it pauses after each batch,
 	// for 10 s at most. With 1 it pauses only where waiting writers could not get in otherwise, as on SQLite. The memory
-	// store does not pause. Default: 0.05.
+	// store does not pause. Default: 0.5. Measured, it kept the waits of others (p99) below
+	// twice those beside an idle database.
 	BusyShare float64
 	// MaxDeleteFraction is the deletion limit: a run that would delete more than this fraction of all sessions, and
 	// more than 100, deletes nothing and fails with ErrTooMany, unless it is forced. 1 turns the limit off.

@@ -24,7 +24,7 @@ func TestAnswerSortsSelectsAndCounts(t *testing.T) {
 	sessions := []sessioncleanup.Session{
 		{ID: "a", OwnerID: "ann", Name: "Quiz", Active: true, AutoCleanup: true, LastActivity: now.Add(-48 * time.Hour), CreatedAt: now},
 		{ID: "b", OwnerID: "bob", Name: "poll", Active: true, AutoCleanup: true, LastActivity: now.Add(-time.Hour)},
-		{ID: "c", OwnerID: "ann", Code: "QUIET", AutoCleanup: true, LastActivity: now.Add(-1000 * time.Hour), CreatedAt: now.Add(-time.Nanosecond)},
+		{ID: "c", OwnerID: "ann", Code: "QUIET", AutoCleanup: true, LastActivity: now.Add(-1000 * time.Hour), DeactivatedAt: now.Add(-1000 * time.Hour), CreatedAt: now.Add(-time.Nanosecond)},
 		{ID: "d", OwnerID: "ann", Name: "chat", LastActivity: now.Add(-time.Hour), CreatedAt: now.Add(-time.Hour)},
 	}
 	policy := sessioncleanup.Policy{}.Thresholds()

@@ -44,32 +44,72 @@ type Cutoffs struct {
 	// Inactive makes active sessions due that were last used before it. Zero: deactivation is off, and expired sessions
 	// are not due either.
 	Inactive time.Time `json:"inactive,omitzero"`
-	// Delete makes inactive sessions due that were last used, and expired, before it. Zero: deletion is off.
+	// Delete makes inactive sessions due that were last used, expired and were deactivated before it. Zero: deletion is
+	// off.
 	Delete time.Time `json:"delete,omitzero"`
+	// Untracked says that nothing shows when the table's sessions are used. Only sessions with an expiry ever become due
+	// then. The store sets it; see Schema.AppTouches.
+	Untracked bool `json:"untracked,omitempty"`
 }
 
-// Due reports whether a run with these cutoffs does the action to the session. It is false for actions that are no
-// phase of a run.
+// A last activity further in the future than clockTolerance is a mistake, and would keep its session until then. From
+// keptForever on it stands for "keep this session".
+const clockTolerance = 10 * time.Minute
+
+var keptForever = time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Due reports whether a run with these cutoffs does the action to the session: ActionDeleted, ActionDeactivated,
+// ActionDated or ActionCorrected. It is false for other actions.
 func (c Cutoffs) Due(a Action, s Session) bool {
 	switch a {
 	case ActionDeactivated:
 		return c.dueForDeactivation(s)
 	case ActionDeleted:
 		return c.dueForDeletion(s)
+	case ActionDated:
+		return !s.Active && s.AutoCleanup && s.DeactivatedAt.IsZero()
+	case ActionCorrected:
+		return s.AutoCleanup && s.LastActivity.After(c.Ahead()) && s.LastActivity.Before(keptForever)
 	default:
 		return false
 	}
 }
 
+// Ahead is the moment from which on a last activity lies too far in the future: see ActionCorrected.
+func (c Cutoffs) Ahead() time.Time { return c.Now.Add(clockTolerance) }
+
+// Apply is the session after a run did the action to it at now. A deletion leaves the zero Session.
+func (a Action) Apply(s Session, now time.Time) Session {
+	switch a {
+	case ActionDeleted:
+		return Session{}
+	case ActionDeactivated, ActionDated:
+		s.Active, s.DeactivatedAt = false, now
+	case ActionCorrected:
+		s.LastActivity = now
+	}
+	return s
+}
+
 // dueForDeactivation: the session is active, may be cleaned up, and was either last used before Inactive or expires no
 // later than Now.
 func (c Cutoffs) dueForDeactivation(s Session) bool {
-	return s.Active && s.AutoCleanup && !c.Inactive.IsZero() && (s.LastActivity.Before(c.Inactive) || s.expired(c.Now))
+	return s.Active && s.AutoCleanup && !c.Inactive.IsZero() &&
+		(s.LastActivity.Before(c.Inactive) && !c.Untracked || s.expired(c.Now))
 }
 
-// dueForDeletion: the session is inactive, may be cleaned up, and KeptSince lies before Delete.
+// dueForDeletion: the session is inactive since a known time, may be cleaned up, and KeptSince lies before Delete.
 func (c Cutoffs) dueForDeletion(s Session) bool {
-	return !s.Active && s.AutoCleanup && !c.Delete.IsZero() && s.KeptSince().Before(c.Delete)
+	return !s.Active && s.AutoCleanup && !c.Delete.IsZero() && !s.DeactivatedAt.IsZero() &&
+		s.KeptSince().Before(c.Delete) && (!c.Untracked || !s.ExpiresAt.IsZero())
+}
+
+// sameThresholds reports whether the cutoffs lie as far before their Now as others do.
+func (c Cutoffs) sameThresholds(o Cutoffs) bool {
+	same := func(a, b time.Time) bool {
+		return a.IsZero() == b.IsZero() && (a.IsZero() || c.Now.Sub(a) == o.Now.Sub(b))
+	}
+	return same(c.Inactive, o.Inactive) && same(c.Delete, o.Delete)
 }
 
 // Old reports whether the session was last used before Delete, whatever its state.
@@ -95,7 +135,10 @@ func (c Cutoffs) Status(s Session) Status {
 func (c Cutoffs) Overdue(s Session) time.Duration {
 	switch {
 	case c.dueForDeactivation(s):
-		late := c.Inactive.Sub(s.LastActivity)
+		var late time.Duration
+		if !c.Untracked {
+			late = c.Inactive.Sub(s.LastActivity)
+		}
 		if s.expired(c.Now) {
 			late = max(late, c.Now.Sub(s.ExpiresAt))
 		}
@@ -114,32 +157,51 @@ func (c Cutoffs) DeactivateAt(s Session) time.Time {
 		return time.Time{}
 	}
 	at := s.LastActivity.Add(c.Now.Sub(c.Inactive))
-	if !s.ExpiresAt.IsZero() && s.ExpiresAt.Before(at) {
+	if c.Untracked || !s.ExpiresAt.IsZero() && s.ExpiresAt.Before(at) {
 		return s.ExpiresAt
 	}
 	return at
 }
 
-// DeleteAt is the moment from which a run deletes the session if nobody uses or changes it until then; a run has to
-// deactivate an active session before. Zero when nothing automatic ever deletes it.
+// DeleteAt is the moment from which a run deletes the session if nobody uses or changes it until then. An active session
+// is deactivated before, at DeactivateAt or, when that has passed, by the next run. Zero when nothing automatic ever
+// deletes it.
 func (c Cutoffs) DeleteAt(s Session) time.Time {
-	if !s.AutoCleanup || c.Delete.IsZero() || s.Active && c.Inactive.IsZero() {
+	if !s.AutoCleanup || c.Delete.IsZero() || c.Untracked && s.ExpiresAt.IsZero() {
 		return time.Time{}
 	}
-	return later(s.KeptSince().Add(c.Now.Sub(c.Delete)), c.DeactivateAt(s))
+	kept := s.KeptSince()
+	switch {
+	case s.Active && c.Inactive.IsZero():
+		return time.Time{}
+	case s.Active:
+		kept = later(kept, later(c.DeactivateAt(s), c.Now))
+	case s.DeactivatedAt.IsZero(): // the next run dates it
+		kept = later(kept, c.Now)
+	}
+	return kept.Add(c.Now.Sub(c.Delete))
 }
 
-// Measure fills in AsOf and the fields that follow from the policy.
+// Measure fills in AsOf and the fields that follow from the policy. What is due is due now: no time lies in the past.
 func (c Cutoffs) Measure(s Session) Session {
 	s.AsOf, s.Status, s.DeactivateAt, s.DeleteAt = c.Now, c.Status(s), c.DeactivateAt(s), c.DeleteAt(s)
+	if !s.DeactivateAt.IsZero() {
+		s.DeactivateAt = later(s.DeactivateAt, c.Now)
+	}
+	if !s.DeleteAt.IsZero() {
+		s.DeleteAt = later(s.DeleteAt, c.Now)
+	}
 	return s
 }
 
 func (s Session) expired(now time.Time) bool { return !s.ExpiresAt.IsZero() && !s.ExpiresAt.After(now) }
 
-// KeptSince is the moment from which the deletion of an inactive session is counted: the later of its last activity and
-// its expiry. An expiry in the future keeps the session until DeleteAfter past that expiry.
-func (s Session) KeptSince() time.Time { return later(s.LastActivity, s.ExpiresAt) }
+// KeptSince is the moment from which the deletion of an inactive session is counted: the latest of its last activity, its
+// expiry and its deactivation. So DeleteAfter passes between a deactivation and the deletion, whoever deactivated it and
+// however long it was unused before; an expiry in the future keeps it until DeleteAfter past that expiry.
+func (s Session) KeptSince() time.Time {
+	return later(later(s.LastActivity, s.ExpiresAt), s.DeactivatedAt)
+}
 
 func later(a, b time.Time) time.Time {
 	if b.After(a) {
@@ -154,11 +216,13 @@ func later(a, b time.Time) time.Time {
 // Reactivating an inactive session counts as activity, and removes an expiry that has passed so that the next run does
 // not deactivate the session again. An expiry that the same change sets stays as given.
 func (c Change) Apply(s Session, now time.Time) Session {
-	if c.Active != nil && *c.Active && !s.Active {
+	now = now.UTC().Truncate(time.Millisecond)
+	switch {
+	case c.Active == nil || *c.Active == s.Active:
+	case *c.Active:
 		s = s.reactivated(now)
-	}
-	if c.Active != nil {
-		s.Active = *c.Active
+	default:
+		s.Active, s.DeactivatedAt = false, now
 	}
 	if c.AutoCleanup != nil {
 		s.AutoCleanup = *c.AutoCleanup
@@ -169,28 +233,49 @@ func (c Change) Apply(s Session, now time.Time) Session {
 	return s
 }
 
-// Apply is the session after the touch, at now, the store's clock, and whether the touch writes it. The session must be
-// one of t.IDs. A touch never moves the last activity backward.
-func (t Touch) Apply(s Session, now time.Time) (Session, bool) {
-	now = now.UTC().Truncate(time.Millisecond)
+// Apply is the session after it was used at the given time, by the store's clock, and whether the touch writes it. The
+// session must be one of t.IDs. A touch never moves the last activity backward.
+//
+// byRun says that a run deactivated the session, for idleness or expiry: the audit log has its deactivation, by a run, at
+// exactly DeactivatedAt. Only such a session is ever reactivated, and only by activity after its deactivation: what a
+// person or the application closed stays closed.
+func (t Touch) Apply(s Session, at time.Time, byRun bool) (Session, bool) {
+	at = at.UTC().Truncate(time.Millisecond)
 	switch {
 	case t.OwnerID != "" && s.OwnerID != t.OwnerID:
 		return s, false
-	case t.Reactivate != nil && !s.Active && s.AutoCleanup:
-		return s.reactivated(now), true
-	case now.Sub(s.LastActivity) < max(t.Interval, 0):
+	case t.Reactivate != nil && byRun && !s.Active && s.AutoCleanup && at.After(s.DeactivatedAt):
+		return s.reactivated(at), true
+	case at.Sub(s.LastActivity) < max(t.Interval, 0):
 		return s, false
 	default:
-		s.LastActivity = now
+		s.LastActivity = at
 		return s, true
 	}
 }
 
-func (s Session) reactivated(now time.Time) Session {
-	now = now.UTC().Truncate(time.Millisecond)
-	s.Active, s.LastActivity = true, later(s.LastActivity, now)
-	if s.expired(now) {
+// reactivated is the session made active again at a time that counts as activity.
+func (s Session) reactivated(at time.Time) Session {
+	s.Active, s.LastActivity, s.DeactivatedAt = true, later(s.LastActivity, at), time.Time{}
+	if s.expired(at) {
 		s.ExpiresAt = time.Time{}
+	}
+	return s
+}
+
+// Observe is the session as the library keeps it after the application wrote its own row at now, the store's clock: was
+// before and s after the write. A row that became inactive gets DeactivatedAt; one that became active counts as used then,
+// unless the application said when it was used.
+func (s Session) Observe(was Session, now time.Time) Session {
+	now = now.UTC().Truncate(time.Millisecond)
+	switch {
+	case was.Active && !s.Active && s.DeactivatedAt.Equal(was.DeactivatedAt):
+		s.DeactivatedAt = now
+	case !was.Active && s.Active:
+		s.DeactivatedAt = time.Time{}
+		if s.LastActivity.Equal(was.LastActivity) {
+			s.LastActivity = later(s.LastActivity, now)
+		}
 	}
 	return s
 }
@@ -208,18 +293,24 @@ func (l Lease) Apply(r LeaseRequest, now time.Time) (Lease, error) {
 	mine := l.Holder == r.Holder
 	switch {
 	case r.TTL == 0 && mine:
-		l.Holder, l.ExpiresAt = "", time.Time{}
+		l.Holder, l.ExpiresAt, l.TTL = "", time.Time{}, 0
 		return l, nil
 	case r.TTL == 0:
 		return l, nil
-	case !mine && l.Holder != "" && now.Before(l.ExpiresAt):
+	case !mine && l.held(now):
 		return Lease{}, &LeaseHeldError{Name: l.Name, Holder: l.Holder, Until: l.ExpiresAt, Remaining: l.ExpiresAt.Sub(now)}
 	case !mine:
 		l.Holder = r.Holder
 		l.Epoch++
 	}
-	l.ExpiresAt = now.UTC().Add(r.TTL)
+	l.ExpiresAt, l.TTL = now.UTC().Add(r.TTL), r.TTL.Truncate(time.Millisecond)
 	return l, nil
+}
+
+// held reports whether somebody holds the lease at now. One that lasts for longer than its TTL was taken when the store's
+// clock was ahead, and is not waited for.
+func (l Lease) held(now time.Time) bool {
+	return l.Holder != "" && now.Before(l.ExpiresAt) && !l.ExpiresAt.After(now.Add(l.TTL+time.Second))
 }
 
 // Guards reports whether the lease as stored, the receiver, still is what a batch was given, at now. A batch without a

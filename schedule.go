@@ -17,7 +17,8 @@ type Schedule interface {
 	Next(after time.Time) time.Time
 }
 
-// Interval is a Schedule that counts from the start of the last successful run. Without such a run it is due at once.
+// Interval is a Schedule that counts from the start of the last completed run or, without one, from the first start of a
+// scheduler on that store.
 type Interval struct {
 	Every time.Duration // at least 1 s
 	// Jitter delays each run by a random part of it, so that many services do not start at the same moment. Default: none.
@@ -46,10 +47,6 @@ const (
 	shortestWait = time.Second // between two looks, whatever a Schedule says
 )
 
-// anyRun is the slot of the very first run, which is due at once: any run of another instance has served it, also one that
-// began a moment before this instance did.
-var anyRun = time.Unix(0, 0)
-
 // errDone says that the run of a slot was done already, by another instance.
 var errDone = errors.New("done already")
 
@@ -57,9 +54,10 @@ var errDone = errors.New("done already")
 // could not start. Call it from a goroutine of your own, in as many instances as you like: each due run is done once.
 // An instance that dies in the middle of a run is replaced when its lease ends.
 //
-// The schedule counts from the last successful run, which the store's log knows: after a downtime that it missed, a
-// run is due at once, and only one. A run that fails is tried again after a while, sooner at first than later on.
-// When ctx ends during a run, the current batch is finished.
+// The schedule counts from the last completed run, which the store's log knows: after a downtime that missed one, a run
+// is due at once, and only one. Without any run it counts from the first start of a scheduler, which the log records, too:
+// the first start cleans up nothing. A run that fails is tried again after a while, sooner at first than later on; one
+// that met the deletion limit is not, until its next time. When ctx ends during a run, the current batch is finished.
 func (m *Manager) Run(ctx context.Context, s Schedule) error {
 	const operation = "run the schedule"
 	err := m.allowAll(operation)
@@ -81,7 +79,7 @@ func (m *Manager) Run(ctx context.Context, s Schedule) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", operation, err)
 	}
-	sched := &scheduler{m: m, schedule: s, jitter: interval.Jitter, atOnce: isInterval}
+	sched := &scheduler{m: m, schedule: s, jitter: interval.Jitter}
 	return sched.loop(ctx)
 }
 
@@ -90,8 +88,7 @@ type scheduler struct {
 	m        *Manager
 	schedule Schedule
 	jitter   time.Duration
-	atOnce   bool          // without any run before, the first one is due at once
-	began    time.Time     // by the store's clock, where the schedule counts from until there is a run
+	began    time.Time     // the first start of a scheduler, by the store's clock; zero when not yet read
 	slot     time.Time     // found last
 	delay    time.Duration // of the slot, by the jitter
 	failures int           // in a row
@@ -122,20 +119,14 @@ func (s *scheduler) next(ctx context.Context) (time.Duration, time.Time, error) 
 	if err != nil {
 		return 0, time.Time{}, err
 	}
-	if s.began.IsZero() {
-		s.began = now
+	last, found, err := s.m.lastCompleted(ctx, now)
+	if err == nil && !found {
+		last, err = s.firstStart(ctx, now)
 	}
-	last, found, err := s.m.lastSuccess(ctx, now)
 	if err != nil {
 		return 0, time.Time{}, err
 	}
-	slot := anyRun
-	switch {
-	case found:
-		slot = s.schedule.Next(last.Local())
-	case !s.atOnce:
-		slot = s.schedule.Next(s.began.Local())
-	}
+	slot := s.schedule.Next(last.Local())
 	if slot.IsZero() {
 		return lookAgain, slot, nil
 	}
@@ -145,11 +136,33 @@ func (s *scheduler) next(ctx context.Context) (time.Duration, time.Time, error) 
 			s.delay = rand.N(s.jitter)
 		}
 	}
-	due := slot
-	if slot.Equal(anyRun) {
-		due = s.began
+	return slot.Add(s.delay).Sub(now), slot, nil
+}
+
+// firstStart is when a scheduler first started on the store. The log records it, so that a service which is deployed more
+// often than its schedule is due still gets its first run.
+func (s *scheduler) firstStart(ctx context.Context, now time.Time) (time.Time, error) {
+	if !s.began.IsZero() && !s.began.After(now) {
+		return s.began, nil
 	}
-	return due.Add(s.delay).Sub(now), slot, nil
+	events, err := s.m.store.Events(ctx, EventQuery{Actions: []Action{ActionScheduled}, Limit: MaxPage})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("find the first start: %w", err)
+	}
+	s.began = now
+	for _, e := range events {
+		if e.At.Before(s.began) {
+			s.began = e.At
+		}
+	}
+	if s.began.Equal(now) {
+		_, err = s.m.store.Record(ctx, Record{Event: Event{Action: ActionScheduled, Actor: s.m.actor(), At: now}})
+	}
+	if err != nil {
+		s.began = time.Time{}
+		return time.Time{}, fmt.Errorf("record the first start: %w", err)
+	}
+	return s.began, nil
 }
 
 // runSlot does the run of a slot unless another instance does, and says how long to wait before looking again.
@@ -157,9 +170,13 @@ func (s *scheduler) runSlot(ctx context.Context, slot time.Time) (time.Duration,
 	_, err := s.m.cleanup(ctx, Run{Reason: "scheduled"}, slot.Truncate(time.Millisecond))
 	if held, ok := errors.AsType[*LeaseHeldError](err); ok {
 		// By then the other run has ended, or its process is dead and the lease has expired.
+		s.m.log.InfoContext(ctx, "another instance is cleaning up", "run_id", held.Holder, "until", held.Until)
 		return min(held.Remaining, s.m.leaseTTL), nil
 	}
-	if err != nil && !errors.Is(err, errDone) {
+	switch {
+	case errors.Is(err, ErrTooMany): // somebody has to look at it first
+		s.m.log.ErrorContext(ctx, "scheduled cleanup deleted nothing", "error", err)
+	case err != nil && !errors.Is(err, errDone):
 		return 0, err
 	}
 	s.failures = 0
@@ -175,24 +192,22 @@ func (s *scheduler) backoff() time.Duration {
 	return pause
 }
 
-// lastSuccess is when the last whole run began that ended without an error, by the store's clock. Runs that began after
-// now were recorded by a clock that was wrong then; counting from them could mean waiting for years.
-func (m *Manager) lastSuccess(ctx context.Context, now time.Time) (at time.Time, found bool, err error) {
-	err = m.eachRun(ctx, func(e Event) bool {
-		switch {
-		case e.Run == nil || e.Run.Error != "" || e.Run.Partial:
-		case e.Run.StartedAt.After(now):
-			m.log.WarnContext(ctx, "a run is recorded in the future and is not counted", "run_id", e.RunID, "started_at", e.Run.StartedAt)
-		default:
-			at, found = e.Run.StartedAt, true
+// lastCompleted is when the last whole run began that ended without an error, or with the deletion limit only, by the
+// store's clock.
+func (m *Manager) lastCompleted(ctx context.Context, now time.Time) (at time.Time, found bool, err error) {
+	err = m.eachRun(ctx, now, func(e Event) bool {
+		found = e.Run != nil && (e.Run.Error == "" || e.Run.Refused) && !e.Run.Partial
+		if found {
+			at = e.Run.StartedAt
 		}
 		return !found
 	})
 	return at, found, err
 }
 
-// eachRun calls f for the events of runs, newest first, until it returns false.
-func (m *Manager) eachRun(ctx context.Context, f func(Event) bool) error {
+// eachRun calls f for the events of runs, newest first, until it returns false. Runs that began after now, the store's
+// clock, were recorded by a clock that was wrong then, and are left out: counting from them could mean waiting for years.
+func (m *Manager) eachRun(ctx context.Context, now time.Time, f func(Event) bool) error {
 	q := EventQuery{Actions: []Action{ActionRun}, Limit: 20}
 	for {
 		events, err := m.store.Events(ctx, q)
@@ -200,6 +215,10 @@ func (m *Manager) eachRun(ctx context.Context, f func(Event) bool) error {
 			return fmt.Errorf("find last run: %w", err)
 		}
 		for _, e := range events {
+			if e.Run != nil && e.Run.StartedAt.After(now) {
+				m.log.WarnContext(ctx, "a run is recorded in the future and is not counted", "run_id", e.RunID, "started_at", e.Run.StartedAt)
+				continue
+			}
 			if !f(e) {
 				return nil
 			}

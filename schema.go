@@ -5,18 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // Schema says where the application keeps its sessions. The zero value means a table of the library's own, which
 // Migrate creates; a backend's Inspect proposes a Schema for a table that exists.
 //
 // Tables may be qualified with a schema ("app.sessions"). Names are given as the database stores them, without
-// quotes; Validate refuses everything that is not a plain identifier, and backends quote what they use.
+// quotes; backends quote them. Only a table or schema with a dot in its name is written in double quotes: "\"v1.2\".rooms".
 type Schema struct {
 	// Table holds the sessions. Default: "sessions".
 	Table string `json:"table"`
@@ -30,12 +32,18 @@ type Schema struct {
 	CreatedAt string `json:"created_at,omitempty"`
 	UpdatedAt string `json:"updated_at,omitempty"`
 
-	// Active, LastActivity, ExpiresAt and AutoCleanup are the columns of the lifecycle; Migrate adds those
-	// that the table lacks. Default: "active", "last_activity", "expires_at", "auto_cleanup".
-	Active       string `json:"active,omitempty"`
-	LastActivity string `json:"last_activity,omitempty"`
-	ExpiresAt    string `json:"expires_at,omitempty"`
-	AutoCleanup  string `json:"auto_cleanup,omitempty"`
+	// Active, LastActivity, ExpiresAt, AutoCleanup and DeactivatedAt are the columns of the lifecycle; Migrate adds those
+	// that the table lacks. Default: "active", "last_activity", "expires_at", "auto_cleanup", "deactivated_at".
+	Active        string `json:"active,omitempty"`
+	LastActivity  string `json:"last_activity,omitempty"`
+	ExpiresAt     string `json:"expires_at,omitempty"`
+	AutoCleanup   string `json:"auto_cleanup,omitempty"`
+	DeactivatedAt string `json:"deactivated_at,omitempty"`
+
+	// AppTouches declares that the application itself reports all activity, with Manager.Touch, a Tracker, or its own
+	// writes of LastActivity. Without it, a table that shows no activity before it is adopted (no last activity, update or
+	// expiry column, and no activity table) is untracked: only sessions with an expiry are ever cleaned up. Default: false.
+	AppTouches bool `json:"app_touches,omitempty"`
 
 	// Owners is where owners' display names are. Default: nowhere.
 	Owners *Owners `json:"owners,omitempty"`
@@ -67,11 +75,14 @@ func OwnSchema() Schema {
 
 // IsZero reports whether nothing was said about where the sessions are.
 func (s Schema) IsZero() bool {
-	return s.Table == "" && s.ID == "" && s.columns() == [9]string{} && s.Owners == nil && len(s.Sources) == 0
+	return s.Table == "" && s.ID == "" && s.columns() == [10]string{} && s.Owners == nil && len(s.Sources) == 0
 }
 
-func (s Schema) columns() [9]string {
-	return [9]string{s.Owner, s.Name, s.Code, s.CreatedAt, s.UpdatedAt, s.Active, s.LastActivity, s.ExpiresAt, s.AutoCleanup}
+func (s Schema) columns() [10]string {
+	return [10]string{
+		s.Owner, s.Name, s.Code, s.CreatedAt, s.UpdatedAt,
+		s.Active, s.LastActivity, s.ExpiresAt, s.AutoCleanup, s.DeactivatedAt,
+	}
 }
 
 // WithDefaults is the schema with the names that have a default filled in.
@@ -82,17 +93,18 @@ func (s Schema) WithDefaults() Schema {
 	setIfZero(&s.LastActivity, "last_activity")
 	setIfZero(&s.ExpiresAt, "expires_at")
 	setIfZero(&s.AutoCleanup, "auto_cleanup")
+	setIfZero(&s.DeactivatedAt, "deactivated_at")
 	return s
 }
 
-// Validate reports the first name that is not a plain identifier, or is used twice, as an ErrInvalid that
+// Validate reports the first name that no table or column can have, or that is used twice, as an ErrInvalid that
 // says which field holds it.
 func (s Schema) Validate() error {
 	s = s.WithDefaults()
 	columns := []struct{ field, name string }{
 		{"id", s.ID}, {"owner", s.Owner}, {"name", s.Name}, {"code", s.Code},
 		{"created_at", s.CreatedAt}, {"updated_at", s.UpdatedAt},
-		{"active", s.Active}, {"last_activity", s.LastActivity}, {"expires_at", s.ExpiresAt}, {"auto_cleanup", s.AutoCleanup},
+		{"active", s.Active}, {"last_activity", s.LastActivity}, {"expires_at", s.ExpiresAt}, {"auto_cleanup", s.AutoCleanup}, {"deactivated_at", s.DeactivatedAt},
 	}
 	if err := validTable("schema.table", s.Table); err != nil {
 		return err
@@ -156,11 +168,17 @@ func ReadSchema(r io.Reader) (Schema, error) {
 // maxIdentifier is the longest name that PostgreSQL keeps; longer ones it cuts silently.
 const maxIdentifier = 63
 
+// quotedTable matches a table's name in which a part is in double quotes.
+var quotedTable = regexp.MustCompile(`^("[^"]+"|[^".]+)(\.("[^"]+"|[^".]+))?$`)
+
 // validTable checks a table's name, with or without a schema before it.
 func validTable(field, name string) error {
-	parts := strings.Split(name, ".")
+	if strings.Contains(name, `"`) && !quotedTable.MatchString(name) {
+		return invalid.Errorf("%s is %q: want quotes only around a whole name with a dot", field, name)
+	}
+	parts := sqlfile.Split(name)
 	if len(parts) > 2 {
-		return invalid.Errorf("%s is %q: want a table, or a schema and a table with one dot between", field, name)
+		return invalid.Errorf("%s is %q: want a table, or a schema and a table with one dot between; put a name with a dot of its own in double quotes", field, name)
 	}
 	for _, part := range parts {
 		if err := validIdentifier(field, part); err != nil {
@@ -179,11 +197,8 @@ func validIdentifier(field, name string) error {
 	case !utf8.ValidString(name):
 		return invalid.Errorf("%s is %q: want valid UTF-8", field, name)
 	}
-	for i, r := range name {
-		if r == '_' || unicode.IsLetter(r) || i > 0 && (unicode.IsDigit(r) || r == '$') {
-			continue
-		}
-		return invalid.Errorf("%s is %q: want letters, digits, _ and $, not beginning with a digit or $", field, name)
+	if strings.ContainsAny(name, "\"'`;\\") || strings.ContainsFunc(name, unicode.IsControl) {
+		return invalid.Errorf("%s is %q: want no quotes, semicolons, backslashes and control characters", field, name)
 	}
 	return nil
 }

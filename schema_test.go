@@ -14,26 +14,26 @@ func TestSchemaValidateNamesWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a", 64)
 	for want, s := range map[string]sessioncleanup.Schema{
-		`schema.table is "a\"b"`:                          {Table: `a"b`},
+		`schema.table is "a\"\"b"`:                        {Table: `a""b`},
 		`schema.table is "x; DROP TABLE users"`:           {Table: "x; DROP TABLE users"},
 		`schema.table is "a.b.c"`:                         {Table: "a.b.c"},
 		`schema.table is empty`:                           {Table: "app."},
-		`schema.id is "1id"`:                              {ID: "1id"},
+		`schema.id is "i\nd"`:                             {ID: "i\nd"},
 		`schema.owner is "o'"`:                            {Owner: "o'"},
 		`schema.name is "` + long:                         {Name: long},
 		`schema.code is "\xff"`:                           {Code: "\xff"},
 		`schema.owner and schema.name are both "x"`:       {Owner: "x", Name: "x"},
 		`schema.owners is given but schema.owner is empt`: {Owners: &sessioncleanup.Owners{Table: "users", ID: "id", Name: "name"}},
-		`schema.owners.name is "na me"`:                   {Owner: "o", Owners: &sessioncleanup.Owners{Table: "users", ID: "id", Name: "na me"}},
+		"schema.owners.name is \"na`me\"":                 {Owner: "o", Owners: &sessioncleanup.Owners{Table: "users", ID: "id", Name: "na`me"}},
 		`schema.sources[0].session is empty`:              {Sources: []sessioncleanup.Source{{Table: "votes"}}},
-		`schema.sources[0].at is "a b"`:                   {Sources: []sessioncleanup.Source{{Table: "votes", Session: "s", At: "a b"}}},
+		`schema.sources[0].at is "a;b"`:                   {Sources: []sessioncleanup.Source{{Table: "votes", Session: "s", At: "a;b"}}},
 		`schema.sources[1] repeats table "votes"`:         {Sources: []sessioncleanup.Source{{Table: "votes", Session: "s"}, {Table: "votes", Session: "s"}}},
 	} {
 		if err := s.Validate(); !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("Validate(%+v) = %v, want ErrInvalid with %s", s, err, want)
 		}
 	}
-	for _, s := range []sessioncleanup.Schema{{}, sessioncleanup.OwnSchema(), {Table: "app.séances", ID: "iD$1"}} {
+	for _, s := range []sessioncleanup.Schema{{}, sessioncleanup.OwnSchema(), {Table: "app.séances", ID: "iD$1"}, {Table: `"v1.2".live-sessions`, ID: "the id", Name: "100%"}} {
 		if err := s.Validate(); err != nil {
 			t.Errorf("Validate(%+v) = %v, want nil", s, err)
 		}
@@ -47,7 +47,7 @@ func TestReadSchemaTakesWhatIsPrintedAndNothingElse(t *testing.T) {
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("ReadSchema: %v (-want +got):\n%s", err, diff)
 	}
-	for _, source := range []string{"", "{", `{"tabel": "rooms"}`, `{"table": "a\"b"}`} {
+	for _, source := range []string{"", "{", `{"tabel": "rooms"}`, `{"table": "a;b"}`} {
 		if _, err := sessioncleanup.ReadSchema(strings.NewReader(source)); !errors.Is(err, sessioncleanup.ErrInvalid) {
 			t.Errorf("ReadSchema(%s) = %v, want ErrInvalid", source, err)
 		}

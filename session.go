@@ -29,6 +29,9 @@ type Session struct {
 	LastActivity time.Time `json:"last_activity"`
 	// ExpiresAt ends the session at a fixed time, used or not; zero means that it has no such time.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	// DeactivatedAt is when an inactive session became so, whoever deactivated it. Zero for an active session, and while
+	// it is not known: see ActionDated. 1970 stands for "before the table was adopted".
+	DeactivatedAt time.Time `json:"deactivated_at,omitzero"`
 
 	// ActivityCount is the number of rows that the activity tables hold for the session.
 	ActivityCount int64 `json:"activity_count"`
@@ -48,7 +51,7 @@ func (s Session) Equal(o Session) bool {
 	return s.ID == o.ID && s.OwnerID == o.OwnerID && s.OwnerName == o.OwnerName && s.Name == o.Name && s.Code == o.Code &&
 		s.Active == o.Active && s.AutoCleanup == o.AutoCleanup && s.ActivityCount == o.ActivityCount &&
 		s.CreatedAt.Equal(o.CreatedAt) && s.UpdatedAt.Equal(o.UpdatedAt) &&
-		s.LastActivity.Equal(o.LastActivity) && s.ExpiresAt.Equal(o.ExpiresAt)
+		s.LastActivity.Equal(o.LastActivity) && s.ExpiresAt.Equal(o.ExpiresAt) && s.DeactivatedAt.Equal(o.DeactivatedAt)
 }
 
 // Ref is what an Event keeps of the session.

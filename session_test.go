@@ -13,7 +13,7 @@ func TestEqualComparesWhatIsStored(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	base := sessioncleanup.Session{
 		ID: "1", OwnerID: "o", OwnerName: "Olga", Name: "n", Code: "c", Active: true, AutoCleanup: true,
-		CreatedAt: now, UpdatedAt: now, LastActivity: now, ExpiresAt: now, ActivityCount: 1, AsOf: now,
+		CreatedAt: now, UpdatedAt: now, LastActivity: now, ExpiresAt: now, DeactivatedAt: now, ActivityCount: 1, AsOf: now,
 		Status: sessioncleanup.StatusActive, DeactivateAt: now, DeleteAt: now,
 	}
 	notStored := map[string]bool{"AsOf": true, "Status": true, "DeactivateAt": true, "DeleteAt": true}

@@ -60,7 +60,7 @@ func (m *Manager) Stats(ctx context.Context, owner string) (Stats, error) {
 		s.CleanupEfficiency = float64(s.CleanupCandidates) / float64(counts.Total)
 	}
 	if owner == "" {
-		last, ok, err := m.LastRun(ctx)
+		last, ok, err := m.lastRun(ctx, s.At)
 		if err != nil {
 			return Stats{}, fmt.Errorf("%s: %w", operation, err)
 		}

@@ -26,10 +26,17 @@ type Store interface {
 	// Counts returns the figures of the sessions that match the filter.
 	Counts(ctx context.Context, q CountsQuery) (Counts, error)
 
-	// Sweep does one batch of a run: it does b.Action, ActionDeactivated or ActionDeleted, to at most b.Limit sessions
-	// that match b.Filter and for which b.Cutoffs.Due holds when they are written, in one transaction with their event.
-	// Sessions that another transaction has locked may be left out. A BatchError reports rows that cannot be changed.
-	// Never called for a phase that the cutoffs turn off.
+	// Sweep does one batch of a run: it does b.Action to at most b.Limit sessions that match b.Filter and for which
+	// b.Cutoffs.Due holds when they are written, in one transaction with their event. Never called for a phase that the
+	// cutoffs turn off.
+	//
+	// ActionDeactivated sets DeactivatedAt to exactly the time of the event. ActionDeleted leaves out, and reports in
+	// BatchResult.Skipped, sessions whose deletion would delete others that are not due; those that are due and deleted
+	// along with another are in BatchResult.IDs and have their event. ActionDated writes no event.
+	//
+	// A batch never waits for a lock for longer than 100 ms: sessions that another transaction has locked are left out,
+	// and what depends on a locked row ends the batch with a BatchError that is Locked. A BatchError that is not reports
+	// rows that a constraint or a trigger refuses, or that a trigger silently keeps.
 	Sweep(ctx context.Context, b Batch) (BatchResult, error)
 
 	// Update applies a change to one session, with its event, and returns the session as it is afterwards. A change that
@@ -37,7 +44,8 @@ type Store interface {
 	// Target.If does not hold.
 	Update(ctx context.Context, t Target, c Change) (Session, error)
 
-	// Delete removes one session, with its event, and returns it as it was. Errors as Update.
+	// Delete removes one session, with its event, and returns it as it was. Errors as Update, and a CascadeError when
+	// other sessions would be deleted along with it, unless Target.Cascade is set: then each of them has its event, too.
 	Delete(ctx context.Context, t Target, cause Cause) (Session, error)
 
 	// Touch applies a touch to each of its sessions and returns the number of those written. Ids of no session are
@@ -78,6 +86,25 @@ type Installer interface {
 	// created is dropped only when it is empty.
 	Uninstall(ctx context.Context) error
 }
+
+// DependentLister is implemented by stores whose sessions have rows in other tables that a deletion reaches through
+// foreign keys, at any depth.
+type DependentLister interface {
+	// Dependents returns those tables, with the number of rows that would be deleted or unlinked along with the sessions
+	// that match the query: those due for deletion, with Query.Status StatusToDelete. A nil query counts nothing.
+	Dependents(ctx context.Context, q *Query) ([]Dependent, error)
+}
+
+// Dependent is a table whose rows a deletion of sessions reaches.
+type Dependent struct {
+	Table  string `json:"table"`
+	Effect string `json:"effect"`         // "deleted", or "unlinked": its reference becomes NULL or its default
+	Rows   int    `json:"rows"`           // exact up to MaxDependentRows
+	More   bool   `json:"more,omitempty"` // there are more than Rows
+}
+
+// MaxDependentRows is how far a DependentLister counts the rows of one table.
+const MaxDependentRows = 100_000
 
 // StoreAs finds an optional interface of a store, such as Installer, in the store itself or in one that it wraps: a
 // store that decorates another one offers it with a method Unwrap() Store.
@@ -172,7 +199,7 @@ type Cause struct {
 
 // Batch is one step of a run.
 type Batch struct {
-	Action  Action // ActionDeactivated or ActionDeleted
+	Action  Action // ActionDated, ActionCorrected, ActionDeleted or ActionDeactivated
 	Filter  Filter
 	Cutoffs Cutoffs
 	Cause   Cause
@@ -199,8 +226,9 @@ const longestPause = 10 * time.Second
 
 // BatchResult is what a batch did.
 type BatchResult struct {
-	IDs  []string // the sessions changed
-	Next string   // where the next batch starts, for the store to read; empty when there is no more
+	IDs     []string  // the sessions changed
+	Skipped []Skipped // sessions that are due and were left alone for a reason that will not pass by itself
+	Next    string    // where the next batch starts, for the store to read; empty when there is no more
 
 	// Held is how long the batch held its locks, where the store can tell that from the time it waited: the size of the
 	// next batch follows it. Zero: as long as the call.
@@ -210,6 +238,13 @@ type BatchResult struct {
 	Pause time.Duration
 }
 
+// Skipped is a session that a run left for the next one although it is due.
+type Skipped struct {
+	SessionID string `json:"session_id"`
+	Action    Action `json:"action"` // what was due
+	Reason    string `json:"reason"`
+}
+
 // Target names one session. With OwnerID set, a session of anybody else is not found.
 type Target struct {
 	ID      string
@@ -217,6 +252,8 @@ type Target struct {
 	// If is a condition that must hold for the session, evaluated under its lock, with AsOf set; ErrChanged when it does
 	// not. It must not call the store. Default: none.
 	If func(Session) bool
+	// Cascade lets Delete delete other sessions along with it. Default: false.
+	Cascade bool
 }
 
 // Check is what a store answers for the session that it found for a target and locked: nil, ErrNotFound when it is
@@ -244,13 +281,23 @@ type Change struct {
 
 // Touch is a set of sessions that were just used; see Apply.
 type Touch struct {
-	IDs      []string      // duplicates count once
+	IDs []string // of the sessions; duplicates count once, at the latest time
+	// Ago is how long before the store's clock each of IDs was used; nil: all of them just now.
+	Ago      []time.Duration
 	OwnerID  string        // only this owner's, when set
 	Interval time.Duration // sessions touched less than this ago are not written again
-	// Reactivate makes inactive sessions active again, with an ActionReactivated event that has this cause. It does so
-	// for sessions touched less than Interval ago too, but not for protected ones, which are only touched: it is something
-	// automatic. Nil leaves all of them inactive.
+	// Reactivate makes sessions that a run deactivated active again, with an ActionReactivated event that has this cause.
+	// It does so for sessions touched less than Interval ago too, but not for protected ones, which are only touched: it
+	// is something automatic. Nil leaves all of them inactive.
 	Reactivate *Cause
+}
+
+// At is when the session with the i-th id was used, at now, the store's clock.
+func (t Touch) At(i int, now time.Time) time.Time {
+	if t.Ago == nil {
+		return now
+	}
+	return now.Add(-max(t.Ago[i], 0))
 }
 
 // Record is an event for Store.Record.
@@ -273,4 +320,5 @@ type Lease struct {
 	Holder    string // empty once released
 	Epoch     int64
 	ExpiresAt time.Time
+	TTL       time.Duration // for how long it was taken or renewed last; in whole milliseconds
 }

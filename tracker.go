@@ -50,7 +50,7 @@ type Tracker struct {
 	flushing chan struct{} // holds a value while a flush is at work
 
 	mu      sync.Mutex
-	pending map[string]struct{}  // touched, not written yet
+	pending map[string]time.Time // when last touched, not written yet
 	written map[string]time.Time // when last written, within the last touch interval
 	pruned  time.Time            // when written was last cleared of old entries
 	closed  bool
@@ -67,7 +67,7 @@ func (m *Manager) NewTracker(c TrackerConfig) (*Tracker, error) {
 	}
 	return &Tracker{
 		m: m, every: c.FlushInterval, flushing: make(chan struct{}, 1),
-		pending: map[string]struct{}{}, written: map[string]time.Time{},
+		pending: map[string]time.Time{}, written: map[string]time.Time{},
 	}, nil
 }
 
@@ -84,7 +84,7 @@ func (t *Tracker) Touch(id string) {
 	if at, ok := t.written[id]; ok && time.Since(at) < t.m.policy.TouchInterval {
 		return
 	}
-	t.pending[id] = struct{}{}
+	t.pending[id] = time.Now()
 }
 
 // Run writes what was touched, every FlushInterval, until ctx ends; it returns ctx's error. A flush that fails is
@@ -144,9 +144,13 @@ type flush struct {
 
 // write touches sessions, or keeps them. When the statement fails for a reason of its own it is tried again in halves,
 // down to the session at fault.
-func (f *flush) write(ctx context.Context, ids []string) {
+func (f *flush) write(ctx context.Context, touched []touched) {
 	if f.failures < maxFlushFailures {
-		touch := f.m.touch(ids, f.owner)
+		touch := f.m.touch(make([]string, len(touched)), f.owner)
+		touch.Ago = make([]time.Duration, len(touched))
+		for i, one := range touched {
+			touch.IDs[i], touch.Ago[i] = one.id, time.Since(one.at)
+		}
 		// The tracker has throttled already. Were the store to throttle once more, a session could be up to two
 		// intervals more recent than its row says, and the cutoffs allow for one.
 		touch.Interval = 0
@@ -160,16 +164,22 @@ func (f *flush) write(ctx context.Context, ids []string) {
 			f.failures = maxFlushFailures // others fail too
 		}
 	}
-	if half := len(ids) / 2; half > 0 && f.failures < maxFlushFailures {
-		f.write(ctx, ids[:half])
-		f.write(ctx, ids[half:])
+	if half := len(touched) / 2; half > 0 && f.failures < maxFlushFailures {
+		f.write(ctx, touched[:half])
+		f.write(ctx, touched[half:])
 		return
 	}
-	f.keep(ids)
+	f.keep(touched)
+}
+
+// touched is a session and when it was used.
+type touched struct {
+	id string
+	at time.Time
 }
 
 // take empties the buffer and marks what was in it as written, so that touches during the write are not kept twice.
-func (t *Tracker) take() []string {
+func (t *Tracker) take() []touched {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
@@ -181,24 +191,24 @@ func (t *Tracker) take() []string {
 			}
 		}
 	}
-	ids := make([]string, 0, len(t.pending))
-	for id := range t.pending {
-		ids = append(ids, id)
+	taken := make([]touched, 0, len(t.pending))
+	for id, at := range t.pending {
+		taken = append(taken, touched{id, at})
 		if len(t.written) < maxWritten {
-			t.written[id] = now
+			t.written[id] = at
 		}
 	}
 	clear(t.pending)
-	return ids
+	return taken
 }
 
 // keep puts what could not be written back into the buffer.
-func (t *Tracker) keep(ids []string) {
+func (t *Tracker) keep(failed []touched) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, id := range ids {
-		delete(t.written, id)
-		t.pending[id] = struct{}{}
+	for _, one := range failed {
+		delete(t.written, one.id)
+		t.pending[one.id] = later(t.pending[one.id], one.at)
 	}
 }
 

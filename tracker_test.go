@@ -264,3 +264,65 @@ func TestTrackersRefuseAnIntervalLongerThanThePolicys(t *testing.T) {
 		t.Errorf("NewTracker = %v, want ErrInvalid", err)
 	}
 }
+
+func TestTrackerKeepsTheTimeOfEachTouch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := &counting{Store: memory.New(memory.Config{}), touched: map[string]int{}}
+		put(t, db.Store, 1, 2, 25*time.Hour, nil)
+		m := managerOver(t, db, sessioncleanup.Policy{ReactivateOnActivity: sessioncleanup.On})
+		tracker, err := m.NewTracker(sessioncleanup.TrackerConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		db.broken = true
+		tracker.Touch("1")
+		first := time.Now()
+		time.Sleep(10 * time.Second)
+		tracker.Touch("2")
+		second := time.Now()
+		expectError(t, "a flush while the database is away", tracker.Flush(t.Context()), sessioncleanup.ErrUnavailable)
+		if run := cleanup(t, m, sessioncleanup.Run{}); run.Deactivated() != 2 {
+			t.Fatalf("%d deactivated, want both: the touches are not written yet", run.Deactivated())
+		}
+		time.Sleep(10 * time.Second)
+		db.broken = false
+		if err := tracker.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		sessions := stored(t, db.Store)
+		for id, at := range map[string]time.Time{"1": first, "2": second} {
+			if s := sessions[id]; s.Active || !s.LastActivity.Equal(at) {
+				t.Errorf("session %s is %+v, want it used at %v, before its deactivation, and so still inactive", id, s, at)
+			}
+		}
+		time.Sleep(time.Minute)
+		tracker.Touch("1")
+		used := time.Now()
+		time.Sleep(time.Second)
+		if err := tracker.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s := stored(t, db.Store)["1"]; !s.Active || !s.LastActivity.Equal(used) {
+			t.Errorf("session 1 is %+v, want it active again, used at %v", s, used)
+		}
+	})
+}
+
+func TestTrackerKeepsTheLatestOfSeveralTouches(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tracker, db := newTracker(t)
+		tracker.Touch("1")
+		time.Sleep(5 * time.Second)
+		tracker.Touch("1")
+		used := time.Now()
+		time.Sleep(5 * time.Second)
+		if err := tracker.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s := stored(t, db.Store)["1"]; !s.LastActivity.Equal(used) {
+			t.Errorf("last activity is %v, want %v", s.LastActivity, used)
+		}
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -105,6 +106,18 @@ func boolean(name string, to *bool) field {
 		default:
 			return wrong(name, msgBoolean, raw)
 		}
+		return nil
+	}
+}
+
+// count reads a whole number from 1.
+func count(name string, to *int) field {
+	return func(raw json.RawMessage) error {
+		n, err := strconv.Atoi(string(raw))
+		if err != nil || n < 1 {
+			return wrong(name, msgCount, raw)
+		}
+		*to = n
 		return nil
 	}
 }

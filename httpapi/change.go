@@ -132,7 +132,11 @@ func (c *call) touch() error {
 
 // delete serves DELETE /{id}.
 func (c *call) delete() error {
-	values, err := c.query("confirm")
+	values, err := c.query("confirm", "cascade")
+	if err != nil {
+		return err
+	}
+	cascade, err := oneOf(values, "cascade", []string{"true", "false"})
 	if err != nil {
 		return err
 	}
@@ -142,7 +146,14 @@ func (c *call) delete() error {
 	if !c.NoConfirm && values.Get("confirm") != c.id {
 		return c.askToConfirm()
 	}
-	s, err := c.write((*sessioncleanup.Manager).Delete)
+	remove := (*sessioncleanup.Manager).Delete
+	if cascade == "true" {
+		if err := c.m.PermitAll(); err != nil { // some may be another owner's
+			return err
+		}
+		remove = (*sessioncleanup.Manager).DeleteCascade
+	}
+	s, err := c.write(remove)
 	if err != nil {
 		return err
 	}
@@ -164,11 +175,17 @@ func (c *call) askToConfirm() error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := c.timed()
+	defer cancel()
+	dependents, err := c.m.Dependents(ctx, c.id)
+	if err != nil {
+		return err
+	}
 	confirm := url.QueryEscape(s.ID)
 	return &fault{
 		problem: unconfirmed, args: []any{confirm},
 		extra: extra{
-			Confirm: "?confirm=" + confirm,
+			Confirm: "?confirm=" + confirm, Dependents: dependents,
 			Session: &toDelete{ID: s.ID, Name: s.Name, OwnerID: s.OwnerID, OwnerName: s.OwnerName, ActivityCount: s.ActivityCount},
 		},
 	}

@@ -15,15 +15,20 @@ type cleanupAnswer struct {
 	DryRun  bool    `json:"dry_run"`
 	RunID   *string `json:"run_id"`
 	report
-	Sessions []session `json:"sessions,omitempty"`         // of a dry run: the first of those concerned
-	Refused  bool      `json:"would_be_refused,omitempty"` // of a dry run: the deletion limit would stop the run
+	Untracked bool `json:"untracked,omitempty"` // nothing shows when the sessions are used: idle ones are never due
+	// Of a dry run: the first of the sessions concerned, the rows of other tables that would go along with those to delete,
+	// and whether the deletion limit would stop the deletion.
+	Sessions   []session                  `json:"sessions,omitempty"`
+	Dependents []sessioncleanup.Dependent `json:"dependents,omitempty"`
+	Refused    bool                       `json:"would_be_refused,omitempty"`
 }
 
 // report is what a run did, or would do.
 type report struct {
-	Phases   sessioncleanup.Phases `json:"phases,omitzero"`
-	Results  []result              `json:"results,omitzero"`
-	Failures []failure             `json:"failures,omitzero"`
+	Phases   sessioncleanup.Phases    `json:"phases,omitzero"`
+	Results  []result                 `json:"results,omitzero"`
+	Failures []failure                `json:"failures,omitzero"`
+	Skipped  []sessioncleanup.Skipped `json:"skipped,omitzero"`
 }
 
 // result is one phase for people, in the columns of the SQL function cleanup_inactive_sessions.
@@ -51,6 +56,7 @@ func (c *call) cleanup() error {
 		"owner_id":        ownerID("owner_id", &run.Filter.OwnerID),
 		"dry_run":         boolean("dry_run", &run.DryRun),
 		"force":           boolean("force", &run.Force),
+		"delete_at_most":  count("delete_at_most", &run.DeleteAtMost),
 	})
 	if err != nil {
 		return err
@@ -59,7 +65,10 @@ func (c *call) cleanup() error {
 	if err != nil {
 		return c.runFault(run, res, err)
 	}
-	out := cleanupAnswer{Success: true, DryRun: res.DryRun, report: c.reportOf(run, res), Refused: res.Refused != nil}
+	out := cleanupAnswer{
+		Success: true, DryRun: res.DryRun, report: c.reportOf(run, res), Untracked: res.Cutoffs.Untracked,
+		Dependents: res.Dependents, Refused: res.Refused != nil,
+	}
 	if res.RunID != "" {
 		out.RunID = &res.RunID
 	}
@@ -71,28 +80,41 @@ func (c *call) cleanup() error {
 
 // run does a run. A run retries for a while when the database is unavailable; a client gets its 503 sooner.
 func (c *call) run(run sessioncleanup.Run) (sessioncleanup.Result, error) {
-	ctx, cancel := c.timed()
-	defer cancel()
 	if run.DryRun {
+		ctx, cancel := c.timed()
+		defer cancel()
 		return c.m.Cleanup(ctx, run)
 	}
-	if _, err := c.m.Now(ctx); err != nil {
+	if err := c.reachable(); err != nil {
 		return sessioncleanup.Result{}, err
 	}
 	defer c.figures.forgetAll()
-	return c.detached(run)
+	var res sessioncleanup.Result
+	err := c.detached(func(ctx context.Context) (err error) {
+		res, err = c.m.Cleanup(ctx, run)
+		return err
+	})
+	return res, err
 }
 
-// detached does a run that continues when the client disconnects. Only Options.Context ends it early.
-func (c *call) detached(run sessioncleanup.Run) (sessioncleanup.Result, error) {
+// reachable fails unless the database responds in time.
+func (c *call) reachable() error {
+	ctx, cancel := c.timed()
+	defer cancel()
+	_, err := c.m.Now(ctx)
+	return err
+}
+
+// detached does work that continues when the client disconnects. Only Options.Context ends it early.
+func (c *call) detached(work func(context.Context) error) error {
 	// A server's WriteTimeout is meant for responses, not for runs. A writer without deadlines has none to lift.
 	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Time{})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.r.Context()))
 	defer cancel()
 	defer context.AfterFunc(c.Context, cancel)()
-	res, err := c.m.Cleanup(ctx, run)
+	err := work(ctx)
 	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(writeTimeout))
-	return res, err
+	return err
 }
 
 // runFault is the problem for a run's error. It reports what the run did before.
@@ -101,8 +123,11 @@ func (c *call) runFault(run sessioncleanup.Run, res sessioncleanup.Result, err e
 		return &fault{problem: alreadyRunning, retryAfter: max(time.Second, held.Remaining)}
 	}
 	f := *c.faultOf(err)
-	if res.Batches > 0 {
+	refused := errors.Is(err, sessioncleanup.ErrTooMany)
+	if res.Batches > 0 && !refused {
 		f.detail, f.args = msgInterrupted, nil
+	}
+	if res.Batches > 0 || refused {
 		f.extra.RunID, f.extra.report = res.RunID, c.reportOf(run, res)
 	}
 	return &f
@@ -110,6 +135,7 @@ func (c *call) runFault(run sessioncleanup.Run, res sessioncleanup.Result, err e
 
 func (c *call) reportOf(run sessioncleanup.Run, res sessioncleanup.Result) report {
 	out := report{Phases: res.Phases, Results: c.results(run, res), Failures: make([]failure, len(res.Failures))}
+	out.Skipped = append([]sessioncleanup.Skipped{}, res.Skipped...)
 	if out.Phases == nil {
 		out.Phases = sessioncleanup.Phases{}
 	}

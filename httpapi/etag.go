@@ -48,6 +48,7 @@ func (t tagger) session(s sessioncleanup.Session) {
 	t.time(s.UpdatedAt)
 	t.time(s.LastActivity)
 	t.time(s.ExpiresAt)
+	t.time(s.DeactivatedAt)
 	flags := s.ActivityCount << 2
 	if s.Active {
 		flags |= 1

@@ -30,6 +30,7 @@ type runSummary struct {
 	Phases    sessioncleanup.Phases `json:"phases"`
 	Seconds   float64               `json:"duration_seconds"`
 	Failed    bool                  `json:"failed"`
+	Refused   bool                  `json:"refused"`
 	Partial   bool                  `json:"partial"`
 }
 
@@ -46,7 +47,7 @@ func eventOf(e sessioncleanup.Event) event {
 	}
 	if r := e.Run; r != nil {
 		out.Run = &runSummary{
-			StartedAt: r.StartedAt, Phases: r.Phases, Seconds: r.Duration.Seconds(), Failed: r.Error != "", Partial: r.Partial,
+			StartedAt: r.StartedAt, Phases: r.Phases, Seconds: r.Duration.Seconds(), Failed: r.Error != "", Refused: r.Refused, Partial: r.Partial,
 		}
 		if out.Run.Phases == nil {
 			out.Run.Phases = sessioncleanup.Phases{}

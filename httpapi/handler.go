@@ -64,7 +64,7 @@ type call struct {
 	w       http.ResponseWriter
 	r       *http.Request
 	lang    lang
-	id      string // of the session that the path names
+	id      string // of the session, or the run, that the path names
 	who     sessioncleanup.Principal
 	m       *sessioncleanup.Manager // limited to what the principal may do
 	started bool                    // the response has begun: errors can no longer be reported in it

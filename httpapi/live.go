@@ -31,10 +31,10 @@ func newLive(o Options) *live { return &live{options: o, feeds: map[string]*feed
 func (l *live) join(scope string) (*feed, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.count >= l.options.MaxWatchers {
+	f := l.feeds[scope]
+	if l.count >= l.options.MaxWatchers || scope != "" && f != nil && f.watchers >= l.options.MaxWatchersPerOwner {
 		return nil, &fault{problem: tooManyWatchers, retryAfter: l.options.Heartbeat}
 	}
-	f := l.feeds[scope]
 	if f == nil {
 		f = &feed{look: newShared[struct{}](l.options.Interval, l.options.Timeout)}
 		l.feeds[scope] = f

@@ -343,3 +343,32 @@ func TestAClientThatReadsNothingHoldsNoMemory(t *testing.T) {
 		t.Errorf("%d watchers that read nothing: the heap grew from %d to %d bytes", len(conns), before, after)
 	}
 }
+
+func TestAnOwnerLeavesTheStreamToOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		life, shutdown := context.WithCancel(t.Context())
+		who := sessioncleanup.Principal{Role: sessioncleanup.RoleOwner, ID: "bob"}
+		h := newHandler(t, memory.New(memory.Config{}), httpapi.Options{
+			MaxWatchers: 10, MaxWatchersPerOwner: 2, Context: life,
+			Authenticate: func(*http.Request) (sessioncleanup.Principal, error) { return who, nil },
+		})
+		end := []func(){watch(t.Context(), h, newRecorder()), watch(t.Context(), h, newRecorder())}
+		synctest.Wait()
+		if rec := get(t.Context(), h, http.MethodGet, "/live", ""); rec.Code != http.StatusServiceUnavailable {
+			t.Errorf("a third watcher of one owner: %d", rec.Code)
+		}
+		for _, who = range []sessioncleanup.Principal{{Role: sessioncleanup.RoleOwner, ID: "alice"}, {Role: sessioncleanup.RoleAdmin, ID: "root"}} {
+			to := newRecorder()
+			end = append(end, watch(t.Context(), h, to))
+			synctest.Wait()
+			if got := to.Header().Get("Content-Type"); got != "text/event-stream" {
+				t.Errorf("%s: the stream has type %q", who.ID, got)
+			}
+		}
+		shutdown()
+		for _, wait := range end {
+			wait()
+		}
+	})
+}

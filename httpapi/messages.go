@@ -42,6 +42,13 @@ var (
 		"cleanup-disabled", http.StatusConflict, text{"Cleanup is disabled", "Le nettoyage est désactivé"},
 		text{"The policy says that no cleanup may run.", "La configuration interdit tout nettoyage."},
 	}
+	otherSessions = &kind{
+		"other-sessions", http.StatusConflict, text{"Other sessions would be deleted", "D'autres sessions seraient supprimées"},
+		text{
+			"Other sessions would be deleted along with it. Delete them first, or, as an admin, allow it with ?cascade=true.",
+			"D'autres sessions seraient supprimées avec elle. Supprimez-les d'abord ou, en tant qu'administrateur, autorisez-le avec ?cascade=true.",
+		},
+	}
 	changed = &kind{
 		"changed-meanwhile", http.StatusPreconditionFailed, text{"The session has changed", "La session a changé"},
 		text{"The session is no longer as If-Match says.", "La session n'est plus telle que If-Match l'indique."},
@@ -99,9 +106,12 @@ var (
 	msgBodyJSON    = text{"The body is not one JSON object.", "Le corps n'est pas un objet JSON unique."}
 	msgBodyRead    = text{"The body could not be read.", "Le corps n'a pas pu être lu."}
 	msgBoolean     = text{"%s is %.100s: want true or false.", "%s vaut %.100s : attendu true ou false."}
+	msgCount       = text{"%s is %.100s: want a whole number from 1.", "%s vaut %.100s : attendu un nombre entier à partir de 1."}
 	msgThreshold   = text{"%s is %.100s: want a positive number, or \"never\".", "%s vaut %.100s : attendu un nombre positif, ou \"never\"."}
 	msgTime        = text{"%s is %.100s: want a time in RFC 3339 from 1970 to 9999, or null.", "%s vaut %.100s : attendu une date RFC 3339 de 1970 à 9999, ou null."}
-	msgTooMany     = text{"The deletion limit stopped the run: %d sessions are due for deletion, more than %g %% of all. Nothing was done. Check the clock and the thresholds, then send \"force\": true to delete them.", "La limite de suppression a arrêté le nettoyage : %d sessions seraient supprimées, plus de %g %% du total. Rien n'a été fait. Vérifiez l'horloge et les seuils, puis envoyez \"force\": true si c'est voulu."}
+	msgTooMany     = text{"The deletion limit stopped the deletion: %d sessions are due for it, more than %g %% of all. None was deleted; GET view?status=to_delete shows them. Check the clock and the thresholds, then allow the deletion once with \"force\": true, or \"delete_at_most\": %d.", "La limite de suppression a arrêté la suppression : %d sessions seraient supprimées, plus de %g %% du total. Aucune ne l'a été ; GET view?status=to_delete les montre. Vérifiez l'horloge et les seuils, puis autorisez la suppression une fois avec \"force\": true ou \"delete_at_most\": %d."}
+	msgMoreThan    = text{"%d sessions are due for deletion, more than the %d that delete_at_most allows. None was deleted; GET view?status=to_delete shows them. To allow it once, send \"delete_at_most\": %d, or \"force\": true.", "%d sessions seraient supprimées, plus que les %d autorisées par delete_at_most. Aucune ne l'a été ; GET view?status=to_delete les montre. Pour l'autoriser une fois, envoyez \"delete_at_most\": %d ou \"force\": true."}
+	msgNoRun       = text{"There is no such run in the log, or it deactivated nothing.", "Ce nettoyage n'est pas dans le journal, ou n'a rien désactivé."}
 	msgConfirm     = text{"Deletion is permanent. Send the same request with ?confirm=%s to confirm it.", "La suppression est définitive. Renvoyez la même requête avec ?confirm=%s pour la confirmer."}
 	msgInterrupted = text{"The run stopped early. What it did is kept; the next run continues from there.", "Le nettoyage a été interrompu avant la fin. Ce qui est fait est fait ; le prochain reprendra là."}
 )
@@ -110,6 +120,7 @@ var (
 var (
 	msgDeactivated   = text{"Session deactivated.", "Session désactivée."}
 	msgReactivated   = text{"Session reactivated.", "Session réactivée."}
+	msgRunReversed   = text{"%d sessions reactivated; %d were changed or deleted since.", "%d sessions réactivées ; %d ont changé ou ont été supprimées depuis."}
 	msgDeleted       = text{"Session deleted.", "Session supprimée."}
 	msgUnprotected   = text{"Automatic cleanup is on.", "Le nettoyage automatique est activé."}
 	msgProtected     = text{"Automatic cleanup is off.", "Le nettoyage automatique est désactivé."}
@@ -133,6 +144,10 @@ var (
 // Alerts: those in French, with the alert's arguments, and one in both languages because the Manager's message quotes the
 // database.
 var (
+	msgRunRefused = text{
+		"the last run, %s, deleted nothing: the deletion limit stopped it. GET view?status=to_delete shows the sessions; a cleanup with \"force\": true or \"delete_at_most\": N deletes them once",
+		"le dernier nettoyage, %s, n'a rien supprimé : la limite de suppression l'a arrêté. GET view?status=to_delete montre les sessions ; un nettoyage avec \"force\": true ou \"delete_at_most\": N les supprime une fois",
+	}
 	msgRunFailed = text{"the last run, %s, failed; the server's log has the details", "le dernier nettoyage, %s, a échoué ; le journal du serveur contient les détails"}
 
 	alertsInFrench = map[sessioncleanup.AlertCode]string{

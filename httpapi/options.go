@@ -47,6 +47,9 @@ type Options struct {
 	Heartbeat time.Duration
 	// MaxWatchers is the number of clients that may watch /live at a time; further ones get a 503. Default: 1000.
 	MaxWatchers int
+	// MaxWatchersPerOwner is how many of these may be of the same owner, so that no owner keeps the others from watching.
+	// Default: 20, or MaxWatchers if that is less.
+	MaxWatchersPerOwner int
 
 	// Context ends runs and live streams, so that they do not keep a server from shutting down: cancel it in
 	// http.Server.RegisterOnShutdown. A run finishes its current batch. Default: context.Background().
@@ -82,11 +85,17 @@ func (o Options) withDefaults() (Options, error) {
 			*d.value = d.def
 		}
 	}
-	if o.MaxWatchers < 0 {
-		return o, invalid.Errorf("Options.MaxWatchers is %d: want a positive number", o.MaxWatchers)
-	}
-	if o.MaxWatchers == 0 {
-		o.MaxWatchers = 1000
+	for _, n := range []struct {
+		field string
+		value *int
+		def   int
+	}{{"MaxWatchers", &o.MaxWatchers, 1000}, {"MaxWatchersPerOwner", &o.MaxWatchersPerOwner, 20}} {
+		if *n.value < 0 {
+			return o, invalid.Errorf("Options.%s is %d: want a positive number", n.field, *n.value)
+		}
+		if *n.value == 0 {
+			*n.value = n.def
+		}
 	}
 	if o.Challenge == "" {
 		o.Challenge = "Bearer"

@@ -20,13 +20,14 @@ func TestNewRefusesWrongOptions(t *testing.T) {
 	}
 	who := func(*http.Request) (sessioncleanup.Principal, error) { return sessioncleanup.Principal{}, nil }
 	for field, o := range map[string]httpapi.Options{
-		"Authenticate": {},
-		"Prefix":       {Authenticate: who, Prefix: "api"},
-		"%q":           {Authenticate: who, Prefix: "/a%2fb"},
-		"Timeout":      {Authenticate: who, Timeout: -1},
-		"Interval":     {Authenticate: who, Interval: -1},
-		"Heartbeat":    {Authenticate: who, Heartbeat: -1},
-		"MaxWatchers":  {Authenticate: who, MaxWatchers: -1},
+		"Authenticate":        {},
+		"Prefix":              {Authenticate: who, Prefix: "api"},
+		"%q":                  {Authenticate: who, Prefix: "/a%2fb"},
+		"Timeout":             {Authenticate: who, Timeout: -1},
+		"Interval":            {Authenticate: who, Interval: -1},
+		"Heartbeat":           {Authenticate: who, Heartbeat: -1},
+		"MaxWatchers":         {Authenticate: who, MaxWatchers: -1},
+		"MaxWatchersPerOwner": {Authenticate: who, MaxWatchersPerOwner: -1},
 	} {
 		if _, err := httpapi.New(m, o); !errors.Is(err, sessioncleanup.ErrInvalid) || field[0] != '%' && !strings.Contains(err.Error(), field) {
 			t.Errorf("%s: %v", field, err)

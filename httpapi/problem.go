@@ -38,12 +38,15 @@ type fault struct {
 
 // extra is what some problems add.
 type extra struct {
-	Session  *toDelete `json:"session,omitempty"`
-	Confirm  string    `json:"confirm,omitempty"`
-	Due      int       `json:"due,omitempty"`
-	Fraction float64   `json:"max_delete_fraction,omitempty"`
-	RunID    string    `json:"run_id,omitempty"`
-	report             // of a run that was stopped
+	Session    *toDelete                  `json:"session,omitempty"`
+	Dependents []sessioncleanup.Dependent `json:"dependents,omitempty"` // of the session
+	Confirm    string                     `json:"confirm,omitempty"`
+	SessionIDs []string                   `json:"session_ids,omitempty"` // that would be deleted along with the session
+	Due        int                        `json:"due,omitempty"`
+	Fraction   float64                    `json:"max_delete_fraction,omitempty"`
+	AtMost     int                        `json:"delete_at_most,omitempty"`
+	RunID      string                     `json:"run_id,omitempty"`
+	report                                // of a run that was stopped
 }
 
 // Error is for the log.
@@ -102,7 +105,22 @@ func (c *call) faultOf(err error) *fault {
 	if f, ok := errors.AsType[*fault](err); ok {
 		return f
 	}
+	if many, ok := errors.AsType[*sessioncleanup.TooManyError](err); ok {
+		f := &fault{
+			problem: tooManyDeletions, args: []any{many.Due, 100 * many.Fraction, many.Due},
+			extra: extra{Due: many.Due, Fraction: many.Fraction, AtMost: many.AtMost},
+		}
+		if many.AtMost > 0 {
+			f.detail, f.args[1] = msgMoreThan, many.AtMost
+		}
+		return f
+	}
+	if along, ok := errors.AsType[*sessioncleanup.CascadeError](err); ok {
+		return &fault{problem: otherSessions, extra: extra{SessionIDs: along.SessionIDs}}
+	}
 	switch {
+	case errors.Is(err, sessioncleanup.ErrCascade): // for an owner, who does not learn the ids of others' sessions
+		return &fault{problem: otherSessions}
 	case errors.Is(err, sessioncleanup.ErrForbidden):
 		return &fault{problem: forbidden}
 	case errors.Is(err, sessioncleanup.ErrNotFound):
@@ -118,12 +136,6 @@ func (c *call) faultOf(err error) *fault {
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		c.Logger.WarnContext(c.r.Context(), "request failed: unavailable", "method", c.r.Method, "error", err)
 		return &fault{problem: unavailable, retryAfter: time.Second}
-	}
-	if many, ok := errors.AsType[*sessioncleanup.TooManyError](err); ok {
-		return &fault{
-			problem: tooManyDeletions, args: []any{many.Due, 100 * many.Fraction},
-			extra: extra{Due: many.Due, Fraction: many.Fraction},
-		}
 	}
 	c.Logger.ErrorContext(c.r.Context(), "request failed", "method", c.r.Method, "error", err)
 	return &fault{problem: internal}

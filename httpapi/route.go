@@ -42,9 +42,13 @@ var (
 		"activity":     {http.MethodPatch: {handle: (*call).touch, changes: true}},
 		"expiry":       {http.MethodPatch: {handle: (*call).setExpiry, changes: true}},
 	}
+	// Below runs/{id}; no session's route has three parts.
+	runRoutes = map[string]methods{
+		"reactivate": {http.MethodPost: {handle: (*call).reactivateRun, everything: true, changes: true}},
+	}
 )
 
-// match finds the route of a request and the ID of the session in its path. It reads the path as it was sent, so that an
+// match finds the route of a request and the ID of the session, or the run, in its path. It reads the path as it was sent, so that an
 // ID may contain any character.
 func (c *call) match() (*route, string, error) {
 	rest, ok := strings.CutPrefix(c.r.URL.EscapedPath(), c.Prefix)
@@ -52,11 +56,15 @@ func (c *call) match() (*route, string, error) {
 		return nil, "", &fault{problem: notFound, detail: msgNoRoute}
 	}
 	first, second, two := strings.Cut(rest[1:], "/")
+	actions := actionRoutes
+	if run, action, three := strings.Cut(second, "/"); three && first == "runs" {
+		first, second, actions = run, action, runRoutes
+	}
 	of, id := fixedRoutes[first], ""
 	if two || of == nil {
 		of = sessionRoutes
 		if two {
-			of = actionRoutes[second]
+			of = actions[second]
 		}
 		if of == nil || first == "" {
 			return nil, "", &fault{problem: notFound, detail: msgNoRoute}

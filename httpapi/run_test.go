@@ -22,7 +22,7 @@ func TestARunContinuesWhenItsClientDisconnectsAndASecondRunIs409(t *testing.T) {
 			<-release
 			return nil
 		}})
-		err := db.Put(sessioncleanup.Session{ID: "old", AutoCleanup: true, LastActivity: time.Now().AddDate(0, 0, -60)})
+		err := db.Put(sessioncleanup.Session{ID: "old", AutoCleanup: true, LastActivity: time.Now().AddDate(0, 0, -60), DeactivatedAt: time.Unix(0, 0)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +63,7 @@ func TestARunEndsWithTheHandlersContextAndReportsWhatItDid(t *testing.T) {
 		}})
 		var old []sessioncleanup.Session
 		for i := range 500 {
-			old = append(old, sessioncleanup.Session{ID: itoa(i), AutoCleanup: true, LastActivity: time.Now().AddDate(0, 0, -60)})
+			old = append(old, sessioncleanup.Session{ID: itoa(i), AutoCleanup: true, LastActivity: time.Now().AddDate(0, 0, -60), DeactivatedAt: time.Unix(0, 0)})
 		}
 		if err := db.Put(old...); err != nil {
 			t.Fatal(err)

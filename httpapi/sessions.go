@@ -21,6 +21,7 @@ type session struct {
 	UpdatedAt     *time.Time            `json:"updated_at"`
 	LastActivity  time.Time             `json:"last_activity"`
 	ExpiresAt     *time.Time            `json:"expires_at"`
+	DeactivatedAt *time.Time            `json:"deactivated_at"`
 	HoursInactive float64               `json:"hours_inactive"`
 	DaysOld       *float64              `json:"days_old"`
 	Status        sessioncleanup.Status `json:"status"`
@@ -35,8 +36,9 @@ func sessionOf(s sessioncleanup.Session) session {
 		ID: s.ID, Code: s.Code, Name: s.Name, OwnerID: s.OwnerID, OwnerName: s.OwnerName,
 		Active: s.Active, AutoCleanup: s.AutoCleanup,
 		CreatedAt: known(s.CreatedAt), UpdatedAt: known(s.UpdatedAt), LastActivity: s.LastActivity, ExpiresAt: known(s.ExpiresAt),
+		DeactivatedAt: known(s.DeactivatedAt),
 		HoursInactive: s.HoursInactive(), Status: s.Status, CleanupStatus: s.Status.CleanupStatus(),
-		DeactivateAt: known(s.DeactivateAt), DeleteAt: known(s.DeleteAt), ActivityCount: s.ActivityCount,
+		DeactivateAt: dueAt(s.DeactivateAt, s.AsOf), DeleteAt: dueAt(s.DeleteAt, s.AsOf), ActivityCount: s.ActivityCount,
 	}
 	if days, ok := s.DaysOld(); ok {
 		out.DaysOld = &days
@@ -58,6 +60,14 @@ func known(t time.Time) *time.Time {
 		return nil
 	}
 	return &t
+}
+
+// dueAt is when something is due: now, when it is overdue, and nil for never.
+func dueAt(t, now time.Time) *time.Time {
+	if !t.IsZero() && t.Before(now) {
+		t = now
+	}
+	return known(t)
 }
 
 // sessionAnswer is the response of the routes that concern one session.
@@ -140,6 +150,9 @@ func (c *call) listOptions() (o sessioncleanup.ListOptions, err error) {
 		return o, err
 	}
 	sort, err := oneOf(values, "sort", sortNames)
+	if sort == "" { // the newest activity first
+		sort = "-" + string(sessioncleanup.SortLastActivity)
+	}
 	name, descending := strings.CutPrefix(sort, "-")
 	o.Sort, o.Descending = sessioncleanup.Sort(name), descending
 	return o, err

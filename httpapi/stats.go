@@ -34,8 +34,9 @@ type totals struct {
 // metrics are all figures, as the Manager counts them, with the last run in the form of /events.
 type metrics struct {
 	sessioncleanup.Stats
-	LastRun *event    `json:"last_run"`
-	Alerts  *struct{} `json:"alerts,omitempty"` // they are beside the metrics
+	Untracked bool      `json:"untracked"` // nothing shows when the sessions are used: idle ones are never due
+	LastRun   *event    `json:"last_run"`
+	Alerts    *struct{} `json:"alerts,omitempty"` // they are beside the metrics
 }
 
 type alert struct {
@@ -79,14 +80,14 @@ func render(s sessioncleanup.Stats) (figures, error) {
 		Stats: totals{
 			Total: s.Total, Active: s.Active, Inactive: s.Inactive, Old: s.Old, CleanupCandidates: s.CleanupCandidates,
 		},
-		Metrics: metrics{Stats: s},
+		Metrics: metrics{Stats: s, Untracked: s.Cutoffs.Untracked},
 	}
 	if s.LastRun != nil {
 		last := eventOf(*s.LastRun)
 		answer.Metrics.LastRun = &last
 	}
 	for l := range languages {
-		answer.Alerts = alertsOf(l, s.Alerts)
+		answer.Alerts = alertsOf(l, s)
 		body, err := json.Marshal(answer)
 		if err != nil {
 			return f, err
@@ -111,18 +112,21 @@ func versionOf(s sessioncleanup.Stats) string {
 	return version
 }
 
-func alertsOf(l lang, all []sessioncleanup.Alert) []alert {
-	out := make([]alert, len(all))
-	for i, a := range all {
-		out[i] = alert{Code: a.Code, Message: alertMessage(l, a)}
+func alertsOf(l lang, s sessioncleanup.Stats) []alert {
+	out := make([]alert, len(s.Alerts))
+	for i, a := range s.Alerts {
+		out[i] = alert{Code: a.Code, Message: alertMessage(l, a, s.LastRun)}
 	}
 	return out
 }
 
 // alertMessage is the alert in a language, without quoting the database.
-func alertMessage(l lang, a sessioncleanup.Alert) string {
-	if a.Code == sessioncleanup.AlertCleanupFailed { // its message is the run's error
-		return fmt.Sprintf(msgRunFailed[l], a.Args[0])
+func alertMessage(l lang, a sessioncleanup.Alert, last *sessioncleanup.Event) string {
+	if a.Code == sessioncleanup.AlertCleanupFailed {
+		if last != nil && last.Run != nil && last.Run.Refused {
+			return fmt.Sprintf(msgRunRefused[l], a.Args[0])
+		}
+		return fmt.Sprintf(msgRunFailed[l], a.Args[0]) // its message is the run's error
 	}
 	if format := alertsInFrench[a.Code]; l == french && format != "" {
 		return fmt.Sprintf(format, a.Args...)

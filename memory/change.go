@@ -3,6 +3,9 @@ package memory
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
@@ -20,7 +23,7 @@ func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, c sessioncl
 	changed := c.Apply(session, session.AsOf)
 	if !changed.Equal(session) {
 		s.replace(session, changed)
-		s.log(c.Action, c.Cause, changed.Ref())
+		s.log(session.AsOf, c.Action, c.Cause, changed.Ref())
 	}
 	return changed, nil
 }
@@ -46,7 +49,7 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 		return sessioncleanup.Session{}, err
 	}
 	s.replace(session, sessioncleanup.Session{})
-	s.log(sessioncleanup.ActionDeleted, cause, session.Ref())
+	s.log(session.AsOf, sessioncleanup.ActionDeleted, cause, session.Ref())
 	return session, nil
 }
 
@@ -66,17 +69,14 @@ func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) 
 		return 0, err
 	}
 	defer s.mu.Unlock()
-	now := clock()
-	seen := make(map[string]bool, len(t.IDs))
-	written := 0
+	now, written := clock(), 0
 	var reactivated []sessioncleanup.SessionRef
-	for _, id := range t.IDs {
+	for id, at := range latest(t, now) {
 		session, ok := s.sessions[id]
-		if !ok || seen[id] {
+		if !ok {
 			continue
 		}
-		seen[id] = true
-		touched, write := t.Apply(session, now)
+		touched, write := t.Apply(session, at, t.Reactivate != nil && s.deactivatedByRun(session))
 		if !write {
 			continue
 		}
@@ -87,7 +87,19 @@ func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) 
 		}
 	}
 	if len(reactivated) > 0 {
-		s.log(sessioncleanup.ActionReactivated, *t.Reactivate, reactivated...)
+		slices.SortFunc(reactivated, func(a, b sessioncleanup.SessionRef) int { return strings.Compare(a.ID, b.ID) })
+		s.log(now, sessioncleanup.ActionReactivated, *t.Reactivate, reactivated...)
 	}
 	return written, nil
+}
+
+// latest is when each session of a touch was last used.
+func latest(t sessioncleanup.Touch, now time.Time) map[string]time.Time {
+	used := make(map[string]time.Time, len(t.IDs))
+	for i, id := range t.IDs {
+		if at := t.At(i, now); at.After(used[id]) {
+			used[id] = at
+		}
+	}
+	return used
 }

@@ -59,24 +59,84 @@ func TestTouchReactivatesWithOneEvent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := New(Config{})
+		expired, idle, expires := unused("1", true, 0), unused("2", true, 2*day), unused("3", true, 2*day)
+		expired.ExpiresAt, expires.ExpiresAt = time.Now().UTC(), time.Now().UTC().Add(day)
+		put(t, s, expired, idle, expires, unused("4", true, 2*day), unused("5", true, time.Hour))
+		sweepOnce(t, s, batch(sessioncleanup.ActionDeactivated, 10))
+		protect := sessioncleanup.Change{Cause: system, Action: sessioncleanup.ActionAutoCleanupOff, AutoCleanup: new(false)}
+		protected, err := s.Update(t.Context(), sessioncleanup.Target{ID: "4"}, protect)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
 		now := time.Now().UTC()
-		expired, expires := unused("1", false, time.Hour), unused("2", false, 0)
-		expired.ExpiresAt, expires.ExpiresAt = now, now.Add(day)
-		protected := unused("4", false, 0)
-		protected.AutoCleanup = false
-		put(t, s, expired, expires, unused("3", true, time.Hour), protected)
 		cause := sessioncleanup.Cause{Actor: "owner:1", Reason: "activity"}
-		ids := sessioncleanup.Touch{IDs: []string{"1", "2", "3", "1", "4"}, Interval: time.Minute, Reactivate: &cause}
-		expect(t, "written", touch(t, s, ids), 3)
-		expired.Active, expired.LastActivity, expired.ExpiresAt = true, now, time.Time{}
-		expires.Active = true
-		expect(t, "expired session", get(t, s, "1"), expired)
+		ids := sessioncleanup.Touch{IDs: []string{"1", "2", "3", "5", "2", "4"}, Interval: time.Minute, Reactivate: &cause}
+		expect(t, "written", touch(t, s, ids), 5)
+		expired.LastActivity, expired.ExpiresAt = now, time.Time{}
+		idle.LastActivity, expires.LastActivity = now, now
+		protected.LastActivity, protected.AsOf = now, time.Time{}
+		expect(t, "expired session, touched less than the interval ago", get(t, s, "1"), expired)
+		expect(t, "idle session", get(t, s, "2"), idle)
+		expect(t, "session that expires later", get(t, s, "3"), expires)
 		expect(t, "protected session", get(t, s, "4"), protected)
-		expect(t, "session touched less than the interval ago", get(t, s, "2"), expires)
-		expect(t, "events", events(t, s, sessioncleanup.EventQuery{}), []sessioncleanup.Event{{
-			ID: 1, At: now, Action: sessioncleanup.ActionReactivated, Sessions: []sessioncleanup.SessionRef{{ID: "1"}, {ID: "2"}},
+		expect(t, "events", events(t, s, sessioncleanup.EventQuery{Limit: 1}), []sessioncleanup.Event{{
+			ID: 3, At: now, Action: sessioncleanup.ActionReactivated, Sessions: []sessioncleanup.SessionRef{{ID: "1"}, {ID: "2"}, {ID: "3"}},
 			Actor: "owner:1", Reason: "activity",
 		}})
+	})
+}
+
+func TestTouchReactivatesOnlyWhatTheLogSaysARunDeactivated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Config{})
+		person := sessioncleanup.Cause{Actor: "owner:1"}
+		set := func(id string, active bool) {
+			t.Helper()
+			change := sessioncleanup.Change{Cause: person, Action: sessioncleanup.ActionDeactivated, Active: &active}
+			if _, err := s.Update(t.Context(), sessioncleanup.Target{ID: id}, change); err != nil {
+				t.Fatal(err)
+			}
+		}
+		put(t, s, unused("closed", true, time.Hour), unused("by run", true, 2*day), unused("by run, then closed", true, 2*day), unused("inserted", false, day))
+		sweepOnce(t, s, batch(sessioncleanup.ActionDeactivated, 10))
+		time.Sleep(time.Second)
+		set("closed", false)
+		set("by run, then closed", true)
+		set("by run, then closed", false)
+		ids := []string{"closed", "by run", "by run, then closed", "inserted"}
+		statuses := func() (active []string) {
+			for _, id := range ids {
+				if get(t, s, id).Active {
+					active = append(active, id)
+				}
+			}
+			return active
+		}
+		early := sessioncleanup.Touch{IDs: ids, Ago: []time.Duration{time.Minute, time.Minute, time.Minute, time.Minute}, Reactivate: &person}
+		touch(t, s, early)
+		expect(t, "active after a touch from before the deactivation", statuses(), nil)
+		time.Sleep(time.Second)
+		touch(t, s, sessioncleanup.Touch{IDs: ids, Reactivate: &person})
+		expect(t, "active after a touch", statuses(), []string{"by run"})
+	})
+}
+
+func TestTouchCountsAtItsOwnTimeTheLatestOfSeveral(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Config{})
+		now := time.Now().UTC()
+		put(t, s, unused("1", true, time.Hour), unused("2", true, time.Hour), unused("3", true, time.Minute))
+		many := sessioncleanup.Touch{IDs: []string{"1", "2", "1", "3", "1"}, Ago: []time.Duration{5, 7, 2, 10 * time.Minute, 9}}
+		for i := range many.Ago[:3] {
+			many.Ago[i] *= time.Second
+		}
+		expect(t, "written", touch(t, s, many), 2)
+		expect(t, "latest of three", get(t, s, "1").LastActivity, now.Add(-9).Truncate(time.Millisecond))
+		expect(t, "one", get(t, s, "2").LastActivity, now.Add(-7*time.Second))
+		expect(t, "older than what is known", get(t, s, "3").LastActivity, now.Add(-time.Minute))
 	})
 }
 

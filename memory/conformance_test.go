@@ -30,6 +30,13 @@ func TestStore(t *testing.T) {
 			Activity: func(_ context.Context, id string) error {
 				return store.AddActivity(id, 1)
 			},
+			SetActive: func(ctx context.Context, id string, active bool) error {
+				page, err := store.List(ctx, sessioncleanup.Query{Filter: sessioncleanup.Filter{ID: id}, Limit: 1})
+				for i := range page.Sessions {
+					page.Sessions[i].Active = active
+				}
+				return errors.Join(err, store.Put(page.Sessions...))
+			},
 			Pin: func(_ context.Context, id string) error {
 				pinned.Store(id, true)
 				return nil

@@ -3,14 +3,29 @@ package memory
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// log adds the event of a change.
-func (s *Store) log(a sessioncleanup.Action, c sessioncleanup.Cause, sessions ...sessioncleanup.SessionRef) {
-	s.append(sessioncleanup.Event{Action: a, Sessions: sessions, Actor: c.Actor, Reason: c.Reason, RunID: c.RunID})
+// log adds the event of a change, with its time in milliseconds: a deactivation has the time that the session keeps.
+func (s *Store) log(at time.Time, a sessioncleanup.Action, c sessioncleanup.Cause, sessions ...sessioncleanup.SessionRef) {
+	s.append(sessioncleanup.Event{At: at.Truncate(time.Millisecond), Action: a, Sessions: sessions, Actor: c.Actor, Reason: c.Reason, RunID: c.RunID})
+}
+
+// deactivatedByRun reports whether the log has the session's deactivation by a run, at exactly DeactivatedAt.
+func (s *Store) deactivatedByRun(session sessioncleanup.Session) bool {
+	if session.Active || session.DeactivatedAt.IsZero() {
+		return false
+	}
+	for _, e := range slices.Backward(s.events) {
+		if e.At.Equal(session.DeactivatedAt) && e.Action == sessioncleanup.ActionDeactivated && e.RunID != "" &&
+			slices.ContainsFunc(e.Sessions, func(r sessioncleanup.SessionRef) bool { return r.ID == session.ID }) {
+			return true
+		}
+	}
+	return false
 }
 
 // append adds an event to the audit log, with its ID and, when it has none, its time.

@@ -23,7 +23,7 @@ func TestLeaseIsTakenRenewedAndReleased(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := New(Config{})
-		expect(t, "first", lend(t, s, "a", time.Minute), sessioncleanup.Lease{Name: "cleanup", Holder: "a", Epoch: 1, ExpiresAt: time.Now().UTC().Add(time.Minute)})
+		expect(t, "first", lend(t, s, "a", time.Minute), sessioncleanup.Lease{Name: "cleanup", Holder: "a", Epoch: 1, ExpiresAt: time.Now().UTC().Add(time.Minute), TTL: time.Minute})
 		time.Sleep(time.Second)
 		_, err := s.Lease(t.Context(), sessioncleanup.LeaseRequest{Name: "cleanup", Holder: "b", TTL: time.Minute})
 		if held, ok := errors.AsType[*sessioncleanup.LeaseHeldError](err); !ok || held.Remaining != 59*time.Second {

@@ -30,9 +30,13 @@ func batch(a sessioncleanup.Action, limit int) sessioncleanup.Batch {
 	return sessioncleanup.Batch{Action: a, Cutoffs: cutoffs(), Cause: system, Limit: limit}
 }
 
-// unused is a session that was last used some time ago.
+// unused is a session that was last used some time ago; an inactive one was deactivated then.
 func unused(id string, active bool, since time.Duration) sessioncleanup.Session {
-	return sessioncleanup.Session{ID: id, Active: active, AutoCleanup: true, LastActivity: time.Now().UTC().Add(-since)}
+	s := sessioncleanup.Session{ID: id, Active: active, AutoCleanup: true, LastActivity: time.Now().UTC().Add(-since)}
+	if !active {
+		s.DeactivatedAt = s.LastActivity
+	}
+	return s
 }
 
 func put(t testing.TB, s *Store, sessions ...sessioncleanup.Session) {
@@ -73,6 +77,15 @@ func events(t testing.TB, s *Store, q sessioncleanup.EventQuery) []sessioncleanu
 	return found
 }
 
+func sweepOnce(t testing.TB, s *Store, b sessioncleanup.Batch) sessioncleanup.BatchResult {
+	t.Helper()
+	out, err := s.Sweep(t.Context(), b)
+	if err != nil {
+		t.Fatalf("Sweep(%+v): %v", b, err)
+	}
+	return out
+}
+
 func touch(t testing.TB, s *Store, touch sessioncleanup.Touch) int {
 	t.Helper()
 	n, err := s.Touch(t.Context(), touch)
@@ -103,16 +116,17 @@ func TestPutKeepsExactValues(t *testing.T) {
 	s := New(Config{})
 	zone := time.FixedZone("elsewhere", 5*3600)
 	full := sessioncleanup.Session{
-		ID: "1", OwnerID: "o", OwnerName: "Olga", Name: "Room", Code: "R1", Active: true, AutoCleanup: true,
+		ID: "1", OwnerID: "o", OwnerName: "Olga", Name: "Room", Code: "R1", AutoCleanup: true,
 		CreatedAt: time.Date(2024, 1, 2, 3, 4, 5, 6, zone), UpdatedAt: time.Date(2024, 2, 2, 3, 4, 5, 7, zone),
-		LastActivity: time.Date(2024, 3, 2, 3, 4, 5, 8, zone), ExpiresAt: time.Date(9999, 12, 31, 0, 0, 0, 9, zone),
+		DeactivatedAt: time.Date(2024, 4, 2, 3, 4, 5, 10, zone),
+		LastActivity:  time.Date(2024, 3, 2, 3, 4, 5, 8, zone), ExpiresAt: time.Date(9999, 12, 31, 0, 0, 0, 9, zone),
 		ActivityCount: 12, AsOf: time.Now(), Status: sessioncleanup.StatusActive, DeactivateAt: time.Now(), DeleteAt: time.Now(),
 	}
 	put(t, s, full)
 	want := full
 	want.AsOf, want.Status, want.DeactivateAt, want.DeleteAt = time.Time{}, "", time.Time{}, time.Time{} // not stored
 	want.CreatedAt, want.UpdatedAt = full.CreatedAt.UTC(), full.UpdatedAt.UTC()
-	want.LastActivity, want.ExpiresAt = full.LastActivity.UTC(), full.ExpiresAt.UTC()
+	want.LastActivity, want.ExpiresAt, want.DeactivatedAt = full.LastActivity.UTC(), full.ExpiresAt.UTC(), full.DeactivatedAt.UTC()
 	if got := get(t, s, "1"); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -122,6 +136,35 @@ func TestPutKeepsExactValues(t *testing.T) {
 		t.Errorf("after replacing: got %+v, want %+v", got, replaced)
 	}
 	expect(t, "events of the application's own writes", events(t, s, sessioncleanup.EventQuery{}), nil)
+}
+
+func TestPutFollowsAChangeOfActive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Config{})
+		session := unused("1", true, 2*day)
+		put(t, s, session)
+		session.Active = false
+		put(t, s, session)
+		if got := get(t, s, "1").DeactivatedAt; !got.Equal(time.Now()) {
+			t.Errorf("DeactivatedAt of a session that became inactive is %v, want now, %v", got, time.Now())
+		}
+		time.Sleep(time.Hour)
+		session = get(t, s, "1")
+		session.Name = "renamed"
+		put(t, s, session)
+		expect(t, "a session that stayed inactive", get(t, s, "1"), session)
+		session.Active = true
+		put(t, s, session)
+		if got := get(t, s, "1"); !got.DeactivatedAt.IsZero() || !got.LastActivity.Equal(time.Now()) {
+			t.Errorf("a session that became active is %+v, want it used now and without DeactivatedAt", got)
+		}
+		put(t, s, sessioncleanup.Session{ID: "2", AutoCleanup: true})
+		if got := get(t, s, "2").DeactivatedAt; !got.IsZero() {
+			t.Errorf("DeactivatedAt of a session that was put inactive is %v, want none", got)
+		}
+		expect(t, "events of the application's own writes", events(t, s, sessioncleanup.EventQuery{}), nil)
+	})
 }
 
 func TestPutSetsZeroLastActivityToNow(t *testing.T) {
@@ -236,6 +279,7 @@ func calls(s *Store) map[string]func(context.Context) error {
 		"deactivate": func(ctx context.Context) error {
 			return only(s.Sweep(ctx, batch(sessioncleanup.ActionDeactivated, 10)))
 		},
+		"date":   func(ctx context.Context) error { return only(s.Sweep(ctx, batch(sessioncleanup.ActionDated, 10))) },
 		"delete": func(ctx context.Context) error { return only(s.Sweep(ctx, batch(sessioncleanup.ActionDeleted, 10))) },
 		"Update": func(ctx context.Context) error {
 			return only(s.Update(ctx, target, sessioncleanup.Change{Active: new(true)}))

@@ -15,7 +15,8 @@ const (
 	byName
 	idle     // active, not protected: by last activity
 	expiring // active, not protected: by expiry, if they have one
-	kept     // inactive, not protected: by KeptSince
+	kept     // inactive since a known time, not protected: by KeptSince
+	undated  // inactive since an unknown time, not protected: by ID
 	orders
 )
 
@@ -27,6 +28,8 @@ func positions(s sessioncleanup.Session) (p [orders]sessioncleanup.Position) {
 	p[byName] = position(sessioncleanup.SortName, s)
 	switch {
 	case !s.AutoCleanup:
+	case !s.Active && s.DeactivatedAt.IsZero():
+		p[undated] = sessioncleanup.Position{ID: s.ID}
 	case !s.Active:
 		p[kept] = timePosition(s.KeptSince(), s.ID)
 	default:
@@ -70,7 +73,8 @@ func (s *Store) replace(before, after sessioncleanup.Session) {
 
 // Put adds sessions with exactly these values, or replaces those that have the same ID, as the application's own INSERT
 // and UPDATE would: without events. A zero LastActivity means now; AsOf and the fields that follow from a policy are not
-// kept. All are put or none: an ErrInvalid says which session has no ID. The last of several sessions with the same ID
+// kept. One that becomes inactive or active by it follows Session.Observe: it gets its DeactivatedAt, or counts as used
+// now. All are put or none: an ErrInvalid says which session has no ID. The last of several sessions with the same ID
 // counts.
 func (s *Store) Put(sessions ...sessioncleanup.Session) error {
 	for i, session := range sessions {
@@ -84,7 +88,12 @@ func (s *Store) Put(sessions ...sessioncleanup.Session) error {
 	defer s.mu.Unlock()
 	now := clock().Truncate(time.Millisecond)
 	for _, session := range sessions {
-		s.replace(s.sessions[session.ID], stored(session, now))
+		was, there := s.sessions[session.ID]
+		is := stored(session, now)
+		if there {
+			is = is.Observe(was, now)
+		}
+		s.replace(was, is)
 	}
 	return nil
 }
@@ -92,7 +101,7 @@ func (s *Store) Put(sessions ...sessioncleanup.Session) error {
 // stored is a session as it is stored.
 func stored(s sessioncleanup.Session, now time.Time) sessioncleanup.Session {
 	s.AsOf, s.Status, s.DeactivateAt, s.DeleteAt = time.Time{}, "", time.Time{}, time.Time{}
-	s.CreatedAt, s.UpdatedAt, s.ExpiresAt = utc(s.CreatedAt), utc(s.UpdatedAt), utc(s.ExpiresAt)
+	s.CreatedAt, s.UpdatedAt, s.ExpiresAt, s.DeactivatedAt = utc(s.CreatedAt), utc(s.UpdatedAt), utc(s.ExpiresAt), utc(s.DeactivatedAt)
 	if s.LastActivity = utc(s.LastActivity); s.LastActivity.IsZero() {
 		s.LastActivity = now
 	}
@@ -134,7 +143,7 @@ func (s *Store) AddActivity(id string, n int64) error {
 	if !ok {
 		return sessioncleanup.ErrNotFound
 	}
-	used, _ := sessioncleanup.Touch{}.Apply(session, clock())
+	used, _ := sessioncleanup.Touch{}.Apply(session, clock(), false)
 	used.ActivityCount += n
 	s.replace(session, used)
 	return nil

@@ -29,6 +29,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 		return sessioncleanup.BatchResult{}, err
 	}
 	defer s.mu.Unlock()
+	now := clock().Truncate(time.Millisecond)
 	result := sessioncleanup.BatchResult{Next: next}
 	var refs []sessioncleanup.SessionRef
 	for _, id := range ids(chosen) {
@@ -36,17 +37,12 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 		if !b.Filter.Matches(session) || !b.Cutoffs.Due(b.Action, session) {
 			continue
 		}
-		var after sessioncleanup.Session
-		if b.Action == sessioncleanup.ActionDeactivated {
-			after = session
-			after.Active = false
-		}
-		s.replace(session, after)
+		s.replace(session, b.Action.Apply(session, now))
 		result.IDs = append(result.IDs, id)
 		refs = append(refs, session.Ref())
 	}
-	if len(refs) > 0 {
-		s.log(b.Action, b.Cause, refs...)
+	if len(refs) > 0 && b.Action != sessioncleanup.ActionDated {
+		s.log(now, b.Action, b.Cause, refs...)
 	}
 	return result, nil
 }
@@ -99,7 +95,9 @@ func (s *Store) askHookForAll(ctx context.Context, chosen []sessioncleanup.Sessi
 			return ctxErr
 		}
 		if err != nil {
-			return &sessioncleanup.BatchError{IDs: ids(chosen), Next: next, Err: fmt.Errorf("session %q: %w", session.ID, err)}
+			return &sessioncleanup.BatchError{
+				IDs: ids(chosen), Next: next, Err: fmt.Errorf("session %q: %w", session.ID, err), Code: err.Error(),
+			}
 		}
 	}
 	return nil
@@ -119,21 +117,28 @@ type place struct {
 	sessioncleanup.Position
 }
 
-// due walks the sessions for which Cutoffs.Due holds, from a place on. They are at the beginning of one order, or of two.
+// due walks the sessions for which Cutoffs.Due holds, from a place on. They are at the beginning of one order, or of two,
+// or all of one; those used in the future are at the end of two.
 func (s *Store) due(a sessioncleanup.Action, c sessioncleanup.Cutoffs, after place) iter.Seq2[place, sessioncleanup.Session] {
-	inOrders := []int{kept}
-	if a == sessioncleanup.ActionDeactivated {
-		inOrders = []int{idle, expiring}
-	}
+	inOrders := map[sessioncleanup.Action][]int{
+		sessioncleanup.ActionDeleted: {kept}, sessioncleanup.ActionDeactivated: {idle, expiring},
+		sessioncleanup.ActionDated: {undated}, sessioncleanup.ActionCorrected: {idle, kept},
+	}[a]
 	ends := [orders]time.Time{kept: c.Delete, idle: c.Inactive, expiring: c.Now.Add(1)}
+	if a == sessioncleanup.ActionCorrected {
+		ends = [orders]time.Time{idle: endOfTime, kept: endOfTime}
+	}
 	return func(yield func(place, sessioncleanup.Session) bool) {
 		for _, order := range inOrders {
 			if order < after.order {
 				continue
 			}
+			if a == sessioncleanup.ActionCorrected && after.Position == (sessioncleanup.Position{}) {
+				after.Position = timePosition(c.Ahead(), "")
+			}
 			end := timePosition(ends[order], "")
 			for p := range s.indexes[order].ascend(&after.Position) {
-				if compare(p, end) > 0 {
+				if order != undated && compare(p, end) > 0 {
 					break
 				}
 				session := s.sessions[p.ID]
@@ -146,6 +151,8 @@ func (s *Store) due(a sessioncleanup.Action, c sessioncleanup.Cutoffs, after pla
 		}
 	}
 }
+
+var endOfTime = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 
 // String is the place as BatchResult.Next has it. Neither an order nor a key contains a space.
 func (p place) String() string { return fmt.Sprintf("%d %s %s", p.order, p.Key, p.ID) }

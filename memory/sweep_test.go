@@ -25,6 +25,7 @@ func pinning() *Store {
 	}})
 }
 
+// phases are the actions of a run's phases.
 var phases = []sessioncleanup.Action{sessioncleanup.ActionDeleted, sessioncleanup.ActionDeactivated}
 
 func TestBatchesBeginWithTheSessionsUnusedForLongest(t *testing.T) {
@@ -38,7 +39,9 @@ func TestBatchesBeginWithTheSessionsUnusedForLongest(t *testing.T) {
 				ago := func(days int) time.Time { return now.AddDate(0, 0, -days) }
 				active := action == sessioncleanup.ActionDeactivated
 				add := func(id string, used, expires time.Time) {
-					put(t, s, sessioncleanup.Session{ID: id, Active: active, AutoCleanup: true, LastActivity: used, ExpiresAt: expires})
+					session := unused(id, active, now.Sub(used))
+					session.ExpiresAt = expires
+					put(t, s, session)
 				}
 				var want []string
 				if active { // those that are idle, then those that only expired
@@ -49,12 +52,19 @@ func TestBatchesBeginWithTheSessionsUnusedForLongest(t *testing.T) {
 					add("expires now", now, now)
 					add("expires soon", now, now.Add(time.Millisecond))
 					want = []string{"idle 100", "idle 50", "expired 200", "expired 150", "expires now"}
-				} else { // by the later of last activity and expiry
+				} else { // by the latest of last activity, expiry and deactivation
+					closed := unused("closed 35", false, 100*day)
+					closed.DeactivatedAt = ago(35)
+					recently := unused("closed 3", false, 100*day)
+					recently.DeactivatedAt = ago(3)
+					unknown := unused("unknown", false, 100*day)
+					unknown.DeactivatedAt = time.Time{}
+					put(t, s, closed, recently, unknown)
 					add("used 100", ago(100), ago(200))
 					add("expired 40", ago(110), ago(40))
 					add("used 50", ago(50), time.Time{})
 					add("expired 20", ago(120), ago(20))
-					want = []string{"used 100", "used 50", "expired 40"}
+					want = []string{"used 100", "used 50", "expired 40", "closed 35"}
 				}
 				var got []string
 				b := batch(action, 1)
@@ -219,6 +229,33 @@ func TestManualDeletionCallsTheHook(t *testing.T) {
 	}
 }
 
+func TestInactiveSinceAnUnknownTimeIsDatedWithoutAnEvent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Config{})
+		for _, id := range []string{"a", "b c", "d", "e"} {
+			session := unused(id, false, 60*day)
+			session.DeactivatedAt = time.Time{}
+			session.AutoCleanup = id != "d"
+			put(t, s, session)
+		}
+		put(t, s, unused("known", false, 60*day), unused("active", true, 60*day))
+		b := batch(sessioncleanup.ActionDated, 2)
+		first := sweepOnce(t, s, b)
+		expect(t, "first batch", first.IDs, []string{"a", "b c"})
+		b.After = first.Next
+		rest := sweepOnce(t, s, b)
+		expect(t, "second batch", rest, sessioncleanup.BatchResult{IDs: []string{"e"}})
+		for id, want := range map[string]time.Time{"a": time.Now(), "b c": time.Now(), "d": {}, "known": time.Now().Add(-60 * day), "active": {}} {
+			if got := get(t, s, id).DeactivatedAt; !got.Equal(want) {
+				t.Errorf("DeactivatedAt of %q is %v, want %v", id, got, want)
+			}
+		}
+		expect(t, "events", events(t, s, sessioncleanup.EventQuery{}), nil)
+		expect(t, "deleted after they were dated", sweepOnce(t, s, batch(sessioncleanup.ActionDeleted, 10)).IDs, []string{"known"})
+	})
+}
+
 func TestSweepRefusesBadLimitsAndCursors(t *testing.T) {
 	t.Parallel()
 	s := New(Config{})
@@ -270,7 +307,7 @@ func TestCursorHoldsAnyID(t *testing.T) {
 	slices.Sort(ids)
 	for _, id := range ids {
 		session := unused(id, false, 0)
-		session.Name, session.LastActivity = "pinned", time.Unix(-5, 0)
+		session.Name, session.LastActivity, session.DeactivatedAt = "pinned", time.Unix(-5, 0), time.Unix(-5, 0)
 		put(t, s, session)
 	}
 	b := batch(sessioncleanup.ActionDeleted, 1)

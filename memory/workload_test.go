@@ -63,6 +63,9 @@ func (w *workload) put() {
 	if w.r.IntN(4) > 0 {
 		s.CreatedAt = w.ago()
 	}
+	if !s.Active && w.r.IntN(4) > 0 {
+		s.DeactivatedAt = w.ago()
+	}
 	switch w.r.IntN(6) {
 	case 0, 1:
 		s.ExpiresAt = w.ago()
@@ -98,7 +101,7 @@ func (w *workload) change() {
 	case 10:
 		time.Sleep(time.Duration(w.r.IntN(48)) * time.Hour)
 	case 11:
-		_, err = w.s.Sweep(ctx, batch(phases[w.r.IntN(2)], 1+w.r.IntN(5)))
+		_, err = w.s.Sweep(ctx, batch(append(phases, sessioncleanup.ActionDated)[w.r.IntN(3)], 1+w.r.IntN(5)))
 	}
 	if err != nil {
 		w.t.Fatal(err)

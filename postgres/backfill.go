@@ -24,15 +24,111 @@ const (
 // definitions and to prepare the new triggers, and should not have to do so while all of the rows are read first.
 const calm = 100 * time.Millisecond
 
-// addBackfill gives old sessions a last activity, from what is known of them.
-func (p *plan) addBackfill(context.Context) error {
+// addBackfill gives old sessions a last activity, from what is known of them, and marks those that are inactive already.
+func (p *plan) addBackfill(ctx context.Context) error {
 	if p.create || p.set.backfilled {
 		return nil
 	}
-	p.add(step{about: "fill in the last activity of old sessions", fill: true, sql: []string{
-		backfillTable(p.m), p.m.statement("backfill_all"), "DROP TABLE " + p.m.names["backfill"] + ";", p.m.statement("settings_backfilled"),
-	}})
+	if err := p.findRefilled(ctx); err != nil {
+		return err
+	}
+	fired, err := updateTriggers(ctx, p.q, p.m)
+	if err != nil {
+		return err
+	}
+	keep := p.keepTriggers()
+	if fired.before {
+		p.add(step{about: "keep the application's triggers on updates from changing sessions in the backfill", sql: keep.sql, adds: keep.adds})
+	}
+	fill := p.m.backfillNames(p.refilled)
+	all := []string{backfillTable(p.m), "SELECT set_config('sessioncleanup.filling', 'on', false), set_config('sessioncleanup.writing', 'on', false);",
+		p.m.statement("backfill_all", fill), "RESET sessioncleanup.filling;", "RESET sessioncleanup.writing;",
+		"DROP TABLE " + p.m.names["backfill"] + ";", p.m.statement("settings_backfilled")}
+	about := "fill in the last activity of old sessions"
+	if len(fired.after) > 0 {
+		about += "; these triggers run for each of them, unless a superuser migrates: " + strings.Join(fired.after, ", ")
+	}
+	p.add(step{about: about, fill: true, sql: all})
+	if fired.before {
+		p.add(step{about: "remove what kept them from it", sql: keep.removal, drops: keep.adds})
+	}
 	return nil
+}
+
+// keeping is what keeps the application's triggers from changing sessions in the backfill.
+type keeping struct {
+	sql, removal []string
+	adds         []object
+}
+
+func (p *plan) keepTriggers() keeping {
+	function := object{Kind: "function", Space: p.m.space, Name: "sessioncleanup_keep"}
+	k := keeping{adds: []object{function}, sql: []string{
+		p.m.statement(function.Name), markFunctions(p.m.space, function.Name), revokeExecute(p.m.space, function.Name),
+	}}
+	for _, name := range []string{"!sessioncleanup_keep", "~sessioncleanup_keep"} { // they sort first and last
+		order := "last"
+		if name[0] == '!' {
+			order = "first"
+		}
+		o := object{Kind: "trigger", Space: p.m.table.space, Table: p.m.table.name, Name: name}
+		k.adds = append(k.adds, o)
+		k.sql = append(k.sql, dropTrigger(o), p.m.statement("keep_trigger", sqlfile.Names{"trigger": sqlfile.Column(name), "order": literal(order)}))
+		k.removal = append(k.removal, dropTrigger(o))
+	}
+	k.removal = append(k.removal, dropFunctions(p.m.space, function.Name))
+	return k
+}
+
+// backfillNames fills in the backfill. The moment refilled, when there is one, is no session's last activity.
+func (m *mapping) backfillNames(refilled string) sqlfile.Names {
+	n := sqlfile.Names{"refilled": literal(refilled), "backfill_refill": "false"}
+	for _, part := range []string{"backfill_known", "backfill_refill", "backfill_unknown", "backfill_later", "backfill_lags", "backfill_undated", "backfill_needed", "backfill_set"} {
+		if part != "backfill_refill" || refilled != "" {
+			n[part] = m.statement(part, n)
+		}
+	}
+	return n
+}
+
+// findRefilled looks for a column of last activities that an earlier migration of the application filled with one moment.
+func (p *plan) findRefilled(ctx context.Context) error {
+	if _, ok := p.m.table.columns[p.m.schema.LastActivity]; !ok || p.m.schema.CreatedAt == "" && p.m.schema.UpdatedAt == "" {
+		return nil
+	}
+	var at string
+	var older int64
+	err := p.q.QueryRow(ctx, p.m.statement("backfill_refilled")).Scan(&at, &older)
+	if err != nil {
+		return mapError("look at the last activities", ignoreNoRows(err))
+	}
+	column := p.m.table.path() + "." + p.m.schema.LastActivity
+	if !p.opts.Replace {
+		p.warn("most sessions have %s as their %s, also %d that were last updated before: an earlier migration seems to have filled it in; "+
+			"migrate with --replace to take the newest time that is known of each instead", at, column, older)
+		return nil
+	}
+	p.refilled = at
+	p.note("%s is %s for most sessions, which an earlier migration filled in: the newest time that is known of each takes its place, for at least %d sessions",
+		column, at, older)
+	return nil
+}
+
+// firing is what the application's triggers do when a row of the sessions is updated.
+type firing struct {
+	before bool     // some may change the row itself
+	after  []string // some run afterwards, by name: what they do elsewhere cannot be undone
+}
+
+func updateTriggers(ctx context.Context, q querier, m *mapping) (firing, error) {
+	var f firing
+	err := q.QueryRow(ctx, `
+		SELECT coalesce(bool_or(t.tgtype & 3 = 3), false),
+		       coalesce(array_agg(t.tgname::text ORDER BY t.tgname) FILTER (WHERE t.tgtype & 2 = 0), '{}')
+		  FROM pg_catalog.pg_trigger t
+		 WHERE t.tgrelid = $1::oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 16 = 16
+		   AND t.tgname NOT IN ('~sessioncleanup_observe', '!sessioncleanup_keep', '~sessioncleanup_keep')`, m.table.oid).Scan(&f.before, &f.after)
+	return f, mapError("look for triggers", err)
 }
 
 // backfillTable makes a table of each session's newest activity, in one scan of each activity table.
@@ -42,9 +138,8 @@ func backfillTable(m *mapping) string {
 		if src.At == "" {
 			continue
 		}
-		_, at := m.timesOf(src.columns[src.At], "c.")
 		parts = append(parts, m.statement("backfill_source", sqlfile.Names{
-			"session": sqlfile.Column(src.Session), "source": src.sql(), "at": at,
+			"session": sqlfile.Column(src.Session), "source": src.sql(), "at": m.madeAtOf(src.columns[src.At], "c."),
 		}))
 	}
 	if len(parts) == 0 {
@@ -55,7 +150,8 @@ func backfillTable(m *mapping) string {
 
 // backfill goes through the sessions by id, in short transactions, until none lacks a last activity. Sessions that are
 // touched meanwhile have one already.
-func (s *Store) backfill(ctx context.Context, m *mapping) error {
+func (s *Store) backfill(ctx context.Context, p *plan) error {
+	m, names := p.m, p.m.backfillNames(p.refilled)
 	var made, missing bool
 	err := s.pool.QueryRow(ctx, "SELECT to_regclass($1::text) IS NOT NULL", m.names["backfill"]).Scan(&made)
 	if err != nil {
@@ -69,26 +165,29 @@ func (s *Store) backfill(ctx context.Context, m *mapping) error {
 			return err
 		}
 	}
-	quiet, err := s.mayQuietTriggers(ctx, m)
-	if err != nil {
-		return err
+	var super bool
+	if err := s.pool.QueryRow(ctx, "SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user").Scan(&super); err != nil {
+		return mapError("look up the role", err)
 	}
+	reports := s.reports()
 	for deadline := time.Now().Add(s.cfg.MigrateWait); ; {
-		if err := s.pool.QueryRow(ctx, m.statement("backfill_missing")).Scan(&missing); err != nil {
+		if err := s.pool.QueryRow(ctx, m.statement("backfill_missing", names)).Scan(&missing); err != nil {
 			return mapError("look for sessions without a last activity", err)
 		}
 		if !missing {
 			break
 		}
-		written, err := s.backfillPass(ctx, m, quiet)
+		written, err := s.backfillPass(ctx, m.statement("backfill_chunk", names), super)
 		switch {
 		case err != nil:
 			return err
 		case written > 0:
 			deadline = time.Now().Add(s.cfg.MigrateWait)
 		case time.Now().After(deadline):
-			return fmt.Errorf("%w: others kept sessions locked for %v; migrate again", sessioncleanup.ErrUnavailable, s.cfg.MigrateWait)
+			return fmt.Errorf("%w: sessions could not be written for %v: others keep them locked, or a trigger of the application suppresses the update; migrate again when that is over",
+				sessioncleanup.ErrUnavailable, s.cfg.MigrateWait)
 		default:
+			reports.locked(ctx)
 			if err := wait.For(ctx, pollLock); err != nil {
 				return err
 			}
@@ -97,7 +196,8 @@ func (s *Store) backfill(ctx context.Context, m *mapping) error {
 	return s.runStep(ctx, m, step{sql: []string{"DROP TABLE IF EXISTS " + m.names["backfill"] + ";", m.statement("settings_backfilled")}})
 }
 
-func (s *Store) backfillPass(ctx context.Context, m *mapping, quiet bool) (written int, err error) {
+// backfillPass goes through the sessions once. A superuser's leaves out the application's triggers altogether.
+func (s *Store) backfillPass(ctx context.Context, chunk string, super bool) (written int, err error) {
 	size := firstChunk
 	var after *string
 	for {
@@ -106,10 +206,11 @@ func (s *Store) backfillPass(ctx context.Context, m *mapping, quiet bool) (writt
 		started := time.Now()
 		err := s.persist(ctx, func() error {
 			return s.inTx(ctx, func(batch *pgx.Batch) {
-				if quiet {
+				batch.Queue("SELECT set_config('sessioncleanup.filling', 'on', true), set_config('sessioncleanup.writing', 'on', true)")
+				if super {
 					batch.Queue("SELECT set_config('session_replication_role', 'replica', true)")
 				}
-				batch.Queue(m.statement("backfill_chunk"), after, size).QueryRow(func(row pgx.Row) error { return row.Scan(&last, &seen, &wrote) })
+				batch.Queue(chunk, after, size).QueryRow(func(row pgx.Row) error { return row.Scan(&last, &seen, &wrote) })
 			}, nil)
 		})
 		if err != nil {
@@ -125,19 +226,4 @@ func (s *Store) backfillPass(ctx context.Context, m *mapping, quiet bool) (writt
 			size = min(size*2, mostChunk)
 		}
 	}
-}
-
-// mayQuietTriggers reports whether the application's triggers on updates of sessions, which may set updated_at, can be kept
-// out of the backfill. Only a superuser may.
-func (s *Store) mayQuietTriggers(ctx context.Context, m *mapping) (bool, error) {
-	var triggers, super bool
-	err := s.pool.QueryRow(ctx, `
-		SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t
-		                WHERE t.tgrelid = $1::oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 16 = 16),
-		       (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)`, m.table.oid).Scan(&triggers, &super)
-	if triggers && !super {
-		s.cfg.Logger.WarnContext(ctx, "migrate: the triggers on updates of "+m.table.path()+
-			" run for every session whose last activity is filled in; to avoid that, migrate as a superuser")
-	}
-	return triggers && super, mapError("look for triggers", err)
 }

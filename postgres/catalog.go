@@ -22,7 +22,8 @@ type relation struct {
 	space   string // its schema
 	name    string
 	kind    string // pg_class.relkind
-	mine    bool   // the role may alter it
+	owner   string // the role that owns it
+	mine    bool   // the current role may alter it
 	columns map[string]column
 }
 
@@ -30,17 +31,18 @@ type relation struct {
 type column struct {
 	name     string
 	position int
-	typ      string // as SQL writes it, with its modifier
-	base     string // the name of its type, that of a domain's base
+	typ      string // with its schema and without modifier, quoted
+	base     string // the name of its type, that of a domain's base; empty for types of others than the server's own
 	notNull  bool
 	hasValue bool // a default, identity or generated
+	computed bool // GENERATED ALWAYS: nobody can write it
 }
 
 // sql is the quoted name of the relation, with its schema.
 func (r relation) sql() string { return sqlfile.Column(r.space) + "." + sqlfile.Column(r.name) }
 
-// path is the name of the relation for people.
-func (r relation) path() string { return r.space + "." + r.name }
+// path is the name of the relation for people and for a schema.
+func (r relation) path() string { return sqlfile.Qualified(r.space, r.name) }
 
 var errNoRelation = errors.New("no such table")
 
@@ -48,9 +50,9 @@ var errNoRelation = errors.New("no such table")
 func findRelation(ctx context.Context, q querier, table string) (relation, error) {
 	r := relation{columns: map[string]column{}}
 	err := q.QueryRow(ctx, `
-		SELECT c.oid, n.nspname, c.relname, c.relkind::text, pg_has_role(c.relowner, 'USAGE')
+		SELECT c.oid, n.nspname, c.relname, c.relkind::text, pg_get_userbyid(c.relowner)::text, pg_has_role(c.relowner, 'USAGE')
 		  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		 WHERE c.oid = to_regclass($1::text)`, sqlfile.Table(table)).Scan(&r.oid, &r.space, &r.name, &r.kind, &r.mine)
+		 WHERE c.oid = to_regclass($1::text)`, sqlfile.Table(table)).Scan(&r.oid, &r.space, &r.name, &r.kind, &r.owner, &r.mine)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return r, errNoRelation
 	}
@@ -59,10 +61,10 @@ func findRelation(ctx context.Context, q querier, table string) (relation, error
 	}
 	rows, err := q.Query(ctx, `
 		SELECT a.attname, a.attnum::int,
-		       CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN format_type(a.atttypid, a.atttypmod)
-		            ELSE t.typnamespace::regnamespace || '.' || quote_ident(t.typname) END,
-		       (SELECT b.typname FROM pg_catalog.pg_type b WHERE b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)),
-		       a.attnotnull, a.atthasdef OR a.attidentity <> ''
+		       t.typnamespace::regnamespace || '.' || quote_ident(t.typname),
+		       (SELECT CASE WHEN b.typnamespace = 'pg_catalog'::regnamespace OR b.typname = 'citext' THEN b.typname ELSE '' END
+		          FROM pg_catalog.pg_type b WHERE b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)),
+		       a.attnotnull, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' OR a.attidentity = 'a'
 		  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 		 WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped`, r.oid)
 	if err != nil {
@@ -70,7 +72,7 @@ func findRelation(ctx context.Context, q querier, table string) (relation, error
 	}
 	columns, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (column, error) {
 		var c column
-		err := row.Scan(&c.name, &c.position, &c.typ, &c.base, &c.notNull, &c.hasValue)
+		err := row.Scan(&c.name, &c.position, &c.typ, &c.base, &c.notNull, &c.hasValue, &c.computed)
 		return c, err
 	})
 	for _, c := range columns {

@@ -22,31 +22,66 @@ func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, c sessioncl
 		if after.Equal(before) {
 			return errNothing
 		}
+		batch.Queue("SELECT set_config('sessioncleanup.writing', 'on', true)")
 		batch.Queue(m.statement("change_one"), t.ID, after.Active, after.AutoCleanup,
 			!after.LastActivity.Equal(before.LastActivity), after.LastActivity,
-			!after.ExpiresAt.Equal(before.ExpiresAt), moment(after.ExpiresAt))
-		queueEvent(batch, m, eventOf(c.Action, c.Cause, before), nil)
+			!after.ExpiresAt.Equal(before.ExpiresAt), moment(after.ExpiresAt),
+			!after.DeactivatedAt.Equal(before.DeactivatedAt), moment(after.DeactivatedAt))
+		queueEvent(batch, m, eventOf(c.Action, c.Cause, before.Ref()), nil)
 		batch.Queue(m.statement("get"), t.ID).QueryRow(func(row pgx.Row) (err error) {
 			*session, err = scanMeasured(row)
+			if errors.Is(err, pgx.ErrNoRows) || err == nil && (session.Active != after.Active || session.AutoCleanup != after.AutoCleanup) {
+				return m.suppressed(t.ID, "changed")
+			}
 			return err
 		})
 		return nil
 	})
 }
 
-// Delete removes one session under its lock.
+// Delete removes one session under its lock, and others along with it only if the target allows that.
 func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessioncleanup.Cause) (sessioncleanup.Session, error) {
-	return s.change(ctx, "delete session", t, func(m *mapping, batch *pgx.Batch, session *sessioncleanup.Session) error {
-		batch.Queue(m.statement("delete_one"), t.ID)
-		queueEvent(batch, m, eventOf(sessioncleanup.ActionDeleted, cause, *session), nil)
+	var along []sessioncleanup.SessionRef
+	return s.change(ctx, "delete session", t, func(m *mapping, batch *pgx.Batch, _ *sessioncleanup.Session) error {
+		batch.Queue(m.statement("taken"), t.ID).Query(func(rows pgx.Rows) (err error) {
+			along, err = pgx.CollectRows(rows, pgx.RowToStructByPos[sessioncleanup.SessionRef])
+			return err
+		})
+		return nil
+	}, func(m *mapping, batch *pgx.Batch, session *sessioncleanup.Session) error {
+		ids := []string{t.ID}
+		for _, ref := range along {
+			ids = append(ids, ref.ID)
+		}
+		if len(along) > 0 && !t.Cascade {
+			return &sessioncleanup.CascadeError{SessionIDs: ids[1:min(len(ids), 1+maxNamed)]}
+		}
+		batch.Queue("SELECT set_config('sessioncleanup.writing', 'on', true)")
+		batch.Queue(m.statement("delete_all"), ids)
+		queueEvent(batch, m, eventOf(sessioncleanup.ActionDeleted, cause, append([]sessioncleanup.SessionRef{session.Ref()}, along...)...), nil)
+		batch.Queue(m.statement("left_over"), ids).QueryRow(func(row pgx.Row) error {
+			var left int
+			if err := row.Scan(&left); err != nil || left == 0 {
+				return err
+			}
+			return m.suppressed(t.ID, "deleted")
+		})
 		return nil
 	})
 }
 
-// change locks one session, in a first round trip, and commits what work queues for it, in a second one. It returns the
-// session as work leaves it. errNothing from work is no error.
+// maxNamed is how many sessions a CascadeError names.
+const maxNamed = 100
+
+// suppressed is the error of a write that changed nothing.
+func (m *mapping) suppressed(id, done string) error {
+	return fmt.Errorf("session %s was not %s: a trigger or a rule of the table %s suppresses it; list them with \\d in psql", id, done, m.table.path())
+}
+
+// change locks one session, in a first round trip, sends what each work queues for it in one more, and commits. It returns
+// the session as work leaves it. errNothing from work is no error.
 func (s *Store) change(ctx context.Context, doing string, t sessioncleanup.Target,
-	work func(*mapping, *pgx.Batch, *sessioncleanup.Session) error,
+	works ...func(*mapping, *pgx.Batch, *sessioncleanup.Session) error,
 ) (sessioncleanup.Session, error) {
 	m, err := s.ready(ctx)
 	if err != nil {
@@ -56,7 +91,19 @@ func (s *Store) change(ctx context.Context, doing string, t sessioncleanup.Targe
 		return sessioncleanup.Session{}, fmt.Errorf("%s: %w", doing, sessioncleanup.ErrNotFound)
 	}
 	var session sessioncleanup.Session
-	err = s.inTx(ctx, func(batch *pgx.Batch) {
+	var steps []func(*pgx.Batch) error
+	for i, work := range works {
+		steps = append(steps, func(batch *pgx.Batch) error {
+			if i == 0 {
+				if err := t.Check(session); err != nil {
+					return err
+				}
+			}
+			return work(m, batch, &session)
+		})
+	}
+	steps = append(steps, func(*pgx.Batch) error { return nil }) // the commit, once all answers are known
+	err = s.transact(ctx, s.cfg.BatchTimeout, func(batch *pgx.Batch) {
 		batch.Queue(m.statement("get_locked"), t.ID).QueryRow(func(row pgx.Row) (err error) {
 			session, err = scanMeasured(row)
 			if errors.Is(err, pgx.ErrNoRows) || hasCode(err, codeBadText, codeOutOfRange) { // no value of the column's type
@@ -64,12 +111,7 @@ func (s *Store) change(ctx context.Context, doing string, t sessioncleanup.Targe
 			}
 			return err
 		})
-	}, func(batch *pgx.Batch) error {
-		if err := t.Check(session); err != nil {
-			return err
-		}
-		return work(m, batch, &session)
-	})
+	}, steps...)
 	if err != nil && !errors.Is(err, errNothing) {
 		return sessioncleanup.Session{}, s.failed(doing, err)
 	}
@@ -84,6 +126,6 @@ func scanMeasured(row pgx.Row) (sessioncleanup.Session, error) {
 	return session, err
 }
 
-func eventOf(a sessioncleanup.Action, c sessioncleanup.Cause, s sessioncleanup.Session) sessioncleanup.Event {
-	return sessioncleanup.Event{Action: a, Actor: c.Actor, Reason: c.Reason, RunID: c.RunID, Sessions: []sessioncleanup.SessionRef{s.Ref()}}
+func eventOf(a sessioncleanup.Action, c sessioncleanup.Cause, refs ...sessioncleanup.SessionRef) sessioncleanup.Event {
+	return sessioncleanup.Event{Action: a, Actor: c.Actor, Reason: c.Reason, RunID: c.RunID, Sessions: refs}
 }

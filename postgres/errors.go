@@ -20,6 +20,7 @@ import (
 const (
 	codeLockNotAvailable = "55P03"
 	codeQueryCanceled    = "57014"
+	codeIdle             = "25P03" // in a transaction for too long
 	codeNoPrivilege      = "42501"
 	codeBadPassword      = "28P01"
 	codeBadRole          = "28000"
@@ -33,7 +34,8 @@ func mapError(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	_, connecting := errors.AsType[*pgconn.ConnectError](err)
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && !connecting {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
@@ -53,12 +55,12 @@ func explain(server *pgconn.PgError, err error) error {
 	case codeNoDatabase:
 		return invalid.Errorf("%w; create it, or check the name in the database URL", err)
 	case codeNoPrivilege:
-		return fmt.Errorf("%w; grant what docs/postgres.md lists under rights, or use another role", err)
+		return fmt.Errorf("%w; give the role what it needs with migrate --cleaner-role or --app-role, or use another role", err)
 	case codeQueryCanceled:
 		return fmt.Errorf("%w: %w; if that is the role's statement_timeout, give it a longer one: ALTER ROLE … SET statement_timeout", sessioncleanup.ErrUnavailable, err)
-	case "42P01", "42883", "42703", "3F000": // undefined table, function, column, schema
+	case "42P01", "42883", "42703", "3F000", "42704": // undefined table, function, column, schema, other object
 		return fmt.Errorf("%w: %w; run migrate", sessioncleanup.ErrNotInstalled, err)
-	case codeLockNotAvailable, "25006": // a server that only reads: after a failover, or a standby
+	case codeLockNotAvailable, codeIdle, "25006": // a server that only reads: after a failover, or a standby
 		return fmt.Errorf("%w: %w", sessioncleanup.ErrUnavailable, err)
 	}
 	switch server.Code[:min(2, len(server.Code))] {
@@ -85,16 +87,26 @@ func hasCode(err error, codes ...string) bool {
 
 // rowError is a failure of rows that a function of the database caught and returned. It does not say which rows.
 type rowError struct {
-	code    string
+	code    string // a SQLSTATE, and the constraint's name after a space
 	message string
 }
 
 func (e *rowError) Error() string {
 	hint := ""
-	if e.code == "23503" { // foreign key violation
+	if e.state() == "23503" { // foreign key violation
 		hint = "; delete those rows first, or declare the foreign key with ON DELETE CASCADE"
 	}
-	return fmt.Sprintf("%s (SQLSTATE %s)%s", e.message, e.code, hint)
+	return fmt.Sprintf("%s (SQLSTATE %s)%s", e.message, e.state(), hint)
+}
+
+func (e *rowError) state() string {
+	state, _, _ := strings.Cut(e.code, " ")
+	return state
+}
+
+// isLock reports whether a SQLSTATE says that another transaction has locked something, or changes it just now.
+func isLock(state string) bool {
+	return state == codeLockNotAvailable || state == "40P01" || state == "40001"
 }
 
 func ignoreNoRows(err error) error {

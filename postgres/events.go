@@ -96,11 +96,26 @@ func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncle
 	return event, nil
 }
 
+// longestText is how much of a name or a reason an event keeps, in characters: with long ones a batch's event would be larger
+// than the database allows.
+const longestText = 200
+
+func cut(text string) string {
+	characters := 0
+	for i := range text {
+		if characters == longestText {
+			return text[:i]
+		}
+		characters++
+	}
+	return text
+}
+
 // queueEvent adds an event to what is about to be sent.
 func queueEvent(batch *pgx.Batch, m *mapping, e sessioncleanup.Event, added func(id int64, at time.Time)) {
 	ids, owners, names := []string{}, []string{}, []string{}
 	for _, ref := range e.Sessions {
-		ids, owners, names = append(ids, ref.ID), append(owners, ref.OwnerID), append(names, ref.Name)
+		ids, owners, names = append(ids, ref.ID), append(owners, ref.OwnerID), append(names, cut(ref.Name))
 	}
 	var run *string
 	if e.Run != nil {
@@ -110,7 +125,7 @@ func queueEvent(batch *pgx.Batch, m *mapping, e sessioncleanup.Event, added func
 		}
 		run = new(string(text))
 	}
-	batch.Queue(m.statement("event_add"), moment(e.At), string(e.Action), e.Actor, e.Reason, e.RunID, ids, owners, names, run).
+	batch.Queue(m.statement("event_add"), moment(e.At), string(e.Action), e.Actor, cut(e.Reason), e.RunID, ids, owners, names, run).
 		QueryRow(func(row pgx.Row) error {
 			var id int64
 			var at time.Time

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/sessioncleanup/sessioncleanup"
 )
 
 var canonicalUUID = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
@@ -31,17 +33,24 @@ func (m *mapping) isOwner(text string) bool {
 	return m.schema.Owner != "" && canBe(m.columnOr(m.schema.Owner, "text"), text)
 }
 
-// onlyIDs leaves out texts that cannot be an id, and duplicates.
-func (m *mapping) onlyIDs(texts []string) []string {
-	seen := make(map[string]bool, len(texts))
-	ids := make([]string, 0, len(texts))
-	for _, text := range texts {
-		if !seen[text] && m.isID(text) {
-			seen[text] = true
-			ids = append(ids, text)
+// used are the sessions of a touch and how long ago each was used, in microseconds, without texts that cannot be an id. Of
+// duplicates the latest counts.
+func (m *mapping) used(t sessioncleanup.Touch) (ids []string, ago []int64) {
+	places := make(map[string]int, len(t.IDs))
+	ids, ago = make([]string, 0, len(t.IDs)), make([]int64, 0, len(t.IDs))
+	for i, id := range t.IDs {
+		var before int64
+		if t.Ago != nil {
+			before = max(t.Ago[i], 0).Microseconds()
+		}
+		if place, seen := places[id]; seen {
+			ago[place] = min(ago[place], before)
+		} else if m.isID(id) {
+			places[id] = len(ids)
+			ids, ago = append(ids, id), append(ago, before)
 		}
 	}
-	return ids
+	return ids, ago
 }
 
 // orNull is nil for an empty text: no filter.

@@ -16,6 +16,8 @@ type indexState struct {
 	Valid bool
 	Text  string // its definition, from the first parenthesis on
 	Loose bool   // of a partition, and not part of its parent's index
+	Mark  string // its comment
+	Part  bool   // of its parent's index: it is dropped with that
 }
 
 // addIndexes builds the missing indexes without blocking writers. On a partitioned table, each partition's index is built
@@ -28,7 +30,7 @@ func (p *plan) addIndexes(ctx context.Context) error {
 			return mapError("look for partitions of "+p.m.table.path(), err)
 		}
 	}
-	for _, kind := range []string{"idle", "expired", "gone"} { // batches read them in order
+	for _, kind := range []string{"idle", "expired", "gone", "undated"} { // batches read them in order
 		for _, b := range tables {
 			if err := p.addIndex(ctx, kind, b, p.m.table.kind == "p"); err != nil {
 				return err
@@ -46,17 +48,25 @@ func (p *plan) addIndex(ctx context.Context, kind string, b branch, partitioned 
 	if err != nil {
 		return mapError("look for indexes of "+b.sql(), err)
 	}
-	o := object{Kind: "index", Name: path}
+	mark := step{about: "mark the index " + name, sql: []string{fmt.Sprintf("COMMENT ON INDEX %s IS %s;", path, literal(markOf(definition)))}}
+	o := object{Kind: "index", Space: b.Space, Name: name}
 	for _, i := range existing {
 		switch {
-		case i.Valid && normalIndex(i.Text) == normalIndex(definition) && (!partitioned || i.Name == name):
+		case i.Valid && (i.Name == name && i.Mark == markOf(definition) || normalIndex(i.Text) == normalIndex(definition) && (!partitioned || i.Name == name)):
+			if i.Name == name && i.Mark == "" && p.has(o) { // an earlier migration was stopped in between
+				p.add(mark)
+			}
 			if i.Loose {
 				return p.attachIndex(ctx, kind, b, path)
 			}
 			return nil
-		case i.Name == name && !i.Valid && isParent:
+		case i.Name == name && !i.Valid && isParent && i.Mark == markOf(definition):
 			// invalid until its partitions' indexes are attached, which later steps do
 			return nil
+		case i.Name == name && i.Part:
+			// dropped with its parent's, which an earlier step does
+		case i.Name == name && isParent:
+			p.add(step{about: "drop the index " + name + ", which is out of date", sql: []string{"DROP INDEX IF EXISTS " + path + ";"}})
 		case i.Name == name:
 			p.add(step{about: "drop the index " + name + ", which is unfinished or out of date", alone: true, sql: []string{"DROP INDEX CONCURRENTLY IF EXISTS " + path + ";"}})
 		}
@@ -68,6 +78,7 @@ func (p *plan) addIndex(ctx context.Context, kind string, b branch, partitioned 
 		p.add(step{about: "build the index " + name, adds: []object{o}, alone: true, index: path,
 			sql: []string{fmt.Sprintf("CREATE INDEX CONCURRENTLY IF NOT EXISTS %s ON %s %s;", sqlfile.Column(name), b.sql(), definition)}})
 	}
+	p.add(mark)
 	return p.attachIndex(ctx, kind, b, path)
 }
 
@@ -92,7 +103,8 @@ func indexesOf(ctx context.Context, q querier, table uint32) (indexes []indexSta
 		return nil, false, err
 	}
 	rows, err := q.Query(ctx, `
-		SELECT c.relname, i.indisvalid AND i.indisready, pg_get_indexdef(i.indexrelid), t.relispartition AND NOT c.relispartition
+		SELECT c.relname, i.indisvalid AND i.indisready, pg_get_indexdef(i.indexrelid), t.relispartition AND NOT c.relispartition,
+		       coalesce(obj_description(c.oid, 'pg_class'), ''), c.relispartition
 		  FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
 		 WHERE i.indrelid = $1::oid`, table)
 	if err != nil {

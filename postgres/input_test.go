@@ -94,13 +94,13 @@ func TestMigrateRefusesWhatItCannotAdopt(t *testing.T) {
 		"a missing column":      {"CREATE TABLE rooms (id int)", sessioncleanup.Schema{Table: "rooms", Owner: "boss"}, `schema.owner is "boss": table "rooms" has no such column`},
 		"a wrong type":          {"CREATE TABLE rooms (id int, active text)", sessioncleanup.Schema{Table: "rooms"}, `that column of table "rooms" is of type text, want a boolean`},
 		"a missing source":      {"CREATE TABLE rooms (id int)", sessioncleanup.Schema{Table: "rooms", Sources: []sessioncleanup.Source{{Table: "votes", Session: "room"}}}, `schema.sources[0].table is "votes"`},
-		"another's function":    {"CREATE TABLE rooms (id int); CREATE FUNCTION cleanup_inactive_sessions() RETURNS int LANGUAGE sql AS 'SELECT 1'", sessioncleanup.Schema{Table: "rooms"}, "already has a function cleanup_inactive_sessions"},
-		"another's view":        {"CREATE TABLE rooms (id int); CREATE VIEW sessions_cleanup_view AS SELECT 1", sessioncleanup.Schema{Table: "rooms"}, "already has a view sessions_cleanup_view"},
+		"another's function":    {"CREATE TABLE rooms (id int PRIMARY KEY); CREATE FUNCTION cleanup_inactive_sessions() RETURNS int LANGUAGE sql AS 'SELECT 1'", sessioncleanup.Schema{Table: "rooms"}, "makes itself: function cleanup_inactive_sessions()"},
+		"another's view":        {"CREATE TABLE rooms (id int PRIMARY KEY); CREATE VIEW sessions_cleanup_view AS SELECT 1", sessioncleanup.Schema{Table: "rooms"}, "makes itself: view sessions_cleanup_view"},
 		"a newer library":       {"", sessioncleanup.Schema{}, "newer"},
 		"a newer adoption":      {"", sessioncleanup.Schema{}, "newer"},
 		"a second table":        {"", sessioncleanup.Schema{Table: "rooms"}, "has adopted the table public.sessions already"},
 		"an unknown time zone":  {"CREATE TABLE rooms (id int)", sessioncleanup.Schema{Table: "rooms"}, `time zone "Mars/Olympus"`},
-		"a nameless identifier": {"", sessioncleanup.Schema{Table: `x"; DROP TABLE y`}, "want letters"},
+		"a nameless identifier": {"", sessioncleanup.Schema{Table: `x"; DROP TABLE y`}, "want quotes only around a whole name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -121,7 +121,7 @@ func TestMigrateRefusesWhatItCannotAdopt(t *testing.T) {
 			before := dump(t, url)
 			cfg := postgres.Config{Schema: c.schema}
 			if name == "an unknown time zone" {
-				cfg.TimeZone = "Mars/Olympus"
+				cfg.Migrate.TimeZone = "Mars/Olympus"
 			}
 			store, err := postgres.Open(t.Context(), url, cfg)
 			if err == nil {
@@ -145,7 +145,7 @@ func TestNoSettingOfTheDatabaseStopsARun(t *testing.T) {
 	t.Parallel()
 	for _, style := range []string{"German", "SQL,DMY", "Postgres"} {
 		_, pool := adopted(t, "guide")
-		mustExec(t, pool, "INSERT INTO sessions (last_activity, active) VALUES (now() - interval '2 days', true), (now() - interval '60 days', false)")
+		mustExec(t, pool, "INSERT INTO sessions (last_activity, active, deactivated_at) VALUES (now() - interval '2 days', true, NULL), (now() - interval '60 days', false, 'epoch')")
 		for _, mode := range []string{"cache_describe", "cache_statement", "describe_exec"} {
 			store := open(t, pool.Config().ConnString()+"&default_query_exec_mode="+mode+"&datestyle="+url.QueryEscape(style), postgres.Config{})
 			result, err := manage(t, store).Cleanup(t.Context(), sessioncleanup.Run{DryRun: true})
@@ -217,18 +217,7 @@ func TestMigrateWithoutRightsSaysWhichAndChangesNothing(t *testing.T) {
 	}
 }
 
-// cleanerRights are those that docs/postgres.md lists for the role that runs the cleanup.
-var cleanerRights = []string{
-	"GRANT USAGE ON SCHEMA public TO $ROLE",
-	"GRANT SELECT, UPDATE, DELETE ON sessions TO $ROLE",
-	"GRANT SELECT ON users, propositions TO $ROLE",
-	"GRANT SELECT ON sessioncleanup_settings, sessioncleanup_policy, sessioncleanup_migrations, sessions_cleanup_view TO $ROLE",
-	"GRANT SELECT, INSERT, DELETE ON sessioncleanup_events TO $ROLE",
-	"GRANT SELECT, INSERT, UPDATE, DELETE ON sessioncleanup_touches TO $ROLE",
-	"GRANT SELECT, INSERT, UPDATE ON sessioncleanup_leases TO $ROLE",
-}
-
-func TestCleanerNeedsOnlyTheRightsInTheDocs(t *testing.T) {
+func TestACleanerHasTheRightsThatMigrateGrants(t *testing.T) {
 	t.Parallel()
 	_, pool := adopted(t, "guide")
 	mustExec(t, pool, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
@@ -240,7 +229,10 @@ func TestCleanerNeedsOnlyTheRightsInTheDocs(t *testing.T) {
 	mustExec(t, pool, "INSERT INTO propositions (session_id) VALUES (1)")
 	commit(t, locker)
 
-	store := open(t, asRole(t, pool, cleanerRights...), postgres.Config{})
+	as := asRole(t, pool)
+	granting := open(t, pool.Config().ConnString(), postgres.Config{Migrate: sessioncleanup.MigrateOptions{CleanerRole: roleOf(t, as)}})
+	migrate(t, granting)
+	store := open(t, as, postgres.Config{})
 	manager := manage(t, store)
 	result, err := manager.Cleanup(t.Context(), sessioncleanup.Run{})
 	if err != nil || result.Deleted() != 18 || result.Deactivated() != 17 {
@@ -262,11 +254,26 @@ func TestCleanerNeedsOnlyTheRightsInTheDocs(t *testing.T) {
 	if err := store.Validate(t.Context()); err != nil {
 		t.Error(err)
 	}
-	as := connect(t, asRole(t, pool, cleanerRights...))
+	cleaner := connect(t, as)
 	for _, sql := range guideStatements {
-		if _, err := as.Exec(t.Context(), sql); err != nil {
+		if _, err := cleaner.Exec(t.Context(), sql); err != nil {
 			t.Errorf("%s\n%v", sql, err)
 		}
+	}
+	mustExec(t, pool, "ALTER TABLE sessions ADD extra int") // the view is made again
+	migrate(t, open(t, pool.Config().ConnString(), postgres.Config{}))
+	if _, err := cleaner.Exec(t.Context(), "SELECT extra FROM sessions_cleanup_view"); err != nil {
+		t.Error(err)
+	}
+	if _, err := cleaner.Exec(t.Context(), "DROP TABLE sessions"); err == nil {
+		t.Error("the cleaner may drop tables")
+	}
+	mustExec(t, pool, "ALTER TABLE sessions DROP extra")
+	if err := granting.Uninstall(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left := value[int](t, pool, "SELECT count(*) FROM pg_class c CROSS JOIN aclexplode(c.relacl) a WHERE a.grantee = $1::text::regrole", roleOf(t, as)); left != 0 {
+		t.Errorf("after uninstall the role has %d privileges left", left)
 	}
 }
 

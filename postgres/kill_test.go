@@ -111,8 +111,8 @@ func expectWhole(t *testing.T, pool *pgxpool.Pool, count int, finished bool) {
 // half inserts sessions that are all due.
 func half(t *testing.T, pool *pgxpool.Pool, count int) {
 	t.Helper()
-	mustExec(t, pool, `INSERT INTO sessions (id, active, created_at, last_activity)
-		SELECT n, n % 2 = 1, now() - interval '90 days', now() - interval '1 day' * (40 - n % 2 * 30) FROM generate_series(1, $1::int) n`, count)
+	mustExec(t, pool, `INSERT INTO sessions (id, active, created_at, last_activity, deactivated_at)
+		SELECT n, n % 2 = 1, now() - interval '90 days', now() - interval '1 day' * (40 - n % 2 * 30), CASE WHEN n % 2 = 0 THEN timestamptz 'epoch' END FROM generate_series(1, $1::int) n`, count)
 }
 
 // finish runs the cleanup to its end. A killed run's lease stands in the way until it is over.

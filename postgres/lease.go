@@ -25,7 +25,7 @@ func (s *Store) Lease(ctx context.Context, r sessioncleanup.LeaseRequest) (sessi
 		})
 	}, func(batch *pgx.Batch) (err error) {
 		if lease, err = lease.Apply(r, now); err == nil {
-			batch.Queue(m.statement("lease_write"), lease.Name, lease.Holder, lease.Epoch, moment(lease.ExpiresAt))
+			batch.Queue(m.statement("lease_write"), lease.Name, lease.Holder, lease.Epoch, moment(lease.ExpiresAt), lease.TTL.Milliseconds())
 		}
 		return err
 	})
@@ -38,7 +38,8 @@ func (s *Store) Lease(ctx context.Context, r sessioncleanup.LeaseRequest) (sessi
 // scanLease reads a lease as stored, and the clock.
 func scanLease(row pgx.Row) (lease sessioncleanup.Lease, now time.Time, err error) {
 	var expires *time.Time
-	err = row.Scan(&lease.Name, &lease.Holder, &lease.Epoch, &expires, &now)
-	lease.ExpiresAt = utc(expires)
+	var ttl int64
+	err = row.Scan(&lease.Name, &lease.Holder, &lease.Epoch, &expires, &ttl, &now)
+	lease.ExpiresAt, lease.TTL = utc(expires), time.Duration(ttl)*time.Millisecond
 	return lease, now.UTC(), err
 }

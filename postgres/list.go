@@ -58,7 +58,7 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	for i := range page.Sessions {
 		page.Sessions[i].AsOf = now
 	}
-	page.Cutoffs = q.Thresholds.At(now)
+	page.Cutoffs = m.cutoffs(q.Thresholds, now)
 	return page, nil
 }
 
@@ -83,7 +83,7 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 	if err != nil {
 		return sessioncleanup.Counts{}, s.failed("count sessions", err)
 	}
-	c.Cutoffs = q.Thresholds.At(now)
+	c.Cutoffs = m.cutoffs(q.Thresholds, now)
 	return c, nil
 }
 
@@ -100,6 +100,13 @@ func (s *Store) read(ctx context.Context, queries func(*pgx.Batch)) (time.Time, 
 // readArgs are the first six parameters of what reads sessions; NULL does not filter, and turns a phase off.
 func readArgs(f sessioncleanup.Filter, t sessioncleanup.Thresholds) []any {
 	return []any{moment(t.Now), threshold(t.Inactive), threshold(t.Delete), orNull(f.ID), orNull(f.OwnerID), orNull(f.Text)}
+}
+
+// cutoffs are the thresholds at the store's clock.
+func (m *mapping) cutoffs(t sessioncleanup.Thresholds, now time.Time) sessioncleanup.Cutoffs {
+	c := t.At(now)
+	c.Untracked = m.untracked
+	return c
 }
 
 // threshold is in whole milliseconds: as cutoffs are cut, a part of one counts as one.
@@ -149,13 +156,13 @@ func after(q sessioncleanup.Query) (key, id *string) {
 // scanSession reads the session_columns, and what follows them into more.
 func scanSession(row pgx.Row, more ...any) (sessioncleanup.Session, error) {
 	var session sessioncleanup.Session
-	var created, updated, expires *time.Time
+	var created, updated, expires, deactivated *time.Time
 	err := row.Scan(append([]any{
 		&session.ID, &session.OwnerID, &session.OwnerName, &session.Name, &session.Code, &session.Active, &session.AutoCleanup,
-		&created, &updated, &session.LastActivity, &expires, &session.ActivityCount,
+		&created, &updated, &session.LastActivity, &expires, &deactivated, &session.ActivityCount,
 	}, more...)...)
 	session.CreatedAt, session.UpdatedAt, session.ExpiresAt = utc(created), utc(updated), utc(expires)
-	session.LastActivity = session.LastActivity.UTC()
+	session.LastActivity, session.DeactivatedAt = session.LastActivity.UTC(), utc(deactivated)
 	return session, err
 }
 

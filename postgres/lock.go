@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
@@ -29,7 +30,7 @@ func (s *Store) lock(ctx context.Context, space string) (*migrationLock, error) 
 	if s.pool.Config().MaxConns < 2 {
 		return nil, invalid.Errorf("the pool has one connection: migrating takes two")
 	}
-	for {
+	for deadline, reports := time.Now().Add(s.cfg.MigrateWait), s.reports(); ; {
 		held, err := s.tryLock(ctx, space)
 		if err != nil {
 			return nil, mapError("lock the migration", err)
@@ -37,6 +38,10 @@ func (s *Store) lock(ctx context.Context, space string) (*migrationLock, error) 
 		if held != nil {
 			return held, nil
 		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("%w: another migration, or whoever holds its advisory lock (see pg_locks), did not finish within %v", sessioncleanup.ErrUnavailable, s.cfg.MigrateWait)
+		}
+		reports.locked(ctx)
 		if err := wait.For(ctx, pollLock); err != nil {
 			return nil, fmt.Errorf("wait for another migration to finish: %w", err)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 	"github.com/sessioncleanup/sessioncleanup/migrations"
 )
@@ -48,13 +49,21 @@ type mapping struct {
 	owners  *relation
 	sources []source
 	names   sqlfile.Names
+
+	untracked bool // nothing shows when the sessions are used: the idle rules are off
+}
+
+// observes reports whether a change of the session's own row counts as its activity: no other table shows any.
+func (m *mapping) observes() bool {
+	return len(m.schema.Sources) == 0 && m.schema.UpdatedAt != "" && !m.schema.AppTouches
 }
 
 // source is an activity table.
 type source struct {
 	sessioncleanup.Source
 	relation
-	indexed bool // an index begins with the column that holds the session
+	referenced bool // a foreign key that is checked at once ties it to the sessions
+	indexed    bool // an index begins with the column that holds the session
 }
 
 // errNoTable says that the sessions' table does not exist.
@@ -62,8 +71,8 @@ var errNoTable = errors.New("no sessions table")
 
 // readMapping looks up what the schema names. Without the sessions' table it returns the mapping of a table that Migrate
 // would create in the current schema, together with errNoTable. A schema that does not fit the tables is an ErrInvalid.
-func readMapping(ctx context.Context, q querier, schema sessioncleanup.Schema, zone string) (*mapping, error) {
-	m := &mapping{schema: schema.WithDefaults(), zone: zone}
+func readMapping(ctx context.Context, q querier, schema sessioncleanup.Schema, set settings) (*mapping, error) {
+	m := &mapping{schema: schema.WithDefaults(), zone: set.zone, untracked: set.untracked}
 	var err error
 	m.table, err = findRelation(ctx, q, m.schema.Table)
 	missing := errors.Is(err, errNoRelation)
@@ -76,7 +85,10 @@ func readMapping(ctx context.Context, q querier, schema sessioncleanup.Schema, z
 	if err != nil {
 		return nil, mapError("look up the tables", err)
 	}
-	m.space = m.table.space
+	m.space = set.space
+	if m.space == "" {
+		m.space = m.table.space
+	}
 	if err := q.QueryRow(ctx, `
 		SELECT string_agg(quote_ident(p.name), ', ' ORDER BY p.place)
 		  FROM (SELECT u.name, min(u.place) AS place
@@ -84,6 +96,11 @@ func readMapping(ctx context.Context, q querier, schema sessioncleanup.Schema, z
 		return nil, mapError("read the search path", err)
 	}
 	m.fill()
+	for _, name := range m.names {
+		if strings.Count(name, "$sessioncleanup$") > 0 {
+			return nil, invalid.Errorf("a table, column or type of schema %s has $sessioncleanup$ in its name: rename it", m.table.space)
+		}
+	}
 	if missing {
 		return m, errNoTable
 	}
@@ -93,8 +110,10 @@ func readMapping(ctx context.Context, q querier, schema sessioncleanup.Schema, z
 // assumeTable maps the table that Migrate would create.
 func (m *mapping) assumeTable(ctx context.Context, q querier) error {
 	m.table = relation{kind: "r", mine: true, columns: map[string]column{}}
-	space, name, qualified := strings.Cut(m.schema.Table, ".")
-	if !qualified {
+	var space, name string
+	if parts := sqlfile.Split(m.schema.Table); len(parts) == 2 {
+		space, name = parts[0], parts[1]
+	} else {
 		name = m.schema.Table
 		if err := q.QueryRow(ctx, "SELECT coalesce(current_schema(), '')").Scan(&space); err != nil {
 			return err
@@ -105,6 +124,7 @@ func (m *mapping) assumeTable(ctx context.Context, q querier) error {
 	for name, typ := range map[string]string{
 		s.ID: "text", s.Owner: "text", s.Name: "text", s.Code: "text", s.Active: "bool", s.AutoCleanup: "bool",
 		s.CreatedAt: "timestamptz", s.UpdatedAt: "timestamptz", s.LastActivity: "timestamptz", s.ExpiresAt: "timestamptz",
+		s.DeactivatedAt: "timestamptz",
 	} {
 		if name != "" {
 			m.table.columns[name] = assumed(name, typ)
@@ -122,6 +142,9 @@ func (m *mapping) readTables(ctx context.Context, q querier) error {
 	if m.lacks, err = database.Check(m.schema); err != nil {
 		return err
 	}
+	if err := errors.Join(database.CheckUnique(m.schema), m.checkWritable()); err != nil {
+		return err
+	}
 	if m.schema.Owners != nil {
 		owners, err := findRelation(ctx, q, m.schema.Owners.Table)
 		if err != nil {
@@ -130,7 +153,7 @@ func (m *mapping) readTables(ctx context.Context, q querier) error {
 		m.owners = &owners
 	}
 	for _, s := range m.schema.Sources {
-		src, err := readSource(ctx, q, s)
+		src, err := readSource(ctx, q, s, m.table.oid)
 		if err != nil {
 			return err
 		}
@@ -139,14 +162,30 @@ func (m *mapping) readTables(ctx context.Context, q querier) error {
 	return nil
 }
 
-func readSource(ctx context.Context, q querier, s sessioncleanup.Source) (source, error) {
+// checkWritable refuses lifecycle columns that the database computes.
+func (m *mapping) checkWritable() error {
+	var errs []error
+	for _, l := range adopt.Lifecycle(m.schema) {
+		if c := m.table.columns[l.Column]; c.computed {
+			errs = append(errs, invalid.Errorf("schema.%s is %q: that column of table %q is GENERATED ALWAYS, nobody can write it: name another column with --schema, which is added if it does not exist",
+				l.Field, l.Column, m.table.name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func readSource(ctx context.Context, q querier, s sessioncleanup.Source, sessions uint32) (source, error) {
 	r, err := findRelation(ctx, q, s.Table)
 	if err != nil {
 		return source{}, err
 	}
 	src := source{Source: s, relation: r}
-	err = q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = $1::oid AND i.indkey[0] = $2::smallint AND i.indisvalid)",
-		r.oid, r.columns[s.Session].position).Scan(&src.indexed)
+	err = q.QueryRow(ctx, `
+		SELECT coalesce(bool_or(NOT f.condeferrable), false),
+		       EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = $1::oid AND i.indkey[0] = $3::smallint AND i.indisvalid)
+		  FROM pg_catalog.pg_constraint f
+		 WHERE f.contype = 'f' AND f.conrelid = $1::oid AND f.confrelid = $2::oid AND $3::smallint = ANY (f.conkey)`,
+		r.oid, sessions, r.columns[s.Session].position).Scan(&src.referenced, &src.indexed)
 	return src, err
 }
 

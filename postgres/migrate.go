@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
@@ -36,6 +39,7 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if plan, err = s.prepare(ctx, p); err != nil { // again: another process may have migrated until now
 		return err
 	}
+	s.say(ctx, plan.notes)
 	if err := s.runStep(ctx, plan.m, plan.settingsStep()); err != nil {
 		return err
 	}
@@ -48,11 +52,52 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 			return fmt.Errorf("%s: %w", step.about, err)
 		}
 	}
+	if err := s.forgetMoved(ctx, plan.m); err != nil {
+		return err
+	}
 	if err := s.runStep(ctx, plan.m, completeStep(plan.m)); err != nil {
 		return err
 	}
 	s.warn(ctx, plan.m)
 	return nil
+}
+
+// forgetMoved removes from the record what is now elsewhere, because the application renamed or moved its table.
+func (s *Store) forgetMoved(ctx context.Context, m *mapping) error {
+	set, err := readSettings(ctx, s.pool, m.space)
+	if err != nil {
+		return err
+	}
+	found, err := findOwn(ctx, s.pool, m.space)
+	if err != nil {
+		return err
+	}
+	moved := step{}
+	for _, o := range set.added {
+		if slices.Contains([]string{"index", "trigger", "function", "view"}, o.Kind) && !slices.Contains(found, o) {
+			moved.drops = append(moved.drops, o)
+		}
+	}
+	for _, o := range found {
+		if !slices.Contains(set.added, o) {
+			moved.adds = append(moved.adds, o)
+		}
+	}
+	if len(moved.drops)+len(moved.adds) == 0 {
+		return nil
+	}
+	return s.runStep(ctx, m, moved)
+}
+
+// say logs notes for the operator.
+func (s *Store) say(ctx context.Context, notes []note) {
+	for _, n := range notes {
+		if n.warning {
+			s.cfg.Logger.WarnContext(ctx, n.text)
+		} else {
+			s.cfg.Logger.InfoContext(ctx, n.text)
+		}
+	}
 }
 
 // MigrationSQL is what Migrate would do now, as SQL for people with their own tool. It changes nothing. Statements that
@@ -71,7 +116,10 @@ func (s *Store) MigrationSQL(ctx context.Context, p sessioncleanup.Policy) (stri
 	}
 	var out strings.Builder
 	section := func(about string, statements ...string) {
-		fmt.Fprintf(&out, "-- %s\n%s\n\n", about, strings.Join(statements, "\n"))
+		fmt.Fprintf(&out, "-- %s\n%s\n\n", oneLine(about), strings.Join(statements, "\n"))
+	}
+	for _, n := range plan.notes {
+		fmt.Fprintf(&out, "-- %s\n", oneLine(n.text))
 	}
 	if len(tables) > 0 {
 		section("create the library's tables", tables...)
@@ -87,21 +135,31 @@ func (s *Store) MigrationSQL(ctx context.Context, p sessioncleanup.Policy) (stri
 	return out.String(), nil
 }
 
+// oneLine keeps a name with a line break within its comment.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
 // prepare reads the database and plans what is missing.
 func (s *Store) prepare(ctx context.Context, policy sessioncleanup.Policy) (*plan, error) {
-	p := &plan{q: s.pool, policy: policy.WithDefaults()}
+	p := &plan{q: s.pool, policy: policy.WithDefaults(), opts: s.cfg.Migrate}
 	schema, set, err := s.wanted(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p.set = set
-	zone := set.zone
-	if zone == "" {
-		if zone, err = s.zone(ctx); err != nil {
+	was := set.zone
+	if set.zone == "" || p.opts.TimeZone != "" {
+		if set.zone, err = s.zone(ctx); err != nil {
 			return nil, err
 		}
 	}
-	p.m, err = readMapping(ctx, s.pool, schema, zone)
+	p.m, err = readMapping(ctx, s.pool, schema, set)
 	if errors.Is(err, errNoTable) {
 		if !isOwn(schema) && (len(set.added) == 0 || set.added[0].Kind != "table") {
 			return nil, noSuchTable("schema.table", schema.Table)
@@ -114,7 +172,52 @@ func (s *Store) prepare(ctx context.Context, policy sessioncleanup.Policy) (*pla
 	if err := s.checkRights(ctx, p); err != nil {
 		return nil, err
 	}
+	if err := checkOwnTables(ctx, s.pool, p.m.space, 0, p.m.table.oid); err != nil {
+		return nil, err
+	}
+	found, err := findOwn(ctx, s.pool, p.m.space)
+	if err != nil {
+		return nil, err
+	}
+	p.set.added = merged(p.set.added, found)
+	if err := p.decideTracking(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.checkTimes(ctx, was); err != nil {
+		return nil, err
+	}
 	return p, p.build(ctx)
+}
+
+// decideTracking tells whether anything shows when the sessions are used. What Migrate itself added does not.
+func (p *plan) decideTracking(ctx context.Context) error {
+	p.set.accepted = p.set.accepted || p.opts.Untracked
+	natural := false
+	if !p.create {
+		database, err := describe(ctx, p.q)
+		if err != nil {
+			return err
+		}
+		for i := range database.Tables {
+			t := &database.Tables[i]
+			t.Columns = slices.DeleteFunc(t.Columns, func(c adopt.Column) bool {
+				return p.has(object{Kind: "column", Space: t.Space, Table: t.Name, Name: c.Name})
+			})
+		}
+		natural = database.Untracked(p.m.schema) && !p.has(object{Kind: "table", Space: p.m.table.space, Name: p.m.table.name})
+	}
+	if natural && !p.m.schema.AppTouches && !p.set.accepted {
+		p.warn("%s", untrackedWarning(p.m))
+	}
+	p.m.untracked = natural && !p.m.schema.AppTouches && !p.set.accepted
+	p.m.fill()
+	return nil
+}
+
+func untrackedWarning(m *mapping) string {
+	return fmt.Sprintf("table %s is untracked: no activity is followed, because no column says when a session was last used and no other table refers to it; "+
+		"only sessions with an expiry are cleaned up. If the application reports all activity by itself, with touches or by writing %s, "+
+		"say so with \"app_touches\": true in the schema, or with migrate --untracked", m.table.path(), m.schema.LastActivity)
 }
 
 // wanted returns the schema to adopt: the configured one, that of an earlier Migrate, or what Inspect proposes.
@@ -129,9 +232,14 @@ func (s *Store) wanted(ctx context.Context) (sessioncleanup.Schema, settings, er
 	case err == nil && set.complete > adoption:
 		return schema, set, fmt.Errorf("%w: upgrade this program", sessioncleanup.ErrNewerSchema)
 	case err == nil && schema.IsZero():
-		return set.schema, set, nil
+		schema, err = follow(ctx, s.pool, set.schema, set.places)
+		return schema, set, err
 	case err == nil:
-		was, _ := findRelation(ctx, s.pool, set.schema.Table)
+		now, err := follow(ctx, s.pool, set.schema, set.places)
+		if err != nil {
+			return schema, set, err
+		}
+		was, _ := findRelation(ctx, s.pool, now.Table)
 		is, _ := findRelation(ctx, s.pool, schema.WithDefaults().Table)
 		if was.oid != is.oid {
 			return schema, set, invalid.Errorf("schema.table is %q: schema %s has adopted the table %s already; uninstall that first", schema.Table, space, set.schema.Table)
@@ -151,9 +259,9 @@ func (s *Store) zone(ctx context.Context) (string, error) {
 	var known bool
 	err := s.pool.QueryRow(ctx, `
 		SELECT z.name, EXISTS (SELECT FROM pg_catalog.pg_timezone_names n WHERE n.name = z.name)
-		  FROM (SELECT coalesce($1::text, current_setting('TimeZone')) AS name) z`, orNull(s.cfg.TimeZone)).Scan(&zone, &known)
+		  FROM (SELECT coalesce($1::text, current_setting('TimeZone')) AS name) z`, orNull(s.cfg.Migrate.TimeZone)).Scan(&zone, &known)
 	if err == nil && !known {
-		return "", invalid.Errorf("the server does not know the time zone %q: want Config.TimeZone to be an IANA name", zone)
+		return "", invalid.Errorf("the server does not know the time zone %q: want an IANA name, such as Europe/Paris, with --time-zone", zone)
 	}
 	return zone, mapError("read the time zone", err)
 }

@@ -14,23 +14,22 @@ func ownTables() []string {
 
 // fragments are the statements that are parts of others.
 func fragments() []string {
-	return []string{"idle", "expired", "gone", "status", "matches", "session_columns", "cut", "filter", "stale"}
+	return []string{"idle", "expired", "gone", "undated", "ahead_active", "ahead_inactive", "status", "matches", "session_columns", "cut", "filter", "stale"}
 }
 
 // fill makes the names for the placeholders of the .sql files.
 func (m *mapping) fill() {
 	n := sqlfile.Names{
-		"space": sqlfile.Column(m.space), "path": m.path, "sessions": m.table.sql(),
+		"space": sqlfile.Column(m.space), "path": m.path, "sessions": m.table.sql(), "sessions_literal": literal(m.table.sql()), "touches_literal": literal(m.own("touches")),
 		"active": sqlfile.Column(m.schema.Active), "auto_cleanup": sqlfile.Column(m.schema.AutoCleanup),
-		"last_activity": sqlfile.Column(m.schema.LastActivity), "expires_at": sqlfile.Column(m.schema.ExpiresAt),
-		"id": sqlfile.Column(m.schema.ID), "id_type": m.columnOr(m.schema.ID, "text").typ,
+		"id": sqlfile.Column(m.schema.ID), "id_literal": literal(m.schema.ID), "id_type": m.columnOr(m.schema.ID, "text").typ,
 		"owner_name": m.ownerName(), "activity_count": m.activityCount(),
 	}
 	for _, table := range ownTables() {
 		n[table] = m.own(table)
 	}
 	for key, name := range map[string]string{"owner": m.schema.Owner, "name": m.schema.Name, "code": m.schema.Code} {
-		n[key+"_text"], n[key+"_col"], n[key+"_type"] = "NULL::text", "NULL::text", "text"
+		n[key+"_text"], n[key+"_col"], n[key+"_type"] = "NULL::text", "NULL::text", "pg_catalog.text"
 		if name != "" {
 			n[key+"_col"] = "s." + sqlfile.Column(name)
 			n[key+"_text"] = n[key+"_col"] + "::text"
@@ -39,17 +38,28 @@ func (m *mapping) fill() {
 	}
 	n["is_active"], n["not_active"], n["is_auto"] = m.conditions("s.")
 	n["bare_is_active"], n["bare_not_active"], n["bare_is_auto"] = m.conditions("")
-	n["last_activity_in"], n["last_activity_out"] = m.times(m.schema.LastActivity)
-	n["expires_at_in"], n["expires_at_out"] = m.times(m.schema.ExpiresAt)
-	_, n["created_at_out"] = m.times(m.schema.CreatedAt)
-	_, n["updated_at_out"] = m.times(m.schema.UpdatedAt)
-	n["last_activity_type"] = m.columnOr(m.schema.LastActivity, "timestamptz").typ
-	n["expires_at_type"] = m.columnOr(m.schema.ExpiresAt, "timestamptz").typ
+	n["tracked"], n["untracked"], n["observes"] = fmt.Sprint(!m.untracked), fmt.Sprint(m.untracked), fmt.Sprint(m.observes())
+	for key, name := range map[string]string{
+		"last_activity": m.schema.LastActivity, "expires_at": m.schema.ExpiresAt, "deactivated_at": m.schema.DeactivatedAt,
+	} {
+		n[key] = sqlfile.Column(name)
+		n[key+"_type"] = m.columnOr(name, "timestamptz").typ
+		n[key+"_in"], _ = m.times(name, "s.")
+	}
+	n["updated_at"], n["observed_at_out"] = n["last_activity"], "NULL::timestamptz"
+	if m.observes() {
+		n["updated_at"], n["observed_at_out"] = sqlfile.Column(m.schema.UpdatedAt), m.madeAt(m.schema.UpdatedAt)
+	}
+	n["source_values"] = m.sourceValues()
+	n["last_activity_early"], n["last_activity_forever"] = m.early(), fixed(m.columnOr(m.schema.LastActivity, "timestamptz"), forever)
+	n["last_activity_out"], n["created_at_out"] = m.lastActivity(), m.madeAt(m.schema.CreatedAt)
+	n["updated_at_out"], n["expires_at_out"], n["deactivated_at_out"] = m.madeAt(m.schema.UpdatedAt), m.expiresAt(), m.deactivatedAt()
 	n["kept_since"], n["bare_kept_since"] = m.keptSince("s."), m.keptSince("")
 	n["kept_since_type"], n["kept_since_in"] = n["last_activity_type"], n["last_activity_in"]
-	n["last_used"] = fmt.Sprintf("greatest(%s, (SELECT max(t.at) FROM %s t WHERE t.session_id = s.%s))",
+	n["last_used"] = fmt.Sprintf("greatest(%s, (SELECT max(t.at) FROM %s t WHERE t.session_id OPERATOR(pg_catalog.=) s.%s))",
 		n["last_activity_out"], n["touches"], n["id"])
 	m.names = n
+	n["by_run"], n["ahead"] = m.statement("by_run"), m.statement("ahead")
 	filled := sqlfile.Names{}
 	for _, fragment := range fragments() {
 		filled[fragment] = m.statement(fragment)
@@ -57,6 +67,15 @@ func (m *mapping) fill() {
 	for name, sql := range filled {
 		n[name] = sql
 	}
+}
+
+// sourceValues are the activity tables, with the column that holds the session and its type, as rows.
+func (m *mapping) sourceValues() string {
+	rows := []string{"(NULL, NULL, NULL)"}
+	for _, s := range m.sources {
+		rows = append(rows, fmt.Sprintf("(%s, %s, %s)", literal(s.sql()), literal(s.Session), literal(s.columns[s.Session].typ)))
+	}
+	return strings.Join(rows, ", ")
 }
 
 // columnOr is a column, or what Migrate will make of it.
@@ -69,60 +88,21 @@ func (m *mapping) columnOr(name, typ string) column {
 
 // assumed is a column that does not exist yet, with its type as the catalog will write it.
 func assumed(name, base string) column {
-	typ := base
-	switch base {
-	case "timestamptz":
-		typ = "timestamp with time zone"
-	case "bool":
-		typ = "boolean"
-	}
-	return column{name: name, typ: typ, base: base, notNull: true}
+	return column{name: name, typ: "pg_catalog." + base, base: base, notNull: true}
 }
 
-// conditions are those of the partial indexes. A NULL in the application's column counts as false.
+// conditions are those of the partial indexes. In the application's columns, a NULL as active counts as true, so that
+// what was never said to be inactive is not deleted, and one as auto_cleanup as false.
 func (m *mapping) conditions(prefix string) (isActive, notActive, isAuto string) {
 	active, auto := prefix+sqlfile.Column(m.schema.Active), prefix+sqlfile.Column(m.schema.AutoCleanup)
 	isActive, notActive, isAuto = active, "NOT "+active, auto
 	if !m.columnOr(m.schema.Active, "bool").notNull {
-		isActive, notActive = "("+active+" IS TRUE)", "("+active+" IS NOT TRUE)"
+		isActive, notActive = "("+active+" IS NOT FALSE)", "("+active+" IS FALSE)"
 	}
 	if !m.columnOr(m.schema.AutoCleanup, "bool").notNull {
 		isAuto = "(" + auto + " IS TRUE)"
 	}
 	return isActive, notActive, isAuto
-}
-
-// times returns what to append to a timestamptz to compare it with the column, and the column as a timestamptz. In a
-// comparison the column itself stays bare, so that its index serves.
-func (m *mapping) times(name string) (in, out string) {
-	if name == "" {
-		return "", "NULL::timestamptz"
-	}
-	return m.timesOf(m.columnOr(name, "timestamptz"), "s.")
-}
-
-func (m *mapping) timesOf(c column, prefix string) (in, out string) {
-	zone := " AT TIME ZONE " + literal(m.zone)
-	bare := prefix + sqlfile.Column(c.name)
-	switch c.base {
-	case "timestamp":
-		return zone, "(" + bare + zone + ")"
-	case "date":
-		return zone, "(" + bare + "::timestamp" + zone + ")"
-	default:
-		return "", bare
-	}
-}
-
-// keptSince is Session.KeptSince: greatest ignores NULLs. When the two columns differ in type, it has that of
-// last_activity.
-func (m *mapping) keptSince(prefix string) string {
-	used, ends := m.columnOr(m.schema.LastActivity, "timestamptz"), m.columnOr(m.schema.ExpiresAt, "timestamptz")
-	convert := ""
-	if used.base != ends.base {
-		convert = " AT TIME ZONE " + literal(m.zone)
-	}
-	return fmt.Sprintf("greatest(%s%s, %s%s%s)", prefix, sqlfile.Column(used.name), prefix, sqlfile.Column(ends.name), convert)
 }
 
 func (m *mapping) ownerName() string {
@@ -153,7 +133,10 @@ func equal(a column, aPrefix string, b column, bPrefix string) string {
 	if a.base != b.base && (!strings.HasPrefix(a.base, "int") || !strings.HasPrefix(b.base, "int")) {
 		right += "::" + a.typ
 	}
-	return left + " = " + right
+	if a.base == "citext" { // its operators are where its extension is
+		return left + " = " + right
+	}
+	return left + " OPERATOR(pg_catalog.=) " + right
 }
 
 // literal quotes a string for SQL: names that were checked against the server's catalog, and JSON made here.

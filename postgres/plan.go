@@ -11,43 +11,43 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
-	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// object is something that Migrate added, for Uninstall to remove.
-type object struct {
-	Kind  string `json:"kind"`            // table, column, default, index, trigger, function, view
-	Table string `json:"table,omitempty"` // quoted, for what belongs to a table
-	Name  string `json:"name"`            // unquoted; an index's is quoted, with its schema
-}
-
-// literal is the object as SQL: an array of one, in JSON.
-func (o object) literal() string {
-	data, err := json.Marshal([]object{o})
-	if err != nil {
-		panic(err) // strings only
-	}
-	return literal(string(data))
-}
-
 // plan lists what is missing in a database, in the order in which to add it. It only reads.
 type plan struct {
-	m      *mapping
-	set    settings
-	policy sessioncleanup.Policy
-	q      querier
-	create bool // the table of the library's own does not exist yet
-	steps  []step
+	m        *mapping
+	set      settings
+	policy   sessioncleanup.Policy
+	opts     sessioncleanup.MigrateOptions
+	q        querier
+	create   bool   // the table of the library's own does not exist yet
+	refilled string // the one moment that an earlier migration gave to most sessions as their last activity
+	steps    []step
+	notes    []note
+}
+
+// note is what an operator should know before the steps.
+type note struct {
+	warning bool
+	text    string
 }
 
 func (p *plan) has(o object) bool { return slices.Contains(p.set.added, o) }
 
 func (p *plan) add(s step) { p.steps = append(p.steps, s) }
 
+func (p *plan) warn(format string, args ...any) {
+	p.notes = append(p.notes, note{true, fmt.Sprintf(format, args...)})
+}
+
+func (p *plan) note(format string, args ...any) {
+	p.notes = append(p.notes, note{false, fmt.Sprintf(format, args...)})
+}
+
 // build computes the steps.
 func (p *plan) build(ctx context.Context) error {
-	for _, stage := range []func(context.Context) error{p.addColumns, p.changeDefault, p.addFunctions, p.addView, p.addTriggers, p.addBackfill, p.addIndexes} {
+	for _, stage := range []func(context.Context) error{p.takeOver, p.addColumns, p.changeDefault, p.addFunctions, p.addView, p.addTriggers, p.addBackfill, p.addIndexes, p.addGrants} {
 		if err := stage(ctx); err != nil {
 			return err
 		}
@@ -73,7 +73,8 @@ func (p *plan) settingsStep() step {
 		panic(err) // strings only
 	}
 	return step{about: "say what is adopted", sql: []string{p.m.statement("settings_write", sqlfile.Names{
-		"schema_json": literal(string(data)), "zone_text": literal(p.m.zone),
+		"schema_json": literal(string(data)), "zone_text": literal(p.m.zone), "places_json": literal(p.m.places()),
+		"untracked": fmt.Sprint(p.m.untracked), "accepted": fmt.Sprint(p.set.accepted),
 	})}}
 }
 
@@ -88,7 +89,7 @@ func (p *plan) addColumns(context.Context) error {
 	s, table := p.m.schema, p.m.table
 	def := p.autoDefault()
 	if p.create {
-		p.add(step{about: "create the table " + table.path(), adds: []object{{Kind: "table", Name: table.sql()}},
+		p.add(step{about: "create the table " + table.path(), adds: []object{{Kind: "table", Space: table.space, Name: table.name}},
 			sql: []string{p.m.statement("own_table", def, sqlfile.Names{
 				"own_owner": sqlfile.Column(s.Owner), "own_name": sqlfile.Column(s.Name), "own_code": sqlfile.Column(s.Code),
 				"own_created_at": sqlfile.Column(s.CreatedAt), "own_updated_at": sqlfile.Column(s.UpdatedAt),
@@ -100,12 +101,12 @@ func (p *plan) addColumns(context.Context) error {
 		switch {
 		case !ok:
 			p.add(step{about: fmt.Sprintf("add the column %s to %s", c.Column, table.path()),
-				sql:  []string{p.m.statement("add_"+c.Field, def)},
-				adds: []object{{Kind: "column", Table: table.sql(), Name: c.Column}}})
+				sql:  []string{p.m.statement("add_"+c.Field, def), fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s;", table.sql(), sqlfile.Column(c.Column), literal(ownMark))},
+				adds: []object{{Kind: "column", Space: table.space, Table: table.name, Name: c.Column}}})
 		case !existing.hasValue && (c.Field == "last_activity" || c.Field == "auto_cleanup"):
 			p.add(step{about: fmt.Sprintf("set a default for the column %s of %s", c.Column, table.path()),
 				sql:  []string{p.m.statement("default_"+c.Field, def)},
-				adds: []object{{Kind: "default", Table: table.sql(), Name: c.Column}}})
+				adds: []object{{Kind: "default", Space: table.space, Table: table.name, Name: c.Column}}})
 		}
 	}
 	return nil
@@ -119,7 +120,7 @@ func (p *plan) autoDefault() sqlfile.Names {
 // changeDefault has a column that Migrate added follow a change of Policy.AutoCleanupDefault.
 func (p *plan) changeDefault(ctx context.Context) error {
 	table, name := p.m.table, p.m.schema.AutoCleanup
-	if p.create || !p.has(object{Kind: "column", Table: table.sql(), Name: name}) && !p.has(object{Kind: "table", Name: table.sql()}) {
+	if p.create || !p.has(object{Kind: "column", Space: table.space, Table: table.name, Name: name}) && !p.has(object{Kind: "table", Space: table.space, Name: table.name}) {
 		return nil
 	}
 	var now string
@@ -137,63 +138,71 @@ func (p *plan) changeDefault(ctx context.Context) error {
 func functions() []string {
 	return []string{
 		"sessioncleanup_reactivate", "sessioncleanup_apply_touches", "sessioncleanup_settle_touches",
-		"sessioncleanup_commit_touches", "sessioncleanup_note_touches",
-		"sessioncleanup_sweep", "sessioncleanup_cutoffs", "sessioncleanup_due", "sessioncleanup_phase", "sessioncleanup_details",
-		"cleanup_inactive_sessions", "get_session_cleanup_stats",
+		"sessioncleanup_commit_touches", "sessioncleanup_note_touches", "sessioncleanup_observe",
+		"sessioncleanup_keys", "sessioncleanup_taken", "sessioncleanup_spared", "sessioncleanup_dependents",
+		"sessioncleanup_require_done", "sessioncleanup_require_triggers", "sessioncleanup_sweep", "sessioncleanup_cutoffs", "sessioncleanup_due", "sessioncleanup_phase", "sessioncleanup_details",
+		"sessioncleanup_expected", "cleanup_inactive_sessions", "get_session_cleanup_stats",
 	}
 }
 
 func (p *plan) addFunctions(ctx context.Context) error {
+	names := functions()
 	s := step{about: "store the policy and create the functions", sql: []string{policySQL(p.m, p.policy)}}
-	for _, name := range functions() {
-		o := object{Kind: "function", Name: name}
-		if err := p.refuseForeign(ctx, o,
-			"SELECT EXISTS (SELECT FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace WHERE n.nspname = $1::text AND f.proname = $2::text)"); err != nil {
-			return err
-		}
+	retyped, err := p.m.retyped(ctx, p.q)
+	if err != nil {
+		return err
+	}
+	if retyped {
+		trigger := object{Kind: "trigger", Space: p.m.space, Table: "sessioncleanup_touches", Name: "sessioncleanup_commit"}
+		s.sql = append(s.sql, dropFunctionsWithArguments(p.m.space, names...), dropTrigger(trigger), p.m.statement("retype_touches"),
+			p.m.statement("sessioncleanup_commit_touches"), p.m.statement("commit_trigger", sqlfile.Names{"trigger": sqlfile.Column(trigger.Name)}))
+	}
+	for _, name := range names {
 		s.sql = append(s.sql, p.m.statement(name))
-		s.adds = append(s.adds, o)
 	}
 	for _, src := range p.m.sources {
-		s.sql = append(s.sql, p.m.statement("track", trackNames(src)))
-		s.adds = append(s.adds, object{Kind: "function", Name: trackName(src)})
+		names = append(names, trackName(src))
+		s.sql = append(s.sql, p.m.statement("track", p.trackNames(src)))
+	}
+	s.sql = append(s.sql, markFunctions(p.m.space, names...), revokeExecute(p.m.space, names...))
+	for _, name := range names {
+		s.adds = append(s.adds, object{Kind: "function", Space: p.m.space, Name: name})
 	}
 	p.add(s)
 	return nil
 }
 
-// refuseForeign fails when an object that Migrate is about to make exists already and the library did not make it.
-func (p *plan) refuseForeign(ctx context.Context, o object, exists string) error {
-	if p.has(o) {
-		return nil
-	}
-	var there bool
-	if err := p.q.QueryRow(ctx, exists, p.m.space, o.Name).Scan(&there); err != nil {
-		return mapError("look for the "+o.Kind+" "+o.Name, err)
-	}
-	if there {
-		return invalid.Errorf("schema %s already has a %s %s that this library did not make; drop or rename it, then migrate", p.m.space, o.Kind, o.Name)
-	}
-	return nil
+// retyped reports whether the application altered the type of its ids since they were adopted.
+func (m *mapping) retyped(ctx context.Context, q querier) (bool, error) {
+	var was string
+	err := q.QueryRow(ctx, `
+		SELECT t.typnamespace::regnamespace || '.' || quote_ident(t.typname)
+		  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+		 WHERE a.attrelid = to_regclass($1::text) AND a.attname = 'session_id'`, m.own("touches")).Scan(&was)
+	return was != "" && was != m.names["id_type"], mapError("look up the type of the ids", ignoreNoRows(err))
 }
 
 // addView makes the view again when its text changed, as its comment tells, which holds the text's hash.
 func (p *plan) addView(ctx context.Context) error {
-	view := object{Kind: "view", Name: "sessions_cleanup_view"}
-	path := sqlfile.Column(p.m.space) + "." + view.Name
+	view := object{Kind: "view", Space: p.m.space, Name: "sessions_cleanup_view"}
 	sql := p.m.statement("view", p.viewNames())
-	sum := sha256.Sum256([]byte(sql))
-	mark := "sessioncleanup " + hex.EncodeToString(sum[:8])
-	if err := p.refuseForeign(ctx, view,
-		"SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1::text AND c.relname = $2::text)"); err != nil {
-		return err
-	}
 	var comment string
-	err := p.q.QueryRow(ctx, "SELECT coalesce(obj_description(to_regclass($1::text), 'pg_class'), '')", path).Scan(&comment)
-	if err == nil && comment != mark {
-		p.add(step{about: "create the view " + view.Name, adds: []object{view}, sql: []string{
-			"DROP VIEW IF EXISTS " + path + ";", sql + ";", "COMMENT ON VIEW " + path + " IS " + literal(mark) + ";",
-		}})
+	var readers []string
+	err := p.q.QueryRow(ctx, `
+		SELECT coalesce(obj_description(to_regclass($1::text), 'pg_class'), ''),
+		       ARRAY(SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END
+		               FROM pg_catalog.pg_class c CROSS JOIN aclexplode(c.relacl) a
+		              WHERE c.oid = to_regclass($1::text) AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner)`, view.path()).Scan(&comment, &readers)
+	if err == nil && comment != markOf(sql) {
+		function := object{Kind: "function", Space: p.m.space, Name: "sessioncleanup_view"}
+		s := step{about: "create the view " + view.Name, adds: []object{function, view}, sql: []string{
+			sql, markFunctions(p.m.space, function.Name), revokeExecute(p.m.space, function.Name),
+			"COMMENT ON VIEW " + view.path() + " IS " + literal(markOf(sql)) + ";",
+		}}
+		for _, role := range readers {
+			s.sql = append(s.sql, fmt.Sprintf("GRANT SELECT ON %s TO %s; GRANT EXECUTE ON FUNCTION %s() TO %s;", view.path(), role, function.path(), role))
+		}
+		p.add(s)
 	}
 	return mapError("look for the view", err)
 }

@@ -29,8 +29,9 @@ func TestBatchesReadTheirIndexesInOrder(t *testing.T) {
 			t.Parallel()
 			_, pool := adopted(t, "guide")
 			mustExec(t, pool, "ALTER TABLE sessions SET (autovacuum_enabled = off)")
-			mustExec(t, pool, `INSERT INTO sessions (id, active, last_activity, expires_at)
-				SELECT n, n % 2 = 0, now() - n % 60 * interval '1 day', CASE WHEN n % 5 = 0 THEN now() + (n % 7 - 3) * interval '1 day' END
+			mustExec(t, pool, `INSERT INTO sessions (id, active, last_activity, expires_at, deactivated_at)
+				SELECT n, n % 2 = 0, now() - n % 60 * interval '1 day', CASE WHEN n % 5 = 0 THEN now() + (n % 7 - 3) * interval '1 day' END,
+				       CASE WHEN n % 2 = 1 THEN timestamptz 'epoch' END
 				  FROM generate_series(1, 100000) n`)
 			if analyzed {
 				mustExec(t, pool, "ANALYZE sessions")

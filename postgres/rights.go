@@ -3,10 +3,12 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // checkRights refuses to begin a migration that the role could not finish.
@@ -42,35 +44,75 @@ func (s *Store) checkRights(ctx context.Context, p *plan) error {
 
 // warn logs what will be slow, or cannot be deleted.
 func (s *Store) warn(ctx context.Context, m *mapping) {
-	var indexed bool
-	err := s.pool.QueryRow(ctx, `
-		SELECT EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-		                WHERE i.indrelid = to_regclass($1::text) AND a.attname = $2::text AND i.indpred IS NULL AND i.indisvalid)`,
-		m.table.sql(), m.schema.ID).Scan(&indexed)
 	log := s.cfg.Logger
-	if err == nil && !indexed {
-		log.WarnContext(ctx, fmt.Sprintf("no index begins with %s.%s: everything that looks sessions up by id will be slow; create one", m.table.path(), m.schema.ID))
-	}
 	for _, src := range m.sources {
-		if !src.indexed {
-			log.WarnContext(ctx, fmt.Sprintf("no index begins with %s.%s: deleting sessions and counting their activity will be slow; create one", src.path(), src.Session))
+		if !src.indexed && !src.referenced { // foreign keys are looked at below
+			log.WarnContext(ctx, fmt.Sprintf("no index begins with %s.%s: deleting sessions and counting their activity will be slow; run: CREATE INDEX CONCURRENTLY ON %s (%s);",
+				src.path(), src.Session, src.sql(), sqlfile.Column(src.Session)))
 		}
 	}
-	rows, err := s.pool.Query(ctx, `
-		SELECT n.nspname || '.' || c.relname || '.' || a.attname
-		  FROM pg_catalog.pg_constraint f
-		  JOIN pg_catalog.pg_class c ON c.oid = f.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		  JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = f.conkey[1]
-		 WHERE f.contype = 'f' AND f.confrelid = to_regclass($1::text) AND f.confdeltype IN ('a', 'r') AND f.conparentid = 0
-		 ORDER BY 1`, m.table.sql())
+	s.warnOfKeys(ctx, m)
+	if err := s.checkRowSecurity(ctx, m); err != nil {
+		log.WarnContext(ctx, err.Error())
+	}
+}
+
+// warnOfKeys logs foreign keys that keep sessions from being deleted, or make that slow: those of all tables that a
+// deletion reaches, however many steps away.
+func (s *Store) warnOfKeys(ctx context.Context, m *mapping) {
+	rows, err := s.pool.Query(ctx, statements["reached_keys"], m.table.oid)
 	if err != nil {
+		s.cfg.Logger.WarnContext(ctx, "foreign keys could not be checked", "error", err)
 		return
 	}
-	keys, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	for _, key := range keys {
-		log.WarnContext(ctx, fmt.Sprintf("the foreign key of %s has no ON DELETE CASCADE: sessions with rows there cannot be deleted, and are reported as failures of each run", key))
+	keys, err := pgx.CollectRows(rows, pgx.RowToStructByPos[reachedKey])
+	for _, k := range keys {
+		if k.Refuses {
+			s.cfg.Logger.WarnContext(ctx, fmt.Sprintf("the foreign key of %s has no ON DELETE CASCADE: sessions with rows there cannot be deleted, and are reported as failures of each run", k.Words))
+		}
+		if !k.Indexed {
+			s.cfg.Logger.WarnContext(ctx, fmt.Sprintf("no index begins with the foreign key of %s: each deletion of a session reads that whole table; run: CREATE INDEX CONCURRENTLY ON %s (%s);",
+				k.Words, k.Table, k.Columns))
+		}
 	}
 	if err != nil {
-		log.WarnContext(ctx, "foreign keys could not be checked", "error", err)
+		s.cfg.Logger.WarnContext(ctx, "foreign keys could not be checked", "error", err)
 	}
+}
+
+// reachedKey is a foreign key that a deletion of a session has to check.
+type reachedKey struct {
+	Words   string
+	Table   string // quoted
+	Columns string // quoted
+	Refuses bool
+	Indexed bool
+}
+
+// checkRowSecurity fails when row security hides rows from the role: a run would find nothing due and say so.
+func (s *Store) checkRowSecurity(ctx context.Context, m *mapping) error {
+	tables := []uint32{m.table.oid}
+	for _, src := range m.sources {
+		tables = append(tables, src.oid)
+	}
+	var role string
+	var hidden []string
+	err := s.pool.QueryRow(ctx, `
+		SELECT current_user::text, coalesce(array_agg(t.oid::regclass::text ORDER BY t.place) FILTER (
+		           WHERE row_security_active(t.oid) AND (p.restricts OR NOT p.all_rows)), '{}')
+		  FROM unnest($1::oid[]) WITH ORDINALITY t (oid, place)
+		 CROSS JOIN LATERAL (
+		       SELECT coalesce(bool_or(NOT p.polpermissive), false) AS restricts,
+		              coalesce(bool_or(p.polpermissive AND p.polcmd = '*' AND pg_get_expr(p.polqual, p.polrelid) = 'true'), false) AS all_rows
+		         FROM pg_catalog.pg_policy p
+		        WHERE p.polrelid = t.oid
+		          AND EXISTS (SELECT FROM unnest(p.polroles) r (oid) WHERE r.oid = 0 OR pg_has_role(r.oid, 'USAGE'))) p`, tables).Scan(&role, &hidden)
+	if err != nil {
+		return mapError("look for row security", err)
+	}
+	if len(hidden) > 0 {
+		return invalid.Errorf("row security of table %s applies to the role %s, so that it may not see all sessions: ALTER ROLE %s BYPASSRLS, or CREATE POLICY … TO %s USING (true)",
+			strings.Join(hidden, ", "), role, role, role)
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,6 +17,9 @@ import (
 // adoption is the version of what Migrate adds to the application's tables. It rises when that changes.
 const adoption = 1
 
+// mappingKeep is for how long runs rely on what they read of the tables.
+const mappingKeep = time.Minute
+
 // settings is what the database remembers of an adoption.
 type settings struct {
 	schema     sessioncleanup.Schema // tables with their database schemas
@@ -23,6 +27,11 @@ type settings struct {
 	added      []object
 	backfilled bool
 	complete   int // the adoption that was finished; 0 while the first is in progress
+	untracked  bool
+	accepted   bool // MigrateOptions.Untracked, once given
+	replaced   []replaced
+	places     places
+	space      string // the database schema of the library's tables
 }
 
 // ready returns the mapping of the adopted schema, from the database on first use. ErrNotInstalled when there is none.
@@ -39,8 +48,21 @@ func (s *Store) ready(ctx context.Context) (*mapping, error) {
 	if set.complete < adoption {
 		return nil, fmt.Errorf("%w: the last migration did not finish, or an older version made it; run migrate", sessioncleanup.ErrNotInstalled)
 	}
-	s.mapping = m
+	if err := s.checkRowSecurity(ctx, m); err != nil {
+		return nil, err
+	}
+	s.mapping, s.loaded = m, time.Now()
 	return m, nil
+}
+
+// readyToRun is ready for a phase of a run: the application may have altered its tables since the mapping was read.
+func (s *Store) readyToRun(ctx context.Context) (*mapping, error) {
+	s.mu.Lock()
+	if time.Since(s.loaded) > mappingKeep {
+		s.mapping = nil
+	}
+	s.mu.Unlock()
+	return s.ready(ctx)
 }
 
 // forget has the mapping read again on next use.
@@ -72,68 +94,74 @@ func (s *Store) load(ctx context.Context) (*mapping, settings, error) {
 	if set.complete > adoption {
 		return nil, set, fmt.Errorf("%w: upgrade this program", sessioncleanup.ErrNewerSchema)
 	}
-	m, err := readMapping(ctx, s.pool, set.schema, set.zone)
+	m, err := readMapping(ctx, s.pool, set.schema, set)
 	if errors.Is(err, errNoTable) {
-		err = fmt.Errorf("%w: table %s is gone", sessioncleanup.ErrNotInstalled, set.schema.Table)
+		err = fmt.Errorf("%w: table %s is gone; run migrate", sessioncleanup.ErrNotInstalled, set.schema.Table)
+	} else if errors.Is(err, sessioncleanup.ErrInvalid) {
+		err = fmt.Errorf("%w: the adopted tables changed: %w; run migrate", sessioncleanup.ErrNotInstalled, err)
 	}
 	return m, set, err
 }
 
-// findSpace finds the database schema that holds the library's tables: that of the configured table, or else the
-// first on the search path, or the only one there is.
+// findSpace finds the database schema that holds the library's tables: that of the configured table, or else that whose
+// settings know the configured table, or else the first on the search path, or the only one there is. Tables that are not
+// to be trusted are passed over; see trust.go.
 func (s *Store) findSpace(ctx context.Context) (string, error) {
+	var table relation
 	if s.cfg.Schema.Table != "" {
-		r, err := findRelation(ctx, s.pool, s.cfg.Schema.Table)
-		switch {
-		case err == nil:
-			return r.space, nil
-		case !errors.Is(err, errNoRelation):
+		var err error
+		table, err = findRelation(ctx, s.pool, s.cfg.Schema.Table)
+		if err != nil && !errors.Is(err, errNoRelation) {
 			return "", mapError("look up "+s.cfg.Schema.Table, err)
-		case !isOwn(s.cfg.Schema):
+		}
+		if err != nil && !isOwn(s.cfg.Schema) {
 			return "", noSuchTable("schema.table", s.cfg.Schema.Table)
 		}
 	}
-	rows, err := s.pool.Query(ctx, `
-		SELECT n.nspname, pg_catalog.pg_table_is_visible(c.oid)
-		  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		 WHERE c.relname = 'sessioncleanup_settings' AND c.relkind = 'r'
-		 ORDER BY 2 DESC, 1`)
+	found, err := trusted(ctx, s.pool, table.oid)
 	if err != nil {
-		return "", mapError("look for the library's tables", err)
+		return "", err
 	}
-	type space struct {
-		Name    string
-		Visible bool
+	if table.oid != 0 {
+		for _, l := range found {
+			if l.Space == table.space {
+				return l.Space, nil
+			}
+		}
+		for _, l := range found { // the application moved its table
+			set, err := readSettings(ctx, s.pool, l.Space)
+			if err == nil && set.places.Table.OID == table.oid {
+				return l.Space, nil
+			}
+		}
+		return "", fmt.Errorf("%w; run migrate", sessioncleanup.ErrNotInstalled)
 	}
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[space])
 	switch {
-	case err != nil:
-		return "", mapError("look for the library's tables", err)
 	case len(found) == 0:
 		return "", fmt.Errorf("%w; run migrate", sessioncleanup.ErrNotInstalled)
 	case len(found) > 1 && !found[0].Visible:
-		return "", invalid.Errorf("schemas %s and %s both hold adopted sessions: want Config.Schema to name the table", found[0].Name, found[1].Name)
+		return "", invalid.Errorf("schemas %s and %s both hold adopted sessions: want Config.Schema to name the table", found[0].Space, found[1].Space)
 	}
-	return found[0].Name, nil
+	return found[0].Space, nil
 }
 
 // readSettings reads the settings in a database schema. ErrNotInstalled when there are none.
 func readSettings(ctx context.Context, q querier, space string) (settings, error) {
-	var set settings
-	var schema, added []byte
+	set := settings{space: space}
+	var schema, added, kept, where []byte
 	table := sqlfile.Column(space) + ".sessioncleanup_settings"
 	sql, err := statements.Fill("settings_read", sqlfile.Names{"settings": table})
 	if err != nil {
 		panic(err) // a mistake in the .sql files
 	}
-	err = q.QueryRow(ctx, sql).Scan(&schema, &set.zone, &added, &set.backfilled, &set.complete)
+	err = q.QueryRow(ctx, sql).Scan(&schema, &set.zone, &added, &set.backfilled, &set.complete, &set.untracked, &set.accepted, &kept, &where)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return set, fmt.Errorf("%w; run migrate", sessioncleanup.ErrNotInstalled)
 	}
 	if err != nil {
 		return set, mapError("read the settings", err)
 	}
-	if err := errors.Join(json.Unmarshal(schema, &set.schema), json.Unmarshal(added, &set.added)); err != nil {
+	if err := errors.Join(json.Unmarshal(schema, &set.schema), json.Unmarshal(added, &set.added), json.Unmarshal(kept, &set.replaced), json.Unmarshal(where, &set.places)); err != nil {
 		return set, fmt.Errorf("read the settings in %s: %w", table, err)
 	}
 	return set, nil

@@ -44,7 +44,7 @@ func (s step) record(m *mapping) []string {
 func (s *Store) perform(ctx context.Context, p *plan, st step) error {
 	switch {
 	case st.fill:
-		return s.backfill(ctx, p.m)
+		return s.backfill(ctx, p)
 	case st.alone:
 		if len(st.adds) > 0 {
 			if err := s.runStep(ctx, p.m, step{adds: st.adds}); err != nil {
@@ -75,7 +75,7 @@ func (s *Store) runStep(ctx context.Context, m *mapping, st step) error {
 
 // persist repeats what fails because others hold a lock, until MigrateWait is over.
 func (s *Store) persist(ctx context.Context, do func() error) error {
-	deadline := time.Now().Add(s.cfg.MigrateWait)
+	deadline, reports := time.Now().Add(s.cfg.MigrateWait), s.reports()
 	for {
 		err := do()
 		if err == nil || !hasCode(err, codeLockNotAvailable, "40P01", "40001") {
@@ -85,6 +85,7 @@ func (s *Store) persist(ctx context.Context, do func() error) error {
 			return fmt.Errorf("%w: others kept the table locked for %v; end the transactions that pg_stat_activity shows, or try when it is quieter: %w",
 				sessioncleanup.ErrUnavailable, s.cfg.MigrateWait, err)
 		}
+		reports.locked(ctx)
 		if err := wait.For(ctx, 50*time.Millisecond+rand.N(150*time.Millisecond)); err != nil {
 			return err
 		}
@@ -102,6 +103,7 @@ func (s *Store) runAlone(ctx context.Context, p *plan, st step) error {
 				return fmt.Errorf("%w: %w; the role's statement_timeout is too short to build an index on this table: "+
 					"ALTER ROLE … SET statement_timeout = 0, or add ?statement_timeout=0 to the database URL for this call, then migrate again", sessioncleanup.ErrUnavailable, err)
 			}
+			s.dropUnfinished(ctx, p.m, st)
 			return mapError("migrate", err)
 		}
 	}
@@ -114,6 +116,15 @@ func (s *Store) runAlone(ctx context.Context, p *plan, st step) error {
 		return fmt.Errorf("%w: the index %s was not finished; migrate again", sessioncleanup.ErrUnavailable, st.index)
 	}
 	return mapError("check the index", err)
+}
+
+// dropUnfinished drops an index that could not be finished, unless its table is locked just then: the next call does that.
+func (s *Store) dropUnfinished(ctx context.Context, m *mapping, st step) {
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
+	defer cancel()
+	if st.index != "" {
+		_ = s.runStep(end, m, step{sql: []string{"DROP INDEX IF EXISTS " + st.index + ";"}})
+	}
 }
 
 // execSerially executes a statement outside of a transaction, with one process of the server: several would build an
@@ -141,8 +152,10 @@ func (s *Store) execSerially(ctx context.Context, sql string) error {
 			}
 		}()
 	}
-	_, err = conn.Exec(ctx, sql, pgx.QueryExecModeExec)
-	return err
+	return s.watched(ctx, process, func(ctx context.Context) error {
+		_, err := conn.Exec(ctx, sql, pgx.QueryExecModeExec)
+		return err
+	})
 }
 
 // awaitIndexing waits for an index that a server process still builds for a caller that is gone.

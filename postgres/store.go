@@ -25,10 +25,11 @@ type Config struct {
 	// Schema says where the application keeps its sessions. Default: what an earlier Migrate adopted, or else what
 	// Inspect proposes.
 	Schema sessioncleanup.Schema
-	// TimeZone is the IANA name of the zone of the application's columns of type timestamp (without time zone). It is
-	// fixed by the first Migrate. Default: the TimeZone setting of the connection that migrates.
-	TimeZone string
-	// Logger receives warnings of Migrate: what will be slow, or cannot be deleted. Default: none.
+	// Migrate says how Migrate adopts the table where the table alone does not tell. The database remembers what Migrate
+	// decided.
+	Migrate sessioncleanup.MigrateOptions
+	// Logger receives what Migrate and Validate have to say beside errors: how times are understood, what will be slow or
+	// cannot be deleted, what Migrate waits for. Default: none.
 	Logger *slog.Logger
 	// BatchTimeout is how long one batch, or another single operation, may take before the database cancels it.
 	// Default: 30 s.
@@ -87,6 +88,7 @@ type Store struct {
 
 	mu      sync.Mutex
 	mapping *mapping // of the adopted schema; nil until it was read
+	loaded  time.Time
 }
 
 var (
@@ -117,6 +119,9 @@ func Open(ctx context.Context, url string, cfg Config) (*Store, error) {
 	}
 	if poolConfig.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
 		poolConfig.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	}
+	if poolConfig.ConnConfig.ConnectTimeout == 0 || poolConfig.ConnConfig.ConnectTimeout > time.Minute { // pgx waits for two
+		poolConfig.ConnConfig.ConnectTimeout = connectTimeout
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, poolConfig)
 	if err != nil {

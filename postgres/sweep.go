@@ -2,24 +2,49 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Sweep does one batch, in one call of a function of the database and one commit.
+const (
+	batchLimit  = 10 * time.Second // for a batch, unless Config.BatchTimeout is shorter
+	singleLimit = time.Minute      // for a batch of one session
+)
+
+// Sweep does one batch, in one call of a function of the database and one commit. A batch that takes too long is tried
+// again with fewer sessions.
 func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
-	m, err := s.ready(ctx)
+	ready := s.ready
+	if b.After == "" {
+		ready = s.readyToRun
+	}
+	m, err := ready(ctx)
 	if err != nil || m.matchesNothing(b.Filter) {
 		return sessioncleanup.BatchResult{}, err
 	}
+	for {
+		out, err := s.sweep(ctx, m, b)
+		if b.Limit == 1 || !hasCode(err, codeQueryCanceled) || ctx.Err() != nil {
+			return out, err
+		}
+		b.Limit = max(1, b.Limit/8)
+	}
+}
+
+func (s *Store) sweep(ctx context.Context, m *mapping, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
+	limit := min(batchLimit, s.cfg.BatchTimeout)
+	if b.Limit == 1 {
+		limit = singleLimit
+	}
 	var out sessioncleanup.BatchResult
 	var bad *rowError
-	var began time.Time
-	err = s.inTx(ctx, func(batch *pgx.Batch) {
-		began = time.Now() // there is a connection
+	err := s.transact(ctx, limit, func(batch *pgx.Batch) {
+		batch.Queue(m.statement("sweep_table"))
 		if b.Lease.Name != "" {
 			batch.Queue(m.statement("lease_guard"), b.Lease.Name).QueryRow(func(row pgx.Row) error {
 				lease, now, err := scanLease(row)
@@ -29,30 +54,47 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 				return err
 			})
 		}
-		batch.Queue(m.statement("sweep"), string(b.Action), b.Cutoffs.Now, moment(b.Cutoffs.Inactive), moment(b.Cutoffs.Delete), b.Limit, b.After,
-			orNull(b.Filter.ID), orNull(b.Filter.OwnerID), orNull(b.Filter.Text), b.Cause.Actor, b.Cause.Reason, b.Cause.RunID).
-			QueryRow(func(row pgx.Row) error {
-				var failure rowError
-				if err := row.Scan(&out.IDs, &out.Next, &failure.code, &failure.message); err != nil || failure.code == "" {
-					return err
+		batch.Queue(m.statement("sweep"), string(b.Action), b.Cutoffs.Now, moment(b.Cutoffs.Inactive), moment(b.Cutoffs.Delete), b.After,
+			orNull(b.Filter.ID), orNull(b.Filter.OwnerID), orNull(b.Filter.Text), b.Cause.Actor, b.Cause.Reason, b.Cause.RunID, b.Limit).
+			QueryRow(func(row pgx.Row) (err error) {
+				out, bad, err = scanSweep(row, b)
+				if err == nil && bad != nil {
+					err = bad
 				}
-				bad = &failure
-				return bad
+				return err
 			})
-	}, nil)
-	undone := sessioncleanup.BatchResult{Held: time.Since(began)}
+	})
 	if s.writers.busy() {
-		undone.Pause = b.PauseAfter(undone.Held)
+		out.Pause = b.PauseAfter(out.Held)
 	}
+	undone := sessioncleanup.BatchResult{Held: out.Held, Pause: out.Pause}
+	atCommit, _ := errors.AsType[*pgconn.PgError](err)
 	switch {
 	case err == nil:
-		out.Held, out.Pause = undone.Held, undone.Pause
 		return out, nil
 	case bad != nil:
-		return undone, &sessioncleanup.BatchError{IDs: out.IDs, Next: out.Next, Err: bad}
-	case hasCode(err, "23503", "23505", "23514", "23P01", "P0001") && len(out.IDs) > 0: // found at the commit
-		return undone, &sessioncleanup.BatchError{IDs: out.IDs, Next: out.Next, Err: err}
+		return undone, &sessioncleanup.BatchError{IDs: out.IDs, Next: out.Next, Err: bad, Locked: isLock(bad.state()), Code: bad.code}
+	case atCommit != nil && len(out.IDs) > 0 && !errors.Is(mapError("", err), sessioncleanup.ErrUnavailable):
+		return undone, &sessioncleanup.BatchError{IDs: out.IDs, Next: out.Next, Err: err, Code: atCommit.Code + " " + atCommit.ConstraintName}
 	default:
 		return sessioncleanup.BatchResult{}, s.failed("clean up a batch of sessions", err)
 	}
+}
+
+// scanSweep reads what a batch did, or the failure because of which it did nothing.
+func scanSweep(row pgx.Row, b sessioncleanup.Batch) (out sessioncleanup.BatchResult, bad *rowError, err error) {
+	var skipped, reasons []string
+	var failure rowError
+	var held int64
+	if err := row.Scan(&out.IDs, &out.Next, &skipped, &reasons, &failure.code, &failure.message, &held); err != nil {
+		return out, nil, err
+	}
+	out.Held = max(time.Duration(held)*time.Microsecond, time.Microsecond) // zero would stand for the time of the call
+	for i, id := range skipped {
+		out.Skipped = append(out.Skipped, sessioncleanup.Skipped{SessionID: id, Action: b.Action, Reason: reasons[i]})
+	}
+	if failure.code != "" {
+		bad = &failure
+	}
+	return out, bad, nil
 }

@@ -19,25 +19,30 @@ func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) 
 	if err != nil {
 		return 0, err
 	}
-	ids := m.onlyIDs(t.IDs)
+	ids, ago := m.used(t)
 	if len(ids) == 0 || t.OwnerID != "" && !m.isOwner(t.OwnerID) {
 		return 0, nil
 	}
 	var revived []string
 	if t.Reactivate != nil {
-		if revived, err = s.reactivate(ctx, m, t, ids); err != nil {
+		if revived, err = s.reactivate(ctx, m, t, ids, ago); err != nil {
 			return 0, s.failed("reactivate sessions", err)
 		}
-		ids = slices.DeleteFunc(ids, func(id string) bool { return slices.Contains(revived, id) })
+		for i := len(ids) - 1; i >= 0; i-- {
+			if slices.Contains(revived, ids[i]) {
+				ids, ago = slices.Delete(ids, i, i+1), slices.Delete(ago, i, i+1)
+			}
+		}
 	}
-	touched, err := s.touch(ctx, m, t, ids)
+	touched, err := s.touch(ctx, m, t, ids, ago)
 	return len(revived) + touched, s.failed("touch sessions", err)
 }
 
-func (s *Store) touch(ctx context.Context, m *mapping, t sessioncleanup.Touch, ids []string) (touched int, err error) {
+func (s *Store) touch(ctx context.Context, m *mapping, t sessioncleanup.Touch, ids []string, ago []int64) (touched int, err error) {
 	var locked []string
+	var ats []time.Time // of their touches
 	interval := max(t.Interval, 0).Microseconds()
-	err = s.pool.QueryRow(ctx, m.statement("touch"), ids, orNull(t.OwnerID), interval).Scan(&touched, &locked)
+	err = s.pool.QueryRow(ctx, m.statement("touch"), ids, orNull(t.OwnerID), interval, ago).Scan(&touched, &locked, &ats)
 	if err != nil {
 		return 0, err
 	}
@@ -47,15 +52,15 @@ func (s *Store) touch(ctx context.Context, m *mapping, t sessioncleanup.Touch, i
 		left := time.Until(patience)
 		if left > 0 {
 			err = s.inTx(ctx, func(batch *pgx.Batch) {
-				batch.Queue("SELECT set_config('lock_timeout', $1::text, true)", milliseconds(left))
-				batch.Queue(m.statement("touch_one"), id, orNull(t.OwnerID), interval).Exec(func(tag pgconn.CommandTag) error {
+				batch.Queue("SELECT set_config('lock_timeout', $1::text, true), set_config('sessioncleanup.writing', 'on', true)", milliseconds(left))
+				batch.Queue(m.statement("touch_one"), id, orNull(t.OwnerID), interval, ats[i]).Exec(func(tag pgconn.CommandTag) error {
 					written = int(tag.RowsAffected())
 					return nil
 				})
 			}, nil)
 		}
 		if left <= 0 || hasCode(err, codeLockNotAvailable) {
-			_, err := s.pool.Exec(ctx, m.statement("touch_note"), locked[i:])
+			_, err := s.pool.Exec(ctx, m.statement("touch_note"), locked[i:], ats[i:])
 			return touched + len(locked[i:]), err
 		}
 		if err != nil {
@@ -68,15 +73,21 @@ func (s *Store) touch(ctx context.Context, m *mapping, t sessioncleanup.Touch, i
 
 // reactivate waits for inactive sessions that are locked: whether they become active again cannot be noted for later. It
 // takes their locks in the order of their ids.
-func (s *Store) reactivate(ctx context.Context, m *mapping, t sessioncleanup.Touch, ids []string) (revived []string, err error) {
+func (s *Store) reactivate(ctx context.Context, m *mapping, t sessioncleanup.Touch, ids []string, ago []int64) (revived []string, err error) {
+	var ats []time.Time
 	err = s.inTx(ctx, func(batch *pgx.Batch) {
-		batch.Queue(m.statement("lock_inactive"), ids, orNull(t.OwnerID)).Query(func(rows pgx.Rows) (err error) {
-			revived, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		batch.Queue(m.statement("lock_revivable"), ids, orNull(t.OwnerID), ago).Query(func(rows pgx.Rows) error {
+			var id string
+			var at time.Time
+			_, err := pgx.ForEachRow(rows, []any{&id, &at}, func() error {
+				revived, ats = append(revived, id), append(ats, at)
+				return nil
+			})
 			return err
 		})
 	}, func(batch *pgx.Batch) error {
 		if len(revived) > 0 {
-			batch.Queue(m.statement("reactivate"), revived, t.Reactivate.Actor, t.Reactivate.Reason, t.Reactivate.RunID).
+			batch.Queue(m.statement("reactivate"), revived, ats, t.Reactivate.Actor, t.Reactivate.Reason, t.Reactivate.RunID).
 				QueryRow(func(row pgx.Row) error { return row.Scan(&revived) })
 		}
 		return nil

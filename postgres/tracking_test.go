@@ -18,8 +18,8 @@ import (
 // unused inserts sessions with these ids that were last used 40 days ago.
 func unused(t testing.TB, pool *pgxpool.Pool, active bool, from, to int) {
 	t.Helper()
-	mustExec(t, pool, `INSERT INTO sessions (id, active, created_at, last_activity)
-		SELECT n, $3, now() - interval '90 days', now() - interval '40 days' FROM generate_series($1::int, $2::int) n`, from, to, active)
+	mustExec(t, pool, `INSERT INTO sessions (id, active, created_at, last_activity, deactivated_at)
+		SELECT n, $3, now() - interval '90 days', now() - interval '40 days', CASE WHEN NOT $3 THEN now() - interval '40 days' END FROM generate_series($1::int, $2::int) n`, from, to, active)
 }
 
 // touched lists the sessions that were used within the last minute.
@@ -142,10 +142,16 @@ func TestActivityIsWrittenOncePerInterval(t *testing.T) {
 func TestTriggersReactivateWhenThePolicySaysSo(t *testing.T) {
 	t.Parallel()
 	store, pool := adopted(t, "guide")
-	unused(t, pool, false, 1, 3)
+	unused(t, pool, true, 1, 3)
+	mustExec(t, pool, "INSERT INTO sessions (id, active, last_activity, deactivated_at) VALUES (4, false, now() - interval '3 days', now() - interval '2 days')")
+	if result, err := manage(t, store).Cleanup(t.Context(), sessioncleanup.Run{}); err != nil || result.Deactivated() != 3 {
+		t.Fatalf("run: %+v, %v; want 3 deactivated", result, err)
+	}
+	mustExec(t, pool, "INSERT INTO sessions (id) VALUES (5)")
+	mustExec(t, pool, "UPDATE sessions SET active = false WHERE id = 5")
 	mustExec(t, pool, "UPDATE sessions SET auto_cleanup = false WHERE id = 2")
 	mustExec(t, pool, "UPDATE sessions SET expires_at = now() - interval '1 day' WHERE id = 1")
-	insert := "INSERT INTO propositions (session_id) VALUES (1), (2)"
+	insert := "INSERT INTO propositions (session_id) VALUES (1), (2), (4), (5)"
 	mustExec(t, pool, insert)
 	if n := value[int](t, pool, "SELECT count(*) FROM sessions WHERE active"); n != 0 {
 		t.Fatalf("%d sessions are active, want none by default", n)
@@ -155,13 +161,13 @@ func TestTriggersReactivateWhenThePolicySaysSo(t *testing.T) {
 	}
 	mustExec(t, pool, insert) // within the interval: reactivation does not wait for it to pass
 	if got := value[string](t, pool, "SELECT string_agg(id::text, ' ') FROM sessions WHERE active AND expires_at IS NULL"); got != "1" {
-		t.Errorf("sessions %q are active, want 1: 2 is protected and 3 was not used", got)
+		t.Errorf("sessions %q are active, want 1: 2 is protected, 3 was not used, and no run closed 4 and 5", got)
 	}
-	events, err := store.Events(t.Context(), sessioncleanup.EventQuery{Limit: 10})
+	events, err := store.Events(t.Context(), sessioncleanup.EventQuery{Actions: []sessioncleanup.Action{sessioncleanup.ActionReactivated}, Limit: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(events) != 1 || events[0].Action != sessioncleanup.ActionReactivated || events[0].Sessions[0].ID != "1" {
+	if len(events) != 1 || events[0].Sessions[0].ID != "1" {
 		t.Errorf("events are %+v, want one reactivation of session 1", events)
 	}
 }

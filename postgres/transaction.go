@@ -2,36 +2,72 @@ package postgres
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sessioncleanup/sessioncleanup"
 )
 
 // settle is how long the end of a transaction may take, whatever became of the caller's context.
 const settle = 5 * time.Second
 
+// connectTimeout is how long it may take to connect to the server, or to wait for one of the pool's connections.
+const connectTimeout = 15 * time.Second
+
+// idleLimit is how long the server keeps a transaction of this process that sends nothing: the process may be frozen, or cut
+// off, with the application's rows locked.
+const idleLimit = 10 * time.Second
+
 // inTx runs a transaction in two round trips: what first queues is sent together with its beginning; what last queues, if
-// it is not nil, together with its end. Nothing is committed when ctx ends, or last fails, between the two. From then on
-// the answer is waited for, so that the caller knows whether the transaction was committed.
+// it is not nil, together with its end.
 func (s *Store) inTx(ctx context.Context, first func(*pgx.Batch), last func(*pgx.Batch) error) error {
-	conn, err := s.pool.Acquire(ctx)
+	if last == nil {
+		return s.transact(ctx, s.cfg.BatchTimeout, first)
+	}
+	return s.transact(ctx, s.cfg.BatchTimeout, first, last)
+}
+
+// transact runs a transaction in round trips: what first queues is sent together with its beginning, what the last of then
+// queues together with its end. No statement takes longer than limit. Nothing is committed when ctx ends, or a step fails,
+// before the last one is sent. From then on the answer is waited for, so that the caller knows whether the transaction was
+// committed.
+func (s *Store) transact(ctx context.Context, limit time.Duration, first func(*pgx.Batch), then ...func(*pgx.Batch) error) error {
+	// A connection that does not answer any more is given up when the server would have canceled the statement long ago.
+	send := func(ctx context.Context, conn *pgxpool.Conn, batch *pgx.Batch) error {
+		limited, cancel := context.WithTimeout(ctx, limit+settle)
+		defer cancel()
+		return noAnswer(ctx, conn.SendBatch(limited, batch).Close())
+	}
+	conn, err := s.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Release() // destroys the connection if it is still in a transaction
 	batch := &pgx.Batch{}
-	batch.Queue("BEGIN")
-	batch.Queue("SELECT set_config('statement_timeout', $1::text, true), set_config('lock_timeout', $2::text, true)",
-		milliseconds(s.cfg.BatchTimeout), milliseconds(s.cfg.LockTimeout))
+	batch.Queue("BEGIN ISOLATION LEVEL READ COMMITTED") // each statement sees what was committed before it
+	batch.Queue(`SELECT set_config('statement_timeout', $1::text, true), set_config('lock_timeout', $2::text, true),
+		set_config('idle_in_transaction_session_timeout', $3::text, true)`,
+		milliseconds(limit), milliseconds(s.cfg.LockTimeout), milliseconds(idleLimit))
 	batch.Queue(readWriters).QueryRow(scanReading(s.writers.began))
 	first(batch)
-	err = conn.SendBatch(ctx, batch).Close()
+	err = send(ctx, conn, batch)
 	patience, batch := settle, &pgx.Batch{}
-	if err == nil && last != nil {
-		patience += s.cfg.BatchTimeout
-		err = last(batch)
+	for i, step := range then {
+		if err == nil {
+			err = step(batch)
+		}
+		if i == len(then)-1 {
+			patience += limit
+		} else if err == nil {
+			err = send(ctx, conn, batch)
+			batch = &pgx.Batch{}
+		}
 	}
 	if err == nil {
 		err = ctx.Err()
@@ -42,13 +78,29 @@ func (s *Store) inTx(ctx context.Context, first func(*pgx.Batch), last func(*pgx
 	if err == nil {
 		batch.Queue("COMMIT").Exec(func(pgconn.CommandTag) error { committed = true; return nil })
 		batch.Queue(readWriters).QueryRow(scanReading(s.writers.ended))
-		err = conn.SendBatch(end, batch).Close()
+		err = noAnswer(ctx, conn.SendBatch(end, batch).Close())
 	}
 	if committed {
 		return nil
 	}
 	if !conn.Conn().IsClosed() {
 		_, _ = conn.Exec(end, "ROLLBACK") // if this fails, the release closes the connection
+	}
+	return err
+}
+
+// acquire takes a connection of the pool, which may have to make one.
+func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	limited, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	conn, err := s.pool.Acquire(limited)
+	return conn, noAnswer(ctx, err)
+}
+
+// noAnswer makes an error about a deadline one about the server, unless the caller's own context ended.
+func noAnswer(ctx context.Context, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return fmt.Errorf("%w: the server does not answer", sessioncleanup.ErrUnavailable)
 	}
 	return err
 }

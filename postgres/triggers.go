@@ -13,8 +13,11 @@ import (
 // trackName is the name of the function that tracks an activity table.
 func trackName(s source) string { return short("sessioncleanup_track", s.space, s.name, s.Session) }
 
-func trackNames(s source) sqlfile.Names {
-	return sqlfile.Names{"track": sqlfile.Column(trackName(s)), "session": sqlfile.Column(s.Session)}
+func (p *plan) trackNames(s source) sqlfile.Names {
+	return sqlfile.Names{
+		"function": trackName(s), "track": sqlfile.Column(trackName(s)), "session": sqlfile.Column(s.Session),
+		"session_type_text": literal(s.columns[s.Session].typ), "track_table": literal(s.sql()), "track_owner": literal(s.owner),
+	}
 }
 
 // branch is a table that rows of an activity table are written to: the table itself, or one of its partitions. A statement
@@ -40,12 +43,21 @@ func branches(ctx context.Context, q querier, oid uint32) ([]branch, error) {
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[branch])
 }
 
+// observeTrigger is the trigger on the table of sessions. Its name sorts last, so that it sees what the application's own
+// triggers make of a row.
+const observeTrigger = "~sessioncleanup_observe"
+
 // addTriggers puts the triggers on the table of touches and on the activity tables, and drops those on tables that are no
 // longer activity tables.
 func (p *plan) addTriggers(ctx context.Context) error {
-	wanted := []object{{Kind: "trigger", Table: p.m.names["touches"], Name: "sessioncleanup_commit"}}
-	if err := p.addTrigger(ctx, wanted[0], "commit_trigger", nil); err != nil {
-		return err
+	wanted := []object{
+		{Kind: "trigger", Space: p.m.space, Table: "sessioncleanup_touches", Name: "sessioncleanup_commit"},
+		{Kind: "trigger", Space: p.m.table.space, Table: p.m.table.name, Name: observeTrigger},
+	}
+	for i, statement := range []string{"commit_trigger", "observe_trigger"} {
+		if err := p.addTrigger(ctx, wanted[i], statement, nil); err != nil {
+			return err
+		}
 	}
 	for _, src := range p.m.sources {
 		tables, err := branches(ctx, p.q, src.oid)
@@ -54,9 +66,9 @@ func (p *plan) addTriggers(ctx context.Context) error {
 		}
 		for _, b := range tables {
 			for _, event := range []string{"insert", "update"} {
-				o := object{Kind: "trigger", Table: b.sql(), Name: short("sessioncleanup", event, src.Session)}
+				o := object{Kind: "trigger", Space: b.Space, Table: b.Name, Name: short("sessioncleanup", event, src.Session)}
 				wanted = append(wanted, o)
-				if err := p.addTrigger(ctx, o, "track_"+event, trackNames(src)); err != nil {
+				if err := p.addTrigger(ctx, o, "track_"+event, p.trackNames(src)); err != nil {
 					return err
 				}
 			}
@@ -64,25 +76,26 @@ func (p *plan) addTriggers(ctx context.Context) error {
 	}
 	for _, o := range p.set.added {
 		if o.Kind == "trigger" && !slices.Contains(wanted, o) {
-			p.add(step{about: "no longer track activity in " + o.Table, drops: []object{o}, sql: []string{dropTrigger(o)}})
+			p.add(step{about: "no longer track activity in " + o.Space + "." + o.Table, drops: []object{o}, sql: []string{dropTrigger(o)}})
 		}
 	}
 	return nil
 }
 
-// addTrigger adds a trigger unless it exists.
+// addTrigger adds a trigger unless it exists and runs the right function.
 func (p *plan) addTrigger(ctx context.Context, o object, statement string, names sqlfile.Names) error {
+	function := map[string]string{"commit_trigger": "sessioncleanup_commit_touches", "observe_trigger": "sessioncleanup_observe"}[statement]
+	if function == "" {
+		function = names["function"]
+	}
 	var there bool
-	err := p.q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = to_regclass($1::text) AND t.tgname = $2::text)",
-		o.Table, o.Name).Scan(&there)
+	err := p.q.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc f ON f.oid = t.tgfoid
+		                WHERE t.tgrelid = to_regclass($1::text) AND t.tgname = $2::text AND f.proname = $3::text AND t.tgenabled IN ('O', 'A'))`,
+		o.on(), o.Name, function).Scan(&there)
 	if err == nil && (!there || !p.has(o)) {
-		p.add(step{about: fmt.Sprintf("create the trigger %s on %s", o.Name, o.Table), adds: []object{o},
-			sql: []string{p.m.statement(statement, names, sqlfile.Names{"trigger": sqlfile.Column(o.Name), "source": o.Table})}})
+		p.add(step{about: fmt.Sprintf("create the trigger %s on %s.%s", o.Name, o.Space, o.Table), adds: []object{o},
+			sql: []string{dropTrigger(o), p.m.statement(statement, names, sqlfile.Names{"trigger": sqlfile.Column(o.Name), "source": o.on()})}})
 	}
 	return mapError("look for triggers", err)
-}
-
-// dropTrigger drops a trigger, also when its table is gone already.
-func dropTrigger(o object) string {
-	return fmt.Sprintf("DROP TRIGGER IF EXISTS %s ON %s;", sqlfile.Column(o.Name), o.Table)
 }

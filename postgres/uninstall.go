@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,30 +38,49 @@ func (s *Store) Uninstall(ctx context.Context) error {
 	if err != nil && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
 		return err
 	}
+	found, err := findOwn(ctx, s.pool, space)
+	if err != nil {
+		return err
+	}
 	if len(set.added) > 0 { // from here on the installation is unfinished
 		if err := s.runStep(ctx, m, step{sql: []string{m.statement("settings_complete", sqlfile.Names{"adoption": "0"})}}); err != nil {
 			return err
 		}
 	}
-	for _, o := range slices.Backward(set.added) {
+	for _, o := range inOrder(merged(set.added, found)) {
 		if err := lock.check(ctx); err != nil {
 			return err
 		}
-		if err := s.remove(ctx, m, o); err != nil {
-			return fmt.Errorf("remove the %s %s: %w", o.Kind, o.Name, err)
+		if err := s.remove(ctx, m, o, len(set.added) > 0); err != nil {
+			return fmt.Errorf("remove the %s: %w", o.words(), err)
 		}
+	}
+	if err := s.restore(ctx, m, set.replaced); err != nil {
+		return fmt.Errorf("restore what was there before: %w", err)
 	}
 	return s.runStep(ctx, m, step{sql: []string{"DROP TABLE IF EXISTS " + strings.Join(tables, ", ") + ";"}})
 }
 
-// remove drops one object. It is no error if the application dropped it already.
-func (s *Store) remove(ctx context.Context, m *mapping, o object) error {
-	st := step{drops: []object{o}}
-	name := sqlfile.Column(m.space) + "." + sqlfile.Column(o.Name)
-	var there bool
+// inOrder sorts objects into the order of their removal: what depends on others comes first.
+func inOrder(all []object) []object {
+	rank := func(o object) int {
+		return slices.Index([]string{"grant", "trigger", "view", "function", "index", "default", "column", "table"}, o.Kind)
+	}
+	slices.SortStableFunc(all, func(a, b object) int { return cmp.Compare(rank(a), rank(b)) })
+	return all
+}
+
+// remove drops one object. It is no error if the application dropped it already, and what it made under the same name is
+// left alone.
+func (s *Store) remove(ctx context.Context, m *mapping, o object, recorded bool) error {
+	st := step{}
+	if recorded {
+		st.drops = []object{o}
+	}
 	if o.Table != "" {
-		if err := s.pool.QueryRow(ctx, "SELECT to_regclass($1::text) IS NOT NULL", o.Table).Scan(&there); err != nil {
-			return mapError("look for "+o.Table, err)
+		var there bool
+		if err := s.pool.QueryRow(ctx, "SELECT to_regclass($1::text) IS NOT NULL", o.on()).Scan(&there); err != nil {
+			return mapError("look for "+o.on(), err)
 		}
 		if !there {
 			return s.runStep(ctx, m, st)
@@ -68,61 +88,77 @@ func (s *Store) remove(ctx context.Context, m *mapping, o object) error {
 	}
 	switch o.Kind {
 	case "index":
-		return s.removeIndex(ctx, m, o)
+		return s.removeIndex(ctx, m, o, st)
 	case "table":
-		return s.removeTable(ctx, m, o)
+		return s.removeTable(ctx, m, o, st)
 	case "trigger":
 		st.sql = []string{dropTrigger(o)}
+	case "grant":
+		st.sql = []string{revoke(o)}
 	case "view":
-		st.sql = []string{"DROP VIEW IF EXISTS " + name + ";"}
+		st.sql = []string{dropMarkedView(o)}
 	case "function":
-		st.sql = []string{"DROP FUNCTION IF EXISTS " + name + ";"}
+		st.sql = []string{dropFunctions(o.Space, o.Name)}
 	case "column":
-		st.sql = []string{fmt.Sprintf("ALTER TABLE %s DROP COLUMN IF EXISTS %s;", o.Table, sqlfile.Column(o.Name))}
+		st.sql = []string{fmt.Sprintf("ALTER TABLE %s DROP COLUMN IF EXISTS %s;", o.on(), sqlfile.Column(o.Name))}
 	case "default":
-		st.sql = []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT;", o.Table, sqlfile.Column(o.Name))}
+		var there bool
+		if err := s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = to_regclass($1::text) AND a.attname = $2::text AND NOT a.attisdropped)",
+			o.on(), o.Name).Scan(&there); err != nil {
+			return mapError("look for the column "+o.Name, err)
+		}
+		if there {
+			st.sql = []string{fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT;", o.on(), sqlfile.Column(o.Name))}
+		}
 	default:
 		return fmt.Errorf("%w: this version does not know how to drop it", sessioncleanup.ErrNewerSchema)
 	}
 	return s.runStep(ctx, m, st)
 }
 
+// dropMarkedView drops the view unless the application made one of its name in its place.
+func dropMarkedView(o object) string {
+	return "DO " + literal(fmt.Sprintf("BEGIN IF coalesce(obj_description(to_regclass(%s), 'pg_class') LIKE '%s%%', false) THEN DROP VIEW %s; END IF; END",
+		literal(o.path()), ownMark, o.path())) + ";"
+}
+
 // removeIndex drops an index without blocking writers where that is possible: that of a partitioned table is dropped
 // at once, with those of its partitions.
-func (s *Store) removeIndex(ctx context.Context, m *mapping, o object) error {
+func (s *Store) removeIndex(ctx context.Context, m *mapping, o object, st step) error {
 	var kind string
 	var part bool
-	err := s.pool.QueryRow(ctx, "SELECT c.relkind::text, c.relispartition FROM pg_catalog.pg_class c WHERE c.oid = to_regclass($1::text)", o.Name).Scan(&kind, &part)
+	err := s.pool.QueryRow(ctx, "SELECT c.relkind::text, c.relispartition FROM pg_catalog.pg_class c WHERE c.oid = to_regclass($1::text)", o.path()).Scan(&kind, &part)
 	if err := ignoreNoRows(err); err != nil {
 		return mapError("look for the index", err)
 	}
 	switch {
 	case kind == "I" && !part:
-		return s.runStep(ctx, m, step{drops: []object{o}, sql: []string{"DROP INDEX IF EXISTS " + o.Name + ";"}})
+		return s.runStep(ctx, m, step{drops: st.drops, sql: []string{"DROP INDEX IF EXISTS " + o.path() + ";"}})
 	case kind != "" && !part:
 		err := s.persist(ctx, func() error {
-			_, err := s.pool.Exec(ctx, "DROP INDEX CONCURRENTLY IF EXISTS "+o.Name)
+			_, err := s.pool.Exec(ctx, "DROP INDEX CONCURRENTLY IF EXISTS "+o.path())
 			return err
 		})
 		if err != nil {
 			return err
 		}
 	}
-	return s.runStep(ctx, m, step{drops: []object{o}})
+	return s.runStep(ctx, m, st)
 }
 
-func (s *Store) removeTable(ctx context.Context, m *mapping, o object) error {
+func (s *Store) removeTable(ctx context.Context, m *mapping, o object, st step) error {
 	var empty bool
-	err := s.pool.QueryRow(ctx, "SELECT NOT EXISTS (SELECT FROM "+o.Name+")").Scan(&empty)
+	err := s.pool.QueryRow(ctx, "SELECT NOT EXISTS (SELECT FROM "+o.path()+")").Scan(&empty)
 	if hasCode(err, "42P01") || err == nil && !empty {
-		return s.runStep(ctx, m, step{drops: []object{o}})
+		return s.runStep(ctx, m, st)
 	}
 	if err != nil {
 		return mapError("check whether the table is empty", err)
 	}
 	// Sessions inserted since then keep the table, too.
-	return s.runStep(ctx, m, step{drops: []object{o}, sql: []string{
-		"LOCK TABLE " + o.Name + " IN ACCESS EXCLUSIVE MODE;",
-		"DO $$ BEGIN IF NOT EXISTS (SELECT FROM " + o.Name + ") THEN DROP TABLE " + o.Name + "; END IF; END $$;",
-	}})
+	st.sql = []string{
+		"LOCK TABLE " + o.path() + " IN ACCESS EXCLUSIVE MODE;",
+		"DO " + literal("BEGIN IF NOT EXISTS (SELECT FROM "+o.path()+") THEN DROP TABLE "+o.path()+"; END IF; END") + ";",
+	}
+	return s.runStep(ctx, m, st)
 }

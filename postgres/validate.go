@@ -10,7 +10,6 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
-	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // Validate reports everything that is missing or disabled.
@@ -29,15 +28,49 @@ func (s *Store) Validate(ctx context.Context) error {
 	if set.complete < adoption {
 		report("the last migration did not finish, or an older version made it")
 	}
+	if now, err := follow(ctx, s.pool, set.schema, set.places); err == nil && now.Table != set.schema.Table {
+		report("table %s is now %s", set.schema.Table, now.Table)
+	}
 	if err := adopt.Lacking(m.schema.Table, m.lacks); err != nil {
 		wrong = append(wrong, err)
 	}
-	missing, err := s.missingObjects(ctx, m, set)
+	if retyped, err := m.retyped(ctx, s.pool); err != nil {
+		return err
+	} else if retyped {
+		report("the type of column %s of table %s was altered", m.schema.ID, m.table.path())
+	}
+	missing, err := s.missingObjects(ctx, set.added)
 	if err != nil {
 		return err
 	}
 	for _, what := range missing {
 		report("%s", what)
+	}
+	beside, err := conflicts(ctx, s.pool, m)
+	if err != nil {
+		return err
+	}
+	for _, c := range beside {
+		if c.Kind == "trigger" {
+			s.cfg.Logger.WarnContext(ctx, "the "+c.Words+" writes "+m.schema.LastActivity+" too: statements wait for that; migrate with --replace to take it out")
+			continue
+		}
+		report("there is a %s that this library did not make: calls may reach the wrong one; drop it, or migrate with --replace", c.Words)
+	}
+	if err := s.checkRowSecurity(ctx, m); err != nil {
+		wrong = append(wrong, err)
+	}
+	if len(m.lacks) == 0 {
+		var never int
+		if err := s.pool.QueryRow(ctx, m.statement("never_due")).Scan(&never); err != nil {
+			return mapError("count sessions that can never become due", err)
+		}
+		if never > 0 {
+			s.cfg.Logger.WarnContext(ctx, fmt.Sprintf("%d active sessions can never become due: they have no expiry, and their %s is NULL, infinity or from year 9000 on", never, m.schema.LastActivity))
+		}
+	}
+	if m.untracked {
+		s.cfg.Logger.WarnContext(ctx, untrackedWarning(m))
 	}
 	if !s.cfg.Schema.IsZero() && s.differs(ctx, m) {
 		report("the configured schema is not the one that was adopted")
@@ -48,27 +81,28 @@ func (s *Store) Validate(ctx context.Context) error {
 	return nil
 }
 
-// missingObjects looks for everything that Migrate recorded, and says in words what is missing.
-func (s *Store) missingObjects(ctx context.Context, m *mapping, set settings) ([]string, error) {
-	objects, err := json.Marshal(set.added)
+// missingObjects looks for what Migrate added, and says in words what is missing.
+func (s *Store) missingObjects(ctx context.Context, added []object) ([]string, error) {
+	objects, err := json.Marshal(added)
 	if err != nil {
 		return nil, err
 	}
 	rows, err := s.pool.Query(ctx, `
 		SELECT CASE o.kind
 		       WHEN 'trigger' THEN CASE
-		            WHEN t.oid IS NULL THEN 'the trigger ' || o.name || ' on ' || o."table" || ' is missing'
-		            WHEN t.tgenabled NOT IN ('O', 'A') THEN 'the trigger ' || o.name || ' on ' || o."table" || ' is disabled' END
+		            WHEN t.oid IS NULL THEN 'the trigger ' || o.name || ' on ' || o.space || '.' || o."table" || ' is missing'
+		            WHEN t.tgenabled NOT IN ('O', 'A') THEN 'the trigger ' || o.name || ' on ' || o.space || '.' || o."table" || ' is disabled' END
 		       WHEN 'index' THEN CASE
-		            WHEN to_regclass(o.name) IS NULL THEN 'the index ' || o.name || ' is missing'
-		            WHEN NOT (SELECT i.indisvalid FROM pg_catalog.pg_index i WHERE i.indexrelid = to_regclass(o.name)) THEN 'the index ' || o.name || ' is unfinished' END
-		       WHEN 'view' THEN CASE WHEN to_regclass($2::text || '.' || quote_ident(o.name)) IS NULL THEN 'the view ' || o.name || ' is missing' END
+		            WHEN i.indexrelid IS NULL THEN 'the index ' || o.name || ' is missing'
+		            WHEN NOT i.indisvalid THEN 'the index ' || o.name || ' is unfinished' END
+		       WHEN 'view' THEN CASE WHEN to_regclass(format('%I.%I', o.space, o.name)) IS NULL THEN 'the view ' || o.name || ' is missing' END
 		       WHEN 'function' THEN CASE WHEN NOT EXISTS (
-		            SELECT FROM pg_catalog.pg_proc f WHERE f.proname = o.name AND f.pronamespace = to_regnamespace($2::text)) THEN 'the function ' || o.name || ' is missing' END
+		            SELECT FROM pg_catalog.pg_proc f WHERE f.proname = o.name AND f.pronamespace = to_regnamespace(quote_ident(o.space))) THEN 'the function ' || o.name || ' is missing' END
 		       END
-		  FROM jsonb_to_recordset($1::text::jsonb) AS o (kind text, "table" text, name text)
-		  LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = to_regclass(o."table") AND t.tgname = o.name`,
-		string(objects), sqlfile.Column(m.space))
+		  FROM jsonb_to_recordset($1::text::jsonb) AS o (kind text, space text, "table" text, name text)
+		  LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = to_regclass(format('%I.%I', o.space, coalesce(o."table", ''))) AND t.tgname = o.name
+		  LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = to_regclass(format('%I.%I', o.space, o.name))`,
+		string(objects))
 	if err != nil {
 		return nil, mapError("look for what was added", err)
 	}
@@ -84,7 +118,7 @@ func (s *Store) missingObjects(ctx context.Context, m *mapping, set settings) ([
 
 // differs reports whether the configured schema names other tables or columns than the adopted one.
 func (s *Store) differs(ctx context.Context, m *mapping) bool {
-	wanted, err := readMapping(ctx, s.pool, s.cfg.Schema, m.zone)
+	wanted, err := readMapping(ctx, s.pool, s.cfg.Schema, settings{zone: m.zone, untracked: m.untracked})
 	if err != nil {
 		return true
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -68,6 +70,15 @@ func (v versionTable) TableExists(ctx context.Context, db database.DBTxConn) (ex
 
 // migrateOwnTables brings the library's own tables to this version. ErrNewerSchema when they are ahead of it.
 func (s *Store) migrateOwnTables(ctx context.Context, m *mapping) error {
+	hollow, err := s.hollow(ctx, m)
+	if err != nil {
+		return err
+	}
+	if hollow != "" {
+		if err := s.runStep(ctx, m, step{sql: []string{hollow}}); err != nil {
+			return err
+		}
+	}
 	versions, err := m.versions()
 	if err != nil {
 		return err
@@ -106,10 +117,47 @@ func (s *Store) migrateOwnTables(ctx context.Context, m *mapping) error {
 	return nil
 }
 
+// hollow is the statement that drops tables of the library's own that lost their rows, with the version: somebody restored
+// the structure of a database without its data. Empty where that is not so.
+func (s *Store) hollow(ctx context.Context, m *mapping) (string, error) {
+	var names []string
+	err := s.pool.QueryRow(ctx, `
+		SELECT coalesce(array_agg(c.relname::text), '{}') FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		 WHERE n.nspname = $1::text AND c.relkind = 'r' AND c.relname LIKE 'sessioncleanup\_%'`, m.space).Scan(&names)
+	if err != nil {
+		return "", mapError("look for the library's tables", err)
+	}
+	var drop []string
+	for _, table := range ownTables() {
+		if !slices.Contains(names, "sessioncleanup_"+table) {
+			continue
+		}
+		var rows bool
+		if err := s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM "+m.own(table)+")").Scan(&rows); err != nil {
+			return "", mapError("look into the library's tables", err)
+		}
+		if rows {
+			return "", nil
+		}
+		drop = append(drop, m.own(table))
+	}
+	if len(drop) == 0 {
+		return "", nil
+	}
+	view := dropMarkedView(object{Space: m.space, Name: "sessions_cleanup_view"})
+	return view + "\nDROP TABLE " + strings.Join(drop, ", ") + ";", nil
+}
+
 // ownTablesSQL is what migrateOwnTables would do, for people with their own tool.
 func (s *Store) ownTablesSQL(ctx context.Context, m *mapping) ([]string, error) {
 	applied := int64(-1)
-	err := s.pool.QueryRow(ctx, "SELECT max(version_id) FROM "+m.own("migrations")).Scan(&applied)
+	hollow, err := s.hollow(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	if hollow == "" {
+		err = s.pool.QueryRow(ctx, "SELECT max(version_id) FROM "+m.own("migrations")).Scan(&applied)
+	}
 	if err != nil && !hasCode(err, "42P01", "3F000") {
 		return nil, mapError("read the version of the library's tables", err)
 	}
@@ -121,6 +169,9 @@ func (s *Store) ownTablesSQL(ctx context.Context, m *mapping) ([]string, error) 
 		return m.statement("version_add", sqlfile.Names{"version": fmt.Sprint(number)})
 	}
 	var out []string
+	if hollow != "" {
+		out = append(out, hollow)
+	}
 	if applied < 0 {
 		out = append(out, m.statement("version_table"), done(0))
 	}

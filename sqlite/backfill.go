@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"slices"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -17,7 +18,7 @@ const (
 // backfill sets the columns of sessions that were there before them: the last activity to the latest known time, and
 // auto-cleanup to the policy's default where that column is the library's. It pauses for other writers between batches.
 func (s *Store) backfill(ctx context.Context, set settings) error {
-	l := newLayout(set.schema, set.adopted)
+	l := newLayout(set.schema, set.adopted, false)
 	var from any // the first session of the next batch
 	err := s.reading(ctx, func(c *conn) error { return c.row(ctx, l.sql("first_session", nil), nil, &from) })
 	for err == nil && !set.adopted.Filled {
@@ -26,10 +27,16 @@ func (s *Store) backfill(ctx context.Context, set settings) error {
 			if h, err = s.beginHold(ctx, c); err != nil {
 				return err
 			}
-			if from, err = l.fill(ctx, c, set, from); err != nil || from != nil {
+			err = c.unobserved(ctx, func(c *conn) error {
+				return c.withoutTriggers(ctx, l.schema.Table, func() error {
+					from, err = l.fill(ctx, c, set, from)
+					return err
+				})
+			})
+			if err != nil || from != nil {
 				return err
 			}
-			set.adopted.Filled = true
+			set.adopted.Filled, set.adopted.MarkInactive = true, false
 			return set.store(ctx, c)
 		})
 		if err == nil {
@@ -40,37 +47,72 @@ func (s *Store) backfill(ctx context.Context, set settings) error {
 	return err
 }
 
+// withoutTriggers calls do while a table has no triggers of the application's, so that nothing but the library's columns
+// changes. Nobody else sees that: they are there again, word for word and in their order, before the transaction ends.
+func (c *conn) withoutTriggers(ctx context.Context, table string, do func() error) error {
+	var drops, creates []string
+	err := c.query(ctx, statements["list_triggers"], params{"table": table}, func(rows *sql.Rows) error {
+		o := object{kind: "trigger"}
+		err := rows.Scan(&o.name, &o.sql)
+		drops, creates = append(drops, drop(o)), append(creates, o.sql)
+		return err
+	})
+	if err == nil {
+		err = c.execAll(ctx, drops)
+	}
+	if err == nil {
+		err = do()
+	}
+	if err == nil {
+		err = c.execAll(ctx, creates)
+	}
+	return err
+}
+
 // fill does one batch of the backfill, from a session on, and returns its last session; nil when nothing was left.
 func (l *layout) fill(ctx context.Context, c *conn, set settings, from any) (last any, err error) {
 	p := params{
 		"from": from, "limit": backfillBatch, "now": formatTime(clock()),
 		"auto_cleanup":      set.policy.AutoCleanupDefault.Or(true),
 		"fill_auto_cleanup": slices.Contains(set.adopted.AddedColumns, "auto_cleanup"),
+		"mark_inactive":     set.adopted.MarkInactive,
 	}
-	if err := c.row(ctx, l.sql("last_of_backfill", nil), p, &last); err != nil || last == nil {
+	best, newest := l.known()
+	lacking := sqlfile.Names{"lags": l.sql("lags", sqlfile.Names{"newest_known": newest})}
+	lacking["lacks_values"] = l.sql("lacks_values", lacking)
+	if err := c.row(ctx, l.sql("last_of_backfill", lacking), p, &last); err != nil || last == nil {
 		return nil, err
 	}
 	p["last"] = last
-	_, err = c.exec(ctx, l.sql("backfill", sqlfile.Names{"write_best_known": l.adopted.LastActivity.write(l.bestKnown())}), p)
+	_, err = c.exec(ctx, l.sql("backfill", with(lacking, sqlfile.Names{
+		"write_best_known": l.adopted.LastActivity.write(best), "write_newest_known": l.adopted.LastActivity.write(newest), "write_epoch": l.adopted.DeactivatedAt.write("'1970-01-01 00:00:00.000'"),
+	})), p)
 	return last, err
 }
 
-// bestKnown is the expression for the latest time at which a session was known to be in use.
-func (l *layout) bestKnown() string {
-	known := []string{l.names["updated_at_time"], l.names["created_at_time"]}
+// known are expressions for the latest time at which a session was in use: as far as anything shows, now where nothing
+// does; and by its activity alone, NULL where there is none.
+func (l *layout) known() (best, newest string) {
+	var activity []string
+	if l.observes() {
+		activity = append(activity, l.names["updated_at_time"])
+	}
 	for _, source := range l.schema.Sources {
 		if source.At == "" {
 			continue
 		}
 		table := sqlfile.Column(source.Table)
-		known = append(known, l.sql("newest_activity", sqlfile.Names{
+		activity = append(activity, l.sql("newest_activity", sqlfile.Names{
 			"source": table, "source_session": sqlfile.Column(source.Session),
-			"source_at_time": readTime(table + "." + sqlfile.Column(source.At)),
+			"source_at_time": readTime(formText, table+"."+sqlfile.Column(source.At)),
 		}))
 	}
-	times := ""
-	for _, expression := range known {
-		times += ", coalesce(" + expression + ", '')"
+	times := func(name string, expressions ...string) string {
+		known := ""
+		for _, expression := range expressions {
+			known += ", coalesce(" + expression + ", '')"
+		}
+		return filled(name, sqlfile.Names{"known_times": known})
 	}
-	return filled("best_known", sqlfile.Names{"known_times": times})
+	return times("best_known", append(activity, l.names["updated_at_time"], l.names["created_at_time"])...), times("newest_known", activity...)
 }

@@ -19,9 +19,9 @@ import (
 const fill = `
 	WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500000),
 	s (i, age) AS MATERIALIZED (SELECT i, AGE FROM n)
-	INSERT INTO sessions (id, owner_id, name, created_at, updated_at, active, auto_cleanup, last_activity)
+	INSERT INTO sessions (id, owner_id, name, created_at, updated_at, active, auto_cleanup, deactivated_at, last_activity)
 	SELECT 'session-' || i, 'owner-' || (i * 7919) % 1000, 'Session number ' || i, '2020-01-01 00:00:00.000', '2020-01-01 00:00:00.000',
-	       age >= 9, 1,
+	       age >= 9, 1, CASE WHEN age < 9 THEN '1970-01-01 00:00:00.000' END,
 	       strftime('%Y-%m-%d %H:%M:%f', 'now', printf('-%d seconds',
 	         CASE WHEN age < 9 THEN 86400 * (45 - age) WHEN age < 18 THEN 86400 * (20 - age) ELSE 50000 - 500 * age END + i % 600))
 	  FROM s ORDER BY i`

@@ -36,25 +36,25 @@ type table struct {
 }
 
 type columnInfo struct {
-	name     string
-	declared string
-	key      int // its place in the primary key, from 1; 0 outside
+	name      string
+	declared  string
+	key       int // its place in the primary key, from 1; 0 outside
+	generated bool
 }
 
-// foreignKey is a key of one column; those of several columns are left out.
 type foreignKey struct {
-	column   string
+	columns  []string
 	table    string
-	to       string // the column referred to; empty for the primary key
+	to       []string // the columns referred to; empty for the primary key
 	onDelete string
 }
 
 type index struct {
-	name    string
-	unique  bool
-	partial bool
-	first   string // its first column; empty for an expression
-	columns int
+	name      string
+	unique    bool
+	partial   bool
+	columns   []string // empty for an expression
+	collation string   // of the first column
 }
 
 // readCatalog reads the objects of the database, and the details of the application's tables.
@@ -88,7 +88,7 @@ func (t *table) read(ctx context.Context, db *conn) error {
 	named := params{"table": t.name}
 	err := db.query(ctx, statements["list_columns"], named, func(rows *sql.Rows) error {
 		var c columnInfo
-		err := rows.Scan(&c.name, &c.declared, &c.key)
+		err := rows.Scan(&c.name, &c.declared, &c.key, &c.generated)
 		t.columns = append(t.columns, c)
 		return err
 	})
@@ -102,10 +102,20 @@ func (t *table) read(ctx context.Context, db *conn) error {
 	if !without {
 		t.rowid = unused(t.columns, "rowid", "_rowid_", "oid")
 	}
+	last := -1
 	err = db.query(ctx, statements["list_foreign_keys"], named, func(rows *sql.Rows) error {
 		var k foreignKey
-		err := rows.Scan(&k.table, &k.column, &k.to, &k.onDelete)
-		t.keys = append(t.keys, k)
+		var id int
+		var column, to string
+		err := rows.Scan(&id, &k.table, &column, &to, &k.onDelete)
+		if id != last {
+			t.keys = append(t.keys, k)
+			last = id
+		}
+		key := &t.keys[len(t.keys)-1]
+		if key.columns = append(key.columns, column); to != "" {
+			key.to = append(key.to, to)
+		}
 		return err
 	})
 	if err != nil {
@@ -113,8 +123,13 @@ func (t *table) read(ctx context.Context, db *conn) error {
 	}
 	return db.query(ctx, statements["list_indexes"], named, func(rows *sql.Rows) error {
 		var i index
-		err := rows.Scan(&i.name, &i.unique, &i.partial, &i.first, &i.columns)
-		t.indexes = append(t.indexes, i)
+		var column string
+		err := rows.Scan(&i.name, &i.unique, &i.partial, &column, &i.collation)
+		if n := len(t.indexes); n == 0 || t.indexes[n-1].name != i.name {
+			t.indexes = append(t.indexes, i)
+		}
+		of := &t.indexes[len(t.indexes)-1]
+		of.columns = append(of.columns, column)
 		return err
 	})
 }
@@ -125,8 +140,8 @@ const viewName = "sessions_cleanup_view"
 // find returns a table or a view, or nil.
 func (c *catalog) find(name string) *table { return c.tables[strings.ToLower(name)] }
 
-// hosts returns the application's ordinary tables, by name.
-func (c *catalog) hosts() []*table {
+// ordinary returns the application's tables but virtual ones, by name.
+func (c *catalog) ordinary() []*table {
 	var all []*table
 	for _, t := range c.tables {
 		if t.kind == "table" && !t.virtual {
@@ -157,39 +172,58 @@ func (t *table) column(name string) *columnInfo {
 	return nil
 }
 
-// primaryKey returns the column that is the primary key alone, or nil.
-func (t *table) primaryKey() *columnInfo {
-	var key *columnInfo
-	for i := range t.columns {
-		if t.columns[i].key == 0 {
-			continue
-		}
-		if key != nil {
-			return nil
-		}
-		key = &t.columns[i]
-	}
-	return key
-}
-
 // unique reports whether no two rows can have the same value in a column.
 func (t *table) unique(column string) bool {
-	if key := t.primaryKey(); key != nil && strings.EqualFold(key.name, column) {
+	if key := t.keyColumns(); len(key) == 1 && strings.EqualFold(key[0], column) {
 		return true
 	}
-	return slices.ContainsFunc(t.indexes, func(i index) bool {
-		return i.unique && !i.partial && i.columns == 1 && strings.EqualFold(i.first, column)
-	})
+	return slices.ContainsFunc(t.indexes, func(i index) bool { return i.uniqueFor(column) })
 }
 
-// indexed reports whether an index of the application's finds rows by a column.
-func (t *table) indexed(column string) bool {
-	if slices.ContainsFunc(t.columns, func(c columnInfo) bool { return c.key == 1 && strings.EqualFold(c.name, column) }) {
+func (i index) uniqueFor(column string) bool {
+	return i.unique && !i.partial && len(i.columns) == 1 && strings.EqualFold(i.columns[0], column)
+}
+
+// collation is the collation by which values of a unique column are compared.
+func (t *table) collation(column string) string {
+	for _, i := range t.indexes {
+		if i.uniqueFor(column) {
+			return i.collation
+		}
+	}
+	return "BINARY"
+}
+
+// indexed reports whether an index of the application's finds rows by some columns.
+func (t *table) indexed(columns ...string) bool {
+	return t.indexedBy(columns, func(i index) bool { return !adopt.Own(i.name) })
+}
+
+// indexedBy reports whether an index that counts finds rows by some columns: they are its first ones, in any order.
+func (t *table) indexedBy(columns []string, counts func(index) bool) bool {
+	leads := func(first []string) bool {
+		for _, column := range columns {
+			if !slices.ContainsFunc(first[:min(len(first), len(columns))], func(c string) bool { return strings.EqualFold(c, column) }) {
+				return false
+			}
+		}
 		return true
 	}
-	return slices.ContainsFunc(t.indexes, func(i index) bool {
-		return !adopt.Own(i.name) && !i.partial && strings.EqualFold(i.first, column)
-	})
+	if leads(t.keyColumns()) {
+		return true
+	}
+	return slices.ContainsFunc(t.indexes, func(i index) bool { return counts(i) && !i.partial && leads(i.columns) })
+}
+
+// keyColumns are the columns of the primary key, in order.
+func (t *table) keyColumns() []string {
+	key := slices.DeleteFunc(slices.Clone(t.columns), func(c columnInfo) bool { return c.key == 0 })
+	slices.SortFunc(key, func(a, b columnInfo) int { return a.key - b.key })
+	var names []string
+	for _, c := range key {
+		names = append(names, c.name)
+	}
+	return names
 }
 
 // unused returns the first of some names that no column has, or nothing.

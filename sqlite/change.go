@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"math"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
@@ -10,13 +11,15 @@ import (
 // Update applies a change to one session, as sessioncleanup.Change.Apply does. The application's updated_at stays as it is.
 func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, change sessioncleanup.Change) (sessioncleanup.Session, error) {
 	return s.change(ctx, t, func(c *conn, id any, before sessioncleanup.Session) (sessioncleanup.Session, error) {
-		after := change.Apply(before, before.AsOf)
+		now := before.AsOf.Truncate(c.adopted.DeactivatedAt.precision())
+		after := change.Apply(before, now)
 		if after.Equal(before) {
 			return before, nil
 		}
 		p := params{
 			"id": id, "active": change.Active, "auto_cleanup": change.AutoCleanup, "last_activity": nil,
 			"set_expires_at": !after.ExpiresAt.Equal(before.ExpiresAt), "expires_at": formatTime(after.ExpiresAt),
+			"set_deactivated_at": !after.DeactivatedAt.Equal(before.DeactivatedAt), "deactivated_at": formatTime(after.DeactivatedAt),
 		}
 		if !after.LastActivity.Equal(before.LastActivity) {
 			p["last_activity"] = formatTime(after.LastActivity)
@@ -28,17 +31,43 @@ func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, change sess
 		if err != nil {
 			return before, err
 		}
-		return after, c.addEvent(ctx, change.Action, change.Cause, []sessioncleanup.SessionRef{after.Ref()})
+		return after, c.addEventAt(ctx, now, change.Action, change.Cause, []sessioncleanup.SessionRef{after.Ref()})
 	})
 }
+
+// maxCascade is the number of sessions that a CascadeError names.
+const maxCascade = 100
 
 // Delete removes one session and returns it as it was.
 func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessioncleanup.Cause) (sessioncleanup.Session, error) {
 	return s.change(ctx, t, func(c *conn, id any, before sessioncleanup.Session) (sessioncleanup.Session, error) {
+		watch, err := c.watchDeletions(ctx)
+		if err != nil {
+			return before, err
+		}
 		if err := c.writeOne(ctx, "delete", params{"id": id}); err != nil {
 			return before, err
 		}
-		return before, c.addEvent(ctx, sessioncleanup.ActionDeleted, cause, []sessioncleanup.SessionRef{before.Ref()})
+		gone, err := watch.take(ctx, math.MaxInt, sessioncleanup.Batch{})
+		if err != nil {
+			return before, err
+		}
+		refs := []sessioncleanup.SessionRef{before.Ref()}
+		for _, other := range gone {
+			if other.ID != before.ID {
+				refs = append(refs, other.SessionRef)
+			}
+		}
+		if others := idsOf(refs[1:]); len(others) > 0 && !t.Cascade {
+			return before, &sessioncleanup.CascadeError{SessionIDs: others[:min(len(others), maxCascade)]}
+		}
+		if err := watch.end(ctx); err != nil {
+			return before, err
+		}
+		if err := c.dropNotesOf(ctx, idsOf(refs)); err != nil {
+			return before, err
+		}
+		return before, c.addEvent(ctx, sessioncleanup.ActionDeleted, cause, refs)
 	})
 }
 
@@ -51,6 +80,9 @@ func (s *Store) change(ctx context.Context, t sessioncleanup.Target,
 		id, ok := c.adopted.ID.bind(t.ID)
 		if !ok || t.ID == "" {
 			return sessioncleanup.ErrNotFound
+		}
+		if err := c.foldOf(ctx, []string{t.ID}); err != nil {
+			return err
 		}
 		before, err := c.one(ctx, id)
 		if err == nil {

@@ -80,14 +80,14 @@ func harness(t testing.TB, path string, host *sql.DB, owner, ids string) storete
 
 func hostHarness(t testing.TB, store sessioncleanup.Store, host *sql.DB, owner, ids string) storetest.Harness {
 	t.Helper()
-	insert := "INSERT INTO sessions (id, " + owner + ", name, code, active, auto_cleanup, created_at, updated_at, last_activity, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	insert := "INSERT INTO sessions (id, " + owner + ", name, code, active, auto_cleanup, created_at, updated_at, last_activity, expires_at, deactivated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 	execute(t, host, "CREATE TABLE pins (session_id "+ids+" REFERENCES sessions (id))")
 	return storetest.Harness{
 		Store: store,
 		Insert: func(ctx context.Context, sessions ...sessioncleanup.Session) error {
 			for _, s := range sessions {
 				_, err := host.ExecContext(ctx, insert, s.ID, null(s.OwnerID), null(s.Name), null(s.Code), s.Active, s.AutoCleanup,
-					written(s.CreatedAt), written(s.UpdatedAt), written(s.LastActivity), written(s.ExpiresAt))
+					written(s.CreatedAt), written(s.UpdatedAt), written(s.LastActivity), written(s.ExpiresAt), written(s.DeactivatedAt))
 				if err != nil {
 					return err
 				}
@@ -96,6 +96,10 @@ func hostHarness(t testing.TB, store sessioncleanup.Store, host *sql.DB, owner, 
 		},
 		Pin: func(ctx context.Context, id string) error {
 			_, err := host.ExecContext(ctx, "INSERT INTO pins VALUES (?)", id)
+			return err
+		},
+		SetActive: func(ctx context.Context, id string, active bool) error {
+			_, err := host.ExecContext(ctx, "UPDATE sessions SET active = ? WHERE id = ?", active, id)
 			return err
 		},
 		Owner: strconv.Itoa,

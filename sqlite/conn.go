@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -57,9 +58,21 @@ func (s *Store) writing(ctx context.Context, do func(c *conn) error) error {
 	return s.failed(c.transact(ctx, do))
 }
 
-// writingSessions is writing with the layout.
+// writingSessions is writing with the layout. The library's triggers do nothing meanwhile.
 func (s *Store) writingSessions(ctx context.Context, do func(c *conn) error) error {
-	return s.writing(ctx, s.withLayout(ctx, do))
+	return s.writing(ctx, s.withLayout(ctx, func(c *conn) error { return c.unobserved(ctx, do) }))
+}
+
+// unobserved calls do within a transaction of the library's own, as its triggers know.
+func (c *conn) unobserved(ctx context.Context, do func(c *conn) error) error {
+	if _, err := c.exec(ctx, statements["set_writing"], params{"writing": true}); err != nil {
+		return err
+	}
+	if err := do(c); err != nil {
+		return err // and all is rolled back
+	}
+	_, err := c.exec(ctx, statements["set_writing"], params{"writing": false})
+	return err
 }
 
 func (s *Store) withLayout(ctx context.Context, do func(c *conn) error) func(c *conn) error {
@@ -92,6 +105,29 @@ func (c *conn) transact(ctx context.Context, do func(c *conn) error) error {
 	return err
 }
 
+// savepoint calls do and undoes what it did when it fails. errUndo undoes without being an error.
+func (c *conn) savepoint(ctx context.Context, do func() error) error {
+	if _, err := c.ExecContext(ctx, "SAVEPOINT sessioncleanup_part"); err != nil {
+		return err
+	}
+	err := do()
+	if err != nil {
+		if _, undoErr := c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK TO sessioncleanup_part"); undoErr != nil {
+			return errors.Join(err, undoErr) // the transaction is gone
+		}
+	}
+	if _, releaseErr := c.ExecContext(context.WithoutCancel(ctx), "RELEASE sessioncleanup_part"); err == nil {
+		err = releaseErr
+	}
+	if errors.Is(err, errUndo) {
+		err = nil
+	}
+	return err
+}
+
+// errUndo undoes what was done since a savepoint.
+var errUndo = errors.New("undo")
+
 // rollBack ends a transaction that failed, unless SQLite ended it already.
 func (c *conn) rollBack(ctx context.Context) {
 	_, err := c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
@@ -103,7 +139,7 @@ func (c *conn) rollBack(ctx context.Context) {
 // discard makes database/sql close the connection instead of using it again.
 func (c *conn) discard() { _ = c.Raw(func(any) error { return driver.ErrBadConn }) }
 
-// configure gives a connection of the application's the settings that writing needs. The function restores its own.
+// configure sets what writing needs on a connection of the application's. The function that it returns restores its settings.
 func (s *Store) configure(ctx context.Context, c *conn) (restore func(), err error) {
 	if !s.shared {
 		return func() {}, nil
@@ -137,8 +173,8 @@ func (c *conn) exec(ctx context.Context, statement string, p params) (int64, err
 	return result.RowsAffected()
 }
 
-func (c *conn) execAll(ctx context.Context, statements []string) error {
-	for _, statement := range statements {
+func (c *conn) execAll(ctx context.Context, all []string) error {
+	for _, statement := range all {
 		if _, err := c.ExecContext(ctx, statement); err != nil {
 			return err
 		}

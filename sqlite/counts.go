@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -13,16 +14,13 @@ import (
 func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
 	var counts sessioncleanup.Counts
 	err := s.readingSessions(ctx, func(c *conn) error {
-		counts.Cutoffs = q.Thresholds.At(clock())
+		counts.Cutoffs = c.cutoffsAt(q.Thresholds)
 		p := cutoffParams(counts.Cutoffs)
-		condition, possible := c.where(q.Filter, "", p)
+		condition, noted, possible := c.where(q.Filter, "", p)
 		if !possible {
 			return nil
 		}
-		statement := c.sql("counts", sqlfile.Names{"condition": condition})
-		if q.Filter == (sessioncleanup.Filter{}) {
-			statement = c.sql("counts_of_all", nil)
-		}
+		statement := c.sql("add_figures", sqlfile.Names{"figures": c.figures(q.Filter, condition, noted)})
 		var idle, expired, gone sql.NullString // the longest due
 		err := c.row(ctx, statement, p, &counts.Total, &counts.Active, &counts.Old, &counts.Protected,
 			&counts.DueForDeactivation, &counts.DueForDeletion, &idle, &expired, &gone)
@@ -48,4 +46,19 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 		return sessioncleanup.Counts{}, err
 	}
 	return counts, nil
+}
+
+// figures are the statements whose figures add up to those asked for. Those of all sessions are counted as their table
+// has them; then those with a note are counted as it makes them instead.
+func (l *layout) figures(f sessioncleanup.Filter, condition, noted string) string {
+	figures := func(sign, from, condition string) string {
+		return filled("figures", with(l.noted, sqlfile.Names{"sign": sign, "figures_from": from, "condition": condition}))
+	}
+	var parts []string
+	if f == (sessioncleanup.Filter{}) {
+		parts = []string{l.sql("figures_of_all", nil), figures("-1", "("+statements["measured_in_table"]+")", "1")}
+	} else {
+		parts = []string{figures("1", "("+l.sql("measured", sqlfile.Names{"condition": condition})+")", "1")}
+	}
+	return strings.Join(append(parts, figures("1", "sessioncleanup_noted", noted)), "\nUNION ALL\n")
 }

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -28,8 +30,7 @@ func (c cursor) String() string {
 func startOf(b sessioncleanup.Batch) (cursor, []pass, error) {
 	left, ok := passes[b.Action]
 	if !ok {
-		return cursor{}, nil, invalid.Errorf("action of the batch is %q: want %q or %q", b.Action,
-			sessioncleanup.ActionDeleted, sessioncleanup.ActionDeactivated)
+		return cursor{}, nil, invalid.Errorf("action of the batch is %q: want one of %q", b.Action, slices.Sorted(maps.Keys(passes)))
 	}
 	if b.After == "" {
 		return cursor{Pass: left[0].name}, left, nil
@@ -50,12 +51,16 @@ func errNoCursor(b sessioncleanup.Batch) error {
 
 // key is the key of a cursor as a parameter, NULL for the start of a pass. It is false for one that no session has.
 func (l *layout) key(c cursor) (any, bool) {
-	switch {
-	case c.Place == "":
+	if c.Place == "" {
 		return nil, c.Key == ""
-	case l.adopted.RowID != "":
-		return identityNumber.bind(c.Key)
-	default:
-		return l.adopted.ID.bind(c.Key)
 	}
+	return l.keys().bind(c.Key)
+}
+
+// keys is how the keys of sessions are held.
+func (l *layout) keys() identity {
+	if l.adopted.RowID != "" {
+		return identityNumber
+	}
+	return l.adopted.ID
 }

@@ -19,7 +19,7 @@ func (s *Store) failed(err error) error {
 		return nil
 	}
 	for _, plain := range []error{
-		sessioncleanup.ErrNotFound, sessioncleanup.ErrChanged, sessioncleanup.ErrLeaseHeld, sessioncleanup.ErrLeaseLost,
+		sessioncleanup.ErrNotFound, sessioncleanup.ErrChanged, sessioncleanup.ErrCascade, sessioncleanup.ErrLeaseHeld, sessioncleanup.ErrLeaseLost,
 	} {
 		if errors.Is(err, plain) {
 			return err
@@ -94,6 +94,15 @@ func resultCode(err error) (int, bool) {
 		return 0, false
 	}
 	return coded.Code(), true
+}
+
+// kindOfFailure is the same for rows that are refused for the same reason: by the same constraint, or by triggers that
+// say the same.
+func kindOfFailure(err error) string {
+	if code, ok := resultCode(err); ok && code != sqlite3.SQLITE_CONSTRAINT_TRIGGER {
+		return fmt.Sprint("SQLite ", code)
+	}
+	return err.Error()
 }
 
 // constraint reports whether the rows themselves are at fault: a foreign key without cascade, a check, a trigger that

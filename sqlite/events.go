@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -48,8 +49,13 @@ func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncle
 
 // addEvent writes the event of a change to sessions.
 func (c *conn) addEvent(ctx context.Context, action sessioncleanup.Action, cause sessioncleanup.Cause, refs []sessioncleanup.SessionRef) error {
+	return c.addEventAt(ctx, time.Time{}, action, cause, refs)
+}
+
+// addEventAt is addEvent with the time of the change.
+func (c *conn) addEventAt(ctx context.Context, at time.Time, action sessioncleanup.Action, cause sessioncleanup.Cause, refs []sessioncleanup.SessionRef) error {
 	return c.insertEvent(ctx, &sessioncleanup.Event{
-		Action: action, Sessions: refs, Actor: cause.Actor, Reason: cause.Reason, RunID: cause.RunID,
+		At: at, Action: action, Sessions: refs, Actor: cause.Actor, Reason: cause.Reason, RunID: cause.RunID,
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
@@ -11,12 +12,19 @@ import (
 
 // recognize finds out how the application's columns hold ids and times. A column that is missing will hold text.
 func (c *catalog) recognize(ctx context.Context, db *conn, s sessioncleanup.Schema, a *adopted) error {
-	a.LastActivity, a.ExpiresAt, a.ID, a.Owner, a.RowID = formText, formText, identityText, identityText, "rowid"
+	a.LastActivity, a.ExpiresAt, a.DeactivatedAt = formText, formText, formText
+	a.ID, a.Owner, a.RowID, a.KeyType, a.KeyCollation = identityText, identityText, "rowid", "TEXT", "BINARY"
 	t := c.find(s.Table)
 	if t == nil {
 		return nil
 	}
-	a.RowID = t.rowid
+	a.RowID, a.Others = t.rowid, c.otherSources(t, s)
+	if id := t.column(s.ID); id != nil {
+		a.KeyType, a.KeyCollation = affinity(id.declared), t.collation(s.ID)
+		if a.KeyType == "INTEGER" { // with that name the table of notes would refuse other values
+			a.KeyType = "INT"
+		}
+	}
 	var err error
 	if a.ID, err = t.identity(ctx, db, s.ID); err != nil {
 		return err
@@ -24,11 +32,35 @@ func (c *catalog) recognize(ctx context.Context, db *conn, s sessioncleanup.Sche
 	if a.Owner, err = t.identity(ctx, db, s.Owner); err != nil {
 		return err
 	}
-	if a.LastActivity, err = t.form(ctx, db, s.ID, s.LastActivity, s.UpdatedAt, s.CreatedAt); err != nil {
-		return err
+	for _, column := range []struct {
+		form   *form
+		name   string
+		beside []string
+	}{
+		{&a.LastActivity, s.LastActivity, []string{s.UpdatedAt, s.CreatedAt}},
+		{&a.ExpiresAt, s.ExpiresAt, []string{s.LastActivity, s.UpdatedAt, s.CreatedAt}},
+		{&a.DeactivatedAt, s.DeactivatedAt, []string{s.LastActivity, s.UpdatedAt, s.CreatedAt}},
+	} {
+		if *column.form, err = t.form(ctx, db, s.ID, column.name, column.beside...); err != nil {
+			return err
+		}
 	}
-	a.ExpiresAt, err = t.form(ctx, db, s.ID, s.ExpiresAt, s.LastActivity, s.UpdatedAt, s.CreatedAt)
-	return err
+	return nil
+}
+
+// otherSources are the tables with a foreign key to the sessions whose names a schema cannot hold.
+func (c *catalog) otherSources(t *table, s sessioncleanup.Schema) []sessioncleanup.Source {
+	var others []sessioncleanup.Source
+	for _, child := range c.children(t) {
+		for _, k := range child.keys {
+			source := sessioncleanup.Source{Table: child.name, Session: k.columns[0]}
+			named := sessioncleanup.Schema{Sources: []sessioncleanup.Source{source}}.Validate() == nil
+			if !named && len(k.columns) == 1 && strings.EqualFold(k.table, t.name) && (len(k.to) == 0 || strings.EqualFold(k.to[0], s.ID)) {
+				others = append(others, source)
+			}
+		}
+	}
+	return others
 }
 
 func (t *table) identity(ctx context.Context, db *conn, name string) (identity, error) {
@@ -44,57 +76,39 @@ func (t *table) identity(ctx context.Context, db *conn, name string) (identity, 
 	return identityOf(c.declared, sample), nil
 }
 
-// form recognizes how a column holds times: by its values, and where it has none by its type and by the values of the
-// columns beside it.
+// form recognizes how a column holds times: by most of its values, and where they do not tell by its type and by the
+// values of the columns beside it.
 func (t *table) form(ctx context.Context, db *conn, id, name string, beside ...string) (form, error) {
 	c := t.column(name)
 	if c == nil {
 		return formText, nil
 	}
-	sample, err := t.sample(ctx, db, id, c.name)
-	if err != nil || sample.all > 0 {
-		return sample.form(), err
+	f, some, err := t.sample(ctx, db, id, c.name)
+	if err != nil || f != "" {
+		return f, err
 	}
-	if a := affinity(c.declared); a != "INTEGER" && a != "REAL" {
+	if a := affinity(c.declared); !some && a != "INTEGER" && a != "REAL" {
 		return formText, nil
 	}
 	for _, name := range beside {
 		if t.column(name) == nil {
 			continue
 		}
-		sample, err := t.sample(ctx, db, id, name)
-		if err != nil || sample.numeric() {
-			return sample.form(), err
+		f, _, err := t.sample(ctx, db, id, name)
+		if err != nil || f != "" && f != formText && f != formGo {
+			return f, err
 		}
 	}
-	return formSeconds, nil
-}
-
-// sample is what the newest times of a column look like.
-type sample struct {
-	all, numbers, goText int
-	largest              float64
-}
-
-func (t *table) sample(ctx context.Context, db *conn, id, column string) (sample, error) {
-	statement := filled("sample_times", sqlfile.Names{
-		"table": sqlfile.Column(t.name), "column": sqlfile.Column(column), "id": sqlfile.Column(id),
-		"read_text": formText.read("v"), "read_go": formGo.read("v"),
-	})
-	var out sample
-	err := db.row(ctx, statement, nil, &out.all, &out.numbers, &out.largest, &out.goText)
-	return out, err
-}
-
-func (s sample) numeric() bool { return 2*s.numbers > s.all }
-
-func (s sample) form() form {
-	switch {
-	case s.numeric():
-		return formOf(s.largest)
-	case s.goText > 0:
-		return formGo
-	default:
-		return formText
+	if a := affinity(c.declared); a == "INTEGER" || a == "REAL" {
+		return formSeconds, nil
 	}
+	return formText, nil
+}
+
+// sample is the form of most of the newest times in a column, empty where they do not tell, and whether there are any.
+func (t *table) sample(ctx context.Context, db *conn, id, column string) (f form, some bool, err error) {
+	names := sqlfile.Names{"table": sqlfile.Column(t.name), "column": sqlfile.Column(column), "id": sqlfile.Column(id), "read_time": readTime(formText, "v")}
+	var n int
+	err = db.row(ctx, filled("sampled_times", names)+"\n"+statements["sample_times"], nil, &f, &n)
+	return f, n > 0, err
 }

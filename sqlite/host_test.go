@@ -126,12 +126,12 @@ func TestRowsThatCannotBeChangedAreReported(t *testing.T) {
 func TestSessionsThatGoWithOthersHaveTheirEvent(t *testing.T) {
 	t.Parallel()
 	for what, setup := range map[string][]string{
-		"a foreign key": {"CREATE TABLE sessions (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES sessions (id) ON DELETE CASCADE)"},
-		"a trigger":     {"CREATE TABLE sessions (id INTEGER PRIMARY KEY, parent INTEGER)", "CREATE TRIGGER together AFTER DELETE ON sessions BEGIN DELETE FROM sessions WHERE parent = OLD.id; END"},
+		"a foreign key": {"CREATE TABLE sessions (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES sessions (id) ON DELETE CASCADE, updated_at)"},
+		"a trigger":     {"CREATE TABLE sessions (id INTEGER PRIMARY KEY, parent INTEGER, updated_at)", "CREATE TRIGGER together AFTER DELETE ON sessions BEGIN DELETE FROM sessions WHERE parent = OLD.id; END"},
 	} {
 		store, host := adopt(t, setup...)
 		execute(t, host, "INSERT INTO sessions (id, parent) VALUES (1, NULL), (2, 1), (3, NULL)")
-		execute(t, host, "UPDATE sessions SET active = 0, last_activity = ?", stamp(time.Now().Add(-60*day)))
+		execute(t, host, "UPDATE sessions SET active = 0, last_activity = ?1, deactivated_at = ?1", stamp(time.Now().Add(-60*day)))
 		deleted, _, err := clean(t.Context(), store)
 		slices.Sort(deleted)
 		if err != nil || !cmp.Equal(deleted, []string{"1", "2", "3"}) {
@@ -156,11 +156,11 @@ func TestIDsOfAnyTypeAreCleaned(t *testing.T) {
 		"DATE":    {"'2024-01-01'", "20240101"},
 	} {
 		for _, ages := range []string{"40", "40 + rowid"} {
-			store, host := adopt(t, "CREATE TABLE sessions (number INTEGER PRIMARY KEY, id "+declared+" NOT NULL UNIQUE)")
+			store, host := adopt(t, "CREATE TABLE sessions (number INTEGER PRIMARY KEY, id "+declared+" NOT NULL UNIQUE, updated_at)")
 			for _, id := range ids {
 				execute(t, host, "INSERT INTO sessions (id) VALUES ("+id+")")
 			}
-			execute(t, host, "UPDATE sessions SET active = 0, last_activity = strftime('%Y-%m-%d', 'now', '-' || ("+ages+") || ' days')")
+			execute(t, host, "UPDATE sessions SET active = 0, deactivated_at = '2020-01-01', last_activity = strftime('%Y-%m-%d', 'now', '-' || ("+ages+") || ' days')")
 			b := batchOf(sessioncleanup.ActionDeleted, time.Now(), 1)
 			deleted := 0
 			for range 3 * len(ids) {

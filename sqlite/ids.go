@@ -93,11 +93,11 @@ func (i identity) list(ids []string) []any {
 }
 
 // listed is the expression that turns a value of such a list back into an id.
-func (i identity) listed() string {
+func (i identity) listed(value string) string {
 	if i == identityBlob {
-		return "unhex(value)"
+		return "unhex(" + value + ")"
 	}
-	return "value"
+	return value
 }
 
 // readText is the expression that reads a column with ids as text.

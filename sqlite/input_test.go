@@ -130,11 +130,14 @@ func TestWhatCannotBeAdoptedIsRefused(t *testing.T) {
 		`schema.table is "v": that is a view`:                                    {"CREATE VIEW v AS SELECT 1 AS id", schema{Table: "v"}},
 		`schema.active is "active": a row of "sessions" has the text "yes"`:      {"CREATE TABLE sessions (id INTEGER PRIMARY KEY, active TEXT); INSERT INTO sessions VALUES (1, 'yes')", schema{}},
 		`schema.auto_cleanup is "auto": a row of "sessions" has the integer "7"`: {"CREATE TABLE sessions (id INTEGER PRIMARY KEY, auto INTEGER); INSERT INTO sessions VALUES (1, 7)", schema{AutoCleanup: "auto"}},
-		`the database has a table "sessions_cleanup_view" of its own`:            {hostTables + "CREATE TABLE sessions_cleanup_view (a)", schema{}},
+		`schema.last_activity is "last_activity": that column of table "sessions" is generated`: {
+			"CREATE TABLE sessions (id INTEGER PRIMARY KEY, data TEXT, last_activity TEXT GENERATED ALWAYS AS (json_extract(data, '$.seen')) VIRTUAL)", schema{},
+		},
+		`the database has a table "sessions_cleanup_view" of its own`: {hostTables + "CREATE TABLE sessions_cleanup_view (a)", schema{}},
 	} {
 		path, host := newHost(t, c.tables)
 		before := dump(t, host, true)
-		err := open(t, path, configOf(c.schema)).Migrate(t.Context(), sessioncleanup.Policy{})
+		err := open(t, path, sqlite.Config{Schema: c.schema, Migrate: sessioncleanup.MigrateOptions{View: true}}).Migrate(t.Context(), sessioncleanup.Policy{})
 		if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%v, want %q", err, want)
 		}
@@ -148,12 +151,12 @@ func TestWrongConfigurationIsRefused(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "app.db")
 	for want, c := range map[string]sqlite.Config{
-		`schema.table is "a\"; DROP TABLE users": want letters`: configOf(sessioncleanup.Schema{Table: `a"; DROP TABLE users`}),
-		`schema.owner is "it's": want letters`:                  configOf(sessioncleanup.Schema{Owner: "it's"}),
-		`schema.table is "app.sessions": SQLite's tables`:       configOf(sessioncleanup.Schema{Table: "app.sessions"}),
-		`schema.table is "sessioncleanup_events": that name`:    configOf(sessioncleanup.Schema{Table: "sessioncleanup_events"}),
-		"Config.BusyTimeout is -1s":                             {BusyTimeout: -time.Second},
-		"Config.Readers is -1":                                  {Readers: -1},
+		`schema.table is "a\"; DROP TABLE users": want quotes`: configOf(sessioncleanup.Schema{Table: `a"; DROP TABLE users`}),
+		`schema.owner is "it's": want no quotes`:               configOf(sessioncleanup.Schema{Owner: "it's"}),
+		`schema.table is "app.sessions": SQLite's tables`:      configOf(sessioncleanup.Schema{Table: "app.sessions"}),
+		`schema.table is "sessioncleanup_events": that name`:   configOf(sessioncleanup.Schema{Table: "sessioncleanup_events"}),
+		"Config.BusyTimeout is -1s":                            {BusyTimeout: -time.Second},
+		"Config.Readers is -1":                                 {Readers: -1},
 	} {
 		if _, err := sqlite.Open(t.Context(), path, c); !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
@@ -301,7 +304,7 @@ func TestWhatTheHostTakesAwayIsNamed(t *testing.T) {
 		"CREATE TABLE pins (session_id INTEGER REFERENCES sessions)":            `"pins.session_id" refers to "sessions" without ON DELETE CASCADE`,
 		"DROP VIEW sessions_cleanup_view; ALTER TABLE sessions RENAME TO rooms": `schema.table is "sessions": there is no such table`,
 	} {
-		store, host := adopt(t, hostTables)
+		store, host := adoptWith(t, withView, hostTables)
 		execute(t, host, statement)
 		if err := store.Validate(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", statement, err, want)

@@ -16,27 +16,42 @@ import (
 //
 // Tables with a foreign key to the sessions become activity tables, and so do tables with a column session_id. A foreign
 // key from the sessions to a table with a display name tells the owner, and so does a column owner_id, user_id and the
-// like. Nothing is changed.
+// like. Nothing is changed. Config.Logger receives what is uncertain or left out, and how times are understood.
 func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
-	var schema sessioncleanup.Schema
+	var p adopt.Proposal
+	var times adopt.Times
 	err := s.reading(ctx, func(c *conn) error {
 		catalog, err := readCatalog(ctx, c)
 		if err != nil {
 			return err
 		}
-		schema, err = catalog.propose(s.given.Table)
+		if p, err = catalog.propose(s.given.Table); err != nil {
+			return err
+		}
+		times, err = catalog.timesOf(ctx, c, p.Schema)
 		return err
 	})
-	return schema, err
-}
-
-// propose proposes a schema for a table, or for the one that probably holds the sessions when its name is empty.
-func (c *catalog) propose(table string) (sessioncleanup.Schema, error) {
-	p, err := c.describe().Propose(table)
 	if err != nil {
 		return sessioncleanup.Schema{}, err
 	}
-	return p.Schema, validSchema(p.Schema)
+	s.sayWarnings(ctx, "inspect", p.Warnings)
+	s.sayTimes(ctx, "inspect", times)
+	return p.Schema, nil
+}
+
+func (s *Store) sayWarnings(ctx context.Context, operation string, warnings []string) {
+	for _, warning := range warnings {
+		s.log.WarnContext(ctx, operation+": "+warning)
+	}
+}
+
+// propose proposes a schema for a table, or for the one that probably holds the sessions when its name is empty.
+func (c *catalog) propose(table string) (adopt.Proposal, error) {
+	p, err := c.describe().Propose(table)
+	if err == nil {
+		err = validSchema(p.Schema)
+	}
+	return p, err
 }
 
 // describe is the catalog in the form in which internal/adopt decides.
@@ -56,20 +71,12 @@ func (t *table) describe() adopt.Table {
 	case t.kind != "table":
 		out.Other = "a " + t.kind
 	}
-	key := slices.DeleteFunc(slices.Clone(t.columns), func(c columnInfo) bool { return c.key == 0 })
-	slices.SortFunc(key, func(a, b columnInfo) int { return a.key - b.key })
-	for _, c := range key {
-		out.PrimaryKey = append(out.PrimaryKey, c.name)
-	}
+	out.PrimaryKey = t.keyColumns()
 	for _, c := range t.columns {
 		out.Columns = append(out.Columns, adopt.Column{Name: c.name, Type: c.declared, Kind: kindOf(c.declared), Unique: t.unique(c.name)})
 	}
 	for _, k := range t.keys {
-		fk := adopt.ForeignKey{Columns: []string{k.column}, Table: k.table}
-		if k.to != "" {
-			fk.To = []string{k.to}
-		}
-		out.ForeignKeys = append(out.ForeignKeys, fk)
+		out.ForeignKeys = append(out.ForeignKeys, adopt.ForeignKey{Columns: k.columns, Table: k.table, To: k.to})
 	}
 	return out
 }
@@ -92,7 +99,7 @@ func kindOf(declared string) adopt.Kind {
 
 // children returns the tables with a foreign key to another one.
 func (c *catalog) children(of *table) []*table {
-	return slices.DeleteFunc(c.hosts(), func(t *table) bool {
+	return slices.DeleteFunc(c.ordinary(), func(t *table) bool {
 		return t == of || !slices.ContainsFunc(t.keys, func(k foreignKey) bool { return strings.EqualFold(k.table, of.name) })
 	})
 }

@@ -42,7 +42,7 @@ func TestInspectProposesASchema(t *testing.T) {
 			CREATE TABLE scans (code TEXT REFERENCES sessions (code));
 			CREATE TABLE "odd table" (session_id INTEGER REFERENCES sessions)`,
 			schema{Table: "sessions", Code: "code", Sources: []sessioncleanup.Source{
-				{Table: "notes", Session: "session_id", At: "at"}, {Table: "votes", Session: "of", At: "created_at"}}},
+				{Table: "notes", Session: "session_id", At: "at"}, {Table: "odd table", Session: "session_id"}, {Table: "votes", Session: "of", At: "created_at"}}},
 		},
 		"a table whose name says so": {
 			`CREATE TABLE chat_sessions (id INTEGER PRIMARY KEY, is_active BOOLEAN, expires_at);

@@ -3,7 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"maps"
+	"slices"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -15,28 +15,54 @@ import (
 type layout struct {
 	schema  sessioncleanup.Schema
 	adopted adopted
-	names   sqlfile.Names
+	names   sqlfile.Names // for sessions as their table has them
+	noted   sqlfile.Names // for those that have a note, as it makes them
 
+	reactivate    bool  // the policy's ReactivateOnActivity
+	alone         bool  // deleting a session deletes no other
 	schemaVersion int64 // PRAGMA schema_version when this was read
 }
 
 // adopted is what Migrate found out about the application's table and did to it.
 type adopted struct {
-	LastActivity form     `json:"last_activity"`
-	ExpiresAt    form     `json:"expires_at"`
-	ID           identity `json:"id"`
-	Owner        identity `json:"owner"`
-	RowID        string   `json:"rowid,omitempty"` // the name of the sessions' rowid; empty for a table WITHOUT ROWID
+	LastActivity  form     `json:"last_activity"`
+	ExpiresAt     form     `json:"expires_at"`
+	DeactivatedAt form     `json:"deactivated_at"`
+	ID            identity `json:"id"`
+	Owner         identity `json:"owner"`
+	RowID         string   `json:"rowid,omitempty"` // the name of the sessions' rowid; empty for a table WITHOUT ROWID
+	KeyType       string   `json:"key_type"`        // of notes: a type with the affinity of a session's id
+	KeyCollation  string   `json:"key_collation"`   // and its collation
+
+	// Others are activity tables that a schema cannot name: their names are no plain identifiers.
+	Others []sessioncleanup.Source `json:"others,omitempty"`
 
 	MadeTable    bool     `json:"made_table,omitempty"`    // the sessions table is the library's
 	AddedColumns []string `json:"added_columns,omitempty"` // to a table of the application's, by field of the schema
+	MarkInactive bool     `json:"mark_inactive,omitempty"` // the backfill dates sessions that were inactive before
 	Filled       bool     `json:"filled,omitempty"`        // the backfill is finished
+
+	Untracked   bool   `json:"untracked,omitempty"`    // nothing showed when sessions are used, before the adoption
+	IdleRules   bool   `json:"idle_rules,omitempty"`   // somebody asked for the rules about idle sessions nevertheless
+	View        bool   `json:"view,omitempty"`         // the view was asked for
+	JournalMode string `json:"journal_mode,omitempty"` // of the file before Migrate changed it
 }
 
-func newLayout(schema sessioncleanup.Schema, a adopted) *layout {
-	l := &layout{schema: schema, adopted: a}
+// untracked reports whether the rules about idle sessions are off.
+func (a adopted) untracked(s sessioncleanup.Schema) bool {
+	return a.Untracked && !a.IdleRules && !s.AppTouches
+}
+
+// newLayout is the layout of what was adopted. Statements need to know the policy's ReactivateOnActivity; what Migrate
+// creates does not depend on it.
+func newLayout(schema sessioncleanup.Schema, a adopted, reactivate bool) *layout {
+	l := &layout{schema: schema, adopted: a, reactivate: reactivate}
+	l.schema.Sources = slices.Concat(schema.Sources, a.Others)
 	l.names = l.expressions(schema.Table)
-	l.addRules(l.names, ":inactive", ":expired", ":delete")
+	l.addRules(l.names, cutoffsGiven)
+	l.addNotes(l.names, map[bool]string{false: "0", true: "1"}[reactivate], "1")
+	l.noted = notedNames()
+	l.addRules(l.noted, cutoffsGiven)
 	return l
 }
 
@@ -45,131 +71,40 @@ func (l *layout) sql(name string, more sqlfile.Names) string {
 	return filled(name, with(l.names, more))
 }
 
-// with adds names to others.
-func with(names, more sqlfile.Names) sqlfile.Names {
-	all := maps.Clone(names)
-	maps.Copy(all, more)
-	return all
-}
-
-// expressions returns the names of columns, and the expressions that read and write them. Columns are qualified by a
-// table; without one they are bare, as an index needs them.
-func (l *layout) expressions(table string) sqlfile.Names {
-	s, a := l.schema, l.adopted
-	column := func(name string) string {
-		switch {
-		case name == "":
-			return "NULL"
-		case table == "":
-			return sqlfile.Column(name)
-		default:
-			return sqlfile.Column(table) + "." + sqlfile.Column(name)
-		}
-	}
-	timeIn := func(name string) string {
-		if name == "" {
-			return "NULL"
-		}
-		return readTime(column(name))
-	}
-	n := sqlfile.Names{
-		"sessions": sqlfile.Column(s.Table),
-
-		"id":            column(s.ID),
-		"owner":         column(s.Owner),
-		"active":        column(s.Active),
-		"last_activity": column(s.LastActivity),
-		"expires_at":    column(s.ExpiresAt),
-		"auto_cleanup":  column(s.AutoCleanup),
-
-		"id_column":            sqlfile.Column(s.ID),
-		"active_column":        sqlfile.Column(s.Active),
-		"last_activity_column": sqlfile.Column(s.LastActivity),
-		"expires_at_column":    sqlfile.Column(s.ExpiresAt),
-		"auto_cleanup_column":  sqlfile.Column(s.AutoCleanup),
-
-		"id_text":    a.ID.readText(column(s.ID)),
-		"listed_id":  a.ID.listed(),
-		"owner_text": a.Owner.readText(column(s.Owner)),
-		"owner_name": "''",
-		"name_text":  readText(column(s.Name)),
-		"code_text":  readText(column(s.Code)),
-
-		"created_at_time":    timeIn(s.CreatedAt),
-		"updated_at_time":    timeIn(s.UpdatedAt),
-		"last_activity_time": a.LastActivity.read(column(s.LastActivity)),
-		"expires_at_time":    a.ExpiresAt.read(column(s.ExpiresAt)),
-
-		"write_now":           a.LastActivity.write(":now"),
-		"write_last_activity": a.LastActivity.write(":last_activity"),
-		"write_expires_at":    a.ExpiresAt.write(":expires_at"),
-	}
-	n["key"], n["key_text"], n["key_in_index"] = n["id"], n["id_text"], ", "+n["id"]
-	if a.RowID != "" {
-		n["key"], n["key_text"], n["key_in_index"] = column(a.RowID), readText(column(a.RowID)), ""
-	}
-	if s.Owners != nil {
-		n["owner_name"] = filled("owner_name", with(n, sqlfile.Names{
-			"owners": sqlfile.Column(s.Owners.Table), "owners_id": sqlfile.Column(s.Owners.ID), "owners_name": sqlfile.Column(s.Owners.Name),
-		}))
-	}
-	n["activity_count"] = activityCount(n, s.Sources)
-	for _, expression := range []string{"last_activity_at", "expires_at_at", "kept_since", "session_columns", "place_created", "place_name"} {
-		n[expression] = filled(expression, n)
-	}
-	return n
-}
-
-// addRules adds the rules of sql/rules.sql, with the expressions for the cutoffs.
-func (l *layout) addRules(n sqlfile.Names, inactive, expiry, deletion string) {
-	n["inactive_cutoff"], n["expiry_cutoff"], n["delete_cutoff"] = inactive, expiry, deletion
-	for _, rule := range []string{
-		"due_idle", "due_expired", "due_gone",
-		"status_active", "status_to_deactivate", "status_inactive", "status_to_delete", "status_protected",
-		"with_id", "with_owner", "with_text",
-	} {
-		n[rule] = filled(rule, n)
-	}
-}
-
-// activityCount is the expression that counts a session's rows in some activity tables.
-func activityCount(n sqlfile.Names, sources []sessioncleanup.Source) string {
-	counts := []string{}
-	for _, source := range sources {
-		counts = append(counts, filled("activity_count", with(n, sqlfile.Names{
-			"source": sqlfile.Column(source.Table), "source_session": sqlfile.Column(source.Session),
-		})))
-	}
-	if len(counts) == 0 {
-		return "0"
-	}
-	return strings.Join(counts, " + ")
-}
-
-// where builds the condition for a filter and a status, unless that is empty, and adds its parameters. It is false when
-// no session can match.
-func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, p params) (condition string, possible bool) {
-	conditions := []string{l.names["id"] + " IS NOT NULL"} // a session without an id cannot be named
+// where builds the conditions for a filter and a status, unless that is empty, for sessions without a note and for those
+// with one, and adds their parameters. It is false when no session can match.
+func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, p params) (condition, noted string, possible bool) {
+	conditions, ofNoted := []string{l.names["id"] + " IS NOT NULL"}, []string{"1"} // a session without an id cannot be named
 	possible = true
-	bind := func(name, rule string, i identity, id string) {
+	rule := func(name string) {
+		conditions, ofNoted = append(conditions, "("+l.names[name]+")"), append(ofNoted, "("+l.noted[name]+")")
+	}
+	bind := func(name string, i identity, id string) {
 		value, ok := i.bind(id)
 		p[name], possible = value, possible && ok
-		conditions = append(conditions, l.names[rule])
+		rule("with_" + name)
 	}
 	if f.ID != "" {
-		bind("id", "with_id", l.adopted.ID, f.ID)
+		bind("id", l.adopted.ID, f.ID)
 	}
 	if f.OwnerID != "" {
-		bind("owner", "with_owner", l.adopted.Owner, f.OwnerID)
+		bind("owner", l.adopted.Owner, f.OwnerID)
 	}
 	if f.Text != "" {
 		p["text"] = f.Text
-		conditions = append(conditions, l.names["with_text"])
+		rule("with_text")
 	}
 	if status != "" {
-		conditions = append(conditions, l.names["status_"+string(status)])
+		rule("status_" + string(status))
 	}
-	return strings.Join(conditions, " AND "), possible
+	return strings.Join(conditions, " AND "), strings.Join(ofNoted, " AND "), possible
+}
+
+// cutoffsAt are the cutoffs of a question about this table.
+func (l *layout) cutoffsAt(t sessioncleanup.Thresholds) sessioncleanup.Cutoffs {
+	c := t.At(clock())
+	c.Untracked = l.adopted.untracked(l.schema)
+	return c
 }
 
 // currentLayout is the layout of the database, read again when the database's schema has changed since.
@@ -219,7 +154,9 @@ func (s *Store) readLayout(ctx context.Context, c *conn) (*layout, error) {
 	if err := adopt.Lacking(set.schema.Table, missing); err != nil {
 		return nil, err
 	}
-	return newLayout(set.schema, set.adopted), nil
+	l := newLayout(set.schema, set.adopted, set.policy.ReactivateOnActivity.Or(false))
+	l.alone = !s.shared && catalog.deletesAlone(set.schema) // a connection of the application's may have triggers of its own
+	return l, nil
 }
 
 var errOtherSchema = fmt.Errorf("%w: the schema given differs from the one that was adopted: call Migrate", sessioncleanup.ErrNotInstalled)
@@ -229,3 +166,6 @@ func (c *conn) schemaVersion(ctx context.Context) (int64, error) {
 	err := c.row(ctx, "PRAGMA schema_version", nil, &version)
 	return version, err
 }
+
+// observes reports whether a changed time of update counts as activity: nothing else shows any.
+func (l *layout) observes() bool { return len(l.schema.Sources) == 0 && l.schema.UpdatedAt != "" }

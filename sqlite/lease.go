@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
@@ -24,6 +25,7 @@ func (s *Store) Lease(ctx context.Context, r sessioncleanup.LeaseRequest) (sessi
 		}
 		_, err = c.exec(ctx, statements["write_lease"], params{
 			"name": lease.Name, "holder": lease.Holder, "epoch": lease.Epoch, "expires_at": formatTime(lease.ExpiresAt),
+			"ttl_ms": lease.TTL.Milliseconds(),
 		})
 		return err
 	})
@@ -37,7 +39,9 @@ func (s *Store) Lease(ctx context.Context, r sessioncleanup.LeaseRequest) (sessi
 func (c *conn) readLease(ctx context.Context, name string) (sessioncleanup.Lease, error) {
 	lease := sessioncleanup.Lease{Name: name}
 	var expires string
-	err := c.row(ctx, statements["read_lease"], params{"name": name}, &lease.Holder, &lease.Epoch, &expires)
+	var ttl int64
+	err := c.row(ctx, statements["read_lease"], params{"name": name}, &lease.Holder, &lease.Epoch, &expires, &ttl)
+	lease.TTL = time.Duration(ttl) * time.Millisecond
 	if errors.Is(err, sql.ErrNoRows) {
 		return sessioncleanup.Lease{}, nil
 	}

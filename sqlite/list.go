@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -34,7 +35,10 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	var page sessioncleanup.Page
 	err := s.readingSessions(ctx, func(c *conn) (err error) {
 		now := clock()
-		page.Cutoffs = q.Thresholds.At(now)
+		page.Cutoffs = c.cutoffsAt(q.Thresholds)
+		if q.ID != "" {
+			return c.answerOne(ctx, q, &page)
+		}
 		if q.CountUpTo > 0 {
 			if page.Total, err = c.count(ctx, q, page.Cutoffs); err != nil {
 				return err
@@ -51,21 +55,48 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	return page, nil
 }
 
+// answerOne answers a query about one session.
+func (c *conn) answerOne(ctx context.Context, q sessioncleanup.Query, page *sessioncleanup.Page) error {
+	id, ok := c.adopted.ID.bind(q.ID)
+	if !ok {
+		return nil
+	}
+	s, err := c.one(ctx, id)
+	if errors.Is(err, sessioncleanup.ErrNotFound) {
+		return nil
+	}
+	selected := err == nil && q.Matches(s) && (q.Status == "" || page.Cutoffs.Status(s) == q.Status)
+	if selected && q.CountUpTo > 0 {
+		page.Total = 1
+	}
+	if selected && q.Limit > 0 && (q.After == nil || q.Compare(q.Position(s), *q.After) > 0) {
+		page.Sessions = []sessioncleanup.Session{s}
+	}
+	return err
+}
+
 // count counts what matches a query, up to its limit.
 func (c *conn) count(ctx context.Context, q sessioncleanup.Query, cut sessioncleanup.Cutoffs) (total int, err error) {
-	statement, status := "count", q.Status
-	switch status {
-	case sessioncleanup.StatusToDeactivate, sessioncleanup.StatusToDelete: // the statement has that condition
-		statement, status = "count_"+string(status), ""
-	}
 	p := cutoffParams(cut)
 	p["count_up_to"] = q.CountUpTo
-	condition, possible := c.where(q.Filter, status, p)
+	rows, noted, possible := c.rows(q, "1", p)
 	if !possible {
 		return 0, nil
 	}
-	err = c.row(ctx, c.sql(statement, sqlfile.Names{"condition": condition}), p, &total)
+	err = c.row(ctx, c.sql("count", sqlfile.Names{"rows": rows, "noted_condition": noted}), p, &total)
 	return total, err
+}
+
+// rows is the statement that selects columns of the sessions without a note that match a query, and noted the condition
+// for those with one. It is false when no session can match.
+func (l *layout) rows(q sessioncleanup.Query, columns string, p params) (rows, noted string, possible bool) {
+	condition, noted, possible := l.where(q.Filter, q.Status, p)
+	statement := "rows"
+	if q.OwnerID == "" && (q.Status == sessioncleanup.StatusToDeactivate || q.Status == sessioncleanup.StatusToDelete) {
+		statement += "_" + string(q.Status) // which has the condition of the status
+		condition, _, _ = l.where(q.Filter, "", p)
+	}
+	return l.sql(statement, sqlfile.Names{"columns": columns, "condition": condition}), noted, possible
 }
 
 // page reads a page, and one session more to see whether there is another page.
@@ -73,7 +104,8 @@ func (c *conn) page(ctx context.Context, q sessioncleanup.Query, cut sessionclea
 	sessions []sessioncleanup.Session, next *sessioncleanup.Position, err error,
 ) {
 	p := cutoffParams(cut)
-	condition, possible := c.where(q.Filter, q.Status, p)
+	place := places[q.Sort]
+	found, noted, possible := c.rows(q, c.names["id"]+" AS id, "+c.names[place]+" AS place", p)
 	if !possible {
 		return nil, nil, nil
 	}
@@ -83,7 +115,10 @@ func (c *conn) page(ctx context.Context, q sessioncleanup.Query, cut sessionclea
 			return nil, nil, err
 		}
 	}
-	names := sqlfile.Names{"condition": condition, "place": c.names[places[q.Sort]], "direction": "ASC", "beyond": ">"}
+	names := sqlfile.Names{
+		"rows": found, "noted_condition": noted, "noted_place": c.noted[place], "noted_id": c.noted["id"],
+		"direction": "ASC", "beyond": ">",
+	}
 	if q.Descending {
 		names["direction"], names["beyond"] = "DESC", "<"
 	}
@@ -120,20 +155,34 @@ func (l *layout) position(q sessioncleanup.Query) (place, id any, err error) {
 // scanSession reads the columns of session_columns.
 func scanSession(row *sql.Rows, now time.Time) (sessioncleanup.Session, error) {
 	s := sessioncleanup.Session{AsOf: now}
-	var created, updated, expires sql.NullString
+	var created, updated, expires, deactivated, noted sql.NullString
 	var last string
+	var infinite, revives bool
 	err := row.Scan(&s.ID, &s.OwnerID, &s.OwnerName, &s.Name, &s.Code, &s.Active, &s.AutoCleanup,
-		&created, &updated, &last, &expires, &s.ActivityCount)
+		&created, &updated, &last, &expires, &deactivated, &noted, &infinite, &revives, &s.ActivityCount)
 	if err != nil {
 		return s, err
 	}
 	for _, t := range []struct {
 		dest  *time.Time
 		value string
-	}{{&s.CreatedAt, created.String}, {&s.UpdatedAt, updated.String}, {&s.LastActivity, last}, {&s.ExpiresAt, expires.String}} {
+	}{
+		{&s.CreatedAt, created.String}, {&s.UpdatedAt, updated.String}, {&s.LastActivity, last}, {&s.ExpiresAt, expires.String},
+		{&s.DeactivatedAt, deactivated.String},
+	} {
 		if *t.dest, err = parseTime(t.value); err != nil {
 			return s, fmt.Errorf("session %q: %w", s.ID, err)
 		}
 	}
-	return s, nil
+	if !noted.Valid || last == endOfTime && infinite { // the session is kept
+		return s, nil
+	}
+	used, err := parseTime(noted.String)
+	if last == endOfTime { // nothing was known
+		s.LastActivity = time.Time{}
+	}
+	if revived, ok := (sessioncleanup.Touch{Reactivate: &activityCause}).Apply(s, used, revives); ok { // it never moves backward
+		s = revived
+	}
+	return s, err
 }

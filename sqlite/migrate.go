@@ -8,14 +8,10 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
-
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
-	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
 // Migrate brings the database to what this version needs and stores the policy in it. It creates the file when there is
@@ -23,10 +19,14 @@ import (
 // that several processes can migrate at once, and a call that was interrupted is finished by the next.
 //
 // Adding columns takes no time; the backfill works in short batches; creating an index on a large table holds the write
-// lock for about two seconds per million rows. A schema other than the one adopted before may name other columns and
-// activity tables, but not another sessions table.
+// lock for about two seconds per million rows. Times that cannot be right are refused before anything has changed: see
+// MigrateOptions.AcceptTimes. A schema other than the one adopted before may name other columns and activity tables, but
+// not another sessions table.
 func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err := p.Validate(); err != nil {
+		return err
+	}
+	if err := s.checkOptions(ctx); err != nil {
 		return err
 	}
 	p = p.WithDefaults()
@@ -35,9 +35,15 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		return err
 	}
 	var todo plan
+	var times adopt.Times
 	err = s.reading(ctx, func(c *conn) (err error) {
-		todo, err = s.plan(ctx, c, p)
-		return err
+		if todo, err = s.plan(ctx, c, p); err != nil || todo.want.adopted.Filled {
+			return err
+		}
+		if times, err = todo.catalog.timesOf(ctx, c, todo.want.schema); err != nil || s.options.AcceptTimes {
+			return err
+		}
+		return times.Check(todo.want.schema.Table, clock())
 	})
 	if err != nil && created { // nothing was changed
 		_ = os.Remove(s.path)
@@ -45,10 +51,9 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err != nil || todo.done {
 		return err
 	}
+	s.sayWarnings(ctx, "migrate", todo.warnings)
+	s.sayTimes(ctx, "migrate", times)
 	defer s.setLayout(nil) // other settings need not change the schema's version
-	if err := s.useWAL(ctx); err != nil {
-		return err
-	}
 	if err := s.createLibraryTables(ctx); err != nil {
 		return err
 	}
@@ -57,10 +62,16 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 			return err
 		}
 	}
+	if err := s.useWAL(ctx); err != nil {
+		return err
+	}
 	if err := s.createIndexes(ctx, todo.want); err != nil {
 		return err
 	}
-	return s.backfill(ctx, todo.want)
+	if err := s.backfill(ctx, todo.want); err != nil {
+		return err
+	}
+	return s.warn(ctx)
 }
 
 // create makes an empty file, which is an empty database, and reports whether there was none.
@@ -71,7 +82,7 @@ func (s *Store) create(ctx context.Context) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, s.failed(err)
 	}
-	f, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return false, nil
 	}
@@ -81,31 +92,15 @@ func (s *Store) create(ctx context.Context) (bool, error) {
 	return true, s.failed(f.Close())
 }
 
-// useWAL switches a file to write-ahead logging, so that readers and the writer do not wait for each other. That needs
-// the database to itself for a moment. SQLite does not wait for it, so this polls.
-func (s *Store) useWAL(ctx context.Context) error {
-	if s.path == "" {
-		return nil
-	}
-	for deadline := time.Now().Add(s.busy); ; {
-		var mode string
-		err := s.writer.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode)
-		code, ok := resultCode(err)
-		if !ok || code&0xff != sqlite3.SQLITE_BUSY || time.Now().After(deadline) {
-			return s.failed(err)
-		}
-		if err := wait.For(ctx, 10*time.Millisecond); err != nil {
-			return s.failed(err)
-		}
-	}
-}
-
 // plan is what Migrate has to do.
 type plan struct {
-	want    settings
-	missing []adopt.LifecycleColumn // to be added
-	adopted bool                    // settings, columns, triggers and view are as they should be
-	done    bool                    // everything is
+	catalog  *catalog
+	want     settings
+	have     adopted                 // what an earlier Migrate did
+	missing  []adopt.LifecycleColumn // to be added
+	warnings []string                // of what Inspect proposes
+	adopted  bool                    // settings, columns, triggers and view are as they should be
+	done     bool                    // everything is
 }
 
 // plan finds out what there is to do, and whether it can be done.
@@ -119,18 +114,26 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	if err != nil && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
 		return plan{}, err
 	}
-	out := plan{want: settings{policy: p, schema: have.schema, adopted: have.adopted}}
+	current := have.schema
+	if installed {
+		current = catalog.follow(current)
+	}
+	out := plan{catalog: catalog, want: settings{policy: p, schema: current, adopted: have.adopted}, have: have.adopted}
 	if !s.given.IsZero() {
 		out.want.schema = s.given
 	} else if !installed {
-		if out.want.schema, err = catalog.propose(""); err != nil {
+		proposal, err := catalog.propose("")
+		if err != nil {
 			return plan{}, err
 		}
+		out.want.schema, out.warnings = proposal.Schema, proposal.Warnings
 	}
-	if installed && !strings.EqualFold(out.want.schema.Table, have.schema.Table) {
-		return plan{}, invalid.Errorf("schema.table is %q, but %q was adopted: call Uninstall first", out.want.schema.Table, have.schema.Table)
+	if installed && !strings.EqualFold(out.want.schema.Table, current.Table) {
+		return plan{}, invalid.Errorf("schema.table is %q, but %q was adopted: call Uninstall first", out.want.schema.Table, current.Table)
 	}
-	if o := catalog.object(viewName); o != nil && !installed {
+	a := &out.want.adopted
+	a.View, a.IdleRules = a.View || s.options.View, a.IdleRules || s.options.Untracked
+	if o := catalog.object(viewName); o != nil && a.View && !have.adopted.View {
 		return plan{}, invalid.Errorf("the database has a %s %q of its own: rename it first", o.kind, viewName)
 	}
 	create := catalog.find(out.want.schema.Table) == nil && same(out.want.schema, sessioncleanup.OwnSchema())
@@ -139,33 +142,43 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 			return plan{}, err
 		}
 	}
-	if err := catalog.recognize(ctx, c, out.want.schema, &out.want.adopted); err != nil {
+	if err := catalog.recognize(ctx, c, out.want.schema, a); err != nil {
 		return plan{}, err
 	}
-	if !installed || !same(out.want.schema, have.schema) {
+	if !installed || len(out.missing) > 0 || !same(out.want.schema, have.schema) {
 		if err := errors.Join(catalog.wrongSwitches(ctx, c, out.want.schema)...); err != nil {
 			return plan{}, err
 		}
-		out.want.adopted.Filled = false
+		a.Filled = false
+	}
+	switch {
+	case !installed:
+		a.MarkInactive, a.Untracked = true, len(a.Others) == 0 && catalog.describe().Untracked(out.want.schema)
+		a.JournalMode, err = s.otherJournal(ctx, c)
+	case a.Untracked:
+		a.Untracked = catalog.describe().Untracked(out.want.schema) || same(out.want.schema, have.schema)
+	}
+	if err != nil {
+		return plan{}, err
 	}
 	if create {
-		out.want.adopted.MadeTable, out.want.adopted.Filled = true, true
+		a.MadeTable, a.Filled, a.MarkInactive = true, true, false
 	}
-	for _, c := range out.missing {
-		if !slices.Contains(out.want.adopted.AddedColumns, c.Field) {
-			out.want.adopted.AddedColumns = append(slices.Clone(out.want.adopted.AddedColumns), c.Field)
+	for _, column := range out.missing {
+		if !slices.Contains(a.AddedColumns, column.Field) {
+			a.AddedColumns = append(slices.Clone(a.AddedColumns), column.Field)
 		}
 	}
-	l := newLayout(out.want.schema, out.want.adopted)
+	l := newLayout(out.want.schema, *a, false)
+	wanted := append(append(l.triggers(), l.views(catalog)...), l.touches())
 	out.adopted = installed && !create && len(out.missing) == 0 && same(out.want, have) &&
-		len(catalog.lacking(l.triggers())) == 0 && len(catalog.lacking([]object{l.view(catalog)})) == 0 &&
-		len(catalog.leftovers(l.objects(catalog))) == 0
-	out.done = out.adopted && out.want.adopted.Filled && len(catalog.lacking(l.indexes(catalog))) == 0
+		len(catalog.lacking(wanted)) == 0 && len(catalog.leftovers(have.adopted, l.objects(catalog))) == 0
+	out.done = out.adopted && a.Filled && len(catalog.lacking(l.indexes(catalog))) == 0
 	return out, nil
 }
 
-// adopt stores the settings, creates or completes the sessions table, and creates triggers and view, in one transaction:
-// from then on no activity is missed. Indexes and the backfill, which take time on a large table, come after it.
+// adopt stores the settings, creates or completes the sessions table, and creates triggers and view, in one
+// transaction: from then on no activity is missed. Indexes and the backfill, which take time on a large table, come after it.
 func (s *Store) adopt(ctx context.Context, p sessioncleanup.Policy) (plan, error) {
 	var out plan
 	err := s.writing(ctx, func(c *conn) error {
@@ -173,21 +186,18 @@ func (s *Store) adopt(ctx context.Context, p sessioncleanup.Policy) (plan, error
 		if out, err = s.plan(ctx, c, p); err != nil {
 			return err
 		}
-		l := newLayout(out.want.schema, out.want.adopted)
-		catalog, err := readCatalog(ctx, c)
-		if err != nil {
-			return err
-		}
+		l, catalog := newLayout(out.want.schema, out.want.adopted, false), out.catalog
 		var todo []string
-		for _, o := range catalog.leftovers(l.objects(catalog)) {
+		for _, o := range catalog.leftovers(out.have, l.objects(catalog)) {
 			todo = append(todo, drop(o))
 		}
 		if catalog.find(out.want.schema.Table) == nil {
 			todo = append(todo, l.sql("create_sessions", nil))
 		}
-		for _, c := range out.missing {
-			todo = append(todo, l.sql("add_"+c.Field, nil))
+		for _, column := range out.missing {
+			todo = append(todo, l.sql("add_"+column.Field, nil))
 		}
+		todo = append(todo, catalog.remakeTouches(l)...)
 		if err := c.execAll(ctx, todo); err != nil {
 			return err
 		}
@@ -195,7 +205,7 @@ func (s *Store) adopt(ctx context.Context, p sessioncleanup.Policy) (plan, error
 			return err
 		}
 		todo = nil
-		for _, o := range catalog.lacking(append(l.triggers(), l.view(catalog))) {
+		for _, o := range catalog.lacking(append(l.triggers(), l.views(catalog)...)) {
 			todo = append(todo, o.sql)
 		}
 		if err := c.execAll(ctx, todo); err != nil {
@@ -206,9 +216,22 @@ func (s *Store) adopt(ctx context.Context, p sessioncleanup.Policy) (plan, error
 	return out, err
 }
 
+// remakeTouches are the statements that make the table of notes, or remake it for ids of another type.
+func (c *catalog) remakeTouches(l *layout) []string {
+	want := l.touches()
+	switch have := c.object(want.name); {
+	case have == nil:
+		return []string{want.sql}
+	case have.sql == want.sql:
+		return nil
+	default:
+		return []string{statements["keep_touches"], drop(*have), want.sql, statements["restore_touches"], statements["forget_kept_touches"]}
+	}
+}
+
 // createIndexes creates the indexes that are missing, each in a transaction of its own.
 func (s *Store) createIndexes(ctx context.Context, set settings) error {
-	l := newLayout(set.schema, set.adopted)
+	l := newLayout(set.schema, set.adopted, false)
 	for {
 		left := 0
 		err := s.writing(ctx, func(c *conn) error {

@@ -35,32 +35,73 @@ func (l *layout) indexes(c *catalog) []object {
 	return all
 }
 
+// touches is the table of notes.
+func (l *layout) touches() object {
+	return object{"table", touchesTable, touchesTable, filled("create_touches", sqlfile.Names{
+		"key_type": l.adopted.KeyType, "key_collation": sqlfile.Column(l.adopted.KeyCollation),
+	})}
+}
+
+// touchesTable has the notes of the triggers.
+const touchesTable = "sessioncleanup_touches"
+
 // triggers are those that the layout wants.
 func (l *layout) triggers() []object {
-	now := statements["clock"]
-	n := with(l.names, sqlfile.Names{"now": now, "write_now": l.adopted.LastActivity.write(now)})
-	n["revives"] = filled("revives", n)
-	all := []object{{"trigger", "sessioncleanup_session_inserted", l.schema.Table, filled("trigger_session_inserted", n)}}
-	for _, source := range l.schema.Sources {
+	s := l.schema
+	row := "NEW." + sqlfile.Column(s.LastActivity)
+	n := with(l.names, sqlfile.Names{"now": statements["clock"]})
+	n["new_is_unknown"] = isUnknown(row)
+	n["updated_alone"] = "0"
+	follows := l.observes()
+	if follows {
+		n["updated_alone"] = filled("updated_alone", n)
+	}
+	var all []object
+	for _, name := range []string{"session_inserted", "session_changed", "session_used"} {
+		all = append(all, object{"trigger", "sessioncleanup_" + name, s.Table, filled("trigger_"+name, n)})
+	}
+	use := func(rows ...string) sqlfile.Names {
+		return sqlfile.Names{"note_use": filled("note_use", with(n, sqlfile.Names{
+			"touched": strings.Join(rows, ", "), "touched_rows": "SELECT " + strings.Join(rows, " AS session UNION SELECT ") + " AS session",
+		}))}
+	}
+	if follows {
+		all = append(all, object{"trigger", "sessioncleanup_session_updated", s.Table,
+			filled("trigger_session_updated", with(n, use("NEW."+sqlfile.Column(s.ID))))})
+	}
+	for _, source := range s.Sources {
 		session := sqlfile.Column(source.Session)
-		for _, on := range []struct{ suffix, event, touched string }{
-			{"inserted", "INSERT", "NEW." + session},
-			{"updated", "UPDATE", "NEW." + session + ", OLD." + session},
+		for _, on := range []struct {
+			suffix, event string
+			touched       []string
+		}{
+			{"inserted", "INSERT", []string{"NEW." + session}},
+			{"updated", "UPDATE", []string{"NEW." + session, "OLD." + session}},
 		} {
 			name := fmt.Sprintf("sessioncleanup_%s_%s_%s", source.Table, source.Session, on.suffix)
-			all = append(all, object{"trigger", name, source.Table, filled("trigger_activity", with(n, sqlfile.Names{
-				"name": sqlfile.Column(name), "source": sqlfile.Column(source.Table), "event": on.event, "touched": on.touched,
+			all = append(all, object{"trigger", name, source.Table, filled("trigger_activity", with(use(on.touched...), sqlfile.Names{
+				"name": sqlfile.Column(name), "source": sqlfile.Column(source.Table), "event": on.event,
 			}))})
 		}
 	}
 	return all
 }
 
-// view is the view that the layout wants. Where the sessions table has a column of the same name as one of the view's,
-// the view shows the table's.
-func (l *layout) view(c *catalog) object {
+// views are those that the layout wants: one, or none. Where the sessions table has a column of the same name as one of
+// the view's, the view shows the table's.
+func (l *layout) views(c *catalog) []object {
+	if !l.adopted.View {
+		return nil
+	}
 	n := with(l.names, nil)
-	l.addRules(n, "sessioncleanup_cutoffs.inactive", "sessioncleanup_cutoffs.expired", "sessioncleanup_cutoffs.gone")
+	for _, name := range []string{"active", "auto_cleanup", "last_activity_at", "expires_at_at", "kept_since"} {
+		n[name] = filled("view_value", sqlfile.Names{"value": l.names[name], "noted_column": name})
+	}
+	n["expires_at"] = n["expires_at_at"]
+	l.addRules(n, cutoffs{"sessioncleanup_cutoffs.inactive", "sessioncleanup_cutoffs.expired", "sessioncleanup_cutoffs.gone"})
+	raw := with(l.names, nil)
+	l.addNotes(raw, "(SELECT reactivate_on_activity FROM sessioncleanup_settings)", "1")
+	n["noted"] = raw["noted"]
 	var columns strings.Builder
 	taken := map[string]bool{}
 	if t := c.find(l.schema.Table); t != nil {
@@ -85,12 +126,12 @@ func (l *layout) view(c *catalog) object {
 		add("total_"+source.Table, activityCount(n, same))
 	}
 	n["view_columns"] = columns.String()
-	return object{"view", viewName, viewName, filled("view", n)}
+	return []object{{"view", viewName, viewName, filled("view", n)}}
 }
 
 // objects is everything that Migrate adds to the application's tables, but for columns.
 func (l *layout) objects(c *catalog) []object {
-	return slices.Concat(l.triggers(), []object{l.view(c)}, l.indexes(c))
+	return slices.Concat(l.triggers(), l.views(c), l.indexes(c))
 }
 
 // lacking returns the wanted objects that the database does not have, or not as they are wanted.
@@ -101,11 +142,12 @@ func (c *catalog) lacking(wanted []object) []object {
 	})
 }
 
-// leftovers are the library's objects on the application's tables that are not wanted, or not as they are.
-func (c *catalog) leftovers(wanted []object) []object {
+// leftovers are the library's objects on the application's tables that are not wanted, or not as they are. A view is
+// the library's when Migrate made it.
+func (c *catalog) leftovers(have adopted, wanted []object) []object {
 	var left []object
 	for _, o := range c.objects {
-		added := o.kind == "trigger" || o.kind == "index" && !adopt.Own(o.table) || o.kind == "view"
+		added := o.kind == "trigger" || o.kind == "index" && !adopt.Own(o.table) || o.kind == "view" && have.View
 		if added && adopt.Own(o.name) && !slices.ContainsFunc(wanted, func(w object) bool { return strings.EqualFold(w.name, o.name) && w.sql == o.sql }) {
 			left = append(left, o)
 		}

@@ -74,22 +74,36 @@ func TestBatchesReadOneIndexAndSortNothing(t *testing.T) {
 					if err != nil {
 						return err
 					}
-					w := &sweep{Batch: sessioncleanup.Batch{Action: action, Cutoffs: cut, Limit: 10}, left: left}
-					index := "SEARCH sessions USING INDEX sessioncleanup_" + after.name + " (<expr>>? AND <expr><?)"
-					statement, p, _ := w.statement(c.layout, "select_batch")
-					expect("select "+after.name, statement, p, index)
-					statement, p, _ = w.statement(c.layout, after.write)
-					expect("write "+after.name, statement, p, index, "SEARCH sessions USING INTEGER PRIMARY KEY (rowid=?)")
+					for _, place := range []string{"", "2020-01-01 00:00:00.000"} {
+						from := cursor{Pass: after.name, Place: place, Key: "7"}
+						index := "SEARCH sessions USING INDEX sessioncleanup_" + after.index + " (<expr>>? AND <expr><?)"
+						switch {
+						case after.name == "undated":
+							index, from.Place = "SEARCH sessions USING INDEX sessioncleanup_gone (<expr>=?)", place[:min(len(place), 1)]
+						case after.name == "inactive_ahead":
+							index = "SEARCH sessions USING INDEX sessioncleanup_gone (<expr>>?)"
+						case place == "" && after.name != "ahead":
+							index = "SEARCH sessions USING INDEX sessioncleanup_" + after.index + " (<expr><?)"
+						}
+						w := &sweep{Batch: sessioncleanup.Batch{Action: action, Cutoffs: cut, Limit: 10}, left: left, from: from}
+						statement, p, _ := w.search(c.layout)
+						expect("select "+after.name, statement, p, index, "SEARCH sessioncleanup_note USING PRIMARY KEY (session=?)")
+					}
+					expect("write "+after.name, c.sql(after.write, nil), params{"keys": "[]", "now": ""}, "SEARCH sessions USING INTEGER PRIMARY KEY (rowid=?)")
 				}
 			}
 			counting := cutoffParams(cut)
 			counting["count_up_to"] = 10
-			for _, status := range []string{"to_delete", "to_deactivate"} {
-				expect("count "+status, c.sql("count_"+status, sqlfile.Names{"condition": "1"}), counting, "SEARCH sessions USING INDEX sessioncleanup_")
+			for _, status := range []sessioncleanup.Status{sessioncleanup.StatusToDelete, sessioncleanup.StatusToDeactivate} {
+				rows, noted, _ := c.rows(sessioncleanup.Query{Status: status}, "1", params{})
+				expect("count "+string(status), c.sql("count", sqlfile.Names{"rows": rows, "noted_condition": noted}), counting,
+					"SEARCH sessions USING INDEX sessioncleanup_", "SEARCH sessions USING INDEX sqlite_autoindex_sessions_1 (id=?)")
 			}
-			touching := params{"ids": "[]", "reactivate": 1, "now": "", "touched_before": ""}
 			for _, touch := range []string{"touch", "reactivate"} {
-				expect(touch, c.sql(touch, sqlfile.Names{"condition": "1"}), touching, "SEARCH sessions USING INDEX sqlite_autoindex_sessions_1 (id=?)")
+				expect(touch, filled(touch, c.touchNames("1")), params{"used": "[]"}, "SEARCH sessions USING INDEX sqlite_autoindex_sessions_1 (id=?)")
+			}
+			for _, chosen := range []string{"choose_notes_of", "choose_notes_up_to"} {
+				expect("fold, "+chosen, c.notes("fold", chosen), params{"ids": "[]", "last": "x"}, "SEARCH sessions USING INDEX sqlite_autoindex_sessions_1 (id=?)", "SEARCH sessioncleanup_note")
 			}
 			return nil
 		})
@@ -227,7 +241,7 @@ func TestAnyFormOfTimeIsRead(t *testing.T) {
 		"'now'":                                             "", "''": "", "'yesterday'": "", "'01/02/2024'": "", "x'00'": "", "NULL": "",
 	} {
 		var got sql.NullString
-		if err := s.reader.QueryRowContext(t.Context(), "SELECT "+readTime("v")+" FROM (SELECT "+value+" AS v)").Scan(&got); err != nil || got.String != want {
+		if err := s.reader.QueryRowContext(t.Context(), "SELECT "+readTime(formText, "v")+" FROM (SELECT "+value+" AS v)").Scan(&got); err != nil || got.String != want {
 			t.Errorf("%s is %q, want %q: %v", value, got.String, want, err)
 		}
 	}

@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 
 var roles = map[string]func(path string) error{
 	"count": func(path string) error {
-		store, err := sqlite.Open(context.Background(), path, sqlite.Config{})
+		store, err := sqlite.Open(context.Background(), path, sqlite.Config{Migrate: sessioncleanup.MigrateOptions{AcceptTimes: true}})
 		if err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ var roles = map[string]func(path string) error{
 		return errors.Join(err, store.Close())
 	},
 	"migrate": func(path string) error {
-		store, err := sqlite.Open(context.Background(), path, sqlite.Config{})
+		store, err := sqlite.Open(context.Background(), path, sqlite.Config{Migrate: sessioncleanup.MigrateOptions{AcceptTimes: true}})
 		if err != nil {
 			return err
 		}
@@ -54,7 +54,7 @@ var roles = map[string]func(path string) error{
 		return errors.Join(err, store.Close())
 	},
 	"clean": func(path string) error {
-		store, err := sqlite.Open(context.Background(), path, sqlite.Config{})
+		store, err := sqlite.Open(context.Background(), path, sqlite.Config{Migrate: sessioncleanup.MigrateOptions{AcceptTimes: true}})
 		if err != nil {
 			return err
 		}
@@ -62,10 +62,12 @@ var roles = map[string]func(path string) error{
 		return errors.Join(err, store.Close())
 	},
 	"write": func(path string) error { // until its input ends
-		host, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(60000)") // on a busy machine each turn takes long
+		host, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(5000)")
 		if err != nil {
 			return err
 		}
+		tick := time.NewTicker(time.Millisecond) // so that the writers do not starve each other
+		defer tick.Stop()
 		stop := make(chan struct{})
 		go func() {
 			_, _ = io.Copy(io.Discard, os.Stdin)
@@ -76,7 +78,7 @@ var roles = map[string]func(path string) error{
 			case <-stop:
 				fmt.Println("wrote", n)
 				return host.Close()
-			default:
+			case <-tick.C:
 			}
 			if _, err := host.Exec("INSERT INTO propositions (session_id) SELECT 1 + ? % 100", n); err != nil {
 				return fmt.Errorf("write %d: %w", n, err)
@@ -140,13 +142,14 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // manyDue are sessions 1 to 100 that are in use, and some thousand that are due.
 const manyDue = `
 	WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12100)
-	INSERT INTO sessions (id, name, active, last_activity)
-	SELECT i, 'room ' || i, i <= 100 OR i % 2, datetime('now', CASE WHEN i <= 100 THEN '-2 minutes' WHEN i % 2 THEN '-3 days' ELSE '-60 days' END) FROM n`
+	INSERT INTO sessions (id, name, active, last_activity, deactivated_at)
+	SELECT i, 'room ' || i, i <= 100 OR i % 2, datetime('now', CASE WHEN i <= 100 THEN '-2 minutes' WHEN i % 2 THEN '-3 days' ELSE '-60 days' END),
+	       CASE WHEN i > 100 AND NOT i % 2 THEN datetime('now', '-50 days') END FROM n`
 
 func TestOtherProcessesWriteWhileOneCleans(t *testing.T) {
 	t.Parallel()
 	path, host := newHost(t, hostTables)
-	store := open(t, path, sqlite.Config{BusyTimeout: time.Minute})
+	store := open(t, path, sqlite.Config{})
 	migrate(t, store)
 	execute(t, host, manyDue)
 	type writer struct {
@@ -246,7 +249,7 @@ func TestAMigrationThatWasKilledIsFinishedByTheNext(t *testing.T) {
 	t.Parallel()
 	for _, reached := range []string{
 		"SELECT count(*) FROM sqlite_master WHERE name = 'sessioncleanup_migrations'",
-		"SELECT count(*) FROM sqlite_master WHERE name = 'sessions_cleanup_view'",
+		"SELECT count(*) FROM sqlite_master WHERE name = 'sessioncleanup_session_changed'",
 		"SELECT count(*) FROM sqlite_master WHERE name = 'sessioncleanup_propositions_session_id'",
 		"SELECT count(*) FROM sqlite_master WHERE name = 'sessioncleanup_idle'",
 	} {

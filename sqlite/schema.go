@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -38,6 +39,15 @@ func (c *catalog) check(s sessioncleanup.Schema) ([]adopt.LifecycleColumn, error
 	missing, err := d.Check(s)
 	if err == nil {
 		err = d.CheckUnique(s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	t := c.find(s.Table)
+	for _, column := range adopt.Lifecycle(s) {
+		if have := t.column(column.Column); have != nil && have.generated {
+			err = errors.Join(err, invalid.Errorf("schema.%s is %q: that column of table %q is generated: name another column", column.Field, have.name, t.name))
+		}
 	}
 	return missing, err
 }

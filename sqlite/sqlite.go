@@ -8,8 +8,8 @@
 //	…
 //	err = sessions.Migrate(ctx)
 //
-// Migrate adds to the database what is missing: columns, partial indexes, triggers on the tables whose rows show
-// activity, the view sessions_cleanup_view, and the library's own tables, whose names begin with sessioncleanup_.
+// Migrate adds to the database what is missing: columns, partial indexes, triggers on the sessions and on the tables whose
+// rows show activity, and the library's own tables, whose names begin with sessioncleanup_.
 // Uninstall removes all of that. docs/sqlite.md has the details.
 package sqlite
 
@@ -18,6 +18,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -39,6 +40,12 @@ type Config struct {
 	// BusyTimeout is for how long a call waits for the write lock while other connections hold it, before it fails
 	// with ErrUnavailable. Default: 5 s.
 	BusyTimeout time.Duration
+	// Migrate says how Migrate adopts a table. As long as the view that MigrateOptions.View asks for is there, SQLite lets
+	// nobody rename, and so rebuild, the tables that it names. Times without a zone are read as UTC: Migrate refuses another
+	// TimeZone. Replace has no effect. Default: the zero MigrateOptions.
+	Migrate sessioncleanup.MigrateOptions
+	// Logger receives warnings of Inspect, Migrate, Validate and Uninstall, and how times are understood. Default: none.
+	Logger *slog.Logger
 	// Readers is the number of connections for reading that Open keeps beside the one that writes. Default: 4.
 	Readers int
 }
@@ -59,6 +66,10 @@ type Store struct {
 	busy   time.Duration
 	given  sessioncleanup.Schema
 
+	options sessioncleanup.MigrateOptions
+	readers int // as Config.Readers
+	log     *slog.Logger
+
 	throttle throttle
 
 	mu     sync.Mutex
@@ -66,8 +77,9 @@ type Store struct {
 }
 
 var (
-	_ sessioncleanup.Store     = (*Store)(nil)
-	_ sessioncleanup.Installer = (*Store)(nil)
+	_ sessioncleanup.Store           = (*Store)(nil)
+	_ sessioncleanup.Installer       = (*Store)(nil)
+	_ sessioncleanup.DependentLister = (*Store)(nil)
 )
 
 // Open opens a database file. Migrate creates a file that does not exist; until then every other call fails with
@@ -81,7 +93,7 @@ func Open(ctx context.Context, path string, c Config) (*Store, error) {
 	if path == "" {
 		return nil, invalid.Errorf("path of the database is empty: want a file, or %s", memoryPath)
 	}
-	s := &Store{name: path, busy: c.BusyTimeout, given: c.Schema}
+	s := storeOf(path, c)
 	if path != memoryPath {
 		if s.path, err = filepath.Abs(path); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
@@ -121,8 +133,13 @@ func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
 	if db == nil {
 		return nil, invalid.Errorf("db is nil: want an open SQLite database")
 	}
-	s := &Store{name: "SQLite database", writer: db, reader: db, shared: true, busy: c.BusyTimeout, given: c.Schema}
+	s := storeOf("SQLite database", c)
+	s.writer, s.reader, s.shared = db, db, true
 	return s, s.check(ctx)
+}
+
+func storeOf(name string, c Config) *Store {
+	return &Store{name: name, busy: c.BusyTimeout, given: c.Schema, options: c.Migrate, readers: c.Readers, log: c.Logger}
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -137,6 +154,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Readers == 0 {
 		c.Readers = 4
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Schema.IsZero() {
 		return c, nil

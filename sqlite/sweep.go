@@ -1,10 +1,14 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -13,21 +17,28 @@ import (
 
 // pass is one way through what is due: in the order of one index.
 type pass struct {
-	name  string // of the index and the rule
-	place string // the expression that the index is ordered by, before the id
+	name  string // of the rule
+	index string
+	place string // the expression that the index is ordered by, before the id; none when they all have the same place
 	write string // the statement that changes what is due
 }
 
 var passes = map[sessioncleanup.Action][]pass{
-	sessioncleanup.ActionDeactivated: {
-		{"idle", "last_activity_at", "deactivate_batch"}, {"expired", "expires_at_at", "deactivate_batch"},
+	sessioncleanup.ActionDated: {{"undated", "gone", "", "date_batch"}},
+	sessioncleanup.ActionCorrected: {
+		{"ahead", "idle", "last_activity_at", "correct_batch"}, {"inactive_ahead", "gone", "kept_since", "correct_batch"},
 	},
-	sessioncleanup.ActionDeleted: {{"gone", "kept_since", "delete_batch"}},
+	sessioncleanup.ActionDeactivated: {
+		{"idle", "idle", "last_activity_at", "deactivate_batch"}, {"expired", "expired", "expires_at_at", "deactivate_batch"},
+	},
+	sessioncleanup.ActionDeleted: {{"gone", "gone", "kept_since", "delete_batch"}},
 }
 
 // Sweep does one batch, in one transaction. It takes first the sessions that have been due the longest: when deactivating,
 // those that went unused and then those that expired. Rows that refer to a deleted session go with it where their foreign
 // key says ON DELETE CASCADE; where it does not, the session cannot be deleted.
+//
+// Notes of the triggers are folded in before. A batch that finds very many of them does only that.
 func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
 	var result sessioncleanup.BatchResult
 	if b.Limit <= 0 {
@@ -47,10 +58,10 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 	})
 	result.Held, result.Pause = s.endHold(ctx, h, b)
 	if (constraint(err) || errors.Is(err, errLeftAlone)) && len(w.refs) > 0 {
-		return result, &sessioncleanup.BatchError{IDs: w.ids(), Next: w.next, Err: err}
+		return result, &sessioncleanup.BatchError{IDs: idsOf(w.refs), Next: w.next, Err: err, Code: kindOfFailure(err)}
 	}
 	if err == nil {
-		result.IDs, result.Next = w.ids(), w.next
+		result.IDs, result.Next, result.Skipped = idsOf(w.changed), w.next, w.skipped
 	}
 	return result, err
 }
@@ -63,9 +74,13 @@ type sweep struct {
 	sessioncleanup.Batch
 	from cursor
 	left []pass // the batch's, and those after it
+	now  time.Time
 
-	refs []sessioncleanup.SessionRef // the sessions selected, in order
-	next string                      // BatchResult.Next
+	refs    []sessioncleanup.SessionRef // the sessions selected, in order
+	keys    []string                    // of their rows
+	changed []sessioncleanup.SessionRef // those and others that went along, without those skipped
+	skipped []sessioncleanup.Skipped
+	next    string // BatchResult.Next
 }
 
 // do is the transaction.
@@ -82,13 +97,18 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 	if _, ok := c.key(w.from); !ok {
 		return errNoCursor(w.Batch)
 	}
+	if more, err := c.foldSome(ctx); err != nil || more {
+		w.next = w.from.String()
+		return err
+	}
+	w.now = clock().Truncate(c.adopted.DeactivatedAt.precision())
 	if err := w.choose(ctx, c); err != nil || len(w.refs) == 0 {
 		return err
 	}
-	if err := w.write(ctx, c); err != nil {
+	if err := w.write(ctx, c); err != nil || len(w.changed) == 0 || w.Action == sessioncleanup.ActionDated {
 		return err
 	}
-	return c.addEvent(ctx, w.Action, w.Cause, w.refs)
+	return c.addEventAt(ctx, w.now, w.Action, w.Cause, w.changed)
 }
 
 // choose selects the sessions of the batch, from the first pass that has any left.
@@ -96,7 +116,7 @@ func (w *sweep) choose(ctx context.Context, c *conn) error {
 	for {
 		var last cursor
 		var err error
-		if w.refs, last, err = w.selected(ctx, c); err != nil {
+		if w.refs, w.keys, last, err = w.selected(ctx, c); err != nil {
 			return err
 		}
 		w.next = ""
@@ -114,56 +134,168 @@ func (w *sweep) choose(ctx context.Context, c *conn) error {
 	}
 }
 
-// selected returns the sessions that are due behind the batch's start, and the cursor behind the last of them.
-func (w *sweep) selected(ctx context.Context, c *conn) (refs []sessioncleanup.SessionRef, last cursor, err error) {
-	statement, p, possible := w.statement(c.layout, "select_batch")
+// selected returns the sessions that are due behind the batch's start, with their keys, and the cursor behind the last of them.
+func (w *sweep) selected(ctx context.Context, c *conn) (refs []sessioncleanup.SessionRef, keys []string, last cursor, err error) {
+	statement, p, possible := w.search(c.layout)
 	if !possible {
-		return nil, last, nil
+		return nil, nil, last, nil
 	}
 	last.Pass = w.left[0].name
 	err = c.query(ctx, statement, p, func(rows *sql.Rows) error {
 		var ref sessioncleanup.SessionRef
 		err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name, &last.Place, &last.Key)
-		refs = append(refs, ref)
+		refs, keys = append(refs, ref), append(keys, last.Key)
 		return err
 	})
-	return refs, last, err
+	return refs, keys, last, err
 }
 
-// statement is a statement of the batch, with its parameters. It is false when no session can match the filter.
-func (w *sweep) statement(l *layout, name string) (string, params, bool) {
+// search is the statement that selects the batch, with its parameters. It is false when no session can match the filter.
+func (w *sweep) search(l *layout) (string, params, bool) {
 	at := w.left[0]
 	p := cutoffParams(w.Cutoffs)
-	condition, possible := l.where(w.Filter, "", p)
-	p["limit"], p["after_place"] = w.Limit, w.from.Place
+	condition, _, possible := l.where(w.Filter, "", p)
+	p["limit"], p["after_place"], p["ahead"] = w.Limit, w.from.Place, formatTime(w.Cutoffs.Ahead())
+	if w.Action == sessioncleanup.ActionCorrected && w.from.Place == "" {
+		p["after_place"] = p["ahead"]
+	}
 	p["after_key"], _ = l.key(w.from)
-	names := sqlfile.Names{"index": "sessioncleanup_" + at.name, "place": l.names[at.place], "due": l.names["due_"+at.name], "condition": condition}
-	names["batch"] = l.sql("batch", names)
-	return l.sql(name, names), p, possible
+	p["kept_by_note"] = endOfTime
+	switch at.name {
+	case "idle":
+		p["kept_by_note"] = formatTime(w.Cutoffs.Inactive)
+	case "gone":
+		p["kept_by_note"] = formatTime(w.Cutoffs.Delete)
+	}
+	names := sqlfile.Names{"index": "sessioncleanup_" + at.index, "place": cmp.Or(l.names[at.place], "'-'"), "due": l.names["due_"+at.name], "condition": condition, "beyond": "1"}
+	if p["after_place"] != "" {
+		names["beyond"] = statements["beyond"]
+	}
+	names["order"] = "key"
+	if at.place != "" {
+		names["order"] = "place, key"
+	}
+	return l.sql("select_batch", names), p, possible
 }
 
-// write changes the sessions selected. Fewer than these are changed when some went with others, by a foreign key within
-// the table, or when the database left some as they are; those are due as before.
+// change runs the statement that writes the batch and returns the number of rows that it changed.
+func (w *sweep) change(ctx context.Context, c *conn) (int64, error) {
+	keys, err := json.Marshal(c.layout.keys().list(w.keys))
+	if err != nil {
+		return 0, err
+	}
+	return c.exec(ctx, c.sql(w.left[0].write, nil), params{"keys": string(keys), "now": formatTime(w.now)})
+}
+
+// write changes the sessions selected. Deletions take others along, or are left to the next run because of that.
 func (w *sweep) write(ctx context.Context, c *conn) error {
-	statement, p, _ := w.statement(c.layout, w.left[0].write)
-	n, err := c.exec(ctx, statement, p)
-	if err != nil || n == int64(len(w.refs)) {
+	if w.Action == sessioncleanup.ActionDeleted {
+		return w.delete(ctx, c)
+	}
+	n, err := w.change(ctx, c)
+	if err == nil && n != int64(len(w.refs)) { // the database left some as they are; those are due as before
+		var due []sessioncleanup.SessionRef
+		due, _, _, err = w.selected(ctx, c)
+		selected := setOf(w.refs)
+		if err == nil && slices.ContainsFunc(due, func(r sessioncleanup.SessionRef) bool { return selected[r.ID] }) {
+			err = errLeftAlone
+		}
+	}
+	w.changed = w.refs
+	return err
+}
+
+// delete deletes the sessions selected: all at once, or one by one when that would delete others that are not due.
+func (w *sweep) delete(ctx context.Context, c *conn) error {
+	watch, err := c.watchDeletions(ctx)
+	if err != nil {
 		return err
 	}
-	due, _, err := w.selected(ctx, c)
-	chosen := map[string]bool{}
-	for _, ref := range w.refs {
-		chosen[ref.ID] = true
+	kept, err := w.deleteWatched(ctx, c, watch, w.refs, func() (int64, error) { return w.change(ctx, c) })
+	if err == nil && kept != "" {
+		went := map[string]bool{}
+		for _, ref := range w.refs {
+			if went[ref.ID] {
+				continue // along with another
+			}
+			id, _ := c.adopted.ID.bind(ref.ID)
+			before := len(w.changed)
+			kept, err = w.deleteWatched(ctx, c, watch, []sessioncleanup.SessionRef{ref}, func() (int64, error) {
+				return c.exec(ctx, c.sql("delete", nil), params{"id": id})
+			})
+			if err != nil {
+				break
+			}
+			for _, s := range w.changed[before:] {
+				went[s.ID] = true
+			}
+			if kept != "" {
+				w.skipped = append(w.skipped, sessioncleanup.Skipped{SessionID: ref.ID, Action: w.Action, Reason: fmt.Sprintf(
+					"deleting it would also delete session %q, which is not due for deletion", kept)})
+			}
+		}
 	}
-	if err == nil && slices.ContainsFunc(due, func(r sessioncleanup.SessionRef) bool { return chosen[r.ID] }) {
-		err = errLeftAlone
+	if err == nil {
+		err = c.dropNotesOf(ctx, idsOf(w.changed))
+	}
+	if err == nil { // else the rollback does that
+		err = watch.end(ctx)
 	}
 	return err
 }
 
-func (w *sweep) ids() []string {
-	ids := make([]string, len(w.refs))
-	for i, ref := range w.refs {
+// deleteWatched deletes some sessions, unless that would delete others that are not due: it returns the first of those,
+// and nothing is deleted.
+func (w *sweep) deleteWatched(ctx context.Context, c *conn, watch *watch, refs []sessioncleanup.SessionRef, remove func() (int64, error)) (kept string, err error) {
+	if watch.off {
+		n, err := remove()
+		if err == nil && n != int64(len(refs)) {
+			err = errLeftAlone
+		}
+		w.changed = refs
+		return "", err
+	}
+	err = c.savepoint(ctx, func() error {
+		if _, err := remove(); err != nil {
+			return err
+		}
+		gone, err := watch.take(ctx, len(refs), w.Batch)
+		if err != nil {
+			return err
+		}
+		selected := setOf(refs)
+		changed := slices.Clone(refs)
+		for _, s := range gone {
+			switch {
+			case selected[s.ID]:
+				delete(selected, s.ID)
+			case s.due:
+				changed = append(changed, s.SessionRef)
+			default:
+				kept = s.ID
+				return errUndo
+			}
+		}
+		if len(selected) > 0 {
+			return errLeftAlone
+		}
+		w.changed = append(w.changed, changed...)
+		return nil
+	})
+	return kept, err
+}
+
+func setOf(refs []sessioncleanup.SessionRef) map[string]bool {
+	set := make(map[string]bool, len(refs))
+	for _, ref := range refs {
+		set[ref.ID] = true
+	}
+	return set
+}
+
+func idsOf(refs []sessioncleanup.SessionRef) []string {
+	ids := make([]string, len(refs))
+	for i, ref := range refs {
 		ids[i] = ref.ID
 	}
 	return ids

@@ -11,53 +11,59 @@ import (
 // layoutText is how the library writes times: UTC, sortable as text, readable by SQLite's own functions.
 const layoutText = "2006-01-02 15:04:05.000"
 
-// endOfTime stands for a time that cannot be read: see sql/times.sql.
-const endOfTime = "9999-12-31 23:59:59.999"
+const (
+	// endOfTime stands for never, and for a time that cannot be read: see sql/times.sql.
+	endOfTime = "9000-01-01 00:00:00.000"
+	// latestTime is the last that can be written.
+	latestTime = "9999-12-31 23:59:59.999"
+)
 
-// form is how a column of the application's holds times.
+// form is how a column of the application's holds most of its times, and how the library writes them there.
 type form string
 
 const (
 	formText         form = "text"    // as strftime reads it: ISO 8601, with or without an offset
 	formGo           form = "go"      // as time.Time.String and modernc.org/sqlite write it; or as text
+	formJulian       form = "julian"  // days, as SQLite's julianday
 	formSeconds      form = "seconds" // since 1970, as are those below
 	formMilliseconds form = "milliseconds"
 	formMicroseconds form = "microseconds"
 	formNanoseconds  form = "nanoseconds"
 )
 
-// formOf recognizes the form of numbers by the size of one, as sql/times.sql does.
-func formOf(number float64) form {
-	switch {
-	case number < 1e11:
-		return formSeconds
-	case number < 1e14:
-		return formMilliseconds
-	case number < 1e17:
-		return formMicroseconds
-	default:
-		return formNanoseconds
-	}
-}
-
 // write is the expression that turns text, the value of another expression, into the form.
 func (f form) write(value string) string {
 	return filled("write_"+string(f), sqlfile.Names{"value": value})
 }
 
-// read is the expression that reads a column of the form.
-func (f form) read(column string) string {
-	return filled("read_"+string(f), sqlfile.Names{"value": column})
+// readTime is the expression that reads a column of which most values have a form. Each value is recognized by itself;
+// the form decides only on days and seconds that could be both.
+func readTime(f form, column string) string {
+	n := sqlfile.Names{"value": column, "julian_to": "25e5"}
+	if f == formJulian {
+		n["julian_to"] = "5373484.5"
+	}
+	return filled("read_time", n)
 }
 
-// readTime is the expression that reads a column of any form, or of several.
-func readTime(column string) string {
-	n := sqlfile.Names{"value": column}
-	for _, f := range []form{formGo, formSeconds, formMilliseconds, formMicroseconds, formNanoseconds} {
-		n["read_"+string(f)] = f.read(column)
+// precision is the finest difference between two times that the form keeps.
+func (f form) precision() time.Duration {
+	if f == formSeconds {
+		return time.Second
 	}
-	return filled("read_any", n)
+	return time.Millisecond
 }
+
+// isUnknown is the expression that finds out whether a value stands for no time at all.
+func isUnknown(column string) string { return filled("is_unknown", sqlfile.Names{"value": column}) }
+
+// standsForSomething is the expression that finds out whether a value that cannot be read stands for a time nevertheless.
+func standsForSomething(column string) string {
+	return filled("stands_for_something", sqlfile.Names{"value": column})
+}
+
+// isInfinite is the expression that finds out whether a value lies at the end of time, when it cannot be read.
+func isInfinite(column string) string { return filled("is_infinite", sqlfile.Names{"value": column}) }
 
 // formatTime returns a time as text; a zero time is NULL. Digits beyond milliseconds are written only where they are
 // needed, so that equal times are equal texts, and texts sort as times do.
@@ -68,7 +74,7 @@ func formatTime(t time.Time) any {
 	t = t.UTC()
 	switch {
 	case t.Year() > 9999:
-		return endOfTime
+		return latestTime
 	case t.Year() < 0:
 		return "0000-01-01 00:00:00.000"
 	case t.Nanosecond()%int(time.Millisecond) != 0:

@@ -1,16 +1,20 @@
 package sqlite_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
 
-// sessionsLastUsed inserts sessions that were last used some time ago.
-const insertUsed = "INSERT INTO sessions (id, streamer_id, name, active, last_activity, expires_at, auto_cleanup) VALUES (?, ?, ?, ?, ?, ?, ?)"
+// insertUsed inserts a session that was last used, and deactivated if it is inactive, some time ago.
+const insertUsed = `
+	INSERT INTO sessions (id, streamer_id, name, active, last_activity, expires_at, auto_cleanup, deactivated_at)
+	VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, CASE WHEN NOT ?4 THEN ?5 END)`
 
 func TestActivityTouchesItsSession(t *testing.T) {
 	t.Parallel()
@@ -26,6 +30,7 @@ func TestActivityTouchesItsSession(t *testing.T) {
 				ids = append(ids, id)
 			}
 		}
+		// What the application writes itself replaces the notes.
 		execute(t, host, "UPDATE sessions SET last_activity = ?", stamp(old))
 		return ids
 	}
@@ -66,7 +71,7 @@ func TestActivityOfADeletedSessionWithoutCascadeTouchesNothing(t *testing.T) {
 		INSERT INTO sessions VALUES ('a'), ('b');
 		INSERT INTO notes (session_id) VALUES ('a'), ('b'), (NULL)`)
 	old := stamp(time.Now().Add(-90 * day))
-	execute(t, host, "UPDATE sessions SET active = 0, last_activity = ?", old)
+	execute(t, host, "UPDATE sessions SET active = 0, last_activity = ?1, deactivated_at = ?1", old)
 	if _, err := store.Delete(t.Context(), sessioncleanup.Target{ID: "a"}, sessioncleanup.Cause{Actor: "system"}); err != nil {
 		t.Fatal(err)
 	}
@@ -78,64 +83,103 @@ func TestActivityOfADeletedSessionWithoutCascadeTouchesNothing(t *testing.T) {
 	}
 }
 
-func TestActivityIsWrittenOncePerTouchInterval(t *testing.T) {
+func TestActivityIsNotedOncePerTouchInterval(t *testing.T) {
 	t.Parallel()
 	store, host := adopt(t, hostTables)
 	migrateWith(t, store, sessioncleanup.Policy{TouchInterval: time.Hour})
-	within, before := time.Now().Add(-50*time.Minute).UTC().Truncate(time.Millisecond), time.Now().Add(-70*time.Minute)
-	execute(t, host, insertUsed, 1, nil, "within", 1, stamp(within), nil, 1)
-	execute(t, host, insertUsed, 2, nil, "before", 1, stamp(before), nil, 1)
-	execute(t, host, "INSERT INTO propositions (session_id) VALUES (1), (2)")
-	if got := get(t, store, "1").LastActivity; !got.Equal(within) {
-		t.Errorf("a session touched 50 minutes ago was written: %s, was %s", got, within)
+	within, before := stamp(time.Now().Add(-50*time.Minute)), stamp(time.Now().Add(-70*time.Minute))
+	execute(t, host, insertUsed, 1, nil, "within", 1, before, nil, 1)
+	execute(t, host, insertUsed, 2, nil, "before", 1, before, nil, 1)
+	execute(t, host, insertUsed, 3, nil, "clock set back", 1, before, nil, 1)
+	execute(t, host, "INSERT INTO sessioncleanup_touches (session, at) VALUES (1, ?), (2, ?), (3, '2999-01-01 00:00:00.000')", within, before)
+	execute(t, host, "INSERT INTO propositions (session_id) VALUES (1), (2), (3)")
+	if got := get(t, store, "1").LastActivity; stamp(got) != within {
+		t.Errorf("a session noted 50 minutes ago was noted again: %s, was %s", got, within)
 	}
-	if got := get(t, store, "2").LastActivity; !near(got, time.Now()) {
-		t.Errorf("a session touched 70 minutes ago was not written: %s", got)
+	for _, id := range []string{"2", "3"} {
+		if got := get(t, store, id).LastActivity; !near(got, time.Now()) {
+			t.Errorf("session %s was not noted: %s", id, got)
+		}
 	}
 	// The row is the policy: whoever changes it in SQL changes what the triggers do.
 	execute(t, host, "UPDATE sessioncleanup_settings SET touch_interval_seconds = 60")
 	execute(t, host, "INSERT INTO propositions (session_id) VALUES (1)")
 	if got := get(t, store, "1").LastActivity; !near(got, time.Now()) {
-		t.Errorf("with a shorter interval it was not written: %s", got)
+		t.Errorf("with a shorter interval it was not noted: %s", got)
 	}
 }
 
-func TestActivityReactivatesWhereThePolicySaysSo(t *testing.T) {
+// TestActivityReactivatesWhatARunDeactivated reads a session before and after its note is folded in, by each call that does.
+func TestActivityReactivatesWhatARunDeactivated(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, hostTables, "INSERT INTO users VALUES (7, 'ann')")
-	migrateWith(t, store, sessioncleanup.Policy{ReactivateOnActivity: sessioncleanup.On})
-	used, past, future := stamp(time.Now().Add(-time.Second)), stamp(time.Now().Add(-time.Hour)), stamp(time.Now().Add(time.Hour))
-	execute(t, host, insertUsed, 1, 7, "within the interval, expired", 0, used, past, 1)
-	execute(t, host, insertUsed, 2, nil, "expires later", 0, past, future, 1)
-	execute(t, host, insertUsed, 3, nil, "protected", 0, past, nil, 0)
-	execute(t, host, insertUsed, 4, nil, "active, expired", 1, past, past, 1)
-	execute(t, host, "INSERT INTO propositions (session_id) VALUES (1), (2), (3), (4), (1)")
-	if s := get(t, store, "1"); !s.Active || !s.ExpiresAt.IsZero() || !near(s.LastActivity, time.Now()) {
-		t.Errorf("expired: %+v", s)
-	}
-	if s := get(t, store, "2"); !s.Active || s.ExpiresAt.IsZero() {
-		t.Errorf("expires later: %+v", s)
-	}
-	if s := get(t, store, "3"); s.Active || !near(s.LastActivity, time.Now()) {
-		t.Errorf("protected: %+v", s)
-	}
-	if s := get(t, store, "4"); !s.Active || s.ExpiresAt.IsZero() {
-		t.Errorf("active and expired: %+v", s)
-	}
-	events, err := store.Events(t.Context(), sessioncleanup.EventQuery{Limit: 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []sessioncleanup.SessionRef
-	for _, e := range events {
-		if e.Action != sessioncleanup.ActionReactivated || e.Actor != "system" || e.Reason != "activity" || !near(e.At, time.Now()) {
-			t.Errorf("event %+v", e)
+	for what, fold := range map[string]func(ctx context.Context, s *sqlite.Store, id string) error{
+		"Sweep": func(ctx context.Context, s *sqlite.Store, _ string) error {
+			_, err := s.Sweep(ctx, batchOf(sessioncleanup.ActionDated, time.Now(), 10))
+			return err
+		},
+		"Touch": func(ctx context.Context, s *sqlite.Store, id string) error {
+			_, err := s.Touch(ctx, sessioncleanup.Touch{IDs: []string{id}, Interval: time.Minute})
+			return err
+		},
+		"Update": func(ctx context.Context, s *sqlite.Store, id string) error {
+			_, err := s.Update(ctx, sessioncleanup.Target{ID: id}, sessioncleanup.Change{})
+			return err
+		},
+	} {
+		store, host := adopt(t, hostTables, "INSERT INTO users VALUES (7, 'ann')")
+		migrateWith(t, store, sessioncleanup.Policy{ReactivateOnActivity: sessioncleanup.On})
+		old, past, future := stamp(time.Now().Add(-2*day)), stamp(time.Now().Add(-time.Hour)), stamp(time.Now().Add(time.Hour))
+		execute(t, host, insertUsed, 1, 7, "expired", 1, old, past, 1)
+		execute(t, host, insertUsed, 2, nil, "expires later", 1, old, future, 1)
+		execute(t, host, insertUsed, 3, nil, "closed by the application", 1, old, nil, 1)
+		execute(t, host, insertUsed, 4, nil, "closed by a person", 1, old, nil, 1)
+		execute(t, host, insertUsed, 5, nil, "protected since", 1, old, nil, 1)
+		execute(t, host, "UPDATE sessions SET active = 0 WHERE id = 3")
+		closed := sessioncleanup.Change{Action: sessioncleanup.ActionDeactivated, Cause: sessioncleanup.Cause{Actor: "admin:eve"}, Active: new(bool)}
+		if _, err := store.Update(t.Context(), sessioncleanup.Target{ID: "4"}, closed); err != nil {
+			t.Fatal(err)
 		}
-		got = append(got, e.Sessions...)
-	}
-	want := []sessioncleanup.SessionRef{{ID: "2", Name: "expires later"}, {ID: "1", OwnerID: "7", Name: "within the interval, expired"}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("events (-want +got):\n%s", diff)
+		if _, deactivated, err := clean(t.Context(), store); err != nil || !cmp.Equal(deactivated, []string{"1", "2", "5"}) {
+			t.Fatalf("deactivated %v: %v", deactivated, err)
+		}
+		execute(t, host, "UPDATE sessions SET auto_cleanup = 0 WHERE id = 5")
+		execute(t, host, "INSERT INTO propositions (session_id) VALUES (1), (2), (3), (4), (5), (1)")
+		check := func(when string) {
+			t.Helper()
+			for id, active := range map[string]bool{"1": true, "2": true, "3": false, "4": false, "5": false} {
+				s := get(t, store, id)
+				if s.Active != active || s.DeactivatedAt.IsZero() != active || !near(s.LastActivity, time.Now()) || s.ExpiresAt.IsZero() != (id != "2") {
+					t.Errorf("%s, %s: %+v", what, when, s)
+				}
+			}
+		}
+		check("noted")
+		for _, id := range []string{"1", "2", "3", "4", "5"} {
+			if err := fold(t.Context(), store, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if left := line(t, host, "SELECT count(*) FROM sessioncleanup_touches"); left != "0" {
+			t.Errorf("%s: %s notes are left", what, left)
+		}
+		check("folded in")
+		events, err := store.Events(t.Context(), sessioncleanup.EventQuery{Actions: []sessioncleanup.Action{sessioncleanup.ActionReactivated}, Limit: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]sessioncleanup.SessionRef{}
+		for _, e := range events {
+			if e.Actor != "system" || e.Reason != "activity" || !near(e.At, time.Now()) {
+				t.Errorf("%s: event %+v", what, e)
+			}
+			for _, ref := range e.Sessions {
+				got[ref.ID] = ref
+			}
+		}
+		want := map[string]sessioncleanup.SessionRef{"1": {ID: "1", OwnerID: "7", Name: "expired"}, "2": {ID: "2", Name: "expires later"}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: events (-want +got):\n%s", what, diff)
+		}
 	}
 }
 
@@ -206,6 +250,7 @@ func TestIDsOfEveryTypeAreFound(t *testing.T) {
 			if _, deactivated, err := clean(t.Context(), store); err != nil || len(deactivated) != 2 {
 				t.Errorf("a run deactivated %v: %v", deactivated, err)
 			}
+			execute(t, host, "UPDATE sessions SET deactivated_at = last_activity")
 			if deleted, _, err := clean(t.Context(), store); err != nil || len(deleted) != 2 {
 				t.Errorf("a run deleted %v: %v", deleted, err)
 			}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -11,12 +12,15 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Uninstall removes everything that Migrate added, in one transaction. A sessions table that Migrate created must be
-// empty, and nothing may refer to it, or else Uninstall fails with an ErrInvalid and changes nothing. The journal mode
-// stays as it is. On a database without anything of the library's it does nothing.
+// Uninstall removes everything that Migrate added, in one transaction, also where the application has renamed it since,
+// and then restores the journal mode. A sessions table that Migrate created must be empty, and nothing may refer to it,
+// or else Uninstall fails with an ErrInvalid and changes nothing. What it does not find any more is a warning for
+// Config.Logger. On a database without anything of the library's it does nothing.
 func (s *Store) Uninstall(ctx context.Context) error {
 	defer s.setLayout(nil)
-	return s.writing(ctx, func(c *conn) error {
+	var journal string
+	var warnings []string
+	err := s.writing(ctx, func(c *conn) error {
 		set, err := readSettings(ctx, c)
 		installed := err == nil
 		if err != nil && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
@@ -28,14 +32,16 @@ func (s *Store) Uninstall(ctx context.Context) error {
 		}
 		var todo []string
 		if installed { // else Migrate was interrupted before it changed the application's tables
-			for _, o := range catalog.leftovers(nil) {
+			journal = set.adopted.JournalMode
+			for _, o := range catalog.leftovers(set.adopted, nil) {
 				todo = append(todo, drop(o))
 			}
-			statements, err := catalog.dropColumns(ctx, c, set)
+			set.schema = catalog.follow(set.schema)
+			drops, missing, err := catalog.dropColumns(ctx, c, set)
 			if err != nil {
 				return err
 			}
-			todo = append(todo, statements...)
+			todo, warnings = append(todo, drops...), missing
 		}
 		for _, o := range catalog.objects {
 			if o.kind == "table" && adopt.Own(o.name) {
@@ -44,24 +50,37 @@ func (s *Store) Uninstall(ctx context.Context) error {
 		}
 		return c.execAll(ctx, todo)
 	})
+	if err != nil {
+		return err
+	}
+	for _, warning := range warnings {
+		s.log.WarnContext(ctx, warning)
+	}
+	s.restoreJournal(ctx, journal)
+	return nil
 }
 
-// dropColumns returns the statements that drop the columns that Migrate added, or the table that it created.
-func (c *catalog) dropColumns(ctx context.Context, db *conn, set settings) ([]string, error) {
+// dropColumns returns the statements that drop the columns that Migrate added, or the table that it created, and says
+// which are not there any more.
+func (c *catalog) dropColumns(ctx context.Context, db *conn, set settings) (drops, missing []string, err error) {
 	t := c.find(set.schema.Table)
 	switch {
 	case t == nil:
-		return nil, nil
+		return nil, []string{fmt.Sprintf("uninstall: there is no table %q any more; columns that were added to it may be left elsewhere", set.schema.Table)}, nil
 	case set.adopted.MadeTable:
-		return []string{drop(object{kind: "table", name: t.name})}, c.mustBeUnused(ctx, db, t)
+		return []string{drop(object{kind: "table", name: t.name})}, nil, c.mustBeUnused(ctx, db, t)
 	}
-	var statements []string
-	for _, c := range slices.Backward(adopt.Lifecycle(set.schema)) {
-		if column := t.column(c.Column); column != nil && slices.Contains(set.adopted.AddedColumns, c.Field) {
-			statements = append(statements, on("drop_column", t.name, column.name))
+	for _, added := range slices.Backward(adopt.Lifecycle(set.schema)) {
+		column := t.column(added.Column)
+		switch {
+		case !slices.Contains(set.adopted.AddedColumns, added.Field):
+		case column == nil:
+			missing = append(missing, fmt.Sprintf("uninstall: table %q has no column %q any more: it was renamed or dropped", t.name, added.Column))
+		default:
+			drops = append(drops, on("drop_column", t.name, column.name))
 		}
 	}
-	return statements, nil
+	return drops, missing, nil
 }
 
 // mustBeUnused checks that nothing is lost with a table.

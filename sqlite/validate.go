@@ -16,7 +16,7 @@ import (
 // Validate reports in words what is missing, an ErrNotInstalled that Migrate puts right, and what is wrong with the
 // application's data and tables, an ErrInvalid each: times that cannot be read, switches other than 0 and 1, sessions
 // without an id, foreign keys that keep a session from being deleted. All of it is reported together. It reads the whole
-// table.
+// table. What only makes runs slow, or does less than one may expect, is a warning for Config.Logger.
 func (s *Store) Validate(ctx context.Context) error {
 	var problems []error
 	err := s.reading(ctx, func(c *conn) error {
@@ -40,10 +40,13 @@ func (s *Store) Validate(ctx context.Context) error {
 			return nil // the rows cannot be read without these columns
 		}
 		problems = append(problems, catalog.blockers(set.schema)...)
-		wrong, err := catalog.wrongData(ctx, c, newLayout(set.schema, set.adopted))
+		wrong, err := catalog.wrongData(ctx, c, newLayout(set.schema, set.adopted, false))
 		problems = append(problems, wrong...)
 		return err
 	})
+	if err == nil {
+		err = s.warn(ctx)
+	}
 	if err == nil {
 		err = s.failed(errors.Join(problems...))
 	}
@@ -56,7 +59,8 @@ func (c *catalog) incomplete(set settings) []error {
 	lacks := func(format string, args ...any) {
 		problems = append(problems, fmt.Errorf("%w: %s: call Migrate", sessioncleanup.ErrNotInstalled, fmt.Sprintf(format, args...)))
 	}
-	for _, o := range c.lacking(newLayout(set.schema, set.adopted).objects(c)) {
+	l := newLayout(set.schema, set.adopted, false)
+	for _, o := range c.lacking(append(l.objects(c), l.touches())) {
 		if c.object(o.name) == nil {
 			lacks("the %s %s is missing", o.kind, o.name)
 		} else {
@@ -78,7 +82,7 @@ func (c *catalog) blockers(s sessioncleanup.Schema) []error {
 			if strings.EqualFold(k.table, t.name) && !slices.Contains([]string{"CASCADE", "SET NULL", "SET DEFAULT"}, k.onDelete) {
 				problems = append(problems, invalid.Errorf(
 					"%q refers to %q without ON DELETE CASCADE: sessions that have rows there cannot be deleted, and runs will report them",
-					child.name+"."+k.column, t.name))
+					child.name+"."+strings.Join(k.columns, ", "), t.name))
 			}
 		}
 	}
@@ -90,8 +94,9 @@ func (c *catalog) wrongData(ctx context.Context, db *conn, l *layout) ([]error, 
 	var problems []error
 	s := l.schema
 	for _, look := range []struct{ statement, column, what string }{
-		{"count_unreadable_last_activity", s.LastActivity, "a time that SQLite cannot read"},
-		{"count_unreadable_expires_at", s.ExpiresAt, "a time that SQLite cannot read"},
+		{"count_unreadable_last_activity", s.LastActivity, "a time that cannot be read"},
+		{"count_unreadable_expires_at", s.ExpiresAt, "a time that cannot be read"},
+		{"count_unreadable_deactivated_at", s.DeactivatedAt, "a time that cannot be read"},
 		{"count_without_id", s.ID, "no value, so that they cannot be named"},
 	} {
 		var n int

@@ -10,12 +10,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
+
+var withView = sqlite.Config{Migrate: sessioncleanup.MigrateOptions{View: true}}
 
 // TestTheViewAgreesWithCutoffs compares the view with the rules in Go on random sessions, policy by policy.
 func TestTheViewAgreesWithCutoffs(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, hostTables)
+	store, host := adoptWith(t, withView, hostTables)
 	random := rand.New(rand.NewPCG(1, 2))
 	// Moments stay some seconds away from those at which a status changes, because the clock goes on.
 	moment := func(around ...time.Duration) string {
@@ -28,6 +31,9 @@ func TestTheViewAgreesWithCutoffs(t *testing.T) {
 			expires = moment(0, -day, 12*time.Hour, 7*day, 30*day, 31*day)
 		}
 		execute(t, host, insertUsed, id, nil, "room", random.IntN(2), moment(0, time.Hour, 12*time.Hour, day, 7*day, 30*day, 60*day), expires, random.IntN(8) > 0)
+	}
+	for id := 1; id <= 500; id += 3 { // some that are not known, or were deactivated at another time
+		execute(t, host, "UPDATE sessions SET deactivated_at = ? WHERE id = ? AND NOT active", []any{nil, moment(0, 7*day, 30*day)}[random.IntN(2)], id)
 	}
 	execute(t, host, "UPDATE sessions SET last_activity = 'never' WHERE id IN (100, 101, 102)")
 	execute(t, host, "UPDATE sessions SET expires_at = 'whenever' WHERE id IN (102, 103, 104)")
@@ -68,7 +74,7 @@ func TestTheViewAgreesWithCutoffs(t *testing.T) {
 
 func TestTheViewShowsOwnersActivityAndAge(t *testing.T) {
 	t.Parallel()
-	_, host := adopt(t, hostTables, `
+	_, host := adoptWith(t, withView, hostTables, `
 		INSERT INTO users VALUES (1, 'ann');
 		INSERT INTO sessions (id, streamer_id, name, created_at) VALUES (1, 1, 'one', datetime('now', '-36 hours')), (2, NULL, 'two', NULL);
 		INSERT INTO propositions (session_id, created_at) VALUES (1, datetime('now', '-3 hours')), (1, datetime('now', '-90 minutes'))`)
@@ -78,7 +84,7 @@ func TestTheViewShowsOwnersActivityAndAge(t *testing.T) {
 		t.Errorf("the view (-want +got):\n%s", diff)
 	}
 	if got := line(t, host, "SELECT group_concat(name, ' ') FROM pragma_table_info('sessions_cleanup_view')"); got !=
-		"id streamer_id name code active created_at updated_at last_activity expires_at auto_cleanup streamer_name hours_inactive days_old cleanup_status status total_propositions" {
+		"id streamer_id name code active created_at updated_at last_activity expires_at auto_cleanup deactivated_at streamer_name hours_inactive days_old cleanup_status status total_propositions" {
 		t.Errorf("columns of the view: %s", got)
 	}
 	// A column that the host adds shows up, and one that it drops goes.
@@ -92,7 +98,7 @@ func TestTheViewShowsOwnersActivityAndAge(t *testing.T) {
 func TestTwoSourcesInOneTableAreCountedTogether(t *testing.T) {
 	t.Parallel()
 	path, host := newHost(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY)", "CREATE TABLE moves (from_id INTEGER, to_id INTEGER)", "INSERT INTO sessions VALUES (1), (2)")
-	store := open(t, path, configOf(sessioncleanup.Schema{Sources: []sessioncleanup.Source{{Table: "moves", Session: "from_id"}, {Table: "moves", Session: "to_id"}}}))
+	store := open(t, path, sqlite.Config{Migrate: sessioncleanup.MigrateOptions{View: true}, Schema: sessioncleanup.Schema{Sources: []sessioncleanup.Source{{Table: "moves", Session: "from_id"}, {Table: "moves", Session: "to_id"}}}})
 	migrate(t, store)
 	old := stamp(time.Now().Add(-time.Hour))
 	execute(t, host, "UPDATE sessions SET last_activity = ?", old)

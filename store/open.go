@@ -44,8 +44,11 @@ func Open(ctx context.Context, url string) (sessioncleanup.Store, error) {
 type Config struct {
 	// Schema describes the application's tables. Default: what an earlier Migrate adopted, or else what Inspect proposes.
 	Schema sessioncleanup.Schema
-	// Logger receives warnings of Migrate: what will be slow, or cannot be deleted. Default: none.
+	// Logger receives what an operator should know, from Migrate and Validate: times as they are understood, what will be
+	// slow, or cannot be deleted or followed. Default: none.
 	Logger *slog.Logger
+	// Migrate says how Migrate adopts a table, where the table alone does not tell. Default: the zero MigrateOptions.
+	Migrate sessioncleanup.MigrateOptions
 }
 
 // OpenWith is Open with options that do not fit in a URL.
@@ -89,9 +92,9 @@ func openSQLite(ctx context.Context, _, path string, c Config) (sessioncleanup.S
 	if path == "" {
 		return nil, invalid.Errorf("database URL is \"sqlite:\": want sqlite: and the path of a file")
 	}
-	return sqlite.Open(ctx, path, sqlite.Config{Schema: c.Schema})
+	return sqlite.Open(ctx, path, sqlite.Config{Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate})
 }
 
 func openPostgres(ctx context.Context, url, _ string, c Config) (sessioncleanup.Store, error) {
-	return postgres.Open(ctx, url, postgres.Config{Schema: c.Schema, Logger: c.Logger})
+	return postgres.Open(ctx, url, postgres.Config{Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -10,10 +11,11 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// The alerts that only --check raises: they assume a schedule, which the statistics know nothing about.
+// The alerts that only --check raises: the statistics know nothing about a schedule, nor what Validate finds.
 const (
 	alertOverdue sessioncleanup.AlertCode = "cleanup_overdue"
 	alertIdle    sessioncleanup.AlertCode = "cleanup_idle"
+	alertInvalid sessioncleanup.AlertCode = "database_invalid"
 )
 
 // defaultMaxAge fits a daily run, with time to spare for a long or a late one.
@@ -73,4 +75,16 @@ func scheduleAlerts(s sessioncleanup.Stats, maxAge time.Duration) []sessionclean
 		raise(alertIdle, "the last run, %s, changed nothing, with %s due", s.LastRun.RunID, sessionCount(total.Due))
 	}
 	return alerts
+}
+
+// databaseAlerts say that the database lacks what migrate adds, or that the application altered its tables since.
+func databaseAlerts(ctx context.Context, store sessioncleanup.Store) []sessioncleanup.Alert {
+	installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](store)
+	if !ok {
+		return nil
+	}
+	if err := installer.Validate(ctx); err != nil {
+		return []sessioncleanup.Alert{{Code: alertInvalid, Message: err.Error()}}
+	}
+	return nil
 }

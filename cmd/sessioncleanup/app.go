@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
@@ -29,6 +30,8 @@ type environment struct {
 	out, err io.Writer
 	dir      string // the working directory, where .env may be
 	lookup   func(string) (string, bool)
+	names    []string              // of the variables that are set
+	patience time.Duration         // for how long cleanup and serve try to connect to a database that is down
 	terminal func(stream any) bool // whether a stream leads to a terminal
 }
 
@@ -61,8 +64,8 @@ func run(ctx context.Context, env environment) int {
 }
 
 func (a *app) execute(ctx context.Context) error {
-	root := a.root() //nolint:contextcheck // verbs get the context when cobra runs them
-	root.SetArgs(a.args)
+	root := a.root()                            //nolint:contextcheck // verbs get the context when cobra runs them
+	root.SetArgs(append([]string{}, a.args...)) // nil would stand for those of the process
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)

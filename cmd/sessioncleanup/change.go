@@ -10,7 +10,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// The verbs that change one session. Those with rules of their own, delete and expire, are in files of their own.
+// The verbs that change one session. Those with rules of their own, reactivate, delete and expire, are in
+// files of their own.
 
 func (a *app) deactivate() *cobra.Command {
 	return &cobra.Command{
@@ -18,20 +19,8 @@ func (a *app) deactivate() *cobra.Command {
 		Short: "Make a session inactive",
 		Args:  arguments("the ID of a session"),
 		RunE: a.with(func(ctx context.Context, db connection, args []string) error {
-			s, err := db.Deactivate(ctx, args[0])
+			s, err := byIDOrCode(ctx, db, args[0], func(id string) (sessioncleanup.Session, error) { return db.Deactivate(ctx, id) })
 			return a.changed(err, s, "is inactive")
-		}),
-	}
-}
-
-func (a *app) reactivate() *cobra.Command {
-	return &cobra.Command{
-		Use:   "reactivate ID",
-		Short: "Make a session active again, as if it had just been used",
-		Args:  arguments("the ID of a session"),
-		RunE: a.with(func(ctx context.Context, db connection, args []string) error {
-			s, err := db.Reactivate(ctx, args[0])
-			return a.changed(err, s, "is active")
 		}),
 	}
 }
@@ -54,7 +43,7 @@ func (a *app) autoCleanup() *cobra.Command {
 				return usagef("auto-cleanup is %q: want on or off", args[1])
 			}
 			return a.with(func(ctx context.Context, db connection, args []string) error {
-				s, err := db.SetAutoCleanup(ctx, args[0], on)
+				s, err := byIDOrCode(ctx, db, args[0], func(id string) (sessioncleanup.Session, error) { return db.SetAutoCleanup(ctx, id, on) })
 				if on {
 					return a.changed(err, s, "is cleaned up automatically")
 				}
@@ -70,10 +59,12 @@ func (a *app) touch() *cobra.Command {
 		Short: "Record that a session was just used",
 		Args:  arguments("the ID of a session"),
 		RunE: a.with(func(ctx context.Context, db connection, args []string) error {
-			if err := db.Touch(ctx, args[0]); err != nil {
-				return err
-			}
-			s, err := db.Get(ctx, args[0])
+			s, err := byIDOrCode(ctx, db, args[0], func(id string) (sessioncleanup.Session, error) {
+				if err := db.Touch(ctx, id); err != nil {
+					return sessioncleanup.Session{}, err
+				}
+				return db.Get(ctx, id)
+			})
 			return a.changed(err, s, "was last used "+moment(s.LastActivity))
 		}),
 	}

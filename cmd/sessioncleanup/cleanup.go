@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,7 +24,8 @@ const (
 
 // cleanupFlags are the flags of the cleanup verb.
 type cleanupFlags struct {
-	dryRun, force, quick, cron bool
+	dryRun, quick, cron        bool
+	force                      permission
 	inactiveAfter, deleteAfter time.Duration
 	owner                      string
 	page                       int
@@ -33,9 +35,13 @@ const cleanupHelp = `cleanup deletes the sessions that are due for deletion, the
 in small batches that do not block the application. Protected sessions are left alone. With --dry-run it says exactly
 what it would do, and changes nothing.
 
-The deletion limit stops a run that would delete more than half of all sessions before it changes anything, so that a
-wrong clock or a typing error does not empty a table; --force ignores the limit. A session that cannot be changed is
-reported and left out, and the exit code is 1. A session that others have locked is skipped and left for the next run.
+The deletion limit stops the deletions of a run that would delete more than half of all sessions, and more than 100, so
+that a wrong clock or a typing error does not empty a table: such a run only deactivates, and the exit code is 1. It does
+not stop a run that has the thresholds of one that succeeded in the last 8 days, while sessions are in use. See the
+sessions with "list --status to_delete", then allow the deletion once with --force, or --force=N for at most N.
+
+A session that cannot be changed is reported and left out, and the exit code is 1. A session that others have locked, or
+whose deletion would delete others that are not due, is skipped, named, and left for the next run.
 
 With --owner the run is limited to one owner's sessions. Such a run does not count for the schedule of serve.
 
@@ -60,14 +66,15 @@ func (a *app) cleanup() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.with(func(ctx context.Context, db connection, _ []string) error {
+			return a.withPatience(func(ctx context.Context, db connection, _ []string) error {
 				return a.clean(ctx, db, run, f.cron)
 			})(cmd, args)
 		},
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be done, change nothing")
-	flags.BoolVar(&f.force, "force", false, "ignore the deletion limit")
+	flags.Var(&f.force, "force", "delete in spite of the deletion limit; --force=`N`: at most N sessions, or none")
+	flags.Lookup("force").NoOptDefVal = permitAll
 	flags.BoolVar(&f.quick, "quick", false, "deactivate after 12 hours, delete after 7 days")
 	flags.BoolVar(&f.cron, "cron", false, "print nothing unless something was done")
 	flags.StringVar(&f.owner, "owner", "", "only the sessions of the owner with this ID")
@@ -82,7 +89,8 @@ func (a *app) cleanup() *cobra.Command {
 // run returns the Run that the flags ask for.
 func (f *cleanupFlags) run(cmd *cobra.Command, verbose bool) (sessioncleanup.Run, error) {
 	run := sessioncleanup.Run{
-		DryRun: f.dryRun, Force: f.force, PageSize: f.page, Filter: sessioncleanup.Filter{OwnerID: f.owner},
+		DryRun: f.dryRun, Force: f.force.all, DeleteAtMost: f.force.atMost,
+		PageSize: f.page, Filter: sessioncleanup.Filter{OwnerID: f.owner},
 		InactiveAfter: f.inactiveAfter, DeleteAfter: f.deleteAfter, Reason: "manual",
 	}
 	if f.cron {
@@ -108,8 +116,15 @@ func (f *cleanupFlags) run(cmd *cobra.Command, verbose bool) (sessioncleanup.Run
 
 // clean does a run, with a progress bar on a terminal, and reports it.
 func (a *app) clean(ctx context.Context, db connection, run sessioncleanup.Run, cron bool) error {
-	if a.verbose && !a.json && !cron {
+	talks := a.verbose && !a.json && !cron
+	if talks {
 		if err := a.sayThresholds(db.Policy(), run); err != nil {
+			return err
+		}
+	}
+	talks = talks && !run.DryRun
+	if talks {
+		if err := a.sayFigures(ctx, "Before", db.Manager, run.Filter.OwnerID); err != nil {
 			return err
 		}
 	}
@@ -130,9 +145,27 @@ func (a *app) clean(ctx context.Context, db connection, run sessioncleanup.Run, 
 		return r.json(cron)
 	case cron:
 		return r.line()
-	default:
-		return r.words()
 	}
+	err = r.words()
+	if talks && r.noRun() == "" {
+		err = errors.Join(err, a.sayFigures(ctx, "After", db.Manager, run.Filter.OwnerID))
+	}
+	return err
+}
+
+// figuresTimeout is the time for the figures after a run, which are shown after an interrupted one, too.
+const figuresTimeout = 10 * time.Second
+
+// sayFigures prints the figures of all sessions, or of one owner's, in one line.
+func (a *app) sayFigures(ctx context.Context, when string, m *sessioncleanup.Manager, owner string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), figuresTimeout)
+	defer cancel()
+	s, err := m.Stats(ctx, owner)
+	if err != nil {
+		return err
+	}
+	return a.say("%s: %s, %s active, %s inactive, %s protected; due: %s for deactivation, %s for deletion.\n", when, sessionCount(s.Total),
+		number(s.Active), number(s.Inactive), number(s.Protected), number(s.DueForDeactivation), number(s.DueForDeletion))
 }
 
 // sayThresholds prints the thresholds of the run.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -93,21 +95,138 @@ func TestCronPrintsErrorsToStandardError(t *testing.T) {
 	}
 }
 
-func TestDeletionLimitNamesForce(t *testing.T) {
-	t.Parallel()
-	u, s := migrated(t)
+// backlog is a user of a service with 200 more sessions that were due for deletion before it was adopted.
+func backlog(t *testing.T) (*user, *service) {
+	t.Helper()
+	s := newSQLiteService(t)
 	for i := range 200 {
-		s.addSession(t, fmt.Sprint(1000+i), false, time.Hour)
+		s.addSession(t, fmt.Sprint(1000+i), false, 60*24*time.Hour)
 	}
-	s.exec(t, "UPDATE sessions SET last_activity = '2020-01-01 00:00:00' WHERE id >= 1000")
-	u.calls("cleanup", "--dry-run").want(t, exitDone, "would delete 201 sessions", "The deletion limit would stop it", "more than 50 % of all sessions", "--force")
-	u.calls("cleanup").want(t, exitFailed, "too many sessions would be deleted", "--force")
-	u.calls("cleanup", "--cron").want(t, exitFailed, "--force")
+	u := newUser(t, map[string]string{envDatabase: s.url, "USER": "alice"})
+	u.calls("migrate").want(t, exitDone)
+	return u, s
+}
+
+func TestDeletionLimitSaysHowToSeeAndToAllowTheDeletion(t *testing.T) {
+	t.Parallel()
+	u, s := backlog(t)
+	u.calls("cleanup", "--dry-run").want(t, exitDone, "would delete 201 sessions and deactivate 1", "The deletion limit would stop the deletion",
+		"more than 50 % of all sessions", "list --status to_delete", "--force=201")
+	u.calls("cleanup").want(t, exitFailed, "Deleted 0 sessions, deactivated 1", "too many sessions would be deleted", "list --status to_delete", "--force=201")
+	if n := s.count(t, "SELECT count(*) FROM sessions WHERE active"); n != 3 {
+		t.Errorf("%d sessions are active after a run that met the limit, want 3: it deactivates all the same", n)
+	}
+	u.calls("cleanup", "--cron").want(t, exitFailed, "--force=201")
 	if got := u.calls("cleanup", "--json").want(t, exitFailed); !strings.Contains(got.out, `"error"`) {
 		t.Errorf("cleanup --json printed %s, want the error", got.out)
 	}
-	u.calls("stats", "--check").want(t, exitAlert, "too_many_due", "cleanup_failed")
+	u.calls("stats", "--check").want(t, exitAlert, "too_many_due", "cleanup_failed", "--force=201")
+	u.calls("cleanup", "--force=200").want(t, exitFailed, "more than the 200 allowed", "--force=201")
+	u.calls("cleanup", "--dry-run", "--force=200").want(t, exitDone, "more than the 200 that --force allows")
+	if n := s.count(t, "SELECT count(*) FROM sessions"); n != 206 {
+		t.Fatalf("%d sessions are left, want all 206", n)
+	}
+	u.calls("cleanup", "--force=201").want(t, exitDone, "Deleted 201 sessions")
+}
+
+func TestForceAloneIgnoresTheLimit(t *testing.T) {
+	t.Parallel()
+	u, _ := backlog(t)
+	u.calls("cleanup", "--force=false").want(t, exitFailed, "too many")
 	u.calls("cleanup", "--force").want(t, exitDone, "Deleted 201 sessions")
+}
+
+func TestVerboseRunShowsTheFiguresBeforeAndAfter(t *testing.T) {
+	t.Parallel()
+	u, _ := migrated(t)
+	u.calls("cleanup", "--verbose").want(t, exitDone,
+		"Before: 6 sessions, 4 active, 2 inactive, 0 protected; due: 1 for deactivation, 1 for deletion.\n",
+		"After: 5 sessions, 3 active, 2 inactive, 0 protected; due: 0 for deactivation, 0 for deletion.\n")
+	if got := u.calls("cleanup", "--dry-run", "--verbose").want(t, exitDone); strings.Contains(got.out, "After:") {
+		t.Errorf("a dry run changes nothing, but shows figures after it:\n%s", got.out)
+	}
+}
+
+func TestDryRunWorksWhileCleanupIsDisabled(t *testing.T) {
+	t.Parallel()
+	u, s := migrated(t)
+	u.vars[sessioncleanup.EnvEnabled] = "false"
+	u.calls("cleanup", "--dry-run").want(t, exitDone, "A run would delete 1 session and deactivate 1.")
+	u.calls("cleanup").want(t, exitDone, "Nothing was done")
+	if n := s.count(t, "SELECT count(*) FROM sessions"); n != 6 {
+		t.Errorf("%d sessions are left, want all 6", n)
+	}
+}
+
+func TestDryRunSaysWhatGoesAlong(t *testing.T) {
+	t.Parallel()
+	for name, make := range map[string]func(testing.TB) *service{"SQLite": newSQLiteService, "PostgreSQL": newPostgresService} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := make(t)
+			s.exec(t, "INSERT INTO propositions (id, session_id, viewer_id, url, created_at) SELECT id, id, '8', 'https://example.org', updated_at FROM sessions")
+			s.exec(t, "INSERT INTO playlist_tracks (proposition_id, title) VALUES (4, 'a'), (4, 'b'), (4, 'c'), (1, 'd')")
+			u := newUser(t, map[string]string{envDatabase: s.url})
+			u.calls("migrate").want(t, exitDone, "The deletion of a session reaches rows of", "playlist_tracks")
+			u.calls("inspect").want(t, exitDone, "the deletion of a session reaches rows of", "playlist_tracks: they are deleted")
+			want := map[string]sessioncleanup.Dependent{
+				"propositions":    {Table: "propositions", Effect: "deleted", Rows: 1},
+				"playlist_tracks": {Table: "playlist_tracks", Effect: "deleted", Rows: 3},
+			}
+			check := func(what string, dependents []sessioncleanup.Dependent) {
+				t.Helper()
+				got := map[string]sessioncleanup.Dependent{}
+				for _, d := range dependents {
+					d.Table = strings.TrimPrefix(d.Table, "public.")
+					got[d.Table] = d
+				}
+				if !maps.Equal(got, want) {
+					t.Errorf("%s has the dependents %+v, want %+v", what, dependents, want)
+				}
+			}
+			u.calls("cleanup", "--dry-run").want(t, exitDone, "Deleted along with the sessions:", "3 rows")
+			check("the dry run", decode[jsonReport](t, u.calls("cleanup", "--dry-run", "--json")).Dependents)
+			type shown struct{ Dependents []sessioncleanup.Dependent }
+			check("show", decode[shown](t, u.calls("show", gone, "--json")).Dependents)
+			u.calls("show", gone).want(t, exitDone, "A deletion reaches:", "playlist_tracks", "3 rows")
+			u.calls("delete", gone, "--yes").want(t, exitDone, "Deleted along with session 4 (Room 4):", "3 rows", "is deleted")
+		})
+	}
+}
+
+func TestReportNamesWhatWasNotDone(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	a := &app{environment: environment{out: &out}}
+	result := sessioncleanup.Result{
+		RunID:   "R",
+		Cutoffs: sessioncleanup.Cutoffs{Untracked: true},
+		Phases: sessioncleanup.Phases{
+			{Action: sessioncleanup.ActionDeleted, Due: 103, Skipped: 102, Failed: 1}, {Action: sessioncleanup.ActionDeactivated},
+		},
+		Skipped:  []sessioncleanup.Skipped{{SessionID: "4", Action: sessioncleanup.ActionDeleted, Reason: "session 5 would be deleted along with it"}},
+		Failures: []sessioncleanup.Failure{{SessionID: "6", Action: sessioncleanup.ActionDeleted, Error: "a constraint"}},
+	}
+	r := runReport{app: a, result: result}
+	if err := r.words(); err == nil || err.Error() != "1 session could not be changed" {
+		t.Errorf("the command ends with %v, want a failure", err)
+	}
+	for _, words := range []string{
+		"Warning: the table is untracked", "migrate --untracked", "102 sessions left for the next run:\n  4  not deleted  session 5 would be deleted along with it\n",
+		"… and 101 more", "1 session could not be changed:\n  6  not deleted  a constraint\n",
+	} {
+		if !strings.Contains(out.String(), words) {
+			t.Errorf("%q is missing in\n%s", words, out.String())
+		}
+	}
+	r.result.Failures, r.result.Phases[0].Failed = nil, 0
+	if err := r.words(); err != nil {
+		t.Errorf("skipped sessions end the command with %v, want no failure", err)
+	}
+	rows := rowsText(sessioncleanup.Dependent{Rows: sessioncleanup.MaxDependentRows, More: true})
+	if rows != "more than 100,000 rows" {
+		t.Errorf("the number of many rows is %q", rows)
+	}
 }
 
 func TestSessionThatCannotBeDeletedIsReportedAndFails(t *testing.T) {
@@ -202,7 +321,7 @@ func TestSkippedSessionsAreReportedAndNoFailure(t *testing.T) {
 	if _, err := other.ExecContext(t.Context(), "SELECT FROM sessions WHERE id = "+gone+" FOR UPDATE"); err != nil {
 		t.Fatal(err)
 	}
-	u.calls("cleanup").want(t, exitDone, "Deleted 0 sessions, deactivated 1, skipped 1, in", "1 session left for the next run")
+	u.calls("cleanup").want(t, exitDone, "Deleted 0 sessions, deactivated 1, skipped 1, in", "1 session left for the next run:\n  4  not deleted  ", "locked")
 	u.calls("events", "--action", "run").want(t, exitDone, "deleted 0 sessions, deactivated 1, skipped 1")
 	if err := other.Commit(); err != nil {
 		t.Fatal(err)

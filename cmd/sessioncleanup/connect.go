@@ -8,14 +8,22 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 	"github.com/sessioncleanup/sessioncleanup/store"
 )
 
 const envDatabase = "DATABASE_URL"
+
+// How long cleanup and serve try to connect, and the pause between two tries.
+const (
+	connectPatience = 15 * time.Second
+	connectAgain    = 500 * time.Millisecond
+)
 
 // databaseURL is the URL in the flag or the environment.
 func (a *app) databaseURL() string {
@@ -25,8 +33,9 @@ func (a *app) databaseURL() string {
 	return a.getenv(envDatabase)
 }
 
-// open opens the database that the flag or the environment names.
-func (a *app) open(ctx context.Context) (sessioncleanup.Store, error) {
+// open opens the database that the flag or the environment names. The configuration's Schema is that of --schema; its
+// Logger is one for warnings unless it is set.
+func (a *app) open(ctx context.Context, c store.Config) (sessioncleanup.Store, error) {
 	address := a.databaseURL()
 	if address == "" {
 		return nil, usagef("no database: set --database or %s, for example --database sqlite:app.db", envDatabase)
@@ -34,22 +43,41 @@ func (a *app) open(ctx context.Context) (sessioncleanup.Store, error) {
 	if err := checkURL(address); err != nil {
 		return nil, err
 	}
-	schema, err := a.schema()
-	if err != nil {
+	var err error
+	if c.Schema, err = a.schema(); err != nil {
 		return nil, err
 	}
-	return store.OpenWith(ctx, address, store.Config{Schema: schema, Logger: a.warnings()})
+	if c.Logger == nil {
+		c.Logger = a.warnings()
+	}
+	return store.OpenWith(ctx, address, c)
+}
+
+// patiently tries to open the database again while it is down, as it may be for a moment when it is restarted.
+func (a *app) patiently(ctx context.Context, open func() (sessioncleanup.Store, error)) (sessioncleanup.Store, error) {
+	for deadline, said := time.Now().Add(a.patience), false; ; said = true {
+		db, err := open()
+		if !errors.Is(err, sessioncleanup.ErrUnavailable) || time.Now().After(deadline) {
+			return db, err
+		}
+		if !said {
+			a.warnings().WarnContext(ctx, "the database is unavailable; trying again for "+a.patience.String(), "error", err)
+		}
+		if wait.For(ctx, connectAgain) != nil {
+			return nil, err
+		}
+	}
 }
 
 // openExisting is open for verbs that must not create a database after a typing error: SQLite creates a missing file.
-func (a *app) openExisting(ctx context.Context) (sessioncleanup.Store, error) {
+func (a *app) openExisting(ctx context.Context, c store.Config) (sessioncleanup.Store, error) {
 	if path, ok := strings.CutPrefix(a.databaseURL(), "sqlite:"); ok {
 		path, _, _ = strings.Cut(strings.TrimPrefix(path, "//"), "?")
 		if _, err := os.Stat(path); path != "" && errors.Is(err, fs.ErrNotExist) {
 			return nil, usagef("there is no file %q; sessioncleanup migrate creates it", path)
 		}
 	}
-	return a.open(ctx)
+	return a.open(ctx, c)
 }
 
 // checkURL refuses URLs that would be misread. The error quotes nothing of the URL: a part of the password may look like
@@ -91,15 +119,29 @@ type connection struct {
 	store                   sessioncleanup.Store
 }
 
+// withPatience is with for verbs that nobody waits for: it bears a database that is down for a moment.
+func (a *app) withPatience(work func(ctx context.Context, db connection, args []string) error) func(*cobra.Command, []string) error {
+	return a.withOpened(work, a.patiently)
+}
+
 // with turns work on an open database into the RunE of a verb.
 func (a *app) with(work func(ctx context.Context, db connection, args []string) error) func(*cobra.Command, []string) error {
+	return a.withOpened(work, func(_ context.Context, open func() (sessioncleanup.Store, error)) (sessioncleanup.Store, error) {
+		return open()
+	})
+}
+
+func (a *app) withOpened(
+	work func(ctx context.Context, db connection, args []string) error,
+	connect func(context.Context, func() (sessioncleanup.Store, error)) (sessioncleanup.Store, error),
+) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		ctx := cmd.Context()
-		env, err := sessioncleanup.PolicyFromEnv(a.getenv)
+		env, err := a.policy()
 		if err != nil {
 			return err
 		}
-		opened, err := a.openExisting(ctx)
+		opened, err := connect(ctx, func() (sessioncleanup.Store, error) { return a.openExisting(ctx, store.Config{}) })
 		if err != nil {
 			return err
 		}
@@ -115,14 +157,25 @@ func (a *app) with(work func(ctx context.Context, db connection, args []string) 
 // manager returns a Manager over an open store. What the policy leaves open comes from the one that migrate stored in the
 // database.
 func (a *app) manager(ctx context.Context, db sessioncleanup.Store, policy sessioncleanup.Policy) (*sessioncleanup.Manager, error) {
-	if installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](db); ok {
-		stored, err := installer.Policy(ctx)
-		if err != nil && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
-			return nil, err
-		}
-		policy = policy.Or(stored)
+	stored, err := storedPolicy(ctx, db)
+	if err != nil {
+		return nil, err
 	}
-	return sessioncleanup.New(db, sessioncleanup.Config{Policy: policy, Logger: a.logger()})
+	a.warnAboutStored(policy, stored)
+	return sessioncleanup.New(db, sessioncleanup.Config{Policy: policy.Or(stored), Logger: a.logger()})
+}
+
+// storedPolicy is the policy that migrate stored in the database; zero where there is none.
+func storedPolicy(ctx context.Context, db sessioncleanup.Store) (sessioncleanup.Policy, error) {
+	installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](db)
+	if !ok {
+		return sessioncleanup.Policy{}, nil
+	}
+	stored, err := installer.Policy(ctx)
+	if errors.Is(err, sessioncleanup.ErrNotInstalled) {
+		return sessioncleanup.Policy{}, nil
+	}
+	return stored, err
 }
 
 // operator is the person who calls the command, as events name them.
@@ -148,7 +201,7 @@ func (a *app) warnings() *slog.Logger {
 	if a.verbose {
 		return a.logTo(slog.LevelDebug)
 	}
-	return a.logTo(slog.LevelWarn)
+	return a.plainLog(slog.LevelWarn)
 }
 
 func (a *app) logTo(level slog.Level) *slog.Logger {

@@ -69,7 +69,7 @@ func (a *app) playDemo(ctx context.Context, path string) error {
 	d := &demo{app: a, m: m, db: db}
 	d.step("A service after 90 days: %s of %d owners, with %s rows of activity, in SQLite.",
 		sessionCount(made.sessions), made.owners, number(made.activity))
-	acts := []func(context.Context) error{d.adopt, d.protect, d.before, d.dryRun, d.clean, d.after, d.showProtected, d.limit}
+	acts := []func(context.Context) error{d.adopt, d.protect, d.before, d.limit, d.dryRun, d.clean, d.after, d.showProtected}
 	for _, act := range acts {
 		if err := act(ctx); err != nil {
 			return err
@@ -130,7 +130,7 @@ func (d *demo) before(ctx context.Context) error {
 }
 
 func (d *demo) after(ctx context.Context) error {
-	d.step("The statistics after. Sessions that were unused for over 30 days and are deactivated only now are due in the next run.")
+	d.step("The statistics after. Sessions that were deactivated only now are kept for another 30 days, however long they were unused.")
 	return d.showStats(ctx)
 }
 
@@ -139,7 +139,7 @@ func (d *demo) showStats(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.printStats(stats)
+	return d.printStats(stats, d.m.Policy())
 }
 
 func (d *demo) dryRun(ctx context.Context) error {
@@ -173,8 +173,8 @@ func (d *demo) showProtected(ctx context.Context) error {
 }
 
 func (d *demo) limit(ctx context.Context) error {
-	d.step("A typing error, 1 hour to deletion instead of 30 days: the deletion limit stops the run before it changes anything.")
-	_, err := d.m.Cleanup(ctx, sessioncleanup.Run{DeleteAfter: time.Hour})
+	d.step("A typing error, 1 hour to deletion instead of 30 days: the deletion limit stops the deletion, and the run says what to do.")
+	_, err := d.m.Cleanup(ctx, sessioncleanup.Run{DeleteAfter: time.Hour, InactiveAfter: sessioncleanup.Never})
 	if !errors.Is(err, sessioncleanup.ErrTooMany) {
 		return fmt.Errorf("the deletion limit should have stopped this run, but it ended with %w", err)
 	}

@@ -95,7 +95,7 @@ func (g *demoGenerator) fill(ctx context.Context, tx *sql.Tx) error {
 }
 
 // session adds one session with its propositions. One in four is in use to this day; the others were used for
-// some hours, and about six in ten of those were closed by their owner, the rest forgotten.
+// some hours, and about eight in ten of those were closed by their owner, the rest forgotten.
 func (g *demoGenerator) session(ctx context.Context, id int, session, proposition *sql.Stmt) error {
 	opened := g.now.Add(-time.Duration(g.rand.Float64() * demoDays * 24 * float64(time.Hour)))
 	length := time.Duration((0.5 + g.rand.ExpFloat64()*6) * float64(time.Hour))
@@ -103,7 +103,7 @@ func (g *demoGenerator) session(ctx context.Context, id int, session, propositio
 	if inUse {
 		length = g.now.Sub(opened)
 	}
-	closed := !inUse && g.rand.IntN(10) < 6
+	closed := !inUse && g.rand.IntN(10) < 8
 	owner := 1 + int(float64(demoOwners)*g.rand.Float64()*g.rand.Float64()) // some own many more than others
 	if _, err := session.ExecContext(ctx, id, owner, demoTopics[g.rand.IntN(len(demoTopics))], fmt.Sprintf("S%05X", id*7919),
 		!closed, opened.Format(sqliteTime)); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -30,6 +31,16 @@ func (a *app) events() *cobra.Command {
 				q.Actions = append(q.Actions, known)
 			}
 			q.Before = int64(before)
+			if q.SessionID != "" {
+				// A session that is not found may have been deleted: its events are known by its ID.
+				s, err := byIDOrCode(ctx, db, q.SessionID, func(id string) (sessioncleanup.Session, error) { return db.Get(ctx, id) })
+				switch {
+				case err == nil:
+					q.SessionID = s.ID
+				case !errors.Is(err, sessioncleanup.ErrNotFound):
+					return err
+				}
+			}
 			events, err := db.Events(ctx, q)
 			if err != nil {
 				return err

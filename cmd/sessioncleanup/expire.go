@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sessioncleanup/sessioncleanup"
 )
 
 func (a *app) expire() *cobra.Command {
@@ -38,7 +40,7 @@ now with a leading plus.`,
 				if err != nil {
 					return err
 				}
-				s, err := db.SetExpiry(ctx, args[0], at(now))
+				s, err := byIDOrCode(ctx, db, args[0], func(id string) (sessioncleanup.Session, error) { return db.SetExpiry(ctx, id, at(now)) })
 				if s.ExpiresAt.IsZero() {
 					return a.changed(err, s, "does not expire")
 				}

@@ -39,6 +39,43 @@ func (c *count) Set(text string) error {
 	return nil
 }
 
+// permission is the value of --force: everything, or so many sessions at most.
+type permission struct {
+	all    bool
+	atMost int
+}
+
+// permitAll is the value of --force without a value.
+const permitAll = "true"
+
+func (p *permission) String() string {
+	switch {
+	case p.all:
+		return permitAll
+	case p.atMost > 0:
+		return strconv.Itoa(p.atMost)
+	default:
+		return ""
+	}
+}
+
+func (*permission) Type() string { return "N" }
+
+func (p *permission) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	switch {
+	case text == permitAll:
+		*p = permission{all: true}
+	case text == "false":
+		*p = permission{}
+	case err != nil || n < 1:
+		return wantError("--force alone, or a whole number of sessions from 1")
+	default:
+		*p = permission{atMost: n}
+	}
+	return nil
+}
+
 // percent is a number from 0 to 100.
 type percent float64
 
@@ -86,6 +123,20 @@ func (s *span) Set(text string) error {
 		return wantError(`a duration such as 90m, 36h, 7d or 2w`)
 	}
 	*s = span(d)
+	return nil
+}
+
+// interval is a span, or never.
+type interval struct{ span }
+
+func (i *interval) Set(text string) error {
+	if strings.EqualFold(text, "never") {
+		i.span = span(sessioncleanup.Never)
+		return nil
+	}
+	if i.span.Set(text) != nil {
+		return wantError(`a duration such as 90m, 36h, 7d or 2w, or never`)
+	}
 	return nil
 }
 

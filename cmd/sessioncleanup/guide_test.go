@@ -69,7 +69,7 @@ type reader struct {
 func newReader(t *testing.T, s *service) *reader {
 	t.Helper()
 	r := &reader{t: t, service: s, dir: t.TempDir(), tools: t.TempDir()}
-	r.tool("crontab", `if [ "${1:-}" = - ]; then cat > "$0.installed"; else cat "$0.installed"; fi`)
+	r.tool("crontab", `if [ "${1:-}" = - ]; then cat > "$0.new"; mv "$0.new" "$0.installed"; else cat "$0.installed"; fi`)
 	r.tool("mail", `{ echo "$@"; cat; } >> "$0.sent"`)
 	return r
 }
@@ -83,6 +83,9 @@ func (r *reader) tool(name, script string) {
 
 func (r *reader) plays(blocks []block) {
 	r.t.Helper()
+	if err := os.WriteFile(filepath.Join(r.tools, "crontab.installed"), []byte(otherJob), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
 	played := map[string]int{}
 	for _, b := range blocks {
 		played[b.kind]++
@@ -111,8 +114,14 @@ func (r *reader) plays(blocks []block) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	if !strings.Contains(string(installed), otherJob) {
+		r.t.Errorf("the guide removed another job from the crontab, which is\n%s", installed)
+	}
 	r.crontab(string(installed))
 }
+
+// otherJob is in the reader's crontab before the guide.
+const otherJob = "30 1 * * * true\n"
 
 func (r *reader) write(name, content string) {
 	r.t.Helper()

@@ -4,18 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/store"
 )
 
 // The verbs that inspect, check and remove what migrate adds.
 
 // installed turns work on a store that lives in a database into the RunE of a verb.
-func (a *app) installed(work func(ctx context.Context, installer sessioncleanup.Installer) error) func(*cobra.Command, []string) error {
+func (a *app) installed(work func(ctx context.Context, db sessioncleanup.Store, installer sessioncleanup.Installer) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, _ []string) error {
-		db, err := a.openExisting(cmd.Context())
+		db, err := a.openExisting(cmd.Context(), store.Config{Logger: a.plainLog(slog.LevelInfo)})
 		if err != nil {
 			return err
 		}
@@ -24,7 +26,7 @@ func (a *app) installed(work func(ctx context.Context, installer sessioncleanup.
 		if !ok {
 			return errors.New("this store has no database to " + cmd.Name())
 		}
-		return work(cmd.Context(), installer)
+		return work(cmd.Context(), db, installer)
 	}
 }
 
@@ -35,10 +37,18 @@ func (a *app) inspect() *cobra.Command {
 		Example: `  sessioncleanup inspect > schema.json
   sessioncleanup migrate --schema schema.json`,
 		Args: noArguments,
-		RunE: a.installed(func(ctx context.Context, installer sessioncleanup.Installer) error {
+		RunE: a.installed(func(ctx context.Context, db sessioncleanup.Store, installer sessioncleanup.Installer) error {
 			schema, err := installer.Inspect(ctx)
 			if err != nil {
 				return err
+			}
+			dependents, err := reachable(ctx, db)
+			if err != nil && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
+				return err
+			}
+			log := a.plainLog(slog.LevelInfo) // standard output is a file for --schema
+			for _, d := range dependents {
+				log.InfoContext(ctx, fmt.Sprintf("the deletion of a session reaches rows of %s: they are %s", d.Table, d.Effect))
 			}
 			return a.printJSON(schema)
 		}),
@@ -51,7 +61,7 @@ func (a *app) validate() *cobra.Command {
 		Short: "Check that the database has everything that migrate adds",
 		Long:  "validate prints what is missing or wrong, and then exits with 1.",
 		Args:  noArguments,
-		RunE: a.installed(func(ctx context.Context, installer sessioncleanup.Installer) error {
+		RunE: a.installed(func(ctx context.Context, _ sessioncleanup.Store, installer sessioncleanup.Installer) error {
 			err := installer.Validate(ctx)
 			switch {
 			case a.json:
@@ -84,7 +94,7 @@ func (a *app) uninstall() *cobra.Command {
 		Long: `uninstall removes what migrate added to the database, the audit log and the stored policy included, and nothing
 else. Sessions stay; a sessions table that migrate created is removed only when it is empty.`,
 		Args: noArguments,
-		RunE: a.installed(func(ctx context.Context, installer sessioncleanup.Installer) error {
+		RunE: a.installed(func(ctx context.Context, _ sessioncleanup.Store, installer sessioncleanup.Installer) error {
 			question := "Remove everything that migrate added, the audit log included?"
 			if err := a.confirm(ctx, yes, "uninstall", question); err != nil {
 				return err

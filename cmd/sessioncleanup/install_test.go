@@ -22,7 +22,7 @@ func TestInspectMigrateValidateUninstall(t *testing.T) {
 	if got := decode[sessioncleanup.Schema](t, u.calls("migrate", "--schema", file, "--json")); got.Owner != schema.Owner {
 		t.Errorf("migrate --json prints %+v, want what inspect found", got)
 	}
-	u.calls("migrate").want(t, exitDone, "The database is ready")
+	u.calls("migrate", "--view").want(t, exitDone, "The database is ready")
 	u.calls("validate").want(t, exitDone, "The database is ready", "streamer_id")
 	u.calls("validate", "--json").want(t, exitDone, `"ready": true`)
 
@@ -71,17 +71,17 @@ func TestMigrateCreatesADatabase(t *testing.T) {
 
 func TestDemoShowsTheWholeJob(t *testing.T) {
 	t.Parallel()
-	newUser(t, nil).calls("demo").want(t, exitDone, "The cleanup", "the deletion limit stops the run", "The temporary database is removed")
+	newUser(t, nil).calls("demo").want(t, exitDone, "The cleanup", "the deletion limit stops the deletion", "--force=", "The temporary database is removed")
 }
 
 func TestMigrateWarnsAboutSessionsThatCannotBeDeleted(t *testing.T) {
 	t.Parallel()
 	s := newPostgresService(t)
-	s.exec(t, "CREATE TABLE pins (session_id bigint REFERENCES sessions (id))")
+	s.exec(t, "CREATE TABLE pins (session_id integer REFERENCES sessions (id))")
 	u := newUser(t, map[string]string{envDatabase: s.url})
 	got := u.calls("migrate")
 	got.want(t, exitDone)
-	if want := "the foreign key of public.pins.session_id has no ON DELETE CASCADE"; !strings.Contains(got.err, want) {
+	if want := "the foreign key of public.pins (session_id) has no ON DELETE CASCADE"; !strings.Contains(got.err, want) {
 		t.Errorf("standard error is %q, want %q in it", got.err, want)
 	}
 }

@@ -12,15 +12,19 @@ import (
 func (a *app) list() *cobra.Command {
 	var o sessioncleanup.ListOptions
 	var status, sort string
+	var reverse bool
 	cmd := &cobra.Command{
 		Use:        "list",
 		SuggestFor: []string{"ls", "view", "sessions"},
 		Short:      "List sessions, page by page",
+		Long:       `list shows the sessions, those with the newest activity first; by name, from A to Z. --reverse turns the order around.`,
 		Example: `  sessioncleanup list --status to_delete
+  sessioncleanup list --reverse
   sessioncleanup list --owner 42 --sort name --limit 20`,
 		Args: noArguments,
 		RunE: a.with(func(ctx context.Context, db connection, _ []string) error {
 			o.Status, o.Sort, o.Count = sessioncleanup.Status(status), sessioncleanup.Sort(sort), true
+			o.Descending = reverse == (o.Sort == sessioncleanup.SortName)
 			page, err := db.List(ctx, o)
 			if err != nil {
 				return err
@@ -36,7 +40,7 @@ func (a *app) list() *cobra.Command {
 	flags.StringVar(&o.OwnerID, "owner", "", "only the sessions of the owner with this ID")
 	flags.StringVarP(&o.Text, "text", "q", "", "only sessions whose name, code or ID contains this")
 	flags.StringVar(&sort, "sort", string(sessioncleanup.SortLastActivity), "order: "+joinWords(sessioncleanup.Sorts()))
-	flags.BoolVar(&o.Descending, "desc", false, "reverse the order")
+	flags.BoolVar(&reverse, "reverse", false, "the other way round: the oldest first, or from Z to A")
 	flags.Var(newCount(&o.Limit, 50, 1, sessioncleanup.MaxPage), "limit", "sessions on the page")
 	flags.StringVar(&o.Cursor, "cursor", "", "continue where the page before ended")
 	completeWith(cmd, "status", sessioncleanup.Statuses())

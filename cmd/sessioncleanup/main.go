@@ -12,6 +12,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -20,8 +21,17 @@ func main() {
 	ctx := interruptible(context.Background())
 	os.Exit(run(ctx, environment{
 		args: os.Args[1:], in: os.Stdin, out: os.Stdout, err: os.Stderr, dir: ".",
-		lookup: os.LookupEnv, terminal: isTerminal,
+		lookup: os.LookupEnv, names: variableNames(), terminal: isTerminal, patience: connectPatience,
 	}))
+}
+
+// variableNames lists the variables of the environment.
+func variableNames() []string {
+	names := os.Environ()
+	for i, variable := range names {
+		names[i], _, _ = strings.Cut(variable, "=")
+	}
+	return names
 }
 
 // stopped is the cause of a context that a signal ended.

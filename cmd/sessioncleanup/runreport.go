@@ -37,8 +37,6 @@ func (r runReport) failure() error {
 	switch {
 	case r.noRun() != "":
 		return nil
-	case errors.Is(r.err, sessioncleanup.ErrTooMany):
-		return fmt.Errorf("%w (--force)", r.err)
 	case r.err == nil && failed > 0:
 		return fmt.Errorf("%s could not be changed", sessionCount(failed))
 	default:
@@ -74,6 +72,9 @@ func (r runReport) line() error {
 	if !r.result.DryRun {
 		line = fmt.Sprintf("%s, in %s, run %s", doneText(r.result.Phases), r.result.Duration.Round(time.Millisecond), r.result.RunID)
 	}
+	if r.result.Cutoffs.Untracked {
+		line += "; the table is untracked, see validate"
+	}
 	if err := r.say("%s %s\n", time.Now().Format(time.RFC3339), line); err != nil {
 		return errors.Join(r.err, err)
 	}
@@ -83,13 +84,18 @@ func (r runReport) line() error {
 // jsonReport is the JSON form of a runReport.
 type jsonReport struct {
 	sessioncleanup.Result
-	NoRun string `json:"no_run,omitempty"` // why there was no run
-	Error string `json:"error,omitempty"`
+	// The sessions deleted and deactivated, as in Phases.
+	CountDeleted     int    `json:"deleted"`
+	CountDeactivated int    `json:"deactivated"`
+	NoRun            string `json:"no_run,omitempty"` // why there was no run
+	Error            string `json:"error,omitempty"`
 }
 
 // json reports to a program. With --cron it is one line, and none when nothing was done.
 func (r runReport) json(cron bool) error {
-	out := jsonReport{Result: r.result, NoRun: r.noRun()}
+	out := jsonReport{
+		Result: r.result, CountDeleted: r.result.Deleted(), CountDeactivated: r.result.Deactivated(), NoRun: r.noRun(),
+	}
 	failure := r.failure()
 	if failure != nil {
 		out.Error = failure.Error()
@@ -108,6 +114,9 @@ func (a *app) printResult(r sessioncleanup.Result) error {
 	if r.DryRun {
 		return a.printDryRun(r)
 	}
+	if err := a.sayUntracked(r.Cutoffs.Untracked); err != nil {
+		return err
+	}
 	total := r.Phases.Total()
 	if total.Due == 0 {
 		return a.say("Nothing was due.\n")
@@ -116,25 +125,52 @@ func (a *app) printResult(r sessioncleanup.Result) error {
 		counted(r.Batches, "batch", "batches"), r.LongestBatch.Round(time.Millisecond), r.RunID); err != nil {
 		return err
 	}
-	if total.Skipped > 0 {
-		if err := a.say("%s left for the next run, most likely because others had locked them.\n", sessionCount(total.Skipped)); err != nil {
-			return err
-		}
+	skipped := make([][]cell, len(r.Skipped))
+	for i, s := range r.Skipped {
+		skipped[i] = []cell{text(s.SessionID), text("not " + string(s.Action)).in(yellow), text(s.Reason)}
 	}
-	if total.Failed == 0 {
-		return nil
-	}
-	if err := a.say("%s could not be changed:\n", sessionCount(total.Failed)); err != nil {
+	if err := a.sayUndone("left for the next run", total.Skipped, skipped); err != nil {
 		return err
 	}
-	rows := make([][]cell, len(r.Failures))
+	failed := make([][]cell, len(r.Failures))
 	for i, f := range r.Failures {
-		rows[i] = []cell{text(f.SessionID), text("not " + string(f.Action)).in(red), text(f.Error)}
+		failed[i] = []cell{text(f.SessionID), text("not " + string(f.Action)).in(red), text(f.Error)}
 	}
-	return a.table(rows)
+	return a.sayUndone("could not be changed", total.Failed, failed)
+}
+
+// sayUndone names sessions that were due and not changed, if there are any: all, or the first of them.
+func (a *app) sayUndone(why string, count int, rows [][]cell) error {
+	if count == 0 {
+		return nil
+	}
+	if err := a.say("%s %s:\n", sessionCount(count), why); err != nil {
+		return err
+	}
+	if err := a.table(rows); err != nil {
+		return err
+	}
+	if more := count - len(rows); more > 0 {
+		return a.say("  … and %s more\n", number(more))
+	}
+	return nil
+}
+
+// untrackedWarning says why idle sessions of a table are never due, and what to do about it.
+const untrackedWarning = "Warning: the table is untracked: nothing shows when its sessions are used, so only sessions with an expiry are cleaned up. " +
+	"Name a column or a table that shows activity in a file for --schema, or enable the idle rules with: sessioncleanup migrate --untracked"
+
+func (a *app) sayUntracked(untracked bool) error {
+	if !untracked {
+		return nil
+	}
+	return a.say("%s\n", a.paint(yellow, untrackedWarning))
 }
 
 func (a *app) printDryRun(r sessioncleanup.Result) error {
+	if err := a.sayUntracked(r.Cutoffs.Untracked); err != nil {
+		return err
+	}
 	due := r.Phases.Total().Due
 	if due == 0 {
 		return a.say("Nothing is due.\n")
@@ -150,11 +186,20 @@ func (a *app) printDryRun(r sessioncleanup.Result) error {
 			return err
 		}
 	}
-	if r.Refused == nil {
-		return nil
+	if err := a.sayDependents("Deleted along with the sessions", r.Dependents); err != nil || r.Refused == nil {
+		return err
 	}
-	return a.say("%s\n", a.paint(yellow, fmt.Sprintf(
-		"The deletion limit would stop it: it would delete more than %g %% of all sessions. If that is intended, add --force.", 100*r.Refused.Fraction)))
+	return a.say("%s\n", a.paint(yellow, refusedText(r.Refused)))
+}
+
+// refusedText says that the deletion limit would stop a run, how to see the sessions, and how to allow the deletion.
+func refusedText(refused *sessioncleanup.TooManyError) string {
+	limit := fmt.Sprintf("more than %g %% of all sessions", 100*refused.Fraction)
+	if refused.AtMost > 0 {
+		limit = fmt.Sprintf("more than the %s that --force allows", number(refused.AtMost))
+	}
+	return fmt.Sprintf("The deletion limit would stop the deletion: %s are due for it, %s. To see them: list --status to_delete. "+
+		"If that is intended, allow it once with --force, or --force=%d for at most so many.", sessionCount(refused.Due), limit, refused.Due)
 }
 
 // runText says what a run did and how it ended.

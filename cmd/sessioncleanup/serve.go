@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
 // defaultEvery is the guide's: a run a day.
@@ -20,24 +21,29 @@ const defaultEvery = 24 * time.Hour
 
 // serveFlags are the flags of the serve verb.
 type serveFlags struct {
-	every, jitter  span
+	every          interval
+	jitter         span
 	cronExpr, zone string
+	now            bool
 	http           httpFlags
 }
 
 const serveHelp = `serve cleans up on schedule until it is stopped, and logs what it does to standard error, as JSON with --json.
 
-Any number of instances may serve one database: each due run happens once. The schedule counts from the last
-successful run, so a run that was missed during a downtime is due immediately, and only once. A run that fails is
-retried with growing pauses.
+The first start cleans up nothing: the first run is at the first scheduled time, or immediately with --now. An interval
+counts from the last successful run and, without any, from the first start, which the database remembers. So a run that
+was missed during a downtime is due immediately, and only once. Any number of instances may serve one database: each due
+run happens once. A run that fails is retried with growing pauses; one that met the deletion limit is not, until its next
+time.
 
 With --addr it also serves HTTP, to clients with a token of --tokens: statistics, lists, runs, changes of sessions, the
-audit log and a live stream below /api/session-cleanup, and /healthz and /readyz for monitoring.
+audit log and a live stream below /api/session-cleanup, and /healthz and /readyz for monitoring. With --every never it
+only serves.
 
 SIGTERM and Ctrl-C finish the current batch; after SIGTERM the exit code is 0. A second signal stops immediately.`
 
 func (a *app) serve() *cobra.Command {
-	f := serveFlags{every: span(defaultEvery)}
+	f := serveFlags{every: interval{span(defaultEvery)}}
 	cmd := &cobra.Command{
 		Use:        "serve",
 		SuggestFor: []string{"schedule", "scheduler", "daemon", "start"},
@@ -56,33 +62,64 @@ func (a *app) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.with(func(ctx context.Context, db connection, _ []string) error {
+			if schedule == nil && known == nil {
+				return usagef("--every never only serves HTTP: it needs --addr and --tokens")
+			}
+			return a.withPatience(func(ctx context.Context, db connection, _ []string) error {
 				return a.runSchedule(ctx, db, described, func(ctx context.Context, m *sessioncleanup.Manager, log *slog.Logger) error {
+					clean := func(ctx context.Context) error { return cleanOnSchedule(ctx, m, schedule, f.now, log) }
 					if known == nil {
-						return m.Run(ctx, schedule)
+						return clean(ctx)
 					}
-					return serveHTTP(ctx, m, f.http.addr, known, log, func(ctx context.Context) error { return m.Run(ctx, schedule) })
+					return serveHTTP(ctx, m, f.http.addr, known, log, clean)
 				})
 			})(cmd, args)
 		},
 	}
 	flags := cmd.Flags()
-	flags.Var(&f.every, "every", "run this long after the last successful run began")
+	flags.Var(&f.every, "every", "run this long after the last successful run began, or never")
 	flags.Var(&f.jitter, "jitter", "delay each run by a random part of this")
 	flags.StringVar(&f.cronExpr, "cron-expr", "", `run when this cron expression matches, for example "0 3 * * *"`)
 	flags.StringVar(&f.zone, "time-zone", "", "zone of --cron-expr, for example Europe/Paris (default: the local one)")
+	flags.BoolVar(&f.now, "now", false, "run immediately, too")
 	f.http.add(flags)
 	return cmd
 }
 
-// schedule returns the Schedule of the flags, and its description.
+// cleanOnSchedule cleans up at once, if asked to, and then on schedule; without a schedule it only waits for ctx to end.
+func cleanOnSchedule(ctx context.Context, m *sessioncleanup.Manager, schedule sessioncleanup.Schedule, now bool, log *slog.Logger) error {
+	for now {
+		_, err := m.Cleanup(ctx, sessioncleanup.Run{Reason: "serve --now"})
+		if held, ok := errors.AsType[*sessioncleanup.LeaseHeldError](err); ok {
+			log.InfoContext(ctx, "another run is in progress; the immediate cleanup waits for it", "run_id", held.Holder, "until", held.Until)
+			if err := wait.For(ctx, min(held.Remaining, time.Minute)+100*time.Millisecond); err != nil {
+				return err
+			}
+			continue
+		}
+		now = false
+		if err != nil && ctx.Err() == nil && !errors.Is(err, sessioncleanup.ErrDisabled) { // Run reports that
+			log.ErrorContext(ctx, "the immediate cleanup did not succeed", "error", err)
+		}
+	}
+	if schedule == nil {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return m.Run(ctx, schedule)
+}
+
+// schedule returns the Schedule of the flags, nil for never, and its description.
 func (f *serveFlags) schedule(cmd *cobra.Command) (sessioncleanup.Schedule, string, error) {
 	changed := cmd.Flags().Changed
 	if f.cronExpr == "" {
 		if changed("cron-expr") || changed("time-zone") {
 			return nil, "", usagef("--time-zone and --cron-expr belong together: set both, or --every")
 		}
-		every, jitter := time.Duration(f.every), time.Duration(f.jitter)
+		every, jitter := time.Duration(f.every.span), time.Duration(f.jitter)
+		if every == sessioncleanup.Never && jitter == 0 {
+			return nil, "never", nil
+		}
 		if every <= 0 || jitter > every {
 			return nil, "", usagef("--every is %v with a --jitter of %v: want a positive duration, and a jitter up to it", every, jitter)
 		}

@@ -23,8 +23,9 @@ func TestServeCleansUpUntilItIsStopped(t *testing.T) {
 		signal os.Signal
 		code   int
 	}{
-		"SIGTERM":          {[]string{"serve", "--every", "6h", "--jitter", "1ms"}, syscall.SIGTERM, exitDone},
-		"Ctrl-C":           {[]string{"serve", "--json"}, os.Interrupt, exitInterrupted},
+		"SIGTERM":          {[]string{"serve", "--every", "6h", "--jitter", "1ms", "--now"}, syscall.SIGTERM, exitDone},
+		"Ctrl-C":           {[]string{"serve", "--json", "--now"}, os.Interrupt, exitInterrupted},
+		"soon":             {[]string{"serve", "--every", "1s"}, syscall.SIGTERM, exitDone},
 		"waiting for cron": {[]string{"serve", "--cron-expr", "0 0 1 1 *", "--time-zone", "Europe/Paris", "-v"}, syscall.SIGTERM, exitDone},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -48,6 +49,41 @@ func TestServeCleansUpUntilItIsStopped(t *testing.T) {
 				t.Errorf("the log does not say that it stopped: %s", log.seen.String())
 			}
 		})
+	}
+}
+
+// The first start only serves: the first run is at the first scheduled time, which later starts do not postpone.
+func TestFirstStartOfServeCleansUpNothing(t *testing.T) {
+	t.Parallel()
+	u, s := migrated(t)
+	path := u.writes("tokens", adminToken+" admin\n")
+	for _, args := range [][]string{
+		{"serve"}, {"serve", "--every", "1h"}, {"serve", "--every", "never", "--addr", "127.0.0.1:0", "--tokens", path},
+		{"serve", "--cron-expr", "0 0 1 1 *"},
+	} {
+		ctx, stop := context.WithCancelCause(t.Context())
+		serves := make(chan struct{})
+		var once sync.Once
+		log := &watch{text: "msg=serving", then: func() { once.Do(func() { close(serves) }) }}
+		code := make(chan int, 1)
+		go func() { code <- run(ctx, u.environment(io.Discard, log, args)) }()
+		<-serves
+		if args[len(args)-1] != path {
+			waitFor(t, "the first start", 10*time.Second, func() bool { return len(u.eventsOf("scheduled")) == 1 })
+		}
+		stop(stopped{syscall.SIGTERM})
+		if c := <-code; c != exitDone {
+			t.Errorf("%v: exit code %d, want %d", args, c, exitDone)
+		}
+	}
+	if n := s.count(t, "SELECT count(*) FROM sessions WHERE active"); n != 4 {
+		t.Errorf("%d sessions are active, want all 4", n)
+	}
+	if runs := u.eventsOf("run"); len(runs) != 0 {
+		t.Errorf("the log has %d runs, want none", len(runs))
+	}
+	if starts := u.eventsOf("scheduled"); len(starts) != 1 {
+		t.Errorf("the log has %d first starts, want 1", len(starts))
 	}
 }
 

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +23,14 @@ func (a *app) show() *cobra.Command {
 		Short: "Show a session and what happened to it",
 		Args:  arguments("the ID of a session"),
 		RunE: a.with(func(ctx context.Context, db connection, args []string) error {
-			s, err := db.Get(ctx, args[0])
+			s, err := byIDOrCode(ctx, db, args[0], func(id string) (sessioncleanup.Session, error) { return db.Get(ctx, id) })
+			if errors.Is(err, sessioncleanup.ErrNotFound) {
+				return errors.Join(err, a.showDeleted(ctx, db, args[0]))
+			}
+			if err != nil {
+				return err
+			}
+			dependents, err := db.Dependents(ctx, s.ID)
 			if err != nil {
 				return err
 			}
@@ -31,15 +41,54 @@ func (a *app) show() *cobra.Command {
 			if a.json {
 				return a.printJSON(struct {
 					sessioncleanup.Session
-					Events []sessioncleanup.Event `json:"events"`
-				}{s, append([]sessioncleanup.Event{}, events...)})
+					Dependents []sessioncleanup.Dependent `json:"dependents,omitempty"`
+					Events     []sessioncleanup.Event     `json:"events"`
+				}{s, dependents, append([]sessioncleanup.Event{}, events...)})
 			}
-			if err := a.printSession(s); err != nil || len(events) == 0 {
+			if err := a.printSession(s); err != nil {
+				return err
+			}
+			if err := a.sayDependents("A deletion reaches", dependents); err != nil || len(events) == 0 {
 				return err
 			}
 			return a.printEvents(events)
 		}),
 	}
+}
+
+// showDeleted says when, by whom and why a session was deleted, if the log knows. It is not found all the same.
+func (a *app) showDeleted(ctx context.Context, db connection, id string) error {
+	events, err := db.Events(ctx, sessioncleanup.EventQuery{SessionID: id, Limit: shownEvents})
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(events, func(e sessioncleanup.Event) bool { return e.Action == sessioncleanup.ActionDeleted })
+	if at < 0 {
+		return nil
+	}
+	if a.json {
+		return a.printJSON(struct {
+			Deleted sessioncleanup.Event   `json:"deleted"`
+			Events  []sessioncleanup.Event `json:"events"`
+		}{events[at], events})
+	}
+	if err := a.say("%s\n", deletedText(events[at])); err != nil {
+		return err
+	}
+	return a.printEvents(events)
+}
+
+// deletedText says when, by whom and why the one session of an event was deleted.
+func deletedText(e sessioncleanup.Event) string {
+	ref := e.Sessions[0]
+	said := fmt.Sprintf("Session %s was deleted %s by %s", sessionName(sessioncleanup.Session{ID: ref.ID, Name: ref.Name}), moment(e.At), printable(e.Actor))
+	if e.RunID != "" {
+		said += ", in run " + e.RunID
+	}
+	if e.Reason != "" {
+		said += " (" + printable(e.Reason) + ")"
+	}
+	return said + "."
 }
 
 // printSession prints everything that is known of a session.
@@ -63,8 +112,21 @@ func (a *app) printSession(s sessioncleanup.Session) error {
 	}
 	addTime("Last activity", s.LastActivity)
 	addTime("Expires", s.ExpiresAt)
-	addTime("Due for deactivation", s.DeactivateAt)
-	addTime("Due for deletion", s.DeleteAt)
+	addDue := func(name string, t time.Time) {
+		if !t.IsZero() && !t.After(s.AsOf) {
+			add(name, "now")
+		} else {
+			addTime(name, t)
+		}
+	}
+	addDue("Due for deactivation", s.DeactivateAt)
+	addDue("Due for deletion", s.DeleteAt)
+	switch {
+	case s.DeactivatedAt.Unix() == 0:
+		add("Deactivated", "before the table was adopted")
+	default:
+		addTime("Deactivated", s.DeactivatedAt)
+	}
 	addTime("Created", s.CreatedAt)
 	addTime("Updated", s.UpdatedAt)
 	return a.table(rows)

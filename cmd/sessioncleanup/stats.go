@@ -27,7 +27,8 @@ With --check it exits with 3 when an alert holds:
   cleanup_failed      the last run ended with an error
   cleanup_incomplete  the last run could not clean up some sessions
   cleanup_overdue     the last run is longer ago than --max-age, or there was none
-  cleanup_idle        the last run changed nothing although something was due`,
+  cleanup_idle        the last run changed nothing although something was due
+  database_invalid    validate finds something missing or wrong`,
 		Example: `  sessioncleanup stats
   sessioncleanup stats --check --max-age 26h || echo "look at the sessions" | mail -s Alert admin@example.com`,
 		Args: noArguments,
@@ -45,8 +46,9 @@ With --check it exits with 3 when an alert holds:
 				}
 				if check && owner == "" { // a run is no owner's
 					stats.Alerts = append(stats.Alerts, scheduleAlerts(stats, time.Duration(limits.maxAge))...)
+					stats.Alerts = append(stats.Alerts, databaseAlerts(ctx, db.store)...)
 				}
-				return a.reportStats(stats, check)
+				return a.reportStats(stats, db.Policy(), check)
 			})(cmd, args)
 		},
 	}
@@ -57,12 +59,27 @@ With --check it exits with 3 when an alert holds:
 	return cmd
 }
 
-func (a *app) reportStats(stats sessioncleanup.Stats, check bool) error {
-	print := a.printStats
+// jsonStats are the statistics with what they were measured by.
+type jsonStats struct {
+	sessioncleanup.Stats
+	InactiveHours string `json:"inactive_hours"`
+	DeleteDays    string `json:"delete_days"`
+	Untracked     bool   `json:"untracked"`
+}
+
+func (a *app) reportStats(stats sessioncleanup.Stats, policy sessioncleanup.Policy, check bool) error {
+	var err error
 	if a.json {
-		print = func(s sessioncleanup.Stats) error { return a.printJSON(s) }
+		err = a.printJSON(jsonStats{
+			Stats:         stats,
+			InactiveHours: sessioncleanup.Threshold(policy.InactiveAfter, time.Hour),
+			DeleteDays:    sessioncleanup.Threshold(policy.DeleteAfter, 24*time.Hour),
+			Untracked:     stats.Cutoffs.Untracked,
+		})
+	} else {
+		err = a.printStats(stats, policy)
 	}
-	if err := print(stats); err != nil {
+	if err != nil {
 		return err
 	}
 	switch {
@@ -77,16 +94,19 @@ func (a *app) reportStats(stats sessioncleanup.Stats, check bool) error {
 	}
 }
 
-func (a *app) printStats(s sessioncleanup.Stats) error {
+func (a *app) printStats(s sessioncleanup.Stats, policy sessioncleanup.Policy) error {
+	if err := a.sayUntracked(s.Cutoffs.Untracked); err != nil {
+		return err
+	}
 	share := func(rate float64) cell { return text(fmt.Sprintf("%.0f %% of all", 100*rate)) }
 	rows := [][]cell{
 		{text("Sessions"), figure(s.Total)},
 		{text("Active"), figure(s.Active), share(s.ActivityRate)},
 		{text("Inactive"), figure(s.Inactive)},
-		{text("Old"), figure(s.Old), text("unused for longer than the time to deletion")},
+		{text("Old"), figure(s.Old), text(thresholdText("unused for more than %s", policy.DeleteAfter))},
 		{text("Protected"), figure(s.Protected), text("nothing automatic happens to them")},
-		{text("Due for deactivation"), figure(s.DueForDeactivation)},
-		{text("Due for deletion"), figure(s.DueForDeletion)},
+		{text("Due for deactivation"), figure(s.DueForDeactivation), text(thresholdText("unused for more than %s, or expired", policy.InactiveAfter))},
+		{text("Due for deletion"), figure(s.DueForDeletion), text(thresholdText("inactive and unused for more than %s", policy.DeleteAfter))},
 		{text("Cleanup candidates"), figure(s.CleanupCandidates).in(bold), share(s.CleanupEfficiency)},
 	}
 	if s.CleanupCandidates > 0 {
@@ -104,4 +124,12 @@ func (a *app) printStats(s sessioncleanup.Stats) error {
 		}
 	}
 	return nil
+}
+
+// thresholdText explains a figure by its threshold.
+func thresholdText(format string, threshold time.Duration) string {
+	if threshold == sessioncleanup.Never {
+		return "off"
+	}
+	return fmt.Sprintf(format, spanText(threshold))
 }

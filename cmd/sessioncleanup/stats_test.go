@@ -12,7 +12,13 @@ import (
 func TestStatsShowTheGuidesFigures(t *testing.T) {
 	t.Parallel()
 	u, _ := migrated(t)
-	u.calls("stats").want(t, exitDone, "Sessions              6", "67 % of all", "Cleanup candidates    2", "33 % of all", "Longest overdue")
+	u.calls("stats").want(t, exitDone, "Sessions              6", "67 % of all", "Cleanup candidates    2", "33 % of all", "Longest overdue",
+		"unused for more than 24 h, or expired", "inactive and unused for more than 30 days")
+	u.vars[sessioncleanup.EnvInactiveHours], u.vars[sessioncleanup.EnvDeleteDays] = "0.5", "never"
+	u.calls("stats").want(t, exitDone, "unused for more than 30m0s, or expired", "Due for deletion      0  off")
+	u.calls("stats", "--json").want(t, exitDone, `"inactive_hours": "0.5"`, `"delete_days": "never"`, `"untracked": false`)
+	delete(u.vars, sessioncleanup.EnvInactiveHours)
+	delete(u.vars, sessioncleanup.EnvDeleteDays)
 	s := decode[sessioncleanup.Stats](t, u.calls("stats", "--json"))
 	if s.Total != 6 || s.Active != 4 || s.Inactive != 2 || s.Old != 1 || s.CleanupCandidates != 2 || s.DueForDeletion != 1 {
 		t.Errorf("stats --json prints %+v", s)

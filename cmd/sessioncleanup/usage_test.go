@@ -36,6 +36,10 @@ func TestWrongUsageNamesTheMistake(t *testing.T) {
 		{[]string{"cleanup", "--delete-days"}, "flag needs an argument: --delete-days"},
 		{[]string{"cleanup", "--quick", "--delete-days", "3"}, "--quick stands for"},
 		{[]string{"cleanup", "--owner", ""}, `--owner is "": want the ID of an owner`},
+		{[]string{"cleanup", "--force=-1"}, `--force is "-1": want --force alone, or a whole number of sessions from 1`},
+		{[]string{"cleanup", "--force=0"}, `--force is "0": want`},
+		{[]string{"cleanup", "--force=all"}, `--force is "all": want`},
+		{[]string{"cleanup", "--force", "5"}, `cleanup takes no argument, got "5"`},
 		{[]string{"cleanup", "--page", "0"}, `--page is "0": want a whole number from 1 to 1000`},
 		{[]string{"cleanup", "--dry-run=perhaps"}, `--dry-run is "perhaps": want a bool`},
 		{[]string{"list", "--limit", "many"}, `--limit is "many": want a whole number from 1 to 1000`},
@@ -48,6 +52,9 @@ func TestWrongUsageNamesTheMistake(t *testing.T) {
 		{[]string{"show"}, "show needs the ID of a session"},
 		{[]string{"show", ""}, "session id is empty"},
 		{[]string{"show", "1", "2"}, `show takes the ID of a session and no more, got "2"`},
+		{[]string{"reactivate"}, "reactivate needs the ID of a session, or --run"},
+		{[]string{"reactivate", "1", "--run", "R"}, `reactivate takes no argument, got "1"`},
+		{[]string{"reactivate", "--run", ""}, "run id is empty"},
 		{[]string{"auto-cleanup", "1"}, "auto-cleanup needs on or off"},
 		{[]string{"auto-cleanup"}, "auto-cleanup needs the ID of a session and on or off"},
 		{[]string{"auto-cleanup", "1", "maybe"}, `auto-cleanup is "maybe": want on or off`},
@@ -67,6 +74,9 @@ func TestWrongUsageNamesTheMistake(t *testing.T) {
 		{[]string{"completion"}, "completion needs a shell"},
 		{[]string{"demo", "--json"}, "no --json"},
 		{[]string{"serve", "--every", "0s"}, "want a positive duration"},
+		{[]string{"serve", "--every", "sometimes"}, `--every is "sometimes": want a duration such as 90m, 36h, 7d or 2w, or never`},
+		{[]string{"serve", "--every", "never"}, "it needs --addr and --tokens"},
+		{[]string{"serve", "--every", "never", "--jitter", "1h"}, "want a positive duration"},
 		{[]string{"serve", "--every", "1h", "--jitter", "2h"}, "a jitter up to it"},
 		{[]string{"serve", "--every", "1h", "--cron-expr", "0 3 * * *"}, "without --every"},
 		{[]string{"serve", "--cron-expr", "61 * * * *"}, `--cron-expr is "61 * * * *"`},
@@ -107,6 +117,19 @@ func TestWrongEnvironmentIsWrongUsage(t *testing.T) {
 		for _, verb := range []string{"stats", "migrate", "cleanup"} {
 			u.calls(verb).want(t, exitUsage, name, value)
 		}
+	}
+	u, _ := migrated(t)
+	u.vars["SESSION_INACTIVE_HOUR"], u.vars["SESSION_SECRET"], u.vars["SESSION_LIFETIME"] = "48", "x", "120"
+	got := u.calls("stats").want(t, exitDone, "SESSION_INACTIVE_HOUR has no effect, did you mean SESSION_INACTIVE_HOURS?")
+	if strings.Contains(got.err, "SECRET") || strings.Contains(got.err, "LIFETIME") {
+		t.Errorf("the application's own variables are reported: %s", got.err)
+	}
+	delete(u.vars, "SESSION_INACTIVE_HOUR")
+	u.writes(".env", "\ufeffSESSION_DELETE_DAY=60\nSESSION_AUTO_CLEANUP_DEFAULT=false\n")
+	u.calls("cleanup", "--dry-run").want(t, exitDone, "did you mean SESSION_DELETE_DAYS?", "SESSION_AUTO_CLEANUP_DEFAULT differs from the database and has no effect until")
+	u.calls("migrate").want(t, exitDone)
+	if got := u.calls("stats").want(t, exitDone); strings.Contains(got.err, "AUTO_CLEANUP") {
+		t.Errorf("a stored setting is reported: %s", got.err)
 	}
 	newUser(t, nil).calls("stats").want(t, exitUsage, "no database: set --database or DATABASE_URL")
 }

@@ -166,7 +166,7 @@ func TestProposeUnderstandsApplications(t *testing.T) {
 			want: schema{
 				Table: "sessions", Owner: "user", CreatedAt: "createdAt",
 				Owners:  &owners{Table: "user", ID: "id", Name: "name"},
-				Sources: []source{{Table: "order", Session: "table"}},
+				Sources: []source{{Table: "order", Session: "table", At: "when"}},
 			},
 		},
 		"tables with their database schema": {

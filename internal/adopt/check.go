@@ -10,7 +10,7 @@ import (
 
 // LifecycleColumn is one of the columns that Migrate adds to a table that lacks them.
 type LifecycleColumn struct {
-	Field  string // of the schema, as in its JSON: active, last_activity, expires_at or auto_cleanup
+	Field  string // of the schema, as in its JSON: active, last_activity, expires_at, auto_cleanup or deactivated_at
 	Column string // its name in the table
 	Kind   Kind
 }
@@ -20,7 +20,19 @@ func Lifecycle(s sessioncleanup.Schema) []LifecycleColumn {
 	return []LifecycleColumn{
 		{"active", s.Active, Boolean}, {"last_activity", s.LastActivity, Time},
 		{"expires_at", s.ExpiresAt, Time}, {"auto_cleanup", s.AutoCleanup, Boolean},
+		{"deactivated_at", s.DeactivatedAt, Time},
 	}
+}
+
+// Untracked reports whether nothing in the database shows when the sessions of a table that is about to be adopted are
+// used: it has no column for the last activity, the last update or the expiry, and no activity table.
+func (d Database) Untracked(s sessioncleanup.Schema) bool {
+	s = s.WithDefaults()
+	t := d.find(s.Table)
+	if t == nil || s.UpdatedAt != "" || len(s.Sources) > 0 {
+		return false
+	}
+	return d.column(t, s.LastActivity) == nil && d.column(t, s.ExpiresAt) == nil
 }
 
 // Check compares a schema with the database. It returns the lifecycle columns that the table of sessions lacks. The

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // Database is the part of a catalog that the decisions need: the tables of the application, and its views, so that a
@@ -85,16 +86,15 @@ func (k Kind) String() string {
 // path is the name by which a schema refers to the table.
 func (t *Table) path() string {
 	if t.Hidden && t.Space != "" {
-		return t.Space + "." + t.Name
+		return sqlfile.Qualified(t.Space, t.Name)
 	}
 	return t.Name
 }
 
 // find returns the table that a schema refers to, or nil.
 func (d Database) find(path string) *Table {
-	space, name, qualified := strings.Cut(path, ".")
-	if qualified {
-		return d.lookup(space, name)
+	if parts := sqlfile.Split(path); len(parts) == 2 {
+		return d.lookup(parts[0], parts[1])
 	}
 	return d.one(func(t *Table) bool { return !t.Hidden && d.same(t.Name, path) })
 }
@@ -176,7 +176,7 @@ func (k ForeignKey) target(t *Table, i int) string {
 	return to[i]
 }
 
-// canName reports whether the names in a schema are plain identifiers, and the path of a table leads to it.
+// canName reports whether a schema can have its names, and the path of a table leads to it.
 func (d Database) canName(t *Table, s sessioncleanup.Schema) bool {
 	return s.Validate() == nil && d.find(t.path()) == t
 }

@@ -48,5 +48,6 @@ func Example() {
 	// to add: last_activity
 	// to add: expires_at
 	// to add: auto_cleanup
+	// to add: deactivated_at
 	// problems: <nil>
 }

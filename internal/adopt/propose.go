@@ -190,15 +190,41 @@ func (p *proposer) proposeActivityTables() {
 		if len(columns) == 0 {
 			columns = p.columnsCalled(names, child)
 		}
+		var keys []string
+		for _, k := range child.ForeignKeys {
+			keys = append(keys, k.Columns...)
+		}
 		for _, column := range columns {
-			activity := sessioncleanup.Source{Table: child.path(), Session: column, At: child.first(activityTimeNames, Time|Date, column)}
+			activity := sessioncleanup.Source{Table: child.path(), Session: column, At: child.activityTime(append(keys, column)...)}
 			if !p.canName(child, sessioncleanup.Schema{Sources: []sessioncleanup.Source{activity}}) {
-				p.warn("rows of table %q do not count as activity: its name, or that of its column %q, is not a plain identifier", child.path(), column)
+				p.warn("rows of table %q do not count as activity: a schema cannot have its name, or that of its column %q", child.path(), column)
 				continue
 			}
 			p.Schema.Sources = append(p.Schema.Sources, activity)
 		}
 	}
+}
+
+// activityTime returns the column that says when a row of an activity table was made: one of the usual names, or else the
+// first time, those first whose names end like one.
+func (t *Table) activityTime(taken ...string) string {
+	if name := t.first(activityTimeNames, Time|Date, taken...); name != "" {
+		return name
+	}
+	found := ""
+	for _, c := range t.Columns {
+		if c.Kind&(Time|Date) == 0 || slices.Contains(taken, c.Name) {
+			continue
+		}
+		name := strings.ToLower(c.Name)
+		if strings.HasSuffix(name, "_at") || strings.HasSuffix(name, "_on") || strings.HasSuffix(name, "_time") || strings.HasSuffix(c.Name, "At") {
+			return c.Name
+		}
+		if found == "" {
+			found = c.Name
+		}
+	}
+	return found
 }
 
 // referringColumns returns the columns of a table with a foreign key to a session's id.

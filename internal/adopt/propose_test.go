@@ -227,16 +227,20 @@ func TestProposeFindsTheActivityTables(t *testing.T) {
 			tables: []adopt.Table{sessions, table("sessioncleanup_touches", "session_id number"), other("a view", table("latest", "session_id number"))},
 			want:   schema{Table: "sessions", Code: "code"},
 		},
-		"but not those with names that a schema cannot have": {
+		"with any name": {
 			tables: []adopt.Table{sessions, table("poll-votes", "session_id number sessions", "created_at time")},
+			want:   schema{Table: "sessions", Code: "code", Sources: []sessioncleanup.Source{{Table: "poll-votes", Session: "session_id", At: "created_at"}}},
+		},
+		"but not those with names that a schema cannot have": {
+			tables: []adopt.Table{sessions, table("poll;votes", "session_id number sessions", "created_at time")},
 			want:   schema{Table: "sessions", Code: "code"},
 			warnings: []string{
-				`rows of table "poll-votes" do not count as activity: its name, or that of its column "session_id", is not a plain identifier`},
+				`rows of table "poll;votes" do not count as activity: a schema cannot have its name, or that of its column "session_id"`},
 		},
 		"nor a name with a dot, which would mean another table": {
 			tables:   []adopt.Table{sessions, {Name: "poll.votes", Columns: []adopt.Column{{Name: "session_id", Kind: adopt.Number}}}},
 			want:     schema{Table: "sessions", Code: "code"},
-			warnings: []string{`rows of table "poll.votes" do not count as activity: its name, or that of its column "session_id", is not a plain identifier`},
+			warnings: []string{`rows of table "poll.votes" do not count as activity: a schema cannot have its name, or that of its column "session_id"`},
 		},
 	})
 }
@@ -281,7 +285,7 @@ func TestProposeSaysWhyItCannot(t *testing.T) {
 		"a missing table":        {database(table("sessions", "id number key")), "rooms", `schema.table is "rooms": there is no such table`},
 		"a table somewhere else": {database(table("app.rooms", "id number key")), "rooms", `schema.table is "rooms": there is no such table; is it "app.rooms"?`},
 		"a column's role taken":  {database(table("sessions", "active number key")), "", `schema.id and schema.active are both "active"`},
-		"an odd name":            {database(table("live-sessions", "id number key")), "", `schema.table is "live-sessions": want letters`},
+		"an odd name":            {database(table("live;sessions", "id number key")), "", `schema.table is "live;sessions": want no quotes`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -132,12 +132,13 @@ func (rt tableRoute) expect(as, id string, b tableBody) int {
 // unknownPaths are problems, too. A 405 lists the methods of the path.
 func unknownPaths(t *testing.T, observe Observer) {
 	w := newWorld(t, observe)
-	for _, path := range []string{"/", "", "/stats/", "/view/x", "/a/b/c", "/a/touch", "//", "//deactivate", "/a/"} {
+	for _, path := range []string{"/", "", "/stats/", "/view/x", "/a/b/c", "/a/touch", "/runs/a/touch", "/runs//reactivate", "/runs/a/reactivate/b", "/a/b/reactivate", "//", "//deactivate", "/a/"} {
 		w.do(request{as: admin, method: http.MethodGet, path: path}).problem(http.StatusNotFound, "not-found")
 	}
 	for path, methods := range map[string]string{
 		"/stats": "GET, HEAD", "/view": "GET, HEAD", "/events": "GET, HEAD", "/live": "GET, HEAD", "/openapi.yaml": "GET, HEAD",
 		"/cleanup": "POST", "/a": "DELETE, GET, HEAD", "/a/deactivate": "PATCH", "/a/reactivate": "PATCH",
+		"/runs/a/reactivate": "POST", "/runs": "DELETE, GET, HEAD", "/runs/reactivate": "PATCH",
 		"/a/auto-cleanup": "PATCH", "/a/activity": "PATCH", "/a/expiry": "PATCH",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"} {

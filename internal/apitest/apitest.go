@@ -33,6 +33,10 @@ func Run(t *testing.T, observe Observer) {
 		{"Change", changes},
 		{"Delete", deletions},
 		{"Cleanup", runs},
+		{"RefusedCleanup", refusedRuns},
+		{"BrokenCleanup", brokenRuns},
+		{"ReversedCleanup", reversedRuns},
+		{"Dependents", dependents},
 		{"Events", logs},
 		{"Live", streams},
 		{"EntityTags", entityTags},
@@ -75,8 +79,13 @@ func newWorld(t *testing.T, observe Observer, change ...func(*setup)) *World {
 	w := &World{t: t, Store: memory.New(memory.Config{}), observe: observe}
 	now := time.Now()
 	put := func(id, owner, name string, active, auto bool, unused time.Duration) {
+		var deactivated time.Time
+		if !active {
+			deactivated = now.Add(-unused)
+		}
 		err := w.Store.Put(sessioncleanup.Session{
-			ID: id, OwnerID: owner, OwnerName: strings.ToUpper(owner), Name: name, Code: "c-" + name, Active: active, AutoCleanup: auto,
+			DeactivatedAt: deactivated,
+			ID:            id, OwnerID: owner, OwnerName: strings.ToUpper(owner), Name: name, Code: "c-" + name, Active: active, AutoCleanup: auto,
 			CreatedAt: now.Add(-unused - time.Hour), UpdatedAt: now.Add(-unused), LastActivity: now.Add(-unused), ActivityCount: 7,
 		})
 		if err != nil {

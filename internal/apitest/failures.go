@@ -21,7 +21,7 @@ func failures(t *testing.T, observe Observer) {
 		{method: http.MethodGet, path: "/live"}, {method: http.MethodGet, path: "/2"}, {method: http.MethodDelete, path: "/2"},
 		{method: http.MethodDelete, path: "/2?confirm=2"}, {method: http.MethodPatch, path: "/2/deactivate"},
 		{method: http.MethodPatch, path: "/2/activity"}, {method: http.MethodPost, path: "/cleanup"},
-		{method: http.MethodPost, path: "/cleanup", body: `{"dry_run":true}`},
+		{method: http.MethodPost, path: "/cleanup", body: `{"dry_run":true}`}, {method: http.MethodPost, path: "/runs/x/reactivate"},
 		{method: http.MethodPatch, path: "/2/deactivate", header: map[string]string{"If-Match": `"x"`}},
 	}
 	for name, test := range map[string]struct {

@@ -14,6 +14,7 @@ func guards(t *testing.T, observe Observer) {
 	before := closed.snapshot()
 	for _, r := range []request{
 		{method: http.MethodPost, path: "/cleanup"}, {method: http.MethodPost, path: "/cleanup", body: `{"dry_run":true}`},
+		{method: http.MethodPost, path: "/runs/x/reactivate"},
 		{method: http.MethodPatch, path: "/2/deactivate"}, {method: http.MethodPatch, path: "/2/activity"},
 		{method: http.MethodDelete, path: "/2?confirm=2"}, {method: http.MethodPatch, path: "/2/expiry", body: "{"},
 	} {

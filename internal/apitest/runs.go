@@ -71,7 +71,6 @@ func runs(t *testing.T, observe Observer) {
 	if stats.at("stats", "total") != 5.0 || stats.at("stats", "cleanup_candidates") != 0.0 || stats.at("metrics", "last_run", "run", "failed") != false {
 		t.Errorf("statistics do not include the run: %s", stats.body)
 	}
-	refusedRuns(t, observe)
 }
 
 // refusedRuns are stopped by the deletion limit, the policy or another run; some sessions cannot be deleted.
@@ -80,7 +79,7 @@ func refusedRuns(t *testing.T, observe Observer) {
 	old := time.Now().AddDate(0, -3, 0)
 	var many []sessioncleanup.Session
 	for i := range 200 {
-		many = append(many, sessioncleanup.Session{ID: "old" + strings.Repeat("i", i), AutoCleanup: true, LastActivity: old})
+		many = append(many, sessioncleanup.Session{ID: "old" + strings.Repeat("i", i), AutoCleanup: true, LastActivity: old, DeactivatedAt: old})
 	}
 	if err := w.Store.Put(many...); err != nil {
 		t.Fatal(err)
@@ -91,16 +90,44 @@ func refusedRuns(t *testing.T, observe Observer) {
 	}
 	clean.body = ""
 	a := w.do(clean).problem(http.StatusUnprocessableEntity, "too-many-deletions")
-	if a.at("due") != 201.0 || a.at("max_delete_fraction") != 0.5 || !strings.Contains(a.str("error"), "force") {
+	if a.at("due") != 201.0 || a.at("max_delete_fraction") != 0.5 || a.str("run_id") == "" || a.at("phases", 0, "done") != 0.0 {
 		t.Errorf("refused run: %s", a.body)
 	}
-	clean.body = `{"force":true}`
+	for _, part := range []string{"view?status=to_delete", `"force": true`, `"delete_at_most": 201`} { // how to see and to allow it
+		if !strings.Contains(a.str("error"), part) {
+			t.Errorf("a refused run does not say %s: %s", part, a.body)
+		}
+	}
+	if a.at("results", 0, "session_count") != 1.0 {
+		t.Errorf("a refused run did not deactivate what was due: %s", a.body)
+	}
+	for language, want := range map[string]string{"en": "the deletion limit", "fr": "la limite de suppression"} {
+		stats := w.do(request{as: admin, method: http.MethodGet, path: "/stats", header: map[string]string{"Accept-Language": language}}).want(http.StatusOK)
+		if stats.at("metrics", "last_run", "run", "refused") != true || !strings.Contains(stats.body, want) || !strings.Contains(stats.body, "delete_at_most") {
+			t.Errorf("the alert in %s does not say how to allow the deletion: %s", language, stats.body)
+		}
+	}
+	clean.body = `{"delete_at_most":200}`
+	a = w.do(clean).problem(http.StatusUnprocessableEntity, "too-many-deletions")
+	if a.at("due") != 201.0 || a.at("delete_at_most") != 200.0 || !strings.Contains(a.str("error"), "200 that delete_at_most allows") {
+		t.Errorf("a run for fewer sessions than are due: %s", a.body)
+	}
+	clean.body = `{"delete_at_most":201}`
 	if a := w.do(clean).want(http.StatusOK); a.at("results", 1, "session_count") != 201.0 {
+		t.Errorf("a run that was allowed: %s", a.body)
+	}
+	forced := newWorld(t, observe)
+	if err := forced.Store.Put(many...); err != nil {
+		t.Fatal(err)
+	}
+	clean.body = `{"force":true}`
+	if a := forced.do(clean).want(http.StatusOK); a.at("results", 1, "session_count") != 201.0 {
 		t.Errorf("forced run: %s", a.body)
 	}
 
 	closed := newWorld(t, observe, func(s *setup) { s.Policy.Enabled = sessioncleanup.Off })
 	closed.do(request{as: admin, method: http.MethodPost, path: "/cleanup"}).problem(http.StatusConflict, "cleanup-disabled")
+	closed.do(request{as: admin, method: http.MethodPost, path: "/cleanup", body: `{"dry_run":true}`}).want(http.StatusOK)
 
 	busy := newWorld(t, observe)
 	lease := sessioncleanup.LeaseRequest{Name: "cleanup", Holder: "another", TTL: 20 * time.Second}
@@ -114,7 +141,7 @@ func refusedRuns(t *testing.T, observe Observer) {
 
 	pinned := newWorld(t, observe, func(s *setup) {
 		db := memory.New(memory.Config{BeforeDelete: func(context.Context, sessioncleanup.Session) error { return errSQL }})
-		err := db.Put(sessioncleanup.Session{ID: "pinned", AutoCleanup: true, LastActivity: old})
+		err := db.Put(sessioncleanup.Session{ID: "pinned", AutoCleanup: true, LastActivity: old, DeactivatedAt: old})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +158,6 @@ func refusedRuns(t *testing.T, observe Observer) {
 	if failed := a.at("metrics", "last_run", "run", "phases", 0, "failed"); failed != 1.0 {
 		t.Errorf("%v sessions failed in the last run, want 1: %s", failed, a.body)
 	}
-	brokenRuns(t, observe)
 }
 
 // brokenRuns are ended by the database. Neither their responses nor their alerts quote it.

@@ -1,9 +1,11 @@
 package apitest
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -24,8 +26,9 @@ func views(t *testing.T, observe Observer) {
 		as, query string
 		want      []string
 	}{
-		{admin, "", []string{Kept, Gone, Closed, Idle, Busy, Bobs}},
-		{ann, "", []string{Kept, Gone, Closed, Idle, Busy}},
+		{admin, "", []string{Bobs, Busy, Idle, Closed, Gone, Kept}},
+		{ann, "", []string{Busy, Idle, Closed, Gone, Kept}},
+		{ann, "?sort=last_activity", []string{Kept, Gone, Closed, Idle, Busy}},
 		{bob, "?owner=bob", []string{Bobs}},
 		{admin, "?owner=bob", []string{Bobs}},
 		{admin, "?status=to_delete", []string{Gone}},
@@ -55,11 +58,22 @@ func views(t *testing.T, observe Observer) {
 			t.Errorf("%s is empty: %s", key, a.body)
 		}
 	}
+	for _, query := range []string{"q=poll", "q=chat"} { // both are overdue
+		a := w.do(request{as: ann, method: http.MethodGet, path: "/view?" + query})
+		for _, key := range []string{"deactivate_at", "delete_at"} {
+			if at, err := time.Parse(time.RFC3339, fmt.Sprint(a.at("sessions", 0, key))); err == nil && time.Since(at) > time.Minute {
+				t.Errorf("%s of an overdue session lies in the past: %s", key, a.body)
+			}
+		}
+	}
 	if a.str("user_role") != "owner" || a.at("next_cursor") != nil {
 		t.Errorf("%s: %s", a.what, a.body)
 	}
 	for _, status := range []string{"protected", "inactive", "to_delete"} {
 		a := w.do(request{as: admin, method: http.MethodGet, path: "/view?status=" + status})
+		if deactivated := a.at("sessions", 0, "deactivated_at"); (deactivated == nil) != (status == "protected") {
+			t.Errorf("%s: deactivated_at is %v: %s", a.what, deactivated, a.body)
+		}
 		if a.at("sessions", 0, "deactivate_at") != nil || (a.at("sessions", 0, "delete_at") == nil) != (status == "protected") {
 			t.Errorf("%s: deactivate_at or delete_at is wrong: %s", a.what, a.body)
 		}

@@ -162,10 +162,14 @@ func (c *checker) find(req *http.Request) (string, *openapi3.PathItem) {
 		return rest, item
 	}
 	parts := strings.Split(rest, "/")
-	if len(parts) < 2 || parts[1] == "" {
+	switch {
+	case len(parts) == 4 && parts[1] == "runs" && parts[2] != "":
+		parts[2] = "{run}"
+	case len(parts) < 2 || parts[1] == "":
 		return "", nil
+	default:
+		parts[1] = "{id}"
 	}
-	parts[1] = "{id}"
 	path := strings.Join(parts, "/")
 	return path, c.doc.Paths.Value(path)
 }
@@ -206,13 +210,16 @@ func (c *checker) kin(t *testing.T, what string, req *http.Request, res *http.Re
 	}
 }
 
+// anyID replaces the ID of a session or a run in a path of the document.
+var anyID = strings.NewReplacer("{id}", "1", "{run}", "1")
+
 // pb33f checks a response with libopenapi-validator. The session's ID does not matter for that.
 func (c *checker) pb33f(t *testing.T, what, method, path string, res *http.Response, body []byte) {
 	t.Helper()
 	if res.StatusCode == http.StatusNotModified {
 		return
 	}
-	plain := httptest.NewRequestWithContext(t.Context(), method, httpapi.DefaultPrefix+strings.ReplaceAll(path, "{id}", "1"), nil)
+	plain := httptest.NewRequestWithContext(t.Context(), method, httpapi.DefaultPrefix+anyID.Replace(path), nil)
 	res.Body = io.NopCloser(bytes.NewReader(body))
 	if ok, errs := c.other.ValidateHttpResponse(plain, res); !ok {
 		for _, err := range errs {
@@ -228,7 +235,7 @@ func (c *checker) request(t *testing.T, what string, req *http.Request, path str
 	if err != nil {
 		t.Fatal(err)
 	}
-	target := httpapi.DefaultPrefix + strings.ReplaceAll(path, "{id}", "1")
+	target := httpapi.DefaultPrefix + anyID.Replace(path)
 	if req.URL.RawQuery != "" {
 		target += "?" + req.URL.RawQuery
 	}

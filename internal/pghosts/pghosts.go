@@ -78,7 +78,7 @@ func (h Host) Adopt(ctx context.Context, url string) error {
 	if err := h.Make(ctx, url); err != nil {
 		return err
 	}
-	store, err := postgres.Open(ctx, url, postgres.Config{Schema: h.Schema, TimeZone: zone})
+	store, err := postgres.Open(ctx, url, postgres.Config{Schema: h.Schema, Migrate: sessioncleanup.MigrateOptions{TimeZone: zone, AcceptTimes: true}})
 	if err != nil {
 		return err
 	}
@@ -168,6 +168,7 @@ func insertSQL(s sessioncleanup.Schema, session sessioncleanup.Session) string {
 	add(s.UpdatedAt, session.UpdatedAt)
 	add(s.LastActivity, session.LastActivity)
 	add(s.ExpiresAt, session.ExpiresAt)
+	add(s.DeactivatedAt, session.DeactivatedAt)
 	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", sqlfile.Table(s.Table), strings.Join(columns, ", "), strings.Join(values, ", "))
 }
 
@@ -186,6 +187,11 @@ func (h Host) Harness(t testing.TB, url string) storetest.Harness {
 		Second: open(t, url),
 		Insert: func(ctx context.Context, sessions ...sessioncleanup.Session) error {
 			return h.insert(ctx, pool, schema, sessions...)
+		},
+		SetActive: func(ctx context.Context, id string, active bool) error {
+			_, err := pool.Exec(ctx, fmt.Sprintf("UPDATE %s SET %s = %t WHERE %s = '%s'",
+				sqlfile.Table(schema.Table), sqlfile.Column(schema.Active), active, sqlfile.Column(schema.ID), id))
+			return err
 		},
 		Pin: func(ctx context.Context, id string) error {
 			_, err := pool.Exec(ctx, "INSERT INTO "+h.pins+" VALUES ('"+id+"')")

@@ -90,13 +90,44 @@ func Fill(text string, names Names) (string, error) {
 // Column quotes a column's name.
 func Column(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
-// Table quotes a table's name, which may have a schema before it.
+// Table quotes a table's name, which may have a schema before it; see Split.
 func Table(name string) string {
-	parts := strings.Split(name, ".")
+	parts := Split(name)
 	for i, part := range parts {
 		parts[i] = Column(part)
 	}
 	return strings.Join(parts, ".")
+}
+
+// Qualified is the name of a table with its schema, as Split takes it apart: a part with a dot or a quote is quoted.
+func Qualified(schema, table string) string {
+	quote := func(name string) string {
+		if strings.ContainsAny(name, `."`) {
+			return Column(name)
+		}
+		return name
+	}
+	return quote(schema) + "." + quote(table)
+}
+
+// Split takes a name apart at the dots that are not within double quotes.
+func Split(name string) []string {
+	parts, quoted := []string{""}, false
+	for i, r := range name {
+		last := &parts[len(parts)-1]
+		switch {
+		case r == '"':
+			if !quoted && i > 0 && name[i-1] == '"' {
+				*last += `"` // a quote within quotes is doubled
+			}
+			quoted = !quoted
+		case r == '.' && !quoted:
+			parts = append(parts, "")
+		default:
+			*last += string(r)
+		}
+	}
+	return parts
 }
 
 func stripComments(text string) string {

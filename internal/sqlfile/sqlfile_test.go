@@ -1,6 +1,7 @@
 package sqlfile_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,5 +36,21 @@ func TestParseRefusesAmbiguousFiles(t *testing.T) {
 		if _, err := sqlfile.Parse(source); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Parse(%q) fails with %v, want %q", source, err, want)
 		}
+	}
+}
+
+func TestNamesAreTakenApartAtTheirDots(t *testing.T) {
+	t.Parallel()
+	for _, parts := range [][]string{{"app", "rooms"}, {"v1.2", "sessions"}, {`a"b`, "x.y"}, {`"`, "."}, {"Müller & Söhne", `""`}} {
+		name := sqlfile.Qualified(parts[0], parts[1])
+		if got := sqlfile.Split(name); !slices.Equal(got, parts) {
+			t.Errorf("%s is taken apart to %q, want %q", name, got, parts)
+		}
+		if got, want := sqlfile.Table(name), sqlfile.Column(parts[0])+"."+sqlfile.Column(parts[1]); got != want {
+			t.Errorf("%s is quoted as %s, want %s", name, got, want)
+		}
+	}
+	if got := sqlfile.Split("rooms"); !slices.Equal(got, []string{"rooms"}) {
+		t.Errorf("rooms is taken apart to %q", got)
 	}
 }

@@ -38,7 +38,8 @@ CREATE TABLE "{leases}" (
     name       text        PRIMARY KEY,
     holder     text        NOT NULL DEFAULT '',
     epoch      bigint      NOT NULL DEFAULT 0,
-    expires_at timestamptz
+    expires_at timestamptz,
+    ttl_ms     bigint      NOT NULL DEFAULT 0
 );
 
 -- Touches that are not yet written to their session. The application's statements only insert rows here, so that they
@@ -46,7 +47,8 @@ CREATE TABLE "{leases}" (
 CREATE TABLE "{touches}" (
     session_id    "{id_type}"   NOT NULL,
     at            timestamptz   NOT NULL,
-    statement_ids "{id_type}"[] -- on one row of each statement: all of its sessions, to be written at commit
+    statement_ids "{id_type}"[], -- on one row of each statement: all of its sessions, to be written at commit
+    id            bigint        PRIMARY KEY GENERATED ALWAYS AS IDENTITY
 );
 CREATE INDEX "sessioncleanup_touches_session" ON "{touches}" (session_id, at);
 
@@ -57,5 +59,9 @@ CREATE TABLE "{settings}" (
     zone       text    NOT NULL, -- of columns without time zone
     added      jsonb   NOT NULL DEFAULT '[]',
     backfilled boolean NOT NULL DEFAULT false,
-    complete   integer NOT NULL DEFAULT 0 -- the version of the adoption that was finished
+    complete   integer NOT NULL DEFAULT 0, -- the version of the adoption that was finished
+    untracked  boolean NOT NULL DEFAULT false, -- nothing shows when the sessions are used: the idle rules are off
+    accepted   boolean NOT NULL DEFAULT false, -- the idle rules are on although nothing shows that
+    places     jsonb   NOT NULL DEFAULT '{}', -- where the schema's tables and columns are, to follow them when they are renamed
+    replaced   jsonb   NOT NULL DEFAULT '[]' -- what Migrate took over, in that order: statements that make it again
 );

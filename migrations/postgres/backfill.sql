@@ -1,4 +1,5 @@
 -- How old sessions get their last activity: the newest time that is known of each, once, in short transactions.
+-- A last activity that the application keeps itself stays, unless its other tables show that it lags behind.
 
 -- name: backfill_source
 SELECT c."{session}"::"{id_type}" AS session_id, max("{at}") AS at FROM "{source}" c WHERE c."{session}" IS NOT NULL GROUP BY 1
@@ -12,6 +13,36 @@ ALTER TABLE "{backfill}" ADD PRIMARY KEY (session_id);
 -- name: backfill_empty
 CREATE TABLE "{backfill}" (session_id "{id_type}" PRIMARY KEY, at timestamptz);
 
+-- name: backfill_known
+-- When a session was last used, as far as the database shows.
+coalesce(least(greatest("{updated_at_out}", "{created_at_out}", b.at), now()), now())
+
+-- name: backfill_refill
+(s."{last_activity}" = "{refilled}"::"{last_activity_type}" AND "{backfill_known}" < "{last_activity_out}")
+
+-- name: backfill_undated
+-- Inactive since before the adoption.
+("{not_active}" AND s."{deactivated_at}" IS NULL)
+
+-- name: backfill_unknown
+-- Sessions whose last activity is not known, or is the moment at which an earlier migration filled it in.
+(s."{last_activity}" IS NULL OR "{backfill_refill}" OR "{last_activity_early}" AND "{created_at_out}" IS NULL)
+
+-- name: backfill_later
+-- The newest activity that the database shows, where the application's own column of last activities lags behind it.
+CASE WHEN coalesce(b.at, "{observed_at_out}") IS NOT NULL THEN least(greatest(b.at, "{observed_at_out}"), now()) END
+
+-- name: backfill_lags
+coalesce("{backfill_later}" > "{last_activity_out}" + interval '1 hour', false)
+
+-- name: backfill_needed
+("{backfill_unknown}" OR "{backfill_lags}" OR "{backfill_undated}")
+
+-- name: backfill_set
+"{last_activity}" = CASE WHEN "{backfill_unknown}" THEN "{backfill_known}" "{last_activity_in}" WHEN "{backfill_lags}" THEN "{backfill_later}" "{last_activity_in}"
+                           ELSE s."{last_activity}" END,
+           "{deactivated_at}" = CASE WHEN "{backfill_undated}" THEN pg_catalog.timestamptz 'epoch' "{deactivated_at_in}" ELSE s."{deactivated_at}" END
+
 -- name: backfill_chunk
 -- Rows that another transaction has locked are left to another pass.
 WITH chunk AS (
@@ -21,24 +52,62 @@ WITH chunk AS (
      ORDER BY s."{id}"
      LIMIT $2::integer
 ), free AS (
-    SELECT s."{id}" AS id
-      FROM "{sessions}" s
-     WHERE s."{id}" IN (SELECT c.id FROM chunk c) AND s."{last_activity}" IS NULL
+    SELECT s."{id}" AS id, b.at
+      FROM "{sessions}" s LEFT JOIN "{backfill}" b ON b.session_id = s."{id}"
+     WHERE s."{id}" IN (SELECT c.id FROM chunk c) AND "{backfill_needed}"
        FOR NO KEY UPDATE OF s SKIP LOCKED
 ), written AS (
     UPDATE "{sessions}" s
-       SET "{last_activity}" = coalesce(least(greatest("{updated_at_out}", "{created_at_out}", b.at), now()), now()) "{last_activity_in}"
-      FROM free f LEFT JOIN "{backfill}" b ON b.session_id = f.id
-     WHERE s."{id}" = f.id
+       SET "{backfill_set}"
+      FROM free b
+     WHERE s."{id}" = b.id
     RETURNING 1
 )
 SELECT (SELECT c.id::text FROM chunk c ORDER BY c.id DESC LIMIT 1), (SELECT count(*) FROM chunk), (SELECT count(*) FROM written);
 
 -- name: backfill_all
 UPDATE "{sessions}" s
-   SET "{last_activity}" = coalesce(least(greatest("{updated_at_out}", "{created_at_out}",
-           (SELECT b.at FROM "{backfill}" b WHERE b.session_id = s."{id}")), now()), now()) "{last_activity_in}"
- WHERE s."{last_activity}" IS NULL;
+   SET "{backfill_set}"
+  FROM (SELECT o."{id}" AS id, b.at FROM "{sessions}" o LEFT JOIN "{backfill}" b ON b.session_id = o."{id}") b
+ WHERE s."{id}" = b.id AND "{backfill_needed}";
 
 -- name: backfill_missing
-SELECT EXISTS (SELECT FROM "{sessions}" s WHERE s."{last_activity}" IS NULL);
+SELECT EXISTS (SELECT FROM "{sessions}" s LEFT JOIN "{backfill}" b ON b.session_id = s."{id}" WHERE "{backfill_needed}");
+
+-- name: backfill_refilled
+-- The one moment that most sessions have as their last activity although they are older: an earlier migration filled it in.
+SELECT m.at::text, m.older
+  FROM (SELECT s."{last_activity}" AS at, count(*) AS n, sum(count(*)) OVER () AS total,
+               count(*) FILTER (WHERE greatest("{created_at_out}", "{updated_at_out}") < "{last_activity_out}" - interval '1 minute') AS older
+          FROM "{sessions}" s GROUP BY s."{last_activity}") m
+ WHERE m.at IS NOT NULL AND m.n >= 10 AND m.n * 2 > m.total AND m.older > 0
+ ORDER BY m.n DESC
+ LIMIT 1;
+
+-- name: sessioncleanup_keep
+-- Puts a session back to what it was, around the values that the backfill gives it: the application's triggers on updates
+-- may change other columns, such as updated_at. It runs before them, to note those values, and after them. In other
+-- transactions it does nothing.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_keep() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $sessioncleanup$
+DECLARE
+    v_filled jsonb;
+BEGIN
+    IF current_setting('sessioncleanup.filling', true) IS DISTINCT FROM 'on' THEN
+        RETURN NEW;
+    ELSIF TG_ARGV[0] = 'first' THEN
+        PERFORM set_config('sessioncleanup.filled', jsonb_build_array(NEW."{last_activity}", NEW."{deactivated_at}")::text, true);
+        RETURN NEW;
+    END IF;
+    v_filled := current_setting('sessioncleanup.filled')::jsonb;
+    OLD."{last_activity}" := v_filled ->> 0;
+    OLD."{deactivated_at}" := v_filled ->> 1;
+    RETURN OLD;
+END
+$sessioncleanup$;
+
+-- name: keep_trigger
+CREATE TRIGGER "{trigger}" BEFORE UPDATE ON "{sessions}" FOR EACH ROW EXECUTE FUNCTION "{space}".sessioncleanup_keep("{order}");
+ALTER TABLE "{sessions}" ENABLE ALWAYS TRIGGER "{trigger}";

@@ -12,7 +12,8 @@ CREATE TABLE "{sessions}" (
     "{own_updated_at}" timestamptz NOT NULL DEFAULT now(),
     "{last_activity}" timestamptz NOT NULL DEFAULT now(),
     "{expires_at}"    timestamptz,
-    "{auto_cleanup}"  boolean     NOT NULL DEFAULT "{auto_default}"
+    "{auto_cleanup}"  boolean     NOT NULL DEFAULT "{auto_default}",
+    "{deactivated_at}" timestamptz
 );
 
 -- name: add_active
@@ -23,6 +24,9 @@ ALTER TABLE "{sessions}" ADD COLUMN "{auto_cleanup}" boolean NOT NULL DEFAULT "{
 
 -- name: add_expires_at
 ALTER TABLE "{sessions}" ADD COLUMN "{expires_at}" timestamptz;
+
+-- name: add_deactivated_at
+ALTER TABLE "{sessions}" ADD COLUMN "{deactivated_at}" timestamptz;
 
 -- name: add_last_activity
 -- The default comes after the column: with it, every old session would look as if it had just been used.
@@ -42,4 +46,7 @@ ALTER TABLE "{sessions}" ALTER COLUMN "{auto_cleanup}" SET DEFAULT "{auto_defaul
 ("{expires_at}", "{id}") WHERE "{bare_is_active}" AND "{bare_is_auto}" AND "{expires_at}" IS NOT NULL
 
 -- name: index_gone
-(("{bare_kept_since}"), "{id}") WHERE "{bare_not_active}" AND "{bare_is_auto}"
+(("{bare_kept_since}"), "{id}") WHERE "{bare_not_active}" AND "{bare_is_auto}" AND "{deactivated_at}" IS NOT NULL
+
+-- name: index_undated
+("{id}") WHERE "{bare_not_active}" AND "{bare_is_auto}" AND "{deactivated_at}" IS NULL

@@ -29,6 +29,10 @@ BEGIN
     SELECT p_now AS now, p_inactive AS inactive, p_delete AS delete INTO v_cut;
     IF p_action = 'deleted' THEN
         RETURN (SELECT count(*) FROM "{sessions}" s WHERE "{gone}");
+    ELSIF p_action = 'dated' THEN
+        RETURN (SELECT count(*) FROM "{sessions}" s WHERE "{undated}");
+    ELSIF p_action = 'activity_corrected' THEN
+        RETURN (SELECT count(*) FROM "{sessions}" s WHERE "{ahead_active}") + (SELECT count(*) FROM "{sessions}" s WHERE "{ahead_inactive}");
     END IF;
     RETURN (SELECT count(*) FROM "{sessions}" s WHERE "{idle}") + (SELECT count(*) FROM "{sessions}" s WHERE "{expired}");
 END
@@ -36,7 +40,8 @@ $sessioncleanup$;
 
 -- name: sessioncleanup_phase
 -- All batches of one phase, and what they did. A batch that fails on a row is tried again at half its size, down to that
--- row alone, which is counted and left out.
+-- row alone, which is counted and left out, unless it is only locked. Nothing else is tried when the first 100 sessions
+-- all fail.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_phase(
     p_action text, p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_run_id text,
     OUT due bigint, OUT done bigint, OUT skipped bigint, OUT failed bigint, OUT failure text)
@@ -53,20 +58,20 @@ BEGIN
     done := 0;
     failed := 0;
     WHILE due > 0 LOOP
-        SELECT * INTO v_batch FROM "{space}".sessioncleanup_sweep(p_action, p_now, p_inactive, p_delete, v_size, v_after,
-            NULL, NULL, NULL, 'system', 'cleanup_inactive_sessions', p_run_id);
+        SELECT * INTO v_batch FROM "{space}".sessioncleanup_sweep(p_action, p_now, p_inactive, p_delete, v_after,
+            NULL, NULL, NULL, 'system', 'cleanup_inactive_sessions', p_run_id, v_size);
         IF v_batch.failure IS NULL THEN
             done := done + cardinality(v_batch.ids);
             v_size := least(v_most, v_size * 2);
         ELSIF cardinality(v_batch.ids) > 1 THEN
             v_size := cardinality(v_batch.ids) / 2;
             CONTINUE;
-        ELSE
+        ELSIF left(v_batch.failure_code, 5) NOT IN ('55P03', '40P01', '40001') THEN
             failed := failed + 1;
             failure := coalesce(failure, v_batch.failure);
         END IF;
         v_after := v_batch.next;
-        EXIT WHEN v_after = '';
+        EXIT WHEN v_after = '' OR done = 0 AND failed = 100;
     END LOOP;
     skipped := greatest("{space}".sessioncleanup_due(p_action, p_now, p_inactive, p_delete) - failed, 0);
 END
@@ -86,11 +91,32 @@ AS $sessioncleanup$
            || CASE WHEN p_failed > 0 THEN '; ' || p_failed || ' could not be changed, the first because: ' || p_failure ELSE '' END;
 $sessioncleanup$;
 
+-- name: sessioncleanup_expected
+-- Whether many deletions are no surprise: a whole run with the same thresholds ended without an error and began in the last
+-- 8 days, and some session is in use.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_expected(p_now timestamptz, p_inactive timestamptz, p_delete timestamptz) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $sessioncleanup$
+    SELECT (EXISTS (SELECT FROM "{sessions}" s
+                     WHERE "{last_activity_out}" >= coalesce(p_inactive, p_delete) AND "{last_activity_out}" <= p_now + interval '10 minutes')
+            OR EXISTS (SELECT FROM "{touches}" t WHERE t.at >= coalesce(p_inactive, p_delete)))
+       AND EXISTS (
+           SELECT FROM "{events}" e
+            CROSS JOIN LATERAL (SELECT (e.run ->> 'started_at')::timestamptz AS started_at, (e.run #>> '{cutoffs,now}')::timestamptz AS now,
+                                       (e.run #>> '{cutoffs,inactive}')::timestamptz AS inactive, (e.run #>> '{cutoffs,delete}')::timestamptz AS delete) r
+            WHERE e.at > p_now - interval '8 days' AND e.action = 'run' AND e.run IS NOT NULL
+              AND coalesce(e.run ->> 'error', '') = '' AND NOT coalesce((e.run ->> 'partial')::boolean, false) AND NOT e.run ? 'filter'
+              AND r.started_at <= p_now AND p_now - r.started_at < interval '8 days'
+              AND r.now - r.inactive IS NOT DISTINCT FROM p_now - p_inactive AND r.now - r.delete IS NOT DISTINCT FROM p_now - p_delete);
+$sessioncleanup$;
+
 -- name: cleanup_inactive_sessions
 -- One run: deletes what is due for deletion, then deactivates what is due for that. Thresholds are in hours and
--- days, fractions allowed; NULL takes the policy's. All of it is one transaction, the caller's.
+-- days, fractions allowed; NULL takes the policy's. A run that exceeds the deletion limit deletes nothing, and its row
+-- 'deleted' says so; with force there is no limit. All of it is one transaction, the caller's.
 CREATE OR REPLACE FUNCTION "{space}".cleanup_inactive_sessions(
-    inactive_hours numeric DEFAULT NULL, delete_old_days numeric DEFAULT NULL)
+    inactive_hours numeric DEFAULT NULL, delete_old_days numeric DEFAULT NULL, force boolean DEFAULT false)
 RETURNS TABLE (action text, session_count bigint, details text)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -101,12 +127,17 @@ DECLARE
     v_policy      "{policy}"%ROWTYPE;
     v_cut         record;
     v_due         bigint;
+    v_refused     text;
     v_deleted     record;
     v_deactivated record;
 BEGIN
     IF inactive_hours <= 0 OR delete_old_days <= 0 THEN
         RAISE EXCEPTION 'cleanup_inactive_sessions(%, %): want positive hours and days, or NULL for the policy''s',
             inactive_hours, delete_old_days USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF current_setting('transaction_isolation') <> 'read committed' THEN -- touches since its snapshot would not be seen
+        RAISE EXCEPTION 'cleanup_inactive_sessions in a transaction with isolation level %: want read committed', current_setting('transaction_isolation')
+            USING ERRCODE = 'invalid_transaction_state';
     END IF;
     SELECT * INTO STRICT v_policy FROM "{policy}";
     IF NOT v_policy.enabled THEN
@@ -116,30 +147,38 @@ BEGIN
     v_policy.inactive_after := coalesce(inactive_hours * interval '1 hour', v_policy.inactive_after);
     v_policy.delete_after := coalesce(delete_old_days * interval '24 hours', v_policy.delete_after);
     SELECT * INTO v_cut FROM "{space}".sessioncleanup_cutoffs(v_policy.inactive_after, v_policy.delete_after);
+    PERFORM "{space}".sessioncleanup_phase(a.name, v_cut.now, v_cut.inactive, v_cut.delete, v_run_id)
+       FROM unnest(ARRAY['dated', 'activity_corrected']) WITH ORDINALITY a (name, place) ORDER BY a.place;
     v_due := "{space}".sessioncleanup_due('deleted', v_cut.now, v_cut.inactive, v_cut.delete);
-    IF v_due > 100 AND v_due > v_policy.max_delete_fraction * (SELECT count(*) FROM "{sessions}") THEN
-        RAISE EXCEPTION 'too many sessions would be deleted: % are due, more than % %% of all', v_due, 100 * v_policy.max_delete_fraction
-            USING HINT = 'Check the clock and the thresholds. If that is meant, raise max_delete_fraction in sessioncleanup_policy, or force a run with the command.',
-                  ERRCODE = 'object_not_in_prerequisite_state';
+    IF v_due > 100 AND force IS NOT TRUE AND v_due > v_policy.max_delete_fraction * (SELECT count(*) FROM "{sessions}")
+       AND NOT "{space}".sessioncleanup_expected(v_cut.now, v_cut.inactive, v_cut.delete) THEN
+        v_refused := format('too many sessions would be deleted: %s are due for deletion, more than %s %% of all; none was deleted. '
+            'Check the clock and the thresholds, then allow the deletion once with cleanup_inactive_sessions(force => true)',
+            v_due, 100 * v_policy.max_delete_fraction);
+        SELECT 'deleted' AS action, v_due AS due, 0::bigint AS done, v_due AS skipped, 0::bigint AS failed, v_refused AS failure INTO v_deleted;
+    ELSE
+        SELECT 'deleted' AS action, p.* INTO v_deleted
+          FROM "{space}".sessioncleanup_phase('deleted', v_cut.now, v_cut.inactive, v_cut.delete, v_run_id) p;
     END IF;
-    SELECT 'deleted' AS action, p.* INTO v_deleted
-      FROM "{space}".sessioncleanup_phase('deleted', v_cut.now, v_cut.inactive, v_cut.delete, v_run_id) p;
     SELECT 'deactivated' AS action, p.* INTO v_deactivated
       FROM "{space}".sessioncleanup_phase('deactivated', v_cut.now, v_cut.inactive, v_cut.delete, v_run_id) p;
-    INSERT INTO "{events}" (action, actor, run_id, run)
-    VALUES ('run', 'system', v_run_id, jsonb_strip_nulls(jsonb_build_object(
+    INSERT INTO "{events}" (action, actor, reason, run_id, run)
+    VALUES ('run', 'system', 'cleanup_inactive_sessions', v_run_id, jsonb_strip_nulls(jsonb_build_object(
         'started_at', v_cut.now,
         'phases', (SELECT coalesce(jsonb_agg(to_jsonb(p.phase) - 'failure' ORDER BY p.place), '[]')
                      FROM (VALUES (1, v_deleted, v_cut.delete), (2, v_deactivated, v_cut.inactive)) p (place, phase, cutoff)
                     WHERE p.cutoff IS NOT NULL),
         'duration_ns', (extract(epoch FROM clock_timestamp() - v_started) * 1000000000)::bigint,
+        'error', v_refused, 'refused', CASE WHEN v_refused IS NOT NULL THEN true END, 'forced', CASE WHEN force THEN true END,
         'cutoffs', to_jsonb(v_cut))));
-    DELETE FROM "{events}" e WHERE e.at < v_cut.now - v_policy.events_keep;
+    IF v_refused IS NULL THEN
+        DELETE FROM "{events}" e WHERE e.at < v_cut.now - v_policy.events_keep;
+    END IF;
     RETURN QUERY VALUES
         ('deactivated', v_deactivated.done, "{space}".sessioncleanup_details(
             'unused for more than ', v_policy.inactive_after, ', or expired', v_deactivated.failed, v_deactivated.failure)),
-        ('deleted', v_deleted.done, "{space}".sessioncleanup_details(
-            'inactive, and unused for more than ', v_policy.delete_after, '', v_deleted.failed, v_deleted.failure));
+        ('deleted', v_deleted.done, coalesce(v_refused, "{space}".sessioncleanup_details(
+            'inactive, and unused for more than ', v_policy.delete_after, '', v_deleted.failed, v_deleted.failure)));
 END
 $sessioncleanup$;
 
@@ -161,7 +200,12 @@ AS $sessioncleanup$
 $sessioncleanup$;
 
 -- name: view
-CREATE VIEW "{space}".sessions_cleanup_view AS
+-- The view reads from a function, whose text the server does not look into: so the application can alter and drop the
+-- columns of its tables, which a view would prevent. It runs with the rights of whoever reads the view, under the row
+-- security that holds for that role.
+DROP VIEW IF EXISTS "{space}".sessions_cleanup_view;
+DROP FUNCTION IF EXISTS "{space}".sessioncleanup_view();
+CREATE FUNCTION "{space}".sessioncleanup_view() RETURNS TABLE ("{view_types}") LANGUAGE sql STABLE AS $sessioncleanup$
 SELECT "{view_columns}""{view_owner}",
        round(greatest(extract(epoch FROM v_cut.now - "{last_used}"), 0)::numeric / 3600, 2) AS "{hours_inactive}",
        "{days_old_value}" AS "{days_old}",
@@ -170,4 +214,6 @@ SELECT "{view_columns}""{view_owner}",
   FROM "{sessions}" s
  CROSS JOIN "{space}".sessioncleanup_cutoffs() v_cut
  CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
- CROSS JOIN LATERAL (SELECT "{status}" AS status) r
+ CROSS JOIN LATERAL (SELECT "{status}" AS status) r;
+$sessioncleanup$;
+CREATE VIEW "{space}".sessions_cleanup_view AS SELECT * FROM "{space}".sessioncleanup_view();

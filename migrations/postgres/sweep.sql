@@ -1,100 +1,254 @@
 -- One batch of a run, for Store.Sweep and for runs in SQL.
 
 -- name: sessioncleanup_sweep
--- Deletes or deactivates at most p_limit sessions that are due, in the order of an index: 'deleted' follows the index of
--- what is gone; 'deactivated' first that of idle sessions and then that of expired ones. Rows that another transaction has
--- locked are left out. If a row cannot be changed, nothing is, and the result is the sessions selected and the failure.
+-- Deletes, deactivates, dates or corrects at most p_limit sessions for which that is due, in the order of an index:
+-- 'deleted' follows the index of what is gone; 'deactivated' first that of idle sessions and then that of expired ones;
+-- 'dated' that of undated ones; 'activity_corrected' the ends of those of idle sessions and of what is gone. Rows that
+-- another transaction has locked are left out, also those that its new rows refer to by a foreign key: it is at work with
+-- them. If a row cannot be changed, nothing is, and the result is the sessions selected and the failure. What is due and left
+-- alone, with the reason, is in skipped and reasons.
 --
 -- The search path is that of the migration, because the application's triggers on sessions run in here. Each step reads an
--- index in order, whatever the statistics say: they may be from before a mass deletion.
+-- index in order, whatever the statistics say: they may be from before a mass deletion. While the batch holds locks it
+-- waits for another one, such as that of a child row, for 100 ms at most.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_sweep(
-    p_action text, p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_limit integer, p_after text,
-    p_id text, p_owner text, p_text text, p_actor text, p_reason text, p_run_id text,
-    OUT ids text[], OUT next text, OUT failure_code text, OUT failure text)
+    p_action text, p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_after text,
+    p_id text, p_owner text, p_text text, p_actor text, p_reason text, p_run_id text, p_limit integer,
+    OUT ids text[], OUT next text, OUT skipped text[], OUT reasons text[], OUT failure_code text, OUT failure text, OUT held interval)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, "{path}", pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+SET lock_timeout = '100ms'
 AS $sessioncleanup$
 DECLARE
-    v_cut    record;
-    v_filter record;
-    v_index  text := coalesce(nullif(p_after, '')::json ->> 0, CASE p_action WHEN 'deleted' THEN 'gone' ELSE 'idle' END);
-    v_at     text := coalesce(nullif(p_after, '')::json ->> 1, '-infinity');
-    v_id     "{id_type}" := nullif(p_after, '')::json ->> 2;
-    v_locked "{id_type}"[] := '{}';
-    v_ended  "{id_type}"[];
-    v_owners text[];
-    v_names  text[];
+    v_cut        record;
+    v_filter     record;
+    v_index      text := coalesce(nullif(p_after, '')::json ->> 0, CASE p_action
+                     WHEN 'deleted' THEN 'gone' WHEN 'dated' THEN 'undated' WHEN 'activity_corrected' THEN 'ahead_active' ELSE 'idle' END);
+    v_at         text := nullif(p_after, '')::json ->> 1;
+    v_id         "{id_type}" := nullif(p_after, '')::json ->> 2;
+    v_first      boolean := v_id IS NULL; -- begin with the first entry of the index instead of after (v_at, v_id)
+    v_locked     "{id_type}"[] := '{}';
+    v_ended      "{id_type}"[];
+    v_due        "{id_type}"[];
+    v_refs       record;
+    v_now        timestamptz;
+    v_began      timestamptz;
+    v_constraint text;
 BEGIN
     SELECT p_now AS now, p_inactive AS inactive, p_delete AS delete INTO v_cut;
     SELECT p_id AS id, p_owner AS owner, p_text AS text INTO v_filter;
+    IF v_first AND p_action IN ('deleted', 'deactivated') THEN
+        PERFORM "{space}".sessioncleanup_require_triggers();
+    END IF;
     PERFORM "{space}".sessioncleanup_settle_touches();
+    PERFORM set_config('sessioncleanup.writing', 'on', true);
+    v_began := clock_timestamp();
+    ids := '{}';
+    skipped := '{}';
+    reasons := '{}';
     IF v_index = 'idle' THEN
+        IF v_first THEN
+            SELECT to_json(s."{last_activity}") #>> '{}', s."{id}" INTO v_at, v_id
+              FROM "{sessions}" s WHERE "{is_active}" AND "{is_auto}" ORDER BY s."{last_activity}", s."{id}" LIMIT 1;
+        END IF;
         SELECT coalesce(array_agg(d.id), '{}'), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}' INTO v_locked, v_at
           FROM (SELECT s."{id}" AS id, s."{last_activity}" AS at
                   FROM "{sessions}" s
-                 WHERE "{is_active}" AND "{is_auto}" AND s."{last_activity}" < p_inactive "{last_activity_in}" AND "{matches}"
-                   AND (s."{last_activity}", s."{id}") > (v_at::"{last_activity_type}", v_id)
+                 WHERE "{tracked}" AND "{is_active}" AND "{is_auto}" AND s."{last_activity}" < p_inactive "{last_activity_in}" AND "{matches}"
+                   AND "{last_activity_out}" < p_inactive
+                   AND (s."{last_activity}", s."{id}") >= (v_at::"{last_activity_type}", v_id) AND (v_first OR s."{id}" <> v_id)
                  ORDER BY s."{last_activity}", s."{id}"
                  LIMIT p_limit
-                   FOR NO KEY UPDATE OF s SKIP LOCKED) d;
+                   FOR UPDATE OF s SKIP LOCKED) d;
         IF cardinality(v_locked) < p_limit THEN
             v_index := 'expired';
-            v_at := '-infinity';
-            v_id := NULL;
+            v_first := true;
         END IF;
     END IF;
     IF v_index = 'expired' THEN
+        IF v_first THEN
+            SELECT to_json(s."{expires_at}") #>> '{}', s."{id}" INTO v_at, v_id
+              FROM "{sessions}" s WHERE "{is_active}" AND "{is_auto}" AND s."{expires_at}" IS NOT NULL ORDER BY s."{expires_at}", s."{id}" LIMIT 1;
+        END IF;
         SELECT coalesce(array_agg(d.id), '{}'), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}' INTO v_ended, v_at
           FROM (SELECT s."{id}" AS id, s."{expires_at}" AS at
                   FROM "{sessions}" s
                  WHERE "{is_active}" AND "{is_auto}" AND s."{expires_at}" <= p_now "{expires_at_in}" AND "{matches}"
-                   AND (s."{expires_at}", s."{id}") > (v_at::"{expires_at_type}", v_id)
-                   AND (s."{last_activity}" < p_inactive "{last_activity_in}") IS NOT TRUE
+                   AND (s."{expires_at}", s."{id}") >= (v_at::"{expires_at_type}", v_id) AND (v_first OR s."{id}" <> v_id)
+                   AND (NOT "{tracked}" OR ("{last_activity_out}" < p_inactive) IS NOT TRUE)
                  ORDER BY s."{expires_at}", s."{id}"
                  LIMIT p_limit - cardinality(v_locked)
-                   FOR NO KEY UPDATE OF s SKIP LOCKED) d;
+                   FOR UPDATE OF s SKIP LOCKED) d;
         v_locked := v_locked || v_ended;
     ELSIF v_index = 'gone' THEN
+        IF v_first THEN
+            SELECT to_json("{kept_since}") #>> '{}', s."{id}" INTO v_at, v_id
+              FROM "{sessions}" s WHERE "{not_active}" AND "{is_auto}" AND s."{deactivated_at}" IS NOT NULL ORDER BY "{kept_since}", s."{id}" LIMIT 1;
+        END IF;
         SELECT coalesce(array_agg(d.id), '{}'), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}' INTO v_locked, v_at
           FROM (SELECT s."{id}" AS id, "{kept_since}" AS at
                   FROM "{sessions}" s
-                 WHERE "{not_active}" AND "{is_auto}" AND "{kept_since}" < p_delete "{kept_since_in}" AND "{matches}"
-                   AND ("{kept_since}", s."{id}") > (v_at::"{kept_since_type}", v_id)
-                   AND s."{last_activity}" IS NOT NULL
+                 WHERE "{not_active}" AND "{is_auto}" AND s."{deactivated_at}" IS NOT NULL AND "{matches}"
+                   AND "{kept_since}" < p_delete "{kept_since_in}" AND ("{tracked}" OR "{expires_at_out}" IS NOT NULL)
+                   AND ("{kept_since}", s."{id}") >= (v_at::"{kept_since_type}", v_id) AND (v_first OR s."{id}" <> v_id)
+                   AND s."{last_activity}" IS NOT NULL AND "{last_activity_out}" < p_delete
                  ORDER BY "{kept_since}", s."{id}"
                  LIMIT p_limit
                    FOR UPDATE OF s SKIP LOCKED) d;
+    ELSIF v_index = 'ahead_active' THEN
+        SELECT coalesce(array_agg(d.id), '{}'), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}' INTO v_locked, v_at
+          FROM (SELECT s."{id}" AS id, s."{last_activity}" AS at
+                  FROM "{sessions}" s
+                 WHERE "{ahead_active}" AND "{matches}" AND (v_first OR (s."{last_activity}", s."{id}") > (v_at::"{last_activity_type}", v_id))
+                 ORDER BY s."{last_activity}", s."{id}"
+                 LIMIT p_limit
+                   FOR NO KEY UPDATE OF s SKIP LOCKED) d;
+        IF cardinality(v_locked) < p_limit THEN
+            v_index := 'ahead_inactive';
+            v_first := true;
+        END IF;
+    ELSIF v_index = 'undated' THEN
+        SELECT coalesce(array_agg(d.id), '{}') INTO v_locked
+          FROM (SELECT s."{id}" AS id
+                  FROM "{sessions}" s
+                 WHERE "{undated}" AND "{matches}" AND (v_id IS NULL OR s."{id}" > v_id)
+                 ORDER BY s."{id}"
+                 LIMIT p_limit
+                   FOR NO KEY UPDATE OF s SKIP LOCKED) d;
+    END IF;
+    IF v_index = 'ahead_inactive' THEN
+        SELECT coalesce(array_agg(d.id), '{}'), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}' INTO v_ended, v_at
+          FROM (SELECT s."{id}" AS id, "{kept_since}" AS at
+                  FROM "{sessions}" s
+                 WHERE "{ahead_inactive}" AND "{matches}" AND (v_first OR ("{kept_since}", s."{id}") > (v_at::"{kept_since_type}", v_id))
+                 ORDER BY "{kept_since}", s."{id}"
+                 LIMIT p_limit - cardinality(v_locked)
+                   FOR NO KEY UPDATE OF s SKIP LOCKED) d;
+        v_locked := v_locked || v_ended;
     END IF;
     next := CASE WHEN cardinality(v_locked) = p_limit THEN json_build_array(v_index, v_at, v_locked[p_limit])::text ELSE '' END;
+    IF cardinality(v_locked) = 0 THEN
+        held := '0';
+        PERFORM set_config('sessioncleanup.writing', '', true);
+        RETURN;
+    END IF;
     -- A new statement sees everything that was committed until the locks were taken, such as a touch that was noted
     -- because its row was locked. From here on nobody else changes these rows.
-    IF p_action = 'deleted' THEN
-        WITH changed AS (
-            DELETE FROM "{sessions}" s
-             WHERE s."{id}" = ANY (v_locked) AND "{gone}"
-            RETURNING s."{id}"::text AS id, coalesce("{owner_text}", '') AS owner, coalesce("{name_text}", '') AS name
-        )
-        SELECT coalesce(array_agg(c.id), '{}'), array_agg(c.owner), array_agg(c.name) INTO ids, v_owners, v_names FROM changed c;
-    ELSE
-        WITH changed AS (
-            UPDATE "{sessions}" s
-               SET "{active}" = false
-             WHERE s."{id}" = ANY (v_locked) AND ("{idle}" OR "{expired}")
-            RETURNING s."{id}"::text AS id, coalesce("{owner_text}", '') AS owner, coalesce("{name_text}", '') AS name
-        )
-        SELECT coalesce(array_agg(c.id), '{}'), array_agg(c.owner), array_agg(c.name) INTO ids, v_owners, v_names FROM changed c;
+    BEGIN
+        v_now := date_trunc('milliseconds', clock_timestamp());
+        IF p_action = 'deleted' THEN
+            v_due := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_locked) AND "{gone}");
+            SELECT p.due, p.skipped::text[], p.reasons INTO v_due, skipped, reasons
+              FROM "{space}".sessioncleanup_spared(v_due, p_now, p_inactive, p_delete, p_id, p_owner, p_text) p;
+        ELSIF p_action = 'dated' THEN
+            v_due := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_locked) AND "{undated}");
+        ELSIF p_action = 'activity_corrected' THEN
+            v_due := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_locked) AND "{ahead}");
+        ELSE
+            v_due := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_locked) AND ("{idle}" OR "{expired}"));
+        END IF;
+        SELECT coalesce(array_agg(s."{id}"::text), '{}') AS ids, array_agg(coalesce("{owner_text}", '')) AS owners,
+               array_agg(left(coalesce("{name_text}", ''), 200)) AS names
+          INTO v_refs FROM "{sessions}" s WHERE s."{id}" = ANY (v_due);
+        IF p_action = 'deleted' THEN
+            DELETE FROM "{sessions}" s WHERE s."{id}" = ANY (v_due);
+        ELSIF p_action = 'dated' THEN
+            UPDATE "{sessions}" s SET "{deactivated_at}" = v_now "{deactivated_at_in}" WHERE s."{id}" = ANY (v_due);
+        ELSIF p_action = 'activity_corrected' THEN
+            UPDATE "{sessions}" s SET "{last_activity}" = v_now "{last_activity_in}" WHERE s."{id}" = ANY (v_due);
+        ELSE
+            UPDATE "{sessions}" s SET "{active}" = false, "{deactivated_at}" = v_now "{deactivated_at_in}" WHERE s."{id}" = ANY (v_due);
+        END IF;
+        SET CONSTRAINTS ALL IMMEDIATE; -- what they would refuse at the commit is refused here
+        PERFORM "{space}".sessioncleanup_require_done(p_action, v_due);
+    EXCEPTION WHEN OTHERS OR assert_failure OR query_canceled THEN
+        GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
+        -- Rows are to blame, and what triggers and constraints make of them, but not for a server that is stopping or
+        -- full. A single session that takes a minute fails; otherwise a cancellation is meant for the whole run.
+        IF left(SQLSTATE, 2) IN ('57', '08') OR SQLSTATE IN ('53100', '53300', '25006') THEN
+            IF SQLSTATE <> '57014' OR p_limit > 1 OR clock_timestamp() - v_began < '50 s' THEN
+                RAISE;
+            END IF;
+        END IF;
+        ids := v_locked::text[];
+        skipped := '{}';
+        reasons := '{}';
+        failure_code := SQLSTATE || coalesce(nullif(' ' || v_constraint, ' '), '');
+        failure := CASE SQLSTATE WHEN '57014' THEN 'not finished within a minute; does a foreign key that refers to it lack an index?' ELSE SQLERRM END;
+        held := clock_timestamp() - v_began;
+        PERFORM set_config('sessioncleanup.writing', '', true);
+        RETURN;
+    END;
+    ids := v_refs.ids;
+    IF cardinality(ids) > 0 AND p_action <> 'dated' THEN
+        INSERT INTO "{events}" (at, action, actor, reason, run_id, session_ids, owner_ids, names)
+        VALUES (v_now, p_action, p_actor, left(p_reason, 200), p_run_id, ids, v_refs.owners, v_refs.names);
     END IF;
-    IF cardinality(ids) > 0 THEN
-        INSERT INTO "{events}" (action, actor, reason, run_id, session_ids, owner_ids, names)
-        VALUES (p_action, p_actor, p_reason, p_run_id, ids, v_owners, v_names);
+    PERFORM set_config('sessioncleanup.writing', '', true);
+    held := clock_timestamp() - v_began;
+END
+$sessioncleanup$;
+
+-- name: sessioncleanup_require_done
+-- Fails unless the sessions are as a batch wrote them: a trigger or a rule may have kept one as it was without an error.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_require_done(p_action text, p_ids "{id_type}"[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $sessioncleanup$
+DECLARE
+    v_kept bigint;
+BEGIN
+    SELECT count(*) INTO v_kept
+      FROM "{sessions}" s
+     WHERE s."{id}" = ANY (p_ids)
+       AND CASE p_action WHEN 'deleted' THEN true WHEN 'dated' THEN s."{deactivated_at}" IS NULL
+                WHEN 'activity_corrected' THEN s."{last_activity}" > (clock_timestamp() + interval '10 minutes') "{last_activity_in}" ELSE "{is_active}" OR s."{deactivated_at}" IS NULL END;
+    IF v_kept > 0 THEN
+        RAISE EXCEPTION 'the session was not %: a trigger or a rule of % suppresses it', p_action, "{sessions_literal}"
+            USING ERRCODE = 'triggered_action_exception', HINT = 'List them with \d in psql.';
     END IF;
-EXCEPTION WHEN OTHERS THEN
-    -- Only failures that rows are to blame for: constraints (23), the application's triggers (P0, 22, 09, 27).
-    IF left(SQLSTATE, 2) NOT IN ('23', 'P0', '22', '09', '27') OR cardinality(v_locked) = 0 THEN
-        RAISE;
+END
+$sessioncleanup$;
+
+-- name: sessioncleanup_require_triggers
+-- Fails when a trigger that follows activity is missing or disabled, or cannot note the ids any more, so that no run takes a
+-- session in use for an idle one.
+-- Tables that are gone show no activity any more.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_require_triggers() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $sessioncleanup$
+DECLARE
+    v_lost text;
+BEGIN
+    IF (SELECT m.complete FROM "{settings}" m) = 0 THEN
+        RAISE EXCEPTION 'the last migration or uninstallation did not finish' USING ERRCODE = 'undefined_object', HINT = 'Run migrate.';
     END IF;
-    ids := v_locked::text[];
-    failure_code := SQLSTATE;
-    failure := SQLERRM;
+    SELECT string_agg(format('the trigger %s on %s.%s is %s', o.name, o.space, o."table", CASE WHEN t.oid IS NULL THEN 'missing' ELSE 'disabled' END), ', ')
+      INTO v_lost
+      FROM "{settings}" m
+     CROSS JOIN jsonb_to_recordset(m.added) AS o (kind text, space text, "table" text, name text)
+      JOIN pg_class c ON c.oid = to_regclass(format('%I.%I', o.space, o."table"))
+      LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = o.name
+     WHERE o.kind = 'trigger' AND (t.oid IS NULL OR t.tgenabled NOT IN ('O', 'A'));
+    SELECT concat_ws(', ', v_lost, string_agg(CASE
+               WHEN to_regclass(a.path) IS NULL THEN format('the activity table %s is gone', a.path)
+               WHEN c.attname IS NULL THEN format('the activity table %s has no column %s any more', a.path, a.session)
+               ELSE format('the type of column %s of the activity table %s was altered', a.session, a.path) END, ', '))
+      INTO v_lost
+      FROM (VALUES "{source_values}") AS a (path, session, type)
+      LEFT JOIN pg_attribute c ON c.attrelid = to_regclass(a.path) AND c.attname = a.session AND NOT c.attisdropped
+      LEFT JOIN pg_type t ON t.oid = c.atttypid
+     WHERE a.path IS NOT NULL
+       AND (c.attname IS NULL OR coalesce(nullif(t.typbasetype, 0), t.oid) >= 16384 AND t.oid IS DISTINCT FROM to_regtype(a.type)::oid);
+    v_lost := nullif(v_lost, '');
+    IF EXISTS (SELECT FROM pg_attribute n, pg_attribute s
+                WHERE n.attrelid = "{touches_literal}"::regclass AND n.attname = 'session_id'
+                  AND s.attrelid = "{sessions_literal}"::regclass AND s.attname = "{id_literal}" AND n.atttypid <> s.atttypid) THEN
+        v_lost := concat_ws(', ', v_lost, format('the type of the ids of %s was altered', "{sessions_literal}"));
+    END IF;
+    IF v_lost IS NOT NULL THEN
+        RAISE EXCEPTION 'activity is not followed: %', v_lost USING ERRCODE = 'undefined_object', HINT = 'Run migrate.';
+    END IF;
 END
 $sessioncleanup$;

@@ -4,26 +4,36 @@
 -- tracking, no deadlock comes from it, and no touch is lost.
 
 -- name: sessioncleanup_reactivate
--- Makes sessions active again, with one event for them. An expiry that has passed is removed, so that the next run does
--- not deactivate the session at once. The caller holds the rows' locks.
-CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_reactivate(p_ids "{id_type}"[], p_actor text, p_reason text, p_run_id text) RETURNS text[]
-LANGUAGE sql
+-- Makes sessions active again that a run deactivated before they were used, with one event for them: what a person or the
+-- application closed stays closed. An expiry that has passed is removed, so that the next run does not deactivate the
+-- session at once. The caller holds the rows' locks.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_reactivate(p_ids "{id_type}"[], p_ats timestamptz[], p_actor text, p_reason text, p_run_id text) RETURNS text[]
+LANGUAGE plpgsql
 SET search_path = pg_catalog, "{path}", pg_temp
 AS $sessioncleanup$
+DECLARE
+    v_writing text := coalesce(current_setting('sessioncleanup.writing', true), '');
+    v_ids     text[];
+BEGIN
+    PERFORM set_config('sessioncleanup.writing', 'on', true);
     WITH changed AS (
         UPDATE "{sessions}" s
-           SET "{active}" = true,
-               "{last_activity}" = greatest(s."{last_activity}", date_trunc('milliseconds', clock_timestamp()) "{last_activity_in}"),
-               "{expires_at}" = CASE WHEN s."{expires_at}" <= date_trunc('milliseconds', clock_timestamp()) "{expires_at_in}" THEN NULL ELSE s."{expires_at}" END
-         WHERE s."{id}" = ANY (p_ids) AND "{not_active}" AND "{is_auto}"
-        RETURNING s."{id}"::text AS id, coalesce("{owner_text}", '') AS owner, coalesce("{name_text}", '') AS name
+           SET "{active}" = true, "{deactivated_at}" = NULL,
+               "{last_activity}" = greatest(s."{last_activity}", u.at "{last_activity_in}"),
+               "{expires_at}" = CASE WHEN s."{expires_at}" <= u.at "{expires_at_in}" THEN NULL ELSE s."{expires_at}" END
+          FROM (SELECT n.id, max(n.at) AS at FROM unnest(p_ids, p_ats) n (id, at) GROUP BY n.id) u
+         WHERE s."{id}" = u.id AND "{not_active}" AND "{is_auto}" AND s."{deactivated_at}" < u.at "{deactivated_at_in}" AND "{by_run}"
+        RETURNING s."{id}"::text AS id, coalesce("{owner_text}", '') AS owner, left(coalesce("{name_text}", ''), 200) AS name
     ), event AS (
         INSERT INTO "{events}" (action, actor, reason, run_id, session_ids, owner_ids, names)
-        SELECT 'reactivated', p_actor, p_reason, p_run_id, array_agg(c.id), array_agg(c.owner), array_agg(c.name)
+        SELECT 'reactivated', p_actor, left(p_reason, 200), p_run_id, array_agg(c.id ORDER BY c.id), array_agg(c.owner ORDER BY c.id), array_agg(c.name ORDER BY c.id)
           FROM changed c
         HAVING count(*) > 0
     )
-    SELECT coalesce(array_agg(c.id), '{}') FROM changed c;
+    SELECT coalesce(array_agg(c.id), '{}') INTO v_ids FROM changed c;
+    PERFORM set_config('sessioncleanup.writing', v_writing, true);
+    RETURN v_ids;
+END
 $sessioncleanup$;
 
 -- name: sessioncleanup_apply_touches
@@ -35,25 +45,33 @@ $sessioncleanup$;
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_apply_touches(p_ids "{id_type}"[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, "{path}", pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
+SET lock_timeout = '10ms' -- the application's triggers on sessions run in here
 AS $sessioncleanup$
 DECLARE
-    v_free "{id_type}"[];
+    v_writing text := coalesce(current_setting('sessioncleanup.writing', true), '');
+    v_free    "{id_type}"[];
+    v_used    "{id_type}"[];
+    v_ats     timestamptz[];
 BEGIN
     LOCK TABLE "{sessions}" IN ROW EXCLUSIVE MODE NOWAIT;
     v_free := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (p_ids) FOR NO KEY UPDATE OF s SKIP LOCKED);
+    PERFORM set_config('sessioncleanup.writing', 'on', true);
+    IF (SELECT p.reactivate_on_activity FROM "{policy}" p) THEN
+        SELECT array_agg(n.id), array_agg(n.at) INTO v_used, v_ats
+          FROM (SELECT f.id, max(t.at) AS at FROM unnest(v_free) f (id) JOIN "{touches}" t ON t.session_id = f.id GROUP BY f.id) n;
+        PERFORM "{space}".sessioncleanup_reactivate(v_used, v_ats, 'system', 'activity', '');
+    END IF;
     WITH newest AS (
-        SELECT t.session_id AS id, max(t.at) AS at FROM "{touches}" t WHERE t.session_id = ANY (v_free) GROUP BY t.session_id
+        SELECT f.id, max(t.at) AS at FROM unnest(v_free) f (id) JOIN "{touches}" t ON t.session_id = f.id GROUP BY f.id
     ), written AS (
         UPDATE "{sessions}" s
            SET "{last_activity}" = greatest(s."{last_activity}", n.at "{last_activity_in}")
           FROM newest n
-         WHERE s."{id}" = ANY (v_free) AND s."{id}" = n.id
+         WHERE s."{id}" = n.id
         RETURNING n.id
     )
-    DELETE FROM "{touches}" t USING written w WHERE t.session_id = ANY (v_free) AND t.session_id = w.id;
-    IF (SELECT p.reactivate_on_activity FROM "{policy}" p) THEN
-        PERFORM "{space}".sessioncleanup_reactivate(v_free, 'system', 'activity', '');
-    END IF;
+    DELETE FROM "{touches}" t USING written w WHERE t.session_id = w.id;
+    PERFORM set_config('sessioncleanup.writing', v_writing, true);
 EXCEPTION WHEN OTHERS THEN
     NULL;
 END
@@ -80,19 +98,23 @@ $sessioncleanup$;
 
 -- name: sessioncleanup_commit_touches
 -- Runs when a transaction that noted touches commits: only then are its sessions locked, for as long as the commit takes.
+-- On any other table, which a role may have made to run something with the rights of this function's owner, it does nothing.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_commit_touches() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $sessioncleanup$
 BEGIN
-    PERFORM "{space}".sessioncleanup_apply_touches(NEW.statement_ids);
+    IF TG_RELID = to_regclass("{touches_literal}") THEN
+        PERFORM "{space}".sessioncleanup_apply_touches(NEW.statement_ids);
+    END IF;
     RETURN NULL;
 END
 $sessioncleanup$;
+REVOKE EXECUTE ON FUNCTION "{space}".sessioncleanup_commit_touches() FROM PUBLIC;
 
 -- name: sessioncleanup_note_touches
 -- Notes a touch of those of the sessions that need one, to be written when the transaction commits: at most one for each
--- session and touch interval, however long its row stays locked. While the whole table is locked, all seem to need one.
+-- session and touch interval, however long its row stays locked. While the whole table is locked or altered, all seem to need one.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_note_touches(p_ids "{id_type}"[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
@@ -104,7 +126,7 @@ BEGIN
     BEGIN
         LOCK TABLE "{sessions}" IN ACCESS SHARE MODE NOWAIT;
         v_stale := ARRAY(SELECT r.id FROM unnest(p_ids) r (id) WHERE "{stale}");
-    EXCEPTION WHEN lock_not_available THEN
+    EXCEPTION WHEN OTHERS THEN
         NULL;
     END;
     INSERT INTO "{touches}" (session_id, at, statement_ids)
@@ -113,6 +135,12 @@ BEGIN
      WHERE NOT EXISTS (SELECT FROM "{touches}" t WHERE t.session_id = n.id AND t.at >= v_since OFFSET 0);
 END
 $sessioncleanup$;
+
+-- name: retype_touches
+-- Follows the application when it changes the type of its ids.
+ALTER TABLE "{touches}"
+    ALTER COLUMN session_id TYPE "{id_type}" USING session_id::text::"{id_type}",
+    ALTER COLUMN statement_ids TYPE "{id_type}"[] USING statement_ids::text::"{id_type}"[];
 
 -- name: commit_trigger
 CREATE CONSTRAINT TRIGGER "{trigger}" AFTER INSERT ON "{touches}"
@@ -125,21 +153,33 @@ EXISTS (SELECT FROM "{sessions}" s
          WHERE s."{id}" OPERATOR(pg_catalog.=) r.id
            AND (s."{last_activity}" OPERATOR(pg_catalog.>=) ((pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)
                     (SELECT p.touch_interval FROM "{policy}" p)) "{last_activity_in}")
-                AND ("{is_active}" OR NOT (SELECT p.reactivate_on_activity FROM "{policy}" p))) IS NOT TRUE OFFSET 0)
+                AND ("{is_active}" OR NOT (SELECT p.reactivate_on_activity FROM "{policy}" p) OR NOT "{by_run}")) IS NOT TRUE OFFSET 0)
 
 -- name: track
 -- Runs after each statement on an activity table. Most find their sessions touched already and end after one look.
 --
 -- The application's statements wait for this, so the look is kept short: a search path of its own would cost as much as
--- the look itself, and so every name and operator has its schema instead. It does not wait for a lock on the table of
--- sessions either: without a foreign key, the application's statement would not need that table at all.
+-- the look itself, and so every name and operator has its schema instead. Whatever became of the tables, it never fails:
+-- what cannot be looked at now is noted, and written when it can be.
+--
+-- This runs with the rights of its owner, so it reads a column only of a type of the server's own (their ids are below
+-- 16384), of a domain over one, or of the type that was adopted: another one may bring a cast of its own. And it notes nothing for tables of
+-- others who attached it to theirs.
 CREATE OR REPLACE FUNCTION "{space}"."{track}"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 AS $sessioncleanup$
 DECLARE
-    v_ids "{id_type}"[];
+    v_type pg_catalog.oid;
+    v_ids  "{id_type}"[];
 BEGIN
     BEGIN
+        v_type := (SELECT pg_catalog.pg_typeof(n."{session}") FROM new_rows n LIMIT 1);
+        IF v_type OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
+           AND v_type OPERATOR(pg_catalog.<>) pg_catalog.to_regtype("{session_type_text}")::pg_catalog.oid
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid OPERATOR(pg_catalog.=) v_type AND t.typtype OPERATOR(pg_catalog.=) 'd'
+                              AND t.typbasetype OPERATOR(pg_catalog.<) 16384::pg_catalog.oid) THEN
+            RETURN NULL;
+        END IF;
         LOCK TABLE "{sessions}" IN ACCESS SHARE MODE NOWAIT;
         PERFORM FROM (SELECT n."{session}"::"{id_type}" AS id FROM new_rows n) r WHERE "{stale}" LIMIT 1;
         IF NOT FOUND AND TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
@@ -148,19 +188,34 @@ BEGIN
         IF NOT FOUND THEN
             RETURN NULL;
         END IF;
-    EXCEPTION WHEN lock_not_available THEN
-        NULL; -- whether a session needs a touch is not known: all are noted
+    EXCEPTION WHEN OTHERS THEN
+        IF v_type IS NULL THEN
+            RETURN NULL;
+        END IF;
+        -- Whether a session needs a touch is not known: all are noted.
     END;
-    IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
-        v_ids := ARRAY(SELECT DISTINCT n."{session}"::"{id_type}" FROM new_rows n WHERE n."{session}" IS NOT NULL);
-    ELSE
-        v_ids := ARRAY(SELECT r.id FROM (SELECT n."{session}"::"{id_type}" AS id FROM new_rows n
-                                          UNION SELECT o."{session}"::"{id_type}" FROM old_rows o) r WHERE r.id IS NOT NULL);
-    END IF;
-    PERFORM "{space}".sessioncleanup_note_touches(v_ids);
+    BEGIN
+        IF TG_RELID OPERATOR(pg_catalog.<>) pg_catalog.to_regclass("{track_table}")
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c
+                            WHERE c.oid OPERATOR(pg_catalog.=) TG_RELID AND pg_catalog.pg_get_userbyid(c.relowner) OPERATOR(pg_catalog.=) "{track_owner}")
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_partition_ancestors(TG_RELID) a
+                            WHERE a.relid OPERATOR(pg_catalog.=) pg_catalog.to_regclass("{track_table}")) THEN
+            RETURN NULL;
+        END IF;
+        IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
+            v_ids := ARRAY(SELECT DISTINCT n."{session}"::"{id_type}" FROM new_rows n WHERE n."{session}" IS NOT NULL);
+        ELSE
+            v_ids := ARRAY(SELECT r.id FROM (SELECT n."{session}"::"{id_type}" AS id FROM new_rows n
+                                              UNION SELECT o."{session}"::"{id_type}" FROM old_rows o) r WHERE r.id IS NOT NULL);
+        END IF;
+        PERFORM "{space}".sessioncleanup_note_touches(v_ids);
+    EXCEPTION WHEN OTHERS THEN
+        NULL;
+    END;
     RETURN NULL;
 END
 $sessioncleanup$;
+REVOKE EXECUTE ON FUNCTION "{space}"."{track}"() FROM PUBLIC;
 
 -- name: track_insert
 CREATE TRIGGER "{trigger}" AFTER INSERT ON "{source}"
@@ -171,3 +226,38 @@ FOR EACH STATEMENT EXECUTE FUNCTION "{space}"."{track}"();
 CREATE TRIGGER "{trigger}" AFTER UPDATE ON "{source}"
 REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION "{space}"."{track}"();
+
+-- name: sessioncleanup_observe
+-- What the library keeps of the application's own writes of a session: one that became inactive gets the time of that, one
+-- that became active counts as used. Where nothing else shows activity, a new time of update is activity. It never makes
+-- the application's statement fail, whatever became of the columns; that costs a subtransaction for each row. The trigger's
+-- condition keeps it out of the library's own writes.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_observe() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $sessioncleanup$
+DECLARE
+    v_now timestamptz := date_trunc('milliseconds', clock_timestamp());
+BEGIN
+    IF OLD."{active}" IS NOT FALSE AND NEW."{active}" IS FALSE AND NEW."{deactivated_at}" IS NOT DISTINCT FROM OLD."{deactivated_at}" THEN
+        NEW."{deactivated_at}" := v_now "{deactivated_at_in}";
+    ELSIF OLD."{active}" IS FALSE AND NEW."{active}" IS NOT FALSE THEN
+        NEW."{deactivated_at}" := NULL;
+        IF NEW."{last_activity}" IS NOT DISTINCT FROM OLD."{last_activity}" THEN
+            NEW."{last_activity}" := greatest(NEW."{last_activity}", v_now "{last_activity_in}");
+        END IF;
+    END IF;
+    IF "{observes}" AND NEW."{updated_at}" IS DISTINCT FROM OLD."{updated_at}" AND NEW."{last_activity}" IS NOT DISTINCT FROM OLD."{last_activity}" THEN
+        NEW."{last_activity}" := greatest(NEW."{last_activity}", v_now "{last_activity_in}");
+    END IF;
+    RETURN NEW;
+EXCEPTION WHEN OTHERS THEN
+    RETURN NEW;
+END
+$sessioncleanup$;
+
+-- name: observe_trigger
+-- Without a list of columns or a condition on them: either would keep the application from altering those columns.
+CREATE TRIGGER "{trigger}" BEFORE UPDATE ON "{source}"
+FOR EACH ROW WHEN (pg_catalog.current_setting('sessioncleanup.writing', true) IS DISTINCT FROM 'on')
+EXECUTE FUNCTION "{space}".sessioncleanup_observe();

@@ -47,5 +47,6 @@ CREATE TABLE sessioncleanup_leases (
     name        TEXT NOT NULL PRIMARY KEY,
     holder      TEXT NOT NULL,
     epoch       INTEGER NOT NULL,
-    expires_at  TEXT                           -- NULL once released
+    expires_at  TEXT,                          -- NULL once released
+    ttl_ms      INTEGER NOT NULL DEFAULT 0     -- for how long it was taken or renewed last
 );

@@ -11,7 +11,8 @@ CREATE TABLE "{sessions}" (
     created_at DATETIME DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),
     updated_at DATETIME DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),
     last_activity DATETIME,
-    expires_at DATETIME
+    expires_at DATETIME,
+    deactivated_at DATETIME
 )
 
 -- name: add_active
@@ -25,6 +26,9 @@ ALTER TABLE "{sessions}" ADD COLUMN "{expires_at_column}" DATETIME
 
 -- name: add_auto_cleanup
 ALTER TABLE "{sessions}" ADD COLUMN "{auto_cleanup_column}" BOOLEAN
+
+-- name: add_deactivated_at
+ALTER TABLE "{sessions}" ADD COLUMN "{deactivated_at_column}" DATETIME
 
 -- name: drop_column
 ALTER TABLE "{table}" DROP COLUMN "{column}"
@@ -40,15 +44,27 @@ SELECT min("{id}") FROM "{sessions}"
 SELECT max(id)
   FROM (SELECT "{id}" AS id
           FROM "{sessions}"
-         WHERE "{id}" >= :from AND ("{last_activity}" IS NULL OR :fill_auto_cleanup AND "{auto_cleanup}" IS NULL)
+         WHERE "{id}" >= :from AND ("{lacks_values}")
          ORDER BY "{id}"
-         LIMIT :limit)
+         LIMIT :limit + 0)
 
 -- name: backfill
+-- Sessions that are inactive when their table is adopted are inactive since before: 1970 stands for that.
 UPDATE "{sessions}"
-   SET "{last_activity_column}" = coalesce("{last_activity}", "{write_best_known}"),
-       "{auto_cleanup_column}" = coalesce("{auto_cleanup}", CASE WHEN :fill_auto_cleanup THEN :auto_cleanup END)
- WHERE "{id}" BETWEEN :from AND :last AND ("{last_activity}" IS NULL OR :fill_auto_cleanup AND "{auto_cleanup}" IS NULL)
+   SET "{last_activity_column}" = CASE WHEN "{last_activity}" IS NULL THEN "{write_best_known}" WHEN "{lags}" THEN "{write_newest_known}" ELSE "{last_activity}" END,
+       "{auto_cleanup_column}" = coalesce("{auto_cleanup}", CASE WHEN :fill_auto_cleanup THEN :auto_cleanup END),
+       "{deactivated_at_column}" = CASE WHEN :mark_inactive AND "{active}" IS 0 THEN coalesce("{deactivated_at}", "{write_epoch}") ELSE "{deactivated_at}" END
+ WHERE "{id}" BETWEEN :from AND :last AND ("{lacks_values}")
+
+-- name: lags
+-- The application's own column of last activities lags behind what its other tables show.
+"{newest_known}" > strftime('%Y-%m-%d %H:%M:%f', "{last_activity_at}", '+1 hour')
+
+-- name: newest_known
+nullif(min(:now, max('', ''"{known_times}")), '')
+
+-- name: lacks_values
+"{last_activity}" IS NULL OR "{lags}" OR :fill_auto_cleanup AND "{auto_cleanup}" IS NULL OR :mark_inactive AND "{active}" IS 0 AND "{deactivated_at}" IS NULL
 
 -- name: best_known
 -- The latest of the known times, but never one in the future; now when none is known.

@@ -12,9 +12,10 @@ CREATE INDEX sessioncleanup_idle ON "{sessions}" ("{last_activity_at}""{key_in_i
 
 -- name: index_expired
 CREATE INDEX sessioncleanup_expired ON "{sessions}" ("{expires_at_at}""{key_in_index}")
- WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{expires_at}" IS NOT NULL
+ WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{has_expires_at}"
 
 -- name: index_gone
+-- Those whose deactivation is not known come first.
 CREATE INDEX sessioncleanup_gone ON "{sessions}" ("{kept_since}""{key_in_index}")
  WHERE "{active}" IS 0 AND "{auto_cleanup}" IS 1
 

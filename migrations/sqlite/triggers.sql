@@ -1,33 +1,98 @@
+-- The triggers write to nothing but the library's own tables, and name no other: so no constraint or trigger of the
+-- application can make its statements fail because of them, and tools that rebuild tables (make a new one, copy, drop,
+-- rename) can. They do nothing in the library's own transactions.
+
+-- name: create_touches
+-- Notes: see sqlite/sql/notes.sql. The key has the affinity of a session's id, so that values are compared as a foreign
+-- key compares them. It is a name other than INTEGER's, which would refuse other values.
+CREATE TABLE sessioncleanup_touches (
+    session "{key_type}" NOT NULL COLLATE "{key_collation}" PRIMARY KEY,
+    at TEXT, -- when it was used
+    deactivated_at TEXT, -- when the application deactivated it
+    auto_cleanup INTEGER, -- the policy's default when it was inserted
+    refused INTEGER NOT NULL DEFAULT 0 -- it cannot be written to the sessions table
+) WITHOUT ROWID
+
 -- name: trigger_session_inserted
 -- For applications that do not know these columns. A row that is inserted is a session in use.
 CREATE TRIGGER sessioncleanup_session_inserted AFTER INSERT ON "{sessions}"
-WHEN NEW."{last_activity_column}" IS NULL OR NEW."{auto_cleanup_column}" IS NULL
+WHEN NEW."{id_column}" IS NOT NULL AND NOT (SELECT writing FROM sessioncleanup_settings)
 BEGIN
-  UPDATE "{sessions}"
-     SET "{last_activity_column}" = coalesce("{last_activity}", "{write_now}"),
-         "{auto_cleanup_column}" = coalesce("{auto_cleanup}", (SELECT auto_cleanup_default FROM sessioncleanup_settings))
-   WHERE "{id}" = NEW."{id_column}";
+  DELETE FROM sessioncleanup_touches WHERE session = +NEW."{id_column}";
+  INSERT INTO sessioncleanup_touches (session, at, auto_cleanup)
+  SELECT NEW."{id_column}", CASE WHEN "{new_is_unknown}" THEN "{now}" END, (SELECT auto_cleanup_default FROM sessioncleanup_settings)
+   WHERE "{new_is_unknown}" OR NEW."{auto_cleanup_column}" IS NULL;
 END
+
+-- name: trigger_session_changed
+-- The application deactivates or reactivates, as Session.Observe has it. Uninstall reads the names of the columns, which
+-- SQLite keeps right when they are renamed, here.
+CREATE TRIGGER sessioncleanup_session_changed
+AFTER UPDATE OF "{active_column}", "{last_activity_column}", "{expires_at_column}", "{auto_cleanup_column}", "{deactivated_at_column}" ON "{sessions}"
+WHEN NEW."{id_column}" IS NOT NULL
+ AND ((NEW."{active_column}" IS 0) <> (OLD."{active_column}" IS 0) OR NEW."{deactivated_at_column}" IS NOT OLD."{deactivated_at_column}")
+ AND NOT (SELECT writing FROM sessioncleanup_settings)
+BEGIN
+  INSERT INTO sessioncleanup_touches (session)
+  SELECT NEW."{id_column}"
+   WHERE (NEW."{active_column}" IS 0) <> (OLD."{active_column}" IS 0)
+     AND NOT EXISTS (SELECT 1 FROM sessioncleanup_touches WHERE session = +NEW."{id_column}");
+  UPDATE sessioncleanup_touches
+     SET at = CASE WHEN (NEW."{active_column}" IS 0) = (OLD."{active_column}" IS 0) THEN at
+                   WHEN NEW."{last_activity_column}" IS NOT OLD."{last_activity_column}" THEN NULL
+                   WHEN NEW."{active_column}" IS NOT 0 THEN "{now}"
+                   ELSE at END,
+         deactivated_at = CASE WHEN NEW."{active_column}" IS 0 AND NEW."{deactivated_at_column}" IS OLD."{deactivated_at_column}" THEN "{now}" END,
+         refused = 0
+   WHERE session = +NEW."{id_column}";
+END
+
+-- name: trigger_session_used
+-- A last activity that the application itself writes replaces older notes, even if it is the value that the column has.
+CREATE TRIGGER sessioncleanup_session_used AFTER UPDATE OF "{last_activity_column}" ON "{sessions}"
+WHEN (NEW."{active_column}" IS 0) = (OLD."{active_column}" IS 0) AND NOT ("{updated_alone}")
+ AND NOT (SELECT writing FROM sessioncleanup_settings)
+BEGIN
+  UPDATE sessioncleanup_touches SET at = NULL WHERE session = +NEW."{id_column}";
+END
+
+-- name: trigger_session_updated
+-- Where there is no activity table: a changed time of the application's last update shows that the session is in use.
+CREATE TRIGGER sessioncleanup_session_updated AFTER UPDATE OF "{updated_at_column}" ON "{sessions}"
+WHEN NEW."{id_column}" IS NOT NULL AND "{updated_alone}"
+ AND NOT (SELECT writing FROM sessioncleanup_settings)
+BEGIN
+  "{note_use}";
+END
+
+-- name: updated_alone
+NEW."{updated_at_column}" IS NOT OLD."{updated_at_column}" AND NEW."{last_activity_column}" IS OLD."{last_activity_column}"
 
 -- name: trigger_activity
--- Applies a touch, as Touch.Apply does, to the session of a row of an activity table that was inserted or updated. A row
--- that moves touches the session that it left, too. A row whose session was just deleted touches nothing.
+-- A row of an activity table that is inserted or updated touches its session. One that moves touches the session that it
+-- left, too.
 CREATE TRIGGER "{name}" AFTER "{event}" ON "{source}"
+WHEN NOT (SELECT writing FROM sessioncleanup_settings)
 BEGIN
-  INSERT INTO sessioncleanup_events (at, action, actor, reason, sessions)
-  SELECT "{now}", 'reactivated', 'system', 'activity',
-         json_array(json_object('id', "{id_text}", 'owner_id', "{owner_text}", 'name', "{name_text}"))
-    FROM "{sessions}"
-   WHERE "{id}" IN ("{touched}") AND "{revives}";
-  UPDATE "{sessions}"
-     SET "{last_activity_column}" = CASE WHEN "{last_activity_time}" > "{now}" THEN "{last_activity}" ELSE "{write_now}" END,
-         "{active_column}" = CASE WHEN "{revives}" THEN 1 ELSE "{active}" END,
-         "{expires_at_column}" = CASE WHEN "{revives}" AND "{expires_at_at}" <= "{now}" THEN NULL ELSE "{expires_at}" END
-   WHERE "{id}" IN ("{touched}")
-     AND ("{last_activity_at}" <= strftime('%Y-%m-%d %H:%M:%f', 'now',
-            (SELECT printf('-%.3f seconds', touch_interval_seconds) FROM sessioncleanup_settings))
-          OR "{last_activity_time}" IS NULL OR "{revives}");
+  "{note_use}";
 END
 
--- name: revives
-"{active}" IS 0 AND "{auto_cleanup}" IS 1 AND (SELECT reactivate_on_activity FROM sessioncleanup_settings)
+-- name: note_use
+-- At most once per touch interval, unless the clock was set back. No statement relies on a conflict: the application's own
+-- INSERT OR ... would decide how it is resolved.
+UPDATE sessioncleanup_touches SET at = "{now}", refused = 0
+   WHERE session IN ("{touched}")
+     AND (at IS NULL OR at > "{now}" OR at <= strftime('%Y-%m-%d %H:%M:%f', 'now',
+           (SELECT printf('-%.3f seconds', touch_interval_seconds) FROM sessioncleanup_settings)));
+  INSERT INTO sessioncleanup_touches (session, at)
+  SELECT +used.session, "{now}" FROM ("{touched_rows}") AS used
+   WHERE used.session IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sessioncleanup_touches WHERE session = +used.session)
+
+-- name: keep_touches
+CREATE TEMP TABLE sessioncleanup_kept AS SELECT * FROM sessioncleanup_touches
+
+-- name: restore_touches
+INSERT OR IGNORE INTO sessioncleanup_touches SELECT * FROM temp.sessioncleanup_kept
+
+-- name: forget_kept_touches
+DROP TABLE temp.sessioncleanup_kept

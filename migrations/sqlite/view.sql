@@ -1,7 +1,9 @@
 -- name: view
+-- Made on request only: as long as it is there, SQLite lets nobody rename, and so rebuild, the tables that it names.
 CREATE VIEW sessions_cleanup_view AS
 SELECT "{sessions}".*"{view_columns}"
   FROM "{sessions}"
+  LEFT JOIN ("{noted}") AS sessioncleanup_noted ON "{id}" = sessioncleanup_noted.id
  CROSS JOIN (SELECT CASE WHEN inactive_after_seconds IS NOT NULL THEN
                       strftime('%Y-%m-%d %H:%M:%f', 'now', printf('-%.3f seconds', inactive_after_seconds + touch_interval_seconds))
                     END AS inactive,
@@ -15,7 +17,7 @@ SELECT "{sessions}".*"{view_columns}"
 nullif("{owner_name}", '')
 
 -- name: view_hours_inactive
-round(max(julianday('now') - julianday("{last_activity_time}"), 0) * 24, 2)
+round(max(julianday('now') - julianday(nullif("{last_activity_at}", '9000-01-01 00:00:00.000')), 0) * 24, 2)
 
 -- name: view_days_old
 round(max(julianday('now') - julianday("{created_at_time}"), 0), 2)
@@ -29,3 +31,7 @@ CASE WHEN "{status_protected}" THEN 'protected'
        WHEN "{status_to_delete}" THEN 'to_delete'
        WHEN "{active}" IS NOT 0 THEN 'active'
        ELSE 'inactive' END
+
+-- name: view_value
+-- As the note makes it, where there is one.
+(CASE WHEN sessioncleanup_noted.id IS NULL THEN "{value}" ELSE sessioncleanup_noted."{noted_column}" END)

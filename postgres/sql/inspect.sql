@@ -3,7 +3,7 @@
 -- JSON objects are the names of Go fields. A hidden table is not on the search path.
 SELECT n.nspname, t.relname, t.relkind::text, NOT pg_table_is_visible(t.oid),
        coalesce((SELECT jsonb_agg(jsonb_build_object(
-                           'Name', a.attname, 'Type', format_type(a.atttypid, a.atttypmod), 'Base', base.typname,
+                           'Name', a.attname, 'Type', format_type(a.atttypid, a.atttypmod), 'Base', CASE WHEN base.typnamespace = 'pg_catalog'::regnamespace OR base.typname = 'citext' THEN base.typname ELSE '' END,
                            'Unique', EXISTS (SELECT FROM pg_catalog.pg_index i
                                               WHERE i.indrelid = t.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
                                                 AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum))

@@ -4,7 +4,7 @@
 SELECT now(), set_config('plan_cache_mode', 'force_custom_plan', true);
 
 -- name: list
-SELECT "{session_columns}", CASE WHEN isfinite("{last_activity_out}") THEN "{last_activity_out}" END
+SELECT "{session_columns}", "{last_activity_out}"
   FROM (SELECT s.*
           FROM "{sessions}" s "{cut}" "{filter}"
          CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
@@ -34,14 +34,18 @@ SELECT count(*),
        count(*) FILTER (WHERE d.idle OR d.expired),
        count(*) FILTER (WHERE d.gone),
        extract(epoch FROM coalesce(max(CASE
-           WHEN d.idle OR d.expired THEN greatest(v_cut.inactive - u.at, CASE WHEN u.ends <= v_cut.now THEN v_cut.now - u.ends END)
-           WHEN d.gone THEN v_cut.delete - greatest(u.at, u.ends) END), '0'))::float8 * 1000000
+           WHEN d.idle OR d.expired THEN greatest(CASE WHEN "{tracked}" THEN v_cut.inactive - u.at END, CASE WHEN u.ends <= v_cut.now THEN v_cut.now - u.ends END)
+           WHEN d.gone THEN v_cut.delete - greatest(u.at, u.ends, "{deactivated_at_out}") END), '0'))::float8 * 1000000
   FROM "{sessions}" s
   LEFT JOIN (SELECT t.session_id, max(t.at) AS at FROM "{touches}" t GROUP BY t.session_id) n ON n.session_id = s."{id}"
  "{cut}" "{filter}"
  CROSS JOIN LATERAL (SELECT greatest("{last_activity_out}", n.at) AS at, "{expires_at_out}" AS ends) u
  CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
  WHERE "{matches}";
+
+-- name: never_due
+SELECT count(*) FROM "{sessions}" s
+ WHERE "{is_active}" AND "{is_auto}" AND (s."{last_activity}" IS NULL OR s."{last_activity}" >= "{last_activity_forever}") AND "{expires_at_out}" IS NULL;
 
 -- name: get
 SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}";
@@ -54,76 +58,115 @@ SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}"
 UPDATE "{sessions}" s
    SET "{active}" = $2::boolean, "{auto_cleanup}" = $3::boolean,
        "{last_activity}" = CASE WHEN $4::boolean THEN $5::timestamptz "{last_activity_in}" ELSE s."{last_activity}" END,
-       "{expires_at}" = CASE WHEN $6::boolean THEN $7::timestamptz "{expires_at_in}" ELSE s."{expires_at}" END
+       "{expires_at}" = CASE WHEN $6::boolean THEN $7::timestamptz "{expires_at_in}" ELSE s."{expires_at}" END,
+       "{deactivated_at}" = CASE WHEN $8::boolean THEN $9::timestamptz "{deactivated_at_in}" ELSE s."{deactivated_at}" END
  WHERE s."{id}" = $1::text::"{id_type}";
 
--- name: delete_one
-DELETE FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}";
+-- name: delete_all
+DELETE FROM "{sessions}" s WHERE s."{id}" = ANY ($1::text[]::"{id_type}"[]);
+
+-- name: taken
+-- The other sessions that would be deleted along with one. It is locked so that no more are added.
+SELECT s."{id}"::text, coalesce("{owner_text}", ''), left(coalesce("{name_text}", ''), 200)
+  FROM "{space}".sessioncleanup_taken(ARRAY(SELECT l."{id}" FROM "{sessions}" l WHERE l."{id}" = $1::text::"{id_type}" FOR UPDATE)) t
+  JOIN "{sessions}" s ON s."{id}" = t.id
+ ORDER BY s."{id}";
+
+-- name: left_over
+-- Sessions that are still there after their deletion: a trigger or a rule keeps them.
+SELECT count(*) FROM "{sessions}" s WHERE s."{id}" = ANY ($1::text[]::"{id_type}"[]);
 
 -- name: touch
--- Writes the sessions that nobody has locked, and returns those that are locked: the caller must not wait for one
--- session while it holds another.
-WITH clock AS (
-    SELECT date_trunc('milliseconds', clock_timestamp()) AS now
+-- Writes the sessions that nobody has locked, and returns those that are locked, with the time of each touch: the caller
+-- must not wait for one session while it holds another. $4 is how long before the clock each was used, in microseconds.
+WITH clock AS MATERIALIZED (
+    SELECT now() AS now, set_config('sessioncleanup.writing', 'on', true) AS writing
+), used AS MATERIALIZED (
+    SELECT u.id::"{id_type}" AS id, date_trunc('milliseconds', c.now - u.ago * interval '1 microsecond') AS at
+      FROM clock c, unnest($1::text[], $4::bigint[]) u (id, ago)
+     WHERE c.writing = 'on'
 ), wanted AS (
-    SELECT s."{id}" AS id
-      FROM "{sessions}" s, clock c
-     WHERE s."{id}" = ANY ($1::text[]::"{id_type}"[])
-       AND ($2::text IS NULL OR "{owner_col}" = $2::text::"{owner_type}")
-       AND (s."{last_activity}" <= (c.now - $3::bigint * interval '1 microsecond') "{last_activity_in}") IS NOT FALSE
+    SELECT s."{id}" AS id, u.at
+      FROM used u JOIN "{sessions}" s ON s."{id}" = u.id
+     WHERE ($2::text IS NULL OR "{owner_col}" = $2::text::"{owner_type}")
+       AND (s."{last_activity}" <= (u.at - $3::bigint * interval '1 microsecond') "{last_activity_in}") IS NOT FALSE
 ), free AS (
-    SELECT s."{id}" AS id, c.now
-      FROM "{sessions}" s, clock c
+    SELECT s."{id}" AS id, u.at
+      FROM used u JOIN "{sessions}" s ON s."{id}" = u.id
      WHERE s."{id}" IN (SELECT w.id FROM wanted w)
-       AND (s."{last_activity}" <= (c.now - $3::bigint * interval '1 microsecond') "{last_activity_in}") IS NOT FALSE
+       AND (s."{last_activity}" <= (u.at - $3::bigint * interval '1 microsecond') "{last_activity_in}") IS NOT FALSE
        FOR NO KEY UPDATE OF s SKIP LOCKED
 ), written AS (
     UPDATE "{sessions}" s
-       SET "{last_activity}" = f.now "{last_activity_in}"
+       SET "{last_activity}" = f.at "{last_activity_in}"
       FROM free f
      WHERE s."{id}" = f.id
     RETURNING f.id
+), locked AS (
+    SELECT w.id, w.at FROM wanted w WHERE w.id NOT IN (SELECT k.id FROM written k)
 )
-SELECT (SELECT count(*) FROM written), ARRAY(SELECT w.id::text FROM wanted w WHERE w.id NOT IN (SELECT k.id FROM written k));
+SELECT (SELECT count(*) FROM written), ARRAY(SELECT l.id::text FROM locked l ORDER BY l.id), ARRAY(SELECT l.at FROM locked l ORDER BY l.id);
 
 -- name: touch_one
 -- Waits for the session.
 UPDATE "{sessions}" s
-   SET "{last_activity}" = date_trunc('milliseconds', clock_timestamp()) "{last_activity_in}"
+   SET "{last_activity}" = $4::timestamptz "{last_activity_in}"
  WHERE s."{id}" = $1::text::"{id_type}"
    AND ($2::text IS NULL OR "{owner_col}" = $2::text::"{owner_type}")
-   AND (s."{last_activity}" <= (date_trunc('milliseconds', clock_timestamp()) - $3::bigint * interval '1 microsecond') "{last_activity_in}") IS NOT FALSE;
+   AND (s."{last_activity}" <= ($4::timestamptz - $3::bigint * interval '1 microsecond') "{last_activity_in}") IS NOT FALSE;
 
 -- name: touch_note
-SELECT "{space}".sessioncleanup_note_touches($1::text[]::"{id_type}"[]);
+-- The next run writes them.
+INSERT INTO "{touches}" (session_id, at)
+SELECT n.id::"{id_type}", n.at
+  FROM unnest($1::text[], $2::timestamptz[]) n (id, at)
+ WHERE NOT EXISTS (SELECT FROM "{touches}" t WHERE t.session_id = n.id::"{id_type}" AND t.at >= n.at);
 
--- name: lock_inactive
-SELECT s."{id}"::text
-  FROM "{sessions}" s
- WHERE s."{id}" = ANY ($1::text[]::"{id_type}"[]) AND "{not_active}" AND "{is_auto}" AND ($2::text IS NULL OR "{owner_col}" = $2::text::"{owner_type}")
+-- name: lock_revivable
+-- The sessions that a touch makes active again, of those of $1 that were used $3 microseconds before now().
+SELECT s."{id}"::text, u.at
+  FROM (SELECT u.id::"{id_type}" AS id, date_trunc('milliseconds', now() - u.ago * interval '1 microsecond') AS at
+          FROM unnest($1::text[], $3::bigint[]) u (id, ago)) u
+  JOIN "{sessions}" s ON s."{id}" = u.id
+ WHERE "{not_active}" AND "{is_auto}" AND ($2::text IS NULL OR "{owner_col}" = $2::text::"{owner_type}")
+   AND s."{deactivated_at}" < u.at "{deactivated_at_in}" AND "{by_run}"
  ORDER BY s."{id}"
    FOR NO KEY UPDATE OF s;
 
 -- name: reactivate
-SELECT "{space}".sessioncleanup_reactivate($1::text[]::"{id_type}"[], $2::text, $3::text, $4::text);
+SELECT "{space}".sessioncleanup_reactivate($1::text[]::"{id_type}"[], $2::timestamptz[], $3::text, $4::text, $5::text);
+
+-- name: dependents
+SELECT d.name, d.effect, d.row_count, d.more
+  FROM "{space}".sessioncleanup_dependents(
+       ARRAY(SELECT s."{id}"
+               FROM "{sessions}" s "{cut}" "{filter}"
+              CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
+              WHERE "{matches}"
+                AND CASE $7::text WHEN 'to_deactivate' THEN d.idle OR d.expired WHEN 'to_delete' THEN d.gone ELSE $7::text IS NULL OR "{status}" = $7::text END
+              LIMIT $8::bigint), $9::integer) d;
 
 -- name: sweep
-SELECT ids, next, coalesce(failure_code, ''), coalesce(failure, '')
-  FROM "{space}".sessioncleanup_sweep($1::text, $2::timestamptz, $3::timestamptz, $4::timestamptz, $5::integer, $6::text,
-       $7::text, $8::text, $9::text, $10::text, $11::text, $12::text);
+SELECT ids, next, skipped, reasons, coalesce(failure_code, ''), coalesce(failure, ''), (extract(epoch FROM held) * 1000000)::bigint
+  FROM "{space}".sessioncleanup_sweep($1::text, $2::timestamptz, $3::timestamptz, $4::timestamptz, $5::text,
+       $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::integer);
+
+-- name: sweep_table
+-- Waits for others that alter the table, before the batch holds locks.
+LOCK TABLE "{sessions}" IN ROW EXCLUSIVE MODE;
 
 -- name: lease_make
 INSERT INTO "{leases}" (name) VALUES ($1::text) ON CONFLICT DO NOTHING;
 
 -- name: lease_lock
-SELECT l.name, l.holder, l.epoch, l.expires_at, clock_timestamp() FROM "{leases}" l WHERE l.name = $1::text FOR UPDATE;
+SELECT l.name, l.holder, l.epoch, l.expires_at, l.ttl_ms, clock_timestamp() FROM "{leases}" l WHERE l.name = $1::text FOR UPDATE;
 
 -- name: lease_guard
 -- The lock keeps the lease from passing to another holder until the batch is committed.
-SELECT l.name, l.holder, l.epoch, l.expires_at, clock_timestamp() FROM "{leases}" l WHERE l.name = $1::text FOR SHARE;
+SELECT l.name, l.holder, l.epoch, l.expires_at, l.ttl_ms, clock_timestamp() FROM "{leases}" l WHERE l.name = $1::text FOR SHARE;
 
 -- name: lease_write
-UPDATE "{leases}" l SET holder = $2::text, epoch = $3::bigint, expires_at = $4::timestamptz WHERE l.name = $1::text;
+UPDATE "{leases}" l SET holder = $2::text, epoch = $3::bigint, expires_at = $4::timestamptz, ttl_ms = $5::bigint WHERE l.name = $1::text;
 
 -- name: event_add
 INSERT INTO "{events}" (at, action, actor, reason, run_id, session_ids, owner_ids, names, run)

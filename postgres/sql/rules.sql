@@ -1,20 +1,38 @@
 -- The rules of the lifecycle in SQL, as parts of queries, functions and the view: conditions on a session s, the cutoffs
 -- v_cut (now, inactive, delete; NULL for a phase that is off) and what follows from them, d. The columns stay bare, so
--- that their indexes serve. A touch that is only noted counts.
+-- that their indexes serve; what they are read as decides. A touch that is only noted counts. The view has these rules without
+-- a search path of its own, so operators on ids, whose types may be the application's, have their schema.
 
 -- name: idle
-"{is_active}" AND "{is_auto}" AND s."{last_activity}" < v_cut.inactive "{last_activity_in}"
-AND NOT EXISTS (SELECT FROM "{touches}" t WHERE t.session_id = s."{id}" AND t.at >= v_cut.inactive)
+"{tracked}" AND "{is_active}" AND "{is_auto}" AND s."{last_activity}" < v_cut.inactive "{last_activity_in}" AND "{last_activity_out}" < v_cut.inactive
+AND NOT EXISTS (SELECT FROM "{touches}" t WHERE t.session_id OPERATOR(pg_catalog.=) s."{id}" AND t.at >= v_cut.inactive)
 
 -- name: expired
 -- Without those that are idle: both together are due for deactivation.
 "{is_active}" AND "{is_auto}" AND v_cut.inactive IS NOT NULL AND s."{expires_at}" <= v_cut.now "{expires_at_in}"
-AND ((s."{last_activity}" < v_cut.inactive "{last_activity_in}") IS NOT TRUE
-     OR EXISTS (SELECT FROM "{touches}" t WHERE t.session_id = s."{id}" AND t.at >= v_cut.inactive))
+AND (NOT "{tracked}" OR ("{last_activity_out}" < v_cut.inactive) IS NOT TRUE
+     OR EXISTS (SELECT FROM "{touches}" t WHERE t.session_id OPERATOR(pg_catalog.=) s."{id}" AND t.at >= v_cut.inactive))
 
 -- name: gone
-"{not_active}" AND "{is_auto}" AND s."{last_activity}" IS NOT NULL AND "{kept_since}" < v_cut.delete "{kept_since_in}"
-AND NOT EXISTS (SELECT FROM "{touches}" t WHERE t.session_id = s."{id}" AND t.at >= v_cut.delete)
+"{not_active}" AND "{is_auto}" AND s."{deactivated_at}" IS NOT NULL AND s."{last_activity}" IS NOT NULL
+AND "{kept_since}" < v_cut.delete "{kept_since_in}" AND "{last_activity_out}" < v_cut.delete
+AND ("{tracked}" OR "{expires_at_out}" IS NOT NULL)
+AND NOT EXISTS (SELECT FROM "{touches}" t WHERE t.session_id OPERATOR(pg_catalog.=) s."{id}" AND t.at >= v_cut.delete)
+
+-- name: undated
+-- Inactive since an unknown time. The next run dates them.
+"{not_active}" AND "{is_auto}" AND s."{deactivated_at}" IS NULL
+
+-- name: ahead
+-- Used in the future, which a run corrects.
+"{is_auto}" AND s."{last_activity}" > (v_cut.now + interval '10 minutes') "{last_activity_in}" AND s."{last_activity}" < "{last_activity_forever}"
+
+-- name: ahead_active
+-- Those with the partial index of the active ones, and those with that of the inactive ones.
+"{is_active}" AND "{ahead}"
+
+-- name: ahead_inactive
+"{not_active}" AND s."{deactivated_at}" IS NOT NULL AND "{kept_since}" > (v_cut.now + interval '10 minutes') "{kept_since_in}" AND "{ahead}"
 
 -- name: status
 CASE WHEN NOT "{is_auto}" THEN 'protected'
@@ -34,9 +52,8 @@ AND (v_filter.text IS NULL
 
 -- name: session_columns
 s."{id}"::text, coalesce("{owner_text}", ''), coalesce("{owner_name}", ''), coalesce("{name_text}", ''), coalesce("{code_text}", ''),
-       "{is_active}", "{is_auto}",
-       CASE WHEN isfinite("{created_at_out}") THEN "{created_at_out}" END, CASE WHEN isfinite("{updated_at_out}") THEN "{updated_at_out}" END,
-       coalesce("{last_used}", now()), CASE WHEN isfinite("{expires_at_out}") THEN "{expires_at_out}" END, "{activity_count}"
+       "{is_active}", "{is_auto}", "{created_at_out}", "{updated_at_out}",
+       coalesce("{last_used}", now()), "{expires_at_out}", "{deactivated_at_out}", "{activity_count}"
 
 -- name: cut
 -- Thresholds.At: $1 pins the moment, $2 and $3 are the thresholds in milliseconds, NULL for a phase that is off.
@@ -45,3 +62,10 @@ CROSS JOIN (SELECT n.now, n.now - $2::bigint * interval '1 millisecond' AS inact
 
 -- name: filter
 CROSS JOIN (SELECT $4::text AS id, $5::text AS owner, $6::text AS text) v_filter
+
+-- name: by_run
+-- Whether a run deactivated the inactive session s: the log has that, at exactly this time. It is read in functions
+-- without a search path of their own, so every name has its schema.
+EXISTS (SELECT FROM "{events}" e
+         WHERE e.at OPERATOR(pg_catalog.=) "{deactivated_at_out}" AND e.action OPERATOR(pg_catalog.=) 'deactivated'
+           AND e.run_id OPERATOR(pg_catalog.<>) '' AND s."{id}"::pg_catalog.text OPERATOR(pg_catalog.=) ANY (e.session_ids))

@@ -23,11 +23,11 @@ DELETE FROM "{policy}";
 INSERT INTO "{policy}" SELECT r.* FROM jsonb_populate_record(NULL::"{policy}", "{policy_json}") r;
 
 -- name: settings_read
-SELECT schema, zone, added, backfilled, complete FROM "{settings}";
+SELECT schema, zone, added, backfilled, complete, untracked, accepted, replaced, places FROM "{settings}";
 
 -- name: settings_write
-INSERT INTO "{settings}" (schema, zone) VALUES ("{schema_json}", "{zone_text}")
-ON CONFLICT (singleton) DO UPDATE SET schema = excluded.schema;
+INSERT INTO "{settings}" (schema, zone, untracked, accepted, places) VALUES ("{schema_json}", "{zone_text}", "{untracked}", "{accepted}", "{places_json}")
+ON CONFLICT (singleton) DO UPDATE SET schema = excluded.schema, zone = excluded.zone, untracked = excluded.untracked, accepted = excluded.accepted, places = excluded.places;
 
 -- name: settings_add
 UPDATE "{settings}" SET added = added || "{object}"::jsonb WHERE NOT added @> "{object}"::jsonb;
@@ -42,3 +42,139 @@ UPDATE "{settings}" SET complete = "{adoption}";
 
 -- name: settings_backfilled
 UPDATE "{settings}" SET backfilled = true;
+
+-- name: settings_replaced
+UPDATE "{settings}" SET replaced = replaced || "{replaced_json}"::jsonb;
+
+-- name: own_objects
+-- What Migrate made for the library's tables in schema $1, with the marks of ownMark.
+WITH trigger AS (
+    SELECT n.nspname, c.oid, c.relname, t.tgname
+      FROM pg_catalog.pg_trigger t
+      JOIN pg_catalog.pg_proc f ON f.oid = t.tgfoid
+      JOIN pg_catalog.pg_namespace fn ON fn.oid = f.pronamespace
+      JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE fn.nspname = $1::text AND f.proname LIKE 'sessioncleanup\_%' AND t.tgparentid = 0
+       AND pg_catalog.obj_description(f.oid, 'pg_proc') LIKE 'sessioncleanup%'
+), sessions AS (
+    SELECT t.oid FROM trigger t WHERE t.tgname = '~sessioncleanup_observe'
+), object (place, kind, space, "table", name) AS (
+    SELECT 1, 'column', n.nspname, c.relname, a.attname
+      FROM sessions s
+      JOIN pg_catalog.pg_class c ON c.oid = s.oid
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+     WHERE pg_catalog.col_description(c.oid, a.attnum) LIKE 'sessioncleanup%'
+    UNION ALL
+    SELECT DISTINCT 2, 'function', n.nspname, '', f.proname
+      FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
+     WHERE n.nspname = $1::text AND pg_catalog.obj_description(f.oid, 'pg_proc') LIKE 'sessioncleanup%'
+    UNION ALL
+    SELECT CASE c.relkind WHEN 'v' THEN 3 ELSE 5 END, CASE c.relkind WHEN 'v' THEN 'view' ELSE 'index' END, n.nspname, '', c.relname
+      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE (c.relkind = 'v' AND n.nspname = $1::text AND c.relname = 'sessions_cleanup_view'
+            OR c.oid IN (SELECT i.indexrelid FROM pg_catalog.pg_index i
+                          WHERE i.indrelid IN (SELECT s.oid FROM sessions s
+                                               UNION SELECT p.relid FROM sessions s CROSS JOIN pg_catalog.pg_partition_tree(s.oid::regclass) p)))
+       AND pg_catalog.obj_description(c.oid, 'pg_class') LIKE 'sessioncleanup%'
+    UNION ALL
+    SELECT 4, 'trigger', t.nspname, t.relname, t.tgname FROM trigger t
+)
+SELECT o.kind, o.space::text, o."table"::text, o.name::text FROM object o ORDER BY o.place, o.space, o."table", o.name;
+
+-- name: conflicts
+-- What the application has under the names of what Migrate makes ($1: the schema, $2: the functions), and its row triggers
+-- that write the last activity of sessions ($3: the tables that may have them, $4 and $5: patterns). Triggers come first, then
+-- the view, so that each can be dropped. With the search path set here, definitions come with the schema of every name.
+WITH path AS MATERIALIZED (
+    SELECT set_config('search_path', 'pg_catalog', true) AS set
+), found AS (
+    SELECT 1 AS place, 'trigger' AS kind, format('trigger %s on %s.%s', t.tgname, n.nspname, c.relname) AS words,
+           format('DROP TRIGGER %I ON %I.%I;', t.tgname, n.nspname, c.relname) AS drop,
+           ARRAY[pg_get_triggerdef(t.oid) || ';',
+                 CASE t.tgenabled WHEN 'D' THEN format('ALTER TABLE %I.%I DISABLE TRIGGER %I;', n.nspname, c.relname, t.tgname)
+                                  WHEN 'A' THEN format('ALTER TABLE %I.%I ENABLE ALWAYS TRIGGER %I;', n.nspname, c.relname, t.tgname) END,
+                 format('COMMENT ON TRIGGER %I ON %I.%I IS %L;', t.tgname, n.nspname, c.relname, obj_description(t.oid, 'pg_trigger'))] AS make
+      FROM path
+     CROSS JOIN pg_catalog.pg_trigger t
+      JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_proc f ON f.oid = t.tgfoid
+     WHERE t.tgrelid = ANY ($3::oid[]) AND NOT t.tgisinternal AND t.tgtype & 1 = 1 AND f.prosrc ~* $4::text AND f.prosrc ~* $5::text
+       AND coalesce(obj_description(f.oid, 'pg_proc'), '') NOT LIKE 'sessioncleanup%'
+    UNION ALL
+    SELECT 2, CASE c.relkind WHEN 'v' THEN 'view' ELSE 'relation' END, format('view %s', c.relname),
+           format('DROP VIEW %I.%I;', n.nspname, c.relname),
+           ARRAY[format('CREATE VIEW %I.%I%s AS %s', n.nspname, c.relname, ' WITH (' || array_to_string(c.reloptions, ', ') || ')', pg_get_viewdef(c.oid)),
+                 format('ALTER VIEW %I.%I OWNER TO %I;', n.nspname, c.relname, pg_get_userbyid(c.relowner)),
+                 format('COMMENT ON VIEW %I.%I IS %L;', n.nspname, c.relname, obj_description(c.oid, 'pg_class'))]
+           || ARRAY(SELECT format('GRANT %s ON %I.%I TO %s%s;', a.privilege_type, n.nspname, c.relname,
+                                  CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+                                  CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+                      FROM aclexplode(c.relacl) a WHERE a.grantee <> c.relowner)
+      FROM path
+     CROSS JOIN pg_catalog.pg_class c
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = $1::text AND c.relname = 'sessions_cleanup_view'
+       AND (c.relkind <> 'v' OR coalesce(obj_description(c.oid, 'pg_class'), '') NOT LIKE 'sessioncleanup%')
+    UNION ALL
+    SELECT 3, 'function', format('function %s(%s)', f.proname, pg_get_function_identity_arguments(f.oid)),
+           format('DROP FUNCTION %s;', g.path),
+           ARRAY[pg_get_functiondef(f.oid) || ';',
+                 format('ALTER FUNCTION %s OWNER TO %I;', g.path, pg_get_userbyid(f.proowner)),
+                 format('COMMENT ON FUNCTION %s IS %L;', g.path, obj_description(f.oid, 'pg_proc')),
+                 CASE WHEN f.proacl IS NOT NULL THEN format('REVOKE ALL ON FUNCTION %s FROM PUBLIC;', g.path) END]
+           || ARRAY(SELECT format('GRANT EXECUTE ON FUNCTION %s TO %s%s;', g.path,
+                                  CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+                                  CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+                      FROM aclexplode(f.proacl) a WHERE a.grantee <> f.proowner)
+      FROM path
+     CROSS JOIN pg_catalog.pg_proc f
+      JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
+     CROSS JOIN LATERAL (SELECT format('%I.%I(%s)', n.nspname, f.proname, pg_get_function_identity_arguments(f.oid)) AS path) g
+     WHERE n.nspname = $1::text AND f.proname = ANY ($2::text[]) AND f.prokind IN ('f', 'p')
+       AND coalesce(obj_description(f.oid, 'pg_proc'), '') NOT LIKE 'sessioncleanup%'
+)
+SELECT f.kind, f.words, f.drop, array_remove(f.make, NULL) FROM found f ORDER BY f.place, f.words;
+
+-- name: reached_tables
+-- The tables that a deletion of the sessions $1 reaches by foreign keys, at any depth.
+WITH RECURSIVE reached (oid, action) AS (
+    SELECT $1::oid, 'c'::"char"
+    UNION
+    SELECT f.conrelid, f.confdeltype
+      FROM reached r JOIN pg_catalog.pg_constraint f ON f.confrelid = r.oid
+     WHERE f.contype = 'f' AND f.conparentid = 0 AND r.action = 'c'
+)
+SELECT DISTINCT c.oid, n.nspname::text, c.relname::text
+  FROM reached r JOIN pg_catalog.pg_class c ON c.oid = r.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.oid <> $1::oid
+ ORDER BY 2, 3;
+
+-- name: reached_keys
+-- The foreign keys that a deletion of a session has to check, at any depth: those to the sessions $1 and to tables whose rows
+-- go along.
+WITH RECURSIVE reached (oid) AS (
+    SELECT $1::oid
+    UNION
+    SELECT f.conrelid
+      FROM reached r JOIN pg_catalog.pg_constraint f ON f.confrelid = r.oid
+     WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confdeltype = 'c'
+), key AS (
+    SELECT f.conrelid, f.conkey, f.confdeltype,
+           (SELECT string_agg(a.attname::text, ', ' ORDER BY k.place) FROM unnest(f.conkey) WITH ORDINALITY k (n, place)
+              JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.n) AS words,
+           (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.place) FROM unnest(f.conkey) WITH ORDINALITY k (n, place)
+              JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.n) AS columns
+      FROM reached r JOIN pg_catalog.pg_constraint f ON f.confrelid = r.oid
+     WHERE f.contype = 'f' AND f.conparentid = 0
+)
+SELECT n.nspname || '.' || c.relname || ' (' || k.words || ')', format('%I.%I', n.nspname, c.relname), k.columns,
+       k.confdeltype IN ('a', 'r'),
+       EXISTS (SELECT FROM pg_catalog.pg_index i
+                WHERE i.indrelid = k.conrelid AND i.indisvalid AND i.indpred IS NULL AND i.indkey[0] = ANY (k.conkey))
+  FROM key k
+  JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ ORDER BY 1;

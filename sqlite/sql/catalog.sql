@@ -2,32 +2,49 @@
 SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY rowid
 
 -- name: list_columns
-SELECT name, type, pk FROM pragma_table_xinfo(:table) WHERE hidden <> 1 ORDER BY cid
+SELECT name, type, pk, hidden > 1 FROM pragma_table_xinfo(:table) WHERE hidden <> 1 ORDER BY cid
 
 -- name: is_without_rowid
 SELECT coalesce(max(wr), 0) FROM pragma_table_list(:table) WHERE "schema" = 'main'
 
 -- name: list_foreign_keys
--- Keys of one column. "to" is empty where the key refers to the other table's primary key.
-SELECT "table", "from", coalesce("to", ''), on_delete
-  FROM pragma_foreign_key_list(:table)
- GROUP BY id
-HAVING count(*) = 1
- ORDER BY id
+-- A row for each column of a key. "to" is empty where the key refers to the other table's primary key.
+SELECT id, "table", "from", coalesce("to", ''), on_delete FROM pragma_foreign_key_list(:table) ORDER BY id, seq
 
 -- name: list_indexes
--- The first column of each index, empty for an expression, and the number of columns.
-SELECT i.name, i."unique", i.partial, coalesce(max(CASE c.seqno WHEN 0 THEN c.name END), ''), count(*)
-  FROM pragma_index_list(:table) AS i JOIN pragma_index_info(i.name) AS c
- GROUP BY i.seq
- ORDER BY i.seq
+-- A row for each column of an index, empty for an expression, with its collation.
+SELECT i.name, i."unique", i.partial, coalesce(c.name, ''), c.coll
+  FROM pragma_index_list(:table) AS i JOIN pragma_index_xinfo(i.name) AS c
+ WHERE c."key"
+ ORDER BY i.seq, c.seqno
 
 -- name: sample_times
--- What the newest times of a column look like: how many are numbers, how large, and how many are as Go writes them.
-SELECT count(*), coalesce(sum(typeof(v) IN ('integer', 'real')), 0),
-       coalesce(max(CASE WHEN typeof(v) IN ('integer', 'real') THEN abs(v) END), 0),
-       coalesce(sum(typeof(v) = 'text' AND "{read_text}" IS NULL AND "{read_go}" IS NOT NULL), 0)
-  FROM (SELECT "{column}" AS v FROM "{table}" WHERE "{column}" IS NOT NULL ORDER BY "{id}" DESC LIMIT 1000)
+-- The form that most of the newest times of a column have, among those that a form can be told from; and how many times
+-- there are.
+SELECT coalesce((SELECT form FROM sampled WHERE form IS NOT NULL GROUP BY form ORDER BY count(*) DESC, form LIMIT 1), ''),
+       (SELECT count(*) FROM sampled)
+  FROM (SELECT 1)
+
+-- name: sampled_times
+WITH newest AS (SELECT "{column}" AS v FROM "{table}" WHERE "{column}" IS NOT NULL ORDER BY "{id}" DESC LIMIT 1000),
+     sampled AS (
+       SELECT CASE WHEN typeof(v) IN ('integer', 'real') OR typeof(v) = 'text' AND v <> '' AND ltrim(v, '-') NOT GLOB '*[^0-9.]*' THEN
+                     CASE WHEN CAST(v AS REAL) BETWEEN 2400000 AND 2500000 THEN 'julian'
+                          WHEN CAST(v AS REAL) < 31536000 OR "{read_time}" IS NULL OR "{read_time}" > '9999-' THEN NULL
+                          WHEN CAST(v AS REAL) < 2.6e11 THEN 'seconds'
+                          WHEN CAST(v AS REAL) < 2.6e14 THEN 'milliseconds'
+                          WHEN CAST(v AS REAL) < 2.6e17 THEN 'microseconds'
+                          ELSE 'nanoseconds' END
+                   WHEN typeof(v) = 'text' AND strftime('%Y', v) IS NOT NULL THEN 'text'
+                   WHEN typeof(v) = 'text' AND "{read_time}" < '9999-' AND v GLOB '* [-+][0-9][0-9][0-9][0-9] *' THEN 'go' END AS form
+         FROM newest)
+
+-- name: times_of_column
+-- Without those that stand for never, and for nothing.
+SELECT coalesce(min(t), ''), coalesce(max(t), '') FROM (SELECT "{time}" AS t FROM "{table}") WHERE t >= '1971' AND t < '9999'
+
+-- name: list_triggers
+SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND lower(tbl_name) = lower(:table) AND name NOT LIKE 'sessioncleanup\_%' ESCAPE '\' ORDER BY rowid
 
 -- name: sample_type
 SELECT typeof("{column}") FROM "{table}" WHERE "{column}" IS NOT NULL LIMIT 1
@@ -41,12 +58,18 @@ SELECT EXISTS (SELECT 1 FROM "{table}")
 -- name: count_unreadable_last_activity
 SELECT count(*), coalesce(min(CAST("{last_activity}" AS TEXT)), 'NULL')
   FROM "{sessions}"
- WHERE "{last_activity_time}" IS NULL
+ WHERE "{last_activity_at}" = '9000-01-01 00:00:00.000' AND NOT coalesce("{last_activity_infinite}", 0)
+   AND NOT EXISTS (SELECT 1 FROM sessioncleanup_touches AS n WHERE n.session = "{id}" AND n.at IS NOT NULL)
 
 -- name: count_unreadable_expires_at
 SELECT count(*), coalesce(min(CAST("{expires_at}" AS TEXT)), '')
   FROM "{sessions}"
- WHERE "{expires_at}" IS NOT NULL AND "{expires_at_time}" IS NULL
+ WHERE "{expires_at_at}" = '9000-01-01 00:00:00.000'
+
+-- name: count_unreadable_deactivated_at
+SELECT count(*), coalesce(min(CAST("{deactivated_at}" AS TEXT)), '')
+  FROM "{sessions}"
+ WHERE "{active}" IS 0 AND "{deactivated_at}" IS NOT NULL AND "{deactivated_at_time}" IS NULL
 
 -- name: count_without_id
 SELECT count(*), '' FROM "{sessions}" WHERE "{id}" IS NULL

@@ -6,14 +6,14 @@ RETURNING id
 -- name: forget_events
 -- Some at a time, so that a long log does not hold the lock for long. :keep is the event just written.
 DELETE FROM sessioncleanup_events
- WHERE id IN (SELECT id FROM sessioncleanup_events WHERE at < :before AND id <> :keep LIMIT :limit)
+ WHERE id IN (SELECT id FROM sessioncleanup_events WHERE at < :before AND id <> :keep LIMIT :limit + 0)
 
 -- name: list_events
 SELECT id, at, action, actor, reason, run_id, coalesce(sessions, ''), coalesce(run, '')
   FROM sessioncleanup_events
  WHERE "{condition}"
  ORDER BY id DESC
- LIMIT :limit
+ LIMIT :limit + 0
 
 -- name: events_before
 id < :before

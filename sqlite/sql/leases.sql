@@ -1,5 +1,5 @@
 -- name: read_lease
-SELECT holder, epoch, coalesce(expires_at, '') FROM sessioncleanup_leases WHERE name = :name
+SELECT holder, epoch, coalesce(expires_at, ''), ttl_ms FROM sessioncleanup_leases WHERE name = :name
 
 -- name: write_lease
-INSERT OR REPLACE INTO sessioncleanup_leases (name, holder, epoch, expires_at) VALUES (:name, :holder, :epoch, :expires_at)
+INSERT OR REPLACE INTO sessioncleanup_leases (name, holder, epoch, expires_at, ttl_ms) VALUES (:name, :holder, :epoch, :expires_at, :ttl_ms)

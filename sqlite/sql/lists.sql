@@ -1,8 +1,15 @@
--- Columns are qualified by their table because SQLite takes an unknown name in double quotes for a text.
+-- Columns are qualified by their table because SQLite takes an unknown name in double quotes for a text. What is asked of
+-- sessions is asked twice: of those without a note in their table, where indexes help, and of those with one as it makes
+-- them (notes.sql).
 
 -- name: session_columns
-"{id_text}", "{owner_text}", "{owner_name}", "{name_text}", "{code_text}", "{active}" IS NOT 0, "{auto_cleanup}" IS 1,
-       "{created_at_time}", "{updated_at_time}", "{last_activity_at}", "{expires_at_at}", "{activity_count}"
+"{id_text}", "{owner_text}", "{owner_name}", "{name_text}", "{code_text}", "{active}" IS NOT 0,
+       coalesce("{auto_cleanup}", sessioncleanup_note.auto_cleanup) IS 1,
+       "{created_at_time}", "{updated_at_time}", "{last_activity_at}", "{expires_at_at}",
+       CASE WHEN "{active}" IS 0 THEN coalesce(sessioncleanup_note.deactivated_at, "{deactivated_at_time}") END,
+       sessioncleanup_note.at, coalesce("{last_activity_infinite}", 0),
+       CASE WHEN sessioncleanup_note.at IS NOT NULL THEN "{note_revives}" ELSE 0 END,
+       "{activity_count}"
 
 -- name: owner_name
 coalesce((SELECT "{owners}"."{owners_name}" FROM "{owners}" WHERE "{owners}"."{owners_id}" = "{owner}"), '')
@@ -10,15 +17,24 @@ coalesce((SELECT "{owners}"."{owners_name}" FROM "{owners}" WHERE "{owners}"."{o
 -- name: activity_count
 (SELECT count(*) FROM "{source}" WHERE "{source}"."{source_session}" = "{id}")
 
+-- name: select_one
+SELECT "{session_columns}"
+  FROM "{sessions}" LEFT JOIN sessioncleanup_touches AS sessioncleanup_note ON "{id}" = sessioncleanup_note.session
+ WHERE "{id}" = :id
+
 -- name: page
 -- The page is found first. Owners and activity are then looked up for its rows only.
+WITH sessioncleanup_noted AS ("{noted}")
 SELECT "{session_columns}"
-  FROM (SELECT "{id}" AS id, "{place}" AS place
-          FROM "{sessions}"
-         WHERE "{condition}" AND (:first OR ("{place}", "{id}") "{beyond}" (:after_place, :after_id))
+  FROM (SELECT id, place
+          FROM ("{rows}"
+                UNION ALL
+                SELECT "{noted_id}", "{noted_place}" FROM sessioncleanup_noted WHERE "{noted_condition}")
+         WHERE :first OR (place, id) "{beyond}" (:after_place, :after_id)
          ORDER BY place "{direction}", id "{direction}"
-         LIMIT :limit) AS sessioncleanup_page
+         LIMIT :limit + 0) AS sessioncleanup_page
   JOIN "{sessions}" ON "{id}" = sessioncleanup_page.id
+  LEFT JOIN sessioncleanup_touches AS sessioncleanup_note ON "{id}" = sessioncleanup_note.session
  ORDER BY sessioncleanup_page.place "{direction}", sessioncleanup_page.id "{direction}"
 
 -- name: place_created
@@ -28,45 +44,81 @@ coalesce("{created_at_time}", '')
 "{name_text}" COLLATE BINARY
 
 -- name: count
-SELECT count(*) FROM (SELECT 1 FROM "{sessions}" WHERE "{condition}" LIMIT :count_up_to)
-
--- name: count_to_deactivate
--- From the indexes, at the start of each run. A condition with OR would read every active session.
+WITH sessioncleanup_noted AS ("{noted}")
 SELECT count(*) FROM (
-  SELECT 1 FROM "{sessions}" INDEXED BY sessioncleanup_idle WHERE "{due_idle}" AND "{condition}"
+  "{rows}"
   UNION ALL
-  SELECT 1 FROM "{sessions}" INDEXED BY sessioncleanup_expired WHERE "{due_expired}" AND "{condition}"
-  LIMIT :count_up_to)
+  SELECT 1 FROM sessioncleanup_noted WHERE "{noted_condition}"
+  LIMIT :count_up_to + 0)
 
--- name: count_to_delete
-SELECT count(*) FROM (
-  SELECT 1 FROM "{sessions}" INDEXED BY sessioncleanup_gone WHERE "{due_gone}" AND "{condition}" LIMIT :count_up_to)
+-- name: rows
+SELECT "{columns}" FROM "{sessions}" WHERE "{condition}" AND "{unnoted}"
 
--- name: counts
-SELECT count(*),
-       coalesce(sum("{active}" IS NOT 0), 0),
-       coalesce(sum("{last_activity_at}" < "{delete_cutoff}"), 0),
-       coalesce(sum("{status_protected}"), 0),
-       coalesce(sum(("{status_to_deactivate}") IS 1), 0),
-       coalesce(sum(("{status_to_delete}") IS 1), 0),
-       min(CASE WHEN "{due_idle}" THEN "{last_activity_at}" END),
-       min(CASE WHEN "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{expires_at_at}" <= "{expiry_cutoff}" THEN "{expires_at_at}" END),
-       min(CASE WHEN "{due_gone}" THEN "{kept_since}" END)
-  FROM "{sessions}"
+-- name: rows_to_deactivate
+-- From the indexes, at the start and the end of each run. A condition with OR would read every active session.
+SELECT "{columns}" FROM "{sessions}" INDEXED BY sessioncleanup_idle WHERE "{due_idle}" AND "{condition}" AND "{unnoted}"
+  UNION ALL
+  SELECT "{columns}" FROM "{sessions}" INDEXED BY sessioncleanup_expired WHERE "{due_expired}" AND "{condition}" AND "{unnoted}"
+
+-- name: rows_to_delete
+SELECT "{columns}" FROM "{sessions}" INDEXED BY sessioncleanup_gone WHERE "{due_gone}" AND "{condition}" AND "{unnoted}"
+
+-- name: measured
+-- Sessions without a note as rules need them: with the names of those that have one. See there for LIMIT -1 OFFSET 0.
+SELECT active, auto_cleanup, last_activity_at, expires_at_at,
+               max(last_activity_at, coalesce(expires_at_at, ''), deactivated_at) AS kept_since
+          FROM (SELECT "{active}" AS active, "{auto_cleanup}" AS auto_cleanup, "{last_activity_at}" AS last_activity_at,
+                       "{expires_at_at}" AS expires_at_at, "{deactivated_at_time}" AS deactivated_at
+                  FROM "{sessions}" WHERE "{condition}" AND "{unnoted}"
+                 LIMIT -1 OFFSET 0)
+
+-- name: measured_in_table
+-- Sessions with a note as their table has them.
+SELECT table_active AS active, table_auto_cleanup AS auto_cleanup, table_last_activity_at AS last_activity_at,
+               table_expires_at_at AS expires_at_at, table_kept_since AS kept_since
+          FROM sessioncleanup_noted
+
+-- name: figures
+-- Counted "{sign}" times.
+SELECT "{sign}" * count(*) AS total,
+       "{sign}" * coalesce(sum("{active}" IS NOT 0), 0) AS active,
+       "{sign}" * coalesce(sum("{last_activity_at}" < "{delete_cutoff}"), 0) AS old,
+       "{sign}" * coalesce(sum("{status_protected}"), 0) AS protected,
+       "{sign}" * coalesce(sum(("{status_to_deactivate}") IS 1), 0) AS to_deactivate,
+       "{sign}" * coalesce(sum(("{status_to_delete}") IS 1), 0) AS to_delete,
+       min(CASE WHEN "{due_idle}" AND "{sign}" > 0 THEN "{last_activity_at}" END) AS idle,
+       min(CASE WHEN "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{expires_at_at}" <= "{expiry_cutoff}" AND "{sign}" > 0 THEN "{expires_at_at}" END) AS expired,
+       min(CASE WHEN "{due_gone}" AND "{sign}" > 0 THEN "{kept_since}" END) AS gone
+  FROM "{figures_from}" AS sessioncleanup_noted
  WHERE "{condition}"
 
--- name: counts_of_all
--- The same without a filter, from the indexes: each session is in exactly one of idle, gone and protected.
-SELECT (SELECT count(*) FROM "{sessions}"),
-       (SELECT count(*) FROM "{sessions}" WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1)
-         + (SELECT count(*) FROM "{sessions}" WHERE "{auto_cleanup}" IS NOT 1 AND "{active}" IS NOT 0),
-       (SELECT count(*) FROM "{sessions}" WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{last_activity_at}" < "{delete_cutoff}")
-         + (SELECT count(*) FROM "{sessions}" WHERE "{active}" IS 0 AND "{auto_cleanup}" IS 1 AND "{last_activity_at}" < "{delete_cutoff}")
-         + (SELECT count(*) FROM "{sessions}" WHERE "{auto_cleanup}" IS NOT 1 AND "{last_activity_at}" < "{delete_cutoff}"),
-       (SELECT count(*) FROM "{sessions}" WHERE "{auto_cleanup}" IS NOT 1),
-       (SELECT count(*) FROM "{sessions}" WHERE "{due_idle}") + (SELECT count(*) FROM "{sessions}" WHERE "{due_expired}"),
-       (SELECT count(*) FROM "{sessions}" WHERE "{due_gone}"),
-       (SELECT min("{last_activity_at}") FROM "{sessions}" WHERE "{due_idle}"),
-       (SELECT min("{expires_at_at}") FROM "{sessions}"
-         WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{expires_at}" IS NOT NULL AND "{expires_at_at}" <= "{expiry_cutoff}"),
-       (SELECT min("{kept_since}") FROM "{sessions}" WHERE "{due_gone}")
+-- name: add_figures
+WITH sessioncleanup_noted AS ("{noted}")
+SELECT sum(total), sum(active), sum(old), sum(protected), sum(to_deactivate), sum(to_delete), min(idle), min(expired), min(gone)
+  FROM ("{figures}")
+
+-- name: figures_of_all
+-- Those of all sessions, from the indexes and as their table has them: each is in exactly one of idle, gone and protected.
+SELECT total, active, old, protected, to_deactivate, to_delete,
+       CASE WHEN idle < "{inactive_cutoff}" THEN idle END AS idle,
+       CASE WHEN expired <= "{expiry_cutoff}" THEN expired END AS expired,
+       CASE WHEN gone < "{delete_cutoff}" THEN gone END AS gone
+  FROM (SELECT
+    (SELECT count(*) FROM "{sessions}") AS total,
+    (SELECT count(*) FROM "{sessions}" WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1)
+      + (SELECT count(*) FROM "{sessions}" WHERE "{auto_cleanup}" IS NOT 1 AND "{active}" IS NOT 0) AS active,
+    (SELECT count(*) FROM "{sessions}" WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{last_activity_at}" < "{delete_cutoff}")
+      + (SELECT count(*)
+           FROM (SELECT "{times_of_last_activity}" FROM "{sessions}" WHERE "{active}" IS 0 AND "{auto_cleanup}" IS 1
+                 UNION ALL
+                 SELECT "{times_of_last_activity}" FROM "{sessions}" WHERE "{auto_cleanup}" IS NOT 1
+                 LIMIT -1 OFFSET 0) AS "{sessions}"
+          WHERE "{last_activity_at}" < "{delete_cutoff}") AS old,
+    (SELECT count(*) FROM "{sessions}" WHERE "{auto_cleanup}" IS NOT 1) AS protected,
+    (SELECT count(*) FROM "{sessions}" WHERE "{due_idle}") + (SELECT count(*) FROM "{sessions}" WHERE "{due_expired}") AS to_deactivate,
+    (SELECT count(*) FROM "{sessions}" WHERE "{due_gone}") AS to_delete,
+    (SELECT min("{last_activity_at}") FROM "{sessions}" WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{unnoted}") AS idle,
+    (SELECT min("{expires_at_at}") FROM "{sessions}"
+      WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{has_expires_at}" AND "{unnoted}") AS expired,
+    (SELECT min("{kept_since}") FROM "{sessions}" WHERE "{active}" IS 0 AND "{auto_cleanup}" IS 1 AND "{tracked}" AND "{unnoted}") AS gone
+  LIMIT -1 OFFSET 0)

@@ -5,13 +5,31 @@
 -- name: due_idle
 "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{last_activity_at}" < "{inactive_cutoff}"
 
+-- name: has_expires_at
+-- Not IS NOT NULL: for that SQLite would look into each variable of a statement, and prepare it again when it is bound.
+("{expires_at}" IS NULL) IS 0
+
 -- name: due_expired
 -- Expired, and not idle as well.
-"{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{expires_at}" IS NOT NULL AND "{expires_at_at}" <= "{expiry_cutoff}"
- AND "{last_activity_at}" >= "{inactive_cutoff}"
+"{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{has_expires_at}" AND "{expires_at_at}" <= "{expiry_cutoff}"
+ AND ("{last_activity_at}" < "{inactive_cutoff}") IS NOT 1
+
+-- name: has_expiry
+"{expires_at_at}" IS NOT NULL
 
 -- name: due_gone
 "{active}" IS 0 AND "{auto_cleanup}" IS 1 AND "{kept_since}" < "{delete_cutoff}"
+ AND "{tracked}"
+
+-- name: due_undated
+"{active}" IS 0 AND "{auto_cleanup}" IS 1 AND "{kept_since}" IS NULL
+
+-- name: due_ahead
+-- Used in the future, when read from there on; year 9000 stands for never and for unreadable times.
+"{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{last_activity_at}" < '9000-01-01 00:00:00.000'
+
+-- name: due_inactive_ahead
+"{active}" IS 0 AND "{auto_cleanup}" IS 1 AND "{last_activity_at}" > :ahead AND "{last_activity_at}" < '9000-01-01 00:00:00.000'
 
 -- name: status_active
 "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1
@@ -22,10 +40,10 @@
  AND ("{last_activity_at}" < "{inactive_cutoff}" OR "{expires_at_at}" <= "{expiry_cutoff}")
 
 -- name: status_inactive
-"{active}" IS 0 AND "{auto_cleanup}" IS 1 AND ("{kept_since}" < "{delete_cutoff}") IS NOT 1
+"{active}" IS 0 AND "{auto_cleanup}" IS 1 AND ("{due_gone}") IS NOT 1
 
 -- name: status_to_delete
-"{active}" IS 0 AND "{auto_cleanup}" IS 1 AND "{kept_since}" < "{delete_cutoff}"
+"{due_gone}"
 
 -- name: status_protected
 "{auto_cleanup}" IS NOT 1

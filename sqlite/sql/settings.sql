@@ -14,6 +14,9 @@ VALUES (1, :enabled, :inactive_after, :delete_after, :touch_interval, :auto_clea
        :batch_size, :batch_budget, :rate, :busy_share, :max_delete_fraction, :events_keep, :alert_due, :alert_activity_rate,
        :schema, :adopted)
 
+-- name: set_writing
+UPDATE sessioncleanup_settings SET writing = :writing
+
 -- name: has_table
 SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = :table)
 

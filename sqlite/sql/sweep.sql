@@ -1,19 +1,30 @@
--- The batches of a run. The statement that writes repeats the search of the one that selects, in the same transaction, and
--- so finds the same sessions. Each names its index, and fails without it instead of reading the whole table.
-
--- name: batch
--- A comparison of pairs, (place, key) > (:after_place, :after_key), would not use the index.
-FROM "{sessions}" INDEXED BY "{index}"
- WHERE "{due}" AND "{condition}"
-   AND "{place}" >= :after_place AND ("{place}" > :after_place OR "{key}" > :after_key)
- ORDER BY "{place}", "{key}"
- LIMIT :limit
+-- The batches of a run. Each search names its index, and fails without it instead of reading the whole table. Notes were
+-- folded in before; one that could not be keeps its session.
 
 -- name: select_batch
-SELECT "{id_text}", "{owner_text}", "{name_text}", "{place}", "{key_text}" "{batch}"
+SELECT id, owner, name, place, "{key_as_text}"
+  FROM (SELECT "{id_text}" AS id, "{owner_text}" AS owner, "{name_text}" AS name, "{place}" AS place, "{key}" AS key, "{id}" AS noted
+          FROM "{sessions}" INDEXED BY "{index}"
+         WHERE "{due}" AND "{condition}")
+ WHERE "{beyond}"
+   AND NOT EXISTS (SELECT 1 FROM sessioncleanup_touches AS sessioncleanup_note
+                    WHERE sessioncleanup_note.session = noted
+                      AND max(coalesce(sessioncleanup_note.at, ''), coalesce(sessioncleanup_note.deactivated_at, '')) >= :kept_by_note)
+ ORDER BY "{order}"
+ LIMIT :limit + 0
+
+-- name: beyond
+-- A comparison of pairs, (place, key) > (:after_place, :after_key), would not use the index.
+place >= :after_place AND (place > :after_place OR key > :after_key)
 
 -- name: deactivate_batch
-UPDATE "{sessions}" SET "{active_column}" = 0 WHERE "{key}" IN (SELECT "{key}" "{batch}")
+UPDATE "{sessions}" SET "{active_column}" = 0, "{deactivated_at_column}" = "{write_now}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))
+
+-- name: date_batch
+UPDATE "{sessions}" SET "{deactivated_at_column}" = "{write_now}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))
+
+-- name: correct_batch
+UPDATE "{sessions}" SET "{last_activity_column}" = "{write_used_now}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))
 
 -- name: delete_batch
-DELETE FROM "{sessions}" WHERE "{key}" IN (SELECT "{key}" "{batch}")
+DELETE FROM "{sessions}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))

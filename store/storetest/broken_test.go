@@ -77,6 +77,8 @@ func (b *broken) Lease(ctx context.Context, r sessioncleanup.LeaseRequest) (sess
 	return b.lease(ctx, r)
 }
 
+func (b *broken) Unwrap() sessioncleanup.Store { return b.Store }
+
 // stored returns all sessions of the sound store, by ID.
 func (b *broken) stored(ctx context.Context) ([]sessioncleanup.Session, error) {
 	page, err := b.Store.List(ctx, sessioncleanup.Query{Limit: everything})
@@ -133,11 +135,19 @@ func (h selected) sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncle
 // write does a batch's action to one session, whatever its state.
 func (b *broken) write(ctx context.Context, batch sessioncleanup.Batch, id string) error {
 	var err error
-	if batch.Action == sessioncleanup.ActionDeleted {
+	switch batch.Action {
+	case sessioncleanup.ActionDeleted:
 		_, err = b.Store.Delete(ctx, sessioncleanup.Target{ID: id}, batch.Cause)
-	} else {
+	case sessioncleanup.ActionDeactivated:
 		c := sessioncleanup.Change{Cause: batch.Cause, Action: batch.Action, Active: new(false)}
 		_, err = b.Store.Update(ctx, sessioncleanup.Target{ID: id}, c)
+	case sessioncleanup.ActionDated:
+		s, there, findErr := b.find(ctx, id)
+		if err = findErr; there {
+			err = b.app.Put(deactivatedAt(s.AsOf.Truncate(tick), s))
+		}
+	case sessioncleanup.ActionCorrected:
+		_, err = b.Store.Touch(ctx, sessioncleanup.Touch{IDs: []string{id}})
 	}
 	return err
 }

@@ -45,6 +45,7 @@ func (f *fixture) calls() map[string]func(context.Context, sessioncleanup.Store)
 		},
 		"Sweep, deletion":     sweep(deletion),
 		"Sweep, deactivation": sweep(deactivation),
+		"Sweep, dating":       sweep(dating),
 		"Update": func(ctx context.Context, s sessioncleanup.Store) error {
 			_, err := s.Update(ctx, target, change)
 			return err
@@ -65,7 +66,7 @@ func (f *fixture) calls() map[string]func(context.Context, sessioncleanup.Store)
 }
 
 func contextCanceled(f *fixture) {
-	sessions := []sessioncleanup.Session{f.dueForDeactivation(1), f.dueForDeletion(2)}
+	sessions := []sessioncleanup.Session{f.dueForDeactivation(1), f.dueForDeletion(2), f.undated(3)}
 	f.insert(sessions...)
 	old := f.record(sessioncleanup.Record{Event: sessioncleanup.Event{Action: sessioncleanup.ActionRun, Actor: "system", At: f.now.Add(-day)}})
 	canceled, cancel := context.WithCancel(f.ctx)

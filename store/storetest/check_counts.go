@@ -66,6 +66,8 @@ func countsOldestOverdue(f *fixture) {
 		expiring(f.session(4, true, f.cut.Inactive.Add(-time.Hour)), f.now.Add(-time.Minute)),
 		ownedBy(f.owner(2), f.session(5, false, f.cut.Delete.Add(-90*time.Minute-7*tick))),
 		ownedBy(f.owner(2), expiring(f.session(6, false, f.cut.Delete.Add(-90*day)), f.cut.Delete.Add(-2*time.Hour))),
+		ownedBy(f.owner(2), deactivatedAt(f.cut.Delete.Add(-3*time.Hour), f.session(8, false, f.cut.Delete.Add(-900*day)))),
+		deactivatedAt(time.Time{}, f.session(9, false, f.cut.Delete.Add(-900*day))),
 		protected(f.session(7, false, f.cut.Delete.Add(-900*day))),
 	} {
 		f.insert(s)

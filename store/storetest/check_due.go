@@ -15,6 +15,8 @@ func dueChecks() []check {
 		{"due", "an expiry at or before now makes an active session due", dueByExpiry},
 		{"due", "an expiry keeps an inactive session until it is old too", dueKeptByExpiry},
 		{"due", "a missing expiry does not count", dueWithoutExpiry},
+		{"due", "a deactivation keeps a session until it is old too, however long it was unused before", dueKeptByDeactivation},
+		{"due", "a session that is inactive since an unknown time is not due", dueUndated},
 		{"due", "a protected session is never due", dueNeverProtected},
 		{"due", "a phase that is off makes nothing due", duePhaseOff},
 		{"due", "an instant is the same in every time zone", dueInZones},
@@ -63,10 +65,10 @@ func (f *fixture) proveDue(t sessioncleanup.Thresholds, cases ...dueCase) {
 	}}
 	for _, p := range phases() {
 		if p.on(b.Cutoffs) {
-			due := m.due(p, b)
+			due, since := m.due(p, b), f.mark()
 			changed := f.sweep(p, b, nil)
 			f.expectIDs("sessions changed by "+p.name, called(names, those(m.sessions, changed)), called(names, due)...)
-			m.swept(p, idsOf(due))
+			m.swept(p, idsOf(due), f.deactivations(since))
 		}
 	}
 	f.expectSessions("after the sweeps", m.sessions...)
@@ -118,6 +120,29 @@ func dueWithoutExpiry(f *fixture) {
 		dueCase{"active and used", f.fresh(0), active},
 		dueCase{"active and unused", f.dueForDeactivation(0), toDeactivate},
 		dueCase{"inactive for days", f.idle(0), inactive},
+		dueCase{"inactive for long", f.dueForDeletion(0), toDelete},
+	)
+}
+
+func dueKeptByDeactivation(f *fixture) {
+	unused := f.dueForDeletion(0)
+	f.proveDue(f.pin,
+		dueCase{"deactivated just now", deactivatedAt(f.now, unused), inactive},
+		dueCase{"deactivated at the cutoff", deactivatedAt(f.cut.Delete, unused), inactive},
+		dueCase{"deactivated a tick before it", deactivatedAt(f.cut.Delete.Add(-tick), unused), toDelete},
+		dueCase{"deactivated before it was adopted", deactivatedAt(time.Unix(0, 0), unused), toDelete},
+		dueCase{"deactivated long ago, used since", deactivatedAt(f.now.Add(-60*day), f.idle(0)), inactive},
+		dueCase{"deactivated long ago, expires later", deactivatedAt(f.now.Add(-60*day), expiring(unused, f.now.Add(day))), inactive},
+		dueCase{"expired long ago, deactivated yesterday", deactivatedAt(f.now.Add(-day), expiring(unused, f.now.Add(-35*day))), inactive},
+		dueCase{"deactivated yesterday, protected", deactivatedAt(f.now.Add(-day), protected(unused)), isProtected},
+	)
+}
+
+func dueUndated(f *fixture) {
+	f.proveDue(f.pin,
+		dueCase{"inactive since an unknown time", f.undated(0), inactive},
+		dueCase{"inactive since an unknown time, expired", expiring(f.undated(0), f.now.Add(-60*day)), inactive},
+		dueCase{"inactive since an unknown time, protected", protected(f.undated(0)), isProtected},
 		dueCase{"inactive for long", f.dueForDeletion(0), toDelete},
 	)
 }
@@ -180,12 +205,12 @@ func dueInZones(f *fixture) {
 
 // dueFarTimes has the earliest time that an adopted table can hold and the latest that means "never expires".
 func dueFarTimes(f *fixture) {
-	first, last := time.Unix(0, 0).UTC(), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	first, last := time.Date(1971, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(8999, 12, 31, 23, 59, 59, 0, time.UTC)
 	f.proveDue(f.pin,
 		dueCase{"used in 1970", f.session(0, true, first), toDeactivate},
 		dueCase{"inactive since 1970", f.session(0, false, first), toDelete},
 		dueCase{"expired in 1970", expiring(f.fresh(0), first), toDeactivate},
-		dueCase{"expires in 9999", expiring(f.fresh(0), last), active},
-		dueCase{"inactive since 1970, expires in 9999", expiring(f.session(0, false, first), last), inactive},
+		dueCase{"expires in 8999", expiring(f.fresh(0), last), active},
+		dueCase{"inactive since 1971, expires in 8999", expiring(f.session(0, false, first), last), inactive},
 	)
 }

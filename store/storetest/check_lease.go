@@ -142,12 +142,12 @@ func leaseRace(f *fixture) {
 	}
 }
 
-// expectGuard compares batches of both phases, on both stores, with Lease.Guards.
+// expectGuard compares batches of every kind, on both stores, with Lease.Guards.
 func (f *fixture) expectGuard(what string, stored, guard sessioncleanup.Lease) {
 	f.Helper()
 	holds := stored.Guards(guard, f.clock())
 	for _, store := range []sessioncleanup.Store{f.Store, f.Second} {
-		for _, p := range phases() {
+		for _, p := range append(phases(), dating) {
 			due := p.due(f, 1)
 			f.insert(due)
 			b, since := f.batchOf("guarded", 1), f.mark()

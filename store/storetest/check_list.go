@@ -38,15 +38,15 @@ func listValues(f *fixture) {
 	if !got.UpdatedAt.Equal(full.UpdatedAt) {
 		f.Errorf("UpdatedAt is %s, want %s", stamp(got.UpdatedAt), stamp(full.UpdatedAt))
 	}
-	if expiry := f.get(bare.ID).ExpiresAt; !expiry.IsZero() {
-		f.Errorf("a session without an expiry has %s", stamp(expiry))
+	if got := f.get(bare.ID); !got.ExpiresAt.IsZero() || !got.DeactivatedAt.IsZero() {
+		f.Errorf("a session without an expiry that is inactive since an unknown time has %s and %s", stamp(got.ExpiresAt), stamp(got.DeactivatedAt))
 	}
 	if got.Status != "" || !got.DeactivateAt.IsZero() || !got.DeleteAt.IsZero() {
 		f.Errorf("Status %q, DeactivateAt %s, DeleteAt %s; want none, they are the Manager's", got.Status, stamp(got.DeactivateAt), stamp(got.DeleteAt))
 	}
 	for name, t := range map[string]time.Time{
 		"Now": f.clock(), "CreatedAt": got.CreatedAt, "UpdatedAt": got.UpdatedAt,
-		"LastActivity": got.LastActivity, "ExpiresAt": got.ExpiresAt, "AsOf": got.AsOf,
+		"LastActivity": got.LastActivity, "ExpiresAt": got.ExpiresAt, "AsOf": got.AsOf, "DeactivatedAt": f.get(f.id(3)).DeactivatedAt,
 	} {
 		if t.Location() != time.UTC {
 			f.Errorf("%s is in %s, want UTC", name, t.Location())

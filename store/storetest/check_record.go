@@ -22,8 +22,9 @@ func recordValues(f *fixture) {
 		Phases: sessioncleanup.Phases{
 			{Action: sessioncleanup.ActionDeleted, Due: 7, Done: 2, Skipped: 4, Failed: 1}, {Action: sessioncleanup.ActionDeactivated, Due: 3, Done: 3},
 		},
-		Cutoffs: f.cut, Forced: true, Partial: true,
+		Cutoffs: f.cut, Filter: sessioncleanup.Filter{OwnerID: "7", Text: "100 %"}, Forced: true, Refused: true, Partial: true,
 	}
+	summary.Cutoffs.Untracked = true
 	e := sessioncleanup.Event{Action: sessioncleanup.ActionRun, Actor: "admin:é", Reason: `because 'of' \ %`, RunID: "run 1", Run: &summary}
 	timed := e
 	timed.At = f.now.Add(-time.Hour).In(time.FixedZone("elsewhere", -5*3600))

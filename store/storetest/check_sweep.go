@@ -29,6 +29,9 @@ func sweepBatches(f *fixture) {
 			due := many(next, next+11, func(n int) sessioncleanup.Session {
 				s := p.due(f, n)
 				s.LastActivity = s.LastActivity.Add(time.Duration(n*7%12-12) * time.Minute)
+				if !s.Active {
+					s.DeactivatedAt = s.LastActivity
+				}
 				return ownedBy([]string{f.owner(1), f.owner(2), ""}[n%3], s)
 			})
 			next += len(due)
@@ -44,7 +47,7 @@ func sweepBatches(f *fixture) {
 func (f *fixture) expectBatches(m *model, p phase, b sessioncleanup.Batch) {
 	f.Helper()
 	for n := 1; n <= maxSteps; n++ {
-		since, due := f.mark(), m.due(p, b)
+		since, due, before := f.mark(), m.due(p, b), f.clock()
 		out, err := f.batch(p, b)
 		if err != nil {
 			f.Fatalf("%s(%+v): %v", p.name, b, err)
@@ -52,8 +55,12 @@ func (f *fixture) expectBatches(m *model, p phase, b sessioncleanup.Batch) {
 		what := fmt.Sprintf("batch %d of %s with %+v", n, p.name, b.Filter)
 		took := those(due, out.IDs)
 		f.expectIDs(what+": sessions changed, of those due", out.IDs, idsOf(took)...)
-		f.expectLog(what, since, entries(p.action, b.Cause, took...)...)
-		m.swept(p, out.IDs)
+		var logged []entry
+		if p.action != sessioncleanup.ActionDated {
+			logged = entries(p.action, b.Cause, took...)
+		}
+		f.expectLog(what, since, logged...)
+		m.swept(p, out.IDs, f.changedAt(p, what, out.IDs, since, before))
 		if out.Next == "" {
 			f.expectIDs(what+" is the last: sessions still due", nil, idsOf(m.due(p, b))...)
 			return
@@ -61,6 +68,32 @@ func (f *fixture) expectBatches(m *model, p phase, b sessioncleanup.Batch) {
 		b.After = out.Next
 	}
 	f.Fatalf("%s in batches of %d does not end", p.name, b.Limit)
+}
+
+// changedAt is when a batch changed sessions: exactly as the events of deactivations say, otherwise at the store's clock.
+func (f *fixture) changedAt(p phase, what string, ids []string, since int64, before time.Time) map[string]time.Time {
+	f.Helper()
+	var at map[string]time.Time
+	switch p.action {
+	case sessioncleanup.ActionDeactivated:
+		at = f.deactivations(since)
+	case sessioncleanup.ActionDated:
+		at = map[string]time.Time{}
+		for _, id := range ids {
+			at[id] = f.get(id).DeactivatedAt
+		}
+	case sessioncleanup.ActionCorrected:
+		at = map[string]time.Time{}
+		for _, id := range ids {
+			at[id] = f.get(id).LastActivity
+		}
+	}
+	for _, id := range ids {
+		if p.action != sessioncleanup.ActionDeleted {
+			f.expectClock(what+": time of the change", at[id], before)
+		}
+	}
+	return at
 }
 
 // those are the sessions with these IDs, each once.
@@ -75,12 +108,14 @@ func those(sessions []sessioncleanup.Session, ids []string) []sessioncleanup.Ses
 }
 
 func sweepNothing(f *fixture) {
-	rest := []sessioncleanup.Session{f.fresh(1), f.idle(2), protected(f.dueForDeletion(3)), protected(f.dueForDeactivation(4))}
+	rest := []sessioncleanup.Session{
+		f.fresh(1), f.idle(2), protected(f.dueForDeletion(3)), protected(f.dueForDeactivation(4)), protected(f.undated(5)),
+	}
 	for _, sessions := range [][]sessioncleanup.Session{nil, rest} {
 		if len(sessions) > 0 {
 			f.insert(sessions...)
 		}
-		for _, p := range phases() {
+		for _, p := range append(phases(), dating) {
 			f.expectIDs("sessions changed by "+p.name, f.sweep(p, f.batchOf("nothing", 10), nil))
 		}
 		f.expectSessions("with nothing due", sessions...)

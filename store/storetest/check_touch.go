@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -26,6 +27,7 @@ func touchChecks() []check {
 // expectTouch compares a touch's result, everything in the store and the log with Touch.Apply.
 func (f *fixture) expectTouch(what string, m *model, t sessioncleanup.Touch) {
 	f.Helper()
+	f.passDeactivations(m)
 	since, before := f.mark(), f.clock()
 	n, err := f.Store.Touch(f.ctx, t)
 	if err != nil {
@@ -35,18 +37,19 @@ func (f *fixture) expectTouch(what string, m *model, t sessioncleanup.Touch) {
 	var logged []entry
 	stored := &model{sessions: f.all()}
 	for i, s := range m.sessions {
-		early, writes := t.Apply(s, before)
-		if !writes || !slices.Contains(t.IDs, s.ID) {
+		at, touched := used(t, s.ID, before)
+		early, writes := t.Apply(s, at, m.byRun(s))
+		if !writes || !touched {
 			continue
 		}
 		written++
 		if early.Active && !s.Active {
 			logged = append(logged, entries(sessioncleanup.ActionReactivated, *t.Reactivate, s)...)
 		}
-		if at := stored.at(s.ID); at >= 0 {
-			late, _ := t.Apply(s, after)
-			f.expectApplied(what, early, late, stored.sessions[at])
-			m.sessions[i] = stored.sessions[at]
+		if place := stored.at(s.ID); place >= 0 {
+			late, _ := t.Apply(s, at.Add(after.Sub(before)), m.byRun(s))
+			f.expectApplied(what, early, late, stored.sessions[place])
+			m.sessions[i] = stored.sessions[place]
 		}
 	}
 	if n != written {
@@ -58,6 +61,32 @@ func (f *fixture) expectTouch(what string, m *model, t sessioncleanup.Touch) {
 		f.Errorf("%s: %s", what, diff)
 	}
 	f.expectLog(what, since, logged...)
+}
+
+// used is when a touch made at now used a session last, and false when it did not.
+func used(t sessioncleanup.Touch, id string, now time.Time) (at time.Time, touched bool) {
+	for i := range t.IDs {
+		if t.IDs[i] == id {
+			if one := t.At(i, now); !touched || one.After(at) {
+				at, touched = one, true
+			}
+		}
+	}
+	return at, touched
+}
+
+// passDeactivations waits until the store's clock is past what runs deactivated: activity within the same millisecond is
+// not after it.
+func (f *fixture) passDeactivations(m *model) {
+	f.Helper()
+	for id, at := range m.runs {
+		f.eventually("wait for a later time than that of the deactivation of session "+id, func() error {
+			if now := f.clock(); !now.Truncate(tick).After(at) {
+				return fmt.Errorf("the store's clock is %s", stamp(now))
+			}
+			return nil
+		})
+	}
 }
 
 func touchWrites(f *fixture) {
@@ -105,22 +134,30 @@ func touchStrangers(f *fixture) {
 }
 
 func touchOwner(f *fixture) {
-	m := f.hold(f.fresh(1), ownedBy(f.owner(2), f.idle(2)), ownedBy("", f.fresh(3)))
+	m := f.deactivated(f.fresh(1), ownedBy(f.owner(2), f.dueForDeactivation(2)), ownedBy("", f.fresh(3)))
 	for _, owner := range []string{f.owner(1), f.owner(9), "nobody"} {
 		f.expectTouch("of owner "+owner, m, sessioncleanup.Touch{IDs: idsOf(m.sessions), OwnerID: owner, Reactivate: activity()})
 	}
 }
 
+// deactivated inserts sessions, and has a run deactivate those that are due.
+func (f *fixture) deactivated(sessions ...sessioncleanup.Session) *model {
+	f.Helper()
+	m := f.hold(sessions...)
+	f.expectBatches(m, deactivation, f.batchOf("idle", len(sessions)))
+	return m
+}
+
 func touchInactive(f *fixture) {
-	m := f.hold(f.dueForDeletion(1), expiring(f.idle(2), f.now.Add(-day)))
+	m := f.deactivated(f.dueForDeactivation(1), expiring(f.fresh(2), f.now.Add(-day)), f.dueForDeletion(3))
 	f.expectTouch("inactive", m, sessioncleanup.Touch{IDs: idsOf(m.sessions)})
 }
 
 func touchReactivates(f *fixture) {
-	m := f.hold(
-		f.dueForDeletion(1), f.session(2, false, f.now.Add(-time.Minute)),
-		expiring(f.idle(3), f.now.Add(-day)), expiring(f.session(4, false, f.now.Add(-time.Minute)), f.now.Add(day)),
-		ownedBy(f.owner(2), f.idle(5)), expiring(f.fresh(6), f.now.Add(-day)), f.session(7, true, f.now.Add(-time.Minute)), f.idle(8),
+	m := f.deactivated(
+		f.dueForDeactivation(1), expiring(f.session(2, true, f.now.Add(-time.Minute)), f.now), expiring(f.dueForDeactivation(3), f.now.Add(day)),
+		ownedBy(f.owner(2), f.dueForDeactivation(4)), expiring(f.fresh(5), f.now.Add(-day)), f.session(6, true, f.now.Add(-time.Minute)),
+		expiring(f.session(7, true, f.now.Add(time.Hour)), f.now.Add(-day)), f.dueForDeactivation(8),
 	)
 	t := sessioncleanup.Touch{IDs: append(idsOf(m.sessions[:7]), f.id(1)), Interval: time.Hour, Reactivate: activity()}
 	f.expectTouch("reactivated", m, t)
@@ -130,7 +167,11 @@ func touchReactivates(f *fixture) {
 // touchProtected: reactivation by a touch is automatic, and nothing automatic happens to a protected session. Its last
 // activity is written all the same.
 func touchProtected(f *fixture) {
-	m := f.hold(protected(f.idle(1)), protected(expiring(f.idle(2), f.now.Add(-day))))
+	m := f.deactivated(f.dueForDeactivation(1), expiring(f.fresh(2), f.now.Add(-day)))
+	for _, s := range m.sessions {
+		protect := sessioncleanup.Change{Cause: person("protect"), Action: sessioncleanup.ActionAutoCleanupOff, AutoCleanup: new(false)}
+		m.set(f.update(sessioncleanup.Target{ID: s.ID}, protect))
+	}
 	f.expectTouch("protected", m, sessioncleanup.Touch{IDs: idsOf(m.sessions), Reactivate: activity()})
 }
 
@@ -139,12 +180,12 @@ func touchMany(f *fixture) {
 	m := f.hold(many(1, 120, f.fresh)...)
 	t := sessioncleanup.Touch{Interval: time.Minute}
 	for n := range 3000 {
-		t.IDs = append(t.IDs, f.id(n))
+		t.IDs, t.Ago = append(t.IDs, f.id(n)), append(t.Ago, time.Duration(n)*time.Second)
 	}
 	f.expectTouch("many", m, t)
 	f.expectTouch("many again", m, t)
 }
 
 func touchRandom(f *fixture) {
-	newWalk(f).steps(200, step{"insert", 1, (*walk).insertSome}, step{"touch", 3, (*walk).touchSome})
+	newWalk(f).steps(300, step{"insert", 2, (*walk).insertSome}, step{"touch", 6, (*walk).touchSome}, step{"deactivate", 3, (*walk).deactivateSome})
 }

@@ -12,6 +12,7 @@ func workload(f *fixture) {
 		step{"update", 18, (*walk).updateOne},
 		step{"delete", 6, (*walk).deleteOne},
 		step{"sweep", 12, (*walk).sweepSome},
+		step{"date", 3, (*walk).dateSome},
 		step{"list", 14, (*walk).listSome},
 		step{"counts", 10, (*walk).countSome},
 		step{"record", 4, (*walk).recordOne},

@@ -13,8 +13,8 @@
 //		})
 //	}
 //
-// The suite is about 75 checks in groups: due, list, counts, sweep, update, delete, touch, events, lease, context,
-// concurrency and workload. Each check is a subtest with a harness of its own, so that one group or one check runs
+// The suite is about 90 checks in groups: due, list, counts, sweep, update, delete, touch, application, events, lease,
+// context, concurrency and workload. Each check is a subtest with a harness of its own, so that one group or one check runs
 // alone:
 //
 //	go test -run 'TestStore/sweep' ./mystore

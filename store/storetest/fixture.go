@@ -129,16 +129,25 @@ func (f *fixture) expectIDs(what string, got []string, want ...string) {
 }
 
 // expectApplied compares a session with what a rule makes of it at two readings of the store's clock, before and after
-// the call. Only the last activity may depend on the clock.
+// the call. Only the last activity and the time of the deactivation may depend on the clock.
 func (f *fixture) expectApplied(what string, early, late, got sessioncleanup.Session) {
 	f.Helper()
-	if earliest, latest := early.LastActivity, late.LastActivity; !earliest.Equal(latest) {
-		if got.LastActivity.Before(earliest.Add(-tick)) || got.LastActivity.After(latest.Add(tick)) {
-			f.Errorf("%s: session %s: LastActivity is %s, want the store's clock, from %s to %s",
-				what, got.ID, stamp(got.LastActivity), stamp(earliest), stamp(latest))
+	for _, field := range []struct {
+		name             string
+		early, late, got *time.Time
+	}{
+		{"LastActivity", &early.LastActivity, &late.LastActivity, &got.LastActivity},
+		{"DeactivatedAt", &early.DeactivatedAt, &late.DeactivatedAt, &got.DeactivatedAt},
+	} {
+		if field.early.Equal(*field.late) {
+			continue
+		}
+		if field.got.Before(field.early.Add(-tick)) || field.got.After(field.late.Add(tick)) {
+			f.Errorf("%s: session %s: %s is %s, want the store's clock, from %s to %s",
+				what, got.ID, field.name, stamp(*field.got), stamp(*field.early), stamp(*field.late))
 			return
 		}
-		early.LastActivity = got.LastActivity
+		*field.early = *field.got
 	}
 	if diff := difference(early, got); diff != "" {
 		f.Errorf("%s: session %s: %s", what, early.ID, diff)

@@ -190,6 +190,9 @@ func halves(_ *Harness, b *broken) {
 			<-ctx.Done()
 			return sessioncleanup.BatchResult{}, ctx.Err()
 		}
+		if _, err := b.app.Remove(first.ID); err != nil {
+			return sessioncleanup.BatchResult{}, err
+		}
 		if err := b.app.Put(first); err != nil {
 			return sessioncleanup.BatchResult{}, err
 		}

@@ -2,8 +2,8 @@ package storetest
 
 import (
 	"context"
-	"errors"
 	"slices"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
@@ -23,15 +23,16 @@ func aroundTouch(do func(ctx context.Context, b *broken, t sessioncleanup.Touch,
 	return func(_ *Harness, b *broken) {
 		b.touch = func(ctx context.Context, t sessioncleanup.Touch) (int, error) {
 			total := 0
-			ids := t.IDs
-			for i, id := range ids {
+			for i, id := range t.IDs {
 				s, there, err := b.find(ctx, id)
 				if err != nil {
 					return total, err
 				}
-				if there && !slices.Contains(ids[:i], id) {
-					t.IDs = []string{id}
-					n, err := do(ctx, b, t, s)
+				if there && !slices.Contains(t.IDs[:i], id) {
+					at, _ := used(t, id, s.AsOf)
+					one := t
+					one.IDs, one.Ago = []string{id}, []time.Duration{s.AsOf.Sub(at)}
+					n, err := do(ctx, b, one, s)
 					if err != nil {
 						return total, err
 					}
@@ -79,15 +80,11 @@ func touchFlaws() []flaw {
 			if err != nil || t.Reactivate == nil {
 				return n, err
 			}
-			c := sessioncleanup.Change{Cause: *t.Reactivate, Action: sessioncleanup.ActionReactivated, Active: new(true)}
-			if _, err = b.Store.Update(ctx, sessioncleanup.Target{ID: s.ID, OwnerID: t.OwnerID}, c); errors.Is(err, sessioncleanup.ErrNotFound) {
-				err = nil
-			}
-			return n, err
+			return n, b.reactivate(ctx, t, s)
 		}), []func(*fixture){touchProtected, touchRandom, workload}},
 		{"drops ids beyond a thousand", asksTouch(func(t *sessioncleanup.Touch) {
 			if len(t.IDs) > 1000 {
-				t.IDs = t.IDs[len(t.IDs)-1000:]
+				t.IDs, t.Ago = t.IDs[len(t.IDs)-1000:], nil
 			}
 		}), []func(*fixture){touchMany}},
 		{"loses a touch now and then", func(_ *Harness, b *broken) {

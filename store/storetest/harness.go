@@ -15,12 +15,17 @@ type Harness struct {
 	// Second is another store on the same data, as another process would open it. Default: Store itself.
 	Second sessioncleanup.Store
 	// Insert adds sessions with exactly these values, as the application's own INSERT would; empty texts and zero times
-	// stand for NULL. OwnerName, ActivityCount, AsOf and what follows from a policy are not columns and are left out.
+	// stand for NULL; DeactivatedAt is a column like the others. OwnerName, ActivityCount, AsOf and what follows from a
+	// policy are not columns and are left out.
 	// Where the database fills in CreatedAt itself, a zero one may come back as something else.
 	Insert func(ctx context.Context, sessions ...sessioncleanup.Session) error
-	// Activity adds a row to an activity table, as the application would; nil where the backend has none. The rows of a
-	// session are removed when it is deleted.
+	// Activity adds a row to an activity table, as the application would; nil where the backend has none: the checks of it
+	// are skipped. The rows of a session are removed when it is deleted. When Store is an Installer, the suite turns
+	// Policy.ReactivateOnActivity on with Migrate and requires that the rows follow it, at once when sessions are read, and
+	// with the next batch in the log.
 	Activity func(ctx context.Context, sessionID string) error
+	// SetActive is the application's own UPDATE of the column Active and of nothing else. Nil: the checks of it are skipped.
+	SetActive func(ctx context.Context, sessionID string, active bool) error
 	// Pin makes it impossible to delete the session, by a foreign key without cascade for example. Sessions that are not
 	// pinned can always be deleted.
 	Pin func(ctx context.Context, sessionID string) error

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
@@ -87,6 +88,20 @@ func (f *fixture) mark() int64 {
 		return events[0].ID
 	}
 	return 0
+}
+
+// deactivations are when sessions were deactivated since a mark, by the log.
+func (f *fixture) deactivations(since int64) map[string]time.Time {
+	f.Helper()
+	at := map[string]time.Time{}
+	for _, e := range f.events(sessioncleanup.EventQuery{Actions: []sessioncleanup.Action{sessioncleanup.ActionDeactivated}}) {
+		for _, r := range e.Sessions {
+			if _, later := at[r.ID]; e.ID > since && !later {
+				at[r.ID] = e.At
+			}
+		}
+	}
+	return at
 }
 
 // expectLog compares what was logged since a mark with what should be, in any order, and returns the new mark.

@@ -10,6 +10,7 @@ import (
 // model holds what a store should hold: a slice, read from end to end by the rules of package sessioncleanup.
 type model struct {
 	sessions []sessioncleanup.Session
+	runs     map[string]time.Time // when a run deactivated which session last
 }
 
 // hold inserts sessions and returns the model of them.
@@ -52,15 +53,29 @@ func (m *model) due(p phase, b sessioncleanup.Batch) []sessioncleanup.Session {
 	return due
 }
 
-// swept does to the model what a batch did to these sessions.
-func (m *model) swept(p phase, ids []string) {
+// swept does to the model what batches did to these sessions, at the time that is given for each.
+func (m *model) swept(p phase, ids []string, since map[string]time.Time) {
 	for _, id := range ids {
 		if p.action == sessioncleanup.ActionDeleted {
 			m.remove(id)
 		} else if i := m.at(id); i >= 0 {
-			m.sessions[i].Active = false
+			m.sessions[i] = p.action.Apply(m.sessions[i], since[id])
 		}
 	}
+	if p.action == sessioncleanup.ActionDeactivated {
+		if m.runs == nil {
+			m.runs = map[string]time.Time{}
+		}
+		for _, id := range ids {
+			m.runs[id] = since[id]
+		}
+	}
+}
+
+// byRun reports whether a run deactivated the session, and nobody did since.
+func (m *model) byRun(s sessioncleanup.Session) bool {
+	at, ok := m.runs[s.ID]
+	return ok && !s.Active && s.DeactivatedAt.Equal(at)
 }
 
 // counts returns the figures of a query whose thresholds are pinned.

@@ -19,6 +19,12 @@ var (
 	deactivation = phase{"deactivation", sessioncleanup.ActionDeactivated, sessioncleanup.StatusToDeactivate, (*fixture).dueForDeactivation}
 )
 
+// dating and correction come before the phases of a run.
+var (
+	dating     = phase{name: "dating", action: sessioncleanup.ActionDated, due: (*fixture).undated}
+	correction = phase{name: "correction", action: sessioncleanup.ActionCorrected}
+)
+
 // phases are those of a run, in their order.
 func phases() []phase { return []phase{deletion, deactivation} }
 
@@ -51,6 +57,8 @@ func (f *fixture) batch(p phase, b sessioncleanup.Batch) (sessioncleanup.BatchRe
 		f.Errorf("%s held its locks for %v in a call of %v", p.name, out.Held, elapsed)
 	case out.Pause < 0:
 		f.Errorf("%s asks for a pause of %v", p.name, out.Pause)
+	case len(out.Skipped) > 0:
+		f.Errorf("%s skipped %+v, and no session here keeps another one", p.name, out.Skipped)
 	}
 	return out, err
 }

@@ -64,7 +64,22 @@ func (g *generator) session(n int) sessioncleanup.Session {
 	if g.chance(55) {
 		s.ExpiresAt = g.expiry()
 	}
+	if !s.Active {
+		s.DeactivatedAt = g.deactivation(s.LastActivity)
+	}
 	return s
+}
+
+// deactivation is when a session was deactivated that was last used at the given time; often before the table was
+// adopted, now and then unknown.
+func (g *generator) deactivation(lastActivity time.Time) time.Time {
+	f := g.f
+	return pick(g,
+		time.Time{}, time.Unix(0, 0), time.Unix(0, 0), time.Unix(0, 0), time.Unix(0, 0), lastActivity, lastActivity,
+		f.cut.Delete.Add(g.near()),
+		f.now.Add(-time.Duration(1+g.IntN(700))*time.Hour),
+		f.now.Add(-time.Duration(31+g.IntN(60))*day),
+	)
 }
 
 func (g *generator) lastActivity() time.Time {
@@ -98,7 +113,7 @@ func (g *generator) near() time.Duration { return time.Duration(g.IntN(5)-2) * t
 
 // change returns a random change of a session, most of them such that something changes.
 func (g *generator) change(s sessioncleanup.Session) sessioncleanup.Change {
-	c := sessioncleanup.Change{Cause: cause("random"), Action: pick(g, sessioncleanup.Actions()...)}
+	c := sessioncleanup.Change{Cause: person("random"), Action: pick(g, sessioncleanup.Actions()...)}
 	if g.chance(70) {
 		c.Active = new(s.Active != g.chance(75))
 	}

@@ -2,8 +2,8 @@ package storetest
 
 import (
 	"fmt"
-
 	"slices"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
@@ -25,7 +25,7 @@ func (f *fixture) replayed(inserted []sessioncleanup.Session) error {
 			if i < 0 {
 				return fmt.Errorf("%s session %s, which was not there", e.Action, r.ID)
 			}
-			if why := impossible(e, m.sessions[i]); why != "" {
+			if why := impossible(e, m, m.sessions[i]); why != "" {
 				return fmt.Errorf("%s session %s, %s", e.Action, r.ID, why)
 			}
 			m.happened(e, r.ID)
@@ -36,9 +36,9 @@ func (f *fixture) replayed(inserted []sessioncleanup.Session) error {
 		if i < 0 {
 			return fmt.Errorf("session %s is there, though deleted", got.ID)
 		}
-		if want := m.sessions[i]; got.Active != want.Active || got.AutoCleanup != want.AutoCleanup {
-			return fmt.Errorf("session %s is active %v, auto-cleanup %v; the log says %v, %v",
-				got.ID, got.Active, got.AutoCleanup, want.Active, want.AutoCleanup)
+		if want := m.sessions[i]; got.Active != want.Active || got.AutoCleanup != want.AutoCleanup || !got.DeactivatedAt.Equal(want.DeactivatedAt) {
+			return fmt.Errorf("session %s is active %v, auto-cleanup %v, inactive since %s; the log says %v, %v, %s",
+				got.ID, got.Active, got.AutoCleanup, stamp(got.DeactivatedAt), want.Active, want.AutoCleanup, stamp(want.DeactivatedAt))
 		}
 		m.remove(got.ID)
 	}
@@ -48,8 +48,8 @@ func (f *fixture) replayed(inserted []sessioncleanup.Session) error {
 	return nil
 }
 
-// impossible says why an event cannot have happened to a session.
-func impossible(e sessioncleanup.Event, s sessioncleanup.Session) string {
+// impossible says why an event cannot have happened to a session of the model.
+func impossible(e sessioncleanup.Event, m *model, s sessioncleanup.Session) string {
 	switch automatic := e.RunID == sweepRun; {
 	case automatic && !s.AutoCleanup:
 		return "which was protected"
@@ -57,6 +57,8 @@ func impossible(e sessioncleanup.Event, s sessioncleanup.Session) string {
 		return "which was inactive"
 	case e.Action == sessioncleanup.ActionDeleted && automatic && s.Active:
 		return "which was active"
+	case e.Action == sessioncleanup.ActionDeleted && automatic && m.byRun(s):
+		return "which a run had just deactivated"
 	case e.Action == sessioncleanup.ActionDeleted && automatic && !s.ExpiresAt.IsZero():
 		return "which had been given more time"
 	default:
@@ -72,9 +74,10 @@ func (m *model) happened(e sessioncleanup.Event, id string) {
 		m.remove(id)
 		return
 	case sessioncleanup.ActionDeactivated:
-		s.Active = false
+		m.swept(deactivation, []string{id}, map[string]time.Time{id: e.At})
+		return
 	case sessioncleanup.ActionReactivated:
-		s.Active = true
+		s.Active, s.DeactivatedAt = true, time.Time{}
 	case sessioncleanup.ActionAutoCleanupOff:
 		s.AutoCleanup = false
 	case sessioncleanup.ActionExpirySet:

@@ -32,9 +32,9 @@ func Run(t *testing.T, open Opener) {
 // checks is the whole suite, group by group.
 func checks() []check {
 	return slices.Concat(
-		dueChecks(), listChecks(), pageChecks(), countsChecks(), sweepChecks(), pinnedChecks(), updateChecks(),
-		conditionChecks(), deleteChecks(), touchChecks(), activityChecks(), eventChecks(), recordChecks(), leaseChecks(),
-		contextChecks(), concurrencyChecks(), workloadChecks(),
+		dueChecks(), listChecks(), pageChecks(), countsChecks(), sweepChecks(), graceChecks(), pinnedChecks(), updateChecks(),
+		conditionChecks(), deleteChecks(), touchChecks(), reactivateChecks(), activityChecks(), applicationChecks(), eventChecks(),
+		recordChecks(), leaseChecks(), contextChecks(), concurrencyChecks(), workloadChecks(),
 	)
 }
 
@@ -60,6 +60,7 @@ type tester interface {
 	Helper()
 	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any)
+	Skipf(format string, args ...any)
 	Logf(format string, args ...any)
 	Context() context.Context
 }

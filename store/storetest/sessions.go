@@ -14,9 +14,14 @@ const firstID = 1000
 func (f *fixture) id(n int) string    { return f.ID(firstID + n) }
 func (f *fixture) owner(n int) string { return f.Owner(n) }
 
-// cause is who changes things in the checks.
+// cause is who changes things in the checks, as part of a run.
 func cause(reason string) sessioncleanup.Cause {
 	return sessioncleanup.Cause{Actor: "admin:suite", Reason: reason, RunID: "run-" + reason}
+}
+
+// person is the cause of a change outside of runs.
+func person(reason string) sessioncleanup.Cause {
+	return sessioncleanup.Cause{Actor: "owner:suite", Reason: reason}
 }
 
 // activity is the cause of reactivation by a touch, which belongs to no run.
@@ -24,13 +29,18 @@ func activity() *sessioncleanup.Cause {
 	return &sessioncleanup.Cause{Actor: "system", Reason: "activity"}
 }
 
-// session is a plain session of the first owner that may be cleaned up and was last used at the given time.
+// session is a plain session of the first owner that may be cleaned up and was last used at the given time; an inactive
+// one was deactivated then, too.
 func (f *fixture) session(n int, active bool, lastActivity time.Time) sessioncleanup.Session {
-	return sessioncleanup.Session{
+	s := sessioncleanup.Session{
 		ID: f.id(n), OwnerID: f.owner(1), Name: fmt.Sprintf("session %d", n), Code: fmt.Sprintf("C%d", n),
 		Active: active, AutoCleanup: true,
 		CreatedAt: f.now.Add(-100 * day), UpdatedAt: f.now.Add(-100 * day), LastActivity: lastActivity,
 	}
+	if !active {
+		s.DeactivatedAt = lastActivity
+	}
+	return s
 }
 
 // dueForDeactivation and dueForDeletion are due at f.cut; fresh and idle are an active and an inactive session that are
@@ -49,6 +59,16 @@ func (f *fixture) fresh(n int) sessioncleanup.Session {
 
 func (f *fixture) idle(n int) sessioncleanup.Session {
 	return f.session(n, false, f.now.Add(-3*day))
+}
+
+// undated is an inactive session of which nobody knows since when.
+func (f *fixture) undated(n int) sessioncleanup.Session {
+	return deactivatedAt(time.Time{}, f.dueForDeletion(n))
+}
+
+func deactivatedAt(at time.Time, s sessioncleanup.Session) sessioncleanup.Session {
+	s.DeactivatedAt = at
+	return s
 }
 
 func expiring(s sessioncleanup.Session, at time.Time) sessioncleanup.Session {

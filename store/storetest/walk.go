@@ -100,14 +100,21 @@ func (w *walk) insertSome() {
 
 func (w *walk) touchSome() {
 	t := sessioncleanup.Touch{Interval: pick(w.g, 0, time.Hour)}
+	timed := w.g.chance(50)
 	for range w.g.IntN(7) {
 		target, _, _ := w.target()
+		if len(t.IDs) > 0 && w.g.chance(30) {
+			target.ID = pick(w.g, t.IDs...)
+		}
 		t.IDs = append(t.IDs, target.ID)
+		if timed { // away from the times of sessions, as generator.session says
+			t.Ago = append(t.Ago, pick(w.g, -time.Minute, 0, 0, time.Duration(w.g.IntN(3000))*time.Minute+30*time.Second))
+		}
 		if w.g.chance(10) {
 			t.OwnerID = target.OwnerID
 		}
 	}
-	if w.g.chance(40) {
+	if w.g.chance(60) {
 		t.Reactivate = activity()
 	}
 	w.expectTouch("touched", w.m, t)
@@ -152,6 +159,19 @@ func (w *walk) thresholds() sessioncleanup.Thresholds {
 
 func (w *walk) sweepSome() {
 	w.expectRun(w.m, w.thresholds(), pick(w.g, w.filters()...), 1+w.g.IntN(8))
+}
+
+func (w *walk) deactivateSome() {
+	b := w.batchOf("run", 1+w.g.IntN(8))
+	b.Cutoffs = sessioncleanup.Thresholds{Now: w.now, Inactive: time.Minute}.At(w.now)
+	b.Filter = pick(w.g, w.filters()...)
+	w.expectBatches(w.m, deactivation, b)
+}
+
+func (w *walk) dateSome() {
+	b := w.batchOf("run", 1+w.g.IntN(8))
+	b.Filter = pick(w.g, w.filters()...)
+	w.expectBatches(w.m, dating, b)
 }
 
 func (w *walk) listSome() {

@@ -1,0 +1,76 @@
+package sessioncleanup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// How long a call of a store may take before it is given up as unavailable, so that nothing waits forever for a connection
+// that does not answer any more.
+const (
+	callTimeout  = 20 * time.Second
+	readTimeout  = time.Minute     // of what may read a whole table, or delete much along with a session
+	sweepTimeout = 3 * time.Minute // of a batch, which stores bound themselves: this is for those that do not
+)
+
+// bounded is a Store whose calls end.
+type bounded struct{ Store }
+
+func (b bounded) Unwrap() Store { return b.Store }
+
+// dependents asks a store that can tell for what a deletion reaches.
+func dependents(ctx context.Context, lister DependentLister, q *Query) ([]Dependent, error) {
+	return within(ctx, readTimeout, func(ctx context.Context) ([]Dependent, error) { return lister.Dependents(ctx, q) })
+}
+
+func within[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	out, err := call(limited)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = fmt.Errorf("%w: no answer within %v: %w", ErrUnavailable, limit, err)
+	}
+	return out, err
+}
+
+func (b bounded) Now(ctx context.Context) (time.Time, error) {
+	return within(ctx, callTimeout, b.Store.Now)
+}
+
+func (b bounded) List(ctx context.Context, q Query) (Page, error) {
+	return within(ctx, readTimeout, func(ctx context.Context) (Page, error) { return b.Store.List(ctx, q) })
+}
+
+func (b bounded) Counts(ctx context.Context, q CountsQuery) (Counts, error) {
+	return within(ctx, readTimeout, func(ctx context.Context) (Counts, error) { return b.Store.Counts(ctx, q) })
+}
+
+func (b bounded) Events(ctx context.Context, q EventQuery) ([]Event, error) {
+	return within(ctx, readTimeout, func(ctx context.Context) ([]Event, error) { return b.Store.Events(ctx, q) })
+}
+
+func (b bounded) Sweep(ctx context.Context, batch Batch) (BatchResult, error) {
+	return within(ctx, sweepTimeout, func(ctx context.Context) (BatchResult, error) { return b.Store.Sweep(ctx, batch) })
+}
+
+func (b bounded) Lease(ctx context.Context, r LeaseRequest) (Lease, error) {
+	return within(ctx, callTimeout, func(ctx context.Context) (Lease, error) { return b.Store.Lease(ctx, r) })
+}
+
+func (b bounded) Update(ctx context.Context, t Target, c Change) (Session, error) {
+	return within(ctx, readTimeout, func(ctx context.Context) (Session, error) { return b.Store.Update(ctx, t, c) })
+}
+
+func (b bounded) Delete(ctx context.Context, t Target, cause Cause) (Session, error) {
+	return within(ctx, readTimeout, func(ctx context.Context) (Session, error) { return b.Store.Delete(ctx, t, cause) })
+}
+
+func (b bounded) Touch(ctx context.Context, t Touch) (int, error) {
+	return within(ctx, callTimeout, func(ctx context.Context) (int, error) { return b.Store.Touch(ctx, t) })
+}
+
+func (b bounded) Record(ctx context.Context, r Record) (Event, error) {
+	return within(ctx, callTimeout, func(ctx context.Context) (Event, error) { return b.Store.Record(ctx, r) })
+}

@@ -1,0 +1,51 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+type reversedAnswer struct {
+	Success bool   `json:"success"`
+	Message string `json:"message"`
+	RunID   string `json:"run_id"`
+	Due     int    `json:"due"`     // sessions that the run deactivated
+	Done    int    `json:"done"`    // sessions that are active again
+	Skipped int    `json:"skipped"` // sessions that were changed or deleted since
+}
+
+// reactivateRun serves POST /runs/{id}/reactivate: it reverses the deactivations of a run.
+func (c *call) reactivateRun() error {
+	if _, err := c.query(); err != nil {
+		return err
+	}
+	if err := c.body(nil); err != nil {
+		return err
+	}
+	noRun := &fault{problem: notFound, detail: msgNoRun}
+	if !readable(c.id) {
+		return noRun
+	}
+	if err := c.reachable(); err != nil {
+		return err
+	}
+	defer c.figures.forgetAll()
+	var res sessioncleanup.PhaseResult
+	err := c.detached(func(ctx context.Context) (err error) {
+		res, err = c.m.ReactivateRun(ctx, c.id)
+		return err
+	})
+	if errors.Is(err, sessioncleanup.ErrNotFound) {
+		return noRun
+	}
+	if err != nil {
+		return err
+	}
+	return c.reply(reversedAnswer{
+		Success: true, Message: fmt.Sprintf(msgRunReversed[c.lang], res.Done, res.Skipped),
+		RunID: c.id, Due: res.Due, Done: res.Done, Skipped: res.Skipped,
+	})
+}

@@ -1,0 +1,139 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// grant is a privilege on a table or, without one, on a database schema.
+type grant struct{ privilege, space, table string }
+
+// addGrants gives the roles that MigrateOptions names what they lack. What they get on the application's tables is
+// recorded, for Uninstall to take back.
+func (p *plan) addGrants(ctx context.Context) error {
+	for _, r := range []struct {
+		field, role string
+		runs        bool
+	}{{"CleanerRole", p.opts.CleanerRole, true}, {"AppRole", p.opts.AppRole, false}} {
+		if r.role == "" {
+			continue
+		}
+		grants, err := p.grantsFor(ctx, r.runs)
+		if err != nil {
+			return err
+		}
+		var known bool
+		if err := p.q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = $1::text)", r.role).Scan(&known); err != nil {
+			return mapError("look up the role "+r.role, err)
+		}
+		if !known {
+			return invalid.Errorf("MigrateOptions.%s is %q: there is no such role", r.field, r.role)
+		}
+		s := step{about: "grant the role " + r.role + " what it needs"}
+		for _, g := range grants {
+			has, err := p.hasGrant(ctx, r.role, g)
+			if err != nil {
+				return err
+			}
+			if has {
+				continue
+			}
+			o := object{Kind: "grant", Space: g.space, Table: g.table, Name: g.privilege + " " + r.role}
+			if g.space != p.m.space || !slices.Contains(ownRelations(), g.table) {
+				s.adds = append(s.adds, o)
+			}
+			s.sql = append(s.sql, "GRANT "+o.granted(" TO ")+";")
+		}
+		s.sql = append(s.sql, eachFunction(p.m.space, append(functions(), "sessioncleanup_view"), marked("f.oid", "pg_proc")+" AND f.prorettype <> 'trigger'::regtype",
+			"GRANT EXECUTE ON FUNCTION %s TO "+strings.ReplaceAll(sqlfile.Column(r.role), "'", "''")))
+		p.add(s)
+	}
+	return nil
+}
+
+// granted is the object, which is a grant, in SQL.
+func (o object) granted(to string) string {
+	privilege, role, _ := strings.Cut(o.Name, " ")
+	on := "SCHEMA " + sqlfile.Column(o.Space)
+	if o.Table != "" {
+		on = o.on()
+	}
+	return privilege + " ON " + on + to + sqlfile.Column(role)
+}
+
+// revoke takes a grant back, unless its role or its table is gone.
+func revoke(o object) string {
+	_, role, _ := strings.Cut(o.Name, " ")
+	return "DO " + literal(fmt.Sprintf("BEGIN IF to_regrole(%s) IS NOT NULL AND to_regnamespace(%s) IS NOT NULL THEN REVOKE %s; END IF; END",
+		literal(sqlfile.Column(role)), literal(sqlfile.Column(o.Space)), o.granted(" FROM "))) + ";"
+}
+
+// ownRelations are the library's tables and its view.
+func ownRelations() []string {
+	names := []string{"sessions_cleanup_view"}
+	for _, table := range ownTables() {
+		names = append(names, "sessioncleanup_"+table)
+	}
+	return names
+}
+
+// grantsFor lists what a role needs that lists, touches and changes sessions and, if it runs cleanups, for those too.
+func (p *plan) grantsFor(ctx context.Context, runs bool) ([]grant, error) {
+	var all []grant
+	give := func(space, table string, privileges ...string) {
+		for _, privilege := range privileges {
+			if g := (grant{privilege, space, table}); !slices.Contains(all, g) {
+				all = append(all, g)
+			}
+		}
+	}
+	give(p.m.space, "", "USAGE")
+	give(p.m.table.space, "", "USAGE")
+	give(p.m.table.space, p.m.table.name, "SELECT", "UPDATE", "DELETE")
+	rows, err := p.q.Query(ctx, statements["reached_tables"], p.m.table.oid)
+	if err != nil {
+		return nil, mapError("look up the foreign keys", err)
+	}
+	reads, err := pgx.CollectRows(rows, pgx.RowToStructByPos[branch])
+	if err != nil {
+		return nil, mapError("look up the foreign keys", err)
+	}
+	for _, src := range p.m.sources {
+		reads = append(reads, branch{Space: src.space, Name: src.name})
+	}
+	if p.m.owners != nil {
+		reads = append(reads, branch{Space: p.m.owners.space, Name: p.m.owners.name})
+	}
+	for _, b := range reads {
+		give(b.Space, "", "USAGE")
+		give(b.Space, b.Name, "SELECT")
+	}
+	for _, name := range []string{"sessions_cleanup_view", "sessioncleanup_settings", "sessioncleanup_policy", "sessioncleanup_migrations"} {
+		give(p.m.space, name, "SELECT")
+	}
+	give(p.m.space, "sessioncleanup_events", "SELECT", "INSERT")
+	give(p.m.space, "sessioncleanup_touches", "SELECT", "INSERT", "UPDATE", "DELETE")
+	if runs {
+		give(p.m.space, "sessioncleanup_events", "DELETE")
+		give(p.m.space, "sessioncleanup_leases", "SELECT", "INSERT", "UPDATE")
+	}
+	return all, nil
+}
+
+// hasGrant reports whether a role has a privilege already, by itself or through another role.
+func (p *plan) hasGrant(ctx context.Context, role string, g grant) (has bool, err error) {
+	if g.table == "" {
+		err = p.q.QueryRow(ctx, "SELECT has_schema_privilege($1::name, $2::text, $3::text)", role, g.space, g.privilege).Scan(&has)
+	} else {
+		err = p.q.QueryRow(ctx, "SELECT coalesce(has_table_privilege($1::name, to_regclass($2::text)::oid, $3::text), false)",
+			role, relation{space: g.space, name: g.table}.sql(), g.privilege).Scan(&has)
+	}
+	return has, mapError(fmt.Sprintf("look up the privileges of %s", role), err)
+}

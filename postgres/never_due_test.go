@@ -1,0 +1,25 @@
+package postgres_test
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sessioncleanup/sessioncleanup/postgres"
+)
+
+func TestValidateCountsWhatCanNeverBecomeDue(t *testing.T) {
+	t.Parallel()
+	_, pool := adopted(t, "guide")
+	mustExec(t, pool, `INSERT INTO sessions (id, last_activity, expires_at, active, auto_cleanup) VALUES
+		(1, 'infinity', NULL, true, true), (2, '9999-01-01', NULL, true, true), (3, 'infinity', now(), true, true),
+		(4, 'infinity', NULL, true, false), (5, now(), NULL, true, true)`)
+	log := &recorder{}
+	if err := open(t, pool.Config().ConnString(), postgres.Config{Logger: slog.New(log)}).Validate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(log.lines, func(line string) bool { return strings.Contains(line, "2 active sessions can never become due") }) {
+		t.Errorf("the log says %q, want the two sessions that can never become due", log.lines)
+	}
+}

@@ -1,0 +1,97 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"regexp"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// conflict is something of the application's that stands where Migrate makes something, or does the same work.
+type conflict struct {
+	Kind  string
+	Words string
+	Drop  string
+	Make  []string
+}
+
+// replaced is a conflict that Migrate took over, for Uninstall to make again.
+type replaced struct {
+	What string   `json:"what"`
+	SQL  []string `json:"sql"`
+}
+
+// conflicts lists them, in the order in which they can be dropped.
+func conflicts(ctx context.Context, q querier, m *mapping) ([]conflict, error) {
+	names := append(functions(), "sessioncleanup_keep")
+	tables := []uint32{m.table.oid}
+	for _, src := range m.sources {
+		names = append(names, trackName(src))
+		tables = append(tables, src.oid)
+	}
+	sessions := `update\s+(only\s+)?("?\w+"?\.)?"?` + regexp.QuoteMeta(m.table.name) + `\M`
+	rows, err := q.Query(ctx, statements["conflicts"], m.space, names, tables, sessions, `\m`+regexp.QuoteMeta(m.schema.LastActivity)+`\M`)
+	if err != nil {
+		return nil, mapError("look for an earlier installation", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[conflict])
+	return found, mapError("look for an earlier installation", err)
+}
+
+// takeOver refuses to migrate where the application has something of the same name, naming all of it, or takes it over.
+func (p *plan) takeOver(ctx context.Context) error {
+	found, err := conflicts(ctx, p.q, p.m)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	var words []string
+	blocked := false
+	take := step{}
+	var kept []replaced
+	for _, c := range found {
+		words = append(words, c.Words)
+		blocked = blocked || c.Kind != "trigger"
+		take.sql = append(take.sql, c.Drop)
+		kept = append([]replaced{{c.Words, c.Make}}, kept...)
+		if c.Kind == "relation" {
+			return invalid.Errorf("schema %s has a table or the like named sessions_cleanup_view: rename it, then migrate", p.m.space)
+		}
+	}
+	all := strings.Join(words, ", ")
+	switch {
+	case p.opts.Replace:
+	case blocked:
+		return invalid.Errorf("schema %s already has what an earlier installation made and this library makes itself: %s; "+
+			"migrate with --replace to take over: uninstall restores them; or drop or rename them", p.m.space, all)
+	default:
+		p.warn("the application writes %s by itself: %s; statements wait for that; migrate with --replace to leave it to this library, until uninstall restores it",
+			p.m.schema.LastActivity, all)
+		return nil
+	}
+	data, err := json.Marshal(kept)
+	if err != nil {
+		return err
+	}
+	take.about = "take over from an earlier installation, for uninstall to restore: " + all
+	take.sql = append(take.sql, p.m.statement("settings_replaced", sqlfile.Names{"replaced_json": literal(string(data))}))
+	p.add(take)
+	return nil
+}
+
+// restore makes again what Migrate took over.
+func (s *Store) restore(ctx context.Context, m *mapping, kept []replaced) error {
+	if len(kept) == 0 {
+		return nil
+	}
+	st := step{sql: []string{"SET LOCAL check_function_bodies = off;"}}
+	for _, r := range kept {
+		st.sql = append(st.sql, r.SQL...)
+	}
+	st.sql = append(st.sql, "UPDATE "+m.names["settings"]+" SET replaced = '[]';")
+	return s.runStep(ctx, m, st)
+}

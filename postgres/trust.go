@@ -1,0 +1,109 @@
+package postgres
+
+import (
+	"context"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+// This file decides which tables with the library's names are the library's. Somebody with fewer rights may have made them,
+// to have an administrator's migrate or uninstall run what they name. Trusted is what belongs to the current role, to a
+// superuser, or to the owner of the sessions table that was named, or that the search path leads to.
+
+// library is a database schema with a table of settings.
+type library struct {
+	Space   string
+	Visible bool
+	OID     uint32
+	Owner   uint32
+	Mine    bool // of the current role or a superuser
+}
+
+// trusted lists the libraries in the database that are to be trusted, those on the search path first. The configured
+// table, if there is one, has the given oid.
+func trusted(ctx context.Context, q querier, table uint32) ([]library, error) {
+	rows, err := q.Query(ctx, `
+		SELECT n.nspname::text, pg_catalog.pg_table_is_visible(c.oid), c.oid, c.relowner,
+		       r.rolsuper OR r.rolname = current_user
+		  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
+		 WHERE c.relname = 'sessioncleanup_settings' AND c.relkind = 'r' AND c.relpersistence = 'p'
+		 ORDER BY 2 DESC, 1`)
+	if err != nil {
+		return nil, mapError("look for the library's tables", err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[library])
+	if err != nil {
+		return nil, mapError("look for the library's tables", err)
+	}
+	var found []library
+	for _, l := range all {
+		if !l.Mine {
+			ok, err := ownedByTable(ctx, q, l, table)
+			if err != nil {
+				return nil, err
+			}
+			if !ok {
+				continue
+			}
+		}
+		found = append(found, l)
+	}
+	return found, nil
+}
+
+// ownedByTable reports whether a library's tables belong to the owner of its table of sessions: the configured one or, if
+// none is configured, the one that the settings name, when the search path leads to it.
+func ownedByTable(ctx context.Context, q querier, l library, table uint32) (bool, error) {
+	if err := checkOwnTables(ctx, q, l.Space, l.Owner); err != nil {
+		return false, nil //nolint:nilerr // tables with somebody's code in them are nobody's library
+	}
+	var owned bool
+	if table == 0 {
+		set, err := readSettings(ctx, q, l.Space)
+		if err != nil {
+			return false, nil //nolint:nilerr // not the library's, or not adopted
+		}
+		r, err := findRelation(ctx, q, set.schema.Table)
+		if err != nil {
+			return false, nil //nolint:nilerr // gone: nothing vouches for the settings
+		}
+		table = r.oid
+		if !l.Visible {
+			return false, nil
+		}
+	}
+	err := q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = $1::oid AND c.relowner = $2::oid)", table, l.Owner).Scan(&owned)
+	return owned, mapError("look up the owner of the sessions", err)
+}
+
+// checkOwnTables refuses tables with the library's names in a schema that Migrate would write to although they are not
+// ordinary tables of one trusted owner, or have triggers or rules that the library does not make. Owner 0 stands for the
+// current role, a superuser or the owner of the sessions.
+func checkOwnTables(ctx context.Context, q querier, space string, owner uint32, sessions ...uint32) error {
+	var wrong []string
+	var names []string
+	for _, name := range ownTables() {
+		names = append(names, "sessioncleanup_"+name)
+	}
+	err := q.QueryRow(ctx, `
+		SELECT coalesce(array_agg(c.relname || ' of role ' || r.rolname ORDER BY c.relname), '{}')
+		  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
+		 WHERE n.nspname = $1::text AND c.relname = ANY ($2::text[])
+		   AND (c.relkind <> 'r' OR c.relrowsecurity
+		        OR NOT CASE $3::oid WHEN 0 THEN r.rolsuper OR r.rolname = current_user
+		                     OR r.oid IN (SELECT o.relowner FROM pg_catalog.pg_class o WHERE o.oid = ANY ($4::oid[])) ELSE r.oid = $3::oid END
+		        OR EXISTS (SELECT FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid)
+		        OR EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgname <> 'sessioncleanup_commit'))`,
+		space, names, owner, sessions).Scan(&wrong)
+	if err != nil {
+		return mapError("look at the library's tables", err)
+	}
+	if len(wrong) > 0 {
+		return invalid.Errorf("schema %s has tables with this library's names that are not this library's: %s; drop or rename them, then migrate as the owner of the sessions",
+			space, strings.Join(wrong, ", "))
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package sqlite
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// with adds names to others.
+func with(names, more sqlfile.Names) sqlfile.Names {
+	all := maps.Clone(names)
+	maps.Copy(all, more)
+	return all
+}
+
+// expressions returns the names of columns, and the expressions that read and write them. Columns are qualified by a
+// table; without one they are bare, as an index needs them.
+func (l *layout) expressions(table string) sqlfile.Names {
+	s, a := l.schema, l.adopted
+	column := func(name string) string {
+		switch {
+		case name == "":
+			return "NULL"
+		case table == "":
+			return sqlfile.Column(name)
+		default:
+			return sqlfile.Column(table) + "." + sqlfile.Column(name)
+		}
+	}
+	timeIn := func(name string) string {
+		if name == "" {
+			return "NULL"
+		}
+		return readTime(formText, column(name))
+	}
+	n := sqlfile.Names{
+		"sessions": sqlfile.Column(s.Table),
+
+		"id_text":    a.ID.readText(column(s.ID)),
+		"listed_id":  a.ID.listed("value"),
+		"owner_text": a.Owner.readText(column(s.Owner)),
+		"owner_name": "''",
+		"name_text":  readText(column(s.Name)),
+		"code_text":  readText(column(s.Code)),
+
+		"created_at_time":        timeIn(s.CreatedAt),
+		"updated_at_time":        timeIn(s.UpdatedAt),
+		"last_activity_read":     readTime(a.LastActivity, column(s.LastActivity)),
+		"last_activity_stands":   standsForSomething(column(s.LastActivity)),
+		"last_activity_infinite": isInfinite(column(s.LastActivity)),
+		"expires_at_read":        readTime(a.ExpiresAt, column(s.ExpiresAt)),
+		"expires_at_stands":      standsForSomething(column(s.ExpiresAt)),
+		"expires_at_infinite":    isInfinite(column(s.ExpiresAt)),
+		"deactivated_at_read":    readTime(a.DeactivatedAt, column(s.DeactivatedAt)),
+	}
+	for name, c := range map[string]string{
+		"id": s.ID, "owner": s.Owner, "active": s.Active, "auto_cleanup": s.AutoCleanup, "updated_at": s.UpdatedAt,
+		"last_activity": s.LastActivity, "expires_at": s.ExpiresAt, "deactivated_at": s.DeactivatedAt,
+	} {
+		n[name], n[name+"_column"] = column(c), sqlfile.Column(c)
+	}
+	if a.DeactivatedAt == formText && (a.MadeTable || slices.Contains(a.AddedColumns, "deactivated_at")) {
+		n["deactivated_at_read"] = filled("read_own", sqlfile.Names{"value": n["deactivated_at"]})
+	}
+	for name, value := range map[string]string{"last_activity": ":last_activity", "used": "sessioncleanup_used.at", "used_now": ":now", "folded_at": "folded_at"} {
+		n["write_"+name] = a.LastActivity.write(value)
+	}
+	n["write_expires_at"] = a.ExpiresAt.write(":expires_at")
+	for name, value := range map[string]string{"deactivated_at": ":deactivated_at", "now": ":now", "folded_deactivated_at": "folded_deactivated_at"} {
+		n["write_"+name] = a.DeactivatedAt.write(value)
+	}
+	n["times_of_last_activity"] = column(s.LastActivity)
+	if s.CreatedAt != "" {
+		n["times_of_last_activity"] += ", " + column(s.CreatedAt)
+	}
+	n["key"], n["key_as_text"], n["key_in_index"], n["listed_key"] = n["id"], a.ID.readText("key"), ", "+n["id"], n["listed_id"]
+	if a.RowID != "" {
+		n["key"], n["key_as_text"], n["key_in_index"], n["listed_key"] = column(a.RowID), readText("key"), "", "value"
+	}
+	if s.Owners != nil {
+		n["owner_name"] = filled("owner_name", with(n, sqlfile.Names{
+			"owners": sqlfile.Column(s.Owners.Table), "owners_id": sqlfile.Column(s.Owners.ID), "owners_name": sqlfile.Column(s.Owners.Name),
+		}))
+	}
+	n["activity_count"] = activityCount(n, s.Sources)
+	for _, expression := range []string{"last_activity_at", "last_activity_known", "expires_at_at", "deactivated_at_time", "kept_since", "place_created", "place_name", "has_expires_at"} {
+		n[expression] = filled(expression, n)
+	}
+	return n
+}
+
+// addNotes adds the expressions about notes, of which some are chosen. With reactivate, activity makes sessions active
+// that a run deactivated.
+func (l *layout) addNotes(n sqlfile.Names, reactivate, chosen string) {
+	n["reactivate"], n["notes_chosen"] = reactivate, chosen
+	for _, expression := range []string{"by_run", "note_revives", "unnoted", "noted", "session_columns"} {
+		if n[expression] = filled(expression, n); expression == "note_revives" && reactivate == "0" {
+			n[expression] = "0"
+		}
+	}
+}
+
+// notedNames are the names for the sessions that have a note: the columns of the statement noted.
+func notedNames() sqlfile.Names {
+	n := sqlfile.Names{}
+	for _, column := range []string{
+		"id", "owner", "id_text", "owner_text", "name_text", "code_text", "active", "auto_cleanup", "created_at_time",
+		"last_activity_at", "expires_at_at", "kept_since",
+	} {
+		n[column] = "sessioncleanup_noted." + column
+	}
+	n["expires_at"] = n["expires_at_at"]
+	for _, place := range []string{"place_created", "place_name"} {
+		n[place] = filled(place, n)
+	}
+	return n
+}
+
+// cutoffs are the expressions that sessions are measured against.
+type cutoffs struct{ inactive, expiry, deletion string }
+
+var cutoffsGiven = cutoffs{":inactive", ":expired", ":delete"}
+
+// addRules adds the rules of sql/rules.sql.
+func (l *layout) addRules(n sqlfile.Names, c cutoffs) {
+	n["inactive_cutoff"], n["expiry_cutoff"], n["delete_cutoff"], n["tracked"] = c.inactive, c.expiry, c.deletion, "1"
+	if l.adopted.untracked(l.schema) {
+		n["inactive_cutoff"], n["tracked"] = "NULL", filled("has_expiry", n)
+	}
+	for _, rule := range []string{
+		"has_expires_at", "due_idle", "due_expired", "due_gone", "due_undated", "due_ahead", "due_inactive_ahead",
+		"status_active", "status_to_deactivate", "status_inactive", "status_to_delete", "status_protected",
+		"with_id", "with_owner", "with_text",
+	} {
+		n[rule] = filled(rule, n)
+	}
+}
+
+// activityCount is the expression that counts a session's rows in some activity tables.
+func activityCount(n sqlfile.Names, sources []sessioncleanup.Source) string {
+	counts := []string{}
+	for _, source := range sources {
+		counts = append(counts, filled("activity_count", with(n, sqlfile.Names{
+			"source": sqlfile.Column(source.Table), "source_session": sqlfile.Column(source.Session),
+		})))
+	}
+	if len(counts) == 0 {
+		return "0"
+	}
+	return strings.Join(counts, " + ")
+}

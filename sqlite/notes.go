@@ -1,0 +1,113 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// foldBatch is the number of notes that one transaction folds in.
+const foldBatch = 1000
+
+// activityCause is the cause of reactivations by the rows of activity tables.
+var activityCause = sessioncleanup.Cause{Actor: "system", Reason: "activity"}
+
+// foldSome folds in some of the notes and reports whether there are more.
+func (c *conn) foldSome(ctx context.Context) (more bool, err error) {
+	var n int
+	var last any
+	if err := c.row(ctx, statements["last_of_notes"], params{"limit": foldBatch}, &n, &last); err != nil || n == 0 {
+		return false, err
+	}
+	return n == foldBatch, c.fold(ctx, "choose_notes_up_to", params{"last": last})
+}
+
+// foldOf folds in the notes of some sessions.
+func (c *conn) foldOf(ctx context.Context, ids []string) error {
+	p, err := c.listOf(ids)
+	if err != nil {
+		return err
+	}
+	var any bool
+	if err := c.row(ctx, c.notes("has_notes", "choose_notes_of"), p, &any); err != nil || !any {
+		return err
+	}
+	return c.fold(ctx, "choose_notes_of", p)
+}
+
+// dropNotesOf forgets the notes of sessions that were deleted.
+func (c *conn) dropNotesOf(ctx context.Context, ids []string) error {
+	p, err := c.listOf(ids)
+	if err == nil {
+		_, err = c.exec(ctx, c.notes("drop_notes", "choose_notes_of"), p)
+	}
+	return err
+}
+
+func (c *conn) listOf(ids []string) (params, error) {
+	list, err := json.Marshal(c.adopted.ID.list(ids))
+	return params{"ids": string(list)}, err
+}
+
+// fold writes the notes that a condition chooses to the sessions table. Where a constraint or a trigger of the
+// application refuses that, it leaves the notes of the sessions concerned, marked.
+func (c *conn) fold(ctx context.Context, chosen string, p params) error {
+	err := c.savepoint(ctx, func() error { return c.foldAll(ctx, chosen, p) })
+	if !constraint(err) {
+		return err
+	}
+	var sessions []any
+	err = c.query(ctx, c.notes("list_notes", chosen), p, func(rows *sql.Rows) error {
+		var session any
+		err := rows.Scan(&session)
+		sessions = append(sessions, session)
+		return err
+	})
+	for _, session := range sessions {
+		one := params{"one": session}
+		if err == nil {
+			err = c.savepoint(ctx, func() error { return c.foldAll(ctx, "choose_note", one) })
+		}
+		if constraint(err) {
+			_, err = c.exec(ctx, c.notes("refuse_notes", "choose_note"), one)
+		}
+	}
+	return err
+}
+
+func (c *conn) foldAll(ctx context.Context, chosen string, p params) error {
+	var revived []sessioncleanup.SessionRef
+	if c.reactivate {
+		err := c.query(ctx, c.notes("revived", chosen), p, func(rows *sql.Rows) error {
+			var ref sessioncleanup.SessionRef
+			err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name)
+			revived = append(revived, ref)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{"fold", "drop_notes"} {
+		if _, err := c.exec(ctx, c.notes(name, chosen), p); err != nil {
+			return err
+		}
+	}
+	if len(revived) == 0 {
+		return nil
+	}
+	return c.addEvent(ctx, sessioncleanup.ActionReactivated, activityCause, revived)
+}
+
+// notes is a statement about the notes that a condition chooses.
+func (c *conn) notes(name, chosen string) string {
+	n := with(c.names, sqlfile.Names{"notes_chosen": c.sql(chosen, nil)})
+	switch name {
+	case "fold", "revived":
+		n["noted"] = filled("noted", n)
+	}
+	return filled(name, n)
+}

@@ -5,6 +5,9 @@ import (
 	"testing"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
 // TestUseIsFollowedHoweverTheTablesShowIt adopts tables that show in various ways that session 1 is used, uses it, and runs.
@@ -88,5 +91,41 @@ func TestTheLibrarysOwnWritesAreNoUse(t *testing.T) {
 	mustExec(t, pool, "UPDATE sessions SET id = id WHERE id = 1")
 	if got := touched(t, pool); got != "1" {
 		t.Errorf("sessions %q were used after the application's update, want 1", got)
+	}
+}
+
+func TestActivityTablesThatAreMadeLaterAreFollowed(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	if err := pghosts.Exec(t.Context(), url, `CREATE TABLE sessions (id int PRIMARY KEY, active boolean NOT NULL DEFAULT true);
+		CREATE TABLE votes (session_id int REFERENCES sessions ON DELETE CASCADE, created_at timestamptz)`); err != nil {
+		t.Fatal(err)
+	}
+	pool := connect(t, url)
+	for _, configured := range []bool{false, true} {
+		var cfg postgres.Config
+		if configured {
+			cfg.Schema = sessioncleanup.Schema{Table: "sessions", Sources: []sessioncleanup.Source{{Table: "votes", Session: "session_id"}}}
+		}
+		migrate(t, open(t, url, cfg))
+		mustExec(t, pool, "CREATE TABLE messages (session_id int REFERENCES sessions ON DELETE CASCADE, created_at timestamptz)")
+		store := open(t, url, postgres.Config{})
+		if err := store.Validate(t.Context()); (err == nil) != configured || err != nil && !strings.Contains(err.Error(), "messages") {
+			t.Errorf("configured %t: Validate gave %v", configured, err)
+		}
+		migrate(t, store)
+		if err := store.Validate(t.Context()); err != nil {
+			t.Error(err)
+		}
+		mustExec(t, pool, "INSERT INTO sessions (id, last_activity) VALUES (1, now() - interval '3 days')")
+		mustExec(t, pool, "INSERT INTO messages VALUES (1)")
+		if used := touched(t, pool) == "1"; used == configured {
+			t.Errorf("configured %t: a row of the new table counts as activity: %t", configured, used)
+		}
+		mustExec(t, pool, "DELETE FROM sessions")
+		mustExec(t, pool, "DROP TABLE messages")
+		if err := store.Uninstall(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -50,6 +50,7 @@ type mapping struct {
 	sources []source
 	names   sqlfile.Names
 
+	proposed  bool // Inspect proposed the schema
 	untracked bool // nothing shows when the sessions are used: the idle rules are off
 }
 
@@ -72,7 +73,7 @@ var errNoTable = errors.New("no sessions table")
 // readMapping looks up what the schema names. Without the sessions' table it returns the mapping of a table that Migrate
 // would create in the current schema, together with errNoTable. A schema that does not fit the tables is an ErrInvalid.
 func readMapping(ctx context.Context, q querier, schema sessioncleanup.Schema, set settings) (*mapping, error) {
-	m := &mapping{schema: schema.WithDefaults(), zone: set.zone, untracked: set.untracked}
+	m := &mapping{schema: schema.WithDefaults(), zone: set.zone, untracked: set.untracked, proposed: set.places.Proposed}
 	var err error
 	m.table, err = findRelation(ctx, q, m.schema.Table)
 	missing := errors.Is(err, errNoRelation)

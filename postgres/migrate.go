@@ -233,6 +233,11 @@ func (s *Store) wanted(ctx context.Context) (sessioncleanup.Schema, settings, er
 		return schema, set, fmt.Errorf("%w: upgrade this program", sessioncleanup.ErrNewerSchema)
 	case err == nil && schema.IsZero():
 		schema, err = follow(ctx, s.pool, set.schema, set.places)
+		if err != nil {
+			return schema, set, err
+		}
+		fresh, err := unfollowed(ctx, s.pool, schema, set.places)
+		schema.Sources = append(schema.Sources, fresh...)
 		return schema, set, err
 	case err == nil:
 		now, err := follow(ctx, s.pool, set.schema, set.places)
@@ -248,8 +253,10 @@ func (s *Store) wanted(ctx context.Context) (sessioncleanup.Schema, settings, er
 		return schema, set, err
 	case schema.IsZero():
 		schema, err = s.Inspect(ctx)
+		set.places.Proposed = true
 		return schema, set, err
 	}
+	set.places.Proposed = false
 	return schema, set, nil
 }
 

@@ -22,6 +22,8 @@ type places struct {
 	Table   place   `json:"table"`
 	Owners  *place  `json:"owners,omitempty"`
 	Sources []place `json:"sources,omitempty"`
+	// Proposed says that Inspect proposed the schema, so that Migrate follows activity tables that are made later, too.
+	Proposed bool `json:"proposed,omitempty"`
 }
 
 func (r relation) place() place {
@@ -34,7 +36,7 @@ func (r relation) place() place {
 
 // places is the JSON for the settings.
 func (m *mapping) places() string {
-	all := places{Table: m.table.place()}
+	all := places{Table: m.table.place(), Proposed: m.proposed}
 	if m.owners != nil {
 		owners := m.owners.place()
 		all.Owners = &owners
@@ -83,6 +85,47 @@ func follow(ctx context.Context, q querier, schema sessioncleanup.Schema, at pla
 		schema.Sources = append(schema.Sources, src)
 	}
 	return schema, nil
+}
+
+// unfollowed are the tables that Inspect would make activity tables and that an adopted schema, which Inspect proposed, does
+// not have: the application made them later.
+func unfollowed(ctx context.Context, q querier, schema sessioncleanup.Schema, at places) ([]sessioncleanup.Source, error) {
+	if !at.Proposed {
+		return nil, nil
+	}
+	database, err := describe(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	proposal, err := database.Propose(schema.Table)
+	if err != nil {
+		return nil, nil //nolint:nilerr // the table changed: that is reported elsewhere
+	}
+	type key struct {
+		oid     uint32
+		session string
+	}
+	has := map[key]bool{}
+	find := func(src sessioncleanup.Source) (key, error) {
+		r, err := findRelation(ctx, q, src.Table)
+		return key{r.oid, src.Session}, err
+	}
+	for _, src := range schema.Sources {
+		if k, err := find(src); err == nil {
+			has[k] = true
+		}
+	}
+	var fresh []sessioncleanup.Source
+	for _, src := range proposal.Schema.Sources {
+		k, err := find(src)
+		if err != nil {
+			return nil, mapError("look up "+src.Table, err)
+		}
+		if !has[k] {
+			fresh = append(fresh, src)
+		}
+	}
+	return fresh, nil
 }
 
 // follow changes the names of a table and of its columns to those of today, and reports whether the table exists.

@@ -31,6 +31,13 @@ func (s *Store) Validate(ctx context.Context) error {
 	if now, err := follow(ctx, s.pool, set.schema, set.places); err == nil && now.Table != set.schema.Table {
 		report("table %s is now %s", set.schema.Table, now.Table)
 	}
+	fresh, err := unfollowed(ctx, s.pool, set.schema, set.places)
+	if err != nil {
+		return err
+	}
+	for _, src := range fresh {
+		report("rows of table %s refer to sessions, and do not count as activity yet", src.Table)
+	}
 	if err := adopt.Lacking(m.schema.Table, m.lacks); err != nil {
 		wrong = append(wrong, err)
 	}
@@ -118,7 +125,7 @@ func (s *Store) missingObjects(ctx context.Context, added []object) ([]string, e
 
 // differs reports whether the configured schema names other tables or columns than the adopted one.
 func (s *Store) differs(ctx context.Context, m *mapping) bool {
-	wanted, err := readMapping(ctx, s.pool, s.cfg.Schema, settings{zone: m.zone, untracked: m.untracked})
+	wanted, err := readMapping(ctx, s.pool, s.cfg.Schema, settings{zone: m.zone, untracked: m.untracked, places: places{Proposed: m.proposed}})
 	if err != nil {
 		return true
 	}

@@ -14,8 +14,8 @@ strftime('%Y-%m-%d %H:%M:%f',CASE WHEN "{value}" GLOB '[0-9]*-* [-+][0-9]* *' TH
 CASE WHEN "{value}" GLOB '[1-9]*-*' THEN strftime('%Y-%m-%d %H:%M:%f',"{value}") END
 
 -- name: stands_for_something
--- A value that cannot be read, but is none of the zero values of programs: empty, 0, '-infinity', '0000-00-00'.
-"{value}" GLOB '[^-0]*' OR "{value}" GLOB '0[^.0]*'
+-- A value that cannot be read, also a blob, but is none of the zero values of programs: empty, 0, '-infinity', '0000-00-00'.
+"{value}"<>'' AND "{value}" NOT GLOB '-*' AND "{value}"||'x' NOT GLOB '0[.0x]*'
 
 -- name: last_activity_at
 -- Instead of none, and of one before 1971, the creation counts. Sessions of which nothing is known, those used at the end
@@ -26,7 +26,7 @@ min('9000-01-01 00:00:00.000',coalesce(nullif(max('1971',coalesce("{last_activit
 -- name: expires_at_at
 -- Before 1970, at 0, and at the end of time it stands for none. One that cannot be read lies in year 9000: it makes
 -- nothing due.
-nullif(nullif(max('1970',min('9999',coalesce("{expires_at_read}",CASE WHEN ("{expires_at_stands}") AND NOT "{expires_at_infinite}" THEN '9000-01-01 00:00:00.000' END))),'1970'),'9999')
+nullif(nullif(max('1970',min('9999',coalesce("{expires_at_read}",CASE WHEN "{expires_at_stands}" AND NOT "{expires_at_infinite}" THEN '9000-01-01 00:00:00.000' END))),'1970'),'9999')
 
 -- name: is_infinite
 -- Whether a value that cannot be read, or is read as year 9999, lies at the end of time.

@@ -18,7 +18,7 @@ type MigrateOptions struct {
 	View bool
 	// CleanerRole and AppRole are roles of the database that Migrate grants what they lack: CleanerRole to run cleanups,
 	// AppRole to list, touch, change and delete single sessions with this library. A role that only writes its own tables
-	// needs neither. Uninstall takes back what was granted on the application's tables. PostgreSQL only. Default: none.
+	// needs neither. Uninstall revokes what was granted on the application's tables. PostgreSQL only. Default: none.
 	CleanerRole string
 	AppRole     string
 }

@@ -16,7 +16,7 @@ import (
 type grant struct{ privilege, space, table string }
 
 // addGrants gives the roles that MigrateOptions names what they lack. What they get on the application's tables is
-// recorded, for Uninstall to take back.
+// recorded, for Uninstall to revoke.
 func (p *plan) addGrants(ctx context.Context) error {
 	for _, r := range []struct {
 		field, role string
@@ -68,7 +68,7 @@ func (o object) granted(to string) string {
 	return privilege + " ON " + on + to + sqlfile.Column(role)
 }
 
-// revoke takes a grant back, unless its role or its table is gone.
+// revoke is the SQL that reverts a grant, unless its role or its table is gone.
 func revoke(o object) string {
 	_, role, _ := strings.Cut(o.Name, " ")
 	return "DO " + literal(fmt.Sprintf("BEGIN IF to_regrole(%s) IS NOT NULL AND to_regnamespace(%s) IS NOT NULL THEN REVOKE %s; END IF; END",

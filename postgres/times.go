@@ -7,14 +7,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // This file says how Migrate understands the times in the application's columns, and refuses times that cannot be right.
-
-// farTime is how far from now the newest time may lie.
-const farTime = 366 * 24 * time.Hour
 
 // timeColumn is a column of the application with times of its sessions' use.
 type timeColumn struct {
@@ -47,7 +45,7 @@ func (p *plan) checkTimes(ctx context.Context, zoneWas string) error {
 	}
 	var naive []string
 	var now time.Time
-	var oldest, newest *time.Time
+	var times adopt.Times
 	utc := &mapping{zone: "UTC"}
 	soon := func(t *time.Time) bool { return t.Before(now.Add(10 * time.Minute)) }
 	for _, c := range p.m.timeColumns() {
@@ -68,11 +66,8 @@ func (p *plan) checkTimes(ctx context.Context, zoneWas string) error {
 			return invalid.Errorf("the newest time in %s.%s is %s when it is read in the zone %s, which is in the future; read in UTC it is not: migrate with --time-zone UTC, or with --accept-times if it is right",
 				c.table.path(), c.name, say(*last), p.m.zone)
 		}
-		if first != nil && (oldest == nil || first.Before(*oldest)) {
-			oldest = first
-		}
-		if last != nil && (newest == nil || last.After(*newest)) {
-			newest = last
+		if first != nil && last != nil {
+			times.Add(*first, *last)
 		}
 	}
 	if len(naive) > 0 {
@@ -83,15 +78,14 @@ func (p *plan) checkTimes(ctx context.Context, zoneWas string) error {
 			p.warn("the zone was %s until now: what was computed with it before, such as last activities that migrate filled in, stays", zoneWas)
 		}
 	}
-	if newest == nil {
+	if times.Newest.IsZero() {
 		return nil
 	}
-	p.note("the times of creation and use go from %s to %s", say(*oldest), say(*newest))
-	if far := newest.Sub(now).Abs(); far > farTime && !p.opts.AcceptTimes {
-		return invalid.Errorf("the newest time of creation or use in table %s is %s, more than a year from now (%s): a column or the time zone may be wrong; "+
-			"name other columns with --schema, or migrate with --accept-times if it is right", p.m.table.path(), say(*newest), say(now))
+	p.note("%s", times)
+	if p.opts.AcceptTimes {
+		return nil
 	}
-	return nil
+	return times.Check(p.m.table.path(), now)
 }
 
 func say(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") + " UTC" }

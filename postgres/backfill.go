@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -120,7 +121,7 @@ type firing struct {
 	after  []string // some run afterwards, by name: what they do elsewhere cannot be undone
 }
 
-func updateTriggers(ctx context.Context, q querier, m *mapping) (firing, error) {
+func updateTriggers(ctx context.Context, q *guarded, m *mapping) (firing, error) {
 	var f firing
 	err := q.QueryRow(ctx, `
 		SELECT coalesce(bool_or(t.tgtype & 3 = 3), false),
@@ -165,9 +166,9 @@ func (s *Store) backfill(ctx context.Context, p *plan) error {
 			return err
 		}
 	}
-	var super bool
-	if err := s.pool.QueryRow(ctx, "SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user").Scan(&super); err != nil {
-		return mapError("look up the role", err)
+	roles, err := s.pool.rolesFor(ctx, m.table.oid)
+	if err != nil {
+		return err
 	}
 	reports := s.reports()
 	for deadline := time.Now().Add(s.cfg.MigrateWait); ; {
@@ -177,7 +178,7 @@ func (s *Store) backfill(ctx context.Context, p *plan) error {
 		if !missing {
 			break
 		}
-		written, err := s.backfillPass(ctx, m.statement("backfill_chunk", names), super)
+		written, err := s.backfillPass(ctx, m, m.statement("backfill_chunk", names), roles.super)
 		switch {
 		case err != nil:
 			return err
@@ -197,7 +198,7 @@ func (s *Store) backfill(ctx context.Context, p *plan) error {
 }
 
 // backfillPass goes through the sessions once. A superuser's leaves out the application's triggers altogether.
-func (s *Store) backfillPass(ctx context.Context, chunk string, super bool) (written int, err error) {
+func (s *Store) backfillPass(ctx context.Context, m *mapping, chunk string, super bool) (written int, err error) {
 	size := firstChunk
 	var after *string
 	for {
@@ -208,8 +209,10 @@ func (s *Store) backfillPass(ctx context.Context, chunk string, super bool) (wri
 			return s.inTx(ctx, func(batch *pgx.Batch) {
 				batch.Queue("SELECT set_config('sessioncleanup.filling', 'on', true), set_config('sessioncleanup.writing', 'on', true)")
 				if super {
-					batch.Queue("SELECT set_config('session_replication_role', 'replica', true)")
+					batch.Queue("SELECT set_config('role', 'none', true), set_config('session_replication_role', 'replica', true), " +
+						"set_config('role', " + literal(cmp.Or(m.role, "none")) + ", true)")
 				}
+				batch.Queue("SELECT set_config('search_path', " + m.names["path_literal"] + ", true)")
 				batch.Queue(chunk, after, size).QueryRow(func(row pgx.Row) error { return row.Scan(&last, &seen, &wrote) })
 			}, nil)
 		})

@@ -10,12 +10,6 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// querier is what a pool, a connection and a transaction have in common.
-type querier interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}
-
 // relation is a table as the catalog knows it.
 type relation struct {
 	oid     uint32
@@ -33,6 +27,7 @@ type column struct {
 	position int
 	typ      string // with its schema and without modifier, quoted
 	base     string // the name of its type, that of a domain's base; empty for types of others than the server's own
+	space    string // the schema of its operators
 	notNull  bool
 	hasValue bool // a default, identity or generated
 	computed bool // GENERATED ALWAYS: nobody can write it
@@ -47,12 +42,16 @@ func (r relation) path() string { return sqlfile.Qualified(r.space, r.name) }
 var errNoRelation = errors.New("no such table")
 
 // findRelation looks a table up, through the search path unless its name has a schema. errNoRelation when there is none.
-func findRelation(ctx context.Context, q querier, table string) (relation, error) {
+func findRelation(ctx context.Context, q *guarded, table string) (relation, error) {
 	r := relation{columns: map[string]column{}}
-	err := q.QueryRow(ctx, `
+	oid, err := q.oidOf(ctx, table)
+	if err != nil {
+		return r, err
+	}
+	err = q.QueryRow(ctx, `
 		SELECT c.oid, n.nspname, c.relname, c.relkind::text, pg_get_userbyid(c.relowner)::text, pg_has_role(c.relowner, 'USAGE')
 		  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		 WHERE c.oid = to_regclass($1::text)`, sqlfile.Table(table)).Scan(&r.oid, &r.space, &r.name, &r.kind, &r.owner, &r.mine)
+		 WHERE c.oid = $1::oid`, oid).Scan(&r.oid, &r.space, &r.name, &r.kind, &r.owner, &r.mine)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return r, errNoRelation
 	}
@@ -64,6 +63,8 @@ func findRelation(ctx context.Context, q querier, table string) (relation, error
 		       t.typnamespace::regnamespace || '.' || quote_ident(t.typname),
 		       (SELECT CASE WHEN b.typnamespace = 'pg_catalog'::regnamespace OR b.typname = 'citext' THEN b.typname ELSE '' END
 		          FROM pg_catalog.pg_type b WHERE b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)),
+		       (SELECT CASE WHEN b.typtype IN ('b', 'r') THEN n.nspname ELSE 'pg_catalog' END
+		          FROM pg_catalog.pg_type b JOIN pg_catalog.pg_namespace n ON n.oid = b.typnamespace WHERE b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)),
 		       a.attnotnull, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' OR a.attidentity = 'a'
 		  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 		 WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped`, r.oid)
@@ -72,7 +73,7 @@ func findRelation(ctx context.Context, q querier, table string) (relation, error
 	}
 	columns, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (column, error) {
 		var c column
-		err := row.Scan(&c.name, &c.position, &c.typ, &c.base, &c.notNull, &c.hasValue, &c.computed)
+		err := row.Scan(&c.name, &c.position, &c.typ, &c.base, &c.space, &c.notNull, &c.hasValue, &c.computed)
 		return c, err
 	})
 	for _, c := range columns {

@@ -22,8 +22,7 @@ func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, c sessioncl
 		if after.Equal(before) {
 			return errNothing
 		}
-		batch.Queue("SELECT set_config('sessioncleanup.writing', 'on', true)")
-		batch.Queue(m.statement("change_one"), t.ID, after.Active, after.AutoCleanup,
+		batch.Queue(m.statement("write"), t.ID, after.Active, after.AutoCleanup,
 			!after.LastActivity.Equal(before.LastActivity), after.LastActivity,
 			!after.ExpiresAt.Equal(before.ExpiresAt), moment(after.ExpiresAt),
 			!after.DeactivatedAt.Equal(before.DeactivatedAt), moment(after.DeactivatedAt))
@@ -56,16 +55,14 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 		if len(along) > 0 && !t.Cascade {
 			return &sessioncleanup.CascadeError{SessionIDs: ids[1:min(len(ids), 1+maxNamed)]}
 		}
-		batch.Queue("SELECT set_config('sessioncleanup.writing', 'on', true)")
-		batch.Queue(m.statement("delete_all"), ids)
-		queueEvent(batch, m, eventOf(sessioncleanup.ActionDeleted, cause, append([]sessioncleanup.SessionRef{session.Ref()}, along...)...), nil)
-		batch.Queue(m.statement("left_over"), ids).QueryRow(func(row pgx.Row) error {
+		batch.Queue(m.statement("delete"), ids).QueryRow(func(row pgx.Row) error {
 			var left int
 			if err := row.Scan(&left); err != nil || left == 0 {
 				return err
 			}
 			return m.suppressed(t.ID, "deleted")
 		})
+		queueEvent(batch, m, eventOf(sessioncleanup.ActionDeleted, cause, append([]sessioncleanup.SessionRef{session.Ref()}, along...)...), nil)
 		return nil
 	})
 }

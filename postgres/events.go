@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
@@ -75,10 +74,7 @@ func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncle
 		if r.ForgetBefore.IsZero() {
 			return
 		}
-		batch.Queue(m.statement("events_forget"), r.ForgetBefore, forgetBatch).Exec(func(tag pgconn.CommandTag) error {
-			forgotten = tag.RowsAffected()
-			return nil
-		})
+		batch.Queue(m.statement("events_forget"), r.ForgetBefore, forgetBatch).QueryRow(func(row pgx.Row) error { return row.Scan(&forgotten) })
 	}
 	err = s.inTx(ctx, func(batch *pgx.Batch) {
 		forget(batch) // before the event is there: it may itself be an old one

@@ -52,7 +52,7 @@ func (p *plan) addGrants(ctx context.Context) error {
 			s.sql = append(s.sql, "GRANT "+o.granted(" TO ")+";")
 		}
 		s.sql = append(s.sql, eachFunction(p.m.space, append(functions(), "sessioncleanup_view"), marked("f.oid", "pg_proc")+" AND f.prorettype <> 'trigger'::regtype",
-			"GRANT EXECUTE ON FUNCTION %s TO "+strings.ReplaceAll(sqlfile.Column(r.role), "'", "''")))
+			"GRANT EXECUTE ON FUNCTION %s TO "+strings.ReplaceAll(sqlfile.Column(r.role), "%", "%%")))
 		p.add(s)
 	}
 	return nil
@@ -118,10 +118,9 @@ func (p *plan) grantsFor(ctx context.Context, runs bool) ([]grant, error) {
 	for _, name := range []string{"sessions_cleanup_view", "sessioncleanup_settings", "sessioncleanup_policy", "sessioncleanup_migrations"} {
 		give(p.m.space, name, "SELECT")
 	}
-	give(p.m.space, "sessioncleanup_events", "SELECT", "INSERT")
-	give(p.m.space, "sessioncleanup_touches", "SELECT", "INSERT", "UPDATE", "DELETE")
+	give(p.m.space, "sessioncleanup_events", "SELECT") // they add to the log, and to the touches, by functions only
+	give(p.m.space, "sessioncleanup_touches", "SELECT")
 	if runs {
-		give(p.m.space, "sessioncleanup_events", "DELETE")
 		give(p.m.space, "sessioncleanup_leases", "SELECT", "INSERT", "UPDATE")
 	}
 	return all, nil

@@ -97,7 +97,7 @@ func (p *plan) attachIndex(ctx context.Context, kind string, b branch, path stri
 	return nil
 }
 
-func indexesOf(ctx context.Context, q querier, table uint32) (indexes []indexState, parent bool, err error) {
+func indexesOf(ctx context.Context, q *guarded, table uint32) (indexes []indexState, parent bool, err error) {
 	err = q.QueryRow(ctx, "SELECT coalesce((SELECT c.relkind = 'p' FROM pg_catalog.pg_class c WHERE c.oid = $1::oid), false)", table).Scan(&parent)
 	if err != nil {
 		return nil, false, err

@@ -43,8 +43,12 @@ func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 }
 
 // describe reads the tables of all database schemas, without partitions, in the form in which internal/adopt decides.
-func describe(ctx context.Context, q querier) (adopt.Database, error) {
-	rows, err := q.Query(ctx, describeTables)
+func describe(ctx context.Context, q *guarded) (adopt.Database, error) {
+	path, err := q.searchPath(ctx)
+	if err != nil {
+		return adopt.Database{}, mapError("read the search path", err)
+	}
+	rows, err := q.Query(ctx, describeTables, path)
 	if err != nil {
 		return adopt.Database{}, mapError("read the catalog", err)
 	}

@@ -27,7 +27,7 @@ type migrationLock struct {
 // lock waits until no other process migrates in the schema. It polls instead of waiting in the server: a statement that
 // waits has a snapshot, for which an index that is built concurrently would wait.
 func (s *Store) lock(ctx context.Context, space string) (*migrationLock, error) {
-	if s.pool.Config().MaxConns < 2 {
+	if s.pool.pool.Config().MaxConns < 2 {
 		return nil, invalid.Errorf("the pool has one connection: migrating takes two")
 	}
 	for deadline, reports := time.Now().Add(s.cfg.MigrateWait), s.reports(); ; {
@@ -49,13 +49,14 @@ func (s *Store) lock(ctx context.Context, space string) (*migrationLock, error) 
 }
 
 func (s *Store) tryLock(ctx context.Context, space string) (*migrationLock, error) {
-	conn, err := s.pool.Acquire(ctx)
+	conn, err := s.pool.pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var got bool
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")
+	batch.Queue(s.pool.own().begin())
 	batch.Queue("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
 	batch.Queue("SELECT pg_try_advisory_xact_lock($1::integer, hashtext($2::text))", int32(lockClass), space).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&got) })

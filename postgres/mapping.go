@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -40,18 +41,22 @@ func texts(files fs.FS, pattern string) []string {
 
 // mapping is a Schema together with what the catalog says of its tables: everything that fills in the SQL.
 type mapping struct {
-	schema  sessioncleanup.Schema // with defaults
-	zone    string                // of columns without time zone
-	path    string                // the search path for the application's triggers, quoted
-	space   string                // the database schema of the sessions' table and of the library's own
-	table   relation              // the sessions; without oid while it does not exist
-	lacks   []adopt.LifecycleColumn
-	owners  *relation
-	sources []source
-	names   sqlfile.Names
+	schema sessioncleanup.Schema // with defaults
+	zone   string                // of columns without time zone
+	path   string                // the search path for the application's triggers, quoted
+	safe   string                // the search path for everything else, quoted
+	// pathNames are the schemas of path.
+	pathNames []string
+	space     string   // the database schema of the sessions' table and of the library's own
+	table     relation // the sessions; without oid while it does not exist
+	lacks     []adopt.LifecycleColumn
+	owners    *relation
+	sources   []source
+	names     sqlfile.Names
 
-	proposed  bool // Inspect proposed the schema
-	untracked bool // nothing shows when the sessions are used: the idle rules are off
+	role      string // with whose rights Migrate makes things; empty for the connection's own
+	proposed  bool   // Inspect proposed the schema
+	untracked bool   // nothing shows when the sessions are used: the idle rules are off
 }
 
 // observes reports whether a change of the session's own row counts as its activity: no other table shows any.
@@ -72,7 +77,7 @@ var errNoTable = errors.New("no sessions table")
 
 // readMapping looks up what the schema names. Without the sessions' table it returns the mapping of a table that Migrate
 // would create in the current schema, together with errNoTable. A schema that does not fit the tables is an ErrInvalid.
-func readMapping(ctx context.Context, q querier, schema sessioncleanup.Schema, set settings) (*mapping, error) {
+func readMapping(ctx context.Context, q *guarded, schema sessioncleanup.Schema, set settings) (*mapping, error) {
 	m := &mapping{schema: schema.WithDefaults(), zone: set.zone, untracked: set.untracked, proposed: set.places.Proposed}
 	var err error
 	m.table, err = findRelation(ctx, q, m.schema.Table)
@@ -90,12 +95,18 @@ func readMapping(ctx context.Context, q querier, schema sessioncleanup.Schema, s
 	if m.space == "" {
 		m.space = m.table.space
 	}
-	if err := q.QueryRow(ctx, `
-		SELECT string_agg(quote_ident(p.name), ', ' ORDER BY p.place)
-		  FROM (SELECT u.name, min(u.place) AS place
-		          FROM unnest(current_schemas(false)::text[] || $1::text) WITH ORDINALITY u (name, place) GROUP BY u.name) p`, m.space).Scan(&m.path); err != nil {
+	if m.pathNames, err = q.searchPath(ctx); err != nil {
 		return nil, mapError("read the search path", err)
 	}
+	if !slices.Contains(m.pathNames, m.space) {
+		m.pathNames = append(m.pathNames, m.space)
+	}
+	var quoted []string
+	for _, name := range m.pathNames {
+		quoted = append(quoted, sqlfile.Column(name))
+	}
+	m.path = strings.Join(quoted, ", ")
+	m.findSafe()
 	m.fill()
 	for _, name := range m.names {
 		if strings.Count(name, "$sessioncleanup$") > 0 {
@@ -109,15 +120,19 @@ func readMapping(ctx context.Context, q querier, schema sessioncleanup.Schema, s
 }
 
 // assumeTable maps the table that Migrate would create.
-func (m *mapping) assumeTable(ctx context.Context, q querier) error {
+func (m *mapping) assumeTable(ctx context.Context, q *guarded) error {
 	m.table = relation{kind: "r", mine: true, columns: map[string]column{}}
 	var space, name string
 	if parts := sqlfile.Split(m.schema.Table); len(parts) == 2 {
 		space, name = parts[0], parts[1]
 	} else {
 		name = m.schema.Table
-		if err := q.QueryRow(ctx, "SELECT coalesce(current_schema(), '')").Scan(&space); err != nil {
+		spaces, err := q.searchPath(ctx)
+		if err != nil {
 			return err
+		}
+		if len(spaces) > 0 {
+			space = spaces[0]
 		}
 	}
 	m.table.space, m.table.name = space, name
@@ -135,7 +150,7 @@ func (m *mapping) assumeTable(ctx context.Context, q querier) error {
 }
 
 // readTables checks the schema, and looks up the other tables.
-func (m *mapping) readTables(ctx context.Context, q querier) error {
+func (m *mapping) readTables(ctx context.Context, q *guarded) error {
 	database, err := describe(ctx, q)
 	if err != nil {
 		return err
@@ -175,7 +190,7 @@ func (m *mapping) checkWritable() error {
 	return errors.Join(errs...)
 }
 
-func readSource(ctx context.Context, q querier, s sessioncleanup.Source, sessions uint32) (source, error) {
+func readSource(ctx context.Context, q *guarded, s sessioncleanup.Source, sessions uint32) (source, error) {
 	r, err := findRelation(ctx, q, s.Table)
 	if err != nil {
 		return source{}, err

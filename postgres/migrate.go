@@ -169,7 +169,13 @@ func (s *Store) prepare(ctx context.Context, policy sessioncleanup.Policy) (*pla
 	if err != nil {
 		return nil, err
 	}
+	if err := s.act(ctx, p.m, true); err != nil {
+		return nil, err
+	}
 	if err := s.checkRights(ctx, p); err != nil {
+		return nil, err
+	}
+	if err := s.checkRowSecurity(ctx, p.m); err != nil {
 		return nil, err
 	}
 	if err := checkOwnTables(ctx, s.pool, p.m.space, 0, p.m.table.oid); err != nil {

@@ -53,12 +53,15 @@ func markOf(sql string) string {
 	return ownMark + " " + hex.EncodeToString(sum[:8])
 }
 
-// markFunctions marks functions that have just been created. There is no other with their names: see takeOver.
+// markFunctions marks functions that have just been created, and lets only roles execute them that are granted it later:
+// what default privileges gave to others is revoked. There is no other with their names: see takeOver.
 func markFunctions(space string, names ...string) string {
-	return eachFunction(space, names, "obj_description(f.oid, 'pg_proc') IS NULL", "COMMENT ON FUNCTION %s IS "+strings.ReplaceAll(literal(ownMark), "'", "''"))
+	fresh := "obj_description(f.oid, 'pg_proc') IS NULL"
+	return eachFunction(space, names, fresh, "REVOKE ALL ON FUNCTION %s FROM %s") + "\n" +
+		eachFunction(space, names, fresh, "COMMENT ON FUNCTION %s IS "+literal(ownMark))
 }
 
-// revokeExecute lets only roles that were granted it execute functions.
+// revokeExecute lets only roles that were granted it execute functions. A restored database may have lost that.
 func revokeExecute(space string, names ...string) string {
 	return eachFunction(space, names, marked("f.oid", "pg_proc"), "REVOKE ALL ON FUNCTION %s FROM PUBLIC")
 }
@@ -78,18 +81,32 @@ func marked(oid, catalog string) string {
 	return fmt.Sprintf("coalesce(obj_description(%s, '%s') LIKE '%s%%', false)", oid, catalog, ownMark)
 }
 
+// eachFunction does something with each of the functions: %s is the function and, where it stands twice, each role that
+// was granted it.
 func eachFunction(space string, names []string, condition, do string) string {
+	roles := ""
+	if strings.Count(do, "%s") == 2 {
+		roles = "CROSS JOIN aclexplode(f.proacl) a JOIN pg_catalog.pg_roles r ON r.oid = a.grantee AND r.oid <> f.proowner"
+		do = strings.Replace(do, "%s", "%1$s", 1)
+		do = strings.Replace(do, "%s", "%2$s", 1)
+	} else {
+		do = strings.Replace(do, "%s", "%1$s", 1)
+	}
+	role := "NULL"
+	if roles != "" {
+		role = "quote_ident(r.rolname)"
+	}
 	var list []string
 	for _, name := range names {
 		list = append(list, literal(name))
 	}
 	body := fmt.Sprintf(`DECLARE v_function record; BEGIN
-    FOR v_function IN SELECT format('%%I.%%I(%%s)', n.nspname, f.proname, pg_get_function_identity_arguments(f.oid)) AS path
-               FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
+    FOR v_function IN SELECT format('%%I.%%I(%%s)', n.nspname, f.proname, pg_get_function_identity_arguments(f.oid)) AS path, %s AS role
+               FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace %s
               WHERE n.nspname = %s AND f.proname IN (%s) AND %s LOOP
-        EXECUTE replace('%s', '%%s', v_function.path);
+        EXECUTE format(%s, v_function.path, v_function.role);
     END LOOP;
-END`, literal(space), strings.Join(list, ", "), condition, do)
+END`, role, roles, literal(space), strings.Join(list, ", "), condition, literal(do))
 	return "DO " + literal(body) + ";"
 }
 
@@ -110,7 +127,7 @@ func merged(recorded, found []object) []object {
 
 // findOwn looks in the catalog for what Migrate made, in the order in which it does: marked columns, functions, the view and
 // indexes, and triggers by their functions.
-func findOwn(ctx context.Context, q querier, space string) ([]object, error) {
+func findOwn(ctx context.Context, q *guarded, space string) ([]object, error) {
 	rows, err := q.Query(ctx, statements["own_objects"], space)
 	if err != nil {
 		return nil, mapError("look for what was added", err)

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
@@ -12,6 +13,14 @@ func ownTables() []string {
 	return []string{"policy", "events", "leases", "touches", "backfill", "settings", "migrations"}
 }
 
+// ownRelations are they with their schema, quoted.
+func (m *mapping) ownRelations() (all []string) {
+	for _, table := range ownTables() {
+		all = append(all, m.own(table))
+	}
+	return all
+}
+
 // fragments are the statements that are parts of others.
 func fragments() []string {
 	return []string{"idle", "expired", "gone", "undated", "ahead_active", "ahead_inactive", "status", "matches", "session_columns", "cut", "filter", "stale"}
@@ -20,7 +29,9 @@ func fragments() []string {
 // fill makes the names for the placeholders of the .sql files.
 func (m *mapping) fill() {
 	n := sqlfile.Names{
-		"space": sqlfile.Column(m.space), "path": m.path, "sessions": m.table.sql(), "sessions_literal": literal(m.table.sql()), "touches_literal": literal(m.own("touches")),
+		"space": sqlfile.Column(m.space), "path": m.path, "safe": m.safe, "path_literal": literal("pg_catalog, " + m.path + ", pg_temp"), "safe_literal": literal(m.safe),
+		"path_names": literalArray(m.pathNames), "loose": fmt.Sprint(m.loose()),
+		"sessions": m.table.sql(), "sessions_literal": literal(m.table.sql()), "touches_literal": literal(m.own("touches")),
 		"active": sqlfile.Column(m.schema.Active), "auto_cleanup": sqlfile.Column(m.schema.AutoCleanup),
 		"id": sqlfile.Column(m.schema.ID), "id_literal": literal(m.schema.ID), "id_type": m.columnOr(m.schema.ID, "text").typ,
 		"owner_name": m.ownerName(), "activity_count": m.activityCount(),
@@ -36,6 +47,7 @@ func (m *mapping) fill() {
 			n[key+"_type"] = m.columnOr(name, "text").typ
 		}
 	}
+	n["id_eq"], n["owner_eq"], n["id_after"] = m.operator("=", m.schema.ID), m.operator("=", m.schema.Owner), m.operator(">", m.schema.ID)
 	n["is_active"], n["not_active"], n["is_auto"] = m.conditions("s.")
 	n["bare_is_active"], n["bare_not_active"], n["bare_is_auto"] = m.conditions("")
 	n["tracked"], n["untracked"], n["observes"] = fmt.Sprint(!m.untracked), fmt.Sprint(m.untracked), fmt.Sprint(m.observes())
@@ -59,6 +71,7 @@ func (m *mapping) fill() {
 	n["last_used"] = fmt.Sprintf("greatest(%s, (SELECT max(t.at) FROM %s t WHERE t.session_id OPERATOR(pg_catalog.=) s.%s))",
 		n["last_activity_out"], n["touches"], n["id"])
 	m.names = n
+	n["theirs"], n["ours"] = m.statement("theirs"), m.statement("ours")
 	n["by_run"], n["ahead"] = m.statement("by_run"), m.statement("ahead")
 	filled := sqlfile.Names{}
 	for _, fragment := range fragments() {
@@ -88,7 +101,38 @@ func (m *mapping) columnOr(name, typ string) column {
 
 // assumed is a column that does not exist yet, with its type as the catalog will write it.
 func assumed(name, base string) column {
-	return column{name: name, typ: "pg_catalog." + base, base: base, notNull: true}
+	return column{name: name, typ: "pg_catalog." + base, base: base, space: "pg_catalog", notNull: true}
+}
+
+// operator is one that compares values of a column, with its schema.
+func (m *mapping) operator(op, name string) string {
+	return "OPERATOR(" + sqlfile.Column(m.columnOr(name, "text").space) + "." + op + ")"
+}
+
+// findSafe sets the search path of what the library itself does: the server's schema and, where the types of a mapped
+// column have operators elsewhere, as that of an extension does, that one.
+func (m *mapping) findSafe() {
+	spaces := []string{"pg_catalog"}
+	for _, name := range []string{m.schema.ID, m.schema.Owner, m.schema.Name, m.schema.Code} {
+		if space := sqlfile.Column(m.columnOr(name, "text").space); !slices.Contains(spaces, space) && space != `"pg_catalog"` {
+			spaces = append(spaces, space)
+		}
+	}
+	m.safe = strings.Join(append(spaces, "pg_temp"), ", ")
+}
+
+// loose reports whether an activity table has no foreign key that keeps its sessions from being taken for idle before
+// what was inserted is committed.
+func (m *mapping) loose() bool {
+	return slices.ContainsFunc(m.sources, func(s source) bool { return !s.referenced })
+}
+
+func literalArray(texts []string) string {
+	var quoted []string
+	for _, text := range texts {
+		quoted = append(quoted, literal(text))
+	}
+	return "ARRAY[" + strings.Join(quoted, ", ") + "]::text[]"
 }
 
 // conditions are those of the partial indexes. In the application's columns, a NULL as active counts as true, so that

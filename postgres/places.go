@@ -53,7 +53,7 @@ func (m *mapping) places() string {
 
 // follow returns an adopted schema with the names that its tables and columns have now. An activity table that is gone is
 // left out; a column that is gone keeps its name.
-func follow(ctx context.Context, q querier, schema sessioncleanup.Schema, at places) (sessioncleanup.Schema, error) {
+func follow(ctx context.Context, q *guarded, schema sessioncleanup.Schema, at places) (sessioncleanup.Schema, error) {
 	schema = schema.WithDefaults()
 	if _, err := at.Table.follow(ctx, q, &schema.Table, &schema.ID, &schema.Owner, &schema.Name, &schema.Code, &schema.CreatedAt, &schema.UpdatedAt,
 		&schema.Active, &schema.LastActivity, &schema.ExpiresAt, &schema.AutoCleanup, &schema.DeactivatedAt); err != nil {
@@ -89,7 +89,7 @@ func follow(ctx context.Context, q querier, schema sessioncleanup.Schema, at pla
 
 // unfollowed are the tables that Inspect would make activity tables and that an adopted schema, which Inspect proposed, does
 // not have: the application made them later.
-func unfollowed(ctx context.Context, q querier, schema sessioncleanup.Schema, at places) ([]sessioncleanup.Source, error) {
+func unfollowed(ctx context.Context, q *guarded, schema sessioncleanup.Schema, at places) ([]sessioncleanup.Source, error) {
 	if !at.Proposed {
 		return nil, nil
 	}
@@ -129,7 +129,7 @@ func unfollowed(ctx context.Context, q querier, schema sessioncleanup.Schema, at
 }
 
 // follow changes the names of a table and of its columns to those of today, and reports whether the table exists.
-func (p place) follow(ctx context.Context, q querier, table *string, columns ...*string) (bool, error) {
+func (p place) follow(ctx context.Context, q *guarded, table *string, columns ...*string) (bool, error) {
 	r, err := findRelation(ctx, q, *table)
 	if errors.Is(err, errNoRelation) {
 		var space, name string

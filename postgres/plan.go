@@ -20,7 +20,7 @@ type plan struct {
 	set      settings
 	policy   sessioncleanup.Policy
 	opts     sessioncleanup.MigrateOptions
-	q        querier
+	q        *guarded
 	create   bool   // the table of the library's own does not exist yet
 	refilled string // the one moment that an earlier migration gave to most sessions as their last activity
 	steps    []step
@@ -137,10 +137,11 @@ func (p *plan) changeDefault(ctx context.Context) error {
 // functions are the library's, by the names of their statements too, in the order in which they can be made.
 func functions() []string {
 	return []string{
-		"sessioncleanup_reactivate", "sessioncleanup_apply_touches", "sessioncleanup_settle_touches",
-		"sessioncleanup_commit_touches", "sessioncleanup_note_touches", "sessioncleanup_observe",
+		"sessioncleanup_log", "sessioncleanup_forget", "sessioncleanup_reactivate", "sessioncleanup_apply_touches", "sessioncleanup_settle_touches",
+		"sessioncleanup_commit_touches", "sessioncleanup_note_touches", "sessioncleanup_note", "sessioncleanup_observe",
+		"sessioncleanup_write", "sessioncleanup_delete", "sessioncleanup_touch",
 		"sessioncleanup_keys", "sessioncleanup_taken", "sessioncleanup_spared", "sessioncleanup_dependents",
-		"sessioncleanup_require_done", "sessioncleanup_require_triggers", "sessioncleanup_sweep", "sessioncleanup_cutoffs", "sessioncleanup_due", "sessioncleanup_phase", "sessioncleanup_details",
+		"sessioncleanup_require_done", "sessioncleanup_require_triggers", "sessioncleanup_await_activity", "sessioncleanup_sweep", "sessioncleanup_cutoffs", "sessioncleanup_due", "sessioncleanup_phase", "sessioncleanup_details",
 		"sessioncleanup_expected", "cleanup_inactive_sessions", "get_session_cleanup_stats",
 	}
 }
@@ -173,7 +174,7 @@ func (p *plan) addFunctions(ctx context.Context) error {
 }
 
 // retyped reports whether the application altered the type of its ids since they were adopted.
-func (m *mapping) retyped(ctx context.Context, q querier) (bool, error) {
+func (m *mapping) retyped(ctx context.Context, q *guarded) (bool, error) {
 	var was string
 	err := q.QueryRow(ctx, `
 		SELECT t.typnamespace::regnamespace || '.' || quote_ident(t.typname)

@@ -27,7 +27,7 @@ type replaced struct {
 }
 
 // conflicts lists them, in the order in which they can be dropped.
-func conflicts(ctx context.Context, q querier, m *mapping) ([]conflict, error) {
+func conflicts(ctx context.Context, q *guarded, m *mapping) ([]conflict, error) {
 	names := append(functions(), "sessioncleanup_keep")
 	tables := []uint32{m.table.oid}
 	for _, src := range m.sources {

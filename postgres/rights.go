@@ -30,13 +30,13 @@ func (s *Store) checkRights(ctx context.Context, p *plan) error {
 			role, p.m.table.path())
 	}
 	for _, src := range p.m.sources {
-		var trigger bool
-		if err := s.pool.QueryRow(ctx, "SELECT has_table_privilege($1::oid, 'TRIGGER')", src.oid).Scan(&trigger); err != nil {
+		var may bool
+		if err := s.pool.QueryRow(ctx, "SELECT has_table_privilege($1::oid, 'TRIGGER') AND has_table_privilege($1::oid, 'SELECT')", src.oid).Scan(&may); err != nil {
 			return mapError("look up the role's rights", err)
 		}
-		if !trigger {
-			return invalid.Errorf("the role %s may not create a trigger on %s; GRANT TRIGGER ON %s TO %s, or leave that table out of the schema's sources",
-				role, src.path(), src.path(), role)
+		if !may {
+			return invalid.Errorf("the role %s may not read %s or not create a trigger on it; GRANT SELECT, TRIGGER ON %s TO %s, or leave that table out of the schema's sources",
+				role, src.path(), src.sql(), sqlfile.Column(role))
 		}
 	}
 	return nil

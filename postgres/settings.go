@@ -95,6 +95,9 @@ func (s *Store) load(ctx context.Context) (*mapping, settings, error) {
 		return nil, set, fmt.Errorf("%w: upgrade this program", sessioncleanup.ErrNewerSchema)
 	}
 	m, err := readMapping(ctx, s.pool, set.schema, set)
+	if err == nil {
+		err = s.act(ctx, m, false)
+	}
 	if errors.Is(err, errNoTable) {
 		err = fmt.Errorf("%w: table %s is gone; run migrate", sessioncleanup.ErrNotInstalled, set.schema.Table)
 	} else if errors.Is(err, sessioncleanup.ErrInvalid) {
@@ -146,7 +149,7 @@ func (s *Store) findSpace(ctx context.Context) (string, error) {
 }
 
 // readSettings reads the settings in a database schema. ErrNotInstalled when there are none.
-func readSettings(ctx context.Context, q querier, space string) (settings, error) {
+func readSettings(ctx context.Context, q *guarded, space string) (settings, error) {
 	set := settings{space: space}
 	var schema, added, kept, where []byte
 	table := sqlfile.Column(space) + ".sessioncleanup_settings"

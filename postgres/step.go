@@ -59,11 +59,11 @@ func (s *Store) perform(ctx context.Context, p *plan, st step) error {
 
 // runStep does a step in one transaction and one round trip, repeatedly while others keep a table locked.
 func (s *Store) runStep(ctx context.Context, m *mapping, st step) error {
-	script := "BEGIN;\nSET LOCAL lock_timeout = " + milliseconds(lockPatience) + ";\nSET LOCAL statement_timeout = 0;\n" +
+	script := "BEGIN;\n" + s.pool.begin() + ";\nSET LOCAL lock_timeout = " + milliseconds(lockPatience) + ";\nSET LOCAL statement_timeout = 0;\n" +
 		"SET LOCAL max_parallel_workers_per_gather = 0;\n" +
 		strings.Join(append(st.sql, st.record(m)...), "\n") + "\nCOMMIT;"
 	return s.persist(ctx, func() error {
-		conn, err := s.pool.Acquire(ctx)
+		conn, err := s.pool.pool.Acquire(ctx)
 		if err != nil {
 			return err
 		}
@@ -131,7 +131,7 @@ func (s *Store) dropUnfinished(ctx context.Context, m *mapping, st step) {
 // index sooner, and take the processors from the application's statements. That is a setting of the connection. Where a
 // pooler shares connections between clients, it stays as it is.
 func (s *Store) execSerially(ctx context.Context, sql string) error {
-	conn, err := s.pool.Acquire(ctx)
+	conn, err := s.pool.pool.Acquire(ctx)
 	if err != nil {
 		return err
 	}

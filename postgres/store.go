@@ -80,7 +80,7 @@ func (c Config) validate() error {
 
 // Store is a sessioncleanup.Store and a sessioncleanup.Installer on a PostgreSQL database.
 type Store struct {
-	pool *pgxpool.Pool
+	pool *guarded
 	cfg  Config
 	owns bool // Close closes the pool
 
@@ -106,7 +106,7 @@ func New(pool *pgxpool.Pool, cfg Config) (*Store, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	return &Store{pool: pool, cfg: cfg}, nil
+	return &Store{pool: guardPool(pool), cfg: cfg}, nil
 }
 
 // Open makes a Store with a pool of its own, as the URL says (that of libpq, with pgxpool's pool_ parameters), and
@@ -142,7 +142,7 @@ func Open(ctx context.Context, url string, cfg Config) (*Store, error) {
 // Close closes the pool that Open made, and leaves one given to New open.
 func (s *Store) Close() error {
 	if s.owns {
-		s.pool.Close()
+		s.pool.pool.Close()
 	}
 	return nil
 }

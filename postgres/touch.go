@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
@@ -52,11 +51,8 @@ func (s *Store) touch(ctx context.Context, m *mapping, t sessioncleanup.Touch, i
 		left := time.Until(patience)
 		if left > 0 {
 			err = s.inTx(ctx, func(batch *pgx.Batch) {
-				batch.Queue("SELECT set_config('lock_timeout', $1::text, true), set_config('sessioncleanup.writing', 'on', true)", milliseconds(left))
-				batch.Queue(m.statement("touch_one"), id, orNull(t.OwnerID), interval, ats[i]).Exec(func(tag pgconn.CommandTag) error {
-					written = int(tag.RowsAffected())
-					return nil
-				})
+				batch.Queue("SELECT set_config('lock_timeout', $1::text, true)", milliseconds(left))
+				batch.Queue(m.statement("touch_one"), id, orNull(t.OwnerID), interval, ats[i]).QueryRow(func(row pgx.Row) error { return row.Scan(&written) })
 			}, nil)
 		}
 		if left <= 0 || hasCode(err, codeLockNotAvailable) {

@@ -51,6 +51,7 @@ func (s *Store) transact(ctx context.Context, limit time.Duration, first func(*p
 	defer conn.Release() // destroys the connection if it is still in a transaction
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN ISOLATION LEVEL READ COMMITTED") // each statement sees what was committed before it
+	batch.Queue(s.pool.begin())
 	batch.Queue(`SELECT set_config('statement_timeout', $1::text, true), set_config('lock_timeout', $2::text, true),
 		set_config('idle_in_transaction_session_timeout', $3::text, true)`,
 		milliseconds(limit), milliseconds(s.cfg.LockTimeout), milliseconds(idleLimit))
@@ -76,6 +77,7 @@ func (s *Store) transact(ctx context.Context, limit time.Duration, first func(*p
 	defer cancel()
 	committed := false
 	if err == nil {
+		batch.Queue("SET LOCAL search_path TO DEFAULT") // for the application's deferred triggers
 		batch.Queue("COMMIT").Exec(func(pgconn.CommandTag) error { committed = true; return nil })
 		batch.Queue(readWriters).QueryRow(scanReading(s.writers.ended))
 		err = noAnswer(ctx, conn.SendBatch(end, batch).Close())
@@ -93,7 +95,7 @@ func (s *Store) transact(ctx context.Context, limit time.Duration, first func(*p
 func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	conn, err := s.pool.Acquire(limited)
+	conn, err := s.pool.pool.Acquire(limited)
 	return conn, noAnswer(ctx, err)
 }
 

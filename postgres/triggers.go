@@ -30,7 +30,7 @@ type branch struct {
 
 func (b branch) sql() string { return relation{space: b.Space, name: b.Name}.sql() }
 
-func branches(ctx context.Context, q querier, oid uint32) ([]branch, error) {
+func branches(ctx context.Context, q *guarded, oid uint32) ([]branch, error) {
 	rows, err := q.Query(ctx, `
 		SELECT c.oid, n.nspname, c.relname
 		  FROM (SELECT $1::oid::regclass AS relid, 0 AS level

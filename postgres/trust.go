@@ -24,13 +24,19 @@ type library struct {
 
 // trusted lists the libraries in the database that are to be trusted, those on the search path first. The configured
 // table, if there is one, has the given oid.
-func trusted(ctx context.Context, q querier, table uint32) ([]library, error) {
-	rows, err := q.Query(ctx, `
-		SELECT n.nspname::text, pg_catalog.pg_table_is_visible(c.oid), c.oid, c.relowner,
-		       r.rolsuper OR r.rolname = current_user
+func trusted(ctx context.Context, q *guarded, table uint32) ([]library, error) {
+	path, err := q.searchPath(ctx)
+	if err != nil {
+		return nil, mapError("read the search path", err)
+	}
+	rows, err := q.own().Query(ctx, `
+		SELECT n.nspname::text, coalesce(n.nspname = (
+		           SELECT p.name FROM unnest($1::text[]) WITH ORDINALITY p (name, place) JOIN pg_catalog.pg_namespace pn ON pn.nspname = p.name
+		             JOIN pg_catalog.pg_class pc ON pc.relnamespace = pn.oid AND pc.relname = 'sessioncleanup_settings' ORDER BY p.place LIMIT 1), false),
+		       c.oid, c.relowner, r.rolsuper OR r.rolname = current_user
 		  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
 		 WHERE c.relname = 'sessioncleanup_settings' AND c.relkind = 'r' AND c.relpersistence = 'p'
-		 ORDER BY 2 DESC, 1`)
+		 ORDER BY 2 DESC, 1`, path)
 	if err != nil {
 		return nil, mapError("look for the library's tables", err)
 	}
@@ -56,7 +62,7 @@ func trusted(ctx context.Context, q querier, table uint32) ([]library, error) {
 
 // ownedByTable reports whether a library's tables belong to the owner of its table of sessions: the configured one or, if
 // none is configured, the one that the settings name, when the search path leads to it.
-func ownedByTable(ctx context.Context, q querier, l library, table uint32) (bool, error) {
+func ownedByTable(ctx context.Context, q *guarded, l library, table uint32) (bool, error) {
 	if err := checkOwnTables(ctx, q, l.Space, l.Owner); err != nil {
 		return false, nil //nolint:nilerr // tables with somebody's code in them are nobody's library
 	}
@@ -82,7 +88,7 @@ func ownedByTable(ctx context.Context, q querier, l library, table uint32) (bool
 // checkOwnTables refuses tables with the library's names in a schema that Migrate would write to although they are not
 // ordinary tables of one trusted owner, or have triggers or rules that the library does not make. Owner 0 stands for the
 // current role, a superuser or the owner of the sessions.
-func checkOwnTables(ctx context.Context, q querier, space string, owner uint32, sessions ...uint32) error {
+func checkOwnTables(ctx context.Context, q *guarded, space string, owner uint32, sessions ...uint32) error {
 	var wrong []string
 	var names []string
 	for _, name := range ownTables() {

@@ -28,11 +28,15 @@ func (s *Store) Uninstall(ctx context.Context) error {
 		return err
 	}
 	defer lock.release(ctx)
-	m := &mapping{space: space, names: sqlfile.Names{}}
-	var tables []string
+	m := &mapping{space: space, names: sqlfile.Names{}, safe: serverPath}
 	for _, table := range ownTables() {
 		m.names[table] = m.own(table)
-		tables = append(tables, m.own(table))
+	}
+	if m.table.oid, err = s.pool.oidOf(ctx, m.own("settings")); err != nil {
+		return mapError("look for the library's tables", err)
+	}
+	if err := s.act(ctx, m, true); err != nil {
+		return err
 	}
 	set, err := readSettings(ctx, s.pool, space)
 	if err != nil && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
@@ -58,7 +62,7 @@ func (s *Store) Uninstall(ctx context.Context) error {
 	if err := s.restore(ctx, m, set.replaced); err != nil {
 		return fmt.Errorf("restore what was there before: %w", err)
 	}
-	return s.runStep(ctx, m, step{sql: []string{"DROP TABLE IF EXISTS " + strings.Join(tables, ", ") + ";"}})
+	return s.runStep(ctx, m, step{sql: []string{"DROP TABLE IF EXISTS " + strings.Join(m.ownRelations(), ", ") + ";"}})
 }
 
 // inOrder sorts objects into the order of their removal: what depends on others comes first.
@@ -136,7 +140,7 @@ func (s *Store) removeIndex(ctx context.Context, m *mapping, o object, st step) 
 		return s.runStep(ctx, m, step{drops: st.drops, sql: []string{"DROP INDEX IF EXISTS " + o.path() + ";"}})
 	case kind != "" && !part:
 		err := s.persist(ctx, func() error {
-			_, err := s.pool.Exec(ctx, "DROP INDEX CONCURRENTLY IF EXISTS "+o.path())
+			_, err := s.pool.pool.Exec(ctx, "DROP INDEX CONCURRENTLY IF EXISTS "+o.path())
 			return err
 		})
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // Validate reports everything that is missing or disabled.
@@ -163,11 +164,11 @@ func (s *Store) Schema(ctx context.Context) (sessioncleanup.Schema, error) {
 
 // plainName is a table's name as the search path finds it.
 func (s *Store) plainName(ctx context.Context, r relation) (string, error) {
-	var visible bool
-	if err := s.pool.QueryRow(ctx, "SELECT coalesce(pg_catalog.pg_table_is_visible($1::oid), false)", r.oid).Scan(&visible); err != nil {
+	found, err := s.pool.oidOf(ctx, sqlfile.Column(r.name))
+	if err != nil {
 		return "", mapError("look up "+r.path(), err)
 	}
-	if visible {
+	if found == r.oid {
 		return r.name, nil
 	}
 	return r.path(), nil

@@ -45,6 +45,9 @@ func (m *mapping) versions() ([]version, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+		if number == 1 {
+			filled += "\n" + give(m.ownRelations(), m.role)
+		}
 		all = append(all, version{number, filled})
 	}
 	return all, nil
@@ -58,7 +61,7 @@ type versionTable struct {
 
 // CreateVersionTable makes the table.
 func (v versionTable) CreateVersionTable(ctx context.Context, db database.DBTxConn) error {
-	_, err := db.ExecContext(ctx, v.m.statement("version_table"))
+	_, err := db.ExecContext(ctx, v.m.statement("version_table")+give([]string{v.m.own("migrations")}, v.m.role))
 	return err
 }
 
@@ -94,7 +97,7 @@ func (s *Store) migrateOwnTables(ctx context.Context, m *mapping) error {
 	if err != nil {
 		return err
 	}
-	db := stdlib.OpenDBFromPool(s.pool)
+	db := stdlib.OpenDBFromPool(s.pool.pool)
 	defer db.Close()
 	provider, err := goose.NewProvider(goose.DialectCustom, db, nil, goose.WithStore(versionTable{table, m}),
 		goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))

@@ -41,7 +41,7 @@ func (r *reports) locked(ctx context.Context) {
 
 // holders describes other server processes: their number, for how long their transaction has been open, their query.
 func (s *Store) holders(ctx context.Context, sql string, args ...any) (string, error) {
-	rows, err := s.pool.Query(ctx, sql, args...)
+	rows, err := s.pool.own().Query(ctx, sql, args...) // the role may be one that sees less
 	if err != nil {
 		return "", err
 	}

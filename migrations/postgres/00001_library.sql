@@ -28,7 +28,8 @@ CREATE TABLE "{events}" (
     session_ids text[]      NOT NULL DEFAULT '{}',
     owner_ids   text[]      NOT NULL DEFAULT '{}',
     names       text[]      NOT NULL DEFAULT '{}',
-    run         jsonb
+    run         jsonb,
+    role        name        NOT NULL DEFAULT session_user -- that of the login; the actor is what the caller says
 );
 CREATE INDEX "sessioncleanup_events_at" ON "{events}" (at);
 CREATE INDEX "sessioncleanup_events_run" ON "{events}" (run_id, id) WHERE run_id <> '';

@@ -44,23 +44,23 @@ coalesce("{backfill_later}" > "{last_activity_out}" + interval '1 hour', false)
            "{deactivated_at}" = CASE WHEN "{backfill_undated}" THEN pg_catalog.timestamptz 'epoch' "{deactivated_at_in}" ELSE s."{deactivated_at}" END
 
 -- name: backfill_chunk
--- Rows that another transaction has locked are left to another pass.
+-- Rows that another transaction has locked are left to another pass. The search path is that of the application's triggers.
 WITH chunk AS (
     SELECT s."{id}" AS id
       FROM "{sessions}" s
-     WHERE $1::text IS NULL OR s."{id}" > $1::text::"{id_type}"
+     WHERE $1::text IS NULL OR s."{id}" "{id_after}" $1::text::"{id_type}"
      ORDER BY s."{id}"
      LIMIT $2::integer
 ), free AS (
     SELECT s."{id}" AS id, b.at
-      FROM "{sessions}" s LEFT JOIN "{backfill}" b ON b.session_id = s."{id}"
-     WHERE s."{id}" IN (SELECT c.id FROM chunk c) AND "{backfill_needed}"
+      FROM chunk c JOIN "{sessions}" s ON s."{id}" "{id_eq}" c.id LEFT JOIN "{backfill}" b ON b.session_id "{id_eq}" s."{id}"
+     WHERE "{backfill_needed}"
        FOR NO KEY UPDATE OF s SKIP LOCKED
 ), written AS (
     UPDATE "{sessions}" s
        SET "{backfill_set}"
       FROM free b
-     WHERE s."{id}" = b.id
+     WHERE s."{id}" "{id_eq}" b.id
     RETURNING 1
 )
 SELECT (SELECT c.id::text FROM chunk c ORDER BY c.id DESC LIMIT 1), (SELECT count(*) FROM chunk), (SELECT count(*) FROM written);
@@ -90,7 +90,7 @@ SELECT m.at::text, m.older
 -- transactions it does nothing.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_keep() RETURNS trigger
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
+SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
     v_filled jsonb;

@@ -6,7 +6,7 @@
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_keys(p_back boolean)
 RETURNS TABLE (key oid, source oid, target oid, effect text, join_on text, level integer)
 LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
+SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
     v_sessions oid := "{sessions_literal}"::regclass;
@@ -35,8 +35,9 @@ BEGIN
         SELECT k.source FROM up u JOIN keys k ON k.target = u.target AND k.action = 'c'
     )
     SELECT k.key, f.confrelid, f.conrelid, CASE k.action WHEN 'c' THEN 'deleted' ELSE 'unlinked' END,
-           (SELECT string_agg(format('c.%I = p.%I', c.attname, p.attname), ' AND ')
-              FROM unnest(f.conkey, f.confkey) n (child, parent)
+           (SELECT string_agg(format('p.%I OPERATOR(%s.%s) c.%I', p.attname, o.oprnamespace::regnamespace, o.oprname, c.attname), ' AND ')
+              FROM unnest(f.conkey, f.confkey, f.conpfeqop) n (child, parent, equal)
+              JOIN pg_operator o ON o.oid = n.equal
               JOIN pg_attribute c ON c.attrelid = f.conrelid AND c.attnum = n.child
               JOIN pg_attribute p ON p.attrelid = f.confrelid AND p.attnum = n.parent),
            d.level
@@ -53,7 +54,7 @@ $sessioncleanup$;
 -- tables. It locks the rows on the way, so that nothing is added to them; the caller has locked the sessions themselves.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_taken(p_ids "{id_type}"[]) RETURNS TABLE (root "{id_type}", id "{id_type}")
 LANGUAGE plpgsql
-SET search_path = pg_catalog, "{path}", pg_temp
+SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
     v_steps text[] := ARRAY(SELECT format($$
@@ -111,7 +112,7 @@ CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_spared(
     p_due "{id_type}"[], p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_id text, p_owner text, p_text text,
     OUT due "{id_type}"[], OUT skipped "{id_type}"[], OUT reasons text[])
 LANGUAGE plpgsql
-SET search_path = pg_catalog, "{path}", pg_temp
+SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
     v_cut    record;
@@ -144,7 +145,7 @@ $sessioncleanup$;
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_dependents(p_ids "{id_type}"[], p_most integer)
 RETURNS TABLE (name text, effect text, row_count bigint, more boolean)
 LANGUAGE plpgsql
-SET search_path = pg_catalog, "{path}", pg_temp
+SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
     v_key record;
@@ -206,7 +207,8 @@ BEGIN
          WHERE (u.rel, u.row) NOT IN (SELECT a.rel, a.row FROM unnest(v_rels, v_rows) a (rel, row))
          GROUP BY u.tab
     )
-    SELECT t.target::regclass::text, t.effect, least(coalesce(n.count, 0), p_most), t.target = ANY (v_full)
+    SELECT (SELECT CASE WHEN s.nspname = ANY ("{path_names}") THEN '' ELSE quote_ident(s.nspname) || '.' END || quote_ident(c.relname)
+              FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = t.target), t.effect, least(coalesce(n.count, 0), p_most), t.target = ANY (v_full)
       FROM (SELECT k.target, k.effect, min(k.level) AS level FROM "{space}".sessioncleanup_keys(false) k GROUP BY k.target, k.effect) t
       LEFT JOIN counted n ON n.tab = t.target AND n.effect = t.effect
      ORDER BY t.level, 1, 2;

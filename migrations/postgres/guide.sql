@@ -8,7 +8,7 @@ CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_cutoffs(
     p_inactive_after interval DEFAULT NULL, p_delete_after interval DEFAULT NULL,
     OUT now timestamptz, OUT inactive timestamptz, OUT delete timestamptz)
 LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
+SET search_path = "{safe}"
 AS $sessioncleanup$
     SELECT n.now,
            n.now - coalesce(p_inactive_after, p.inactive_after) - p.touch_interval,
@@ -21,7 +21,7 @@ $sessioncleanup$;
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_due(
     p_action text, p_now timestamptz, p_inactive timestamptz, p_delete timestamptz) RETURNS bigint
 LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
+SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
     v_cut record;
@@ -46,7 +46,7 @@ CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_phase(
     p_action text, p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_run_id text,
     OUT due bigint, OUT done bigint, OUT skipped bigint, OUT failed bigint, OUT failure text)
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
+SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
     v_most  integer := (SELECT p.batch_size FROM "{policy}" p);
@@ -82,7 +82,7 @@ $sessioncleanup$;
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_details(
     p_before text, p_threshold interval, p_after text, p_failed bigint, p_failure text) RETURNS text
 LANGUAGE sql IMMUTABLE
-SET search_path = pg_catalog, pg_temp
+SET search_path = "{safe}"
 AS $sessioncleanup$
     SELECT CASE WHEN p_threshold IS NULL THEN 'off: the policy says never'
            ELSE p_before || CASE
@@ -96,7 +96,7 @@ $sessioncleanup$;
 -- 8 days, and some session is in use.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_expected(p_now timestamptz, p_inactive timestamptz, p_delete timestamptz) RETURNS boolean
 LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
+SET search_path = "{safe}"
 AS $sessioncleanup$
     SELECT (EXISTS (SELECT FROM "{sessions}" s
                      WHERE "{last_activity_out}" >= coalesce(p_inactive, p_delete) AND "{last_activity_out}" <= p_now + interval '10 minutes')
@@ -119,7 +119,7 @@ CREATE OR REPLACE FUNCTION "{space}".cleanup_inactive_sessions(
     inactive_hours numeric DEFAULT NULL, delete_old_days numeric DEFAULT NULL, force boolean DEFAULT false)
 RETURNS TABLE (action text, session_count bigint, details text)
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
+SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
     v_started     timestamptz := clock_timestamp();
@@ -162,8 +162,7 @@ BEGIN
     END IF;
     SELECT 'deactivated' AS action, p.* INTO v_deactivated
       FROM "{space}".sessioncleanup_phase('deactivated', v_cut.now, v_cut.inactive, v_cut.delete, v_run_id) p;
-    INSERT INTO "{events}" (action, actor, reason, run_id, run)
-    VALUES ('run', 'system', 'cleanup_inactive_sessions', v_run_id, jsonb_strip_nulls(jsonb_build_object(
+    PERFORM "{space}".sessioncleanup_log(NULL, 'run', 'system', 'cleanup_inactive_sessions', v_run_id, '{}', '{}', '{}', jsonb_strip_nulls(jsonb_build_object(
         'started_at', v_cut.now,
         'phases', (SELECT coalesce(jsonb_agg(to_jsonb(p.phase) - 'failure' ORDER BY p.place), '[]')
                      FROM (VALUES (1, v_deleted, v_cut.delete), (2, v_deactivated, v_cut.inactive)) p (place, phase, cutoff)
@@ -172,7 +171,7 @@ BEGIN
         'error', v_refused, 'refused', CASE WHEN v_refused IS NOT NULL THEN true END, 'forced', CASE WHEN force THEN true END,
         'cutoffs', to_jsonb(v_cut))));
     IF v_refused IS NULL THEN
-        DELETE FROM "{events}" e WHERE e.at < v_cut.now - v_policy.events_keep;
+        PERFORM "{space}".sessioncleanup_forget(v_cut.now - v_policy.events_keep, 100000);
     END IF;
     RETURN QUERY VALUES
         ('deactivated', v_deactivated.done, "{space}".sessioncleanup_details(
@@ -186,7 +185,7 @@ $sessioncleanup$;
 CREATE OR REPLACE FUNCTION "{space}".get_session_cleanup_stats()
 RETURNS TABLE (total_sessions bigint, active_sessions bigint, inactive_sessions bigint, old_sessions bigint, cleanup_candidates bigint)
 LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
+SET search_path = "{safe}"
 AS $sessioncleanup$
     SELECT count(*),
            count(*) FILTER (WHERE "{is_active}"),

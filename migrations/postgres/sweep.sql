@@ -8,15 +8,15 @@
 -- them. If a row cannot be changed, nothing is, and the result is the sessions selected and the failure. What is due and left
 -- alone, with the reason, is in skipped and reasons.
 --
--- The search path is that of the migration, because the application's triggers on sessions run in here. Each step reads an
--- index in order, whatever the statistics say: they may be from before a mass deletion. While the batch holds locks it
+-- Where the application's triggers run, the search path is theirs. Each step reads an index in order, whatever the
+-- statistics say: they may be from before a mass deletion. While the batch holds locks it
 -- waits for another one, such as that of a child row, for 100 ms at most.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_sweep(
     p_action text, p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_after text,
     p_id text, p_owner text, p_text text, p_actor text, p_reason text, p_run_id text, p_limit integer,
     OUT ids text[], OUT next text, OUT skipped text[], OUT reasons text[], OUT failure_code text, OUT failure text, OUT held interval)
 LANGUAGE plpgsql
-SET search_path = pg_catalog, "{path}", pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+SET search_path = "{safe}" SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
 SET lock_timeout = '100ms'
 AS $sessioncleanup$
 DECLARE
@@ -39,6 +39,9 @@ BEGIN
     SELECT p_id AS id, p_owner AS owner, p_text AS text INTO v_filter;
     IF v_first AND p_action IN ('deleted', 'deactivated') THEN
         PERFORM "{space}".sessioncleanup_require_triggers();
+        IF "{loose}" THEN
+            PERFORM "{space}".sessioncleanup_await_activity();
+        END IF;
     END IF;
     PERFORM "{space}".sessioncleanup_settle_touches();
     PERFORM set_config('sessioncleanup.writing', 'on', true);
@@ -150,16 +153,18 @@ BEGIN
         SELECT coalesce(array_agg(s."{id}"::text), '{}') AS ids, array_agg(coalesce("{owner_text}", '')) AS owners,
                array_agg(left(coalesce("{name_text}", ''), 200)) AS names
           INTO v_refs FROM "{sessions}" s WHERE s."{id}" = ANY (v_due);
-        IF p_action = 'deleted' THEN
-            DELETE FROM "{sessions}" s WHERE s."{id}" = ANY (v_due);
-        ELSIF p_action = 'dated' THEN
-            UPDATE "{sessions}" s SET "{deactivated_at}" = v_now "{deactivated_at_in}" WHERE s."{id}" = ANY (v_due);
-        ELSIF p_action = 'activity_corrected' THEN
-            UPDATE "{sessions}" s SET "{last_activity}" = v_now "{last_activity_in}" WHERE s."{id}" = ANY (v_due);
+        "{theirs}"
+        IF p_action OPERATOR(pg_catalog.=) 'deleted' THEN
+            DELETE FROM "{sessions}" s WHERE s."{id}" "{id_eq}" ANY (v_due);
+        ELSIF p_action OPERATOR(pg_catalog.=) 'dated' THEN
+            UPDATE "{sessions}" s SET "{deactivated_at}" = v_now "{deactivated_at_in}" WHERE s."{id}" "{id_eq}" ANY (v_due);
+        ELSIF p_action OPERATOR(pg_catalog.=) 'activity_corrected' THEN
+            UPDATE "{sessions}" s SET "{last_activity}" = v_now "{last_activity_in}" WHERE s."{id}" "{id_eq}" ANY (v_due);
         ELSE
-            UPDATE "{sessions}" s SET "{active}" = false, "{deactivated_at}" = v_now "{deactivated_at_in}" WHERE s."{id}" = ANY (v_due);
+            UPDATE "{sessions}" s SET "{active}" = false, "{deactivated_at}" = v_now "{deactivated_at_in}" WHERE s."{id}" "{id_eq}" ANY (v_due);
         END IF;
         SET CONSTRAINTS ALL IMMEDIATE; -- what they would refuse at the commit is refused here
+        "{ours}"
         PERFORM "{space}".sessioncleanup_require_done(p_action, v_due);
     EXCEPTION WHEN OTHERS OR assert_failure OR query_canceled THEN
         GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
@@ -181,11 +186,38 @@ BEGIN
     END;
     ids := v_refs.ids;
     IF cardinality(ids) > 0 AND p_action <> 'dated' THEN
-        INSERT INTO "{events}" (at, action, actor, reason, run_id, session_ids, owner_ids, names)
-        VALUES (v_now, p_action, p_actor, left(p_reason, 200), p_run_id, ids, v_refs.owners, v_refs.names);
+        PERFORM "{space}".sessioncleanup_log(v_now, p_action, p_actor, p_reason, p_run_id, ids, v_refs.owners, v_refs.names, NULL);
     END IF;
     PERFORM set_config('sessioncleanup.writing', '', true);
     held := clock_timestamp() - v_began;
+END
+$sessioncleanup$;
+
+-- name: sessioncleanup_await_activity
+-- Waits for the open transactions that recorded activity and did not commit it yet, where no foreign key keeps a session
+-- from being taken for idle meanwhile. It holds no row's lock. Fails when one takes long.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_await_activity() RETURNS void
+LANGUAGE plpgsql
+SET search_path = "{safe}"
+AS $sessioncleanup$
+DECLARE
+    v_until timestamptz := clock_timestamp() + interval '2 seconds';
+    v_open  text[];
+    v_left  integer[];
+BEGIN
+    LOOP
+        SELECT array_agg(l.virtualtransaction), array_agg(coalesce(l.pid, 0)) INTO v_open, v_left
+          FROM pg_locks l
+         WHERE l.locktype = 'relation' AND l.relation = to_regclass("{touches_literal}") AND l.mode = 'RowExclusiveLock' AND l.granted
+           AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+           AND l.pid IS DISTINCT FROM pg_backend_pid() AND (v_open IS NULL OR l.virtualtransaction = ANY (v_open));
+        EXIT WHEN v_open IS NULL;
+        IF clock_timestamp() > v_until THEN
+            RAISE EXCEPTION 'sessions may be in use by an open transaction that recorded activity, of the server process (pid) %', array_to_string(v_left, ', ')
+                USING ERRCODE = 'lock_not_available', HINT = 'Look it up in pg_stat_activity, and end it if it was forgotten.';
+        END IF;
+        PERFORM pg_sleep(0.01);
+    END LOOP;
 END
 $sessioncleanup$;
 
@@ -193,7 +225,7 @@ $sessioncleanup$;
 -- Fails unless the sessions are as a batch wrote them: a trigger or a rule may have kept one as it was without an error.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_require_done(p_action text, p_ids "{id_type}"[]) RETURNS void
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
+SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
     v_kept bigint;
@@ -216,7 +248,7 @@ $sessioncleanup$;
 -- Tables that are gone show no activity any more.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_require_triggers() RETURNS void
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
+SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
     v_lost text;

@@ -9,30 +9,38 @@
 -- session at once. The caller holds the rows' locks.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_reactivate(p_ids "{id_type}"[], p_ats timestamptz[], p_actor text, p_reason text, p_run_id text) RETURNS text[]
 LANGUAGE plpgsql
-SET search_path = pg_catalog, "{path}", pg_temp
+SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
     v_writing text := coalesce(current_setting('sessioncleanup.writing', true), '');
-    v_ids     text[];
+    v_used    "{id_type}"[];
+    v_ats     timestamptz[];
+    v_refs    record;
 BEGIN
+    SELECT array_agg(u.id), array_agg(u.at) INTO v_used, v_ats
+      FROM (SELECT n.id, max(n.at) AS at FROM unnest(p_ids, p_ats) n (id, at) GROUP BY n.id) u
+      JOIN "{sessions}" s ON s."{id}" = u.id
+     WHERE "{not_active}" AND "{is_auto}" AND s."{deactivated_at}" < u.at "{deactivated_at_in}" AND "{by_run}";
+    IF v_used IS NULL THEN
+        RETURN '{}';
+    END IF;
     PERFORM set_config('sessioncleanup.writing', 'on', true);
-    WITH changed AS (
-        UPDATE "{sessions}" s
-           SET "{active}" = true, "{deactivated_at}" = NULL,
-               "{last_activity}" = greatest(s."{last_activity}", u.at "{last_activity_in}"),
-               "{expires_at}" = CASE WHEN s."{expires_at}" <= u.at "{expires_at_in}" THEN NULL ELSE s."{expires_at}" END
-          FROM (SELECT n.id, max(n.at) AS at FROM unnest(p_ids, p_ats) n (id, at) GROUP BY n.id) u
-         WHERE s."{id}" = u.id AND "{not_active}" AND "{is_auto}" AND s."{deactivated_at}" < u.at "{deactivated_at_in}" AND "{by_run}"
-        RETURNING s."{id}"::text AS id, coalesce("{owner_text}", '') AS owner, left(coalesce("{name_text}", ''), 200) AS name
-    ), event AS (
-        INSERT INTO "{events}" (action, actor, reason, run_id, session_ids, owner_ids, names)
-        SELECT 'reactivated', p_actor, left(p_reason, 200), p_run_id, array_agg(c.id ORDER BY c.id), array_agg(c.owner ORDER BY c.id), array_agg(c.name ORDER BY c.id)
-          FROM changed c
-        HAVING count(*) > 0
-    )
-    SELECT coalesce(array_agg(c.id), '{}') INTO v_ids FROM changed c;
+    "{theirs}"
+    UPDATE "{sessions}" s
+       SET "{active}" = true, "{deactivated_at}" = NULL,
+           "{last_activity}" = greatest(s."{last_activity}", u.at "{last_activity_in}"),
+           "{expires_at}" = CASE WHEN s."{expires_at}" <= u.at "{expires_at_in}" THEN NULL ELSE s."{expires_at}" END
+      FROM unnest(v_used, v_ats) u (id, at)
+     WHERE s."{id}" "{id_eq}" u.id;
+    "{ours}"
+    SELECT coalesce(array_agg(s."{id}"::text ORDER BY s."{id}"), '{}') AS ids, array_agg(coalesce("{owner_text}", '') ORDER BY s."{id}") AS owners,
+           array_agg(left(coalesce("{name_text}", ''), 200) ORDER BY s."{id}") AS names
+      INTO v_refs FROM "{sessions}" s WHERE s."{id}" = ANY (v_used) AND "{is_active}";
+    IF cardinality(v_refs.ids) > 0 THEN
+        PERFORM "{space}".sessioncleanup_log(NULL, 'reactivated', p_actor, p_reason, p_run_id, v_refs.ids, v_refs.owners, v_refs.names, NULL);
+    END IF;
     PERFORM set_config('sessioncleanup.writing', v_writing, true);
-    RETURN v_ids;
+    RETURN v_refs.ids;
 END
 $sessioncleanup$;
 
@@ -44,7 +52,7 @@ $sessioncleanup$;
 -- and that vacuum has not removed yet, are not read.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_apply_touches(p_ids "{id_type}"[]) RETURNS void
 LANGUAGE plpgsql
-SET search_path = pg_catalog, "{path}", pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
+SET search_path = "{safe}" SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 SET lock_timeout = '10ms' -- the application's triggers on sessions run in here
 AS $sessioncleanup$
 DECLARE
@@ -61,16 +69,19 @@ BEGIN
           FROM (SELECT f.id, max(t.at) AS at FROM unnest(v_free) f (id) JOIN "{touches}" t ON t.session_id = f.id GROUP BY f.id) n;
         PERFORM "{space}".sessioncleanup_reactivate(v_used, v_ats, 'system', 'activity', '');
     END IF;
+    "{theirs}"
     WITH newest AS (
-        SELECT f.id, max(t.at) AS at FROM unnest(v_free) f (id) JOIN "{touches}" t ON t.session_id = f.id GROUP BY f.id
+        SELECT f.id, pg_catalog.max(t.at) AS at
+          FROM pg_catalog.unnest(v_free) f (id) JOIN "{touches}" t ON t.session_id "{id_eq}" f.id GROUP BY f.id
     ), written AS (
         UPDATE "{sessions}" s
            SET "{last_activity}" = greatest(s."{last_activity}", n.at "{last_activity_in}")
           FROM newest n
-         WHERE s."{id}" = n.id
+         WHERE s."{id}" "{id_eq}" n.id
         RETURNING n.id
     )
-    DELETE FROM "{touches}" t USING written w WHERE t.session_id = w.id;
+    DELETE FROM "{touches}" t USING written w WHERE t.session_id "{id_eq}" w.id;
+    "{ours}"
     PERFORM set_config('sessioncleanup.writing', v_writing, true);
 EXCEPTION WHEN OTHERS THEN
     NULL;
@@ -79,10 +90,10 @@ $sessioncleanup$;
 
 -- name: sessioncleanup_settle_touches
 -- Writes the touches that stayed noted, each by itself so that one that cannot be written does not keep the others, and
--- forgets those of sessions that are gone. Every batch does so before it decides.
+-- forgets those of sessions that are gone. Every batch does so before it decides; other roles cannot write the table.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_settle_touches() RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = "{safe}"
 AS $sessioncleanup$
 BEGIN
     PERFORM "{space}".sessioncleanup_apply_touches(ARRAY[n.id])
@@ -101,7 +112,7 @@ $sessioncleanup$;
 -- On any other table, which a role may have made to run something with the rights of this function's owner, it does nothing.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_commit_touches() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = "{safe}"
 AS $sessioncleanup$
 BEGIN
     IF TG_RELID = to_regclass("{touches_literal}") THEN
@@ -115,14 +126,21 @@ REVOKE EXECUTE ON FUNCTION "{space}".sessioncleanup_commit_touches() FROM PUBLIC
 -- name: sessioncleanup_note_touches
 -- Notes a touch of those of the sessions that need one, to be written when the transaction commits: at most one for each
 -- session and touch interval, however long its row stays locked. While the whole table is locked or altered, all seem to need one.
+-- A serializable transaction must not fail for what is read or written here beside the application's own rows: it only adds
+-- notes, one for each statement, and the next run writes them.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_note_touches(p_ids "{id_type}"[]) RETURNS void
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
+SET search_path = "{safe}" SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 AS $sessioncleanup$
 DECLARE
     v_stale "{id_type}"[] := p_ids;
-    v_since timestamptz := clock_timestamp() - (SELECT p.touch_interval FROM "{policy}" p);
+    v_since timestamptz;
 BEGIN
+    IF current_setting('transaction_isolation') = 'serializable' THEN
+        INSERT INTO "{touches}" (session_id, at) SELECT n.id, date_trunc('milliseconds', clock_timestamp()) FROM unnest(p_ids) n (id);
+        RETURN;
+    END IF;
+    v_since := clock_timestamp() - (SELECT p.touch_interval FROM "{policy}" p);
     BEGIN
         LOCK TABLE "{sessions}" IN ACCESS SHARE MODE NOWAIT;
         v_stale := ARRAY(SELECT r.id FROM unnest(p_ids) r (id) WHERE "{stale}");
@@ -133,6 +151,20 @@ BEGIN
     SELECT n.id, date_trunc('milliseconds', clock_timestamp()), CASE WHEN row_number() OVER () = 1 THEN v_stale END
       FROM unnest(v_stale) n (id)
      WHERE NOT EXISTS (SELECT FROM "{touches}" t WHERE t.session_id = n.id AND t.at >= v_since OFFSET 0);
+END
+$sessioncleanup$;
+
+-- name: sessioncleanup_note
+-- Notes touches for sessions that stayed locked, for the next run to write: none in the future.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_note(p_ids text[], p_ats timestamptz[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = "{safe}"
+AS $sessioncleanup$
+BEGIN
+    INSERT INTO "{touches}" (session_id, at)
+    SELECT n.id::"{id_type}", least(n.at, clock_timestamp())
+      FROM unnest(p_ids, p_ats) n (id, at)
+     WHERE NOT EXISTS (SELECT FROM "{touches}" t WHERE t.session_id = n.id::"{id_type}" AND t.at >= n.at);
 END
 $sessioncleanup$;
 
@@ -180,13 +212,15 @@ BEGIN
                               AND t.typbasetype OPERATOR(pg_catalog.<) 16384::pg_catalog.oid) THEN
             RETURN NULL;
         END IF;
-        LOCK TABLE "{sessions}" IN ACCESS SHARE MODE NOWAIT;
-        PERFORM FROM (SELECT n."{session}"::"{id_type}" AS id FROM new_rows n) r WHERE "{stale}" LIMIT 1;
-        IF NOT FOUND AND TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
-            PERFORM FROM (SELECT o."{session}"::"{id_type}" AS id FROM old_rows o) r WHERE "{stale}" LIMIT 1;
-        END IF;
-        IF NOT FOUND THEN
-            RETURN NULL;
+        IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.<>) 'serializable' THEN
+            LOCK TABLE "{sessions}" IN ACCESS SHARE MODE NOWAIT;
+            PERFORM FROM (SELECT n."{session}"::"{id_type}" AS id FROM new_rows n) r WHERE "{stale}" LIMIT 1;
+            IF NOT FOUND AND TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
+                PERFORM FROM (SELECT o."{session}"::"{id_type}" AS id FROM old_rows o) r WHERE "{stale}" LIMIT 1;
+            END IF;
+            IF NOT FOUND THEN
+                RETURN NULL;
+            END IF;
         END IF;
     EXCEPTION WHEN OTHERS THEN
         IF v_type IS NULL THEN
@@ -234,7 +268,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION "{space}"."{track}"();
 -- condition keeps it out of the library's own writes.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_observe() RETURNS trigger
 LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
+SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
     v_now timestamptz := date_trunc('milliseconds', clock_timestamp());

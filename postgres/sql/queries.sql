@@ -53,17 +53,11 @@ SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}"
 -- name: get_locked
 SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}" FOR NO KEY UPDATE OF s;
 
--- name: change_one
--- Times that stay as they are are not written: a column without time zone, or an infinite time, might change.
-UPDATE "{sessions}" s
-   SET "{active}" = $2::boolean, "{auto_cleanup}" = $3::boolean,
-       "{last_activity}" = CASE WHEN $4::boolean THEN $5::timestamptz "{last_activity_in}" ELSE s."{last_activity}" END,
-       "{expires_at}" = CASE WHEN $6::boolean THEN $7::timestamptz "{expires_at_in}" ELSE s."{expires_at}" END,
-       "{deactivated_at}" = CASE WHEN $8::boolean THEN $9::timestamptz "{deactivated_at_in}" ELSE s."{deactivated_at}" END
- WHERE s."{id}" = $1::text::"{id_type}";
+-- name: write
+SELECT "{space}".sessioncleanup_write($1::text, $2::boolean, $3::boolean, $4::boolean, $5::timestamptz, $6::boolean, $7::timestamptz, $8::boolean, $9::timestamptz);
 
--- name: delete_all
-DELETE FROM "{sessions}" s WHERE s."{id}" = ANY ($1::text[]::"{id_type}"[]);
+-- name: delete
+SELECT "{space}".sessioncleanup_delete($1::text[]);
 
 -- name: taken
 -- The other sessions that would be deleted along with one. It is locked so that no more are added.
@@ -72,55 +66,20 @@ SELECT s."{id}"::text, coalesce("{owner_text}", ''), left(coalesce("{name_text}"
   JOIN "{sessions}" s ON s."{id}" = t.id
  ORDER BY s."{id}";
 
--- name: left_over
--- Sessions that are still there after their deletion: a trigger or a rule keeps them.
-SELECT count(*) FROM "{sessions}" s WHERE s."{id}" = ANY ($1::text[]::"{id_type}"[]);
-
 -- name: touch
--- Writes the sessions that nobody has locked, and returns those that are locked, with the time of each touch: the caller
--- must not wait for one session while it holds another. $4 is how long before the clock each was used, in microseconds.
-WITH clock AS MATERIALIZED (
-    SELECT now() AS now, set_config('sessioncleanup.writing', 'on', true) AS writing
-), used AS MATERIALIZED (
-    SELECT u.id::"{id_type}" AS id, date_trunc('milliseconds', c.now - u.ago * interval '1 microsecond') AS at
-      FROM clock c, unnest($1::text[], $4::bigint[]) u (id, ago)
-     WHERE c.writing = 'on'
-), wanted AS (
-    SELECT s."{id}" AS id, u.at
-      FROM used u JOIN "{sessions}" s ON s."{id}" = u.id
-     WHERE ($2::text IS NULL OR "{owner_col}" = $2::text::"{owner_type}")
-       AND (s."{last_activity}" <= (u.at - $3::bigint * interval '1 microsecond') "{last_activity_in}") IS NOT FALSE
-), free AS (
-    SELECT s."{id}" AS id, u.at
-      FROM used u JOIN "{sessions}" s ON s."{id}" = u.id
-     WHERE s."{id}" IN (SELECT w.id FROM wanted w)
-       AND (s."{last_activity}" <= (u.at - $3::bigint * interval '1 microsecond') "{last_activity_in}") IS NOT FALSE
-       FOR NO KEY UPDATE OF s SKIP LOCKED
-), written AS (
-    UPDATE "{sessions}" s
-       SET "{last_activity}" = f.at "{last_activity_in}"
-      FROM free f
-     WHERE s."{id}" = f.id
-    RETURNING f.id
-), locked AS (
-    SELECT w.id, w.at FROM wanted w WHERE w.id NOT IN (SELECT k.id FROM written k)
-)
-SELECT (SELECT count(*) FROM written), ARRAY(SELECT l.id::text FROM locked l ORDER BY l.id), ARRAY(SELECT l.at FROM locked l ORDER BY l.id);
+-- $4 is how long before the clock each was used, in microseconds.
+SELECT touched, locked, locked_ats
+  FROM "{space}".sessioncleanup_touch($1::text[], ARRAY(SELECT date_trunc('milliseconds', now() - u.ago * interval '1 microsecond')
+                                                          FROM unnest($4::bigint[]) WITH ORDINALITY u (ago, place) ORDER BY u.place),
+       $2::text, $3::bigint * interval '1 microsecond', false);
 
 -- name: touch_one
 -- Waits for the session.
-UPDATE "{sessions}" s
-   SET "{last_activity}" = $4::timestamptz "{last_activity_in}"
- WHERE s."{id}" = $1::text::"{id_type}"
-   AND ($2::text IS NULL OR "{owner_col}" = $2::text::"{owner_type}")
-   AND (s."{last_activity}" <= ($4::timestamptz - $3::bigint * interval '1 microsecond') "{last_activity_in}") IS NOT FALSE;
+SELECT touched FROM "{space}".sessioncleanup_touch(ARRAY[$1::text], ARRAY[$4::timestamptz], $2::text, $3::bigint * interval '1 microsecond', true);
 
 -- name: touch_note
 -- The next run writes them.
-INSERT INTO "{touches}" (session_id, at)
-SELECT n.id::"{id_type}", n.at
-  FROM unnest($1::text[], $2::timestamptz[]) n (id, at)
- WHERE NOT EXISTS (SELECT FROM "{touches}" t WHERE t.session_id = n.id::"{id_type}" AND t.at >= n.at);
+SELECT "{space}".sessioncleanup_note($1::text[], $2::timestamptz[]);
 
 -- name: lock_revivable
 -- The sessions that a touch makes active again, of those of $1 that were used $3 microseconds before now().
@@ -169,13 +128,11 @@ SELECT l.name, l.holder, l.epoch, l.expires_at, l.ttl_ms, clock_timestamp() FROM
 UPDATE "{leases}" l SET holder = $2::text, epoch = $3::bigint, expires_at = $4::timestamptz, ttl_ms = $5::bigint WHERE l.name = $1::text;
 
 -- name: event_add
-INSERT INTO "{events}" (at, action, actor, reason, run_id, session_ids, owner_ids, names, run)
-VALUES (coalesce($1::timestamptz, clock_timestamp()), $2::text, $3::text, $4::text, $5::text, $6::text[], $7::text[], $8::text[], $9::text::jsonb)
-RETURNING id, at;
+SELECT id, at
+  FROM "{space}".sessioncleanup_log($1::timestamptz, $2::text, $3::text, $4::text, $5::text, $6::text[], $7::text[], $8::text[], $9::text::jsonb);
 
 -- name: events_forget
-DELETE FROM "{events}" e
- WHERE e.id = ANY (ARRAY(SELECT o.id FROM "{events}" o WHERE o.at < $1::timestamptz ORDER BY o.at LIMIT $2::bigint));
+SELECT "{space}".sessioncleanup_forget($1::timestamptz, $2::integer);
 
 -- name: events
 SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, e.session_ids, e.owner_ids, e.names, e.run

@@ -1,0 +1,138 @@
+-- What a store writes beside its runs, and the one way into the audit log. The application's triggers run where the search
+-- path is theirs; everything else finds what the server has, whatever others made on a search path.
+
+-- name: theirs
+PERFORM pg_catalog.set_config('search_path', "{path_literal}", true);
+
+-- name: ours
+PERFORM pg_catalog.set_config('search_path', "{safe_literal}", true);
+
+-- name: sessioncleanup_log
+-- Adds an entry to the audit log. Nobody but the owner of the tables can do so in another way, or at another time than
+-- that of the transaction. The entry has the login's role; the actor is what the caller says.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_log(
+    p_at timestamptz, p_action text, p_actor text, p_reason text, p_run_id text, p_ids text[], p_owners text[], p_names text[], p_run jsonb,
+    OUT id bigint, OUT at timestamptz)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = "{safe}"
+AS $sessioncleanup$
+#variable_conflict use_column
+DECLARE
+    v_at timestamptz := coalesce(p_at, clock_timestamp());
+BEGIN
+    IF NOT pg_has_role(session_user, current_user, 'USAGE') THEN
+        v_at := greatest(least(v_at, clock_timestamp()), date_trunc('milliseconds', now()));
+    END IF;
+    INSERT INTO "{events}" AS e (at, action, actor, reason, run_id, session_ids, owner_ids, names, run)
+    VALUES (v_at, p_action, p_actor, left(p_reason, 200), p_run_id, p_ids, p_owners, p_names, p_run)
+    RETURNING e.id, e.at INTO id, at;
+END
+$sessioncleanup$;
+
+-- name: sessioncleanup_forget
+-- Removes at most p_limit of the oldest entries from before a moment, and says how many. For others than the owner of the
+-- tables that moment is at least as long ago as the policy keeps entries.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_forget(p_before timestamptz, p_limit integer) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = "{safe}"
+AS $sessioncleanup$
+DECLARE
+    v_before timestamptz := p_before;
+    v_gone   bigint;
+BEGIN
+    IF NOT pg_has_role(session_user, current_user, 'USAGE') THEN
+        v_before := (SELECT CASE WHEN p.events_keep IS NOT NULL THEN least(p_before, now() - p.events_keep) END FROM "{policy}" p);
+    END IF;
+    DELETE FROM "{events}" e
+     WHERE e.id = ANY (ARRAY(SELECT o.id FROM "{events}" o WHERE o.at < v_before ORDER BY o.at LIMIT p_limit));
+    GET DIAGNOSTICS v_gone = ROW_COUNT;
+    RETURN v_gone;
+END
+$sessioncleanup$;
+
+-- name: sessioncleanup_write
+-- Changes a session that the caller has locked. Times that stay as they are are not written: a column without time zone,
+-- or an infinite time, might change.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_write(
+    p_id text, p_active boolean, p_auto boolean, p_used boolean, p_last_activity timestamptz, p_ends boolean, p_expires_at timestamptz,
+    p_closed boolean, p_deactivated_at timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET search_path = "{safe}"
+AS $sessioncleanup$
+DECLARE
+    v_id "{id_type}" := p_id::"{id_type}";
+BEGIN
+    PERFORM set_config('sessioncleanup.writing', 'on', true);
+    "{theirs}"
+    UPDATE "{sessions}" s
+       SET "{active}" = p_active, "{auto_cleanup}" = p_auto,
+           "{last_activity}" = CASE WHEN p_used THEN p_last_activity "{last_activity_in}" ELSE s."{last_activity}" END,
+           "{expires_at}" = CASE WHEN p_ends THEN p_expires_at "{expires_at_in}" ELSE s."{expires_at}" END,
+           "{deactivated_at}" = CASE WHEN p_closed THEN p_deactivated_at "{deactivated_at_in}" ELSE s."{deactivated_at}" END
+     WHERE s."{id}" "{id_eq}" v_id;
+    SET CONSTRAINTS ALL IMMEDIATE;
+    "{ours}"
+END
+$sessioncleanup$;
+
+-- name: sessioncleanup_delete
+-- Deletes sessions that the caller has locked, and says how many are still there: a trigger or a rule keeps them.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_delete(p_ids text[]) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = "{safe}"
+AS $sessioncleanup$
+DECLARE
+    v_ids "{id_type}"[] := p_ids::"{id_type}"[];
+BEGIN
+    PERFORM set_config('sessioncleanup.writing', 'on', true);
+    "{theirs}"
+    DELETE FROM "{sessions}" s WHERE s."{id}" "{id_eq}" ANY (v_ids);
+    SET CONSTRAINTS ALL IMMEDIATE;
+    "{ours}"
+    RETURN (SELECT count(*) FROM "{sessions}" s WHERE s."{id}" = ANY (v_ids));
+END
+$sessioncleanup$;
+
+-- name: sessioncleanup_touch
+-- Writes touches of sessions that need one. With p_wait it waits for those that are locked; otherwise it returns them, with
+-- the time of each touch: the caller must not wait for one session while it holds another.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_touch(p_ids text[], p_ats timestamptz[], p_owner text, p_interval interval, p_wait boolean,
+    OUT touched bigint, OUT locked text[], OUT locked_ats timestamptz[])
+LANGUAGE plpgsql
+SET search_path = "{safe}"
+AS $sessioncleanup$
+DECLARE
+    v_ids   "{id_type}"[];
+    v_ats   timestamptz[];
+    v_free  "{id_type}"[];
+    v_done  "{id_type}"[] := '{}';
+BEGIN
+    SELECT coalesce(array_agg(s."{id}"), '{}'), array_agg(u.at) INTO v_ids, v_ats
+      FROM unnest(p_ids::"{id_type}"[], p_ats) u (id, at) JOIN "{sessions}" s ON s."{id}" = u.id
+     WHERE (p_owner IS NULL OR "{owner_col}" = p_owner::"{owner_type}")
+       AND (s."{last_activity}" <= (u.at - p_interval) "{last_activity_in}") IS NOT FALSE;
+    IF p_wait THEN
+        v_free := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_ids) FOR NO KEY UPDATE OF s);
+    ELSE
+        v_free := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_ids) FOR NO KEY UPDATE OF s SKIP LOCKED);
+    END IF;
+    IF cardinality(v_free) > 0 THEN
+        PERFORM set_config('sessioncleanup.writing', 'on', true);
+        "{theirs}"
+        WITH written AS (
+            UPDATE "{sessions}" s
+               SET "{last_activity}" = u.at "{last_activity_in}"
+              FROM unnest(v_ids, v_ats) u (id, at)
+             WHERE s."{id}" "{id_eq}" u.id AND s."{id}" "{id_eq}" ANY (v_free)
+               AND (p_owner IS NULL OR "{owner_col}" "{owner_eq}" p_owner::"{owner_type}")
+               AND (s."{last_activity}" OPERATOR(pg_catalog.<=) ((u.at OPERATOR(pg_catalog.-) p_interval) "{last_activity_in}")) IS NOT FALSE
+            RETURNING s."{id}" AS id
+        )
+        SELECT pg_catalog.array_agg(w.id) INTO v_done FROM written w;
+        "{ours}"
+    END IF;
+    touched := coalesce(cardinality(v_done), 0);
+    SELECT coalesce(array_agg(u.id::text ORDER BY u.id), '{}'), coalesce(array_agg(u.at ORDER BY u.id), '{}') INTO locked, locked_ats
+      FROM unnest(v_ids, v_ats) u (id, at) WHERE u.id <> ALL (v_free);
+END
+$sessioncleanup$;

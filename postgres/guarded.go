@@ -1,0 +1,212 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// guarded is a pool whose statements run what the server has and nothing that others made. Functions and operators of
+// others on the connection's search path are not found: each round trip has a search path of its own. And what the
+// sessions' table runs by itself, such as triggers and functions in indexes, does not get the rights of a superuser: once
+// it is told to, each round trip has those of the table's owner.
+type guarded struct {
+	pool  *pgxpool.Pool
+	guard atomic.Pointer[guard]
+}
+
+// guard is what a round trip or a transaction begins with.
+type guard struct {
+	role string // whose rights it has; empty for those of the connection
+	path string // the search path, quoted
+}
+
+const serverPath = "pg_catalog, pg_temp"
+
+// sql is the statement that sets it, until the end of the transaction.
+func (g guard) sql() string {
+	sql := "SELECT pg_catalog.set_config('search_path', " + literal(g.path) + ", true)"
+	if g.role != "" {
+		sql += ", pg_catalog.set_config('role', " + literal(g.role) + ", true)"
+	}
+	return sql
+}
+
+func guardPool(pool *pgxpool.Pool) *guarded {
+	g := &guarded{pool: pool}
+	g.guard.Store(&guard{path: serverPath})
+	return g
+}
+
+// use has what follows run with the rights of a role, and find the operators of the types of a mapping.
+func (g *guarded) use(role string, m *mapping) { g.guard.Store(&guard{role: role, path: m.safe}) }
+
+// own is the same pool with the rights of its connections.
+func (g *guarded) own() *guarded { return guardPool(g.pool) }
+
+// begin is the first statement of a transaction.
+func (g *guarded) begin() string { return g.guard.Load().sql() }
+
+// SendBatch sends what is queued in one round trip.
+func (g *guarded) SendBatch(ctx context.Context, queued *pgx.Batch) pgx.BatchResults {
+	batch := &pgx.Batch{}
+	batch.Queue(g.begin())
+	batch.QueuedQueries = append(batch.QueuedQueries, queued.QueuedQueries...)
+	results := g.pool.SendBatch(ctx, batch)
+	return results
+}
+
+// Query is that of a pool.
+func (g *guarded) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	batch := &pgx.Batch{}
+	batch.Queue(g.begin())
+	batch.Queue(sql, args...)
+	results := g.pool.SendBatch(ctx, batch)
+	if _, err := results.Exec(); err != nil {
+		_ = results.Close()
+		return nil, err
+	}
+	rows, err := results.Query()
+	if err != nil {
+		_ = results.Close()
+		return nil, err
+	}
+	return &batchRows{rows, results}, nil
+}
+
+// QueryRow is that of a pool.
+func (g *guarded) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	rows, err := g.Query(ctx, sql, args...)
+	return row{rows, err}
+}
+
+// Exec is that of a pool.
+func (g *guarded) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	rows, err := g.Query(ctx, sql, args...)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	rows.Close()
+	return rows.CommandTag(), rows.Err()
+}
+
+// batchRows are rows that end their batch.
+type batchRows struct {
+	pgx.Rows
+	results pgx.BatchResults
+}
+
+// Close ends the batch too, so that its connection goes back to the pool.
+func (r *batchRows) Close() {
+	r.Rows.Close()
+	_ = r.results.Close()
+}
+
+// row is the first of some rows.
+type row struct {
+	rows pgx.Rows
+	err  error
+}
+
+// Scan is that of a pool's row.
+func (r row) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	defer r.rows.Close()
+	if !r.rows.Next() {
+		if err := r.rows.Err(); err != nil {
+			return err
+		}
+		return pgx.ErrNoRows
+	}
+	if err := r.rows.Scan(dest...); err != nil {
+		return err
+	}
+	r.rows.Close()
+	return r.rows.Err()
+}
+
+// searchPath lists the schemas in which the connections look for names, without those of the server.
+func (g *guarded) searchPath(ctx context.Context) (spaces []string, err error) {
+	err = g.pool.QueryRow(ctx, "SELECT pg_catalog.current_schemas(false)").Scan(&spaces)
+	return spaces, err
+}
+
+// oidOf looks a table up, through the connection's search path unless its name has a schema. Zero when there is none.
+func (g *guarded) oidOf(ctx context.Context, table string) (uint32, error) {
+	var oid *uint32
+	err := g.pool.QueryRow(ctx, "SELECT pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid", sqlfile.Table(table)).Scan(&oid)
+	if err != nil || oid == nil {
+		return 0, err
+	}
+	return *oid, nil
+}
+
+// roles are those that matter for what is to be done with a table.
+type roles struct {
+	current string // the connection's
+	super   bool   // it is a superuser's
+	owner   string // that of the table
+	trusted bool   // the owner is a superuser
+	member  bool   // the current role may act as the owner
+}
+
+func (g *guarded) rolesFor(ctx context.Context, table uint32) (r roles, err error) {
+	err = g.own().QueryRow(ctx, `
+		SELECT c.rolname::text, c.rolsuper, o.rolname::text, o.rolsuper, pg_has_role(c.oid, o.oid, 'MEMBER')
+		  FROM pg_roles c, pg_class t JOIN pg_roles o ON o.oid = t.relowner
+		 WHERE c.rolname = current_user AND t.oid = $1::oid`, table).Scan(&r.current, &r.super, &r.owner, &r.trusted, &r.member)
+	return r, mapError("look up the owner of the sessions", err)
+}
+
+// actor is the role with whose rights to work: that of the owner instead of a superuser's and, to migrate, that of any
+// other member of the owner's role, so that what is made belongs to the owner. Empty for the connection's own.
+func (r roles) actor(migrate bool) string {
+	if r.current != r.owner && (r.super && !r.trusted || migrate && r.member && !r.super) {
+		return r.owner
+	}
+	return ""
+}
+
+// act has what follows run with the rights of the table's owner where the connection's role has more.
+func (s *Store) act(ctx context.Context, m *mapping, migrate bool) error {
+	m.role = ""
+	if m.table.oid != 0 {
+		roles, err := s.pool.rolesFor(ctx, m.table.oid)
+		if err != nil {
+			return err
+		}
+		m.role = roles.actor(migrate)
+	}
+	s.pool.use(m.role, m)
+	return nil
+}
+
+// give is the SQL that gives relations that a role made to another, and takes from all others what default privileges
+// granted them.
+func give(relations []string, to string) string {
+	body := "DECLARE v_grant record; BEGIN\n"
+	if to != "" {
+		for _, r := range relations {
+			body += fmt.Sprintf("IF to_regclass(%s) IS NOT NULL THEN ALTER TABLE %s OWNER TO %s; END IF;\n", literal(r), r, sqlfile.Column(to))
+		}
+	}
+	body += "FOR v_grant IN SELECT DISTINCT c.oid::regclass AS path, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS role\n" +
+		"  FROM pg_catalog.pg_class c CROSS JOIN aclexplode(c.relacl) a\n WHERE c.oid = ANY (ARRAY["
+	for i, r := range relations {
+		if i > 0 {
+			body += ", "
+		}
+		body += "to_regclass(" + literal(r) + ")::oid"
+	}
+	body += "]) AND a.grantee <> c.relowner LOOP\n" +
+		"    EXECUTE 'REVOKE ALL ON ' || v_grant.path || ' FROM ' || v_grant.role;\nEND LOOP; END"
+	return "DO " + literal(body) + ";"
+}

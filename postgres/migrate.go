@@ -11,6 +11,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // Migrate adopts the application's tables, or makes one, without blocking their writers: each change of a table holds its
@@ -33,6 +34,11 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		return err
 	}
 	defer lock.release(ctx)
+	for _, step := range plan.first {
+		if err := s.runStep(ctx, plan.m, step); err != nil {
+			return fmt.Errorf("%s: %w", step.about, err)
+		}
+	}
 	if err := s.migrateOwnTables(ctx, plan.m); err != nil {
 		return err
 	}
@@ -124,13 +130,23 @@ func (s *Store) MigrationSQL(ctx context.Context, p sessioncleanup.Policy) (stri
 	if len(tables) > 0 {
 		section("create the library's tables", tables...)
 	}
-	steps := append([]step{plan.settingsStep()}, append(plan.steps, completeStep(plan.m))...)
+	if plan.m.role != "" {
+		section("as the owner of the sessions", "SET ROLE "+sqlfile.Column(plan.m.role)+";")
+	}
+	steps := slices.Concat(plan.first, []step{plan.settingsStep()}, plan.steps, []step{completeStep(plan.m)})
 	for _, step := range steps {
 		about := step.about
 		if step.alone {
 			about += " (outside of a transaction)"
 		}
-		section(about, append(step.record(plan.m), step.sql...)...)
+		sql := append(step.record(plan.m), step.sql...)
+		if step.self && plan.m.role != "" {
+			sql = slices.Concat([]string{"RESET ROLE;"}, sql, []string{"SET ROLE " + sqlfile.Column(plan.m.role) + ";"})
+		}
+		section(about, sql...)
+	}
+	if plan.m.role != "" {
+		section("as before", "RESET ROLE;")
 	}
 	return out.String(), nil
 }
@@ -179,6 +195,9 @@ func (s *Store) prepare(ctx context.Context, policy sessioncleanup.Policy) (*pla
 		return nil, err
 	}
 	if err := checkOwnTables(ctx, s.pool, p.m.space, 0, p.m.table.oid); err != nil {
+		return nil, err
+	}
+	if err := checkWriters(ctx, s.pool, p.m.space); err != nil {
 		return nil, err
 	}
 	found, err := findOwn(ctx, s.pool, p.m.space)

@@ -23,6 +23,7 @@ type plan struct {
 	q        *guarded
 	create   bool   // the table of the library's own does not exist yet
 	refilled string // the one moment that an earlier migration gave to most sessions as their last activity
+	first    []step // before the library's own tables are looked into
 	steps    []step
 	notes    []note
 }
@@ -47,7 +48,7 @@ func (p *plan) note(format string, args ...any) {
 
 // build computes the steps.
 func (p *plan) build(ctx context.Context) error {
-	for _, stage := range []func(context.Context) error{p.takeOver, p.addColumns, p.changeDefault, p.addFunctions, p.addView, p.addTriggers, p.addBackfill, p.addIndexes, p.addGrants} {
+	for _, stage := range []func(context.Context) error{p.giveAway, p.warnOfCreators, p.takeOver, p.addColumns, p.changeDefault, p.addFunctions, p.addView, p.addTriggers, p.addBackfill, p.addIndexes, p.addGrants} {
 		if err := stage(ctx); err != nil {
 			return err
 		}

@@ -211,7 +211,7 @@ func TestRowSecurityThatHidesSessionsIsReported(t *testing.T) {
 				}
 				return
 			}
-			want := "row security of table " + c.hidden
+			want := "row security of table public." + c.hidden
 			if validated == nil || !strings.Contains(validated.Error(), want) {
 				t.Errorf("Validate fails with %v, want %q", validated, want)
 			}

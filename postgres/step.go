@@ -21,6 +21,7 @@ type step struct {
 	adds  []object // recorded in the same transaction, or before a step that runs alone
 	drops []object // no longer recorded afterwards
 	alone bool     // not in a transaction
+	self  bool     // with the rights of the connection's role, not of the owner of the sessions
 	index string   // the index built, quoted with its schema, if it is one
 	fill  bool     // the backfill: sql is its form for people, Migrate does it in batches
 }
@@ -59,7 +60,11 @@ func (s *Store) perform(ctx context.Context, p *plan, st step) error {
 
 // runStep does a step in one transaction and one round trip, repeatedly while others keep a table locked.
 func (s *Store) runStep(ctx context.Context, m *mapping, st step) error {
-	script := "BEGIN;\n" + s.pool.begin() + ";\nSET LOCAL lock_timeout = " + milliseconds(lockPatience) + ";\nSET LOCAL statement_timeout = 0;\n" +
+	begin := s.pool.begin()
+	if st.self {
+		begin = s.pool.own().begin()
+	}
+	script := "BEGIN;\n" + begin + ";\nSET LOCAL lock_timeout = " + milliseconds(lockPatience) + ";\nSET LOCAL statement_timeout = 0;\n" +
 		"SET LOCAL max_parallel_workers_per_gather = 0;\n" +
 		strings.Join(append(st.sql, st.record(m)...), "\n") + "\nCOMMIT;"
 	return s.persist(ctx, func() error {

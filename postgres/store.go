@@ -118,7 +118,9 @@ func Open(ctx context.Context, url string, cfg Config) (*Store, error) {
 		return nil, invalid.Errorf("database URL cannot be read: %w", withoutURL(err))
 	}
 	if poolConfig.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
-		poolConfig.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+		// Nothing stays on a connection, and each statement is read after the one before it, under the search path that
+		// that one sets.
+		poolConfig.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	}
 	if poolConfig.ConnConfig.ConnectTimeout == 0 || poolConfig.ConnConfig.ConnectTimeout > time.Minute { // pgx waits for two
 		poolConfig.ConnConfig.ConnectTimeout = connectTimeout

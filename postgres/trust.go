@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // This file decides which tables with the library's names are the library's. Somebody with fewer rights may have made them,
@@ -83,6 +84,60 @@ func ownedByTable(ctx context.Context, q *guarded, l library, table uint32) (boo
 	}
 	err := q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = $1::oid AND c.relowner = $2::oid)", table, l.Owner).Scan(&owned)
 	return owned, mapError("look up the owner of the sessions", err)
+}
+
+// checkWriters refuses settings that others may write: what they name is dropped, and statements in them are executed.
+func checkWriters(ctx context.Context, q *guarded, space string) error {
+	var path, roles string
+	err := q.QueryRow(ctx, `
+		SELECT coalesce(min(c.oid::regclass::text), ''), coalesce(string_agg(DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', '), '')
+		  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace CROSS JOIN aclexplode(c.relacl) a
+		 WHERE n.nspname = $1::text AND c.relname = 'sessioncleanup_settings' AND a.privilege_type <> 'SELECT' AND a.grantee <> c.relowner
+		   AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = a.grantee AND r.rolsuper)`, space).Scan(&path, &roles)
+	if err == nil && roles != "" {
+		return invalid.Errorf("%s may be written by %s: REVOKE ALL ON %s FROM %s, after a look at what is in it", path, roles, path, roles)
+	}
+	return mapError("look at who may write the settings", err)
+}
+
+// warnOfCreators notes the roles that may make objects where the library's are.
+func (p *plan) warnOfCreators(ctx context.Context) error {
+	var roles string
+	err := p.q.QueryRow(ctx, `
+		SELECT coalesce(string_agg(DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', '), '')
+		  FROM pg_catalog.pg_namespace n CROSS JOIN aclexplode(n.nspacl) a
+		 WHERE n.nspname = $1::text AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner
+		   AND a.grantee NOT IN (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolsuper OR r.rolname IN (current_user, $2::text))`, p.m.space, p.m.table.owner).Scan(&roles)
+	if err == nil && roles != "" {
+		p.warn("%s may create objects in schema %s, among those of this library: REVOKE CREATE ON SCHEMA %s FROM %s", roles, p.m.space, sqlfile.Column(p.m.space), roles)
+	}
+	return mapError("look at who may create objects", err)
+}
+
+// giveAway has what an earlier migration made belong to the owner of the sessions: with the rights of a role that made it
+// before, or of one that owned the sessions, triggers would run longer than that one has something to do with them.
+func (p *plan) giveAway(ctx context.Context) error {
+	if p.create {
+		return nil
+	}
+	owner := p.m.table.owner
+	var others bool
+	err := p.q.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		                WHERE n.nspname = $1::text AND c.relname = 'sessioncleanup_settings' AND pg_get_userbyid(c.relowner) <> $2::text)`, p.m.space, owner).Scan(&others)
+	if err != nil || !others {
+		return mapError("look up the owner of the library's tables", err)
+	}
+	view := relation{space: p.m.space, name: "sessions_cleanup_view"}.sql()
+	names := append(functions(), "sessioncleanup_view")
+	for _, src := range p.m.sources {
+		names = append(names, trackName(src))
+	}
+	p.first = append(p.first, step{about: "give what is installed to the owner of the sessions, " + owner, self: true, sql: []string{
+		give(append(p.m.ownRelations(), view), owner),
+		eachFunction(p.m.space, names, marked("f.oid", "pg_proc"), "ALTER FUNCTION %s OWNER TO "+strings.ReplaceAll(sqlfile.Column(owner), "%", "%%")),
+	}})
+	return nil
 }
 
 // checkOwnTables refuses tables with the library's names in a schema that Migrate would write to although they are not

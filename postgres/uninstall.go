@@ -38,6 +38,9 @@ func (s *Store) Uninstall(ctx context.Context) error {
 	if err := s.act(ctx, m, true); err != nil {
 		return err
 	}
+	if err := checkWriters(ctx, s.pool, space); err != nil {
+		return err
+	}
 	set, err := readSettings(ctx, s.pool, space)
 	if err != nil && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
 		return err

@@ -47,6 +47,16 @@ func (s *Store) Validate(ctx context.Context) error {
 	} else if retyped {
 		report("the type of column %s of table %s was altered", m.schema.ID, m.table.path())
 	}
+	if err := checkWriters(ctx, s.pool, m.space); err != nil {
+		wrong = append(wrong, err)
+	}
+	var owner string
+	if err := s.pool.QueryRow(ctx, "SELECT pg_get_userbyid(c.relowner)::text FROM pg_catalog.pg_class c WHERE c.oid = to_regclass($1::text)", m.own("settings")).Scan(&owner); err != nil {
+		return mapError("look up the owner of the library's tables", err)
+	}
+	if owner != m.table.owner {
+		report("table %s belongs to %s, and what the library installed to %s", m.table.path(), m.table.owner, owner)
+	}
 	missing, err := s.missingObjects(ctx, set.added)
 	if err != nil {
 		return err

@@ -136,7 +136,7 @@ func (s *Store) hollow(ctx context.Context, m *mapping) (string, error) {
 			continue
 		}
 		var rows bool
-		if err := s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM "+m.own(table)+")").Scan(&rows); err != nil {
+		if err := s.pool.own().QueryRow(ctx, "SELECT EXISTS (SELECT FROM "+m.own(table)+")").Scan(&rows); err != nil {
 			return "", mapError("look into the library's tables", err)
 		}
 		if rows {
@@ -159,7 +159,7 @@ func (s *Store) ownTablesSQL(ctx context.Context, m *mapping) ([]string, error) 
 		return nil, err
 	}
 	if hollow == "" {
-		err = s.pool.QueryRow(ctx, "SELECT max(version_id) FROM "+m.own("migrations")).Scan(&applied)
+		err = s.pool.own().QueryRow(ctx, "SELECT max(version_id) FROM "+m.own("migrations")).Scan(&applied)
 	}
 	if err != nil && !hasCode(err, "42P01", "3F000") {
 		return nil, mapError("read the version of the library's tables", err)

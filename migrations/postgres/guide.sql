@@ -114,11 +114,12 @@ $sessioncleanup$;
 -- name: cleanup_inactive_sessions
 -- One run: deletes what is due for deletion, then deactivates what is due for that. Thresholds are in hours and
 -- days, fractions allowed; NULL takes the policy's. A run that exceeds the deletion limit deletes nothing, and its row
--- 'deleted' says so; with force there is no limit. All of it is one transaction, the caller's.
+-- 'deleted' says so; with force there is no limit. All of it is one transaction, the caller's. It runs with the rights of
+-- the owner of the sessions: whoever was granted it needs no others.
 CREATE OR REPLACE FUNCTION "{space}".cleanup_inactive_sessions(
     inactive_hours numeric DEFAULT NULL, delete_old_days numeric DEFAULT NULL, force boolean DEFAULT false)
 RETURNS TABLE (action text, session_count bigint, details text)
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE

@@ -244,7 +244,7 @@ $sessioncleanup$;
 
 -- name: sessioncleanup_require_triggers
 -- Fails when a trigger that follows activity is missing or disabled, or cannot note the ids any more, so that no run takes a
--- session in use for an idle one.
+-- session in use for an idle one; and when row security hides sessions from the role, which would find nothing due.
 -- Tables that are gone show no activity any more.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_require_triggers() RETURNS void
 LANGUAGE plpgsql
@@ -255,6 +255,13 @@ DECLARE
 BEGIN
     IF (SELECT m.complete FROM "{settings}" m) = 0 THEN
         RAISE EXCEPTION 'the last migration or uninstallation did not finish' USING ERRCODE = 'undefined_object', HINT = 'Run migrate.';
+    END IF;
+    IF row_security_active("{sessions_literal}"::regclass) AND (
+        SELECT coalesce(bool_or(NOT p.polpermissive), false) OR NOT coalesce(bool_or(p.polpermissive AND p.polcmd = '*' AND pg_get_expr(p.polqual, p.polrelid) = 'true'), false)
+          FROM pg_policy p
+         WHERE p.polrelid = "{sessions_literal}"::regclass AND EXISTS (SELECT FROM unnest(p.polroles) r (oid) WHERE r.oid = 0 OR pg_has_role(r.oid, 'USAGE'))) THEN
+        RAISE EXCEPTION 'row security of table % applies to the role %, so that it may not see all sessions', "{sessions_literal}", current_user
+            USING ERRCODE = 'insufficient_privilege', HINT = format('ALTER ROLE %I BYPASSRLS, or CREATE POLICY ... TO %1$I USING (true).', current_user);
     END IF;
     SELECT string_agg(format('the trigger %s on %s.%s is %s', o.name, o.space, o."table", CASE WHEN t.oid IS NULL THEN 'missing' ELSE 'disabled' END), ', ')
       INTO v_lost

@@ -105,7 +105,8 @@ DECLARE
     v_ids   "{id_type}"[];
     v_ats   timestamptz[];
     v_free  "{id_type}"[];
-    v_done  "{id_type}"[] := '{}';
+    v_done  "{id_type}"[];
+    v_times timestamptz[];
 BEGIN
     SELECT coalesce(array_agg(s."{id}"), '{}'), array_agg(u.at) INTO v_ids, v_ats
       FROM unnest(p_ids::"{id_type}"[], p_ats) u (id, at) JOIN "{sessions}" s ON s."{id}" = u.id
@@ -117,21 +118,20 @@ BEGIN
         v_free := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_ids) FOR NO KEY UPDATE OF s SKIP LOCKED);
     END IF;
     IF cardinality(v_free) > 0 THEN
+        SELECT array_agg(s."{id}"), array_agg(u.at) INTO v_done, v_times -- as they are now, under their locks
+          FROM unnest(v_ids, v_ats) u (id, at) JOIN "{sessions}" s ON s."{id}" = u.id
+         WHERE s."{id}" = ANY (v_free) AND (p_owner IS NULL OR "{owner_col}" = p_owner::"{owner_type}")
+           AND (s."{last_activity}" <= (u.at - p_interval) "{last_activity_in}") IS NOT FALSE;
         PERFORM set_config('sessioncleanup.writing', 'on', true);
         "{theirs}"
-        WITH written AS (
-            UPDATE "{sessions}" s
-               SET "{last_activity}" = u.at "{last_activity_in}"
-              FROM unnest(v_ids, v_ats) u (id, at)
-             WHERE s."{id}" "{id_eq}" u.id AND s."{id}" "{id_eq}" ANY (v_free)
-               AND (p_owner IS NULL OR "{owner_col}" "{owner_eq}" p_owner::"{owner_type}")
-               AND (s."{last_activity}" OPERATOR(pg_catalog.<=) ((u.at OPERATOR(pg_catalog.-) p_interval) "{last_activity_in}")) IS NOT FALSE
-            RETURNING s."{id}" AS id
-        )
-        SELECT pg_catalog.array_agg(w.id) INTO v_done FROM written w;
+        UPDATE "{sessions}" s
+           SET "{last_activity}" = u.at "{last_activity_in}"
+          FROM unnest(v_done, v_times) u (id, at)
+         WHERE s."{id}" "{id_eq}" u.id;
+        GET DIAGNOSTICS touched = ROW_COUNT;
         "{ours}"
     END IF;
-    touched := coalesce(cardinality(v_done), 0);
+    touched := coalesce(touched, 0);
     SELECT coalesce(array_agg(u.id::text ORDER BY u.id), '{}'), coalesce(array_agg(u.at ORDER BY u.id), '{}') INTO locked, locked_ats
       FROM unnest(v_ids, v_ats) u (id, at) WHERE u.id <> ALL (v_free);
 END

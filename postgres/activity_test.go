@@ -1,8 +1,11 @@
 package postgres_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
@@ -129,3 +132,65 @@ func TestActivityTablesThatAreMadeLaterAreFollowed(t *testing.T) {
 		}
 	}
 }
+
+func TestSerializableTransactionsDoNotFailForTracking(t *testing.T) {
+	t.Parallel()
+	store, url, _ := shaped(t, votesOf("bigint")+"INSERT INTO sessions (id, last_activity) SELECT n, now() - interval '40 days' FROM generate_series(1, 200) n", sessioncleanup.MigrateOptions{})
+	migrate(t, store)
+	pool := connect(t, url+"&pool_max_conns=16")
+	// Each reads one session and uses another, so that what tracking read or wrote would make a cycle of them.
+	const rounds, clients = 20, 8
+	for range rounds {
+		var open []pgx.Tx
+		for n := range clients {
+			tx, err := pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.Serializable})
+			if err != nil {
+				t.Fatal(err)
+			}
+			open = append(open, tx)
+			run(t, tx, fmt.Sprintf("SELECT * FROM sessions WHERE id = %d", 1+(n+1)%clients))
+			run(t, tx, fmt.Sprintf("INSERT INTO votes (session_id) VALUES (%d)", 1+n))
+		}
+		for _, tx := range open {
+			if err := tx.Commit(t.Context()); err != nil {
+				t.Fatalf("the application's commit: %v", err)
+			}
+		}
+		mustExec(t, pool, "UPDATE sessions SET last_activity = now() - interval '40 days'")
+	}
+	result, err := manage(t, store).Cleanup(t.Context(), sessioncleanup.Run{})
+	if err != nil || result.Deactivated() != 200-clients {
+		t.Errorf("the run deactivated %d sessions, %v; want all but the %d that were used", result.Deactivated(), err, clients)
+	}
+	if n := value[int](t, pool, "SELECT count(*) FROM sessioncleanup_touches"); n != 0 {
+		t.Errorf("%d touches are still noted", n)
+	}
+}
+
+func TestASessionThatAnOpenTransactionUsesIsNotIdle(t *testing.T) {
+	t.Parallel()
+	for name, tables := range map[string]string{"with a foreign key": votesOf("bigint"), "without one": strings.ReplaceAll(votesOf("bigint"), "REFERENCES sessions (id) ON DELETE CASCADE", "")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, url, _ := shaped(t, tables+"INSERT INTO sessions (id, last_activity) SELECT n, now() - interval '40 days' FROM generate_series(1, 3) n", sessioncleanup.MigrateOptions{})
+			migrate(t, store)
+			pool := connect(t, url)
+			tx := begin(t, pool)
+			run(t, tx, "INSERT INTO votes (session_id) VALUES (2)")
+			_, err := manage(t, store).Cleanup(t.Context(), sessioncleanup.Run{})
+			if strings.HasPrefix(name, "without") && (err == nil || !strings.Contains(err.Error(), "in use by an open transaction")) {
+				t.Errorf("the run: %v, want an error about the open transaction", err)
+			}
+			commit(t, tx)
+			if _, err := manage(t, store).Cleanup(t.Context(), sessioncleanup.Run{}); err != nil {
+				t.Fatal(err)
+			}
+			if active := value[string](t, pool, "SELECT string_agg(id::text, ' ' ORDER BY id) FROM sessions WHERE active"); active != "2" {
+				t.Errorf("sessions %q are active, want 2", active)
+			}
+		})
+	}
+}
+
+// votesOf are sessions with ids of a type, and votes for them.
+func votesOf(id string) string { return strings.ReplaceAll(votesOfSessions, " ID ", " "+id+" ") }

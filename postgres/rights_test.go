@@ -200,7 +200,8 @@ func TestRowSecurityThatHidesSessionsIsReported(t *testing.T) {
 				"INSERT INTO sessions (id, last_activity) SELECT n, now() - interval '2 days' FROM generate_series(1, 20) n", sessioncleanup.MigrateOptions{})
 			migrate(t, store)
 			pool := connect(t, url)
-			as := asRole(t, pool, "GRANT USAGE, CREATE ON SCHEMA public TO $ROLE", "GRANT ALL ON ALL TABLES IN SCHEMA public TO $ROLE", "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO $ROLE")
+			as := asRole(t, pool, "GRANT USAGE, CREATE ON SCHEMA public TO $ROLE", "GRANT ALL ON ALL TABLES IN SCHEMA public TO $ROLE", "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO $ROLE",
+				"REVOKE ALL ON sessioncleanup_settings FROM $ROLE; GRANT SELECT ON sessioncleanup_settings TO $ROLE")
 			mustRun(t, pool, strings.ReplaceAll(c.sql, "$ROLE", roleOf(t, as)))
 			cleaner := open(t, as, postgres.Config{})
 			validated := cleaner.Validate(t.Context())

@@ -153,9 +153,11 @@ func (p *plan) addFunctions(ctx context.Context) error {
 		return err
 	}
 	if retyped {
-		trigger := object{Kind: "trigger", Space: p.m.space, Table: "sessioncleanup_touches", Name: "sessioncleanup_commit"}
-		s.sql = append(s.sql, dropFunctionsWithArguments(p.m.space, names...), dropTrigger(trigger), p.m.statement("retype_touches"),
-			p.m.statement("sessioncleanup_commit_touches"), p.m.statement("commit_trigger", sqlfile.Names{"trigger": sqlfile.Column(trigger.Name)}))
+		retype, err := p.retype(ctx, names)
+		if err != nil {
+			return err
+		}
+		s.sql = append(s.sql, retype...)
 	}
 	for _, name := range names {
 		s.sql = append(s.sql, p.m.statement(name))
@@ -172,6 +174,32 @@ func (p *plan) addFunctions(ctx context.Context) error {
 	return nil
 }
 
+// retype is the SQL that follows the application when it altered the type of its ids: the library's own functions that take
+// ids are made again.
+func (p *plan) retype(ctx context.Context, names []string) ([]string, error) {
+	touches, trigger := "sessioncleanup_touches", object{Kind: "trigger", Space: p.m.space, Table: "sessioncleanup_touches", Name: "sessioncleanup_commit"}
+	var doomed []object
+	for _, o := range p.set.added {
+		if o.Kind == "trigger" {
+			doomed = append(doomed, o)
+		}
+	}
+	for _, column := range []string{"session_id", "statement_ids"} {
+		doomed = append(doomed, object{Kind: "type", Space: p.m.space, Table: touches, Name: column})
+	}
+	var inner []string
+	for _, name := range names {
+		if strings.HasPrefix(name, ownMark) {
+			inner = append(inner, name)
+			doomed = append(doomed, object{Kind: "function", Space: p.m.space, Name: name})
+		}
+	}
+	return []string{
+		dropFunctionsWithArguments(p.m.space, inner...), dropTrigger(trigger), p.m.statement("retype_touches"),
+		p.m.statement("sessioncleanup_commit_touches"), p.m.statement("commit_trigger", sqlfile.Names{"trigger": sqlfile.Column(trigger.Name)}),
+	}, refuseBlocked(ctx, p.q, "migrate", doomed, nil, "")
+}
+
 // retyped reports whether the application altered the type of its ids since they were adopted.
 func (m *mapping) retyped(ctx context.Context, q querier) (bool, error) {
 	var was string
@@ -180,31 +208,6 @@ func (m *mapping) retyped(ctx context.Context, q querier) (bool, error) {
 		  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 		 WHERE a.attrelid = to_regclass($1::text) AND a.attname = 'session_id'`, m.own("touches")).Scan(&was)
 	return was != "" && was != m.names["id_type"], mapError("look up the type of the ids", ignoreNoRows(err))
-}
-
-// addView makes the view again when its text changed, as its comment tells, which holds the text's hash.
-func (p *plan) addView(ctx context.Context) error {
-	view := object{Kind: "view", Space: p.m.space, Name: "sessions_cleanup_view"}
-	sql := p.m.statement("view", p.viewNames())
-	var comment string
-	var readers []string
-	err := p.q.QueryRow(ctx, `
-		SELECT coalesce(obj_description(to_regclass($1::text), 'pg_class'), ''),
-		       ARRAY(SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END
-		               FROM pg_catalog.pg_class c CROSS JOIN aclexplode(c.relacl) a
-		              WHERE c.oid = to_regclass($1::text) AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner)`, view.path()).Scan(&comment, &readers)
-	if err == nil && comment != markOf(sql) {
-		function := object{Kind: "function", Space: p.m.space, Name: "sessioncleanup_view"}
-		s := step{about: "create the view " + view.Name, adds: []object{function, view}, sql: []string{
-			sql, markFunctions(p.m.space, function.Name), revokeExecute(p.m.space, function.Name),
-			"COMMENT ON VIEW " + view.path() + " IS " + literal(markOf(sql)) + ";",
-		}}
-		for _, role := range readers {
-			s.sql = append(s.sql, fmt.Sprintf("GRANT SELECT ON %s TO %s; GRANT EXECUTE ON FUNCTION %s() TO %s;", view.path(), role, function.path(), role))
-		}
-		p.add(s)
-	}
-	return mapError("look for the view", err)
 }
 
 // short makes a name of at most 63 bytes, which is where PostgreSQL cuts; a hash tells apart what is cut.

@@ -90,7 +90,7 @@ SELECT o.kind, o.space::text, o."table"::text, o.name::text FROM object o ORDER 
 WITH path AS MATERIALIZED (
     SELECT set_config('search_path', 'pg_catalog', true) AS set
 ), found AS (
-    SELECT 1 AS place, 'trigger' AS kind, format('trigger %s on %s.%s', t.tgname, n.nspname, c.relname) AS words,
+    SELECT 1 AS place, 'trigger' AS kind, t.oid, format('trigger %s on %s.%s', t.tgname, n.nspname, c.relname) AS words,
            format('DROP TRIGGER %I ON %I.%I;', t.tgname, n.nspname, c.relname) AS drop,
            ARRAY[pg_get_triggerdef(t.oid) || ';',
                  CASE t.tgenabled WHEN 'D' THEN format('ALTER TABLE %I.%I DISABLE TRIGGER %I;', n.nspname, c.relname, t.tgname)
@@ -104,7 +104,7 @@ WITH path AS MATERIALIZED (
      WHERE t.tgrelid = ANY ($3::oid[]) AND NOT t.tgisinternal AND t.tgtype & 1 = 1 AND f.prosrc ~* $4::text AND f.prosrc ~* $5::text
        AND coalesce(obj_description(f.oid, 'pg_proc'), '') NOT LIKE 'sessioncleanup%'
     UNION ALL
-    SELECT 2, CASE c.relkind WHEN 'v' THEN 'view' ELSE 'relation' END, format('view %s', c.relname),
+    SELECT 2, CASE c.relkind WHEN 'v' THEN 'view' ELSE 'relation' END, c.oid, format('view %s', c.relname),
            format('DROP VIEW %I.%I;', n.nspname, c.relname),
            ARRAY[format('CREATE VIEW %I.%I%s AS %s', n.nspname, c.relname, ' WITH (' || array_to_string(c.reloptions, ', ') || ')', pg_get_viewdef(c.oid)),
                  format('ALTER VIEW %I.%I OWNER TO %I;', n.nspname, c.relname, pg_get_userbyid(c.relowner)),
@@ -119,7 +119,7 @@ WITH path AS MATERIALIZED (
      WHERE n.nspname = $1::text AND c.relname = 'sessions_cleanup_view'
        AND (c.relkind <> 'v' OR coalesce(obj_description(c.oid, 'pg_class'), '') NOT LIKE 'sessioncleanup%')
     UNION ALL
-    SELECT 3, 'function', format('function %s(%s)', f.proname, pg_get_function_identity_arguments(f.oid)),
+    SELECT 3, 'function', f.oid, format('function %s(%s)', f.proname, pg_get_function_identity_arguments(f.oid)),
            format('DROP FUNCTION %s;', g.path),
            ARRAY[pg_get_functiondef(f.oid) || ';',
                  format('ALTER FUNCTION %s OWNER TO %I;', g.path, pg_get_userbyid(f.proowner)),
@@ -136,7 +136,7 @@ WITH path AS MATERIALIZED (
      WHERE n.nspname = $1::text AND f.proname = ANY ($2::text[]) AND f.prokind IN ('f', 'p')
        AND coalesce(obj_description(f.oid, 'pg_proc'), '') NOT LIKE 'sessioncleanup%'
 )
-SELECT f.kind, f.words, f.drop, array_remove(f.make, NULL) FROM found f ORDER BY f.place, f.words;
+SELECT f.kind, f.oid, f.words, f.drop, array_remove(f.make, NULL) FROM found f ORDER BY f.place, f.words;
 
 -- name: reached_tables
 -- The tables that a deletion of the sessions $1 reaches by foreign keys, at any depth.

@@ -25,6 +25,9 @@ type plan struct {
 	refilled string // the one moment that an earlier migration gave to most sessions as their last activity
 	steps    []step
 	notes    []note
+	moved    step      // records what the application renamed
+	located  []located // what was or will be added, where that can be told
+	self     uint32    // see places.Self
 }
 
 // note is what an operator should know before the steps.
@@ -52,7 +55,13 @@ func (p *plan) build(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	all := slices.Clone(p.set.added)
+	for _, s := range p.steps {
+		all = append(all, s.adds...)
+	}
+	var err error
+	p.self, p.located, err = locate(ctx, p.q, p.m, all)
+	return err
 }
 
 // settingsStep remembers what is adopted, with every table's schema.
@@ -72,8 +81,8 @@ func (p *plan) settingsStep() step {
 	if err != nil {
 		panic(err) // strings only
 	}
-	return step{about: "say what is adopted", sql: []string{p.m.statement("settings_write", sqlfile.Names{
-		"schema_json": literal(string(data)), "zone_text": literal(p.m.zone), "places_json": literal(p.m.places()),
+	return step{about: "say what is adopted", adds: p.moved.adds, drops: p.moved.drops, sql: []string{p.m.statement("settings_write", sqlfile.Names{
+		"schema_json": literal(string(data)), "zone_text": literal(p.m.zone), "places_json": literal(p.places()),
 		"untracked": fmt.Sprint(p.m.untracked), "accepted": fmt.Sprint(p.set.accepted),
 	})}}
 }

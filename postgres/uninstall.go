@@ -42,12 +42,16 @@ func (s *Store) Uninstall(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	all := inOrder(merged(set.added, found))
+	added, was, is, err := set.renamed(ctx, s.pool)
+	if err != nil {
+		return err
+	}
+	all := inOrder(merged(added, found))
 	if err := s.checkRemovable(ctx, space, all); err != nil {
 		return err
 	}
 	if len(set.added) > 0 { // from here on the installation is unfinished
-		if err := s.runStep(ctx, m, step{sql: []string{m.statement("settings_complete", sqlfile.Names{"adoption": "0"})}}); err != nil {
+		if err := s.runStep(ctx, m, step{drops: was, adds: is, sql: []string{m.statement("settings_complete", sqlfile.Names{"adoption": "0"})}}); err != nil {
 			return err
 		}
 	}

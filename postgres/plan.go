@@ -149,7 +149,7 @@ func functions() []string {
 		"sessioncleanup_reactivate", "sessioncleanup_apply_touches", "sessioncleanup_settle_touches",
 		"sessioncleanup_commit_touches", "sessioncleanup_note_touches", "sessioncleanup_observe",
 		"sessioncleanup_keys", "sessioncleanup_taken", "sessioncleanup_spared", "sessioncleanup_dependents",
-		"sessioncleanup_require_done", "sessioncleanup_require_triggers", "sessioncleanup_sweep", "sessioncleanup_cutoffs", "sessioncleanup_due", "sessioncleanup_phase", "sessioncleanup_details",
+		"sessioncleanup_deferred", "sessioncleanup_require_done", "sessioncleanup_require_triggers", "sessioncleanup_sweep", "sessioncleanup_cutoffs", "sessioncleanup_due", "sessioncleanup_phase", "sessioncleanup_details",
 		"sessioncleanup_expected", "cleanup_inactive_sessions", "get_session_cleanup_stats",
 	}
 }

@@ -25,6 +25,7 @@ const (
 	codeBadPassword      = "28P01"
 	codeBadRole          = "28000"
 	codeNoDatabase       = "3D000"
+	codeDependents       = "2BP01" // something depends on what is dropped
 	codeBadText          = "22P02"
 	codeOutOfRange       = "22003"
 )
@@ -60,6 +61,8 @@ func explain(server *pgconn.PgError, err error) error {
 		return fmt.Errorf("%w: %w; if that is the role's statement_timeout, give it a longer one: ALTER ROLE … SET statement_timeout", sessioncleanup.ErrUnavailable, err)
 	case "42P01", "42883", "42703", "3F000", "42704": // undefined table, function, column, schema, other object
 		return fmt.Errorf("%w: %w; run migrate", sessioncleanup.ErrNotInstalled, err)
+	case codeDependents:
+		return invalid.Errorf("%w: %s; drop what depends on it first", err, strings.ReplaceAll(server.Detail, "\n", ", "))
 	case codeLockNotAvailable, codeIdle, "25006": // a server that only reads: after a failover, or a standby
 		return fmt.Errorf("%w: %w", sessioncleanup.ErrUnavailable, err)
 	}

@@ -204,6 +204,9 @@ func (s *Store) prepare(ctx context.Context, policy sessioncleanup.Policy) (*pla
 	if err != nil {
 		return nil, err
 	}
+	if p.set.added, p.moved.drops, p.moved.adds, err = p.set.renamed(ctx, s.pool); err != nil {
+		return nil, err
+	}
 	p.set.added = merged(p.set.added, found)
 	if err := p.decideTracking(ctx); err != nil {
 		return nil, err

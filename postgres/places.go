@@ -24,6 +24,9 @@ type places struct {
 	Sources []place `json:"sources,omitempty"`
 	// Proposed says that Inspect proposed the schema, so that Migrate follows activity tables that are made later, too.
 	Proposed bool `json:"proposed,omitempty"`
+	// Self is the number of the settings themselves: the numbers of Objects hold where it does.
+	Self    uint32    `json:"self,omitempty"`
+	Objects []located `json:"objects,omitempty"`
 }
 
 func (r relation) place() place {
@@ -35,8 +38,9 @@ func (r relation) place() place {
 }
 
 // places is the JSON for the settings.
-func (m *mapping) places() string {
-	all := places{Table: m.table.place(), Proposed: m.proposed}
+func (p *plan) places() string {
+	m := p.m
+	all := places{Table: m.table.place(), Proposed: m.proposed, Self: p.self, Objects: p.located}
 	if m.owners != nil {
 		owners := m.owners.place()
 		all.Owners = &owners

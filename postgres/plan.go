@@ -26,6 +26,9 @@ type plan struct {
 	first    []step // before the library's own tables are looked into
 	steps    []step
 	notes    []note
+	moved    step      // records what the application renamed
+	located  []located // what was or will be added, where that can be told
+	self     uint32    // see places.Self
 }
 
 // note is what an operator should know before the steps.
@@ -53,7 +56,13 @@ func (p *plan) build(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	all := slices.Clone(p.set.added)
+	for _, s := range p.steps {
+		all = append(all, s.adds...)
+	}
+	var err error
+	p.self, p.located, err = locate(ctx, p.q, p.m, all)
+	return err
 }
 
 // settingsStep remembers what is adopted, with every table's schema.
@@ -73,8 +82,8 @@ func (p *plan) settingsStep() step {
 	if err != nil {
 		panic(err) // strings only
 	}
-	return step{about: "say what is adopted", sql: []string{p.m.statement("settings_write", sqlfile.Names{
-		"schema_json": literal(string(data)), "zone_text": literal(p.m.zone), "places_json": literal(p.m.places()),
+	return step{about: "say what is adopted", adds: p.moved.adds, drops: p.moved.drops, sql: []string{p.m.statement("settings_write", sqlfile.Names{
+		"schema_json": literal(string(data)), "zone_text": literal(p.m.zone), "places_json": literal(p.places()),
 		"untracked": fmt.Sprint(p.m.untracked), "accepted": fmt.Sprint(p.set.accepted),
 	})}}
 }
@@ -142,7 +151,7 @@ func functions() []string {
 		"sessioncleanup_commit_touches", "sessioncleanup_note_touches", "sessioncleanup_note", "sessioncleanup_observe",
 		"sessioncleanup_write", "sessioncleanup_delete", "sessioncleanup_touch",
 		"sessioncleanup_keys", "sessioncleanup_taken", "sessioncleanup_spared", "sessioncleanup_dependents",
-		"sessioncleanup_require_done", "sessioncleanup_require_triggers", "sessioncleanup_await_activity", "sessioncleanup_sweep", "sessioncleanup_cutoffs", "sessioncleanup_due", "sessioncleanup_phase", "sessioncleanup_details",
+		"sessioncleanup_deferred", "sessioncleanup_require_done", "sessioncleanup_require_triggers", "sessioncleanup_await_activity", "sessioncleanup_sweep", "sessioncleanup_cutoffs", "sessioncleanup_due", "sessioncleanup_phase", "sessioncleanup_details",
 		"sessioncleanup_expected", "cleanup_inactive_sessions", "get_session_cleanup_stats",
 	}
 }
@@ -155,9 +164,11 @@ func (p *plan) addFunctions(ctx context.Context) error {
 		return err
 	}
 	if retyped {
-		trigger := object{Kind: "trigger", Space: p.m.space, Table: "sessioncleanup_touches", Name: "sessioncleanup_commit"}
-		s.sql = append(s.sql, dropFunctionsWithArguments(p.m.space, names...), dropTrigger(trigger), p.m.statement("retype_touches"),
-			p.m.statement("sessioncleanup_commit_touches"), p.m.statement("commit_trigger", sqlfile.Names{"trigger": sqlfile.Column(trigger.Name)}))
+		retype, err := p.retype(ctx, names)
+		if err != nil {
+			return err
+		}
+		s.sql = append(s.sql, retype...)
 	}
 	for _, name := range names {
 		s.sql = append(s.sql, p.m.statement(name))
@@ -174,6 +185,32 @@ func (p *plan) addFunctions(ctx context.Context) error {
 	return nil
 }
 
+// retype is the SQL that follows the application when it altered the type of its ids: the library's own functions that take
+// ids are made again.
+func (p *plan) retype(ctx context.Context, names []string) ([]string, error) {
+	touches, trigger := "sessioncleanup_touches", object{Kind: "trigger", Space: p.m.space, Table: "sessioncleanup_touches", Name: "sessioncleanup_commit"}
+	var doomed []object
+	for _, o := range p.set.added {
+		if o.Kind == "trigger" {
+			doomed = append(doomed, o)
+		}
+	}
+	for _, column := range []string{"session_id", "statement_ids"} {
+		doomed = append(doomed, object{Kind: "type", Space: p.m.space, Table: touches, Name: column})
+	}
+	var inner []string
+	for _, name := range names {
+		if strings.HasPrefix(name, ownMark) {
+			inner = append(inner, name)
+			doomed = append(doomed, object{Kind: "function", Space: p.m.space, Name: name})
+		}
+	}
+	return []string{
+		dropFunctionsWithArguments(p.m.space, inner...), dropTrigger(trigger), p.m.statement("retype_touches"),
+		p.m.statement("sessioncleanup_commit_touches"), p.m.statement("commit_trigger", sqlfile.Names{"trigger": sqlfile.Column(trigger.Name)}),
+	}, refuseBlocked(ctx, p.q, "migrate", doomed, nil, "")
+}
+
 // retyped reports whether the application altered the type of its ids since they were adopted.
 func (m *mapping) retyped(ctx context.Context, q *guarded) (bool, error) {
 	var was string
@@ -182,31 +219,6 @@ func (m *mapping) retyped(ctx context.Context, q *guarded) (bool, error) {
 		  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 		 WHERE a.attrelid = to_regclass($1::text) AND a.attname = 'session_id'`, m.own("touches")).Scan(&was)
 	return was != "" && was != m.names["id_type"], mapError("look up the type of the ids", ignoreNoRows(err))
-}
-
-// addView makes the view again when its text changed, as its comment tells, which holds the text's hash.
-func (p *plan) addView(ctx context.Context) error {
-	view := object{Kind: "view", Space: p.m.space, Name: "sessions_cleanup_view"}
-	sql := p.m.statement("view", p.viewNames())
-	var comment string
-	var readers []string
-	err := p.q.QueryRow(ctx, `
-		SELECT coalesce(obj_description(to_regclass($1::text), 'pg_class'), ''),
-		       ARRAY(SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END
-		               FROM pg_catalog.pg_class c CROSS JOIN aclexplode(c.relacl) a
-		              WHERE c.oid = to_regclass($1::text) AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner)`, view.path()).Scan(&comment, &readers)
-	if err == nil && comment != markOf(sql) {
-		function := object{Kind: "function", Space: p.m.space, Name: "sessioncleanup_view"}
-		s := step{about: "create the view " + view.Name, adds: []object{function, view}, sql: []string{
-			sql, markFunctions(p.m.space, function.Name), revokeExecute(p.m.space, function.Name),
-			"COMMENT ON VIEW " + view.path() + " IS " + literal(markOf(sql)) + ";",
-		}}
-		for _, role := range readers {
-			s.sql = append(s.sql, fmt.Sprintf("GRANT SELECT ON %s TO %s; GRANT EXECUTE ON FUNCTION %s() TO %s;", view.path(), role, function.path(), role))
-		}
-		p.add(s)
-	}
-	return mapError("look for the view", err)
 }
 
 // short makes a name of at most 63 bytes, which is where PostgreSQL cuts; a hash tells apart what is cut.

@@ -15,6 +15,7 @@ import (
 // conflict is something of the application's that stands where Migrate makes something, or does the same work.
 type conflict struct {
 	Kind  string
+	OID   uint32
 	Words string
 	Drop  string
 	Make  []string
@@ -28,7 +29,7 @@ type replaced struct {
 
 // conflicts lists them, in the order in which they can be dropped.
 func conflicts(ctx context.Context, q *guarded, m *mapping) ([]conflict, error) {
-	names := append(functions(), "sessioncleanup_keep")
+	names := append(functions(), "sessioncleanup_keep", "sessioncleanup_view")
 	tables := []uint32{m.table.oid}
 	for _, src := range m.sources {
 		names = append(names, trackName(src))
@@ -53,10 +54,14 @@ func (p *plan) takeOver(ctx context.Context) error {
 	blocked := false
 	take := step{}
 	var kept []replaced
+	var dropped []uint32
 	for _, c := range found {
 		words = append(words, c.Words)
 		blocked = blocked || c.Kind != "trigger"
 		take.sql = append(take.sql, c.Drop)
+		if c.Kind != "trigger" {
+			dropped = append(dropped, c.OID)
+		}
 		kept = append([]replaced{{c.Words, c.Make}}, kept...)
 		if c.Kind == "relation" {
 			return invalid.Errorf("schema %s has a table or the like named sessions_cleanup_view: rename it, then migrate", p.m.space)
@@ -72,6 +77,9 @@ func (p *plan) takeOver(ctx context.Context) error {
 		p.warn("the application writes %s by itself: %s; statements wait for that; migrate with --replace to leave it to this library, until uninstall restores it",
 			p.m.schema.LastActivity, all)
 		return nil
+	}
+	if err := refuseBlocked(ctx, p.q, "migrate --replace", nil, dropped, ""); err != nil {
+		return err
 	}
 	data, err := json.Marshal(kept)
 	if err != nil {

@@ -49,12 +49,20 @@ func (s *Store) Uninstall(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	added, was, is, err := set.renamed(ctx, s.pool)
+	if err != nil {
+		return err
+	}
+	all := inOrder(merged(added, found))
+	if err := s.checkRemovable(ctx, space, all); err != nil {
+		return err
+	}
 	if len(set.added) > 0 { // from here on the installation is unfinished
-		if err := s.runStep(ctx, m, step{sql: []string{m.statement("settings_complete", sqlfile.Names{"adoption": "0"})}}); err != nil {
+		if err := s.runStep(ctx, m, step{drops: was, adds: is, sql: []string{m.statement("settings_complete", sqlfile.Names{"adoption": "0"})}}); err != nil {
 			return err
 		}
 	}
-	for _, o := range inOrder(merged(set.added, found)) {
+	for _, o := range all {
 		if err := lock.check(ctx); err != nil {
 			return err
 		}
@@ -66,6 +74,25 @@ func (s *Store) Uninstall(ctx context.Context) error {
 		return fmt.Errorf("restore what was there before: %w", err)
 	}
 	return s.runStep(ctx, m, step{sql: []string{"DROP TABLE IF EXISTS " + strings.Join(m.ownRelations(), ", ") + ";"}})
+}
+
+// checkRemovable fails, before anything is removed, when something of the application's depends on it.
+func (s *Store) checkRemovable(ctx context.Context, space string, all []object) error {
+	var doomed []object
+	for _, o := range all {
+		if o.Kind == "table" {
+			if empty, err := s.isEmpty(ctx, o); err != nil {
+				return err
+			} else if !empty { // it stays
+				continue
+			}
+		}
+		doomed = append(doomed, o)
+	}
+	for _, table := range ownTables() {
+		doomed = append(doomed, object{Kind: "table", Space: space, Name: "sessioncleanup_" + table})
+	}
+	return refuseBlocked(ctx, s.pool, "uninstall", doomed, nil, "")
 }
 
 // inOrder sorts objects into the order of their removal: what depends on others comes first.
@@ -154,18 +181,24 @@ func (s *Store) removeIndex(ctx context.Context, m *mapping, o object, st step) 
 }
 
 func (s *Store) removeTable(ctx context.Context, m *mapping, o object, st step) error {
-	var empty bool
-	err := s.pool.QueryRow(ctx, "SELECT NOT EXISTS (SELECT FROM "+o.path()+")").Scan(&empty)
-	if hasCode(err, "42P01") || err == nil && !empty {
-		return s.runStep(ctx, m, st)
-	}
+	empty, err := s.isEmpty(ctx, o)
 	if err != nil {
-		return mapError("check whether the table is empty", err)
+		return err
 	}
-	// Sessions inserted since then keep the table, too.
-	st.sql = []string{
-		"LOCK TABLE " + o.path() + " IN ACCESS EXCLUSIVE MODE;",
-		"DO " + literal("BEGIN IF NOT EXISTS (SELECT FROM "+o.path()+") THEN DROP TABLE "+o.path()+"; END IF; END") + ";",
+	if empty { // sessions inserted since then keep the table, too
+		st.sql = []string{
+			"LOCK TABLE " + o.path() + " IN ACCESS EXCLUSIVE MODE;",
+			"DO " + literal("BEGIN IF NOT EXISTS (SELECT FROM "+o.path()+") THEN DROP TABLE "+o.path()+"; END IF; END") + ";",
+		}
 	}
 	return s.runStep(ctx, m, st)
+}
+
+// isEmpty reports whether a table exists and has no rows.
+func (s *Store) isEmpty(ctx context.Context, o object) (empty bool, err error) {
+	err = s.pool.QueryRow(ctx, "SELECT NOT EXISTS (SELECT FROM "+o.path()+")").Scan(&empty)
+	if hasCode(err, "42P01") {
+		return false, nil
+	}
+	return empty, mapError("check whether the table is empty", err)
 }

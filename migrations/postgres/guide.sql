@@ -199,12 +199,10 @@ AS $sessioncleanup$
      CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d;
 $sessioncleanup$;
 
--- name: view
--- The view reads from a function, whose text the server does not look into: so the application can alter and drop the
--- columns of its tables, which a view would prevent. It runs with the rights of whoever reads the view, under the row
--- security that holds for that role.
-DROP VIEW IF EXISTS "{space}".sessions_cleanup_view;
-DROP FUNCTION IF EXISTS "{space}".sessioncleanup_view();
+-- name: sessioncleanup_view
+-- The rows of the view. The server does not look into a function's text: so the application can alter and drop the columns of
+-- its tables, which a view would prevent. It runs with the rights of whoever reads the view, under the row security that
+-- holds for that role.
 CREATE FUNCTION "{space}".sessioncleanup_view() RETURNS TABLE ("{view_types}") LANGUAGE sql STABLE AS $sessioncleanup$
 SELECT "{view_columns}""{view_owner}",
        round(greatest(extract(epoch FROM v_cut.now - "{last_used}"), 0)::numeric / 3600, 2) AS "{hours_inactive}",
@@ -216,4 +214,6 @@ SELECT "{view_columns}""{view_owner}",
  CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
  CROSS JOIN LATERAL (SELECT "{status}" AS status) r;
 $sessioncleanup$;
-CREATE VIEW "{space}".sessions_cleanup_view AS SELECT * FROM "{space}".sessioncleanup_view();
+
+-- name: view
+CREATE OR REPLACE VIEW "{space}".sessions_cleanup_view AS SELECT "{view_list}" FROM "{space}".sessioncleanup_view();

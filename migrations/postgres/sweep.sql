@@ -31,6 +31,9 @@ DECLARE
     v_ended      "{id_type}"[];
     v_due        "{id_type}"[];
     v_refs       record;
+    v_deferred   text; -- constraints
+    v_check      text;
+    v_defer      text;
     v_now        timestamptz;
     v_began      timestamptz;
     v_constraint text;
@@ -137,6 +140,9 @@ BEGIN
     END IF;
     -- A new statement sees everything that was committed until the locks were taken, such as a touch that was noted
     -- because its row was locked. From here on nobody else changes these rows.
+    v_deferred := "{space}".sessioncleanup_deferred(p_action);
+    v_check := 'SET CONSTRAINTS ' || nullif(v_deferred, '') || ' IMMEDIATE';
+    v_defer := 'SET CONSTRAINTS ' || nullif(v_deferred, '') || ' DEFERRED';
     BEGIN
         v_now := date_trunc('milliseconds', clock_timestamp());
         IF p_action = 'deleted' THEN
@@ -163,7 +169,10 @@ BEGIN
         ELSE
             UPDATE "{sessions}" s SET "{active}" = false, "{deactivated_at}" = v_now "{deactivated_at_in}" WHERE s."{id}" "{id_eq}" ANY (v_due);
         END IF;
-        SET CONSTRAINTS ALL IMMEDIATE; -- what they would refuse at the commit is refused here
+        IF v_check IS NOT NULL THEN -- what they would refuse at the commit is refused here
+            EXECUTE v_check;
+            EXECUTE v_defer;
+        END IF;
         "{ours}"
         PERFORM "{space}".sessioncleanup_require_done(p_action, v_due);
     EXCEPTION WHEN OTHERS OR assert_failure OR query_canceled THEN
@@ -218,6 +227,48 @@ BEGIN
         END IF;
         PERFORM pg_sleep(0.01);
     END LOOP;
+END
+$sessioncleanup$;
+
+-- name: sessioncleanup_deferred
+-- The constraints that a batch checks by itself, as a list for SET CONSTRAINTS: those, initially deferred, of the tables that it
+-- changes. It leaves to the commit those that rows of the caller's transaction do not satisfy yet, and those whose name another
+-- constraint has that is not deferred: they cannot be set by themselves.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_deferred(p_action text) RETURNS text
+LANGUAGE plpgsql
+SET search_path = "{safe}"
+AS $sessioncleanup$
+DECLARE
+    v_tables oid[] := ARRAY["{sessions_literal}"::regclass::oid];
+    v_names  text[] := '{}';
+    v_name   text;
+    v_check  text;
+    v_defer  text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_constraint f WHERE f.condeferred AND f.conrelid <> "{touches_literal}"::regclass) THEN
+        RETURN '';
+    END IF;
+    IF p_action = 'deleted' THEN
+        v_tables := v_tables || ARRAY(SELECT k.target FROM "{space}".sessioncleanup_keys(false) k);
+    END IF;
+    v_tables := v_tables || ARRAY(SELECT p.relid FROM unnest(v_tables) t (oid) CROSS JOIN pg_partition_tree(pg_partition_root(t.oid)) p);
+    FOR v_name IN SELECT DISTINCT format('%I.%I', n.nspname, f.conname)
+                    FROM pg_constraint f JOIN pg_namespace n ON n.oid = f.connamespace
+                   WHERE f.condeferred AND (f.conrelid = ANY (v_tables) OR f.confrelid = ANY (v_tables))
+                     AND NOT EXISTS (SELECT FROM pg_constraint o WHERE o.connamespace = f.connamespace AND o.conname = f.conname AND NOT o.condeferred) LOOP
+        v_check := 'SET CONSTRAINTS ' || v_name || ' IMMEDIATE';
+        v_defer := 'SET CONSTRAINTS ' || v_name || ' DEFERRED';
+        BEGIN
+            "{theirs}"
+            EXECUTE v_check;
+            EXECUTE v_defer;
+            "{ours}"
+            v_names := v_names || v_name;
+        EXCEPTION WHEN OTHERS THEN
+            NULL;
+        END;
+    END LOOP;
+    RETURN array_to_string(v_names, ', ');
 END
 $sessioncleanup$;
 

@@ -1,0 +1,34 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+// refuseBlocked fails when something of the application's depends on what a command is about to drop: objects that Migrate
+// made and others, by their numbers in the catalog. What depends on them through the relation that stays is no reason. The
+// error lists all of it: an ErrInvalid, before anything is changed.
+func refuseBlocked(ctx context.Context, q *guarded, command string, objects []object, others []uint32, stays string) error {
+	data, err := json.Marshal(append([]object{}, objects...)) // an array, even if empty
+	if err != nil {
+		return err
+	}
+	rows, err := q.Query(ctx, statements["blockers"], string(data), others, orNull(stays))
+	if err != nil {
+		return mapError("look for what depends on it", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return mapError("look for what depends on it", err)
+	}
+	if len(found) > 0 {
+		return invalid.Errorf("nothing was changed: these depend on what %s has to drop: %s; drop them first, and make them again afterwards where that is possible",
+			command, strings.Join(found, ", "))
+	}
+	return nil
+}

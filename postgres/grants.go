@@ -97,13 +97,16 @@ func (p *plan) grantsFor(ctx context.Context, runs bool) ([]grant, error) {
 	give(p.m.space, "", "USAGE")
 	give(p.m.table.space, "", "USAGE")
 	give(p.m.table.space, p.m.table.name, "SELECT", "UPDATE", "DELETE")
-	rows, err := p.q.Query(ctx, statements["reached_tables"], p.m.table.oid)
+	reads, err := p.keyTables(ctx, "reached_tables")
 	if err != nil {
-		return nil, mapError("look up the foreign keys", err)
+		return nil, err
 	}
-	reads, err := pgx.CollectRows(rows, pgx.RowToStructByPos[branch])
+	cycle, err := p.keyTables(ctx, "cycle_tables")
 	if err != nil {
-		return nil, mapError("look up the foreign keys", err)
+		return nil, err
+	}
+	for _, b := range cycle { // their rows are locked on the way to other sessions
+		give(b.Space, b.Name, "UPDATE")
 	}
 	for _, src := range p.m.sources {
 		reads = append(reads, branch{Space: src.space, Name: src.name})
@@ -124,6 +127,16 @@ func (p *plan) grantsFor(ctx context.Context, runs bool) ([]grant, error) {
 		give(p.m.space, "sessioncleanup_leases", "SELECT", "INSERT", "UPDATE")
 	}
 	return all, nil
+}
+
+// keyTables lists tables that foreign keys tie to the sessions.
+func (p *plan) keyTables(ctx context.Context, statement string) ([]branch, error) {
+	rows, err := p.q.Query(ctx, statements[statement], p.m.table.oid)
+	if err != nil {
+		return nil, mapError("look up the foreign keys", err)
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowToStructByPos[branch])
+	return tables, mapError("look up the foreign keys", err)
 }
 
 // hasGrant reports whether a role has a privilege already, by itself or through another role.

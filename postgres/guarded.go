@@ -29,9 +29,9 @@ type guard struct {
 
 const serverPath = "pg_catalog, pg_temp"
 
-// sql is the statement that sets it, until the end of the transaction.
+// sql is the statement that sets it, until the end of the transaction, and has times written as they are read here.
 func (g guard) sql() string {
-	sql := "SELECT pg_catalog.set_config('search_path', " + literal(g.path) + ", true)"
+	sql := "SELECT pg_catalog.set_config('search_path', " + literal(g.path) + ", true), pg_catalog.set_config('datestyle', 'ISO', true)"
 	if g.role != "" {
 		sql += ", pg_catalog.set_config('role', " + literal(g.role) + ", true)"
 	}

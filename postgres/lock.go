@@ -13,25 +13,25 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
-// lockClass is the first half of the advisory lock that migrations take; the other is a hash of the schema's name.
-const lockClass = 0x5e55c1e
-
 const pollLock = 100 * time.Millisecond
 
-// migrationLock is held while a database is migrated. It is an advisory lock of an open transaction: it ends with its
-// connection, however the process ends, and a pooler keeps that connection for it.
+// migrationLock is held while a database is migrated. It is a lock of an open transaction: it ends with its connection,
+// however the process ends, and a pooler keeps that connection for it. What is locked is a table of the library's own, which
+// only its owner may lock.
 type migrationLock struct {
-	conn *pgxpool.Conn
+	conn  *pgxpool.Conn
+	table string
 }
 
-// lock waits until no other process migrates in the schema. It polls instead of waiting in the server: a statement that
-// waits has a snapshot, for which an index that is built concurrently would wait.
-func (s *Store) lock(ctx context.Context, space string) (*migrationLock, error) {
+// lock waits until no other process migrates the schema of a mapping. It polls instead of waiting in the server: a statement
+// that waits has a snapshot, for which an index that is built concurrently would wait.
+func (s *Store) lock(ctx context.Context, m *mapping) (*migrationLock, error) {
 	if s.pool.pool.Config().MaxConns < 2 {
 		return nil, invalid.Errorf("the pool has one connection: migrating takes two")
 	}
+	table := m.own("migrating")
 	for deadline, reports := time.Now().Add(s.cfg.MigrateWait), s.reports(); ; {
-		held, err := s.tryLock(ctx, space)
+		held, err := s.tryLock(ctx, table)
 		if err != nil {
 			return nil, mapError("lock the migration", err)
 		}
@@ -39,7 +39,11 @@ func (s *Store) lock(ctx context.Context, space string) (*migrationLock, error) 
 			return held, nil
 		}
 		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("%w: another migration, or whoever holds its advisory lock (see pg_locks), did not finish within %v", sessioncleanup.ErrUnavailable, s.cfg.MigrateWait)
+			holder, _ := s.holders(ctx, `
+				SELECT a.pid, extract(epoch FROM now() - a.xact_start)::float8, a.query
+				  FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+				 WHERE l.relation = to_regclass($1::text) AND l.granted`, table)
+			return nil, fmt.Errorf("%w: another migration did not finish within %v: %s", sessioncleanup.ErrUnavailable, s.cfg.MigrateWait, holder)
 		}
 		reports.locked(ctx)
 		if err := wait.For(ctx, pollLock); err != nil {
@@ -48,24 +52,38 @@ func (s *Store) lock(ctx context.Context, space string) (*migrationLock, error) 
 	}
 }
 
-func (s *Store) tryLock(ctx context.Context, space string) (*migrationLock, error) {
+func (s *Store) tryLock(ctx context.Context, table string) (*migrationLock, error) {
+	_, err := s.pool.Exec(ctx, "CREATE TABLE IF NOT EXISTS "+table+" ()")
+	if err != nil && !hasCode(err, "23505", "42P07") { // another one makes it just now
+		return nil, err
+	}
 	conn, err := s.pool.pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var got bool
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN")
-	batch.Queue(s.pool.own().begin())
+	batch.Queue(s.pool.begin())
 	batch.Queue("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
-	batch.Queue("SELECT pg_try_advisory_xact_lock($1::integer, hashtext($2::text))", int32(lockClass), space).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&got) })
+	batch.Queue("LOCK TABLE " + table + " IN EXCLUSIVE MODE NOWAIT")
 	err = conn.SendBatch(ctx, batch).Close()
-	if err != nil || !got {
+	if err != nil {
 		conn.Release() // with its transaction: the pool closes it
+		if hasCode(err, codeLockNotAvailable, "42P01", "40P01") { // or uninstalled just now
+			return nil, nil
+		}
 		return nil, err
 	}
-	return &migrationLock{conn: conn}, nil
+	return &migrationLock{conn: conn, table: table}, nil
+}
+
+// drop removes the table, after everything else, with what told that there is something to remove.
+func (l *migrationLock) drop(ctx context.Context, settings string) error {
+	_, err := l.conn.Exec(ctx, "DROP TABLE IF EXISTS "+settings+", "+l.table)
+	if err == nil {
+		_, err = l.conn.Exec(ctx, "COMMIT")
+	}
+	return mapError("remove the settings", err)
 }
 
 // check fails when the lock was lost with its connection.

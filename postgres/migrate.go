@@ -29,7 +29,7 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err != nil {
 		return err
 	}
-	lock, err := s.lock(ctx, plan.m.space)
+	lock, err := s.lock(ctx, plan.m)
 	if err != nil {
 		return err
 	}

@@ -146,7 +146,7 @@ func (p *plan) giveAway(ctx context.Context) error {
 func checkOwnTables(ctx context.Context, q *guarded, space string, owner uint32, sessions ...uint32) error {
 	var wrong []string
 	var names []string
-	for _, name := range ownTables() {
+	for _, name := range append(ownTables(), "migrating") {
 		names = append(names, "sessioncleanup_"+name)
 	}
 	err := q.QueryRow(ctx, `

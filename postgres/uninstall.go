@@ -23,11 +23,6 @@ func (s *Store) Uninstall(ctx context.Context) error {
 		}
 		return err
 	}
-	lock, err := s.lock(ctx, space)
-	if err != nil {
-		return err
-	}
-	defer lock.release(ctx)
 	m := &mapping{space: space, names: sqlfile.Names{}, safe: serverPath}
 	for _, table := range ownTables() {
 		m.names[table] = m.own(table)
@@ -38,6 +33,11 @@ func (s *Store) Uninstall(ctx context.Context) error {
 	if err := s.act(ctx, m, true); err != nil {
 		return err
 	}
+	lock, err := s.lock(ctx, m)
+	if err != nil {
+		return err
+	}
+	defer lock.release(ctx)
 	if err := checkWriters(ctx, s.pool, space); err != nil {
 		return err
 	}
@@ -73,7 +73,11 @@ func (s *Store) Uninstall(ctx context.Context) error {
 	if err := s.restore(ctx, m, set.replaced); err != nil {
 		return fmt.Errorf("restore what was there before: %w", err)
 	}
-	return s.runStep(ctx, m, step{sql: []string{"DROP TABLE IF EXISTS " + strings.Join(m.ownRelations(), ", ") + ";"}})
+	most := slices.DeleteFunc(m.ownRelations(), func(table string) bool { return table == m.own("settings") })
+	if err := s.runStep(ctx, m, step{sql: []string{"DROP TABLE IF EXISTS " + strings.Join(most, ", ") + ";"}}); err != nil {
+		return err
+	}
+	return lock.drop(ctx, m.own("settings"))
 }
 
 // checkRemovable fails, before anything is removed, when something of the application's depends on it.

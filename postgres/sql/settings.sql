@@ -97,6 +97,24 @@ SELECT DISTINCT c.oid, n.nspname::text, c.relname::text
  WHERE c.oid <> $1::oid
  ORDER BY 2, 3;
 
+-- name: cycle_tables
+-- The tables through which a deletion of the sessions $1 cascades back to sessions.
+WITH RECURSIVE down (oid) AS (
+    SELECT $1::oid
+    UNION
+    SELECT f.conrelid FROM down d JOIN pg_catalog.pg_constraint f ON f.confrelid = d.oid
+     WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confdeltype = 'c'
+), up (oid) AS (
+    SELECT $1::oid
+    UNION
+    SELECT f.confrelid FROM up u JOIN pg_catalog.pg_constraint f ON f.conrelid = u.oid
+     WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confdeltype = 'c'
+)
+SELECT c.oid, n.nspname::text, c.relname::text
+  FROM down d JOIN up u ON u.oid = d.oid JOIN pg_catalog.pg_class c ON c.oid = d.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.oid <> $1::oid
+ ORDER BY 2, 3;
+
 -- name: reached_keys
 -- The foreign keys that a deletion of a session has to check, at any depth: those to the sessions $1 and to tables whose rows
 -- go along.

@@ -54,7 +54,7 @@ func TestUninstallRefusesWhileSomethingDependsOnWhatItRemoves(t *testing.T) {
 	}
 	_, list, _ := strings.Cut(err.Error(), "has to drop: ")
 	list, _, _ = strings.Cut(list, ";")
-	got := strings.Split(strings.ReplaceAll(list, "default value for ", ""), ", ")
+	got := strings.Split(strings.NewReplacer("default value for ", "", "public.", "").Replace(list), ", ")
 	slices.Sort(got)
 	if diff := cmp.Diff(words, got); diff != "" {
 		t.Errorf("what Uninstall says depends on it (-want +got):\n%s", diff)
@@ -80,7 +80,7 @@ func TestUninstallOfAPartitionedTableRefusesWhileAViewReadsAPartition(t *testing
 	partition := value[string](t, pool, "SELECT min(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'sessions'::regclass")
 	mustRun(t, pool, "CREATE VIEW part AS SELECT last_activity FROM "+partition)
 	err := store.Uninstall(t.Context())
-	if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "has to drop: view part;") {
+	if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "has to drop: view public.part;") {
 		t.Errorf("Uninstall fails with %v, want an ErrInvalid that lists view part", err)
 	}
 	mustRun(t, pool, "DROP VIEW part")
@@ -120,10 +120,10 @@ func TestMigrateRefusesWhileSomethingDependsOnWhatItReplaces(t *testing.T) {
 	t.Parallel()
 	const report = "CREATE VIEW report AS SELECT id, status FROM sessions_cleanup_view; "
 	for name, c := range map[string]struct{ sql, words, then string }{
-		"a column less":   {report + "ALTER TABLE sessions DROP COLUMN extra", "view report", "DROP VIEW report"},
-		"another name":    {report + "ALTER TABLE sessions RENAME COLUMN name TO title", "view report", "DROP VIEW report"},
-		"a rule on it":    {"CREATE RULE r AS ON DELETE TO sessions_cleanup_view DO INSTEAD NOTHING; ALTER TABLE sessions DROP COLUMN extra", "rule r on view sessions_cleanup_view", "DROP RULE r ON sessions_cleanup_view"},
-		"another id type": {"CREATE VIEW noted AS SELECT session_id FROM sessioncleanup_touches; ALTER TABLE sessions ALTER id TYPE int", "view noted", "DROP VIEW noted"},
+		"a column less":   {report + "ALTER TABLE sessions DROP COLUMN extra", "view public.report", "DROP VIEW report"},
+		"another name":    {report + "ALTER TABLE sessions RENAME COLUMN name TO title", "view public.report", "DROP VIEW report"},
+		"a rule on it":    {"CREATE RULE r AS ON DELETE TO sessions_cleanup_view DO INSTEAD NOTHING; ALTER TABLE sessions DROP COLUMN extra", "rule r on view public.sessions_cleanup_view", "DROP RULE r ON sessions_cleanup_view"},
+		"another id type": {"CREATE VIEW noted AS SELECT session_id FROM sessioncleanup_touches; ALTER TABLE sessions ALTER id TYPE int", "view public.noted", "DROP VIEW noted"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -157,7 +157,7 @@ func TestMigrateRefusesToTakeOverWhatSomethingDependsOn(t *testing.T) {
 		sessioncleanup.MigrateOptions{Replace: true})
 	before := dump(t, url)
 	err := store.Migrate(t.Context(), sessioncleanup.Policy{})
-	if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "has to drop: view figures, view report;") {
+	if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "has to drop: view public.figures, view public.report;") {
 		t.Errorf("Migrate fails with %v, want an ErrInvalid that lists the views figures and report", err)
 	}
 	if diff := cmp.Diff(before, dump(t, url)); diff != "" {

@@ -65,6 +65,7 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		return err
 	}
 	s.warn(ctx, plan.m)
+	s.warnOfNames(ctx, plan.m)
 	return nil
 }
 

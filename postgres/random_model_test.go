@@ -108,6 +108,7 @@ func newModel(t *testing.T, w *application, pool *pgxpool.Pool) *model {
 			}
 		}
 	}
+	perhaps := map[string]float64{} // times whose column's name does not say what they are: they count where nothing else does
 	for _, src := range w.sources {
 		at := "NULL::timestamptz"
 		if src.at != "" {
@@ -118,14 +119,19 @@ func newModel(t *testing.T, w *application, pool *pgxpool.Pool) *model {
 				s := m.sessions[id]
 				if note(s, at, src.known); src.known && known(at) {
 					s.stated = max(s.stated, min(*at, now))
+				} else if known(at) {
+					perhaps[id] = max(perhaps[id], min(*at, now))
 				}
 			}
 			m.sessions[id].pinned = m.sessions[id].pinned || src.pins
 		}
 	}
-	for _, s := range m.sessions {
+	for id, s := range m.sessions {
 		if math.IsInf(s.used, -1) {
 			s.odd, s.used = true, now
+			if at, ok := perhaps[id]; ok {
+				s.stated = at
+			}
 		}
 		if math.IsInf(s.stated, -1) { // nothing but a time that stands for none
 			s.stated = math.Inf(1)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,7 +41,8 @@ func TestRunsOnRandomSchemasStayWithinTheRules(t *testing.T) {
 				}
 			}()
 			before := dump(t, url)
-			store := open(t, url, postgres.Config{Migrate: sessioncleanup.MigrateOptions{AcceptTimes: true}})
+			role := roleOf(t, asRole(t, connect(t, url)))
+			store := open(t, url, postgres.Config{Migrate: sessioncleanup.MigrateOptions{AcceptTimes: true, CleanerRole: role}})
 			model := newModel(t, w, connect(t, url))
 			rows := model.rows(t)
 			if w.refused {
@@ -67,9 +69,15 @@ func TestRunsOnRandomSchemasStayWithinTheRules(t *testing.T) {
 				model.run(t, manager)
 			}
 			rows = model.rows(t)
+			undo := func() {}
+			if w.random.IntN(2) == 0 {
+				stop()
+				undo = w.evolve(t, url, store)
+			}
 			if err := store.Uninstall(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+			undo()
 			model.sameRows(t, "Uninstall", rows)
 			stop()
 			if diff := cmp.Diff(before, dump(t, url)); diff != "" {
@@ -335,6 +343,56 @@ func (w *application) write(t *testing.T, url string) (stop func()) {
 	stopped := sync.OnceFunc(func() { cancel(); wg.Wait() })
 	t.Cleanup(stopped)
 	return stopped
+}
+
+// evolve has the application build on what Migrate added, and drop that again once Uninstall refused, and rename its tables
+// and columns, sometimes with another Migrate. The names are as they were after undo.
+func (w *application) evolve(t *testing.T, url string, store *postgres.Store) (undo func()) {
+	t.Helper()
+	pool := connect(t, url)
+	mustRun(t, pool, fmt.Sprintf(`CREATE VIEW report AS SELECT * FROM sessions_cleanup_view; CREATE VIEW gone AS SELECT deactivated_at FROM %[1]s;
+		CREATE INDEX by_end ON %[1]s (tenant, deactivated_at); ALTER TABLE %[1]s ADD remark text`, w.table))
+	if err := store.Migrate(t.Context(), sessioncleanup.Policy{}); err != nil { // with one column more
+		t.Errorf("Migrate beside a view on its own: %v", err)
+	}
+	before := dump(t, url)
+	err := store.Uninstall(t.Context())
+	if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "has to drop: index by_end, view gone, view report;") {
+		t.Errorf("Uninstall fails with %v, want an ErrInvalid that lists by_end, gone and report", err)
+	}
+	if diff := cmp.Diff(before, dump(t, url)); diff != "" {
+		t.Errorf("after the refusal (-before +after):\n%s", diff)
+	}
+	mustRun(t, pool, fmt.Sprintf("DROP VIEW report, gone; DROP INDEX by_end; ALTER TABLE %s DROP remark", w.table))
+	again := w.random.IntN(2) == 0
+	var back []string
+	rename := func(table, from, to string) {
+		back = append(back, fmt.Sprintf("ALTER TABLE %s RENAME %s TO %s", table, to, from))
+		mustRun(t, pool, fmt.Sprintf("ALTER TABLE %s RENAME %s TO %s", table, from, to))
+	}
+	for name := range w.times {
+		if w.random.IntN(2) == 0 {
+			rename(w.table, name, "its_"+name)
+		}
+	}
+	for _, src := range w.sources {
+		if w.random.IntN(2) == 0 {
+			rename(src.name, src.column, "its_room")
+		}
+	}
+	if w.random.IntN(2) == 0 {
+		rename(w.table, "", "rooms")
+		back[len(back)-1] = "ALTER TABLE rooms RENAME TO " + w.table
+	}
+	if again {
+		if err := store.Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
+			t.Errorf("Migrate after renames: %v", err)
+		}
+	}
+	return func() {
+		slices.Reverse(back)
+		mustRun(t, pool, strings.Join(back, "; "))
+	}
 }
 
 func runSQL(ctx context.Context, pool *pgxpool.Pool, sql string) error {

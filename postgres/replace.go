@@ -19,12 +19,22 @@ type conflict struct {
 	Words string
 	Drop  string
 	Make  []string
+	Needs []need
+}
+
+// need is what must exist to make a conflict again: a column of a table, a table, a function or a role, quoted.
+type need struct {
+	Table    string `json:"table,omitempty"`
+	Column   string `json:"column,omitempty"` // not quoted
+	Function string `json:"function,omitempty"`
+	Role     string `json:"role,omitempty"`
 }
 
 // replaced is a conflict that Migrate took over, for Uninstall to make again.
 type replaced struct {
-	What string   `json:"what"`
-	SQL  []string `json:"sql"`
+	What  string   `json:"what"`
+	SQL   []string `json:"sql"`
+	Needs []need   `json:"needs,omitempty"`
 }
 
 // conflicts lists them, in the order in which they can be dropped.
@@ -62,7 +72,7 @@ func (p *plan) takeOver(ctx context.Context) error {
 		if c.Kind != "trigger" {
 			dropped = append(dropped, c.OID)
 		}
-		kept = append([]replaced{{c.Words, c.Make}}, kept...)
+		kept = append([]replaced{{c.Words, c.Make, c.Needs}}, kept...)
 		if c.Kind == "relation" {
 			return invalid.Errorf("schema %s has a table or the like named sessions_cleanup_view: rename it, then migrate", p.m.space)
 		}
@@ -88,6 +98,31 @@ func (p *plan) takeOver(ctx context.Context) error {
 	take.about = "take over from an earlier installation, for uninstall to restore: " + all
 	take.sql = append(take.sql, p.m.statement("settings_replaced", sqlfile.Names{"replaced_json": literal(string(data))}))
 	p.add(take)
+	return nil
+}
+
+// checkRestorable fails, before Uninstall removes anything, when what Migrate took over cannot be made again.
+func (s *Store) checkRestorable(ctx context.Context, kept []replaced) error {
+	needs := []need{}
+	for _, r := range kept {
+		needs = append(needs, r.Needs...)
+	}
+	data, err := json.Marshal(needs)
+	if err != nil {
+		return err
+	}
+	rows, err := s.pool.Query(ctx, statements["lost_needs"], string(data))
+	if err != nil {
+		return mapError("look for what an earlier installation needs", err)
+	}
+	lost, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return mapError("look for what an earlier installation needs", err)
+	}
+	if len(lost) > 0 {
+		return invalid.Errorf("nothing was changed: uninstall cannot make again what migrate --replace took over, which needs what is gone or renamed: %s; "+
+			"rename it back until uninstall is done", strings.Join(lost, ", "))
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -49,5 +50,47 @@ func TestUninstallRestoresWhatWasReplacedExactly(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, dump(t, url)); diff != "" {
 		t.Errorf("after Uninstall (-before +after):\n%s", diff)
+	}
+}
+
+func TestUninstallRefusesWhenItCannotRestoreWhatWasReplaced(t *testing.T) {
+	t.Parallel()
+	for change, c := range map[string]struct{ back, lost string }{
+		"ALTER TABLE sessions RENAME TO rooms":       {"ALTER TABLE rooms RENAME TO sessions", "renamed: public.sessions.id, public.sessions.name;"},
+		"ALTER TABLE sessions RENAME name TO title":  {"ALTER TABLE sessions RENAME title TO name", "renamed: public.sessions.name;"},
+		"ALTER TABLE votes RENAME TO answers":        {"ALTER TABLE answers RENAME TO votes", "renamed: public.votes;"},
+		"ALTER FUNCTION note() RENAME TO noted":      {"ALTER FUNCTION noted() RENAME TO note", "renamed: public.note();"},
+		`ALTER ROLE $ROLE RENAME TO "$ROLE, before"`: {`ALTER ROLE "$ROLE, before" RENAME TO $ROLE`, "renamed: role $ROLE;"},
+	} {
+		t.Run(change, func(t *testing.T) {
+			t.Parallel()
+			store, url, _ := shaped(t, `
+				CREATE TABLE sessions (id int PRIMARY KEY, name text, last_activity timestamptz DEFAULT now());
+				CREATE TABLE votes (id int PRIMARY KEY, session_id int NOT NULL REFERENCES sessions ON DELETE CASCADE);
+				CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE sessions SET last_activity = now() WHERE id = NEW.session_id; RETURN NEW; END';
+				CREATE TRIGGER note AFTER INSERT ON votes FOR EACH ROW EXECUTE FUNCTION note();
+				CREATE VIEW sessions_cleanup_view AS SELECT id, name FROM sessions;
+				CREATE FUNCTION get_session_cleanup_stats() RETURNS int LANGUAGE sql AS 'SELECT 1'`, sessioncleanup.MigrateOptions{Replace: true})
+			pool := connect(t, url)
+			names := strings.NewReplacer("$ROLE", roleOf(t, asRole(t, pool)))
+			mustRun(t, pool, names.Replace("GRANT EXECUTE ON FUNCTION get_session_cleanup_stats() TO $ROLE"))
+			before := dump(t, url)
+			migrate(t, store)
+			mustRun(t, pool, names.Replace(change))
+			installed := dump(t, url)
+			if err := store.Uninstall(t.Context()); !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), names.Replace(c.lost)) {
+				t.Errorf("Uninstall fails with %v, want an ErrInvalid with %q", err, names.Replace(c.lost))
+			}
+			if diff := cmp.Diff(installed, dump(t, url)); diff != "" {
+				t.Errorf("after the refusal (-before +after):\n%s", diff)
+			}
+			mustRun(t, pool, names.Replace(c.back))
+			if err := store.Uninstall(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(before, dump(t, url)); diff != "" {
+				t.Errorf("after Uninstall (-before +after):\n%s", diff)
+			}
+		})
 	}
 }

@@ -54,7 +54,7 @@ func (s *Store) Uninstall(ctx context.Context) error {
 		return err
 	}
 	all := inOrder(merged(added, found))
-	if err := s.checkRemovable(ctx, space, all); err != nil {
+	if err := errors.Join(s.checkRemovable(ctx, space, all), s.checkRestorable(ctx, set.replaced)); err != nil {
 		return err
 	}
 	if len(set.added) > 0 { // from here on the installation is unfinished

@@ -87,6 +87,7 @@ func (s *Store) Validate(ctx context.Context) error {
 			s.cfg.Logger.WarnContext(ctx, fmt.Sprintf("%d active sessions can never become due: they have no expiry, and their %s is NULL, infinity or from year 9000 on", never, m.schema.LastActivity))
 		}
 	}
+	s.warnOfNames(ctx, m)
 	if m.untracked {
 		s.cfg.Logger.WarnContext(ctx, untrackedWarning(m))
 	}

@@ -4,7 +4,8 @@
 -- What the application has under the names of what Migrate makes ($1: the schema, $2: the functions), and its row triggers
 -- that write the last activity of sessions ($3: the tables that may have them, $4 and $5: patterns). Triggers come first, then
 -- the view, so that each can be dropped. With the search path set here, definitions come with the schema of every name.
--- To make something again is: its definition, its owner, its privileges in full, its comments, and what belongs to it.
+-- To make something again is: its definition, its owner, its privileges in full, its comments, and what belongs to it. It needs
+-- the tables, columns, functions and roles that it names: Uninstall looks for them before it removes anything.
 WITH path AS MATERIALIZED (
     SELECT set_config('search_path', 'pg_catalog', true) AS set
 ), found AS (
@@ -12,7 +13,8 @@ WITH path AS MATERIALIZED (
            format('DROP TRIGGER %I ON %I.%I;', t.tgname, n.nspname, c.relname) AS drop,
            ARRAY[pg_get_triggerdef(t.oid) || ';',
                  format('ALTER TABLE %I.%I %s TRIGGER %I;', n.nspname, c.relname, s.state, t.tgname),
-                 format('COMMENT ON TRIGGER %I ON %I.%I IS %L;', t.tgname, n.nspname, c.relname, obj_description(t.oid, 'pg_trigger'))] AS make
+                 format('COMMENT ON TRIGGER %I ON %I.%I IS %L;', t.tgname, n.nspname, c.relname, obj_description(t.oid, 'pg_trigger'))] AS make,
+           jsonb_build_array(jsonb_build_object('table', format('%I.%I', n.nspname, c.relname)), jsonb_build_object('function', f.oid::regprocedure)) AS needs
       FROM path
      CROSS JOIN pg_catalog.pg_trigger t
       JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
@@ -44,7 +46,18 @@ WITH path AS MATERIALIZED (
                       FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid AND obj_description(w.oid, 'pg_rewrite') IS NOT NULL)
            || ARRAY(SELECT format('COMMENT ON COLUMN %s.%I IS %L;', v.path, t.attname, col_description(c.oid, t.attnum))
                       FROM pg_catalog.pg_attribute t WHERE t.attrelid = c.oid AND col_description(c.oid, t.attnum) IS NOT NULL)
-           || format('COMMENT ON VIEW %s IS %L;', v.path, obj_description(c.oid, 'pg_class'))
+           || format('COMMENT ON VIEW %s IS %L;', v.path, obj_description(c.oid, 'pg_class')),
+           (SELECT jsonb_agg(jsonb_build_object('role', a.grantee::regrole))
+              FROM (SELECT c.relowner UNION SELECT e.grantee FROM aclexplode(c.relacl) e
+                     UNION SELECT e.grantee FROM pg_catalog.pg_attribute t CROSS JOIN aclexplode(t.attacl) e WHERE t.attrelid = c.oid) a (grantee)
+             WHERE a.grantee <> 0)
+           || (SELECT coalesce(jsonb_agg(jsonb_build_object('table', format('%I.%I', rn.nspname, r.relname), 'column', a.attname)), '[]')
+                 FROM pg_catalog.pg_rewrite w
+                 JOIN pg_catalog.pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+                 JOIN pg_catalog.pg_class r ON r.oid = d.refobjid
+                 JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
+                 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum = nullif(d.refobjsubid, 0)
+                WHERE w.ev_class = c.oid AND r.oid <> c.oid)
       FROM path
      CROSS JOIN pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -60,7 +73,9 @@ WITH path AS MATERIALIZED (
                                   CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
                                   CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END)
                       FROM aclexplode(f.proacl) a)
-           || format('COMMENT ON ROUTINE %s IS %L;', r.path, obj_description(f.oid, 'pg_proc'))
+           || format('COMMENT ON ROUTINE %s IS %L;', r.path, obj_description(f.oid, 'pg_proc')),
+           (SELECT jsonb_agg(jsonb_build_object('role', a.grantee::regrole))
+              FROM (SELECT f.proowner UNION SELECT e.grantee FROM aclexplode(f.proacl) e) a (grantee) WHERE a.grantee <> 0)
       FROM path
      CROSS JOIN pg_catalog.pg_proc f
       JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
@@ -68,4 +83,14 @@ WITH path AS MATERIALIZED (
      WHERE n.nspname = $1::text AND f.proname = ANY ($2::text[]) AND f.prokind IN ('f', 'p')
        AND coalesce(obj_description(f.oid, 'pg_proc'), '') NOT LIKE 'sessioncleanup%'
 )
-SELECT f.kind, f.oid, f.words, f.drop, array_remove(f.make, NULL) FROM found f ORDER BY f.place, f.words;
+SELECT f.kind, f.oid, f.words, f.drop, array_remove(f.make, NULL), f.needs FROM found f ORDER BY f.place, f.words;
+
+-- name: lost_needs
+-- Which of the things that something replaced needs ($1) do not exist.
+SELECT DISTINCT CASE WHEN n."table" IS NOT NULL THEN concat(n."table", '.' || n."column") ELSE coalesce(n.function, 'role ' || n.role) END
+  FROM jsonb_to_recordset($1::text::jsonb) AS n ("table" text, "column" text, function text, role text)
+ WHERE n."table" IS NOT NULL AND (to_regclass(n."table") IS NULL OR n."column" IS NOT NULL AND NOT EXISTS (
+           SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = to_regclass(n."table") AND a.attname = n."column" AND NOT a.attisdropped))
+    OR n.function IS NOT NULL AND to_regprocedure(n.function) IS NULL
+    OR n.role IS NOT NULL AND to_regrole(n.role) IS NULL
+ ORDER BY 1;

@@ -2,16 +2,16 @@
 
 -- name: lost_names
 -- Tables and functions that the application's triggers name without a schema, and that are in none of the schemas in which
--- runs look for names: those of sessioncleanup_sweep in schema $2. It looks at triggers that a run fires on the sessions $1
+-- runs look for names: those that sessioncleanup_sweep in schema $2 sets for them. It looks at triggers that a run fires on the sessions $1
 -- and on tables that a deletion reaches, whose functions have no search path of their own, and at what those call. It reads
 -- the text of functions, so it may miss a name that is put together, and take a variable for a table.
 WITH RECURSIVE path AS (
     SELECT coalesce(replace(m[1], '""', '"'), m[2]) AS space
       FROM pg_catalog.pg_proc f
       JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
-     CROSS JOIN unnest(f.proconfig) AS c (setting)
-     CROSS JOIN regexp_matches(substr(c.setting, 13), '"((?:[^"]|"")*)"|([^\s,"]+)', 'g') m
-     WHERE n.nspname = $2::text AND f.proname = 'sessioncleanup_sweep' AND c.setting LIKE 'search_path=%'
+     CROSS JOIN substring(f.prosrc FROM $re$set_config\('search_path', '((?:[^']|'')*)'$re$) AS c (setting)
+     CROSS JOIN regexp_matches(replace(c.setting, $q$''$q$, $q$'$q$), '"((?:[^"]|"")*)"|([^\s,"]+)', 'g') m
+     WHERE n.nspname = $2::text AND f.proname = 'sessioncleanup_sweep'
 ), reached (oid, action) AS (
     SELECT $1::oid, 'c'::"char"
     UNION

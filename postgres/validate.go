@@ -67,13 +67,13 @@ func (s *Store) Validate(ctx context.Context) error {
 	if err := s.checkRowSecurity(ctx, m); err != nil {
 		wrong = append(wrong, err)
 	}
-	if len(m.lacks) == 0 {
-		var never int
-		if err := s.pool.QueryRow(ctx, m.statement("never_due")).Scan(&never); err != nil {
-			return mapError("count sessions that can never become due", err)
+	if len(wrong) == 0 { // else the table may lack what they are counted by
+		c, err := s.counts(ctx, m, sessioncleanup.CountsQuery{})
+		if err != nil {
+			return err
 		}
-		if never > 0 {
-			s.cfg.Logger.WarnContext(ctx, fmt.Sprintf("%d active sessions can never become due: they have no expiry, and their %s is NULL, infinity or from year 9000 on", never, m.schema.LastActivity))
+		if warning := adopt.NeverDue(c.NeverDue, m.untracked, m.schema.LastActivity); warning != "" {
+			s.cfg.Logger.WarnContext(ctx, warning)
 		}
 	}
 	if m.untracked {

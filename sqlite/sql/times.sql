@@ -29,8 +29,8 @@ min('9000-01-01 00:00:00.000',coalesce(nullif(max('1971',coalesce("{last_activit
 nullif(nullif(max('1970',min('9999',coalesce("{expires_at_read}",CASE WHEN "{expires_at_stands}" AND NOT "{expires_at_infinite}" THEN '9000-01-01 00:00:00.000' END))),'1970'),'9999')
 
 -- name: is_infinite
--- Whether a value that cannot be read, or is read as year 9999, lies at the end of time.
-("{value}" GLOB '[+Ii]*[Nn][Ff]*' OR "{value}" GLOB '9999-*' OR "{value}" GLOB '[1-9][0-9][0-9][0-9][0-9]*-*' OR "{value}" GLOB '[1-9]*' AND "{value}" NOT GLOB '*[^+0-9.e]*')
+-- Whether a value that cannot be read, or is read as year 9000 or later, lies at the end of time.
+("{value}" GLOB '[+Ii]*[Nn][Ff]*' OR "{value}" GLOB '9[0-9][0-9][0-9]-*' OR "{value}" GLOB '[1-9][0-9][0-9][0-9][0-9]*-*' OR "{value}" GLOB '[1-9]*' AND "{value}" NOT GLOB '*[^+0-9.e]*')
 
 -- name: is_unknown
 -- The zero values of programs.

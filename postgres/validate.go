@@ -36,7 +36,7 @@ func (s *Store) Validate(ctx context.Context) error {
 		return err
 	}
 	for _, src := range fresh {
-		report("rows of table %s refer to sessions, and do not count as activity yet", src.Table)
+		report("%s", adopt.NotFollowed(src.Table))
 	}
 	if err := adopt.Lacking(m.schema.Table, m.lacks); err != nil {
 		wrong = append(wrong, err)

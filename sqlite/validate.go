@@ -79,6 +79,11 @@ func (c *catalog) incomplete(set settings) []error {
 			lacks("the %s %s is not as this version creates it", o.kind, o.name)
 		}
 	}
+	if set.adopted.Proposed {
+		for _, source := range c.describe().Unfollowed(set.schema) {
+			lacks("%s", adopt.NotFollowed(source.Table))
+		}
+	}
 	if len(problems) == 0 && !set.adopted.Filled {
 		lacks("the backfill of last_activity is not finished")
 	}

@@ -212,7 +212,7 @@ func (s *Store) adopt(ctx context.Context, p sessioncleanup.Policy) (plan, error
 			todo = append(todo, l.sql("create_sessions", nil))
 		}
 		for _, column := range out.missing {
-			todo = append(todo, l.sql("add_"+column.Field, nil))
+			todo = append(todo, l.sql("add_"+column.Field, catalog.find(out.want.schema.Table).types()))
 		}
 		todo = append(todo, catalog.remakeTouches(l)...)
 		if err := c.execAll(ctx, todo); err != nil {

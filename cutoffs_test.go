@@ -70,6 +70,31 @@ func TestStatusFollowsTheRules(t *testing.T) {
 	}
 }
 
+func TestNeverDueIsWhatNeitherIdlenessNorAnExpiryEnds(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	keep := time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)
+	type session = sessioncleanup.Session
+	for name, tc := range map[string]struct {
+		s                session
+		never, untracked bool // never due, in a table where activity is tracked and in one where it is not
+	}{
+		"idle":                          {session{Active: true, AutoCleanup: true, LastActivity: now.AddDate(-1, 0, 0)}, false, true},
+		"kept":                          {session{Active: true, AutoCleanup: true, LastActivity: keep}, true, true},
+		"a moment less than kept":       {session{Active: true, AutoCleanup: true, LastActivity: keep.Add(-1)}, false, true},
+		"kept, expires":                 {session{Active: true, AutoCleanup: true, LastActivity: keep, ExpiresAt: now.AddDate(9, 0, 0)}, false, false},
+		"kept, expires at the same end": {session{Active: true, AutoCleanup: true, LastActivity: keep, ExpiresAt: keep}, true, true},
+		"kept, protected":               {session{Active: true, LastActivity: keep}, false, false},
+		"kept, inactive":                {session{AutoCleanup: true, LastActivity: keep, DeactivatedAt: now}, false, false},
+	} {
+		c := sessioncleanup.Policy{}.CutoffsAt(now)
+		tracked := c.NeverDue(tc.s)
+		if c.Untracked = true; tracked != tc.never || c.NeverDue(tc.s) != tc.untracked {
+			t.Errorf("%s: never due %t, and %t untracked; want %t and %t", name, tracked, c.NeverDue(tc.s), tc.never, tc.untracked)
+		}
+	}
+}
+
 func TestDeleteAtIsTheMomentFromWhichASessionIsDueForDeletion(t *testing.T) {
 	t.Parallel()
 	const inactive, remove = 24 * time.Hour, 30 * 24 * time.Hour

@@ -109,6 +109,7 @@ func (q CountsQuery) Answer(all iter.Seq[Session], now time.Time) Counts {
 		add(&counts.Protected, !s.AutoCleanup)
 		add(&counts.DueForDeactivation, counts.Cutoffs.Due(ActionDeactivated, s))
 		add(&counts.DueForDeletion, counts.Cutoffs.Due(ActionDeleted, s))
+		add(&counts.NeverDue, counts.Cutoffs.NeverDue(s))
 		counts.OldestOverdue = max(counts.OldestOverdue, counts.Cutoffs.Overdue(s))
 	}
 	return counts

@@ -53,7 +53,7 @@ type Cutoffs struct {
 }
 
 // A last activity further in the future than clockTolerance is a mistake, and would keep its session until then. From
-// keptForever on it stands for "keep this session".
+// keptForever on it stands for "keep this session", as an expiry from then on stands for none.
 const clockTolerance = 10 * time.Minute
 
 var keptForever = time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -114,6 +114,13 @@ func (c Cutoffs) sameThresholds(o Cutoffs) bool {
 
 // Old reports whether the session was last used before Delete, whatever its state.
 func (c Cutoffs) Old(s Session) bool { return !c.Delete.IsZero() && s.LastActivity.Before(c.Delete) }
+
+// NeverDue reports whether an active session can never become due, however long it is unused and whatever the policy: it
+// may be cleaned up, but neither its last activity nor an expiry ever makes it due. Usually nobody means that.
+func (c Cutoffs) NeverDue(s Session) bool {
+	return s.Active && s.AutoCleanup && (c.Untracked || !s.LastActivity.Before(keptForever)) &&
+		(s.ExpiresAt.IsZero() || !s.ExpiresAt.Before(keptForever))
+}
 
 // Status is the session's status at these cutoffs. Protection comes before everything else.
 func (c Cutoffs) Status(s Session) Status {

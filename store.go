@@ -184,6 +184,7 @@ type Counts struct {
 	Protected          int `json:"protected_sessions"`
 	DueForDeactivation int `json:"due_for_deactivation"`
 	DueForDeletion     int `json:"due_for_deletion"`
+	NeverDue           int `json:"never_due_sessions"` // active, and nothing ever makes them due
 	// OldestOverdue is for how long the session that is due the longest has been due. 0 when none is.
 	OldestOverdue time.Duration `json:"-"`
 	// Cutoffs are CountsQuery.Thresholds at the store's clock.

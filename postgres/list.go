@@ -68,6 +68,10 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 	if err != nil {
 		return sessioncleanup.Counts{}, err
 	}
+	return s.counts(ctx, m, q)
+}
+
+func (s *Store) counts(ctx context.Context, m *mapping, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
 	var c sessioncleanup.Counts
 	now, err := s.read(ctx, func(batch *pgx.Batch) {
 		if m.matchesNothing(q.Filter) {
@@ -75,7 +79,7 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 		}
 		batch.Queue(m.statement("counts"), readArgs(q.Filter, q.Thresholds)...).QueryRow(func(row pgx.Row) error {
 			var overdue float64
-			err := row.Scan(&c.Total, &c.Active, &c.Inactive, &c.Old, &c.Protected, &c.DueForDeactivation, &c.DueForDeletion, &overdue)
+			err := row.Scan(&c.Total, &c.Active, &c.Inactive, &c.Old, &c.Protected, &c.DueForDeactivation, &c.DueForDeletion, &c.NeverDue, &overdue)
 			c.OldestOverdue = time.Duration(overdue) * time.Microsecond
 			return err
 		})

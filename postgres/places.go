@@ -101,35 +101,7 @@ func unfollowed(ctx context.Context, q *guarded, schema sessioncleanup.Schema, a
 	if err != nil {
 		return nil, err
 	}
-	proposal, err := database.Propose(schema.Table)
-	if err != nil {
-		return nil, nil //nolint:nilerr // the table changed: that is reported elsewhere
-	}
-	type key struct {
-		oid     uint32
-		session string
-	}
-	has := map[key]bool{}
-	find := func(src sessioncleanup.Source) (key, error) {
-		r, err := findRelation(ctx, q, src.Table)
-		return key{r.oid, src.Session}, err
-	}
-	for _, src := range schema.Sources {
-		if k, err := find(src); err == nil {
-			has[k] = true
-		}
-	}
-	var fresh []sessioncleanup.Source
-	for _, src := range proposal.Schema.Sources {
-		k, err := find(src)
-		if err != nil {
-			return nil, mapError("look up "+src.Table, err)
-		}
-		if !has[k] {
-			fresh = append(fresh, src)
-		}
-	}
-	return fresh, nil
+	return database.Unfollowed(schema), nil
 }
 
 // follow changes the names of a table and of its columns to those of today, and reports whether the table exists.

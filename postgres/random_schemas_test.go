@@ -240,7 +240,7 @@ func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", "''"
 func (w *application) moment(odd bool, days int) string {
 	if odd && w.random.IntN(2) == 0 {
 		return pick(w.random, "NULL", "'-infinity'", "'infinity'", "'epoch'", "'1970-01-01 00:00:01'", "'0001-01-01'", "'0044-03-15 BC'",
-			"'9999-12-31'", "now() + interval '300 days'", "now() - interval '2000 days'", "'1980-01-01'")
+			"'9999-12-31'", "'9000-01-02'", "now() + interval '300 days'", "now() - interval '2000 days'", "'1980-01-01'")
 	}
 	return fmt.Sprintf("now() - interval '%d hours'", max(days*24-w.random.IntN(20), 1))
 }

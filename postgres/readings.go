@@ -7,14 +7,14 @@ import (
 )
 
 // This file holds how the times in the application's columns are read. A column may be without time zone, or hold what
-// stands for never or for nothing: infinity, the year 9999, 1970. What is read is always a timestamptz from 1970 to 9998.
+// stands for never or for nothing: infinity, the year 9000 and later, 1970. What is read is always a timestamptz from 1970 to 9000.
 
 // The bounds of times that mean a moment, and what a last activity beyond them is read as: so far in the future that
 // nothing is ever due, and that what follows from it, such as DeleteAt, is still a time that JSON can hold.
 const (
 	firstMoment = "1970-01-01 00:00:00"
 	firstUse    = "1970-01-02 00:00:00" // a time of creation or use before it means: not known
-	forever     = "9999-01-01 00:00:00"
+	forever     = "9000-01-01 00:00:00"
 	neverEnds   = "pg_catalog.timestamptz '9000-01-01 00:00:00+00'"
 )
 

@@ -37,7 +37,7 @@ func (s *Store) Validate(ctx context.Context) error {
 		return err
 	}
 	for _, src := range fresh {
-		report("rows of table %s refer to sessions, and do not count as activity yet", src.Table)
+		report("%s", adopt.NotFollowed(src.Table))
 	}
 	if err := adopt.Lacking(m.schema.Table, m.lacks); err != nil {
 		wrong = append(wrong, err)
@@ -78,13 +78,13 @@ func (s *Store) Validate(ctx context.Context) error {
 	if err := s.checkRowSecurity(ctx, m); err != nil {
 		wrong = append(wrong, err)
 	}
-	if len(m.lacks) == 0 {
-		var never int
-		if err := s.pool.QueryRow(ctx, m.statement("never_due")).Scan(&never); err != nil {
-			return mapError("count sessions that can never become due", err)
+	if len(wrong) == 0 { // else the table may lack what they are counted by
+		c, err := s.counts(ctx, m, sessioncleanup.CountsQuery{})
+		if err != nil {
+			return err
 		}
-		if never > 0 {
-			s.cfg.Logger.WarnContext(ctx, fmt.Sprintf("%d active sessions can never become due: they have no expiry, and their %s is NULL, infinity or from year 9000 on", never, m.schema.LastActivity))
+		if warning := adopt.NeverDue(c.NeverDue, m.untracked, m.schema.LastActivity); warning != "" {
+			s.cfg.Logger.WarnContext(ctx, warning)
 		}
 	}
 	s.warnOfNames(ctx, m)

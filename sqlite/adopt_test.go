@@ -166,6 +166,23 @@ func TestTimesOfEveryFormAreReadAndWritten(t *testing.T) {
 	}
 }
 
+func TestStrictTablesAreAdopted(t *testing.T) {
+	t.Parallel()
+	store, host := adopt(t, "CREATE TABLE sessions (id ANY PRIMARY KEY NOT NULL, updated_at ANY) STRICT",
+		"INSERT INTO sessions VALUES ('007', datetime('now', '-2 days')), ('7', datetime('now', '-2 days')), ('x', datetime('now', '-2 days'))")
+	execute(t, host, "UPDATE sessions SET updated_at = datetime('now') WHERE id = '007'")
+	if n, err := store.Touch(t.Context(), sessioncleanup.Touch{IDs: []string{"x"}}); n != 1 || err != nil {
+		t.Errorf("touched %d: %v", n, err)
+	}
+	if _, deactivated, err := clean(t.Context(), store); err != nil || !cmp.Equal(deactivated, []string{"7"}) {
+		t.Errorf("deactivated %v: %v", deactivated, err)
+	}
+	if got := line(t, host, "SELECT group_concat(id || typeof(active) || typeof(last_activity) || typeof(deactivated_at), ' ') FROM (SELECT * FROM sessions ORDER BY id)"); got !=
+		"007integertextnull 7integertexttext xintegertextnull" {
+		t.Errorf("sessions: %s", got)
+	}
+}
+
 func TestATimeThatCannotBeReadMakesNothingDue(t *testing.T) {
 	t.Parallel()
 	store, host := adopt(t, `CREATE TABLE sessions (id INTEGER PRIMARY KEY, active BOOLEAN DEFAULT 1, last_activity TEXT, expires_at TEXT, auto_cleanup BOOLEAN DEFAULT 1)`)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // catalog describes what is in the database. Names are compared as SQLite does, without regard to case.
@@ -29,6 +30,7 @@ type table struct {
 	name    string
 	kind    string // table or view
 	virtual bool
+	strict  bool
 	rowid   string // a name of the rowid that no column has; empty for a table WITHOUT ROWID
 	columns []columnInfo
 	keys    []foreignKey
@@ -96,8 +98,13 @@ func (t *table) read(ctx context.Context, db *conn) error {
 		return err
 	}
 	var without bool
-	if err := db.row(ctx, statements["is_without_rowid"], named, &without); err != nil {
+	if err := db.row(ctx, statements["table_options"], named, &without, &t.strict); err != nil {
 		return err
+	}
+	for i := range t.columns {
+		if c := &t.columns[i]; t.strict && strings.EqualFold(c.declared, "ANY") {
+			c.declared = "" // elsewhere it converts texts to numbers
+		}
 	}
 	if !without {
 		t.rowid = unused(t.columns, "rowid", "_rowid_", "oid")
@@ -170,6 +177,14 @@ func (t *table) column(name string) *columnInfo {
 		}
 	}
 	return nil
+}
+
+// types are those of the columns that Migrate adds.
+func (t *table) types() sqlfile.Names {
+	if t.strict {
+		return sqlfile.Names{"boolean": "INTEGER", "datetime": "TEXT"}
+	}
+	return sqlfile.Names{"boolean": "BOOLEAN", "datetime": "DATETIME"}
 }
 
 // unique reports whether no two rows can have the same value in a column.

@@ -23,7 +23,7 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 		statement := c.sql("add_figures", sqlfile.Names{"figures": c.figures(q.Filter, condition, noted)})
 		var idle, expired, gone sql.NullString // the longest due
 		err := c.row(ctx, statement, p, &counts.Total, &counts.Active, &counts.Old, &counts.Protected,
-			&counts.DueForDeactivation, &counts.DueForDeletion, &idle, &expired, &gone)
+			&counts.DueForDeactivation, &counts.DueForDeletion, &counts.NeverDue, &idle, &expired, &gone)
 		if err != nil {
 			return err
 		}

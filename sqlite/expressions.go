@@ -126,12 +126,13 @@ var cutoffsGiven = cutoffs{":inactive", ":expired", ":delete"}
 
 // addRules adds the rules of sql/rules.sql.
 func (l *layout) addRules(n sqlfile.Names, c cutoffs) {
-	n["inactive_cutoff"], n["expiry_cutoff"], n["delete_cutoff"], n["tracked"] = c.inactive, c.expiry, c.deletion, "1"
+	n["inactive_cutoff"], n["expiry_cutoff"], n["delete_cutoff"] = c.inactive, c.expiry, c.deletion
+	n["tracked"], n["never_idle"] = "1", filled("never_idle", n)
 	if l.adopted.untracked(l.schema) {
-		n["inactive_cutoff"], n["tracked"] = "NULL", filled("has_expiry", n)
+		n["inactive_cutoff"], n["tracked"], n["never_idle"] = "NULL", filled("has_expiry", n), "1"
 	}
 	for _, rule := range []string{
-		"has_expires_at", "due_idle", "due_expired", "due_gone", "due_undated", "due_ahead", "due_inactive_ahead",
+		"has_expires_at", "due_idle", "due_expired", "due_gone", "due_undated", "due_ahead", "due_inactive_ahead", "never_due",
 		"status_active", "status_to_deactivate", "status_inactive", "status_to_delete", "status_protected",
 		"with_id", "with_owner", "with_text",
 	} {

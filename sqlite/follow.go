@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -32,6 +33,12 @@ func (c *catalog) follow(s sessioncleanup.Schema) sessioncleanup.Schema {
 		s.Sources = sources
 	}
 	return s
+}
+
+// sources are the activity tables of a schema that was proposed, without those that are gone and with those made since.
+func (c *catalog) sources(s sessioncleanup.Schema) []sessioncleanup.Source {
+	left := slices.DeleteFunc(slices.Clone(s.Sources), func(source sessioncleanup.Source) bool { return c.find(source.Table) == nil })
+	return append(left, c.describe().Unfollowed(s)...)
 }
 
 // spelled is a table's name as the table itself has it.

@@ -90,6 +90,8 @@ func kindOf(declared string) adopt.Kind {
 		return adopt.Boolean
 	case strings.Contains(declared, "BLOB"):
 		return adopt.ID
+	case strings.Contains(declared, "DATE"), strings.Contains(declared, "TIME"):
+		return adopt.Time | adopt.Date
 	case strings.Contains(declared, "INT"):
 		return adopt.Number | adopt.Boolean | adopt.Time
 	default:

@@ -61,6 +61,12 @@ func TestInspectProposesASchema(t *testing.T) {
 			CREATE TABLE votes (nr INTEGER, tenant TEXT, session_id TEXT, FOREIGN KEY (nr, tenant) REFERENCES sessions)`,
 			schema{Table: "sessions", Sources: []sessioncleanup.Source{{Table: "votes", Session: "session_id"}}},
 		},
+		"activity without a time, or with one by its type": {
+			`CREATE TABLE sessions (id INTEGER PRIMARY KEY);
+			CREATE TABLE songs (id INTEGER PRIMARY KEY, session_id INTEGER REFERENCES sessions, song TEXT, votes INT);
+			CREATE TABLE plays (id INTEGER PRIMARY KEY, session_id INTEGER REFERENCES sessions, song TEXT, moment DATETIME)`,
+			schema{Table: "sessions", Sources: []sessioncleanup.Source{{Table: "plays", Session: "session_id", At: "moment"}, {Table: "songs", Session: "session_id"}}},
+		},
 		"a table that is used so": {
 			`CREATE TABLE rooms (id INTEGER PRIMARY KEY, active BOOLEAN, last_active_at);
 			CREATE TABLE flags (id INTEGER PRIMARY KEY, active BOOLEAN);

@@ -42,6 +42,7 @@ type adopted struct {
 	MarkInactive bool     `json:"mark_inactive,omitempty"` // the backfill dates sessions that were inactive before
 	Filled       bool     `json:"filled,omitempty"`        // the backfill is finished
 
+	Proposed    bool   `json:"proposed,omitempty"`     // Inspect proposed the schema: activity tables made later are followed, too
 	Untracked   bool   `json:"untracked,omitempty"`    // nothing showed when sessions are used, before the adoption
 	IdleRules   bool   `json:"idle_rules,omitempty"`   // somebody asked for the rules about idle sessions nevertheless
 	View        bool   `json:"view,omitempty"`         // the view was asked for

@@ -119,19 +119,22 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 		current = catalog.follow(current)
 	}
 	out := plan{catalog: catalog, want: settings{policy: p, schema: current, adopted: have.adopted}, have: have.adopted}
-	if !s.given.IsZero() {
-		out.want.schema = s.given
-	} else if !installed {
+	a := &out.want.adopted
+	switch {
+	case !s.given.IsZero():
+		out.want.schema, a.Proposed = s.given, false
+	case !installed:
 		proposal, err := catalog.propose("")
 		if err != nil {
 			return plan{}, err
 		}
-		out.want.schema, out.warnings = proposal.Schema, proposal.Warnings
+		out.want.schema, out.warnings, a.Proposed = proposal.Schema, proposal.Warnings, true
+	case a.Proposed:
+		out.want.schema.Sources = catalog.sources(current)
 	}
 	if installed && !strings.EqualFold(out.want.schema.Table, current.Table) {
 		return plan{}, invalid.Errorf("schema.table is %q, but %q was adopted: call Uninstall first", out.want.schema.Table, current.Table)
 	}
-	a := &out.want.adopted
 	a.View, a.IdleRules = a.View || s.options.View, a.IdleRules || s.options.Untracked
 	if o := catalog.object(viewName); o != nil && a.View && !have.adopted.View {
 		return plan{}, invalid.Errorf("the database has a %s %q of its own: rename it first", o.kind, viewName)
@@ -153,10 +156,10 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	}
 	switch {
 	case !installed:
-		a.MarkInactive, a.Untracked = true, len(a.Others) == 0 && catalog.describe().Untracked(out.want.schema)
+		a.MarkInactive, a.Untracked = true, catalog.untracked(out.want.schema, *a)
 		a.JournalMode, err = s.otherJournal(ctx, c)
 	case a.Untracked:
-		a.Untracked = catalog.describe().Untracked(out.want.schema) || same(out.want.schema, have.schema)
+		a.Untracked = catalog.untracked(out.want.schema, *a)
 	}
 	if err != nil {
 		return plan{}, err
@@ -177,6 +180,20 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	return out, nil
 }
 
+// untracked reports whether nothing but the library's own columns shows when sessions are used.
+func (c *catalog) untracked(s sessioncleanup.Schema, a adopted) bool {
+	d := c.describe()
+	for i := range d.Tables {
+		t := &d.Tables[i]
+		t.Columns = slices.DeleteFunc(t.Columns, func(column adopt.Column) bool {
+			return strings.EqualFold(t.Name, s.Table) && slices.ContainsFunc(adopt.Lifecycle(s), func(l adopt.LifecycleColumn) bool {
+				return strings.EqualFold(l.Column, column.Name) && slices.Contains(a.AddedColumns, l.Field)
+			})
+		})
+	}
+	return len(a.Others) == 0 && d.Untracked(s)
+}
+
 // adopt stores the settings, creates or completes the sessions table, and creates triggers and view, in one
 // transaction: from then on no activity is missed. Indexes and the backfill, which take time on a large table, come after it.
 func (s *Store) adopt(ctx context.Context, p sessioncleanup.Policy) (plan, error) {
@@ -195,7 +212,7 @@ func (s *Store) adopt(ctx context.Context, p sessioncleanup.Policy) (plan, error
 			todo = append(todo, l.sql("create_sessions", nil))
 		}
 		for _, column := range out.missing {
-			todo = append(todo, l.sql("add_"+column.Field, nil))
+			todo = append(todo, l.sql("add_"+column.Field, catalog.find(out.want.schema.Table).types()))
 		}
 		todo = append(todo, catalog.remakeTouches(l)...)
 		if err := c.execAll(ctx, todo); err != nil {

@@ -77,6 +77,28 @@ func TestOddTimesMeanWhatTheyStandFor(t *testing.T) {
 	}
 }
 
+// TestTimesOfCreationThatStandForNoneMakeNothingDue where nothing else is known, neither when Migrate fills in the last
+// activity nor later.
+func TestTimesOfCreationThatStandForNoneMakeNothingDue(t *testing.T) {
+	t.Parallel()
+	for _, created := range []string{"'0001-01-01T00:00:00Z'", "'0001-01-01 00:00:00 +0000 UTC'", "'0000-00-00 00:00:00'", "0", "'1970-01-01'", "NULL"} {
+		for _, table := range []string{"(id INTEGER PRIMARY KEY, created_at, updated_at)", "(id INTEGER PRIMARY KEY, created_at, last_activity)"} {
+			store, host := adopt(t, "CREATE TABLE sessions "+table, "INSERT INTO sessions (id, created_at) VALUES (1, "+created+")")
+			if s := get(t, store, "1"); !near(s.LastActivity, time.Now()) {
+				t.Errorf("%s %s: last active %v, want the time of the migration", table, created, s.LastActivity)
+			}
+			execute(t, host, "INSERT INTO sessions (id, created_at, last_activity, auto_cleanup) VALUES (2, "+created+", '0001-01-01', 1)")
+			execute(t, host, "DELETE FROM sessioncleanup_touches")
+			if _, deactivated, err := clean(t.Context(), store); err != nil || len(deactivated) > 0 {
+				t.Errorf("%s %s: deactivated %v, %v", table, created, deactivated, err)
+			}
+			if err := store.Validate(t.Context()); err != nil {
+				t.Errorf("%s %s: %v", table, created, err)
+			}
+		}
+	}
+}
+
 // sorted sorts ids that are numbers.
 func sorted(ids []string) []string {
 	var out []string

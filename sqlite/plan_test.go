@@ -99,6 +99,7 @@ func TestBatchesReadOneIndexAndSortNothing(t *testing.T) {
 				expect("count "+string(status), c.sql("count", sqlfile.Names{"rows": rows, "noted_condition": noted}), counting,
 					"SEARCH sessions USING INDEX sessioncleanup_", "SEARCH sessions USING INDEX sqlite_autoindex_sessions_1 (id=?)")
 			}
+			expect("count never due", "SELECT count(*) FROM sessions WHERE "+c.names["never_due"], nil, "SEARCH sessions USING INDEX sessioncleanup_idle (<expr>>?)")
 			for _, touch := range []string{"touch", "reactivate"} {
 				expect(touch, filled(touch, c.touchNames("1")), params{"used": "[]"}, "SEARCH sessions USING INDEX sqlite_autoindex_sessions_1 (id=?)")
 			}

@@ -11,7 +11,7 @@ import (
 )
 
 // Touch applies a touch, as sessioncleanup.Touch.Apply does, but for two cases: a last activity that cannot be read is
-// written, and one in year 9999 or later, which means that the session is kept, is not.
+// written, and one in year 9000 or later, which means that the session is kept, is not.
 func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) {
 	if len(t.IDs) == 0 {
 		return 0, ctx.Err()

@@ -25,6 +25,7 @@ func TestUninstallLeavesTheDatabaseAsItWas(t *testing.T) {
 			INSERT INTO sessions (id, streamer_id, name) VALUES (1, 1, 'one'), (2, NULL, 'two');
 			INSERT INTO propositions (session_id) VALUES (1);`},
 		"a table with a constraint at its end": {"CREATE TABLE sessions (a TEXT, b TEXT -- two\n, PRIMARY KEY (a), CHECK (length(b) > 0))"},
+		"a STRICT table":                       {"CREATE TABLE sessions (a TEXT PRIMARY KEY, b ANY) STRICT", "INSERT INTO sessions VALUES ('x', 1)"},
 		"a table without rowid":                {"CREATE TABLE sessions (a TEXT PRIMARY KEY) WITHOUT ROWID"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -19,11 +19,13 @@ import (
 // table. What only makes runs slow, or does less than one may expect, is a warning for Config.Logger.
 func (s *Store) Validate(ctx context.Context) error {
 	var problems []error
+	var schema sessioncleanup.Schema
 	err := s.reading(ctx, func(c *conn) error {
 		set, err := readSettings(ctx, c)
 		if err != nil {
 			return err
 		}
+		schema = set.schema
 		catalog, err := readCatalog(ctx, c)
 		if err != nil {
 			return err
@@ -50,7 +52,17 @@ func (s *Store) Validate(ctx context.Context) error {
 	if err == nil {
 		err = s.failed(errors.Join(problems...))
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	counts, err := s.Counts(ctx, sessioncleanup.CountsQuery{})
+	if err != nil {
+		return err
+	}
+	if warning := adopt.NeverDue(counts.NeverDue, counts.Cutoffs.Untracked, schema.LastActivity); warning != "" {
+		s.log.WarnContext(ctx, warning)
+	}
+	return nil
 }
 
 // incomplete says what Migrate would create.
@@ -65,6 +77,11 @@ func (c *catalog) incomplete(set settings) []error {
 			lacks("the %s %s is missing", o.kind, o.name)
 		} else {
 			lacks("the %s %s is not as this version creates it", o.kind, o.name)
+		}
+	}
+	if set.adopted.Proposed {
+		for _, source := range c.describe().Unfollowed(set.schema) {
+			lacks("%s", adopt.NotFollowed(source.Table))
 		}
 	}
 	if len(problems) == 0 && !set.adopted.Filled {

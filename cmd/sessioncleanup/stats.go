@@ -107,6 +107,7 @@ func (a *app) printStats(s sessioncleanup.Stats, policy sessioncleanup.Policy) e
 		{text("Protected"), figure(s.Protected), text("nothing automatic happens to them")},
 		{text("Due for deactivation"), figure(s.DueForDeactivation), text(thresholdText("unused for more than %s, or expired", policy.InactiveAfter))},
 		{text("Due for deletion"), figure(s.DueForDeletion), text(thresholdText("inactive and unused for more than %s", policy.DeleteAfter))},
+		{text("Never due"), figure(s.NeverDue), text("active, and neither idleness nor an expiry ever makes them due")},
 		{text("Cleanup candidates"), figure(s.CleanupCandidates).in(bold), share(s.CleanupEfficiency)},
 	}
 	if s.CleanupCandidates > 0 {

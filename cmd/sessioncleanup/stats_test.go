@@ -28,6 +28,15 @@ func TestStatsShowTheGuidesFigures(t *testing.T) {
 	}
 }
 
+func TestStatsCountWhatCanNeverBecomeDue(t *testing.T) {
+	t.Parallel()
+	u, s := migrated(t)
+	u.calls("stats").want(t, exitDone, "Never due             0")
+	s.exec(t, "UPDATE sessions SET last_activity = '9999-12-31', expires_at = NULL, active = true, auto_cleanup = true WHERE id IN (1, 42)")
+	u.calls("stats").want(t, exitDone, "Never due             2  active, and neither")
+	u.calls("stats", "--json").want(t, exitDone, `"never_due_sessions": 2`)
+}
+
 func TestCheckNamesEveryAlertThatHolds(t *testing.T) {
 	t.Parallel()
 	u, s := migrated(t)

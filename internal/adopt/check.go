@@ -3,6 +3,7 @@ package adopt
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -33,6 +34,20 @@ func (d Database) Untracked(s sessioncleanup.Schema) bool {
 		return false
 	}
 	return d.column(t, s.LastActivity) == nil && d.column(t, s.ExpiresAt) == nil
+}
+
+// Unfollowed returns the activity tables that Propose finds and a schema that was proposed before does not have: the
+// application made them since.
+func (d Database) Unfollowed(s sessioncleanup.Schema) []sessioncleanup.Source {
+	p, err := d.Propose(s.WithDefaults().Table)
+	if err != nil {
+		return nil // the table changed: Check says that
+	}
+	return slices.DeleteFunc(p.Schema.Sources, func(found sessioncleanup.Source) bool {
+		return slices.ContainsFunc(s.Sources, func(has sessioncleanup.Source) bool {
+			return d.find(has.Table) == d.find(found.Table) && d.same(has.Session, found.Session)
+		})
+	})
 }
 
 // Check compares a schema with the database. It returns the lifecycle columns that the table of sessions lacks. The

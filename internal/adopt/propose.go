@@ -206,7 +206,7 @@ func (p *proposer) proposeActivityTables() {
 }
 
 // activityTime returns the column that says when a row of an activity table was made: one of the usual names, or else the
-// first time, those first whose names end like one.
+// first time, those first whose names end like one. A type that may hold anything needs such a name.
 func (t *Table) activityTime(taken ...string) string {
 	if name := t.first(activityTimeNames, Time|Date, taken...); name != "" {
 		return name
@@ -220,7 +220,7 @@ func (t *Table) activityTime(taken ...string) string {
 		if strings.HasSuffix(name, "_at") || strings.HasSuffix(name, "_on") || strings.HasSuffix(name, "_time") || strings.HasSuffix(c.Name, "At") {
 			return c.Name
 		}
-		if found == "" {
+		if found == "" && c.Kind&(Text|Number) == 0 { // else it may hold anything
 			found = c.Name
 		}
 	}

@@ -3,6 +3,7 @@ package apitest
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -35,6 +36,17 @@ func statistics(t *testing.T, observe Observer) {
 	}
 	stats := request{as: admin, method: http.MethodGet, path: "/stats"}
 	want(w.do(stats), 6, 4, 2, 2, 2)
+	if n := w.do(stats).at("metrics", "never_due_sessions"); n != 0.0 {
+		t.Errorf("%v sessions can never become due, want none", n)
+	}
+	kept := newWorld(t, observe)
+	forever := time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)
+	if err := kept.Store.Put(sessioncleanup.Session{ID: Busy, OwnerID: "ann", Active: true, AutoCleanup: true, LastActivity: forever}); err != nil {
+		t.Fatal(err)
+	}
+	if n := kept.do(stats).at("metrics", "never_due_sessions"); n != 1.0 {
+		t.Errorf("%v sessions can never become due, want 1", n)
+	}
 	stats.path = "/stats?owner=bob"
 	want(w.do(stats), 1, 1, 0, 0, 0)
 	stats.path, stats.as = "/stats", ann

@@ -16,19 +16,19 @@ CREATE TABLE "{sessions}" (
 )
 
 -- name: add_active
-ALTER TABLE "{sessions}" ADD COLUMN "{active_column}" BOOLEAN NOT NULL DEFAULT 1
+ALTER TABLE "{sessions}" ADD COLUMN "{active_column}" "{boolean}" NOT NULL DEFAULT 1
 
 -- name: add_last_activity
-ALTER TABLE "{sessions}" ADD COLUMN "{last_activity_column}" DATETIME
+ALTER TABLE "{sessions}" ADD COLUMN "{last_activity_column}" "{datetime}"
 
 -- name: add_expires_at
-ALTER TABLE "{sessions}" ADD COLUMN "{expires_at_column}" DATETIME
+ALTER TABLE "{sessions}" ADD COLUMN "{expires_at_column}" "{datetime}"
 
 -- name: add_auto_cleanup
-ALTER TABLE "{sessions}" ADD COLUMN "{auto_cleanup_column}" BOOLEAN
+ALTER TABLE "{sessions}" ADD COLUMN "{auto_cleanup_column}" "{boolean}"
 
 -- name: add_deactivated_at
-ALTER TABLE "{sessions}" ADD COLUMN "{deactivated_at_column}" DATETIME
+ALTER TABLE "{sessions}" ADD COLUMN "{deactivated_at_column}" "{datetime}"
 
 -- name: drop_column
 ALTER TABLE "{table}" DROP COLUMN "{column}"
@@ -61,14 +61,14 @@ UPDATE "{sessions}"
 "{newest_known}" > strftime('%Y-%m-%d %H:%M:%f', "{last_activity_at}", '+1 hour')
 
 -- name: newest_known
-nullif(min(:now, max('', ''"{known_times}")), '')
+nullif(min(:now, max('1971', ''"{known_times}")), '1971')
 
 -- name: lacks_values
 "{last_activity}" IS NULL OR "{lags}" OR :fill_auto_cleanup AND "{auto_cleanup}" IS NULL OR :mark_inactive AND "{active}" IS 0 AND "{deactivated_at}" IS NULL
 
 -- name: best_known
--- The latest of the known times, but never one in the future; now when none is known.
-min(:now, coalesce(nullif(max('', ''"{known_times}"), ''), :now))
+-- The latest of the known times, but never one in the future; now when none is known. One before 1971 is none.
+min(:now, coalesce(nullif(max('1971', ''"{known_times}"), '1971'), :now))
 
 -- name: newest_activity
 (SELECT max("{source_at_time}") FROM "{source}" WHERE "{source}"."{source_session}" = "{id}")

@@ -33,6 +33,7 @@ SELECT count(*),
        count(*) FILTER (WHERE NOT "{is_auto}"),
        count(*) FILTER (WHERE d.idle OR d.expired),
        count(*) FILTER (WHERE d.gone),
+       count(*) FILTER (WHERE "{is_active}" AND "{is_auto}" AND ("{untracked}" OR u.at IS NULL OR u.at >= "{never_ends}") AND (u.ends IS NULL OR u.ends >= "{never_ends}")),
        extract(epoch FROM coalesce(max(CASE
            WHEN d.idle OR d.expired THEN greatest(CASE WHEN "{tracked}" THEN v_cut.inactive - u.at END, CASE WHEN u.ends <= v_cut.now THEN v_cut.now - u.ends END)
            WHEN d.gone THEN v_cut.delete - greatest(u.at, u.ends, "{deactivated_at_out}") END), '0'))::float8 * 1000000
@@ -42,10 +43,6 @@ SELECT count(*),
  CROSS JOIN LATERAL (SELECT greatest("{last_activity_out}", n.at) AS at, "{expires_at_out}" AS ends) u
  CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
  WHERE "{matches}";
-
--- name: never_due
-SELECT count(*) FROM "{sessions}" s
- WHERE "{is_active}" AND "{is_auto}" AND (s."{last_activity}" IS NULL OR s."{last_activity}" >= "{last_activity_forever}") AND "{expires_at_out}" IS NULL;
 
 -- name: get
 SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}";

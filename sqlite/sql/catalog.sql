@@ -4,8 +4,9 @@ SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master WHERE name NOT
 -- name: list_columns
 SELECT name, type, pk, hidden > 1 FROM pragma_table_xinfo(:table) WHERE hidden <> 1 ORDER BY cid
 
--- name: is_without_rowid
-SELECT coalesce(max(wr), 0) FROM pragma_table_list(:table) WHERE "schema" = 'main'
+-- name: table_options
+-- Whether a table is WITHOUT ROWID, and STRICT.
+SELECT coalesce(max(wr), 0), coalesce(max(strict), 0) FROM pragma_table_list(:table) WHERE "schema" = 'main'
 
 -- name: list_foreign_keys
 -- A row for each column of a key. "to" is empty where the key refers to the other table's primary key.
@@ -56,9 +57,9 @@ SELECT CAST("{column}" AS TEXT), typeof("{column}") FROM "{table}" WHERE "{colum
 SELECT EXISTS (SELECT 1 FROM "{table}")
 
 -- name: count_unreadable_last_activity
-SELECT count(*), coalesce(min(CAST("{last_activity}" AS TEXT)), 'NULL')
+SELECT count(*), coalesce(min(CAST("{last_activity}" AS TEXT)), '')
   FROM "{sessions}"
- WHERE "{last_activity_at}" = '9000-01-01 00:00:00.000' AND NOT coalesce("{last_activity_infinite}", 0)
+ WHERE "{last_activity_at}" = '9000-01-01 00:00:00.000' AND "{last_activity_read}" IS NULL AND "{last_activity_stands}" AND NOT "{last_activity_infinite}"
    AND NOT EXISTS (SELECT 1 FROM sessioncleanup_touches AS n WHERE n.session = "{id}" AND n.at IS NOT NULL)
 
 -- name: count_unreadable_expires_at

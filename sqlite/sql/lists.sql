@@ -86,6 +86,7 @@ SELECT "{sign}" * count(*) AS total,
        "{sign}" * coalesce(sum("{status_protected}"), 0) AS protected,
        "{sign}" * coalesce(sum(("{status_to_deactivate}") IS 1), 0) AS to_deactivate,
        "{sign}" * coalesce(sum(("{status_to_delete}") IS 1), 0) AS to_delete,
+       "{sign}" * coalesce(sum("{never_due}"), 0) AS never_due,
        min(CASE WHEN "{due_idle}" AND "{sign}" > 0 THEN "{last_activity_at}" END) AS idle,
        min(CASE WHEN "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{expires_at_at}" <= "{expiry_cutoff}" AND "{sign}" > 0 THEN "{expires_at_at}" END) AS expired,
        min(CASE WHEN "{due_gone}" AND "{sign}" > 0 THEN "{kept_since}" END) AS gone
@@ -94,12 +95,12 @@ SELECT "{sign}" * count(*) AS total,
 
 -- name: add_figures
 WITH sessioncleanup_noted AS ("{noted}")
-SELECT sum(total), sum(active), sum(old), sum(protected), sum(to_deactivate), sum(to_delete), min(idle), min(expired), min(gone)
+SELECT sum(total), sum(active), sum(old), sum(protected), sum(to_deactivate), sum(to_delete), sum(never_due), min(idle), min(expired), min(gone)
   FROM ("{figures}")
 
 -- name: figures_of_all
 -- Those of all sessions, from the indexes and as their table has them: each is in exactly one of idle, gone and protected.
-SELECT total, active, old, protected, to_deactivate, to_delete,
+SELECT total, active, old, protected, to_deactivate, to_delete, never_due,
        CASE WHEN idle < "{inactive_cutoff}" THEN idle END AS idle,
        CASE WHEN expired <= "{expiry_cutoff}" THEN expired END AS expired,
        CASE WHEN gone < "{delete_cutoff}" THEN gone END AS gone
@@ -117,6 +118,7 @@ SELECT total, active, old, protected, to_deactivate, to_delete,
     (SELECT count(*) FROM "{sessions}" WHERE "{auto_cleanup}" IS NOT 1) AS protected,
     (SELECT count(*) FROM "{sessions}" WHERE "{due_idle}") + (SELECT count(*) FROM "{sessions}" WHERE "{due_expired}") AS to_deactivate,
     (SELECT count(*) FROM "{sessions}" WHERE "{due_gone}") AS to_delete,
+    (SELECT count(*) FROM "{sessions}" WHERE "{never_due}") AS never_due,
     (SELECT min("{last_activity_at}") FROM "{sessions}" WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{unnoted}") AS idle,
     (SELECT min("{expires_at_at}") FROM "{sessions}"
       WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{has_expires_at}" AND "{unnoted}") AS expired,

@@ -31,6 +31,13 @@
 -- name: due_inactive_ahead
 "{active}" IS 0 AND "{auto_cleanup}" IS 1 AND "{last_activity_at}" > :ahead AND "{last_activity_at}" < '9000-01-01 00:00:00.000'
 
+-- name: never_due
+-- Active, and nothing ever makes it due.
+"{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{never_idle}" AND coalesce("{expires_at_at}", '9999') >= '9000-01-01 00:00:00.000'
+
+-- name: never_idle
+"{last_activity_at}" >= '9000-01-01 00:00:00.000'
+
 -- name: status_active
 "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1
  AND ("{last_activity_at}" < "{inactive_cutoff}") IS NOT 1 AND ("{expires_at_at}" <= "{expiry_cutoff}") IS NOT 1

@@ -12,6 +12,7 @@ func countsChecks() []check {
 		{"counts", "of random sessions follow the rules, for every filter and policy", countsRandom},
 		{"counts", "are zero where there is nothing", countsNothing},
 		{"counts", "measure at the pinned time, or else at the store's clock, and return the cutoffs", countsCutoffs},
+		{"counts", "have the active sessions that can never become due", countsNeverDue},
 		{"counts", "say for how long the longest overdue session has been due", countsOldestOverdue},
 	}
 }
@@ -74,5 +75,17 @@ func countsOldestOverdue(f *fixture) {
 		m.sessions = append(m.sessions, s)
 		f.expectCounts(m, sessioncleanup.CountsQuery{Thresholds: f.pin})
 		f.expectCounts(m, sessioncleanup.CountsQuery{Filter: sessioncleanup.Filter{OwnerID: s.OwnerID}, Thresholds: f.pin})
+	}
+}
+
+// countsNeverDue has sessions that their last activity keeps, and others that something else ends or protects.
+func countsNeverDue(f *fixture) {
+	m := f.hold(
+		f.session(1, true, kept), ownedBy(f.owner(2), f.session(2, true, kept)), f.dueForDeactivation(3), f.fresh(4),
+		expiring(f.session(5, true, kept), f.now.Add(day)), expiring(f.session(6, true, kept), f.now.Add(-day)),
+		protected(f.session(7, true, kept)), deactivatedAt(f.now, f.session(8, false, kept)),
+	)
+	for _, filter := range []sessioncleanup.Filter{{}, {OwnerID: f.owner(2)}, {Text: "session"}} {
+		f.expectCounts(m, sessioncleanup.CountsQuery{Filter: filter, Thresholds: f.pin})
 	}
 }

@@ -266,6 +266,7 @@ func countsFlaws() []flaw {
 		{"counts the sessions of all owners for each", asks(func(q *sessioncleanup.CountsQuery) { q.OwnerID = "" }), []func(*fixture){countsRandom, countsNothing, workload}},
 		{"counts without the text", asks(func(q *sessioncleanup.CountsQuery) { q.Text = "" }), []func(*fixture){countsRandom, sweepRandom}},
 		{"counts protected sessions as due", answers(func(c *sessioncleanup.Counts) { c.DueForDeletion += c.Protected }), []func(*fixture){countsRandom, sweepRandom}},
+		{"counts no sessions that can never become due", answers(func(c *sessioncleanup.Counts) { c.NeverDue = 0 }), []func(*fixture){countsNeverDue}},
 		{"counts whole seconds", answers(func(c *sessioncleanup.Counts) { c.OldestOverdue = c.OldestOverdue.Truncate(time.Second) }), []func(*fixture){countsOldestOverdue}},
 		{"does not say what it measured against", func(h *Harness, b *broken) {
 			answers(func(c *sessioncleanup.Counts) { c.Cutoffs = sessioncleanup.Cutoffs{} })(h, b)

@@ -11,6 +11,9 @@ import (
 // and as texts.
 const firstID = 1000
 
+// kept is a last activity that keeps its session.
+var kept = time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)
+
 func (f *fixture) id(n int) string    { return f.ID(firstID + n) }
 func (f *fixture) owner(n int) string { return f.Owner(n) }
 

@@ -1,0 +1,233 @@
+// Package runmodel says what runs may do and must do to the sessions of an application, in terms of the application's own
+// rows and statements, and compares runs with that. Tests of the backends that adopt random tables use it.
+//
+// Some sessions the model only knows in part: where a value can be understood in several ways, a run may change the
+// session, and need not.
+package runmodel
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// Day and the like are in seconds, as all times here are, since 1970. An unknown time is -Inf.
+const (
+	Day       = 24 * 3600.0
+	inactive  = Day
+	deleteAge = 30 * Day
+)
+
+// Session is what the model knows of a session.
+type Session struct {
+	N           int // of the sessions that were there before the adoption; 0 for later ones
+	Active      bool
+	Protected   bool
+	Forever     bool    // its last activity stands for never ending
+	Odd         bool    // some time of it is unusual: it may be changed, and need not be
+	Free        bool    // the model does not know when it was used
+	Pinned      bool    // a row of another table keeps it from being deleted
+	Used        float64 // the latest sign of use
+	Stated      float64 // what the application's own last_activity says, unless activity tables say later; +Inf without one
+	Expires     float64 // +Inf: never
+	Deactivated float64
+	Along       []string // what its deletion deletes
+}
+
+// New is the n-th active session that nothing is known of.
+func New(n int) *Session {
+	return &Session{N: n, Active: true, Used: math.Inf(-1), Stated: math.Inf(1), Expires: math.Inf(1), Deactivated: math.Inf(-1)}
+}
+
+// Added is a session that the application added by now.
+func Added(now float64) *Session {
+	return &Session{Active: true, Odd: true, Free: true, Used: now, Stated: now, Expires: math.Inf(1), Deactivated: now}
+}
+
+// Settle is called when all signs of a session's use are known.
+func (s *Session) Settle(now float64) {
+	if math.IsInf(s.Used, -1) {
+		s.Odd, s.Used = true, now
+	}
+	if math.IsInf(s.Stated, -1) { // nothing but a time that stands for none
+		s.Stated = math.Inf(1)
+	}
+}
+
+// Shift makes it some days later for the session.
+func (s *Session) Shift(days int) {
+	for _, at := range []*float64{&s.Used, &s.Stated, &s.Expires, &s.Deactivated} {
+		*at -= float64(days) * Day
+	}
+}
+
+// Rows are the rows of the sessions, by ID and column.
+type Rows map[string]map[string]any
+
+// Model is an application's sessions.
+type Model struct {
+	Sessions map[string]*Session
+	Tracked  bool           // something shows when they are used
+	InUse    func(int) bool // whether the application uses the n-th session all the time
+	Active   string         // the column
+	Changed  []string       // columns that change whenever a row does, and those that foreign keys set
+	Rows     func(*testing.T) Rows
+	Now      func(*testing.T) float64 // the database's clock
+}
+
+// SameRows fails unless the sessions that the application does not use have the values that they had, in the columns that
+// are there before and after. Migrate may correct the last activity.
+func (m *Model) SameRows(t *testing.T, what string, before Rows) {
+	t.Helper()
+	after := m.Rows(t)
+	for id, s := range m.Sessions {
+		if s.N == 0 || m.InUse(s.N) {
+			continue
+		}
+		for column, was := range before[id] {
+			is, kept := after[id][column]
+			if kept && !cmp.Equal(was, is) && (column != "last_activity" || what != "Migrate") {
+				t.Errorf("%s changed %s of session %s from %#v to %#v", what, column, id, was, is)
+			}
+		}
+	}
+}
+
+// mayDeactivate and mayDelete take the application's own last_activity at its word; a session is surely due when nothing
+// at all shows a later use.
+func (m *Model) mayDeactivate(s *Session, now float64) bool {
+	return s.Free || m.toDeactivate(s, now+60, min(s.Used, s.Stated))
+}
+
+func (m *Model) mayDelete(s *Session, now float64) bool {
+	return s.Free || m.toDelete(s, now+60, min(s.Used, s.Stated))
+}
+
+func (m *Model) surelyDeactivated(s *Session, now float64) bool {
+	return !s.Free && !s.Odd && m.toDeactivate(s, now-120, s.Used)
+}
+
+func (m *Model) surelyDeleted(s *Session, now float64) bool {
+	return !s.Free && !s.Odd && m.toDelete(s, now-120, s.Used)
+}
+
+func (m *Model) toDeactivate(s *Session, now, used float64) bool {
+	return s.Active && !s.Protected && (s.Expires <= now || m.Tracked && !s.Forever && used < now-inactive)
+}
+
+func (m *Model) toDelete(s *Session, now, used float64) bool {
+	kept, expires := max(used, s.Deactivated), !math.IsInf(s.Expires, 1)
+	if expires {
+		kept = max(kept, s.Expires)
+	}
+	return !s.Active && !s.Protected && !s.Forever && (m.Tracked || expires) && kept < now-deleteAge
+}
+
+// all reports whether something holds for a session and everything that its deletion deletes.
+func (m *Model) all(id string, holds func(*Session) bool) bool {
+	s := m.Sessions[id]
+	return s == nil || holds(s) && !slices.ContainsFunc(s.Along, func(id string) bool { return !m.all(id, holds) })
+}
+
+// off reports whether a value of the column that says whether a session is active says no.
+func off(value any) bool { return value == false || value == int64(0) }
+
+// Run does one run, without a deletion limit, and compares what it did with what it may and must do.
+func (m *Model) Run(t *testing.T, manager *sessioncleanup.Manager) {
+	t.Helper()
+	before, now := m.Rows(t), m.Now(t)
+	result, err := manager.Cleanup(t.Context(), sessioncleanup.Run{Force: true})
+	if err != nil {
+		t.Fatalf("the run fails: %v", err)
+	}
+	after := m.Rows(t)
+	logged, named := outcome(t, manager, result)
+	for id := range after {
+		if before[id] == nil && logged[id] != "" {
+			t.Errorf("session %s, made a moment ago, was %s", id, logged[id])
+		}
+	}
+	var then []func() // what becomes of the model, once all sessions were looked at
+	for id, was := range before {
+		s := m.Sessions[id]
+		if s == nil {
+			s = Added(now)
+			s.Free, s.Active = false, !off(was[m.Active])
+		}
+		is, left := after[id]
+		may := func(s *Session) bool { return m.mayDelete(s, now) }
+		sure := func(s *Session) bool { return m.surelyDeleted(s, now) }
+		switch {
+		case !left && logged[id] != sessioncleanup.ActionDeleted:
+			t.Errorf("session %s is gone, and the log says %q", id, logged[id])
+		case !left && (!may(s) || m.Sessions[id] != nil && !m.all(id, may)):
+			t.Errorf("session %s was deleted: %s\n%v", id, s.words(now), was)
+		case !left:
+			then = append(then, func() { delete(m.Sessions, id) })
+		case logged[id] == sessioncleanup.ActionDeleted:
+			t.Errorf("session %s is there, and the log says that it was deleted", id)
+		case !off(was[m.Active]) && off(is[m.Active]):
+			if logged[id] != sessioncleanup.ActionDeactivated {
+				t.Errorf("session %s was deactivated, and the log says %q", id, logged[id])
+			}
+			if !m.mayDeactivate(s, now) {
+				t.Errorf("session %s was deactivated: %s\n%v", id, s.words(now), was)
+			}
+			then = append(then, func() { s.Active, s.Deactivated = false, now })
+		case m.Sessions[id] != nil && m.all(id, sure) && named[id] == "":
+			t.Errorf("session %s was not deleted, and nothing says so: %s\n%v", id, s.words(now), was)
+		case m.surelyDeactivated(s, now) && named[id] == "":
+			t.Errorf("session %s was not deactivated, and nothing says so: %s\n%v", id, s.words(now), was)
+		}
+		for column := range was {
+			own := column == m.Active || column == "deactivated_at" || slices.Contains(m.Changed, column)
+			if left && !own && s.N > 0 && !m.InUse(s.N) && (column != "last_activity" || !s.Odd) && !cmp.Equal(was[column], is[column]) {
+				t.Errorf("the run changed %s of session %s from %#v to %#v", column, id, was[column], is[column])
+			}
+		}
+	}
+	for _, change := range then {
+		change()
+	}
+}
+
+// outcome is what the log says that a run did to which session, and why it left others alone.
+func outcome(t *testing.T, manager *sessioncleanup.Manager, result sessioncleanup.Result) (logged map[string]sessioncleanup.Action, named map[string]string) {
+	t.Helper()
+	events, err := manager.Events(t.Context(), sessioncleanup.EventQuery{RunID: result.RunID, Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	logged, named = map[string]sessioncleanup.Action{}, map[string]string{}
+	for _, e := range events {
+		for _, ref := range e.Sessions {
+			if e.Action == sessioncleanup.ActionDeleted || e.Action == sessioncleanup.ActionDeactivated {
+				logged[ref.ID] = e.Action
+			}
+		}
+	}
+	for _, f := range result.Failures {
+		named[f.SessionID] = f.Error
+	}
+	for _, s := range result.Skipped {
+		named[s.SessionID] = s.Reason
+	}
+	return logged, named
+}
+
+func (s *Session) words(now float64) string {
+	ago := func(at float64) string {
+		if math.IsInf(at, 0) {
+			return "never"
+		}
+		return time.Duration((now-at)*1e9).Round(time.Minute).String() + " ago"
+	}
+	return fmt.Sprintf("active %t, protected %t, forever %t, odd %t, used %s, stated %s, expires %s, deactivated %s, pinned %t, along %v",
+		s.Active, s.Protected, s.Forever, s.Odd, ago(s.Used), ago(s.Stated), ago(s.Expires), ago(s.Deactivated), s.Pinned, s.Along)
+}

@@ -68,7 +68,7 @@ func (s *Store) tryLock(ctx context.Context, table string) (*migrationLock, erro
 	batch.Queue("LOCK TABLE " + table + " IN EXCLUSIVE MODE NOWAIT")
 	err = conn.SendBatch(ctx, batch).Close()
 	if err != nil {
-		conn.Release() // with its transaction: the pool closes it
+		conn.Release()                                            // with its transaction: the pool closes it
 		if hasCode(err, codeLockNotAvailable, "42P01", "40P01") { // or uninstalled just now
 			return nil, nil
 		}

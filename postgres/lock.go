@@ -53,7 +53,7 @@ func (s *Store) lock(ctx context.Context, m *mapping) (*migrationLock, error) {
 }
 
 func (s *Store) tryLock(ctx context.Context, table string) (*migrationLock, error) {
-	_, err := s.pool.Exec(ctx, "CREATE TABLE IF NOT EXISTS "+table+" ()")
+	_, err := s.pool.Exec(ctx, "CREATE TABLE IF NOT EXISTS "+table+" (id integer PRIMARY KEY)")
 	if err != nil && !hasCode(err, "23505", "42P07") { // another one makes it just now
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 
 const (
 	firstBatch   = 100             // a run's first batch, until its speed is known
+	smallBatch   = 50              // smaller ones only as long as that makes them shorter
 	datedBatch   = 1000            // sessions dated at once
 	sameFailures = 100             // in a row, at the beginning of a phase, end the phase
 	batchGrace   = 5 * time.Second // for the current batch to finish when the run is stopped
@@ -21,13 +22,12 @@ const (
 
 // sweep does one phase, batch by batch, until nothing is due.
 //
-// The size of batches follows the time budget: it doubles while batches take less than half of it and halves when
-// they take more. A batch that fails because of a row is tried again at half its size, down to that row alone, which is
-// reported and left out.
+// A batch that fails because of a row is tried again at half its size, down to that row alone, which is reported and left
+// out.
 func (r *run) sweep(ctx context.Context, p phase) error {
 	r.reasons = map[string]string{}
 	var alike failuresAlike
-	size := r.sized(firstBatch)
+	size := r.startAt(firstBatch)
 	for after := ""; ; {
 		if err := r.pause(ctx); err != nil {
 			return err
@@ -35,16 +35,13 @@ func (r *run) sweep(ctx context.Context, p phase) error {
 		started := time.Now()
 		out, err := r.try(ctx, Batch{
 			Action: p.action, Filter: r.opts.Filter, Cutoffs: r.result.Cutoffs, Cause: r.cause,
-			Limit: size, After: after, Lease: r.lease, BusyShare: r.policy.BusyShare,
+			Limit: size.n, After: after, Lease: r.lease, BusyShare: r.policy.BusyShare,
 		})
-		held := out.Held
-		if held == 0 {
-			held = time.Since(started)
-		}
+		held := cmp.Or(out.Held, time.Since(started))
 		r.yield(ctx, out.Pause)
 		if bad, ok := errors.AsType[*BatchError](err); ok && len(bad.IDs) > 0 {
 			if len(bad.IDs) > 1 {
-				size = r.sized(len(bad.IDs) / 2)
+				size.n = r.sized(len(bad.IDs) / 2)
 				continue
 			}
 			r.fail(ctx, p, bad)
@@ -66,12 +63,31 @@ func (r *run) sweep(ctx context.Context, p phase) error {
 			return nil
 		}
 		after = out.Next
-		switch {
-		case held > r.policy.BatchBudget:
-			size = r.sized(size / 2)
-		case held < r.policy.BatchBudget/2:
-			size = r.sized(size * 2)
-		}
+		size.follow(held)
+	}
+}
+
+// batchSize is the number of sessions in a run's batches. It follows the time for which they hold their locks: it doubles
+// while that is less than half of the budget, and halves while it is more.
+type batchSize struct {
+	run    *run
+	n      int
+	larger time.Duration // that time of the batch after which the size was last halved; zero: it never was
+}
+
+func (r *run) startAt(n int) batchSize { return batchSize{run: r, n: r.sized(n)} }
+
+// follow sets the size of the next batch after one that held its locks for so long. Small batches that take about as long as
+// larger ones do not shrink: what takes the time, a commit on a slow disk for example, is the same for one session.
+func (s *batchSize) follow(held time.Duration) {
+	budget := s.run.policy.BatchBudget
+	switch {
+	case held < budget/2:
+		s.n = s.run.sized(s.n * 2)
+	case held > budget && s.n > smallBatch:
+		s.n, s.larger = s.run.sized(max(s.n/2, smallBatch)), held
+	case held > budget && (s.larger == 0 || held < s.larger*2/3):
+		s.n, s.larger = s.run.sized(s.n/2), held
 	}
 }
 

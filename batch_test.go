@@ -171,12 +171,12 @@ func TestATinyRateIsSlow(t *testing.T) {
 	})
 }
 
-// slow is a store whose batches take some time per session.
+// slow is a store whose batches take some time, and more per session.
 type slow struct {
 	sessioncleanup.Store
-	perSession time.Duration
-	limits     []int
-	onBatch    func(context.Context)
+	perBatch, perSession time.Duration
+	limits               []int
+	onBatch              func(context.Context)
 }
 
 func (s *slow) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
@@ -185,7 +185,7 @@ func (s *slow) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanu
 	}
 	s.limits = append(s.limits, b.Limit)
 	out, err := s.Store.Sweep(ctx, b)
-	time.Sleep(time.Duration(len(out.IDs)) * s.perSession)
+	time.Sleep(s.perBatch + time.Duration(len(out.IDs))*s.perSession)
 	if s.onBatch != nil {
 		s.onBatch(ctx)
 	}
@@ -282,6 +282,65 @@ func TestBatchesFollowTheTimeBudget(t *testing.T) {
 		cleanup(t, managerOver(t, fast, sessioncleanup.Policy{BatchSize: 700}), sessioncleanup.Run{})
 		if want := []int{100, 200, 400, 700, 700}; len(fast.limits) < 5 || !cmp.Equal(fast.limits[:5], want) {
 			t.Errorf("fast batches have up to %v sessions, want %v", fast.limits, want)
+		}
+	})
+}
+
+// TestBatchesShrinkOnlyWhileThatHelps: the budget is 50 ms.
+func TestBatchesShrinkOnlyWhileThatHelps(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		perBatch, perSession time.Duration
+		first, size          int // of batches: the first, and those after some
+	}{
+		"a commit takes longer than the budget":     {perBatch: 80 * time.Millisecond, first: 100, size: 50},
+		"one session takes longer than the budget":  {perSession: 60 * time.Millisecond, first: 100, size: 1},
+		"batches are small, and a commit is slow":   {perBatch: 80 * time.Millisecond, first: 10, size: 5},
+		"batches are small, and a session is slow":  {perSession: 30 * time.Millisecond, first: 10, size: 1},
+		"sessions take the time, a commit the rest": {perBatch: 30 * time.Millisecond, perSession: 5 * time.Millisecond, first: 100, size: 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				db := memory.New(memory.Config{})
+				put(t, db, 0, 1000, 2*day, nil)
+				s := &slow{Store: db, perBatch: c.perBatch, perSession: c.perSession}
+				cleanup(t, managerOver(t, s, sessioncleanup.Policy{BatchSize: c.first}), sessioncleanup.Run{})
+				if s.limits[0] != c.first || s.limits[8] != c.size {
+					t.Errorf("batches have up to %v sessions, want %d, and %d after some", s.limits[:9], c.first, c.size)
+				}
+			})
+		})
+	}
+}
+
+// dating is a store that tells of the batches that date sessions.
+type dating struct {
+	sessioncleanup.Store
+	tell func(b sessioncleanup.Batch, out sessioncleanup.BatchResult)
+}
+
+func (s dating) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
+	out, err := s.Store.Sweep(ctx, b)
+	if b.Action == sessioncleanup.ActionDated {
+		s.tell(b, out)
+	}
+	return out, err
+}
+
+func TestSessionsAreDatedWithinTheTimeBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memory.New(memory.Config{})
+		put(t, db, 0, 3000, 2*day, undated)
+		var limits []int
+		s := dating{db, func(b sessioncleanup.Batch, out sessioncleanup.BatchResult) {
+			limits = append(limits, b.Limit)
+			time.Sleep(time.Duration(len(out.IDs)) * time.Millisecond)
+		}}
+		cleanup(t, managerOver(t, s, sessioncleanup.Policy{}), sessioncleanup.Run{})
+		if len(limits) < 10 || limits[9] > 60 {
+			t.Errorf("batches have up to %v sessions, want about 50 after some", limits)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package sessioncleanup
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -315,19 +316,21 @@ func (r *run) prepare(ctx context.Context, a Action) error {
 		ActionDated:     "inactive sessions without a time of deactivation are kept from now on",
 		ActionCorrected: "sessions that were used in the future count as used now",
 	}[a]
-	size := r.sized(datedBatch)
+	size := r.startAt(datedBatch)
 	for after := ""; ; {
 		if err := r.pause(ctx); err != nil {
 			return err
 		}
+		started := time.Now()
 		out, err := r.try(ctx, Batch{
 			Action: a, Filter: r.opts.Filter, Cutoffs: r.result.Cutoffs, Cause: r.cause,
-			Limit: size, After: after, Lease: r.lease, BusyShare: r.policy.BusyShare,
+			Limit: size.n, After: after, Lease: r.lease, BusyShare: r.policy.BusyShare,
 		})
+		held := cmp.Or(out.Held, time.Since(started))
 		r.yield(ctx, out.Pause)
 		if bad, ok := errors.AsType[*BatchError](err); ok && len(bad.IDs) > 0 {
 			if len(bad.IDs) > 1 {
-				size = r.sized(len(bad.IDs) / 2)
+				size.n = r.sized(len(bad.IDs) / 2)
 				continue
 			}
 			r.m.log.WarnContext(ctx, "session could not be "+string(a), "run_id", r.cause.RunID, "session_id", bad.IDs[0], "error", bad.Err)
@@ -337,7 +340,7 @@ func (r *run) prepare(ctx context.Context, a Action) error {
 		}
 		if len(out.IDs) > 0 {
 			r.m.log.WarnContext(ctx, done, "run_id", r.cause.RunID, "count", len(out.IDs))
-			size = r.sized(size * 2)
+			size.follow(held)
 		}
 		if after = out.Next; after == "" {
 			return nil

@@ -4,25 +4,40 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// foldBatch is the number of notes that one transaction folds in.
-const foldBatch = 1000
+// A note changes a session anywhere in the table, so folding one in takes as long as deactivating many sessions that lie
+// together. Transactions fold in foldStep notes at once, until that took foldFor.
+const (
+	foldStep = 50
+	foldFor  = 20 * time.Millisecond
+)
 
 // activityCause is the cause of reactivations by the rows of activity tables.
 var activityCause = sessioncleanup.Cause{Actor: "system", Reason: "activity"}
 
-// foldSome folds in some of the notes and reports whether there are more.
-func (c *conn) foldSome(ctx context.Context) (more bool, err error) {
-	var n int
-	var last any
-	if err := c.row(ctx, statements["last_of_notes"], params{"limit": foldBatch}, &n, &last); err != nil || n == 0 {
-		return false, err
+// foldOlder folds in notes of before a run, for foldFor, and reports whether there are more. Those that were written since
+// keep their session by themselves, and are left to the next run: others may write them faster than they can be folded in.
+func (c *conn) foldOlder(ctx context.Context, run time.Time) (more bool, err error) {
+	p := params{"run": formatTime(run), "clock": formatTime(clock()), "limit": foldStep}
+	for started := time.Now(); ; {
+		var n int
+		var last any
+		if err := c.row(ctx, c.notes("last_of_notes", "choose_older_notes"), p, &n, &last); err != nil || n == 0 {
+			return false, err
+		}
+		p["last"] = last
+		if err := c.fold(ctx, "choose_older_notes_up_to", p); err != nil || n < foldStep {
+			return false, err
+		}
+		if time.Since(started) >= foldFor {
+			return true, nil
+		}
 	}
-	return n == foldBatch, c.fold(ctx, "choose_notes_up_to", params{"last": last})
 }
 
 // foldOf folds in the notes of some sessions.
@@ -104,7 +119,7 @@ func (c *conn) foldAll(ctx context.Context, chosen string, p params) error {
 
 // notes is a statement about the notes that a condition chooses.
 func (c *conn) notes(name, chosen string) string {
-	n := with(c.names, sqlfile.Names{"notes_chosen": c.sql(chosen, nil)})
+	n := with(c.names, sqlfile.Names{"notes_chosen": c.sql(chosen, sqlfile.Names{"older": statements["choose_older_notes"]})})
 	switch name {
 	case "fold", "revived":
 		n["noted"] = filled("noted", n)

@@ -103,8 +103,8 @@ func TestBatchesReadOneIndexAndSortNothing(t *testing.T) {
 			for _, touch := range []string{"touch", "reactivate"} {
 				expect(touch, filled(touch, c.touchNames("1")), params{"used": "[]"}, "SEARCH sessions USING INDEX sqlite_autoindex_sessions_1 (id=?)")
 			}
-			for _, chosen := range []string{"choose_notes_of", "choose_notes_up_to"} {
-				expect("fold, "+chosen, c.notes("fold", chosen), params{"ids": "[]", "last": "x"}, "SEARCH sessions USING INDEX sqlite_autoindex_sessions_1 (id=?)", "SEARCH sessioncleanup_note")
+			for _, chosen := range []string{"choose_notes_of", "choose_older_notes_up_to"} {
+				expect("fold, "+chosen, c.notes("fold", chosen), params{"ids": "[]", "last": "x", "run": "", "clock": ""}, "SEARCH sessions USING INDEX sqlite_autoindex_sessions_1 (id=?)", "SEARCH sessioncleanup_note")
 			}
 			return nil
 		})

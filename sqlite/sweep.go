@@ -38,7 +38,8 @@ var passes = map[sessioncleanup.Action][]pass{
 // those that went unused and then those that expired. Rows that refer to a deleted session go with it where their foreign
 // key says ON DELETE CASCADE; where it does not, the session cannot be deleted.
 //
-// Notes of the triggers are folded in before. A batch that finds very many of them does only that.
+// At the start of a pass, notes of the triggers of before the run are folded in. A batch that finds many of them does only
+// that.
 func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
 	var result sessioncleanup.BatchResult
 	if b.Limit <= 0 {
@@ -97,9 +98,11 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 	if _, ok := c.key(w.from); !ok {
 		return errNoCursor(w.Batch)
 	}
-	if more, err := c.foldSome(ctx); err != nil || more {
-		w.next = w.from.String()
-		return err
+	if w.from.Place == "" {
+		if more, err := c.foldOlder(ctx, w.Cutoffs.Now); err != nil || more {
+			w.next = w.from.String()
+			return err
+		}
 	}
 	w.now = clock().Truncate(c.adopted.DeactivatedAt.precision())
 	if err := w.choose(ctx, c); err != nil || len(w.refs) == 0 {

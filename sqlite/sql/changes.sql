@@ -66,10 +66,17 @@ DELETE FROM sessioncleanup_touches AS sessioncleanup_note WHERE "{notes_chosen}"
 UPDATE sessioncleanup_touches AS sessioncleanup_note SET refused = 1 WHERE "{notes_chosen}"
 
 -- name: last_of_notes
-SELECT count(*), max(session) FROM (SELECT session FROM sessioncleanup_touches WHERE NOT refused ORDER BY session LIMIT :limit + 0)
+SELECT count(*), max(session)
+  FROM (SELECT session FROM sessioncleanup_touches AS sessioncleanup_note WHERE "{notes_chosen}" ORDER BY session LIMIT :limit + 0)
 
--- name: choose_notes_up_to
-NOT sessioncleanup_note.refused AND sessioncleanup_note.session <= :last
+-- name: choose_older_notes
+-- Not those of since the run began. A note that lies ahead of the clock is of before: the clock was wrong.
+NOT sessioncleanup_note.refused
+ AND (max(coalesce(sessioncleanup_note.at, ''), coalesce(sessioncleanup_note.deactivated_at, '')) > :run
+      AND max(coalesce(sessioncleanup_note.at, ''), coalesce(sessioncleanup_note.deactivated_at, '')) <= :clock) IS NOT 1
+
+-- name: choose_older_notes_up_to
+"{older}" AND sessioncleanup_note.session <= :last
 
 -- name: choose_notes_of
 sessioncleanup_note.session IN (SELECT "{listed_id}" FROM json_each(:ids))

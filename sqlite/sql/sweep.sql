@@ -1,5 +1,5 @@
--- The batches of a run. Each search names its index, and fails without it instead of reading the whole table. Notes were
--- folded in before; one that could not be keeps its session.
+-- The batches of a run. Each search names its index, and fails without it instead of reading the whole table. Notes of
+-- before the run were folded in; a newer one, and one that could not be, keeps its session.
 
 -- name: select_batch
 SELECT id, owner, name, place, "{key_as_text}"

@@ -178,13 +178,21 @@ DELETE FROM "{events}" e
  WHERE e.id = ANY (ARRAY(SELECT o.id FROM "{events}" o WHERE o.at < $1::timestamptz ORDER BY o.at LIMIT $2::bigint));
 
 -- name: events
-SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, e.session_ids, e.owner_ids, e.names, e.run
-  FROM "{events}" e
- WHERE ($1::text IS NULL AND $2::text IS NULL
-        OR EXISTS (SELECT FROM unnest(e.session_ids, e.owner_ids) AS r (id, owner)
-                    WHERE ($1::text IS NULL OR r.id = $1::text) AND ($2::text IS NULL OR r.owner = $2::text)))
-   AND ($3::text IS NULL OR e.run_id = $3::text)
-   AND ($4::text[] IS NULL OR e.action = ANY ($4::text[]))
-   AND ($5::bigint IS NULL OR e.id < $5::bigint)
+-- In a part ($8), the limit is on the events looked at.
+SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, CASE WHEN m.matches THEN e.session_ids ELSE '{}' END,
+       CASE WHEN m.matches THEN e.owner_ids ELSE '{}' END, CASE WHEN m.matches THEN e.names ELSE '{}' END, e.run
+  FROM (SELECT l.* FROM "{events}" l
+         WHERE ($3::text IS NULL OR l.run_id = $3::text)
+           AND ($4::text[] IS NULL OR l.action = ANY ($4::text[]))
+           AND ($5::bigint IS NULL OR l.id < $5::bigint)
+           AND ($7::bigint IS NULL OR l.id > $7::bigint)
+         ORDER BY l.id DESC
+         LIMIT CASE WHEN $8::boolean THEN $6::integer END) e
+ CROSS JOIN LATERAL
+       (SELECT $1::text IS NULL AND $2::text IS NULL
+               OR EXISTS (SELECT FROM unnest(e.session_ids, e.owner_ids) AS r (id, owner)
+                           WHERE ($1::text IS NULL OR r.id = $1::text) AND ($2::text IS NULL OR r.owner = $2::text)) AS matches
+        OFFSET 0) m
+ WHERE m.matches OR $8::boolean
  ORDER BY e.id DESC
  LIMIT $6::integer;

@@ -36,6 +36,13 @@ type Options struct {
 	// Limit is called before each authenticated request is served. A result above 0 is how long the client has to wait,
 	// and makes the request a 429. PerPrincipal makes one. Default: no limit.
 	Limit func(*http.Request, sessioncleanup.Principal) time.Duration
+	// LimitChanges is called, after Limit, before each change of a session that the audit log keeps: all but touches. Like
+	// Limit, it returns how long the client has to wait. It keeps a client from filling the log. Default: no limit.
+	LimitChanges func(*http.Request, sessioncleanup.Principal) time.Duration
+	// MaxRequestsPerPrincipal is how many requests of one principal are served at a time, streams and runs aside, so that
+	// no principal takes all connections to the database. Others wait for their turn, for Timeout at most, and become a 429
+	// then, or when too many wait. Default: no limit.
+	MaxRequestsPerPrincipal int
 
 	// Timeout is how long a request waits for the database before it becomes a 503. A run may take longer, once the
 	// database has responded. Default: 1.5 s.
@@ -96,6 +103,9 @@ func (o Options) withDefaults() (Options, error) {
 		if *n.value == 0 {
 			*n.value = n.def
 		}
+	}
+	if o.MaxRequestsPerPrincipal < 0 {
+		return o, invalid.Errorf("Options.MaxRequestsPerPrincipal is %d: want a positive number, or 0 for no limit", o.MaxRequestsPerPrincipal)
 	}
 	if o.Challenge == "" {
 		o.Challenge = "Bearer"

@@ -134,7 +134,7 @@ func (c *call) faultOf(err error) *fault {
 	case errors.Is(err, sessioncleanup.ErrUnavailable), errors.Is(err, sessioncleanup.ErrLeaseLost),
 		errors.Is(err, sessioncleanup.ErrNotInstalled),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		c.Logger.WarnContext(c.r.Context(), "request failed: unavailable", "method", c.r.Method, "error", err)
+		c.outage.failed(c.r.Context(), c.Logger, c.r.Method, err)
 		return &fault{problem: unavailable, retryAfter: time.Second}
 	}
 	c.Logger.ErrorContext(c.r.Context(), "request failed", "method", c.r.Method, "error", err)

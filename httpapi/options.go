@@ -11,13 +11,19 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
+// WaitError is an error of Options.Authenticate for a client that has to wait, after too many failed logins for example.
+type WaitError struct{ Wait time.Duration }
+
+// Error says how long to wait.
+func (e *WaitError) Error() string { return "too many requests: wait for " + e.Wait.String() }
+
 // DefaultPrefix is the default of Options.Prefix.
 const DefaultPrefix = "/api/session-cleanup"
 
 // Options says how the handler works. Authenticate is required; for everything else the zero value is useful.
 type Options struct {
 	// Authenticate returns the principal of a request. An error is a 401, and its text is not sent; an ErrForbidden is
-	// a 403 and an ErrUnavailable a 503. It must not read the request's body. Required.
+	// a 403, an ErrUnavailable a 503 and a WaitError a 429. It must not read the request's body. Required.
 	Authenticate func(*http.Request) (sessioncleanup.Principal, error)
 
 	// Prefix is the path that the routes are below, as the handler sees it; "/" when the router strips it. Default:

@@ -143,6 +143,9 @@ func (c *call) faultOf(err error) *fault {
 
 // refused is the problem for an error of Options.Authenticate.
 func refused(err error) error {
+	if e, ok := errors.AsType[*WaitError](err); ok {
+		return &fault{problem: tooManyRequests, retryAfter: e.Wait}
+	}
 	if errors.Is(err, sessioncleanup.ErrForbidden) || errors.Is(err, sessioncleanup.ErrUnavailable) ||
 		errors.Is(err, context.DeadlineExceeded) {
 		return err

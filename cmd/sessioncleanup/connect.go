@@ -207,7 +207,7 @@ func (a *app) warnings() *slog.Logger {
 func (a *app) logTo(level slog.Level) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if a.json {
-		return slog.New(slog.NewJSONHandler(a.err, options))
+		return slog.New(slog.NewJSONHandler(escaper{a.err}, options))
 	}
 	return slog.New(slog.NewTextHandler(a.err, options))
 }

@@ -55,7 +55,9 @@ func (u *user) starts(args ...string) (addr string, stop func() string) {
 	ctx, cancel := context.WithCancelCause(u.t.Context())
 	log := &addressLog{found: make(chan string, 1)}
 	code := make(chan int, 1)
-	go func() { code <- run(ctx, u.environment(io.Discard, log, append([]string{"serve", "--every", "never"}, args...))) }()
+	go func() {
+		code <- run(ctx, u.environment(io.Discard, log, append([]string{"serve", "--every", "never"}, args...)))
+	}()
 	select {
 	case addr = <-log.found:
 	case c := <-code:

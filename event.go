@@ -47,7 +47,7 @@ type Event struct {
 	Reason   string       `json:"reason,omitempty"`
 	RunID    string       `json:"run_id,omitempty"`
 	Run      *RunSummary  `json:"run,omitempty"` // for ActionRun only
-	// Unnamed is how many further sessions the event has; only Manager.EventPage leaves out any.
+	// Unnamed is how many further sessions the event has; only parts of the log leave out any.
 	Unnamed int `json:"unnamed_sessions,omitempty"`
 }
 
@@ -145,7 +145,8 @@ type EventQuery struct {
 	After     int64    // only events with a larger ID
 	Limit     int      // at most this many; above 0
 	// Part bounds the work: the answer also has, without sessions, the events in between that have none of those asked
-	// for, and it may end early; see Enough.
+	// for, and it may end early; see Enough. When all sessions are asked for, an event may have only its first 100, and
+	// count the others in Unnamed.
 	Part bool
 }
 

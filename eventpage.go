@@ -11,7 +11,7 @@ const (
 	pageSessions = 100                    // sessions named of each event
 	pageBytes    = 1 << 20                // of the texts in all events
 	pageTime     = 200 * time.Millisecond // for events that are not there, or far back in the log
-	firstPart    = 16                     // events looked at first when most may have to be skipped; then twice as many
+	firstPart    = 16                     // events looked at first; then twice as many, or fewer when they have many sessions
 	largestPart  = 128                    // events looked at in one call of the store
 )
 
@@ -33,10 +33,7 @@ func (m *Manager) EventPage(ctx context.Context, q EventQuery) (EventPage, error
 	}
 	page := EventPage{Events: []Event{}}
 	part, size, started := q, 0, time.Now()
-	part.Part, part.Limit = true, min(q.Limit, largestPart)
-	if q.ofSessions() {
-		part.Limit = firstPart
-	}
+	part.Part, part.Limit = true, firstPart
 	for {
 		found, err := m.store.Events(ctx, part)
 		if err != nil {
@@ -61,13 +58,18 @@ func (m *Manager) EventPage(ctx context.Context, q EventQuery) (EventPage, error
 			page.Next = part.Before
 			return page, nil
 		}
-		part.Limit = min(2*part.Limit, largestPart)
+		if len(found) < part.Limit { // a store may read what it leaves out, in vain
+			part.Limit = len(found)
+		} else {
+			part.Limit = min(2*part.Limit, largestPart)
+		}
 	}
 }
 
 // named is the event with at most so many sessions, sharing no memory with the others.
 func (e Event) named(most int) Event {
-	if e.Unnamed = max(len(e.Sessions)-most, 0); e.Unnamed > 0 {
+	if more := len(e.Sessions) - most; more > 0 {
+		e.Unnamed += more
 		e.Sessions = append([]SessionRef(nil), e.Sessions[:most]...)
 	}
 	return e

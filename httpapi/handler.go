@@ -47,8 +47,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h["X-Content-Type-Options"] = noSniff
 	h["Vary"] = varyOn
 	c := &call{api: a, w: w, r: r, lang: languageOf(r.Header["Accept-Language"])}
-	defer c.recovered() //nolint:contextcheck // a call holds its request's context
-	if err := c.serve(); err != nil {
+	defer c.recovered()               //nolint:contextcheck // a call holds its request's context
+	if err := c.serve(); err != nil { //nolint:contextcheck // a call holds its request's context
 		c.fail(err) //nolint:contextcheck // a call holds its request's context
 	}
 }

@@ -29,7 +29,7 @@ func TestTheLargestAnswersTakeLittleMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 1000 {
-		e := sessioncleanup.Event{Action: sessioncleanup.ActionDeleted, Actor: "system", Sessions: refs[:]}
+		e := sessioncleanup.Event{Action: sessioncleanup.ActionDeleted, Actor: "system", Sessions: refs}
 		if _, err := db.Record(t.Context(), sessioncleanup.Record{Event: e}); err != nil {
 			t.Fatal(err)
 		}

@@ -51,7 +51,7 @@ func scanEvent(row pgx.Row) (sessioncleanup.Event, error) {
 	var action string
 	var ids, owners, names []string
 	var run []byte
-	if err := row.Scan(&e.ID, &e.At, &action, &e.Actor, &e.Reason, &e.RunID, &ids, &owners, &names, &run); err != nil {
+	if err := row.Scan(&e.ID, &e.At, &action, &e.Actor, &e.Reason, &e.RunID, &ids, &owners, &names, &run, &e.Unnamed); err != nil {
 		return e, err
 	}
 	e.At, e.Action = e.At.UTC(), sessioncleanup.Action(action)

@@ -79,7 +79,7 @@ func (e *endpoint) listen(ctx context.Context, log *slog.Logger) (net.Listener, 
 		return nil, err
 	}
 	log.InfoContext(ctx, "serving HTTP", "addr", listener.Addr().String(), "prefix", httpapi.DefaultPrefix, "tls", e.tls != nil)
-	if at, ok := listener.Addr().(*net.TCPAddr); e.tls == nil && !(ok && at.IP.IsLoopback()) {
+	if at, ok := listener.Addr().(*net.TCPAddr); e.tls == nil && (!ok || !at.IP.IsLoopback()) {
 		log.WarnContext(ctx, "serving without TLS beyond this machine: whoever sees the network sees the tokens; use --tls-cert and --tls-key, "+
 			"or a proxy with TLS and a loopback --addr")
 	}

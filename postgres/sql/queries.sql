@@ -178,9 +178,9 @@ DELETE FROM "{events}" e
  WHERE e.id = ANY (ARRAY(SELECT o.id FROM "{events}" o WHERE o.at < $1::timestamptz ORDER BY o.at LIMIT $2::bigint));
 
 -- name: events
--- In a part ($8), the limit is on the events looked at.
-SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, CASE WHEN m.matches THEN e.session_ids ELSE '{}' END,
-       CASE WHEN m.matches THEN e.owner_ids ELSE '{}' END, CASE WHEN m.matches THEN e.names ELSE '{}' END, e.run
+-- In a part ($8), the limit is on the events looked at, and an event has its first 100 sessions unless some are asked for.
+SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, e.session_ids[1:m.named], e.owner_ids[1:m.named], e.names[1:m.named], e.run,
+       CASE WHEN m.named > 0 THEN greatest(cardinality(e.session_ids) - m.named, 0) ELSE 0 END AS unnamed
   FROM (SELECT l.* FROM "{events}" l
          WHERE ($3::text IS NULL OR l.run_id = $3::text)
            AND ($4::text[] IS NULL OR l.action = ANY ($4::text[]))
@@ -189,10 +189,11 @@ SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, CASE WHEN m.matches TH
          ORDER BY l.id DESC
          LIMIT CASE WHEN $8::boolean THEN $6::integer END) e
  CROSS JOIN LATERAL
-       (SELECT $1::text IS NULL AND $2::text IS NULL
-               OR EXISTS (SELECT FROM unnest(e.session_ids, e.owner_ids) AS r (id, owner)
-                           WHERE ($1::text IS NULL OR r.id = $1::text) AND ($2::text IS NULL OR r.owner = $2::text)) AS matches
+       (SELECT CASE WHEN $1::text IS NULL AND $2::text IS NULL THEN CASE WHEN $8::boolean THEN 100 ELSE 2147483647 END
+                    WHEN EXISTS (SELECT FROM unnest(e.session_ids, e.owner_ids) AS r (id, owner)
+                                  WHERE ($1::text IS NULL OR r.id = $1::text) AND ($2::text IS NULL OR r.owner = $2::text)) THEN 2147483647
+                    ELSE 0 END AS named
         OFFSET 0) m
- WHERE m.matches OR $8::boolean
+ WHERE m.named > 0 OR $8::boolean
  ORDER BY e.id DESC
  LIMIT $6::integer;

@@ -148,6 +148,11 @@ func eventParts(f *fixture) {
 		for range maxSteps {
 			part := f.events(q)
 			ids = append(ids, eventIDs(part)...)
+			for i, e := range part {
+				if whole := all[len(ids)-len(part)+i]; owner == "" && (len(e.Sessions)+e.Unnamed != len(whole.Sessions) || len(e.Sessions) < min(100, len(whole.Sessions))) {
+					f.Errorf("event %d of a part has %d sessions and %d unnamed, want %d, at least 100 of them named", e.ID, len(e.Sessions), e.Unnamed, len(whole.Sessions))
+				}
+			}
 			if !q.Enough(part) {
 				break
 			}
@@ -157,8 +162,12 @@ func eventParts(f *fixture) {
 			f.Errorf("parts for owner %q have the events %v, want %v", owner, ids, eventIDs(all))
 		}
 	}
-	if first := f.events(sessioncleanup.EventQuery{Part: true, Limit: len(all)}); len(first) == len(all) {
-		f.Errorf("the first part has all %d events, want an end after a thousand sessions", len(all))
+	first, sessions := f.events(sessioncleanup.EventQuery{Part: true, Limit: len(all)}), 0
+	for _, e := range first {
+		sessions += len(e.Sessions)
+	}
+	if last := len(first) - 1; sessions-len(first[last].Sessions) >= 1000 {
+		f.Errorf("the first part goes on after %d sessions, want an end after 1000", sessions-len(first[last].Sessions))
 	}
 }
 

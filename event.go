@@ -3,6 +3,7 @@ package sessioncleanup
 import (
 	"slices"
 	"time"
+	"unicode/utf8"
 )
 
 // Action says what happened, in an Event.
@@ -46,6 +47,36 @@ type Event struct {
 	Reason   string       `json:"reason,omitempty"`
 	RunID    string       `json:"run_id,omitempty"`
 	Run      *RunSummary  `json:"run,omitempty"` // for ActionRun only
+	// Unnamed is how many further sessions the event has; only parts of the log leave out any.
+	Unnamed int `json:"unnamed_sessions,omitempty"`
+}
+
+// MaxEventText is how much of a name or a reason an event keeps, in characters: with long ones, the event of a batch would
+// be larger than some databases allow.
+const MaxEventText = 200
+
+// Shortened is the event as stores keep it: with names and the reason cut to MaxEventText. It shares nothing with e.
+func (e Event) Shortened() Event {
+	e, _ = EventQuery{}.Select(e)
+	e.Reason = shortened(e.Reason)
+	for i := range e.Sessions {
+		e.Sessions[i].Name = shortened(e.Sessions[i].Name)
+	}
+	return e
+}
+
+func shortened(text string) string {
+	if len(text) <= MaxEventText || utf8.RuneCountInString(text) <= MaxEventText {
+		return text
+	}
+	characters := 0
+	for i := range text {
+		if characters == MaxEventText {
+			return text[:i]
+		}
+		characters++
+	}
+	return text
 }
 
 // SessionRef is what an event keeps of a session, which may be gone by then.
@@ -111,13 +142,35 @@ type EventQuery struct {
 	RunID     string   // only events of this run
 	Actions   []Action // only these
 	Before    int64    // only events with a smaller ID: the last one of the page before
+	After     int64    // only events with a larger ID
 	Limit     int      // at most this many; above 0
+	// Part bounds the work: the answer also has, without sessions, the events in between that have none of those asked
+	// for, and it may end early; see Enough. When all sessions are asked for, an event may have only its first 100, and
+	// count the others in Unnamed.
+	Part bool
+}
+
+// partSessions is how many sessions, of all its events, end a part.
+const partSessions = 1000
+
+// Enough reports whether a store's answer ends after these events: there are Limit of them or, in a part, they have many
+// sessions. The log may go on.
+func (q EventQuery) Enough(events []Event) bool {
+	if len(events) >= q.Limit {
+		return true
+	}
+	sessions := 0
+	for i := 0; q.Part && i < len(events); i++ {
+		sessions += len(events[i].Sessions)
+	}
+	return sessions >= partSessions
 }
 
 // Select returns the part of the event that the query asks for, sharing nothing with the event, and false when that is
-// nothing. It ignores Before and Limit.
+// nothing. It ignores Limit.
 func (q EventQuery) Select(e Event) (Event, bool) {
-	if q.RunID != "" && e.RunID != q.RunID || len(q.Actions) > 0 && !slices.Contains(q.Actions, e.Action) {
+	if q.Before > 0 && e.ID >= q.Before || e.ID <= q.After && q.After > 0 ||
+		q.RunID != "" && e.RunID != q.RunID || len(q.Actions) > 0 && !slices.Contains(q.Actions, e.Action) {
 		return Event{}, false
 	}
 	e.Sessions = slices.DeleteFunc(slices.Clone(e.Sessions), func(r SessionRef) bool {
@@ -128,5 +181,8 @@ func (q EventQuery) Select(e Event) (Event, bool) {
 		run.Phases = slices.Clone(run.Phases)
 		e.Run = &run
 	}
-	return e, len(e.Sessions) > 0 || q.OwnerID == "" && q.SessionID == ""
+	return e, len(e.Sessions) > 0 || q.Part || !q.ofSessions()
 }
+
+// ofSessions reports whether the query is about some sessions only.
+func (q EventQuery) ofSessions() bool { return q.OwnerID != "" || q.SessionID != "" }

@@ -31,7 +31,11 @@ func TestSelectReturnsThePartThatIsAskedFor(t *testing.T) {
 		"another run":                {sessioncleanup.EventQuery{RunID: "r2"}, nil, false},
 		"its action":                 {sessioncleanup.EventQuery{Actions: deletions}, refs{one, two, three}, false},
 		"other actions":              {sessioncleanup.EventQuery{Actions: []sessioncleanup.Action{sessioncleanup.ActionRun}}, nil, true},
-		"before and limit":           {sessioncleanup.EventQuery{Before: 1, Limit: 1}, refs{one, two, three}, true},
+		"whatever the limit":         {sessioncleanup.EventQuery{Limit: 1}, refs{one, two, three}, true},
+		"those before the run":       {sessioncleanup.EventQuery{Before: 6}, refs{one, two, three}, false},
+		"those after the batch":      {sessioncleanup.EventQuery{After: 5}, nil, true},
+		"a part for an owner":        {sessioncleanup.EventQuery{OwnerID: "bob", Part: true}, refs{two}, true},
+		"a part for nobody":          {sessioncleanup.EventQuery{OwnerID: "cat", Part: true}, refs{}, true},
 	} {
 		got, ok := c.q.Select(batch)
 		want := sessioncleanup.Event{}

@@ -127,10 +127,7 @@ func (o *ListOptions) decode(cursor string) (*Position, error) {
 	if err == nil {
 		err = json.Unmarshal(data, &t)
 	}
-	if err == nil && o.Sort != SortName && len(t.Key) > 0 {
-		_, err = time.Parse(time.RFC3339Nano, string(t.Key))
-	}
-	if err != nil {
+	if err != nil || o.Sort != SortName && !isTimeKey(string(t.Key)) {
 		return nil, invalid.Errorf("cursor is %.100q: want one from an earlier page", cursor)
 	}
 	if t.List != o.fingerprint() {

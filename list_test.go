@@ -1,6 +1,8 @@
 package sessioncleanup_test
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -60,6 +62,9 @@ func TestCursorsOnlyContinueTheirOwnList(t *testing.T) {
 		"another filter": {Cursor: page.Next, Text: "x"},
 		"backwards":      {Cursor: page.Next, Descending: true},
 		"garbage":        {Cursor: "%%%"},
+		"the year 0":     {Cursor: withKey(t, page.Next, "0000-01-01T00:00:00.000000000Z")},
+		"another form":   {Cursor: withKey(t, page.Next, "2024-01-01T00:00:00+14:00")},
+		"no time":        {Cursor: withKey(t, page.Next, "infinity")},
 		"cut off":        {Cursor: page.Next[:len(page.Next)-4]},
 		"forged":         {Cursor: "eyJsIjoieCIsImsiOiJ5IiwiaSI6InoifQ"},
 	} {
@@ -142,4 +147,22 @@ func TestCursorsCarryAnyText(t *testing.T) {
 	if diff := cmp.Diff([]string{"a\x00b", "a\xff", "a\xffb", "é", "\u2028"}, seen); diff != "" {
 		t.Errorf("names page by page (-want +got):\n%s", diff)
 	}
+}
+
+// withKey is a cursor with another key.
+func withKey(t *testing.T, cursor, key string) string {
+	t.Helper()
+	data, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(data, &fields); err != nil {
+		t.Fatal(err)
+	}
+	fields["k"] = []byte(key)
+	if data, err = json.Marshal(fields); err != nil {
+		t.Fatal(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(data)
 }

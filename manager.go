@@ -304,23 +304,33 @@ func (m *Manager) touch(ids []string, owner string) Touch {
 	return t
 }
 
-// Events returns the audit log, newest first: an owner sees only what happened to its own sessions. Limit 0 means 50.
+// Events returns the audit log, newest first: an owner sees only what happened to its own sessions. Limit 0 means 50. The
+// events of one session or owner are found by reading the log, however long that takes; see EventPage.
 func (m *Manager) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 	const operation = "list events"
-	owner, err := m.scope(operation, q.OwnerID)
+	q, err := m.permitted(operation, q)
 	if err != nil {
 		return nil, err
 	}
-	if q.Limit < 0 || q.Limit > MaxPage {
-		return nil, invalid.Errorf("%s: limit is %d: want 1 to %d", operation, q.Limit, MaxPage)
-	}
-	setIfZero(&q.Limit, defaultPage)
-	q.OwnerID = owner
 	events, err := m.store.Events(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", operation, err)
 	}
 	return events, nil
+}
+
+// permitted is a query for events limited to what the principal may see, with its limit filled in.
+func (m *Manager) permitted(operation string, q EventQuery) (EventQuery, error) {
+	owner, err := m.scope(operation, q.OwnerID)
+	if err != nil {
+		return q, err
+	}
+	if q.Limit < 0 || q.Limit > MaxPage {
+		return q, invalid.Errorf("%s: limit is %d: want 1 to %d", operation, q.Limit, MaxPage)
+	}
+	setIfZero(&q.Limit, defaultPage)
+	q.OwnerID, q.Part = owner, false
+	return q, nil
 }
 
 // LastRun is the event of the last run that ended, or false when there was none. Runs that were limited to some sessions,

@@ -50,6 +50,15 @@ func keyOf(t time.Time) string {
 	return t.UTC().Format(timeKey)
 }
 
+// isTimeKey reports whether a key is one that keyOf makes of a time that databases have.
+func isTimeKey(key string) bool {
+	if key == "" {
+		return true
+	}
+	t, err := time.Parse(timeKey, key)
+	return err == nil && t.Year() > 0
+}
+
 // Compare compares two places in the order of the query.
 func (q Query) Compare(a, b Position) int {
 	order := cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.ID, b.ID))

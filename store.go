@@ -52,7 +52,7 @@ type Store interface {
 	// ignored.
 	Touch(ctx context.Context, t Touch) (int, error)
 
-	// Events returns the audit log, newest first.
+	// Events returns the audit log, newest first: what the query's Select holds of each event, until it has Enough.
 	Events(ctx context.Context, q EventQuery) ([]Event, error)
 
 	// Record adds one event that is no session's, a run's for example, and removes those older than r.ForgetBefore, when

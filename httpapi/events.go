@@ -36,7 +36,7 @@ type runSummary struct {
 
 func eventOf(e sessioncleanup.Event) event {
 	out := event{
-		ID: e.ID, At: e.At, Action: e.Action, SessionCount: len(e.Sessions), Sessions: e.Sessions,
+		ID: e.ID, At: e.At, Action: e.Action, SessionCount: len(e.Sessions) + e.Unnamed, Sessions: e.Sessions,
 		Actor: e.Actor, Reason: e.Reason,
 	}
 	if out.Sessions == nil {
@@ -96,16 +96,16 @@ func (c *call) events() error {
 	}
 	ctx, cancel := c.timed()
 	defer cancel()
-	found, err := c.m.Events(ctx, q)
+	page, err := c.m.EventPage(ctx, q)
 	if err != nil {
 		return err
 	}
-	out := eventsAnswer{Success: true, Events: make([]event, len(found))}
-	for i, e := range found {
+	out := eventsAnswer{Success: true, Events: make([]event, len(page.Events))}
+	for i, e := range page.Events {
 		out.Events[i] = eventOf(e)
 	}
-	if len(found) == q.Limit {
-		next := list.cursor(found[len(found)-1].ID)
+	if page.Next != 0 {
+		next := list.cursor(page.Next)
 		out.NextCursor = &next
 	}
 	return c.reply(out)

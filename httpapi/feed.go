@@ -11,10 +11,11 @@ import (
 )
 
 const (
-	feedKept  = 256 // news that a feed keeps, for slow watchers and for those that reconnect
-	feedLook  = 10  // events read at a time, if these reach back to a known one
-	feedMost  = 100 // events read otherwise
-	feedNamed = 20  // sessions named in the news of one event; session_count is that of all
+	feedKept  = 256     // news that a feed keeps, for slow watchers and for those that reconnect
+	feedLook  = 10      // events read at a time, if these reach back to a known one
+	feedMost  = 100     // events read otherwise
+	feedNamed = 20      // sessions named in the news of one event; session_count is that of all
+	newsBytes = 4 << 10 // of the news of one event, if necessary with fewer sessions
 )
 
 // feed reads the audit log of one scope for all watchers of it, once per interval. A watcher fetches news when it is
@@ -29,7 +30,7 @@ type feed struct {
 	end    int64              // the number of news so far; that of ring[0] is end - len(ring)
 	cut    bool               // there were events before those in the ring
 	known  map[int64]struct{} // events of the last look; nil before the first
-	oldest int64              // of them
+	oldest int64              // events up to this one are not news
 }
 
 // news is an event as it is sent.
@@ -41,13 +42,10 @@ type news struct {
 // update reads the audit log unless that was done within the interval, and returns when it is read next.
 func (f *feed) update(ctx context.Context, m *sessioncleanup.Manager) (time.Time, error) {
 	_, until, err := f.look.get(ctx, "", func(ctx context.Context) (struct{}, error) {
-		limit := feedLook
-		if f.unread() {
-			limit = feedMost
-		}
+		limit, after := f.unread()
 		for {
-			events, err := m.Events(ctx, sessioncleanup.EventQuery{Limit: limit})
-			if err != nil || f.take(events, limit) {
+			page, err := m.EventPage(ctx, sessioncleanup.EventQuery{After: after, Limit: limit})
+			if err != nil || f.take(page, limit) {
 				return struct{}{}, err
 			}
 			limit = feedMost
@@ -56,28 +54,31 @@ func (f *feed) update(ctx context.Context, m *sessioncleanup.Manager) (time.Time
 	return until, err
 }
 
-func (f *feed) unread() bool {
+// unread is how many events to read, and after which one.
+func (f *feed) unread() (limit int, after int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.known == nil
+	if f.known == nil {
+		return feedMost, 0
+	}
+	return feedLook, f.oldest
 }
 
-// take adds those of the events, newest first, that are new. It returns false and adds nothing when older events may be
-// new, too, and can be read.
-func (f *feed) take(events []sessioncleanup.Event, limit int) bool {
+// take adds those of the events that are new. It returns false and adds nothing when older events may be new, too, and can
+// be read.
+func (f *feed) take(page sessioncleanup.EventPage, limit int) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	known := make(map[int64]struct{}, len(events))
+	known := make(map[int64]struct{}, len(page.Events))
 	var fresh []sessioncleanup.Event
-	for _, e := range events {
+	for _, e := range page.Events {
 		known[e.ID] = struct{}{}
-		// Events may become visible out of order, so the last known one is no limit. Those before the oldest known one
-		// are read again when the log forgets newer ones; they are not new.
-		if _, old := f.known[e.ID]; !old && e.ID > f.oldest {
+		// Events may become visible out of order, so the last known one is no limit.
+		if _, old := f.known[e.ID]; !old {
 			fresh = append(fresh, e)
 		}
 	}
-	if len(fresh) == limit {
+	if page.Next != 0 && len(fresh) == len(page.Events) {
 		if limit < feedMost {
 			return false
 		}
@@ -92,23 +93,23 @@ func (f *feed) take(events []sessioncleanup.Event, limit int) bool {
 		f.ring, f.cut = slices.Clone(f.ring[drop:]), true
 	}
 	f.known = known
-	if len(events) == limit {
-		f.oldest = events[len(events)-1].ID
-	}
+	f.oldest = max(f.oldest, page.Next, page.Newest-feedLook)
 	return true
 }
 
 // newsOf is an event in the form in which watchers get it.
 func newsOf(e sessioncleanup.Event) news {
 	out := eventOf(e)
-	if len(out.Sessions) > feedNamed {
-		out.Sessions = out.Sessions[:feedNamed]
+	for named := feedNamed; ; named /= 2 {
+		out.Sessions = out.Sessions[:min(len(out.Sessions), named)]
+		data, err := json.Marshal(out)
+		if err != nil { // plain structs always marshal
+			panic(err)
+		}
+		if len(data) <= newsBytes || named == 0 {
+			return news{id: e.ID, data: data}
+		}
 	}
-	data, err := json.Marshal(out)
-	if err != nil { // plain structs always marshal
-		panic(err)
-	}
-	return news{id: e.ID, data: data}
 }
 
 // start returns the news for a watcher whose last event was the one given, 0 for a new watcher, the position of the next

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -25,7 +26,7 @@ func New(manager *sessioncleanup.Manager, o Options) (http.Handler, error) {
 	}
 	return &api{
 		Options: o, manager: manager, document: documentFor(o.Prefix),
-		figures: newShared[figures](o.Interval, o.Timeout), live: newLive(o),
+		figures: newShared[figures](o.Interval, o.Timeout), live: newLive(o), turns: newTurns(o),
 	}, nil
 }
 
@@ -35,6 +36,8 @@ type api struct {
 	document []byte
 	figures  *shared[figures] // by scope: an owner's ID, or "" for all
 	live     *live
+	turns    *turns
+	outage   outage
 }
 
 // ServeHTTP serves a request.
@@ -44,8 +47,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h["X-Content-Type-Options"] = noSniff
 	h["Vary"] = varyOn
 	c := &call{api: a, w: w, r: r, lang: languageOf(r.Header["Accept-Language"])}
-	defer c.recovered() //nolint:contextcheck // a call holds its request's context
-	if err := c.serve(); err != nil {
+	defer c.recovered()               //nolint:contextcheck // a call holds its request's context
+	if err := c.serve(); err != nil { //nolint:contextcheck // a call holds its request's context
 		c.fail(err) //nolint:contextcheck // a call holds its request's context
 	}
 }
@@ -67,6 +70,7 @@ type call struct {
 	id      string // of the session, or the run, that the path names
 	who     sessioncleanup.Principal
 	m       *sessioncleanup.Manager // limited to what the principal may do
+	endTurn func()                  // see turns; nil before it begins
 	started bool                    // the response has begun: errors can no longer be reported in it
 }
 
@@ -87,10 +91,8 @@ func (c *call) serve() error {
 	if c.who, err = c.Authenticate(c.r); err != nil {
 		return refused(err)
 	}
-	if c.Limit != nil {
-		if wait := c.Limit(c.r, c.who); wait > 0 {
-			return &fault{problem: tooManyRequests, retryAfter: wait}
-		}
+	if err := limited(c.Limit, c.r, c.who); err != nil {
+		return err
 	}
 	if err := c.permit(rt); err != nil {
 		return err
@@ -98,7 +100,28 @@ func (c *call) serve() error {
 	if rt.changes && c.ReadOnly {
 		return &fault{problem: readOnly}
 	}
+	if rt.logged {
+		if err := limited(c.LimitChanges, c.r, c.who); err != nil {
+			return err
+		}
+	}
+	if !rt.long {
+		if c.endTurn, err = c.turns.take(c.r.Context(), c.who); err != nil {
+			return err
+		}
+		defer c.endTurn()
+	}
 	return rt.handle(c)
+}
+
+// limited is the problem of a client that has to wait.
+func limited(limit func(*http.Request, sessioncleanup.Principal) time.Duration, r *http.Request, who sessioncleanup.Principal) error {
+	if limit != nil {
+		if wait := limit(r, who); wait > 0 {
+			return &fault{problem: tooManyRequests, retryAfter: wait}
+		}
+	}
+	return nil
 }
 
 // permit asks the Manager whether the principal may use the route at all, so that a 403 comes before errors in its query or body.

@@ -11,13 +11,19 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
+// WaitError is an error of Options.Authenticate for a client that has to wait, after too many failed logins for example.
+type WaitError struct{ Wait time.Duration }
+
+// Error says how long to wait.
+func (e *WaitError) Error() string { return "too many requests: wait for " + e.Wait.String() }
+
 // DefaultPrefix is the default of Options.Prefix.
 const DefaultPrefix = "/api/session-cleanup"
 
 // Options says how the handler works. Authenticate is required; for everything else the zero value is useful.
 type Options struct {
 	// Authenticate returns the principal of a request. An error is a 401, and its text is not sent; an ErrForbidden is
-	// a 403 and an ErrUnavailable a 503. It must not read the request's body. Required.
+	// a 403, an ErrUnavailable a 503 and a WaitError a 429. It must not read the request's body. Required.
 	Authenticate func(*http.Request) (sessioncleanup.Principal, error)
 
 	// Prefix is the path that the routes are below, as the handler sees it; "/" when the router strips it. Default:
@@ -36,6 +42,13 @@ type Options struct {
 	// Limit is called before each authenticated request is served. A result above 0 is how long the client has to wait,
 	// and makes the request a 429. PerPrincipal makes one. Default: no limit.
 	Limit func(*http.Request, sessioncleanup.Principal) time.Duration
+	// LimitChanges is called, after Limit, before each change of a session that the audit log keeps: all but touches. Like
+	// Limit, it returns how long the client has to wait. It keeps a client from filling the log. Default: no limit.
+	LimitChanges func(*http.Request, sessioncleanup.Principal) time.Duration
+	// MaxRequestsPerPrincipal is how many requests of one principal are served at a time, streams and runs aside, so that
+	// no principal takes all connections to the database. Others wait for their turn, for Timeout at most, and become a 429
+	// then, or when too many wait. Default: no limit.
+	MaxRequestsPerPrincipal int
 
 	// Timeout is how long a request waits for the database before it becomes a 503. A run may take longer, once the
 	// database has responded. Default: 1.5 s.
@@ -96,6 +109,9 @@ func (o Options) withDefaults() (Options, error) {
 		if *n.value == 0 {
 			*n.value = n.def
 		}
+	}
+	if o.MaxRequestsPerPrincipal < 0 {
+		return o, invalid.Errorf("Options.MaxRequestsPerPrincipal is %d: want a positive number, or 0 for no limit", o.MaxRequestsPerPrincipal)
 	}
 	if o.Challenge == "" {
 		o.Challenge = "Bearer"

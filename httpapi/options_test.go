@@ -28,6 +28,8 @@ func TestNewRefusesWrongOptions(t *testing.T) {
 		"Heartbeat":           {Authenticate: who, Heartbeat: -1},
 		"MaxWatchers":         {Authenticate: who, MaxWatchers: -1},
 		"MaxWatchersPerOwner": {Authenticate: who, MaxWatchersPerOwner: -1},
+
+		"MaxRequestsPerPrincipal": {Authenticate: who, MaxRequestsPerPrincipal: -1},
 	} {
 		if _, err := httpapi.New(m, o); !errors.Is(err, sessioncleanup.ErrInvalid) || field[0] != '%' && !strings.Contains(err.Error(), field) {
 			t.Errorf("%s: %v", field, err)

@@ -134,7 +134,7 @@ func (c *call) faultOf(err error) *fault {
 	case errors.Is(err, sessioncleanup.ErrUnavailable), errors.Is(err, sessioncleanup.ErrLeaseLost),
 		errors.Is(err, sessioncleanup.ErrNotInstalled),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		c.Logger.WarnContext(c.r.Context(), "request failed: unavailable", "method", c.r.Method, "error", err)
+		c.outage.failed(c.r.Context(), c.Logger, c.r.Method, err)
 		return &fault{problem: unavailable, retryAfter: time.Second}
 	}
 	c.Logger.ErrorContext(c.r.Context(), "request failed", "method", c.r.Method, "error", err)
@@ -143,6 +143,9 @@ func (c *call) faultOf(err error) *fault {
 
 // refused is the problem for an error of Options.Authenticate.
 func refused(err error) error {
+	if e, ok := errors.AsType[*WaitError](err); ok {
+		return &fault{problem: tooManyRequests, retryAfter: e.Wait}
+	}
 	if errors.Is(err, sessioncleanup.ErrForbidden) || errors.Is(err, sessioncleanup.ErrUnavailable) ||
 		errors.Is(err, context.DeadlineExceeded) {
 		return err

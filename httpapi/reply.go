@@ -24,6 +24,12 @@ func (c *call) replyJSON(body []byte) {
 
 // send writes a response. A failed write is no error: the client has disconnected.
 func (c *call) send(status int, body []byte) {
+	if c.endTurn != nil {
+		c.endTurn() // a client that receives slowly keeps no others of its principal waiting
+	}
+	if status < http.StatusBadRequest && c.m != nil {
+		c.outage.over(c.r.Context(), c.Logger)
+	}
 	h := c.w.Header()
 	h["Content-Language"] = langNames[c.lang]
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}

@@ -13,6 +13,8 @@ type route struct {
 	open       bool // served to everybody
 	everything bool // concerns all sessions at once
 	changes    bool // changes state
+	logged     bool // changes one session, which the audit log keeps
+	long       bool // may last longer than a request
 }
 
 // methods are the routes of one path, by method. GET serves HEAD too: the server omits the body.
@@ -27,24 +29,24 @@ var (
 		"stats":        {http.MethodGet: {handle: (*call).stats}},
 		"view":         {http.MethodGet: {handle: (*call).view}},
 		"events":       {http.MethodGet: {handle: (*call).events}},
-		"live":         {http.MethodGet: {handle: (*call).watch}},
-		"cleanup":      {http.MethodPost: {handle: (*call).cleanup, everything: true, changes: true}},
+		"live":         {http.MethodGet: {handle: (*call).watch, long: true}},
+		"cleanup":      {http.MethodPost: {handle: (*call).cleanup, everything: true, changes: true, long: true}},
 		"openapi.yaml": {http.MethodGet: {handle: (*call).openapi, open: true}},
 	}
 	sessionRoutes = methods{
 		http.MethodGet:    {handle: (*call).session},
-		http.MethodDelete: {handle: (*call).delete, changes: true},
+		http.MethodDelete: {handle: (*call).delete, changes: true, logged: true},
 	}
 	actionRoutes = map[string]methods{
-		"deactivate":   {http.MethodPatch: {handle: (*call).deactivate, changes: true}},
-		"reactivate":   {http.MethodPatch: {handle: (*call).reactivate, changes: true}},
-		"auto-cleanup": {http.MethodPatch: {handle: (*call).setAutoCleanup, changes: true}},
+		"deactivate":   {http.MethodPatch: {handle: (*call).deactivate, changes: true, logged: true}},
+		"reactivate":   {http.MethodPatch: {handle: (*call).reactivate, changes: true, logged: true}},
+		"auto-cleanup": {http.MethodPatch: {handle: (*call).setAutoCleanup, changes: true, logged: true}},
 		"activity":     {http.MethodPatch: {handle: (*call).touch, changes: true}},
-		"expiry":       {http.MethodPatch: {handle: (*call).setExpiry, changes: true}},
+		"expiry":       {http.MethodPatch: {handle: (*call).setExpiry, changes: true, logged: true}},
 	}
 	// Below runs/{id}; no session's route has three parts.
 	runRoutes = map[string]methods{
-		"reactivate": {http.MethodPost: {handle: (*call).reactivateRun, everything: true, changes: true}},
+		"reactivate": {http.MethodPost: {handle: (*call).reactivateRun, everything: true, changes: true, long: true}},
 	}
 )
 

@@ -31,6 +31,7 @@ func (s *Store) deactivatedByRun(session sessioncleanup.Session) bool {
 // append adds an event to the audit log, with its ID and, when it has none, its time.
 func (s *Store) append(e sessioncleanup.Event) sessioncleanup.Event {
 	s.lastID++
+	e = e.Shortened()
 	e.ID = s.lastID
 	if e.At = utc(e.At); e.At.IsZero() {
 		e.At = clock()
@@ -46,7 +47,7 @@ func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncle
 	}
 	defer s.mu.Unlock()
 	s.events = slices.DeleteFunc(s.events, func(e sessioncleanup.Event) bool { return e.At.Before(r.ForgetBefore) })
-	return copied(s.append(copied(r.Event))), nil
+	return copied(s.append(r.Event)), nil
 }
 
 // copied is an event that shares nothing with another.
@@ -66,10 +67,10 @@ func (s *Store) Events(ctx context.Context, q sessioncleanup.EventQuery) ([]sess
 	defer s.mu.Unlock()
 	var found []sessioncleanup.Event
 	for _, e := range slices.Backward(s.events) {
-		if len(found) == q.Limit {
+		if q.Enough(found) || e.ID <= q.After {
 			break
 		}
-		if part, ok := q.Select(e); ok && (q.Before <= 0 || e.ID < q.Before) {
+		if part, ok := q.Select(e); ok {
 			found = append(found, part)
 		}
 	}

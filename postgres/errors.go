@@ -43,7 +43,11 @@ func mapError(doing string, err error) error {
 		return fmt.Errorf("%s: %w", doing, explain(server, err))
 	}
 	if unreachable(err) {
-		return fmt.Errorf("%s: %w: %w; check that the server runs, and the host and port of the database URL", doing, sessioncleanup.ErrUnavailable, err)
+		check := "that the server runs, and the host and port of the database URL"
+		if strings.Contains(err.Error(), "tls error") { // pgx has no type for it
+			check = "TLS: whether the server has it, and sslmode, sslrootcert, sslcert and sslkey of the database URL"
+		}
+		return fmt.Errorf("%s: %w: %w; check %s", doing, sessioncleanup.ErrUnavailable, err, check)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

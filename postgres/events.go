@@ -17,32 +17,40 @@ func (s *Store) Events(ctx context.Context, q sessioncleanup.EventQuery) ([]sess
 	if err != nil {
 		return nil, err
 	}
-	var before *int64
+	var before, after *int64
 	if q.Before != 0 {
 		before = &q.Before
+	}
+	if q.After != 0 {
+		after = &q.After
 	}
 	var actions []string
 	for _, a := range q.Actions {
 		actions = append(actions, string(a))
 	}
-	rows, err := s.pool.Query(ctx, m.statement("events"), orNull(q.SessionID), orNull(q.OwnerID), orNull(q.RunID), actions, before, q.Limit)
+	rows, err := s.pool.Query(ctx, m.statement("events"), orNull(q.SessionID), orNull(q.OwnerID), orNull(q.RunID), actions, before, q.Limit, after, q.Part)
 	if err != nil {
 		return nil, s.failed("read events", err)
 	}
-	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (sessioncleanup.Event, error) {
-		event, err := scanEvent(row)
+	defer rows.Close()
+	var events []sessioncleanup.Event
+	for !q.Enough(events) && rows.Next() {
+		event, err := scanEvent(rows)
+		if err != nil {
+			return nil, s.failed("read events", err)
+		}
 		event, _ = q.Select(event)
-		return event, err
-	})
-	return events, s.failed("read events", err)
+		events = append(events, event)
+	}
+	return events, s.failed("read events", rows.Err())
 }
 
-func scanEvent(row pgx.CollectableRow) (sessioncleanup.Event, error) {
+func scanEvent(row pgx.Row) (sessioncleanup.Event, error) {
 	var e sessioncleanup.Event
 	var action string
 	var ids, owners, names []string
 	var run []byte
-	if err := row.Scan(&e.ID, &e.At, &action, &e.Actor, &e.Reason, &e.RunID, &ids, &owners, &names, &run); err != nil {
+	if err := row.Scan(&e.ID, &e.At, &action, &e.Actor, &e.Reason, &e.RunID, &ids, &owners, &names, &run, &e.Unnamed); err != nil {
 		return e, err
 	}
 	e.At, e.Action = e.At.UTC(), sessioncleanup.Action(action)
@@ -92,26 +100,12 @@ func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncle
 	return event, nil
 }
 
-// longestText is how much of a name or a reason an event keeps, in characters: with long ones a batch's event would be larger
-// than the database allows.
-const longestText = 200
-
-func cut(text string) string {
-	characters := 0
-	for i := range text {
-		if characters == longestText {
-			return text[:i]
-		}
-		characters++
-	}
-	return text
-}
-
 // queueEvent adds an event to what is about to be sent.
 func queueEvent(batch *pgx.Batch, m *mapping, e sessioncleanup.Event, added func(id int64, at time.Time)) {
+	e = e.Shortened()
 	ids, owners, names := []string{}, []string{}, []string{}
 	for _, ref := range e.Sessions {
-		ids, owners, names = append(ids, ref.ID), append(owners, ref.OwnerID), append(names, cut(ref.Name))
+		ids, owners, names = append(ids, ref.ID), append(owners, ref.OwnerID), append(names, ref.Name)
 	}
 	var run *string
 	if e.Run != nil {
@@ -121,7 +115,7 @@ func queueEvent(batch *pgx.Batch, m *mapping, e sessioncleanup.Event, added func
 		}
 		run = new(string(text))
 	}
-	batch.Queue(m.statement("event_add"), moment(e.At), string(e.Action), e.Actor, cut(e.Reason), e.RunID, ids, owners, names, run).
+	batch.Queue(m.statement("event_add"), moment(e.At), string(e.Action), e.Actor, e.Reason, e.RunID, ids, owners, names, run).
 		QueryRow(func(row pgx.Row) error {
 			var id int64
 			var at time.Time

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/url"
 	"strings"
 	"testing"
@@ -38,6 +40,8 @@ func TestConnectionProblemsSayWhatToDo(t *testing.T) {
 		"no database": {with(func(u *url.URL) { u.Path = "/missing" }), sessioncleanup.ErrInvalid, `database "missing" does not exist`},
 		"no role":     {with(func(u *url.URL) { u.User = url.UserPassword("nobody_at_all", "s3cret") }), sessioncleanup.ErrInvalid, "check the user"},
 		"no server":   {"postgres://someone:s3cret@127.0.0.1:1/db?connect_timeout=2", sessioncleanup.ErrUnavailable, "check that the server runs"},
+		"no TLS":      {"postgres://someone:s3cret@" + withoutTLS(t) + "/db?sslmode=require", sessioncleanup.ErrUnavailable, "check TLS"},
+		"no TLS file": {"postgres://someone:s3cret@localhost/db?sslmode=verify-full&sslrootcert=/none/ca.pem", sessioncleanup.ErrInvalid, "TLS: open /none/ca.pem"},
 		"no sense":    {"postgres://someone:s3cret@host:notaport/db", sessioncleanup.ErrInvalid, "cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -51,6 +55,30 @@ func TestConnectionProblemsSayWhatToDo(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withoutTLS is the address of a server that refuses TLS.
+func withoutTLS(t *testing.T) string {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			request := make([]byte, 8) // SSLRequest
+			if _, err := io.ReadFull(conn, request); err == nil {
+				_, _ = conn.Write([]byte{'N'})
+			}
+			_ = conn.Close()
+		}
+	}()
+	return listener.Addr().String()
 }
 
 // TestAWrongPasswordSaysSo asks a server that asks for passwords, which the other tests' servers do not.

@@ -20,8 +20,8 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	if err != nil {
 		return sessioncleanup.Page{}, err
 	}
-	if q.After != nil && !m.isID(q.After.ID) {
-		return sessioncleanup.Page{}, invalid.Errorf("position has the ID %q: want one from an earlier page", q.After.ID)
+	if q.After != nil && (!m.isID(q.After.ID) || !canBe(column{base: "text"}, q.After.Key)) {
+		return sessioncleanup.Page{}, invalid.Errorf("position is %q: want one from an earlier page", *q.After)
 	}
 	var page sessioncleanup.Page
 	var places []sessioncleanup.Position

@@ -8,6 +8,8 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"sync"
 	"time"
@@ -176,6 +178,9 @@ func (s *Store) ping(ctx context.Context) error {
 // withoutURL keeps what is wrong with a URL and drops the URL itself, which may hold a password.
 func withoutURL(err error) error {
 	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(inner) {
+		if path, ok := err.(*fs.PathError); ok { //nolint:errorlint // a file of the TLS parameters, named; its error says less
+			return fmt.Errorf("TLS: %w", path)
+		}
 		err = inner
 	}
 	return err

@@ -37,11 +37,14 @@ func (s *Store) explained(err error) error {
 	if !ok {
 		return err
 	}
+	if code == sqlite3.SQLITE_IOERR_SHMSIZE { // the log's index cannot grow
+		code = sqlite3.SQLITE_FULL
+	}
 	switch code & 0xff {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return fmt.Errorf("%w: other connections held the lock for %v: %w", sessioncleanup.ErrUnavailable, s.busy, err)
 	case sqlite3.SQLITE_FULL:
-		return fmt.Errorf("%w: the disk is full, or the database has reached its largest size: %w", sessioncleanup.ErrUnavailable, err)
+		return fmt.Errorf("%w: no space left on the disk, or the database has reached its largest size: %w", sessioncleanup.ErrUnavailable, err)
 	case sqlite3.SQLITE_IOERR:
 		return fmt.Errorf("%w: the file cannot be read or written: %w", sessioncleanup.ErrUnavailable, err)
 	case sqlite3.SQLITE_READONLY:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -64,6 +65,7 @@ func (c *conn) insertEvent(ctx context.Context, e *sessioncleanup.Event) error {
 	if e.At = e.At.UTC(); e.At.IsZero() {
 		e.At = clock()
 	}
+	*e = e.Shortened()
 	p := params{
 		"at": formatTime(e.At), "action": string(e.Action), "actor": e.Actor, "reason": e.Reason, "run_id": e.RunID,
 		"sessions": nil, "run": nil,
@@ -85,6 +87,9 @@ func (c *conn) insertEvent(ctx context.Context, e *sessioncleanup.Event) error {
 	return c.row(ctx, statements["insert_event"], p, &e.ID)
 }
 
+// errEnough ends the reading of events.
+var errEnough = errors.New("enough events")
+
 // Events returns the audit log, newest first. It finds those of one session, or of one owner, by reading the log.
 func (s *Store) Events(ctx context.Context, q sessioncleanup.EventQuery) ([]sessioncleanup.Event, error) {
 	if q.Limit <= 0 {
@@ -95,13 +100,17 @@ func (s *Store) Events(ctx context.Context, q sessioncleanup.EventQuery) ([]sess
 		return nil, err
 	}
 	p := params{
-		"limit": q.Limit, "before": q.Before, "run_id": q.RunID, "actions": string(actions),
+		"limit": q.Limit, "before": q.Before, "after": q.After, "run_id": q.RunID, "actions": string(actions),
 		"session": q.SessionID, "owner": q.OwnerID,
 	}
-	conditions := []string{"1"}
+	ofSessions := q.SessionID != "" || q.OwnerID != ""
+	conditions, sessions := []string{"1"}, "sessions"
+	if ofSessions && q.Part {
+		sessions = "CASE WHEN " + statements["events_of_sessions"] + " THEN sessions END"
+	}
 	for condition, holds := range map[string]bool{
-		"events_before": q.Before > 0, "events_of_run": q.RunID != "", "events_with_action": len(q.Actions) > 0,
-		"events_of_sessions": q.SessionID != "" || q.OwnerID != "",
+		"events_before": q.Before > 0, "events_after": q.After > 0, "events_of_run": q.RunID != "", "events_with_action": len(q.Actions) > 0,
+		"events_of_sessions": ofSessions && !q.Part,
 	} {
 		if holds {
 			conditions = append(conditions, statements[condition])
@@ -112,16 +121,19 @@ func (s *Store) Events(ctx context.Context, q sessioncleanup.EventQuery) ([]sess
 		if err := mustBeInstalled(ctx, c); err != nil {
 			return err
 		}
-		statement := filled("list_events", sqlfile.Names{"condition": strings.Join(conditions, " AND ")})
+		statement := filled("list_events", sqlfile.Names{"condition": strings.Join(conditions, " AND "), "sessions_of_event": sessions})
 		return c.query(ctx, statement, p, func(rows *sql.Rows) error {
 			event, err := scanEvent(rows)
 			if event, ok := q.Select(event); ok {
 				events = append(events, event)
 			}
+			if err == nil && q.Enough(events) {
+				err = errEnough
+			}
 			return err
 		})
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errEnough) {
 		return nil, err
 	}
 	return events, nil

@@ -238,23 +238,23 @@ func TestAFullDiskChangesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := full.Migrate(t.Context(), sessioncleanup.Policy{}); !errors.Is(err, sessioncleanup.ErrUnavailable) || !strings.Contains(err.Error(), "the disk is full") {
+	if err := full.Migrate(t.Context(), sessioncleanup.Policy{}); !errors.Is(err, sessioncleanup.ErrUnavailable) || !strings.Contains(err.Error(), "no space left") {
 		t.Errorf("Migrate: %v", err)
 	}
 	if diff := cmp.Diff(before, dump(t, host, true)); diff != "" {
 		t.Errorf("Migrate: the database (-before +after):\n%s", diff)
 	}
 	migrate(t, open(t, path, sqlite.Config{}))
-	reason := strings.Repeat("long ", 100_000) // more than free pages hold
+	actor := strings.Repeat("long ", 100_000) // more than free pages hold
 	execute(t, host, insertUsed, 2, nil, "old", 1, stamp(time.Now().Add(-60*day)), nil, 1)
 	before = dump(t, host, true)
 	if full, err = sqlite.New(t.Context(), limited(t, path), sqlite.Config{}); err != nil {
 		t.Fatal(err)
 	}
 	large := batchOf(sessioncleanup.ActionDeactivated, time.Now(), 5)
-	large.Cause.Reason = reason
+	large.Cause.Actor = actor
 	_, err = full.Sweep(t.Context(), large)
-	if !errors.Is(err, sessioncleanup.ErrUnavailable) || !strings.Contains(err.Error(), "the disk is full") {
+	if !errors.Is(err, sessioncleanup.ErrUnavailable) || !strings.Contains(err.Error(), "no space left") {
 		t.Errorf("Sweep: %v", err)
 	}
 	if diff := cmp.Diff(before, dump(t, host, true)); diff != "" {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgurl"
 	"github.com/sessioncleanup/sessioncleanup/memory"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
@@ -32,7 +33,7 @@ var backends = map[string]backend{
 //
 //	memory:                          nothing is kept when the process ends
 //	sqlite:PATH                      a file
-//	postgres://USER@HOST/DATABASE    as libpq understands it; postgresql:// too
+//	postgres://USER@HOST/DATABASE    as libpq understands it, %2Fdirectory%2Fof%2Fa%2Fsocket as HOST included; postgresql:// too
 //
 // The schema is the one that an earlier Migrate adopted, or else what Inspect proposes. An unknown scheme is an ErrInvalid
 // that lists the known ones. No error contains a password.
@@ -96,5 +97,5 @@ func openSQLite(ctx context.Context, _, path string, c Config) (sessioncleanup.S
 }
 
 func openPostgres(ctx context.Context, url, _ string, c Config) (sessioncleanup.Store, error) {
-	return postgres.Open(ctx, url, postgres.Config{Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate})
+	return postgres.Open(ctx, pgurl.WithSocket(url), postgres.Config{Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate})
 }

@@ -70,3 +70,11 @@ func TestOpenRefusesASchemaWithAQuoteInIt(t *testing.T) {
 		}
 	}
 }
+
+func TestOpenReadsASocketAsTheHostLikeLibpq(t *testing.T) {
+	t.Parallel()
+	_, err := store.Open(t.Context(), "postgres://ann:secret@%2Fno%2Fsuch:6543/db?connect_timeout=2")
+	if !errors.Is(err, sessioncleanup.ErrUnavailable) || !strings.Contains(err.Error(), "/no/such/.s.PGSQL.6543") || strings.Contains(err.Error(), "secret") {
+		t.Errorf("Open: %v, want an ErrUnavailable that names the socket", err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -96,5 +97,9 @@ func (a *app) exit(ctx context.Context, err error) int {
 
 // complain writes a line to standard error. There is no place left to report that this failed.
 func (a *app) complain(message string) {
-	_, _ = fmt.Fprintf(a.err, "sessioncleanup: %s\n", message)
+	lines := strings.Split(message, "\n")
+	for i, line := range lines {
+		lines[i] = printable(strings.ReplaceAll(line, "\t", "  "))
+	}
+	_, _ = fmt.Fprintf(a.err, "sessioncleanup: %s\n", strings.Join(lines, "\n"))
 }

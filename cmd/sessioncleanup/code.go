@@ -22,6 +22,9 @@ func byIDOrCode(ctx context.Context, db connection, word string, do func(id stri
 	if !errors.Is(err, sessioncleanup.ErrNotFound) || !utf8.ValidString(word) {
 		return s, err
 	}
+	if id, ok := unspelled(word); ok {
+		return do(id)
+	}
 	ids, findErr := idsOfCode(ctx, db, word)
 	switch {
 	case findErr != nil:

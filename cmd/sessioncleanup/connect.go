@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgurl"
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 	"github.com/sessioncleanup/sessioncleanup/store"
 )
@@ -27,10 +28,11 @@ const (
 
 // databaseURL is the URL in the flag or the environment.
 func (a *app) databaseURL() string {
-	if a.database != "" {
-		return a.database
+	address := a.database
+	if address == "" {
+		address = a.getenv(envDatabase)
 	}
-	return a.getenv(envDatabase)
+	return pgurl.WithSocket(address)
 }
 
 // open opens the database that the flag or the environment names. The configuration's Schema is that of --schema; its
@@ -207,7 +209,7 @@ func (a *app) warnings() *slog.Logger {
 func (a *app) logTo(level slog.Level) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if a.json {
-		return slog.New(slog.NewJSONHandler(a.err, options))
+		return slog.New(slog.NewJSONHandler(escaper{a.err}, options))
 	}
 	return slog.New(slog.NewTextHandler(a.err, options))
 }

@@ -68,9 +68,9 @@ func TestDotEnvHoldsThisCommandsVariablesOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("SUDO_USER=root\nUSER=root\nDATABASE_URL=memory:\nSESSION_DELETE_DAYS=3\n")
+	write("SUDO_USER=root\nUSER=root\nDATABASE_URL=memory:\nSESSION_DELETE_DAYS=3\nSESSION_OF_ANOTHER=x\nNO_COLOR=1\n")
 	a := load()
-	for name, want := range map[string]string{"SUDO_USER": "", "USER": "", "DATABASE_URL": "memory:", "SESSION_DELETE_DAYS": "3"} {
+	for name, want := range map[string]string{"SUDO_USER": "", "USER": "", "DATABASE_URL": "memory:", "SESSION_DELETE_DAYS": "3", "SESSION_OF_ANOTHER": "", "NO_COLOR": "1"} {
 		if got := a.getenv(name); got != want {
 			t.Errorf("%s from .env is %q, want %q", name, got, want)
 		}

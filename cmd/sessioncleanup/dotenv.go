@@ -8,13 +8,20 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/joho/godotenv"
+
+	"github.com/sessioncleanup/sessioncleanup"
 )
 
 // maxDotEnv is the size of the largest file .env that is read, in bytes.
 const maxDotEnv = 64 << 10
+
+// dotEnvNames are the variables that are read from .env.
+var dotEnvNames = []string{
+	envDatabase, sessioncleanup.EnvEnabled, sessioncleanup.EnvInactiveHours, sessioncleanup.EnvDeleteDays,
+	sessioncleanup.EnvAutoCleanupDefault, "NO_COLOR",
+}
 
 // loadDotEnv adds this command's variables in a file .env in the working directory to the environment; on conflict the
 // environment wins. Others are left out, as the file may belong to somebody else: SUDO_USER names who did something, and
@@ -44,7 +51,7 @@ func (a *app) loadDotEnv() error {
 		if value, ok := environment(name); ok {
 			return value, true
 		}
-		if name != envDatabase && !strings.HasPrefix(name, "SESSION_") {
+		if !slices.Contains(dotEnvNames, name) {
 			return "", false
 		}
 		value, ok := variables[name]

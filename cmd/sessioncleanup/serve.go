@@ -37,8 +37,8 @@ run happens once. A run that fails is retried with growing pauses; one that met 
 time.
 
 With --addr it also serves HTTP, to clients with a token of --tokens: statistics, lists, runs, changes of sessions, the
-audit log and a live stream below /api/session-cleanup, and /healthz and /readyz for monitoring. With --every never it
-only serves.
+audit log and a live stream below /api/session-cleanup, and /healthz and /readyz for monitoring; with --tls-cert and
+--tls-key it serves HTTPS. With --every never it only serves.
 
 SIGTERM and Ctrl-C finish the current batch; after SIGTERM the exit code is 0. A second signal stops immediately.`
 
@@ -58,20 +58,20 @@ func (a *app) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			known, err := f.http.read()
+			at, err := f.http.read()
 			if err != nil {
 				return err
 			}
-			if schedule == nil && known == nil {
+			if schedule == nil && at == nil {
 				return usagef("--every never only serves HTTP: it needs --addr and --tokens")
 			}
 			return a.withPatience(func(ctx context.Context, db connection, _ []string) error {
 				return a.runSchedule(ctx, db, described, func(ctx context.Context, m *sessioncleanup.Manager, log *slog.Logger) error {
 					clean := func(ctx context.Context) error { return cleanOnSchedule(ctx, m, schedule, f.now, log) }
-					if known == nil {
+					if at == nil {
 						return clean(ctx)
 					}
-					return serveHTTP(ctx, m, f.http.addr, known, log, clean)
+					return serveHTTP(ctx, m, at, log, clean)
 				})
 			})(cmd, args)
 		},

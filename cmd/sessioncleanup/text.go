@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -16,23 +15,15 @@ func (a *app) say(format string, args ...any) error {
 	return err
 }
 
-// printJSON prints a value for programs.
-func (a *app) printJSON(v any) error {
-	enc := json.NewEncoder(a.out)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
-}
-
 // printable replaces control characters, so that a value in a database cannot control the terminal. Characters that join
-// emoji are kept.
+// emoji are kept. A byte that is not UTF-8 is shown as spelled does.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) && r != '\u200d' {
 			return '·'
 		}
 		return r
-	}, s)
+	}, spelled(s))
 }
 
 func number(n int) string { return humanize.Comma(int64(n)) }

@@ -10,6 +10,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/patternmatcher"
 )
 
 // Docker's own parser reads the file, with the rules of its linter.
@@ -47,6 +48,28 @@ func TestDockerfileIsValidStaticAndNotRoot(t *testing.T) {
 	}
 	if !entrypoint {
 		t.Error("the entry point needs a shell, which the image does not have")
+	}
+}
+
+func TestSecretsAndDatabasesStayOutOfTheImage(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile("../docker/Dockerfile.dockerignore")
+	if err != nil {
+		t.Fatal(err)
+	}
+	matcher, err := patternmatcher.New(strings.Fields(strings.TrimPrefix(string(content), "# What does not belong into the image, secrets first.\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, left := range map[string]bool{
+		".env": true, "examples/.env.local": true, "app.db": true, "data/app.db-wal": true, "tls/key.pem": true, "server.key": true,
+		"tokens.txt": true, ".git/config": true, "home/id_ed25519": true,
+		"go.mod": false, "cmd/sessioncleanup/main.go": false, "internal/tokens/tokens.go": false, "migrations/sqlite/00001_library.sql": false,
+	} {
+		out, err := matcher.MatchesOrParentMatches(path)
+		if err != nil || out != left {
+			t.Errorf("%s is left out: %t, %v; want %t", path, out, err, left)
+		}
 	}
 }
 

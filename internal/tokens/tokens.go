@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"runtime"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -20,10 +19,13 @@ import (
 
 const (
 	// shortest is the least length of a token: shorter ones can be guessed.
-	shortest = 16
+	shortest = 20
 	// largest is the largest size of a file in bytes; a larger one is some other file.
 	largest = 1 << 20
 )
+
+// byteOrderMarks are what editors on Windows may put at the start of a file, in UTF-8 and UTF-16.
+var byteOrderMarks = []string{"\ufeff", "\xff\xfe", "\xfe\xff"}
 
 // ErrUnknown says that the request has no token, or one that is not in the file.
 var ErrUnknown = errors.New("no known bearer token")
@@ -42,9 +44,15 @@ type entry struct {
 //	TOKEN owner OWNER_ID
 //	TOKEN viewer
 //
-// Empty lines and lines that begin with # are ignored. A wrong line, or a file that users other than its owner and group
-// can read or write, is an ErrInvalid. It names the line, never the token.
+// Empty lines and lines that begin with # are ignored. A wrong line, or a file that others can read or write, is an
+// ErrInvalid. It names the line, never the token.
+//
+// The file belongs to the process's user, who alone may use it, or to root, who may let a group read it: that is how
+// Kubernetes mounts a secret for a process that is not root.
 func Open(path string) (*Tokens, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe would wait for its writer
+		return nil, fmt.Errorf("tokens %s: %w", path, invalid.Errorf("not a regular file"))
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("tokens: %w", err)
@@ -54,8 +62,11 @@ func Open(path string) (*Tokens, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokens: %w", err)
 	}
-	if err := private(info); err != nil {
-		return nil, fmt.Errorf("tokens %s: %w", path, err)
+	owner, known := ownerOf(info)
+	if known {
+		if err := private(path, info.Mode().Perm(), owner, os.Geteuid()); err != nil {
+			return nil, fmt.Errorf("tokens %s: %w", path, err)
+		}
 	}
 	t, err := read(file)
 	if err != nil {
@@ -64,13 +75,13 @@ func Open(path string) (*Tokens, error) {
 	return t, nil
 }
 
-// private refuses a file that others can read or write. On Windows, modes do not tell.
-func private(info fs.FileInfo) error {
-	switch mode := info.Mode(); {
-	case !mode.IsRegular():
-		return invalid.Errorf("not a regular file")
-	case runtime.GOOS != "windows" && mode.Perm()&0o007 != 0:
-		return invalid.Errorf("mode is %#o: others can read or change it; want 0600", mode.Perm())
+// private refuses a file that others can read or change.
+func private(path string, mode fs.FileMode, owner, user int) error {
+	switch {
+	case owner != user && owner != 0:
+		return invalid.Errorf("it belongs to another user, who can change it: run chown %d %s", user, path)
+	case owner == user && mode&0o077 != 0 || mode&0o037 != 0:
+		return invalid.Errorf("mode is %#o: others can read or change it: run chmod 600 %s", mode, path)
 	}
 	return nil
 }
@@ -81,6 +92,11 @@ func read(r io.Reader) (*Tokens, error) {
 	seen := map[[sha256.Size]byte]int{}
 	for n := 1; lines.Scan(); n++ {
 		line := lines.Text()
+		for _, mark := range byteOrderMarks {
+			if n == 1 && strings.HasPrefix(line, mark) {
+				return nil, invalid.Errorf("it begins with a byte order mark, which would become part of a token: save it as UTF-8 without one")
+			}
+		}
 		if size += len(line) + 1; size > largest {
 			return nil, invalid.Errorf("larger than %d bytes", largest)
 		}

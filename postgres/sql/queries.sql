@@ -132,13 +132,22 @@ SELECT id, at
 SELECT "{space}".sessioncleanup_forget($1::timestamptz, $2::integer);
 
 -- name: events
-SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, e.session_ids, e.owner_ids, e.names, e.run
-  FROM "{events}" e
- WHERE ($1::text IS NULL AND $2::text IS NULL
-        OR EXISTS (SELECT FROM unnest(e.session_ids, e.owner_ids) AS r (id, owner)
-                    WHERE ($1::text IS NULL OR r.id = $1::text) AND ($2::text IS NULL OR r.owner = $2::text)))
-   AND ($3::text IS NULL OR e.run_id = $3::text)
-   AND ($4::text[] IS NULL OR e.action = ANY ($4::text[]))
-   AND ($5::bigint IS NULL OR e.id < $5::bigint)
+-- In a part ($8), the limit is on the events looked at, and an event has its first 100 sessions unless some are asked for.
+SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, e.session_ids[1:m.named], e.owner_ids[1:m.named], e.names[1:m.named], e.run,
+       CASE WHEN m.named > 0 THEN greatest(cardinality(e.session_ids) - m.named, 0) ELSE 0 END AS unnamed
+  FROM (SELECT l.* FROM "{events}" l
+         WHERE ($3::text IS NULL OR l.run_id = $3::text)
+           AND ($4::text[] IS NULL OR l.action = ANY ($4::text[]))
+           AND ($5::bigint IS NULL OR l.id < $5::bigint)
+           AND ($7::bigint IS NULL OR l.id > $7::bigint)
+         ORDER BY l.id DESC
+         LIMIT CASE WHEN $8::boolean THEN $6::integer END) e
+ CROSS JOIN LATERAL
+       (SELECT CASE WHEN $1::text IS NULL AND $2::text IS NULL THEN CASE WHEN $8::boolean THEN 100 ELSE 2147483647 END
+                    WHEN EXISTS (SELECT FROM unnest(e.session_ids, e.owner_ids) AS r (id, owner)
+                                  WHERE ($1::text IS NULL OR r.id = $1::text) AND ($2::text IS NULL OR r.owner = $2::text)) THEN 2147483647
+                    ELSE 0 END AS named
+        OFFSET 0) m
+ WHERE m.named > 0 OR $8::boolean
  ORDER BY e.id DESC
  LIMIT $6::integer;

@@ -9,7 +9,7 @@ DELETE FROM sessioncleanup_events
  WHERE id IN (SELECT id FROM sessioncleanup_events WHERE at < :before AND id <> :keep LIMIT :limit + 0)
 
 -- name: list_events
-SELECT id, at, action, actor, reason, run_id, coalesce(sessions, ''), coalesce(run, '')
+SELECT id, at, action, actor, reason, run_id, coalesce("{sessions_of_event}", ''), coalesce(run, '')
   FROM sessioncleanup_events
  WHERE "{condition}"
  ORDER BY id DESC
@@ -17,6 +17,9 @@ SELECT id, at, action, actor, reason, run_id, coalesce(sessions, ''), coalesce(r
 
 -- name: events_before
 id < :before
+
+-- name: events_after
+id > :after
 
 -- name: events_of_run
 run_id = :run_id AND run_id <> ''

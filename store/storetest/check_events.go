@@ -14,6 +14,8 @@ func eventChecks() []check {
 	return []check{
 		{"events", "come newest first, in pages, each once", eventPages},
 		{"events", "are selected as EventQuery.Select does, by session, owner, run and action, alone and together", eventSelection},
+		{"events", "of a part are those looked at, and end when they have many sessions", eventParts},
+		{"events", "keep 200 characters of names and reasons", eventTexts},
 		{"events", "outlive their sessions", eventsOutlive},
 	}
 }
@@ -93,6 +95,8 @@ func eventSelection(f *fixture) {
 					f.expectEvents(q, all)
 					q.Limit, q.Before = 2, all[len(all)/3].ID
 					f.expectEvents(q, all)
+					q.Limit, q.After, q.Part = 3, all[len(all)-2].ID, true
+					f.expectEvents(q, all)
 				}
 			}
 		}
@@ -104,7 +108,7 @@ func (f *fixture) expectEvents(q sessioncleanup.EventQuery, all []sessioncleanup
 	f.Helper()
 	var want []sessioncleanup.Event
 	for _, e := range all {
-		if part, ok := q.Select(e); ok && (q.Before == 0 || e.ID < q.Before) && len(want) < q.Limit {
+		if part, ok := q.Select(e); ok && !q.Enough(want) {
 			want = append(want, part)
 		}
 	}
@@ -127,5 +131,58 @@ func eventsOutlive(f *fixture) {
 	for _, q := range []sessioncleanup.EventQuery{{SessionID: s.ID}, {OwnerID: s.OwnerID}} {
 		what := fmt.Sprintf("of session %q, owner %q", q.SessionID, q.OwnerID)
 		f.expectEntries(what, flatten(f.events(q)), entries(sessioncleanup.ActionDeleted, b.Cause, s)...)
+	}
+}
+
+// eventParts reads the log in parts: together they are the whole log, whatever they are asked for.
+func eventParts(f *fixture) {
+	f.history()
+	f.insert(many(100, 100+1200, f.dueForDeactivation)...)
+	f.sweep(deactivation, f.batchOf("large", 600), nil)
+	f.sweep(deactivation, f.batchOf("larger", 600), nil)
+	f.record(sessioncleanup.Record{Event: sessioncleanup.Event{Action: sessioncleanup.ActionScheduled, Actor: "system"}})
+	all := f.events(sessioncleanup.EventQuery{})
+	for _, owner := range []string{"", f.owner(1), "nobody"} {
+		var ids []int64
+		q := sessioncleanup.EventQuery{OwnerID: owner, Part: true, Limit: len(all)}
+		for range maxSteps {
+			part := f.events(q)
+			ids = append(ids, eventIDs(part)...)
+			for i, e := range part {
+				if whole := all[len(ids)-len(part)+i]; owner == "" && (len(e.Sessions)+e.Unnamed != len(whole.Sessions) || len(e.Sessions) < min(100, len(whole.Sessions))) {
+					f.Errorf("event %d of a part has %d sessions and %d unnamed, want %d, at least 100 of them named", e.ID, len(e.Sessions), e.Unnamed, len(whole.Sessions))
+				}
+			}
+			if !q.Enough(part) {
+				break
+			}
+			q.Before = part[len(part)-1].ID
+		}
+		if !slices.Equal(ids, eventIDs(all)) {
+			f.Errorf("parts for owner %q have the events %v, want %v", owner, ids, eventIDs(all))
+		}
+	}
+	first, sessions := f.events(sessioncleanup.EventQuery{Part: true, Limit: len(all)}), 0
+	for _, e := range first {
+		sessions += len(e.Sessions)
+	}
+	if last := len(first) - 1; sessions-len(first[last].Sessions) >= 1000 {
+		f.Errorf("the first part goes on after %d sessions, want an end after 1000", sessions-len(first[last].Sessions))
+	}
+}
+
+func eventTexts(f *fixture) {
+	const long = "é 😀 a long text, "
+	s := f.dueForDeactivation(0)
+	s.Name = strings.Repeat(long, 20)
+	f.insert(s)
+	c := cause("first")
+	c.Reason = strings.Repeat(long, 30)
+	f.update(sessioncleanup.Target{ID: s.ID}, sessioncleanup.Change{Cause: c, Action: sessioncleanup.ActionDeactivated, Active: new(false)})
+	for _, e := range f.events(sessioncleanup.EventQuery{SessionID: s.ID}) {
+		name, reason := []rune(e.Sessions[0].Name), []rune(e.Reason)
+		if string(name) != string([]rune(s.Name)[:sessioncleanup.MaxEventText]) || string(reason) != string([]rune(c.Reason)[:sessioncleanup.MaxEventText]) {
+			f.Errorf("an event keeps %d characters of a name and %d of a reason, want the first %d", len(name), len(reason), sessioncleanup.MaxEventText)
+		}
 	}
 }

@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -13,6 +15,7 @@ func pageChecks() []check {
 		{"list", "ends with the last full page", pageEnds},
 		{"list", "in pages loses and repeats nothing among equals", pageTies},
 		{"list", "in pages tells times apart that differ by less than a millisecond", pageFineTimes},
+		{"list", "after a position that nobody returned is a page or an ErrInvalid", pageForged},
 		{"list", "in pages loses and repeats nothing while sessions come, change and go", pageUnderChange},
 	}
 }
@@ -30,6 +33,27 @@ func pageEnds(f *fixture) {
 		}
 		if page := f.page(q); len(page.Sessions) != size || page.Next != nil {
 			f.Errorf("the last page of %d has %d sessions and next %v, want none", size, len(page.Sessions), page.Next)
+		}
+	}
+}
+
+// pageForged asks for pages after positions that clients may send; the keys of times have the right form.
+func pageForged(f *fixture) {
+	f.insert(many(1, 3, f.fresh)...)
+	texts := []string{"", "x", "-1", "1e9", "'; --", "\x00", "a\x00b", "\xff", "99999999999999999999", strings.Repeat("x", 5000), f.id(1)}
+	times := []string{"", "0001-01-01T00:00:00.000000000Z", "9999-12-31T23:59:59.999999999Z", "2024-02-29T12:00:00.000000001Z"}
+	for _, sort := range sessioncleanup.Sorts() {
+		keys := times
+		if sort == sessioncleanup.SortName {
+			keys = texts
+		}
+		for _, key := range keys {
+			for _, id := range texts {
+				q := sessioncleanup.Query{Sort: sort, Limit: 2, After: &sessioncleanup.Position{Key: key, ID: id}}
+				if _, err := f.Store.List(f.ctx, q); err != nil && !errors.Is(err, sessioncleanup.ErrInvalid) {
+					f.Errorf("a list by %s after %q: %v, want a page or an ErrInvalid", sort, *q.After, err)
+				}
+			}
 		}
 	}
 }

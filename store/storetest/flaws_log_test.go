@@ -58,6 +58,18 @@ func eventFlaws() []flaw {
 			}
 			return q.Select(e)
 		}), []func(*fixture){eventSelection}},
+		{"looks at the whole log for a part", asksEvents(func(q *sessioncleanup.EventQuery) { q.Part = false }), []func(*fixture){eventParts, eventSelection}},
+		{"cuts names in the middle of a character", func(_ *Harness, b *broken) {
+			b.events = func(ctx context.Context, q sessioncleanup.EventQuery) ([]sessioncleanup.Event, error) {
+				events, err := b.Store.Events(ctx, q)
+				for _, e := range events {
+					for i, r := range e.Sessions {
+						e.Sessions[i].Name = r.Name[:min(len(r.Name), sessioncleanup.MaxEventText)]
+					}
+				}
+				return events, err
+			}
+		}, []func(*fixture){eventTexts}},
 		{"deletes the events of a session with it", func(_ *Harness, b *broken) {
 			b.events = func(ctx context.Context, q sessioncleanup.EventQuery) ([]sessioncleanup.Event, error) {
 				events, err := b.Store.Events(ctx, q)
@@ -99,7 +111,7 @@ func selectsEvents(rule func(sessioncleanup.EventQuery, sessioncleanup.Event) (s
 			all, err := b.Store.Events(ctx, sessioncleanup.EventQuery{Limit: everything})
 			var found []sessioncleanup.Event
 			for _, e := range all {
-				if part, ok := rule(q, e); ok && len(found) < q.Limit && (q.Before == 0 || e.ID < q.Before) {
+				if part, ok := rule(q, e); ok && !q.Enough(found) && (q.Before == 0 || e.ID < q.Before) {
 					found = append(found, part)
 				}
 			}

@@ -179,6 +179,14 @@ func pageFlaws() []flaw {
 		}
 	}
 	return []flaw{
+		{"fails on a position that it cannot have made", func(_ *Harness, b *broken) {
+			b.list = func(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
+				if q.After != nil && strings.ContainsRune(q.After.Key+q.After.ID, 0) {
+					return sessioncleanup.Page{}, errors.New("invalid byte sequence")
+				}
+				return b.Store.List(ctx, q)
+			}
+		}, []func(*fixture){pageForged}},
 		{"promises a page after the last", answersList(func(q sessioncleanup.Query, page *sessioncleanup.Page) {
 			if n := len(page.Sessions); n > 0 && n == q.Limit && page.Next == nil {
 				last := q.Position(page.Sessions[n-1])

@@ -15,6 +15,8 @@ type cursor struct {
 	Pass  string `json:"p"`
 	Place string `json:"a,omitempty"`
 	Key   string `json:"k,omitempty"` // the rowid, or the id in a table without one
+
+	Folded int `json:"n,omitempty"` // notes folded in so far, while that is not finished: no two batches start at the same place
 }
 
 // String is the cursor as BatchResult.Next has it.

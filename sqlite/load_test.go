@@ -58,6 +58,9 @@ func TestNotesAreFoldedInByManySmallBatches(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if out.Next == b.After {
+			t.Fatalf("the batch after the one at %s starts there, too", b.After)
+		}
 		deactivated, b.After = deactivated+len(out.IDs), out.Next
 	}
 	if deactivated != 6000 || notes() != "0" {

@@ -20,22 +20,23 @@ const (
 // activityCause is the cause of reactivations by the rows of activity tables.
 var activityCause = sessioncleanup.Cause{Actor: "system", Reason: "activity"}
 
-// foldOlder folds in notes of before a run, for foldFor, and reports whether there are more. Those that were written since
-// keep their session by themselves, and are left to the next run: others may write them faster than they can be folded in.
-func (c *conn) foldOlder(ctx context.Context, run time.Time) (more bool, err error) {
+// foldOlder folds in notes of before a run, for foldFor, and returns how many, and whether there are more. Those that were
+// written since keep their session by themselves, and are left to the next run: others may write them faster than they can
+// be folded in.
+func (c *conn) foldOlder(ctx context.Context, run time.Time) (folded int, more bool, err error) {
 	p := params{"run": formatTime(run), "clock": formatTime(clock()), "limit": foldStep}
 	for started := time.Now(); ; {
 		var n int
 		var last any
 		if err := c.row(ctx, c.notes("last_of_notes", "choose_older_notes"), p, &n, &last); err != nil || n == 0 {
-			return false, err
+			return folded, false, err
 		}
 		p["last"] = last
 		if err := c.fold(ctx, "choose_older_notes_up_to", p); err != nil || n < foldStep {
-			return false, err
+			return folded + n, false, err
 		}
-		if time.Since(started) >= foldFor {
-			return true, nil
+		if folded += n; time.Since(started) >= foldFor {
+			return folded, true, nil
 		}
 	}
 }

@@ -99,7 +99,9 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 		return errNoCursor(w.Batch)
 	}
 	if w.from.Place == "" {
-		if more, err := c.foldOlder(ctx, w.Cutoffs.Now); err != nil || more {
+		folded, more, err := c.foldOlder(ctx, w.Cutoffs.Now)
+		if err != nil || more {
+			w.from.Folded += folded
 			w.next = w.from.String()
 			return err
 		}

@@ -58,8 +58,7 @@ func (g *guarded) SendBatch(ctx context.Context, queued *pgx.Batch) pgx.BatchRes
 	batch := &pgx.Batch{}
 	batch.Queue(g.begin())
 	batch.QueuedQueries = append(batch.QueuedQueries, queued.QueuedQueries...)
-	results := g.pool.SendBatch(ctx, batch)
-	return results
+	return g.pool.SendBatch(ctx, batch)
 }
 
 // Query is that of a pool.

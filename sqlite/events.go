@@ -45,6 +45,7 @@ func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncle
 			break // the event is written; the next Record continues
 		}
 	}
+	s.truncateLog(ctx)
 	return event, nil
 }
 

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -62,4 +63,30 @@ func (s *Store) setJournal(ctx context.Context, mode string) error {
 			return err
 		}
 	}
+}
+
+// largeLog is the size in bytes beyond which the file of the write-ahead log is truncated after a run. A reader that stays
+// keeps it growing, and when the reader has gone it keeps its size.
+const largeLog = 8 << 20
+
+// truncateLog makes a large write-ahead log empty, unless somebody is at work just then: nobody waits for it.
+func (s *Store) truncateLog(ctx context.Context) {
+	if s.path == "" || s.shared {
+		return
+	}
+	if info, err := os.Stat(s.path + "-wal"); err != nil || info.Size() < largeLog {
+		return
+	}
+	_ = s.reading(ctx, func(c *conn) error {
+		defer func() {
+			_, _ = c.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("PRAGMA busy_timeout = %d", s.busy.Milliseconds()))
+		}()
+		// The first moves what is in the log without a lock that writers want, so that nothing is left to do under one.
+		for _, sql := range []string{"PRAGMA busy_timeout = 0", "PRAGMA wal_checkpoint(PASSIVE)", "PRAGMA wal_checkpoint(TRUNCATE)"} {
+			if _, err := c.ExecContext(ctx, sql); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

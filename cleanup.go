@@ -478,6 +478,9 @@ func (r *run) finish(ctx context.Context, cause error) error {
 	if releaseErr := r.release(ctx); releaseErr != nil { // it expires by itself
 		r.m.log.WarnContext(ctx, "lease of the cleanup could not be released", "run_id", r.result.RunID, "error", releaseErr)
 	}
+	if err == nil {
+		r.seal(ctx)
+	}
 	r.logEnd(ctx, cause)
 	if err != nil {
 		r.m.log.ErrorContext(ctx, "cleanup could not be recorded", "run_id", r.result.RunID, "error", err)
@@ -513,6 +516,19 @@ func (r *run) save(ctx context.Context, record Record) error {
 	defer cancel()
 	_, err := retry(ctx, func() (Event, error) { return r.m.store.Record(ctx, record) })
 	return err
+}
+
+// seal seals the audit log, where the store can. The next run seals what this one leaves.
+func (r *run) seal(ctx context.Context) {
+	sealer, ok := StoreAs[Sealer](r.m.store)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sealBudget)
+	defer cancel()
+	if _, err := r.m.seal(ctx, sealer); err != nil {
+		r.m.log.DebugContext(ctx, "a part of the audit log is left to the next run to seal", "run_id", r.result.RunID, "error", err)
+	}
 }
 
 func (r *run) logEnd(ctx context.Context, cause error) {

@@ -36,6 +36,7 @@ func (s *Store) append(e sessioncleanup.Event) sessioncleanup.Event {
 		e.At = clock()
 	}
 	s.events = append(s.events, e)
+	s.proofs[e.ID] = newSalt()
 	return e
 }
 
@@ -45,7 +46,7 @@ func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncle
 		return sessioncleanup.Event{}, err
 	}
 	defer s.mu.Unlock()
-	s.events = slices.DeleteFunc(s.events, func(e sessioncleanup.Event) bool { return e.At.Before(r.ForgetBefore) })
+	s.forget(r.ForgetBefore)
 	return copied(s.append(copied(r.Event))), nil
 }
 

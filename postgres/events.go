@@ -37,12 +37,14 @@ func (s *Store) Events(ctx context.Context, q sessioncleanup.EventQuery) ([]sess
 	return events, s.failed("read events", err)
 }
 
-func scanEvent(row pgx.CollectableRow) (sessioncleanup.Event, error) {
+// scanEvent reads an event, and more columns after it.
+func scanEvent(row pgx.CollectableRow, more ...any) (sessioncleanup.Event, error) {
 	var e sessioncleanup.Event
 	var action string
 	var ids, owners, names []string
 	var run []byte
-	if err := row.Scan(&e.ID, &e.At, &action, &e.Actor, &e.Reason, &e.RunID, &ids, &owners, &names, &run); err != nil {
+	columns := append([]any{&e.ID, &e.At, &action, &e.Actor, &e.Reason, &e.RunID, &ids, &owners, &names, &run}, more...)
+	if err := row.Scan(columns...); err != nil {
 		return e, err
 	}
 	e.At, e.Action = e.At.UTC(), sessioncleanup.Action(action)
@@ -83,7 +85,7 @@ func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncle
 	if err != nil {
 		return sessioncleanup.Event{}, s.failed("record event", err)
 	}
-	for forgotten == forgetBatch {
+	for forgotten > 0 { // those of a seal go together, so that there may be fewer than a batch
 		if err := s.inTx(ctx, forget, nil); err != nil {
 			s.cfg.Logger.WarnContext(ctx, "old events are left to the next run to forget", "error", err)
 			break

@@ -53,6 +53,9 @@ type Seal struct {
 }
 
 // NextSeal makes the seal after another one, or after none, of as many entries, in the order of their IDs, as it may cover.
+// Its hash is the SHA-256 of the SHA-256 of the entries' digests, one after the other, followed by a text: the hash of the
+// seal before it, the number, the first and the last ID, the number of entries and the newest time, in microseconds since
+// 1970, separated by spaces.
 func NextSeal(before Seal, entries []Entry) Seal {
 	if len(entries) == 0 {
 		return Seal{}

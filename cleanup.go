@@ -481,6 +481,9 @@ func (r *run) finish(ctx context.Context, cause error) error {
 	if releaseErr := r.release(ctx); releaseErr != nil { // it expires by itself
 		r.m.log.WarnContext(ctx, "lease of the cleanup could not be released", "run_id", r.result.RunID, "error", releaseErr)
 	}
+	if err == nil {
+		r.seal(ctx)
+	}
 	r.logEnd(ctx, cause)
 	if err != nil {
 		r.m.log.ErrorContext(ctx, "cleanup could not be recorded", "run_id", r.result.RunID, "error", err)

@@ -97,7 +97,8 @@ type Policy struct {
 	// more than 100, deletes nothing and fails with ErrTooMany, unless it is forced. 1 turns the limit off.
 	// Default: 0.5.
 	MaxDeleteFraction float64
-	// EventsKeep is how long the audit log keeps its events. Never keeps them forever. Default: 90 days.
+	// EventsKeep is how long the audit log keeps its events. Never keeps them forever. One that is sealed stays until all
+	// those of its seal are old: about the time between two runs. Default: 90 days.
 	EventsKeep time.Duration
 
 	// AlertDue raises an alert when more sessions than this are due. Default: 100.

@@ -56,8 +56,8 @@ type Store interface {
 	Events(ctx context.Context, q EventQuery) ([]Event, error)
 
 	// Record adds one event that is no session's, a run's for example, and removes those older than r.ForgetBefore, when
-	// that is set. It fills in the event's ID and, when zero, its time. An error means that the event was not added; old
-	// events that could not be removed this time are left to the next call.
+	// that is set; a Sealer keeps some of them longer. It fills in the event's ID and, when zero, its time. An error means
+	// that the event was not added; old events that could not be removed this time are left to the next call.
 	Record(ctx context.Context, r Record) (Event, error)
 
 	// Lease takes, renews or releases a lease, as Lease.Apply does. A LeaseHeldError says that another holder has it.

@@ -37,6 +37,7 @@ func (s *Store) append(e sessioncleanup.Event) sessioncleanup.Event {
 		e.At = clock()
 	}
 	s.events = append(s.events, e)
+	s.proofs[e.ID] = newSalt()
 	return e
 }
 
@@ -46,8 +47,8 @@ func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncle
 		return sessioncleanup.Event{}, err
 	}
 	defer s.mu.Unlock()
-	s.events = slices.DeleteFunc(s.events, func(e sessioncleanup.Event) bool { return e.At.Before(r.ForgetBefore) })
-	return copied(s.append(r.Event)), nil
+	s.forget(r.ForgetBefore)
+	return copied(s.append(copied(r.Event))), nil
 }
 
 // copied is an event that shares nothing with another.

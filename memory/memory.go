@@ -31,7 +31,10 @@ type Config struct {
 	BeforeDelete func(ctx context.Context, s sessioncleanup.Session) error
 }
 
-var _ sessioncleanup.Store = (*Store)(nil)
+var (
+	_ sessioncleanup.Store  = (*Store)(nil)
+	_ sessioncleanup.Sealer = (*Store)(nil)
+)
 
 // Store keeps sessions in memory. It is safe for concurrent use, starts no goroutine and is empty at first.
 type Store struct {
@@ -43,6 +46,8 @@ type Store struct {
 	indexes  [orders]index                     // of sessions
 	events   []sessioncleanup.Event            // by ID
 	lastID   int64                             // of events
+	proofs   map[int64][]byte                  // of events, by ID
+	seals    []sessioncleanup.Seal             // by number
 	leases   map[string]sessioncleanup.Lease   // by name
 }
 
@@ -52,6 +57,7 @@ func New(c Config) *Store {
 		beforeDelete: c.BeforeDelete,
 		sessions:     map[string]sessioncleanup.Session{},
 		leases:       map[string]sessioncleanup.Lease{},
+		proofs:       map[int64][]byte{},
 	}
 }
 

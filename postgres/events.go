@@ -45,12 +45,14 @@ func (s *Store) Events(ctx context.Context, q sessioncleanup.EventQuery) ([]sess
 	return events, s.failed("read events", rows.Err())
 }
 
-func scanEvent(row pgx.Row) (sessioncleanup.Event, error) {
+// scanEvent reads an event, and more columns after it.
+func scanEvent(row pgx.Row, more ...any) (sessioncleanup.Event, error) {
 	var e sessioncleanup.Event
 	var action string
 	var ids, owners, names []string
 	var run []byte
-	if err := row.Scan(&e.ID, &e.At, &action, &e.Actor, &e.Reason, &e.RunID, &ids, &owners, &names, &run, &e.Unnamed); err != nil {
+	columns := append([]any{&e.ID, &e.At, &action, &e.Actor, &e.Reason, &e.RunID, &ids, &owners, &names, &run, &e.Unnamed}, more...)
+	if err := row.Scan(columns...); err != nil {
 		return e, err
 	}
 	e.At, e.Action = e.At.UTC(), sessioncleanup.Action(action)
@@ -91,7 +93,7 @@ func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncle
 	if err != nil {
 		return sessioncleanup.Event{}, s.failed("record event", err)
 	}
-	for forgotten == forgetBatch {
+	for forgotten > 0 { // those of a seal go together, so that there may be fewer than a batch
 		if err := s.inTx(ctx, forget, nil); err != nil {
 			s.cfg.Logger.WarnContext(ctx, "old events are left to the next run to forget", "error", err)
 			break

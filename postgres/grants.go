@@ -121,6 +121,7 @@ func (p *plan) grantsFor(ctx context.Context, runs bool) ([]grant, error) {
 	for _, name := range []string{"sessions_cleanup_view", "sessioncleanup_settings", "sessioncleanup_policy", "sessioncleanup_migrations"} {
 		give(p.m.space, name, "SELECT")
 	}
+	give(p.m.space, "sessioncleanup_seals", "SELECT")
 	give(p.m.space, "sessioncleanup_events", "SELECT") // they add to the log, and to the touches, by functions only
 	give(p.m.space, "sessioncleanup_touches", "SELECT")
 	if runs {

@@ -96,6 +96,7 @@ type Store struct {
 var (
 	_ sessioncleanup.Store     = (*Store)(nil)
 	_ sessioncleanup.Installer = (*Store)(nil)
+	_ sessioncleanup.Sealer    = (*Store)(nil)
 )
 
 // New makes a Store on a pool, which the caller closes. It does not connect. Migrate needs a pool of at

@@ -20,12 +20,11 @@ const forgetBatch = 200
 // Record adds one event that is no session's, and removes old ones.
 func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncleanup.Event, error) {
 	event := r.Event
-	var forgotten int64
+	more := false // old events are left
 	forget := func(c *conn) (err error) {
-		if r.ForgetBefore.IsZero() {
-			return nil
+		if !r.ForgetBefore.IsZero() {
+			more, err = c.forget(ctx, r.ForgetBefore, event.ID)
 		}
-		forgotten, err = c.exec(ctx, statements["forget_events"], params{"before": formatTime(r.ForgetBefore), "keep": event.ID, "limit": forgetBatch})
 		return err
 	}
 	err := s.writing(ctx, func(c *conn) error {
@@ -40,7 +39,7 @@ func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncle
 	if err != nil {
 		return sessioncleanup.Event{}, err
 	}
-	for forgotten == forgetBatch {
+	for more {
 		if s.writing(ctx, forget) != nil {
 			break // the event is written; the next Record continues
 		}

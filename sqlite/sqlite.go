@@ -80,6 +80,7 @@ var (
 	_ sessioncleanup.Store           = (*Store)(nil)
 	_ sessioncleanup.Installer       = (*Store)(nil)
 	_ sessioncleanup.DependentLister = (*Store)(nil)
+	_ sessioncleanup.Sealer          = (*Store)(nil)
 )
 
 // Open opens a database file. Migrate creates a file that does not exist; until then every other call fails with

@@ -29,10 +29,24 @@ CREATE TABLE "{events}" (
     owner_ids   text[]      NOT NULL DEFAULT '{}',
     names       text[]      NOT NULL DEFAULT '{}',
     run         jsonb,
-    role        name        NOT NULL DEFAULT session_user -- that of the login; the actor is what the caller says
+    role        name        NOT NULL DEFAULT session_user, -- that of the login; the actor is what the caller says
+    proof       bytea       NOT NULL DEFAULT uuid_send(gen_random_uuid()) -- a salt, or what an erasure made of it; see seals.sql
 );
 CREATE INDEX "sessioncleanup_events_at" ON "{events}" (at);
 CREATE INDEX "sessioncleanup_events_run" ON "{events}" (run_id, id) WHERE run_id <> '';
+
+-- The seals of the audit log, one for some successive entries. They stay when their entries are forgotten.
+CREATE TABLE "{seals}" (
+    number    bigint      PRIMARY KEY,
+    first_id  bigint      NOT NULL,
+    last_id   bigint      NOT NULL,
+    entries   integer     NOT NULL,
+    newest    timestamptz NOT NULL, -- the latest time of an entry
+    forgotten boolean     NOT NULL DEFAULT false,
+    digests   bytea       NOT NULL, -- SHA-256 of each entry; of all that, once they are forgotten
+    hash      text        NOT NULL
+);
+CREATE INDEX "sessioncleanup_seals_newest" ON "{seals}" (newest) WHERE NOT forgotten;
 
 -- Who may run, and for how long. Rows stay when a lease is released, without a holder, so that the epoch keeps rising.
 CREATE TABLE "{leases}" (

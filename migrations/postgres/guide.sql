@@ -174,6 +174,11 @@ BEGIN
     IF v_refused IS NULL THEN
         PERFORM "{space}".sessioncleanup_forget(v_cut.now - v_policy.events_keep, 100000);
     END IF;
+    BEGIN
+        PERFORM "{space}".sessioncleanup_seal(1000);
+    EXCEPTION WHEN lock_not_available THEN
+        NULL; -- the next run seals
+    END;
     RETURN QUERY VALUES
         ('deactivated', v_deactivated.done, "{space}".sessioncleanup_details(
             'unused for more than ', v_policy.inactive_after, ', or expired', v_deactivated.failed, v_deactivated.failure)),

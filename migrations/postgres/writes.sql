@@ -29,27 +29,6 @@ BEGIN
 END
 $sessioncleanup$;
 
--- name: sessioncleanup_forget
--- Removes at most p_limit of the oldest entries from before a moment, and says how many. For others than the owner of the
--- tables that moment is at least as long ago as the policy keeps entries.
-CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_forget(p_before timestamptz, p_limit integer) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = "{safe}"
-AS $sessioncleanup$
-DECLARE
-    v_before timestamptz := p_before;
-    v_gone   bigint;
-BEGIN
-    IF NOT pg_has_role(session_user, current_user, 'USAGE') THEN
-        v_before := (SELECT CASE WHEN p.events_keep IS NOT NULL THEN least(p_before, now() - p.events_keep) END FROM "{policy}" p);
-    END IF;
-    DELETE FROM "{events}" e
-     WHERE e.id = ANY (ARRAY(SELECT o.id FROM "{events}" o WHERE o.at < v_before ORDER BY o.at LIMIT p_limit));
-    GET DIAGNOSTICS v_gone = ROW_COUNT;
-    RETURN v_gone;
-END
-$sessioncleanup$;
-
 -- name: sessioncleanup_write
 -- Changes a session that the caller has locked. Times that stay as they are are not written: a column without time zone,
 -- or an infinite time, might change.

@@ -131,6 +131,38 @@ SELECT id, at
 -- name: events_forget
 SELECT "{space}".sessioncleanup_forget($1::timestamptz, $2::integer);
 
+-- name: seal
+SELECT "{space}".sessioncleanup_seal($1::integer);
+
+-- name: seals
+SELECT s.number, s.first_id, s.last_id, s.entries, s.newest, s.forgotten, s.digests, s.hash
+  FROM "{seals}" s WHERE s.number > $1::bigint ORDER BY s.number LIMIT $2::integer;
+
+-- name: entries
+SELECT x.id, array_replace(x.fixed, NULL, ''), array_replace(x.personal, NULL, ''), x.proof
+  FROM ("{sealed_texts}" WHERE e.id > $1::bigint AND e.id <= $2::bigint ORDER BY e.id LIMIT $3::integer) x ORDER BY x.id;
+
+-- name: erase_lock
+-- Keeps others from sealing meanwhile, and says what is sealed.
+LOCK TABLE "{seals}" IN SHARE ROW EXCLUSIVE MODE;
+
+-- name: erase_find
+SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, e.session_ids, e.owner_ids, e.names, e.run, 0 AS unnamed,
+       e.id <= coalesce((SELECT max(s.last_id) FROM "{seals}" s), e.id - 1)
+  FROM "{events}" e
+ WHERE e.actor = 'owner:' || $1::text OR e.run #>> '{filter,OwnerID}' = $1::text OR $1::text = ANY (e.owner_ids)
+ ORDER BY e.id LIMIT $2::integer FOR UPDATE;
+
+-- name: erase
+-- The filter is left out of the summary of a run.
+UPDATE "{events}" e
+   SET actor = $2::text, reason = $3::text, owner_ids = $4::text[], names = $5::text[], run = CASE WHEN $6::boolean THEN e.run ELSE e.run - 'filter' END
+ WHERE e.id = $1::bigint;
+
+-- name: erase_proof
+-- Of a sealed entry.
+UPDATE "{events}" e SET proof = $2::bytea WHERE e.id = $1::bigint;
+
 -- name: events
 -- In a part ($8), the limit is on the events looked at, and an event has its first 100 sessions unless some are asked for.
 SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, e.session_ids[1:m.named], e.owner_ids[1:m.named], e.names[1:m.named], e.run,

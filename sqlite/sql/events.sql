@@ -1,12 +1,15 @@
 -- name: insert_event
-INSERT INTO sessioncleanup_events (at, action, actor, reason, run_id, sessions, run)
-VALUES (:at, :action, :actor, :reason, :run_id, :sessions, :run)
+INSERT INTO sessioncleanup_events (at, action, actor, reason, run_id, sessions, run, proof)
+VALUES (:at, :action, :actor, :reason, :run_id, :sessions, :run, randomblob(16))
 RETURNING id
 
 -- name: forget_events
--- Some at a time, so that a long log does not hold the lock for long. :keep is the event just written.
+-- Those that are not sealed, some at a time, so that a long log does not hold the lock for long. :keep is the event just
+-- written.
 DELETE FROM sessioncleanup_events
- WHERE id IN (SELECT id FROM sessioncleanup_events WHERE at < :before AND id <> :keep LIMIT :limit + 0)
+ WHERE id IN (SELECT id FROM sessioncleanup_events
+               WHERE at < :before AND id <> :keep AND id > coalesce((SELECT max(last_id) FROM sessioncleanup_seals), id - 1)
+               LIMIT :limit + 0)
 
 -- name: list_events
 SELECT id, at, action, actor, reason, run_id, coalesce("{sessions_of_event}", ''), coalesce(run, '')

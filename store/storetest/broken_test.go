@@ -24,6 +24,8 @@ type broken struct {
 	events func(context.Context, sessioncleanup.EventQuery) ([]sessioncleanup.Event, error)
 	record func(context.Context, sessioncleanup.Record) (sessioncleanup.Event, error)
 	lease  func(context.Context, sessioncleanup.LeaseRequest) (sessioncleanup.Lease, error)
+
+	sessioncleanup.Sealer // also of the same store
 }
 
 type sweepFunc func(context.Context, sessioncleanup.Batch) (sessioncleanup.BatchResult, error)
@@ -37,6 +39,7 @@ func breakStore() (*Harness, *broken) {
 		list: s.List, counts: s.Counts, sweep: s.Sweep, update: s.Update, remove: s.Delete,
 		touch: s.Touch, events: s.Events, record: s.Record, lease: s.Lease,
 	}
+	b.Sealer, _ = sessioncleanup.StoreAs[sessioncleanup.Sealer](s)
 	h.Store = b
 	return &h, b
 }

@@ -1,0 +1,78 @@
+package sqlite_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/sqlite"
+)
+
+func TestAChangeOfAnyColumnOfASealedEventIsFound(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "app.db")
+	host := openHost(t, path)
+	store := open(t, path, sqlite.Config{})
+	migrate(t, store)
+	execute(t, host, "INSERT INTO sessions (id, owner_id, name, active, last_activity) VALUES ('1', '7', 'Room', 1, datetime('now', '-2 days'))")
+	m, err := sessioncleanup.New(store, sessioncleanup.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Cleanup(t.Context(), sessioncleanup.Run{Reason: "test", Filter: sessioncleanup.Filter{OwnerID: "7"}}); err != nil {
+		t.Fatal(err)
+	}
+	mismatch := func() *sessioncleanup.Mismatch {
+		v, err := m.VerifyEvents(t.Context(), "")
+		if err != nil || v.Unsealed > 0 {
+			t.Fatalf("VerifyEvents: %+v, %v", v, err)
+		}
+		return v.Mismatch
+	}
+	if wrong := mismatch(); wrong != nil {
+		t.Fatalf("before: %v", wrong)
+	}
+	changes := map[string]string{
+		"id": "-id", "at": "'2001-01-01 00:00:00.000'", "action": "'x'", "actor": "'x'", "reason": "'x'", "run_id": "'x'", "proof": "randomblob(16)",
+		"sessions": `'[{"id":"2"}]'`, "run": `json_set(coalesce(run, '{}'), '$.forced', json('true'))`,
+	}
+	more := map[string][]string{
+		"at": {"'when'", "''"}, "sessions": {"'['", "NULL", `'[{"id":"1","owner_id":"7","name":"Rooms"}]'`, `'[{"id":"1","owner_id":"8","name":"Room"}]'`},
+		"run": {"'{'", `json_set(coalesce(run, '{}'), '$.filter.OwnerID', '8')`}, "proof": {"NULL", "x''"},
+	}
+	rows, err := host.QueryContext(t.Context(), "SELECT name FROM pragma_table_info('sessioncleanup_events')")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var columns []string
+	for rows.Next() {
+		columns = append(columns, "")
+		if err := rows.Scan(&columns[len(columns)-1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, host, "CREATE TABLE was AS SELECT * FROM sessioncleanup_events")
+	for _, column := range columns {
+		change, ok := changes[column]
+		if !ok {
+			t.Errorf("column %s is new: say here how to change it", column)
+		}
+		for _, to := range append(more[column], change) {
+			sql := fmt.Sprintf("UPDATE sessioncleanup_events SET %s = %s WHERE id = 1", column, to)
+			execute(t, host, sql)
+			if wrong := mismatch(); wrong == nil {
+				t.Errorf("%s: nothing is found", sql)
+			}
+			execute(t, host, "DELETE FROM sessioncleanup_events")
+			execute(t, host, "INSERT INTO sessioncleanup_events SELECT * FROM was")
+		}
+	}
+	if wrong := mismatch(); wrong != nil {
+		t.Errorf("after all is as it was: %v", wrong)
+	}
+}

@@ -27,8 +27,8 @@ type Sealer interface {
 	// Entries returns the entries with an ID above after and up to through, in the order of their IDs, at most limit of
 	// them.
 	Entries(ctx context.Context, after, through int64, limit int) ([]Entry, error)
-	// EraseOwner empties what says who an owner is in all entries, as Event.WithoutOwner does, and returns the number of
-	// entries changed. In those that are sealed it replaces the salts of these texts, with Entry.Erased.
+	// EraseOwner removes an owner from all entries, as Event.WithoutOwner does, and returns the number of entries changed.
+	// In those that are sealed it replaces the salts of the texts that it empties, with Entry.Erased.
 	EraseOwner(ctx context.Context, owner string) (int, error)
 }
 
@@ -221,8 +221,9 @@ func splitRun(run []byte) (summary, filter string) {
 	return string(rest), filter
 }
 
-// WithoutOwner is the event without what says who an owner is: the ID and the names of its sessions, and the actor, the
-// reason and the filter of what it did or what was done for it. The IDs of sessions stay. False when there is nothing of it.
+// WithoutOwner is the event without the ID of an owner and the names of its sessions. Where the owner is the actor, the
+// reason is dropped too, and a run that was limited to the owner loses its filter. The IDs of sessions stay. False when the
+// event does not mention the owner.
 func (e Event) WithoutOwner(owner string) (Event, bool) {
 	found := false
 	e.Sessions = slices.Clone(e.Sessions)

@@ -107,8 +107,8 @@ func (m *Manager) sealer(operation string) (Sealer, error) {
 	return sealer, nil
 }
 
-// EraseOwner empties, in the whole audit log, what says who an owner is: see Event.WithoutOwner. Seals stay valid. It returns
-// the number of entries changed. Sessions are not touched.
+// EraseOwner removes an owner from the whole audit log, as Event.WithoutOwner does, and returns the number of entries
+// changed. Seals stay valid. Sessions are not touched.
 func (m *Manager) EraseOwner(ctx context.Context, owner string) (int, error) {
 	const operation = "erase an owner from the audit log"
 	sealer, err := m.sealer(operation)

@@ -84,7 +84,7 @@ func (s *Store) entry(e sessioncleanup.Event) (sessioncleanup.Entry, error) {
 	return sessioncleanup.EntryOf(e, run, s.proofs[e.ID]), err
 }
 
-// EraseOwner empties what says who an owner is.
+// EraseOwner removes an owner from all events.
 func (s *Store) EraseOwner(ctx context.Context, owner string) (int, error) {
 	if err := s.lock(ctx); err != nil {
 		return 0, err

@@ -79,7 +79,7 @@ type named struct {
 	entry  sessioncleanup.Entry // before the erasure
 }
 
-// EraseOwner empties what says who an owner is. Only the owner of the tables may.
+// EraseOwner removes an owner from all entries. Only the owner of the tables may.
 func (s *Store) EraseOwner(ctx context.Context, owner string) (int, error) {
 	m, err := s.ready(ctx)
 	if err != nil {

@@ -176,7 +176,11 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	wanted := append(append(l.triggers(), l.views(catalog)...), l.touches())
 	out.adopted = installed && !create && len(out.missing) == 0 && same(out.want, have) &&
 		len(catalog.lacking(wanted)) == 0 && len(catalog.leftovers(have.adopted, l.objects(catalog))) == 0
-	out.done = out.adopted && a.Filled && len(catalog.lacking(l.indexes(catalog))) == 0
+	version, err := readVersion(ctx, c)
+	if err != nil {
+		return plan{}, err
+	}
+	out.done = out.adopted && a.Filled && version == latestVersion && len(catalog.lacking(l.indexes(catalog))) == 0
 	return out, nil
 }
 

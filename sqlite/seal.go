@@ -114,7 +114,7 @@ func scanSealed(rows *sql.Rows) (e sessioncleanup.Event, run, proof []byte, err 
 	return e, run, proof, err
 }
 
-// EraseOwner empties what says who an owner is, in pages of the log.
+// EraseOwner removes an owner from all events, in pages of the log.
 func (s *Store) EraseOwner(ctx context.Context, owner string) (int, error) {
 	erased := 0
 	for after, more := int64(math.MinInt64), true; more; {

@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -74,5 +75,37 @@ func TestAChangeOfAnyColumnOfASealedEventIsFound(t *testing.T) {
 	}
 	if wrong := mismatch(); wrong != nil {
 		t.Errorf("after all is as it was: %v", wrong)
+	}
+}
+
+func TestEventsOfAnEarlierVersionAreSealed(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "app.db")
+	host := openHost(t, path)
+	store := open(t, path, sqlite.Config{})
+	migrate(t, store)
+	execute(t, host, "DROP TABLE sessioncleanup_seals")
+	execute(t, host, "ALTER TABLE sessioncleanup_events DROP COLUMN proof")
+	execute(t, host, "DELETE FROM sessioncleanup_migrations WHERE version_id = 3")
+	execute(t, host, "INSERT INTO sessioncleanup_events (at, action, actor) VALUES ('2026-01-01 00:00:00.000', 'scheduled', 'owner:7'), ('2026-01-02 00:00:00.000', 'scheduled', 'system')")
+	if err := store.Validate(t.Context()); !errors.Is(err, sessioncleanup.ErrNotInstalled) {
+		t.Errorf("Validate: %v, want ErrNotInstalled", err)
+	}
+	migrate(t, store)
+	if err := store.Validate(t.Context()); err != nil {
+		t.Errorf("Validate after Migrate: %v", err)
+	}
+	m, err := sessioncleanup.New(store, sessioncleanup.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seal, err := m.SealEvents(t.Context()); err != nil || seal.Entries != 2 {
+		t.Fatalf("SealEvents: %+v, %v; want 2 entries", seal, err)
+	}
+	if n, err := m.EraseOwner(t.Context(), "7"); err != nil || n != 1 {
+		t.Errorf("EraseOwner: %d, %v; want 1", n, err)
+	}
+	if v, err := m.VerifyEvents(t.Context(), ""); err != nil || v.Mismatch != nil || v.Entries != 2 || v.Erased != 1 {
+		t.Errorf("VerifyEvents: %+v, %v; want 2 entries, one erased in part", v, err)
 	}
 }

@@ -34,7 +34,14 @@ func (s *Store) Validate(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", sessioncleanup.ErrNotInstalled, err)
 		}
-		problems = append(catalog.incomplete(set), adopt.Lacking(set.schema.Table, missing))
+		version, err := readVersion(ctx, c)
+		if err != nil {
+			return err
+		}
+		if version < latestVersion {
+			problems = append(problems, fmt.Errorf("%w: an earlier version made the library's tables: call Migrate", sessioncleanup.ErrNotInstalled))
+		}
+		problems = append(append(problems, catalog.incomplete(set)...), adopt.Lacking(set.schema.Table, missing))
 		if !s.given.IsZero() && !same(s.given, set.schema) {
 			problems = append(problems, errOtherSchema)
 		}

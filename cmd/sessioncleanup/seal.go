@@ -95,9 +95,8 @@ func (a *app) eraseEvents() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "erase OWNER",
 		Short: "Erase an owner from the audit log permanently",
-		Long: `erase empties what says who the owner is, in all entries of the audit log: its ID, the names of its sessions, the actor
-and the reason of what it did itself. The entries and the IDs of the sessions stay, and so do the seals. Sessions are not
-touched. It asks first; without a terminal it needs --yes. On PostgreSQL only the owner of the tables may do so.`,
+		Long: `erase removes an owner from all entries of the audit log: its ID, the names of its sessions, and the actor and the reason
+of its own changes. The entries, the IDs of the sessions and the seals stay. Sessions are not touched. It asks first; without a terminal it needs --yes. On PostgreSQL only the owner of the tables may do so.`,
 		Args: arguments("the ID of an owner"),
 		RunE: a.with(func(ctx context.Context, db connection, args []string) error {
 			if err := a.confirm(ctx, yes, "events erase", fmt.Sprintf("Erase the owner %s from the audit log, permanently?", printable(args[0]))); err != nil {

@@ -224,6 +224,11 @@ func TestTheLogCannotBeDatedBackOrShortened(t *testing.T) {
 	if got := value[string](t, pool, "SELECT min(role)::text FROM sessioncleanup_events WHERE actor = 'somebody'"); got != roleOf(t, as) {
 		t.Errorf("the entries are those of the role %q, want %q", got, roleOf(t, as))
 	}
+	for _, arrays := range []string{"'{a,b}', '{a}', '{a}'", "'{{a,b}}', '{a,b}', '{a,b}'", "'{NULL}', '{a}', '{a}'", "NULL, '{}', '{}'", "'{a}', '{a}', '{NULL}'"} {
+		if err := tries(t.Context(), attacker, "SELECT sessioncleanup_log(NULL, 'x', 'x', '', '', "+arrays+", NULL)"); !hasState(err, "22023") {
+			t.Errorf("an entry of the sessions %s: %v, want an invalid parameter", arrays, err)
+		}
+	}
 	if gone := value[int](t, attacker, "SELECT sessioncleanup_forget('infinity', 1000)"); gone != 1 {
 		t.Errorf("%d entries were removed, want the one that the policy does not keep", gone)
 	}

@@ -20,11 +20,16 @@ AS $sessioncleanup$
 DECLARE
     v_at timestamptz := coalesce(p_at, clock_timestamp());
 BEGIN
+    IF cardinality(p_ids) IS DISTINCT FROM cardinality(p_owners) OR cardinality(p_ids) IS DISTINCT FROM cardinality(p_names)
+       OR array_ndims(p_ids) > 1 OR array_ndims(p_owners) > 1 OR array_ndims(p_names) > 1
+       OR num_nulls(array_position(p_ids, NULL), array_position(p_owners, NULL), array_position(p_names, NULL)) < 3 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'want ids, owners and names of the same sessions, without NULL';
+    END IF;
     IF NOT pg_has_role(session_user, current_user, 'USAGE') THEN
         v_at := greatest(least(v_at, clock_timestamp()), date_trunc('milliseconds', now()));
     END IF;
     INSERT INTO "{events}" AS e (at, action, actor, reason, run_id, session_ids, owner_ids, names, run)
-    VALUES (v_at, p_action, p_actor, left(p_reason, 200), p_run_id, p_ids, p_owners, p_names, p_run)
+    VALUES (v_at, p_action, left(p_actor, 200), left(p_reason, 200), p_run_id, p_ids, p_owners, p_names, p_run)
     RETURNING e.id, e.at INTO id, at;
 END
 $sessioncleanup$;

@@ -276,7 +276,7 @@ func TestWhatASuperuserInstallsBelongsToTheOwnerOfTheSessions(t *testing.T) {
 			if how == "after the table changed hands" {
 				mustRun(t, pool, usedSessions)
 				migrate(t, open(t, url, postgres.Config{}))
-				mustRun(t, pool, "ALTER TABLE sessions OWNER TO "+roleOf(t, as)+"; ALTER TABLE votes OWNER TO "+roleOf(t, as))
+				mustRun(t, pool, "ALTER TABLE sessions OWNER TO "+roleOf(t, as)+"; ALTER TABLE votes OWNER TO "+roleOf(t, as)+"; ALTER TABLE rooms OWNER TO "+roleOf(t, as))
 				if err := open(t, url, postgres.Config{}).Validate(t.Context()); err == nil || !strings.Contains(err.Error(), "belongs to "+roleOf(t, as)) {
 					t.Errorf("Validate: %v, want that the owners differ", err)
 				}

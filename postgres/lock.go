@@ -31,7 +31,7 @@ func (s *Store) lock(ctx context.Context, m *mapping) (*migrationLock, error) {
 	}
 	table := m.own("migrating")
 	for deadline, reports := time.Now().Add(s.cfg.MigrateWait), s.reports(); ; {
-		held, err := s.tryLock(ctx, table)
+		held, err := s.tryLock(ctx, m, table)
 		if err != nil {
 			return nil, mapError("lock the migration", err)
 		}
@@ -52,8 +52,13 @@ func (s *Store) lock(ctx context.Context, m *mapping) (*migrationLock, error) {
 	}
 }
 
-func (s *Store) tryLock(ctx context.Context, table string) (*migrationLock, error) {
-	_, err := s.pool.Exec(ctx, "CREATE TABLE IF NOT EXISTS "+table+" (id integer PRIMARY KEY)")
+// lockTable makes the table that is locked. No row is ever in it; the key is for databases that publish all tables.
+func lockTable(table string) string {
+	return "CREATE TABLE IF NOT EXISTS " + table + " (id integer PRIMARY KEY);"
+}
+
+func (s *Store) tryLock(ctx context.Context, m *mapping, table string) (*migrationLock, error) {
+	_, err := s.pool.Exec(ctx, lockTable(table))
 	if err != nil && !hasCode(err, "23505", "42P07") { // another one makes it just now
 		return nil, err
 	}
@@ -71,6 +76,9 @@ func (s *Store) tryLock(ctx context.Context, table string) (*migrationLock, erro
 		conn.Release()                                            // with its transaction: the pool closes it
 		if hasCode(err, codeLockNotAvailable, "42P01", "40P01") { // or uninstalled just now
 			return nil, nil
+		}
+		if m.role != "" && hasCode(err, codeNoPrivilege) { // the sessions have another owner now
+			err = s.runStep(ctx, m, step{self: true, sql: []string{give([]string{table}, m.role)}})
 		}
 		return nil, err
 	}

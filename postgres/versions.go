@@ -172,6 +172,11 @@ func (s *Store) ownTablesSQL(ctx context.Context, m *mapping) ([]string, error) 
 		return m.statement("version_add", sqlfile.Names{"version": fmt.Sprint(number)})
 	}
 	var out []string
+	if lock, err := s.pool.oidOf(ctx, sqlfile.Qualified(m.space, "sessioncleanup_migrating")); err != nil {
+		return nil, mapError("look for the library's tables", err)
+	} else if lock == 0 {
+		out = append(out, lockTable(m.own("migrating")), give([]string{m.own("migrating")}, m.role))
+	}
 	if hollow != "" {
 		out = append(out, hollow)
 	}

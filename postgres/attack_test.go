@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -308,5 +310,65 @@ func TestWhatASuperuserInstallsBelongsToTheOwnerOfTheSessions(t *testing.T) {
 				t.Errorf("Validate as the owner: %v", err)
 			}
 		})
+	}
+}
+
+// unqualified finds operators, casts and calls in a function's body that have no schema.
+func unqualified(body string) (found []string) {
+	body = regexp.MustCompile(`--[^\n]*|'(?:[^']|'')*'`).ReplaceAllString(body, " ")
+	body = regexp.MustCompile(`OPERATOR\((?:pg_catalog|"[^"]+")\.[^)]+\)`).ReplaceAllString(body, " ")
+	body = strings.ReplaceAll(body, ":=", ";")
+	for _, m := range regexp.MustCompile(`::\s*([\w".]+)`).FindAllStringSubmatch(body, -1) {
+		if !strings.Contains(m[1], ".") {
+			found = append(found, m[0])
+		}
+	}
+	body = strings.ReplaceAll(body, "::", " ")
+	found = append(found, regexp.MustCompile(`[=<>!~|+*/%^&-]+`).FindAllString(strings.ReplaceAll(body, "*", " "), -1)...)
+	for _, m := range regexp.MustCompile(`([\w".]+)\s*\(`).FindAllStringSubmatch(body, -1) {
+		syntax := "EXISTS ARRAY AND OR NOT IN AS FROM WHERE WHEN IF SELECT INTO DISTINCT ANY coalesce greatest least r "
+		if !strings.Contains(m[1], ".") && !strings.Contains(" "+syntax, " "+m[1]+" ") && !strings.HasPrefix(m[1], "sessioncleanup_touches") {
+			found = append(found, m[0])
+		}
+	}
+	return found
+}
+
+func TestEveryFunctionFindsOnlyTheServersNames(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	pool := connect(t, url)
+	mustRun(t, pool, usedSessions)
+	migrate(t, open(t, url, postgres.Config{}))
+	type function struct{ Name, Path, Body string }
+	rows, err := pool.Query(t.Context(), `
+		SELECT f.proname, coalesce((SELECT substr(c, 13) FROM unnest(f.proconfig) c WHERE c LIKE 'search_path=%'), ''), f.prosrc
+		  FROM pg_proc f WHERE f.pronamespace = 'public'::regnamespace`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	functions, err := pgx.CollectRows(rows, pgx.RowToStructByPos[function])
+	if err != nil || len(functions) < 20 {
+		t.Fatalf("%d functions, %v", len(functions), err)
+	}
+	free := 0
+	for _, f := range functions {
+		switch {
+		case f.Path == "pg_catalog, pg_temp":
+		case f.Name == "sessioncleanup_view": // with the rights and the search path of its reader
+		case strings.HasPrefix(f.Name, "sessioncleanup_track_") && f.Path == "":
+			free++
+			if found := unqualified(f.Body); len(found) > 0 {
+				t.Errorf("%s has no search path of its own, and these have no schema: %q", f.Name, found)
+			}
+		default:
+			t.Errorf("%s has the search path %q", f.Name, f.Path)
+		}
+	}
+	if free == 0 {
+		t.Error("no function that follows activity was looked at")
+	}
+	if found := unqualified("BEGIN x := a = 'b' OR lower(c) OPERATOR(pg_catalog.=) d::text; END"); len(found) != 3 {
+		t.Errorf("the test finds %q, want three", found)
 	}
 }

@@ -112,7 +112,14 @@ func TestTheOwnerOfTheSessionsGainsNoRights(t *testing.T) {
 
 func TestNamesAndOperatorsOfOthersAreNotFound(t *testing.T) {
 	t.Parallel()
+	// Unlike becomeSuper it also takes back the rights of an administrator who works with those of another role.
+	const becomeSuper = "IF session_user <> '$ROLE' THEN EXECUTE 'RESET ROLE'; EXECUTE 'ALTER ROLE $ROLE SUPERUSER'; END IF;"
 	var planted []string
+	for _, op := range []string{"=", "<>", "<", ">", "<=", ">="} {
+		f := fmt.Sprintf("evil_%d", len(planted))
+		planted = append(planted, fmt.Sprintf("CREATE FUNCTION %s(float8, integer) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN %s RETURN true; END $$", f, becomeSuper),
+			fmt.Sprintf("CREATE OPERATOR %s (FUNCTION = %s, LEFTARG = float8, RIGHTARG = integer)", op, f))
+	}
 	for _, typ := range []string{"varchar", "text", "name"} {
 		for _, op := range []string{"=", "<>", "<", ">", "<=", ">=", "||", "~~"} {
 			result := "boolean"
@@ -140,8 +147,8 @@ func TestNamesAndOperatorsOfOthersAreNotFound(t *testing.T) {
 	mustRun(t, pool, usedSessions)
 	as := asRole(t, pool, "GRANT CREATE ON SCHEMA public TO $ROLE")
 	attack(t, pool, as, planted...)
-	if n := value[int](t, pool, "SELECT count(*) FROM pg_operator WHERE oprnamespace = 'public'::regnamespace"); n != 48 {
-		t.Fatalf("the attacker made %d operators, want 48", n)
+	if n := value[int](t, pool, "SELECT count(*) FROM pg_operator WHERE oprnamespace = 'public'::regnamespace"); n != 54 {
+		t.Fatalf("the attacker made %d operators, want 54", n)
 	}
 	everything(t, url, url, func() bool { return isSuper(t, pool, as) })
 }
@@ -205,6 +212,52 @@ func TestRolesCannotChangeWhatTheLibraryKeeps(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAnApplicationsRoleRunsNoCleanups(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	pool := connect(t, url)
+	mustRun(t, pool, usedSessions)
+	as := asRole(t, pool)
+	migrate(t, open(t, url, postgres.Config{Migrate: sessioncleanup.MigrateOptions{AppRole: roleOf(t, as)}}))
+	attacker := connect(t, as)
+	for _, sql := range []string{
+		"SELECT cleanup_inactive_sessions(0.001, 0.001, true)", "SELECT sessioncleanup_forget('infinity', 1000)", "SELECT sessioncleanup_seal(1)",
+		"SELECT sessioncleanup_log(NULL, 'run', 'x', '', 'r', '{}', '{}', '{}', '{}')",
+	} {
+		if err := tries(t.Context(), attacker, sql); !hasState(err, "42501") {
+			t.Errorf("%s: %v, want permission denied", sql, err)
+		}
+	}
+	manager := manage(t, open(t, as, postgres.Config{}))
+	if _, err := manager.Deactivate(t.Context(), "s1"); err != nil {
+		t.Error(err)
+	}
+	if err := manager.Touch(t.Context(), "s3"); err != nil {
+		t.Error(err)
+	}
+	if _, err := manager.Delete(t.Context(), "s5"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNamesWithBackslashesAreNoStatements(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	pool := connect(t, url)
+	mustRun(t, pool, "CREATE TABLE sessions (id text PRIMARY KEY, last_activity timestamptz DEFAULT now() - interval '2 days'); INSERT INTO sessions VALUES ('s1')")
+	as := asRole(t, pool, "CREATE SCHEMA tenant AUTHORIZATION $ROLE", "GRANT REFERENCES, SELECT ON sessions TO $ROLE")
+	attack(t, pool, as, "CREATE FUNCTION tenant.f() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'ALTER ROLE $ROLE SUPERUSER'; RETURN false; END $$",
+		`CREATE DOMAIN tenant."x\')::oid OR tenant.f()--" AS text`,
+		`CREATE TABLE tenant.votes (id int, session_id tenant."x\')::oid OR tenant.f()--" REFERENCES public.sessions (id) ON DELETE CASCADE, created_at timestamptz)`,
+		"GRANT ALL ON tenant.votes TO PUBLIC; GRANT USAGE ON SCHEMA tenant TO PUBLIC")
+	if err := open(t, url, postgres.Config{}).Migrate(t.Context(), sessioncleanup.Policy{}); err != nil && !errors.Is(err, sessioncleanup.ErrInvalid) {
+		t.Fatal(err)
+	}
+	if attack(t, pool, as, "SET standard_conforming_strings = off; ALTER TABLE tenant.votes ALTER session_id TYPE text; INSERT INTO tenant.votes VALUES (1, 's1', now())") {
+		t.Error("the owner of an activity table became a superuser")
 	}
 }
 

@@ -63,7 +63,7 @@ func findRelation(ctx context.Context, q *guarded, table string) (relation, erro
 		       t.typnamespace::regnamespace || '.' || quote_ident(t.typname),
 		       (SELECT CASE WHEN b.typnamespace = 'pg_catalog'::regnamespace OR b.typname = 'citext' THEN b.typname ELSE '' END
 		          FROM pg_catalog.pg_type b WHERE b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)),
-		       (SELECT CASE WHEN b.typtype IN ('b', 'r') THEN n.nspname ELSE 'pg_catalog' END
+		       (SELECT CASE WHEN b.typtype = 'b' AND (SELECT o.rolsuper FROM pg_catalog.pg_roles o WHERE o.oid = b.typowner) THEN n.nspname ELSE 'pg_catalog' END
 		          FROM pg_catalog.pg_type b JOIN pg_catalog.pg_namespace n ON n.oid = b.typnamespace WHERE b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)),
 		       a.attnotnull, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' OR a.attidentity = 'a'
 		  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid

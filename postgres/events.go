@@ -62,8 +62,8 @@ func scanEvent(row pgx.Row, more ...any) (sessioncleanup.Event, error) {
 	for i, id := range ids {
 		e.Sessions = append(e.Sessions, sessioncleanup.SessionRef{ID: id, OwnerID: owners[i], Name: names[i]})
 	}
-	if run != nil {
-		return e, json.Unmarshal(run, &e.Run)
+	if run != nil && json.Unmarshal(run, &e.Run) != nil {
+		e.Run = nil // not one of the library's own
 	}
 	return e, nil
 }

@@ -12,6 +12,9 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
+// cleanerFunctions are those that only roles which run cleanups may execute.
+var cleanerFunctions = []string{"cleanup_inactive_sessions", "sessioncleanup_sweep", "sessioncleanup_phase", "sessioncleanup_forget", "sessioncleanup_seal"}
+
 // grant is a privilege on a table or, without one, on a database schema.
 type grant struct{ privilege, space, table string }
 
@@ -51,7 +54,11 @@ func (p *plan) addGrants(ctx context.Context) error {
 			}
 			s.sql = append(s.sql, "GRANT "+o.granted(" TO ")+";")
 		}
-		s.sql = append(s.sql, eachFunction(p.m.space, append(functions(), "sessioncleanup_view"), marked("f.oid", "pg_proc")+" AND f.prorettype <> 'trigger'::regtype",
+		names := append(functions(), "sessioncleanup_view")
+		if !r.runs {
+			names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(cleanerFunctions, name) })
+		}
+		s.sql = append(s.sql, eachFunction(p.m.space, names, marked("f.oid", "pg_proc")+" AND f.prorettype <> 'trigger'::regtype",
 			"GRANT EXECUTE ON FUNCTION %s TO "+strings.ReplaceAll(sqlfile.Column(r.role), "%", "%%")))
 		p.add(s)
 	}

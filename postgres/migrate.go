@@ -128,6 +128,7 @@ func (s *Store) MigrationSQL(ctx context.Context, p sessioncleanup.Policy) (stri
 	for _, n := range plan.notes {
 		fmt.Fprintf(&out, "-- %s\n", oneLine(n.text))
 	}
+	section("look for names on the server only", "SET search_path = "+plan.m.safe+";")
 	if len(tables) > 0 {
 		section("create the library's tables", tables...)
 	}
@@ -144,11 +145,15 @@ func (s *Store) MigrationSQL(ctx context.Context, p sessioncleanup.Policy) (stri
 		if step.self && plan.m.role != "" {
 			sql = slices.Concat([]string{"RESET ROLE;"}, sql, []string{"SET ROLE " + sqlfile.Column(plan.m.role) + ";"})
 		}
+		if step.fill { // the application's triggers run
+			sql = slices.Concat([]string{"SET search_path = pg_catalog, " + plan.m.path + ", pg_temp;"}, sql, []string{"SET search_path = " + plan.m.safe + ";"})
+		}
 		section(about, sql...)
 	}
 	if plan.m.role != "" {
 		section("as before", "RESET ROLE;")
 	}
+	section("as before", "RESET search_path;")
 	return out.String(), nil
 }
 

@@ -167,7 +167,12 @@ func (m *mapping) activityCount() string {
 	return "(" + strings.Join(counts, " + ") + ")"
 }
 
+// Those of a table that another role owns are not counted: it may put a view in its place, which would run with the rights of
+// whoever looks at the sessions.
 func (m *mapping) countOf(s source) string {
+	if s.owner != m.table.owner {
+		return "0::bigint"
+	}
 	return fmt.Sprintf("(SELECT count(*) FROM %s c WHERE %s)", s.sql(),
 		equal(s.columns[s.Session], "c.", m.columnOr(m.schema.ID, "text"), "s."))
 }
@@ -185,4 +190,12 @@ func equal(a column, aPrefix string, b column, bPrefix string) string {
 }
 
 // literal quotes a string for SQL: names that were checked against the server's catalog, and JSON made here.
-func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+// literal is a text in SQL, whatever standard_conforming_strings is: the body of a function is read with the setting of
+// whoever calls it.
+func literal(s string) string {
+	quoted := "'" + strings.ReplaceAll(s, "'", "''") + "'"
+	if strings.Contains(s, `\`) {
+		return "E" + strings.ReplaceAll(quoted, `\`, `\\`)
+	}
+	return quoted
+}

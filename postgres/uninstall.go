@@ -165,7 +165,10 @@ func dropMarkedView(o object) string {
 func (s *Store) removeIndex(ctx context.Context, m *mapping, o object, st step) error {
 	var kind string
 	var part bool
-	err := s.pool.QueryRow(ctx, "SELECT c.relkind::text, c.relispartition FROM pg_catalog.pg_class c WHERE c.oid = to_regclass($1::text)", o.path()).Scan(&kind, &part)
+	// The statement below runs with the rights of the connection's role: only on what belongs to the owner of the settings.
+	err := s.pool.QueryRow(ctx, `
+		SELECT c.relkind::text, c.relispartition FROM pg_catalog.pg_class c JOIN pg_catalog.pg_class o ON o.relowner = c.relowner
+		 WHERE c.oid = to_regclass($1::text) AND o.oid = $2::oid`, o.path(), m.table.oid).Scan(&kind, &part)
 	if err := ignoreNoRows(err); err != nil {
 		return mapError("look for the index", err)
 	}

@@ -61,7 +61,7 @@ type versionTable struct {
 
 // CreateVersionTable makes the table.
 func (v versionTable) CreateVersionTable(ctx context.Context, db database.DBTxConn) error {
-	_, err := db.ExecContext(ctx, v.m.statement("version_table")+give([]string{v.m.own("migrations")}, v.m.role))
+	_, err := db.ExecContext(ctx, guard{path: serverPath}.sql()+";\n"+v.m.statement("version_table")+give([]string{v.m.own("migrations")}, v.m.role))
 	return err
 }
 
@@ -89,7 +89,7 @@ func (s *Store) migrateOwnTables(ctx context.Context, m *mapping) error {
 	var steps []*goose.Migration
 	for _, v := range versions {
 		steps = append(steps, goose.NewGoMigration(v.number, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, v.sql)
+			_, err := tx.ExecContext(ctx, guard{path: serverPath}.sql()+";\n"+v.sql)
 			return err
 		}}, nil))
 	}

@@ -53,7 +53,7 @@ CREATE TABLE "{leases}" (
     name       text        PRIMARY KEY,
     holder     text        NOT NULL DEFAULT '',
     epoch      bigint      NOT NULL DEFAULT 0,
-    expires_at timestamptz,
+    expires_at timestamptz CHECK (isfinite(expires_at)),
     ttl_ms     bigint      NOT NULL DEFAULT 0
 );
 

@@ -25,6 +25,14 @@ BEGIN
        OR num_nulls(array_position(p_ids, NULL), array_position(p_owners, NULL), array_position(p_names, NULL)) < 3 THEN
         RAISE invalid_parameter_value USING MESSAGE = 'want ids, owners and names of the same sessions, without NULL';
     END IF;
+    IF jsonb_typeof(p_run) <> 'object' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'want the summary of a run as an object';
+    END IF;
+    IF (p_action = 'run' OR p_run IS NOT NULL)
+       AND NOT has_function_privilege(session_user, '"{space}".sessioncleanup_seal(integer)', 'EXECUTE')
+       AND NOT has_function_privilege(session_user, '"{space}".cleanup_inactive_sessions(numeric, numeric, boolean)', 'EXECUTE') THEN
+        RAISE insufficient_privilege USING MESSAGE = 'only roles that may run cleanups record runs';
+    END IF;
     IF NOT pg_has_role(session_user, current_user, 'USAGE') THEN
         v_at := greatest(least(v_at, clock_timestamp()), date_trunc('milliseconds', now()));
     END IF;

@@ -97,6 +97,19 @@ SELECT DISTINCT c.oid, n.nspname::text, c.relname::text
  WHERE c.oid <> $1::oid
  ORDER BY 2, 3;
 
+-- name: foreign_tables
+-- The tables that a deletion of the sessions $1 reaches by foreign keys and that belong to others, who are no superusers.
+WITH RECURSIVE reached (oid, action) AS (
+    SELECT $1::oid, 'c'::"char"
+    UNION
+    SELECT f.conrelid, f.confdeltype
+      FROM reached r JOIN pg_catalog.pg_constraint f ON f.confrelid = r.oid
+     WHERE f.contype = 'f' AND r.action = 'c' AND f.confdeltype IN ('c', 'n', 'd')
+)
+SELECT DISTINCT format('%s of %s', c.oid::regclass, o.rolname) AS path
+  FROM reached r JOIN pg_catalog.pg_class c ON c.oid = r.oid JOIN pg_catalog.pg_roles o ON o.oid = c.relowner
+ WHERE NOT o.rolsuper AND c.relowner <> (SELECT s.relowner FROM pg_catalog.pg_class s WHERE s.oid = $1::oid);
+
 -- name: cycle_tables
 -- The tables through which a deletion of the sessions $1 cascades back to sessions.
 WITH RECURSIVE down (oid) AS (

@@ -42,8 +42,9 @@ func TestTheLargestAnswersTakeLittleMemory(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		allocated := (after.TotalAlloc - before.TotalAlloc) >> 20
 		t.Logf("%s: %d MiB for %d KiB", path, allocated, a.Body.Len()>>10)
-		if a.Code != http.StatusOK || allocated > 64 {
-			t.Errorf("%s: %d, %d MiB allocated; want 200, and at most 64 MiB", path, a.Code, allocated)
+		// In all, much of which is free again before the end: how much of the log is read depends on how fast that is.
+		if a.Code != http.StatusOK || allocated > 128 {
+			t.Errorf("%s: %d, %d MiB allocated; want 200, and at most 128 MiB", path, a.Code, allocated)
 		}
 	}
 }

@@ -357,7 +357,7 @@ func (w *application) evolve(t *testing.T, url string, store *postgres.Store) (u
 	}
 	before := dump(t, url)
 	err := store.Uninstall(t.Context())
-	if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "has to drop: index by_end, view gone, view report;") {
+	if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "has to drop: index public.by_end, view public.gone, view public.report;") {
 		t.Errorf("Uninstall fails with %v, want an ErrInvalid that lists by_end, gone and report", err)
 	}
 	if diff := cmp.Diff(before, dump(t, url)); diff != "" {

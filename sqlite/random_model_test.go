@@ -58,7 +58,11 @@ func (w *application) model(host *sql.DB) *runmodel.Model {
 		}
 	}
 	for _, s := range m.Sessions {
+		nothing := math.IsInf(s.Used, -1)
 		s.Settle(seconds(w.now))
+		if nothing { // a creation in the year 1 may count as it stands
+			s.Stated = 0
+		}
 	}
 	return m
 }

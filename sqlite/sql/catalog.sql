@@ -57,9 +57,9 @@ SELECT CAST("{column}" AS TEXT), typeof("{column}") FROM "{table}" WHERE "{colum
 SELECT EXISTS (SELECT 1 FROM "{table}")
 
 -- name: count_unreadable_last_activity
-SELECT count(*), coalesce(min(CAST("{last_activity}" AS TEXT)), '')
+SELECT count(*), coalesce(min(CAST("{last_activity}" AS TEXT)), 'NULL')
   FROM "{sessions}"
- WHERE "{last_activity_at}" = '9000-01-01 00:00:00.000' AND "{last_activity_read}" IS NULL AND "{last_activity_stands}" AND NOT "{last_activity_infinite}"
+ WHERE "{last_activity_at}" = '9000-01-01 00:00:00.000' AND NOT coalesce("{last_activity_infinite}", 0)
    AND NOT EXISTS (SELECT 1 FROM sessioncleanup_touches AS n WHERE n.session = "{id}" AND n.at IS NOT NULL)
 
 -- name: count_unreadable_expires_at

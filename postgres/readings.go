@@ -41,6 +41,9 @@ func (m *mapping) timesOf(c column, prefix string) (in, out string) {
 func fixed(c column, text string) string {
 	switch c.base {
 	case "timestamp", "date":
+		if text == forever { // in no time zone is it that late yet
+			text = "9000-01-02 00:00:00"
+		}
 		return "pg_catalog.timestamp '" + text + "'"
 	default:
 		return "pg_catalog.timestamptz '" + text + "+00'"

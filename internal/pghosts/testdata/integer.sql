@@ -3,7 +3,7 @@ CREATE TABLE users (id integer PRIMARY KEY, username varchar(50) NOT NULL);
 CREATE TABLE sessions (
     id serial PRIMARY KEY,
     streamer_id integer REFERENCES users (id),
-    name varchar(200), code varchar(20),
+    name varchar(2000), code varchar(20),
     active boolean DEFAULT true,
     last_activity timestamp DEFAULT current_timestamp, expires_at timestamp, auto_cleanup boolean DEFAULT true,
     created_at timestamp DEFAULT current_timestamp, updated_at timestamp DEFAULT current_timestamp

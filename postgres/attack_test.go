@@ -112,7 +112,7 @@ func TestTheOwnerOfTheSessionsGainsNoRights(t *testing.T) {
 
 func TestNamesAndOperatorsOfOthersAreNotFound(t *testing.T) {
 	t.Parallel()
-	// Unlike becomeSuper it also takes back the rights of an administrator who works with those of another role.
+	// Unlike becomeSuper it also resumes the rights of an administrator who works with those of another role.
 	const becomeSuper = "IF session_user <> '$ROLE' THEN EXECUTE 'RESET ROLE'; EXECUTE 'ALTER ROLE $ROLE SUPERUSER'; END IF;"
 	var planted []string
 	for _, op := range []string{"=", "<>", "<", ">", "<=", ">="} {

@@ -12,10 +12,10 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// guarded is a pool whose statements run what the server has and nothing that others made. Functions and operators of
-// others on the connection's search path are not found: each round trip has a search path of its own. And what the
-// sessions' table runs by itself, such as triggers and functions in indexes, does not get the rights of a superuser: once
-// it is told to, each round trip has those of the table's owner.
+// guarded is a pool whose statements find the server's functions and operators only, not those that others made on the
+// connection's search path: each round trip has a search path of its own. Once it is told to, each round trip also has the
+// role of the sessions' owner instead of a superuser's, so that what is made belongs to the owner. That is no protection
+// from the owner: code on the table can reset the role. docs/security.md says so.
 type guarded struct {
 	pool  *pgxpool.Pool
 	guard atomic.Pointer[guard]

@@ -81,7 +81,7 @@ func marked(oid, catalog string) string {
 	return fmt.Sprintf("coalesce(obj_description(%s, '%s') LIKE '%s%%', false)", oid, catalog, ownMark)
 }
 
-// eachFunction does something with each of the functions: %s is the function and, where it stands twice, each role that
+// eachFunction does something with each of the functions: %s is the function and, for a second %s, each role that
 // was granted it.
 func eachFunction(space string, names []string, condition, do string) string {
 	roles := ""

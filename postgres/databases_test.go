@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"net/url"
 	"strings"
 	"testing"
@@ -195,4 +196,53 @@ func TestMigrateNamesForeignKeysWithoutAnIndexAtAnyDepth(t *testing.T) {
 // quotedNames is the statement with every plain name in quotes, as the log escapes them.
 func quotedNames(sql string) string {
 	return strings.NewReplacer("public.bills (mark_id)", `\"public\".\"bills\" (\"mark_id\")`, `public.\"`, `\"public\".\"`).Replace(sql)
+}
+
+// A server that was made without a locale has databases that count bytes, and what applications write there is UTF-8.
+func TestADatabaseWithoutAnEncoding(t *testing.T) {
+	t.Parallel()
+	admin := connect(t, pgtest.Empty(t))
+	name := value[string](t, admin, "SELECT current_database() || '_ascii'")
+	mustExec(t, admin, `CREATE DATABASE "`+name+`" TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'`)
+	t.Cleanup(func() {
+		if _, err := admin.Exec(context.WithoutCancel(t.Context()), `DROP DATABASE "`+name+`" WITH (FORCE)`); err != nil {
+			t.Error(err)
+		}
+	})
+	u, err := url.Parse(admin.Config().ConnString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + name
+	pool := connect(t, u.String())
+	mustExec(t, pool, usedTables)
+	long := strings.Repeat("é 😀 日本 a long text, ", 40)
+	mustExec(t, pool, "UPDATE sessions SET name = $1 || id", long)
+	store := open(t, u.String(), postgres.Config{})
+	migrate(t, store)
+	m := manage(t, store)
+	if _, err := m.Cleanup(t.Context(), sessioncleanup.Run{Reason: long}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Update(t.Context(), sessioncleanup.Target{ID: "50"}, sessioncleanup.Change{
+		Action: sessioncleanup.ActionDeactivated, Active: new(false), Cause: sessioncleanup.Cause{Actor: long, Reason: long},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	events, err := m.Events(t.Context(), sessioncleanup.EventQuery{})
+	if err != nil || len(events) < 3 {
+		t.Fatalf("%d events, %v; want those of the run and of the change", len(events), err)
+	}
+	want := string([]rune(long)[:sessioncleanup.MaxEventText])
+	for _, e := range events {
+		for _, s := range e.Sessions {
+			if s.Name != want {
+				t.Errorf("the event %s has the name %q, want the first %d characters", e.Action, s.Name, sessioncleanup.MaxEventText)
+				break
+			}
+		}
+		if e.Reason != want {
+			t.Errorf("the event %s has the reason %q, want the first %d characters", e.Action, e.Reason, sessioncleanup.MaxEventText)
+		}
+	}
 }

@@ -157,7 +157,7 @@ BEGIN
             v_due := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_locked) AND ("{idle}" OR "{expired}"));
         END IF;
         SELECT coalesce(array_agg(s."{id}"::text), '{}') AS ids, array_agg(coalesce("{owner_text}", '')) AS owners,
-               array_agg(left(coalesce("{name_text}", ''), 200)) AS names
+               array_agg("{space}".sessioncleanup_shorten(coalesce("{name_text}", ''))) AS names
           INTO v_refs FROM "{sessions}" s WHERE s."{id}" = ANY (v_due);
         "{theirs}"
         IF p_action OPERATOR(pg_catalog.=) 'deleted' THEN

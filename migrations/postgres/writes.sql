@@ -7,6 +7,23 @@ PERFORM pg_catalog.set_config('search_path', "{path_literal}", true);
 -- name: ours
 PERFORM pg_catalog.set_config('search_path', "{safe_literal}", true);
 
+-- name: sessioncleanup_shorten
+-- The first 200 characters, which is what the audit log keeps of a text. In a database of the encoding SQL_ASCII the server
+-- counts bytes, and the texts in it are most often UTF-8.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_shorten(p_text text) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = "{safe}"
+AS $sessioncleanup$
+BEGIN
+    IF octet_length(p_text) <= 200 THEN
+        RETURN p_text;
+    ELSIF getdatabaseencoding() = 'SQL_ASCII' THEN
+        RETURN substring(left(p_text, 800) FROM '^(?:[\x01-\xbf]|[\xc0-\xff][\x80-\xbf]{0,3}){0,200}');
+    END IF;
+    RETURN left(p_text, 200);
+END
+$sessioncleanup$;
+
 -- name: sessioncleanup_log
 -- Adds an entry to the audit log. Nobody but the owner of the tables can do so in another way, or at another time than
 -- that of the transaction. The entry has the login's role; the actor is what the caller says.
@@ -37,7 +54,7 @@ BEGIN
         v_at := greatest(least(v_at, clock_timestamp()), date_trunc('milliseconds', now()));
     END IF;
     INSERT INTO "{events}" AS e (at, action, actor, reason, run_id, session_ids, owner_ids, names, run)
-    VALUES (v_at, p_action, left(p_actor, 200), left(p_reason, 200), p_run_id, p_ids, p_owners, p_names, p_run)
+    VALUES (v_at, p_action, "{space}".sessioncleanup_shorten(p_actor), "{space}".sessioncleanup_shorten(p_reason), p_run_id, p_ids, p_owners, p_names, p_run)
     RETURNING e.id, e.at INTO id, at;
 END
 $sessioncleanup$;

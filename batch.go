@@ -35,8 +35,8 @@ func (r *run) sweep(ctx context.Context, p phase) error {
 		started := time.Now()
 		out, err := r.try(ctx, Batch{
 			Action: p.action, Filter: r.opts.Filter, Cutoffs: r.result.Cutoffs, Cause: r.cause,
-			Limit: size.n, After: after, Lease: r.lease, BusyShare: r.policy.BusyShare,
-		})
+			Limit: size.n, After: after, Lease: r.lease, BusyShare: r.policy.BusyShare, Archive: r.policy.archiving(),
+		}, r.m.store.Sweep)
 		held := cmp.Or(out.Held, time.Since(started))
 		r.yield(ctx, out.Pause)
 		if bad, ok := errors.AsType[*BatchError](err); ok && len(bad.IDs) > 0 {
@@ -149,13 +149,13 @@ func (r *run) release(ctx context.Context) error {
 
 // try does one batch, again with growing pauses while the database is unavailable. When the run is stopped, the current
 // batch may finish, within batchGrace.
-func (r *run) try(ctx context.Context, b Batch) (BatchResult, error) {
+func (r *run) try(ctx context.Context, b Batch, do func(context.Context, Batch) (BatchResult, error)) (BatchResult, error) {
 	batchCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(batchGrace, cancel) })
 	defer stop()
 	return retry(ctx, func() (BatchResult, error) {
-		out, err := r.m.store.Sweep(batchCtx, b)
+		out, err := do(batchCtx, b)
 		if _, rolledBack := errors.AsType[*BatchError](err); err != nil && !rolledBack {
 			r.inDoubt = true // a connection may break during a commit
 		}

@@ -48,7 +48,8 @@ type Result struct {
 	RunID   string  `json:"run_id,omitempty"` // of the run's events; empty for a dry run
 	DryRun  bool    `json:"dry_run"`
 	Cutoffs Cutoffs `json:"cutoffs"`
-	// Phases are those that the policy has on, deletion first. A dry run reports as done what would be done.
+	// Phases are those that the policy has on, in their order: the archive's purge, deletion, deactivation. A dry run reports as
+	// done what would be done.
 	Phases Phases `json:"phases"`
 	// Failures are the first 100 sessions that could not be changed.
 	Failures []Failure `json:"failures,omitempty"`
@@ -71,6 +72,9 @@ type Result struct {
 // Deleted is the number of sessions that the run deleted.
 func (r Result) Deleted() int { return r.Phases.Of(ActionDeleted).Done }
 
+// Purged is the number of sessions that the run removed from the archive.
+func (r Result) Purged() int { return r.Phases.Of(ActionPurged).Done }
+
 // Deactivated is the number of sessions that the run deactivated.
 func (r Result) Deactivated() int { return r.Phases.Of(ActionDeactivated).Done }
 
@@ -91,7 +95,7 @@ const (
 // errPanic is recorded for a run that a panic ended.
 var errPanic = errors.New("a panic ended the run")
 
-// Cleanup does what is due: it deletes, then deactivates, in batches, and writes an event for each batch and one for the
+// Cleanup does what is due: it purges the archive, deletes, then deactivates, in batches, and writes an event for each batch and one for the
 // run. One run at a time works on a store: ErrLeaseHeld says that another run is already running.
 //
 // A run that exceeds the deletion limit deletes nothing, deactivates, and fails with ErrTooMany. A session that cannot be
@@ -191,6 +195,9 @@ func (r *run) simulate(ctx context.Context) error {
 	if err := r.measure(ctx); err != nil {
 		return err
 	}
+	if err := r.preparePurge(ctx); err != nil {
+		return err
+	}
 	for _, phase := range r.phases() {
 		page, err := r.due(ctx, phase, r.opts.PageSize-len(r.result.Sessions))
 		if err != nil {
@@ -268,6 +275,9 @@ func (r *run) work(ctx context.Context) error {
 	if err := r.measure(ctx); err != nil {
 		return err
 	}
+	if err := r.preparePurge(ctx); err != nil {
+		return err
+	}
 	for _, a := range []Action{ActionDated, ActionCorrected} {
 		if err := r.prepare(ctx, a); err != nil {
 			return err
@@ -283,6 +293,9 @@ func (r *run) work(ctx context.Context) error {
 	refused := r.withinLimit(ctx)
 	if refused != nil && !errors.Is(refused, ErrTooMany) {
 		return refused
+	}
+	if err := r.purge(ctx); err != nil {
+		return err
 	}
 	var problems []error
 	for _, phase := range r.phases() {
@@ -325,7 +338,7 @@ func (r *run) prepare(ctx context.Context, a Action) error {
 		out, err := r.try(ctx, Batch{
 			Action: a, Filter: r.opts.Filter, Cutoffs: r.result.Cutoffs, Cause: r.cause,
 			Limit: size.n, After: after, Lease: r.lease, BusyShare: r.policy.BusyShare,
-		})
+		}, r.m.store.Sweep)
 		held := cmp.Or(out.Held, time.Since(started))
 		r.yield(ctx, out.Pause)
 		if bad, ok := errors.AsType[*BatchError](err); ok && len(bad.IDs) > 0 {

@@ -18,6 +18,8 @@ const (
 	ActionAutoCleanupOff Action = "auto_cleanup_off"
 	ActionExpirySet      Action = "expiry_set"
 	ActionCorrected      Action = "activity_corrected" // a run set a last activity in the future to now
+	ActionRestored       Action = "restored"           // brought back from the archive
+	ActionPurged         Action = "purged"             // removed from the archive, permanently
 	ActionScheduled      Action = "scheduled"          // a scheduler started for the first time: intervals count from here
 	ActionRun            Action = "run"                // a run ended; Event.Run has its result
 )
@@ -31,7 +33,7 @@ const ActionDated Action = "dated"
 func Actions() []Action {
 	return []Action{
 		ActionDeactivated, ActionReactivated, ActionDeleted,
-		ActionAutoCleanupOn, ActionAutoCleanupOff, ActionExpirySet, ActionCorrected, ActionScheduled, ActionRun,
+		ActionAutoCleanupOn, ActionAutoCleanupOff, ActionExpirySet, ActionCorrected, ActionRestored, ActionPurged, ActionScheduled, ActionRun,
 	}
 }
 
@@ -102,7 +104,7 @@ type RunSummary struct {
 
 // PhaseResult is what one phase of a run did, or would do.
 type PhaseResult struct {
-	Action  Action `json:"action"`  // ActionDeleted or ActionDeactivated
+	Action  Action `json:"action"`  // ActionPurged, ActionDeleted or ActionDeactivated
 	Due     int    `json:"due"`     // sessions, when the run began
 	Done    int    `json:"done"`    // sessions changed; may be more than were due when the run began
 	Skipped int    `json:"skipped"` // sessions left for the next run: still due when the phase ended, and not failed

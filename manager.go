@@ -51,6 +51,9 @@ func New(store Store, c Config) (*Manager, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	if _, ok := StoreAs[Archiver](store); !ok && c.Policy.Archive.Or(false) {
+		return nil, invalid.Errorf("Policy.Archive is on, but the store has no archive: want a store that is an Archiver")
+	}
 	m := &Manager{store: bounded{store}, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL}
 	if m.policy.BatchBudget > m.leaseTTL/3 {
 		return nil, invalid.Errorf("Policy.BatchBudget is %v: want at most a third of Config.LeaseTTL, %v", m.policy.BatchBudget, m.leaseTTL)
@@ -162,7 +165,7 @@ func (m *Manager) change(ctx context.Context, operation, id string, c Change) (S
 	})
 }
 
-// Delete removes a session permanently and returns it as it was.
+// Delete removes a session and returns it as it was: into the archive with Policy.Archive, permanently without.
 func (m *Manager) Delete(ctx context.Context, id string) (Session, error) {
 	return m.write(ctx, "delete session", id, func(t Target, cause Cause) (Session, error) {
 		return m.store.Delete(ctx, t, cause)
@@ -259,6 +262,7 @@ func (m *Manager) write(ctx context.Context, operation, id string, do func(Targe
 	if m.onlyIf != nil {
 		t.If = func(s Session) bool { return m.onlyIf(m.measure(s)) }
 	}
+	t.Archive = m.policy.archiving()
 	s, err := do(t, m.cause(""))
 	if _, ok := errors.AsType[*CascadeError](err); ok && !m.unlimited() {
 		err = ErrCascade // the others may be somebody else's

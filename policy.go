@@ -22,6 +22,9 @@ const (
 	DefaultBusyShare         = 0.5
 	DefaultMaxDeleteFraction = 0.5
 	DefaultEventsKeep        = 90 * 24 * time.Hour
+	DefaultArchiveKeep       = 30 * 24 * time.Hour
+	DefaultArchiveMaxRows    = 100_000
+	DefaultArchiveMaxBytes   = 64 << 20
 	DefaultAlertDue          = 100
 	DefaultAlertActivityRate = 0.5
 )
@@ -101,6 +104,17 @@ type Policy struct {
 	// those of its seal are old: about the time between two runs. Default: 90 days.
 	EventsKeep time.Duration
 
+	// Archive has every deletion move the session into the archive, with what its foreign keys delete or unlink, so that it can
+	// be restored; see Archiver. Default: Off.
+	Archive Switch
+	// ArchiveKeep is how long the archive keeps what was deleted; then a run purges it, also when Archive is off by now. Never
+	// keeps it forever. Default: 30 days.
+	ArchiveKeep time.Duration
+	// ArchiveMaxRows and ArchiveMaxBytes are how much may belong to one session: rows of other tables, and bytes of all its
+	// rows. A session with more is not deleted while Archive is on. Default: 100,000 rows, 64 MB.
+	ArchiveMaxRows  int
+	ArchiveMaxBytes int64
+
 	// AlertDue raises an alert when more sessions than this are due. Default: 100.
 	AlertDue int
 	// AlertActivityRate raises an alert when the active part of all sessions is smaller. Default: 0.5.
@@ -115,6 +129,7 @@ func (p Policy) WithDefaults() Policy {
 		TouchInterval: DefaultTouchInterval,
 		BatchSize:     DefaultBatchSize, BatchBudget: DefaultBatchBudget, BusyShare: DefaultBusyShare,
 		MaxDeleteFraction: DefaultMaxDeleteFraction, EventsKeep: DefaultEventsKeep,
+		Archive: Off, ArchiveKeep: DefaultArchiveKeep, ArchiveMaxRows: DefaultArchiveMaxRows, ArchiveMaxBytes: DefaultArchiveMaxBytes,
 		AlertDue: DefaultAlertDue, AlertActivityRate: DefaultAlertActivityRate,
 	})
 	return p
@@ -134,6 +149,10 @@ func (p Policy) Or(base Policy) Policy {
 	setIfZero(&p.BusyShare, base.BusyShare)
 	setIfZero(&p.MaxDeleteFraction, base.MaxDeleteFraction)
 	setIfZero(&p.EventsKeep, base.EventsKeep)
+	setIfZero(&p.Archive, base.Archive)
+	setIfZero(&p.ArchiveKeep, base.ArchiveKeep)
+	setIfZero(&p.ArchiveMaxRows, base.ArchiveMaxRows)
+	setIfZero(&p.ArchiveMaxBytes, base.ArchiveMaxBytes)
 	setIfZero(&p.AlertDue, base.AlertDue)
 	setIfZero(&p.AlertActivityRate, base.AlertActivityRate)
 	return p
@@ -157,6 +176,7 @@ func (p Policy) Validate() error {
 		{"InactiveAfter", p.InactiveAfter, true},
 		{"DeleteAfter", p.DeleteAfter, true},
 		{"EventsKeep", p.EventsKeep, true},
+		{"ArchiveKeep", p.ArchiveKeep, true},
 		{"TouchInterval", p.TouchInterval, false},
 		{"BatchBudget", p.BatchBudget, false},
 	}
@@ -174,6 +194,10 @@ func (p Policy) Validate() error {
 	switch {
 	case p.BatchSize < 0:
 		return invalid.Errorf("Policy.BatchSize is %d: want a positive number of sessions", p.BatchSize)
+	case p.ArchiveMaxRows < 0 || p.ArchiveMaxRows > math.MaxInt32:
+		return invalid.Errorf("Policy.ArchiveMaxRows is %d: want a positive number of rows, up to %d", p.ArchiveMaxRows, math.MaxInt32)
+	case p.ArchiveMaxBytes < 0:
+		return invalid.Errorf("Policy.ArchiveMaxBytes is %d: want a positive number of bytes", p.ArchiveMaxBytes)
 	case p.AlertDue < 0:
 		return invalid.Errorf("Policy.AlertDue is %d: want a positive number of sessions", p.AlertDue)
 	case !inRange(p.Rate, math.MaxFloat64):
@@ -192,6 +216,7 @@ func (p Policy) Validate() error {
 		{"AutoCleanupDefault", p.AutoCleanupDefault},
 		{"ReactivateOnActivity", p.ReactivateOnActivity},
 		{"Enabled", p.Enabled},
+		{"Archive", p.Archive},
 	}
 	for _, s := range switches {
 		if s.value < Default || s.value > Off {
@@ -218,6 +243,14 @@ func (p Policy) Thresholds() Thresholds {
 	return t
 }
 
+// archiving is what deletions are asked to do; nil with the archive off.
+func (p Policy) archiving() *Archiving {
+	if !p.Archive.Or(false) {
+		return nil
+	}
+	return &Archiving{MaxRows: p.ArchiveMaxRows, MaxBytes: p.ArchiveMaxBytes}
+}
+
 // CutoffsAt computes what is due at now, the store's clock.
 func (p Policy) CutoffsAt(now time.Time) Cutoffs { return p.Thresholds().At(now) }
 
@@ -227,15 +260,17 @@ func (p Policy) override(inactiveAfter, deleteAfter time.Duration) (Policy, erro
 	return p, p.Validate()
 }
 
-// The environment variables that PolicyFromEnv reads, as the guide names them.
+// The environment variables that PolicyFromEnv reads: those that the guide names, and two of the archive.
 const (
 	EnvEnabled            = "SESSION_CLEANUP_ENABLED"
 	EnvInactiveHours      = "SESSION_INACTIVE_HOURS"
 	EnvDeleteDays         = "SESSION_DELETE_DAYS"
 	EnvAutoCleanupDefault = "SESSION_AUTO_CLEANUP_DEFAULT"
+	EnvArchive            = "SESSION_ARCHIVE"
+	EnvArchiveDays        = "SESSION_ARCHIVE_DAYS"
 )
 
-// PolicyFromEnv reads the guide's variables with getenv, usually os.Getenv. A variable that is unset or empty
+// PolicyFromEnv reads these variables with getenv, usually os.Getenv. A variable that is unset or empty
 // leaves its field zero, that is, at its default. One that cannot be read is an ErrInvalid that names the
 // variable and its value. Hours and days may be fractions, or "never".
 func PolicyFromEnv(getenv func(string) string) (Policy, error) {
@@ -246,6 +281,14 @@ func PolicyFromEnv(getenv func(string) string) (Policy, error) {
 	}
 	if p.AutoCleanupDefault, err = parseSwitch(EnvAutoCleanupDefault, getenv(EnvAutoCleanupDefault)); err != nil {
 		return Policy{}, err
+	}
+	if p.Archive, err = parseSwitch(EnvArchive, getenv(EnvArchive)); err != nil {
+		return Policy{}, err
+	}
+	if v := getenv(EnvArchiveDays); v != "" {
+		if p.ArchiveKeep, err = ParseThreshold(EnvArchiveDays, v, 24*time.Hour); err != nil {
+			return Policy{}, err
+		}
 	}
 	if v := getenv(EnvInactiveHours); v != "" {
 		if p.InactiveAfter, err = ParseThreshold(EnvInactiveHours, v, time.Hour); err != nil {

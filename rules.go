@@ -270,6 +270,17 @@ func (s Session) reactivated(at time.Time) Session {
 	return s
 }
 
+// Restored is the session as it comes back from the archive at now, the store's clock: as it was, but used just now, so that
+// the next run leaves it alone. For the same reason an active one loses an expiry that has passed. Times are cut to
+// milliseconds.
+func (s Session) Restored(now time.Time) Session {
+	s.LastActivity = now.UTC().Truncate(time.Millisecond)
+	if s.Active && s.expired(s.LastActivity) {
+		s.ExpiresAt = time.Time{}
+	}
+	return s
+}
+
 // Observe is the session as the library keeps it after the application wrote its own row at now, the store's clock: was
 // before and s after the write. A row that became inactive gets DeactivatedAt; one that became active counts as used then,
 // unless the application said when it was used.

@@ -211,6 +211,8 @@ type Batch struct {
 	Lease Lease
 	// BusyShare is Policy.BusyShare; see PauseAfter.
 	BusyShare float64
+	// Archive, for ActionDeleted and a store that is an Archiver, archives what is deleted. Nil deletes it permanently.
+	Archive *Archiving
 }
 
 // PauseAfter is how long a run pauses after a batch that held its locks for so long, while others write to the same
@@ -255,6 +257,8 @@ type Target struct {
 	If func(Session) bool
 	// Cascade lets Delete delete other sessions along with it. Default: false.
 	Cascade bool
+	// Archive, for Delete and a store that is an Archiver, archives what is deleted. Default: nil, which deletes it permanently.
+	Archive *Archiving
 }
 
 // Check is what a store answers for the session that it found for a target and locked: nil, ErrNotFound when it is

@@ -48,6 +48,9 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 	if err != nil {
 		return sessioncleanup.Session{}, err
 	}
+	if t.Archive != nil {
+		s.keep(session, session.AsOf, cause)
+	}
 	s.replace(session, sessioncleanup.Session{})
 	s.log(session.AsOf, sessioncleanup.ActionDeleted, cause, session.Ref())
 	return session, nil

@@ -32,8 +32,9 @@ type Config struct {
 }
 
 var (
-	_ sessioncleanup.Store  = (*Store)(nil)
-	_ sessioncleanup.Sealer = (*Store)(nil)
+	_ sessioncleanup.Store    = (*Store)(nil)
+	_ sessioncleanup.Sealer   = (*Store)(nil)
+	_ sessioncleanup.Archiver = (*Store)(nil)
 )
 
 // Store keeps sessions in memory. It is safe for concurrent use, starts no goroutine and is empty at first.
@@ -49,6 +50,8 @@ type Store struct {
 	proofs   map[int64][]byte                  // of events, by ID
 	seals    []sessioncleanup.Seal             // by number
 	leases   map[string]sessioncleanup.Lease   // by name
+	archive  []archived                        // by ID
+	archives int64                             // entries ever made
 }
 
 // New makes an empty store.

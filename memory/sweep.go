@@ -37,6 +37,9 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 		if !b.Filter.Matches(session) || !b.Cutoffs.Due(b.Action, session) {
 			continue
 		}
+		if b.Action == sessioncleanup.ActionDeleted && b.Archive != nil {
+			s.keep(session, now, b.Cause)
+		}
 		s.replace(session, b.Action.Apply(session, now))
 		result.IDs = append(result.IDs, id)
 		refs = append(refs, session.Ref())

@@ -25,7 +25,8 @@ type broken struct {
 	record func(context.Context, sessioncleanup.Record) (sessioncleanup.Event, error)
 	lease  func(context.Context, sessioncleanup.LeaseRequest) (sessioncleanup.Lease, error)
 
-	sessioncleanup.Sealer // also of the same store
+	sessioncleanup.Sealer   // also of the same store
+	sessioncleanup.Archiver // of the same store, too
 }
 
 type sweepFunc func(context.Context, sessioncleanup.Batch) (sessioncleanup.BatchResult, error)
@@ -40,6 +41,7 @@ func breakStore() (*Harness, *broken) {
 		touch: s.Touch, events: s.Events, record: s.Record, lease: s.Lease,
 	}
 	b.Sealer, _ = sessioncleanup.StoreAs[sessioncleanup.Sealer](s)
+	b.Archiver, _ = sessioncleanup.StoreAs[sessioncleanup.Archiver](s)
 	h.Store = b
 	return &h, b
 }

@@ -1,0 +1,187 @@
+package sessioncleanup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Archiver is implemented by stores that can keep what a deletion removes, and bring it back.
+//
+// With Batch.Archive or Target.Archive set, Sweep and Delete move each session that they delete into the archive, as one
+// entry, together with the rows of other tables that its foreign keys delete or unlink, at any depth. That happens in the
+// transaction of the deletion: a session is in its table or in the archive, never in both and never in neither. A row that
+// belongs to two sessions of one transaction is in the entry of one of them. What the application's triggers delete is not
+// archived.
+//
+// A session that exceeds a limit of Archiving is not deleted: Delete fails with ErrTooLarge, Sweep with a BatchError.
+type Archiver interface {
+	// Archived returns the entries that match the query, newest first.
+	Archived(ctx context.Context, q ArchiveQuery) ([]Archived, error)
+
+	// CountArchived counts the entries that match the query, whatever its Before and Limit.
+	CountArchived(ctx context.Context, q ArchiveQuery) (int, error)
+
+	// ArchivedRows returns rows of an entry with a number above after, in the order of their numbers, at most limit of them.
+	// The first is that of the session itself, number 1. An entry that is not there has none.
+	ArchivedRows(ctx context.Context, id int64, after, limit int) ([]ArchivedRow, error)
+
+	// Restore brings entries back, all of them or none, with their event, and removes them from the archive. Each session is
+	// as Session.Restored has it, and every other value is exactly what it was; rows that were unlinked are linked again if
+	// they are still there and unlinked. A column that was added since gets its default. The application's triggers run.
+	//
+	// What keeps an entry from being restored is in Restored.Obstacles, and then nothing is changed; nor is it with
+	// r.DryRun. ErrNotArchived when one of the entries is not there, or is not r.OwnerID's.
+	Restore(ctx context.Context, r RestoreRequest) (Restored, error)
+
+	// Purge permanently removes at most b.Limit entries that were archived before a moment, the oldest first, with their
+	// event, as a batch of a run like Sweep: under b.Lease, whatever b.Filter. BatchResult.Next is not empty when there may be
+	// more.
+	Purge(ctx context.Context, b Batch, before time.Time) (BatchResult, error)
+}
+
+// Archiving asks a deletion to archive what it removes. A session with more is not deleted.
+type Archiving struct {
+	MaxRows  int   // rows of other tables
+	MaxBytes int64 // of the archived rows, as the store keeps them
+}
+
+// Check is an ErrTooLarge when an entry is larger than may be archived.
+func (a Archiving) Check(rows int, bytes int64) error {
+	switch {
+	case rows > a.MaxRows:
+		return fmt.Errorf("%w: more than %d rows belong to it", ErrTooLarge, a.MaxRows)
+	case bytes > a.MaxBytes:
+		return fmt.Errorf("%w: its rows have more than %d bytes", ErrTooLarge, a.MaxBytes)
+	default:
+		return nil
+	}
+}
+
+// Archived is an entry of the archive: a session that was deleted.
+type Archived struct {
+	ID        int64     `json:"id"` // of the entry; rises with time
+	SessionID string    `json:"session_id"`
+	OwnerID   string    `json:"owner_id,omitempty"`
+	Name      string    `json:"name,omitempty"` // its first MaxEventText characters
+	At        time.Time `json:"archived_at"`
+	Actor     string    `json:"actor"`
+	Reason    string    `json:"reason,omitempty"`
+	RunID     string    `json:"run_id,omitempty"`
+	Rows      int       `json:"rows"`  // of other tables
+	Bytes     int64     `json:"bytes"` // of all rows, as the store keeps them
+	// PurgeAt is the moment from which a run removes the entry for good. A Manager fills it in; zero means never.
+	PurgeAt time.Time `json:"purge_at,omitzero"`
+}
+
+// Ref is what an Event keeps of the session.
+func (a Archived) Ref() SessionRef {
+	return SessionRef{ID: a.SessionID, OwnerID: a.OwnerID, Name: a.Name}
+}
+
+// ArchivedRow is a row that is archived with a session.
+type ArchivedRow struct {
+	Number   int             `json:"number"` // within its entry, from 1
+	Table    string          `json:"table"`
+	Unlinked bool            `json:"unlinked,omitempty"` // the row is still in its table: only its reference was removed
+	Row      json.RawMessage `json:"row"`                // an object: the values by column, in a form of the store's own
+}
+
+// ArchiveQuery selects entries of the archive. The zero value of a filter does not filter.
+type ArchiveQuery struct {
+	IDs       []int64
+	SessionID string
+	OwnerID   string
+	Until     time.Time // only entries archived before it
+	Before    int64     // only entries with a smaller ID: the last one of the page before
+	Limit     int       // at most this many; above 0
+}
+
+// Matches reports whether the query asks for the entry, whatever its Limit.
+func (q ArchiveQuery) Matches(a Archived) bool {
+	ids := len(q.IDs) == 0
+	for _, id := range q.IDs {
+		ids = ids || id == a.ID
+	}
+	return ids && (q.SessionID == "" || q.SessionID == a.SessionID) && (q.OwnerID == "" || q.OwnerID == a.OwnerID) &&
+		(q.Until.IsZero() || a.At.Before(q.Until)) && (q.Before == 0 || a.ID < q.Before)
+}
+
+// RestoreRequest asks for entries of the archive to be restored.
+type RestoreRequest struct {
+	IDs     []int64 // of the entries; duplicates count once
+	OwnerID string  // only this owner's, when set
+	Cause   Cause
+	DryRun  bool // find the obstacles, change nothing
+}
+
+// Restored is what a restore did, or would do.
+type Restored struct {
+	Entries  []Archived `json:"entries"`            // restored, in the order in which they were archived
+	Rows     int        `json:"rows"`               // of other tables, inserted again
+	Relinked int        `json:"relinked,omitempty"` // rows of other tables, linked again
+	Skipped  []Archived `json:"skipped,omitempty"`  // left in the archive, because of ConflictSkip
+	// Obstacles are what keeps entries from being restored, the first 100.
+	Obstacles []Obstacle `json:"obstacles,omitempty"`
+}
+
+// MaxObstacles is how many obstacles a restore names.
+const MaxObstacles = 100
+
+// ObstacleKind says what kind of thing keeps an entry from being restored.
+type ObstacleKind string
+
+// The kinds of obstacles.
+const (
+	ObstacleTaken   ObstacleKind = "taken"   // a value that must be unique, such as an ID, is in use
+	ObstacleParent  ObstacleKind = "parent"  // a row that it refers to is gone
+	ObstacleTable   ObstacleKind = "table"   // a table is gone, or is not the application's any more
+	ObstacleColumn  ObstacleKind = "column"  // a column is gone, cannot hold the value any more, or needs one that is not archived
+	ObstacleRefused ObstacleKind = "refused" // a constraint or a trigger refuses a row
+)
+
+// Obstacle keeps an entry from being restored.
+type Obstacle struct {
+	Entry     int64        `json:"entry"`
+	SessionID string       `json:"session_id"`
+	Kind      ObstacleKind `json:"kind"`
+	Table     string       `json:"table"`
+	Text      string       `json:"text"` // what is in the way, in words
+}
+
+// String names the session and says what is in the way.
+func (o Obstacle) String() string {
+	return fmt.Sprintf("session %q: %s: %s", o.SessionID, o.Table, o.Text)
+}
+
+var (
+	// ErrNotArchived: the archive has no such entry, or it is not the caller's to see: nothing was archived, or it was restored
+	// or purged.
+	ErrNotArchived = errors.New("not in the archive")
+	// ErrObstructed: entries of the archive cannot be restored as things are; nothing was changed.
+	ErrObstructed = errors.New("cannot be restored")
+	// ErrTooLarge: a session has more rows than may be archived, so it was not deleted. See Policy.ArchiveMaxRows.
+	ErrTooLarge = errors.New("session is too large for the archive")
+)
+
+// ObstructedError is the ErrObstructed of a restore.
+type ObstructedError struct{ Obstacles []Obstacle }
+
+// Error names the first obstacles.
+func (e *ObstructedError) Error() string {
+	const most = 5
+	var texts []string
+	for _, o := range e.Obstacles[:min(len(e.Obstacles), most)] {
+		texts = append(texts, o.String())
+	}
+	if more := len(e.Obstacles) - len(texts); more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Sprintf("%v: %s", ErrObstructed, strings.Join(texts, "; "))
+}
+
+// Is makes errors.Is(err, ErrObstructed) hold.
+func (e *ObstructedError) Is(target error) bool { return target == ErrObstructed }

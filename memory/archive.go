@@ -1,0 +1,153 @@
+package memory
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+// archived is an entry of the archive. Nothing but the session itself belongs to it here, so no limit applies.
+type archived struct {
+	sessioncleanup.Archived
+	session sessioncleanup.Session
+}
+
+// keep archives a session that is about to be removed.
+func (s *Store) keep(session sessioncleanup.Session, now time.Time, cause sessioncleanup.Cause) {
+	session.AsOf = time.Time{}
+	s.archives++
+	ref := session.Ref()
+	e := sessioncleanup.Event{Reason: cause.Reason, Sessions: []sessioncleanup.SessionRef{ref}}.Shortened()
+	s.archive = append(s.archive, archived{sessioncleanup.Archived{
+		ID: s.archives, SessionID: ref.ID, OwnerID: ref.OwnerID, Name: e.Sessions[0].Name, At: now.Truncate(time.Millisecond),
+		Actor: cause.Actor, Reason: e.Reason, RunID: cause.RunID,
+	}, session})
+}
+
+// Archived returns the entries that match the query, newest first.
+func (s *Store) Archived(ctx context.Context, q sessioncleanup.ArchiveQuery) ([]sessioncleanup.Archived, error) {
+	if err := s.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var found []sessioncleanup.Archived
+	for _, a := range slices.Backward(s.archive) {
+		if len(found) == q.Limit {
+			break
+		}
+		if q.Matches(a.Archived) {
+			found = append(found, a.Archived)
+		}
+	}
+	return found, nil
+}
+
+// CountArchived counts the entries that match the query.
+func (s *Store) CountArchived(ctx context.Context, q sessioncleanup.ArchiveQuery) (int, error) {
+	if err := s.lock(ctx); err != nil {
+		return 0, err
+	}
+	defer s.mu.Unlock()
+	q.Before = 0
+	count := 0
+	for _, a := range s.archive {
+		if q.Matches(a.Archived) {
+			count++
+		}
+	}
+	return count, nil
+}
+
+// ArchivedRows returns the session of an entry: it is the only row.
+func (s *Store) ArchivedRows(ctx context.Context, id int64, after, limit int) ([]sessioncleanup.ArchivedRow, error) {
+	if err := s.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	i := s.archivedAt(id)
+	if i < 0 || after > 0 || limit < 1 {
+		return nil, nil
+	}
+	row, err := json.Marshal(s.archive[i].session)
+	return []sessioncleanup.ArchivedRow{{Number: 1, Table: "sessions", Row: row}}, err
+}
+
+// archivedAt is the place of an entry in the archive; -1 when it is not there.
+func (s *Store) archivedAt(id int64) int {
+	return slices.IndexFunc(s.archive, func(a archived) bool { return a.ID == id })
+}
+
+// Restore brings entries back. A session with the same ID, or another entry of the request, is in the way.
+func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (sessioncleanup.Restored, error) {
+	var out sessioncleanup.Restored
+	if err := s.lock(ctx); err != nil {
+		return out, err
+	}
+	defer s.mu.Unlock()
+	now := clock().Truncate(time.Millisecond)
+	taken := map[string]bool{}
+	var found []archived
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(r.IDs))) {
+		i := s.archivedAt(id)
+		if i < 0 || r.OwnerID != "" && s.archive[i].OwnerID != r.OwnerID {
+			return sessioncleanup.Restored{}, sessioncleanup.ErrNotArchived
+		}
+		a := s.archive[i]
+		if _, there := s.sessions[a.SessionID]; there || taken[a.SessionID] {
+			out.Obstacles = append(out.Obstacles, sessioncleanup.Obstacle{
+				Entry: a.ID, SessionID: a.SessionID, Kind: sessioncleanup.ObstacleTaken, Table: "sessions",
+				Text: fmt.Sprintf("the ID %q is in use", a.SessionID),
+			})
+		}
+		taken[a.SessionID] = true
+		found = append(found, a)
+		out.Entries = append(out.Entries, a.Archived)
+	}
+	if len(out.Obstacles) > 0 {
+		out.Entries, out.Obstacles = nil, out.Obstacles[:min(len(out.Obstacles), sessioncleanup.MaxObstacles)]
+	}
+	if len(out.Obstacles) > 0 || r.DryRun {
+		return out, nil
+	}
+	var refs []sessioncleanup.SessionRef
+	for _, a := range found {
+		s.replace(sessioncleanup.Session{}, a.session.Restored(now))
+		s.archive = slices.Delete(s.archive, s.archivedAt(a.ID), s.archivedAt(a.ID)+1)
+		refs = append(refs, a.session.Ref())
+	}
+	s.log(now, sessioncleanup.ActionRestored, r.Cause, refs...)
+	return out, nil
+}
+
+// Purge removes the oldest entries from before a moment.
+func (s *Store) Purge(ctx context.Context, b sessioncleanup.Batch, before time.Time) (sessioncleanup.BatchResult, error) {
+	var out sessioncleanup.BatchResult
+	if b.Limit <= 0 {
+		return out, invalid.Errorf("limit of the batch is %d: want at least 1", b.Limit)
+	}
+	if err := s.lockFor(ctx, b.Lease); err != nil {
+		return out, err
+	}
+	defer s.mu.Unlock()
+	var refs []sessioncleanup.SessionRef
+	s.archive = slices.DeleteFunc(s.archive, func(a archived) bool {
+		if len(refs) == b.Limit || !a.At.Before(before) {
+			return false
+		}
+		refs = append(refs, a.Ref())
+		out.IDs = append(out.IDs, a.SessionID)
+		return true
+	})
+	if len(refs) == b.Limit {
+		out.Next = "more"
+	}
+	if len(refs) > 0 {
+		s.log(clock().Truncate(time.Millisecond), sessioncleanup.ActionPurged, b.Cause, refs...)
+	}
+	return out, nil
+}

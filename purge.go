@@ -1,0 +1,79 @@
+package sessioncleanup
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+)
+
+// purging is the phase that removes from the archive what has been in it for Policy.ArchiveKeep. It comes first, so that
+// nothing is deleted and purged in the same run.
+var purging = phase{action: ActionPurged}
+
+// purgeBefore is the moment before which entries of the archive are due; zero when none ever is, or when the run is limited to
+// some sessions.
+func (r *run) purgeBefore() time.Time {
+	if r.policy.ArchiveKeep == Never || r.opts.Filter != (Filter{}) {
+		return time.Time{}
+	}
+	return r.result.Cutoffs.Now.Add(-r.policy.ArchiveKeep)
+}
+
+// preparePurge counts what is due. The phase is part of the result while the archive is on, or as long as something is due in
+// it.
+func (r *run) preparePurge(ctx context.Context) error {
+	archiver, ok := StoreAs[Archiver](r.m.store)
+	before := r.purgeBefore()
+	if !ok || before.IsZero() {
+		return nil
+	}
+	due, err := retry(ctx, func() (int, error) {
+		return within(ctx, readTimeout, func(ctx context.Context) (int, error) {
+			return archiver.CountArchived(ctx, ArchiveQuery{Until: before})
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("count what is due in the archive: %w", err)
+	}
+	if due > 0 || r.policy.Archive.Or(false) {
+		p := PhaseResult{Action: ActionPurged, Due: due}
+		if r.opts.DryRun {
+			p.Done = due
+		}
+		r.result.Phases = append(Phases{p}, r.result.Phases...)
+	}
+	return nil
+}
+
+// purge does the phase, batch by batch.
+func (r *run) purge(ctx context.Context) error {
+	archiver, ok := StoreAs[Archiver](r.m.store)
+	if !ok || r.result.Phases.Of(ActionPurged).Due == 0 {
+		return nil
+	}
+	before := r.purgeBefore()
+	remove := func(ctx context.Context, b Batch) (BatchResult, error) {
+		return within(ctx, sweepTimeout, func(ctx context.Context) (BatchResult, error) { return archiver.Purge(ctx, b, before) })
+	}
+	size := r.startAt(firstBatch)
+	for {
+		if err := r.pause(ctx); err != nil {
+			return err
+		}
+		started := time.Now()
+		out, err := r.try(ctx, Batch{
+			Action: ActionPurged, Cutoffs: r.result.Cutoffs, Cause: r.cause, Limit: size.n, Lease: r.lease, BusyShare: r.policy.BusyShare,
+		}, remove)
+		held := cmp.Or(out.Held, time.Since(started))
+		r.yield(ctx, out.Pause)
+		if err != nil {
+			return err
+		}
+		r.done(ctx, purging, out, started, held)
+		if out.Next == "" {
+			return nil
+		}
+		size.follow(held)
+	}
+}

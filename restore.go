@@ -1,0 +1,249 @@
+package sessioncleanup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+// Conflict says what a restore does about an entry of which a unique value, such as the ID, is in use again.
+type Conflict string
+
+// What a restore does about conflicts. Other obstacles always keep all of the entries from being restored.
+const (
+	ConflictFail Conflict = "fail" // restore none of the entries
+	ConflictSkip Conflict = "skip" // leave that entry in the archive, and restore the others
+)
+
+// Conflicts lists every value of RestoreOptions.OnConflict.
+func Conflicts() []Conflict { return []Conflict{ConflictFail, ConflictSkip} }
+
+// RestoreOptions say how entries of the archive are restored.
+type RestoreOptions struct {
+	// DryRun finds what is in the way and changes nothing: Restored is what would be done. Default: false.
+	DryRun bool
+	// OnConflict says what becomes of an entry of which a unique value is in use again. Default: ConflictFail.
+	OnConflict Conflict
+}
+
+// maxRestored is how many entries one call restores.
+const maxRestored = 100
+
+// ArchiveOptions select entries of the archive for Manager.Archived. The zero value lists the newest 50.
+type ArchiveOptions struct {
+	OwnerID   string // only this owner's. Default: all that the caller may see
+	SessionID string // only this session's. Default: all
+	Before    int64  // Archived.ID of the last entry of the page before. Default: from the newest on
+	Limit     int    // entries in the page, at most MaxPage. Default: 50
+}
+
+// archiver finds the store's archive.
+func (m *Manager) archiver(operation string) (Archiver, error) {
+	archiver, ok := StoreAs[Archiver](m.store)
+	if !ok {
+		return nil, fmt.Errorf("%s: the store has no archive: %w", operation, errors.ErrUnsupported)
+	}
+	return archiver, nil
+}
+
+// Archived lists the archive, newest first: an owner sees only its own sessions.
+func (m *Manager) Archived(ctx context.Context, o ArchiveOptions) ([]Archived, error) {
+	const operation = "list the archive"
+	owner, err := m.scope(operation, o.OwnerID)
+	if err != nil {
+		return nil, err
+	}
+	archiver, err := m.archiver(operation)
+	if err != nil {
+		return nil, err
+	}
+	if o.Limit < 0 || o.Limit > MaxPage {
+		return nil, invalid.Errorf("%s: limit is %d: want 1 to %d", operation, o.Limit, MaxPage)
+	}
+	setIfZero(&o.Limit, defaultPage)
+	all, err := m.archived(ctx, archiver, ArchiveQuery{OwnerID: owner, SessionID: o.SessionID, Before: o.Before, Limit: o.Limit})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", operation, err)
+	}
+	return all, nil
+}
+
+// archived asks the store and fills in what follows from the policy.
+func (m *Manager) archived(ctx context.Context, archiver Archiver, q ArchiveQuery) ([]Archived, error) {
+	all, err := within(ctx, readTimeout, func(ctx context.Context) ([]Archived, error) { return archiver.Archived(ctx, q) })
+	if m.policy.ArchiveKeep != Never {
+		for i := range all {
+			all[i].PurgeAt = all[i].At.Add(m.policy.ArchiveKeep)
+		}
+	}
+	return all, err
+}
+
+// ArchivedEntry returns one entry of the archive. ErrNotArchived when it is not there, or is somebody else's.
+func (m *Manager) ArchivedEntry(ctx context.Context, id int64) (Archived, error) {
+	const operation = "get archive entry"
+	owner, err := m.scope(operation, "")
+	if err != nil {
+		return Archived{}, err
+	}
+	archiver, err := m.archiver(operation)
+	if err != nil {
+		return Archived{}, err
+	}
+	all, err := m.archived(ctx, archiver, ArchiveQuery{IDs: []int64{id}, OwnerID: owner, Limit: 1})
+	if err == nil && len(all) == 0 {
+		err = ErrNotArchived
+	}
+	if err != nil {
+		return Archived{}, fmt.Errorf("%s %d: %w", operation, id, err)
+	}
+	return all[0], nil
+}
+
+// ArchivedRows returns the rows of one entry, from the one after a number on, at most limit of them. It is for those who may
+// see every session: the rows have columns that the application may not show to the owner.
+func (m *Manager) ArchivedRows(ctx context.Context, id int64, after, limit int) ([]ArchivedRow, error) {
+	const operation = "read the rows of an archive entry"
+	if err := m.allowAll(operation); err != nil {
+		return nil, err
+	}
+	if after < 0 || limit < 1 || limit > MaxPage {
+		return nil, invalid.Errorf("%s: after %d, limit %d: want 0 or more, and 1 to %d", operation, after, limit, MaxPage)
+	}
+	archiver, err := m.archiver(operation)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := within(ctx, readTimeout, func(ctx context.Context) ([]ArchivedRow, error) { return archiver.ArchivedRows(ctx, id, after, limit) })
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", operation, err)
+	}
+	return rows, nil
+}
+
+// Restore brings deleted sessions back from the archive, each as it was when it was last deleted, with all rows of other
+// tables that were deleted or unlinked along with it: all of them or, with an error, none. They count as used just now, so
+// that no run touches them soon. Owners restore their own.
+//
+//	restored, err := sessions.Restore(ctx, []string{"42"}, sessioncleanup.RestoreOptions{})
+//	if blocked, ok := errors.AsType[*sessioncleanup.ObstructedError](err); ok {
+//		… // blocked.Obstacles says what is in the way
+//	}
+//
+// ErrNotArchived when the archive does not have one of them. A dry run returns the obstacles without an error.
+func (m *Manager) Restore(ctx context.Context, sessionIDs []string, o RestoreOptions) (Restored, error) {
+	const operation = "restore session"
+	owner, err := m.scope(operation, "")
+	if err != nil {
+		return Restored{}, err
+	}
+	archiver, err := m.archiver(operation)
+	if err != nil {
+		return Restored{}, err
+	}
+	if len(sessionIDs) == 0 || len(sessionIDs) > maxRestored {
+		return Restored{}, invalid.Errorf("%s: %d sessions: want 1 to %d", operation, len(sessionIDs), maxRestored)
+	}
+	var entries []int64
+	for _, id := range sessionIDs {
+		if id == "" {
+			return Restored{}, invalid.Errorf("%s: session id is empty: want the id of a session", operation)
+		}
+		found, err := m.archived(ctx, archiver, ArchiveQuery{SessionID: id, OwnerID: owner, Limit: 1})
+		if err == nil && len(found) == 0 {
+			err = m.notArchived(ctx, Target{ID: id, OwnerID: owner})
+		}
+		if err != nil {
+			return Restored{}, failed(operation, id, err)
+		}
+		entries = append(entries, found[0].ID)
+	}
+	return m.RestoreEntries(ctx, entries, o)
+}
+
+// notArchived is the error about a session that the archive does not have.
+func (m *Manager) notArchived(ctx context.Context, t Target) error {
+	switch _, err := m.find(ctx, t); {
+	case err == nil:
+		return fmt.Errorf("%w: the session is not deleted", ErrNotArchived)
+	case errors.Is(err, ErrNotFound):
+		return fmt.Errorf("%w: it was never archived, or it was purged", ErrNotArchived)
+	default:
+		return err
+	}
+}
+
+// RestoreEntries is Restore for entries of the archive, given by Archived.ID: for a session that was deleted more than once,
+// it restores an earlier state of it.
+func (m *Manager) RestoreEntries(ctx context.Context, ids []int64, o RestoreOptions) (Restored, error) {
+	const operation = "restore from the archive"
+	owner, err := m.scope(operation, "")
+	if err != nil {
+		return Restored{}, err
+	}
+	archiver, err := m.archiver(operation)
+	if err != nil {
+		return Restored{}, err
+	}
+	setIfZero(&o.OnConflict, ConflictFail)
+	switch {
+	case len(ids) == 0 || len(ids) > maxRestored:
+		return Restored{}, invalid.Errorf("%s: %d entries: want 1 to %d", operation, len(ids), maxRestored)
+	case !slices.Contains(Conflicts(), o.OnConflict):
+		return Restored{}, invalid.Errorf("%s: on conflict is %q: want one of %s", operation, o.OnConflict, joined(Conflicts()))
+	}
+	r := RestoreRequest{IDs: distinct(ids), OwnerID: owner, DryRun: o.DryRun, Cause: m.cause("")}
+	out, err := m.restore(ctx, archiver, r, o.OnConflict)
+	if err == nil && len(out.Obstacles) > 0 && !o.DryRun {
+		err = &ObstructedError{out.Obstacles}
+	}
+	if err != nil {
+		m.log.WarnContext(ctx, operation+" failed", "entries", ids, "actor", m.actor(), "error", err)
+		return out, fmt.Errorf("%s: %w", operation, err)
+	}
+	if !o.DryRun {
+		for _, e := range out.Entries {
+			m.log.InfoContext(ctx, "session restored", "session_id", e.SessionID, "entry", e.ID, "actor", m.actor())
+		}
+	}
+	return out, nil
+}
+
+// restore asks the store, again without the entries of which a value is taken when those are to be skipped.
+func (m *Manager) restore(ctx context.Context, archiver Archiver, r RestoreRequest, c Conflict) (Restored, error) {
+	var skipped []Archived
+	for {
+		out, err := within(ctx, sweepTimeout, func(ctx context.Context) (Restored, error) { return archiver.Restore(ctx, r) })
+		taken := map[int64]bool{}
+		for _, o := range out.Obstacles {
+			if o.Kind == ObstacleTaken {
+				taken[o.Entry] = true
+			}
+		}
+		if err != nil || c != ConflictSkip || len(taken) == 0 {
+			out.Skipped = skipped
+			return out, err
+		}
+		for id := range taken {
+			entry, err := m.ArchivedEntry(ctx, id)
+			if err != nil {
+				return Restored{}, err
+			}
+			skipped = append(skipped, entry)
+		}
+		slices.SortFunc(skipped, func(a, b Archived) int { return int(a.ID - b.ID) })
+		if r.IDs = slices.DeleteFunc(r.IDs, func(id int64) bool { return taken[id] }); len(r.IDs) == 0 {
+			return Restored{Skipped: skipped}, nil
+		}
+	}
+}
+
+// distinct is a list without repetitions.
+func distinct(ids []int64) []int64 {
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}

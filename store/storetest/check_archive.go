@@ -1,0 +1,332 @@
+package storetest
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// The group "archive" proves a store that is an Archiver; the checks are skipped for others. What else belongs to a session
+// differs from backend to backend, and is up to the backends' own tests, but for the rows of Harness.Activity.
+func archiveChecks() []check {
+	return []check{
+		{"archive", "has what runs and people delete, and gives it back as it was, used just now", archiveRestores},
+		{"archive", "has nothing of a deletion that did not ask for it, or that failed", archiveUnasked},
+		{"archive", "lists entries by session, owner and time, newest first", archiveLists},
+		{"archive", "restores all entries or none", archiveAllOrNone},
+		{"archive", "keeps an entry whose id is in use again, and says so", archiveTaken},
+		{"archive", "is purged from the oldest entry on, under the lease", archivePurges},
+	}
+}
+
+// archiving has no limits that matter.
+func archiving() *sessioncleanup.Archiving {
+	return &sessioncleanup.Archiving{MaxRows: 1000, MaxBytes: 1 << 20}
+}
+
+func (f *fixture) archiver() sessioncleanup.Archiver {
+	f.Helper()
+	archiver, ok := sessioncleanup.StoreAs[sessioncleanup.Archiver](f.Store)
+	if !ok {
+		f.Skipf("the store is no Archiver")
+	}
+	return archiver
+}
+
+// archived returns what the query asks for, by default without a limit, and requires that the count agrees.
+func (f *fixture) archived(q sessioncleanup.ArchiveQuery) []sessioncleanup.Archived {
+	f.Helper()
+	if q.Limit == 0 {
+		q.Limit = everything
+	}
+	all, err := f.archiver().Archived(f.ctx, q)
+	if err != nil {
+		f.Fatalf("Archived(%+v): %v", q, err)
+	}
+	if len(all) > q.Limit {
+		f.Errorf("Archived(%+v) returned %d entries, more than its limit", q, len(all))
+	}
+	if !slices.IsSortedFunc(all, func(a, b sessioncleanup.Archived) int { return int(b.ID - a.ID) }) {
+		f.Errorf("Archived(%+v) is not newest first", q)
+	}
+	n, err := f.archiver().CountArchived(f.ctx, q)
+	if err != nil || q.Before == 0 && q.Limit == everything && n != len(all) {
+		f.Errorf("CountArchived(%+v) = %d, %v; want %d", q, n, err, len(all))
+	}
+	return all
+}
+
+// expectArchived requires that the archive has these sessions, in any order.
+func (f *fixture) expectArchived(what string, want ...string) []sessioncleanup.Archived {
+	f.Helper()
+	all := f.archived(sessioncleanup.ArchiveQuery{})
+	f.expectIDs(what+": the archive", sessionsOf(all), want...)
+	return all
+}
+
+func sessionsOf(entries []sessioncleanup.Archived) []string {
+	var ids []string
+	for _, e := range entries {
+		ids = append(ids, e.SessionID)
+	}
+	return ids
+}
+
+func entriesOf(entries []sessioncleanup.Archived) []int64 {
+	var ids []int64
+	for _, e := range entries {
+		ids = append(ids, e.ID)
+	}
+	return ids
+}
+
+// archive deletes one session into the archive and returns its entry.
+func (f *fixture) archive(id string) sessioncleanup.Archived {
+	f.Helper()
+	if _, err := f.Store.Delete(f.ctx, sessioncleanup.Target{ID: id, Archive: archiving()}, cause("archive")); err != nil {
+		f.Fatalf("Delete %s: %v", id, err)
+	}
+	entries := f.archived(sessioncleanup.ArchiveQuery{SessionID: id, Limit: 1})
+	if len(entries) != 1 {
+		f.Fatalf("session %s was deleted and is not in the archive", id)
+	}
+	return entries[0]
+}
+
+// restore makes a request and requires that it is done, or would be.
+func (f *fixture) restore(r sessioncleanup.RestoreRequest) sessioncleanup.Restored {
+	f.Helper()
+	out, err := f.archiver().Restore(f.ctx, r)
+	if err != nil || len(out.Obstacles) > 0 {
+		f.Fatalf("Restore(%+v): %v, obstacles %v", r, err, out.Obstacles)
+	}
+	return out
+}
+
+func archiveRestores(f *fixture) {
+	f.archiver()
+	sessions := []sessioncleanup.Session{
+		f.dueForDeletion(1), ownedBy(f.owner(2), f.dueForDeletion(2)), ownedBy("", f.dueForDeletion(3)),
+		expiring(f.dueForDeletion(4), f.now.Add(-35*day)), named("", f.dueForDeletion(5)),
+		f.fresh(6), protected(f.idle(7)), expiring(f.fresh(8), f.now.Add(-time.Hour)), expiring(f.idle(9), f.now.Add(-time.Hour)),
+	}
+	f.insert(sessions...)
+	if f.Activity != nil {
+		for range 3 {
+			if err := f.Activity(f.ctx, sessions[5].ID); err != nil {
+				f.Fatalf("Harness.Activity: %v", err)
+			}
+		}
+	}
+	was := f.all()
+	before := f.clock()
+	b := f.batchOf("archived", 2)
+	b.Archive = archiving()
+	f.expectIDs("the run", f.sweep(deletion, b, nil), idsOf(sessions[:5])...)
+	for _, s := range sessions[5:] {
+		f.archive(s.ID)
+	}
+	f.expectSessions("after the deletions")
+	all := f.expectArchived("after the deletions", idsOf(was)...)
+	for _, e := range all {
+		s := was[slices.IndexFunc(was, func(s sessioncleanup.Session) bool { return s.ID == e.SessionID })]
+		if e.OwnerID != s.OwnerID || e.Name != s.Name {
+			f.Errorf("entry %d is of session %+v, want %+v", e.ID, e.Ref(), s.Ref())
+		}
+		f.expectClock("Archived.At", e.At, before)
+		want := cause("archive")
+		if slices.Contains(idsOf(sessions[:5]), e.SessionID) {
+			want = b.Cause
+		}
+		if got := (sessioncleanup.Cause{Actor: e.Actor, Reason: e.Reason, RunID: e.RunID}); got != want {
+			f.Errorf("entry of session %s has the cause %+v, want %+v", e.SessionID, got, want)
+		}
+		rows, err := f.archiver().ArchivedRows(f.ctx, e.ID, 0, everything)
+		if err != nil || len(rows) != 1+e.Rows || rows[0].Number != 1 {
+			f.Errorf("ArchivedRows of session %s: %d, %v; want the session's and %d more", e.SessionID, len(rows), err, e.Rows)
+		}
+	}
+	since := f.mark()
+	dry := f.restore(sessioncleanup.RestoreRequest{IDs: entriesOf(all), Cause: person("try"), DryRun: true})
+	f.expectSessions("after a dry run")
+	f.expectArchived("after a dry run", idsOf(was)...)
+	f.expectLog("after a dry run", since)
+	early := f.clock()
+	done := f.restore(sessioncleanup.RestoreRequest{IDs: append(entriesOf(all), all[0].ID), Cause: person("back")})
+	late := f.clock()
+	if len(done.Entries) != len(was) || done.Rows != dry.Rows || len(dry.Entries) != len(was) {
+		f.Errorf("Restore says that it restored %d sessions and %d rows, and a dry run %d and %d; want %d sessions",
+			len(done.Entries), done.Rows, len(dry.Entries), dry.Rows, len(was))
+	}
+	f.expectArchived("after restoring")
+	f.expectLog("after restoring", since, entries(sessioncleanup.ActionRestored, person("back"), was...)...)
+	for i, got := range f.all() {
+		if len(was) <= i || got.ID != was[i].ID {
+			f.Fatalf("restored sessions are %v, want %v", idsOf(f.all()), idsOf(was))
+		}
+		f.expectApplied("restored", was[i].Restored(early), was[i].Restored(late), got)
+		if got.ActivityCount != was[i].ActivityCount {
+			f.Errorf("session %s has %d rows of activity, want %d", got.ID, got.ActivityCount, was[i].ActivityCount)
+		}
+	}
+	for _, p := range phases() {
+		f.expectIDs("the run after restoring", f.sweep(p, f.batchOf("next", everything), nil))
+	}
+}
+
+func archiveUnasked(f *fixture) {
+	f.archiver()
+	f.insert(f.dueForDeletion(1), f.fresh(2))
+	f.sweep(deletion, f.batchOf("plain", 10), nil)
+	f.remove(f.id(2))
+	f.expectArchived("after deletions that did not ask")
+	due := f.pinnedDue(3, 3, 3)
+	b := f.batchOf("pinned", 10)
+	b.Archive, b.Filter = archiving(), byID(due[0].ID)
+	_, err := f.batch(deletion, b)
+	f.expectBatchError(err)
+	if _, err := f.Store.Delete(f.ctx, sessioncleanup.Target{ID: due[0].ID, Archive: archiving()}, cause("pinned")); err == nil {
+		f.Errorf("Delete of a pinned session succeeded")
+	}
+	never := sessioncleanup.Target{ID: due[0].ID, Archive: archiving(), If: func(sessioncleanup.Session) bool { return false }}
+	if _, err := f.Store.Delete(f.ctx, never, cause("changed")); !errors.Is(err, sessioncleanup.ErrChanged) {
+		f.Errorf("Delete under a condition that does not hold: %v, want ErrChanged", err)
+	}
+	f.expectArchived("after deletions that failed")
+	f.expectSessions("after deletions that failed", due...)
+}
+
+func archiveLists(f *fixture) {
+	f.archiver()
+	sessions := []sessioncleanup.Session{f.fresh(1), ownedBy(f.owner(2), f.fresh(2)), f.fresh(3), f.fresh(4)}
+	f.insert(sessions...)
+	var all []sessioncleanup.Archived
+	for _, s := range sessions {
+		all = append(all, f.archive(s.ID))
+	}
+	f.insert(sessions[0])
+	all = append(all, f.archive(sessions[0].ID))
+	slices.Reverse(all)
+	for _, c := range []struct {
+		what string
+		q    sessioncleanup.ArchiveQuery
+		want []int64
+	}{
+		{"all", sessioncleanup.ArchiveQuery{}, entriesOf(all)},
+		{"the newest", sessioncleanup.ArchiveQuery{Limit: 2}, entriesOf(all[:2])},
+		{"those after a page", sessioncleanup.ArchiveQuery{Before: all[1].ID, Limit: 2}, entriesOf(all[2:4])},
+		{"one session's", sessioncleanup.ArchiveQuery{SessionID: sessions[0].ID}, []int64{all[0].ID, all[4].ID}},
+		{"one owner's", sessioncleanup.ArchiveQuery{OwnerID: f.owner(2)}, []int64{all[3].ID}},
+		{"a session of another owner", sessioncleanup.ArchiveQuery{SessionID: sessions[0].ID, OwnerID: f.owner(2)}, nil},
+		{"some", sessioncleanup.ArchiveQuery{IDs: []int64{all[4].ID, all[2].ID}}, []int64{all[2].ID, all[4].ID}},
+		{"old ones", sessioncleanup.ArchiveQuery{Until: all[4].At}, nil},
+		{"those until now", sessioncleanup.ArchiveQuery{Until: all[0].At.Add(time.Second)}, entriesOf(all)},
+	} {
+		if got := entriesOf(f.archived(c.q)); !slices.Equal(got, c.want) {
+			f.Errorf("%s: entries %v, want %v", c.what, got, c.want)
+		}
+	}
+	first, err := f.archiver().ArchivedRows(f.ctx, all[0].ID, 0, 1)
+	if err != nil || len(first) != 1 {
+		f.Errorf("the first of an entry's rows: %v, %v", first, err)
+	}
+	if rows, err := f.archiver().ArchivedRows(f.ctx, all[0].ID, 1+all[0].Rows, 10); err != nil || len(rows) > 0 {
+		f.Errorf("rows after the last: %v, %v", rows, err)
+	}
+	if rows, err := f.archiver().ArchivedRows(f.ctx, all[0].ID+1000, 0, 10); err != nil || len(rows) > 0 {
+		f.Errorf("rows of an entry that is not there: %v, %v", rows, err)
+	}
+}
+
+func archiveAllOrNone(f *fixture) {
+	f.archiver()
+	s, other := f.fresh(1), ownedBy(f.owner(2), f.fresh(2))
+	f.insert(s, other)
+	a, b := f.archive(s.ID), f.archive(other.ID)
+	since := f.mark()
+	for what, r := range map[string]sessioncleanup.RestoreRequest{
+		"one that is not there":   {IDs: []int64{a.ID, b.ID + 1000}},
+		"one of another owner":    {IDs: []int64{a.ID, b.ID}, OwnerID: s.OwnerID},
+		"a dry run of one absent": {IDs: []int64{b.ID + 1000}, DryRun: true},
+	} {
+		r.Cause = person(what)
+		if _, err := f.archiver().Restore(f.ctx, r); !errors.Is(err, sessioncleanup.ErrNotArchived) {
+			f.Errorf("Restore with %s: error %v, want ErrNotArchived", what, err)
+		}
+	}
+	f.expectSessions("after failing")
+	f.expectArchived("after failing", s.ID, other.ID)
+	f.expectLog("after failing", since)
+	f.restore(sessioncleanup.RestoreRequest{IDs: []int64{b.ID}, OwnerID: other.OwnerID, Cause: person("own")})
+	f.expectArchived("after an owner restored its own", s.ID)
+}
+
+func archiveTaken(f *fixture) {
+	f.archiver()
+	s, other := f.fresh(1), f.fresh(2)
+	f.insert(s, other)
+	a, b := f.archive(s.ID), f.archive(other.ID)
+	again := named("again", f.fresh(1))
+	f.insert(again)
+	since := f.mark()
+	for _, dry := range []bool{true, false} {
+		out, err := f.archiver().Restore(f.ctx, sessioncleanup.RestoreRequest{IDs: []int64{a.ID, b.ID}, Cause: person("taken"), DryRun: dry})
+		if err != nil || len(out.Entries) != 0 || len(out.Obstacles) != 1 {
+			f.Errorf("Restore over a session with the same id: %+v, %v; want one obstacle", out, err)
+			continue
+		}
+		if o := out.Obstacles[0]; o.Entry != a.ID || o.SessionID != s.ID || o.Kind != sessioncleanup.ObstacleTaken || o.Text == "" {
+			f.Errorf("the obstacle is %+v, want one of kind %q for entry %d", o, sessioncleanup.ObstacleTaken, a.ID)
+		}
+	}
+	f.expectSessions("after failing", again)
+	f.expectArchived("after failing", s.ID, other.ID)
+	f.expectLog("after failing", since)
+}
+
+func archivePurges(f *fixture) {
+	f.archiver()
+	sessions := many(1, 5, f.fresh)
+	f.insert(sessions...)
+	var all []sessioncleanup.Archived
+	for _, s := range sessions {
+		all = append(all, f.archive(s.ID))
+	}
+	lease, err := f.Store.Lease(f.ctx, sessioncleanup.LeaseRequest{Name: job, Holder: "a", TTL: long})
+	if err != nil {
+		f.Fatalf("Lease: %v", err)
+	}
+	since := f.mark()
+	purge := func(limit int, before time.Time) (sessioncleanup.BatchResult, error) {
+		b := f.batchOf("purge", limit)
+		b.Action, b.Lease, b.Filter = sessioncleanup.ActionPurged, lease, byID("none")
+		return f.archiver().Purge(f.ctx, b, before)
+	}
+	if out, err := purge(10, all[0].At); err != nil || len(out.IDs) > 0 || out.Next != "" {
+		f.Errorf("Purge before the first entry: %+v, %v; want nothing", out, err)
+	}
+	after := all[4].At.Add(time.Second)
+	out, err := purge(2, after)
+	if err != nil || out.Next == "" {
+		f.Errorf("Purge of two of five: %+v, %v; want that there are more", out, err)
+	}
+	f.expectIDs("the first batch", out.IDs, sessions[0].ID, sessions[1].ID)
+	since = f.expectLog("the first batch", since, entries(sessioncleanup.ActionPurged, cause("purge"), sessions[:2]...)...)
+	f.expectArchived("after the first batch", idsOf(sessions[2:])...)
+	lease.Epoch++
+	if _, err := purge(10, after); !errors.Is(err, sessioncleanup.ErrLeaseLost) {
+		f.Errorf("Purge with a lease that was lost: %v, want ErrLeaseLost", err)
+	}
+	f.expectArchived("after a lease was lost", idsOf(sessions[2:])...)
+	lease.Epoch--
+	if out, err = purge(10, after); err != nil || out.Next != "" {
+		f.Errorf("Purge of the others: %+v, %v; want that there are no more", out, err)
+	}
+	f.expectLog("the last batch", since, entries(sessioncleanup.ActionPurged, cause("purge"), sessions[2:]...)...)
+	f.expectArchived("after purging")
+	if rows, err := f.archiver().ArchivedRows(f.ctx, all[0].ID, 0, 10); err != nil || len(rows) > 0 {
+		f.Errorf("rows of a purged entry: %v, %v", rows, err)
+	}
+}

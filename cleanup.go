@@ -307,7 +307,7 @@ func (r *run) work(ctx context.Context) error {
 			continue
 		}
 		err := r.sweep(ctx, phase)
-		if _, ended := errors.AsType[*phaseError](err); ended {
+		if _, ended := errors.AsType[*phaseError](err); ended || errors.Is(err, ErrUnarchivable) {
 			problems = append(problems, err)
 			continue
 		}

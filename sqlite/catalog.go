@@ -42,6 +42,8 @@ type columnInfo struct {
 	declared  string
 	key       int // its place in the primary key, from 1; 0 outside
 	generated bool
+	notNull   bool
+	value     string // its default, in SQL; empty for none
 }
 
 type foreignKey struct {
@@ -90,7 +92,7 @@ func (t *table) read(ctx context.Context, db *conn) error {
 	named := params{"table": t.name}
 	err := db.query(ctx, statements["list_columns"], named, func(rows *sql.Rows) error {
 		var c columnInfo
-		err := rows.Scan(&c.name, &c.declared, &c.key, &c.generated)
+		err := rows.Scan(&c.name, &c.declared, &c.key, &c.generated, &c.notNull, &c.value)
 		t.columns = append(t.columns, c)
 		return err
 	})

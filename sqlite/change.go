@@ -45,6 +45,12 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 		if err != nil {
 			return before, err
 		}
+		var archived map[string]bool
+		if t.Archive != nil {
+			if archived, err = c.archive(ctx, *t.Archive, cause, before.AsOf, []string{before.ID}); err != nil {
+				return before, err
+			}
+		}
 		if err := c.writeOne(ctx, "delete", params{"id": id}); err != nil {
 			return before, err
 		}
@@ -56,6 +62,9 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 		for _, other := range gone {
 			if other.ID != before.ID {
 				refs = append(refs, other.SessionRef)
+			}
+			if t.Archive != nil && !archived[other.ID] {
+				return before, errUnseen
 			}
 		}
 		if others := idsOf(refs[1:]); len(others) > 0 && !t.Cascade {

@@ -96,14 +96,17 @@ func (l link) effect() string {
 	}
 }
 
-func (c *catalog) reach(s sessioncleanup.Schema) reached {
+func (c *catalog) reach(s sessioncleanup.Schema) reached { return c.reachFrom(s, false) }
+
+// reachFrom is reach, with back also for the foreign keys of the sessions themselves.
+func (c *catalog) reachFrom(s sessioncleanup.Schema, back bool) reached {
 	r := reached{sessions: c.find(s.Table)}
 	seen := map[*table]bool{r.sessions: true}
 	for next := []*table{r.sessions}; len(next) > 0; next = next[1:] {
 		for _, child := range c.ordinary() {
 			for _, k := range child.keys {
 				l := link{next[0], child, k}
-				if !strings.EqualFold(k.table, next[0].name) || l.effect() == "" || child == r.sessions {
+				if !strings.EqualFold(k.table, next[0].name) || l.effect() == "" || child == r.sessions && !back {
 					continue
 				}
 				r.links = append(r.links, l)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"strings"
 
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -20,6 +21,7 @@ func (s *Store) failed(err error) error {
 	}
 	for _, plain := range []error{
 		sessioncleanup.ErrNotFound, sessioncleanup.ErrChanged, sessioncleanup.ErrCascade, sessioncleanup.ErrLeaseHeld, sessioncleanup.ErrLeaseLost,
+		sessioncleanup.ErrNotArchived,
 	} {
 		if errors.Is(err, plain) {
 			return err
@@ -113,4 +115,26 @@ func kindOfFailure(err error) string {
 func constraint(err error) bool {
 	code, ok := resultCode(err)
 	return ok && code&0xff == sqlite3.SQLITE_CONSTRAINT
+}
+
+// kindOfObstacle says what kind of constraint keeps a row from being inserted.
+func kindOfObstacle(err error) sessioncleanup.ObstacleKind {
+	code, _ := resultCode(err)
+	switch code {
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
+		return sessioncleanup.ObstacleTaken
+	case sqlite3.SQLITE_CONSTRAINT_NOTNULL, sqlite3.SQLITE_CONSTRAINT_DATATYPE:
+		return sessioncleanup.ObstacleColumn
+	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+		return sessioncleanup.ObstacleParent
+	default:
+		return sessioncleanup.ObstacleRefused
+	}
+}
+
+// textOfObstacle is what SQLite says, without the driver's words around it.
+func textOfObstacle(err error) string {
+	text := strings.TrimPrefix(err.Error(), "constraint failed: ")
+	text, _, _ = strings.Cut(text, " (")
+	return text
 }

@@ -18,8 +18,9 @@ type layout struct {
 	names   sqlfile.Names // for sessions as their table has them
 	noted   sqlfile.Names // for those that have a note, as it makes them
 
-	reactivate    bool  // the policy's ReactivateOnActivity
-	alone         bool  // deleting a session deletes no other
+	reactivate    bool // the policy's ReactivateOnActivity
+	alone         bool // deleting a session deletes no other
+	archival      archival
 	schemaVersion int64 // PRAGMA schema_version when this was read
 }
 
@@ -42,11 +43,12 @@ type adopted struct {
 	MarkInactive bool     `json:"mark_inactive,omitempty"` // the backfill dates sessions that were inactive before
 	Filled       bool     `json:"filled,omitempty"`        // the backfill is finished
 
-	Proposed    bool   `json:"proposed,omitempty"`     // Inspect proposed the schema: activity tables made later are followed, too
-	Untracked   bool   `json:"untracked,omitempty"`    // nothing showed when sessions are used, before the adoption
-	IdleRules   bool   `json:"idle_rules,omitempty"`   // somebody asked for the rules about idle sessions nevertheless
-	View        bool   `json:"view,omitempty"`         // the view was asked for
-	JournalMode string `json:"journal_mode,omitempty"` // of the file before Migrate changed it
+	Reached     []string `json:"reached,omitempty"`      // the tables that a deletion reached when Migrate last looked
+	Proposed    bool     `json:"proposed,omitempty"`     // Inspect proposed the schema: activity tables made later are followed, too
+	Untracked   bool     `json:"untracked,omitempty"`    // nothing showed when sessions are used, before the adoption
+	IdleRules   bool     `json:"idle_rules,omitempty"`   // somebody asked for the rules about idle sessions nevertheless
+	View        bool     `json:"view,omitempty"`         // the view was asked for
+	JournalMode string   `json:"journal_mode,omitempty"` // of the file before Migrate changed it
 }
 
 // untracked reports whether the rules about idle sessions are off.
@@ -156,6 +158,7 @@ func (s *Store) readLayout(ctx context.Context, c *conn) (*layout, error) {
 		return nil, err
 	}
 	l := newLayout(set.schema, set.adopted, set.policy.ReactivateOnActivity.Or(false))
+	l.archival = catalog.archival(set.schema, set.adopted.Reached)
 	l.alone = !s.shared && catalog.deletesAlone(set.schema) // a connection of the application's may have triggers of its own
 	return l, nil
 }

@@ -164,6 +164,9 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	if err != nil {
 		return plan{}, err
 	}
+	if a.Reached = nil; !create {
+		a.Reached = catalog.reach(out.want.schema).names()
+	}
 	if create {
 		a.MadeTable, a.Filled, a.MarkInactive = true, true, false
 	}

@@ -27,13 +27,14 @@ func readSettings(ctx context.Context, c *conn) (settings, error) {
 	if err := mustBeInstalled(ctx, c); err != nil {
 		return set, err
 	}
-	var enabled, auto, reactivate bool
-	var inactive, remove, rate, keep sql.NullFloat64
+	var enabled, auto, reactivate, archive bool
+	var inactive, remove, rate, keep, archiveKeep sql.NullFloat64
 	var touch, budget float64
 	var schema, adopted string
 	p := &set.policy
 	err := c.row(ctx, statements["read_settings"], nil, &enabled, &inactive, &remove, &touch, &auto, &reactivate,
-		&p.BatchSize, &budget, &rate, &p.BusyShare, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertActivityRate, &schema, &adopted)
+		&p.BatchSize, &budget, &rate, &p.BusyShare, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertActivityRate,
+		&archive, &archiveKeep, &p.ArchiveMaxRows, &p.ArchiveMaxBytes, &schema, &adopted)
 	if errors.Is(err, sql.ErrNoRows) {
 		return set, errNotInstalled
 	}
@@ -42,6 +43,7 @@ func readSettings(ctx context.Context, c *conn) (settings, error) {
 	}
 	p.Enabled, p.AutoCleanupDefault = sessioncleanup.SwitchOf(enabled), sessioncleanup.SwitchOf(auto)
 	p.ReactivateOnActivity = sessioncleanup.SwitchOf(reactivate)
+	p.Archive, p.ArchiveKeep = sessioncleanup.SwitchOf(archive), threshold(archiveKeep)
 	p.InactiveAfter, p.DeleteAfter, p.EventsKeep = threshold(inactive), threshold(remove), threshold(keep)
 	p.TouchInterval, p.BatchBudget, p.Rate = duration(touch), duration(budget), rate.Float64
 	if err := json.Unmarshal([]byte(schema), &set.schema); err != nil {
@@ -109,6 +111,10 @@ func (set settings) store(ctx context.Context, c *conn) error {
 		"events_keep":            seconds(p.EventsKeep),
 		"alert_due":              p.AlertDue,
 		"alert_activity_rate":    p.AlertActivityRate,
+		"archive":                p.Archive.Or(false),
+		"archive_keep":           seconds(p.ArchiveKeep),
+		"archive_max_rows":       p.ArchiveMaxRows,
+		"archive_max_bytes":      p.ArchiveMaxBytes,
 		"schema":                 string(schema),
 		"adopted":                string(adopted),
 	})

@@ -81,6 +81,7 @@ var (
 	_ sessioncleanup.Installer       = (*Store)(nil)
 	_ sessioncleanup.DependentLister = (*Store)(nil)
 	_ sessioncleanup.Sealer          = (*Store)(nil)
+	_ sessioncleanup.Archiver        = (*Store)(nil)
 )
 
 // Open opens a database file. Migrate creates a file that does not exist; until then every other call fails with

@@ -58,7 +58,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 		return w.do(ctx, c)
 	})
 	result.Held, result.Pause = s.endHold(ctx, h, b)
-	if (constraint(err) || errors.Is(err, errLeftAlone)) && len(w.refs) > 0 {
+	if (constraint(err) || errors.Is(err, sessioncleanup.ErrTooLarge) || errors.Is(err, errLeftAlone) || errors.Is(err, errUnseen)) && len(w.refs) > 0 {
 		return result, &sessioncleanup.BatchError{IDs: idsOf(w.refs), Next: w.next, Err: err, Code: kindOfFailure(err)}
 	}
 	if err == nil {
@@ -69,6 +69,9 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 
 // errLeftAlone: the database skipped sessions without an error.
 var errLeftAlone = errors.New("a trigger, or a column's ON CONFLICT IGNORE, leaves some of the sessions as they are")
+
+// errUnseen: what a trigger deletes is not archived.
+var errUnseen = errors.New("a trigger of the application deletes other sessions along with it, which cannot be archived")
 
 // sweep is one batch in progress.
 type sweep struct {
@@ -86,14 +89,8 @@ type sweep struct {
 
 // do is the transaction.
 func (w *sweep) do(ctx context.Context, c *conn) error {
-	if w.Lease.Name != "" {
-		stored, err := c.readLease(ctx, w.Lease.Name)
-		if err != nil {
-			return err
-		}
-		if !stored.Guards(w.Lease, clock()) {
-			return sessioncleanup.ErrLeaseLost
-		}
+	if err := c.guard(ctx, w.Lease); err != nil {
+		return err
 	}
 	if _, ok := c.key(w.from); !ok {
 		return errNoCursor(w.Batch)
@@ -114,6 +111,18 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 		return err
 	}
 	return c.addEventAt(ctx, w.now, w.Action, w.Cause, w.changed)
+}
+
+// guard fails unless a batch still has its lease.
+func (c *conn) guard(ctx context.Context, batch sessioncleanup.Lease) error {
+	if batch.Name == "" {
+		return nil
+	}
+	stored, err := c.readLease(ctx, batch.Name)
+	if err == nil && !stored.Guards(batch, clock()) {
+		err = sessioncleanup.ErrLeaseLost
+	}
+	return err
 }
 
 // choose selects the sessions of the batch, from the first pass that has any left.
@@ -253,6 +262,9 @@ func (w *sweep) delete(ctx context.Context, c *conn) error {
 // and nothing is deleted.
 func (w *sweep) deleteWatched(ctx context.Context, c *conn, watch *watch, refs []sessioncleanup.SessionRef, remove func() (int64, error)) (kept string, err error) {
 	if watch.off {
+		if _, err := w.archive(ctx, c, refs); err != nil {
+			return "", err
+		}
 		n, err := remove()
 		if err == nil && n != int64(len(refs)) {
 			err = errLeftAlone
@@ -261,6 +273,10 @@ func (w *sweep) deleteWatched(ctx context.Context, c *conn, watch *watch, refs [
 		return "", err
 	}
 	err = c.savepoint(ctx, func() error {
+		archived, err := w.archive(ctx, c, refs)
+		if err != nil {
+			return err
+		}
 		if _, err := remove(); err != nil {
 			return err
 		}
@@ -275,6 +291,9 @@ func (w *sweep) deleteWatched(ctx context.Context, c *conn, watch *watch, refs [
 			case selected[s.ID]:
 				delete(selected, s.ID)
 			case s.due:
+				if w.Archive != nil && !archived[s.ID] {
+					return errUnseen
+				}
 				changed = append(changed, s.SessionRef)
 			default:
 				kept = s.ID
@@ -288,6 +307,14 @@ func (w *sweep) deleteWatched(ctx context.Context, c *conn, watch *watch, refs [
 		return nil
 	})
 	return kept, err
+}
+
+// archive archives some sessions if the batch is to.
+func (w *sweep) archive(ctx context.Context, c *conn, refs []sessioncleanup.SessionRef) (archived map[string]bool, err error) {
+	if w.Archive == nil {
+		return nil, nil
+	}
+	return c.archive(ctx, *w.Archive, w.Cause, w.now, idsOf(refs))
 }
 
 func setOf(refs []sessioncleanup.SessionRef) map[string]bool {

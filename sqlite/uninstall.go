@@ -30,6 +30,9 @@ func (s *Store) Uninstall(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := c.mustHaveRestored(ctx, catalog); err != nil {
+			return err
+		}
 		var todo []string
 		if installed { // else Migrate was interrupted before it changed the application's tables
 			journal = set.adopted.JournalMode

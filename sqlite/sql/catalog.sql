@@ -2,7 +2,7 @@
 SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY rowid
 
 -- name: list_columns
-SELECT name, type, pk, hidden > 1 FROM pragma_table_xinfo(:table) WHERE hidden <> 1 ORDER BY cid
+SELECT name, type, pk, hidden > 1, "notnull", coalesce(dflt_value, '') FROM pragma_table_xinfo(:table) WHERE hidden <> 1 ORDER BY cid
 
 -- name: table_options
 -- Whether a table is WITHOUT ROWID, and STRICT.

@@ -1,0 +1,46 @@
+-- +goose Up
+
+ALTER TABLE sessioncleanup_settings ADD COLUMN archive INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE sessioncleanup_settings ADD COLUMN archive_keep_seconds REAL DEFAULT 2592000;   -- NULL: forever
+
+ALTER TABLE sessioncleanup_settings ADD COLUMN archive_max_rows INTEGER NOT NULL DEFAULT 100000;
+
+ALTER TABLE sessioncleanup_settings ADD COLUMN archive_max_bytes INTEGER NOT NULL DEFAULT 67108864;
+
+-- The archive: sessions that were deleted, until they are restored or purged.
+CREATE TABLE sessioncleanup_archive (
+    id           INTEGER NOT NULL PRIMARY KEY,
+    session      TEXT NOT NULL,
+    owner        TEXT NOT NULL DEFAULT '',
+    name         TEXT NOT NULL DEFAULT '',
+    archived_at  TEXT NOT NULL,
+    actor        TEXT NOT NULL,
+    reason       TEXT NOT NULL DEFAULT '',
+    run_id       TEXT NOT NULL DEFAULT '',
+    row_count    INTEGER NOT NULL,             -- of other tables
+    bytes        INTEGER NOT NULL              -- of all rows
+);
+
+CREATE INDEX sessioncleanup_archive_session ON sessioncleanup_archive (session, id);
+
+CREATE INDEX sessioncleanup_archive_owner ON sessioncleanup_archive (owner, id);
+
+CREATE INDEX sessioncleanup_archive_at ON sessioncleanup_archive (archived_at, id);
+
+-- Number 1 is the session itself. A row is an object, by column. In it a number or a text stands for itself; what JSON has no
+-- word for is {"real": "0.1"}, {"blob": BASE64} or, for a text that is not UTF-8, {"text": BASE64}. Of a row that was only
+-- unlinked it has two objects: "key" says which row it is, "set" what its reference was.
+CREATE TABLE sessioncleanup_archive_rows (
+    entry     INTEGER NOT NULL,
+    number    INTEGER NOT NULL,
+    "table"   TEXT NOT NULL,
+    unlinked  INTEGER NOT NULL,
+    "row"     TEXT NOT NULL,
+    PRIMARY KEY (entry, number)
+);
+
+-- The last number that an entry got. None is given twice.
+CREATE TABLE sessioncleanup_archive_numbers (last INTEGER NOT NULL);
+
+INSERT INTO sessioncleanup_archive_numbers VALUES (0);

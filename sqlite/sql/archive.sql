@@ -1,0 +1,114 @@
+-- The archive. A deletion first finds all rows that it reaches, in a table that only its connection sees.
+
+-- name: find_archived
+CREATE TEMP TABLE sessioncleanup_found AS
+WITH RECURSIVE sessioncleanup_gone(root, t, "{columns}") AS (
+    SELECT "{id}", 0, "{keys}""{padding}" FROM "{sessions}" WHERE "{id}" IN (SELECT "{listed_id}" FROM json_each(:ids))"{steps}")
+SELECT min(root) AS root, t, "{columns}" FROM sessioncleanup_gone WHERE root IS NOT NULL GROUP BY t, "{columns}" ORDER BY t
+
+-- name: find_step
+
+    UNION
+    SELECT "{root}", "{child_number}", "{child_key}"
+      FROM sessioncleanup_gone CROSS JOIN "{parent}" AS p ON sessioncleanup_gone.t = "{parent_number}" AND "{same_parent}"
+     CROSS JOIN "{child}" AS c ON "{refers}"
+
+-- name: index_found
+CREATE INDEX temp.sessioncleanup_found_key ON sessioncleanup_found (t, "{columns}")
+
+-- name: forget_found
+DROP TABLE temp.sessioncleanup_found
+
+-- name: found_sessions
+SELECT "{id_text}", "{owner_text}", "{name_text}"
+  FROM temp.sessioncleanup_found AS f CROSS JOIN "{sessions}" ON f.t = 0 AND "{id}" = f.root AND "{same_session}"
+ ORDER BY f.rowid
+
+-- name: found_rows
+SELECT f.rowid, "{root_text}", "{values}"
+  FROM temp.sessioncleanup_found AS f CROSS JOIN "{child}" AS c ON "{same_child}"
+ WHERE f.t = "{child_number}" AND f.rowid > :after
+ ORDER BY f.rowid
+ LIMIT :limit + 0
+
+-- name: found_unlinked
+SELECT f.rowid, "{root_text}", "{values}"
+  FROM (SELECT rowid, * FROM temp.sessioncleanup_found WHERE t = "{parent_number}" AND rowid > :after ORDER BY rowid LIMIT :limit + 0) AS f
+ CROSS JOIN "{parent}" AS p ON "{same_parent}"
+ CROSS JOIN "{child}" AS c ON "{refers}"
+ WHERE NOT EXISTS (SELECT 1 FROM temp.sessioncleanup_found AS g WHERE g.t = "{child_number}" AND "{same_found}")
+ ORDER BY f.rowid
+
+-- name: last_found
+SELECT coalesce(max(rowid), 0)
+  FROM (SELECT rowid FROM temp.sessioncleanup_found WHERE t = :number + 0 AND rowid > :after ORDER BY rowid LIMIT :limit + 0)
+
+-- name: number_entries
+UPDATE sessioncleanup_archive_numbers SET last = last + :count RETURNING last
+
+-- name: insert_archived_rows
+INSERT INTO sessioncleanup_archive_rows (entry, number, "table", unlinked, "row")
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]')
+  FROM json_each(:rows)
+
+-- name: insert_archived
+INSERT INTO sessioncleanup_archive (id, session, owner, name, archived_at, actor, reason, run_id, row_count, bytes)
+VALUES (:id, :session, :owner, :name, :at, :actor, :reason, :run_id, :row_count, :bytes)
+
+-- name: list_archived
+SELECT id, session, owner, name, archived_at, actor, reason, run_id, row_count, bytes
+  FROM sessioncleanup_archive
+ WHERE "{condition}"
+ ORDER BY id DESC
+ LIMIT :limit + 0
+
+-- name: count_archived
+SELECT count(*) FROM sessioncleanup_archive WHERE "{condition}"
+
+-- name: archived_ids
+id IN (SELECT value FROM json_each(:ids))
+
+-- name: archived_session
+session = :session
+
+-- name: archived_owner
+owner = :owner
+
+-- name: archived_until
+archived_at < :until
+
+-- name: archived_before
+id < :before
+
+-- name: archived_rows
+SELECT number, "table", unlinked, "row"
+  FROM sessioncleanup_archive_rows
+ WHERE entry = :entry AND number > :after
+ ORDER BY number
+ LIMIT :limit + 0
+
+-- name: old_archived
+SELECT id, session, owner, name FROM sessioncleanup_archive WHERE archived_at < :before ORDER BY archived_at, id LIMIT :limit + 0
+
+-- name: forget_archived_rows
+DELETE FROM sessioncleanup_archive_rows WHERE entry IN (SELECT value FROM json_each(:ids))
+
+-- name: forget_archived
+DELETE FROM sessioncleanup_archive WHERE id IN (SELECT value FROM json_each(:ids))
+
+-- name: restore_row
+-- An ON CONFLICT clause of the table must not decide what becomes of the row, or of another one.
+INSERT OR ABORT INTO "{table}" ("{columns}") VALUES ("{values}")
+
+-- name: ends_restored
+-- Whether the session comes back active with an expiry that has passed.
+SELECT coalesce("{active}" IS NOT 0 AND "{expires_at_at}" <= :now, 0)
+  FROM (SELECT :active AS "{active_column}", :expires_at AS "{expires_at_column}") AS "{sessions}"
+
+-- name: orphaned
+-- Whether a row that was restored refers to one that is not there.
+SELECT EXISTS (SELECT 1 FROM "{child}" AS c
+                WHERE "{is_row}" AND "{is_set}" AND NOT EXISTS (SELECT 1 FROM "{parent}" AS p WHERE "{refers}"))
+
+-- name: relink
+UPDATE "{table}" SET "{set}" WHERE "{row}" IN (SELECT "{key}" FROM "{table}" WHERE "{is_row}" AND "{unlinked}" LIMIT 1)

@@ -55,6 +55,9 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 		if len(along) > 0 && !t.Cascade {
 			return &sessioncleanup.CascadeError{SessionIDs: ids[1:min(len(ids), 1+maxNamed)]}
 		}
+		if t.Archive != nil {
+			batch.Queue(m.statement("archive"), ids, cause.Actor, cause.Reason, cause.RunID, t.Archive.MaxRows, t.Archive.MaxBytes)
+		}
 		batch.Queue(m.statement("delete"), ids).QueryRow(func(row pgx.Row) error {
 			var left int
 			if err := row.Scan(&left); err != nil || left == 0 {

@@ -28,6 +28,9 @@ const (
 	codeDependents       = "2BP01" // something depends on what is dropped
 	codeBadText          = "22P02"
 	codeOutOfRange       = "22003"
+	codeUnarchivable     = "SC001" // these are the library's own
+	codeTooLarge         = "SC002"
+	codeNotArchived      = "SC003"
 )
 
 // mapError turns an error of the driver into one of the root package's, with what was being done.
@@ -65,6 +68,12 @@ func explain(server *pgconn.PgError, err error) error {
 		return fmt.Errorf("%w: %w; if that is the role's statement_timeout, give it a longer one: ALTER ROLE … SET statement_timeout", sessioncleanup.ErrUnavailable, err)
 	case "42P01", "42883", "42703", "3F000", "42704": // undefined table, function, column, schema, other object
 		return fmt.Errorf("%w: %w; run migrate", sessioncleanup.ErrNotInstalled, err)
+	case codeUnarchivable:
+		return fmt.Errorf("%w: %s", sessioncleanup.ErrUnarchivable, server.Message)
+	case codeTooLarge:
+		return fmt.Errorf("%w: %s", sessioncleanup.ErrTooLarge, server.Message)
+	case codeNotArchived:
+		return sessioncleanup.ErrNotArchived
 	case codeDependents:
 		return invalid.Errorf("%w: %s; drop what depends on it first", err, strings.ReplaceAll(server.Detail, "\n", ", "))
 	case codeLockNotAvailable, codeIdle, "25006": // a server that only reads: after a failover, or a standby
@@ -109,6 +118,14 @@ func (e *rowError) Error() string {
 func (e *rowError) state() string {
 	state, _, _ := strings.Cut(e.code, " ")
 	return state
+}
+
+// Unwrap is the sentinel of a session that is too large for the archive.
+func (e *rowError) Unwrap() error {
+	if e.state() == codeTooLarge {
+		return sessioncleanup.ErrTooLarge
+	}
+	return nil
 }
 
 // isLock reports whether a SQLSTATE says that another transaction has locked something, or changes it just now.

@@ -10,7 +10,7 @@ import (
 
 // ownTables are the tables of the library's own, without their prefix.
 func ownTables() []string {
-	return []string{"policy", "events", "seals", "leases", "touches", "backfill", "settings", "migrations"}
+	return []string{"policy", "events", "archive", "archive_rows", "seals", "leases", "touches", "backfill", "settings", "migrations"}
 }
 
 // ownRelations are they with their schema, quoted.
@@ -23,7 +23,7 @@ func (m *mapping) ownRelations() (all []string) {
 
 // fragments are the statements that are parts of others.
 func fragments() []string {
-	return []string{"idle", "expired", "gone", "undated", "ahead_active", "ahead_inactive", "status", "matches", "session_columns", "cut", "filter", "stale", "sealed_texts", "sealed_digest"}
+	return []string{"idle", "expired", "gone", "undated", "ahead_active", "ahead_inactive", "status", "matches", "session_columns", "cut", "filter", "stale", "archive_settings", "sealed_texts", "sealed_digest"}
 }
 
 // fill makes the names for the placeholders of the .sql files.
@@ -31,7 +31,7 @@ func (m *mapping) fill() {
 	n := sqlfile.Names{
 		"space": sqlfile.Column(m.space), "path": m.path, "safe": m.safe, "path_literal": literal("pg_catalog, " + m.path + ", pg_temp"), "safe_literal": literal(m.safe),
 		"path_names": literalArray(m.pathNames), "loose": fmt.Sprint(m.loose()),
-		"sessions": m.table.sql(), "sessions_literal": literal(m.table.sql()), "touches_literal": literal(m.own("touches")), "events_literal": literal(m.own("events")),
+		"sessions": m.table.sql(), "sessions_literal": literal(m.table.sql()), "touches_literal": literal(m.own("touches")), "events_literal": literal(m.own("events")), "archive_rows_literal": literal(m.own("archive_rows")),
 		"active": sqlfile.Column(m.schema.Active), "auto_cleanup": sqlfile.Column(m.schema.AutoCleanup),
 		"id": sqlfile.Column(m.schema.ID), "id_literal": literal(m.schema.ID), "id_type": m.columnOr(m.schema.ID, "text").typ,
 		"owner_name": m.ownerName(), "activity_count": m.activityCount(),
@@ -57,6 +57,9 @@ func (m *mapping) fill() {
 		n[key] = sqlfile.Column(name)
 		n[key+"_type"] = m.columnOr(name, "timestamptz").typ
 		n[key+"_in"], _ = m.times(name, "s.")
+	}
+	for key, name := range map[string]string{"active": m.schema.Active, "last_activity": m.schema.LastActivity, "expires_at": m.schema.ExpiresAt} {
+		n[key+"_literal"] = literal(name)
 	}
 	n["updated_at"], n["observed_at_out"] = n["last_activity"], "NULL::timestamptz"
 	if m.observes() {

@@ -89,7 +89,9 @@ func (p *plan) settingsStep() step {
 }
 
 func completeStep(m *mapping) step {
-	return step{about: "note that all is done", sql: []string{m.statement("settings_complete", sqlfile.Names{"adoption": fmt.Sprint(adoption)})}}
+	return step{about: "note that all is done", sql: []string{
+		m.statement("settings_complete", sqlfile.Names{"adoption": fmt.Sprint(adoption)}), m.statement("settings_reached"),
+	}}
 }
 
 // addColumns makes the library's own table, or adds the lifecycle columns that the application's lacks, each by a change
@@ -151,6 +153,8 @@ func functions() []string {
 		"sessioncleanup_commit_touches", "sessioncleanup_note_touches", "sessioncleanup_note", "sessioncleanup_observe",
 		"sessioncleanup_write", "sessioncleanup_delete", "sessioncleanup_touch",
 		"sessioncleanup_keys", "sessioncleanup_taken", "sessioncleanup_spared", "sessioncleanup_dependents",
+		"sessioncleanup_row_key", "sessioncleanup_require_archivable", "sessioncleanup_within", "sessioncleanup_archive", "sessioncleanup_obstacle", "sessioncleanup_rows", "sessioncleanup_relink",
+		"sessioncleanup_restore", "sessioncleanup_purge",
 		"sessioncleanup_deferred", "sessioncleanup_require_done", "sessioncleanup_require_triggers", "sessioncleanup_await_activity", "sessioncleanup_sweep", "sessioncleanup_cutoffs", "sessioncleanup_due", "sessioncleanup_phase", "sessioncleanup_details",
 		"sessioncleanup_expected", "cleanup_inactive_sessions", "get_session_cleanup_stats",
 	}

@@ -41,21 +41,17 @@ func (s *Store) sweep(ctx context.Context, m *mapping, b sessioncleanup.Batch) (
 	if b.Limit == 1 {
 		limit = singleLimit
 	}
+	var archiveRows, archiveBytes any
+	if b.Archive != nil {
+		archiveRows, archiveBytes = b.Archive.MaxRows, b.Archive.MaxBytes
+	}
 	var out sessioncleanup.BatchResult
 	var bad *rowError
 	err := s.transact(ctx, limit, func(batch *pgx.Batch) {
 		batch.Queue(m.statement("sweep_table"))
-		if b.Lease.Name != "" {
-			batch.Queue(m.statement("lease_guard"), b.Lease.Name).QueryRow(func(row pgx.Row) error {
-				lease, now, err := scanLease(row)
-				if ignoreNoRows(err) == nil && !lease.Guards(b.Lease, now) {
-					err = sessioncleanup.ErrLeaseLost
-				}
-				return err
-			})
-		}
+		queueGuard(batch, m, b.Lease)
 		batch.Queue(m.statement("sweep"), string(b.Action), b.Cutoffs.Now, moment(b.Cutoffs.Inactive), moment(b.Cutoffs.Delete), b.After,
-			orNull(b.Filter.ID), orNull(b.Filter.OwnerID), orNull(b.Filter.Text), b.Cause.Actor, b.Cause.Reason, b.Cause.RunID, b.Limit).
+			orNull(b.Filter.ID), orNull(b.Filter.OwnerID), orNull(b.Filter.Text), b.Cause.Actor, b.Cause.Reason, b.Cause.RunID, b.Limit, archiveRows, archiveBytes).
 			QueryRow(func(row pgx.Row) (err error) {
 				out, bad, err = scanSweep(row, b)
 				if err == nil && bad != nil {
@@ -79,6 +75,20 @@ func (s *Store) sweep(ctx context.Context, m *mapping, b sessioncleanup.Batch) (
 	default:
 		return sessioncleanup.BatchResult{}, s.failed("clean up a batch of sessions", err)
 	}
+}
+
+// queueGuard queues the check that a batch still has its lease, and keeps it until the batch is committed.
+func queueGuard(batch *pgx.Batch, m *mapping, held sessioncleanup.Lease) {
+	if held.Name == "" {
+		return
+	}
+	batch.Queue(m.statement("lease_guard"), held.Name).QueryRow(func(row pgx.Row) error {
+		lease, now, err := scanLease(row)
+		if ignoreNoRows(err) == nil && !lease.Guards(held, now) {
+			err = sessioncleanup.ErrLeaseLost
+		}
+		return err
+	})
 }
 
 // scanSweep reads what a batch did, or the failure because of which it did nothing.

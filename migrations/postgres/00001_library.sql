@@ -13,6 +13,10 @@ CREATE TABLE "{policy}" (
     busy_share             double precision NOT NULL CHECK (busy_share > 0 AND busy_share <= 1),
     max_delete_fraction    double precision NOT NULL CHECK (max_delete_fraction > 0 AND max_delete_fraction <= 1),
     events_keep            interval         CHECK (events_keep > '0'),
+    archive                boolean          NOT NULL DEFAULT false,
+    archive_keep           interval         CHECK (archive_keep > '0'),
+    archive_max_rows       integer          NOT NULL CHECK (archive_max_rows > 0),
+    archive_max_bytes      bigint           NOT NULL CHECK (archive_max_bytes > 0),
     alert_due              integer          NOT NULL,
     alert_activity_rate    double precision NOT NULL
 );
@@ -48,6 +52,34 @@ CREATE TABLE "{seals}" (
 );
 CREATE INDEX "sessioncleanup_seals_newest" ON "{seals}" (newest) WHERE NOT forgotten;
 
+-- The archive: sessions that were deleted, until they are restored or purged.
+CREATE TABLE "{archive}" (
+    id          bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    session_id  text        NOT NULL,
+    owner_id    text        NOT NULL DEFAULT '',
+    name        text        NOT NULL DEFAULT '',
+    archived_at timestamptz NOT NULL,
+    actor       text        NOT NULL,
+    reason      text        NOT NULL DEFAULT '',
+    run_id      text        NOT NULL DEFAULT '',
+    row_count   integer     NOT NULL, -- of other tables
+    bytes       bigint      NOT NULL  -- of all rows
+);
+CREATE INDEX "sessioncleanup_archive_session" ON "{archive}" (session_id, id);
+CREATE INDEX "sessioncleanup_archive_owner" ON "{archive}" (owner_id, id);
+CREATE INDEX "sessioncleanup_archive_at" ON "{archive}" (archived_at, id);
+
+-- Its rows. Number 1 of an entry is the session itself. A row is an object: the columns' values as texts, or null. Of a row that
+-- was only unlinked it has two objects: "key" says which row it is, "set" what its reference was.
+CREATE TABLE "{archive_rows}" (
+    entry    bigint  NOT NULL,
+    number   integer NOT NULL,
+    "table"  text    NOT NULL,
+    unlinked boolean NOT NULL,
+    "row"    jsonb   NOT NULL,
+    PRIMARY KEY (entry, number)
+);
+
 -- Who may run, and for how long. Rows stay when a lease is released, without a holder, so that the epoch keeps rising.
 CREATE TABLE "{leases}" (
     name       text        PRIMARY KEY,
@@ -78,5 +110,6 @@ CREATE TABLE "{settings}" (
     untracked  boolean NOT NULL DEFAULT false, -- nothing shows when the sessions are used: the idle rules are off
     accepted   boolean NOT NULL DEFAULT false, -- the idle rules are on although nothing shows that
     places     jsonb   NOT NULL DEFAULT '{}', -- where the schema's tables and columns are, to follow them when they are renamed
+    reached    jsonb   NOT NULL DEFAULT '[]', -- the tables that a deletion reached when Migrate last looked
     replaced   jsonb   NOT NULL DEFAULT '[]' -- what Migrate took over, in that order: statements that make it again
 );

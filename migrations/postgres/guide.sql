@@ -49,17 +49,22 @@ LANGUAGE plpgsql
 SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
-    v_most  integer := (SELECT p.batch_size FROM "{policy}" p);
-    v_size  integer := v_most;
+    v_policy "{policy}"%ROWTYPE;
+    v_most  integer;
+    v_size  integer;
     v_after text := '';
     v_batch record;
 BEGIN
+    SELECT * INTO STRICT v_policy FROM "{policy}";
+    v_most := v_policy.batch_size;
+    v_size := v_most;
     due := "{space}".sessioncleanup_due(p_action, p_now, p_inactive, p_delete);
     done := 0;
     failed := 0;
     WHILE due > 0 LOOP
         SELECT * INTO v_batch FROM "{space}".sessioncleanup_sweep(p_action, p_now, p_inactive, p_delete, v_after,
-            NULL, NULL, NULL, 'system', 'cleanup_inactive_sessions', p_run_id, v_size);
+            NULL, NULL, NULL, 'system', 'cleanup_inactive_sessions', p_run_id, v_size,
+            CASE WHEN v_policy.archive THEN v_policy.archive_max_rows END, CASE WHEN v_policy.archive THEN v_policy.archive_max_bytes END);
         IF v_batch.failure IS NULL THEN
             done := done + cardinality(v_batch.ids);
             v_size := least(v_most, v_size * 2);
@@ -131,6 +136,9 @@ DECLARE
     v_refused     text;
     v_deleted     record;
     v_deactivated record;
+    v_old         bigint;
+    v_purged      bigint := 0;
+    v_batch       bigint;
 BEGIN
     IF inactive_hours <= 0 OR delete_old_days <= 0 THEN
         RAISE EXCEPTION 'cleanup_inactive_sessions(%, %): want positive hours and days, or NULL for the policy''s',
@@ -150,6 +158,12 @@ BEGIN
     SELECT * INTO v_cut FROM "{space}".sessioncleanup_cutoffs(v_policy.inactive_after, v_policy.delete_after);
     PERFORM "{space}".sessioncleanup_phase(a.name, v_cut.now, v_cut.inactive, v_cut.delete, v_run_id)
        FROM unnest(ARRAY['dated', 'activity_corrected']) WITH ORDINALITY a (name, place) ORDER BY a.place;
+    v_old := (SELECT count(*) FROM "{archive}" a WHERE a.archived_at < v_cut.now - v_policy.archive_keep);
+    WHILE v_purged < v_old LOOP
+        v_batch := cardinality("{space}".sessioncleanup_purge(v_cut.now - v_policy.archive_keep, 1000, 'system', 'cleanup_inactive_sessions', v_run_id));
+        EXIT WHEN v_batch = 0; -- others are at work with the rest
+        v_purged := v_purged + v_batch;
+    END LOOP;
     v_due := "{space}".sessioncleanup_due('deleted', v_cut.now, v_cut.inactive, v_cut.delete);
     IF v_due > 100 AND force IS NOT TRUE AND v_due > v_policy.max_delete_fraction * (SELECT count(*) FROM "{sessions}")
        AND NOT "{space}".sessioncleanup_expected(v_cut.now, v_cut.inactive, v_cut.delete) THEN
@@ -165,9 +179,11 @@ BEGIN
       FROM "{space}".sessioncleanup_phase('deactivated', v_cut.now, v_cut.inactive, v_cut.delete, v_run_id) p;
     PERFORM "{space}".sessioncleanup_log(NULL, 'run', 'system', 'cleanup_inactive_sessions', v_run_id, '{}', '{}', '{}', jsonb_strip_nulls(jsonb_build_object(
         'started_at', v_cut.now,
-        'phases', (SELECT coalesce(jsonb_agg(to_jsonb(p.phase) - 'failure' ORDER BY p.place), '[]')
-                     FROM (VALUES (1, v_deleted, v_cut.delete), (2, v_deactivated, v_cut.inactive)) p (place, phase, cutoff)
-                    WHERE p.cutoff IS NOT NULL),
+        'phases', (SELECT coalesce(jsonb_agg(p.phase - 'failure' ORDER BY p.place), '[]')
+                     FROM (SELECT 0 AS place, jsonb_build_object('action', 'purged', 'due', v_old, 'done', v_purged, 'skipped', v_old - v_purged, 'failed', 0) AS phase
+                            WHERE v_policy.archive AND v_policy.archive_keep IS NOT NULL OR v_old > 0
+                            UNION ALL SELECT 1, to_jsonb(v_deleted) WHERE v_cut.delete IS NOT NULL
+                            UNION ALL SELECT 2, to_jsonb(v_deactivated) WHERE v_cut.inactive IS NOT NULL) p),
         'duration_ns', (extract(epoch FROM clock_timestamp() - v_started) * 1000000000)::bigint,
         'error', v_refused, 'refused', CASE WHEN v_refused IS NOT NULL THEN true END, 'forced', CASE WHEN force THEN true END,
         'cutoffs', to_jsonb(v_cut))));

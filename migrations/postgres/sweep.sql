@@ -6,14 +6,14 @@
 -- 'dated' that of undated ones; 'activity_corrected' the ends of those of idle sessions and of what is gone. Rows that
 -- another transaction has locked are left out, also those that its new rows refer to by a foreign key: it is at work with
 -- them. If a row cannot be changed, nothing is, and the result is the sessions selected and the failure. What is due and left
--- alone, with the reason, is in skipped and reasons.
+-- alone, with the reason, is in skipped and reasons. With p_archive_rows and p_archive_bytes it archives what it deletes.
 --
 -- Where the application's triggers run, the search path is theirs. Each step reads an index in order, whatever the
 -- statistics say: they may be from before a mass deletion. While the batch holds locks it
 -- waits for another one, such as that of a child row, for 100 ms at most.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_sweep(
     p_action text, p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_after text,
-    p_id text, p_owner text, p_text text, p_actor text, p_reason text, p_run_id text, p_limit integer,
+    p_id text, p_owner text, p_text text, p_actor text, p_reason text, p_run_id text, p_limit integer, p_archive_rows integer, p_archive_bytes bigint,
     OUT ids text[], OUT next text, OUT skipped text[], OUT reasons text[], OUT failure_code text, OUT failure text, OUT held interval)
 LANGUAGE plpgsql
 SET search_path = "{safe}" SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
@@ -44,6 +44,9 @@ BEGIN
         PERFORM "{space}".sessioncleanup_require_triggers();
         IF "{loose}" THEN
             PERFORM "{space}".sessioncleanup_await_activity();
+        END IF;
+        IF p_action = 'deleted' AND p_archive_rows IS NOT NULL THEN
+            PERFORM "{space}".sessioncleanup_require_archivable();
         END IF;
     END IF;
     PERFORM "{space}".sessioncleanup_settle_touches();
@@ -159,6 +162,9 @@ BEGIN
         SELECT coalesce(array_agg(s."{id}"::text), '{}') AS ids, array_agg(coalesce("{owner_text}", '')) AS owners,
                array_agg("{space}".sessioncleanup_shorten(coalesce("{name_text}", ''))) AS names
           INTO v_refs FROM "{sessions}" s WHERE s."{id}" = ANY (v_due);
+        IF p_action = 'deleted' AND p_archive_rows IS NOT NULL AND cardinality(v_due) > 0 THEN
+            PERFORM "{space}".sessioncleanup_archive(v_due, v_now, p_actor, p_reason, p_run_id, p_archive_rows, p_archive_bytes);
+        END IF;
         "{theirs}"
         IF p_action OPERATOR(pg_catalog.=) 'deleted' THEN
             DELETE FROM "{sessions}" s WHERE s."{id}" "{id_eq}" ANY (v_due);

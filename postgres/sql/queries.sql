@@ -56,6 +56,36 @@ SELECT "{space}".sessioncleanup_write($1::text, $2::boolean, $3::boolean, $4::bo
 -- name: delete
 SELECT "{space}".sessioncleanup_delete($1::text[]);
 
+-- name: archive
+-- The sessions are locked.
+SELECT "{space}".sessioncleanup_require_archivable(),
+       "{space}".sessioncleanup_archive($1::text[]::"{id_type}"[], date_trunc('milliseconds', clock_timestamp()), $2::text, $3::text, $4::text, $5::integer, $6::bigint);
+
+-- name: archived
+SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes
+  FROM "{archive}" a
+ WHERE ($1::bigint[] IS NULL OR a.id = ANY ($1::bigint[])) AND ($2::text IS NULL OR a.session_id = $2::text) AND ($3::text IS NULL OR a.owner_id = $3::text)
+   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::bigint IS NULL OR a.id < $5::bigint)
+ ORDER BY a.id DESC
+ LIMIT $6::integer;
+
+-- name: archived_count
+SELECT count(*)
+  FROM "{archive}" a
+ WHERE ($1::bigint[] IS NULL OR a.id = ANY ($1::bigint[])) AND ($2::text IS NULL OR a.session_id = $2::text) AND ($3::text IS NULL OR a.owner_id = $3::text)
+   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz);
+
+-- name: archived_rows
+SELECT r.number, r."table", r.unlinked, r."row"::text
+  FROM "{archive_rows}" r WHERE r.entry = $1::bigint AND r.number > $2::integer ORDER BY r.number LIMIT $3::integer;
+
+-- name: restore
+SELECT restored, row_count, relinked, obstacles::text
+  FROM "{space}".sessioncleanup_restore($1::bigint[], $2::text, $3::text, $4::text, $5::text, $6::boolean);
+
+-- name: purge
+SELECT "{space}".sessioncleanup_purge($1::timestamptz, $2::integer, $3::text, $4::text, $5::text);
+
 -- name: taken
 -- The other sessions that would be deleted along with one. It is locked so that no more are added.
 SELECT s."{id}"::text, coalesce("{owner_text}", ''), left(coalesce("{name_text}", ''), 200)
@@ -105,7 +135,7 @@ SELECT d.name, d.effect, d.row_count, d.more
 -- name: sweep
 SELECT ids, next, skipped, reasons, coalesce(failure_code, ''), coalesce(failure, ''), (extract(epoch FROM held) * 1000000)::bigint
   FROM "{space}".sessioncleanup_sweep($1::text, $2::timestamptz, $3::timestamptz, $4::timestamptz, $5::text,
-       $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::integer);
+       $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::integer, $13::integer, $14::bigint);
 
 -- name: sweep_table
 -- Waits for others that alter the table, before the batch holds locks.

@@ -1,0 +1,121 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+var _ sessioncleanup.Archiver = (*Store)(nil)
+
+func archiveArgs(q sessioncleanup.ArchiveQuery) []any {
+	return []any{q.IDs, orNull(q.SessionID), orNull(q.OwnerID), moment(q.Until)}
+}
+
+// Archived returns the entries of the archive that match the query, newest first.
+func (s *Store) Archived(ctx context.Context, q sessioncleanup.ArchiveQuery) ([]sessioncleanup.Archived, error) {
+	var before *int64
+	if q.Before != 0 {
+		before = &q.Before
+	}
+	return collect(ctx, s, "archived", func(row pgx.CollectableRow) (a sessioncleanup.Archived, err error) {
+		err = row.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &a.At, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes)
+		a.At = a.At.UTC()
+		return a, err
+	}, append(archiveArgs(q), before, q.Limit)...)
+}
+
+// CountArchived counts the entries that match the query.
+func (s *Store) CountArchived(ctx context.Context, q sessioncleanup.ArchiveQuery) (n int, err error) {
+	m, err := s.ready(ctx)
+	if err != nil {
+		return 0, err
+	}
+	err = s.pool.QueryRow(ctx, m.statement("archived_count"), archiveArgs(q)...).Scan(&n)
+	return n, s.failed("count the archive", err)
+}
+
+// ArchivedRows returns rows of an entry. Only the owner of the tables may.
+func (s *Store) ArchivedRows(ctx context.Context, id int64, after, limit int) ([]sessioncleanup.ArchivedRow, error) {
+	return collect(ctx, s, "archived_rows", func(row pgx.CollectableRow) (r sessioncleanup.ArchivedRow, err error) {
+		var data string
+		err = row.Scan(&r.Number, &r.Table, &r.Unlinked, &data)
+		r.Row = json.RawMessage(data)
+		return r, err
+	}, id, after, limit)
+}
+
+// Restore brings entries of the archive back, in the database.
+func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (sessioncleanup.Restored, error) {
+	m, err := s.ready(ctx)
+	if err != nil {
+		return sessioncleanup.Restored{}, err
+	}
+	entries, err := s.Archived(ctx, sessioncleanup.ArchiveQuery{IDs: r.IDs, OwnerID: r.OwnerID, Limit: len(r.IDs)})
+	if err != nil {
+		return sessioncleanup.Restored{}, err
+	}
+	byID := map[int64]sessioncleanup.Archived{}
+	for _, e := range entries {
+		byID[e.ID] = e
+	}
+	var out sessioncleanup.Restored
+	var ids []int64
+	var obstacles string
+	err = s.transact(ctx, s.cfg.BatchTimeout, func(batch *pgx.Batch) {
+		batch.Queue(m.statement("restore"), r.IDs, orNull(r.OwnerID), r.Cause.Actor, r.Cause.Reason, r.Cause.RunID, r.DryRun).QueryRow(func(row pgx.Row) error {
+			return row.Scan(&ids, &out.Rows, &out.Relinked, &obstacles)
+		})
+	})
+	if err == nil {
+		err = json.Unmarshal([]byte(obstacles), &out.Obstacles)
+	}
+	if err != nil {
+		return sessioncleanup.Restored{}, s.failed("restore from the archive", err)
+	}
+	if len(out.Obstacles) > 0 {
+		out.Rows, out.Relinked = 0, 0
+		for i := range out.Obstacles {
+			out.Obstacles[i].SessionID = byID[out.Obstacles[i].Entry].SessionID
+		}
+		return out, nil
+	}
+	for _, id := range ids {
+		out.Entries = append(out.Entries, byID[id])
+	}
+	return out, nil
+}
+
+// Purge permanently removes the oldest entries that were archived before a moment.
+func (s *Store) Purge(ctx context.Context, b sessioncleanup.Batch, before time.Time) (sessioncleanup.BatchResult, error) {
+	var out sessioncleanup.BatchResult
+	if b.Limit <= 0 {
+		return out, invalid.Errorf("limit of the batch is %d: want at least 1", b.Limit)
+	}
+	m, err := s.ready(ctx)
+	if err != nil {
+		return out, err
+	}
+	started := time.Now()
+	err = s.transact(ctx, min(batchLimit, s.cfg.BatchTimeout), func(batch *pgx.Batch) {
+		queueGuard(batch, m, b.Lease)
+		batch.Queue(m.statement("purge"), before, b.Limit, b.Cause.Actor, b.Cause.Reason, b.Cause.RunID).QueryRow(func(row pgx.Row) error {
+			return row.Scan(&out.IDs)
+		})
+	})
+	if err != nil {
+		return sessioncleanup.BatchResult{}, s.failed("purge the archive", err)
+	}
+	if len(out.IDs) == b.Limit {
+		out.Next = "more"
+	}
+	if s.writers.busy() {
+		out.Pause = b.PauseAfter(time.Since(started))
+	}
+	return out, nil
+}

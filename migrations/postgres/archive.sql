@@ -455,7 +455,7 @@ BEGIN
                                          ELSE format('c.%I %s %L', v.key, k.equal, v.value) END, ' AND ')
                     FROM jsonb_each_text(v_link.key) v LEFT JOIN "{space}".sessioncleanup_row_key(v_link.oid) k ON k.name = v.key)
             || (SELECT string_agg(format(' AND (num_nulls(c.%1$I) = 1 OR format(''%%s'', c.%1$I) IN (%2$L, %3$s))', v.key, v.value,
-                                         coalesce(format('format(''%%s'', %s)', pg_get_expr(d.adbin, d.adrelid)), 'NULL')), '')
+                                         CASE WHEN d.oid IS NULL THEN 'NULL' ELSE format('format(''%%s'', %s)', pg_get_expr(d.adbin, d.adrelid)) END), '')
                   FROM jsonb_each_text(v_link.set) v
                   JOIN pg_attribute a ON a.attrelid = v_link.oid AND a.attname = v.key AND a.attnum > 0
                   LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum)

@@ -322,4 +322,5 @@ type Lease struct {
 	Epoch     int64
 	ExpiresAt time.Time
 	TTL       time.Duration // for how long it was taken or renewed last; in whole milliseconds
+	Replaced  string        // the holder that did not release it, when this request took it over; not stored
 }

@@ -78,6 +78,18 @@ const usedSessions = `
 	SELECT 's' || n, 'alice', 'session', n % 2 > 0, now() - n * interval '3 days', CASE WHEN n % 2 = 0 THEN now() - n * interval '3 days' END FROM generate_series(1, 60) n;
 	INSERT INTO votes (session_id, created_at) SELECT id, last_activity FROM sessions;`
 
+// granted adopts usedSessions for a role, with what the options grant it. It returns a connection of the administrator and
+// the role's URL.
+func granted(t *testing.T, options func(role string) sessioncleanup.MigrateOptions) (admin *pgxpool.Pool, as string) {
+	t.Helper()
+	url := pgtest.Empty(t)
+	admin = connect(t, url)
+	mustRun(t, admin, usedSessions)
+	as = asRole(t, admin)
+	migrate(t, open(t, url, postgres.Config{Migrate: options(roleOf(t, as))}))
+	return admin, as
+}
+
 func TestTheOwnerOfTheSessionsGainsNoRights(t *testing.T) {
 	t.Parallel()
 	const evil = "CREATE FUNCTION evil() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN " + becomeSuper + " RETURN true; END $$;" +
@@ -218,11 +230,7 @@ func TestRolesCannotChangeWhatTheLibraryKeeps(t *testing.T) {
 
 func TestAnApplicationsRoleRunsNoCleanups(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Empty(t)
-	pool := connect(t, url)
-	mustRun(t, pool, usedSessions)
-	as := asRole(t, pool)
-	migrate(t, open(t, url, postgres.Config{Migrate: sessioncleanup.MigrateOptions{AppRole: roleOf(t, as)}}))
+	_, as := granted(t, func(role string) sessioncleanup.MigrateOptions { return sessioncleanup.MigrateOptions{AppRole: role} })
 	attacker := connect(t, as)
 	for _, sql := range []string{
 		"SELECT cleanup_inactive_sessions(0.001, 0.001, true)", "SELECT sessioncleanup_forget('infinity', 1000)", "SELECT sessioncleanup_seal(1)",
@@ -264,11 +272,9 @@ func TestNamesWithBackslashesAreNoStatements(t *testing.T) {
 
 func TestTheLogCannotBeDatedBackOrShortened(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Empty(t)
-	pool := connect(t, url)
-	mustRun(t, pool, usedSessions)
-	as := asRole(t, pool)
-	migrate(t, open(t, url, postgres.Config{Migrate: sessioncleanup.MigrateOptions{CleanerRole: roleOf(t, as)}}))
+	pool, as := granted(t, func(role string) sessioncleanup.MigrateOptions {
+		return sessioncleanup.MigrateOptions{CleanerRole: role}
+	})
 	mustRun(t, pool, "INSERT INTO sessioncleanup_events (at, action, actor) VALUES (now() - interval '1 day', 'deleted', 'new'), (now() - interval '3000 days', 'deleted', 'old')")
 	attacker := connect(t, as)
 	for _, at := range []string{"-infinity", "2001-01-01", "infinity"} {
@@ -285,6 +291,11 @@ func TestTheLogCannotBeDatedBackOrShortened(t *testing.T) {
 			t.Errorf("an entry of the sessions %s: %v, want an invalid parameter", arrays, err)
 		}
 	}
+	for _, run := range []string{`{"started_at": "never"}`, `{"cutoffs": {"now": "never"}}`, `{"cutoffs": {"inactive": "x"}}`, `{"cutoffs": {"delete": "x"}}`, `{"partial": "x"}`} {
+		if err := tries(t.Context(), attacker, "SELECT sessioncleanup_log(NULL, 'run', 'x', '', 'r', '{}', '{}', '{}', '"+run+"')"); !hasState(err, "22007") && !hasState(err, "22P02") {
+			t.Errorf("a run of %s: %v, want that it cannot be read", run, err)
+		}
+	}
 	if gone := value[int](t, attacker, "SELECT sessioncleanup_forget('infinity', 1000)"); gone != 1 {
 		t.Errorf("%d entries were removed, want the one that the policy does not keep", gone)
 	}
@@ -292,11 +303,9 @@ func TestTheLogCannotBeDatedBackOrShortened(t *testing.T) {
 
 func TestACleanerThatMayOnlyWhatItWasGrantedCleansUp(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Empty(t)
-	pool := connect(t, url)
-	mustRun(t, pool, usedSessions)
-	as := asRole(t, pool)
-	migrate(t, open(t, url, postgres.Config{Migrate: sessioncleanup.MigrateOptions{CleanerRole: roleOf(t, as)}}))
+	pool, as := granted(t, func(role string) sessioncleanup.MigrateOptions {
+		return sessioncleanup.MigrateOptions{CleanerRole: role}
+	})
 	result, err := manage(t, open(t, as, postgres.Config{})).Cleanup(t.Context(), sessioncleanup.Run{Force: true})
 	if err != nil || result.Deactivated() == 0 || result.Deleted() == 0 || result.Phases.Total().Failed > 0 {
 		t.Errorf("the run: %+v, %v", result.Phases, err)

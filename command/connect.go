@@ -49,6 +49,7 @@ func (a *app) open(ctx context.Context, c store.Config) (sessioncleanup.Store, e
 	if c.Schema, err = a.schema(); err != nil {
 		return nil, err
 	}
+	c.TrustOwner = a.trustOwner
 	if c.Logger == nil {
 		c.Logger = a.warnings()
 	}

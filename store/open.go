@@ -81,6 +81,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Migrate says how Migrate adopts a table, where the table alone does not tell. Default: the zero MigrateOptions.
 	Migrate sessioncleanup.MigrateOptions
+	// TrustOwner is postgres.Config.TrustOwner; other backends have no roles. Default: false.
+	TrustOwner bool
 }
 
 // OpenWith is Open with options that do not fit in a URL.
@@ -133,5 +135,5 @@ func openSQLite(ctx context.Context, url string, c Config) (sessioncleanup.Store
 }
 
 func openPostgres(ctx context.Context, url string, c Config) (sessioncleanup.Store, error) {
-	return postgres.Open(ctx, pgurl.WithSocket(url), postgres.Config{Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate})
+	return postgres.Open(ctx, pgurl.WithSocket(url), postgres.Config{Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate, TrustOwner: c.TrustOwner})
 }

@@ -411,10 +411,7 @@ func (r *run) reportSkipped(ctx context.Context, p phase) error {
 		if failed || len(r.result.Skipped) == maxFailures {
 			continue
 		}
-		reason, known := r.reasons[s.ID]
-		if !known {
-			reason = "locked by another transaction"
-		}
+		reason := cmp.Or(r.reasons[s.ID], r.reasons[""], "locked by another transaction")
 		r.result.Skipped = append(r.result.Skipped, Skipped{SessionID: s.ID, Action: p.action, Reason: reason})
 	}
 	return nil

@@ -47,6 +47,7 @@ type app struct {
 	trustOwner bool
 	json       bool
 	verbose    bool
+	archives   sessioncleanup.Switch // cleanup --archive
 }
 
 // errAlert ends stats --check when an alert holds. The alerts are printed by then.

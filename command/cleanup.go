@@ -25,6 +25,7 @@ const (
 // cleanupFlags are the flags of the cleanup verb.
 type cleanupFlags struct {
 	dryRun, quick, cron        bool
+	archive                    bool
 	force                      permission
 	inactiveAfter, deleteAfter time.Duration
 	owner                      string
@@ -42,6 +43,8 @@ sessions with "list --status to_delete", then allow the deletion once with --for
 
 A session that cannot be changed is reported and left out, and the exit code is 1. A session that others have locked, or
 whose deletion would delete others that are not due, is skipped, named, and left for the next run.
+
+With --archive, or while the policy says so, what is deleted can be restored for 30 days; each run purges what is older.
 
 With --owner the run is limited to one owner's sessions. Such a run does not count for the schedule of serve.
 
@@ -66,6 +69,10 @@ func (a *app) cleanup() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			a.archives = sessioncleanup.Default
+			if cmd.Flags().Changed("archive") {
+				a.archives = sessioncleanup.SwitchOf(f.archive)
+			}
 			return a.withPatience(func(ctx context.Context, db connection, _ []string) error {
 				return a.clean(ctx, db, run, f.cron)
 			})(cmd, args)
@@ -77,6 +84,7 @@ func (a *app) cleanup() *cobra.Command {
 	flags.Lookup("force").NoOptDefVal = permitAll
 	flags.BoolVar(&f.quick, "quick", false, "deactivate after 12 hours, delete after 7 days")
 	flags.BoolVar(&f.cron, "cron", false, "print nothing unless something was done")
+	flags.BoolVar(&f.archive, "archive", false, "move what is deleted into the archive, see archive and restore; --archive=false deletes permanently")
 	flags.StringVar(&f.owner, "owner", "", "only the sessions of the owner with this ID")
 	flags.Var(&threshold{&f.inactiveAfter, "inactive-hours", time.Hour}, "inactive-hours",
 		"deactivate after this many hours without activity, or never (default: the policy's, 24)")

@@ -14,7 +14,7 @@ func (a *app) delete() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:        "delete ID",
 		SuggestFor: []string{"remove", "rm"},
-		Short:      "Delete a session permanently",
+		Short:      "Delete a session: into the archive while that is on, permanently otherwise",
 		Long: `delete shows the session, and the rows of other tables that go with it, and asks before it deletes it. Without a
 terminal it needs --yes. When foreign keys would delete other sessions along with it, it names them and does nothing,
 unless --cascade allows it; then each of them has its event.`,
@@ -33,7 +33,11 @@ unless --cascade allows it; then each of them has its event.`,
 					return err
 				}
 			}
-			question := fmt.Sprintf("Delete session %s, last used %s, permanently?", sessionName(s), moment(s.LastActivity))
+			how := ", permanently?"
+			if db.Policy().Archive.Or(false) {
+				how = "? It stays in the archive for a while."
+			}
+			question := fmt.Sprintf("Delete session %s, last used %s%s", sessionName(s), moment(s.LastActivity), how)
 			if err := a.confirm(ctx, yes, "delete", question); err != nil {
 				return err
 			}

@@ -232,7 +232,7 @@ func doneText(p sessioncleanup.Phases) string {
 
 // planText says what the phases of a run would do: "delete 2 sessions and deactivate 1".
 func planText(p sessioncleanup.Phases) string {
-	verbs := map[sessioncleanup.Action]string{sessioncleanup.ActionDeleted: "delete", sessioncleanup.ActionDeactivated: "deactivate"}
+	verbs := map[sessioncleanup.Action]string{sessioncleanup.ActionPurged: "purge", sessioncleanup.ActionDeleted: "delete", sessioncleanup.ActionDeactivated: "deactivate"}
 	return strings.Join(phaseTexts(p, func(a sessioncleanup.Action) string { return verbs[a] }), " and ")
 }
 

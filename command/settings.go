@@ -10,6 +10,7 @@ import (
 // policyVariables are the variables of the policy.
 var policyVariables = []string{
 	sessioncleanup.EnvEnabled, sessioncleanup.EnvInactiveHours, sessioncleanup.EnvDeleteDays, sessioncleanup.EnvAutoCleanupDefault,
+	sessioncleanup.EnvArchive, sessioncleanup.EnvArchiveDays,
 }
 
 // policy is the policy of the environment. Variables that were probably meant for it and have no effect are reported.
@@ -19,7 +20,8 @@ func (a *app) policy() (sessioncleanup.Policy, error) {
 			a.complain("warning: " + name + " has no effect, did you mean " + meant + "?")
 		}
 	}
-	return sessioncleanup.PolicyFromEnv(a.getenv)
+	p, err := sessioncleanup.PolicyFromEnv(a.getenv)
+	return sessioncleanup.Policy{Archive: a.archives}.Or(p), err
 }
 
 // misspelled returns the variable of the policy that a name was probably meant to be; empty when it is one, or when it is

@@ -74,12 +74,17 @@ func (m *Manager) Archived(ctx context.Context, o ArchiveOptions) ([]Archived, e
 // archived asks the store and fills in what follows from the policy.
 func (m *Manager) archived(ctx context.Context, archiver Archiver, q ArchiveQuery) ([]Archived, error) {
 	all, err := within(ctx, readTimeout, func(ctx context.Context) ([]Archived, error) { return archiver.Archived(ctx, q) })
+	m.dateEntries(all)
+	return all, err
+}
+
+// dateEntries fills in when entries are purged.
+func (m *Manager) dateEntries(all []Archived) {
 	if m.policy.ArchiveKeep != Never {
 		for i := range all {
 			all[i].PurgeAt = all[i].At.Add(m.policy.ArchiveKeep)
 		}
 	}
-	return all, err
 }
 
 // ArchivedEntry returns one entry of the archive. ErrNotArchived when it is not there, or is somebody else's.
@@ -225,6 +230,7 @@ func (m *Manager) restore(ctx context.Context, archiver Archiver, r RestoreReque
 		}
 		if err != nil || c != ConflictSkip || len(taken) == 0 {
 			out.Skipped = skipped
+			m.dateEntries(out.Entries)
 			return out, err
 		}
 		for id := range taken {

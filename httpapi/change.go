@@ -182,8 +182,12 @@ func (c *call) askToConfirm() error {
 		return err
 	}
 	confirm := url.QueryEscape(s.ID)
+	detail := msgConfirm
+	if c.m.Policy().Archive.Or(false) {
+		detail = msgArchives
+	}
 	return &fault{
-		problem: unconfirmed, args: []any{confirm},
+		problem: unconfirmed, detail: detail, args: []any{confirm},
 		extra: extra{
 			Confirm: "?confirm=" + confirm, Dependents: dependents,
 			Session: &toDelete{ID: s.ID, Name: s.Name, OwnerID: s.OwnerID, OwnerName: s.OwnerName, ActivityCount: s.ActivityCount},

@@ -49,6 +49,14 @@ var (
 			"D'autres sessions seraient supprimées avec elle. Supprimez-les d'abord ou, en tant qu'administrateur, autorisez-le avec ?cascade=true.",
 		},
 	}
+	obstructed = &kind{
+		"obstructed", http.StatusConflict, text{"The session cannot be restored", "La session ne peut pas être restaurée"},
+		text{"Something is in the way, see obstacles. Nothing was changed.", "Quelque chose s'y oppose, voir obstacles. Rien n'a été modifié."},
+	}
+	unarchivable = &kind{
+		"too-large-to-archive", http.StatusConflict, text{"Too large for the archive", "Trop grande pour l'archive"},
+		text{"More rows belong to the session than may be archived, so it was not deleted.", "Trop de lignes dépendent de la session pour l'archiver : elle n'a pas été supprimée."},
+	}
 	changed = &kind{
 		"changed-meanwhile", http.StatusPreconditionFailed, text{"The session has changed", "La session a changé"},
 		text{"The session is no longer as If-Match says.", "La session n'est plus telle que If-Match l'indique."},
@@ -112,9 +120,21 @@ var (
 	msgTooMany     = text{"The deletion limit stopped the deletion: %d sessions are due for it, more than %g %% of all. None was deleted; GET view?status=to_delete shows them. Check the clock and the thresholds, then allow the deletion once with \"force\": true, or \"delete_at_most\": %d.", "La limite de suppression a arrêté la suppression : %d sessions seraient supprimées, plus de %g %% du total. Aucune ne l'a été ; GET view?status=to_delete les montre. Vérifiez l'horloge et les seuils, puis autorisez la suppression une fois avec \"force\": true ou \"delete_at_most\": %d."}
 	msgMoreThan    = text{"%d sessions are due for deletion, more than the %d that delete_at_most allows. None was deleted; GET view?status=to_delete shows them. To allow it once, send \"delete_at_most\": %d, or \"force\": true.", "%d sessions seraient supprimées, plus que les %d autorisées par delete_at_most. Aucune ne l'a été ; GET view?status=to_delete les montre. Pour l'autoriser une fois, envoyez \"delete_at_most\": %d ou \"force\": true."}
 	msgNoRun       = text{"There is no such run in the log, or it deactivated nothing.", "Ce nettoyage n'est pas dans le journal, ou n'a rien désactivé."}
+	msgNotArchived = text{"The archive has no such entry: it was restored or purged, or it never was.", "L'archive n'a pas cette entrée : elle a été restaurée ou purgée, ou n'a jamais existé."}
+	msgNoArchive   = text{"There is no archive here.", "Il n'y a pas d'archive ici."}
+	msgArchives    = text{"The session will be in the archive for a while. Send the same request with ?confirm=%s to confirm its deletion.", "La session restera un temps dans l'archive. Renvoyez la même requête avec ?confirm=%s pour confirmer sa suppression."}
 	msgConfirm     = text{"Deletion is permanent. Send the same request with ?confirm=%s to confirm it.", "La suppression est définitive. Renvoyez la même requête avec ?confirm=%s pour la confirmer."}
 	msgInterrupted = text{"The run stopped early. What it did is kept; the next run continues from there.", "Le nettoyage a été interrompu avant la fin. Ce qui est fait est fait ; le prochain reprendra là."}
 )
+
+// What keeps a session from being restored.
+var msgObstacles = map[sessioncleanup.ObstacleKind]text{
+	sessioncleanup.ObstacleTaken:   {"A value that must be unique, such as the ID, is in use again.", "Une valeur qui doit être unique, comme l'identifiant, est de nouveau utilisée."},
+	sessioncleanup.ObstacleParent:  {"Something that it refers to is gone.", "Un élément auquel elle se rapporte n'existe plus."},
+	sessioncleanup.ObstacleTable:   {"A table is gone, or belongs to somebody else.", "Une table n'existe plus, ou appartient à un autre."},
+	sessioncleanup.ObstacleColumn:  {"A column is gone, or cannot hold the value any more.", "Une colonne n'existe plus, ou ne peut plus contenir la valeur."},
+	sessioncleanup.ObstacleRefused: {"A rule of the application refuses it.", "Une règle de l'application la refuse."},
+}
 
 // What a change did, in the message of its response.
 var (
@@ -122,6 +142,8 @@ var (
 	msgReactivated   = text{"Session reactivated.", "Session réactivée."}
 	msgRunReversed   = text{"%d sessions reactivated; %d were changed or deleted since.", "%d sessions réactivées ; %d ont changé ou ont été supprimées depuis."}
 	msgDeleted       = text{"Session deleted.", "Session supprimée."}
+	msgRestored      = text{"Session restored.", "Session restaurée."}
+	msgWouldRestore  = text{"Nothing is in the way of restoring the session.", "Rien ne s'oppose à la restauration de la session."}
 	msgUnprotected   = text{"Automatic cleanup is on.", "Le nettoyage automatique est activé."}
 	msgProtected     = text{"Automatic cleanup is off.", "Le nettoyage automatique est désactivé."}
 	msgTouched       = text{"Activity recorded.", "Activité enregistrée."}

@@ -8,7 +8,7 @@ import (
 
 // allKinds are all problems. The type of a problem is the address of its heading in docs/http.md.
 var allKinds = []*kind{
-	invalidRequest, unauthenticated, forbidden, readOnly, crossOrigin, notFound, methodNotAllowed, alreadyRunning, disabled, otherSessions, changed, tooLarge,
+	invalidRequest, unauthenticated, forbidden, readOnly, crossOrigin, notFound, methodNotAllowed, alreadyRunning, disabled, otherSessions, obstructed, unarchivable, changed, tooLarge,
 	notJSON, tooManyDeletions, unconfirmed, tooManyRequests, internal, noStream, unavailable, tooManyWatchers,
 }
 
@@ -37,6 +37,13 @@ func TestEveryProblemIsDescribedUnderItsName(t *testing.T) {
 
 func TestEveryMessageIsInEveryLanguage(t *testing.T) {
 	t.Parallel()
+	for kind, message := range msgObstacles {
+		for l := range languages {
+			if message[l] == "" {
+				t.Errorf("obstacle %s has no text in %v", kind, langNames[l])
+			}
+		}
+	}
 	for _, k := range allKinds {
 		for l := range languages {
 			if k.title[l] == "" || k.detail[l] == "" {

@@ -42,6 +42,7 @@ type extra struct {
 	Dependents []sessioncleanup.Dependent `json:"dependents,omitempty"` // of the session
 	Confirm    string                     `json:"confirm,omitempty"`
 	SessionIDs []string                   `json:"session_ids,omitempty"` // that would be deleted along with the session
+	Obstacles  []obstacle                 `json:"obstacles,omitempty"`   // that keep an entry of the archive from being restored
 	Due        int                        `json:"due,omitempty"`
 	Fraction   float64                    `json:"max_delete_fraction,omitempty"`
 	AtMost     int                        `json:"delete_at_most,omitempty"`
@@ -118,6 +119,9 @@ func (c *call) faultOf(err error) *fault {
 	if along, ok := errors.AsType[*sessioncleanup.CascadeError](err); ok {
 		return &fault{problem: otherSessions, extra: extra{SessionIDs: along.SessionIDs}}
 	}
+	if f := c.archiveFault(err); f != nil {
+		return f
+	}
 	switch {
 	case errors.Is(err, sessioncleanup.ErrCascade): // for an owner, who does not learn the ids of others' sessions
 		return &fault{problem: otherSessions}
@@ -132,7 +136,7 @@ func (c *call) faultOf(err error) *fault {
 	case errors.Is(err, sessioncleanup.ErrInvalid): // the handler does not know which field it is about
 		return &fault{problem: invalidRequest}
 	case errors.Is(err, sessioncleanup.ErrUnavailable), errors.Is(err, sessioncleanup.ErrLeaseLost),
-		errors.Is(err, sessioncleanup.ErrNotInstalled),
+		errors.Is(err, sessioncleanup.ErrNotInstalled), errors.Is(err, sessioncleanup.ErrUnarchivable),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		c.outage.failed(c.r.Context(), c.Logger, c.r.Method, err)
 		return &fault{problem: unavailable, retryAfter: time.Second}

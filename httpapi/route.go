@@ -29,6 +29,7 @@ var (
 		"stats":        {http.MethodGet: {handle: (*call).stats}},
 		"view":         {http.MethodGet: {handle: (*call).view}},
 		"events":       {http.MethodGet: {handle: (*call).events}},
+		"archive":      {http.MethodGet: {handle: (*call).archive}},
 		"live":         {http.MethodGet: {handle: (*call).watch, long: true}},
 		"cleanup":      {http.MethodPost: {handle: (*call).cleanup, everything: true, changes: true, long: true}},
 		"openapi.yaml": {http.MethodGet: {handle: (*call).openapi, open: true}},
@@ -44,13 +45,18 @@ var (
 		"activity":     {http.MethodPatch: {handle: (*call).touch, changes: true}},
 		"expiry":       {http.MethodPatch: {handle: (*call).setExpiry, changes: true, logged: true}},
 	}
+	// Below archive/{entry}: a number, which is no session's action.
+	archiveRoutes = map[string]methods{
+		"":        {http.MethodGet: {handle: (*call).archivedEntry}},
+		"restore": {http.MethodPost: {handle: (*call).restore, changes: true, logged: true, long: true}},
+	}
 	// Below runs/{id}; no session's route has three parts.
 	runRoutes = map[string]methods{
 		"reactivate": {http.MethodPost: {handle: (*call).reactivateRun, everything: true, changes: true, long: true}},
 	}
 )
 
-// match finds the route of a request and the ID of the session, or the run, in its path. It reads the path as it was sent, so that an
+// match finds the route of a request and the ID of the session, the run or the archive's entry in its path. It reads the path as it was sent, so that an
 // ID may contain any character.
 func (c *call) match() (*route, string, error) {
 	rest, ok := strings.CutPrefix(c.r.URL.EscapedPath(), c.Prefix)
@@ -61,6 +67,12 @@ func (c *call) match() (*route, string, error) {
 	actions := actionRoutes
 	if run, action, three := strings.Cut(second, "/"); three && first == "runs" {
 		first, second, actions = run, action, runRoutes
+	}
+	if entry, action, three := strings.Cut(second, "/"); first == "archive" && isNumber(entry) && (action != "" || !three) {
+		if of := archiveRoutes[action]; of != nil {
+			return of.route(c.r.Method, entry)
+		}
+		return nil, "", &fault{problem: notFound, detail: msgNoRoute}
 	}
 	of, id := fixedRoutes[first], ""
 	if two || of == nil {
@@ -76,15 +88,21 @@ func (c *call) match() (*route, string, error) {
 			return nil, "", &fault{problem: notFound}
 		}
 	}
-	method := c.r.Method
+	return of.route(c.r.Method, id)
+}
+
+// route is the one of a method.
+func (m methods) route(method, id string) (*route, string, error) {
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	if rt := of[method]; rt != nil {
+	if rt := m[method]; rt != nil {
 		return rt, id, nil
 	}
-	return nil, "", &fault{problem: methodNotAllowed, allow: of.allowed()}
+	return nil, "", &fault{problem: methodNotAllowed, allow: m.allowed()}
 }
+
+func isNumber(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }
 
 func (m methods) allowed() []string {
 	var all []string

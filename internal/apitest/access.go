@@ -56,6 +56,7 @@ var table = []tableRoute{
 	{method: http.MethodGet, path: "/stats"},
 	{method: http.MethodGet, path: "/view"},
 	{method: http.MethodGet, path: "/events"},
+	{method: http.MethodGet, path: "/archive"},
 	{method: http.MethodGet, path: "/openapi.yaml", open: true},
 	{method: http.MethodPost, path: "/cleanup", good: `{"dry_run":false,"owner_id":"ann"}`, fields: true, adminOnly: true, writes: true},
 	{method: http.MethodGet, path: "/{id}"},

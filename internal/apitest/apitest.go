@@ -37,6 +37,8 @@ func Run(t *testing.T, observe Observer) {
 		{"BrokenCleanup", brokenRuns},
 		{"ReversedCleanup", reversedRuns},
 		{"Dependents", dependents},
+		{"Archive", archive},
+		{"NoArchive", noArchive},
 		{"Events", logs},
 		{"Live", streams},
 		{"EntityTags", entityTags},

@@ -165,6 +165,8 @@ func (c *checker) find(req *http.Request) (string, *openapi3.PathItem) {
 	switch {
 	case len(parts) == 4 && parts[1] == "runs" && parts[2] != "":
 		parts[2] = "{run}"
+	case len(parts) > 2 && parts[1] == "archive":
+		parts[2] = "{entry}"
 	case len(parts) < 2 || parts[1] == "":
 		return "", nil
 	default:
@@ -211,7 +213,7 @@ func (c *checker) kin(t *testing.T, what string, req *http.Request, res *http.Re
 }
 
 // anyID replaces the ID of a session or a run in a path of the document.
-var anyID = strings.NewReplacer("{id}", "1", "{run}", "1")
+var anyID = strings.NewReplacer("{id}", "1", "{run}", "1", "{entry}", "1")
 
 // pb33f checks a response with libopenapi-validator. The session's ID does not matter for that.
 func (c *checker) pb33f(t *testing.T, what, method, path string, res *http.Response, body []byte) {

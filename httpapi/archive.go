@@ -1,0 +1,191 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// archived is an entry of the archive as clients see it. Every field is always present.
+type archived struct {
+	ID         int64      `json:"id"`
+	SessionID  string     `json:"session_id"`
+	OwnerID    string     `json:"owner_id"`
+	Name       string     `json:"name"`
+	ArchivedAt time.Time  `json:"archived_at"`
+	Actor      string     `json:"actor"`
+	Reason     string     `json:"reason"`
+	RunID      *string    `json:"run_id"`
+	Rows       int        `json:"rows"`
+	Bytes      int64      `json:"bytes"`
+	PurgeAt    *time.Time `json:"purge_at"`
+}
+
+func archivedOf(all []sessioncleanup.Archived) []archived {
+	out := make([]archived, len(all))
+	for i, e := range all {
+		out[i] = archived{
+			ID: e.ID, SessionID: e.SessionID, OwnerID: e.OwnerID, Name: e.Name, ArchivedAt: e.At, Actor: e.Actor, Reason: e.Reason,
+			Rows: e.Rows, Bytes: e.Bytes, PurgeAt: known(e.PurgeAt),
+		}
+		if e.RunID != "" {
+			out[i].RunID = &e.RunID
+		}
+	}
+	return out
+}
+
+type archiveAnswer struct {
+	Success    bool       `json:"success"`
+	Entries    []archived `json:"entries"`
+	NextCursor *string    `json:"next_cursor"`
+}
+
+// archive serves GET /archive: a page of what was deleted and can be restored, newest first.
+func (c *call) archive() error {
+	values, err := c.query("session", "owner", "limit", "cursor")
+	if err != nil {
+		return err
+	}
+	scope, err := c.m.Scope(values.Get("owner"))
+	if err != nil {
+		return err
+	}
+	o := sessioncleanup.ArchiveOptions{SessionID: values.Get("session"), OwnerID: values.Get("owner"), Limit: defaultEvents}
+	if n, err := limitOf(values); err != nil {
+		return err
+	} else if n > 0 {
+		o.Limit = n
+	}
+	list := listOf("archive", scope, o.SessionID)
+	if cursor := values.Get("cursor"); cursor != "" {
+		if o.Before, err = list.before(cursor); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := c.timed()
+	defer cancel()
+	entries, err := c.m.Archived(ctx, o)
+	if err != nil {
+		return err
+	}
+	out := archiveAnswer{Success: true, Entries: archivedOf(entries)}
+	if len(entries) == o.Limit {
+		next := list.cursor(entries[o.Limit-1].ID)
+		out.NextCursor = &next
+	}
+	return c.reply(out)
+}
+
+type archivedAnswer struct {
+	Success bool     `json:"success"`
+	Entry   archived `json:"entry"`
+}
+
+// archivedEntry serves GET /archive/{entry}.
+func (c *call) archivedEntry() error {
+	if _, err := c.query(); err != nil {
+		return err
+	}
+	id, err := c.entry()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := c.timed()
+	defer cancel()
+	e, err := c.m.ArchivedEntry(ctx, id)
+	if err != nil {
+		return err
+	}
+	return c.reply(archivedAnswer{Success: true, Entry: archivedOf([]sessioncleanup.Archived{e})[0]})
+}
+
+// entry is the entry of the archive that the path names.
+func (c *call) entry() (int64, error) {
+	id, err := strconv.ParseInt(c.id, 10, 64)
+	if err != nil || id < 1 {
+		return 0, sessioncleanup.ErrNotArchived
+	}
+	return id, nil
+}
+
+type restoredAnswer struct {
+	Success  bool     `json:"success"`
+	Message  string   `json:"message"`
+	DryRun   bool     `json:"dry_run"`
+	Entry    archived `json:"entry"`
+	Rows     int      `json:"rows"`     // of other tables, inserted again
+	Relinked int      `json:"relinked"` // rows of other tables, linked again
+}
+
+// restore serves POST /archive/{entry}/restore. What is in the way is a problem, of a dry run too.
+func (c *call) restore() error {
+	if _, err := c.query(); err != nil {
+		return err
+	}
+	var o sessioncleanup.RestoreOptions
+	if err := c.body(map[string]field{"dry_run": boolean("dry_run", &o.DryRun)}); err != nil {
+		return err
+	}
+	id, err := c.entry()
+	if err != nil {
+		return err
+	}
+	if err := c.reachable(); err != nil {
+		return err
+	}
+	var done sessioncleanup.Restored
+	err = c.detached(func(ctx context.Context) (err error) {
+		done, err = c.m.RestoreEntries(ctx, []int64{id}, o)
+		return err
+	})
+	if err == nil && len(done.Obstacles) > 0 {
+		err = &sessioncleanup.ObstructedError{Obstacles: done.Obstacles}
+	}
+	if err != nil {
+		return err
+	}
+	message := msgWouldRestore
+	if !o.DryRun {
+		message = msgRestored
+		c.figures.forget("", done.Entries[0].OwnerID)
+	}
+	return c.reply(restoredAnswer{
+		Success: true, Message: message[c.lang], DryRun: o.DryRun, Entry: archivedOf(done.Entries)[0], Rows: done.Rows, Relinked: done.Relinked,
+	})
+}
+
+// obstacle is what keeps an entry from being restored, as clients see it. The text of a sessioncleanup.Obstacle is in the
+// server's log only: it may quote the database.
+type obstacle struct {
+	Entry     int64                       `json:"entry"`
+	SessionID string                      `json:"session_id"`
+	Kind      sessioncleanup.ObstacleKind `json:"kind"`
+	Table     string                      `json:"table"`
+	Text      string                      `json:"text"`
+}
+
+// archiveFault is the problem for an error of the archive; nil for another one.
+func (c *call) archiveFault(err error) *fault {
+	if blocked, ok := errors.AsType[*sessioncleanup.ObstructedError](err); ok {
+		f := &fault{problem: obstructed}
+		for _, o := range blocked.Obstacles {
+			f.extra.Obstacles = append(f.extra.Obstacles, obstacle{o.Entry, o.SessionID, o.Kind, o.Table, msgObstacles[o.Kind][c.lang]})
+		}
+		c.Logger.WarnContext(c.r.Context(), "a session cannot be restored", "actor", c.who.Actor(), "error", err)
+		return f
+	}
+	switch {
+	case errors.Is(err, sessioncleanup.ErrNotArchived):
+		return &fault{problem: notFound, detail: msgNotArchived}
+	case errors.Is(err, sessioncleanup.ErrTooLarge):
+		return &fault{problem: unarchivable}
+	case errors.Is(err, errors.ErrUnsupported):
+		return &fault{problem: notFound, detail: msgNoArchive}
+	default:
+		return nil
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
@@ -54,7 +55,7 @@ func (s *Store) Uninstall(ctx context.Context) error {
 		return err
 	}
 	all := inOrder(merged(added, found))
-	if err := errors.Join(s.checkRemovable(ctx, space, all), s.checkRestorable(ctx, set.replaced)); err != nil {
+	if err := errors.Join(s.checkRestored(ctx, m), s.checkRemovable(ctx, space, all), s.checkRestorable(ctx, set.replaced)); err != nil {
 		return err
 	}
 	if len(set.added) > 0 { // from here on the installation is unfinished
@@ -78,6 +79,22 @@ func (s *Store) Uninstall(ctx context.Context) error {
 		return err
 	}
 	return lock.drop(ctx, m.own("settings"))
+}
+
+// checkRestored refuses to drop an archive with entries.
+func (s *Store) checkRestored(ctx context.Context, m *mapping) error {
+	there, err := s.pool.oidOf(ctx, m.own("archive"))
+	if err != nil || there == 0 {
+		return mapError("look for the archive", err)
+	}
+	var n int
+	if err := s.pool.QueryRow(ctx, "SELECT count(*) FROM "+m.own("archive")).Scan(&n); err != nil {
+		return mapError("look into the archive", err)
+	}
+	if n > 0 {
+		return invalid.Errorf("the archive holds %d sessions that were deleted: restore or purge them first", n)
+	}
+	return nil
 }
 
 // checkRemovable fails, before anything is removed, when something of the application's depends on it.

@@ -176,6 +176,7 @@ type restoration struct {
 	out     sessioncleanup.Restored
 	tables  map[string]*restoredTable
 	written []restoredRow
+	failed  map[string]bool // tables of rows that could not be inserted, in lower case
 }
 
 // restoredTable is a table of which rows are restored.
@@ -205,7 +206,7 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 		if err != nil {
 			return err
 		}
-		w := &restoration{conn: c, catalog: catalog, now: clock(), tables: map[string]*restoredTable{}}
+		w := &restoration{conn: c, catalog: catalog, now: clock(), tables: map[string]*restoredTable{}, failed: map[string]bool{}}
 		err = w.do(ctx, r)
 		out = w.out
 		if err == nil && (r.DryRun || len(out.Obstacles) > 0) {
@@ -299,6 +300,7 @@ func (w *restoration) eachRow(ctx context.Context, e sessioncleanup.Archived,
 
 // obstruct notes what is in the way.
 func (w *restoration) obstruct(kind sessioncleanup.ObstacleKind, e sessioncleanup.Archived, row sessioncleanup.ArchivedRow, text string) {
+	w.failed[strings.ToLower(row.Table)] = true
 	o := sessioncleanup.Obstacle{Entry: e.ID, SessionID: e.SessionID, Kind: kind, Table: row.Table, Text: text}
 	for _, known := range w.out.Obstacles {
 		if known == o {
@@ -471,6 +473,9 @@ func (w *restoration) used(ctx context.Context, t *restoredTable, column, place 
 // findOrphan notes a row that was inserted and refers to one that is not there.
 func (w *restoration) findOrphan(ctx context.Context, r restoredRow) error {
 	for _, check := range w.table(r.row).orphaned {
+		if w.failed[strings.ToLower(check.parent)] { // it may refer to what only could not be restored
+			continue
+		}
 		var orphaned bool
 		if err := w.row(ctx, check.sql, r.key, &orphaned); err != nil {
 			return err

@@ -225,15 +225,13 @@ func later(a, b time.Time) time.Time {
 func (c Change) Apply(s Session, now time.Time) Session {
 	now = now.UTC().Truncate(time.Millisecond)
 	switch {
-	case c.Active == nil || *c.Active == s.Active:
-	case *c.Active:
+	case c.Active.Or(s.Active) == s.Active:
+	case c.Active == On:
 		s = s.reactivated(now)
 	default:
 		s.Active, s.DeactivatedAt = false, now
 	}
-	if c.AutoCleanup != nil {
-		s.AutoCleanup = *c.AutoCleanup
-	}
+	s.AutoCleanup = c.AutoCleanup.Or(s.AutoCleanup)
 	if c.ExpiresAt != nil {
 		s.ExpiresAt = c.ExpiresAt.UTC().Truncate(time.Millisecond)
 	}

@@ -1,9 +1,6 @@
 package sessioncleanup
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 // Session is one row of the application's table of sessions, as the library sees it.
 type Session struct {
@@ -57,19 +54,6 @@ func (s Session) Equal(o Session) bool {
 // Ref is what an Event keeps of the session.
 func (s Session) Ref() SessionRef { return SessionRef{ID: s.ID, OwnerID: s.OwnerID, Name: s.Name} }
 
-// HoursInactive is the time from the last activity to AsOf in hours, rounded to hundredths.
-func (s Session) HoursInactive() float64 { return hundredths(s.AsOf.Sub(s.LastActivity).Hours()) }
-
-// DaysOld is the time from CreatedAt to AsOf in days, rounded to hundredths; false when CreatedAt is not known.
-func (s Session) DaysOld() (float64, bool) {
-	if s.CreatedAt.IsZero() {
-		return 0, false
-	}
-	return hundredths(s.AsOf.Sub(s.CreatedAt).Hours() / 24), true
-}
-
-func hundredths(v float64) float64 { return math.Round(max(v, 0)*100) / 100 }
-
 // Status is the state of a session under the policy at one moment.
 type Status string
 
@@ -85,17 +69,4 @@ const (
 // Statuses lists every status, in the order of a session's life.
 func Statuses() []Status {
 	return []Status{StatusActive, StatusToDeactivate, StatusInactive, StatusToDelete, StatusProtected}
-}
-
-// CleanupStatus is the status in the words of docs/guide.md, for people: "À désactiver" and "À supprimer" for what is
-// due, "Actif" for everything else.
-func (s Status) CleanupStatus() string {
-	switch s {
-	case StatusToDeactivate:
-		return "À désactiver"
-	case StatusToDelete:
-		return "À supprimer"
-	default:
-		return "Actif"
-	}
 }

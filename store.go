@@ -270,13 +270,13 @@ func (t Target) Check(s Session) error {
 	}
 }
 
-// Change is what Store.Update does to a session; see Apply. Nil fields stay as they are.
+// Change is what Store.Update does to a session; see Apply. Fields at their zero values leave the session as it is.
 type Change struct {
 	Cause  Cause
 	Action Action // of the event
 
-	Active      *bool      // deactivates or reactivates
-	AutoCleanup *bool      // protects from everything automatic (false), or ends that
+	Active      Switch     // Off deactivates, On reactivates
+	AutoCleanup Switch     // Off protects from everything automatic, On ends that
 	ExpiresAt   *time.Time // sets the expiry; a zero time removes it
 }
 

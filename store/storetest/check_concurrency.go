@@ -146,7 +146,7 @@ func (a *arena) write(w int, s sessioncleanup.Session) {
 		a.use(w, s.ID)
 		return
 	case 2:
-		change.Action, change.AutoCleanup = sessioncleanup.ActionAutoCleanupOff, new(false)
+		change.Action, change.AutoCleanup = sessioncleanup.ActionAutoCleanupOff, sessioncleanup.Off
 	case 3:
 		change.Action, change.ExpiresAt = sessioncleanup.ActionExpirySet, new(a.f.now.Add(day))
 	}

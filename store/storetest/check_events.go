@@ -34,7 +34,7 @@ func (f *fixture) history() []sessioncleanup.Session {
 		},
 	}})
 	for i, s := range sessions {
-		c := sessioncleanup.Change{Cause: cause("first"), Action: sessioncleanup.ActionAutoCleanupOff, AutoCleanup: new(false)}
+		c := sessioncleanup.Change{Cause: cause("first"), Action: sessioncleanup.ActionAutoCleanupOff, AutoCleanup: sessioncleanup.Off}
 		if i%2 == 1 {
 			c = sessioncleanup.Change{Cause: cause("second"), Action: sessioncleanup.ActionExpirySet, ExpiresAt: new(f.now.Add(day))}
 		}
@@ -178,7 +178,7 @@ func eventTexts(f *fixture) {
 	f.insert(s)
 	c := cause("first")
 	c.Reason = strings.Repeat(long, 30)
-	f.update(sessioncleanup.Target{ID: s.ID}, sessioncleanup.Change{Cause: c, Action: sessioncleanup.ActionDeactivated, Active: new(false)})
+	f.update(sessioncleanup.Target{ID: s.ID}, sessioncleanup.Change{Cause: c, Action: sessioncleanup.ActionDeactivated, Active: sessioncleanup.Off})
 	for _, e := range f.events(sessioncleanup.EventQuery{SessionID: s.ID}) {
 		name, reason := []rune(e.Sessions[0].Name), []rune(e.Reason)
 		if string(name) != string([]rune(s.Name)[:sessioncleanup.MaxEventText]) || string(reason) != string([]rune(c.Reason)[:sessioncleanup.MaxEventText]) {

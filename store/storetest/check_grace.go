@@ -40,7 +40,7 @@ func graceKeeps(f *fixture) {
 		sessions = append(sessions, unused(3))
 	}
 	f.insert(sessions...)
-	f.update(sessioncleanup.Target{ID: f.id(2)}, sessioncleanup.Change{Cause: person("close"), Action: sessioncleanup.ActionDeactivated, Active: new(false)})
+	f.update(sessioncleanup.Target{ID: f.id(2)}, sessioncleanup.Change{Cause: person("close"), Action: sessioncleanup.ActionDeactivated, Active: sessioncleanup.Off})
 	if f.SetActive != nil {
 		f.setActive(f.id(3), false)
 	}

@@ -133,11 +133,11 @@ func (r *run) acquire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.lease.Name != "" && lease.Epoch != r.lease.Epoch { // somebody else had it in between
+	if r.lease.Name != "" && lease.Epoch != r.lease.Epoch { // another holder had it in between
 		return ErrLeaseLost
 	}
 	if lease.Replaced != "" {
-		r.m.log.WarnContext(ctx, "the run before this one did not end: its process is gone, frozen or cut off, or its lease was not a valid one",
+		r.m.log.WarnContext(ctx, "the previous run did not end: its process died, froze or lost its connection, or its lease was not valid",
 			"run_id", r.result.RunID, "took_over_from", lease.Replaced)
 	}
 	r.lease, r.renewed = lease, asked

@@ -313,8 +313,8 @@ func (r *run) work(ctx context.Context) error {
 // passed over; they are not deleted.
 func (r *run) prepare(ctx context.Context, a Action) error {
 	done := map[Action]string{
-		ActionDated:     "inactive sessions without a time of deactivation are kept from now on",
-		ActionCorrected: "sessions that were used in the future count as used now",
+		ActionDated:     "inactive sessions without a deactivation time are dated now, and kept from then on",
+		ActionCorrected: "last activities in the future were set to now",
 	}[a]
 	size := r.startAt(datedBatch)
 	for after := ""; ; {

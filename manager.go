@@ -170,7 +170,7 @@ func (m *Manager) Delete(ctx context.Context, id string) (Session, error) {
 }
 
 // DeleteCascade is Delete for a session whose foreign keys delete other sessions along with it: Delete refuses it with a
-// CascadeError, this deletes all of them, each with its event. It is for those who may delete every session.
+// CascadeError, this deletes all of them, each with its event. Only a caller who may delete every session may use it.
 func (m *Manager) DeleteCascade(ctx context.Context, id string) (Session, error) {
 	if err := m.allowAll("delete other sessions along with a session"); err != nil {
 		return Session{}, err
@@ -261,7 +261,7 @@ func (m *Manager) write(ctx context.Context, operation, id string, do func(Targe
 	}
 	s, err := do(t, m.cause(""))
 	if _, ok := errors.AsType[*CascadeError](err); ok && !m.unlimited() {
-		err = ErrCascade // the others may be somebody else's
+		err = ErrCascade // the others may belong to other owners
 	}
 	if err != nil {
 		m.log.WarnContext(ctx, operation+" failed", "session_id", id, "actor", m.actor(), "error", err)

@@ -3,14 +3,14 @@ package sessioncleanup
 import "time"
 
 // MaxName is how much of a longer name or code, and of an owner's name, a store returns, sorts by and searches, in characters:
-// whoever names a session must not decide how much memory a list takes.
+// long names must not determine how much memory a list takes.
 const MaxName = 1000
 
 // Session is one row of the application's table of sessions, as the library sees it.
 type Session struct {
 	// ID identifies the session. It is always a string here, whatever the type of the application's column.
 	ID string `json:"id"`
-	// OwnerID is the owner of the session; empty when it belongs to nobody or the application keeps no owner.
+	// OwnerID is the owner of the session; empty when it has none or the application keeps no owner.
 	OwnerID string `json:"owner_id,omitempty"`
 	// OwnerName is the owner's display name, when the schema says where to find it, at most the first MaxName characters.
 	OwnerName string `json:"owner_name,omitempty"`
@@ -30,8 +30,8 @@ type Session struct {
 	LastActivity time.Time `json:"last_activity"`
 	// ExpiresAt ends the session at a fixed time, used or not; zero means that it has no such time.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
-	// DeactivatedAt is when an inactive session became so, whoever deactivated it. Zero for an active session, and while
-	// it is not known: see ActionDated. 1970 stands for "before the table was adopted".
+	// DeactivatedAt is when an inactive session was deactivated, by anyone. Zero for an active session, and while
+	// it is not known: see ActionDated. 1970 means "before the table was adopted".
 	DeactivatedAt time.Time `json:"deactivated_at,omitzero"`
 
 	// ActivityCount is the number of rows that the activity tables hold for the session.

@@ -86,7 +86,7 @@ func cleanersAndWriters(f *fixture) {
 	a.expectLogged(inserted)
 }
 
-// round lets everybody work on fresh sessions. The cleaners sweep until the writers are done, and once more.
+// round has cleaners and writers work on fresh sessions. The cleaners sweep until the writers are done, and once more.
 func (a *arena) round(sessions []sessioncleanup.Session) {
 	var work, clean sync.WaitGroup
 	var done atomic.Bool

@@ -6,7 +6,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// These checks of the group "sweep" prove that a session is kept for a while after its deactivation, whoever deactivated
+// These checks of the group "sweep" prove that a session is kept for a while after its deactivation, regardless of who deactivated
 // it.
 func graceChecks() []check {
 	return []check{

@@ -123,7 +123,7 @@ func installerAtOnce(i *installation) {
 	i.expectAsAlone("after several migrations at once")
 }
 
-// expectAsAlone compares what is installed with an installation that nobody disturbed.
+// expectAsAlone compares what is installed with an undisturbed installation.
 func (i *installation) expectAsAlone(when string) {
 	i.Helper()
 	i.expectReady(when, setting)
@@ -132,7 +132,7 @@ func (i *installation) expectAsAlone(when string) {
 	i.expectSchema("after Uninstall "+when, i.before)
 	i.migrate("Migrate, undisturbed")
 	if diff := firstLine(i.describe(), disturbed); diff != "" {
-		i.Errorf("the schema %s, compared with an installation that nobody disturbed: %s", when, diff)
+		i.Errorf("the schema %s, compared with an undisturbed installation: %s", when, diff)
 	}
 }
 

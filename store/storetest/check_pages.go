@@ -16,7 +16,7 @@ func pageChecks() []check {
 		{"list", "in pages loses and repeats nothing among equals", pageTies},
 		{"list", "in pages tells times apart that the store itself wrote in a row", pageFineTimes},
 		{"list", "in pages tells times apart that differ by less than a millisecond", pageFinestTimes},
-		{"list", "after a position that nobody returned is a page or an ErrInvalid", pageForged},
+		{"list", "after a position that no page returned is a page or an ErrInvalid", pageForged},
 		{"list", "in pages loses and repeats nothing while sessions come, change and go", pageUnderChange},
 	}
 }

@@ -56,7 +56,7 @@ func eventPages(f *fixture) {
 	}
 	for i, e := range all {
 		if e.ID <= 0 || i > 0 && e.ID == all[i-1].ID {
-			f.Errorf("event ID %d is not above 0, or is duplicated in %v", e.ID, eventIDs(all))
+			f.Errorf("event ID %d is not above 0, or is duplicated", e.ID)
 		}
 		if e.At.Location() != time.UTC {
 			f.Errorf("time of an event is in %s, want UTC", e.At.Location())
@@ -74,8 +74,8 @@ func eventPages(f *fixture) {
 			}
 			q.Before = page[len(page)-1].ID
 		}
-		if !slices.Equal(paged, eventIDs(all)) {
-			f.Errorf("events in pages of %d: %v, want %v", size, paged, eventIDs(all))
+		if diff := inOrder(eventIDs(all), paged); diff != "" {
+			f.Errorf("events in pages of %d: %s", size, diff)
 		}
 	}
 }
@@ -158,8 +158,8 @@ func eventParts(f *fixture) {
 			}
 			q.Before = part[len(part)-1].ID
 		}
-		if !slices.Equal(ids, eventIDs(all)) {
-			f.Errorf("parts for owner %q have the events %v, want %v", owner, ids, eventIDs(all))
+		if diff := inOrder(eventIDs(all), ids); diff != "" {
+			f.Errorf("events in parts for owner %q: %s", owner, diff)
 		}
 	}
 	first, sessions := f.events(sessioncleanup.EventQuery{Part: true, Limit: len(all)}), 0

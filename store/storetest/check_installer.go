@@ -27,18 +27,7 @@ var setting = sessioncleanup.Policy{InactiveAfter: 12 * time.Hour, DeleteAfter: 
 
 // firstLine names the first line in which two texts differ, or is empty.
 func firstLine(want, got string) string {
-	is, should := strings.Split(got, "\n"), strings.Split(want, "\n")
-	for n := range max(len(is), len(should)) {
-		switch {
-		case n >= len(is):
-			return fmt.Sprintf("line %d is missing: %s", n+1, should[n])
-		case n >= len(should):
-			return fmt.Sprintf("line %d is too many: %s", n+1, is[n])
-		case is[n] != should[n]:
-			return fmt.Sprintf("line %d is %s, want %s", n+1, is[n], should[n])
-		}
-	}
-	return ""
+	return inOrder(strings.Split(want, "\n"), strings.Split(got, "\n"))
 }
 
 // expectAbsent requires that nothing is installed.

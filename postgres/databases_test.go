@@ -226,7 +226,7 @@ func TestADatabaseWithoutAnEncoding(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := store.Update(t.Context(), sessioncleanup.Target{ID: "50"}, sessioncleanup.Change{
-		Action: sessioncleanup.ActionDeactivated, Active: new(false), Cause: sessioncleanup.Cause{Actor: long, Reason: long},
+		Action: sessioncleanup.ActionDeactivated, Active: sessioncleanup.Off, Cause: sessioncleanup.Cause{Actor: long, Reason: long},
 	}); err != nil {
 		t.Fatal(err)
 	}

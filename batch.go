@@ -27,31 +27,13 @@ const (
 func (r *run) sweep(ctx context.Context, p phase) error {
 	r.reasons = map[string]string{}
 	var alike failuresAlike
-	size := r.startAt(firstBatch)
-	for after := ""; ; {
-		if err := r.pause(ctx); err != nil {
-			return err
+	return r.batches(ctx, p.action, firstBatch, func(bad *BatchError) error {
+		r.fail(ctx, p, bad)
+		if !bad.Locked && alike.add(bad) {
+			return &phaseError{p.action, bad.Err}
 		}
-		started := time.Now()
-		out, err := r.try(ctx, Batch{
-			Action: p.action, Filter: r.opts.Filter, Cutoffs: r.result.Cutoffs, Cause: r.cause,
-			Limit: size.n, After: after, Lease: r.lease, BusyShare: r.policy.BusyShare, Archive: r.policy.archiving(),
-		}, r.m.store.Sweep)
-		held := cmp.Or(out.Held, time.Since(started))
-		r.yield(ctx, out.Pause)
-		if bad, ok := errors.AsType[*BatchError](err); ok && len(bad.IDs) > 0 {
-			if len(bad.IDs) > 1 {
-				size.n = r.sized(len(bad.IDs) / 2)
-				continue
-			}
-			r.fail(ctx, p, bad)
-			if !bad.Locked && alike.add(bad) {
-				return &phaseError{p.action, bad.Err}
-			}
-			out, held = BatchResult{Next: bad.Next}, 0
-		} else if err != nil {
-			return err
-		}
+		return nil
+	}, func(out BatchResult, started time.Time, held time.Duration) {
 		if len(out.IDs) > 0 {
 			alike.ended = true
 		}
@@ -59,6 +41,39 @@ func (r *run) sweep(ctx context.Context, p phase) error {
 			r.reasons[s.SessionID] = s.Reason
 		}
 		r.done(ctx, p, out, started, held)
+	})
+}
+
+// batches does an action batch by batch, until nothing is left of it, and calls done after each. When a batch has failed
+// because of a single row, it calls failed before that; an error of failed ends the batches.
+func (r *run) batches(
+	ctx context.Context, a Action, first int, failed func(*BatchError) error, done func(out BatchResult, started time.Time, held time.Duration),
+) error {
+	size := r.startAt(first)
+	for after := ""; ; {
+		if err := r.pause(ctx); err != nil {
+			return err
+		}
+		started := time.Now()
+		out, err := r.try(ctx, Batch{
+			Action: a, Filter: r.opts.Filter, Cutoffs: r.result.Cutoffs, Cause: r.cause,
+			Limit: size.n, After: after, Lease: r.lease, BusyShare: r.policy.BusyShare, Archive: r.policy.archiving(),
+		})
+		held := cmp.Or(out.Held, time.Since(started))
+		r.yield(ctx, out.Pause)
+		if bad, ok := errors.AsType[*BatchError](err); ok && len(bad.IDs) > 0 {
+			if len(bad.IDs) > 1 {
+				size.n = r.sized(len(bad.IDs) / 2)
+				continue
+			}
+			if err := failed(bad); err != nil {
+				return err
+			}
+			out, held = BatchResult{Next: bad.Next}, 0
+		} else if err != nil {
+			return err
+		}
+		done(out, started, held)
 		if out.Next == "" {
 			return nil
 		}
@@ -133,11 +148,11 @@ func (r *run) acquire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.lease.Name != "" && lease.Epoch != r.lease.Epoch { // somebody else had it in between
+	if r.lease.Name != "" && lease.Epoch != r.lease.Epoch { // another holder had it in between
 		return ErrLeaseLost
 	}
 	if lease.Replaced != "" {
-		r.m.log.WarnContext(ctx, "the run before this one did not end: its process is gone, frozen or cut off, or its lease was not a valid one",
+		r.m.log.WarnContext(ctx, "the previous run did not end: its process died, froze or lost its connection, or its lease was not valid",
 			"run_id", r.result.RunID, "took_over_from", lease.Replaced)
 	}
 	r.lease, r.renewed = lease, asked
@@ -153,13 +168,13 @@ func (r *run) release(ctx context.Context) error {
 
 // try does one batch, again with growing pauses while the database is unavailable. When the run is stopped, the current
 // batch may finish, within batchGrace.
-func (r *run) try(ctx context.Context, b Batch, do func(context.Context, Batch) (BatchResult, error)) (BatchResult, error) {
+func (r *run) try(ctx context.Context, b Batch) (BatchResult, error) {
 	batchCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(batchGrace, cancel) })
 	defer stop()
 	return retry(ctx, func() (BatchResult, error) {
-		out, err := do(batchCtx, b)
+		out, err := r.send(batchCtx, b)
 		if _, rolledBack := errors.AsType[*BatchError](err); err != nil && !rolledBack {
 			r.inDoubt = true // a connection may break during a commit
 		}
@@ -168,6 +183,14 @@ func (r *run) try(ctx context.Context, b Batch, do func(context.Context, Batch) 
 		}
 		return out, err
 	})
+}
+
+// send has the store do a batch.
+func (r *run) send(ctx context.Context, b Batch) (BatchResult, error) {
+	if b.Action == ActionPurged {
+		return within(ctx, sweepTimeout, func(ctx context.Context) (BatchResult, error) { return r.archiver.Purge(ctx, b, r.purgeBefore()) })
+	}
+	return r.m.store.Sweep(ctx, b)
 }
 
 // yield delays the next batch for the sake of other writers.

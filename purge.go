@@ -1,7 +1,6 @@
 package sessioncleanup
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -23,14 +22,13 @@ func (r *run) purgeBefore() time.Time {
 // preparePurge counts what is due. The phase is part of the result while the archive is on, or as long as something is due in
 // it.
 func (r *run) preparePurge(ctx context.Context) error {
-	archiver, ok := StoreAs[Archiver](r.m.store)
-	before := r.purgeBefore()
-	if !ok || before.IsZero() {
+	before, there := r.purgeBefore(), false
+	if r.archiver, there = StoreAs[Archiver](r.m.store); !there || before.IsZero() {
 		return nil
 	}
 	due, err := retry(ctx, func() (int, error) {
 		return within(ctx, readTimeout, func(ctx context.Context) (int, error) {
-			return archiver.CountArchived(ctx, ArchiveQuery{Until: before})
+			return r.archiver.CountArchived(ctx, ArchiveQuery{Until: before})
 		})
 	})
 	if err != nil {
@@ -48,32 +46,9 @@ func (r *run) preparePurge(ctx context.Context) error {
 
 // purge does the phase, batch by batch.
 func (r *run) purge(ctx context.Context) error {
-	archiver, ok := StoreAs[Archiver](r.m.store)
-	if !ok || r.result.Phases.Of(ActionPurged).Due == 0 {
+	if r.result.Phases.Of(ActionPurged).Due == 0 {
 		return nil
 	}
-	before := r.purgeBefore()
-	remove := func(ctx context.Context, b Batch) (BatchResult, error) {
-		return within(ctx, sweepTimeout, func(ctx context.Context) (BatchResult, error) { return archiver.Purge(ctx, b, before) })
-	}
-	size := r.startAt(firstBatch)
-	for {
-		if err := r.pause(ctx); err != nil {
-			return err
-		}
-		started := time.Now()
-		out, err := r.try(ctx, Batch{
-			Action: ActionPurged, Cutoffs: r.result.Cutoffs, Cause: r.cause, Limit: size.n, Lease: r.lease, BusyShare: r.policy.BusyShare,
-		}, remove)
-		held := cmp.Or(out.Held, time.Since(started))
-		r.yield(ctx, out.Pause)
-		if err != nil {
-			return err
-		}
-		r.done(ctx, purging, out, started, held)
-		if out.Next == "" {
-			return nil
-		}
-		size.follow(held)
-	}
+	return r.batches(ctx, ActionPurged, firstBatch, func(bad *BatchError) error { return bad },
+		func(out BatchResult, started time.Time, held time.Duration) { r.done(ctx, purging, out, started, held) })
 }

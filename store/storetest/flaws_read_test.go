@@ -266,7 +266,7 @@ func pageFlaws() []flaw {
 			b.list = func(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
 				page, err := b.Store.List(ctx, q)
 				for i, s := range page.Sessions {
-					page.Sessions[i].Name = s.Name[:min(len(s.Name), 1<<16)]
+					page.Sessions[i].Name = s.Name[:min(len(s.Name), 255)]
 				}
 				return page, err
 			}

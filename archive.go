@@ -163,9 +163,9 @@ var (
 	ErrNotArchived = errors.New("not in the archive")
 	// ErrObstructed: entries of the archive cannot be restored as things are; nothing was changed.
 	ErrObstructed = errors.New("cannot be restored")
-	// ErrUnarchivable: rows of tables that the last Migrate did not see would be deleted or unlinked along with a session, so it
-	// was not deleted: call Migrate. The error names the tables.
-	ErrUnarchivable = errors.New("tables refer to the sessions that were made since the last migration: run migrate")
+	// ErrUnarchivable: rows of tables that the last Migrate did not see, or that the store may not read, would be deleted or
+	// unlinked along with a session, so it was not deleted. The error names the tables.
+	ErrUnarchivable = errors.New("what would be deleted along with the sessions cannot be archived")
 	// ErrTooLarge: a session has more rows than may be archived, so it was not deleted. See Policy.ArchiveMaxRows.
 	ErrTooLarge = errors.New("session is too large for the archive")
 )

@@ -73,7 +73,7 @@ type archiving struct {
 // deletes them. It returns the ids of all these sessions.
 func (c *conn) archive(ctx context.Context, limits sessioncleanup.Archiving, cause sessioncleanup.Cause, now time.Time, ids []string) (map[string]bool, error) {
 	if len(c.archival.later) > 0 {
-		return nil, fmt.Errorf("%w: %s", sessioncleanup.ErrUnarchivable, strings.Join(c.archival.later, ", "))
+		return nil, fmt.Errorf("%w: tables made since the last migration: %s; run migrate", sessioncleanup.ErrUnarchivable, strings.Join(c.archival.later, ", "))
 	}
 	w := &archiving{conn: c, limits: limits, cause: cause, now: now, entries: map[string]*sessioncleanup.Archived{}}
 	if err := w.find(ctx, ids); err != nil {

@@ -42,20 +42,26 @@ AS $sessioncleanup$
 $sessioncleanup$;
 
 -- name: sessioncleanup_require_archivable
--- Fails when a deletion reaches tables that the last Migrate did not see.
+-- Fails when a deletion reaches tables that the last Migrate did not see, or that are not to be read.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_require_archivable() RETURNS void
 LANGUAGE plpgsql
 SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
-    v_later text;
+    v_later  text;
+    v_unread text;
 BEGIN
     SELECT string_agg(DISTINCT k.target::regclass::text, ', ') INTO v_later
       FROM "{space}".sessioncleanup_keys(false) k
       JOIN pg_class c ON c.oid = k.target
      WHERE NOT (SELECT m.reached FROM "{settings}" m) ? format('%I.%I', c.relnamespace::regnamespace, c.relname);
     IF v_later IS NOT NULL THEN
-        RAISE EXCEPTION '%', v_later USING ERRCODE = 'SC001', HINT = 'Run migrate.';
+        RAISE EXCEPTION 'tables made since the last migration: %; run migrate', v_later USING ERRCODE = 'SC001';
+    END IF;
+    SELECT string_agg(DISTINCT k.target::regclass::text, ', ') INTO v_unread FROM "{space}".sessioncleanup_keys(false) k WHERE NOT k.readable;
+    IF v_unread IS NOT NULL THEN
+        RAISE EXCEPTION 'tables of others than the owner of the sessions, which are not read: %', v_unread USING ERRCODE = 'SC001',
+            HINT = 'ALTER TABLE ... OWNER TO the owner of the sessions.';
     END IF;
 END
 $sessioncleanup$;
@@ -91,6 +97,7 @@ DECLARE
     v_more_entries bigint[]; v_more_rels oid[]; v_more_rows tid[];
     v_made bigint[];
 BEGIN
+    PERFORM "{space}".sessioncleanup_require_archivable();
     v_steps := ARRAY(SELECT format($$
         SELECT coalesce(array_agg(x.entry), '{}'), coalesce(array_agg(x.rel), '{}'), coalesce(array_agg(x.row), '{}')
           FROM (SELECT f.entry, c.tableoid AS rel, c.ctid AS row

@@ -58,8 +58,7 @@ SELECT "{space}".sessioncleanup_delete($1::text[]);
 
 -- name: archive
 -- The sessions are locked.
-SELECT "{space}".sessioncleanup_require_archivable(),
-       "{space}".sessioncleanup_archive($1::text[]::"{id_type}"[], date_trunc('milliseconds', clock_timestamp()), $2::text, $3::text, $4::text, $5::integer, $6::bigint);
+SELECT "{space}".sessioncleanup_archive($1::text[]::"{id_type}"[], date_trunc('milliseconds', clock_timestamp()), $2::text, $3::text, $4::text, $5::integer, $6::bigint);
 
 -- name: archived
 SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes

@@ -35,6 +35,17 @@ func (f *fixture) archiver() sessioncleanup.Archiver {
 	return archiver
 }
 
+// archives skips the check for a store that is no Archiver. What the harness made since it migrated must be known to the store.
+func (f *fixture) archives() {
+	f.Helper()
+	f.archiver()
+	if installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](f.Store); ok {
+		if err := installer.Migrate(f.ctx, sessioncleanup.Policy{}); err != nil {
+			f.Fatalf("Migrate: %v", err)
+		}
+	}
+}
+
 // archived returns what the query asks for, by default without a limit, and requires that the count agrees.
 func (f *fixture) archived(q sessioncleanup.ArchiveQuery) []sessioncleanup.Archived {
 	f.Helper()
@@ -106,7 +117,7 @@ func (f *fixture) restore(r sessioncleanup.RestoreRequest) sessioncleanup.Restor
 }
 
 func archiveRestores(f *fixture) {
-	f.archiver()
+	f.archives()
 	sessions := []sessioncleanup.Session{
 		f.dueForDeletion(1), ownedBy(f.owner(2), f.dueForDeletion(2)), ownedBy("", f.dueForDeletion(3)),
 		expiring(f.dueForDeletion(4), f.now.Add(-35*day)), named("", f.dueForDeletion(5)),
@@ -178,11 +189,14 @@ func archiveRestores(f *fixture) {
 
 func archiveUnasked(f *fixture) {
 	f.archiver()
+	due := f.pinnedDue(3, 3, 3) // before Migrate sees the table of the pins, whose rows may show activity
+	f.archives()
 	f.insert(f.dueForDeletion(1), f.fresh(2))
-	f.sweep(deletion, f.batchOf("plain", 10), nil)
+	plain := f.batchOf("plain", 10)
+	plain.Filter = byID(f.id(1))
+	f.sweep(deletion, plain, nil)
 	f.remove(f.id(2))
 	f.expectArchived("after deletions that did not ask")
-	due := f.pinnedDue(3, 3, 3)
 	b := f.batchOf("pinned", 10)
 	b.Archive, b.Filter = archiving(), byID(due[0].ID)
 	_, err := f.batch(deletion, b)
@@ -199,7 +213,7 @@ func archiveUnasked(f *fixture) {
 }
 
 func archiveLists(f *fixture) {
-	f.archiver()
+	f.archives()
 	sessions := []sessioncleanup.Session{f.fresh(1), ownedBy(f.owner(2), f.fresh(2)), f.fresh(3), f.fresh(4)}
 	f.insert(sessions...)
 	var all []sessioncleanup.Archived
@@ -241,7 +255,7 @@ func archiveLists(f *fixture) {
 }
 
 func archiveAllOrNone(f *fixture) {
-	f.archiver()
+	f.archives()
 	s, other := f.fresh(1), ownedBy(f.owner(2), f.fresh(2))
 	f.insert(s, other)
 	a, b := f.archive(s.ID), f.archive(other.ID)
@@ -264,7 +278,7 @@ func archiveAllOrNone(f *fixture) {
 }
 
 func archiveTaken(f *fixture) {
-	f.archiver()
+	f.archives()
 	s, other := f.fresh(1), f.fresh(2)
 	f.insert(s, other)
 	a, b := f.archive(s.ID), f.archive(other.ID)
@@ -287,7 +301,7 @@ func archiveTaken(f *fixture) {
 }
 
 func archivePurges(f *fixture) {
-	f.archiver()
+	f.archives()
 	sessions := many(1, 5, f.fresh)
 	f.insert(sessions...)
 	var all []sessioncleanup.Archived

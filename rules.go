@@ -296,7 +296,7 @@ func (l Lease) Apply(r LeaseRequest, now time.Time) (Lease, error) {
 	if r.Name == "" || r.Holder == "" || r.TTL < 0 {
 		return Lease{}, invalid.Errorf("lease %q for %q with TTL %v: want a name, a holder and a TTL of 0 or more", r.Name, r.Holder, r.TTL)
 	}
-	l.Name = r.Name
+	l.Name, l.Expired = r.Name, ""
 	mine := l.Holder == r.Holder
 	switch {
 	case r.TTL == 0 && mine:
@@ -307,7 +307,7 @@ func (l Lease) Apply(r LeaseRequest, now time.Time) (Lease, error) {
 	case !mine && l.held(now):
 		return Lease{}, &LeaseHeldError{Name: l.Name, Holder: l.Holder, Until: l.ExpiresAt, Remaining: l.ExpiresAt.Sub(now)}
 	case !mine:
-		l.Holder = r.Holder
+		l.Expired, l.Holder = l.Holder, r.Holder
 		l.Epoch++
 	}
 	l.ExpiresAt, l.TTL = now.UTC().Add(r.TTL), r.TTL.Truncate(time.Millisecond)

@@ -174,6 +174,10 @@ func TestLeaseApply(t *testing.T) {
 	ask := func(holder string, ttl time.Duration) sessioncleanup.LeaseRequest {
 		return sessioncleanup.LeaseRequest{Name: "n", Holder: holder, TTL: ttl}
 	}
+	instead := func(expired string, l sessioncleanup.Lease) sessioncleanup.Lease {
+		l.Expired = expired
+		return l
+	}
 	for name, c := range map[string]struct {
 		l    sessioncleanup.Lease
 		r    sessioncleanup.LeaseRequest
@@ -183,8 +187,10 @@ func TestLeaseApply(t *testing.T) {
 		"renewed":                      {lease("a", 3, now.Add(time.Second)), ask("a", time.Minute), lease("a", 3, until)},
 		"renewed for less":             {lease("a", 3, now.Add(time.Hour)), ask("a", time.Minute), lease("a", 3, until)},
 		"renewed after it expired":     {lease("a", 3, now.Add(-time.Hour)), ask("a", time.Minute), lease("a", 3, until)},
-		"taken at the moment it ends":  {lease("a", 3, now), ask("b", time.Minute), lease("b", 4, until)},
-		"taken from a clock ahead":     {lease("a", 3, until.Add(2*time.Second)), ask("b", time.Minute), lease("b", 4, until)},
+		"taken at the moment it ends":  {lease("a", 3, now), ask("b", time.Minute), instead("a", lease("b", 4, until))},
+		"taken from a clock ahead":     {lease("a", 3, until.Add(2*time.Second)), ask("b", time.Minute), instead("a", lease("b", 4, until))},
+		"renewed after it was taken":   {instead("a", lease("b", 4, now)), ask("b", time.Minute), lease("b", 4, until)},
+		"released after it was taken":  {instead("a", lease("b", 4, now)), ask("b", 0), lease("", 4, time.Time{})},
 		"released":                     {lease("a", 3, until), ask("a", 0), lease("", 3, time.Time{})},
 		"released after it expired":    {lease("a", 3, now.Add(-time.Hour)), ask("a", 0), lease("", 3, time.Time{})},
 		"released by somebody else":    {lease("a", 3, until), ask("b", 0), lease("a", 3, until)},

@@ -322,4 +322,6 @@ type Lease struct {
 	Epoch     int64
 	ExpiresAt time.Time
 	TTL       time.Duration // for how long it was taken or renewed last; in whole milliseconds
+	// Expired, in the answer to a request that took the lease, is the holder before who did not release it. Not stored.
+	Expired string
 }

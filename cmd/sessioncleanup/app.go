@@ -46,6 +46,8 @@ type app struct {
 	schemaFile string
 	json       bool
 	verbose    bool
+
+	ignoreClock bool // for the verbs that run
 }
 
 // errAlert ends stats --check when an alert holds. The alerts are printed by then.

@@ -164,7 +164,11 @@ func (a *app) manager(ctx context.Context, db sessioncleanup.Store, policy sessi
 		return nil, err
 	}
 	a.warnAboutStored(policy, stored)
-	return sessioncleanup.New(db, sessioncleanup.Config{Policy: policy.Or(stored), Logger: a.logger()})
+	ignoreClock, err := a.trustsClock()
+	if err != nil {
+		return nil, err
+	}
+	return sessioncleanup.New(db, sessioncleanup.Config{Policy: policy.Or(stored), Logger: a.logger(), IgnoreClock: ignoreClock})
 }
 
 // storedPolicy is the policy that migrate stored in the database; zero where there is none.

@@ -65,6 +65,8 @@ var sharedOnce = sync.OnceValues(func() (*Server, error) {
 type Server struct {
 	admin string // URL of a database to create others from
 	stop  func() // nil for a server that this process did not start
+	home  string // its folder, with its socket
+	clock string // the file that sets its clock, for StartAt
 
 	mu        sync.Mutex
 	templates map[string]template

@@ -1,0 +1,85 @@
+package pgtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Standby starts a server that replicates this one, which this process must have started. With synchronous, this server
+// confirms no commit from then on before the standby has it.
+func (s *Server) Standby(t testing.TB, synchronous bool) *Server {
+	t.Helper()
+	standby, err := startFrom(nil, func(bin, home string, as *syscall.Credential) error {
+		cmd := exec.Command(filepath.Join(bin, "pg_basebackup"), "-h", s.home, "-U", "postgres", "-D", filepath.Join(home, "data"),
+			"-R", "-c", "fast", "--no-sync")
+		cmd.Dir = home
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("pg_basebackup: %w\n%s", err, out)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(standby.stop)
+	if synchronous {
+		s.mustExec(t, "ALTER SYSTEM SET synchronous_standby_names = '*'")
+		s.mustExec(t, "ALTER SYSTEM SET synchronous_commit = on")
+		s.mustExec(t, "SELECT pg_reload_conf()")
+	}
+	return standby
+}
+
+// Promote makes a standby a server that writes.
+func (s *Server) Promote(t testing.TB) {
+	t.Helper()
+	s.mustExec(t, "SELECT pg_promote(wait_seconds => 30)")
+}
+
+// Stop ends the server at once, as a failure of its machine would, and removes its files.
+func (s *Server) Stop() { s.stop() }
+
+// Socket is the path of the server's socket, for a proxy.
+func (s *Server) Socket() string { return filepath.Join(s.home, ".s.PGSQL.5432") }
+
+// Freeze stops all processes of the server as SIGSTOP does, until the function returned is called.
+func (s *Server) Freeze(t testing.TB) (thaw func()) {
+	t.Helper()
+	var pids []int
+	err := s.do(t.Context(), func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, "SELECT pid FROM pg_stat_activity WHERE pid IS NOT NULL AND pid <> pg_backend_pid()")
+		if err != nil {
+			return err
+		}
+		pids, err = pgx.CollectRows(rows, pgx.RowTo[int])
+		return err
+	})
+	var postmaster int
+	file, readErr := os.ReadFile(filepath.Join(s.home, "data", "postmaster.pid"))
+	if _, scanErr := fmt.Sscan(string(file), &postmaster); errors.Join(err, readErr, scanErr) != nil {
+		t.Fatal(errors.Join(err, readErr, scanErr))
+	}
+	send := func(signal syscall.Signal) {
+		for _, pid := range append(pids, postmaster) {
+			_ = syscall.Kill(pid, signal) // one that ended meanwhile needs none
+		}
+	}
+	send(syscall.SIGSTOP)
+	return func() { send(syscall.SIGCONT) }
+}
+
+func (s *Server) mustExec(t testing.TB, sql string) {
+	t.Helper()
+	if err := s.exec(t.Context(), sql); err != nil {
+		t.Fatalf("%v in\n%s", err, sql)
+	}
+}

@@ -166,7 +166,7 @@ func (r *run) try(ctx context.Context, b Batch) (BatchResult, error) {
 		b.Lease = r.lease
 		out, err := r.m.store.Sweep(batchCtx, b)
 		if _, rolledBack := errors.AsType[*BatchError](err); err != nil && !rolledBack {
-			r.inDoubt = true // a connection may break during a commit
+			r.inDoubt = true // a connection may have broken during the commit
 		}
 		if errors.Is(err, ErrUnavailable) {
 			r.m.log.WarnContext(ctx, "batch will be tried again", "run_id", b.Cause.RunID, "error", err)

@@ -155,7 +155,7 @@ type run struct {
 	started time.Time
 	resume  time.Time         // the next batch starts no earlier: for the rate, or for other writers
 	slowed  bool              // other writers were noticed, and the log says so
-	inDoubt bool              // a batch failed that may have been committed all the same
+	inDoubt bool              // the log may tell of other batches than the result, and is asked at the end
 	reasons map[string]string // of sessions that the store skipped in the current phase
 	refused bool              // the deletion limit stopped the deletions, and nothing else went wrong
 	lasting context.Context   //nolint:containedctx // ends a little later than the run's own: for its record
@@ -405,6 +405,7 @@ func (r *run) reportSkipped(ctx context.Context, p phase) error {
 		return err
 	}
 	r.of(p).Skipped = max(0, left.Total-r.of(p).Failed)
+	r.inDoubt = r.inDoubt || r.of(p).Skipped > 0 // perhaps a server failed, and another one goes on without some batches
 	for _, s := range left.Sessions {
 		failed := slices.ContainsFunc(r.result.Failures, func(f Failure) bool { return f.SessionID == s.ID && f.Action == p.action })
 		if failed || len(r.result.Skipped) == maxFailures {

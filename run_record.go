@@ -84,7 +84,7 @@ func (r *run) logEnd(ctx context.Context, cause error) {
 }
 
 // recount takes the counts from the run's events: when a connection broke during a commit, only they tell whether that
-// batch was committed.
+// batch was committed, and when a server was replaced by one that was behind, which batches are left.
 func (r *run) recount() {
 	ctx, cancel := context.WithTimeout(r.lasting, finishTimeout)
 	defer cancel()

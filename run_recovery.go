@@ -17,7 +17,7 @@ type loggedRun struct {
 // readRun reads a run's events.
 func (m *Manager) readRun(ctx context.Context, id string) (loggedRun, error) {
 	logged := loggedRun{done: map[Action]int{}}
-	q := EventQuery{RunID: id, Limit: MaxPage}
+	q := EventQuery{RunID: id, Limit: MaxPage, Part: true} // how many sessions, not which
 	for {
 		events, err := retry(ctx, func() ([]Event, error) { return m.store.Events(ctx, q) })
 		if err != nil {
@@ -28,13 +28,13 @@ func (m *Manager) readRun(ctx context.Context, id string) (loggedRun, error) {
 				logged.ended = true
 				continue
 			}
-			logged.done[e.Action] += len(e.Sessions)
+			logged.done[e.Action] += len(e.Sessions) + e.Unnamed
 			logged.first = e
 			if logged.last.ID == 0 {
 				logged.last = e
 			}
 		}
-		if len(events) < q.Limit {
+		if !q.Enough(events) {
 			return logged, nil
 		}
 		q.Before = events[len(events)-1].ID

@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -68,6 +69,8 @@ type Server struct {
 	home  string // its folder, with its socket
 	clock string // the file that sets its clock, for StartAt
 
+	stopped atomic.Bool
+
 	mu        sync.Mutex
 	templates map[string]template
 }
@@ -101,6 +104,9 @@ func (s *Server) Database(t testing.TB, from string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if s.stopped.Load() {
+			return
+		}
 		if err := s.drop(context.WithoutCancel(t.Context()), name); err != nil {
 			t.Error(err)
 		}

@@ -46,7 +46,10 @@ func (s *Server) Promote(t testing.TB) {
 }
 
 // Stop ends the server at once, as a failure of its machine would, and removes its files.
-func (s *Server) Stop() { s.stop() }
+func (s *Server) Stop() {
+	s.stopped.Store(true)
+	s.stop()
+}
 
 // Socket is the path of the server's socket, for a proxy.
 func (s *Server) Socket() string { return filepath.Join(s.home, ".s.PGSQL.5432") }

@@ -196,13 +196,13 @@ const oldestServer = 14
 func (s *Store) ping(ctx context.Context) error {
 	var number int
 	batch := &pgx.Batch{}
-	batch.Queue("BEGIN")
 	batch.Queue(s.pool.begin())
 	batch.Queue("SELECT current_setting('server_version_num')::int").QueryRow(func(row pgx.Row) error { return row.Scan(&number) })
-	batch.Queue("COMMIT")
-	err := s.pool.pool.SendBatch(ctx, batch).Close()
+	limited, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	err := pgx.BeginFunc(limited, s.pool.pool, func(tx pgx.Tx) error { return tx.SendBatch(limited, batch).Close() })
 	if err != nil {
-		return mapError("connect", err)
+		return mapError("connect", s.noAnswer(ctx, err))
 	}
 	if number/10000 < oldestServer {
 		return invalid.Errorf("the server is PostgreSQL %d: want %d or later", number/10000, oldestServer)

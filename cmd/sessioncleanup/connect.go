@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/url"
@@ -177,9 +178,14 @@ func storedPolicy(ctx context.Context, db sessioncleanup.Store) (sessioncleanup.
 	if !ok {
 		return sessioncleanup.Policy{}, nil
 	}
-	stored, err := installer.Policy(ctx)
-	if errors.Is(err, sessioncleanup.ErrNotInstalled) {
+	limited, cancel := context.WithTimeout(ctx, connectPatience)
+	defer cancel()
+	stored, err := installer.Policy(limited)
+	switch {
+	case errors.Is(err, sessioncleanup.ErrNotInstalled):
 		return sessioncleanup.Policy{}, nil
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		err = fmt.Errorf("%w: no answer within %v", sessioncleanup.ErrUnavailable, connectPatience)
 	}
 	return stored, err
 }

@@ -68,6 +68,14 @@ func (p *Proxy) Heal() {
 	p.mute = false
 }
 
+// Retarget has new connections go to another server, and cuts those to the old one.
+func (p *Proxy) Retarget(socket string) {
+	p.mu.Lock()
+	p.target = socket
+	p.mu.Unlock()
+	p.Cut()
+}
+
 // Cut closes all connections.
 func (p *Proxy) Cut() {
 	p.mu.Lock()

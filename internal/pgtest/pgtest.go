@@ -68,6 +68,7 @@ type Server struct {
 	stop  func() // nil for a server that this process did not start
 	home  string // its folder, with its socket
 	clock string // the file that sets its clock, for StartAt
+	env   []string
 
 	stopped atomic.Bool
 

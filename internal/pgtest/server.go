@@ -115,7 +115,7 @@ func startFrom(env []string, prepare func(bin, home string, as *syscall.Credenti
 		Scheme: "postgres", User: url.User("postgres"), Path: "/postgres",
 		RawQuery: url.Values{"host": {home}, "port": {"5432"}}.Encode(),
 	}
-	server := &Server{admin: admin.String(), home: home, stop: sync.OnceFunc(life)}
+	server := &Server{admin: admin.String(), home: home, env: env, stop: sync.OnceFunc(life)}
 	if err := server.wait(home); err != nil {
 		life()
 		return nil, err

@@ -14,10 +14,10 @@ import (
 )
 
 // Standby starts a server that replicates this one, which this process must have started. With synchronous, this server
-// confirms no commit from then on before the standby has it.
+// confirms no commit from then on before the standby has it. Both have the same clock.
 func (s *Server) Standby(t testing.TB, synchronous bool) *Server {
 	t.Helper()
-	standby, err := startFrom(nil, func(bin, home string, as *syscall.Credential) error {
+	standby, err := startFrom(s.env, func(bin, home string, as *syscall.Credential) error {
 		cmd := exec.Command(filepath.Join(bin, "pg_basebackup"), "-h", s.home, "-U", "postgres", "-D", filepath.Join(home, "data"),
 			"-R", "-c", "fast", "--no-sync")
 		cmd.Dir = home
@@ -31,6 +31,7 @@ func (s *Server) Standby(t testing.TB, synchronous bool) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(standby.stop)
+	standby.env, standby.clock = s.env, s.clock
 	if synchronous {
 		s.mustExec(t, "ALTER SYSTEM SET synchronous_standby_names = '*'")
 		s.mustExec(t, "ALTER SYSTEM SET synchronous_commit = on")

@@ -143,6 +143,10 @@ func (r *run) acquire(ctx context.Context) error {
 	if r.lease.Name != "" && lease.Epoch != r.lease.Epoch { // somebody else had it in between
 		return ErrLeaseLost
 	}
+	if lease.Replaced != "" {
+		r.m.log.WarnContext(ctx, "the run before this one did not end: its process is gone, frozen or cut off, or its lease was not a valid one",
+			"run_id", r.result.RunID, "took_over_from", lease.Replaced)
+	}
 	r.lease, r.renewed = lease, asked
 	return nil
 }

@@ -231,7 +231,7 @@ func (r *run) execute(ctx context.Context) error {
 	if err := r.acquire(ctx); err != nil {
 		return err
 	}
-	expired := r.lease.Expired
+	before := r.lease.Replaced
 	err := r.measure(ctx)
 	if err == nil {
 		err = r.slotDone(ctx)
@@ -239,7 +239,7 @@ func (r *run) execute(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, r.release())
 	}
-	r.recordExpired(ctx, expired)
+	r.recordUnfinished(ctx, before)
 	ended := false
 	defer func() {
 		if !ended { // a panic, of Run.Progress perhaps, passes through
@@ -411,10 +411,7 @@ func (r *run) reportSkipped(ctx context.Context, p phase) error {
 		if failed || len(r.result.Skipped) == maxFailures {
 			continue
 		}
-		reason, known := r.reasons[s.ID]
-		if !known {
-			reason = "locked by another transaction"
-		}
+		reason := cmp.Or(r.reasons[s.ID], r.reasons[""], "locked by another transaction")
 		r.result.Skipped = append(r.result.Skipped, Skipped{SessionID: s.ID, Action: p.action, Reason: reason})
 	}
 	return nil

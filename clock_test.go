@@ -78,7 +78,7 @@ func TestARunRefusesClocksThatDifferByMoreThanTenMinutes(t *testing.T) {
 			}
 			if c.refused {
 				lease := sessioncleanup.LeaseRequest{Name: "cleanup", Holder: "next", TTL: time.Minute}
-				if got, err := db.Lease(t.Context(), lease); err != nil || got.Expired != "" {
+				if got, err := db.Lease(t.Context(), lease); err != nil || got.Replaced != "" {
 					t.Errorf("%s: the lease of the refused run is not released: %+v, %v", name, got, err)
 				}
 			}

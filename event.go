@@ -3,7 +3,8 @@ package sessioncleanup
 import (
 	"slices"
 	"time"
-	"unicode/utf8"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/shorten"
 )
 
 // Action says what happened, in an Event.
@@ -58,25 +59,11 @@ const MaxEventText = 200
 // Shortened is the event as stores keep it: with names and the reason cut to MaxEventText. It shares nothing with e.
 func (e Event) Shortened() Event {
 	e, _ = EventQuery{}.Select(e)
-	e.Reason = shortened(e.Reason)
+	e.Reason = shorten.Text(e.Reason, MaxEventText)
 	for i := range e.Sessions {
-		e.Sessions[i].Name = shortened(e.Sessions[i].Name)
+		e.Sessions[i].Name = shorten.Text(e.Sessions[i].Name, MaxEventText)
 	}
 	return e
-}
-
-func shortened(text string) string {
-	if len(text) <= MaxEventText || utf8.RuneCountInString(text) <= MaxEventText {
-		return text
-	}
-	characters := 0
-	for i := range text {
-		if characters == MaxEventText {
-			return text[:i]
-		}
-		characters++
-	}
-	return text
 }
 
 // SessionRef is what an event keeps of a session, which may be gone by then.

@@ -16,7 +16,7 @@ type Config struct {
 	Policy Policy
 	// Logger gets a line for every action, with run id, session id and actor. Default: none.
 	Logger *slog.Logger
-	// LeaseTTL is for how long a run whose process died keeps others from running. Default: 30 s.
+	// LeaseTTL is for how long a run whose process died keeps others from running. At most an hour. Default: 30 s.
 	LeaseTTL time.Duration
 	// IgnoreClock lets runs trust the store's clock when it differs from this process's by more than 10 minutes. Such runs
 	// fail with ErrClock otherwise, and change nothing. Default: false.
@@ -50,8 +50,8 @@ func New(store Store, c Config) (*Manager, error) {
 	if err := c.Policy.Validate(); err != nil {
 		return nil, err
 	}
-	if c.LeaseTTL != 0 && c.LeaseTTL < minLeaseTTL {
-		return nil, invalid.Errorf("Config.LeaseTTL is %v: want at least %v", c.LeaseTTL, minLeaseTTL)
+	if c.LeaseTTL != 0 && (c.LeaseTTL < minLeaseTTL || c.LeaseTTL > maxLeaseTTL) {
+		return nil, invalid.Errorf("Config.LeaseTTL is %v: want %v to %v", c.LeaseTTL, minLeaseTTL, maxLeaseTTL)
 	}
 	setIfZero(&c.LeaseTTL, 30*time.Second)
 	if c.Logger == nil {

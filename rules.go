@@ -293,10 +293,10 @@ func (s Session) Observe(was Session, now time.Time) Session {
 // A holder that asks again renews its lease and keeps the epoch, even after the lease expired, as long as nobody else
 // took it in between. Releasing somebody else's lease changes nothing.
 func (l Lease) Apply(r LeaseRequest, now time.Time) (Lease, error) {
-	if r.Name == "" || r.Holder == "" || r.TTL < 0 {
-		return Lease{}, invalid.Errorf("lease %q for %q with TTL %v: want a name, a holder and a TTL of 0 or more", r.Name, r.Holder, r.TTL)
+	if r.Name == "" || r.Holder == "" || r.TTL < 0 || r.TTL > maxLeaseTTL {
+		return Lease{}, invalid.Errorf("lease %q for %q with TTL %v: want a name, a holder and a TTL between 0 and %v", r.Name, r.Holder, r.TTL, maxLeaseTTL)
 	}
-	l.Name, l.Expired = r.Name, ""
+	l.Name, l.Replaced = r.Name, ""
 	mine := l.Holder == r.Holder
 	switch {
 	case r.TTL == 0 && mine:
@@ -307,17 +307,20 @@ func (l Lease) Apply(r LeaseRequest, now time.Time) (Lease, error) {
 	case !mine && l.held(now):
 		return Lease{}, &LeaseHeldError{Name: l.Name, Holder: l.Holder, Until: l.ExpiresAt, Remaining: l.ExpiresAt.Sub(now)}
 	case !mine:
-		l.Expired, l.Holder = l.Holder, r.Holder
+		l.Holder, l.Replaced = r.Holder, l.Holder
 		l.Epoch++
 	}
 	l.ExpiresAt, l.TTL = now.UTC().Add(r.TTL), r.TTL.Truncate(time.Millisecond)
 	return l, nil
 }
 
+// maxLeaseTTL is the longest time for which a lease is taken. One in the database that claims more does not hold.
+const maxLeaseTTL = time.Hour
+
 // held reports whether somebody holds the lease at now. One that lasts for longer than its TTL was taken when the store's
 // clock was ahead, and is not waited for.
 func (l Lease) held(now time.Time) bool {
-	return l.Holder != "" && now.Before(l.ExpiresAt) && !l.ExpiresAt.After(now.Add(l.TTL+time.Second))
+	return l.Holder != "" && now.Before(l.ExpiresAt) && !l.ExpiresAt.After(now.Add(min(l.TTL, maxLeaseTTL)+time.Second))
 }
 
 // Guards reports whether the lease as stored, the receiver, still is what a batch was given, at now. A batch without a

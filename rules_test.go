@@ -171,26 +171,27 @@ func TestLeaseApply(t *testing.T) {
 		}
 		return l
 	}
+	from := func(l sessioncleanup.Lease, holder string) sessioncleanup.Lease {
+		l.Replaced = holder
+		return l
+	}
 	ask := func(holder string, ttl time.Duration) sessioncleanup.LeaseRequest {
 		return sessioncleanup.LeaseRequest{Name: "n", Holder: holder, TTL: ttl}
-	}
-	instead := func(expired string, l sessioncleanup.Lease) sessioncleanup.Lease {
-		l.Expired = expired
-		return l
 	}
 	for name, c := range map[string]struct {
 		l    sessioncleanup.Lease
 		r    sessioncleanup.LeaseRequest
 		want sessioncleanup.Lease
 	}{
-		"first":                        {sessioncleanup.Lease{}, ask("a", time.Minute), lease("a", 1, until)},
-		"renewed":                      {lease("a", 3, now.Add(time.Second)), ask("a", time.Minute), lease("a", 3, until)},
-		"renewed for less":             {lease("a", 3, now.Add(time.Hour)), ask("a", time.Minute), lease("a", 3, until)},
-		"renewed after it expired":     {lease("a", 3, now.Add(-time.Hour)), ask("a", time.Minute), lease("a", 3, until)},
-		"taken at the moment it ends":  {lease("a", 3, now), ask("b", time.Minute), instead("a", lease("b", 4, until))},
-		"taken from a clock ahead":     {lease("a", 3, until.Add(2*time.Second)), ask("b", time.Minute), instead("a", lease("b", 4, until))},
-		"renewed after it was taken":   {instead("a", lease("b", 4, now)), ask("b", time.Minute), lease("b", 4, until)},
-		"released after it was taken":  {instead("a", lease("b", 4, now)), ask("b", 0), lease("", 4, time.Time{})},
+		"first":                       {sessioncleanup.Lease{}, ask("a", time.Minute), lease("a", 1, until)},
+		"renewed":                     {lease("a", 3, now.Add(time.Second)), ask("a", time.Minute), lease("a", 3, until)},
+		"renewed for less":            {lease("a", 3, now.Add(time.Hour)), ask("a", time.Minute), lease("a", 3, until)},
+		"renewed after it expired":    {lease("a", 3, now.Add(-time.Hour)), ask("a", time.Minute), lease("a", 3, until)},
+		"taken at the moment it ends": {lease("a", 3, now), ask("b", time.Minute), from(lease("b", 4, until), "a")},
+		"taken from a clock ahead":    {lease("a", 3, until.Add(2*time.Second)), ask("b", time.Minute), from(lease("b", 4, until), "a")},
+		"taken from one without end": {sessioncleanup.Lease{Name: "n", Holder: "a", Epoch: 3, ExpiresAt: now.AddDate(90, 0, 0), TTL: 90 * 365 * 24 * time.Hour},
+			ask("b", time.Minute), from(lease("b", 4, until), "a")},
+		"kept, and once taken over":    {from(lease("a", 3, until), "z"), ask("a", time.Minute), lease("a", 3, until)},
 		"released":                     {lease("a", 3, until), ask("a", 0), lease("", 3, time.Time{})},
 		"released after it expired":    {lease("a", 3, now.Add(-time.Hour)), ask("a", 0), lease("", 3, time.Time{})},
 		"released by somebody else":    {lease("a", 3, until), ask("b", 0), lease("a", 3, until)},
@@ -209,7 +210,7 @@ func TestLeaseApply(t *testing.T) {
 	if diff := cmp.Diff(want, held); !ok || diff != "" || !errors.Is(err, sessioncleanup.ErrLeaseHeld) {
 		t.Errorf("held by another: %v (-want +got):\n%s", err, diff)
 	}
-	for _, r := range []sessioncleanup.LeaseRequest{{Holder: "a", TTL: 1}, {Name: "n", TTL: 1}, {Name: "n", Holder: "a", TTL: -1}} {
+	for _, r := range []sessioncleanup.LeaseRequest{{Holder: "a", TTL: 1}, {Name: "n", TTL: 1}, {Name: "n", Holder: "a", TTL: -1}, {Name: "n", Holder: "a", TTL: 2 * time.Hour}} {
 		if _, err := (sessioncleanup.Lease{}).Apply(r, now); !errors.Is(err, sessioncleanup.ErrInvalid) {
 			t.Errorf("%+v: %v, want ErrInvalid", r, err)
 		}

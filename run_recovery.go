@@ -47,10 +47,10 @@ func (m *Manager) runRecorded(ctx context.Context, id string) (bool, error) {
 	return len(events) > 0, err
 }
 
-// recordExpired records the run whose lease had expired when this one took it, unless that run did so itself: its process
+// recordUnfinished records the run whose lease this one took over, unless that run did so itself: its process
 // ended or is frozen, or the database could not be reached at its end. It counts what the log has of it: each batch is
 // logged in its own transaction, and none can be added any more. A failure is left to the log: this run has its own work.
-func (r *run) recordExpired(ctx context.Context, id string) {
+func (r *run) recordUnfinished(ctx context.Context, id string) {
 	if id == "" {
 		return
 	}
@@ -65,10 +65,10 @@ func (r *run) recordExpired(ctx context.Context, id string) {
 		})
 	}
 	if err != nil {
-		log.WarnContext(ctx, "a run before this one did not end, and could not be recorded", "error", err)
+		log.WarnContext(ctx, "the run that did not end could not be recorded", "error", err)
 		return
 	}
-	log.WarnContext(ctx, "a run before this one did not end, and its lease expired; it is recorded now, and another run continues", "by", r.result.RunID)
+	log.InfoContext(ctx, "the run that did not end is recorded now, from the log", "recorded_by", r.result.RunID)
 }
 
 // record is the event of a run that did not write it.

@@ -3,7 +3,9 @@ package sessioncleanup_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -323,4 +325,31 @@ func TestNoScheduleMakesTheSchedulerSpin(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestARunSaysFromWhomItTookOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memory.New(memory.Config{})
+		if _, err := db.Lease(t.Context(), sessioncleanup.LeaseRequest{Name: "cleanup", Holder: "run-of-a-frozen-process", TTL: time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+		var log strings.Builder
+		m, err := sessioncleanup.New(db, sessioncleanup.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Cleanup(t.Context(), sessioncleanup.Run{}); !errors.Is(err, sessioncleanup.ErrLeaseHeld) {
+			t.Errorf("within the other's time a run ends with %v, want ErrLeaseHeld", err)
+		}
+		time.Sleep(2 * time.Minute)
+		for range 2 { // the second one finds the lease released
+			if _, err := m.Cleanup(t.Context(), sessioncleanup.Run{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := strings.Count(log.String(), "took_over_from=run-of-a-frozen-process"); n != 1 {
+			t.Errorf("%d lines say from whom a run took over, want one:\n%s", n, &log)
+		}
+	})
 }

@@ -5,15 +5,19 @@ import (
 	"time"
 )
 
+// MaxName is how much of a longer name or code, and of an owner's name, a store returns, sorts by and searches, in characters:
+// whoever names a session must not decide how much memory a list takes.
+const MaxName = 1000
+
 // Session is one row of the application's table of sessions, as the library sees it.
 type Session struct {
 	// ID identifies the session. It is always a string here, whatever the type of the application's column.
 	ID string `json:"id"`
 	// OwnerID is the owner of the session; empty when it belongs to nobody or the application keeps no owner.
 	OwnerID string `json:"owner_id,omitempty"`
-	// OwnerName is the owner's display name, when the schema says where to find it.
+	// OwnerName is the owner's display name, when the schema says where to find it, at most the first MaxName characters.
 	OwnerName string `json:"owner_name,omitempty"`
-	// Name and Code are what people call the session; either may be empty.
+	// Name and Code are what people call the session, at most the first MaxName characters; either may be empty.
 	Name string `json:"name,omitempty"`
 	Code string `json:"code,omitempty"`
 

@@ -228,7 +228,7 @@ const longestPause = 10 * time.Second
 // BatchResult is what a batch did.
 type BatchResult struct {
 	IDs     []string  // the sessions changed
-	Skipped []Skipped // sessions that are due and were left alone for a reason that will not pass by itself
+	Skipped []Skipped // sessions that are due and were left alone, with the reason; one without a SessionID stands for all that are left
 	Next    string    // where the next batch starts, for the store to read; empty when there is no more
 
 	// Held is how long the batch held its locks, where the store can tell that from the time it waited: the size of the
@@ -322,6 +322,5 @@ type Lease struct {
 	Epoch     int64
 	ExpiresAt time.Time
 	TTL       time.Duration // for how long it was taken or renewed last; in whole milliseconds
-	// Expired, in the answer to a request that took the lease, is the holder before who did not release it. Not stored.
-	Expired string
+	Replaced  string        // the holder that did not release it, when this request took it over; not stored
 }

@@ -17,7 +17,7 @@ import (
 // JSON. Not parallel: it measures what the process allocates.
 func TestTheLargestAnswersTakeLittleMemory(t *testing.T) {
 	db := memory.New(memory.Config{})
-	name := strings.Repeat("\x01", 255)
+	name := strings.Repeat("\x01", 20_000)
 	now := time.Now()
 	sessions := make([]sessioncleanup.Session, 5000)
 	refs := make([]sessioncleanup.SessionRef, len(sessions))

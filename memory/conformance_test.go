@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/memory"
@@ -41,6 +42,7 @@ func TestStore(t *testing.T) {
 				pinned.Store(id, true)
 				return nil
 			},
+			Resolution: time.Nanosecond,
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/shorten"
 )
 
 // The orders in which sessions are indexed: those of lists, which hold all sessions, and those in which runs find what
@@ -102,6 +103,7 @@ func (s *Store) Put(sessions ...sessioncleanup.Session) error {
 func stored(s sessioncleanup.Session, now time.Time) sessioncleanup.Session {
 	s.AsOf, s.Status, s.DeactivateAt, s.DeleteAt = time.Time{}, "", time.Time{}, time.Time{}
 	s.CreatedAt, s.UpdatedAt, s.ExpiresAt, s.DeactivatedAt = utc(s.CreatedAt), utc(s.UpdatedAt), utc(s.ExpiresAt), utc(s.DeactivatedAt)
+	s.Name, s.Code, s.OwnerName = shorten.Text(s.Name, sessioncleanup.MaxName), shorten.Text(s.Code, sessioncleanup.MaxName), shorten.Text(s.OwnerName, sessioncleanup.MaxName)
 	if s.LastActivity = utc(s.LastActivity); s.LastActivity.IsZero() {
 		s.LastActivity = now
 	}

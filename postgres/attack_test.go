@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -25,7 +26,7 @@ import (
 func everything(t *testing.T, url, application string, succeeded func() bool) {
 	t.Helper()
 	ctx := t.Context()
-	store := open(t, url, postgres.Config{})
+	store := open(t, url, postgres.Config{TrustOwner: true})
 	pool := connect(t, url)
 	step := func(name string, err error) {
 		if err != nil {
@@ -76,6 +77,18 @@ const usedSessions = `
 	INSERT INTO sessions (id, owner_id, name, active, last_activity, deactivated_at)
 	SELECT 's' || n, 'alice', 'session', n % 2 > 0, now() - n * interval '3 days', CASE WHEN n % 2 = 0 THEN now() - n * interval '3 days' END FROM generate_series(1, 60) n;
 	INSERT INTO votes (session_id, created_at) SELECT id, last_activity FROM sessions;`
+
+// granted adopts usedSessions for a role, with what the options grant it. It returns a connection of the administrator and
+// the role's URL.
+func granted(t *testing.T, options func(role string) sessioncleanup.MigrateOptions) (admin *pgxpool.Pool, as string) {
+	t.Helper()
+	url := pgtest.Empty(t)
+	admin = connect(t, url)
+	mustRun(t, admin, usedSessions)
+	as = asRole(t, admin)
+	migrate(t, open(t, url, postgres.Config{Migrate: options(roleOf(t, as))}))
+	return admin, as
+}
 
 func TestTheOwnerOfTheSessionsGainsNoRights(t *testing.T) {
 	t.Parallel()
@@ -217,11 +230,7 @@ func TestRolesCannotChangeWhatTheLibraryKeeps(t *testing.T) {
 
 func TestAnApplicationsRoleRunsNoCleanups(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Empty(t)
-	pool := connect(t, url)
-	mustRun(t, pool, usedSessions)
-	as := asRole(t, pool)
-	migrate(t, open(t, url, postgres.Config{Migrate: sessioncleanup.MigrateOptions{AppRole: roleOf(t, as)}}))
+	_, as := granted(t, func(role string) sessioncleanup.MigrateOptions { return sessioncleanup.MigrateOptions{AppRole: role} })
 	attacker := connect(t, as)
 	for _, sql := range []string{
 		"SELECT cleanup_inactive_sessions(0.001, 0.001, true)", "SELECT sessioncleanup_forget('infinity', 1000)", "SELECT sessioncleanup_seal(1)",
@@ -263,11 +272,9 @@ func TestNamesWithBackslashesAreNoStatements(t *testing.T) {
 
 func TestTheLogCannotBeDatedBackOrShortened(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Empty(t)
-	pool := connect(t, url)
-	mustRun(t, pool, usedSessions)
-	as := asRole(t, pool)
-	migrate(t, open(t, url, postgres.Config{Migrate: sessioncleanup.MigrateOptions{CleanerRole: roleOf(t, as)}}))
+	pool, as := granted(t, func(role string) sessioncleanup.MigrateOptions {
+		return sessioncleanup.MigrateOptions{CleanerRole: role}
+	})
 	mustRun(t, pool, "INSERT INTO sessioncleanup_events (at, action, actor) VALUES (now() - interval '1 day', 'deleted', 'new'), (now() - interval '3000 days', 'deleted', 'old')")
 	attacker := connect(t, as)
 	for _, at := range []string{"-infinity", "2001-01-01", "infinity"} {
@@ -284,6 +291,11 @@ func TestTheLogCannotBeDatedBackOrShortened(t *testing.T) {
 			t.Errorf("an entry of the sessions %s: %v, want an invalid parameter", arrays, err)
 		}
 	}
+	for _, run := range []string{`{"started_at": "never"}`, `{"cutoffs": {"now": "never"}}`, `{"cutoffs": {"inactive": "x"}}`, `{"cutoffs": {"delete": "x"}}`, `{"partial": "x"}`} {
+		if err := tries(t.Context(), attacker, "SELECT sessioncleanup_log(NULL, 'run', 'x', '', 'r', '{}', '{}', '{}', '"+run+"')"); !hasState(err, "22007") && !hasState(err, "22P02") {
+			t.Errorf("a run of %s: %v, want that it cannot be read", run, err)
+		}
+	}
 	if gone := value[int](t, attacker, "SELECT sessioncleanup_forget('infinity', 1000)"); gone != 1 {
 		t.Errorf("%d entries were removed, want the one that the policy does not keep", gone)
 	}
@@ -291,11 +303,9 @@ func TestTheLogCannotBeDatedBackOrShortened(t *testing.T) {
 
 func TestACleanerThatMayOnlyWhatItWasGrantedCleansUp(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Empty(t)
-	pool := connect(t, url)
-	mustRun(t, pool, usedSessions)
-	as := asRole(t, pool)
-	migrate(t, open(t, url, postgres.Config{Migrate: sessioncleanup.MigrateOptions{CleanerRole: roleOf(t, as)}}))
+	pool, as := granted(t, func(role string) sessioncleanup.MigrateOptions {
+		return sessioncleanup.MigrateOptions{CleanerRole: role}
+	})
 	result, err := manage(t, open(t, as, postgres.Config{})).Cleanup(t.Context(), sessioncleanup.Run{Force: true})
 	if err != nil || result.Deactivated() == 0 || result.Deleted() == 0 || result.Phases.Total().Failed > 0 {
 		t.Errorf("the run: %+v, %v", result.Phases, err)
@@ -320,6 +330,46 @@ func tries(ctx context.Context, pool *pgxpool.Pool, sql string) error {
 	return err
 }
 
+// The owner's trigger takes the rights of whoever logged in, which no role of the session keeps from it.
+func TestASuperuserWorksOnTablesOfOthersOnlyWhenTold(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	pool := connect(t, url)
+	as := asRole(t, pool, "GRANT CREATE ON SCHEMA public TO $ROLE")
+	mustRun(t, connect(t, as), usedSessions+strings.ReplaceAll(`
+		CREATE FUNCTION evil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			IF session_user <> '$ROLE' THEN EXECUTE 'RESET ROLE'; EXECUTE 'ALTER ROLE $ROLE SUPERUSER'; END IF; RETURN NEW; END $$;
+		CREATE TRIGGER evil BEFORE UPDATE ON sessions FOR EACH ROW EXECUTE FUNCTION evil();`, "$ROLE", roleOf(t, as)))
+	before := dump(t, url)
+	store := open(t, url, postgres.Config{})
+	refused := func(name string, err error) {
+		t.Helper()
+		if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "--trust-owner") {
+			t.Errorf("%s: %v, want an ErrInvalid that names --trust-owner", name, err)
+		}
+	}
+	_, err := store.MigrationSQL(t.Context(), sessioncleanup.Policy{})
+	refused("MigrationSQL", err)
+	refused("Migrate", store.Migrate(t.Context(), sessioncleanup.Policy{}))
+	if diff := cmp.Diff(before, dump(t, url)); diff != "" {
+		t.Errorf("a refused migration changed (-before +after):\n%s", diff)
+	}
+	migrate(t, open(t, as, postgres.Config{}))
+	refused("Validate", store.Validate(t.Context()))
+	manager := manage(t, store)
+	_, err = manager.Stats(t.Context(), "")
+	refused("Stats", err)
+	_, err = manager.Cleanup(t.Context(), sessioncleanup.Run{Force: true})
+	refused("Cleanup", err)
+	_, err = manager.Deactivate(t.Context(), "s3")
+	refused("Deactivate", err)
+	refused("Touch", manager.Touch(t.Context(), "s3"))
+	refused("Uninstall", store.Uninstall(t.Context()))
+	if isSuper(t, pool, as) {
+		t.Error("the owner of the sessions became a superuser")
+	}
+}
+
 func TestWhatASuperuserInstallsBelongsToTheOwnerOfTheSessions(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"Migrate", "MigrationSQL", "after the table changed hands"} {
@@ -332,13 +382,13 @@ func TestWhatASuperuserInstallsBelongsToTheOwnerOfTheSessions(t *testing.T) {
 				mustRun(t, pool, usedSessions)
 				migrate(t, open(t, url, postgres.Config{}))
 				mustRun(t, pool, "ALTER TABLE sessions OWNER TO "+roleOf(t, as)+"; ALTER TABLE votes OWNER TO "+roleOf(t, as)+"; ALTER TABLE rooms OWNER TO "+roleOf(t, as))
-				if err := open(t, url, postgres.Config{}).Validate(t.Context()); err == nil || !strings.Contains(err.Error(), "belongs to "+roleOf(t, as)) {
+				if err := open(t, url, postgres.Config{TrustOwner: true}).Validate(t.Context()); err == nil || !strings.Contains(err.Error(), "belongs to "+roleOf(t, as)) {
 					t.Errorf("Validate: %v, want that the owners differ", err)
 				}
 			} else {
 				mustRun(t, connect(t, as), usedSessions)
 			}
-			store := open(t, url, postgres.Config{})
+			store := open(t, url, postgres.Config{TrustOwner: true})
 			if how == "MigrationSQL" {
 				script, err := store.MigrationSQL(t.Context(), sessioncleanup.Policy{})
 				if err != nil {

@@ -9,13 +9,14 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // guarded is a pool whose statements find the server's functions and operators only, not those that others made on the
 // connection's search path: each round trip has a search path of its own. Once it is told to, each round trip also has the
-// role of the sessions' owner instead of a superuser's, so that what is made belongs to the owner. That is no protection
-// from the owner: code on the table can reset the role. docs/security.md says so.
+// role of the sessions' owner, so that what is made belongs to the owner. That is no protection from the owner: code on the
+// table can reset the role. So superusers need Config.TrustOwner.
 type guarded struct {
 	pool  *pgxpool.Pool
 	guard atomic.Pointer[guard]
@@ -174,6 +175,9 @@ func (r roles) actor(migrate bool) string {
 	return ""
 }
 
+// errUntrusted says that a superuser's connection works on somebody's table only when told to.
+var errUntrusted = fmt.Errorf("%w: the owner is not trusted", sessioncleanup.ErrInvalid)
+
 // act has what follows run with the rights of the table's owner where the connection's role has more.
 func (s *Store) act(ctx context.Context, m *mapping, migrate bool) error {
 	m.role = ""
@@ -181,6 +185,11 @@ func (s *Store) act(ctx context.Context, m *mapping, migrate bool) error {
 		roles, err := s.pool.rolesFor(ctx, m.table.oid)
 		if err != nil {
 			return err
+		}
+		if roles.super && !roles.trusted && !s.cfg.TrustOwner {
+			return fmt.Errorf("%w: %s is a superuser, and table %s belongs to %s, who is not: triggers and functions of %s would run in this session and could use a superuser's rights; "+
+				"connect as %s or as a cleaner's role, or trust %s with them by --trust-owner (Config.TrustOwner)",
+				errUntrusted, roles.current, m.table.path(), roles.owner, roles.owner, roles.owner, roles.owner)
 		}
 		m.role = roles.actor(migrate)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
@@ -34,7 +35,7 @@ func (m *mapping) fill() {
 		"sessions": m.table.sql(), "sessions_literal": literal(m.table.sql()), "touches_literal": literal(m.own("touches")), "events_literal": literal(m.own("events")),
 		"active": sqlfile.Column(m.schema.Active), "auto_cleanup": sqlfile.Column(m.schema.AutoCleanup),
 		"id": sqlfile.Column(m.schema.ID), "id_literal": literal(m.schema.ID), "id_type": m.columnOr(m.schema.ID, "text").typ,
-		"owner_name": m.ownerName(), "activity_count": m.activityCount(),
+		"owner_name": fmt.Sprintf("left(%s, %d)", m.ownerName(), sessioncleanup.MaxName), "activity_count": m.activityCount(),
 	}
 	for _, table := range ownTables() {
 		n[table] = m.own(table)
@@ -44,6 +45,9 @@ func (m *mapping) fill() {
 		if name != "" {
 			n[key+"_col"] = "s." + sqlfile.Column(name)
 			n[key+"_text"] = n[key+"_col"] + "::text"
+			if key != "owner" {
+				n[key+"_text"] = fmt.Sprintf("left(%s, %d)", n[key+"_text"], sessioncleanup.MaxName)
+			}
 			n[key+"_type"] = m.columnOr(name, "text").typ
 		}
 	}

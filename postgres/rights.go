@@ -58,13 +58,9 @@ func (s *Store) warn(ctx context.Context, m *mapping) {
 	}
 }
 
-// warnOfOwners logs roles that can run something with the rights of a role that cleans up: whoever writes a table runs its
-// triggers.
+// warnOfOwners logs roles, beside the owner of the sessions, that can run something with the rights of a role that cleans up:
+// whoever writes a table runs its triggers.
 func (s *Store) warnOfOwners(ctx context.Context, m *mapping) {
-	if m.role != "" {
-		s.cfg.Logger.WarnContext(ctx, fmt.Sprintf("this role may do more than %s, who owns table %s: what %s puts on that table, such as triggers, runs in this session and can take its rights; "+
-			"migrate and clean up as %s where that role is not to be trusted", m.role, m.table.path(), m.role, m.role))
-	}
 	var others string
 	err := s.pool.QueryRow(ctx, "SELECT coalesce(string_agg(r.path, ', '), '') FROM ("+strings.TrimSuffix(strings.TrimSpace(statements["foreign_tables"]), ";")+") r", m.table.oid).Scan(&others)
 	if err != nil {

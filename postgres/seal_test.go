@@ -9,19 +9,16 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
 // withLog is a migrated store whose log has entries of all kinds, and whose cleaner's role is that of as.
 func withLog(t *testing.T) (m *sessioncleanup.Manager, pool *pgxpool.Pool, as string) {
 	t.Helper()
-	url := pgtest.Empty(t)
-	pool = connect(t, url)
-	mustRun(t, pool, usedSessions)
-	as = asRole(t, pool)
-	migrate(t, open(t, url, postgres.Config{Migrate: sessioncleanup.MigrateOptions{CleanerRole: roleOf(t, as)}}))
-	m = manage(t, open(t, url, postgres.Config{}))
+	pool, as = granted(t, func(role string) sessioncleanup.MigrateOptions {
+		return sessioncleanup.MigrateOptions{CleanerRole: role}
+	})
+	m = manage(t, open(t, pool.Config().ConnString(), postgres.Config{}))
 	if _, err := m.Cleanup(t.Context(), sessioncleanup.Run{Force: true, Reason: "because é"}); err != nil {
 		t.Fatal(err)
 	}

@@ -103,7 +103,7 @@ func (s *Store) load(ctx context.Context) (*mapping, settings, error) {
 	}
 	if errors.Is(err, errNoTable) {
 		err = fmt.Errorf("%w: table %s is gone; run migrate", sessioncleanup.ErrNotInstalled, set.schema.Table)
-	} else if errors.Is(err, sessioncleanup.ErrInvalid) {
+	} else if errors.Is(err, sessioncleanup.ErrInvalid) && !errors.Is(err, errUntrusted) {
 		err = fmt.Errorf("%w: the adopted tables changed: %w; run migrate", sessioncleanup.ErrNotInstalled, err)
 	}
 	return m, set, err

@@ -36,6 +36,9 @@ type Config struct {
 	// Logger receives what Migrate and Validate have to say beside errors: how times are understood, what will be slow or
 	// cannot be deleted, what Migrate waits for. Default: none.
 	Logger *slog.Logger
+	// TrustOwner lets a superuser's connection work on sessions of a role that is no superuser. Triggers and functions of that
+	// role then run in the superuser's session, and can use its rights. Default: such connections are refused.
+	TrustOwner bool
 	// BatchTimeout is how long one batch, or another single operation, may take before the database cancels it.
 	// Default: 30 s.
 	BatchTimeout time.Duration

@@ -41,7 +41,10 @@ func (s *Store) touch(ctx context.Context, m *mapping, t sessioncleanup.Touch, i
 	var locked []string
 	var ats []time.Time // of their touches
 	interval := max(t.Interval, 0).Microseconds()
-	err = s.pool.QueryRow(ctx, m.statement("touch"), ids, orNull(t.OwnerID), interval, ago).Scan(&touched, &locked, &ats)
+	// A transaction, so that a touch which waits for a lock on the whole table is not committed after its context has ended.
+	err = s.inTx(ctx, func(batch *pgx.Batch) {
+		batch.Queue(m.statement("touch"), ids, orNull(t.OwnerID), interval, ago).QueryRow(func(row pgx.Row) error { return row.Scan(&touched, &locked, &ats) })
+	}, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -75,7 +76,27 @@ func harness(t testing.TB, path string, host *sql.DB, owner, ids string) storete
 	migrate(t, store)
 	h := hostHarness(t, store, host, owner, ids)
 	h.Second = open(t, path, sqlite.Config{})
+	h.Begin = func(ctx context.Context) (storetest.Transaction, error) {
+		conn, err := host.Conn(ctx)
+		return writeLock{conn}, err
+	}
 	return h
+}
+
+// writeLock is a transaction of the application: SQLite has one lock for all writes.
+type writeLock struct{ *sql.Conn }
+
+func (writeLock) LockSession(context.Context, string) error { return errors.ErrUnsupported }
+func (writeLock) LockChild(context.Context, string) error   { return errors.ErrUnsupported }
+
+func (l writeLock) LockWrites(ctx context.Context) error {
+	_, err := l.ExecContext(ctx, "BEGIN IMMEDIATE")
+	return err
+}
+
+func (l writeLock) Rollback() error {
+	_, err := l.ExecContext(context.Background(), "ROLLBACK")
+	return errors.Join(err, l.Close())
 }
 
 func hostHarness(t testing.TB, store sessioncleanup.Store, host *sql.DB, owner, ids string) storetest.Harness {

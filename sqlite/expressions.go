@@ -43,8 +43,8 @@ func (l *layout) expressions(table string) sqlfile.Names {
 		"listed_id":  a.ID.listed("value"),
 		"owner_text": a.Owner.readText(column(s.Owner)),
 		"owner_name": "''",
-		"name_text":  readText(column(s.Name)),
-		"code_text":  readText(column(s.Code)),
+		"name_text":  readName(column(s.Name)),
+		"code_text":  readName(column(s.Code)),
 
 		"created_at_time":        timeIn(s.CreatedAt),
 		"updated_at_time":        timeIn(s.UpdatedAt),
@@ -82,7 +82,8 @@ func (l *layout) expressions(table string) sqlfile.Names {
 	}
 	if s.Owners != nil {
 		n["owner_name"] = filled("owner_name", with(n, sqlfile.Names{
-			"owners": sqlfile.Column(s.Owners.Table), "owners_id": sqlfile.Column(s.Owners.ID), "owners_name": sqlfile.Column(s.Owners.Name),
+			"owners": sqlfile.Column(s.Owners.Table), "owners_id": sqlfile.Column(s.Owners.ID),
+			"owners_name": readName(sqlfile.Column(s.Owners.Table) + "." + sqlfile.Column(s.Owners.Name)),
 		}))
 	}
 	n["activity_count"] = activityCount(n, s.Sources)

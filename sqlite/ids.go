@@ -3,8 +3,11 @@ package sqlite
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup"
 )
 
 // identity is how a column holds the ids of sessions, or of owners. In Go an id is a string.
@@ -106,6 +109,11 @@ func (i identity) readText(column string) string {
 		return "lower(hex(" + column + "))"
 	}
 	return readText(column)
+}
+
+// readName is the expression that reads a name, or as much of it as a Session has.
+func readName(column string) string {
+	return fmt.Sprintf("substr(%s, 1, %d)", readText(column), sessioncleanup.MaxName)
 }
 
 // readText is the expression that reads a column as text, empty for NULL.

@@ -50,7 +50,7 @@ func (c *conn) watchDeletions(ctx context.Context) (*watch, error) {
 		w.names["owner_text"] = c.adopted.Owner.readText(sqlfile.Column(c.schema.Owner))
 	}
 	if c.schema.Name != "" {
-		w.names["name_text"] = readText(sqlfile.Column(c.schema.Name))
+		w.names["name_text"] = readName(sqlfile.Column(c.schema.Name))
 	}
 	s := c.schema
 	var columns, old []string

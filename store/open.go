@@ -4,9 +4,12 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -16,24 +19,52 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
 
-// backend opens URLs of one scheme; rest is the URL without the scheme and its colon.
+// Opener opens the store of a URL, whose scheme is the one that the opener was registered for. It refuses with an ErrInvalid
+// what it cannot serve, in the URL and in the configuration, and puts no password into an error.
+type Opener func(ctx context.Context, url string, c Config) (sessioncleanup.Store, error)
+
+// backend opens URLs of one scheme.
 type backend struct {
 	form string // of its URLs, for messages
-	open func(ctx context.Context, url, rest string, c Config) (sessioncleanup.Store, error)
+	open Opener
 }
 
-var backends = map[string]backend{
-	"memory":     {"memory:", openMemory},
-	"sqlite":     {"sqlite:PATH", openSQLite},
-	"postgres":   {"postgres://USER@HOST/DATABASE", openPostgres},
-	"postgresql": {"postgresql://USER@HOST/DATABASE", openPostgres},
+var (
+	mu       sync.RWMutex
+	backends = map[string]backend{
+		"memory":     {"memory:", openMemory},
+		"sqlite":     {"sqlite:PATH", openSQLite},
+		"postgres":   {"postgres://USER@HOST/DATABASE", openPostgres},
+		"postgresql": {"postgresql://USER@HOST/DATABASE", openPostgres},
+	}
+)
+
+// Register makes Open, and with it package command, open URLs of a scheme with a backend from outside of this module. It
+// is meant for func main or an init function, and panics when the scheme is not one or is taken.
+func Register(scheme string, open Opener) {
+	mu.Lock()
+	defer mu.Unlock()
+	if !schemeForm.MatchString(scheme) {
+		panic(fmt.Sprintf("store: %q is no scheme of a URL in lower case", scheme))
+	}
+	if _, taken := backends[scheme]; taken {
+		panic("store: the scheme " + scheme + " is registered twice")
+	}
+	if open == nil {
+		panic("store: the opener of " + scheme + " is nil")
+	}
+	backends[scheme] = backend{scheme + ":...", open}
 }
+
+var schemeForm = regexp.MustCompile(`^[a-z][a-z0-9+.-]*$`) // RFC 3986, section 3.1
 
 // Open opens the store that a URL names:
 //
 //	memory:                          nothing is kept when the process ends
 //	sqlite:PATH                      a file
 //	postgres://USER@HOST/DATABASE    as libpq understands it, %2Fdirectory%2Fof%2Fa%2Fsocket as HOST included; postgresql:// too
+//
+// Register adds other schemes.
 //
 // The schema is the one that an earlier Migrate adopted, or else what Inspect proposes. An unknown scheme is an ErrInvalid
 // that lists the known ones. No error contains a password.
@@ -50,26 +81,32 @@ type Config struct {
 	Logger *slog.Logger
 	// Migrate says how Migrate adopts a table, where the table alone does not tell. Default: the zero MigrateOptions.
 	Migrate sessioncleanup.MigrateOptions
+	// TrustOwner is postgres.Config.TrustOwner; other backends have no roles. Default: false.
+	TrustOwner bool
 }
 
 // OpenWith is Open with options that do not fit in a URL.
 func OpenWith(ctx context.Context, url string, c Config) (sessioncleanup.Store, error) {
-	scheme, rest, ok := strings.Cut(url, ":")
+	scheme, _, ok := strings.Cut(url, ":")
 	if !ok {
 		return nil, invalid.Errorf("database URL has no scheme: want %s", strings.Join(Forms(), ", "))
 	}
+	mu.RLock()
 	b, known := backends[strings.ToLower(scheme)]
+	mu.RUnlock()
 	if !known { // the rest of the URL may contain a password
 		return nil, invalid.Errorf("database URL has the unknown scheme %q: want %s", scheme, strings.Join(Forms(), ", "))
 	}
 	if err := c.Schema.Validate(); err != nil {
 		return nil, err
 	}
-	return b.open(ctx, url, rest, c)
+	return b.open(ctx, url, c)
 }
 
 // Forms lists the forms of URLs that Open accepts.
 func Forms() []string {
+	mu.RLock()
+	defer mu.RUnlock()
 	forms := make([]string, 0, len(backends))
 	for _, b := range backends {
 		forms = append(forms, b.form)
@@ -78,9 +115,9 @@ func Forms() []string {
 	return forms
 }
 
-func openMemory(_ context.Context, _, rest string, c Config) (sessioncleanup.Store, error) {
-	if rest != "" {
-		return nil, invalid.Errorf("database URL is %q: want memory: and nothing after it", "memory:"+rest)
+func openMemory(_ context.Context, url string, c Config) (sessioncleanup.Store, error) {
+	if _, rest, _ := strings.Cut(url, ":"); rest != "" {
+		return nil, invalid.Errorf("database URL is %q: want memory: and nothing after it", url)
 	}
 	if !c.Schema.IsZero() {
 		return nil, invalid.Errorf("a schema is given, but the database memory: has no tables")
@@ -88,7 +125,8 @@ func openMemory(_ context.Context, _, rest string, c Config) (sessioncleanup.Sto
 	return memory.New(memory.Config{}), nil
 }
 
-func openSQLite(ctx context.Context, _, path string, c Config) (sessioncleanup.Store, error) {
+func openSQLite(ctx context.Context, url string, c Config) (sessioncleanup.Store, error) {
+	_, path, _ := strings.Cut(url, ":")
 	path = strings.TrimPrefix(path, "//") // some tools write an absolute path after sqlite://
 	if path == "" {
 		return nil, invalid.Errorf("database URL is \"sqlite:\": want sqlite: and the path of a file")
@@ -96,6 +134,6 @@ func openSQLite(ctx context.Context, _, path string, c Config) (sessioncleanup.S
 	return sqlite.Open(ctx, path, sqlite.Config{Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate})
 }
 
-func openPostgres(ctx context.Context, url, _ string, c Config) (sessioncleanup.Store, error) {
-	return postgres.Open(ctx, pgurl.WithSocket(url), postgres.Config{Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate})
+func openPostgres(ctx context.Context, url string, c Config) (sessioncleanup.Store, error) {
+	return postgres.Open(ctx, pgurl.WithSocket(url), postgres.Config{Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate, TrustOwner: c.TrustOwner})
 }

@@ -1,12 +1,15 @@
 package store_test
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/memory"
 	"github.com/sessioncleanup/sessioncleanup/store"
 )
 
@@ -76,5 +79,46 @@ func TestOpenReadsASocketAsTheHostLikeLibpq(t *testing.T) {
 	_, err := store.Open(t.Context(), "postgres://ann:secret@%2Fno%2Fsuch:6543/db?connect_timeout=2")
 	if !errors.Is(err, sessioncleanup.ErrUnavailable) || !strings.Contains(err.Error(), "/no/such/.s.PGSQL.6543") || strings.Contains(err.Error(), "secret") {
 		t.Errorf("Open: %v, want an ErrUnavailable that names the socket", err)
+	}
+}
+
+func TestOpenUsesARegisteredBackend(t *testing.T) {
+	t.Parallel()
+	var opened string
+	var got store.Config
+	store.Register("shelf", func(_ context.Context, url string, c store.Config) (sessioncleanup.Store, error) {
+		opened, got = url, c
+		return memory.New(memory.Config{}), nil
+	})
+	logger := slog.New(slog.DiscardHandler)
+	if _, err := store.OpenWith(t.Context(), "SHELF:a?b=c", store.Config{Schema: sessioncleanup.Schema{Table: "rooms"}, Logger: logger}); err != nil {
+		t.Fatal(err)
+	}
+	if opened != "SHELF:a?b=c" || got.Schema.Table != "rooms" || got.Logger != logger {
+		t.Errorf("the opener got %q and %+v, want the whole URL and the configuration", opened, got)
+	}
+	_, err := store.Open(t.Context(), "desk:")
+	if err == nil || !strings.Contains(err.Error(), "shelf:...") {
+		t.Errorf("an unknown scheme: %v, want an error that lists shelf:", err)
+	}
+}
+
+func TestRegisterRefusesASchemeThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	open := func(context.Context, string, store.Config) (sessioncleanup.Store, error) {
+		return memory.New(memory.Config{}), nil
+	}
+	for _, c := range []struct {
+		scheme string
+		open   store.Opener
+	}{{"sqlite", open}, {"Upper", open}, {"", open}, {"with:colon", open}, {"nothing", nil}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("Register(%q) is accepted", c.scheme)
+				}
+			}()
+			store.Register(c.scheme, c.open)
+		}()
 	}
 }

@@ -86,7 +86,7 @@ func (h Host) Adopt(ctx context.Context, url string) error {
 	if err := store.Migrate(ctx, sessioncleanup.Policy{}); err != nil {
 		return err
 	}
-	return Exec(ctx, url, h.pinned)
+	return Exec(ctx, url, h.pinned+";"+h.makeParts())
 }
 
 func execFile(ctx context.Context, url, name string) error {
@@ -197,6 +197,10 @@ func (h Host) Harness(t testing.TB, url string) storetest.Harness {
 			_, err := pool.Exec(ctx, "INSERT INTO "+h.pins+" VALUES ('"+id+"')")
 			return err
 		},
+		Resolution:      time.Microsecond,
+		ActivityNotNull: h.name == "own",
+		Begin:           h.locks(pool, schema.Table, schema.ID),
+		Disconnect:      disconnect(pool),
 	}
 	if h.source != "" {
 		harness.Activity = func(ctx context.Context, id string) error {
@@ -227,6 +231,7 @@ func connect(t testing.TB, url string) *pgxpool.Pool {
 		t.Fatal(err)
 	}
 	config.ConnConfig.RuntimeParams["timezone"] = zone
+	config.ConnConfig.RuntimeParams["application_name"] = application
 	config.MaxConns = 12
 	pool, err := pgxpool.NewWithConfig(t.Context(), config)
 	if err != nil {

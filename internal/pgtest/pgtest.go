@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -157,7 +158,14 @@ func Main(m *testing.M) int {
 }
 
 func (s *Server) create(ctx context.Context, name, from string) error {
-	return s.exec(ctx, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name, from))
+	return s.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		strategy := "" // copying files costs half of what logging each page does
+		if version, err := strconv.Atoi(strings.SplitN(conn.PgConn().ParameterStatus("server_version"), ".", 2)[0]); err == nil && version >= 15 {
+			strategy = " STRATEGY file_copy"
+		}
+		_, err := conn.Exec(ctx, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s%s", name, from, strategy))
+		return err
+	})
 }
 
 func (s *Server) drop(ctx context.Context, name string) error {

@@ -31,6 +31,7 @@ DECLARE
     v_ended      "{id_type}"[];
     v_due        "{id_type}"[];
     v_refs       record;
+    v_open       text; -- transactions, in words
     v_deferred   text; -- constraints
     v_check      text;
     v_defer      text;
@@ -43,7 +44,15 @@ BEGIN
     IF v_first AND p_action IN ('deleted', 'deactivated') THEN
         PERFORM "{space}".sessioncleanup_require_triggers();
         IF "{loose}" THEN
-            PERFORM "{space}".sessioncleanup_await_activity();
+            v_open := "{space}".sessioncleanup_open_activity();
+            IF v_open <> '' THEN
+                ids := '{}';
+                next := '';
+                skipped := '{""}';
+                reasons := ARRAY[v_open];
+                held := '0';
+                RETURN;
+            END IF;
         END IF;
     END IF;
     PERFORM "{space}".sessioncleanup_settle_touches();
@@ -202,10 +211,10 @@ BEGIN
 END
 $sessioncleanup$;
 
--- name: sessioncleanup_await_activity
+-- name: sessioncleanup_open_activity
 -- Waits for the open transactions that recorded activity and did not commit it yet, where no foreign key keeps a session
--- from being taken for idle meanwhile. It holds no row's lock. Fails when one takes long.
-CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_await_activity() RETURNS void
+-- from being taken for idle meanwhile. It holds no row's lock. Returns the reason to leave the sessions alone when one takes long.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_open_activity() RETURNS text
 LANGUAGE plpgsql
 SET search_path = "{safe}"
 AS $sessioncleanup$
@@ -220,10 +229,10 @@ BEGIN
          WHERE l.locktype = 'relation' AND l.relation = to_regclass("{touches_literal}") AND l.mode = 'RowExclusiveLock' AND l.granted
            AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
            AND l.pid IS DISTINCT FROM pg_backend_pid() AND (v_open IS NULL OR l.virtualtransaction = ANY (v_open));
-        EXIT WHEN v_open IS NULL;
-        IF clock_timestamp() > v_until THEN
-            RAISE EXCEPTION 'sessions may be in use by an open transaction that recorded activity, of the server process (pid) %', array_to_string(v_left, ', ')
-                USING ERRCODE = 'lock_not_available', HINT = 'Look it up in pg_stat_activity, and end it if it was forgotten.';
+        IF v_open IS NULL THEN
+            RETURN '';
+        ELSIF clock_timestamp() > v_until THEN
+            RETURN 'perhaps in use by an open transaction that recorded activity, of the server process (pid) ' || array_to_string(v_left, ', ');
         END IF;
         PERFORM pg_sleep(0.01);
     END LOOP;

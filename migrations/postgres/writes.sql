@@ -45,6 +45,9 @@ BEGIN
     IF jsonb_typeof(p_run) <> 'object' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'want the summary of a run as an object';
     END IF;
+    -- Later runs read these, and would fail at what is neither a time nor a boolean.
+    PERFORM (p_run ->> 'started_at')::timestamptz, (p_run #>> '{cutoffs,now}')::timestamptz, (p_run #>> '{cutoffs,inactive}')::timestamptz,
+            (p_run #>> '{cutoffs,delete}')::timestamptz, (p_run ->> 'partial')::boolean;
     IF (p_action = 'run' OR p_run IS NOT NULL)
        AND NOT has_function_privilege(session_user, '"{space}".sessioncleanup_seal(integer)', 'EXECUTE')
        AND NOT has_function_privilege(session_user, '"{space}".cleanup_inactive_sessions(numeric, numeric, boolean)', 'EXECUTE') THEN

@@ -12,7 +12,7 @@
        "{activity_count}"
 
 -- name: owner_name
-coalesce((SELECT "{owners}"."{owners_name}" FROM "{owners}" WHERE "{owners}"."{owners_id}" = "{owner}"), '')
+coalesce((SELECT "{owners_name}" FROM "{owners}" WHERE "{owners}"."{owners_id}" = "{owner}"), '')
 
 -- name: activity_count
 (SELECT count(*) FROM "{source}" WHERE "{source}"."{source_session}" = "{id}")

@@ -15,6 +15,7 @@ type broken struct {
 	sessioncleanup.Store
 	app application // of the same store
 
+	now    func(context.Context) (time.Time, error)
 	list   func(context.Context, sessioncleanup.Query) (sessioncleanup.Page, error)
 	counts func(context.Context, sessioncleanup.CountsQuery) (sessioncleanup.Counts, error)
 	sweep  sweepFunc
@@ -36,13 +37,15 @@ func breakStore() (*Harness, *broken) {
 	s := h.Store
 	b := &broken{
 		Store: s, app: app,
-		list: s.List, counts: s.Counts, sweep: s.Sweep, update: s.Update, remove: s.Delete,
+		now: s.Now, list: s.List, counts: s.Counts, sweep: s.Sweep, update: s.Update, remove: s.Delete,
 		touch: s.Touch, events: s.Events, record: s.Record, lease: s.Lease,
 	}
 	b.Sealer, _ = sessioncleanup.StoreAs[sessioncleanup.Sealer](s)
 	h.Store = b
 	return &h, b
 }
+
+func (b *broken) Now(ctx context.Context) (time.Time, error) { return b.now(ctx) }
 
 func (b *broken) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
 	return b.list(ctx, q)

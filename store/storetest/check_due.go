@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ func dueChecks() []check {
 		{"due", "a phase that is off makes nothing due", duePhaseOff},
 		{"due", "an instant is the same in every time zone", dueInZones},
 		{"due", "times far from now compare like others", dueFarTimes},
+		{"due", "a session of which nobody knows when it was last used is not due for that", dueUnknownActivity},
 	}
 }
 
@@ -205,12 +207,57 @@ func dueInZones(f *fixture) {
 
 // dueFarTimes has the earliest time that an adopted table can hold and the latest that means "never expires".
 func dueFarTimes(f *fixture) {
-	first, last := time.Date(1971, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(8999, 12, 31, 23, 59, 59, 0, time.UTC)
+	first, last := f.Earliest, f.Latest.Add(-time.Second)
 	f.proveDue(f.pin,
-		dueCase{"used in 1970", f.session(0, true, first), toDeactivate},
-		dueCase{"inactive since 1970", f.session(0, false, first), toDelete},
-		dueCase{"expired in 1970", expiring(f.fresh(0), first), toDeactivate},
-		dueCase{"expires in 8999", expiring(f.fresh(0), last), active},
-		dueCase{"inactive since 1971, expires in 8999", expiring(f.session(0, false, first), last), inactive},
+		dueCase{"used first", f.session(0, true, first), toDeactivate},
+		dueCase{"inactive since the first time", f.session(0, false, first), toDelete},
+		dueCase{"expired at the first time", expiring(f.fresh(0), first), toDeactivate},
+		dueCase{"expires last", expiring(f.fresh(0), last), active},
+		dueCase{"inactive since the first time, expires last", expiring(f.session(0, false, first), last), inactive},
 	)
+}
+
+// dueUnknownActivity has sessions that were inserted, past what Migrate filled in, without a last activity. The store may
+// read it as any time at which nothing is due.
+func dueUnknownActivity(f *fixture) {
+	if f.ActivityNotNull {
+		f.Skipf("Harness.ActivityNotNull: the column of the last activity refuses NULL")
+	}
+	var used time.Time
+	cases := []dueCase{
+		{"active", f.session(0, true, used), active},
+		{"active, expired", expiring(f.session(1, true, used), f.now.Add(-day)), toDeactivate},
+		{"active, protected", protected(f.session(2, true, used)), isProtected},
+		{"inactive for long", deactivatedAt(f.now.Add(-40*day), f.session(3, false, used)), inactive},
+	}
+	for _, c := range cases {
+		f.insert(c.session)
+	}
+	counted := map[sessioncleanup.Status]int{}
+	for _, c := range cases {
+		s, listed := f.get(c.session.ID), f.page(sessioncleanup.Query{Filter: byID(c.session.ID), Status: c.want, Thresholds: f.pin, Limit: 1})
+		if got := f.cut.Status(s); got != c.want || len(listed.Sessions) != 1 {
+			f.Errorf("%s, without a last activity: read as last used at %s, which is status %s, and listed as %s: %t; want %s",
+				c.what, stamp(s.LastActivity), got, c.want, len(listed.Sessions) == 1, c.want)
+		}
+		counted[c.want]++
+	}
+	f.expectIDs("pages of sessions without a last activity", idsOf(f.pages(sessioncleanup.Query{}, 1, nil)), f.id(0), f.id(1), f.id(2), f.id(3))
+	counts := f.counts(sessioncleanup.CountsQuery{Thresholds: f.pin})
+	if counts.DueForDeactivation != counted[toDeactivate] || counts.DueForDeletion != 0 {
+		f.Errorf("counts of sessions without a last activity have %d due for deactivation and %d for deletion, want %d and none",
+			counts.DueForDeactivation, counts.DueForDeletion, counted[toDeactivate])
+	}
+	b, inserted := f.batchOf("unknown", 2), f.clock()
+	f.eventually("wait for a later time than that of the insert", func() error {
+		if b.Cutoffs = (sessioncleanup.Policy{}).CutoffsAt(f.clock()); !b.Cutoffs.Now.After(inserted) {
+			return fmt.Errorf("the store's clock is %s", stamp(b.Cutoffs.Now))
+		}
+		return nil
+	})
+	f.expectIDs("sessions deleted without a last activity", f.sweep(deletion, b, nil))
+	f.expectIDs("sessions deactivated without a last activity", f.sweep(deactivation, b, nil), f.id(1))
+	before := f.clock()
+	f.touch(sessioncleanup.Touch{IDs: []string{f.id(0)}}, 1)
+	f.expectClock("the first last activity", f.get(f.id(0)).LastActivity, before)
 }

@@ -19,6 +19,7 @@ func leaseChecks() []check {
 		{"lease", "released and taken again has a higher epoch, for the same holder too", leaseReleased},
 		{"lease", "ends by itself, and not before its time", leaseExpires},
 		{"lease", "lost keeps a batch from changing anything", leaseFence},
+		{"lease", "taken by somebody else while a batch commits keeps the batch from it, or waits for it", leaseFenceAtCommit},
 		{"lease", "needs a name, a holder and no negative TTL", leaseInvalid},
 		{"lease", "in random requests is what Lease.Apply says, and guards batches as Lease.Guards says", leaseRandom},
 	}
@@ -237,6 +238,40 @@ func leaseFence(f *fixture) {
 	forged.Holder = "a"
 	f.expectGuard("of another holder", third, forged)
 	f.expectGuard("in force", third, third)
+}
+
+// leaseFenceAtCommit lets a lease expire during a batch, while another holder asks for it on another connection. Once the
+// other holder has it, the batch must not be committed any more: its run may have begun.
+func leaseFenceAtCommit(f *fixture) {
+	const each = 40
+	a, b, _ := f.holders()
+	for round := range 6 {
+		name := fmt.Sprint("round ", round)
+		due := many(each*round, each*round+each-1, f.dueForDeactivation)
+		f.insert(due...)
+		batch := f.batchOf("fenced", each)
+		batch.Action, batch.Lease = deactivation.action, a.ask(sessioncleanup.Lease{}, name, brief)
+		done := make(chan error, 1)
+		go func() {
+			_, err := a.store.Sweep(f.ctx, batch)
+			done <- err
+		}()
+		f.eventually("another holder asks for the lease of a batch", func() error {
+			_, err := b.store.Lease(f.ctx, sessioncleanup.LeaseRequest{Name: name, Holder: b.name, TTL: long})
+			if err != nil && !errors.Is(err, sessioncleanup.ErrLeaseHeld) && !errors.Is(err, sessioncleanup.ErrUnavailable) {
+				f.Fatalf("Lease: %v", err)
+			}
+			return err
+		})
+		taken := f.mark()
+		if err := <-done; err != nil && !errors.Is(err, sessioncleanup.ErrLeaseLost) {
+			f.Errorf("a batch whose lease expired: %v, want none or ErrLeaseLost", err)
+		}
+		if f.mark() != taken {
+			f.Errorf("a batch was committed after another holder had taken its lease")
+			return
+		}
+	}
 }
 
 func leaseInvalid(f *fixture) {

@@ -19,6 +19,7 @@ func listChecks() []check {
 		{"list", "takes a text literally, ASCII letters in either case", listText},
 		{"list", "counts up to a number, on every page, and only when asked", listCountUpTo},
 		{"list", "of an id or an owner that cannot exist is empty", listStrangers},
+		{"list", "finds, sorts and returns the first MaxName characters of names of 100 kB", listLongNames},
 	}
 }
 

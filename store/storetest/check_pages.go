@@ -14,7 +14,8 @@ func pageChecks() []check {
 	return []check{
 		{"list", "ends with the last full page", pageEnds},
 		{"list", "in pages loses and repeats nothing among equals", pageTies},
-		{"list", "in pages tells times apart that differ by less than a millisecond", pageFineTimes},
+		{"list", "in pages tells times apart that the store itself wrote in a row", pageFineTimes},
+		{"list", "in pages tells times apart that differ by less than a millisecond", pageFinestTimes},
 		{"list", "after a position that nobody returned is a page or an ErrInvalid", pageForged},
 		{"list", "in pages loses and repeats nothing while sessions come, change and go", pageUnderChange},
 	}
@@ -90,6 +91,24 @@ func pageFineTimes(f *fixture) {
 		for _, size := range []int{1, 7} {
 			got := f.pages(sessioncleanup.Query{Descending: descending}, size, nil)
 			f.expectIDs("pages of sessions touched in a row", idsOf(got), idsOf(sessions)...)
+		}
+	}
+}
+
+// pageFinestTimes has times as close together as the engine keeps them apart.
+func pageFinestTimes(f *fixture) {
+	if f.Resolution == tick {
+		f.Skipf("Harness.Resolution is %v: no times are closer to each other", f.Resolution)
+	}
+	sessions := many(1, 12, func(n int) sessioncleanup.Session {
+		return f.session(n, n%2 == 0, f.now.Add(-day-time.Duration(n*5%12)*f.Resolution))
+	})
+	m := f.hold(sessions...)
+	f.expectSessions("with times that differ by "+f.Resolution.String(), sessions...)
+	for _, descending := range []bool{false, true} {
+		q := sessioncleanup.Query{Descending: descending}
+		if diff := differences(m.list(q), f.pages(q, 1, nil)); diff != "" {
+			f.Errorf("pages of sessions whose times differ by %v, descending %v: %s", f.Resolution, descending, diff)
 		}
 	}
 }

@@ -109,7 +109,19 @@ func differ(path string, want, got reflect.Value) string {
 }
 
 func unlike(path string, want, got reflect.Value) string {
+	if want.Kind() == reflect.String && len(want.String())+len(got.String()) > 400 {
+		return fmt.Sprintf("%s differs from byte %d on: %d bytes, want %d", path, commonPrefix(want.String(), got.String()), got.Len(), want.Len())
+	}
 	return fmt.Sprintf("%s is %s, want %s", path, show(got), show(want))
+}
+
+// commonPrefix is the number of bytes that two texts have in common at their start.
+func commonPrefix(a, b string) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 func show(v reflect.Value) string {

@@ -13,11 +13,14 @@
 //		})
 //	}
 //
-// The suite is about 90 checks in groups: due, list, counts, sweep, update, delete, touch, application, events, lease,
-// context, concurrency and workload. Each check is a subtest with a harness of its own, so that one group or one check runs
+// The suite is about 120 checks in groups: due, list, counts, sweep, update, delete, touch, application, events, seals, lease,
+// context, outage, locks, concurrency and workload. Each check is a subtest with a harness of its own, so that one group or one check runs
 // alone:
 //
 //	go test -run 'TestStore/sweep' ./mystore
+//
+// Harness declares what the engine can do; a check that needs more is skipped, with the reason. RunInstaller proves a
+// sessioncleanup.Installer in the same way.
 //
 // The suite has no rules of its own: it compares a store with those of package sessioncleanup, such as Query.Answer,
 // Change.Apply and Cutoffs.Due, on chosen and on random data. All times come from the store's own clock. Random data is

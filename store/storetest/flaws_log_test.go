@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
 // asksEvents changes the questions to the sound store's log.
@@ -202,6 +203,20 @@ func leaseFlaws() []flaw {
 				r.TTL = time.Hour
 			}
 		}), []func(*fixture){leaseExpires}},
+		{"looks at the lease of a batch only before its transaction", func(_ *Harness, b *broken) {
+			b.sweep = func(ctx context.Context, batch sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
+				if batch.Lease.Name != "" {
+					one := batch
+					one.Filter.ID, one.Limit = "of no session", 1
+					if _, err := b.Store.Sweep(ctx, one); err != nil {
+						return sessioncleanup.BatchResult{}, err
+					}
+					_ = wait.For(ctx, time.Until(batch.Lease.ExpiresAt)+20*tick) // a transaction that takes its time
+					batch.Lease = sessioncleanup.Lease{}
+				}
+				return b.Store.Sweep(ctx, batch)
+			}
+		}, []func(*fixture){leaseFenceAtCommit}},
 		{"takes any request for a lease", asksLease(func(r *sessioncleanup.LeaseRequest) {
 			r.TTL = max(r.TTL, 0)
 			if r.Holder == "" {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -18,6 +19,26 @@ func dueFlaws() []flaw {
 		return func(_ *Harness, b *broken) { b.sweep = selected{broken: b, due: due}.sweep }
 	}
 	return []flaw{
+		{"reads an unknown last activity as long ago", func(h *Harness, b *broken) {
+			var mu sync.Mutex
+			unknown, insert := map[string]bool{}, h.Insert
+			h.Insert = func(ctx context.Context, sessions ...sessioncleanup.Session) error {
+				mu.Lock()
+				defer mu.Unlock()
+				for _, s := range sessions {
+					unknown[s.ID] = s.LastActivity.IsZero()
+				}
+				return insert(ctx, sessions...)
+			}
+			b.sweep = selected{broken: b, due: func(b sessioncleanup.Batch, s sessioncleanup.Session) bool {
+				mu.Lock()
+				defer mu.Unlock()
+				if unknown[s.ID] {
+					s.LastActivity = time.Time{}
+				}
+				return properly(b, s)
+			}}.sweep
+		}, []func(*fixture){dueUnknownActivity}},
 		{"ignores the opt-out", dueBy(func(b sessioncleanup.Batch, s sessioncleanup.Session) bool {
 			s.AutoCleanup = true
 			return properly(b, s)
@@ -226,6 +247,30 @@ func pageFlaws() []flaw {
 			q.After = &cut
 			return b.Store.List(ctx, q)
 		}), []func(*fixture){pageFineTimes}},
+		{"sorts by times in whole milliseconds", func(h *Harness, b *broken) {
+			h.Resolution = time.Nanosecond
+			b.list = func(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
+				all, err := b.stored(ctx)
+				for i := range all {
+					all[i].LastActivity = all[i].LastActivity.Truncate(tick)
+				}
+				now, _ := b.Store.Now(ctx)
+				page := q.Answer(all, now)
+				for i, s := range page.Sessions {
+					page.Sessions[i], _, _ = b.find(ctx, s.ID)
+				}
+				return page, err
+			}
+		}, []func(*fixture){pageFinestTimes}},
+		{"cuts long names", func(_ *Harness, b *broken) {
+			b.list = func(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
+				page, err := b.Store.List(ctx, q)
+				for i, s := range page.Sessions {
+					page.Sessions[i].Name = s.Name[:min(len(s.Name), 255)]
+				}
+				return page, err
+			}
+		}, []func(*fixture){listLongNames}},
 		{"pages by number", func(_ *Harness, b *broken) {
 			b.list = func(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
 				skip, limit := 0, q.Limit

@@ -2,8 +2,10 @@ package storetest
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
@@ -34,6 +36,38 @@ type Harness struct {
 	ID func(n int) string
 	// Owner is the n-th owner's ID. Default: ID.
 	Owner func(n int) string
+
+	// The rest declares what the engine can do. A check that needs more is skipped, and says why.
+
+	// Earliest and Latest are the first and the last time that the columns can hold. Default: the first moments of the years
+	// 1971 and 9000. A last activity from the year 9000 on keeps its session; an engine that ends before cannot say so.
+	Earliest, Latest time.Time
+	// Resolution is the finest difference in time that the columns keep, at most a millisecond. Default: a millisecond.
+	Resolution time.Duration
+	// ActivityNotNull says that the column of the last activity refuses NULL.
+	ActivityNotNull bool
+	// MaxName is the size of the longest name that the column holds, in bytes. Zero: no limit that matters.
+	MaxName int
+	// Begin begins a transaction of the application, on a connection of its own. Nil: the engine has no locks that one
+	// process could hold against another.
+	Begin func(ctx context.Context) (Transaction, error)
+	// Disconnect ends all connections of Store, as a restart of the database does, and none of the application's. Nil: the
+	// engine has no connections that can be lost.
+	Disconnect func(ctx context.Context) error
+}
+
+// Transaction holds locks on behalf of the application. A method that the engine has no such lock for returns
+// errors.ErrUnsupported; the checks of it are skipped.
+type Transaction interface {
+	// LockSession locks the row of a session, as SELECT FOR UPDATE does. It waits for those who have locked it, until the
+	// context ends.
+	LockSession(ctx context.Context, id string) error
+	// LockChild adds a row that is deleted along with the session, commits it, and then locks it in this transaction.
+	LockChild(ctx context.Context, id string) error
+	// LockWrites keeps everybody else from changing any session.
+	LockWrites(ctx context.Context) error
+	// Rollback ends the transaction. All locks are free when it returns.
+	Rollback() error
 }
 
 // Opener makes a Harness for one check and closes what it opened with t.Cleanup.
@@ -49,18 +83,29 @@ func (h Harness) withDefaults() Harness {
 	if h.Owner == nil {
 		h.Owner = h.ID
 	}
+	if h.Earliest.IsZero() {
+		h.Earliest = time.Date(1971, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	if h.Latest.IsZero() {
+		h.Latest = kept
+	}
+	if h.Resolution == 0 {
+		h.Resolution = tick
+	}
 	return h
 }
 
-// missing names the first part of the harness that every check needs and that is not there.
-func (h Harness) missing() string {
+// wrong says what no check can work with; empty when there is nothing.
+func (h Harness) wrong() string {
 	switch {
 	case h.Store == nil:
-		return "Store"
+		return "Harness.Store is nil: every check needs it"
 	case h.Insert == nil:
-		return "Insert"
+		return "Harness.Insert is nil: every check needs it"
 	case h.Pin == nil:
-		return "Pin"
+		return "Harness.Pin is nil: every check needs it"
+	case h.Resolution < 0 || h.Resolution > tick:
+		return fmt.Sprintf("Harness.Resolution is %v: every backend keeps at least milliseconds", h.Resolution)
 	default:
 		return ""
 	}

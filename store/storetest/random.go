@@ -85,7 +85,7 @@ func (g *generator) deactivation(lastActivity time.Time) time.Time {
 func (g *generator) lastActivity() time.Time {
 	f := g.f
 	if g.chance(3) { // somebody wants to keep it
-		return kept
+		return f.Latest
 	}
 	if g.chance(5) { // the clock was moved back, or the application sets what it likes
 		return f.now.Add(time.Duration(1+g.IntN(50)) * time.Hour)

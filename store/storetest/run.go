@@ -34,7 +34,7 @@ func checks() []check {
 	return slices.Concat(
 		dueChecks(), listChecks(), pageChecks(), countsChecks(), sweepChecks(), graceChecks(), pinnedChecks(), updateChecks(),
 		conditionChecks(), deleteChecks(), touchChecks(), reactivateChecks(), activityChecks(), applicationChecks(), eventChecks(),
-		recordChecks(), sealChecks(), leaseChecks(), contextChecks(), concurrencyChecks(), workloadChecks(),
+		recordChecks(), sealChecks(), leaseChecks(), contextChecks(), outageChecks(), lockChecks(), concurrencyChecks(), workloadChecks(),
 	)
 }
 
@@ -48,8 +48,8 @@ type check struct {
 // run proves the check on a fresh harness.
 func (c check) run(t tester, h Harness) {
 	t.Helper()
-	if part := h.missing(); part != "" {
-		t.Fatalf("Harness.%s is nil: every check needs it", part)
+	if wrong := h.wrong(); wrong != "" {
+		t.Fatalf("%s", wrong)
 	}
 	c.prove(newFixture(t, h.withDefaults()))
 }

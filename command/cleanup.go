@@ -1,0 +1,188 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// The guide's quick cleanup.
+const (
+	quickInactive = 12 * time.Hour
+	quickDelete   = 7 * 24 * time.Hour
+)
+
+// Sessions that a dry run shows.
+const (
+	defaultShown = 10
+	verboseShown = sessioncleanup.MaxPage
+)
+
+// cleanupFlags are the flags of the cleanup verb.
+type cleanupFlags struct {
+	dryRun, quick, cron        bool
+	force                      permission
+	inactiveAfter, deleteAfter time.Duration
+	owner                      string
+	page                       int
+}
+
+const cleanupHelp = `cleanup deletes the sessions that are due for deletion, then deactivates those that are due for deactivation,
+in small batches that do not block the application. Protected sessions are left alone. With --dry-run it says exactly
+what it would do, and changes nothing.
+
+The deletion limit stops the deletions of a run that would delete more than half of all sessions, and more than 100, so
+that a wrong clock or a typing error does not empty a table: such a run only deactivates, and the exit code is 1. It does
+not stop a run that has the thresholds of one that succeeded in the last 8 days, while sessions are in use. See the
+sessions with "list --status to_delete", then allow the deletion once with --force, or --force=N for at most N.
+
+A run changes nothing, and the exit code is 1, when the clocks of the database and of this machine differ by more than 10
+minutes; --ignore-clock trusts the database's.
+
+A session that cannot be changed is reported and left out, and the exit code is 1. A session that others have locked, or
+whose deletion would delete others that are not due, is skipped, named, and left for the next run.
+
+With --owner the run is limited to one owner's sessions. Such a run does not count for the schedule of serve.
+
+With --cron it prints nothing when nothing was done, one line when something was, and errors to standard error.
+
+Ctrl-C finishes the current batch and prints what was done; the next run continues from there. A second Ctrl-C stops
+immediately.`
+
+func (a *app) cleanup() *cobra.Command {
+	var f cleanupFlags
+	cmd := &cobra.Command{
+		Use:        "cleanup",
+		SuggestFor: []string{"clean", "run", "session-cleanup", "session-cron"},
+		Short:      "Delete and deactivate what is due",
+		Long:       cleanupHelp,
+		Example: `  sessioncleanup cleanup --dry-run --verbose
+  sessioncleanup cleanup --inactive-hours 6 --delete-days 3
+  sessioncleanup cleanup --cron >> /var/log/session-cleanup.log 2>&1`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			run, err := f.run(cmd, a.verbose)
+			if err != nil {
+				return err
+			}
+			return a.withPatience(func(ctx context.Context, db connection, _ []string) error {
+				return a.clean(ctx, db, run, f.cron)
+			})(cmd, args)
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be done, change nothing")
+	flags.Var(&f.force, "force", "delete in spite of the deletion limit; --force=`N`: at most N sessions, or none")
+	flags.Lookup("force").NoOptDefVal = permitAll
+	a.addIgnoreClock(flags)
+	flags.BoolVar(&f.quick, "quick", false, "deactivate after 12 hours, delete after 7 days")
+	flags.BoolVar(&f.cron, "cron", false, "print nothing unless something was done")
+	flags.StringVar(&f.owner, "owner", "", "only the sessions of the owner with this ID")
+	flags.Var(&threshold{&f.inactiveAfter, "inactive-hours", time.Hour}, "inactive-hours",
+		"deactivate after this many hours without activity, or never (default: the policy's, 24)")
+	flags.Var(&threshold{&f.deleteAfter, "delete-days", 24 * time.Hour}, "delete-days",
+		"delete after this many days without activity, or never (default: the policy's, 30)")
+	flags.Var(newCount(&f.page, 0, 1, sessioncleanup.MaxPage), "page", "sessions that a dry run shows (default 10, with --verbose 1000)")
+	return cmd
+}
+
+// run returns the Run that the flags ask for.
+func (f *cleanupFlags) run(cmd *cobra.Command, verbose bool) (sessioncleanup.Run, error) {
+	run := sessioncleanup.Run{
+		DryRun: f.dryRun, Force: f.force.all, DeleteAtMost: f.force.atMost,
+		PageSize: f.page, Filter: sessioncleanup.Filter{OwnerID: f.owner},
+		InactiveAfter: f.inactiveAfter, DeleteAfter: f.deleteAfter, Reason: "manual",
+	}
+	if f.cron {
+		run.Reason = "cron"
+	}
+	if f.owner == "" && cmd.Flags().Changed("owner") { // an unset variable in a script must not clean up everything
+		return run, usagef(`--owner is "": want the ID of an owner`)
+	}
+	if f.quick {
+		if f.inactiveAfter != 0 || f.deleteAfter != 0 {
+			return run, usagef("--quick stands for --inactive-hours 12 --delete-days 7: use it without these")
+		}
+		run.InactiveAfter, run.DeleteAfter = quickInactive, quickDelete
+	}
+	if run.PageSize == 0 {
+		run.PageSize = defaultShown
+		if verbose {
+			run.PageSize = verboseShown
+		}
+	}
+	return run, nil
+}
+
+// clean does a run, with a progress bar on a terminal, and reports it.
+func (a *app) clean(ctx context.Context, db connection, run sessioncleanup.Run, cron bool) error {
+	if !run.DryRun {
+		out := &bestEffort{w: a.out}
+		a.out = out
+		defer func() {
+			if out.err != nil {
+				a.complain("warning: what the run did could not be written: " + out.err.Error() + "; the log has it, see sessioncleanup events")
+			}
+		}()
+	}
+	talks := a.verbose && !a.json && !cron
+	if talks {
+		if err := a.sayThresholds(db.Policy(), run); err != nil {
+			return err
+		}
+	}
+	talks = talks && !run.DryRun
+	if talks {
+		if err := a.sayFigures(ctx, "Before", db.Manager, run.Filter.OwnerID); err != nil {
+			return err
+		}
+	}
+	var bar *progress
+	if !run.DryRun && !a.json && !a.verbose && !cron {
+		bar = newProgress(a.err, a.errTTY)
+		run.Progress = bar.show
+	}
+	m := db.Manager
+	if cron {
+		m = db.system
+	}
+	result, err := m.Cleanup(ctx, run)
+	bar.finish()
+	r := runReport{app: a, result: result, err: err}
+	switch {
+	case a.json:
+		return r.json(cron)
+	case cron:
+		return r.line()
+	}
+	err = r.words()
+	if talks && r.noRun() == "" {
+		err = errors.Join(err, a.sayFigures(ctx, "After", db.Manager, run.Filter.OwnerID))
+	}
+	return err
+}
+
+// figuresTimeout is the time for the figures after a run, which are shown after an interrupted one, too.
+const figuresTimeout = 10 * time.Second
+
+// sayFigures prints the figures of all sessions, or of one owner's, in one line.
+func (a *app) sayFigures(ctx context.Context, when string, m *sessioncleanup.Manager, owner string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), figuresTimeout)
+	defer cancel()
+	s, err := m.Stats(ctx, owner)
+	if err != nil {
+		return err
+	}
+	return a.say("%s: %s, %s active, %s inactive, %s protected; due: %s for deactivation, %s for deletion.\n", when, sessionCount(s.Total),
+		number(s.Active), number(s.Inactive), number(s.Protected), number(s.DueForDeactivation), number(s.DueForDeletion))
+}
+
+// sayThresholds prints the thresholds of the run.
+func (a *app) sayThresholds(p sessioncleanup.Policy, run sessioncleanup.Run) error {
+	p = sessioncleanup.Policy{InactiveAfter: run.InactiveAfter, DeleteAfter: run.DeleteAfter}.Or(p)
+	return a.say("Deactivate after: %s without activity. Delete after: %s.\n", spanText(p.InactiveAfter), spanText(p.DeleteAfter))
+}

@@ -1,0 +1,51 @@
+package command
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// errDeclined ends a verb when the answer to its question is no.
+var errDeclined = errors.New("not confirmed; nothing was done")
+
+// confirm asks on a terminal whether to continue. Without a terminal it requires yes, the flag.
+func (a *app) confirm(ctx context.Context, yes bool, verb, question string) error {
+	if yes {
+		return nil
+	}
+	if !a.terminal(a.in) || !a.errTTY {
+		return usagef("%s asks for confirmation on a terminal and needs --yes elsewhere", verb)
+	}
+	if _, err := fmt.Fprintf(a.err, "%s [y/N] ", question); err != nil {
+		return err
+	}
+	answer, err := a.readLine(ctx)
+	if err != nil {
+		return err
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes", "o", "oui":
+		return nil
+	default:
+		return errDeclined
+	}
+}
+
+// readLine reads a line of input, until ctx ends. At the end of the input it is an empty line.
+func (a *app) readLine(ctx context.Context) (string, error) {
+	read := make(chan string, 1)
+	go func() { // cannot be stopped; when ctx ends first, the process is about to end
+		line, _ := bufio.NewReader(a.in).ReadString('\n')
+		read <- line
+	}()
+	select {
+	case line := <-read:
+		return line, nil
+	case <-ctx.Done():
+		_, _ = fmt.Fprintln(a.err)
+		return "", ctx.Err()
+	}
+}

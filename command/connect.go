@@ -1,0 +1,226 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgurl"
+	"github.com/sessioncleanup/sessioncleanup/internal/wait"
+	"github.com/sessioncleanup/sessioncleanup/store"
+)
+
+const envDatabase = "DATABASE_URL"
+
+// How long cleanup and serve try to connect, and the pause between two tries.
+const (
+	connectPatience = 15 * time.Second
+	connectAgain    = 500 * time.Millisecond
+)
+
+// databaseURL is the URL in the flag or the environment.
+func (a *app) databaseURL() string {
+	address := a.database
+	if address == "" {
+		address = a.getenv(envDatabase)
+	}
+	return pgurl.WithSocket(address)
+}
+
+// open opens the database that the flag or the environment names. The configuration's Schema is that of --schema; its
+// Logger is one for warnings unless it is set.
+func (a *app) open(ctx context.Context, c store.Config) (sessioncleanup.Store, error) {
+	address := a.databaseURL()
+	if address == "" {
+		return nil, usagef("no database: set --database or %s, for example --database sqlite:app.db", envDatabase)
+	}
+	if err := checkURL(address); err != nil {
+		return nil, err
+	}
+	var err error
+	if c.Schema, err = a.schema(); err != nil {
+		return nil, err
+	}
+	c.TrustOwner = a.trustOwner
+	if c.Logger == nil {
+		c.Logger = a.warnings()
+	}
+	return store.OpenWith(ctx, address, c)
+}
+
+// patiently tries to open the database again while it is down, as it may be for a moment when it is restarted.
+func (a *app) patiently(ctx context.Context, open func() (sessioncleanup.Store, error)) (sessioncleanup.Store, error) {
+	for deadline, said := time.Now().Add(a.patience), false; ; said = true {
+		db, err := open()
+		if !errors.Is(err, sessioncleanup.ErrUnavailable) || time.Now().After(deadline) {
+			return db, err
+		}
+		if !said {
+			a.warnings().WarnContext(ctx, "the database is unavailable; trying again for "+a.patience.String(), "error", err)
+		}
+		if wait.For(ctx, connectAgain) != nil {
+			return nil, err
+		}
+	}
+}
+
+// openExisting is open for verbs that must not create a database after a typing error: SQLite creates a missing file.
+func (a *app) openExisting(ctx context.Context, c store.Config) (sessioncleanup.Store, error) {
+	if path, ok := strings.CutPrefix(a.databaseURL(), "sqlite:"); ok {
+		path, _, _ = strings.Cut(strings.TrimPrefix(path, "//"), "?")
+		if _, err := os.Stat(path); path != "" && errors.Is(err, fs.ErrNotExist) {
+			return nil, usagef("there is no file %q; sessioncleanup migrate creates it", path)
+		}
+	}
+	return a.open(ctx, c)
+}
+
+// checkURL refuses URLs that would be misread. The error quotes nothing of the URL: a part of the password may look like
+// the host or the port.
+func checkURL(address string) error {
+	scheme, rest, _ := strings.Cut(address, ":")
+	if !strings.HasPrefix(strings.ToLower(scheme), "postgres") {
+		return nil
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.User == nil && strings.Contains(rest, "@") {
+		return usagef("the database URL cannot be parsed: want %s, with special characters of the password percent-encoded",
+			"postgres://USER:PASSWORD@HOST:PORT/DATABASE")
+	}
+	return nil
+}
+
+// schema reads the file of --schema. Without the flag it is the zero Schema, which stands for what migrate adopted.
+func (a *app) schema() (sessioncleanup.Schema, error) {
+	if a.schemaFile == "" {
+		return sessioncleanup.Schema{}, nil
+	}
+	file, err := os.Open(a.schemaFile)
+	if err != nil {
+		return sessioncleanup.Schema{}, usagef("--schema: %w", err)
+	}
+	defer func() { _ = file.Close() }() // only read
+	schema, err := sessioncleanup.ReadSchema(file)
+	if err != nil {
+		return schema, usagef("--schema %s: %w", a.schemaFile, err)
+	}
+	return schema, nil
+}
+
+// connection is what most verbs work with: a Manager and the store below it.
+type connection struct {
+	*sessioncleanup.Manager                         // acts for the person who calls the command
+	system                  *sessioncleanup.Manager // acts for the service itself
+	store                   sessioncleanup.Store
+}
+
+// withPatience is with for verbs that nobody waits for: it bears a database that is down for a moment.
+func (a *app) withPatience(work func(ctx context.Context, db connection, args []string) error) func(*cobra.Command, []string) error {
+	return a.withOpened(work, a.patiently)
+}
+
+// with turns work on an open database into the RunE of a verb.
+func (a *app) with(work func(ctx context.Context, db connection, args []string) error) func(*cobra.Command, []string) error {
+	return a.withOpened(work, func(_ context.Context, open func() (sessioncleanup.Store, error)) (sessioncleanup.Store, error) {
+		return open()
+	})
+}
+
+func (a *app) withOpened(
+	work func(ctx context.Context, db connection, args []string) error,
+	connect func(context.Context, func() (sessioncleanup.Store, error)) (sessioncleanup.Store, error),
+) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		ctx := cmd.Context()
+		env, err := a.policy()
+		if err != nil {
+			return err
+		}
+		opened, err := connect(ctx, func() (sessioncleanup.Store, error) { return a.openExisting(ctx, store.Config{}) })
+		if err != nil {
+			return err
+		}
+		defer func() { _ = opened.Close() }() // nothing is left to write
+		m, err := a.manager(ctx, opened, env)
+		if err != nil {
+			return err
+		}
+		return work(ctx, connection{Manager: m.As(a.operator()), system: m, store: opened}, args)
+	}
+}
+
+// manager returns a Manager over an open store. What the policy leaves open comes from the one that migrate stored in the
+// database.
+func (a *app) manager(ctx context.Context, db sessioncleanup.Store, policy sessioncleanup.Policy) (*sessioncleanup.Manager, error) {
+	stored, err := storedPolicy(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	a.warnAboutStored(policy, stored)
+	ignoreClock, err := a.trustsClock()
+	if err != nil {
+		return nil, err
+	}
+	return sessioncleanup.New(db, sessioncleanup.Config{Policy: policy.Or(stored), Logger: a.logger(), IgnoreClock: ignoreClock})
+}
+
+// storedPolicy is the policy that migrate stored in the database; zero where there is none.
+func storedPolicy(ctx context.Context, db sessioncleanup.Store) (sessioncleanup.Policy, error) {
+	installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](db)
+	if !ok {
+		return sessioncleanup.Policy{}, nil
+	}
+	limited, cancel := context.WithTimeout(ctx, connectPatience)
+	defer cancel()
+	stored, err := installer.Policy(limited)
+	switch {
+	case errors.Is(err, sessioncleanup.ErrNotInstalled):
+		return sessioncleanup.Policy{}, nil
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		err = fmt.Errorf("%w: no answer within %v", sessioncleanup.ErrUnavailable, connectPatience)
+	}
+	return stored, err
+}
+
+// operator is the person who calls the command, as events name them.
+func (a *app) operator() sessioncleanup.Principal {
+	for _, name := range []string{"SUDO_USER", "USER", "LOGNAME"} {
+		if user := a.getenv(name); user != "" {
+			return sessioncleanup.Principal{Role: sessioncleanup.RoleAdmin, ID: user}
+		}
+	}
+	return sessioncleanup.Principal{Role: sessioncleanup.RoleAdmin}
+}
+
+// logger logs every action to standard error with --verbose; nil without.
+func (a *app) logger() *slog.Logger {
+	if !a.verbose {
+		return nil
+	}
+	return a.logTo(slog.LevelDebug)
+}
+
+// warnings logs a store's warnings to standard error; everything with --verbose.
+func (a *app) warnings() *slog.Logger {
+	if a.verbose {
+		return a.logTo(slog.LevelDebug)
+	}
+	return a.plainLog(slog.LevelWarn)
+}
+
+func (a *app) logTo(level slog.Level) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if a.json {
+		return slog.New(slog.NewJSONHandler(escaper{a.err}, options))
+	}
+	return slog.New(slog.NewTextHandler(a.err, options))
+}

@@ -1,0 +1,91 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/memory"
+)
+
+func TestADatabaseThatIsDownIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		upAfter time.Duration
+		with    error
+		took    time.Duration
+		fails   bool
+	}{
+		"at once":           {0, sessioncleanup.ErrUnavailable, 0, false},
+		"after two seconds": {2 * time.Second, sessioncleanup.ErrUnavailable, 2 * time.Second, false},
+		"never":             {time.Hour, sessioncleanup.ErrUnavailable, connectPatience + connectAgain, true},
+		"a wrong password":  {time.Hour, sessioncleanup.ErrInvalid, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var said strings.Builder
+				a := &app{environment: environment{err: &said, patience: connectPatience}}
+				began := time.Now()
+				_, err := a.patiently(t.Context(), func() (sessioncleanup.Store, error) {
+					if time.Since(began) < c.upAfter {
+						return nil, fmt.Errorf("connect: %w", c.with)
+					}
+					return memory.New(memory.Config{}), nil
+				})
+				if took := time.Since(began); took != c.took || (err != nil) != c.fails || c.fails && !errors.Is(err, c.with) {
+					t.Errorf("%v after %v; want to fail: %t, after %v", err, took, c.fails, c.took)
+				}
+				if tells := strings.Count(said.String(), "trying again"); tells != min(1, int(c.took)) {
+					t.Errorf("it says %q", said.String())
+				}
+			})
+		})
+	}
+}
+
+func TestDotEnvHoldsThisCommandsVariablesOnly(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	load := func() *app {
+		a := &app{environment: environment{dir: dir, lookup: func(string) (string, bool) { return "", false }}}
+		if err := a.loadDotEnv(); err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	path := filepath.Join(dir, ".env")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("SUDO_USER=root\nUSER=root\nDATABASE_URL=memory:\nSESSION_DELETE_DAYS=3\nSESSION_OF_ANOTHER=x\nNO_COLOR=1\n")
+	a := load()
+	for name, want := range map[string]string{"SUDO_USER": "", "USER": "", "DATABASE_URL": "memory:", "SESSION_DELETE_DAYS": "3", "SESSION_OF_ANOTHER": "", "NO_COLOR": "1"} {
+		if got := a.getenv(name); got != want {
+			t.Errorf("%s from .env is %q, want %q", name, got, want)
+		}
+	}
+	write(strings.Repeat("#", maxDotEnv+1))
+	if err := a.loadDotEnv(); err == nil {
+		t.Error("a huge .env is read")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.loadDotEnv(); err == nil {
+		t.Error("a FIFO is read") // reading it would wait forever
+	}
+}

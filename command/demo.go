@@ -1,0 +1,182 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/sqlite"
+)
+
+// demoProtected is how many of the oldest sessions the demo protects.
+const demoProtected = 12
+
+func (a *app) demo() *cobra.Command {
+	var keep bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Try everything on a temporary SQLite database",
+		Long: `demo creates a temporary SQLite database like that of a service after 90 days, adopts it, and shows statistics, a dry
+run, the cleanup, and the protections. It reads and writes nothing else.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if a.json {
+				return usagef("demo prints text only: it has no --json")
+			}
+			dir, err := os.MkdirTemp("", "sessioncleanup-demo-")
+			if err != nil {
+				return err
+			}
+			if !keep {
+				defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+			}
+			path := filepath.Join(dir, "demo.db")
+			if err := a.playDemo(cmd.Context(), path); err != nil {
+				return err
+			}
+			if keep {
+				return a.say("\nThe database is kept. Explore it with:\n  sessioncleanup list --database sqlite:%s\n", path)
+			}
+			return a.say("\nThe temporary database is removed; --keep keeps it.\n")
+		},
+	}
+	cmd.Flags().BoolVar(&keep, "keep", false, "keep the database, and print its path")
+	return cmd
+}
+
+// playDemo creates the database and walks through it.
+func (a *app) playDemo(ctx context.Context, path string) error {
+	started := time.Now()
+	made, err := makeDemoDatabase(ctx, path, started)
+	if err != nil {
+		return fmt.Errorf("create the demo's database: %w", err)
+	}
+	db, err := sqlite.Open(ctx, path, sqlite.Config{})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	m, err := sessioncleanup.New(db, sessioncleanup.Config{Logger: a.logger()})
+	if err != nil {
+		return err
+	}
+	d := &demo{app: a, m: m, db: db}
+	d.step("A service after 90 days: %s of %d owners, with %s rows of activity, in SQLite.",
+		sessionCount(made.sessions), made.owners, number(made.activity))
+	acts := []func(context.Context) error{d.adopt, d.protect, d.before, d.limit, d.dryRun, d.clean, d.after, d.showProtected}
+	for _, act := range acts {
+		if err := act(ctx); err != nil {
+			return err
+		}
+	}
+	d.step("Done in %s.", time.Since(started).Round(10*time.Millisecond))
+	return d.failed
+}
+
+// demo is the walk through the demo's database.
+type demo struct {
+	*app
+	m         *sessioncleanup.Manager
+	db        *sqlite.Store
+	protected sessioncleanup.Session
+	steps     int
+	failed    error // the first failure to print
+}
+
+// step announces the next step.
+func (d *demo) step(format string, args ...any) {
+	d.steps++
+	if err := d.say("\n%d. %s\n", d.steps, fmt.Sprintf(format, args...)); err != nil && d.failed == nil {
+		d.failed = err
+	}
+}
+
+func (d *demo) adopt(ctx context.Context) error {
+	d.step("migrate finds the tables, adds what is missing and determines when each session was last used.")
+	if err := d.m.Migrate(ctx); err != nil {
+		return err
+	}
+	schema, err := d.db.Schema(ctx)
+	if err != nil {
+		return err
+	}
+	return d.say("%s", describeSchema(schema))
+}
+
+func (d *demo) protect(ctx context.Context) error {
+	d.step("Owners protect %d old sessions: nothing automatic ever happens to them.", demoProtected)
+	oldest, err := d.m.List(ctx, sessioncleanup.ListOptions{Status: sessioncleanup.StatusToDelete, Limit: demoProtected})
+	if err != nil {
+		return err
+	}
+	for _, s := range oldest.Sessions {
+		owner := d.m.As(sessioncleanup.Principal{Role: sessioncleanup.RoleOwner, ID: s.OwnerID})
+		if d.protected, err = owner.SetAutoCleanup(ctx, s.ID, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *demo) before(ctx context.Context) error {
+	d.step("The statistics, with the alerts that hold.")
+	return d.showStats(ctx)
+}
+
+func (d *demo) after(ctx context.Context) error {
+	d.step("The statistics after. Sessions that were deactivated only now are kept for another 30 days, however long they were unused.")
+	return d.showStats(ctx)
+}
+
+func (d *demo) showStats(ctx context.Context) error {
+	stats, err := d.m.Stats(ctx, "")
+	if err != nil {
+		return err
+	}
+	return d.printStats(stats, d.m.Policy())
+}
+
+func (d *demo) dryRun(ctx context.Context) error {
+	d.step("A dry run (cleanup --dry-run) shows exactly what a run would do, and changes nothing.")
+	result, err := d.m.Cleanup(ctx, sessioncleanup.Run{DryRun: true, PageSize: 5})
+	if err != nil {
+		return err
+	}
+	return d.printResult(result)
+}
+
+func (d *demo) clean(ctx context.Context) error {
+	d.step("The cleanup, in short batches: it deletes first, then deactivates, so that no session goes through both in one run.")
+	bar := newProgress(d.out, d.outTTY)
+	bar.plain, bar.after = true, 0
+	result, err := d.m.Cleanup(ctx, sessioncleanup.Run{Reason: "demo", Progress: bar.show})
+	bar.finish()
+	if err != nil {
+		return err
+	}
+	return d.printResult(result)
+}
+
+func (d *demo) showProtected(ctx context.Context) error {
+	d.step("A protected session, unused for longer than the policy allows, is still there.")
+	s, err := d.m.Get(ctx, d.protected.ID)
+	if err != nil {
+		return err
+	}
+	return d.printSessions([]sessioncleanup.Session{s})
+}
+
+func (d *demo) limit(ctx context.Context) error {
+	d.step("A typing error, 1 hour to deletion instead of 30 days: the deletion limit stops the deletion, and the run says what to do.")
+	_, err := d.m.Cleanup(ctx, sessioncleanup.Run{DeleteAfter: time.Hour, InactiveAfter: sessioncleanup.Never})
+	if !errors.Is(err, sessioncleanup.ErrTooMany) {
+		return fmt.Errorf("the deletion limit should have stopped this run, but it ended with %w", err)
+	}
+	return d.say("  %v\n", err)
+}

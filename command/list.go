@@ -1,0 +1,78 @@
+package command
+
+import (
+	"context"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+func (a *app) list() *cobra.Command {
+	var o sessioncleanup.ListOptions
+	var status, sort string
+	var reverse bool
+	cmd := &cobra.Command{
+		Use:        "list",
+		SuggestFor: []string{"ls", "view", "sessions"},
+		Short:      "List sessions, page by page",
+		Long:       `list shows the sessions, those with the newest activity first; by name, from A to Z. --reverse turns the order around.`,
+		Example: `  sessioncleanup list --status to_delete
+  sessioncleanup list --reverse
+  sessioncleanup list --owner 42 --sort name --limit 20`,
+		Args: noArguments,
+		RunE: a.with(func(ctx context.Context, db connection, _ []string) error {
+			o.Status, o.Sort, o.Count = sessioncleanup.Status(status), sessioncleanup.Sort(sort), true
+			o.Descending = reverse == (o.Sort == sessioncleanup.SortName)
+			page, err := db.List(ctx, o)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(page)
+			}
+			return a.printPage(page)
+		}),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&status, "status", "", "only sessions with this status: "+joinWords(sessioncleanup.Statuses()))
+	flags.StringVar(&o.OwnerID, "owner", "", "only the sessions of the owner with this ID")
+	flags.StringVarP(&o.Text, "text", "q", "", "only sessions whose name, code or ID contains this")
+	flags.StringVar(&sort, "sort", string(sessioncleanup.SortLastActivity), "order: "+joinWords(sessioncleanup.Sorts()))
+	flags.BoolVar(&reverse, "reverse", false, "the other way round: the oldest first, or from Z to A")
+	flags.Var(newCount(&o.Limit, 50, 1, sessioncleanup.MaxPage), "limit", "sessions on the page")
+	flags.StringVar(&o.Cursor, "cursor", "", "continue where the page before ended")
+	completeWith(cmd, "status", sessioncleanup.Statuses())
+	completeWith(cmd, "sort", sessioncleanup.Sorts())
+	return cmd
+}
+
+func (a *app) printPage(page sessioncleanup.SessionPage) error {
+	if len(page.Sessions) == 0 {
+		return a.say("No sessions.\n")
+	}
+	if err := a.printSessions(page.Sessions); err != nil {
+		return err
+	}
+	if page.Next == "" {
+		return a.say("%s\n", sessionCount(page.Total))
+	}
+	return a.say("%d of %s. The next page: --cursor %s\n", len(page.Sessions), sessionCount(page.Total), page.Next)
+}
+
+func (a *app) printSessions(sessions []sessioncleanup.Session) error {
+	rows := [][]cell{header("ID", "NAME", "OWNER", "STATUS", "LAST ACTIVITY", "EXPIRES", "ACTIVITY")}
+	rows[0][6].right = true
+	for _, s := range sessions {
+		owner := s.OwnerName
+		if owner == "" {
+			owner = s.OwnerID
+		}
+		rows = append(rows, []cell{
+			text(s.ID), text(s.Name), text(owner), statusCell(s.Status), text(ago(s.LastActivity, s.AsOf)), text(ago(s.ExpiresAt, s.AsOf)),
+			{text: humanize.Comma(s.ActivityCount), right: true},
+		})
+	}
+	return a.table(rows)
+}

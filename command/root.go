@@ -1,0 +1,90 @@
+package command
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/store"
+)
+
+// The groups of verbs in the help.
+const (
+	groupSetUp    = "setup"
+	groupCleanup  = "cleanup"
+	groupSessions = "sessions"
+)
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sessioncleanup",
+		Short: "Manage the lifecycle of application sessions",
+		Long: `sessioncleanup manages the sessions in a database: it follows their activity, deactivates those unused for a day,
+deletes those unused for a month, and shows in a dry run what it would do.
+
+Start with "sessioncleanup demo", which needs no database.`,
+		Example: `  sessioncleanup migrate --database sqlite:app.db
+  sessioncleanup stats
+  sessioncleanup cleanup --dry-run
+  sessioncleanup cleanup`,
+		Version:                    buildVersion().Version,
+		Args:                       knownVerb,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 2,
+		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetFlagErrorFunc(wrongFlag)
+	root.AddGroup(&cobra.Group{ID: groupSetUp, Title: "Set up:"}, &cobra.Group{ID: groupCleanup, Title: "Clean up and monitor:"},
+		&cobra.Group{ID: groupSessions, Title: "Sessions:"})
+	add := func(group string, verbs ...*cobra.Command) {
+		for _, verb := range verbs {
+			verb.GroupID = group
+			root.AddCommand(verb)
+		}
+	}
+	add(groupSetUp, a.demo(), a.inspect(), a.migrate(), a.validate(), a.uninstall())
+	add(groupCleanup, a.cleanup(), a.stats(), a.serve(), a.events())
+	add(groupSessions, a.list(), a.show(), a.deactivate(), a.reactivate(), a.delete(), a.autoCleanup(), a.expire(), a.touch())
+	add("", a.version(), a.completion())
+	root.SetHelpCommand(helpVerb(root))
+	root.SetHelpTemplate(root.HelpTemplate() + environmentHelp + exitCodesHelp)
+	a.sharedFlags(root)
+	return root
+}
+
+func (a *app) sharedFlags(root *cobra.Command) {
+	flags := root.PersistentFlags()
+	flags.StringVarP(&a.database, "database", "d", "", "`URL` of the database: "+strings.Join(store.Forms(), ", ")+" (default $"+envDatabase+")")
+	flags.StringVar(&a.schemaFile, "schema", "", "JSON `file` that describes the tables (default: what migrate adopted)")
+	flags.BoolVar(&a.trustOwner, "trust-owner", false, "as a superuser of PostgreSQL, work on sessions of another role, whose triggers can then use a superuser's rights")
+	flags.BoolVar(&a.json, "json", false, "print JSON, for programs")
+	flags.BoolVarP(&a.verbose, "verbose", "v", false, "print more, and log every action to standard error")
+}
+
+const environmentHelp = `
+Environment, also from a file .env in the working directory: ` + envDatabase + `, ` + sessioncleanup.EnvEnabled + `,
+` + sessioncleanup.EnvInactiveHours + `, ` + sessioncleanup.EnvDeleteDays + `, ` + sessioncleanup.EnvAutoCleanupDefault + `,
+` + envIgnoreClock + `, NO_COLOR
+`
+
+// helpVerb is cobra's help verb, with an error for a verb that does not exist.
+func helpVerb(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [VERB]",
+		Short: "Explain a verb",
+		RunE: func(_ *cobra.Command, args []string) error {
+			verb, rest, err := root.Find(args)
+			if err == nil {
+				err = knownVerb(root, rest)
+			}
+			if err != nil {
+				return err
+			}
+			verb.InitDefaultHelpFlag()
+			return verb.Help()
+		},
+	}
+}

@@ -1,0 +1,187 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"syscall"
+	"time"
+
+	_ "time/tzdata" // time zones, also in an image that has none
+
+	"github.com/spf13/cobra"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/wait"
+)
+
+// defaultEvery is the guide's: a run a day.
+const defaultEvery = 24 * time.Hour
+
+// serveFlags are the flags of the serve verb.
+type serveFlags struct {
+	every          interval
+	jitter         span
+	cronExpr, zone string
+	now            bool
+	http           httpFlags
+}
+
+const serveHelp = `serve cleans up on schedule until it is stopped, and logs what it does to standard error, as JSON with --json.
+
+The first start cleans up nothing: the first run is at the first scheduled time, or immediately with --now. An interval
+counts from the last successful run and, without any, from the first start, which the database remembers. So a run that
+was missed during a downtime is due immediately, and only once. Any number of instances may serve one database: each due
+run happens once. A run that fails is retried with growing pauses; one that met the deletion limit is not, until its next
+time.
+
+With --addr it also serves HTTP, to clients with a token of --tokens: statistics, lists, runs, changes of sessions, the
+audit log and a live stream below /api/session-cleanup, and /healthz and /readyz for monitoring; with --tls-cert and
+--tls-key it serves HTTPS. With --every never it only serves.
+
+A run changes nothing while the clocks of the database and of this machine differ by more than 10 minutes; --ignore-clock
+trusts the database's. /readyz fails when a scheduled run is overdue by 5 minutes.
+
+SIGTERM and Ctrl-C finish the current batch, within 5 seconds; after SIGTERM the exit code is 0. A second signal stops
+immediately.`
+
+func (a *app) serve() *cobra.Command {
+	f := serveFlags{every: interval{span(defaultEvery)}}
+	cmd := &cobra.Command{
+		Use:        "serve",
+		SuggestFor: []string{"schedule", "scheduler", "daemon", "start"},
+		Short:      "Keep running, and clean up on schedule",
+		Long:       serveHelp,
+		Example: `  sessioncleanup serve --every 6h --jitter 10m
+  sessioncleanup serve --cron-expr "0 3 * * *" --time-zone Europe/Paris
+  sessioncleanup serve --addr localhost:8080 --tokens tokens.txt`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			schedule, described, err := f.schedule(cmd)
+			if err != nil {
+				return err
+			}
+			at, err := f.http.read()
+			if err != nil {
+				return err
+			}
+			if schedule == nil && at == nil {
+				return usagef("--every never only serves HTTP: it needs --addr and --tokens")
+			}
+			return a.withPatience(func(ctx context.Context, db connection, _ []string) error {
+				return a.runSchedule(ctx, db, described, func(ctx context.Context, m *sessioncleanup.Manager, log *slog.Logger) error {
+					clean := func(ctx context.Context) error { return cleanOnSchedule(ctx, m, schedule, f.now, log) }
+					if at == nil {
+						return clean(ctx)
+					}
+					return serveHTTP(ctx, m, at, log, clean)
+				})
+			})(cmd, args)
+		},
+	}
+	flags := cmd.Flags()
+	flags.Var(&f.every, "every", "run this long after the last successful run began, or never")
+	flags.Var(&f.jitter, "jitter", "delay each run by a random part of this")
+	flags.StringVar(&f.cronExpr, "cron-expr", "", `run when this cron expression matches, for example "0 3 * * *"`)
+	flags.StringVar(&f.zone, "time-zone", "", "zone of --cron-expr, for example Europe/Paris (default: the local one)")
+	flags.BoolVar(&f.now, "now", false, "run immediately, too")
+	a.addIgnoreClock(flags)
+	f.http.add(flags)
+	return cmd
+}
+
+// cleanOnSchedule cleans up at once, if asked to, and then on schedule; without a schedule it only waits for ctx to end.
+func cleanOnSchedule(ctx context.Context, m *sessioncleanup.Manager, schedule sessioncleanup.Schedule, now bool, log *slog.Logger) error {
+	for now {
+		_, err := m.Cleanup(ctx, sessioncleanup.Run{Reason: "serve --now"})
+		if held, ok := errors.AsType[*sessioncleanup.LeaseHeldError](err); ok {
+			log.InfoContext(ctx, "another run is in progress; the immediate cleanup waits for it", "run_id", held.Holder, "until", held.Until)
+			if err := wait.For(ctx, min(held.Remaining, time.Minute)+100*time.Millisecond); err != nil {
+				return err
+			}
+			continue
+		}
+		now = false
+		if err != nil && ctx.Err() == nil && !errors.Is(err, sessioncleanup.ErrDisabled) { // Run reports that
+			log.ErrorContext(ctx, "the immediate cleanup did not succeed", "error", err)
+		}
+	}
+	if schedule == nil {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return m.Run(ctx, schedule)
+}
+
+// schedule returns the Schedule of the flags, nil for never, and its description.
+func (f *serveFlags) schedule(cmd *cobra.Command) (sessioncleanup.Schedule, string, error) {
+	changed := cmd.Flags().Changed
+	if f.cronExpr == "" {
+		if changed("cron-expr") || changed("time-zone") {
+			return nil, "", usagef("--time-zone and --cron-expr belong together: set both, or --every")
+		}
+		every, jitter := time.Duration(f.every.span), time.Duration(f.jitter)
+		if every == sessioncleanup.Never && jitter == 0 {
+			return nil, "never", nil
+		}
+		if every <= 0 || jitter > every {
+			return nil, "", usagef("--every is %v with a --jitter of %v: want a positive duration, and a jitter up to it", every, jitter)
+		}
+		return sessioncleanup.Interval{Every: every, Jitter: jitter}, "every " + spanText(every), nil
+	}
+	if changed("every") || changed("jitter") {
+		return nil, "", usagef("--cron-expr says when to run: use it without --every and --jitter")
+	}
+	zone := time.Local
+	if f.zone != "" {
+		var err error
+		if zone, err = time.LoadLocation(f.zone); err != nil {
+			return nil, "", usagef("--time-zone is %q: want a name such as Europe/Paris or UTC", f.zone)
+		}
+	}
+	schedule, err := parseCron(f.cronExpr, zone)
+	return schedule, fmt.Sprintf("%s (%s)", f.cronExpr, zone), err
+}
+
+// runSchedule validates the database and calls serve, which follows the schedule described until ctx ends.
+func (a *app) runSchedule(ctx context.Context, db connection, described string, serve func(context.Context, *sessioncleanup.Manager, *slog.Logger) error) error {
+	level := slog.LevelInfo
+	if a.verbose {
+		level = slog.LevelDebug
+	}
+	log := a.logTo(level)
+	if installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](db.store); ok {
+		if err := installer.Validate(ctx); err != nil {
+			return err
+		}
+	}
+	ignoreClock, err := a.trustsClock()
+	if err != nil {
+		return err
+	}
+	m, err := sessioncleanup.New(db.store, sessioncleanup.Config{Policy: db.Policy(), Logger: log, IgnoreClock: ignoreClock})
+	if err != nil {
+		return err
+	}
+	log.InfoContext(ctx, "serving", "schedule", described)
+	err = serve(ctx, m, log)
+	switch {
+	case errors.Is(err, sessioncleanup.ErrDisabled):
+		log.WarnContext(ctx, "nothing to serve: cleanup is disabled", "by", sessioncleanup.EnvEnabled+" or the stored policy")
+		return nil
+	case ctx.Err() == nil:
+		return err
+	}
+	log.InfoContext(context.WithoutCancel(ctx), "stopped", "by", context.Cause(ctx))
+	if terminated(ctx) {
+		return nil
+	}
+	return err
+}
+
+// terminated reports whether SIGTERM ended the context: service managers use it to request an orderly end.
+func terminated(ctx context.Context) bool {
+	by, ok := errors.AsType[stopped](context.Cause(ctx))
+	return ok && by.Signal == syscall.SIGTERM
+}

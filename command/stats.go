@@ -1,0 +1,140 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+func (a *app) stats() *cobra.Command {
+	var owner string
+	var check bool
+	var limits alertLimits
+	cmd := &cobra.Command{
+		Use:        "stats",
+		SuggestFor: []string{"session-stats", "status"},
+		Short:      "Show how many sessions there are, how many are due, and which alerts hold",
+		Long: `stats shows the figures of all sessions, or of one owner's, with the alerts that hold.
+
+With --check it exits with 3 when an alert holds:
+  too_many_due        more sessions are due than --max-due
+  low_activity        a smaller part of all sessions is active than --min-activity
+  clock_wrong         the clocks of the database and of this machine differ by more than 10 minutes
+  cleanup_failed      the last run ended with an error
+  cleanup_incomplete  the last run could not clean up some sessions
+  cleanup_overdue     the last run is longer ago than --max-age, or there was none
+  cleanup_idle        the last run changed nothing although something was due
+  database_invalid    validate finds something missing or wrong`,
+		Example: `  sessioncleanup stats
+  sessioncleanup stats --check --max-age 26h || echo "look at the sessions" | mail -s Alert admin@example.com`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := limits.onlyWith(check, cmd); err != nil {
+				return err
+			}
+			return a.with(func(ctx context.Context, db connection, _ []string) error {
+				stats, err := db.Stats(ctx, owner)
+				if err != nil {
+					return err
+				}
+				if check {
+					stats.Alerts = limits.policy(db.Policy(), cmd).Alerts(stats)
+				}
+				if check && owner == "" { // a run is no owner's
+					stats.Alerts = append(stats.Alerts, scheduleAlerts(stats, time.Duration(limits.maxAge))...)
+					stats.Alerts = append(stats.Alerts, databaseAlerts(ctx, db.store)...)
+				}
+				return a.reportStats(stats, db.Policy(), check)
+			})(cmd, args)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&owner, "owner", "", "only the sessions of the owner with this ID")
+	flags.BoolVar(&check, "check", false, "exit with 3 when an alert holds")
+	limits.add(flags)
+	return cmd
+}
+
+// jsonStats are the statistics with what they were measured by.
+type jsonStats struct {
+	sessioncleanup.Stats
+	InactiveHours string `json:"inactive_hours"`
+	DeleteDays    string `json:"delete_days"`
+	Untracked     bool   `json:"untracked"`
+}
+
+func (a *app) reportStats(stats sessioncleanup.Stats, policy sessioncleanup.Policy, check bool) error {
+	var err error
+	if a.json {
+		err = a.printJSON(jsonStats{
+			Stats:         stats,
+			InactiveHours: sessioncleanup.Threshold(policy.InactiveAfter, time.Hour),
+			DeleteDays:    sessioncleanup.Threshold(policy.DeleteAfter, 24*time.Hour),
+			Untracked:     stats.Cutoffs.Untracked,
+		})
+	} else {
+		err = a.printStats(stats, policy)
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case !check:
+		return nil
+	case len(stats.Alerts) > 0:
+		return errAlert
+	case a.json:
+		return nil
+	default:
+		return a.say("  %s\n", a.paint(green, "No alert holds."))
+	}
+}
+
+func (a *app) printStats(s sessioncleanup.Stats, policy sessioncleanup.Policy) error {
+	if err := a.sayUntracked(s.Cutoffs.Untracked); err != nil {
+		return err
+	}
+	share := func(rate float64) cell { return text(fmt.Sprintf("%.0f %% of all", 100*rate)) }
+	rows := [][]cell{
+		{text("Sessions"), figure(s.Total)},
+		{text("Active"), figure(s.Active), share(s.ActivityRate)},
+		{text("Inactive"), figure(s.Inactive)},
+		{text("Old"), figure(s.Old), text(thresholdText("unused for more than %s", policy.DeleteAfter))},
+		{text("Protected"), figure(s.Protected), text("nothing automatic happens to them")},
+		{text("Due for deactivation"), figure(s.DueForDeactivation), text(thresholdText("unused for more than %s, or expired", policy.InactiveAfter))},
+		{text("Due for deletion"), figure(s.DueForDeletion), text(thresholdText("inactive and unused for more than %s", policy.DeleteAfter))},
+		{text("Never due"), figure(s.NeverDue), text("active, and neither idleness nor an expiry ever makes them due")},
+		{text("Cleanup candidates"), figure(s.CleanupCandidates).in(bold), share(s.CleanupEfficiency)},
+	}
+	if s.CleanupCandidates > 0 {
+		rows = append(rows, texts("Longest overdue", "", humanize.RelTime(s.At.Add(-s.OldestOverdue), s.At, "", "")))
+	}
+	if s.LastRun != nil && s.LastRun.Run != nil {
+		rows = append(rows, texts("Last run", "", ago(s.LastRun.At, s.At)+": "+runText(s.LastRun.Run)))
+	}
+	if s.FutureRun != nil {
+		rows = append(rows, texts("Run in the future", "", s.FutureRun.RunID+", at "+moment(s.FutureRun.Run.StartedAt)+": a clock was wrong; it does not count"))
+	}
+	if err := a.table(rows); err != nil {
+		return err
+	}
+	for _, alert := range s.Alerts {
+		if err := a.say("  %s\n", a.paint(red, "! "+printable(alert.Message)+" ("+string(alert.Code)+")")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// thresholdText explains a figure by its threshold.
+func thresholdText(format string, threshold time.Duration) string {
+	if threshold == sessioncleanup.Never {
+		return "off"
+	}
+	return fmt.Sprintf(format, spanText(threshold))
+}

@@ -1,0 +1,67 @@
+package command
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/dustin/go-humanize"
+)
+
+// say prints text for people.
+func (a *app) say(format string, args ...any) error {
+	_, err := fmt.Fprintf(a.out, format, args...)
+	return err
+}
+
+// printable replaces control characters, so that a value in a database cannot control the terminal. Characters that join
+// emoji are kept. A byte that is not UTF-8 is shown as spelled does.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) && r != '\u200d' {
+			return '·'
+		}
+		return r
+	}, spelled(s))
+}
+
+func number(n int) string { return humanize.Comma(int64(n)) }
+
+// counted is a number with its noun.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return number(n) + " " + many
+}
+
+func sessionCount(n int) string { return counted(n, "session", "sessions") }
+
+// joinWords lists the values that a flag takes.
+func joinWords[T ~string](values []T) string {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = string(v)
+	}
+	return strings.Join(words, ", ")
+}
+
+// capital makes the first letter, in ASCII, a capital.
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// ago is a time relative to now; empty for the zero time.
+func ago(t, now time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return humanize.RelTime(t, now, "ago", "from now")
+}
+
+// moment is a time in full, in the local zone; empty for the zero time.
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Local().Format("2006-01-02 15:04:05 MST")
+}

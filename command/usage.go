@@ -1,0 +1,84 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// usageError is a mistake in how the command was called.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// knownVerb refuses words that are no verb and names the most similar one.
+func knownVerb(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usagef("unknown verb %q%s; see %s --help", args[0], suggestion(cmd.SuggestionsFor(args[0])), cmd.CommandPath())
+}
+
+// noArguments refuses arguments of a verb that takes none.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usagef("%s takes no argument, got %q; see %s --help", cmd.Name(), args[0], cmd.CommandPath())
+}
+
+// arguments requires one argument for each name.
+func arguments(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return usagef("%s needs %s; see %s --help", cmd.Name(), strings.Join(names[len(args):], " and "), cmd.CommandPath())
+		case len(args) > len(names):
+			return usagef("%s takes %s and no more, got %q; see %s --help", cmd.Name(), strings.Join(names, " and "), args[len(names)], cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
+// wrongFlag makes an error about a flag readable: it names the most similar flag, or says what a value should be.
+func wrongFlag(cmd *cobra.Command, err error) error {
+	see := "; see " + cmd.CommandPath() + " --help"
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		return usagef("%w%s%s", err, suggestion(similarFlags(cmd, unknown.GetSpecifiedName())), see)
+	}
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		cause := invalid.Unwrap()
+		if errors.Is(cause, sessioncleanup.ErrInvalid) { // it already names the flag
+			return usagef("%w%s", cause, see)
+		}
+		if _, ours := errors.AsType[wantError](cause); !ours {
+			cause = wantError("a " + invalid.GetFlag().Value.Type())
+		}
+		return usagef("--%s is %q: %w%s", invalid.GetFlag().Name, invalid.GetValue(), cause, see)
+	}
+	return usagef("%w%s", err, see)
+}
+
+// similarFlags are the flags that a word may have meant. Cobra only finds similar verbs, so it is asked about verbs that
+// are named like the flags.
+func similarFlags(cmd *cobra.Command, word string) []string {
+	verbs := &cobra.Command{SuggestionsMinimumDistance: 2}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		verbs.AddCommand(&cobra.Command{Use: "--" + f.Name, Run: func(*cobra.Command, []string) {}})
+	})
+	return verbs.SuggestionsFor("--" + word)
+}
+
+func suggestion(similar []string) string {
+	if len(similar) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", did you mean %s?", strings.Join(similar, " or "))
+}

@@ -1,0 +1,43 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"testing"
+
+	"github.com/sessioncleanup/sessioncleanup/sqlite"
+	"github.com/sessioncleanup/sessioncleanup/store/storetest"
+)
+
+func TestInstallerOnAnEmptyDatabase(t *testing.T) {
+	t.Parallel()
+	storetest.RunInstaller(t, func(t testing.TB) storetest.Installation {
+		i, host := installation(t)
+		i.Insert = func(ctx context.Context) error {
+			_, err := host.ExecContext(ctx, "INSERT INTO sessions (id) VALUES ('a')")
+			return err
+		}
+		return i
+	})
+}
+
+func TestInstallerOnTablesOfAnApplication(t *testing.T) {
+	t.Parallel()
+	storetest.RunInstaller(t, func(t testing.TB) storetest.Installation {
+		i, _ := installation(t, hostTables,
+			"INSERT INTO users VALUES (1, 'ann')",
+			"INSERT INTO sessions (id, streamer_id, name, active) SELECT value, 1, 'room ' || value, value % 2 FROM json_each('[1,2,3,4,5]')",
+			"INSERT INTO propositions (session_id) VALUES (1), (1), (2)")
+		i.Sessions = 5
+		return i
+	})
+}
+
+func installation(t testing.TB, statements ...string) (storetest.Installation, *sql.DB) {
+	t.Helper()
+	path, host := newHost(t, statements...)
+	return storetest.Installation{
+		Store: open(t, path, sqlite.Config{}), Second: open(t, path, sqlite.Config{}),
+		Describe: func(context.Context) (string, error) { return dump(t, host, false), nil }, //nolint:contextcheck // dump uses the test's
+	}, host
+}

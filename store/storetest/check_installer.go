@@ -1,0 +1,188 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+func installerChecks() []installerCheck {
+	return []installerCheck{
+		{"finds nothing installed before Migrate, and changes nothing to see that", installerAbsent},
+		{"adopts what is there, keeps every session, and is ready in every process", installerAdopts},
+		{"migrates again without a change, and takes the new policy", installerRepeats},
+		{"migrates in several processes at once", installerAtOnce},
+		{"completes a migration that was interrupted, or removes it", installerInterrupted},
+		{"uninstalls to the schema as it was, again and again", installerUninstalls},
+		{"keeps a table that it created as long as there are sessions in it", installerKeepsTable},
+	}
+}
+
+// setting is a policy that is not the default one.
+var setting = sessioncleanup.Policy{InactiveAfter: 12 * time.Hour, DeleteAfter: 400 * day}
+
+// firstLine names the first line in which two texts differ, or is empty.
+func firstLine(want, got string) string {
+	is, should := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for n := range max(len(is), len(should)) {
+		switch {
+		case n >= len(is):
+			return fmt.Sprintf("line %d is missing: %s", n+1, should[n])
+		case n >= len(should):
+			return fmt.Sprintf("line %d is too many: %s", n+1, is[n])
+		case is[n] != should[n]:
+			return fmt.Sprintf("line %d is %s, want %s", n+1, is[n], should[n])
+		}
+	}
+	return ""
+}
+
+// expectAbsent requires that nothing is installed.
+func (i *installation) expectAbsent(when string) {
+	i.Helper()
+	_, policy := i.installer.Policy(i.ctx)
+	_, schema := i.installer.Schema(i.ctx)
+	_, counts := i.Store.Counts(i.ctx, sessioncleanup.CountsQuery{})
+	for what, err := range map[string]error{"Policy": policy, "Schema": schema, "Counts": counts} {
+		if !errors.Is(err, sessioncleanup.ErrNotInstalled) {
+			i.Errorf("%s %s: error %v, want ErrNotInstalled", what, when, err)
+		}
+	}
+	if i.installer.Validate(i.ctx) == nil {
+		i.Errorf("Validate %s finds nothing missing", when)
+	}
+	i.expectSchema(when, i.before)
+}
+
+func (i *installation) migrate(what string) {
+	i.Helper()
+	i.must(what, i.installer.Migrate(i.ctx, setting))
+}
+
+func (i *installation) uninstall(what string) {
+	i.Helper()
+	i.must(what, i.installer.Uninstall(i.ctx))
+}
+
+func installerAbsent(i *installation) {
+	schema, err := i.installer.Inspect(i.ctx)
+	i.must("Inspect", err)
+	if err := schema.Validate(); err != nil {
+		i.Errorf("Inspect proposes a schema that is not valid: %v", err)
+	}
+	i.expectAbsent("before Migrate")
+}
+
+func installerAdopts(i *installation) {
+	proposed, err := i.installer.Inspect(i.ctx)
+	i.must("Inspect", err)
+	i.migrate("Migrate")
+	if i.describe() == i.before {
+		i.Errorf("Migrate has changed nothing")
+	}
+	i.expectReady("after Migrate", setting)
+	second := i.installerOf(i.Second)
+	i.must("Validate in another process", second.Validate(i.ctx))
+	adopted, err := second.Schema(i.ctx)
+	i.must("Schema in another process", err)
+	if diff := firstDifference(proposed.WithDefaults(), adopted); diff != "" {
+		i.Errorf("the schema adopted, compared with the one that Inspect proposed: %s", diff)
+	}
+}
+
+func installerRepeats(i *installation) {
+	i.migrate("Migrate")
+	once := i.describe()
+	i.migrate("Migrate again")
+	i.expectSchema("after Migrate was repeated", once)
+	i.must("Migrate in another process", i.installerOf(i.Second).Migrate(i.ctx, setting))
+	i.expectSchema("after Migrate was repeated in another process", once)
+	i.expectReady("after Migrate was repeated", setting)
+	changed := setting
+	changed.InactiveAfter = 36 * time.Hour
+	i.must("Migrate with another policy", i.installer.Migrate(i.ctx, changed))
+	i.expectReady("after Migrate with another policy", changed)
+}
+
+func installerAtOnce(i *installation) {
+	const processes = 4
+	done := make(chan error, processes)
+	for n := range processes {
+		installer := i.installerOf([]sessioncleanup.Store{i.Store, i.Second}[n%2])
+		go func() { done <- installer.Migrate(i.ctx, setting) }()
+	}
+	for range processes {
+		if err := <-done; err != nil {
+			i.Errorf("Migrate beside others: %v", err)
+		}
+	}
+	i.expectAsAlone("after several migrations at once")
+}
+
+// expectAsAlone compares what is installed with an installation that nobody disturbed.
+func (i *installation) expectAsAlone(when string) {
+	i.Helper()
+	i.expectReady(when, setting)
+	disturbed := i.describe()
+	i.uninstall("Uninstall " + when)
+	i.expectSchema("after Uninstall "+when, i.before)
+	i.migrate("Migrate, undisturbed")
+	if diff := firstLine(i.describe(), disturbed); diff != "" {
+		i.Errorf("the schema %s, compared with an installation that nobody disturbed: %s", when, diff)
+	}
+}
+
+// installerInterrupted gives each call more time than the one before, until one has enough.
+func installerInterrupted(i *installation) {
+	interrupt := func(call func(context.Context) error, between func()) {
+		for limit := 500 * time.Microsecond; limit < time.Minute; limit *= 2 {
+			ctx, cancel := context.WithTimeout(i.ctx, limit)
+			err := call(ctx)
+			cancel()
+			if err == nil {
+				return
+			}
+			between()
+		}
+		i.Fatalf("a call does not end within a minute")
+	}
+	rounds := 0
+	interrupt(func(ctx context.Context) error { return i.installer.Migrate(ctx, setting) }, func() {
+		if rounds++; rounds%3 == 0 {
+			i.uninstall("Uninstall of an interrupted migration")
+			i.expectSchema("after Uninstall of an interrupted migration", i.before)
+		}
+	})
+	i.expectAsAlone("after a migration that was interrupted")
+	interrupt(i.installer.Uninstall, func() {})
+	i.expectAbsent("after an Uninstall that was interrupted")
+}
+
+func installerUninstalls(i *installation) {
+	i.uninstall("Uninstall of nothing")
+	i.expectAbsent("after Uninstall of nothing")
+	for range 2 {
+		i.migrate("Migrate")
+		i.expectReady("after Migrate", setting)
+		i.uninstall("Uninstall")
+		i.expectAbsent("after Uninstall")
+	}
+	i.must("Uninstall in another process", i.installerOf(i.Second).Uninstall(i.ctx))
+}
+
+// installerKeepsTable leaves it to the installer whether it refuses to uninstall or leaves the table behind.
+func installerKeepsTable(i *installation) {
+	if i.Insert == nil {
+		i.Skipf("Installation.Insert is nil: Migrate creates no table here")
+	}
+	i.migrate("Migrate")
+	i.must("Installation.Insert", i.Insert(i.ctx))
+	err := i.installer.Uninstall(i.ctx)
+	i.Sessions++
+	i.migrate("Migrate after Uninstall of a table in use")
+	i.expectReady(fmt.Sprintf("after Uninstall of a table in use, which ended with %v,", err), setting)
+}

@@ -1,0 +1,121 @@
+package storetest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// Installation is a database in which Migrate never ran, with what a check needs to look at it.
+type Installation struct {
+	// Store is a store on the database. It, or one that it wraps, is the Installer under test.
+	Store sessioncleanup.Store
+	// Second is another store on the database, as another process would open it. Default: Store itself.
+	Second sessioncleanup.Store
+	// Sessions is how many sessions the application has in a table of its own, none of them due for deletion. Zero: there
+	// is no table, and Migrate creates one.
+	Sessions int
+	// Describe returns the schema of the database as text, one line for each thing that it has, in a fixed order: tables with
+	// their columns and defaults, indexes, triggers, functions, views. Rows are left out.
+	Describe func(ctx context.Context) (string, error)
+	// Insert adds one session, with any ID, to the table that Migrate created. Nil when Sessions is above zero.
+	Insert func(ctx context.Context) error
+}
+
+// InstallationOpener makes an Installation for one check and closes what it opened with t.Cleanup.
+type InstallationOpener func(t testing.TB) Installation
+
+// RunInstaller proves an Installer: each check is a subtest with an installation of its own, in parallel with the others.
+// Run it once on a database with tables of an application, and once on an empty one.
+func RunInstaller(t *testing.T, open InstallationOpener) {
+	t.Helper()
+	t.Run("installer", func(t *testing.T) {
+		for _, c := range installerChecks() {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				c.run(t, open(t))
+			})
+		}
+	})
+}
+
+// installerCheck is one statement about installers, and its proof.
+type installerCheck struct {
+	name  string // what the installer does, as a sentence
+	prove func(i *installation)
+}
+
+// run proves the check on a fresh installation.
+func (c installerCheck) run(t tester, given Installation) {
+	t.Helper()
+	if given.Second == nil {
+		given.Second = given.Store
+	}
+	i := &installation{tester: t, Installation: given, ctx: t.Context()}
+	i.installer = i.installerOf(given.Store)
+	i.before = i.describe()
+	c.prove(i)
+}
+
+// installation is what a check works with. Its helpers end the check when a call fails unexpectedly.
+type installation struct {
+	tester
+	Installation
+	ctx       context.Context
+	installer sessioncleanup.Installer
+	before    string // the schema when the check began
+}
+
+func (i *installation) installerOf(s sessioncleanup.Store) sessioncleanup.Installer {
+	i.Helper()
+	installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](s)
+	if !ok {
+		i.Fatalf("%T is no sessioncleanup.Installer", s)
+	}
+	return installer
+}
+
+func (i *installation) describe() string {
+	i.Helper()
+	text, err := i.Describe(i.ctx)
+	if err != nil {
+		i.Fatalf("Installation.Describe: %v", err)
+	}
+	return text
+}
+
+// must requires that a call succeeds.
+func (i *installation) must(what string, err error) {
+	i.Helper()
+	if err != nil {
+		i.Fatalf("%s: %v", what, err)
+	}
+}
+
+// expectSchema compares the schema with what it should be, line by line.
+func (i *installation) expectSchema(when, want string) {
+	i.Helper()
+	if diff := firstLine(want, i.describe()); diff != "" {
+		i.Errorf("the schema %s: %s", when, diff)
+	}
+}
+
+// expectReady requires an installation that works: everything is there, with the policy, and sessions are kept.
+func (i *installation) expectReady(when string, p sessioncleanup.Policy) {
+	i.Helper()
+	i.must("Validate "+when, i.installer.Validate(i.ctx))
+	stored, err := i.installer.Policy(i.ctx)
+	i.must("Policy "+when, err)
+	if want := p.WithDefaults(); stored.WithDefaults() != want {
+		i.Errorf("Policy %s: %s", when, firstDifference(want, stored.WithDefaults()))
+	}
+	if _, err = i.installer.Schema(i.ctx); err != nil {
+		i.Errorf("Schema %s: %v", when, err)
+	}
+	counts, err := i.Store.Counts(i.ctx, sessioncleanup.CountsQuery{Thresholds: p.Thresholds()})
+	i.must("Counts "+when, err)
+	if counts.Total != i.Sessions || counts.DueForDeletion != 0 {
+		i.Errorf("%s there are %d sessions, %d of them due for deletion; want %d and none", when, counts.Total, counts.DueForDeletion, i.Sessions)
+	}
+}

@@ -151,8 +151,8 @@ func (r *run) acquire(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) release() error {
-	ctx, cancel := context.WithTimeout(r.lasting, finishTimeout)
+func (r *run) release(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
 	defer cancel()
 	_, err := r.m.store.Lease(ctx, LeaseRequest{Name: r.lease.Name, Holder: r.lease.Holder})
 	return err

@@ -158,7 +158,6 @@ type run struct {
 	inDoubt bool              // the log may tell of other batches than the result, and is asked at the end
 	reasons map[string]string // of sessions that the store skipped in the current phase
 	refused bool              // the deletion limit stopped the deletions, and nothing else went wrong
-	lasting context.Context   //nolint:containedctx // ends a little later than the run's own: for its record
 	result  Result
 }
 
@@ -225,9 +224,8 @@ func (r *run) simulate(ctx context.Context) error {
 func (r *run) execute(ctx context.Context) error {
 	r.result.RunID = rand.Text()
 	r.cause = Cause{Actor: r.m.actor(), Reason: r.opts.Reason, RunID: r.result.RunID}
-	lasting, cancel := wait.Outlive(ctx, finishGrace)
+	lasting, cancel := wait.Outlive(ctx, finishGrace) // for the end of a run that is stopped
 	defer cancel()
-	r.lasting = lasting
 	if err := r.acquire(ctx); err != nil {
 		return err
 	}
@@ -237,18 +235,18 @@ func (r *run) execute(ctx context.Context) error {
 		err = r.slotDone(ctx)
 	}
 	if err != nil {
-		return errors.Join(err, r.release())
+		return errors.Join(err, r.release(lasting))
 	}
 	r.recordUnfinished(ctx, before)
 	ended := false
 	defer func() {
 		if !ended { // a panic, of Run.Progress perhaps, passes through
-			_ = r.finish(ctx, errPanic)
+			_ = r.finish(lasting, errPanic)
 		}
 	}()
 	err = r.work(ctx)
 	ended = true
-	return errors.Join(err, r.finish(ctx, err))
+	return errors.Join(err, r.finish(lasting, err))
 }
 
 // slotDone fails with errDone when the run's slot of the schedule was served. It is asked under the lease, where nobody

@@ -2,13 +2,9 @@ package sessioncleanup
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
-
-// ErrClock: the clocks of the store and of this process differ too much to tell what is due; nothing was changed.
-var ErrClock = errors.New("clocks differ")
 
 // ClockError is the ErrClock of a run: what each clock showed.
 type ClockError struct {

@@ -7,27 +7,27 @@ import (
 	"time"
 )
 
-// finish records the run, releases the lease and logs the result, even when the run's context has ended. It fails when
+// finish records the run, releases the lease and logs the result, with a context that outlives the run's own. It fails when
 // the run could not be recorded. Then the lease stays, so that the next run finds out about this one.
 func (r *run) finish(ctx context.Context, cause error) error {
 	if r.inDoubt {
-		r.recount()
+		r.recount(ctx)
 	}
 	record := r.record(cause)
-	err := r.save(record)
+	err := r.save(ctx, record)
 	if err != nil && !record.ForgetBefore.IsZero() { // removing old events may be what takes too long
 		record.ForgetBefore = time.Time{}
-		err = r.save(record)
+		err = r.save(ctx, record)
 	}
 	r.logEnd(ctx, cause)
 	if err != nil {
 		r.m.log.ErrorContext(ctx, "cleanup could not be recorded; the next one records it", "run_id", r.result.RunID, "error", err)
 		return fmt.Errorf("record the run: %w", err)
 	}
-	if err := r.release(); err != nil { // it expires by itself
+	if err := r.release(ctx); err != nil { // it expires by itself
 		r.m.log.WarnContext(ctx, "lease of the cleanup could not be released", "run_id", r.result.RunID, "error", err)
 	}
-	r.seal()
+	r.seal(ctx)
 	return nil
 }
 
@@ -53,8 +53,8 @@ func (r *run) record(cause error) Record {
 }
 
 // save writes the run's event, unless another run has it done since the lease ended.
-func (r *run) save(record Record) error {
-	ctx, cancel := context.WithTimeout(r.lasting, finishTimeout)
+func (r *run) save(ctx context.Context, record Record) error {
+	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
 	defer cancel()
 	_, err := retry(ctx, func() (Event, error) {
 		if time.Since(r.renewed) > r.m.leaseTTL {
@@ -85,8 +85,8 @@ func (r *run) logEnd(ctx context.Context, cause error) {
 
 // recount takes the counts from the run's events: when a connection broke during a commit, only they tell whether that
 // batch was committed, and when a server was replaced by one that was behind, which batches are left.
-func (r *run) recount() {
-	ctx, cancel := context.WithTimeout(r.lasting, finishTimeout)
+func (r *run) recount(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
 	defer cancel()
 	logged, err := r.m.readRun(ctx, r.result.RunID)
 	if err != nil {

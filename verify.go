@@ -84,12 +84,12 @@ func (m *Manager) seal(ctx context.Context, sealer Sealer) (last Seal, err error
 }
 
 // seal seals the audit log, where the store can. The next run seals what this one leaves.
-func (r *run) seal() {
+func (r *run) seal(ctx context.Context) {
 	sealer, ok := StoreAs[Sealer](r.m.store)
 	if !ok {
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.lasting, sealBudget)
+	ctx, cancel := context.WithTimeout(ctx, sealBudget)
 	defer cancel()
 	if _, err := r.m.seal(ctx, sealer); err != nil {
 		r.m.log.DebugContext(ctx, "a part of the audit log is left to the next run to seal", "run_id", r.result.RunID, "error", err)

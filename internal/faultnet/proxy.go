@@ -149,7 +149,7 @@ func (p *Proxy) pass(l *link, from, to net.Conn) {
 	if !mute { // else the other end does not learn of the end of this one
 		p.end(l)
 	}
-	for range pieces { //nolint:revive // until the reader has ended
+	for range pieces { // until the reader has ended
 	}
 }
 

@@ -159,7 +159,9 @@ func (s *soak) faults() []fault {
 		{"a process is killed", func() {
 			i := one()
 			s.instances[i].signal(syscall.SIGKILL)
-			<-s.instances[i].end
+			if err := <-s.instances[i].end; err == nil {
+				s.t.Error("a process that was killed ended by itself")
+			}
 			s.instances[i] = s.instance(s.network[i])
 		}},
 		{"server processes are terminated", func() {

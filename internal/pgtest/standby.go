@@ -1,16 +1,11 @@
 package pgtest
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // Standby starts a server that replicates this one, which this process must have started. With synchronous, this server
@@ -54,32 +49,6 @@ func (s *Server) Stop() {
 
 // Socket is the path of the server's socket, for a proxy.
 func (s *Server) Socket() string { return filepath.Join(s.home, ".s.PGSQL.5432") }
-
-// Freeze stops all processes of the server as SIGSTOP does, until the function returned is called.
-func (s *Server) Freeze(t testing.TB) (thaw func()) {
-	t.Helper()
-	var pids []int
-	err := s.do(t.Context(), func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, "SELECT pid FROM pg_stat_activity WHERE pid IS NOT NULL AND pid <> pg_backend_pid()")
-		if err != nil {
-			return err
-		}
-		pids, err = pgx.CollectRows(rows, pgx.RowTo[int])
-		return err
-	})
-	var postmaster int
-	file, readErr := os.ReadFile(filepath.Join(s.home, "data", "postmaster.pid"))
-	if _, scanErr := fmt.Sscan(string(file), &postmaster); errors.Join(err, readErr, scanErr) != nil {
-		t.Fatal(errors.Join(err, readErr, scanErr))
-	}
-	send := func(signal syscall.Signal) {
-		for _, pid := range append(pids, postmaster) {
-			_ = syscall.Kill(pid, signal) // one that ended meanwhile needs none
-		}
-	}
-	send(syscall.SIGSTOP)
-	return func() { send(syscall.SIGCONT) }
-}
 
 func (s *Server) mustExec(t testing.TB, sql string) {
 	t.Helper()

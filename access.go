@@ -16,7 +16,7 @@ const (
 	RoleViewer Role = "viewer" // nothing
 )
 
-// Principal is somebody who asks for something.
+// Principal is the person or service that makes a request.
 type Principal struct {
 	Role Role
 	// ID is the owner's ID for RoleOwner, as in Session.OwnerID. For other roles it only names the actor in
@@ -47,7 +47,7 @@ func (m *Manager) As(p Principal) *Manager {
 	return &limited
 }
 
-// actor names who acts in events and logs.
+// actor is the name of the caller in events and logs.
 func (m *Manager) actor() string {
 	if !m.limited {
 		return system
@@ -58,7 +58,7 @@ func (m *Manager) actor() string {
 // unlimited reports whether the Manager may do everything.
 func (m *Manager) unlimited() bool { return !m.limited || m.who.Role == RoleAdmin }
 
-// allowAll permits operations that concern all sessions at once.
+// allowAll permits operations on all sessions.
 func (m *Manager) allowAll(operation string) error {
 	if m.unlimited() {
 		return nil
@@ -100,7 +100,7 @@ func (m *Manager) target(operation, id string) (Target, error) {
 // Operations check this themselves; it is for callers that want to know before they do anything else.
 func (m *Manager) Scope(owner string) (string, error) { return m.scope("list sessions", owner) }
 
-// PermitAll is an ErrForbidden unless the principal may do what concerns all sessions at once, such as a run.
+// PermitAll returns an ErrForbidden unless the principal may use operations on all sessions, such as a run.
 func (m *Manager) PermitAll() error { return m.allowAll("work on all sessions") }
 
 func (m *Manager) forbidden(operation string) error {

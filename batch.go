@@ -27,14 +27,36 @@ const (
 func (r *run) sweep(ctx context.Context, p phase) error {
 	r.reasons = map[string]string{}
 	var alike failuresAlike
-	size := r.startAt(firstBatch)
+	return r.batches(ctx, p.action, firstBatch, func(bad *BatchError) error {
+		r.fail(ctx, p, bad)
+		if !bad.Locked && alike.add(bad) {
+			return &phaseError{p.action, bad.Err}
+		}
+		return nil
+	}, func(out BatchResult, started time.Time, held time.Duration) {
+		if len(out.IDs) > 0 {
+			alike.ended = true
+		}
+		for _, s := range out.Skipped {
+			r.reasons[s.SessionID] = s.Reason
+		}
+		r.done(ctx, p, out, started, held)
+	})
+}
+
+// batches does an action batch by batch, until nothing is left of it, and calls done after each. When a batch has failed
+// because of a single row, it calls failed before that; an error of failed ends the batches.
+func (r *run) batches(
+	ctx context.Context, a Action, first int, failed func(*BatchError) error, done func(out BatchResult, started time.Time, held time.Duration),
+) error {
+	size := r.startAt(first)
 	for after := ""; ; {
 		if err := r.pause(ctx); err != nil {
 			return err
 		}
 		started := time.Now()
 		out, err := r.try(ctx, Batch{
-			Action: p.action, Filter: r.opts.Filter, Cutoffs: r.result.Cutoffs, Cause: r.cause,
+			Action: a, Filter: r.opts.Filter, Cutoffs: r.result.Cutoffs, Cause: r.cause,
 			Limit: size.n, After: after, BusyShare: r.policy.BusyShare,
 		})
 		held := cmp.Or(out.Held, time.Since(started))
@@ -44,21 +66,14 @@ func (r *run) sweep(ctx context.Context, p phase) error {
 				size.n = r.sized(len(bad.IDs) / 2)
 				continue
 			}
-			r.fail(ctx, p, bad)
-			if !bad.Locked && alike.add(bad) {
-				return &phaseError{p.action, bad.Err}
+			if err := failed(bad); err != nil {
+				return err
 			}
 			out, held = BatchResult{Next: bad.Next}, 0
 		} else if err != nil {
 			return err
 		}
-		if len(out.IDs) > 0 {
-			alike.ended = true
-		}
-		for _, s := range out.Skipped {
-			r.reasons[s.SessionID] = s.Reason
-		}
-		r.done(ctx, p, out, started, held)
+		done(out, started, held)
 		if out.Next == "" {
 			return nil
 		}
@@ -140,11 +155,11 @@ func (r *run) acquire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.lease.Name != "" && lease.Epoch != r.lease.Epoch { // somebody else had it in between
+	if r.lease.Name != "" && lease.Epoch != r.lease.Epoch { // another holder had it in between
 		return ErrLeaseLost
 	}
 	if lease.Replaced != "" {
-		r.m.log.WarnContext(ctx, "the run before this one did not end: its process is gone, frozen or cut off, or its lease was not a valid one",
+		r.m.log.WarnContext(ctx, "the previous run did not end: its process died, froze or lost its connection, or its lease was not valid",
 			"run_id", r.result.RunID, "took_over_from", lease.Replaced)
 	}
 	r.lease, r.renewed = lease, asked

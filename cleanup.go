@@ -319,39 +319,17 @@ func (r *run) work(ctx context.Context) error {
 // passed over; they are not deleted.
 func (r *run) prepare(ctx context.Context, a Action) error {
 	done := map[Action]string{
-		ActionDated:     "inactive sessions without a time of deactivation are kept from now on",
-		ActionCorrected: "sessions that were used in the future count as used now",
+		ActionDated:     "inactive sessions without a deactivation time are dated now, and kept from then on",
+		ActionCorrected: "last activities in the future were set to now",
 	}[a]
-	size := r.startAt(datedBatch)
-	for after := ""; ; {
-		if err := r.pause(ctx); err != nil {
-			return err
-		}
-		started := time.Now()
-		out, err := r.try(ctx, Batch{
-			Action: a, Filter: r.opts.Filter, Cutoffs: r.result.Cutoffs, Cause: r.cause,
-			Limit: size.n, After: after, BusyShare: r.policy.BusyShare,
-		})
-		held := cmp.Or(out.Held, time.Since(started))
-		r.yield(ctx, out.Pause)
-		if bad, ok := errors.AsType[*BatchError](err); ok && len(bad.IDs) > 0 {
-			if len(bad.IDs) > 1 {
-				size.n = r.sized(len(bad.IDs) / 2)
-				continue
-			}
-			r.m.log.WarnContext(ctx, "session could not be "+string(a), "run_id", r.cause.RunID, "session_id", bad.IDs[0], "error", bad.Err)
-			out = BatchResult{Next: bad.Next}
-		} else if err != nil {
-			return err
-		}
+	return r.batches(ctx, a, datedBatch, func(bad *BatchError) error {
+		r.m.log.WarnContext(ctx, "session could not be "+string(a), "run_id", r.cause.RunID, "session_id", bad.IDs[0], "error", bad.Err)
+		return nil
+	}, func(out BatchResult, _ time.Time, _ time.Duration) {
 		if len(out.IDs) > 0 {
 			r.m.log.WarnContext(ctx, done, "run_id", r.cause.RunID, "count", len(out.IDs))
-			size.follow(held)
 		}
-		if after = out.Next; after == "" {
-			return nil
-		}
-	}
+	})
 }
 
 // due counts what is due in a phase and returns the first of it.

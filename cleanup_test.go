@@ -372,7 +372,7 @@ type reluctant struct {
 
 func (r reluctant) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
 	protect := func(on bool) error {
-		_, err := r.Update(ctx, sessioncleanup.Target{ID: r.locked}, sessioncleanup.Change{AutoCleanup: new(!on)})
+		_, err := r.Update(ctx, sessioncleanup.Target{ID: r.locked}, sessioncleanup.Change{AutoCleanup: sessioncleanup.SwitchOf(!on)})
 		return err
 	}
 	if err := protect(true); err != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// How long a call of a store may take before it is given up as unavailable, so that nothing waits forever for a connection
+// How long a call of a store may take before it is abandoned as unavailable, so that nothing waits forever for a connection
 // that does not answer any more.
 const (
 	callTimeout  = 20 * time.Second

@@ -18,7 +18,7 @@ func (r *run) withinLimit(ctx context.Context) error {
 	case r.opts.DeleteAtMost > 0, r.opts.Force, deletions <= limitFloor, fraction >= 1:
 		return nil
 	}
-	// With so many sessions, these deletions are no more than the fraction.
+	// With this many sessions, the deletions stay within the fraction.
 	if enough := math.Ceil(float64(deletions) / fraction); enough <= countAll {
 		page, err := r.list(ctx, Query{CountUpTo: int(enough)})
 		if err != nil {

@@ -1,7 +1,6 @@
 // Package sessioncleanup manages the lifecycle of application sessions: the rows of a table of live rooms, polls, carts or
-// chats that belong to somebody and pile up. It follows their activity, deactivates those that were idle for a day,
-// deletes those that were idle for a month, leaves protected ones alone, simulates what it would do and reports what it
-// did.
+// chats. It tracks their activity, deactivates sessions that have been idle for a day, and deletes them a month later. A dry
+// run shows the effect of a run beforehand; protected sessions are left alone; every change is logged.
 //
 // A [Manager] applies the rules to a [Store]: packages postgres, sqlite and memory are stores, and package store opens
 // one by URL.

@@ -53,7 +53,7 @@ func (e *TooManyError) Error() string {
 		limit = fmt.Sprintf("more than the %d allowed", e.AtMost)
 	}
 	return fmt.Sprintf("%v: %d sessions are due for deletion, %s; none was deleted. A dry run shows them (list --status to_delete); "+
-		"check the clock and the thresholds, then allow the deletion once with cleanup --force, or --force=%d for at most so many",
+		"check the clock and the thresholds, then allow the deletion once with cleanup --force, or --force=%d for at most this many",
 		ErrTooMany, e.Due, limit, e.Due)
 }
 
@@ -83,7 +83,7 @@ func quoted(ids []string) string {
 	return text
 }
 
-// LeaseHeldError is the ErrLeaseHeld of an attempt to take a lease: who has it, and until when.
+// LeaseHeldError is the ErrLeaseHeld of an attempt to take a lease. It names the holder and the time at which the lease ends.
 type LeaseHeldError struct {
 	Name   string
 	Holder string

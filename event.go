@@ -38,7 +38,7 @@ func Actions() []Action {
 
 // Event is one line of the audit log: what happened to which sessions, by whom, why, in which run. It is written
 // in the transaction of the change itself. A batch of a run is one event that holds its sessions. Touches are not
-// logged: they are the application's own traffic, and a session's last activity says as much.
+// logged: they are the application's own traffic, and the session already has its last activity.
 type Event struct {
 	ID       int64        `json:"id"` // rises with time
 	At       time.Time    `json:"at"`
@@ -144,7 +144,7 @@ type EventQuery struct {
 const partSessions = 1000
 
 // Enough reports whether a store's answer ends after these events: there are Limit of them or, in a part, they have many
-// sessions. The log may go on.
+// sessions. The log may continue.
 func (q EventQuery) Enough(events []Event) bool {
 	if len(events) >= q.Limit {
 		return true

@@ -24,7 +24,7 @@ type EventPage struct {
 
 // EventPage is Events with bounded work and a bounded answer, for answers to others. An event names the first 100 of its
 // sessions and counts the others. The page ends, with fewer events than Limit or none, when it holds about a megabyte,
-// or when it took long to find events of one session or owner; the log goes on at Next.
+// or when it took long to find events of one session or owner; the log continues at Next.
 func (m *Manager) EventPage(ctx context.Context, q EventQuery) (EventPage, error) {
 	const operation = "list events"
 	q, err := m.permitted(operation, q)
@@ -66,7 +66,7 @@ func (m *Manager) EventPage(ctx context.Context, q EventQuery) (EventPage, error
 	}
 }
 
-// named is the event with at most so many sessions, sharing no memory with the others.
+// named is the event with at most the given number of sessions. It shares no memory with the others.
 func (e Event) named(most int) Event {
 	if more := len(e.Sessions) - most; more > 0 {
 		e.Unnamed += more

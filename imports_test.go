@@ -1,7 +1,9 @@
 package sessioncleanup_test
 
 import (
+	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -23,6 +25,31 @@ func TestRootAndMemoryImportOnlyTheStandardLibrary(t *testing.T) {
 	for _, path := range found {
 		if !allowed[path] {
 			t.Errorf("%s is imported: want the standard library only", path)
+		}
+	}
+}
+
+// docs/dependencies.md gives a reason for each module that is required directly.
+func TestEachDependencyHasAReason(t *testing.T) {
+	t.Parallel()
+	reasons, err := os.ReadFile("docs/dependencies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	required := regexp.MustCompile(`(?m)^(?:require )?\s*(\S+\.\S+/\S+) v\S+$`) // without "// indirect"
+	for _, dir := range []string{".", "bench", "examples/checks", "examples/routers", "internal/integration", "internal/openapitest"} {
+		content, err := os.ReadFile(dir + "/go.mod")
+		if err != nil {
+			t.Fatal(err)
+		}
+		modules := required.FindAllStringSubmatch(string(content), -1)
+		if len(modules) == 0 {
+			t.Errorf("%s/go.mod requires nothing", dir)
+		}
+		for _, m := range modules {
+			if m[1] != "github.com/sessioncleanup/sessioncleanup" && !regexp.MustCompile(regexp.QuoteMeta(m[1])+`[ ,|]`).Match(reasons) {
+				t.Errorf("%s requires %s, which docs/dependencies.md does not name", dir, m[1])
+			}
 		}
 	}
 }

@@ -137,13 +137,13 @@ func (m *Manager) find(ctx context.Context, t Target) (Session, error) {
 
 // Deactivate makes a session inactive. It is not an error when it is so already.
 func (m *Manager) Deactivate(ctx context.Context, id string) (Session, error) {
-	return m.change(ctx, "deactivate session", id, Change{Action: ActionDeactivated, Active: new(false)})
+	return m.change(ctx, "deactivate session", id, Change{Action: ActionDeactivated, Active: Off})
 }
 
 // Reactivate makes a session active again, as if it had just been used; an expiry that has passed is removed. It
 // is not an error when the session is active already.
 func (m *Manager) Reactivate(ctx context.Context, id string) (Session, error) {
-	return m.change(ctx, "reactivate session", id, Change{Action: ActionReactivated, Active: new(true)})
+	return m.change(ctx, "reactivate session", id, Change{Action: ActionReactivated, Active: On})
 }
 
 // SetAutoCleanup protects a session from everything automatic (false), or ends the protection (true).
@@ -152,7 +152,7 @@ func (m *Manager) SetAutoCleanup(ctx context.Context, id string, on bool) (Sessi
 	if on {
 		action = ActionAutoCleanupOn
 	}
-	return m.change(ctx, "set auto-cleanup of session", id, Change{Action: action, AutoCleanup: &on})
+	return m.change(ctx, "set auto-cleanup of session", id, Change{Action: action, AutoCleanup: SwitchOf(on)})
 }
 
 // SetExpiry sets the time at which the session ends, used or not; a zero time removes it. A time in the past makes
@@ -179,7 +179,7 @@ func (m *Manager) Delete(ctx context.Context, id string) (Session, error) {
 }
 
 // DeleteCascade is Delete for a session whose foreign keys delete other sessions along with it: Delete refuses it with a
-// CascadeError, this deletes all of them, each with its event. It is for those who may delete every session.
+// CascadeError, this deletes all of them, each with its event. Only a caller who may delete every session may use it.
 func (m *Manager) DeleteCascade(ctx context.Context, id string) (Session, error) {
 	if err := m.allowAll("delete other sessions along with a session"); err != nil {
 		return Session{}, err
@@ -235,7 +235,7 @@ func (m *Manager) ReactivateRun(ctx context.Context, runID string) (PhaseResult,
 			for _, ref := range e.Sessions {
 				result.Due++
 				unchanged := func(s Session) bool { return !s.Active && s.DeactivatedAt.Equal(e.At) }
-				change := Change{Action: ActionReactivated, Active: new(true), Cause: m.cause("reverses run " + runID)}
+				change := Change{Action: ActionReactivated, Active: On, Cause: m.cause("reverses run " + runID)}
 				_, err := m.store.Update(ctx, Target{ID: ref.ID, If: unchanged}, change)
 				switch {
 				case err == nil:
@@ -270,7 +270,7 @@ func (m *Manager) write(ctx context.Context, operation, id string, do func(Targe
 	}
 	s, err := do(t, m.cause(""))
 	if _, ok := errors.AsType[*CascadeError](err); ok && !m.unlimited() {
-		err = ErrCascade // the others may be somebody else's
+		err = ErrCascade // the others may belong to other owners
 	}
 	if err != nil {
 		m.log.WarnContext(ctx, operation+" failed", "session_id", id, "actor", m.actor(), "error", err)

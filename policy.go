@@ -12,27 +12,14 @@ import (
 // Never as a threshold of a Policy or a Run turns that phase off.
 const Never time.Duration = -1
 
-// Defaults of a Policy. The thresholds and alerts are those of docs/guide.md.
-const (
-	DefaultInactiveAfter     = 24 * time.Hour
-	DefaultDeleteAfter       = 30 * 24 * time.Hour
-	DefaultTouchInterval     = time.Minute
-	DefaultBatchSize         = 5000
-	DefaultBatchBudget       = 50 * time.Millisecond
-	DefaultBusyShare         = 0.5
-	DefaultMaxDeleteFraction = 0.5
-	DefaultEventsKeep        = 90 * 24 * time.Hour
-	DefaultAlertDue          = 100
-	DefaultAlertActivityRate = 0.5
-)
-
 // limitFloor is the number of deletions that the deletion limit never stops: a fraction of a small table says little.
 const limitFloor = 100
 
 // maxThreshold is the longest threshold accepted, about 100 years; longer ones are typing errors.
 const maxThreshold = 100 * 365 * 24 * time.Hour
 
-// Switch is a yes-or-no setting whose zero value means "the default", so that a zero Policy is a useful one.
+// Switch is a yes or no that may be left open, as its zero value: a Policy then has the default, a Change leaves the session
+// as it is.
 type Switch int8
 
 // The values of a Switch.
@@ -107,18 +94,28 @@ type Policy struct {
 	AlertActivityRate float64
 }
 
-// WithDefaults is the policy with every zero field replaced by its default.
-func (p Policy) WithDefaults() Policy {
-	p = p.Or(Policy{
-		InactiveAfter: DefaultInactiveAfter, DeleteAfter: DefaultDeleteAfter,
-		AutoCleanupDefault: On, ReactivateOnActivity: Off, Enabled: On,
-		TouchInterval: DefaultTouchInterval,
-		BatchSize:     DefaultBatchSize, BatchBudget: DefaultBatchBudget, BusyShare: DefaultBusyShare,
-		MaxDeleteFraction: DefaultMaxDeleteFraction, EventsKeep: DefaultEventsKeep,
-		AlertDue: DefaultAlertDue, AlertActivityRate: DefaultAlertActivityRate,
-	})
-	return p
+// DefaultPolicy is the policy in force where nothing else is said. Its thresholds and alerts are those of docs/guide.md.
+func DefaultPolicy() Policy {
+	return Policy{
+		InactiveAfter:        24 * time.Hour,
+		DeleteAfter:          30 * 24 * time.Hour,
+		AutoCleanupDefault:   On,
+		ReactivateOnActivity: Off,
+		Enabled:              On,
+		TouchInterval:        time.Minute,
+		BatchSize:            5000,
+		BatchBudget:          50 * time.Millisecond,
+		Rate:                 0, // no limit
+		BusyShare:            0.5,
+		MaxDeleteFraction:    0.5,
+		EventsKeep:           90 * 24 * time.Hour,
+		AlertDue:             100,
+		AlertActivityRate:    0.5,
+	}
 }
+
+// WithDefaults is the policy with every zero field taken from DefaultPolicy.
+func (p Policy) WithDefaults() Policy { return p.Or(DefaultPolicy()) }
 
 // Or is the policy with every zero field taken from base: what is set here wins.
 func (p Policy) Or(base Policy) Policy {

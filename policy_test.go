@@ -17,7 +17,7 @@ func TestPolicyDefaultsAreTheGuides(t *testing.T) {
 	want := sessioncleanup.Policy{
 		InactiveAfter: 24 * time.Hour, DeleteAfter: 30 * 24 * time.Hour,
 		AutoCleanupDefault: sessioncleanup.On, ReactivateOnActivity: sessioncleanup.Off, Enabled: sessioncleanup.On,
-		TouchInterval: time.Minute, BatchSize: 5000, BatchBudget: 50 * time.Millisecond, BusyShare: sessioncleanup.DefaultBusyShare,
+		TouchInterval: time.Minute, BatchSize: 5000, BatchBudget: 50 * time.Millisecond, BusyShare: 0.5,
 		MaxDeleteFraction: 0.5, EventsKeep: 90 * 24 * time.Hour, AlertDue: 100, AlertActivityRate: 0.5,
 	}
 	if diff := cmp.Diff(want, sessioncleanup.Policy{}.WithDefaults()); diff != "" {

@@ -6,8 +6,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// This file holds the rules of the lifecycle: what is due, what a change or a touch makes of a session, who holds a
-// lease. They are stated once in Go. A backend that decides in SQL says the same there, and the conformance suite
+// This file holds the rules of the lifecycle: which sessions are due, the effect of a change or a touch on a session, and the
+// holder of a lease. They are stated once in Go. A backend that decides in SQL says the same there, and the conformance suite
 // (store/storetest) compares the two on random data.
 
 // Thresholds say how long a session must have been unused to be due, TouchInterval included; see Policy.Thresholds.
@@ -116,7 +116,7 @@ func (c Cutoffs) sameThresholds(o Cutoffs) bool {
 func (c Cutoffs) Old(s Session) bool { return !c.Delete.IsZero() && s.LastActivity.Before(c.Delete) }
 
 // NeverDue reports whether an active session can never become due, however long it is unused and whatever the policy: it
-// may be cleaned up, but neither its last activity nor an expiry ever makes it due. Usually nobody means that.
+// may be cleaned up, but neither its last activity nor an expiry ever makes it due. That is usually a mistake.
 func (c Cutoffs) NeverDue(s Session) bool {
 	return s.Active && s.AutoCleanup && (c.Untracked || !s.LastActivity.Before(keptForever)) &&
 		(s.ExpiresAt.IsZero() || !s.ExpiresAt.Before(keptForever))
@@ -157,7 +157,7 @@ func (c Cutoffs) Overdue(s Session) time.Duration {
 	}
 }
 
-// DeactivateAt is the moment from which a run deactivates the session if nobody uses or changes it until then. Zero
+// DeactivateAt is the moment from which a run deactivates the session unless it is used or changed before then. Zero
 // when it is inactive, or nothing automatic ever deactivates it.
 func (c Cutoffs) DeactivateAt(s Session) time.Time {
 	if !s.Active || !s.AutoCleanup || c.Inactive.IsZero() {
@@ -170,7 +170,7 @@ func (c Cutoffs) DeactivateAt(s Session) time.Time {
 	return at
 }
 
-// DeleteAt is the moment from which a run deletes the session if nobody uses or changes it until then. An active session
+// DeleteAt is the moment from which a run deletes the session unless it is used or changed before then. An active session
 // is deactivated before, at DeactivateAt or, when that has passed, by the next run. Zero when nothing automatic ever
 // deletes it.
 func (c Cutoffs) DeleteAt(s Session) time.Time {
@@ -204,7 +204,7 @@ func (c Cutoffs) Measure(s Session) Session {
 func (s Session) expired(now time.Time) bool { return !s.ExpiresAt.IsZero() && !s.ExpiresAt.After(now) }
 
 // KeptSince is the moment from which the deletion of an inactive session is counted: the latest of its last activity, its
-// expiry and its deactivation. So DeleteAfter passes between a deactivation and the deletion, whoever deactivated it and
+// expiry and its deactivation. So DeleteAfter passes between a deactivation and the deletion, regardless of who deactivated it and
 // however long it was unused before; an expiry in the future keeps it until DeleteAfter past that expiry.
 func (s Session) KeptSince() time.Time {
 	return later(later(s.LastActivity, s.ExpiresAt), s.DeactivatedAt)
@@ -225,15 +225,13 @@ func later(a, b time.Time) time.Time {
 func (c Change) Apply(s Session, now time.Time) Session {
 	now = now.UTC().Truncate(time.Millisecond)
 	switch {
-	case c.Active == nil || *c.Active == s.Active:
-	case *c.Active:
+	case c.Active.Or(s.Active) == s.Active:
+	case c.Active == On:
 		s = s.reactivated(now)
 	default:
 		s.Active, s.DeactivatedAt = false, now
 	}
-	if c.AutoCleanup != nil {
-		s.AutoCleanup = *c.AutoCleanup
-	}
+	s.AutoCleanup = c.AutoCleanup.Or(s.AutoCleanup)
 	if c.ExpiresAt != nil {
 		s.ExpiresAt = c.ExpiresAt.UTC().Truncate(time.Millisecond)
 	}
@@ -288,10 +286,10 @@ func (s Session) Observe(was Session, now time.Time) Session {
 }
 
 // Apply is the lease after a request at now, the store's clock. The receiver is the lease as stored; the zero Lease is
-// one that was never taken. A LeaseHeldError says that somebody else holds it, an ErrInvalid that the request is wrong.
+// one that was never taken. A LeaseHeldError means that another holder has it, an ErrInvalid that the request is wrong.
 //
-// A holder that asks again renews its lease and keeps the epoch, even after the lease expired, as long as nobody else
-// took it in between. Releasing somebody else's lease changes nothing.
+// A repeated request by the holder renews the lease and keeps the epoch, even after the lease expired, unless another holder
+// took it in between. Releasing another holder's lease changes nothing.
 func (l Lease) Apply(r LeaseRequest, now time.Time) (Lease, error) {
 	if r.Name == "" || r.Holder == "" || r.TTL < 0 || r.TTL > maxLeaseTTL {
 		return Lease{}, invalid.Errorf("lease %q for %q with TTL %v: want a name, a holder and a TTL between 0 and %v", r.Name, r.Holder, r.TTL, maxLeaseTTL)
@@ -317,7 +315,7 @@ func (l Lease) Apply(r LeaseRequest, now time.Time) (Lease, error) {
 // maxLeaseTTL is the longest time for which a lease is taken. One in the database that claims more does not hold.
 const maxLeaseTTL = time.Hour
 
-// held reports whether somebody holds the lease at now. One that lasts for longer than its TTL was taken when the store's
+// held reports whether the lease is held at now. One that lasts for longer than its TTL was taken when the store's
 // clock was ahead, and is not waited for.
 func (l Lease) held(now time.Time) bool {
 	return l.Holder != "" && now.Before(l.ExpiresAt) && !l.ExpiresAt.After(now.Add(min(l.TTL, maxLeaseTTL)+time.Second))

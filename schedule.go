@@ -40,7 +40,7 @@ func (i Interval) validate() error {
 
 const (
 	// lookAgain is how long at most a scheduler sleeps before it looks at the store's clock and log again: clocks are
-	// set, machines sleep, and somebody else may have run.
+	// set, machines sleep, and another instance may have run.
 	lookAgain    = 10 * time.Minute
 	firstRetry   = 10 * time.Second // after a run that failed, doubled each time unless the database was unavailable
 	longestRetry = 15 * time.Minute
@@ -180,7 +180,7 @@ func (s *scheduler) runSlot(ctx context.Context, slot time.Time) (time.Duration,
 		return min(held.Remaining, s.m.leaseTTL), nil
 	}
 	switch {
-	case errors.Is(err, ErrTooMany): // somebody has to look at it first
+	case errors.Is(err, ErrTooMany): // an operator has to look at it first
 		s.m.log.ErrorContext(ctx, "scheduled cleanup deleted nothing", "error", err)
 	case err != nil && !errors.Is(err, errDone):
 		return 0, err

@@ -100,7 +100,7 @@ type Entry struct {
 	At       time.Time // for NextSeal; it is also one of Fixed
 	Sessions int       // the number of them, for NextSeal
 	Fixed    []string  // texts that are never erased; the ID is one of them
-	Personal []string  // texts that may be erased, each by itself, by setting it to ""
+	Personal []string  // texts that may be erased, each on its own, by setting it to ""
 	// Proof is a random salt of SaltSize bytes; after an erasure, one part for each of Personal: a byte 0 and the salt of
 	// that text or, where it was erased, a byte 1 and its commitment.
 	Proof []byte
@@ -154,7 +154,7 @@ func (e Entry) part(i int) (part []byte, salted bool) {
 }
 
 // Erased is the proof of a sealed entry whose personal texts become those given: of the ones that become empty it no longer
-// has the salts, without which nobody can tell by trying what they were. The digest stays the same.
+// has the salts, without which the texts cannot be guessed and checked. The digest stays the same.
 func (e Entry) Erased(personal []string) []byte {
 	var proof []byte
 	for i := range e.Personal {

@@ -1,19 +1,16 @@
 package sessioncleanup
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 // MaxName is how much of a longer name or code, and of an owner's name, a store returns, sorts by and searches, in characters:
-// whoever names a session must not decide how much memory a list takes.
+// long names must not determine how much memory a list takes.
 const MaxName = 1000
 
 // Session is one row of the application's table of sessions, as the library sees it.
 type Session struct {
 	// ID identifies the session. It is always a string here, whatever the type of the application's column.
 	ID string `json:"id"`
-	// OwnerID is the owner of the session; empty when it belongs to nobody or the application keeps no owner.
+	// OwnerID is the owner of the session; empty when it has none or the application keeps no owner.
 	OwnerID string `json:"owner_id,omitempty"`
 	// OwnerName is the owner's display name, when the schema says where to find it, at most the first MaxName characters.
 	OwnerName string `json:"owner_name,omitempty"`
@@ -33,8 +30,8 @@ type Session struct {
 	LastActivity time.Time `json:"last_activity"`
 	// ExpiresAt ends the session at a fixed time, used or not; zero means that it has no such time.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
-	// DeactivatedAt is when an inactive session became so, whoever deactivated it. Zero for an active session, and while
-	// it is not known: see ActionDated. 1970 stands for "before the table was adopted".
+	// DeactivatedAt is when an inactive session was deactivated, by anyone. Zero for an active session, and while
+	// it is not known: see ActionDated. 1970 means "before the table was adopted".
 	DeactivatedAt time.Time `json:"deactivated_at,omitzero"`
 
 	// ActivityCount is the number of rows that the activity tables hold for the session.
@@ -61,19 +58,6 @@ func (s Session) Equal(o Session) bool {
 // Ref is what an Event keeps of the session.
 func (s Session) Ref() SessionRef { return SessionRef{ID: s.ID, OwnerID: s.OwnerID, Name: s.Name} }
 
-// HoursInactive is the time from the last activity to AsOf in hours, rounded to hundredths.
-func (s Session) HoursInactive() float64 { return hundredths(s.AsOf.Sub(s.LastActivity).Hours()) }
-
-// DaysOld is the time from CreatedAt to AsOf in days, rounded to hundredths; false when CreatedAt is not known.
-func (s Session) DaysOld() (float64, bool) {
-	if s.CreatedAt.IsZero() {
-		return 0, false
-	}
-	return hundredths(s.AsOf.Sub(s.CreatedAt).Hours() / 24), true
-}
-
-func hundredths(v float64) float64 { return math.Round(max(v, 0)*100) / 100 }
-
 // Status is the state of a session under the policy at one moment.
 type Status string
 
@@ -89,17 +73,4 @@ const (
 // Statuses lists every status, in the order of a session's life.
 func Statuses() []Status {
 	return []Status{StatusActive, StatusToDeactivate, StatusInactive, StatusToDelete, StatusProtected}
-}
-
-// CleanupStatus is the status in the words of docs/guide.md, for people: "À désactiver" and "À supprimer" for what is
-// due, "Actif" for everything else.
-func (s Status) CleanupStatus() string {
-	switch s {
-	case StatusToDeactivate:
-		return "À désactiver"
-	case StatusToDelete:
-		return "À supprimer"
-	default:
-		return "Actif"
-	}
 }

@@ -31,38 +31,3 @@ func TestEqualComparesWhatIsStored(t *testing.T) {
 		t.Error("sessions with equal times in two zones are not Equal")
 	}
 }
-
-func TestAgesAreInHundredthsAndNeverNegative(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	s := sessioncleanup.Session{LastActivity: now.Add(-90 * time.Minute), CreatedAt: now.Add(-36 * time.Hour), AsOf: now}
-	if got := s.HoursInactive(); got != 1.5 {
-		t.Errorf("HoursInactive = %v, want 1.5", got)
-	}
-	if got, ok := s.DaysOld(); got != 1.5 || !ok {
-		t.Errorf("DaysOld = %v, %v, want 1.5, true", got, ok)
-	}
-	s.LastActivity, s.CreatedAt = now.Add(time.Minute), time.Time{}
-	if got := s.HoursInactive(); got != 0 {
-		t.Errorf("HoursInactive of a session used since = %v, want 0", got)
-	}
-	if got, ok := s.DaysOld(); got != 0 || ok {
-		t.Errorf("DaysOld of a session without a date = %v, %v, want 0, false", got, ok)
-	}
-}
-
-func TestCleanupStatusSpeaksTheGuidesWords(t *testing.T) {
-	t.Parallel()
-	for _, status := range sessioncleanup.Statuses() {
-		want := "Actif"
-		switch status {
-		case sessioncleanup.StatusToDeactivate:
-			want = "À désactiver"
-		case sessioncleanup.StatusToDelete:
-			want = "À supprimer"
-		}
-		if got := status.CleanupStatus(); got != want {
-			t.Errorf("%s: %q, want %q", status, got, want)
-		}
-	}
-}

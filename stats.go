@@ -27,7 +27,7 @@ type Stats struct {
 	Alerts    []Alert `json:"alerts"`
 }
 
-// Alert is a condition that somebody should look at.
+// Alert is a condition that an operator should look at.
 type Alert struct {
 	Code AlertCode `json:"code"`
 	// Message says it in English. It may quote an error of the database.

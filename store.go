@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Store is what a backend implements. A store moves data; when something is due, who may do what, and how a run is cut
-// into batches is decided by the Manager and stated in this package. Package store/storetest proves an implementation.
+// Store is the interface of a backend. A store moves data. The Manager decides when a session is due, what a caller may do, and
+// how a run is divided into batches, by the rules of this package. Package store/storetest proves an implementation.
 //
 // All methods are safe for concurrent use and honor their context: a call that fails has changed nothing. Errors that
 // callers must tell apart wrap the sentinels of this package: ErrNotFound, ErrChanged, ErrLeaseHeld, ErrLeaseLost,
@@ -76,7 +76,7 @@ type Installer interface {
 	// interrupted call began. Without a Schema in the store's configuration it takes what was adopted
 	// before, or else what Inspect proposes.
 	Migrate(ctx context.Context, p Policy) error
-	// Validate reports in words what is missing or wrong; nil means that the store is ready.
+	// Validate returns an error that describes what is missing or wrong; nil means that the store is ready.
 	Validate(ctx context.Context) error
 	// Policy is the policy stored by Migrate. ErrNotInstalled when there is none.
 	Policy(ctx context.Context) (Policy, error)
@@ -100,7 +100,7 @@ type Dependent struct {
 	Table  string `json:"table"`
 	Effect string `json:"effect"`         // "deleted", or "unlinked": its reference becomes NULL or its default
 	Rows   int    `json:"rows"`           // exact up to MaxDependentRows
-	More   bool   `json:"more,omitempty"` // there are more than Rows
+	More   bool   `json:"more,omitempty"` // there are more than Rows; with 0, they are not counted
 }
 
 // MaxDependentRows is how far a DependentLister counts the rows of one table.
@@ -191,10 +191,10 @@ type Counts struct {
 	Cutoffs Cutoffs `json:"-"`
 }
 
-// Cause says who changes something, why, and in which run.
+// Cause is the actor of a change, its reason, and its run.
 type Cause struct {
 	Actor  string // "system", "admin:alice", "owner:42"; never empty
-	Reason string // in words; may be empty
+	Reason string // free text; may be empty
 	RunID  string // empty outside of runs
 }
 
@@ -213,8 +213,8 @@ type Batch struct {
 	BusyShare float64
 }
 
-// PauseAfter is how long a run pauses after a batch that held its locks for so long, while others write to the same
-// database, so that it works for BusyShare of the time.
+// PauseAfter is how long a run pauses after a batch that held its locks for the given time, while others write to the same
+// database. With these pauses the run works for BusyShare of the time.
 func (b Batch) PauseAfter(held time.Duration) time.Duration {
 	if b.BusyShare <= 0 || b.BusyShare >= 1 {
 		return 0
@@ -222,7 +222,7 @@ func (b Batch) PauseAfter(held time.Duration) time.Duration {
 	return min(time.Duration(float64(held)*(1/b.BusyShare-1)), longestPause)
 }
 
-// longestPause bounds Batch.PauseAfter: a batch that held its locks for longer waited for somebody itself.
+// longestPause bounds Batch.PauseAfter: a batch that held its locks for longer was itself waiting for a lock.
 const longestPause = 10 * time.Second
 
 // BatchResult is what a batch did.
@@ -270,13 +270,13 @@ func (t Target) Check(s Session) error {
 	}
 }
 
-// Change is what Store.Update does to a session; see Apply. Nil fields stay as they are.
+// Change is what Store.Update does to a session; see Apply. Fields at their zero values leave the session as it is.
 type Change struct {
 	Cause  Cause
 	Action Action // of the event
 
-	Active      *bool      // deactivates or reactivates
-	AutoCleanup *bool      // protects from everything automatic (false), or ends that
+	Active      Switch     // Off deactivates, On reactivates
+	AutoCleanup Switch     // Off protects from everything automatic, On ends that
 	ExpiresAt   *time.Time // sets the expiry; a zero time removes it
 }
 
@@ -310,12 +310,12 @@ type Record struct {
 // LeaseRequest asks for a lease; see Lease.Apply.
 type LeaseRequest struct {
 	Name   string
-	Holder string        // who asks: unique to one process, or one run
+	Holder string        // the caller: unique to one process, or one run
 	TTL    time.Duration // how long it holds unless renewed; 0 releases it, which never fails for not holding it
 }
 
 // Lease is the right to do something alone. Its epoch rises by one each time another holder takes it, or the same one
-// after a release, so that a holder who lost it without noticing is told apart.
+// after a release, so that a holder that lost it without noticing can be told apart.
 type Lease struct {
 	Name      string
 	Holder    string // empty once released

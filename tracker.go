@@ -26,7 +26,7 @@ const (
 	maxWritten = 1 << 18          // sessions at most that a Tracker remembers to have written; others are written more often
 	maxID      = 256              // bytes; longer ids are no session's and are not kept
 
-	// maxFlushFailures is enough to find two sessions at fault among touchChunk. After so many failures the store is at
+	// maxFlushFailures is enough to find two sessions at fault among touchChunk. After this many failures the store is at
 	// fault, and the rest is kept for the next flush.
 	maxFlushFailures = 24
 )
@@ -47,7 +47,7 @@ type Tracker struct {
 	m     *Manager
 	every time.Duration
 
-	flushing chan struct{} // holds a value while a flush is at work
+	flushing chan struct{} // holds a value during a flush
 
 	mu      sync.Mutex
 	pending map[string]time.Time // when last touched, not written yet
@@ -134,7 +134,7 @@ func (t *Tracker) Flush(ctx context.Context) error {
 	return nil
 }
 
-// flush is one Flush at work.
+// flush is one Flush in progress.
 type flush struct {
 	*Tracker
 	owner    string

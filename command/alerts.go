@@ -29,8 +29,8 @@ type alertLimits struct {
 }
 
 func (l *alertLimits) add(flags *pflag.FlagSet) {
-	flags.Var(newCount(&l.maxDue, sessioncleanup.DefaultAlertDue, 0, maxInt), "max-due", "with --check: alert when more than this many sessions are due")
-	l.minActivity = 100 * sessioncleanup.DefaultAlertActivityRate
+	flags.Var(newCount(&l.maxDue, sessioncleanup.DefaultPolicy().AlertDue, 0, maxInt), "max-due", "with --check: alert when more than this many sessions are due")
+	l.minActivity = percent(100 * sessioncleanup.DefaultPolicy().AlertActivityRate)
 	flags.Var(&l.minActivity, "min-activity", "with --check: alert when a smaller part of all sessions is active")
 	l.maxAge = span(defaultMaxAge)
 	flags.Var(&l.maxAge, "max-age", "with --check: alert when the last run is longer ago")

@@ -76,7 +76,7 @@ func (a *app) cleanup() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be done, change nothing")
-	flags.Var(&f.force, "force", "delete in spite of the deletion limit; --force=`N`: at most N sessions, or none")
+	flags.Var(&f.force, "force", "delete despite the deletion limit; --force=`N`: at most N sessions, or none")
 	flags.Lookup("force").NoOptDefVal = permitAll
 	a.addIgnoreClock(flags)
 	flags.BoolVar(&f.quick, "quick", false, "deactivate after 12 hours, delete after 7 days")

@@ -33,7 +33,7 @@ const endTimeout = 4900 * time.Millisecond
 // Main runs the command with the arguments, the environment, and the streams of the process, and exits with its exit code.
 // SIGINT and SIGTERM stop a run after its current batch.
 func Main() {
-	signal.Ignore(syscall.SIGPIPE) // a reader that goes away must not end a run in the middle
+	signal.Ignore(syscall.SIGPIPE) // a reader that closes the pipe must not end a run in the middle
 	ctx := interruptible(context.Background())
 	context.AfterFunc(ctx, func() {
 		if terminated(ctx) {

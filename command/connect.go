@@ -99,7 +99,7 @@ func checkURL(address string) error {
 	return nil
 }
 
-// schema reads the file of --schema. Without the flag it is the zero Schema, which stands for what migrate adopted.
+// schema reads the file of --schema. Without the flag it is the zero Schema, which means the schema that migrate adopted.
 func (a *app) schema() (sessioncleanup.Schema, error) {
 	if a.schemaFile == "" {
 		return sessioncleanup.Schema{}, nil
@@ -118,12 +118,12 @@ func (a *app) schema() (sessioncleanup.Schema, error) {
 
 // connection is what most verbs work with: a Manager and the store below it.
 type connection struct {
-	*sessioncleanup.Manager                         // acts for the person who calls the command
+	*sessioncleanup.Manager                         // acts for the user of the command
 	system                  *sessioncleanup.Manager // acts for the service itself
 	store                   sessioncleanup.Store
 }
 
-// withPatience is with for verbs that nobody waits for: it bears a database that is down for a moment.
+// withPatience is with for verbs that run unattended: it retries while the database is down.
 func (a *app) withPatience(work func(ctx context.Context, db connection, args []string) error) func(*cobra.Command, []string) error {
 	return a.withOpened(work, a.patiently)
 }
@@ -191,7 +191,7 @@ func storedPolicy(ctx context.Context, db sessioncleanup.Store) (sessioncleanup.
 	return stored, err
 }
 
-// operator is the person who calls the command, as events name them.
+// operator is the user of the command, as events name them.
 func (a *app) operator() sessioncleanup.Principal {
 	for _, name := range []string{"SUDO_USER", "USER", "LOGNAME"} {
 		if user := a.getenv(name); user != "" {

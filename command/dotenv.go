@@ -24,7 +24,7 @@ var dotEnvNames = []string{
 }
 
 // loadDotEnv adds this command's variables in a file .env in the working directory to the environment; on conflict the
-// environment wins. Others are left out, as the file may belong to somebody else: SUDO_USER names who did something, and
+// environment wins. Others are left out, as the file may belong to another user: SUDO_USER names the actor in the audit log, and
 // libpq's variables are read from the real environment.
 func (a *app) loadDotEnv() error {
 	path := filepath.Join(a.dir, ".env")

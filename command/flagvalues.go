@@ -39,7 +39,7 @@ func (c *count) Set(text string) error {
 	return nil
 }
 
-// permission is the value of --force: everything, or so many sessions at most.
+// permission is the value of --force: no limit, or a number of sessions.
 type permission struct {
 	all    bool
 	atMost int
@@ -91,7 +91,7 @@ func (p *percent) Set(text string) error {
 	return nil
 }
 
-// threshold is a number of units, or never; zero stands for the policy's threshold.
+// threshold is a number of units, or never; zero means the policy's threshold.
 type threshold struct {
 	d    *time.Duration
 	flag string

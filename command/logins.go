@@ -20,7 +20,7 @@ const (
 type limit = func(*http.Request, sessioncleanup.Principal) time.Duration
 
 // authenticator authenticates requests by their token. It logs failed logins, and limits them for each address. A known
-// token works from there all the same: behind a proxy all clients have its address, and one of them must not lock out the
+// token still works from there: behind a proxy all clients have its address, and one of them must not lock out the
 // others.
 func authenticator(known *tokens.Tokens, log *slog.Logger) func(*http.Request) (sessioncleanup.Principal, error) {
 	failures := httpapi.PerPrincipal(failuresPerSecond, failuresAtOnce)

@@ -199,7 +199,7 @@ func refusedText(refused *sessioncleanup.TooManyError) string {
 		limit = fmt.Sprintf("more than the %s that --force allows", number(refused.AtMost))
 	}
 	return fmt.Sprintf("The deletion limit would stop the deletion: %s are due for it, %s. To see them: list --status to_delete. "+
-		"If that is intended, allow it once with --force, or --force=%d for at most so many.", sessionCount(refused.Due), limit, refused.Due)
+		"If that is intended, allow it once with --force, or --force=%d for at most this many.", sessionCount(refused.Due), limit, refused.Due)
 }
 
 // runText says what a run did and how it ended.

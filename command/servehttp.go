@@ -49,7 +49,7 @@ type endpoint struct {
 func (f *httpFlags) read() (*endpoint, error) {
 	switch {
 	case (f.addr == "") != (f.tokens == ""):
-		return nil, usagef("--addr and --tokens belong together: without tokens, nobody could use the server")
+		return nil, usagef("--addr and --tokens belong together: without tokens, no client could use the server")
 	case (f.cert == "") != (f.key == ""):
 		return nil, usagef("--tls-cert and --tls-key belong together: set both, or neither to serve without TLS")
 	case f.addr == "" && f.cert != "":
@@ -80,7 +80,7 @@ func (e *endpoint) listen(ctx context.Context, log *slog.Logger) (net.Listener, 
 	}
 	log.InfoContext(ctx, "serving HTTP", "addr", listener.Addr().String(), "prefix", httpapi.DefaultPrefix, "tls", e.tls != nil)
 	if at, ok := listener.Addr().(*net.TCPAddr); e.tls == nil && (!ok || !at.IP.IsLoopback()) {
-		log.WarnContext(ctx, "serving without TLS beyond this machine: whoever sees the network sees the tokens; use --tls-cert and --tls-key, "+
+		log.WarnContext(ctx, "serving without TLS beyond this machine: tokens can be read on the network; use --tls-cert and --tls-key, "+
 			"or a proxy with TLS and a loopback --addr")
 	}
 	return listener, nil

@@ -149,7 +149,7 @@ func (c *call) reportOf(run sessioncleanup.Run, res sessioncleanup.Result) repor
 	return out
 }
 
-// results describes each phase in words, those that are off too.
+// results describes each phase as text, including those that are off.
 func (c *call) results(run sessioncleanup.Run, res sessioncleanup.Result) []result {
 	policy := sessioncleanup.Policy{InactiveAfter: run.InactiveAfter, DeleteAfter: run.DeleteAfter}.Or(c.m.Policy())
 	out := []result{

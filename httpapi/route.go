@@ -22,8 +22,9 @@ type methods map[string]*route
 
 // The routes below the prefix. A session whose ID is one of the fixed names is reached by escaping a letter of it.
 //
-// http.ServeMux cannot serve them: it unescapes a path before it compares it with a fixed name, takes DELETE /stats for
-// the session "stats", and responds to unknown paths itself, with redirects and plain text.
+// http.ServeMux cannot carry this contract. It refuses the patterns "/stats" and "DELETE /{id}" together, so that DELETE /stats
+// would delete the session "stats". It unescapes a segment before it compares it with a fixed name, so that GET /%73tats
+// would not find that session. And it answers paths that it cleans, such as "//", with a redirect instead of a problem.
 var (
 	fixedRoutes = map[string]methods{
 		"stats":        {http.MethodGet: {handle: (*call).stats}},

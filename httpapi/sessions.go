@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"math"
 	"strings"
 	"time"
 
@@ -37,13 +38,29 @@ func sessionOf(s sessioncleanup.Session) session {
 		Active: s.Active, AutoCleanup: s.AutoCleanup,
 		CreatedAt: known(s.CreatedAt), UpdatedAt: known(s.UpdatedAt), LastActivity: s.LastActivity, ExpiresAt: known(s.ExpiresAt),
 		DeactivatedAt: known(s.DeactivatedAt),
-		HoursInactive: s.HoursInactive(), Status: s.Status, CleanupStatus: s.Status.CleanupStatus(),
+		HoursInactive: hundredths(s.AsOf.Sub(s.LastActivity).Hours()), Status: s.Status, CleanupStatus: cleanupStatus(s.Status),
 		DeactivateAt: dueAt(s.DeactivateAt, s.AsOf), DeleteAt: dueAt(s.DeleteAt, s.AsOf), ActivityCount: s.ActivityCount,
 	}
-	if days, ok := s.DaysOld(); ok {
-		out.DaysOld = &days
+	if !s.CreatedAt.IsZero() {
+		out.DaysOld = new(hundredths(s.AsOf.Sub(s.CreatedAt).Hours() / 24))
 	}
 	return out
+}
+
+// hundredths rounds what is not negative to hundredths.
+func hundredths(v float64) float64 { return math.Round(max(v, 0)*100) / 100 }
+
+// cleanupStatus is a status in the words of docs/guide.md: "À désactiver" and "À supprimer" for what is due, "Actif" for
+// everything else.
+func cleanupStatus(s sessioncleanup.Status) string {
+	switch s {
+	case sessioncleanup.StatusToDeactivate:
+		return "À désactiver"
+	case sessioncleanup.StatusToDelete:
+		return "À supprimer"
+	default:
+		return "Actif"
+	}
 }
 
 func sessionsOf(all []sessioncleanup.Session) []session {

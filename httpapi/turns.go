@@ -12,7 +12,7 @@ import (
 const waitingPerTurn = 16
 
 // turns lets each principal have a few requests served at a time. The others wait, so that a browser that asks for several
-// things at once notices nothing.
+// things at once is not affected.
 type turns struct {
 	most     int
 	patience time.Duration

@@ -63,7 +63,7 @@ func TestTouchReactivatesWithOneEvent(t *testing.T) {
 		expired.ExpiresAt, expires.ExpiresAt = time.Now().UTC(), time.Now().UTC().Add(day)
 		put(t, s, expired, idle, expires, unused("4", true, 2*day), unused("5", true, time.Hour))
 		sweepOnce(t, s, batch(sessioncleanup.ActionDeactivated, 10))
-		protect := sessioncleanup.Change{Cause: system, Action: sessioncleanup.ActionAutoCleanupOff, AutoCleanup: new(false)}
+		protect := sessioncleanup.Change{Cause: system, Action: sessioncleanup.ActionAutoCleanupOff, AutoCleanup: sessioncleanup.Off}
 		protected, err := s.Update(t.Context(), sessioncleanup.Target{ID: "4"}, protect)
 		if err != nil {
 			t.Fatal(err)
@@ -94,7 +94,7 @@ func TestTouchReactivatesOnlyWhatTheLogSaysARunDeactivated(t *testing.T) {
 		person := sessioncleanup.Cause{Actor: "owner:1"}
 		set := func(id string, active bool) {
 			t.Helper()
-			change := sessioncleanup.Change{Cause: person, Action: sessioncleanup.ActionDeactivated, Active: &active}
+			change := sessioncleanup.Change{Cause: person, Action: sessioncleanup.ActionDeactivated, Active: sessioncleanup.SwitchOf(active)}
 			if _, err := s.Update(t.Context(), sessioncleanup.Target{ID: id}, change); err != nil {
 				t.Fatal(err)
 			}
@@ -150,9 +150,9 @@ func TestUpdateThatChangesNothingWritesNothing(t *testing.T) {
 		elsewhere := session.ExpiresAt.In(time.FixedZone("elsewhere", 3600))
 		for what, c := range map[string]sessioncleanup.Change{
 			"nothing":        {},
-			"active already": {Active: new(true)},
+			"active already": {Active: sessioncleanup.On},
 			"same expiry":    {ExpiresAt: &elsewhere},
-			"not protected":  {AutoCleanup: new(true)},
+			"not protected":  {AutoCleanup: sessioncleanup.On},
 		} {
 			got, err := s.Update(t.Context(), sessioncleanup.Target{ID: "1"}, c)
 			if err != nil || !got.Equal(session) {
@@ -178,7 +178,7 @@ func TestConditionGuardsUpdateAndDelete(t *testing.T) {
 			return false
 		}},
 	} {
-		if _, err := s.Update(t.Context(), target, sessioncleanup.Change{Active: new(false)}); !errors.Is(err, want) {
+		if _, err := s.Update(t.Context(), target, sessioncleanup.Change{Active: sessioncleanup.Off}); !errors.Is(err, want) {
 			t.Errorf("Update: error is %v, want %v", err, want)
 		}
 		if _, err := s.Delete(t.Context(), target, system); !errors.Is(err, want) {

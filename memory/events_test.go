@@ -24,7 +24,7 @@ func someHistory(t *testing.T) *Store {
 	}
 	note(t, s, sessioncleanup.Event{Action: sessioncleanup.ActionRun, RunID: "r1", Run: &sessioncleanup.RunSummary{}}) // 2
 	for _, id := range []string{"1", "2"} {                                                                            // 3 and 5, 4 and 6
-		change := sessioncleanup.Change{Cause: system, Action: sessioncleanup.ActionReactivated, Active: new(true)}
+		change := sessioncleanup.Change{Cause: system, Action: sessioncleanup.ActionReactivated, Active: sessioncleanup.On}
 		if _, err := s.Update(t.Context(), sessioncleanup.Target{ID: id}, change); err != nil {
 			t.Fatal(err)
 		}

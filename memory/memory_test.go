@@ -282,7 +282,7 @@ func calls(s *Store) map[string]func(context.Context) error {
 		"date":   func(ctx context.Context) error { return only(s.Sweep(ctx, batch(sessioncleanup.ActionDated, 10))) },
 		"delete": func(ctx context.Context) error { return only(s.Sweep(ctx, batch(sessioncleanup.ActionDeleted, 10))) },
 		"Update": func(ctx context.Context) error {
-			return only(s.Update(ctx, target, sessioncleanup.Change{Active: new(true)}))
+			return only(s.Update(ctx, target, sessioncleanup.Change{Active: sessioncleanup.On}))
 		},
 		"Delete": func(ctx context.Context) error { return only(s.Delete(ctx, target, system)) },
 		"Touch":  func(ctx context.Context) error { return only(s.Touch(ctx, sessioncleanup.Touch{IDs: []string{"1"}})) },

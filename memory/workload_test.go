@@ -93,9 +93,9 @@ func (w *workload) change() {
 	case 6:
 		_ = w.s.AddActivity(w.id(), 1) // there or not
 	case 7:
-		_, _ = w.s.Update(ctx, target, sessioncleanup.Change{Active: new(w.r.IntN(2) == 0)})
+		_, _ = w.s.Update(ctx, target, sessioncleanup.Change{Active: sessioncleanup.SwitchOf(w.r.IntN(2) == 0)})
 	case 8:
-		_, _ = w.s.Update(ctx, target, sessioncleanup.Change{AutoCleanup: new(w.r.IntN(2) == 0), ExpiresAt: new(w.ago())})
+		_, _ = w.s.Update(ctx, target, sessioncleanup.Change{AutoCleanup: sessioncleanup.SwitchOf(w.r.IntN(2) == 0), ExpiresAt: new(w.ago())})
 	case 9:
 		_, _ = w.s.Delete(ctx, target, system)
 	case 10:

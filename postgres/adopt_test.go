@@ -123,24 +123,6 @@ func TestMigrateAgainChangesNothing(t *testing.T) {
 	}
 }
 
-func TestMigrateByManyAtOnceIsSafe(t *testing.T) {
-	t.Parallel()
-	url := fresh(t, "guide")
-	var wg sync.WaitGroup
-	for range 4 {
-		store := open(t, url, postgres.Config{})
-		wg.Go(func() {
-			if err := store.Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if err := open(t, url, postgres.Config{}).Validate(t.Context()); err != nil {
-		t.Error(err)
-	}
-}
-
 // stopper cancels a context at the n-th step of a migration.
 type stopper struct {
 	slog.Handler

@@ -272,8 +272,7 @@ func TestACleanerHasTheRightsThatMigrateGrants(t *testing.T) {
 	if _, err := store.Touch(t.Context(), sessioncleanup.Touch{IDs: []string{"1"}, Reactivate: &sessioncleanup.Cause{Actor: "test"}}); err != nil {
 		t.Error(err)
 	}
-	off := false
-	if _, err := store.Update(t.Context(), sessioncleanup.Target{ID: "1"}, sessioncleanup.Change{Cause: sessioncleanup.Cause{Actor: "test"}, Action: sessioncleanup.ActionDeactivated, Active: &off}); err != nil {
+	if _, err := store.Update(t.Context(), sessioncleanup.Target{ID: "1"}, sessioncleanup.Change{Cause: sessioncleanup.Cause{Actor: "test"}, Action: sessioncleanup.ActionDeactivated, Active: sessioncleanup.Off}); err != nil {
 		t.Error(err)
 	}
 	if _, err := store.Delete(t.Context(), sessioncleanup.Target{ID: "1"}, sessioncleanup.Cause{Actor: "test"}); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
@@ -76,9 +77,15 @@ func lockTable(table string) string {
 }
 
 func (s *Store) tryLock(ctx context.Context, m *mapping, table string) (*migrationLock, error) {
-	_, err := s.pool.Exec(ctx, lockTable(table))
-	if err != nil && !hasCode(err, "23505", "42P07") { // another one makes it just now
+	made, err := s.pool.oidOf(ctx, sqlfile.Qualified(m.space, "sessioncleanup_migrating"))
+	if err != nil {
 		return nil, err
+	}
+	if made == 0 {
+		err = s.runStep(ctx, m, step{sql: []string{lockTable(table), give([]string{table}, m.role)}})
+		if err != nil && !hasCode(err, "23505", "42P07") { // another one makes it just now
+			return nil, err
+		}
 	}
 	conn, err := s.pool.pool.Acquire(ctx)
 	if err != nil {

@@ -17,7 +17,7 @@ func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, change sess
 			return before, nil
 		}
 		p := params{
-			"id": id, "active": change.Active, "auto_cleanup": change.AutoCleanup, "last_activity": nil,
+			"id": id, "active": given(change.Active), "auto_cleanup": given(change.AutoCleanup), "last_activity": nil,
 			"set_expires_at": !after.ExpiresAt.Equal(before.ExpiresAt), "expires_at": formatTime(after.ExpiresAt),
 			"set_deactivated_at": !after.DeactivatedAt.Equal(before.DeactivatedAt), "deactivated_at": formatTime(after.DeactivatedAt),
 		}
@@ -33,6 +33,14 @@ func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, change sess
 		}
 		return after, c.addEventAt(ctx, now, change.Action, change.Cause, []sessioncleanup.SessionRef{after.Ref()})
 	})
+}
+
+// given is the value of a switch, or NULL where it leaves the column as it is.
+func given(s sessioncleanup.Switch) any {
+	if s == sessioncleanup.Default {
+		return nil
+	}
+	return s == sessioncleanup.On
 }
 
 // maxCascade is the number of sessions that a CascadeError names.

@@ -20,7 +20,6 @@ import (
 // calls are all the methods that touch the database, but for Migrate and Close.
 func calls(s *sqlite.Store) map[string]func(ctx context.Context) error {
 	cause := sessioncleanup.Cause{Actor: "system"}
-	active := false
 	return map[string]func(ctx context.Context) error{
 		"List":   func(ctx context.Context) error { _, err := s.List(ctx, sessioncleanup.Query{Limit: 5}); return err },
 		"Counts": func(ctx context.Context) error { _, err := s.Counts(ctx, sessioncleanup.CountsQuery{}); return err },
@@ -29,7 +28,7 @@ func calls(s *sqlite.Store) map[string]func(ctx context.Context) error {
 			return err
 		},
 		"Update": func(ctx context.Context) error {
-			_, err := s.Update(ctx, sessioncleanup.Target{ID: "1"}, sessioncleanup.Change{Cause: cause, Active: &active})
+			_, err := s.Update(ctx, sessioncleanup.Target{ID: "1"}, sessioncleanup.Change{Cause: cause, Active: sessioncleanup.Off})
 			return err
 		},
 		"Delete": func(ctx context.Context) error {

@@ -135,7 +135,7 @@ func TestActivityReactivatesWhatARunDeactivated(t *testing.T) {
 		execute(t, host, insertUsed, 4, nil, "closed by a person", 1, old, nil, 1)
 		execute(t, host, insertUsed, 5, nil, "protected since", 1, old, nil, 1)
 		execute(t, host, "UPDATE sessions SET active = 0 WHERE id = 3")
-		closed := sessioncleanup.Change{Action: sessioncleanup.ActionDeactivated, Cause: sessioncleanup.Cause{Actor: "admin:eve"}, Active: new(bool)}
+		closed := sessioncleanup.Change{Action: sessioncleanup.ActionDeactivated, Cause: sessioncleanup.Cause{Actor: "admin:eve"}, Active: sessioncleanup.Off}
 		if _, err := store.Update(t.Context(), sessioncleanup.Target{ID: "4"}, closed); err != nil {
 			t.Fatal(err)
 		}

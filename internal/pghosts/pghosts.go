@@ -35,13 +35,14 @@ type Host struct {
 	source string                // an activity table; empty for none
 	column string                // its column with the session's id
 	uuid   bool
+	names  int // bytes that fit into the column of the name; 0: any number
 }
 
 // All returns the hosts by name.
 func All() map[string]Host {
 	all := []Host{
 		{name: "guide", pins: "pins", pinned: "CREATE TABLE pins (session_id bigint REFERENCES sessions (id))", source: "propositions", column: "session_id"},
-		{name: "integer", pins: "pins", pinned: "CREATE TABLE pins (session_id integer REFERENCES sessions (id))", source: "propositions", column: "session_id"},
+		{name: "integer", names: 2000, pins: "pins", pinned: "CREATE TABLE pins (session_id integer REFERENCES sessions (id))", source: "propositions", column: "session_id"},
 		{name: "uuid", pins: `"Live".pins`, pinned: `CREATE TABLE "Live".pins (session_id uuid REFERENCES "Live"."Rooms")`, source: `"Live".messages`, column: "room", uuid: true, Schema: sessioncleanup.Schema{
 			Table: "Live.Rooms", ID: "roomId", Owner: "owner", Name: "title", Code: "slug", Active: "is_active",
 			CreatedAt: "createdAt", UpdatedAt: "updatedAt", ExpiresAt: "expires",
@@ -198,6 +199,7 @@ func (h Host) Harness(t testing.TB, url string) storetest.Harness {
 			return err
 		},
 		Resolution:      time.Microsecond,
+		MaxName:         h.names,
 		ActivityNotNull: h.name == "own",
 		Begin:           h.locks(pool, schema.Table, schema.ID),
 		Disconnect:      disconnect(pool),

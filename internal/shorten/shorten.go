@@ -1,7 +1,7 @@
 // Package shorten cuts texts that are kept or returned with others.
 package shorten
 
-// Text is the first characters of a text, at most so many. A byte that is not UTF-8 counts as one.
+// Text is a text cut to its first characters, at most most of them. A byte that is not UTF-8 counts as one.
 func Text(text string, most int) string {
 	if len(text) <= most {
 		return text

@@ -122,7 +122,7 @@ func read(r io.Reader) (*Tokens, error) {
 		return nil, err
 	}
 	if len(t.entries) == 0 {
-		return nil, invalid.Errorf("no token in the file: nobody could use the server")
+		return nil, invalid.Errorf("no token in the file: no client could use the server")
 	}
 	return t, nil
 }

@@ -145,7 +145,7 @@ func (b *broken) write(ctx context.Context, batch sessioncleanup.Batch, id strin
 	case sessioncleanup.ActionDeleted:
 		_, err = b.Store.Delete(ctx, sessioncleanup.Target{ID: id}, batch.Cause)
 	case sessioncleanup.ActionDeactivated:
-		c := sessioncleanup.Change{Cause: batch.Cause, Action: batch.Action, Active: new(false)}
+		c := sessioncleanup.Change{Cause: batch.Cause, Action: batch.Action, Active: sessioncleanup.Off}
 		_, err = b.Store.Update(ctx, sessioncleanup.Target{ID: id}, c)
 	case sessioncleanup.ActionDated:
 		s, there, findErr := b.find(ctx, id)

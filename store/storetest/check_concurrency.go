@@ -86,7 +86,7 @@ func cleanersAndWriters(f *fixture) {
 	a.expectLogged(inserted)
 }
 
-// round lets everybody work on fresh sessions. The cleaners sweep until the writers are done, and once more.
+// round has cleaners and writers work on fresh sessions. The cleaners sweep until the writers are done, and once more.
 func (a *arena) round(sessions []sessioncleanup.Session) {
 	var work, clean sync.WaitGroup
 	var done atomic.Bool
@@ -146,7 +146,7 @@ func (a *arena) write(w int, s sessioncleanup.Session) {
 		a.use(w, s.ID)
 		return
 	case 2:
-		change.Action, change.AutoCleanup = sessioncleanup.ActionAutoCleanupOff, new(false)
+		change.Action, change.AutoCleanup = sessioncleanup.ActionAutoCleanupOff, sessioncleanup.Off
 	case 3:
 		change.Action, change.ExpiresAt = sessioncleanup.ActionExpirySet, new(a.f.now.Add(day))
 	}

@@ -36,7 +36,7 @@ func (f *fixture) writes() []write {
 	const expiry = sessioncleanup.ActionExpirySet
 	return []write{
 		{"Update", expiry, updates(sessioncleanup.Change{Action: expiry, ExpiresAt: new(f.now.Add(3 * day))})},
-		{"Update that changes nothing", "", updates(sessioncleanup.Change{Action: expiry, AutoCleanup: new(true)})},
+		{"Update that changes nothing", "", updates(sessioncleanup.Change{Action: expiry, AutoCleanup: sessioncleanup.On})},
 		{"Delete", sessioncleanup.ActionDeleted, func(ctx context.Context, store sessioncleanup.Store, t sessioncleanup.Target) error {
 			_, err := store.Delete(ctx, t, cause("condition"))
 			return err

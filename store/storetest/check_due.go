@@ -22,7 +22,7 @@ func dueChecks() []check {
 		{"due", "a phase that is off makes nothing due", duePhaseOff},
 		{"due", "an instant is the same in every time zone", dueInZones},
 		{"due", "times far from now compare like others", dueFarTimes},
-		{"due", "a session of which nobody knows when it was last used is not due for that", dueUnknownActivity},
+		{"due", "a session without a last activity is not due for idleness", dueUnknownActivity},
 	}
 }
 

@@ -34,7 +34,7 @@ func (f *fixture) history() []sessioncleanup.Session {
 		},
 	}})
 	for i, s := range sessions {
-		c := sessioncleanup.Change{Cause: cause("first"), Action: sessioncleanup.ActionAutoCleanupOff, AutoCleanup: new(false)}
+		c := sessioncleanup.Change{Cause: cause("first"), Action: sessioncleanup.ActionAutoCleanupOff, AutoCleanup: sessioncleanup.Off}
 		if i%2 == 1 {
 			c = sessioncleanup.Change{Cause: cause("second"), Action: sessioncleanup.ActionExpirySet, ExpiresAt: new(f.now.Add(day))}
 		}
@@ -56,7 +56,7 @@ func eventPages(f *fixture) {
 	}
 	for i, e := range all {
 		if e.ID <= 0 || i > 0 && e.ID == all[i-1].ID {
-			f.Errorf("event ID %d is not above 0, or is duplicated in %v", e.ID, eventIDs(all))
+			f.Errorf("event ID %d is not above 0, or is duplicated", e.ID)
 		}
 		if e.At.Location() != time.UTC {
 			f.Errorf("time of an event is in %s, want UTC", e.At.Location())
@@ -74,8 +74,8 @@ func eventPages(f *fixture) {
 			}
 			q.Before = page[len(page)-1].ID
 		}
-		if !slices.Equal(paged, eventIDs(all)) {
-			f.Errorf("events in pages of %d: %v, want %v", size, paged, eventIDs(all))
+		if diff := inOrder(eventIDs(all), paged); diff != "" {
+			f.Errorf("events in pages of %d: %s", size, diff)
 		}
 	}
 }
@@ -158,8 +158,8 @@ func eventParts(f *fixture) {
 			}
 			q.Before = part[len(part)-1].ID
 		}
-		if !slices.Equal(ids, eventIDs(all)) {
-			f.Errorf("parts for owner %q have the events %v, want %v", owner, ids, eventIDs(all))
+		if diff := inOrder(eventIDs(all), ids); diff != "" {
+			f.Errorf("events in parts for owner %q: %s", owner, diff)
 		}
 	}
 	first, sessions := f.events(sessioncleanup.EventQuery{Part: true, Limit: len(all)}), 0
@@ -178,7 +178,7 @@ func eventTexts(f *fixture) {
 	f.insert(s)
 	c := cause("first")
 	c.Reason = strings.Repeat(long, 30)
-	f.update(sessioncleanup.Target{ID: s.ID}, sessioncleanup.Change{Cause: c, Action: sessioncleanup.ActionDeactivated, Active: new(false)})
+	f.update(sessioncleanup.Target{ID: s.ID}, sessioncleanup.Change{Cause: c, Action: sessioncleanup.ActionDeactivated, Active: sessioncleanup.Off})
 	for _, e := range f.events(sessioncleanup.EventQuery{SessionID: s.ID}) {
 		name, reason := []rune(e.Sessions[0].Name), []rune(e.Reason)
 		if string(name) != string([]rune(s.Name)[:sessioncleanup.MaxEventText]) || string(reason) != string([]rune(c.Reason)[:sessioncleanup.MaxEventText]) {

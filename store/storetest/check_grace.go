@@ -6,7 +6,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// These checks of the group "sweep" prove that a session is kept for a while after its deactivation, whoever deactivated
+// These checks of the group "sweep" prove that a session is kept for a while after its deactivation, regardless of who deactivated
 // it.
 func graceChecks() []check {
 	return []check{
@@ -40,7 +40,7 @@ func graceKeeps(f *fixture) {
 		sessions = append(sessions, unused(3))
 	}
 	f.insert(sessions...)
-	f.update(sessioncleanup.Target{ID: f.id(2)}, sessioncleanup.Change{Cause: person("close"), Action: sessioncleanup.ActionDeactivated, Active: new(false)})
+	f.update(sessioncleanup.Target{ID: f.id(2)}, sessioncleanup.Change{Cause: person("close"), Action: sessioncleanup.ActionDeactivated, Active: sessioncleanup.Off})
 	if f.SetActive != nil {
 		f.setActive(f.id(3), false)
 	}

@@ -27,18 +27,7 @@ var setting = sessioncleanup.Policy{InactiveAfter: 12 * time.Hour, DeleteAfter: 
 
 // firstLine names the first line in which two texts differ, or is empty.
 func firstLine(want, got string) string {
-	is, should := strings.Split(got, "\n"), strings.Split(want, "\n")
-	for n := range max(len(is), len(should)) {
-		switch {
-		case n >= len(is):
-			return fmt.Sprintf("line %d is missing: %s", n+1, should[n])
-		case n >= len(should):
-			return fmt.Sprintf("line %d is too many: %s", n+1, is[n])
-		case is[n] != should[n]:
-			return fmt.Sprintf("line %d is %s, want %s", n+1, is[n], should[n])
-		}
-	}
-	return ""
+	return inOrder(strings.Split(want, "\n"), strings.Split(got, "\n"))
 }
 
 // expectAbsent requires that nothing is installed.
@@ -123,7 +112,7 @@ func installerAtOnce(i *installation) {
 	i.expectAsAlone("after several migrations at once")
 }
 
-// expectAsAlone compares what is installed with an installation that nobody disturbed.
+// expectAsAlone compares what is installed with an undisturbed installation.
 func (i *installation) expectAsAlone(when string) {
 	i.Helper()
 	i.expectReady(when, setting)
@@ -132,7 +121,7 @@ func (i *installation) expectAsAlone(when string) {
 	i.expectSchema("after Uninstall "+when, i.before)
 	i.migrate("Migrate, undisturbed")
 	if diff := firstLine(i.describe(), disturbed); diff != "" {
-		i.Errorf("the schema %s, compared with an installation that nobody disturbed: %s", when, diff)
+		i.Errorf("the schema %s, compared with an undisturbed installation: %s", when, diff)
 	}
 }
 

@@ -15,7 +15,7 @@ func leaseChecks() []check {
 		{"lease", "is held by one, on every store, until released", leaseExclusive},
 		{"lease", "asked for by many at once goes to one", leaseRace},
 		{"lease", "renewed keeps its epoch and lasts longer", leaseRenewed},
-		{"lease", "renewed after it expired, and nobody took it, keeps its epoch", leaseRenewedLate},
+		{"lease", "renewed after it expired keeps its epoch unless another holder took it", leaseRenewedLate},
 		{"lease", "released and taken again has a higher epoch, for the same holder too", leaseReleased},
 		{"lease", "ends by itself, and not before its time", leaseExpires},
 		{"lease", "lost keeps a batch from changing anything", leaseFence},

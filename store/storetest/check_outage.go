@@ -56,7 +56,7 @@ func lostWhileWaiting(f *fixture) {
 	f.locked("the row of a session", tx.LockSession(f.ctx, s.ID))
 	updated := make(chan error, 1)
 	go func() {
-		change := sessioncleanup.Change{Cause: cause("lost"), Action: sessioncleanup.ActionDeactivated, Active: new(false)}
+		change := sessioncleanup.Change{Cause: cause("lost"), Action: sessioncleanup.ActionDeactivated, Active: sessioncleanup.Off}
 		_, err := f.Store.Update(f.ctx, sessioncleanup.Target{ID: s.ID}, change)
 		updated <- err
 	}()

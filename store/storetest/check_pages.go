@@ -16,7 +16,7 @@ func pageChecks() []check {
 		{"list", "in pages loses and repeats nothing among equals", pageTies},
 		{"list", "in pages tells times apart that the store itself wrote in a row", pageFineTimes},
 		{"list", "in pages tells times apart that differ by less than a millisecond", pageFinestTimes},
-		{"list", "after a position that nobody returned is a page or an ErrInvalid", pageForged},
+		{"list", "after a position that no page returned is a page or an ErrInvalid", pageForged},
 		{"list", "in pages loses and repeats nothing while sessions come, change and go", pageUnderChange},
 	}
 }
@@ -73,8 +73,8 @@ func pageTies(f *fixture) {
 			f.expectIDs("pages sorted by "+string(sort), up, idsOf(sessions)...)
 			down := idsOf(f.pages(sessioncleanup.Query{Sort: sort, Descending: true}, size, nil))
 			slices.Reverse(down)
-			if !slices.Equal(up, down) {
-				f.Errorf("sorted by %s in pages of %d: ascending %v is not descending reversed %v", sort, size, up, down)
+			if diff := inOrder(up, down); diff != "" {
+				f.Errorf("sorted by %s in pages of %d, descending and reversed, compared with ascending: %s", sort, size, diff)
 			}
 		}
 	}

@@ -83,10 +83,10 @@ func (f *fixture) closedInEveryWay() (m *model, ways []string) {
 		n      int
 		change sessioncleanup.Change
 	}{
-		{2, sessioncleanup.Change{Action: sessioncleanup.ActionAutoCleanupOff, AutoCleanup: new(false)}},
-		{3, sessioncleanup.Change{Action: sessioncleanup.ActionReactivated, Active: new(true)}},
-		{3, sessioncleanup.Change{Action: sessioncleanup.ActionDeactivated, Active: new(false)}},
-		{4, sessioncleanup.Change{Action: sessioncleanup.ActionDeactivated, Active: new(false)}},
+		{2, sessioncleanup.Change{Action: sessioncleanup.ActionAutoCleanupOff, AutoCleanup: sessioncleanup.Off}},
+		{3, sessioncleanup.Change{Action: sessioncleanup.ActionReactivated, Active: sessioncleanup.On}},
+		{3, sessioncleanup.Change{Action: sessioncleanup.ActionDeactivated, Active: sessioncleanup.Off}},
+		{4, sessioncleanup.Change{Action: sessioncleanup.ActionDeactivated, Active: sessioncleanup.Off}},
 	} {
 		c.change.Cause = person("close")
 		m.set(f.update(sessioncleanup.Target{ID: f.id(c.n)}, c.change))

@@ -201,13 +201,13 @@ func (f *fixture) save(p phase, s sessioncleanup.Session, n int) sessioncleanup.
 		f.touch(sessioncleanup.Touch{IDs: []string{s.ID}}, 1)
 		return f.get(s.ID)
 	case n == 1:
-		keep.Action, keep.AutoCleanup = sessioncleanup.ActionAutoCleanupOff, new(false)
+		keep.Action, keep.AutoCleanup = sessioncleanup.ActionAutoCleanupOff, sessioncleanup.Off
 	case p.action == sessioncleanup.ActionDeactivated:
-		keep.Action, keep.Active = sessioncleanup.ActionDeactivated, new(false)
+		keep.Action, keep.Active = sessioncleanup.ActionDeactivated, sessioncleanup.Off
 	case n == 2:
 		keep.Action, keep.ExpiresAt = sessioncleanup.ActionExpirySet, new(f.now.Add(day))
 	default:
-		keep.Action, keep.Active = sessioncleanup.ActionReactivated, new(true)
+		keep.Action, keep.Active = sessioncleanup.ActionReactivated, sessioncleanup.On
 	}
 	return f.update(sessioncleanup.Target{ID: s.ID}, keep)
 }

@@ -169,7 +169,7 @@ func touchReactivates(f *fixture) {
 func touchProtected(f *fixture) {
 	m := f.deactivated(f.dueForDeactivation(1), expiring(f.fresh(2), f.now.Add(-day)))
 	for _, s := range m.sessions {
-		protect := sessioncleanup.Change{Cause: person("protect"), Action: sessioncleanup.ActionAutoCleanupOff, AutoCleanup: new(false)}
+		protect := sessioncleanup.Change{Cause: person("protect"), Action: sessioncleanup.ActionAutoCleanupOff, AutoCleanup: sessioncleanup.Off}
 		m.set(f.update(sessioncleanup.Target{ID: s.ID}, protect))
 	}
 	f.expectTouch("protected", m, sessioncleanup.Touch{IDs: idsOf(m.sessions), Reactivate: activity()})

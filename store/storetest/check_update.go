@@ -67,17 +67,17 @@ func updateEvery(f *fixture) {
 	const deactivated = sessioncleanup.ActionDeactivated
 	future, past := f.now.Add(3*day+tick), f.now.Add(-3*day-tick)
 	f.expectUpdates(
-		changed{"deactivate", f.fresh(0), sessioncleanup.Change{Action: deactivated, Active: new(false)}},
-		changed{"deactivate, protected", protected(f.fresh(0)), sessioncleanup.Change{Action: deactivated, Active: new(false)}},
-		changed{"protect", f.idle(0), sessioncleanup.Change{Action: off, AutoCleanup: new(false)}},
-		changed{"lift the protection", protected(f.dueForDeletion(0)), sessioncleanup.Change{Action: on, AutoCleanup: new(true)}},
+		changed{"deactivate", f.fresh(0), sessioncleanup.Change{Action: deactivated, Active: sessioncleanup.Off}},
+		changed{"deactivate, protected", protected(f.fresh(0)), sessioncleanup.Change{Action: deactivated, Active: sessioncleanup.Off}},
+		changed{"protect", f.idle(0), sessioncleanup.Change{Action: off, AutoCleanup: sessioncleanup.Off}},
+		changed{"lift the protection", protected(f.dueForDeletion(0)), sessioncleanup.Change{Action: on, AutoCleanup: sessioncleanup.On}},
 		changed{"set an expiry", f.fresh(0), sessioncleanup.Change{Action: expiry, ExpiresAt: &future}},
 		changed{"set an expiry in the past", f.idle(0), sessioncleanup.Change{Action: expiry, ExpiresAt: &past}},
 		changed{"set an expiry with microseconds", f.fresh(0), sessioncleanup.Change{Action: expiry, ExpiresAt: new(future.Add(789 * time.Microsecond))}},
 		changed{"move an expiry", expiring(f.fresh(0), past), sessioncleanup.Change{Action: expiry, ExpiresAt: &future}},
 		changed{"remove an expiry", expiring(f.fresh(0), future), sessioncleanup.Change{Action: expiry, ExpiresAt: new(time.Time)}},
-		changed{"all at once", expiring(f.fresh(0), past), sessioncleanup.Change{Action: deactivated, Active: new(false), AutoCleanup: new(false), ExpiresAt: &future}},
-		changed{"one new, one as it was", f.fresh(0), sessioncleanup.Change{Action: off, Active: new(true), AutoCleanup: new(false)}},
+		changed{"all at once", expiring(f.fresh(0), past), sessioncleanup.Change{Action: deactivated, Active: sessioncleanup.Off, AutoCleanup: sessioncleanup.Off, ExpiresAt: &future}},
+		changed{"one new, one as it was", f.fresh(0), sessioncleanup.Change{Action: off, Active: sessioncleanup.On, AutoCleanup: sessioncleanup.Off}},
 	)
 }
 
@@ -89,21 +89,21 @@ func updateNothing(f *fixture) {
 	s, expired, sleeping := f.session(0, true, f.now.Add(-5*day)), expiring(f.dueForDeactivation(0), at), protected(f.idle(0))
 	f.expectUpdates(
 		changed{"no change", s, sessioncleanup.Change{Action: reactivated}},
-		changed{"active already", s, sessioncleanup.Change{Action: reactivated, Active: new(true)}},
-		changed{"active already, though expired", expired, sessioncleanup.Change{Action: reactivated, Active: new(true)}},
-		changed{"inactive already", sleeping, sessioncleanup.Change{Action: deactivated, Active: new(false)}},
-		changed{"protected already", sleeping, sessioncleanup.Change{Action: off, AutoCleanup: new(false)}},
-		changed{"not protected anyway", s, sessioncleanup.Change{Action: on, AutoCleanup: new(true)}},
+		changed{"active already", s, sessioncleanup.Change{Action: reactivated, Active: sessioncleanup.On}},
+		changed{"active already, though expired", expired, sessioncleanup.Change{Action: reactivated, Active: sessioncleanup.On}},
+		changed{"inactive already", sleeping, sessioncleanup.Change{Action: deactivated, Active: sessioncleanup.Off}},
+		changed{"protected already", sleeping, sessioncleanup.Change{Action: off, AutoCleanup: sessioncleanup.Off}},
+		changed{"not protected anyway", s, sessioncleanup.Change{Action: on, AutoCleanup: sessioncleanup.On}},
 		changed{"no expiry anyway", s, sessioncleanup.Change{Action: expiry, ExpiresAt: new(time.Time)}},
 		changed{"the same expiry, in another zone", expired, sessioncleanup.Change{Action: expiry, ExpiresAt: &elsewhere}},
-		changed{"all as they were", expired, sessioncleanup.Change{Action: expiry, Active: new(true), AutoCleanup: new(true), ExpiresAt: &at}},
+		changed{"all as they were", expired, sessioncleanup.Change{Action: expiry, Active: sessioncleanup.On, AutoCleanup: sessioncleanup.On, ExpiresAt: &at}},
 	)
 	f.expectLog("after updates that changed nothing", 0)
 }
 
 // reactivate makes a session active, without an expiry or with one.
 func reactivate(expiry *time.Time) sessioncleanup.Change {
-	return sessioncleanup.Change{Action: sessioncleanup.ActionReactivated, Active: new(true), ExpiresAt: expiry}
+	return sessioncleanup.Change{Action: sessioncleanup.ActionReactivated, Active: sessioncleanup.On, ExpiresAt: expiry}
 }
 
 // updateReactivates has sessions that the next run would deactivate again if reactivation were only a flag.
@@ -160,8 +160,8 @@ func updateNotFound(f *fixture) {
 	f.insert(s, other, nobodys)
 	for _, t := range append(f.strangers(s), sessioncleanup.Target{ID: nobodys.ID, OwnerID: f.owner(1)}) {
 		for _, c := range []sessioncleanup.Change{
-			{Action: sessioncleanup.ActionDeactivated, Active: new(false)},
-			{Action: sessioncleanup.ActionReactivated, Active: new(true)}, // nothing to change, were it found
+			{Action: sessioncleanup.ActionDeactivated, Active: sessioncleanup.Off},
+			{Action: sessioncleanup.ActionReactivated, Active: sessioncleanup.On}, // nothing to change, were it found
 		} {
 			c.Cause = cause("stranger")
 			if _, err := f.Store.Update(f.ctx, t, c); !errors.Is(err, sessioncleanup.ErrNotFound) {

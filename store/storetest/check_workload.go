@@ -1,6 +1,6 @@
 package storetest
 
-// The group "workload" mixes all operations, so that chance finds what nobody thought of.
+// The group "workload" mixes all operations, so that chance finds cases that no other check has.
 func workloadChecks() []check {
 	return []check{{"workload", "of 1,000 random operations agrees with the rules at every step", workload}}
 }

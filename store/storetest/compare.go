@@ -59,6 +59,21 @@ func unordered(want, got []string) string {
 	}
 }
 
+// inOrder compares two lists in their order and names the first place at which they differ, or is empty.
+func inOrder[E comparable](want, got []E) string {
+	for i := range max(len(want), len(got)) {
+		switch {
+		case i >= len(got):
+			return fmt.Sprintf("place %d is missing: %v", i+1, want[i])
+		case i >= len(want):
+			return fmt.Sprintf("place %d is too many: %v", i+1, got[i])
+		case want[i] != got[i]:
+			return fmt.Sprintf("place %d is %v, want %v", i+1, got[i], want[i])
+		}
+	}
+	return ""
+}
+
 // firstDifference names the first part in which two values of the same type differ, or is empty. Times are compared as
 // instants.
 func firstDifference(want, got any) string {

@@ -182,7 +182,7 @@ func deactivationFlaws() []flaw {
 
 // reactivate makes a session active for a touch, whoever deactivated it.
 func (b *broken) reactivate(ctx context.Context, t sessioncleanup.Touch, s sessioncleanup.Session) error {
-	c := sessioncleanup.Change{Cause: *t.Reactivate, Action: sessioncleanup.ActionReactivated, Active: new(true)}
+	c := sessioncleanup.Change{Cause: *t.Reactivate, Action: sessioncleanup.ActionReactivated, Active: sessioncleanup.On}
 	_, err := b.Store.Update(ctx, sessioncleanup.Target{ID: s.ID, OwnerID: t.OwnerID}, c)
 	if errors.Is(err, sessioncleanup.ErrNotFound) {
 		err = nil

@@ -64,7 +64,7 @@ type Transaction interface {
 	LockSession(ctx context.Context, id string) error
 	// LockChild adds a row that is deleted along with the session, commits it, and then locks it in this transaction.
 	LockChild(ctx context.Context, id string) error
-	// LockWrites keeps everybody else from changing any session.
+	// LockWrites keeps all other connections from changing any session.
 	LockWrites(ctx context.Context) error
 	// Rollback ends the transaction. All locks are free when it returns.
 	Rollback() error

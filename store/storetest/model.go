@@ -72,7 +72,7 @@ func (m *model) swept(p phase, ids []string, since map[string]time.Time) {
 	}
 }
 
-// byRun reports whether a run deactivated the session, and nobody did since.
+// byRun reports whether the last deactivation of the session was by a run.
 func (m *model) byRun(s sessioncleanup.Session) bool {
 	at, ok := m.runs[s.ID]
 	return ok && !s.Active && s.DeactivatedAt.Equal(at)

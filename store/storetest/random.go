@@ -118,10 +118,10 @@ func (g *generator) near() time.Duration { return time.Duration(g.IntN(5)-2) * t
 func (g *generator) change(s sessioncleanup.Session) sessioncleanup.Change {
 	c := sessioncleanup.Change{Cause: person("random"), Action: pick(g, sessioncleanup.Actions()...)}
 	if g.chance(70) {
-		c.Active = new(s.Active != g.chance(75))
+		c.Active = sessioncleanup.SwitchOf(s.Active != g.chance(75))
 	}
 	if g.chance(30) {
-		c.AutoCleanup = new(s.AutoCleanup != g.chance(75))
+		c.AutoCleanup = sessioncleanup.SwitchOf(s.AutoCleanup != g.chance(75))
 	}
 	if g.chance(40) {
 		fine := g.expiry().Add(time.Duration(g.IntN(1000)) * time.Microsecond)

@@ -64,7 +64,7 @@ func (f *fixture) idle(n int) sessioncleanup.Session {
 	return f.session(n, false, f.now.Add(-3*day))
 }
 
-// undated is an inactive session of which nobody knows since when.
+// undated is an inactive session without a deactivation time.
 func (f *fixture) undated(n int) sessioncleanup.Session {
 	return deactivatedAt(time.Time{}, f.dueForDeletion(n))
 }

@@ -58,12 +58,23 @@ func lockTable(table string) string {
 }
 
 func (s *Store) tryLock(ctx context.Context, m *mapping, table string) (*migrationLock, error) {
-	_, err := s.pool.Exec(ctx, lockTable(table))
-	if err != nil && !hasCode(err, "23505", "42P07") { // another one makes it just now
-		return nil, err
-	}
 	conn, err := s.pool.pool.Acquire(ctx)
 	if err != nil {
+		return nil, err
+	}
+	// The commit is a request of its own: a call whose context ends before leaves no table behind.
+	create := &pgx.Batch{}
+	create.Queue("BEGIN")
+	create.Queue(s.pool.begin())
+	create.Queue(lockTable(table))
+	if err = conn.SendBatch(ctx, create).Close(); err == nil {
+		_, err = conn.Exec(ctx, "COMMIT")
+	}
+	if hasCode(err, "23505", "42P07") { // another one makes it just now
+		_, err = conn.Exec(ctx, "ROLLBACK")
+	}
+	if err != nil {
+		conn.Release() // with its transaction: the pool closes it
 		return nil, err
 	}
 	batch := &pgx.Batch{}

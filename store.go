@@ -100,7 +100,7 @@ type Dependent struct {
 	Table  string `json:"table"`
 	Effect string `json:"effect"`         // "deleted", or "unlinked": its reference becomes NULL or its default
 	Rows   int    `json:"rows"`           // exact up to MaxDependentRows
-	More   bool   `json:"more,omitempty"` // there are more than Rows
+	More   bool   `json:"more,omitempty"` // there are more than Rows; with 0, they are not counted
 }
 
 // MaxDependentRows is how far a DependentLister counts the rows of one table.

@@ -30,7 +30,9 @@ func dependentRows(dependents []sessioncleanup.Dependent, counted bool) [][]cell
 }
 
 func rowsText(d sessioncleanup.Dependent) string {
-	if d.More {
+	if d.More && d.Rows == 0 {
+		return "not counted"
+	} else if d.More {
 		return "more than " + counted(d.Rows, "row", "rows")
 	}
 	return counted(d.Rows, "row", "rows")

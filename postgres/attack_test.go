@@ -296,6 +296,21 @@ func TestTheLogCannotBeDatedBackOrShortened(t *testing.T) {
 			t.Errorf("a run of %s: %v, want that it cannot be read", run, err)
 		}
 	}
+	for what, entry := range map[string]string{
+		"a time without end":      `NULL, 'run', 'x', '', 'r', '{}', '{}', '{}', '{"started_at": "-infinity", "cutoffs": {"now": "infinity"}}'`,
+		"a long action":           "NULL, repeat('x', 100), 'x', '', '', '{}', '{}', '{}', NULL",
+		"a long id of a run":      "NULL, 'x', 'x', '', repeat('x', 1000), '{}', '{}', '{}', NULL",
+		"many sessions":           "NULL, 'x', 'x', '', '', array_fill('s'::text, ARRAY[100001]), array_fill(''::text, ARRAY[100001]), array_fill(''::text, ARRAY[100001]), NULL",
+		"long texts":              "NULL, 'x', 'x', '', '', ARRAY[repeat('x', 60000000)], '{x}', '{x}', NULL",
+		"a long summary of a run": `NULL, 'run', 'x', '', 'r', '{}', '{}', '{}', jsonb_build_object('error', repeat('x', 2000000))`,
+	} {
+		if err := tries(t.Context(), attacker, "SELECT sessioncleanup_log("+entry+")"); !hasState(err, "22023") {
+			t.Errorf("an entry with %s: %v, want an invalid parameter", what, err)
+		}
+	}
+	if err := tries(t.Context(), attacker, `SET datestyle = 'ISO, DMY'; SELECT sessioncleanup_log(NULL, 'run', 'x', '', 'r', '{}', '{}', '{}', '{"started_at": "25/11/2026"}')`); !hasState(err, "22008") {
+		t.Errorf("a day before its month: %v, want that it cannot be read", err)
+	}
 	if gone := value[int](t, attacker, "SELECT sessioncleanup_forget('infinity', 1000)"); gone != 1 {
 		t.Errorf("%d entries were removed, want the one that the policy does not keep", gone)
 	}

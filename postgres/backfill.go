@@ -33,6 +33,10 @@ func (p *plan) addBackfill(ctx context.Context) error {
 	if err := p.findRefilled(ctx); err != nil {
 		return err
 	}
+	if tables := p.m.unread(); len(tables) > 0 {
+		p.warn("the rows of tables of others than %s are followed from now on, but those that are there are not read (%s): sessions without a last activity count as used now",
+			p.m.table.owner, strings.Join(tables, ", "))
+	}
 	fired, err := updateTriggers(ctx, p.q, p.m)
 	if err != nil {
 		return err
@@ -136,7 +140,7 @@ func updateTriggers(ctx context.Context, q *guarded, m *mapping) (firing, error)
 func backfillTable(m *mapping) string {
 	var parts []string
 	for _, src := range m.sources {
-		if src.At == "" {
+		if src.At == "" || !m.reads(src.relation) {
 			continue
 		}
 		parts = append(parts, m.statement("backfill_source", sqlfile.Names{

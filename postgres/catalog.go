@@ -17,6 +17,7 @@ type relation struct {
 	name    string
 	kind    string // pg_class.relkind
 	owner   string // the role that owns it
+	super   bool   // that role is a superuser
 	mine    bool   // the current role may alter it
 	columns map[string]column
 }
@@ -26,6 +27,7 @@ type column struct {
 	name     string
 	position int
 	typ      string // with its schema and without modifier, quoted
+	maker    string // the role that owns the type, or a domain's base; empty for those of the server and of superusers
 	base     string // the name of its type, that of a domain's base; empty for types of others than the server's own
 	space    string // the schema of its operators
 	notNull  bool
@@ -49,9 +51,9 @@ func findRelation(ctx context.Context, q *guarded, table string) (relation, erro
 		return r, err
 	}
 	err = q.QueryRow(ctx, `
-		SELECT c.oid, n.nspname, c.relname, c.relkind::text, pg_get_userbyid(c.relowner)::text, pg_has_role(c.relowner, 'USAGE')
-		  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		 WHERE c.oid = $1::oid`, oid).Scan(&r.oid, &r.space, &r.name, &r.kind, &r.owner, &r.mine)
+		SELECT c.oid, n.nspname, c.relname, c.relkind::text, o.rolname::text, o.rolsuper, pg_has_role(c.relowner, 'USAGE')
+		  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_roles o ON o.oid = c.relowner
+		 WHERE c.oid = $1::oid`, oid).Scan(&r.oid, &r.space, &r.name, &r.kind, &r.owner, &r.super, &r.mine)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return r, errNoRelation
 	}
@@ -61,19 +63,20 @@ func findRelation(ctx context.Context, q *guarded, table string) (relation, erro
 	rows, err := q.Query(ctx, `
 		SELECT a.attname, a.attnum::int,
 		       t.typnamespace::regnamespace || '.' || quote_ident(t.typname),
-		       (SELECT CASE WHEN b.typnamespace = 'pg_catalog'::regnamespace OR b.typname = 'citext' THEN b.typname ELSE '' END
-		          FROM pg_catalog.pg_type b WHERE b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)),
-		       (SELECT CASE WHEN b.typtype = 'b' AND (SELECT o.rolsuper FROM pg_catalog.pg_roles o WHERE o.oid = b.typowner) THEN n.nspname ELSE 'pg_catalog' END
-		          FROM pg_catalog.pg_type b JOIN pg_catalog.pg_namespace n ON n.oid = b.typnamespace WHERE b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)),
+		       CASE WHEN o.rolsuper THEN '' ELSE o.rolname::text END,
+		       CASE WHEN b.typnamespace = 'pg_catalog'::regnamespace OR b.typname = 'citext' AND o.rolsuper THEN b.typname ELSE '' END,
+		       CASE WHEN b.typtype = 'b' AND o.rolsuper THEN n.nspname ELSE 'pg_catalog' END,
 		       a.attnotnull, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' OR a.attidentity = 'a'
 		  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+		  JOIN pg_catalog.pg_type b ON b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
+		  JOIN pg_catalog.pg_namespace n ON n.oid = b.typnamespace JOIN pg_catalog.pg_roles o ON o.oid = b.typowner
 		 WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped`, r.oid)
 	if err != nil {
 		return r, err
 	}
 	columns, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (column, error) {
 		var c column
-		err := row.Scan(&c.name, &c.position, &c.typ, &c.base, &c.space, &c.notNull, &c.hasValue, &c.computed)
+		err := row.Scan(&c.name, &c.position, &c.typ, &c.maker, &c.base, &c.space, &c.notNull, &c.hasValue, &c.computed)
 		return c, err
 	})
 	for _, c := range columns {

@@ -152,7 +152,9 @@ func (g *guarded) oidOf(ctx context.Context, table string) (uint32, error) {
 // roles are those that matter for what is to be done with a table.
 type roles struct {
 	current string // the connection's
-	super   bool   // it is a superuser's
+	login   string // who logged in, whose rights a session can resume
+	super   bool   // one of the two is a superuser
+	more    string // what the login may do and the owner may not, in words
 	owner   string // that of the table
 	trusted bool   // the owner is a superuser
 	member  bool   // the current role may act as the owner
@@ -160,9 +162,14 @@ type roles struct {
 
 func (g *guarded) rolesFor(ctx context.Context, table uint32) (r roles, err error) {
 	err = g.own().QueryRow(ctx, `
-		SELECT c.rolname::text, c.rolsuper, o.rolname::text, o.rolsuper, pg_has_role(c.oid, o.oid, 'MEMBER')
-		  FROM pg_roles c, pg_class t JOIN pg_roles o ON o.oid = t.relowner
-		 WHERE c.rolname = current_user AND t.oid = $1::oid`, table).Scan(&r.current, &r.super, &r.owner, &r.trusted, &r.member)
+		SELECT c.rolname::text, l.rolname::text, c.rolsuper OR l.rolsuper, o.rolname::text, o.rolsuper, pg_has_role(c.oid, o.oid, 'MEMBER'),
+		       concat_ws(', ', CASE WHEN l.rolcreaterole AND NOT o.rolcreaterole THEN 'CREATEROLE' END, CASE WHEN l.rolbypassrls AND NOT o.rolbypassrls THEN 'BYPASSRLS' END,
+		                 CASE WHEN l.rolreplication AND NOT o.rolreplication THEN 'REPLICATION' END,
+		                 (SELECT string_agg(p.rolname, ', ') FROM pg_roles p
+		                   WHERE p.rolname LIKE 'pg\_%' AND pg_has_role(l.oid, p.oid, 'MEMBER') AND NOT pg_has_role(o.oid, p.oid, 'MEMBER')))
+		  FROM pg_roles c, pg_roles l, pg_class t JOIN pg_roles o ON o.oid = t.relowner
+		 WHERE c.rolname = current_user AND l.rolname = session_user AND t.oid = $1::oid`, table).
+		Scan(&r.current, &r.login, &r.super, &r.owner, &r.trusted, &r.member, &r.more)
 	return r, mapError("look up the owner of the sessions", err)
 }
 
@@ -188,8 +195,13 @@ func (s *Store) act(ctx context.Context, m *mapping, migrate bool) error {
 		}
 		if roles.super && !roles.trusted && !s.cfg.TrustOwner {
 			return fmt.Errorf("%w: %s is a superuser, and table %s belongs to %s, who is not: triggers and functions of %s would run in this session and could use a superuser's rights; "+
-				"connect as %s or as a cleaner's role, or trust %s with them by --trust-owner (Config.TrustOwner)",
-				errUntrusted, roles.current, m.table.path(), roles.owner, roles.owner, roles.owner, roles.owner)
+				"log in as %s or as a cleaner's role, or trust %s with them by --trust-owner (Config.TrustOwner)",
+				errUntrusted, roles.login, m.table.path(), roles.owner, roles.owner, roles.owner, roles.owner)
+		}
+		if migrate && roles.member && roles.login != roles.owner && !roles.trusted && roles.more != "" && !s.cfg.TrustOwner {
+			return fmt.Errorf("%w: %s has rights that %s, who owns table %s, has not (%s): triggers of %s would run in this session and could use them; "+
+				"log in as %s to migrate, or trust %s with them by --trust-owner (Config.TrustOwner)",
+				errUntrusted, roles.login, roles.owner, m.table.path(), roles.more, roles.owner, roles.owner, roles.owner)
 		}
 		m.role = roles.actor(migrate)
 	}
@@ -198,7 +210,7 @@ func (s *Store) act(ctx context.Context, m *mapping, migrate bool) error {
 }
 
 // give is the SQL that gives relations that a role made to another, and takes from all others what default privileges
-// granted them.
+// granted them, on their sequences too.
 func give(relations []string, to string) string {
 	body := "DECLARE v_grant record; BEGIN\n"
 	if to != "" {
@@ -206,15 +218,17 @@ func give(relations []string, to string) string {
 			body += fmt.Sprintf("IF to_regclass(%s) IS NOT NULL THEN ALTER TABLE %s OWNER TO %s; END IF;\n", literal(r), r, sqlfile.Column(to))
 		}
 	}
-	body += "FOR v_grant IN SELECT DISTINCT c.oid::regclass AS path, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS role\n" +
-		"  FROM pg_catalog.pg_class c CROSS JOIN aclexplode(c.relacl) a\n WHERE c.oid = ANY (ARRAY["
+	body += "FOR v_grant IN SELECT DISTINCT CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE '' END || c.oid::regclass AS path, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS role\n" +
+		"  FROM unnest(ARRAY["
 	for i, r := range relations {
 		if i > 0 {
 			body += ", "
 		}
 		body += "to_regclass(" + literal(r) + ")::oid"
 	}
-	body += "]) AND a.grantee <> c.relowner LOOP\n" +
+	body += "]) r (oid) JOIN pg_catalog.pg_class c ON c.oid = r.oid OR c.relkind = 'S' AND c.oid IN (\n" +
+		"    SELECT d.objid FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = r.oid AND d.deptype IN ('a', 'i'))\n" +
+		"  CROSS JOIN aclexplode(c.relacl) a\n WHERE a.grantee <> c.relowner LOOP\n" +
 		"    EXECUTE 'REVOKE ALL ON ' || v_grant.path || ' FROM ' || v_grant.role;\nEND LOOP; END"
 	return "DO " + literal(body) + ";"
 }

@@ -61,16 +61,16 @@ func scanTable(row pgx.CollectableRow) (adopt.Table, error) {
 	var t adopt.Table
 	var kind string
 	var columns []struct {
-		Name, Type, Base string
-		Unique           bool
+		Name, Type, Maker, Base string
+		Unique                  bool
 	}
-	if err := row.Scan(&t.Space, &t.Name, &kind, &t.Hidden, &columns, &t.PrimaryKey, &t.ForeignKeys); err != nil {
+	if err := row.Scan(&t.Space, &t.Name, &t.Owner, &kind, &t.Hidden, &columns, &t.PrimaryKey, &t.ForeignKeys); err != nil {
 		return t, err
 	}
 	t.Partitioned = kind == "p"
 	t.Other = map[string]string{"v": "a view", "m": "a materialized view", "f": "a foreign table"}[kind]
 	for _, c := range columns {
-		t.Columns = append(t.Columns, adopt.Column{Name: c.Name, Type: c.Type, Kind: kindOf(c.Base), Unique: c.Unique})
+		t.Columns = append(t.Columns, adopt.Column{Name: c.Name, Type: c.Type, Maker: c.Maker, Kind: kindOf(c.Base), Unique: c.Unique})
 	}
 	return t, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
@@ -58,23 +59,18 @@ func lockTable(table string) string {
 }
 
 func (s *Store) tryLock(ctx context.Context, m *mapping, table string) (*migrationLock, error) {
-	conn, err := s.pool.pool.Acquire(ctx)
+	made, err := s.pool.oidOf(ctx, sqlfile.Qualified(m.space, "sessioncleanup_migrating"))
 	if err != nil {
 		return nil, err
 	}
-	// The commit is a request of its own: a call whose context ends before leaves no table behind.
-	create := &pgx.Batch{}
-	create.Queue("BEGIN")
-	create.Queue(s.pool.begin())
-	create.Queue(lockTable(table))
-	if err = conn.SendBatch(ctx, create).Close(); err == nil {
-		_, err = conn.Exec(ctx, "COMMIT")
+	if made == 0 {
+		err = s.runStep(ctx, m, step{sql: []string{lockTable(table), give([]string{table}, m.role)}})
+		if err != nil && !hasCode(err, "23505", "42P07") { // another one makes it just now
+			return nil, err
+		}
 	}
-	if hasCode(err, "23505", "42P07") { // another one makes it just now
-		_, err = conn.Exec(ctx, "ROLLBACK")
-	}
+	conn, err := s.pool.pool.Acquire(ctx)
 	if err != nil {
-		conn.Release() // with its transaction: the pool closes it
 		return nil, err
 	}
 	batch := &pgx.Batch{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"slices"
@@ -175,7 +176,46 @@ func (m *mapping) readTables(ctx context.Context, q *guarded) error {
 		}
 		m.sources = append(m.sources, src)
 	}
-	return nil
+	return m.checkTypes()
+}
+
+// reads reports whether the library reads a table's rows: one of another role than the owner of the sessions may have an
+// index, a policy or a view in its place, whose functions would run with the rights of whoever reads it.
+func (m *mapping) reads(r relation) bool { return r.super || r.owner == m.table.owner }
+
+// unread lists the activity tables whose rows are not read.
+func (m *mapping) unread() (tables []string) {
+	for _, src := range m.sources {
+		if !m.reads(src.relation) {
+			tables = append(tables, fmt.Sprintf("%s of %s", src.path(), src.owner))
+		}
+	}
+	return tables
+}
+
+// checkTypes refuses columns whose type belongs to another role than the owner of the sessions: its casts and operators
+// would run with the rights of whoever reads them.
+func (m *mapping) checkTypes() error {
+	check := func(field string, r relation, name string) error {
+		if c := r.columns[name]; name != "" && c.maker != "" && c.maker != m.table.owner {
+			return invalid.Errorf("%s is %q: the type of that column of table %s, %s, belongs to the role %s, whose functions would run when it is read; want a type of the server, or of %s, who owns the sessions",
+				field, name, r.path(), c.typ, c.maker, m.table.owner)
+		}
+		return nil
+	}
+	s := m.schema
+	var errs []error
+	for _, c := range []struct{ field, name string }{
+		{"schema.id", s.ID}, {"schema.owner", s.Owner}, {"schema.name", s.Name}, {"schema.code", s.Code}, {"schema.active", s.Active}, {"schema.auto_cleanup", s.AutoCleanup},
+		{"schema.created_at", s.CreatedAt}, {"schema.updated_at", s.UpdatedAt}, {"schema.last_activity", s.LastActivity}, {"schema.expires_at", s.ExpiresAt},
+		{"schema.deactivated_at", s.DeactivatedAt},
+	} {
+		errs = append(errs, check(c.field, m.table, c.name))
+	}
+	for _, src := range m.sources {
+		errs = append(errs, check("schema.sources.session", src.relation, src.Session))
+	}
+	return errors.Join(errs...)
 }
 
 // checkWritable refuses lifecycle columns that the database computes.

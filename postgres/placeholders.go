@@ -54,6 +54,7 @@ func (m *mapping) fill() {
 	n["id_eq"], n["owner_eq"], n["id_after"] = m.operator("=", m.schema.ID), m.operator("=", m.schema.Owner), m.operator(">", m.schema.ID)
 	n["is_active"], n["not_active"], n["is_auto"] = m.conditions("s.")
 	n["bare_is_active"], n["bare_not_active"], n["bare_is_auto"] = m.conditions("")
+	n["unread"] = fmt.Sprint(len(m.unread()) > 0)
 	n["tracked"], n["untracked"], n["observes"] = fmt.Sprint(!m.untracked), fmt.Sprint(m.untracked), fmt.Sprint(m.observes())
 	for key, name := range map[string]string{
 		"last_activity": m.schema.LastActivity, "expires_at": m.schema.ExpiresAt, "deactivated_at": m.schema.DeactivatedAt,
@@ -155,7 +156,7 @@ func (m *mapping) conditions(prefix string) (isActive, notActive, isAuto string)
 }
 
 func (m *mapping) ownerName() string {
-	if m.owners == nil {
+	if m.owners == nil || !m.reads(*m.owners) {
 		return "NULL::text"
 	}
 	o := m.schema.Owners
@@ -171,10 +172,8 @@ func (m *mapping) activityCount() string {
 	return "(" + strings.Join(counts, " + ") + ")"
 }
 
-// Those of a table that another role owns are not counted: it may put a view in its place, which would run with the rights of
-// whoever looks at the sessions.
 func (m *mapping) countOf(s source) string {
-	if s.owner != m.table.owner {
+	if !m.reads(s.relation) {
 		return "0::bigint"
 	}
 	return fmt.Sprintf("(SELECT count(*) FROM %s c WHERE %s)", s.sql(),

@@ -51,7 +51,7 @@ func (p *plan) note(format string, args ...any) {
 
 // build computes the steps.
 func (p *plan) build(ctx context.Context) error {
-	for _, stage := range []func(context.Context) error{p.giveAway, p.warnOfCreators, p.takeOver, p.addColumns, p.changeDefault, p.addFunctions, p.addView, p.addTriggers, p.addBackfill, p.addIndexes, p.addGrants} {
+	for _, stage := range []func(context.Context) error{p.giveAway, p.takeBack, p.warnOfCreators, p.takeOver, p.addColumns, p.changeDefault, p.addFunctions, p.addView, p.addTriggers, p.addBackfill, p.addIndexes, p.addGrants} {
 		if err := stage(ctx); err != nil {
 			return err
 		}

@@ -65,8 +65,18 @@ func scanSeal(row pgx.Row) (seal sessioncleanup.Seal, err error) {
 
 // scanEntry reads an entry, without its time: that is one of its texts.
 func scanEntry(row pgx.Row) (e sessioncleanup.Entry, err error) {
-	err = row.Scan(&e.ID, &e.Fixed, &e.Personal, &e.Proof)
+	var fixed, personal [][]byte
+	err = row.Scan(&e.ID, &fixed, &personal, &e.Proof)
+	e.Fixed, e.Personal = stringsOf(fixed), stringsOf(personal)
 	return e, err
+}
+
+func stringsOf(texts [][]byte) []string {
+	all := make([]string, len(texts))
+	for i, text := range texts {
+		all[i] = string(text)
+	}
+	return all
 }
 
 // eraseBatch is the number of entries that one transaction erases an owner from.

@@ -33,7 +33,9 @@ func (m *mapping) timeColumns() []timeColumn {
 	add(m.table, true, m.schema.CreatedAt, m.schema.UpdatedAt, m.schema.LastActivity)
 	add(m.table, false, m.schema.ExpiresAt, m.schema.DeactivatedAt)
 	for _, src := range m.sources {
-		add(src.relation, true, src.At)
+		if m.reads(src.relation) {
+			add(src.relation, true, src.At)
+		}
 	}
 	return all
 }

@@ -16,7 +16,7 @@ func trackName(s source) string { return short("sessioncleanup_track", s.space, 
 func (p *plan) trackNames(s source) sqlfile.Names {
 	return sqlfile.Names{
 		"function": trackName(s), "track": sqlfile.Column(trackName(s)), "session": sqlfile.Column(s.Session),
-		"session_type_text": literal(s.columns[s.Session].typ), "track_table": literal(s.sql()), "track_owner": literal(s.owner),
+		"track_table": literal(s.sql()), "track_owner": literal(s.owner),
 	}
 }
 

@@ -100,6 +100,26 @@ func checkWriters(ctx context.Context, q *guarded, space string) error {
 	return mapError("look at who may write the settings", err)
 }
 
+// leaked lists sequences of the library, and the table of its lock, that others than their owner may use, as default
+// privileges grant them: whoever may set a sequence can end it, and what is noted or logged with it.
+func leaked(ctx context.Context, q *guarded, space string) (relations []string, err error) {
+	err = q.QueryRow(ctx, `
+		SELECT coalesce(array_agg(DISTINCT format('%I.%I', n.nspname, c.relname)), '{}')
+		  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace CROSS JOIN aclexplode(c.relacl) a
+		 WHERE n.nspname = $1::text AND c.relname LIKE 'sessioncleanup\_%' AND (c.relkind = 'S' OR c.relname = 'sessioncleanup_migrating') AND a.grantee <> c.relowner`,
+		space).Scan(&relations)
+	return relations, mapError("look at who may use the library's sequences", err)
+}
+
+// takeBack revokes what an earlier version left to others.
+func (p *plan) takeBack(ctx context.Context) error {
+	relations, err := leaked(ctx, p.q, p.m.space)
+	if err == nil && len(relations) > 0 {
+		p.add(step{about: "revoke what others may do with " + strings.Join(relations, ", "), sql: []string{give(relations, "")}})
+	}
+	return err
+}
+
 // warnOfCreators notes the roles that may make objects where the library's are.
 func (p *plan) warnOfCreators(ctx context.Context) error {
 	var roles string

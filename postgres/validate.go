@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -49,6 +50,11 @@ func (s *Store) Validate(ctx context.Context) error {
 	}
 	if err := checkWriters(ctx, s.pool, m.space); err != nil {
 		wrong = append(wrong, err)
+	}
+	if relations, err := leaked(ctx, s.pool, m.space); err != nil {
+		return err
+	} else if len(relations) > 0 {
+		report("others than the owner may use %s", strings.Join(relations, ", "))
 	}
 	var owner string
 	if err := s.pool.QueryRow(ctx, "SELECT pg_get_userbyid(c.relowner)::text FROM pg_catalog.pg_class c WHERE c.oid = to_regclass($1::text)", m.own("settings")).Scan(&owner); err != nil {

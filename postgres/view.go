@@ -52,6 +52,9 @@ func (p *plan) addView(ctx context.Context) error {
 		text, p.m.statement("view", sqlfile.Names{"view_list": list}), dropFunctions(p.m.space, old),
 		markFunctions(p.m.space, function.Name), revokeExecute(p.m.space, function.Name),
 		"COMMENT ON VIEW "+view.path()+" IS "+literal(markOf(text))+";")
+	if !grows || was.oid == 0 {
+		s.sql = append(s.sql, give([]string{view.path()}, "")) // what default privileges granted
+	}
 	for _, role := range readers {
 		s.sql = append(s.sql, fmt.Sprintf("GRANT SELECT ON %s TO %s; GRANT EXECUTE ON FUNCTION %s() TO %s;", view.path(), role, function.path(), role))
 	}

@@ -27,6 +27,7 @@ type Database struct {
 type Table struct {
 	Space  string // its database schema; empty where the database has none
 	Name   string
+	Owner  string // the role that owns it; empty for a superuser, and where the database has no roles
 	Hidden bool   // the connection finds it only by its database schema and its name
 	Other  string // what it is when it cannot be adopted: "a view"; empty for an ordinary or a partitioned table
 
@@ -40,6 +41,7 @@ type Table struct {
 type Column struct {
 	Name   string
 	Type   string // as SQL writes it, for messages
+	Maker  string // the role that owns the type; empty for one of the server or of a superuser
 	Kind   Kind
 	Unique bool // an index makes sure that no two rows have the same value
 }

@@ -195,6 +195,10 @@ func (p *proposer) proposeActivityTables() {
 			keys = append(keys, k.Columns...)
 		}
 		for _, column := range columns {
+			if maker := p.column(child, column).Maker; maker != "" && maker != p.sessions.Owner {
+				p.warn("rows of table %q do not count as activity: the type of its column %q is one of the role %s, whose functions would run when it is read", child.path(), column, maker)
+				continue
+			}
 			activity := sessioncleanup.Source{Table: child.path(), Session: column, At: child.activityTime(append(keys, column)...)}
 			if !p.canName(child, sessioncleanup.Schema{Sources: []sessioncleanup.Source{activity}}) {
 				p.warn("rows of table %q do not count as activity: a schema cannot have its name, or that of its column %q", child.path(), column)
@@ -247,6 +251,10 @@ func (p *proposer) columnsCalled(names []string, child *Table) []string {
 	column := child.first(names, 0)
 	refers := func(k ForeignKey) bool { return len(k.Columns) == 1 && p.same(k.Columns[0], column) }
 	if column == "" || child.Space != p.sessions.Space || slices.ContainsFunc(child.ForeignKeys, refers) {
+		return nil
+	}
+	if child.Owner != "" && child.Owner != p.sessions.Owner {
+		p.warn("rows of table %q do not count as activity: it belongs to %s, and has no foreign key to the sessions; a schema can name it", child.path(), child.Owner)
 		return nil
 	}
 	if !fits(*p.column(p.sessions, p.Schema.ID), *p.column(child, column)) {

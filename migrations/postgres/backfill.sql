@@ -14,8 +14,8 @@ ALTER TABLE "{backfill}" ADD PRIMARY KEY (session_id);
 CREATE TABLE "{backfill}" (session_id "{id_type}" PRIMARY KEY, at timestamptz);
 
 -- name: backfill_known
--- When a session was last used, as far as the database shows.
-coalesce(least(greatest("{updated_at_out}", "{created_at_out}", b.at), now()), now())
+-- When a session was last used, as far as the database shows: now, while there are rows that are not read.
+CASE WHEN "{unread}" THEN now() ELSE coalesce(least(greatest("{updated_at_out}", "{created_at_out}", b.at), now()), now()) END
 
 -- name: backfill_refill
 (s."{last_activity}" = "{refilled}"::"{last_activity_type}" AND "{backfill_known}" < "{last_activity_out}")

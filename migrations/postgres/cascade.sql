@@ -2,9 +2,10 @@
 
 -- name: sessioncleanup_keys
 -- The foreign keys through which a deletion of sessions reaches other tables: first those from tables that it reaches by
--- cascades. With p_back, only cascades that lead back to sessions. Partitions count as the table that they belong to.
+-- cascades. With p_back, only cascades that lead back to sessions. Partitions count as the table that they belong to. A table of
+-- another role than the owner of the sessions is not to be read: functions in its indexes would run with the reader's rights.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_keys(p_back boolean)
-RETURNS TABLE (key oid, source oid, target oid, effect text, join_on text, level integer)
+RETURNS TABLE (key oid, source oid, target oid, effect text, join_on text, level integer, readable boolean)
 LANGUAGE plpgsql STABLE
 SET search_path = "{safe}"
 AS $sessioncleanup$
@@ -40,7 +41,9 @@ BEGIN
               JOIN pg_operator o ON o.oid = n.equal
               JOIN pg_attribute c ON c.attrelid = f.conrelid AND c.attnum = n.child
               JOIN pg_attribute p ON p.attrelid = f.confrelid AND p.attnum = n.parent),
-           d.level
+           d.level,
+           (SELECT bool_and(o.rolsuper OR o.oid = (SELECT s.relowner FROM pg_class s WHERE s.oid = v_sessions))
+              FROM pg_class c JOIN pg_roles o ON o.oid = c.relowner WHERE c.oid IN (f.confrelid, f.conrelid, k.source, k.target))
       FROM keys k
       JOIN pg_constraint f ON f.oid = k.key
       JOIN (SELECT w.source, min(w.level) AS level FROM down w GROUP BY w.source) d ON d.source = k.source
@@ -65,7 +68,8 @@ DECLARE
                   JOIN %s c ON %s
                    FOR UPDATE OF c) x$$, k.source::regclass, k.target::regclass, k.join_on)
         FROM "{space}".sessioncleanup_keys(true) k);
-    v_step text;
+    v_step   text;
+    v_unread text;
     -- Rows, and of which session each is a part: three arrays in parallel. All of them; those to follow next; those found.
     v_roots "{id_type}"[]; v_rels oid[]; v_rows tid[];
     v_next_roots "{id_type}"[]; v_next_rels oid[]; v_next_rows tid[];
@@ -74,6 +78,11 @@ DECLARE
 BEGIN
     IF cardinality(v_steps) = 0 THEN
         RETURN;
+    END IF;
+    SELECT string_agg(DISTINCT k.target::regclass::text, ', ') INTO v_unread FROM "{space}".sessioncleanup_keys(true) k WHERE NOT k.readable;
+    IF v_unread IS NOT NULL THEN
+        RAISE EXCEPTION 'foreign keys would delete other sessions along with one, through tables of others than the owner of the sessions, which are not read: %', v_unread
+            USING ERRCODE = 'insufficient_privilege', HINT = 'ALTER TABLE ... OWNER TO the owner of the sessions, or drop that key''s ON DELETE CASCADE.';
     END IF;
     SELECT array_agg(s."{id}"), array_agg(s.tableoid), array_agg(s.ctid) INTO v_roots, v_rels, v_rows
       FROM "{sessions}" s WHERE s."{id}" = ANY (p_ids);
@@ -141,7 +150,8 @@ $sessioncleanup$;
 
 -- name: sessioncleanup_dependents
 -- The tables that a deletion of some sessions reaches, what becomes of their rows, and how many: exact up to p_most for each
--- table, and not followed further from a table with more. Without sessions only the tables.
+-- table, and not followed further from a table with more. Without sessions only the tables. Those that are not to be read have
+-- more than 0 rows.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_dependents(p_ids "{id_type}"[], p_most integer)
 RETURNS TABLE (name text, effect text, row_count bigint, more boolean)
 LANGUAGE plpgsql
@@ -165,7 +175,7 @@ BEGIN
         v_new_tables := '{}';
         v_new_rels := '{}';
         v_new_rows := '{}';
-        FOR v_key IN SELECT k.* FROM "{space}".sessioncleanup_keys(false) k WHERE k.target <> ALL (v_full) LOOP
+        FOR v_key IN SELECT k.* FROM "{space}".sessioncleanup_keys(false) k WHERE k.target <> ALL (v_full) AND k.readable LOOP
             EXECUTE format($$
                 SELECT coalesce(array_agg(x.rel), '{}'), coalesce(array_agg(x.row), '{}')
                   FROM (SELECT c.tableoid AS rel, c.ctid AS row
@@ -194,7 +204,7 @@ BEGIN
                         UNION SELECT a.tab FROM unnest(v_unlinked_tables) a (tab) GROUP BY a.tab HAVING count(*) > p_most);
     END LOOP;
     FOR v_key IN SELECT k.* FROM "{space}".sessioncleanup_keys(false) k LOOP -- what follows from these is not known to the end, either
-        IF v_key.source = ANY (v_full) AND v_key.target <> ALL (v_full) THEN
+        IF (v_key.source = ANY (v_full) OR NOT v_key.readable) AND v_key.target <> ALL (v_full) THEN
             v_full := v_full || v_key.target;
         END IF;
     END LOOP;

@@ -96,7 +96,7 @@ $sessioncleanup$;
 -- 8 days, and some session is in use.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_expected(p_now timestamptz, p_inactive timestamptz, p_delete timestamptz) RETURNS boolean
 LANGUAGE sql STABLE
-SET search_path = "{safe}"
+SET search_path = "{safe}" SET datestyle = 'ISO, YMD'
 AS $sessioncleanup$
     SELECT (EXISTS (SELECT FROM "{sessions}" s
                      WHERE "{last_activity_out}" >= coalesce(p_inactive, p_delete) AND "{last_activity_out}" <= p_now + interval '10 minutes')
@@ -171,13 +171,15 @@ BEGIN
         'duration_ns', (extract(epoch FROM clock_timestamp() - v_started) * 1000000000)::bigint,
         'error', v_refused, 'refused', CASE WHEN v_refused IS NOT NULL THEN true END, 'forced', CASE WHEN force THEN true END,
         'cutoffs', to_jsonb(v_cut))));
-    IF v_refused IS NULL THEN
-        PERFORM "{space}".sessioncleanup_forget(v_cut.now - v_policy.events_keep, 100000);
-    END IF;
     BEGIN
+        IF v_refused IS NULL THEN
+            PERFORM "{space}".sessioncleanup_forget(v_cut.now - v_policy.events_keep, 100000);
+        END IF;
         PERFORM "{space}".sessioncleanup_seal(1000);
     EXCEPTION WHEN lock_not_available THEN
         NULL; -- the next run seals
+    WHEN OTHERS THEN
+        RAISE WARNING 'the audit log could not be sealed: %', SQLERRM;
     END;
     RETURN QUERY VALUES
         ('deactivated', v_deactivated.done, "{space}".sessioncleanup_details(

@@ -2,8 +2,8 @@
 -- role that may seal can neither choose what a seal says nor write to the log.
 
 -- name: sealed_texts
--- The entries as they are sealed: the texts that stay, and those that may be erased.
-SELECT e.id, e.at, e.proof,
+-- The entries as they are sealed: the texts that stay, those that may be erased, and the encoding in which a client reads them.
+SELECT e.id, e.at, e.proof, CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END::name AS encoding,
        ARRAY[e.id::text, trunc(extract(epoch FROM e.at) * 1000000)::text, e.action, e.run_id, e.role::text,
              CASE jsonb_typeof(e.run) WHEN 'object' THEN (e.run - 'filter')::text ELSE e.run::text END,
              cardinality(e.owner_ids)::text] || ARRAY(SELECT unnest(e.session_ids)) AS fixed,
@@ -14,9 +14,9 @@ SELECT e.id, e.at, e.proof,
 -- name: sealed_digest
 -- Of the entry x. Nothing is erased from it yet: its proof is its salt.
 sha256(
-    sha256((SELECT string_agg(sha256(convert_to(coalesce(f.text, ''), 'UTF8')), ''::bytea ORDER BY f.place)
+    sha256((SELECT string_agg(sha256(convert_to(coalesce(f.text, ''), x.encoding)), ''::bytea ORDER BY f.place)
               FROM unnest(x.fixed) WITH ORDINALITY f (text, place)))
-    || sha256((SELECT string_agg(sha256(sha256(x.proof || convert_to((p.place - 1)::text, 'UTF8')) || convert_to(coalesce(p.text, ''), 'UTF8')),
+    || sha256((SELECT string_agg(sha256(sha256(x.proof || convert_to((p.place - 1)::text, 'UTF8')) || convert_to(coalesce(p.text, ''), x.encoding)),
                                  ''::bytea ORDER BY p.place)
                  FROM unnest(x.personal) WITH ORDINALITY p (text, place))))
 

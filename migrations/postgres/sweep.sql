@@ -338,8 +338,12 @@ BEGIN
       FROM (VALUES "{source_values}") AS a (path, session, type)
       LEFT JOIN pg_attribute c ON c.attrelid = to_regclass(a.path) AND c.attname = a.session AND NOT c.attisdropped
       LEFT JOIN pg_type t ON t.oid = c.atttypid
+      LEFT JOIN pg_type b ON b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
      WHERE a.path IS NOT NULL
-       AND (c.attname IS NULL OR coalesce(nullif(t.typbasetype, 0), t.oid) >= 16384 AND t.oid IS DISTINCT FROM to_regtype(a.type)::oid);
+       AND (c.attname IS NULL
+            OR b.oid >= 16384 AND (t.oid IS DISTINCT FROM to_regtype(a.type)::oid
+                                   OR b.typowner NOT IN (SELECT o.oid FROM pg_roles o, pg_class s
+                                                          WHERE s.oid = "{sessions_literal}"::regclass AND (o.rolsuper OR o.oid = s.relowner))));
     v_lost := nullif(v_lost, '');
     IF EXISTS (SELECT FROM pg_attribute n, pg_attribute s
                 WHERE n.attrelid = "{touches_literal}"::regclass AND n.attname = 'session_id'

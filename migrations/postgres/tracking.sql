@@ -94,14 +94,15 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = "{safe}"
 AS $sessioncleanup$
 BEGIN
+    IF NOT EXISTS (SELECT FROM "{touches}") THEN
+        RETURN;
+    END IF;
+    DELETE FROM "{touches}" t
+     WHERE t.ctid = ANY (ARRAY(SELECT o.ctid FROM "{touches}" o
+                                WHERE NOT EXISTS (SELECT FROM "{sessions}" s WHERE s."{id}" = o.session_id)
+                                LIMIT 50000 FOR UPDATE SKIP LOCKED));
     PERFORM "{space}".sessioncleanup_apply_touches(ARRAY[n.id])
        FROM (SELECT DISTINCT t.session_id AS id FROM "{touches}" t LIMIT 1000) n;
-    IF FOUND THEN
-        DELETE FROM "{touches}" t
-         WHERE t.ctid = ANY (ARRAY(SELECT o.ctid FROM "{touches}" o
-                                    WHERE NOT EXISTS (SELECT FROM "{sessions}" s WHERE s."{id}" = o.session_id)
-                                    LIMIT 1000 FOR UPDATE SKIP LOCKED));
-    END IF;
 END
 $sessioncleanup$;
 
@@ -193,8 +194,8 @@ EXISTS (SELECT FROM "{sessions}" s
 -- what cannot be looked at now is noted, and written when it can be.
 --
 -- This runs with the rights of its owner, so it reads a column only of a type of the server's own (their ids are below
--- 16384), of a domain over one, or of the type that was adopted: another one may bring a cast of its own. And it notes nothing for tables of
--- others who attached it to theirs.
+-- 16384), of a superuser's or of its owner's, or of a domain over one: another one may bring a cast of its own, whatever its
+-- name. And it notes nothing for tables of others who attached it to theirs.
 CREATE OR REPLACE FUNCTION "{space}"."{track}"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 AS $sessioncleanup$
@@ -205,9 +206,10 @@ BEGIN
     BEGIN
         v_type := (SELECT pg_catalog.pg_typeof(n."{session}") FROM new_rows n LIMIT 1);
         IF v_type OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
-           AND v_type OPERATOR(pg_catalog.<>) pg_catalog.to_regtype("{session_type_text}")::pg_catalog.oid
-           AND NOT EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid OPERATOR(pg_catalog.=) v_type AND t.typtype OPERATOR(pg_catalog.=) 'd'
-                              AND t.typbasetype OPERATOR(pg_catalog.<) 16384::pg_catalog.oid) THEN
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_type t
+                             JOIN pg_catalog.pg_type b ON b.oid OPERATOR(pg_catalog.=) CASE WHEN t.typtype OPERATOR(pg_catalog.=) 'd' THEN t.typbasetype ELSE t.oid END
+                             JOIN pg_catalog.pg_roles o ON o.oid OPERATOR(pg_catalog.=) b.typowner
+                            WHERE t.oid OPERATOR(pg_catalog.=) v_type AND (o.rolsuper OR o.rolname OPERATOR(pg_catalog.=) CURRENT_USER)) THEN
             RETURN NULL;
         END IF;
         IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.<>) 'serializable' THEN

@@ -31,7 +31,7 @@ CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_log(
     p_at timestamptz, p_action text, p_actor text, p_reason text, p_run_id text, p_ids text[], p_owners text[], p_names text[], p_run jsonb,
     OUT id bigint, OUT at timestamptz)
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = "{safe}"
+SET search_path = "{safe}" SET datestyle = 'ISO, YMD'
 AS $sessioncleanup$
 #variable_conflict use_column
 DECLARE
@@ -42,12 +42,20 @@ BEGIN
        OR num_nulls(array_position(p_ids, NULL), array_position(p_owners, NULL), array_position(p_names, NULL)) < 3 THEN
         RAISE invalid_parameter_value USING MESSAGE = 'want ids, owners and names of the same sessions, without NULL';
     END IF;
+    -- Whoever reads the log reads whole entries.
+    IF octet_length(p_action) > 50 OR octet_length(p_run_id) > 100 OR octet_length(p_run::text) > 1000000 OR cardinality(p_ids) > 100000
+       OR octet_length(array_to_string(p_ids || p_owners || p_names, '')) > 50000000 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'an entry is too large: want an action of 50 bytes, an id of a run of 100, a run of 1 MB, 100000 sessions and 50 MB of their texts at most';
+    END IF;
     IF jsonb_typeof(p_run) <> 'object' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'want the summary of a run as an object';
     END IF;
     -- Later runs read these, and would fail at what is neither a time nor a boolean.
-    PERFORM (p_run ->> 'started_at')::timestamptz, (p_run #>> '{cutoffs,now}')::timestamptz, (p_run #>> '{cutoffs,inactive}')::timestamptz,
-            (p_run #>> '{cutoffs,delete}')::timestamptz, (p_run ->> 'partial')::boolean;
+    IF NOT (coalesce(isfinite((p_run ->> 'started_at')::timestamptz), true) AND coalesce(isfinite((p_run #>> '{cutoffs,now}')::timestamptz), true)
+            AND coalesce(isfinite((p_run #>> '{cutoffs,inactive}')::timestamptz), true) AND coalesce(isfinite((p_run #>> '{cutoffs,delete}')::timestamptz), true)
+            AND coalesce((p_run ->> 'partial')::boolean, true) IS NOT NULL) THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'want the times of a run, not infinity';
+    END IF;
     IF (p_action = 'run' OR p_run IS NOT NULL)
        AND NOT has_function_privilege(session_user, '"{space}".sessioncleanup_seal(integer)', 'EXECUTE')
        AND NOT has_function_privilege(session_user, '"{space}".cleanup_inactive_sessions(numeric, numeric, boolean)', 'EXECUTE') THEN

@@ -1,12 +1,15 @@
 -- name: describe_tables
 -- Every table and view outside of the system's schemas, without partitions, with its columns and keys. The keys of the
 -- JSON objects are the names of Go fields. A hidden table is not on the search path $1.
-SELECT n.nspname, t.relname, t.relkind::text, n.nspname IS DISTINCT FROM (
+SELECT n.nspname, t.relname, (SELECT CASE WHEN o.rolsuper THEN '' ELSE o.rolname::text END FROM pg_catalog.pg_roles o WHERE o.oid = t.relowner), t.relkind::text, n.nspname IS DISTINCT FROM (
            SELECT vn.nspname FROM unnest($1::text[]) WITH ORDINALITY v (name, place) JOIN pg_catalog.pg_namespace vn ON vn.nspname = v.name
              JOIN pg_catalog.pg_class vc ON vc.relnamespace = vn.oid AND vc.relname = t.relname
             ORDER BY v.place LIMIT 1),
        coalesce((SELECT jsonb_agg(jsonb_build_object(
-                           'Name', a.attname, 'Type', format_type(a.atttypid, a.atttypmod), 'Base', CASE WHEN base.typnamespace = 'pg_catalog'::regnamespace OR base.typname = 'citext' THEN base.typname ELSE '' END,
+                           'Name', a.attname, 'Type', format_type(a.atttypid, a.atttypmod),
+                           'Base', CASE WHEN base.typnamespace = 'pg_catalog'::regnamespace
+                                          OR base.typname = 'citext' AND (SELECT o.rolsuper FROM pg_catalog.pg_roles o WHERE o.oid = base.typowner) THEN base.typname ELSE '' END,
+                           'Maker', (SELECT CASE WHEN o.rolsuper THEN '' ELSE o.rolname::text END FROM pg_catalog.pg_roles o WHERE o.oid = base.typowner),
                            'Unique', EXISTS (SELECT FROM pg_catalog.pg_index i
                                               WHERE i.indrelid = t.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
                                                 AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum))

@@ -139,7 +139,9 @@ SELECT s.number, s.first_id, s.last_id, s.entries, s.newest, s.forgotten, s.dige
   FROM "{seals}" s WHERE s.number > $1::bigint ORDER BY s.number LIMIT $2::integer;
 
 -- name: entries
-SELECT x.id, array_replace(x.fixed, NULL, ''), array_replace(x.personal, NULL, ''), x.proof
+-- As bytes: what a client makes of an array of texts may differ from them where they are no UTF-8.
+SELECT x.id, ARRAY(SELECT convert_to(coalesce(f.text, ''), x.encoding) FROM unnest(x.fixed) WITH ORDINALITY f (text, place) ORDER BY f.place),
+       ARRAY(SELECT convert_to(coalesce(p.text, ''), x.encoding) FROM unnest(x.personal) WITH ORDINALITY p (text, place) ORDER BY p.place), x.proof
   FROM ("{sealed_texts}" WHERE e.id > $1::bigint AND e.id <= $2::bigint ORDER BY e.id LIMIT $3::integer) x ORDER BY x.id;
 
 -- name: erase_lock

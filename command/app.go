@@ -47,6 +47,8 @@ type app struct {
 	trustOwner bool
 	json       bool
 	verbose    bool
+
+	ignoreClock bool // for the verbs that run
 }
 
 // errAlert ends stats --check when an alert holds. The alerts are printed by then.

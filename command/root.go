@@ -66,7 +66,8 @@ func (a *app) sharedFlags(root *cobra.Command) {
 
 const environmentHelp = `
 Environment, also from a file .env in the working directory: ` + envDatabase + `, ` + sessioncleanup.EnvEnabled + `,
-` + sessioncleanup.EnvInactiveHours + `, ` + sessioncleanup.EnvDeleteDays + `, ` + sessioncleanup.EnvAutoCleanupDefault + `, NO_COLOR
+` + sessioncleanup.EnvInactiveHours + `, ` + sessioncleanup.EnvDeleteDays + `, ` + sessioncleanup.EnvAutoCleanupDefault + `,
+` + envIgnoreClock + `, NO_COLOR
 `
 
 // helpVerb is cobra's help verb, with an error for a verb that does not exist.

@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	firstBatch   = 100             // a run's first batch, until its speed is known
-	smallBatch   = 50              // smaller ones only as long as that makes them shorter
-	datedBatch   = 1000            // sessions dated at once
-	sameFailures = 100             // in a row, at the beginning of a phase, end the phase
-	batchGrace   = 5 * time.Second // for the current batch to finish when the run is stopped
+	firstBatch   = 100                     // a run's first batch, until its speed is known
+	smallBatch   = 50                      // smaller ones only as long as that makes them shorter
+	datedBatch   = 1000                    // sessions dated at once
+	sameFailures = 100                     // in a row, at the beginning of a phase, end the phase
+	batchGrace   = 2500 * time.Millisecond // for the current batch to finish when the run is stopped
 )
 
 // sweep does one phase, batch by batch, until nothing is due.
@@ -57,7 +57,7 @@ func (r *run) batches(
 		started := time.Now()
 		out, err := r.try(ctx, Batch{
 			Action: a, Filter: r.opts.Filter, Cutoffs: r.result.Cutoffs, Cause: r.cause,
-			Limit: size.n, After: after, Lease: r.lease, BusyShare: r.policy.BusyShare, Archive: r.policy.archiving(),
+			Limit: size.n, After: after, BusyShare: r.policy.BusyShare, Archive: r.policy.archiving(),
 		})
 		held := cmp.Or(out.Held, time.Since(started))
 		r.yield(ctx, out.Pause)
@@ -121,13 +121,8 @@ func (r *run) pause(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if time.Since(r.renewed) > r.m.leaseTTL/3 {
-			if err := r.acquire(ctx); err != nil {
-				if errors.Is(err, ErrLeaseHeld) {
-					err = fmt.Errorf("%w: %w", ErrLeaseLost, err)
-				}
-				return err
-			}
+		if err := r.renew(ctx); err != nil {
+			return err
 		}
 		left := time.Until(r.resume)
 		if left <= 0 {
@@ -137,6 +132,18 @@ func (r *run) pause(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// renew keeps the lease alive.
+func (r *run) renew(ctx context.Context) error {
+	if time.Since(r.renewed) <= r.m.leaseTTL/3 {
+		return nil
+	}
+	err := r.acquire(ctx)
+	if errors.Is(err, ErrLeaseHeld) {
+		err = fmt.Errorf("%w: %w", ErrLeaseLost, err)
+	}
+	return err
 }
 
 // acquire takes the lease of runs, or renews it.
@@ -160,26 +167,31 @@ func (r *run) acquire(ctx context.Context) error {
 }
 
 func (r *run) release(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
 	defer cancel()
 	_, err := r.m.store.Lease(ctx, LeaseRequest{Name: r.lease.Name, Holder: r.lease.Holder})
 	return err
 }
 
-// try does one batch, again with growing pauses while the database is unavailable. When the run is stopped, the current
-// batch may finish, within batchGrace.
+// try does one batch, again with growing pauses while the database is unavailable, and keeps the lease alive meanwhile. When
+// the run is stopped, the current batch may finish, within batchGrace.
 func (r *run) try(ctx context.Context, b Batch) (BatchResult, error) {
-	batchCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	batchCtx, cancel := wait.Outlive(ctx, batchGrace)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(batchGrace, cancel) })
-	defer stop()
 	return retry(ctx, func() (BatchResult, error) {
+		if err := r.renew(batchCtx); err != nil {
+			return BatchResult{}, err
+		}
+		b.Lease = r.lease
 		out, err := r.send(batchCtx, b)
 		if _, rolledBack := errors.AsType[*BatchError](err); err != nil && !rolledBack {
-			r.inDoubt = true // a connection may break during a commit
+			r.inDoubt = true // a connection may have broken during the commit
 		}
 		if errors.Is(err, ErrUnavailable) {
 			r.m.log.WarnContext(ctx, "batch will be tried again", "run_id", b.Cause.RunID, "error", err)
+		}
+		if err == nil {
+			r.m.late.working()
 		}
 		return out, err
 	})

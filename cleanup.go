@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
 // Run says how one cleanup differs from the policy. The zero value is a plain run.
@@ -86,10 +87,11 @@ type Failure struct {
 }
 
 const (
-	maxFailures   = 100              // kept in Result.Failures and in Result.Skipped
-	countAll      = math.MaxInt32    // as Query.CountUpTo: no limit that matters
-	cleanupName   = "cleanup"        // of the lease that allows one run at a time
-	finishTimeout = 10 * time.Second // for recording a run and releasing its lease
+	maxFailures   = 100                     // kept in Result.Failures and in Result.Skipped
+	countAll      = math.MaxInt32           // as Query.CountUpTo: no limit that matters
+	cleanupName   = "cleanup"               // of the lease that allows one run at a time
+	finishTimeout = 10 * time.Second        // for recording a run and releasing its lease
+	finishGrace   = 3500 * time.Millisecond // for all that, and the current batch before it, when the run is stopped
 )
 
 // errPanic is recorded for a run that a panic ended.
@@ -102,7 +104,9 @@ var errPanic = errors.New("a panic ended the run")
 // changed is reported in Result.Failures and neither stops the run nor makes it an error; but when the first 100 sessions
 // of a phase all fail for the same reason, the phase ends with that error. When ctx ends, the current batch is finished
 // and the result says what was done; the next run continues from there. Failures of the database are retried for some
-// seconds.
+// seconds. A run that ends without a record, because its process or the database did, is recorded by the next one.
+//
+// ErrClock says that the clocks of the store and of this process differ by more than 10 minutes. See Config.IgnoreClock.
 func (m *Manager) Cleanup(ctx context.Context, r Run) (Result, error) {
 	return m.cleanup(ctx, r, time.Time{})
 }
@@ -155,7 +159,7 @@ type run struct {
 	started time.Time
 	resume  time.Time         // the next batch starts no earlier: for the rate, or for other writers
 	slowed  bool              // other writers were noticed, and the log says so
-	inDoubt bool              // a batch failed that may have been committed all the same
+	inDoubt bool              // the log may tell of other batches than the result, and is asked at the end
 	reasons map[string]string // of sessions that the store skipped in the current phase
 	refused bool              // the deletion limit stopped the deletions, and nothing else went wrong
 	result  Result
@@ -229,21 +233,29 @@ func (r *run) simulate(ctx context.Context) error {
 func (r *run) execute(ctx context.Context) error {
 	r.result.RunID = rand.Text()
 	r.cause = Cause{Actor: r.m.actor(), Reason: r.opts.Reason, RunID: r.result.RunID}
+	lasting, cancel := wait.Outlive(ctx, finishGrace) // for the end of a run that is stopped
+	defer cancel()
 	if err := r.acquire(ctx); err != nil {
 		return err
 	}
-	if err := r.slotDone(ctx); err != nil {
-		return errors.Join(err, r.release(ctx))
+	before := r.lease.Replaced
+	err := r.measure(ctx)
+	if err == nil {
+		err = r.slotDone(ctx)
 	}
+	if err != nil {
+		return errors.Join(err, r.release(lasting))
+	}
+	r.recordUnfinished(ctx, before)
 	ended := false
 	defer func() {
 		if !ended { // a panic, of Run.Progress perhaps, passes through
-			_ = r.finish(ctx, errPanic)
+			_ = r.finish(lasting, errPanic)
 		}
 	}()
-	err := r.work(ctx)
+	err = r.work(ctx)
 	ended = true
-	return errors.Join(err, r.finish(ctx, err))
+	return errors.Join(err, r.finish(lasting, err))
 }
 
 // slotDone fails with errDone when the run's slot of the schedule was served. It is asked under the lease, where nobody
@@ -252,9 +264,6 @@ func (r *run) slotDone(ctx context.Context) error {
 	if r.slot.IsZero() {
 		return nil
 	}
-	if err := r.measure(ctx); err != nil {
-		return err
-	}
 	last, found, err := r.m.lastCompleted(ctx, r.result.Cutoffs.Now)
 	if err == nil && found && !last.Before(r.slot) {
 		err = errDone
@@ -262,9 +271,9 @@ func (r *run) slotDone(ctx context.Context) error {
 	return err
 }
 
-// measure reads the store's clock and computes the run's cutoffs.
+// measure reads the store's clock and computes the run's cutoffs, unless that clock cannot be trusted.
 func (r *run) measure(ctx context.Context) error {
-	now, err := retry(ctx, func() (time.Time, error) { return r.m.Now(ctx) })
+	now, err := retry(ctx, func() (time.Time, error) { return r.m.guardedNow(ctx) })
 	if err == nil {
 		r.result.Cutoffs = r.policy.CutoffsAt(now)
 	}
@@ -274,9 +283,6 @@ func (r *run) measure(ctx context.Context) error {
 // work completes what is not known of the sessions and does the phases. One that fails on its own account does not keep
 // the next one from being done.
 func (r *run) work(ctx context.Context) error {
-	if err := r.measure(ctx); err != nil {
-		return err
-	}
 	if err := r.preparePurge(ctx); err != nil {
 		return err
 	}
@@ -370,9 +376,13 @@ func (r *run) countDependents(ctx context.Context) error {
 	return nil
 }
 
-// list asks the store, again while it is unavailable.
+// list asks the store, again while it is unavailable: the first time for less long, in case the connection is dead.
 func (r *run) list(ctx context.Context, q Query) (Page, error) {
-	page, err := retry(ctx, func() (Page, error) { return r.m.store.List(ctx, q) })
+	limit := callTimeout
+	page, err := retry(ctx, func() (Page, error) {
+		defer func() { limit = readTimeout }()
+		return within(ctx, limit, func(ctx context.Context) (Page, error) { return r.m.store.List(ctx, q) })
+	})
 	if err != nil {
 		return Page{}, fmt.Errorf("find what is due: %w", err)
 	}
@@ -386,6 +396,7 @@ func (r *run) reportSkipped(ctx context.Context, p phase) error {
 		return err
 	}
 	r.of(p).Skipped = max(0, left.Total-r.of(p).Failed)
+	r.inDoubt = r.inDoubt || r.of(p).Skipped > 0 // perhaps a server failed, and another one goes on without some batches
 	for _, s := range left.Sessions {
 		failed := slices.ContainsFunc(r.result.Failures, func(f Failure) bool { return f.SessionID == s.ID && f.Action == p.action })
 		if failed || len(r.result.Skipped) == maxFailures {

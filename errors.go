@@ -31,6 +31,8 @@ var (
 	// ErrUnavailable: the database cannot be reached, or is too busy just now. Nothing was changed, and the
 	// same call may succeed later. Runs retry on it.
 	ErrUnavailable = errors.New("database unavailable")
+	// ErrClock: the clocks of the store and of this process differ by more than 10 minutes; a run changed nothing.
+	ErrClock = errors.New("clocks differ")
 	// ErrNotInstalled: the database lacks what Migrate adds.
 	ErrNotInstalled = errors.New("not installed in this database")
 	// ErrNewerSchema: the database was migrated by a newer version of this library.

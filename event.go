@@ -89,6 +89,9 @@ type RunSummary struct {
 	Partial bool `json:"partial,omitempty"`
 }
 
+// partial reports whether the event is that of a run which left out something.
+func (e Event) partial() bool { return e.Run != nil && e.Run.Partial }
+
 // PhaseResult is what one phase of a run did, or would do.
 type PhaseResult struct {
 	Action  Action `json:"action"`  // ActionPurged, ActionDeleted or ActionDeactivated

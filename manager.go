@@ -18,6 +18,9 @@ type Config struct {
 	Logger *slog.Logger
 	// LeaseTTL is for how long a run whose process died keeps others from running. At most an hour. Default: 30 s.
 	LeaseTTL time.Duration
+	// IgnoreClock lets runs trust the store's clock when it differs from this process's by more than 10 minutes. Such runs
+	// fail with ErrClock otherwise, and change nothing. Default: false.
+	IgnoreClock bool
 }
 
 // minLeaseTTL leaves room for three renewals between batches of a run.
@@ -30,9 +33,12 @@ type Manager struct {
 	policy   Policy
 	log      *slog.Logger
 	leaseTTL time.Duration
-	limited  bool // to what who may do; the service itself may do everything
-	who      Principal
-	onlyIf   func(Session) bool // see If
+	late     *lateness // shared by all that As and If make of it
+
+	ignoreClock bool
+	limited     bool // to what who may do; the service itself may do everything
+	who         Principal
+	onlyIf      func(Session) bool // see If
 }
 
 // New makes a Manager that acts for the service itself and may do everything; As limits it. It does not touch the
@@ -54,7 +60,10 @@ func New(store Store, c Config) (*Manager, error) {
 	if _, ok := StoreAs[Archiver](store); !ok && c.Policy.Archive.Or(false) {
 		return nil, invalid.Errorf("Policy.Archive is on, but the store has no archive: want a store that is an Archiver")
 	}
-	m := &Manager{store: bounded{store}, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL}
+	m := &Manager{
+		store: bounded{store}, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL, ignoreClock: c.IgnoreClock,
+		late: &lateness{},
+	}
 	if m.policy.BatchBudget > m.leaseTTL/3 {
 		return nil, invalid.Errorf("Policy.BatchBudget is %v: want at most a third of Config.LeaseTTL, %v", m.policy.BatchBudget, m.leaseTTL)
 	}
@@ -351,8 +360,8 @@ func (m *Manager) LastRun(ctx context.Context) (last Event, found bool, err erro
 }
 
 func (m *Manager) lastRun(ctx context.Context, now time.Time) (last Event, found bool, err error) {
-	err = m.eachRun(ctx, now, func(e Event) bool {
-		if found = e.Run == nil || !e.Run.Partial; found {
+	err = m.eachRun(ctx, now, func(e Event, future bool) bool {
+		if found = !future && !e.partial(); found {
 			last = e
 		}
 		return !found

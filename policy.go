@@ -273,13 +273,13 @@ const (
 func PolicyFromEnv(getenv func(string) string) (Policy, error) {
 	var p Policy
 	var err error
-	if p.Enabled, err = parseSwitch(EnvEnabled, getenv(EnvEnabled)); err != nil {
+	if p.Enabled, err = ParseSwitch(EnvEnabled, getenv(EnvEnabled)); err != nil {
 		return Policy{}, err
 	}
-	if p.AutoCleanupDefault, err = parseSwitch(EnvAutoCleanupDefault, getenv(EnvAutoCleanupDefault)); err != nil {
+	if p.AutoCleanupDefault, err = ParseSwitch(EnvAutoCleanupDefault, getenv(EnvAutoCleanupDefault)); err != nil {
 		return Policy{}, err
 	}
-	if p.Archive, err = parseSwitch(EnvArchive, getenv(EnvArchive)); err != nil {
+	if p.Archive, err = ParseSwitch(EnvArchive, getenv(EnvArchive)); err != nil {
 		return Policy{}, err
 	}
 	if v := getenv(EnvArchiveDays); v != "" {
@@ -300,7 +300,9 @@ func PolicyFromEnv(getenv func(string) string) (Policy, error) {
 	return p, nil
 }
 
-func parseSwitch(name, value string) (Switch, error) {
+// ParseSwitch reads a switch given as true or false, yes or no, on or off, 1 or 0; an empty one is Default. Errors are
+// ErrInvalid and name what was given as name.
+func ParseSwitch(name, value string) (Switch, error) {
 	switch strings.ToLower(strings.TrimSpace(value)) {
 	case "":
 		return Default, nil

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// finish records the run, releases the lease and logs the result, even when the run's context has ended. It fails when
-// the run could not be recorded.
+// finish records the run, releases the lease and logs the result, with a context that outlives the run's own. It fails when
+// the run could not be recorded. Then the lease stays, so that the next run finds out about this one.
 func (r *run) finish(ctx context.Context, cause error) error {
 	if r.inDoubt {
 		r.recount(ctx)
@@ -19,17 +19,15 @@ func (r *run) finish(ctx context.Context, cause error) error {
 		record.ForgetBefore = time.Time{}
 		err = r.save(ctx, record)
 	}
-	if releaseErr := r.release(ctx); releaseErr != nil { // it expires by itself
-		r.m.log.WarnContext(ctx, "lease of the cleanup could not be released", "run_id", r.result.RunID, "error", releaseErr)
-	}
-	if err == nil {
-		r.seal(ctx)
-	}
 	r.logEnd(ctx, cause)
 	if err != nil {
-		r.m.log.ErrorContext(ctx, "cleanup could not be recorded", "run_id", r.result.RunID, "error", err)
+		r.m.log.ErrorContext(ctx, "cleanup could not be recorded; the next one records it", "run_id", r.result.RunID, "error", err)
 		return fmt.Errorf("record the run: %w", err)
 	}
+	if err := r.release(ctx); err != nil { // it expires by itself
+		r.m.log.WarnContext(ctx, "lease of the cleanup could not be released", "run_id", r.result.RunID, "error", err)
+	}
+	r.seal(ctx)
 	return nil
 }
 
@@ -54,11 +52,18 @@ func (r *run) record(cause error) Record {
 	return record
 }
 
-// save writes the run's event.
+// save writes the run's event, unless another run has it done since the lease ended.
 func (r *run) save(ctx context.Context, record Record) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
 	defer cancel()
-	_, err := retry(ctx, func() (Event, error) { return r.m.store.Record(ctx, record) })
+	_, err := retry(ctx, func() (Event, error) {
+		if time.Since(r.renewed) > r.m.leaseTTL {
+			if known, err := r.m.runRecorded(ctx, r.result.RunID); err != nil || known {
+				return Event{}, err
+			}
+		}
+		return r.m.store.Record(ctx, record)
+	})
 	return err
 }
 
@@ -79,27 +84,16 @@ func (r *run) logEnd(ctx context.Context, cause error) {
 }
 
 // recount takes the counts from the run's events: when a connection broke during a commit, only they tell whether that
-// batch was committed.
+// batch was committed, and when a server was replaced by one that was behind, which batches are left.
 func (r *run) recount(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
 	defer cancel()
-	counts := map[Action]int{}
-	q := EventQuery{RunID: r.result.RunID, Limit: MaxPage}
-	for {
-		events, err := retry(ctx, func() ([]Event, error) { return r.m.store.Events(ctx, q) })
-		if err != nil {
-			r.m.log.WarnContext(ctx, "cleanup counts may be too low", "run_id", r.result.RunID, "error", err)
-			return
-		}
-		for _, e := range events {
-			counts[e.Action] += len(e.Sessions)
-		}
-		if len(events) < q.Limit {
-			break
-		}
-		q.Before = events[len(events)-1].ID
+	logged, err := r.m.readRun(ctx, r.result.RunID)
+	if err != nil {
+		r.m.log.WarnContext(ctx, "cleanup counts may be too low", "run_id", r.result.RunID, "error", err)
+		return
 	}
 	for i := range r.result.Phases {
-		r.result.Phases[i].Done = counts[r.result.Phases[i].Action]
+		r.result.Phases[i].Done = logged.done[r.result.Phases[i].Action]
 	}
 }

@@ -42,7 +42,7 @@ const (
 	// lookAgain is how long at most a scheduler sleeps before it looks at the store's clock and log again: clocks are
 	// set, machines sleep, and another instance may have run.
 	lookAgain    = 10 * time.Minute
-	firstRetry   = 10 * time.Second // after a run that failed, doubled each time
+	firstRetry   = 10 * time.Second // after a run that failed, doubled each time unless the database was unavailable
 	longestRetry = 15 * time.Minute
 	shortestWait = time.Second // between two looks, whatever a Schedule says
 )
@@ -95,6 +95,7 @@ type scheduler struct {
 }
 
 func (s *scheduler) loop(ctx context.Context) error {
+	defer s.m.late.expect(time.Time{}, 0)
 	for {
 		pause, slot, err := s.next(ctx)
 		if err == nil && pause <= 0 {
@@ -104,8 +105,10 @@ func (s *scheduler) loop(ctx context.Context) error {
 			return ctx.Err()
 		}
 		if err != nil {
-			pause = s.backoff()
-			s.m.log.ErrorContext(ctx, "scheduled cleanup will be tried again", "in", pause, "error", err)
+			pause = s.backoff(err)
+			if s.failures&(s.failures-1) == 0 { // the 1st, 2nd, 4th, 8th, …: an outage may be long
+				s.m.log.ErrorContext(ctx, "scheduled cleanup will be tried again", "in", pause, "failures", s.failures, "error", err)
+			}
 		}
 		if err := wait.For(ctx, max(shortestWait, min(pause, lookAgain))); err != nil {
 			return err
@@ -115,7 +118,7 @@ func (s *scheduler) loop(ctx context.Context) error {
 
 // next finds the slot that is due next and how long it is until then. Both come from the store, so all instances find the same.
 func (s *scheduler) next(ctx context.Context) (time.Duration, time.Time, error) {
-	now, err := s.m.Now(ctx)
+	now, err := s.m.guardedNow(ctx)
 	if err != nil {
 		return 0, time.Time{}, err
 	}
@@ -127,16 +130,18 @@ func (s *scheduler) next(ctx context.Context) (time.Duration, time.Time, error) 
 		return 0, time.Time{}, err
 	}
 	slot := s.schedule.Next(last.Local())
-	if slot.IsZero() {
-		return lookAgain, slot, nil
-	}
 	if !slot.Equal(s.slot) {
 		s.slot, s.delay = slot, 0
 		if s.jitter > 0 {
 			s.delay = rand.N(s.jitter)
 		}
 	}
-	return slot.Add(s.delay).Sub(now), slot, nil
+	pause := slot.Add(s.delay).Sub(now)
+	s.m.late.expect(slot, pause)
+	if slot.IsZero() {
+		pause = lookAgain
+	}
+	return pause, slot, nil
 }
 
 // firstStart is when a scheduler first started on the store. The log records it, so that a service which is deployed more
@@ -170,6 +175,7 @@ func (s *scheduler) runSlot(ctx context.Context, slot time.Time) (time.Duration,
 	_, err := s.m.cleanup(ctx, Run{Reason: "scheduled"}, slot.Truncate(time.Millisecond))
 	if held, ok := errors.AsType[*LeaseHeldError](err); ok {
 		// By then the other run has ended, or its process is dead and the lease has expired.
+		s.m.late.working()
 		s.m.log.InfoContext(ctx, "another instance is cleaning up", "run_id", held.Holder, "until", held.Until)
 		return min(held.Remaining, s.m.leaseTTL), nil
 	}
@@ -183,9 +189,14 @@ func (s *scheduler) runSlot(ctx context.Context, slot time.Time) (time.Duration,
 	return 0, nil
 }
 
-func (s *scheduler) backoff() time.Duration {
+// backoff is the pause after an error: the longer the more there were. A database that is unavailable may be back at any
+// moment.
+func (s *scheduler) backoff(err error) time.Duration {
 	pause := longestRetry
-	if s.failures < 10 {
+	switch {
+	case errors.Is(err, ErrUnavailable):
+		pause = firstRetry
+	case s.failures < 10:
 		pause = min(longestRetry, firstRetry<<s.failures)
 	}
 	s.failures++
@@ -195,8 +206,8 @@ func (s *scheduler) backoff() time.Duration {
 // lastCompleted is when the last whole run began that ended without an error, or with the deletion limit only, by the
 // store's clock.
 func (m *Manager) lastCompleted(ctx context.Context, now time.Time) (at time.Time, found bool, err error) {
-	err = m.eachRun(ctx, now, func(e Event) bool {
-		found = e.Run != nil && (e.Run.Error == "" || e.Run.Refused) && !e.Run.Partial
+	err = m.eachRun(ctx, now, func(e Event, future bool) bool {
+		found = !future && e.Run != nil && (e.Run.Error == "" || e.Run.Refused) && !e.Run.Partial
 		if found {
 			at = e.Run.StartedAt
 		}
@@ -205,21 +216,21 @@ func (m *Manager) lastCompleted(ctx context.Context, now time.Time) (at time.Tim
 	return at, found, err
 }
 
-// eachRun calls f for the events of runs, newest first, until it returns false. Runs that began after now, the store's
-// clock, were recorded by a clock that was wrong then, and are left out: counting from them could mean waiting for years.
-func (m *Manager) eachRun(ctx context.Context, now time.Time, f func(Event) bool) error {
+// eachRun calls f for the events of runs, newest first, until it returns false. Runs of the future began after now, the
+// store's clock: a clock was wrong then, and they must not count, because that could mean waiting for years.
+func (m *Manager) eachRun(ctx context.Context, now time.Time, f func(e Event, future bool) bool) error {
 	q := EventQuery{Actions: []Action{ActionRun}, Limit: 20}
 	for {
-		events, err := m.store.Events(ctx, q)
+		events, err := within(ctx, callTimeout, func(ctx context.Context) ([]Event, error) { return m.store.Events(ctx, q) })
 		if err != nil {
 			return fmt.Errorf("find last run: %w", err)
 		}
 		for _, e := range events {
-			if e.Run != nil && e.Run.StartedAt.After(now) {
+			future := e.Run != nil && e.Run.StartedAt.After(now)
+			if future {
 				m.log.WarnContext(ctx, "a run is recorded in the future and is not counted", "run_id", e.RunID, "started_at", e.Run.StartedAt)
-				continue
 			}
-			if !f(e) {
+			if !f(e, future) {
 				return nil
 			}
 		}

@@ -169,8 +169,11 @@ func TestAnotherInstanceTakesOverWhenOneDiesInARun(t *testing.T) {
 		stopFirst()
 		stopSecond()
 		runs := runEvents(t, managerOver(t, db, sessioncleanup.Policy{}))
-		if len(runs) != 1 || runs[0].Run.Phases.Total().Done != 200 || runs[0].Run.StartedAt.Sub(began) > 31*time.Second {
-			t.Errorf("runs %+v, want one that did the remaining 200 within 30 s, the time that a lease lasts", runs)
+		if len(runs) != 2 || runs[1].Run.Phases.Total().Done != 200 || runs[1].Run.StartedAt.Sub(began) > 31*time.Second {
+			t.Fatalf("runs %+v, want a second that did the remaining 200 within 30 s, the time that a lease lasts", runs)
+		}
+		if died := runs[0].Run; died.Phases.Total().Done != 100 || died.Error == "" || !died.StartedAt.Equal(began) {
+			t.Errorf("the run that died is recorded as %+v, want its 100 sessions and that it did not end", died)
 		}
 	})
 }

@@ -18,8 +18,13 @@ type Stats struct {
 	OldestOverdueSeconds float64 `json:"oldest_overdue_seconds"` // Counts.OldestOverdue
 
 	// LastRun is the event of the last run; nil when there was none, and for an owner's figures.
-	LastRun *Event  `json:"last_run,omitempty"`
-	Alerts  []Alert `json:"alerts"`
+	LastRun *Event `json:"last_run,omitempty"`
+	// ClockDifference is Manager.ClockDifference at the time of the figures; 0 for an owner's.
+	ClockDifference time.Duration `json:"-"`
+	// FutureRun is the last run that began later than now, which does not count; nil when there is none, and for an owner's
+	// figures.
+	FutureRun *Event  `json:"-"`
+	Alerts    []Alert `json:"alerts"`
 }
 
 // Alert is a condition that an operator should look at.
@@ -40,6 +45,7 @@ const (
 	AlertLowActivity       AlertCode = "low_activity"       // Args: percent active, Policy.AlertActivityRate in percent
 	AlertCleanupFailed     AlertCode = "cleanup_failed"     // the last run ended with an error. Args: the run's id, the error
 	AlertCleanupIncomplete AlertCode = "cleanup_incomplete" // it could not change some sessions. Args: the run's id, how many
+	AlertClockWrong        AlertCode = "clock_wrong"        // the store's clock differs from the process's. Args: by how much
 )
 
 // Stats returns the figures of one owner's sessions, or of all with an empty owner; for an owner that is all of its own.
@@ -49,6 +55,7 @@ func (m *Manager) Stats(ctx context.Context, owner string) (Stats, error) {
 	if err != nil {
 		return Stats{}, err
 	}
+	asked := since()
 	counts, err := m.store.Counts(ctx, CountsQuery{Filter: Filter{OwnerID: owner}, Thresholds: m.policy.Thresholds()})
 	if err != nil {
 		return Stats{}, fmt.Errorf("%s: %w", operation, err)
@@ -60,16 +67,26 @@ func (m *Manager) Stats(ctx context.Context, owner string) (Stats, error) {
 		s.CleanupEfficiency = float64(s.CleanupCandidates) / float64(counts.Total)
 	}
 	if owner == "" {
-		last, ok, err := m.lastRun(ctx, s.At)
-		if err != nil {
+		s.ClockDifference = asked.end().ahead(s.At)
+		if err := m.addRuns(ctx, &s); err != nil {
 			return Stats{}, fmt.Errorf("%s: %w", operation, err)
-		}
-		if ok {
-			s.LastRun = &last
 		}
 	}
 	s.Alerts = m.policy.Alerts(s)
 	return s, nil
+}
+
+// addRuns fills in the last runs, that which counts and that which does not.
+func (m *Manager) addRuns(ctx context.Context, s *Stats) error {
+	return m.eachRun(ctx, s.At, func(e Event, future bool) bool {
+		switch {
+		case future && s.FutureRun == nil:
+			s.FutureRun = &e
+		case !future && !e.partial():
+			s.LastRun = &e
+		}
+		return s.LastRun == nil
+	})
 }
 
 // Alerts are those that hold for the figures under this policy's limits. A limit of zero is taken literally here.
@@ -83,6 +100,9 @@ func (p Policy) Alerts(s Stats) []Alert {
 	}
 	if s.Total > 0 && s.ActivityRate < p.AlertActivityRate {
 		raise(AlertLowActivity, "%.0f %% of the sessions are active, fewer than %.0f %%", 100*s.ActivityRate, 100*p.AlertActivityRate)
+	}
+	if s.ClockDifference != 0 {
+		raise(AlertClockWrong, "the clocks of the database and of this process differ by %v", s.ClockDifference.Abs().Round(time.Second))
 	}
 	if s.LastRun != nil && s.LastRun.Run != nil {
 		run := s.LastRun.Run

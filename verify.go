@@ -89,7 +89,7 @@ func (r *run) seal(ctx context.Context) {
 	if !ok {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sealBudget)
+	ctx, cancel := context.WithTimeout(ctx, sealBudget)
 	defer cancel()
 	if _, err := r.m.seal(ctx, sealer); err != nil {
 		r.m.log.DebugContext(ctx, "a part of the audit log is left to the next run to seal", "run_id", r.result.RunID, "error", err)

@@ -63,12 +63,16 @@ func scheduleAlerts(s sessioncleanup.Stats, maxAge time.Duration) []sessionclean
 	raise := func(code sessioncleanup.AlertCode, format string, args ...any) {
 		alerts = append(alerts, sessioncleanup.Alert{Code: code, Message: fmt.Sprintf(format, args...)})
 	}
+	future := ""
+	if s.FutureRun != nil {
+		future = "; run " + s.FutureRun.RunID + " is recorded in the future, at " + moment(s.FutureRun.Run.StartedAt) + ", and does not count"
+	}
 	if s.LastRun == nil || s.LastRun.Run == nil {
-		raise(alertOverdue, "no run is in the log")
+		raise(alertOverdue, "no run is in the log%s", future)
 		return alerts
 	}
 	if age := s.At.Sub(s.LastRun.At); age > maxAge {
-		raise(alertOverdue, "the last run, %s, was %s, longer ago than %s", s.LastRun.RunID, ago(s.LastRun.At, s.At), spanText(maxAge))
+		raise(alertOverdue, "the last run, %s, was %s, longer ago than %s%s", s.LastRun.RunID, ago(s.LastRun.At, s.At), spanText(maxAge), future)
 	}
 	total := s.LastRun.Run.Phases.Total()
 	if s.LastRun.Run.Error == "" && total.Due > 0 && total.Done+total.Failed == 0 {

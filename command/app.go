@@ -47,7 +47,9 @@ type app struct {
 	trustOwner bool
 	json       bool
 	verbose    bool
-	archives   sessioncleanup.Switch // cleanup --archive
+
+	ignoreClock bool                  // for the verbs that run
+	archives    sessioncleanup.Switch // cleanup --archive
 }
 
 // errAlert ends stats --check when an alert holds. The alerts are printed by then.

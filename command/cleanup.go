@@ -41,6 +41,9 @@ that a wrong clock or a typing error does not empty a table: such a run only dea
 not stop a run that has the thresholds of one that succeeded in the last 8 days, while sessions are in use. See the
 sessions with "list --status to_delete", then allow the deletion once with --force, or --force=N for at most N.
 
+A run changes nothing, and the exit code is 1, when the clocks of the database and of this machine differ by more than 10
+minutes; --ignore-clock trusts the database's.
+
 A session that cannot be changed is reported and left out, and the exit code is 1. A session that others have locked, or
 whose deletion would delete others that are not due, is skipped, named, and left for the next run.
 
@@ -82,6 +85,7 @@ func (a *app) cleanup() *cobra.Command {
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be done, change nothing")
 	flags.Var(&f.force, "force", "delete despite the deletion limit; --force=`N`: at most N sessions, or none")
 	flags.Lookup("force").NoOptDefVal = permitAll
+	a.addIgnoreClock(flags)
 	flags.BoolVar(&f.quick, "quick", false, "deactivate after 12 hours, delete after 7 days")
 	flags.BoolVar(&f.cron, "cron", false, "print nothing unless something was done")
 	flags.BoolVar(&f.archive, "archive", false, "move what is deleted into the archive, see archive and restore; --archive=false deletes permanently")
@@ -124,6 +128,15 @@ func (f *cleanupFlags) run(cmd *cobra.Command, verbose bool) (sessioncleanup.Run
 
 // clean does a run, with a progress bar on a terminal, and reports it.
 func (a *app) clean(ctx context.Context, db connection, run sessioncleanup.Run, cron bool) error {
+	if !run.DryRun {
+		out := &bestEffort{w: a.out}
+		a.out = out
+		defer func() {
+			if out.err != nil {
+				a.complain("warning: what the run did could not be written: " + out.err.Error() + "; the log has it, see sessioncleanup events")
+			}
+		}()
+	}
 	talks := a.verbose && !a.json && !cron
 	if talks {
 		if err := a.sayThresholds(db.Policy(), run); err != nil {

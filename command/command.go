@@ -24,13 +24,25 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 )
+
+// endTimeout is how long the process lives after SIGTERM. All that waits for the database gives up before.
+const endTimeout = 4900 * time.Millisecond
 
 // Main runs the command with the arguments, the environment, and the streams of the process, and exits with its exit code.
 // SIGINT and SIGTERM stop a run after its current batch.
 func Main() {
 	signal.Ignore(syscall.SIGPIPE) // a reader that closes the pipe must not end a run in the middle
 	ctx := interruptible(context.Background())
+	context.AfterFunc(ctx, func() {
+		if terminated(ctx) {
+			time.AfterFunc(endTimeout, func() {
+				_, _ = os.Stderr.WriteString("sessioncleanup: did not end within " + endTimeout.String() + "\n")
+				os.Exit(exitFailed)
+			})
+		}
+	})
 	os.Exit(run(ctx, environment{
 		args: os.Args[1:], in: os.Stdin, out: os.Stdout, err: os.Stderr, dir: ".",
 		lookup: os.LookupEnv, names: variableNames(), terminal: isTerminal, patience: connectPatience,

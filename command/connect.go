@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/url"
@@ -165,7 +166,11 @@ func (a *app) manager(ctx context.Context, db sessioncleanup.Store, policy sessi
 		return nil, err
 	}
 	a.warnAboutStored(policy, stored)
-	return sessioncleanup.New(db, sessioncleanup.Config{Policy: policy.Or(stored), Logger: a.logger()})
+	ignoreClock, err := a.trustsClock()
+	if err != nil {
+		return nil, err
+	}
+	return sessioncleanup.New(db, sessioncleanup.Config{Policy: policy.Or(stored), Logger: a.logger(), IgnoreClock: ignoreClock})
 }
 
 // storedPolicy is the policy that migrate stored in the database; zero where there is none.
@@ -174,9 +179,14 @@ func storedPolicy(ctx context.Context, db sessioncleanup.Store) (sessioncleanup.
 	if !ok {
 		return sessioncleanup.Policy{}, nil
 	}
-	stored, err := installer.Policy(ctx)
-	if errors.Is(err, sessioncleanup.ErrNotInstalled) {
+	limited, cancel := context.WithTimeout(ctx, connectPatience)
+	defer cancel()
+	stored, err := installer.Policy(limited)
+	switch {
+	case errors.Is(err, sessioncleanup.ErrNotInstalled):
 		return sessioncleanup.Policy{}, nil
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		err = fmt.Errorf("%w: no answer within %v", sessioncleanup.ErrUnavailable, connectPatience)
 	}
 	return stored, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -59,10 +60,10 @@ func (a *app) validate() *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate",
 		Short: "Check that the database has everything that migrate adds",
-		Long:  "validate prints what is missing or wrong, and then exits with 1.",
+		Long:  "validate prints what is missing or wrong, the database's clock included, and then exits with 1.",
 		Args:  noArguments,
-		RunE: a.installed(func(ctx context.Context, _ sessioncleanup.Store, installer sessioncleanup.Installer) error {
-			err := installer.Validate(ctx)
+		RunE: a.installed(func(ctx context.Context, db sessioncleanup.Store, installer sessioncleanup.Installer) error {
+			err := errors.Join(installer.Validate(ctx), checkClock(ctx, db))
 			switch {
 			case a.json:
 				out := struct {
@@ -83,6 +84,19 @@ func (a *app) validate() *cobra.Command {
 			return a.say("The database is ready.\n%s", describeSchema(schema))
 		}),
 	}
+}
+
+// checkClock fails when runs would refuse the database's clock.
+func checkClock(ctx context.Context, db sessioncleanup.Store) error {
+	m, err := sessioncleanup.New(db, sessioncleanup.Config{})
+	if err != nil {
+		return err
+	}
+	ahead, err := m.ClockDifference(ctx)
+	if err == nil && ahead != 0 {
+		err = fmt.Errorf("%w by %v, the database's from this machine's: runs refuse that", sessioncleanup.ErrClock, ahead.Abs().Round(time.Second))
+	}
+	return err
 }
 
 func (a *app) uninstall() *cobra.Command {

@@ -67,7 +67,7 @@ func (a *app) sharedFlags(root *cobra.Command) {
 const environmentHelp = `
 Environment, also from a file .env in the working directory: ` + envDatabase + `, ` + sessioncleanup.EnvEnabled + `,
 ` + sessioncleanup.EnvInactiveHours + `, ` + sessioncleanup.EnvDeleteDays + `, ` + sessioncleanup.EnvAutoCleanupDefault + `,
-` + sessioncleanup.EnvArchive + `, ` + sessioncleanup.EnvArchiveDays + `, NO_COLOR
+` + sessioncleanup.EnvArchive + `, ` + sessioncleanup.EnvArchiveDays + `, ` + envIgnoreClock + `, NO_COLOR
 `
 
 // helpVerb is cobra's help verb, with an error for a verb that does not exist.

@@ -40,7 +40,11 @@ With --addr it also serves HTTP, to clients with a token of --tokens: statistics
 audit log and a live stream below /api/session-cleanup, and /healthz and /readyz for monitoring; with --tls-cert and
 --tls-key it serves HTTPS. With --every never it only serves.
 
-SIGTERM and Ctrl-C finish the current batch; after SIGTERM the exit code is 0. A second signal stops immediately.`
+A run changes nothing while the clocks of the database and of this machine differ by more than 10 minutes; --ignore-clock
+trusts the database's. /readyz fails when a scheduled run is overdue by 5 minutes.
+
+SIGTERM and Ctrl-C finish the current batch, within 5 seconds; after SIGTERM the exit code is 0. A second signal stops
+immediately.`
 
 func (a *app) serve() *cobra.Command {
 	f := serveFlags{every: interval{span(defaultEvery)}}
@@ -82,6 +86,7 @@ func (a *app) serve() *cobra.Command {
 	flags.StringVar(&f.cronExpr, "cron-expr", "", `run when this cron expression matches, for example "0 3 * * *"`)
 	flags.StringVar(&f.zone, "time-zone", "", "zone of --cron-expr, for example Europe/Paris (default: the local one)")
 	flags.BoolVar(&f.now, "now", false, "run immediately, too")
+	a.addIgnoreClock(flags)
 	f.http.add(flags)
 	return cmd
 }
@@ -151,7 +156,11 @@ func (a *app) runSchedule(ctx context.Context, db connection, described string, 
 			return err
 		}
 	}
-	m, err := sessioncleanup.New(db.store, sessioncleanup.Config{Policy: db.Policy(), Logger: log})
+	ignoreClock, err := a.trustsClock()
+	if err != nil {
+		return err
+	}
+	m, err := sessioncleanup.New(db.store, sessioncleanup.Config{Policy: db.Policy(), Logger: log, IgnoreClock: ignoreClock})
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ const (
 	changesPerSecond = 0.1
 	changesAtOnce    = 1000
 	// shutdownTimeout is the time for current requests to end, including runs with their current batch.
-	shutdownTimeout = 15 * time.Second
+	shutdownTimeout = 4 * time.Second
 )
 
 // httpFlags are the flags of serve for HTTP.

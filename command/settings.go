@@ -4,13 +4,30 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// policyVariables are the variables of the policy.
+// policyVariables are the variables of the policy and of runs.
 var policyVariables = []string{
 	sessioncleanup.EnvEnabled, sessioncleanup.EnvInactiveHours, sessioncleanup.EnvDeleteDays, sessioncleanup.EnvAutoCleanupDefault,
 	sessioncleanup.EnvArchive, sessioncleanup.EnvArchiveDays,
+	envIgnoreClock,
+}
+
+// envIgnoreClock is --ignore-clock of cleanup and serve.
+const envIgnoreClock = "SESSION_IGNORE_CLOCK"
+
+// addIgnoreClock adds the flag to a verb that runs.
+func (a *app) addIgnoreClock(flags *pflag.FlagSet) {
+	flags.BoolVar(&a.ignoreClock, "ignore-clock", false, "run although the clocks of the database and of this machine differ by more than 10 minutes")
+}
+
+// trustsClock reports whether runs trust the database's clock whatever the process's shows: the flag or the variable says so.
+func (a *app) trustsClock() (bool, error) {
+	ignore, err := sessioncleanup.ParseSwitch(envIgnoreClock, a.getenv(envIgnoreClock))
+	return a.ignoreClock || ignore.Or(false), err
 }
 
 // policy is the policy of the environment. Variables that were probably meant for it and have no effect are reported.

@@ -24,6 +24,7 @@ func (a *app) stats() *cobra.Command {
 With --check it exits with 3 when an alert holds:
   too_many_due        more sessions are due than --max-due
   low_activity        a smaller part of all sessions is active than --min-activity
+  clock_wrong         the clocks of the database and of this machine differ by more than 10 minutes
   cleanup_failed      the last run ended with an error
   cleanup_incomplete  the last run could not clean up some sessions
   cleanup_overdue     the last run is longer ago than --max-age, or there was none
@@ -115,6 +116,9 @@ func (a *app) printStats(s sessioncleanup.Stats, policy sessioncleanup.Policy) e
 	}
 	if s.LastRun != nil && s.LastRun.Run != nil {
 		rows = append(rows, texts("Last run", "", ago(s.LastRun.At, s.At)+": "+runText(s.LastRun.Run)))
+	}
+	if s.FutureRun != nil {
+		rows = append(rows, texts("Run in the future", "", s.FutureRun.RunID+", at "+moment(s.FutureRun.Run.StartedAt)+": a clock was wrong; it does not count"))
 	}
 	if err := a.table(rows); err != nil {
 		return err

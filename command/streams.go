@@ -43,6 +43,20 @@ func (p *quietPipe) Write(data []byte) (int, error) {
 	return n, err
 }
 
+// bestEffort drops what is written after an error, and keeps that error: a report that cannot be written must not make what it
+// reports fail.
+type bestEffort struct {
+	w   io.Writer
+	err error
+}
+
+func (b *bestEffort) Write(data []byte) (int, error) {
+	if b.err == nil {
+		_, b.err = b.w.Write(data)
+	}
+	return len(data), nil
+}
+
 // redactor removes the secret parts of the database URL from everything that is written.
 type redactor struct {
 	w       io.Writer

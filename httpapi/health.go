@@ -14,8 +14,9 @@ func Healthy() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 }
 
-// Ready responds with 200 while the database responds and is set up, and with 503 otherwise: a readiness check. It is open
-// to everybody, so it asks the database at most once per second, and waits for 1.5 s at most.
+// Ready responds with 200 while the database responds and is set up and no scheduled run is overdue (see Manager.Overdue), and
+// with 503 otherwise: a readiness check. It is open to everybody, so it asks the database at most once per second, and waits
+// for 1.5 s at most.
 func Ready(manager *sessioncleanup.Manager) http.Handler {
 	asked := newShared[struct{}](time.Second, 1500*time.Millisecond)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -25,6 +26,10 @@ func Ready(manager *sessioncleanup.Manager) http.Handler {
 		})
 		if err != nil {
 			plain(w, http.StatusServiceUnavailable, "the database is unavailable\n")
+			return
+		}
+		if manager.Overdue() > 0 {
+			plain(w, http.StatusServiceUnavailable, "a scheduled cleanup is overdue\n")
 			return
 		}
 		plain(w, http.StatusOK, "ready\n")

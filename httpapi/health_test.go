@@ -1,6 +1,8 @@
 package httpapi_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -43,5 +45,39 @@ func TestReadyFollowsTheDatabaseAndHealthyDoesNot(t *testing.T) {
 		if got := ask(ready); got != http.StatusOK {
 			t.Errorf("ready again: %d, want 200", got)
 		}
+	})
+}
+
+// refusing is a store that grants no lease.
+type refusing struct{ sessioncleanup.Store }
+
+func (refusing) Lease(context.Context, sessioncleanup.LeaseRequest) (sessioncleanup.Lease, error) {
+	return sessioncleanup.Lease{}, errors.New("out of order")
+}
+
+func TestReadyFailsWhileAScheduledRunIsOverdue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, err := sessioncleanup.New(refusing{memory.New(memory.Config{})}, sessioncleanup.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ready := httpapi.Ready(m)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_ = m.Run(ctx, sessioncleanup.Interval{Every: time.Hour})
+		}()
+		for after, want := range []int{http.StatusOK, http.StatusOK, http.StatusServiceUnavailable} { // hours
+			if after > 0 {
+				time.Sleep(time.Hour - time.Minute)
+			}
+			if answer := get(t.Context(), ready, http.MethodGet, "/readyz", ""); answer.Code != want {
+				t.Errorf("/readyz after about %d hours: %d %s, want %d", after, answer.Code, answer.Body, want)
+			}
+		}
+		cancel()
+		<-ended
 	})
 }

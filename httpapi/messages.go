@@ -42,6 +42,13 @@ var (
 		"cleanup-disabled", http.StatusConflict, text{"Cleanup is disabled", "Le nettoyage est désactivé"},
 		text{"The policy says that no cleanup may run.", "La configuration interdit tout nettoyage."},
 	}
+	clocksDiffer = &kind{
+		"clocks-differ", http.StatusConflict, text{"The clocks differ", "Les horloges diffèrent"},
+		text{
+			"The clocks of the database and of the server differ by more than 10 minutes. Nothing was changed; the server's log has both.",
+			"Les horloges de la base de données et du serveur diffèrent de plus de 10 minutes. Rien n'a été modifié ; le journal du serveur contient les deux.",
+		},
+	}
 	otherSessions = &kind{
 		"other-sessions", http.StatusConflict, text{"Other sessions would be deleted", "D'autres sessions seraient supprimées"},
 		text{
@@ -175,6 +182,7 @@ var (
 	alertsInFrench = map[sessioncleanup.AlertCode]string{
 		sessioncleanup.AlertTooManyDue:        "%d sessions sont à nettoyer, plus de %d",
 		sessioncleanup.AlertLowActivity:       "%.0f %% des sessions sont actives, moins de %.0f %%",
+		sessioncleanup.AlertClockWrong:        "les horloges de la base de données et de ce processus diffèrent de %v",
 		sessioncleanup.AlertCleanupIncomplete: "le dernier nettoyage, %s, n'a pas pu traiter %d sessions",
 	}
 )

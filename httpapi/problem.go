@@ -131,6 +131,9 @@ func (c *call) faultOf(err error) *fault {
 		return &fault{problem: notFound}
 	case errors.Is(err, sessioncleanup.ErrDisabled):
 		return &fault{problem: disabled}
+	case errors.Is(err, sessioncleanup.ErrClock):
+		c.Logger.ErrorContext(c.r.Context(), "request failed", "method", c.r.Method, "error", err)
+		return &fault{problem: clocksDiffer}
 	case errors.Is(err, sessioncleanup.ErrChanged):
 		return &fault{problem: changed}
 	case errors.Is(err, sessioncleanup.ErrInvalid): // the handler does not know which field it is about

@@ -21,6 +21,7 @@ const (
 	codeLockNotAvailable = "55P03"
 	codeQueryCanceled    = "57014"
 	codeIdle             = "25P03" // in a transaction for too long
+	codeReadOnly         = "25006" // a server that only reads: after a failover, or a standby
 	codeNoPrivilege      = "42501"
 	codeBadPassword      = "28P01"
 	codeBadRole          = "28000"
@@ -57,6 +58,9 @@ func mapError(doing string, err error) error {
 
 // explain adds a sentinel, or what to do about it, to an error of the server.
 func explain(server *pgconn.PgError, err error) error {
+	if strings.Contains(server.Message, "statement pooling mode") { // PgBouncer
+		return invalid.Errorf("%w; the pooler is in statement mode, which has no transactions: use pool_mode = transaction, or session", err)
+	}
 	switch server.Code {
 	case codeBadPassword, codeBadRole:
 		return invalid.Errorf("%w; check the user and the password of the database URL", err)
@@ -76,7 +80,7 @@ func explain(server *pgconn.PgError, err error) error {
 		return sessioncleanup.ErrNotArchived
 	case codeDependents:
 		return invalid.Errorf("%w: %s; drop what depends on it first", err, strings.ReplaceAll(server.Detail, "\n", ", "))
-	case codeLockNotAvailable, codeIdle, "25006": // a server that only reads: after a failover, or a standby
+	case codeLockNotAvailable, codeIdle, codeReadOnly:
 		return fmt.Errorf("%w: %w", sessioncleanup.ErrUnavailable, err)
 	}
 	switch server.Code[:min(2, len(server.Code))] {

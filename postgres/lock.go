@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,6 +38,10 @@ func (s *Store) lock(ctx context.Context, m *mapping) (*migrationLock, error) {
 			return nil, mapError("lock the migration", err)
 		}
 		if held != nil {
+			if err := s.needSecond(ctx); err != nil {
+				held.release(ctx)
+				return nil, err
+			}
 			return held, nil
 		}
 		if time.Now().After(deadline) {
@@ -51,6 +56,19 @@ func (s *Store) lock(ctx context.Context, m *mapping) (*migrationLock, error) {
 			return nil, fmt.Errorf("wait for another migration to finish: %w", err)
 		}
 	}
+}
+
+// needSecond fails when there is no second connection to the server beside that of the lock: a pooler may have only one.
+func (s *Store) needSecond(ctx context.Context) error {
+	most := min(connectTimeout, s.cfg.MigrateWait)
+	limited, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	_, err := s.pool.Exec(limited, "SELECT")
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return invalid.Errorf("migrating takes two connections to the server at a time, and the second one was not there within %v: "+
+			"give the pooler at least two (PgBouncer: default_pool_size), or connect without it", most)
+	}
+	return mapError("connect a second time", err)
 }
 
 // lockTable makes the table that is locked. No row is ever in it; the key is for databases that publish all tables.

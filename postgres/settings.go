@@ -74,6 +74,9 @@ func (s *Store) forget() {
 
 // failed maps an error of an operation and, when the database lacks something, has the mapping read again.
 func (s *Store) failed(doing string, err error) error {
+	if hasCode(err, codeReadOnly) { // new connections may find the server that writes
+		s.pool.pool.Reset()
+	}
 	err = mapError(doing, err)
 	if errors.Is(err, sessioncleanup.ErrNotInstalled) {
 		s.forget()

@@ -11,10 +11,13 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -128,9 +131,7 @@ func Open(ctx context.Context, url string, cfg Config) (*Store, error) {
 		// that one sets.
 		poolConfig.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	}
-	if poolConfig.ConnConfig.ConnectTimeout == 0 || poolConfig.ConnConfig.ConnectTimeout > time.Minute { // pgx waits for two
-		poolConfig.ConnConfig.ConnectTimeout = connectTimeout
-	}
+	noticeDeadConnections(poolConfig)
 	pool, err := pgxpool.NewWithConfig(ctx, poolConfig)
 	if err != nil {
 		return nil, mapError("open", err)
@@ -147,10 +148,37 @@ func Open(ctx context.Context, url string, cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// Close closes the pool that Open made, and leaves one given to New open.
+// noticeDeadConnections bounds what waits for a server that does not answer any more, where the URL leaves that open.
+func noticeDeadConnections(c *pgxpool.Config) {
+	conn := c.ConnConfig
+	if conn.ConnectTimeout == 0 || conn.ConnectTimeout > time.Minute { // pgx waits for two
+		conn.ConnectTimeout = connectTimeout
+		if slices.ContainsFunc(conn.Fallbacks, func(f *pgconn.FallbackConfig) bool { return f.Host != conn.Host || f.Port != conn.Port }) {
+			conn.ConnectTimeout /= 3 // for each host
+		}
+	}
+	if c.PingTimeout == 0 {
+		c.PingTimeout = settle // of a connection that was idle
+	}
+	// A slow statement may take long without a word, but the network must answer for its machine.
+	alive := net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}
+	conn.DialFunc = (&net.Dialer{KeepAliveConfig: alive}).DialContext
+}
+
+// Close closes the pool that Open made, and leaves one given to New open. It does not wait long for a server that does not
+// answer.
 func (s *Store) Close() error {
-	if s.owns {
+	if !s.owns {
+		return nil
+	}
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
 		s.pool.pool.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(abandoned):
 	}
 	return nil
 }
@@ -167,11 +195,17 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 // oldestServer is the first major version that has everything that is used here.
 const oldestServer = 14
 
+// ping checks that the server answers, is not too old, and that what is between does transactions.
 func (s *Store) ping(ctx context.Context) error {
 	var number int
-	err := s.pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&number)
+	batch := &pgx.Batch{}
+	batch.Queue(s.pool.begin())
+	batch.Queue("SELECT current_setting('server_version_num')::int").QueryRow(func(row pgx.Row) error { return row.Scan(&number) })
+	limited, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	err := pgx.BeginFunc(limited, s.pool.pool, func(tx pgx.Tx) error { return tx.SendBatch(limited, batch).Close() })
 	if err != nil {
-		return mapError("connect", err)
+		return mapError("connect", s.noAnswer(ctx, err))
 	}
 	if number/10000 < oldestServer {
 		return invalid.Errorf("the server is PostgreSQL %d: want %d or later", number/10000, oldestServer)

@@ -73,7 +73,7 @@ func (s *Store) sweep(ctx context.Context, m *mapping, b sessioncleanup.Batch) (
 	case atCommit != nil && len(out.IDs) > 0 && !errors.Is(mapError("", err), sessioncleanup.ErrUnavailable):
 		return undone, &sessioncleanup.BatchError{IDs: out.IDs, Next: out.Next, Err: err, Code: atCommit.Code + " " + atCommit.ConstraintName}
 	default:
-		return sessioncleanup.BatchResult{}, s.failed("clean up a batch of sessions", err)
+		return sessioncleanup.BatchResult{}, s.failed("clean up a batch of sessions", s.lockedBy(ctx, m, err))
 	}
 }
 

@@ -12,17 +12,21 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
-// settle is how long the end of a transaction may take, whatever became of the caller's context.
-const settle = 5 * time.Second
+// settle is how long the end of a transaction may take, and abandoned how long when the caller's context has ended.
+const (
+	settle    = 5 * time.Second
+	abandoned = 500 * time.Millisecond
+)
 
 // connectTimeout is how long it may take to connect to the server, or to wait for one of the pool's connections.
 const connectTimeout = 15 * time.Second
 
 // idleLimit is how long the server keeps a transaction of this process that sends nothing: the process may be frozen, or cut
 // off, with the application's rows locked.
-const idleLimit = 10 * time.Second
+const idleLimit = 4 * time.Second
 
 // inTx runs a transaction in two round trips: what first queues is sent together with its beginning; what last queues, if
 // it is not nil, together with its end.
@@ -42,7 +46,7 @@ func (s *Store) transact(ctx context.Context, limit time.Duration, first func(*p
 	send := func(ctx context.Context, conn *pgxpool.Conn, batch *pgx.Batch) error {
 		limited, cancel := context.WithTimeout(ctx, limit+settle)
 		defer cancel()
-		return noAnswer(ctx, conn.SendBatch(limited, batch).Close())
+		return s.noAnswer(ctx, conn.SendBatch(limited, batch).Close())
 	}
 	conn, err := s.acquire(ctx)
 	if err != nil {
@@ -73,14 +77,16 @@ func (s *Store) transact(ctx context.Context, limit time.Duration, first func(*p
 	if err == nil {
 		err = ctx.Err()
 	}
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	outlived, letGo := wait.Outlive(ctx, abandoned)
+	defer letGo()
+	end, cancel := context.WithTimeout(outlived, patience)
 	defer cancel()
 	committed := false
 	if err == nil {
 		batch.Queue("SET LOCAL search_path TO DEFAULT") // for the application's deferred triggers
 		batch.Queue("COMMIT").Exec(func(pgconn.CommandTag) error { committed = true; return nil })
 		batch.Queue(readWriters).QueryRow(scanReading(s.writers.ended))
-		err = noAnswer(ctx, conn.SendBatch(end, batch).Close())
+		err = s.noAnswer(ctx, conn.SendBatch(end, batch).Close())
 	}
 	if committed {
 		return nil
@@ -96,12 +102,14 @@ func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	conn, err := s.pool.pool.Acquire(limited)
-	return conn, noAnswer(ctx, err)
+	return conn, s.noAnswer(ctx, err)
 }
 
-// noAnswer makes an error about a deadline one about the server, unless the caller's own context ended.
-func noAnswer(ctx context.Context, err error) error {
+// noAnswer makes an error about a deadline one about the server, unless the caller's own context ended. The pool's other
+// connections are probably as dead, and must not each cost as long: it makes new ones.
+func (s *Store) noAnswer(ctx context.Context, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		s.pool.pool.Reset()
 		return fmt.Errorf("%w: the server does not answer", sessioncleanup.ErrUnavailable)
 	}
 	return err

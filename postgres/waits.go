@@ -55,7 +55,8 @@ func (s *Store) holders(ctx context.Context, sql string, args ...any) (string, e
 	for _, h := range found {
 		text := fmt.Sprintf("pid %d", h.PID)
 		if h.Age != nil {
-			text += fmt.Sprintf(", in a transaction for %v", (time.Duration(*h.Age) * time.Second))
+			age := time.Duration(*h.Age) * time.Second
+			text += fmt.Sprintf(", in a transaction since %s (%v)", time.Now().Add(-age).UTC().Format(time.RFC3339), age)
 		}
 		if h.Query != nil {
 			query := []rune(strings.Join(strings.Fields(*h.Query), " "))
@@ -64,6 +65,25 @@ func (s *Store) holders(ctx context.Context, sql string, args ...any) (string, e
 		words = append(words, text)
 	}
 	return strings.Join(words, "; "), err
+}
+
+// lockedBy adds to an error about a lock who has the sessions' table locked, where that can be found out.
+func (s *Store) lockedBy(ctx context.Context, m *mapping, err error) error {
+	if !hasCode(err, codeLockNotAvailable) {
+		return err
+	}
+	soon, cancel := context.WithTimeout(ctx, settle)
+	defer cancel()
+	holders, lookup := s.holders(soon, `
+		SELECT a.pid, extract(epoch FROM clock_timestamp() - a.xact_start)::float8, a.query
+		  FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+		 WHERE l.relation = $1::oid AND a.datname = current_database() AND l.granted AND a.pid <> pg_backend_pid()
+		   AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+		 ORDER BY a.xact_start LIMIT 3`, m.table.oid)
+	if lookup != nil || holders == "" {
+		return err
+	}
+	return fmt.Errorf("table %s is locked by %s: %w", m.table.path(), holders, err)
 }
 
 // watched does something in a server process, says now and then what that process waits for, and gives up when it has

@@ -48,8 +48,10 @@ func TestTheLogIsTruncatedWhenALongReaderHasGone(t *testing.T) {
 	if err := reader.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	clean()
+	if _, err := manager.Now(t.Context()); err != nil { // as a schedule does between its runs
+		t.Fatal(err)
+	}
 	if size() > 1_000_000 {
-		t.Errorf("after a run the log still has %d bytes", size())
+		t.Errorf("the log still has %d bytes although the reader has gone", size())
 	}
 }

@@ -220,8 +220,10 @@ func (s *Store) Close() error {
 	}
 }
 
-// Now is the clock of the machine, which SQLite uses as well. An error says that the database cannot be read.
+// Now is the clock of the machine, which SQLite uses as well. An error says that the database cannot be read. Schedulers ask for
+// it every ten minutes at least: then a write-ahead log that a long reader made grow is truncated, if the reader has gone since.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	s.truncateLog(ctx)
 	err := s.reading(ctx, func(c *conn) error {
 		_, err := c.schemaVersion(ctx)
 		return err

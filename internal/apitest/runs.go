@@ -13,6 +13,15 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/memory"
 )
 
+// ahead is a store whose clock is a year ahead.
+type ahead struct{ sessioncleanup.Store }
+
+// Now is the store's clock.
+func (a ahead) Now(ctx context.Context) (time.Time, error) {
+	now, err := a.Store.Now(ctx)
+	return now.AddDate(1, 0, 0), err
+}
+
 // runs do what is due, or report what they would do.
 func runs(t *testing.T, observe Observer) {
 	w := newWorld(t, observe)
@@ -128,6 +137,11 @@ func refusedRuns(t *testing.T, observe Observer) {
 	closed := newWorld(t, observe, func(s *setup) { s.Policy.Enabled = sessioncleanup.Off })
 	closed.do(request{as: admin, method: http.MethodPost, path: "/cleanup"}).problem(http.StatusConflict, "cleanup-disabled")
 	closed.do(request{as: admin, method: http.MethodPost, path: "/cleanup", body: `{"dry_run":true}`}).want(http.StatusOK)
+
+	wrong := newWorld(t, observe, func(s *setup) { s.Store = ahead{s.Store} })
+	for _, body := range []string{"", `{"force":true}`, `{"dry_run":true}`} {
+		wrong.do(request{as: admin, method: http.MethodPost, path: "/cleanup", body: body}).problem(http.StatusConflict, "clocks-differ")
+	}
 
 	busy := newWorld(t, observe)
 	lease := sessioncleanup.LeaseRequest{Name: "cleanup", Holder: "another", TTL: 20 * time.Second}

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -10,14 +11,17 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/postgres"
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
 )
 
@@ -26,7 +30,7 @@ import (
 func TestPooler(t *testing.T) {
 	host := pghosts.All()["integer"]
 	server := pgtest.Start(t, nil)
-	through := pooled(t, findPooler(t), server)
+	through := pooled(t, findPooler(t), server, "transaction", 6)
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
 		direct, err := url.Parse(server.Database(t, "template0"))
 		if err != nil {
@@ -41,6 +45,54 @@ func TestPooler(t *testing.T) {
 	})
 }
 
+// TestPoolerWithOneConnectionToTheServer: what one connection cannot do says what it needs; the rest works.
+func TestPoolerWithOneConnectionToTheServer(t *testing.T) {
+	server := pgtest.Start(t, nil)
+	through := *pooled(t, findPooler(t), server, "transaction", 1)
+	direct := server.Database(t, "template0")
+	u, err := url.Parse(direct)
+	if err != nil {
+		t.Fatal(err)
+	}
+	through.Path = u.Path
+	open := func(address string) *postgres.Store {
+		t.Helper()
+		store, err := postgres.Open(t.Context(), address, postgres.Config{MigrateWait: 3 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = store.Close() })
+		return store
+	}
+	refused := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "two connections") {
+			t.Errorf("%s: %v, want that it takes two connections", what, err)
+		}
+	}
+	one := open(through.String())
+	refused("migrate", one.Migrate(t.Context(), sessioncleanup.Policy{}))
+	if err := open(direct).Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
+		t.Fatalf("migrate without the pooler: %v", err)
+	}
+	m, err := sessioncleanup.New(one, sessioncleanup.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Cleanup(t.Context(), sessioncleanup.Run{}); err != nil {
+		t.Errorf("a run with one connection: %v", err)
+	}
+	refused("uninstall", one.Uninstall(t.Context()))
+}
+
+func TestPoolerInStatementModeIsNamedAtTheStart(t *testing.T) {
+	through := pooled(t, findPooler(t), pgtest.Start(t, nil), "statement", 6)
+	_, err := postgres.Open(t.Context(), through.String(), postgres.Config{})
+	if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "pool_mode = transaction") {
+		t.Errorf("Open = %v, want the mode that it takes", err)
+	}
+}
+
 func findPooler(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} {
@@ -53,7 +105,7 @@ func findPooler(t *testing.T) string {
 }
 
 // pooled starts a pooler in front of a server and returns a URL through it. It ends with the test.
-func pooled(t *testing.T, program string, server *pgtest.Server) *url.URL {
+func pooled(t *testing.T, program string, server *pgtest.Server, mode string, size int) *url.URL {
 	t.Helper()
 	target, err := url.Parse(server.URL())
 	if err != nil {
@@ -75,11 +127,11 @@ listen_addr = 127.0.0.1
 listen_port = %d
 unix_socket_dir =
 auth_type = any
-pool_mode = transaction
-default_pool_size = 6
+pool_mode = %s
+default_pool_size = %d
 max_client_conn = 500
 ignore_startup_parameters = extra_float_digits
-`, target.Query().Get("host"), target.Query().Get("port"), port)
+`, target.Query().Get("host"), target.Query().Get("port"), port, mode, size)
 	file := filepath.Join(dir, "pgbouncer.ini")
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		t.Fatal(err)

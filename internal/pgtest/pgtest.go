@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -66,6 +67,11 @@ var sharedOnce = sync.OnceValues(func() (*Server, error) {
 type Server struct {
 	admin string // URL of a database to create others from
 	stop  func() // nil for a server that this process did not start
+	home  string // its folder, with its socket
+	clock string // the file that sets its clock, for StartAt
+	env   []string
+
+	stopped atomic.Bool
 
 	mu        sync.Mutex
 	templates map[string]template
@@ -100,6 +106,9 @@ func (s *Server) Database(t testing.TB, from string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if s.stopped.Load() {
+			return
+		}
 		if err := s.drop(context.WithoutCancel(t.Context()), name); err != nil {
 			t.Error(err)
 		}

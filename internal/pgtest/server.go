@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,6 +32,48 @@ func Start(t testing.TB, settings map[string]string) *Server {
 	return server
 }
 
+// StartAt is Start for a server whose clock is not the test's: it differs by a shift such as "+365d" or "-2h", until SetClock.
+// It takes Debian's package faketime.
+func StartAt(t testing.TB, shift string) *Server {
+	t.Helper()
+	found, _ := filepath.Glob("/usr/lib/*/faketime/libfaketime.so.1")
+	if len(found) == 0 {
+		t.Fatal("faketime is missing: install it (Debian: apt-get install faketime)")
+	}
+	clock := filepath.Join(t.TempDir(), "clock")
+	for at := filepath.Dir(clock); at != os.TempDir() && at != "/"; at = filepath.Dir(at) { // the server is another user's
+		if err := os.Chmod(at, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	setClock(t, clock, shift)
+	server, err := start(nil, "LD_PRELOAD="+found[0], "FAKETIME_TIMESTAMP_FILE="+clock, "FAKETIME_CACHE_DURATION=1", "FAKETIME_DONT_FAKE_MONOTONIC=1")
+	if err != nil {
+		t.Fatalf("no PostgreSQL for tests: %v", err)
+	}
+	t.Cleanup(server.stop)
+	server.clock = clock
+	return server
+}
+
+// SetClock changes the clock of a server that StartAt started, within a second.
+func (s *Server) SetClock(t testing.TB, shift string) {
+	t.Helper()
+	setClock(t, s.clock, shift)
+}
+
+func setClock(t testing.TB, file, shift string) {
+	t.Helper()
+	// Replaced at once: the server's processes read it at any moment.
+	err := os.WriteFile(file+".new", []byte(shift+"\n"), 0o644) //nolint:gosec // for the server's user
+	if err == nil {
+		err = os.Rename(file+".new", file)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // script runs the server until its standard input ends, which it does when the test binary does, however that
 // happens; then it stops the server at once and removes its files.
 const script = `
@@ -42,7 +85,13 @@ wait $server
 rm -rf "$2"
 `
 
-func start(settings map[string]string) (*Server, error) {
+// start starts a server with files of its own, and with more in its environment.
+func start(settings map[string]string, env ...string) (*Server, error) {
+	return startFrom(env, func(bin, home string, as *syscall.Credential) error { return initialise(bin, home, as, settings) })
+}
+
+// startFrom starts a server from the files that prepare makes in a new folder.
+func startFrom(env []string, prepare func(bin, home string, as *syscall.Credential) error) (*Server, error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
@@ -55,10 +104,10 @@ func start(settings map[string]string) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(home))
 	}
-	if err := initialise(bin, home, as, settings); err != nil {
+	if err := prepare(bin, home, as); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(home))
 	}
-	life, err := launch(bin, home, as)
+	life, err := launch(bin, home, as, env)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(home))
 	}
@@ -66,7 +115,7 @@ func start(settings map[string]string) (*Server, error) {
 		Scheme: "postgres", User: url.User("postgres"), Path: "/postgres",
 		RawQuery: url.Values{"host": {home}, "port": {"5432"}}.Encode(),
 	}
-	server := &Server{admin: admin.String(), stop: life}
+	server := &Server{admin: admin.String(), home: home, env: env, stop: sync.OnceFunc(life)}
 	if err := server.wait(home); err != nil {
 		life()
 		return nil, err
@@ -104,13 +153,14 @@ func initialise(bin, home string, as *syscall.Credential, settings map[string]st
 }
 
 // launch starts the server and returns the function that ends it and waits for that.
-func launch(bin, home string, as *syscall.Credential) (func(), error) {
+func launch(bin, home string, as *syscall.Credential, env []string) (func(), error) {
 	alive, hold, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.Command("/bin/sh", "-c", script, "pgtest", filepath.Join(bin, "postgres"), home)
 	cmd.Dir = "/"
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdin = alive
 	// A group of its own: an interrupt from the terminal must not reach the server before its script does.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setpgid: true}

@@ -1,0 +1,72 @@
+package sessioncleanup
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// ClockError is the ErrClock of a run: what each clock showed.
+type ClockError struct {
+	Store, Process time.Time
+	Difference     time.Duration // by how much the store's is ahead at least; negative when it is behind
+}
+
+// Error says what to do about it.
+func (e *ClockError) Error() string {
+	return fmt.Sprintf("%v: the database has %s and this process %s, a difference of %v; nothing was changed. Correct the wrong clock, "+
+		"or trust the database's with --ignore-clock", ErrClock, e.Store.UTC().Format(time.RFC3339), e.Process.UTC().Format(time.RFC3339),
+		e.Difference.Abs().Round(time.Second))
+}
+
+// Is makes errors.Is(err, ErrClock) hold.
+func (e *ClockError) Is(target error) bool { return target == ErrClock }
+
+// ClockDifference is by how much the store's clock is ahead of this process's, negative when it is behind; 0 when that is no
+// more than 10 minutes, or may be because the answer took so long.
+func (m *Manager) ClockDifference(ctx context.Context) (time.Duration, error) {
+	now, asked, err := m.askClock(ctx)
+	return asked.ahead(now), err
+}
+
+// guardedNow is the store's clock, or a ClockError unless Config.IgnoreClock is set.
+func (m *Manager) guardedNow(ctx context.Context) (time.Time, error) {
+	now, asked, err := m.askClock(ctx)
+	if err != nil || m.ignoreClock {
+		return now, err
+	}
+	if ahead := asked.ahead(now); ahead != 0 {
+		return now, &ClockError{Store: now, Process: asked.until, Difference: ahead}
+	}
+	return now, nil
+}
+
+func (m *Manager) askClock(ctx context.Context) (time.Time, span, error) {
+	asked := since()
+	now, err := m.Now(ctx)
+	return now, asked.end(), err
+}
+
+// span is from a question to its answer, by the process's clock. It is the clock on the wall that counts: a process that was
+// stopped in between may have another idea of what elapsed.
+type span struct{ from, until time.Time }
+
+func since() span { return span{from: time.Now().Round(0)} }
+
+func (s span) end() span {
+	s.until = time.Now().Round(0)
+	return s
+}
+
+// ahead is by how much a clock that was read at some moment of the span differs from the process's at least, if that is more
+// than clockTolerance.
+func (s span) ahead(other time.Time) time.Duration {
+	switch late, early := other.Sub(s.until), other.Sub(s.from); {
+	case late > clockTolerance:
+		return late
+	case early < -clockTolerance:
+		return early
+	default:
+		return 0
+	}
+}

@@ -1,0 +1,46 @@
+package sessioncleanup
+
+import (
+	"sync"
+	"time"
+)
+
+// lateAfter is how long a scheduled run may be late, or a run may have done nothing, until it counts as overdue: the retries
+// after a short outage, or a batch of one session with many rows of other tables, take less.
+const lateAfter = 5 * time.Minute
+
+// lateness is what a Manager knows of its scheduled runs, by the process's clock.
+type lateness struct {
+	mu   sync.Mutex
+	slot time.Time // of the schedule, by the store's clock; zero when no run is scheduled
+	due  time.Time // when it is due
+	sign time.Time // the last sign of progress
+}
+
+// Overdue is for how long a run that Manager.Run scheduled is late without any sign that an instance works on it; 0 while that
+// is less than 5 minutes, and when this Manager, or one that As or If made of it, has no Run in progress.
+func (m *Manager) Overdue() time.Duration {
+	l := m.late
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.slot.IsZero() || time.Since(later(l.due, l.sign)) < lateAfter {
+		return 0
+	}
+	return time.Since(l.due)
+}
+
+// expect says when the run of a slot is due; a zero slot that none is.
+func (l *lateness) expect(slot time.Time, in time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.slot.Equal(slot) {
+		l.slot, l.due = slot, time.Now().Add(in)
+	}
+}
+
+// working says that a run just made progress, here or in another instance.
+func (l *lateness) working() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sign = time.Now()
+}

@@ -157,6 +157,7 @@ func (o Obstacle) String() string {
 	return fmt.Sprintf("session %q: %s: %s", o.SessionID, o.Table, o.Text)
 }
 
+// Errors of the archive.
 var (
 	// ErrNotArchived: the archive has no such entry, or it is not the caller's to see: nothing was archived, or it was restored
 	// or purged.

@@ -217,6 +217,7 @@ func (f *family) values(t *testing.T, host *sql.DB) (all []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer func() { _ = rows.Close() }()
 		var of []string
 		for rows.Next() {
 			dest := make([]any, len(columns))

@@ -51,14 +51,13 @@ DECLARE
     v_later  text;
     v_unread text;
 BEGIN
-    SELECT string_agg(DISTINCT k.target::regclass::text, ', ') INTO v_later
-      FROM "{space}".sessioncleanup_keys(false) k
-      JOIN pg_class c ON c.oid = k.target
-     WHERE NOT (SELECT m.reached FROM "{settings}" m) ? format('%I.%I', c.relnamespace::regnamespace, c.relname);
+    SELECT string_agg(DISTINCT k.target::regclass::text, ', ') FILTER (WHERE NOT (SELECT m.reached FROM "{settings}" m) ? format('%I.%I', c.relnamespace::regnamespace, c.relname)),
+           string_agg(DISTINCT k.target::regclass::text, ', ') FILTER (WHERE NOT k.readable)
+      INTO v_later, v_unread
+      FROM "{space}".sessioncleanup_keys(false) k JOIN pg_class c ON c.oid = k.target;
     IF v_later IS NOT NULL THEN
         RAISE EXCEPTION 'tables made since the last migration: %; run migrate', v_later USING ERRCODE = 'SC001';
     END IF;
-    SELECT string_agg(DISTINCT k.target::regclass::text, ', ') INTO v_unread FROM "{space}".sessioncleanup_keys(false) k WHERE NOT k.readable;
     IF v_unread IS NOT NULL THEN
         RAISE EXCEPTION 'tables of others than the owner of the sessions, which are not read: %', v_unread USING ERRCODE = 'SC001',
             HINT = 'ALTER TABLE ... OWNER TO the owner of the sessions.';
@@ -84,6 +83,7 @@ AS $sessioncleanup$
 DECLARE
     v_sessions oid := coalesce(pg_partition_root("{sessions_literal}"::regclass), "{sessions_literal}"::regclass);
     v_most     bigint := (p_rows::bigint + 1) * cardinality(p_ids) + 1;
+    v_keys     jsonb;
     v_steps    text[];
     v_step     text;
     v_key      record;
@@ -98,6 +98,8 @@ DECLARE
     v_made bigint[];
 BEGIN
     PERFORM "{space}".sessioncleanup_require_archivable();
+    v_keys := (SELECT jsonb_agg(jsonb_build_object('key', k.key, 'source', k.source, 'target', k.target, 'effect', k.effect, 'join_on', k.join_on) ORDER BY k.level, k.key)
+                 FROM "{space}".sessioncleanup_keys(false) k);
     v_steps := ARRAY(SELECT format($$
         SELECT coalesce(array_agg(x.entry), '{}'), coalesce(array_agg(x.rel), '{}'), coalesce(array_agg(x.row), '{}')
           FROM (SELECT f.entry, c.tableoid AS rel, c.ctid AS row
@@ -107,7 +109,7 @@ BEGIN
                  LIMIT $4
                    FOR UPDATE OF c) x$$,
             CASE s.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, k.source::regclass, CASE t.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, k.target::regclass, k.join_on)
-        FROM "{space}".sessioncleanup_keys(false) k JOIN pg_class s ON s.oid = k.source JOIN pg_class t ON t.oid = k.target
+        FROM jsonb_to_recordset(v_keys) k (key oid, source oid, target oid, effect text, join_on text) JOIN pg_class s ON s.oid = k.source JOIN pg_class t ON t.oid = k.target
        WHERE k.effect = 'deleted' AND coalesce(pg_partition_root(k.target), k.target) <> v_sessions); -- other sessions have entries of their own
     WITH made AS (
         INSERT INTO "{archive}" AS a (session_id, owner_id, name, archived_at, actor, reason, run_id, row_count, bytes)
@@ -160,7 +162,8 @@ BEGIN
           USING v_entries, v_rels, v_rows, ARRAY(SELECT v_table UNION ALL SELECT p.relid FROM pg_partition_tree(v_table) p);
     END LOOP;
     FOR v_key IN SELECT k.source, k.join_on, coalesce(pg_partition_root(k.target), k.target) AS target, f.conkey, f.conrelid
-                   FROM "{space}".sessioncleanup_keys(false) k JOIN pg_constraint f ON f.oid = k.key WHERE k.effect = 'unlinked' LOOP
+                   FROM jsonb_to_recordset(v_keys) k (key oid, source oid, target oid, effect text, join_on text) JOIN pg_constraint f ON f.oid = k.key
+                  WHERE k.effect = 'unlinked' LOOP
         EXECUTE (
             SELECT format($$
                 INSERT INTO %s (entry, number, "table", unlinked, "row")

@@ -183,6 +183,20 @@ func TestUninstallTakesBackAnInterruptedMigration(t *testing.T) {
 	}
 }
 
+// The first thing that Migrate makes is the table of its lock.
+func TestUninstallRemovesTheLockOfAMigrationThatDidNothingElse(t *testing.T) {
+	t.Parallel()
+	url := fresh(t, "guide")
+	before := dump(t, url)
+	mustExec(t, connect(t, url), "CREATE TABLE sessioncleanup_migrating (id integer PRIMARY KEY)")
+	if err := open(t, url, postgres.Config{}).Uninstall(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, dump(t, url)); diff != "" {
+		t.Errorf("the database (-before +after):\n%s", diff)
+	}
+}
+
 func TestBackfillTakesTheNewestThatIsKnown(t *testing.T) {
 	t.Parallel()
 	url := fresh(t, "guide")

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
@@ -19,7 +21,7 @@ func (s *Store) Uninstall(ctx context.Context) error {
 	space, err := s.findSpace(ctx)
 	if err != nil {
 		if errors.Is(err, sessioncleanup.ErrNotInstalled) {
-			return nil
+			return s.dropLock(ctx)
 		}
 		return err
 	}
@@ -76,6 +78,38 @@ func (s *Store) Uninstall(ctx context.Context) error {
 	most := slices.DeleteFunc(m.ownRelations(), func(table string) bool { return table == m.own("settings") })
 	if err := s.runStep(ctx, m, step{sql: []string{"DROP TABLE IF EXISTS " + strings.Join(most, ", ") + ";"}}); err != nil {
 		return err
+	}
+	return lock.drop(ctx, m.own("settings"))
+}
+
+// loneLock finds the table of the migration's lock where an interrupted Migrate made nothing else.
+const loneLock = `
+	SELECT c.oid, n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+	 WHERE c.relname = 'sessioncleanup_migrating' AND c.relkind = 'r' AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
+	   AND NOT EXISTS (SELECT FROM pg_catalog.pg_class o WHERE o.relnamespace = c.relnamespace AND o.relname = 'sessioncleanup_settings')
+	 ORDER BY pg_catalog.pg_table_is_visible(c.oid) DESC LIMIT 1`
+
+// dropLock removes that table, unless another process is migrating there.
+func (s *Store) dropLock(ctx context.Context) error {
+	m := &mapping{names: sqlfile.Names{}, safe: serverPath}
+	err := s.pool.QueryRow(ctx, loneLock).Scan(&m.table.oid, &m.space)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return mapError("look for the table of the migration's lock", err)
+	}
+	if err := s.act(ctx, m, true); err != nil {
+		return err
+	}
+	lock, err := s.lock(ctx, m)
+	if err != nil {
+		return err
+	}
+	defer lock.release(ctx)
+	settings, err := s.pool.oidOf(ctx, m.own("settings"))
+	if err != nil || settings != 0 {
+		return mapError("look for the library's tables", err)
 	}
 	return lock.drop(ctx, m.own("settings"))
 }

@@ -144,7 +144,8 @@ func TestTheRoleThatASessionBeginsWithHidesNoSuperuser(t *testing.T) {
 			pool := connect(t, url)
 			as := asRole(t, pool, "GRANT CREATE ON SCHEMA public TO $ROLE")
 			mustRun(t, connect(t, as), usedSessions)
-			owner, login := roleOf(t, as), url
+			owner := roleOf(t, as)
+			var login string
 			switch more {
 			case "a superuser":
 				login = url + "&options=" + "-c%20role%3D" + owner

@@ -9,6 +9,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/faultnet"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
 // TestFaultFrozenProcess: a process that is stopped within a transaction, as a paused virtual machine is, keeps the
@@ -102,7 +103,7 @@ func TestFaultLatency(t *testing.T) {
 func TestFaultLockedTable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Start(t, nil), 1000)
-	m := w.manager(w.server.URLOf(w.name))
+	m := w.managerOver(postgres.Config{LockTimeout: time.Second})
 	locker, err := w.pool.Begin(t.Context())
 	if err == nil {
 		_, err = locker.Exec(t.Context(), "LOCK TABLE sessions IN SHARE MODE")

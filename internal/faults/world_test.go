@@ -83,7 +83,12 @@ func (w *world) connect(url string) *pgxpool.Pool {
 
 func (w *world) open(url string) *postgres.Store {
 	w.t.Helper()
-	store, err := postgres.Open(w.t.Context(), url, postgres.Config{})
+	return w.openWith(url, postgres.Config{})
+}
+
+func (w *world) openWith(url string, config postgres.Config) *postgres.Store {
+	w.t.Helper()
+	store, err := postgres.Open(w.t.Context(), url, config)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -93,7 +98,18 @@ func (w *world) open(url string) *postgres.Store {
 
 func (w *world) manager(url string) *sessioncleanup.Manager {
 	w.t.Helper()
-	m, err := sessioncleanup.New(w.open(url), sessioncleanup.Config{})
+	return w.manage(w.open(url))
+}
+
+// managerOver is a Manager over a store that is not as usual.
+func (w *world) managerOver(config postgres.Config) *sessioncleanup.Manager {
+	w.t.Helper()
+	return w.manage(w.openWith(w.server.URLOf(w.name), config))
+}
+
+func (w *world) manage(store *postgres.Store) *sessioncleanup.Manager {
+	w.t.Helper()
+	m, err := sessioncleanup.New(store, sessioncleanup.Config{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -201,7 +201,7 @@ func TestRowSecurityThatHidesSessionsIsReported(t *testing.T) {
 			migrate(t, store)
 			pool := connect(t, url)
 			as := asRole(t, pool, "GRANT USAGE, CREATE ON SCHEMA public TO $ROLE", "GRANT ALL ON ALL TABLES IN SCHEMA public TO $ROLE", "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO $ROLE",
-				"REVOKE ALL ON sessioncleanup_settings FROM $ROLE; GRANT SELECT ON sessioncleanup_settings TO $ROLE")
+				"REVOKE ALL ON sessioncleanup_settings, sessioncleanup_migrating FROM $ROLE; GRANT SELECT ON sessioncleanup_settings TO $ROLE")
 			mustRun(t, pool, strings.ReplaceAll(c.sql, "$ROLE", roleOf(t, as)))
 			cleaner := open(t, as, postgres.Config{})
 			validated := cleaner.Validate(t.Context())

@@ -30,9 +30,10 @@ type guard struct {
 
 const serverPath = "pg_catalog, pg_temp"
 
-// sql is the statement that sets it, until the end of the transaction, and has times written as they are read here.
+// sql is the statement that sets it, until the end of the transaction. It has times written as they are read here, and no
+// expressions compiled: for what reads the catalog that takes seconds, and saves nothing.
 func (g guard) sql() string {
-	sql := "SELECT pg_catalog.set_config('search_path', " + literal(g.path) + ", true), pg_catalog.set_config('datestyle', 'ISO', true)"
+	sql := "SELECT pg_catalog.set_config('search_path', " + literal(g.path) + ", true), pg_catalog.set_config('datestyle', 'ISO', true), pg_catalog.set_config('jit', 'off', true)"
 	if g.role != "" {
 		sql += ", pg_catalog.set_config('role', " + literal(g.role) + ", true)"
 	}

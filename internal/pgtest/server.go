@@ -134,7 +134,7 @@ func initialise(bin, home string, as *syscall.Credential, settings map[string]st
 	}
 	all := map[string]string{
 		"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off",
-		"autovacuum":      "off", // it would go round hundreds of databases
+		"jit": "off", "autovacuum": "off", // it would go round hundreds of databases
 		"max_connections": "200", "max_wal_size": "4GB", "timezone": "UTC", "log_timezone": "UTC",
 	}
 	for key, value := range settings {

@@ -34,6 +34,9 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err != nil {
 		return err
 	}
+	if err := s.upgrade(ctx); err != nil {
+		return err
+	}
 	var todo plan
 	var times adopt.Times
 	err = s.reading(ctx, func(c *conn) (err error) {

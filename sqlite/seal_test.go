@@ -86,7 +86,13 @@ func TestEventsOfAnEarlierVersionAreSealed(t *testing.T) {
 	migrate(t, store)
 	execute(t, host, "DROP TABLE sessioncleanup_seals")
 	execute(t, host, "ALTER TABLE sessioncleanup_events DROP COLUMN proof")
-	execute(t, host, "DELETE FROM sessioncleanup_migrations WHERE version_id = 3")
+	for _, table := range []string{"archive", "archive_rows", "archive_numbers"} {
+		execute(t, host, "DROP TABLE sessioncleanup_"+table)
+	}
+	for _, column := range []string{"archive", "archive_keep_seconds", "archive_max_rows", "archive_max_bytes"} {
+		execute(t, host, "ALTER TABLE sessioncleanup_settings DROP COLUMN "+column)
+	}
+	execute(t, host, "DELETE FROM sessioncleanup_migrations WHERE version_id >= 3")
 	execute(t, host, "INSERT INTO sessioncleanup_events (at, action, actor) VALUES ('2026-01-01 00:00:00.000', 'scheduled', 'owner:7'), ('2026-01-02 00:00:00.000', 'scheduled', 'system')")
 	if err := store.Validate(t.Context()); !errors.Is(err, sessioncleanup.ErrNotInstalled) {
 		t.Errorf("Validate: %v, want ErrNotInstalled", err)

@@ -60,13 +60,19 @@ func readSettings(ctx context.Context, c *conn) (settings, error) {
 
 var errNotInstalled = fmt.Errorf("%w: call Migrate", sessioncleanup.ErrNotInstalled)
 
-// mustBeInstalled checks that the library's own tables are there, and not a newer version's.
+// mustBeInstalled checks that the library's own tables are there, and of this version.
 func mustBeInstalled(ctx context.Context, c *conn) error {
 	version, err := readVersion(ctx, c)
-	if err == nil && version == 0 {
-		err = errNotInstalled
+	switch {
+	case err != nil:
+		return err
+	case version == 0:
+		return errNotInstalled
+	case version < latestVersion:
+		return fmt.Errorf("%w: an earlier version of the library made its tables: call Migrate", sessioncleanup.ErrNotInstalled)
+	default:
+		return nil
 	}
-	return err
 }
 
 // readVersion returns the version of the library's tables, 0 when there are none.

@@ -24,6 +24,20 @@ func countVersions() int64 {
 	return int64(len(files))
 }
 
+// upgrade brings tables of an earlier version up to date, before anything is read from them. Without any it does nothing.
+func (s *Store) upgrade(ctx context.Context) error {
+	earlier := false
+	err := s.reading(ctx, func(c *conn) error {
+		version, err := readVersion(ctx, c)
+		earlier = version > 0 && version < latestVersion
+		return err
+	})
+	if err != nil || !earlier {
+		return err
+	}
+	return s.createLibraryTables(ctx)
+}
+
 // createLibraryTables brings the library's own tables to this version.
 func (s *Store) createLibraryTables(ctx context.Context) error {
 	current := false

@@ -207,42 +207,47 @@ func (f *family) fill(t *testing.T, host *sql.DB) {
 func (f *family) values(t *testing.T, host *sql.DB) (all []string) {
 	t.Helper()
 	for _, m := range f.tables {
-		var columns []string
-		for _, name := range lines(t, host, "SELECT name FROM pragma_table_xinfo(?) ORDER BY cid", m.name) {
-			if name != "last_activity" {
-				columns = append(columns, `+"`+name+`"`)
-			}
-		}
-		rows, err := host.QueryContext(t.Context(), fmt.Sprintf(`SELECT %s FROM "%s"`, strings.Join(columns, ", "), m.name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = rows.Close() }()
-		var of []string
-		for rows.Next() {
-			dest := make([]any, len(columns))
-			for i := range dest {
-				dest[i] = new(any)
-			}
-			if err := rows.Scan(dest...); err != nil {
-				t.Fatal(err)
-			}
-			row := m.name
-			for i := range dest {
-				value := *dest[i].(*any)
-				if number, ok := value.(float64); ok {
-					value = math.Float64bits(number)
-					row += " real"
-				}
-				row += fmt.Sprintf(" %s=%T:%q", columns[i], value, fmt.Sprint(value))
-			}
-			of = append(of, row)
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
-		slices.Sort(of)
-		all = append(all, of...)
+		all = append(all, rowsOf(t, host, m.name)...)
 	}
 	return all
+}
+
+func rowsOf(t *testing.T, host *sql.DB, table string) []string {
+	t.Helper()
+	var columns []string
+	for _, name := range lines(t, host, "SELECT name FROM pragma_table_xinfo(?) ORDER BY cid", table) {
+		if name != "last_activity" {
+			columns = append(columns, `+"`+name+`"`)
+		}
+	}
+	rows, err := host.QueryContext(t.Context(), fmt.Sprintf(`SELECT %s FROM "%s"`, strings.Join(columns, ", "), table))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var of []string
+	for rows.Next() {
+		dest := make([]any, len(columns))
+		for i := range dest {
+			dest[i] = new(any)
+		}
+		if err := rows.Scan(dest...); err != nil {
+			t.Fatal(err)
+		}
+		row := table
+		for i := range dest {
+			value := *dest[i].(*any)
+			if number, ok := value.(float64); ok {
+				value = math.Float64bits(number)
+				row += " real"
+			}
+			row += fmt.Sprintf(" %s=%T:%q", columns[i], value, fmt.Sprint(value))
+		}
+		of = append(of, row)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(of)
+	return of
 }

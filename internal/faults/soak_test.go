@@ -119,7 +119,8 @@ func (s *soak) instance(network *faultnet.Proxy) *instance {
 	return start(s.t, s.through(network.Addr()), "serve", "--json", "--every", soakEvery.String())
 }
 
-// work is what the application does: it makes sessions, due ones among them, and uses and changes others.
+// work is what the application does: it makes sessions, due ones among them, and uses and changes others. It locks several rows
+// in one order, so that its statements do not wait for each other in a circle.
 func (s *soak) work(ctx context.Context) {
 	s.phase.RLock()
 	defer s.phase.RUnlock()
@@ -128,8 +129,8 @@ func (s *soak) work(ctx context.Context) {
 		"INSERT INTO sessions (kind, is_active, deactivated_at, last_activity) SELECT 'gone', false, t, t FROM (SELECT $1::timestamptz - interval '40 days') AS n (t)",
 		"INSERT INTO sessions (kind, title) VALUES ('used', 'now')",
 		"INSERT INTO messages (session_id, body) SELECT id, 'x' FROM sessions WHERE kind = 'used' ORDER BY id DESC LIMIT 1",
-		"UPDATE sessions SET title = 'changed' WHERE id IN (SELECT id FROM sessions WHERE kind = 'used' ORDER BY id DESC LIMIT 3)",
-		"UPDATE sessions SET title = 'due too' WHERE id IN (SELECT id FROM sessions WHERE kind = 'due' ORDER BY id DESC LIMIT 3)",
+		"UPDATE sessions SET title = 'changed' WHERE id IN (SELECT id FROM sessions WHERE kind = 'used' ORDER BY id DESC LIMIT 3 FOR NO KEY UPDATE)",
+		"UPDATE sessions SET title = 'due too' WHERE id IN (SELECT id FROM sessions WHERE kind = 'due' ORDER BY id DESC LIMIT 3 FOR NO KEY UPDATE)",
 	}[rand.IntN(6)]
 	began := time.Now()
 	var args []any

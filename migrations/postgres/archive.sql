@@ -51,7 +51,7 @@ DECLARE
     v_later  text;
     v_unread text;
 BEGIN
-    SELECT string_agg(DISTINCT k.target::regclass::text, ', ') FILTER (WHERE NOT (SELECT m.reached FROM "{settings}" m) ? format('%I.%I', c.relnamespace::regnamespace, c.relname)),
+    SELECT string_agg(DISTINCT k.target::regclass::text, ', ') FILTER (WHERE NOT (SELECT m.reached FROM "{settings}" m) ? format('%s.%I', c.relnamespace::regnamespace, c.relname)),
            string_agg(DISTINCT k.target::regclass::text, ', ') FILTER (WHERE NOT k.readable)
       INTO v_later, v_unread
       FROM "{space}".sessioncleanup_keys(false) k JOIN pg_class c ON c.oid = k.target;
@@ -154,7 +154,7 @@ BEGIN
                           FROM unnest($1, $2, $3) WITH ORDINALITY a (entry, rel, row, place)) f
                   JOIN %s%s c ON c.ctid = f.row AND c.tableoid = f.rel
                  WHERE f.rel = ANY ($4)$$,
-                "{archive_rows_literal}", format('%I.%I', t.relnamespace::regnamespace, t.relname), string_agg(quote_literal(a.attname), ', '),
+                "{archive_rows_literal}", format('%s.%I', t.relnamespace::regnamespace, t.relname), string_agg(quote_literal(a.attname), ', '),
                 string_agg(format('CASE num_nulls(c.%1$I) WHEN 0 THEN format(''%%s'', c.%1$I) END', a.attname), ', '),
                 CASE t.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, t.oid::regclass)
               FROM pg_class t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
@@ -176,7 +176,7 @@ BEGIN
                          WHERE (c.tableoid, c.ctid) NOT IN (SELECT a.rel, a.row FROM unnest($2, $3) a (rel, row))
                          LIMIT $4
                            FOR NO KEY UPDATE OF c) x$$,
-                "{archive_rows_literal}", format('%I.%I', t.relnamespace::regnamespace, t.relname),
+                "{archive_rows_literal}", format('%s.%I', t.relnamespace::regnamespace, t.relname),
                 (SELECT string_agg(quote_literal(r.name), ', ') FROM "{space}".sessioncleanup_row_key(t.oid) r),
                 (SELECT string_agg(format('CASE num_nulls(c.%1$I) WHEN 0 THEN format(''%%s'', c.%1$I) END', r.name), ', ') FROM "{space}".sessioncleanup_row_key(t.oid) r),
                 string_agg(quote_literal(a.attname), ', '), string_agg(format('CASE num_nulls(c.%1$I) WHEN 0 THEN format(''%%s'', c.%1$I) END', a.attname), ', '),
@@ -432,7 +432,7 @@ BEGIN
      CROSS JOIN LATERAL (
            SELECT string_agg(CASE WHEN r.values ? c.name THEN quote_nullable(r.values ->> c.name) ELSE 'DEFAULT' END, ', ' ORDER BY c.place) AS row
              FROM unnest(v_columns::text[]) WITH ORDINALITY c (name, place)) v;
-    sql := format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE VALUES ', (SELECT format('%I.%I', c.relnamespace::regnamespace, c.relname) FROM pg_class c WHERE c.oid = p_table),
+    sql := format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE VALUES ', (SELECT format('%s.%I', c.relnamespace::regnamespace, c.relname) FROM pg_class c WHERE c.oid = p_table),
         (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.place) FROM unnest(v_columns) WITH ORDINALITY c (name, place))) || sql;
 END
 $sessioncleanup$;

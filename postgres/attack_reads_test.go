@@ -63,6 +63,9 @@ func TestWhatOthersPutOnTheirTablesIsNotRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if strings.HasPrefix(c.before, evilEnum) && pgtest.Version(t) >= 18 { // which refuses a key between a text and another type
+				c.before = strings.Replace(c.before, "REFERENCES public.sessions ON DELETE CASCADE", "", 1)
+			}
 			url := pgtest.Empty(t)
 			pool := connect(t, url)
 			mustRun(t, pool, usedSessions)

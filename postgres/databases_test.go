@@ -216,7 +216,7 @@ func TestADatabaseWithoutAnEncoding(t *testing.T) {
 	u.Path = "/" + name
 	pool := connect(t, u.String())
 	mustExec(t, pool, usedTables)
-	long := strings.Repeat("é 😀 日本 a long text, ", 40)
+	long := strings.Repeat("é 😀 日本 a long text, ", 100)
 	mustExec(t, pool, "UPDATE sessions SET name = $1 || id WHERE id <> 21", long)
 	mustRun(t, pool, `UPDATE sessions SET name = E'caf\xe9' WHERE id = 21`) // no UTF-8
 	store := open(t, u.String(), postgres.Config{})
@@ -240,6 +240,16 @@ func TestADatabaseWithoutAnEncoding(t *testing.T) {
 	mustExec(t, pool, "SELECT * FROM cleanup_inactive_sessions()")
 	if err != nil || len(events) < 3 {
 		t.Fatalf("%d events, %v; want those of the run and of the change", len(events), err)
+	}
+	page, err := m.List(t.Context(), sessioncleanup.ListOptions{Sort: sessioncleanup.SortName, Text: "日本"})
+	if err != nil || len(page.Sessions) == 0 {
+		t.Fatalf("%d sessions of a text, %v", len(page.Sessions), err)
+	}
+	for _, s := range page.Sessions {
+		if want := string([]rune(long)[:sessioncleanup.MaxName]); s.Name != want {
+			t.Errorf("the list has the name %q, want the first %d characters", s.Name, sessioncleanup.MaxName)
+			break
+		}
 	}
 	want := string([]rune(long)[:sessioncleanup.MaxEventText])
 	for _, e := range events {

@@ -35,7 +35,7 @@ func (m *mapping) fill() {
 		"sessions": m.table.sql(), "sessions_literal": literal(m.table.sql()), "touches_literal": literal(m.own("touches")), "events_literal": literal(m.own("events")), "archive_rows_literal": literal(m.own("archive_rows")),
 		"active": sqlfile.Column(m.schema.Active), "auto_cleanup": sqlfile.Column(m.schema.AutoCleanup),
 		"id": sqlfile.Column(m.schema.ID), "id_literal": literal(m.schema.ID), "id_type": m.columnOr(m.schema.ID, "text").typ,
-		"owner_name": fmt.Sprintf("left(%s, %d)", m.ownerName(), sessioncleanup.MaxName), "activity_count": m.activityCount(),
+		"owner_name": firstOf(m.ownerName()), "activity_count": m.activityCount(),
 	}
 	for _, table := range ownTables() {
 		n[table] = m.own(table)
@@ -46,7 +46,7 @@ func (m *mapping) fill() {
 			n[key+"_col"] = "s." + sqlfile.Column(name)
 			n[key+"_text"] = n[key+"_col"] + "::text"
 			if key != "owner" {
-				n[key+"_text"] = fmt.Sprintf("left(%s, %d)", n[key+"_text"], sessioncleanup.MaxName)
+				n[key+"_text"] = firstOf(n[key+"_text"])
 			}
 			n[key+"_type"] = m.columnOr(name, "text").typ
 		}
@@ -165,6 +165,14 @@ func (m *mapping) ownerName() string {
 	o := m.schema.Owners
 	return fmt.Sprintf("(SELECT o.%s::text FROM %s o WHERE %s LIMIT 1)", sqlfile.Column(o.Name), m.owners.sql(),
 		equal(m.owners.columns[o.ID], "o.", m.columnOr(m.schema.Owner, "text"), "s."))
+}
+
+// firstOf is the expression for the first MaxName characters of a text. In a database of the encoding SQL_ASCII the server
+// counts bytes; what is in it is most often UTF-8.
+func firstOf(text string) string {
+	const characters = `^(?:(?:[\x01-\xbf]|[\xc0-\xff][\x80-\xbf]{0,3}){0,250}){0,4}` // a quantifier goes up to 255
+	return fmt.Sprintf("(CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN substring(left(%[1]s, %[2]d) FROM %[3]s) ELSE left(%[1]s, %[4]d) END)",
+		text, 4*sessioncleanup.MaxName, literal(characters), sessioncleanup.MaxName)
 }
 
 func (m *mapping) activityCount() string {

@@ -73,7 +73,7 @@ type Archived struct {
 	RunID     string    `json:"run_id,omitempty"`
 	Rows      int       `json:"rows"`  // of other tables
 	Bytes     int64     `json:"bytes"` // of all rows, as the store keeps them
-	// PurgeAt is the moment from which a run removes the entry for good. A Manager fills it in; zero means never.
+	// PurgeAt is the moment from which a run permanently removes the entry. A Manager fills it in; zero means never.
 	PurgeAt time.Time `json:"purge_at,omitzero"`
 }
 

@@ -49,14 +49,20 @@ func (m *Manager) archiver(operation string) (Archiver, error) {
 	return archiver, nil
 }
 
+// archiveOf is the archive for an operation on the sessions of an owner, of all when asked is empty, as far as the Manager's
+// principal may see them.
+func (m *Manager) archiveOf(operation, asked string) (archiver Archiver, owner string, err error) {
+	if owner, err = m.scope(operation, asked); err != nil {
+		return nil, "", err
+	}
+	archiver, err = m.archiver(operation)
+	return archiver, owner, err
+}
+
 // Archived lists the archive, newest first: an owner sees only its own sessions.
 func (m *Manager) Archived(ctx context.Context, o ArchiveOptions) ([]Archived, error) {
 	const operation = "list the archive"
-	owner, err := m.scope(operation, o.OwnerID)
-	if err != nil {
-		return nil, err
-	}
-	archiver, err := m.archiver(operation)
+	archiver, owner, err := m.archiveOf(operation, o.OwnerID)
 	if err != nil {
 		return nil, err
 	}
@@ -90,11 +96,7 @@ func (m *Manager) dateEntries(all []Archived) {
 // ArchivedEntry returns one entry of the archive. ErrNotArchived when it is not there, or is somebody else's.
 func (m *Manager) ArchivedEntry(ctx context.Context, id int64) (Archived, error) {
 	const operation = "get archive entry"
-	owner, err := m.scope(operation, "")
-	if err != nil {
-		return Archived{}, err
-	}
-	archiver, err := m.archiver(operation)
+	archiver, owner, err := m.archiveOf(operation, "")
 	if err != nil {
 		return Archived{}, err
 	}
@@ -141,11 +143,7 @@ func (m *Manager) ArchivedRows(ctx context.Context, id int64, after, limit int) 
 // ErrNotArchived when the archive does not have one of them. A dry run returns the obstacles without an error.
 func (m *Manager) Restore(ctx context.Context, sessionIDs []string, o RestoreOptions) (Restored, error) {
 	const operation = "restore session"
-	owner, err := m.scope(operation, "")
-	if err != nil {
-		return Restored{}, err
-	}
-	archiver, err := m.archiver(operation)
+	archiver, owner, err := m.archiveOf(operation, "")
 	if err != nil {
 		return Restored{}, err
 	}
@@ -185,11 +183,7 @@ func (m *Manager) notArchived(ctx context.Context, t Target) error {
 // it restores an earlier state of it.
 func (m *Manager) RestoreEntries(ctx context.Context, ids []int64, o RestoreOptions) (Restored, error) {
 	const operation = "restore from the archive"
-	owner, err := m.scope(operation, "")
-	if err != nil {
-		return Restored{}, err
-	}
-	archiver, err := m.archiver(operation)
+	archiver, owner, err := m.archiveOf(operation, "")
 	if err != nil {
 		return Restored{}, err
 	}

@@ -203,7 +203,6 @@ func equal(a column, aPrefix string, b column, bPrefix string) string {
 	return left + " OPERATOR(pg_catalog.=) " + right
 }
 
-// literal quotes a string for SQL: names that were checked against the server's catalog, and JSON made here.
 // literal is a text in SQL, whatever standard_conforming_strings is: the body of a function is read with the setting of
 // whoever calls it.
 func literal(s string) string {

@@ -160,7 +160,7 @@ func noticeDeadConnections(c *pgxpool.Config) {
 	if c.PingTimeout == 0 {
 		c.PingTimeout = settle // of a connection that was idle
 	}
-	// A slow statement may take long without a word, but the network must answer for its machine.
+	// A slow statement may take long without sending anything, but the network must answer for its machine.
 	alive := net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}
 	conn.DialFunc = (&net.Dialer{KeepAliveConfig: alive}).DialContext
 }

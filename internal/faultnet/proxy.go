@@ -25,7 +25,7 @@ type Proxy struct {
 // link is one connection through the proxy.
 type link struct {
 	client, server net.Conn
-	mute           bool // what arrives is swallowed, for good: the state of the network for it is lost
+	mute           bool // what arrives is swallowed, permanently: the network has lost its state
 }
 
 // Start listens on a port of this machine, for a server that listens on a socket. Each way through takes delay. It ends with
@@ -50,7 +50,7 @@ func Start(t testing.TB, socket string, delay time.Duration) *Proxy {
 // Addr is where the proxy listens: HOST:PORT.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// Partition makes all connections mute, those that exist for good and those made until Heal: nothing arrives, nothing is
+// Partition makes all connections mute, existing ones permanently and new ones until Heal: nothing arrives, nothing is
 // refused.
 func (p *Proxy) Partition() {
 	p.mu.Lock()

@@ -135,7 +135,7 @@ func TestFaultFailoverDuringMigration(t *testing.T) {
 	w.exec("INSERT INTO sessions (title, created_at, updated_at) SELECT 'old', now() - interval '9 days', now() - interval '3 days' FROM generate_series(1, 60000)")
 	migrated := make(chan error, 1)
 	go func() { migrated <- store.Migrate(t.Context(), sessioncleanup.Policy{}) }()
-	eventually(t, 20*time.Second, "the migration is at work", func() bool {
+	eventually(t, 20*time.Second, "the migration is running", func() bool {
 		return w.count("SELECT count(*) FROM pg_attribute WHERE attrelid = 'sessions'::regclass AND attname = 'last_activity'") > 0
 	})
 	p.fail(t)

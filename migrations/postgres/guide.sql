@@ -161,7 +161,7 @@ BEGIN
     v_old := (SELECT count(*) FROM "{archive}" a WHERE a.archived_at < v_cut.now - v_policy.archive_keep);
     WHILE v_purged < v_old LOOP
         v_batch := cardinality("{space}".sessioncleanup_purge(v_cut.now - v_policy.archive_keep, 1000, 'system', 'cleanup_inactive_sessions', v_run_id));
-        EXIT WHEN v_batch = 0; -- others are at work with the rest
+        EXIT WHEN v_batch = 0; -- others have locked the rest
         v_purged := v_purged + v_batch;
     END LOOP;
     v_due := "{space}".sessioncleanup_due('deleted', v_cut.now, v_cut.inactive, v_cut.delete);

@@ -12,7 +12,7 @@ import (
 // differs from backend to backend, and is up to the backends' own tests, but for the rows of Harness.Activity.
 func archiveChecks() []check {
 	return []check{
-		{"archive", "has what runs and people delete, and gives it back as it was, used just now", archiveRestores},
+		{"archive", "has what runs and people delete, and restores it as it was, used just now", archiveRestores},
 		{"archive", "has nothing of a deletion that did not ask for it, or that failed", archiveUnasked},
 		{"archive", "lists entries by session, owner and time, newest first", archiveLists},
 		{"archive", "restores all entries or none", archiveAllOrNone},

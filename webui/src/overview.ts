@@ -62,7 +62,7 @@ export class OverviewView extends View {
     const { stats, words: w } = this.frame, s = stats!.stats, m = stats!.metrics;
     const due = m.due_for_deactivation + m.due_for_deletion, last = m.last_run?.run;
     const failed = last ? last.phases.reduce((n, p) => n + p.failed, 0) : 0;
-    const tile = (label: string, n: number, hint: string, warn = false) => html`<div class="tile ${warn ? "warn" : ""}"><dt>${label}</dt><dd>${w.number(n)}</dd><small>${hint}</small></div>`;
+    const tile = (label: string, n: number, hint: string, warn = false) => html`<div class="tile ${warn ? "warn" : ""}"><dt>${label}</dt><dd>${w.number(n)}<small>${hint}</small></dd></div>`;
     return html`<dl class="tiles">
         ${tile(this.t("total"), s.total, m.never_due_sessions ? this.t("neverDue", { n: m.never_due_sessions }) : "")}
         ${tile(this.t("open"), s.active, this.t("activityRate", { p: w.percent(s.active, s.total) }))}

@@ -147,7 +147,7 @@ export const style = css`
   .tile { background: var(--surface); border: 1px solid var(--line); border-radius: var(--r); padding: .85rem 1rem; }
   .tile dt { color: var(--muted); font-size: .85rem; }
   .tile dd { font-size: 1.75rem; line-height: 1.2; font-weight: 650; letter-spacing: -.02em; }
-  .tile small { color: var(--muted); display: block; }
+  .tile small { color: var(--muted); display: block; font-size: .85rem; font-weight: 400; letter-spacing: 0; line-height: 1.4; min-height: 1.4em; }
   .tile.warn dd { color: var(--deleting); }
   .bars { display: flex; height: .9rem; border-radius: 1rem; overflow: clip; gap: 2px; background: var(--line); }
   .bars i { background: var(--c); min-width: 3px; }

@@ -21,7 +21,7 @@ export class OverviewView extends View {
     const { stats, summary } = this.frame;
     if (!stats || !summary) return html`<h1 class="sentence">${this.t("overview")}</h1><section>${skeleton(this.t("loading"))}</section>`;
     const late = summary.overdue_seconds > 0, n = stats.alerts.length + (late ? 1 : 0);
-    return html`<h1 class="sentence">${n ? html`<b class="gone">${this.t("attention", { n })}</b>` : html`<b class="open">${this.t("healthy")}</b>`}</h1>
+    return html`<h1 class="sentence">${n ? html`<b class="gone">${this.t("attention", { n })}</b>` : html`<b class="open">${this.t(stats.metrics.last_run ? "healthy" : "notYet")}</b>`}</h1>
       <p class="lead">${this.runs()}</p>
       ${n ? html`<section aria-label=${this.t("attention", { n })}>${late ? this.alert(this.around("overdue", new Date(Date.now() - summary.overdue_seconds * 1000).toISOString())) : nothing}${stats.alerts.map((a) => this.alert(a.message, a.code))}</section>` : nothing}
       <section class=${this.frame.stale ? "stale" : ""} aria-label=${this.t("composition")}>${this.figures()}</section>

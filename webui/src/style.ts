@@ -98,7 +98,7 @@ export const style = css`
   .ring .track { stroke: var(--s); }
   .acts { display: flex; gap: .35rem; justify-content: end; }
   .soon { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); gap: .75rem; }
-  .soon li { background: var(--surface); border: 1px solid var(--line); border-left: 4px solid var(--c); border-radius: var(--r); padding: .8rem .9rem; display: grid; grid-template-columns: auto minmax(0, 1fr); gap: .3rem .8rem; align-items: center; }
+  .soon li { background: var(--surface); border: 1px solid var(--line); box-shadow: inset 4px 0 var(--c); border-radius: var(--r); padding: .8rem .9rem .8rem 1.1rem; display: grid; grid-template-columns: auto minmax(0, 1fr); gap: .3rem .8rem; align-items: center; }
   .soon li .acts { grid-column: 1 / -1; justify-content: start; flex-wrap: wrap; }
   .soon li > .row { border: 0; }
   .foot { display: flex; align-items: center; justify-content: space-between; gap: .75rem; padding: .6rem .9rem; border-top: 1px solid var(--line); color: var(--muted); }
@@ -196,6 +196,7 @@ export const style = css`
     .bar { flex-wrap: nowrap; gap: .1rem; }
     .tiles { grid-template-columns: 1fr 1fr; gap: .6rem; }
     .tile { padding: .7rem .8rem; }
+    .tile:last-child:nth-child(odd) { grid-column: 1 / -1; }
     .soon li .acts svg { display: none; }
     .soon li .acts { flex-wrap: nowrap; }
     .acts .ghost { background: var(--raised); border-color: var(--line); padding-inline: .4rem; }

@@ -20,7 +20,7 @@ async function askKeep(f: Frame, days: number[], title: string, protectable: boo
     <form method="dialog" @submit=${(e: SubmitEvent) => { e.preventDefault(); end(String(new FormData(e.target as HTMLFormElement).get("keep"))); }}>
       <h2>${title}</h2><p class="muted">${w.t("keepHint")}</p>
       <div class="choices" role="radiogroup" aria-label=${w.t("keep")}>
-        ${days.map((n, i) => html`<label><input type="radio" name="keep" value=${n} ?checked=${i === 0}><span>${w.t("keepDays", { n })}</span><small>${w.t("keepDaysHint", { when: w.when(until(n)) })}</small></label>`)}
+        ${days.map((n, i) => html`<label><input type="radio" name="keep" value=${n} ?checked=${i === 0}><span>${w.t("keepDays", { n })}</span><small>${w.t("keepDaysHint", { when: w.date(until(n)) })}</small></label>`)}
         ${protectable ? html`<label><input type="radio" name="keep" value="always" ?checked=${days.length === 0}><span>${w.t("keepAlways")}</span><small>${w.t("keepAlwaysHint")}</small></label>` : nothing}
       </div>
       <footer><button type="button" @click=${() => end(undefined)}>${w.t("cancel")}</button><button class="primary">${w.t("keep")}</button></footer>

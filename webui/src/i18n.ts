@@ -14,7 +14,7 @@ const en = {
   closesAt: "closes {when} unless used", closingAt: "closes {when}", deletedAt: "deleted {when}", staysOpen: "stays open", staysClosed: "kept, no deletion",
   neverCleaned: "kept until you end it", now: "with the next cleanup", left: "{p} % of the time is left",
   used: "used {when}", rows: { one: "{n} entry", other: "{n} entries" }, owner: "Owner", unnamed: "Untitled", code: "code {code}",
-  keep: "Keep", close: "Close", reopen: "Reopen", remove: "Delete", protect: "Keep always", unprotect: "End protection", more: "More",
+  keep: "Keep", close: "Close", reopen: "Reopen", remove: "Delete", protect: "Protect", unprotect: "Unprotect", more: "More",
   keepTitle: { one: "Keep “{name}”", other: "Keep {n} sessions" }, keepHint: "For how long may nothing delete it?",
   keepDays: { one: "{n} day", other: "{n} days" }, keepDaysHint: "not deleted before {when}", keepAlways: "Always", keepAlwaysHint: "never closed or deleted automatically, until you end it",
   cancel: "Cancel", confirm: "Confirm", ok: "Done", dismiss: "Dismiss", undo: "Undo", retry: "Try again",
@@ -43,14 +43,14 @@ const en = {
   a_deactivated: "Closed", a_reactivated: "Reopened", a_deleted: "Deleted", a_auto_cleanup_on: "Protection ended", a_auto_cleanup_off: "Protected", a_expiry_set: "Deadline changed",
   a_activity_corrected: "Activity corrected", a_restored: "Restored", a_purged: "Gone for good", a_scheduled: "Schedule started", a_run: "Cleanup",
   countSessions: { one: "{n} session", other: "{n} sessions" }, andMore: { one: "and {n} more", other: "and {n} more" }, older: "Show older", allActions: "All actions", sessionId: "Session ID", runId: "Run", csv: "Export CSV", exporting: "Exporting… {n}",
-  dayAt: "{day} at {time}", lastRunDid: "{last}: {did}.", anOwner: "Owner {id}", admin: "Admin",
+  dayAt: "{day} at {time}", onDate: "on {date}", lastRunDid: "{last}: {did}.", anOwner: "Owner {id}", admin: "Admin",
   healthy: "Cleanup is running well.", notYet: "No cleanup has run yet.", attention: { one: "{n} thing needs attention.", other: "{n} things need attention." },
   lastRun: "Last run {when}", neverRan: "Nothing was cleaned so far", lastDid: "{deleted} deleted, {closed} closed", lastFailed: "it failed", lastRefused: "the deletion limit stopped it", nextRun: "Next run {when}", noSchedule: "This server schedules no runs", overdue: "A scheduled run is overdue since {when}",
   total: "Sessions", open: "Open", due: "Due now", failures: "Failures of the last run", activityRate: "{p} % are open", ofAll: "{p} % of all",
   composition: "What there is", showSessions: "Show sessions", allowOnce: "Allow once", allowTitle: { one: "Delete {n} session?", other: "Delete {n} sessions?" }, allowHint: "The deletion limit stopped the last run because it would have deleted unusually many sessions. Check the clock and the thresholds first. This allows at most {n} deletions, once.",
   simulate: "Simulate a cleanup", simulateHint: "See exactly what a cleanup would do. Nothing is changed.", simulateGo: "Simulate", onlyOwner: "Only this owner", everybody: "all owners", inactiveHours: "Close after (hours unused)", deleteDays: "Delete after (days closed)", byPolicy: "as configured",
   wouldDelete: { one: "{n} would be deleted", other: "{n} would be deleted" }, wouldClose: { one: "{n} would be closed", other: "{n} would be closed" }, nothingDue: "Nothing is due.", wouldPurge: { one: "{n} would leave the trash for good", other: "{n} would leave the trash for good" },
-  limitWould: "This is above the deletion limit, which stops accidents. Continue only if you expect this.", firstOf: "The first {n}:",
+  limitWould: "This is above the deletion limit, which stops accidents. Continue only if you expect this.", firstOf: "The first {n}",
   cleanExactly: "Clean exactly this", cleaning: "Cleaning…", cleanDone: "Done: {deleted} deleted, {closed} closed.", cleanIssues: "{skipped} skipped, {failed} failed.", reverse: "Reopen what this run closed", reversed: { one: "{n} session is open again.", other: "{n} sessions are open again." }, again: "Simulate again",
   offline: "The server cannot be reached. What you see may be old.", offlineDo: "It is tried again automatically.",
   unavailable: "The database does not answer at the moment. What you see may be old.", expired: "Your login has expired", expiredHint: "Log in again to continue. Nothing is lost.", needLogin: "Log in to see sessions", needLoginHint: "Log in to the application, then reload this page.",
@@ -73,9 +73,9 @@ const fr: Record<keyof typeof en, Text> = {
   closesAt: "se ferme {when} sauf utilisation", closingAt: "se ferme {when}", deletedAt: "supprimée {when}", staysOpen: "reste ouverte", staysClosed: "conservée, sans suppression",
   neverCleaned: "conservée jusqu’à nouvel ordre", now: "au prochain nettoyage", left: "il reste {p} % du temps",
   used: "utilisée {when}", rows: { one: "{n} élément", other: "{n} éléments" }, owner: "Propriétaire", unnamed: "Sans titre", code: "code {code}",
-  keep: "Conserver", close: "Fermer", reopen: "Rouvrir", remove: "Supprimer", protect: "Toujours conserver", unprotect: "Ne plus protéger", more: "Plus",
+  keep: "Conserver", close: "Fermer", reopen: "Rouvrir", remove: "Supprimer", protect: "Protéger", unprotect: "Déprotéger", more: "Plus",
   keepTitle: { one: "Conserver « {name} »", other: "Conserver {n} sessions" }, keepHint: "Pendant combien de temps rien ne doit-il la supprimer ?",
-  keepDays: { one: "{n} jour", other: "{n} jours" }, keepDaysHint: "pas de suppression avant {when}", keepAlways: "Toujours", keepAlwaysHint: "jamais fermée ni supprimée automatiquement, jusqu’à nouvel ordre",
+  keepDays: { one: "{n} jour", other: "{n} jours" }, keepDaysHint: "pas de suppression avant le {when}", keepAlways: "Toujours", keepAlwaysHint: "jamais fermée ni supprimée automatiquement, jusqu’à nouvel ordre",
   cancel: "Annuler", confirm: "Confirmer", ok: "Terminé", dismiss: "Fermer ce message", undo: "Annuler la suppression", retry: "Réessayer",
   deleteTitle: { one: "Supprimer « {name} » ?", other: "Supprimer {n} sessions ?" },
   deleteAlong: "Supprimé en même temps :", unlinkedAlong: "Conservé, mais sans lien avec elle :", nothingAlong: "Aucune autre donnée n’est supprimée en même temps.",
@@ -102,14 +102,14 @@ const fr: Record<keyof typeof en, Text> = {
   a_deactivated: "Fermée", a_reactivated: "Rouverte", a_deleted: "Supprimée", a_auto_cleanup_on: "Protection levée", a_auto_cleanup_off: "Protégée", a_expiry_set: "Échéance modifiée",
   a_activity_corrected: "Activité corrigée", a_restored: "Restaurée", a_purged: "Effacée définitivement", a_scheduled: "Planification démarrée", a_run: "Nettoyage",
   countSessions: { one: "{n} session", other: "{n} sessions" }, andMore: { one: "et {n} autre", other: "et {n} autres" }, older: "Afficher les plus anciens", allActions: "Toutes les actions", sessionId: "ID de session", runId: "Nettoyage", csv: "Exporter en CSV", exporting: "Export… {n}",
-  dayAt: "{day} à {time}", lastRunDid: "{last} : {did}.", anOwner: "Propriétaire {id}", admin: "Admin",
+  dayAt: "{day} à {time}", onDate: "le {date}", lastRunDid: "{last} : {did}.", anOwner: "Propriétaire {id}", admin: "Admin",
   healthy: "Le nettoyage fonctionne bien.", notYet: "Aucun nettoyage n’a encore eu lieu.", attention: { one: "{n} point demande votre attention.", other: "{n} points demandent votre attention." },
   lastRun: "Dernier nettoyage {when}", neverRan: "Rien n’a été nettoyé jusqu’ici", lastDid: "{deleted} supprimées, {closed} fermées", lastFailed: "il a échoué", lastRefused: "la limite de suppression l’a arrêté", nextRun: "Prochain nettoyage {when}", noSchedule: "Ce serveur ne planifie aucun nettoyage", overdue: "Un nettoyage planifié est en retard depuis {when}",
   total: "Sessions", open: "Ouvertes", due: "À nettoyer", failures: "Échecs du dernier nettoyage", activityRate: "{p} % sont ouvertes", ofAll: "{p} % du total",
   composition: "Répartition", showSessions: "Voir les sessions", allowOnce: "Autoriser une fois", allowTitle: { one: "Supprimer {n} session ?", other: "Supprimer {n} sessions ?" }, allowHint: "La limite de suppression a arrêté le dernier nettoyage parce qu’il aurait supprimé un nombre inhabituel de sessions. Vérifiez d’abord l’horloge et les seuils. Ceci autorise {n} suppressions au plus, une seule fois.",
   simulate: "Simuler un nettoyage", simulateHint: "Voir exactement ce que ferait un nettoyage. Rien n’est modifié.", simulateGo: "Simuler", onlyOwner: "Seulement ce propriétaire", everybody: "tous", inactiveHours: "Fermer après (heures sans utilisation)", deleteDays: "Supprimer après (jours de fermeture)", byPolicy: "selon la configuration",
   wouldDelete: { one: "{n} serait supprimée", other: "{n} seraient supprimées" }, wouldClose: { one: "{n} serait fermée", other: "{n} seraient fermées" }, nothingDue: "Rien n’est à nettoyer.", wouldPurge: { one: "{n} quitterait la corbeille définitivement", other: "{n} quitteraient la corbeille définitivement" },
-  limitWould: "C’est plus que la limite de suppression, qui évite les accidents. Ne continuez que si vous vous y attendez.", firstOf: "Les {n} premières :",
+  limitWould: "C’est plus que la limite de suppression, qui évite les accidents. Ne continuez que si vous vous y attendez.", firstOf: "Les {n} premières",
   cleanExactly: "Nettoyer exactement ceci", cleaning: "Nettoyage…", cleanDone: "Terminé : {deleted} supprimées, {closed} fermées.", cleanIssues: "{skipped} ignorées, {failed} en échec.", reverse: "Rouvrir ce que ce nettoyage a fermé", reversed: { one: "{n} session est rouverte.", other: "{n} sessions sont rouvertes." }, again: "Simuler à nouveau",
   offline: "Le serveur est injoignable. L’affichage peut être ancien.", offlineDo: "Nouvel essai automatique.",
   unavailable: "La base de données ne répond pas pour l’instant. L’affichage peut être ancien.", expired: "Votre connexion a expiré", expiredHint: "Reconnectez-vous pour continuer. Rien n’est perdu.", needLogin: "Connectez-vous pour voir les sessions", needLoginHint: "Connectez-vous à l’application, puis rechargez cette page.",
@@ -161,9 +161,11 @@ export class Words {
     if (abs < 6 * 60 || days === 0) return this.relative.format(Math.round(minutes / 60), "hour");
     if (Math.abs(days) === 1) return this.t("dayAt", { day: this.relative.format(days, "day"), time: this.time(d) });
     if (abs < 7 * 1440) return this.relative.format(days, "day");
-    const sameYear = d.getFullYear() === now.getFullYear();
-    const date = new Intl.DateTimeFormat(this.lang, { day: "numeric", month: "long", ...(sameYear ? {} : { year: "numeric" }) }).format(d);
-    return this.lang === "fr" ? `le ${date}` : `on ${date}`;
+    return this.t("onDate", { date: this.date(d, now) });
+  }
+  date(d: Date, now = new Date()): string {
+    const year = d.getFullYear() === now.getFullYear() ? {} : { year: "numeric" as const };
+    return new Intl.DateTimeFormat(this.lang, { day: "numeric", month: "long", ...year }).format(d);
   }
   full(at: string | Date): string { return new Intl.DateTimeFormat(this.lang, { dateStyle: "full", timeStyle: "short" }).format(new Date(at)); }
   day(at: string | Date): string { return new Intl.DateTimeFormat(this.lang, { weekday: "long", day: "numeric", month: "long", year: "numeric" }).format(new Date(at)); }

@@ -208,7 +208,7 @@ export const style = css`
     .row .what { grid-column: 2; grid-row: 1; }
     .row .state { grid-column: 2 / 4; grid-row: 2; }
     .row .acts { grid-column: 1 / -1; grid-row: 3; justify-content: stretch; margin-top: .4rem; }
-    .row .acts button { flex: 1; }
+    .row .acts button { flex: 1 1 auto; }
     .row .acts .label { position: static; width: auto; height: auto; clip-path: none; }
     .row .acts button svg { display: none; }
     .row.plain .acts { grid-column: 1 / -1; grid-row: 2; }

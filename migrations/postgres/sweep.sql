@@ -169,7 +169,7 @@ BEGIN
             v_due := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_locked) AND ("{idle}" OR "{expired}"));
         END IF;
         SELECT coalesce(array_agg(s."{id}"::text), '{}') AS ids, array_agg(coalesce("{owner_text}", '')) AS owners,
-               array_agg("{space}".sessioncleanup_shorten(coalesce("{name_text}", ''))) AS names
+               array_agg("{event_name}") AS names
           INTO v_refs FROM "{sessions}" s WHERE s."{id}" = ANY (v_due);
         IF p_action = 'deleted' AND p_archive_rows IS NOT NULL AND cardinality(v_due) > 0 THEN
             PERFORM "{space}".sessioncleanup_archive(v_due, v_now, p_actor, p_reason, p_run_id, p_archive_rows, p_archive_bytes);

@@ -34,7 +34,7 @@ BEGIN
      WHERE s."{id}" "{id_eq}" u.id;
     "{ours}"
     SELECT coalesce(array_agg(s."{id}"::text ORDER BY s."{id}"), '{}') AS ids, array_agg(coalesce("{owner_text}", '') ORDER BY s."{id}") AS owners,
-           array_agg("{space}".sessioncleanup_shorten(coalesce("{name_text}", '')) ORDER BY s."{id}") AS names
+           array_agg("{event_name}" ORDER BY s."{id}") AS names
       INTO v_refs FROM "{sessions}" s WHERE s."{id}" = ANY (v_used) AND "{is_active}";
     IF cardinality(v_refs.ids) > 0 THEN
         PERFORM "{space}".sessioncleanup_log(NULL, 'reactivated', p_actor, p_reason, p_run_id, v_refs.ids, v_refs.owners, v_refs.names, NULL);

@@ -87,7 +87,7 @@ SELECT "{space}".sessioncleanup_purge($1::timestamptz, $2::integer, $3::text, $4
 
 -- name: taken
 -- The other sessions that would be deleted along with one. It is locked so that no more are added.
-SELECT s."{id}"::text, coalesce("{owner_text}", ''), left(coalesce("{name_text}", ''), 200)
+SELECT s."{id}"::text, coalesce("{owner_text}", ''), "{event_name}"
   FROM "{space}".sessioncleanup_taken(ARRAY(SELECT l."{id}" FROM "{sessions}" l WHERE l."{id}" = $1::text::"{id_type}" FOR UPDATE)) t
   JOIN "{sessions}" s ON s."{id}" = t.id
  ORDER BY s."{id}";

@@ -14,8 +14,8 @@ import (
 // With Batch.Archive or Target.Archive set, Sweep and Delete move each session that they delete into the archive, as one
 // entry, together with the rows of other tables that its foreign keys delete or unlink, at any depth. That happens in the
 // transaction of the deletion: a session is in its table or in the archive, never in both and never in neither. A row that
-// belongs to two sessions of one transaction is in the entry of one of them. What the application's triggers delete is not
-// archived.
+// belongs to two sessions of one transaction is in the entry of one of them. Rows that the application's triggers delete are
+// not archived.
 //
 // A session that exceeds a limit of Archiving is not deleted: Delete fails with ErrTooLarge, Sweep with a BatchError.
 type Archiver interface {

@@ -12,7 +12,7 @@ import (
 // Conflict says what a restore does about an entry of which a unique value, such as the ID, is in use again.
 type Conflict string
 
-// What a restore does about conflicts. Other obstacles always keep all of the entries from being restored.
+// How a restore treats conflicts. Other obstacles always keep all of the entries from being restored.
 const (
 	ConflictFail Conflict = "fail" // restore none of the entries
 	ConflictSkip Conflict = "skip" // leave that entry in the archive, and restore the others

@@ -14,7 +14,7 @@ import (
 // ErrUnavailable for a database that cannot be reached or is too busy just now, ErrNotInstalled, ErrInvalid.
 // Times returned are UTC; at least milliseconds are kept. A store never sleeps on its own account.
 //
-// What only some backends offer is an interface of its own, such as Installer; StoreAs finds it.
+// Optional capabilities are interfaces of their own, such as Installer; StoreAs finds them.
 type Store interface {
 	// Now is the store's own clock: the database's, not that of the caller's machine.
 	Now(ctx context.Context) (time.Time, error)

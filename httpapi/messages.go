@@ -134,7 +134,7 @@ var (
 	msgInterrupted = text{"The run stopped early. What it did is kept; the next run continues from there.", "Le nettoyage a été interrompu avant la fin. Ce qui est fait est fait ; le prochain reprendra là."}
 )
 
-// What keeps a session from being restored.
+// The obstacles to a restore.
 var msgObstacles = map[sessioncleanup.ObstacleKind]text{
 	sessioncleanup.ObstacleTaken:   {"A value that must be unique, such as the ID, is in use again.", "Une valeur qui doit être unique, comme l'identifiant, est de nouveau utilisée."},
 	sessioncleanup.ObstacleParent:  {"Something that it refers to is gone.", "Un élément auquel elle se rapporte n'existe plus."},
@@ -143,7 +143,7 @@ var msgObstacles = map[sessioncleanup.ObstacleKind]text{
 	sessioncleanup.ObstacleRefused: {"A rule of the application refuses it.", "Une règle de l'application la refuse."},
 }
 
-// What a change did, in the message of its response.
+// The effect of a change, in the message of its response.
 var (
 	msgDeactivated   = text{"Session deactivated.", "Session désactivée."}
 	msgReactivated   = text{"Session reactivated.", "Session réactivée."}

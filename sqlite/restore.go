@@ -287,7 +287,7 @@ func (w *restoration) remember(t *restoredTable, e sessioncleanup.Archived, row 
 	return nil
 }
 
-// used has a session come back as used now, as Session.Restored does: it is the expression for a column's value.
+// used restores a session as used now, as Session.Restored does: it is the expression for a column's value.
 func (w *restoration) used(ctx context.Context, t *restoredTable, column, place string, p params, row sessioncleanup.ArchivedRow) (string, error) {
 	switch {
 	case strings.EqualFold(column, w.schema.LastActivity):

@@ -80,7 +80,7 @@ CREATE TABLE "{archive_rows}" (
     PRIMARY KEY (entry, number)
 );
 
--- Who may run, and for how long. Rows stay when a lease is released, without a holder, so that the epoch keeps rising.
+-- The leases of runs: their holder and when they end. A released lease keeps its row, without a holder, so that the epoch keeps rising.
 CREATE TABLE "{leases}" (
     name       text        PRIMARY KEY,
     holder     text        NOT NULL DEFAULT '',

@@ -1,4 +1,4 @@
--- What foreign keys delete along with sessions.
+-- The rows that foreign keys delete along with sessions.
 
 -- name: sessioncleanup_keys
 -- The foreign keys through which a deletion of sessions reaches other tables: first those from tables that it reaches by

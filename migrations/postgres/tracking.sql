@@ -262,7 +262,7 @@ REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION "{space}"."{track}"();
 
 -- name: sessioncleanup_observe
--- What the library keeps of the application's own writes of a session: one that became inactive gets the time of that, one
+-- How the library follows the application's own updates of a session: one that became inactive gets the time of that, one
 -- that became active counts as used. Where nothing else shows activity, a new time of update is activity. It never makes
 -- the application's statement fail, whatever became of the columns; that costs a subtransaction for each row. The trigger's
 -- condition keeps it out of the library's own writes.

@@ -51,7 +51,7 @@ AND (v_filter.text IS NULL
      OR position(lower(v_filter.text COLLATE "C") IN lower(s."{id}"::text COLLATE "C")) > 0)
 
 -- name: event_name
--- What the audit log keeps of the session's name. Most are so short that no function is called for them.
+-- The session's name as the audit log keeps it. Most are so short that no function is called for them.
 CASE WHEN octet_length("{name_text}") > 200 THEN "{space}".sessioncleanup_shorten("{name_text}") ELSE coalesce("{name_text}", '') END
 
 -- name: session_columns

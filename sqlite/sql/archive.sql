@@ -101,7 +101,7 @@ DELETE FROM sessioncleanup_archive WHERE id IN (SELECT value FROM json_each(:ids
 INSERT OR ABORT INTO "{table}" ("{columns}") VALUES ("{values}")
 
 -- name: ends_restored
--- Whether the session comes back active with an expiry that has passed.
+-- Whether the session is restored as active with an expiry that has passed.
 SELECT coalesce("{active}" IS NOT 0 AND "{expires_at_at}" <= :now, 0)
   FROM (SELECT :active AS "{active_column}", :expires_at AS "{expires_at_column}") AS "{sessions}"
 

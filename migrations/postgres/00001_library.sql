@@ -76,7 +76,7 @@ CREATE TABLE "{archive_rows}" (
     number   integer NOT NULL,
     "table"  text    NOT NULL,
     unlinked boolean NOT NULL,
-    "row"    jsonb   NOT NULL,
+    "row"    json    NOT NULL,
     PRIMARY KEY (entry, number)
 );
 

@@ -262,7 +262,7 @@ END
 $sessioncleanup$;
 
 -- name: sessioncleanup_purge
--- Permanently removes at most p_limit of the oldest entries that were archived before a moment, with their event, and returns
+-- Permanently removes at most p_limit of the oldest entries that were archived before a moment and are not held, with their event, and returns
 -- their sessions. For others than the owner of the tables that moment is at least as long ago as the policy keeps entries.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_purge(p_before timestamptz, p_limit integer, p_actor text, p_reason text, p_run_id text) RETURNS text[]
 LANGUAGE plpgsql SECURITY DEFINER
@@ -276,7 +276,7 @@ BEGIN
         v_before := (SELECT CASE WHEN p.archive_keep IS NOT NULL THEN least(p_before, now() - p.archive_keep) END FROM "{policy}" p);
     END IF;
     SELECT coalesce(array_agg(o.id), '{}') AS entries, coalesce(array_agg(o.session_id), '{}') AS ids, array_agg(o.owner_id) AS owners, array_agg(o.name) AS names INTO v_old
-      FROM (SELECT a.id, a.session_id, a.owner_id, a.name FROM "{archive}" a WHERE a.archived_at < v_before
+      FROM (SELECT a.id, a.session_id, a.owner_id, a.name FROM "{archive}" a WHERE a.archived_at < v_before AND NOT a.held
              ORDER BY a.archived_at, a.id LIMIT p_limit FOR UPDATE SKIP LOCKED) o;
     IF cardinality(v_old.ids) > 0 THEN
         DELETE FROM "{archive_rows}" r WHERE r.entry = ANY (v_old.entries);
@@ -319,10 +319,12 @@ DECLARE
     v_about    text;
 BEGIN
     SELECT coalesce(array_agg(l.id ORDER BY l.id), '{}') AS entries, array_agg(l.session_id ORDER BY l.id) AS ids,
-           array_agg(l.owner_id ORDER BY l.id) AS owners, array_agg(l.name ORDER BY l.id) AS names INTO v_refs
+           array_agg(l.owner_id ORDER BY l.id) AS owners, array_agg(l.name ORDER BY l.id) AS names, bool_or(l.held) AS held INTO v_refs
       FROM (SELECT a.* FROM "{archive}" a WHERE a.id = ANY (p_entries) AND (p_owner IS NULL OR a.owner_id = p_owner) ORDER BY a.id FOR UPDATE) l;
     IF cardinality(v_refs.entries) <> (SELECT count(DISTINCT e.id) FROM unnest(p_entries) e (id)) THEN
         RAISE EXCEPTION 'not in the archive' USING ERRCODE = 'SC003';
+    ELSIF v_refs.held THEN
+        RAISE EXCEPTION 'held' USING ERRCODE = 'SC004';
     END IF;
     restored := v_refs.entries;
     relinked := 0;

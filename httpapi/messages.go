@@ -60,6 +60,10 @@ var (
 		"obstructed", http.StatusConflict, text{"The session cannot be restored", "La session ne peut pas être restaurée"},
 		text{"Something is in the way, see obstacles. Nothing was changed.", "Quelque chose s'y oppose, voir obstacles. Rien n'a été modifié."},
 	}
+	onHold = &kind{
+		"held", http.StatusConflict, text{"Held in the archive", "Retenue dans l'archive"},
+		text{"It is held, so it is neither restored nor purged. An admin can release it. Nothing was changed.", "Elle est retenue : elle n'est ni restaurée ni purgée. Un administrateur peut lever la retenue. Rien n'a été modifié."},
+	}
 	unarchivable = &kind{
 		"too-large-to-archive", http.StatusConflict, text{"Too large for the archive", "Trop grande pour l'archive"},
 		text{"More rows belong to the session than may be archived, so it was not deleted.", "Trop de lignes dépendent de la session pour l'archiver : elle n'a pas été supprimée."},
@@ -131,6 +135,7 @@ var (
 	msgNoArchive   = text{"There is no archive here.", "Il n'y a pas d'archive ici."}
 	msgArchives    = text{"The session will be in the archive for a while. Send the same request with ?confirm=%s to confirm its deletion.", "La session restera un temps dans l'archive. Renvoyez la même requête avec ?confirm=%s pour confirmer sa suppression."}
 	msgConfirm     = text{"Deletion is permanent. Send the same request with ?confirm=%s to confirm it.", "La suppression est définitive. Renvoyez la même requête avec ?confirm=%s pour la confirmer."}
+	msgErases      = text{"All of that would be erased permanently. Send the same request with ?confirm=%s to confirm it.", "Tout cela serait effacé définitivement. Renvoyez la même requête avec ?confirm=%s pour confirmer."}
 	msgInterrupted = text{"The run stopped early. What it did is kept; the next run continues from there.", "Le nettoyage a été interrompu avant la fin. Ce qui est fait est fait ; le prochain reprendra là."}
 )
 
@@ -151,6 +156,10 @@ var (
 	msgDeleted       = text{"Session deleted.", "Session supprimée."}
 	msgRestored      = text{"Session restored.", "Session restaurée."}
 	msgWouldRestore  = text{"Nothing is in the way of restoring the session.", "Rien ne s'oppose à la restauration de la session."}
+	msgHeld          = text{"The archive keeps the session until it is released.", "L'archive garde la session jusqu'à la levée de la retenue."}
+	msgReleased      = text{"The session is no longer held.", "La session n'est plus retenue."}
+	msgPurged        = text{"Session removed from the archive permanently.", "Session retirée définitivement de l'archive."}
+	msgErased        = text{"Owner erased.", "Propriétaire effacé."}
 	msgUnprotected   = text{"Automatic cleanup is on.", "Le nettoyage automatique est activé."}
 	msgProtected     = text{"Automatic cleanup is off.", "Le nettoyage automatique est désactivé."}
 	msgTouched       = text{"Activity recorded.", "Activité enregistrée."}

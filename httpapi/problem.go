@@ -40,6 +40,8 @@ type fault struct {
 type extra struct {
 	Session    *toDelete                  `json:"session,omitempty"`
 	Dependents []sessioncleanup.Dependent `json:"dependents,omitempty"` // of the session
+	Entry      *archived                  `json:"entry,omitempty"`      // that would be purged
+	Erase      *sessioncleanup.Erased     `json:"erase,omitempty"`      // what would be erased
 	Confirm    string                     `json:"confirm,omitempty"`
 	SessionIDs []string                   `json:"session_ids,omitempty"` // that would be deleted along with the session
 	Obstacles  []obstacle                 `json:"obstacles,omitempty"`   // that keep an entry of the archive from being restored

@@ -61,22 +61,45 @@ SELECT "{space}".sessioncleanup_delete($1::text[]);
 SELECT "{space}".sessioncleanup_archive($1::text[]::"{id_type}"[], date_trunc('milliseconds', clock_timestamp()), $2::text, $3::text, $4::text, $5::integer, $6::bigint);
 
 -- name: archived
-SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes
+SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.held
   FROM "{archive}" a
  WHERE ($1::bigint[] IS NULL OR a.id = ANY ($1::bigint[])) AND ($2::text IS NULL OR a.session_id = $2::text) AND ($3::text IS NULL OR a.owner_id = $3::text)
-   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::bigint IS NULL OR a.id < $5::bigint)
+   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::boolean IS NULL OR a.held = $5::boolean)
+   AND ($6::bigint IS NULL OR a.id < $6::bigint)
  ORDER BY a.id DESC
- LIMIT $6::integer;
+ LIMIT $7::integer;
 
 -- name: archived_count
 SELECT count(*)
   FROM "{archive}" a
  WHERE ($1::bigint[] IS NULL OR a.id = ANY ($1::bigint[])) AND ($2::text IS NULL OR a.session_id = $2::text) AND ($3::text IS NULL OR a.owner_id = $3::text)
-   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz);
+   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::boolean IS NULL OR a.held = $5::boolean);
 
 -- name: archived_rows
 SELECT r.number, r."table", r.unlinked, r."row"::text
   FROM "{archive_rows}" r WHERE r.entry = $1::bigint AND r.number > $2::integer ORDER BY r.number LIMIT $3::integer;
+
+-- name: archived_locked
+SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.held
+  FROM "{archive}" a WHERE a.id = ANY ($1::bigint[])
+ ORDER BY a.id DESC
+   FOR UPDATE;
+
+-- name: hold
+UPDATE "{archive}" a SET held = $2::boolean WHERE a.id = ANY ($1::bigint[]) AND a.held <> $2::boolean;
+
+-- name: purge_entry_rows
+DELETE FROM "{archive_rows}" r WHERE r.entry = ANY ($1::bigint[]);
+
+-- name: purge_entries
+DELETE FROM "{archive}" a WHERE a.id = ANY ($1::bigint[]);
+
+-- name: put_tombstone
+INSERT INTO "{tombstones}" AS t (owner, erased_at) VALUES ($1::bytea, date_trunc('milliseconds', clock_timestamp()))
+    ON CONFLICT (owner) DO UPDATE SET erased_at = excluded.erased_at;
+
+-- name: tombstone
+SELECT t.erased_at FROM "{tombstones}" t WHERE t.owner = $1::bytea;
 
 -- name: restore
 SELECT restored, row_count, relinked, obstacles::text

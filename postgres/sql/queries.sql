@@ -107,6 +107,10 @@ SELECT touched FROM "{space}".sessioncleanup_touch(ARRAY[$1::text], ARRAY[$4::ti
 -- The next run writes them.
 SELECT "{space}".sessioncleanup_note($1::text[], $2::timestamptz[]);
 
+-- name: touch_in
+-- In a transaction of the application, under its search path.
+SELECT "{space}".sessioncleanup_use(ARRAY(SELECT pg_catalog.json_array_elements_text($1::pg_catalog.json)));
+
 -- name: lock_revivable
 -- The sessions that a touch makes active again, of those of $1 that were used $3 microseconds before now().
 SELECT s."{id}"::text, u.at

@@ -56,6 +56,10 @@ var (
 			"D'autres sessions seraient supprimées avec elle. Supprimez-les d'abord ou, en tant qu'administrateur, autorisez-le avec ?cascade=true.",
 		},
 	}
+	kept = &kind{
+		"kept", http.StatusConflict, text{"The application keeps the session", "L'application conserve la session"},
+		text{"The application does not let it be deleted for now. The server's log says why.", "L'application ne permet pas sa suppression pour le moment. Le journal du serveur dit pourquoi."},
+	}
 	obstructed = &kind{
 		"obstructed", http.StatusConflict, text{"The session cannot be restored", "La session ne peut pas être restaurée"},
 		text{"Something is in the way, see obstacles. Nothing was changed.", "Quelque chose s'y oppose, voir obstacles. Rien n'a été modifié."},

@@ -127,6 +127,8 @@ func (c *call) faultOf(err error) *fault {
 	switch {
 	case errors.Is(err, sessioncleanup.ErrCascade): // for an owner, who does not learn the ids of others' sessions
 		return &fault{problem: otherSessions}
+	case errors.Is(err, sessioncleanup.ErrKept):
+		return &fault{problem: kept}
 	case errors.Is(err, sessioncleanup.ErrForbidden):
 		return &fault{problem: forbidden}
 	case errors.Is(err, sessioncleanup.ErrNotFound):

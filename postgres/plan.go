@@ -150,7 +150,7 @@ func (p *plan) changeDefault(ctx context.Context) error {
 func functions() []string {
 	return []string{
 		"sessioncleanup_shorten", "sessioncleanup_log", "sessioncleanup_seal", "sessioncleanup_forget", "sessioncleanup_reactivate", "sessioncleanup_apply_touches", "sessioncleanup_settle_touches",
-		"sessioncleanup_commit_touches", "sessioncleanup_note_touches", "sessioncleanup_note", "sessioncleanup_observe",
+		"sessioncleanup_commit_touches", "sessioncleanup_note_touches", "sessioncleanup_note", "sessioncleanup_use", "sessioncleanup_observe",
 		"sessioncleanup_write", "sessioncleanup_delete", "sessioncleanup_touch",
 		"sessioncleanup_keys", "sessioncleanup_taken", "sessioncleanup_spared", "sessioncleanup_dependents",
 		"sessioncleanup_row_key", "sessioncleanup_require_archivable", "sessioncleanup_object", "sessioncleanup_copy", "sessioncleanup_within", "sessioncleanup_archive", "sessioncleanup_obstacle", "sessioncleanup_rows", "sessioncleanup_relink",

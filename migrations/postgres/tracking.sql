@@ -167,6 +167,17 @@ BEGIN
 END
 $sessioncleanup$;
 
+-- name: sessioncleanup_use
+-- Notes, in a transaction of the application, that sessions are used: what the triggers on activity tables do for rows.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_use(p_ids text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = "{safe}"
+AS $sessioncleanup$
+BEGIN
+    PERFORM "{space}".sessioncleanup_note_touches(ARRAY(SELECT DISTINCT i.id::"{id_type}" FROM unnest(p_ids) i (id) WHERE i.id IS NOT NULL));
+END
+$sessioncleanup$;
+
 -- name: retype_touches
 -- Follows the application when it changes the type of its ids.
 ALTER TABLE "{touches}"

@@ -130,6 +130,10 @@ SELECT touched FROM "{space}".sessioncleanup_touch(ARRAY[$1::text], ARRAY[$4::ti
 -- The next run writes them.
 SELECT "{space}".sessioncleanup_note($1::text[], $2::timestamptz[]);
 
+-- name: touch_in
+-- In a transaction of the application, under its search path.
+SELECT "{space}".sessioncleanup_use(ARRAY(SELECT pg_catalog.json_array_elements_text($1::pg_catalog.json)));
+
 -- name: lock_revivable
 -- The sessions that a touch makes active again, of those of $1 that were used $3 microseconds before now().
 SELECT s."{id}"::text, u.at
@@ -157,7 +161,7 @@ SELECT d.name, d.effect, d.row_count, d.more
 -- name: sweep
 SELECT ids, next, skipped, reasons, coalesce(failure_code, ''), coalesce(failure, ''), (extract(epoch FROM held) * 1000000)::bigint
   FROM "{space}".sessioncleanup_sweep($1::text, $2::timestamptz, $3::timestamptz, $4::timestamptz, $5::text,
-       $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::integer, $13::integer, $14::bigint);
+       $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::integer, $13::integer, $14::bigint, $15::text[]);
 
 -- name: sweep_table
 -- Waits for others that alter the table, before the batch holds locks.

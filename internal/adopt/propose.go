@@ -16,22 +16,24 @@ type Proposal struct {
 	Warnings []string
 }
 
-// Propose proposes a schema for the named table or, without a name, for the table that probably holds the sessions. It
-// proposes OwnSchema when there is none. An ErrInvalid says why there is no proposal: several tables may hold the
-// sessions, or the table has no column that identifies a session.
-func (d Database) Propose(table string) (Proposal, error) {
-	t, err := d.sessions(table)
+// Propose completes a schema for its table or, without one, for the table that probably holds the sessions: see
+// sessioncleanup.Schema. It proposes OwnSchema when there is none. An ErrInvalid says why there is no proposal: several
+// tables may hold the sessions, or the table has no column that identifies a session.
+func (d Database) Propose(given sessioncleanup.Schema) (Proposal, error) {
+	t, err := d.sessions(given.Table)
 	if err != nil {
 		return Proposal{}, err
 	}
 	if t == nil {
-		return Proposal{Schema: sessioncleanup.OwnSchema()}, nil
+		return Proposal{Schema: Over(given, sessioncleanup.OwnSchema())}, nil
 	}
-	p := proposer{Database: d, sessions: t}
+	p := proposer{Database: d, sessions: t, Proposal: Proposal{Schema: given}}
 	s := &p.Schema
-	s.Table = t.path()
-	if s.ID, err = d.identifier(t); err != nil {
-		return Proposal{}, err
+	setIfEmpty(&s.Table, t.path())
+	if s.ID == "" {
+		if s.ID, err = d.identifier(t); err != nil {
+			return Proposal{}, err
+		}
 	}
 	p.proposeOwner()
 	for _, role := range []struct {
@@ -42,18 +44,45 @@ func (d Database) Propose(table string) (Proposal, error) {
 		{&s.Name, nameNames, Text}, {&s.Code, codeNames, identifying},
 		{&s.CreatedAt, createdNames, Time | Date}, {&s.UpdatedAt, updatedNames, Time | Date},
 		{&s.Active, activeNames, Boolean}, {&s.LastActivity, lastActivityNames, Time},
-		{&s.ExpiresAt, expiresNames, Time}, {&s.AutoCleanup, autoCleanupNames, Boolean},
+		{&s.ExpiresAt, expiresNames, Time}, {&s.AutoCleanup, autoCleanupNames, Boolean}, {&s.DeletedAt, deletedNames, Time | Date},
 	} {
-		*role.column = t.first(role.names, role.kind, s.ID, s.Owner)
+		if *role.column == "" {
+			*role.column = t.first(role.names, role.kind, taken(s)...)
+		}
 	}
-	p.proposeActivityTables()
-	*s = s.WithDefaults()
+	p.completeState()
+	if s.Sources == nil {
+		p.proposeActivityTables()
+	}
+	*s = withoutNone(*s).WithDefaults()
 	if err := s.Validate(); err != nil {
 		return Proposal{}, err
 	}
 	_, problems := d.problems(*s)
 	p.Warnings = append(p.Warnings, problems...)
 	return p.Proposal, nil
+}
+
+func setIfEmpty(field *string, value string) {
+	if *field == "" {
+		*field = value
+	}
+}
+
+// withoutNone is a schema in which what is not to be used is empty.
+func withoutNone(s sessioncleanup.Schema) sessioncleanup.Schema {
+	for _, c := range columns(&s, &s) {
+		if *c.out == sessioncleanup.None {
+			*c.out = ""
+		}
+	}
+	if len(s.Sources) == 0 {
+		s.Sources = nil
+	}
+	if len(s.Only) == 0 {
+		s.Only = nil
+	}
+	return s
 }
 
 type proposer struct {
@@ -125,8 +154,16 @@ func (d Database) identifier(t *Table) (string, error) {
 
 // proposeOwner finds the owner's column and the owners' names. A foreign key from a column that is called like an
 // owner's, to a table with a display name, comes first; then a foreign key to a table of people; then a column that is
-// only called like an owner's.
+// only called like an owner's. Of an owner's column that is given, only the names are found.
 func (p *proposer) proposeOwner() {
+	if p.Schema.Owner != "" {
+		for _, k := range p.sessions.ForeignKeys {
+			if p.Schema.Owners == nil && p.same(k.Columns[0], p.Schema.Owner) {
+				p.Schema.Owners = p.owners(k)
+			}
+		}
+		return
+	}
 	best := len(ownerNames)
 	var people []ForeignKey
 	for _, k := range p.sessions.ForeignKeys {

@@ -151,8 +151,8 @@ func (s Schema) Validate() error {
 		return err
 	}
 	if s.Owners != nil {
-		if s.Owner == None {
-			return invalid.Errorf("schema.owners is given but schema.owner is %q: want the column that refers to %q", None, s.Owners.Table)
+		if s.Owner == "" || s.Owner == None {
+			return invalid.Errorf("schema.owners is given but schema.owner is empty: want the column that refers to %q", s.Owners.Table)
 		}
 		if err := errors.Join(validTable("schema.owners.table", s.Owners.Table),
 			validIdentifier("schema.owners.id", s.Owners.ID),

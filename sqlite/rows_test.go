@@ -2,11 +2,13 @@ package sqlite_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
@@ -137,5 +139,201 @@ func TestStoreWithRowsThatAreNoSessions(t *testing.T) {
 			t.Parallel()
 			storetest.Run(t, host.harness)
 		})
+	}
+}
+
+// adoptRows makes and migrates the database of a host.
+func adoptRows(t *testing.T, name string) (*sqlite.Store, *sql.DB) {
+	t.Helper()
+	h := rowsHosts[name]
+	return adoptWith(t, sqlite.Config{Schema: h.schema, Migrate: sessioncleanup.MigrateOptions{View: true}}, h.tables)
+}
+
+// TestASoftDeletionKeepsTheRowAndWhatRefersToIt lets a run and a person delete rooms, with the archive on.
+func TestASoftDeletionKeepsTheRowAndWhatRefersToIt(t *testing.T) {
+	t.Parallel()
+	store, host := adoptRows(t, "states")
+	manager, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: sessioncleanup.Policy{Archive: sessioncleanup.On}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := stamp(time.Now().Add(-60 * day))
+	execute(t, host, "INSERT INTO rooms (id, state, last_activity, auto_cleanup, deactivated_at) VALUES (1, 'closed', ?1, 1, ?1), (2, 'live', ?1, 0, NULL)", old)
+	execute(t, host, "INSERT INTO messages (room_id, sent_at) VALUES (1, '2020-01-01')")
+	execute(t, host, "DELETE FROM sessioncleanup_touches")
+	if r, err := manager.Cleanup(t.Context(), sessioncleanup.Run{}); err != nil || r.Deleted() != 1 {
+		t.Errorf("a run deleted %d: %v", r.Deleted(), err)
+	}
+	if _, err := manager.Delete(t.Context(), "2"); err != nil {
+		t.Error(err)
+	}
+	for what, query := range map[string]string{
+		"rooms deleted now, with a message": "SELECT count(*) - 1 FROM rooms JOIN messages ON room_id = rooms.id WHERE rooms.id = 1 AND deleted_at > strftime('%Y-%m-%d %H:%M', 'now', '-1 hour')",
+		"rooms that are there":              "SELECT count(*) - 2 FROM rooms WHERE id < 3 AND deleted_at IS NOT NULL",
+		"entries of the archive":            "SELECT count(*) FROM sessioncleanup_archive",
+		"rows of the view":                  "SELECT count(*) FROM sessions_cleanup_view",
+	} {
+		if got := line(t, host, query); got != "0" {
+			t.Errorf("%s: %s too many", what, got)
+		}
+	}
+	if dependents, err := store.Dependents(t.Context(), nil); err != nil || len(dependents) > 0 {
+		t.Errorf("a deletion reaches %v: %v", dependents, err)
+	}
+	if _, err := manager.Get(t.Context(), "2"); !errors.Is(err, sessioncleanup.ErrNotFound) {
+		t.Errorf("a deleted room is found: %v", err)
+	}
+	if c, err := store.Counts(t.Context(), sessioncleanup.CountsQuery{}); err != nil || c.Total != 0 {
+		t.Errorf("counts: %+v, %v; want no sessions", c, err)
+	}
+}
+
+func TestARowThatBecomesASessionCountsAsUsed(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]string{
+		"states": "UPDATE rooms SET deleted_at = NULL WHERE id = 900002",
+		"kinds":  "UPDATE spaces SET status = 0, tenant_id = 7, kind = 'room', deleted_at = 0 WHERE id = 900002",
+	} {
+		store, host := adoptRows(t, name)
+		execute(t, host, change)
+		if s := get(t, store, "900002"); s.Active || !s.AutoCleanup || !near(s.LastActivity, time.Now()) {
+			t.Errorf("%s: %+v; want an inactive session that may be cleaned up and was used just now", name, s)
+		}
+		if deleted, _, err := clean(t.Context(), store); err != nil || len(deleted) != 0 {
+			t.Errorf("%s: a run deleted %v: %v", name, deleted, err)
+		}
+	}
+}
+
+// TestActivityOfOtherRowsIsNotFollowed touches rows that are no sessions, in every way.
+func TestActivityOfOtherRowsIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	store, host := adoptRows(t, "kinds")
+	execute(t, host, "INSERT INTO moves (space_id) VALUES (900001), (900002), (900003), (900004)")
+	execute(t, host, "UPDATE spaces SET status = 9 - status WHERE id <> 900004")
+	if n, err := store.Touch(t.Context(), sessioncleanup.Touch{IDs: []string{"900001", "900002"}}); err != nil || n != 0 {
+		t.Errorf("%d were touched: %v", n, err)
+	}
+	if _, err := store.Update(t.Context(), sessioncleanup.Target{ID: "900002"}, sessioncleanup.Change{Active: sessioncleanup.Off}); !errors.Is(err, sessioncleanup.ErrNotFound) {
+		t.Errorf("a cart was changed: %v", err)
+	}
+	if _, _, err := clean(t.Context(), store); err != nil {
+		t.Error(err)
+	}
+	if got := line(t, host, "SELECT count(*), (SELECT count(*) FROM sessioncleanup_touches WHERE at < strftime('%Y-%m-%d %H:%M:%f', 'now', '-1 minute')) FROM spaces WHERE last_activity IS NULL AND deactivated_at IS NULL AND auto_cleanup IS NULL"); got != "4|0" {
+		t.Errorf("%s: rows as they were, and old notes; want 4|0", got)
+	}
+}
+
+// TestOneOfSeveralActiveStatesStays changes something else than the state, and the state back and forth.
+func TestOneOfSeveralActiveStatesStays(t *testing.T) {
+	t.Parallel()
+	store, host := adoptRows(t, "kinds")
+	manager, err := sessioncleanup.New(store, sessioncleanup.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	execute(t, host, "INSERT INTO spaces (id, tenant_id, kind, status) VALUES (1, 7, 'room', 2)")
+	for _, step := range []struct {
+		change func() error
+		want   string
+	}{
+		{func() error { _, err := manager.SetAutoCleanup(t.Context(), "1", false); return err }, "2|integer"},
+		{func() error { _, err := manager.Reactivate(t.Context(), "1"); return err }, "2|integer"},
+		{func() error { _, err := manager.Deactivate(t.Context(), "1"); return err }, "0|integer"},
+		{func() error { _, err := manager.Reactivate(t.Context(), "1"); return err }, "1|integer"},
+	} {
+		if err := step.change(); err != nil {
+			t.Fatal(err)
+		}
+		if got := line(t, host, "SELECT status, typeof(status) FROM spaces WHERE id = 1"); got != step.want {
+			t.Errorf("the state is %s, want %s", got, step.want)
+		}
+	}
+}
+
+func TestColumnsThatSayWhatASessionIsAreFollowedWhenRenamed(t *testing.T) {
+	t.Parallel()
+	path, host := newHost(t, rowsHosts["kinds"].tables)
+	migrate(t, open(t, path, sqlite.Config{Schema: rowsHosts["kinds"].schema}))
+	for _, rename := range []string{"kind TO sort", "deleted_at TO gone_at", "status TO phase"} {
+		execute(t, host, "ALTER TABLE spaces RENAME COLUMN "+rename)
+	}
+	store := open(t, path, sqlite.Config{Schema: sessioncleanup.Schema{Table: "spaces"}})
+	if err := store.Validate(t.Context()); !errors.Is(err, sessioncleanup.ErrNotInstalled) {
+		t.Errorf("Validate after the renames: %v", err)
+	}
+	migrate(t, store)
+	if err := store.Validate(t.Context()); err != nil {
+		t.Error(err)
+	}
+	s, err := store.Schema(t.Context())
+	if err != nil || s.Active != "phase" || s.DeletedAt != "gone_at" || s.Only[0].Column != "sort" || s.Only[2].Column != "phase" {
+		t.Errorf("schema: %+v, %v", s, err)
+	}
+}
+
+// TestASchemaIsCompletedAndKept adopts a table of which only the name is given.
+func TestASchemaIsCompletedAndKept(t *testing.T) {
+	t.Parallel()
+	path, host := newHost(t, `
+		CREATE TABLE members (id INTEGER PRIMARY KEY, nickname TEXT);
+		CREATE TABLE lobbies (id INTEGER PRIMARY KEY, owner_id INTEGER REFERENCES members, title TEXT,
+			state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'ended')), deleted_at DATETIME, kind TEXT);
+		CREATE TABLE chats (id INTEGER PRIMARY KEY, lobby_id INTEGER REFERENCES lobbies ON DELETE CASCADE, sent_at DATETIME)`)
+	migrate(t, open(t, path, sqlite.Config{Schema: sessioncleanup.Schema{Table: "Lobbies", Only: []sessioncleanup.Only{{Column: "kind", Values: []string{"room"}}}}}))
+	partial := open(t, path, sqlite.Config{Schema: sessioncleanup.Schema{Table: "Lobbies"}})
+	for range 2 {
+		s, err := partial.Schema(t.Context())
+		if err != nil || s.Owner != "owner_id" || s.Owners == nil || s.Name != "title" || s.State == nil || s.State.Deactivated != "ended" || s.DeletedAt != "deleted_at" ||
+			len(s.Sources) != 1 || len(s.Only) != 1 {
+			t.Errorf("schema: %+v, %v", s, err)
+		}
+		if err := errors.Join(partial.Validate(t.Context()), partial.Migrate(t.Context(), sessioncleanup.Policy{})); err != nil {
+			t.Error(err)
+		}
+	}
+	execute(t, host, "CREATE TABLE votes (lobby_id INTEGER REFERENCES lobbies ON DELETE CASCADE)")
+	migrate(t, partial)
+	if s, err := partial.Schema(t.Context()); err != nil || len(s.Sources) != 2 {
+		t.Errorf("a table that was made since is not followed: %+v, %v", s.Sources, err)
+	}
+	for _, c := range []struct {
+		schema sessioncleanup.Schema
+		want   string
+	}{
+		{sessioncleanup.Schema{Table: "Lobbies", LastActivity: "last_seen"}, `schema.last_activity is "last_seen": table "lobbies" has no such column; Migrate adds it with schema.add_columns`},
+		{sessioncleanup.Schema{Table: "Lobbies", State: &sessioncleanup.State{Active: []string{"open"}, Deactivated: "closed"}}, `schema.state has the value "closed"`},
+		{sessioncleanup.Schema{Table: "lobby"}, `schema.table is "lobby", but "lobbies" was adopted`},
+	} {
+		if err := open(t, path, sqlite.Config{Schema: c.schema}).Migrate(t.Context(), sessioncleanup.Policy{}); !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("Migrate with %+v: %v, want %s", c.schema, err, c.want)
+		}
+	}
+	if err := open(t, path, sqlite.Config{}).Uninstall(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := line(t, host, "SELECT count(*), (SELECT count(*) FROM sqlite_master WHERE name LIKE 'sessioncleanup%') FROM pragma_table_info('lobbies')"); got != "6|0" {
+		t.Errorf("columns, and objects left by Uninstall: %s, want 6|0", got)
+	}
+}
+
+// TestAValueOfAnyTypeTellsSessionsApart has conditions on columns of many types, with values that look like SQL.
+func TestAValueOfAnyTypeTellsSessionsApart(t *testing.T) {
+	t.Parallel()
+	for declared, values := range map[string][3]string{ // that of sessions, as SQL has it, and another one
+		"TEXT": {`it's \ "so"`, `'it''s \ "so"'`, "'other'"}, "VARCHAR(9)": {"7", "'7'", "'8'"}, "INTEGER": {"-7", "-7", "8"}, "BOOLEAN": {"true", "1", "0"},
+		"": {"7", "7", "'7'"}, "BLOB": {"x", "'x'", "x'78'"}, "NUMERIC": {"007", "'007'", "8"},
+	} {
+		path, host := newHost(t, `CREATE TABLE sessions (id INTEGER PRIMARY KEY, "the kind" `+declared+`, updated_at)`,
+			`INSERT INTO sessions VALUES (1, `+values[1]+`, '2020-01-01'), (2, `+values[2]+`, '2020-01-01'), (3, NULL, '2020-01-01')`)
+		store := open(t, path, sqlite.Config{Schema: sessioncleanup.Schema{Only: []sessioncleanup.Only{{Column: "the kind", Values: []string{values[0]}}}}})
+		migrate(t, store)
+		if _, deactivated, err := clean(t.Context(), store); err != nil || len(deactivated) != 1 {
+			t.Errorf("%q: a run deactivated %v: %v", declared, deactivated, err)
+		}
+		if got := line(t, host, "SELECT group_concat(id) FROM sessions WHERE active = 0"); got != "1" {
+			t.Errorf("%q: sessions %s are inactive, want 1", declared, got)
+		}
 	}
 }

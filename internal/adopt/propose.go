@@ -29,7 +29,9 @@ func (d Database) Propose(given sessioncleanup.Schema) (Proposal, error) {
 	}
 	p := proposer{Database: d, sessions: t, Proposal: Proposal{Schema: given}}
 	s := &p.Schema
-	setIfEmpty(&s.Table, t.path())
+	if s.Table == "" || !d.FoldCase { // else it keeps its spelling
+		s.Table = t.path()
+	}
 	if s.ID == "" {
 		if s.ID, err = d.identifier(t); err != nil {
 			return Proposal{}, err
@@ -61,12 +63,6 @@ func (d Database) Propose(given sessioncleanup.Schema) (Proposal, error) {
 	_, problems := d.problems(*s)
 	p.Warnings = append(p.Warnings, problems...)
 	return p.Proposal, nil
-}
-
-func setIfEmpty(field *string, value string) {
-	if *field == "" {
-		*field = value
-	}
 }
 
 // withoutNone is a schema in which what is not to be used is empty.

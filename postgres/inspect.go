@@ -47,7 +47,7 @@ func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 // completed is the configured schema with what Inspect finds, or as it is where Migrate makes its table.
 func (s *Store) completed(ctx context.Context) (sessioncleanup.Schema, error) {
 	_, err := findRelation(ctx, s.pool, s.cfg.Schema.WithDefaults().Table)
-	if errors.Is(err, errNoRelation) && s.cfg.Schema.Table != "" {
+	if errors.Is(err, errNoRelation) && s.cfg.Schema.Table != "" && !names(s.cfg.Schema) {
 		return s.cfg.Schema, nil
 	}
 	if err != nil && !errors.Is(err, errNoRelation) {

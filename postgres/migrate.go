@@ -272,6 +272,9 @@ func (s *Store) wanted(ctx context.Context) (sessioncleanup.Schema, settings, er
 		}
 		was, _ := findRelation(ctx, s.pool, now.Table)
 		schema = adopt.Over(s.cfg.Schema, now)
+		if err := schema.Validate(); err != nil {
+			return schema, set, err
+		}
 		is, _ := findRelation(ctx, s.pool, schema.Table)
 		if was.oid != is.oid {
 			return schema, set, invalid.Errorf("schema.table is %q: schema %s has adopted the table %s already; uninstall that first", schema.Table, space, set.schema.Table)

@@ -124,7 +124,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	out := plan{catalog: catalog, want: settings{policy: p, schema: current, adopted: have.adopted}, have: have.adopted}
 	a := &out.want.adopted
 	switch {
-	case !installed && s.given.Table != "" && catalog.find(s.given.Table) == nil:
+	case !installed && s.given.Table != "" && catalog.find(s.given.Table) == nil && !catalog.describe().Makes(s.given):
 		out.want.schema = s.given.WithDefaults()
 	case !installed:
 		proposal, err := catalog.propose(s.given)
@@ -134,8 +134,11 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 		out.want.schema, out.warnings, a.Proposed = proposal.Schema, proposal.Warnings, s.given.Sources == nil
 	default:
 		if out.want.schema, a.Proposed = adopt.Over(s.given, current), a.Proposed && s.given.Sources == nil; a.Proposed {
-			out.want.schema.Sources = catalog.sources(current)
+			out.want.schema.Sources = catalog.sources(out.want.schema)
 		}
+	}
+	if err := validSchema(out.want.schema); err != nil {
+		return plan{}, err
 	}
 	if installed && !strings.EqualFold(out.want.schema.Table, current.Table) {
 		return plan{}, invalid.Errorf("schema.table is %q, but %q was adopted: call Uninstall first", out.want.schema.Table, current.Table)

@@ -7,15 +7,20 @@ import (
 )
 
 // Over is an adopted schema with what a given one says otherwise. What the given one leaves empty stays as it was adopted,
-// but Owners goes with Owner, State with Active, and SoftDelete with DeletedAt.
+// but Owners goes with Owner, State with Active, and SoftDelete with DeletedAt; and what had a column that the given one uses
+// for something else has none.
 func Over(given, adopted sessioncleanup.Schema) sessioncleanup.Schema {
 	if given.IsZero() {
 		return adopted
 	}
 	out := adopted
+	used := named(&given)
 	for _, c := range columns(&out, &given) {
 		switch *c.given {
 		case "":
+			if slices.Contains(used, *c.out) {
+				*c.out = ""
+			}
 		case sessioncleanup.None:
 			*c.out = ""
 		default:
@@ -63,14 +68,20 @@ func columns(out, given *sessioncleanup.Schema) []pair {
 	}
 }
 
-// taken are the columns that a schema uses already.
-func taken(s *sessioncleanup.Schema) []string {
+// named are the columns that a schema names for something.
+func named(s *sessioncleanup.Schema) []string {
 	var all []string
 	for _, c := range columns(s, s) {
-		if *c.out != "" {
+		if *c.out != "" && *c.out != sessioncleanup.None {
 			all = append(all, *c.out)
 		}
 	}
+	return all
+}
+
+// taken are the columns that a schema uses already.
+func taken(s *sessioncleanup.Schema) []string {
+	all := named(s)
 	for _, only := range s.Only {
 		all = append(all, only.Column)
 	}

@@ -50,14 +50,14 @@ func TestAPartialSchemaIsCompleted(t *testing.T) {
 	for name, c := range map[string]struct{ given, want schema }{
 		"the table alone":      {schema{Table: "rooms"}, whole.WithDefaults()},
 		"an owner without his": {schema{Table: "rooms", Owner: "host_id"}, whole.WithDefaults()},
-		"what is named stays": {schema{Table: "rooms", Name: "state", Active: "live", State: &state{[]string{"a"}, "b", "a"}, AddColumns: true}, but(func(s *schema) {
-			s.Name, s.Active, s.State, s.AddColumns = "state", "live", &state{[]string{"a"}, "b", "a"}, true
+		"what is named stays": {schema{Table: "rooms", Name: "state", Active: "live", State: &state{Active: []string{"a"}, Deactivated: "b", Reactivated: "a"}, AddColumns: true}, but(func(s *schema) {
+			s.Name, s.Active, s.State, s.AddColumns = "state", "live", &state{Active: []string{"a"}, Deactivated: "b", Reactivated: "a"}, true
 		})},
 		"without an owner":   {schema{Table: "rooms", Owner: sessioncleanup.None}, but(func(s *schema) { s.Owner, s.Owners = "", nil })},
 		"without activity":   {schema{Table: "rooms", Sources: []source{}}, but(func(s *schema) { s.Sources = nil })},
 		"deletions are seen": {schema{Table: "rooms", DeletedAt: sessioncleanup.None}, but(func(s *schema) { s.DeletedAt = "" })},
 		"soft deletion":      {schema{Table: "rooms", SoftDelete: true}, but(func(s *schema) { s.SoftDelete = true })},
-		"some rows":          {schema{Table: "rooms", Only: []only{{"title", []string{"a"}}}}, but(func(s *schema) { s.Name, s.Only = "", []only{{"title", []string{"a"}}} })},
+		"some rows":          {schema{Table: "rooms", Only: []only{{Column: "title", Values: []string{"a"}}}}, but(func(s *schema) { s.Name, s.Only = "", []only{{Column: "title", Values: []string{"a"}}} })},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -105,7 +105,7 @@ func TestOverKeepsWhatWasAdopted(t *testing.T) {
 	adopted := schema{
 		Table: "app.rooms", ID: "id", Owner: "host_id", Active: "state", State: &state{Active: []string{"open"}, Deactivated: "closed"},
 		DeletedAt: "deleted_at", SoftDelete: true, Owners: &owners{Table: "people", ID: "id", Name: "name"},
-		Only: []only{{"kind", []string{"room"}}}, Sources: []source{{Table: "messages", Session: "room_id"}},
+		Only: []only{{Column: "kind", Values: []string{"room"}}}, Sources: []source{{Table: "messages", Session: "room_id"}},
 	}.WithDefaults()
 	but := func(change func(*schema)) schema {
 		s := adopted
@@ -120,6 +120,7 @@ func TestOverKeepsWhatWasAdopted(t *testing.T) {
 		"another active":       {schema{Active: "is_live"}, but(func(s *schema) { s.Active, s.State = "is_live", nil })},
 		"all rows":             {schema{Only: []only{}}, but(func(s *schema) { s.Only = nil })},
 		"removing the rows":    {schema{DeletedAt: "deleted_at"}, but(func(s *schema) { s.SoftDelete = false })},
+		"a column anew":        {schema{Name: "host_id"}, but(func(s *schema) { s.Name, s.Owner, s.Owners = "host_id", "", nil })},
 		"no activity tables":   {schema{Sources: []source{}}, but(func(s *schema) { s.Sources = nil })},
 		"touches of the app's": {schema{AppTouches: true}, but(func(s *schema) { s.AppTouches = true })},
 	} {
@@ -136,9 +137,9 @@ func TestCheckRefusesValuesThatAColumnCannotHave(t *testing.T) {
 		`schema.state has the value "ended": column "state" of table "rooms" can have ["open" "live" "closed"] only`: {Active: "state", State: &state{Active: []string{"open"}, Deactivated: "ended"}},
 		`schema.active is "phase": table "rooms" has no such column`:                                                 {Active: "phase", State: &state{Active: []string{"open"}, Deactivated: "closed"}, AddColumns: true},
 		`schema.active is "is_live": table "rooms" has no such column; Migrate adds it with schema.add_columns`:      {Active: "is_live"},
-		`schema.only[0].column is "kind": table "rooms" has no such column`:                                          {Only: []only{{"kind", []string{"room"}}}},
-		`schema.only[0] has the value "seven": column "host_id" of table "rooms" is of type number: want a number`:   {Only: []only{{"host_id", []string{"7", "seven"}}}},
-		`schema.only[0] is about column "created_at" of table "rooms", which is of type json: want a text`:           {Only: []only{{"created_at", []string{"x"}}}},
+		`schema.only[0].column is "kind": table "rooms" has no such column`:                                          {Only: []only{{Column: "kind", Values: []string{"room"}}}},
+		`schema.only[0] has the value "seven": column "host_id" of table "rooms" is of type number: want a number`:   {Only: []only{{Column: "host_id", Values: []string{"7", "seven"}}}},
+		`schema.only[0] is about column "created_at" of table "rooms", which is of type json: want a text`:           {Only: []only{{Column: "created_at", Values: []string{"x"}}}},
 		`schema.deleted_at is "title": that column of table "rooms" is of type text, want a time or a date`:          {DeletedAt: "title"},
 	} {
 		s.Table = "rooms"
@@ -175,5 +176,30 @@ func TestCheckedValuesReadsWhatBothDatabasesWrite(t *testing.T) {
 		if diff := cmp.Diff(want, adopt.CheckedValues(sql, "state")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", sql, diff)
 		}
+	}
+}
+
+func TestTablesThatMayHoldSessionsAreNamedAndNotChosen(t *testing.T) {
+	t.Parallel()
+	d := database(
+		table("users", "id number key", "username text", "created_at time"), table("logins", "user_id number users"),
+		table("categories", "id number key", "name text", "created_at time"), table("items", "category_id number categories"),
+		table("posts", "id number key", "author_id number users", "created_at time"), table("comments", "post_id number posts", "created_at time"),
+		table("games", "id number key", "host_id number users", "started_at time", "updated_at time"), table("moves", "game_id number games"), table("chats", "game_id number games"),
+		table("app.rooms", "id number key", "user_id number", "created_at time"), table("app.lines", "room_id number rooms"),
+	)
+	_, err := d.Propose(schema{})
+	want := "they may be in games (owner host_id, activity in chats and moves, times in started_at and updated_at), posts (owner author_id, activity in comments, times in created_at): say which"
+	if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), want) {
+		t.Errorf("Propose: %v, want an ErrInvalid with %s", err, want)
+	}
+	for table, want := range map[string]schema{"games": {Table: "games", Owner: "host_id"}, "sessions": sessioncleanup.OwnSchema()} {
+		p, err := d.Propose(schema{Table: table})
+		if err != nil || p.Schema.Table != want.Table || p.Schema.Owner != want.Owner {
+			t.Errorf("Propose of %s: %+v, %v", table, p.Schema, err)
+		}
+	}
+	if _, err := d.Propose(schema{Table: "sessions", Owner: "host_id"}); !errors.Is(err, sessioncleanup.ErrInvalid) {
+		t.Errorf("Propose of a table that does not exist: %v", err)
 	}
 }

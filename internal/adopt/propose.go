@@ -2,6 +2,7 @@ package adopt
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -20,6 +21,9 @@ type Proposal struct {
 // sessioncleanup.Schema. It proposes OwnSchema when there is none. An ErrInvalid says why there is no proposal: several
 // tables may hold the sessions, or the table has no column that identifies a session.
 func (d Database) Propose(given sessioncleanup.Schema) (Proposal, error) {
+	if d.Makes(given) {
+		return Proposal{Schema: Over(given, sessioncleanup.OwnSchema())}, nil
+	}
 	t, err := d.sessions(given.Table)
 	if err != nil {
 		return Proposal{}, err
@@ -65,6 +69,13 @@ func (d Database) Propose(given sessioncleanup.Schema) (Proposal, error) {
 	return p.Proposal, nil
 }
 
+// Makes reports whether a schema names nothing but the table that Migrate makes, and there is none.
+func (d Database) Makes(given sessioncleanup.Schema) bool {
+	own := sessioncleanup.OwnSchema().Table
+	given.AppTouches = false
+	return given.Table == own && reflect.DeepEqual(given, sessioncleanup.Schema{Table: own}) && d.find(own) == nil
+}
+
 // withoutNone is a schema in which what is not to be used is empty.
 func withoutNone(s sessioncleanup.Schema) sessioncleanup.Schema {
 	for _, c := range columns(&s, &s) {
@@ -93,7 +104,8 @@ func (p *proposer) warn(format string, args ...any) {
 
 // sessions finds the table of the sessions; nil when there is none. Tables that the connection finds without their
 // database schema come first. Of those it is the table "sessions", or else the only one whose name ends in "session" or
-// "sessions", or else the only one with an active column that other tables refer to.
+// "sessions", or else the only one with an active column that other tables refer to. Without any it fails where there are tables that may
+// hold them.
 func (d Database) sessions(named string) (*Table, error) {
 	if named != "" {
 		return d.mustFind("schema.table", named)
@@ -124,9 +136,12 @@ func (d Database) sessions(named string) (*Table, error) {
 				for _, t := range found {
 					names = append(names, t.path())
 				}
-				return nil, invalid.Errorf("the sessions may be in any of the tables %s: say which with a schema", strings.Join(names, ", "))
+				return nil, invalid.Errorf("the sessions may be in any of the tables %s: say which with the schema's table, or --table", strings.Join(names, ", "))
 			}
 		}
+	}
+	if words := d.likely(all); len(words) > 0 {
+		return nil, undecided(words)
 	}
 	return nil, nil
 }

@@ -42,7 +42,7 @@ WITH newest AS (SELECT "{column}" AS v FROM "{table}" WHERE "{column}" IS NOT NU
 
 -- name: times_of_column
 -- Without those that stand for never, and for nothing.
-SELECT coalesce(min(t), ''), coalesce(max(t), '') FROM (SELECT "{time}" AS t FROM "{table}") WHERE t >= '1971' AND t < '9999'
+SELECT coalesce(min(t), ''), coalesce(max(t), '') FROM (SELECT "{time}" AS t FROM "{table}" WHERE "{where}") WHERE t >= '1971' AND t < '9999'
 
 -- name: list_triggers
 SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND lower(tbl_name) = lower(:table) AND name NOT LIKE 'sessioncleanup\_%' ESCAPE '\' ORDER BY rowid

@@ -18,4 +18,4 @@ CREATE INDEX ON moves (space_id);
 INSERT INTO spaces (id, tenant_id, kind, status, created_at, updated_at, deleted_at) VALUES
     (900001, 8, 'room', 'over', '2020-01-01', '2020-01-01', NULL), (900002, 7, 'cart', 'playing', '2020-01-01', '2020-01-01', NULL),
     (900003, 7, 'room', 'over', '2020-01-01', '2020-01-01', '2020-01-02'), (900004, 7, 'room', 'banned', '2020-01-01', '2020-01-01', NULL);
-INSERT INTO moves (space_id, made_at) VALUES (900001, '2020-01-01');
+INSERT INTO moves (space_id) VALUES (900001);

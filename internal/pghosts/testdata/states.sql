@@ -13,10 +13,10 @@ CREATE TABLE messages (
     sent_at timestamptz DEFAULT now()
 );
 CREATE INDEX ON messages (room_id);
-CREATE TABLE pins (session_id bigint REFERENCES rooms (id));
+CREATE TABLE pins (pinned bigint);
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.deleted_at IS NOT NULL AND EXISTS (SELECT FROM pins WHERE session_id = OLD.id) THEN
+    IF NEW.deleted_at IS NOT NULL AND EXISTS (SELECT FROM pins WHERE pinned = OLD.id) THEN
         RAISE foreign_key_violation USING MESSAGE = 'room is pinned';
     END IF;
     RETURN NEW;
@@ -25,4 +25,4 @@ CREATE TRIGGER refuse BEFORE UPDATE ON rooms FOR EACH ROW EXECUTE FUNCTION refus
 -- Old rows that are no sessions.
 INSERT INTO rooms (id, state, created_at, updated_at, deleted_at) VALUES
     (900001, 'open', '2020-01-01', '2020-01-01', '2020-01-02'), (900002, 'closed', '2020-01-01', '2020-01-01', '2020-01-02');
-INSERT INTO messages (room_id, sent_at) VALUES (900001, '2020-01-01');
+INSERT INTO messages (room_id) VALUES (900001);

@@ -38,7 +38,9 @@ func (d Database) Propose(given sessioncleanup.Schema) (Proposal, error) {
 	}
 	if s.ID == "" {
 		if s.ID, err = d.identifier(t); err != nil {
-			return Proposal{}, err
+			if s.ID = t.first([]string{"id"}, 0); given.IsZero() || s.ID == "" {
+				return Proposal{}, err
+			} // Check says what is wrong with it, and with what is given
 		}
 	}
 	p.proposeOwner()

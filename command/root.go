@@ -59,6 +59,7 @@ func (a *app) sharedFlags(root *cobra.Command) {
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.database, "database", "d", "", "`URL` of the database: "+strings.Join(store.Forms(), ", ")+" (default $"+envDatabase+")")
 	flags.StringVar(&a.schemaFile, "schema", "", "JSON `file` that describes the tables (default: what migrate adopted)")
+	flags.StringVar(&a.tableName, "table", "", "`NAME` of the table of sessions, instead of --schema; what it leaves open is read from the database")
 	flags.BoolVar(&a.trustOwner, "trust-owner", false, "as a superuser of PostgreSQL, work on sessions of another role, whose triggers can then use a superuser's rights")
 	flags.BoolVar(&a.json, "json", false, "print JSON, for programs")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "print more, and log every action to standard error")

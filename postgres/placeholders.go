@@ -52,8 +52,7 @@ func (m *mapping) fill() {
 		}
 	}
 	n["id_eq"], n["owner_eq"], n["id_after"] = m.operator("=", m.schema.ID), m.operator("=", m.schema.Owner), m.operator(">", m.schema.ID)
-	n["is_active"], n["not_active"], n["is_auto"] = m.conditions("s.")
-	n["bare_is_active"], n["bare_not_active"], n["bare_is_auto"] = m.conditions("")
+	m.fillRows(n)
 	n["unread"] = fmt.Sprint(len(m.unread()) > 0)
 	n["tracked"], n["untracked"], n["observes"] = fmt.Sprint(!m.untracked), fmt.Sprint(m.untracked), fmt.Sprint(m.observes())
 	for key, name := range map[string]string{
@@ -142,20 +141,6 @@ func literalArray(texts []string) string {
 		quoted = append(quoted, literal(text))
 	}
 	return "ARRAY[" + strings.Join(quoted, ", ") + "]::text[]"
-}
-
-// conditions are those of the partial indexes. In the application's columns, a NULL as active counts as true, so that
-// what was never said to be inactive is not deleted, and one as auto_cleanup as false.
-func (m *mapping) conditions(prefix string) (isActive, notActive, isAuto string) {
-	active, auto := prefix+sqlfile.Column(m.schema.Active), prefix+sqlfile.Column(m.schema.AutoCleanup)
-	isActive, notActive, isAuto = active, "NOT "+active, auto
-	if !m.columnOr(m.schema.Active, "bool").notNull {
-		isActive, notActive = "("+active+" IS NOT FALSE)", "("+active+" IS FALSE)"
-	}
-	if !m.columnOr(m.schema.AutoCleanup, "bool").notNull {
-		isAuto = "(" + auto + " IS TRUE)"
-	}
-	return isActive, notActive, isAuto
 }
 
 func (m *mapping) ownerName() string {

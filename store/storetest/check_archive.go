@@ -32,8 +32,8 @@ func archiving() *sessioncleanup.Archiving {
 func (f *fixture) archiver() sessioncleanup.Archiver {
 	f.Helper()
 	archiver, ok := sessioncleanup.StoreAs[sessioncleanup.Archiver](f.Store)
-	if !ok {
-		f.Skipf("the store is no Archiver")
+	if !ok || f.KeepsRows {
+		f.Skipf("the store is no Archiver, or its deletions keep the row")
 	}
 	return archiver
 }

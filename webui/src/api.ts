@@ -33,7 +33,7 @@ export interface Stats {
 }
 export interface Entry {
   id: number; session_id: string; owner_id: string; name: string; archived_at: string; actor: string; reason: string;
-  rows: number; bytes: number; purge_at: string | null;
+  rows: number; bytes: number; held: boolean; purge_at: string | null;
 }
 export interface Dependent { table: string; effect: string; rows: number; more?: boolean }
 export interface Cleanup {

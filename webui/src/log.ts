@@ -4,7 +4,7 @@ import type { Event as Entry, Page } from "./api.ts";
 import { View, empty, skeleton, whoIs } from "./base.ts";
 import type { Key } from "./i18n.ts";
 
-const actions = ["deactivated", "reactivated", "deleted", "auto_cleanup_on", "auto_cleanup_off", "expiry_set", "activity_corrected", "restored", "purged", "scheduled", "run"];
+const actions = ["deactivated", "reactivated", "deleted", "auto_cleanup_on", "auto_cleanup_off", "expiry_set", "activity_corrected", "restored", "purged", "held", "released", "erased", "scheduled", "run"];
 const most = 10_000; // lines of an export
 
 /** LogView is the audit log: an owner's own history, or everything. */
@@ -51,7 +51,7 @@ export class LogView extends View {
       <section>
         <div class="tools">
           <label class="field"><span>${this.t("what")}</span><select name="action" @change=${(e: Event) => this.set("action", (e.target as HTMLSelectElement).value)}>
-            <option value="">${this.t("allActions")}</option>${actions.filter((a) => admin || !["run", "scheduled"].includes(a)).map((a) => html`<option value=${a} ?selected=${p.get("action") === a}>${this.t(`a_${a}` as Key)}</option>`)}</select></label>
+            <option value="">${this.t("allActions")}</option>${actions.filter((a) => admin || !["run", "scheduled", "erased"].includes(a)).map((a) => html`<option value=${a} ?selected=${p.get("action") === a}>${this.t(`a_${a}` as Key)}</option>`)}</select></label>
           ${(admin ? [["session", "sessionId"], ["owner", "ownerFilter"], ["run", "runId"]] as const : [["session", "sessionId"]] as const).map(([k, label]) => html`
             <label class="field"><span>${this.t(label)}</span><input name=${k} .value=${p.get(k) ?? ""} maxlength="500" @change=${(e: Event) => this.set(k, (e.target as HTMLInputElement).value.trim())}></label>`)}
           ${admin ? html`<button data-act="csv" ?disabled=${this.exporting !== undefined} @click=${this.csv}>${this.exporting === undefined ? this.t("csv") : this.t("exporting", { n: this.exporting })}</button>` : nothing}

@@ -21,6 +21,7 @@ export abstract class View extends LitElement {
   declare frame: Frame;
   declare tick: number;
   protected createRenderRoot() { return this; }
+  protected firstUpdated() { this.frame?.refresh(); }
   t(key: Key, values?: Record<string, string | number>): string { return this.frame.words.t(key, values); }
   /** load reads what the view shows; the element calls it when there is news. */
   abstract load(): Promise<void>;

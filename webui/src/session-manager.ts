@@ -62,6 +62,7 @@ export class SessionManager extends LitElement {
   private stop?: AbortController; // of everything that goes on while the element is in a page
   private watching?: AbortController;
   private soon?: ReturnType<typeof setTimeout>;
+  private began = 0;
   private toastId = 0;
   private dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -106,6 +107,11 @@ export class SessionManager extends LitElement {
     this.paint();
   }
 
+  updated(changed: Map<string, unknown>) {
+    // Set after the element was in the page: it asks again who looks at it.
+    if (this.isConnected && ((changed.has("credentials") && this.credentials) || (changed.has("src") && changed.get("src") !== undefined))) void this.begin();
+  }
+
   private paint() {
     const theme = this.chosen.theme || this.theme || "auto";
     this.toggleAttribute("dark", theme === "dark" || (theme === "auto" && this.dark.matches));
@@ -115,15 +121,17 @@ export class SessionManager extends LitElement {
 
   /** begin finds out who looks at the page, and shows the view of the address. */
   private async begin() {
+    const began = ++this.began;
     await this.updateComplete;
     try {
       const me = await this.api.get<Me>("/me");
+      if (began !== this.began) return; // asked again meanwhile, as somebody else perhaps
       this.me = me;
       this.trouble = undefined;
       this.follow();
       this.wake();
     } catch (e) {
-      this.fault(e);
+      if (began === this.began) this.fault(e);
     }
   }
 

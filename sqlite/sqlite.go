@@ -82,6 +82,7 @@ var (
 	_ sessioncleanup.DependentLister = (*Store)(nil)
 	_ sessioncleanup.Sealer          = (*Store)(nil)
 	_ sessioncleanup.Archiver        = (*Store)(nil)
+	_ sessioncleanup.Follower        = (*Store)(nil)
 )
 
 // Open opens a database file. Migrate creates a file that does not exist; until then every other call fails with

@@ -14,8 +14,8 @@ import (
 // With Batch.Archive or Target.Archive set, Sweep and Delete move each session that they delete into the archive, as one
 // entry, together with the rows of other tables that its foreign keys delete or unlink, at any depth. That happens in the
 // transaction of the deletion: a session is in its table or in the archive, never in both and never in neither. A row that
-// belongs to two sessions of one transaction is in the entry of one of them. What the application's triggers delete is not
-// archived.
+// belongs to two sessions of one transaction is in the entry of one of them. Rows that the application's triggers delete are
+// not archived.
 //
 // A session that exceeds a limit of Archiving is not deleted: Delete fails with ErrTooLarge, Sweep with a BatchError.
 type Archiver interface {
@@ -24,6 +24,9 @@ type Archiver interface {
 
 	// CountArchived counts the entries that match the query, whatever its Before and Limit.
 	CountArchived(ctx context.Context, q ArchiveQuery) (int, error)
+
+	// ArchiveSize measures the whole archive.
+	ArchiveSize(ctx context.Context) (ArchiveSize, error)
 
 	// ArchivedRows returns rows of an entry with a number above after, in the order of their numbers, at most limit of them.
 	// The first is that of the session itself, number 1. An entry that is not there has none.
@@ -90,6 +93,13 @@ type Archived struct {
 	Held      bool      `json:"held,omitempty"` // see Manager.Hold
 	// PurgeAt is the moment from which a run permanently removes the entry. A Manager fills it in; zero means never.
 	PurgeAt time.Time `json:"purge_at,omitzero"`
+}
+
+// ArchiveSize is how large the archive is.
+type ArchiveSize struct {
+	Entries int
+	Bytes   int64 // the sum of Archived.Bytes
+	Due     int   // entries that a run would purge now; a Manager fills it in
 }
 
 // Ref is what an Event keeps of the session.

@@ -12,7 +12,7 @@ import (
 // Conflict says what a restore does about an entry of which a unique value, such as the ID, is in use again.
 type Conflict string
 
-// What a restore does about conflicts. Other obstacles always keep all of the entries from being restored.
+// How a restore treats conflicts. Other obstacles always keep all of the entries from being restored.
 const (
 	ConflictFail Conflict = "fail" // restore none of the entries
 	ConflictSkip Conflict = "skip" // leave that entry in the archive, and restore the others
@@ -42,6 +42,12 @@ type ArchiveOptions struct {
 	Held      Switch // On: only entries that are held; Off: only others. Default: all
 	Before    int64  // Archived.ID of the last entry of the page before. Default: from the newest on
 	Limit     int    // entries in the page, at most MaxPage. Default: 50
+}
+
+// HasArchive reports whether the store has an archive, in which deleted sessions may be.
+func (m *Manager) HasArchive() bool {
+	_, ok := StoreAs[Archiver](m.store)
+	return ok
 }
 
 // archiver finds the store's archive.

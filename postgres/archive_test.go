@@ -231,7 +231,7 @@ func TestRolesUseTheArchiveWithoutReadingIt(t *testing.T) {
 	}
 }
 
-// Rows only come back into tables whose triggers the owner of the sessions answers for.
+// Rows are only restored into tables whose triggers the owner of the sessions answers for.
 func TestTablesOfOthersAreNeitherArchivedNorFilled(t *testing.T) {
 	t.Parallel()
 	_, pool, m := concert(t, sessioncleanup.Policy{}, "")

@@ -56,7 +56,7 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 		if err != nil {
 			return err
 		}
-		w := &restoration{conn: c, catalog: catalog, now: clock(), tables: map[string]*restoredTable{}, failed: map[string]bool{}}
+		w := &restoration{conn: c, catalog: catalog, now: s.clock(), tables: map[string]*restoredTable{}, failed: map[string]bool{}}
 		err = w.do(ctx, r)
 		out = w.out
 		if err == nil && (r.DryRun || len(out.Obstacles) > 0) {
@@ -299,7 +299,7 @@ func (w *restoration) remember(t *restoredTable, e sessioncleanup.Archived, row 
 	return nil
 }
 
-// used has a session come back as used now, as Session.Restored does: it is the expression for a column's value.
+// used restores a session as used now, as Session.Restored does: it is the expression for a column's value.
 func (w *restoration) used(ctx context.Context, t *restoredTable, column, place string, p params, row sessioncleanup.ArchivedRow) (string, error) {
 	switch {
 	case strings.EqualFold(column, w.schema.LastActivity):

@@ -88,13 +88,19 @@ CREATE TABLE "{tombstones}" (
     erased_at timestamptz NOT NULL
 );
 
--- Who may run, and for how long. Rows stay when a lease is released, without a holder, so that the epoch keeps rising.
+-- The leases of runs: their holder and when they end. A released lease keeps its row, without a holder, so that the epoch keeps rising.
 CREATE TABLE "{leases}" (
     name       text        PRIMARY KEY,
     holder     text        NOT NULL DEFAULT '',
     epoch      bigint      NOT NULL DEFAULT 0,
     expires_at timestamptz CHECK (isfinite(expires_at)),
     ttl_ms     bigint      NOT NULL DEFAULT 0
+);
+
+-- How far each consumer has read the audit log: the id of an entry.
+CREATE TABLE "{positions}" (
+    consumer text   PRIMARY KEY,
+    position bigint NOT NULL
 );
 
 -- Touches that are not yet written to their session. The application's statements only insert rows here, so that they

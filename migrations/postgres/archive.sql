@@ -595,8 +595,8 @@ BEGIN
       FROM (SELECT r.entry, r.number,
                    CASE WHEN r.number = 1 THEN r."row"::jsonb || jsonb_build_object("{last_activity_literal}", (p_now "{last_activity_in}")::text)
                         || CASE WHEN EXISTS (
-                               SELECT FROM (SELECT (r."row" ->> "{active_literal}")::boolean AS "{active}", (r."row" ->> "{expires_at_literal}")::"{expires_at_type}" AS "{expires_at}") s
-                                WHERE "{is_active}" AND "{expires_at_out}" <= p_now) THEN jsonb_build_object("{expires_at_literal}", NULL) ELSE '{}' END
+                               SELECT FROM (SELECT (r."row" ->> "{active_literal}")::"{active_type}" AS "{active}", (r."row" ->> "{expires_at_literal}")::"{expires_at_type}" AS "{expires_at}") s
+                                WHERE "{says_active}" AND "{expires_at_out}" <= p_now) THEN jsonb_build_object("{expires_at_literal}", NULL) ELSE '{}' END
                         ELSE r."row"::jsonb END AS values
               FROM "{archive_rows}" r
              WHERE r.entry = ANY (p_entries) AND r."table" = ANY (p_names) AND NOT r.unlinked AND (p_number IS NULL OR r.number = p_number)) r

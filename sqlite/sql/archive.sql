@@ -65,6 +65,9 @@ SELECT id, session, owner, name, archived_at, actor, reason, run_id, row_count, 
 -- name: count_archived
 SELECT count(*) FROM sessioncleanup_archive WHERE "{condition}"
 
+-- name: archive_size
+SELECT count(*), coalesce(sum(bytes), 0) FROM sessioncleanup_archive
+
 -- name: archived_ids
 id IN (SELECT value FROM json_each(:ids))
 
@@ -131,7 +134,7 @@ SELECT "{new_id_text}",
        EXISTS (SELECT 1 FROM "{sessions}" WHERE "{id}" = :new) OR EXISTS (SELECT 1 FROM sessioncleanup_archive WHERE session = "{new_id_text}")
 
 -- name: ends_restored
--- Whether the session comes back active with an expiry that has passed.
+-- Whether the session is restored as active with an expiry that has passed.
 SELECT coalesce("{active}" IS NOT 0 AND "{expires_at_at}" <= :now, 0)
   FROM (SELECT :active AS "{active_column}", :expires_at AS "{expires_at_column}") AS "{sessions}"
 

@@ -268,7 +268,7 @@ func (s Session) reactivated(at time.Time) Session {
 	return s
 }
 
-// Restored is the session as it comes back from the archive at now, the store's clock: as it was, but used just now, so that
+// Restored is the session as the archive restores it at now, the store's clock: as it was, but used just now, so that
 // the next run leaves it alone. For the same reason an active one loses an expiry that has passed. Times are cut to
 // milliseconds.
 func (s Session) Restored(now time.Time) Session {

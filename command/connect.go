@@ -183,7 +183,7 @@ func (a *app) manager(ctx context.Context, db sessioncleanup.Store, policy sessi
 
 // storedPolicy is the policy that migrate stored in the database; zero where there is none.
 func storedPolicy(ctx context.Context, db sessioncleanup.Store) (sessioncleanup.Policy, error) {
-	installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](db)
+	installer, ok := sessioncleanup.InstallerOf(db)
 	if !ok {
 		return sessioncleanup.Policy{}, nil
 	}

@@ -99,7 +99,7 @@ func (a *app) planMigration(ctx context.Context, policy sessioncleanup.Policy, o
 }
 
 func (a *app) sayAdopted(ctx context.Context, db sessioncleanup.Store) error {
-	installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](db)
+	installer, ok := sessioncleanup.InstallerOf(db)
 	if !ok {
 		return a.say("Nothing to migrate: this store has no database.\n")
 	}

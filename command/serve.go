@@ -151,7 +151,7 @@ func (a *app) runSchedule(ctx context.Context, db connection, described string, 
 		level = slog.LevelDebug
 	}
 	log := a.logTo(level)
-	if installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](db.store); ok {
+	if installer, ok := sessioncleanup.InstallerOf(db.store); ok {
 		if err := installer.Validate(ctx); err != nil {
 			return err
 		}

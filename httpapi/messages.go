@@ -56,9 +56,17 @@ var (
 			"D'autres sessions seraient supprimées avec elle. Supprimez-les d'abord ou, en tant qu'administrateur, autorisez-le avec ?cascade=true.",
 		},
 	}
+	kept = &kind{
+		"kept", http.StatusConflict, text{"The application keeps the session", "L'application conserve la session"},
+		text{"The application does not let it be deleted for now. The server's log says why.", "L'application ne permet pas sa suppression pour le moment. Le journal du serveur dit pourquoi."},
+	}
 	obstructed = &kind{
 		"obstructed", http.StatusConflict, text{"The session cannot be restored", "La session ne peut pas être restaurée"},
 		text{"Something is in the way, see obstacles. Nothing was changed.", "Quelque chose s'y oppose, voir obstacles. Rien n'a été modifié."},
+	}
+	onHold = &kind{
+		"held", http.StatusConflict, text{"Held in the archive", "Retenue dans l'archive"},
+		text{"It is held, so it is neither restored nor purged. An admin can release it. Nothing was changed.", "Elle est retenue : elle n'est ni restaurée ni purgée. Un administrateur peut lever la retenue. Rien n'a été modifié."},
 	}
 	unarchivable = &kind{
 		"too-large-to-archive", http.StatusConflict, text{"Too large for the archive", "Trop grande pour l'archive"},
@@ -131,10 +139,11 @@ var (
 	msgNoArchive   = text{"There is no archive here.", "Il n'y a pas d'archive ici."}
 	msgArchives    = text{"The session will be in the archive for a while. Send the same request with ?confirm=%s to confirm its deletion.", "La session restera un temps dans l'archive. Renvoyez la même requête avec ?confirm=%s pour confirmer sa suppression."}
 	msgConfirm     = text{"Deletion is permanent. Send the same request with ?confirm=%s to confirm it.", "La suppression est définitive. Renvoyez la même requête avec ?confirm=%s pour la confirmer."}
+	msgErases      = text{"All of that would be erased permanently. Send the same request with ?confirm=%s to confirm it.", "Tout cela serait effacé définitivement. Renvoyez la même requête avec ?confirm=%s pour confirmer."}
 	msgInterrupted = text{"The run stopped early. What it did is kept; the next run continues from there.", "Le nettoyage a été interrompu avant la fin. Ce qui est fait est fait ; le prochain reprendra là."}
 )
 
-// What keeps a session from being restored.
+// The obstacles to a restore.
 var msgObstacles = map[sessioncleanup.ObstacleKind]text{
 	sessioncleanup.ObstacleTaken:   {"A value that must be unique, such as the ID, is in use again.", "Une valeur qui doit être unique, comme l'identifiant, est de nouveau utilisée."},
 	sessioncleanup.ObstacleParent:  {"Something that it refers to is gone.", "Un élément auquel elle se rapporte n'existe plus."},
@@ -143,7 +152,7 @@ var msgObstacles = map[sessioncleanup.ObstacleKind]text{
 	sessioncleanup.ObstacleRefused: {"A rule of the application refuses it.", "Une règle de l'application la refuse."},
 }
 
-// What a change did, in the message of its response.
+// The effect of a change, in the message of its response.
 var (
 	msgDeactivated   = text{"Session deactivated.", "Session désactivée."}
 	msgReactivated   = text{"Session reactivated.", "Session réactivée."}
@@ -151,6 +160,10 @@ var (
 	msgDeleted       = text{"Session deleted.", "Session supprimée."}
 	msgRestored      = text{"Session restored.", "Session restaurée."}
 	msgWouldRestore  = text{"Nothing is in the way of restoring the session.", "Rien ne s'oppose à la restauration de la session."}
+	msgHeld          = text{"The archive keeps the session until it is released.", "L'archive garde la session jusqu'à la levée de la retenue."}
+	msgReleased      = text{"The session is no longer held.", "La session n'est plus retenue."}
+	msgPurged        = text{"Session removed from the archive permanently.", "Session retirée définitivement de l'archive."}
+	msgErased        = text{"Owner erased.", "Propriétaire effacé."}
 	msgUnprotected   = text{"Automatic cleanup is on.", "Le nettoyage automatique est activé."}
 	msgProtected     = text{"Automatic cleanup is off.", "Le nettoyage automatique est désactivé."}
 	msgTouched       = text{"Activity recorded.", "Activité enregistrée."}

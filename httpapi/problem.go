@@ -40,6 +40,8 @@ type fault struct {
 type extra struct {
 	Session    *toDelete                  `json:"session,omitempty"`
 	Dependents []sessioncleanup.Dependent `json:"dependents,omitempty"` // of the session
+	Entry      *archived                  `json:"entry,omitempty"`      // that would be purged
+	Erase      *sessioncleanup.Erased     `json:"erase,omitempty"`      // what would be erased
 	Confirm    string                     `json:"confirm,omitempty"`
 	SessionIDs []string                   `json:"session_ids,omitempty"` // that would be deleted along with the session
 	Obstacles  []obstacle                 `json:"obstacles,omitempty"`   // that keep an entry of the archive from being restored
@@ -125,6 +127,8 @@ func (c *call) faultOf(err error) *fault {
 	switch {
 	case errors.Is(err, sessioncleanup.ErrCascade): // for an owner, who does not learn the ids of others' sessions
 		return &fault{problem: otherSessions}
+	case errors.Is(err, sessioncleanup.ErrKept):
+		return &fault{problem: kept}
 	case errors.Is(err, sessioncleanup.ErrForbidden):
 		return &fault{problem: forbidden}
 	case errors.Is(err, sessioncleanup.ErrNotFound):

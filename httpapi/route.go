@@ -32,6 +32,7 @@ var (
 		"events":       {http.MethodGet: {handle: (*call).events}},
 		"archive":      {http.MethodGet: {handle: (*call).archive}},
 		"live":         {http.MethodGet: {handle: (*call).watch, long: true}},
+		"erase":        {http.MethodPost: {handle: (*call).erase, everything: true, changes: true, logged: true, long: true}},
 		"cleanup":      {http.MethodPost: {handle: (*call).cleanup, everything: true, changes: true, long: true}},
 		"openapi.yaml": {http.MethodGet: {handle: (*call).openapi, open: true}},
 	}
@@ -48,7 +49,11 @@ var (
 	}
 	// Below archive/{entry}: a number, which is no session's action.
 	archiveRoutes = map[string]methods{
-		"":        {http.MethodGet: {handle: (*call).archivedEntry}},
+		"": {
+			http.MethodGet:    {handle: (*call).archivedEntry},
+			http.MethodDelete: {handle: (*call).purge, everything: true, changes: true, logged: true},
+		},
+		"hold":    {http.MethodPatch: {handle: (*call).hold, everything: true, changes: true, logged: true}},
 		"restore": {http.MethodPost: {handle: (*call).restore, changes: true, logged: true, long: true}},
 	}
 	// Below runs/{id}; no session's route has three parts.

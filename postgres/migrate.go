@@ -223,7 +223,7 @@ func (s *Store) prepare(ctx context.Context, policy sessioncleanup.Policy) (*pla
 	return p, p.build(ctx)
 }
 
-// decideTracking tells whether anything shows when the sessions are used. What Migrate itself added does not.
+// decideTracking tells whether anything shows when the sessions are used, leaving out what Migrate itself added.
 func (p *plan) decideTracking(ctx context.Context) error {
 	p.set.accepted = p.set.accepted || p.opts.Untracked
 	natural := false

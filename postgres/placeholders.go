@@ -11,7 +11,7 @@ import (
 
 // ownTables are the tables of the library's own, without their prefix.
 func ownTables() []string {
-	return []string{"policy", "events", "archive", "archive_rows", "seals", "leases", "touches", "backfill", "settings", "migrations"}
+	return []string{"policy", "events", "archive", "archive_rows", "tombstones", "seals", "leases", "touches", "backfill", "settings", "migrations"}
 }
 
 // ownRelations are they with their schema, quoted.
@@ -24,7 +24,7 @@ func (m *mapping) ownRelations() (all []string) {
 
 // fragments are the statements that are parts of others.
 func fragments() []string {
-	return []string{"idle", "expired", "gone", "undated", "ahead_active", "ahead_inactive", "status", "matches", "session_columns", "cut", "filter", "stale", "archive_settings", "sealed_texts", "sealed_digest"}
+	return []string{"idle", "expired", "gone", "undated", "ahead_active", "ahead_inactive", "status", "matches", "event_name", "session_columns", "cut", "filter", "stale", "archive_settings", "sealed_texts", "sealed_digest"}
 }
 
 // fill makes the names for the placeholders of the .sql files.
@@ -32,7 +32,7 @@ func (m *mapping) fill() {
 	n := sqlfile.Names{
 		"space": sqlfile.Column(m.space), "path": m.path, "safe": m.safe, "path_literal": literal("pg_catalog, " + m.path + ", pg_temp"), "safe_literal": literal(m.safe),
 		"path_names": literalArray(m.pathNames), "loose": fmt.Sprint(m.loose()),
-		"sessions": m.table.sql(), "sessions_literal": literal(m.table.sql()), "touches_literal": literal(m.own("touches")), "events_literal": literal(m.own("events")), "archive_rows_literal": literal(m.own("archive_rows")),
+		"sessions": m.table.sql(), "sessions_literal": literal(m.table.sql()), "touches_literal": literal(m.own("touches")), "events_literal": literal(m.own("events")), "archive_literal": literal(m.own("archive")), "archive_rows_literal": literal(m.own("archive_rows")),
 		"active": sqlfile.Column(m.schema.Active), "auto_cleanup": sqlfile.Column(m.schema.AutoCleanup),
 		"id": sqlfile.Column(m.schema.ID), "id_literal": literal(m.schema.ID), "id_type": m.columnOr(m.schema.ID, "text").typ,
 		"owner_name": firstOf(m.ownerName()), "activity_count": m.activityCount(),

@@ -43,9 +43,6 @@ func given(s sessioncleanup.Switch) any {
 	return s == sessioncleanup.On
 }
 
-// maxCascade is the number of sessions that a CascadeError names.
-const maxCascade = 100
-
 // Delete removes one session and returns it as it was.
 func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessioncleanup.Cause) (sessioncleanup.Session, error) {
 	return s.change(ctx, t, func(c *conn, id any, before sessioncleanup.Session) (sessioncleanup.Session, error) {
@@ -75,8 +72,8 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 				return before, errUnseen
 			}
 		}
-		if others := idsOf(refs[1:]); len(others) > 0 && !t.Cascade {
-			return before, &sessioncleanup.CascadeError{SessionIDs: others[:min(len(others), maxCascade)]}
+		if err := t.CheckAlong(idsOf(refs[1:])); err != nil {
+			return before, err
 		}
 		if err := watch.end(ctx); err != nil {
 			return before, err

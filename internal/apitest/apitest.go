@@ -38,6 +38,8 @@ func Run(t *testing.T, observe Observer) {
 		{"ReversedCleanup", reversedRuns},
 		{"Dependents", dependents},
 		{"Archive", archive},
+		{"Hold", hold},
+		{"Erase", erase},
 		{"NoArchive", noArchive},
 		{"Events", logs},
 		{"Live", streams},

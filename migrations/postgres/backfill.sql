@@ -85,7 +85,7 @@ SELECT m.at::text, m.older
  LIMIT 1;
 
 -- name: sessioncleanup_keep
--- Puts a session back to what it was, around the values that the backfill gives it: the application's triggers on updates
+-- Restores all of a session's columns but those that the backfill writes: the application's triggers on updates
 -- may change other columns, such as updated_at. It runs before them, to note those values, and after them. In other
 -- transactions it does nothing.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_keep() RETURNS trigger

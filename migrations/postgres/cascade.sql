@@ -1,4 +1,4 @@
--- What foreign keys delete along with sessions.
+-- The rows that foreign keys delete along with sessions.
 
 -- name: sessioncleanup_keys
 -- The foreign keys through which a deletion of sessions reaches other tables: first those from tables that it reaches by
@@ -120,9 +120,9 @@ $sessioncleanup$;
 
 -- name: sessioncleanup_spared
 -- Which of the sessions that are due a batch deletes: not those with which others would be deleted that are not due, or
--- that the filter does not select. The others that go along are added.
+-- that the filter or p_only does not select. The others that go along are added.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_spared(
-    p_due "{id_type}"[], p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_id text, p_owner text, p_text text,
+    p_due "{id_type}"[], p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_id text, p_owner text, p_text text, p_only text[],
     OUT due "{id_type}"[], OUT skipped "{id_type}"[], OUT reasons text[])
 LANGUAGE plpgsql
 SET search_path = "{safe}"
@@ -143,7 +143,7 @@ BEGIN
     IF v_roots IS NULL THEN
         RETURN;
     END IF;
-    v_also := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_taken) AND "{gone}" AND "{matches}");
+    v_also := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_taken) AND "{gone}" AND "{matches}" AND (p_only IS NULL OR s."{id}"::text = ANY (p_only)));
     SELECT coalesce(array_agg(k.root), '{}'), coalesce(array_agg(format('deleting it would also delete session %s, which is not due', k.id)), '{}')
       INTO skipped, reasons
       FROM (SELECT t.root, min(t.id::text) AS id FROM unnest(v_roots, v_taken) t (root, id) WHERE t.id <> ALL (v_also) GROUP BY t.root) k;

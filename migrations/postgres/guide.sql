@@ -64,7 +64,7 @@ BEGIN
     WHILE due > 0 LOOP
         SELECT * INTO v_batch FROM "{space}".sessioncleanup_sweep(p_action, p_now, p_inactive, p_delete, v_after,
             NULL, NULL, NULL, 'system', 'cleanup_inactive_sessions', p_run_id, v_size,
-            CASE WHEN v_policy.archive THEN v_policy.archive_max_rows END, CASE WHEN v_policy.archive THEN v_policy.archive_max_bytes END);
+            CASE WHEN v_policy.archive THEN v_policy.archive_max_rows END, CASE WHEN v_policy.archive THEN v_policy.archive_max_bytes END, NULL);
         IF v_batch.failure IS NULL THEN
             done := done + cardinality(v_batch.ids);
             v_size := least(v_most, v_size * 2);
@@ -158,7 +158,7 @@ BEGIN
     SELECT * INTO v_cut FROM "{space}".sessioncleanup_cutoffs(v_policy.inactive_after, v_policy.delete_after);
     PERFORM "{space}".sessioncleanup_phase(a.name, v_cut.now, v_cut.inactive, v_cut.delete, v_run_id)
        FROM unnest(ARRAY['dated', 'activity_corrected']) WITH ORDINALITY a (name, place) ORDER BY a.place;
-    v_old := (SELECT count(*) FROM "{archive}" a WHERE a.archived_at < v_cut.now - v_policy.archive_keep);
+    v_old := (SELECT count(*) FROM "{archive}" a WHERE a.archived_at < v_cut.now - v_policy.archive_keep AND NOT a.held);
     WHILE v_purged < v_old LOOP
         v_batch := cardinality("{space}".sessioncleanup_purge(v_cut.now - v_policy.archive_keep, 1000, 'system', 'cleanup_inactive_sessions', v_run_id));
         EXIT WHEN v_batch = 0; -- others have locked the rest

@@ -34,7 +34,7 @@ BEGIN
      WHERE s."{id}" "{id_eq}" u.id;
     "{ours}"
     SELECT coalesce(array_agg(s."{id}"::text ORDER BY s."{id}"), '{}') AS ids, array_agg(coalesce("{owner_text}", '') ORDER BY s."{id}") AS owners,
-           array_agg("{space}".sessioncleanup_shorten(coalesce("{name_text}", '')) ORDER BY s."{id}") AS names
+           array_agg("{event_name}" ORDER BY s."{id}") AS names
       INTO v_refs FROM "{sessions}" s WHERE s."{id}" = ANY (v_used) AND "{is_active}";
     IF cardinality(v_refs.ids) > 0 THEN
         PERFORM "{space}".sessioncleanup_log(NULL, 'reactivated', p_actor, p_reason, p_run_id, v_refs.ids, v_refs.owners, v_refs.names, NULL);
@@ -167,6 +167,17 @@ BEGIN
 END
 $sessioncleanup$;
 
+-- name: sessioncleanup_use
+-- Notes, in a transaction of the application, that sessions are used: what the triggers on activity tables do for rows.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_use(p_ids text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = "{safe}"
+AS $sessioncleanup$
+BEGIN
+    PERFORM "{space}".sessioncleanup_note_touches(ARRAY(SELECT DISTINCT i.id::"{id_type}" FROM unnest(p_ids) i (id) WHERE i.id IS NOT NULL));
+END
+$sessioncleanup$;
+
 -- name: retype_touches
 -- Follows the application when it changes the type of its ids.
 ALTER TABLE "{touches}"
@@ -262,8 +273,9 @@ REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION "{space}"."{track}"();
 
 -- name: sessioncleanup_observe
--- What the library keeps of the application's own writes of a session: one that became inactive gets the time of that, one
--- that became active, or was made a session by this write, counts as used. Where nothing else shows activity, a new time of update is activity. It never makes
+-- How the library follows the application's own updates of a session: one that became inactive gets the time of that, one
+-- that became active, or that this update made a session, counts as used. Where nothing else shows activity, a new time of
+-- update is activity. It never makes
 -- the application's statement fail, whatever became of the columns; that costs a subtransaction for each row. The trigger's
 -- condition keeps it out of the library's own writes.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_observe() RETURNS trigger

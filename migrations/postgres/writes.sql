@@ -1,4 +1,4 @@
--- What a store writes beside its runs, and the one way into the audit log. The application's triggers run where the search
+-- The writes of a store outside of runs, and the only function that adds to the audit log. The application's triggers run where the search
 -- path is theirs; everything else finds what the server has, whatever others made on a search path.
 
 -- name: theirs

@@ -1,5 +1,5 @@
 -- name: view
--- Made on request only: as long as it is there, SQLite lets nobody rename, and so rebuild, the tables that it names.
+-- Created only on request: while it exists, SQLite refuses to rename, and so to rebuild, the tables that it names.
 CREATE VIEW sessions_cleanup_view AS
 SELECT "{sessions}".*"{view_columns}"
   FROM "{sessions}"

@@ -41,3 +41,10 @@ EXISTS (SELECT 1 FROM sessioncleanup_events AS e, json_each(e.sessions) AS s
 
 -- name: unnoted
 NOT EXISTS (SELECT 1 FROM sessioncleanup_touches AS sessioncleanup_note WHERE sessioncleanup_note.session = "{id}")
+
+-- name: lock_in
+-- Takes the write lock, and changes nothing.
+UPDATE sessioncleanup_touches SET refused = refused WHERE 0
+
+-- name: touched_in
+SELECT "{id}" AS session FROM "{sessions}" WHERE "{id}" IN (SELECT "{listed_id}" FROM json_each(:ids))"{if_visible}"

@@ -1,10 +1,10 @@
--- The batches of a run. Each search names its index, and fails without it instead of reading the whole table. Notes of
+-- The batches of a run. Each search but that for given sessions names its index, and fails without it instead of reading the whole table. Notes of
 -- before the run were folded in; a newer one, and one that could not be, keeps its session.
 
 -- name: select_batch
 SELECT id, owner, name, place, "{key_as_text}"
   FROM (SELECT "{id_text}" AS id, "{owner_text}" AS owner, "{name_text}" AS name, "{place}" AS place, "{key}" AS key, "{id}" AS noted
-          FROM "{sessions}" INDEXED BY "{index}"
+          FROM "{sessions}" "{indexed_by}"
          WHERE "{due}" AND "{condition}")
  WHERE "{beyond}"
    AND NOT EXISTS (SELECT 1 FROM sessioncleanup_touches AS sessioncleanup_note
@@ -12,6 +12,12 @@ SELECT id, owner, name, place, "{key_as_text}"
                       AND max(coalesce(sessioncleanup_note.at, ''), coalesce(sessioncleanup_note.deactivated_at, '')) >= :kept_by_note)
  ORDER BY "{order}"
  LIMIT :limit + 0
+
+-- name: indexed_by
+INDEXED BY "{index}"
+
+-- name: only
+"{id}" IN (SELECT "{listed_id}" FROM json_each(:only))
 
 -- name: beyond
 -- A comparison of pairs, (place, key) > (:after_place, :after_key), would not use the index.

@@ -18,6 +18,9 @@ func archiveChecks() []check {
 		{"archive", "restores all entries or none", archiveAllOrNone},
 		{"archive", "keeps an entry whose id is in use again, and says so", archiveTaken},
 		{"archive", "is purged from the oldest entry on, under the lease", archivePurges},
+		{"archive", "neither purges nor restores what is held, until it is released", archiveHolds},
+		{"archive", "purges single entries, all or none", archivePurgesEntries},
+		{"archive", "remembers which owners were erased, and when", archiveTombstones},
 	}
 }
 

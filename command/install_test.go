@@ -73,7 +73,7 @@ func TestTheNameOfATableIsEnough(t *testing.T) {
 	file := u.writes("schema.json", `{"table": "rooms", "soft_delete": true, "only": [{"column": "kind", "values": ["room", "call"]}]}`)
 	u.calls("migrate", "--schema", file).want(t, exitDone, "owner's name      people.name", "activity source   messages (room_id)",
 		"active            state is open; a deactivation writes closed", "only              kind is room or call", "deletion          sets deleted_at, the row stays")
-	u.calls("stats", "--table", "rooms").want(t, exitDone, "Total")
+	u.calls("stats", "--table", "rooms").want(t, exitDone, "Sessions              0")
 	u.calls("stats", "--table", "Rooms", "--schema", file).want(t, exitUsage, "want one")
 	u.calls("stats", "--table", "a;b").want(t, exitUsage, "--table")
 	u.calls("uninstall", "--yes").want(t, exitDone)

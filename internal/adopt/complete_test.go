@@ -203,3 +203,18 @@ func TestTablesThatMayHoldSessionsAreNamedAndNotChosen(t *testing.T) {
 		t.Errorf("Propose of a table that does not exist: %v", err)
 	}
 }
+
+func TestASchemaFitsUnlessItSaysSomethingElse(t *testing.T) {
+	t.Parallel()
+	adopted := schema{Table: "rooms", Owner: "host_id", LastActivity: "used", AddColumns: true, Only: []only{{Column: "kind", Values: []string{"room"}}}}.WithDefaults()
+	for _, given := range []schema{{}, {Table: "rooms"}, {LastActivity: "used"}, {Table: "rooms", AddColumns: true}, adopted} {
+		if !adopt.Fits(given, adopted) {
+			t.Errorf("%+v does not fit what was adopted", given)
+		}
+	}
+	for _, given := range []schema{{Table: "carts"}, {Owner: sessioncleanup.None}, {Only: []only{}}, {SoftDelete: true, DeletedAt: "gone"}, {AppTouches: true}} {
+		if adopt.Fits(given, adopted) {
+			t.Errorf("%+v fits although it says something else", given)
+		}
+	}
+}

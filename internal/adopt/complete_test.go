@@ -134,13 +134,13 @@ func TestCheckRefusesValuesThatAColumnCannotHave(t *testing.T) {
 	t.Parallel()
 	d := database(rooms()...)
 	for want, s := range map[string]schema{
-		`schema.state has the value "ended": column "state" of table "rooms" can have ["open" "live" "closed"] only`: {Active: "state", State: &state{Active: []string{"open"}, Deactivated: "ended"}},
-		`schema.active is "phase": table "rooms" has no such column`:                                                 {Active: "phase", State: &state{Active: []string{"open"}, Deactivated: "closed"}, AddColumns: true},
-		`schema.active is "is_live": table "rooms" has no such column; Migrate adds it with schema.add_columns`:      {Active: "is_live"},
-		`schema.only[0].column is "kind": table "rooms" has no such column`:                                          {Only: []only{{Column: "kind", Values: []string{"room"}}}},
-		`schema.only[0] has the value "seven": column "host_id" of table "rooms" is of type number: want a number`:   {Only: []only{{Column: "host_id", Values: []string{"7", "seven"}}}},
-		`schema.only[0] is about column "created_at" of table "rooms", which is of type json: want a text`:           {Only: []only{{Column: "created_at", Values: []string{"x"}}}},
-		`schema.deleted_at is "title": that column of table "rooms" is of type text, want a time or a date`:          {DeletedAt: "title"},
+		`schema.state has the value "ended": column "state" of table "rooms" can have ["open" "live" "closed"] only`:                                       {Active: "state", State: &state{Active: []string{"open"}, Deactivated: "ended"}},
+		`schema.active is "phase": table "rooms" has no such column`:                                                                                       {Active: "phase", State: &state{Active: []string{"open"}, Deactivated: "closed"}, AddColumns: true},
+		`schema.active is "is_live": table "rooms" has no such column; name another column, or have Migrate add it with "add_columns": true in the schema`: {Active: "is_live"},
+		`schema.only[0].column is "kind": table "rooms" has no such column`:                                                                                {Only: []only{{Column: "kind", Values: []string{"room"}}}},
+		`schema.only[0] has the value "seven": column "host_id" of table "rooms" is of type number: want a number`:                                         {Only: []only{{Column: "host_id", Values: []string{"7", "seven"}}}},
+		`schema.only[0] is about column "created_at" of table "rooms", which is of type json: want a text`:                                                 {Only: []only{{Column: "created_at", Values: []string{"x"}}}},
+		`schema.deleted_at is "title": that column of table "rooms" is of type text, want a time or a date`:                                                {DeletedAt: "title"},
 	} {
 		s.Table = "rooms"
 		d := d

@@ -41,6 +41,12 @@ type ArchiveOptions struct {
 	Limit     int    // entries in the page, at most MaxPage. Default: 50
 }
 
+// HasArchive reports whether the store has an archive, in which deleted sessions may be.
+func (m *Manager) HasArchive() bool {
+	_, ok := StoreAs[Archiver](m.store)
+	return ok
+}
+
 // archiver finds the store's archive.
 func (m *Manager) archiver(operation string) (Archiver, error) {
 	archiver, ok := StoreAs[Archiver](m.store)

@@ -309,6 +309,9 @@ type Change struct {
 	Active      Switch     // Off deactivates, On reactivates
 	AutoCleanup Switch     // Off protects from everything automatic, On ends that
 	ExpiresAt   *time.Time // sets the expiry; a zero time removes it
+	// Keep sets the expiry of an inactive session to this long from now, or before now when it is negative, unless it is
+	// later already. See Manager.Keep.
+	Keep time.Duration
 }
 
 // Touch is a set of sessions that were just used; see Apply.

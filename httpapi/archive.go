@@ -159,7 +159,7 @@ func (c *call) restore() error {
 	message := msgWouldRestore
 	if !o.DryRun {
 		message = msgRestored
-		c.figures.forget("", done.Entries[0].OwnerID)
+		c.forget(done.Entries[0].OwnerID)
 	}
 	return c.reply(restoredAnswer{
 		Success: true, Message: message[c.lang], DryRun: o.DryRun, Entry: archivedOf(done.Entries)[0], Rows: done.Rows, Relinked: done.Relinked,

@@ -28,6 +28,9 @@ type methods map[string]*route
 var (
 	fixedRoutes = map[string]methods{
 		"stats":        {http.MethodGet: {handle: (*call).stats}},
+		"me":           {http.MethodGet: {handle: (*call).me}},
+		"summary":      {http.MethodGet: {handle: (*call).summary}},
+		"bulk":         {http.MethodPost: {handle: (*call).bulk, changes: true, long: true}},
 		"view":         {http.MethodGet: {handle: (*call).view}},
 		"events":       {http.MethodGet: {handle: (*call).events}},
 		"archive":      {http.MethodGet: {handle: (*call).archive}},
@@ -45,6 +48,7 @@ var (
 		"reactivate":   {http.MethodPatch: {handle: (*call).reactivate, changes: true, logged: true}},
 		"auto-cleanup": {http.MethodPatch: {handle: (*call).setAutoCleanup, changes: true, logged: true}},
 		"activity":     {http.MethodPatch: {handle: (*call).touch, changes: true}},
+		"keep":         {http.MethodPatch: {handle: (*call).keep, changes: true, logged: true}},
 		"expiry":       {http.MethodPatch: {handle: (*call).setExpiry, changes: true, logged: true}},
 	}
 	// Below archive/{entry}: a number, which is no session's action.

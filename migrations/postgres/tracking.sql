@@ -274,7 +274,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION "{space}"."{track}"();
 
 -- name: sessioncleanup_observe
 -- How the library follows the application's own updates of a session: one that became inactive gets the time of that, one
--- that became active, or that this update made a session, counts as used. Where nothing else shows activity, a new time of
+-- that became active, or became a session by this write, counts as used. Where nothing else shows activity, a new time of
 -- update is activity. It never makes
 -- the application's statement fail, whatever became of the columns; that costs a subtransaction for each row. The trigger's
 -- condition keeps it out of the library's own writes.

@@ -96,7 +96,7 @@ func (m *Manager) Migrate(ctx context.Context) error {
 	if err := m.allowAll("migrate"); err != nil {
 		return err
 	}
-	installer, ok := StoreAs[Installer](m.store)
+	installer, ok := InstallerOf(m.store)
 	if !ok {
 		return nil
 	}

@@ -15,7 +15,7 @@ import (
 // ErrUnavailable for a database that cannot be reached or is too busy just now, ErrNotInstalled, ErrInvalid.
 // Times returned are UTC; at least milliseconds are kept. A store never sleeps on its own account.
 //
-// What only some backends offer is an interface of its own, such as Installer; StoreAs finds it.
+// Optional capabilities are interfaces of their own, such as Installer; StoreAs finds them.
 type Store interface {
 	// Now is the store's own clock: the database's, not that of the caller's machine.
 	Now(ctx context.Context) (time.Time, error)
@@ -307,6 +307,9 @@ type Change struct {
 	Active      Switch     // Off deactivates, On reactivates
 	AutoCleanup Switch     // Off protects from everything automatic, On ends that
 	ExpiresAt   *time.Time // sets the expiry; a zero time removes it
+	// Keep sets the expiry of an inactive session to this long from now, or before now when it is negative, unless it is
+	// later already. See Manager.Keep.
+	Keep time.Duration
 }
 
 // Touch is a set of sessions that were just used; see Apply.

@@ -12,6 +12,7 @@ package memory
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"sync"
 	"time"
@@ -54,6 +55,8 @@ type Store struct {
 	places   map[string]int64                  // of consumers in events, by name
 	archive  []archived                        // by ID
 	archives int64                             // entries ever made
+	// tombstones are when owners were erased, by the hashes of their IDs.
+	tombstones map[[sha256.Size]byte]time.Time
 }
 
 // New makes an empty store.
@@ -64,6 +67,7 @@ func New(c Config) *Store {
 		leases:       map[string]sessioncleanup.Lease{},
 		places:       map[string]int64{},
 		proofs:       map[int64][]byte{},
+		tombstones:   map[[sha256.Size]byte]time.Time{},
 	}
 }
 

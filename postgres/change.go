@@ -55,7 +55,7 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 		if err := t.CheckAlong(ids[1:]); err != nil {
 			return err
 		}
-		if t.Archive != nil {
+		if t.Archive != nil && !m.schema.SoftDelete {
 			batch.Queue(m.statement("archive"), ids, cause.Actor, cause.Reason, cause.RunID, t.Archive.MaxRows, t.Archive.MaxBytes)
 		}
 		batch.Queue(m.statement("delete"), ids).QueryRow(func(row pgx.Row) error {

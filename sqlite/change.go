@@ -51,12 +51,12 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 			return before, err
 		}
 		var archived map[string]bool
-		if t.Archive != nil {
+		if t.Archive != nil && !c.schema.SoftDelete {
 			if archived, err = c.archive(ctx, *t.Archive, cause, before.AsOf, []string{before.ID}); err != nil {
 				return before, err
 			}
 		}
-		if err := c.writeOne(ctx, "delete", params{"id": id}); err != nil {
+		if err := c.writeOne(ctx, "delete", params{"id": id, "now": formatTime(before.AsOf)}); err != nil {
 			return before, err
 		}
 		gone, err := watch.take(ctx, math.MaxInt, sessioncleanup.Batch{})

@@ -250,7 +250,7 @@ func (w *sweep) delete(ctx context.Context, c *conn) error {
 			id, _ := c.adopted.ID.bind(ref.ID)
 			before := len(w.changed)
 			kept, err = w.deleteWatched(ctx, c, watch, []sessioncleanup.SessionRef{ref}, func() (int64, error) {
-				return c.exec(ctx, c.sql("delete", nil), params{"id": id})
+				return c.exec(ctx, c.sql("delete", nil), params{"id": id, "now": formatTime(w.now)})
 			})
 			if err != nil {
 				break
@@ -326,7 +326,7 @@ func (w *sweep) deleteWatched(ctx context.Context, c *conn, watch *watch, refs [
 
 // archive archives some sessions if the batch is to.
 func (w *sweep) archive(ctx context.Context, c *conn, refs []sessioncleanup.SessionRef) (archived map[string]bool, err error) {
-	if w.Archive == nil {
+	if w.Archive == nil || c.schema.SoftDelete {
 		return nil, nil
 	}
 	return c.archive(ctx, *w.Archive, w.Cause, w.now, idsOf(refs))

@@ -20,10 +20,11 @@ func TestTheViewAgreesWithCutoffs(t *testing.T) {
 	t.Parallel()
 	store, host := adoptWith(t, withView, hostTables)
 	random := rand.New(rand.NewPCG(1, 2))
-	// Moments stay some seconds away from those at which a status changes, because the clock goes on.
+	// Moments stay away from those at which a status changes, because the clock goes on: from the thresholds, and from those
+	// with the minute of DefaultPolicy's TouchInterval.
 	moment := func(around ...time.Duration) string {
 		d := around[random.IntN(len(around))]
-		return stamp(time.Now().Add(-d + time.Duration(20+random.IntN(1000))*time.Second*time.Duration(1-2*random.IntN(2))))
+		return stamp(time.Now().Add(-d + time.Duration(120+random.IntN(1000))*time.Second*time.Duration(1-2*random.IntN(2))))
 	}
 	for id := 1; id <= 500; id++ {
 		var expires any

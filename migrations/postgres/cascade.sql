@@ -1,9 +1,10 @@
--- What foreign keys delete along with sessions.
+-- The rows that foreign keys delete along with sessions.
 
 -- name: sessioncleanup_keys
 -- The foreign keys through which a deletion of sessions reaches other tables: first those from tables that it reaches by
 -- cascades. With p_back, only cascades that lead back to sessions. Partitions count as the table that they belong to. A table of
 -- another role than the owner of the sessions is not to be read: functions in its indexes would run with the reader's rights.
+-- Where a deletion keeps the row, it reaches nothing.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_keys(p_back boolean)
 RETURNS TABLE (key oid, source oid, target oid, effect text, join_on text, level integer, readable boolean)
 LANGUAGE plpgsql STABLE
@@ -13,6 +14,9 @@ DECLARE
     v_sessions oid := "{sessions_literal}"::regclass;
 BEGIN
     v_sessions := coalesce(pg_partition_root(v_sessions), v_sessions);
+    IF NOT "{removes}" THEN
+        RETURN;
+    END IF;
     -- Most tables of sessions refer to nothing that is deleted with a cascade: one look at an index.
     IF p_back AND NOT EXISTS (
         SELECT FROM pg_constraint f

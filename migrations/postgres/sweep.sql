@@ -54,7 +54,7 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        IF p_action = 'deleted' AND p_archive_rows IS NOT NULL THEN
+        IF p_action = 'deleted' AND p_archive_rows IS NOT NULL AND "{removes}" THEN
             PERFORM "{space}".sessioncleanup_require_archivable();
         END IF;
     END IF;
@@ -172,20 +172,20 @@ BEGIN
             v_due := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_locked) AND ("{idle}" OR "{expired}"));
         END IF;
         SELECT coalesce(array_agg(s."{id}"::text), '{}') AS ids, array_agg(coalesce("{owner_text}", '')) AS owners,
-               array_agg("{space}".sessioncleanup_shorten(coalesce("{name_text}", ''))) AS names
+               array_agg("{event_name}") AS names
           INTO v_refs FROM "{sessions}" s WHERE s."{id}" = ANY (v_due);
-        IF p_action = 'deleted' AND p_archive_rows IS NOT NULL AND cardinality(v_due) > 0 THEN
+        IF p_action = 'deleted' AND p_archive_rows IS NOT NULL AND "{removes}" AND cardinality(v_due) > 0 THEN
             PERFORM "{space}".sessioncleanup_archive(v_due, v_now, p_actor, p_reason, p_run_id, p_archive_rows, p_archive_bytes);
         END IF;
         "{theirs}"
         IF p_action OPERATOR(pg_catalog.=) 'deleted' THEN
-            DELETE FROM "{sessions}" s WHERE s."{id}" "{id_eq}" ANY (v_due);
+            "{remove}" WHERE s."{id}" "{id_eq}" ANY (v_due);
         ELSIF p_action OPERATOR(pg_catalog.=) 'dated' THEN
             UPDATE "{sessions}" s SET "{deactivated_at}" = v_now "{deactivated_at_in}" WHERE s."{id}" "{id_eq}" ANY (v_due);
         ELSIF p_action OPERATOR(pg_catalog.=) 'activity_corrected' THEN
             UPDATE "{sessions}" s SET "{last_activity}" = v_now "{last_activity_in}" WHERE s."{id}" "{id_eq}" ANY (v_due);
         ELSE
-            UPDATE "{sessions}" s SET "{active}" = false, "{deactivated_at}" = v_now "{deactivated_at_in}" WHERE s."{id}" "{id_eq}" ANY (v_due);
+            UPDATE "{sessions}" s SET "{active}" = "{inactive_value}", "{deactivated_at}" = v_now "{deactivated_at_in}" WHERE s."{id}" "{id_eq}" ANY (v_due);
         END IF;
         IF v_check IS NOT NULL THEN -- what they would refuse at the commit is refused here
             EXECUTE v_check;
@@ -302,7 +302,7 @@ BEGIN
     SELECT count(*) INTO v_kept
       FROM "{sessions}" s
      WHERE s."{id}" = ANY (p_ids)
-       AND CASE p_action WHEN 'deleted' THEN true WHEN 'dated' THEN s."{deactivated_at}" IS NULL
+       AND CASE p_action WHEN 'deleted' THEN "{visible}" WHEN 'dated' THEN s."{deactivated_at}" IS NULL
                 WHEN 'activity_corrected' THEN s."{last_activity}" > (clock_timestamp() + interval '10 minutes') "{last_activity_in}" ELSE "{is_active}" OR s."{deactivated_at}" IS NULL END;
     IF v_kept > 0 THEN
         RAISE EXCEPTION 'the session was not %: a trigger or a rule of % suppresses it', p_action, "{sessions_literal}"

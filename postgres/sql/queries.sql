@@ -45,10 +45,10 @@ SELECT count(*),
  WHERE "{matches}";
 
 -- name: get
-SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}";
+SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}" AND "{visible}";
 
 -- name: get_locked
-SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}" FOR NO KEY UPDATE OF s;
+SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}" AND "{visible}" FOR NO KEY UPDATE OF s;
 
 -- name: write
 SELECT "{space}".sessioncleanup_write($1::text, $2::boolean, $3::boolean, $4::boolean, $5::timestamptz, $6::boolean, $7::timestamptz, $8::boolean, $9::timestamptz);
@@ -61,22 +61,48 @@ SELECT "{space}".sessioncleanup_delete($1::text[]);
 SELECT "{space}".sessioncleanup_archive($1::text[]::"{id_type}"[], date_trunc('milliseconds', clock_timestamp()), $2::text, $3::text, $4::text, $5::integer, $6::bigint);
 
 -- name: archived
-SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes
+SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.held
   FROM "{archive}" a
  WHERE ($1::bigint[] IS NULL OR a.id = ANY ($1::bigint[])) AND ($2::text IS NULL OR a.session_id = $2::text) AND ($3::text IS NULL OR a.owner_id = $3::text)
-   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::bigint IS NULL OR a.id < $5::bigint)
+   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::boolean IS NULL OR a.held = $5::boolean)
+   AND ($6::bigint IS NULL OR a.id < $6::bigint)
  ORDER BY a.id DESC
- LIMIT $6::integer;
+ LIMIT $7::integer;
 
 -- name: archived_count
 SELECT count(*)
   FROM "{archive}" a
  WHERE ($1::bigint[] IS NULL OR a.id = ANY ($1::bigint[])) AND ($2::text IS NULL OR a.session_id = $2::text) AND ($3::text IS NULL OR a.owner_id = $3::text)
-   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz);
+   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::boolean IS NULL OR a.held = $5::boolean);
+
+-- name: archive_size
+SELECT count(*), coalesce(sum(a.bytes), 0)::bigint FROM "{archive}" a;
 
 -- name: archived_rows
 SELECT r.number, r."table", r.unlinked, r."row"::text
   FROM "{archive_rows}" r WHERE r.entry = $1::bigint AND r.number > $2::integer ORDER BY r.number LIMIT $3::integer;
+
+-- name: archived_locked
+SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.held
+  FROM "{archive}" a WHERE a.id = ANY ($1::bigint[])
+ ORDER BY a.id DESC
+   FOR UPDATE;
+
+-- name: hold
+UPDATE "{archive}" a SET held = $2::boolean WHERE a.id = ANY ($1::bigint[]) AND a.held <> $2::boolean;
+
+-- name: purge_entry_rows
+DELETE FROM "{archive_rows}" r WHERE r.entry = ANY ($1::bigint[]);
+
+-- name: purge_entries
+DELETE FROM "{archive}" a WHERE a.id = ANY ($1::bigint[]);
+
+-- name: put_tombstone
+INSERT INTO "{tombstones}" AS t (owner, erased_at) VALUES ($1::bytea, date_trunc('milliseconds', clock_timestamp()))
+    ON CONFLICT (owner) DO UPDATE SET erased_at = excluded.erased_at;
+
+-- name: tombstone
+SELECT t.erased_at FROM "{tombstones}" t WHERE t.owner = $1::bytea;
 
 -- name: restore
 SELECT restored, row_count, relinked, obstacles::text
@@ -87,7 +113,7 @@ SELECT "{space}".sessioncleanup_purge($1::timestamptz, $2::integer, $3::text, $4
 
 -- name: taken
 -- The other sessions that would be deleted along with one. It is locked so that no more are added.
-SELECT s."{id}"::text, coalesce("{owner_text}", ''), left(coalesce("{name_text}", ''), 200)
+SELECT s."{id}"::text, coalesce("{owner_text}", ''), "{event_name}"
   FROM "{space}".sessioncleanup_taken(ARRAY(SELECT l."{id}" FROM "{sessions}" l WHERE l."{id}" = $1::text::"{id_type}" FOR UPDATE)) t
   JOIN "{sessions}" s ON s."{id}" = t.id
  ORDER BY s."{id}";

@@ -26,7 +26,7 @@ SELECT id, owner, id_text, owner_text, name_text, code_text, created_at_time, re
                        sessioncleanup_note.deactivated_at AS folded_deactivated_at,
                        "{note_revives}" AS revives
                   FROM sessioncleanup_touches AS sessioncleanup_note CROSS JOIN "{sessions}" ON "{id}" = sessioncleanup_note.session
-                 WHERE "{notes_chosen}"
+                 WHERE "{notes_chosen}""{if_visible}"
                  LIMIT -1 OFFSET 0))
 
 -- name: note_revives

@@ -24,7 +24,7 @@ INDEXED BY "{index}"
 place >= :after_place AND (place > :after_place OR key > :after_key)
 
 -- name: deactivate_batch
-UPDATE "{sessions}" SET "{active_column}" = 0, "{deactivated_at_column}" = "{write_now}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))
+UPDATE "{sessions}" SET "{active_column}" = "{active_off}", "{deactivated_at_column}" = "{write_now}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))
 
 -- name: date_batch
 UPDATE "{sessions}" SET "{deactivated_at_column}" = "{write_now}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))
@@ -33,4 +33,4 @@ UPDATE "{sessions}" SET "{deactivated_at_column}" = "{write_now}" WHERE "{key}" 
 UPDATE "{sessions}" SET "{last_activity_column}" = "{write_used_now}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))
 
 -- name: delete_batch
-DELETE FROM "{sessions}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))
+"{remove}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))

@@ -18,6 +18,9 @@ func archiveChecks() []check {
 		{"archive", "restores all entries or none", archiveAllOrNone},
 		{"archive", "keeps an entry whose id is in use again, and says so", archiveTaken},
 		{"archive", "is purged from the oldest entry on, under the lease", archivePurges},
+		{"archive", "neither purges nor restores what is held, until it is released", archiveHolds},
+		{"archive", "purges single entries, all or none", archivePurgesEntries},
+		{"archive", "remembers which owners were erased, and when", archiveTombstones},
 	}
 }
 
@@ -29,8 +32,8 @@ func archiving() *sessioncleanup.Archiving {
 func (f *fixture) archiver() sessioncleanup.Archiver {
 	f.Helper()
 	archiver, ok := sessioncleanup.StoreAs[sessioncleanup.Archiver](f.Store)
-	if !ok {
-		f.Skipf("the store is no Archiver")
+	if !ok || f.KeepsRows {
+		f.Skipf("the store is no Archiver, or its deletions keep the row")
 	}
 	return archiver
 }
@@ -66,7 +69,24 @@ func (f *fixture) archived(q sessioncleanup.ArchiveQuery) []sessioncleanup.Archi
 	if err != nil || q.Before == 0 && q.Limit == everything && n != len(all) {
 		f.Errorf("CountArchived(%+v) = %d, %v; want %d", q, n, err, len(all))
 	}
+	f.expectArchiveSize()
 	return all
+}
+
+// expectArchiveSize requires that the archive is as large as all of its entries.
+func (f *fixture) expectArchiveSize() {
+	f.Helper()
+	all, err := f.archiver().Archived(f.ctx, sessioncleanup.ArchiveQuery{Limit: everything})
+	if err != nil {
+		f.Fatalf("Archived: %v", err)
+	}
+	want := sessioncleanup.ArchiveSize{Entries: len(all)}
+	for _, a := range all {
+		want.Bytes += a.Bytes
+	}
+	if size, err := f.archiver().ArchiveSize(f.ctx); err != nil || size != want {
+		f.Errorf("ArchiveSize = %+v, %v; want %+v", size, err, want)
+	}
 }
 
 // expectArchived requires that the archive has these sessions, in any order.

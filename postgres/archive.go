@@ -47,6 +47,16 @@ func (s *Store) CountArchived(ctx context.Context, q sessioncleanup.ArchiveQuery
 	return n, s.failed("count the archive", err)
 }
 
+// ArchiveSize measures the archive.
+func (s *Store) ArchiveSize(ctx context.Context) (size sessioncleanup.ArchiveSize, err error) {
+	m, err := s.ready(ctx)
+	if err != nil {
+		return size, err
+	}
+	err = s.pool.QueryRow(ctx, m.statement("archive_size")).Scan(&size.Entries, &size.Bytes)
+	return size, s.failed("measure the archive", err)
+}
+
 // ArchivedRows returns rows of an entry. Only the owner of the tables may.
 func (s *Store) ArchivedRows(ctx context.Context, id int64, after, limit int) ([]sessioncleanup.ArchivedRow, error) {
 	return collect(ctx, s, "archived_rows", func(row pgx.CollectableRow) (r sessioncleanup.ArchivedRow, err error) {
@@ -73,10 +83,10 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 	}
 	var out sessioncleanup.Restored
 	var ids []int64
-	var obstacles string
+	var obstacles, newIDs string
 	err = s.transact(ctx, s.cfg.BatchTimeout, func(batch *pgx.Batch) {
-		batch.Queue(m.statement("restore"), r.IDs, orNull(r.OwnerID), r.Cause.Actor, r.Cause.Reason, r.Cause.RunID, r.DryRun).QueryRow(func(row pgx.Row) error {
-			return row.Scan(&ids, &out.Rows, &out.Relinked, &obstacles)
+		batch.Queue(m.statement("restore"), r.IDs, orNull(r.OwnerID), r.Cause.Actor, r.Cause.Reason, r.Cause.RunID, r.DryRun, r.NewIDs).QueryRow(func(row pgx.Row) error {
+			return row.Scan(&ids, &out.Rows, &out.Relinked, &obstacles, &newIDs)
 		})
 	})
 	if err == nil {
@@ -94,6 +104,16 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 	}
 	for _, id := range ids {
 		out.Entries = append(out.Entries, byID[id])
+	}
+	var renamed []struct {
+		Entry int64
+		New   string
+	}
+	if err := json.Unmarshal([]byte(newIDs), &renamed); err != nil {
+		return sessioncleanup.Restored{}, s.failed("restore from the archive", err)
+	}
+	for _, n := range renamed {
+		out.Rename(n.Entry, n.New)
 	}
 	return out, nil
 }

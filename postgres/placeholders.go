@@ -11,7 +11,7 @@ import (
 
 // ownTables are the tables of the library's own, without their prefix.
 func ownTables() []string {
-	return []string{"policy", "events", "archive", "archive_rows", "tombstones", "seals", "leases", "touches", "backfill", "settings", "migrations"}
+	return []string{"policy", "events", "archive", "archive_rows", "tombstones", "seals", "leases", "positions", "touches", "backfill", "settings", "migrations"}
 }
 
 // ownRelations are they with their schema, quoted.
@@ -21,6 +21,9 @@ func (m *mapping) ownRelations() (all []string) {
 	}
 	return all
 }
+
+// ownViews are the views that Migrate makes.
+func ownViews() []string { return []string{"sessions_cleanup_view", "sessions_archive_view"} }
 
 // fragments are the statements that are parts of others.
 func fragments() []string {

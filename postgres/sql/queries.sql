@@ -75,6 +75,9 @@ SELECT count(*)
  WHERE ($1::bigint[] IS NULL OR a.id = ANY ($1::bigint[])) AND ($2::text IS NULL OR a.session_id = $2::text) AND ($3::text IS NULL OR a.owner_id = $3::text)
    AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::boolean IS NULL OR a.held = $5::boolean);
 
+-- name: archive_size
+SELECT count(*), coalesce(sum(a.bytes), 0)::bigint FROM "{archive}" a;
+
 -- name: archived_rows
 SELECT r.number, r."table", r.unlinked, r."row"::text
   FROM "{archive_rows}" r WHERE r.entry = $1::bigint AND r.number > $2::integer ORDER BY r.number LIMIT $3::integer;
@@ -102,8 +105,8 @@ INSERT INTO "{tombstones}" AS t (owner, erased_at) VALUES ($1::bytea, date_trunc
 SELECT t.erased_at FROM "{tombstones}" t WHERE t.owner = $1::bytea;
 
 -- name: restore
-SELECT restored, row_count, relinked, obstacles::text
-  FROM "{space}".sessioncleanup_restore($1::bigint[], $2::text, $3::text, $4::text, $5::text, $6::boolean);
+SELECT restored, row_count, relinked, obstacles::text, new_ids::text
+  FROM "{space}".sessioncleanup_restore($1::bigint[], $2::text, $3::text, $4::text, $5::text, $6::boolean, coalesce($7::bigint[], '{}'));
 
 -- name: purge
 SELECT "{space}".sessioncleanup_purge($1::timestamptz, $2::integer, $3::text, $4::text, $5::text);
@@ -183,6 +186,20 @@ UPDATE "{leases}" l SET holder = $2::text, epoch = $3::bigint, expires_at = $4::
 -- name: event_add
 SELECT id, at
   FROM "{space}".sessioncleanup_log($1::timestamptz, $2::text, $3::text, $4::text, $5::text, $6::text[], $7::text[], $8::text[], $9::text::jsonb);
+
+-- name: settled
+SELECT "{space}".sessioncleanup_settled($1::bigint);
+
+-- name: events_forward
+SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, e.session_ids, e.owner_ids, e.names, e.run, 0 AS unnamed
+  FROM "{events}" e WHERE e.id > $1::bigint AND e.id <= $2::bigint ORDER BY e.id LIMIT $3::integer;
+
+-- name: position_read
+SELECT coalesce((SELECT p.position FROM "{positions}" p WHERE p.consumer = $1::text), 0);
+
+-- name: position_write
+INSERT INTO "{positions}" AS p (consumer, position) VALUES ($1::text, $2::bigint)
+ON CONFLICT (consumer) DO UPDATE SET position = excluded.position;
 
 -- name: events_forget
 SELECT "{space}".sessioncleanup_forget($1::timestamptz, $2::integer);

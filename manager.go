@@ -21,6 +21,8 @@ type Config struct {
 	// IgnoreClock lets runs trust the store's clock when it differs from this process's by more than 10 minutes. Such runs
 	// fail with ErrClock otherwise, and change nothing. Default: false.
 	IgnoreClock bool
+	// Observe is told of each run, batch and call of the store, for traces. Default: none.
+	Observe Observe
 }
 
 // minLeaseTTL leaves room for three renewals between batches of a run.
@@ -35,6 +37,7 @@ type Manager struct {
 	leaseTTL time.Duration
 	late     *lateness // shared by all that As and If make of it
 
+	observe     Observe
 	ignoreClock bool
 	limited     bool // to what who may do; the service itself may do everything
 	who         Principal
@@ -61,7 +64,7 @@ func New(store Store, c Config) (*Manager, error) {
 		return nil, invalid.Errorf("Policy.Archive is on, but the store has no archive: want a store that is an Archiver")
 	}
 	m := &Manager{
-		store: bounded{store}, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL, ignoreClock: c.IgnoreClock,
+		store: bounded{Store: store, observe: c.Observe}, observe: c.Observe, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL, ignoreClock: c.IgnoreClock,
 		late: &lateness{},
 	}
 	if m.policy.BatchBudget > m.leaseTTL/3 {

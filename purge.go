@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// purging is the phase that removes from the archive what has been in it for Policy.ArchiveKeep. It comes first, so that
+// purging is the phase that removes from the archive what has been in it for Policy.ArchiveKeep and is not held. It comes first, so that
 // nothing is deleted and purged in the same run.
 var purging = phase{action: ActionPurged}
 
@@ -21,7 +21,7 @@ func (r *run) purgeBefore() time.Time {
 }
 
 // dueInArchive selects what a purge before a moment removes.
-func dueInArchive(before time.Time) ArchiveQuery { return ArchiveQuery{Until: before} }
+func dueInArchive(before time.Time) ArchiveQuery { return ArchiveQuery{Until: before, Held: Off} }
 
 // ArchiveSize measures the archive, which only who may do everything may. An errors.ErrUnsupported says that the store has none.
 func (m *Manager) ArchiveSize(ctx context.Context) (ArchiveSize, error) {

@@ -103,7 +103,10 @@ func (p *plan) grantsFor(ctx context.Context, runs bool) ([]grant, error) {
 	}
 	give(p.m.space, "", "USAGE")
 	give(p.m.table.space, "", "USAGE")
-	give(p.m.table.space, p.m.table.name, "SELECT", "UPDATE", "DELETE")
+	give(p.m.table.space, p.m.table.name, "SELECT", "UPDATE")
+	if !p.m.schema.SoftDelete {
+		give(p.m.table.space, p.m.table.name, "DELETE")
+	}
 	reads, err := p.keyTables(ctx, "reached_tables")
 	if err != nil {
 		return nil, err
@@ -134,12 +137,16 @@ func (p *plan) grantsFor(ctx context.Context, runs bool) ([]grant, error) {
 	give(p.m.space, "sessioncleanup_archive", "SELECT") // but not its rows: they have columns that the role may not see
 	if runs {
 		give(p.m.space, "sessioncleanup_leases", "SELECT", "INSERT", "UPDATE")
+		give(p.m.space, "sessioncleanup_positions", "SELECT", "INSERT", "UPDATE")
 	}
 	return all, nil
 }
 
-// keyTables lists tables that foreign keys tie to the sessions.
+// keyTables lists tables that foreign keys tie to the sessions, where a deletion concerns them.
 func (p *plan) keyTables(ctx context.Context, statement string) ([]branch, error) {
+	if p.m.schema.SoftDelete {
+		return nil, nil
+	}
 	rows, err := p.q.Query(ctx, statements[statement], p.m.table.oid)
 	if err != nil {
 		return nil, mapError("look up the foreign keys", err)

@@ -97,12 +97,15 @@ type Store struct {
 	mu      sync.Mutex
 	mapping *mapping // of the adopted schema; nil until it was read
 	loaded  time.Time
+
+	within within // what TouchTx needs of it
 }
 
 var (
 	_ sessioncleanup.Store     = (*Store)(nil)
 	_ sessioncleanup.Installer = (*Store)(nil)
 	_ sessioncleanup.Sealer    = (*Store)(nil)
+	_ sessioncleanup.Follower  = (*Store)(nil)
 )
 
 // New makes a Store on a pool, which the caller closes. It does not connect. Migrate needs a pool of at

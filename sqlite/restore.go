@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,7 +53,7 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 		if err != nil {
 			return err
 		}
-		w := &restoration{conn: c, catalog: catalog, now: clock(), tables: map[string]*restoredTable{}, failed: map[string]bool{}}
+		w := &restoration{conn: c, catalog: catalog, now: s.clock(), tables: map[string]*restoredTable{}, failed: map[string]bool{}}
 		err = w.do(ctx, r)
 		out = w.out
 		if err == nil && (r.DryRun || len(out.Obstacles) > 0) {
@@ -119,6 +120,9 @@ func (w *restoration) entriesOf(ctx context.Context, r sessioncleanup.RestoreReq
 	found, err := w.archived(ctx, sessioncleanup.ArchiveQuery{IDs: r.IDs, OwnerID: r.OwnerID, Limit: len(wanted)})
 	if err == nil && len(found) < len(wanted) {
 		err = sessioncleanup.ErrNotArchived
+	}
+	if err == nil && slices.ContainsFunc(found, func(e sessioncleanup.Archived) bool { return e.Held }) {
+		err = sessioncleanup.ErrHeld
 	}
 	for i, j := 0, len(found)-1; i < j; i, j = i+1, j-1 {
 		found[i], found[j] = found[j], found[i]
@@ -287,7 +291,7 @@ func (w *restoration) remember(t *restoredTable, e sessioncleanup.Archived, row 
 	return nil
 }
 
-// used has a session come back as used now, as Session.Restored does: it is the expression for a column's value.
+// used restores a session as used now, as Session.Restored does: it is the expression for a column's value.
 func (w *restoration) used(ctx context.Context, t *restoredTable, column, place string, p params, row sessioncleanup.ArchivedRow) (string, error) {
 	switch {
 	case strings.EqualFold(column, w.schema.LastActivity):

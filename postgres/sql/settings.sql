@@ -1,4 +1,4 @@
--- What the database remembers: the policy in force, and the adoption.
+-- The settings stored in the database: the policy in force, and the adoption.
 
 -- name: version_table
 CREATE TABLE "{migrations}" (
@@ -48,7 +48,7 @@ UPDATE "{settings}" SET backfilled = true;
 UPDATE "{settings}" SET replaced = replaced || "{replaced_json}"::jsonb;
 
 -- name: own_objects
--- What Migrate made for the library's tables in schema $1, with the marks of ownMark.
+-- The objects that Migrate created for the library's tables in schema $1, with the marks of ownMark.
 WITH trigger AS (
     SELECT n.nspname, c.oid, c.relname, t.tgname
       FROM pg_catalog.pg_trigger t

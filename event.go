@@ -22,6 +22,7 @@ const (
 	ActionRestored       Action = "restored"           // brought back from the archive
 	ActionPurged         Action = "purged"             // removed from the archive, permanently
 	ActionScheduled      Action = "scheduled"          // a scheduler started for the first time: intervals count from here
+	ActionNotified       Action = "notified"           // operators were told which alerts hold, over the channel in Event.Reason
 	ActionRun            Action = "run"                // a run ended; Event.Run has its result
 )
 
@@ -34,7 +35,7 @@ const ActionDated Action = "dated"
 func Actions() []Action {
 	return []Action{
 		ActionDeactivated, ActionReactivated, ActionDeleted,
-		ActionAutoCleanupOn, ActionAutoCleanupOff, ActionExpirySet, ActionCorrected, ActionRestored, ActionPurged, ActionScheduled, ActionRun,
+		ActionAutoCleanupOn, ActionAutoCleanupOff, ActionExpirySet, ActionCorrected, ActionRestored, ActionPurged, ActionScheduled, ActionNotified, ActionRun,
 	}
 }
 

@@ -26,6 +26,7 @@ type serveFlags struct {
 	cronExpr, zone string
 	now            bool
 	http           httpFlags
+	operators      operatorFlags
 }
 
 const serveHelp = `serve cleans up on schedule until it is stopped, and logs what it does to standard error, as JSON with --json.
@@ -42,6 +43,9 @@ audit log and a live stream below /api/session-cleanup, and /healthz and /readyz
 
 A run changes nothing while the clocks of the database and of this machine differ by more than 10 minutes; --ignore-clock
 trusts the database's. /readyz fails when a scheduled run is overdue by 5 minutes.
+
+With --notify-operators it tells operators by mail, Slack, Discord or a webhook when an alert begins and when it is over, once
+each, however many instances serve the database; "notify test" tries a channel.
 
 SIGTERM and Ctrl-C finish the current batch, within 5 seconds; after SIGTERM the exit code is 0. A second signal stops
 immediately.`
@@ -66,11 +70,16 @@ func (a *app) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			operators, err := f.operators.readOrEnv(a)
+			if err != nil {
+				return err
+			}
 			if schedule == nil && at == nil {
 				return usagef("--every never only serves HTTP: it needs --addr and --tokens")
 			}
 			return a.withPatience(func(ctx context.Context, db connection, _ []string) error {
 				return a.runSchedule(ctx, db, described, func(ctx context.Context, m *sessioncleanup.Manager, log *slog.Logger) error {
+					defer tellOperators(ctx, operators, m, db.store, schedule != nil, log)()
 					clean := func(ctx context.Context) error { return cleanOnSchedule(ctx, m, schedule, f.now, log) }
 					if at == nil {
 						return clean(ctx)
@@ -88,6 +97,7 @@ func (a *app) serve() *cobra.Command {
 	flags.BoolVar(&f.now, "now", false, "run immediately, too")
 	a.addIgnoreClock(flags)
 	f.http.add(flags)
+	f.operators.add(cmd)
 	return cmd
 }
 

@@ -34,13 +34,27 @@ type Archiver interface {
 	// they are still there and unlinked. A column that was added since gets its default. The application's triggers run.
 	//
 	// What keeps an entry from being restored is in Restored.Obstacles, and then nothing is changed; nor is it with
-	// r.DryRun. ErrNotArchived when one of the entries is not there, or is not r.OwnerID's.
+	// r.DryRun. ErrNotArchived when one of the entries is not there, or is not r.OwnerID's; ErrHeld when one is held.
 	Restore(ctx context.Context, r RestoreRequest) (Restored, error)
 
-	// Purge permanently removes at most b.Limit entries that were archived before a moment, the oldest first, with their
+	// Purge permanently removes at most b.Limit entries that were archived before a moment and are not held, the oldest first, with their
 	// event, as a batch of a run like Sweep: under b.Lease, whatever b.Filter. BatchResult.Next is not empty when there may be
 	// more.
 	Purge(ctx context.Context, b Batch, before time.Time) (BatchResult, error)
+
+	// Hold sets Archived.Held of entries, all of them or none, with an ActionHeld or ActionReleased event of the sessions of
+	// those that it changes, and returns all of them, newest first. ErrNotArchived when one is not there.
+	Hold(ctx context.Context, r HoldRequest) ([]Archived, error)
+
+	// PurgeEntries permanently removes entries, all of them or none, with their ActionPurged event, and returns them as they
+	// were, newest first. ErrNotArchived when one is not there; ErrHeld when one is held, without r.Held.
+	PurgeEntries(ctx context.Context, r PurgeRequest) ([]Archived, error)
+
+	// Tombstone notes permanently, as a SHA-256 of its ID, that an owner is erased as of now; a later time replaces an earlier one.
+	Tombstone(ctx context.Context, owner string) error
+
+	// ErasedAt is when an owner was erased; zero when it was not. A copy of an entry from before must not be restored.
+	ErasedAt(ctx context.Context, owner string) (time.Time, error)
 }
 
 // Archiving asks a deletion to archive what it removes. A session with more is not deleted.
@@ -71,8 +85,9 @@ type Archived struct {
 	Actor     string    `json:"actor"`
 	Reason    string    `json:"reason,omitempty"`
 	RunID     string    `json:"run_id,omitempty"`
-	Rows      int       `json:"rows"`  // of other tables
-	Bytes     int64     `json:"bytes"` // of all rows, as the store keeps them
+	Rows      int       `json:"rows"`           // of other tables
+	Bytes     int64     `json:"bytes"`          // of all rows, as the store keeps them
+	Held      bool      `json:"held,omitempty"` // see Manager.Hold
 	// PurgeAt is the moment from which a run permanently removes the entry. A Manager fills it in; zero means never.
 	PurgeAt time.Time `json:"purge_at,omitzero"`
 }
@@ -95,6 +110,7 @@ type ArchiveQuery struct {
 	IDs       []int64
 	SessionID string
 	OwnerID   string
+	Held      Switch    // On: only entries that are held; Off: only others
 	Until     time.Time // only entries archived before it
 	Before    int64     // only entries with a smaller ID: the last one of the page before
 	Limit     int       // at most this many; above 0
@@ -107,7 +123,7 @@ func (q ArchiveQuery) Matches(a Archived) bool {
 		ids = ids || id == a.ID
 	}
 	return ids && (q.SessionID == "" || q.SessionID == a.SessionID) && (q.OwnerID == "" || q.OwnerID == a.OwnerID) &&
-		(q.Until.IsZero() || a.At.Before(q.Until)) && (q.Before == 0 || a.ID < q.Before)
+		(q.Held == Default || q.Held == SwitchOf(a.Held)) && (q.Until.IsZero() || a.At.Before(q.Until)) && (q.Before == 0 || a.ID < q.Before)
 }
 
 // RestoreRequest asks for entries of the archive to be restored.

@@ -21,6 +21,9 @@ const (
 	ActionCorrected      Action = "activity_corrected" // a run set a last activity in the future to now
 	ActionRestored       Action = "restored"           // brought back from the archive
 	ActionPurged         Action = "purged"             // removed from the archive, permanently
+	ActionHeld           Action = "held"               // kept in the archive whatever the policy says
+	ActionReleased       Action = "released"           // no longer held
+	ActionErased         Action = "erased"             // an owner was erased; the event does not say which
 	ActionScheduled      Action = "scheduled"          // a scheduler started for the first time: intervals count from here
 	ActionNotified       Action = "notified"           // operators were told which alerts hold, over the channel in Event.Reason
 	ActionRun            Action = "run"                // a run ended; Event.Run has its result
@@ -35,7 +38,8 @@ const ActionDated Action = "dated"
 func Actions() []Action {
 	return []Action{
 		ActionDeactivated, ActionReactivated, ActionDeleted,
-		ActionAutoCleanupOn, ActionAutoCleanupOff, ActionExpirySet, ActionCorrected, ActionRestored, ActionPurged, ActionScheduled, ActionNotified, ActionRun,
+		ActionAutoCleanupOn, ActionAutoCleanupOff, ActionExpirySet, ActionCorrected, ActionRestored, ActionPurged,
+		ActionHeld, ActionReleased, ActionErased, ActionScheduled, ActionNotified, ActionRun,
 	}
 }
 

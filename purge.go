@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// purging is the phase that removes from the archive what has been in it for Policy.ArchiveKeep. It comes first, so that
+// purging is the phase that removes from the archive what has been in it for Policy.ArchiveKeep and is not held. It comes first, so that
 // nothing is deleted and purged in the same run.
 var purging = phase{action: ActionPurged}
 
@@ -28,7 +28,7 @@ func (r *run) preparePurge(ctx context.Context) error {
 	}
 	due, err := retry(ctx, func() (int, error) {
 		return within(ctx, readTimeout, func(ctx context.Context) (int, error) {
-			return r.archiver.CountArchived(ctx, ArchiveQuery{Until: before})
+			return r.archiver.CountArchived(ctx, ArchiveQuery{Until: before, Held: Off})
 		})
 	})
 	if err != nil {

@@ -36,8 +36,15 @@ const maxRestored = 100
 type ArchiveOptions struct {
 	OwnerID   string // only this owner's. Default: all that the caller may see
 	SessionID string // only this session's. Default: all
+	Held      Switch // On: only entries that are held; Off: only others. Default: all
 	Before    int64  // Archived.ID of the last entry of the page before. Default: from the newest on
 	Limit     int    // entries in the page, at most MaxPage. Default: 50
+}
+
+// HasArchive reports whether the store has an archive, in which deleted sessions may be.
+func (m *Manager) HasArchive() bool {
+	_, ok := StoreAs[Archiver](m.store)
+	return ok
 }
 
 // archiver finds the store's archive.
@@ -70,7 +77,7 @@ func (m *Manager) Archived(ctx context.Context, o ArchiveOptions) ([]Archived, e
 		return nil, invalid.Errorf("%s: limit is %d: want 1 to %d", operation, o.Limit, MaxPage)
 	}
 	setIfZero(&o.Limit, defaultPage)
-	all, err := m.archived(ctx, archiver, ArchiveQuery{OwnerID: owner, SessionID: o.SessionID, Before: o.Before, Limit: o.Limit})
+	all, err := m.archived(ctx, archiver, ArchiveQuery{OwnerID: owner, SessionID: o.SessionID, Held: o.Held, Before: o.Before, Limit: o.Limit})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", operation, err)
 	}
@@ -86,9 +93,9 @@ func (m *Manager) archived(ctx context.Context, archiver Archiver, q ArchiveQuer
 
 // dateEntries fills in when entries are purged.
 func (m *Manager) dateEntries(all []Archived) {
-	if m.policy.ArchiveKeep != Never {
-		for i := range all {
-			all[i].PurgeAt = all[i].At.Add(m.policy.ArchiveKeep)
+	for i, a := range all {
+		if m.policy.ArchiveKeep != Never && !a.Held {
+			all[i].PurgeAt = a.At.Add(m.policy.ArchiveKeep)
 		}
 	}
 }
@@ -140,7 +147,7 @@ func (m *Manager) ArchivedRows(ctx context.Context, id int64, after, limit int) 
 //		… // blocked.Obstacles says what is in the way
 //	}
 //
-// ErrNotArchived when the archive does not have one of them. A dry run returns the obstacles without an error.
+// ErrNotArchived when the archive does not have one of them, ErrHeld when one is held. A dry run returns the obstacles without an error.
 func (m *Manager) Restore(ctx context.Context, sessionIDs []string, o RestoreOptions) (Restored, error) {
 	const operation = "restore session"
 	archiver, owner, err := m.archiveOf(operation, "")

@@ -235,6 +235,9 @@ func (c Change) Apply(s Session, now time.Time) Session {
 	if c.ExpiresAt != nil {
 		s.ExpiresAt = c.ExpiresAt.UTC().Truncate(time.Millisecond)
 	}
+	if c.Keep != 0 && !s.Active {
+		s.ExpiresAt = later(s.ExpiresAt, now.Add(c.Keep))
+	}
 	return s
 }
 

@@ -44,6 +44,7 @@ type app struct {
 	colors     bool // on standard output
 	database   string
 	schemaFile string
+	tableName  string
 	trustOwner bool
 	json       bool
 	verbose    bool

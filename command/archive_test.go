@@ -32,6 +32,21 @@ func TestDeletedSessionsAreArchivedAndRestored(t *testing.T) {
 			u.calls("show", inUse).want(t, exitDone, "active")
 
 			u.calls("delete", inUse, "--yes").want(t, exitDone)
+			u.calls("archive", "hold", inUse, "--reason", "court order 7").want(t, exitDone, "Held 1 entry of the archive.")
+			u.calls("archive", "--held").want(t, exitDone, inUse, "held")
+			u.calls("events", "--limit", "1").want(t, exitDone, "held", "court order 7")
+			u.calls("restore", inUse).want(t, exitFailed, "held: release it first")
+			u.calls("archive", "purge", inUse, "--yes").want(t, exitFailed, "held: release it first")
+			u.calls("erase", "--owner", ownerID, "--confirm", ownerID).want(t, exitFailed, "1 entries of the archive are held")
+			u.calls("archive", "hold", "archive:2", "--release").want(t, exitDone, "Released 1 entry of the archive.")
+			u.calls("archive", "hold").want(t, exitUsage, "hold needs the ID of a session")
+			u.calls("archive", "purge", "999", "--yes").want(t, exitFailed, "not in the archive")
+			u.calls("archive", "purge", inUse).want(t, exitUsage, "needs --yes")
+			u.calls("archive", "purge", inUse, "--yes").want(t, exitDone, "Purged 1 entry of the archive.")
+			u.calls("archive").want(t, exitDone, "The archive is empty.")
+
+			s.exec(t, "INSERT INTO sessions (id, name, code, streamer_id) VALUES ("+inUse+", 'back', 'back', '"+ownerID+"')")
+			u.calls("delete", inUse, "--yes").want(t, exitDone)
 			s.exec(t, "INSERT INTO sessions (id, name, code, streamer_id) VALUES ("+inUse+", 'again', 'again', '"+ownerID+"')")
 			blocked := u.calls("restore", inUse).want(t, exitFailed, "WHAT IS IN THE WAY", "1 obstacle in the way; nothing was changed")
 			if strings.Contains(blocked.out, "Restored") {

@@ -19,12 +19,16 @@ const demoProtected = 12
 
 func (a *app) demo() *cobra.Command {
 	var keep bool
+	var serve demoServer
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Try everything on a temporary SQLite database",
 		Long: `demo creates a temporary SQLite database like that of a service after 90 days, adopts it, and shows statistics, a dry
-run, the cleanup, and the protections. It reads and writes nothing else.`,
-		Args: noArguments,
+run, the cleanup, and the protections. It reads and writes nothing else.
+
+With --serve it serves the page on that database instead, until it is stopped, to try it as an admin and as an owner.`,
+		Example: "  sessioncleanup demo\n  sessioncleanup demo --serve",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if a.json {
 				return usagef("demo prints text only: it has no --json")
@@ -37,6 +41,9 @@ run, the cleanup, and the protections. It reads and writes nothing else.`,
 				defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 			}
 			path := filepath.Join(dir, "demo.db")
+			if serve.on {
+				return a.serveDemo(cmd.Context(), path, serve.addr)
+			}
 			if err := a.playDemo(cmd.Context(), path); err != nil {
 				return err
 			}
@@ -47,6 +54,8 @@ run, the cleanup, and the protections. It reads and writes nothing else.`,
 		},
 	}
 	cmd.Flags().BoolVar(&keep, "keep", false, "keep the database, and print its path")
+	cmd.Flags().BoolVar(&serve.on, "serve", false, "serve the page on the demo's data")
+	cmd.Flags().StringVar(&serve.addr, "addr", "localhost:8080", "address of --serve; anybody who reaches it can log in")
 	return cmd
 }
 

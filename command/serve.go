@@ -37,9 +37,10 @@ was missed during a downtime is due immediately, and only once. Any number of in
 run happens once. A run that fails is retried with growing pauses; one that met the deletion limit is not, until its next
 time.
 
-With --addr it also serves HTTP, to clients with a token of --tokens: statistics, lists, runs, changes of sessions, the
-audit log and a live stream below /api/session-cleanup, and /healthz and /readyz for monitoring; with --tls-cert and
---tls-key it serves HTTPS. With --every never it only serves.
+With --addr it also serves HTTP: the page on which admins and owners manage sessions, who log in with a token of --tokens; for
+programs with a token statistics, lists, runs, changes of sessions, the audit log and a live stream below
+/api/session-cleanup; /healthz and /readyz for monitoring. With --tls-cert and --tls-key it serves HTTPS. With --every never
+it only serves.
 
 A run changes nothing while the clocks of the database and of this machine differ by more than 10 minutes; --ignore-clock
 trusts the database's. /readyz fails when a scheduled run is overdue by 5 minutes.

@@ -7,13 +7,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/httpapi"
+	"github.com/sessioncleanup/sessioncleanup/internal/login"
 	"github.com/sessioncleanup/sessioncleanup/internal/tokens"
+	"github.com/sessioncleanup/sessioncleanup/webui"
 )
 
 const (
@@ -43,6 +46,9 @@ type endpoint struct {
 	addr  string
 	known *tokens.Tokens
 	tls   *tls.Config // nil: without TLS
+
+	shortcuts []login.Shortcut   // that the login form offers to everybody
+	listening func(string) error // called with the URL once the address is open. Default: nothing
 }
 
 // read reads the files of the flags; nil without --addr.
@@ -100,13 +106,18 @@ func (e *endpoint) serve(server *http.Server, listener net.Listener) error {
 func serveHTTP(ctx context.Context, m *sessioncleanup.Manager, e *endpoint, log *slog.Logger, run func(context.Context) error) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	handler, err := routes(life, m, e.known, log)
+	handler, err := routes(life, m, newLogins(e.known, log, e.shortcuts), log)
 	if err != nil {
 		return err
 	}
 	listener, err := e.listen(ctx, log)
 	if err != nil {
 		return err
+	}
+	if e.listening != nil {
+		if err := e.listening("http://" + listener.Addr().String() + "/"); err != nil {
+			return errors.Join(err, listener.Close())
+		}
 	}
 	server := newServer(handler, log)
 	server.RegisterOnShutdown(end) // live streams end, runs finish the current batch
@@ -151,16 +162,23 @@ func shutDown(ctx context.Context, server *http.Server, log *slog.Logger) {
 }
 
 // routes is the handler of everything that serve answers.
-func routes(life context.Context, m *sessioncleanup.Manager, known *tokens.Tokens, log *slog.Logger) (http.Handler, error) {
+func routes(life context.Context, m *sessioncleanup.Manager, users *logins, log *slog.Logger) (http.Handler, error) {
 	api, err := httpapi.New(m, httpapi.Options{
-		Authenticate: authenticator(known, log), Context: life, Logger: log,
+		Authenticate: users.authenticate, Context: life, Logger: log,
 		Limit: httpapi.PerPrincipal(requestsPerSecond, requestsAtOnce), MaxRequestsPerPrincipal: requestsServed,
 		LimitChanges: ofOwners(httpapi.PerPrincipal(changesPerSecond, changesAtOnce)),
 	})
 	if err != nil {
 		return nil, err
 	}
+	// All URLs are relative to the page, so that a proxy may serve it below a prefix.
+	page, err := webui.Handler(webui.Options{API: strings.TrimPrefix(httpapi.DefaultPrefix, "/"), Login: "login", Logout: "logout"})
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
+	mux.Handle("/", page)
+	users.page.Routes(mux)
 	mux.Handle("GET /healthz", httpapi.Healthy())
 	mux.Handle("GET /readyz", httpapi.Ready(m))
 	mux.Handle(httpapi.DefaultPrefix+"/", api)

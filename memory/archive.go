@@ -98,6 +98,9 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 			return sessioncleanup.Restored{}, sessioncleanup.ErrNotArchived
 		}
 		a := s.archive[i]
+		if a.Held {
+			return sessioncleanup.Restored{}, sessioncleanup.ErrHeld
+		}
 		if _, there := s.sessions[a.SessionID]; there || taken[a.SessionID] {
 			out.Obstacles = append(out.Obstacles, sessioncleanup.Obstacle{
 				Entry: a.ID, SessionID: a.SessionID, Kind: sessioncleanup.ObstacleTaken, Table: "sessions",
@@ -136,7 +139,7 @@ func (s *Store) Purge(ctx context.Context, b sessioncleanup.Batch, before time.T
 	defer s.mu.Unlock()
 	var refs []sessioncleanup.SessionRef
 	s.archive = slices.DeleteFunc(s.archive, func(a archived) bool {
-		if len(refs) == b.Limit || !a.At.Before(before) {
+		if len(refs) == b.Limit || a.Held || !a.At.Before(before) {
 			return false
 		}
 		refs = append(refs, a.Ref())

@@ -12,6 +12,7 @@ package memory
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"sync"
 	"time"
@@ -52,6 +53,8 @@ type Store struct {
 	leases   map[string]sessioncleanup.Lease   // by name
 	archive  []archived                        // by ID
 	archives int64                             // entries ever made
+	// tombstones are when owners were erased, by the hashes of their IDs.
+	tombstones map[[sha256.Size]byte]time.Time
 }
 
 // New makes an empty store.
@@ -61,6 +64,7 @@ func New(c Config) *Store {
 		sessions:     map[string]sessioncleanup.Session{},
 		leases:       map[string]sessioncleanup.Lease{},
 		proofs:       map[int64][]byte{},
+		tombstones:   map[[sha256.Size]byte]time.Time{},
 	}
 }
 

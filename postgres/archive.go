@@ -14,7 +14,12 @@ import (
 var _ sessioncleanup.Archiver = (*Store)(nil)
 
 func archiveArgs(q sessioncleanup.ArchiveQuery) []any {
-	return []any{q.IDs, orNull(q.SessionID), orNull(q.OwnerID), moment(q.Until)}
+	var held *bool
+	if q.Held != sessioncleanup.Default {
+		only := q.Held == sessioncleanup.On
+		held = &only
+	}
+	return []any{q.IDs, orNull(q.SessionID), orNull(q.OwnerID), moment(q.Until), held}
 }
 
 // Archived returns the entries of the archive that match the query, newest first.
@@ -23,11 +28,13 @@ func (s *Store) Archived(ctx context.Context, q sessioncleanup.ArchiveQuery) ([]
 	if q.Before != 0 {
 		before = &q.Before
 	}
-	return collect(ctx, s, "archived", func(row pgx.CollectableRow) (a sessioncleanup.Archived, err error) {
-		err = row.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &a.At, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes)
-		a.At = a.At.UTC()
-		return a, err
-	}, append(archiveArgs(q), before, q.Limit)...)
+	return collect(ctx, s, "archived", scanArchived, append(archiveArgs(q), before, q.Limit)...)
+}
+
+func scanArchived(row pgx.CollectableRow) (a sessioncleanup.Archived, err error) {
+	err = row.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &a.At, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes, &a.Held)
+	a.At = a.At.UTC()
+	return a, err
 }
 
 // CountArchived counts the entries that match the query.

@@ -206,6 +206,25 @@ func TestRolesUseTheArchiveWithoutReadingIt(t *testing.T) {
 			t.Errorf("%s: %v, want that it is not permitted", sql, err)
 		}
 	}
+	ids := []int64{all[0].ID}
+	for what, err := range map[string]error{
+		"Hold": errOf(m.Hold(t.Context(), ids, true, "")), "Purge": errOf(m.Purge(t.Context(), ids)),
+		"Erase": errOf(m.Erase(t.Context(), all[0].OwnerID, sessioncleanup.EraseOptions{})),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "permission denied") {
+			t.Errorf("%s: %v, want that it is not permitted", what, err)
+		}
+	}
+	owners := manage(t, open(t, url, postgres.Config{}))
+	if _, err := owners.Hold(t.Context(), ids, true, "court order 7"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Restore(t.Context(), []string{"1"}, sessioncleanup.RestoreOptions{}); !errors.Is(err, sessioncleanup.ErrHeld) {
+		t.Errorf("Restore of what is held: %v, want ErrHeld", err)
+	}
+	if _, err := owners.Hold(t.Context(), ids, false, ""); err != nil {
+		t.Fatal(err)
+	}
 	if restored, err := m.Restore(t.Context(), []string{"1"}, sessioncleanup.RestoreOptions{}); err != nil || restored.Rows != 3 {
 		t.Errorf("Restore: %+v, %v; want 3 rows", restored, err)
 	}
@@ -228,3 +247,5 @@ func TestTablesOfOthersAreNeitherArchivedNorFilled(t *testing.T) {
 		t.Errorf("Delete: %v, want ErrUnarchivable that names the table", err)
 	}
 }
+
+func errOf[T any](_ T, err error) error { return err }

@@ -32,6 +32,7 @@ const (
 	codeUnarchivable     = "SC001" // these are the library's own
 	codeTooLarge         = "SC002"
 	codeNotArchived      = "SC003"
+	codeHeld             = "SC004"
 )
 
 // mapError turns an error of the driver into one of the root package's, with what was being done.
@@ -78,6 +79,8 @@ func explain(server *pgconn.PgError, err error) error {
 		return fmt.Errorf("%w: %s", sessioncleanup.ErrTooLarge, server.Message)
 	case codeNotArchived:
 		return sessioncleanup.ErrNotArchived
+	case codeHeld:
+		return sessioncleanup.ErrHeld
 	case codeDependents:
 		return invalid.Errorf("%w: %s; drop what depends on it first", err, strings.ReplaceAll(server.Detail, "\n", ", "))
 	case codeLockNotAvailable, codeIdle, codeReadOnly:

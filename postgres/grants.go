@@ -103,7 +103,10 @@ func (p *plan) grantsFor(ctx context.Context, runs bool) ([]grant, error) {
 	}
 	give(p.m.space, "", "USAGE")
 	give(p.m.table.space, "", "USAGE")
-	give(p.m.table.space, p.m.table.name, "SELECT", "UPDATE", "DELETE")
+	give(p.m.table.space, p.m.table.name, "SELECT", "UPDATE")
+	if !p.m.schema.SoftDelete {
+		give(p.m.table.space, p.m.table.name, "DELETE")
+	}
 	reads, err := p.keyTables(ctx, "reached_tables")
 	if err != nil {
 		return nil, err
@@ -138,8 +141,11 @@ func (p *plan) grantsFor(ctx context.Context, runs bool) ([]grant, error) {
 	return all, nil
 }
 
-// keyTables lists tables that foreign keys tie to the sessions.
+// keyTables lists tables that foreign keys tie to the sessions, where a deletion concerns them.
 func (p *plan) keyTables(ctx context.Context, statement string) ([]branch, error) {
+	if p.m.schema.SoftDelete {
+		return nil, nil
+	}
 	rows, err := p.q.Query(ctx, statements[statement], p.m.table.oid)
 	if err != nil {
 		return nil, mapError("look up the foreign keys", err)

@@ -97,6 +97,8 @@ type Store struct {
 	mu      sync.Mutex
 	mapping *mapping // of the adopted schema; nil until it was read
 	loaded  time.Time
+
+	within within // what TouchTx needs of it
 }
 
 var (

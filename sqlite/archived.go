@@ -51,6 +51,8 @@ func archivedWhere(q sessioncleanup.ArchiveQuery) (string, params, error) {
 	add("archived_ids", "ids", string(ids), len(q.IDs) > 0)
 	add("archived_session", "session", q.SessionID, q.SessionID != "")
 	add("archived_owner", "owner", q.OwnerID, q.OwnerID != "")
+	add("archived_held", "held", 1, q.Held == sessioncleanup.On)
+	add("archived_not_held", "held", 0, q.Held == sessioncleanup.Off)
 	add("archived_until", "until", formatTime(q.Until), !q.Until.IsZero())
 	add("archived_before", "before", q.Before, q.Before != 0)
 	return strings.Join(conditions, " AND "), p, err
@@ -64,7 +66,7 @@ func (c *conn) archived(ctx context.Context, q sessioncleanup.ArchiveQuery) (all
 	err = c.query(ctx, filled("list_archived", sqlfile.Names{"condition": condition}), p, func(rows *sql.Rows) error {
 		var a sessioncleanup.Archived
 		var at string
-		err := rows.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &at, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes)
+		err := rows.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &at, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes, &a.Held)
 		if err == nil {
 			a.At, err = parseTime(at)
 		}

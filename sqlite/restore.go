@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,6 +120,9 @@ func (w *restoration) entriesOf(ctx context.Context, r sessioncleanup.RestoreReq
 	found, err := w.archived(ctx, sessioncleanup.ArchiveQuery{IDs: r.IDs, OwnerID: r.OwnerID, Limit: len(wanted)})
 	if err == nil && len(found) < len(wanted) {
 		err = sessioncleanup.ErrNotArchived
+	}
+	if err == nil && slices.ContainsFunc(found, func(e sessioncleanup.Archived) bool { return e.Held }) {
+		err = sessioncleanup.ErrHeld
 	}
 	for i, j := 0, len(found)-1; i < j; i, j = i+1, j-1 {
 		found[i], found[j] = found[j], found[i]

@@ -163,7 +163,6 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Schema.IsZero() {
 		return c, nil
 	}
-	c.Schema = c.Schema.WithDefaults()
 	return c, validSchema(c.Schema)
 }
 

@@ -44,6 +44,10 @@ type Column struct {
 	Maker  string // the role that owns the type; empty for one of the server or of a superuser
 	Kind   Kind
 	Unique bool // an index makes sure that no two rows have the same value
+	// Values are all that the column can have, where its type or a constraint lists them: an enumeration's.
+	Values []string
+	// Fixed says that the type lists the values.
+	Fixed bool
 }
 
 // ForeignKey is a foreign key of one or several columns.

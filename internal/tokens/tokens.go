@@ -72,6 +72,9 @@ func private(path string, mode fs.FileMode, owner, user int) error {
 	return nil
 }
 
+// Parse is Open for the content of a file.
+func Parse(content string) (*Tokens, error) { return read(strings.NewReader(content)) }
+
 func read(r io.Reader) (*Tokens, error) {
 	lines := bufio.NewScanner(io.LimitReader(r, largest+1))
 	t, size := &Tokens{}, 0
@@ -138,14 +141,20 @@ func (t *Tokens) Authenticate(r *http.Request) (sessioncleanup.Principal, error)
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
 		return sessioncleanup.Principal{}, ErrUnknown
 	}
-	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
+	e, err := t.find(strings.TrimSpace(token))
+	return e.who, err
+}
+
+// find is the entry of a token.
+func (t *Tokens) find(token string) (entry, error) {
+	sum := sha256.Sum256([]byte(token))
 	found := -1
 	for i := range t.entries { // all of them, so that the time is always the same
 		equal := subtle.ConstantTimeCompare(sum[:], t.entries[i].sum[:])
 		found = subtle.ConstantTimeSelect(equal, i, found)
 	}
 	if found < 0 {
-		return sessioncleanup.Principal{}, ErrUnknown
+		return entry{}, ErrUnknown
 	}
-	return t.entries[found].who, nil
+	return t.entries[found], nil
 }

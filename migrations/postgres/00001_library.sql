@@ -62,12 +62,14 @@ CREATE TABLE "{archive}" (
     actor       text        NOT NULL,
     reason      text        NOT NULL DEFAULT '',
     run_id      text        NOT NULL DEFAULT '',
+    held        boolean     NOT NULL DEFAULT false, -- kept whatever the policy says, until it is released
     row_count   integer     NOT NULL, -- of other tables
     bytes       bigint      NOT NULL  -- of all rows
 );
 CREATE INDEX "sessioncleanup_archive_session" ON "{archive}" (session_id, id);
 CREATE INDEX "sessioncleanup_archive_owner" ON "{archive}" (owner_id, id);
-CREATE INDEX "sessioncleanup_archive_at" ON "{archive}" (archived_at, id);
+CREATE INDEX "sessioncleanup_archive_at" ON "{archive}" (archived_at, id) WHERE NOT held;
+CREATE INDEX "sessioncleanup_archive_held" ON "{archive}" (id) WHERE held;
 
 -- Its rows. Number 1 of an entry is the session itself. A row is an object: the columns' values as texts, or null. Of a row that
 -- was only unlinked it has two objects: "key" says which row it is, "set" what its reference was.
@@ -76,8 +78,14 @@ CREATE TABLE "{archive_rows}" (
     number   integer NOT NULL,
     "table"  text    NOT NULL,
     unlinked boolean NOT NULL,
-    "row"    jsonb   NOT NULL,
+    "row"    json    NOT NULL,
     PRIMARY KEY (entry, number)
+);
+
+-- The owners that were erased, as SHA-256 of their IDs: no backup from before restores their sessions.
+CREATE TABLE "{tombstones}" (
+    owner     bytea       PRIMARY KEY,
+    erased_at timestamptz NOT NULL
 );
 
 -- The leases of runs: their holder and when they end. A released lease keeps its row, without a holder, so that the epoch keeps rising.

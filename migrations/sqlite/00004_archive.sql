@@ -18,6 +18,7 @@ CREATE TABLE sessioncleanup_archive (
     actor        TEXT NOT NULL,
     reason       TEXT NOT NULL DEFAULT '',
     run_id       TEXT NOT NULL DEFAULT '',
+    held         INTEGER NOT NULL DEFAULT 0,   -- kept whatever the policy says, until it is released
     row_count    INTEGER NOT NULL,             -- of other tables
     bytes        INTEGER NOT NULL              -- of all rows
 );
@@ -26,7 +27,9 @@ CREATE INDEX sessioncleanup_archive_session ON sessioncleanup_archive (session, 
 
 CREATE INDEX sessioncleanup_archive_owner ON sessioncleanup_archive (owner, id);
 
-CREATE INDEX sessioncleanup_archive_at ON sessioncleanup_archive (archived_at, id);
+CREATE INDEX sessioncleanup_archive_at ON sessioncleanup_archive (archived_at, id) WHERE NOT held;
+
+CREATE INDEX sessioncleanup_archive_held ON sessioncleanup_archive (id) WHERE held;
 
 -- Number 1 is the session itself. A row is an object, by column. In it a number or a text stands for itself; what JSON has no
 -- word for is {"real": "0.1"}, {"blob": BASE64} or, for a text that is not UTF-8, {"text": BASE64}. Of a row that was only
@@ -38,6 +41,12 @@ CREATE TABLE sessioncleanup_archive_rows (
     unlinked  INTEGER NOT NULL,
     "row"     TEXT NOT NULL,
     PRIMARY KEY (entry, number)
+);
+
+-- The owners that were erased, as SHA-256 of their IDs: no backup from before restores their sessions.
+CREATE TABLE sessioncleanup_tombstones (
+    owner      BLOB NOT NULL PRIMARY KEY,
+    erased_at  TEXT NOT NULL
 );
 
 -- The last number that an entry got. None is given twice.

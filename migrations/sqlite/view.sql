@@ -11,7 +11,7 @@ SELECT "{sessions}".*"{view_columns}"
                     CASE WHEN delete_after_seconds IS NOT NULL THEN
                       strftime('%Y-%m-%d %H:%M:%f', 'now', printf('-%.3f seconds', delete_after_seconds + touch_interval_seconds))
                     END AS gone
-               FROM sessioncleanup_settings) AS sessioncleanup_cutoffs
+               FROM sessioncleanup_settings) AS sessioncleanup_cutoffs"{where_visible}"
 
 -- name: view_owner_name
 nullif("{owner_name}", '')

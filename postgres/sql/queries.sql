@@ -45,10 +45,10 @@ SELECT count(*),
  WHERE "{matches}";
 
 -- name: get
-SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}";
+SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}" AND "{visible}";
 
 -- name: get_locked
-SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}" FOR NO KEY UPDATE OF s;
+SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}" AND "{visible}" FOR NO KEY UPDATE OF s;
 
 -- name: write
 SELECT "{space}".sessioncleanup_write($1::text, $2::boolean, $3::boolean, $4::boolean, $5::timestamptz, $6::boolean, $7::timestamptz, $8::boolean, $9::timestamptz);
@@ -61,22 +61,45 @@ SELECT "{space}".sessioncleanup_delete($1::text[]);
 SELECT "{space}".sessioncleanup_archive($1::text[]::"{id_type}"[], date_trunc('milliseconds', clock_timestamp()), $2::text, $3::text, $4::text, $5::integer, $6::bigint);
 
 -- name: archived
-SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes
+SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.held
   FROM "{archive}" a
  WHERE ($1::bigint[] IS NULL OR a.id = ANY ($1::bigint[])) AND ($2::text IS NULL OR a.session_id = $2::text) AND ($3::text IS NULL OR a.owner_id = $3::text)
-   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::bigint IS NULL OR a.id < $5::bigint)
+   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::boolean IS NULL OR a.held = $5::boolean)
+   AND ($6::bigint IS NULL OR a.id < $6::bigint)
  ORDER BY a.id DESC
- LIMIT $6::integer;
+ LIMIT $7::integer;
 
 -- name: archived_count
 SELECT count(*)
   FROM "{archive}" a
  WHERE ($1::bigint[] IS NULL OR a.id = ANY ($1::bigint[])) AND ($2::text IS NULL OR a.session_id = $2::text) AND ($3::text IS NULL OR a.owner_id = $3::text)
-   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz);
+   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::boolean IS NULL OR a.held = $5::boolean);
 
 -- name: archived_rows
 SELECT r.number, r."table", r.unlinked, r."row"::text
   FROM "{archive_rows}" r WHERE r.entry = $1::bigint AND r.number > $2::integer ORDER BY r.number LIMIT $3::integer;
+
+-- name: archived_locked
+SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.held
+  FROM "{archive}" a WHERE a.id = ANY ($1::bigint[])
+ ORDER BY a.id DESC
+   FOR UPDATE;
+
+-- name: hold
+UPDATE "{archive}" a SET held = $2::boolean WHERE a.id = ANY ($1::bigint[]) AND a.held <> $2::boolean;
+
+-- name: purge_entry_rows
+DELETE FROM "{archive_rows}" r WHERE r.entry = ANY ($1::bigint[]);
+
+-- name: purge_entries
+DELETE FROM "{archive}" a WHERE a.id = ANY ($1::bigint[]);
+
+-- name: put_tombstone
+INSERT INTO "{tombstones}" AS t (owner, erased_at) VALUES ($1::bytea, date_trunc('milliseconds', clock_timestamp()))
+    ON CONFLICT (owner) DO UPDATE SET erased_at = excluded.erased_at;
+
+-- name: tombstone
+SELECT t.erased_at FROM "{tombstones}" t WHERE t.owner = $1::bytea;
 
 -- name: restore
 SELECT restored, row_count, relinked, obstacles::text
@@ -107,6 +130,10 @@ SELECT touched FROM "{space}".sessioncleanup_touch(ARRAY[$1::text], ARRAY[$4::ti
 -- The next run writes them.
 SELECT "{space}".sessioncleanup_note($1::text[], $2::timestamptz[]);
 
+-- name: touch_in
+-- In a transaction of the application, under its search path.
+SELECT "{space}".sessioncleanup_use(ARRAY(SELECT pg_catalog.json_array_elements_text($1::pg_catalog.json)));
+
 -- name: lock_revivable
 -- The sessions that a touch makes active again, of those of $1 that were used $3 microseconds before now().
 SELECT s."{id}"::text, u.at
@@ -134,7 +161,7 @@ SELECT d.name, d.effect, d.row_count, d.more
 -- name: sweep
 SELECT ids, next, skipped, reasons, coalesce(failure_code, ''), coalesce(failure, ''), (extract(epoch FROM held) * 1000000)::bigint
   FROM "{space}".sessioncleanup_sweep($1::text, $2::timestamptz, $3::timestamptz, $4::timestamptz, $5::text,
-       $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::integer, $13::integer, $14::bigint);
+       $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::integer, $13::integer, $14::bigint, $15::text[]);
 
 -- name: sweep_table
 -- Waits for others that alter the table, before the batch holds locks.

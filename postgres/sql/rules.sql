@@ -43,7 +43,7 @@ CASE WHEN NOT "{is_auto}" THEN 'protected'
 
 -- name: matches
 -- With the collation "C", lower changes ASCII letters only.
-(v_filter.id IS NULL OR s."{id}" = v_filter.id::"{id_type}")
+"{visible}" AND (v_filter.id IS NULL OR s."{id}" = v_filter.id::"{id_type}")
 AND (v_filter.owner IS NULL OR "{owner_col}" = v_filter.owner::"{owner_type}")
 AND (v_filter.text IS NULL
      OR position(lower(v_filter.text COLLATE "C") IN lower("{name_text}" COLLATE "C")) > 0
@@ -56,7 +56,7 @@ CASE WHEN octet_length("{name_text}") > 200 THEN "{space}".sessioncleanup_shorte
 
 -- name: session_columns
 s."{id}"::text, coalesce("{owner_text}", ''), coalesce("{owner_name}", ''), coalesce("{name_text}", ''), coalesce("{code_text}", ''),
-       "{is_active}", "{is_auto}", "{created_at_out}", "{updated_at_out}",
+       "{says_active}", "{is_auto}", "{created_at_out}", "{updated_at_out}",
        coalesce("{last_used}", now()), "{expires_at_out}", "{deactivated_at_out}", "{activity_count}"
 
 -- name: cut

@@ -56,7 +56,7 @@ INSERT INTO sessioncleanup_archive (id, session, owner, name, archived_at, actor
 VALUES (:id, :session, :owner, :name, :at, :actor, :reason, :run_id, :row_count, :bytes)
 
 -- name: list_archived
-SELECT id, session, owner, name, archived_at, actor, reason, run_id, row_count, bytes
+SELECT id, session, owner, name, archived_at, actor, reason, run_id, row_count, bytes, held
   FROM sessioncleanup_archive
  WHERE "{condition}"
  ORDER BY id DESC
@@ -74,6 +74,12 @@ session = :session
 -- name: archived_owner
 owner = :owner
 
+-- name: archived_held
+held
+
+-- name: archived_not_held
+NOT held
+
 -- name: archived_until
 archived_at < :until
 
@@ -88,7 +94,17 @@ SELECT number, "table", unlinked, "row"
  LIMIT :limit + 0
 
 -- name: old_archived
-SELECT id, session, owner, name FROM sessioncleanup_archive WHERE archived_at < :before ORDER BY archived_at, id LIMIT :limit + 0
+SELECT id, session, owner, name FROM sessioncleanup_archive WHERE archived_at < :before AND NOT held ORDER BY archived_at, id LIMIT :limit + 0
+
+-- name: hold_archived
+UPDATE sessioncleanup_archive SET held = :held WHERE id IN (SELECT value FROM json_each(:ids))
+
+-- name: put_tombstone
+INSERT INTO sessioncleanup_tombstones (owner, erased_at) VALUES (:owner, :now)
+    ON CONFLICT (owner) DO UPDATE SET erased_at = excluded.erased_at
+
+-- name: tombstone
+SELECT coalesce((SELECT erased_at FROM sessioncleanup_tombstones WHERE owner = :owner), '')
 
 -- name: forget_archived_rows
 DELETE FROM sessioncleanup_archive_rows WHERE entry IN (SELECT value FROM json_each(:ids))

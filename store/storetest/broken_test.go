@@ -115,7 +115,7 @@ type dueFunc func(sessioncleanup.Batch, sessioncleanup.Session) bool
 
 // properly is the rule that a store must follow.
 func properly(b sessioncleanup.Batch, s sessioncleanup.Session) bool {
-	return b.Filter.Matches(s) && b.Cutoffs.Due(b.Action, s)
+	return b.Filter.Matches(s) && b.May(s.ID) && b.Cutoffs.Due(b.Action, s)
 }
 
 func (h selected) sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {

@@ -14,6 +14,21 @@ type careless struct {
 	archived func(context.Context, sessioncleanup.ArchiveQuery) ([]sessioncleanup.Archived, error)
 	restore  func(context.Context, sessioncleanup.RestoreRequest) (sessioncleanup.Restored, error)
 	purge    func(context.Context, sessioncleanup.Batch, time.Time) (sessioncleanup.BatchResult, error)
+	hold     func(context.Context, sessioncleanup.HoldRequest) ([]sessioncleanup.Archived, error)
+	entries  func(context.Context, sessioncleanup.PurgeRequest) ([]sessioncleanup.Archived, error)
+	erasedAt func(context.Context, string) (time.Time, error)
+}
+
+func (c *careless) Hold(ctx context.Context, r sessioncleanup.HoldRequest) ([]sessioncleanup.Archived, error) {
+	return c.hold(ctx, r)
+}
+
+func (c *careless) PurgeEntries(ctx context.Context, r sessioncleanup.PurgeRequest) ([]sessioncleanup.Archived, error) {
+	return c.entries(ctx, r)
+}
+
+func (c *careless) ErasedAt(ctx context.Context, owner string) (time.Time, error) {
+	return c.erasedAt(ctx, owner)
 }
 
 func (c *careless) Archived(ctx context.Context, q sessioncleanup.ArchiveQuery) ([]sessioncleanup.Archived, error) {
@@ -38,7 +53,7 @@ func (c *careless) Purge(ctx context.Context, b sessioncleanup.Batch, before tim
 func archives(change func(c *careless, b *broken)) func(*Harness, *broken) {
 	return func(_ *Harness, b *broken) {
 		a := b.Archiver
-		c := &careless{Archiver: a, archived: a.Archived, restore: a.Restore, purge: a.Purge}
+		c := &careless{Archiver: a, archived: a.Archived, restore: a.Restore, purge: a.Purge, hold: a.Hold, entries: a.PurgeEntries, erasedAt: a.ErasedAt}
 		change(c, b)
 		b.Archiver = c
 	}
@@ -78,7 +93,7 @@ func asksArchived(change func(*sessioncleanup.ArchiveQuery)) func(*Harness, *bro
 }
 
 func archiveFlaws() []flaw {
-	return []flaw{
+	return append(holdFlaws(), []flaw{
 		{"archives nothing that a run deletes", asksSweep(func(b *sessioncleanup.Batch) { b.Archive = nil }), []func(*fixture){archiveRestores}},
 		{"archives nothing that a person deletes", func(_ *Harness, b *broken) {
 			b.remove = func(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Cause) (sessioncleanup.Session, error) {
@@ -182,5 +197,5 @@ func archiveFlaws() []flaw {
 				return out, err
 			}
 		}), []func(*fixture){archivePurges}},
-	}
+	}...)
 }

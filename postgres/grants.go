@@ -137,6 +137,7 @@ func (p *plan) grantsFor(ctx context.Context, runs bool) ([]grant, error) {
 	give(p.m.space, "sessioncleanup_archive", "SELECT") // but not its rows: they have columns that the role may not see
 	if runs {
 		give(p.m.space, "sessioncleanup_leases", "SELECT", "INSERT", "UPDATE")
+		give(p.m.space, "sessioncleanup_positions", "SELECT", "INSERT", "UPDATE")
 	}
 	return all, nil
 }

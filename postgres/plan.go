@@ -149,7 +149,7 @@ func (p *plan) changeDefault(ctx context.Context) error {
 // functions are the library's, by the names of their statements too, in the order in which they can be made.
 func functions() []string {
 	return []string{
-		"sessioncleanup_shorten", "sessioncleanup_log", "sessioncleanup_seal", "sessioncleanup_forget", "sessioncleanup_reactivate", "sessioncleanup_apply_touches", "sessioncleanup_settle_touches",
+		"sessioncleanup_shorten", "sessioncleanup_log", "sessioncleanup_settled", "sessioncleanup_seal", "sessioncleanup_forget", "sessioncleanup_reactivate", "sessioncleanup_apply_touches", "sessioncleanup_settle_touches",
 		"sessioncleanup_commit_touches", "sessioncleanup_note_touches", "sessioncleanup_note", "sessioncleanup_use", "sessioncleanup_observe",
 		"sessioncleanup_write", "sessioncleanup_delete", "sessioncleanup_touch",
 		"sessioncleanup_keys", "sessioncleanup_taken", "sessioncleanup_spared", "sessioncleanup_dependents",

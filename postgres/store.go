@@ -105,6 +105,7 @@ var (
 	_ sessioncleanup.Store     = (*Store)(nil)
 	_ sessioncleanup.Installer = (*Store)(nil)
 	_ sessioncleanup.Sealer    = (*Store)(nil)
+	_ sessioncleanup.Follower  = (*Store)(nil)
 )
 
 // New makes a Store on a pool, which the caller closes. It does not connect. Migrate needs a pool of at

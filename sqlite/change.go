@@ -116,7 +116,7 @@ func (s *Store) change(ctx context.Context, t sessioncleanup.Target,
 // one reads a session. ErrNotFound when there is none.
 func (c *conn) one(ctx context.Context, id any) (sessioncleanup.Session, error) {
 	var found []sessioncleanup.Session
-	now := clock()
+	now := c.clock()
 	err := c.query(ctx, c.sql("select_one", nil), params{"id": id}, func(rows *sql.Rows) error {
 		session, err := scanSession(rows, now)
 		found = append(found, session)

@@ -65,7 +65,7 @@ func (s *Store) sayTimes(ctx context.Context, operation string, times adopt.Time
 		return
 	}
 	s.log.InfoContext(ctx, operation+": "+times.String()+"; those without a time zone are read as UTC")
-	if times.Newest.After(sessioncleanup.Cutoffs{Now: clock()}.Ahead()) {
+	if times.Newest.After(sessioncleanup.Cutoffs{Now: s.clock()}.Ahead()) {
 		s.log.WarnContext(ctx, operation+": the newest time lies in the future: the application may write local times without an offset, which are read as UTC")
 	}
 }

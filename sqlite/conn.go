@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // params are the named parameters of a statement.
@@ -30,7 +31,8 @@ type database interface {
 // conn is one connection, in use by one call.
 type conn struct {
 	database
-	*layout // of the application's tables as the call found them; nil where the call needs none
+	clock   func() time.Time // the store's
+	*layout                  // of the application's tables as the call found them; nil where the call needs none
 }
 
 // reading calls do with a connection for reading.
@@ -40,7 +42,7 @@ func (s *Store) reading(ctx context.Context, do func(c *conn) error) error {
 		return s.failed(err)
 	}
 	defer func() { _ = db.Close() }()
-	return s.failed(do(&conn{database: db}))
+	return s.failed(do(&conn{database: db, clock: s.clock}))
 }
 
 // readingSessions is reading with the layout.
@@ -56,7 +58,7 @@ func (s *Store) writing(ctx context.Context, do func(c *conn) error) error {
 		return s.failed(err)
 	}
 	defer func() { _ = db.Close() }()
-	c := &conn{database: db}
+	c := &conn{database: db, clock: s.clock}
 	restore, err := s.configure(ctx, c)
 	if err != nil {
 		return s.failed(err)

@@ -75,7 +75,7 @@ func (s *Store) Tombstone(ctx context.Context, owner string) error {
 		if err := mustBeInstalled(ctx, c); err != nil {
 			return err
 		}
-		_, err := c.exec(ctx, statements["put_tombstone"], params{"owner": tombstone(owner), "now": formatTime(clock())})
+		_, err := c.exec(ctx, statements["put_tombstone"], params{"owner": tombstone(owner), "now": formatTime(c.clock())})
 		return err
 	})
 }

@@ -107,10 +107,10 @@ func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, p 
 }
 
 // cutoffsAt are the cutoffs of a question about this table.
-func (l *layout) cutoffsAt(t sessioncleanup.Thresholds) sessioncleanup.Cutoffs {
-	c := t.At(clock())
-	c.Untracked = l.adopted.untracked(l.schema)
-	return c
+func (c *conn) cutoffsAt(t sessioncleanup.Thresholds) sessioncleanup.Cutoffs {
+	cut := t.At(c.clock())
+	cut.Untracked = c.adopted.untracked(c.schema)
+	return cut
 }
 
 // currentLayout is the layout of the database, read again when the database's schema has changed since.

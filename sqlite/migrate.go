@@ -46,7 +46,7 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		if times, err = todo.catalog.timesOf(ctx, c, todo.want.schema); err != nil || s.options.AcceptTimes {
 			return err
 		}
-		return times.Check(todo.want.schema.Table, clock())
+		return times.Check(todo.want.schema.Table, s.clock())
 	})
 	if err != nil && created { // nothing was changed
 		_ = os.Remove(s.path)

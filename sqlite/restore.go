@@ -53,7 +53,7 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 		if err != nil {
 			return err
 		}
-		w := &restoration{conn: c, catalog: catalog, now: clock(), tables: map[string]*restoredTable{}, failed: map[string]bool{}}
+		w := &restoration{conn: c, catalog: catalog, now: s.clock(), tables: map[string]*restoredTable{}, failed: map[string]bool{}}
 		err = w.do(ctx, r)
 		out = w.out
 		if err == nil && (r.DryRun || len(out.Obstacles) > 0) {

@@ -107,7 +107,7 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 			return err
 		}
 	}
-	w.now = clock().Truncate(c.adopted.DeactivatedAt.precision())
+	w.now = c.clock().Truncate(c.adopted.DeactivatedAt.precision())
 	if err := w.choose(ctx, c); err != nil || len(w.refs) == 0 {
 		return err
 	}
@@ -123,7 +123,7 @@ func (c *conn) guard(ctx context.Context, batch sessioncleanup.Lease) error {
 		return nil
 	}
 	stored, err := c.readLease(ctx, batch.Name)
-	if err == nil && !stored.Guards(batch, clock()) {
+	if err == nil && !stored.Guards(batch, c.clock()) {
 		err = sessioncleanup.ErrLeaseLost
 	}
 	return err

@@ -97,6 +97,12 @@ CREATE TABLE "{leases}" (
     ttl_ms     bigint      NOT NULL DEFAULT 0
 );
 
+-- How far each consumer has read the audit log: the id of an entry.
+CREATE TABLE "{positions}" (
+    consumer text   PRIMARY KEY,
+    position bigint NOT NULL
+);
+
 -- Touches that are not yet written to their session. The application's statements only insert rows here, so that they
 -- wait for nobody. Rows are removed when their transaction commits or, where the session was locked then, by the next run.
 CREATE TABLE "{touches}" (

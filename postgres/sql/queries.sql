@@ -184,6 +184,20 @@ UPDATE "{leases}" l SET holder = $2::text, epoch = $3::bigint, expires_at = $4::
 SELECT id, at
   FROM "{space}".sessioncleanup_log($1::timestamptz, $2::text, $3::text, $4::text, $5::text, $6::text[], $7::text[], $8::text[], $9::text::jsonb);
 
+-- name: settled
+SELECT "{space}".sessioncleanup_settled($1::bigint);
+
+-- name: events_forward
+SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, e.session_ids, e.owner_ids, e.names, e.run, 0 AS unnamed
+  FROM "{events}" e WHERE e.id > $1::bigint AND e.id <= $2::bigint ORDER BY e.id LIMIT $3::integer;
+
+-- name: position_read
+SELECT coalesce((SELECT p.position FROM "{positions}" p WHERE p.consumer = $1::text), 0);
+
+-- name: position_write
+INSERT INTO "{positions}" AS p (consumer, position) VALUES ($1::text, $2::bigint)
+ON CONFLICT (consumer) DO UPDATE SET position = excluded.position;
+
 -- name: events_forget
 SELECT "{space}".sessioncleanup_forget($1::timestamptz, $2::integer);
 

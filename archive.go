@@ -25,6 +25,9 @@ type Archiver interface {
 	// CountArchived counts the entries that match the query, whatever its Before and Limit.
 	CountArchived(ctx context.Context, q ArchiveQuery) (int, error)
 
+	// ArchiveSize measures the whole archive.
+	ArchiveSize(ctx context.Context) (ArchiveSize, error)
+
 	// ArchivedRows returns rows of an entry with a number above after, in the order of their numbers, at most limit of them.
 	// The first is that of the session itself, number 1. An entry that is not there has none.
 	ArchivedRows(ctx context.Context, id int64, after, limit int) ([]ArchivedRow, error)
@@ -90,6 +93,13 @@ type Archived struct {
 	Held      bool      `json:"held,omitempty"` // see Manager.Hold
 	// PurgeAt is the moment from which a run permanently removes the entry. A Manager fills it in; zero means never.
 	PurgeAt time.Time `json:"purge_at,omitzero"`
+}
+
+// ArchiveSize is how large the archive is.
+type ArchiveSize struct {
+	Entries int
+	Bytes   int64 // the sum of Archived.Bytes
+	Due     int   // entries that a run would purge now; a Manager fills it in
 }
 
 // Ref is what an Event keeps of the session.

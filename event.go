@@ -1,6 +1,7 @@
 package sessioncleanup
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -85,13 +86,48 @@ type RunSummary struct {
 	StartedAt time.Time     `json:"started_at"` // the store's clock
 	Phases    Phases        `json:"phases"`
 	Duration  time.Duration `json:"duration_ns"`
-	Error     string        `json:"error,omitempty"`   // why the run stopped early; empty when it finished
-	Cutoffs   Cutoffs       `json:"cutoffs,omitzero"`  // what sessions were measured against
-	Filter    Filter        `json:"filter,omitzero"`   // which sessions the run was limited to
-	Forced    bool          `json:"forced,omitempty"`  // without the deletion limit
-	Refused   bool          `json:"refused,omitempty"` // the deletion limit stopped the deletions; Error says so
+	// LongestBatch is Result.LongestBatch.
+	LongestBatch time.Duration `json:"longest_batch_ns,omitempty"`
+	Error        string        `json:"error,omitempty"`   // why the run stopped early; empty when it finished
+	Cutoffs      Cutoffs       `json:"cutoffs,omitzero"`  // what sessions were measured against
+	Filter       Filter        `json:"filter,omitzero"`   // which sessions the run was limited to
+	Forced       bool          `json:"forced,omitempty"`  // without the deletion limit
+	Refused      bool          `json:"refused,omitempty"` // the deletion limit stopped the deletions; Error says so
 	// Partial says that the run left out sessions, or a phase that the policy has on; a Schedule does not count it.
 	Partial bool `json:"partial,omitempty"`
+}
+
+// Outcome says how a run ended.
+type Outcome string
+
+// The outcomes of runs.
+const (
+	OutcomeSucceeded   Outcome = "succeeded"
+	OutcomeIncomplete  Outcome = "incomplete"  // it ended without an error, but could not change some sessions
+	OutcomeRefused     Outcome = "refused"     // the deletion limit stopped the deletions; the rest was done
+	OutcomeInterrupted Outcome = "interrupted" // it was stopped, after a whole batch
+	OutcomeFailed      Outcome = "failed"      // with an error, or without an end: killed, frozen, cut off
+)
+
+// Outcomes lists every outcome.
+func Outcomes() []Outcome {
+	return []Outcome{OutcomeSucceeded, OutcomeIncomplete, OutcomeRefused, OutcomeInterrupted, OutcomeFailed}
+}
+
+// Outcome is how the run ended.
+func (s RunSummary) Outcome() Outcome {
+	switch {
+	case s.Refused:
+		return OutcomeRefused
+	case s.Error == context.Canceled.Error():
+		return OutcomeInterrupted
+	case s.Error != "":
+		return OutcomeFailed
+	case s.Phases.Total().Failed > 0:
+		return OutcomeIncomplete
+	default:
+		return OutcomeSucceeded
+	}
 }
 
 // partial reports whether the event is that of a run which left out something.

@@ -2,6 +2,7 @@ package sessioncleanup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -19,6 +20,34 @@ func (r *run) purgeBefore() time.Time {
 	return r.result.Cutoffs.Now.Add(-r.policy.ArchiveKeep)
 }
 
+// dueInArchive selects what a purge before a moment removes.
+func dueInArchive(before time.Time) ArchiveQuery { return ArchiveQuery{Until: before, Held: Off} }
+
+// ArchiveSize measures the archive, which only who may do everything may. An errors.ErrUnsupported says that the store has none.
+func (m *Manager) ArchiveSize(ctx context.Context) (ArchiveSize, error) {
+	const operation = "measure the archive"
+	if err := m.allowAll(operation); err != nil {
+		return ArchiveSize{}, err
+	}
+	archiver, ok := StoreAs[Archiver](m.store)
+	if !ok {
+		return ArchiveSize{}, fmt.Errorf("%s: %w", operation, errors.ErrUnsupported)
+	}
+	size, err := within(ctx, readTimeout, archiver.ArchiveSize)
+	if err == nil && m.policy.ArchiveKeep != Never && size.Entries > 0 {
+		var now time.Time
+		if now, err = m.Now(ctx); err == nil {
+			size.Due, err = within(ctx, readTimeout, func(ctx context.Context) (int, error) {
+				return archiver.CountArchived(ctx, dueInArchive(now.Add(-m.policy.ArchiveKeep)))
+			})
+		}
+	}
+	if err != nil {
+		return ArchiveSize{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	return size, nil
+}
+
 // preparePurge counts what is due. The phase is part of the result while the archive is on, or as long as something is due in
 // it.
 func (r *run) preparePurge(ctx context.Context) error {
@@ -28,7 +57,7 @@ func (r *run) preparePurge(ctx context.Context) error {
 	}
 	due, err := retry(ctx, func() (int, error) {
 		return within(ctx, readTimeout, func(ctx context.Context) (int, error) {
-			return r.archiver.CountArchived(ctx, ArchiveQuery{Until: before, Held: Off})
+			return r.archiver.CountArchived(ctx, dueInArchive(before))
 		})
 	})
 	if err != nil {

@@ -45,7 +45,7 @@ Start with "sessioncleanup demo", which needs no database.`,
 			root.AddCommand(verb)
 		}
 	}
-	add(groupSetUp, a.demo(), a.inspect(), a.migrate(), a.validate(), a.uninstall())
+	add(groupSetUp, a.demo(), a.inspect(), a.migrate(), a.validate(), a.doctor(), a.uninstall())
 	add(groupCleanup, a.cleanup(), a.stats(), a.serve(), a.notify(), a.events())
 	add(groupSessions, a.list(), a.show(), a.deactivate(), a.reactivate(), a.delete(), a.archive(), a.restore(), a.erase(), a.autoCleanup(), a.expire(), a.touch())
 	add("", a.version(), a.completion())

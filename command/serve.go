@@ -26,6 +26,7 @@ type serveFlags struct {
 	cronExpr, zone string
 	now            bool
 	http           httpFlags
+	metrics        metricsFlags
 	operators      operatorFlags
 }
 
@@ -40,7 +41,8 @@ time.
 With --addr it also serves HTTP: the page on which admins and owners manage sessions, who log in with a token of --tokens; for
 programs with a token statistics, lists, runs, changes of sessions, the audit log and a live stream below
 /api/session-cleanup; /healthz and /readyz for monitoring. With --tls-cert and --tls-key it serves HTTPS. With --every never
-it only serves.
+it only serves. /metrics is for Prometheus: with --addr to clients with a token of an admin or of "metrics", with
+--metrics-addr on an address of its own and without a token.
 
 A run changes nothing while the clocks of the database and of this machine differ by more than 10 minutes; --ignore-clock
 trusts the database's. /readyz fails when a scheduled run is overdue by 5 minutes.
@@ -75,17 +77,22 @@ func (a *app) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if schedule == nil && at == nil {
-				return usagef("--every never only serves HTTP: it needs --addr and --tokens")
+			if schedule == nil && at == nil && f.metrics.addr == "" {
+				return usagef("--every never only serves HTTP: it needs --addr and --tokens, or --metrics-addr")
 			}
 			return a.withPatience(func(ctx context.Context, db connection, _ []string) error {
 				return a.runSchedule(ctx, db, described, func(ctx context.Context, m *sessioncleanup.Manager, log *slog.Logger) error {
 					defer tellOperators(ctx, operators, m, db.store, schedule != nil, log)()
 					clean := func(ctx context.Context) error { return cleanOnSchedule(ctx, m, schedule, f.now, log) }
-					if at == nil {
-						return clean(ctx)
+					measured, err := f.metrics.handler(ctx, m, schedule, log)
+					if err != nil {
+						return err
 					}
-					return serveHTTP(ctx, m, at, log, clean)
+					work := clean
+					if at != nil {
+						work = func(ctx context.Context) error { return serveHTTP(ctx, m, at, measured, log, clean) }
+					}
+					return f.metrics.serve(ctx, measured, log, work)
 				})
 			})(cmd, args)
 		},
@@ -98,6 +105,7 @@ func (a *app) serve() *cobra.Command {
 	flags.BoolVar(&f.now, "now", false, "run immediately, too")
 	a.addIgnoreClock(flags)
 	f.http.add(flags)
+	f.metrics.add(flags)
 	f.operators.add(cmd)
 	return cmd
 }

@@ -63,6 +63,19 @@ func (s *Store) CountArchived(ctx context.Context, q sessioncleanup.ArchiveQuery
 	return count, nil
 }
 
+// ArchiveSize measures the archive.
+func (s *Store) ArchiveSize(ctx context.Context) (sessioncleanup.ArchiveSize, error) {
+	if err := s.lock(ctx); err != nil {
+		return sessioncleanup.ArchiveSize{}, err
+	}
+	defer s.mu.Unlock()
+	size := sessioncleanup.ArchiveSize{Entries: len(s.archive)}
+	for _, a := range s.archive {
+		size.Bytes += a.Bytes
+	}
+	return size, nil
+}
+
 // ArchivedRows returns the session of an entry: it is the only row.
 func (s *Store) ArchivedRows(ctx context.Context, id int64, after, limit int) ([]sessioncleanup.ArchivedRow, error) {
 	if err := s.lock(ctx); err != nil {

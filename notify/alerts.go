@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"context"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -19,11 +18,11 @@ func alertsOf(s sessioncleanup.Stats) []sessioncleanup.Alert {
 	alerts := make([]sessioncleanup.Alert, 0, len(s.Alerts))
 	for _, alert := range s.Alerts {
 		if alert.Code == sessioncleanup.AlertCleanupFailed && s.LastRun != nil && s.LastRun.Run != nil {
-			switch run := s.LastRun.Run; {
-			case run.Refused:
+			switch run := s.LastRun.Run; run.Outcome() {
+			case sessioncleanup.OutcomeRefused:
 				due := run.Phases.Of(sessioncleanup.ActionDeleted).Due
 				alert = sessioncleanup.Alert{Code: AlertDeletionLimit, Message: alert.Message, Args: []any{s.LastRun.RunID, due}}
-			case run.Error == context.Canceled.Error():
+			case sessioncleanup.OutcomeInterrupted:
 				continue
 			}
 		}

@@ -47,6 +47,16 @@ func (s *Store) CountArchived(ctx context.Context, q sessioncleanup.ArchiveQuery
 	return n, s.failed("count the archive", err)
 }
 
+// ArchiveSize measures the archive.
+func (s *Store) ArchiveSize(ctx context.Context) (size sessioncleanup.ArchiveSize, err error) {
+	m, err := s.ready(ctx)
+	if err != nil {
+		return size, err
+	}
+	err = s.pool.QueryRow(ctx, m.statement("archive_size")).Scan(&size.Entries, &size.Bytes)
+	return size, s.failed("measure the archive", err)
+}
+
 // ArchivedRows returns rows of an entry. Only the owner of the tables may.
 func (s *Store) ArchivedRows(ctx context.Context, id int64, after, limit int) ([]sessioncleanup.ArchivedRow, error) {
 	return collect(ctx, s, "archived_rows", func(row pgx.CollectableRow) (r sessioncleanup.ArchivedRow, err error) {

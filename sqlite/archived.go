@@ -40,6 +40,17 @@ func (s *Store) CountArchived(ctx context.Context, q sessioncleanup.ArchiveQuery
 	return n, err
 }
 
+// ArchiveSize measures the archive.
+func (s *Store) ArchiveSize(ctx context.Context) (size sessioncleanup.ArchiveSize, err error) {
+	err = s.reading(ctx, func(c *conn) error {
+		if err := mustBeInstalled(ctx, c); err != nil {
+			return err
+		}
+		return c.row(ctx, statements["archive_size"], nil, &size.Entries, &size.Bytes)
+	})
+	return size, err
+}
+
 func archivedWhere(q sessioncleanup.ArchiveQuery) (string, params, error) {
 	conditions, p := []string{"1"}, params{"limit": q.Limit}
 	add := func(statement, name string, value any, given bool) {

@@ -25,8 +25,6 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/store"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
-
 var example = regexp.MustCompile("(?s)\n## ([^\n]+)\n.*?\n```sql( postgres)?\n(.*?)```\n+```go\n(.*?)```\n+```text\n(.*?)```")
 
 // TestTheExamplesOfTheDocsDoWhatTheySay adopts the tables of docs/schema.md and lists their sessions.

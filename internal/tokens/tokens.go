@@ -29,6 +29,9 @@ var byteOrderMarks = []string{"\ufeff", "\xff\xfe", "\xfe\xff"}
 // ErrUnknown says that the request has no token, or one that is not in the file.
 var ErrUnknown = errors.New("no known bearer token")
 
+// RoleMetrics may read the metrics of serve, and nothing else: the rules know no such role.
+const RoleMetrics sessioncleanup.Role = "metrics"
+
 // Tokens maps bearer tokens, of which it keeps only SHA-256 sums, to principals.
 type Tokens struct{ entries []entry }
 
@@ -42,6 +45,7 @@ type entry struct {
 //	TOKEN admin
 //	TOKEN owner OWNER_ID
 //	TOKEN viewer
+//	TOKEN metrics
 //
 // Empty lines and lines that begin with # are ignored. A wrong line, or a file that others can read or write, is an
 // ErrInvalid. It names the line, never the token.
@@ -122,12 +126,12 @@ func principal(words []string) (sessioncleanup.Principal, error) {
 		role = sessioncleanup.Role(words[0])
 	}
 	switch {
-	case (role == sessioncleanup.RoleAdmin || role == sessioncleanup.RoleViewer) && len(words) == 1:
+	case (role == sessioncleanup.RoleAdmin || role == sessioncleanup.RoleViewer || role == RoleMetrics) && len(words) == 1:
 		return sessioncleanup.Principal{Role: role}, nil
 	case role == sessioncleanup.RoleOwner && len(words) == 2:
 		return sessioncleanup.Principal{Role: role, ID: words[1]}, nil
 	}
-	return sessioncleanup.Principal{}, invalid.Errorf("want TOKEN admin, TOKEN owner OWNER_ID or TOKEN viewer")
+	return sessioncleanup.Principal{}, invalid.Errorf("want TOKEN admin, TOKEN owner OWNER_ID, TOKEN viewer or TOKEN metrics")
 }
 
 // Authenticate returns the principal of the token in a request's Authorization header (RFC 6750, section 2.1), or

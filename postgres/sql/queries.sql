@@ -75,6 +75,9 @@ SELECT count(*)
  WHERE ($1::bigint[] IS NULL OR a.id = ANY ($1::bigint[])) AND ($2::text IS NULL OR a.session_id = $2::text) AND ($3::text IS NULL OR a.owner_id = $3::text)
    AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::boolean IS NULL OR a.held = $5::boolean);
 
+-- name: archive_size
+SELECT count(*), coalesce(sum(a.bytes), 0)::bigint FROM "{archive}" a;
+
 -- name: archived_rows
 SELECT r.number, r."table", r.unlinked, r."row"::text
   FROM "{archive_rows}" r WHERE r.entry = $1::bigint AND r.number > $2::integer ORDER BY r.number LIMIT $3::integer;

@@ -65,6 +65,9 @@ SELECT id, session, owner, name, archived_at, actor, reason, run_id, row_count, 
 -- name: count_archived
 SELECT count(*) FROM sessioncleanup_archive WHERE "{condition}"
 
+-- name: archive_size
+SELECT count(*), coalesce(sum(bytes), 0) FROM sessioncleanup_archive
+
 -- name: archived_ids
 id IN (SELECT value FROM json_each(:ids))
 

@@ -69,7 +69,24 @@ func (f *fixture) archived(q sessioncleanup.ArchiveQuery) []sessioncleanup.Archi
 	if err != nil || q.Before == 0 && q.Limit == everything && n != len(all) {
 		f.Errorf("CountArchived(%+v) = %d, %v; want %d", q, n, err, len(all))
 	}
+	f.expectArchiveSize()
 	return all
+}
+
+// expectArchiveSize requires that the archive is as large as all of its entries.
+func (f *fixture) expectArchiveSize() {
+	f.Helper()
+	all, err := f.archiver().Archived(f.ctx, sessioncleanup.ArchiveQuery{Limit: everything})
+	if err != nil {
+		f.Fatalf("Archived: %v", err)
+	}
+	want := sessioncleanup.ArchiveSize{Entries: len(all)}
+	for _, a := range all {
+		want.Bytes += a.Bytes
+	}
+	if size, err := f.archiver().ArchiveSize(f.ctx); err != nil || size != want {
+		f.Errorf("ArchiveSize = %+v, %v; want %+v", size, err, want)
+	}
 }
 
 // expectArchived requires that the archive has these sessions, in any order.

@@ -17,6 +17,7 @@ type careless struct {
 	hold     func(context.Context, sessioncleanup.HoldRequest) ([]sessioncleanup.Archived, error)
 	entries  func(context.Context, sessioncleanup.PurgeRequest) ([]sessioncleanup.Archived, error)
 	erasedAt func(context.Context, string) (time.Time, error)
+	forgets  int64 // bytes, in the size
 }
 
 func (c *careless) Hold(ctx context.Context, r sessioncleanup.HoldRequest) ([]sessioncleanup.Archived, error) {
@@ -29,6 +30,15 @@ func (c *careless) PurgeEntries(ctx context.Context, r sessioncleanup.PurgeReque
 
 func (c *careless) ErasedAt(ctx context.Context, owner string) (time.Time, error) {
 	return c.erasedAt(ctx, owner)
+}
+
+func (c *careless) ArchiveSize(ctx context.Context) (sessioncleanup.ArchiveSize, error) {
+	all, err := c.archived(ctx, sessioncleanup.ArchiveQuery{Limit: everything})
+	size := sessioncleanup.ArchiveSize{Entries: len(all), Bytes: -c.forgets}
+	for _, a := range all {
+		size.Bytes += a.Bytes
+	}
+	return size, err
 }
 
 func (c *careless) Archived(ctx context.Context, q sessioncleanup.ArchiveQuery) ([]sessioncleanup.Archived, error) {
@@ -173,6 +183,7 @@ func archiveFlaws() []flaw {
 		{"lists the archive whatever the time", asksArchived(func(q *sessioncleanup.ArchiveQuery) { q.Until = time.Time{} }), []func(*fixture){archiveLists}},
 		{"begins each page of the archive with the newest entry", asksArchived(func(q *sessioncleanup.ArchiveQuery) { q.Before = 0 }), []func(*fixture){archiveLists}},
 		{"lists more of the archive than it was asked for", asksArchived(func(q *sessioncleanup.ArchiveQuery) { q.Limit++ }), []func(*fixture){archiveLists}},
+		{"forgets a byte of the archive's size", archives(func(c *careless, _ *broken) { c.forgets = 1 }), []func(*fixture){archivePurges}},
 		{"purges without its lease", archives(func(c *careless, _ *broken) {
 			c.purge = func(ctx context.Context, b sessioncleanup.Batch, before time.Time) (sessioncleanup.BatchResult, error) {
 				b.Lease = sessioncleanup.Lease{}

@@ -160,6 +160,9 @@ func TestCheckTellsOperatorsOnceWhatBeganAndWhatIsOver(t *testing.T) {
 			if told := u.eventsOf("notified"); len(told) != 3 || !strings.HasSuffix(told[0].Reason, ": none") || !strings.HasSuffix(told[1].Reason, ": cleanup_overdue") {
 				t.Errorf("the log has %+v", told)
 			}
+			if got := u.calls("events", "--action", "notified").want(t, exitDone, "cleanup_overdue"); strings.Contains(got.out, "0 sessions") {
+				t.Errorf("events prints %s", got.out)
+			}
 		})
 	}
 }

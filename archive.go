@@ -33,14 +33,29 @@ type Archiver interface {
 	// as Session.Restored has it, and every other value is exactly what it was; rows that were unlinked are linked again if
 	// they are still there and unlinked. A column that was added since gets its default. The application's triggers run.
 	//
+	// With r.Copies it does the same with entries that are not in the archive.
+	//
 	// What keeps an entry from being restored is in Restored.Obstacles, and then nothing is changed; nor is it with
 	// r.DryRun. ErrNotArchived when one of the entries is not there, or is not r.OwnerID's.
 	Restore(ctx context.Context, r RestoreRequest) (Restored, error)
 
 	// Purge permanently removes at most b.Limit entries that were archived before a moment, the oldest first, with their
-	// event, as a batch of a run like Sweep: under b.Lease, whatever b.Filter. BatchResult.Next is not empty when there may be
-	// more.
+	// event, as a batch of a run like Sweep: under b.Lease, whatever b.Filter. With b.BackedUp it leaves entries that are not
+	// marked. BatchResult.Next is not empty when there may be more.
 	Purge(ctx context.Context, b Batch, before time.Time) (BatchResult, error)
+
+	// NotBackedUp returns entries that are not marked, with an ID above after, in the order of their IDs, at most limit of them.
+	NotBackedUp(ctx context.Context, after int64, limit int) ([]Archived, error)
+
+	// ArchivedContents returns all rows of some entries, by entry, in the order of their numbers. Entries that are not there
+	// have none.
+	ArchivedContents(ctx context.Context, ids []int64) (map[int64][]ArchivedRow, error)
+
+	// MarkBackedUp sets Archived.BackedUpAt to the store's clock. Entries that are not there are ignored.
+	MarkBackedUp(ctx context.Context, ids []int64) error
+
+	// ArchiveForm names the form of ArchivedRow.Row: a store restores copies of its own form only.
+	ArchiveForm() string
 }
 
 // Archiving asks a deletion to archive what it removes. A session with more is not deleted.
@@ -73,6 +88,8 @@ type Archived struct {
 	RunID     string    `json:"run_id,omitempty"`
 	Rows      int       `json:"rows"`  // of other tables
 	Bytes     int64     `json:"bytes"` // of all rows, as the store keeps them
+	// BackedUpAt is when the entry was found in a file of Backups, read back; zero when it is in none.
+	BackedUpAt time.Time `json:"backed_up_at,omitzero"`
 	// PurgeAt is the moment from which a run permanently removes the entry. A Manager fills it in; zero means never.
 	PurgeAt time.Time `json:"purge_at,omitzero"`
 }
@@ -96,6 +113,7 @@ type ArchiveQuery struct {
 	SessionID string
 	OwnerID   string
 	Until     time.Time // only entries archived before it
+	BackedUp  Switch    // On: only entries with BackedUpAt; Off: only those without
 	Before    int64     // only entries with a smaller ID: the last one of the page before
 	Limit     int       // at most this many; above 0
 }
@@ -107,7 +125,7 @@ func (q ArchiveQuery) Matches(a Archived) bool {
 		ids = ids || id == a.ID
 	}
 	return ids && (q.SessionID == "" || q.SessionID == a.SessionID) && (q.OwnerID == "" || q.OwnerID == a.OwnerID) &&
-		(q.Until.IsZero() || a.At.Before(q.Until)) && (q.Before == 0 || a.ID < q.Before)
+		(q.Until.IsZero() || a.At.Before(q.Until)) && (q.BackedUp == Default || q.BackedUp == SwitchOf(!a.BackedUpAt.IsZero())) && (q.Before == 0 || a.ID < q.Before)
 }
 
 // RestoreRequest asks for entries of the archive to be restored.
@@ -116,6 +134,8 @@ type RestoreRequest struct {
 	OwnerID string  // only this owner's, when set
 	Cause   Cause
 	DryRun  bool // find the obstacles, change nothing
+	// Copies are further entries to restore, from a backup. Their IDs are none of IDs.
+	Copies []ArchivedCopy
 }
 
 // Restored is what a restore did, or would do.

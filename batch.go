@@ -200,6 +200,7 @@ func (r *run) try(ctx context.Context, b Batch) (BatchResult, error) {
 // send has the store do a batch.
 func (r *run) send(ctx context.Context, b Batch) (BatchResult, error) {
 	if b.Action == ActionPurged {
+		b.BackedUp = r.policy.Backup.Or(false)
 		return within(ctx, sweepTimeout, func(ctx context.Context) (BatchResult, error) { return r.archiver.Purge(ctx, b, r.purgeBefore()) })
 	}
 	return r.m.store.Sweep(ctx, b)

@@ -21,6 +21,9 @@ type Config struct {
 	// IgnoreClock lets runs trust the store's clock when it differs from this process's by more than 10 minutes. Such runs
 	// fail with ErrClock otherwise, and change nothing. Default: false.
 	IgnoreClock bool
+	// Backups has each run copy what the archive has into a file, at its end, and purge only what is in one. It takes
+	// Policy.Archive. Default: none.
+	Backups Backups
 }
 
 // minLeaseTTL leaves room for three renewals between batches of a run.
@@ -35,6 +38,7 @@ type Manager struct {
 	leaseTTL time.Duration
 	late     *lateness // shared by all that As and If make of it
 
+	backups     Backups // nil: none
 	ignoreClock bool
 	limited     bool // to what who may do; the service itself may do everything
 	who         Principal
@@ -60,9 +64,16 @@ func New(store Store, c Config) (*Manager, error) {
 	if _, ok := StoreAs[Archiver](store); !ok && c.Policy.Archive.Or(false) {
 		return nil, invalid.Errorf("Policy.Archive is on, but the store has no archive: want a store that is an Archiver")
 	}
+	if c.Backups != nil {
+		if !c.Policy.Archive.Or(false) {
+			return nil, invalid.Errorf("Config.Backups is set, but Policy.Archive is off: want it on, a backup is of the archive")
+		}
+		c.Policy.Backup = On
+	}
 	m := &Manager{
 		store: bounded{store}, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL, ignoreClock: c.IgnoreClock,
-		late: &lateness{},
+		backups: c.Backups,
+		late:    &lateness{},
 	}
 	if m.policy.BatchBudget > m.leaseTTL/3 {
 		return nil, invalid.Errorf("Policy.BatchBudget is %v: want at most a third of Config.LeaseTTL, %v", m.policy.BatchBudget, m.leaseTTL)

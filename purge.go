@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// purging is the phase that removes from the archive what has been in it for Policy.ArchiveKeep. It comes first, so that
+// purging is the phase that removes from the archive what has been in it for Policy.ArchiveKeep, and is backed up if the policy
+// says so. It comes first, so that
 // nothing is deleted and purged in the same run.
 var purging = phase{action: ActionPurged}
 
@@ -26,9 +27,13 @@ func (r *run) preparePurge(ctx context.Context) error {
 	if r.archiver, there = StoreAs[Archiver](r.m.store); !there || before.IsZero() {
 		return nil
 	}
+	backedUp := Default
+	if r.policy.Backup.Or(false) {
+		backedUp = On
+	}
 	due, err := retry(ctx, func() (int, error) {
 		return within(ctx, readTimeout, func(ctx context.Context) (int, error) {
-			return r.archiver.CountArchived(ctx, ArchiveQuery{Until: before})
+			return r.archiver.CountArchived(ctx, ArchiveQuery{Until: before, BackedUp: backedUp})
 		})
 	})
 	if err != nil {

@@ -213,6 +213,8 @@ type Batch struct {
 	BusyShare float64
 	// Archive, for ActionDeleted and a store that is an Archiver, archives what is deleted. Nil deletes it permanently.
 	Archive *Archiving
+	// BackedUp, for Archiver.Purge, leaves entries that are not backed up.
+	BackedUp bool
 }
 
 // PauseAfter is how long a run pauses after a batch that held its locks for the given time, while others write to the same

@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,7 +16,12 @@ import (
 var _ sessioncleanup.Archiver = (*Store)(nil)
 
 func archiveArgs(q sessioncleanup.ArchiveQuery) []any {
-	return []any{q.IDs, orNull(q.SessionID), orNull(q.OwnerID), moment(q.Until)}
+	var backedUp *bool
+	if q.BackedUp != sessioncleanup.Default {
+		on := q.BackedUp.Or(false)
+		backedUp = &on
+	}
+	return []any{q.IDs, orNull(q.SessionID), orNull(q.OwnerID), moment(q.Until), backedUp}
 }
 
 // Archived returns the entries of the archive that match the query, newest first.
@@ -23,11 +30,17 @@ func (s *Store) Archived(ctx context.Context, q sessioncleanup.ArchiveQuery) ([]
 	if q.Before != 0 {
 		before = &q.Before
 	}
-	return collect(ctx, s, "archived", func(row pgx.CollectableRow) (a sessioncleanup.Archived, err error) {
-		err = row.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &a.At, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes)
-		a.At = a.At.UTC()
-		return a, err
-	}, append(archiveArgs(q), before, q.Limit)...)
+	return collect(ctx, s, "archived", scanArchived, append(archiveArgs(q), before, q.Limit)...)
+}
+
+func scanArchived(row pgx.CollectableRow) (a sessioncleanup.Archived, err error) {
+	var backedUp *time.Time
+	err = row.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &a.At, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes, &backedUp)
+	a.At = a.At.UTC()
+	if backedUp != nil {
+		a.BackedUpAt = backedUp.UTC()
+	}
+	return a, err
 }
 
 // CountArchived counts the entries that match the query.
@@ -66,12 +79,33 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 	}
 	var out sessioncleanup.Restored
 	var ids []int64
-	var obstacles string
-	err = s.transact(ctx, s.cfg.BatchTimeout, func(batch *pgx.Batch) {
-		batch.Queue(m.statement("restore"), r.IDs, orNull(r.OwnerID), r.Cause.Actor, r.Cause.Reason, r.Cause.RunID, r.DryRun).QueryRow(func(row pgx.Row) error {
+	obstacles := "[]"
+	restore := func(batch *pgx.Batch, asked []int64) {
+		batch.Queue(m.statement("restore"), asked, orNull(r.OwnerID), r.Cause.Actor, r.Cause.Reason, r.Cause.RunID, r.DryRun).QueryRow(func(row pgx.Row) error {
 			return row.Scan(&ids, &out.Rows, &out.Relinked, &obstacles)
 		})
-	})
+	}
+	if len(r.Copies) == 0 {
+		err = s.transact(ctx, s.cfg.BatchTimeout, func(batch *pgx.Batch) { restore(batch, r.IDs) })
+	} else {
+		c := copies{m: m, given: r.Copies}
+		err = s.transact(ctx, s.cfg.BatchTimeout, c.insert, func(batch *pgx.Batch) error {
+			c.insertRows(batch)
+			restore(batch, append(slices.Clone(r.IDs), c.ids...))
+			return nil
+		}, func(*pgx.Batch) error {
+			if r.DryRun || obstacles != "[]" {
+				return errUndo
+			}
+			return nil
+		})
+		if errors.Is(err, errUndo) {
+			err = nil
+		}
+		for i, id := range c.ids {
+			byID[id] = r.Copies[i].Archived
+		}
+	}
 	if err == nil {
 		err = json.Unmarshal([]byte(obstacles), &out.Obstacles)
 	}
@@ -81,7 +115,8 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 	if len(out.Obstacles) > 0 {
 		out.Rows, out.Relinked = 0, 0
 		for i := range out.Obstacles {
-			out.Obstacles[i].SessionID = byID[out.Obstacles[i].Entry].SessionID
+			e := byID[out.Obstacles[i].Entry]
+			out.Obstacles[i].Entry, out.Obstacles[i].SessionID = e.ID, e.SessionID
 		}
 		return out, nil
 	}
@@ -104,7 +139,7 @@ func (s *Store) Purge(ctx context.Context, b sessioncleanup.Batch, before time.T
 	started := time.Now()
 	err = s.transact(ctx, min(batchLimit, s.cfg.BatchTimeout), func(batch *pgx.Batch) {
 		queueGuard(batch, m, b.Lease)
-		batch.Queue(m.statement("purge"), before, b.Limit, b.Cause.Actor, b.Cause.Reason, b.Cause.RunID).QueryRow(func(row pgx.Row) error {
+		batch.Queue(m.statement("purge"), before, b.BackedUp, b.Limit, b.Cause.Actor, b.Cause.Reason, b.Cause.RunID).QueryRow(func(row pgx.Row) error {
 			return row.Scan(&out.IDs)
 		})
 	})

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,8 +55,19 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 			return err
 		}
 		w := &restoration{conn: c, catalog: catalog, now: clock(), tables: map[string]*restoredTable{}, failed: map[string]bool{}}
+		copies, err := w.insertCopies(ctx, r.Copies)
+		if err != nil {
+			return err
+		}
+		r.IDs = slices.AppendSeq(slices.Clone(r.IDs), maps.Keys(copies))
 		err = w.do(ctx, r)
 		out = w.out
+		for i, e := range out.Entries {
+			out.Entries[i].ID = cmp.Or(copies[e.ID], e.ID)
+		}
+		for i, o := range out.Obstacles {
+			out.Obstacles[i].Entry = cmp.Or(copies[o.Entry], o.Entry)
+		}
 		if err == nil && (r.DryRun || len(out.Obstacles) > 0) {
 			err = errUndo
 		}

@@ -18,19 +18,15 @@ import (
 // Dir is a Sink in a directory. Files have mode 0600, and are written, with their directory, to the disk before Put returns.
 type Dir struct{ path string }
 
-// OpenDir returns the directory with this path, which must be there: one that is made when it is missing would hide that a
-// volume is not mounted.
-func OpenDir(path string) (*Dir, error) {
+// NewDir returns the directory with this path. It must be there when it is used, and is not made: that would hide that a volume is
+// not mounted.
+func NewDir(path string) (*Dir, error) {
+	if path == "" {
+		return nil, invalid.Errorf("path of the backup directory is empty: want a directory")
+	}
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("backup directory: %w", err)
-	}
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("backup directory: %w", err)
-	case !info.IsDir():
-		return nil, invalid.Errorf("backup directory %s is no directory", path)
 	}
 	return &Dir{path}, nil
 }

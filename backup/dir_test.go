@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 			os.Exit(2)
 		}
 	}
-	dir, err := backup.OpenDir(path)
+	dir, err := backup.NewDir(path)
 	if err == nil {
 		err = dir.Put(context.Background(), "file", io.LimitReader(rand.Reader, 1<<20))
 	}
@@ -91,17 +91,10 @@ func TestADirectoryThatTakesNothingSaysSoAndHasNothing(t *testing.T) {
 	}
 }
 
-func TestOnlyADirectoryThatIsThereIsOpened(t *testing.T) {
+func TestADirectoryThatIsMissingIsNotMade(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "backups")
-	if _, err := backup.OpenDir(path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a directory that is missing: %v, want fs.ErrNotExist", err)
-	}
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := backup.OpenDir(path); !errors.Is(err, sessioncleanup.ErrInvalid) {
-		t.Errorf("a file: %v, want ErrInvalid", err)
+	if _, err := backup.NewDir(""); !errors.Is(err, sessioncleanup.ErrInvalid) {
+		t.Errorf("an empty path: %v, want ErrInvalid", err)
 	}
 	d, path := dir(t)
 	if err := os.Remove(path); err != nil {
@@ -113,6 +106,9 @@ func TestOnlyADirectoryThatIsThereIsOpened(t *testing.T) {
 		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s in a directory that was removed: %v, want fs.ErrNotExist with its path", what, err)
 		}
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the directory is there again: %v", err)
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package backup keeps copies of archived sessions in files, in a directory or in S3-compatible storage, so that they can be
 // restored after the archive has purged them or the database is lost.
 //
-//	dir, err := backup.OpenDir("/var/backups/sessions")
+//	dir, err := backup.NewDir("/var/backups/sessions")
 //	…
 //	sessions, err := sessioncleanup.New(store, sessioncleanup.Config{
 //		Policy:  sessioncleanup.Policy{Archive: sessioncleanup.On},

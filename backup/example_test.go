@@ -18,7 +18,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer func() { _ = os.RemoveAll(path) }()
-	dir, err := backup.OpenDir(path)
+	dir, err := backup.NewDir(path)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func some() []sessioncleanup.ArchivedCopy {
 func dir(t testing.TB) (*backup.Dir, string) {
 	t.Helper()
 	path := t.TempDir()
-	d, err := backup.OpenDir(path)
+	d, err := backup.NewDir(path)
 	if err != nil {
 		t.Fatal(err)
 	}

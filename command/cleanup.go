@@ -49,6 +49,9 @@ whose deletion would delete others that are not due, is skipped, named, and left
 
 With --archive, or while the policy says so, what is deleted can be restored for 30 days; each run purges what is older.
 
+With --backup it then copies what was archived since the last backup into a file, and purges only what is in one. When that is
+not possible it says so, stats --check raises an alert, and the exit code is 0.
+
 With --owner the run is limited to one owner's sessions. Such a run does not count for the schedule of serve.
 
 With --cron it prints nothing when nothing was done, one line when something was, and errors to standard error.
@@ -76,6 +79,9 @@ func (a *app) cleanup() *cobra.Command {
 			if cmd.Flags().Changed("archive") {
 				a.archives = sessioncleanup.SwitchOf(f.archive)
 			}
+			if err := a.openBackups(); err != nil {
+				return err
+			}
 			return a.withPatience(func(ctx context.Context, db connection, _ []string) error {
 				return a.clean(ctx, db, run, f.cron)
 			})(cmd, args)
@@ -89,6 +95,7 @@ func (a *app) cleanup() *cobra.Command {
 	flags.BoolVar(&f.quick, "quick", false, "deactivate after 12 hours, delete after 7 days")
 	flags.BoolVar(&f.cron, "cron", false, "print nothing unless something was done")
 	flags.BoolVar(&f.archive, "archive", false, "move what is deleted into the archive, see archive and restore; --archive=false deletes permanently")
+	a.addBackup(flags)
 	flags.StringVar(&f.owner, "owner", "", "only the sessions of the owner with this ID")
 	flags.Var(&threshold{&f.inactiveAfter, "inactive-hours", time.Hour}, "inactive-hours",
 		"deactivate after this many hours without activity, or never (default: the policy's, 24)")

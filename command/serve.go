@@ -69,6 +69,9 @@ func (a *app) serve() *cobra.Command {
 			if schedule == nil && at == nil {
 				return usagef("--every never only serves HTTP: it needs --addr and --tokens")
 			}
+			if err := a.openBackups(); err != nil {
+				return err
+			}
 			return a.withPatience(func(ctx context.Context, db connection, _ []string) error {
 				return a.runSchedule(ctx, db, described, func(ctx context.Context, m *sessioncleanup.Manager, log *slog.Logger) error {
 					clean := func(ctx context.Context) error { return cleanOnSchedule(ctx, m, schedule, f.now, log) }
@@ -87,6 +90,7 @@ func (a *app) serve() *cobra.Command {
 	flags.StringVar(&f.zone, "time-zone", "", "zone of --cron-expr, for example Europe/Paris (default: the local one)")
 	flags.BoolVar(&f.now, "now", false, "run immediately, too")
 	a.addIgnoreClock(flags)
+	a.addBackup(flags)
 	f.http.add(flags)
 	return cmd
 }
@@ -160,7 +164,7 @@ func (a *app) runSchedule(ctx context.Context, db connection, described string, 
 	if err != nil {
 		return err
 	}
-	m, err := sessioncleanup.New(db.store, sessioncleanup.Config{Policy: db.Policy(), Logger: log, IgnoreClock: ignoreClock})
+	m, err := sessioncleanup.New(db.store, sessioncleanup.Config{Policy: db.Policy(), Logger: log, IgnoreClock: ignoreClock, Backups: a.backups})
 	if err != nil {
 		return err
 	}

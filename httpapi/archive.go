@@ -21,6 +21,7 @@ type archived struct {
 	RunID      *string    `json:"run_id"`
 	Rows       int        `json:"rows"`
 	Bytes      int64      `json:"bytes"`
+	BackedUpAt *time.Time `json:"backed_up_at"`
 	PurgeAt    *time.Time `json:"purge_at"`
 }
 
@@ -29,7 +30,7 @@ func archivedOf(all []sessioncleanup.Archived) []archived {
 	for i, e := range all {
 		out[i] = archived{
 			ID: e.ID, SessionID: e.SessionID, OwnerID: e.OwnerID, Name: e.Name, ArchivedAt: e.At, Actor: e.Actor, Reason: e.Reason,
-			Rows: e.Rows, Bytes: e.Bytes, PurgeAt: known(e.PurgeAt),
+			Rows: e.Rows, Bytes: e.Bytes, BackedUpAt: known(e.BackedUpAt), PurgeAt: known(e.PurgeAt),
 		}
 		if e.RunID != "" {
 			out[i].RunID = &e.RunID

@@ -91,6 +91,12 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 		c := copies{m: m, given: r.Copies}
 		err = s.transact(ctx, s.cfg.BatchTimeout, c.insert, func(batch *pgx.Batch) error {
 			c.insertRows(batch)
+			c.findElsewhere(batch, &obstacles)
+			return nil
+		}, func(batch *pgx.Batch) error {
+			if obstacles != "[]" {
+				return errUndo
+			}
 			restore(batch, append(slices.Clone(r.IDs), c.ids...))
 			return nil
 		}, func(*pgx.Batch) error {

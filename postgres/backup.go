@@ -75,3 +75,8 @@ func (c *copies) insertRows(batch *pgx.Batch) {
 		batch.Queue(c.m.statement("insert_archived_rows"), c.ids[i], numbers, tables, unlinked, rows)
 	}
 }
+
+// findElsewhere finds rows of tables that the deletion of a session does not reach: a forged file must not fill those.
+func (c *copies) findElsewhere(batch *pgx.Batch, obstacles *string) {
+	batch.Queue(c.m.statement("copied_elsewhere"), c.ids).QueryRow(func(row pgx.Row) error { return row.Scan(obstacles) })
+}

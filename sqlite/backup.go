@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"slices"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
@@ -75,11 +76,15 @@ func (w *restoration) insertCopies(ctx context.Context, copies []sessioncleanup.
 		return nil, err
 	}
 	a := &archiving{conn: w.conn}
+	reached := append(w.archival.names(), w.archival.sessions.name)
 	for i, c := range copies {
 		entry := c.Archived
 		entry.ID = last - int64(len(copies)-1-i)
 		ids[entry.ID] = c.ID
 		for _, r := range c.Content {
+			if r.Number > 1 && !slices.Contains(reached, r.Table) { // a forged file must not fill others
+				w.obstruct(sessioncleanup.ObstacleTable, entry, r, "the table is none that the deletion of a session reaches")
+			}
 			a.pending = append(a.pending, []any{entry.ID, r.Number, r.Table, r.Unlinked, string(r.Row)})
 		}
 		if err := a.flush(ctx); err != nil {

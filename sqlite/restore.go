@@ -60,7 +60,9 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 			return err
 		}
 		r.IDs = slices.AppendSeq(slices.Clone(r.IDs), maps.Keys(copies))
-		err = w.do(ctx, r)
+		if len(w.out.Obstacles) == 0 {
+			err = w.do(ctx, r)
+		}
 		out = w.out
 		for i, e := range out.Entries {
 			out.Entries[i].ID = cmp.Or(copies[e.ID], e.ID)

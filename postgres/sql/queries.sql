@@ -103,6 +103,14 @@ SELECT $1::bigint, r.number, r.name, r.unlinked, r.row::jsonb
 SELECT r.number, r."table", r.unlinked, r."row"::text
   FROM "{archive_rows}" r WHERE r.entry = $1::bigint AND r.number > $2::integer ORDER BY r.number LIMIT $3::integer;
 
+-- name: copied_elsewhere
+SELECT coalesce(jsonb_agg(jsonb_build_object('entry', w.entry, 'kind', 'table', 'table', w."table", 'text', 'the table is none that the deletion of a session reaches')), '[]')::text
+  FROM (SELECT DISTINCT r.entry, r."table"
+          FROM "{archive_rows}" r CROSS JOIN "{settings}" m
+         WHERE r.entry = ANY ($1::bigint[]) AND r.number > 1 AND NOT m.reached ? r."table"
+           AND to_regclass(r."table") IS DISTINCT FROM coalesce(pg_partition_root("{sessions_literal}"::regclass), "{sessions_literal}"::regclass)
+         LIMIT 100) w;
+
 -- name: restore
 SELECT restored, row_count, relinked, obstacles::text
   FROM "{space}".sessioncleanup_restore($1::bigint[], $2::text, $3::text, $4::text, $5::text, $6::boolean);

@@ -144,6 +144,7 @@ type Restored struct {
 	Rows     int        `json:"rows"`               // of other tables, inserted again
 	Relinked int        `json:"relinked,omitempty"` // rows of other tables, linked again
 	Skipped  []Archived `json:"skipped,omitempty"`  // left in the archive, because of ConflictSkip
+	Erased   int        `json:"erased,omitempty"`   // sessions of a backup file that are left out: their owners were erased since
 	// Obstacles are what keeps entries from being restored, the first 100.
 	Obstacles []Obstacle `json:"obstacles,omitempty"`
 }
@@ -182,6 +183,8 @@ var (
 	// ErrNotArchived: the archive has no such entry, or it is not the caller's to see: nothing was archived, or it was restored
 	// or purged.
 	ErrNotArchived = errors.New("not in the archive")
+	// ErrErased: the owner of a session in a backup was erased after the session was archived; it is not restored.
+	ErrErased = errors.New("owner was erased since")
 	// ErrObstructed: entries of the archive cannot be restored as things are; nothing was changed.
 	ErrObstructed = errors.New("cannot be restored")
 	// ErrUnarchivable: rows of tables that the last Migrate did not see, or that the store may not read, would be deleted or

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
@@ -29,7 +30,7 @@ const (
 //
 // Nothing is changed before the whole file was read and is as it was written: ErrDamaged, ErrNewerBackup and fs.ErrNotExist are
 // those of Backups.Read. ErrNotArchived when the file does not have one of the sessions, ErrInvalid when it is one of another
-// kind of store. What is still in the archive is restored from there.
+// kind of store, ErrErased when its owner was erased since; of a whole file, such sessions are left out. What is still in the archive is restored from there.
 func (m *Manager) RestoreBackup(ctx context.Context, from Backups, file string, o BackupRestore) (Restored, error) {
 	const operation = "restore from a backup"
 	if err := m.allowAll(operation); err != nil {
@@ -162,6 +163,10 @@ var errBlocked = errors.New("blocked")
 
 // restore restores some copies, all or none. A dry run goes on after obstacles.
 func (b *backupRestore) restore(ctx context.Context, copies []ArchivedCopy) error {
+	copies, err := b.withoutErased(ctx, copies)
+	if err != nil || len(copies) == 0 {
+		return err
+	}
 	r := RestoreRequest{Cause: b.m.cause("from " + b.file), DryRun: b.o.DryRun}
 	ids := make([]int64, len(copies))
 	for i, c := range copies {
@@ -189,10 +194,43 @@ func (b *backupRestore) restore(ctx context.Context, copies []ArchivedCopy) erro
 	all.Entries, all.Skipped = append(all.Entries, out.Entries...), append(all.Skipped, out.Skipped...)
 	all.Rows, all.Relinked = all.Rows+out.Rows, all.Relinked+out.Relinked
 	all.Obstacles = append(all.Obstacles, out.Obstacles[:min(len(out.Obstacles), MaxObstacles-len(all.Obstacles))]...)
-	if len(out.Obstacles) > 0 && !b.o.DryRun && len(b.o.SessionIDs)+len(b.o.Entries) == 0 {
+	if len(out.Obstacles) > 0 && !b.o.DryRun && !b.isNamed() {
 		return errBlocked
 	}
 	return nil
+}
+
+func (b *backupRestore) isNamed() bool { return len(b.o.SessionIDs)+len(b.o.Entries) > 0 }
+
+// eraser is implemented by stores that know when an owner was erased; the zero time says that it was not.
+type eraser interface {
+	ErasedAt(ctx context.Context, owner string) (time.Time, error)
+}
+
+// withoutErased refuses sessions of owners that were erased since, or leaves them out of a whole file.
+func (b *backupRestore) withoutErased(ctx context.Context, copies []ArchivedCopy) (left []ArchivedCopy, err error) {
+	store, ok := StoreAs[eraser](b.m.store)
+	if !ok {
+		return copies, nil
+	}
+	known := map[string]time.Time{}
+	for _, c := range copies {
+		if _, asked := known[c.OwnerID]; !asked {
+			known[c.OwnerID], err = within(ctx, callTimeout, func(ctx context.Context) (time.Time, error) { return store.ErasedAt(ctx, c.OwnerID) })
+			if err != nil {
+				return nil, err
+			}
+		}
+		switch {
+		case !known[c.OwnerID].Before(c.At) && b.isNamed():
+			return nil, fmt.Errorf("session %q: %w", c.SessionID, ErrErased)
+		case !known[c.OwnerID].Before(c.At):
+			b.out.Erased++
+		default:
+			left = append(left, c)
+		}
+	}
+	return left, nil
 }
 
 func sizeOfCopy(c ArchivedCopy) (bytes int) {

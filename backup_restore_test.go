@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -231,5 +232,51 @@ func TestACopyIsTheSameAsWhatWasArchived(t *testing.T) {
 	after.LastActivity, after.AsOf, after.Status = before.LastActivity, before.AsOf, before.Status // it was used just now
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("restored (-before +after):\n%s", diff)
+	}
+}
+
+// strict is a store that knows that ann was erased, at a time.
+type strict struct {
+	*memory.Store
+	at time.Time
+}
+
+func (s strict) ErasedAt(_ context.Context, owner string) (time.Time, error) {
+	if owner != "ann" {
+		return time.Time{}, nil
+	}
+	return s.at, nil
+}
+
+func TestSessionsOfAnErasedOwnerStayInTheBackup(t *testing.T) {
+	t.Parallel()
+	store, s, m := backed(t, "a")
+	if err := store.Put(sessioncleanup.Session{ID: "b", OwnerID: "bob"}); err != nil {
+		t.Fatal(err)
+	}
+	deleted(t, m, "a", "b")
+	done, err := m.BackUp(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]struct {
+		at       time.Time
+		restored []string
+		erased   int
+	}{
+		"since":  {time.Now().Add(time.Second), []string{"b"}, 1},
+		"before": {time.Now().Add(-time.Hour), []string{"a", "b"}, 0},
+	} {
+		m, err := sessioncleanup.New(strict{memory.New(memory.Config{}), c.at}, sessioncleanup.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.RestoreBackup(t.Context(), backup.New(s), done.Files[0], restoring("a", "b")); errors.Is(err, sessioncleanup.ErrErased) != (c.erased > 0) {
+			t.Errorf("an owner erased %s, its session by name: %v", what, err)
+		}
+		out, err := m.RestoreBackup(t.Context(), backup.New(s), done.Files[0], sessioncleanup.BackupRestore{RestoreOptions: sessioncleanup.RestoreOptions{OnConflict: sessioncleanup.ConflictSkip}})
+		if got := append(names(out.Entries), names(out.Skipped)...); err != nil || !slices.Equal(got, c.restored) || out.Erased != c.erased {
+			t.Errorf("an owner erased %s, the whole file: %v and %d left out, %v; want %v and %d", what, got, out.Erased, err, c.restored, c.erased)
+		}
 	}
 }

@@ -249,6 +249,11 @@ func (a *app) reportRestored(r sessioncleanup.Restored, dry bool, err error) err
 	if sayErr := a.say("%s.\n", text); sayErr != nil {
 		return sayErr
 	}
+	if r.Erased > 0 {
+		if sayErr := a.say("Left out %s of owners that were erased since.\n", sessionCount(r.Erased)); sayErr != nil {
+			return sayErr
+		}
+	}
 	for _, s := range r.Skipped {
 		if sayErr := a.say("Skipped session %s: a unique value of it is in use again.\n", printable(s.SessionID)); sayErr != nil {
 			return sayErr

@@ -103,3 +103,45 @@ func TestTheSQLFunctionPurgesOnlyWhatIsBackedUpWhenThePolicySaysSo(t *testing.T)
 		t.Errorf("once the policy does not ask for backups, %d entries are left, want none", left)
 	}
 }
+
+func TestACleanerCannotPurgeWhatIsNotBackedUpNorBackUp(t *testing.T) {
+	t.Parallel()
+	pool, as := granted(t, func(role string) sessioncleanup.MigrateOptions {
+		return sessioncleanup.MigrateOptions{CleanerRole: role}
+	})
+	owner := open(t, pool.Config().ConnString(), postgres.Config{})
+	if err := owner.Migrate(t.Context(), sessioncleanup.Policy{Archive: sessioncleanup.On, Backup: sessioncleanup.On}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := sessioncleanup.New(owner, sessioncleanup.Config{Policy: sessioncleanup.Policy{Archive: sessioncleanup.On}})
+	if err == nil {
+		_, err = m.Cleanup(t.Context(), sessioncleanup.Run{Force: true})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, pool, "UPDATE sessioncleanup_archive SET archived_at = now() - interval '40 days'")
+	all, err := owner.NotBackedUp(t.Context(), 0, 1000)
+	if err != nil || len(all) == 0 {
+		t.Fatalf("NotBackedUp: %d entries, %v; want some", len(all), err)
+	}
+	cleaner := open(t, as, postgres.Config{})
+	purge := sessioncleanup.Batch{Action: sessioncleanup.ActionPurged, Limit: 1000, Cause: sessioncleanup.Cause{Actor: "test"}}
+	if out, err := cleaner.Purge(t.Context(), purge, time.Now()); err != nil || len(out.IDs) != 0 {
+		t.Errorf("a cleaner that does not ask for backups purged %v, %v; want nothing", out.IDs, err)
+	}
+	copied := sessioncleanup.RestoreRequest{Copies: []sessioncleanup.ArchivedCopy{{Archived: all[0]}}, Cause: sessioncleanup.Cause{Actor: "test"}}
+	_, readErr := cleaner.ArchivedContents(t.Context(), []int64{all[0].ID})
+	_, copyErr := cleaner.Restore(t.Context(), copied)
+	for what, err := range map[string]error{"reads the rows": readErr, "marks entries": cleaner.MarkBackedUp(t.Context(), []int64{all[0].ID}), "restores from a file": copyErr} {
+		if !hasState(err, "42501") {
+			t.Errorf("a cleaner %s: %v, want that it may not", what, err)
+		}
+	}
+	if err := owner.MarkBackedUp(t.Context(), []int64{all[0].ID}); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := cleaner.Purge(t.Context(), purge, time.Now()); err != nil || len(out.IDs) != 1 {
+		t.Errorf("a cleaner purged %v, %v; want what is backed up", out.IDs, err)
+	}
+}

@@ -56,7 +56,8 @@ type ArchivedCopy struct {
 type BackupResult struct {
 	Files   []string `json:"files,omitempty"` // that were written and verified
 	Entries int      `json:"entries"`         // in them
-	// Waiting is how many entries of the archive are in no file yet. Those are not purged.
+	// Waiting is how many entries of the archive are in no file yet, and not purged; in a run without Config.Backups, how many of
+	// those that are due.
 	Waiting int `json:"waiting"`
 	// Error says why Waiting is not 0, in a run: that is an alert, and does not make the run fail.
 	Error string `json:"error,omitempty"`

@@ -55,8 +55,10 @@ func (r *run) backUp(ctx context.Context) {
 	var err error
 	if r.m.backups != nil {
 		err = b.do(ctx)
-	} else if b.result.Waiting, err = b.waiting(ctx); err == nil && b.result.Waiting > 0 {
-		err = errNoBackups
+	} else if before := r.purgeBefore(); !before.IsZero() { // another program backs up
+		if b.result.Waiting, err = b.waiting(ctx, before); err == nil && b.result.Waiting > 0 {
+			err = errNoBackups
+		}
 	}
 	if ctx.Err() == nil && err != nil {
 		b.result.Error = err.Error()
@@ -66,8 +68,8 @@ func (r *run) backUp(ctx context.Context) {
 	r.result.Backup = &b.result
 }
 
-// errNoBackups is the alert of a run that purges nothing that is not backed up, and does not know where to.
-var errNoBackups = errors.New("the policy has entries of the archive backed up before they are purged, but no place for backups is configured")
+// errNoBackups is the alert of a run that does not back up itself, when nobody else does.
+var errNoBackups = errors.New("they are due to be purged once they are backed up, and no place for backups is configured")
 
 // backingUp is one backup in progress.
 type backingUp struct {
@@ -92,15 +94,16 @@ func (b *backingUp) do(ctx context.Context) (err error) {
 		return nil
 	}
 	var countErr error
-	if b.result.Waiting, countErr = b.waiting(ctx); countErr != nil {
+	if b.result.Waiting, countErr = b.waiting(ctx, time.Time{}); countErr != nil {
 		return errors.Join(err, countErr)
 	}
 	return err
 }
 
-func (b *backingUp) waiting(ctx context.Context) (int, error) {
+// waiting counts the entries that are in no file: those archived before a moment, or all.
+func (b *backingUp) waiting(ctx context.Context, before time.Time) (int, error) {
 	return within(ctx, readTimeout, func(ctx context.Context) (int, error) {
-		return b.archiver.CountArchived(ctx, ArchiveQuery{BackedUp: Off})
+		return b.archiver.CountArchived(ctx, ArchiveQuery{Until: before, BackedUp: Off})
 	})
 }
 

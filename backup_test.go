@@ -221,6 +221,9 @@ func TestWithoutASinkThePolicyKeepsWhatIsNotBackedUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if run := cleaned(t, without); run.Backup.Waiting != 0 || run.Backup.Error != "" {
+			t.Errorf("a run without a sink, before anything is due, has the backup %+v, want no error: another program may back up", run.Backup)
+		}
 		time.Sleep(40 * 24 * time.Hour)
 		if run := cleaned(t, without); run.Purged() != 0 || run.Backup.Waiting != 1 || run.Backup.Error == "" {
 			t.Errorf("a run without a sink purged %d, with the backup %+v; want nothing purged, and an error", run.Purged(), run.Backup)

@@ -176,8 +176,8 @@ func TestAnUnreachableSinkDelaysThePurgeAndNothingElse(t *testing.T) {
 	t.Parallel()
 	for what, broken := range map[string]*shelf{"unreachable": {down: errors.New("no route to host")}, "spoiling": {spoil: true}, "stalling": {stall: true}} {
 		synctest.Test(t, func(t *testing.T) {
-			store, _, m := backed(t, "a", "b")
-			m = backingTo(t, store, broken)
+			store, _, _ := backed(t, "a", "b")
+			m := backingTo(t, store, broken)
 			deleted(t, m, "a")
 			started := time.Now()
 			first := cleaned(t, m)

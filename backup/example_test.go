@@ -17,7 +17,6 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer func() { _ = os.RemoveAll(path) }()
 	dir, err := backup.NewDir(path)
 	if err != nil {
 		log.Fatal(err)
@@ -54,6 +53,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	fmt.Println("restored", restored.Entries[0].Name)
+	_ = os.RemoveAll(path)
 	// Output:
 	// backed up 1
 	// restored quiz

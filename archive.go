@@ -14,8 +14,8 @@ import (
 // With Batch.Archive or Target.Archive set, Sweep and Delete move each session that they delete into the archive, as one
 // entry, together with the rows of other tables that its foreign keys delete or unlink, at any depth. That happens in the
 // transaction of the deletion: a session is in its table or in the archive, never in both and never in neither. A row that
-// belongs to two sessions of one transaction is in the entry of one of them. What the application's triggers delete is not
-// archived.
+// belongs to two sessions of one transaction is in the entry of one of them. Rows that the application's triggers delete are
+// not archived.
 //
 // A session that exceeds a limit of Archiving is not deleted: Delete fails with ErrTooLarge, Sweep with a BatchError.
 type Archiver interface {
@@ -24,6 +24,9 @@ type Archiver interface {
 
 	// CountArchived counts the entries that match the query, whatever its Before and Limit.
 	CountArchived(ctx context.Context, q ArchiveQuery) (int, error)
+
+	// ArchiveSize measures the whole archive.
+	ArchiveSize(ctx context.Context) (ArchiveSize, error)
 
 	// ArchivedRows returns rows of an entry with a number above after, in the order of their numbers, at most limit of them.
 	// The first is that of the session itself, number 1. An entry that is not there has none.
@@ -36,11 +39,11 @@ type Archiver interface {
 	// With r.Copies it does the same with entries that are not in the archive.
 	//
 	// What keeps an entry from being restored is in Restored.Obstacles, and then nothing is changed; nor is it with
-	// r.DryRun. ErrNotArchived when one of the entries is not there, or is not r.OwnerID's.
+	// r.DryRun. ErrNotArchived when one of the entries is not there, or is not r.OwnerID's; ErrHeld when one is held.
 	Restore(ctx context.Context, r RestoreRequest) (Restored, error)
 
-	// Purge permanently removes at most b.Limit entries that were archived before a moment, the oldest first, with their
-	// event, as a batch of a run like Sweep: under b.Lease, whatever b.Filter. With b.BackedUp it leaves entries that are not
+	// Purge permanently removes at most b.Limit entries that were archived before a moment and are not held, the oldest first, with
+	// their event, as a batch of a run like Sweep: under b.Lease, whatever b.Filter. With b.BackedUp it leaves entries that are not
 	// marked. BatchResult.Next is not empty when there may be more.
 	Purge(ctx context.Context, b Batch, before time.Time) (BatchResult, error)
 
@@ -56,6 +59,20 @@ type Archiver interface {
 
 	// ArchiveForm names the form of ArchivedRow.Row: a store restores copies of its own form only.
 	ArchiveForm() string
+
+	// Hold sets Archived.Held of entries, all of them or none, with an ActionHeld or ActionReleased event of the sessions of
+	// those that it changes, and returns all of them, newest first. ErrNotArchived when one is not there.
+	Hold(ctx context.Context, r HoldRequest) ([]Archived, error)
+
+	// PurgeEntries permanently removes entries, all of them or none, with their ActionPurged event, and returns them as they
+	// were, newest first. ErrNotArchived when one is not there; ErrHeld when one is held, without r.Held.
+	PurgeEntries(ctx context.Context, r PurgeRequest) ([]Archived, error)
+
+	// Tombstone notes permanently, as a SHA-256 of its ID, that an owner is erased as of now; a later time replaces an earlier one.
+	Tombstone(ctx context.Context, owner string) error
+
+	// ErasedAt is when an owner was erased; zero when it was not. A copy of an entry from before must not be restored.
+	ErasedAt(ctx context.Context, owner string) (time.Time, error)
 }
 
 // Archiving asks a deletion to archive what it removes. A session with more is not deleted.
@@ -86,12 +103,20 @@ type Archived struct {
 	Actor     string    `json:"actor"`
 	Reason    string    `json:"reason,omitempty"`
 	RunID     string    `json:"run_id,omitempty"`
-	Rows      int       `json:"rows"`  // of other tables
-	Bytes     int64     `json:"bytes"` // of all rows, as the store keeps them
+	Rows      int       `json:"rows"`           // of other tables
+	Bytes     int64     `json:"bytes"`          // of all rows, as the store keeps them
+	Held      bool      `json:"held,omitempty"` // see Manager.Hold
 	// BackedUpAt is when the entry was found in a file of Backups, read back; zero when it is in none.
 	BackedUpAt time.Time `json:"backed_up_at,omitzero"`
 	// PurgeAt is the moment from which a run permanently removes the entry. A Manager fills it in; zero means never.
 	PurgeAt time.Time `json:"purge_at,omitzero"`
+}
+
+// ArchiveSize is how large the archive is.
+type ArchiveSize struct {
+	Entries int
+	Bytes   int64 // the sum of Archived.Bytes
+	Due     int   // entries that a run would purge now; a Manager fills it in
 }
 
 // Ref is what an Event keeps of the session.
@@ -112,6 +137,7 @@ type ArchiveQuery struct {
 	IDs       []int64
 	SessionID string
 	OwnerID   string
+	Held      Switch    // On: only entries that are held; Off: only others
 	Until     time.Time // only entries archived before it
 	BackedUp  Switch    // On: only entries with BackedUpAt; Off: only those without
 	Before    int64     // only entries with a smaller ID: the last one of the page before
@@ -125,7 +151,8 @@ func (q ArchiveQuery) Matches(a Archived) bool {
 		ids = ids || id == a.ID
 	}
 	return ids && (q.SessionID == "" || q.SessionID == a.SessionID) && (q.OwnerID == "" || q.OwnerID == a.OwnerID) &&
-		(q.Until.IsZero() || a.At.Before(q.Until)) && (q.BackedUp == Default || q.BackedUp == SwitchOf(!a.BackedUpAt.IsZero())) && (q.Before == 0 || a.ID < q.Before)
+		(q.Held == Default || q.Held == SwitchOf(a.Held)) && (q.BackedUp == Default || q.BackedUp == SwitchOf(!a.BackedUpAt.IsZero())) &&
+		(q.Until.IsZero() || a.At.Before(q.Until)) && (q.Before == 0 || a.ID < q.Before)
 }
 
 // RestoreRequest asks for entries of the archive to be restored.
@@ -136,6 +163,9 @@ type RestoreRequest struct {
 	DryRun  bool // find the obstacles, change nothing
 	// Copies are further entries to restore, from a backup. Their IDs are none of IDs.
 	Copies []ArchivedCopy
+	// NewIDs are those of IDs whose sessions get a new ID, as the store generates them; so do all references to them in what is
+	// restored. ErrInvalid where the store generates none.
+	NewIDs []int64
 }
 
 // Restored is what a restore did, or would do.
@@ -145,8 +175,18 @@ type Restored struct {
 	Relinked int        `json:"relinked,omitempty"` // rows of other tables, linked again
 	Skipped  []Archived `json:"skipped,omitempty"`  // left in the archive, because of ConflictSkip
 	Erased   int        `json:"erased,omitempty"`   // sessions of a backup file that are left out: their owners were erased since
+	// NewIDs are the IDs that sessions have since, because of ConflictNewID, by Archived.ID.
+	NewIDs map[int64]string `json:"new_ids,omitempty"`
 	// Obstacles are what keeps entries from being restored, the first 100.
 	Obstacles []Obstacle `json:"obstacles,omitempty"`
+}
+
+// Rename notes that the session of an entry got a new ID.
+func (r *Restored) Rename(entry int64, id string) {
+	if r.NewIDs == nil {
+		r.NewIDs = map[int64]string{}
+	}
+	r.NewIDs[entry] = id
 }
 
 // MaxObstacles is how many obstacles a restore names.

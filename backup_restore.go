@@ -202,21 +202,12 @@ func (b *backupRestore) restore(ctx context.Context, copies []ArchivedCopy) erro
 
 func (b *backupRestore) isNamed() bool { return len(b.o.SessionIDs)+len(b.o.Entries) > 0 }
 
-// eraser is implemented by stores that know when an owner was erased; the zero time says that it was not.
-type eraser interface {
-	ErasedAt(ctx context.Context, owner string) (time.Time, error)
-}
-
 // withoutErased refuses sessions of owners that were erased since, or leaves them out of a whole file.
 func (b *backupRestore) withoutErased(ctx context.Context, copies []ArchivedCopy) (left []ArchivedCopy, err error) {
-	store, ok := StoreAs[eraser](b.m.store)
-	if !ok {
-		return copies, nil
-	}
 	known := map[string]time.Time{}
 	for _, c := range copies {
 		if _, asked := known[c.OwnerID]; !asked {
-			known[c.OwnerID], err = within(ctx, callTimeout, func(ctx context.Context) (time.Time, error) { return store.ErasedAt(ctx, c.OwnerID) })
+			known[c.OwnerID], err = within(ctx, callTimeout, func(ctx context.Context) (time.Time, error) { return b.archiver.ErasedAt(ctx, c.OwnerID) })
 			if err != nil {
 				return nil, err
 			}

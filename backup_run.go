@@ -100,10 +100,14 @@ func (b *backingUp) do(ctx context.Context) (err error) {
 	return err
 }
 
-// waiting counts the entries that are in no file: those archived before a moment, or all.
+// waiting counts the entries that are in no file: those that are due to be purged before a moment, or all.
 func (b *backingUp) waiting(ctx context.Context, before time.Time) (int, error) {
+	q := ArchiveQuery{BackedUp: Off}
+	if !before.IsZero() {
+		q.Until, q.Held = before, Off
+	}
 	return within(ctx, readTimeout, func(ctx context.Context) (int, error) {
-		return b.archiver.CountArchived(ctx, ArchiveQuery{Until: before, BackedUp: Off})
+		return b.archiver.CountArchived(ctx, q)
 	})
 }
 

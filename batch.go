@@ -26,22 +26,42 @@ const (
 // out.
 func (r *run) sweep(ctx context.Context, p phase) error {
 	r.reasons = map[string]string{}
-	var alike failuresAlike
+	s := &sweeping{run: r, phase: p}
+	if p.action == ActionDeleted && r.m.before.call != nil {
+		return s.asked(ctx)
+	}
 	return r.batches(ctx, p.action, firstBatch, func(bad *BatchError) error {
-		r.fail(ctx, p, bad)
-		if !bad.Locked && alike.add(bad) {
-			return &phaseError{p.action, bad.Err}
-		}
-		return nil
+		return s.failed(ctx, bad)
 	}, func(out BatchResult, started time.Time, held time.Duration) {
-		if len(out.IDs) > 0 {
-			alike.ended = true
-		}
-		for _, s := range out.Skipped {
-			r.reasons[s.SessionID] = s.Reason
-		}
-		r.done(ctx, p, out, started, held)
+		s.done(ctx, out, started, held)
 	})
+}
+
+// sweeping is a phase in progress.
+type sweeping struct {
+	*run
+	phase phase
+	alike failuresAlike
+}
+
+// failed reports a session that a batch could not change. Its error ends the phase.
+func (s *sweeping) failed(ctx context.Context, bad *BatchError) error {
+	s.fail(ctx, s.phase, bad)
+	if !bad.Locked && s.alike.add(bad) {
+		return &phaseError{s.phase.action, bad.Err}
+	}
+	return nil
+}
+
+// done adds a batch to the result.
+func (s *sweeping) done(ctx context.Context, out BatchResult, started time.Time, held time.Duration) {
+	if len(out.IDs) > 0 {
+		s.alike.ended = true
+	}
+	for _, skipped := range out.Skipped {
+		s.reasons[skipped.SessionID] = skipped.Reason
+	}
+	s.run.done(ctx, s.phase, out, started, held)
 }
 
 // batches does an action batch by batch, until nothing is left of it, and calls done after each. When a batch has failed

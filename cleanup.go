@@ -28,6 +28,9 @@ type Run struct {
 	// DeleteAtMost replaces the deletion limit by a number: with more sessions due for deletion the run deletes none and
 	// fails with ErrTooMany. Default: the policy's limit.
 	DeleteAtMost int
+	// AsOf measures sessions at this moment instead of when the run begins: Cutoffs.Now of a dry run, so that the run does
+	// exactly what that showed, less what was used or changed since. At most an hour ago. Default: when the run begins.
+	AsOf time.Time
 	// Reason is recorded in the run's events. Default: none.
 	Reason string
 	// PageSize is how many of the sessions concerned a dry run shows, at most MaxPage. Default: 50.
@@ -93,6 +96,7 @@ const (
 	countAll      = math.MaxInt32           // as Query.CountUpTo: no limit that matters
 	cleanupName   = "cleanup"               // of the lease that allows one run at a time
 	finishTimeout = 10 * time.Second        // for recording a run and releasing its lease
+	longestAgo    = time.Hour               // how far Run.AsOf lies back
 	finishGrace   = 3500 * time.Millisecond // for all that, and the current batch before it, when the run is stopped
 )
 
@@ -277,6 +281,12 @@ func (r *run) slotDone(ctx context.Context) error {
 // measure reads the store's clock and computes the run's cutoffs, unless that clock cannot be trusted.
 func (r *run) measure(ctx context.Context) error {
 	now, err := retry(ctx, func() (time.Time, error) { return r.m.guardedNow(ctx) })
+	if asOf := r.opts.AsOf; err == nil && !asOf.IsZero() {
+		if asOf.After(now) || now.Sub(asOf) > longestAgo {
+			return invalid.Errorf("Run.AsOf is %s and it is %s: want a time in the last hour", asOf.Format(time.RFC3339), now.Format(time.RFC3339))
+		}
+		now = asOf
+	}
 	if err == nil {
 		r.result.Cutoffs = r.policy.CutoffsAt(now)
 	}

@@ -74,3 +74,33 @@ func (b bounded) Touch(ctx context.Context, t Touch) (int, error) {
 func (b bounded) Record(ctx context.Context, r Record) (Event, error) {
 	return within(ctx, callTimeout, func(ctx context.Context) (Event, error) { return b.Store.Record(ctx, r) })
 }
+
+// InstallerOf finds the Installer of a store, like StoreAs. Its calls that only read end after a minute, as ErrUnavailable, when
+// the database does not answer. Migrate and Uninstall take as long as their tables are large: their context bounds them.
+func InstallerOf(s Store) (Installer, bool) {
+	installer, ok := StoreAs[Installer](s)
+	if !ok {
+		return nil, false
+	}
+	return boundedInstaller{installer}, true
+}
+
+// boundedInstaller is an Installer whose reading calls end.
+type boundedInstaller struct{ Installer }
+
+func (b boundedInstaller) Inspect(ctx context.Context) (Schema, error) {
+	return within(ctx, readTimeout, b.Installer.Inspect)
+}
+
+func (b boundedInstaller) Validate(ctx context.Context) error {
+	_, err := within(ctx, readTimeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, b.Installer.Validate(ctx) })
+	return err
+}
+
+func (b boundedInstaller) Policy(ctx context.Context) (Policy, error) {
+	return within(ctx, readTimeout, b.Installer.Policy)
+}
+
+func (b boundedInstaller) Schema(ctx context.Context) (Schema, error) {
+	return within(ctx, readTimeout, b.Installer.Schema)
+}

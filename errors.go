@@ -3,6 +3,8 @@ package sessioncleanup
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -22,6 +24,8 @@ var (
 	ErrTooMany = errors.New("too many sessions would be deleted")
 	// ErrCascade: deleting the session would delete other sessions along with it; nothing was deleted.
 	ErrCascade = errors.New("other sessions would be deleted along with it")
+	// ErrKept: Config.BeforeDelete kept the session; nothing was deleted.
+	ErrKept = errors.New("kept by the application")
 	// ErrLeaseHeld: another instance holds the lease; another run is already running.
 	ErrLeaseHeld = errors.New("lease is held by another instance")
 	// ErrLeaseLost: the lease that guarded a batch passed to another instance; the batch was not committed.
@@ -65,6 +69,9 @@ type CascadeError struct {
 	SessionIDs []string // the other sessions, the first 100 of them
 }
 
+// maxNamed is how many sessions a CascadeError names.
+const maxNamed = 100
+
 // Error names the other sessions.
 func (e *CascadeError) Error() string {
 	return fmt.Sprintf("%v: %s; delete them first, or allow it (--cascade)", ErrCascade, quoted(e.SessionIDs))
@@ -72,6 +79,19 @@ func (e *CascadeError) Error() string {
 
 // Is makes errors.Is(err, ErrCascade) hold.
 func (e *CascadeError) Is(target error) bool { return target == ErrCascade }
+
+// KeepError is an error of Config.BeforeDelete that keeps some of the sessions that it was called for; the others are deleted.
+type KeepError struct {
+	Reasons map[string]error // by the id of the session
+}
+
+// Error names the sessions.
+func (e *KeepError) Error() string {
+	return fmt.Sprintf("%v: sessions %s", ErrKept, quoted(slices.Sorted(maps.Keys(e.Reasons))))
+}
+
+// Unwrap returns the reasons.
+func (e *KeepError) Unwrap() []error { return slices.Collect(maps.Values(e.Reasons)) }
 
 // quoted lists the first few of some ids.
 func quoted(ids []string) string {

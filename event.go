@@ -1,6 +1,7 @@
 package sessioncleanup
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -21,6 +22,9 @@ const (
 	ActionCorrected      Action = "activity_corrected" // a run set a last activity in the future to now
 	ActionRestored       Action = "restored"           // brought back from the archive
 	ActionPurged         Action = "purged"             // removed from the archive, permanently
+	ActionHeld           Action = "held"               // kept in the archive whatever the policy says
+	ActionReleased       Action = "released"           // no longer held
+	ActionErased         Action = "erased"             // an owner was erased; the event does not say which
 	ActionScheduled      Action = "scheduled"          // a scheduler started for the first time: intervals count from here
 	ActionRun            Action = "run"                // a run ended; Event.Run has its result
 )
@@ -34,7 +38,8 @@ const ActionDated Action = "dated"
 func Actions() []Action {
 	return []Action{
 		ActionDeactivated, ActionReactivated, ActionDeleted,
-		ActionAutoCleanupOn, ActionAutoCleanupOff, ActionExpirySet, ActionCorrected, ActionRestored, ActionPurged, ActionScheduled, ActionRun,
+		ActionAutoCleanupOn, ActionAutoCleanupOff, ActionExpirySet, ActionCorrected, ActionRestored, ActionPurged,
+		ActionHeld, ActionReleased, ActionErased, ActionScheduled, ActionRun,
 	}
 }
 
@@ -80,14 +85,49 @@ type RunSummary struct {
 	StartedAt time.Time     `json:"started_at"` // the store's clock
 	Phases    Phases        `json:"phases"`
 	Duration  time.Duration `json:"duration_ns"`
-	Error     string        `json:"error,omitempty"`   // why the run stopped early; empty when it finished
-	Cutoffs   Cutoffs       `json:"cutoffs,omitzero"`  // what sessions were measured against
-	Filter    Filter        `json:"filter,omitzero"`   // which sessions the run was limited to
-	Forced    bool          `json:"forced,omitempty"`  // without the deletion limit
-	Refused   bool          `json:"refused,omitempty"` // the deletion limit stopped the deletions; Error says so
-	Backup    *BackupResult `json:"backup,omitempty"`  // what was backed up
+	// LongestBatch is Result.LongestBatch.
+	LongestBatch time.Duration `json:"longest_batch_ns,omitempty"`
+	Error        string        `json:"error,omitempty"`   // why the run stopped early; empty when it finished
+	Cutoffs      Cutoffs       `json:"cutoffs,omitzero"`  // what sessions were measured against
+	Filter       Filter        `json:"filter,omitzero"`   // which sessions the run was limited to
+	Forced       bool          `json:"forced,omitempty"`  // without the deletion limit
+	Refused      bool          `json:"refused,omitempty"` // the deletion limit stopped the deletions; Error says so
+	Backup       *BackupResult `json:"backup,omitempty"`  // what was backed up
 	// Partial says that the run left out sessions, or a phase that the policy has on; a Schedule does not count it.
 	Partial bool `json:"partial,omitempty"`
+}
+
+// Outcome says how a run ended.
+type Outcome string
+
+// The outcomes of runs.
+const (
+	OutcomeSucceeded   Outcome = "succeeded"
+	OutcomeIncomplete  Outcome = "incomplete"  // it ended without an error, but could not change some sessions
+	OutcomeRefused     Outcome = "refused"     // the deletion limit stopped the deletions; the rest was done
+	OutcomeInterrupted Outcome = "interrupted" // it was stopped, after a whole batch
+	OutcomeFailed      Outcome = "failed"      // with an error, or without an end: killed, frozen, cut off
+)
+
+// Outcomes lists every outcome.
+func Outcomes() []Outcome {
+	return []Outcome{OutcomeSucceeded, OutcomeIncomplete, OutcomeRefused, OutcomeInterrupted, OutcomeFailed}
+}
+
+// Outcome is how the run ended.
+func (s RunSummary) Outcome() Outcome {
+	switch {
+	case s.Refused:
+		return OutcomeRefused
+	case s.Error == context.Canceled.Error():
+		return OutcomeInterrupted
+	case s.Error != "":
+		return OutcomeFailed
+	case s.Phases.Total().Failed > 0:
+		return OutcomeIncomplete
+	default:
+		return OutcomeSucceeded
+	}
 }
 
 // partial reports whether the event is that of a run which left out something.

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// What bounds a page of the audit log.
+// The bounds of a page of the audit log.
 const (
 	pageSessions = 100                    // sessions named of each event
 	pageBytes    = 1 << 20                // of the texts in all events

@@ -29,6 +29,18 @@ func (m *Manager) Overdue() time.Duration {
 	return time.Since(l.due)
 }
 
+// NextRun is when the next run is due that this process's Manager.Run scheduled, by the process's clock; zero when none is. It may be in
+// the past while a run works or is late.
+func (m *Manager) NextRun() time.Time {
+	l := m.late
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.slot.IsZero() {
+		return time.Time{}
+	}
+	return l.due
+}
+
 // expect says when the run of a slot is due; a zero slot that none is.
 func (l *lateness) expect(slot time.Time, in time.Duration) {
 	l.mu.Lock()

@@ -24,13 +24,22 @@ type Config struct {
 	// Backups has each run copy what the archive has into a file, at its end, and purge only what is in one. It takes
 	// Policy.Archive. Default: none.
 	Backups Backups
+	// BeforeDelete is called for sessions that are about to be deleted, by a run or by a person, at most Policy.BatchSize at
+	// once: to delete files, or to close what is open. A KeepError keeps some of them, any other error keeps all; a run reports
+	// those as failures and goes on. No lock is held meanwhile, so a session that is used in between, or that the database refuses to
+	// delete, survives its call; another call follows when it is next due. It may be called for several sessions at the same
+	// time, and again for the same ones. A panic counts as an error. Functions of the database do not call it. Default: none.
+	BeforeDelete func(ctx context.Context, sessions []Session) error
+	// BeforeDeleteTimeout is how long one call may take: then its context ends, nobody waits for it any longer, and its sessions
+	// are kept. Default: 1 minute.
+	BeforeDeleteTimeout time.Duration
 }
 
 // minLeaseTTL leaves room for three renewals between batches of a run.
 const minLeaseTTL = time.Second
 
 // Manager applies the rules of the lifecycle to the sessions of a Store. It is safe for concurrent use and starts no
-// goroutine of its own.
+// goroutine but those in which it calls Config.BeforeDelete and the function of Follow.
 type Manager struct {
 	store    Store
 	policy   Policy
@@ -40,6 +49,7 @@ type Manager struct {
 
 	backups     Backups // nil: none
 	ignoreClock bool
+	before      hook
 	limited     bool // to what who may do; the service itself may do everything
 	who         Principal
 	onlyIf      func(Session) bool // see If
@@ -57,7 +67,11 @@ func New(store Store, c Config) (*Manager, error) {
 	if c.LeaseTTL != 0 && (c.LeaseTTL < minLeaseTTL || c.LeaseTTL > maxLeaseTTL) {
 		return nil, invalid.Errorf("Config.LeaseTTL is %v: want %v to %v", c.LeaseTTL, minLeaseTTL, maxLeaseTTL)
 	}
+	if c.BeforeDeleteTimeout < 0 {
+		return nil, invalid.Errorf("Config.BeforeDeleteTimeout is %v: want a positive duration", c.BeforeDeleteTimeout)
+	}
 	setIfZero(&c.LeaseTTL, 30*time.Second)
+	setIfZero(&c.BeforeDeleteTimeout, time.Minute)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -73,7 +87,7 @@ func New(store Store, c Config) (*Manager, error) {
 	m := &Manager{
 		store: bounded{store}, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL, ignoreClock: c.IgnoreClock,
 		backups: c.Backups,
-		late:    &lateness{},
+		late:    &lateness{}, before: hook{c.BeforeDelete, c.BeforeDeleteTimeout},
 	}
 	if m.policy.BatchBudget > m.leaseTTL/3 {
 		return nil, invalid.Errorf("Policy.BatchBudget is %v: want at most a third of Config.LeaseTTL, %v", m.policy.BatchBudget, m.leaseTTL)
@@ -91,7 +105,7 @@ func (m *Manager) Migrate(ctx context.Context) error {
 	if err := m.allowAll("migrate"); err != nil {
 		return err
 	}
-	installer, ok := StoreAs[Installer](m.store)
+	installer, ok := InstallerOf(m.store)
 	if !ok {
 		return nil
 	}
@@ -185,10 +199,11 @@ func (m *Manager) change(ctx context.Context, operation, id string, c Change) (S
 	})
 }
 
-// Delete removes a session and returns it as it was: into the archive with Policy.Archive, permanently without.
+// Delete removes a session and returns it as it was: into the archive with Policy.Archive, permanently without. ErrKept says
+// that Config.BeforeDelete kept it.
 func (m *Manager) Delete(ctx context.Context, id string) (Session, error) {
 	return m.write(ctx, "delete session", id, func(t Target, cause Cause) (Session, error) {
-		return m.store.Delete(ctx, t, cause)
+		return m.remove(ctx, t, cause)
 	})
 }
 
@@ -200,7 +215,7 @@ func (m *Manager) DeleteCascade(ctx context.Context, id string) (Session, error)
 	}
 	return m.write(ctx, "delete session", id, func(t Target, cause Cause) (Session, error) {
 		t.Cascade = true
-		return m.store.Delete(ctx, t, cause)
+		return m.remove(ctx, t, cause)
 	})
 }
 

@@ -2,13 +2,13 @@ package sessioncleanup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
 
-// purging is the phase that removes from the archive what has been in it for Policy.ArchiveKeep, and is backed up if the policy
-// says so. It comes first, so that
-// nothing is deleted and purged in the same run.
+// purging is the phase that removes from the archive what has been in it for Policy.ArchiveKeep, is not held, and is backed up if
+// the policy says so. It comes first, so that nothing is deleted and purged in the same run.
 var purging = phase{action: ActionPurged}
 
 // purgeBefore is the moment before which entries of the archive are due; zero when none ever is, or when the run is limited to
@@ -20,6 +20,40 @@ func (r *run) purgeBefore() time.Time {
 	return r.result.Cutoffs.Now.Add(-r.policy.ArchiveKeep)
 }
 
+// dueInArchive selects what a purge before a moment removes.
+func (p Policy) dueInArchive(before time.Time) ArchiveQuery {
+	q := ArchiveQuery{Until: before, Held: Off}
+	if p.Backup.Or(false) {
+		q.BackedUp = On
+	}
+	return q
+}
+
+// ArchiveSize measures the archive, which only who may do everything may. An errors.ErrUnsupported says that the store has none.
+func (m *Manager) ArchiveSize(ctx context.Context) (ArchiveSize, error) {
+	const operation = "measure the archive"
+	if err := m.allowAll(operation); err != nil {
+		return ArchiveSize{}, err
+	}
+	archiver, ok := StoreAs[Archiver](m.store)
+	if !ok {
+		return ArchiveSize{}, fmt.Errorf("%s: %w", operation, errors.ErrUnsupported)
+	}
+	size, err := within(ctx, readTimeout, archiver.ArchiveSize)
+	if err == nil && m.policy.ArchiveKeep != Never && size.Entries > 0 {
+		var now time.Time
+		if now, err = m.Now(ctx); err == nil {
+			size.Due, err = within(ctx, readTimeout, func(ctx context.Context) (int, error) {
+				return archiver.CountArchived(ctx, m.policy.dueInArchive(now.Add(-m.policy.ArchiveKeep)))
+			})
+		}
+	}
+	if err != nil {
+		return ArchiveSize{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	return size, nil
+}
+
 // preparePurge counts what is due. The phase is part of the result while the archive is on, or as long as something is due in
 // it.
 func (r *run) preparePurge(ctx context.Context) error {
@@ -27,13 +61,9 @@ func (r *run) preparePurge(ctx context.Context) error {
 	if r.archiver, there = StoreAs[Archiver](r.m.store); !there || before.IsZero() {
 		return nil
 	}
-	backedUp := Default
-	if r.policy.Backup.Or(false) {
-		backedUp = On
-	}
 	due, err := retry(ctx, func() (int, error) {
 		return within(ctx, readTimeout, func(ctx context.Context) (int, error) {
-			return r.archiver.CountArchived(ctx, ArchiveQuery{Until: before, BackedUp: backedUp})
+			return r.archiver.CountArchived(ctx, r.policy.dueInArchive(before))
 		})
 	})
 	if err != nil {

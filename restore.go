@@ -12,14 +12,17 @@ import (
 // Conflict says what a restore does about an entry of which a unique value, such as the ID, is in use again.
 type Conflict string
 
-// What a restore does about conflicts. Other obstacles always keep all of the entries from being restored.
+// How a restore treats conflicts. Other obstacles always keep all of the entries from being restored.
 const (
 	ConflictFail Conflict = "fail" // restore none of the entries
 	ConflictSkip Conflict = "skip" // leave that entry in the archive, and restore the others
+	// ConflictNewID restores that session under a new ID, which the database generates, and has all that is restored refer to it.
+	// It does not help against other values that are in use, such as a code.
+	ConflictNewID Conflict = "new-id"
 )
 
 // Conflicts lists every value of RestoreOptions.OnConflict.
-func Conflicts() []Conflict { return []Conflict{ConflictFail, ConflictSkip} }
+func Conflicts() []Conflict { return []Conflict{ConflictFail, ConflictSkip, ConflictNewID} }
 
 // RestoreOptions say how entries of the archive are restored.
 type RestoreOptions struct {
@@ -36,8 +39,15 @@ const maxRestored = 100
 type ArchiveOptions struct {
 	OwnerID   string // only this owner's. Default: all that the caller may see
 	SessionID string // only this session's. Default: all
+	Held      Switch // On: only entries that are held; Off: only others. Default: all
 	Before    int64  // Archived.ID of the last entry of the page before. Default: from the newest on
 	Limit     int    // entries in the page, at most MaxPage. Default: 50
+}
+
+// HasArchive reports whether the store has an archive, in which deleted sessions may be.
+func (m *Manager) HasArchive() bool {
+	_, ok := StoreAs[Archiver](m.store)
+	return ok
 }
 
 // archiver finds the store's archive.
@@ -70,7 +80,7 @@ func (m *Manager) Archived(ctx context.Context, o ArchiveOptions) ([]Archived, e
 		return nil, invalid.Errorf("%s: limit is %d: want 1 to %d", operation, o.Limit, MaxPage)
 	}
 	setIfZero(&o.Limit, defaultPage)
-	all, err := m.archived(ctx, archiver, ArchiveQuery{OwnerID: owner, SessionID: o.SessionID, Before: o.Before, Limit: o.Limit})
+	all, err := m.archived(ctx, archiver, ArchiveQuery{OwnerID: owner, SessionID: o.SessionID, Held: o.Held, Before: o.Before, Limit: o.Limit})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", operation, err)
 	}
@@ -86,9 +96,9 @@ func (m *Manager) archived(ctx context.Context, archiver Archiver, q ArchiveQuer
 
 // dateEntries fills in when entries are purged.
 func (m *Manager) dateEntries(all []Archived) {
-	if m.policy.ArchiveKeep != Never {
-		for i := range all {
-			all[i].PurgeAt = all[i].At.Add(m.policy.ArchiveKeep)
+	for i, a := range all {
+		if m.policy.ArchiveKeep != Never && !a.Held {
+			all[i].PurgeAt = a.At.Add(m.policy.ArchiveKeep)
 		}
 	}
 }
@@ -140,7 +150,7 @@ func (m *Manager) ArchivedRows(ctx context.Context, id int64, after, limit int) 
 //		… // blocked.Obstacles says what is in the way
 //	}
 //
-// ErrNotArchived when the archive does not have one of them. A dry run returns the obstacles without an error.
+// ErrNotArchived when the archive does not have one of them, ErrHeld when one is held. A dry run returns the obstacles without an error.
 func (m *Manager) Restore(ctx context.Context, sessionIDs []string, o RestoreOptions) (Restored, error) {
 	const operation = "restore session"
 	archiver, owner, err := m.archiveOf(operation, "")
@@ -205,13 +215,14 @@ func (m *Manager) RestoreEntries(ctx context.Context, ids []int64, o RestoreOpti
 	}
 	if !o.DryRun {
 		for _, e := range out.Entries {
-			m.log.InfoContext(ctx, "session restored", "session_id", e.SessionID, "entry", e.ID, "actor", m.actor())
+			m.log.InfoContext(ctx, "session restored", "session_id", e.SessionID, "entry", e.ID, "new_id", out.NewIDs[e.ID], "actor", m.actor())
 		}
 	}
 	return out, nil
 }
 
-// restore asks the store, again without the entries of which a value is taken when those are to be skipped.
+// restore asks the store, again without the entries of which a value is taken when those are to be skipped, or with new IDs for
+// them.
 func (m *Manager) restore(ctx context.Context, archiver Archiver, r RestoreRequest, c Conflict) (Restored, error) {
 	var skipped []Archived
 	for {
@@ -221,6 +232,12 @@ func (m *Manager) restore(ctx context.Context, archiver Archiver, r RestoreReque
 			if o.Kind == ObstacleTaken {
 				taken[o.Entry] = true
 			}
+		}
+		if err == nil && c == ConflictNewID && len(taken) > 0 && len(r.NewIDs) == 0 {
+			for id := range taken {
+				r.NewIDs = append(r.NewIDs, id)
+			}
+			continue
 		}
 		if err != nil || c != ConflictSkip || len(taken) == 0 {
 			out.Skipped = skipped

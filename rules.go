@@ -235,6 +235,9 @@ func (c Change) Apply(s Session, now time.Time) Session {
 	if c.ExpiresAt != nil {
 		s.ExpiresAt = c.ExpiresAt.UTC().Truncate(time.Millisecond)
 	}
+	if c.Keep != 0 && !s.Active {
+		s.ExpiresAt = later(s.ExpiresAt, now.Add(c.Keep))
+	}
 	return s
 }
 
@@ -268,7 +271,7 @@ func (s Session) reactivated(at time.Time) Session {
 	return s
 }
 
-// Restored is the session as it comes back from the archive at now, the store's clock: as it was, but used just now, so that
+// Restored is the session as the archive restores it at now, the store's clock: as it was, but used just now, so that
 // the next run leaves it alone. For the same reason an active one loses an expiry that has passed. Times are cut to
 // milliseconds.
 func (s Session) Restored(now time.Time) Session {

@@ -36,7 +36,8 @@ func (r *run) finish(ctx context.Context, cause error) error {
 func (r *run) record(cause error) Record {
 	res := &r.result
 	summary := &RunSummary{
-		StartedAt: res.Cutoffs.Now, Phases: res.Phases, Duration: time.Since(r.started), Cutoffs: res.Cutoffs, Filter: r.opts.Filter,
+		StartedAt: res.Cutoffs.Now, Phases: res.Phases, Duration: time.Since(r.started), LongestBatch: res.LongestBatch, Cutoffs: res.Cutoffs,
+		Filter: r.opts.Filter,
 		Forced: r.opts.Force, Refused: r.refused, Backup: res.Backup,
 		Partial: r.opts.Filter != Filter{} ||
 			r.policy.InactiveAfter == Never && r.m.policy.InactiveAfter != Never ||

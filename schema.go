@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -14,42 +16,65 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// Schema says where the application keeps its sessions. The zero value means a table of the library's own, which
-// Migrate creates; a backend's Inspect proposes a Schema for a table that exists.
+// Schema says where the application keeps its sessions. A backend completes what is left empty from the database, as its
+// Inspect does; docs/schema.md shows schemas of many applications. In a database without a table of sessions the zero
+// value means one of the library's own, which Migrate creates.
+//
+// None for a column that the table has says not to use it: Owner: None has nobody own a session. An empty list of
+// Sources that is not nil says that no table shows activity.
 //
 // Tables may be qualified with a schema ("app.sessions"). Names are given as the database stores them, without
 // quotes; backends quote them. Only a table or schema with a dot in its name is written in double quotes: "\"v1.2\".rooms".
 type Schema struct {
-	// Table holds the sessions. Default: "sessions".
-	Table string `json:"table"`
-	// ID is the column that identifies a session. Default: "id".
+	// Table holds the sessions. Default: the table that looks most like it, or else "sessions".
+	Table string `json:"table,omitempty"`
+	// ID is the column that identifies a session. Default: the primary key.
 	ID string `json:"id,omitempty"`
 
-	// Owner, Name, Code, CreatedAt and UpdatedAt are columns of Table that the application may have. Default: none.
+	// Owner, Name, Code, CreatedAt and UpdatedAt are columns of Table that the application may have. Default: those that
+	// are called like it.
 	Owner     string `json:"owner,omitempty"`
 	Name      string `json:"name,omitempty"`
 	Code      string `json:"code,omitempty"`
 	CreatedAt string `json:"created_at,omitempty"`
 	UpdatedAt string `json:"updated_at,omitempty"`
 
-	// Active, LastActivity, ExpiresAt, AutoCleanup and DeactivatedAt are the columns of the lifecycle; Migrate adds those
-	// that the table lacks. Default: "active", "last_activity", "expires_at", "auto_cleanup", "deactivated_at".
+	// Active, LastActivity, ExpiresAt, AutoCleanup and DeactivatedAt are the columns of the lifecycle. Default: those that
+	// are called like it, or else "active", "last_activity", "expires_at", "auto_cleanup" and "deactivated_at", which
+	// Migrate adds. A column of another name must exist, unless AddColumns is set.
 	Active        string `json:"active,omitempty"`
 	LastActivity  string `json:"last_activity,omitempty"`
 	ExpiresAt     string `json:"expires_at,omitempty"`
 	AutoCleanup   string `json:"auto_cleanup,omitempty"`
 	DeactivatedAt string `json:"deactivated_at,omitempty"`
+	// AddColumns has Migrate add a column of the lifecycle that is named here and does not exist. Default: false.
+	AddColumns bool `json:"add_columns,omitempty"`
+
+	// State says which values of Active stand for an active session, where that is no boolean. Default: none.
+	State *State `json:"state,omitempty"`
+	// DeletedAt is the column of the application's soft deletion: a row with a time in it is no session any more, and not
+	// seen. Default: a column that is called like it.
+	DeletedAt string `json:"deleted_at,omitempty"`
+	// SoftDelete has a deletion write the current time into DeletedAt. The row stays, and so do the rows that refer to it:
+	// there is nothing to archive. Default: false, a deletion removes the row.
+	SoftDelete bool `json:"soft_delete,omitempty"`
+	// Only restricts the sessions to the rows of Table that have one of some values in each of some columns. Other rows are
+	// neither seen nor changed. Default: all rows.
+	Only []Only `json:"only,omitempty"`
 
 	// AppTouches declares that the application itself reports all activity, with Manager.Touch, a Tracker, or its own
 	// writes of LastActivity. Without it, a table that shows no activity before it is adopted (no last activity, update or
 	// expiry column, and no activity table) is untracked: only sessions with an expiry are ever cleaned up. Default: false.
 	AppTouches bool `json:"app_touches,omitempty"`
 
-	// Owners is where owners' display names are. Default: nowhere.
+	// Owners is where owners' display names are. Default: the table that Owner refers to by a foreign key.
 	Owners *Owners `json:"owners,omitempty"`
-	// Sources are the tables whose rows show that a session is in use. Default: none.
+	// Sources are the tables whose rows show that a session is in use. Default: those that refer to it.
 	Sources []Source `json:"sources,omitempty"`
 }
+
+// None is the name of no column: a Schema that has it does not use a column that the table may have.
+const None = "-"
 
 // Owners is a table that knows the display names of the sessions' owners.
 type Owners struct {
@@ -73,16 +98,10 @@ func OwnSchema() Schema {
 	}.WithDefaults()
 }
 
-// IsZero reports whether nothing was said about where the sessions are.
+// IsZero reports whether nothing was said about the sessions.
 func (s Schema) IsZero() bool {
-	return s.Table == "" && s.ID == "" && s.columns() == [10]string{} && s.Owners == nil && len(s.Sources) == 0
-}
-
-func (s Schema) columns() [10]string {
-	return [10]string{
-		s.Owner, s.Name, s.Code, s.CreatedAt, s.UpdatedAt,
-		s.Active, s.LastActivity, s.ExpiresAt, s.AutoCleanup, s.DeactivatedAt,
-	}
+	s.AddColumns = false
+	return reflect.DeepEqual(s, Schema{})
 }
 
 // WithDefaults is the schema with the names that have a default filled in.
@@ -94,6 +113,11 @@ func (s Schema) WithDefaults() Schema {
 	setIfZero(&s.ExpiresAt, "expires_at")
 	setIfZero(&s.AutoCleanup, "auto_cleanup")
 	setIfZero(&s.DeactivatedAt, "deactivated_at")
+	if s.State != nil && s.State.Reactivated == "" && len(s.State.Active) > 0 {
+		state := *s.State
+		state.Reactivated = state.Active[0]
+		s.State = &state
+	}
 	return s
 }
 
@@ -105,13 +129,14 @@ func (s Schema) Validate() error {
 		{"id", s.ID}, {"owner", s.Owner}, {"name", s.Name}, {"code", s.Code},
 		{"created_at", s.CreatedAt}, {"updated_at", s.UpdatedAt},
 		{"active", s.Active}, {"last_activity", s.LastActivity}, {"expires_at", s.ExpiresAt}, {"auto_cleanup", s.AutoCleanup}, {"deactivated_at", s.DeactivatedAt},
+		{"deleted_at", s.DeletedAt},
 	}
 	if err := validTable("schema.table", s.Table); err != nil {
 		return err
 	}
 	seen := map[string]string{}
 	for _, c := range columns {
-		if c.name == "" {
+		if c.name == "" || c.name == None && slices.Contains(optional, c.field) {
 			continue
 		}
 		if err := validIdentifier("schema."+c.field, c.name); err != nil {
@@ -122,8 +147,11 @@ func (s Schema) Validate() error {
 		}
 		seen[c.name] = c.field
 	}
+	if err := s.validRows(); err != nil {
+		return err
+	}
 	if s.Owners != nil {
-		if s.Owner == "" {
+		if s.Owner == "" || s.Owner == None {
 			return invalid.Errorf("schema.owners is given but schema.owner is empty: want the column that refers to %q", s.Owners.Table)
 		}
 		if err := errors.Join(validTable("schema.owners.table", s.Owners.Table),
@@ -150,6 +178,9 @@ func (s Schema) Validate() error {
 	}
 	return nil
 }
+
+// optional are the fields that may be None.
+var optional = []string{"owner", "name", "code", "created_at", "updated_at", "deleted_at"}
 
 // ReadSchema reads a schema as JSON, the form in which the command prints it. Unknown fields are an error.
 func ReadSchema(r io.Reader) (Schema, error) {

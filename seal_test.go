@@ -170,13 +170,13 @@ func TestEntriesThatAreForgottenDuringAVerificationAreNotMissing(t *testing.T) {
 func TestAnErasedTextStaysEmpty(t *testing.T) {
 	t.Parallel()
 	m, db := sealedLog(t)
-	if n, err := m.EraseOwner(t.Context(), "7"); err != nil || n != 9 {
+	if n, err := db.EraseOwner(t.Context(), "7"); err != nil || n != 9 {
 		t.Fatalf("EraseOwner: %d, %v; want 9", n, err)
 	}
 	if v := verify(t, m, ""); v.Mismatch != nil || v.Entries != 9 || v.Erased != 9 {
 		t.Errorf("%+v, %v; want 9 erased in part", v, v.Mismatch)
 	}
-	if n, err := m.EraseOwner(t.Context(), "7"); err != nil || n != 0 {
+	if n, err := db.EraseOwner(t.Context(), "7"); err != nil || n != 0 {
 		t.Errorf("EraseOwner once more: %d, %v; want 0", n, err)
 	}
 	for name, change := range map[string]func(*sessioncleanup.Entry){
@@ -300,9 +300,9 @@ func TestOnlyAdminsSealAndOnlyStoresThatCan(t *testing.T) {
 	} {
 		expectError(t, what+" seals", errOf(c.m.SealEvents(t.Context())), c.want)
 		expectError(t, what+" verifies", errOf(c.m.VerifyEvents(t.Context(), "")), c.want)
-		expectError(t, what+" erases", errOf(c.m.EraseOwner(t.Context(), "7")), c.want)
+		expectError(t, what+" erases", errOf(c.m.Erase(t.Context(), "7", sessioncleanup.EraseOptions{})), c.want)
 	}
-	expectError(t, "erasing nobody", errOf(m.EraseOwner(t.Context(), "")), sessioncleanup.ErrInvalid)
+	expectError(t, "erasing nobody", errOf(m.Erase(t.Context(), "", sessioncleanup.EraseOptions{})), sessioncleanup.ErrInvalid)
 	if _, err := plain.Cleanup(t.Context(), sessioncleanup.Run{}); err != nil {
 		t.Errorf("a run on a store that cannot seal: %v", err)
 	}

@@ -2,6 +2,7 @@ package sessioncleanup
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,7 +15,7 @@ import (
 // ErrUnavailable for a database that cannot be reached or is too busy just now, ErrNotInstalled, ErrInvalid.
 // Times returned are UTC; at least milliseconds are kept. A store never sleeps on its own account.
 //
-// What only some backends offer is an interface of its own, such as Installer; StoreAs finds it.
+// Optional capabilities are interfaces of their own, such as Installer; StoreAs finds them.
 type Store interface {
 	// Now is the store's own clock: the database's, not that of the caller's machine.
 	Now(ctx context.Context) (time.Time, error)
@@ -32,7 +33,8 @@ type Store interface {
 	//
 	// ActionDeactivated sets DeactivatedAt to exactly the time of the event. ActionDeleted leaves out, and reports in
 	// BatchResult.Skipped, sessions whose deletion would delete others that are not due; those that are due and deleted
-	// along with another are in BatchResult.IDs and have their event. ActionDated writes no event.
+	// along with another are in BatchResult.IDs and have their event. Batch.Only names what may be deleted. ActionDated writes no
+	// event.
 	//
 	// A batch never waits for a lock for longer than 100 ms: sessions that another transaction has locked are left out,
 	// and what depends on a locked row ends the batch with a BatchError that is Locked. A BatchError that is not reports
@@ -45,7 +47,8 @@ type Store interface {
 	Update(ctx context.Context, t Target, c Change) (Session, error)
 
 	// Delete removes one session, with its event, and returns it as it was. Errors as Update, and a CascadeError when
-	// other sessions would be deleted along with it, unless Target.Cascade is set: then each of them has its event, too.
+	// other sessions would be deleted along with it, unless the target allows that, see Target.CheckAlong: then each of them
+	// has its event, too.
 	Delete(ctx context.Context, t Target, cause Cause) (Session, error)
 
 	// Touch applies a touch to each of its sessions and returns the number of those written. Ids of no session are
@@ -69,12 +72,14 @@ type Store interface {
 
 // Installer is implemented by stores that live in a database: it prepares the database, and restores it.
 type Installer interface {
-	// Inspect reads the database and proposes a Schema. Without a sessions table it proposes OwnSchema.
+	// Inspect reads the database and completes the Schema of the store's configuration. In a database without anything
+	// that may be a table of sessions it proposes OwnSchema. An ErrInvalid lists the tables that may be it where none is
+	// called so, the most likely first.
 	Inspect(ctx context.Context) (Schema, error)
 	// Migrate brings the database to what this version needs and stores the policy in it, for triggers, views
 	// and functions. It is idempotent, may be called by several processes at once, and finishes what an
-	// interrupted call began. Without a Schema in the store's configuration it takes what was adopted
-	// before, or else what Inspect proposes.
+	// interrupted call began. What the Schema of the store's configuration leaves open stays as it was adopted
+	// before, or else is what Inspect finds.
 	Migrate(ctx context.Context, p Policy) error
 	// Validate returns an error that describes what is missing or wrong; nil means that the store is ready.
 	Validate(ctx context.Context) error
@@ -215,7 +220,13 @@ type Batch struct {
 	Archive *Archiving
 	// BackedUp, for Archiver.Purge, leaves entries that are not backed up.
 	BackedUp bool
+	// Only, unless nil, limits ActionDeleted to these sessions, at most Limit: those of them that are due are deleted, and none
+	// goes along that is not one of them. There is no BatchResult.Next then.
+	Only []string
 }
+
+// May reports whether Only lets the batch delete a session.
+func (b Batch) May(id string) bool { return b.Only == nil || slices.Contains(b.Only, id) }
 
 // PauseAfter is how long a run pauses after a batch that held its locks for the given time, while others write to the same
 // database. With these pauses the run works for BusyShare of the time.
@@ -259,6 +270,9 @@ type Target struct {
 	If func(Session) bool
 	// Cascade lets Delete delete other sessions along with it. Default: false.
 	Cascade bool
+	// Along is asked by Delete for the sessions that would be deleted along with it, none perhaps, before anything is
+	// committed: its error is Delete's, which then changes nothing. It must not call the store. Default: see CheckAlong.
+	Along func(others []string) error
 	// Archive, for Delete and a store that is an Archiver, archives what is deleted. Default: nil, which deletes it permanently.
 	Archive *Archiving
 }
@@ -276,6 +290,19 @@ func (t Target) Check(s Session) error {
 	}
 }
 
+// CheckAlong is what Delete answers for the other sessions that would be deleted along with one: what Along says or, without
+// it, a CascadeError where there are any and Cascade is not set.
+func (t Target) CheckAlong(others []string) error {
+	switch {
+	case t.Along != nil:
+		return t.Along(others)
+	case len(others) > 0 && !t.Cascade:
+		return &CascadeError{SessionIDs: others[:min(len(others), maxNamed)]}
+	default:
+		return nil
+	}
+}
+
 // Change is what Store.Update does to a session; see Apply. Fields at their zero values leave the session as it is.
 type Change struct {
 	Cause  Cause
@@ -284,6 +311,9 @@ type Change struct {
 	Active      Switch     // Off deactivates, On reactivates
 	AutoCleanup Switch     // Off protects from everything automatic, On ends that
 	ExpiresAt   *time.Time // sets the expiry; a zero time removes it
+	// Keep sets the expiry of an inactive session to this long from now, or before now when it is negative, unless it is
+	// later already. See Manager.Keep.
+	Keep time.Duration
 }
 
 // Touch is a set of sessions that were just used; see Apply.

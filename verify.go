@@ -107,25 +107,6 @@ func (m *Manager) sealer(operation string) (Sealer, error) {
 	return sealer, nil
 }
 
-// EraseOwner removes an owner from the whole audit log, as Event.WithoutOwner does, and returns the number of entries
-// changed. Seals stay valid. Sessions are not touched.
-func (m *Manager) EraseOwner(ctx context.Context, owner string) (int, error) {
-	const operation = "erase an owner from the audit log"
-	sealer, err := m.sealer(operation)
-	if err != nil {
-		return 0, err
-	}
-	if owner == "" {
-		return 0, invalid.Errorf("%s: its ID is empty", operation)
-	}
-	n, err := within(ctx, readTimeout, func(ctx context.Context) (int, error) { return sealer.EraseOwner(ctx, owner) })
-	if err != nil {
-		return n, fmt.Errorf("%s: %w", operation, err)
-	}
-	m.log.InfoContext(ctx, operation, "actor", m.actor(), "entries", n)
-	return n, nil
-}
-
 // VerifyEvents compares the audit log with its seals: it finds an entry that was changed, removed or inserted since it was
 // sealed. With expect, the hash of a seal that was kept elsewhere, it also requires that there is a seal with that hash.
 // errors.ErrUnsupported where the store cannot seal.

@@ -83,7 +83,7 @@ func scheduleAlerts(s sessioncleanup.Stats, maxAge time.Duration) []sessionclean
 
 // databaseAlerts say that the database lacks what migrate adds, or that the application altered its tables since.
 func databaseAlerts(ctx context.Context, store sessioncleanup.Store) []sessioncleanup.Alert {
-	installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](store)
+	installer, ok := sessioncleanup.InstallerOf(store)
 	if !ok {
 		return nil
 	}

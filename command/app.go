@@ -21,7 +21,7 @@ const (
 )
 
 const exitCodesHelp = `
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an alert holds (stats --check), 130 interrupted
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an alert holds (stats --check) or doctor warns, 130 interrupted
 `
 
 // environment is everything outside of the process that the command depends on.
@@ -44,6 +44,7 @@ type app struct {
 	colors     bool // on standard output
 	database   string
 	schemaFile string
+	tableName  string
 	trustOwner bool
 	json       bool
 	verbose    bool
@@ -56,6 +57,9 @@ type app struct {
 
 // errAlert ends stats --check when an alert holds. The alerts are printed by then.
 var errAlert = errors.New("an alert holds")
+
+// errProblem ends doctor when it found a problem. It is printed by then.
+var errProblem = errors.New("there is a problem")
 
 // run executes the command and returns its exit code.
 func run(ctx context.Context, env environment) int {
@@ -86,6 +90,8 @@ func (a *app) exit(ctx context.Context, err error) int {
 		return exitDone
 	case errors.Is(err, errAlert):
 		return exitAlert
+	case errors.Is(err, errProblem):
+		return exitFailed
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		a.complain("interrupted")
 		return exitInterrupted

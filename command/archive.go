@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -21,6 +20,7 @@ const entryPrefix = "archive:"
 func (a *app) archive() *cobra.Command {
 	var o sessioncleanup.ArchiveOptions
 	var before int
+	var held bool
 	cmd := &cobra.Command{
 		Use:        "archive",
 		SuggestFor: []string{"trash", "deleted"},
@@ -32,6 +32,9 @@ and migrate turn it on for every deletion; a run purges an entry ` + sessionclea
 		Args: noArguments,
 		RunE: a.with(func(ctx context.Context, db connection, _ []string) error {
 			o.Before = int64(before)
+			if held {
+				o.Held = sessioncleanup.On
+			}
 			entries, err := db.Archived(ctx, o)
 			if err != nil {
 				return err
@@ -44,7 +47,8 @@ and migrate turn it on for every deletion; a run purges an entry ` + sessionclea
 	flags.StringVar(&o.OwnerID, "owner", "", "only the sessions of the owner with this ID")
 	flags.Var(newCount(&o.Limit, 50, 1, sessioncleanup.MaxPage), "limit", "entries on the page")
 	flags.Var(newCount(&before, 0, 1, maxInt), "before", "continue after the entry with this number")
-	cmd.AddCommand(a.showArchived())
+	cmd.Flags().BoolVar(&held, "held", false, "only entries that are held")
+	cmd.AddCommand(a.showArchived(), a.holdArchived(), a.purgeArchived())
 	return cmd
 }
 
@@ -68,7 +72,7 @@ func (a *app) reportArchived(entries []sessioncleanup.Archived, limit int) error
 	for _, e := range entries {
 		rows = append(rows, []cell{
 			text(entryPrefix + fmt.Sprint(e.ID)), text(e.SessionID), text(e.Name), text(e.OwnerID), text(moment(e.At)), text(e.Actor), text(e.Reason),
-			{text: humanize.Comma(int64(e.Rows)), right: true}, text(purgeText(e.PurgeAt)),
+			{text: humanize.Comma(int64(e.Rows)), right: true}, text(purgeText(e)),
 		})
 	}
 	if err := a.table(rows); err != nil || next == 0 {
@@ -77,11 +81,14 @@ func (a *app) reportArchived(entries []sessioncleanup.Archived, limit int) error
 	return a.say("The next page: --before %d\n", next)
 }
 
-func purgeText(at time.Time) string {
-	if at.IsZero() {
+func purgeText(e sessioncleanup.Archived) string {
+	switch {
+	case e.Held:
+		return "held"
+	case e.PurgeAt.IsZero():
 		return "never"
 	}
-	return moment(at)
+	return moment(e.PurgeAt)
 }
 
 func (a *app) showArchived() *cobra.Command {
@@ -170,6 +177,7 @@ file in --backup, as backup list prints it. Nothing is restored from a file that
 When something is in the way, such as an ID that is in use again, nothing is changed and the exit code is 1.`,
 		Example: `  sessioncleanup restore 42 --dry-run
   sessioncleanup restore 42 43 --on-conflict skip
+  sessioncleanup restore 42 --on-conflict new-id
   sessioncleanup restore archive:17
   sessioncleanup restore 42 --from /var/backups/sessioncleanup-20260301T030000Z-ABC-001.jsonl.zst`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -252,6 +260,13 @@ func (a *app) reportRestored(r sessioncleanup.Restored, dry bool, err error) err
 	if r.Erased > 0 {
 		if sayErr := a.say("Left out %s of owners that were erased since.\n", sessionCount(r.Erased)); sayErr != nil {
 			return sayErr
+		}
+	}
+	for _, e := range r.Entries {
+		if id := r.NewIDs[e.ID]; id != "" {
+			if sayErr := a.say("Session %s has the ID %s now.\n", printable(e.SessionID), printable(id)); sayErr != nil {
+				return sayErr
+			}
 		}
 	}
 	for _, s := range r.Skipped {

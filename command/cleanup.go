@@ -30,6 +30,7 @@ type cleanupFlags struct {
 	inactiveAfter, deleteAfter time.Duration
 	owner                      string
 	page                       int
+	metrics                    metricsFile
 }
 
 const cleanupHelp = `cleanup deletes the sessions that are due for deletion, then deactivates those that are due for deactivation,
@@ -53,6 +54,9 @@ With --backup it then copies what was archived since the last backup into a file
 not possible it says so, stats --check raises an alert, and the exit code is 0.
 
 With --owner the run is limited to one owner's sessions. Such a run does not count for the schedule of serve.
+
+With --metrics-file it writes metrics in Prometheus's text format after the run, for node_exporter. The counters in the file
+continue from one run to the next.
 
 With --cron it prints nothing when nothing was done, one line when something was, and errors to standard error.
 
@@ -82,8 +86,15 @@ func (a *app) cleanup() *cobra.Command {
 			if err := a.openBackups(); err != nil {
 				return err
 			}
+			if err := f.metrics.check(cmd, f.dryRun); err != nil {
+				return err
+			}
 			return a.withPatience(func(ctx context.Context, db connection, _ []string) error {
-				return a.clean(ctx, db, run, f.cron)
+				err := a.clean(ctx, db, run, f.cron)
+				if f.metrics.path != "" {
+					a.writeMetrics(ctx, db.system, f.metrics)
+				}
+				return err
 			})(cmd, args)
 		},
 	}
@@ -96,6 +107,7 @@ func (a *app) cleanup() *cobra.Command {
 	flags.BoolVar(&f.cron, "cron", false, "print nothing unless something was done")
 	flags.BoolVar(&f.archive, "archive", false, "move what is deleted into the archive, see archive and restore; --archive=false deletes permanently")
 	a.addBackup(flags)
+	f.metrics.add(flags)
 	flags.StringVar(&f.owner, "owner", "", "only the sessions of the owner with this ID")
 	flags.Var(&threshold{&f.inactiveAfter, "inactive-hours", time.Hour}, "inactive-hours",
 		"deactivate after this many hours without activity, or never (default: the policy's, 24)")

@@ -99,10 +99,18 @@ func checkURL(address string) error {
 	return nil
 }
 
-// schema reads the file of --schema. Without the flag it is the zero Schema, which means the schema that migrate adopted.
+// schema reads the file of --schema, or has the table of --table. Without either it is the zero Schema, which means the
+// schema that migrate adopted.
 func (a *app) schema() (sessioncleanup.Schema, error) {
 	if a.schemaFile == "" {
-		return sessioncleanup.Schema{}, nil
+		schema := sessioncleanup.Schema{Table: a.tableName}
+		if err := schema.Validate(); err != nil {
+			return schema, usagef("--table: %w", err)
+		}
+		return schema, nil
+	}
+	if a.tableName != "" {
+		return sessioncleanup.Schema{}, usagef("--table and --schema are both given: want one")
 	}
 	file, err := os.Open(a.schemaFile)
 	if err != nil {
@@ -179,7 +187,7 @@ func (a *app) manager(ctx context.Context, db sessioncleanup.Store, policy sessi
 
 // storedPolicy is the policy that migrate stored in the database; zero where there is none.
 func storedPolicy(ctx context.Context, db sessioncleanup.Store) (sessioncleanup.Policy, error) {
-	installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](db)
+	installer, ok := sessioncleanup.InstallerOf(db)
 	if !ok {
 		return sessioncleanup.Policy{}, nil
 	}

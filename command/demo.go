@@ -19,12 +19,16 @@ const demoProtected = 12
 
 func (a *app) demo() *cobra.Command {
 	var keep bool
+	var serve demoServer
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Try everything on a temporary SQLite database",
 		Long: `demo creates a temporary SQLite database like that of a service after 90 days, adopts it, and shows statistics, a dry
-run, the cleanup, and the protections. It reads and writes nothing else.`,
-		Args: noArguments,
+run, the cleanup, the protections, and how a deletion is undone. It reads and writes nothing else.
+
+With --serve it serves the page on that database instead, until it is stopped, to try it as an admin and as an owner.`,
+		Example: "  sessioncleanup demo\n  sessioncleanup demo --serve",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if a.json {
 				return usagef("demo prints text only: it has no --json")
@@ -37,6 +41,9 @@ run, the cleanup, and the protections. It reads and writes nothing else.`,
 				defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 			}
 			path := filepath.Join(dir, "demo.db")
+			if serve.on {
+				return a.serveDemo(cmd.Context(), path, serve.addr)
+			}
 			if err := a.playDemo(cmd.Context(), path); err != nil {
 				return err
 			}
@@ -47,6 +54,8 @@ run, the cleanup, and the protections. It reads and writes nothing else.`,
 		},
 	}
 	cmd.Flags().BoolVar(&keep, "keep", false, "keep the database, and print its path")
+	cmd.Flags().BoolVar(&serve.on, "serve", false, "serve the page on the demo's data")
+	cmd.Flags().StringVar(&serve.addr, "addr", "localhost:8080", "address of --serve; anybody who reaches it can log in")
 	return cmd
 }
 
@@ -69,7 +78,7 @@ func (a *app) playDemo(ctx context.Context, path string) error {
 	d := &demo{app: a, m: m, db: db}
 	d.step("A service after 90 days: %s of %d owners, with %s rows of activity, in SQLite.",
 		sessionCount(made.sessions), made.owners, number(made.activity))
-	acts := []func(context.Context) error{d.adopt, d.protect, d.before, d.limit, d.dryRun, d.clean, d.after, d.showProtected}
+	acts := []func(context.Context) error{d.adopt, d.protect, d.before, d.limit, d.dryRun, d.clean, d.after, d.showProtected, d.undo}
 	for _, act := range acts {
 		if err := act(ctx); err != nil {
 			return err
@@ -170,6 +179,31 @@ func (d *demo) showProtected(ctx context.Context) error {
 		return err
 	}
 	return d.printSessions([]sessioncleanup.Session{s})
+}
+
+func (d *demo) undo(ctx context.Context) error {
+	d.step("With the archive on (%s=true), a deletion can be undone: the last used session is deleted, listed by archive, and restored.", sessioncleanup.EnvArchive)
+	m, err := sessioncleanup.New(d.db, sessioncleanup.Config{Policy: sessioncleanup.Policy{Archive: sessioncleanup.On}, Logger: d.logger()})
+	if err != nil {
+		return err
+	}
+	last, err := m.List(ctx, sessioncleanup.ListOptions{Descending: true, Limit: 1})
+	if err != nil || len(last.Sessions) == 0 {
+		return err
+	}
+	id := last.Sessions[0].ID
+	if _, err := m.Delete(ctx, id); err != nil {
+		return err
+	}
+	entries, err := m.Archived(ctx, sessioncleanup.ArchiveOptions{})
+	if err != nil {
+		return err
+	}
+	if err := d.reportArchived(entries, len(entries)+1); err != nil {
+		return err
+	}
+	restored, err := m.Restore(ctx, []string{id}, sessioncleanup.RestoreOptions{})
+	return d.reportRestored(restored, false, err)
 }
 
 func (d *demo) limit(ctx context.Context) error {

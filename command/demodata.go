@@ -26,6 +26,8 @@ const (
 	demoOwners   = 40
 	demoSessions = 6000
 	demoDays     = 90
+
+	demoOwner, demoOwnerName = "30", "mirabeats" // as whom demo --serve lets people log in
 )
 
 // sqliteTime is how SQLite's CURRENT_TIMESTAMP writes a time.

@@ -56,7 +56,7 @@ func (a *app) events() *cobra.Command {
 	flags.Var(newCount(&q.Limit, 50, 1, sessioncleanup.MaxPage), "limit", "events on the page")
 	flags.Var(newCount(&before, 0, 1, maxInt), "before", "continue after the event with this ID")
 	completeWith(cmd, "action", sessioncleanup.Actions())
-	cmd.AddCommand(a.verifyEvents(), a.sealEvents(), a.eraseEvents())
+	cmd.AddCommand(a.verifyEvents(), a.sealEvents())
 	return cmd
 }
 

@@ -23,7 +23,7 @@ func (a *app) installed(work func(ctx context.Context, db sessioncleanup.Store, 
 			return err
 		}
 		defer func() { _ = db.Close() }() // nothing is left to write
-		installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](db)
+		installer, ok := sessioncleanup.InstallerOf(db)
 		if !ok {
 			return errors.New("this store has no database to " + cmd.Name())
 		}

@@ -26,7 +26,7 @@ func (a *app) migrate() *cobra.Command {
 		SuggestFor: []string{"setup", "setup-db", "install", "init"},
 		Short:      "Prepare the database: columns, indexes, triggers, view",
 		Long: `migrate adds to the database what session cleanup needs, and nothing else. It adopts an existing table of sessions:
-without --schema it uses what inspect finds, and prints that. Without such a table it creates one. It stores the policy
+without --schema or --table it uses what inspect finds, and prints that. Without such a table it creates one. It stores the policy
 of the environment in the database: with --backup, that what is not backed up is not purged, until migrate --backup none. It is safe to run it again.
 
 It prints the oldest and the newest time as it understands them, with the time zone that it assumes for columns without
@@ -34,6 +34,7 @@ one, and refuses tables whose newest times are more than a year from now; --acce
 shows nowhere when its sessions are used is untracked: only sessions with an expiry are cleaned up, unless --untracked
 enables the rules for idle sessions. A refused migrate has changed nothing.`,
 		Example: `  sessioncleanup migrate --database sqlite:app.db
+  sessioncleanup migrate --table rooms
   sessioncleanup migrate --time-zone Europe/Paris`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -107,7 +108,7 @@ func (a *app) planMigration(ctx context.Context, policy sessioncleanup.Policy, o
 }
 
 func (a *app) sayAdopted(ctx context.Context, db sessioncleanup.Store) error {
-	installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](db)
+	installer, ok := sessioncleanup.InstallerOf(db)
 	if !ok {
 		return a.say("Nothing to migrate: this store has no database.\n")
 	}
@@ -151,5 +152,17 @@ func describeSchema(s sessioncleanup.Schema) string {
 		line("activity source", "%s (%s)", source.Table, source.Session)
 	}
 	line("lifecycle", "%s, %s, %s, %s, %s", s.Active, s.LastActivity, s.ExpiresAt, s.AutoCleanup, s.DeactivatedAt)
+	if s.State != nil {
+		line("active", "%s is %s; a deactivation writes %s", s.Active, strings.Join(s.State.Active, " or "), s.State.Deactivated)
+	}
+	for _, only := range s.Only {
+		line("only", "%s is %s", only.Column, strings.Join(only.Values, " or "))
+	}
+	switch {
+	case s.SoftDelete:
+		line("deletion", "sets %s, the row stays", s.DeletedAt)
+	case s.DeletedAt != "":
+		line("deleted", "%s has a time: not seen", s.DeletedAt)
+	}
 	return b.String()
 }

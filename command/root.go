@@ -45,9 +45,9 @@ Start with "sessioncleanup demo", which needs no database.`,
 			root.AddCommand(verb)
 		}
 	}
-	add(groupSetUp, a.demo(), a.inspect(), a.migrate(), a.validate(), a.uninstall())
+	add(groupSetUp, a.demo(), a.inspect(), a.migrate(), a.validate(), a.doctor(), a.uninstall())
 	add(groupCleanup, a.cleanup(), a.stats(), a.serve(), a.events(), a.backup())
-	add(groupSessions, a.list(), a.show(), a.deactivate(), a.reactivate(), a.delete(), a.archive(), a.restore(), a.autoCleanup(), a.expire(), a.touch())
+	add(groupSessions, a.list(), a.show(), a.deactivate(), a.reactivate(), a.delete(), a.archive(), a.restore(), a.erase(), a.autoCleanup(), a.expire(), a.touch())
 	add("", a.version(), a.completion())
 	root.SetHelpCommand(helpVerb(root))
 	root.SetHelpTemplate(root.HelpTemplate() + environmentHelp + exitCodesHelp)
@@ -59,6 +59,7 @@ func (a *app) sharedFlags(root *cobra.Command) {
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.database, "database", "d", "", "`URL` of the database: "+strings.Join(store.Forms(), ", ")+" (default $"+envDatabase+")")
 	flags.StringVar(&a.schemaFile, "schema", "", "JSON `file` that describes the tables (default: what migrate adopted)")
+	flags.StringVar(&a.tableName, "table", "", "`NAME` of the table of sessions, instead of --schema; what it leaves open is read from the database")
 	flags.BoolVar(&a.trustOwner, "trust-owner", false, "as a superuser of PostgreSQL, work on sessions of another role, whose triggers can then use a superuser's rights")
 	flags.BoolVar(&a.json, "json", false, "print JSON, for programs")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "print more, and log every action to standard error")

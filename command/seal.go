@@ -89,29 +89,3 @@ func (a *app) sayVerified(v sessioncleanup.Verification) error {
 	}
 	return a.say("The last seal, %d: %s\n", v.Last.Number, v.Last.Hash)
 }
-
-func (a *app) eraseEvents() *cobra.Command {
-	var yes bool
-	cmd := &cobra.Command{
-		Use:   "erase OWNER",
-		Short: "Erase an owner from the audit log permanently",
-		Long: `erase removes an owner from all entries of the audit log: its ID, the names of its sessions, and the actor and the reason
-of its own changes. The entries, the IDs of the sessions and the seals stay. Sessions are not touched. It asks first; without a terminal it needs --yes. On PostgreSQL only the owner of the tables may do so.`,
-		Args: arguments("the ID of an owner"),
-		RunE: a.with(func(ctx context.Context, db connection, args []string) error {
-			if err := a.confirm(ctx, yes, "events erase", fmt.Sprintf("Erase the owner %s from the audit log, permanently?", printable(args[0]))); err != nil {
-				return err
-			}
-			n, err := db.EraseOwner(ctx, args[0])
-			switch {
-			case err != nil:
-				return err
-			case a.json:
-				return a.printJSON(map[string]int{"entries": n})
-			}
-			return a.say("Erased in %s.\n", counted(n, "entry", "entries"))
-		}),
-	}
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
-	return cmd
-}

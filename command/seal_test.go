@@ -26,9 +26,19 @@ func TestEventsAreSealedAndVerified(t *testing.T) {
 			}
 			u.calls("events", "seal").want(t, exitDone, "Seal 2, up to entry ", seal.Hash)
 			u.calls("events", "verify", "--expect", seal.Hash).want(t, exitDone, "4 entries as sealed, in 2 seals", "The last seal, 2: "+seal.Hash)
-			u.calls("events", "erase", ownerID).want(t, exitUsage, "needs --yes")
-			u.calls("events", "erase", ownerID, "--yes").want(t, exitDone, "Erased in 3 entries.")
+			u.calls("erase", "--owner", ownerID).want(t, exitUsage, "needs --confirm")
+			u.calls("erase", "--owner", ownerID, "--confirm", "x").want(t, exitUsage, `--confirm is "x"`)
+			u.calls("erase").want(t, exitUsage, "erase needs --owner")
+			would := decode[sessioncleanup.Erased](t, u.calls("erase", "--owner", ownerID, "--dry-run", "--json"))
+			if would.Sessions == 0 || would.Events != 3 {
+				t.Errorf("erase --dry-run --json prints %+v", would)
+			}
+			done := decode[sessioncleanup.Erased](t, u.calls("erase", "--owner", ownerID, "--confirm", ownerID, "--json"))
+			if done.OwnerID != ownerID || done.Sessions != would.Sessions || done.Events != 3+done.Sessions {
+				t.Errorf("erase --json prints %+v, want %+v and the deletions", done, would)
+			}
 			u.calls("events", "--owner", ownerID).want(t, exitDone, "No events.")
+			u.calls("erase", "--owner", ownerID, "--dry-run").want(t, exitDone, "Would erase owner "+ownerID+": 0 sessions, 0 entries of the archive, 0 entries of the audit log.")
 			u.calls("events", "verify", "--expect", seal.Hash).want(t, exitDone, "4 entries as sealed", "Erased in part: 3 entries.")
 			v := decode[sessioncleanup.Verification](t, u.calls("events", "verify", "--json"))
 			if v.Entries != 4 || v.Erased != 3 || v.Last.Hash != seal.Hash {
@@ -53,7 +63,7 @@ func TestEventsHasNoOtherVerbs(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, nil)
 	u.calls("events", "explode").want(t, exitUsage, "takes no argument")
-	for _, verb := range []string{"seal", "verify", "erase"} {
+	for _, verb := range []string{"seal", "verify"} {
 		u.calls("events", verb, "--help").want(t, exitDone, "sessioncleanup events "+verb, "Exit codes")
 	}
 }

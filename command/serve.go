@@ -26,6 +26,7 @@ type serveFlags struct {
 	cronExpr, zone string
 	now            bool
 	http           httpFlags
+	metrics        metricsFlags
 }
 
 const serveHelp = `serve cleans up on schedule until it is stopped, and logs what it does to standard error, as JSON with --json.
@@ -36,9 +37,11 @@ was missed during a downtime is due immediately, and only once. Any number of in
 run happens once. A run that fails is retried with growing pauses; one that met the deletion limit is not, until its next
 time.
 
-With --addr it also serves HTTP, to clients with a token of --tokens: statistics, lists, runs, changes of sessions, the
-audit log and a live stream below /api/session-cleanup, and /healthz and /readyz for monitoring; with --tls-cert and
---tls-key it serves HTTPS. With --every never it only serves.
+With --addr it also serves HTTP: the page on which admins and owners manage sessions, who log in with a token of --tokens; for
+programs with a token statistics, lists, runs, changes of sessions, the audit log and a live stream below
+/api/session-cleanup; /healthz and /readyz for monitoring. With --tls-cert and --tls-key it serves HTTPS. With --every never
+it only serves. /metrics is for Prometheus: with --addr to clients with a token of an admin or of "metrics", with
+--metrics-addr on an address of its own and without a token.
 
 A run changes nothing while the clocks of the database and of this machine differ by more than 10 minutes; --ignore-clock
 trusts the database's. /readyz fails when a scheduled run is overdue by 5 minutes.
@@ -66,8 +69,8 @@ func (a *app) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if schedule == nil && at == nil {
-				return usagef("--every never only serves HTTP: it needs --addr and --tokens")
+			if schedule == nil && at == nil && f.metrics.addr == "" {
+				return usagef("--every never only serves HTTP: it needs --addr and --tokens, or --metrics-addr")
 			}
 			if err := a.openBackups(); err != nil {
 				return err
@@ -75,10 +78,15 @@ func (a *app) serve() *cobra.Command {
 			return a.withPatience(func(ctx context.Context, db connection, _ []string) error {
 				return a.runSchedule(ctx, db, described, func(ctx context.Context, m *sessioncleanup.Manager, log *slog.Logger) error {
 					clean := func(ctx context.Context) error { return cleanOnSchedule(ctx, m, schedule, f.now, log) }
-					if at == nil {
-						return clean(ctx)
+					measured, err := f.metrics.handler(ctx, m, schedule, log)
+					if err != nil {
+						return err
 					}
-					return serveHTTP(ctx, m, at, log, clean)
+					work := clean
+					if at != nil {
+						work = func(ctx context.Context) error { return serveHTTP(ctx, m, at, measured, log, clean) }
+					}
+					return f.metrics.serve(ctx, measured, log, work)
 				})
 			})(cmd, args)
 		},
@@ -92,6 +100,7 @@ func (a *app) serve() *cobra.Command {
 	a.addIgnoreClock(flags)
 	a.addBackup(flags)
 	f.http.add(flags)
+	f.metrics.add(flags)
 	return cmd
 }
 
@@ -155,7 +164,7 @@ func (a *app) runSchedule(ctx context.Context, db connection, described string, 
 		level = slog.LevelDebug
 	}
 	log := a.logTo(level)
-	if installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](db.store); ok {
+	if installer, ok := sessioncleanup.InstallerOf(db.store); ok {
 		if err := installer.Validate(ctx); err != nil {
 			return err
 		}

@@ -7,13 +7,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/httpapi"
+	"github.com/sessioncleanup/sessioncleanup/internal/login"
 	"github.com/sessioncleanup/sessioncleanup/internal/tokens"
+	"github.com/sessioncleanup/sessioncleanup/webui"
 )
 
 const (
@@ -33,7 +36,7 @@ type httpFlags struct{ addr, tokens, cert, key string }
 
 func (f *httpFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.addr, "addr", "", "also serve HTTP on this address, for example localhost:8080; needs --tokens")
-	flags.StringVar(&f.tokens, "tokens", "", `file of bearer tokens, lines "TOKEN admin", "TOKEN owner ID", "TOKEN viewer"; not readable by others`)
+	flags.StringVar(&f.tokens, "tokens", "", `file of bearer tokens, lines "TOKEN admin", "TOKEN owner ID", "TOKEN viewer", "TOKEN metrics"; not readable by others`)
 	flags.StringVar(&f.cert, "tls-cert", "", "serve HTTPS with the certificate, and those that sign it, in this PEM file; needs --tls-key")
 	flags.StringVar(&f.key, "tls-key", "", "PEM file with the private key of --tls-cert")
 }
@@ -43,6 +46,9 @@ type endpoint struct {
 	addr  string
 	known *tokens.Tokens
 	tls   *tls.Config // nil: without TLS
+
+	shortcuts []login.Shortcut   // that the login form offers to everybody
+	listening func(string) error // called with the URL once the address is open. Default: nothing
 }
 
 // read reads the files of the flags; nil without --addr.
@@ -97,10 +103,12 @@ func (e *endpoint) serve(server *http.Server, listener net.Listener) error {
 
 // serveHTTP serves HTTP and calls run, until ctx ends or one of the two fails. Then it stops the other one and lets current
 // requests end.
-func serveHTTP(ctx context.Context, m *sessioncleanup.Manager, e *endpoint, log *slog.Logger, run func(context.Context) error) error {
+func serveHTTP(
+	ctx context.Context, m *sessioncleanup.Manager, e *endpoint, measured http.Handler, log *slog.Logger, run func(context.Context) error,
+) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	handler, err := routes(life, m, e.known, log)
+	handler, err := routes(life, m, newLogins(e.known, log, e.shortcuts), measured, log)
 	if err != nil {
 		return err
 	}
@@ -108,17 +116,26 @@ func serveHTTP(ctx context.Context, m *sessioncleanup.Manager, e *endpoint, log 
 	if err != nil {
 		return err
 	}
+	if e.listening != nil {
+		if err := e.listening("http://" + listener.Addr().String() + "/"); err != nil {
+			return errors.Join(err, listener.Close())
+		}
+	}
 	server := newServer(handler, log)
 	server.RegisterOnShutdown(end) // live streams end, runs finish the current batch
+	return beside(ctx, server, func() error { return e.serve(server, listener) }, log, run)
+}
 
+// beside serves and calls run, until ctx ends or one of the two fails. Then it stops the other one.
+func beside(ctx context.Context, server *http.Server, serve func() error, log *slog.Logger, run func(context.Context) error) error {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	served := make(chan error, 1)
 	go func() {
 		defer stop()
-		served <- e.serve(server, listener)
+		served <- serve()
 	}()
-	err = run(work)
+	err := run(work)
 	if errors.Is(err, sessioncleanup.ErrDisabled) { // the handlers still show and change sessions
 		log.WarnContext(ctx, "no scheduled cleanup: it is disabled", "by", sessioncleanup.EnvEnabled+" or the stored policy")
 		<-work.Done()
@@ -151,18 +168,26 @@ func shutDown(ctx context.Context, server *http.Server, log *slog.Logger) {
 }
 
 // routes is the handler of everything that serve answers.
-func routes(life context.Context, m *sessioncleanup.Manager, known *tokens.Tokens, log *slog.Logger) (http.Handler, error) {
+func routes(life context.Context, m *sessioncleanup.Manager, users *logins, measured http.Handler, log *slog.Logger) (http.Handler, error) {
 	api, err := httpapi.New(m, httpapi.Options{
-		Authenticate: authenticator(known, log), Context: life, Logger: log,
+		Authenticate: users.authenticate, Context: life, Logger: log,
 		Limit: httpapi.PerPrincipal(requestsPerSecond, requestsAtOnce), MaxRequestsPerPrincipal: requestsServed,
 		LimitChanges: ofOwners(httpapi.PerPrincipal(changesPerSecond, changesAtOnce)),
 	})
 	if err != nil {
 		return nil, err
 	}
+	// All URLs are relative to the page, so that a proxy may serve it below a prefix.
+	page, err := webui.Handler(webui.Options{API: strings.TrimPrefix(httpapi.DefaultPrefix, "/"), Login: "login", Logout: "logout"})
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
+	mux.Handle("/", page)
+	users.page.Routes(mux)
 	mux.Handle("GET /healthz", httpapi.Healthy())
 	mux.Handle("GET /readyz", httpapi.Ready(m))
+	mux.Handle("GET /metrics", withToken(users.authenticate, measured))
 	mux.Handle(httpapi.DefaultPrefix+"/", api)
 	return mux, nil
 }

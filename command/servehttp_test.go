@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net"
@@ -25,15 +26,22 @@ type addressLog struct {
 	mu    sync.Mutex
 	text  strings.Builder
 	found chan string
+	key   string // default: that of the address of the handlers
 	told  bool
+}
+
+func (l *addressLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func (l *addressLog) Write(data []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.text.Write(data)
-	_, rest, ok := strings.Cut(l.text.String(), "addr=")
-	if addr, _, complete := strings.Cut(rest, " "); ok && complete && !l.told {
+	_, rest, ok := strings.Cut(l.text.String(), cmp.Or(l.key, " addr="))
+	if addr, _, complete := strings.Cut(strings.TrimRight(rest, "\n")+" ", " "); ok && addr != "" && complete && !l.told {
 		l.told = true
 		l.found <- addr
 	}

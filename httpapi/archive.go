@@ -21,6 +21,7 @@ type archived struct {
 	RunID      *string    `json:"run_id"`
 	Rows       int        `json:"rows"`
 	Bytes      int64      `json:"bytes"`
+	Held       bool       `json:"held"`
 	BackedUpAt *time.Time `json:"backed_up_at"`
 	PurgeAt    *time.Time `json:"purge_at"`
 }
@@ -30,7 +31,7 @@ func archivedOf(all []sessioncleanup.Archived) []archived {
 	for i, e := range all {
 		out[i] = archived{
 			ID: e.ID, SessionID: e.SessionID, OwnerID: e.OwnerID, Name: e.Name, ArchivedAt: e.At, Actor: e.Actor, Reason: e.Reason,
-			Rows: e.Rows, Bytes: e.Bytes, BackedUpAt: known(e.BackedUpAt), PurgeAt: known(e.PurgeAt),
+			Rows: e.Rows, Bytes: e.Bytes, Held: e.Held, BackedUpAt: known(e.BackedUpAt), PurgeAt: known(e.PurgeAt),
 		}
 		if e.RunID != "" {
 			out[i].RunID = &e.RunID
@@ -47,7 +48,7 @@ type archiveAnswer struct {
 
 // archive serves GET /archive: a page of what was deleted and can be restored, newest first.
 func (c *call) archive() error {
-	values, err := c.query("session", "owner", "limit", "cursor")
+	values, err := c.query("session", "owner", "held", "limit", "cursor")
 	if err != nil {
 		return err
 	}
@@ -61,7 +62,14 @@ func (c *call) archive() error {
 	} else if n > 0 {
 		o.Limit = n
 	}
-	list := listOf("archive", scope, o.SessionID)
+	held, err := oneOf(values, "held", []string{"true", "false"})
+	if err != nil {
+		return err
+	}
+	if held != "" {
+		o.Held = sessioncleanup.SwitchOf(held == "true")
+	}
+	list := listOf("archive", scope, o.SessionID, held)
 	if cursor := values.Get("cursor"); cursor != "" {
 		if o.Before, err = list.before(cursor); err != nil {
 			return err
@@ -152,7 +160,7 @@ func (c *call) restore() error {
 	message := msgWouldRestore
 	if !o.DryRun {
 		message = msgRestored
-		c.figures.forget("", done.Entries[0].OwnerID)
+		c.forget(done.Entries[0].OwnerID)
 	}
 	return c.reply(restoredAnswer{
 		Success: true, Message: message[c.lang], DryRun: o.DryRun, Entry: archivedOf(done.Entries)[0], Rows: done.Rows, Relinked: done.Relinked,
@@ -182,6 +190,8 @@ func (c *call) archiveFault(err error) *fault {
 	switch {
 	case errors.Is(err, sessioncleanup.ErrNotArchived):
 		return &fault{problem: notFound, detail: msgNotArchived}
+	case errors.Is(err, sessioncleanup.ErrHeld):
+		return &fault{problem: onHold}
 	case errors.Is(err, sessioncleanup.ErrTooLarge):
 		return &fault{problem: unarchivable}
 	case errors.Is(err, errors.ErrUnsupported):

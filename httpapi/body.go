@@ -158,6 +158,17 @@ func moment(name string, to *time.Time) field {
 	}
 }
 
+// words reads a text, which may be empty.
+func words(name string, to *string) field {
+	return func(raw json.RawMessage) error {
+		err := json.Unmarshal(raw, to)
+		if err != nil || string(raw) == "null" || !readable(*to) || !utf8.Valid(raw) {
+			return wrong(name, msgText, raw, maxText)
+		}
+		return nil
+	}
+}
+
 // ownerID reads the ID of an owner. It may not be empty: as a filter, that would mean everybody.
 func ownerID(name string, to *string) field {
 	return func(raw json.RawMessage) error {

@@ -40,6 +40,32 @@ func (c *call) setAutoCleanup() error {
 	})
 }
 
+// keep serves PATCH /{id}/keep: it postpones the deletion of a session.
+func (c *call) keep() error {
+	var days int
+	if err := c.body(map[string]field{"days": count("days", &days)}, "days"); err != nil {
+		return err
+	}
+	longest := c.longestKeep()
+	if days > longest {
+		return wrong("days", msgFromTo, days, longest)
+	}
+	return c.change(msgKept, func(m *sessioncleanup.Manager, ctx context.Context, id string) (sessioncleanup.Session, error) {
+		return m.Keep(ctx, id, time.Duration(days)*24*time.Hour)
+	})
+}
+
+// longestKeep is the most days for which the deletion of a session can be postponed.
+func (c *call) longestKeep() int {
+	if after := c.m.Policy().DeleteAfter; after != sessioncleanup.Never {
+		return int(after / (24 * time.Hour))
+	}
+	return maxKeepDays
+}
+
+// maxKeepDays is the longest time to keep a session for where the policy deletes nothing.
+const maxKeepDays = 36_500
+
 func (c *call) setExpiry() error {
 	var at time.Time
 	if err := c.body(map[string]field{"expires_at": moment("expires_at", &at)}, "expires_at"); err != nil {
@@ -83,7 +109,7 @@ func (c *call) write(do operation) (sessioncleanup.Session, error) {
 	defer cancel()
 	s, err := do(c.m.If(condition), ctx, c.id)
 	if err == nil {
-		c.figures.forget("", s.OwnerID)
+		c.forget(s.OwnerID)
 	}
 	return s, err
 }

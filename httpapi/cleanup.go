@@ -11,9 +11,10 @@ import (
 )
 
 type cleanupAnswer struct {
-	Success bool    `json:"success"`
-	DryRun  bool    `json:"dry_run"`
-	RunID   *string `json:"run_id"`
+	Success bool       `json:"success"`
+	DryRun  bool       `json:"dry_run"`
+	RunID   *string    `json:"run_id"`
+	AsOf    *time.Time `json:"as_of,omitempty"` // of a dry run: for the run that does exactly this
 	report
 	Untracked bool `json:"untracked,omitempty"` // nothing shows when the sessions are used: idle ones are never due
 	// Of a dry run: the first of the sessions concerned, the rows of other tables that would go along with those to delete,
@@ -57,13 +58,19 @@ func (c *call) cleanup() error {
 		"dry_run":         boolean("dry_run", &run.DryRun),
 		"force":           boolean("force", &run.Force),
 		"delete_at_most":  count("delete_at_most", &run.DeleteAtMost),
+		"as_of":           moment("as_of", &run.AsOf),
 	})
 	if err != nil {
 		return err
 	}
-	res, err := c.run(run)
+	if !run.AsOf.IsZero() && (time.Until(run.AsOf) > time.Hour || time.Since(run.AsOf) > 2*time.Hour) { // the Manager asks the database
+		return wrong("as_of", msgRecent, run.AsOf.Format(time.RFC3339))
+	}
+	s := c.streamed()
+	run.Progress = s.progressOfRun
+	res, err := c.run(run, s)
 	if err != nil {
-		return c.runFault(run, res, err)
+		return s.end(c.runFault(run, res, err))
 	}
 	out := cleanupAnswer{
 		Success: true, DryRun: res.DryRun, report: c.reportOf(run, res), Untracked: res.Cutoffs.Untracked,
@@ -73,13 +80,13 @@ func (c *call) cleanup() error {
 		out.RunID = &res.RunID
 	}
 	if res.DryRun {
-		out.Sessions = sessionsOf(res.Sessions)
+		out.Sessions, out.AsOf = sessionsOf(res.Sessions), known(res.Cutoffs.Now)
 	}
-	return c.reply(out)
+	return s.reply(out)
 }
 
 // run does a run. A run retries for a while when the database is unavailable; a client gets its 503 sooner.
-func (c *call) run(run sessioncleanup.Run) (sessioncleanup.Result, error) {
+func (c *call) run(run sessioncleanup.Run, s *stream) (sessioncleanup.Result, error) {
 	if run.DryRun {
 		ctx, cancel := c.timed()
 		defer cancel()
@@ -88,9 +95,9 @@ func (c *call) run(run sessioncleanup.Run) (sessioncleanup.Result, error) {
 	if err := c.reachable(); err != nil {
 		return sessioncleanup.Result{}, err
 	}
-	defer c.figures.forgetAll()
+	defer c.forgetAll()
 	var res sessioncleanup.Result
-	err := c.detached(func(ctx context.Context) (err error) {
+	err := s.work(func(ctx context.Context) (err error) {
 		res, err = c.m.Cleanup(ctx, run)
 		return err
 	})

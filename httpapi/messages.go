@@ -56,9 +56,21 @@ var (
 			"D'autres sessions seraient supprimées avec elle. Supprimez-les d'abord ou, en tant qu'administrateur, autorisez-le avec ?cascade=true.",
 		},
 	}
+	unexpected = &kind{
+		"more-than-expected", http.StatusConflict, text{"More sessions than expected", "Plus de sessions que prévu"},
+		text{"More than the %d sessions expected match. Nothing was changed; count them again.", "Plus que les %d sessions prévues correspondent. Rien n'a été modifié ; recomptez-les."},
+	}
+	kept = &kind{
+		"kept", http.StatusConflict, text{"The application keeps the session", "L'application conserve la session"},
+		text{"The application does not let it be deleted for now. The server's log says why.", "L'application ne permet pas sa suppression pour le moment. Le journal du serveur dit pourquoi."},
+	}
 	obstructed = &kind{
 		"obstructed", http.StatusConflict, text{"The session cannot be restored", "La session ne peut pas être restaurée"},
 		text{"Something is in the way, see obstacles. Nothing was changed.", "Quelque chose s'y oppose, voir obstacles. Rien n'a été modifié."},
+	}
+	onHold = &kind{
+		"held", http.StatusConflict, text{"Held in the archive", "Retenue dans l'archive"},
+		text{"It is held, so it is neither restored nor purged. An admin can release it. Nothing was changed.", "Elle est retenue : elle n'est ni restaurée ni purgée. Un administrateur peut lever la retenue. Rien n'a été modifié."},
 	}
 	unarchivable = &kind{
 		"too-large-to-archive", http.StatusConflict, text{"Too large for the archive", "Trop grande pour l'archive"},
@@ -126,15 +138,21 @@ var (
 	msgTime        = text{"%s is %.100s: want a time in RFC 3339 from 1970 to 9999, or null.", "%s vaut %.100s : attendu une date RFC 3339 de 1970 à 9999, ou null."}
 	msgTooMany     = text{"The deletion limit stopped the deletion: %d sessions are due for it, more than %g %% of all. None was deleted; GET view?status=to_delete shows them. Check the clock and the thresholds, then allow the deletion once with \"force\": true, or \"delete_at_most\": %d.", "La limite de suppression a arrêté la suppression : %d sessions seraient supprimées, plus de %g %% du total. Aucune ne l'a été ; GET view?status=to_delete les montre. Vérifiez l'horloge et les seuils, puis autorisez la suppression une fois avec \"force\": true ou \"delete_at_most\": %d."}
 	msgMoreThan    = text{"%d sessions are due for deletion, more than the %d that delete_at_most allows. None was deleted; GET view?status=to_delete shows them. To allow it once, send \"delete_at_most\": %d, or \"force\": true.", "%d sessions seraient supprimées, plus que les %d autorisées par delete_at_most. Aucune ne l'a été ; GET view?status=to_delete les montre. Pour l'autoriser une fois, envoyez \"delete_at_most\": %d ou \"force\": true."}
+	msgFromTo      = text{"%s is %.100s: want a whole number from 1 to %d.", "%s vaut %.100s : attendu un nombre entier de 1 à %d."}
+	msgIDs         = text{"%s: want a list of 1 to %d IDs in UTF-8 without NUL, of %d bytes at most.", "%s : attendu une liste de 1 à %d identifiants en UTF-8 sans NUL, de %d octets au plus."}
+	msgEither      = text{"%s cannot be combined with status, owner or q.", "%s ne se combine pas avec status, owner ou q."}
+	msgRecent      = text{"%s is %.100s: want a time within the last hour.", "%s vaut %.100s : attendu une date de moins d'une heure."}
 	msgNoRun       = text{"There is no such run in the log, or it deactivated nothing.", "Ce nettoyage n'est pas dans le journal, ou n'a rien désactivé."}
 	msgNotArchived = text{"The archive has no such entry: it was restored or purged, or it never was.", "L'archive n'a pas cette entrée : elle a été restaurée ou purgée, ou n'a jamais existé."}
+	msgNoErasure   = text{"Owners cannot be erased here.", "Les propriétaires ne peuvent pas être effacés ici."}
 	msgNoArchive   = text{"There is no archive here.", "Il n'y a pas d'archive ici."}
 	msgArchives    = text{"The session will be in the archive for a while. Send the same request with ?confirm=%s to confirm its deletion.", "La session restera un temps dans l'archive. Renvoyez la même requête avec ?confirm=%s pour confirmer sa suppression."}
 	msgConfirm     = text{"Deletion is permanent. Send the same request with ?confirm=%s to confirm it.", "La suppression est définitive. Renvoyez la même requête avec ?confirm=%s pour la confirmer."}
+	msgErases      = text{"All of that would be erased permanently. Send the same request with ?confirm=%s to confirm it.", "Tout cela serait effacé définitivement. Renvoyez la même requête avec ?confirm=%s pour confirmer."}
 	msgInterrupted = text{"The run stopped early. What it did is kept; the next run continues from there.", "Le nettoyage a été interrompu avant la fin. Ce qui est fait est fait ; le prochain reprendra là."}
 )
 
-// What keeps a session from being restored.
+// The obstacles to a restore.
 var msgObstacles = map[sessioncleanup.ObstacleKind]text{
 	sessioncleanup.ObstacleTaken:   {"A value that must be unique, such as the ID, is in use again.", "Une valeur qui doit être unique, comme l'identifiant, est de nouveau utilisée."},
 	sessioncleanup.ObstacleParent:  {"Something that it refers to is gone.", "Un élément auquel elle se rapporte n'existe plus."},
@@ -143,7 +161,7 @@ var msgObstacles = map[sessioncleanup.ObstacleKind]text{
 	sessioncleanup.ObstacleRefused: {"A rule of the application refuses it.", "Une règle de l'application la refuse."},
 }
 
-// What a change did, in the message of its response.
+// The effect of a change, in the message of its response.
 var (
 	msgDeactivated   = text{"Session deactivated.", "Session désactivée."}
 	msgReactivated   = text{"Session reactivated.", "Session réactivée."}
@@ -151,8 +169,13 @@ var (
 	msgDeleted       = text{"Session deleted.", "Session supprimée."}
 	msgRestored      = text{"Session restored.", "Session restaurée."}
 	msgWouldRestore  = text{"Nothing is in the way of restoring the session.", "Rien ne s'oppose à la restauration de la session."}
+	msgHeld          = text{"The archive keeps the session until it is released.", "L'archive garde la session jusqu'à la levée de la retenue."}
+	msgReleased      = text{"The session is no longer held.", "La session n'est plus retenue."}
+	msgPurged        = text{"Session removed from the archive permanently.", "Session retirée définitivement de l'archive."}
+	msgErased        = text{"Owner erased.", "Propriétaire effacé."}
 	msgUnprotected   = text{"Automatic cleanup is on.", "Le nettoyage automatique est activé."}
 	msgProtected     = text{"Automatic cleanup is off.", "Le nettoyage automatique est désactivé."}
+	msgKept          = text{"The session is kept.", "La session est conservée."}
 	msgTouched       = text{"Activity recorded.", "Activité enregistrée."}
 	msgExpirySet     = text{"Expiry set.", "Expiration définie."}
 	msgExpiryRemoved = text{"Expiry removed.", "Expiration supprimée."}
@@ -167,6 +190,7 @@ var (
 	msgWouldDelete     = text{"Would be deleted: %d, unused for more than %s days", "À supprimer : %d, inutilisées depuis plus de %s jours"}
 	msgNoDeletion      = text{"Deletion is off.", "La suppression automatique est coupée."}
 	msgNotDeactivated  = text{"The session could not be deactivated. The server's log has the details.", "La session n'a pas pu être désactivée. Le journal du serveur contient les détails."}
+	msgNotChanged      = text{"The session could not be changed. The server's log has the details.", "La session n'a pas pu être modifiée. Le journal du serveur contient les détails."}
 	msgNotDeleted      = text{"The session could not be deleted. The server's log has the details.", "La session n'a pas pu être supprimée. Le journal du serveur contient les détails."}
 )
 

@@ -40,6 +40,8 @@ type fault struct {
 type extra struct {
 	Session    *toDelete                  `json:"session,omitempty"`
 	Dependents []sessioncleanup.Dependent `json:"dependents,omitempty"` // of the session
+	Entry      *archived                  `json:"entry,omitempty"`      // that would be purged
+	Erase      *sessioncleanup.Erased     `json:"erase,omitempty"`      // what would be erased
 	Confirm    string                     `json:"confirm,omitempty"`
 	SessionIDs []string                   `json:"session_ids,omitempty"` // that would be deleted along with the session
 	Obstacles  []obstacle                 `json:"obstacles,omitempty"`   // that keep an entry of the archive from being restored
@@ -47,6 +49,7 @@ type extra struct {
 	Fraction   float64                    `json:"max_delete_fraction,omitempty"`
 	AtMost     int                        `json:"delete_at_most,omitempty"`
 	RunID      string                     `json:"run_id,omitempty"`
+	Bulk       *sessioncleanup.BulkResult `json:"bulk,omitempty"` // what was done before
 	report                                // of a run that was stopped
 }
 
@@ -65,12 +68,8 @@ type document struct {
 	extra
 }
 
-// fail responds with a problem.
-func (c *call) fail(err error) {
-	f := c.faultOf(err)
-	if c.started {
-		panic(http.ErrAbortHandler)
-	}
+// documentOf describes a fault to the client.
+func (c *call) documentOf(f *fault) document {
 	detail := f.detail
 	if detail == (text{}) {
 		detail = f.problem.detail
@@ -79,10 +78,19 @@ func (c *call) fail(err error) {
 	if len(f.args) > 0 {
 		message = fmt.Sprintf(message, f.args...)
 	}
-	body, err := json.Marshal(document{
+	return document{
 		Type: problemsAt + f.problem.name, Title: f.problem.title[c.lang], Status: f.problem.status,
 		Detail: message, Error: message, Field: f.field, extra: f.extra,
-	})
+	}
+}
+
+// fail responds with a problem.
+func (c *call) fail(err error) {
+	f := c.faultOf(err)
+	if c.started {
+		panic(http.ErrAbortHandler)
+	}
+	body, err := json.Marshal(c.documentOf(f))
 	if err != nil { // strings and numbers always marshal
 		panic(err)
 	}
@@ -119,12 +127,17 @@ func (c *call) faultOf(err error) *fault {
 	if along, ok := errors.AsType[*sessioncleanup.CascadeError](err); ok {
 		return &fault{problem: otherSessions, extra: extra{SessionIDs: along.SessionIDs}}
 	}
+	if more, ok := errors.AsType[*sessioncleanup.UnexpectedError](err); ok {
+		return &fault{problem: unexpected, args: []any{more.Expected}}
+	}
 	if f := c.archiveFault(err); f != nil {
 		return f
 	}
 	switch {
 	case errors.Is(err, sessioncleanup.ErrCascade): // for an owner, who does not learn the ids of others' sessions
 		return &fault{problem: otherSessions}
+	case errors.Is(err, sessioncleanup.ErrKept):
+		return &fault{problem: kept}
 	case errors.Is(err, sessioncleanup.ErrForbidden):
 		return &fault{problem: forbidden}
 	case errors.Is(err, sessioncleanup.ErrNotFound):

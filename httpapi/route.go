@@ -28,10 +28,14 @@ type methods map[string]*route
 var (
 	fixedRoutes = map[string]methods{
 		"stats":        {http.MethodGet: {handle: (*call).stats}},
+		"me":           {http.MethodGet: {handle: (*call).me}},
+		"summary":      {http.MethodGet: {handle: (*call).summary}},
+		"bulk":         {http.MethodPost: {handle: (*call).bulk, changes: true, long: true}},
 		"view":         {http.MethodGet: {handle: (*call).view}},
 		"events":       {http.MethodGet: {handle: (*call).events}},
 		"archive":      {http.MethodGet: {handle: (*call).archive}},
 		"live":         {http.MethodGet: {handle: (*call).watch, long: true}},
+		"erase":        {http.MethodPost: {handle: (*call).erase, everything: true, changes: true, logged: true, long: true}},
 		"cleanup":      {http.MethodPost: {handle: (*call).cleanup, everything: true, changes: true, long: true}},
 		"openapi.yaml": {http.MethodGet: {handle: (*call).openapi, open: true}},
 	}
@@ -44,11 +48,16 @@ var (
 		"reactivate":   {http.MethodPatch: {handle: (*call).reactivate, changes: true, logged: true}},
 		"auto-cleanup": {http.MethodPatch: {handle: (*call).setAutoCleanup, changes: true, logged: true}},
 		"activity":     {http.MethodPatch: {handle: (*call).touch, changes: true}},
+		"keep":         {http.MethodPatch: {handle: (*call).keep, changes: true, logged: true}},
 		"expiry":       {http.MethodPatch: {handle: (*call).setExpiry, changes: true, logged: true}},
 	}
 	// Below archive/{entry}: a number, which is no session's action.
 	archiveRoutes = map[string]methods{
-		"":        {http.MethodGet: {handle: (*call).archivedEntry}},
+		"": {
+			http.MethodGet:    {handle: (*call).archivedEntry},
+			http.MethodDelete: {handle: (*call).purge, everything: true, changes: true, logged: true},
+		},
+		"hold":    {http.MethodPatch: {handle: (*call).hold, everything: true, changes: true, logged: true}},
 		"restore": {http.MethodPost: {handle: (*call).restore, changes: true, logged: true, long: true}},
 	}
 	// Below runs/{id}; no session's route has three parts.

@@ -32,7 +32,7 @@ func (c *call) reactivateRun() error {
 	if err := c.reachable(); err != nil {
 		return err
 	}
-	defer c.figures.forgetAll()
+	defer c.forgetAll()
 	var res sessioncleanup.PhaseResult
 	err := c.detached(func(ctx context.Context) (err error) {
 		res, err = c.m.ReactivateRun(ctx, c.id)

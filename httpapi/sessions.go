@@ -30,6 +30,11 @@ type session struct {
 	DeactivateAt  *time.Time            `json:"deactivate_at"`
 	DeleteAt      *time.Time            `json:"delete_at"`
 	ActivityCount int64                 `json:"activity_count"`
+
+	State    sessioncleanup.Prospect     `json:"state"`
+	StateAt  *time.Time                  `json:"state_until"`
+	Actions  []sessioncleanup.BulkAction `json:"actions"`   // that make sense now
+	KeepDays []int                       `json:"keep_days"` // of the action keep: those that postpone the deletion
 }
 
 func sessionOf(s sessioncleanup.Session) session {
@@ -44,7 +49,35 @@ func sessionOf(s sessioncleanup.Session) session {
 	if !s.CreatedAt.IsZero() {
 		out.DaysOld = new(hundredths(s.AsOf.Sub(s.CreatedAt).Hours() / 24))
 	}
+	state, at := s.Prospect()
+	out.State, out.StateAt = state, dueAt(at, s.AsOf)
+	out.Actions, out.KeepDays = actionsOf(s)
 	return out
+}
+
+// keepDays are the days that the action keep is offered for.
+var keepDays = []int{7, 30}
+
+// actionsOf are the actions that change something about a session, and the days of the action keep that do.
+func actionsOf(s sessioncleanup.Session) ([]sessioncleanup.BulkAction, []int) {
+	actions, days := []sessioncleanup.BulkAction{sessioncleanup.BulkReactivate}, []int{}
+	if s.Active {
+		actions[0] = sessioncleanup.BulkDeactivate
+	}
+	for _, n := range keepDays {
+		if !s.Active && !s.DeleteAt.IsZero() && s.DeleteAt.Sub(s.AsOf) < time.Duration(n)*24*time.Hour {
+			days = append(days, n)
+		}
+	}
+	if len(days) > 0 {
+		actions = append(actions, sessioncleanup.BulkKeep)
+	}
+	if s.AutoCleanup {
+		actions = append(actions, sessioncleanup.BulkProtect)
+	} else {
+		actions = append(actions, sessioncleanup.BulkUnprotect)
+	}
+	return append(actions, sessioncleanup.BulkDelete), days
 }
 
 // hundredths rounds what is not negative to hundredths.

@@ -13,6 +13,7 @@ import (
 type figures struct {
 	bodies  [languages][]byte // of GET /stats
 	version string            // see versionOf
+	counts  sessioncleanup.Counts
 }
 
 type statsAnswer struct {
@@ -74,7 +75,7 @@ func (c *call) currentFigures(ctx context.Context, scope string) (figures, time.
 }
 
 func render(s sessioncleanup.Stats) (figures, error) {
-	var f figures
+	f := figures{counts: s.Counts}
 	answer := statsAnswer{
 		Success: true,
 		Stats: totals{

@@ -64,6 +64,19 @@ func (s *Store) CountArchived(ctx context.Context, q sessioncleanup.ArchiveQuery
 	return count, nil
 }
 
+// ArchiveSize measures the archive.
+func (s *Store) ArchiveSize(ctx context.Context) (sessioncleanup.ArchiveSize, error) {
+	if err := s.lock(ctx); err != nil {
+		return sessioncleanup.ArchiveSize{}, err
+	}
+	defer s.mu.Unlock()
+	size := sessioncleanup.ArchiveSize{Entries: len(s.archive)}
+	for _, a := range s.archive {
+		size.Bytes += a.Bytes
+	}
+	return size, nil
+}
+
 // ArchivedRows returns the session of an entry: it is the only row.
 func (s *Store) ArchivedRows(ctx context.Context, id int64, after, limit int) ([]sessioncleanup.ArchivedRow, error) {
 	if err := s.lock(ctx); err != nil {
@@ -94,6 +107,9 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 		return out, err
 	}
 	defer s.mu.Unlock()
+	if len(r.NewIDs) > 0 {
+		return out, invalid.Errorf("the store does not generate IDs, so a session cannot get a new one")
+	}
 	now := clock().Truncate(time.Millisecond)
 	taken := map[string]bool{}
 	found, err := s.restorable(r)
@@ -135,6 +151,9 @@ func (s *Store) restorable(r sessioncleanup.RestoreRequest) ([]archived, error) 
 		i := s.archivedAt(id)
 		if i < 0 || r.OwnerID != "" && s.archive[i].OwnerID != r.OwnerID {
 			return nil, sessioncleanup.ErrNotArchived
+		}
+		if s.archive[i].Held {
+			return nil, sessioncleanup.ErrHeld
 		}
 		all = append(all, s.archive[i])
 	}
@@ -212,7 +231,7 @@ func (s *Store) Purge(ctx context.Context, b sessioncleanup.Batch, before time.T
 	defer s.mu.Unlock()
 	var refs []sessioncleanup.SessionRef
 	s.archive = slices.DeleteFunc(s.archive, func(a archived) bool {
-		if len(refs) == b.Limit || !a.At.Before(before) || b.BackedUp && a.BackedUpAt.IsZero() {
+		if len(refs) == b.Limit || a.Held || !a.At.Before(before) || b.BackedUp && a.BackedUpAt.IsZero() {
 			return false
 		}
 		refs = append(refs, a.Ref())

@@ -45,6 +45,9 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 		session, err = s.find(t)
 	}
 	defer s.mu.Unlock()
+	if err == nil {
+		err = t.CheckAlong(nil)
+	}
 	if err != nil {
 		return sessioncleanup.Session{}, err
 	}

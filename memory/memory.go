@@ -12,6 +12,7 @@ package memory
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"sync"
 	"time"
@@ -35,6 +36,7 @@ var (
 	_ sessioncleanup.Store    = (*Store)(nil)
 	_ sessioncleanup.Sealer   = (*Store)(nil)
 	_ sessioncleanup.Archiver = (*Store)(nil)
+	_ sessioncleanup.Follower = (*Store)(nil)
 )
 
 // Store keeps sessions in memory. It is safe for concurrent use, starts no goroutine and is empty at first.
@@ -50,8 +52,11 @@ type Store struct {
 	proofs   map[int64][]byte                  // of events, by ID
 	seals    []sessioncleanup.Seal             // by number
 	leases   map[string]sessioncleanup.Lease   // by name
+	places   map[string]int64                  // of consumers in events, by name
 	archive  []archived                        // by ID
 	archives int64                             // entries ever made
+	// tombstones are when owners were erased, by the hashes of their IDs.
+	tombstones map[[sha256.Size]byte]time.Time
 }
 
 // New makes an empty store.
@@ -60,7 +65,9 @@ func New(c Config) *Store {
 		beforeDelete: c.BeforeDelete,
 		sessions:     map[string]sessioncleanup.Session{},
 		leases:       map[string]sessioncleanup.Lease{},
+		places:       map[string]int64{},
 		proofs:       map[int64][]byte{},
+		tombstones:   map[[sha256.Size]byte]time.Time{},
 	}
 }
 

@@ -75,6 +75,9 @@ func (s *Store) choose(ctx context.Context, b sessioncleanup.Batch) (chosen []se
 		return nil, "", err
 	}
 	defer s.mu.Unlock()
+	if b.Only != nil {
+		return s.chooseOnly(b), "", nil
+	}
 	for at, session := range s.due(b.Action, b.Cutoffs, last) {
 		if !b.Filter.Matches(session) {
 			continue
@@ -87,6 +90,17 @@ func (s *Store) choose(ctx context.Context, b sessioncleanup.Batch) (chosen []se
 		last = at
 	}
 	return chosen, "", nil
+}
+
+// chooseOnly returns those of the sessions of Batch.Only that are due.
+func (s *Store) chooseOnly(b sessioncleanup.Batch) (chosen []sessioncleanup.Session) {
+	for _, id := range b.Only {
+		if session, ok := s.sessions[id]; ok && b.Filter.Matches(session) && b.Cutoffs.Due(b.Action, session) {
+			session.AsOf = clock()
+			chosen = append(chosen, session)
+		}
+	}
+	return chosen
 }
 
 // askHookForAll calls Config.BeforeDelete for the sessions of a batch. Its error is the batch's, unless the context

@@ -72,7 +72,7 @@ func TestUninstallLeavesTheSchemaAsItWas(t *testing.T) {
 			if dump(t, url) == before {
 				t.Fatal("the migration changed nothing")
 			}
-			for range 2 { // once more: nothing is left to take back
+			for range 2 { // once more: nothing is left to remove
 				if err := store.Uninstall(t.Context()); err != nil {
 					t.Fatal(err)
 				}
@@ -228,7 +228,7 @@ func TestColumnsWithoutTimeZoneAreReadInTheirZone(t *testing.T) {
 	t.Parallel()
 	url := fresh(t, "integer")
 	pool := connect(t, url)
-	// What the application writes, in Paris.
+	// The application writes times of Paris.
 	mustExec(t, pool, `INSERT INTO sessions (id, last_activity) VALUES
 		(1, '2026-07-01 12:00'), (2, '2026-01-15 12:00'), (3, '2026-03-29 03:10'), (4, '2026-10-25 02:30')`)
 	store := open(t, url, postgres.Config{Migrate: sessioncleanup.MigrateOptions{TimeZone: "Europe/Paris"}})
@@ -271,7 +271,7 @@ func TestMigrationSQLIsAllThatMigrateWouldDo(t *testing.T) {
 				t.Error(err)
 			}
 			if diff := cmp.Diff(dump(t, byMigrate), dump(t, byHand)); diff != "" {
-				t.Errorf("schema (-Migrate +by hand):\n%s", diff)
+				t.Errorf("schema (-Migrate +manually):\n%s", diff)
 			}
 			policy, err := store.Policy(t.Context())
 			if diff := cmp.Diff(sessioncleanup.Policy{}.WithDefaults(), policy); err != nil || diff != "" {

@@ -15,13 +15,17 @@ import (
 
 var _ sessioncleanup.Archiver = (*Store)(nil)
 
-func archiveArgs(q sessioncleanup.ArchiveQuery) []any {
-	var backedUp *bool
-	if q.BackedUp != sessioncleanup.Default {
-		on := q.BackedUp.Or(false)
-		backedUp = &on
+// condition is NULL for what may be either way.
+func condition(s sessioncleanup.Switch) *bool {
+	if s == sessioncleanup.Default {
+		return nil
 	}
-	return []any{q.IDs, orNull(q.SessionID), orNull(q.OwnerID), moment(q.Until), backedUp}
+	on := s == sessioncleanup.On
+	return &on
+}
+
+func archiveArgs(q sessioncleanup.ArchiveQuery) []any {
+	return []any{q.IDs, orNull(q.SessionID), orNull(q.OwnerID), moment(q.Until), condition(q.BackedUp), condition(q.Held)}
 }
 
 // Archived returns the entries of the archive that match the query, newest first.
@@ -35,7 +39,7 @@ func (s *Store) Archived(ctx context.Context, q sessioncleanup.ArchiveQuery) ([]
 
 func scanArchived(row pgx.CollectableRow) (a sessioncleanup.Archived, err error) {
 	var backedUp *time.Time
-	err = row.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &a.At, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes, &backedUp)
+	err = row.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &a.At, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes, &backedUp, &a.Held)
 	a.At = a.At.UTC()
 	if backedUp != nil {
 		a.BackedUpAt = backedUp.UTC()
@@ -51,6 +55,16 @@ func (s *Store) CountArchived(ctx context.Context, q sessioncleanup.ArchiveQuery
 	}
 	err = s.pool.QueryRow(ctx, m.statement("archived_count"), archiveArgs(q)...).Scan(&n)
 	return n, s.failed("count the archive", err)
+}
+
+// ArchiveSize measures the archive.
+func (s *Store) ArchiveSize(ctx context.Context) (size sessioncleanup.ArchiveSize, err error) {
+	m, err := s.ready(ctx)
+	if err != nil {
+		return size, err
+	}
+	err = s.pool.QueryRow(ctx, m.statement("archive_size")).Scan(&size.Entries, &size.Bytes)
+	return size, s.failed("measure the archive", err)
 }
 
 // ArchivedRows returns rows of an entry. Only the owner of the tables may.
@@ -79,14 +93,14 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 	}
 	var out sessioncleanup.Restored
 	var ids []int64
-	obstacles := "[]"
-	restore := func(batch *pgx.Batch, asked []int64) {
-		batch.Queue(m.statement("restore"), asked, orNull(r.OwnerID), r.Cause.Actor, r.Cause.Reason, r.Cause.RunID, r.DryRun).QueryRow(func(row pgx.Row) error {
-			return row.Scan(&ids, &out.Rows, &out.Relinked, &obstacles)
+	obstacles, newIDs := "[]", "[]"
+	restore := func(batch *pgx.Batch, asked, renewed []int64) {
+		batch.Queue(m.statement("restore"), asked, orNull(r.OwnerID), r.Cause.Actor, r.Cause.Reason, r.Cause.RunID, r.DryRun, renewed).QueryRow(func(row pgx.Row) error {
+			return row.Scan(&ids, &out.Rows, &out.Relinked, &obstacles, &newIDs)
 		})
 	}
 	if len(r.Copies) == 0 {
-		err = s.transact(ctx, s.cfg.BatchTimeout, func(batch *pgx.Batch) { restore(batch, r.IDs) })
+		err = s.transact(ctx, s.cfg.BatchTimeout, func(batch *pgx.Batch) { restore(batch, r.IDs, r.NewIDs) })
 	} else {
 		c := copies{m: m, given: r.Copies}
 		err = s.transact(ctx, s.cfg.BatchTimeout, c.insert, func(batch *pgx.Batch) error {
@@ -97,7 +111,7 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 			if obstacles != "[]" {
 				return errUndo
 			}
-			restore(batch, append(slices.Clone(r.IDs), c.ids...))
+			restore(batch, append(slices.Clone(r.IDs), c.ids...), c.renewed(r))
 			return nil
 		}, func(*pgx.Batch) error {
 			if r.DryRun || obstacles != "[]" {
@@ -128,6 +142,16 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 	}
 	for _, id := range ids {
 		out.Entries = append(out.Entries, byID[id])
+	}
+	var renamed []struct {
+		Entry int64
+		New   string
+	}
+	if err := json.Unmarshal([]byte(newIDs), &renamed); err != nil {
+		return sessioncleanup.Restored{}, s.failed("restore from the archive", err)
+	}
+	for _, n := range renamed {
+		out.Rename(byID[n.Entry].ID, n.New)
 	}
 	return out, nil
 }

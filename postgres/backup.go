@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -79,4 +80,19 @@ func (c *copies) insertRows(batch *pgx.Batch) {
 // findElsewhere finds rows of tables that the deletion of a session does not reach: a forged file must not fill those.
 func (c *copies) findElsewhere(batch *pgx.Batch, obstacles *string) {
 	batch.Queue(c.m.statement("copied_elsewhere"), c.ids).QueryRow(func(row pgx.Row) error { return row.Scan(obstacles) })
+}
+
+// renewed are the IDs here of the entries and copies of which the sessions get new IDs.
+func (c *copies) renewed(r sessioncleanup.RestoreRequest) (ids []int64) {
+	for _, id := range r.IDs {
+		if slices.Contains(r.NewIDs, id) {
+			ids = append(ids, id)
+		}
+	}
+	for i, id := range c.ids {
+		if slices.Contains(r.NewIDs, c.given[i].ID) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }

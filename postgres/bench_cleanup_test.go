@@ -145,7 +145,7 @@ func foreground(b *testing.B, pool *pgxpool.Pool, work func()) []span {
 }
 
 // BenchmarkCleanup compares a run with one bare UPDATE plus DELETE of the same rows, on equal databases, and looks at
-// the latency of others while batches of a run are at work and in between; and the same where the server counts numbers
+// the latency of others during the batches of a run and in between; and the same where the server counts numbers
 // in place of them, which reads no table, holds no lock and writes nothing: so much is the processor's share.
 func BenchmarkCleanup(b *testing.B) {
 	server := benchServer(b, false)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -143,5 +144,33 @@ func TestDependentsAreFoundAtAnyDepthAndCountedOnce(t *testing.T) {
 	}
 	if got, err = store.Dependents(t.Context(), nil); err != nil || len(got) != len(want) || got[0].Rows+got[1].Rows+got[2].Rows != 0 {
 		t.Errorf("Dependents(nil) = %v, %v, want the tables without counts", got, err)
+	}
+}
+
+// TestOnlySomeSessionsAreDeletedAlongWithAnother: Batch.Only and Target.Along name what may go.
+func TestOnlySomeSessionsAreDeletedAlongWithAnother(t *testing.T) {
+	t.Parallel()
+	store, _, manager := ledger(t, `DELETE FROM ledger; DELETE FROM sessions;
+		INSERT INTO sessions (id, parent_id, active, auto_cleanup, last_activity)
+		SELECT n, CASE n WHEN 2 THEN 1 END, false, true, now() - interval '60 days' FROM generate_series(1, 3) n;`)
+	b := sessioncleanup.Batch{
+		Action: sessioncleanup.ActionDeleted, Cause: sessioncleanup.Cause{Actor: "test"}, Limit: 2, Only: []string{"1", "3"},
+		Cutoffs: manager.Policy().CutoffsAt(time.Now()),
+	}
+	out, err := store.Sweep(t.Context(), b)
+	if err != nil || !cmp.Equal(out.IDs, []string{"3"}) || len(out.Skipped) != 1 || out.Skipped[0].SessionID != "1" {
+		t.Errorf("a batch of 1 and 3: %+v, %v; want 3 deleted and 1 skipped: 2 would be deleted along with it", out, err)
+	}
+	var along []string
+	target := sessioncleanup.Target{ID: "1", Along: func(others []string) error {
+		along = others
+		return errors.New("not yet")
+	}}
+	if _, err := store.Delete(t.Context(), target, sessioncleanup.Cause{Actor: "test"}); err == nil || !cmp.Equal(along, []string{"2"}) {
+		t.Errorf("%q would be deleted along, %v; want 2 and an error", along, err)
+	}
+	b.Only = []string{"1", "2"}
+	if out, err := store.Sweep(t.Context(), b); err != nil || len(out.IDs) != 2 {
+		t.Errorf("a batch of 1 and 2: %+v, %v; want both deleted", out, err)
 	}
 }

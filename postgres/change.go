@@ -52,10 +52,10 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 		for _, ref := range along {
 			ids = append(ids, ref.ID)
 		}
-		if len(along) > 0 && !t.Cascade {
-			return &sessioncleanup.CascadeError{SessionIDs: ids[1:min(len(ids), 1+maxNamed)]}
+		if err := t.CheckAlong(ids[1:]); err != nil {
+			return err
 		}
-		if t.Archive != nil {
+		if t.Archive != nil && !m.schema.SoftDelete {
 			batch.Queue(m.statement("archive"), ids, cause.Actor, cause.Reason, cause.RunID, t.Archive.MaxRows, t.Archive.MaxBytes)
 		}
 		batch.Queue(m.statement("delete"), ids).QueryRow(func(row pgx.Row) error {
@@ -69,9 +69,6 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 		return nil
 	})
 }
-
-// maxNamed is how many sessions a CascadeError names.
-const maxNamed = 100
 
 // suppressed is the error of a write that changed nothing.
 func (m *mapping) suppressed(id, done string) error {

@@ -32,6 +32,8 @@ const (
 	codeUnarchivable     = "SC001" // these are the library's own
 	codeTooLarge         = "SC002"
 	codeNotArchived      = "SC003"
+	codeHeld             = "SC004"
+	codeNoNewID          = "SC005"
 )
 
 // mapError turns an error of the driver into one of the root package's, with what was being done.
@@ -78,6 +80,10 @@ func explain(server *pgconn.PgError, err error) error {
 		return fmt.Errorf("%w: %s", sessioncleanup.ErrTooLarge, server.Message)
 	case codeNotArchived:
 		return sessioncleanup.ErrNotArchived
+	case codeNoNewID:
+		return invalid.Errorf("%s", server.Message)
+	case codeHeld:
+		return sessioncleanup.ErrHeld
 	case codeDependents:
 		return invalid.Errorf("%w: %s; drop what depends on it first", err, strings.ReplaceAll(server.Detail, "\n", ", "))
 	case codeLockNotAvailable, codeIdle, codeReadOnly:

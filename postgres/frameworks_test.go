@@ -30,7 +30,7 @@ func TestTablesOfFrameworks(t *testing.T) {
 		active  string // after a run
 	}{
 		"Laravel": {laravel, schema{}, `"last_activity": that column of table "sessions" is of type integer, want a time: name another column`, "", ""},
-		"Laravel, with a column for the activity": {laravel, schema{Table: "sessions", Owner: "user_id", LastActivity: "last_activity_at"}, "", "", "idle live"},
+		"Laravel, with a column for the activity": {laravel, schema{Table: "sessions", Owner: "user_id", LastActivity: "last_activity_at", AddColumns: true}, "", "", "idle live"},
 		"connect-pg-simple": {`CREATE TABLE session (sid varchar NOT NULL COLLATE "default" PRIMARY KEY, sess json NOT NULL, expire timestamp(6) NOT NULL); CREATE INDEX ON session (expire);
 			INSERT INTO session VALUES ('live', '{}', now() + interval '1 day'), ('idle', '{}', IDLE)`, schema{}, "", "sid", "live"},
 		"Django": {`CREATE TABLE django_session (session_key varchar(40) PRIMARY KEY, session_data text NOT NULL, expire_date timestamptz NOT NULL); CREATE INDEX ON django_session (expire_date);

@@ -82,9 +82,9 @@ func revoke(o object) string {
 		literal(sqlfile.Column(role)), literal(sqlfile.Column(o.Space)), o.granted(" FROM "))) + ";"
 }
 
-// ownRelations are the library's tables and its view.
+// ownRelations are the library's tables and its views.
 func ownRelations() []string {
-	names := []string{"sessions_cleanup_view"}
+	names := ownViews()
 	for _, table := range ownTables() {
 		names = append(names, "sessioncleanup_"+table)
 	}
@@ -103,7 +103,10 @@ func (p *plan) grantsFor(ctx context.Context, runs bool) ([]grant, error) {
 	}
 	give(p.m.space, "", "USAGE")
 	give(p.m.table.space, "", "USAGE")
-	give(p.m.table.space, p.m.table.name, "SELECT", "UPDATE", "DELETE")
+	give(p.m.table.space, p.m.table.name, "SELECT", "UPDATE")
+	if !p.m.schema.SoftDelete {
+		give(p.m.table.space, p.m.table.name, "DELETE")
+	}
 	reads, err := p.keyTables(ctx, "reached_tables")
 	if err != nil {
 		return nil, err
@@ -125,7 +128,7 @@ func (p *plan) grantsFor(ctx context.Context, runs bool) ([]grant, error) {
 		give(b.Space, "", "USAGE")
 		give(b.Space, b.Name, "SELECT")
 	}
-	for _, name := range []string{"sessions_cleanup_view", "sessioncleanup_settings", "sessioncleanup_policy", "sessioncleanup_migrations"} {
+	for _, name := range append(ownViews(), "sessioncleanup_settings", "sessioncleanup_policy", "sessioncleanup_migrations") {
 		give(p.m.space, name, "SELECT")
 	}
 	give(p.m.space, "sessioncleanup_seals", "SELECT")
@@ -134,12 +137,16 @@ func (p *plan) grantsFor(ctx context.Context, runs bool) ([]grant, error) {
 	give(p.m.space, "sessioncleanup_archive", "SELECT") // but not its rows: they have columns that the role may not see
 	if runs {
 		give(p.m.space, "sessioncleanup_leases", "SELECT", "INSERT", "UPDATE")
+		give(p.m.space, "sessioncleanup_positions", "SELECT", "INSERT", "UPDATE")
 	}
 	return all, nil
 }
 
-// keyTables lists tables that foreign keys tie to the sessions.
+// keyTables lists tables that foreign keys tie to the sessions, where a deletion concerns them.
 func (p *plan) keyTables(ctx context.Context, statement string) ([]branch, error) {
+	if p.m.schema.SoftDelete {
+		return nil, nil
+	}
 	rows, err := p.q.Query(ctx, statements[statement], p.m.table.oid)
 	if err != nil {
 		return nil, mapError("look up the foreign keys", err)

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	_ "embed"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,14 +17,16 @@ var inspectSQL string
 
 var describeTables = sqlfile.MustParse(inspectSQL)["describe_tables"]
 
-// Inspect reads the database and proposes a Schema. The sessions are in the table that Config.Schema names, in a table
+// Inspect reads the database and completes Config.Schema. The sessions are in the table that Config.Schema names, in a table
 // "sessions", or else in the only table whose name ends in "session" or "sessions", or else in the only table with a
-// boolean column "active" or "is_active" that other tables refer to; tables on the search path come first. Without any,
-// it proposes OwnSchema; with several, it fails with an ErrInvalid that lists them.
+// boolean column "active" or "is_active" that other tables refer to; tables on the search path come first. Without any, it
+// proposes OwnSchema; with several, and where tables of other names may hold sessions, it fails with an ErrInvalid that
+// lists them.
 //
 // Tables with a foreign key to the sessions become activity tables, and so do tables with a column session_id. A foreign
 // key from the sessions to a table with a display name tells the owner, and so does a column owner_id, user_id and the
-// like. Nothing is changed. Config.Logger receives what is uncertain or left out.
+// like. A column "state" or "status" of which an enumeration or a constraint lists the values says whether a session is
+// active, where they are words such as open and closed. Rows with a time in "deleted_at" are no sessions. Nothing is changed. Config.Logger receives what is uncertain or left out.
 func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	if err := s.ping(ctx); err != nil {
 		return sessioncleanup.Schema{}, err
@@ -32,7 +35,7 @@ func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	if err != nil {
 		return sessioncleanup.Schema{}, err
 	}
-	p, err := database.Propose(s.cfg.Schema.Table)
+	p, err := database.Propose(s.cfg.Schema)
 	if err != nil {
 		return sessioncleanup.Schema{}, err
 	}
@@ -40,6 +43,18 @@ func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 		s.cfg.Logger.WarnContext(ctx, "inspect: "+warning)
 	}
 	return p.Schema, nil
+}
+
+// completed is the configured schema with what Inspect finds, or as it is where Migrate makes its table.
+func (s *Store) completed(ctx context.Context) (sessioncleanup.Schema, error) {
+	_, err := findRelation(ctx, s.pool, s.cfg.Schema.WithDefaults().Table)
+	if errors.Is(err, errNoRelation) && s.cfg.Schema.Table != "" && !names(s.cfg.Schema) {
+		return s.cfg.Schema, nil
+	}
+	if err != nil && !errors.Is(err, errNoRelation) {
+		return s.cfg.Schema, mapError("look up "+s.cfg.Schema.Table, err)
+	}
+	return s.Inspect(ctx)
 }
 
 // describe reads the tables of all database schemas, without partitions, in the form in which internal/adopt decides.
@@ -61,8 +76,9 @@ func scanTable(row pgx.CollectableRow) (adopt.Table, error) {
 	var t adopt.Table
 	var kind string
 	var columns []struct {
-		Name, Type, Maker, Base string
-		Unique                  bool
+		Name, Type, Maker, Base, Check string
+		Unique                         bool
+		Labels                         []string
 	}
 	if err := row.Scan(&t.Space, &t.Name, &t.Owner, &kind, &t.Hidden, &columns, &t.PrimaryKey, &t.ForeignKeys); err != nil {
 		return t, err
@@ -70,7 +86,11 @@ func scanTable(row pgx.CollectableRow) (adopt.Table, error) {
 	t.Partitioned = kind == "p"
 	t.Other = map[string]string{"v": "a view", "m": "a materialized view", "f": "a foreign table"}[kind]
 	for _, c := range columns {
-		t.Columns = append(t.Columns, adopt.Column{Name: c.Name, Type: c.Type, Maker: c.Maker, Kind: kindOf(c.Base), Unique: c.Unique})
+		column := adopt.Column{Name: c.Name, Type: c.Type, Maker: c.Maker, Kind: kindOf(c.Base), Unique: c.Unique, Values: c.Labels, Fixed: c.Labels != nil}
+		if column.Values == nil {
+			column.Values = adopt.CheckedValues(c.Check, c.Name)
+		}
+		t.Columns = append(t.Columns, column)
 	}
 	return t, nil
 }

@@ -23,7 +23,7 @@ import (
 
 var kills = flag.Int("kills", 5, "how often each of the kill tests kills")
 
-// envVictim makes the test binary the process that is killed: it cleans up, backs up or migrates the database of envURL.
+// envVictim makes the test binary the process that is killed: it cleans up, archives, restores, backs up or migrates the database of envURL.
 const (
 	envVictim = "SESSIONCLEANUP_TEST_VICTIM"
 	envURL    = "SESSIONCLEANUP_TEST_VICTIM_URL"
@@ -42,9 +42,14 @@ func runVictim(work string) {
 		err = store.Migrate(ctx, sessioncleanup.Policy{})
 	} else if err == nil {
 		var manager *sessioncleanup.Manager
-		if manager, err = sessioncleanup.New(store, sessioncleanup.Config{Policy: sessioncleanup.Policy{BatchSize: 20, BusyShare: 1}}); err == nil {
+		policy := sessioncleanup.Policy{BatchSize: 20, BusyShare: 1, Archive: sessioncleanup.SwitchOf(work != "cleanup")}
+		if manager, err = sessioncleanup.New(store, sessioncleanup.Config{Policy: policy}); err == nil {
 			fmt.Println("begun")
-			_, err = manager.Cleanup(ctx, sessioncleanup.Run{Force: true})
+			if work == "restore" {
+				err = restoreAll(ctx, manager)
+			} else {
+				_, err = manager.Cleanup(ctx, sessioncleanup.Run{Force: true})
+			}
 		}
 	}
 	if err != nil {
@@ -55,7 +60,7 @@ func runVictim(work string) {
 }
 
 // killed starts a victim and kills it with SIGKILL some time after it began, at a random moment up to most. It reports
-// whether the victim was still at work.
+// whether the victim was still running.
 func killed(t *testing.T, url, work string, most time.Duration) bool {
 	t.Helper()
 	self, err := os.Executable()
@@ -119,7 +124,7 @@ func half(t *testing.T, pool *pgxpool.Pool, count int) {
 		SELECT n, n % 2 = 1, now() - interval '90 days', now() - interval '1 day' * (40 - n % 2 * 30), CASE WHEN n % 2 = 0 THEN timestamptz 'epoch' END FROM generate_series(1, $1::int) n`, count)
 }
 
-// finish runs the cleanup to its end. A killed run's lease stands in the way until it is over.
+// finish runs the cleanup to its end. A killed run's lease blocks others until it ends.
 func finish(t *testing.T, store *postgres.Store, pool *pgxpool.Pool) {
 	t.Helper()
 	mustExec(t, pool, "UPDATE sessioncleanup_leases SET expires_at = now()")
@@ -142,7 +147,7 @@ func TestKilledCleanerLeavesWholeBatches(t *testing.T) {
 		finish(t, store, pool)
 		expectWhole(t, pool, count, true)
 	}
-	t.Logf("%d of %d cleaners were killed at work", hits, *kills)
+	t.Logf("%d of %d cleaners were killed while they ran", hits, *kills)
 }
 
 func TestKilledMigrationIsFinishedByTheNext(t *testing.T) {
@@ -174,7 +179,7 @@ func TestKilledMigrationIsFinishedByTheNext(t *testing.T) {
 			t.Errorf("%d sessions have a wrong last activity", n)
 		}
 	}
-	t.Logf("%d of %d migrations were killed at work", hits, *kills)
+	t.Logf("%d of %d migrations were killed while they ran", hits, *kills)
 }
 
 // TestKilledBackendDoesNotStopARun: the server ends the cleaner's connection, and then all of its own processes, as it
@@ -201,7 +206,7 @@ func TestKilledBackendDoesNotStopARun(t *testing.T) {
 		batches := 0
 		_, err = manager.Cleanup(t.Context(), sessioncleanup.Run{Force: true, Progress: func(sessioncleanup.Progress) {
 			if batches++; batches == at+1 {
-				struck.Go(func() { strike(t, pool, i%2 == 0) }) // it hits while the next batches are at work
+				struck.Go(func() { strike(t, pool, i%2 == 0) }) // it hits during the next batches
 			}
 		}})
 		struck.Wait()

@@ -208,9 +208,12 @@ func (m *mapping) checkTypes() error {
 	for _, c := range []struct{ field, name string }{
 		{"schema.id", s.ID}, {"schema.owner", s.Owner}, {"schema.name", s.Name}, {"schema.code", s.Code}, {"schema.active", s.Active}, {"schema.auto_cleanup", s.AutoCleanup},
 		{"schema.created_at", s.CreatedAt}, {"schema.updated_at", s.UpdatedAt}, {"schema.last_activity", s.LastActivity}, {"schema.expires_at", s.ExpiresAt},
-		{"schema.deactivated_at", s.DeactivatedAt},
+		{"schema.deactivated_at", s.DeactivatedAt}, {"schema.deleted_at", s.DeletedAt},
 	} {
 		errs = append(errs, check(c.field, m.table, c.name))
+	}
+	for i, only := range s.Only {
+		errs = append(errs, check(fmt.Sprintf("schema.only[%d].column", i), m.table, only.Column))
 	}
 	for _, src := range m.sources {
 		errs = append(errs, check("schema.sources.session", src.relation, src.Session))
@@ -223,7 +226,7 @@ func (m *mapping) checkWritable() error {
 	var errs []error
 	for _, l := range adopt.Lifecycle(m.schema) {
 		if c := m.table.columns[l.Column]; c.computed {
-			errs = append(errs, invalid.Errorf("schema.%s is %q: that column of table %q is GENERATED ALWAYS, nobody can write it: name another column with --schema, which is added if it does not exist",
+			errs = append(errs, invalid.Errorf("schema.%s is %q: that column of table %q is GENERATED ALWAYS, nobody can write it: name another column with --schema",
 				l.Field, l.Column, m.table.name))
 		}
 	}

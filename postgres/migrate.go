@@ -223,7 +223,7 @@ func (s *Store) prepare(ctx context.Context, policy sessioncleanup.Policy) (*pla
 	return p, p.build(ctx)
 }
 
-// decideTracking tells whether anything shows when the sessions are used. What Migrate itself added does not.
+// decideTracking tells whether anything shows when the sessions are used, leaving out what Migrate itself added.
 func (p *plan) decideTracking(ctx context.Context) error {
 	p.set.accepted = p.set.accepted || p.opts.Untracked
 	natural := false
@@ -265,33 +265,33 @@ func (s *Store) wanted(ctx context.Context) (sessioncleanup.Schema, settings, er
 	switch {
 	case err == nil && set.complete > adoption:
 		return schema, set, fmt.Errorf("%w: upgrade this program", sessioncleanup.ErrNewerSchema)
-	case err == nil && schema.IsZero():
-		schema, err = follow(ctx, s.pool, set.schema, set.places)
-		if err != nil {
-			return schema, set, err
-		}
-		fresh, err := unfollowed(ctx, s.pool, schema, set.places)
-		schema.Sources = append(schema.Sources, fresh...)
-		return schema, set, err
 	case err == nil:
 		now, err := follow(ctx, s.pool, set.schema, set.places)
 		if err != nil {
 			return schema, set, err
 		}
 		was, _ := findRelation(ctx, s.pool, now.Table)
-		is, _ := findRelation(ctx, s.pool, schema.WithDefaults().Table)
+		schema = adopt.Over(s.cfg.Schema, now)
+		if err := schema.Validate(); err != nil {
+			return schema, set, err
+		}
+		is, _ := findRelation(ctx, s.pool, schema.Table)
 		if was.oid != is.oid {
 			return schema, set, invalid.Errorf("schema.table is %q: schema %s has adopted the table %s already; uninstall that first", schema.Table, space, set.schema.Table)
 		}
+		if set.places.Proposed = set.places.Proposed && s.cfg.Schema.Sources == nil; !set.places.Proposed {
+			return schema, set, nil
+		}
+		fresh, err := unfollowed(ctx, s.pool, schema, set.places)
+		schema.Sources = append(slices.Clip(schema.Sources), fresh...)
+		return schema, set, err
 	case !errors.Is(err, sessioncleanup.ErrNotInstalled):
 		return schema, set, err
-	case schema.IsZero():
-		schema, err = s.Inspect(ctx)
-		set.places.Proposed = true
+	default:
+		schema, err = s.completed(ctx)
+		set.places.Proposed = s.cfg.Schema.Sources == nil
 		return schema, set, err
 	}
-	set.places.Proposed = false
-	return schema, set, nil
 }
 
 // zone is the configured time zone, or that of the connection.

@@ -11,7 +11,7 @@ import (
 
 // ownTables are the tables of the library's own, without their prefix.
 func ownTables() []string {
-	return []string{"policy", "events", "archive", "archive_rows", "seals", "leases", "touches", "backfill", "settings", "migrations"}
+	return []string{"policy", "events", "archive", "archive_rows", "tombstones", "seals", "leases", "positions", "touches", "backfill", "settings", "migrations"}
 }
 
 // ownRelations are they with their schema, quoted.
@@ -22,9 +22,12 @@ func (m *mapping) ownRelations() (all []string) {
 	return all
 }
 
+// ownViews are the views that Migrate makes.
+func ownViews() []string { return []string{"sessions_cleanup_view", "sessions_archive_view"} }
+
 // fragments are the statements that are parts of others.
 func fragments() []string {
-	return []string{"idle", "expired", "gone", "undated", "ahead_active", "ahead_inactive", "status", "matches", "session_columns", "cut", "filter", "stale", "archive_settings", "sealed_texts", "sealed_digest"}
+	return []string{"idle", "expired", "gone", "undated", "ahead_active", "ahead_inactive", "status", "matches", "event_name", "session_columns", "cut", "filter", "stale", "archive_settings", "sealed_texts", "sealed_digest"}
 }
 
 // fill makes the names for the placeholders of the .sql files.
@@ -32,7 +35,7 @@ func (m *mapping) fill() {
 	n := sqlfile.Names{
 		"space": sqlfile.Column(m.space), "path": m.path, "safe": m.safe, "path_literal": literal("pg_catalog, " + m.path + ", pg_temp"), "safe_literal": literal(m.safe),
 		"path_names": literalArray(m.pathNames), "loose": fmt.Sprint(m.loose()),
-		"sessions": m.table.sql(), "sessions_literal": literal(m.table.sql()), "touches_literal": literal(m.own("touches")), "events_literal": literal(m.own("events")), "archive_rows_literal": literal(m.own("archive_rows")),
+		"sessions": m.table.sql(), "sessions_literal": literal(m.table.sql()), "touches_literal": literal(m.own("touches")), "events_literal": literal(m.own("events")), "archive_literal": literal(m.own("archive")), "archive_rows_literal": literal(m.own("archive_rows")),
 		"active": sqlfile.Column(m.schema.Active), "auto_cleanup": sqlfile.Column(m.schema.AutoCleanup),
 		"id": sqlfile.Column(m.schema.ID), "id_literal": literal(m.schema.ID), "id_type": m.columnOr(m.schema.ID, "text").typ,
 		"owner_name": firstOf(m.ownerName()), "activity_count": m.activityCount(),
@@ -52,8 +55,7 @@ func (m *mapping) fill() {
 		}
 	}
 	n["id_eq"], n["owner_eq"], n["id_after"] = m.operator("=", m.schema.ID), m.operator("=", m.schema.Owner), m.operator(">", m.schema.ID)
-	n["is_active"], n["not_active"], n["is_auto"] = m.conditions("s.")
-	n["bare_is_active"], n["bare_not_active"], n["bare_is_auto"] = m.conditions("")
+	m.fillRows(n)
 	n["unread"] = fmt.Sprint(len(m.unread()) > 0)
 	n["tracked"], n["untracked"], n["observes"] = fmt.Sprint(!m.untracked), fmt.Sprint(m.untracked), fmt.Sprint(m.observes())
 	for key, name := range map[string]string{
@@ -142,20 +144,6 @@ func literalArray(texts []string) string {
 		quoted = append(quoted, literal(text))
 	}
 	return "ARRAY[" + strings.Join(quoted, ", ") + "]::text[]"
-}
-
-// conditions are those of the partial indexes. In the application's columns, a NULL as active counts as true, so that
-// what was never said to be inactive is not deleted, and one as auto_cleanup as false.
-func (m *mapping) conditions(prefix string) (isActive, notActive, isAuto string) {
-	active, auto := prefix+sqlfile.Column(m.schema.Active), prefix+sqlfile.Column(m.schema.AutoCleanup)
-	isActive, notActive, isAuto = active, "NOT "+active, auto
-	if !m.columnOr(m.schema.Active, "bool").notNull {
-		isActive, notActive = "("+active+" IS NOT FALSE)", "("+active+" IS FALSE)"
-	}
-	if !m.columnOr(m.schema.AutoCleanup, "bool").notNull {
-		isAuto = "(" + auto + " IS TRUE)"
-	}
-	return isActive, notActive, isAuto
 }
 
 func (m *mapping) ownerName() string {

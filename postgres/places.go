@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -59,8 +60,15 @@ func (p *plan) places() string {
 // left out; a column that is gone keeps its name.
 func follow(ctx context.Context, q *guarded, schema sessioncleanup.Schema, at places) (sessioncleanup.Schema, error) {
 	schema = schema.WithDefaults()
-	if _, err := at.Table.follow(ctx, q, &schema.Table, &schema.ID, &schema.Owner, &schema.Name, &schema.Code, &schema.CreatedAt, &schema.UpdatedAt,
-		&schema.Active, &schema.LastActivity, &schema.ExpiresAt, &schema.AutoCleanup, &schema.DeactivatedAt); err != nil {
+	columns := []*string{
+		&schema.ID, &schema.Owner, &schema.Name, &schema.Code, &schema.CreatedAt, &schema.UpdatedAt,
+		&schema.Active, &schema.LastActivity, &schema.ExpiresAt, &schema.AutoCleanup, &schema.DeactivatedAt, &schema.DeletedAt,
+	}
+	schema.Only = slices.Clone(schema.Only)
+	for i := range schema.Only {
+		columns = append(columns, &schema.Only[i].Column)
+	}
+	if _, err := at.Table.follow(ctx, q, &schema.Table, columns...); err != nil {
 		return schema, err
 	}
 	if schema.Owners != nil && at.Owners != nil {

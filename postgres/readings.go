@@ -7,7 +7,7 @@ import (
 )
 
 // This file holds how the times in the application's columns are read. A column may be without time zone, or hold what
-// stands for never or for nothing: infinity, the year 9000 and later, 1970. What is read is always a timestamptz from 1970 to 9000.
+// means never or unknown: infinity, the year 9000 and later, 1970. The result is always a timestamptz from 1970 to 9000.
 
 // The bounds of times that mean a moment, and what a last activity beyond them is read as: so far in the future that
 // nothing is ever due, and that what follows from it, such as DeleteAt, is still a time that JSON can hold.
@@ -51,7 +51,7 @@ func fixed(c column, text string) string {
 }
 
 // lastActivity reads the last activity: a time that stands for never ending keeps the session, and where none is known
-// the creation counts. What is read is never earlier than the column.
+// the creation counts. The result is never earlier than the column.
 func (m *mapping) lastActivity() string {
 	c := m.columnOr(m.schema.LastActivity, "timestamptz")
 	_, out := m.timesOf(c, "s.")

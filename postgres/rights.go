@@ -51,8 +51,10 @@ func (s *Store) warn(ctx context.Context, m *mapping) {
 				src.path(), src.Session, src.sql(), sqlfile.Column(src.Session)))
 		}
 	}
-	s.warnOfKeys(ctx, m)
-	s.warnOfOwners(ctx, m)
+	if !m.schema.SoftDelete {
+		s.warnOfKeys(ctx, m)
+		s.warnOfOwners(ctx, m)
+	}
 	if err := s.checkRowSecurity(ctx, m); err != nil {
 		log.WarnContext(ctx, err.Error())
 	}

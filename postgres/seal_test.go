@@ -161,7 +161,7 @@ func TestARoleThatMaySealCanNeitherForgeSealsNorStopThem(t *testing.T) {
 		}
 	}
 	cleaner := manage(t, open(t, as, postgres.Config{}))
-	if _, err := cleaner.EraseOwner(t.Context(), "7"); err == nil {
+	if _, err := cleaner.Erase(t.Context(), "7", sessioncleanup.EraseOptions{}); err == nil {
 		t.Error("the role may erase from the log")
 	}
 	for _, args := range []string{

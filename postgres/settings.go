@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -120,7 +121,7 @@ func (s *Store) findSpace(ctx context.Context) (string, error) {
 		if err != nil && !errors.Is(err, errNoRelation) {
 			return "", mapError("look up "+s.cfg.Schema.Table, err)
 		}
-		if err != nil && !isOwn(s.cfg.Schema) {
+		if err != nil && !isOwn(s.cfg.Schema) && !names(s.cfg.Schema) {
 			return "", noSuchTable("schema.table", s.cfg.Schema.Table)
 		}
 	}
@@ -173,10 +174,17 @@ func readSettings(ctx context.Context, q *guarded, space string) (settings, erro
 	return set, nil
 }
 
+// names reports whether a schema says no more than the name of the table that Migrate makes.
+func names(schema sessioncleanup.Schema) bool {
+	schema.AppTouches = false
+	return reflect.DeepEqual(schema, sessioncleanup.Schema{Table: sessioncleanup.OwnSchema().Table})
+}
+
 // isOwn reports whether a schema describes the table that Migrate creates, under whatever name.
 func isOwn(schema sessioncleanup.Schema) bool {
 	own := sessioncleanup.OwnSchema()
 	s := schema.WithDefaults()
 	return s.ID == own.ID && s.Owner == own.Owner && s.Name == own.Name && s.Code == own.Code &&
-		s.CreatedAt == own.CreatedAt && s.UpdatedAt == own.UpdatedAt && s.Owners == nil && len(s.Sources) == 0
+		s.CreatedAt == own.CreatedAt && s.UpdatedAt == own.UpdatedAt && s.Owners == nil && len(s.Sources) == 0 &&
+		s.State == nil && s.DeletedAt == "" && len(s.Only) == 0
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,6 +33,9 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 		if b.Limit == 1 || !hasCode(err, codeQueryCanceled) || ctx.Err() != nil {
 			return out, err
 		}
+		if b.Only != nil { // the caller divides them
+			return out, &sessioncleanup.BatchError{IDs: b.Only, Err: err}
+		}
 		b.Limit = max(1, b.Limit/8)
 	}
 }
@@ -45,13 +49,17 @@ func (s *Store) sweep(ctx context.Context, m *mapping, b sessioncleanup.Batch) (
 	if b.Archive != nil {
 		archiveRows, archiveBytes = b.Archive.MaxRows, b.Archive.MaxBytes
 	}
+	var only []string
+	if b.Only != nil {
+		only = slices.DeleteFunc(slices.Clone(b.Only), func(id string) bool { return !m.isID(id) })
+	}
 	var out sessioncleanup.BatchResult
 	var bad *rowError
 	err := s.transact(ctx, limit, func(batch *pgx.Batch) {
 		batch.Queue(m.statement("sweep_table"))
 		queueGuard(batch, m, b.Lease)
 		batch.Queue(m.statement("sweep"), string(b.Action), b.Cutoffs.Now, moment(b.Cutoffs.Inactive), moment(b.Cutoffs.Delete), b.After,
-			orNull(b.Filter.ID), orNull(b.Filter.OwnerID), orNull(b.Filter.Text), b.Cause.Actor, b.Cause.Reason, b.Cause.RunID, b.Limit, archiveRows, archiveBytes).
+			orNull(b.Filter.ID), orNull(b.Filter.OwnerID), orNull(b.Filter.Text), b.Cause.Actor, b.Cause.Reason, b.Cause.RunID, b.Limit, archiveRows, archiveBytes, only).
 			QueryRow(func(row pgx.Row) (err error) {
 				out, bad, err = scanSweep(row, b)
 				if err == nil && bad != nil {

@@ -59,8 +59,12 @@ func (p *plan) checkTimes(ctx context.Context, zoneWas string) error {
 		}
 		var first, last, inUTC *time.Time
 		at := p.m.madeAtOf(c.column, "c.")
-		err := p.q.QueryRow(ctx, fmt.Sprintf("SELECT now(), min(%[1]s), max(%[1]s), max(%[5]s) FROM %[2]s c WHERE c.%[3]s > %[4]s",
-			at, c.table.sql(), sqlfile.Column(c.name), fixed(c.column, firstUse), utc.madeAtOf(c.column, "c."))).Scan(&now, &first, &last, &inUTC)
+		where := "true"
+		if c.table.oid == p.m.table.oid {
+			where = p.m.visible("c.")
+		}
+		err := p.q.QueryRow(ctx, fmt.Sprintf("SELECT now(), min(%[1]s), max(%[1]s), max(%[5]s) FROM %[2]s c WHERE c.%[3]s > %[4]s AND %[6]s",
+			at, c.table.sql(), sqlfile.Column(c.name), fixed(c.column, firstUse), utc.madeAtOf(c.column, "c."), where)).Scan(&now, &first, &last, &inUTC)
 		if err != nil {
 			return mapError("look at the times in "+c.table.path()+"."+c.name, err)
 		}

@@ -40,6 +40,17 @@ func (s *Store) CountArchived(ctx context.Context, q sessioncleanup.ArchiveQuery
 	return n, err
 }
 
+// ArchiveSize measures the archive.
+func (s *Store) ArchiveSize(ctx context.Context) (size sessioncleanup.ArchiveSize, err error) {
+	err = s.reading(ctx, func(c *conn) error {
+		if err := mustBeInstalled(ctx, c); err != nil {
+			return err
+		}
+		return c.row(ctx, statements["archive_size"], nil, &size.Entries, &size.Bytes)
+	})
+	return size, err
+}
+
 func archivedWhere(q sessioncleanup.ArchiveQuery) (string, params, error) {
 	conditions, p := []string{"1"}, params{"limit": q.Limit}
 	add := func(statement, name string, value any, given bool) {
@@ -51,6 +62,8 @@ func archivedWhere(q sessioncleanup.ArchiveQuery) (string, params, error) {
 	add("archived_ids", "ids", string(ids), len(q.IDs) > 0)
 	add("archived_session", "session", q.SessionID, q.SessionID != "")
 	add("archived_owner", "owner", q.OwnerID, q.OwnerID != "")
+	add("archived_held", "held", 1, q.Held == sessioncleanup.On)
+	add("archived_not_held", "held", 0, q.Held == sessioncleanup.Off)
 	add("archived_until", "until", formatTime(q.Until), !q.Until.IsZero())
 	add("archived_before", "before", q.Before, q.Before != 0)
 	switch q.BackedUp {
@@ -74,7 +87,7 @@ func (c *conn) listArchived(ctx context.Context, condition, direction string, p 
 	err = c.query(ctx, filled("list_archived", sqlfile.Names{"condition": condition, "direction": direction}), p, func(rows *sql.Rows) error {
 		var a sessioncleanup.Archived
 		var at, backedUp string
-		err := rows.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &at, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes, &backedUp)
+		err := rows.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &at, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes, &backedUp, &a.Held)
 		if err == nil {
 			a.At, err = parseTime(at)
 		}

@@ -72,7 +72,7 @@ func (c *conn) withoutTriggers(ctx context.Context, table string, do func() erro
 // fill does one batch of the backfill, from a session on, and returns its last session; nil when nothing was left.
 func (l *layout) fill(ctx context.Context, c *conn, set settings, from any) (last any, err error) {
 	p := params{
-		"from": from, "limit": backfillBatch, "now": formatTime(clock()),
+		"from": from, "limit": backfillBatch, "now": formatTime(c.clock()),
 		"auto_cleanup":      set.policy.AutoCleanupDefault.Or(true),
 		"fill_auto_cleanup": slices.Contains(set.adopted.AddedColumns, "auto_cleanup"),
 		"mark_inactive":     set.adopted.MarkInactive,

@@ -56,7 +56,7 @@ func (s *Store) MarkBackedUp(ctx context.Context, ids []int64) error {
 		if err := mustBeInstalled(ctx, c); err != nil {
 			return err
 		}
-		_, err := c.exec(ctx, statements["mark_backed_up"], params{"ids": string(list), "now": formatTime(clock())})
+		_, err := c.exec(ctx, statements["mark_backed_up"], params{"ids": string(list), "now": formatTime(s.clock())})
 		return err
 	})
 }

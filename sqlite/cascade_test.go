@@ -247,3 +247,35 @@ func TestForeignKeysWithoutAnIndexAreReported(t *testing.T) {
 		t.Errorf("Validate: %v, and warns of %s", err, log.String())
 	}
 }
+
+// TestOnlySomeSessionsAreDeletedAlongWithAnother: Batch.Only and Target.Along name what may go.
+func TestOnlySomeSessionsAreDeletedAlongWithAnother(t *testing.T) {
+	t.Parallel()
+	for what, family := range families {
+		store, host := adopt(t, family[0])
+		for id := 1; id <= 3; id++ {
+			execute(t, host, "INSERT INTO sessions (id, updated_at) VALUES (?, ?)", id, stamp(time.Now().Add(-60*day)))
+		}
+		execute(t, host, family[1], 2, 1)
+		execute(t, host, "UPDATE sessions SET active = 0, deactivated_at = ?", stamp(time.Now().Add(-50*day)))
+		execute(t, host, "UPDATE sessions SET last_activity = ?", stamp(time.Now().Add(-60*day)))
+		b := batchOf(sessioncleanup.ActionDeleted, time.Now(), 2)
+		b.Only = []string{"1", "3"}
+		out, err := store.Sweep(t.Context(), b)
+		if err != nil || !cmp.Equal(out.IDs, []string{"3"}) || len(out.Skipped) != 1 || out.Skipped[0].SessionID != "1" {
+			t.Errorf("%s: a batch of 1 and 3: %+v, %v; want 3 deleted and 1 skipped: 2 would be deleted along with it", what, out, err)
+		}
+		var along []string
+		target := sessioncleanup.Target{ID: "1", Along: func(others []string) error {
+			along = others
+			return errors.New("not yet")
+		}}
+		if _, err := store.Delete(t.Context(), target, sessioncleanup.Cause{Actor: "test"}); err == nil || !cmp.Equal(along, []string{"2"}) {
+			t.Errorf("%s: %q would be deleted along, %v; want 2 and an error", what, along, err)
+		}
+		b.Only = []string{"1", "2"}
+		if out, err := store.Sweep(t.Context(), b); err != nil || len(out.IDs) != 2 {
+			t.Errorf("%s: a batch of 1 and 2: %+v, %v; want both deleted", what, out, err)
+		}
+	}
+}

@@ -31,6 +31,7 @@ type table struct {
 	kind    string // table or view
 	virtual bool
 	strict  bool
+	sql     string // that made it
 	rowid   string // a name of the rowid that no column has; empty for a table WITHOUT ROWID
 	columns []columnInfo
 	keys    []foreignKey
@@ -77,7 +78,7 @@ func readCatalog(ctx context.Context, db *conn) (*catalog, error) {
 		if o.kind != "table" && o.kind != "view" || adopt.Own(o.name) {
 			continue
 		}
-		t := &table{name: o.name, kind: o.kind, virtual: strings.HasPrefix(strings.ToUpper(o.sql), "CREATE VIRTUAL")}
+		t := &table{name: o.name, kind: o.kind, virtual: strings.HasPrefix(strings.ToUpper(o.sql), "CREATE VIRTUAL"), sql: o.sql}
 		if o.kind == "table" && !t.virtual {
 			if err := t.read(ctx, db); err != nil {
 				return nil, err
@@ -143,8 +144,11 @@ func (t *table) read(ctx context.Context, db *conn) error {
 	})
 }
 
-// viewName is the name of the view, as the guide has it.
-const viewName = "sessions_cleanup_view"
+// The names of the views: the first is the guide's.
+const (
+	viewName        = "sessions_cleanup_view"
+	archiveViewName = "sessions_archive_view"
+)
 
 // find returns a table or a view, or nil.
 func (c *catalog) find(name string) *table { return c.tables[strings.ToLower(name)] }

@@ -43,9 +43,6 @@ func given(s sessioncleanup.Switch) any {
 	return s == sessioncleanup.On
 }
 
-// maxCascade is the number of sessions that a CascadeError names.
-const maxCascade = 100
-
 // Delete removes one session and returns it as it was.
 func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessioncleanup.Cause) (sessioncleanup.Session, error) {
 	return s.change(ctx, t, func(c *conn, id any, before sessioncleanup.Session) (sessioncleanup.Session, error) {
@@ -54,12 +51,12 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 			return before, err
 		}
 		var archived map[string]bool
-		if t.Archive != nil {
+		if t.Archive != nil && !c.schema.SoftDelete {
 			if archived, err = c.archive(ctx, *t.Archive, cause, before.AsOf, []string{before.ID}); err != nil {
 				return before, err
 			}
 		}
-		if err := c.writeOne(ctx, "delete", params{"id": id}); err != nil {
+		if err := c.writeOne(ctx, "delete", params{"id": id, "now": formatTime(before.AsOf)}); err != nil {
 			return before, err
 		}
 		gone, err := watch.take(ctx, math.MaxInt, sessioncleanup.Batch{})
@@ -75,8 +72,8 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 				return before, errUnseen
 			}
 		}
-		if others := idsOf(refs[1:]); len(others) > 0 && !t.Cascade {
-			return before, &sessioncleanup.CascadeError{SessionIDs: others[:min(len(others), maxCascade)]}
+		if err := t.CheckAlong(idsOf(refs[1:])); err != nil {
+			return before, err
 		}
 		if err := watch.end(ctx); err != nil {
 			return before, err
@@ -119,7 +116,7 @@ func (s *Store) change(ctx context.Context, t sessioncleanup.Target,
 // one reads a session. ErrNotFound when there is none.
 func (c *conn) one(ctx context.Context, id any) (sessioncleanup.Session, error) {
 	var found []sessioncleanup.Session
-	now := clock()
+	now := c.clock()
 	err := c.query(ctx, c.sql("select_one", nil), params{"id": id}, func(rows *sql.Rows) error {
 		session, err := scanSession(rows, now)
 		found = append(found, session)

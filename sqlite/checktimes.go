@@ -34,9 +34,14 @@ func (c *catalog) timesOf(ctx context.Context, db *conn, s sessioncleanup.Schema
 		if t == nil || t.column(in[1]) == nil {
 			continue
 		}
+		where := "1"
+		if in[0] == s.Table {
+			l := &layout{schema: s, adopted: adopted{Numbers: t.numbers(s)}}
+			where = l.visible(func(name string) string { return t.quoted() + "." + sqlfile.Column(name) })
+		}
 		var first, last string
 		err := db.row(ctx, filled("times_of_column", sqlfile.Names{
-			"table": t.quoted(), "time": readTime(formText, t.quoted()+"."+sqlfile.Column(in[1])),
+			"table": t.quoted(), "where": where, "time": readTime(formText, t.quoted()+"."+sqlfile.Column(in[1])),
 		}), nil, &first, &last)
 		if err != nil {
 			return all, err
@@ -60,7 +65,7 @@ func (s *Store) sayTimes(ctx context.Context, operation string, times adopt.Time
 		return
 	}
 	s.log.InfoContext(ctx, operation+": "+times.String()+"; those without a time zone are read as UTC")
-	if times.Newest.After(sessioncleanup.Cutoffs{Now: clock()}.Ahead()) {
+	if times.Newest.After(sessioncleanup.Cutoffs{Now: s.clock()}.Ahead()) {
 		s.log.WarnContext(ctx, operation+": the newest time lies in the future: the application may write local times without an offset, which are read as UTC")
 	}
 }

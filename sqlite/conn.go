@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // params are the named parameters of a statement.
@@ -20,10 +21,18 @@ func (p params) args() []any {
 	return args
 }
 
+// database is a connection, or a transaction of the application's on one.
+type database interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
 // conn is one connection, in use by one call.
 type conn struct {
-	*sql.Conn
-	*layout // of the application's tables as the call found them; nil where the call needs none
+	database
+	clock   func() time.Time // the store's
+	*layout                  // of the application's tables as the call found them; nil where the call needs none
 }
 
 // reading calls do with a connection for reading.
@@ -33,7 +42,7 @@ func (s *Store) reading(ctx context.Context, do func(c *conn) error) error {
 		return s.failed(err)
 	}
 	defer func() { _ = db.Close() }()
-	return s.failed(do(&conn{Conn: db}))
+	return s.failed(do(&conn{database: db, clock: s.clock}))
 }
 
 // readingSessions is reading with the layout.
@@ -49,7 +58,7 @@ func (s *Store) writing(ctx context.Context, do func(c *conn) error) error {
 		return s.failed(err)
 	}
 	defer func() { _ = db.Close() }()
-	c := &conn{Conn: db}
+	c := &conn{database: db, clock: s.clock}
 	restore, err := s.configure(ctx, c)
 	if err != nil {
 		return s.failed(err)
@@ -137,7 +146,11 @@ func (c *conn) rollBack(ctx context.Context) {
 }
 
 // discard makes database/sql close the connection instead of using it again.
-func (c *conn) discard() { _ = c.Raw(func(any) error { return driver.ErrBadConn }) }
+func (c *conn) discard() {
+	if db, ok := c.database.(*sql.Conn); ok {
+		_ = db.Raw(func(any) error { return driver.ErrBadConn })
+	}
+}
 
 // configure sets what writing needs on a connection of the application's. The function that it returns restores its settings.
 func (s *Store) configure(ctx context.Context, c *conn) (restore func(), err error) {

@@ -27,7 +27,7 @@ func (s *Store) Dependents(ctx context.Context, q *sessioncleanup.Query) ([]sess
 			set, err := readSettings(ctx, c)
 			if errors.Is(err, sessioncleanup.ErrNotInstalled) {
 				var p adopt.Proposal
-				p, err = catalog.propose(s.given.Table)
+				p, err = catalog.propose(s.given)
 				set.schema = p.Schema
 			}
 			if err == nil && catalog.find(set.schema.Table) != nil {
@@ -101,6 +101,9 @@ func (c *catalog) reach(s sessioncleanup.Schema) reached { return c.reachFrom(s,
 // reachFrom is reach, with back also for the foreign keys of the sessions themselves.
 func (c *catalog) reachFrom(s sessioncleanup.Schema, back bool) reached {
 	r := reached{sessions: c.find(s.Table)}
+	if s.SoftDelete { // the row stays
+		return r
+	}
 	seen := map[*table]bool{r.sessions: true}
 	for next := []*table{r.sessions}; len(next) > 0; next = next[1:] {
 		for _, child := range c.ordinary() {

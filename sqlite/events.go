@@ -63,7 +63,7 @@ func (c *conn) addEventAt(ctx context.Context, at time.Time, action sessionclean
 // insertEvent writes an event and fills in its ID and, when zero, its time.
 func (c *conn) insertEvent(ctx context.Context, e *sessioncleanup.Event) error {
 	if e.At = e.At.UTC(); e.At.IsZero() {
-		e.At = clock()
+		e.At = c.clock()
 	}
 	*e = e.Shortened()
 	p := params{

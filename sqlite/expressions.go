@@ -62,6 +62,7 @@ func (l *layout) expressions(table string) sqlfile.Names {
 	} {
 		n[name], n[name+"_column"] = column(c), sqlfile.Column(c)
 	}
+	l.addRows(n, column)
 	if a.DeactivatedAt == formText && (a.MadeTable || slices.Contains(a.AddedColumns, "deactivated_at")) {
 		n["deactivated_at_read"] = filled("read_own", sqlfile.Names{"value": n["deactivated_at"]})
 	}
@@ -106,7 +107,7 @@ func (l *layout) addNotes(n sqlfile.Names, reactivate, chosen string) {
 
 // notedNames are the names for the sessions that have a note: the columns of the statement noted.
 func notedNames() sqlfile.Names {
-	n := sqlfile.Names{}
+	n := sqlfile.Names{"if_visible": ""} // the others are left out
 	for _, column := range []string{
 		"id", "owner", "id_text", "owner_text", "name_text", "code_text", "active", "auto_cleanup", "created_at_time",
 		"last_activity_at", "expires_at_at", "kept_since",
@@ -114,6 +115,9 @@ func notedNames() sqlfile.Names {
 		n[column] = "sessioncleanup_noted." + column
 	}
 	n["expires_at"] = n["expires_at_at"]
+	for _, rule := range []string{"running", "ended", "protected"} {
+		n[rule] = filled(rule, n)
+	}
 	for _, place := range []string{"place_created", "place_name"} {
 		n[place] = filled(place, n)
 	}

@@ -14,13 +14,18 @@ func (c *catalog) follow(s sessioncleanup.Schema) sessioncleanup.Schema {
 	if o := c.object("sessioncleanup_session_changed"); o != nil && o.kind == "trigger" {
 		s.Table = c.spelled(o.table)
 		columns := []*string{&s.Active, &s.LastActivity, &s.ExpiresAt, &s.AutoCleanup, &s.DeactivatedAt}
-		if found := updatedColumns.FindStringSubmatch(o.sql); found != nil {
-			if names := quotedName.FindAllString(found[1], -1); len(names) == len(columns) {
-				for i, name := range names {
-					*columns[i] = strings.ReplaceAll(name[1:len(name)-1], `""`, `"`)
-				}
-			}
+		rename(o.sql, columns)
+	}
+	if o := c.object("sessioncleanup_session_appeared"); o != nil && o.kind == "trigger" {
+		s.Only = slices.Clone(s.Only)
+		var columns []*string
+		if s.DeletedAt != "" {
+			columns = append(columns, &s.DeletedAt)
 		}
+		for i := range s.Only {
+			columns = append(columns, &s.Only[i].Column)
+		}
+		rename(o.sql, columns)
 	}
 	sources := make([]sessioncleanup.Source, 0, len(s.Sources))
 	for _, source := range s.Sources {
@@ -33,6 +38,17 @@ func (c *catalog) follow(s sessioncleanup.Schema) sessioncleanup.Schema {
 		s.Sources = sources
 	}
 	return s
+}
+
+// rename changes the names of columns to those that a trigger on updates lists.
+func rename(sql string, columns []*string) {
+	if found := updatedColumns.FindStringSubmatch(sql); found != nil {
+		if names := quotedName.FindAllString(found[1], -1); len(names) == len(columns) {
+			for i, name := range names {
+				*columns[i] = strings.ReplaceAll(name[1:len(name)-1], `""`, `"`)
+			}
+		}
+	}
 }
 
 // sources are the activity tables of a schema that was proposed, without those that are gone and with those made since.

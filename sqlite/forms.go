@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"regexp"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -12,12 +13,13 @@ import (
 
 // recognize finds out how the application's columns hold ids and times. A column that is missing will hold text.
 func (c *catalog) recognize(ctx context.Context, db *conn, s sessioncleanup.Schema, a *adopted) error {
-	a.LastActivity, a.ExpiresAt, a.DeactivatedAt = formText, formText, formText
+	a.LastActivity, a.ExpiresAt, a.DeactivatedAt, a.DeletedAt = formText, formText, formText, ""
 	a.ID, a.Owner, a.RowID, a.KeyType, a.KeyCollation = identityText, identityText, "rowid", "TEXT", "BINARY"
 	t := c.find(s.Table)
 	if t == nil {
 		return nil
 	}
+	a.Numbers = t.numbers(s)
 	a.RowID, a.Others = t.rowid, c.otherSources(t, s)
 	if id := t.column(s.ID); id != nil {
 		a.KeyType, a.KeyCollation = affinity(id.declared), t.collation(s.ID)
@@ -40,13 +42,38 @@ func (c *catalog) recognize(ctx context.Context, db *conn, s sessioncleanup.Sche
 		{&a.LastActivity, s.LastActivity, []string{s.UpdatedAt, s.CreatedAt}},
 		{&a.ExpiresAt, s.ExpiresAt, []string{s.LastActivity, s.UpdatedAt, s.CreatedAt}},
 		{&a.DeactivatedAt, s.DeactivatedAt, []string{s.LastActivity, s.UpdatedAt, s.CreatedAt}},
+		{&a.DeletedAt, s.DeletedAt, []string{s.UpdatedAt, s.CreatedAt}},
 	} {
+		if column.name == "" {
+			continue
+		}
 		if *column.form, err = t.form(ctx, db, s.ID, column.name, column.beside...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// numbers are the columns of the state and of the conditions that do not turn a number into a text.
+func (t *table) numbers(s sessioncleanup.Schema) map[string]bool {
+	var all map[string]bool
+	names := conditions(sessioncleanup.Schema{Only: s.Only})
+	if s.State != nil {
+		names = append(names, s.Active)
+	}
+	for _, name := range names {
+		if c := t.column(name); c != nil && affinity(c.declared) != "TEXT" {
+			if all == nil {
+				all = map[string]bool{}
+			}
+			all[name] = true
+		}
+	}
+	return all
+}
+
+// wholeNumber matches a number as SQLite writes it.
+var wholeNumber = regexp.MustCompile(`^(?:0|-?[1-9][0-9]{0,17})$`)
 
 // otherSources are the tables with a foreign key to the sessions whose names a schema cannot hold.
 func (c *catalog) otherSources(t *table, s sessioncleanup.Schema) []sessioncleanup.Source {

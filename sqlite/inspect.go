@@ -9,14 +9,15 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 )
 
-// Inspect reads the database and proposes a Schema. The sessions are in the table that Config.Schema names, in a table
+// Inspect reads the database and completes Config.Schema. The sessions are in the table that Config.Schema names, in a table
 // "sessions", or else in the only table whose name ends in "session" or "sessions", or else in the only table with a
-// column "active" or "is_active" that other tables refer to. Without any, it proposes OwnSchema; with several, it fails
-// with an ErrInvalid that lists them.
+// column "active" or "is_active" that other tables refer to. Without any, it proposes OwnSchema; with several, and
+// where tables of other names may hold sessions, it fails with an ErrInvalid that lists them.
 //
 // Tables with a foreign key to the sessions become activity tables, and so do tables with a column session_id. A foreign
 // key from the sessions to a table with a display name tells the owner, and so does a column owner_id, user_id and the
-// like. Nothing is changed. Config.Logger receives what is uncertain or left out, and how times are understood.
+// like. A column "state" or "status" of which a constraint lists the values says whether a session is active, where they
+// are words such as open and closed. Rows with a time in "deleted_at" are no sessions. Nothing is changed. Config.Logger receives what is uncertain or left out, and how times are understood.
 func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	var p adopt.Proposal
 	var times adopt.Times
@@ -25,7 +26,7 @@ func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 		if err != nil {
 			return err
 		}
-		if p, err = catalog.propose(s.given.Table); err != nil {
+		if p, err = catalog.propose(s.given); err != nil {
 			return err
 		}
 		times, err = catalog.timesOf(ctx, c, p.Schema)
@@ -45,9 +46,9 @@ func (s *Store) sayWarnings(ctx context.Context, operation string, warnings []st
 	}
 }
 
-// propose proposes a schema for a table, or for the one that probably holds the sessions when its name is empty.
-func (c *catalog) propose(table string) (adopt.Proposal, error) {
-	p, err := c.describe().Propose(table)
+// propose completes a schema.
+func (c *catalog) propose(given sessioncleanup.Schema) (adopt.Proposal, error) {
+	p, err := c.describe().Propose(given)
 	if err == nil {
 		err = validSchema(p.Schema)
 	}
@@ -73,7 +74,7 @@ func (t *table) describe() adopt.Table {
 	}
 	out.PrimaryKey = t.keyColumns()
 	for _, c := range t.columns {
-		out.Columns = append(out.Columns, adopt.Column{Name: c.name, Type: c.declared, Kind: kindOf(c.declared), Unique: t.unique(c.name)})
+		out.Columns = append(out.Columns, adopt.Column{Name: c.name, Type: c.declared, Kind: kindOf(c.declared), Unique: t.unique(c.name), Values: adopt.CheckedValues(t.sql, c.name)})
 	}
 	for _, k := range t.keys {
 		out.ForeignKeys = append(out.ForeignKeys, adopt.ForeignKey{Columns: k.columns, Table: k.table, To: k.to})

@@ -29,12 +29,15 @@ type adopted struct {
 	LastActivity  form     `json:"last_activity"`
 	ExpiresAt     form     `json:"expires_at"`
 	DeactivatedAt form     `json:"deactivated_at"`
+	DeletedAt     form     `json:"deleted_at,omitempty"`
 	ID            identity `json:"id"`
 	Owner         identity `json:"owner"`
 	RowID         string   `json:"rowid,omitempty"` // the name of the sessions' rowid; empty for a table WITHOUT ROWID
 	KeyType       string   `json:"key_type"`        // of notes: a type with the affinity of a session's id
 	KeyCollation  string   `json:"key_collation"`   // and its collation
 
+	// Numbers are the columns of Schema.State and Schema.Only that do not keep a number as a text.
+	Numbers map[string]bool `json:"numbers,omitempty"`
 	// Others are activity tables that a schema cannot name: their names are no plain identifiers.
 	Others []sessioncleanup.Source `json:"others,omitempty"`
 
@@ -77,7 +80,7 @@ func (l *layout) sql(name string, more sqlfile.Names) string {
 // where builds the conditions for a filter and a status, unless that is empty, for sessions without a note and for those
 // with one, and adds their parameters. It is false when no session can match.
 func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, p params) (condition, noted string, possible bool) {
-	conditions, ofNoted := []string{l.names["id"] + " IS NOT NULL"}, []string{"1"} // a session without an id cannot be named
+	conditions, ofNoted := []string{l.names["id"] + " IS NOT NULL" + l.names["if_visible"]}, []string{"1"} // a session without an id cannot be named
 	possible = true
 	rule := func(name string) {
 		conditions, ofNoted = append(conditions, "("+l.names[name]+")"), append(ofNoted, "("+l.noted[name]+")")
@@ -104,10 +107,10 @@ func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, p 
 }
 
 // cutoffsAt are the cutoffs of a question about this table.
-func (l *layout) cutoffsAt(t sessioncleanup.Thresholds) sessioncleanup.Cutoffs {
-	c := t.At(clock())
-	c.Untracked = l.adopted.untracked(l.schema)
-	return c
+func (c *conn) cutoffsAt(t sessioncleanup.Thresholds) sessioncleanup.Cutoffs {
+	cut := t.At(c.clock())
+	cut.Untracked = c.adopted.untracked(c.schema)
+	return cut
 }
 
 // currentLayout is the layout of the database, read again when the database's schema has changed since.
@@ -143,7 +146,7 @@ func (s *Store) readLayout(ctx context.Context, c *conn) (*layout, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !s.given.IsZero() && !same(s.given, set.schema) {
+	if !adopt.Fits(s.given, set.schema) {
 		return nil, errOtherSchema
 	}
 	catalog, err := readCatalog(ctx, c)
@@ -159,7 +162,7 @@ func (s *Store) readLayout(ctx context.Context, c *conn) (*layout, error) {
 	}
 	l := newLayout(set.schema, set.adopted, set.policy.ReactivateOnActivity.Or(false))
 	l.archival = catalog.archival(set.schema, set.adopted.Reached)
-	l.alone = !s.shared && catalog.deletesAlone(set.schema) // a connection of the application's may have triggers of its own
+	l.alone = set.schema.SoftDelete || !s.shared && catalog.deletesAlone(set.schema) // a connection of the application's may have triggers of its own
 	return l, nil
 }
 

@@ -20,7 +20,7 @@ func (s *Store) Lease(ctx context.Context, r sessioncleanup.LeaseRequest) (sessi
 		if err != nil {
 			return err
 		}
-		if lease, err = stored.Apply(r, clock()); err != nil {
+		if lease, err = stored.Apply(r, s.clock()); err != nil {
 			return err
 		}
 		_, err = c.exec(ctx, statements["write_lease"], params{

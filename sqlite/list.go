@@ -34,7 +34,7 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	}
 	var page sessioncleanup.Page
 	err := s.readingSessions(ctx, func(c *conn) (err error) {
-		now := clock()
+		now := s.clock()
 		page.Cutoffs = c.cutoffsAt(q.Thresholds)
 		if q.ID != "" {
 			return c.answerOne(ctx, q, &page)

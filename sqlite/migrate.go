@@ -46,7 +46,7 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		if times, err = todo.catalog.timesOf(ctx, c, todo.want.schema); err != nil || s.options.AcceptTimes {
 			return err
 		}
-		return times.Check(todo.want.schema.Table, clock())
+		return times.Check(todo.want.schema.Table, s.clock())
 	})
 	if err != nil && created { // nothing was changed
 		_ = os.Remove(s.path)
@@ -124,23 +124,30 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	out := plan{catalog: catalog, want: settings{policy: p, schema: current, adopted: have.adopted}, have: have.adopted}
 	a := &out.want.adopted
 	switch {
-	case !s.given.IsZero():
-		out.want.schema, a.Proposed = s.given, false
+	case !installed && s.given.Table != "" && catalog.find(s.given.Table) == nil && !catalog.describe().Makes(s.given):
+		out.want.schema = s.given.WithDefaults()
 	case !installed:
-		proposal, err := catalog.propose("")
+		proposal, err := catalog.propose(s.given)
 		if err != nil {
 			return plan{}, err
 		}
-		out.want.schema, out.warnings, a.Proposed = proposal.Schema, proposal.Warnings, true
-	case a.Proposed:
-		out.want.schema.Sources = catalog.sources(current)
+		out.want.schema, out.warnings, a.Proposed = proposal.Schema, proposal.Warnings, s.given.Sources == nil
+	default:
+		if out.want.schema, a.Proposed = adopt.Over(s.given, current), a.Proposed && s.given.Sources == nil; a.Proposed {
+			out.want.schema.Sources = catalog.sources(out.want.schema)
+		}
+	}
+	if err := validSchema(out.want.schema); err != nil {
+		return plan{}, err
 	}
 	if installed && !strings.EqualFold(out.want.schema.Table, current.Table) {
 		return plan{}, invalid.Errorf("schema.table is %q, but %q was adopted: call Uninstall first", out.want.schema.Table, current.Table)
 	}
 	a.View, a.IdleRules = a.View || s.options.View, a.IdleRules || s.options.Untracked
-	if o := catalog.object(viewName); o != nil && a.View && !have.adopted.View {
-		return plan{}, invalid.Errorf("the database has a %s %q of its own: rename it first", o.kind, viewName)
+	for _, name := range []string{viewName, archiveViewName} {
+		if o := catalog.object(name); o != nil && a.View && !have.adopted.View {
+			return plan{}, invalid.Errorf("the database has a %s %q of its own: rename it first", o.kind, name)
+		}
 	}
 	create := catalog.find(out.want.schema.Table) == nil && same(out.want.schema, sessioncleanup.OwnSchema())
 	if !create {

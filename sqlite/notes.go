@@ -24,7 +24,7 @@ var activityCause = sessioncleanup.Cause{Actor: "system", Reason: "activity"}
 // written since keep their session by themselves, and are left to the next run: others may write them faster than they can
 // be folded in.
 func (c *conn) foldOlder(ctx context.Context, run time.Time) (folded int, more bool, err error) {
-	p := params{"run": formatTime(run), "clock": formatTime(clock()), "limit": foldStep}
+	p := params{"run": formatTime(run), "clock": formatTime(c.clock()), "limit": foldStep}
 	for started := time.Now(); ; {
 		var n int
 		var last any

@@ -52,12 +52,25 @@ func (l *layout) triggers() []object {
 	n := with(l.names, sqlfile.Names{"now": statements["clock"]})
 	n["new_is_unknown"] = isUnknown(row)
 	n["updated_alone"] = "0"
+	for _, row := range []string{"old", "new"} {
+		column := func(name string) string { return strings.ToUpper(row) + "." + sqlfile.Column(name) }
+		n[row+"_active"], n[row+"_visible"] = l.active(column), l.visible(column)
+	}
+	n["if_new_visible"] = ""
+	created := []string{"session_inserted", "session_changed", "session_used"}
+	if tests := conditions(s); len(tests) > 0 {
+		for i, name := range tests {
+			tests[i] = sqlfile.Column(name)
+		}
+		n["if_new_visible"], n["conditions"] = " AND "+n["new_visible"], strings.Join(tests, ", ")
+		created = append(created, "session_appeared")
+	}
 	follows := l.observes()
 	if follows {
 		n["updated_alone"] = filled("updated_alone", n)
 	}
 	var all []object
-	for _, name := range []string{"session_inserted", "session_changed", "session_used"} {
+	for _, name := range created {
 		all = append(all, object{"trigger", "sessioncleanup_" + name, s.Table, filled("trigger_"+name, n)})
 	}
 	use := func(rows ...string) sqlfile.Names {
@@ -87,7 +100,7 @@ func (l *layout) triggers() []object {
 	return all
 }
 
-// views are those that the layout wants: one, or none. Where the sessions table has a column of the same name as one of
+// views are those that the layout wants, if any. Where the sessions table has a column of the same name as one of
 // the view's, the view shows the table's.
 func (l *layout) views(c *catalog) []object {
 	if !l.adopted.View {
@@ -98,6 +111,9 @@ func (l *layout) views(c *catalog) []object {
 		n[name] = filled("view_value", sqlfile.Names{"value": l.names[name], "noted_column": name})
 	}
 	n["expires_at"] = n["expires_at_at"]
+	for _, rule := range []string{"running", "ended", "protected"} {
+		n[rule] = filled(rule, n)
+	}
 	l.addRules(n, cutoffs{"sessioncleanup_cutoffs.inactive", "sessioncleanup_cutoffs.expired", "sessioncleanup_cutoffs.gone"})
 	raw := with(l.names, nil)
 	l.addNotes(raw, "(SELECT reactivate_on_activity FROM sessioncleanup_settings)", "1")
@@ -126,7 +142,7 @@ func (l *layout) views(c *catalog) []object {
 		add("total_"+source.Table, activityCount(n, same))
 	}
 	n["view_columns"] = columns.String()
-	return []object{{"view", viewName, viewName, filled("view", n)}}
+	return []object{{"view", viewName, viewName, filled("view", n)}, {"view", archiveViewName, archiveViewName, statements["archive_view"]}}
 }
 
 // objects is everything that Migrate adds to the application's tables, but for columns.

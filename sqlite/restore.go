@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +24,9 @@ type restoration struct {
 	tables  map[string]*restoredTable
 	written []restoredRow
 	failed  map[string]bool // tables of rows that could not be inserted, in lower case
+	newIDs  map[int64]newID // by entry
+	// idColumns are the columns that hold IDs of sessions.
+	idColumns map[string]bool
 }
 
 // restoredTable is a table of which rows are restored.
@@ -54,18 +56,35 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 		if err != nil {
 			return err
 		}
-		w := &restoration{conn: c, catalog: catalog, now: clock(), tables: map[string]*restoredTable{}, failed: map[string]bool{}}
+		w := &restoration{conn: c, catalog: catalog, now: s.clock(), tables: map[string]*restoredTable{}, failed: map[string]bool{}}
 		copies, err := w.insertCopies(ctx, r.Copies)
 		if err != nil {
 			return err
 		}
-		r.IDs = slices.AppendSeq(slices.Clone(r.IDs), maps.Keys(copies))
+		asked := r.NewIDs
+		r.IDs, r.NewIDs = slices.Clone(r.IDs), nil
+		for _, id := range r.IDs {
+			if slices.Contains(asked, id) {
+				r.NewIDs = append(r.NewIDs, id)
+			}
+		}
+		for id, given := range copies {
+			r.IDs = append(r.IDs, id)
+			if slices.Contains(asked, given) {
+				r.NewIDs = append(r.NewIDs, id)
+			}
+		}
 		if len(w.out.Obstacles) == 0 {
 			err = w.do(ctx, r)
 		}
 		out = w.out
 		for i, e := range out.Entries {
 			out.Entries[i].ID = cmp.Or(copies[e.ID], e.ID)
+		}
+		renamed := out.NewIDs
+		out.NewIDs = nil
+		for id, text := range renamed {
+			out.Rename(cmp.Or(copies[id], id), text)
 		}
 		for i, o := range out.Obstacles {
 			out.Obstacles[i].Entry = cmp.Or(copies[o.Entry], o.Entry)
@@ -95,6 +114,9 @@ func (w *restoration) do(ctx context.Context, r sessioncleanup.RestoreRequest) e
 	if _, err := w.ExecContext(ctx, "PRAGMA defer_foreign_keys = 1"); err != nil {
 		return err
 	}
+	if err := w.assignNewIDs(ctx, entries, r.NewIDs); err != nil {
+		return err
+	}
 	for _, step := range []func(context.Context, sessioncleanup.Archived, sessioncleanup.ArchivedRow) error{w.insert, w.relink} {
 		for _, e := range entries {
 			if err := w.eachRow(ctx, e, step); err != nil {
@@ -110,7 +132,9 @@ func (w *restoration) do(ctx context.Context, r sessioncleanup.RestoreRequest) e
 	var ids []int64
 	var refs []sessioncleanup.SessionRef
 	for _, e := range entries {
-		ids, refs = append(ids, e.ID), append(refs, e.Ref())
+		ref := e.Ref()
+		ref.ID = cmp.Or(w.newIDs[e.ID].text, ref.ID)
+		ids, refs = append(ids, e.ID), append(refs, ref)
 	}
 	w.out.Entries = entries
 	if len(w.out.Obstacles) > 0 {
@@ -134,6 +158,9 @@ func (w *restoration) entriesOf(ctx context.Context, r sessioncleanup.RestoreReq
 	found, err := w.archived(ctx, sessioncleanup.ArchiveQuery{IDs: r.IDs, OwnerID: r.OwnerID, Limit: len(wanted)})
 	if err == nil && len(found) < len(wanted) {
 		err = sessioncleanup.ErrNotArchived
+	}
+	if err == nil && slices.ContainsFunc(found, func(e sessioncleanup.Archived) bool { return e.Held }) {
+		err = sessioncleanup.ErrHeld
 	}
 	for i, j := 0, len(found)-1; i < j; i, j = i+1, j-1 {
 		found[i], found[j] = found[j], found[i]
@@ -227,7 +254,7 @@ func (w *restoration) insert(ctx context.Context, e sessioncleanup.Archived, row
 		w.obstruct(sessioncleanup.ObstacleTable, e, row, "the table is gone")
 		return nil
 	}
-	values, err := storedRow(row.Row)
+	values, err := w.values(t, e, row.Row)
 	if err != nil {
 		return err
 	}
@@ -290,7 +317,7 @@ func (w *restoration) remember(t *restoredTable, e sessioncleanup.Archived, row 
 		}
 		key[keyParam(0)] = id
 	} else {
-		values, err := storedRow(row.Row)
+		values, err := w.values(t, e, row.Row)
 		if err != nil {
 			return err
 		}
@@ -302,7 +329,7 @@ func (w *restoration) remember(t *restoredTable, e sessioncleanup.Archived, row 
 	return nil
 }
 
-// used has a session come back as used now, as Session.Restored does: it is the expression for a column's value.
+// used restores a session as used now, as Session.Restored does: it is the expression for a column's value.
 func (w *restoration) used(ctx context.Context, t *restoredTable, column, place string, p params, row sessioncleanup.ArchivedRow) (string, error) {
 	switch {
 	case strings.EqualFold(column, w.schema.LastActivity):
@@ -349,7 +376,7 @@ func (w *restoration) findOrphan(ctx context.Context, r restoredRow) error {
 }
 
 // relink restores the reference of a row that is still there, and still refers to nothing.
-func (w *restoration) relink(ctx context.Context, _ sessioncleanup.Archived, row sessioncleanup.ArchivedRow) error {
+func (w *restoration) relink(ctx context.Context, e sessioncleanup.Archived, row sessioncleanup.ArchivedRow) error {
 	t := w.table(row)
 	if !row.Unlinked || t == nil {
 		return nil
@@ -362,7 +389,7 @@ func (w *restoration) relink(ctx context.Context, _ sessioncleanup.Archived, row
 	if err != nil {
 		return err
 	}
-	set, err := storedRow(parts.Set)
+	set, err := w.values(t, e, parts.Set)
 	if err != nil {
 		return err
 	}

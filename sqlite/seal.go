@@ -104,7 +104,7 @@ func (c *conn) entries(ctx context.Context, after, through int64, limit, session
 	return entries, err
 }
 
-// scanSealed reads what EntryOf takes. What somebody made unreadable is missing in it, which changes the entry's digest.
+// scanSealed reads what EntryOf takes. Values that cannot be read any more are missing in it, which changes the entry's digest.
 func scanSealed(rows *sql.Rows) (e sessioncleanup.Event, run, proof []byte, err error) {
 	var at, sessions string
 	err = rows.Scan(&e.ID, &at, &e.Action, &e.Actor, &e.Reason, &e.RunID, &sessions, &run, &proof)

@@ -34,8 +34,8 @@ import (
 
 // Config says how a Store works. The zero value is useful.
 type Config struct {
-	// Schema says where the application keeps its sessions. Default: what an earlier Migrate adopted, or else what Inspect
-	// proposes.
+	// Schema says where the application keeps its sessions. What it leaves open is what an earlier Migrate adopted, or else what
+	// Inspect finds. Default: the zero Schema.
 	Schema sessioncleanup.Schema
 	// BusyTimeout is for how long a call waits for the write lock while other connections hold it, before it fails
 	// with ErrUnavailable. Default: 5 s.
@@ -46,6 +46,9 @@ type Config struct {
 	Migrate sessioncleanup.MigrateOptions
 	// Logger receives warnings of Inspect, Migrate, Validate and Uninstall, and how times are understood. Default: none.
 	Logger *slog.Logger
+	// Clock is the store's clock, for tests: runs and changes follow it, while the library's triggers note the machine's time. So it
+	// may be ahead, by days, and a Manager on it needs sessioncleanup.Config.IgnoreClock. Default: time.Now.
+	Clock func() time.Time
 	// Readers is the number of connections for reading that Open keeps beside the one that writes. Default: 4.
 	Readers int
 }
@@ -68,6 +71,7 @@ type Store struct {
 
 	options sessioncleanup.MigrateOptions
 	readers int // as Config.Readers
+	now     func() time.Time
 	log     *slog.Logger
 
 	throttle throttle
@@ -82,6 +86,7 @@ var (
 	_ sessioncleanup.DependentLister = (*Store)(nil)
 	_ sessioncleanup.Sealer          = (*Store)(nil)
 	_ sessioncleanup.Archiver        = (*Store)(nil)
+	_ sessioncleanup.Follower        = (*Store)(nil)
 )
 
 // Open opens a database file. Migrate creates a file that does not exist; until then every other call fails with
@@ -141,7 +146,7 @@ func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
 }
 
 func storeOf(name string, c Config) *Store {
-	return &Store{name: name, busy: c.BusyTimeout, given: c.Schema, options: c.Migrate, readers: c.Readers, log: c.Logger}
+	return &Store{name: name, busy: c.BusyTimeout, given: c.Schema, options: c.Migrate, readers: c.Readers, log: c.Logger, now: c.Clock}
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -157,13 +162,15 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Readers == 0 {
 		c.Readers = 4
 	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Schema.IsZero() {
 		return c, nil
 	}
-	c.Schema = c.Schema.WithDefaults()
 	return c, validSchema(c.Schema)
 }
 
@@ -228,8 +235,8 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 		_, err := c.schemaVersion(ctx)
 		return err
 	})
-	return clock(), err
+	return s.clock(), err
 }
 
 // clock is the store's clock, with the precision of the times that it stores.
-func clock() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+func (s *Store) clock() time.Time { return s.now().UTC().Truncate(time.Millisecond) }

@@ -95,7 +95,11 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 	if _, ok := c.key(w.from); !ok {
 		return errNoCursor(w.Batch)
 	}
-	if w.from.Place == "" {
+	if w.Only != nil {
+		if err := c.foldOf(ctx, w.Only); err != nil {
+			return err
+		}
+	} else if w.from.Place == "" {
 		folded, more, err := c.foldOlder(ctx, w.Cutoffs.Now)
 		if err != nil || more {
 			w.from.Folded += folded
@@ -103,7 +107,7 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 			return err
 		}
 	}
-	w.now = clock().Truncate(c.adopted.DeactivatedAt.precision())
+	w.now = c.clock().Truncate(c.adopted.DeactivatedAt.precision())
 	if err := w.choose(ctx, c); err != nil || len(w.refs) == 0 {
 		return err
 	}
@@ -119,7 +123,7 @@ func (c *conn) guard(ctx context.Context, batch sessioncleanup.Lease) error {
 		return nil
 	}
 	stored, err := c.readLease(ctx, batch.Name)
-	if err == nil && !stored.Guards(batch, clock()) {
+	if err == nil && !stored.Guards(batch, c.clock()) {
 		err = sessioncleanup.ErrLeaseLost
 	}
 	return err
@@ -135,6 +139,7 @@ func (w *sweep) choose(ctx context.Context, c *conn) error {
 		}
 		w.next = ""
 		switch {
+		case w.Only != nil:
 		case len(w.refs) == w.Limit:
 			w.next = last.String()
 		case len(w.left) > 1:
@@ -153,6 +158,13 @@ func (w *sweep) selected(ctx context.Context, c *conn) (refs []sessioncleanup.Se
 	statement, p, possible := w.search(c.layout)
 	if !possible {
 		return nil, nil, last, nil
+	}
+	if w.Only != nil {
+		list, err := c.listOf(w.Only)
+		if err != nil {
+			return nil, nil, last, err
+		}
+		p["only"] = list["ids"]
 	}
 	last.Pass = w.left[0].name
 	err = c.query(ctx, statement, p, func(rows *sql.Rows) error {
@@ -181,9 +193,12 @@ func (w *sweep) search(l *layout) (string, params, bool) {
 	case "gone":
 		p["kept_by_note"] = formatTime(w.Cutoffs.Delete)
 	}
-	names := sqlfile.Names{"index": "sessioncleanup_" + at.index, "place": cmp.Or(l.names[at.place], "'-'"), "due": l.names["due_"+at.name], "condition": condition, "beyond": "1"}
+	names := sqlfile.Names{"indexed_by": filled("indexed_by", sqlfile.Names{"index": "sessioncleanup_" + at.index}), "place": cmp.Or(l.names[at.place], "'-'"), "due": l.names["due_"+at.name], "condition": condition, "beyond": "1"}
 	if p["after_place"] != "" {
 		names["beyond"] = statements["beyond"]
+	}
+	if w.Only != nil {
+		names["indexed_by"], names["condition"] = "", condition+" AND "+l.sql("only", nil)
 	}
 	names["order"] = "key"
 	if at.place != "" {
@@ -235,7 +250,7 @@ func (w *sweep) delete(ctx context.Context, c *conn) error {
 			id, _ := c.adopted.ID.bind(ref.ID)
 			before := len(w.changed)
 			kept, err = w.deleteWatched(ctx, c, watch, []sessioncleanup.SessionRef{ref}, func() (int64, error) {
-				return c.exec(ctx, c.sql("delete", nil), params{"id": id})
+				return c.exec(ctx, c.sql("delete", nil), params{"id": id, "now": formatTime(w.now)})
 			})
 			if err != nil {
 				break
@@ -290,7 +305,7 @@ func (w *sweep) deleteWatched(ctx context.Context, c *conn, watch *watch, refs [
 			switch {
 			case selected[s.ID]:
 				delete(selected, s.ID)
-			case s.due:
+			case s.due && w.May(s.ID):
 				if w.Archive != nil && !archived[s.ID] {
 					return errUnseen
 				}
@@ -311,7 +326,7 @@ func (w *sweep) deleteWatched(ctx context.Context, c *conn, watch *watch, refs [
 
 // archive archives some sessions if the batch is to.
 func (w *sweep) archive(ctx context.Context, c *conn, refs []sessioncleanup.SessionRef) (archived map[string]bool, err error) {
-	if w.Archive == nil {
+	if w.Archive == nil || c.schema.SoftDelete {
 		return nil, nil
 	}
 	return c.archive(ctx, *w.Archive, w.Cause, w.now, idsOf(refs))

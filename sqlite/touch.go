@@ -18,7 +18,7 @@ func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) 
 	}
 	written := 0
 	err := s.writingSessions(ctx, func(c *conn) error {
-		used, err := c.used(t, clock())
+		used, err := c.used(t, s.clock())
 		if err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ func TestActivityTouchesItsSession(t *testing.T) {
 				ids = append(ids, id)
 			}
 		}
-		// What the application writes itself replaces the notes.
+		// The application's own value replaces the notes.
 		execute(t, host, "UPDATE sessions SET last_activity = ?", stamp(old))
 		return ids
 	}

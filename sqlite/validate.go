@@ -42,7 +42,7 @@ func (s *Store) Validate(ctx context.Context) error {
 			problems = append(problems, fmt.Errorf("%w: an earlier version made the library's tables: call Migrate", sessioncleanup.ErrNotInstalled))
 		}
 		problems = append(append(problems, catalog.incomplete(set)...), adopt.Lacking(set.schema.Table, missing))
-		if !s.given.IsZero() && !same(s.given, set.schema) {
+		if !adopt.Fits(s.given, set.schema) {
 			problems = append(problems, errOtherSchema)
 		}
 		if len(missing) > 0 {
@@ -101,6 +101,9 @@ func (c *catalog) incomplete(set settings) []error {
 func (c *catalog) blockers(s sessioncleanup.Schema) []error {
 	var problems []error
 	t := c.find(s.Table)
+	if s.SoftDelete {
+		return nil
+	}
 	for _, child := range c.children(t) {
 		for _, k := range child.keys {
 			if strings.EqualFold(k.table, t.name) && !slices.Contains([]string{"CASCADE", "SET NULL", "SET DEFAULT"}, k.onDelete) {
@@ -142,7 +145,11 @@ func (c *catalog) wrongSwitches(ctx context.Context, db *conn, s sessioncleanup.
 		return nil
 	}
 	var problems []error
-	for field, name := range map[string]string{"schema.active": s.Active, "schema.auto_cleanup": s.AutoCleanup} {
+	switches := map[string]string{"schema.active": s.Active, "schema.auto_cleanup": s.AutoCleanup}
+	if s.State != nil {
+		delete(switches, "schema.active")
+	}
+	for field, name := range switches {
 		column := t.column(name)
 		if column == nil {
 			continue

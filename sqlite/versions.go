@@ -73,7 +73,7 @@ func (writeLock) SessionLock(ctx context.Context, db *sql.Conn) error {
 
 // SessionUnlock commits the transaction when goose has reached the latest version, and else rolls it back.
 func (writeLock) SessionUnlock(ctx context.Context, db *sql.Conn) error {
-	c := &conn{Conn: db}
+	c := &conn{database: db}
 	version, err := readVersion(ctx, c)
 	if err == nil && version == latestVersion {
 		if _, err = db.ExecContext(ctx, "COMMIT"); err == nil {

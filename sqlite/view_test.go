@@ -20,10 +20,11 @@ func TestTheViewAgreesWithCutoffs(t *testing.T) {
 	t.Parallel()
 	store, host := adoptWith(t, withView, hostTables)
 	random := rand.New(rand.NewPCG(1, 2))
-	// Moments stay some seconds away from those at which a status changes, because the clock goes on.
+	// Moments stay away from those at which a status changes, because the clock goes on: from the thresholds, and from those
+	// with the minute of DefaultPolicy's TouchInterval.
 	moment := func(around ...time.Duration) string {
 		d := around[random.IntN(len(around))]
-		return stamp(time.Now().Add(-d + time.Duration(20+random.IntN(1000))*time.Second*time.Duration(1-2*random.IntN(2))))
+		return stamp(time.Now().Add(-d + time.Duration(120+random.IntN(1000))*time.Second*time.Duration(1-2*random.IntN(2))))
 	}
 	for id := 1; id <= 500; id++ {
 		var expires any
@@ -105,5 +106,34 @@ func TestTwoSourcesInOneTableAreCountedTogether(t *testing.T) {
 	execute(t, host, "INSERT INTO moves VALUES (1, 2), (2, 2)")
 	if got := lines(t, host, "SELECT id, total_moves, hours_inactive FROM sessions_cleanup_view ORDER BY id"); !cmp.Equal(got, []string{"1|1|0", "2|3|0"}) {
 		t.Errorf("the view: %v", got)
+	}
+}
+
+func TestTheViewOfTheArchiveIsMadeOnRequest(t *testing.T) {
+	t.Parallel()
+	path, host := newHost(t, concertTables)
+	plain := open(t, path, sqlite.Config{})
+	migrateWith(t, plain, sessioncleanup.Policy{Archive: sessioncleanup.On, ArchiveKeep: 2 * day})
+	const listed = "SELECT session_id, julianday(purge_at) - julianday(archived_at) FROM sessions_archive_view"
+	if _, err := host.ExecContext(t.Context(), listed); err == nil {
+		t.Error("the view is there although nobody asked for it")
+	}
+	store := open(t, path, sqlite.Config{Migrate: sessioncleanup.MigrateOptions{View: true}})
+	migrateWith(t, store, sessioncleanup.Policy{Archive: sessioncleanup.On, ArchiveKeep: 2 * day})
+	m, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: sessioncleanup.Policy{Archive: sessioncleanup.On}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Delete(t.Context(), "1"); err != nil {
+		t.Fatal(err)
+	}
+	if got := line(t, host, listed); got != "1|2" {
+		t.Errorf("the view has %q, want session 1 and 2 days", got)
+	}
+	if _, err := m.Hold(t.Context(), []int64{1}, true, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := line(t, host, "SELECT held, purge_at IS NULL FROM sessions_archive_view"); got != "1|1" {
+		t.Errorf("while it is held the view has %q, want that it is never purged", got)
 	}
 }

@@ -54,7 +54,7 @@ func (c *conn) watchDeletions(ctx context.Context) (*watch, error) {
 	}
 	s := c.schema
 	var columns, old []string
-	for _, column := range []string{s.ID, s.Owner, s.Name, s.Code, s.CreatedAt, s.Active, s.LastActivity, s.ExpiresAt, s.AutoCleanup, s.DeactivatedAt} {
+	for _, column := range append([]string{s.ID, s.Owner, s.Name, s.Code, s.CreatedAt, s.Active, s.LastActivity, s.ExpiresAt, s.AutoCleanup, s.DeactivatedAt}, conditions(s)...) {
 		if column != "" {
 			columns, old = append(columns, sqlfile.Column(column)), append(old, "OLD."+sqlfile.Column(column))
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -39,7 +40,8 @@ func (d Database) Untracked(s sessioncleanup.Schema) bool {
 // Unfollowed returns the activity tables that Propose finds and a schema that was proposed before does not have: the
 // application made them since.
 func (d Database) Unfollowed(s sessioncleanup.Schema) []sessioncleanup.Source {
-	p, err := d.Propose(s.WithDefaults().Table)
+	s = s.WithDefaults()
+	p, err := d.Propose(sessioncleanup.Schema{Table: s.Table, ID: s.ID, Owner: sessioncleanup.None})
 	if err != nil {
 		return nil // the table changed: Check says that
 	}
@@ -98,12 +100,16 @@ func (d Database) problems(s sessioncleanup.Schema) (missing []LifecycleColumn, 
 		{"schema.created_at", s.CreatedAt, Time | Date}, {"schema.updated_at", s.UpdatedAt, Time | Date},
 	})
 	for _, c := range Lifecycle(s) {
-		if sessions != nil && d.column(sessions, c.Column) == nil {
+		if sessions != nil && d.column(sessions, c.Column) == nil && r.mayAdd(c, s) {
 			missing = append(missing, c)
 			continue
 		}
+		if c.Field == "active" && s.State != nil {
+			c.Kind = 0
+		}
 		r.columns(sessions, []use{{"schema." + c.Field, c.Column, c.Kind}})
 	}
+	r.rows(sessions, s)
 	if s.Owners != nil {
 		owners := r.table("schema.owners.table", s.Owners.Table)
 		r.columns(owners, []use{{"schema.owners.id", s.Owners.ID, 0}, {"schema.owners.name", s.Owners.Name, 0}})
@@ -118,6 +124,61 @@ func (d Database) problems(s sessioncleanup.Schema) (missing []LifecycleColumn, 
 		r.columns(activity, []use{{field + ".session", source.Session, 0}, {field + ".at", source.At, Time | Date}})
 	}
 	return missing, r.problems
+}
+
+// mayAdd reports whether Migrate makes a column of the lifecycle that does not exist: it has the name that is the default, or
+// the schema asks for it.
+func (r *report) mayAdd(c LifecycleColumn, s sessioncleanup.Schema) bool {
+	if c.Field == "active" && s.State != nil {
+		return false
+	}
+	return s.AddColumns || slices.Contains(Lifecycle(sessioncleanup.Schema{}.WithDefaults()), c)
+}
+
+// rows checks what says which rows are sessions, and which sessions are active.
+func (r *report) rows(sessions *Table, s sessioncleanup.Schema) {
+	r.columns(sessions, []use{{"schema.deleted_at", s.DeletedAt, Time | Date}})
+	if s.State != nil {
+		r.values(sessions, "schema.state", s.Active, append(slices.Clone(s.State.Active), s.State.Deactivated)...)
+	}
+	for i, only := range s.Only {
+		field := fmt.Sprintf("schema.only[%d]", i)
+		r.columns(sessions, []use{{field + ".column", only.Column, 0}})
+		r.values(sessions, field, only.Column, only.Values...)
+	}
+}
+
+// values checks that a column can have some values.
+func (r *report) values(t *Table, field, name string, values ...string) {
+	if t == nil || r.column(t, name) == nil {
+		return // said already
+	}
+	c := r.column(t, name)
+	if c.Kind == 0 && !c.Fixed {
+		r.add("%s is about column %q of table %q, which is of type %s: want a text, an enumeration, a number or a boolean", field, name, t.path(), c.Type)
+		return
+	}
+	for _, value := range values {
+		_, err := strconv.ParseInt(value, 10, 64)
+		switch {
+		case len(c.Values) > 0 && !slices.Contains(c.Values, value):
+			r.add("%s has the value %q: column %q of table %q can have %q only", field, value, name, t.path(), c.Values)
+		case c.Kind == Number && err != nil:
+			r.add("%s has the value %q: column %q of table %q is of type %s: want a number", field, value, name, t.path(), c.Type)
+		case c.Kind == Boolean && value != "true" && value != "false" && err != nil:
+			r.add("%s has the value %q: column %q of table %q is of type %s: want true or false", field, value, name, t.path(), c.Type)
+		}
+	}
+}
+
+// addable is the advice for a column of the lifecycle that does not exist.
+func addable(field string) string {
+	for _, c := range Lifecycle(sessioncleanup.Schema{}) {
+		if field == "schema."+c.Field {
+			return "; name another column, or have Migrate add it with \"add_columns\": true in the schema"
+		}
+	}
+	return ""
 }
 
 type report struct {
@@ -150,9 +211,13 @@ func (r *report) columns(t *Table, uses []use) {
 		}
 		switch c := r.column(t, u.column); {
 		case c == nil:
-			r.add("%s is %q: table %q has no such column", u.field, u.column, t.path())
+			r.add("%s is %q: table %q has no such column%s", u.field, u.column, t.path(), addable(u.field))
 		case u.kind != 0 && c.Kind&u.kind == 0:
-			r.add("%s is %q: that column of table %q is of type %s, want %v: name another column", u.field, u.column, t.path(), c.Type, u.kind)
+			instead := "name another column"
+			if u.field == "schema.active" {
+				instead += ", or say with schema.state which of its values are active"
+			}
+			r.add("%s is %q: that column of table %q is of type %s, want %v: %s", u.field, u.column, t.path(), c.Type, u.kind, instead)
 		}
 	}
 }

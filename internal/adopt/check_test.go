@@ -28,7 +28,7 @@ func TestCheckListsWhatToAdd(t *testing.T) {
 		want   []string
 	}{
 		"all but one":     {schema{}, []string{"last_activity last_activity", "expires_at expires_at", "auto_cleanup auto_cleanup", "deactivated_at deactivated_at"}},
-		"under new names": {schema{Active: "live", LastActivity: "used_at", ExpiresAt: "created_at"}, []string{"active live", "last_activity used_at", "auto_cleanup auto_cleanup", "deactivated_at deactivated_at"}},
+		"under new names": {schema{Active: "live", LastActivity: "used_at", ExpiresAt: "created_at", AddColumns: true}, []string{"active live", "last_activity used_at", "auto_cleanup auto_cleanup", "deactivated_at deactivated_at"}},
 		"to another":      {schema{Table: "app.rooms"}, []string{"active active", "expires_at expires_at", "auto_cleanup auto_cleanup", "deactivated_at deactivated_at"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -61,7 +61,7 @@ func TestCheckNamesEverythingThatDoesNotFit(t *testing.T) {
 		"names in capitals":       {schema{ID: "ID"}, []string{`schema.id is "ID": table "sessions" has no such column`}},
 		"types": {schema{Active: "state", ExpiresAt: "name", UpdatedAt: "streamer_id"}, []string{
 			`schema.updated_at is "streamer_id": that column of table "sessions" is of type number, want a time or a date: name another column`,
-			`schema.active is "state": that column of table "sessions" is of type text, want a boolean: name another column`,
+			`schema.active is "state": that column of table "sessions" is of type text, want a boolean: name another column, or say with schema.state which of its values are active`,
 			`schema.expires_at is "name": that column of table "sessions" is of type text, want a time: name another column`}},
 		"no table of owners": {schema{Owner: "streamer_id", Owners: &owners{Table: "people", ID: "id", Name: "name"}},
 			[]string{`schema.owners.table is "people": there is no such table`}},
@@ -131,7 +131,7 @@ func TestCheckUniqueRefusesAnIDOfSeveralSessions(t *testing.T) {
 
 func TestLackingSaysToMigrate(t *testing.T) {
 	t.Parallel()
-	missing, err := guide().Check(schema{ExpiresAt: "ends"})
+	missing, err := guide().Check(schema{ExpiresAt: "ends", AddColumns: true})
 	if err != nil {
 		t.Fatal(err)
 	}

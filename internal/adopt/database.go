@@ -44,6 +44,10 @@ type Column struct {
 	Maker  string // the role that owns the type; empty for one of the server or of a superuser
 	Kind   Kind
 	Unique bool // an index makes sure that no two rows have the same value
+	// Values are all that the column can have, where its type or a constraint lists them: an enumeration's.
+	Values []string
+	// Fixed says that the type lists the values.
+	Fixed bool
 }
 
 // ForeignKey is a foreign key of one or several columns.
@@ -129,7 +133,7 @@ func (d Database) candidates() []*Table {
 // Own reports whether a table, view or index belongs to the library, by its name.
 func Own(name string) bool {
 	name = strings.ToLower(name)
-	return strings.HasPrefix(name, "sessioncleanup_") || name == "sessions_cleanup_view"
+	return strings.HasPrefix(name, "sessioncleanup_") || name == "sessions_cleanup_view" || name == "sessions_archive_view"
 }
 
 // same reports whether two names are equal to the database.

@@ -3,6 +3,7 @@ package adopt_test
 import (
 	"fmt"
 
+	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 )
 
@@ -27,7 +28,7 @@ func Example() {
 			ForeignKeys: []adopt.ForeignKey{{Columns: []string{"room_id"}, Table: "rooms"}},
 		},
 	}}
-	p, err := database.Propose("")
+	p, err := database.Propose(sessioncleanup.Schema{})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -17,11 +17,20 @@ var (
 	createdNames      = []string{"created_at", "created", "created_on", "inserted_at", "creation_date", "date_created", "started_at", "timestamp"}
 	updatedNames      = []string{"updated_at", "updated", "updated_on", "modified_at", "modified", "date_updated"}
 	activeNames       = []string{"active", "is_active"}
+	stateNames        = []string{"state", "status"}
+	deletedNames      = []string{"deleted_at", "removed_at", "date_deleted"}
 	lastActivityNames = []string{
 		"last_activity", "last_activity_at", "last_active_at", "last_active", "last_seen_at", "last_seen", "last_used_at",
 	}
 	expiresNames     = []string{"expires_at", "expires", "expiry", "expire_at", "expire", "expire_date", "valid_until"}
 	autoCleanupNames = []string{"auto_cleanup"}
+
+	// The values of a column of one of the stateNames, the most likely to be written first, without underscores.
+	activeWords   = []string{"active", "open", "opened", "live", "running", "started", "ongoing", "inprogress", "enabled", "waiting", "pending", "new", "created"}
+	inactiveWords = []string{
+		"inactive", "closed", "ended", "finished", "done", "completed", "stopped", "expired", "abandoned", "disabled", "terminated", "archived",
+		"cancelled", "canceled",
+	}
 
 	// When a row of an activity table was made.
 	activityTimeNames = []string{

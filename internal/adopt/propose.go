@@ -2,6 +2,7 @@ package adopt
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -16,22 +17,31 @@ type Proposal struct {
 	Warnings []string
 }
 
-// Propose proposes a schema for the named table or, without a name, for the table that probably holds the sessions. It
-// proposes OwnSchema when there is none. An ErrInvalid says why there is no proposal: several tables may hold the
-// sessions, or the table has no column that identifies a session.
-func (d Database) Propose(table string) (Proposal, error) {
-	t, err := d.sessions(table)
+// Propose completes a schema for its table or, without one, for the table that probably holds the sessions: see
+// sessioncleanup.Schema. It proposes OwnSchema when there is none. An ErrInvalid says why there is no proposal: several
+// tables may hold the sessions, or the table has no column that identifies a session.
+func (d Database) Propose(given sessioncleanup.Schema) (Proposal, error) {
+	if d.Makes(given) {
+		return Proposal{Schema: Over(given, sessioncleanup.OwnSchema())}, nil
+	}
+	t, err := d.sessions(given.Table)
 	if err != nil {
 		return Proposal{}, err
 	}
 	if t == nil {
-		return Proposal{Schema: sessioncleanup.OwnSchema()}, nil
+		return Proposal{Schema: Over(given, sessioncleanup.OwnSchema())}, nil
 	}
-	p := proposer{Database: d, sessions: t}
+	p := proposer{Database: d, sessions: t, Proposal: Proposal{Schema: given}}
 	s := &p.Schema
-	s.Table = t.path()
-	if s.ID, err = d.identifier(t); err != nil {
-		return Proposal{}, err
+	if s.Table == "" || !d.FoldCase { // else it keeps its spelling
+		s.Table = t.path()
+	}
+	if s.ID == "" {
+		if s.ID, err = d.identifier(t); err != nil {
+			if s.ID = t.first([]string{"id"}, 0); given.IsZero() || s.ID == "" {
+				return Proposal{}, err
+			} // Check says what is wrong with it, and with what is given
+		}
 	}
 	p.proposeOwner()
 	for _, role := range []struct {
@@ -42,18 +52,46 @@ func (d Database) Propose(table string) (Proposal, error) {
 		{&s.Name, nameNames, Text}, {&s.Code, codeNames, identifying},
 		{&s.CreatedAt, createdNames, Time | Date}, {&s.UpdatedAt, updatedNames, Time | Date},
 		{&s.Active, activeNames, Boolean}, {&s.LastActivity, lastActivityNames, Time},
-		{&s.ExpiresAt, expiresNames, Time}, {&s.AutoCleanup, autoCleanupNames, Boolean},
+		{&s.ExpiresAt, expiresNames, Time}, {&s.AutoCleanup, autoCleanupNames, Boolean}, {&s.DeletedAt, deletedNames, Time | Date},
 	} {
-		*role.column = t.first(role.names, role.kind, s.ID, s.Owner)
+		if *role.column == "" {
+			*role.column = t.first(role.names, role.kind, taken(s)...)
+		}
 	}
-	p.proposeActivityTables()
-	*s = s.WithDefaults()
+	p.completeState()
+	if s.Sources == nil {
+		p.proposeActivityTables()
+	}
+	*s = withoutNone(*s).WithDefaults()
 	if err := s.Validate(); err != nil {
 		return Proposal{}, err
 	}
 	_, problems := d.problems(*s)
 	p.Warnings = append(p.Warnings, problems...)
 	return p.Proposal, nil
+}
+
+// Makes reports whether a schema names nothing but the table that Migrate makes, and there is none.
+func (d Database) Makes(given sessioncleanup.Schema) bool {
+	own := sessioncleanup.OwnSchema().Table
+	given.AppTouches = false
+	return given.Table == own && reflect.DeepEqual(given, sessioncleanup.Schema{Table: own}) && d.find(own) == nil
+}
+
+// withoutNone is a schema in which what is not to be used is empty.
+func withoutNone(s sessioncleanup.Schema) sessioncleanup.Schema {
+	for _, c := range columns(&s, &s) {
+		if *c.out == sessioncleanup.None {
+			*c.out = ""
+		}
+	}
+	if len(s.Sources) == 0 {
+		s.Sources = nil
+	}
+	if len(s.Only) == 0 {
+		s.Only = nil
+	}
+	return s
 }
 
 type proposer struct {
@@ -68,7 +106,8 @@ func (p *proposer) warn(format string, args ...any) {
 
 // sessions finds the table of the sessions; nil when there is none. Tables that the connection finds without their
 // database schema come first. Of those it is the table "sessions", or else the only one whose name ends in "session" or
-// "sessions", or else the only one with an active column that other tables refer to.
+// "sessions", or else the only one with an active column that other tables refer to. Without any it fails where there are tables that may
+// hold them.
 func (d Database) sessions(named string) (*Table, error) {
 	if named != "" {
 		return d.mustFind("schema.table", named)
@@ -99,9 +138,12 @@ func (d Database) sessions(named string) (*Table, error) {
 				for _, t := range found {
 					names = append(names, t.path())
 				}
-				return nil, invalid.Errorf("the sessions may be in any of the tables %s: say which with a schema", strings.Join(names, ", "))
+				return nil, invalid.Errorf("the sessions may be in any of the tables %s: say which with the schema's table, or --table", strings.Join(names, ", "))
 			}
 		}
+	}
+	if words := d.likely(all); len(words) > 0 {
+		return nil, undecided(words)
 	}
 	return nil, nil
 }
@@ -125,8 +167,16 @@ func (d Database) identifier(t *Table) (string, error) {
 
 // proposeOwner finds the owner's column and the owners' names. A foreign key from a column that is called like an
 // owner's, to a table with a display name, comes first; then a foreign key to a table of people; then a column that is
-// only called like an owner's.
+// only called like an owner's. Of an owner's column that is given, only the names are found.
 func (p *proposer) proposeOwner() {
+	if p.Schema.Owner != "" {
+		for _, k := range p.sessions.ForeignKeys {
+			if p.Schema.Owners == nil && p.same(k.Columns[0], p.Schema.Owner) {
+				p.Schema.Owners = p.owners(k)
+			}
+		}
+		return
+	}
 	best := len(ownerNames)
 	var people []ForeignKey
 	for _, k := range p.sessions.ForeignKeys {

@@ -28,7 +28,7 @@ type shape struct {
 func (s shape) check(t *testing.T) {
 	t.Helper()
 	d := adopt.Database{Tables: s.tables, FoldCase: s.foldCase}
-	p, err := d.Propose(s.named)
+	p, err := d.Propose(sessioncleanup.Schema{Table: s.named})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +289,7 @@ func TestProposeSaysWhyItCannot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p, err := c.database.Propose(c.named)
+			p, err := c.database.Propose(sessioncleanup.Schema{Table: c.named})
 			if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error is %v, want %q", err, c.want)
 			}

@@ -12,7 +12,7 @@ func TestUnfollowedAreTheActivityTablesThatASchemaDoesNotHave(t *testing.T) {
 	t.Parallel()
 	sessions, votes := table("sessions", "id number key"), table("votes", "session_id number sessions", "created_at time")
 	before := database(sessions, votes)
-	p, err := before.Propose("")
+	p, err := before.Propose(schema{})
 	if err != nil {
 		t.Fatal(err)
 	}

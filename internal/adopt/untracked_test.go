@@ -16,7 +16,7 @@ func TestTheTimeOfActivityMayHaveAnyName(t *testing.T) {
 		"when":       {"session_id number sessions", "seconds number", "when time", "then time"},
 		"":           {"session_id number sessions", "seconds number"},
 	} {
-		p, err := database(table("sessions", "id number key"), table("plays", columns...)).Propose("")
+		p, err := database(table("sessions", "id number key"), table("plays", columns...)).Propose(schema{})
 		if err != nil || len(p.Schema.Sources) != 1 || p.Schema.Sources[0].At != name {
 			t.Errorf("%+v: %v, want %q", p.Schema.Sources, err, name)
 		}
@@ -39,7 +39,7 @@ func TestUntrackedIsWhatNothingShowsTheUseOf(t *testing.T) {
 		"an unrelated table": {[]adopt.Table{table("sessions", "id number key"), table("votes", "user_id number users"), users}, true},
 	} {
 		d := database(c.tables...)
-		p, err := d.Propose("")
+		p, err := d.Propose(schema{})
 		if err != nil {
 			t.Fatal(err)
 		}

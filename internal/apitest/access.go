@@ -54,7 +54,10 @@ type tableRoute struct {
 
 var table = []tableRoute{
 	{method: http.MethodGet, path: "/stats"},
+	{method: http.MethodGet, path: "/me"},
+	{method: http.MethodGet, path: "/summary"},
 	{method: http.MethodGet, path: "/view"},
+	{method: http.MethodPost, path: "/bulk", good: `{"action":"protect","ids":["a/b é","5"]}`, fields: true, needed: true, writes: true},
 	{method: http.MethodGet, path: "/events"},
 	{method: http.MethodGet, path: "/archive"},
 	{method: http.MethodGet, path: "/openapi.yaml", open: true},
@@ -65,6 +68,7 @@ var table = []tableRoute{
 	{method: http.MethodPatch, path: "/{id}/reactivate"},
 	{method: http.MethodPatch, path: "/{id}/activity", writes: true},
 	{method: http.MethodPatch, path: "/{id}/auto-cleanup", good: `{"auto_cleanup":false}`, fields: true, needed: true, writes: true},
+	{method: http.MethodPatch, path: "/{id}/keep", good: `{"days":30}`, fields: true, needed: true},
 	{method: http.MethodPatch, path: "/{id}/expiry", good: `{"expires_at":"2030-01-02T03:04:05+02:00"}`, fields: true, needed: true, writes: true},
 }
 
@@ -137,7 +141,7 @@ func unknownPaths(t *testing.T, observe Observer) {
 		w.do(request{as: admin, method: http.MethodGet, path: path}).problem(http.StatusNotFound, "not-found")
 	}
 	for path, methods := range map[string]string{
-		"/stats": "GET, HEAD", "/view": "GET, HEAD", "/events": "GET, HEAD", "/live": "GET, HEAD", "/openapi.yaml": "GET, HEAD",
+		"/stats": "GET, HEAD", "/view": "GET, HEAD", "/events": "GET, HEAD", "/me": "GET, HEAD", "/summary": "GET, HEAD", "/bulk": "POST", "/a/keep": "PATCH", "/live": "GET, HEAD", "/openapi.yaml": "GET, HEAD",
 		"/cleanup": "POST", "/a": "DELETE, GET, HEAD", "/a/deactivate": "PATCH", "/a/reactivate": "PATCH",
 		"/runs/a/reactivate": "POST", "/runs": "DELETE, GET, HEAD", "/runs/reactivate": "PATCH",
 		"/a/auto-cleanup": "PATCH", "/a/activity": "PATCH", "/a/expiry": "PATCH",

@@ -51,7 +51,7 @@ func archive(t *testing.T, observe Observer) {
 	}
 	get(admin, busy+"/explode").problem(http.StatusNotFound, "not-found")
 	get(admin, busy+"/").problem(http.StatusNotFound, "not-found")
-	w.do(request{as: ann, method: http.MethodDelete, path: busy}).problem(http.StatusMethodNotAllowed, "method-not-allowed")
+	w.do(request{as: ann, method: http.MethodPut, path: busy}).problem(http.StatusMethodNotAllowed, "method-not-allowed")
 	restore("viewer", busy, "").problem(http.StatusForbidden, "forbidden")
 	restore(ann, busy, `{"dry_run":1}`).names("dry_run")
 	restore(ann, busy, `{"x":1}`).names("x")
@@ -83,6 +83,7 @@ func noArchive(t *testing.T, observe Observer) {
 	for _, path := range []string{"/archive", "/archive/1"} {
 		w.do(request{as: admin, method: http.MethodGet, path: path}).problem(http.StatusNotFound, "not-found")
 	}
+	w.do(request{as: admin, method: http.MethodPost, path: "/erase", body: `{"owner":"ann"}`}).problem(http.StatusNotFound, "not-found")
 }
 
 // bare hides everything optional of a store.

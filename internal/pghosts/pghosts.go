@@ -35,6 +35,7 @@ type Host struct {
 	source string                // an activity table; empty for none
 	column string                // its column with the session's id
 	uuid   bool
+	others int // rows, with ids above 900000, that are no sessions
 	names  int // bytes that fit into the column of the name; 0: any number
 }
 
@@ -56,6 +57,14 @@ func All() map[string]Host {
 		{name: "partitioned", pins: "pins", source: "votes", column: "session_id", Schema: sessioncleanup.Schema{
 			Owner: "owner_id", Name: "name", Code: "code", CreatedAt: "created_at", UpdatedAt: "updated_at",
 			Sources: []sessioncleanup.Source{{Table: "votes", Session: "session_id", At: "at"}},
+		}},
+		{name: "states", names: 2000, pins: "pins", source: "messages", column: "room_id", others: 2, Schema: sessioncleanup.Schema{Table: "rooms", SoftDelete: true}},
+		{name: "kinds", pins: "pins", pinned: "CREATE TABLE pins (session_id bigint REFERENCES spaces (id))", source: "moves", column: "space_id", others: 4, Schema: sessioncleanup.Schema{
+			Table: "spaces", Active: "status", State: &sessioncleanup.State{Active: []string{"waiting", "playing"}, Deactivated: "over"},
+			Only: []sessioncleanup.Only{
+				{Column: "kind", Values: []string{"room"}}, {Column: "tenant_id", Values: []string{"7"}},
+				{Column: "status", Values: []string{"waiting", "playing", "over"}},
+			},
 		}},
 		{name: "own", pins: "pins", pinned: "CREATE TABLE pins (session_id text REFERENCES sessions (id))"},
 	}
@@ -118,6 +127,9 @@ func (h Host) insert(ctx context.Context, pool *pgxpool.Pool, s sessioncleanup.S
 			fmt.Fprintf(&script, "INSERT INTO %s (%s, %s) VALUES (%s, %s) ON CONFLICT DO NOTHING;\n",
 				sqlfile.Table(s.Owners.Table), sqlfile.Column(s.Owners.ID), sqlfile.Column(s.Owners.Name), owner, owner)
 		}
+		if s.SoftDelete {
+			fmt.Fprintf(&script, "DELETE FROM %s WHERE %s = '%s' AND %s IS NOT NULL;\n", sqlfile.Table(s.Table), sqlfile.Column(s.ID), session.ID, sqlfile.Column(s.DeletedAt))
+		}
 		script.WriteString(insertSQL(s, session) + ";\n")
 	}
 	conn, err := pool.Acquire(ctx)
@@ -163,7 +175,16 @@ func insertSQL(s sessioncleanup.Schema, session sessioncleanup.Session) string {
 	add(s.Owner, session.OwnerID)
 	add(s.Name, session.Name)
 	add(s.Code, session.Code)
-	add(s.Active, session.Active)
+	if s.State == nil {
+		add(s.Active, session.Active)
+	} else {
+		add(s.Active, stateOf(s.State, session))
+	}
+	for _, only := range s.Only {
+		if only.Column != s.Active {
+			add(only.Column, only.Values[0])
+		}
+	}
 	add(s.AutoCleanup, session.AutoCleanup)
 	add(s.CreatedAt, session.CreatedAt)
 	add(s.UpdatedAt, session.UpdatedAt)
@@ -171,6 +192,37 @@ func insertSQL(s sessioncleanup.Schema, session sessioncleanup.Session) string {
 	add(s.ExpiresAt, session.ExpiresAt)
 	add(s.DeactivatedAt, session.DeactivatedAt)
 	return fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", sqlfile.Table(s.Table), strings.Join(columns, ", "), strings.Join(values, ", "))
+}
+
+// stateOf is the state of a session: the active ones have any of those that mean it.
+func stateOf(s *sessioncleanup.State, session sessioncleanup.Session) string {
+	if !session.Active {
+		return s.Deactivated
+	}
+	return s.Active[len(session.ID+session.Name)%len(s.Active)]
+}
+
+// untouched requires that what is no session is as it was.
+func (h Host) untouched(t testing.TB, url string, s sessioncleanup.Schema) {
+	if h.others == 0 {
+		return
+	}
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		conn, err := pgx.Connect(ctx, url)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close(ctx)
+		var same int
+		err = conn.QueryRow(ctx, fmt.Sprintf("SELECT count(*) FROM %s s WHERE id > 900000 AND updated_at < '2021-01-01' AND (deleted_at IS NULL OR deleted_at < '2021-01-01') AND "+
+			"coalesce(to_jsonb(s) ->> '%s', to_jsonb(s) ->> '%s') IS NULL", // no columns any more after Uninstall
+			sqlfile.Table(s.Table), s.LastActivity, s.DeactivatedAt)).Scan(&same)
+		if err != nil || same != h.others {
+			t.Errorf("of %d rows that are no sessions, %d are as they were: %v", h.others, same, err)
+		}
+	})
 }
 
 // Harness is what the conformance suite needs on a database that Adopt made.
@@ -183,6 +235,7 @@ func (h Host) Harness(t testing.TB, url string) storetest.Harness {
 	}
 	// The application's connections are in the zone of its columns without time zone.
 	pool := connect(t, url)
+	h.untouched(t, url, schema)
 	harness := storetest.Harness{
 		Store:  first,
 		Second: open(t, url),
@@ -190,8 +243,12 @@ func (h Host) Harness(t testing.TB, url string) storetest.Harness {
 			return h.insert(ctx, pool, schema, sessions...)
 		},
 		SetActive: func(ctx context.Context, id string, active bool) error {
-			_, err := pool.Exec(ctx, fmt.Sprintf("UPDATE %s SET %s = %t WHERE %s = '%s'",
-				sqlfile.Table(schema.Table), sqlfile.Column(schema.Active), active, sqlfile.Column(schema.ID), id))
+			value := fmt.Sprint(active)
+			if schema.State != nil {
+				value = stateOf(schema.State, sessioncleanup.Session{ID: id, Active: active})
+			}
+			_, err := pool.Exec(ctx, fmt.Sprintf("UPDATE %s SET %s = '%s' WHERE %s = '%s'",
+				sqlfile.Table(schema.Table), sqlfile.Column(schema.Active), value, sqlfile.Column(schema.ID), id))
 			return err
 		},
 		Pin: func(ctx context.Context, id string) error {
@@ -200,6 +257,7 @@ func (h Host) Harness(t testing.TB, url string) storetest.Harness {
 		},
 		Resolution:      time.Microsecond,
 		MaxName:         h.names,
+		KeepsRows:       schema.SoftDelete,
 		ActivityNotNull: h.name == "own",
 		Begin:           h.locks(pool, schema.Table, schema.ID),
 		Disconnect:      disconnect(pool),

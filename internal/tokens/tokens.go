@@ -30,6 +30,9 @@ var byteOrderMarks = []string{"\ufeff", "\xff\xfe", "\xfe\xff"}
 // ErrUnknown says that the request has no token, or one that is not in the file.
 var ErrUnknown = errors.New("no known bearer token")
 
+// RoleMetrics may read the metrics of serve, and nothing else: the rules know no such role.
+const RoleMetrics sessioncleanup.Role = "metrics"
+
 // Tokens maps bearer tokens, of which it keeps only SHA-256 sums, to principals.
 type Tokens struct{ entries []entry }
 
@@ -43,6 +46,7 @@ type entry struct {
 //	TOKEN admin
 //	TOKEN owner OWNER_ID
 //	TOKEN viewer
+//	TOKEN metrics
 //
 // Empty lines and lines that begin with # are ignored. A wrong line, or a file that others can read or write, is an
 // ErrInvalid. It names the line, never the token.
@@ -85,6 +89,9 @@ func private(path string, mode fs.FileMode, owner, user int) error {
 	}
 	return nil
 }
+
+// Parse is Open for the content of a file.
+func Parse(content string) (*Tokens, error) { return read(strings.NewReader(content)) }
 
 func read(r io.Reader) (*Tokens, error) {
 	lines := bufio.NewScanner(io.LimitReader(r, largest+1))
@@ -133,12 +140,12 @@ func principal(words []string) (sessioncleanup.Principal, error) {
 		role = sessioncleanup.Role(words[0])
 	}
 	switch {
-	case (role == sessioncleanup.RoleAdmin || role == sessioncleanup.RoleViewer) && len(words) == 1:
+	case (role == sessioncleanup.RoleAdmin || role == sessioncleanup.RoleViewer || role == RoleMetrics) && len(words) == 1:
 		return sessioncleanup.Principal{Role: role}, nil
 	case role == sessioncleanup.RoleOwner && len(words) == 2:
 		return sessioncleanup.Principal{Role: role, ID: words[1]}, nil
 	}
-	return sessioncleanup.Principal{}, invalid.Errorf("want TOKEN admin, TOKEN owner OWNER_ID or TOKEN viewer")
+	return sessioncleanup.Principal{}, invalid.Errorf("want TOKEN admin, TOKEN owner OWNER_ID, TOKEN viewer or TOKEN metrics")
 }
 
 // Authenticate returns the principal of the token in a request's Authorization header (RFC 6750, section 2.1), or
@@ -152,14 +159,20 @@ func (t *Tokens) Authenticate(r *http.Request) (sessioncleanup.Principal, error)
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
 		return sessioncleanup.Principal{}, ErrUnknown
 	}
-	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
+	e, err := t.find(strings.TrimSpace(token))
+	return e.who, err
+}
+
+// find is the entry of a token.
+func (t *Tokens) find(token string) (entry, error) {
+	sum := sha256.Sum256([]byte(token))
 	found := -1
 	for i := range t.entries { // all of them, so that the time is always the same
 		equal := subtle.ConstantTimeCompare(sum[:], t.entries[i].sum[:])
 		found = subtle.ConstantTimeSelect(equal, i, found)
 	}
 	if found < 0 {
-		return sessioncleanup.Principal{}, ErrUnknown
+		return entry{}, ErrUnknown
 	}
-	return t.entries[found].who, nil
+	return t.entries[found], nil
 }

@@ -63,13 +63,15 @@ CREATE TABLE "{archive}" (
     actor        text        NOT NULL,
     reason       text        NOT NULL DEFAULT '',
     run_id       text        NOT NULL DEFAULT '',
+    held         boolean     NOT NULL DEFAULT false, -- kept whatever the policy says, until it is released
     row_count    integer     NOT NULL, -- of other tables
     bytes        bigint      NOT NULL, -- of all rows
     backed_up_at timestamptz          -- when it was found in a backup that was read back; NULL: in none
 );
 CREATE INDEX "sessioncleanup_archive_session" ON "{archive}" (session_id, id);
 CREATE INDEX "sessioncleanup_archive_owner" ON "{archive}" (owner_id, id);
-CREATE INDEX "sessioncleanup_archive_at" ON "{archive}" (archived_at, id);
+CREATE INDEX "sessioncleanup_archive_at" ON "{archive}" (archived_at, id) WHERE NOT held;
+CREATE INDEX "sessioncleanup_archive_held" ON "{archive}" (id) WHERE held;
 CREATE INDEX "sessioncleanup_archive_not_backed_up" ON "{archive}" (id) WHERE backed_up_at IS NULL;
 
 -- Its rows. Number 1 of an entry is the session itself. A row is an object: the columns' values as texts, or null. Of a row that
@@ -79,17 +81,29 @@ CREATE TABLE "{archive_rows}" (
     number   integer NOT NULL,
     "table"  text    NOT NULL,
     unlinked boolean NOT NULL,
-    "row"    jsonb   NOT NULL,
+    "row"    json    NOT NULL,
     PRIMARY KEY (entry, number)
 );
 
--- Who may run, and for how long. Rows stay when a lease is released, without a holder, so that the epoch keeps rising.
+-- The owners that were erased, as SHA-256 of their IDs: no backup from before restores their sessions.
+CREATE TABLE "{tombstones}" (
+    owner     bytea       PRIMARY KEY,
+    erased_at timestamptz NOT NULL
+);
+
+-- The leases of runs: their holder and when they end. A released lease keeps its row, without a holder, so that the epoch keeps rising.
 CREATE TABLE "{leases}" (
     name       text        PRIMARY KEY,
     holder     text        NOT NULL DEFAULT '',
     epoch      bigint      NOT NULL DEFAULT 0,
     expires_at timestamptz CHECK (isfinite(expires_at)),
     ttl_ms     bigint      NOT NULL DEFAULT 0
+);
+
+-- How far each consumer has read the audit log: the id of an entry.
+CREATE TABLE "{positions}" (
+    consumer text   PRIMARY KEY,
+    position bigint NOT NULL
 );
 
 -- Touches that are not yet written to their session. The application's statements only insert rows here, so that they

@@ -42,18 +42,20 @@ AS $sessioncleanup$
 $sessioncleanup$;
 
 -- name: sessioncleanup_require_archivable
--- Fails when a deletion reaches tables that the last Migrate did not see, or that are not to be read.
-CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_require_archivable() RETURNS void
+-- The foreign keys that a deletion follows. Fails when they reach tables that the last Migrate did not see, or that are not to
+-- be read.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_require_archivable() RETURNS jsonb
 LANGUAGE plpgsql
 SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
     v_later  text;
     v_unread text;
+    v_keys   jsonb;
 BEGIN
     SELECT string_agg(DISTINCT k.target::regclass::text, ', ') FILTER (WHERE NOT (SELECT m.reached FROM "{settings}" m) ? format('%s.%I', c.relnamespace::regnamespace, c.relname)),
-           string_agg(DISTINCT k.target::regclass::text, ', ') FILTER (WHERE NOT k.readable)
-      INTO v_later, v_unread
+           string_agg(DISTINCT k.target::regclass::text, ', ') FILTER (WHERE NOT k.readable), coalesce(jsonb_agg(to_jsonb(k) ORDER BY k.level, k.key), '[]')
+      INTO v_later, v_unread, v_keys
       FROM "{space}".sessioncleanup_keys(false) k JOIN pg_class c ON c.oid = k.target;
     IF v_later IS NOT NULL THEN
         RAISE EXCEPTION 'tables made since the last migration: %; run migrate', v_later USING ERRCODE = 'SC001';
@@ -62,6 +64,7 @@ BEGIN
         RAISE EXCEPTION 'tables of others than the owner of the sessions, which are not read: %', v_unread USING ERRCODE = 'SC001',
             HINT = 'ALTER TABLE ... OWNER TO the owner of the sessions.';
     END IF;
+    RETURN v_keys;
 END
 $sessioncleanup$;
 
@@ -70,128 +73,175 @@ UPDATE "{settings}" m
    SET reached = coalesce((SELECT jsonb_agg(DISTINCT format('%I.%I', n.nspname, c.relname))
                              FROM "{space}".sessioncleanup_keys(false) k JOIN pg_class c ON c.oid = k.target JOIN pg_namespace n ON n.oid = c.relnamespace), '[]');
 
+-- name: sessioncleanup_object
+-- The expression for columns of a row c as an object, as the archive keeps them.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_object(p_columns name[]) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = "{safe}"
+AS $sessioncleanup$
+BEGIN
+    RETURN (SELECT format('json_object(ARRAY[%s]::text[], ARRAY[%s]::text[])', string_agg(quote_literal(c.name), ', ' ORDER BY c.place),
+                  string_agg(format('CASE num_nulls(c.%1$I) WHEN 0 THEN concat(c.%1$I) END', c.name), ', ' ORDER BY c.place))
+      FROM unnest(p_columns) WITH ORDINALITY c (name, place));
+END
+$sessioncleanup$;
+
+-- name: sessioncleanup_copy
+-- The statements by which a deletion is archived: 'session' copies the sessions; 'deleted' finds the rows that a foreign key
+-- deletes along with rows, locks and copies them; 'unlinked' those that it unlinks. A row that several keys lead to is copied
+-- once. In follows are the tables whose rows a statement takes, in all of the parts they have. One that returns returns the
+-- rows it copied: others may belong to them, or other keys lead to them.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_copy(p_keys jsonb) RETURNS TABLE (effect text, follows oid[], returns boolean, sql text)
+LANGUAGE plpgsql STABLE
+SET search_path = "{safe}"
+AS $sessioncleanup$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH keys AS (
+        SELECT k.key, k.effect, k.join_on, k.level, k.source, k.target, coalesce(pg_partition_root(k.source), k.source)::oid AS parent, coalesce(pg_partition_root(k.target), k.target)::oid AS child
+          FROM jsonb_to_recordset(p_keys) k (key oid, source oid, target oid, effect text, join_on text, level integer)
+         UNION ALL
+        SELECT 0, 'session', NULL, 0, NULL, t.oid, NULL, t.oid
+          FROM (SELECT coalesce(pg_partition_root("{sessions_literal}"::regclass), "{sessions_literal}"::regclass)::oid AS oid) t
+    ), known AS (
+        SELECT k.*, k.effect = 'deleted' AND (count(*) OVER (PARTITION BY k.child) > 1 OR EXISTS (SELECT FROM keys o WHERE o.parent = k.child)) AS returns,
+               ARRAY(SELECT k.source UNION SELECT p.relid FROM pg_partition_tree(k.source) p) AS follows,
+               (SELECT format('%s%s', CASE s.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, s.oid::regclass) FROM pg_class s WHERE s.oid = k.source) AS from_parent,
+               (SELECT format('%s%s', CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, c.oid::regclass) FROM pg_class c WHERE c.oid = k.target) AS from_child,
+               (SELECT quote_literal(format('%s.%I', c.relnamespace::regnamespace, c.relname)) FROM pg_class c WHERE c.oid = k.child) AS name,
+               (SELECT "{space}".sessioncleanup_object(array_agg(a.attname ORDER BY a.attnum)) FROM pg_attribute a
+                 WHERE a.attrelid = k.child AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') AS content
+          FROM keys k
+    )
+    SELECT k.effect, k.follows, k.returns, CASE
+      WHEN k.effect = 'session' THEN format($$
+        INSERT INTO %s (entry, number, "table", unlinked, "row")
+        SELECT f.entry, 1, %s, false, %s
+          FROM unnest($1, $2, $3) f (entry, rel, row) JOIN %s c ON c.ctid = f.row AND c.tableoid = f.rel$$, "{archive_rows_literal}", k.name, k.content, k.from_child)
+      WHEN k.returns THEN format($$
+        WITH found AS (
+            SELECT f.entry, c.tableoid AS rel, c.ctid AS row, %s AS content
+              FROM unnest($1, $2, $3) f (entry, rel, row)
+              JOIN %s p ON p.ctid = f.row AND p.tableoid = f.rel
+              JOIN %s c ON %s
+             LIMIT $6
+               FOR UPDATE OF c
+        ), fresh AS MATERIALIZED (
+            SELECT DISTINCT ON (n.rel, n.row) n.* FROM found n WHERE (n.rel, n.row) NOT IN (SELECT a.rel, a.row FROM unnest($4, $5) a (rel, row)) ORDER BY n.rel, n.row, n.entry
+        ), made AS (
+            INSERT INTO %s (entry, number, "table", unlinked, "row") SELECT n.entry, $7 + row_number() OVER (), %s, false, n.content FROM fresh n
+        )
+        SELECT count(*), coalesce(array_agg(n.entry), '{}'), coalesce(array_agg(n.rel), '{}'), coalesce(array_agg(n.row), '{}') FROM fresh n$$,
+            k.content, k.from_parent, k.from_child, k.join_on, "{archive_rows_literal}", k.name)
+      WHEN k.effect = 'deleted' THEN format($$
+        INSERT INTO %s (entry, number, "table", unlinked, "row")
+        SELECT x.entry, $7 + row_number() OVER (), %s, false, x.content
+          FROM (SELECT f.entry, %s AS content
+                  FROM unnest($1, $2, $3) f (entry, rel, row)
+                  JOIN %s p ON p.ctid = f.row AND p.tableoid = f.rel
+                  JOIN %s c ON %s
+                 LIMIT $6
+                   FOR UPDATE OF c) x$$, "{archive_rows_literal}", k.name, k.content, k.from_parent, k.from_child, k.join_on)
+      ELSE format($$
+        INSERT INTO %s (entry, number, "table", unlinked, "row")
+        SELECT x.entry, $7 + row_number() OVER (), %s, true, json_build_object('key', x.key, 'set', x.set)
+          FROM (SELECT f.entry, %s AS key, %s AS set
+                  FROM unnest($1, $2, $3) f (entry, rel, row)
+                  JOIN %s p ON p.ctid = f.row AND p.tableoid = f.rel
+                  JOIN %s c ON %s
+                 WHERE (c.tableoid, c.ctid) NOT IN (SELECT a.rel, a.row FROM unnest($4, $5) a (rel, row))
+                 LIMIT $6
+                   FOR NO KEY UPDATE OF c) x$$, "{archive_rows_literal}", k.name,
+            (SELECT "{space}".sessioncleanup_object(array_agg(r.name)) FROM "{space}".sessioncleanup_row_key(k.child) r),
+            (SELECT "{space}".sessioncleanup_object(array_agg(a.attname)) FROM pg_constraint f JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = ANY (f.conkey) WHERE f.oid = k.key),
+            k.from_parent, k.from_child, k.join_on) END
+      FROM known k
+     WHERE k.effect <> 'deleted' OR NOT EXISTS (SELECT FROM keys s WHERE s.effect = 'session' AND s.child = k.child) -- other sessions have entries of their own
+     ORDER BY k.level, k.key;
+END
+$sessioncleanup$;
+
 -- name: sessioncleanup_archive
 -- Copies sessions that the caller has locked, and is about to delete, into the archive, one entry for each, with the rows of
 -- other tables that foreign keys delete or unlink along with them. It locks those rows. A session with more than p_rows of
--- them, or more than p_bytes, fails.
+-- them, or more than p_bytes, fails. Rows are found by their place or an index of the key, as the deletion finds them.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_archive(
     p_ids "{id_type}"[], p_at timestamptz, p_actor text, p_reason text, p_run_id text, p_rows integer, p_bytes bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
-"{archive_settings}"
+"{archive_settings}" SET enable_hashjoin = off SET enable_mergejoin = off
 AS $sessioncleanup$
 #variable_conflict use_column
 DECLARE
-    v_sessions oid := coalesce(pg_partition_root("{sessions_literal}"::regclass), "{sessions_literal}"::regclass);
-    v_most     bigint := (p_rows::bigint + 1) * cardinality(p_ids) + 1;
-    v_keys     jsonb;
-    v_steps    text[];
-    v_step     text;
-    v_key      record;
-    v_table    oid;
-    v_number   integer;
-    v_large    text;
-    -- Rows, and the entries they belong to: three arrays in parallel. All of them; those to follow next; those found.
+    v_numbers regclass := pg_get_serial_sequence("{archive_literal}", 'id');
+    v_most    bigint := (p_rows::bigint + 1) * cardinality(p_ids) + 1;
+    v_copies  jsonb := (SELECT jsonb_agg(to_jsonb(c)) FROM "{space}".sessioncleanup_copy("{space}".sessioncleanup_require_archivable()) c);
+    v_copy    record;
+    v_made    bigint[]; v_ids text[]; -- the entries and their sessions
+    v_reason  text := "{space}".sessioncleanup_shorten(p_reason);
+    v_number  bigint := 1; -- that of the last row
+    v_count   bigint;
+    v_many    text;
+    v_large   text;
+    -- Rows that others may belong to, and the entries they belong to themselves: three arrays in parallel. All of them; those to
+    -- follow next; those found.
     v_entries bigint[]; v_rels oid[]; v_rows tid[];
     v_next_entries bigint[]; v_next_rels oid[]; v_next_rows tid[];
     v_new_entries bigint[]; v_new_rels oid[]; v_new_rows tid[];
     v_more_entries bigint[]; v_more_rels oid[]; v_more_rows tid[];
-    v_made bigint[];
 BEGIN
-    PERFORM "{space}".sessioncleanup_require_archivable();
-    v_keys := (SELECT jsonb_agg(jsonb_build_object('key', k.key, 'source', k.source, 'target', k.target, 'effect', k.effect, 'join_on', k.join_on) ORDER BY k.level, k.key)
-                 FROM "{space}".sessioncleanup_keys(false) k);
-    v_steps := ARRAY(SELECT format($$
-        SELECT coalesce(array_agg(x.entry), '{}'), coalesce(array_agg(x.rel), '{}'), coalesce(array_agg(x.row), '{}')
-          FROM (SELECT f.entry, c.tableoid AS rel, c.ctid AS row
-                  FROM unnest($1, $2, $3) f (entry, rel, row)
-                  JOIN %s%s p ON p.ctid = f.row AND p.tableoid = f.rel
-                  JOIN %s%s c ON %s
-                 LIMIT $4
-                   FOR UPDATE OF c) x$$,
-            CASE s.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, k.source::regclass, CASE t.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, k.target::regclass, k.join_on)
-        FROM jsonb_to_recordset(v_keys) k (key oid, source oid, target oid, effect text, join_on text) JOIN pg_class s ON s.oid = k.source JOIN pg_class t ON t.oid = k.target
-       WHERE k.effect = 'deleted' AND coalesce(pg_partition_root(k.target), k.target) <> v_sessions); -- other sessions have entries of their own
-    WITH made AS (
-        INSERT INTO "{archive}" AS a (session_id, owner_id, name, archived_at, actor, reason, run_id, row_count, bytes)
-        SELECT s."{id}"::text, coalesce("{owner_text}", ''), "{space}".sessioncleanup_shorten(coalesce("{name_text}", '')), p_at,
-               p_actor, "{space}".sessioncleanup_shorten(p_reason), p_run_id, 0, 0
-          FROM "{sessions}" s WHERE s."{id}" = ANY (p_ids)
-        RETURNING a.id, a.session_id
-    )
-    SELECT array_agg(m.id), array_agg(s.tableoid), array_agg(s.ctid) INTO v_entries, v_rels, v_rows
-      FROM made m JOIN "{sessions}" s ON s."{id}"::text = m.session_id
-     WHERE s."{id}" = ANY (p_ids);
-    v_made := v_entries;
+    SELECT array_agg(nextval(v_numbers)), array_agg(s."{id}"::text), array_agg(s.tableoid), array_agg(s.ctid) INTO v_made, v_ids, v_rels, v_rows
+      FROM "{sessions}" s WHERE s."{id}" = ANY (p_ids);
+    EXECUTE (SELECT c.sql FROM jsonb_to_recordset(v_copies) c (effect text, sql text) WHERE c.effect = 'session') USING v_made, v_rels, v_rows;
+    v_entries := v_made;
     v_next_entries := v_entries;
     v_next_rels := v_rels;
     v_next_rows := v_rows;
-    WHILE cardinality(v_next_entries) > 0 AND cardinality(v_steps) > 0 LOOP
+    WHILE cardinality(v_next_entries) > 0 LOOP
         v_new_entries := '{}';
         v_new_rels := '{}';
         v_new_rows := '{}';
-        FOREACH v_step IN ARRAY v_steps LOOP
-            EXECUTE v_step INTO v_more_entries, v_more_rels, v_more_rows USING v_next_entries, v_next_rels, v_next_rows, v_most;
-            v_new_entries := v_new_entries || v_more_entries;
-            v_new_rels := v_new_rels || v_more_rels;
-            v_new_rows := v_new_rows || v_more_rows;
+        FOR v_copy IN SELECT c.* FROM jsonb_to_recordset(v_copies) c (effect text, follows oid[], returns boolean, sql text)
+                       WHERE c.effect = 'deleted' AND c.follows && v_next_rels LOOP
+            IF v_copy.returns THEN
+                EXECUTE v_copy.sql INTO v_count, v_more_entries, v_more_rels, v_more_rows
+                  USING v_next_entries, v_next_rels, v_next_rows, v_rels, v_rows, v_most, v_number;
+                v_new_entries := v_new_entries || v_more_entries;
+                v_new_rels := v_new_rels || v_more_rels;
+                v_new_rows := v_new_rows || v_more_rows;
+                v_entries := v_entries || v_more_entries;
+                v_rels := v_rels || v_more_rels;
+                v_rows := v_rows || v_more_rows;
+            ELSE
+                EXECUTE v_copy.sql USING v_next_entries, v_next_rels, v_next_rows, v_rels, v_rows, v_most, v_number;
+                GET DIAGNOSTICS v_count = ROW_COUNT;
+            END IF;
+            v_number := v_number + v_count;
+            IF v_number > p_rows THEN
+                PERFORM "{space}".sessioncleanup_within(v_ids[array_position(v_made, r.entry)], count(*), p_rows)
+                   FROM "{archive_rows}" r WHERE r.entry = ANY (v_made) AND r.number > 1 GROUP BY r.entry;
+            END IF;
         END LOOP;
-        SELECT array_agg(n.entry), array_agg(n.rel), array_agg(n.row) INTO v_next_entries, v_next_rels, v_next_rows
-          FROM (SELECT min(f.entry) AS entry, f.rel, f.row FROM unnest(v_new_entries, v_new_rels, v_new_rows) f (entry, rel, row)
-                 WHERE (f.rel, f.row) NOT IN (SELECT a.rel, a.row FROM unnest(v_rels, v_rows) a (rel, row)) GROUP BY f.rel, f.row) n;
-        v_entries := v_entries || v_next_entries;
-        v_rels := v_rels || v_next_rels;
-        v_rows := v_rows || v_next_rows;
-        IF cardinality(v_entries) > p_rows THEN
-            PERFORM "{space}".sessioncleanup_within(n.entry, n.count, p_rows) FROM (SELECT e.entry, count(*) - 1 AS count FROM unnest(v_entries) e (entry) GROUP BY e.entry) n;
-        END IF;
+        v_next_entries := v_new_entries;
+        v_next_rels := v_new_rels;
+        v_next_rows := v_new_rows;
     END LOOP;
-    FOR v_table IN SELECT DISTINCT coalesce(pg_partition_root(r.rel), r.rel) FROM unnest(v_rels) r (rel) LOOP
-        EXECUTE (
-            SELECT format($$
-                INSERT INTO %s (entry, number, "table", unlinked, "row")
-                SELECT f.entry, f.number, %L, false, jsonb_object(ARRAY[%s]::text[], ARRAY[%s]::text[])
-                  FROM (SELECT a.entry, a.rel, a.row, row_number() OVER (PARTITION BY a.entry ORDER BY a.place) AS number
-                          FROM unnest($1, $2, $3) WITH ORDINALITY a (entry, rel, row, place)) f
-                  JOIN %s%s c ON c.ctid = f.row AND c.tableoid = f.rel
-                 WHERE f.rel = ANY ($4)$$,
-                "{archive_rows_literal}", format('%s.%I', t.relnamespace::regnamespace, t.relname), string_agg(quote_literal(a.attname), ', '),
-                string_agg(format('CASE num_nulls(c.%1$I) WHEN 0 THEN format(''%%s'', c.%1$I) END', a.attname), ', '),
-                CASE t.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, t.oid::regclass)
-              FROM pg_class t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-             WHERE t.oid = v_table GROUP BY t.oid, t.relnamespace, t.relname, t.relkind)
-          USING v_entries, v_rels, v_rows, ARRAY(SELECT v_table UNION ALL SELECT p.relid FROM pg_partition_tree(v_table) p);
+    FOR v_copy IN SELECT c.sql FROM jsonb_to_recordset(v_copies) c (effect text, follows oid[], sql text) WHERE c.effect = 'unlinked' AND c.follows && v_rels LOOP
+        EXECUTE v_copy.sql USING v_entries, v_rels, v_rows, v_rels, v_rows, v_most, v_number;
+        GET DIAGNOSTICS v_count = ROW_COUNT;
+        v_number := v_number + v_count;
     END LOOP;
-    FOR v_key IN SELECT k.source, k.join_on, coalesce(pg_partition_root(k.target), k.target) AS target, f.conkey, f.conrelid
-                   FROM jsonb_to_recordset(v_keys) k (key oid, source oid, target oid, effect text, join_on text) JOIN pg_constraint f ON f.oid = k.key
-                  WHERE k.effect = 'unlinked' LOOP
-        EXECUTE (
-            SELECT format($$
-                INSERT INTO %s (entry, number, "table", unlinked, "row")
-                SELECT x.entry, x.number + row_number() OVER (PARTITION BY x.entry), %L, true, jsonb_build_object('key', x.key, 'set', x.set)
-                  FROM (SELECT f.entry, f.number, jsonb_object(ARRAY[%s]::text[], ARRAY[%s]::text[]) AS key, jsonb_object(ARRAY[%s]::text[], ARRAY[%s]::text[]) AS set
-                          FROM (SELECT a.entry, a.rel, a.row, (SELECT max(l.number) FROM %s l WHERE l.entry = a.entry) AS number
-                                  FROM unnest($1, $2, $3) a (entry, rel, row)) f
-                          JOIN %s%s p ON p.ctid = f.row AND p.tableoid = f.rel
-                          JOIN %s%s c ON %s
-                         WHERE (c.tableoid, c.ctid) NOT IN (SELECT a.rel, a.row FROM unnest($2, $3) a (rel, row))
-                         LIMIT $4
-                           FOR NO KEY UPDATE OF c) x$$,
-                "{archive_rows_literal}", format('%s.%I', t.relnamespace::regnamespace, t.relname),
-                (SELECT string_agg(quote_literal(r.name), ', ') FROM "{space}".sessioncleanup_row_key(t.oid) r),
-                (SELECT string_agg(format('CASE num_nulls(c.%1$I) WHEN 0 THEN format(''%%s'', c.%1$I) END', r.name), ', ') FROM "{space}".sessioncleanup_row_key(t.oid) r),
-                string_agg(quote_literal(a.attname), ', '), string_agg(format('CASE num_nulls(c.%1$I) WHEN 0 THEN format(''%%s'', c.%1$I) END', a.attname), ', '),
-                "{archive_rows_literal}", CASE s.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, s.oid::regclass, CASE g.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, g.oid::regclass, v_key.join_on)
-              FROM pg_class t, pg_class s, pg_class g, pg_attribute a
-             WHERE t.oid = v_key.target AND s.oid = v_key.source AND g.oid = v_key.conrelid AND a.attrelid = g.oid AND a.attnum = ANY (v_key.conkey)
-             GROUP BY t.oid, t.relnamespace, t.relname, s.oid, s.relkind, g.oid, g.relkind)
-          USING v_entries, v_rels, v_rows, v_most;
-    END LOOP;
-    UPDATE "{archive}" a
-       SET row_count = n.count - 1, bytes = n.bytes
-      FROM (SELECT r.entry, count(*) AS count, sum(pg_column_size(r."row")) AS bytes FROM "{archive_rows}" r WHERE r.entry = ANY (v_made) GROUP BY r.entry) n
-     WHERE a.id = n.entry;
-    PERFORM "{space}".sessioncleanup_within(a.id, a.row_count, p_rows) FROM "{archive}" a WHERE a.id = ANY (v_made) AND a.row_count > p_rows;
-    SELECT a.session_id INTO v_large FROM "{archive}" a WHERE a.id = ANY (v_made) AND a.bytes > p_bytes LIMIT 1;
+    WITH made AS (
+        INSERT INTO "{archive}" AS a (id, session_id, owner_id, name, archived_at, actor, reason, run_id, row_count, bytes) OVERRIDING SYSTEM VALUE
+        SELECT f.entry, f.id, coalesce("{owner_text}", ''), "{space}".sessioncleanup_shorten(coalesce("{name_text}", '')), p_at,
+               p_actor, v_reason, p_run_id, n.count - 1, n.bytes
+          FROM unnest(v_made, v_ids, v_rels[:cardinality(v_made)], v_rows[:cardinality(v_made)]) f (entry, id, rel, row)
+          JOIN "{sessions}" s ON s.ctid = f.row AND s.tableoid = f.rel
+         CROSS JOIN LATERAL (SELECT count(*) AS count, sum(pg_column_size(r."row")) AS bytes FROM "{archive_rows}" r WHERE r.entry = f.entry) n
+        RETURNING a.session_id, a.row_count, a.bytes
+    )
+    SELECT min(m.session_id) FILTER (WHERE m.row_count > p_rows), min(m.session_id) FILTER (WHERE m.bytes > p_bytes) INTO v_many, v_large FROM made m;
+    PERFORM "{space}".sessioncleanup_within(v_many, p_rows + 1::bigint, p_rows) WHERE v_many IS NOT NULL;
     IF v_large IS NOT NULL THEN
         RAISE EXCEPTION 'session % is too large for the archive: its rows have more than % bytes', v_large, p_bytes USING ERRCODE = 'SC002';
     END IF;
@@ -199,22 +249,21 @@ END
 $sessioncleanup$;
 
 -- name: sessioncleanup_within
--- Fails when an entry has more rows than it may.
-CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_within(p_entry bigint, p_count bigint, p_rows integer) RETURNS void
+-- Fails when the entry of a session has more rows than it may.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_within(p_id text, p_count bigint, p_rows integer) RETURNS void
 LANGUAGE plpgsql
 SET search_path = "{safe}"
 AS $sessioncleanup$
 BEGIN
     IF p_count > p_rows THEN
-        RAISE EXCEPTION 'session % is too large for the archive: more than % rows belong to it',
-            (SELECT a.session_id FROM "{archive}" a WHERE a.id = p_entry), p_rows USING ERRCODE = 'SC002';
+        RAISE EXCEPTION 'session % is too large for the archive: more than % rows belong to it', p_id, p_rows USING ERRCODE = 'SC002';
     END IF;
 END
 $sessioncleanup$;
 
 -- name: sessioncleanup_purge
--- Permanently removes at most p_limit of the oldest entries that were archived before a moment, with their event, and returns
--- their sessions; with p_backed_up, of those that are backed up. For others than the owner of the tables that moment is at least
+-- Permanently removes at most p_limit of the oldest entries that were archived before a moment and are not held, with their event, and
+-- returns their sessions; with p_backed_up, of those that are backed up. For others than the owner of the tables that moment is at least
 -- as long ago as the policy keeps entries, and the policy says what has to be backed up.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_purge(p_before timestamptz, p_backed_up boolean, p_limit integer, p_actor text, p_reason text, p_run_id text) RETURNS text[]
 LANGUAGE plpgsql SECURITY DEFINER
@@ -229,7 +278,7 @@ BEGIN
         SELECT CASE WHEN p.archive_keep IS NOT NULL THEN least(p_before, now() - p.archive_keep) END, p_backed_up OR p.backup INTO v_before, v_backed_up FROM "{policy}" p;
     END IF;
     SELECT coalesce(array_agg(o.id), '{}') AS entries, coalesce(array_agg(o.session_id), '{}') AS ids, array_agg(o.owner_id) AS owners, array_agg(o.name) AS names INTO v_old
-      FROM (SELECT a.id, a.session_id, a.owner_id, a.name FROM "{archive}" a WHERE a.archived_at < v_before AND (a.backed_up_at IS NOT NULL OR NOT v_backed_up)
+      FROM (SELECT a.id, a.session_id, a.owner_id, a.name FROM "{archive}" a WHERE a.archived_at < v_before AND NOT a.held AND (a.backed_up_at IS NOT NULL OR NOT v_backed_up)
              ORDER BY a.archived_at, a.id LIMIT p_limit FOR UPDATE SKIP LOCKED) o;
     IF cardinality(v_old.ids) > 0 THEN
         DELETE FROM "{archive_rows}" r WHERE r.entry = ANY (v_old.entries);
@@ -243,12 +292,12 @@ $sessioncleanup$;
 -- name: sessioncleanup_restore
 -- Brings entries of the archive back, all of them or none, with their event. What is in the way is in obstacles, an array of
 -- objects; then, and with p_dry, nothing is changed. Tables are filled in an order in which what a foreign key refers to comes
--- first; those that refer to each other are filled by one statement. When that fails, each row is tried by itself, to say what is
+-- first; those that refer to each other are filled by one statement. The sessions of the entries p_new get new ids. When that fails, each row is tried by itself, to say what is
 -- in the way. Rows only come back into tables of the owner of the sessions or of a superuser: their triggers run with the
 -- rights of the former.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_restore(
-    p_entries bigint[], p_owner text, p_actor text, p_reason text, p_run_id text, p_dry boolean,
-    OUT restored bigint[], OUT row_count bigint, OUT relinked bigint, OUT obstacles jsonb)
+    p_entries bigint[], p_owner text, p_actor text, p_reason text, p_run_id text, p_dry boolean, p_new bigint[],
+    OUT restored bigint[], OUT row_count bigint, OUT relinked bigint, OUT obstacles jsonb, OUT new_ids jsonb)
 LANGUAGE plpgsql SECURITY DEFINER
 "{archive_settings}"
 AS $sessioncleanup$
@@ -272,14 +321,17 @@ DECLARE
     v_about    text;
 BEGIN
     SELECT coalesce(array_agg(l.id ORDER BY l.id), '{}') AS entries, array_agg(l.session_id ORDER BY l.id) AS ids,
-           array_agg(l.owner_id ORDER BY l.id) AS owners, array_agg(l.name ORDER BY l.id) AS names INTO v_refs
+           array_agg(l.owner_id ORDER BY l.id) AS owners, array_agg(l.name ORDER BY l.id) AS names, bool_or(l.held) AS held INTO v_refs
       FROM (SELECT a.* FROM "{archive}" a WHERE a.id = ANY (p_entries) AND (p_owner IS NULL OR a.owner_id = p_owner) ORDER BY a.id FOR UPDATE) l;
     IF cardinality(v_refs.entries) <> (SELECT count(DISTINCT e.id) FROM unnest(p_entries) e (id)) THEN
         RAISE EXCEPTION 'not in the archive' USING ERRCODE = 'SC003';
+    ELSIF v_refs.held THEN
+        RAISE EXCEPTION 'held' USING ERRCODE = 'SC004';
     END IF;
     restored := v_refs.entries;
     relinked := 0;
     obstacles := '[]';
+    new_ids := '[]';
     row_count := (SELECT count(*) FROM "{archive_rows}" r WHERE r.entry = ANY (restored) AND NOT r.unlinked AND r.number > 1);
     -- What can be told from the catalog.
     WITH t AS (
@@ -295,7 +347,7 @@ BEGIN
          UNION
         SELECT r.entry, 'column', k.name, format('the column %I is gone', v.key)
           FROM known k JOIN "{archive_rows}" r ON r."table" = k.name AND r.entry = ANY (restored) AND NOT r.unlinked
-         CROSS JOIN LATERAL jsonb_each_text(r."row") v (key, value)
+         CROSS JOIN LATERAL json_each_text(r."row") v (key, value)
          WHERE k.there AND v.value IS NOT NULL
            AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = k.oid AND a.attname = v.key AND a.attnum > 0 AND NOT a.attisdropped)
     )
@@ -319,6 +371,7 @@ BEGIN
         v_stages := v_stages || jsonb_build_array(to_jsonb(v_ready));
         v_left := ARRAY(SELECT l.oid FROM unnest(v_left) l (oid) WHERE l.oid <> ALL (v_ready));
     END LOOP;
+    new_ids := "{space}".sessioncleanup_new_ids(ARRAY(SELECT n.id FROM unnest(p_new) n (id) WHERE n.id = ANY (restored)));
     PERFORM set_config('sessioncleanup.writing', 'on', true);
     BEGIN
         FOR v_stage IN SELECT s.value FROM jsonb_array_elements(v_stages) s LOOP
@@ -327,7 +380,7 @@ BEGIN
               INTO v_sql, v_count
               FROM (SELECT t.ordinality AS place, n.sql, n.rows
                       FROM jsonb_array_elements_text(v_stage) WITH ORDINALITY t
-                     CROSS JOIN LATERAL "{space}".sessioncleanup_rows(t.value::oid, ARRAY(SELECT m.name FROM unnest(v_tables, v_names) m (oid, name) WHERE m.oid = t.value::oid), restored, NULL, v_now) n) i;
+                     CROSS JOIN LATERAL "{space}".sessioncleanup_rows(t.value::oid, ARRAY(SELECT m.name FROM unnest(v_tables, v_names) m (oid, name) WHERE m.oid = t.value::oid), restored, NULL, v_now, new_ids) n) i;
             "{theirs}"
             EXECUTE v_sql INTO v_row;
             "{ours}"
@@ -335,7 +388,7 @@ BEGIN
                 RAISE EXCEPTION 'a trigger or a rule leaves rows out' USING ERRCODE = 'triggered_action_exception';
             END IF;
         END LOOP;
-        relinked := "{space}".sessioncleanup_relink(restored);
+        relinked := "{space}".sessioncleanup_relink(restored, new_ids);
         "{theirs}"
         SET CONSTRAINTS ALL IMMEDIATE;
         "{ours}"
@@ -360,7 +413,7 @@ BEGIN
                            JOIN unnest(v_tables, v_names) m (oid, name) ON m.oid = t.value::oid
                            JOIN "{archive_rows}" r ON r."table" = m.name AND r.entry = ANY (restored) AND NOT r.unlinked
                           ORDER BY s.ordinality, r.entry, r.number LOOP
-                SELECT n.sql INTO v_sql FROM "{space}".sessioncleanup_rows(v_row.oid, ARRAY[v_row."table"], ARRAY[v_row.entry], v_row.number, v_now) n;
+                SELECT n.sql INTO v_sql FROM "{space}".sessioncleanup_rows(v_row.oid, ARRAY[v_row."table"], ARRAY[v_row.entry], v_row.number, v_now, new_ids) n;
                 BEGIN
                     "{theirs}"
                     EXECUTE v_sql;
@@ -392,9 +445,126 @@ BEGIN
     ELSIF NOT p_dry THEN
         DELETE FROM "{archive_rows}" r WHERE r.entry = ANY (restored);
         DELETE FROM "{archive}" a WHERE a.id = ANY (restored);
-        PERFORM "{space}".sessioncleanup_log(v_now, 'restored', p_actor, p_reason, p_run_id, v_refs.ids, v_refs.owners, v_refs.names, NULL);
+        PERFORM "{space}".sessioncleanup_log(v_now, 'restored', p_actor, p_reason, p_run_id,
+            ARRAY(SELECT coalesce(i.new, r.id) FROM unnest(v_refs.entries, v_refs.ids) WITH ORDINALITY r (entry, id, place)
+                    LEFT JOIN jsonb_to_recordset(new_ids) i (entry bigint, new text) ON i.entry = r.entry ORDER BY r.place),
+            v_refs.owners, v_refs.names, NULL);
     END IF;
     PERFORM set_config('sessioncleanup.writing', '', true);
+END
+$sessioncleanup$;
+
+-- name: restore_archived_session
+-- Restores the last entry of a session, as Manager.Restore does, or fails with what is in the way.
+CREATE OR REPLACE FUNCTION "{space}".restore_archived_session(session_id "{id_type}", OUT entry bigint, OUT row_count bigint, OUT relinked bigint)
+LANGUAGE plpgsql
+SET search_path = "{safe}"
+AS $sessioncleanup$
+#variable_conflict use_variable
+DECLARE
+    v_done record;
+BEGIN
+    SELECT a.id INTO entry FROM "{archive}" a WHERE a.session_id = session_id::text ORDER BY a.id DESC LIMIT 1;
+    IF entry IS NULL THEN
+        RAISE EXCEPTION 'session % is not in the archive', session_id USING ERRCODE = 'SC003';
+    END IF;
+    SELECT * INTO v_done FROM "{space}".sessioncleanup_restore(ARRAY[entry], NULL, 'system', 'restore_archived_session', '', false, '{}');
+    IF v_done.obstacles <> '[]' THEN
+        RAISE EXCEPTION 'session % cannot be restored', session_id USING ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = (SELECT string_agg(format('%s: %s', o."table", o.text), E'\n') FROM jsonb_to_recordset(v_done.obstacles) o ("table" text, text text));
+    END IF;
+    row_count := v_done.row_count;
+    relinked := v_done.relinked;
+END
+$sessioncleanup$;
+
+-- name: archive_view
+-- The archive, without the archived rows.
+CREATE OR REPLACE VIEW "{space}".sessions_archive_view AS
+SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.held,
+       CASE WHEN NOT a.held THEN a.archived_at + p.archive_keep END AS purge_at
+  FROM "{archive}" a CROSS JOIN "{policy}" p;
+
+-- name: sessioncleanup_id_columns
+-- The columns that hold ids of sessions: that of the sessions, and those that refer to one of these by a foreign key.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_id_columns() RETURNS TABLE (relation oid, name text)
+LANGUAGE plpgsql STABLE
+SET search_path = "{safe}"
+AS $sessioncleanup$
+BEGIN
+    RETURN QUERY
+    WITH RECURSIVE held (relation, name) AS (
+        SELECT coalesce(pg_partition_root("{sessions_literal}"::regclass), "{sessions_literal}"::regclass)::oid, "{id_literal}"::name
+         UNION
+        SELECT coalesce(pg_partition_root(f.conrelid), f.conrelid)::oid, c.attname
+          FROM held h
+          JOIN pg_constraint f ON f.contype = 'f' AND coalesce(pg_partition_root(f.confrelid), f.confrelid) = h.relation
+         CROSS JOIN LATERAL unnest(f.conkey, f.confkey) n (child, parent)
+          JOIN pg_attribute p ON p.attrelid = f.confrelid AND p.attnum = n.parent AND p.attname = h.name
+          JOIN pg_attribute c ON c.attrelid = f.conrelid AND c.attnum = n.child
+    )
+    SELECT h.relation, h.name::text FROM held h;
+END
+$sessioncleanup$;
+
+-- name: sessioncleanup_new_ids
+-- An id for the session of each of some entries, as the database generates them: an array of objects with the entry, its old
+-- and its new id. Fails where it does not generate them.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_new_ids(p_entries bigint[]) RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = "{safe}"
+AS $sessioncleanup$
+DECLARE
+    v_next  text;
+    v_entry record;
+    v_new   text;
+    v_free  boolean;
+    v_ids   jsonb := '[]';
+BEGIN
+    IF p_entries = '{}' THEN
+        RETURN v_ids;
+    END IF;
+    SELECT CASE WHEN a.attidentity <> '' THEN format('pg_catalog.nextval(%L::pg_catalog.regclass)', pg_get_serial_sequence("{sessions_literal}", "{id_literal}"))
+                WHEN a.attgenerated = '' AND strpos(pg_get_expr(d.adbin, d.adrelid), '(') > 0 THEN pg_get_expr(d.adbin, d.adrelid) END
+      INTO v_next
+      FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+     WHERE a.attrelid = "{sessions_literal}"::regclass AND a.attname = "{id_literal}";
+    IF v_next IS NULL THEN
+        RAISE EXCEPTION 'the database does not generate the ids of %, so a session cannot get a new one', "{sessions_literal}" USING ERRCODE = 'SC005';
+    END IF;
+    FOR v_entry IN SELECT a.id, a.session_id FROM "{archive}" a WHERE a.id = ANY (p_entries) ORDER BY a.id LOOP
+        FOR v_try IN 1..1000 LOOP -- a sequence may lag behind
+            "{theirs}"
+            EXECUTE 'SELECT pg_catalog.concat(' || v_next || ')' INTO v_new;
+            "{ours}"
+            v_free := NOT EXISTS (SELECT FROM "{sessions}" s WHERE s."{id}" = v_new::"{id_type}") AND NOT EXISTS (SELECT FROM "{archive}" a WHERE a.session_id = v_new)
+                AND NOT EXISTS (SELECT FROM jsonb_to_recordset(v_ids) i (new text) WHERE i.new = v_new);
+            EXIT WHEN v_free;
+        END LOOP;
+        IF NOT v_free THEN
+            RAISE EXCEPTION 'the database generates no free id for %, such as %', "{sessions_literal}", v_new USING ERRCODE = 'SC005';
+        END IF;
+        v_ids := v_ids || jsonb_build_object('entry', v_entry.id, 'old', v_entry.session_id, 'new', v_new);
+    END LOOP;
+    RETURN v_ids;
+END
+$sessioncleanup$;
+
+-- name: sessioncleanup_with_ids
+-- A row of an entry with the new ids of sessions in some of its columns: that of its own session or, for one that is not its own,
+-- of that session's last entry. The columns' types may differ from that of the ids, and with it how an id is written.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_with_ids(p_row jsonb, p_entry bigint, p_columns text[], p_ids jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = "{safe}"
+AS $sessioncleanup$
+BEGIN
+    RETURN p_row || coalesce((
+        SELECT jsonb_object_agg(c.name, n.new)
+          FROM unnest(p_columns) c (name)
+         CROSS JOIN LATERAL (
+               SELECT i.new FROM jsonb_to_recordset(p_ids) i (entry bigint, old text, new text)
+                WHERE i.old::"{id_type}" = (p_row ->> c.name)::"{id_type}" AND (i.entry = p_entry OR i.old <> (SELECT a.session_id FROM "{archive}" a WHERE a.id = p_entry))
+                ORDER BY i.entry = p_entry DESC, i.entry DESC LIMIT 1) n), '{}');
 END
 $sessioncleanup$;
 
@@ -415,24 +585,26 @@ $sessioncleanup$;
 -- archive does not know gets its default. A session comes back as used at p_now, and one that is active without an expiry
 -- that has passed.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_rows(
-    p_table oid, p_names text[], p_entries bigint[], p_number integer, p_now timestamptz, OUT sql text, OUT rows bigint)
+    p_table oid, p_names text[], p_entries bigint[], p_number integer, p_now timestamptz, p_ids jsonb, OUT sql text, OUT rows bigint)
 LANGUAGE plpgsql STABLE
 SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
     v_columns name[] := ARRAY(SELECT a.attname FROM pg_attribute a WHERE a.attrelid = p_table AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum);
+    v_refers  text[] := CASE WHEN p_ids <> '[]' THEN ARRAY(SELECT c.name FROM "{space}".sessioncleanup_id_columns() c WHERE c.relation = p_table) ELSE '{}' END;
 BEGIN
     SELECT string_agg('(' || v.row || ')', ', ' ORDER BY r.entry, r.number), count(*) INTO sql, rows
       FROM (SELECT r.entry, r.number,
-                   CASE WHEN r.number = 1 THEN r."row" || jsonb_build_object("{last_activity_literal}", (p_now "{last_activity_in}")::text)
+                   CASE WHEN r.number = 1 THEN r."row"::jsonb || jsonb_build_object("{last_activity_literal}", (p_now "{last_activity_in}")::text)
                         || CASE WHEN EXISTS (
-                               SELECT FROM (SELECT (r."row" ->> "{active_literal}")::boolean AS "{active}", (r."row" ->> "{expires_at_literal}")::"{expires_at_type}" AS "{expires_at}") s
-                                WHERE "{is_active}" AND "{expires_at_out}" <= p_now) THEN jsonb_build_object("{expires_at_literal}", NULL) ELSE '{}' END
-                        ELSE r."row" END AS values
+                               SELECT FROM (SELECT (r."row" ->> "{active_literal}")::"{active_type}" AS "{active}", (r."row" ->> "{expires_at_literal}")::"{expires_at_type}" AS "{expires_at}") s
+                                WHERE "{says_active}" AND "{expires_at_out}" <= p_now) THEN jsonb_build_object("{expires_at_literal}", NULL) ELSE '{}' END
+                        ELSE r."row"::jsonb END AS values
               FROM "{archive_rows}" r
              WHERE r.entry = ANY (p_entries) AND r."table" = ANY (p_names) AND NOT r.unlinked AND (p_number IS NULL OR r.number = p_number)) r
+     CROSS JOIN LATERAL (SELECT CASE WHEN v_refers = '{}' THEN r.values ELSE "{space}".sessioncleanup_with_ids(r.values, r.entry, v_refers, p_ids) END AS values) w
      CROSS JOIN LATERAL (
-           SELECT string_agg(CASE WHEN r.values ? c.name THEN quote_nullable(r.values ->> c.name) ELSE 'DEFAULT' END, ', ' ORDER BY c.place) AS row
+           SELECT string_agg(CASE WHEN w.values ? c.name THEN quote_nullable(w.values ->> c.name) ELSE 'DEFAULT' END, ', ' ORDER BY c.place) AS row
              FROM unnest(v_columns::text[]) WITH ORDINALITY c (name, place)) v;
     sql := format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE VALUES ', (SELECT format('%s.%I', c.relnamespace::regnamespace, c.relname) FROM pg_class c WHERE c.oid = p_table),
         (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.place) FROM unnest(v_columns) WITH ORDINALITY c (name, place))) || sql;
@@ -442,7 +614,7 @@ $sessioncleanup$;
 -- name: sessioncleanup_relink
 -- Restores the references of rows that are still there, and still refer to nothing, and says how many. Those that a constraint
 -- refuses stay as they are.
-CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_relink(p_entries bigint[]) RETURNS bigint
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_relink(p_entries bigint[], p_ids jsonb) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = "{safe}"
 AS $sessioncleanup$
@@ -454,12 +626,13 @@ DECLARE
     v_count bigint := 0;
 BEGIN
     FOR v_link IN
-        SELECT r."row" -> 'key' AS key, r."row" -> 'set' AS set, c.oid, format('%I.%I', n.nspname, c.relname) AS name, CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END AS only
+        SELECT r."row"::jsonb -> 'key' AS key, "{space}".sessioncleanup_with_ids(r."row"::jsonb -> 'set', r.entry,
+                   CASE WHEN p_ids <> '[]' THEN ARRAY(SELECT i.name FROM "{space}".sessioncleanup_id_columns() i WHERE i.relation = c.oid) ELSE '{}' END, p_ids) AS set, c.oid, format('%I.%I', n.nspname, c.relname) AS name, CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END AS only
           FROM "{archive_rows}" r JOIN pg_class c ON c.oid = to_regclass(r."table") AND c.relkind IN ('r', 'p') JOIN pg_namespace n ON n.oid = c.relnamespace
           JOIN pg_roles o ON o.oid = c.relowner
          WHERE r.entry = ANY (p_entries) AND r.unlinked
            AND (o.rolsuper OR c.relowner = (SELECT s.relowner FROM pg_class s WHERE s.oid = "{sessions_literal}"::regclass))
-           AND NOT EXISTS (SELECT FROM jsonb_object_keys((r."row" -> 'key') || (r."row" -> 'set')) k (name)
+           AND NOT EXISTS (SELECT FROM jsonb_object_keys((r."row"::jsonb -> 'key') || (r."row"::jsonb -> 'set')) k (name)
                             WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = k.name AND a.attnum > 0 AND NOT a.attisdropped))
          ORDER BY r.entry, r.number LOOP
         v_sql := (SELECT string_agg(CASE WHEN v.value IS NULL THEN format('num_nulls(c.%I) = 1', v.key)

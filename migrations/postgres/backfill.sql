@@ -36,7 +36,7 @@ CASE WHEN coalesce(b.at, "{observed_at_out}") IS NOT NULL THEN least(greatest(b.
 coalesce("{backfill_later}" > "{last_activity_out}" + interval '1 hour', false)
 
 -- name: backfill_needed
-("{backfill_unknown}" OR "{backfill_lags}" OR "{backfill_undated}")
+("{visible}" AND ("{backfill_unknown}" OR "{backfill_lags}" OR "{backfill_undated}"))
 
 -- name: backfill_set
 "{last_activity}" = CASE WHEN "{backfill_unknown}" THEN "{backfill_known}" "{last_activity_in}" WHEN "{backfill_lags}" THEN "{backfill_later}" "{last_activity_in}"
@@ -79,13 +79,13 @@ SELECT EXISTS (SELECT FROM "{sessions}" s LEFT JOIN "{backfill}" b ON b.session_
 SELECT m.at::text, m.older
   FROM (SELECT s."{last_activity}" AS at, count(*) AS n, sum(count(*)) OVER () AS total,
                count(*) FILTER (WHERE greatest("{created_at_out}", "{updated_at_out}") < "{last_activity_out}" - interval '1 minute') AS older
-          FROM "{sessions}" s GROUP BY s."{last_activity}") m
+          FROM "{sessions}" s WHERE "{visible}" GROUP BY s."{last_activity}") m
  WHERE m.at IS NOT NULL AND m.n >= 10 AND m.n * 2 > m.total AND m.older > 0
  ORDER BY m.n DESC
  LIMIT 1;
 
 -- name: sessioncleanup_keep
--- Puts a session back to what it was, around the values that the backfill gives it: the application's triggers on updates
+-- Restores all of a session's columns but those that the backfill writes: the application's triggers on updates
 -- may change other columns, such as updated_at. It runs before them, to note those values, and after them. In other
 -- transactions it does nothing.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_keep() RETURNS trigger

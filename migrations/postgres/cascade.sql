@@ -1,9 +1,10 @@
--- What foreign keys delete along with sessions.
+-- The rows that foreign keys delete along with sessions.
 
 -- name: sessioncleanup_keys
 -- The foreign keys through which a deletion of sessions reaches other tables: first those from tables that it reaches by
 -- cascades. With p_back, only cascades that lead back to sessions. Partitions count as the table that they belong to. A table of
 -- another role than the owner of the sessions is not to be read: functions in its indexes would run with the reader's rights.
+-- Where a deletion keeps the row, it reaches nothing.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_keys(p_back boolean)
 RETURNS TABLE (key oid, source oid, target oid, effect text, join_on text, level integer, readable boolean)
 LANGUAGE plpgsql STABLE
@@ -13,6 +14,9 @@ DECLARE
     v_sessions oid := "{sessions_literal}"::regclass;
 BEGIN
     v_sessions := coalesce(pg_partition_root(v_sessions), v_sessions);
+    IF NOT "{removes}" THEN
+        RETURN;
+    END IF;
     -- Most tables of sessions refer to nothing that is deleted with a cascade: one look at an index.
     IF p_back AND NOT EXISTS (
         SELECT FROM pg_constraint f
@@ -116,9 +120,9 @@ $sessioncleanup$;
 
 -- name: sessioncleanup_spared
 -- Which of the sessions that are due a batch deletes: not those with which others would be deleted that are not due, or
--- that the filter does not select. The others that go along are added.
+-- that the filter or p_only does not select. The others that go along are added.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_spared(
-    p_due "{id_type}"[], p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_id text, p_owner text, p_text text,
+    p_due "{id_type}"[], p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_id text, p_owner text, p_text text, p_only text[],
     OUT due "{id_type}"[], OUT skipped "{id_type}"[], OUT reasons text[])
 LANGUAGE plpgsql
 SET search_path = "{safe}"
@@ -139,7 +143,7 @@ BEGIN
     IF v_roots IS NULL THEN
         RETURN;
     END IF;
-    v_also := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_taken) AND "{gone}" AND "{matches}");
+    v_also := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_taken) AND "{gone}" AND "{matches}" AND (p_only IS NULL OR s."{id}"::text = ANY (p_only)));
     SELECT coalesce(array_agg(k.root), '{}'), coalesce(array_agg(format('deleting it would also delete session %s, which is not due', k.id)), '{}')
       INTO skipped, reasons
       FROM (SELECT t.root, min(t.id::text) AS id FROM unnest(v_roots, v_taken) t (root, id) WHERE t.id <> ALL (v_also) GROUP BY t.root) k;

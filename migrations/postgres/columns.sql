@@ -1,4 +1,4 @@
--- What Migrate adds to the application's table of sessions: columns, their defaults, indexes. Each change only touches
+-- Migrate adds these to the application's table of sessions: columns, their defaults, indexes. Each change only touches
 -- the catalog, or is built concurrently, so that writers never wait for long.
 
 -- name: own_table

@@ -64,7 +64,7 @@ BEGIN
     WHILE due > 0 LOOP
         SELECT * INTO v_batch FROM "{space}".sessioncleanup_sweep(p_action, p_now, p_inactive, p_delete, v_after,
             NULL, NULL, NULL, 'system', 'cleanup_inactive_sessions', p_run_id, v_size,
-            CASE WHEN v_policy.archive THEN v_policy.archive_max_rows END, CASE WHEN v_policy.archive THEN v_policy.archive_max_bytes END);
+            CASE WHEN v_policy.archive THEN v_policy.archive_max_rows END, CASE WHEN v_policy.archive THEN v_policy.archive_max_bytes END, NULL);
         IF v_batch.failure IS NULL THEN
             done := done + cardinality(v_batch.ids);
             v_size := least(v_most, v_size * 2);
@@ -104,7 +104,7 @@ LANGUAGE sql STABLE
 SET search_path = "{safe}" SET datestyle = 'ISO, YMD'
 AS $sessioncleanup$
     SELECT (EXISTS (SELECT FROM "{sessions}" s
-                     WHERE "{last_activity_out}" >= coalesce(p_inactive, p_delete) AND "{last_activity_out}" <= p_now + interval '10 minutes')
+                     WHERE "{visible}" AND "{last_activity_out}" >= coalesce(p_inactive, p_delete) AND "{last_activity_out}" <= p_now + interval '10 minutes')
             OR EXISTS (SELECT FROM "{touches}" t WHERE t.at >= coalesce(p_inactive, p_delete)))
        AND EXISTS (
            SELECT FROM "{events}" e
@@ -158,14 +158,14 @@ BEGIN
     SELECT * INTO v_cut FROM "{space}".sessioncleanup_cutoffs(v_policy.inactive_after, v_policy.delete_after);
     PERFORM "{space}".sessioncleanup_phase(a.name, v_cut.now, v_cut.inactive, v_cut.delete, v_run_id)
        FROM unnest(ARRAY['dated', 'activity_corrected']) WITH ORDINALITY a (name, place) ORDER BY a.place;
-    v_old := (SELECT count(*) FROM "{archive}" a WHERE a.archived_at < v_cut.now - v_policy.archive_keep AND (a.backed_up_at IS NOT NULL OR NOT v_policy.backup));
+    v_old := (SELECT count(*) FROM "{archive}" a WHERE a.archived_at < v_cut.now - v_policy.archive_keep AND NOT a.held AND (a.backed_up_at IS NOT NULL OR NOT v_policy.backup));
     WHILE v_purged < v_old LOOP
         v_batch := cardinality("{space}".sessioncleanup_purge(v_cut.now - v_policy.archive_keep, v_policy.backup, 1000, 'system', 'cleanup_inactive_sessions', v_run_id));
         EXIT WHEN v_batch = 0; -- others have locked the rest
         v_purged := v_purged + v_batch;
     END LOOP;
     v_due := "{space}".sessioncleanup_due('deleted', v_cut.now, v_cut.inactive, v_cut.delete);
-    IF v_due > 100 AND force IS NOT TRUE AND v_due > v_policy.max_delete_fraction * (SELECT count(*) FROM "{sessions}")
+    IF v_due > 100 AND force IS NOT TRUE AND v_due > v_policy.max_delete_fraction * (SELECT count(*) FROM "{sessions}" s WHERE "{visible}")
        AND NOT "{space}".sessioncleanup_expected(v_cut.now, v_cut.inactive, v_cut.delete) THEN
         v_refused := format('too many sessions would be deleted: %s are due for deletion, more than %s %% of all; none was deleted. '
             'Check the clock and the thresholds, then allow the deletion once with cleanup_inactive_sessions(force => true)',
@@ -219,7 +219,8 @@ AS $sessioncleanup$
       FROM "{sessions}" s
       LEFT JOIN (SELECT t.session_id, max(t.at) AS at FROM "{touches}" t GROUP BY t.session_id) n ON n.session_id = s."{id}"
      CROSS JOIN "{space}".sessioncleanup_cutoffs() v_cut
-     CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d;
+     CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
+     WHERE "{visible}";
 $sessioncleanup$;
 
 -- name: sessioncleanup_view
@@ -235,7 +236,8 @@ SELECT "{view_columns}""{view_owner}",
   FROM "{sessions}" s
  CROSS JOIN "{space}".sessioncleanup_cutoffs() v_cut
  CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
- CROSS JOIN LATERAL (SELECT "{status}" AS status) r;
+ CROSS JOIN LATERAL (SELECT "{status}" AS status) r
+ WHERE "{visible}";
 $sessioncleanup$;
 
 -- name: view

@@ -65,6 +65,42 @@ BEGIN
 END
 $sessioncleanup$;
 
+-- name: sessioncleanup_settled
+-- The ID up to which no entry will be added to the log any more, of those above p_after; NULL when there are none. It waits a little
+-- for the other transactions that have written to the log when the newest entry is found, for the reasons that
+-- sessioncleanup_seal has. A prepared transaction counts as one of them: it may have been prepared since.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_settled(p_after bigint) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = "{safe}"
+AS $sessioncleanup$
+DECLARE
+    v_newest bigint;
+    v_open   text[];
+    v_until  timestamptz := clock_timestamp() + interval '500 ms';
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE lock_not_available USING MESSAGE = 'the audit log is followed under READ COMMITTED only';
+    END IF;
+    v_newest := (SELECT max(e.id) FROM "{events}" e WHERE e.id > p_after);
+    IF v_newest IS NULL THEN
+        RETURN NULL;
+    END IF;
+    LOOP
+        SELECT array_agg(l.virtualtransaction) INTO v_open
+          FROM pg_locks l
+         WHERE l.locktype = 'relation' AND l.relation = "{events_literal}"::regclass AND l.mode = 'RowExclusiveLock' AND l.granted
+           AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+           AND l.pid IS DISTINCT FROM pg_backend_pid() AND (v_open IS NULL OR l.pid IS NULL OR l.virtualtransaction = ANY (v_open));
+        IF v_open IS NULL THEN
+            RETURN v_newest;
+        ELSIF clock_timestamp() > v_until THEN
+            RETURN NULL;
+        END IF;
+        PERFORM pg_sleep(0.005);
+    END LOOP;
+END
+$sessioncleanup$;
+
 -- name: sessioncleanup_forget
 -- Removes at most p_limit of the oldest entries from before a moment, and says how many; none while others seal or forget. For
 -- others than the owner of the tables that moment is at least as long ago as the policy keeps entries. Of those that are

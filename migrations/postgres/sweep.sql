@@ -6,14 +6,14 @@
 -- 'dated' that of undated ones; 'activity_corrected' the ends of those of idle sessions and of what is gone. Rows that
 -- another transaction has locked are left out, also those that its new rows refer to by a foreign key: it is at work with
 -- them. If a row cannot be changed, nothing is, and the result is the sessions selected and the failure. What is due and left
--- alone, with the reason, is in skipped and reasons. With p_archive_rows and p_archive_bytes it archives what it deletes.
+-- alone, with the reason, is in skipped and reasons. With p_only it deletes none but those sessions. With p_archive_rows and p_archive_bytes it archives what it deletes.
 --
 -- Where the application's triggers run, the search path is theirs. Each step reads an index in order, whatever the
 -- statistics say: they may be from before a mass deletion. While the batch holds locks it
 -- waits for another one, such as that of a child row, for 100 ms at most.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_sweep(
     p_action text, p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_after text,
-    p_id text, p_owner text, p_text text, p_actor text, p_reason text, p_run_id text, p_limit integer, p_archive_rows integer, p_archive_bytes bigint,
+    p_id text, p_owner text, p_text text, p_actor text, p_reason text, p_run_id text, p_limit integer, p_archive_rows integer, p_archive_bytes bigint, p_only text[],
     OUT ids text[], OUT next text, OUT skipped text[], OUT reasons text[], OUT failure_code text, OUT failure text, OUT held interval)
 LANGUAGE plpgsql
 SET search_path = "{safe}" SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
@@ -54,7 +54,7 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        IF p_action = 'deleted' AND p_archive_rows IS NOT NULL THEN
+        IF p_action = 'deleted' AND p_archive_rows IS NOT NULL AND "{removes}" THEN
             PERFORM "{space}".sessioncleanup_require_archivable();
         END IF;
     END IF;
@@ -64,7 +64,10 @@ BEGIN
     ids := '{}';
     skipped := '{}';
     reasons := '{}';
-    IF v_index = 'idle' THEN
+    IF p_only IS NOT NULL THEN
+        v_index := '';
+        v_locked := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (p_only::"{id_type}"[]) AND "{matches}" ORDER BY s."{id}" FOR UPDATE OF s SKIP LOCKED);
+    ELSIF v_index = 'idle' THEN
         IF v_first THEN
             SELECT to_json(s."{last_activity}") #>> '{}', s."{id}" INTO v_at, v_id
               FROM "{sessions}" s WHERE "{is_active}" AND "{is_auto}" ORDER BY s."{last_activity}", s."{id}" LIMIT 1;
@@ -144,7 +147,7 @@ BEGIN
                    FOR NO KEY UPDATE OF s SKIP LOCKED) d;
         v_locked := v_locked || v_ended;
     END IF;
-    next := CASE WHEN cardinality(v_locked) = p_limit THEN json_build_array(v_index, v_at, v_locked[p_limit])::text ELSE '' END;
+    next := CASE WHEN cardinality(v_locked) = p_limit AND p_only IS NULL THEN json_build_array(v_index, v_at, v_locked[p_limit])::text ELSE '' END;
     IF cardinality(v_locked) = 0 THEN
         held := '0';
         PERFORM set_config('sessioncleanup.writing', '', true);
@@ -160,7 +163,7 @@ BEGIN
         IF p_action = 'deleted' THEN
             v_due := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_locked) AND "{gone}");
             SELECT p.due, p.skipped::text[], p.reasons INTO v_due, skipped, reasons
-              FROM "{space}".sessioncleanup_spared(v_due, p_now, p_inactive, p_delete, p_id, p_owner, p_text) p;
+              FROM "{space}".sessioncleanup_spared(v_due, p_now, p_inactive, p_delete, p_id, p_owner, p_text, p_only) p;
         ELSIF p_action = 'dated' THEN
             v_due := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_locked) AND "{undated}");
         ELSIF p_action = 'activity_corrected' THEN
@@ -169,20 +172,20 @@ BEGIN
             v_due := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_locked) AND ("{idle}" OR "{expired}"));
         END IF;
         SELECT coalesce(array_agg(s."{id}"::text), '{}') AS ids, array_agg(coalesce("{owner_text}", '')) AS owners,
-               array_agg("{space}".sessioncleanup_shorten(coalesce("{name_text}", ''))) AS names
+               array_agg("{event_name}") AS names
           INTO v_refs FROM "{sessions}" s WHERE s."{id}" = ANY (v_due);
-        IF p_action = 'deleted' AND p_archive_rows IS NOT NULL AND cardinality(v_due) > 0 THEN
+        IF p_action = 'deleted' AND p_archive_rows IS NOT NULL AND "{removes}" AND cardinality(v_due) > 0 THEN
             PERFORM "{space}".sessioncleanup_archive(v_due, v_now, p_actor, p_reason, p_run_id, p_archive_rows, p_archive_bytes);
         END IF;
         "{theirs}"
         IF p_action OPERATOR(pg_catalog.=) 'deleted' THEN
-            DELETE FROM "{sessions}" s WHERE s."{id}" "{id_eq}" ANY (v_due);
+            "{remove}" WHERE s."{id}" "{id_eq}" ANY (v_due);
         ELSIF p_action OPERATOR(pg_catalog.=) 'dated' THEN
             UPDATE "{sessions}" s SET "{deactivated_at}" = v_now "{deactivated_at_in}" WHERE s."{id}" "{id_eq}" ANY (v_due);
         ELSIF p_action OPERATOR(pg_catalog.=) 'activity_corrected' THEN
             UPDATE "{sessions}" s SET "{last_activity}" = v_now "{last_activity_in}" WHERE s."{id}" "{id_eq}" ANY (v_due);
         ELSE
-            UPDATE "{sessions}" s SET "{active}" = false, "{deactivated_at}" = v_now "{deactivated_at_in}" WHERE s."{id}" "{id_eq}" ANY (v_due);
+            UPDATE "{sessions}" s SET "{active}" = "{inactive_value}", "{deactivated_at}" = v_now "{deactivated_at_in}" WHERE s."{id}" "{id_eq}" ANY (v_due);
         END IF;
         IF v_check IS NOT NULL THEN -- what they would refuse at the commit is refused here
             EXECUTE v_check;
@@ -299,7 +302,7 @@ BEGIN
     SELECT count(*) INTO v_kept
       FROM "{sessions}" s
      WHERE s."{id}" = ANY (p_ids)
-       AND CASE p_action WHEN 'deleted' THEN true WHEN 'dated' THEN s."{deactivated_at}" IS NULL
+       AND CASE p_action WHEN 'deleted' THEN "{visible}" WHEN 'dated' THEN s."{deactivated_at}" IS NULL
                 WHEN 'activity_corrected' THEN s."{last_activity}" > (clock_timestamp() + interval '10 minutes') "{last_activity_in}" ELSE "{is_active}" OR s."{deactivated_at}" IS NULL END;
     IF v_kept > 0 THEN
         RAISE EXCEPTION 'the session was not %: a trigger or a rule of % suppresses it', p_action, "{sessions_literal}"

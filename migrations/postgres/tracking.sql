@@ -27,14 +27,14 @@ BEGIN
     PERFORM set_config('sessioncleanup.writing', 'on', true);
     "{theirs}"
     UPDATE "{sessions}" s
-       SET "{active}" = true, "{deactivated_at}" = NULL,
+       SET "{active}" = "{active_value}", "{deactivated_at}" = NULL,
            "{last_activity}" = greatest(s."{last_activity}", u.at "{last_activity_in}"),
            "{expires_at}" = CASE WHEN s."{expires_at}" <= u.at "{expires_at_in}" THEN NULL ELSE s."{expires_at}" END
       FROM unnest(v_used, v_ats) u (id, at)
      WHERE s."{id}" "{id_eq}" u.id;
     "{ours}"
     SELECT coalesce(array_agg(s."{id}"::text ORDER BY s."{id}"), '{}') AS ids, array_agg(coalesce("{owner_text}", '') ORDER BY s."{id}") AS owners,
-           array_agg("{space}".sessioncleanup_shorten(coalesce("{name_text}", '')) ORDER BY s."{id}") AS names
+           array_agg("{event_name}" ORDER BY s."{id}") AS names
       INTO v_refs FROM "{sessions}" s WHERE s."{id}" = ANY (v_used) AND "{is_active}";
     IF cardinality(v_refs.ids) > 0 THEN
         PERFORM "{space}".sessioncleanup_log(NULL, 'reactivated', p_actor, p_reason, p_run_id, v_refs.ids, v_refs.owners, v_refs.names, NULL);
@@ -63,7 +63,7 @@ DECLARE
     v_written bigint;
 BEGIN
     LOCK TABLE "{sessions}" IN ROW EXCLUSIVE MODE NOWAIT;
-    v_free := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (p_ids) FOR NO KEY UPDATE OF s SKIP LOCKED);
+    v_free := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (p_ids) AND "{visible}" FOR NO KEY UPDATE OF s SKIP LOCKED);
     PERFORM set_config('sessioncleanup.writing', 'on', true);
     SELECT array_agg(n.id), array_agg(n.at) INTO v_used, v_ats
       FROM (SELECT f.id, max(t.at) AS at FROM unnest(v_free) f (id) JOIN "{touches}" t ON t.session_id = f.id GROUP BY f.id) n;
@@ -99,7 +99,7 @@ BEGIN
     END IF;
     DELETE FROM "{touches}" t
      WHERE t.ctid = ANY (ARRAY(SELECT o.ctid FROM "{touches}" o
-                                WHERE NOT EXISTS (SELECT FROM "{sessions}" s WHERE s."{id}" = o.session_id)
+                                WHERE NOT EXISTS (SELECT FROM "{sessions}" s WHERE s."{id}" = o.session_id AND "{visible}")
                                 LIMIT 50000 FOR UPDATE SKIP LOCKED));
     PERFORM "{space}".sessioncleanup_apply_touches(ARRAY[n.id])
        FROM (SELECT DISTINCT t.session_id AS id FROM "{touches}" t LIMIT 1000) n;
@@ -167,6 +167,17 @@ BEGIN
 END
 $sessioncleanup$;
 
+-- name: sessioncleanup_use
+-- Notes, in a transaction of the application, that sessions are used: what the triggers on activity tables do for rows.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_use(p_ids text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = "{safe}"
+AS $sessioncleanup$
+BEGIN
+    PERFORM "{space}".sessioncleanup_note_touches(ARRAY(SELECT DISTINCT i.id::"{id_type}" FROM unnest(p_ids) i (id) WHERE i.id IS NOT NULL));
+END
+$sessioncleanup$;
+
 -- name: retype_touches
 -- Follows the application when it changes the type of its ids.
 ALTER TABLE "{touches}"
@@ -181,7 +192,7 @@ EXECUTE FUNCTION "{space}".sessioncleanup_commit_touches();
 -- name: stale
 -- Whether a touch of the session r.id would be written. OFFSET 0 has each session looked up by its id.
 EXISTS (SELECT FROM "{sessions}" s
-         WHERE s."{id}" OPERATOR(pg_catalog.=) r.id
+         WHERE s."{id}" OPERATOR(pg_catalog.=) r.id AND "{visible}"
            AND (s."{last_activity}" OPERATOR(pg_catalog.>=) ((pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)
                     (SELECT p.touch_interval FROM "{policy}" p)) "{last_activity_in}")
                 AND ("{is_active}" OR NOT (SELECT p.reactivate_on_activity FROM "{policy}" p) OR NOT "{by_run}")) IS NOT TRUE OFFSET 0)
@@ -262,8 +273,9 @@ REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION "{space}"."{track}"();
 
 -- name: sessioncleanup_observe
--- What the library keeps of the application's own writes of a session: one that became inactive gets the time of that, one
--- that became active counts as used. Where nothing else shows activity, a new time of update is activity. It never makes
+-- How the library follows the application's own updates of a session: one that became inactive gets the time of that, one
+-- that became active, or became a session by this write, counts as used. Where nothing else shows activity, a new time of
+-- update is activity. It never makes
 -- the application's statement fail, whatever became of the columns; that costs a subtransaction for each row. The trigger's
 -- condition keeps it out of the library's own writes.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_observe() RETURNS trigger
@@ -273,9 +285,14 @@ AS $sessioncleanup$
 DECLARE
     v_now timestamptz := date_trunc('milliseconds', clock_timestamp());
 BEGIN
-    IF OLD."{active}" IS NOT FALSE AND NEW."{active}" IS FALSE AND NEW."{deactivated_at}" IS NOT DISTINCT FROM OLD."{deactivated_at}" THEN
+    IF NOT coalesce("{new_visible}", false) THEN
+        RETURN NEW;
+    ELSIF NOT coalesce("{old_visible}", false) THEN
+        NEW."{last_activity}" := greatest(NEW."{last_activity}", v_now "{last_activity_in}");
+    END IF;
+    IF "{old_active}" IS NOT FALSE AND "{new_active}" IS FALSE AND NEW."{deactivated_at}" IS NOT DISTINCT FROM OLD."{deactivated_at}" THEN
         NEW."{deactivated_at}" := v_now "{deactivated_at_in}";
-    ELSIF OLD."{active}" IS FALSE AND NEW."{active}" IS NOT FALSE THEN
+    ELSIF "{old_active}" IS FALSE AND "{new_active}" IS NOT FALSE THEN
         NEW."{deactivated_at}" := NULL;
         IF NEW."{last_activity}" IS NOT DISTINCT FROM OLD."{last_activity}" THEN
             NEW."{last_activity}" := greatest(NEW."{last_activity}", v_now "{last_activity_in}");

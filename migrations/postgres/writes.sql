@@ -1,4 +1,4 @@
--- What a store writes beside its runs, and the one way into the audit log. The application's triggers run where the search
+-- The writes of a store outside of runs, and the only function that adds to the audit log. The application's triggers run where the search
 -- path is theirs; everything else finds what the server has, whatever others made on a search path.
 
 -- name: theirs
@@ -85,7 +85,7 @@ BEGIN
     PERFORM set_config('sessioncleanup.writing', 'on', true);
     "{theirs}"
     UPDATE "{sessions}" s
-       SET "{active}" = p_active, "{auto_cleanup}" = p_auto,
+       SET "{active}" = "{written_active}", "{auto_cleanup}" = p_auto,
            "{last_activity}" = CASE WHEN p_used THEN p_last_activity "{last_activity_in}" ELSE s."{last_activity}" END,
            "{expires_at}" = CASE WHEN p_ends THEN p_expires_at "{expires_at_in}" ELSE s."{expires_at}" END,
            "{deactivated_at}" = CASE WHEN p_closed THEN p_deactivated_at "{deactivated_at_in}" ELSE s."{deactivated_at}" END
@@ -106,10 +106,10 @@ DECLARE
 BEGIN
     PERFORM set_config('sessioncleanup.writing', 'on', true);
     "{theirs}"
-    DELETE FROM "{sessions}" s WHERE s."{id}" "{id_eq}" ANY (v_ids);
+    "{remove}" WHERE s."{id}" "{id_eq}" ANY (v_ids);
     SET CONSTRAINTS ALL IMMEDIATE;
     "{ours}"
-    RETURN (SELECT count(*) FROM "{sessions}" s WHERE s."{id}" = ANY (v_ids));
+    RETURN (SELECT count(*) FROM "{sessions}" s WHERE s."{id}" = ANY (v_ids) AND "{visible}");
 END
 $sessioncleanup$;
 
@@ -130,7 +130,7 @@ DECLARE
 BEGIN
     SELECT coalesce(array_agg(s."{id}"), '{}'), array_agg(u.at) INTO v_ids, v_ats
       FROM unnest(p_ids::"{id_type}"[], p_ats) u (id, at) JOIN "{sessions}" s ON s."{id}" = u.id
-     WHERE (p_owner IS NULL OR "{owner_col}" = p_owner::"{owner_type}")
+     WHERE "{visible}" AND (p_owner IS NULL OR "{owner_col}" = p_owner::"{owner_type}")
        AND (s."{last_activity}" <= (u.at - p_interval) "{last_activity_in}") IS NOT FALSE;
     IF p_wait THEN
         v_free := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_ids) FOR NO KEY UPDATE OF s);
@@ -140,7 +140,7 @@ BEGIN
     IF cardinality(v_free) > 0 THEN
         SELECT array_agg(s."{id}"), array_agg(u.at) INTO v_done, v_times -- as they are now, under their locks
           FROM unnest(v_ids, v_ats) u (id, at) JOIN "{sessions}" s ON s."{id}" = u.id
-         WHERE s."{id}" = ANY (v_free) AND (p_owner IS NULL OR "{owner_col}" = p_owner::"{owner_type}")
+         WHERE s."{id}" = ANY (v_free) AND "{visible}" AND (p_owner IS NULL OR "{owner_col}" = p_owner::"{owner_type}")
            AND (s."{last_activity}" <= (u.at - p_interval) "{last_activity_in}") IS NOT FALSE;
         PERFORM set_config('sessioncleanup.writing', 'on', true);
         "{theirs}"

@@ -1,6 +1,6 @@
 -- +goose Up
 
--- What proves that an entry is as it was when it was sealed: random bytes, or what an erasure made of them.
+-- The proof that an entry has not changed since it was sealed: random bytes, or what an erasure replaced them with.
 ALTER TABLE sessioncleanup_events ADD COLUMN proof BLOB;
 
 UPDATE sessioncleanup_events SET proof = randomblob(16);

@@ -20,6 +20,7 @@ CREATE TABLE sessioncleanup_archive (
     actor        TEXT NOT NULL,
     reason       TEXT NOT NULL DEFAULT '',
     run_id       TEXT NOT NULL DEFAULT '',
+    held         INTEGER NOT NULL DEFAULT 0,   -- kept whatever the policy says, until it is released
     row_count    INTEGER NOT NULL,             -- of other tables
     bytes        INTEGER NOT NULL,             -- of all rows
     backed_up_at TEXT                          -- when it was found in a backup that was read back; NULL: in none
@@ -29,7 +30,9 @@ CREATE INDEX sessioncleanup_archive_session ON sessioncleanup_archive (session, 
 
 CREATE INDEX sessioncleanup_archive_owner ON sessioncleanup_archive (owner, id);
 
-CREATE INDEX sessioncleanup_archive_at ON sessioncleanup_archive (archived_at, id);
+CREATE INDEX sessioncleanup_archive_at ON sessioncleanup_archive (archived_at, id) WHERE NOT held;
+
+CREATE INDEX sessioncleanup_archive_held ON sessioncleanup_archive (id) WHERE held;
 
 CREATE INDEX sessioncleanup_archive_not_backed_up ON sessioncleanup_archive (id) WHERE backed_up_at IS NULL;
 
@@ -43,6 +46,12 @@ CREATE TABLE sessioncleanup_archive_rows (
     unlinked  INTEGER NOT NULL,
     "row"     TEXT NOT NULL,
     PRIMARY KEY (entry, number)
+);
+
+-- The owners that were erased, as SHA-256 of their IDs: no backup from before restores their sessions.
+CREATE TABLE sessioncleanup_tombstones (
+    owner      BLOB NOT NULL PRIMARY KEY,
+    erased_at  TEXT NOT NULL
 );
 
 -- The last number that an entry got. None is given twice.

@@ -64,7 +64,7 @@ UPDATE "{sessions}"
 nullif(min(:now, max('1971', ''"{known_times}")), '1971')
 
 -- name: lacks_values
-"{last_activity}" IS NULL OR "{lags}" OR :fill_auto_cleanup AND "{auto_cleanup}" IS NULL OR :mark_inactive AND "{active}" IS 0 AND "{deactivated_at}" IS NULL
+("{last_activity}" IS NULL OR "{lags}" OR :fill_auto_cleanup AND "{auto_cleanup}" IS NULL OR :mark_inactive AND "{active}" IS 0 AND "{deactivated_at}" IS NULL)"{if_visible}"
 
 -- name: best_known
 -- The latest of the known times, but never one in the future; now when none is known. One before 1971 is none.

@@ -8,20 +8,20 @@
 
 -- name: index_idle
 CREATE INDEX sessioncleanup_idle ON "{sessions}" ("{last_activity_at}""{key_in_index}")
- WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1
+ WHERE "{running}"
 
 -- name: index_expired
 CREATE INDEX sessioncleanup_expired ON "{sessions}" ("{expires_at_at}""{key_in_index}")
- WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{has_expires_at}"
+ WHERE "{running}" AND "{has_expires_at}"
 
 -- name: index_gone
 -- Those whose deactivation is not known come first.
 CREATE INDEX sessioncleanup_gone ON "{sessions}" ("{kept_since}""{key_in_index}")
- WHERE "{active}" IS 0 AND "{auto_cleanup}" IS 1
+ WHERE "{ended}"
 
 -- name: index_protected
 CREATE INDEX sessioncleanup_protected ON "{sessions}" ("{active}")
- WHERE "{auto_cleanup}" IS NOT 1
+ WHERE "{protected}"
 
 -- name: index_of_column
 CREATE INDEX "{name}" ON "{table}" ("{column}")

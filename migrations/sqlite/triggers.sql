@@ -16,7 +16,7 @@ CREATE TABLE sessioncleanup_touches (
 -- name: trigger_session_inserted
 -- For applications that do not know these columns. A row that is inserted is a session in use.
 CREATE TRIGGER sessioncleanup_session_inserted AFTER INSERT ON "{sessions}"
-WHEN NEW."{id_column}" IS NOT NULL AND NOT (SELECT writing FROM sessioncleanup_settings)
+WHEN NEW."{id_column}" IS NOT NULL"{if_new_visible}" AND NOT (SELECT writing FROM sessioncleanup_settings)
 BEGIN
   DELETE FROM sessioncleanup_touches WHERE session = +NEW."{id_column}";
   INSERT INTO sessioncleanup_touches (session, at, auto_cleanup)
@@ -29,28 +29,39 @@ END
 -- SQLite keeps right when they are renamed, here.
 CREATE TRIGGER sessioncleanup_session_changed
 AFTER UPDATE OF "{active_column}", "{last_activity_column}", "{expires_at_column}", "{auto_cleanup_column}", "{deactivated_at_column}" ON "{sessions}"
-WHEN NEW."{id_column}" IS NOT NULL
- AND ((NEW."{active_column}" IS 0) <> (OLD."{active_column}" IS 0) OR NEW."{deactivated_at_column}" IS NOT OLD."{deactivated_at_column}")
+WHEN NEW."{id_column}" IS NOT NULL"{if_new_visible}"
+ AND (("{new_active}" IS 0) <> ("{old_active}" IS 0) OR NEW."{deactivated_at_column}" IS NOT OLD."{deactivated_at_column}")
  AND NOT (SELECT writing FROM sessioncleanup_settings)
 BEGIN
   INSERT INTO sessioncleanup_touches (session)
   SELECT NEW."{id_column}"
-   WHERE (NEW."{active_column}" IS 0) <> (OLD."{active_column}" IS 0)
+   WHERE ("{new_active}" IS 0) <> ("{old_active}" IS 0)
      AND NOT EXISTS (SELECT 1 FROM sessioncleanup_touches WHERE session = +NEW."{id_column}");
   UPDATE sessioncleanup_touches
-     SET at = CASE WHEN (NEW."{active_column}" IS 0) = (OLD."{active_column}" IS 0) THEN at
+     SET at = CASE WHEN ("{new_active}" IS 0) = ("{old_active}" IS 0) THEN at
                    WHEN NEW."{last_activity_column}" IS NOT OLD."{last_activity_column}" THEN NULL
-                   WHEN NEW."{active_column}" IS NOT 0 THEN "{now}"
+                   WHEN "{new_active}" IS NOT 0 THEN "{now}"
                    ELSE at END,
-         deactivated_at = CASE WHEN NEW."{active_column}" IS 0 AND NEW."{deactivated_at_column}" IS OLD."{deactivated_at_column}" THEN "{now}" END,
+         deactivated_at = CASE WHEN "{new_active}" IS 0 AND NEW."{deactivated_at_column}" IS OLD."{deactivated_at_column}" THEN "{now}" END,
          refused = 0
    WHERE session = +NEW."{id_column}";
+END
+
+-- name: trigger_session_appeared
+-- A row that becomes a session by an update, such as one whose deletion is undone, is a session in use. Migrate reads the
+-- names of the columns, which SQLite keeps right when they are renamed, here.
+CREATE TRIGGER sessioncleanup_session_appeared AFTER UPDATE OF "{conditions}" ON "{sessions}"
+WHEN NEW."{id_column}" IS NOT NULL"{if_new_visible}" AND NOT coalesce("{old_visible}", 0) AND NOT (SELECT writing FROM sessioncleanup_settings)
+BEGIN
+  DELETE FROM sessioncleanup_touches WHERE session = +NEW."{id_column}";
+  INSERT INTO sessioncleanup_touches (session, at, auto_cleanup)
+  VALUES (NEW."{id_column}", "{now}", (SELECT auto_cleanup_default FROM sessioncleanup_settings));
 END
 
 -- name: trigger_session_used
 -- A last activity that the application itself writes replaces older notes, even if it is the value that the column has.
 CREATE TRIGGER sessioncleanup_session_used AFTER UPDATE OF "{last_activity_column}" ON "{sessions}"
-WHEN (NEW."{active_column}" IS 0) = (OLD."{active_column}" IS 0) AND NOT ("{updated_alone}")
+WHEN ("{new_active}" IS 0) = ("{old_active}" IS 0) AND NOT ("{updated_alone}")
  AND NOT (SELECT writing FROM sessioncleanup_settings)
 BEGIN
   UPDATE sessioncleanup_touches SET at = NULL WHERE session = +NEW."{id_column}";
@@ -59,7 +70,7 @@ END
 -- name: trigger_session_updated
 -- Where there is no activity table: a changed time of the application's last update shows that the session is in use.
 CREATE TRIGGER sessioncleanup_session_updated AFTER UPDATE OF "{updated_at_column}" ON "{sessions}"
-WHEN NEW."{id_column}" IS NOT NULL AND "{updated_alone}"
+WHEN NEW."{id_column}" IS NOT NULL"{if_new_visible}" AND "{updated_alone}"
  AND NOT (SELECT writing FROM sessioncleanup_settings)
 BEGIN
   "{note_use}";

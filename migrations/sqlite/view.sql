@@ -1,5 +1,5 @@
 -- name: view
--- Made on request only: as long as it is there, SQLite lets nobody rename, and so rebuild, the tables that it names.
+-- Created only on request: while it exists, SQLite refuses to rename, and so to rebuild, the tables that it names.
 CREATE VIEW sessions_cleanup_view AS
 SELECT "{sessions}".*"{view_columns}"
   FROM "{sessions}"
@@ -11,7 +11,16 @@ SELECT "{sessions}".*"{view_columns}"
                     CASE WHEN delete_after_seconds IS NOT NULL THEN
                       strftime('%Y-%m-%d %H:%M:%f', 'now', printf('-%.3f seconds', delete_after_seconds + touch_interval_seconds))
                     END AS gone
-               FROM sessioncleanup_settings) AS sessioncleanup_cutoffs
+               FROM sessioncleanup_settings) AS sessioncleanup_cutoffs"{where_visible}"
+
+-- name: archive_view
+-- The archive, without the archived rows.
+CREATE VIEW sessions_archive_view AS
+SELECT a.id, a.session AS session_id, a.owner AS owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.held,
+       CASE WHEN NOT a.held AND s.archive_keep_seconds IS NOT NULL THEN
+         strftime('%Y-%m-%d %H:%M:%f', a.archived_at, printf('+%.3f seconds', s.archive_keep_seconds))
+       END AS purge_at
+  FROM sessioncleanup_archive AS a CROSS JOIN sessioncleanup_settings AS s
 
 -- name: view_owner_name
 nullif("{owner_name}", '')

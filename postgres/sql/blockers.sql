@@ -1,7 +1,7 @@
--- What keeps Migrate and Uninstall from dropping something.
+-- Dependencies that keep Migrate and Uninstall from dropping something.
 
 -- name: blockers
--- What depends on things that are about to be dropped, directly or through others, and is not one of them: $1 are objects that
+-- The objects that depend on those about to be dropped, directly or through others, and are not among them: $1 are objects that
 -- Migrate made, $2 the numbers of other relations and functions, $3 a relation that is not dropped. With columns and views
 -- the server would also drop, silently, indexes, constraints, triggers and rules: those count, too (autos).
 WITH RECURSIVE object AS (

@@ -10,7 +10,7 @@ SELECT o.kind, o.space, coalesce(o."table", ''), o.name, coalesce(c.oid, n.oid),
  WHERE o.kind IN ('column', 'default', 'grant') AND (c.oid IS NOT NULL OR o."table" IS NULL);
 
 -- name: relocate
--- What locate found ($1), with the names of today, in the database in which the settings have the number $2.
+-- The objects that locate found ($1), with their current names, in the database in which the settings have the number $2.
 SELECT o.kind, o.space, coalesce(o."table", ''), o.name,
        CASE WHEN o."table" IS NULL THEN coalesce(n.nspname, o.space) ELSE coalesce(c.nspname, o.space) END::text,
        coalesce(c.relname, o."table", '')::text,

@@ -10,6 +10,9 @@ SELECT n.nspname, t.relname, (SELECT CASE WHEN o.rolsuper THEN '' ELSE o.rolname
                            'Base', CASE WHEN base.typnamespace = 'pg_catalog'::regnamespace
                                           OR base.typname = 'citext' AND (SELECT o.rolsuper FROM pg_catalog.pg_roles o WHERE o.oid = base.typowner) THEN base.typname ELSE '' END,
                            'Maker', (SELECT CASE WHEN o.rolsuper THEN '' ELSE o.rolname::text END FROM pg_catalog.pg_roles o WHERE o.oid = base.typowner),
+                           'Labels', (SELECT jsonb_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = base.oid),
+                           'Check', (SELECT pg_get_constraintdef(f.oid) FROM pg_catalog.pg_constraint f
+                                      WHERE f.conrelid = t.oid AND f.contype = 'c' AND f.conkey = ARRAY[a.attnum] ORDER BY f.conname LIMIT 1),
                            'Unique', EXISTS (SELECT FROM pg_catalog.pg_index i
                                               WHERE i.indrelid = t.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
                                                 AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum))

@@ -1,4 +1,4 @@
--- What the application's triggers find when they run within a cleanup.
+-- The names that the application's triggers use when they run within a cleanup.
 
 -- name: lost_names
 -- Tables and functions that the application's triggers name without a schema, and that are in none of the schemas in which

@@ -45,10 +45,10 @@ SELECT count(*),
  WHERE "{matches}";
 
 -- name: get
-SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}";
+SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}" AND "{visible}";
 
 -- name: get_locked
-SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}" FOR NO KEY UPDATE OF s;
+SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}" AND "{visible}" FOR NO KEY UPDATE OF s;
 
 -- name: write
 SELECT "{space}".sessioncleanup_write($1::text, $2::boolean, $3::boolean, $4::boolean, $5::timestamptz, $6::boolean, $7::timestamptz, $8::boolean, $9::timestamptz);
@@ -61,10 +61,11 @@ SELECT "{space}".sessioncleanup_delete($1::text[]);
 SELECT "{space}".sessioncleanup_archive($1::text[]::"{id_type}"[], date_trunc('milliseconds', clock_timestamp()), $2::text, $3::text, $4::text, $5::integer, $6::bigint);
 
 -- name: archived
-SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.backed_up_at
+SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.backed_up_at, a.held
   FROM "{archive}" a
  WHERE ($1::bigint[] IS NULL OR a.id = ANY ($1::bigint[])) AND ($2::text IS NULL OR a.session_id = $2::text) AND ($3::text IS NULL OR a.owner_id = $3::text)
    AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::boolean IS NULL OR (a.backed_up_at IS NOT NULL) = $5::boolean)
+   AND ($6::boolean IS NULL OR a.held = $6::boolean)
    AND ($6::bigint IS NULL OR a.id < $6::bigint)
  ORDER BY a.id DESC
  LIMIT $7::integer;
@@ -73,10 +74,10 @@ SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason,
 SELECT count(*)
   FROM "{archive}" a
  WHERE ($1::bigint[] IS NULL OR a.id = ANY ($1::bigint[])) AND ($2::text IS NULL OR a.session_id = $2::text) AND ($3::text IS NULL OR a.owner_id = $3::text)
-   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::boolean IS NULL OR (a.backed_up_at IS NOT NULL) = $5::boolean);
+   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::boolean IS NULL OR (a.backed_up_at IS NOT NULL) = $5::boolean) AND ($6::boolean IS NULL OR a.held = $6::boolean);
 
 -- name: not_backed_up
-SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.backed_up_at
+SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.backed_up_at, a.held
   FROM "{archive}" a
  WHERE a.backed_up_at IS NULL AND a.id > $1::bigint
  ORDER BY a.id
@@ -96,12 +97,37 @@ RETURNING id;
 
 -- name: insert_archived_rows
 INSERT INTO "{archive_rows}" (entry, number, "table", unlinked, "row")
-SELECT $1::bigint, r.number, r.name, r.unlinked, r.row::jsonb
+SELECT $1::bigint, r.number, r.name, r.unlinked, r.row::json
   FROM unnest($2::integer[], $3::text[], $4::boolean[], $5::text[]) r (number, name, unlinked, row);
+
+-- name: archive_size
+SELECT count(*), coalesce(sum(a.bytes), 0)::bigint FROM "{archive}" a;
 
 -- name: archived_rows
 SELECT r.number, r."table", r.unlinked, r."row"::text
   FROM "{archive_rows}" r WHERE r.entry = $1::bigint AND r.number > $2::integer ORDER BY r.number LIMIT $3::integer;
+
+-- name: archived_locked
+SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.backed_up_at, a.held
+  FROM "{archive}" a WHERE a.id = ANY ($1::bigint[])
+ ORDER BY a.id DESC
+   FOR UPDATE;
+
+-- name: hold
+UPDATE "{archive}" a SET held = $2::boolean WHERE a.id = ANY ($1::bigint[]) AND a.held <> $2::boolean;
+
+-- name: purge_entry_rows
+DELETE FROM "{archive_rows}" r WHERE r.entry = ANY ($1::bigint[]);
+
+-- name: purge_entries
+DELETE FROM "{archive}" a WHERE a.id = ANY ($1::bigint[]);
+
+-- name: put_tombstone
+INSERT INTO "{tombstones}" AS t (owner, erased_at) VALUES ($1::bytea, date_trunc('milliseconds', clock_timestamp()))
+    ON CONFLICT (owner) DO UPDATE SET erased_at = excluded.erased_at;
+
+-- name: tombstone
+SELECT t.erased_at FROM "{tombstones}" t WHERE t.owner = $1::bytea;
 
 -- name: copied_elsewhere
 SELECT coalesce(jsonb_agg(jsonb_build_object('entry', w.entry, 'kind', 'table', 'table', w."table", 'text', 'the table is none that the deletion of a session reaches')), '[]')::text
@@ -112,15 +138,15 @@ SELECT coalesce(jsonb_agg(jsonb_build_object('entry', w.entry, 'kind', 'table', 
          LIMIT 100) w;
 
 -- name: restore
-SELECT restored, row_count, relinked, obstacles::text
-  FROM "{space}".sessioncleanup_restore($1::bigint[], $2::text, $3::text, $4::text, $5::text, $6::boolean);
+SELECT restored, row_count, relinked, obstacles::text, new_ids::text
+  FROM "{space}".sessioncleanup_restore($1::bigint[], $2::text, $3::text, $4::text, $5::text, $6::boolean, coalesce($7::bigint[], '{}'));
 
 -- name: purge
 SELECT "{space}".sessioncleanup_purge($1::timestamptz, $2::boolean, $3::integer, $4::text, $5::text, $6::text);
 
 -- name: taken
 -- The other sessions that would be deleted along with one. It is locked so that no more are added.
-SELECT s."{id}"::text, coalesce("{owner_text}", ''), left(coalesce("{name_text}", ''), 200)
+SELECT s."{id}"::text, coalesce("{owner_text}", ''), "{event_name}"
   FROM "{space}".sessioncleanup_taken(ARRAY(SELECT l."{id}" FROM "{sessions}" l WHERE l."{id}" = $1::text::"{id_type}" FOR UPDATE)) t
   JOIN "{sessions}" s ON s."{id}" = t.id
  ORDER BY s."{id}";
@@ -139,6 +165,10 @@ SELECT touched FROM "{space}".sessioncleanup_touch(ARRAY[$1::text], ARRAY[$4::ti
 -- name: touch_note
 -- The next run writes them.
 SELECT "{space}".sessioncleanup_note($1::text[], $2::timestamptz[]);
+
+-- name: touch_in
+-- In a transaction of the application, under its search path.
+SELECT "{space}".sessioncleanup_use(ARRAY(SELECT pg_catalog.json_array_elements_text($1::pg_catalog.json)));
 
 -- name: lock_revivable
 -- The sessions that a touch makes active again, of those of $1 that were used $3 microseconds before now().
@@ -167,7 +197,7 @@ SELECT d.name, d.effect, d.row_count, d.more
 -- name: sweep
 SELECT ids, next, skipped, reasons, coalesce(failure_code, ''), coalesce(failure, ''), (extract(epoch FROM held) * 1000000)::bigint
   FROM "{space}".sessioncleanup_sweep($1::text, $2::timestamptz, $3::timestamptz, $4::timestamptz, $5::text,
-       $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::integer, $13::integer, $14::bigint);
+       $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::integer, $13::integer, $14::bigint, $15::text[]);
 
 -- name: sweep_table
 -- Waits for others that alter the table, before the batch holds locks.
@@ -189,6 +219,20 @@ UPDATE "{leases}" l SET holder = $2::text, epoch = $3::bigint, expires_at = $4::
 -- name: event_add
 SELECT id, at
   FROM "{space}".sessioncleanup_log($1::timestamptz, $2::text, $3::text, $4::text, $5::text, $6::text[], $7::text[], $8::text[], $9::text::jsonb);
+
+-- name: settled
+SELECT "{space}".sessioncleanup_settled($1::bigint);
+
+-- name: events_forward
+SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, e.session_ids, e.owner_ids, e.names, e.run, 0 AS unnamed
+  FROM "{events}" e WHERE e.id > $1::bigint AND e.id <= $2::bigint ORDER BY e.id LIMIT $3::integer;
+
+-- name: position_read
+SELECT coalesce((SELECT p.position FROM "{positions}" p WHERE p.consumer = $1::text), 0);
+
+-- name: position_write
+INSERT INTO "{positions}" AS p (consumer, position) VALUES ($1::text, $2::bigint)
+ON CONFLICT (consumer) DO UPDATE SET position = excluded.position;
 
 -- name: events_forget
 SELECT "{space}".sessioncleanup_forget($1::timestamptz, $2::integer);

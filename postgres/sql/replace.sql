@@ -1,7 +1,7 @@
--- What an earlier installation left, for Migrate to take over and Uninstall to make again.
+-- Objects of an earlier installation: Migrate replaces them, and Uninstall creates them again.
 
 -- name: conflicts
--- What the application has under the names of what Migrate makes ($1: the schema, $2: the functions), and its row triggers
+-- The application's objects that have the names of those that Migrate creates ($1: the schema, $2: the functions), and its row triggers
 -- that write the last activity of sessions ($3: the tables that may have them, $4 and $5: patterns). Triggers come first, then
 -- the view, so that each can be dropped. With the search path set here, definitions come with the schema of every name.
 -- To make something again is: its definition, its owner, its privileges in full, its comments, and what belongs to it. It needs
@@ -62,7 +62,7 @@ WITH path AS MATERIALIZED (
      CROSS JOIN pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      CROSS JOIN LATERAL (SELECT format('%I.%I', n.nspname, c.relname) AS path) v
-     WHERE n.nspname = $1::text AND c.relname = 'sessions_cleanup_view'
+     WHERE n.nspname = $1::text AND c.relname IN ('sessions_cleanup_view', 'sessions_archive_view')
        AND (c.relkind <> 'v' OR coalesce(obj_description(c.oid, 'pg_class'), '') NOT LIKE 'sessioncleanup%')
     UNION ALL
     SELECT 3, 'function', f.oid, format('function %s(%s)', f.proname, pg_get_function_identity_arguments(f.oid)), format('DROP ROUTINE %s;', r.path),

@@ -43,16 +43,20 @@ CASE WHEN NOT "{is_auto}" THEN 'protected'
 
 -- name: matches
 -- With the collation "C", lower changes ASCII letters only.
-(v_filter.id IS NULL OR s."{id}" = v_filter.id::"{id_type}")
+"{visible}" AND (v_filter.id IS NULL OR s."{id}" = v_filter.id::"{id_type}")
 AND (v_filter.owner IS NULL OR "{owner_col}" = v_filter.owner::"{owner_type}")
 AND (v_filter.text IS NULL
      OR position(lower(v_filter.text COLLATE "C") IN lower("{name_text}" COLLATE "C")) > 0
      OR position(lower(v_filter.text COLLATE "C") IN lower("{code_text}" COLLATE "C")) > 0
      OR position(lower(v_filter.text COLLATE "C") IN lower(s."{id}"::text COLLATE "C")) > 0)
 
+-- name: event_name
+-- The session's name as the audit log keeps it. Most are so short that no function is called for them.
+CASE WHEN octet_length("{name_text}") > 200 THEN "{space}".sessioncleanup_shorten("{name_text}") ELSE coalesce("{name_text}", '') END
+
 -- name: session_columns
 s."{id}"::text, coalesce("{owner_text}", ''), coalesce("{owner_name}", ''), coalesce("{name_text}", ''), coalesce("{code_text}", ''),
-       "{is_active}", "{is_auto}", "{created_at_out}", "{updated_at_out}",
+       "{says_active}", "{is_auto}", "{created_at_out}", "{updated_at_out}",
        coalesce("{last_used}", now()), "{expires_at_out}", "{deactivated_at_out}", "{activity_count}"
 
 -- name: cut

@@ -1,4 +1,4 @@
--- What the database remembers: the policy in force, and the adoption.
+-- The settings stored in the database: the policy in force, and the adoption.
 
 -- name: version_table
 CREATE TABLE "{migrations}" (
@@ -48,7 +48,7 @@ UPDATE "{settings}" SET backfilled = true;
 UPDATE "{settings}" SET replaced = replaced || "{replaced_json}"::jsonb;
 
 -- name: own_objects
--- What Migrate made for the library's tables in schema $1, with the marks of ownMark.
+-- The objects that Migrate created for the library's tables in schema $1, with the marks of ownMark.
 WITH trigger AS (
     SELECT n.nspname, c.oid, c.relname, t.tgname
       FROM pg_catalog.pg_trigger t
@@ -74,7 +74,7 @@ WITH trigger AS (
     UNION ALL
     SELECT CASE c.relkind WHEN 'v' THEN 3 ELSE 5 END, CASE c.relkind WHEN 'v' THEN 'view' ELSE 'index' END, n.nspname, '', c.relname
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE (c.relkind = 'v' AND n.nspname = $1::text AND c.relname = 'sessions_cleanup_view'
+     WHERE (c.relkind = 'v' AND n.nspname = $1::text AND c.relname IN ('sessions_cleanup_view', 'sessions_archive_view')
             OR c.oid IN (SELECT i.indexrelid FROM pg_catalog.pg_index i
                           WHERE i.indrelid IN (SELECT s.oid FROM sessions s
                                                UNION SELECT p.relid FROM sessions s CROSS JOIN pg_catalog.pg_partition_tree(s.oid::regclass) p)))

@@ -56,7 +56,7 @@ INSERT INTO sessioncleanup_archive (id, session, owner, name, archived_at, actor
 VALUES (:id, :session, :owner, :name, :at, :actor, :reason, :run_id, :row_count, :bytes)
 
 -- name: list_archived
-SELECT id, session, owner, name, archived_at, actor, reason, run_id, row_count, bytes, coalesce(backed_up_at, '')
+SELECT id, session, owner, name, archived_at, actor, reason, run_id, row_count, bytes, coalesce(backed_up_at, ''), held
   FROM sessioncleanup_archive
  WHERE "{condition}"
  ORDER BY id "{direction}"
@@ -64,6 +64,9 @@ SELECT id, session, owner, name, archived_at, actor, reason, run_id, row_count, 
 
 -- name: count_archived
 SELECT count(*) FROM sessioncleanup_archive WHERE "{condition}"
+
+-- name: archive_size
+SELECT count(*), coalesce(sum(bytes), 0) FROM sessioncleanup_archive
 
 -- name: archived_ids
 id IN (SELECT value FROM json_each(:ids))
@@ -73,6 +76,12 @@ session = :session
 
 -- name: archived_owner
 owner = :owner
+
+-- name: archived_held
+held
+
+-- name: archived_not_held
+NOT held
 
 -- name: archived_until
 archived_at < :until
@@ -108,9 +117,19 @@ UPDATE sessioncleanup_archive SET backed_up_at = :now WHERE id IN (SELECT value 
 -- name: old_archived
 SELECT id, session, owner, name
   FROM sessioncleanup_archive
- WHERE archived_at < :before AND (NOT :backed_up OR backed_up_at IS NOT NULL)
+ WHERE archived_at < :before AND NOT held AND (NOT :backed_up OR backed_up_at IS NOT NULL)
  ORDER BY archived_at, id
  LIMIT :limit + 0
+
+-- name: hold_archived
+UPDATE sessioncleanup_archive SET held = :held WHERE id IN (SELECT value FROM json_each(:ids))
+
+-- name: put_tombstone
+INSERT INTO sessioncleanup_tombstones (owner, erased_at) VALUES (:owner, :now)
+    ON CONFLICT (owner) DO UPDATE SET erased_at = excluded.erased_at
+
+-- name: tombstone
+SELECT coalesce((SELECT erased_at FROM sessioncleanup_tombstones WHERE owner = :owner), '')
 
 -- name: forget_archived_rows
 DELETE FROM sessioncleanup_archive_rows WHERE entry IN (SELECT value FROM json_each(:ids))
@@ -122,8 +141,22 @@ DELETE FROM sessioncleanup_archive WHERE id IN (SELECT value FROM json_each(:ids
 -- An ON CONFLICT clause of the table must not decide what becomes of the row, or of another one.
 INSERT OR ABORT INTO "{table}" ("{columns}") VALUES ("{values}")
 
+-- name: default_id
+SELECT "{value}"
+
+-- name: last_id
+SELECT coalesce(max("{id}"), 0) FROM "{sessions}"
+
+-- name: last_sequence
+SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = :table), 0)
+
+-- name: new_id
+-- A new ID as a text, and whether a session has it, or had it when it was archived.
+SELECT "{new_id_text}",
+       EXISTS (SELECT 1 FROM "{sessions}" WHERE "{id}" = :new) OR EXISTS (SELECT 1 FROM sessioncleanup_archive WHERE session = "{new_id_text}")
+
 -- name: ends_restored
--- Whether the session comes back active with an expiry that has passed.
+-- Whether the session is restored as active with an expiry that has passed.
 SELECT coalesce("{active}" IS NOT 0 AND "{expires_at_at}" <= :now, 0)
   FROM (SELECT :active AS "{active_column}", :expires_at AS "{expires_at_column}") AS "{sessions}"
 

@@ -42,7 +42,7 @@ WITH newest AS (SELECT "{column}" AS v FROM "{table}" WHERE "{column}" IS NOT NU
 
 -- name: times_of_column
 -- Without those that stand for never, and for nothing.
-SELECT coalesce(min(t), ''), coalesce(max(t), '') FROM (SELECT "{time}" AS t FROM "{table}") WHERE t >= '1971' AND t < '9999'
+SELECT coalesce(min(t), ''), coalesce(max(t), '') FROM (SELECT "{time}" AS t FROM "{table}" WHERE "{where}") WHERE t >= '1971' AND t < '9999'
 
 -- name: list_triggers
 SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND lower(tbl_name) = lower(:table) AND name NOT LIKE 'sessioncleanup\_%' ESCAPE '\' ORDER BY rowid
@@ -59,18 +59,18 @@ SELECT EXISTS (SELECT 1 FROM "{table}")
 -- name: count_unreadable_last_activity
 SELECT count(*), coalesce(min(CAST("{last_activity}" AS TEXT)), 'NULL')
   FROM "{sessions}"
- WHERE "{last_activity_at}" = '9000-01-01 00:00:00.000' AND NOT coalesce("{last_activity_infinite}", 0)
+ WHERE "{visible}" AND "{last_activity_at}" = '9000-01-01 00:00:00.000' AND NOT coalesce("{last_activity_infinite}", 0)
    AND NOT EXISTS (SELECT 1 FROM sessioncleanup_touches AS n WHERE n.session = "{id}" AND n.at IS NOT NULL)
 
 -- name: count_unreadable_expires_at
 SELECT count(*), coalesce(min(CAST("{expires_at}" AS TEXT)), '')
   FROM "{sessions}"
- WHERE "{expires_at_at}" = '9000-01-01 00:00:00.000'
+ WHERE "{visible}" AND "{expires_at_at}" = '9000-01-01 00:00:00.000'
 
 -- name: count_unreadable_deactivated_at
 SELECT count(*), coalesce(min(CAST("{deactivated_at}" AS TEXT)), '')
   FROM "{sessions}"
- WHERE "{active}" IS 0 AND "{deactivated_at}" IS NOT NULL AND "{deactivated_at_time}" IS NULL
+ WHERE "{visible}" AND "{active}" IS 0 AND "{deactivated_at}" IS NOT NULL AND "{deactivated_at_time}" IS NULL
 
 -- name: count_without_id
-SELECT count(*), '' FROM "{sessions}" WHERE "{id}" IS NULL
+SELECT count(*), '' FROM "{sessions}" WHERE "{visible}" AND "{id}" IS NULL

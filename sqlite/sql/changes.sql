@@ -3,15 +3,22 @@
 -- name: change
 -- NULL leaves a column as it is. Times are written only when they change, so that the application's own value is kept.
 UPDATE "{sessions}"
-   SET "{active_column}" = coalesce(:active, "{active}"),
+   SET "{active_column}" = "{write_active}",
        "{auto_cleanup_column}" = coalesce(:auto_cleanup, "{auto_cleanup}"),
        "{last_activity_column}" = CASE WHEN :last_activity IS NULL THEN "{last_activity}" ELSE "{write_last_activity}" END,
        "{expires_at_column}" = CASE WHEN :set_expires_at THEN "{write_expires_at}" ELSE "{expires_at}" END,
        "{deactivated_at_column}" = CASE WHEN :set_deactivated_at THEN "{write_deactivated_at}" ELSE "{deactivated_at}" END
  WHERE "{id}" = :id
 
+-- name: write_switch
+coalesce(:active, "{active}")
+
+-- name: write_state
+-- One of several values that mean the same stays.
+CASE WHEN :active IS NULL OR :active = ("{active}" IS NOT 0) THEN "{active_value}" WHEN :active THEN "{active_on}" ELSE "{active_off}" END
+
 -- name: delete
-DELETE FROM "{sessions}" WHERE "{id}" = :id
+"{remove}" WHERE "{id}" = :id
 
 -- name: used
 -- When sessions were used, as an array of [id, time, time minus the touch interval].
@@ -28,7 +35,7 @@ UPDATE "{sessions}"
 
 -- name: reactivate
 UPDATE "{sessions}"
-   SET "{active_column}" = 1,
+   SET "{active_column}" = "{active_on}",
        "{last_activity_column}" = CASE WHEN "{last_activity_known}" > sessioncleanup_used.at THEN "{last_activity}" ELSE "{write_used}" END,
        "{expires_at_column}" = CASE WHEN "{expires_at_at}" <= sessioncleanup_used.at THEN NULL ELSE "{expires_at}" END,
        "{deactivated_at_column}" = NULL
@@ -43,7 +50,7 @@ RETURNING "{id_text}", "{owner_text}", "{name_text}"
 -- name: fold
 WITH sessioncleanup_noted AS ("{noted}")
 UPDATE "{sessions}"
-   SET "{active_column}" = CASE WHEN revives THEN 1 ELSE "{active}" END,
+   SET "{active_column}" = CASE WHEN revives THEN "{active_on}" ELSE "{active_value}" END,
        "{auto_cleanup_column}" = coalesce("{auto_cleanup}", sessioncleanup_noted.auto_cleanup),
        "{last_activity_column}" = CASE WHEN used THEN "{write_folded_at}" ELSE "{last_activity}" END,
        "{expires_at_column}" = CASE WHEN revives AND "{expires_at_at}" <= folded_at THEN NULL ELSE "{expires_at}" END,

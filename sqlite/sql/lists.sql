@@ -20,7 +20,7 @@ coalesce((SELECT "{owners_name}" FROM "{owners}" WHERE "{owners}"."{owners_id}" 
 -- name: select_one
 SELECT "{session_columns}"
   FROM "{sessions}" LEFT JOIN sessioncleanup_touches AS sessioncleanup_note ON "{id}" = sessioncleanup_note.session
- WHERE "{id}" = :id
+ WHERE "{id}" = :id"{if_visible}"
 
 -- name: page
 -- The page is found first. Owners and activity are then looked up for its rows only.
@@ -88,7 +88,7 @@ SELECT "{sign}" * count(*) AS total,
        "{sign}" * coalesce(sum(("{status_to_delete}") IS 1), 0) AS to_delete,
        "{sign}" * coalesce(sum("{never_due}"), 0) AS never_due,
        min(CASE WHEN "{due_idle}" AND "{sign}" > 0 THEN "{last_activity_at}" END) AS idle,
-       min(CASE WHEN "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{expires_at_at}" <= "{expiry_cutoff}" AND "{sign}" > 0 THEN "{expires_at_at}" END) AS expired,
+       min(CASE WHEN "{running}" AND "{expires_at_at}" <= "{expiry_cutoff}" AND "{sign}" > 0 THEN "{expires_at_at}" END) AS expired,
        min(CASE WHEN "{due_gone}" AND "{sign}" > 0 THEN "{kept_since}" END) AS gone
   FROM "{figures_from}" AS sessioncleanup_noted
  WHERE "{condition}"
@@ -105,22 +105,22 @@ SELECT total, active, old, protected, to_deactivate, to_delete, never_due,
        CASE WHEN expired <= "{expiry_cutoff}" THEN expired END AS expired,
        CASE WHEN gone < "{delete_cutoff}" THEN gone END AS gone
   FROM (SELECT
-    (SELECT count(*) FROM "{sessions}") AS total,
-    (SELECT count(*) FROM "{sessions}" WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1)
-      + (SELECT count(*) FROM "{sessions}" WHERE "{auto_cleanup}" IS NOT 1 AND "{active}" IS NOT 0) AS active,
-    (SELECT count(*) FROM "{sessions}" WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{last_activity_at}" < "{delete_cutoff}")
+    (SELECT count(*) FROM "{sessions}""{where_visible}") AS total,
+    (SELECT count(*) FROM "{sessions}" WHERE "{running}")
+      + (SELECT count(*) FROM "{sessions}" WHERE "{protected}" AND "{active}" IS NOT 0) AS active,
+    (SELECT count(*) FROM "{sessions}" WHERE "{running}" AND "{last_activity_at}" < "{delete_cutoff}")
       + (SELECT count(*)
-           FROM (SELECT "{times_of_last_activity}" FROM "{sessions}" WHERE "{active}" IS 0 AND "{auto_cleanup}" IS 1
+           FROM (SELECT "{times_of_last_activity}" FROM "{sessions}" WHERE "{ended}"
                  UNION ALL
-                 SELECT "{times_of_last_activity}" FROM "{sessions}" WHERE "{auto_cleanup}" IS NOT 1
+                 SELECT "{times_of_last_activity}" FROM "{sessions}" WHERE "{protected}"
                  LIMIT -1 OFFSET 0) AS "{sessions}"
           WHERE "{last_activity_at}" < "{delete_cutoff}") AS old,
-    (SELECT count(*) FROM "{sessions}" WHERE "{auto_cleanup}" IS NOT 1) AS protected,
+    (SELECT count(*) FROM "{sessions}" WHERE "{protected}") AS protected,
     (SELECT count(*) FROM "{sessions}" WHERE "{due_idle}") + (SELECT count(*) FROM "{sessions}" WHERE "{due_expired}") AS to_deactivate,
     (SELECT count(*) FROM "{sessions}" WHERE "{due_gone}") AS to_delete,
     (SELECT count(*) FROM "{sessions}" WHERE "{never_due}") AS never_due,
-    (SELECT min("{last_activity_at}") FROM "{sessions}" WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{unnoted}") AS idle,
+    (SELECT min("{last_activity_at}") FROM "{sessions}" WHERE "{running}" AND "{unnoted}") AS idle,
     (SELECT min("{expires_at_at}") FROM "{sessions}"
-      WHERE "{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{has_expires_at}" AND "{unnoted}") AS expired,
-    (SELECT min("{kept_since}") FROM "{sessions}" WHERE "{active}" IS 0 AND "{auto_cleanup}" IS 1 AND "{tracked}" AND "{unnoted}") AS gone
+      WHERE "{running}" AND "{has_expires_at}" AND "{unnoted}") AS expired,
+    (SELECT min("{kept_since}") FROM "{sessions}" WHERE "{ended}" AND "{tracked}" AND "{unnoted}") AS gone
   LIMIT -1 OFFSET 0)

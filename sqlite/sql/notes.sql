@@ -26,7 +26,7 @@ SELECT id, owner, id_text, owner_text, name_text, code_text, created_at_time, re
                        sessioncleanup_note.deactivated_at AS folded_deactivated_at,
                        "{note_revives}" AS revives
                   FROM sessioncleanup_touches AS sessioncleanup_note CROSS JOIN "{sessions}" ON "{id}" = sessioncleanup_note.session
-                 WHERE "{notes_chosen}"
+                 WHERE "{notes_chosen}""{if_visible}"
                  LIMIT -1 OFFSET 0))
 
 -- name: note_revives
@@ -41,3 +41,10 @@ EXISTS (SELECT 1 FROM sessioncleanup_events AS e, json_each(e.sessions) AS s
 
 -- name: unnoted
 NOT EXISTS (SELECT 1 FROM sessioncleanup_touches AS sessioncleanup_note WHERE sessioncleanup_note.session = "{id}")
+
+-- name: lock_in
+-- Takes the write lock, and changes nothing.
+UPDATE sessioncleanup_touches SET refused = refused WHERE 0
+
+-- name: touched_in
+SELECT "{id}" AS session FROM "{sessions}" WHERE "{id}" IN (SELECT "{listed_id}" FROM json_each(:ids))"{if_visible}"

@@ -2,8 +2,18 @@
 -- comparison with NULL is never true. NULL and everything but 0 is active; NULL and everything but 1 is protected.
 -- The conditions of the indexes (migrations/sqlite/indexes.sql) are repeated here word for word.
 
+-- name: running
+-- Each row that is a session is in exactly one of this and the next two.
+"{active}" IS NOT 0 AND "{auto_cleanup}" IS 1"{if_visible}"
+
+-- name: ended
+"{active}" IS 0 AND "{auto_cleanup}" IS 1"{if_visible}"
+
+-- name: protected
+"{auto_cleanup}" IS NOT 1"{if_visible}"
+
 -- name: due_idle
-"{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{last_activity_at}" < "{inactive_cutoff}"
+"{running}" AND "{last_activity_at}" < "{inactive_cutoff}"
 
 -- name: has_expires_at
 -- Not IS NOT NULL: for that SQLite would look into each variable of a statement, and prepare it again when it is bound.
@@ -11,49 +21,49 @@
 
 -- name: due_expired
 -- Expired, and not idle as well.
-"{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{has_expires_at}" AND "{expires_at_at}" <= "{expiry_cutoff}"
+"{running}" AND "{has_expires_at}" AND "{expires_at_at}" <= "{expiry_cutoff}"
  AND ("{last_activity_at}" < "{inactive_cutoff}") IS NOT 1
 
 -- name: has_expiry
 "{expires_at_at}" IS NOT NULL
 
 -- name: due_gone
-"{active}" IS 0 AND "{auto_cleanup}" IS 1 AND "{kept_since}" < "{delete_cutoff}"
+"{ended}" AND "{kept_since}" < "{delete_cutoff}"
  AND "{tracked}"
 
 -- name: due_undated
-"{active}" IS 0 AND "{auto_cleanup}" IS 1 AND "{kept_since}" IS NULL
+"{ended}" AND "{kept_since}" IS NULL
 
 -- name: due_ahead
 -- Used in the future, when read from there on; year 9000 stands for never and for unreadable times.
-"{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{last_activity_at}" < '9000-01-01 00:00:00.000'
+"{running}" AND "{last_activity_at}" < '9000-01-01 00:00:00.000'
 
 -- name: due_inactive_ahead
-"{active}" IS 0 AND "{auto_cleanup}" IS 1 AND "{last_activity_at}" > :ahead AND "{last_activity_at}" < '9000-01-01 00:00:00.000'
+"{ended}" AND "{last_activity_at}" > :ahead AND "{last_activity_at}" < '9000-01-01 00:00:00.000'
 
 -- name: never_due
 -- Active, and nothing ever makes it due.
-"{active}" IS NOT 0 AND "{auto_cleanup}" IS 1 AND "{never_idle}" AND coalesce("{expires_at_at}", '9999') >= '9000-01-01 00:00:00.000'
+"{running}" AND "{never_idle}" AND coalesce("{expires_at_at}", '9999') >= '9000-01-01 00:00:00.000'
 
 -- name: never_idle
 "{last_activity_at}" >= '9000-01-01 00:00:00.000'
 
 -- name: status_active
-"{active}" IS NOT 0 AND "{auto_cleanup}" IS 1
+"{running}"
  AND ("{last_activity_at}" < "{inactive_cutoff}") IS NOT 1 AND ("{expires_at_at}" <= "{expiry_cutoff}") IS NOT 1
 
 -- name: status_to_deactivate
-"{active}" IS NOT 0 AND "{auto_cleanup}" IS 1
+"{running}"
  AND ("{last_activity_at}" < "{inactive_cutoff}" OR "{expires_at_at}" <= "{expiry_cutoff}")
 
 -- name: status_inactive
-"{active}" IS 0 AND "{auto_cleanup}" IS 1 AND ("{due_gone}") IS NOT 1
+"{ended}" AND ("{due_gone}") IS NOT 1
 
 -- name: status_to_delete
 "{due_gone}"
 
 -- name: status_protected
-"{auto_cleanup}" IS NOT 1
+"{protected}"
 
 -- name: with_id
 "{id}" = :id

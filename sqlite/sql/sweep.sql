@@ -1,10 +1,10 @@
--- The batches of a run. Each search names its index, and fails without it instead of reading the whole table. Notes of
+-- The batches of a run. Each search but that for given sessions names its index, and fails without it instead of reading the whole table. Notes of
 -- before the run were folded in; a newer one, and one that could not be, keeps its session.
 
 -- name: select_batch
 SELECT id, owner, name, place, "{key_as_text}"
   FROM (SELECT "{id_text}" AS id, "{owner_text}" AS owner, "{name_text}" AS name, "{place}" AS place, "{key}" AS key, "{id}" AS noted
-          FROM "{sessions}" INDEXED BY "{index}"
+          FROM "{sessions}" "{indexed_by}"
          WHERE "{due}" AND "{condition}")
  WHERE "{beyond}"
    AND NOT EXISTS (SELECT 1 FROM sessioncleanup_touches AS sessioncleanup_note
@@ -13,12 +13,18 @@ SELECT id, owner, name, place, "{key_as_text}"
  ORDER BY "{order}"
  LIMIT :limit + 0
 
+-- name: indexed_by
+INDEXED BY "{index}"
+
+-- name: only
+"{id}" IN (SELECT "{listed_id}" FROM json_each(:only))
+
 -- name: beyond
 -- A comparison of pairs, (place, key) > (:after_place, :after_key), would not use the index.
 place >= :after_place AND (place > :after_place OR key > :after_key)
 
 -- name: deactivate_batch
-UPDATE "{sessions}" SET "{active_column}" = 0, "{deactivated_at_column}" = "{write_now}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))
+UPDATE "{sessions}" SET "{active_column}" = "{active_off}", "{deactivated_at_column}" = "{write_now}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))
 
 -- name: date_batch
 UPDATE "{sessions}" SET "{deactivated_at_column}" = "{write_now}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))
@@ -27,4 +33,4 @@ UPDATE "{sessions}" SET "{deactivated_at_column}" = "{write_now}" WHERE "{key}" 
 UPDATE "{sessions}" SET "{last_activity_column}" = "{write_used_now}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))
 
 -- name: delete_batch
-DELETE FROM "{sessions}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))
+"{remove}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))

@@ -1,4 +1,4 @@
--- What a transaction deletes.
+-- The rows that a transaction deletes.
 
 -- name: watch_table
 CREATE TEMP TABLE sessioncleanup_gone AS SELECT "{columns}" FROM main."{sessions}" WHERE 0

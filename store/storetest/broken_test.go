@@ -28,6 +28,7 @@ type broken struct {
 
 	sessioncleanup.Sealer   // also of the same store
 	sessioncleanup.Archiver // of the same store, too
+	sessioncleanup.Follower
 }
 
 type sweepFunc func(context.Context, sessioncleanup.Batch) (sessioncleanup.BatchResult, error)
@@ -43,6 +44,7 @@ func breakStore() (*Harness, *broken) {
 	}
 	b.Sealer, _ = sessioncleanup.StoreAs[sessioncleanup.Sealer](s)
 	b.Archiver, _ = sessioncleanup.StoreAs[sessioncleanup.Archiver](s)
+	b.Follower, _ = sessioncleanup.StoreAs[sessioncleanup.Follower](s)
 	h.Store = b
 	return &h, b
 }
@@ -115,7 +117,7 @@ type dueFunc func(sessioncleanup.Batch, sessioncleanup.Session) bool
 
 // properly is the rule that a store must follow.
 func properly(b sessioncleanup.Batch, s sessioncleanup.Session) bool {
-	return b.Filter.Matches(s) && b.Cutoffs.Due(b.Action, s)
+	return b.Filter.Matches(s) && b.May(s.ID) && b.Cutoffs.Due(b.Action, s)
 }
 
 func (h selected) sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {

@@ -12,6 +12,7 @@ func deleteChecks() []check {
 	return []check{
 		{"delete", "removes one session in any state, returns it as it was and logs it", deleteAny},
 		{"delete", "of a session that is not the target's is not found and changes nothing", deleteNotFound},
+		{"delete", "asks whether others may be deleted along with it before anything is", deleteAlong},
 		{"delete", "that the database refuses fails and changes nothing", deletePinned},
 	}
 }
@@ -54,6 +55,25 @@ func deleteNotFound(f *fixture) {
 	}
 	f.expectSessions("after deletions that found nothing", s)
 	f.expectLog("after deletions that found nothing", since)
+}
+
+func deleteAlong(f *fixture) {
+	s := f.idle(1)
+	f.insert(s)
+	refused := errors.New("not these")
+	asked := 0
+	t := sessioncleanup.Target{ID: s.ID, Cascade: true, Along: func(others []string) error {
+		asked++
+		f.expectIDs("sessions deleted along with a lonely one", others)
+		return refused
+	}}
+	if _, err := f.Store.Delete(f.ctx, t, cause("along")); !errors.Is(err, refused) || asked != 1 {
+		f.Errorf("Delete that Target.Along refuses: error %v after %d questions, want its error and one", err, asked)
+	}
+	f.expectSessions("after a deletion that Target.Along refused", s)
+	f.expectLog("after a deletion that Target.Along refused", 0)
+	t.Along = func([]string) error { return nil }
+	f.expectDeleted("along", t, s)
 }
 
 func deletePinned(f *fixture) {

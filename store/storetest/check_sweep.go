@@ -16,6 +16,7 @@ func sweepChecks() []check {
 		{"sweep", "goes by its cutoffs and not by the clock", sweepCutoffs},
 		{"sweep", "of random sessions does what lists and counts with the same filter say", sweepRandom},
 		{"sweep", "leaves alone what was used, protected or given time since the batch before", sweepUnderChange},
+		{"sweep", "with only some sessions deletes those of them that are due, and no others", sweepOnly},
 		{"sweep", "pauses no longer than the busy share says, or its writers need", sweepPause},
 	}
 }
@@ -105,6 +106,34 @@ func those(sessions []sessioncleanup.Session, ids []string) []sessioncleanup.Ses
 		}
 	}
 	return found
+}
+
+func sweepOnly(f *fixture) {
+	m := f.hold(append(many(1, 6, f.dueForDeletion), f.fresh(7), protected(f.dueForDeletion(8)), ownedBy(f.owner(2), f.dueForDeletion(9)))...)
+	deletion := phases()[0]
+	for _, c := range []struct {
+		only   []string
+		filter sessioncleanup.Filter
+		want   []string
+	}{
+		{[]string{}, sessioncleanup.Filter{}, nil},
+		{[]string{f.id(7), f.id(8), f.id(99), "no id of any session", ""}, sessioncleanup.Filter{}, nil},
+		{[]string{f.id(5), f.id(7), f.id(2), f.id(9)}, sessioncleanup.Filter{OwnerID: f.owner(1)}, []string{f.id(2), f.id(5)}},
+		{[]string{f.id(2), f.id(9), f.id(1)}, sessioncleanup.Filter{}, []string{f.id(1), f.id(9)}},
+	} {
+		b := f.batchOf("only", max(1, len(c.only)))
+		b.Only, b.Filter = c.only, c.filter
+		what := fmt.Sprintf("a batch of only %q with %+v", c.only, c.filter)
+		since, took := f.mark(), those(m.sessions, c.want)
+		out, err := f.batch(deletion, b)
+		if err != nil || out.Next != "" {
+			f.Errorf("%s: %v, and the next batch begins at %q; want none", what, err, out.Next)
+		}
+		f.expectIDs(what, out.IDs, c.want...)
+		f.expectLog(what, since, entries(deletion.action, b.Cause, took...)...)
+		m.swept(deletion, c.want, nil)
+		f.expectSessions("after "+what, m.sessions...)
+	}
 }
 
 func sweepNothing(f *fixture) {

@@ -14,6 +14,31 @@ type careless struct {
 	archived func(context.Context, sessioncleanup.ArchiveQuery) ([]sessioncleanup.Archived, error)
 	restore  func(context.Context, sessioncleanup.RestoreRequest) (sessioncleanup.Restored, error)
 	purge    func(context.Context, sessioncleanup.Batch, time.Time) (sessioncleanup.BatchResult, error)
+	hold     func(context.Context, sessioncleanup.HoldRequest) ([]sessioncleanup.Archived, error)
+	entries  func(context.Context, sessioncleanup.PurgeRequest) ([]sessioncleanup.Archived, error)
+	erasedAt func(context.Context, string) (time.Time, error)
+	forgets  int64 // bytes, in the size
+}
+
+func (c *careless) Hold(ctx context.Context, r sessioncleanup.HoldRequest) ([]sessioncleanup.Archived, error) {
+	return c.hold(ctx, r)
+}
+
+func (c *careless) PurgeEntries(ctx context.Context, r sessioncleanup.PurgeRequest) ([]sessioncleanup.Archived, error) {
+	return c.entries(ctx, r)
+}
+
+func (c *careless) ErasedAt(ctx context.Context, owner string) (time.Time, error) {
+	return c.erasedAt(ctx, owner)
+}
+
+func (c *careless) ArchiveSize(ctx context.Context) (sessioncleanup.ArchiveSize, error) {
+	all, err := c.archived(ctx, sessioncleanup.ArchiveQuery{Limit: everything})
+	size := sessioncleanup.ArchiveSize{Entries: len(all), Bytes: -c.forgets}
+	for _, a := range all {
+		size.Bytes += a.Bytes
+	}
+	return size, err
 }
 
 func (c *careless) Archived(ctx context.Context, q sessioncleanup.ArchiveQuery) ([]sessioncleanup.Archived, error) {
@@ -38,7 +63,7 @@ func (c *careless) Purge(ctx context.Context, b sessioncleanup.Batch, before tim
 func archives(change func(c *careless, b *broken)) func(*Harness, *broken) {
 	return func(_ *Harness, b *broken) {
 		a := b.Archiver
-		c := &careless{Archiver: a, archived: a.Archived, restore: a.Restore, purge: a.Purge}
+		c := &careless{Archiver: a, archived: a.Archived, restore: a.Restore, purge: a.Purge, hold: a.Hold, entries: a.PurgeEntries, erasedAt: a.ErasedAt}
 		change(c, b)
 		b.Archiver = c
 	}
@@ -78,7 +103,7 @@ func asksArchived(change func(*sessioncleanup.ArchiveQuery)) func(*Harness, *bro
 }
 
 func archiveFlaws() []flaw {
-	return []flaw{
+	return append(holdFlaws(), []flaw{
 		{"archives nothing that a run deletes", asksSweep(func(b *sessioncleanup.Batch) { b.Archive = nil }), []func(*fixture){archiveRestores}},
 		{"archives nothing that a person deletes", func(_ *Harness, b *broken) {
 			b.remove = func(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Cause) (sessioncleanup.Session, error) {
@@ -149,6 +174,7 @@ func archiveFlaws() []flaw {
 				return out, err
 			}
 		}), []func(*fixture){archiveTaken}},
+		{"restores under the old id when a new one is asked for", asksRestore(func(r *sessioncleanup.RestoreRequest) { r.NewIDs = nil }), []func(*fixture){archiveNewID}},
 		{"does not say what is in the way", restoresThen(func(_ context.Context, _ *broken, _ sessioncleanup.RestoreRequest, out *sessioncleanup.Restored) error {
 			out.Obstacles = nil
 			return nil
@@ -158,6 +184,7 @@ func archiveFlaws() []flaw {
 		{"lists the archive whatever the time", asksArchived(func(q *sessioncleanup.ArchiveQuery) { q.Until = time.Time{} }), []func(*fixture){archiveLists}},
 		{"begins each page of the archive with the newest entry", asksArchived(func(q *sessioncleanup.ArchiveQuery) { q.Before = 0 }), []func(*fixture){archiveLists}},
 		{"lists more of the archive than it was asked for", asksArchived(func(q *sessioncleanup.ArchiveQuery) { q.Limit++ }), []func(*fixture){archiveLists}},
+		{"forgets a byte of the archive's size", archives(func(c *careless, _ *broken) { c.forgets = 1 }), []func(*fixture){archivePurges}},
 		{"purges without its lease", archives(func(c *careless, _ *broken) {
 			c.purge = func(ctx context.Context, b sessioncleanup.Batch, before time.Time) (sessioncleanup.BatchResult, error) {
 				b.Lease = sessioncleanup.Lease{}
@@ -182,5 +209,5 @@ func archiveFlaws() []flaw {
 				return out, err
 			}
 		}), []func(*fixture){archivePurges}},
-	}
+	}...)
 }

@@ -25,7 +25,7 @@ type catalog struct {
 	policy  sessioncleanup.Policy
 	running chan struct{} // holds the lock of migrations
 
-	// What the flaws change.
+	// The flaws change these.
 	inspects  func()                          // besides what Inspect does
 	validates func() error                    // what Validate does
 	migrates  func(ctx context.Context) error // before Migrate

@@ -41,6 +41,15 @@ func sweepFlaws() []flaw {
 				b.Filter = sessioncleanup.Filter{}
 			}
 		}), []func(*fixture){sweepRandom}},
+		{"deletes more than only some sessions", asksSweep(func(b *sessioncleanup.Batch) { b.Only = nil }), []func(*fixture){sweepOnly}},
+		{"deletes what it is asked to although it is not due", func(_ *Harness, b *broken) {
+			b.sweep = func(ctx context.Context, batch sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
+				if batch.Only == nil {
+					return b.Store.Sweep(ctx, batch)
+				}
+				return selected{broken: b, due: func(batch sessioncleanup.Batch, s sessioncleanup.Session) bool { return batch.May(s.ID) }}.sweep(ctx, batch)
+			}
+		}, []func(*fixture){sweepOnly}},
 		{"forgets the event of a batch", forgetsEvents, []func(*fixture){sweepBatches, cleanersAndWriters, twoCleaners, workload}},
 		{"writes an event without a change", afterSweep(func(ctx context.Context, b *broken, batch sessioncleanup.Batch, out *sessioncleanup.BatchResult, err error) error {
 			if err == nil && len(out.IDs) == 0 {

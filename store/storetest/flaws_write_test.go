@@ -165,6 +165,12 @@ func conditionFlaws() []flaw {
 
 func deleteFlaws() []flaw {
 	return []flaw{
+		{"does not ask what may be deleted along", func(_ *Harness, b *broken) {
+			b.remove = func(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Cause) (sessioncleanup.Session, error) {
+				t.Along = nil
+				return b.Store.Delete(ctx, t, c)
+			}
+		}, []func(*fixture){deleteAlong}},
 		{"does not log a single deletion", func(_ *Harness, b *broken) {
 			b.remove = func(ctx context.Context, t sessioncleanup.Target, _ sessioncleanup.Cause) (sessioncleanup.Session, error) {
 				s, there, err := b.find(ctx, t.ID)

@@ -46,6 +46,9 @@ type Harness struct {
 	Resolution time.Duration
 	// ActivityNotNull says that the column of the last activity refuses NULL.
 	ActivityNotNull bool
+	// KeepsRows says that a deletion keeps the row, where only the application sees it. Then there is nothing to archive.
+	// Insert replaces such a row.
+	KeepsRows bool
 	// MaxName is the size of the longest name that the column holds, in bytes. Zero: no limit that matters.
 	MaxName int
 	// Begin begins a transaction of the application, on a connection of its own. Nil: the engine has no locks that one

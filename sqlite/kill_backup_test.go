@@ -5,7 +5,6 @@ package sqlite_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -20,7 +19,6 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
 
-var kills = flag.Int("kills", 3, "how often each of the kill tests kills")
 
 func init() {
 	roles["backup"] = func(args string) error {

@@ -1,0 +1,202 @@
+package sessioncleanup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+// MaxBulk is how many sessions one Bulk changes at most.
+const MaxBulk = 100_000
+
+// BulkAction is what a Bulk does to each session.
+type BulkAction string
+
+// The actions of a Bulk: the Manager's methods for one session.
+const (
+	BulkDeactivate BulkAction = "deactivate"
+	BulkReactivate BulkAction = "reactivate"
+	BulkProtect    BulkAction = "protect"   // SetAutoCleanup false
+	BulkUnprotect  BulkAction = "unprotect" // SetAutoCleanup true
+	BulkKeep       BulkAction = "keep"
+	BulkDelete     BulkAction = "delete"
+)
+
+// BulkActions lists every action.
+func BulkActions() []BulkAction {
+	return []BulkAction{BulkDeactivate, BulkReactivate, BulkProtect, BulkUnprotect, BulkKeep, BulkDelete}
+}
+
+// Bulk changes many sessions: those in IDs or, without any, all that match OwnerID, Status and Text as in ListOptions.
+type Bulk struct {
+	Action BulkAction
+	Keep   time.Duration // for BulkKeep: see Manager.Keep
+
+	IDs     []string // at most MaxPage
+	OwnerID string
+	Status  Status
+	Text    string
+	// Expected is the number of sessions that the caller saw match. With more, Bulk changes nothing and fails with an
+	// UnexpectedError. Required without IDs.
+	Expected int
+
+	DryRun bool // only counts what matches, up to MaxBulk. Default: false
+	// Progress is called before each session with the number of those done so far and of all; an error ends the work.
+	// Default: none.
+	Progress func(done, of int) error
+}
+
+// BulkResult is what a Bulk did. Together with an error it is what was done until then.
+type BulkResult struct {
+	Matching int       `json:"matching"`
+	Done     int       `json:"done"`
+	Skipped  int       `json:"skipped"`  // sessions that are gone, or no longer match
+	Failed   int       `json:"failed"`   // sessions that could not be changed
+	Failures []Failure `json:"failures"` // the first 100 of them
+}
+
+// UnexpectedError says that more sessions match than a Bulk expected.
+type UnexpectedError struct{ Expected int }
+
+// Error says it in English.
+func (e *UnexpectedError) Error() string {
+	return fmt.Sprintf("more than the %d sessions expected match; nothing was changed", e.Expected)
+}
+
+// Bulk changes sessions one by one, each in a transaction of its own and with an event of its own. It passes over sessions that
+// are gone, and those that no longer have the status asked for when it comes to them. A session that cannot be changed does
+// not stop it; an unavailable store or the end of ctx does.
+func (m *Manager) Bulk(ctx context.Context, b Bulk) (BulkResult, error) {
+	const operation = "change sessions"
+	res := BulkResult{Failures: []Failure{}}
+	change, err := m.bulkChange(b)
+	if err != nil {
+		return res, fmt.Errorf("%s: %w", operation, err)
+	}
+	if len(b.IDs) > 0 {
+		res.Matching = len(b.IDs)
+		if b.DryRun {
+			return res, nil
+		}
+		err := m.bulkEach(ctx, b, slices.Values(b.IDs), change, &res)
+		return res, err
+	}
+	owner, err := m.scope(operation, b.OwnerID)
+	if err != nil {
+		return res, err
+	}
+	// By creation, which no change alters: what was changed does not move.
+	q := Query{
+		Filter: Filter{OwnerID: owner, Text: b.Text}, Status: b.Status, Thresholds: m.policy.Thresholds(),
+		Sort: SortCreated, Limit: MaxPage, CountUpTo: MaxBulk,
+	}
+	if !b.DryRun {
+		q.CountUpTo = b.Expected + 1
+	}
+	page, err := m.store.List(ctx, q)
+	if err != nil {
+		return res, fmt.Errorf("%s: %w", operation, err)
+	}
+	res.Matching = page.Total
+	if b.DryRun {
+		return res, nil
+	}
+	if page.Total > b.Expected {
+		return res, fmt.Errorf("%s: %w", operation, &UnexpectedError{b.Expected})
+	}
+	q.CountUpTo = 0
+	for {
+		err := m.bulkEach(ctx, b, idsOf(page.Sessions), change, &res)
+		if err != nil || page.Next == nil {
+			return res, err
+		}
+		q.After = page.Next
+		if page, err = m.store.List(ctx, q); err != nil {
+			return res, fmt.Errorf("%s: %w", operation, err)
+		}
+	}
+}
+
+func idsOf(sessions []Session) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for _, s := range sessions {
+			if !yield(s.ID) {
+				return
+			}
+		}
+	}
+}
+
+// bulkChange is what a Bulk does to one session.
+func (m *Manager) bulkChange(b Bulk) (func(context.Context, *Manager, string) error, error) {
+	switch {
+	case len(b.IDs) > MaxPage:
+		return nil, invalid.Errorf("Bulk.IDs has %d: want at most %d", len(b.IDs), MaxPage)
+	case len(b.IDs) > 0 && (b.OwnerID != "" || b.Status != "" || b.Text != ""):
+		return nil, invalid.Errorf("Bulk has IDs and a filter: want one of the two")
+	case len(b.IDs) == 0 && !b.DryRun && (b.Expected < 1 || b.Expected > MaxBulk):
+		return nil, invalid.Errorf("Bulk.Expected is %d: want 1 to %d", b.Expected, MaxBulk)
+	case b.Status != "" && !slices.Contains(Statuses(), b.Status):
+		return nil, invalid.Errorf("Bulk.Status is %q: want one of %s", b.Status, joined(Statuses()))
+	}
+	only := func(do func(*Manager, context.Context, string) (Session, error)) func(context.Context, *Manager, string) error {
+		return func(ctx context.Context, m *Manager, id string) error {
+			_, err := do(m, ctx, id)
+			return err
+		}
+	}
+	switch b.Action {
+	case BulkDeactivate:
+		return only((*Manager).Deactivate), nil
+	case BulkReactivate:
+		return only((*Manager).Reactivate), nil
+	case BulkDelete:
+		return only((*Manager).Delete), nil
+	case BulkProtect, BulkUnprotect:
+		return only(func(m *Manager, ctx context.Context, id string) (Session, error) {
+			return m.SetAutoCleanup(ctx, id, b.Action == BulkUnprotect)
+		}), nil
+	case BulkKeep:
+		return only(func(m *Manager, ctx context.Context, id string) (Session, error) { return m.Keep(ctx, id, b.Keep) }), nil
+	default:
+		return nil, invalid.Errorf("Bulk.Action is %q: want one of %s", b.Action, joined(BulkActions()))
+	}
+}
+
+// bulkEach changes some of the sessions of a Bulk.
+func (m *Manager) bulkEach(ctx context.Context, b Bulk, ids func(func(string) bool), change func(context.Context, *Manager, string) error, res *BulkResult) error {
+	conditional := m
+	if b.Status != "" {
+		conditional = m.If(func(s Session) bool { return s.Status == b.Status })
+	}
+	for id := range ids {
+		if res.Done+res.Skipped+res.Failed == res.Matching { // others match since
+			return nil
+		}
+		if b.Progress != nil {
+			if err := b.Progress(res.Done+res.Skipped+res.Failed, res.Matching); err != nil {
+				return err
+			}
+		}
+		switch err := change(ctx, conditional, id); {
+		case err == nil:
+			res.Done++
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, ErrNotFound), errors.Is(err, ErrChanged):
+			res.Skipped++
+		case errors.Is(err, ErrUnavailable), errors.Is(err, ErrForbidden), errors.Is(err, ErrNotInstalled), errors.Is(err, ErrInvalid):
+			return err
+		default:
+			res.Failed++
+			if len(res.Failures) < maxFailures {
+				res.Failures = append(res.Failures, Failure{SessionID: id, Action: Action(b.Action), Error: err.Error()})
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,80 @@
+package command
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/login"
+	"github.com/sessioncleanup/sessioncleanup/internal/tokens"
+	"github.com/sessioncleanup/sessioncleanup/sqlite"
+)
+
+// demoServer are the flags of demo --serve.
+type demoServer struct {
+	on   bool
+	addr string
+}
+
+// serveDemo serves the page on a new demo database until ctx ends.
+func (a *app) serveDemo(ctx context.Context, path, addr string) error {
+	if _, err := makeDemoDatabase(ctx, path, time.Now()); err != nil {
+		return fmt.Errorf("create the demo's database: %w", err)
+	}
+	db, err := sqlite.Open(ctx, path, sqlite.Config{})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	log := a.logTo(slog.LevelWarn)
+	m, err := sessioncleanup.New(db, sessioncleanup.Config{Policy: sessioncleanup.Policy{Archive: sessioncleanup.On}, Logger: log})
+	if err != nil {
+		return err
+	}
+	if err := m.Migrate(ctx); err != nil {
+		return err
+	}
+	if err := liveDemo(ctx, m); err != nil {
+		return err
+	}
+	admin, owner := rand.Text(), rand.Text()
+	known, err := tokens.Parse(fmt.Sprintf("%s admin\n%s owner %s\n", admin, owner, demoOwner))
+	if err != nil {
+		return err
+	}
+	at := &endpoint{addr: addr, known: known, shortcuts: []login.Shortcut{{Name: "admin", Token: admin}, {Name: demoOwnerName, Token: owner}}}
+	at.listening = func(url string) error {
+		return a.say("Open %s and log in as admin or as %s, an owner. Ctrl-C stops it and removes the database.\n", url, demoOwnerName)
+	}
+	schedule := sessioncleanup.Interval{Every: defaultEvery}
+	measured, err := (&metricsFlags{}).handler(ctx, m, schedule, log)
+	if err != nil {
+		return err
+	}
+	err = serveHTTP(ctx, m, at, measured, log, func(ctx context.Context) error { return m.Run(ctx, schedule) })
+	if errors.Is(err, context.Canceled) || errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// liveDemo leaves the database as a service that is cleaned up has it: a first cleanup has run, and people have made changes.
+func liveDemo(ctx context.Context, m *sessioncleanup.Manager) error {
+	due, err := m.List(ctx, sessioncleanup.ListOptions{Status: sessioncleanup.StatusToDelete, Limit: demoProtected})
+	if err != nil {
+		return err
+	}
+	for _, s := range due.Sessions {
+		as := m.As(sessioncleanup.Principal{Role: sessioncleanup.RoleOwner, ID: s.OwnerID})
+		if _, err := as.SetAutoCleanup(ctx, s.ID, false); err != nil {
+			return err
+		}
+	}
+	_, err = m.Cleanup(ctx, sessioncleanup.Run{Reason: "demo"})
+	return err
+}

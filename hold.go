@@ -1,0 +1,80 @@
+package sessioncleanup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+// ErrHeld: an entry of the archive is held, so it is neither purged nor restored; nothing was changed. See Manager.Hold.
+var ErrHeld = errors.New("held: release it first")
+
+// HoldRequest asks for entries of the archive to be held, or released.
+type HoldRequest struct {
+	IDs   []int64 // of the entries; duplicates count once
+	Held  bool
+	Cause Cause
+}
+
+// Action is the one of the event.
+func (r HoldRequest) Action() Action {
+	if r.Held {
+		return ActionHeld
+	}
+	return ActionReleased
+}
+
+// PurgeRequest asks for entries of the archive to be permanently removed.
+type PurgeRequest struct {
+	IDs   []int64 // of the entries; duplicates count once
+	Held  bool    // also those that are held
+	Cause Cause
+}
+
+// Hold keeps entries of the archive whatever the policy says, for a legal hold, until they are released with held false: no run
+// purges them, nobody restores them. It returns all of them as they are then. The audit log has the reason. All of them or none:
+// ErrNotArchived when one is not there.
+func (m *Manager) Hold(ctx context.Context, entries []int64, held bool, reason string) ([]Archived, error) {
+	operation := "release archive entries"
+	if held {
+		operation = "hold archive entries"
+	}
+	return m.onEntries(ctx, operation, entries, func(ctx context.Context, archiver Archiver, ids []int64) ([]Archived, error) {
+		return archiver.Hold(ctx, HoldRequest{IDs: ids, Held: held, Cause: m.cause(reason)})
+	})
+}
+
+// Purge permanently removes entries of the archive before they are due, and returns them. All of them or none: ErrNotArchived
+// when one is not there, ErrHeld when one is held.
+func (m *Manager) Purge(ctx context.Context, entries []int64) ([]Archived, error) {
+	return m.onEntries(ctx, "purge archive entries", entries, func(ctx context.Context, archiver Archiver, ids []int64) ([]Archived, error) {
+		return archiver.PurgeEntries(ctx, PurgeRequest{IDs: ids, Cause: m.cause("")})
+	})
+}
+
+// onEntries does something with some entries of the archive, for those who may see every session.
+func (m *Manager) onEntries(ctx context.Context, operation string, entries []int64,
+	do func(context.Context, Archiver, []int64) ([]Archived, error),
+) ([]Archived, error) {
+	if err := m.allowAll(operation); err != nil {
+		return nil, err
+	}
+	archiver, err := m.archiver(operation)
+	if err != nil {
+		return nil, err
+	}
+	if len(entries) == 0 || len(entries) > maxRestored {
+		return nil, invalid.Errorf("%s: %d entries: want 1 to %d", operation, len(entries), maxRestored)
+	}
+	ids := distinct(entries)
+	all, err := within(ctx, sweepTimeout, func(ctx context.Context) ([]Archived, error) { return do(ctx, archiver, ids) })
+	if err != nil {
+		m.log.WarnContext(ctx, operation+" failed", "entries", ids, "actor", m.actor(), "error", err)
+		return nil, fmt.Errorf("%s: %w", operation, err)
+	}
+	m.dateEntries(all)
+	m.log.InfoContext(ctx, operation, "entries", ids, "actor", m.actor())
+	return all, nil
+}

@@ -1,0 +1,129 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+type bulkAnswer struct {
+	Success bool                      `json:"success"`
+	DryRun  bool                      `json:"dry_run"`
+	Action  sessioncleanup.BulkAction `json:"action"`
+	sessioncleanup.BulkResult
+}
+
+// bulk serves POST /bulk: one change of many sessions.
+func (c *call) bulk() error {
+	if _, err := c.query(); err != nil {
+		return err
+	}
+	var b sessioncleanup.Bulk
+	var days int
+	err := c.body(map[string]field{
+		"action":   choice("action", &b.Action, sessioncleanup.BulkActions()),
+		"days":     count("days", &days),
+		"ids":      idList("ids", &b.IDs),
+		"owner":    ownerID("owner", &b.OwnerID),
+		"status":   choice("status", &b.Status, sessioncleanup.Statuses()),
+		"q":        searchText("q", &b.Text),
+		"expected": count("expected", &b.Expected),
+		"dry_run":  boolean("dry_run", &b.DryRun),
+	}, "action")
+	if err == nil {
+		err = c.checkBulk(b, days)
+	}
+	if err != nil {
+		return err
+	}
+	b.Keep = time.Duration(days) * 24 * time.Hour
+	s := c.streamed()
+	b.Progress = func(done, of int) error {
+		s.progress(done, of)
+		return limited(c.LimitChanges, c.r, c.who)
+	}
+	if err := c.reachable(); err != nil {
+		return err
+	}
+	defer c.forgetAll()
+	var res sessioncleanup.BulkResult
+	err = s.work(func(ctx context.Context) (err error) {
+		res, err = c.m.Bulk(ctx, b)
+		return err
+	})
+	if err != nil {
+		f := *c.faultOf(err)
+		f.extra.Bulk = &res
+		c.hideBulkErrors(&res)
+		return s.end(&f)
+	}
+	c.hideBulkErrors(&res)
+	return s.reply(bulkAnswer{Success: true, DryRun: b.DryRun, Action: b.Action, BulkResult: res})
+}
+
+// checkBulk finds what is wrong between the fields.
+func (c *call) checkBulk(b sessioncleanup.Bulk, days int) error {
+	longest := c.longestKeep()
+	switch {
+	case b.Action == sessioncleanup.BulkKeep && days == 0:
+		return wrong("days", msgMissing)
+	case days > longest:
+		return wrong("days", msgFromTo, days, longest)
+	case b.IDs != nil && (b.OwnerID != "" || b.Status != "" || b.Text != ""):
+		return wrong("ids", msgEither)
+	case b.IDs == nil && !b.DryRun && b.Expected == 0:
+		return wrong("expected", msgMissing)
+	case b.Expected > sessioncleanup.MaxBulk:
+		return wrong("expected", msgFromTo, b.Expected, sessioncleanup.MaxBulk)
+	}
+	return nil
+}
+
+// hideBulkErrors replaces the errors of the result, which may quote the database.
+func (c *call) hideBulkErrors(res *sessioncleanup.BulkResult) {
+	for i := range res.Failures {
+		res.Failures[i].Error = msgNotChanged[c.lang]
+	}
+}
+
+// choice reads one of some words.
+func choice[T ~string](name string, to *T, allowed []T) field {
+	return func(raw json.RawMessage) error {
+		var v T
+		if err := json.Unmarshal(raw, &v); err != nil || !slices.Contains(allowed, v) {
+			words := make([]string, len(allowed))
+			for i, a := range allowed {
+				words[i] = string(a)
+			}
+			return wrong(name, msgOneOf, string(raw), strings.Join(words, ", "))
+		}
+		*to = v
+		return nil
+	}
+}
+
+// idList reads the IDs of sessions.
+func idList(name string, to *[]string) field {
+	return func(raw json.RawMessage) error {
+		err := json.Unmarshal(raw, to)
+		bad := func(id string) bool { return id == "" || !readable(id) }
+		if err != nil || len(*to) == 0 || len(*to) > sessioncleanup.MaxPage || slices.ContainsFunc(*to, bad) {
+			return wrong(name, msgIDs, sessioncleanup.MaxPage, maxText)
+		}
+		return nil
+	}
+}
+
+// searchText reads the filter q.
+func searchText(name string, to *string) field {
+	return func(raw json.RawMessage) error {
+		if err := json.Unmarshal(raw, to); err != nil || !readable(*to) {
+			return wrong(name, msgText, string(raw), maxText)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,106 @@
+package httpapi
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+type meAnswer struct {
+	Success bool                `json:"success"`
+	Role    sessioncleanup.Role `json:"role"`
+	ID      string              `json:"id"`
+	Actor   string              `json:"actor"` // the caller as events name it
+	// What the caller may do, and what there is to do: the page shows nothing else.
+	All      bool `json:"all_sessions"` // works with all sessions, and may do runs
+	Changes  bool `json:"changes"`      // may change anything
+	Archive  bool `json:"archive"`      // deleted sessions can be restored
+	Archives bool `json:"archives"`     // deletion moves a session into the archive
+	// The policy: null for never.
+	InactiveHours *float64 `json:"inactive_hours"`
+	DeleteDays    *float64 `json:"delete_old_days"`
+	ArchiveDays   *float64 `json:"archive_keep_days"`
+	KeepDays      []int    `json:"keep_days"`
+}
+
+// me serves GET /me: who the caller is, and what it may do.
+func (c *call) me() error {
+	if _, err := c.query(); err != nil {
+		return err
+	}
+	policy := c.m.Policy()
+	out := meAnswer{
+		Success: true, Role: c.who.Role, ID: c.who.ID, Actor: c.who.Actor(), All: c.m.PermitAll() == nil, Changes: !c.ReadOnly,
+		Archive: c.m.HasArchive(), Archives: policy.Archive.Or(false),
+		InactiveHours: in(policy.InactiveAfter, time.Hour), DeleteDays: in(policy.DeleteAfter, 24*time.Hour),
+		ArchiveDays: in(policy.ArchiveKeep, 24*time.Hour),
+	}
+	longest := c.longestKeep()
+	out.KeepDays = slices.DeleteFunc(slices.Clone(keepDays), func(n int) bool { return n > longest })
+	return c.reply(out)
+}
+
+// in is a threshold in a unit; nil for never.
+func in(d, unit time.Duration) *float64 {
+	if d == sessioncleanup.Never {
+		return nil
+	}
+	return new(float64(d) / float64(unit))
+}
+
+type summaryAnswer struct {
+	Success   bool       `json:"success"`
+	At        time.Time  `json:"at"`
+	Total     int        `json:"total"`
+	Open      int        `json:"open"`
+	Closed    int        `json:"closed"`
+	Protected int        `json:"protected"`
+	Closing   upcoming   `json:"closing"`
+	Deleting  upcoming   `json:"deleting"`
+	NextRun   *time.Time `json:"next_run_at"`     // for an admin, where this server schedules runs
+	Overdue   float64    `json:"overdue_seconds"` // of that run
+}
+
+// upcoming is a sessioncleanup.Upcoming as clients see it.
+type upcoming struct {
+	Hours    float64   `json:"within_hours"`
+	Count    int       `json:"count"`
+	More     bool      `json:"more"`
+	Sessions []session `json:"sessions"`
+}
+
+func upcomingOf(u sessioncleanup.Upcoming, within time.Duration) upcoming {
+	return upcoming{Hours: within.Hours(), Count: u.Count, More: u.More, Sessions: sessionsOf(u.Sessions)}
+}
+
+// summary serves GET /summary: what there is, and what happens soon.
+func (c *call) summary() error {
+	values, err := c.query("owner")
+	if err != nil {
+		return err
+	}
+	scope, err := c.m.Scope(values.Get("owner"))
+	if err != nil {
+		return err
+	}
+	f, _, err := c.currentFigures(c.r.Context(), scope)
+	if err != nil {
+		return err
+	}
+	o, _, err := c.outlooks.get(c.r.Context(), scope, func(ctx context.Context) (sessioncleanup.Outlook, error) {
+		return c.m.Outlook(ctx, scope)
+	})
+	if err != nil {
+		return err
+	}
+	out := summaryAnswer{
+		Success: true, At: o.At, Total: f.counts.Total, Open: f.counts.Active, Closed: f.counts.Inactive, Protected: f.counts.Protected,
+		Closing: upcomingOf(o.Closing, sessioncleanup.ClosesSoon), Deleting: upcomingOf(o.Deleting, sessioncleanup.DeletesSoon),
+	}
+	if c.m.PermitAll() == nil {
+		out.NextRun, out.Overdue = known(c.m.NextRun().UTC()), c.m.Overdue().Seconds()
+	}
+	return c.reply(out)
+}

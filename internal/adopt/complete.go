@@ -1,0 +1,157 @@
+package adopt
+
+import (
+	"reflect"
+	"slices"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// Over is an adopted schema with what a given one says otherwise. What the given one leaves empty stays as it was adopted,
+// but Owners goes with Owner, State with Active, and SoftDelete with DeletedAt; and what had a column that the given one uses
+// for something else has none.
+func Over(given, adopted sessioncleanup.Schema) sessioncleanup.Schema {
+	if given.IsZero() {
+		return adopted
+	}
+	out := adopted
+	used := named(&given)
+	for _, c := range columns(&out, &given) {
+		switch *c.given {
+		case "":
+			if slices.Contains(used, *c.out) {
+				*c.out = ""
+			}
+		case sessioncleanup.None:
+			*c.out = ""
+		default:
+			*c.out = *c.given
+		}
+	}
+	if given.Table != "" {
+		out.Table = given.Table
+	}
+	switch {
+	case given.Owners != nil:
+		out.Owners = given.Owners
+	case out.Owner != adopted.Owner:
+		out.Owners = nil
+	}
+	if given.Sources != nil {
+		out.Sources = given.Sources
+	}
+	switch {
+	case given.State != nil:
+		out.State = given.State
+	case out.Active != adopted.Active:
+		out.State = nil
+	}
+	if given.Only != nil {
+		out.Only = given.Only
+	}
+	out.AppTouches, out.AddColumns, out.SoftDelete = given.AppTouches, given.AddColumns, adopted.SoftDelete || given.SoftDelete
+	if given.DeletedAt != "" {
+		out.SoftDelete = given.SoftDelete
+	}
+	return withoutNone(out).WithDefaults()
+}
+
+// Fits reports whether a given schema says nothing else than the adopted one.
+func Fits(given, adopted sessioncleanup.Schema) bool {
+	over := Over(given, adopted)
+	over.AddColumns = adopted.AddColumns // which only Migrate looks at
+	return reflect.DeepEqual(over, adopted)
+}
+
+// pair is a column that two schemas name.
+type pair struct{ out, given *string }
+
+// columns are the columns of the sessions' table that two schemas name.
+func columns(out, given *sessioncleanup.Schema) []pair {
+	return []pair{
+		{&out.ID, &given.ID}, {&out.Owner, &given.Owner}, {&out.Name, &given.Name}, {&out.Code, &given.Code},
+		{&out.CreatedAt, &given.CreatedAt}, {&out.UpdatedAt, &given.UpdatedAt}, {&out.Active, &given.Active},
+		{&out.LastActivity, &given.LastActivity}, {&out.ExpiresAt, &given.ExpiresAt}, {&out.AutoCleanup, &given.AutoCleanup},
+		{&out.DeactivatedAt, &given.DeactivatedAt}, {&out.DeletedAt, &given.DeletedAt},
+	}
+}
+
+// named are the columns that a schema names for something.
+func named(s *sessioncleanup.Schema) []string {
+	var all []string
+	for _, c := range columns(s, s) {
+		if *c.out != "" && *c.out != sessioncleanup.None {
+			all = append(all, *c.out)
+		}
+	}
+	return all
+}
+
+// taken are the columns that a schema uses already.
+func taken(s *sessioncleanup.Schema) []string {
+	all := named(s)
+	for _, only := range s.Only {
+		all = append(all, only.Column)
+	}
+	return all
+}
+
+// completeState finds the column that says whether a session is active, and what its values mean.
+func (p *proposer) completeState() {
+	s := &p.Schema
+	if s.State != nil {
+		return
+	}
+	if s.Active == "" {
+		p.proposeState()
+		return
+	}
+	if c := p.column(p.sessions, s.Active); c != nil && c.Kind != Boolean {
+		s.State = stateOf(c.Values)
+	}
+}
+
+// proposeState finds a column that says in words whether a session is active: all of its values are known, and at least
+// one stands for each.
+func (p *proposer) proposeState() {
+	s := &p.Schema
+	for _, name := range stateNames {
+		for _, c := range p.sessions.Columns {
+			if !similar(c.Name, name) || len(c.Values) == 0 || slices.Contains(taken(s), c.Name) {
+				continue
+			}
+			if state := stateOf(c.Values); state != nil {
+				s.Active, s.State = c.Name, state
+				p.warn("column %q says whether a session is active: with %q it is, with another value it is inactive, and due for deletion later; a deactivation writes %q",
+					c.Name, state.Active, state.Deactivated)
+				return
+			}
+			p.warn("column %q may say whether a session is active; its values are %q: say which with state in a schema", c.Name, c.Values)
+		}
+	}
+}
+
+// stateOf sorts the values of a column into active and inactive ones; nil when one is not known.
+func stateOf(values []string) *sessioncleanup.State {
+	var state sessioncleanup.State
+	place := len(inactiveWords)
+	for _, value := range values {
+		word := simple(value)
+		at := slices.Index(inactiveWords, word)
+		switch {
+		case slices.Contains(activeWords, word):
+			state.Active = append(state.Active, value)
+		case at < 0:
+			return nil
+		case at < place:
+			place, state.Deactivated = at, value
+		}
+	}
+	if len(state.Active) == 0 || state.Deactivated == "" {
+		return nil
+	}
+	slices.SortStableFunc(state.Active, func(a, b string) int {
+		return slices.Index(activeWords, simple(a)) - slices.Index(activeWords, simple(b))
+	})
+	return &state
+}

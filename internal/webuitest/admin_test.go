@@ -1,0 +1,133 @@
+package webuitest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+func TestAnAdminSimulatesAndThenCleansExactlyThat(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	s.annsSessions()
+	s.put("forgotten", "ann", "Forgotten", true, 3*day)
+	s.put("old", "ann", "Old", false, 40*day)
+	s.put("bobs-old", "bob", "Old, too", false, 40*day)
+	b := newTab(t, look{})
+	b.open(s.url, "admin")
+	b.until("text('.tiles').includes('9')")
+	b.fill("input[name=owner_id]", "ann")
+	b.click("form.fields button")
+	b.until("text('#plan').includes('1 would be deleted, 1 would be closed.')")
+	b.accessible("plan")
+	b.save("plan")
+	s.put("since", "ann", "Expires since", true, time.Hour, func(s *sessioncleanup.Session) { s.ExpiresAt = time.Now() })
+	b.click("[data-act=clean]")
+	b.until("text('#done').includes('1 deleted, 1 closed')")
+	if !s.gone("old") || s.gone("bobs-old") || s.get("forgotten").Active || !s.get("since").Active {
+		t.Error("the run did something else than the simulation showed")
+	}
+	b.click("[data-act=reverse]")
+	b.until("text('.toasts').includes('1 session is open again')")
+	if !s.get("forgotten").Active {
+		t.Error("what the run closed is not open again")
+	}
+}
+
+func TestARunShowsItsProgressAndCanBeStopped(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sessioncleanup.Policy{Rate: 5, BatchSize: 5, MaxDeleteFraction: 1})
+	for i := range 400 {
+		s.put(fmt.Sprintf("old%d", i), "ann", "Old", false, 40*day)
+	}
+	b := newTab(t, look{})
+	b.open(s.url, "admin")
+	b.click("form.fields button")
+	b.until("text('#plan').includes('400 would be deleted')")
+	b.click("[data-act=clean]")
+	b.until("$('dialog progress') && $('dialog progress').value > 0 && text('dialog').includes('of 400')")
+	b.save("progress")
+	b.click("dialog button")
+	b.until("text('.toasts').includes('Stopped')")
+	stats, err := s.manager.Stats(t.Context(), "")
+	if err != nil || stats.Total == 0 || stats.Total == 400 {
+		t.Errorf("%d sessions are left, %v: want some", stats.Total, err)
+	}
+}
+
+func TestTheDeletionLimitIsShownAndAllowedOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sessioncleanup.Policy{AlertDue: 1000})
+	for i := range 150 {
+		s.put(fmt.Sprintf("old%d", i), "ann", "Old", false, 40*day)
+	}
+	for i := range 50 {
+		s.put(fmt.Sprintf("live%d", i), "ann", "Live", true, time.Hour)
+	}
+	if _, err := s.manager.Cleanup(t.Context(), sessioncleanup.Run{}); !errors.Is(err, sessioncleanup.ErrTooMany) {
+		t.Fatalf("the run ended with %v, want the deletion limit", err)
+	}
+	b := newTab(t, look{})
+	b.open(s.url, "admin")
+	b.until("$('[data-alert=cleanup_failed]') && text('.lead').includes('the deletion limit stopped it')")
+	b.accessible("alert")
+	b.save("alert")
+	b.click("[data-alert=cleanup_failed] a")
+	b.until("$$('.row').length === 20 && location.hash.includes('status=to_delete') && $('select[name=status]').value === 'to_delete'")
+	b.click("[data-go=overview]")
+	b.click("[data-act=allow]")
+	b.until("text('dialog').includes('Delete 150 sessions?')")
+	b.click("dialog .danger")
+	b.until("text('#done').includes('150 deleted') && !$('[data-alert=cleanup_failed]')")
+}
+
+func TestAnAdminChangesAllThatMatch(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	for i := range 60 {
+		s.put(fmt.Sprintf("a%02d", i), "ann", "Show", true, time.Duration(i+1)*time.Minute)
+	}
+	s.put("other", "bob", "Show", true, time.Hour)
+	b := newTab(t, look{})
+	b.open(s.url+"#sessions?q=show&sort=name", "admin")
+	b.until("$$('.row').length === 20 && $('select[name=sort]').value === 'name' && $('input[name=q]').value === 'show'")
+	b.click(".row .owner")
+	b.until("location.hash.includes('owner=') && !text('.card').includes('BOB')")
+	b.click(".pick-all input")
+	b.click("[data-act=matching]")
+	b.until("text('.bulk').includes('60 sessions match')")
+	b.click(".bulk [data-act=deactivate]")
+	b.until("text('.toasts').includes('60 sessions are closed')")
+	if s.get("a59").Active || !s.get("other").Active {
+		t.Error("the filter was not what was changed")
+	}
+	b.until("location.hash.includes('q=show') && location.hash.includes('owner=ann')")
+}
+
+func TestTheAuditLogIsFilteredAndExported(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	s.annsSessions()
+	s.put("formula", "ann", `=HYPERLINK("http://x")`, false, 40*day)
+	if _, err := s.manager.Cleanup(t.Context(), sessioncleanup.Run{Reason: "scheduled"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.manager.Deactivate(t.Context(), "live"); err != nil {
+		t.Fatal(err)
+	}
+	b := newTab(t, look{})
+	b.open(s.url+"#log", "admin")
+	b.until("$('[data-event=run]') && $('[data-event=deactivated]') && $('[data-event=deleted]')")
+	b.choose("select[name=action]", "deleted")
+	b.until("$$('.entry').length === 1 && location.hash.includes('action=deleted') && text('.entry').includes('HYPERLINK')")
+	js[any](b, "(URL.createObjectURL = blob => (blob.text().then(t => window.csv = t), '#'), null)")
+	b.click("[data-act=csv]")
+	b.until("window.csv")
+	if csv := js[string](b, "csv"); !strings.Contains(csv, `"deleted","formula","ann","'=HYPERLINK(""http://x"")"`) {
+		t.Errorf("exported: %s", csv)
+	}
+}

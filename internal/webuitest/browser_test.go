@@ -1,0 +1,271 @@
+package webuitest
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/target"
+	"github.com/chromedp/chromedp"
+)
+
+var shots = flag.String("shots", "", "save screenshots in this directory")
+
+// patience is how long a test waits for the page.
+const patience = 20 * time.Second
+
+// browser is the one Chromium of all tests.
+var browser context.Context
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.Flag("disable-gpu", true))
+	if path, err := exec.LookPath("chromium-headless-shell"); err == nil { // the same engine, without the windows around it: several times faster
+		options = append(options, chromedp.ExecPath(path))
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, end := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // it does not know all events of newer browsers
+	if err := chromedp.Run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "the tests need Chromium (Debian: apt-get install chromium):", err)
+		os.Exit(1)
+	}
+	browser = ctx
+	code := m.Run()
+	end()
+	stop()
+	os.Exit(code)
+}
+
+// look is how a browser is set.
+type look struct {
+	width, height int64
+	dark          bool
+	lang          string // Accept-Language. Default: "en"
+	forced        bool   // forced colors
+}
+
+// tab is a page in a browser of its own, without the cookies of others.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+	mu  sync.Mutex
+	bad []string // errors and violations
+	ok  []string // parts of those that a test expects
+}
+
+func newTab(t *testing.T, l look) *tab {
+	t.Helper()
+	own := cdp.WithExecutor(browser, chromedp.FromContext(browser).Browser)
+	cookies, err := target.CreateBrowserContext().WithDisposeOnDetach(true).Do(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := target.CreateTarget("about:blank").WithBrowserContextID(cookies).WithNewWindow(true).Do(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := chromedp.NewContext(browser, chromedp.WithTargetID(id))
+	t.Cleanup(end)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	t.Cleanup(cancel)
+	b := &tab{t: t, ctx: ctx}
+	chromedp.ListenTarget(ctx, b.hear)
+	if l.width == 0 {
+		l.width, l.height = 1280, 900
+	}
+	if l.lang == "" {
+		l.lang = "en"
+	}
+	features := []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: map[bool]string{false: "light", true: "dark"}[l.dark]},
+		{Name: "prefers-reduced-motion", Value: "reduce"},
+	}
+	if l.forced {
+		features = append(features, &emulation.MediaFeature{Name: "forced-colors", Value: "active"})
+	}
+	b.run(
+		emulation.SetDeviceMetricsOverride(l.width, l.height, 1, l.width < 500), emulation.SetEmulatedMedia().WithFeatures(features),
+		emulation.SetTimezoneOverride("Europe/Paris"),
+		network.Enable(), network.SetExtraHTTPHeaders(network.Headers{"Accept-Language": l.lang}),
+		chromedp.ActionFunc(func(ctx context.Context) error {
+			_, err := page.AddScriptToEvaluateOnNewDocument(helpers).Do(ctx)
+			return err
+		}),
+	)
+	t.Cleanup(b.clean)
+	return b
+}
+
+// helpers are in every page: $ finds an element of the component, violations are those of the page's policy.
+const helpers = `
+window.violations = [];
+addEventListener("securitypolicyviolation", e => violations.push(e.violatedDirective + " " + e.blockedURI + " " + e.sample));
+window.root = () => document.querySelector("session-manager")?.shadowRoot;
+window.$ = s => root()?.querySelector(s);
+window.$$ = s => [...(root()?.querySelectorAll(s) ?? [])];
+window.text = s => $(s)?.innerText ?? "";`
+
+// hear notes what goes wrong in the page.
+func (b *tab) hear(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		b.bad = append(b.bad, e.ExceptionDetails.Error())
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.APITypeError {
+			for _, a := range e.Args {
+				b.bad = append(b.bad, string(a.Value)+a.Description)
+			}
+		}
+	}
+}
+
+// clean fails the test when the page threw an error or violated its policy.
+func (b *tab) clean() {
+	b.t.Helper()
+	var found []string
+	if err := chromedp.Run(b.ctx, chromedp.Evaluate("window.violations ?? []", &found)); err != nil {
+		b.t.Errorf("the page is not there at the end: %v", err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, f := range append(found, b.bad...) {
+		b.t.Errorf("in the page: %s", f)
+	}
+}
+
+func (b *tab) run(actions ...chromedp.Action) {
+	b.t.Helper()
+	if err := chromedp.Run(b.ctx, actions...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// open goes to a URL, with a cookie that says who looks at it.
+func (b *tab) open(url, who string) {
+	b.t.Helper()
+	if who != "" {
+		b.run(network.SetCookie(whoCookie, who).WithURL(url))
+	}
+	b.run(chromedp.Navigate(url))
+}
+
+// js evaluates an expression of JavaScript, a promise perhaps.
+func js[T any](b *tab, expression string) (v T) {
+	b.t.Helper()
+	b.run(chromedp.Evaluate(expression, &v, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	return v
+}
+
+// until waits for a condition in JavaScript.
+func (b *tab) until(condition string) {
+	b.t.Helper()
+	b.within(patience, condition)
+}
+
+func (b *tab) within(limit time.Duration, condition string) {
+	b.t.Helper()
+	for end := time.Now().Add(limit); ; {
+		var ok bool
+		if err := chromedp.Run(b.ctx, chromedp.Evaluate("!!("+condition+")", &ok)); err != nil {
+			b.t.Fatalf("%s: %v", condition, err)
+		}
+		if ok {
+			return
+		}
+		if time.Now().After(end) {
+			b.save("failed")
+			b.t.Fatalf("not within %v: %s\nthe page says:\n%s", limit, condition, js[string](b, "(root() ?? document.body).textContent.replace(/\\s+/g, ' ').slice(0, 1500)"))
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// click clicks the first element that matches, with the mouse, where it is.
+func (b *tab) click(selector string) {
+	b.t.Helper()
+	b.until(fmt.Sprintf("$(%q) && !$(%q).disabled", selector, selector))
+	at := js[[]float64](b, fmt.Sprintf(`(() => { const e = $(%q); e.scrollIntoView({block: "center"}); const r = e.getBoundingClientRect();
+		return [r.x + r.width / 2, r.y + r.height / 2]; })()`, selector))
+	b.run(chromedp.MouseClickXY(at[0], at[1]))
+}
+
+// fill types into a field, as a person does.
+func (b *tab) fill(selector, text string) {
+	b.t.Helper()
+	b.until(fmt.Sprintf("$(%q)", selector))
+	js[any](b, fmt.Sprintf("($(%q).focus(), $(%q).select(), null)", selector, selector))
+	b.run(chromedp.KeyEvent(text))
+}
+
+// choose chooses an option.
+func (b *tab) choose(selector, value string) {
+	b.t.Helper()
+	b.until(fmt.Sprintf("$(%q)", selector))
+	js[any](b, fmt.Sprintf(`(() => { const e = $(%q); e.value = %q; e.dispatchEvent(new Event("change", {bubbles: true})); return null; })()`, selector, value))
+}
+
+// save saves a screenshot of the whole page, with -shots.
+func (b *tab) save(name string) {
+	b.t.Helper()
+	if *shots == "" {
+		return
+	}
+	var png []byte
+	b.run(chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		png, err = page.CaptureScreenshot().WithCaptureBeyondViewport(false).Do(ctx)
+		return err
+	}))
+	name = strings.NewReplacer("/", "-", " ", "-").Replace(name) + ".png"
+	if err := os.WriteFile(filepath.Join(*shots, name), png, 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+var axeSource = sync.OnceValues(func() (string, error) {
+	data, err := os.ReadFile("../../webui/node_modules/axe-core/axe.min.js")
+	return string(data), err
+})
+
+// accessible checks the page with axe-core.
+func (b *tab) accessible(what string) {
+	b.t.Helper()
+	source, err := axeSource()
+	if err != nil {
+		b.t.Fatalf("axe-core is missing: scripts/webui installs it: %v", err)
+	}
+	if !js[bool](b, "!!window.axe") {
+		js[any](b, source+";null")
+	}
+	type violation struct {
+		ID, Help string
+		Nodes    []struct {
+			HTML           string
+			FailureSummary string
+		}
+	}
+	var found []violation
+	data := js[string](b, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => JSON.stringify(r.violations))`)
+	if err := json.Unmarshal([]byte(data), &found); err != nil {
+		b.t.Fatal(err)
+	}
+	for _, v := range found {
+		for _, n := range v.Nodes[:min(3, len(v.Nodes))] {
+			b.t.Errorf("%s: %s: %s\n%s\n%s", what, v.ID, v.Help, n.HTML, n.FailureSummary)
+		}
+	}
+}

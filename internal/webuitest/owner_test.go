@@ -1,0 +1,266 @@
+package webuitest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+var archiving = sessioncleanup.Policy{Archive: sessioncleanup.On}
+
+// looks are the ways in which every view is looked at.
+var looks = map[string]look{
+	"phone":        {width: 320, height: 700, lang: "en"},
+	"phone dark":   {width: 320, height: 700, dark: true, lang: "fr"},
+	"tablet":       {width: 768, height: 1000, lang: "fr"},
+	"desktop":      {width: 1440, height: 900, lang: "en"},
+	"desktop dark": {width: 1440, height: 900, dark: true, lang: "en"},
+	"forced":       {width: 1000, height: 800, forced: true, lang: "fr"},
+}
+
+// fits fails the test when the page is wider than the window, or a control cannot be touched on a phone.
+func (b *tab) fits(what string) {
+	b.t.Helper()
+	if over := js[float64](b, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
+		b.t.Errorf("%s: the page is %v px wider than the window", what, over)
+	}
+	small := js[[]string](b, `innerWidth > 500 ? [] : $$("button, select, input:not([type=checkbox], [type=radio]), nav a").filter(e => e.checkVisibility()).
+		filter(e => { const r = e.getBoundingClientRect(); return r.height < 43.5 || r.width < 43.5; }).map(e => e.outerHTML.slice(0, 120))`)
+	for _, e := range small {
+		b.t.Errorf("%s: smaller than 44 px: %s", what, e)
+	}
+}
+
+func TestEveryViewFitsAndIsAccessibleInEveryLook(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	s.annsSessions()
+	s.put("hostile", "ann", hostile, true, time.Hour)
+	s.put("long", "ann", strings.Repeat("longname", 25), true, time.Hour)
+	if _, err := s.manager.Delete(t.Context(), "closed"); err != nil {
+		t.Fatal(err)
+	}
+	for name, l := range looks {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for who, views := range map[string][]string{"owner:ann": {"sessions", "archive", "log"}, "admin": {"overview", "sessions", "archive", "log"}} {
+				b := newTab(t, l)
+				b.open(s.url, who)
+				for _, view := range views {
+					b.click("[data-go=" + view + "]")
+					b.until("$('session-manager-" + view + "') && !$('.skeleton') && $('.sentence') && !$('[aria-busy]')")
+					what := who + " " + view + " " + name
+					b.fits(what)
+					b.accessible(what)
+					b.save(what)
+				}
+				if js[bool](b, "!!window.pwned") {
+					t.Error("a name became markup")
+				}
+			}
+		})
+	}
+}
+
+func TestAnOwnerSeesOneSentenceAndOneStateWithADateForEachSession(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	s.annsSessions()
+	b := newTab(t, look{lang: "en"})
+	b.open(s.url, "owner:ann")
+	b.until("/^3 open, 1 closes (tonight|within 12 hours), 1 is deleted in 5 days\\.$/.test(text('.sentence').replace(/\\s+/g, ' '))")
+	b.until("$$('.row').length === 5 && $$('[data-soon]').length === 2")
+	for id, want := range map[string]string{
+		"live": "Live closes tomorrow at", "closing": "Closing closes in 4 hours", "closed": "Closed deleted on", "deleting": "Deletion due deleted in 5 days",
+		"protected": "Protected kept until you end it",
+	} {
+		if got := js[string](b, fmt.Sprintf("text('.row[data-id=%s] .state').replace(/\\s+/g, ' ')", id)); !strings.HasPrefix(got, want) {
+			// A date of the same day is in hours.
+			if id != "live" || !strings.HasPrefix(got, "Live closes in 23 hours") {
+				t.Errorf("%s says %q, want %q", id, got, want)
+			}
+		}
+	}
+	if strings.Contains(js[string](b, "root().textContent"), "Bob") {
+		t.Error("an owner sees another one's session")
+	}
+	b.click("[data-act=lang]")
+	b.until("/^3 ouvertes, 1 se ferme (cette nuit|d’ici 12 heures), 1 est supprimée dans 5 jours\\.$/.test(text('.sentence').replace(/\\s+/g, ' '))")
+}
+
+// row is the selector of a button of a session.
+func row(id, action string) string { return fmt.Sprintf(".row[data-id=%s] [data-act=%s]", id, action) }
+
+func TestAnOwnerChangesSessions(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	s.annsSessions()
+	b := newTab(t, look{width: 320, height: 700})
+	b.open(s.url, "owner:ann")
+
+	b.click(row("live", "deactivate"))
+	b.until("text('.toasts').includes('“Friday requests” is closed') && $(" + fmt.Sprintf("%q", row("live", "reactivate")) + ")")
+	if s.get("live").Active {
+		t.Error("the session is not closed")
+	}
+	b.click(row("live", "reactivate"))
+	b.until("text('.toasts').includes('is open again')")
+	if !s.get("live").Active {
+		t.Error("the session is not open again")
+	}
+
+	before := s.get("deleting").DeleteAt
+	b.click(row("deleting", "keep"))
+	b.until("$('dialog[open]')")
+	b.accessible("keep dialog")
+	b.save("dialog keep")
+	b.click("dialog .primary")
+	b.until("!$('dialog') && text('.toasts').includes('is kept')")
+	if kept := s.get("deleting").DeleteAt.Sub(before); kept < 36*time.Hour || kept > 60*time.Hour {
+		t.Errorf("deleted %v later, want from in 5 days to in 7 days", kept)
+	}
+	b.click(row("deleting", "keep"))
+	b.click("dialog input[value='30']")
+	b.click("dialog .primary")
+	b.until("!$('dialog')")
+	if left := time.Until(s.get("deleting").DeleteAt); left < 29*day {
+		t.Errorf("deleted in %v, want 30 days", left)
+	}
+	b.click(row("closed", "keep"))
+	b.click("dialog input[value=always]")
+	b.click("dialog .primary")
+	b.until("!$('dialog') && $(" + fmt.Sprintf("%q", row("closed", "unprotect")) + ")")
+	if s.get("closed").AutoCleanup {
+		t.Error("the session is not protected")
+	}
+	b.click(row("closed", "unprotect"))
+	b.until("$(" + fmt.Sprintf("%q", row("closed", "keep")) + ")")
+
+	b.click(row("closing", "delete"))
+	b.until("$('dialog[open]') && text('dialog').includes('Delete “Chill evening”?') && text('dialog').includes('30 days')")
+	b.accessible("delete dialog")
+	b.save("dialog delete")
+	b.run(escape)
+	b.until("!$('dialog')")
+	if s.gone("closing") {
+		t.Fatal("deleted without a confirmation")
+	}
+	b.click(row("closing", "delete"))
+	b.click("dialog .danger")
+	b.until("!$('.row[data-id=closing]') && $('[data-act=undo]')")
+	if !s.gone("closing") {
+		t.Fatal("the session is not deleted")
+	}
+	b.click("[data-act=undo]")
+	b.until("$('.row[data-id=closing]')")
+	if s.gone("closing") {
+		t.Error("the deletion is not undone")
+	}
+	b.click("[data-go=log]")
+	b.until("$('[data-event=restored]') && $('[data-event=deleted]') && $('[data-event=deactivated]') && text('[data-event=deleted]').includes('by you')")
+}
+
+func TestTheTrashRestoresAndSaysWhatIsInTheWay(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	s.annsSessions()
+	for _, id := range []string{"closed", "live", "bobs"} {
+		if _, err := s.manager.Delete(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.put("live", "ann", "Its ID is in use again", true, time.Hour)
+	b := newTab(t, look{})
+	b.open(s.url+"#archive", "owner:ann")
+	b.until("$$('[data-entry]').length === 2 && text('[data-entry=closed]').includes('gone for good on')")
+	b.click("[data-entry=live] [data-act=restore]")
+	b.until("text('dialog').includes('cannot be restored') && $('dialog li')")
+	b.click("dialog button")
+	b.click("[data-entry=closed] [data-act=restore]")
+	b.until("!$('[data-entry=closed]') && text('.toasts').includes('is back')")
+	if s.gone("closed") {
+		t.Error("the session is not restored")
+	}
+}
+
+func TestSearchPagesAndSelectionChangeSeveralAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	for i := range 45 {
+		s.put(fmt.Sprintf("s%02d", i), "ann", fmt.Sprintf("Show %02d", i), true, time.Duration(i+1)*time.Minute)
+	}
+	b := newTab(t, look{})
+	b.open(s.url, "owner:ann")
+	b.until("$$('.row').length === 20 && $('.row[data-id=s00]')")
+	b.click(".foot .acts button:last-child")
+	b.until("$('.row[data-id=s20]') && text('.foot').includes('Page 2')")
+	b.run(reload)
+	b.until("$('.row[data-id=s20]')") // the page is in the address
+	b.click(".foot .acts button:first-child")
+	b.until("$('.row[data-id=s00]')")
+	b.fill("input[name=q]", "show 1")
+	b.until("$$('.row').length === 10 && location.hash.includes('q=show')")
+	b.click(".pick-all input")
+	b.until("text('.bulk').includes('10 selected')")
+	b.accessible("selection")
+	b.save("selection")
+	b.click(".bulk [data-act=deactivate]")
+	b.until("text('.toasts').includes('10 sessions are closed') && !$('.bulk') && $('.row[data-id=s10] .closed')")
+	if s.get("s10").Active || !s.get("s20").Active {
+		t.Error("other sessions are closed than were selected")
+	}
+	b.until("location.hash.includes('q=show')") // kept after the action
+	b.fill("input[name=q]", "nothing like this")
+	b.until("text('.empty').includes('No session matches')")
+	b.click(".empty button")
+	b.until("$$('.row').length === 20")
+}
+
+func TestWithoutAnArchiveDeletionIsPermanentAndSaysSo(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sessioncleanup.Policy{})
+	s.annsSessions()
+	b := newTab(t, look{})
+	b.open(s.url, "owner:ann")
+	b.click(row("live", "delete"))
+	b.until("text('dialog').includes('Deletion is permanent')")
+	b.click("dialog .danger")
+	b.until("text('.toasts').includes('is deleted') && !$('[data-act=undo]')")
+}
+
+func TestTheKeyboardAloneIsEnough(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	s.put("one", "ann", "The only one", true, time.Hour)
+	b := newTab(t, look{})
+	b.open(s.url, "owner:ann")
+	b.until("$('.row')")
+	focused := func(condition string) {
+		t.Helper()
+		for range 40 {
+			b.run(tabKey)
+			if js[bool](b, "(e => !!e && ("+condition+"))(root().activeElement)") {
+				return
+			}
+		}
+		t.Fatalf("Tab never reaches %s", condition)
+	}
+	focused("e.dataset.act === 'delete'")
+	if outline := js[string](b, "getComputedStyle(root().activeElement).outlineStyle"); outline != "solid" {
+		t.Errorf("the focus has outline %q", outline)
+	}
+	b.run(enter)
+	b.until("$('dialog[open]')")
+	focused("e.matches('dialog .danger')")
+	b.run(enter)
+	b.until("!$('.row')")
+	if !s.gone("one") {
+		t.Error("not deleted by keyboard")
+	}
+	focused("e.dataset.act === 'undo'")
+	b.run(enter)
+	b.until("$('.row')")
+}

@@ -1,0 +1,211 @@
+// Package metrics exports what a Manager knows to Prometheus.
+//
+//	collector, err := metrics.NewCollector(sessions, metrics.Config{Schedule: schedule})
+//	…
+//	prometheus.MustRegister(collector)
+//
+// The counters come from the audit log, so they count every run and every change of a session, whichever process made it. No
+// metric has a label whose values grow with the application: nothing names an owner or a session.
+//
+// docs/monitoring.md lists the metrics, and has alerts and a dashboard.
+package metrics
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+// Config says how a Collector works. The zero value is useful.
+type Config struct {
+	// Interval is how old the figures of a scrape may be: the database is asked once per interval, however many scrapes there
+	// are. After an answer that took long it is asked again only after 20 times as long. Default: 15 s.
+	Interval time.Duration
+	// Timeout is how long a scrape waits for the database. Default: 8 s, which is less than Prometheus waits.
+	Timeout time.Duration
+	// Schedule is when runs are due, for the metric of the longest time between two of them. Default: none, and no such metric.
+	Schedule sessioncleanup.Schedule
+	// Context ends what a scrape asks the database. Default: context.Background().
+	Context context.Context
+	// Version is that of the program, for build_info. Default: that of its main module.
+	Version string
+}
+
+// busyShare is the part of the time that the database spends on figures at most.
+const busyShare = 20
+
+// Collector is a prometheus.Collector over a Manager. It starts no goroutine: the first scrape of an interval asks the database
+// for all of them.
+type Collector struct {
+	manager  *sessioncleanup.Manager
+	ctx      context.Context
+	interval time.Duration
+	timeout  time.Duration
+	longest  time.Duration // between two runs; 0 when not known
+	version  string
+
+	mu   sync.Mutex
+	next time.Time // when the database is asked again
+	last reading
+	log  *log
+}
+
+// reading is what the database answered.
+type reading struct {
+	ok      bool // it did answer
+	at      time.Time
+	took    time.Duration
+	stats   sessioncleanup.Stats
+	archive *sessioncleanup.ArchiveSize // nil where there is none
+}
+
+// NewCollector makes a Collector. It does not touch the database. The Manager is one that may do everything. A wrong Config is
+// an ErrInvalid.
+func NewCollector(m *sessioncleanup.Manager, c Config) (*Collector, error) {
+	switch {
+	case m == nil:
+		return nil, invalid.Errorf("manager is nil: want a Manager")
+	case c.Interval < 0:
+		return nil, invalid.Errorf("Config.Interval is %v: want a positive duration", c.Interval)
+	case c.Timeout < 0:
+		return nil, invalid.Errorf("Config.Timeout is %v: want a positive duration", c.Timeout)
+	}
+	if c.Interval == 0 {
+		c.Interval = 15 * time.Second
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 8 * time.Second
+	}
+	if c.Context == nil {
+		c.Context = context.Background()
+	}
+	if c.Version == "" {
+		c.Version = "(devel)"
+		if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+			c.Version = info.Main.Version
+		}
+	}
+	collector := &Collector{manager: m, ctx: c.Context, interval: c.Interval, timeout: c.Timeout, version: c.Version, log: newLog()}
+	if c.Schedule != nil {
+		collector.longest = longestPause(c.Schedule, time.Now())
+	}
+	return collector, nil
+}
+
+// Describe sends the descriptions of all metrics.
+func (c *Collector) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range descriptions {
+		to <- d
+	}
+	c.log.describe(to)
+}
+
+// Collect sends all metrics. What the database said last about its log is still true while it does not answer, and is sent; the
+// figures of the sessions are not.
+func (c *Collector) Collect(to chan<- prometheus.Metric) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := time.Now(); !now.Before(c.next) {
+		ctx, cancel := context.WithTimeout(c.ctx, c.timeout)
+		defer cancel()
+		c.read(ctx)
+	}
+	c.send(to)
+}
+
+// read asks the database, and decides when it is asked again.
+func (c *Collector) read(ctx context.Context) {
+	began := time.Now()
+	r, err := c.ask(ctx)
+	r.took = time.Since(began)
+	r.ok, r.at = err == nil, began
+	c.last = r
+	c.next = time.Now().Add(max(c.interval, (busyShare-1)*r.took))
+}
+
+func (c *Collector) ask(ctx context.Context) (reading, error) {
+	var r reading
+	var err error
+	if r.stats, err = c.manager.Stats(ctx, ""); err != nil {
+		return r, err
+	}
+	if err := c.log.read(ctx, c.manager, r.stats.At); err != nil {
+		return r, err
+	}
+	c.log.last = r.stats.LastRun
+	size, err := c.manager.ArchiveSize(ctx)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		return r, nil
+	case err != nil:
+		return r, err
+	}
+	r.archive = &size
+	return r, nil
+}
+
+// send sends the last reading.
+func (c *Collector) send(to chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	gauge(buildInfo, 1, c.version, runtime.Version())
+	gauge(databaseUp, truth(c.last.ok))
+	gauge(enabled, truth(c.manager.Policy().Enabled.Or(true)))
+	gauge(readingDuration, c.last.took.Seconds())
+	gauge(overdue, c.manager.Overdue().Seconds())
+	if c.longest > 0 {
+		gauge(scheduleInterval, c.longest.Seconds())
+	}
+	c.log.send(to)
+	if !c.last.ok {
+		return
+	}
+	s := c.last.stats
+	gauge(readingTime, seconds(c.last.at))
+	gauge(sessions, float64(s.Active), "active")
+	gauge(sessions, float64(s.Inactive), "inactive")
+	gauge(oldSessions, float64(s.Old))
+	gauge(protectedSessions, float64(s.Protected))
+	gauge(neverDueSessions, float64(s.NeverDue))
+	gauge(due, float64(s.DueForDeactivation), "deactivate")
+	gauge(due, float64(s.DueForDeletion), "delete")
+	gauge(oldestOverdue, s.OldestOverdueSeconds)
+	gauge(clockDifference, s.ClockDifference.Seconds())
+	if c.last.archive != nil {
+		gauge(due, float64(c.last.archive.Due), "purge")
+		gauge(archiveEntries, float64(c.last.archive.Entries))
+		gauge(archiveBytes, float64(c.last.archive.Bytes))
+	}
+}
+
+func truth(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+// longestPause is the longest time between two successive runs of a schedule, of the next 100; 0 when there are no two.
+func longestPause(s sessioncleanup.Schedule, now time.Time) time.Duration {
+	var longest time.Duration
+	at := s.Next(now)
+	for range 100 {
+		next := s.Next(at)
+		if at.IsZero() || !next.After(at) {
+			break
+		}
+		longest, at = max(longest, next.Sub(at)), next
+	}
+	return longest
+}

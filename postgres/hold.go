@@ -1,0 +1,100 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// Hold holds or releases entries of the archive. Only the owner of the tables may.
+func (s *Store) Hold(ctx context.Context, r sessioncleanup.HoldRequest) (all []sessioncleanup.Archived, err error) {
+	err = s.onEntries(ctx, "hold entries of the archive", r.IDs, func(m *mapping, batch *pgx.Batch, found []sessioncleanup.Archived) error {
+		var changed []sessioncleanup.SessionRef
+		for i := range found {
+			if found[i].Held != r.Held {
+				found[i].Held, changed = r.Held, append(changed, found[i].Ref())
+			}
+		}
+		all = found
+		if len(changed) > 0 {
+			batch.Queue(m.statement("hold"), r.IDs, r.Held)
+			queueEvent(batch, m, eventOf(r.Action(), r.Cause, changed...), nil)
+		}
+		return nil
+	})
+	return all, err
+}
+
+// PurgeEntries permanently removes entries of the archive. Only the owner of the tables may.
+func (s *Store) PurgeEntries(ctx context.Context, r sessioncleanup.PurgeRequest) (all []sessioncleanup.Archived, err error) {
+	err = s.onEntries(ctx, "purge entries of the archive", r.IDs, func(m *mapping, batch *pgx.Batch, found []sessioncleanup.Archived) error {
+		var refs []sessioncleanup.SessionRef
+		for _, a := range found {
+			if a.Held && !r.Held {
+				return sessioncleanup.ErrHeld
+			}
+			refs = append(refs, a.Ref())
+		}
+		all = found
+		batch.Queue(m.statement("purge_entry_rows"), r.IDs)
+		batch.Queue(m.statement("purge_entries"), r.IDs)
+		queueEvent(batch, m, eventOf(sessioncleanup.ActionPurged, r.Cause, refs...), nil)
+		return nil
+	})
+	return all, err
+}
+
+// onEntries locks entries of the archive, all of them or none, and sends what change queues for them, the newest first.
+func (s *Store) onEntries(ctx context.Context, doing string, ids []int64, change func(*mapping, *pgx.Batch, []sessioncleanup.Archived) error) error {
+	m, err := s.ready(ctx)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	var found []sessioncleanup.Archived
+	return s.failed(doing, s.inTx(ctx, func(batch *pgx.Batch) {
+		batch.Queue(m.statement("archived_locked"), ids).Query(func(rows pgx.Rows) (err error) {
+			found, err = pgx.CollectRows(rows, scanArchived)
+			return err
+		})
+	}, func(batch *pgx.Batch) error {
+		if len(found) < len(slices.Compact(slices.Sorted(slices.Values(ids)))) {
+			return sessioncleanup.ErrNotArchived
+		}
+		return change(m, batch, found)
+	}))
+}
+
+// Tombstone notes that an owner is erased. Only the owner of the tables may.
+func (s *Store) Tombstone(ctx context.Context, owner string) error {
+	m, err := s.ready(ctx)
+	if err != nil {
+		return err
+	}
+	return s.failed("note that an owner is erased", s.inTx(ctx, func(batch *pgx.Batch) {
+		batch.Queue(m.statement("put_tombstone"), tombstone(owner))
+	}, nil))
+}
+
+// ErasedAt is when an owner was erased.
+func (s *Store) ErasedAt(ctx context.Context, owner string) (at time.Time, err error) {
+	m, err := s.ready(ctx)
+	if err != nil {
+		return at, err
+	}
+	err = s.pool.QueryRow(ctx, m.statement("tombstone"), tombstone(owner)).Scan(&at)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	return at.UTC(), s.failed("look up whether an owner was erased", err)
+}
+
+func tombstone(owner string) []byte {
+	sum := sha256.Sum256([]byte(owner))
+	return sum[:]
+}

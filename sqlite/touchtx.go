@@ -1,0 +1,71 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// TouchTx records, in a transaction of the application's, that sessions are used: they count as used once it commits, and not
+// if it is rolled back. Policy.TouchInterval and Policy.ReactivateOnActivity apply, as Migrate stored them.
+//
+// It never waits: call it after the transaction's first write, or begin the transaction with BEGIN IMMEDIATE, so that the
+// transaction has SQLite's write lock already. Before that, it is an ErrUnavailable while another connection has the lock. Ids
+// of no session are ignored. An error says that nothing was noted; the transaction goes on as if TouchTx had not been called,
+// so that it may be enough to log the error.
+func (s *Store) TouchTx(ctx context.Context, tx *sql.Tx, ids ...string) error {
+	if len(ids) == 0 {
+		return ctx.Err()
+	}
+	// The lock comes first: a transaction that has read something could not write any more once another connection did.
+	c := &conn{database: tx, clock: s.clock}
+	err := c.lockAtOnce(ctx)
+	if code, ok := resultCode(err); ok && code&0xff == sqlite3.SQLITE_BUSY {
+		return fmt.Errorf("touch sessions in a transaction: %w: it has not written yet, and another connection has the write lock: %w", sessioncleanup.ErrUnavailable, err)
+	}
+	if err == nil {
+		err = s.touchIn(ctx, c, ids)
+	}
+	if err != nil {
+		return fmt.Errorf("touch sessions in a transaction: %w", s.failed(err))
+	}
+	return nil
+}
+
+func (s *Store) touchIn(ctx context.Context, c *conn, ids []string) (err error) {
+	if c.layout, err = s.currentLayout(ctx, c); err != nil {
+		return err
+	}
+	p, err := c.listOf(ids)
+	if err != nil {
+		return err
+	}
+	names := with(c.names, sqlfile.Names{"now": statements["clock"]})
+	names["touched_rows"] = filled("touched_in", names)
+	names["touched"] = names["touched_rows"]
+	return c.savepoint(ctx, func() error {
+		_, err := c.exec(ctx, filled("note_use", names), p)
+		return err
+	})
+}
+
+// lockAtOnce takes the write lock without waiting for it.
+func (c *conn) lockAtOnce(ctx context.Context) error {
+	var busy int64
+	if err := c.row(ctx, "PRAGMA busy_timeout", nil, &busy); err != nil {
+		return err
+	}
+	if _, err := c.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
+		return err
+	}
+	_, err := c.ExecContext(ctx, statements["lock_in"])
+	if _, resetErr := c.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("PRAGMA busy_timeout = %d", busy)); err == nil {
+		err = resetErr
+	}
+	return err
+}

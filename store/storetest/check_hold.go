@@ -1,0 +1,134 @@
+package storetest
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// archivedMany archives sessions and returns their entries, the newest first.
+func (f *fixture) archivedMany(n int) (sessions []sessioncleanup.Session, entries []sessioncleanup.Archived) {
+	f.Helper()
+	f.archives()
+	sessions = many(1, n, f.fresh)
+	f.insert(sessions...)
+	for _, s := range sessions {
+		entries = append(entries, f.archive(s.ID))
+	}
+	slices.Reverse(entries)
+	slices.Reverse(sessions)
+	return sessions, entries
+}
+
+// holdEntries requires that entries are held, or released, and returned as they are then.
+func (f *fixture) holdEntries(held bool, c sessioncleanup.Cause, entries ...sessioncleanup.Archived) {
+	f.Helper()
+	ids := entriesOf(entries)
+	got, err := f.archiver().Hold(f.ctx, sessioncleanup.HoldRequest{IDs: append(slices.Clone(ids), ids[0]), Held: held, Cause: c})
+	if err != nil || !slices.Equal(entriesOf(got), ids) {
+		f.Fatalf("Hold of %v, %v: %v, %v", ids, held, entriesOf(got), err)
+	}
+	for i, e := range got {
+		want := entries[i]
+		if want.Held = held; e != want {
+			f.Errorf("Hold of %v, %v returned %+v, want %+v", ids, held, e, want)
+		}
+	}
+}
+
+func archiveHolds(f *fixture) {
+	sessions, all := f.archivedMany(3)
+	since := f.mark()
+	f.holdEntries(true, person("hold"), all[:2]...)
+	since = f.expectLog("after holding two", since, entries(sessioncleanup.ActionHeld, person("hold"), sessions[:2]...)...)
+	f.holdEntries(true, person("again"), all[1:2]...)
+	since = f.expectLog("after holding one again", since)
+	for held, want := range map[sessioncleanup.Switch][]sessioncleanup.Archived{sessioncleanup.On: all[:2], sessioncleanup.Off: all[2:], sessioncleanup.Default: all} {
+		if got := entriesOf(f.archived(sessioncleanup.ArchiveQuery{Held: held})); !slices.Equal(got, entriesOf(want)) {
+			f.Errorf("entries with Held %v are %v, want %v", held, got, entriesOf(want))
+		}
+	}
+	if _, err := f.archiver().Hold(f.ctx, sessioncleanup.HoldRequest{IDs: []int64{all[2].ID, all[0].ID + 1000}, Held: true, Cause: person("absent")}); !errors.Is(err, sessioncleanup.ErrNotArchived) {
+		f.Errorf("Hold with an entry that is not there: %v, want ErrNotArchived", err)
+	}
+	for _, dry := range []bool{true, false} {
+		_, err := f.archiver().Restore(f.ctx, sessioncleanup.RestoreRequest{IDs: []int64{all[2].ID, all[0].ID}, Cause: person("restore"), DryRun: dry})
+		if !errors.Is(err, sessioncleanup.ErrHeld) {
+			f.Errorf("Restore of an entry that is held: %v, want ErrHeld", err)
+		}
+	}
+	f.expectArchived("after holding", idsOf(sessions)...)
+	since = f.expectLog("after restoring what is held", since)
+	b := f.batchOf("purge", 1)
+	b.Action = sessioncleanup.ActionPurged
+	for b.After = "first"; b.After != ""; {
+		out, err := f.archiver().Purge(f.ctx, b, all[0].At.Add(time.Second))
+		if err != nil {
+			f.Fatalf("Purge: %v", err)
+		}
+		b.After = out.Next
+	}
+	f.expectArchived("after purging", idsOf(sessions[:2])...)
+	since = f.expectLog("after purging", since, entries(sessioncleanup.ActionPurged, b.Cause, sessions[2])...)
+	f.holdEntries(false, person("release"), all[:2]...)
+	f.expectLog("after releasing them", since, entries(sessioncleanup.ActionReleased, person("release"), sessions[:2]...)...)
+	f.restore(sessioncleanup.RestoreRequest{IDs: entriesOf(all[:2]), Cause: person("restore")})
+	f.expectArchived("after releasing and restoring")
+}
+
+func archivePurgesEntries(f *fixture) {
+	sessions, all := f.archivedMany(4)
+	f.holdEntries(true, person("hold"), all[3])
+	since := f.mark()
+	purge := func(held bool, ids ...int64) ([]sessioncleanup.Archived, error) {
+		return f.archiver().PurgeEntries(f.ctx, sessioncleanup.PurgeRequest{IDs: ids, Held: held, Cause: person("purge")})
+	}
+	if _, err := purge(false, all[1].ID, all[0].ID+1000); !errors.Is(err, sessioncleanup.ErrNotArchived) {
+		f.Errorf("PurgeEntries with one that is not there: %v, want ErrNotArchived", err)
+	}
+	if _, err := purge(false, all[1].ID, all[3].ID); !errors.Is(err, sessioncleanup.ErrHeld) {
+		f.Errorf("PurgeEntries with one that is held: %v, want ErrHeld", err)
+	}
+	f.expectArchived("after failing", idsOf(sessions)...)
+	since = f.expectLog("after failing", since)
+	gone, err := purge(false, all[2].ID, all[1].ID, all[2].ID)
+	if err != nil || !slices.Equal(gone, all[1:3]) {
+		f.Errorf("PurgeEntries returned %+v, %v; want %+v", gone, err, all[1:3])
+	}
+	f.expectArchived("after purging two", sessions[0].ID, sessions[3].ID)
+	since = f.expectLog("after purging two", since, entries(sessioncleanup.ActionPurged, person("purge"), sessions[1:3]...)...)
+	if gone, err = purge(true, all[3].ID, all[0].ID); err != nil || len(gone) != 2 || !gone[1].Held {
+		f.Errorf("PurgeEntries of one that is held, too: %+v, %v", gone, err)
+	}
+	f.expectArchived("after purging all")
+	f.expectLog("after purging all", since, entries(sessioncleanup.ActionPurged, person("purge"), sessions[0], sessions[3])...)
+	if rows, err := f.archiver().ArchivedRows(f.ctx, all[0].ID, 0, 10); err != nil || len(rows) > 0 {
+		f.Errorf("rows of a purged entry: %v, %v", rows, err)
+	}
+}
+
+func archiveTombstones(f *fixture) {
+	f.archives()
+	erasedAt := func(owner string) time.Time {
+		at, err := f.archiver().ErasedAt(f.ctx, owner)
+		if err != nil {
+			f.Fatalf("ErasedAt %s: %v", owner, err)
+		}
+		return at
+	}
+	if at := erasedAt(f.owner(1)); !at.IsZero() {
+		f.Errorf("an owner was erased at %v before it was", at)
+	}
+	before := f.clock()
+	for range 2 {
+		if err := f.archiver().Tombstone(f.ctx, f.owner(1)); err != nil {
+			f.Fatalf("Tombstone: %v", err)
+		}
+	}
+	f.expectClock("ErasedAt", erasedAt(f.owner(1)), before)
+	if at := erasedAt(f.owner(2)); !at.IsZero() {
+		f.Errorf("another owner was erased at %v", at)
+	}
+}

@@ -1,0 +1,125 @@
+// The client of the routes that docs/http.md describes.
+
+export type State = "live" | "closing" | "closed" | "deleting" | "protected";
+export type Action = "deactivate" | "reactivate" | "keep" | "protect" | "unprotect" | "delete";
+
+export interface Session {
+  id: string; code: string; name: string; owner_id: string; owner_name: string;
+  active: boolean; last_activity: string; created_at: string | null; activity_count: number; status: string;
+  deactivated_at: string | null; state: State; state_until: string | null; actions: Action[]; keep_days: number[];
+}
+export interface Me {
+  role: string; id: string; actor: string; all_sessions: boolean; changes: boolean; archive: boolean; archives: boolean;
+  inactive_hours: number | null; delete_old_days: number | null; archive_keep_days: number | null; keep_days: number[];
+}
+export interface Upcoming { within_hours: number; count: number; more: boolean; sessions: Session[] }
+export interface Summary {
+  at: string; total: number; open: number; closed: number; protected: number; closing: Upcoming; deleting: Upcoming;
+  next_run_at: string | null; overdue_seconds: number;
+}
+export interface Phase { action: string; due: number; done: number; skipped: number; failed: number }
+export interface SessionRef { id: string; owner_id?: string; name?: string }
+export interface Event {
+  id: number; at: string; action: string; session_count: number; sessions: SessionRef[]; actor: string; reason: string; run_id: string | null;
+  run: { started_at: string; phases: Phase[]; duration_seconds: number; failed: boolean; refused: boolean; partial: boolean } | null;
+}
+export interface Stats {
+  stats: { total: number; active: number; inactive: number; old: number; cleanup_candidates: number };
+  metrics: {
+    protected_sessions: number; due_for_deactivation: number; due_for_deletion: number; never_due_sessions: number;
+    activity_rate: number; untracked: boolean; last_run: Event | null; at: string;
+  };
+  alerts: { code: string; message: string }[];
+}
+export interface Entry {
+  id: number; session_id: string; owner_id: string; name: string; archived_at: string; actor: string; reason: string;
+  rows: number; bytes: number; purge_at: string | null;
+}
+export interface Dependent { table: string; effect: string; rows: number; more?: boolean }
+export interface Cleanup {
+  dry_run: boolean; run_id: string | null; as_of?: string; phases: Phase[]; failures: { session_id: string; action: string; error: string }[];
+  skipped: { session_id: string; action: string; reason: string }[]; sessions?: Session[]; dependents?: Dependent[]; would_be_refused?: boolean;
+  untracked?: boolean;
+}
+export interface BulkResult { matching: number; done: number; skipped: number; failed: number; failures: { session_id: string; error: string }[] }
+export interface Page<T> { next_cursor: string | null; sessions?: T[]; events?: T[]; entries?: T[] }
+
+/** Problem is an error of a request: the server's problem details, or kind "offline" without an answer. */
+export class Problem extends Error {
+  kind: string;
+  constructor(public status: number, public body: Record<string, any>) {
+    super(body.detail || "");
+    this.kind = status === 0 ? "offline" : String(body.type || "").split("#")[1] || (status === 401 ? "unauthenticated" : "internal-error");
+  }
+}
+
+export type Credentials = () => string | null | undefined | Promise<string | null | undefined>;
+type Params = Record<string, string | number | undefined | null>;
+
+export class Api {
+  constructor(private base: () => string, private lang: () => string, private credentials: () => Credentials | undefined) {}
+
+  async request(method: string, path: string, params: Params = {}, body?: unknown, accept = "application/json", signal?: AbortSignal): Promise<Response> {
+    const query = new URLSearchParams();
+    for (const [k, v] of Object.entries(params)) if (v !== undefined && v !== null && v !== "") query.set(k, String(v));
+    const headers: Record<string, string> = { Accept: accept, "Accept-Language": this.lang() };
+    const token = await this.credentials()?.();
+    if (token) headers.Authorization = `Bearer ${token}`;
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    const url = this.base().replace(/\/$/, "") + path + (query.size ? `?${query}` : "");
+    let res: Response;
+    try {
+      res = await fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal, credentials: "same-origin", cache: "no-store" });
+    } catch (e) {
+      if (signal?.aborted) throw e;
+      throw new Problem(0, {});
+    }
+    if (!res.ok) throw new Problem(res.status, await res.json().catch(() => ({})));
+    return res;
+  }
+
+  async get<T>(path: string, params?: Params): Promise<T> {
+    return (await this.request("GET", path, params)).json();
+  }
+
+  async send<T>(method: string, path: string, body?: unknown, params?: Params): Promise<T> {
+    return (await this.request(method, path, params, body)).json();
+  }
+
+  /** stream does long work; aborting the signal ends it early. */
+  async stream<T>(path: string, body: unknown, progress: (done: number, total: number) => void, signal: AbortSignal): Promise<T> {
+    const res = await this.request("POST", path, {}, body, "application/x-ndjson", signal);
+    for await (const text of lines(res)) {
+      const line = JSON.parse(text);
+      if (line.progress) progress(line.progress.done, line.progress.total);
+      if (line.problem) throw new Problem(line.problem.status, line.problem);
+      if (line.result) return line.result;
+    }
+    throw new Problem(0, {});
+  }
+
+  /** watch reads the live stream until it ends. */
+  async watch(heard: (event: string, data: string) => void, signal: AbortSignal): Promise<void> {
+    const res = await this.request("GET", "/live", {}, undefined, "text/event-stream", signal);
+    let event = "", data = "";
+    for await (const text of lines(res)) {
+      if (text === "") {
+        if (event) heard(event, data);
+        event = data = "";
+      } else if (text.startsWith("event: ")) event = text.slice(7);
+      else if (text.startsWith("data: ")) data = text.slice(6);
+    }
+  }
+}
+
+async function* lines(res: Response): AsyncGenerator<string> {
+  const reader = res.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read().catch(() => ({ done: true, value: undefined }));
+    if (done) return;
+    const parts = (rest + value).split("\n");
+    rest = parts.pop()!;
+    yield* parts;
+  }
+}

@@ -1,0 +1,72 @@
+import { LitElement, html, nothing, type TemplateResult } from "lit";
+import type { Api, Me, Session, Summary, Stats, Problem } from "./api.ts";
+import { Words, type Key } from "./i18n.ts";
+import { icon, ring, type Icon } from "./icons.ts";
+
+/** Frame is what the element offers to its views. */
+export interface Frame {
+  api: Api; words: Words; me: Me; summary?: Summary; stats?: Stats; stale: boolean;
+  params: URLSearchParams;
+  go(view: string, params?: Record<string, string>): void;
+  ask<T>(dialog: (done: (answer: T | undefined) => void) => TemplateResult): Promise<T | undefined>;
+  toast(text: string, o?: { bad?: boolean; action?: string; run?: () => void }): void;
+  failed(e: unknown): void;
+  dialog(): HTMLDialogElement | null;
+  refresh(): void;
+}
+
+/** View is a part of the element, inside its shadow root. */
+export abstract class View extends LitElement {
+  static properties = { frame: { attribute: false }, tick: { attribute: false } };
+  declare frame: Frame;
+  declare tick: number;
+  protected createRenderRoot() { return this; }
+  t(key: Key, values?: Record<string, string | number>): string { return this.frame.words.t(key, values); }
+  /** load reads what the view shows; the element calls it when there is news. */
+  abstract load(): Promise<void>;
+}
+
+export const nameOf = (w: Words, s: { name?: string; code?: string }): string => s.name?.trim() || s.code || w.t("unnamed");
+
+export const timeTag = (w: Words, at: string, text = w.when(at)) => html`<time datetime=${at} title=${w.full(at)}>${text}</time>`;
+
+/** stateOf is one state and one date. */
+export function stateOf(w: Words, s: Session, now: string) {
+  const at = s.state_until, due = at && new Date(at) <= new Date(now);
+  const say = (key: Key) => { // the date inside of the text is an element of its own
+    const [before, after] = w.t(key, { when: "\0" }).split("\0");
+    return html`${before}${timeTag(w, at!, due ? w.t("now") : undefined)}${due && s.state !== "deleting" ? "" : after}`;
+  };
+  const text = s.state === "protected" ? w.t("neverCleaned")
+    : s.active ? (at ? say(s.state === "closing" ? "closingAt" : "closesAt") : w.t("staysOpen"))
+    : at ? say("deletedAt") : w.t("staysClosed");
+  return html`<span class="state ${s.state}"><span class="pill">${w.t(s.state)}</span> <span class="until">${text}</span></span>`;
+}
+
+export function ringOf(me: Me, s: Session, now: string) {
+  let left: number | null = null;
+  const whole = s.active ? (me.inactive_hours ?? 0) * 3600e3 : (me.delete_old_days ?? 0) * 86400e3;
+  if (s.state_until && whole) left = Math.min(1, Math.max(0, (new Date(s.state_until).getTime() - new Date(now).getTime()) / whole));
+  return html`<span class=${s.state}>${ring(s.state, left)}</span>`;
+}
+
+export const empty = (i: Icon, title: string, hint: string, action: unknown = nothing, whole = false) =>
+  html`<div class="empty">${icon(i)}${whole ? html`<h1>${title}</h1>` : html`<strong>${title}</strong>`}<p>${hint}</p>${action}</div>`;
+
+export const skeleton = (label: string) => html`<div class="card skeleton" role="status" aria-label=${label}><i></i><i></i><i></i><i></i></div>`;
+
+export const alongList = (w: Words, all: { table: string; effect: string; rows: number; more?: boolean }[], effect: string) => {
+  const some = all.filter((d) => d.effect === effect && (d.rows > 0 || d.more));
+  return some.length === 0 ? nothing : html`<p>${w.t(effect === "deleted" ? "deleteAlong" : "unlinkedAlong")}</p>
+    <ul class="list">${some.map((d) => html`<li>${d.more && !d.rows ? w.t("rowsIn", { table: d.table }) : (d.more ? w.t("atLeast") : "") + w.t("rowsOf", { n: d.rows, table: d.table })}</li>`)}</ul>`;
+};
+
+export const whoIs = (w: Words, me: Me, actor: string): string => {
+  if (actor === me.actor) return w.t("you");
+  if (actor === "system") return w.t("system");
+  if (actor === "admin") return w.t("anAdmin");
+  const [role, id] = [actor.split(":")[0], actor.slice(actor.indexOf(":") + 1)];
+  return role === "owner" && id !== actor ? w.t("anOwner", { id }) : actor;
+};
+
+export const isProblem = (e: unknown, kind: string): e is Problem => (e as Problem)?.kind === kind;

@@ -1,0 +1,361 @@
+import { LitElement, html, nothing, render as renderInto, type TemplateResult } from "lit";
+import { Api, Problem, type Credentials, type Me, type Stats, type Summary } from "./api.ts";
+import { ArchiveView } from "./archive.ts";
+import { View, empty, skeleton, type Frame } from "./base.ts";
+import { Words, type Key, type Lang } from "./i18n.ts";
+import { icon, type Icon } from "./icons.ts";
+import { LogView } from "./log.ts";
+import { OverviewView } from "./overview.ts";
+import { SessionsView } from "./sessions.ts";
+import { style } from "./style.ts";
+
+const pollEvery = 15; // seconds, without a live stream
+const later = 250; // milliseconds between news and what it has the page read
+const remembered = "session-manager:";
+
+const views: Record<string, { tag: string; icon: Icon; owner: Key; admin: Key }> = {
+  overview: { tag: "session-manager-overview", icon: "overview", owner: "overview", admin: "overview" },
+  sessions: { tag: "session-manager-sessions", icon: "sessions", owner: "sessions", admin: "sessions" },
+  archive: { tag: "session-manager-archive", icon: "trash", owner: "trash", admin: "archive" },
+  log: { tag: "session-manager-log", icon: "history", owner: "history", admin: "log" },
+};
+
+interface Toast { id: number; text: string; bad?: boolean; action?: string; run?: () => void }
+
+/**
+ * <session-manager src lang theme>: the sessions of the one who looks at it, or all for an admin.
+ *
+ * Attributes: src, the URL of the API; lang, "en" or "fr"; theme, "auto", "light" or "dark"; heading; routes, to keep the view and
+ * its filters in the page's fragment; login and logout, URLs. Property: credentials, a function that returns a bearer token;
+ * without it the requests have the page's cookies. Event: session-manager-login, cancelable, when there is no login or it expired.
+ */
+export class SessionManager extends LitElement {
+  static styles = style;
+  static properties = {
+    src: {}, lang: {}, theme: {}, heading: {}, routes: { type: Boolean }, login: {}, logout: {}, credentials: { attribute: false },
+    me: { state: true }, summary: { state: true }, stats: { state: true }, trouble: { state: true }, view: { state: true }, params: { state: true },
+    toasts: { state: true }, live: { state: true }, tick: { state: true }, chosen: { state: true },
+  };
+  declare src: string;
+  declare lang: string;
+  declare theme: string;
+  declare heading: string;
+  declare routes: boolean;
+  declare login: string;
+  declare logout: string;
+  /** credentials returns a bearer token for each request. Without it the requests have the page's cookies. */
+  declare credentials?: Credentials;
+
+  declare me?: Me;
+  declare summary?: Summary;
+  declare stats?: Stats;
+  declare trouble?: Problem; // of the last read
+  declare view: string;
+  declare params: URLSearchParams;
+  declare toasts: Toast[];
+  declare live: boolean;
+  declare tick: number; // rises when a minute passes
+  declare chosen: { lang?: Lang; theme?: string };
+
+  private words = new Words("en");
+  private api = new Api(() => this.src, () => this.words.lang, () => this.credentials);
+  private stop?: AbortController; // of everything that goes on while the element is in a page
+  private watching?: AbortController;
+  private soon?: ReturnType<typeof setTimeout>;
+  private toastId = 0;
+  private dark = matchMedia("(prefers-color-scheme: dark)");
+
+  constructor() {
+    super();
+    this.src = "/api/session-cleanup";
+    this.lang = this.theme = this.heading = this.login = this.logout = "";
+    this.routes = this.live = false;
+    this.view = "";
+    this.params = new URLSearchParams();
+    this.toasts = [];
+    this.tick = 0;
+    this.chosen = {};
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    if (this.routes) this.chosen = { lang: recall("lang") as Lang | undefined, theme: recall("theme") };
+    this.stop = new AbortController();
+    const signal = this.stop.signal;
+    addEventListener("hashchange", () => this.follow(), { signal });
+    document.addEventListener("visibilitychange", () => this.wake(), { signal });
+    addEventListener("online", () => this.wake(), { signal });
+    this.dark.addEventListener("change", () => this.paint(), { signal });
+    const minute = setInterval(() => document.hidden || this.tick++, 60_000);
+    signal.addEventListener("abort", () => clearInterval(minute));
+    void this.begin();
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.stop?.abort();
+    this.watching?.abort();
+  }
+
+  willUpdate() {
+    const lang: Lang = (this.chosen.lang || this.lang || document.documentElement.lang || "en").toLowerCase().startsWith("fr") ? "fr" : "en";
+    if (lang !== this.words.lang) {
+      this.words = new Words(lang);
+      if (this.me) this.refresh(); // messages of the server are in its language
+    }
+    this.paint();
+  }
+
+  private paint() {
+    const theme = this.chosen.theme || this.theme || "auto";
+    this.toggleAttribute("dark", theme === "dark" || (theme === "auto" && this.dark.matches));
+  }
+
+  private t(key: Key, values?: Record<string, string | number>) { return this.words.t(key, values); }
+
+  /** begin finds out who looks at the page, and shows the view of the address. */
+  private async begin() {
+    await this.updateComplete;
+    try {
+      const me = await this.api.get<Me>("/me");
+      this.me = me;
+      this.trouble = undefined;
+      this.follow();
+      this.wake();
+    } catch (e) {
+      this.fault(e);
+    }
+  }
+
+  private get home() { return this.me?.all_sessions ? "overview" : "sessions"; }
+  private get shown() { return Object.keys(views).filter((v) => (v !== "overview" || this.me?.all_sessions) && (v !== "archive" || this.me?.archive)); }
+
+  /** follow shows the view of the page's fragment. */
+  private follow() {
+    if (!this.me) return;
+    const [view, query] = this.routes ? location.hash.slice(1).split("?") : [this.view];
+    const next = this.shown.includes(view) ? view : this.home;
+    if (this.view !== next || this.params.toString() !== (query ?? "")) {
+      this.view = next;
+      this.params = new URLSearchParams(query ?? "");
+    }
+    this.refresh();
+  }
+
+  private go(view: string, params: Record<string, string> = {}) {
+    const query = new URLSearchParams(params).toString();
+    if (this.routes) {
+      const hash = `#${view}${query ? "?" + query : ""}`;
+      if (location.hash !== hash) { // filters of one view replace each other; views can be gone back to
+        history[view === this.view ? "replaceState" : "pushState"](null, "", hash);
+      }
+    }
+    const moved = view !== this.view;
+    this.view = view;
+    this.params = new URLSearchParams(query);
+    this.refresh();
+    if (moved) scrollTo({ top: 0 });
+  }
+
+  /** refresh reads again what is shown, soon: news comes in bursts. */
+  private refresh() {
+    clearTimeout(this.soon);
+    this.soon = setTimeout(() => void this.load(), this.summary ? later / 5 : 0);
+  }
+
+  private async load() {
+    if (!this.me || !this.isConnected) return;
+    await this.updateComplete;
+    const view = this.renderRoot.querySelector<View>("[data-view]");
+    try {
+      const [summary, stats] = await Promise.all([this.api.get<Summary>("/summary"), this.me.all_sessions ? this.api.get<Stats>("/stats") : undefined, view?.load()]);
+      this.summary = summary;
+      if (stats) this.stats = stats;
+      this.trouble = undefined;
+    } catch (e) {
+      this.fault(e);
+    }
+  }
+
+  /** fault keeps what is shown, and says what is wrong with it. */
+  private fault(e: unknown) {
+    if (!(e instanceof Problem)) throw e;
+    this.trouble = e;
+    if (e.status === 401) {
+      this.watching?.abort();
+      this.dispatchEvent(new CustomEvent("session-manager-login", { bubbles: true, composed: true, cancelable: true }));
+    } else if (e.status !== 403 && e.status !== 400) {
+      clearTimeout(this.soon);
+      this.soon = setTimeout(() => (this.me ? void this.load() : void this.begin()), 5000);
+    }
+  }
+
+  /** wake watches the live stream while the page is visible. */
+  private wake() {
+    this.watching?.abort();
+    if (document.hidden || !this.me || !this.isConnected) {
+      this.live = false;
+      return;
+    }
+    this.watching = new AbortController();
+    void this.watch(this.watching.signal);
+    this.refresh();
+  }
+
+  private async watch(signal: AbortSignal) {
+    while (!signal.aborted) {
+      try {
+        await this.api.watch((event, data) => {
+          this.live = true;
+          if (event === "stats" && this.me!.all_sessions) this.stats = JSON.parse(data);
+          if (event === "unavailable") this.trouble = new Problem(503, { type: "#unavailable" });
+          else this.refresh();
+        }, signal);
+      } catch (e) {
+        if (e instanceof Problem && e.status === 401) return this.fault(e);
+      }
+      this.live = false;
+      await new Promise((r) => setTimeout(r, pollEvery * 1000));
+      if (!signal.aborted) this.refresh(); // also the polling of a server that cannot stream
+    }
+  }
+
+  private ask<T>(make: (done: (answer: T | undefined) => void) => TemplateResult): Promise<T | undefined> {
+    const back = (this.renderRoot as ShadowRoot).activeElement as HTMLElement | null;
+    const dialog = document.createElement("dialog");
+    return new Promise((answer) => {
+      const end = (a: T | undefined) => {
+        if (!dialog.isConnected) return;
+        dialog.close();
+        dialog.remove();
+        this.toggleAttribute("asking", false);
+        if (back?.isConnected) back.focus();
+        answer(a);
+      };
+      renderInto(make(end), dialog);
+      const title = dialog.querySelector("h2");
+      if (title) { title.id = "dialog-title"; dialog.setAttribute("aria-labelledby", title.id); }
+      dialog.addEventListener("cancel", (e) => { e.preventDefault(); end(undefined); });
+      dialog.addEventListener("click", (e) => e.target === dialog && end(undefined));
+      this.renderRoot.append(dialog);
+      this.toggleAttribute("asking", true);
+      dialog.showModal();
+    });
+  }
+
+  private toast(text: string, o: { bad?: boolean; action?: string; run?: () => void } = {}) {
+    const id = ++this.toastId;
+    this.toasts = [...this.toasts.slice(-2), { id, text, ...o }];
+    if (!o.bad) this.fade(id, o.action ? 15_000 : 6_000);
+  }
+
+  /** fade ends a message after a while, unless somebody is about to use it. */
+  private fade(id: number, after: number) {
+    setTimeout(() => {
+      const box = this.renderRoot.querySelector(`[data-toast="${id}"]`);
+      if (box?.matches(":hover, :focus-within")) this.fade(id, 3000);
+      else this.drop(id);
+    }, after);
+  }
+  private drop(id: number) { this.toasts = this.toasts.filter((t) => t.id !== id); }
+
+  private failed(e: unknown) {
+    if (!(e instanceof Problem)) throw e;
+    if (e.status === 401) return this.fault(e);
+    const text = e.kind === "offline" ? this.t("offline") : e.status === 404 ? this.t("gone") : e.message || this.t("failed");
+    this.toast(text, { bad: true });
+  }
+
+  private frame(): Frame {
+    return {
+      api: this.api, words: this.words, me: this.me!, summary: this.summary, stats: this.stats, stale: this.trouble !== undefined, params: this.params,
+      go: (v, p) => this.go(v, p), ask: (d) => this.ask(d), toast: (t, o) => this.toast(t, o), failed: (e) => this.failed(e), refresh: () => this.refresh(),
+      dialog: () => this.renderRoot.querySelector("dialog"),
+    };
+  }
+
+  render() {
+    return html`<div lang=${this.words.lang}>${this.me && this.trouble?.status !== 401 ? this.whole() : html`<main>${this.closed()}</main>`}
+      <div class="toasts" role="status" aria-live="polite">${this.toasts.map((x) => html`<div class="toast ${x.bad ? "bad" : ""}" data-toast=${x.id}><span>${x.text}</span>
+        ${x.action ? html`<button data-act="undo" @click=${() => { this.drop(x.id); x.run!(); }}>${x.action}</button>` : nothing}
+        <button class="icon" aria-label=${this.t("dismiss")} @click=${() => this.drop(x.id)}>${icon("x")}</button></div>`)}</div></div>`;
+  }
+
+  /** closed is the page of somebody who sees nothing, or nothing yet. */
+  private closed() {
+    const e = this.trouble;
+    if (!e) return skeleton(this.t("loading"));
+    if (e.status === 401) {
+      const before = this.me !== undefined;
+      return html`<div class="card">${empty("lock", this.t(before ? "expired" : "needLogin"), before ? this.t("expiredHint") : this.login ? "" : this.t("needLoginHint"),
+        this.login ? html`<a class="button primary" href=${this.login}>${this.t("logIn")}</a>` : html`<button class="primary" @click=${() => void this.begin()}>${this.t("retry")}</button>`, true)}</div>`;
+    }
+    if (e.status === 403) return html`<div class="card">${empty("lock", this.t("noAccess"), this.t("noAccessHint"), this.logoutForm(), true)}</div>`;
+    return html`<div class="card">${empty("warn", e.kind === "offline" ? this.t("offline") : e.message || this.t("failed"), this.t("offlineDo"), html`<button class="primary" @click=${() => void this.begin()}>${this.t("retry")}</button>`, true)}</div>`;
+  }
+
+  private logoutForm() {
+    return this.logout ? html`<form method="post" action=${this.logout}><button class="ghost icon" title=${this.t("logOut")} aria-label=${this.t("logOut")}>${icon("out")}</button></form>` : nothing;
+  }
+
+  private whole() {
+    const me = this.me!, kind = me.all_sessions ? "admin" : "owner", shown = this.shown;
+    return html`<header><div class="bar">
+        <div class="brand">${icon("brand")}<span class="title">${this.heading || this.t("sessions")}</span><span class="who"><bdi>${this.who()}</bdi>${me.changes ? nothing : html` · ${this.t("readOnly")}`}</span></div>
+        <nav aria-label=${this.t("main")}><ul>${shown.map((v) => html`<li><a href="#${v}" aria-current=${v === this.view ? "page" : nothing} data-go=${v} @click=${(e: MouseEvent) => { if (e.ctrlKey || e.metaKey || e.shiftKey) return; e.preventDefault(); this.go(v); }}>${icon(v === "archive" && me.all_sessions ? "box" : views[v].icon)}<span>${this.t(views[v][kind])}</span></a></li>`)}</ul></nav>
+        <span class="pulse ${this.live ? "on" : ""}" title=${this.live ? this.t("liveOn") : this.t("liveOff", { n: pollEvery })}><i></i><span>${this.live ? this.t("liveOn") : this.t("liveOff", { n: pollEvery })}</span></span>
+        <button class="ghost icon" data-act="theme" title="${this.t("theme")}: ${this.t(`t_${this.chosen.theme || this.theme || "auto"}` as Key)}" aria-label="${this.t("theme")}: ${this.t(`t_${this.chosen.theme || this.theme || "auto"}` as Key)}" @click=${this.nextTheme}>${icon("theme")}</button>
+        <button class="ghost" data-act="lang" lang=${this.words.lang === "en" ? "fr" : "en"} aria-label="${this.words.lang === "en" ? "FR" : "EN"}: ${this.t("language")}" @click=${this.nextLang}>${this.words.lang === "en" ? "FR" : "EN"}</button>
+        ${this.logoutForm()}
+      </div></header>
+      <main>${this.warning()}${this.content()}</main>`;
+  }
+
+  private who() {
+    const me = this.me!, named = this.summary && [...this.summary.closing.sessions, ...this.summary.deleting.sessions].find((s) => s.owner_id === me.id && s.owner_name);
+    if (me.role === "owner") return named ? named.owner_name : this.t("anOwner", { id: me.id });
+    return me.id ? `${this.t("admin")} ${me.id}` : this.t("admin");
+  }
+
+  private warning() {
+    const e = this.trouble;
+    if (!e) return nothing;
+    const text = e.kind === "offline" ? this.t("offline") : e.status === 503 ? this.t("unavailable") : e.message || this.t("failed");
+    return html`<div class="banner" role="alert">${icon("warn")}<p>${text} <span class="muted">${this.t("offlineDo")}</span></p><button @click=${() => void this.load()}>${this.t("retry")}</button></div>`;
+  }
+
+  private content() {
+    const frame = this.frame();
+    switch (this.view) {
+      case "overview": return html`<session-manager-overview data-view .frame=${frame} .tick=${this.tick}></session-manager-overview>`;
+      case "archive": return html`<session-manager-archive data-view .frame=${frame} .tick=${this.tick}></session-manager-archive>`;
+      case "log": return html`<session-manager-log data-view .frame=${frame} .tick=${this.tick}></session-manager-log>`;
+      case "sessions": return html`<session-manager-sessions data-view .frame=${frame} .tick=${this.tick}></session-manager-sessions>`;
+      default: return nothing;
+    }
+  }
+
+  private nextTheme() {
+    const all = ["auto", "light", "dark"];
+    const theme = all[(all.indexOf(this.chosen.theme || this.theme || "auto") + 1) % 3];
+    this.chosen = { ...this.chosen, theme };
+    remember("theme", theme);
+  }
+
+  private nextLang() {
+    const lang: Lang = this.words.lang === "en" ? "fr" : "en";
+    this.chosen = { ...this.chosen, lang };
+    remember("lang", lang);
+  }
+}
+
+function recall(what: string): string | undefined {
+  try { return localStorage.getItem(remembered + what) ?? undefined; } catch { return undefined; } // storage may be off
+}
+function remember(what: string, value: string) {
+  try { localStorage.setItem(remembered + what, value); } catch { /* storage may be off */ }
+}
+
+for (const [tag, element] of [[views.overview.tag, OverviewView], [views.sessions.tag, SessionsView], [views.archive.tag, ArchiveView], [views.log.tag, LogView], ["session-manager", SessionManager]] as const) {
+  if (!customElements.get(tag)) customElements.define(tag, element as unknown as CustomElementConstructor);
+}

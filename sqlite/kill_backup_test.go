@@ -19,7 +19,6 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
 
-
 func init() {
 	roles["backup"] = func(args string) error {
 		path, rest, _ := strings.Cut(args, " ")

@@ -66,9 +66,9 @@ SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason,
  WHERE ($1::bigint[] IS NULL OR a.id = ANY ($1::bigint[])) AND ($2::text IS NULL OR a.session_id = $2::text) AND ($3::text IS NULL OR a.owner_id = $3::text)
    AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::boolean IS NULL OR (a.backed_up_at IS NOT NULL) = $5::boolean)
    AND ($6::boolean IS NULL OR a.held = $6::boolean)
-   AND ($6::bigint IS NULL OR a.id < $6::bigint)
+   AND ($7::bigint IS NULL OR a.id < $7::bigint)
  ORDER BY a.id DESC
- LIMIT $7::integer;
+ LIMIT $8::integer;
 
 -- name: archived_count
 SELECT count(*)

@@ -62,6 +62,7 @@ func (a *app) sharedFlags(root *cobra.Command) {
 	flags.StringVar(&a.tableName, "table", "", "`NAME` of the table of sessions, instead of --schema; what it leaves open is read from the database")
 	flags.BoolVar(&a.trustOwner, "trust-owner", false, "as a superuser of PostgreSQL, work on sessions of another role, whose triggers can then use a superuser's rights")
 	flags.BoolVar(&a.json, "json", false, "print JSON, for programs")
+	flags.Var(&a.logFormat, "log-format", "text or json: how lines of the log are written to standard error (default: json with --json)")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "print more, and log every action to standard error")
 }
 

@@ -107,7 +107,7 @@ func TestMigrateCreatesADatabase(t *testing.T) {
 
 func TestDemoShowsTheWholeJob(t *testing.T) {
 	t.Parallel()
-	newUser(t, nil).calls("demo").want(t, exitDone, "The cleanup", "the deletion limit stops the deletion", "--force=", "The temporary database is removed")
+	newUser(t, nil).calls("demo").want(t, exitDone, "The cleanup", "the deletion limit stops the deletion", "--force=", "a deletion can be undone", "Restored 1 session, with ", "The temporary database is removed")
 }
 
 func TestMigrateWarnsAboutSessionsThatCannotBeDeleted(t *testing.T) {

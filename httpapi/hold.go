@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strconv"
 
@@ -100,7 +101,9 @@ func (c *call) erase() error {
 	if err := c.detached(func(ctx context.Context) (err error) {
 		done, err = c.m.Erase(ctx, owner, o)
 		return err
-	}); err != nil {
+	}); errors.Is(err, errors.ErrUnsupported) {
+		return &fault{problem: notFound, detail: msgNoErasure}
+	} else if err != nil {
 		return err
 	}
 	if o.DryRun {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -21,6 +22,8 @@ type Config struct {
 	// IgnoreClock lets runs trust the store's clock when it differs from this process's by more than 10 minutes. Such runs
 	// fail with ErrClock otherwise, and change nothing. Default: false.
 	IgnoreClock bool
+	// Observe is told of each run, batch and call of the store, for traces. Default: none.
+	Observe Observe
 	// BeforeDelete is called for sessions that are about to be deleted, by a run or by a person, at most Policy.BatchSize at
 	// once: to delete files, or to close what is open. A KeepError keeps some of them, any other error keeps all; a run reports
 	// those as failures and goes on. No lock is held meanwhile, so a session that is used in between, or that the database refuses to
@@ -44,11 +47,13 @@ type Manager struct {
 	leaseTTL time.Duration
 	late     *lateness // shared by all that As and If make of it
 
+	observe     Observe
 	ignoreClock bool
 	before      hook
 	limited     bool // to what who may do; the service itself may do everything
 	who         Principal
 	onlyIf      func(Session) bool // see If
+	reason      string             // see Because
 }
 
 // New makes a Manager that acts for the service itself and may do everything; As limits it. It does not touch the
@@ -75,8 +80,8 @@ func New(store Store, c Config) (*Manager, error) {
 		return nil, invalid.Errorf("Policy.Archive is on, but the store has no archive: want a store that is an Archiver")
 	}
 	m := &Manager{
-		store: bounded{store}, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL, ignoreClock: c.IgnoreClock,
-		late: &lateness{}, before: hook{c.BeforeDelete, c.BeforeDeleteTimeout},
+		store: bounded{Store: store, observe: c.Observe}, observe: c.Observe, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL,
+		ignoreClock: c.IgnoreClock, late: &lateness{}, before: hook{c.BeforeDelete, c.BeforeDeleteTimeout},
 	}
 	if m.policy.BatchBudget > m.leaseTTL/3 {
 		return nil, invalid.Errorf("Policy.BatchBudget is %v: want at most a third of Config.LeaseTTL, %v", m.policy.BatchBudget, m.leaseTTL)
@@ -123,6 +128,16 @@ func (m *Manager) If(condition func(Session) bool) *Manager {
 	conditional := *m
 	conditional.onlyIf = condition
 	return &conditional
+}
+
+// Because returns the same Manager with a reason for what it changes: the events have it, after the library's own, if there is one. The log
+// keeps its first MaxEventText characters. What is no text, such as invalid UTF-8, is left out.
+//
+//	_, err = sessions.Because("asked for by its owner").Delete(ctx, id)
+func (m *Manager) Because(reason string) *Manager {
+	explained := *m
+	explained.reason = strings.ReplaceAll(strings.ToValidUTF8(reason, ""), "\x00", "")
+	return &explained
 }
 
 // Get returns one session.
@@ -326,8 +341,7 @@ func (m *Manager) Touch(ctx context.Context, id string) error {
 func (m *Manager) touch(ids []string, owner string) Touch {
 	t := Touch{IDs: ids, OwnerID: owner, Interval: m.policy.TouchInterval}
 	if m.policy.ReactivateOnActivity.Or(false) {
-		cause := m.cause("activity")
-		t.Reactivate = &cause
+		t.Reactivate = &Cause{Actor: m.actor(), Reason: "activity"}
 	}
 	return t
 }
@@ -384,7 +398,12 @@ func (m *Manager) lastRun(ctx context.Context, now time.Time) (last Event, found
 	return last, found, err
 }
 
-func (m *Manager) cause(reason string) Cause { return Cause{Actor: m.actor(), Reason: reason} }
+func (m *Manager) cause(reason string) Cause {
+	if reason != "" && m.reason != "" {
+		reason += ": "
+	}
+	return Cause{Actor: m.actor(), Reason: reason + m.reason}
+}
 
 func failed(operation, id string, err error) error {
 	return fmt.Errorf("%s %q: %w", operation, id, err)

@@ -207,7 +207,7 @@ When something is in the way, such as an ID that is in use again, nothing is cha
 	flags.BoolVar(&o.DryRun, "dry-run", false, "say what is in the way, change nothing")
 	flags.StringVar(&conflict, "on-conflict", string(sessioncleanup.ConflictFail), "when an ID, or another unique value, is in use again: "+joinWords(sessioncleanup.Conflicts()))
 	completeWith(cmd, "on-conflict", sessioncleanup.Conflicts())
-	return cmd
+	return explained(cmd)
 }
 
 // reportRestored says what was restored, or what is in the way.

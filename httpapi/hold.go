@@ -36,7 +36,7 @@ func (c *call) hold() error {
 
 // purge serves DELETE /archive/{entry}.
 func (c *call) purge() error {
-	values, err := c.query("confirm")
+	values, err := c.changing("confirm")
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ type erasedAnswer struct {
 
 // erase serves POST /erase: without a confirmation it only counts.
 func (c *call) erase() error {
-	values, err := c.query("confirm")
+	values, err := c.changing("confirm")
 	if err != nil {
 		return err
 	}

@@ -218,7 +218,10 @@ func (r *run) try(ctx context.Context, b Batch) (BatchResult, error) {
 }
 
 // send has the store do a batch.
-func (r *run) send(ctx context.Context, b Batch) (BatchResult, error) {
+func (r *run) send(ctx context.Context, b Batch) (out BatchResult, err error) {
+	ctx, end := r.m.observe.begin(ctx, Operation{Kind: OperationBatch, Name: string(b.Action)})
+	err = errPanic // while a panic passes through
+	defer func() { end(Ended{Err: err, RunID: b.Cause.RunID, Sessions: len(out.IDs)}) }()
 	if b.Action == ActionPurged {
 		return within(ctx, sweepTimeout, func(ctx context.Context) (BatchResult, error) { return r.archiver.Purge(ctx, b, r.purgeBefore()) })
 	}

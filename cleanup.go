@@ -139,11 +139,7 @@ func (m *Manager) cleanup(ctx context.Context, r Run, slot time.Time) (Result, e
 	for _, phase := range work.phases() {
 		work.result.Phases = append(work.result.Phases, PhaseResult{Action: phase.action})
 	}
-	if r.DryRun {
-		err = work.simulate(ctx)
-	} else {
-		err = work.execute(ctx)
-	}
+	err = work.observed(ctx)
 	work.result.Duration = time.Since(work.started)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", operation, err)

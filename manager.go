@@ -22,6 +22,8 @@ type Config struct {
 	// IgnoreClock lets runs trust the store's clock when it differs from this process's by more than 10 minutes. Such runs
 	// fail with ErrClock otherwise, and change nothing. Default: false.
 	IgnoreClock bool
+	// Observe is told of each run, batch and call of the store, for traces. Default: none.
+	Observe Observe
 	// BeforeDelete is called for sessions that are about to be deleted, by a run or by a person, at most Policy.BatchSize at
 	// once: to delete files, or to close what is open. A KeepError keeps some of them, any other error keeps all; a run reports
 	// those as failures and goes on. No lock is held meanwhile, so a session that is used in between, or that the database refuses to
@@ -45,6 +47,7 @@ type Manager struct {
 	leaseTTL time.Duration
 	late     *lateness // shared by all that As and If make of it
 
+	observe     Observe
 	ignoreClock bool
 	before      hook
 	limited     bool // to what who may do; the service itself may do everything
@@ -77,8 +80,8 @@ func New(store Store, c Config) (*Manager, error) {
 		return nil, invalid.Errorf("Policy.Archive is on, but the store has no archive: want a store that is an Archiver")
 	}
 	m := &Manager{
-		store: bounded{store}, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL, ignoreClock: c.IgnoreClock,
-		late: &lateness{}, before: hook{c.BeforeDelete, c.BeforeDeleteTimeout},
+		store: bounded{Store: store, observe: c.Observe}, observe: c.Observe, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL,
+		ignoreClock: c.IgnoreClock, late: &lateness{}, before: hook{c.BeforeDelete, c.BeforeDeleteTimeout},
 	}
 	if m.policy.BatchBudget > m.leaseTTL/3 {
 		return nil, invalid.Errorf("Policy.BatchBudget is %v: want at most a third of Config.LeaseTTL, %v", m.policy.BatchBudget, m.leaseTTL)

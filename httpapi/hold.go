@@ -110,6 +110,6 @@ func (c *call) erase() error {
 		confirm := url.QueryEscape(owner)
 		return &fault{problem: unconfirmed, detail: msgErases, args: []any{confirm}, extra: extra{Confirm: "?confirm=" + confirm, Erase: &done}}
 	}
-	c.figures.forget("", owner)
+	c.forget(owner)
 	return c.reply(erasedAnswer{Success: true, Message: msgErased[c.lang], Erased: done})
 }

@@ -232,7 +232,7 @@ func (e *erasure) events(ctx context.Context) error {
 	}
 	reason := fmt.Sprintf("sessions: %d, archive: %d, events: %d", e.done.Sessions, e.done.Archived, e.done.Events)
 	_, err = within(ctx, readTimeout, func(ctx context.Context) (Event, error) {
-		return e.m.store.Record(ctx, Record{Event: Event{Action: ActionErased, Actor: e.m.actor(), Reason: reason}})
+		return e.m.store.Record(ctx, Record{Event: Event{Action: ActionErased, Actor: e.m.actor(), Reason: e.m.cause(reason).Reason}})
 	})
 	return err
 }

@@ -141,11 +141,7 @@ func (m *Manager) cleanup(ctx context.Context, r Run, slot time.Time) (Result, e
 	for _, phase := range work.phases() {
 		work.result.Phases = append(work.result.Phases, PhaseResult{Action: phase.action})
 	}
-	if r.DryRun {
-		err = work.simulate(ctx)
-	} else {
-		err = work.execute(ctx)
-	}
+	err = work.observed(ctx)
 	work.result.Duration = time.Since(work.started)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", operation, err)
@@ -238,7 +234,8 @@ func (r *run) simulate(ctx context.Context) error {
 // execute does the run under its lease and records its end.
 func (r *run) execute(ctx context.Context) error {
 	r.result.RunID = rand.Text()
-	r.cause = Cause{Actor: r.m.actor(), Reason: r.opts.Reason, RunID: r.result.RunID}
+	r.cause = r.m.cause(r.opts.Reason)
+	r.cause.RunID = r.result.RunID
 	lasting, cancel := wait.Outlive(ctx, finishGrace) // for the end of a run that is stopped
 	defer cancel()
 	if err := r.acquire(ctx); err != nil {

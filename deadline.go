@@ -15,8 +15,11 @@ const (
 	sweepTimeout = 3 * time.Minute // of a batch, which stores bound themselves: this is for those that do not
 )
 
-// bounded is a Store whose calls end.
-type bounded struct{ Store }
+// bounded is a Store whose calls end, and are observed.
+type bounded struct {
+	Store
+	observe Observe
+}
 
 func (b bounded) Unwrap() Store { return b.Store }
 
@@ -35,44 +38,52 @@ func within[T any](ctx context.Context, limit time.Duration, call func(context.C
 	return out, err
 }
 
+// call is within for a method of the Store.
+func call[T any](ctx context.Context, b bounded, method string, limit time.Duration, do func(context.Context) (T, error)) (out T, err error) {
+	ctx, end := b.observe.begin(ctx, Operation{Kind: OperationCall, Name: method})
+	err = errPanic // while a panic passes through
+	defer func() { end(Ended{Err: err}) }()
+	return within(ctx, limit, do)
+}
+
 func (b bounded) Now(ctx context.Context) (time.Time, error) {
-	return within(ctx, callTimeout, b.Store.Now)
+	return call(ctx, b, "Now", callTimeout, b.Store.Now)
 }
 
 func (b bounded) List(ctx context.Context, q Query) (Page, error) {
-	return within(ctx, readTimeout, func(ctx context.Context) (Page, error) { return b.Store.List(ctx, q) })
+	return call(ctx, b, "List", readTimeout, func(ctx context.Context) (Page, error) { return b.Store.List(ctx, q) })
 }
 
 func (b bounded) Counts(ctx context.Context, q CountsQuery) (Counts, error) {
-	return within(ctx, readTimeout, func(ctx context.Context) (Counts, error) { return b.Store.Counts(ctx, q) })
+	return call(ctx, b, "Counts", readTimeout, func(ctx context.Context) (Counts, error) { return b.Store.Counts(ctx, q) })
 }
 
 func (b bounded) Events(ctx context.Context, q EventQuery) ([]Event, error) {
-	return within(ctx, readTimeout, func(ctx context.Context) ([]Event, error) { return b.Store.Events(ctx, q) })
+	return call(ctx, b, "Events", readTimeout, func(ctx context.Context) ([]Event, error) { return b.Store.Events(ctx, q) })
 }
 
 func (b bounded) Sweep(ctx context.Context, batch Batch) (BatchResult, error) {
-	return within(ctx, sweepTimeout, func(ctx context.Context) (BatchResult, error) { return b.Store.Sweep(ctx, batch) })
+	return call(ctx, b, "Sweep", sweepTimeout, func(ctx context.Context) (BatchResult, error) { return b.Store.Sweep(ctx, batch) })
 }
 
 func (b bounded) Lease(ctx context.Context, r LeaseRequest) (Lease, error) {
-	return within(ctx, callTimeout, func(ctx context.Context) (Lease, error) { return b.Store.Lease(ctx, r) })
+	return call(ctx, b, "Lease", callTimeout, func(ctx context.Context) (Lease, error) { return b.Store.Lease(ctx, r) })
 }
 
 func (b bounded) Update(ctx context.Context, t Target, c Change) (Session, error) {
-	return within(ctx, readTimeout, func(ctx context.Context) (Session, error) { return b.Store.Update(ctx, t, c) })
+	return call(ctx, b, "Update", readTimeout, func(ctx context.Context) (Session, error) { return b.Store.Update(ctx, t, c) })
 }
 
 func (b bounded) Delete(ctx context.Context, t Target, cause Cause) (Session, error) {
-	return within(ctx, readTimeout, func(ctx context.Context) (Session, error) { return b.Store.Delete(ctx, t, cause) })
+	return call(ctx, b, "Delete", readTimeout, func(ctx context.Context) (Session, error) { return b.Store.Delete(ctx, t, cause) })
 }
 
 func (b bounded) Touch(ctx context.Context, t Touch) (int, error) {
-	return within(ctx, callTimeout, func(ctx context.Context) (int, error) { return b.Store.Touch(ctx, t) })
+	return call(ctx, b, "Touch", callTimeout, func(ctx context.Context) (int, error) { return b.Store.Touch(ctx, t) })
 }
 
 func (b bounded) Record(ctx context.Context, r Record) (Event, error) {
-	return within(ctx, callTimeout, func(ctx context.Context) (Event, error) { return b.Store.Record(ctx, r) })
+	return call(ctx, b, "Record", callTimeout, func(ctx context.Context) (Event, error) { return b.Store.Record(ctx, r) })
 }
 
 // InstallerOf finds the Installer of a store, like StoreAs. Its calls that only read end after a minute, as ErrUnavailable, when

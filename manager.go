@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -24,6 +25,8 @@ type Config struct {
 	// Backups has each run copy what the archive has into a file, at its end, and purge only what is in one. It takes
 	// Policy.Archive. Default: none.
 	Backups Backups
+	// Observe is told of each run, batch and call of the store, for traces. Default: none.
+	Observe Observe
 	// BeforeDelete is called for sessions that are about to be deleted, by a run or by a person, at most Policy.BatchSize at
 	// once: to delete files, or to close what is open. A KeepError keeps some of them, any other error keeps all; a run reports
 	// those as failures and goes on. No lock is held meanwhile, so a session that is used in between, or that the database refuses to
@@ -48,11 +51,13 @@ type Manager struct {
 	late     *lateness // shared by all that As and If make of it
 
 	backups     Backups // nil: none
+	observe     Observe
 	ignoreClock bool
 	before      hook
 	limited     bool // to what who may do; the service itself may do everything
 	who         Principal
 	onlyIf      func(Session) bool // see If
+	reason      string             // see Because
 }
 
 // New makes a Manager that acts for the service itself and may do everything; As limits it. It does not touch the
@@ -85,9 +90,9 @@ func New(store Store, c Config) (*Manager, error) {
 		c.Policy.Backup = On
 	}
 	m := &Manager{
-		store: bounded{store}, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL, ignoreClock: c.IgnoreClock,
+		store: bounded{Store: store, observe: c.Observe}, observe: c.Observe, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL,
+		ignoreClock: c.IgnoreClock, late: &lateness{}, before: hook{c.BeforeDelete, c.BeforeDeleteTimeout},
 		backups: c.Backups,
-		late:    &lateness{}, before: hook{c.BeforeDelete, c.BeforeDeleteTimeout},
 	}
 	if m.policy.BatchBudget > m.leaseTTL/3 {
 		return nil, invalid.Errorf("Policy.BatchBudget is %v: want at most a third of Config.LeaseTTL, %v", m.policy.BatchBudget, m.leaseTTL)
@@ -134,6 +139,16 @@ func (m *Manager) If(condition func(Session) bool) *Manager {
 	conditional := *m
 	conditional.onlyIf = condition
 	return &conditional
+}
+
+// Because returns the same Manager with a reason for what it changes: the events have it, after the library's own, if there is one. The log
+// keeps its first MaxEventText characters. What is no text, such as invalid UTF-8, is left out.
+//
+//	_, err = sessions.Because("asked for by its owner").Delete(ctx, id)
+func (m *Manager) Because(reason string) *Manager {
+	explained := *m
+	explained.reason = strings.ReplaceAll(strings.ToValidUTF8(reason, ""), "\x00", "")
+	return &explained
 }
 
 // Get returns one session.
@@ -337,8 +352,7 @@ func (m *Manager) Touch(ctx context.Context, id string) error {
 func (m *Manager) touch(ids []string, owner string) Touch {
 	t := Touch{IDs: ids, OwnerID: owner, Interval: m.policy.TouchInterval}
 	if m.policy.ReactivateOnActivity.Or(false) {
-		cause := m.cause("activity")
-		t.Reactivate = &cause
+		t.Reactivate = &Cause{Actor: m.actor(), Reason: "activity"}
 	}
 	return t
 }
@@ -395,7 +409,12 @@ func (m *Manager) lastRun(ctx context.Context, now time.Time) (last Event, found
 	return last, found, err
 }
 
-func (m *Manager) cause(reason string) Cause { return Cause{Actor: m.actor(), Reason: reason} }
+func (m *Manager) cause(reason string) Cause {
+	if reason != "" && m.reason != "" {
+		reason += ": "
+	}
+	return Cause{Actor: m.actor(), Reason: reason + m.reason}
+}
 
 func failed(operation, id string, err error) error {
 	return fmt.Errorf("%s %q: %w", operation, id, err)

@@ -48,6 +48,7 @@ type app struct {
 	trustOwner bool
 	json       bool
 	verbose    bool
+	logFormat  logFormat
 
 	ignoreClock bool                   // for the verbs that run
 	archives    sessioncleanup.Switch  // cleanup --archive

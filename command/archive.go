@@ -217,7 +217,7 @@ When something is in the way, such as an ID that is in use again, nothing is cha
 	completeWith(cmd, "on-conflict", sessioncleanup.Conflicts())
 	flags.StringVar(&from, "from", "", "restore from this backup `FILE` instead of the archive")
 	a.addBackup(flags)
-	return cmd
+	return explained(cmd)
 }
 
 // reportRestored says what was restored, or what is in the way.

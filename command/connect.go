@@ -162,6 +162,9 @@ func (a *app) withOpened(
 		if err != nil {
 			return err
 		}
+		if reason := cmd.Flags().Lookup(reasonFlag); reason != nil {
+			m = m.Because(reason.Value.String())
+		}
 		return work(ctx, connection{Manager: m.As(a.operator()), system: m, store: opened}, args)
 	}
 }
@@ -229,9 +232,12 @@ func (a *app) warnings() *slog.Logger {
 	return a.plainLog(slog.LevelWarn)
 }
 
+// logsJSON reports whether lines of the log are JSON.
+func (a *app) logsJSON() bool { return a.logFormat == logJSON || a.logFormat == "" && a.json }
+
 func (a *app) logTo(level slog.Level) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
-	if a.json {
+	if a.logsJSON() {
 		return slog.New(slog.NewJSONHandler(escaper{a.err}, options))
 	}
 	return slog.New(slog.NewTextHandler(a.err, options))

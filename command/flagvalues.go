@@ -111,6 +111,24 @@ func (t *threshold) Set(text string) (err error) {
 	return err
 }
 
+// logFormat is how the log is written; empty: as --json says.
+type logFormat string
+
+const (
+	logText logFormat = "text"
+	logJSON logFormat = "json"
+)
+
+func (f *logFormat) String() string { return string(*f) }
+func (*logFormat) Type() string     { return "format" }
+
+func (f *logFormat) Set(text string) error {
+	if *f = logFormat(text); *f != logText && *f != logJSON {
+		return wantError("text or json")
+	}
+	return nil
+}
+
 // span is a duration that may also be written in days and weeks.
 type span time.Duration
 

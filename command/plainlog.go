@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// plainLog logs to standard error as sentences for people; with --json as JSON.
+// plainLog logs to standard error as sentences for people; as JSON where the log is.
 func (a *app) plainLog(level slog.Level) *slog.Logger {
-	if a.json {
+	if a.logsJSON() {
 		return a.logTo(level)
 	}
 	if a.verbose {

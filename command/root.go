@@ -46,7 +46,7 @@ Start with "sessioncleanup demo", which needs no database.`,
 		}
 	}
 	add(groupSetUp, a.demo(), a.inspect(), a.migrate(), a.validate(), a.doctor(), a.uninstall())
-	add(groupCleanup, a.cleanup(), a.stats(), a.serve(), a.events(), a.backup())
+	add(groupCleanup, a.cleanup(), a.stats(), a.serve(), a.notify(), a.events(), a.backup())
 	add(groupSessions, a.list(), a.show(), a.deactivate(), a.reactivate(), a.delete(), a.archive(), a.restore(), a.erase(), a.autoCleanup(), a.expire(), a.touch())
 	add("", a.version(), a.completion())
 	root.SetHelpCommand(helpVerb(root))
@@ -62,13 +62,15 @@ func (a *app) sharedFlags(root *cobra.Command) {
 	flags.StringVar(&a.tableName, "table", "", "`NAME` of the table of sessions, instead of --schema; what it leaves open is read from the database")
 	flags.BoolVar(&a.trustOwner, "trust-owner", false, "as a superuser of PostgreSQL, work on sessions of another role, whose triggers can then use a superuser's rights")
 	flags.BoolVar(&a.json, "json", false, "print JSON, for programs")
+	flags.Var(&a.logFormat, "log-format", "text or json: how lines of the log are written to standard error (default: json with --json)")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "print more, and log every action to standard error")
 }
 
 const environmentHelp = `
 Environment, also from a file .env in the working directory: ` + envDatabase + `, ` + sessioncleanup.EnvEnabled + `,
 ` + sessioncleanup.EnvInactiveHours + `, ` + sessioncleanup.EnvDeleteDays + `, ` + sessioncleanup.EnvAutoCleanupDefault + `,
-` + sessioncleanup.EnvArchive + `, ` + sessioncleanup.EnvArchiveDays + `, ` + sessioncleanup.EnvBackup + `, ` + envIgnoreClock + `, NO_COLOR
+` + sessioncleanup.EnvArchive + `, ` + sessioncleanup.EnvArchiveDays + `, ` + sessioncleanup.EnvBackup + `, ` + envIgnoreClock + `,
+` + envNotifyOperators + `, NO_COLOR
 `
 
 // helpVerb is cobra's help verb, with an error for a verb that does not exist.

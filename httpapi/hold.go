@@ -36,7 +36,7 @@ func (c *call) hold() error {
 
 // purge serves DELETE /archive/{entry}.
 func (c *call) purge() error {
-	values, err := c.query("confirm")
+	values, err := c.changing("confirm")
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ type erasedAnswer struct {
 
 // erase serves POST /erase: without a confirmation it only counts.
 func (c *call) erase() error {
-	values, err := c.query("confirm")
+	values, err := c.changing("confirm")
 	if err != nil {
 		return err
 	}
@@ -110,6 +110,6 @@ func (c *call) erase() error {
 		confirm := url.QueryEscape(owner)
 		return &fault{problem: unconfirmed, detail: msgErases, args: []any{confirm}, extra: extra{Confirm: "?confirm=" + confirm, Erase: &done}}
 	}
-	c.figures.forget("", owner)
+	c.forget(owner)
 	return c.reply(erasedAnswer{Success: true, Message: msgErased[c.lang], Erased: done})
 }

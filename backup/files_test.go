@@ -259,7 +259,7 @@ func TestAFileThatCannotBeWrittenIsNotThere(t *testing.T) {
 	t.Parallel()
 	d, path := dir(t)
 	large := sessioncleanup.ArchivedCopy{Content: []sessioncleanup.ArchivedRow{{Row: []byte(`"` + strings.Repeat("x", 1<<20) + `"`)}}}
-	ctx, cancel := context.WithCancel(t.Context())
+	ending, cancel := context.WithCancel(t.Context())
 	broken := errors.New("broken")
 	for what, c := range map[string]struct {
 		sink    backup.Sink
@@ -276,6 +276,10 @@ func TestAFileThatCannotBeWrittenIsNotThere(t *testing.T) {
 			return err
 		}, context.Canceled},
 	} {
+		ctx := t.Context()
+		if errors.Is(c.want, context.Canceled) {
+			ctx = ending
+		}
 		if _, err := backup.New(c.sink).Write(ctx, head, c.content); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", what, err, c.want)
 		}

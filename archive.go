@@ -36,14 +36,29 @@ type Archiver interface {
 	// as Session.Restored has it, and every other value is exactly what it was; rows that were unlinked are linked again if
 	// they are still there and unlinked. A column that was added since gets its default. The application's triggers run.
 	//
+	// With r.Copies it does the same with entries that are not in the archive.
+	//
 	// What keeps an entry from being restored is in Restored.Obstacles, and then nothing is changed; nor is it with
 	// r.DryRun. ErrNotArchived when one of the entries is not there, or is not r.OwnerID's; ErrHeld when one is held.
 	Restore(ctx context.Context, r RestoreRequest) (Restored, error)
 
-	// Purge permanently removes at most b.Limit entries that were archived before a moment and are not held, the oldest first, with their
-	// event, as a batch of a run like Sweep: under b.Lease, whatever b.Filter. BatchResult.Next is not empty when there may be
-	// more.
+	// Purge permanently removes at most b.Limit entries that were archived before a moment and are not held, the oldest first, with
+	// their event, as a batch of a run like Sweep: under b.Lease, whatever b.Filter. With b.BackedUp it leaves entries that are not
+	// marked. BatchResult.Next is not empty when there may be more.
 	Purge(ctx context.Context, b Batch, before time.Time) (BatchResult, error)
+
+	// NotBackedUp returns entries that are not marked, with an ID above after, in the order of their IDs, at most limit of them.
+	NotBackedUp(ctx context.Context, after int64, limit int) ([]Archived, error)
+
+	// ArchivedContents returns all rows of some entries, by entry, in the order of their numbers. Entries that are not there
+	// have none.
+	ArchivedContents(ctx context.Context, ids []int64) (map[int64][]ArchivedRow, error)
+
+	// MarkBackedUp sets Archived.BackedUpAt to the store's clock. Entries that are not there are ignored.
+	MarkBackedUp(ctx context.Context, ids []int64) error
+
+	// ArchiveForm names the form of ArchivedRow.Row: a store restores copies of its own form only.
+	ArchiveForm() string
 
 	// Hold sets Archived.Held of entries, all of them or none, with an ActionHeld or ActionReleased event of the sessions of
 	// those that it changes, and returns all of them, newest first. ErrNotArchived when one is not there.
@@ -91,6 +106,8 @@ type Archived struct {
 	Rows      int       `json:"rows"`           // of other tables
 	Bytes     int64     `json:"bytes"`          // of all rows, as the store keeps them
 	Held      bool      `json:"held,omitempty"` // see Manager.Hold
+	// BackedUpAt is when the entry was found in a file of Backups, read back; zero when it is in none.
+	BackedUpAt time.Time `json:"backed_up_at,omitzero"`
 	// PurgeAt is the moment from which a run permanently removes the entry. A Manager fills it in; zero means never.
 	PurgeAt time.Time `json:"purge_at,omitzero"`
 }
@@ -122,6 +139,7 @@ type ArchiveQuery struct {
 	OwnerID   string
 	Held      Switch    // On: only entries that are held; Off: only others
 	Until     time.Time // only entries archived before it
+	BackedUp  Switch    // On: only entries with BackedUpAt; Off: only those without
 	Before    int64     // only entries with a smaller ID: the last one of the page before
 	Limit     int       // at most this many; above 0
 }
@@ -133,7 +151,8 @@ func (q ArchiveQuery) Matches(a Archived) bool {
 		ids = ids || id == a.ID
 	}
 	return ids && (q.SessionID == "" || q.SessionID == a.SessionID) && (q.OwnerID == "" || q.OwnerID == a.OwnerID) &&
-		(q.Held == Default || q.Held == SwitchOf(a.Held)) && (q.Until.IsZero() || a.At.Before(q.Until)) && (q.Before == 0 || a.ID < q.Before)
+		(q.Held == Default || q.Held == SwitchOf(a.Held)) && (q.BackedUp == Default || q.BackedUp == SwitchOf(!a.BackedUpAt.IsZero())) &&
+		(q.Until.IsZero() || a.At.Before(q.Until)) && (q.Before == 0 || a.ID < q.Before)
 }
 
 // RestoreRequest asks for entries of the archive to be restored.
@@ -142,6 +161,8 @@ type RestoreRequest struct {
 	OwnerID string  // only this owner's, when set
 	Cause   Cause
 	DryRun  bool // find the obstacles, change nothing
+	// Copies are further entries to restore, from a backup. Their IDs are none of IDs.
+	Copies []ArchivedCopy
 	// NewIDs are those of IDs whose sessions get a new ID, as the store generates them; so do all references to them in what is
 	// restored. ErrInvalid where the store generates none.
 	NewIDs []int64
@@ -153,6 +174,7 @@ type Restored struct {
 	Rows     int        `json:"rows"`               // of other tables, inserted again
 	Relinked int        `json:"relinked,omitempty"` // rows of other tables, linked again
 	Skipped  []Archived `json:"skipped,omitempty"`  // left in the archive, because of ConflictSkip
+	Erased   int        `json:"erased,omitempty"`   // sessions of a backup file that are left out: their owners were erased since
 	// NewIDs are the IDs that sessions have since, because of ConflictNewID, by Archived.ID.
 	NewIDs map[int64]string `json:"new_ids,omitempty"`
 	// Obstacles are what keeps entries from being restored, the first 100.
@@ -201,6 +223,8 @@ var (
 	// ErrNotArchived: the archive has no such entry, or it is not the caller's to see: nothing was archived, or it was restored
 	// or purged.
 	ErrNotArchived = errors.New("not in the archive")
+	// ErrErased: the owner of a session in a backup was erased after the session was archived; it is not restored.
+	ErrErased = errors.New("owner was erased since")
 	// ErrObstructed: entries of the archive cannot be restored as things are; nothing was changed.
 	ErrObstructed = errors.New("cannot be restored")
 	// ErrUnarchivable: rows of tables that the last Migrate did not see, or that the store may not read, would be deleted or

@@ -223,6 +223,7 @@ func (r *run) send(ctx context.Context, b Batch) (out BatchResult, err error) {
 	err = errPanic // while a panic passes through
 	defer func() { end(Ended{Err: err, RunID: b.Cause.RunID, Sessions: len(out.IDs)}) }()
 	if b.Action == ActionPurged {
+		b.BackedUp = r.policy.Backup.Or(false)
 		return within(ctx, sweepTimeout, func(ctx context.Context) (BatchResult, error) { return r.archiver.Purge(ctx, b, r.purgeBefore()) })
 	}
 	return r.m.store.Sweep(ctx, b)

@@ -65,6 +65,8 @@ type Result struct {
 	Sessions []Session `json:"sessions,omitempty"`
 	// Dependents, in a dry run, are the rows of other tables that would be deleted or unlinked along with the sessions.
 	Dependents []Dependent `json:"dependents,omitempty"`
+	// Backup is what was backed up at the end of the run; nil where the policy does not say so, and for a dry run.
+	Backup *BackupResult `json:"backup,omitempty"`
 
 	Batches int `json:"batches"`
 	// LongestBatch is the longest time for which a batch held its locks or, where the store cannot tell, that its call
@@ -102,7 +104,7 @@ const (
 var errPanic = errors.New("a panic ended the run")
 
 // Cleanup does what is due: it purges the archive, deletes, then deactivates, in batches, and writes an event for each batch and one for the
-// run. One run at a time works on a store: ErrLeaseHeld says that another run is already running.
+// run. At its end it backs the archive up; see Config.Backups. One run at a time works on a store: ErrLeaseHeld says that another run is already running.
 //
 // A run that exceeds the deletion limit deletes nothing, deactivates, and fails with ErrTooMany. A session that cannot be
 // changed is reported in Result.Failures and neither stops the run nor makes it an error; but when the first 100 sessions
@@ -255,6 +257,7 @@ func (r *run) execute(ctx context.Context) error {
 		}
 	}()
 	err = r.work(ctx)
+	r.backUp(ctx)
 	ended = true
 	return errors.Join(err, r.finish(lasting, err))
 }

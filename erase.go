@@ -36,6 +36,8 @@ var errStillThere = errors.New("the owner keeps getting sessions; stop the appli
 // sessions from the audit log, as Event.WithoutOwner does. What stays is a hash of its ID, because of which no backup from
 // before restores its sessions, and an event that says how much was erased.
 //
+// Where a deletion keeps the row (Schema.SoftDelete), it marks the rows as deleted: they are the application's to remove.
+//
 // It works session by session and may be repeated: what was erased before an error stays erased. ErrHeld, and nothing is
 // changed, when entries are held; errors.ErrUnsupported with soft deletion. ErrCascade when foreign keys would delete sessions of
 // others along with one, ErrKept when Config.BeforeDelete keeps one.
@@ -230,7 +232,7 @@ func (e *erasure) events(ctx context.Context) error {
 	}
 	reason := fmt.Sprintf("sessions: %d, archive: %d, events: %d", e.done.Sessions, e.done.Archived, e.done.Events)
 	_, err = within(ctx, readTimeout, func(ctx context.Context) (Event, error) {
-		return e.m.store.Record(ctx, Record{Event: Event{Action: ActionErased, Actor: e.m.actor(), Reason: reason}})
+		return e.m.store.Record(ctx, Record{Event: Event{Action: ActionErased, Actor: e.m.actor(), Reason: e.m.cause(reason).Reason}})
 	})
 	return err
 }

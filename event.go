@@ -93,6 +93,7 @@ type RunSummary struct {
 	Filter       Filter        `json:"filter,omitzero"`   // which sessions the run was limited to
 	Forced       bool          `json:"forced,omitempty"`  // without the deletion limit
 	Refused      bool          `json:"refused,omitempty"` // the deletion limit stopped the deletions; Error says so
+	Backup       *BackupResult `json:"backup,omitempty"`  // what was backed up
 	// Partial says that the run left out sessions, or a phase that the policy has on; a Schedule does not count it.
 	Partial bool `json:"partial,omitempty"`
 }
@@ -212,6 +213,11 @@ func (q EventQuery) Select(e Event) (Event, bool) {
 	if e.Run != nil {
 		run := *e.Run
 		run.Phases = slices.Clone(run.Phases)
+		if run.Backup != nil {
+			backup := *run.Backup
+			backup.Files = slices.Clone(backup.Files)
+			run.Backup = &backup
+		}
 		e.Run = &run
 	}
 	return e, len(e.Sessions) > 0 || q.Part || !q.ofSessions()

@@ -8,7 +8,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// ErrHeld: an entry of the archive is held, so it is neither purged nor restored; nothing was changed. See Manager.Hold.
+// ErrHeld says that an entry of the archive is held, so it is neither purged nor restored; nothing was changed. See Manager.Hold.
 var ErrHeld = errors.New("held: release it first")
 
 // HoldRequest asks for entries of the archive to be held, or released.

@@ -24,6 +24,9 @@ type Config struct {
 	IgnoreClock bool
 	// Observe is told of each run, batch and call of the store, for traces. Default: none.
 	Observe Observe
+	// Backups has each run copy what the archive has into a file, at its end, and purge only what is in one. It takes
+	// Policy.Archive. Default: none.
+	Backups Backups
 	// BeforeDelete is called for sessions that are about to be deleted, by a run or by a person, at most Policy.BatchSize at
 	// once: to delete files, or to close what is open. A KeepError keeps some of them, any other error keeps all; a run reports
 	// those as failures and goes on. No lock is held meanwhile, so a session that is used in between, or that the database refuses to
@@ -48,6 +51,7 @@ type Manager struct {
 	late     *lateness // shared by all that As and If make of it
 
 	observe     Observe
+	backups     Backups // nil: none
 	ignoreClock bool
 	before      hook
 	limited     bool // to what who may do; the service itself may do everything
@@ -79,9 +83,15 @@ func New(store Store, c Config) (*Manager, error) {
 	if _, ok := StoreAs[Archiver](store); !ok && c.Policy.Archive.Or(false) {
 		return nil, invalid.Errorf("Policy.Archive is on, but the store has no archive: want a store that is an Archiver")
 	}
+	if c.Backups != nil {
+		if !c.Policy.Archive.Or(false) {
+			return nil, invalid.Errorf("Config.Backups is set, but Policy.Archive is off: want it on, a backup is of the archive")
+		}
+		c.Policy.Backup = On
+	}
 	m := &Manager{
 		store: bounded{Store: store, observe: c.Observe}, observe: c.Observe, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL,
-		ignoreClock: c.IgnoreClock, late: &lateness{}, before: hook{c.BeforeDelete, c.BeforeDeleteTimeout},
+		ignoreClock: c.IgnoreClock, backups: c.Backups, late: &lateness{}, before: hook{c.BeforeDelete, c.BeforeDeleteTimeout},
 	}
 	if m.policy.BatchBudget > m.leaseTTL/3 {
 		return nil, invalid.Errorf("Policy.BatchBudget is %v: want at most a third of Config.LeaseTTL, %v", m.policy.BatchBudget, m.leaseTTL)

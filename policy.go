@@ -99,6 +99,10 @@ type Policy struct {
 	ArchiveMaxRows  int
 	ArchiveMaxBytes int64
 
+	// Backup has runs purge only what is backed up. Stored by Migrate, it holds for every program and for SQL. Default: On with
+	// Config.Backups, Off without.
+	Backup Switch
+
 	// AlertDue raises an alert when more sessions than this are due. Default: 100.
 	AlertDue int
 	// AlertActivityRate raises an alert when the active part of all sessions is smaller. Default: 0.5.
@@ -124,6 +128,7 @@ func DefaultPolicy() Policy {
 		ArchiveKeep:          30 * 24 * time.Hour,
 		ArchiveMaxRows:       100_000,
 		ArchiveMaxBytes:      64 << 20,
+		Backup:               Off,
 		AlertDue:             100,
 		AlertActivityRate:    0.5,
 	}
@@ -150,6 +155,7 @@ func (p Policy) Or(base Policy) Policy {
 	setIfZero(&p.ArchiveKeep, base.ArchiveKeep)
 	setIfZero(&p.ArchiveMaxRows, base.ArchiveMaxRows)
 	setIfZero(&p.ArchiveMaxBytes, base.ArchiveMaxBytes)
+	setIfZero(&p.Backup, base.Backup)
 	setIfZero(&p.AlertDue, base.AlertDue)
 	setIfZero(&p.AlertActivityRate, base.AlertActivityRate)
 	return p
@@ -214,6 +220,7 @@ func (p Policy) Validate() error {
 		{"ReactivateOnActivity", p.ReactivateOnActivity},
 		{"Enabled", p.Enabled},
 		{"Archive", p.Archive},
+		{"Backup", p.Backup},
 	}
 	for _, s := range switches {
 		if s.value < Default || s.value > Off {
@@ -257,7 +264,7 @@ func (p Policy) override(inactiveAfter, deleteAfter time.Duration) (Policy, erro
 	return p, p.Validate()
 }
 
-// The environment variables that PolicyFromEnv reads: those that the guide names, and two of the archive.
+// The environment variables that PolicyFromEnv reads: those that the guide names, and those of the archive.
 const (
 	EnvEnabled            = "SESSION_CLEANUP_ENABLED"
 	EnvInactiveHours      = "SESSION_INACTIVE_HOURS"
@@ -265,7 +272,11 @@ const (
 	EnvAutoCleanupDefault = "SESSION_AUTO_CLEANUP_DEFAULT"
 	EnvArchive            = "SESSION_ARCHIVE"
 	EnvArchiveDays        = "SESSION_ARCHIVE_DAYS"
+	EnvBackup             = "SESSION_BACKUP"
 )
+
+// NoBackup is the value of EnvBackup that turns Policy.Backup off.
+const NoBackup = "none"
 
 // PolicyFromEnv reads these variables with getenv, usually os.Getenv. A variable that is unset or empty
 // leaves its field zero, that is, at its default. One that cannot be read is an ErrInvalid that names the
@@ -286,6 +297,9 @@ func PolicyFromEnv(getenv func(string) string) (Policy, error) {
 		if p.ArchiveKeep, err = ParseThreshold(EnvArchiveDays, v, 24*time.Hour); err != nil {
 			return Policy{}, err
 		}
+	}
+	if v := getenv(EnvBackup); v != "" { // where to is for the program: see Config.Backups
+		p.Backup = SwitchOf(v != NoBackup)
 	}
 	if v := getenv(EnvInactiveHours); v != "" {
 		if p.InactiveAfter, err = ParseThreshold(EnvInactiveHours, v, time.Hour); err != nil {

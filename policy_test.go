@@ -19,7 +19,7 @@ func TestPolicyDefaultsAreTheGuides(t *testing.T) {
 		AutoCleanupDefault: sessioncleanup.On, ReactivateOnActivity: sessioncleanup.Off, Enabled: sessioncleanup.On,
 		TouchInterval: time.Minute, BatchSize: 5000, BatchBudget: 50 * time.Millisecond, BusyShare: 0.5,
 		MaxDeleteFraction: 0.5, EventsKeep: 90 * 24 * time.Hour,
-		Archive: sessioncleanup.Off, ArchiveKeep: 30 * 24 * time.Hour, ArchiveMaxRows: 100_000, ArchiveMaxBytes: 64 << 20,
+		Archive: sessioncleanup.Off, ArchiveKeep: 30 * 24 * time.Hour, ArchiveMaxRows: 100_000, ArchiveMaxBytes: 64 << 20, Backup: sessioncleanup.Off,
 		AlertDue: 100, AlertActivityRate: 0.5,
 	}
 	if diff := cmp.Diff(want, sessioncleanup.Policy{}.WithDefaults()); diff != "" {

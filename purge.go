@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// purging is the phase that removes from the archive what has been in it for Policy.ArchiveKeep and is not held. It comes first, so that
-// nothing is deleted and purged in the same run.
+// purging is the phase that removes from the archive what has been in it for Policy.ArchiveKeep, is not held, and is backed up if
+// the policy says so. It comes first, so that nothing is deleted and purged in the same run.
 var purging = phase{action: ActionPurged}
 
 // purgeBefore is the moment before which entries of the archive are due; zero when none ever is, or when the run is limited to
@@ -21,7 +21,13 @@ func (r *run) purgeBefore() time.Time {
 }
 
 // dueInArchive selects what a purge before a moment removes.
-func dueInArchive(before time.Time) ArchiveQuery { return ArchiveQuery{Until: before, Held: Off} }
+func (p Policy) dueInArchive(before time.Time) ArchiveQuery {
+	q := ArchiveQuery{Until: before, Held: Off}
+	if p.Backup.Or(false) {
+		q.BackedUp = On
+	}
+	return q
+}
 
 // ArchiveSize measures the archive, which only who may do everything may. An errors.ErrUnsupported says that the store has none.
 func (m *Manager) ArchiveSize(ctx context.Context) (ArchiveSize, error) {
@@ -38,7 +44,7 @@ func (m *Manager) ArchiveSize(ctx context.Context) (ArchiveSize, error) {
 		var now time.Time
 		if now, err = m.Now(ctx); err == nil {
 			size.Due, err = within(ctx, readTimeout, func(ctx context.Context) (int, error) {
-				return archiver.CountArchived(ctx, dueInArchive(now.Add(-m.policy.ArchiveKeep)))
+				return archiver.CountArchived(ctx, m.policy.dueInArchive(now.Add(-m.policy.ArchiveKeep)))
 			})
 		}
 	}
@@ -57,7 +63,7 @@ func (r *run) preparePurge(ctx context.Context) error {
 	}
 	due, err := retry(ctx, func() (int, error) {
 		return within(ctx, readTimeout, func(ctx context.Context) (int, error) {
-			return r.archiver.CountArchived(ctx, dueInArchive(before))
+			return r.archiver.CountArchived(ctx, r.policy.dueInArchive(before))
 		})
 	})
 	if err != nil {

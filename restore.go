@@ -245,17 +245,27 @@ func (m *Manager) restore(ctx context.Context, archiver Archiver, r RestoreReque
 			return out, err
 		}
 		for id := range taken {
-			entry, err := m.ArchivedEntry(ctx, id)
+			entry, err := m.entryOf(ctx, r, id)
 			if err != nil {
 				return Restored{}, err
 			}
 			skipped = append(skipped, entry)
 		}
 		slices.SortFunc(skipped, func(a, b Archived) int { return int(a.ID - b.ID) })
-		if r.IDs = slices.DeleteFunc(r.IDs, func(id int64) bool { return taken[id] }); len(r.IDs) == 0 {
+		r.IDs = slices.DeleteFunc(r.IDs, func(id int64) bool { return taken[id] })
+		r.Copies = slices.DeleteFunc(r.Copies, func(c ArchivedCopy) bool { return taken[c.ID] })
+		if len(r.IDs)+len(r.Copies) == 0 {
 			return Restored{Skipped: skipped}, nil
 		}
 	}
+}
+
+// entryOf is an entry of a request: one of its copies, or one of the archive.
+func (m *Manager) entryOf(ctx context.Context, r RestoreRequest, id int64) (Archived, error) {
+	if i := slices.IndexFunc(r.Copies, func(c ArchivedCopy) bool { return c.ID == id }); i >= 0 {
+		return r.Copies[i].Archived, nil
+	}
+	return m.ArchivedEntry(ctx, id)
 }
 
 // distinct is a list without repetitions.

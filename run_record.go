@@ -38,7 +38,7 @@ func (r *run) record(cause error) Record {
 	summary := &RunSummary{
 		StartedAt: res.Cutoffs.Now, Phases: res.Phases, Duration: time.Since(r.started), LongestBatch: res.LongestBatch, Cutoffs: res.Cutoffs,
 		Filter: r.opts.Filter,
-		Forced: r.opts.Force, Refused: r.refused,
+		Forced: r.opts.Force, Refused: r.refused, Backup: res.Backup,
 		Partial: r.opts.Filter != Filter{} ||
 			r.policy.InactiveAfter == Never && r.m.policy.InactiveAfter != Never ||
 			r.policy.DeleteAfter == Never && r.m.policy.DeleteAfter != Never,

@@ -45,6 +45,7 @@ const (
 	AlertLowActivity       AlertCode = "low_activity"       // Args: percent active, Policy.AlertActivityRate in percent
 	AlertCleanupFailed     AlertCode = "cleanup_failed"     // the last run ended with an error. Args: the run's id, the error
 	AlertCleanupIncomplete AlertCode = "cleanup_incomplete" // it could not change some sessions. Args: the run's id, how many
+	AlertBackupFailed      AlertCode = "backup_failed"      // it could not back the archive up. Args: the run's id, entries waiting, the error
 	AlertClockWrong        AlertCode = "clock_wrong"        // the store's clock differs from the process's. Args: by how much
 )
 
@@ -112,6 +113,10 @@ func (p Policy) Alerts(s Stats) []Alert {
 			raise(AlertCleanupFailed, "the last run, %s, failed: %s", s.LastRun.RunID, run.Error)
 		case failed > 0:
 			raise(AlertCleanupIncomplete, "the last run, %s, could not clean up %d sessions", s.LastRun.RunID, failed)
+		}
+		if run.Backup != nil && run.Backup.Error != "" {
+			raise(AlertBackupFailed, "the last run, %s, left %d archived sessions without a backup, which are not purged: %s",
+				s.LastRun.RunID, run.Backup.Waiting, run.Backup.Error)
 		}
 	}
 	return alerts

@@ -65,6 +65,10 @@ func TestAlertsNameTheFailedRun(t *testing.T) {
 			"the last run, r1, could not clean up 3 sessions",
 			sessioncleanup.RunSummary{Phases: sessioncleanup.Phases{{Failed: 1}, {Failed: 2, Skipped: 5}}},
 		},
+		sessioncleanup.AlertBackupFailed: {
+			"the last run, r1, left 7 archived sessions without a backup, which are not purged: no space",
+			sessioncleanup.RunSummary{Backup: &sessioncleanup.BackupResult{Waiting: 7, Error: "no space"}},
+		},
 	} {
 		alerts := sessioncleanup.Policy{}.Alerts(sessioncleanup.Stats{LastRun: &sessioncleanup.Event{RunID: "r1", Run: &tc.run}})
 		if len(alerts) != 1 || alerts[0].Code != code || alerts[0].Message != tc.want {

@@ -218,6 +218,8 @@ type Batch struct {
 	BusyShare float64
 	// Archive, for ActionDeleted and a store that is an Archiver, archives what is deleted. Nil deletes it permanently.
 	Archive *Archiving
+	// BackedUp, for Archiver.Purge, leaves entries that are not backed up.
+	BackedUp bool
 	// Only, unless nil, limits ActionDeleted to these sessions, at most Limit: those of them that are due are deleted, and none
 	// goes along that is not one of them. There is no BatchResult.Next then.
 	Only []string

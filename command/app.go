@@ -50,8 +50,10 @@ type app struct {
 	verbose    bool
 	logFormat  logFormat
 
-	ignoreClock bool                  // for the verbs that run
-	archives    sessioncleanup.Switch // cleanup --archive
+	ignoreClock bool                   // for the verbs that run
+	archives    sessioncleanup.Switch  // cleanup --archive
+	backupTo    string                 // --backup
+	backups     sessioncleanup.Backups // of verbs that write backups; nil when none is asked for
 }
 
 // errAlert ends stats --check when an alert holds. The alerts are printed by then.

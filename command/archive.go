@@ -161,7 +161,7 @@ func entryOf(word string) (int64, bool) {
 
 func (a *app) restore() *cobra.Command {
 	var o sessioncleanup.RestoreOptions
-	var conflict string
+	var conflict, from string
 	cmd := &cobra.Command{
 		Use:        "restore ID...",
 		SuggestFor: []string{"undelete", "recover"},
@@ -170,13 +170,18 @@ func (a *app) restore() *cobra.Command {
 unlinked along with them: all of them or none. They count as used just now. A session that was deleted more than once comes back
 as it was last; an entry, such as archive:17, names an earlier state. The application's triggers run.
 
+With --from the sessions come from a backup file: those that are named, as they were when they were last deleted before it was
+written or, without any, all of the file, 100 at a time. FILE is a path, file:///PATH/FILE, s3://BUCKET/PREFIX/FILE, or the name of a
+file in --backup, as backup list prints it. Nothing is restored from a file that is damaged.
+
 When something is in the way, such as an ID that is in use again, nothing is changed and the exit code is 1.`,
 		Example: `  sessioncleanup restore 42 --dry-run
   sessioncleanup restore 42 43 --on-conflict skip
   sessioncleanup restore 42 --on-conflict new-id
-  sessioncleanup restore archive:17`,
+  sessioncleanup restore archive:17
+  sessioncleanup restore 42 --from /var/backups/sessioncleanup-20260301T030000Z-ABC-001.jsonl.zst`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			if len(args) == 0 && from == "" {
 				return usagef("restore needs the ID of a session, or an entry of the archive; see %s --help", cmd.CommandPath())
 			}
 			return nil
@@ -195,6 +200,9 @@ When something is in the way, such as an ID that is in use again, nothing is cha
 			if len(entries) > 0 && len(sessions) > 0 {
 				return usagef("restore takes IDs of sessions or entries of the archive, not both")
 			}
+			if from != "" {
+				return a.restoreFrom(ctx, db, from, sessioncleanup.BackupRestore{RestoreOptions: o, SessionIDs: sessions, Entries: entries})
+			}
 			if len(entries) > 0 {
 				restored, err := db.RestoreEntries(ctx, entries, o)
 				return a.reportRestored(restored, o.DryRun, err)
@@ -207,6 +215,8 @@ When something is in the way, such as an ID that is in use again, nothing is cha
 	flags.BoolVar(&o.DryRun, "dry-run", false, "say what is in the way, change nothing")
 	flags.StringVar(&conflict, "on-conflict", string(sessioncleanup.ConflictFail), "when an ID, or another unique value, is in use again: "+joinWords(sessioncleanup.Conflicts()))
 	completeWith(cmd, "on-conflict", sessioncleanup.Conflicts())
+	flags.StringVar(&from, "from", "", "restore from this backup `FILE` instead of the archive")
+	a.addBackup(flags)
 	return explained(cmd)
 }
 
@@ -220,7 +230,11 @@ func (a *app) reportRestored(r sessioncleanup.Restored, dry bool, err error) err
 		r.Obstacles = blocked.Obstacles
 	}
 	if len(r.Obstacles) > 0 {
-		err = fmt.Errorf("%w: %s in the way; nothing was changed", sessioncleanup.ErrObstructed, counted(len(r.Obstacles), "obstacle", "obstacles"))
+		what := "nothing was changed"
+		if !dry && len(r.Entries) > 0 { // of a backup file
+			what = sessionCount(len(r.Entries)) + " of the file were restored before"
+		}
+		err = fmt.Errorf("%w: %s in the way; %s", sessioncleanup.ErrObstructed, counted(len(r.Obstacles), "obstacle", "obstacles"), what)
 	}
 	if a.json {
 		return errors.Join(err, a.printJSON(r))
@@ -242,6 +256,11 @@ func (a *app) reportRestored(r sessioncleanup.Restored, dry bool, err error) err
 	}
 	if sayErr := a.say("%s.\n", text); sayErr != nil {
 		return sayErr
+	}
+	if r.Erased > 0 {
+		if sayErr := a.say("Left out %s of owners that were erased since.\n", sessionCount(r.Erased)); sayErr != nil {
+			return sayErr
+		}
 	}
 	for _, e := range r.Entries {
 		if id := r.NewIDs[e.ID]; id != "" {

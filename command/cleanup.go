@@ -50,6 +50,9 @@ whose deletion would delete others that are not due, is skipped, named, and left
 
 With --archive, or while the policy says so, what is deleted can be restored for 30 days; each run purges what is older.
 
+With --backup it then copies what was archived since the last backup into a file, and purges only what is in one. When that is
+not possible it says so, stats --check raises an alert, and the exit code is 0.
+
 With --owner the run is limited to one owner's sessions. Such a run does not count for the schedule of serve.
 
 With --metrics-file it writes metrics in Prometheus's text format after the run, for node_exporter. The counters in the file
@@ -80,6 +83,9 @@ func (a *app) cleanup() *cobra.Command {
 			if cmd.Flags().Changed("archive") {
 				a.archives = sessioncleanup.SwitchOf(f.archive)
 			}
+			if err := a.openBackups(); err != nil {
+				return err
+			}
 			if err := f.metrics.check(cmd, f.dryRun); err != nil {
 				return err
 			}
@@ -100,6 +106,7 @@ func (a *app) cleanup() *cobra.Command {
 	flags.BoolVar(&f.quick, "quick", false, "deactivate after 12 hours, delete after 7 days")
 	flags.BoolVar(&f.cron, "cron", false, "print nothing unless something was done")
 	flags.BoolVar(&f.archive, "archive", false, "move what is deleted into the archive, see archive and restore; --archive=false deletes permanently")
+	a.addBackup(flags)
 	f.metrics.add(flags)
 	flags.StringVar(&f.owner, "owner", "", "only the sessions of the owner with this ID")
 	flags.Var(&threshold{&f.inactiveAfter, "inactive-hours", time.Hour}, "inactive-hours",

@@ -181,7 +181,11 @@ func (a *app) manager(ctx context.Context, db sessioncleanup.Store, policy sessi
 	if err != nil {
 		return nil, err
 	}
-	return sessioncleanup.New(db, sessioncleanup.Config{Policy: policy.Or(stored), Logger: a.logger(), IgnoreClock: ignoreClock})
+	policy = policy.Or(stored)
+	if err := a.checkArchive(policy); err != nil {
+		return nil, err
+	}
+	return sessioncleanup.New(db, sessioncleanup.Config{Policy: policy, Logger: a.logger(), IgnoreClock: ignoreClock, Backups: a.backups})
 }
 
 // storedPolicy is the policy that migrate stored in the database; zero where there is none.

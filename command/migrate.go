@@ -27,7 +27,7 @@ func (a *app) migrate() *cobra.Command {
 		Short:      "Prepare the database: columns, indexes, triggers, view",
 		Long: `migrate adds to the database what session cleanup needs, and nothing else. It adopts an existing table of sessions:
 without --schema or --table it uses what inspect finds, and prints that. Without such a table it creates one. It stores the policy
-of the environment in the database. It is safe to run it again.
+of the environment in the database: with --backup, that what is not backed up is not purged, until migrate --backup none. It is safe to run it again.
 
 It prints the oldest and the newest time as it understands them, with the time zone that it assumes for columns without
 one, and refuses tables whose newest times are more than a year from now; --accept-times overrides that. A table that
@@ -40,6 +40,9 @@ enables the rules for idle sessions. A refused migrate has changed nothing.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			policy, err := a.policy()
+			if err == nil {
+				err = a.openBackups()
+			}
 			if err != nil {
 				return err
 			}
@@ -55,7 +58,12 @@ enables the rules for idle sessions. A refused migrate has changed nothing.`,
 			if err != nil {
 				return err
 			}
-			m, err := sessioncleanup.New(db, sessioncleanup.Config{Policy: policy.Or(stored), Logger: a.logger()})
+			policy = policy.Or(stored)
+			if err := a.checkArchive(policy); err != nil {
+				return err
+			}
+			a.warnAboutBackups(ctx)
+			m, err := sessioncleanup.New(db, sessioncleanup.Config{Policy: policy, Logger: a.logger(), Backups: a.backups})
 			if err != nil {
 				return err
 			}
@@ -67,6 +75,7 @@ enables the rules for idle sessions. A refused migrate has changed nothing.`,
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&dryRun, "dry-run", false, "print the SQL, change nothing")
+	a.addBackup(flags)
 	flags.StringVar(&o.TimeZone, "time-zone", "", "`ZONE` of columns that hold times without a zone, for example Europe/Paris (default: the database's)")
 	flags.BoolVar(&o.AcceptTimes, "accept-times", false, "adopt a table whose newest times are more than a year from now")
 	flags.BoolVar(&o.Untracked, "untracked", false, "clean up idle sessions although nothing shows when they are used")

@@ -60,11 +60,31 @@ func (r runReport) words() error {
 			return errors.Join(r.err, err)
 		}
 	}
-	return r.failure()
+	return errors.Join(r.sayBackup(), r.failure())
+}
+
+// sayBackup says what was backed up. That something could not be is a warning: the run did not fail.
+func (r runReport) sayBackup() error {
+	b := r.result.Backup
+	if b == nil {
+		return nil
+	}
+	r.warnAboutBackup()
+	if b.Entries == 0 {
+		return nil
+	}
+	return r.say("Backed up %s to %s.\n", counted(b.Entries, "deleted session", "deleted sessions"), strings.Join(b.Files, ", "))
+}
+
+func (r runReport) warnAboutBackup() {
+	if b := r.result.Backup; b != nil && b.Error != "" {
+		r.complain(fmt.Sprintf("warning: %s without a backup, which are not purged: %s", counted(b.Waiting, "archived session", "archived sessions"), b.Error))
+	}
 }
 
 // line reports to a log: one line when something was done, none otherwise.
 func (r runReport) line() error {
+	r.warnAboutBackup()
 	if r.result.Phases.Total().Done == 0 {
 		return r.failure()
 	}
@@ -93,6 +113,9 @@ type jsonReport struct {
 
 // json reports to a program. With --cron it is one line, and none when nothing was done.
 func (r runReport) json(cron bool) error {
+	if cron {
+		r.warnAboutBackup()
+	}
 	out := jsonReport{
 		Result: r.result, CountDeleted: r.result.Deleted(), CountDeactivated: r.result.Deactivated(), NoRun: r.noRun(),
 	}
@@ -204,13 +227,17 @@ func refusedText(refused *sessioncleanup.TooManyError) string {
 
 // runText says what a run did and how it ended.
 func runText(r *sessioncleanup.RunSummary) string {
+	done := doneText(r.Phases)
+	if r.Backup != nil && r.Backup.Error != "" {
+		done += "; the archive was not backed up: " + r.Backup.Error
+	}
 	switch r.Error {
 	case "":
-		return doneText(r.Phases)
+		return done
 	case context.Canceled.Error():
-		return doneText(r.Phases) + "; it was interrupted"
+		return done + "; it was interrupted"
 	default:
-		return doneText(r.Phases) + "; it ended with: " + r.Error
+		return done + "; it ended with: " + r.Error
 	}
 }
 

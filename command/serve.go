@@ -80,6 +80,9 @@ func (a *app) serve() *cobra.Command {
 			if schedule == nil && at == nil && f.metrics.addr == "" {
 				return usagef("--every never only serves HTTP: it needs --addr and --tokens, or --metrics-addr")
 			}
+			if err := a.openBackups(); err != nil {
+				return err
+			}
 			return a.withPatience(func(ctx context.Context, db connection, _ []string) error {
 				return a.runSchedule(ctx, db, described, func(ctx context.Context, m *sessioncleanup.Manager, log *slog.Logger) error {
 					defer tellOperators(ctx, operators, m, db.store, schedule != nil, log)()
@@ -104,6 +107,7 @@ func (a *app) serve() *cobra.Command {
 	flags.StringVar(&f.zone, "time-zone", "", "zone of --cron-expr, for example Europe/Paris (default: the local one)")
 	flags.BoolVar(&f.now, "now", false, "run immediately, too")
 	a.addIgnoreClock(flags)
+	a.addBackup(flags)
 	f.http.add(flags)
 	f.metrics.add(flags)
 	f.operators.add(cmd)
@@ -179,7 +183,7 @@ func (a *app) runSchedule(ctx context.Context, db connection, described string, 
 	if err != nil {
 		return err
 	}
-	m, err := sessioncleanup.New(db.store, sessioncleanup.Config{Policy: db.Policy(), Logger: log, IgnoreClock: ignoreClock})
+	m, err := sessioncleanup.New(db.store, sessioncleanup.Config{Policy: db.Policy(), Logger: log, IgnoreClock: ignoreClock, Backups: a.backups})
 	if err != nil {
 		return err
 	}

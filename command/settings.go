@@ -12,7 +12,7 @@ import (
 // policyVariables are the variables of the policy, of runs and of messages.
 var policyVariables = []string{
 	sessioncleanup.EnvEnabled, sessioncleanup.EnvInactiveHours, sessioncleanup.EnvDeleteDays, sessioncleanup.EnvAutoCleanupDefault,
-	sessioncleanup.EnvArchive, sessioncleanup.EnvArchiveDays,
+	sessioncleanup.EnvArchive, sessioncleanup.EnvArchiveDays, sessioncleanup.EnvBackup,
 	envIgnoreClock, envNotifyOperators,
 }
 
@@ -38,7 +38,11 @@ func (a *app) policy() (sessioncleanup.Policy, error) {
 		}
 	}
 	p, err := sessioncleanup.PolicyFromEnv(a.getenv)
-	return sessioncleanup.Policy{Archive: a.archives}.Or(p), err
+	given := sessioncleanup.Policy{Archive: a.archives}
+	if a.backupTo != "" {
+		given.Backup = sessioncleanup.SwitchOf(a.backupTo != sessioncleanup.NoBackup)
+	}
+	return given.Or(p), err
 }
 
 // misspelled returns the variable of the policy that a name was probably meant to be; empty when it is one, or when it is

@@ -29,6 +29,7 @@ With --check it exits with 3 when an alert holds:
   clock_wrong         the clocks of the database and of this machine differ by more than 10 minutes
   cleanup_failed      the last run ended with an error
   cleanup_incomplete  the last run could not clean up some sessions
+  backup_failed       the last run could not back up the archive, which is not purged
   cleanup_overdue     the last run is longer ago than --max-age, or there was none
   cleanup_idle        the last run changed nothing although something was due
   database_invalid    validate finds something missing or wrong

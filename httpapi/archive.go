@@ -22,6 +22,7 @@ type archived struct {
 	Rows       int        `json:"rows"`
 	Bytes      int64      `json:"bytes"`
 	Held       bool       `json:"held"`
+	BackedUpAt *time.Time `json:"backed_up_at"`
 	PurgeAt    *time.Time `json:"purge_at"`
 }
 
@@ -30,7 +31,7 @@ func archivedOf(all []sessioncleanup.Archived) []archived {
 	for i, e := range all {
 		out[i] = archived{
 			ID: e.ID, SessionID: e.SessionID, OwnerID: e.OwnerID, Name: e.Name, ArchivedAt: e.At, Actor: e.Actor, Reason: e.Reason,
-			Rows: e.Rows, Bytes: e.Bytes, Held: e.Held, PurgeAt: known(e.PurgeAt),
+			Rows: e.Rows, Bytes: e.Bytes, Held: e.Held, BackedUpAt: known(e.BackedUpAt), PurgeAt: known(e.PurgeAt),
 		}
 		if e.RunID != "" {
 			out[i].RunID = &e.RunID

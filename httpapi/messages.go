@@ -203,6 +203,11 @@ var (
 	}
 	msgRunFailed = text{"the last run, %s, failed; the server's log has the details", "le dernier nettoyage, %s, a échoué ; le journal du serveur contient les détails"}
 
+	msgBackupFailed = text{
+		"the last run, %s, left %d archived sessions without a backup, which are not purged; the server's log has the details",
+		"le dernier nettoyage, %s, a laissé %d sessions archivées sans sauvegarde ; elles ne sont pas purgées ; le journal du serveur contient les détails",
+	}
+
 	alertsInFrench = map[sessioncleanup.AlertCode]string{
 		sessioncleanup.AlertTooManyDue:        "%d sessions sont à nettoyer, plus de %d",
 		sessioncleanup.AlertLowActivity:       "%.0f %% des sessions sont actives, moins de %.0f %%",

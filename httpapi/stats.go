@@ -129,6 +129,9 @@ func alertMessage(l lang, a sessioncleanup.Alert, last *sessioncleanup.Event) st
 		}
 		return fmt.Sprintf(msgRunFailed[l], a.Args[0]) // its message is the run's error
 	}
+	if a.Code == sessioncleanup.AlertBackupFailed {
+		return fmt.Sprintf(msgBackupFailed[l], a.Args[:2]...) // its message quotes an error
+	}
 	if format := alertsInFrench[a.Code]; l == french && format != "" {
 		return fmt.Sprintf(format, a.Args...)
 	}

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -90,9 +91,13 @@ func (s *Store) ArchivedRows(ctx context.Context, id int64, after, limit int) ([
 	return []sessioncleanup.ArchivedRow{{Number: 1, Table: "sessions", Row: row}}, err
 }
 
-// archivedAt is the place of an entry in the archive; -1 when it is not there.
+// archivedAt is the place of an entry in the archive, which is in the order of IDs; -1 when it is not there.
 func (s *Store) archivedAt(id int64) int {
-	return slices.IndexFunc(s.archive, func(a archived) bool { return a.ID == id })
+	i, found := slices.BinarySearchFunc(s.archive, id, func(a archived, id int64) int { return cmp.Compare(a.ID, id) })
+	if !found {
+		return -1
+	}
+	return i
 }
 
 // Restore brings entries back. A session with the same ID, or another entry of the request, is in the way.
@@ -107,16 +112,11 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 	}
 	now := clock().Truncate(time.Millisecond)
 	taken := map[string]bool{}
-	var found []archived
-	for _, id := range slices.Compact(slices.Sorted(slices.Values(r.IDs))) {
-		i := s.archivedAt(id)
-		if i < 0 || r.OwnerID != "" && s.archive[i].OwnerID != r.OwnerID {
-			return sessioncleanup.Restored{}, sessioncleanup.ErrNotArchived
-		}
-		a := s.archive[i]
-		if a.Held {
-			return sessioncleanup.Restored{}, sessioncleanup.ErrHeld
-		}
+	found, err := s.restorable(r)
+	if err != nil {
+		return out, err
+	}
+	for _, a := range found {
 		if _, there := s.sessions[a.SessionID]; there || taken[a.SessionID] {
 			out.Obstacles = append(out.Obstacles, sessioncleanup.Obstacle{
 				Entry: a.ID, SessionID: a.SessionID, Kind: sessioncleanup.ObstacleTaken, Table: "sessions",
@@ -124,7 +124,6 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 			})
 		}
 		taken[a.SessionID] = true
-		found = append(found, a)
 		out.Entries = append(out.Entries, a.Archived)
 	}
 	if len(out.Obstacles) > 0 {
@@ -136,12 +135,89 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 	var refs []sessioncleanup.SessionRef
 	for _, a := range found {
 		s.replace(sessioncleanup.Session{}, a.session.Restored(now))
-		s.archive = slices.Delete(s.archive, s.archivedAt(a.ID), s.archivedAt(a.ID)+1)
+		if i := s.archivedAt(a.ID); slices.Contains(r.IDs, a.ID) {
+			s.archive = slices.Delete(s.archive, i, i+1)
+		}
 		refs = append(refs, a.session.Ref())
 	}
 	s.log(now, sessioncleanup.ActionRestored, r.Cause, refs...)
 	return out, nil
 }
+
+// restorable are the entries and copies that are asked for, the oldest first.
+func (s *Store) restorable(r sessioncleanup.RestoreRequest) ([]archived, error) {
+	var all []archived
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(r.IDs))) {
+		i := s.archivedAt(id)
+		if i < 0 || r.OwnerID != "" && s.archive[i].OwnerID != r.OwnerID {
+			return nil, sessioncleanup.ErrNotArchived
+		}
+		if s.archive[i].Held {
+			return nil, sessioncleanup.ErrHeld
+		}
+		all = append(all, s.archive[i])
+	}
+	for _, c := range r.Copies {
+		a := archived{Archived: c.Archived}
+		if len(c.Content) != 1 {
+			return nil, invalid.Errorf("a copy of session %q has %d rows: want its own", c.SessionID, len(c.Content))
+		}
+		if err := json.Unmarshal(c.Content[0].Row, &a.session); err != nil || a.session.ID != c.SessionID {
+			return nil, invalid.Errorf("a copy of session %q has no such session: %w", c.SessionID, err)
+		}
+		all = append(all, a)
+	}
+	slices.SortFunc(all, func(a, b archived) int { return cmp.Compare(a.ID, b.ID) })
+	return all, nil
+}
+
+// NotBackedUp returns the entries that are not marked, the oldest first.
+func (s *Store) NotBackedUp(ctx context.Context, after int64, limit int) ([]sessioncleanup.Archived, error) {
+	if err := s.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var found []sessioncleanup.Archived
+	for _, a := range s.archive {
+		if len(found) < limit && a.ID > after && a.BackedUpAt.IsZero() {
+			found = append(found, a.Archived)
+		}
+	}
+	return found, nil
+}
+
+// ArchivedContents returns the sessions of some entries.
+func (s *Store) ArchivedContents(ctx context.Context, ids []int64) (map[int64][]sessioncleanup.ArchivedRow, error) {
+	all := map[int64][]sessioncleanup.ArchivedRow{}
+	for _, id := range ids {
+		rows, err := s.ArchivedRows(ctx, id, 0, 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(rows) > 0 {
+			all[id] = rows
+		}
+	}
+	return all, nil
+}
+
+// MarkBackedUp notes that some entries are in a backup.
+func (s *Store) MarkBackedUp(ctx context.Context, ids []int64) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	now := clock().Truncate(time.Millisecond)
+	for _, id := range ids {
+		if i := s.archivedAt(id); i >= 0 {
+			s.archive[i].BackedUpAt = now
+		}
+	}
+	return nil
+}
+
+// ArchiveForm names what is in the archive: sessions as JSON.
+func (*Store) ArchiveForm() string { return "memory" }
 
 // Purge removes the oldest entries from before a moment.
 func (s *Store) Purge(ctx context.Context, b sessioncleanup.Batch, before time.Time) (sessioncleanup.BatchResult, error) {
@@ -155,7 +231,7 @@ func (s *Store) Purge(ctx context.Context, b sessioncleanup.Batch, before time.T
 	defer s.mu.Unlock()
 	var refs []sessioncleanup.SessionRef
 	s.archive = slices.DeleteFunc(s.archive, func(a archived) bool {
-		if len(refs) == b.Limit || a.Held || !a.At.Before(before) {
+		if len(refs) == b.Limit || a.Held || !a.At.Before(before) || b.BackedUp && a.BackedUpAt.IsZero() {
 			return false
 		}
 		refs = append(refs, a.Ref())

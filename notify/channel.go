@@ -55,9 +55,8 @@ func (t *teller) update(ctx context.Context, c *channel, s sessioncleanup.Stats,
 		err = t.tell(ctx, c, n)
 	}
 	if err != nil && ctx.Err() == nil {
-		c.postpone(err)
-		t.o.Logger.WarnContext(ctx, "operators were not told over a channel", "channel", c.Name(), "failures", c.failures,
-			"next_try", c.nextTry, "gone", c.gone, "error", err)
+		pause := c.postpone(err)
+		t.o.Logger.WarnContext(ctx, "operators were not told over a channel", "channel", c.Name(), "failures", c.failures, "in", pause, "gone", c.gone, "error", err)
 	}
 	return err
 }
@@ -115,11 +114,11 @@ func (c *channel) messageID(n Notice) string {
 	return "alert-" + hex.EncodeToString(sum[:12])
 }
 
-// postpone says when to try a channel again.
-func (c *channel) postpone(err error) {
+// postpone says how long to leave a channel alone; 0 until the next look.
+func (c *channel) postpone(err error) time.Duration {
 	failed, _ := errors.AsType[*Error](err)
 	if failed == nil { // the store's error
-		return
+		return 0
 	}
 	pause := min(longestPause, firstPause<<min(c.failures, 10))
 	c.failures++
@@ -131,7 +130,9 @@ func (c *channel) postpone(err error) {
 	default:
 		pause = max(pause, failed.RetryAfter)
 	}
-	c.nextTry = time.Now().Add(pause + rand.N(pause/10)) // receivers are not asked by everybody at the same moment
+	pause += rand.N(pause / 10) // receivers are not asked by everybody at the same moment
+	c.nextTry = time.Now().Add(pause)
+	return pause
 }
 
 // remember reads from the log what a channel was told. A channel that was told nothing yet gets an entry, so that the IDs of its

@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -13,13 +15,17 @@ import (
 
 var _ sessioncleanup.Archiver = (*Store)(nil)
 
-func archiveArgs(q sessioncleanup.ArchiveQuery) []any {
-	var held *bool
-	if q.Held != sessioncleanup.Default {
-		only := q.Held == sessioncleanup.On
-		held = &only
+// condition is NULL for what may be either way.
+func condition(s sessioncleanup.Switch) *bool {
+	if s == sessioncleanup.Default {
+		return nil
 	}
-	return []any{q.IDs, orNull(q.SessionID), orNull(q.OwnerID), moment(q.Until), held}
+	on := s == sessioncleanup.On
+	return &on
+}
+
+func archiveArgs(q sessioncleanup.ArchiveQuery) []any {
+	return []any{q.IDs, orNull(q.SessionID), orNull(q.OwnerID), moment(q.Until), condition(q.BackedUp), condition(q.Held)}
 }
 
 // Archived returns the entries of the archive that match the query, newest first.
@@ -32,8 +38,12 @@ func (s *Store) Archived(ctx context.Context, q sessioncleanup.ArchiveQuery) ([]
 }
 
 func scanArchived(row pgx.CollectableRow) (a sessioncleanup.Archived, err error) {
-	err = row.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &a.At, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes, &a.Held)
+	var backedUp *time.Time
+	err = row.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &a.At, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes, &backedUp, &a.Held)
 	a.At = a.At.UTC()
+	if backedUp != nil {
+		a.BackedUpAt = backedUp.UTC()
+	}
 	return a, err
 }
 
@@ -83,12 +93,39 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 	}
 	var out sessioncleanup.Restored
 	var ids []int64
-	var obstacles, newIDs string
-	err = s.transact(ctx, s.cfg.BatchTimeout, func(batch *pgx.Batch) {
-		batch.Queue(m.statement("restore"), r.IDs, orNull(r.OwnerID), r.Cause.Actor, r.Cause.Reason, r.Cause.RunID, r.DryRun, r.NewIDs).QueryRow(func(row pgx.Row) error {
+	obstacles, newIDs := "[]", "[]"
+	restore := func(batch *pgx.Batch, asked, renewed []int64) {
+		batch.Queue(m.statement("restore"), asked, orNull(r.OwnerID), r.Cause.Actor, r.Cause.Reason, r.Cause.RunID, r.DryRun, renewed).QueryRow(func(row pgx.Row) error {
 			return row.Scan(&ids, &out.Rows, &out.Relinked, &obstacles, &newIDs)
 		})
-	})
+	}
+	if len(r.Copies) == 0 {
+		err = s.transact(ctx, s.cfg.BatchTimeout, func(batch *pgx.Batch) { restore(batch, r.IDs, r.NewIDs) })
+	} else {
+		c := copies{m: m, given: r.Copies}
+		err = s.transact(ctx, s.cfg.BatchTimeout, c.insert, func(batch *pgx.Batch) error {
+			c.insertRows(batch)
+			c.findElsewhere(batch, &obstacles)
+			return nil
+		}, func(batch *pgx.Batch) error {
+			if obstacles != "[]" {
+				return errUndo
+			}
+			restore(batch, append(slices.Clone(r.IDs), c.ids...), c.renewed(r))
+			return nil
+		}, func(*pgx.Batch) error {
+			if r.DryRun || obstacles != "[]" {
+				return errUndo
+			}
+			return nil
+		})
+		if errors.Is(err, errUndo) {
+			err = nil
+		}
+		for i, id := range c.ids {
+			byID[id] = r.Copies[i].Archived
+		}
+	}
 	if err == nil {
 		err = json.Unmarshal([]byte(obstacles), &out.Obstacles)
 	}
@@ -98,7 +135,8 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 	if len(out.Obstacles) > 0 {
 		out.Rows, out.Relinked = 0, 0
 		for i := range out.Obstacles {
-			out.Obstacles[i].SessionID = byID[out.Obstacles[i].Entry].SessionID
+			e := byID[out.Obstacles[i].Entry]
+			out.Obstacles[i].Entry, out.Obstacles[i].SessionID = e.ID, e.SessionID
 		}
 		return out, nil
 	}
@@ -113,7 +151,7 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 		return sessioncleanup.Restored{}, s.failed("restore from the archive", err)
 	}
 	for _, n := range renamed {
-		out.Rename(n.Entry, n.New)
+		out.Rename(byID[n.Entry].ID, n.New)
 	}
 	return out, nil
 }
@@ -131,7 +169,7 @@ func (s *Store) Purge(ctx context.Context, b sessioncleanup.Batch, before time.T
 	started := time.Now()
 	err = s.transact(ctx, min(batchLimit, s.cfg.BatchTimeout), func(batch *pgx.Batch) {
 		queueGuard(batch, m, b.Lease)
-		batch.Queue(m.statement("purge"), before, b.Limit, b.Cause.Actor, b.Cause.Reason, b.Cause.RunID).QueryRow(func(row pgx.Row) error {
+		batch.Queue(m.statement("purge"), before, b.BackedUp, b.Limit, b.Cause.Actor, b.Cause.Reason, b.Cause.RunID).QueryRow(func(row pgx.Row) error {
 			return row.Scan(&out.IDs)
 		})
 	})

@@ -125,11 +125,20 @@ func TestArchiveAndRestoreOnRandomSchemasChangeNothing(t *testing.T) {
 				ids = append(ids, e.SessionID)
 			}
 			f.random.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
-			dry, err := manager.Restore(t.Context(), ids, sessioncleanup.RestoreOptions{DryRun: true})
+			restore := func(o sessioncleanup.RestoreOptions) (sessioncleanup.Restored, error) {
+				return manager.Restore(t.Context(), ids, o)
+			}
+			if seed%2 == 1 {
+				from, file := backedUpAndPurged(t, store)
+				restore = func(o sessioncleanup.RestoreOptions) (sessioncleanup.Restored, error) {
+					return manager.RestoreBackup(t.Context(), from, file, sessioncleanup.BackupRestore{RestoreOptions: o})
+				}
+			}
+			dry, err := restore(sessioncleanup.RestoreOptions{DryRun: true})
 			if err != nil || len(dry.Obstacles) > 0 {
 				t.Fatalf("a dry run of restoring: %v, %v", dry.Obstacles, err)
 			}
-			done, err := manager.Restore(t.Context(), ids, sessioncleanup.RestoreOptions{})
+			done, err := restore(sessioncleanup.RestoreOptions{})
 			if err != nil || done.Rows != dry.Rows || done.Relinked != dry.Relinked {
 				t.Fatalf("Restore: %v, %d rows and %d references; a dry run said %d and %d", err, done.Rows, done.Relinked, dry.Rows, dry.Relinked)
 			}

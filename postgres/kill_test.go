@@ -23,7 +23,7 @@ import (
 
 var kills = flag.Int("kills", 5, "how often each of the kill tests kills")
 
-// envVictim makes the test binary the process that is killed: it cleans up, archives, restores or migrates the database of envURL.
+// envVictim makes the test binary the process that is killed: it cleans up, archives, restores, backs up or migrates the database of envURL.
 const (
 	envVictim = "SESSIONCLEANUP_TEST_VICTIM"
 	envURL    = "SESSIONCLEANUP_TEST_VICTIM_URL"
@@ -33,7 +33,11 @@ const (
 func runVictim(work string) {
 	ctx := context.Background()
 	store, err := postgres.Open(ctx, os.Getenv(envURL), postgres.Config{})
-	if err == nil && work == "migrate" {
+	var runs int
+	var dir string
+	if _, scanErr := fmt.Sscanf(work, "backup %d %s", &runs, &dir); err == nil && scanErr == nil {
+		err = backUpAll(ctx, store, dir, runs)
+	} else if err == nil && work == "migrate" {
 		fmt.Println("begun")
 		err = store.Migrate(ctx, sessioncleanup.Policy{})
 	} else if err == nil {

@@ -111,7 +111,7 @@ func readMapping(ctx context.Context, q *guarded, schema sessioncleanup.Schema, 
 	m.fill()
 	for _, name := range m.names {
 		if strings.Count(name, "$sessioncleanup$") > 0 {
-			return nil, invalid.Errorf("a table, column or type of schema %s has $sessioncleanup$ in its name: rename it", m.table.space)
+			return nil, invalid.Errorf("a table, column, type or value of schema %s has $sessioncleanup$ in it: rename it", m.table.space)
 		}
 	}
 	if missing {

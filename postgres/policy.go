@@ -19,15 +19,15 @@ func (s *Store) Policy(ctx context.Context) (sessioncleanup.Policy, error) {
 	var p sessioncleanup.Policy
 	var inactive, remove, keep, archiveKeep *int64
 	var touch, budget int64
-	var auto, reactivate, enabled, archive bool
+	var auto, reactivate, enabled, archive, backup bool
 	err = s.pool.QueryRow(ctx, m.statement("policy_read")).Scan(&inactive, &remove, &auto, &reactivate, &enabled, &touch,
-		&p.BatchSize, &budget, &p.Rate, &p.BusyShare, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertActivityRate, &archive, &archiveKeep, &p.ArchiveMaxRows, &p.ArchiveMaxBytes)
+		&p.BatchSize, &budget, &p.Rate, &p.BusyShare, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertActivityRate, &archive, &archiveKeep, &p.ArchiveMaxRows, &p.ArchiveMaxBytes, &backup)
 	if err != nil {
 		return p, s.failed("read the policy", err)
 	}
 	p.InactiveAfter, p.DeleteAfter, p.EventsKeep = orNever(inactive), orNever(remove), orNever(keep)
 	p.TouchInterval, p.BatchBudget = time.Duration(touch)*time.Microsecond, time.Duration(budget)*time.Microsecond
-	p.Archive, p.ArchiveKeep = sessioncleanup.SwitchOf(archive), orNever(archiveKeep)
+	p.Archive, p.ArchiveKeep, p.Backup = sessioncleanup.SwitchOf(archive), orNever(archiveKeep), sessioncleanup.SwitchOf(backup)
 	p.AutoCleanupDefault = sessioncleanup.SwitchOf(auto)
 	p.ReactivateOnActivity = sessioncleanup.SwitchOf(reactivate)
 	p.Enabled = sessioncleanup.SwitchOf(enabled)
@@ -59,7 +59,7 @@ func policySQL(m *mapping, p sessioncleanup.Policy) string {
 		"enabled": p.Enabled.Or(true), "touch_interval": interval(p.TouchInterval),
 		"batch_size": p.BatchSize, "batch_budget": interval(p.BatchBudget), "rate": p.Rate, "busy_share": p.BusyShare,
 		"max_delete_fraction": p.MaxDeleteFraction, "events_keep": interval(p.EventsKeep),
-		"archive": p.Archive.Or(false), "archive_keep": interval(p.ArchiveKeep), "archive_max_rows": p.ArchiveMaxRows, "archive_max_bytes": p.ArchiveMaxBytes,
+		"archive": p.Archive.Or(false), "archive_keep": interval(p.ArchiveKeep), "archive_max_rows": p.ArchiveMaxRows, "archive_max_bytes": p.ArchiveMaxBytes, "backup": p.Backup.Or(false),
 		"alert_due": p.AlertDue, "alert_activity_rate": p.AlertActivityRate,
 	})
 	if err != nil {

@@ -176,6 +176,7 @@ func TestASchemaIsCompletedAndKept(t *testing.T) {
 		{sessioncleanup.Schema{Table: "lobbies", LastActivity: "last_seen"}, `schema.last_activity is "last_seen": table "lobbies" has no such column; name another column, or have Migrate add it with "add_columns": true in the schema`},
 		{sessioncleanup.Schema{Table: "lobbies", State: &sessioncleanup.State{Active: []string{"open"}, Deactivated: "closed"}}, `schema.state has the value "closed"`},
 		{sessioncleanup.Schema{Table: "lobby"}, `schema.table is "lobby": there is no such table`},
+		{sessioncleanup.Schema{Table: "lobbies", Only: []sessioncleanup.Only{{Column: "kind", Values: []string{"$sessioncleanup$"}}}}, "has $sessioncleanup$ in it"},
 	} {
 		if err := open(t, url, postgres.Config{Schema: c.schema}).Migrate(t.Context(), sessioncleanup.Policy{}); !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("Migrate with %+v: %v, want %s", c.schema, err, c.want)

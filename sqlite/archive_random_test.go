@@ -17,7 +17,8 @@ import (
 )
 
 // TestArchiveAndRestoreOnRandomSchemasChangeNothing deletes sessions of random tables, with rows of random tables that belong
-// to them, into the archive, by runs and one by one, and restores them: then every value of every table is what it was.
+// to them, into the archive, by runs and one by one, and restores them, from the
+// archive or from a backup: then every value of every table is what it was.
 func TestArchiveAndRestoreOnRandomSchemasChangeNothing(t *testing.T) {
 	t.Parallel()
 	for seed := range 2 * *seeds {
@@ -61,11 +62,20 @@ func TestArchiveAndRestoreOnRandomSchemasChangeNothing(t *testing.T) {
 				ids = append(ids, e.SessionID)
 			}
 			f.random.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
-			dry, err := manager.Restore(t.Context(), ids, sessioncleanup.RestoreOptions{DryRun: true})
+			restore := func(o sessioncleanup.RestoreOptions) (sessioncleanup.Restored, error) {
+				return manager.Restore(t.Context(), ids, o)
+			}
+			if seed%2 == 1 {
+				from, file := backedUpAndPurged(t, store)
+				restore = func(o sessioncleanup.RestoreOptions) (sessioncleanup.Restored, error) {
+					return manager.RestoreBackup(t.Context(), from, file, sessioncleanup.BackupRestore{RestoreOptions: o})
+				}
+			}
+			dry, err := restore(sessioncleanup.RestoreOptions{DryRun: true})
 			if err != nil || len(dry.Obstacles) > 0 {
 				t.Fatalf("a dry run of restoring: %v, %v", dry.Obstacles, err)
 			}
-			done, err := manager.Restore(t.Context(), ids, sessioncleanup.RestoreOptions{})
+			done, err := restore(sessioncleanup.RestoreOptions{})
 			if err != nil || done.Rows != dry.Rows || done.Relinked != dry.Relinked {
 				t.Fatalf("Restore: %v, %d rows and %d references; a dry run said %d and %d", err, done.Rows, done.Relinked, dry.Rows, dry.Relinked)
 			}

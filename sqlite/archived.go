@@ -66,6 +66,12 @@ func archivedWhere(q sessioncleanup.ArchiveQuery) (string, params, error) {
 	add("archived_not_held", "held", 0, q.Held == sessioncleanup.Off)
 	add("archived_until", "until", formatTime(q.Until), !q.Until.IsZero())
 	add("archived_before", "before", q.Before, q.Before != 0)
+	switch q.BackedUp {
+	case sessioncleanup.On:
+		conditions = append(conditions, statements["archived_backed_up"])
+	case sessioncleanup.Off:
+		conditions = append(conditions, statements["archived_not_backed_up"])
+	}
 	return strings.Join(conditions, " AND "), p, err
 }
 
@@ -74,12 +80,19 @@ func (c *conn) archived(ctx context.Context, q sessioncleanup.ArchiveQuery) (all
 	if err != nil {
 		return nil, err
 	}
-	err = c.query(ctx, filled("list_archived", sqlfile.Names{"condition": condition}), p, func(rows *sql.Rows) error {
+	return c.listArchived(ctx, condition, "DESC", p)
+}
+
+func (c *conn) listArchived(ctx context.Context, condition, direction string, p params) (all []sessioncleanup.Archived, err error) {
+	err = c.query(ctx, filled("list_archived", sqlfile.Names{"condition": condition, "direction": direction}), p, func(rows *sql.Rows) error {
 		var a sessioncleanup.Archived
-		var at string
-		err := rows.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &at, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes, &a.Held)
+		var at, backedUp string
+		err := rows.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &at, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes, &backedUp, &a.Held)
 		if err == nil {
 			a.At, err = parseTime(at)
+		}
+		if err == nil && backedUp != "" {
+			a.BackedUpAt, err = parseTime(backedUp)
 		}
 		all = append(all, a)
 		return err
@@ -130,7 +143,7 @@ func (s *Store) Purge(ctx context.Context, b sessioncleanup.Batch, before time.T
 		}
 		var entries []int64
 		var refs []sessioncleanup.SessionRef
-		err = c.query(ctx, statements["old_archived"], params{"before": formatTime(before), "limit": b.Limit}, func(rows *sql.Rows) error {
+		err = c.query(ctx, statements["old_archived"], params{"before": formatTime(before), "limit": b.Limit, "backed_up": b.BackedUp}, func(rows *sql.Rows) error {
 			var id int64
 			var ref sessioncleanup.SessionRef
 			err := rows.Scan(&id, &ref.ID, &ref.OwnerID, &ref.Name)

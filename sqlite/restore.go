@@ -57,8 +57,38 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 			return err
 		}
 		w := &restoration{conn: c, catalog: catalog, now: s.clock(), tables: map[string]*restoredTable{}, failed: map[string]bool{}}
-		err = w.do(ctx, r)
+		copies, err := w.insertCopies(ctx, r.Copies)
+		if err != nil {
+			return err
+		}
+		asked := r.NewIDs
+		r.IDs, r.NewIDs = slices.Clone(r.IDs), nil
+		for _, id := range r.IDs {
+			if slices.Contains(asked, id) {
+				r.NewIDs = append(r.NewIDs, id)
+			}
+		}
+		for id, given := range copies {
+			r.IDs = append(r.IDs, id)
+			if slices.Contains(asked, given) {
+				r.NewIDs = append(r.NewIDs, id)
+			}
+		}
+		if len(w.out.Obstacles) == 0 {
+			err = w.do(ctx, r)
+		}
 		out = w.out
+		for i, e := range out.Entries {
+			out.Entries[i].ID = cmp.Or(copies[e.ID], e.ID)
+		}
+		renamed := out.NewIDs
+		out.NewIDs = nil
+		for id, text := range renamed {
+			out.Rename(cmp.Or(copies[id], id), text)
+		}
+		for i, o := range out.Obstacles {
+			out.Obstacles[i].Entry = cmp.Or(copies[o.Entry], o.Entry)
+		}
 		if err == nil && (r.DryRun || len(out.Obstacles) > 0) {
 			err = errUndo
 		}

@@ -172,6 +172,22 @@ func refusedRuns(t *testing.T, observe Observer) {
 	if failed := a.at("metrics", "last_run", "run", "phases", 0, "failed"); failed != 1.0 {
 		t.Errorf("%v sessions failed in the last run, want 1: %s", failed, a.body)
 	}
+
+	unsaved := newWorld(t, observe, func(s *setup) {
+		s.Policy.Archive, s.Policy.Backup, s.Policy.ArchiveKeep = sessioncleanup.On, sessioncleanup.On, time.Nanosecond
+	})
+	unsaved.do(request{as: admin, method: http.MethodDelete, path: "/" + Bobs + "?confirm=" + Bobs}).want(http.StatusOK)
+	a = unsaved.do(request{as: admin, method: http.MethodGet, path: "/archive?session=" + Bobs}).want(http.StatusOK)
+	if backedUp, there := a.at("entries", 0).(map[string]any)["backed_up_at"]; !there || backedUp != nil {
+		t.Errorf("an entry that is not backed up: %s", a.body)
+	}
+	for tries := 0; tries < 1000 && !strings.Contains(a.body, "backup_failed"); tries++ { // the first may be in the millisecond of the deletion
+		unsaved.do(request{as: admin, method: http.MethodPost, path: "/cleanup"}).want(http.StatusOK)
+		a = unsaved.do(request{as: admin, method: http.MethodGet, path: "/stats"}).want(http.StatusOK)
+	}
+	if !strings.Contains(a.body, `"backup_failed"`) || !strings.Contains(a.body, "without a backup, which are not purged; the server's log has the details") {
+		t.Errorf("no alert for a backup that failed: %s", a.body)
+	}
 }
 
 // brokenRuns are ended by the database. Neither their responses nor their alerts quote it.

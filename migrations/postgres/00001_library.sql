@@ -17,6 +17,7 @@ CREATE TABLE "{policy}" (
     archive_keep           interval         CHECK (archive_keep > '0'),
     archive_max_rows       integer          NOT NULL CHECK (archive_max_rows > 0),
     archive_max_bytes      bigint           NOT NULL CHECK (archive_max_bytes > 0),
+    backup                 boolean          NOT NULL DEFAULT false,
     alert_due              integer          NOT NULL,
     alert_activity_rate    double precision NOT NULL
 );
@@ -54,22 +55,24 @@ CREATE INDEX "sessioncleanup_seals_newest" ON "{seals}" (newest) WHERE NOT forgo
 
 -- The archive: sessions that were deleted, until they are restored or purged.
 CREATE TABLE "{archive}" (
-    id          bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-    session_id  text        NOT NULL,
-    owner_id    text        NOT NULL DEFAULT '',
-    name        text        NOT NULL DEFAULT '',
-    archived_at timestamptz NOT NULL,
-    actor       text        NOT NULL,
-    reason      text        NOT NULL DEFAULT '',
-    run_id      text        NOT NULL DEFAULT '',
-    held        boolean     NOT NULL DEFAULT false, -- kept whatever the policy says, until it is released
-    row_count   integer     NOT NULL, -- of other tables
-    bytes       bigint      NOT NULL  -- of all rows
+    id           bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    session_id   text        NOT NULL,
+    owner_id     text        NOT NULL DEFAULT '',
+    name         text        NOT NULL DEFAULT '',
+    archived_at  timestamptz NOT NULL,
+    actor        text        NOT NULL,
+    reason       text        NOT NULL DEFAULT '',
+    run_id       text        NOT NULL DEFAULT '',
+    held         boolean     NOT NULL DEFAULT false, -- kept whatever the policy says, until it is released
+    row_count    integer     NOT NULL, -- of other tables
+    bytes        bigint      NOT NULL, -- of all rows
+    backed_up_at timestamptz          -- when it was found in a backup that was read back; NULL: in none
 );
 CREATE INDEX "sessioncleanup_archive_session" ON "{archive}" (session_id, id);
 CREATE INDEX "sessioncleanup_archive_owner" ON "{archive}" (owner_id, id);
 CREATE INDEX "sessioncleanup_archive_at" ON "{archive}" (archived_at, id) WHERE NOT held;
 CREATE INDEX "sessioncleanup_archive_held" ON "{archive}" (id) WHERE held;
+CREATE INDEX "sessioncleanup_archive_not_backed_up" ON "{archive}" (id) WHERE backed_up_at IS NULL;
 
 -- Its rows. Number 1 of an entry is the session itself. A row is an object: the columns' values as texts, or null. Of a row that
 -- was only unlinked it has two objects: "key" says which row it is, "set" what its reference was.

@@ -262,21 +262,23 @@ END
 $sessioncleanup$;
 
 -- name: sessioncleanup_purge
--- Permanently removes at most p_limit of the oldest entries that were archived before a moment and are not held, with their event, and returns
--- their sessions. For others than the owner of the tables that moment is at least as long ago as the policy keeps entries.
-CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_purge(p_before timestamptz, p_limit integer, p_actor text, p_reason text, p_run_id text) RETURNS text[]
+-- Permanently removes at most p_limit of the oldest entries that were archived before a moment and are not held, with their event, and
+-- returns their sessions; with p_backed_up, of those that are backed up. For others than the owner of the tables that moment is at least
+-- as long ago as the policy keeps entries, and the policy says what has to be backed up.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_purge(p_before timestamptz, p_backed_up boolean, p_limit integer, p_actor text, p_reason text, p_run_id text) RETURNS text[]
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
-    v_before timestamptz := p_before;
-    v_old    record;
+    v_before    timestamptz := p_before;
+    v_backed_up boolean := p_backed_up;
+    v_old       record;
 BEGIN
     IF NOT pg_has_role(session_user, current_user, 'USAGE') THEN
-        v_before := (SELECT CASE WHEN p.archive_keep IS NOT NULL THEN least(p_before, now() - p.archive_keep) END FROM "{policy}" p);
+        SELECT CASE WHEN p.archive_keep IS NOT NULL THEN least(p_before, now() - p.archive_keep) END, p_backed_up OR p.backup INTO v_before, v_backed_up FROM "{policy}" p;
     END IF;
     SELECT coalesce(array_agg(o.id), '{}') AS entries, coalesce(array_agg(o.session_id), '{}') AS ids, array_agg(o.owner_id) AS owners, array_agg(o.name) AS names INTO v_old
-      FROM (SELECT a.id, a.session_id, a.owner_id, a.name FROM "{archive}" a WHERE a.archived_at < v_before AND NOT a.held
+      FROM (SELECT a.id, a.session_id, a.owner_id, a.name FROM "{archive}" a WHERE a.archived_at < v_before AND NOT a.held AND (a.backed_up_at IS NOT NULL OR NOT v_backed_up)
              ORDER BY a.archived_at, a.id LIMIT p_limit FOR UPDATE SKIP LOCKED) o;
     IF cardinality(v_old.ids) > 0 THEN
         DELETE FROM "{archive_rows}" r WHERE r.entry = ANY (v_old.entries);

@@ -158,9 +158,9 @@ BEGIN
     SELECT * INTO v_cut FROM "{space}".sessioncleanup_cutoffs(v_policy.inactive_after, v_policy.delete_after);
     PERFORM "{space}".sessioncleanup_phase(a.name, v_cut.now, v_cut.inactive, v_cut.delete, v_run_id)
        FROM unnest(ARRAY['dated', 'activity_corrected']) WITH ORDINALITY a (name, place) ORDER BY a.place;
-    v_old := (SELECT count(*) FROM "{archive}" a WHERE a.archived_at < v_cut.now - v_policy.archive_keep AND NOT a.held);
+    v_old := (SELECT count(*) FROM "{archive}" a WHERE a.archived_at < v_cut.now - v_policy.archive_keep AND NOT a.held AND (a.backed_up_at IS NOT NULL OR NOT v_policy.backup));
     WHILE v_purged < v_old LOOP
-        v_batch := cardinality("{space}".sessioncleanup_purge(v_cut.now - v_policy.archive_keep, 1000, 'system', 'cleanup_inactive_sessions', v_run_id));
+        v_batch := cardinality("{space}".sessioncleanup_purge(v_cut.now - v_policy.archive_keep, v_policy.backup, 1000, 'system', 'cleanup_inactive_sessions', v_run_id));
         EXIT WHEN v_batch = 0; -- others have locked the rest
         v_purged := v_purged + v_batch;
     END LOOP;

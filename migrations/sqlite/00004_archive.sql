@@ -8,6 +8,8 @@ ALTER TABLE sessioncleanup_settings ADD COLUMN archive_max_rows INTEGER NOT NULL
 
 ALTER TABLE sessioncleanup_settings ADD COLUMN archive_max_bytes INTEGER NOT NULL DEFAULT 67108864;
 
+ALTER TABLE sessioncleanup_settings ADD COLUMN backup INTEGER NOT NULL DEFAULT 0;
+
 -- The archive: sessions that were deleted, until they are restored or purged.
 CREATE TABLE sessioncleanup_archive (
     id           INTEGER NOT NULL PRIMARY KEY,
@@ -20,7 +22,8 @@ CREATE TABLE sessioncleanup_archive (
     run_id       TEXT NOT NULL DEFAULT '',
     held         INTEGER NOT NULL DEFAULT 0,   -- kept whatever the policy says, until it is released
     row_count    INTEGER NOT NULL,             -- of other tables
-    bytes        INTEGER NOT NULL              -- of all rows
+    bytes        INTEGER NOT NULL,             -- of all rows
+    backed_up_at TEXT                          -- when it was found in a backup that was read back; NULL: in none
 );
 
 CREATE INDEX sessioncleanup_archive_session ON sessioncleanup_archive (session, id);
@@ -30,6 +33,8 @@ CREATE INDEX sessioncleanup_archive_owner ON sessioncleanup_archive (owner, id);
 CREATE INDEX sessioncleanup_archive_at ON sessioncleanup_archive (archived_at, id) WHERE NOT held;
 
 CREATE INDEX sessioncleanup_archive_held ON sessioncleanup_archive (id) WHERE held;
+
+CREATE INDEX sessioncleanup_archive_not_backed_up ON sessioncleanup_archive (id) WHERE backed_up_at IS NULL;
 
 -- Number 1 is the session itself. A row is an object, by column. In it a number or a text stands for itself; what JSON has no
 -- word for is {"real": "0.1"}, {"blob": BASE64} or, for a text that is not UTF-8, {"text": BASE64}. Of a row that was only

@@ -61,19 +61,44 @@ SELECT "{space}".sessioncleanup_delete($1::text[]);
 SELECT "{space}".sessioncleanup_archive($1::text[]::"{id_type}"[], date_trunc('milliseconds', clock_timestamp()), $2::text, $3::text, $4::text, $5::integer, $6::bigint);
 
 -- name: archived
-SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.held
+SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.backed_up_at, a.held
   FROM "{archive}" a
  WHERE ($1::bigint[] IS NULL OR a.id = ANY ($1::bigint[])) AND ($2::text IS NULL OR a.session_id = $2::text) AND ($3::text IS NULL OR a.owner_id = $3::text)
-   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::boolean IS NULL OR a.held = $5::boolean)
-   AND ($6::bigint IS NULL OR a.id < $6::bigint)
+   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::boolean IS NULL OR (a.backed_up_at IS NOT NULL) = $5::boolean)
+   AND ($6::boolean IS NULL OR a.held = $6::boolean)
+   AND ($7::bigint IS NULL OR a.id < $7::bigint)
  ORDER BY a.id DESC
- LIMIT $7::integer;
+ LIMIT $8::integer;
 
 -- name: archived_count
 SELECT count(*)
   FROM "{archive}" a
  WHERE ($1::bigint[] IS NULL OR a.id = ANY ($1::bigint[])) AND ($2::text IS NULL OR a.session_id = $2::text) AND ($3::text IS NULL OR a.owner_id = $3::text)
-   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::boolean IS NULL OR a.held = $5::boolean);
+   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::boolean IS NULL OR (a.backed_up_at IS NOT NULL) = $5::boolean) AND ($6::boolean IS NULL OR a.held = $6::boolean);
+
+-- name: not_backed_up
+SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.backed_up_at, a.held
+  FROM "{archive}" a
+ WHERE a.backed_up_at IS NULL AND a.id > $1::bigint
+ ORDER BY a.id
+ LIMIT $2::integer;
+
+-- name: archived_contents
+SELECT r.entry, r.number, r."table", r.unlinked, r."row"::text
+  FROM "{archive_rows}" r WHERE r.entry = ANY ($1::bigint[]) ORDER BY r.entry, r.number;
+
+-- name: mark_backed_up
+UPDATE "{archive}" a SET backed_up_at = date_trunc('milliseconds', clock_timestamp()) WHERE a.id = ANY ($1::bigint[]);
+
+-- name: insert_archived
+INSERT INTO "{archive}" (session_id, owner_id, name, archived_at, actor, reason, run_id, row_count, bytes)
+SELECT $1::text, $2::text, $3::text, $4::timestamptz, $5::text, $6::text, $7::text, $8::integer, $9::bigint
+RETURNING id;
+
+-- name: insert_archived_rows
+INSERT INTO "{archive_rows}" (entry, number, "table", unlinked, "row")
+SELECT $1::bigint, r.number, r.name, r.unlinked, r.row::json
+  FROM unnest($2::integer[], $3::text[], $4::boolean[], $5::text[]) r (number, name, unlinked, row);
 
 -- name: archive_size
 SELECT count(*), coalesce(sum(a.bytes), 0)::bigint FROM "{archive}" a;
@@ -83,7 +108,7 @@ SELECT r.number, r."table", r.unlinked, r."row"::text
   FROM "{archive_rows}" r WHERE r.entry = $1::bigint AND r.number > $2::integer ORDER BY r.number LIMIT $3::integer;
 
 -- name: archived_locked
-SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.held
+SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.backed_up_at, a.held
   FROM "{archive}" a WHERE a.id = ANY ($1::bigint[])
  ORDER BY a.id DESC
    FOR UPDATE;
@@ -104,12 +129,20 @@ INSERT INTO "{tombstones}" AS t (owner, erased_at) VALUES ($1::bytea, date_trunc
 -- name: tombstone
 SELECT t.erased_at FROM "{tombstones}" t WHERE t.owner = $1::bytea;
 
+-- name: copied_elsewhere
+SELECT coalesce(jsonb_agg(jsonb_build_object('entry', w.entry, 'kind', 'table', 'table', w."table", 'text', 'the table is none that the deletion of a session reaches')), '[]')::text
+  FROM (SELECT DISTINCT r.entry, r."table"
+          FROM "{archive_rows}" r CROSS JOIN "{settings}" m
+         WHERE r.entry = ANY ($1::bigint[]) AND r.number > 1 AND NOT m.reached ? r."table"
+           AND to_regclass(r."table") IS DISTINCT FROM coalesce(pg_partition_root("{sessions_literal}"::regclass), "{sessions_literal}"::regclass)
+         LIMIT 100) w;
+
 -- name: restore
 SELECT restored, row_count, relinked, obstacles::text, new_ids::text
   FROM "{space}".sessioncleanup_restore($1::bigint[], $2::text, $3::text, $4::text, $5::text, $6::boolean, coalesce($7::bigint[], '{}'));
 
 -- name: purge
-SELECT "{space}".sessioncleanup_purge($1::timestamptz, $2::integer, $3::text, $4::text, $5::text);
+SELECT "{space}".sessioncleanup_purge($1::timestamptz, $2::boolean, $3::integer, $4::text, $5::text, $6::text);
 
 -- name: taken
 -- The other sessions that would be deleted along with one. It is locked so that no more are added.

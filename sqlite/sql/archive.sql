@@ -56,10 +56,10 @@ INSERT INTO sessioncleanup_archive (id, session, owner, name, archived_at, actor
 VALUES (:id, :session, :owner, :name, :at, :actor, :reason, :run_id, :row_count, :bytes)
 
 -- name: list_archived
-SELECT id, session, owner, name, archived_at, actor, reason, run_id, row_count, bytes, held
+SELECT id, session, owner, name, archived_at, actor, reason, run_id, row_count, bytes, coalesce(backed_up_at, ''), held
   FROM sessioncleanup_archive
  WHERE "{condition}"
- ORDER BY id DESC
+ ORDER BY id "{direction}"
  LIMIT :limit + 0
 
 -- name: count_archived
@@ -89,6 +89,15 @@ archived_at < :until
 -- name: archived_before
 id < :before
 
+-- name: archived_after
+id > :after
+
+-- name: archived_backed_up
+backed_up_at IS NOT NULL
+
+-- name: archived_not_backed_up
+backed_up_at IS NULL
+
 -- name: archived_rows
 SELECT number, "table", unlinked, "row"
   FROM sessioncleanup_archive_rows
@@ -96,8 +105,21 @@ SELECT number, "table", unlinked, "row"
  ORDER BY number
  LIMIT :limit + 0
 
+-- name: archived_contents
+SELECT entry, number, "table", unlinked, "row"
+  FROM sessioncleanup_archive_rows
+ WHERE entry IN (SELECT value FROM json_each(:ids))
+ ORDER BY entry, number
+
+-- name: mark_backed_up
+UPDATE sessioncleanup_archive SET backed_up_at = :now WHERE id IN (SELECT value FROM json_each(:ids))
+
 -- name: old_archived
-SELECT id, session, owner, name FROM sessioncleanup_archive WHERE archived_at < :before AND NOT held ORDER BY archived_at, id LIMIT :limit + 0
+SELECT id, session, owner, name
+  FROM sessioncleanup_archive
+ WHERE archived_at < :before AND NOT held AND (NOT :backed_up OR backed_up_at IS NOT NULL)
+ ORDER BY archived_at, id
+ LIMIT :limit + 0
 
 -- name: hold_archived
 UPDATE sessioncleanup_archive SET held = :held WHERE id IN (SELECT value FROM json_each(:ids))

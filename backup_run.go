@@ -1,0 +1,253 @@
+package sessioncleanup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+const (
+	backupEntries  = 50_000          // in one file, so that a backup that is stopped has something done
+	backupBytes    = 1 << 30         // of rows, as the store keeps them, in one file
+	backupPage     = 500             // entries read at once
+	backupGroup    = 16 << 20        // bytes of rows read at once
+	backupMarks    = 1000            // entries marked in one transaction
+	backupPatience = 2 * time.Minute // without progress, after which a sink counts as unreachable
+)
+
+// BackUp copies what the archive has, and no file of Config.Backups has yet, into new files, as each run does at its end. It
+// needs no lease: entries that two backups copy at once are in two files.
+func (m *Manager) BackUp(ctx context.Context) (BackupResult, error) {
+	const operation = "back up the archive"
+	var out BackupResult
+	if err := m.allowAll(operation); err != nil {
+		return out, err
+	}
+	if m.backups == nil {
+		return out, invalid.Errorf("%s: Config.Backups is nil: want where to write the files", operation)
+	}
+	archiver, err := m.archiver(operation)
+	if err != nil {
+		return out, err
+	}
+	b := backingUp{m: m, archiver: archiver, alive: func(context.Context) error { return nil }}
+	if b.header.At, err = m.Now(ctx); err == nil {
+		err = b.do(ctx)
+	}
+	if err != nil {
+		m.log.ErrorContext(ctx, operation+" failed", "actor", m.actor(), "error", err)
+		return b.result, fmt.Errorf("%s: %w", operation, err)
+	}
+	return b.result, nil
+}
+
+// backUp copies what the archive has at the end of the run. An error is in the result: what could not be copied is not purged,
+// and the next run tries again.
+func (r *run) backUp(ctx context.Context) {
+	if r.archiver == nil || !r.policy.Backup.Or(false) || ctx.Err() != nil {
+		return
+	}
+	b := backingUp{m: r.m, archiver: r.archiver, alive: r.renew, header: BackupHeader{At: r.result.Cutoffs.Now, RunID: r.result.RunID}}
+	var err error
+	if r.m.backups != nil {
+		err = b.do(ctx)
+	} else if before := r.purgeBefore(); !before.IsZero() { // another program backs up
+		if b.result.Waiting, err = b.waiting(ctx, before); err == nil && b.result.Waiting > 0 {
+			err = errNoBackups
+		}
+	}
+	if ctx.Err() == nil && err != nil {
+		b.result.Error = err.Error()
+		r.m.log.ErrorContext(ctx, "the archive could not be backed up, and what is not backed up is not purged",
+			"run_id", r.result.RunID, "waiting", b.result.Waiting, "error", err)
+	}
+	r.result.Backup = &b.result
+}
+
+// errNoBackups is the alert of a run that does not back up itself, when nobody else does.
+var errNoBackups = errors.New("they are due to be purged once they are backed up, and no place for backups is configured")
+
+// backingUp is one backup in progress.
+type backingUp struct {
+	m        *Manager
+	archiver Archiver
+	alive    func(context.Context) error // called now and then; an error ends the backup
+	header   BackupHeader
+	result   BackupResult
+}
+
+// do writes files until every entry is in one.
+func (b *backingUp) do(ctx context.Context) (err error) {
+	b.header.Form = b.archiver.ArchiveForm()
+	if installer, ok := StoreAs[Installer](b.m.store); ok {
+		b.header.Schema, err = within(ctx, callTimeout, installer.Schema)
+	}
+	for more := true; more && err == nil; {
+		b.header.Part++
+		more, err = b.file(ctx)
+	}
+	if err == nil {
+		return nil
+	}
+	var countErr error
+	if b.result.Waiting, countErr = b.waiting(ctx, time.Time{}); countErr != nil {
+		return errors.Join(err, countErr)
+	}
+	return err
+}
+
+// waiting counts the entries that are in no file: those that are due to be purged before a moment, or all.
+func (b *backingUp) waiting(ctx context.Context, before time.Time) (int, error) {
+	q := ArchiveQuery{BackedUp: Off}
+	if !before.IsZero() {
+		q.Until, q.Held = before, Off
+	}
+	return within(ctx, readTimeout, func(ctx context.Context) (int, error) {
+		return b.archiver.CountArchived(ctx, q)
+	})
+}
+
+// file writes one file, verifies it and marks its entries. It reports whether there may be more.
+func (b *backingUp) file(ctx context.Context) (more bool, err error) {
+	page, err := b.page(ctx, 0)
+	if err != nil || len(page) == 0 {
+		return false, err
+	}
+	var written []int64
+	file, err := b.patiently(ctx, func(ctx context.Context, progress func() error) (BackupFile, error) {
+		return b.m.backups.Write(ctx, b.header, func(add func(ArchivedCopy) error) (err error) {
+			size := int64(0)
+			for ; err == nil && len(page) > 0; page, err = b.page(ctx, page[len(page)-1].ID) {
+				for group := range groups(page) {
+					if more = len(written) >= backupEntries || size >= backupBytes; more {
+						return nil
+					}
+					ids, err := b.copy(ctx, group, add, progress)
+					if err != nil {
+						return err
+					}
+					written, size = append(written, ids...), size+sizeOf(group)
+				}
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return false, err
+	}
+	found, err := b.patiently(ctx, func(ctx context.Context, progress func() error) (BackupFile, error) {
+		return b.m.backups.Read(ctx, file.Name, func(ArchivedCopy) error { return progress() })
+	})
+	if err == nil && (found.SHA256 != file.SHA256 || found.Entries != len(written)) {
+		err = fmt.Errorf("%w: %s has %d entries, of %d that were written", ErrDamaged, file.Name, found.Entries, len(written))
+	}
+	if err != nil {
+		return false, fmt.Errorf("read back what was written: %w", err)
+	}
+	if err := b.mark(ctx, written); err != nil {
+		return false, err
+	}
+	b.result.Files, b.result.Entries = append(b.result.Files, file.Name), b.result.Entries+len(written)
+	b.m.log.InfoContext(ctx, "archive backed up", "run_id", b.header.RunID, "file", file.Name, "entries", len(written), "rows", file.Rows)
+	return more, nil
+}
+
+// page reads entries that are in no file.
+func (b *backingUp) page(ctx context.Context, after int64) ([]Archived, error) {
+	return retry(ctx, func() ([]Archived, error) {
+		return within(ctx, readTimeout, func(ctx context.Context) ([]Archived, error) { return b.archiver.NotBackedUp(ctx, after, backupPage) })
+	})
+}
+
+// groups divides entries into those whose rows are read at once: of backupGroup bytes, or one of more.
+func groups(page []Archived) iter.Seq[[]Archived] {
+	return func(yield func([]Archived) bool) {
+		for len(page) > 0 {
+			n := 1
+			for n < len(page) && sizeOf(page[:n+1]) <= backupGroup {
+				n++
+			}
+			if !yield(page[:n]) {
+				return
+			}
+			page = page[n:]
+		}
+	}
+}
+
+func sizeOf(entries []Archived) (bytes int64) {
+	for _, e := range entries {
+		bytes += e.Bytes
+	}
+	return bytes
+}
+
+// copy adds entries to a file, and returns those that were still there.
+func (b *backingUp) copy(ctx context.Context, group []Archived, add func(ArchivedCopy) error, progress func() error) ([]int64, error) {
+	all := make([]int64, len(group))
+	for i, e := range group {
+		all[i] = e.ID
+	}
+	content, err := retry(ctx, func() (map[int64][]ArchivedRow, error) {
+		return within(ctx, readTimeout, func(ctx context.Context) (map[int64][]ArchivedRow, error) {
+			return b.archiver.ArchivedContents(ctx, all)
+		})
+	})
+	var copied []int64
+	for _, e := range group {
+		if err == nil {
+			err = progress()
+		}
+		if err != nil {
+			return nil, err
+		}
+		if rows := content[e.ID]; len(rows) > 0 { // else it was restored meanwhile
+			err = add(ArchivedCopy{e, rows})
+			copied = append(copied, e.ID)
+		}
+	}
+	return copied, err
+}
+
+// mark says that entries are in a file that was verified.
+func (b *backingUp) mark(ctx context.Context, ids []int64) error {
+	for len(ids) > 0 {
+		if err := b.alive(ctx); err != nil {
+			return err
+		}
+		n := min(len(ids), backupMarks)
+		_, err := retry(ctx, func() (struct{}, error) {
+			return within(ctx, callTimeout, func(ctx context.Context) (struct{}, error) {
+				return struct{}{}, b.archiver.MarkBackedUp(ctx, ids[:n])
+			})
+		})
+		if err != nil {
+			return fmt.Errorf("mark entries as backed up: %w", err)
+		}
+		ids = ids[n:]
+	}
+	return nil
+}
+
+// patiently gives up work that makes no progress for some time.
+func (b *backingUp) patiently(ctx context.Context, work func(ctx context.Context, progress func() error) (BackupFile, error)) (BackupFile, error) {
+	limited, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watch := time.AfterFunc(backupPatience, cancel)
+	defer watch.Stop()
+	file, err := work(limited, func() error {
+		if err := limited.Err(); err != nil {
+			return err
+		}
+		watch.Reset(backupPatience)
+		return b.alive(limited)
+	})
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("no progress for %v: %w", backupPatience, err)
+	}
+	return file, err
+}

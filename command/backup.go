@@ -1,0 +1,278 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/backup"
+	"github.com/sessioncleanup/sessioncleanup/backup/s3"
+)
+
+// addBackup adds the flag to a verb that writes or reads backups.
+func (a *app) addBackup(flags *pflag.FlagSet) {
+	flags.StringVar(&a.backupTo, "backup", "", "`URL` of the backups of the archive: file:///PATH, s3://BUCKET/PREFIX or "+sessioncleanup.NoBackup+
+		" (default $"+sessioncleanup.EnvBackup+")")
+}
+
+// backupAddress is the URL in the flag or the environment; empty without one.
+func (a *app) backupAddress() string {
+	address := a.backupTo
+	if address == "" {
+		address = a.getenv(sessioncleanup.EnvBackup)
+	}
+	if address == sessioncleanup.NoBackup {
+		return ""
+	}
+	return address
+}
+
+// openBackups has what follows write backups, if that is asked for.
+func (a *app) openBackups() error {
+	address := a.backupAddress()
+	if address == "" {
+		return nil
+	}
+	files, err := backupsAt(address)
+	if err == nil {
+		a.backups = files
+	}
+	return err
+}
+
+// backupsAt are the files at a URL. Errors quote nothing of it: it may hold a password.
+func backupsAt(address string) (*backup.Files, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err == nil && u.Scheme == "file" && (u.Host == "" || u.Host == "localhost") && filepath.IsAbs(u.Path) && u.RawQuery == "" && u.Fragment == "":
+		dir, err := backup.NewDir(u.Path)
+		return backup.New(dir), err
+	case err == nil && u.Scheme == "s3":
+		bucket, err := s3.Open(address)
+		return backup.New(bucket), err
+	default:
+		return nil, usagef("the URL of the backups cannot be read: want file:///PATH, s3://BUCKET/PREFIX or %s", sessioncleanup.NoBackup)
+	}
+}
+
+// checkArchive requires the archive for backups of it.
+func (a *app) checkArchive(p sessioncleanup.Policy) error {
+	if a.backups != nil && !p.Archive.Or(false) {
+		return usagef("--backup needs the archive, of which it is a copy: set %s=true, or --archive for one cleanup", sessioncleanup.EnvArchive)
+	}
+	return nil
+}
+
+// needBackups are the files of the flag or the environment.
+func (a *app) needBackups() (*backup.Files, error) {
+	address := a.backupAddress()
+	if address == "" {
+		return nil, usagef("no place for backups: set --backup or %s, for example --backup file:///var/backups/sessions", sessioncleanup.EnvBackup)
+	}
+	return backupsAt(address)
+}
+
+// backupFile finds a file by a URL, by its path or, with a place for backups, by its name there.
+func (a *app) backupFile(word string) (files *backup.Files, name string, err error) {
+	cut := strings.LastIndex(word, "/")
+	switch {
+	case strings.Contains(word, "://"):
+		files, err = backupsAt(word[:cut])
+		return files, word[cut+1:], err
+	case !strings.ContainsRune(word, filepath.Separator) && a.backupAddress() != "":
+		files, err = a.needBackups()
+		return files, word, err
+	default:
+		path := word
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(a.dir, path)
+		}
+		dir, err := backup.NewDir(filepath.Dir(path))
+		return backup.New(dir), filepath.Base(path), err
+	}
+}
+
+// warnAboutBackups says that backups cannot be reached, when they are set up.
+func (a *app) warnAboutBackups(ctx context.Context) {
+	if a.backups == nil {
+		return
+	}
+	if _, err := a.backups.List(ctx); err != nil {
+		a.complain("warning: the backups cannot be reached; until they can, nothing is purged: " + err.Error())
+	}
+}
+
+func (a *app) backup() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:        "backup",
+		SuggestFor: []string{"backups", "export"},
+		Short:      "Copy the archive to files, list and verify them",
+		Long: `backup works with copies of the archive in a directory or an S3-compatible bucket, which --backup or ` + sessioncleanup.EnvBackup + ` names.
+Every cleanup with --backup writes a file of what was archived since the last one, reads it back, and purges only what is in one;
+"restore --from FILE" restores from one. Credentials for S3 come from the environment, as for other tools: AWS_ACCESS_KEY_ID and
+AWS_SECRET_ACCESS_KEY, a profile or a role; AWS_ENDPOINT_URL is the server when it is not Amazon's.`,
+		Args: knownVerb,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.backUp(), a.listBackups(), a.verifyBackups())
+	a.addBackup(cmd.PersistentFlags())
+	return cmd
+}
+
+func (a *app) backUp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "now",
+		Short: "Copy what is archived, and in no file yet, to a file",
+		Long: `now does what every cleanup with --backup does at its end. On PostgreSQL only the owner of the tables may: it is how to
+back up when cleanups run as another role.`,
+		Example: `  sessioncleanup backup now --backup file:///var/backups/sessions`,
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			files, err := a.needBackups()
+			if err != nil {
+				return err
+			}
+			a.backups = files
+			return a.with(func(ctx context.Context, db connection, _ []string) error {
+				result, err := db.BackUp(ctx)
+				if a.json {
+					return errors.Join(err, a.printJSON(result))
+				}
+				if result.Entries == 0 {
+					if err == nil {
+						err = a.say("Everything in the archive is backed up.\n")
+					}
+					return err
+				}
+				return errors.Join(err, a.say("Backed up %s to %s.\n", counted(result.Entries, "deleted session", "deleted sessions"), strings.Join(result.Files, ", ")))
+			})(cmd, args)
+		},
+	}
+}
+
+func (a *app) listBackups() *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Short:   "List the backup files, the oldest first",
+		Long:    `list prints the names of the files, when the archive was copied to them, and their sizes.`,
+		Example: `  sessioncleanup backup list --backup s3://my-bucket/sessions`,
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			files, err := a.needBackups()
+			if err != nil {
+				return err
+			}
+			all, err := files.List(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(map[string][]sessioncleanup.BackupFile{"files": append([]sessioncleanup.BackupFile{}, all...)})
+			}
+			if len(all) == 0 {
+				return a.say("There are no backups.\n")
+			}
+			rows := [][]cell{header("FILE", "TIME", "SIZE")}
+			rows[0][2].right = true
+			for _, f := range all {
+				rows = append(rows, []cell{text(f.Name), text(moment(f.At)), {text: humanize.IBytes(uint64(max(f.Size, 0))), right: true}}) //nolint:gosec // not negative
+			}
+			return a.table(rows)
+		},
+	}
+}
+
+func (a *app) verifyBackups() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify [FILE...]",
+		Short: "Check that backup files are as they were written",
+		Long: `verify reads files, all that backup list prints or those that are named, and compares them with their checksums. It exits with 1
+when one is damaged. FILE is a path, file:///PATH/FILE, s3://BUCKET/PREFIX/FILE, or the name of a file in --backup.`,
+		Example: `  sessioncleanup backup verify --backup s3://my-bucket/sessions
+  sessioncleanup backup verify ./sessioncleanup-20260301T030000Z-ABC-001.jsonl.zst`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.verifyFiles(cmd.Context(), args) },
+	}
+}
+
+// verified is what verify found out about a file.
+type verified struct {
+	sessioncleanup.BackupFile
+	Error string `json:"error,omitempty"`
+}
+
+func (a *app) verifyFiles(ctx context.Context, words []string) error {
+	if len(words) == 0 {
+		files, err := a.needBackups()
+		if err != nil {
+			return err
+		}
+		all, err := files.List(ctx)
+		if err != nil {
+			return err
+		}
+		for _, f := range all {
+			words = append(words, f.Name)
+		}
+	}
+	results := []verified{}
+	bad := 0
+	for _, word := range words {
+		files, name, err := a.backupFile(word)
+		if err != nil {
+			return err
+		}
+		v := verified{BackupFile: sessioncleanup.BackupFile{Name: word}}
+		found, err := files.Read(ctx, name, func(sessioncleanup.ArchivedCopy) error { return nil })
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			bad++
+			v.Error = err.Error()
+		default:
+			found.Name, v.BackupFile = word, found
+		}
+		results = append(results, v)
+	}
+	if err := a.reportVerified(results); err != nil || bad == 0 {
+		return err
+	}
+	return fmt.Errorf("%s of %d cannot be used", counted(bad, "backup file", "backup files"), len(words))
+}
+
+func (a *app) reportVerified(results []verified) error {
+	if a.json {
+		return a.printJSON(map[string][]verified{"files": results})
+	}
+	if len(results) == 0 {
+		return a.say("There are no backups.\n")
+	}
+	rows := [][]cell{header("FILE", "SESSIONS", "ROWS", "RESULT")}
+	rows[0][1].right, rows[0][2].right = true, true
+	for _, v := range results {
+		outcome := text("ok").in(green)
+		if v.Error != "" {
+			outcome = text(v.Error).in(red)
+		}
+		rows = append(rows, []cell{text(v.Name), {text: number(v.Entries), right: true}, {text: number(v.Rows), right: true}, outcome})
+	}
+	return a.table(rows)
+}
+
+// restoreFrom restores from a backup file.
+func (a *app) restoreFrom(ctx context.Context, db connection, word string, o sessioncleanup.BackupRestore) error {
+	files, name, err := a.backupFile(word)
+	if err != nil {
+		return err
+	}
+	restored, err := db.RestoreBackup(ctx, files, name, o)
+	return a.reportRestored(restored, o.DryRun, err)
+}

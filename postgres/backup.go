@@ -1,0 +1,98 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// NotBackedUp returns entries of the archive that are not marked, the oldest first.
+func (s *Store) NotBackedUp(ctx context.Context, after int64, limit int) ([]sessioncleanup.Archived, error) {
+	return collect(ctx, s, "not_backed_up", scanArchived, after, limit)
+}
+
+// ArchivedContents returns all rows of some entries, in one statement: it sees all rows of an entry or none. Only the owner of
+// the tables may.
+func (s *Store) ArchivedContents(ctx context.Context, ids []int64) (map[int64][]sessioncleanup.ArchivedRow, error) {
+	all := map[int64][]sessioncleanup.ArchivedRow{}
+	_, err := collect(ctx, s, "archived_contents", func(row pgx.CollectableRow) (struct{}, error) {
+		var id int64
+		var r sessioncleanup.ArchivedRow
+		var data string
+		err := row.Scan(&id, &r.Number, &r.Table, &r.Unlinked, &data)
+		r.Row = json.RawMessage(data)
+		all[id] = append(all[id], r)
+		return struct{}{}, err
+	}, ids)
+	return all, err
+}
+
+// MarkBackedUp notes that some entries are in a backup. Only the owner of the tables may.
+func (s *Store) MarkBackedUp(ctx context.Context, ids []int64) error {
+	m, err := s.ready(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = s.pool.Exec(ctx, m.statement("mark_backed_up"), ids)
+	return s.failed("mark entries of the archive", err)
+}
+
+// ArchiveForm names the form of rows that migrations/postgres/00001_library.sql describes.
+func (*Store) ArchiveForm() string { return "postgres" }
+
+// errUndo rolls a transaction back without being an error.
+var errUndo = errors.New("undo")
+
+// copies are put into the archive, for a restore that removes them again. Only the owner of the tables may: it is no function.
+type copies struct {
+	m     *mapping
+	given []sessioncleanup.ArchivedCopy
+	ids   []int64 // that they have there, in their order
+}
+
+func (c *copies) insert(batch *pgx.Batch) {
+	for _, e := range c.given {
+		batch.Queue(c.m.statement("insert_archived"), e.SessionID, e.OwnerID, e.Name, e.At, e.Actor, e.Reason, e.RunID, e.Rows, e.Bytes).QueryRow(func(row pgx.Row) error {
+			var id int64
+			err := row.Scan(&id)
+			c.ids = append(c.ids, id)
+			return err
+		})
+	}
+}
+
+func (c *copies) insertRows(batch *pgx.Batch) {
+	for i, e := range c.given {
+		n := len(e.Content)
+		numbers, tables, unlinked, rows := make([]int, n), make([]string, n), make([]bool, n), make([]string, n)
+		for j, r := range e.Content {
+			numbers[j], tables[j], unlinked[j], rows[j] = r.Number, r.Table, r.Unlinked, string(r.Row)
+		}
+		batch.Queue(c.m.statement("insert_archived_rows"), c.ids[i], numbers, tables, unlinked, rows)
+	}
+}
+
+// findElsewhere finds rows of tables that the deletion of a session does not reach: a forged file must not fill those.
+func (c *copies) findElsewhere(batch *pgx.Batch, obstacles *string) {
+	batch.Queue(c.m.statement("copied_elsewhere"), c.ids).QueryRow(func(row pgx.Row) error { return row.Scan(obstacles) })
+}
+
+// renewed are the IDs here of the entries and copies of which the sessions get new IDs.
+func (c *copies) renewed(r sessioncleanup.RestoreRequest) (ids []int64) {
+	for _, id := range r.IDs {
+		if slices.Contains(r.NewIDs, id) {
+			ids = append(ids, id)
+		}
+	}
+	for i, id := range c.ids {
+		if slices.Contains(r.NewIDs, c.given[i].ID) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}

@@ -110,7 +110,8 @@ var (
 	}
 	french = texts{
 		"Connexion", "Voir et gérer vos sessions.", "Jeton", "Se connecter", "Ceci est une démonstration. Entrez en tant que :",
-		"Ce jeton est inconnu. Vérifiez-le ou demandez-en un nouveau à la personne qui gère ce serveur.", "Trop d'échecs de connexion depuis votre adresse. Réessayez dans une minute.",
+		"Ce jeton est inconnu. Vérifiez-le ou demandez-en un nouveau à la personne qui gère ce serveur.",
+		"Trop d'échecs de connexion depuis votre adresse. Réessayez dans une minute.",
 	}
 )
 

@@ -76,7 +76,8 @@ func TestNobodySeesOrDoesMoreThanItsRoleAllows(t *testing.T) {
 	b.run(reload)
 	b.until("$('session-manager-sessions') && !$('[data-go=overview]')")
 	for path, body := range map[string]string{"/cleanup": `{"dry_run":true}`, "/runs/x/reactivate": `{}`} {
-		if status := js[int](b, `fetch("`+httpapi.DefaultPrefix+path+`", {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(`+body+`)}).then(r => r.status)`); status != 403 {
+		request := `fetch("` + httpapi.DefaultPrefix + path + `", {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(` + body + `)})`
+		if status := js[int](b, request+".then(r => r.status)"); status != 403 {
 			t.Errorf("POST %s by an owner: %d, want 403", path, status)
 		}
 	}

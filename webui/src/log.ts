@@ -2,7 +2,7 @@ import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { Event as Entry, Page } from "./api.ts";
 import { View, empty, skeleton, whoIs } from "./base.ts";
-import type { Key } from "./i18n.ts";
+import { languages, type Key } from "./i18n.ts";
 
 const actions = [
   "deactivated",
@@ -68,7 +68,7 @@ export class LogView extends View {
       <section>
         <div class="tools">
           <label class="field"><span>${this.t("what")}</span><select name="action" @change=${(e: Event) => this.set("action", (e.target as HTMLSelectElement).value)}>
-            <option value="">${this.t("allActions")}</option>${actions.filter((a) => admin || !["run", "scheduled", "notified", "erased"].includes(a)).map((a) => html`<option value=${a} ?selected=${p.get("action") === a}>${this.t(`a_${a}` as Key)}</option>`)}</select></label>
+            <option value="">${this.t("allActions")}</option>${actions.filter((a) => admin || !["run", "scheduled", "erased", "notified"].includes(a)).map((a) => html`<option value=${a} ?selected=${p.get("action") === a}>${this.t(`a_${a}` as Key)}</option>`)}</select></label>
           ${(admin
             ? ([
                 ["session", "sessionId"],
@@ -99,7 +99,7 @@ export class LogView extends View {
           head = on === day ? nothing : html`<h2 class="day">${on}</h2>`;
         day = on;
         return html`${head}<div class="entry" data-event=${e.action}><time datetime=${e.at} title=${w.full(e.at)}>${w.time(e.at)}</time>
-        <div><strong>${this.t(`a_${e.action}` as Key)}</strong> ${this.which(e)}
+        <div><strong>${this.action(e.action)}</strong> ${this.which(e)}
           <div class="meta"><span>${this.t("byWho", { who: whoIs(w, this.frame.me, e.actor) })}</span>${e.reason ? html`<span><bdi>${e.reason === "scheduled" ? this.t("r_scheduled") : e.reason}</bdi></span>` : nothing}
             ${
               e.run_id && this.frame.me.all_sessions
@@ -112,6 +112,12 @@ export class LogView extends View {
       },
     )}
       ${this.next ? html`<div class="foot"><span></span><button data-act="older" @click=${this.more}>${this.t("older")}</button></div>` : nothing}</div>`;
+  }
+
+  /** action is an action in words; one of a newer server as it is. */
+  private action(a: string): string {
+    const key = `a_${a}`;
+    return key in languages.en ? this.t(key as Key) : a;
   }
 
   private which(e: Entry) {

@@ -99,7 +99,7 @@ export const style = css`
   .acts { display: flex; gap: .35rem; justify-content: end; }
   .soon { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); gap: .75rem; }
   .soon li { background: var(--surface); border: 1px solid var(--line); box-shadow: inset 4px 0 var(--c); border-radius: var(--r); padding: .8rem .9rem .8rem 1.1rem; display: grid; grid-template-columns: auto minmax(0, 1fr); gap: .3rem .8rem; align-items: center; }
-  .soon li .acts button { padding-inline: .55rem; }
+  .soon li .acts button { padding-inline: .45rem; font-size: .9rem; }
   .soon li { align-content: start; }
   .soon li .acts { grid-column: 1 / -1; justify-content: start; flex-wrap: wrap; }
   .soon li > .row { border: 0; }
@@ -200,6 +200,7 @@ export const style = css`
     .tile { padding: .7rem .8rem; }
     .tile:last-child:nth-child(odd) { grid-column: 1 / -1; }
     .soon li .acts svg { display: none; }
+    .soon li .acts button { font-size: 1rem; }
     .soon li .acts { flex-wrap: nowrap; }
     .acts .ghost { background: var(--raised); border-color: var(--line); padding-inline: .4rem; }
     .toasts { bottom: calc(4.25rem + env(safe-area-inset-bottom)); }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -36,8 +37,9 @@ func TestTheDashboardInTheRepositoryIsTheOneThatIsBuilt(t *testing.T) {
 // A real Prometheus scrapes a real serve, and each expression of the dashboard has data. It evaluates the alerts, too.
 func TestEachExpressionHasDataInPrometheus(t *testing.T) {
 	t.Parallel()
-	metrics := serve(t)
-	api := scraper(t, metrics)
+	s := newService(t)
+	s.serves(nil, "--every", "1h")
+	api := scraper(t, s.addr, "../rules.yaml")
 	for _, r := range rows() {
 		for _, p := range r.panels {
 			for _, s := range p.series {
@@ -52,13 +54,7 @@ func TestEachExpressionHasDataInPrometheus(t *testing.T) {
 			}
 		}
 	}
-	var rules struct {
-		Data struct {
-			Groups []struct {
-				Rules []struct{ Name, Health, State, LastError string }
-			}
-		}
-	}
+	var rules ruleState
 	eventually(t, "the alerts are evaluated", func() (bool, string) {
 		said := get(t, api+"/api/v1/rules", &rules)
 		for _, g := range rules.Data.Groups {
@@ -78,51 +74,78 @@ func TestEachExpressionHasDataInPrometheus(t *testing.T) {
 	}
 }
 
-// serve starts the command over a new database that was cleaned up once, and returns the address of its metrics.
-func serve(t *testing.T) string {
+// ruleState is what Prometheus says of its alerts.
+type ruleState struct {
+	Data struct {
+		Groups []struct {
+			Rules []struct{ Name, Health, State, LastError string }
+		}
+	}
+}
+
+// service is an installation on a new database that was cleaned up once.
+type service struct {
+	*testing.T
+	dir, program string
+	addr         string // of the metrics, once they were served
+}
+
+func newService(t *testing.T) *service {
 	t.Helper()
-	dir := t.TempDir()
-	program := filepath.Join(dir, "sessioncleanup")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/sessioncleanup")
+	s := &service{T: t, dir: t.TempDir()}
+	s.program = filepath.Join(s.dir, "sessioncleanup")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", s.program, "./cmd/sessioncleanup")
 	build.Dir = "../../.."
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	command := func(args ...string) *exec.Cmd {
-		cmd := exec.CommandContext(t.Context(), program, args...)
-		cmd.Dir, cmd.Env = dir, []string{"DATABASE_URL=sqlite:app.db", "USER=tester"}
-		return cmd
+	s.calls("migrate")
+	s.calls("cleanup")
+	return s
+}
+
+func (s *service) command(env []string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(s.Context(), s.program, args...)
+	cmd.Dir, cmd.Env = s.dir, append([]string{"DATABASE_URL=sqlite:app.db", "USER=tester"}, env...)
+	return cmd
+}
+
+func (s *service) calls(args ...string) {
+	s.Helper()
+	if out, err := s.command(nil, args...).CombinedOutput(); err != nil {
+		s.Fatalf("%v: %v: %s", args, err, out)
 	}
-	for _, verb := range []string{"migrate", "cleanup"} {
-		if out, err := command(verb).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v: %s", verb, err, out)
-		}
+}
+
+// serves starts serve with its metrics at the same address as before, and returns what ends it.
+func (s *service) serves(env []string, args ...string) (kill func()) {
+	s.Helper()
+	if s.addr == "" {
+		s.addr = "127.0.0.1:0"
 	}
-	cmd := command("serve", "--metrics-addr", "127.0.0.1:0", "--every", "1h")
-	log := start(t, cmd)
+	cmd := s.command(env, append([]string{"serve", "--metrics-addr", s.addr}, args...)...)
+	log, kill := start(s.T, cmd)
 	addr := regexp.MustCompile(`metrics_addr=(\S+)`)
 	for log.Scan() {
 		if found := addr.FindStringSubmatch(log.Text()); found != nil {
-			go func() { _, _ = io.Copy(io.Discard, logRest{log}) }()
-			return found[1]
+			s.addr = found[1]
+			go drain(log)
+			return kill
 		}
 	}
-	t.Fatal("serve has no metrics")
-	return ""
+	s.Fatal("serve has no metrics")
+	return nil
 }
 
-// logRest reads on, so that the process can write on.
-type logRest struct{ *bufio.Scanner }
-
-func (r logRest) Read([]byte) (int, error) {
-	if !r.Scan() {
-		return 0, io.EOF
+// drain reads on, so that the process can write on.
+func drain(log *bufio.Scanner) {
+	for log.Scan() {
+		continue
 	}
-	return 0, nil
 }
 
-// start starts a process that ends with the test, and returns what it writes to standard error.
-func start(t *testing.T, cmd *exec.Cmd) *bufio.Scanner {
+// start starts a process that ends with the test, and returns what it writes to standard error, and what ends it now.
+func start(t *testing.T, cmd *exec.Cmd) (*bufio.Scanner, func()) {
 	t.Helper()
 	out, err := cmd.StderrPipe()
 	if err != nil {
@@ -131,18 +154,19 @@ func start(t *testing.T, cmd *exec.Cmd) *bufio.Scanner {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	kill := sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	return bufio.NewScanner(out)
+	t.Cleanup(kill)
+	return bufio.NewScanner(out), kill
 }
 
 // scraper starts a server that scrapes the target each second, and returns its address.
-func scraper(t *testing.T, target string) string {
+func scraper(t *testing.T, target, rules string) string {
 	t.Helper()
 	dir := t.TempDir()
-	rules, err := filepath.Abs("../rules.yaml")
+	rules, err := filepath.Abs(rules)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,8 +184,8 @@ func scraper(t *testing.T, target string) string {
 	if err := free.Close(); err != nil {
 		t.Fatal(err)
 	}
-	log := start(t, exec.CommandContext(t.Context(), "prometheus", "--config.file="+path, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+addr))
-	go func() { _, _ = io.Copy(io.Discard, logRest{log}) }()
+	log, _ := start(t, exec.CommandContext(t.Context(), "prometheus", "--config.file="+path, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+addr))
+	go drain(log)
 	return "http://" + addr
 }
 

@@ -142,6 +142,9 @@ type RestoreRequest struct {
 	OwnerID string  // only this owner's, when set
 	Cause   Cause
 	DryRun  bool // find the obstacles, change nothing
+	// NewIDs are those of IDs whose sessions get a new ID, as the store generates them; so do all references to them in what is
+	// restored. ErrInvalid where the store generates none.
+	NewIDs []int64
 }
 
 // Restored is what a restore did, or would do.
@@ -150,8 +153,18 @@ type Restored struct {
 	Rows     int        `json:"rows"`               // of other tables, inserted again
 	Relinked int        `json:"relinked,omitempty"` // rows of other tables, linked again
 	Skipped  []Archived `json:"skipped,omitempty"`  // left in the archive, because of ConflictSkip
+	// NewIDs are the IDs that sessions have since, because of ConflictNewID, by Archived.ID.
+	NewIDs map[int64]string `json:"new_ids,omitempty"`
 	// Obstacles are what keeps entries from being restored, the first 100.
 	Obstacles []Obstacle `json:"obstacles,omitempty"`
+}
+
+// Rename notes that the session of an entry got a new ID.
+func (r *Restored) Rename(entry int64, id string) {
+	if r.NewIDs == nil {
+		r.NewIDs = map[int64]string{}
+	}
+	r.NewIDs[entry] = id
 }
 
 // MaxObstacles is how many obstacles a restore names.

@@ -80,7 +80,7 @@ func (r *run) batches(
 			Limit: size.n, After: after, BusyShare: r.policy.BusyShare, Archive: r.policy.archiving(),
 		})
 		held := cmp.Or(out.Held, time.Since(started))
-		r.yield(ctx, out.Pause)
+		r.yield(ctx, out)
 		if bad, ok := errors.AsType[*BatchError](err); ok && len(bad.IDs) > 0 {
 			if len(bad.IDs) > 1 {
 				size.n = r.sized(len(bad.IDs) / 2)
@@ -228,17 +228,17 @@ func (r *run) send(ctx context.Context, b Batch) (out BatchResult, err error) {
 	return r.m.store.Sweep(ctx, b)
 }
 
-// yield delays the next batch for the sake of other writers.
-func (r *run) yield(ctx context.Context, pause time.Duration) {
-	if pause <= 0 {
+// yield delays the batch after this one for the sake of other writers.
+func (r *run) yield(ctx context.Context, out BatchResult) {
+	if out.Pause <= 0 {
 		return
 	}
-	if !r.slowed {
+	if !r.slowed && len(out.IDs) > 0 { // otherwise there may be nothing to slow down
 		r.slowed = true
 		r.m.log.InfoContext(ctx, "others write to the database: the run pauses between batches",
 			"run_id", r.cause.RunID, "busy_share", r.policy.BusyShare)
 	}
-	r.notBefore(time.Now().Add(pause))
+	r.notBefore(time.Now().Add(out.Pause))
 }
 
 // notBefore delays the next batch until t.

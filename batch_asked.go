@@ -74,7 +74,7 @@ func (s *sweeping) only(ctx context.Context, ids []string, size *batchSize) erro
 		Limit: len(ids), Only: ids, BusyShare: s.policy.BusyShare, Archive: s.policy.archiving(),
 	})
 	held := cmp.Or(out.Held, time.Since(started))
-	s.yield(ctx, out.Pause)
+	s.yield(ctx, out)
 	if bad, ok := errors.AsType[*BatchError](err); ok && len(bad.IDs) > 0 {
 		if half := len(ids) / 2; half > 0 {
 			if err := s.only(ctx, ids[:half], size); err != nil {

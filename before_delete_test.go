@@ -305,3 +305,22 @@ func TestBeforeDeleteIsAskedAboutSessionsThatAreDeletedAlong(t *testing.T) {
 		t.Errorf("DeleteCascade: %v after asking about %q; want all three", err, asked)
 	}
 }
+
+func TestAnErasureAsksBeforeDelete(t *testing.T) {
+	t.Parallel()
+	busy := true
+	m, db := asking(t, func(context.Context, []sessioncleanup.Session) error {
+		if busy {
+			return errors.New("a file is in use")
+		}
+		return nil
+	})
+	put(t, db, 0, 6, time.Hour, nil)
+	if _, err := m.Erase(t.Context(), "1", sessioncleanup.EraseOptions{}); !errors.Is(err, sessioncleanup.ErrKept) {
+		t.Errorf("Erase of an owner whose files are in use: %v, want ErrKept", err)
+	}
+	busy = false
+	if done, err := m.Erase(t.Context(), "1", sessioncleanup.EraseOptions{}); err != nil || done.Sessions != 2 {
+		t.Errorf("Erase: %+v, %v; want 2 sessions erased", done, err)
+	}
+}

@@ -232,7 +232,8 @@ func (r *run) simulate(ctx context.Context) error {
 // execute does the run under its lease and records its end.
 func (r *run) execute(ctx context.Context) error {
 	r.result.RunID = rand.Text()
-	r.cause = Cause{Actor: r.m.actor(), Reason: r.opts.Reason, RunID: r.result.RunID}
+	r.cause = r.m.cause(r.opts.Reason)
+	r.cause.RunID = r.result.RunID
 	lasting, cancel := wait.Outlive(ctx, finishGrace) // for the end of a run that is stopped
 	defer cancel()
 	if err := r.acquire(ctx); err != nil {

@@ -3,9 +3,9 @@
 // run shows the effect of a run beforehand; protected sessions are left alone; every change is logged.
 //
 // A [Manager] applies the rules to a [Store]: packages postgres, sqlite and memory are stores, and package store opens
-// one by URL.
+// one by URL. A [Schema] says which table of the application has the sessions; what it leaves open is read from the database.
 //
-//	db, err := store.Open(ctx, "sqlite:app.db")
+//	db, err := store.OpenWith(ctx, "sqlite:app.db", store.Config{Schema: sessioncleanup.Schema{Table: "rooms"}})
 //	…
 //	defer db.Close()
 //	sessions, err := sessioncleanup.New(db, sessioncleanup.Config{Logger: slog.Default()})

@@ -37,7 +37,8 @@ var errStillThere = errors.New("the owner keeps getting sessions; stop the appli
 // before restores its sessions, and an event that says how much was erased.
 //
 // It works session by session and may be repeated: what was erased before an error stays erased. ErrHeld, and nothing is
-// changed, when entries are held; ErrCascade when foreign keys would delete sessions of others along with one.
+// changed, when entries are held; errors.ErrUnsupported with soft deletion. ErrCascade when foreign keys would delete sessions of
+// others along with one, ErrKept when Config.BeforeDelete keeps one.
 func (m *Manager) Erase(ctx context.Context, owner string, o EraseOptions) (Erased, error) {
 	const operation = "erase owner"
 	sealer, err := m.sealer(operation)
@@ -49,6 +50,9 @@ func (m *Manager) Erase(ctx context.Context, owner string, o EraseOptions) (Eras
 	}
 	e := erasure{m: m, sealer: sealer, owner: owner}
 	e.archiver, _ = StoreAs[Archiver](m.store)
+	if err := e.removes(ctx); err != nil {
+		return Erased{}, failed(operation, owner, err)
+	}
 	found, err := e.count(ctx)
 	if err == nil && found.Held > 0 && !o.IncludeHeld && !o.DryRun {
 		err = fmt.Errorf("%d entries of the archive are %w", found.Held, ErrHeld)
@@ -75,6 +79,19 @@ type erasure struct {
 	archiver Archiver // nil when the store has none
 	owner    string
 	done     Erased
+}
+
+// removes fails where a deletion leaves the row.
+func (e *erasure) removes(ctx context.Context) error {
+	installer, ok := StoreAs[Installer](e.m.store)
+	if !ok {
+		return nil
+	}
+	schema, err := within(ctx, readTimeout, installer.Schema)
+	if err == nil && schema.SoftDelete {
+		err = fmt.Errorf("the schema has soft deletion, which keeps the rows; erase them in the application: %w", errors.ErrUnsupported)
+	}
+	return err
 }
 
 // count counts what there is of the owner.
@@ -167,10 +184,7 @@ func (e *erasure) sessions(ctx context.Context) error {
 }
 
 func (e *erasure) delete(ctx context.Context, id string) error {
-	_, err := within(ctx, sweepTimeout, func(ctx context.Context) (Session, error) {
-		return e.m.store.Delete(ctx, Target{ID: id, OwnerID: e.owner}, e.m.cause(""))
-	})
-	if err != nil {
+	if _, err := e.m.remove(ctx, Target{ID: id, OwnerID: e.owner}, e.m.cause("")); err != nil {
 		return fmt.Errorf("session %q: %w", id, err)
 	}
 	return nil

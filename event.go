@@ -26,6 +26,7 @@ const (
 	ActionReleased       Action = "released"           // no longer held
 	ActionErased         Action = "erased"             // an owner was erased; the event does not say which
 	ActionScheduled      Action = "scheduled"          // a scheduler started for the first time: intervals count from here
+	ActionNotified       Action = "notified"           // operators were told which alerts hold, over the channel in Event.Reason
 	ActionRun            Action = "run"                // a run ended; Event.Run has its result
 )
 
@@ -39,7 +40,7 @@ func Actions() []Action {
 	return []Action{
 		ActionDeactivated, ActionReactivated, ActionDeleted,
 		ActionAutoCleanupOn, ActionAutoCleanupOff, ActionExpirySet, ActionCorrected, ActionRestored, ActionPurged,
-		ActionHeld, ActionReleased, ActionErased, ActionScheduled, ActionRun,
+		ActionHeld, ActionReleased, ActionErased, ActionScheduled, ActionNotified, ActionRun,
 	}
 }
 

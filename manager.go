@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -52,6 +53,7 @@ type Manager struct {
 	limited     bool // to what who may do; the service itself may do everything
 	who         Principal
 	onlyIf      func(Session) bool // see If
+	reason      string             // see Because
 }
 
 // New makes a Manager that acts for the service itself and may do everything; As limits it. It does not touch the
@@ -126,6 +128,16 @@ func (m *Manager) If(condition func(Session) bool) *Manager {
 	conditional := *m
 	conditional.onlyIf = condition
 	return &conditional
+}
+
+// Because returns the same Manager with a reason for what it changes: the events have it, after the library's own, if there is one. The log
+// keeps its first MaxEventText characters. What is no text, such as invalid UTF-8, is left out.
+//
+//	_, err = sessions.Because("asked for by its owner").Delete(ctx, id)
+func (m *Manager) Because(reason string) *Manager {
+	explained := *m
+	explained.reason = strings.ReplaceAll(strings.ToValidUTF8(reason, ""), "\x00", "")
+	return &explained
 }
 
 // Get returns one session.
@@ -329,8 +341,7 @@ func (m *Manager) Touch(ctx context.Context, id string) error {
 func (m *Manager) touch(ids []string, owner string) Touch {
 	t := Touch{IDs: ids, OwnerID: owner, Interval: m.policy.TouchInterval}
 	if m.policy.ReactivateOnActivity.Or(false) {
-		cause := m.cause("activity")
-		t.Reactivate = &cause
+		t.Reactivate = &Cause{Actor: m.actor(), Reason: "activity"}
 	}
 	return t
 }
@@ -387,7 +398,12 @@ func (m *Manager) lastRun(ctx context.Context, now time.Time) (last Event, found
 	return last, found, err
 }
 
-func (m *Manager) cause(reason string) Cause { return Cause{Actor: m.actor(), Reason: reason} }
+func (m *Manager) cause(reason string) Cause {
+	if reason != "" && m.reason != "" {
+		reason += ": "
+	}
+	return Cause{Actor: m.actor(), Reason: reason + m.reason}
+}
 
 func failed(operation, id string, err error) error {
 	return fmt.Errorf("%s %q: %w", operation, id, err)

@@ -16,10 +16,13 @@ type Conflict string
 const (
 	ConflictFail Conflict = "fail" // restore none of the entries
 	ConflictSkip Conflict = "skip" // leave that entry in the archive, and restore the others
+	// ConflictNewID restores that session under a new ID, which the database generates, and has all that is restored refer to it.
+	// It does not help against other values that are in use, such as a code.
+	ConflictNewID Conflict = "new-id"
 )
 
 // Conflicts lists every value of RestoreOptions.OnConflict.
-func Conflicts() []Conflict { return []Conflict{ConflictFail, ConflictSkip} }
+func Conflicts() []Conflict { return []Conflict{ConflictFail, ConflictSkip, ConflictNewID} }
 
 // RestoreOptions say how entries of the archive are restored.
 type RestoreOptions struct {
@@ -212,13 +215,14 @@ func (m *Manager) RestoreEntries(ctx context.Context, ids []int64, o RestoreOpti
 	}
 	if !o.DryRun {
 		for _, e := range out.Entries {
-			m.log.InfoContext(ctx, "session restored", "session_id", e.SessionID, "entry", e.ID, "actor", m.actor())
+			m.log.InfoContext(ctx, "session restored", "session_id", e.SessionID, "entry", e.ID, "new_id", out.NewIDs[e.ID], "actor", m.actor())
 		}
 	}
 	return out, nil
 }
 
-// restore asks the store, again without the entries of which a value is taken when those are to be skipped.
+// restore asks the store, again without the entries of which a value is taken when those are to be skipped, or with new IDs for
+// them.
 func (m *Manager) restore(ctx context.Context, archiver Archiver, r RestoreRequest, c Conflict) (Restored, error) {
 	var skipped []Archived
 	for {
@@ -228,6 +232,12 @@ func (m *Manager) restore(ctx context.Context, archiver Archiver, r RestoreReque
 			if o.Kind == ObstacleTaken {
 				taken[o.Entry] = true
 			}
+		}
+		if err == nil && c == ConflictNewID && len(taken) > 0 && len(r.NewIDs) == 0 {
+			for id := range taken {
+				r.NewIDs = append(r.NewIDs, id)
+			}
+			continue
 		}
 		if err != nil || c != ConflictSkip || len(taken) == 0 {
 			out.Skipped = skipped

@@ -79,6 +79,8 @@ func (r *run) logEnd(ctx context.Context, cause error) {
 		r.m.log.WarnContext(ctx, "cleanup interrupted", attrs...)
 	case cause != nil:
 		r.m.log.ErrorContext(ctx, "cleanup failed", append(attrs, "error", cause)...)
+	case total.Done+total.Failed+total.Skipped == 0: // most runs of a frequent schedule
+		r.m.log.DebugContext(ctx, "cleanup finished", attrs...)
 	default:
 		r.m.log.InfoContext(ctx, "cleanup finished", attrs...)
 	}

@@ -72,12 +72,14 @@ type Store interface {
 
 // Installer is implemented by stores that live in a database: it prepares the database, and restores it.
 type Installer interface {
-	// Inspect reads the database and proposes a Schema. Without a sessions table it proposes OwnSchema.
+	// Inspect reads the database and completes the Schema of the store's configuration. In a database without anything
+	// that may be a table of sessions it proposes OwnSchema. An ErrInvalid lists the tables that may be it where none is
+	// called so, the most likely first.
 	Inspect(ctx context.Context) (Schema, error)
 	// Migrate brings the database to what this version needs and stores the policy in it, for triggers, views
 	// and functions. It is idempotent, may be called by several processes at once, and finishes what an
-	// interrupted call began. Without a Schema in the store's configuration it takes what was adopted
-	// before, or else what Inspect proposes.
+	// interrupted call began. What the Schema of the store's configuration leaves open stays as it was adopted
+	// before, or else is what Inspect finds.
 	Migrate(ctx context.Context, p Policy) error
 	// Validate returns an error that describes what is missing or wrong; nil means that the store is ready.
 	Validate(ctx context.Context) error

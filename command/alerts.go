@@ -9,11 +9,12 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/notify"
 )
 
 // The alerts that only --check raises: the statistics know nothing about a schedule, nor what Validate finds.
 const (
-	alertOverdue sessioncleanup.AlertCode = "cleanup_overdue"
+	alertOverdue                          = notify.AlertOverdue
 	alertIdle    sessioncleanup.AlertCode = "cleanup_idle"
 	alertInvalid sessioncleanup.AlertCode = "database_invalid"
 )

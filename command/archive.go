@@ -173,6 +173,7 @@ as it was last; an entry, such as archive:17, names an earlier state. The applic
 When something is in the way, such as an ID that is in use again, nothing is changed and the exit code is 1.`,
 		Example: `  sessioncleanup restore 42 --dry-run
   sessioncleanup restore 42 43 --on-conflict skip
+  sessioncleanup restore 42 --on-conflict new-id
   sessioncleanup restore archive:17`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -206,7 +207,7 @@ When something is in the way, such as an ID that is in use again, nothing is cha
 	flags.BoolVar(&o.DryRun, "dry-run", false, "say what is in the way, change nothing")
 	flags.StringVar(&conflict, "on-conflict", string(sessioncleanup.ConflictFail), "when an ID, or another unique value, is in use again: "+joinWords(sessioncleanup.Conflicts()))
 	completeWith(cmd, "on-conflict", sessioncleanup.Conflicts())
-	return cmd
+	return explained(cmd)
 }
 
 // reportRestored says what was restored, or what is in the way.
@@ -241,6 +242,13 @@ func (a *app) reportRestored(r sessioncleanup.Restored, dry bool, err error) err
 	}
 	if sayErr := a.say("%s.\n", text); sayErr != nil {
 		return sayErr
+	}
+	for _, e := range r.Entries {
+		if id := r.NewIDs[e.ID]; id != "" {
+			if sayErr := a.say("Session %s has the ID %s now.\n", printable(e.SessionID), printable(id)); sayErr != nil {
+				return sayErr
+			}
+		}
 	}
 	for _, s := range r.Skipped {
 		if sayErr := a.say("Skipped session %s: a unique value of it is in use again.\n", printable(s.SessionID)); sayErr != nil {

@@ -27,7 +27,7 @@ func TestDeletedSessionsAreArchivedAndRestored(t *testing.T) {
 			u.calls("restore", inUse, "--dry-run").want(t, exitDone, "Would restore 1 session, with ")
 			u.calls("restore", inUse, "archive:1").want(t, exitUsage, "not both")
 			u.calls("restore").want(t, exitUsage, "restore needs the ID of a session")
-			u.calls("restore", inUse, "--on-conflict", "replace").want(t, exitUsage, `on conflict is "replace": want one of fail, skip`)
+			u.calls("restore", inUse, "--on-conflict", "replace").want(t, exitUsage, `on conflict is "replace": want one of fail, skip, new-id`)
 			u.calls("restore", inUse).want(t, exitDone, "Restored 1 session, with ")
 			u.calls("show", inUse).want(t, exitDone, "active")
 

@@ -13,8 +13,17 @@ import (
 // The verbs that change one session. Those with rules of their own, reactivate, delete and expire, are in
 // files of their own.
 
+// reasonFlag is that of the verbs that change something.
+const reasonFlag = "reason"
+
+// explained adds the flag to a verb.
+func explained(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().String(reasonFlag, "", "why: the audit log keeps the first 200 characters")
+	return cmd
+}
+
 func (a *app) deactivate() *cobra.Command {
-	return &cobra.Command{
+	return explained(&cobra.Command{
 		Use:   "deactivate ID",
 		Short: "Make a session inactive",
 		Args:  arguments("the ID of a session"),
@@ -22,11 +31,11 @@ func (a *app) deactivate() *cobra.Command {
 			s, err := byIDOrCode(ctx, db, args[0], func(id string) (sessioncleanup.Session, error) { return db.Deactivate(ctx, id) })
 			return a.changed(err, s, "is inactive")
 		}),
-	}
+	})
 }
 
 func (a *app) autoCleanup() *cobra.Command {
-	return &cobra.Command{
+	return explained(&cobra.Command{
 		Use:        "auto-cleanup ID on|off",
 		SuggestFor: []string{"protect"},
 		Short:      "Protect a session from everything automatic (off), or end the protection (on)",
@@ -50,7 +59,7 @@ func (a *app) autoCleanup() *cobra.Command {
 				return a.changed(err, s, "is protected: nothing automatic happens to it")
 			})(cmd, args)
 		},
-	}
+	})
 }
 
 func (a *app) touch() *cobra.Command {

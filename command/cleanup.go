@@ -107,7 +107,7 @@ func (a *app) cleanup() *cobra.Command {
 	flags.Var(&threshold{&f.deleteAfter, "delete-days", 24 * time.Hour}, "delete-days",
 		"delete after this many days without activity, or never (default: the policy's, 30)")
 	flags.Var(newCount(&f.page, 0, 1, sessioncleanup.MaxPage), "page", "sessions that a dry run shows (default 10, with --verbose 1000)")
-	return cmd
+	return explained(cmd)
 }
 
 // run returns the Run that the flags ask for.

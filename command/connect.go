@@ -162,6 +162,9 @@ func (a *app) withOpened(
 		if err != nil {
 			return err
 		}
+		if reason := cmd.Flags().Lookup(reasonFlag); reason != nil {
+			m = m.Because(reason.Value.String())
+		}
 		return work(ctx, connection{Manager: m.As(a.operator()), system: m, store: opened}, args)
 	}
 }

@@ -51,5 +51,5 @@ unless --cascade allows it; then each of them has its event.`,
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	cmd.Flags().BoolVar(&cascade, "cascade", false, "also delete the sessions that foreign keys delete along with it")
-	return cmd
+	return explained(cmd)
 }

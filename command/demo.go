@@ -24,7 +24,7 @@ func (a *app) demo() *cobra.Command {
 		Use:   "demo",
 		Short: "Try everything on a temporary SQLite database",
 		Long: `demo creates a temporary SQLite database like that of a service after 90 days, adopts it, and shows statistics, a dry
-run, the cleanup, and the protections. It reads and writes nothing else.
+run, the cleanup, the protections, and how a deletion is undone. It reads and writes nothing else.
 
 With --serve it serves the page on that database instead, until it is stopped, to try it as an admin and as an owner.`,
 		Example: "  sessioncleanup demo\n  sessioncleanup demo --serve",
@@ -78,7 +78,7 @@ func (a *app) playDemo(ctx context.Context, path string) error {
 	d := &demo{app: a, m: m, db: db}
 	d.step("A service after 90 days: %s of %d owners, with %s rows of activity, in SQLite.",
 		sessionCount(made.sessions), made.owners, number(made.activity))
-	acts := []func(context.Context) error{d.adopt, d.protect, d.before, d.limit, d.dryRun, d.clean, d.after, d.showProtected}
+	acts := []func(context.Context) error{d.adopt, d.protect, d.before, d.limit, d.dryRun, d.clean, d.after, d.showProtected, d.undo}
 	for _, act := range acts {
 		if err := act(ctx); err != nil {
 			return err
@@ -179,6 +179,31 @@ func (d *demo) showProtected(ctx context.Context) error {
 		return err
 	}
 	return d.printSessions([]sessioncleanup.Session{s})
+}
+
+func (d *demo) undo(ctx context.Context) error {
+	d.step("With the archive on (%s=true), a deletion can be undone: the last used session is deleted, listed by archive, and restored.", sessioncleanup.EnvArchive)
+	m, err := sessioncleanup.New(d.db, sessioncleanup.Config{Policy: sessioncleanup.Policy{Archive: sessioncleanup.On}, Logger: d.logger()})
+	if err != nil {
+		return err
+	}
+	last, err := m.List(ctx, sessioncleanup.ListOptions{Descending: true, Limit: 1})
+	if err != nil || len(last.Sessions) == 0 {
+		return err
+	}
+	id := last.Sessions[0].ID
+	if _, err := m.Delete(ctx, id); err != nil {
+		return err
+	}
+	entries, err := m.Archived(ctx, sessioncleanup.ArchiveOptions{})
+	if err != nil {
+		return err
+	}
+	if err := d.reportArchived(entries, len(entries)+1); err != nil {
+		return err
+	}
+	restored, err := m.Restore(ctx, []string{id}, sessioncleanup.RestoreOptions{})
+	return d.reportRestored(restored, false, err)
 }
 
 func (d *demo) limit(ctx context.Context) error {

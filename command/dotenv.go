@@ -20,7 +20,7 @@ const maxDotEnv = 64 << 10
 // dotEnvNames are the variables that are read from .env.
 var dotEnvNames = []string{
 	envDatabase, sessioncleanup.EnvEnabled, sessioncleanup.EnvInactiveHours, sessioncleanup.EnvDeleteDays,
-	sessioncleanup.EnvAutoCleanupDefault, sessioncleanup.EnvArchive, sessioncleanup.EnvArchiveDays, "NO_COLOR",
+	sessioncleanup.EnvAutoCleanupDefault, sessioncleanup.EnvArchive, sessioncleanup.EnvArchiveDays, envNotifyOperators, "NO_COLOR",
 }
 
 // loadDotEnv adds this command's variables in a file .env in the working directory to the environment; on conflict the

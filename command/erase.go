@@ -65,7 +65,7 @@ Entries that are held keep everything from being erased, unless --include-held. 
 	flags.StringVar(&confirm, "confirm", "", "the `ID` again, instead of being asked for it")
 	flags.BoolVar(&o.DryRun, "dry-run", false, "say how much there is, change nothing")
 	flags.BoolVar(&o.IncludeHeld, "include-held", false, "also erase entries of the archive that are held")
-	return cmd
+	return explained(cmd)
 }
 
 func erasedText(e sessioncleanup.Erased, verb string) string {

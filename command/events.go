@@ -105,6 +105,8 @@ func eventText(e sessioncleanup.Event) string {
 	switch {
 	case e.Run != nil:
 		return runText(e.Run)
+	case len(e.Sessions) == 0: // what happened is in the reason
+		return ""
 	case len(e.Sessions) == 1:
 		return strings.TrimSpace(e.Sessions[0].ID + " " + e.Sessions[0].Name)
 	default:

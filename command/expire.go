@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) expire() *cobra.Command {
-	return &cobra.Command{
+	return explained(&cobra.Command{
 		Use:   "expire ID TIME|never",
 		Short: "Set when a session ends, used or not",
 		Long: `expire sets the time at which a session becomes due for deactivation, used or not; "never" removes it.
@@ -47,7 +47,7 @@ now with a leading plus.`,
 				return a.changed(err, s, "expires "+moment(s.ExpiresAt)+", "+ago(s.ExpiresAt, now))
 			})(cmd, args)
 		},
-	}
+	})
 }
 
 // localTimes are the forms of a time in the local zone.

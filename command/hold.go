@@ -10,7 +10,6 @@ import (
 )
 
 func (a *app) holdArchived() *cobra.Command {
-	var reason string
 	var release bool
 	cmd := &cobra.Command{
 		Use:   "hold ID...",
@@ -25,16 +24,15 @@ of sessions, of which it holds the last entry, or entries such as archive:17. Th
 			if err != nil {
 				return err
 			}
-			all, err := db.Hold(ctx, numbersOf(entries), !release, reason)
+			all, err := db.Hold(ctx, numbersOf(entries), !release, "")
 			if err != nil {
 				return err
 			}
 			return a.reportEntries(all, map[bool]string{true: "Released", false: "Held"}[release])
 		}),
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit log")
 	cmd.Flags().BoolVar(&release, "release", false, "no longer hold them")
-	return cmd
+	return explained(cmd)
 }
 
 func (a *app) purgeArchived() *cobra.Command {
@@ -67,7 +65,7 @@ removes the last entry, or entries such as archive:17. Without a terminal it nee
 		}),
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
-	return cmd
+	return explained(cmd)
 }
 
 func someEntries(cmd *cobra.Command, args []string) error {

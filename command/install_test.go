@@ -1,6 +1,7 @@
 package command
 
 import (
+	"database/sql"
 	"strings"
 	"testing"
 
@@ -44,6 +45,41 @@ func TestInspectMigrateValidateUninstall(t *testing.T) {
 	}
 }
 
+// TestTheNameOfATableIsEnough adopts a table that is not called like sessions.
+func TestTheNameOfATableIsEnough(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, nil)
+	path := u.dir + "/app.db"
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	_, err = db.ExecContext(t.Context(), `
+		CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT);
+		CREATE TABLE rooms (id INTEGER PRIMARY KEY, host_id INTEGER REFERENCES people, state TEXT CHECK (state IN ('open', 'closed')), kind TEXT, created_at DATETIME, deleted_at DATETIME);
+		CREATE TABLE messages (room_id INTEGER REFERENCES rooms ON DELETE CASCADE, sent_at DATETIME)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.vars = map[string]string{envDatabase: "sqlite:" + path}
+	for _, verb := range []string{"inspect", "migrate"} {
+		u.calls(verb).want(t, exitUsage, "they may be in rooms (owner host_id, activity in messages, times in created_at)", "--table")
+	}
+	found := u.calls("inspect", "--table", "rooms")
+	if schema := decode[sessioncleanup.Schema](t, found); schema.Owner != "host_id" || schema.Active != "state" || len(schema.Sources) != 1 || !strings.Contains(found.err, "state") {
+		t.Errorf("inspect proposes %+v, and says %q", schema, found.err)
+	}
+	file := u.writes("schema.json", `{"table": "rooms", "soft_delete": true, "only": [{"column": "kind", "values": ["room", "call"]}]}`)
+	u.calls("migrate", "--schema", file).want(t, exitDone, "owner's name      people.name", "activity source   messages (room_id)",
+		"active            state is open; a deactivation writes closed", "only              kind is room or call", "deletion          sets deleted_at, the row stays")
+	u.calls("stats", "--table", "rooms").want(t, exitDone, "Sessions              0")
+	u.calls("stats", "--table", "Rooms", "--schema", file).want(t, exitUsage, "want one")
+	u.calls("stats", "--table", "a;b").want(t, exitUsage, "--table")
+	u.calls("uninstall", "--yes").want(t, exitDone)
+	u.calls("migrate", "--table", "sessions").want(t, exitDone, "sessions (id)")
+}
+
 func TestMigrateDryRunPrintsTheSQL(t *testing.T) {
 	t.Parallel()
 	s := newPostgresService(t)
@@ -71,7 +107,7 @@ func TestMigrateCreatesADatabase(t *testing.T) {
 
 func TestDemoShowsTheWholeJob(t *testing.T) {
 	t.Parallel()
-	newUser(t, nil).calls("demo").want(t, exitDone, "The cleanup", "the deletion limit stops the deletion", "--force=", "The temporary database is removed")
+	newUser(t, nil).calls("demo").want(t, exitDone, "The cleanup", "the deletion limit stops the deletion", "--force=", "a deletion can be undone", "Restored 1 session, with ", "The temporary database is removed")
 }
 
 func TestMigrateWarnsAboutSessionsThatCannotBeDeleted(t *testing.T) {

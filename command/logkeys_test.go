@@ -18,7 +18,7 @@ import (
 func TestEachKeyOfTheLogsIsDocumented(t *testing.T) {
 	t.Parallel()
 	keys := map[string]bool{}
-	for _, dir := range []string{"..", "../command", "../httpapi", "../metrics", "../postgres", "../sqlite", "../internal/adopt"} {
+	for _, dir := range []string{"..", "../command", "../httpapi", "../metrics", "../notify", "../postgres", "../sqlite", "../internal/adopt"} {
 		files, err := filepath.Glob(dir + "/*.go")
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %v", dir, err)

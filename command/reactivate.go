@@ -38,7 +38,7 @@ are, deleted ones stay deleted.`,
 		},
 	}
 	cmd.Flags().StringVar(&runID, "run", "", "reverse the deactivations of the run with this ID, which is in its events")
-	return cmd
+	return explained(cmd)
 }
 
 func (a *app) reactivateRun(ctx context.Context, db connection, runID string) error {

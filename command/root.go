@@ -46,7 +46,7 @@ Start with "sessioncleanup demo", which needs no database.`,
 		}
 	}
 	add(groupSetUp, a.demo(), a.inspect(), a.migrate(), a.validate(), a.doctor(), a.uninstall())
-	add(groupCleanup, a.cleanup(), a.stats(), a.serve(), a.events())
+	add(groupCleanup, a.cleanup(), a.stats(), a.serve(), a.notify(), a.events())
 	add(groupSessions, a.list(), a.show(), a.deactivate(), a.reactivate(), a.delete(), a.archive(), a.restore(), a.erase(), a.autoCleanup(), a.expire(), a.touch())
 	add("", a.version(), a.completion())
 	root.SetHelpCommand(helpVerb(root))
@@ -69,7 +69,8 @@ func (a *app) sharedFlags(root *cobra.Command) {
 const environmentHelp = `
 Environment, also from a file .env in the working directory: ` + envDatabase + `, ` + sessioncleanup.EnvEnabled + `,
 ` + sessioncleanup.EnvInactiveHours + `, ` + sessioncleanup.EnvDeleteDays + `, ` + sessioncleanup.EnvAutoCleanupDefault + `,
-` + sessioncleanup.EnvArchive + `, ` + sessioncleanup.EnvArchiveDays + `, ` + envIgnoreClock + `, NO_COLOR
+` + sessioncleanup.EnvArchive + `, ` + sessioncleanup.EnvArchiveDays + `, ` + envIgnoreClock + `,
+` + envNotifyOperators + `, NO_COLOR
 `
 
 // helpVerb is cobra's help verb, with an error for a verb that does not exist.

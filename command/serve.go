@@ -27,6 +27,7 @@ type serveFlags struct {
 	now            bool
 	http           httpFlags
 	metrics        metricsFlags
+	operators      operatorFlags
 }
 
 const serveHelp = `serve cleans up on schedule until it is stopped, and logs what it does to standard error, as JSON with --json.
@@ -45,6 +46,9 @@ it only serves. /metrics is for Prometheus: with --addr to clients with a token 
 
 A run changes nothing while the clocks of the database and of this machine differ by more than 10 minutes; --ignore-clock
 trusts the database's. /readyz fails when a scheduled run is overdue by 5 minutes.
+
+With --notify-operators it tells operators by mail, Slack, Discord or a webhook when an alert begins and when it is over, once
+each, however many instances serve the database; "notify test" tries a channel.
 
 SIGTERM and Ctrl-C finish the current batch, within 5 seconds; after SIGTERM the exit code is 0. A second signal stops
 immediately.`
@@ -69,11 +73,16 @@ func (a *app) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			operators, err := f.operators.readOrEnv(a)
+			if err != nil {
+				return err
+			}
 			if schedule == nil && at == nil && f.metrics.addr == "" {
 				return usagef("--every never only serves HTTP: it needs --addr and --tokens, or --metrics-addr")
 			}
 			return a.withPatience(func(ctx context.Context, db connection, _ []string) error {
 				return a.runSchedule(ctx, db, described, func(ctx context.Context, m *sessioncleanup.Manager, log *slog.Logger) error {
+					defer tellOperators(ctx, operators, m, db.store, schedule != nil, log)()
 					clean := func(ctx context.Context) error { return cleanOnSchedule(ctx, m, schedule, f.now, log) }
 					measured, err := f.metrics.handler(ctx, m, schedule, log)
 					if err != nil {
@@ -97,6 +106,7 @@ func (a *app) serve() *cobra.Command {
 	a.addIgnoreClock(flags)
 	f.http.add(flags)
 	f.metrics.add(flags)
+	f.operators.add(cmd)
 	return cmd
 }
 

@@ -276,3 +276,14 @@ func TestDeleteWithOtherSessionsNeedsCascade(t *testing.T) {
 		u.calls("events", "--session", id).want(t, exitDone, "deleted")
 	}
 }
+
+func TestVerbsThatChangeSomethingSayWhy(t *testing.T) {
+	t.Parallel()
+	u, _ := migrated(t)
+	for _, args := range [][]string{
+		{"deactivate", inUse}, {"reactivate", inUse}, {"auto-cleanup", inUse, "off"}, {"expire", inUse, "+1h"}, {"cleanup"}, {"delete", inUse, "--yes"},
+	} {
+		u.calls(append(args, "--reason", "because of "+args[0])...).want(t, exitDone, "")
+		u.calls("events", "--limit", "1").want(t, exitDone, "because of "+args[0])
+	}
+}

@@ -9,11 +9,11 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// policyVariables are the variables of the policy and of runs.
+// policyVariables are the variables of the policy, of runs and of messages.
 var policyVariables = []string{
 	sessioncleanup.EnvEnabled, sessioncleanup.EnvInactiveHours, sessioncleanup.EnvDeleteDays, sessioncleanup.EnvAutoCleanupDefault,
 	sessioncleanup.EnvArchive, sessioncleanup.EnvArchiveDays,
-	envIgnoreClock,
+	envIgnoreClock, envNotifyOperators,
 }
 
 // envIgnoreClock is --ignore-clock of cleanup and serve.

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -15,6 +16,7 @@ func (a *app) stats() *cobra.Command {
 	var owner string
 	var check bool
 	var limits alertLimits
+	var operators operatorFlags
 	cmd := &cobra.Command{
 		Use:        "stats",
 		SuggestFor: []string{"session-stats", "status"},
@@ -29,12 +31,22 @@ With --check it exits with 3 when an alert holds:
   cleanup_incomplete  the last run could not clean up some sessions
   cleanup_overdue     the last run is longer ago than --max-age, or there was none
   cleanup_idle        the last run changed nothing although something was due
-  database_invalid    validate finds something missing or wrong`,
+  database_invalid    validate finds something missing or wrong
+
+With --notify-operators it also tells operators which alerts began and which are over since it did so last. It tells nothing
+while a serve with that flag works on the same database.`,
 		Example: `  sessioncleanup stats
   sessioncleanup stats --check --max-age 26h || echo "look at the sessions" | mail -s Alert admin@example.com`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := limits.onlyWith(check, cmd); err != nil {
+				return err
+			}
+			if err := operators.onlyWith(check && owner == "", "--check for all owners", cmd.Flags()); err != nil {
+				return err
+			}
+			told, err := operators.read(a)
+			if err != nil {
 				return err
 			}
 			return a.with(func(ctx context.Context, db connection, _ []string) error {
@@ -49,7 +61,12 @@ With --check it exits with 3 when an alert holds:
 					stats.Alerts = append(stats.Alerts, scheduleAlerts(stats, time.Duration(limits.maxAge))...)
 					stats.Alerts = append(stats.Alerts, databaseAlerts(ctx, db.store)...)
 				}
-				return a.reportStats(stats, db.Policy(), check)
+				untold := tellOnce(ctx, told, db, a.logger(), stats)
+				err = a.reportStats(stats, db.Policy(), check)
+				if err != nil && untold != nil {
+					a.complain(untold.Error())
+				}
+				return cmp.Or(err, untold)
 			})(cmd, args)
 		},
 	}
@@ -57,6 +74,7 @@ With --check it exits with 3 when an alert holds:
 	flags.StringVar(&owner, "owner", "", "only the sessions of the owner with this ID")
 	flags.BoolVar(&check, "check", false, "exit with 3 when an alert holds")
 	limits.add(flags)
+	operators.add(cmd)
 	return cmd
 }
 

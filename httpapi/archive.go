@@ -131,7 +131,7 @@ type restoredAnswer struct {
 
 // restore serves POST /archive/{entry}/restore. What is in the way is a problem, of a dry run too.
 func (c *call) restore() error {
-	if _, err := c.query(); err != nil {
+	if _, err := c.changing(); err != nil {
 		return err
 	}
 	var o sessioncleanup.RestoreOptions

@@ -19,7 +19,7 @@ type bulkAnswer struct {
 
 // bulk serves POST /bulk: one change of many sessions.
 func (c *call) bulk() error {
-	if _, err := c.query(); err != nil {
+	if _, err := c.changing(); err != nil {
 		return err
 	}
 	var b sessioncleanup.Bulk

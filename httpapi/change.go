@@ -86,7 +86,7 @@ func (c *call) setExpiry() error {
 
 // change serves the PATCH routes: it changes the session and responds with the session as it is then.
 func (c *call) change(done text, do operation) error {
-	if _, err := c.query(); err != nil {
+	if _, err := c.changing(); err != nil {
 		return err
 	}
 	s, err := c.write(do)
@@ -158,7 +158,7 @@ func (c *call) touch() error {
 
 // delete serves DELETE /{id}.
 func (c *call) delete() error {
-	values, err := c.query("confirm", "cascade")
+	values, err := c.changing("confirm", "cascade")
 	if err != nil {
 		return err
 	}

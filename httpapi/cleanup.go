@@ -47,7 +47,7 @@ type failure struct {
 
 // cleanup serves POST /cleanup: a run.
 func (c *call) cleanup() error {
-	if _, err := c.query(); err != nil {
+	if _, err := c.changing(); err != nil {
 		return err
 	}
 	var run sessioncleanup.Run

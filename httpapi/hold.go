@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strconv"
 
@@ -35,7 +36,7 @@ func (c *call) hold() error {
 
 // purge serves DELETE /archive/{entry}.
 func (c *call) purge() error {
-	values, err := c.query("confirm")
+	values, err := c.changing("confirm")
 	if err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ type erasedAnswer struct {
 
 // erase serves POST /erase: without a confirmation it only counts.
 func (c *call) erase() error {
-	values, err := c.query("confirm")
+	values, err := c.changing("confirm")
 	if err != nil {
 		return err
 	}
@@ -100,13 +101,15 @@ func (c *call) erase() error {
 	if err := c.detached(func(ctx context.Context) (err error) {
 		done, err = c.m.Erase(ctx, owner, o)
 		return err
-	}); err != nil {
+	}); errors.Is(err, errors.ErrUnsupported) {
+		return &fault{problem: notFound, detail: msgNoErasure}
+	} else if err != nil {
 		return err
 	}
 	if o.DryRun {
 		confirm := url.QueryEscape(owner)
 		return &fault{problem: unconfirmed, detail: msgErases, args: []any{confirm}, extra: extra{Confirm: "?confirm=" + confirm, Erase: &done}}
 	}
-	c.figures.forget("", owner)
+	c.forget(owner)
 	return c.reply(erasedAnswer{Success: true, Message: msgErased[c.lang], Erased: done})
 }

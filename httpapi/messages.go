@@ -144,6 +144,7 @@ var (
 	msgRecent      = text{"%s is %.100s: want a time within the last hour.", "%s vaut %.100s : attendu une date de moins d'une heure."}
 	msgNoRun       = text{"There is no such run in the log, or it deactivated nothing.", "Ce nettoyage n'est pas dans le journal, ou n'a rien désactivé."}
 	msgNotArchived = text{"The archive has no such entry: it was restored or purged, or it never was.", "L'archive n'a pas cette entrée : elle a été restaurée ou purgée, ou n'a jamais existé."}
+	msgNoErasure   = text{"Owners cannot be erased here.", "Les propriétaires ne peuvent pas être effacés ici."}
 	msgNoArchive   = text{"There is no archive here.", "Il n'y a pas d'archive ici."}
 	msgArchives    = text{"The session will be in the archive for a while. Send the same request with ?confirm=%s to confirm its deletion.", "La session restera un temps dans l'archive. Renvoyez la même requête avec ?confirm=%s pour confirmer sa suppression."}
 	msgConfirm     = text{"Deletion is permanent. Send the same request with ?confirm=%s to confirm it.", "La suppression est définitive. Renvoyez la même requête avec ?confirm=%s pour la confirmer."}

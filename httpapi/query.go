@@ -36,6 +36,13 @@ func (c *call) query(names ...string) (url.Values, error) {
 	return values, nil
 }
 
+// changing is query for a request that changes something, which may say why.
+func (c *call) changing(names ...string) (url.Values, error) {
+	values, err := c.query(append(names, "reason")...)
+	c.m = c.m.Because(values.Get("reason"))
+	return values, err
+}
+
 // readable reports whether a text can be a filter or an ID. Some databases fail on others instead of finding nothing.
 func readable(v string) bool {
 	return len(v) <= maxText && utf8.ValidString(v) && !strings.ContainsRune(v, 0)

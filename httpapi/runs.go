@@ -19,7 +19,7 @@ type reversedAnswer struct {
 
 // reactivateRun serves POST /runs/{id}/reactivate: it reverses the deactivations of a run.
 func (c *call) reactivateRun() error {
-	if _, err := c.query(); err != nil {
+	if _, err := c.changing(); err != nil {
 		return err
 	}
 	if err := c.body(nil); err != nil {

@@ -36,6 +36,7 @@ func (s *stream) work(do func(context.Context) error) error {
 	if !s.lines {
 		return s.detached(do)
 	}
+	_ = http.NewResponseController(s.w).SetReadDeadline(time.Time{}) // a server's ReadTimeout would end the work
 	ctx, cancel := context.WithCancel(s.r.Context())
 	defer cancel()
 	defer context.AfterFunc(s.Context, cancel)()

@@ -102,6 +102,9 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 		return out, err
 	}
 	defer s.mu.Unlock()
+	if len(r.NewIDs) > 0 {
+		return out, invalid.Errorf("the store does not generate IDs, so a session cannot get a new one")
+	}
 	now := clock().Truncate(time.Millisecond)
 	taken := map[string]bool{}
 	var found []archived

@@ -83,10 +83,10 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 	}
 	var out sessioncleanup.Restored
 	var ids []int64
-	var obstacles string
+	var obstacles, newIDs string
 	err = s.transact(ctx, s.cfg.BatchTimeout, func(batch *pgx.Batch) {
-		batch.Queue(m.statement("restore"), r.IDs, orNull(r.OwnerID), r.Cause.Actor, r.Cause.Reason, r.Cause.RunID, r.DryRun).QueryRow(func(row pgx.Row) error {
-			return row.Scan(&ids, &out.Rows, &out.Relinked, &obstacles)
+		batch.Queue(m.statement("restore"), r.IDs, orNull(r.OwnerID), r.Cause.Actor, r.Cause.Reason, r.Cause.RunID, r.DryRun, r.NewIDs).QueryRow(func(row pgx.Row) error {
+			return row.Scan(&ids, &out.Rows, &out.Relinked, &obstacles, &newIDs)
 		})
 	})
 	if err == nil {
@@ -104,6 +104,16 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 	}
 	for _, id := range ids {
 		out.Entries = append(out.Entries, byID[id])
+	}
+	var renamed []struct {
+		Entry int64
+		New   string
+	}
+	if err := json.Unmarshal([]byte(newIDs), &renamed); err != nil {
+		return sessioncleanup.Restored{}, s.failed("restore from the archive", err)
+	}
+	for _, n := range renamed {
+		out.Rename(n.Entry, n.New)
 	}
 	return out, nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -249,3 +250,55 @@ func TestTablesOfOthersAreNeitherArchivedNorFilled(t *testing.T) {
 }
 
 func errOf[T any](_ T, err error) error { return err }
+
+func TestTheArchiveIsReadAndRestoredInSQL(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	pool := connect(t, url)
+	mustRun(t, pool, concertTables)
+	as := asRole(t, pool)
+	options := sessioncleanup.MigrateOptions{AppRole: roleOf(t, as)}
+	if err := open(t, url, postgres.Config{Migrate: options}).Migrate(t.Context(), sessioncleanup.Policy{Archive: sessioncleanup.On, ArchiveKeep: 48 * time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := sessioncleanup.New(open(t, url, postgres.Config{}), sessioncleanup.Config{Policy: sessioncleanup.Policy{Archive: sessioncleanup.On}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Delete(t.Context(), "1"); err != nil {
+		t.Fatal(err)
+	}
+	app := connect(t, as)
+	const listed = "SELECT session_id || ' ' || coalesce((purge_at - archived_at)::text, 'never') FROM sessions_archive_view"
+	if got := value[string](t, app, listed); got != "1 2 days" {
+		t.Errorf("the view has %q, want session 1 and 2 days", got)
+	}
+	if _, err := m.Hold(t.Context(), []int64{1}, true, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := value[string](t, app, listed); got != "1 never" {
+		t.Errorf("while it is held the view has %q, want never", got)
+	}
+	for sql, want := range map[string]string{
+		"SELECT restore_archived_session(1)":   "held",
+		"SELECT restore_archived_session('9')": "session 9 is not in the archive",
+	} {
+		if err := tries(t.Context(), app, sql); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", sql, err, want)
+		}
+	}
+	if _, err := m.Hold(t.Context(), []int64{1}, false, ""); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, pool, "INSERT INTO sessions (id, code) VALUES (1, 'another')")
+	if err := tries(t.Context(), app, "SELECT restore_archived_session(1)"); !hasState(err, "55000") {
+		t.Errorf("a restore over a session with the same id: %v, want that it cannot be restored", err)
+	}
+	mustRun(t, pool, "DELETE FROM sessions WHERE id = 1")
+	if got := value[string](t, app, "SELECT entry || ' ' || row_count || ' ' || relinked FROM restore_archived_session(1)"); got != "1 3 1" {
+		t.Errorf("the restore did %q, want entry 1, 3 rows, and one linked again", got)
+	}
+	if e := value[string](t, pool, "SELECT action || ' ' || reason FROM sessioncleanup_events ORDER BY id DESC LIMIT 1"); e != "restored restore_archived_session" {
+		t.Errorf("the event is %q", e)
+	}
+}

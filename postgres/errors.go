@@ -33,6 +33,7 @@ const (
 	codeTooLarge         = "SC002"
 	codeNotArchived      = "SC003"
 	codeHeld             = "SC004"
+	codeNoNewID          = "SC005"
 )
 
 // mapError turns an error of the driver into one of the root package's, with what was being done.
@@ -79,6 +80,8 @@ func explain(server *pgconn.PgError, err error) error {
 		return fmt.Errorf("%w: %s", sessioncleanup.ErrTooLarge, server.Message)
 	case codeNotArchived:
 		return sessioncleanup.ErrNotArchived
+	case codeNoNewID:
+		return invalid.Errorf("%s", server.Message)
 	case codeHeld:
 		return sessioncleanup.ErrHeld
 	case codeDependents:

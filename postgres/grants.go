@@ -82,9 +82,9 @@ func revoke(o object) string {
 		literal(sqlfile.Column(role)), literal(sqlfile.Column(o.Space)), o.granted(" FROM "))) + ";"
 }
 
-// ownRelations are the library's tables and its view.
+// ownRelations are the library's tables and its views.
 func ownRelations() []string {
-	names := []string{"sessions_cleanup_view"}
+	names := ownViews()
 	for _, table := range ownTables() {
 		names = append(names, "sessioncleanup_"+table)
 	}
@@ -128,7 +128,7 @@ func (p *plan) grantsFor(ctx context.Context, runs bool) ([]grant, error) {
 		give(b.Space, "", "USAGE")
 		give(b.Space, b.Name, "SELECT")
 	}
-	for _, name := range []string{"sessions_cleanup_view", "sessioncleanup_settings", "sessioncleanup_policy", "sessioncleanup_migrations"} {
+	for _, name := range append(ownViews(), "sessioncleanup_settings", "sessioncleanup_policy", "sessioncleanup_migrations") {
 		give(p.m.space, name, "SELECT")
 	}
 	give(p.m.space, "sessioncleanup_seals", "SELECT")

@@ -19,8 +19,9 @@ var describeTables = sqlfile.MustParse(inspectSQL)["describe_tables"]
 
 // Inspect reads the database and completes Config.Schema. The sessions are in the table that Config.Schema names, in a table
 // "sessions", or else in the only table whose name ends in "session" or "sessions", or else in the only table with a
-// boolean column "active" or "is_active" that other tables refer to; tables on the search path come first. Without any,
-// it proposes OwnSchema; with several, it fails with an ErrInvalid that lists them.
+// boolean column "active" or "is_active" that other tables refer to; tables on the search path come first. Without any, it
+// proposes OwnSchema; with several, and where tables of other names may hold sessions, it fails with an ErrInvalid that
+// lists them.
 //
 // Tables with a foreign key to the sessions become activity tables, and so do tables with a column session_id. A foreign
 // key from the sessions to a table with a display name tells the owner, and so does a column owner_id, user_id and the

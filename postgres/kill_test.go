@@ -23,7 +23,7 @@ import (
 
 var kills = flag.Int("kills", 5, "how often each of the kill tests kills")
 
-// envVictim makes the test binary the process that is killed: it cleans up or migrates the database of envURL.
+// envVictim makes the test binary the process that is killed: it cleans up, archives, restores or migrates the database of envURL.
 const (
 	envVictim = "SESSIONCLEANUP_TEST_VICTIM"
 	envURL    = "SESSIONCLEANUP_TEST_VICTIM_URL"
@@ -38,9 +38,14 @@ func runVictim(work string) {
 		err = store.Migrate(ctx, sessioncleanup.Policy{})
 	} else if err == nil {
 		var manager *sessioncleanup.Manager
-		if manager, err = sessioncleanup.New(store, sessioncleanup.Config{Policy: sessioncleanup.Policy{BatchSize: 20, BusyShare: 1}}); err == nil {
+		policy := sessioncleanup.Policy{BatchSize: 20, BusyShare: 1, Archive: sessioncleanup.SwitchOf(work != "cleanup")}
+		if manager, err = sessioncleanup.New(store, sessioncleanup.Config{Policy: policy}); err == nil {
 			fmt.Println("begun")
-			_, err = manager.Cleanup(ctx, sessioncleanup.Run{Force: true})
+			if work == "restore" {
+				err = restoreAll(ctx, manager)
+			} else {
+				_, err = manager.Cleanup(ctx, sessioncleanup.Run{Force: true})
+			}
 		}
 	}
 	if err != nil {

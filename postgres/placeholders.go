@@ -22,6 +22,9 @@ func (m *mapping) ownRelations() (all []string) {
 	return all
 }
 
+// ownViews are the views that Migrate makes.
+func ownViews() []string { return []string{"sessions_cleanup_view", "sessions_archive_view"} }
+
 // fragments are the statements that are parts of others.
 func fragments() []string {
 	return []string{"idle", "expired", "gone", "undated", "ahead_active", "ahead_inactive", "status", "matches", "event_name", "session_columns", "cut", "filter", "stale", "archive_settings", "sealed_texts", "sealed_digest"}

@@ -51,7 +51,7 @@ func (p *plan) note(format string, args ...any) {
 
 // build computes the steps.
 func (p *plan) build(ctx context.Context) error {
-	for _, stage := range []func(context.Context) error{p.giveAway, p.takeBack, p.warnOfCreators, p.takeOver, p.addColumns, p.changeDefault, p.addFunctions, p.addView, p.addTriggers, p.addBackfill, p.addIndexes, p.addGrants} {
+	for _, stage := range []func(context.Context) error{p.giveAway, p.takeBack, p.warnOfCreators, p.takeOver, p.addColumns, p.changeDefault, p.addFunctions, p.addView, p.addArchiveView, p.addTriggers, p.addBackfill, p.addIndexes, p.addGrants} {
 		if err := stage(ctx); err != nil {
 			return err
 		}
@@ -153,8 +153,8 @@ func functions() []string {
 		"sessioncleanup_commit_touches", "sessioncleanup_note_touches", "sessioncleanup_note", "sessioncleanup_use", "sessioncleanup_observe",
 		"sessioncleanup_write", "sessioncleanup_delete", "sessioncleanup_touch",
 		"sessioncleanup_keys", "sessioncleanup_taken", "sessioncleanup_spared", "sessioncleanup_dependents",
-		"sessioncleanup_row_key", "sessioncleanup_require_archivable", "sessioncleanup_object", "sessioncleanup_copy", "sessioncleanup_within", "sessioncleanup_archive", "sessioncleanup_obstacle", "sessioncleanup_rows", "sessioncleanup_relink",
-		"sessioncleanup_restore", "sessioncleanup_purge",
+		"sessioncleanup_row_key", "sessioncleanup_require_archivable", "sessioncleanup_object", "sessioncleanup_copy", "sessioncleanup_within", "sessioncleanup_archive", "sessioncleanup_obstacle", "sessioncleanup_rows", "sessioncleanup_id_columns", "sessioncleanup_new_ids", "sessioncleanup_with_ids", "sessioncleanup_relink",
+		"sessioncleanup_restore", "restore_archived_session", "sessioncleanup_purge",
 		"sessioncleanup_deferred", "sessioncleanup_require_done", "sessioncleanup_require_triggers", "sessioncleanup_open_activity", "sessioncleanup_sweep", "sessioncleanup_cutoffs", "sessioncleanup_due", "sessioncleanup_phase", "sessioncleanup_details",
 		"sessioncleanup_expected", "cleanup_inactive_sessions", "get_session_cleanup_stats",
 	}
@@ -204,7 +204,7 @@ func (p *plan) retype(ctx context.Context, names []string) ([]string, error) {
 	}
 	var inner []string
 	for _, name := range names {
-		if strings.HasPrefix(name, ownMark) {
+		if strings.HasPrefix(name, ownMark) || name == "restore_archived_session" {
 			inner = append(inner, name)
 			doomed = append(doomed, object{Kind: "function", Space: p.m.space, Name: name})
 		}

@@ -74,7 +74,7 @@ func (p *plan) takeOver(ctx context.Context) error {
 		}
 		kept = append([]replaced{{c.Words, c.Make, c.Needs}}, kept...)
 		if c.Kind == "relation" {
-			return invalid.Errorf("schema %s has a table or the like named sessions_cleanup_view: rename it, then migrate", p.m.space)
+			return invalid.Errorf("schema %s has a table or the like with the name of a view of this library, %s: rename it, then migrate", p.m.space, c.Words)
 		}
 	}
 	all := strings.Join(words, ", ")

@@ -173,7 +173,7 @@ func TestASchemaIsCompletedAndKept(t *testing.T) {
 		schema sessioncleanup.Schema
 		want   string
 	}{
-		{sessioncleanup.Schema{Table: "lobbies", LastActivity: "last_seen"}, `schema.last_activity is "last_seen": table "lobbies" has no such column; Migrate adds it with schema.add_columns`},
+		{sessioncleanup.Schema{Table: "lobbies", LastActivity: "last_seen"}, `schema.last_activity is "last_seen": table "lobbies" has no such column; name another column, or have Migrate add it with "add_columns": true in the schema`},
 		{sessioncleanup.Schema{Table: "lobbies", State: &sessioncleanup.State{Active: []string{"open"}, Deactivated: "closed"}}, `schema.state has the value "closed"`},
 		{sessioncleanup.Schema{Table: "lobby"}, `schema.table is "lobby": there is no such table`},
 	} {

@@ -27,8 +27,8 @@ import (
 // Config says how a Store works. The zero value adopts what the database shows; each field's comment ends with its
 // default.
 type Config struct {
-	// Schema says where the application keeps its sessions. Default: what an earlier Migrate adopted, or else what
-	// Inspect proposes.
+	// Schema says where the application keeps its sessions. What it leaves open is what an earlier Migrate adopted, or else
+	// what Inspect finds. Default: the zero Schema.
 	Schema sessioncleanup.Schema
 	// Migrate says how Migrate adopts the table where the table alone does not tell. The database remembers what Migrate
 	// decided.

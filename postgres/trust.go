@@ -148,13 +148,16 @@ func (p *plan) giveAway(ctx context.Context) error {
 	if err != nil || !others {
 		return mapError("look up the owner of the library's tables", err)
 	}
-	view := relation{space: p.m.space, name: "sessions_cleanup_view"}.sql()
+	relations := p.m.ownRelations()
+	for _, view := range ownViews() {
+		relations = append(relations, relation{space: p.m.space, name: view}.sql())
+	}
 	names := append(functions(), "sessioncleanup_view")
 	for _, src := range p.m.sources {
 		names = append(names, trackName(src))
 	}
 	p.first = append(p.first, step{about: "give what is installed to the owner of the sessions, " + owner, self: true, sql: []string{
-		give(append(p.m.ownRelations(), view), owner),
+		give(relations, owner),
 		eachFunction(p.m.space, names, marked("f.oid", "pg_proc"), "ALTER FUNCTION %s OWNER TO "+strings.ReplaceAll(sqlfile.Column(owner), "%", "%%")),
 	}})
 	return nil

@@ -143,7 +143,9 @@ func (s *Store) missingObjects(ctx context.Context, added []object) ([]string, e
 
 // differs reports whether the configured schema names other tables or columns than the adopted one.
 func (s *Store) differs(ctx context.Context, m *mapping) bool {
-	wanted, err := readMapping(ctx, s.pool, adopt.Over(s.cfg.Schema, m.schema), settings{zone: m.zone, untracked: m.untracked, places: places{Proposed: m.proposed}})
+	schema := adopt.Over(s.cfg.Schema, m.schema)
+	schema.AddColumns = m.schema.AddColumns // which only Migrate looks at
+	wanted, err := readMapping(ctx, s.pool, schema, settings{zone: m.zone, untracked: m.untracked, places: places{Proposed: m.proposed}})
 	if err != nil {
 		return true
 	}

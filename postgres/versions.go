@@ -147,8 +147,11 @@ func (s *Store) hollow(ctx context.Context, m *mapping) (string, error) {
 	if len(drop) == 0 {
 		return "", nil
 	}
-	view := dropMarkedView(object{Space: m.space, Name: "sessions_cleanup_view"})
-	return view + "\nDROP TABLE " + strings.Join(drop, ", ") + ";", nil
+	var views string
+	for _, name := range ownViews() {
+		views += dropMarkedView(object{Space: m.space, Name: name}) + "\n"
+	}
+	return views + "DROP TABLE " + strings.Join(drop, ", ") + ";", nil
 }
 
 // ownTablesSQL is what migrateOwnTables would do, for people with their own tool.

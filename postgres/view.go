@@ -62,6 +62,23 @@ func (p *plan) addView(ctx context.Context) error {
 	return nil
 }
 
+// addArchiveView makes the view of the archive, which only reads tables of the library's own, when its text changed.
+func (p *plan) addArchiveView(ctx context.Context) error {
+	view := object{Kind: "view", Space: p.m.space, Name: "sessions_archive_view"}
+	text := p.m.statement("archive_view")
+	var comment string
+	err := p.q.QueryRow(ctx, "SELECT coalesce(obj_description(to_regclass($1::text), 'pg_class'), '')", view.path()).Scan(&comment)
+	if err != nil || comment == markOf(text) {
+		return mapError("look for the view of the archive", err)
+	}
+	s := step{about: "create the view " + view.Name, adds: []object{view}, sql: []string{text, "COMMENT ON VIEW " + view.path() + " IS " + literal(markOf(text)) + ";"}}
+	if comment == "" {
+		s.sql = append(s.sql, give([]string{view.path()}, "")) // what default privileges granted
+	}
+	p.add(s)
+	return nil
+}
+
 // viewList lists the view's columns, in the order in which it has them, then the new ones, and reports whether it keeps all
 // that it has.
 func viewList(has, wanted []column) (list string, grows bool) {

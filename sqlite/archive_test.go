@@ -216,3 +216,20 @@ func TestUninstallKeepsAnArchiveWithEntries(t *testing.T) {
 		t.Errorf("Uninstall with an empty archive: %v", err)
 	}
 }
+
+func TestAnOwnerIsNotErasedWhereADeletionKeepsTheRows(t *testing.T) {
+	t.Parallel()
+	path, host := newHost(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, owner_id INTEGER, name TEXT, updated_at TEXT, deleted_at TEXT); INSERT INTO sessions VALUES (1, 7, 'one', '2026-01-01', NULL)")
+	store := open(t, path, sqlite.Config{Schema: sessioncleanup.Schema{Table: "sessions", SoftDelete: true}})
+	migrate(t, store)
+	m, err := sessioncleanup.New(store, sessioncleanup.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Erase(t.Context(), "7", sessioncleanup.EraseOptions{}); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Erase: %v, want ErrUnsupported", err)
+	}
+	if got := line(t, host, "SELECT name, deleted_at IS NULL FROM sessions"); got != "one|1" {
+		t.Errorf("the session is %q, want that it is as it was", got)
+	}
+}

@@ -144,8 +144,11 @@ func (t *table) read(ctx context.Context, db *conn) error {
 	})
 }
 
-// viewName is the name of the view, as the guide has it.
-const viewName = "sessions_cleanup_view"
+// The names of the views: the first is the guide's.
+const (
+	viewName        = "sessions_cleanup_view"
+	archiveViewName = "sessions_archive_view"
+)
 
 // find returns a table or a view, or nil.
 func (c *catalog) find(name string) *table { return c.tables[strings.ToLower(name)] }

@@ -11,8 +11,8 @@ import (
 
 // Inspect reads the database and completes Config.Schema. The sessions are in the table that Config.Schema names, in a table
 // "sessions", or else in the only table whose name ends in "session" or "sessions", or else in the only table with a
-// column "active" or "is_active" that other tables refer to. Without any, it proposes OwnSchema; with several, it fails
-// with an ErrInvalid that lists them.
+// column "active" or "is_active" that other tables refer to. Without any, it proposes OwnSchema; with several, and
+// where tables of other names may hold sessions, it fails with an ErrInvalid that lists them.
 //
 // Tables with a foreign key to the sessions become activity tables, and so do tables with a column session_id. A foreign
 // key from the sessions to a table with a display name tells the owner, and so does a column owner_id, user_id and the

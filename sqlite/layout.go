@@ -146,7 +146,7 @@ func (s *Store) readLayout(ctx context.Context, c *conn) (*layout, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !same(adopt.Over(s.given, set.schema), set.schema) {
+	if !adopt.Fits(s.given, set.schema) {
 		return nil, errOtherSchema
 	}
 	catalog, err := readCatalog(ctx, c)

@@ -144,8 +144,10 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 		return plan{}, invalid.Errorf("schema.table is %q, but %q was adopted: call Uninstall first", out.want.schema.Table, current.Table)
 	}
 	a.View, a.IdleRules = a.View || s.options.View, a.IdleRules || s.options.Untracked
-	if o := catalog.object(viewName); o != nil && a.View && !have.adopted.View {
-		return plan{}, invalid.Errorf("the database has a %s %q of its own: rename it first", o.kind, viewName)
+	for _, name := range []string{viewName, archiveViewName} {
+		if o := catalog.object(name); o != nil && a.View && !have.adopted.View {
+			return plan{}, invalid.Errorf("the database has a %s %q of its own: rename it first", o.kind, name)
+		}
 	}
 	create := catalog.find(out.want.schema.Table) == nil && same(out.want.schema, sessioncleanup.OwnSchema())
 	if !create {

@@ -100,7 +100,7 @@ func (l *layout) triggers() []object {
 	return all
 }
 
-// views are those that the layout wants: one, or none. Where the sessions table has a column of the same name as one of
+// views are those that the layout wants, if any. Where the sessions table has a column of the same name as one of
 // the view's, the view shows the table's.
 func (l *layout) views(c *catalog) []object {
 	if !l.adopted.View {
@@ -142,7 +142,7 @@ func (l *layout) views(c *catalog) []object {
 		add("total_"+source.Table, activityCount(n, same))
 	}
 	n["view_columns"] = columns.String()
-	return []object{{"view", viewName, viewName, filled("view", n)}}
+	return []object{{"view", viewName, viewName, filled("view", n)}, {"view", archiveViewName, archiveViewName, statements["archive_view"]}}
 }
 
 // objects is everything that Migrate adds to the application's tables, but for columns.

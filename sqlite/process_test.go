@@ -61,6 +61,8 @@ var roles = map[string]func(path string) error{
 		_, _, err = clean(context.Background(), store)
 		return errors.Join(err, store.Close())
 	},
+	"archive": func(path string) error { return withArchive(path, archiveDue) },
+	"restore": func(path string) error { return withArchive(path, restoreAll) },
 	"write": func(path string) error { // until its input ends
 		host, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(5000)")
 		if err != nil {

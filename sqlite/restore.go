@@ -24,6 +24,9 @@ type restoration struct {
 	tables  map[string]*restoredTable
 	written []restoredRow
 	failed  map[string]bool // tables of rows that could not be inserted, in lower case
+	newIDs  map[int64]newID // by entry
+	// idColumns are the columns that hold IDs of sessions.
+	idColumns map[string]bool
 }
 
 // restoredTable is a table of which rows are restored.
@@ -81,6 +84,9 @@ func (w *restoration) do(ctx context.Context, r sessioncleanup.RestoreRequest) e
 	if _, err := w.ExecContext(ctx, "PRAGMA defer_foreign_keys = 1"); err != nil {
 		return err
 	}
+	if err := w.assignNewIDs(ctx, entries, r.NewIDs); err != nil {
+		return err
+	}
 	for _, step := range []func(context.Context, sessioncleanup.Archived, sessioncleanup.ArchivedRow) error{w.insert, w.relink} {
 		for _, e := range entries {
 			if err := w.eachRow(ctx, e, step); err != nil {
@@ -96,7 +102,9 @@ func (w *restoration) do(ctx context.Context, r sessioncleanup.RestoreRequest) e
 	var ids []int64
 	var refs []sessioncleanup.SessionRef
 	for _, e := range entries {
-		ids, refs = append(ids, e.ID), append(refs, e.Ref())
+		ref := e.Ref()
+		ref.ID = cmp.Or(w.newIDs[e.ID].text, ref.ID)
+		ids, refs = append(ids, e.ID), append(refs, ref)
 	}
 	w.out.Entries = entries
 	if len(w.out.Obstacles) > 0 {
@@ -216,7 +224,7 @@ func (w *restoration) insert(ctx context.Context, e sessioncleanup.Archived, row
 		w.obstruct(sessioncleanup.ObstacleTable, e, row, "the table is gone")
 		return nil
 	}
-	values, err := storedRow(row.Row)
+	values, err := w.values(t, e, row.Row)
 	if err != nil {
 		return err
 	}
@@ -279,7 +287,7 @@ func (w *restoration) remember(t *restoredTable, e sessioncleanup.Archived, row 
 		}
 		key[keyParam(0)] = id
 	} else {
-		values, err := storedRow(row.Row)
+		values, err := w.values(t, e, row.Row)
 		if err != nil {
 			return err
 		}
@@ -338,7 +346,7 @@ func (w *restoration) findOrphan(ctx context.Context, r restoredRow) error {
 }
 
 // relink restores the reference of a row that is still there, and still refers to nothing.
-func (w *restoration) relink(ctx context.Context, _ sessioncleanup.Archived, row sessioncleanup.ArchivedRow) error {
+func (w *restoration) relink(ctx context.Context, e sessioncleanup.Archived, row sessioncleanup.ArchivedRow) error {
 	t := w.table(row)
 	if !row.Unlinked || t == nil {
 		return nil
@@ -351,7 +359,7 @@ func (w *restoration) relink(ctx context.Context, _ sessioncleanup.Archived, row
 	if err != nil {
 		return err
 	}
-	set, err := storedRow(parts.Set)
+	set, err := w.values(t, e, parts.Set)
 	if err != nil {
 		return err
 	}

@@ -34,8 +34,8 @@ import (
 
 // Config says how a Store works. The zero value is useful.
 type Config struct {
-	// Schema says where the application keeps its sessions. Default: what an earlier Migrate adopted, or else what Inspect
-	// proposes.
+	// Schema says where the application keeps its sessions. What it leaves open is what an earlier Migrate adopted, or else what
+	// Inspect finds. Default: the zero Schema.
 	Schema sessioncleanup.Schema
 	// BusyTimeout is for how long a call waits for the write lock while other connections hold it, before it fails
 	// with ErrUnavailable. Default: 5 s.

@@ -42,7 +42,7 @@ func (s *Store) Validate(ctx context.Context) error {
 			problems = append(problems, fmt.Errorf("%w: an earlier version made the library's tables: call Migrate", sessioncleanup.ErrNotInstalled))
 		}
 		problems = append(append(problems, catalog.incomplete(set)...), adopt.Lacking(set.schema.Table, missing))
-		if !same(adopt.Over(s.given, set.schema), set.schema) {
+		if !adopt.Fits(s.given, set.schema) {
 			problems = append(problems, errOtherSchema)
 		}
 		if len(missing) > 0 {

@@ -108,3 +108,32 @@ func TestTwoSourcesInOneTableAreCountedTogether(t *testing.T) {
 		t.Errorf("the view: %v", got)
 	}
 }
+
+func TestTheViewOfTheArchiveIsMadeOnRequest(t *testing.T) {
+	t.Parallel()
+	path, host := newHost(t, concertTables)
+	plain := open(t, path, sqlite.Config{})
+	migrateWith(t, plain, sessioncleanup.Policy{Archive: sessioncleanup.On, ArchiveKeep: 2 * day})
+	const listed = "SELECT session_id, julianday(purge_at) - julianday(archived_at) FROM sessions_archive_view"
+	if _, err := host.ExecContext(t.Context(), listed); err == nil {
+		t.Error("the view is there although nobody asked for it")
+	}
+	store := open(t, path, sqlite.Config{Migrate: sessioncleanup.MigrateOptions{View: true}})
+	migrateWith(t, store, sessioncleanup.Policy{Archive: sessioncleanup.On, ArchiveKeep: 2 * day})
+	m, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: sessioncleanup.Policy{Archive: sessioncleanup.On}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Delete(t.Context(), "1"); err != nil {
+		t.Fatal(err)
+	}
+	if got := line(t, host, listed); got != "1|2" {
+		t.Errorf("the view has %q, want session 1 and 2 days", got)
+	}
+	if _, err := m.Hold(t.Context(), []int64{1}, true, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := line(t, host, "SELECT held, purge_at IS NULL FROM sessions_archive_view"); got != "1|1" {
+		t.Errorf("while it is held the view has %q, want that it is never purged", got)
+	}
+}

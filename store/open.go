@@ -66,7 +66,7 @@ var schemeForm = regexp.MustCompile(`^[a-z][a-z0-9+.-]*$`) // RFC 3986, section 
 //
 // Register adds other schemes.
 //
-// The schema is the one that an earlier Migrate adopted, or else what Inspect proposes. An unknown scheme is an ErrInvalid
+// The schema is the one that an earlier Migrate adopted, or else what Inspect finds. An unknown scheme is an ErrInvalid
 // that lists the known ones. No error contains a password.
 func Open(ctx context.Context, url string) (sessioncleanup.Store, error) {
 	return OpenWith(ctx, url, Config{})
@@ -74,7 +74,8 @@ func Open(ctx context.Context, url string) (sessioncleanup.Store, error) {
 
 // Config has the options that all backends share. Open uses the zero value.
 type Config struct {
-	// Schema describes the application's tables. Default: what an earlier Migrate adopted, or else what Inspect proposes.
+	// Schema describes the application's tables. What it leaves open is what an earlier Migrate adopted, or else what Inspect
+	// finds: the name of the table is often enough. Default: the zero Schema.
 	Schema sessioncleanup.Schema
 	// Logger receives what an operator should know, from Migrate and Validate: times as they are understood, what will be
 	// slow, or cannot be deleted or followed. Default: none.

@@ -228,3 +228,41 @@ func (c client) request(method, path string, body io.Reader) (*http.Response, er
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	return http.DefaultClient.Do(r)
 }
+
+// TestTheDocumentationShowsThisService: what a reader copies is what runs here. Little of the service is about the library.
+func TestTheDocumentationShowsThisService(t *testing.T) {
+	t.Parallel()
+	var source, mentions strings.Builder
+	for _, name := range []string{"main.go", "routes.go", "tables.go"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source.Write(text)
+	}
+	for line := range strings.Lines(source.String()) {
+		for _, word := range []string{"sessioncleanup.", "httpapi", "store.", "s.store", "sessions", "tracker"} {
+			if strings.Contains(line, word) && !strings.HasPrefix(strings.TrimSpace(line), "//") {
+				mentions.WriteString(line)
+				break
+			}
+		}
+	}
+	if n := strings.Count(mentions.String(), "\n"); n >= 60 {
+		t.Errorf("%d lines of the service mention the library, want fewer than 60:\n%s", n, mentions.String())
+	}
+	docs, err := os.ReadFile("../../docs/embedding.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(docs), "```go\n")[1:]
+	for _, block := range blocks {
+		code, _, _ := strings.Cut(block, "```")
+		if !strings.Contains(source.String(), code) {
+			t.Errorf("docs/embedding.md has code that is not in this service:\n%s", code)
+		}
+	}
+	if len(blocks) < 5 {
+		t.Errorf("docs/embedding.md has %d blocks of code, want one for each part", len(blocks))
+	}
+}

@@ -175,7 +175,7 @@ func (r *report) values(t *Table, field, name string, values ...string) {
 func addable(field string) string {
 	for _, c := range Lifecycle(sessioncleanup.Schema{}) {
 		if field == "schema."+c.Field {
-			return "; Migrate adds it with schema.add_columns"
+			return "; name another column, or have Migrate add it with \"add_columns\": true in the schema"
 		}
 	}
 	return ""

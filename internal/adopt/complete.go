@@ -1,6 +1,7 @@
 package adopt
 
 import (
+	"reflect"
 	"slices"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -53,6 +54,13 @@ func Over(given, adopted sessioncleanup.Schema) sessioncleanup.Schema {
 		out.SoftDelete = given.SoftDelete
 	}
 	return withoutNone(out).WithDefaults()
+}
+
+// Fits reports whether a given schema says nothing else than the adopted one.
+func Fits(given, adopted sessioncleanup.Schema) bool {
+	over := Over(given, adopted)
+	over.AddColumns = adopted.AddColumns // which only Migrate looks at
+	return reflect.DeepEqual(over, adopted)
 }
 
 // pair is a column that two schemas name.

@@ -134,13 +134,13 @@ func TestCheckRefusesValuesThatAColumnCannotHave(t *testing.T) {
 	t.Parallel()
 	d := database(rooms()...)
 	for want, s := range map[string]schema{
-		`schema.state has the value "ended": column "state" of table "rooms" can have ["open" "live" "closed"] only`: {Active: "state", State: &state{Active: []string{"open"}, Deactivated: "ended"}},
-		`schema.active is "phase": table "rooms" has no such column`:                                                 {Active: "phase", State: &state{Active: []string{"open"}, Deactivated: "closed"}, AddColumns: true},
-		`schema.active is "is_live": table "rooms" has no such column; Migrate adds it with schema.add_columns`:      {Active: "is_live"},
-		`schema.only[0].column is "kind": table "rooms" has no such column`:                                          {Only: []only{{Column: "kind", Values: []string{"room"}}}},
-		`schema.only[0] has the value "seven": column "host_id" of table "rooms" is of type number: want a number`:   {Only: []only{{Column: "host_id", Values: []string{"7", "seven"}}}},
-		`schema.only[0] is about column "created_at" of table "rooms", which is of type json: want a text`:           {Only: []only{{Column: "created_at", Values: []string{"x"}}}},
-		`schema.deleted_at is "title": that column of table "rooms" is of type text, want a time or a date`:          {DeletedAt: "title"},
+		`schema.state has the value "ended": column "state" of table "rooms" can have ["open" "live" "closed"] only`:                                       {Active: "state", State: &state{Active: []string{"open"}, Deactivated: "ended"}},
+		`schema.active is "phase": table "rooms" has no such column`:                                                                                       {Active: "phase", State: &state{Active: []string{"open"}, Deactivated: "closed"}, AddColumns: true},
+		`schema.active is "is_live": table "rooms" has no such column; name another column, or have Migrate add it with "add_columns": true in the schema`: {Active: "is_live"},
+		`schema.only[0].column is "kind": table "rooms" has no such column`:                                                                                {Only: []only{{Column: "kind", Values: []string{"room"}}}},
+		`schema.only[0] has the value "seven": column "host_id" of table "rooms" is of type number: want a number`:                                         {Only: []only{{Column: "host_id", Values: []string{"7", "seven"}}}},
+		`schema.only[0] is about column "created_at" of table "rooms", which is of type json: want a text`:                                                 {Only: []only{{Column: "created_at", Values: []string{"x"}}}},
+		`schema.deleted_at is "title": that column of table "rooms" is of type text, want a time or a date`:                                                {DeletedAt: "title"},
 	} {
 		s.Table = "rooms"
 		d := d
@@ -201,5 +201,20 @@ func TestTablesThatMayHoldSessionsAreNamedAndNotChosen(t *testing.T) {
 	}
 	if _, err := d.Propose(schema{Table: "sessions", Owner: "host_id"}); !errors.Is(err, sessioncleanup.ErrInvalid) {
 		t.Errorf("Propose of a table that does not exist: %v", err)
+	}
+}
+
+func TestASchemaFitsUnlessItSaysSomethingElse(t *testing.T) {
+	t.Parallel()
+	adopted := schema{Table: "rooms", Owner: "host_id", LastActivity: "used", AddColumns: true, Only: []only{{Column: "kind", Values: []string{"room"}}}}.WithDefaults()
+	for _, given := range []schema{{}, {Table: "rooms"}, {LastActivity: "used"}, {Table: "rooms", AddColumns: true}, adopted} {
+		if !adopt.Fits(given, adopted) {
+			t.Errorf("%+v does not fit what was adopted", given)
+		}
+	}
+	for _, given := range []schema{{Table: "carts"}, {Owner: sessioncleanup.None}, {Only: []only{}}, {SoftDelete: true, DeletedAt: "gone"}, {AppTouches: true}} {
+		if adopt.Fits(given, adopted) {
+			t.Errorf("%+v fits although it says something else", given)
+		}
 	}
 }

@@ -133,7 +133,7 @@ func (d Database) candidates() []*Table {
 // Own reports whether a table, view or index belongs to the library, by its name.
 func Own(name string) bool {
 	name = strings.ToLower(name)
-	return strings.HasPrefix(name, "sessioncleanup_") || name == "sessions_cleanup_view"
+	return strings.HasPrefix(name, "sessioncleanup_") || name == "sessions_cleanup_view" || name == "sessions_archive_view"
 }
 
 // same reports whether two names are equal to the database.

@@ -83,6 +83,7 @@ func noArchive(t *testing.T, observe Observer) {
 	for _, path := range []string{"/archive", "/archive/1"} {
 		w.do(request{as: admin, method: http.MethodGet, path: path}).problem(http.StatusNotFound, "not-found")
 	}
+	w.do(request{as: admin, method: http.MethodPost, path: "/erase", body: `{"owner":"ann"}`}).problem(http.StatusNotFound, "not-found")
 }
 
 // bare hides everything optional of a store.

@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"os"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -54,24 +53,11 @@ type entry struct {
 // The file belongs to the process's user, who alone may use it, or to root, who may let a group read it: that is how
 // Kubernetes mounts a secret for a process that is not root.
 func Open(path string) (*Tokens, error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe would wait for its writer
-		return nil, fmt.Errorf("tokens %s: %w", path, invalid.Errorf("not a regular file"))
-	}
-	file, err := os.Open(path)
+	file, err := OpenPrivate(path)
 	if err != nil {
-		return nil, fmt.Errorf("tokens: %w", err)
+		return nil, fmt.Errorf("tokens %s: %w", path, err)
 	}
 	defer func() { _ = file.Close() }() // only read
-	info, err := file.Stat()            // of the open file, which cannot be replaced anymore
-	if err != nil {
-		return nil, fmt.Errorf("tokens: %w", err)
-	}
-	owner, known := ownerOf(info)
-	if known {
-		if err := private(path, info.Mode().Perm(), owner, os.Geteuid()); err != nil {
-			return nil, fmt.Errorf("tokens %s: %w", path, err)
-		}
-	}
 	t, err := read(file)
 	if err != nil {
 		return nil, fmt.Errorf("tokens %s: %w", path, err)

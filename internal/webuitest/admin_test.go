@@ -131,3 +131,48 @@ func TestTheAuditLogIsFilteredAndExported(t *testing.T) {
 		t.Errorf("exported: %s", csv)
 	}
 }
+
+func TestAnAdminHoldsPurgesAndErases(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	s.annsSessions()
+	for _, id := range []string{"live", "closing", "closed"} {
+		if _, err := s.manager.Delete(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := newTab(t, look{})
+	b.open(s.url+"#archive", "admin")
+	b.click("[data-entry=live] [data-act=hold]")
+	b.fill("dialog input[name=reason]", "court order 7")
+	b.click("dialog .primary")
+	b.until("text('[data-entry=live]').includes('held') && $('[data-entry=live] [data-act=release]') && !$('[data-entry=live] [data-act=restore]')")
+	b.accessible("archive")
+	b.save("archive")
+	b.click("[data-entry=closing] [data-act=purge]")
+	b.until("text('dialog').includes('Remove “Chill evening” for good?')")
+	b.click("dialog .danger")
+	b.until("!$('[data-entry=closing]')")
+	b.choose("select[name=held]", "true")
+	b.until("$$('[data-entry]').length === 1 && location.hash.includes('held=true')")
+
+	b.click("[data-act=erase]")
+	b.fill("dialog input[name=erased]", "ann")
+	b.click("dialog .primary")
+	b.until("text('dialog').includes('Erase owner ann?') && text('dialog').includes('2 sessions') && text('dialog').includes('1 entry is held')")
+	b.accessible("erase dialog")
+	b.click("dialog .danger")
+	b.until("$('.toast.bad')") // held
+	if s.gone("protected") {
+		t.Error("erased although an entry is held")
+	}
+	b.click("[data-act=erase]")
+	b.fill("dialog input[name=erased]", "ann")
+	b.click("dialog .primary")
+	b.click("dialog input[type=checkbox]")
+	b.click("dialog .danger")
+	b.until("text('.toasts').includes('The owner is erased') && $('.empty')")
+	if !s.gone("protected") || s.gone("bobs") {
+		t.Error("other sessions are erased than the owner's")
+	}
+}

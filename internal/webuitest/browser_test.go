@@ -55,6 +55,7 @@ type look struct {
 	dark          bool
 	lang          string // Accept-Language. Default: "en"
 	forced        bool   // forced colors
+	audit         bool   // with axe-core, in every view; other tests do so with dialogs
 }
 
 // tab is a page in a browser of its own, without the cookies of others.

@@ -1,34 +1,100 @@
 package webuitest
 
 import (
-	"fmt"
+	"bytes"
+	"cmp"
+	"context"
+	"image"
+	"image/color"
+	"image/png"
+	"maps"
 	"os"
+	"path/filepath"
+	"slices"
 	"testing"
-	"time"
 
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
-// TestScreenshots saves screenshots of a running server's page, with -shots DIR and the server's URL in WEBUI_URL.
-func TestScreenshots(t *testing.T) {
-	url := os.Getenv("WEBUI_URL")
-	if url == "" || *shots == "" {
-		t.Skip("needs -shots and WEBUI_URL")
+// TestScreenshotsForTheDocs makes those of docs/page.md:
+//
+//	go test -run ForTheDocs . -args -shots ../../docs/page
+func TestScreenshotsForTheDocs(t *testing.T) {
+	if *shots == "" {
+		t.Skip("it makes pictures, with -shots DIR")
 	}
-	for _, l := range []look{{320, 720, false, "en", false}, {768, 1024, true, "fr", false}, {1440, 950, false, "en", false}, {1440, 950, true, "fr", false}, {320, 720, true, "fr", false}} {
-		for user, form := range map[string]int{"admin": 2, "owner": 3} {
-			b := newTab(t, l)
-			b.open(url+"login", "")
-			b.save(fmt.Sprintf("%s-%d-%v-login", l.lang, l.width, l.dark))
-			b.run(chromedp.Click(fmt.Sprintf("form:nth-of-type(%d) button", form), chromedp.ByQuery))
-			for _, view := range []string{"", "sessions", "archive", "log"} {
-				if view != "" {
-					b.click(fmt.Sprintf("[data-go=%s]", view))
-				}
-				b.until("$('[data-view]') && !$('.skeleton')")
-				time.Sleep(300 * time.Millisecond)
-				b.save(fmt.Sprintf("%s-%d-%v-%s-%s", l.lang, l.width, l.dark, user, view))
+	url := demo(t)
+	as := func(l look, form string) *tab {
+		b := newTab(t, l)
+		b.open(url+"login", "")
+		b.run(chromedp.Click("form:nth-of-type("+form+") button", chromedp.ByQuery))
+		b.until("$('[data-view]') && !$('.skeleton') && !$('[aria-busy]') && $('.pulse.on')")
+		return b
+	}
+	const admin, owner = "2", "3"
+	wide := look{width: 1200, height: 780}
+	as(wide, owner).picture("owner")
+	b := as(wide, admin)
+	b.picture("admin")
+	b.fill("input[name=owner_id]", "3")
+	b.fill("input[name=inactive_hours]", "12")
+	b.fill("input[name=delete_old_days]", "20")
+	b.click("form.fields button")
+	b.until("$('#plan')")
+	b.click("#plan summary")
+	js[any](b, "($('#plan').scrollIntoView({block: 'start'}), scrollBy(0, -260), null)")
+	b.picture("plan")
+	as(look{width: 1200, height: 780, dark: true, lang: "fr"}, owner).picture("owner-dark")
+	b = as(look{width: 360, height: 740}, owner)
+	b.picture("phone")
+	b.click("[data-soon] [data-act=keep]")
+	b.until("$('dialog[open]')")
+	b.picture("phone-keep")
+}
+
+// picture saves the window in 256 colors: small, and hardly different.
+func (b *tab) picture(name string) {
+	b.t.Helper()
+	var data []byte
+	b.run(chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		data, err = page.CaptureScreenshot().Do(ctx)
+		return err
+	}))
+	full, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	small := image.NewPaletted(full.Bounds(), paletteOf(full))
+	nearest := map[color.Color]uint8{}
+	for y := range full.Bounds().Dy() {
+		for x := range full.Bounds().Dx() {
+			c := full.At(x, y)
+			i, known := nearest[c]
+			if !known {
+				i = uint8(small.Palette.Index(c)) //nolint:gosec // below 256
+				nearest[c] = i
 			}
+			small.SetColorIndex(x, y, i)
 		}
 	}
+	var out bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, small); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(*shots, name+".png"), out.Bytes(), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// paletteOf are the most frequent colors of a picture.
+func paletteOf(of image.Image) color.Palette {
+	count := map[color.Color]int{}
+	for y := range of.Bounds().Dy() {
+		for x := range of.Bounds().Dx() {
+			count[of.At(x, y)]++
+		}
+	}
+	colors := slices.SortedFunc(maps.Keys(count), func(a, b color.Color) int { return cmp.Compare(count[b], count[a]) })
+	return colors[:min(len(colors), 256)]
 }

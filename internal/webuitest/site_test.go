@@ -22,6 +22,7 @@ const whoCookie = "who"
 type site struct {
 	t       *testing.T
 	url     string
+	mux     *http.ServeMux
 	store   *memory.Store
 	manager *sessioncleanup.Manager
 	expired atomic.Bool // no login is valid
@@ -53,6 +54,7 @@ func newSite(t *testing.T, policy sessioncleanup.Policy, options ...func(*httpap
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
+	s.mux = mux
 	mux.Handle("/page/", page)
 	mux.Handle(httpapi.DefaultPrefix+"/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.down.Load() {
@@ -72,11 +74,14 @@ func newSite(t *testing.T, policy sessioncleanup.Policy, options ...func(*httpap
 }
 
 func (s *site) authenticate(r *http.Request) (sessioncleanup.Principal, error) {
-	c, err := r.Cookie(whoCookie)
-	if err != nil || s.expired.Load() {
+	who, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if c, err := r.Cookie(whoCookie); err == nil {
+		who = c.Value
+	}
+	if who == "" || s.expired.Load() {
 		return sessioncleanup.Principal{}, errors.New("no login")
 	}
-	role, id, _ := strings.Cut(c.Value, ":")
+	role, id, _ := strings.Cut(who, ":")
 	return sessioncleanup.Principal{Role: sessioncleanup.Role(role), ID: id}, nil
 }
 

@@ -290,12 +290,12 @@ $sessioncleanup$;
 -- name: sessioncleanup_restore
 -- Brings entries of the archive back, all of them or none, with their event. What is in the way is in obstacles, an array of
 -- objects; then, and with p_dry, nothing is changed. Tables are filled in an order in which what a foreign key refers to comes
--- first; those that refer to each other are filled by one statement. When that fails, each row is tried by itself, to say what is
+-- first; those that refer to each other are filled by one statement. The sessions of the entries p_new get new ids. When that fails, each row is tried by itself, to say what is
 -- in the way. Rows only come back into tables of the owner of the sessions or of a superuser: their triggers run with the
 -- rights of the former.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_restore(
-    p_entries bigint[], p_owner text, p_actor text, p_reason text, p_run_id text, p_dry boolean,
-    OUT restored bigint[], OUT row_count bigint, OUT relinked bigint, OUT obstacles jsonb)
+    p_entries bigint[], p_owner text, p_actor text, p_reason text, p_run_id text, p_dry boolean, p_new bigint[],
+    OUT restored bigint[], OUT row_count bigint, OUT relinked bigint, OUT obstacles jsonb, OUT new_ids jsonb)
 LANGUAGE plpgsql SECURITY DEFINER
 "{archive_settings}"
 AS $sessioncleanup$
@@ -329,6 +329,7 @@ BEGIN
     restored := v_refs.entries;
     relinked := 0;
     obstacles := '[]';
+    new_ids := '[]';
     row_count := (SELECT count(*) FROM "{archive_rows}" r WHERE r.entry = ANY (restored) AND NOT r.unlinked AND r.number > 1);
     -- What can be told from the catalog.
     WITH t AS (
@@ -368,6 +369,7 @@ BEGIN
         v_stages := v_stages || jsonb_build_array(to_jsonb(v_ready));
         v_left := ARRAY(SELECT l.oid FROM unnest(v_left) l (oid) WHERE l.oid <> ALL (v_ready));
     END LOOP;
+    new_ids := "{space}".sessioncleanup_new_ids(ARRAY(SELECT n.id FROM unnest(p_new) n (id) WHERE n.id = ANY (restored)));
     PERFORM set_config('sessioncleanup.writing', 'on', true);
     BEGIN
         FOR v_stage IN SELECT s.value FROM jsonb_array_elements(v_stages) s LOOP
@@ -376,7 +378,7 @@ BEGIN
               INTO v_sql, v_count
               FROM (SELECT t.ordinality AS place, n.sql, n.rows
                       FROM jsonb_array_elements_text(v_stage) WITH ORDINALITY t
-                     CROSS JOIN LATERAL "{space}".sessioncleanup_rows(t.value::oid, ARRAY(SELECT m.name FROM unnest(v_tables, v_names) m (oid, name) WHERE m.oid = t.value::oid), restored, NULL, v_now) n) i;
+                     CROSS JOIN LATERAL "{space}".sessioncleanup_rows(t.value::oid, ARRAY(SELECT m.name FROM unnest(v_tables, v_names) m (oid, name) WHERE m.oid = t.value::oid), restored, NULL, v_now, new_ids) n) i;
             "{theirs}"
             EXECUTE v_sql INTO v_row;
             "{ours}"
@@ -384,7 +386,7 @@ BEGIN
                 RAISE EXCEPTION 'a trigger or a rule leaves rows out' USING ERRCODE = 'triggered_action_exception';
             END IF;
         END LOOP;
-        relinked := "{space}".sessioncleanup_relink(restored);
+        relinked := "{space}".sessioncleanup_relink(restored, new_ids);
         "{theirs}"
         SET CONSTRAINTS ALL IMMEDIATE;
         "{ours}"
@@ -409,7 +411,7 @@ BEGIN
                            JOIN unnest(v_tables, v_names) m (oid, name) ON m.oid = t.value::oid
                            JOIN "{archive_rows}" r ON r."table" = m.name AND r.entry = ANY (restored) AND NOT r.unlinked
                           ORDER BY s.ordinality, r.entry, r.number LOOP
-                SELECT n.sql INTO v_sql FROM "{space}".sessioncleanup_rows(v_row.oid, ARRAY[v_row."table"], ARRAY[v_row.entry], v_row.number, v_now) n;
+                SELECT n.sql INTO v_sql FROM "{space}".sessioncleanup_rows(v_row.oid, ARRAY[v_row."table"], ARRAY[v_row.entry], v_row.number, v_now, new_ids) n;
                 BEGIN
                     "{theirs}"
                     EXECUTE v_sql;
@@ -441,9 +443,126 @@ BEGIN
     ELSIF NOT p_dry THEN
         DELETE FROM "{archive_rows}" r WHERE r.entry = ANY (restored);
         DELETE FROM "{archive}" a WHERE a.id = ANY (restored);
-        PERFORM "{space}".sessioncleanup_log(v_now, 'restored', p_actor, p_reason, p_run_id, v_refs.ids, v_refs.owners, v_refs.names, NULL);
+        PERFORM "{space}".sessioncleanup_log(v_now, 'restored', p_actor, p_reason, p_run_id,
+            ARRAY(SELECT coalesce(i.new, r.id) FROM unnest(v_refs.entries, v_refs.ids) WITH ORDINALITY r (entry, id, place)
+                    LEFT JOIN jsonb_to_recordset(new_ids) i (entry bigint, new text) ON i.entry = r.entry ORDER BY r.place),
+            v_refs.owners, v_refs.names, NULL);
     END IF;
     PERFORM set_config('sessioncleanup.writing', '', true);
+END
+$sessioncleanup$;
+
+-- name: restore_archived_session
+-- Restores the last entry of a session, as Manager.Restore does, or fails with what is in the way.
+CREATE OR REPLACE FUNCTION "{space}".restore_archived_session(session_id "{id_type}", OUT entry bigint, OUT row_count bigint, OUT relinked bigint)
+LANGUAGE plpgsql
+SET search_path = "{safe}"
+AS $sessioncleanup$
+#variable_conflict use_variable
+DECLARE
+    v_done record;
+BEGIN
+    SELECT a.id INTO entry FROM "{archive}" a WHERE a.session_id = session_id::text ORDER BY a.id DESC LIMIT 1;
+    IF entry IS NULL THEN
+        RAISE EXCEPTION 'session % is not in the archive', session_id USING ERRCODE = 'SC003';
+    END IF;
+    SELECT * INTO v_done FROM "{space}".sessioncleanup_restore(ARRAY[entry], NULL, 'system', 'restore_archived_session', '', false, '{}');
+    IF v_done.obstacles <> '[]' THEN
+        RAISE EXCEPTION 'session % cannot be restored', session_id USING ERRCODE = 'object_not_in_prerequisite_state',
+            DETAIL = (SELECT string_agg(format('%s: %s', o."table", o.text), E'\n') FROM jsonb_to_recordset(v_done.obstacles) o ("table" text, text text));
+    END IF;
+    row_count := v_done.row_count;
+    relinked := v_done.relinked;
+END
+$sessioncleanup$;
+
+-- name: archive_view
+-- The archive, without the archived rows.
+CREATE OR REPLACE VIEW "{space}".sessions_archive_view AS
+SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.held,
+       CASE WHEN NOT a.held THEN a.archived_at + p.archive_keep END AS purge_at
+  FROM "{archive}" a CROSS JOIN "{policy}" p;
+
+-- name: sessioncleanup_id_columns
+-- The columns that hold ids of sessions: that of the sessions, and those that refer to one of these by a foreign key.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_id_columns() RETURNS TABLE (relation oid, name text)
+LANGUAGE plpgsql STABLE
+SET search_path = "{safe}"
+AS $sessioncleanup$
+BEGIN
+    RETURN QUERY
+    WITH RECURSIVE held (relation, name) AS (
+        SELECT coalesce(pg_partition_root("{sessions_literal}"::regclass), "{sessions_literal}"::regclass)::oid, "{id_literal}"::name
+         UNION
+        SELECT coalesce(pg_partition_root(f.conrelid), f.conrelid)::oid, c.attname
+          FROM held h
+          JOIN pg_constraint f ON f.contype = 'f' AND coalesce(pg_partition_root(f.confrelid), f.confrelid) = h.relation
+         CROSS JOIN LATERAL unnest(f.conkey, f.confkey) n (child, parent)
+          JOIN pg_attribute p ON p.attrelid = f.confrelid AND p.attnum = n.parent AND p.attname = h.name
+          JOIN pg_attribute c ON c.attrelid = f.conrelid AND c.attnum = n.child
+    )
+    SELECT h.relation, h.name::text FROM held h;
+END
+$sessioncleanup$;
+
+-- name: sessioncleanup_new_ids
+-- An id for the session of each of some entries, as the database generates them: an array of objects with the entry, its old
+-- and its new id. Fails where it does not generate them.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_new_ids(p_entries bigint[]) RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = "{safe}"
+AS $sessioncleanup$
+DECLARE
+    v_next  text;
+    v_entry record;
+    v_new   text;
+    v_free  boolean;
+    v_ids   jsonb := '[]';
+BEGIN
+    IF p_entries = '{}' THEN
+        RETURN v_ids;
+    END IF;
+    SELECT CASE WHEN a.attidentity <> '' THEN format('pg_catalog.nextval(%L::pg_catalog.regclass)', pg_get_serial_sequence("{sessions_literal}", "{id_literal}"))
+                WHEN a.attgenerated = '' AND strpos(pg_get_expr(d.adbin, d.adrelid), '(') > 0 THEN pg_get_expr(d.adbin, d.adrelid) END
+      INTO v_next
+      FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+     WHERE a.attrelid = "{sessions_literal}"::regclass AND a.attname = "{id_literal}";
+    IF v_next IS NULL THEN
+        RAISE EXCEPTION 'the database does not generate the ids of %, so a session cannot get a new one', "{sessions_literal}" USING ERRCODE = 'SC005';
+    END IF;
+    FOR v_entry IN SELECT a.id, a.session_id FROM "{archive}" a WHERE a.id = ANY (p_entries) ORDER BY a.id LOOP
+        FOR v_try IN 1..1000 LOOP -- a sequence may lag behind
+            "{theirs}"
+            EXECUTE 'SELECT pg_catalog.concat(' || v_next || ')' INTO v_new;
+            "{ours}"
+            v_free := NOT EXISTS (SELECT FROM "{sessions}" s WHERE s."{id}" = v_new::"{id_type}") AND NOT EXISTS (SELECT FROM "{archive}" a WHERE a.session_id = v_new)
+                AND NOT EXISTS (SELECT FROM jsonb_to_recordset(v_ids) i (new text) WHERE i.new = v_new);
+            EXIT WHEN v_free;
+        END LOOP;
+        IF NOT v_free THEN
+            RAISE EXCEPTION 'the database generates no free id for %, such as %', "{sessions_literal}", v_new USING ERRCODE = 'SC005';
+        END IF;
+        v_ids := v_ids || jsonb_build_object('entry', v_entry.id, 'old', v_entry.session_id, 'new', v_new);
+    END LOOP;
+    RETURN v_ids;
+END
+$sessioncleanup$;
+
+-- name: sessioncleanup_with_ids
+-- A row of an entry with the new ids of sessions in some of its columns: that of its own session or, for one that is not its own,
+-- of that session's last entry. The columns' types may differ from that of the ids, and with it how an id is written.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_with_ids(p_row jsonb, p_entry bigint, p_columns text[], p_ids jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = "{safe}"
+AS $sessioncleanup$
+BEGIN
+    RETURN p_row || coalesce((
+        SELECT jsonb_object_agg(c.name, n.new)
+          FROM unnest(p_columns) c (name)
+         CROSS JOIN LATERAL (
+               SELECT i.new FROM jsonb_to_recordset(p_ids) i (entry bigint, old text, new text)
+                WHERE i.old::"{id_type}" = (p_row ->> c.name)::"{id_type}" AND (i.entry = p_entry OR i.old <> (SELECT a.session_id FROM "{archive}" a WHERE a.id = p_entry))
+                ORDER BY i.entry = p_entry DESC, i.entry DESC LIMIT 1) n), '{}');
 END
 $sessioncleanup$;
 
@@ -464,12 +583,13 @@ $sessioncleanup$;
 -- archive does not know gets its default. A session comes back as used at p_now, and one that is active without an expiry
 -- that has passed.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_rows(
-    p_table oid, p_names text[], p_entries bigint[], p_number integer, p_now timestamptz, OUT sql text, OUT rows bigint)
+    p_table oid, p_names text[], p_entries bigint[], p_number integer, p_now timestamptz, p_ids jsonb, OUT sql text, OUT rows bigint)
 LANGUAGE plpgsql STABLE
 SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
     v_columns name[] := ARRAY(SELECT a.attname FROM pg_attribute a WHERE a.attrelid = p_table AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum);
+    v_refers  text[] := CASE WHEN p_ids <> '[]' THEN ARRAY(SELECT c.name FROM "{space}".sessioncleanup_id_columns() c WHERE c.relation = p_table) ELSE '{}' END;
 BEGIN
     SELECT string_agg('(' || v.row || ')', ', ' ORDER BY r.entry, r.number), count(*) INTO sql, rows
       FROM (SELECT r.entry, r.number,
@@ -480,8 +600,9 @@ BEGIN
                         ELSE r."row"::jsonb END AS values
               FROM "{archive_rows}" r
              WHERE r.entry = ANY (p_entries) AND r."table" = ANY (p_names) AND NOT r.unlinked AND (p_number IS NULL OR r.number = p_number)) r
+     CROSS JOIN LATERAL (SELECT CASE WHEN v_refers = '{}' THEN r.values ELSE "{space}".sessioncleanup_with_ids(r.values, r.entry, v_refers, p_ids) END AS values) w
      CROSS JOIN LATERAL (
-           SELECT string_agg(CASE WHEN r.values ? c.name THEN quote_nullable(r.values ->> c.name) ELSE 'DEFAULT' END, ', ' ORDER BY c.place) AS row
+           SELECT string_agg(CASE WHEN w.values ? c.name THEN quote_nullable(w.values ->> c.name) ELSE 'DEFAULT' END, ', ' ORDER BY c.place) AS row
              FROM unnest(v_columns::text[]) WITH ORDINALITY c (name, place)) v;
     sql := format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE VALUES ', (SELECT format('%s.%I', c.relnamespace::regnamespace, c.relname) FROM pg_class c WHERE c.oid = p_table),
         (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.place) FROM unnest(v_columns) WITH ORDINALITY c (name, place))) || sql;
@@ -491,7 +612,7 @@ $sessioncleanup$;
 -- name: sessioncleanup_relink
 -- Restores the references of rows that are still there, and still refer to nothing, and says how many. Those that a constraint
 -- refuses stay as they are.
-CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_relink(p_entries bigint[]) RETURNS bigint
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_relink(p_entries bigint[], p_ids jsonb) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = "{safe}"
 AS $sessioncleanup$
@@ -503,7 +624,8 @@ DECLARE
     v_count bigint := 0;
 BEGIN
     FOR v_link IN
-        SELECT r."row"::jsonb -> 'key' AS key, r."row"::jsonb -> 'set' AS set, c.oid, format('%I.%I', n.nspname, c.relname) AS name, CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END AS only
+        SELECT r."row"::jsonb -> 'key' AS key, "{space}".sessioncleanup_with_ids(r."row"::jsonb -> 'set', r.entry,
+                   CASE WHEN p_ids <> '[]' THEN ARRAY(SELECT i.name FROM "{space}".sessioncleanup_id_columns() i WHERE i.relation = c.oid) ELSE '{}' END, p_ids) AS set, c.oid, format('%I.%I', n.nspname, c.relname) AS name, CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END AS only
           FROM "{archive_rows}" r JOIN pg_class c ON c.oid = to_regclass(r."table") AND c.relkind IN ('r', 'p') JOIN pg_namespace n ON n.oid = c.relnamespace
           JOIN pg_roles o ON o.oid = c.relowner
          WHERE r.entry = ANY (p_entries) AND r.unlinked

@@ -13,6 +13,15 @@ SELECT "{sessions}".*"{view_columns}"
                     END AS gone
                FROM sessioncleanup_settings) AS sessioncleanup_cutoffs"{where_visible}"
 
+-- name: archive_view
+-- The archive, without the archived rows.
+CREATE VIEW sessions_archive_view AS
+SELECT a.id, a.session AS session_id, a.owner AS owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.held,
+       CASE WHEN NOT a.held AND s.archive_keep_seconds IS NOT NULL THEN
+         strftime('%Y-%m-%d %H:%M:%f', a.archived_at, printf('+%.3f seconds', s.archive_keep_seconds))
+       END AS purge_at
+  FROM sessioncleanup_archive AS a CROSS JOIN sessioncleanup_settings AS s
+
 -- name: view_owner_name
 nullif("{owner_name}", '')
 

@@ -105,8 +105,8 @@ INSERT INTO "{tombstones}" AS t (owner, erased_at) VALUES ($1::bytea, date_trunc
 SELECT t.erased_at FROM "{tombstones}" t WHERE t.owner = $1::bytea;
 
 -- name: restore
-SELECT restored, row_count, relinked, obstacles::text
-  FROM "{space}".sessioncleanup_restore($1::bigint[], $2::text, $3::text, $4::text, $5::text, $6::boolean);
+SELECT restored, row_count, relinked, obstacles::text, new_ids::text
+  FROM "{space}".sessioncleanup_restore($1::bigint[], $2::text, $3::text, $4::text, $5::text, $6::boolean, coalesce($7::bigint[], '{}'));
 
 -- name: purge
 SELECT "{space}".sessioncleanup_purge($1::timestamptz, $2::integer, $3::text, $4::text, $5::text);

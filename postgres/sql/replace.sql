@@ -62,7 +62,7 @@ WITH path AS MATERIALIZED (
      CROSS JOIN pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      CROSS JOIN LATERAL (SELECT format('%I.%I', n.nspname, c.relname) AS path) v
-     WHERE n.nspname = $1::text AND c.relname = 'sessions_cleanup_view'
+     WHERE n.nspname = $1::text AND c.relname IN ('sessions_cleanup_view', 'sessions_archive_view')
        AND (c.relkind <> 'v' OR coalesce(obj_description(c.oid, 'pg_class'), '') NOT LIKE 'sessioncleanup%')
     UNION ALL
     SELECT 3, 'function', f.oid, format('function %s(%s)', f.proname, pg_get_function_identity_arguments(f.oid)), format('DROP ROUTINE %s;', r.path),

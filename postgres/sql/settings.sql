@@ -74,7 +74,7 @@ WITH trigger AS (
     UNION ALL
     SELECT CASE c.relkind WHEN 'v' THEN 3 ELSE 5 END, CASE c.relkind WHEN 'v' THEN 'view' ELSE 'index' END, n.nspname, '', c.relname
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE (c.relkind = 'v' AND n.nspname = $1::text AND c.relname = 'sessions_cleanup_view'
+     WHERE (c.relkind = 'v' AND n.nspname = $1::text AND c.relname IN ('sessions_cleanup_view', 'sessions_archive_view')
             OR c.oid IN (SELECT i.indexrelid FROM pg_catalog.pg_index i
                           WHERE i.indrelid IN (SELECT s.oid FROM sessions s
                                                UNION SELECT p.relid FROM sessions s CROSS JOIN pg_catalog.pg_partition_tree(s.oid::regclass) p)))

@@ -119,6 +119,20 @@ DELETE FROM sessioncleanup_archive WHERE id IN (SELECT value FROM json_each(:ids
 -- An ON CONFLICT clause of the table must not decide what becomes of the row, or of another one.
 INSERT OR ABORT INTO "{table}" ("{columns}") VALUES ("{values}")
 
+-- name: default_id
+SELECT "{value}"
+
+-- name: last_id
+SELECT coalesce(max("{id}"), 0) FROM "{sessions}"
+
+-- name: last_sequence
+SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = :table), 0)
+
+-- name: new_id
+-- A new ID as a text, and whether a session has it, or had it when it was archived.
+SELECT "{new_id_text}",
+       EXISTS (SELECT 1 FROM "{sessions}" WHERE "{id}" = :new) OR EXISTS (SELECT 1 FROM sessioncleanup_archive WHERE session = "{new_id_text}")
+
 -- name: ends_restored
 -- Whether the session is restored as active with an expiry that has passed.
 SELECT coalesce("{active}" IS NOT 0 AND "{expires_at_at}" <= :now, 0)

@@ -47,4 +47,4 @@ NOT EXISTS (SELECT 1 FROM sessioncleanup_touches AS sessioncleanup_note WHERE se
 UPDATE sessioncleanup_touches SET refused = refused WHERE 0
 
 -- name: touched_in
-SELECT "{id}" AS session FROM "{sessions}" WHERE "{id}" IN (SELECT "{listed_id}" FROM json_each(:ids))
+SELECT "{id}" AS session FROM "{sessions}" WHERE "{id}" IN (SELECT "{listed_id}" FROM json_each(:ids))"{if_visible}"

@@ -17,6 +17,7 @@ func archiveChecks() []check {
 		{"archive", "lists entries by session, owner and time, newest first", archiveLists},
 		{"archive", "restores all entries or none", archiveAllOrNone},
 		{"archive", "keeps an entry whose id is in use again, and says so", archiveTaken},
+		{"archive", "restores a session under a new id, or says that it has none", archiveNewID},
 		{"archive", "is purged from the oldest entry on, under the lease", archivePurges},
 		{"archive", "neither purges nor restores what is held, until it is released", archiveHolds},
 		{"archive", "purges single entries, all or none", archivePurgesEntries},
@@ -320,6 +321,53 @@ func archiveTaken(f *fixture) {
 	f.expectSessions("after failing", again)
 	f.expectArchived("after failing", s.ID, other.ID)
 	f.expectLog("after failing", since)
+}
+
+func archiveNewID(f *fixture) {
+	f.archives()
+	s, other := f.fresh(1), f.fresh(2)
+	f.insert(s, other)
+	if f.Activity != nil {
+		if err := f.Activity(f.ctx, s.ID); err != nil {
+			f.Fatalf("Harness.Activity: %v", err)
+		}
+	}
+	was := f.get(s.ID)
+	a, b := f.archive(s.ID), f.archive(other.ID)
+	again := named("again", f.fresh(1))
+	f.insert(again)
+	since := f.mark()
+	r := sessioncleanup.RestoreRequest{IDs: []int64{a.ID, b.ID}, NewIDs: []int64{a.ID}, Cause: person("new"), DryRun: true}
+	dry, err := f.archiver().Restore(f.ctx, r)
+	if errors.Is(err, sessioncleanup.ErrInvalid) {
+		f.expectSessions("without new ids", again)
+		f.expectArchived("without new ids", s.ID, other.ID)
+		return
+	}
+	if err != nil || len(dry.Obstacles) > 0 || dry.NewIDs[a.ID] == "" {
+		f.Fatalf("Restore under a new id, as a dry run: %+v, %v", dry, err)
+	}
+	f.expectSessions("after a dry run", again)
+	f.expectLog("after a dry run", since)
+	r.DryRun = false
+	early := f.clock()
+	done := f.restore(r)
+	late := f.clock()
+	id := done.NewIDs[a.ID]
+	if id == "" || id == s.ID || len(done.NewIDs) != 1 || done.Rows != dry.Rows {
+		f.Fatalf("Restore under a new id: %+v; want one new id for entry %d, and %d rows", done, a.ID, dry.Rows)
+	}
+	was.ID = id
+	got := f.get(id)
+	f.expectApplied("restored under a new id", was.Restored(early), was.Restored(late), got)
+	if got.ActivityCount != was.ActivityCount {
+		f.Errorf("the session has %d rows of activity under its new id, want %d", got.ActivityCount, was.ActivityCount)
+	}
+	f.expectArchived("after restoring")
+	f.expectLog("after restoring", since, entries(sessioncleanup.ActionRestored, person("new"), was, other)...)
+	if got := f.get(s.ID); got.Name != again.Name {
+		f.Errorf("the session that has the old id is %+v, want %+v", got, again)
+	}
 }
 
 func archivePurges(f *fixture) {

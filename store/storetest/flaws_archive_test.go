@@ -174,6 +174,7 @@ func archiveFlaws() []flaw {
 				return out, err
 			}
 		}), []func(*fixture){archiveTaken}},
+		{"restores under the old id when a new one is asked for", asksRestore(func(r *sessioncleanup.RestoreRequest) { r.NewIDs = nil }), []func(*fixture){archiveNewID}},
 		{"does not say what is in the way", restoresThen(func(_ context.Context, _ *broken, _ sessioncleanup.RestoreRequest, out *sessioncleanup.Restored) error {
 			out.Obstacles = nil
 			return nil

@@ -4,46 +4,80 @@ import { alongList, nameOf, timeTag, type Frame } from "./base.ts";
 import type { Key } from "./i18n.ts";
 import { icon, type Icon } from "./icons.ts";
 
-export const actionIcons: Record<Action, Icon> = { deactivate: "close", reactivate: "reopen", keep: "keep", protect: "keep", unprotect: "lock", delete: "trash" };
-export const actionWords: Record<Action, Key> = { deactivate: "close", reactivate: "reopen", keep: "keep", protect: "protect", unprotect: "unprotect", delete: "remove" };
-const done: Record<Action, Key> = { deactivate: "didDeactivate", reactivate: "didReactivate", keep: "didKeep", protect: "didProtect", unprotect: "didUnprotect", delete: "didDelete" };
+export const actionIcons: Record<Action, Icon> = {
+  deactivate: "close",
+  reactivate: "reopen",
+  keep: "keep",
+  protect: "keep",
+  unprotect: "lock",
+  delete: "trash",
+};
+export const actionWords: Record<Action, Key> = {
+  deactivate: "close",
+  reactivate: "reopen",
+  keep: "keep",
+  protect: "protect",
+  unprotect: "unprotect",
+  delete: "remove",
+};
+const done: Record<Action, Key> = {
+  deactivate: "didDeactivate",
+  reactivate: "didReactivate",
+  keep: "didKeep",
+  protect: "didProtect",
+  unprotect: "didUnprotect",
+  delete: "didDelete",
+};
 
 /** Matching are all sessions of a filter. */
-export interface Matching { filter: Record<string, string>; count: number }
+export interface Matching {
+  filter: Record<string, string>;
+  count: number;
+}
 
 const path = (id: string) => "/" + encodeURIComponent(id).replace(/^[a-z]/, (c) => "%" + c.charCodeAt(0).toString(16)); // an ID may be the name of a route
 
 /** askKeep asks for how long to keep sessions: days, or always. */
 async function askKeep(f: Frame, days: number[], title: string, protectable: boolean): Promise<{ action: Action; days?: number } | undefined> {
-  const w = f.words, until = (n: number) => new Date(Date.now() + n * 86400e3);
-  const answer = await f.ask<string>((end) => html`
-    <form method="dialog" @submit=${(e: SubmitEvent) => { e.preventDefault(); end(String(new FormData(e.target as HTMLFormElement).get("keep"))); }}>
+  const w = f.words,
+    until = (n: number) => new Date(Date.now() + n * 86400e3);
+  const answer = await f.ask<string>(
+    (end) => html`
+    <form method="dialog" @submit=${(e: SubmitEvent) => {
+      e.preventDefault();
+      end(String(new FormData(e.target as HTMLFormElement).get("keep")));
+    }}>
       <h2>${title}</h2><p class="muted">${w.t("keepHint")}</p>
       <div class="choices" role="radiogroup" aria-label=${w.t("keep")}>
         ${days.map((n, i) => html`<label><input type="radio" name="keep" value=${n} ?checked=${i === 0}><span>${w.t("keepDays", { n })}</span><small>${w.t("keepDaysHint", { when: w.date(until(n)) })}</small></label>`)}
         ${protectable ? html`<label><input type="radio" name="keep" value="always" ?checked=${days.length === 0}><span>${w.t("keepAlways")}</span><small>${w.t("keepAlwaysHint")}</small></label>` : nothing}
       </div>
       <footer><button type="button" @click=${() => end(undefined)}>${w.t("cancel")}</button><button class="primary">${w.t("keep")}</button></footer>
-    </form>`);
+    </form>`,
+  );
   if (!answer) return undefined;
   return answer === "always" ? { action: "protect" } : { action: "keep", days: Number(answer) };
 }
 
 function fate(f: Frame) {
-  const w = f.words, n = f.me.archive_keep_days;
+  const w = f.words,
+    n = f.me.archive_keep_days;
   if (!f.me.archives) return html`<p><strong>${w.t("permanent")}</strong></p>`;
   return html`<p>${n === null ? w.t("toTrashForever") : w.t("toTrash", { n: Math.round(n) })}</p>`;
 }
 
 function askDelete(f: Frame, title: string, along: unknown): Promise<boolean | undefined> {
   const w = f.words;
-  return f.ask<boolean>((end) => html`<h2>${title}</h2>${along}${fate(f)}
-    <footer><button @click=${() => end(undefined)} autofocus>${w.t("cancel")}</button><button class="primary danger" @click=${() => end(true)}>${icon("trash")}${w.t("remove")}</button></footer>`);
+  return f.ask<boolean>(
+    (end) => html`<h2>${title}</h2>${along}${fate(f)}
+    <footer><button @click=${() => end(undefined)} autofocus>${w.t("cancel")}</button><button class="primary danger" @click=${() => end(true)}>${icon("trash")}${w.t("remove")}</button></footer>`,
+  );
 }
 
 /** changeOne asks what there is to ask, changes one session and says so. It returns whether something was changed. */
 export async function changeOne(f: Frame, s: Session, action: Action): Promise<boolean> {
-  const w = f.words, name = nameOf(w, s);
+  const w = f.words,
+    name = nameOf(w, s);
   try {
     let days: number | undefined;
     if (action === "keep") {
@@ -52,7 +86,12 @@ export async function changeOne(f: Frame, s: Session, action: Action): Promise<b
       ({ action, days } = how);
     }
     if (action === "delete") return await deleteOne(f, s, name);
-    const [route, body] = action === "keep" ? ["keep", { days }] : action === "protect" || action === "unprotect" ? ["auto-cleanup", { auto_cleanup: action === "unprotect" }] : [action, {}];
+    const [route, body] =
+      action === "keep"
+        ? ["keep", { days }]
+        : action === "protect" || action === "unprotect"
+          ? ["auto-cleanup", { auto_cleanup: action === "unprotect" }]
+          : [action, {}];
     await f.api.send("PATCH", path(s.id) + "/" + route, body);
     f.toast(w.t(done[action], { n: 1, name }));
     return true;
@@ -66,7 +105,8 @@ export async function changeOne(f: Frame, s: Session, action: Action): Promise<b
 
 async function deleteOne(f: Frame, s: Session, name: string): Promise<boolean> {
   const w = f.words;
-  let along: Dependent[] = [], confirm = s.id;
+  let along: Dependent[] = [],
+    confirm = s.id;
   try {
     await f.api.send("DELETE", path(s.id)); // asks what would be deleted
   } catch (e) {
@@ -88,20 +128,25 @@ async function undo(f: Frame, id: string) {
   try {
     const found = await f.api.get<Page<Entry>>("/archive", { session: id, limit: 1 });
     if (found.entries?.length) await restore(f, found.entries[0]);
-  } catch (e) { f.failed(e); }
+  } catch (e) {
+    f.failed(e);
+  }
 }
 
 /** restore brings an entry of the archive back, or shows what is in the way. */
 export async function restore(f: Frame, entry: Entry): Promise<void> {
-  const w = f.words, name = nameOf(w, entry);
+  const w = f.words,
+    name = nameOf(w, entry);
   try {
     await f.api.send("POST", `/archive/${entry.id}/restore`, {});
     f.toast(w.t("didRestore", { name }));
   } catch (e) {
     if (!(e instanceof Problem) || e.kind !== "obstructed") return f.failed(e);
-    await f.ask((end) => html`<h2>${w.t("blockedTitle", { name })}</h2>
+    await f.ask(
+      (end) => html`<h2>${w.t("blockedTitle", { name })}</h2>
       <ul class="list">${e.body.obstacles.map((o: any) => html`<li>${o.text}${o.table ? html` <span class="muted">${w.t("inTable", { table: o.table })}</span>` : nothing}</li>`)}</ul>
-      <footer><button autofocus @click=${() => end(undefined)}>${w.t("dismiss")}</button></footer>`);
+      <footer><button autofocus @click=${() => end(undefined)}>${w.t("dismiss")}</button></footer>`,
+    );
   } finally {
     f.refresh();
   }
@@ -109,7 +154,8 @@ export async function restore(f: Frame, entry: Entry): Promise<void> {
 
 /** changeMany is one change of the sessions with these IDs, or of all that match, with progress. */
 export async function changeMany(f: Frame, action: Action, which: string[] | Matching): Promise<boolean> {
-  const w = f.words, n = Array.isArray(which) ? which.length : which.count;
+  const w = f.words,
+    n = Array.isArray(which) ? which.length : which.count;
   let days: number | undefined;
   if (action === "keep") {
     const how = await askKeep(f, f.me.keep_days, w.t("keepTitle", { n, name: "" }), true);
@@ -123,7 +169,14 @@ export async function changeMany(f: Frame, action: Action, which: string[] | Mat
   const work = f.api.stream<BulkResult>("/bulk", body, (d, t) => show(d, t), stop.signal);
   try {
     const r = await progressDialog(f, w.t("working"), work, stop, (s) => (show = s));
-    f.toast([w.t(done[action], { n: r.done, name: w.t("countSessions", { n: 1 }) }), r.skipped ? w.t("skippedSome", { n: r.skipped }) : "", r.failed ? w.t("failedSome", { n: r.failed }) : ""].join(" "), { bad: r.failed > 0 });
+    f.toast(
+      [
+        w.t(done[action], { n: r.done, name: w.t("countSessions", { n: 1 }) }),
+        r.skipped ? w.t("skippedSome", { n: r.skipped }) : "",
+        r.failed ? w.t("failedSome", { n: r.failed }) : "",
+      ].join(" "),
+      { bad: r.failed > 0 },
+    );
     return true;
   } catch (e) {
     if (stop.signal.aborted) f.toast(w.t("stopped"));
@@ -135,8 +188,21 @@ export async function changeMany(f: Frame, action: Action, which: string[] | Mat
 }
 
 /** progressDialog shows how far some work is, with a way to stop it, unless it ends at once. */
-export async function progressDialog<T>(f: Frame, title: string, work: Promise<T>, stop: AbortController, shows: (show: (done: number, total: number) => void) => void): Promise<T> {
-  const w = f.words, quick = await Promise.race([work.then(() => true, () => true), new Promise<boolean>((r) => setTimeout(() => r(false), 350))]);
+export async function progressDialog<T>(
+  f: Frame,
+  title: string,
+  work: Promise<T>,
+  stop: AbortController,
+  shows: (show: (done: number, total: number) => void) => void,
+): Promise<T> {
+  const w = f.words,
+    quick = await Promise.race([
+      work.then(
+        () => true,
+        () => true,
+      ),
+      new Promise<boolean>((r) => setTimeout(() => r(false), 350)),
+    ]);
   if (quick) return work;
   let close: (answer?: undefined) => void = () => {};
   void f.ask<undefined>((end) => {
@@ -152,7 +218,14 @@ export async function progressDialog<T>(f: Frame, title: string, work: Promise<T
     bar.value = n;
     dialog!.querySelector("[data-progress]")!.textContent = w.t("progress", { done: n, total });
   });
-  try { return await work; } finally { close(); }
+  try {
+    return await work;
+  } finally {
+    close();
+  }
 }
 
-export const usedTag = (f: Frame, s: Session) => { const [a, b] = f.words.t("used", { when: "\0" }).split("\0"); return html`<span>${a}${timeTag(f.words, s.last_activity)}${b}</span>`; };
+export const usedTag = (f: Frame, s: Session) => {
+  const [a, b] = f.words.t("used", { when: "\0" }).split("\0");
+  return html`<span>${a}${timeTag(f.words, s.last_activity)}${b}</span>`;
+};

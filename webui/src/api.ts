@@ -4,50 +4,141 @@ export type State = "live" | "closing" | "closed" | "deleting" | "protected";
 export type Action = "deactivate" | "reactivate" | "keep" | "protect" | "unprotect" | "delete";
 
 export interface Session {
-  id: string; code: string; name: string; owner_id: string; owner_name: string;
-  active: boolean; last_activity: string; created_at: string | null; activity_count: number; status: string;
-  deactivated_at: string | null; state: State; state_until: string | null; actions: Action[]; keep_days: number[];
+  id: string;
+  code: string;
+  name: string;
+  owner_id: string;
+  owner_name: string;
+  active: boolean;
+  last_activity: string;
+  created_at: string | null;
+  activity_count: number;
+  status: string;
+  deactivated_at: string | null;
+  state: State;
+  state_until: string | null;
+  actions: Action[];
+  keep_days: number[];
 }
 export interface Me {
-  role: string; id: string; actor: string; all_sessions: boolean; changes: boolean; archive: boolean; archives: boolean;
-  inactive_hours: number | null; delete_old_days: number | null; archive_keep_days: number | null; keep_days: number[];
+  role: string;
+  id: string;
+  actor: string;
+  all_sessions: boolean;
+  changes: boolean;
+  archive: boolean;
+  archives: boolean;
+  inactive_hours: number | null;
+  delete_old_days: number | null;
+  archive_keep_days: number | null;
+  keep_days: number[];
 }
-export interface Upcoming { within_hours: number; count: number; more: boolean; sessions: Session[] }
+export interface Upcoming {
+  within_hours: number;
+  count: number;
+  more: boolean;
+  sessions: Session[];
+}
 export interface Summary {
-  at: string; total: number; open: number; closed: number; protected: number; closing: Upcoming; deleting: Upcoming;
-  next_run_at: string | null; overdue_seconds: number;
+  at: string;
+  total: number;
+  open: number;
+  closed: number;
+  protected: number;
+  closing: Upcoming;
+  deleting: Upcoming;
+  next_run_at: string | null;
+  overdue_seconds: number;
 }
-export interface Phase { action: string; due: number; done: number; skipped: number; failed: number }
-export interface SessionRef { id: string; owner_id?: string; name?: string }
+export interface Phase {
+  action: string;
+  due: number;
+  done: number;
+  skipped: number;
+  failed: number;
+}
+export interface SessionRef {
+  id: string;
+  owner_id?: string;
+  name?: string;
+}
 export interface Event {
-  id: number; at: string; action: string; session_count: number; sessions: SessionRef[]; actor: string; reason: string; run_id: string | null;
+  id: number;
+  at: string;
+  action: string;
+  session_count: number;
+  sessions: SessionRef[];
+  actor: string;
+  reason: string;
+  run_id: string | null;
   run: { started_at: string; phases: Phase[]; duration_seconds: number; failed: boolean; refused: boolean; partial: boolean } | null;
 }
 export interface Stats {
   stats: { total: number; active: number; inactive: number; old: number; cleanup_candidates: number };
   metrics: {
-    protected_sessions: number; due_for_deactivation: number; due_for_deletion: number; never_due_sessions: number;
-    activity_rate: number; untracked: boolean; last_run: Event | null; at: string;
+    protected_sessions: number;
+    due_for_deactivation: number;
+    due_for_deletion: number;
+    never_due_sessions: number;
+    activity_rate: number;
+    untracked: boolean;
+    last_run: Event | null;
+    at: string;
   };
   alerts: { code: string; message: string }[];
 }
 export interface Entry {
-  id: number; session_id: string; owner_id: string; name: string; archived_at: string; actor: string; reason: string;
-  rows: number; bytes: number; purge_at: string | null;
+  id: number;
+  session_id: string;
+  owner_id: string;
+  name: string;
+  archived_at: string;
+  actor: string;
+  reason: string;
+  rows: number;
+  bytes: number;
+  held: boolean;
+  purge_at: string | null;
 }
-export interface Dependent { table: string; effect: string; rows: number; more?: boolean }
+export interface Dependent {
+  table: string;
+  effect: string;
+  rows: number;
+  more?: boolean;
+}
 export interface Cleanup {
-  dry_run: boolean; run_id: string | null; as_of?: string; phases: Phase[]; failures: { session_id: string; action: string; error: string }[];
-  skipped: { session_id: string; action: string; reason: string }[]; sessions?: Session[]; dependents?: Dependent[]; would_be_refused?: boolean;
+  dry_run: boolean;
+  run_id: string | null;
+  as_of?: string;
+  phases: Phase[];
+  failures: { session_id: string; action: string; error: string }[];
+  skipped: { session_id: string; action: string; reason: string }[];
+  sessions?: Session[];
+  dependents?: Dependent[];
+  would_be_refused?: boolean;
   untracked?: boolean;
 }
-export interface BulkResult { matching: number; done: number; skipped: number; failed: number; failures: { session_id: string; error: string }[] }
-export interface Page<T> { next_cursor: string | null; sessions?: T[]; events?: T[]; entries?: T[] }
+export interface BulkResult {
+  matching: number;
+  done: number;
+  skipped: number;
+  failed: number;
+  failures: { session_id: string; error: string }[];
+}
+export interface Page<T> {
+  next_cursor: string | null;
+  sessions?: T[];
+  events?: T[];
+  entries?: T[];
+}
 
 /** Problem is an error of a request: the server's problem details, or kind "offline" without an answer. */
 export class Problem extends Error {
   kind: string;
-  constructor(public status: number, public body: Record<string, any>) {
+  constructor(
+    public status: number,
+    public body: Record<string, any>,
+  ) {
     super(body.detail || "");
     this.kind = status === 0 ? "offline" : String(body.type || "").split("#")[1] || (status === 401 ? "unauthenticated" : "internal-error");
   }
@@ -57,7 +148,11 @@ export type Credentials = () => string | null | undefined | Promise<string | nul
 type Params = Record<string, string | number | undefined | null>;
 
 export class Api {
-  constructor(private base: () => string, private lang: () => string, private credentials: () => Credentials | undefined) {}
+  constructor(
+    private base: () => string,
+    private lang: () => string,
+    private credentials: () => Credentials | undefined,
+  ) {}
 
   async request(method: string, path: string, params: Params = {}, body?: unknown, accept = "application/json", signal?: AbortSignal): Promise<Response> {
     const query = new URLSearchParams();
@@ -69,7 +164,14 @@ export class Api {
     const url = this.base().replace(/\/$/, "") + path + (query.size ? `?${query}` : "");
     let res: Response;
     try {
-      res = await fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal, credentials: "same-origin", cache: "no-store" });
+      res = await fetch(url, {
+        method,
+        headers,
+        body: body === undefined ? undefined : JSON.stringify(body),
+        signal,
+        credentials: "same-origin",
+        cache: "no-store",
+      });
     } catch (e) {
       if (signal?.aborted) throw e;
       throw new Problem(0, {});
@@ -101,7 +203,8 @@ export class Api {
   /** watch reads the live stream until it ends. */
   async watch(heard: (event: string, data: string) => void, signal: AbortSignal): Promise<void> {
     const res = await this.request("GET", "/live", {}, undefined, "text/event-stream", signal);
-    let event = "", data = "";
+    let event = "",
+      data = "";
     for await (const text of lines(res)) {
       if (text === "") {
         if (event) heard(event, data);

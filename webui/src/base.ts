@@ -5,7 +5,12 @@ import { icon, ring, type Icon } from "./icons.ts";
 
 /** Frame is what the element offers to its views. */
 export interface Frame {
-  api: Api; words: Words; me: Me; summary?: Summary; stats?: Stats; stale: boolean;
+  api: Api;
+  words: Words;
+  me: Me;
+  summary?: Summary;
+  stats?: Stats;
+  stale: boolean;
   params: URLSearchParams;
   go(view: string, params?: Record<string, string>): void;
   ask<T>(dialog: (done: (answer: T | undefined) => void) => TemplateResult): Promise<T | undefined>;
@@ -20,8 +25,15 @@ export abstract class View extends LitElement {
   static properties = { frame: { attribute: false }, tick: { attribute: false } };
   declare frame: Frame;
   declare tick: number;
-  protected createRenderRoot() { return this; }
-  t(key: Key, values?: Record<string, string | number>): string { return this.frame.words.t(key, values); }
+  protected createRenderRoot() {
+    return this;
+  }
+  protected firstUpdated() {
+    this.frame?.refresh();
+  }
+  t(key: Key, values?: Record<string, string | number>): string {
+    return this.frame.words.t(key, values);
+  }
   /** load reads what the view shows; the element calls it when there is news. */
   abstract load(): Promise<void>;
 }
@@ -32,14 +44,23 @@ export const timeTag = (w: Words, at: string, text = w.when(at)) => html`<time d
 
 /** stateOf is one state and one date. */
 export function stateOf(w: Words, s: Session, now: string) {
-  const at = s.state_until, due = at && new Date(at) <= new Date(now);
-  const say = (key: Key) => { // the date inside of the text is an element of its own
+  const at = s.state_until,
+    due = at && new Date(at) <= new Date(now);
+  const say = (key: Key) => {
+    // the date inside of the text is an element of its own
     const [before, after] = w.t(key, { when: "\0" }).split("\0");
     return html`${before}${timeTag(w, at!, due ? w.t("now") : undefined)}${due && s.state !== "deleting" ? "" : after}`;
   };
-  const text = s.state === "protected" ? w.t("neverCleaned")
-    : s.active ? (at ? say(s.state === "closing" ? "closingAt" : "closesAt") : w.t("staysOpen"))
-    : at ? say("deletedAt") : w.t("staysClosed");
+  const text =
+    s.state === "protected"
+      ? w.t("neverCleaned")
+      : s.active
+        ? at
+          ? say(s.state === "closing" ? "closingAt" : "closesAt")
+          : w.t("staysOpen")
+        : at
+          ? say("deletedAt")
+          : w.t("staysClosed");
   return html`<span class="state ${s.state}"><span class="pill">${w.t(s.state)}</span> <span class="until">${text}</span></span>`;
 }
 
@@ -57,7 +78,9 @@ export const skeleton = (label: string) => html`<div class="card skeleton" role=
 
 export const alongList = (w: Words, all: { table: string; effect: string; rows: number; more?: boolean }[], effect: string) => {
   const some = all.filter((d) => d.effect === effect && (d.rows > 0 || d.more));
-  return some.length === 0 ? nothing : html`<p>${w.t(effect === "deleted" ? "deleteAlong" : "unlinkedAlong")}</p>
+  return some.length === 0
+    ? nothing
+    : html`<p>${w.t(effect === "deleted" ? "deleteAlong" : "unlinkedAlong")}</p>
     <ul class="list">${some.map((d) => html`<li>${d.more && !d.rows ? w.t("rowsIn", { table: d.table }) : (d.more ? w.t("atLeast") : "") + w.t("rowsOf", { n: d.rows, table: d.table })}</li>`)}</ul>`;
 };
 

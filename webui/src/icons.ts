@@ -25,12 +25,17 @@ export const icon = (name: Icon) =>
 
 /** ring shows which part of a time is left, or a sign where no time runs. */
 export const ring = (state: string, left: number | null) => {
-  const r = 13, round = 2 * Math.PI * r;
+  const r = 13,
+    round = 2 * Math.PI * r;
   return svg`<svg class="ring" viewBox="0 0 34 34" fill="none" aria-hidden="true">
     <circle class="track" cx="17" cy="17" r=${r} stroke-width="4"/>
     ${left === null ? "" : svg`<circle cx="17" cy="17" r=${r} stroke="currentColor" stroke-width="4" stroke-linecap="round" stroke-dasharray="${Math.max(0.02, left) * round} ${round}" transform="rotate(-90 17 17)"/>`}
-    ${state === "protected" ? svg`<path d="M17 10.500 11.800 12.700v4.200c0 3.300 2.200 5.300 5.200 6.500 3-1.200 5.200-3.200 5.200-6.500v-4.200z" fill="currentColor"/>`
-      : state === "live" || state === "closing" ? svg`<circle cx="17" cy="17" r="4.500" fill="currentColor"/>`
-      : svg`<rect x="13" y="13" width="8" height="8" rx="2" fill="currentColor"/>`}
+    ${
+      state === "protected"
+        ? svg`<path d="M17 10.500 11.800 12.700v4.200c0 3.300 2.200 5.300 5.200 6.500 3-1.200 5.200-3.200 5.200-6.500v-4.200z" fill="currentColor"/>`
+        : state === "live" || state === "closing"
+          ? svg`<circle cx="17" cy="17" r="4.500" fill="currentColor"/>`
+          : svg`<rect x="13" y="13" width="8" height="8" rx="2" fill="currentColor"/>`
+    }
   </svg>`;
 };

@@ -4,7 +4,22 @@ import type { Event as Entry, Page } from "./api.ts";
 import { View, empty, skeleton, whoIs } from "./base.ts";
 import type { Key } from "./i18n.ts";
 
-const actions = ["deactivated", "reactivated", "deleted", "auto_cleanup_on", "auto_cleanup_off", "expiry_set", "activity_corrected", "restored", "purged", "scheduled", "run"];
+const actions = [
+  "deactivated",
+  "reactivated",
+  "deleted",
+  "auto_cleanup_on",
+  "auto_cleanup_off",
+  "expiry_set",
+  "activity_corrected",
+  "restored",
+  "purged",
+  "held",
+  "released",
+  "erased",
+  "scheduled",
+  "run",
+];
 const most = 10_000; // lines of an export
 
 /** LogView is the audit log: an owner's own history, or everything. */
@@ -46,14 +61,24 @@ export class LogView extends View {
 
   render() {
     if (!this.frame) return nothing;
-    const admin = this.frame.me.all_sessions, p = this.frame.params;
+    const admin = this.frame.me.all_sessions,
+      p = this.frame.params;
     return html`<h1 class="sentence">${this.t(admin ? "log" : "history")}</h1>
       <section>
         <div class="tools">
           <label class="field"><span>${this.t("what")}</span><select name="action" @change=${(e: Event) => this.set("action", (e.target as HTMLSelectElement).value)}>
-            <option value="">${this.t("allActions")}</option>${actions.filter((a) => admin || !["run", "scheduled"].includes(a)).map((a) => html`<option value=${a} ?selected=${p.get("action") === a}>${this.t(`a_${a}` as Key)}</option>`)}</select></label>
-          ${(admin ? [["session", "sessionId"], ["owner", "ownerFilter"], ["run", "runId"]] as const : [["session", "sessionId"]] as const).map(([k, label]) => html`
-            <label class="field"><span>${this.t(label)}</span><input name=${k} .value=${p.get(k) ?? ""} maxlength="500" @change=${(e: Event) => this.set(k, (e.target as HTMLInputElement).value.trim())}></label>`)}
+            <option value="">${this.t("allActions")}</option>${actions.filter((a) => admin || !["run", "scheduled", "erased"].includes(a)).map((a) => html`<option value=${a} ?selected=${p.get("action") === a}>${this.t(`a_${a}` as Key)}</option>`)}</select></label>
+          ${(admin
+            ? ([
+                ["session", "sessionId"],
+                ["owner", "ownerFilter"],
+                ["run", "runId"],
+              ] as const)
+            : ([["session", "sessionId"]] as const)
+          ).map(
+            ([k, label]) => html`
+            <label class="field"><span>${this.t(label)}</span><input name=${k} .value=${p.get(k) ?? ""} maxlength="500" @change=${(e: Event) => this.set(k, (e.target as HTMLInputElement).value.trim())}></label>`,
+          )}
           ${admin ? html`<button data-act="csv" ?disabled=${this.exporting !== undefined} @click=${this.csv}>${this.exporting === undefined ? this.t("csv") : this.t("exporting", { n: this.exporting })}</button>` : nothing}
         </div>
         ${this.list()}
@@ -65,14 +90,26 @@ export class LogView extends View {
     if (this.events.length === 0 && !this.next) return html`<div class="card">${empty("history", this.t("historyEmpty"), this.t("historyEmptyHint"))}</div>`;
     const w = this.frame.words;
     let day = "";
-    return html`<div class="card ${this.frame.stale ? "stale" : ""}">${repeat(this.events, (e) => e.id, (e) => {
-      const on = w.day(e.at), head = on === day ? nothing : html`<h2 class="day">${on}</h2>`;
-      day = on;
-      return html`${head}<div class="entry" data-event=${e.action}><time datetime=${e.at} title=${w.full(e.at)}>${w.time(e.at)}</time>
+    return html`<div class="card ${this.frame.stale ? "stale" : ""}">${repeat(
+      this.events,
+      (e) => e.id,
+      (e) => {
+        const on = w.day(e.at),
+          head = on === day ? nothing : html`<h2 class="day">${on}</h2>`;
+        day = on;
+        return html`${head}<div class="entry" data-event=${e.action}><time datetime=${e.at} title=${w.full(e.at)}>${w.time(e.at)}</time>
         <div><strong>${this.t(`a_${e.action}` as Key)}</strong> ${this.which(e)}
           <div class="meta"><span>${this.t("byWho", { who: whoIs(w, this.frame.me, e.actor) })}</span>${e.reason ? html`<span><bdi>${e.reason === "scheduled" ? this.t("r_scheduled") : e.reason}</bdi></span>` : nothing}
-            ${e.run_id && this.frame.me.all_sessions ? html`<a href=${"#log?run=" + encodeURIComponent(e.run_id)} @click=${(x: Event) => { x.preventDefault(); this.set("run", e.run_id!); }}>${this.t("inRun", { run: e.run_id.slice(0, 8) })}</a>` : nothing}</div></div></div>`;
-    })}
+            ${
+              e.run_id && this.frame.me.all_sessions
+                ? html`<a href=${"#log?run=" + encodeURIComponent(e.run_id)} @click=${(x: Event) => {
+                    x.preventDefault();
+                    this.set("run", e.run_id!);
+                  }}>${this.t("inRun", { run: e.run_id.slice(0, 8) })}</a>`
+                : nothing
+            }</div></div></div>`;
+      },
+    )}
       ${this.next ? html`<div class="foot"><span></span><button data-act="older" @click=${this.more}>${this.t("older")}</button></div>` : nothing}</div>`;
   }
 
@@ -93,11 +130,22 @@ export class LogView extends View {
     const rows = [["id", "at", "action", "session_id", "owner_id", "name", "actor", "reason", "run_id", "unnamed_sessions"]];
     this.exporting = 0;
     try {
-      for (let cursor: string | null = null; rows.length < most; ) {
+      for (let cursor: string | null = null; rows.length < most;) {
         const page: Page<Entry> = await this.frame.api.get<Page<Entry>>("/events", { ...this.query, limit: 500, cursor });
         for (const e of page.events!) {
           for (const s of e.sessions.length ? e.sessions : [{ id: "" }]) {
-            rows.push([String(e.id), e.at, e.action, s.id, (s as any).owner_id ?? "", (s as any).name ?? "", e.actor, e.reason, e.run_id ?? "", String(e.session_count - e.sessions.length)]);
+            rows.push([
+              String(e.id),
+              e.at,
+              e.action,
+              s.id,
+              (s as any).owner_id ?? "",
+              (s as any).name ?? "",
+              e.actor,
+              e.reason,
+              e.run_id ?? "",
+              String(e.session_count - e.sessions.length),
+            ]);
           }
         }
         this.exporting = rows.length;

@@ -20,7 +20,8 @@ export class OverviewView extends View {
     if (!this.frame) return nothing;
     const { stats, summary } = this.frame;
     if (!stats || !summary) return html`<h1 class="sentence">${this.t("overview")}</h1><section>${skeleton(this.t("loading"))}</section>`;
-    const late = summary.overdue_seconds > 0, n = stats.alerts.length + (late ? 1 : 0);
+    const late = summary.overdue_seconds > 0,
+      n = stats.alerts.length + (late ? 1 : 0);
     return html`<h1 class="sentence">${n ? html`<b class="gone">${this.t("attention", { n })}</b>` : html`<b class="open">${this.t(stats.metrics.last_run ? "healthy" : "notYet")}</b>`}</h1>
       <p class="lead">${this.runs()}</p>
       ${n ? html`<section aria-label=${this.t("attention", { n })}>${late ? this.alert(this.around("overdue", new Date(Date.now() - summary.overdue_seconds * 1000).toISOString())) : nothing}${stats.alerts.map((a) => this.alert(a.message, a.code))}</section>` : nothing}
@@ -34,8 +35,11 @@ export class OverviewView extends View {
   }
 
   private runs() {
-    const run = this.frame.stats!.metrics.last_run, next = this.frame.summary!.next_run_at;
-    const did = run?.run && `${run.run.refused ? this.t("lastRefused") + ", " : run.run.failed ? this.t("lastFailed") + ", " : ""}${this.t("lastDid", { deleted: of(run.run.phases, "deleted"), closed: of(run.run.phases, "deactivated") })}`;
+    const run = this.frame.stats!.metrics.last_run,
+      next = this.frame.summary!.next_run_at;
+    const did =
+      run?.run &&
+      `${run.run.refused ? this.t("lastRefused") + ", " : run.run.failed ? this.t("lastFailed") + ", " : ""}${this.t("lastDid", { deleted: of(run.run.phases, "deleted"), closed: of(run.run.phases, "deactivated") })}`;
     const [before, between] = this.t("lastRunDid", { last: "\0", did: did ?? "" }).split("\0");
     const last = run?.run ? html`${before}${this.around("lastRun", run.run.started_at)}${between}` : this.t("neverRan") + ".";
     return html`${last} ${next ? this.around("nextRun", next) : this.t("noSchedule")}.`;
@@ -44,30 +48,50 @@ export class OverviewView extends View {
   private alert(text: unknown, code = "") {
     const refused = code === "cleanup_failed" && this.frame.stats!.metrics.last_run?.run?.refused;
     const due = this.frame.stats!.metrics.due_for_deletion;
-    const to = (status: string) => html`<a class="button" href="#sessions?status=${status}" @click=${(e: Event) => { e.preventDefault(); this.frame.go("sessions", { status }); }}>${this.t("showSessions")}</a>`;
+    const to = (status: string) =>
+      html`<a class="button" href="#sessions?status=${status}" @click=${(e: Event) => {
+        e.preventDefault();
+        this.frame.go("sessions", { status });
+      }}>${this.t("showSessions")}</a>`;
     return html`<div class="banner ${code === "cleanup_failed" ? "bad" : ""}" data-alert=${code}>${icon("warn")}<p>${text}</p>
-      ${refused ? html`${to("to_delete")}${due && this.frame.me.changes ? html`<button data-act="allow" @click=${this.allow}>${this.t("allowOnce")}</button>` : nothing}`
-        : code === "too_many_due" ? to(due > 0 ? "to_delete" : "to_deactivate") : nothing}</div>`;
+      ${
+        refused
+          ? html`${to("to_delete")}${due && this.frame.me.changes ? html`<button data-act="allow" @click=${this.allow}>${this.t("allowOnce")}</button>` : nothing}`
+          : code === "too_many_due"
+            ? to(due > 0 ? "to_delete" : "to_deactivate")
+            : nothing
+      }</div>`;
   }
 
   /** allow does one run that may delete as many sessions as are due now. */
   private async allow() {
     const n = this.frame.stats!.metrics.due_for_deletion;
-    const ok = await this.frame.ask<boolean>((end) => html`<h2>${this.t("allowTitle", { n })}</h2><p>${this.t("allowHint", { n })}</p>
-      <footer><button autofocus @click=${() => end(undefined)}>${this.t("cancel")}</button><button class="primary danger" @click=${() => end(true)}>${this.t("allowOnce")}</button></footer>`);
+    const ok = await this.frame.ask<boolean>(
+      (end) => html`<h2>${this.t("allowTitle", { n })}</h2><p>${this.t("allowHint", { n })}</p>
+      <footer><button autofocus @click=${() => end(undefined)}>${this.t("cancel")}</button><button class="primary danger" @click=${() => end(true)}>${this.t("allowOnce")}</button></footer>`,
+    );
     if (ok) await this.clean({ delete_at_most: n });
   }
 
   private figures() {
-    const { stats, words: w } = this.frame, s = stats!.stats, m = stats!.metrics;
-    const due = m.due_for_deactivation + m.due_for_deletion, last = m.last_run?.run;
+    const { stats, words: w } = this.frame,
+      s = stats!.stats,
+      m = stats!.metrics;
+    const due = m.due_for_deactivation + m.due_for_deletion,
+      last = m.last_run?.run;
     const failed = last ? last.phases.reduce((n, p) => n + p.failed, 0) : 0;
-    const tile = (label: string, n: number, hint: string, warn = false) => html`<div class="tile ${warn ? "warn" : ""}"><dt>${label}</dt><dd>${w.number(n)}<small>${hint}</small></dd></div>`;
+    const tile = (label: string, n: number, hint: string, warn = false) =>
+      html`<div class="tile ${warn ? "warn" : ""}"><dt>${label}</dt><dd>${w.number(n)}<small>${hint}</small></dd></div>`;
     return html`<dl class="tiles">
         ${tile(this.t("total"), s.total, m.never_due_sessions ? this.t("neverDue", { n: m.never_due_sessions }) : "")}
         ${tile(this.t("open"), s.active, this.t("activityRate", { p: w.percent(s.active, s.total) }))}
         ${tile(this.t("s_protected"), m.protected_sessions, this.t("ofAll", { p: w.percent(m.protected_sessions, s.total) }))}
-        ${tile(this.t("due"), due, this.t("ofAll", { p: w.percent(due, s.total) }), stats!.alerts.some((a) => a.code === "too_many_due"))}
+        ${tile(
+          this.t("due"),
+          due,
+          this.t("ofAll", { p: w.percent(due, s.total) }),
+          stats!.alerts.some((a) => a.code === "too_many_due"),
+        )}
         ${tile(this.t("failures"), failed, "", failed > 0)}</dl>
       ${m.untracked ? html`<p class="lead">${this.t("untracked")}</p>` : nothing}
       ${this.composition()}`;
@@ -75,16 +99,26 @@ export class OverviewView extends View {
 
   /** composition is one bar of everything, with its figures as text. */
   private composition() {
-    const w = this.frame.words, s = this.frame.stats!.stats, m = this.frame.stats!.metrics;
+    const w = this.frame.words,
+      s = this.frame.stats!.stats,
+      m = this.frame.stats!.metrics;
     if (!s.total) return nothing;
     // Protected sessions are open or closed, too; the figures do not say which. Due ones are never protected.
-    const parts: [string, Key, number][] = [["live", "s_active", s.active - m.due_for_deactivation], ["closing", "s_to_deactivate", m.due_for_deactivation], ["closed", "s_inactive", s.inactive - m.due_for_deletion], ["deleting", "s_to_delete", m.due_for_deletion]];
+    const parts: [string, Key, number][] = [
+      ["live", "s_active", s.active - m.due_for_deactivation],
+      ["closing", "s_to_deactivate", m.due_for_deactivation],
+      ["closed", "s_inactive", s.inactive - m.due_for_deletion],
+      ["deleting", "s_to_delete", m.due_for_deletion],
+    ];
     let x = 0;
-    const bars = parts.filter((p) => p[2] > 0).map(([c, , n]) => {
-      const width = (1000 * n) / s.total, bar = svg`<rect class=${c} x=${x} y="0" width=${Math.max(3, width - 3)} height="28" rx="4" fill="var(--c)"/>`;
-      x += width;
-      return bar;
-    });
+    const bars = parts
+      .filter((p) => p[2] > 0)
+      .map(([c, , n]) => {
+        const width = (1000 * n) / s.total,
+          bar = svg`<rect class=${c} x=${x} y="0" width=${Math.max(3, width - 3)} height="28" rx="4" fill="var(--c)"/>`;
+        x += width;
+        return bar;
+      });
     return html`<figure class="card pad" id="composition"><h2>${this.t("composition")}</h2>
       <svg viewBox="0 0 1000 28" width="100%" height="14" preserveAspectRatio="none" aria-hidden="true">${bars}</svg>
       <ul class="legend">${parts.map(([c, k, n]) => html`<li class=${c}><i aria-hidden="true"></i>${this.t(k)} <strong>${w.number(n)}</strong></li>`)}</ul></figure>`;
@@ -103,7 +137,8 @@ export class OverviewView extends View {
 
   private async simulate(e: SubmitEvent) {
     e.preventDefault();
-    const form = new FormData(e.target as HTMLFormElement), body: Record<string, unknown> = {};
+    const form = new FormData(e.target as HTMLFormElement),
+      body: Record<string, unknown> = {};
     for (const k of ["owner_id", "inactive_hours", "delete_old_days"]) {
       const v = String(form.get(k) ?? "").trim();
       if (v) body[k] = k === "owner_id" || v === "never" ? v : Number(v);
@@ -121,9 +156,16 @@ export class OverviewView extends View {
   }
 
   private showPlan() {
-    const { result: r, body } = this.plan!, w = this.frame.words;
-    const deleted = of(r.phases, "deleted"), closed = of(r.phases, "deactivated"), purged = of(r.phases, "purged");
-    const said = [deleted ? this.t("wouldDelete", { n: deleted }) : "", closed ? this.t("wouldClose", { n: closed }) : "", purged ? this.t("wouldPurge", { n: purged }) : ""].filter(Boolean);
+    const { result: r, body } = this.plan!,
+      w = this.frame.words;
+    const deleted = of(r.phases, "deleted"),
+      closed = of(r.phases, "deactivated"),
+      purged = of(r.phases, "purged");
+    const said = [
+      deleted ? this.t("wouldDelete", { n: deleted }) : "",
+      closed ? this.t("wouldClose", { n: closed }) : "",
+      purged ? this.t("wouldPurge", { n: purged }) : "",
+    ].filter(Boolean);
     if (said.length === 0) return html`<div class="result" role="status"><strong>${this.t("nothingDue")}</strong></div>`;
     const run = () => this.clean({ ...body, as_of: r.as_of, ...(r.would_be_refused ? { delete_at_most: deleted } : {}) });
     return html`<div class="result" role="status" id="plan"><strong>${said.join(", ")}.</strong>
@@ -149,7 +191,8 @@ export class OverviewView extends View {
   }
 
   private showDone() {
-    const r = this.done!, sum = (k: "skipped" | "failed") => r.phases.reduce((n, p) => n + p[k], 0);
+    const r = this.done!,
+      sum = (k: "skipped" | "failed") => r.phases.reduce((n, p) => n + p[k], 0);
     const closed = of(r.phases, "deactivated");
     return html`<div class="result" role="status" id="done"><strong>${this.t("cleanDone", { deleted: of(r.phases, "deleted"), closed })}</strong>
       ${sum("skipped") + sum("failed") ? html`<p>${this.t("cleanIssues", { skipped: sum("skipped"), failed: sum("failed") })}</p><ul class="list">${[...r.failures.map((f) => [f.session_id, f.error]), ...r.skipped.map((s) => [s.session_id, s.reason])].slice(0, 20).map(([id, why]) => html`<li><bdi>${id}</bdi>: ${why}</li>`)}</ul>` : nothing}

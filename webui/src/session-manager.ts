@@ -20,7 +20,13 @@ const views: Record<string, { tag: string; icon: Icon; owner: Key; admin: Key }>
   log: { tag: "session-manager-log", icon: "history", owner: "history", admin: "log" },
 };
 
-interface Toast { id: number; text: string; bad?: boolean; action?: string; run?: () => void }
+interface Toast {
+  id: number;
+  text: string;
+  bad?: boolean;
+  action?: string;
+  run?: () => void;
+}
 
 /**
  * <session-manager src lang theme>: the sessions of the one who looks at it, or all for an admin.
@@ -32,9 +38,24 @@ interface Toast { id: number; text: string; bad?: boolean; action?: string; run?
 export class SessionManager extends LitElement {
   static styles = style;
   static properties = {
-    src: {}, lang: {}, theme: {}, heading: {}, routes: { type: Boolean }, login: {}, logout: {}, credentials: { attribute: false },
-    me: { state: true }, summary: { state: true }, stats: { state: true }, trouble: { state: true }, view: { state: true }, params: { state: true },
-    toasts: { state: true }, live: { state: true }, tick: { state: true }, chosen: { state: true },
+    src: {},
+    lang: {},
+    theme: {},
+    heading: {},
+    routes: { type: Boolean },
+    login: {},
+    logout: {},
+    credentials: { attribute: false },
+    me: { state: true },
+    summary: { state: true },
+    stats: { state: true },
+    trouble: { state: true },
+    view: { state: true },
+    params: { state: true },
+    toasts: { state: true },
+    live: { state: true },
+    tick: { state: true },
+    chosen: { state: true },
   };
   declare src: string;
   declare lang: string;
@@ -58,10 +79,15 @@ export class SessionManager extends LitElement {
   declare chosen: { lang?: Lang; theme?: string };
 
   private words = new Words("en");
-  private api = new Api(() => this.src, () => this.words.lang, () => this.credentials);
+  private api = new Api(
+    () => this.src,
+    () => this.words.lang,
+    () => this.credentials,
+  );
   private stop?: AbortController; // of everything that goes on while the element is in a page
   private watching?: AbortController;
   private soon?: ReturnType<typeof setTimeout>;
+  private began = 0;
   private toastId = 0;
   private dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -106,29 +132,42 @@ export class SessionManager extends LitElement {
     this.paint();
   }
 
+  updated(changed: Map<string, unknown>) {
+    // Set after the element was in the page: it asks again who looks at it.
+    if (this.isConnected && ((changed.has("credentials") && this.credentials) || (changed.has("src") && changed.get("src") !== undefined))) void this.begin();
+  }
+
   private paint() {
     const theme = this.chosen.theme || this.theme || "auto";
     this.toggleAttribute("dark", theme === "dark" || (theme === "auto" && this.dark.matches));
   }
 
-  private t(key: Key, values?: Record<string, string | number>) { return this.words.t(key, values); }
+  private t(key: Key, values?: Record<string, string | number>) {
+    return this.words.t(key, values);
+  }
 
   /** begin finds out who looks at the page, and shows the view of the address. */
   private async begin() {
+    const began = ++this.began;
     await this.updateComplete;
     try {
       const me = await this.api.get<Me>("/me");
+      if (began !== this.began) return; // asked again meanwhile, as somebody else perhaps
       this.me = me;
       this.trouble = undefined;
       this.follow();
       this.wake();
     } catch (e) {
-      this.fault(e);
+      if (began === this.began) this.fault(e);
     }
   }
 
-  private get home() { return this.me?.all_sessions ? "overview" : "sessions"; }
-  private get shown() { return Object.keys(views).filter((v) => (v !== "overview" || this.me?.all_sessions) && (v !== "archive" || this.me?.archive)); }
+  private get home() {
+    return this.me?.all_sessions ? "overview" : "sessions";
+  }
+  private get shown() {
+    return Object.keys(views).filter((v) => (v !== "overview" || this.me?.all_sessions) && (v !== "archive" || this.me?.archive));
+  }
 
   /** follow shows the view of the page's fragment. */
   private follow() {
@@ -146,7 +185,8 @@ export class SessionManager extends LitElement {
     const query = new URLSearchParams(params).toString();
     if (this.routes) {
       const hash = `#${view}${query ? "?" + query : ""}`;
-      if (location.hash !== hash) { // filters of one view replace each other; views can be gone back to
+      if (location.hash !== hash) {
+        // filters of one view replace each other; views can be gone back to
         history[view === this.view ? "replaceState" : "pushState"](null, "", hash);
       }
     }
@@ -168,7 +208,11 @@ export class SessionManager extends LitElement {
     await this.updateComplete;
     const view = this.renderRoot.querySelector<View>("[data-view]");
     try {
-      const [summary, stats] = await Promise.all([this.api.get<Summary>("/summary"), this.me.all_sessions ? this.api.get<Stats>("/stats") : undefined, view?.load()]);
+      const [summary, stats] = await Promise.all([
+        this.api.get<Summary>("/summary"),
+        this.me.all_sessions ? this.api.get<Stats>("/stats") : undefined,
+        view?.load(),
+      ]);
       this.summary = summary;
       if (stats) this.stats = stats;
       this.trouble = undefined;
@@ -234,8 +278,14 @@ export class SessionManager extends LitElement {
       };
       renderInto(make(end), dialog);
       const title = dialog.querySelector("h2");
-      if (title) { title.id = "dialog-title"; dialog.setAttribute("aria-labelledby", title.id); }
-      dialog.addEventListener("cancel", (e) => { e.preventDefault(); end(undefined); });
+      if (title) {
+        title.id = "dialog-title";
+        dialog.setAttribute("aria-labelledby", title.id);
+      }
+      dialog.addEventListener("cancel", (e) => {
+        e.preventDefault();
+        end(undefined);
+      });
       dialog.addEventListener("click", (e) => e.target === dialog && end(undefined));
       this.renderRoot.append(dialog);
       this.toggleAttribute("asking", true);
@@ -257,7 +307,9 @@ export class SessionManager extends LitElement {
       else this.drop(id);
     }, after);
   }
-  private drop(id: number) { this.toasts = this.toasts.filter((t) => t.id !== id); }
+  private drop(id: number) {
+    this.toasts = this.toasts.filter((t) => t.id !== id);
+  }
 
   private failed(e: unknown) {
     if (!(e instanceof Problem)) throw e;
@@ -268,17 +320,36 @@ export class SessionManager extends LitElement {
 
   private frame(): Frame {
     return {
-      api: this.api, words: this.words, me: this.me!, summary: this.summary, stats: this.stats, stale: this.trouble !== undefined, params: this.params,
-      go: (v, p) => this.go(v, p), ask: (d) => this.ask(d), toast: (t, o) => this.toast(t, o), failed: (e) => this.failed(e), refresh: () => this.refresh(),
+      api: this.api,
+      words: this.words,
+      me: this.me!,
+      summary: this.summary,
+      stats: this.stats,
+      stale: this.trouble !== undefined,
+      params: this.params,
+      go: (v, p) => this.go(v, p),
+      ask: (d) => this.ask(d),
+      toast: (t, o) => this.toast(t, o),
+      failed: (e) => this.failed(e),
+      refresh: () => this.refresh(),
       dialog: () => this.renderRoot.querySelector("dialog"),
     };
   }
 
   render() {
     return html`<div lang=${this.words.lang}>${this.me && this.trouble?.status !== 401 ? this.whole() : html`<main>${this.closed()}</main>`}
-      <div class="toasts" role="status" aria-live="polite">${this.toasts.map((x) => html`<div class="toast ${x.bad ? "bad" : ""}" data-toast=${x.id}><span>${x.text}</span>
-        ${x.action ? html`<button data-act="undo" @click=${() => { this.drop(x.id); x.run!(); }}>${x.action}</button>` : nothing}
-        <button class="icon" aria-label=${this.t("dismiss")} @click=${() => this.drop(x.id)}>${icon("x")}</button></div>`)}</div></div>`;
+      <div class="toasts" role="status" aria-live="polite">${this.toasts.map(
+        (x) => html`<div class="toast ${x.bad ? "bad" : ""}" data-toast=${x.id}><span>${x.text}</span>
+        ${
+          x.action
+            ? html`<button data-act="undo" @click=${() => {
+                this.drop(x.id);
+                x.run!();
+              }}>${x.action}</button>`
+            : nothing
+        }
+        <button class="icon" aria-label=${this.t("dismiss")} @click=${() => this.drop(x.id)}>${icon("x")}</button></div>`,
+      )}</div></div>`;
   }
 
   /** closed is the page of somebody who sees nothing, or nothing yet. */
@@ -287,22 +358,40 @@ export class SessionManager extends LitElement {
     if (!e) return skeleton(this.t("loading"));
     if (e.status === 401) {
       const before = this.me !== undefined;
-      return html`<div class="card">${empty("lock", this.t(before ? "expired" : "needLogin"), before ? this.t("expiredHint") : this.login ? "" : this.t("needLoginHint"),
-        this.login ? html`<a class="button primary" href=${this.login}>${this.t("logIn")}</a>` : html`<button class="primary" @click=${() => void this.begin()}>${this.t("retry")}</button>`, true)}</div>`;
+      return html`<div class="card">${empty(
+        "lock",
+        this.t(before ? "expired" : "needLogin"),
+        before ? this.t("expiredHint") : this.login ? "" : this.t("needLoginHint"),
+        this.login
+          ? html`<a class="button primary" href=${this.login}>${this.t("logIn")}</a>`
+          : html`<button class="primary" @click=${() => void this.begin()}>${this.t("retry")}</button>`,
+        true,
+      )}</div>`;
     }
     if (e.status === 403) return html`<div class="card">${empty("lock", this.t("noAccess"), this.t("noAccessHint"), this.logoutForm(), true)}</div>`;
     return html`<div class="card">${empty("warn", e.kind === "offline" ? this.t("offline") : e.message || this.t("failed"), this.t("offlineDo"), html`<button class="primary" @click=${() => void this.begin()}>${this.t("retry")}</button>`, true)}</div>`;
   }
 
   private logoutForm() {
-    return this.logout ? html`<form method="post" action=${this.logout}><button class="ghost icon" title=${this.t("logOut")} aria-label=${this.t("logOut")}>${icon("out")}</button></form>` : nothing;
+    return this.logout
+      ? html`<form method="post" action=${this.logout}><button class="ghost icon" title=${this.t("logOut")} aria-label=${this.t("logOut")}>${icon("out")}</button></form>`
+      : nothing;
   }
 
   private whole() {
-    const me = this.me!, kind = me.all_sessions ? "admin" : "owner", shown = this.shown;
+    const me = this.me!,
+      kind = me.all_sessions ? "admin" : "owner",
+      shown = this.shown;
     return html`<header><div class="bar">
         <div class="brand">${icon("brand")}<span class="title">${this.heading || this.t("sessions")}</span><span class="who"><bdi>${this.who()}</bdi>${me.changes ? nothing : html` · ${this.t("readOnly")}`}</span></div>
-        <nav aria-label=${this.t("main")}><ul>${shown.map((v) => html`<li><a href="#${v}" aria-current=${v === this.view ? "page" : nothing} data-go=${v} @click=${(e: MouseEvent) => { if (e.ctrlKey || e.metaKey || e.shiftKey) return; e.preventDefault(); this.go(v); }}>${icon(v === "archive" && me.all_sessions ? "box" : views[v].icon)}<span>${this.t(views[v][kind])}</span></a></li>`)}</ul></nav>
+        <nav aria-label=${this.t("main")}><ul>${shown.map(
+          (v) =>
+            html`<li><a href="#${v}" aria-current=${v === this.view ? "page" : nothing} data-go=${v} @click=${(e: MouseEvent) => {
+              if (e.ctrlKey || e.metaKey || e.shiftKey) return;
+              e.preventDefault();
+              this.go(v);
+            }}>${icon(v === "archive" && me.all_sessions ? "box" : views[v].icon)}<span>${this.t(views[v][kind])}</span></a></li>`,
+        )}</ul></nav>
         <span class="pulse ${this.live ? "on" : ""}" title=${this.live ? this.t("liveOn") : this.t("liveOff", { n: pollEvery })}><i></i><span>${this.live ? this.t("liveOn") : this.t("liveOff", { n: pollEvery })}</span></span>
         <button class="ghost icon" data-act="theme" title="${this.t("theme")}: ${this.t(`t_${this.chosen.theme || this.theme || "auto"}` as Key)}" aria-label="${this.t("theme")}: ${this.t(`t_${this.chosen.theme || this.theme || "auto"}` as Key)}" @click=${this.nextTheme}>${icon("theme")}</button>
         <button class="ghost" data-act="lang" lang=${this.words.lang === "en" ? "fr" : "en"} aria-label="${this.words.lang === "en" ? "FR" : "EN"}: ${this.t("language")}" @click=${this.nextLang}>${this.words.lang === "en" ? "FR" : "EN"}</button>
@@ -312,7 +401,8 @@ export class SessionManager extends LitElement {
   }
 
   private who() {
-    const me = this.me!, named = this.summary && [...this.summary.closing.sessions, ...this.summary.deleting.sessions].find((s) => s.owner_id === me.id && s.owner_name);
+    const me = this.me!,
+      named = this.summary && [...this.summary.closing.sessions, ...this.summary.deleting.sessions].find((s) => s.owner_id === me.id && s.owner_name);
     if (me.role === "owner") return named ? named.owner_name : this.t("anOwner", { id: me.id });
     return me.id ? `${this.t("admin")} ${me.id}` : this.t("admin");
   }
@@ -327,11 +417,16 @@ export class SessionManager extends LitElement {
   private content() {
     const frame = this.frame();
     switch (this.view) {
-      case "overview": return html`<session-manager-overview data-view .frame=${frame} .tick=${this.tick}></session-manager-overview>`;
-      case "archive": return html`<session-manager-archive data-view .frame=${frame} .tick=${this.tick}></session-manager-archive>`;
-      case "log": return html`<session-manager-log data-view .frame=${frame} .tick=${this.tick}></session-manager-log>`;
-      case "sessions": return html`<session-manager-sessions data-view .frame=${frame} .tick=${this.tick}></session-manager-sessions>`;
-      default: return nothing;
+      case "overview":
+        return html`<session-manager-overview data-view .frame=${frame} .tick=${this.tick}></session-manager-overview>`;
+      case "archive":
+        return html`<session-manager-archive data-view .frame=${frame} .tick=${this.tick}></session-manager-archive>`;
+      case "log":
+        return html`<session-manager-log data-view .frame=${frame} .tick=${this.tick}></session-manager-log>`;
+      case "sessions":
+        return html`<session-manager-sessions data-view .frame=${frame} .tick=${this.tick}></session-manager-sessions>`;
+      default:
+        return nothing;
     }
   }
 
@@ -350,12 +445,26 @@ export class SessionManager extends LitElement {
 }
 
 function recall(what: string): string | undefined {
-  try { return localStorage.getItem(remembered + what) ?? undefined; } catch { return undefined; } // storage may be off
+  try {
+    return localStorage.getItem(remembered + what) ?? undefined;
+  } catch {
+    return undefined;
+  } // storage may be off
 }
 function remember(what: string, value: string) {
-  try { localStorage.setItem(remembered + what, value); } catch { /* storage may be off */ }
+  try {
+    localStorage.setItem(remembered + what, value);
+  } catch {
+    /* storage may be off */
+  }
 }
 
-for (const [tag, element] of [[views.overview.tag, OverviewView], [views.sessions.tag, SessionsView], [views.archive.tag, ArchiveView], [views.log.tag, LogView], ["session-manager", SessionManager]] as const) {
+for (const [tag, element] of [
+  [views.overview.tag, OverviewView],
+  [views.sessions.tag, SessionsView],
+  [views.archive.tag, ArchiveView],
+  [views.log.tag, LogView],
+  ["session-manager", SessionManager],
+] as const) {
   if (!customElements.get(tag)) customElements.define(tag, element as unknown as CustomElementConstructor);
 }

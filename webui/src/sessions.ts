@@ -7,7 +7,12 @@ import { icon } from "./icons.ts";
 import type { Key } from "./i18n.ts";
 
 const statuses = ["active", "to_deactivate", "inactive", "to_delete", "protected"];
-const orders: [string, Key][] = [["-last_activity", "o_recent"], ["last_activity", "o_oldest"], ["-created", "o_created"], ["name", "o_name"]];
+const orders: [string, Key][] = [
+  ["-last_activity", "o_recent"],
+  ["last_activity", "o_oldest"],
+  ["-created", "o_created"],
+  ["name", "o_name"],
+];
 const pageSize = 20;
 
 /** SessionsView is the list of sessions: an owner's own, or all. */
@@ -25,18 +30,27 @@ export class SessionsView extends View {
   }
 
   private get filter(): Record<string, string> {
-    const p = this.frame.params, out: Record<string, string> = {};
+    const p = this.frame.params,
+      out: Record<string, string> = {};
     for (const k of ["status", "owner", "q"]) if (p.get(k)) out[k] = p.get(k)!;
     return out;
   }
   /** Cursors of the pages before this one, so that "previous" works after a reload, too. */
-  private get cursors(): string[] { return (this.frame.params.get("at") ?? "").split("~").filter(Boolean); }
+  private get cursors(): string[] {
+    return (this.frame.params.get("at") ?? "").split("~").filter(Boolean);
+  }
 
   async load() {
-    const asked = ++this.asked, p = this.frame.params;
-    const page = await this.frame.api.get<Page<Session>>("/view", { ...this.filter, sort: p.get("sort") ?? "-last_activity", limit: pageSize, cursor: this.cursors.at(-1) })
-      .catch((e) => { // a cursor of another list: from the start
-        if (e instanceof Problem && e.body.field === "cursor") { this.set({ at: "" }); return undefined; }
+    const asked = ++this.asked,
+      p = this.frame.params;
+    const page = await this.frame.api
+      .get<Page<Session>>("/view", { ...this.filter, sort: p.get("sort") ?? "-last_activity", limit: pageSize, cursor: this.cursors.at(-1) })
+      .catch((e) => {
+        // a cursor of another list: from the start
+        if (e instanceof Problem && e.body.field === "cursor") {
+          this.set({ at: "" });
+          return undefined;
+        }
         throw e;
       });
     if (page === undefined || asked !== this.asked) return;
@@ -66,7 +80,8 @@ export class SessionsView extends View {
   }
 
   private sentence() {
-    const s = this.frame.summary, w = this.frame.words;
+    const s = this.frame.summary,
+      w = this.frame.words;
     if (!s) return html`<h1 class="sentence" aria-busy="true">${this.t("loading")}</h1>`;
     if (s.total === 0) return html`<h1 class="sentence">${this.t("noneYet")}</h1>`;
     const parts = [html`<b class="open">${this.t("openCount", { n: s.open })}</b>`];
@@ -74,7 +89,8 @@ export class SessionsView extends View {
       const night = new Date().getHours() >= 15 || new Date().getHours() < 1;
       parts.push(html`<b class="near">${this.t(night ? "closesTonight" : "closesWithin", { n: s.closing.count, h: s.closing.within_hours })}</b>`);
     }
-    if (s.deleting.count === 1 && s.deleting.sessions[0]?.state_until) parts.push(html`<b class="gone">${this.t("deletedWhen", { when: w.when(s.deleting.sessions[0].state_until!) })}</b>`);
+    if (s.deleting.count === 1 && s.deleting.sessions[0]?.state_until)
+      parts.push(html`<b class="gone">${this.t("deletedWhen", { when: w.when(s.deleting.sessions[0].state_until!) })}</b>`);
     else if (s.deleting.count) parts.push(html`<b class="gone">${this.t("deletedWithin", { n: s.deleting.count, d: s.deleting.within_hours / 24 })}</b>`);
     return html`<h1 class="sentence">${parts.map((p, i) => html`${i ? ", " : ""}${p}`)}.</h1>
       ${parts.length === 1 ? html`<p class="lead">${this.t("nothingSoon")}</p>` : nothing}`;
@@ -82,15 +98,21 @@ export class SessionsView extends View {
 
   private nextUp(soon: Session[]) {
     if (soon.length === 0) return nothing;
-    const w = this.frame.words, now = this.frame.summary!.at;
+    const w = this.frame.words,
+      now = this.frame.summary!.at;
     return html`<section aria-labelledby="soon"><h2 id="soon">${this.t("soon")}</h2>
-      <ul class="soon">${repeat(soon, (s) => s.id, (s) => html`<li class=${s.state} data-soon=${s.id}>
+      <ul class="soon">${repeat(
+        soon,
+        (s) => s.id,
+        (s) => html`<li class=${s.state} data-soon=${s.id}>
         ${ringOf(this.frame.me, s, now)}<div><span class="name"><bdi>${nameOf(w, s)}</bdi></span>${stateOf(w, s, now)}</div>
-        ${this.buttons(s, s.active ? ["deactivate", "protect"] : ["keep", "reactivate", "delete"])}</li>`)}</ul></section>`;
+        ${this.buttons(s, s.active ? ["deactivate", "protect"] : ["keep", "reactivate", "delete"])}</li>`,
+      )}</ul></section>`;
   }
 
   private tools() {
-    const p = this.frame.params, admin = this.frame.me.all_sessions;
+    const p = this.frame.params,
+      admin = this.frame.me.all_sessions;
     const later = (e: Event, key: string) => {
       clearTimeout(this.typing);
       const value = (e.target as HTMLInputElement).value.trim();
@@ -107,26 +129,43 @@ export class SessionsView extends View {
   }
 
   private list() {
-    const w = this.frame.words, page = this.page;
+    const w = this.frame.words,
+      page = this.page;
     if (!page) return skeleton(this.t("loading"));
-    const filtered = Object.keys(this.filter).length > 0, sessions = page.sessions!;
+    const filtered = Object.keys(this.filter).length > 0,
+      sessions = page.sessions!;
     if (sessions.length === 0) {
-      return html`<div class="card">${filtered || this.cursors.length
-        ? empty("search", this.t("noMatch"), this.t("noMatchHint"), html`<button @click=${() => this.frame.go("sessions")}>${this.t("clear")}</button>`)
-        : empty("sessions", this.t("noneYet"), this.t("noneYetHint"))}</div>`;
+      return html`<div class="card">${
+        filtered || this.cursors.length
+          ? empty("search", this.t("noMatch"), this.t("noMatchHint"), html`<button @click=${() => this.frame.go("sessions")}>${this.t("clear")}</button>`)
+          : empty("sessions", this.t("noneYet"), this.t("noneYetHint"))
+      }</div>`;
     }
     const now = this.frame.summary?.at ?? new Date().toISOString();
-    const all = sessions.every((s) => this.picked.has(s.id)), at = this.cursors, changes = this.frame.me.changes;
+    const all = sessions.every((s) => this.picked.has(s.id)),
+      at = this.cursors,
+      changes = this.frame.me.changes;
     return html`<div class="card ${this.frame.stale ? "stale" : ""}">
-      <ul aria-label=${this.t("allSessions")}>${repeat(sessions, (s) => s.id, (s) => html`<li><div class="row ${this.picked.has(s.id) ? "picked" : ""}" data-id=${s.id}>
+      <ul aria-label=${this.t("allSessions")}>${repeat(
+        sessions,
+        (s) => s.id,
+        (s) => html`<li><div class="row ${this.picked.has(s.id) ? "picked" : ""}" data-id=${s.id}>
         ${changes ? html`<label class="pick"><span class="hidden">${this.t("selectOne", { name: nameOf(w, s) })}</span><input type="checkbox" .checked=${this.picked.has(s.id)} @change=${() => this.pick(s.id)}></label>` : html`<span></span>`}
         ${ringOf(this.frame.me, s, now)}
         <div class="what"><span class="name"><bdi>${nameOf(w, s)}</bdi></span>
           <span class="meta">${s.code && s.code !== s.name ? html`<span><bdi>${s.code}</bdi></span>` : nothing}
-            ${this.frame.me.all_sessions && (s.owner_name || s.owner_id) ? html`<span><a class="owner" href=${"#sessions?owner=" + encodeURIComponent(s.owner_id)} @click=${(e: Event) => { e.preventDefault(); this.set({ owner: s.owner_id }); }}><bdi>${s.owner_name || s.owner_id}</bdi></a></span>` : nothing}
+            ${
+              this.frame.me.all_sessions && (s.owner_name || s.owner_id)
+                ? html`<span><a class="owner" href=${"#sessions?owner=" + encodeURIComponent(s.owner_id)} @click=${(e: Event) => {
+                    e.preventDefault();
+                    this.set({ owner: s.owner_id });
+                  }}><bdi>${s.owner_name || s.owner_id}</bdi></a></span>`
+                : nothing
+            }
             ${usedTag(this.frame, s)}<span>${this.t("rows", { n: s.activity_count })}</span></span></div>
         ${stateOf(w, s, now)}
-        ${this.buttons(s)}</div></li>`)}</ul>
+        ${this.buttons(s)}</div></li>`,
+      )}</ul>
       <div class="foot">
         ${changes ? html`<label class="pick-all"><input type="checkbox" .checked=${all} .indeterminate=${!all && this.picked.size > 0} aria-label=${this.t("selectAll")} @change=${() => this.pickAll(all)}></label>` : nothing}
         <span>${this.t("page", { n: at.length + 1 })}</span>
@@ -157,18 +196,25 @@ export class SessionsView extends View {
     try {
       const r = await this.frame.api.send<{ matching: number }>("POST", "/bulk", { action: "deactivate", ...this.filter, dry_run: true });
       this.matching = { filter: this.filter, count: r.matching };
-    } catch (e) { this.frame.failed(e); }
+    } catch (e) {
+      this.frame.failed(e);
+    }
   }
 
   private bulkBar() {
     const n = this.matching?.count ?? this.picked.size;
     const chosen = this.page!.sessions!.filter((s) => this.picked.has(s.id));
-    const actions = (["keep", "deactivate", "reactivate", "unprotect", "delete"] as Action[]).filter((a) => this.matching || chosen.some((s) => s.actions.includes(a) || (a === "keep" && s.actions.includes("protect"))));
+    const actions = (["keep", "deactivate", "reactivate", "unprotect", "delete"] as Action[]).filter(
+      (a) => this.matching || chosen.some((s) => s.actions.includes(a) || (a === "keep" && s.actions.includes("protect"))),
+    );
     const more = !this.matching && (this.page!.next_cursor || this.cursors.length > 0) && this.picked.size === this.page!.sessions!.length;
     return html`<div class="bulk" role="region" aria-label=${this.t("selected", { n })}><strong aria-live="polite">${this.t(this.matching ? "matching" : "selected", { n })}</strong>
       ${more ? html`<button data-act="matching" @click=${this.pickMatching}>${this.t("selectMatching")}</button>` : nothing}
       ${actions.map((a) => html`<button data-act=${a} @click=${() => this.bulk(a)}>${icon(actionIcons[a])}${this.t(actionWords[a])}</button>`)}
-      <button class="icon" aria-label=${this.t("unselect")} @click=${() => { this.picked = new Set(); this.matching = undefined; }}>${icon("x")}</button></div>`;
+      <button class="icon" aria-label=${this.t("unselect")} @click=${() => {
+        this.picked = new Set();
+        this.matching = undefined;
+      }}>${icon("x")}</button></div>`;
   }
 
   private async bulk(a: Action) {
@@ -185,8 +231,12 @@ export class SessionsView extends View {
     else if (s.actions.includes("keep")) shown.push("keep");
     else if (s.actions.includes("protect")) shown.push("protect");
     shown.push(s.active ? "deactivate" : "reactivate", "delete");
-    return html`<div class="acts">${shown.filter((a) => s.actions.includes(a) && (!only || only.includes(a))).map((a) => html`
+    return html`<div class="acts">${shown
+      .filter((a) => s.actions.includes(a) && (!only || only.includes(a)))
+      .map(
+        (a) => html`
       <button data-act=${a} class=${a === "delete" ? "ghost danger" : "ghost"} aria-label="${this.t(actionWords[a])}: ${nameOf(this.frame.words, s)}" title=${this.t(actionWords[a])}
-        @click=${() => changeOne(this.frame, s, a)}>${icon(actionIcons[a])}<span class="label">${this.t(actionWords[a])}</span></button>`)}</div>`;
+        @click=${() => changeOne(this.frame, s, a)}>${icon(actionIcons[a])}<span class="label">${this.t(actionWords[a])}</span></button>`,
+      )}</div>`;
   }
 }

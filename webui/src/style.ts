@@ -80,7 +80,7 @@ export const style = css`
   /* Rows */
   .card { background: var(--surface); border: 1px solid var(--line); border-radius: var(--r); overflow: clip; }
   .stale { opacity: .5; filter: grayscale(1); }
-  .row { display: grid; grid-template-columns: auto auto minmax(0, 1fr) minmax(13rem, auto) auto; gap: .35rem .9rem; align-items: center; padding: .7rem .9rem; }
+  .row { display: grid; grid-template-columns: auto auto minmax(8rem, 1fr) minmax(0, 19rem) auto; gap: .35rem .9rem; align-items: center; padding: .7rem .9rem; }
   .row + .row, li + li > .row { border-top: 1px solid var(--line); }
   .row:hover { background: var(--raised); }
   .row.picked { background: var(--accent-soft); }
@@ -99,6 +99,8 @@ export const style = css`
   .acts { display: flex; gap: .35rem; justify-content: end; }
   .soon { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); gap: .75rem; }
   .soon li { background: var(--surface); border: 1px solid var(--line); box-shadow: inset 4px 0 var(--c); border-radius: var(--r); padding: .8rem .9rem .8rem 1.1rem; display: grid; grid-template-columns: auto minmax(0, 1fr); gap: .3rem .8rem; align-items: center; }
+  .soon li .acts button { padding-inline: .55rem; }
+  .soon li { align-content: start; }
   .soon li .acts { grid-column: 1 / -1; justify-content: start; flex-wrap: wrap; }
   .soon li > .row { border: 0; }
   .foot { display: flex; align-items: center; justify-content: space-between; gap: .75rem; padding: .6rem .9rem; border-top: 1px solid var(--line); color: var(--muted); }
@@ -172,7 +174,7 @@ export const style = css`
   details summary { cursor: pointer; color: var(--accent); min-height: 1.6rem; }
   .scroll { overflow-x: auto; }
 
-  @media (max-width: 60rem) {
+  @media (max-width: 64rem) {
     .bar { flex-wrap: wrap; gap: .25rem .5rem; padding-bottom: .35rem; }
     nav { order: 9; flex-basis: 100%; }
     .row { grid-template-columns: auto auto minmax(0, 1fr) auto; }

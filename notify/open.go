@@ -1,0 +1,184 @@
+package notify
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/tokens"
+)
+
+// forms are the URLs that Open accepts, for messages.
+const forms = "smtp://USER:PASSWORD@HOST?from=ADDRESS&to=ADDRESS, smtps://…, slack://T…/B…/…, discord://ID/TOKEN, " +
+	"or webhook+https://HOST/PATH#secret=whsec_…"
+
+// Open makes the channel that a URL names:
+//
+//	smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS&to=ADDRESS   mail with STARTTLS; smtps: with TLS from the start; &tls=none: without
+//	slack://T…/B…/…                                          or https://hooks.slack.com/services/T…/B…/…
+//	discord://ID/TOKEN                                       or https://discord.com/api/webhooks/ID/TOKEN; both with ?thread_id=ID
+//	webhook+https://HOST/PATH#secret=whsec_…                 &secret=… for another secret, &private=allow for private addresses
+//
+// What follows "#" is not sent to the webhook. A wrong URL is an ErrInvalid. The error quotes nothing of the URL but its scheme
+// and the addresses of a mail: the rest may be secret.
+func Open(address string) (Notifier, error) {
+	scheme, _, ok := strings.Cut(address, ":")
+	u, err := url.Parse(address)
+	switch {
+	case !ok:
+		return nil, invalid.Errorf("channel has no scheme: want %s", forms)
+	case err != nil:
+		return nil, invalid.Errorf("%.20s URL of a channel cannot be parsed: want %s, with special characters percent-encoded", scheme, forms)
+	}
+	switch u.Scheme {
+	case "smtp", "smtps":
+		return openMail(u)
+	case "slack":
+		return NewSlack(slackURL(u), nil)
+	case "discord":
+		return NewDiscord(discordURL(u), nil)
+	case "https":
+		return openHTTPS(u)
+	case "webhook+https", "webhook+http":
+		return openWebhook(u)
+	default:
+		return nil, invalid.Errorf("channel has the unknown scheme %.20q: want %s", scheme, forms)
+	}
+}
+
+// OpenFile makes the channels of a file: a URL in each line. Empty lines and lines that begin with # are ignored. Others must
+// not be able to read the file, nor to write to it. A wrong file is an ErrInvalid, which names the line.
+func OpenFile(path string) ([]Notifier, error) {
+	file, err := tokens.OpenPrivate(path)
+	if err != nil {
+		return nil, fmt.Errorf("channels %s: %w", path, err)
+	}
+	defer func() { _ = file.Close() }() // only read
+	var channels []Notifier
+	lines := bufio.NewScanner(io.LimitReader(file, 1<<20))
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		channel, err := Open(line)
+		if err != nil {
+			return nil, fmt.Errorf("channels %s: line %d: %w", path, n, err)
+		}
+		channels = append(channels, channel)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("channels %s: %w", path, err)
+	}
+	if len(channels) == 0 {
+		return nil, fmt.Errorf("channels %s: %w", path, invalid.Errorf("the file names no channel: want a URL in each line"))
+	}
+	return channels, nil
+}
+
+func openMail(u *url.URL) (Notifier, error) {
+	q, err := parameters(u.RawQuery, "from", "to", "tls")
+	if err != nil {
+		return nil, err
+	}
+	c := MailConfig{Host: u.Hostname(), Username: u.User.Username(), From: q.Get("from"), To: q.Get("to"), TLS: TLSMode(q.Get("tls"))}
+	c.Password, _ = u.User.Password()
+	if u.Port() != "" {
+		if c.Port, err = strconv.Atoi(u.Port()); err != nil {
+			return nil, invalid.Errorf("%s URL has a wrong port", u.Scheme)
+		}
+	}
+	switch {
+	case u.Path != "" && u.Path != "/", u.Fragment != "":
+		return nil, invalid.Errorf("%s URL has a path: want %s://USER:PASSWORD@HOST?from=ADDRESS&to=ADDRESS", u.Scheme, u.Scheme)
+	case len(q["to"]) > 1:
+		return nil, invalid.Errorf("%s URL has %d addresses to send to: want one, and a URL for each of them", u.Scheme, len(q["to"]))
+	case u.Scheme == "smtp" && (c.TLS == StartTLS || c.TLS == NoTLS):
+	case u.Scheme == "smtps" && c.TLS == StartTLS:
+		c.TLS = ImplicitTLS
+	default:
+		return nil, invalid.Errorf("%s URL has tls=%.20q: want smtp with STARTTLS, smtp with tls=none, or smtps", u.Scheme, c.TLS)
+	}
+	return NewMail(c)
+}
+
+func openHTTPS(u *url.URL) (Notifier, error) {
+	host := strings.ToLower(u.Hostname())
+	switch {
+	case host == "hooks.slack.com" || host == "hooks.slack-gov.com":
+		return NewSlack(u.String(), nil)
+	case host == "discord.com" || host == "discordapp.com" || strings.HasSuffix(host, ".discord.com"):
+		return NewDiscord(u.String(), nil)
+	default:
+		return nil, invalid.Errorf("https URL of a channel is neither Slack's nor Discord's: want webhook+https://… for a webhook")
+	}
+}
+
+func openWebhook(u *url.URL) (Notifier, error) {
+	options, err := parameters(u.EscapedFragment(), "secret", "private")
+	if err != nil {
+		return nil, err
+	}
+	target := *u
+	target.Scheme = strings.TrimPrefix(u.Scheme, "webhook+")
+	target.Fragment, target.RawFragment = "", ""
+	c := WebhookConfig{URL: target.String()}
+	for _, secret := range options["secret"] {
+		c.Secrets = append(c.Secrets, strings.ReplaceAll(secret, " ", "+")) // base64 has a plus, which stands for a space in parameters
+	}
+	switch private := options.Get("private"); private {
+	case "allow":
+		c.AllowPrivate = true
+	case "":
+	default:
+		return nil, invalid.Errorf("webhook has private=%.20q: want private=allow, or nothing", private)
+	}
+	return NewWebhook(c)
+}
+
+// parameters parses the parameters of a channel, and refuses unknown ones: a typing error must not go unnoticed.
+func parameters(text string, known ...string) (url.Values, error) {
+	values, err := url.ParseQuery(text)
+	if err != nil {
+		return nil, invalid.Errorf("parameters of a channel cannot be parsed: want NAME=VALUE&…, with special characters percent-encoded")
+	}
+	for name := range values {
+		if !slices.Contains(known, name) {
+			return nil, invalid.Errorf("channel has the unknown parameter %.20q: want %s", name, strings.Join(known, ", "))
+		}
+	}
+	return values, nil
+}
+
+// parseHTTP parses the URL of a receiver. Its error does not quote it.
+func parseHTTP(what, text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
+		return nil, invalid.Errorf("%s cannot be parsed: want https://HOST/PATH", what)
+	}
+	return u, nil
+}
+
+// channelName is the name of a channel: its kind and what identifies it, with a hash of what does not fit or may be secret.
+func channelName(kind, shown string, hidden ...string) string {
+	const most = 40
+	name := strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, shown)
+	name = name[:min(len(name), most)]
+	if name != shown || len(hidden) > 0 {
+		sum := sha256.Sum256([]byte(strings.Join(append([]string{shown}, hidden...), "\n")))
+		name += "#" + hex.EncodeToString(sum[:4])
+	}
+	return kind + ":" + name
+}

@@ -1,0 +1,126 @@
+//go:build unix
+
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/sqlite"
+)
+
+var kills = flag.Int("kills", 3, "how often the test of killed archives kills")
+
+// withArchive does something with a Manager that archives in small batches.
+func withArchive(path string, do func(context.Context, *sessioncleanup.Manager) error) error {
+	store, err := sqlite.Open(context.Background(), path, sqlite.Config{})
+	if err != nil {
+		return err
+	}
+	m, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: sessioncleanup.Policy{BatchSize: 5, Archive: sessioncleanup.On}})
+	if err == nil {
+		err = do(context.Background(), m)
+	}
+	return errors.Join(err, store.Close())
+}
+
+// archiveDue runs a cleanup.
+func archiveDue(ctx context.Context, m *sessioncleanup.Manager) error {
+	_, err := m.Cleanup(ctx, sessioncleanup.Run{Force: true})
+	return err
+}
+
+// restoreAll empties the archive, a few entries at a time.
+func restoreAll(ctx context.Context, m *sessioncleanup.Manager) error {
+	for {
+		entries, err := m.Archived(ctx, sessioncleanup.ArchiveOptions{Limit: 5})
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		var ids []int64
+		for _, e := range entries {
+			ids = append(ids, e.ID)
+		}
+		if _, err := m.RestoreEntries(ctx, ids, sessioncleanup.RestoreOptions{}); err != nil {
+			return err
+		}
+	}
+}
+
+// expectOnce requires that each of some sessions is in its table with its two rows, or once in the archive with them, but never
+// in both, and that so many are archived, unless it is less than 0.
+func expectOnce(t *testing.T, host *sql.DB, count, archived int, when string) {
+	t.Helper()
+	got := line(t, host, fmt.Sprintf(`
+		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d), place AS (
+			SELECT (SELECT count(*) FROM sessions WHERE id = i) AS there, (SELECT count(*) FROM propositions WHERE session_id = i) AS rows,
+			       (SELECT count(*) FROM sessioncleanup_archive WHERE session = i || '') AS entries,
+			       (SELECT count(*) FROM sessioncleanup_archive_rows WHERE entry IN (SELECT id FROM sessioncleanup_archive WHERE session = i || '')) AS archived
+			  FROM n)
+		SELECT sum(NOT ((there, rows, entries, archived) = (1, 2, 0, 0) OR (there, rows, entries, archived) = (0, 0, 1, 3))) FROM place`, count))
+	if got != "0" {
+		t.Errorf("%s: %s sessions are not in exactly one place, whole", when, got)
+	}
+	if n := line(t, host, "SELECT count(*) FROM sessioncleanup_archive"); archived >= 0 && n != fmt.Sprint(archived) {
+		t.Errorf("%s: %s sessions are archived, want %d", when, n, archived)
+	}
+}
+
+func TestKilledArchivingAndRestoringLeaveEachSessionInOnePlace(t *testing.T) {
+	t.Parallel()
+	const count = 300
+	path, host := newHost(t, hostTables, fmt.Sprintf(`
+		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO sessions (id, name) SELECT i, 'room ' || i FROM n`, count),
+		"INSERT INTO propositions (session_id) SELECT id FROM sessions UNION ALL SELECT id FROM sessions")
+	store := open(t, path, sqlite.Config{})
+	migrateWith(t, store, sessioncleanup.Policy{Archive: sessioncleanup.On})
+	m, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: sessioncleanup.Policy{Archive: sessioncleanup.On}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed := func(role string) {
+		t.Helper()
+		const events = "SELECT coalesce(max(id), 0) FROM sessioncleanup_events"
+		before := line(t, host, events)
+		c := process(t, role, path)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() {
+			_ = c.Wait() // it was killed, or had finished
+			close(ended)
+		}()
+		eventually(t, "for the first batch of "+role, func() bool { return line(t, host, events) != before })
+		kill := time.AfterFunc(rand.N(100*time.Millisecond), func() { _ = c.Process.Kill() })
+		defer kill.Stop()
+		<-ended
+	}
+	for range *kills {
+		execute(t, host, "UPDATE sessions SET active = 0, last_activity = datetime('now', '-60 days'), deactivated_at = datetime('now', '-50 days')")
+		execute(t, host, "DELETE FROM sessioncleanup_leases")
+		killed("archive")
+		expectOnce(t, host, count, -1, "after a cleaner was killed")
+		execute(t, host, "DELETE FROM sessioncleanup_leases")
+		if err := archiveDue(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		expectOnce(t, host, count, count, "after the next run")
+		killed("restore")
+		expectOnce(t, host, count, -1, "after a restore was killed")
+		if err := restoreAll(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		expectOnce(t, host, count, 0, "after restoring the others")
+	}
+	if got := line(t, host, "PRAGMA integrity_check"); got != "ok" {
+		t.Errorf("integrity_check: %s", got)
+	}
+}

@@ -37,7 +37,7 @@ func TestEachDependencyHasAReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	required := regexp.MustCompile(`(?m)^(?:require )?\s*(\S+\.\S+/\S+) v\S+$`) // without "// indirect"
-	for _, dir := range []string{".", "bench", "examples/checks", "examples/routers", "internal/integration", "internal/openapitest", "internal/s3test", "otel"} {
+	for _, dir := range []string{".", "bench", "examples/checks", "examples/monitoring/dashboard", "examples/routers", "internal/integration", "internal/openapitest", "internal/s3test", "otel"} {
 		content, err := os.ReadFile(dir + "/go.mod")
 		if err != nil {
 			t.Fatal(err)

@@ -67,7 +67,7 @@ func newLog() *log {
 }
 
 func changesSessions(a sessioncleanup.Action) bool {
-	return a != sessioncleanup.ActionRun && a != sessioncleanup.ActionScheduled
+	return a != sessioncleanup.ActionRun && a != sessioncleanup.ActionScheduled && a != sessioncleanup.ActionNotified
 }
 
 // read counts the events that were added since the last time: all of them, or none with an error.

@@ -97,3 +97,23 @@ func TestAlertsUseMetricsThatThereAre(t *testing.T) {
 		}
 	}
 }
+
+// The files that compose.yaml mounts are there, Prometheus accepts its configuration, and it scrapes the port on which serve answers.
+func TestTheMonitoringExampleFitsTogether(t *testing.T) {
+	t.Parallel()
+	compose := read(t, monitoring+"/compose.yaml")
+	mounts := regexp.MustCompile(`(?m)^ +- \./(\S+?):/`).FindAllStringSubmatch(compose, -1)
+	if len(mounts) < 5 {
+		t.Errorf("%d files are mounted", len(mounts))
+	}
+	for _, mount := range mounts {
+		read(t, filepath.Join(monitoring, mount[1]))
+	}
+	if out, err := promtool(t, monitoring, "check", "config", "prometheus.yml"); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	served := regexp.MustCompile(`--metrics-addr, "(:\d+)"`).FindStringSubmatch(compose)
+	if served == nil || !strings.Contains(read(t, monitoring+"/prometheus.yml"), `"sessioncleanup`+served[1]+`"`) {
+		t.Errorf("serve answers on %v, which is not scraped", served)
+	}
+}

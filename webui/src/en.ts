@@ -164,7 +164,6 @@ export const en = {
   a_restored: "Restored",
   a_purged: "Gone for good",
   a_scheduled: "Schedule started",
-  a_notified: "Operators told",
   a_run: "Cleanup",
   countSessions: { one: "{n} session", other: "{n} sessions" },
   andMore: { one: "and {n} more", other: "and {n} more" },

@@ -165,7 +165,6 @@ export const fr: Record<keyof typeof en, Text> = {
   a_restored: "Restaurée",
   a_purged: "Effacée définitivement",
   a_scheduled: "Planification démarrée",
-  a_notified: "Exploitants prévenus",
   a_run: "Nettoyage",
   countSessions: { one: "{n} session", other: "{n} sessions" },
   andMore: { one: "et {n} autre", other: "et {n} autres" },

@@ -146,6 +146,7 @@ export const en = {
   a_held: "Held",
   a_released: "Released",
   a_erased: "Owner erased",
+  a_notified: "Operators told",
   historyEmpty: "Nothing has happened yet",
   historyEmptyHint: "Every change is listed here: what, when, why and by whom.",
   you: "you",

@@ -147,6 +147,7 @@ export const fr: Record<keyof typeof en, Text> = {
   a_held: "Retenue",
   a_released: "Libérée",
   a_erased: "Propriétaire effacé",
+  a_notified: "Exploitants prévenus",
   historyEmpty: "Il ne s’est encore rien passé",
   historyEmptyHint: "Chaque changement figure ici : quoi, quand, pourquoi et par qui.",
   you: "vous",

@@ -196,7 +196,7 @@ export const en = {
   failures: "Failures of the last run",
   activityRate: "{p} % are open",
   ofAll: "{p} % of all",
-  composition: "What there is",
+  composition: "By state",
   showSessions: "Show sessions",
   allowOnce: "Allow once",
   allowTitle: { one: "Delete {n} session?", other: "Delete {n} sessions?" },

@@ -89,7 +89,7 @@ func TestEventsOfAnEarlierVersionAreSealed(t *testing.T) {
 	for _, table := range []string{"archive", "archive_rows", "archive_numbers", "tombstones", "positions"} {
 		execute(t, host, "DROP TABLE sessioncleanup_"+table)
 	}
-	for _, column := range []string{"archive", "archive_keep_seconds", "archive_max_rows", "archive_max_bytes"} {
+	for _, column := range []string{"archive", "archive_keep_seconds", "archive_max_rows", "archive_max_bytes", "backup"} {
 		execute(t, host, "ALTER TABLE sessioncleanup_settings DROP COLUMN "+column)
 	}
 	execute(t, host, "DELETE FROM sessioncleanup_migrations WHERE version_id >= 3")

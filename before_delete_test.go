@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -212,12 +213,12 @@ func TestBeforeDeleteThatDoesNotReturnKeepsItsSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := memory.New(memory.Config{})
 		forever := make(chan struct{})
-		ended := false
+		var ended atomic.Bool
 		m, err := sessioncleanup.New(db, sessioncleanup.Config{
 			BeforeDeleteTimeout: 5 * time.Minute, // many times the lease's
 			BeforeDelete: func(ctx context.Context, _ []sessioncleanup.Session) error {
 				<-ctx.Done()
-				ended = true
+				ended.Store(true)
 				<-forever
 				return nil
 			},
@@ -227,7 +228,7 @@ func TestBeforeDeleteThatDoesNotReturnKeepsItsSessions(t *testing.T) {
 		}
 		put(t, db, 0, 2, 40*day, inactive)
 		result, err := m.Cleanup(t.Context(), sessioncleanup.Run{})
-		if err != nil || !ended || len(result.Failures) != 2 || !strings.Contains(result.Failures[0].Error, "did not return within 5m0s") {
+		if err != nil || !ended.Load() || len(result.Failures) != 2 || !strings.Contains(result.Failures[0].Error, "did not return within 5m0s") {
 			t.Errorf("run: %+v, %v; want 2 failures that say so", result, err)
 		}
 		close(forever)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,9 +177,7 @@ func TestEventsAreNotRepeatedBecauseTheirPositionCouldNotBeStored(t *testing.T) 
 		record(t, db, 0, 150)
 		stop := follow(t, db, d.handle)
 		time.Sleep(9 * time.Minute)
-		if len(d.lines) != 100 {
-			t.Errorf("%d events are handled before the position of the first 100 is stored", len(d.lines))
-		}
+		d.expect(t, "before the position of the first 100 is stored", 100)
 		time.Sleep(5 * time.Minute)
 		d.expect(t, "once positions are stored again", 150)
 		stop()
@@ -188,11 +187,11 @@ func TestEventsAreNotRepeatedBecauseTheirPositionCouldNotBeStored(t *testing.T) 
 // cutOff is a store that one process cannot reach for a while.
 type cutOff struct {
 	*memory.Store
-	cut bool
+	cut atomic.Bool
 }
 
 func (c *cutOff) Lease(ctx context.Context, r sessioncleanup.LeaseRequest) (sessioncleanup.Lease, error) {
-	if c.cut {
+	if c.cut.Load() {
 		return sessioncleanup.Lease{}, sessioncleanup.ErrUnavailable
 	}
 	return c.Store.Lease(ctx, r)
@@ -205,9 +204,9 @@ func TestAnInstanceThatWasReplacedMovesNoPosition(t *testing.T) {
 		network := &cutOff{Store: db}
 		record(t, db, 0, 10)
 		stopFirst := follow(t, network, func(events []sessioncleanup.Event) error {
-			network.cut = true
+			network.cut.Store(true)
 			time.Sleep(2 * time.Minute)
-			network.cut = false
+			network.cut.Store(false)
 			return first.handle(events)
 		})
 		time.Sleep(time.Second)

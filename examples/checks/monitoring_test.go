@@ -113,7 +113,7 @@ func TestTheMonitoringExampleFitsTogether(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 	served := regexp.MustCompile(`--metrics-addr, "(:\d+)"`).FindStringSubmatch(compose)
-	if served == nil || !strings.Contains(read(t, monitoring+"/prometheus.yml"), `"sessioncleanup`+served[1]+`"`) {
+	if len(served) != 2 || !strings.Contains(read(t, monitoring+"/prometheus.yml"), `"sessioncleanup`+served[1]+`"`) {
 		t.Errorf("serve answers on %v, which is not scraped", served)
 	}
 }

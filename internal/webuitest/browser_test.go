@@ -64,7 +64,6 @@ type tab struct {
 	ctx context.Context
 	mu  sync.Mutex
 	bad []string // errors and violations
-	ok  []string // parts of those that a test expects
 }
 
 func newTab(t *testing.T, l look) *tab {

@@ -220,3 +220,35 @@ func TestAValueOfAnyTypeTellsSessionsApart(t *testing.T) {
 		}
 	}
 }
+
+// TestATriggerThatKeepsWhatIsDeletedIsReported has the application turn deletions into soft ones by itself, and the schema not say so.
+func TestATriggerThatKeepsWhatIsDeletedIsReported(t *testing.T) {
+	t.Parallel()
+	for kind, keeps := range map[string]string{
+		"trigger": `CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE rooms SET deleted_at = now() WHERE id = OLD.id; RETURN NULL; END $$;
+			CREATE TRIGGER keep BEFORE DELETE ON rooms FOR EACH ROW EXECUTE FUNCTION keep()`,
+		"rule": "CREATE RULE keep AS ON DELETE TO rooms DO INSTEAD UPDATE rooms SET deleted_at = now() WHERE id = OLD.id",
+	} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			url := pgtest.Empty(t)
+			pool := connect(t, url)
+			mustExec(t, pool, "CREATE TABLE rooms (id int PRIMARY KEY, active bool NOT NULL, last_activity timestamptz NOT NULL, deactivated_at timestamptz, deleted_at timestamptz)")
+			mustExec(t, pool, "INSERT INTO rooms SELECT i, false, now() - interval '90 days', now() - interval '90 days' FROM generate_series(1, 3) i")
+			mustExec(t, pool, keeps)
+			store := open(t, url, postgres.Config{Schema: sessioncleanup.Schema{Table: "rooms", DeletedAt: "deleted_at", AddColumns: true, AppTouches: true}})
+			m := manage(t, store)
+			if err := m.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			mustExec(t, pool, "UPDATE rooms SET deactivated_at = now() - interval '90 days'")
+			result, err := m.Cleanup(t.Context(), sessioncleanup.Run{})
+			if err != nil || result.Deleted() != 0 || len(result.Failures) != 3 || !strings.Contains(result.Failures[0].Error, "suppresses it") {
+				t.Errorf("deleted %d, failures %+v, %v; want three that say so", result.Deleted(), result.Failures, err)
+			}
+			if n := value[int](t, pool, "SELECT count(*) FROM rooms WHERE deleted_at IS NULL"); n != 3 {
+				t.Errorf("%d rooms are as they were, want 3", n)
+			}
+		})
+	}
+}

@@ -302,7 +302,7 @@ BEGIN
     SELECT count(*) INTO v_kept
       FROM "{sessions}" s
      WHERE s."{id}" = ANY (p_ids)
-       AND CASE p_action WHEN 'deleted' THEN "{visible}" WHEN 'dated' THEN s."{deactivated_at}" IS NULL
+       AND CASE p_action WHEN 'deleted' THEN "{removes}" OR "{visible}" WHEN 'dated' THEN s."{deactivated_at}" IS NULL
                 WHEN 'activity_corrected' THEN s."{last_activity}" > (clock_timestamp() + interval '10 minutes') "{last_activity_in}" ELSE "{is_active}" OR s."{deactivated_at}" IS NULL END;
     IF v_kept > 0 THEN
         RAISE EXCEPTION 'the session was not %: a trigger or a rule of % suppresses it', p_action, "{sessions_literal}"

@@ -64,7 +64,7 @@ func TestFaultPartition(t *testing.T) {
 	server := pgtest.Start(t, nil)
 	w := newWorld(t, server, 10_000)
 	network := faultnet.Start(t, server.Socket(), 0)
-	process := start(t, w.through(network.Addr()), "serve", "--json", "--every", "1s", "--addr", "127.0.0.1:0", "--tokens", tokens(t))
+	process := start(t, w.through(network.Addr()), "serve", "--json", "--verbose", "--every", "1s", "--addr", "127.0.0.1:0", "--tokens", tokens(t))
 	runs := func() int { return process.logged(`"cleanup finished"`) }
 	eventually(t, 20*time.Second, "the first runs", func() bool { return runs() >= 2 })
 	network.Partition()

@@ -83,7 +83,7 @@ func (a *app) serve() *cobra.Command {
 			if err := a.openBackups(); err != nil {
 				return err
 			}
-			return a.withPatience(func(ctx context.Context, db connection, _ []string) error {
+			return endsAt(cmd.Context(), a.withPatience(func(ctx context.Context, db connection, _ []string) error {
 				return a.runSchedule(ctx, db, described, func(ctx context.Context, m *sessioncleanup.Manager, log *slog.Logger) error {
 					defer tellOperators(ctx, operators, m, db.store, schedule != nil, log)()
 					clean := func(ctx context.Context) error { return cleanOnSchedule(ctx, m, schedule, f.now, log) }
@@ -97,7 +97,7 @@ func (a *app) serve() *cobra.Command {
 					}
 					return f.metrics.serve(ctx, measured, log, work)
 				})
-			})(cmd, args)
+			})(cmd, args))
 		},
 	}
 	flags := cmd.Flags()
@@ -197,6 +197,11 @@ func (a *app) runSchedule(ctx context.Context, db connection, described string, 
 		return err
 	}
 	log.InfoContext(context.WithoutCancel(ctx), "stopped", "by", context.Cause(ctx))
+	return endsAt(ctx, err)
+}
+
+// endsAt is the error of what served until ctx ended: none after SIGTERM, also when it had not begun.
+func endsAt(ctx context.Context, err error) error {
 	if terminated(ctx) {
 		return nil
 	}

@@ -52,6 +52,18 @@ func TestServeCleansUpUntilItIsStopped(t *testing.T) {
 	}
 }
 
+func TestServeThatIsTerminatedBeforeItBeginsEndsInOrder(t *testing.T) {
+	t.Parallel()
+	for signal, want := range map[os.Signal]int{syscall.SIGTERM: exitDone, os.Interrupt: exitInterrupted} {
+		u, _ := migrated(t)
+		ctx, stop := context.WithCancelCause(t.Context())
+		stop(stopped{signal})
+		if code := run(ctx, u.environment(io.Discard, io.Discard, []string{"serve"})); code != want {
+			t.Errorf("%v: exit code %d, want %d", signal, code, want)
+		}
+	}
+}
+
 // The first start only serves: the first run is at the first scheduled time, which later starts do not postpone.
 func TestFirstStartOfServeCleansUpNothing(t *testing.T) {
 	t.Parallel()

@@ -35,7 +35,7 @@ func TestARequestSaysWhyItChangesSomething(t *testing.T) {
 		{http.MethodPatch, "/1/reactivate", ""},
 		{http.MethodPatch, "/1/auto-cleanup?reason=no%20spam", `{"auto_cleanup":true}`},
 		{http.MethodPatch, "/1/expiry?reason=over", `{"expires_at":"2030-01-01T00:00:00Z"}`},
-		{http.MethodPost, "/cleanup?reason=by%20hand", ""},
+		{http.MethodPost, "/cleanup?reason=manually", ""},
 		{http.MethodDelete, "/1?confirm=1&reason=asked%20for", ""},
 	} {
 		request := httptest.NewRequestWithContext(t.Context(), r.method, "/api/session-cleanup"+r.path, strings.NewReader(r.body))
@@ -53,7 +53,7 @@ func TestARequestSaysWhyItChangesSomething(t *testing.T) {
 	for _, e := range events {
 		got = append(got, string(e.Action)+" "+e.Reason)
 	}
-	want := []string{"deleted asked for", "run by hand", "expiry_set over", "auto_cleanup_on no spam", "reactivated ", "deactivated spam"}
+	want := []string{"deleted asked for", "run manually", "expiry_set over", "auto_cleanup_on no spam", "reactivated ", "deactivated spam"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}

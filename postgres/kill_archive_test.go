@@ -86,5 +86,5 @@ func TestKilledArchivingAndRestoringLeaveEachSessionInOnePlace(t *testing.T) {
 			t.Errorf("after restoring, %d sessions are archived", n)
 		}
 	}
-	t.Logf("%d of %d processes were killed at work", hits, 2**kills)
+	t.Logf("%d of %d processes were killed while they ran", hits, 2**kills)
 }

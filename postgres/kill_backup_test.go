@@ -97,5 +97,5 @@ func TestKilledBackupsLoseNothing(t *testing.T) {
 			t.Errorf("after a backup that was not killed, %d sessions are purged; want all but those of the last run", left)
 		}
 	}
-	t.Logf("%d of %d backups were killed at work, with %d sessions purged", hits, (*kills+1)/2, purged)
+	t.Logf("%d of %d backups were killed while they ran, with %d sessions purged", hits, (*kills+1)/2, purged)
 }

@@ -20,7 +20,7 @@ type newID struct {
 	text     string
 }
 
-// assignNewIDs gives the sessions of some entries new IDs, as the database generates them.
+// assignNewIDs sets new IDs for the sessions of some entries, as the database generates them.
 func (w *restoration) assignNewIDs(ctx context.Context, entries []sessioncleanup.Archived, asked []int64) error {
 	if len(asked) == 0 {
 		return nil

@@ -85,7 +85,7 @@ func TestAFollowerThatIsKilledSkipsNoEvent(t *testing.T) {
 				}
 				for i, n := range lines {
 					if n != lines[0]+i {
-						t.Fatalf("a process gives the events %d: want each once", lines)
+						t.Fatalf("a process was given the events %d: want each once", lines)
 					}
 				}
 				next = lines[len(lines)-1] + 1

@@ -68,7 +68,7 @@ func hold(t *testing.T, observe Observer) {
 	w.do(request{as: bob, method: http.MethodPost, path: bobs + "/restore"}).want(http.StatusOK)
 }
 
-// erase removes an owner for good.
+// erase removes an owner permanently.
 func erase(t *testing.T, observe Observer) {
 	w := newWorld(t, observe, func(s *setup) { s.Policy.Archive = sessioncleanup.On })
 	post := func(as, query, body string) answer {

@@ -150,7 +150,7 @@ func TestAnAdminHoldsPurgesAndErases(t *testing.T) {
 	b.accessible("archive")
 	b.save("archive")
 	b.click("[data-entry=closing] [data-act=purge]")
-	b.until("text('dialog').includes('Remove “Chill evening” for good?')")
+	b.until("text('dialog').includes('Remove “Chill evening” permanently?')")
 	b.click("dialog .danger")
 	b.until("!$('[data-entry=closing]')")
 	b.choose("select[name=held]", "true")

@@ -155,7 +155,7 @@ func (b *tab) run(actions ...chromedp.Action) {
 	}
 }
 
-// open goes to a URL, with a cookie that says who looks at it.
+// open goes to a URL, with the cookie of a user.
 func (b *tab) open(url, who string) {
 	b.t.Helper()
 	if who != "" {

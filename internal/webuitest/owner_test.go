@@ -177,7 +177,7 @@ func TestTheTrashRestoresAndSaysWhatIsInTheWay(t *testing.T) {
 	s.put("live", "ann", "Its ID is in use again", true, time.Hour)
 	b := newTab(t, look{})
 	b.open(s.url+"#archive", "owner:ann")
-	b.until("$$('[data-entry]').length === 2 && text('[data-entry=closed]').includes('gone for good on')")
+	b.until("$$('[data-entry]').length === 2 && text('[data-entry=closed]').includes('removed permanently on')")
 	b.click("[data-entry=live] [data-act=restore]")
 	b.until("text('dialog').includes('cannot be restored') && $('dialog li')")
 	b.click("dialog button")

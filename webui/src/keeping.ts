@@ -51,7 +51,7 @@ const sure = (f: Frame, title: string, text: unknown, go: Key) =>
   <footer><button autofocus @click=${() => end(undefined)}>${f.words.t("cancel")}</button><button class="primary danger" @click=${() => end(true)}>${icon("trash")}${f.words.t(go)}</button></footer>`,
   );
 
-/** purge removes an entry from the archive for good. */
+/** purge removes an entry from the archive permanently. */
 export async function purge(f: Frame, e: Entry): Promise<void> {
   const w = f.words,
     name = nameOf(w, e);
@@ -62,7 +62,7 @@ export async function purge(f: Frame, e: Entry): Promise<void> {
   });
 }
 
-/** eraseOwner asks for an owner, counts what belongs to it, and removes that for good. */
+/** eraseOwner asks for an owner, counts what belongs to it, and removes that permanently. */
 export async function eraseOwner(f: Frame): Promise<void> {
   const w = f.words;
   const owner = await f.ask<string>(

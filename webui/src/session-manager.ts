@@ -29,7 +29,7 @@ interface Toast {
 }
 
 /**
- * <session-manager src lang theme>: the sessions of the one who looks at it, or all for an admin.
+ * <session-manager src lang theme>: the sessions of the user who is logged in, or all for an admin.
  *
  * Attributes: src, the URL of the API; lang, "en" or "fr"; theme, "auto", "light" or "dark"; heading; routes, to keep the view and
  * its filters in the page's fragment; login and logout, URLs. Property: credentials, a function that returns a bearer token;
@@ -133,7 +133,7 @@ export class SessionManager extends LitElement {
   }
 
   updated(changed: Map<string, unknown>) {
-    // Set after the element was in the page: it asks again who looks at it.
+    // Set after the element was in the page: it asks again who is logged in.
     if (this.isConnected && ((changed.has("credentials") && this.credentials) || (changed.has("src") && changed.get("src") !== undefined))) void this.begin();
   }
 

@@ -207,9 +207,16 @@ func (q EventQuery) Select(e Event) (Event, bool) {
 		q.RunID != "" && e.RunID != q.RunID || len(q.Actions) > 0 && !slices.Contains(q.Actions, e.Action) {
 		return Event{}, false
 	}
-	e.Sessions = slices.DeleteFunc(slices.Clone(e.Sessions), func(r SessionRef) bool {
-		return q.OwnerID != "" && r.OwnerID != q.OwnerID || q.SessionID != "" && r.ID != q.SessionID
-	})
+	var sessions []SessionRef // a copy of those asked for, of none where there are none: others have thousands
+	for _, r := range e.Sessions {
+		if (q.OwnerID == "" || r.OwnerID == q.OwnerID) && (q.SessionID == "" || r.ID == q.SessionID) {
+			if sessions == nil && !q.ofSessions() {
+				sessions = make([]SessionRef, 0, len(e.Sessions))
+			}
+			sessions = append(sessions, r)
+		}
+	}
+	e.Sessions = sessions
 	if e.Run != nil {
 		run := *e.Run
 		run.Phases = slices.Clone(run.Phases)

@@ -79,7 +79,7 @@ func TestAFollowerThatIsKilledSkipsNoEvent(t *testing.T) {
 				}
 			}
 			for next := 0; next < events; {
-				lines := printed(t, url, min(2+rand.IntN(2), events-next))
+				lines := printed(t, url, min(next+1+rand.IntN(2), events-1))
 				if len(lines) == 0 || lines[0] != next && lines[0] != next-1 {
 					t.Fatalf("a process begins with the events %d; want event %d or, again, the one before it", lines, next)
 				}
@@ -94,8 +94,8 @@ func TestAFollowerThatIsKilledSkipsNoEvent(t *testing.T) {
 	}
 }
 
-// printed starts a follower, kills it with SIGKILL after it has given some events, and returns those.
-func printed(t *testing.T, url string, after int) (lines []int) {
+// printed starts a follower, kills it with SIGKILL when it has given the event last, and returns what it gave.
+func printed(t *testing.T, url string, last int) (lines []int) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -117,7 +117,7 @@ func printed(t *testing.T, url string, after int) (lines []int) {
 		if _, err := fmt.Sscan(scanner.Text(), &n); err != nil {
 			t.Fatal(err)
 		}
-		if lines = append(lines, n); len(lines) == after {
+		if lines = append(lines, n); n == last {
 			_ = cmd.Process.Kill() // what it printed until then is still read
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgurl"
 	"github.com/sessioncleanup/sessioncleanup/memory"
+	"github.com/sessioncleanup/sessioncleanup/mysql"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
@@ -33,6 +34,7 @@ var (
 	mu       sync.RWMutex
 	backends = map[string]backend{
 		"memory":     {"memory:", openMemory},
+		"mysql":      {"mysql://USER@HOST/DATABASE", openMySQL},
 		"sqlite":     {"sqlite:PATH", openSQLite},
 		"postgres":   {"postgres://USER@HOST/DATABASE", openPostgres},
 		"postgresql": {"postgresql://USER@HOST/DATABASE", openPostgres},
@@ -61,6 +63,7 @@ var schemeForm = regexp.MustCompile(`^[a-z][a-z0-9+.-]*$`) // RFC 3986, section 
 // Open opens the store that a URL names:
 //
 //	memory:                          nothing is kept when the process ends
+//	mysql://USER@HOST/DATABASE       MariaDB or MySQL; several HOSTs with commas between them
 //	sqlite:PATH                      a file
 //	postgres://USER@HOST/DATABASE    as libpq understands it, %2Fdirectory%2Fof%2Fa%2Fsocket as HOST included; postgresql:// too
 //
@@ -133,6 +136,10 @@ func openSQLite(ctx context.Context, url string, c Config) (sessioncleanup.Store
 		return nil, invalid.Errorf("database URL is \"sqlite:\": want sqlite: and the path of a file")
 	}
 	return sqlite.Open(ctx, path, sqlite.Config{Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate})
+}
+
+func openMySQL(ctx context.Context, url string, c Config) (sessioncleanup.Store, error) {
+	return mysql.Open(ctx, url, mysql.Config{Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate})
 }
 
 func openPostgres(ctx context.Context, url string, c Config) (sessioncleanup.Store, error) {

@@ -1,0 +1,178 @@
+// Package mysqltest provides MariaDB and MySQL databases for tests. It starts one server for all tests of a binary, or uses the
+// one at the URL in SESSIONCLEANUP_TEST_MYSQL, as a user who may create databases.
+package mysqltest
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	driversql "github.com/go-sql-driver/mysql"
+)
+
+// EnvURL names the environment variable with the URL of a server, such as mysql://root@127.0.0.1:3306.
+const EnvURL = "SESSIONCLEANUP_TEST_MYSQL"
+
+var shared = sync.OnceValues(func() (*Server, error) {
+	used.Store(true)
+	if given := os.Getenv(EnvURL); given != "" {
+		return at(given)
+	}
+	return start()
+})
+
+// Main runs the tests of a binary and then stops the server: for TestMain.
+func Main(m *testing.M) int {
+	defer stopAll()
+	return m.Run()
+}
+
+// Server is a running server.
+type Server struct {
+	url   string // without a database
+	admin *sql.DB
+	stop  func()
+}
+
+var numbers atomic.Int64
+
+// Database is an empty database, dropped when the test ends.
+type Database struct {
+	URL  string  // for mysql.Open
+	DB   *sql.DB // as the application uses it, in a time zone other than UTC
+	Name string
+}
+
+// New makes an empty database on the shared server.
+func New(t testing.TB) Database {
+	t.Helper()
+	server, err := shared()
+	if err != nil {
+		t.Fatalf("no MariaDB for tests: %v", err)
+	}
+	name := fmt.Sprintf("test_%d_%d", os.Getpid(), numbers.Add(1))
+	if _, err := server.admin.ExecContext(t.Context(), "CREATE DATABASE "+name+" CHARACTER SET utf8mb4"); err != nil {
+		t.Fatal(err)
+	}
+	config, err := configOf(server.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.DBName, config.MultiStatements, config.InterpolateParams = name, true, true
+	config.Params = map[string]string{"time_zone": "'+05:30'", "sql_mode": "''"}
+	db, err := open(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxIdleConns(4)
+	t.Cleanup(func() {
+		_ = db.Close()
+		if os.Getenv(EnvURL) == "" {
+			return // the server ends soon
+		}
+		if _, err := server.admin.ExecContext(context.Background(), "DROP DATABASE "+name); err != nil {
+			t.Errorf("drop the database of a test: %v", err)
+		}
+	})
+	return Database{URL: server.url + "/" + name, DB: db, Name: name}
+}
+
+// Disconnect ends all connections to the database but those of the application.
+func (d Database) Disconnect(ctx context.Context) error {
+	server, err := shared()
+	if err != nil {
+		return err
+	}
+	rows, err := server.admin.QueryContext(ctx, "SELECT id FROM information_schema.processlist WHERE db = ?", d.Name)
+	if err != nil {
+		return err
+	}
+	var ids []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		ids = append(ids, id)
+	}
+	if err := rows.Close(); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if !d.isApplication(ctx, id) {
+			_, _ = server.admin.ExecContext(ctx, fmt.Sprintf("KILL %d", id)) // it may be gone
+		}
+	}
+	return nil
+}
+
+// application has the connections of the application, by their ids.
+var application sync.Map
+
+func (d Database) isApplication(_ context.Context, id int64) bool {
+	_, is := application.Load(id)
+	return is
+}
+
+// Conn is a connection of the application's that Disconnect leaves alone.
+func (d Database) Conn(ctx context.Context) (*sql.Conn, error) {
+	conn, err := d.DB.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var id int64
+	if err := conn.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&id); err != nil {
+		return nil, err
+	}
+	application.Store(id, true)
+	return conn, nil
+}
+
+// at is a server that runs already.
+func at(given string) (*Server, error) {
+	config, err := configOf(given)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", EnvURL, err)
+	}
+	admin, err := open(config)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{url: strings.TrimSuffix(given, "/"), admin: admin, stop: func() { _ = admin.Close() }}, nil
+}
+
+func configOf(text string) (*driversql.Config, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	config := driversql.NewConfig()
+	config.Net, config.Addr, config.User, config.ParseTime = "tcp", u.Host, u.User.Username(), true
+	config.Passwd, _ = u.User.Password()
+	config.Logger = &driversql.NopLogger{}
+	return config, nil
+}
+
+func open(config *driversql.Config) (*sql.DB, error) {
+	connector, err := driversql.NewConnector(config)
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(connector), nil
+}
+
+func stopAll() {
+	if used.Load() {
+		if server, err := shared(); err == nil {
+			server.stop()
+		}
+	}
+}
+
+var used atomic.Bool

@@ -1,0 +1,51 @@
+-- The library's own tables. Uninstall drops every table whose name begins with sessioncleanup_, so there is no Down. A statement
+-- that was interrupted is repeated: each does nothing the second time. Times are UTC.
+
+-- +goose Up
+
+-- The policy in force, what was adopted, and what was added to it. One row.
+CREATE TABLE IF NOT EXISTS sessioncleanup_settings (
+    id           INT NOT NULL PRIMARY KEY,      -- 1
+    policy       LONGTEXT NOT NULL,             -- JSON
+    tables       LONGTEXT NOT NULL,             -- JSON: where the application keeps its sessions
+    adopted      LONGTEXT NOT NULL              -- JSON: how it stores ids and times, and what was added
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+-- The audit log. An event gets its id from the counter in its transaction, so that ids are in the order of commits.
+CREATE TABLE IF NOT EXISTS sessioncleanup_events (
+    id        BIGINT NOT NULL PRIMARY KEY,
+    at        DATETIME(6) NOT NULL,
+    action    VARCHAR(64) NOT NULL,
+    actor     TEXT NOT NULL,
+    reason    TEXT NOT NULL,
+    run_id    VARCHAR(255) NOT NULL,
+    sessions  LONGTEXT,                         -- JSON: an array of {"id", "owner_id", "name"}
+    run       LONGTEXT,                         -- JSON: the result of a run, the end of a pause
+    KEY sessioncleanup_events_at (at),
+    KEY sessioncleanup_events_action (action, at),
+    KEY sessioncleanup_events_run (run_id)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS sessioncleanup_counter (
+    id    INT NOT NULL PRIMARY KEY,             -- 1
+    last  BIGINT NOT NULL                       -- the id of the last event
+) ENGINE = InnoDB;
+
+INSERT IGNORE INTO sessioncleanup_counter (id, last) VALUES (1, 0);
+
+-- A released lease keeps its row, and so its epoch: its holder is empty. A batch writes the row of its lease, so that nobody takes
+-- the lease before the batch is committed, on another node of a cluster either.
+CREATE TABLE IF NOT EXISTS sessioncleanup_leases (
+    name        VARBINARY(255) NOT NULL PRIMARY KEY,
+    holder      VARBINARY(255) NOT NULL,
+    epoch       BIGINT NOT NULL,
+    expires_at  DATETIME(6),                    -- NULL once released
+    ttl_ms      BIGINT NOT NULL,                -- for how long it was taken or renewed last
+    batches     BIGINT NOT NULL DEFAULT 0       -- that it guarded
+) ENGINE = InnoDB;
+
+-- How far each consumer has read the audit log: the id of an event.
+CREATE TABLE IF NOT EXISTS sessioncleanup_positions (
+    consumer  VARBINARY(255) NOT NULL PRIMARY KEY,
+    position  BIGINT NOT NULL
+) ENGINE = InnoDB;

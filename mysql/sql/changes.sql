@@ -1,0 +1,59 @@
+-- Changes of sessions that the transaction has locked.
+
+-- name: change
+UPDATE "{sessions}" AS t
+   SET "{active_column}" = CASE WHEN NOT :set_active THEN t."{active_column}" WHEN :active THEN "{active_on}" ELSE "{active_off}" END,
+       "{auto_cleanup_column}" = IF(:set_auto_cleanup, :auto_cleanup, t."{auto_cleanup_column}"),
+       "{last_activity_column}" = IF(:set_last_activity, :last_activity, t."{last_activity_column}"),
+       "{expires_at_column}" = IF(:set_expires_at, :expires_at, t."{expires_at_column}"),
+       "{deactivated_at_column}" = IF(:set_deactivated_at, :deactivated_at, t."{deactivated_at_column}")"{keep}"
+ WHERE "{id}" = :id
+
+-- name: use
+UPDATE "{chosen}" SET t."{last_activity_column}" = "{at}""{keep}"
+
+-- name: delete
+"{remove}"
+
+-- name: delete_batch
+-- A row of another table that is deleted along may be locked: a batch does not wait for it.
+/*M!100600 SET STATEMENT innodb_lock_wait_timeout = 0 FOR */ "{remove}"
+
+-- name: remove
+DELETE t FROM "{chosen}"
+
+-- name: mark_deleted
+UPDATE "{chosen}" SET t."{deleted_at_column}" = :at"{keep}"
+
+-- name: deactivate_batch
+UPDATE "{chosen}" SET t."{active_column}" = "{active_off}", t."{deactivated_at_column}" = :at"{keep}"
+
+-- name: date_batch
+UPDATE "{chosen}" SET t."{deactivated_at_column}" = :at"{keep}"
+
+-- name: correct_batch
+UPDATE "{chosen}" SET t."{last_activity_column}" = :at"{keep}"
+
+-- name: find_batch
+-- Sessions that may be due, in the order of an index, without locks.
+SELECT t.id_text, t.place FROM "{seen}" WHERE "{due}" AND "{condition}" AND "{beyond}" ORDER BY t.place, t.id LIMIT :limit
+
+-- name: beyond_place
+(t.place > :after_place OR t.place = :after_place AND t.id > :after_id)
+
+-- name: beyond_id
+t.id > :after_id
+
+-- name: due_batch
+-- Those of the sessions locked that are due.
+SELECT t.id_text, t.owner_text, t.name_text, t.noted IS NOT NULL, UTC_TIMESTAMP(6) FROM "{seen}" WHERE "{due}" AND "{condition}" ORDER BY t.place, t.id
+
+-- name: find_notes
+-- Notes whose transactions are committed, the oldest first.
+SELECT id, "{note_text}" FROM sessioncleanup_touches WHERE at <= :now ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+
+-- name: find_notes_of
+SELECT id FROM sessioncleanup_touches WHERE session IN (:ids) FOR UPDATE SKIP LOCKED
+
+-- name: forget_notes
+DELETE FROM sessioncleanup_touches WHERE id IN (:notes)

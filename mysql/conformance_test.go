@@ -124,7 +124,12 @@ func (s shape) harness(t testing.TB) storetest.Harness {
 			execute(t, d.DB, s.refuse)
 		}
 	})
-	store, second := open(t, d, s.config), open(t, d, s.config)
+	store := open(t, d, s.config)
+	second, err := mysql.Open(t.Context(), d.Second, s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = second.Close() })
 	if s.column == "" {
 		s.column = "active"
 	}

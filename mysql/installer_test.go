@@ -58,20 +58,11 @@ func describe(ctx context.Context, db *sql.DB) (string, error) {
 		`SELECT CONCAT_WS(' ', 'constraint', table_name, constraint_name, constraint_type)
 		   FROM information_schema.table_constraints WHERE table_schema = DATABASE() ORDER BY table_name, constraint_name`,
 	} {
-		rows, err := db.QueryContext(ctx, statement)
+		found, err := mysqltest.Texts(ctx, db, statement, 0)
 		if err != nil {
 			return "", err
 		}
-		for rows.Next() {
-			var line string
-			if err := rows.Scan(&line); err != nil {
-				return "", err
-			}
-			lines = append(lines, strings.ReplaceAll(line, "\n", " "))
-		}
-		if err := rows.Close(); err != nil {
-			return "", err
-		}
+		lines = append(lines, found...)
 	}
 	return strings.Join(lines, "\n"), nil
 }

@@ -16,8 +16,12 @@ import (
 	driversql "github.com/go-sql-driver/mysql"
 )
 
-// EnvURL names the environment variable with the URL of a server, such as mysql://root@127.0.0.1:3306.
-const EnvURL = "SESSIONCLEANUP_TEST_MYSQL"
+// EnvURL names the environment variable with the URL of a server, such as mysql://root@127.0.0.1:3306, and EnvSecond one with
+// another node of the same cluster.
+const (
+	EnvURL    = "SESSIONCLEANUP_TEST_MYSQL"
+	EnvSecond = "SESSIONCLEANUP_TEST_MYSQL_SECOND"
+)
 
 var shared = sync.OnceValues(func() (*Server, error) {
 	used.Store(true)
@@ -44,9 +48,10 @@ var numbers atomic.Int64
 
 // Database is an empty database, dropped when the test ends.
 type Database struct {
-	URL  string  // for mysql.Open
-	DB   *sql.DB // as the application uses it, in a time zone other than UTC
-	Name string
+	URL    string  // for mysql.Open
+	Second string  // the same on another node of the cluster, if there is one
+	DB     *sql.DB // as the application uses it, in a time zone other than UTC
+	Name   string
 }
 
 // New makes an empty database on the shared server.
@@ -80,7 +85,11 @@ func New(t testing.TB) Database {
 			t.Errorf("drop the database of a test: %v", err)
 		}
 	})
-	return Database{URL: server.url + "/" + name, DB: db, Name: name}
+	d := Database{URL: server.url + "/" + name, Second: server.url + "/" + name, DB: db, Name: name}
+	if second := os.Getenv(EnvSecond); second != "" {
+		d.Second = second + "/" + name
+	}
+	return d
 }
 
 // Disconnect ends all connections to the database but those of the application.
@@ -89,24 +98,13 @@ func (d Database) Disconnect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rows, err := server.admin.QueryContext(ctx, "SELECT id FROM information_schema.processlist WHERE db = ?", d.Name)
+	ids, err := Texts(ctx, server.admin, "SELECT id FROM information_schema.processlist WHERE db = '"+d.Name+"'", 0)
 	if err != nil {
 		return err
 	}
-	var ids []int64
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return err
-		}
-		ids = append(ids, id)
-	}
-	if err := rows.Close(); err != nil {
-		return err
-	}
 	for _, id := range ids {
-		if !d.isApplication(ctx, id) {
-			_, _ = server.admin.ExecContext(ctx, fmt.Sprintf("KILL %d", id)) // it may be gone
+		if _, is := application.Load(id); !is {
+			_, _ = server.admin.ExecContext(ctx, "KILL "+id) // it may be gone
 		}
 	}
 	return nil
@@ -115,18 +113,13 @@ func (d Database) Disconnect(ctx context.Context) error {
 // application has the connections of the application, by their ids.
 var application sync.Map
 
-func (d Database) isApplication(_ context.Context, id int64) bool {
-	_, is := application.Load(id)
-	return is
-}
-
 // Conn is a connection of the application's that Disconnect leaves alone.
 func (d Database) Conn(ctx context.Context) (*sql.Conn, error) {
 	conn, err := d.DB.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var id int64
+	var id string
 	if err := conn.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&id); err != nil {
 		return nil, err
 	}

@@ -44,18 +44,18 @@ func Prepared(t testing.TB, name string, prepare func(t testing.TB, d Database))
 
 // dump is the statements that make a database like d: its tables with their rows, and its triggers.
 func dump(ctx context.Context, d Database) (string, error) {
-	tables, err := texts(ctx, d.DB, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()", 0)
+	tables, err := Texts(ctx, d.DB, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()", 0)
 	if err != nil {
 		return "", err
 	}
 	script := []string{"SET foreign_key_checks = 0, sql_mode = ''"}
 	for _, table := range tables {
-		create, err := texts(ctx, d.DB, "SHOW CREATE TABLE `"+table+"`", 1)
+		create, err := Texts(ctx, d.DB, "SHOW CREATE TABLE `"+table+"`", 1)
 		if err != nil {
 			return "", err
 		}
 		script = append(script, create[0])
-		rows, err := texts(ctx, d.DB, "SELECT EXISTS (SELECT 1 FROM `"+table+"`)", 0)
+		rows, err := Texts(ctx, d.DB, "SELECT EXISTS (SELECT 1 FROM `"+table+"`)", 0)
 		if err != nil {
 			return "", err
 		}
@@ -63,16 +63,16 @@ func dump(ctx context.Context, d Database) (string, error) {
 			script = append(script, fmt.Sprintf("INSERT INTO `%s` SELECT * FROM `%s`.`%s`", table, d.Name, table))
 		}
 	}
-	triggers, err := texts(ctx, d.DB, "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE()", 0)
+	triggers, err := Texts(ctx, d.DB, "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE()", 0)
 	if err != nil {
 		return "", err
 	}
 	for _, trigger := range triggers {
-		mode, err := texts(ctx, d.DB, "SHOW CREATE TRIGGER `"+trigger+"`", 1)
+		mode, err := Texts(ctx, d.DB, "SHOW CREATE TRIGGER `"+trigger+"`", 1)
 		if err != nil {
 			return "", err
 		}
-		create, err := texts(ctx, d.DB, "SHOW CREATE TRIGGER `"+trigger+"`", 2)
+		create, err := Texts(ctx, d.DB, "SHOW CREATE TRIGGER `"+trigger+"`", 2)
 		if err != nil {
 			return "", err
 		}
@@ -81,8 +81,8 @@ func dump(ctx context.Context, d Database) (string, error) {
 	return strings.Join(append(script, "SET foreign_key_checks = 1, sql_mode = ''"), ";\n"), nil
 }
 
-// texts is one column of the answer to a query.
-func texts(ctx context.Context, db *sql.DB, query string, column int) ([]string, error) {
+// Texts is one column of the answer to a query.
+func Texts(ctx context.Context, db *sql.DB, query string, column int) ([]string, error) {
 	rows, err := db.QueryContext(ctx, query)
 	if err != nil {
 		return nil, err

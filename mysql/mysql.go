@@ -55,6 +55,8 @@ var (
 	_ sessioncleanup.Store     = (*Store)(nil)
 	_ sessioncleanup.Installer = (*Store)(nil)
 	_ sessioncleanup.Follower  = (*Store)(nil)
+
+	_ sessioncleanup.DependentLister = (*Store)(nil)
 )
 
 // Open opens a database by its URL, mysql://USER:PASSWORD@HOST:PORT/DATABASE. Several hosts, separated by commas, are tried in

@@ -322,8 +322,14 @@ func (w *sweep) write(ctx context.Context, c *conn) error {
 		}
 	}
 	n, err := c.exec(ctx, c.sql(w.left[0].write, nil), params{"chosen": chosen(ids), "at": w.now})
-	if err == nil && n < int64(len(w.refs)-len(w.skipped)) { // those that go along may be gone before
-		err = errLeftAlone
+	if err != nil || n == int64(len(ids)) {
+		return err
 	}
-	return err
+	if w.Action == sessioncleanup.ActionDeleted { // rows that a foreign key deleted before are not counted
+		left, err := c.lock(ctx, ids, true)
+		if err != nil || len(left) == 0 {
+			return err
+		}
+	}
+	return errLeftAlone
 }

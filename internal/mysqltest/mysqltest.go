@@ -57,6 +57,31 @@ type Database struct {
 // New makes an empty database on the shared server.
 func New(t testing.TB) Database {
 	t.Helper()
+	d := create(t)
+	t.Cleanup(func() {
+		_ = d.DB.Close()
+		if err := d.drop(); err != nil {
+			t.Errorf("drop the database of a test: %v", err)
+		}
+	})
+	return d
+}
+
+// drop drops the database, unless the server ends soon.
+func (d Database) drop() error {
+	if os.Getenv(EnvURL) == "" {
+		return nil
+	}
+	server, err := shared()
+	if err == nil {
+		_, err = server.admin.ExecContext(context.Background(), "DROP DATABASE IF EXISTS "+d.Name)
+	}
+	return err
+}
+
+// create makes a database that stays.
+func create(t testing.TB) Database {
+	t.Helper()
 	server, err := shared()
 	if err != nil {
 		t.Fatalf("no MariaDB for tests: %v", err)
@@ -76,15 +101,6 @@ func New(t testing.TB) Database {
 		t.Fatal(err)
 	}
 	db.SetMaxIdleConns(4)
-	t.Cleanup(func() {
-		_ = db.Close()
-		if os.Getenv(EnvURL) == "" {
-			return // the server ends soon
-		}
-		if _, err := server.admin.ExecContext(context.Background(), "DROP DATABASE "+name); err != nil {
-			t.Errorf("drop the database of a test: %v", err)
-		}
-	})
 	d := Database{URL: server.url + "/" + name, Second: server.url + "/" + name, DB: db, Name: name}
 	if second := os.Getenv(EnvSecond); second != "" {
 		d.Second = second + "/" + name
@@ -163,6 +179,10 @@ func open(config *driversql.Config) (*sql.DB, error) {
 func stopAll() {
 	if used.Load() {
 		if server, err := shared(); err == nil {
+			templates.Range(func(_, value any) bool {
+				_ = value.(*template).source.drop() //nolint:forcetypeassert // nothing else is stored
+				return true
+			})
 			server.stop()
 		}
 	}

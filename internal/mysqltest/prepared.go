@@ -14,6 +14,7 @@ var templates sync.Map // of *template, by name
 
 type template struct {
 	once   sync.Once
+	source Database
 	script string
 }
 
@@ -24,9 +25,9 @@ func Prepared(t testing.TB, name string, prepare func(t testing.TB, d Database))
 	value, _ := templates.LoadOrStore(name, &template{})
 	made := value.(*template) //nolint:forcetypeassert // nothing else is stored
 	made.once.Do(func() {
-		d := New(t)
-		prepare(t, d)
-		script, err := dump(t.Context(), d)
+		made.source = create(t)
+		prepare(t, made.source)
+		script, err := dump(t.Context(), made.source)
 		if err != nil {
 			t.Fatal(err)
 		}

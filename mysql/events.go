@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -30,9 +31,10 @@ func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncle
 		return sessioncleanup.Event{}, err
 	}
 	for more := !r.ForgetBefore.IsZero(); more; {
-		err := s.writing(ctx, func(c *conn) error {
-			n, err := c.exec(ctx, statements["forget_events"], params{"before": r.ForgetBefore, "keep": event.ID, "limit": forgetBatch})
-			more = n == forgetBatch
+		err := s.writing(ctx, func(c *conn) (err error) {
+			if err = c.lockLog(ctx); err == nil {
+				more, err = c.forget(ctx, r.ForgetBefore, event.ID)
+			}
 			return err
 		})
 		if err != nil {
@@ -61,7 +63,13 @@ func (c *conn) insertEvent(ctx context.Context, e *sessioncleanup.Event) error {
 		e.At = now.Time
 	}
 	*e = e.Shortened()
+	proof := make([]byte, sessioncleanup.SaltSize)
+	if _, err := rand.Read(proof); err != nil {
+		return err
+	}
 	p := params{
+		"proof": proof,
+
 		"id": e.ID, "at": e.At, "action": string(e.Action), "actor": e.Actor, "reason": e.Reason, "run_id": e.RunID, "sessions": nil, "run": nil,
 	}
 	if len(e.Sessions) > 0 {

@@ -57,6 +57,7 @@ var (
 	_ sessioncleanup.Follower  = (*Store)(nil)
 
 	_ sessioncleanup.DependentLister = (*Store)(nil)
+	_ sessioncleanup.Sealer          = (*Store)(nil)
 )
 
 // Open opens a database by its URL, mysql://USER:PASSWORD@HOST:PORT/DATABASE. Several hosts, separated by commas, are tried in

@@ -21,17 +21,31 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_events (
     run_id    VARCHAR(255) NOT NULL,
     sessions  LONGTEXT,                         -- JSON: an array of {"id", "owner_id", "name"}
     run       LONGTEXT,                         -- JSON: the result of a run, the end of a pause
+    proof     LONGBLOB NOT NULL,                -- that it has not changed since it was sealed: random bytes, or what an erasure left
     KEY sessioncleanup_events_at (at),
     KEY sessioncleanup_events_action (action, at),
     KEY sessioncleanup_events_run (run_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS sessioncleanup_counter (
-    id    INT NOT NULL PRIMARY KEY,             -- 1
+    id    INT NOT NULL PRIMARY KEY,             -- 1; 2 is locked by those who seal, forget or erase events
     last  BIGINT NOT NULL                       -- the id of the last event
 ) ENGINE = InnoDB;
 
-INSERT IGNORE INTO sessioncleanup_counter (id, last) VALUES (1, 0);
+INSERT IGNORE INTO sessioncleanup_counter (id, last) VALUES (1, 0), (2, 0);
+
+-- The seals of the audit log, one for some successive events. They stay when their events are forgotten.
+CREATE TABLE IF NOT EXISTS sessioncleanup_seals (
+    number     BIGINT NOT NULL PRIMARY KEY,
+    first_id   BIGINT NOT NULL,
+    last_id    BIGINT NOT NULL,
+    entries    INT NOT NULL,
+    newest     DATETIME(6) NOT NULL,            -- the latest time of an event
+    forgotten  BOOLEAN NOT NULL DEFAULT FALSE,
+    digests    LONGBLOB NOT NULL,               -- SHA-256 of each event; of all that, once they are forgotten
+    hash       CHAR(64) NOT NULL,
+    KEY sessioncleanup_seals_newest (forgotten, newest)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 -- A released lease keeps its row, and so its epoch: its holder is empty. A batch writes the row of its lease, so that nobody takes
 -- the lease before the batch is committed, on another node of a cluster either.

@@ -6,12 +6,15 @@ UPDATE sessioncleanup_counter SET last = last + 1 WHERE id = 1
 SELECT last, UTC_TIMESTAMP(6) FROM sessioncleanup_counter WHERE id = 1
 
 -- name: insert_event
-INSERT INTO sessioncleanup_events (id, at, action, actor, reason, run_id, sessions, run)
-VALUES (:id, :at, :action, :actor, :reason, :run_id, :sessions, :run)
+INSERT INTO sessioncleanup_events (id, at, action, actor, reason, run_id, sessions, run, proof)
+VALUES (:id, :at, :action, :actor, :reason, :run_id, :sessions, :run, :proof)
 
 -- name: forget_events
--- Some at a time, so that a long log does not hold locks for long. :keep is the event just written.
-DELETE FROM sessioncleanup_events WHERE at < :before AND id <> :keep ORDER BY at LIMIT :limit
+-- Those that are not sealed, some at a time, so that a long log does not hold locks for long. :keep is the event just written.
+DELETE FROM sessioncleanup_events
+ WHERE at < :before AND id <> :keep AND id > COALESCE((SELECT MAX(last_id) FROM sessioncleanup_seals), id - 1)
+ ORDER BY at
+ LIMIT :limit
 
 -- name: list_events
 SELECT id, at, action, actor, reason, run_id, "{sessions_of_event}", run

@@ -106,7 +106,8 @@ func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cu
 	}
 	if f.Text != "" {
 		p["text"] = f.Text
-		conditions = append(conditions, statements["with_text"])
+		conditions = append(conditions, filled("with_text", sqlfile.Names{"name_text": "t.name_text", "code_text": "t.code_text", "id_text": "t.id_text"}))
+		prefilters = append(prefilters, l.sql("with_text", nil))
 	}
 	if status != "" {
 		conditions = append(conditions, names["status_"+string(status)])
@@ -114,7 +115,7 @@ func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cu
 	for key, value := range l.seen(strings.Join(prefilters, " AND "), "", notes) {
 		names[key] = value
 	}
-	names["condition"] = strings.Join(conditions, " AND ")
+	names["condition"], names["filter"] = strings.Join(conditions, " AND "), strings.Join(prefilters, " AND ")
 	return names, p, true
 }
 

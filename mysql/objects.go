@@ -82,11 +82,11 @@ func (l *layout) indexes(c *catalog) []object {
 			"name": sqlfile.Column(name), "table": sqlfile.Column(table), "columns": quoted(columns),
 		})})
 	}
-	idle, gone := []string{s.LastActivity, s.Active}, []string{s.Active, s.DeactivatedAt}
-	if column := c.tables[s.Table].column(s.Active); column != nil && strings.HasSuffix(column.base, "text") { // too long for an index
-		idle, gone = []string{s.LastActivity}, []string{s.DeactivatedAt}
+	gone := []string{s.Active, s.DeactivatedAt}
+	if s.State != nil { // several values stand for an inactive session
+		gone = gone[1:]
 	}
-	add(s.Table, prefix+"idle", idle...)
+	add(s.Table, prefix+"idle", s.LastActivity)
 	add(s.Table, prefix+"gone", gone...)
 	add(s.Table, prefix+"expired", s.ExpiresAt)
 	helper := func(table, column string) {

@@ -16,21 +16,22 @@ import (
 
 // pass is one way through what is due: in the order of one index.
 type pass struct {
-	name string // of the rule
-	// prefilter is what must hold for the table's own columns. An index serves it.
+	name  string // of the rule
+	index string
+	// prefilter is what must hold for the table's own columns.
 	prefilter func(l *layout) string
 	place     func(l *layout) string // the column by which it is ordered, before the id; empty for none
 	write     string                 // the statement that changes what is due
 }
 
 var passes = map[sessioncleanup.Action][]pass{
-	sessioncleanup.ActionDated:     {{"due_undated", (*layout).inactiveRows, (*layout).noColumn, "date_batch"}},
-	sessioncleanup.ActionCorrected: {{"due_ahead", (*layout).aheadRows, (*layout).lastColumn, "correct_batch"}},
+	sessioncleanup.ActionDated:     {{"due_undated", "gone", (*layout).undatedRows, (*layout).noColumn, "date_batch"}},
+	sessioncleanup.ActionCorrected: {{"due_ahead", "idle", (*layout).aheadRows, (*layout).lastColumn, "correct_batch"}},
 	sessioncleanup.ActionDeactivated: {
-		{"due_idle", (*layout).idleRows, (*layout).lastColumn, "deactivate_batch"},
-		{"due_expired", (*layout).expiredRows, (*layout).expiresColumn, "deactivate_batch"},
+		{"due_idle", "idle", (*layout).idleRows, (*layout).lastColumn, "deactivate_batch"},
+		{"due_expired", "expired", (*layout).expiredRows, (*layout).expiresColumn, "deactivate_batch"},
 	},
-	sessioncleanup.ActionDeleted: {{"due_gone", (*layout).goneRows, (*layout).sinceColumn, "delete_batch"}},
+	sessioncleanup.ActionDeleted: {{"due_gone", "gone", (*layout).goneRows, (*layout).sinceColumn, "delete_batch"}},
 }
 
 func (l *layout) noColumn() string      { return "" }
@@ -38,11 +39,20 @@ func (l *layout) lastColumn() string    { return column(l.schema.LastActivity) }
 func (l *layout) expiresColumn() string { return column(l.schema.ExpiresAt) }
 func (l *layout) sinceColumn() string   { return column(l.schema.DeactivatedAt) }
 func (l *layout) aheadRows() string     { return l.lastColumn() + " > :ahead" }
-func (l *layout) idleRows() string      { return l.lastColumn() + " < :inactive" }
-func (l *layout) expiredRows() string   { return l.expiresColumn() + " <= :now" }
+func (l *layout) idleRows() string {
+	return l.names["active"] + " AND " + l.lastColumn() + " < :inactive"
+}
+func (l *layout) expiredRows() string {
+	return l.names["active"] + " AND " + l.expiresColumn() + " <= :now"
+}
 func (l *layout) goneRows() string {
 	return l.inactiveRows() + " AND " + l.sinceColumn() + " < :delete"
 }
+func (l *layout) undatedRows() string {
+	return l.inactiveRows() + " AND " + l.sinceColumn() + " IS NULL"
+}
+
+// inactiveRows is written so that an index serves it, where it can.
 func (l *layout) inactiveRows() string {
 	if l.schema.State != nil {
 		return "NOT " + l.names["active"]
@@ -248,14 +258,11 @@ func (w *sweep) search(l *layout, at pass) (sqlfile.Names, params, bool) {
 	if !possible {
 		return nil, nil, false
 	}
-	prefilter := at.prefilter(l)
-	if w.from.Place != nil {
-		prefilter += " AND " + at.place(l) + " >= :after_place"
+	names["index"], names["prefilter"], names["beyond"] = sqlfile.Column(prefix+at.index), at.prefilter(l), "TRUE"
+	names["place_column"], names["order"] = "NULL", l.names["id"]
+	if place := at.place(l); place != "" {
+		names["place_column"], names["order"] = place, place+", "+l.names["id"]
 	}
-	for key, value := range l.seen(prefilter, at.place(l), "") {
-		names[key] = value
-	}
-	names["due"], names["beyond"] = l.rules()[at.name], "TRUE"
 	p["limit"] = w.Limit
 	return names, p, true
 }
@@ -269,9 +276,9 @@ func (w *sweep) after(l *layout, names sqlfile.Names, p params) error {
 	if !ok {
 		return errNoCursor(w.Batch)
 	}
-	p["after_id"], names["beyond"] = id, statements["beyond_id"]
+	p["after_id"], names["beyond"] = id, l.sql("beyond_id", names)
 	if w.from.Place != nil {
-		p["after_place"], names["beyond"] = *w.from.Place, statements["beyond_place"]
+		p["after_place"], names["beyond"] = *w.from.Place, l.sql("beyond_place", names)
 	}
 	return nil
 }

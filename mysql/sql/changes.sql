@@ -35,14 +35,18 @@ UPDATE "{chosen}" SET t."{deactivated_at_column}" = :at"{keep}"
 UPDATE "{chosen}" SET t."{last_activity_column}" = :at"{keep}"
 
 -- name: find_batch
--- Sessions that may be due, in the order of an index, without locks.
-SELECT t.id_text, t.place FROM "{seen}" WHERE "{due}" AND "{condition}" AND "{beyond}" ORDER BY t.place, t.id LIMIT :limit
+-- Sessions that may be due by what their table has, in the order of an index, without locks. Those with notes are looked at later.
+SELECT "{id_text}", "{place_column}"
+  FROM "{sessions}" AS t FORCE INDEX ("{index}")
+ WHERE "{visible}" AND "{auto_cleanup}" AND "{prefilter}" AND "{filter}" AND "{beyond}"
+ ORDER BY "{order}"
+ LIMIT :limit
 
 -- name: beyond_place
-(t.place > :after_place OR t.place = :after_place AND t.id > :after_id)
+("{place_column}" >= :after_place AND ("{place_column}" > :after_place OR "{id}" > :after_id))
 
 -- name: beyond_id
-t.id > :after_id
+"{id}" > :after_id
 
 -- name: due_batch
 -- Those of the sessions locked that are due.

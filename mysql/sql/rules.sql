@@ -46,6 +46,6 @@ GREATEST(t.last_activity, COALESCE(t.expires_at, t.last_activity), t.deactivated
 
 -- name: with_text
 -- ASCII letters match in either case. In a character set without other letters that have a case LOWER changes only those.
-(LOCATE(LOWER(CONVERT(CAST(:text AS BINARY) USING hebrew)) COLLATE hebrew_bin, LOWER(CONVERT(CAST(t.name_text AS BINARY) USING hebrew)) COLLATE hebrew_bin) > 0
- OR LOCATE(LOWER(CONVERT(CAST(:text AS BINARY) USING hebrew)) COLLATE hebrew_bin, LOWER(CONVERT(CAST(t.code_text AS BINARY) USING hebrew)) COLLATE hebrew_bin) > 0
- OR LOCATE(LOWER(CONVERT(CAST(:text AS BINARY) USING hebrew)) COLLATE hebrew_bin, LOWER(CONVERT(CAST(t.id_text AS BINARY) USING hebrew)) COLLATE hebrew_bin) > 0)
+(LOCATE(LOWER(CONVERT(CAST(:text AS BINARY) USING hebrew)) COLLATE hebrew_bin, LOWER(CONVERT(CAST("{name_text}" AS BINARY) USING hebrew)) COLLATE hebrew_bin) > 0
+ OR LOCATE(LOWER(CONVERT(CAST(:text AS BINARY) USING hebrew)) COLLATE hebrew_bin, LOWER(CONVERT(CAST("{code_text}" AS BINARY) USING hebrew)) COLLATE hebrew_bin) > 0
+ OR LOCATE(LOWER(CONVERT(CAST(:text AS BINARY) USING hebrew)) COLLATE hebrew_bin, LOWER(CONVERT(CAST("{id_text}" AS BINARY) USING hebrew)) COLLATE hebrew_bin) > 0)

@@ -10,7 +10,23 @@ import (
 // with a harness of its own. It returns when all are done.
 func Run(t *testing.T, open Opener) {
 	t.Helper()
-	for all := checks(); len(all) > 0; {
+	run(t, open, checks())
+}
+
+// RunTables proves what depends on the tables in which an application has its sessions: their columns and types, their owners
+// and their activity tables. It is for further kinds of tables of a backend that Run proved on one. It leaves out the log, the
+// leases, backups, and how calls behave at once or end early, which only concern the backend's own tables and connections.
+func RunTables(t *testing.T, open Opener) {
+	t.Helper()
+	run(t, open, slices.DeleteFunc(checks(), func(c check) bool { return !slices.Contains(tableGroups, c.group) }))
+}
+
+// tableGroups are the capabilities that depend on the application's tables.
+var tableGroups = []string{"due", "list", "counts", "sweep", "update", "delete", "touch", "application", "archive"}
+
+func run(t *testing.T, open Opener, all []check) {
+	t.Helper()
+	for len(all) > 0 {
 		group := all[0].group
 		end := slices.IndexFunc(all, func(c check) bool { return c.group != group })
 		if end < 0 {

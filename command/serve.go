@@ -179,11 +179,9 @@ func (a *app) runSchedule(ctx context.Context, db connection, described string, 
 			return err
 		}
 	}
-	ignoreClock, err := a.trustsClock()
-	if err != nil {
-		return err
-	}
-	m, err := sessioncleanup.New(db.store, sessioncleanup.Config{Policy: db.Policy(), Logger: log, IgnoreClock: ignoreClock, Backups: a.backups})
+	config := db.config
+	config.Logger = log
+	m, err := sessioncleanup.New(db.store, config)
 	if err != nil {
 		return err
 	}

@@ -181,8 +181,9 @@ DECLARE
     v_reason  text := "{space}".sessioncleanup_shorten(p_reason);
     v_number  bigint := 1; -- that of the last row
     v_count   bigint;
-    v_many    text;
-    v_large   text;
+    v_counts  bigint[]; v_sizes bigint[]; -- what each of them has, in the order of their ids
+    v_many    bigint;
+    v_large   bigint;
     -- Rows that others may belong to, and the entries they belong to themselves: three arrays in parallel. All of them; those to
     -- follow next; those found.
     v_entries bigint[]; v_rels oid[]; v_rows tid[];
@@ -231,20 +232,18 @@ BEGIN
         GET DIAGNOSTICS v_count = ROW_COUNT;
         v_number := v_number + v_count;
     END LOOP;
-    WITH made AS (
-        INSERT INTO "{archive}" AS a (id, session_id, owner_id, name, archived_at, actor, reason, run_id, row_count, bytes) OVERRIDING SYSTEM VALUE
-        SELECT f.entry, f.id, coalesce("{owner_text}", ''), "{space}".sessioncleanup_shorten(coalesce("{name_text}", '')), p_at,
-               p_actor, v_reason, p_run_id, n.count - 1, n.bytes
-          FROM unnest(v_made, v_ids, v_rels[:cardinality(v_made)], v_rows[:cardinality(v_made)]) f (entry, id, rel, row)
-          JOIN "{sessions}" s ON s.ctid = f.row AND s.tableoid = f.rel
-         CROSS JOIN LATERAL (SELECT count(*) AS count, sum(pg_column_size(r."row")) AS bytes FROM "{archive_rows}" r WHERE r.entry = f.entry) n
-        RETURNING a.session_id, a.row_count, a.bytes
-    )
-    SELECT min(m.session_id) FILTER (WHERE m.row_count > p_rows), min(m.session_id) FILTER (WHERE m.bytes > p_bytes) INTO v_many, v_large FROM made m;
-    PERFORM "{space}".sessioncleanup_within(v_many, p_rows + 1::bigint, p_rows) WHERE v_many IS NOT NULL;
+    SELECT array_agg(n.count), array_agg(n.bytes), min(n.entry) FILTER (WHERE n.count > p_rows), min(n.entry) FILTER (WHERE n.bytes > p_bytes)
+      INTO v_counts, v_sizes, v_many, v_large
+      FROM (SELECT r.entry, count(*) - 1 AS count, sum(pg_column_size(r."row")) AS bytes
+              FROM "{archive_rows}" r WHERE r.entry = ANY (v_made) GROUP BY r.entry ORDER BY r.entry) n;
+    PERFORM "{space}".sessioncleanup_within(v_ids[array_position(v_made, v_many)], p_rows + 1::bigint, p_rows) WHERE v_many IS NOT NULL;
     IF v_large IS NOT NULL THEN
-        RAISE EXCEPTION 'session % is too large for the archive: its rows have more than % bytes', v_large, p_bytes USING ERRCODE = 'SC002';
+        RAISE EXCEPTION 'session % is too large for the archive: its rows have more than % bytes', v_ids[array_position(v_made, v_large)], p_bytes USING ERRCODE = 'SC002';
     END IF;
+    INSERT INTO "{archive}" (id, session_id, owner_id, name, archived_at, actor, reason, run_id, row_count, bytes) OVERRIDING SYSTEM VALUE
+    SELECT f.entry, f.id, coalesce("{owner_text}", ''), "{event_name}", p_at, p_actor, v_reason, p_run_id, f.count, f.bytes
+      FROM unnest(v_made, v_ids, v_rels[:cardinality(v_made)], v_rows[:cardinality(v_made)], v_counts, v_sizes) f (entry, id, rel, row, count, bytes)
+      JOIN "{sessions}" s ON s.ctid = f.row AND s.tableoid = f.rel;
 END
 $sessioncleanup$;
 

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -104,11 +105,11 @@ func (e *endpoint) serve(server *http.Server, listener net.Listener) error {
 // serveHTTP serves HTTP and calls run, until ctx ends or one of the two fails. Then it stops the other one and lets current
 // requests end.
 func serveHTTP(
-	ctx context.Context, m *sessioncleanup.Manager, e *endpoint, measured http.Handler, log *slog.Logger, run func(context.Context) error,
+	ctx context.Context, all []served, e *endpoint, measured http.Handler, log *slog.Logger, run func(context.Context) error,
 ) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	handler, err := routes(life, m, newLogins(e.known, log, e.shortcuts), measured, log)
+	handler, err := routes(life, all, newLogins(e.known, log, e.shortcuts), measured)
 	if err != nil {
 		return err
 	}
@@ -168,26 +169,35 @@ func shutDown(ctx context.Context, server *http.Server, log *slog.Logger) {
 }
 
 // routes is the handler of everything that serve answers.
-func routes(life context.Context, m *sessioncleanup.Manager, users *logins, measured http.Handler, log *slog.Logger) (http.Handler, error) {
-	api, err := httpapi.New(m, httpapi.Options{
-		Authenticate: users.authenticate, Context: life, Logger: log,
-		Limit: httpapi.PerPrincipal(requestsPerSecond, requestsAtOnce), MaxRequestsPerPrincipal: requestsServed,
-		LimitChanges: ofOwners(httpapi.PerPrincipal(changesPerSecond, changesAtOnce)),
-	})
-	if err != nil {
-		return nil, err
-	}
-	// All URLs are relative to the page, so that a proxy may serve it below a prefix.
-	page, err := webui.Handler(webui.Options{API: strings.TrimPrefix(httpapi.DefaultPrefix, "/"), Login: "login", Logout: "logout"})
-	if err != nil {
-		return nil, err
-	}
+func routes(life context.Context, all []served, users *logins, measured http.Handler) (http.Handler, error) {
 	mux := http.NewServeMux()
+	limit, limitChanges := httpapi.PerPrincipal(requestsPerSecond, requestsAtOnce), ofOwners(httpapi.PerPrincipal(changesPerSecond, changesAtOnce))
+	var tables []webui.Table
+	var managers []*sessioncleanup.Manager
+	for i, s := range all {
+		prefix := httpapi.DefaultPrefix
+		if i > 0 {
+			prefix += "/tables/" + s.name
+		}
+		api, err := httpapi.New(s.m, httpapi.Options{
+			Prefix: prefix, Authenticate: users.authenticate, Context: life, Logger: s.log,
+			Limit: limit, MaxRequestsPerPrincipal: requestsServed, LimitChanges: limitChanges,
+		})
+		if err != nil {
+			return nil, err
+		}
+		mux.Handle(prefix+"/", api)
+		// All URLs are relative to the page, so that a proxy may serve it below a prefix.
+		tables, managers = append(tables, webui.Table{Name: cmp.Or(s.name, s.table), API: strings.TrimPrefix(prefix, "/")}), append(managers, s.m)
+	}
+	page, err := webui.Handler(webui.Options{API: tables[0].API, Tables: tables, Login: "login", Logout: "logout"})
+	if err != nil {
+		return nil, err
+	}
 	mux.Handle("/", page)
 	users.page.Routes(mux)
 	mux.Handle("GET /healthz", httpapi.Healthy())
-	mux.Handle("GET /readyz", httpapi.Ready(m))
+	mux.Handle("GET /readyz", httpapi.Ready(managers...))
 	mux.Handle("GET /metrics", withToken(users.authenticate, measured))
-	mux.Handle(httpapi.DefaultPrefix+"/", api)
 	return mux, nil
 }

@@ -19,13 +19,13 @@ func TestStore(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			run := storetest.Run
-			if name != "guide" {
-				run = storetest.RunTables
+			groups := storetest.TableGroups()
+			if name == "guide" {
+				groups = nil // all
 			}
-			run(t, func(t testing.TB) storetest.Harness {
+			storetest.Run(t, func(t testing.TB) storetest.Harness {
 				return host.Harness(t, pgtest.Prepared(t, name, host.Adopt))
-			})
+			}, groups...)
 		})
 	}
 }

@@ -18,17 +18,17 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 func TestVersions(t *testing.T) {
 	t.Logf("PostgreSQL %d", pgtest.Version(t))
 	hosts := pghosts.All()
-	prove := storetest.Run
+	var groups []string // all
 	for i, name := range slices.Sorted(maps.Keys(hosts)) {
 		if (i+pgtest.Version(t)/2)%3 != 0 {
 			continue
 		}
-		host, run := hosts[name], prove
-		prove = storetest.RunTables
+		host, proven := hosts[name], groups
+		groups = storetest.TableGroups()
 		t.Run(name, func(t *testing.T) {
-			run(t, func(t testing.TB) storetest.Harness {
+			storetest.Run(t, func(t testing.TB) storetest.Harness {
 				return host.Harness(t, pgtest.Prepared(t, name, host.Adopt))
-			})
+			}, proven...)
 		})
 	}
 }

@@ -12,6 +12,9 @@ type Stats struct {
 	Counts
 	At time.Time `json:"at"` // the store's clock
 
+	// Waiting is the number of sessions that are due for deletion, but for their warning; see Policy.WarnBefore. They are no
+	// candidates.
+	Waiting              int     `json:"waiting_sessions"`
 	CleanupCandidates    int     `json:"cleanup_candidates"`     // due for deactivation + due for deletion
 	ActivityRate         float64 `json:"activity_rate"`          // active / total; 0 when there are no sessions
 	CleanupEfficiency    float64 `json:"cleanup_efficiency"`     // candidates / total; 0 when there are no sessions
@@ -66,6 +69,14 @@ func (m *Manager) Stats(ctx context.Context, owner string) (Stats, error) {
 	if counts.Total > 0 {
 		s.ActivityRate = float64(counts.Active) / float64(counts.Total)
 		s.CleanupEfficiency = float64(s.CleanupCandidates) / float64(counts.Total)
+	}
+	if m.policy.warns() {
+		q := Query{Filter: Filter{OwnerID: owner}, Status: SelectWaiting, Thresholds: m.policy.Thresholds(), CountUpTo: countAll}
+		page, err := m.store.List(ctx, q)
+		if err != nil {
+			return Stats{}, fmt.Errorf("%s: %w", operation, err)
+		}
+		s.Waiting = page.Total
 	}
 	if owner == "" {
 		s.ClockDifference = asked.end().ahead(s.At)

@@ -120,6 +120,7 @@ var errPanic = errors.New("a panic ended the run")
 // seconds. A run that ends without a record, because its process or the database did, is recorded by the next one.
 //
 // ErrClock says that the clocks of the store and of this process differ by more than 10 minutes. See Config.IgnoreClock.
+// ErrPaused says that cleanup is paused, since before the run or since a moment during it; a dry run does not care.
 func (m *Manager) Cleanup(ctx context.Context, r Run) (Result, error) {
 	return m.cleanup(ctx, r, time.Time{})
 }
@@ -260,6 +261,9 @@ func (r *run) execute(ctx context.Context) error {
 	}
 	before := r.lease.Replaced
 	err := r.measure(ctx)
+	if err == nil {
+		err = r.notPaused(ctx)
+	}
 	if err == nil {
 		err = r.slotDone(ctx)
 	}

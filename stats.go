@@ -26,8 +26,10 @@ type Stats struct {
 	ClockDifference time.Duration `json:"-"`
 	// FutureRun is the last run that began later than now, which does not count; nil when there is none, and for an owner's
 	// figures.
-	FutureRun *Event  `json:"-"`
-	Alerts    []Alert `json:"alerts"`
+	FutureRun *Event `json:"-"`
+	// Pause is the pause of all cleanup that holds; nil when none does, and for an owner's figures.
+	Pause  *Pause  `json:"pause,omitempty"`
+	Alerts []Alert `json:"alerts"`
 }
 
 // Alert is a condition that an operator should look at.
@@ -81,6 +83,9 @@ func (m *Manager) Stats(ctx context.Context, owner string) (Stats, error) {
 	if owner == "" {
 		s.ClockDifference = asked.end().ahead(s.At)
 		if err := m.addRuns(ctx, &s); err != nil {
+			return Stats{}, fmt.Errorf("%s: %w", operation, err)
+		}
+		if s.Pause, err = m.pausedAt(ctx, s.At); err != nil {
 			return Stats{}, fmt.Errorf("%s: %w", operation, err)
 		}
 	}

@@ -119,6 +119,11 @@ func (a *app) printStats(s sessioncleanup.Stats, policy sessioncleanup.Policy) e
 		return err
 	}
 	share := func(rate float64) cell { return text(fmt.Sprintf("%.0f %% of all", 100*rate)) }
+	if s.Pause != nil {
+		if err := a.say("%s\n", a.paint(yellow, capital(pausedText(*s.Pause))+".")); err != nil {
+			return err
+		}
+	}
 	rows := [][]cell{
 		{text("Sessions"), figure(s.Total)},
 		{text("Active"), figure(s.Active), share(s.ActivityRate)},

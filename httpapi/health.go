@@ -16,13 +16,16 @@ func Healthy() http.Handler {
 
 // Ready responds with 200 while the database responds and is set up and no scheduled run is overdue (see Manager.Overdue), and
 // with 503 otherwise: a readiness check. It is open to everybody, so it asks the database at most once per second, and waits
-// for 1.5 s at most.
+// for 1.5 s at most. The answer says until when cleanup is paused, not by whom or why.
 func Ready(manager *sessioncleanup.Manager) http.Handler {
-	asked := newShared[struct{}](time.Second, 1500*time.Millisecond)
+	asked := newShared[string](time.Second, 1500*time.Millisecond)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _, err := asked.get(r.Context(), "", func(ctx context.Context) (struct{}, error) {
-			_, _, err := manager.LastRun(ctx) // reads what Migrate adds
-			return struct{}{}, err
+		paused, _, err := asked.get(r.Context(), "", func(ctx context.Context) (string, error) {
+			p, found, err := manager.Paused(ctx) // reads what Migrate adds
+			if !found {
+				return "", err
+			}
+			return "; cleanup is paused until " + p.Until.Format(time.RFC3339), err
 		})
 		if err != nil {
 			plain(w, http.StatusServiceUnavailable, "the database is unavailable\n")
@@ -32,7 +35,7 @@ func Ready(manager *sessioncleanup.Manager) http.Handler {
 			plain(w, http.StatusServiceUnavailable, "a scheduled cleanup is overdue\n")
 			return
 		}
-		plain(w, http.StatusOK, "ready\n")
+		plain(w, http.StatusOK, "ready"+paused+"\n")
 	})
 }
 

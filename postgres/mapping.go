@@ -99,8 +99,12 @@ func readMapping(ctx context.Context, q *guarded, schema sessioncleanup.Schema, 
 	if m.pathNames, err = q.searchPath(ctx); err != nil {
 		return nil, mapError("read the search path", err)
 	}
-	if !slices.Contains(m.pathNames, m.space) {
-		m.pathNames = append(m.pathNames, m.space)
+	where := m.space
+	if m.label() != ownMark { // a schema of the library's own
+		where = m.table.space
+	}
+	if !slices.Contains(m.pathNames, where) {
+		m.pathNames = append(m.pathNames, where)
 	}
 	var quoted []string
 	for _, name := range m.pathNames {
@@ -257,7 +261,11 @@ func (m *mapping) statement(name string, more ...sqlfile.Names) string {
 			maps.Copy(names, n)
 		}
 	}
-	sql, err := statements.Fill(name, names)
+	text, ok := statements[name]
+	if !ok {
+		panic("postgres: no statement " + name)
+	}
+	sql, err := sqlfile.Fill(strings.ReplaceAll(text, "sessioncleanup.", m.label()+"."), names)
 	if err != nil {
 		panic(err)
 	}

@@ -29,6 +29,11 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err != nil {
 		return err
 	}
+	if plan.space {
+		if err := s.makeSpace(ctx, plan.m); err != nil {
+			return err
+		}
+	}
 	lock, err := s.lock(ctx, plan.m)
 	if err != nil {
 		return err
@@ -129,6 +134,9 @@ func (s *Store) MigrationSQL(ctx context.Context, p sessioncleanup.Policy) (stri
 		fmt.Fprintf(&out, "-- %s\n", oneLine(n.text))
 	}
 	section("look for names on the server only", "SET search_path = "+plan.m.safe+";")
+	if plan.space {
+		section("create a schema for what follows", makeSpaceSQL(plan.m))
+	}
 	if len(tables) > 0 {
 		section("create the library's tables", tables...)
 	}
@@ -194,7 +202,13 @@ func (s *Store) prepare(ctx context.Context, policy sessioncleanup.Policy) (*pla
 	if err := s.act(ctx, p.m, true); err != nil {
 		return nil, err
 	}
+	if p.space, err = s.lacksSpace(ctx, p.m); err != nil {
+		return nil, err
+	}
 	if err := s.checkRights(ctx, p); err != nil {
+		return nil, err
+	}
+	if err := s.notOthers(ctx, p.m); err != nil {
 		return nil, err
 	}
 	if err := s.checkRowSecurity(ctx, p.m); err != nil {
@@ -287,7 +301,10 @@ func (s *Store) wanted(ctx context.Context) (sessioncleanup.Schema, settings, er
 		return schema, set, err
 	case !errors.Is(err, sessioncleanup.ErrNotInstalled):
 		return schema, set, err
+	case s.cfg.Name != "" && s.cfg.Schema.Table == "":
+		return schema, set, adopt.NoTable(s.cfg.Name)
 	default:
+		set.space = spaceOf(s.cfg.Name)
 		schema, err = s.completed(ctx)
 		set.places.Proposed = s.cfg.Schema.Sources == nil
 		return schema, set, err

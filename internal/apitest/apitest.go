@@ -42,6 +42,7 @@ func Run(t *testing.T, observe Observer) {
 		{"RefusedCleanup", refusedRuns},
 		{"BrokenCleanup", brokenRuns},
 		{"ReversedCleanup", reversedRuns},
+		{"Pause", pauses},
 		{"Dependents", dependents},
 		{"Archive", archive},
 		{"Hold", hold},

@@ -38,6 +38,33 @@ func TestAnAdminSimulatesAndThenCleansExactlyThat(t *testing.T) {
 	}
 }
 
+func TestAnAdminPausesAndResumesCleanup(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	s.annsSessions()
+	b := newTab(t, look{})
+	b.open(s.url, "admin")
+	b.click("[data-act=pause]")
+	b.click("dialog label:nth-of-type(2) input")
+	b.accessible("pause dialog")
+	b.click("dialog .primary")
+	b.until("$('dialog input[name=why]:invalid')") // it needs a reason
+	b.fill("dialog input[name=why]", "<b>moving house</b>")
+	b.save("pause-dialog")
+	b.click("dialog .primary")
+	b.until("text('[data-paused]').includes('tomorrow at') && text('[data-paused]').includes('<b>moving house</b>') && text('.sentence').includes('paused')")
+	b.accessible("paused")
+	b.save("paused")
+	if _, err := s.manager.Cleanup(t.Context(), sessioncleanup.Run{}); !errors.Is(err, sessioncleanup.ErrPaused) {
+		t.Errorf("a run ends with %v, want the pause", err)
+	}
+	b.click("[data-act=resume]")
+	b.until("!$('[data-paused]') && $('[data-act=pause]')")
+	if _, err := s.manager.Cleanup(t.Context(), sessioncleanup.Run{}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestARunShowsItsProgressAndCanBeStopped(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, sessioncleanup.Policy{Rate: 5, BatchSize: 5, MaxDeleteFraction: 1})

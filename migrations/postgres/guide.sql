@@ -147,6 +147,7 @@ DECLARE
     v_started     timestamptz := clock_timestamp();
     v_run_id      text := replace(gen_random_uuid()::text, '-', '');
     v_policy      "{policy}"%ROWTYPE;
+    v_pause       record;
     v_cut         record;
     v_due         bigint;
     v_refused     text;
@@ -170,6 +171,12 @@ BEGIN
     IF NOT v_policy.enabled THEN
         RAISE EXCEPTION 'cleanup is disabled by the policy'
             USING HINT = 'UPDATE sessioncleanup_policy SET enabled = true', ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    SELECT e.action, (e.run ->> 'until')::timestamptz AS until, e.actor, e.reason INTO v_pause
+      FROM "{events}" e WHERE e.action IN ('paused', 'resumed') ORDER BY e.id DESC LIMIT 1;
+    IF v_pause.action = 'paused' AND v_pause.until > clock_timestamp() THEN
+        RAISE EXCEPTION 'cleanup is paused until %, by %: %', date_trunc('seconds', v_pause.until), v_pause.actor, v_pause.reason
+            USING HINT = 'sessioncleanup resume', ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     v_policy.inactive_after := coalesce(inactive_hours * interval '1 hour', v_policy.inactive_after);
     v_policy.delete_after := coalesce(delete_old_days * interval '24 hours', v_policy.delete_after);

@@ -28,6 +28,7 @@ type serveFlags struct {
 	http           httpFlags
 	metrics        metricsFlags
 	operators      operatorFlags
+	owners         ownerFlags
 }
 
 const serveHelp = `serve cleans up on schedule until it is stopped, and logs what it does to standard error, as JSON with --json.
@@ -77,6 +78,10 @@ func (a *app) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			owners, err := f.owners.read(a, f.operators.texts)
+			if err != nil {
+				return err
+			}
 			if schedule == nil && at == nil && f.metrics.addr == "" {
 				return usagef("--every never only serves HTTP: it needs --addr and --tokens, or --metrics-addr")
 			}
@@ -86,6 +91,7 @@ func (a *app) serve() *cobra.Command {
 			return endsAt(cmd.Context(), a.withPatience(func(ctx context.Context, db connection, _ []string) error {
 				return a.runSchedule(ctx, db, described, func(ctx context.Context, m *sessioncleanup.Manager, log *slog.Logger) error {
 					defer tellOperators(ctx, operators, m, db.store, schedule != nil, log)()
+					defer warnOwners(ctx, owners, m, db.store, log)()
 					clean := func(ctx context.Context) error { return cleanOnSchedule(ctx, m, schedule, f.now, log) }
 					measured, err := f.metrics.handler(ctx, m, schedule, log)
 					if err != nil {
@@ -111,6 +117,7 @@ func (a *app) serve() *cobra.Command {
 	f.http.add(flags)
 	f.metrics.add(flags)
 	f.operators.add(cmd)
+	f.owners.add(cmd)
 	return cmd
 }
 

@@ -220,6 +220,8 @@ var (
 	alertsInFrench = map[sessioncleanup.AlertCode]string{
 		sessioncleanup.AlertTooManyDue:        "%d sessions sont à nettoyer, plus de %d",
 		sessioncleanup.AlertLowActivity:       "%.0f %% des sessions sont actives, moins de %.0f %%",
+		sessioncleanup.AlertUndeliverable:     "les propriétaires de %d sessions n'ont pas pu être avertis avant leur suppression",
+		sessioncleanup.AlertOutboxStuck:       "%d avertissements de propriétaires ne sont pas remis, le plus ancien depuis %v",
 		sessioncleanup.AlertClockWrong:        "les horloges de la base de données et de ce processus diffèrent de %v",
 		sessioncleanup.AlertCleanupIncomplete: "le dernier nettoyage, %s, n'a pas pu traiter %d sessions",
 	}

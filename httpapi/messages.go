@@ -197,6 +197,7 @@ var (
 	msgNoDeactivation  = text{"Deactivation is off.", "La désactivation automatique est coupée."}
 	msgDidDelete       = text{"Deleted: %d, unused for more than %s days", "Supprimées : %d, inutilisées depuis plus de %s jours"}
 	msgWouldDelete     = text{"Would be deleted: %d, unused for more than %s days", "À supprimer : %d, inutilisées depuis plus de %s jours"}
+	msgNoticed         = text{"Owners to warn: of %d sessions, %s days before the deletion. Waiting for a warning: %d", "Propriétaires à avertir : de %d sessions, %s jours avant la suppression. En attente d'un avertissement : %d"}
 	msgNoDeletion      = text{"Deletion is off.", "La suppression automatique est coupée."}
 	msgNotDeactivated  = text{"The session could not be deactivated. The server's log has the details.", "La session n'a pas pu être désactivée. Le journal du serveur contient les détails."}
 	msgNotChanged      = text{"The session could not be changed. The server's log has the details.", "La session n'a pas pu être modifiée. Le journal du serveur contient les détails."}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -26,6 +27,8 @@ func (a *app) stats() *cobra.Command {
 With --check it exits with 3 when an alert holds:
   too_many_due        more sessions are due than --max-due
   low_activity        a smaller part of all sessions is active than --min-activity
+  undeliverable       owners of sessions could not be warned before the deletion
+  outbox_stuck        warnings of owners have not been delivered for more than a day
   clock_wrong         the clocks of the database and of this machine differ by more than 10 minutes
   cleanup_failed      the last run ended with an error
   cleanup_incomplete  the last run could not clean up some sessions
@@ -63,7 +66,10 @@ while a serve with that flag works on the same database.`,
 					stats.Alerts = append(stats.Alerts, databaseAlerts(ctx, db.store)...)
 				}
 				untold := tellOnce(ctx, told, db, a.logger(), stats)
-				err = a.reportStats(stats, db.Policy(), check)
+				all, err := installations(ctx, db.store)
+				if err == nil {
+					err = a.reportStats(stats, all, db.Policy(), check)
+				}
 				if err != nil && untold != nil {
 					a.complain(untold.Error())
 				}
@@ -85,19 +91,28 @@ type jsonStats struct {
 	InactiveHours string `json:"inactive_hours"`
 	DeleteDays    string `json:"delete_days"`
 	Untracked     bool   `json:"untracked"`
+	// Installations are those in the database, where there are others than this one.
+	Installations []sessioncleanup.Installation `json:"installations,omitempty"`
 }
 
-func (a *app) reportStats(stats sessioncleanup.Stats, policy sessioncleanup.Policy, check bool) error {
+func (a *app) reportStats(stats sessioncleanup.Stats, all []sessioncleanup.Installation, policy sessioncleanup.Policy, check bool) error {
+	words := installationWords(all, a.installation())
+	if words == "" {
+		all = nil
+	}
 	var err error
 	if a.json {
 		err = a.printJSON(jsonStats{
-			Stats:         stats,
+			Stats: stats, Installations: all,
 			InactiveHours: sessioncleanup.Threshold(policy.InactiveAfter, time.Hour),
 			DeleteDays:    sessioncleanup.Threshold(policy.DeleteAfter, 24*time.Hour),
 			Untracked:     stats.Cutoffs.Untracked,
 		})
 	} else {
 		err = a.printStats(stats, policy)
+	}
+	if err == nil && !a.json && words != "" {
+		err = a.say("  The database has %s.\n", words)
 	}
 	if err != nil {
 		return err
@@ -132,8 +147,12 @@ func (a *app) printStats(s sessioncleanup.Stats, policy sessioncleanup.Policy) e
 		{text("Protected"), figure(s.Protected), text("nothing automatic happens to them")},
 		{text("Due for deactivation"), figure(s.DueForDeactivation), text(thresholdText("unused for more than %s, or expired", policy.InactiveAfter))},
 		{text("Due for deletion"), figure(s.DueForDeletion), text(thresholdText("inactive and unused for more than %s", policy.DeleteAfter))},
+		{text("Waiting for a warning"), figure(s.Waiting), text("due for deletion, but their owners were not warned, or not long enough ago")},
 		{text("Never due"), figure(s.NeverDue), text("active, and neither idleness nor an expiry ever makes them due")},
 		{text("Cleanup candidates"), figure(s.CleanupCandidates).in(bold), share(s.CleanupEfficiency)},
+	}
+	if policy.WarnBefore == sessioncleanup.Never {
+		rows = slices.Delete(rows, 7, 8)
 	}
 	if s.CleanupCandidates > 0 {
 		rows = append(rows, texts("Longest overdue", "", humanize.RelTime(s.At.Add(-s.OldestOverdue), s.At, "", "")))

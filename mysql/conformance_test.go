@@ -274,7 +274,7 @@ var everyShape = flag.Bool("shapes", false, "run the whole conformance suite on 
 func TestStore(t *testing.T) {
 	t.Parallel()
 	for _, s := range []shape{guide, own, zoned, states} {
-		groups := []string{"due", "sweep", "delete", "update", "touch", "application", "list"}
+		groups := storetest.TableGroups()
 		if s.name == "guide" || *everyShape {
 			groups = nil
 		}

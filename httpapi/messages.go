@@ -46,6 +46,10 @@ var (
 		"cleanup-paused", http.StatusConflict, text{"Cleanup is paused", "Le nettoyage est en pause"},
 		text{"Cleanup is paused until %s, by %s: %s", "Le nettoyage est en pause jusqu'à %s, par %s : %s"},
 	}
+	notStored = &kind{
+		"policy-not-stored", http.StatusConflict, text{"The policy cannot be changed here", "La configuration ne peut pas être modifiée ici"},
+		text{"The program sets the policy: no stored one is followed.", "Le programme fixe la configuration : aucune n'est lue de la base de données."},
+	}
 	clocksDiffer = &kind{
 		"clocks-differ", http.StatusConflict, text{"The clocks differ", "Les horloges diffèrent"},
 		text{
@@ -126,6 +130,12 @@ var (
 	msgQuery        = text{"The query cannot be read.", "Les paramètres de l'URL sont illisibles."}
 	msgUnknown      = text{"%s is not known here.", "%s n'est pas connu ici."}
 	msgTwice        = text{"%s is duplicated.", "%s figure deux fois."}
+	msgFraction     = text{"%s is %.100s: want a number above 0 and up to 1.", "%s vaut %.100s : attendu un nombre supérieur à 0 et au plus 1."}
+	msgSetByProgram = text{"%s is set by the program, its flags or its environment; the stored value does not count.", "%s est fixé par le programme, ses options ou son environnement ; la valeur de la base ne compte pas."}
+	msgMoreDeleted  = text{
+		"The next run would remove %d sessions in place of %d. Confirm that with the query in confirm.",
+		"Le prochain nettoyage supprimerait %d sessions au lieu de %d. Confirmez avec la requête indiquée dans confirm.",
+	}
 	msgUntilOrHours = text{"%s or hours is needed, one of the two.", "%s ou hours est nécessaire, l'un des deux."}
 	msgUntil        = text{"%s is not within the next year.", "%s n'est pas dans l'année à venir."}
 
@@ -183,6 +193,7 @@ var (
 	msgUnprotected   = text{"Automatic cleanup is on.", "Le nettoyage automatique est activé."}
 	msgProtected     = text{"Automatic cleanup is off.", "Le nettoyage automatique est désactivé."}
 	msgKept          = text{"The session is kept.", "La session est conservée."}
+	msgPolicySet     = text{"The policy is changed.", "La configuration est modifiée."}
 	msgPaused        = text{"Cleanup is paused.", "Le nettoyage est en pause."}
 	msgResumed       = text{"Cleanup is no longer paused.", "Le nettoyage n'est plus en pause."}
 	msgTouched       = text{"Activity recorded.", "Activité enregistrée."}
@@ -197,6 +208,7 @@ var (
 	msgNoDeactivation  = text{"Deactivation is off.", "La désactivation automatique est coupée."}
 	msgDidDelete       = text{"Deleted: %d, unused for more than %s days", "Supprimées : %d, inutilisées depuis plus de %s jours"}
 	msgWouldDelete     = text{"Would be deleted: %d, unused for more than %s days", "À supprimer : %d, inutilisées depuis plus de %s jours"}
+	msgNoticed         = text{"Owners to warn: of %d sessions, %s days before the deletion. Waiting for a warning: %d", "Propriétaires à avertir : de %d sessions, %s jours avant la suppression. En attente d'un avertissement : %d"}
 	msgNoDeletion      = text{"Deletion is off.", "La suppression automatique est coupée."}
 	msgNotDeactivated  = text{"The session could not be deactivated. The server's log has the details.", "La session n'a pas pu être désactivée. Le journal du serveur contient les détails."}
 	msgNotChanged      = text{"The session could not be changed. The server's log has the details.", "La session n'a pas pu être modifiée. Le journal du serveur contient les détails."}
@@ -220,6 +232,8 @@ var (
 	alertsInFrench = map[sessioncleanup.AlertCode]string{
 		sessioncleanup.AlertTooManyDue:        "%d sessions sont à nettoyer, plus de %d",
 		sessioncleanup.AlertLowActivity:       "%.0f %% des sessions sont actives, moins de %.0f %%",
+		sessioncleanup.AlertUndeliverable:     "les propriétaires de %d sessions n'ont pas pu être avertis avant leur suppression",
+		sessioncleanup.AlertOutboxStuck:       "%d avertissements de propriétaires ne sont pas remis, le plus ancien depuis %v",
 		sessioncleanup.AlertClockWrong:        "les horloges de la base de données et de ce processus diffèrent de %v",
 		sessioncleanup.AlertCleanupIncomplete: "le dernier nettoyage, %s, n'a pas pu traiter %d sessions",
 	}

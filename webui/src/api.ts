@@ -74,6 +74,24 @@ export interface Event {
   run: { started_at: string; phases: Phase[]; duration_seconds: number; failed: boolean; refused: boolean; partial: boolean } | null;
   until?: string;
 }
+export interface Setting {
+  name: string;
+  value: number | boolean | null;
+  origin: "program" | "database" | "default";
+  editable: boolean;
+}
+export interface Due {
+  deactivate: number;
+  delete: number;
+  purge: number;
+}
+export interface Policy {
+  message?: string;
+  editable: boolean;
+  settings: Setting[];
+  due: Due;
+  proposed?: Due;
+}
 export interface Pause {
   since: string;
   until: string;
@@ -86,6 +104,7 @@ export interface Stats {
     protected_sessions: number;
     due_for_deactivation: number;
     due_for_deletion: number;
+    waiting_sessions: number;
     never_due_sessions: number;
     activity_rate: number;
     untracked: boolean;

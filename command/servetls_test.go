@@ -143,7 +143,7 @@ func TestFailedLoginsAreLoggedAndLimitedForEachAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log strings.Builder
-	authenticate := newLogins(known, slog.New(slog.NewTextHandler(&log, nil)), nil).authenticate
+	authenticate := newLogins(&endpoint{known: known}, slog.New(slog.NewTextHandler(&log, nil))).authenticate
 	waits := func(err error) bool {
 		_, ok := errors.AsType[*httpapi.WaitError](err)
 		return ok

@@ -35,7 +35,7 @@ type Host struct {
 	source string                // an activity table; empty for none
 	column string                // its column with the session's id
 	uuid   bool
-	others int // rows, with ids above 900000, that are no sessions
+	others int    // rows, with ids above 900000, that are no sessions
 	named  string // the name of the installation, beside one of another table without a name
 	names  int    // bytes that fit into the column of the name; 0: any number
 }

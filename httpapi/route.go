@@ -29,6 +29,7 @@ var (
 	fixedRoutes = map[string]methods{
 		"stats":        {http.MethodGet: {handle: (*call).stats}},
 		"me":           {http.MethodGet: {handle: (*call).me}},
+		"analytics":    {http.MethodGet: {handle: (*call).analytics, everything: true}},
 		"summary":      {http.MethodGet: {handle: (*call).summary}},
 		"bulk":         {http.MethodPost: {handle: (*call).bulk, changes: true, long: true}},
 		"view":         {http.MethodGet: {handle: (*call).view}},

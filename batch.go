@@ -154,16 +154,20 @@ func (r *run) pause(ctx context.Context) error {
 	}
 }
 
-// renew keeps the lease alive.
+// renew keeps the lease alive, and ends the run when cleanup was paused since it last did so.
 func (r *run) renew(ctx context.Context) error {
 	if time.Since(r.renewed) <= r.m.leaseTTL/3 {
 		return nil
 	}
 	err := r.acquire(ctx)
-	if errors.Is(err, ErrLeaseHeld) {
-		err = fmt.Errorf("%w: %w", ErrLeaseLost, err)
+	switch {
+	case errors.Is(err, ErrLeaseHeld):
+		return fmt.Errorf("%w: %w", ErrLeaseLost, err)
+	case err != nil:
+		return err
+	default:
+		return r.notPaused(ctx)
 	}
-	return err
 }
 
 // acquire takes the lease of runs, or renews it.

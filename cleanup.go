@@ -113,6 +113,7 @@ var errPanic = errors.New("a panic ended the run")
 // seconds. A run that ends without a record, because its process or the database did, is recorded by the next one.
 //
 // ErrClock says that the clocks of the store and of this process differ by more than 10 minutes. See Config.IgnoreClock.
+// ErrPaused says that cleanup is paused, since before the run or since a moment during it; a dry run does not care.
 func (m *Manager) Cleanup(ctx context.Context, r Run) (Result, error) {
 	return m.cleanup(ctx, r, time.Time{})
 }
@@ -122,6 +123,10 @@ func (m *Manager) cleanup(ctx context.Context, r Run, slot time.Time) (Result, e
 	const operation = "clean up"
 	if err := m.allowAll(operation); err != nil {
 		return Result{DryRun: r.DryRun}, err
+	}
+	m, err := retry(ctx, func() (*Manager, error) { return m.reread(ctx) })
+	if err != nil {
+		return Result{DryRun: r.DryRun}, fmt.Errorf("%s: %w", operation, err)
 	}
 	policy, err := m.policy.override(r.InactiveAfter, r.DeleteAfter)
 	switch {
@@ -243,6 +248,9 @@ func (r *run) execute(ctx context.Context) error {
 	}
 	before := r.lease.Replaced
 	err := r.measure(ctx)
+	if err == nil {
+		err = r.notPaused(ctx)
+	}
 	if err == nil {
 		err = r.slotDone(ctx)
 	}

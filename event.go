@@ -2,7 +2,9 @@ package sessioncleanup
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/shorten"
@@ -25,6 +27,9 @@ const (
 	ActionHeld           Action = "held"               // kept in the archive whatever the policy says
 	ActionReleased       Action = "released"           // no longer held
 	ActionErased         Action = "erased"             // an owner was erased; the event does not say which
+	ActionPaused         Action = "paused"             // all cleanup, until Event.Until
+	ActionResumed        Action = "resumed"            // cleanup, before the pause ended by itself
+	ActionPolicyChanged  Action = "policy_changed"     // somebody changed the stored policy; Event.Reason has the values before and after
 	ActionScheduled      Action = "scheduled"          // a scheduler started for the first time: intervals count from here
 	ActionNotified       Action = "notified"           // operators were told which alerts hold, over the channel in Event.Reason
 	ActionRun            Action = "run"                // a run ended; Event.Run has its result
@@ -40,7 +45,7 @@ func Actions() []Action {
 	return []Action{
 		ActionDeactivated, ActionReactivated, ActionDeleted,
 		ActionAutoCleanupOn, ActionAutoCleanupOff, ActionExpirySet, ActionCorrected, ActionRestored, ActionPurged,
-		ActionHeld, ActionReleased, ActionErased, ActionScheduled, ActionNotified, ActionRun,
+		ActionHeld, ActionReleased, ActionErased, ActionPaused, ActionResumed, ActionPolicyChanged, ActionScheduled, ActionNotified, ActionRun,
 	}
 }
 
@@ -55,7 +60,8 @@ type Event struct {
 	Actor    string       `json:"actor"`
 	Reason   string       `json:"reason,omitempty"`
 	RunID    string       `json:"run_id,omitempty"`
-	Run      *RunSummary  `json:"run,omitempty"` // for ActionRun only
+	Run      *RunSummary  `json:"run,omitempty"`  // for ActionRun only
+	Until    time.Time    `json:"until,omitzero"` // for ActionPaused only: when the pause ends
 	// Unnamed is how many further sessions the event has; only parts of the log leave out any.
 	Unnamed int `json:"unnamed_sessions,omitempty"`
 }
@@ -63,6 +69,43 @@ type Event struct {
 // MaxEventText is how much of a name or a reason an event keeps, in characters: with long ones, the event of a batch would
 // be larger than some databases allow.
 const MaxEventText = 200
+
+// pauseDetails are the details of an ActionPaused.
+type pauseDetails struct {
+	Until time.Time `json:"until"`
+}
+
+// Details is what a store keeps of an event that only some actions have, as one JSON object; nil for the others.
+func (e Event) Details() []byte {
+	var details any
+	switch {
+	case e.Run != nil:
+		details = e.Run
+	case !e.Until.IsZero():
+		details = pauseDetails{e.Until.UTC()}
+	default:
+		return nil
+	}
+	data, err := json.Marshal(details)
+	if err != nil {
+		panic(err) // numbers, times and strings
+	}
+	return data
+}
+
+// SetDetails is the reverse of Details. The event has its action already.
+func (e *Event) SetDetails(data []byte) error {
+	if len(data) == 0 {
+		return nil
+	}
+	if e.Action != ActionPaused {
+		return json.Unmarshal(data, &e.Run)
+	}
+	var details pauseDetails
+	err := json.Unmarshal(data, &details)
+	e.Until = details.Until
+	return err
+}
 
 // Shortened is the event as stores keep it: with names and the reason cut to MaxEventText. It shares nothing with e.
 func (e Event) Shortened() Event {
@@ -106,7 +149,7 @@ const (
 	OutcomeSucceeded   Outcome = "succeeded"
 	OutcomeIncomplete  Outcome = "incomplete"  // it ended without an error, but could not change some sessions
 	OutcomeRefused     Outcome = "refused"     // the deletion limit stopped the deletions; the rest was done
-	OutcomeInterrupted Outcome = "interrupted" // it was stopped, after a whole batch
+	OutcomeInterrupted Outcome = "interrupted" // it was stopped or paused, after a whole batch
 	OutcomeFailed      Outcome = "failed"      // with an error, or without an end: killed, frozen, cut off
 )
 
@@ -120,7 +163,7 @@ func (s RunSummary) Outcome() Outcome {
 	switch {
 	case s.Refused:
 		return OutcomeRefused
-	case s.Error == context.Canceled.Error():
+	case s.Error == context.Canceled.Error(), strings.HasPrefix(s.Error, ErrPaused.Error()):
 		return OutcomeInterrupted
 	case s.Error != "":
 		return OutcomeFailed

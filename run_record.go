@@ -76,8 +76,8 @@ func (r *run) logEnd(ctx context.Context, cause error) {
 		"skipped", total.Skipped, "failed", total.Failed, "batches", r.result.Batches, "duration", time.Since(r.started),
 	}
 	switch {
-	case errors.Is(cause, context.Canceled):
-		r.m.log.WarnContext(ctx, "cleanup interrupted", attrs...)
+	case errors.Is(cause, context.Canceled), errors.Is(cause, ErrPaused):
+		r.m.log.WarnContext(ctx, "cleanup interrupted", append(attrs, "by", cause)...)
 	case cause != nil:
 		r.m.log.ErrorContext(ctx, "cleanup failed", append(attrs, "error", cause)...)
 	case total.Done+total.Failed+total.Skipped == 0: // most runs of a frequent schedule

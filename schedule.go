@@ -45,6 +45,7 @@ const (
 	firstRetry   = 10 * time.Second // after a run that failed, doubled each time unless the database was unavailable
 	longestRetry = 15 * time.Minute
 	shortestWait = time.Second // between two looks, whatever a Schedule says
+	pausedAgain  = time.Minute // how long at most a scheduler that is due sleeps while cleanup is paused: somebody may resume it
 )
 
 // errDone says that the run of a slot was done already, by another instance.
@@ -89,6 +90,7 @@ type scheduler struct {
 	schedule Schedule
 	jitter   time.Duration
 	began    time.Time     // the first start of a scheduler, by the store's clock; zero when not yet read
+	paused   time.Time     // until when, as the log says
 	slot     time.Time     // found last
 	delay    time.Duration // of the slot, by the jitter
 	failures int           // in a row
@@ -178,6 +180,14 @@ func (s *scheduler) runSlot(ctx context.Context, slot time.Time) (time.Duration,
 		s.m.late.working()
 		s.m.log.InfoContext(ctx, "another instance is cleaning up", "run_id", held.Holder, "until", held.Until)
 		return min(held.Remaining, s.m.leaseTTL), nil
+	}
+	if p, ok := errors.AsType[*PausedError](err); ok {
+		s.m.late.working()
+		if !s.paused.Equal(p.Until) {
+			s.paused = p.Until
+			s.m.log.WarnContext(ctx, "scheduled cleanup waits: cleanup is paused", "until", p.Until, "by", p.By, "reason", p.Reason)
+		}
+		return pausedAgain, nil
 	}
 	switch {
 	case errors.Is(err, ErrTooMany): // an operator has to look at it first

@@ -23,8 +23,10 @@ type Stats struct {
 	ClockDifference time.Duration `json:"-"`
 	// FutureRun is the last run that began later than now, which does not count; nil when there is none, and for an owner's
 	// figures.
-	FutureRun *Event  `json:"-"`
-	Alerts    []Alert `json:"alerts"`
+	FutureRun *Event `json:"-"`
+	// Pause is the pause of all cleanup that holds; nil when none does, and for an owner's figures.
+	Pause  *Pause  `json:"pause,omitempty"`
+	Alerts []Alert `json:"alerts"`
 }
 
 // Alert is a condition that an operator should look at.
@@ -55,6 +57,11 @@ func (m *Manager) Stats(ctx context.Context, owner string) (Stats, error) {
 	owner, err := m.scope(operation, owner)
 	if err != nil {
 		return Stats{}, err
+	}
+	if owner == "" {
+		if m, err = m.reread(ctx); err != nil {
+			return Stats{}, fmt.Errorf("%s: %w", operation, err)
+		}
 	}
 	asked := since()
 	counts, err := m.store.Counts(ctx, CountsQuery{Filter: Filter{OwnerID: owner}, Thresholds: m.policy.Thresholds()})
@@ -118,6 +125,10 @@ func (m *Manager) statsOf(ctx context.Context, owner string, counts Counts, now 
 	if owner == "" {
 		s.ClockDifference = asked.end().ahead(now)
 		if err := m.addRuns(ctx, &s, now); err != nil {
+			return Stats{}, err
+		}
+		var err error
+		if s.Pause, err = m.pausedAt(ctx, now); err != nil {
 			return Stats{}, err
 		}
 	}

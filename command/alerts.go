@@ -64,6 +64,9 @@ func scheduleAlerts(s sessioncleanup.Stats, maxAge time.Duration) []sessionclean
 	raise := func(code sessioncleanup.AlertCode, format string, args ...any) {
 		alerts = append(alerts, sessioncleanup.Alert{Code: code, Message: fmt.Sprintf(format, args...)})
 	}
+	if s.Pause != nil { // none is expected
+		return nil
+	}
 	future := ""
 	if s.FutureRun != nil {
 		future = "; run " + s.FutureRun.RunID + " is recorded in the future, at " + moment(s.FutureRun.Run.StartedAt) + ", and does not count"

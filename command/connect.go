@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,10 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/store"
 )
 
-const envDatabase = "DATABASE_URL"
+const (
+	envDatabase = "DATABASE_URL"
+	envName     = "SESSION_NAME"
+)
 
 // How long cleanup and serve try to connect, and the pause between two tries.
 const (
@@ -36,6 +40,9 @@ func (a *app) databaseURL() string {
 	return pgurl.WithSocket(address)
 }
 
+// installation is the name in the flag or the environment.
+func (a *app) installation() string { return cmp.Or(a.name, a.getenv(envName)) }
+
 // open opens the database that the flag or the environment names. The configuration's Schema is that of --schema; its
 // Logger is one for warnings unless it is set.
 func (a *app) open(ctx context.Context, c store.Config) (sessioncleanup.Store, error) {
@@ -50,7 +57,7 @@ func (a *app) open(ctx context.Context, c store.Config) (sessioncleanup.Store, e
 	if c.Schema, err = a.schema(); err != nil {
 		return nil, err
 	}
-	c.TrustOwner = a.trustOwner
+	c.TrustOwner, c.Name = a.trustOwner, a.installation()
 	if c.Logger == nil {
 		c.Logger = a.warnings()
 	}
@@ -129,6 +136,8 @@ type connection struct {
 	*sessioncleanup.Manager                         // acts for the user of the command
 	system                  *sessioncleanup.Manager // acts for the service itself
 	store                   sessioncleanup.Store
+	name                    string                // of the installation
+	config                  sessioncleanup.Config // of these Managers
 }
 
 // withPatience is with for verbs that run unattended: it retries while the database is down.
@@ -158,34 +167,40 @@ func (a *app) withOpened(
 			return err
 		}
 		defer func() { _ = opened.Close() }() // nothing is left to write
-		m, err := a.manager(ctx, opened, env)
+		config, err := a.config(ctx, opened, env)
+		if err != nil {
+			return err
+		}
+		m, err := sessioncleanup.New(opened, config)
 		if err != nil {
 			return err
 		}
 		if reason := cmd.Flags().Lookup(reasonFlag); reason != nil {
 			m = m.Because(reason.Value.String())
 		}
-		return work(ctx, connection{Manager: m.As(a.operator()), system: m, store: opened}, args)
+		err = work(ctx, connection{Manager: m.As(a.operator()), system: m, store: opened, name: a.installation(), config: config}, args)
+		if errors.Is(err, sessioncleanup.ErrNotInstalled) {
+			a.complainOfName(ctx, opened)
+		}
+		return err
 	}
 }
 
-// manager returns a Manager over an open store. What the policy leaves open comes from the one that migrate stored in the
-// database.
-func (a *app) manager(ctx context.Context, db sessioncleanup.Store, policy sessioncleanup.Policy) (*sessioncleanup.Manager, error) {
+// config is that of Managers over an open store. What the policy leaves open comes from the one stored in the database.
+func (a *app) config(ctx context.Context, db sessioncleanup.Store, policy sessioncleanup.Policy) (sessioncleanup.Config, error) {
 	stored, err := storedPolicy(ctx, db)
 	if err != nil {
-		return nil, err
+		return sessioncleanup.Config{}, err
 	}
 	a.warnAboutStored(policy, stored)
 	ignoreClock, err := a.trustsClock()
 	if err != nil {
-		return nil, err
+		return sessioncleanup.Config{}, err
 	}
-	policy = policy.Or(stored)
-	if err := a.checkArchive(policy); err != nil {
-		return nil, err
+	if err := a.checkArchive(policy.Or(stored)); err != nil {
+		return sessioncleanup.Config{}, err
 	}
-	return sessioncleanup.New(db, sessioncleanup.Config{Policy: policy, Logger: a.logger(), IgnoreClock: ignoreClock, Backups: a.backups})
+	return sessioncleanup.Config{Policy: policy, Stored: &stored, Logger: a.logger(), IgnoreClock: ignoreClock, Backups: a.backups}, nil
 }
 
 // storedPolicy is the policy that migrate stored in the database; zero where there is none.

@@ -39,6 +39,13 @@ func (a *app) serveDemo(ctx context.Context, path, addr string) error {
 	if err := m.Migrate(ctx); err != nil {
 		return err
 	}
+	stored, err := db.Policy(ctx)
+	if err != nil {
+		return err
+	}
+	if m, err = sessioncleanup.New(db, sessioncleanup.Config{Stored: &stored, Logger: log}); err != nil { // so that it can be changed in the page
+		return err
+	}
 	if err := liveDemo(ctx, m); err != nil {
 		return err
 	}
@@ -52,11 +59,12 @@ func (a *app) serveDemo(ctx context.Context, path, addr string) error {
 		return a.say("Open %s and log in as admin or as %s, an owner. Ctrl-C stops it and removes the database.\n", url, demoOwnerName)
 	}
 	schedule := sessioncleanup.Interval{Every: defaultEvery}
-	measured, err := (&metricsFlags{}).handler(ctx, m, schedule, log)
+	all := []served{{m: m, store: db, log: log}}
+	measured, err := (&metricsFlags{}).handler(ctx, all, schedule, log)
 	if err != nil {
 		return err
 	}
-	err = serveHTTP(ctx, m, at, measured, log, func(ctx context.Context) error { return m.Run(ctx, schedule) })
+	err = serveHTTP(ctx, all, at, measured, log, func(ctx context.Context) error { return m.Run(ctx, schedule) })
 	if errors.Is(err, context.Canceled) || errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

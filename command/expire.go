@@ -31,9 +31,13 @@ now with a leading plus.`,
 			return arguments("the ID of a session", "a time or never")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			at, err := parseExpiry(strings.Join(args[1:], " "))
+			word := strings.Join(args[1:], " ")
+			at, err := func(time.Time) time.Time { return time.Time{} }, error(nil)
+			if !strings.EqualFold(word, "never") {
+				at, err = parseTime("expiry", word)
+			}
 			if err != nil {
-				return err
+				return usagef("%w, or never", err)
 			}
 			return a.with(func(ctx context.Context, db connection, args []string) error {
 				now, err := db.Now(ctx)
@@ -53,13 +57,10 @@ now with a leading plus.`,
 // localTimes are the forms of a time in the local zone.
 var localTimes = []string{"2006-01-02", "2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02T15:04:05"}
 
-// parseExpiry reads a time. It returns a function of the store's clock, which relative times need.
-func parseExpiry(text string) (func(now time.Time) time.Time, error) {
+// parseTime reads a time. It returns a function of the store's clock, which relative times need.
+func parseTime(name, text string) (func(now time.Time) time.Time, error) {
 	fixed := func(t time.Time) func(time.Time) time.Time {
 		return func(time.Time) time.Time { return t }
-	}
-	if strings.EqualFold(text, "never") {
-		return fixed(time.Time{}), nil
 	}
 	if relative, ok := strings.CutPrefix(text, "+"); ok {
 		d, err := parseSpan(relative)
@@ -75,5 +76,5 @@ func parseExpiry(text string) (func(now time.Time) time.Time, error) {
 			return fixed(t), nil
 		}
 	}
-	return nil, usagef(`expiry is %q: want a time such as %s, 2026-12-31, "2026-12-31 18:00", +2h, +7d, or never`, text, time.RFC3339)
+	return nil, usagef(`%s is %q: want a time such as %s, 2026-12-31, "2026-12-31 18:00", +2h or +7d`, name, text, time.RFC3339)
 }

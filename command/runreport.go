@@ -21,9 +21,12 @@ type runReport struct {
 // noRun is the reason why there was no run although nothing failed; empty when there was one.
 func (r runReport) noRun() string {
 	held, isHeld := errors.AsType[*sessioncleanup.LeaseHeldError](r.err)
+	paused, isPaused := errors.AsType[*sessioncleanup.PausedError](r.err)
 	switch {
 	case isHeld:
 		return fmt.Sprintf("another run is already running, until %s at the latest unless it renews its lease", moment(held.Until))
+	case isPaused && r.result.Batches == 0:
+		return pausedText(paused.Pause)
 	case errors.Is(r.err, sessioncleanup.ErrDisabled):
 		return "cleanup is disabled, by " + sessioncleanup.EnvEnabled + " or the stored policy"
 	default:

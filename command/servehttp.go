@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -32,13 +33,17 @@ const (
 )
 
 // httpFlags are the flags of serve for HTTP.
-type httpFlags struct{ addr, tokens, cert, key string }
+type httpFlags struct {
+	addr, tokens, cert, key string
+	login                   loginFlags
+}
 
 func (f *httpFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.addr, "addr", "", "also serve HTTP on this address, for example localhost:8080; needs --tokens")
+	flags.StringVar(&f.addr, "addr", "", "also serve HTTP on this address, for example localhost:8080; needs --tokens, or another way to log in")
 	flags.StringVar(&f.tokens, "tokens", "", `file of bearer tokens, lines "TOKEN admin", "TOKEN owner ID", "TOKEN viewer", "TOKEN metrics"; not readable by others`)
 	flags.StringVar(&f.cert, "tls-cert", "", "serve HTTPS with the certificate, and those that sign it, in this PEM file; needs --tls-key")
 	flags.StringVar(&f.key, "tls-key", "", "PEM file with the private key of --tls-cert")
+	f.login.add(flags)
 }
 
 // endpoint is where serve answers HTTP, and to whom.
@@ -47,6 +52,10 @@ type endpoint struct {
 	known *tokens.Tokens
 	tls   *tls.Config // nil: without TLS
 
+	jwt     *login.Verifier // nil: no JSON Web Tokens
+	proxies *login.Proxies  // nil: none is trusted
+	origins []string        // of pages elsewhere that may use the API
+
 	shortcuts []login.Shortcut   // that the login form offers to everybody
 	listening func(string) error // called with the URL once the address is open. Default: nothing
 }
@@ -54,8 +63,10 @@ type endpoint struct {
 // read reads the files of the flags; nil without --addr.
 func (f *httpFlags) read() (*endpoint, error) {
 	switch {
-	case (f.addr == "") != (f.tokens == ""):
-		return nil, usagef("--addr and --tokens belong together: without tokens, no client could use the server")
+	case f.addr != "" && f.tokens == "" && !f.login.any():
+		return nil, usagef("--addr and --tokens belong together: without tokens, --jwt-secret, --jwt-keys or --trusted-proxy, no client could use the server")
+	case f.addr == "" && (f.tokens != "" || f.login.any() || len(f.login.origins) > 0):
+		return nil, usagef("--addr and --tokens belong together: nobody logs in without --addr")
 	case (f.cert == "") != (f.key == ""):
 		return nil, usagef("--tls-cert and --tls-key belong together: set both, or neither to serve without TLS")
 	case f.addr == "" && f.cert != "":
@@ -65,8 +76,13 @@ func (f *httpFlags) read() (*endpoint, error) {
 	}
 	e := &endpoint{addr: f.addr}
 	var err error
-	if e.known, err = tokens.Open(f.tokens); err != nil {
-		return nil, usageError{err}
+	if f.tokens != "" {
+		if e.known, err = tokens.Open(f.tokens); err != nil {
+			return nil, usageError{err}
+		}
+	}
+	if err := f.login.read(e); err != nil {
+		return nil, err
 	}
 	if f.cert != "" {
 		pair, err := tls.LoadX509KeyPair(f.cert, f.key)
@@ -104,11 +120,11 @@ func (e *endpoint) serve(server *http.Server, listener net.Listener) error {
 // serveHTTP serves HTTP and calls run, until ctx ends or one of the two fails. Then it stops the other one and lets current
 // requests end.
 func serveHTTP(
-	ctx context.Context, m *sessioncleanup.Manager, e *endpoint, measured http.Handler, log *slog.Logger, run func(context.Context) error,
+	ctx context.Context, all []served, e *endpoint, measured http.Handler, log *slog.Logger, run func(context.Context) error,
 ) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	handler, err := routes(life, m, newLogins(e.known, log, e.shortcuts), measured, log)
+	handler, err := routes(life, all, newLogins(e, log), e.origins, measured)
 	if err != nil {
 		return err
 	}
@@ -168,26 +184,42 @@ func shutDown(ctx context.Context, server *http.Server, log *slog.Logger) {
 }
 
 // routes is the handler of everything that serve answers.
-func routes(life context.Context, m *sessioncleanup.Manager, users *logins, measured http.Handler, log *slog.Logger) (http.Handler, error) {
-	api, err := httpapi.New(m, httpapi.Options{
-		Authenticate: users.authenticate, Context: life, Logger: log,
-		Limit: httpapi.PerPrincipal(requestsPerSecond, requestsAtOnce), MaxRequestsPerPrincipal: requestsServed,
-		LimitChanges: ofOwners(httpapi.PerPrincipal(changesPerSecond, changesAtOnce)),
-	})
-	if err != nil {
-		return nil, err
-	}
-	// All URLs are relative to the page, so that a proxy may serve it below a prefix.
-	page, err := webui.Handler(webui.Options{API: strings.TrimPrefix(httpapi.DefaultPrefix, "/"), Login: "login", Logout: "logout"})
+func routes(life context.Context, all []served, users *logins, origins []string, measured http.Handler) (http.Handler, error) {
+	crossOrigin, err := trusting(origins)
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
+	limit, limitChanges := httpapi.PerPrincipal(requestsPerSecond, requestsAtOnce), ofOwners(httpapi.PerPrincipal(changesPerSecond, changesAtOnce))
+	var tables []webui.Table
+	var managers []*sessioncleanup.Manager
+	for i, s := range all {
+		prefix := httpapi.DefaultPrefix
+		if i > 0 {
+			prefix += "/tables/" + s.name
+		}
+		api, err := httpapi.New(s.m, httpapi.Options{
+			Prefix: prefix, Authenticate: users.authenticate, Context: life, Logger: s.log, CrossOrigin: crossOrigin,
+			Limit: limit, MaxRequestsPerPrincipal: requestsServed, LimitChanges: limitChanges,
+		})
+		if err != nil {
+			return nil, err
+		}
+		mux.Handle(prefix+"/", withCORS(origins, api))
+		// All URLs are relative to the page, so that a proxy may serve it below a prefix.
+		tables, managers = append(tables, webui.Table{Name: cmp.Or(s.name, s.table), API: strings.TrimPrefix(prefix, "/")}), append(managers, s.m)
+	}
+	page, err := webui.Handler(webui.Options{API: tables[0].API, Tables: tables, Login: "login", Logout: "logout"})
+	if err != nil {
+		return nil, err
+	}
 	mux.Handle("/", page)
 	users.page.Routes(mux)
 	mux.Handle("GET /healthz", httpapi.Healthy())
-	mux.Handle("GET /readyz", httpapi.Ready(m))
+	mux.Handle("GET /readyz", httpapi.Ready(managers...))
 	mux.Handle("GET /metrics", withToken(users.authenticate, measured))
-	mux.Handle(httpapi.DefaultPrefix+"/", api)
+	if users.proxies != nil {
+		return users.proxies.Strip(mux), nil
+	}
 	return mux, nil
 }

@@ -21,7 +21,7 @@ func TestAnalyticsShowWhatRunsDidAndWhatTheyWillDo(t *testing.T) {
 			id     string
 			active bool
 			idle   time.Duration
-		}{{"used", true, time.Hour}, {"idle", true, 25 * time.Hour}, {"old", false, 29*24*time.Hour + time.Minute}} {
+		}{{"used", true, time.Hour}, {"idle", true, 25 * time.Hour}, {"old", false, 29*24*time.Hour + 3*time.Minute}} {
 			at := time.Now().Add(-s.idle)
 			session := sessioncleanup.Session{ID: s.id, OwnerID: "7", Active: s.active, AutoCleanup: true, LastActivity: at}
 			if !s.active {

@@ -23,6 +23,7 @@ type event struct {
 	Reason       string                      `json:"reason"`
 	RunID        *string                     `json:"run_id"`
 	Run          *runSummary                 `json:"run"`
+	Until        *time.Time                  `json:"until,omitempty"` // of a pause
 }
 
 type runSummary struct {
@@ -37,7 +38,7 @@ type runSummary struct {
 func eventOf(e sessioncleanup.Event) event {
 	out := event{
 		ID: e.ID, At: e.At, Action: e.Action, SessionCount: len(e.Sessions) + e.Unnamed, Sessions: e.Sessions,
-		Actor: e.Actor, Reason: e.Reason,
+		Actor: e.Actor, Reason: e.Reason, Until: known(e.Until),
 	}
 	if out.Sessions == nil {
 		out.Sessions = []sessioncleanup.SessionRef{}

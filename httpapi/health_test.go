@@ -48,6 +48,23 @@ func TestReadyFollowsTheDatabaseAndHealthyDoesNot(t *testing.T) {
 	})
 }
 
+func TestReadySaysUntilWhenCleanupIsPaused(t *testing.T) {
+	t.Parallel()
+	m, err := sessioncleanup.New(memory.New(memory.Config{}), sessioncleanup.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := m.Pause(t.Context(), time.Now().Add(time.Hour), "a secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := httptest.NewRecorder()
+	httpapi.Ready(m).ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+	if want := "ready; cleanup is paused until " + p.Until.Format(time.RFC3339) + "\n"; rec.Code != http.StatusOK || rec.Body.String() != want {
+		t.Errorf("ready: %d %q, want 200 %q", rec.Code, rec.Body, want)
+	}
+}
+
 // refusing is a store that grants no lease.
 type refusing struct{ sessioncleanup.Store }
 

@@ -42,6 +42,14 @@ var (
 		"cleanup-disabled", http.StatusConflict, text{"Cleanup is disabled", "Le nettoyage est désactivé"},
 		text{"The policy says that no cleanup may run.", "La configuration interdit tout nettoyage."},
 	}
+	paused = &kind{
+		"cleanup-paused", http.StatusConflict, text{"Cleanup is paused", "Le nettoyage est en pause"},
+		text{"Cleanup is paused until %s, by %s: %s", "Le nettoyage est en pause jusqu'à %s, par %s : %s"},
+	}
+	notStored = &kind{
+		"policy-not-stored", http.StatusConflict, text{"The policy cannot be changed here", "La configuration ne peut pas être modifiée ici"},
+		text{"The program sets the policy: no stored one is followed.", "Le programme fixe la configuration : aucune n'est lue de la base de données."},
+	}
 	clocksDiffer = &kind{
 		"clocks-differ", http.StatusConflict, text{"The clocks differ", "Les horloges diffèrent"},
 		text{
@@ -117,11 +125,20 @@ var (
 
 // Details of problems. Those for wrong begin with the name of the field.
 var (
-	msgInvalid     = text{"The request is not valid.", "La requête n'est pas valide."}
-	msgNoRoute     = text{"There is nothing at this path.", "Il n'y a rien à ce chemin."}
-	msgQuery       = text{"The query cannot be read.", "Les paramètres de l'URL sont illisibles."}
-	msgUnknown     = text{"%s is not known here.", "%s n'est pas connu ici."}
-	msgTwice       = text{"%s is duplicated.", "%s figure deux fois."}
+	msgInvalid      = text{"The request is not valid.", "La requête n'est pas valide."}
+	msgNoRoute      = text{"There is nothing at this path.", "Il n'y a rien à ce chemin."}
+	msgQuery        = text{"The query cannot be read.", "Les paramètres de l'URL sont illisibles."}
+	msgUnknown      = text{"%s is not known here.", "%s n'est pas connu ici."}
+	msgTwice        = text{"%s is duplicated.", "%s figure deux fois."}
+	msgFraction     = text{"%s is %.100s: want a number above 0 and up to 1.", "%s vaut %.100s : attendu un nombre supérieur à 0 et au plus 1."}
+	msgSetByProgram = text{"%s is set by the program, its flags or its environment; the stored value does not count.", "%s est fixé par le programme, ses options ou son environnement ; la valeur de la base ne compte pas."}
+	msgMoreDeleted  = text{
+		"The next run would remove %d sessions in place of %d. Confirm that with the query in confirm.",
+		"Le prochain nettoyage supprimerait %d sessions au lieu de %d. Confirmez avec la requête indiquée dans confirm.",
+	}
+	msgUntilOrHours = text{"%s or hours is needed, one of the two.", "%s ou hours est nécessaire, l'un des deux."}
+	msgUntil        = text{"%s is not within the next year.", "%s n'est pas dans l'année à venir."}
+
 	msgMissing     = text{"%s is missing.", "%s manque."}
 	msgOneOf       = text{"%s is %.100q: want one of %s.", "%s vaut %.100q : attendu l'une des valeurs %s."}
 	msgWhole       = text{"%s is %.100q: want a whole number from 1 to %d.", "%s vaut %.100q : attendu un nombre entier de 1 à %d."}
@@ -176,6 +193,9 @@ var (
 	msgUnprotected   = text{"Automatic cleanup is on.", "Le nettoyage automatique est activé."}
 	msgProtected     = text{"Automatic cleanup is off.", "Le nettoyage automatique est désactivé."}
 	msgKept          = text{"The session is kept.", "La session est conservée."}
+	msgPolicySet     = text{"The policy is changed.", "La configuration est modifiée."}
+	msgPaused        = text{"Cleanup is paused.", "Le nettoyage est en pause."}
+	msgResumed       = text{"Cleanup is no longer paused.", "Le nettoyage n'est plus en pause."}
 	msgTouched       = text{"Activity recorded.", "Activité enregistrée."}
 	msgExpirySet     = text{"Expiry set.", "Expiration définie."}
 	msgExpiryRemoved = text{"Expiry removed.", "Expiration supprimée."}

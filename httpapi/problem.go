@@ -46,8 +46,10 @@ type extra struct {
 	SessionIDs []string                   `json:"session_ids,omitempty"` // that would be deleted along with the session
 	Obstacles  []obstacle                 `json:"obstacles,omitempty"`   // that keep an entry of the archive from being restored
 	Due        int                        `json:"due,omitempty"`
+	DueBefore  *int                       `json:"due_before,omitempty"` // without the change of the policy
 	Fraction   float64                    `json:"max_delete_fraction,omitempty"`
 	AtMost     int                        `json:"delete_at_most,omitempty"`
+	Pause      *sessioncleanup.Pause      `json:"pause,omitempty"`
 	RunID      string                     `json:"run_id,omitempty"`
 	Bulk       *sessioncleanup.BulkResult `json:"bulk,omitempty"` // what was done before
 	report                                // of a run that was stopped
@@ -129,6 +131,9 @@ func (c *call) faultOf(err error) *fault {
 	}
 	if more, ok := errors.AsType[*sessioncleanup.UnexpectedError](err); ok {
 		return &fault{problem: unexpected, args: []any{more.Expected}}
+	}
+	if p, ok := errors.AsType[*sessioncleanup.PausedError](err); ok {
+		return &fault{problem: paused, args: []any{p.Until.Format(time.RFC3339), p.By, p.Reason}, extra: extra{Pause: &p.Pause}}
 	}
 	if f := c.archiveFault(err); f != nil {
 		return f

@@ -110,6 +110,9 @@ func versionOf(s sessioncleanup.Stats) string {
 	if s.LastRun != nil {
 		version += s.LastRun.RunID
 	}
+	if s.Pause != nil {
+		version += s.Pause.Until.String()
+	}
 	return version
 }
 

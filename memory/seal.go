@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"math"
 	"slices"
 	"time"
@@ -32,9 +31,9 @@ func (s *Store) Seal(ctx context.Context, limit int) (sessioncleanup.Seal, error
 		return sessioncleanup.Seal{}, err
 	}
 	defer s.mu.Unlock()
-	entries, err := s.entries(s.lastSeal().LastID, math.MaxInt64, limit)
-	if err != nil || len(entries) == 0 {
-		return sessioncleanup.Seal{}, err
+	entries := s.entries(s.lastSeal().LastID, math.MaxInt64, limit)
+	if len(entries) == 0 {
+		return sessioncleanup.Seal{}, nil
 	}
 	next := sessioncleanup.NextSeal(s.lastSeal(), entries)
 	s.seals = append(s.seals, next)
@@ -57,31 +56,22 @@ func (s *Store) Entries(ctx context.Context, after, through int64, limit int) ([
 		return nil, err
 	}
 	defer s.mu.Unlock()
-	return s.entries(after, through, limit)
+	return s.entries(after, through, limit), nil
 }
 
-func (s *Store) entries(after, through int64, limit int) (found []sessioncleanup.Entry, err error) {
+func (s *Store) entries(after, through int64, limit int) (found []sessioncleanup.Entry) {
 	from, _ := slices.BinarySearchFunc(s.events, after, func(e sessioncleanup.Event, id int64) int { return cmp.Compare(e.ID, id+1) })
 	for _, e := range s.events[from:] {
 		if e.ID > through || len(found) == limit {
 			break
 		}
-		entry, err := s.entry(e)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, entry)
+		found = append(found, s.entry(e))
 	}
-	return found, nil
+	return found
 }
 
-func (s *Store) entry(e sessioncleanup.Event) (sessioncleanup.Entry, error) {
-	var run []byte
-	var err error
-	if e.Run != nil {
-		run, err = json.Marshal(e.Run)
-	}
-	return sessioncleanup.EntryOf(e, run, s.proofs[e.ID]), err
+func (s *Store) entry(e sessioncleanup.Event) sessioncleanup.Entry {
+	return sessioncleanup.EntryOf(e, e.Details(), s.proofs[e.ID])
 }
 
 // EraseOwner removes an owner from all events.
@@ -96,16 +86,8 @@ func (s *Store) EraseOwner(ctx context.Context, owner string) (int, error) {
 		if !found {
 			continue
 		}
-		before, err := s.entry(e)
-		if err != nil {
-			return erased, err
-		}
-		after, err := s.entry(bare)
-		if err != nil {
-			return erased, err
-		}
 		if e.ID <= s.lastSeal().LastID {
-			s.proofs[e.ID] = before.Erased(after.Personal)
+			s.proofs[e.ID] = s.entry(e).Erased(s.entry(bare).Personal)
 		}
 		s.events[i] = bare
 		erased++

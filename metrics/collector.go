@@ -170,6 +170,11 @@ func (c *Collector) send(to chan<- prometheus.Metric) {
 		return
 	}
 	s := c.last.stats
+	if s.Pause == nil {
+		gauge(pausedUntil, 0)
+	} else {
+		gauge(pausedUntil, seconds(s.Pause.Until))
+	}
 	gauge(readingTime, seconds(c.last.at))
 	gauge(sessions, float64(s.Active), "active")
 	gauge(sessions, float64(s.Inactive), "inactive")

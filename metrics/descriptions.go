@@ -18,6 +18,7 @@ var (
 	buildInfo        = describe("build_info", "The version of the program, as labels; always 1.", "version", "goversion")
 	databaseUp       = describe("database_up", "Whether the database answered when it was asked last.")
 	enabled          = describe("enabled", "Whether the policy allows cleanups.")
+	pausedUntil      = describe("paused_until_timestamp_seconds", "Until when all cleanup is paused; 0 while it is not.")
 	readingDuration  = describe("reading_duration_seconds", "How long the database took to answer for these metrics.")
 	readingTime      = describe("reading_timestamp_seconds", "When the database was asked for the figures below.")
 	overdue          = describe("run_overdue_seconds", "For how long a run that this process scheduled is late without progress; 0 below 5 minutes.")

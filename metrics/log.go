@@ -67,7 +67,12 @@ func newLog() *log {
 }
 
 func changesSessions(a sessioncleanup.Action) bool {
-	return a != sessioncleanup.ActionRun && a != sessioncleanup.ActionScheduled && a != sessioncleanup.ActionNotified
+	switch a {
+	case sessioncleanup.ActionRun, sessioncleanup.ActionScheduled, sessioncleanup.ActionNotified, sessioncleanup.ActionPaused, sessioncleanup.ActionResumed:
+		return false
+	default:
+		return true
+	}
 }
 
 // read counts the events that were added since the last time: all of them, or none with an error.

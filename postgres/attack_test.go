@@ -235,6 +235,8 @@ func TestAnApplicationsRoleRunsNoCleanups(t *testing.T) {
 	for _, sql := range []string{
 		"SELECT cleanup_inactive_sessions(0.001, 0.001, true)", "SELECT sessioncleanup_forget('infinity', 1000)", "SELECT sessioncleanup_seal(1)",
 		"SELECT sessioncleanup_log(NULL, 'run', 'x', '', 'r', '{}', '{}', '{}', '{}')",
+		"SELECT sessioncleanup_log(NULL, 'paused', 'x', '', '', '{}', '{}', '{}', '{\"until\": \"2999-01-01\"}')",
+		"SELECT sessioncleanup_log(NULL, 'resumed', 'x', '', '', '{}', '{}', '{}', NULL)",
 	} {
 		if err := tries(t.Context(), attacker, sql); !hasState(err, "42501") {
 			t.Errorf("%s: %v, want permission denied", sql, err)

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -62,7 +61,7 @@ func scanEvent(row pgx.Row, more ...any) (sessioncleanup.Event, error) {
 	for i, id := range ids {
 		e.Sessions = append(e.Sessions, sessioncleanup.SessionRef{ID: id, OwnerID: owners[i], Name: names[i]})
 	}
-	if run != nil && json.Unmarshal(run, &e.Run) != nil {
+	if e.SetDetails(run) != nil {
 		e.Run = nil // not one of the library's own
 	}
 	return e, nil
@@ -109,15 +108,11 @@ func queueEvent(batch *pgx.Batch, m *mapping, e sessioncleanup.Event, added func
 	for _, ref := range e.Sessions {
 		ids, owners, names = append(ids, ref.ID), append(owners, ref.OwnerID), append(names, ref.Name)
 	}
-	var run *string
-	if e.Run != nil {
-		text, err := json.Marshal(e.Run)
-		if err != nil {
-			panic(err) // numbers, times and strings
-		}
-		run = new(string(text))
+	var details *string
+	if data := e.Details(); data != nil {
+		details = new(string(data))
 	}
-	batch.Queue(m.statement("event_add"), moment(e.At), string(e.Action), e.Actor, e.Reason, e.RunID, ids, owners, names, run).
+	batch.Queue(m.statement("event_add"), moment(e.At), string(e.Action), e.Actor, e.Reason, e.RunID, ids, owners, names, details).
 		QueryRow(func(row pgx.Row) error {
 			var id int64
 			var at time.Time

@@ -308,6 +308,26 @@ func TestSQLRunKeepsTheLimitsOfThePolicy(t *testing.T) {
 	}
 }
 
+func TestSQLRunRefusesWhileCleanupIsPaused(t *testing.T) {
+	t.Parallel()
+	store, pool := adopted(t, "guide")
+	unused(t, pool, true, 1, 5)
+	manager := manage(t, store)
+	if _, err := manager.Pause(t.Context(), time.Now().Add(time.Hour), "moving house"); err != nil {
+		t.Fatal(err)
+	}
+	if err := tries(t.Context(), pool, "SELECT cleanup_inactive_sessions()"); !hasState(err, "55000") || !strings.Contains(err.Error(), "by system: moving house") {
+		t.Errorf("a run during a pause: %v, want the pause", err)
+	}
+	if err := manager.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, pool, "SELECT cleanup_inactive_sessions()")
+	if left := value[int](t, pool, "SELECT count(*) FROM sessions WHERE active"); left != 0 {
+		t.Errorf("%d sessions are active after the pause, want none", left)
+	}
+}
+
 func TestSQLRunPassesOverWhatCannotBeDeleted(t *testing.T) {
 	t.Parallel()
 	_, pool := adopted(t, "guide")

@@ -77,12 +77,8 @@ func (c *conn) insertEvent(ctx context.Context, e *sessioncleanup.Event) error {
 		}
 		p["sessions"] = string(sessions)
 	}
-	if e.Run != nil {
-		run, err := json.Marshal(e.Run)
-		if err != nil {
-			return err
-		}
-		p["run"] = string(run)
+	if details := e.Details(); details != nil {
+		p["run"] = string(details)
 	}
 	return c.row(ctx, statements["insert_event"], p, &e.ID)
 }
@@ -154,10 +150,8 @@ func scanEvent(rows *sql.Rows) (sessioncleanup.Event, error) {
 			return e, fmt.Errorf("read the sessions of event %d: %w", e.ID, err)
 		}
 	}
-	if run != "" {
-		if err := json.Unmarshal([]byte(run), &e.Run); err != nil {
-			return e, fmt.Errorf("read the run of event %d: %w", e.ID, err)
-		}
+	if err := e.SetDetails([]byte(run)); err != nil {
+		return e, fmt.Errorf("read the details of event %d: %w", e.ID, err)
 	}
 	return e, nil
 }

@@ -110,7 +110,7 @@ func scanSealed(rows *sql.Rows) (e sessioncleanup.Event, run, proof []byte, err 
 	err = rows.Scan(&e.ID, &at, &e.Action, &e.Actor, &e.Reason, &e.RunID, &sessions, &run, &proof)
 	e.At, _ = parseTime(at)
 	_ = json.Unmarshal([]byte(sessions), &e.Sessions)
-	_ = json.Unmarshal(run, &e.Run)
+	_ = e.SetDetails(run)
 	return e, run, proof, err
 }
 

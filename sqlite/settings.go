@@ -80,7 +80,7 @@ func mustBeInstalled(ctx context.Context, c *conn) error {
 func readVersion(ctx context.Context, c *conn) (int64, error) {
 	var exists bool
 	var version int64
-	if err := c.row(ctx, statements["has_table"], params{"table": versionTable}, &exists); err != nil || !exists {
+	if err := c.row(ctx, statements["has_table"], params{"table": c.naming.sql(versionTable)}, &exists); err != nil || !exists {
 		return 0, err
 	}
 	if err := c.row(ctx, statements["read_version"], nil, &version); err != nil {
@@ -155,6 +155,25 @@ func same[T any](a, b T) bool { return reflect.DeepEqual(a, b) }
 func (s *Store) Policy(ctx context.Context) (sessioncleanup.Policy, error) {
 	set, err := s.settings(ctx)
 	return set.policy, err
+}
+
+// SetPolicy changes some values of the stored policy.
+func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
+	var set settings
+	err := s.writing(ctx, func(c *conn) (err error) {
+		if set, err = readSettings(ctx, c); err != nil {
+			return err
+		}
+		set.policy = change.Or(set.policy)
+		if err := set.store(ctx, c); err != nil {
+			return err
+		}
+		return c.insertEvent(ctx, &e)
+	})
+	if err != nil {
+		return sessioncleanup.Policy{}, err
+	}
+	return set.policy, nil
 }
 
 // Schema is the schema that the last Migrate adopted. ErrNotInstalled when there is none.

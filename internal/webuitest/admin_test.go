@@ -1,9 +1,11 @@
 package webuitest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,6 +38,101 @@ func TestAnAdminSimulatesAndThenCleansExactlyThat(t *testing.T) {
 	if !s.get("forgotten").Active {
 		t.Error("what the run closed is not open again")
 	}
+}
+
+func TestAnalyticsHaveATableForEachChart(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	s.annsSessions()
+	s.put("forgotten", "ann", "Forgotten", true, 3*day)
+	b := newTab(t, look{})
+	b.open(s.url, "admin")
+	for _, chart := range []string{"forecast", "ages", "week", "topOwners"} {
+		b.until("$('[data-chart=" + chart + "] svg rect')")
+		b.click("[data-chart=" + chart + "] summary")
+		b.until("$('[data-chart=" + chart + "] tbody td').getBoundingClientRect().height > 0")
+	}
+	b.until("text('[data-chart=topOwners] tbody').includes('ann')")
+	b.until("[...$$('[data-chart=ages] tbody td')].reduce((n, td) => n + Number(td.textContent), 0) === 7")
+	b.accessible("analytics")
+}
+
+func TestAnAdminPausesAndResumesCleanup(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	s.annsSessions()
+	b := newTab(t, look{})
+	b.open(s.url, "admin")
+	b.click("[data-act=pause]")
+	b.click("dialog label:nth-of-type(2) input")
+	b.accessible("pause dialog")
+	b.click("dialog .primary")
+	b.until("$('dialog input[name=why]:invalid')") // it needs a reason
+	b.fill("dialog input[name=why]", "<b>moving house</b>")
+	b.save("pause-dialog")
+	b.click("dialog .primary")
+	b.until("text('[data-paused]').includes('tomorrow at') && text('[data-paused]').includes('<b>moving house</b>') && text('.sentence').includes('paused')")
+	b.accessible("paused")
+	b.save("paused")
+	if _, err := s.manager.Cleanup(t.Context(), sessioncleanup.Run{}); !errors.Is(err, sessioncleanup.ErrPaused) {
+		t.Errorf("a run ends with %v, want the pause", err)
+	}
+	b.click("[data-act=resume]")
+	b.until("!$('[data-paused]') && $('[data-act=pause]')")
+	if _, err := s.manager.Cleanup(t.Context(), sessioncleanup.Run{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// keeping is a store that keeps a policy, as databases do.
+type keeping struct {
+	sessioncleanup.Store
+	sessioncleanup.Installer // nil: only the policy is needed
+
+	mu     sync.Mutex
+	policy sessioncleanup.Policy
+}
+
+func (k *keeping) Unwrap() sessioncleanup.Store { return k.Store } // it has the archive
+
+func (k *keeping) Policy(context.Context) (sessioncleanup.Policy, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.policy, nil
+}
+
+func (k *keeping) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.policy = change.Or(k.policy)
+	_, err := k.Record(ctx, sessioncleanup.Record{Event: e})
+	return k.policy, err
+}
+
+func TestAnAdminChangesThePolicy(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sessioncleanup.Policy{AlertDue: 7})
+	s.annsSessions()
+	b := newTab(t, look{})
+	b.open(s.url, "admin")
+	b.click("[data-to=policy]")
+	b.until("text('#would').includes('Nothing is due') && $('input[name=alert_due]').disabled && text('label:has([name=alert_due])').includes('set by the program')")
+	b.fill("input[name=delete_old_days]", "20")
+	b.until("text('#would').includes('1 would be deleted') && text('#would').includes('As it is now: Nothing is due')")
+	b.accessible("policy")
+	b.save("policy")
+	b.click("form .primary")
+	b.until("text('dialog').includes('remove 1 session in place of 0')")
+	b.click("dialog .danger")
+	b.until("text('.toasts').includes('The policy is changed') && !$('dialog') && text('#would').includes('1 would be deleted') && location.hash === '#policy'")
+	if p := s.manager.Policy(); p.DeleteAfter != 20*day {
+		t.Errorf("the policy deletes after %v, want 20 days", p.DeleteAfter)
+	}
+	b.click("details summary")
+	b.until("text('table').includes('Deletion limit')")
+	b.save("policy-all")
+	b.click("[data-go=log]")
+	b.until("$('[data-event=policy_changed]') && text('[data-event=policy_changed]').includes('DeleteAfter from 30d to 20d')")
 }
 
 func TestARunShowsItsProgressAndCanBeStopped(t *testing.T) {

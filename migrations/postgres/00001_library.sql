@@ -38,6 +38,7 @@ CREATE TABLE "{events}" (
     proof       bytea       NOT NULL DEFAULT uuid_send(gen_random_uuid()) -- a salt, or what an erasure made of it; see seals.sql
 );
 CREATE INDEX "sessioncleanup_events_at" ON "{events}" (at);
+CREATE INDEX "sessioncleanup_events_action" ON "{events}" (action, id);
 CREATE INDEX "sessioncleanup_events_run" ON "{events}" (run_id, id) WHERE run_id <> '';
 
 -- The seals of the audit log, one for some successive entries. They stay when their entries are forgotten.

@@ -131,6 +131,7 @@ DECLARE
     v_started     timestamptz := clock_timestamp();
     v_run_id      text := replace(gen_random_uuid()::text, '-', '');
     v_policy      "{policy}"%ROWTYPE;
+    v_pause       record;
     v_cut         record;
     v_due         bigint;
     v_refused     text;
@@ -138,7 +139,7 @@ DECLARE
     v_deactivated record;
     v_old         bigint;
     v_purged      bigint := 0;
-    v_batch       bigint;
+    v_page        record;
 BEGIN
     IF inactive_hours <= 0 OR delete_old_days <= 0 THEN
         RAISE EXCEPTION 'cleanup_inactive_sessions(%, %): want positive hours and days, or NULL for the policy''s',
@@ -153,16 +154,24 @@ BEGIN
         RAISE EXCEPTION 'cleanup is disabled by the policy'
             USING HINT = 'UPDATE sessioncleanup_policy SET enabled = true', ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
+    SELECT e.action, (e.run ->> 'until')::timestamptz AS until, e.actor, e.reason INTO v_pause
+      FROM "{events}" e WHERE e.action IN ('paused', 'resumed') ORDER BY e.id DESC LIMIT 1;
+    IF v_pause.action = 'paused' AND v_pause.until > clock_timestamp() THEN
+        RAISE EXCEPTION 'cleanup is paused until %, by %: %', date_trunc('seconds', v_pause.until), v_pause.actor, v_pause.reason
+            USING HINT = 'sessioncleanup resume', ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
     v_policy.inactive_after := coalesce(inactive_hours * interval '1 hour', v_policy.inactive_after);
     v_policy.delete_after := coalesce(delete_old_days * interval '24 hours', v_policy.delete_after);
     SELECT * INTO v_cut FROM "{space}".sessioncleanup_cutoffs(v_policy.inactive_after, v_policy.delete_after);
     PERFORM "{space}".sessioncleanup_phase(a.name, v_cut.now, v_cut.inactive, v_cut.delete, v_run_id)
        FROM unnest(ARRAY['dated', 'activity_corrected']) WITH ORDINALITY a (name, place) ORDER BY a.place;
     v_old := (SELECT count(*) FROM "{archive}" a WHERE a.archived_at < v_cut.now - v_policy.archive_keep AND NOT a.held AND (a.backed_up_at IS NOT NULL OR NOT v_policy.backup));
+    SELECT '' AS next INTO v_page;
     WHILE v_purged < v_old LOOP
-        v_batch := cardinality("{space}".sessioncleanup_purge(v_cut.now - v_policy.archive_keep, v_policy.backup, 1000, 'system', 'cleanup_inactive_sessions', v_run_id));
-        EXIT WHEN v_batch = 0; -- others have locked the rest
-        v_purged := v_purged + v_batch;
+        SELECT * INTO v_page
+          FROM "{space}".sessioncleanup_purge(v_cut.now - v_policy.archive_keep, v_policy.backup, 1000, v_page.next, 'system', 'cleanup_inactive_sessions', v_run_id);
+        v_purged := v_purged + cardinality(v_page.ids);
+        EXIT WHEN v_page.next = ''; -- others have locked the rest
     END LOOP;
     v_due := "{space}".sessioncleanup_due('deleted', v_cut.now, v_cut.inactive, v_cut.delete);
     IF v_due > 100 AND force IS NOT TRUE AND v_due > v_policy.max_delete_fraction * (SELECT count(*) FROM "{sessions}" s WHERE "{visible}")

@@ -53,13 +53,13 @@ BEGIN
     -- Later runs read these, and would fail at what is neither a time nor a boolean.
     IF NOT (coalesce(isfinite((p_run ->> 'started_at')::timestamptz), true) AND coalesce(isfinite((p_run #>> '{cutoffs,now}')::timestamptz), true)
             AND coalesce(isfinite((p_run #>> '{cutoffs,inactive}')::timestamptz), true) AND coalesce(isfinite((p_run #>> '{cutoffs,delete}')::timestamptz), true)
-            AND coalesce((p_run ->> 'partial')::boolean, true) IS NOT NULL) THEN
+            AND coalesce(isfinite((p_run ->> 'until')::timestamptz), true) AND coalesce((p_run ->> 'partial')::boolean, true) IS NOT NULL) THEN
         RAISE invalid_parameter_value USING MESSAGE = 'want the times of a run, not infinity';
     END IF;
-    IF (p_action = 'run' OR p_run IS NOT NULL)
+    IF (p_action IN ('run', 'paused', 'resumed') OR p_run IS NOT NULL)
        AND NOT has_function_privilege(session_user, '"{space}".sessioncleanup_seal(integer)', 'EXECUTE')
        AND NOT has_function_privilege(session_user, '"{space}".cleanup_inactive_sessions(numeric, numeric, boolean)', 'EXECUTE') THEN
-        RAISE insufficient_privilege USING MESSAGE = 'only roles that may run cleanups record runs';
+        RAISE insufficient_privilege USING MESSAGE = 'only roles that may run cleanups record runs and pauses';
     END IF;
     IF NOT pg_has_role(session_user, current_user, 'USAGE') THEN
         v_at := greatest(least(v_at, clock_timestamp()), date_trunc('milliseconds', now()));

@@ -217,7 +217,7 @@ SELECT restored, row_count, relinked, obstacles::text, new_ids::text
   FROM "{space}".sessioncleanup_restore($1::bigint[], $2::text, $3::text, $4::text, $5::text, $6::boolean, coalesce($7::bigint[], '{}'));
 
 -- name: purge
-SELECT "{space}".sessioncleanup_purge($1::timestamptz, $2::boolean, $3::integer, $4::text, $5::text, $6::text);
+SELECT ids, next FROM "{space}".sessioncleanup_purge($1::timestamptz, $2::boolean, $3::integer, $4::text, $5::text, $6::text, $7::text);
 
 -- name: taken
 -- The other sessions that would be deleted along with one. It is locked so that no more are added.

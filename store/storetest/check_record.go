@@ -29,8 +29,9 @@ func recordValues(f *fixture) {
 	timed := e
 	timed.At = f.now.Add(-time.Hour).In(time.FixedZone("elsewhere", -5*3600))
 	bare := sessioncleanup.Event{Action: sessioncleanup.ActionRun, Actor: "system"}
+	pause := sessioncleanup.Event{Action: sessioncleanup.ActionPaused, Actor: "admin:é", Reason: "moving house", Until: f.now.Add(36*time.Hour + tick)}
 	before := f.clock()
-	for i, want := range []sessioncleanup.Event{timed, e, bare} {
+	for i, want := range []sessioncleanup.Event{timed, e, bare, pause} {
 		returned := f.record(sessioncleanup.Record{Event: want})
 		listed := f.events(sessioncleanup.EventQuery{Limit: 1})[0]
 		for source, got := range map[string]sessioncleanup.Event{"Record": returned, "Events": listed} {

@@ -97,6 +97,7 @@ func eventFlaws() []flaw {
 				r.Event.Run = &run
 			}
 		}), []func(*fixture){recordValues}},
+		{"forgets until when a pause lasts", records(func(r *sessioncleanup.Record) { r.Event.Until = time.Time{} }), []func(*fixture){recordValues}},
 		{"forgets an event one tick early", records(func(r *sessioncleanup.Record) {
 			if !r.ForgetBefore.IsZero() {
 				r.ForgetBefore = r.ForgetBefore.Add(tick)

@@ -72,6 +72,31 @@ export interface Event {
   reason: string;
   run_id: string | null;
   run: { started_at: string; phases: Phase[]; duration_seconds: number; failed: boolean; refused: boolean; partial: boolean } | null;
+  until?: string;
+}
+export interface Setting {
+  name: string;
+  value: number | boolean | null;
+  origin: "program" | "database" | "default";
+  editable: boolean;
+}
+export interface Due {
+  deactivate: number;
+  delete: number;
+  purge: number;
+}
+export interface Policy {
+  message?: string;
+  editable: boolean;
+  settings: Setting[];
+  due: Due;
+  proposed?: Due;
+}
+export interface Pause {
+  since: string;
+  until: string;
+  by: string;
+  reason: string;
 }
 export interface Stats {
   stats: { total: number; active: number; inactive: number; old: number; cleanup_candidates: number };
@@ -83,6 +108,7 @@ export interface Stats {
     activity_rate: number;
     untracked: boolean;
     last_run: Event | null;
+    pause?: Pause;
     at: string;
   };
   alerts: { code: string; message: string }[];

@@ -17,6 +17,9 @@ const actions = [
   "held",
   "released",
   "erased",
+  "paused",
+  "resumed",
+  "policy_changed",
   "scheduled",
   "notified",
   "run",
@@ -68,7 +71,7 @@ export class LogView extends View {
       <section>
         <div class="tools">
           <label class="field"><span>${this.t("what")}</span><select name="action" @change=${(e: Event) => this.set("action", (e.target as HTMLSelectElement).value)}>
-            <option value="">${this.t("allActions")}</option>${actions.filter((a) => admin || !["run", "scheduled", "notified", "erased"].includes(a)).map((a) => html`<option value=${a} ?selected=${p.get("action") === a}>${this.t(`a_${a}` as Key)}</option>`)}</select></label>
+            <option value="">${this.t("allActions")}</option>${actions.filter((a) => admin || !["run", "paused", "resumed", "policy_changed", "scheduled", "notified", "erased"].includes(a)).map((a) => html`<option value=${a} ?selected=${p.get("action") === a}>${this.t(`a_${a}` as Key)}</option>`)}</select></label>
           ${(admin
             ? ([
                 ["session", "sessionId"],
@@ -125,6 +128,7 @@ export class LogView extends View {
       const of = (a: string) => e.run!.phases.find((p) => p.action === a)?.done ?? 0;
       return html`<span class="muted">${this.t("lastDid", { deleted: of("deleted"), closed: of("deactivated") })}${e.run.refused ? html` · ${this.t("lastRefused")}` : e.run.failed ? html` · ${this.t("lastFailed")}` : nothing}</span>`;
     }
+    if (e.until) return html`<span class="muted">${this.frame.words.full(e.until)}</span>`;
     const names = e.sessions.map((s) => s.name || s.id);
     if (e.session_count === 0) return nothing;
     if (e.session_count === 1) return html`<bdi>${names[0] ?? ""}</bdi>`;

@@ -5,6 +5,7 @@ import { analyticsView } from "./analytics.ts";
 import { View, alongList, nameOf, skeleton, stateOf, timeTag } from "./base.ts";
 import type { Key } from "./i18n.ts";
 import { icon } from "./icons.ts";
+import { pause, pauseBanner } from "./pause.ts";
 
 const of = (phases: Phase[], action: string) => phases.find((p) => p.action === action)?.done ?? 0;
 
@@ -34,9 +35,12 @@ export class OverviewView extends View {
     const { stats, summary } = this.frame;
     if (!stats || !summary) return html`<h1 class="sentence">${this.t("overview")}</h1><section>${skeleton(this.t("loading"))}</section>`;
     const late = summary.overdue_seconds > 0,
-      n = stats.alerts.length + (late ? 1 : 0);
-    return html`<h1 class="sentence">${n ? html`<b class="gone">${this.t("attention", { n })}</b>` : html`<b class="open">${this.t(stats.metrics.last_run ? "healthy" : "notYet")}</b>`}</h1>
+      n = stats.alerts.length + (late ? 1 : 0),
+      state: Key = stats.metrics.pause ? "paused" : stats.metrics.last_run ? "healthy" : "notYet";
+    return html`<h1 class="sentence">${n ? html`<b class="gone">${this.t("attention", { n })}</b>` : html`<b class=${stats.metrics.pause ? "near" : "open"}>${this.t(state)}</b>`}</h1>
       <p class="lead">${this.runs()}</p>
+      ${stats.metrics.pause ? html`<section aria-label=${this.t("paused")}>${pauseBanner(this.frame, stats.metrics.pause)}</section>` : nothing}
+      <div class="acts start below">${this.to("policy")}${stats.metrics.pause || !this.frame.me.changes ? nothing : html`<button data-act="pause" @click=${() => pause(this.frame)}>${icon("pause")}${this.t("pauseGo")}</button>`}</div>
       ${n ? html`<section aria-label=${this.t("attention", { n })}>${late ? this.alert(this.around("overdue", new Date(Date.now() - summary.overdue_seconds * 1000).toISOString())) : nothing}${stats.alerts.map((a) => this.alert(a.message, a.code))}</section>` : nothing}
       <section class=${this.frame.stale ? "stale" : ""} aria-label=${this.t("composition")}>${this.figures()}</section>
       <section aria-labelledby="simulate">${this.simulation()}</section>
@@ -46,6 +50,14 @@ export class OverviewView extends View {
         <p class="muted">${this.around("counted", this.analytics.at)}</p>${analyticsView(this.frame.words, this.analytics)}</section>`
           : nothing
       }`;
+  }
+
+  private to(view: "policy") {
+    return html`<a class="button" href="#${view}" data-to=${view} @click=${(e: MouseEvent) => {
+      if (e.ctrlKey || e.metaKey || e.shiftKey) return;
+      e.preventDefault();
+      this.frame.go(view);
+    }}>${this.t(view)}</a>`;
   }
 
   private around(key: Key, at: string) {

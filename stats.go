@@ -14,6 +14,7 @@ type Stats struct {
 
 	CleanupCandidates    int     `json:"cleanup_candidates"`     // due for deactivation + due for deletion
 	ActivityRate         float64 `json:"activity_rate"`          // active / total; 0 when there are no sessions
+	UseRate              float64 `json:"use_rate"`               // in use / recent; 0 when none is recent
 	CleanupEfficiency    float64 `json:"cleanup_efficiency"`     // candidates / total; 0 when there are no sessions
 	OldestOverdueSeconds float64 `json:"oldest_overdue_seconds"` // Counts.OldestOverdue
 
@@ -41,10 +42,11 @@ type Alert struct {
 // AlertCode tells alerts apart.
 type AlertCode string
 
-// The alerts that the guide recommends. The limits are in the Policy.
+// The alerts that the guide recommends, and others. The limits are in the Policy.
 const (
 	AlertTooManyDue        AlertCode = "too_many_due"       // Args: sessions due, Policy.AlertDue
 	AlertLowActivity       AlertCode = "low_activity"       // Args: percent active, Policy.AlertActivityRate in percent
+	AlertLowUse            AlertCode = "low_use"            // Args: percent still in use, Policy.AlertUseRate in percent
 	AlertCleanupFailed     AlertCode = "cleanup_failed"     // the last run ended with an error. Args: the run's id, the error
 	AlertCleanupIncomplete AlertCode = "cleanup_incomplete" // it could not change some sessions. Args: the run's id, how many
 	AlertBackupFailed      AlertCode = "backup_failed"      // it could not back the archive up. Args: the run's id, entries waiting, the error
@@ -68,6 +70,9 @@ func (m *Manager) Stats(ctx context.Context, owner string) (Stats, error) {
 	if counts.Total > 0 {
 		s.ActivityRate = float64(counts.Active) / float64(counts.Total)
 		s.CleanupEfficiency = float64(s.CleanupCandidates) / float64(counts.Total)
+	}
+	if counts.Recent > 0 {
+		s.UseRate = float64(counts.InUse) / float64(counts.Recent)
 	}
 	if owner == "" {
 		s.ClockDifference = asked.end().ahead(s.At)
@@ -95,6 +100,9 @@ func (m *Manager) addRuns(ctx context.Context, s *Stats) error {
 	})
 }
 
+// leastRecent is how many sessions a share of them says something about.
+const leastRecent = 20
+
 // Alerts are those that hold for the figures under this policy's limits. A limit of zero is taken literally here.
 func (p Policy) Alerts(s Stats) []Alert {
 	alerts := []Alert{}
@@ -106,6 +114,9 @@ func (p Policy) Alerts(s Stats) []Alert {
 	}
 	if s.Total > 0 && s.ActivityRate < p.AlertActivityRate {
 		raise(AlertLowActivity, "%.0f %% of the sessions are active, fewer than %.0f %%", 100*s.ActivityRate, 100*p.AlertActivityRate)
+	}
+	if s.Recent >= leastRecent && s.UseRate < p.AlertUseRate {
+		raise(AlertLowUse, "%.0f %% of the sessions that were recently in use still are, fewer than %.0f %%: is their use recorded?", 100*s.UseRate, 100*p.AlertUseRate)
 	}
 	if s.ClockDifference != 0 {
 		raise(AlertClockWrong, "the clocks of the database and of this process differ by %v", s.ClockDifference.Abs().Round(time.Second))

@@ -132,8 +132,10 @@ var cutoffsGiven = cutoffs{":inactive", ":expired", ":delete"}
 // addRules adds the rules of sql/rules.sql.
 func (l *layout) addRules(n sqlfile.Names, c cutoffs) {
 	n["inactive_cutoff"], n["expiry_cutoff"], n["delete_cutoff"] = c.inactive, c.expiry, c.deletion
+	n["recent_cutoff"] = ":recent"
 	n["tracked"], n["never_idle"] = "1", filled("never_idle", n)
 	if l.adopted.untracked(l.schema) {
+		n["recent_cutoff"] = "NULL"
 		n["inactive_cutoff"], n["tracked"], n["never_idle"] = "NULL", filled("has_expiry", n), "1"
 	}
 	for _, rule := range []string{

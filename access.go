@@ -40,7 +40,7 @@ const system = "system"
 // an owner, like one that does not exist; what a role does not allow at all is ErrForbidden. Limits only ever become
 // tighter: a Manager that is limited to an owner or a viewer stays as it is.
 func (m *Manager) As(p Principal) *Manager {
-	limited := *m
+	limited := *m.current()
 	if m.unlimited() {
 		limited.who, limited.limited = p, true
 	}

@@ -124,6 +124,10 @@ func (m *Manager) cleanup(ctx context.Context, r Run, slot time.Time) (Result, e
 	if err := m.allowAll(operation); err != nil {
 		return Result{DryRun: r.DryRun}, err
 	}
+	m, err := retry(ctx, func() (*Manager, error) { return m.reread(ctx) })
+	if err != nil {
+		return Result{DryRun: r.DryRun}, fmt.Errorf("%s: %w", operation, err)
+	}
 	policy, err := m.policy.override(r.InactiveAfter, r.DeleteAfter)
 	switch {
 	case err != nil:

@@ -29,6 +29,7 @@ const (
 	ActionErased         Action = "erased"             // an owner was erased; the event does not say which
 	ActionPaused         Action = "paused"             // all cleanup, until Event.Until
 	ActionResumed        Action = "resumed"            // cleanup, before the pause ended by itself
+	ActionPolicyChanged  Action = "policy_changed"     // somebody changed the stored policy; Event.Reason has the values before and after
 	ActionScheduled      Action = "scheduled"          // a scheduler started for the first time: intervals count from here
 	ActionNotified       Action = "notified"           // operators were told which alerts hold, over the channel in Event.Reason
 	ActionRun            Action = "run"                // a run ended; Event.Run has its result
@@ -44,7 +45,7 @@ func Actions() []Action {
 	return []Action{
 		ActionDeactivated, ActionReactivated, ActionDeleted,
 		ActionAutoCleanupOn, ActionAutoCleanupOff, ActionExpirySet, ActionCorrected, ActionRestored, ActionPurged,
-		ActionHeld, ActionReleased, ActionErased, ActionPaused, ActionResumed, ActionScheduled, ActionNotified, ActionRun,
+		ActionHeld, ActionReleased, ActionErased, ActionPaused, ActionResumed, ActionPolicyChanged, ActionScheduled, ActionNotified, ActionRun,
 	}
 }
 

@@ -44,7 +44,8 @@ type SessionPage struct {
 	Cutoffs  Cutoffs   `json:"-"`                     // what the sessions were measured against
 }
 
-// List returns a page of sessions. Pages neither repeat nor lose a session that stays as it is while they are read.
+// List returns a page of sessions. Pages neither repeat nor lose a session that stays as it is while they are read. In a large
+// table a page may have fewer sessions than the limit, even none, while Next says where the search continues.
 // A cursor only continues the list that it came from: with another filter or order it is an ErrInvalid.
 func (m *Manager) List(ctx context.Context, o ListOptions) (SessionPage, error) {
 	const operation = "list sessions"

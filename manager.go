@@ -16,6 +16,9 @@ import (
 type Config struct {
 	// Policy holds thresholds and limits. Default: the guide's policy.
 	Policy Policy
+	// Stored is the policy that the store keeps, as Installer.Policy returned it: what Policy leaves open comes from it, and follows it when
+	// somebody changes it. Each run reads it again, and so do statistics of all sessions. Default: none is followed.
+	Stored *Policy
 	// Logger gets a line for every action, with run id, session id and actor. Default: none.
 	Logger *slog.Logger
 	// LeaseTTL is for how long a run whose process died keeps others from running. At most an hour. Default: 30 s.
@@ -46,7 +49,9 @@ const minLeaseTTL = time.Second
 // goroutine but those in which it calls Config.BeforeDelete and the function of Follow.
 type Manager struct {
 	store    Store
-	policy   Policy
+	policy   Policy    // in force when this Manager was made of another one; see current
+	given    Policy    // Config.Policy
+	followed *followed // nil without Config.Stored
 	log      *slog.Logger
 	leaseTTL time.Duration
 	late     *lateness // shared by all that As and If make of it
@@ -71,6 +76,13 @@ func New(store Store, c Config) (*Manager, error) {
 	if err := c.Policy.Validate(); err != nil {
 		return nil, err
 	}
+	given := c.Policy
+	if c.Stored != nil {
+		if err := c.Stored.Validate(); err != nil {
+			return nil, fmt.Errorf("Config.Stored: %w", err)
+		}
+		c.Policy = c.Policy.Or(*c.Stored)
+	}
 	if c.LeaseTTL != 0 && (c.LeaseTTL < minLeaseTTL || c.LeaseTTL > maxLeaseTTL) {
 		return nil, invalid.Errorf("Config.LeaseTTL is %v: want %v to %v", c.LeaseTTL, minLeaseTTL, maxLeaseTTL)
 	}
@@ -89,11 +101,14 @@ func New(store Store, c Config) (*Manager, error) {
 		if !c.Policy.Archive.Or(false) {
 			return nil, invalid.Errorf("Config.Backups is set, but Policy.Archive is off: want it on, a backup is of the archive")
 		}
-		c.Policy.Backup = On
+		c.Policy.Backup, given.Backup = On, On
 	}
 	m := &Manager{
 		store: bounded{Store: store, observe: c.Observe}, observe: c.Observe, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL,
 		ignoreClock: c.IgnoreClock, backups: c.Backups, stuck: &atomic.Int32{}, late: &lateness{}, before: hook{c.BeforeDelete, c.BeforeDeleteTimeout},
+	}
+	if m.given = given; c.Stored != nil {
+		m.followed = &followed{program: given, stored: *c.Stored}
 	}
 	if m.policy.BatchBudget > m.leaseTTL/3 {
 		return nil, invalid.Errorf("Policy.BatchBudget is %v: want at most a third of Config.LeaseTTL, %v", m.policy.BatchBudget, m.leaseTTL)
@@ -101,8 +116,8 @@ func New(store Store, c Config) (*Manager, error) {
 	return m, nil
 }
 
-// Policy is the policy in force, defaults filled in.
-func (m *Manager) Policy() Policy { return m.policy }
+// Policy is the policy in force, defaults filled in. It changes only with Config.Stored.
+func (m *Manager) Policy() Policy { return m.current().policy }
 
 // Migrate prepares the store for use and stores the policy in it, so that its triggers, views and functions follow the
 // same thresholds. Call it at every start; it is safe to be called by many processes at once. Stores without a database
@@ -137,7 +152,7 @@ func (m *Manager) Now(ctx context.Context) (time.Time, error) {
 //
 //	_, err = sessions.If(func(s Session) bool { return s.LastActivity.Equal(seen.LastActivity) }).Delete(ctx, seen.ID)
 func (m *Manager) If(condition func(Session) bool) *Manager {
-	conditional := *m
+	conditional := *m.current()
 	conditional.onlyIf = condition
 	return &conditional
 }
@@ -147,7 +162,7 @@ func (m *Manager) If(condition func(Session) bool) *Manager {
 //
 //	_, err = sessions.Because("asked for by its owner").Delete(ctx, id)
 func (m *Manager) Because(reason string) *Manager {
-	explained := *m
+	explained := *m.current()
 	explained.reason = strings.ReplaceAll(strings.ToValidUTF8(reason, ""), "\x00", "")
 	return &explained
 }

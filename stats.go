@@ -60,6 +60,11 @@ func (m *Manager) Stats(ctx context.Context, owner string) (Stats, error) {
 	if err != nil {
 		return Stats{}, err
 	}
+	if owner == "" {
+		if m, err = m.reread(ctx); err != nil {
+			return Stats{}, fmt.Errorf("%s: %w", operation, err)
+		}
+	}
 	asked := since()
 	counts, err := m.store.Counts(ctx, CountsQuery{Filter: Filter{OwnerID: owner}, Thresholds: m.policy.Thresholds()})
 	if err != nil {

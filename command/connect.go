@@ -136,7 +136,8 @@ type connection struct {
 	*sessioncleanup.Manager                         // acts for the user of the command
 	system                  *sessioncleanup.Manager // acts for the service itself
 	store                   sessioncleanup.Store
-	name                    string // of the installation
+	name                    string                // of the installation
+	config                  sessioncleanup.Config // of these Managers
 }
 
 // withPatience is with for verbs that run unattended: it retries while the database is down.
@@ -166,14 +167,18 @@ func (a *app) withOpened(
 			return err
 		}
 		defer func() { _ = opened.Close() }() // nothing is left to write
-		m, err := a.manager(ctx, opened, env)
+		config, err := a.config(ctx, opened, env)
+		if err != nil {
+			return err
+		}
+		m, err := sessioncleanup.New(opened, config)
 		if err != nil {
 			return err
 		}
 		if reason := cmd.Flags().Lookup(reasonFlag); reason != nil {
 			m = m.Because(reason.Value.String())
 		}
-		err = work(ctx, connection{Manager: m.As(a.operator()), system: m, store: opened, name: a.installation()}, args)
+		err = work(ctx, connection{Manager: m.As(a.operator()), system: m, store: opened, name: a.installation(), config: config}, args)
 		if errors.Is(err, sessioncleanup.ErrNotInstalled) {
 			a.complainOfName(ctx, opened)
 		}
@@ -181,23 +186,21 @@ func (a *app) withOpened(
 	}
 }
 
-// manager returns a Manager over an open store. What the policy leaves open comes from the one that migrate stored in the
-// database.
-func (a *app) manager(ctx context.Context, db sessioncleanup.Store, policy sessioncleanup.Policy) (*sessioncleanup.Manager, error) {
+// config is that of Managers over an open store. What the policy leaves open comes from the one stored in the database.
+func (a *app) config(ctx context.Context, db sessioncleanup.Store, policy sessioncleanup.Policy) (sessioncleanup.Config, error) {
 	stored, err := storedPolicy(ctx, db)
 	if err != nil {
-		return nil, err
+		return sessioncleanup.Config{}, err
 	}
 	a.warnAboutStored(policy, stored)
 	ignoreClock, err := a.trustsClock()
 	if err != nil {
-		return nil, err
+		return sessioncleanup.Config{}, err
 	}
-	policy = policy.Or(stored)
-	if err := a.checkArchive(policy); err != nil {
-		return nil, err
+	if err := a.checkArchive(policy.Or(stored)); err != nil {
+		return sessioncleanup.Config{}, err
 	}
-	return sessioncleanup.New(db, sessioncleanup.Config{Policy: policy, Logger: a.logger(), IgnoreClock: ignoreClock, Backups: a.backups})
+	return sessioncleanup.Config{Policy: policy, Stored: &stored, Logger: a.logger(), IgnoreClock: ignoreClock, Backups: a.backups}, nil
 }
 
 // storedPolicy is the policy that migrate stored in the database; zero where there is none.

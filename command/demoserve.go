@@ -39,6 +39,13 @@ func (a *app) serveDemo(ctx context.Context, path, addr string) error {
 	if err := m.Migrate(ctx); err != nil {
 		return err
 	}
+	stored, err := db.Policy(ctx)
+	if err != nil {
+		return err
+	}
+	if m, err = sessioncleanup.New(db, sessioncleanup.Config{Stored: &stored, Logger: log}); err != nil { // so that it can be changed in the page
+		return err
+	}
 	if err := liveDemo(ctx, m); err != nil {
 		return err
 	}

@@ -105,9 +105,13 @@ func (a *app) examine(ctx context.Context, e *examination) {
 	}
 	defer func() { _ = db.Close() }() // nothing is left to write
 	policy, err := a.policy()
+	var config sessioncleanup.Config
+	if err == nil {
+		config, err = a.config(ctx, db, policy)
+	}
 	var m *sessioncleanup.Manager
 	if err == nil {
-		m, err = a.manager(ctx, db, policy)
+		m, err = sessioncleanup.New(db, config)
 	}
 	if err == nil {
 		_, err = m.Now(ctx)

@@ -126,10 +126,10 @@ func (a *app) serveOne(ctx context.Context, db connection, i sessioncleanup.Inst
 	if others {
 		s.log = log.With("name", i.Name)
 	}
-	own, policy := *a, db.Policy()
+	own, config := *a, db.config
 	if own.name = i.Name; i.Name != a.installation() {
 		var err error
-		if s, policy, err = own.openOther(ctx, s); err != nil {
+		if s, config, err = own.openOther(ctx, s); err != nil {
 			return s, err
 		}
 	}
@@ -138,33 +138,28 @@ func (a *app) serveOne(ctx context.Context, db connection, i sessioncleanup.Inst
 			return s, err
 		}
 	}
-	ignoreClock, err := a.trustsClock()
-	if err != nil {
-		return s, err
-	}
-	s.m, err = sessioncleanup.New(s.store, sessioncleanup.Config{Policy: policy, Logger: s.log, IgnoreClock: ignoreClock, Backups: own.backups})
+	config.Logger = s.log
+	var err error
+	s.m, err = sessioncleanup.New(s.store, config)
 	return s, err
 }
 
 // openOther opens a store and the place for backups of an installation beside that which is open already.
-func (a *app) openOther(ctx context.Context, s served) (served, sessioncleanup.Policy, error) {
+func (a *app) openOther(ctx context.Context, s served) (served, sessioncleanup.Config, error) {
 	s.store = nil
 	if err := a.openBackups(); err != nil {
-		return s, sessioncleanup.Policy{}, err
+		return s, sessioncleanup.Config{}, err
 	}
 	policy, err := a.policy()
 	if err != nil {
-		return s, policy, err
+		return s, sessioncleanup.Config{}, err
 	}
 	if s.store, err = a.openExisting(ctx, store.Config{}); err != nil {
-		return s, policy, err
+		return s, sessioncleanup.Config{}, err
 	}
 	s.opened = true
-	m, err := a.manager(ctx, s.store, policy)
-	if err != nil {
-		return s, policy, err
-	}
-	return s, m.Policy(), nil
+	config, err := a.config(ctx, s.store, policy)
+	return s, config, err
 }
 
 // forEach works on installations side by side, until ctx ends or the work on one of them fails. One whose cleanup is disabled

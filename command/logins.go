@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -28,27 +29,48 @@ type logins struct {
 	log      *slog.Logger
 	failures limit
 	page     *login.Login
+	jwt      *login.Verifier // nil: none
+	proxies  *login.Proxies  // nil: none
 }
 
-func newLogins(known *tokens.Tokens, log *slog.Logger, shortcuts []login.Shortcut) *logins {
-	l := &logins{known: known, log: log, failures: httpapi.PerPrincipal(failuresPerSecond, failuresAtOnce)}
-	l.page = &login.Login{Known: known, Log: log, Failed: l.failed, Shortcuts: shortcuts}
+func newLogins(e *endpoint, log *slog.Logger) *logins {
+	l := &logins{known: e.known, log: log, failures: httpapi.PerPrincipal(failuresPerSecond, failuresAtOnce), jwt: e.jwt, proxies: e.proxies}
+	l.page = &login.Login{Known: e.known, JWT: e.jwt, Log: log, Failed: l.failed, Shortcuts: e.shortcuts}
 	return l
 }
 
 // authenticate is for httpapi.Options.
 func (l *logins) authenticate(r *http.Request) (sessioncleanup.Principal, error) {
+	if l.proxies != nil { // the proxy knows who it is, whatever else the client sends
+		if who, is, err := l.proxies.Authenticate(r); is {
+			return who, err
+		}
+	}
 	if r.Header.Get("Authorization") == "" { // without a token it is no attempt
 		return l.page.Authenticate(r)
 	}
-	who, err := l.known.Authenticate(r)
-	if err == nil {
-		return who, nil
+	who, err := l.bearer(r)
+	if err == nil || errors.Is(err, sessioncleanup.ErrForbidden) {
+		return who, err
 	}
 	if wait := l.failed(r); wait > 0 {
 		return who, &httpapi.WaitError{Wait: wait}
 	}
 	return who, err
+}
+
+// bearer is the principal of a token: one of the file, or a JSON Web Token.
+func (l *logins) bearer(r *http.Request) (sessioncleanup.Principal, error) {
+	if l.jwt != nil {
+		who, is, err := l.jwt.Authenticate(r)
+		if is && err != nil {
+			l.log.DebugContext(r.Context(), "JSON Web Token refused", "error", err)
+		}
+		if is {
+			return who, err
+		}
+	}
+	return l.known.Authenticate(r)
 }
 
 // failed logs a failed login, and returns how long its client has to wait.

@@ -33,13 +33,17 @@ const (
 )
 
 // httpFlags are the flags of serve for HTTP.
-type httpFlags struct{ addr, tokens, cert, key string }
+type httpFlags struct {
+	addr, tokens, cert, key string
+	login                   loginFlags
+}
 
 func (f *httpFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.addr, "addr", "", "also serve HTTP on this address, for example localhost:8080; needs --tokens")
+	flags.StringVar(&f.addr, "addr", "", "also serve HTTP on this address, for example localhost:8080; needs --tokens, or another way to log in")
 	flags.StringVar(&f.tokens, "tokens", "", `file of bearer tokens, lines "TOKEN admin", "TOKEN owner ID", "TOKEN viewer", "TOKEN metrics"; not readable by others`)
 	flags.StringVar(&f.cert, "tls-cert", "", "serve HTTPS with the certificate, and those that sign it, in this PEM file; needs --tls-key")
 	flags.StringVar(&f.key, "tls-key", "", "PEM file with the private key of --tls-cert")
+	f.login.add(flags)
 }
 
 // endpoint is where serve answers HTTP, and to whom.
@@ -48,6 +52,10 @@ type endpoint struct {
 	known *tokens.Tokens
 	tls   *tls.Config // nil: without TLS
 
+	jwt     *login.Verifier // nil: no JSON Web Tokens
+	proxies *login.Proxies  // nil: none is trusted
+	origins []string        // of pages elsewhere that may use the API
+
 	shortcuts []login.Shortcut   // that the login form offers to everybody
 	listening func(string) error // called with the URL once the address is open. Default: nothing
 }
@@ -55,8 +63,10 @@ type endpoint struct {
 // read reads the files of the flags; nil without --addr.
 func (f *httpFlags) read() (*endpoint, error) {
 	switch {
-	case (f.addr == "") != (f.tokens == ""):
-		return nil, usagef("--addr and --tokens belong together: without tokens, no client could use the server")
+	case f.addr != "" && f.tokens == "" && !f.login.any():
+		return nil, usagef("--addr and --tokens belong together: without tokens, --jwt-secret, --jwt-keys or --trusted-proxy, no client could use the server")
+	case f.addr == "" && (f.tokens != "" || f.login.any() || len(f.login.origins) > 0):
+		return nil, usagef("--addr and --tokens belong together: nobody logs in without --addr")
 	case (f.cert == "") != (f.key == ""):
 		return nil, usagef("--tls-cert and --tls-key belong together: set both, or neither to serve without TLS")
 	case f.addr == "" && f.cert != "":
@@ -66,8 +76,13 @@ func (f *httpFlags) read() (*endpoint, error) {
 	}
 	e := &endpoint{addr: f.addr}
 	var err error
-	if e.known, err = tokens.Open(f.tokens); err != nil {
-		return nil, usageError{err}
+	if f.tokens != "" {
+		if e.known, err = tokens.Open(f.tokens); err != nil {
+			return nil, usageError{err}
+		}
+	}
+	if err := f.login.read(e); err != nil {
+		return nil, err
 	}
 	if f.cert != "" {
 		pair, err := tls.LoadX509KeyPair(f.cert, f.key)
@@ -109,7 +124,7 @@ func serveHTTP(
 ) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	handler, err := routes(life, all, newLogins(e.known, log, e.shortcuts), measured)
+	handler, err := routes(life, all, newLogins(e, log), e.origins, measured)
 	if err != nil {
 		return err
 	}
@@ -169,7 +184,11 @@ func shutDown(ctx context.Context, server *http.Server, log *slog.Logger) {
 }
 
 // routes is the handler of everything that serve answers.
-func routes(life context.Context, all []served, users *logins, measured http.Handler) (http.Handler, error) {
+func routes(life context.Context, all []served, users *logins, origins []string, measured http.Handler) (http.Handler, error) {
+	crossOrigin, err := trusting(origins)
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
 	limit, limitChanges := httpapi.PerPrincipal(requestsPerSecond, requestsAtOnce), ofOwners(httpapi.PerPrincipal(changesPerSecond, changesAtOnce))
 	var tables []webui.Table
@@ -180,13 +199,13 @@ func routes(life context.Context, all []served, users *logins, measured http.Han
 			prefix += "/tables/" + s.name
 		}
 		api, err := httpapi.New(s.m, httpapi.Options{
-			Prefix: prefix, Authenticate: users.authenticate, Context: life, Logger: s.log,
+			Prefix: prefix, Authenticate: users.authenticate, Context: life, Logger: s.log, CrossOrigin: crossOrigin,
 			Limit: limit, MaxRequestsPerPrincipal: requestsServed, LimitChanges: limitChanges,
 		})
 		if err != nil {
 			return nil, err
 		}
-		mux.Handle(prefix+"/", api)
+		mux.Handle(prefix+"/", withCORS(origins, api))
 		// All URLs are relative to the page, so that a proxy may serve it below a prefix.
 		tables, managers = append(tables, webui.Table{Name: cmp.Or(s.name, s.table), API: strings.TrimPrefix(prefix, "/")}), append(managers, s.m)
 	}
@@ -199,5 +218,8 @@ func routes(life context.Context, all []served, users *logins, measured http.Han
 	mux.Handle("GET /healthz", httpapi.Healthy())
 	mux.Handle("GET /readyz", httpapi.Ready(managers...))
 	mux.Handle("GET /metrics", withToken(users.authenticate, measured))
+	if users.proxies != nil {
+		return users.proxies.Strip(mux), nil
+	}
 	return mux, nil
 }

@@ -53,7 +53,7 @@ func (u *user) writesCertificate() (cert, key string, trust *x509.CertPool) {
 // starts runs serve until the function that it returns is called, which returns the log.
 func (u *user) starts(args ...string) (addr string, stop func() string) {
 	u.t.Helper()
-	ctx, cancel := context.WithCancelCause(u.t.Context())
+	ctx, cancel := context.WithCancelCause(limited(u.t))
 	log := &addressLog{found: make(chan string, 1)}
 	code := make(chan int, 1)
 	go func() {
@@ -143,7 +143,7 @@ func TestFailedLoginsAreLoggedAndLimitedForEachAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log strings.Builder
-	authenticate := newLogins(known, slog.New(slog.NewTextHandler(&log, nil)), nil).authenticate
+	authenticate := newLogins(&endpoint{known: known}, slog.New(slog.NewTextHandler(&log, nil))).authenticate
 	waits := func(err error) bool {
 		_, ok := errors.AsType[*httpapi.WaitError](err)
 		return ok

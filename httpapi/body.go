@@ -122,6 +122,18 @@ func count(name string, to *int) field {
 	}
 }
 
+// fraction reads a number above 0 and up to 1.
+func fraction(name string, to *float64) field {
+	return func(raw json.RawMessage) error {
+		n, err := strconv.ParseFloat(string(raw), 64)
+		if err != nil || !(n > 0 && n <= 1) {
+			return wrong(name, msgFraction, raw)
+		}
+		*to = n
+		return nil
+	}
+}
+
 // threshold reads a number of units, or "never".
 func threshold(name string, unit time.Duration, to *time.Duration) field {
 	return func(raw json.RawMessage) error {

@@ -46,6 +46,10 @@ var (
 		"cleanup-paused", http.StatusConflict, text{"Cleanup is paused", "Le nettoyage est en pause"},
 		text{"Cleanup is paused until %s, by %s: %s", "Le nettoyage est en pause jusqu'à %s, par %s : %s"},
 	}
+	notStored = &kind{
+		"policy-not-stored", http.StatusConflict, text{"The policy cannot be changed here", "La configuration ne peut pas être modifiée ici"},
+		text{"The program sets the policy: no stored one is followed.", "Le programme fixe la configuration : aucune n'est lue de la base de données."},
+	}
 	clocksDiffer = &kind{
 		"clocks-differ", http.StatusConflict, text{"The clocks differ", "Les horloges diffèrent"},
 		text{
@@ -126,6 +130,12 @@ var (
 	msgQuery        = text{"The query cannot be read.", "Les paramètres de l'URL sont illisibles."}
 	msgUnknown      = text{"%s is not known here.", "%s n'est pas connu ici."}
 	msgTwice        = text{"%s is duplicated.", "%s figure deux fois."}
+	msgFraction     = text{"%s is %.100s: want a number above 0 and up to 1.", "%s vaut %.100s : attendu un nombre supérieur à 0 et au plus 1."}
+	msgSetByProgram = text{"%s is set by the program, its flags or its environment; the stored value does not count.", "%s est fixé par le programme, ses options ou son environnement ; la valeur de la base ne compte pas."}
+	msgMoreDeleted  = text{
+		"The next run would remove %d sessions in place of %d. Confirm that with the query in confirm.",
+		"Le prochain nettoyage supprimerait %d sessions au lieu de %d. Confirmez avec la requête indiquée dans confirm.",
+	}
 	msgUntilOrHours = text{"%s or hours is needed, one of the two.", "%s ou hours est nécessaire, l'un des deux."}
 	msgUntil        = text{"%s is not within the next year.", "%s n'est pas dans l'année à venir."}
 
@@ -183,6 +193,7 @@ var (
 	msgUnprotected   = text{"Automatic cleanup is on.", "Le nettoyage automatique est activé."}
 	msgProtected     = text{"Automatic cleanup is off.", "Le nettoyage automatique est désactivé."}
 	msgKept          = text{"The session is kept.", "La session est conservée."}
+	msgPolicySet     = text{"The policy is changed.", "La configuration est modifiée."}
 	msgPaused        = text{"Cleanup is paused.", "Le nettoyage est en pause."}
 	msgResumed       = text{"Cleanup is no longer paused.", "Le nettoyage n'est plus en pause."}
 	msgTouched       = text{"Activity recorded.", "Activité enregistrée."}

@@ -46,6 +46,7 @@ type extra struct {
 	SessionIDs []string                   `json:"session_ids,omitempty"` // that would be deleted along with the session
 	Obstacles  []obstacle                 `json:"obstacles,omitempty"`   // that keep an entry of the archive from being restored
 	Due        int                        `json:"due,omitempty"`
+	DueBefore  *int                       `json:"due_before,omitempty"` // without the change of the policy
 	Fraction   float64                    `json:"max_delete_fraction,omitempty"`
 	AtMost     int                        `json:"delete_at_most,omitempty"`
 	Pause      *sessioncleanup.Pause      `json:"pause,omitempty"`

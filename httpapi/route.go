@@ -30,6 +30,10 @@ var (
 		"stats":   {http.MethodGet: {handle: (*call).stats}},
 		"me":      {http.MethodGet: {handle: (*call).me}},
 		"summary": {http.MethodGet: {handle: (*call).summary}},
+		"policy": {
+			http.MethodGet:   {handle: (*call).policy, everything: true},
+			http.MethodPatch: {handle: (*call).setPolicy, everything: true, changes: true},
+		},
 		"pause": {
 			http.MethodGet:    {handle: (*call).paused, everything: true},
 			http.MethodPost:   {handle: (*call).pause, everything: true, changes: true},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -60,7 +61,8 @@ func dump(t testing.TB, url string) string {
 		) l`)
 }
 
-func TestUninstallLeavesTheSchemaAsItWas(t *testing.T) {
+// For tables of every kind, Migrate does the same when it is repeated and when its SQL is run manually, and Uninstall reverts it.
+func TestMigrateAgainAndItsSQLChangeTheSameAndUninstallLeavesTheSchemaAsItWas(t *testing.T) {
 	t.Parallel()
 	for name, h := range pghosts.All() {
 		t.Run(name, func(t *testing.T) {
@@ -68,9 +70,25 @@ func TestUninstallLeavesTheSchemaAsItWas(t *testing.T) {
 			url := fresh(t, name)
 			before := dump(t, url)
 			store := open(t, url, postgres.Config{Schema: h.Schema})
+			script, err := store.MigrationSQL(t.Context(), sessioncleanup.Policy{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if dump(t, url) != before {
+				t.Fatal("printing the SQL changed the database")
+			}
 			migrate(t, store)
-			if dump(t, url) == before {
+			first := dump(t, url)
+			if first == before {
 				t.Fatal("the migration changed nothing")
+			}
+			expectSQL(t, fresh(t, name), h.Schema, script, first)
+			migrate(t, store)
+			if diff := cmp.Diff(first, dump(t, url)); diff != "" {
+				t.Errorf("a second migration (-first +second):\n%s", diff)
+			}
+			if err := store.Validate(t.Context()); err != nil {
+				t.Error(err)
 			}
 			for range 2 { // once more: nothing is left to remove
 				if err := store.Uninstall(t.Context()); err != nil {
@@ -84,6 +102,23 @@ func TestUninstallLeavesTheSchemaAsItWas(t *testing.T) {
 				t.Errorf("a list after uninstall gave %v, want ErrNotInstalled", err)
 			}
 		})
+	}
+}
+
+// expectSQL requires that the SQL of a migration does to another database what the migration did.
+func expectSQL(t *testing.T, url string, schema sessioncleanup.Schema, script, want string) {
+	t.Helper()
+	runScript(t, connect(t, url), script)
+	store := open(t, url, postgres.Config{Schema: schema})
+	if err := store.Validate(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(want, dump(t, url)); diff != "" {
+		t.Errorf("schema (-Migrate +manually):\n%s", diff)
+	}
+	policy, err := store.Policy(t.Context())
+	if diff := cmp.Diff(sessioncleanup.Policy{}.WithDefaults(), policy); err != nil || diff != "" {
+		t.Errorf("policy (-want +got), error %v:\n%s", err, diff)
 	}
 }
 
@@ -103,26 +138,6 @@ func TestUninstallKeepsOwnTableThatHoldsSessions(t *testing.T) {
 	}
 }
 
-func TestMigrateAgainChangesNothing(t *testing.T) {
-	t.Parallel()
-	for name, h := range pghosts.All() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			url := fresh(t, name)
-			store := open(t, url, postgres.Config{Schema: h.Schema})
-			migrate(t, store)
-			first := dump(t, url)
-			migrate(t, store)
-			if diff := cmp.Diff(first, dump(t, url)); diff != "" {
-				t.Errorf("a second migration (-first +second):\n%s", diff)
-			}
-			if err := store.Validate(t.Context()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-}
-
 // stopper cancels a context at the n-th step of a migration.
 type stopper struct {
 	slog.Handler
@@ -139,47 +154,42 @@ func (s *stopper) Handle(context.Context, slog.Record) error {
 	return nil
 }
 
-func TestMigrateFinishesWhatAnInterruptedOneBegan(t *testing.T) {
+// Each migration is stopped some steps later than the one before, from another first step on in each run of the tests.
+func TestAnInterruptedMigrationIsFinishedOrRemoved(t *testing.T) {
 	t.Parallel()
 	url := fresh(t, "guide")
+	before := dump(t, url)
 	migrate(t, open(t, url, postgres.Config{}))
 	want := dump(t, url)
-	for n, finished := 1, false; !finished; n++ {
+	n, last := 1+rand.IntN(4), 0
+	for finished := false; !finished; n += 4 {
 		url := fresh(t, "guide")
 		ctx, cancel := context.WithCancel(t.Context())
 		err := open(t, url, postgres.Config{Logger: slog.New(&stopper{left: n, stop: cancel})}).Migrate(ctx, sessioncleanup.Policy{})
 		cancel()
-		if finished = err == nil; finished && n < 8 {
-			t.Fatalf("the migration ended at step %d, want more steps", n)
+		if finished = err == nil; finished {
+			break
 		}
+		last = n
 		store := open(t, url, postgres.Config{})
-		if _, err := store.List(t.Context(), sessioncleanup.Query{}); !finished && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
+		if _, err := store.List(t.Context(), sessioncleanup.Query{}); !errors.Is(err, sessioncleanup.ErrNotInstalled) {
 			t.Errorf("a list after a migration that stopped at step %d gave %v, want ErrNotInstalled", n, err)
+		}
+		if n%8 < 4 {
+			if err := store.Uninstall(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(before, dump(t, url)); diff != "" {
+				t.Errorf("stopped at step %d and uninstalled (-before +after):\n%s", n, diff)
+			}
 		}
 		migrate(t, store)
 		if diff := cmp.Diff(want, dump(t, url)); diff != "" {
 			t.Errorf("stopped at step %d and migrated again (-at once +again):\n%s", n, diff)
 		}
 	}
-}
-
-func TestUninstallTakesBackAnInterruptedMigration(t *testing.T) {
-	t.Parallel()
-	for n := range 8 {
-		url := fresh(t, "guide")
-		before := dump(t, url)
-		ctx, cancel := context.WithCancel(t.Context())
-		err := open(t, url, postgres.Config{Logger: slog.New(&stopper{left: n + 1, stop: cancel})}).Migrate(ctx, sessioncleanup.Policy{})
-		cancel()
-		if err == nil {
-			t.Fatalf("the migration ended before step %d", n+1)
-		}
-		if err := open(t, url, postgres.Config{}).Uninstall(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(before, dump(t, url)); diff != "" {
-			t.Errorf("stopped at step %d and uninstalled (-before +after):\n%s", n+1, diff)
-		}
+	if last < 4 {
+		t.Errorf("the last migration that was stopped was so at step %d, want more steps", last)
 	}
 }
 
@@ -247,37 +257,6 @@ func TestColumnsWithoutTimeZoneAreReadInTheirZone(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("last activities (-want +got):\n%s", diff)
-	}
-}
-
-func TestMigrationSQLIsAllThatMigrateWouldDo(t *testing.T) {
-	t.Parallel()
-	for name, h := range pghosts.All() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			byHand, byMigrate := fresh(t, name), fresh(t, name)
-			migrate(t, open(t, byMigrate, postgres.Config{Schema: h.Schema}))
-			before := dump(t, byHand)
-			store := open(t, byHand, postgres.Config{Schema: h.Schema})
-			script, err := store.MigrationSQL(t.Context(), sessioncleanup.Policy{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if dump(t, byHand) != before {
-				t.Fatal("printing the SQL changed the database")
-			}
-			runScript(t, connect(t, byHand), script)
-			if err := store.Validate(t.Context()); err != nil {
-				t.Error(err)
-			}
-			if diff := cmp.Diff(dump(t, byMigrate), dump(t, byHand)); diff != "" {
-				t.Errorf("schema (-Migrate +manually):\n%s", diff)
-			}
-			policy, err := store.Policy(t.Context())
-			if diff := cmp.Diff(sessioncleanup.Policy{}.WithDefaults(), policy); err != nil || diff != "" {
-				t.Errorf("policy (-want +got), error %v:\n%s", err, diff)
-			}
-		})
 	}
 }
 

@@ -48,16 +48,19 @@ type mapping struct {
 	safe   string                // the search path for everything else, quoted
 	// pathNames are the schemas of path.
 	pathNames []string
-	space     string   // the database schema of the sessions' table and of the library's own
-	table     relation // the sessions; without oid while it does not exist
+	space     string         // the database schema of the sessions' table and of the library's own
+	table     relation       // the sessions; without oid while it does not exist
+	described adopt.Database // the tables of the schema, as internal/adopt sees them
 	lacks     []adopt.LifecycleColumn
 	owners    *relation
 	sources   []source
 	names     sqlfile.Names
 
-	role      string // with whose rights Migrate makes things; empty for the connection's own
-	proposed  bool   // Inspect proposed the schema
-	untracked bool   // nothing shows when the sessions are used: the idle rules are off
+	role         string // with whose rights Migrate makes things; empty for the connection's own
+	ownerIndexed bool   // an index begins with the owner
+
+	proposed  bool // Inspect proposed the schema
+	untracked bool // nothing shows when the sessions are used: the idle rules are off
 }
 
 // observes reports whether a change of the session's own row counts as its activity: no other table shows any.
@@ -156,14 +159,14 @@ func (m *mapping) assumeTable(ctx context.Context, q *guarded) error {
 
 // readTables checks the schema, and looks up the other tables.
 func (m *mapping) readTables(ctx context.Context, q *guarded) error {
-	database, err := describe(ctx, q)
-	if err != nil {
+	var err error
+	if m.described, err = describe(ctx, q, tableNames(m.schema)...); err != nil {
 		return err
 	}
-	if m.lacks, err = database.Check(m.schema); err != nil {
+	if m.lacks, err = m.described.Check(m.schema); err != nil {
 		return err
 	}
-	if err := errors.Join(database.CheckUnique(m.schema), m.checkWritable()); err != nil {
+	if err := errors.Join(m.described.CheckUnique(m.schema), m.checkWritable()); err != nil {
 		return err
 	}
 	if m.schema.Owners != nil {
@@ -180,7 +183,34 @@ func (m *mapping) readTables(ctx context.Context, q *guarded) error {
 		}
 		m.sources = append(m.sources, src)
 	}
+	if m.ownerIndexed, err = leads(ctx, q, m.table, m.schema.Owner); err != nil {
+		return err
+	}
 	return m.checkTypes()
+}
+
+// tableNames are the names of the tables in a schema, without their database schemas.
+func tableNames(s sessioncleanup.Schema) (names []string) {
+	add := func(table string) {
+		parts := sqlfile.Split(table)
+		names = append(names, table, parts[len(parts)-1])
+	}
+	add(s.Table)
+	if s.Owners != nil {
+		add(s.Owners.Table)
+	}
+	for _, src := range s.Sources {
+		add(src.Table)
+	}
+	return names
+}
+
+// leads reports whether an index of all rows begins with the column.
+func leads(ctx context.Context, q *guarded, r relation, column string) (found bool, err error) {
+	err = q.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = $1::oid AND i.indkey[0] = $2::smallint AND i.indisvalid AND i.indpred IS NULL)`,
+		r.oid, r.columns[column].position).Scan(&found)
+	return found && column != "", err
 }
 
 // reads reports whether the library reads a table's rows: one of another role than the owner of the sessions may have an

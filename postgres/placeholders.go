@@ -84,6 +84,7 @@ func (m *mapping) fill() {
 	m.names = n
 	n["theirs"], n["ours"] = m.statement("theirs"), m.statement("ours")
 	n["by_run"], n["ahead"], n["noted"] = m.statement("by_run"), m.statement("ahead"), m.statement("noted")
+	n["has_text"] = m.statement("has_text")
 	filled := sqlfile.Names{}
 	for _, fragment := range fragments() {
 		filled[fragment] = m.statement(fragment)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
@@ -16,14 +18,18 @@ func (s *Store) Policy(ctx context.Context) (sessioncleanup.Policy, error) {
 	if err != nil {
 		return sessioncleanup.Policy{}, err
 	}
-	var p sessioncleanup.Policy
+	p, err := scanPolicy(s.pool.QueryRow(ctx, m.statement("policy_read")))
+	return p, s.failed("read the policy", err)
+}
+
+func scanPolicy(row pgx.Row) (p sessioncleanup.Policy, err error) {
 	var inactive, remove, keep, archiveKeep *int64
 	var touch, budget int64
 	var auto, reactivate, enabled, archive, backup bool
-	err = s.pool.QueryRow(ctx, m.statement("policy_read")).Scan(&inactive, &remove, &auto, &reactivate, &enabled, &touch,
+	err = row.Scan(&inactive, &remove, &auto, &reactivate, &enabled, &touch,
 		&p.BatchSize, &budget, &p.Rate, &p.BusyShare, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertUseRate, &p.AlertActivityRate, &archive, &archiveKeep, &p.ArchiveMaxRows, &p.ArchiveMaxBytes, &backup)
 	if err != nil {
-		return p, s.failed("read the policy", err)
+		return p, err
 	}
 	p.InactiveAfter, p.DeleteAfter, p.EventsKeep = orNever(inactive), orNever(remove), orNever(keep)
 	p.TouchInterval, p.BatchBudget = time.Duration(touch)*time.Microsecond, time.Duration(budget)*time.Microsecond
@@ -32,6 +38,50 @@ func (s *Store) Policy(ctx context.Context) (sessioncleanup.Policy, error) {
 	p.ReactivateOnActivity = sessioncleanup.SwitchOf(reactivate)
 	p.Enabled = sessioncleanup.SwitchOf(enabled)
 	return p, nil
+}
+
+// SetPolicy changes some values of the stored policy. Only the owner of the tables may.
+func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
+	m, err := s.ready(ctx)
+	if err != nil {
+		return sessioncleanup.Policy{}, err
+	}
+	columns := map[string]any{}
+	for column, d := range map[string]time.Duration{"inactive_after": change.InactiveAfter, "delete_after": change.DeleteAfter, "archive_keep": change.ArchiveKeep} {
+		if d != 0 {
+			columns[column] = interval(d)
+		}
+	}
+	if change.AlertDue != 0 {
+		columns["alert_due"] = change.AlertDue
+	}
+	if change.AlertActivityRate != 0 {
+		columns["alert_activity_rate"] = change.AlertActivityRate
+	}
+	data, err := json.Marshal(columns)
+	if err != nil {
+		return sessioncleanup.Policy{}, err
+	}
+	var p sessioncleanup.Policy
+	err = s.inTx(ctx, func(batch *pgx.Batch) {
+		batch.Queue(m.statement("policy_set"), string(data))
+		queueEvent(batch, m, e, nil)
+		batch.Queue(m.statement("policy_read")).QueryRow(func(row pgx.Row) (err error) {
+			p, err = scanPolicy(row)
+			return err
+		})
+	}, nil)
+	return p, s.failed("change the policy", err)
+}
+
+// interval is a duration as PostgreSQL reads it; Never is NULL.
+func interval(d time.Duration) any {
+	if d == sessioncleanup.Never {
+		return nil
+	}
+	// Before version 15, PostgreSQL reads no field that is larger than an int32.
+	us := d.Microseconds()
+	return fmt.Sprintf("%d:%02d:%02d.%06d", us/3_600_000_000, us/60_000_000%60, us/1_000_000%60, us%1_000_000)
 }
 
 func orNever(microseconds *int64) time.Duration {
@@ -44,14 +94,6 @@ func orNever(microseconds *int64) time.Duration {
 // policySQL stores a policy, as JSON whose keys are the columns.
 func policySQL(m *mapping, p sessioncleanup.Policy) string {
 	p = p.WithDefaults()
-	interval := func(d time.Duration) any {
-		if d == sessioncleanup.Never {
-			return nil
-		}
-		// Before version 15, PostgreSQL reads no field that is larger than an int32.
-		us := d.Microseconds()
-		return fmt.Sprintf("%d:%02d:%02d.%06d", us/3_600_000_000, us/60_000_000%60, us/1_000_000%60, us%1_000_000)
-	}
 	data, err := json.Marshal(map[string]any{
 		"singleton":      true,
 		"inactive_after": interval(p.InactiveAfter), "delete_after": interval(p.DeleteAfter),

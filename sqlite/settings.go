@@ -158,6 +158,25 @@ func (s *Store) Policy(ctx context.Context) (sessioncleanup.Policy, error) {
 	return set.policy, err
 }
 
+// SetPolicy changes some values of the stored policy.
+func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
+	var set settings
+	err := s.writing(ctx, func(c *conn) (err error) {
+		if set, err = readSettings(ctx, c); err != nil {
+			return err
+		}
+		set.policy = change.Or(set.policy)
+		if err := set.store(ctx, c); err != nil {
+			return err
+		}
+		return c.insertEvent(ctx, &e)
+	})
+	if err != nil {
+		return sessioncleanup.Policy{}, err
+	}
+	return set.policy, nil
+}
+
 // Schema is the schema that the last Migrate adopted. ErrNotInstalled when there is none.
 func (s *Store) Schema(ctx context.Context) (sessioncleanup.Schema, error) {
 	set, err := s.settings(ctx)

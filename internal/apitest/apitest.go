@@ -43,6 +43,7 @@ func Run(t *testing.T, observe Observer) {
 		{"BrokenCleanup", brokenRuns},
 		{"ReversedCleanup", reversedRuns},
 		{"Pause", pauses},
+		{"Policy", policies},
 		{"Dependents", dependents},
 		{"Archive", archive},
 		{"Hold", hold},
@@ -114,7 +115,7 @@ func newWorld(t *testing.T, observe Observer, change ...func(*setup)) *World {
 	for _, f := range change {
 		f(&s)
 	}
-	m, err := sessioncleanup.New(s.Store, sessioncleanup.Config{Policy: s.Policy})
+	m, err := sessioncleanup.New(s.Store, sessioncleanup.Config{Policy: s.Policy, Stored: s.Stored})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,6 +129,7 @@ func newWorld(t *testing.T, observe Observer, change ...func(*setup)) *World {
 type setup struct {
 	Store   sessioncleanup.Store
 	Policy  sessioncleanup.Policy
+	Stored  *sessioncleanup.Policy
 	Options httpapi.Options
 }
 

@@ -25,6 +25,7 @@ const (
 // Login logs users in to a page.
 type Login struct {
 	Known *tokens.Tokens
+	JWT   *Verifier // of JSON Web Tokens, which the form takes, too; nil: none
 	Log   *slog.Logger
 	// Failed is called for each failed login, and returns how long its client has to wait.
 	Failed func(*http.Request) time.Duration
@@ -41,7 +42,22 @@ func (l *Login) Authenticate(r *http.Request) (sessioncleanup.Principal, error) 
 	if err != nil {
 		return sessioncleanup.Principal{}, tokens.ErrUnknown
 	}
+	if l.JWT != nil && l.JWT.Looks(cookie.Value) {
+		who, _, err := l.JWT.Principal(cookie.Value, time.Now())
+		return who, err
+	}
 	return l.Known.Pass(cookie.Value, time.Now())
+}
+
+// pass is what a cookie has for a token, whose it is, and for how long.
+func (l *Login) pass(token string, now time.Time) (value string, who sessioncleanup.Principal, until time.Time, err error) {
+	if l.JWT != nil && l.JWT.Looks(token) { // it says itself until when it is valid
+		who, until, err = l.JWT.Principal(token, now)
+		return token, who, until, err
+	}
+	until = now.Add(lasts)
+	value, who, err = l.Known.NewPass(token, until)
+	return value, who, until, err
 }
 
 // Routes adds the form, at /login, and the way out, a POST to /logout. A page of another site can use neither.
@@ -61,7 +77,8 @@ func (l *Login) enter(w http.ResponseWriter, r *http.Request) {
 		l.form(w, r, http.StatusBadRequest, t.Unknown)
 		return
 	}
-	value, who, err := l.Known.NewPass(strings.TrimSpace(r.PostForm.Get("token")), time.Now().Add(lasts))
+	now := time.Now()
+	value, who, until, err := l.pass(strings.TrimSpace(r.PostForm.Get("token")), now)
 	if err != nil {
 		if wait := l.Failed(r); wait > 0 {
 			l.form(w, r, http.StatusTooManyRequests, t.Wait)
@@ -71,7 +88,7 @@ func (l *Login) enter(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	l.Log.InfoContext(r.Context(), "logged in", "actor", who.Actor())
-	http.SetCookie(w, cookieFor(r, value, int(lasts.Seconds())))
+	http.SetCookie(w, cookieFor(r, value, int(min(lasts, max(until.Sub(now), time.Second)).Seconds())))
 	to(w, "./")
 }
 

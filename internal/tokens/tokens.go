@@ -137,16 +137,22 @@ func principal(words []string) (sessioncleanup.Principal, error) {
 // Authenticate returns the principal of the token in a request's Authorization header (RFC 6750, section 2.1), or
 // ErrUnknown. The time it takes does not depend on the token.
 func (t *Tokens) Authenticate(r *http.Request) (sessioncleanup.Principal, error) {
+	token, ok := Bearer(r)
+	if !ok {
+		return sessioncleanup.Principal{}, ErrUnknown
+	}
+	e, err := t.find(token)
+	return e.who, err
+}
+
+// Bearer is the token in a request's Authorization header; false without exactly one.
+func Bearer(r *http.Request) (string, bool) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) != 1 {
-		return sessioncleanup.Principal{}, ErrUnknown
+		return "", false
 	}
 	scheme, token, ok := strings.Cut(headers[0], " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return sessioncleanup.Principal{}, ErrUnknown
-	}
-	e, err := t.find(strings.TrimSpace(token))
-	return e.who, err
+	return strings.TrimSpace(token), ok && strings.EqualFold(scheme, "Bearer")
 }
 
 // find is the entry of a token.

@@ -1,9 +1,11 @@
 package webuitest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -63,6 +65,57 @@ func TestAnAdminPausesAndResumesCleanup(t *testing.T) {
 	if _, err := s.manager.Cleanup(t.Context(), sessioncleanup.Run{}); err != nil {
 		t.Error(err)
 	}
+}
+
+// keeping is a store that keeps a policy, as databases do.
+type keeping struct {
+	sessioncleanup.Store
+	sessioncleanup.Installer // nil: only the policy is needed
+
+	mu     sync.Mutex
+	policy sessioncleanup.Policy
+}
+
+func (k *keeping) Unwrap() sessioncleanup.Store { return k.Store } // it has the archive
+
+func (k *keeping) Policy(context.Context) (sessioncleanup.Policy, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.policy, nil
+}
+
+func (k *keeping) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.policy = change.Or(k.policy)
+	_, err := k.Record(ctx, sessioncleanup.Record{Event: e})
+	return k.policy, err
+}
+
+func TestAnAdminChangesThePolicy(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sessioncleanup.Policy{AlertDue: 7})
+	s.annsSessions()
+	b := newTab(t, look{})
+	b.open(s.url, "admin")
+	b.click("[data-to=policy]")
+	b.until("text('#would').includes('Nothing is due') && $('input[name=alert_due]').disabled && text('label:has([name=alert_due])').includes('set by the program')")
+	b.fill("input[name=delete_old_days]", "20")
+	b.until("text('#would').includes('1 would be deleted') && text('#would').includes('As it is now: Nothing is due')")
+	b.accessible("policy")
+	b.save("policy")
+	b.click("form .primary")
+	b.until("text('dialog').includes('remove 1 session in place of 0')")
+	b.click("dialog .danger")
+	b.until("text('.toasts').includes('The policy is changed') && !$('dialog') && text('#would').includes('1 would be deleted') && location.hash === '#policy'")
+	if p := s.manager.Policy(); p.DeleteAfter != 20*day {
+		t.Errorf("the policy deletes after %v, want 20 days", p.DeleteAfter)
+	}
+	b.click("details summary")
+	b.until("text('table').includes('Deletion limit')")
+	b.save("policy-all")
+	b.click("[data-go=log]")
+	b.until("$('[data-event=policy_changed]') && text('[data-event=policy_changed]').includes('DeleteAfter from 30d to 20d')")
 }
 
 func TestARunShowsItsProgressAndCanBeStopped(t *testing.T) {

@@ -38,7 +38,8 @@ func newSite(t *testing.T, policy sessioncleanup.Policy, options ...func(*httpap
 	t.Helper()
 	s := &site{t: t, store: memory.New(memory.Config{})}
 	var err error
-	if s.manager, err = sessioncleanup.New(s.store, sessioncleanup.Config{Policy: policy}); err != nil {
+	db := &keeping{Store: s.store, policy: sessioncleanup.DefaultPolicy()}
+	if s.manager, err = sessioncleanup.New(db, sessioncleanup.Config{Policy: policy, Stored: &db.policy}); err != nil {
 		t.Fatal(err)
 	}
 	o := httpapi.Options{Interval: 200 * time.Millisecond, Context: t.Context(), Authenticate: s.authenticate}

@@ -139,7 +139,7 @@ DECLARE
     v_deactivated record;
     v_old         bigint;
     v_purged      bigint := 0;
-    v_batch       bigint;
+    v_page        record;
 BEGIN
     IF inactive_hours <= 0 OR delete_old_days <= 0 THEN
         RAISE EXCEPTION 'cleanup_inactive_sessions(%, %): want positive hours and days, or NULL for the policy''s',
@@ -166,10 +166,12 @@ BEGIN
     PERFORM "{space}".sessioncleanup_phase(a.name, v_cut.now, v_cut.inactive, v_cut.delete, v_run_id)
        FROM unnest(ARRAY['dated', 'activity_corrected']) WITH ORDINALITY a (name, place) ORDER BY a.place;
     v_old := (SELECT count(*) FROM "{archive}" a WHERE a.archived_at < v_cut.now - v_policy.archive_keep AND NOT a.held AND (a.backed_up_at IS NOT NULL OR NOT v_policy.backup));
+    SELECT '' AS next INTO v_page;
     WHILE v_purged < v_old LOOP
-        v_batch := cardinality("{space}".sessioncleanup_purge(v_cut.now - v_policy.archive_keep, v_policy.backup, 1000, 'system', 'cleanup_inactive_sessions', v_run_id));
-        EXIT WHEN v_batch = 0; -- others have locked the rest
-        v_purged := v_purged + v_batch;
+        SELECT * INTO v_page
+          FROM "{space}".sessioncleanup_purge(v_cut.now - v_policy.archive_keep, v_policy.backup, 1000, v_page.next, 'system', 'cleanup_inactive_sessions', v_run_id);
+        v_purged := v_purged + cardinality(v_page.ids);
+        EXIT WHEN v_page.next = ''; -- others have locked the rest
     END LOOP;
     v_due := "{space}".sessioncleanup_due('deleted', v_cut.now, v_cut.inactive, v_cut.delete);
     IF v_due > 100 AND force IS NOT TRUE AND v_due > v_policy.max_delete_fraction * (SELECT count(*) FROM "{sessions}" s WHERE "{visible}")

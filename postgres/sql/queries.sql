@@ -1,12 +1,13 @@
 -- name: now
 -- Begins a round trip that reads: its other statements see the same now(), and are planned for their values. A plan for
--- any values would read the whole table to find that nothing is due.
-SELECT now(), set_config('plan_cache_mode', 'force_custom_plan', true);
+-- any values would read the whole table to find that nothing is due. Compiling a plan would take longer than most of them.
+SELECT now(), set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true);
 
 -- name: list
-SELECT "{session_columns}", "{last_activity_out}"
+-- Finds what matches, and sorts it: for few sessions, which an index finds, and for orders without one.
+SELECT "{session_columns}", "{key}", true
   FROM (SELECT s.*
-          FROM "{sessions}" s "{cut}" "{filter}"
+          FROM "{among}" s "{cut}" "{filter}"
          CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
          WHERE "{matches}"
            AND CASE $7::text WHEN 'to_deactivate' THEN d.idle OR d.expired WHEN 'to_delete' THEN d.gone ELSE $7::text IS NULL OR "{status}" = $7::text END
@@ -14,6 +15,41 @@ SELECT "{session_columns}", "{last_activity_out}"
          ORDER BY "{key}" "{direction}", s."{id}" "{direction}"
          LIMIT $8::bigint) s
  ORDER BY "{key}" "{direction}", s."{id}" "{direction}";
+
+-- name: among_owner
+(SELECT s.* FROM "{sessions}" s WHERE "{owner_col}" = $5::text::"{owner_type}" OFFSET 0)
+
+-- name: few
+-- Whether an owner has at most so many sessions.
+SELECT count(*) FROM (SELECT FROM "{sessions}" s WHERE "{owner_col}" = $1::text::"{owner_type}" LIMIT $2::bigint) n;
+
+-- name: walk
+-- Reads the table in the order of the list, and no further than the page needs. Each part has an index in that order.
+SELECT "{session_columns}", s.sessioncleanup_place, s.sessioncleanup_found
+  FROM (SELECT s.* FROM ("{parts}") s
+         ORDER BY s.sessioncleanup_place "{direction}", s."{id}" "{direction}"
+         LIMIT $7::bigint) s
+ ORDER BY s.sessioncleanup_place "{direction}", s."{id}" "{direction}";
+
+-- name: walk_all
+(SELECT s.*, "{place}" AS sessioncleanup_place, true AS sessioncleanup_found
+   FROM "{sessions}" s "{cut}" "{filter}"
+  WHERE "{part}" AND "{past}"
+  ORDER BY "{place_order}" "{direction}", s."{id}" "{direction}"
+  LIMIT $7::bigint)
+
+-- name: walk_some
+-- It looks at $10 sessions at most: the last of those comes too, found or not, and says how far that was.
+(SELECT s.*, v.found AS sessioncleanup_found
+   FROM (SELECT s.*, "{place}" AS sessioncleanup_place, row_number() OVER (ORDER BY "{place_order}" "{direction}", s."{id}" "{direction}") AS sessioncleanup_row
+           FROM "{sessions}" s
+          WHERE "{part}" AND "{past}"
+          ORDER BY "{place_order}" "{direction}", s."{id}" "{direction}"
+          LIMIT $10::bigint) s
+   "{cut}" "{filter}"
+  CROSS JOIN LATERAL (SELECT ("{wanted}") IS TRUE AS found OFFSET 0) v
+  WHERE v.found OR s.sessioncleanup_row = $10::bigint
+  LIMIT $7::bigint)
 
 -- name: count
 -- Counts no further than asked.
@@ -144,7 +180,7 @@ SELECT restored, row_count, relinked, obstacles::text, new_ids::text
   FROM "{space}".sessioncleanup_restore($1::bigint[], $2::text, $3::text, $4::text, $5::text, $6::boolean, coalesce($7::bigint[], '{}'));
 
 -- name: purge
-SELECT "{space}".sessioncleanup_purge($1::timestamptz, $2::boolean, $3::integer, $4::text, $5::text, $6::text);
+SELECT ids, next FROM "{space}".sessioncleanup_purge($1::timestamptz, $2::boolean, $3::integer, $4::text, $5::text, $6::text, $7::text);
 
 -- name: taken
 -- The other sessions that would be deleted along with one. It is locked so that no more are added.

@@ -46,11 +46,13 @@ CASE WHEN NOT "{is_auto}" THEN 'protected'
      ELSE 'inactive' END
 
 -- name: matches
--- With the collation "C", lower changes ASCII letters only.
 "{visible}" AND (v_filter.id IS NULL OR s."{id}" = v_filter.id::"{id_type}")
 AND (v_filter.owner IS NULL OR "{owner_col}" = v_filter.owner::"{owner_type}")
-AND (v_filter.text IS NULL
-     OR position(lower(v_filter.text COLLATE "C") IN lower("{name_text}" COLLATE "C")) > 0
+AND (v_filter.text IS NULL OR "{has_text}")
+
+-- name: has_text
+-- With the collation "C", lower changes ASCII letters only.
+(position(lower(v_filter.text COLLATE "C") IN lower("{name_text}" COLLATE "C")) > 0
      OR position(lower(v_filter.text COLLATE "C") IN lower("{code_text}" COLLATE "C")) > 0
      OR position(lower(v_filter.text COLLATE "C") IN lower(s."{id}"::text COLLATE "C")) > 0)
 

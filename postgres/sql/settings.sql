@@ -23,6 +23,13 @@ SELECT (extract(epoch FROM inactive_after) * 1000000)::bigint, (extract(epoch FR
 DELETE FROM "{policy}";
 INSERT INTO "{policy}" SELECT r.* FROM jsonb_populate_record(NULL::"{policy}", "{policy_json}") r;
 
+-- name: policy_set
+-- Changes the columns that the object names.
+UPDATE "{policy}" p
+   SET (inactive_after, delete_after, archive_keep, alert_due, alert_activity_rate) =
+       (SELECT r.inactive_after, r.delete_after, r.archive_keep, r.alert_due, r.alert_activity_rate
+          FROM jsonb_populate_record(p, $1::text::jsonb) r);
+
 -- name: settings_read
 SELECT schema, zone, added, backfilled, complete, untracked, accepted, replaced, places FROM "{settings}";
 

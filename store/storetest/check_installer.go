@@ -15,6 +15,7 @@ func installerChecks() []installerCheck {
 		{"finds nothing installed before Migrate, and changes nothing to see that", installerAbsent},
 		{"adopts what is there, keeps every session, and is ready in every process", installerAdopts},
 		{"migrates again without a change, and takes the new policy", installerRepeats},
+		{"changes single values of the stored policy, with their event, if it can", installerSetsPolicy},
 		{"migrates in several processes at once", installerAtOnce},
 		{"completes a migration that was interrupted, or removes it", installerInterrupted},
 		{"uninstalls to the schema as it was, again and again", installerUninstalls},
@@ -95,6 +96,40 @@ func installerRepeats(i *installation) {
 	changed.InactiveAfter = 36 * time.Hour
 	i.must("Migrate with another policy", i.installer.Migrate(i.ctx, changed))
 	i.expectReady("after Migrate with another policy", changed)
+}
+
+func installerSetsPolicy(i *installation) {
+	setter, ok := sessioncleanup.StoreAs[sessioncleanup.PolicySetter](i.Store)
+	if !ok {
+		i.Skipf("the store is no PolicySetter")
+	}
+	e := sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin:é", Reason: "DeleteAfter from 400d to 20d"}
+	if _, err := setter.SetPolicy(i.ctx, sessioncleanup.Policy{AlertDue: 7}, e); !errors.Is(err, sessioncleanup.ErrNotInstalled) {
+		i.Errorf("SetPolicy before Migrate: error %v, want ErrNotInstalled", err)
+	}
+	i.migrate("Migrate")
+	want := setting.WithDefaults()
+	for _, change := range []sessioncleanup.Policy{
+		{DeleteAfter: 20 * day}, {ArchiveKeep: 36 * time.Hour, AlertDue: 7, AlertActivityRate: 0.25},
+		{InactiveAfter: sessioncleanup.Never}, {InactiveAfter: 90 * time.Minute, ArchiveKeep: sessioncleanup.Never},
+	} {
+		want = change.Or(want)
+		got, err := setter.SetPolicy(i.ctx, change, e)
+		i.must("SetPolicy", err)
+		if diff := firstDifference(want, got.WithDefaults()); diff != "" {
+			i.Errorf("SetPolicy returns another policy: %s", diff)
+		}
+		stored, err := i.installerOf(i.Second).Policy(i.ctx)
+		i.must("Policy in another process", err)
+		if diff := firstDifference(want, stored.WithDefaults()); diff != "" {
+			i.Errorf("the policy after SetPolicy, in another process: %s", diff)
+		}
+	}
+	events, err := i.Second.Events(i.ctx, sessioncleanup.EventQuery{Actions: []sessioncleanup.Action{e.Action}, Limit: 10})
+	i.must("Events", err)
+	if len(events) != 4 || events[0].Actor != e.Actor || events[0].Reason != e.Reason || events[0].At.IsZero() {
+		i.Errorf("the log has %d changes of the policy, the last one %+v; want 4", len(events), events)
+	}
 }
 
 func installerAtOnce(i *installation) {

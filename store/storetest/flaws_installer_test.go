@@ -34,6 +34,8 @@ type catalog struct {
 	alone     bool                            // fails beside another migration
 	leaves    string                          // what Uninstall leaves behind
 	drops     bool                            // the table, whatever is in it
+	resets    bool                            // the policy to its defaults, but for what is set
+	silent    bool                            // writes no event
 	adopts    func(sessioncleanup.Schema) sessioncleanup.Schema
 }
 
@@ -125,6 +127,22 @@ func (c *catalog) Policy(context.Context) (sessioncleanup.Policy, error) {
 	err := c.missing()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.policy, err
+}
+
+func (c *catalog) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
+	if err := c.missing(); err != nil {
+		return sessioncleanup.Policy{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.resets {
+		c.policy = sessioncleanup.Policy{}
+	}
+	if c.policy = change.Or(c.policy); c.silent {
+		return c.policy, nil
+	}
+	_, err := c.Record(ctx, sessioncleanup.Record{Event: e})
 	return c.policy, err
 }
 
@@ -236,6 +254,8 @@ func TestInstallerChecksCatchBrokenInstallers(t *testing.T) {
 			c.migrates = func(context.Context) error { n++; c.set("index "+strings.Repeat("i", n), true); return nil }
 		}, []func(*installation){installerRepeats, installerUninstalls}},
 		{"keeps its first policy", func(c *catalog) { c.forgets = true }, []func(*installation){installerRepeats}},
+		{"sets the whole policy", func(c *catalog) { c.resets = true }, []func(*installation){installerSetsPolicy}},
+		{"changes the policy in silence", func(c *catalog) { c.silent = true }, []func(*installation){installerSetsPolicy}},
 		{"fails beside another migration", func(c *catalog) { c.alone = true }, []func(*installation){installerAtOnce}},
 		{"takes what was begun for complete", func(c *catalog) { c.trusts = true }, []func(*installation){installerInterrupted}},
 		{"leaves a view behind", func(c *catalog) { c.leaves = "view figures" }, []func(*installation){installerUninstalls, installerInterrupted}},

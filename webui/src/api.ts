@@ -74,6 +74,24 @@ export interface Event {
   run: { started_at: string; phases: Phase[]; duration_seconds: number; failed: boolean; refused: boolean; partial: boolean } | null;
   until?: string;
 }
+export interface Setting {
+  name: string;
+  value: number | boolean | null;
+  origin: "program" | "database" | "default";
+  editable: boolean;
+}
+export interface Due {
+  deactivate: number;
+  delete: number;
+  purge: number;
+}
+export interface Policy {
+  message?: string;
+  editable: boolean;
+  settings: Setting[];
+  due: Due;
+  proposed?: Due;
+}
 export interface Pause {
   since: string;
   until: string;

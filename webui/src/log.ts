@@ -19,6 +19,7 @@ const actions = [
   "erased",
   "paused",
   "resumed",
+  "policy_changed",
   "scheduled",
   "notified",
   "run",
@@ -70,7 +71,7 @@ export class LogView extends View {
       <section>
         <div class="tools">
           <label class="field"><span>${this.t("what")}</span><select name="action" @change=${(e: Event) => this.set("action", (e.target as HTMLSelectElement).value)}>
-            <option value="">${this.t("allActions")}</option>${actions.filter((a) => admin || !["run", "paused", "resumed", "scheduled", "notified", "erased"].includes(a)).map((a) => html`<option value=${a} ?selected=${p.get("action") === a}>${this.t(`a_${a}` as Key)}</option>`)}</select></label>
+            <option value="">${this.t("allActions")}</option>${actions.filter((a) => admin || !["run", "paused", "resumed", "policy_changed", "scheduled", "notified", "erased"].includes(a)).map((a) => html`<option value=${a} ?selected=${p.get("action") === a}>${this.t(`a_${a}` as Key)}</option>`)}</select></label>
           ${(admin
             ? ([
                 ["session", "sessionId"],

@@ -6,6 +6,7 @@ import { Words, type Key, type Lang } from "./i18n.ts";
 import { icon, type Icon } from "./icons.ts";
 import { LogView } from "./log.ts";
 import { OverviewView } from "./overview.ts";
+import { PolicyView } from "./policy.ts";
 import { SessionsView } from "./sessions.ts";
 import { style } from "./style.ts";
 
@@ -13,9 +14,11 @@ const pollEvery = 15; // seconds, without a live stream
 const later = 250; // milliseconds between news and what it has the page read
 const remembered = "session-manager:";
 
-const views: Record<string, { tag: string; icon: Icon; owner: Key; admin: Key }> = {
+// A view with a place is reached from that one, and not from the top.
+const views: Record<string, { tag: string; icon: Icon; owner: Key; admin: Key; place?: string }> = {
   overview: { tag: "session-manager-overview", icon: "overview", owner: "overview", admin: "overview" },
   sessions: { tag: "session-manager-sessions", icon: "sessions", owner: "sessions", admin: "sessions" },
+  policy: { tag: "session-manager-policy", icon: "overview", owner: "policy", admin: "policy", place: "overview" },
   archive: { tag: "session-manager-archive", icon: "trash", owner: "trash", admin: "archive" },
   log: { tag: "session-manager-log", icon: "history", owner: "history", admin: "log" },
 };
@@ -166,7 +169,7 @@ export class SessionManager extends LitElement {
     return this.me?.all_sessions ? "overview" : "sessions";
   }
   private get shown() {
-    return Object.keys(views).filter((v) => (v !== "overview" || this.me?.all_sessions) && (v !== "archive" || this.me?.archive));
+    return Object.keys(views).filter((v) => ((v !== "overview" && views[v].place !== "overview") || this.me?.all_sessions) && (v !== "archive" || this.me?.archive));
   }
 
   /** follow shows the view of the page's fragment. */
@@ -384,9 +387,9 @@ export class SessionManager extends LitElement {
       shown = this.shown;
     return html`<header><div class="bar">
         <div class="brand">${icon("brand")}<span class="title">${this.heading || this.t("sessions")}</span><span class="who"><bdi>${this.who()}</bdi>${me.changes ? nothing : html` · ${this.t("readOnly")}`}</span></div>
-        <nav aria-label=${this.t("main")}><ul>${shown.map(
+        <nav aria-label=${this.t("main")}><ul>${shown.filter((v) => !views[v].place).map(
           (v) =>
-            html`<li><a href="#${v}" aria-current=${v === this.view ? "page" : nothing} data-go=${v} @click=${(e: MouseEvent) => {
+            html`<li><a href="#${v}" aria-current=${v === this.view ? "page" : v === views[this.view]?.place ? "true" : nothing} data-go=${v} @click=${(e: MouseEvent) => {
               if (e.ctrlKey || e.metaKey || e.shiftKey) return;
               e.preventDefault();
               this.go(v);
@@ -419,6 +422,8 @@ export class SessionManager extends LitElement {
     switch (this.view) {
       case "overview":
         return html`<session-manager-overview data-view .frame=${frame} .tick=${this.tick}></session-manager-overview>`;
+      case "policy":
+        return html`<session-manager-policy data-view .frame=${frame} .tick=${this.tick}></session-manager-policy>`;
       case "archive":
         return html`<session-manager-archive data-view .frame=${frame} .tick=${this.tick}></session-manager-archive>`;
       case "log":
@@ -462,6 +467,7 @@ function remember(what: string, value: string) {
 for (const [tag, element] of [
   [views.overview.tag, OverviewView],
   [views.sessions.tag, SessionsView],
+  [views.policy.tag, PolicyView],
   [views.archive.tag, ArchiveView],
   [views.log.tag, LogView],
   ["session-manager", SessionManager],

@@ -68,6 +68,7 @@ export const style = css`
   .ghost:hover { background: var(--raised); border-color: var(--line); }
   .icon { padding: .4rem; min-width: 2.4rem; }
   input, select { font: inherit; color: var(--ink); background: var(--surface); border: 1px solid var(--strong); border-radius: .6rem; padding: .4rem .7rem; min-height: 2.4rem; width: 100%; min-width: 0; font-weight: 400; }
+  input:disabled { color: var(--muted); background: var(--raised); border-style: dashed; cursor: default; }
   input[type="checkbox"], input[type="radio"] { width: 1.15rem; height: 1.15rem; min-height: 0; accent-color: var(--accent); margin: 0; flex: none; }
   label.field { display: grid; gap: .25rem; font-size: .85rem; font-weight: 550; min-width: 0; }
   ::placeholder { color: var(--muted); opacity: 1; }
@@ -161,6 +162,8 @@ export const style = css`
   .result { border-top: 1px solid var(--line); margin-top: 1.1rem; padding-top: 1.1rem; display: grid; gap: .8rem; }
   .result > strong { font-size: 1.15rem; letter-spacing: -.01em; }
   .result ul.list { padding-left: 1.1rem; list-style: disc; }
+  .acts.below { margin-top: 1rem; }
+  details.card { margin-top: .75rem; }
   .acts.start { justify-content: start; flex-wrap: wrap; }
   table { width: 100%; border-collapse: collapse; font-size: .92rem; }
   th, td { text-align: start; padding: .6rem .9rem; vertical-align: top; }

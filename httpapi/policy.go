@@ -1,0 +1,214 @@
+package httpapi
+
+import (
+	"errors"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// setting is a value of the policy, and where it comes from.
+type setting struct {
+	Name     string                `json:"name"`
+	Value    any                   `json:"value"` // null: never, or no limit
+	Origin   sessioncleanup.Origin `json:"origin"`
+	Default  any                   `json:"default"`
+	Editable bool                  `json:"editable"`
+}
+
+type policyAnswer struct {
+	Success  bool      `json:"success"`
+	Message  string    `json:"message,omitempty"` // after a change
+	Editable bool      `json:"editable"`          // some settings can be changed
+	Settings []setting `json:"settings"`
+	Due      due       `json:"due"`
+	Proposed *due      `json:"proposed,omitempty"` // with the values of the query
+}
+
+// due is what a run would do.
+type due struct {
+	Deactivate int `json:"deactivate"`
+	Delete     int `json:"delete"`
+	Purge      int `json:"purge"`
+}
+
+// value reads a setting of a policy, and says whether it has any.
+type value struct {
+	name     string
+	of       func(sessioncleanup.Policy) any // as clients see it
+	set      func(sessioncleanup.Policy) bool
+	editable bool
+}
+
+func thresholdValue(name string, unit time.Duration, editable bool, of func(sessioncleanup.Policy) time.Duration) value {
+	return value{name, func(p sessioncleanup.Policy) any { return in(of(p), unit) }, func(p sessioncleanup.Policy) bool { return of(p) != 0 }, editable}
+}
+
+func switchValue(name string, of func(sessioncleanup.Policy) sessioncleanup.Switch) value {
+	return value{name, func(p sessioncleanup.Policy) any { return of(p) == sessioncleanup.On }, func(p sessioncleanup.Policy) bool { return of(p) != sessioncleanup.Default }, false}
+}
+
+func numberValue[T int | int64 | float64](name string, editable bool, of func(sessioncleanup.Policy) T) value {
+	return value{name, func(p sessioncleanup.Policy) any { return of(p) }, func(p sessioncleanup.Policy) bool { return of(p) != 0 }, editable}
+}
+
+const hoursOfDay = 24 * time.Hour
+
+// policyValues are all settings, those that people look at first.
+var policyValues = []value{
+	thresholdValue("inactive_hours", time.Hour, true, func(p sessioncleanup.Policy) time.Duration { return p.InactiveAfter }),
+	thresholdValue("delete_old_days", hoursOfDay, true, func(p sessioncleanup.Policy) time.Duration { return p.DeleteAfter }),
+	thresholdValue("archive_keep_days", hoursOfDay, true, func(p sessioncleanup.Policy) time.Duration { return p.ArchiveKeep }),
+	numberValue("alert_due", true, func(p sessioncleanup.Policy) int { return p.AlertDue }),
+	numberValue("alert_activity_rate", true, func(p sessioncleanup.Policy) float64 { return p.AlertActivityRate }),
+	switchValue("enabled", func(p sessioncleanup.Policy) sessioncleanup.Switch { return p.Enabled }),
+	switchValue("auto_cleanup_default", func(p sessioncleanup.Policy) sessioncleanup.Switch { return p.AutoCleanupDefault }),
+	switchValue("reactivate_on_activity", func(p sessioncleanup.Policy) sessioncleanup.Switch { return p.ReactivateOnActivity }),
+	switchValue("archive", func(p sessioncleanup.Policy) sessioncleanup.Switch { return p.Archive }),
+	switchValue("backup", func(p sessioncleanup.Policy) sessioncleanup.Switch { return p.Backup }),
+	numberValue("max_delete_fraction", false, func(p sessioncleanup.Policy) float64 { return p.MaxDeleteFraction }),
+	thresholdValue("events_keep_days", hoursOfDay, false, func(p sessioncleanup.Policy) time.Duration { return p.EventsKeep }),
+	numberValue("archive_max_rows", false, func(p sessioncleanup.Policy) int { return p.ArchiveMaxRows }),
+	numberValue("archive_max_bytes", false, func(p sessioncleanup.Policy) int64 { return p.ArchiveMaxBytes }),
+	thresholdValue("touch_interval_seconds", time.Second, false, func(p sessioncleanup.Policy) time.Duration { return p.TouchInterval }),
+	numberValue("batch_size", false, func(p sessioncleanup.Policy) int { return p.BatchSize }),
+	thresholdValue("batch_budget_seconds", time.Second, false, func(p sessioncleanup.Policy) time.Duration { return p.BatchBudget }),
+	numberValue("rate", false, func(p sessioncleanup.Policy) float64 { return p.Rate }),
+	numberValue("busy_share", false, func(p sessioncleanup.Policy) float64 { return p.BusyShare }),
+}
+
+// settings are those of the policy in force.
+func (c *call) settings() []setting {
+	inForce, standard := c.m.Policy(), sessioncleanup.DefaultPolicy()
+	program, stored := c.m.Origins()
+	editable := c.m.CanSetPolicy() && !c.ReadOnly
+	all := make([]setting, len(policyValues))
+	for i, v := range policyValues {
+		s := setting{Name: v.name, Value: v.of(inForce), Origin: sessioncleanup.OriginDefault, Default: v.of(standard)}
+		switch {
+		case v.set(program):
+			s.Origin = sessioncleanup.OriginProgram
+		case v.set(stored):
+			s.Origin = sessioncleanup.OriginDatabase
+		}
+		s.Editable = v.editable && editable && s.Origin != sessioncleanup.OriginProgram
+		all[i] = s
+	}
+	return all
+}
+
+// policy serves GET /policy: what is in force, where it comes from, and what a run would do by it or by the values in the query.
+func (c *call) policy() error {
+	values, err := c.query("inactive_hours", "delete_old_days", "archive_keep_days")
+	if err != nil {
+		return err
+	}
+	var change sessioncleanup.Policy
+	for _, f := range []struct {
+		name string
+		unit time.Duration
+		to   *time.Duration
+	}{
+		{"inactive_hours", time.Hour, &change.InactiveAfter}, {"delete_old_days", hoursOfDay, &change.DeleteAfter},
+		{"archive_keep_days", hoursOfDay, &change.ArchiveKeep},
+	} {
+		if values.Has(f.name) {
+			if *f.to, err = sessioncleanup.ParseThreshold(f.name, values.Get(f.name), f.unit); err != nil {
+				return wrong(f.name, msgThreshold, values.Get(f.name))
+			}
+		}
+	}
+	out, err := c.policyNow()
+	if err != nil {
+		return err
+	}
+	if change != (sessioncleanup.Policy{}) {
+		proposed, err := c.dueBy(change)
+		if err != nil {
+			return err
+		}
+		out.Proposed = &proposed
+	}
+	return c.reply(out)
+}
+
+func (c *call) policyNow() (policyAnswer, error) {
+	out := policyAnswer{Success: true, Editable: c.m.CanSetPolicy() && !c.ReadOnly, Settings: c.settings()}
+	var err error
+	out.Due, err = c.dueBy(sessioncleanup.Policy{})
+	return out, err
+}
+
+// dueBy is what a run would do with a change of the policy.
+func (c *call) dueBy(change sessioncleanup.Policy) (due, error) {
+	ctx, cancel := c.timed()
+	defer cancel()
+	res, err := c.m.Propose(ctx, change)
+	return due{Deactivate: res.Deactivated(), Delete: res.Deleted(), Purge: res.Purged()}, err
+}
+
+// setPolicy serves PATCH /policy.
+func (c *call) setPolicy() error {
+	values, err := c.changing("confirm")
+	if err != nil {
+		return err
+	}
+	var change sessioncleanup.Policy
+	var alertDue int
+	if err := c.body(map[string]field{
+		"inactive_hours":    threshold("inactive_hours", time.Hour, &change.InactiveAfter),
+		"delete_old_days":   threshold("delete_old_days", hoursOfDay, &change.DeleteAfter),
+		"archive_keep_days": threshold("archive_keep_days", hoursOfDay, &change.ArchiveKeep),
+		"alert_due":         count("alert_due", &alertDue), "alert_activity_rate": fraction("alert_activity_rate", &change.AlertActivityRate),
+	}); err != nil {
+		return err
+	}
+	change.AlertDue = alertDue
+	expected, err := confirmedNumber(values)
+	if err != nil {
+		return err
+	}
+	program, _ := c.m.Origins()
+	for _, v := range policyValues {
+		if v.set(change) && v.set(program) {
+			return wrong(v.name, msgSetByProgram)
+		}
+	}
+	ctx, cancel := c.timed()
+	defer cancel()
+	_, err = c.m.SetPolicy(ctx, change, expected)
+	if more, ok := errors.AsType[*sessioncleanup.MoreDeletionsError](err); ok {
+		return &fault{
+			problem: unconfirmed, detail: msgMoreDeleted, args: []any{more.After, more.Before},
+			extra: extra{Confirm: "?confirm=" + strconv.Itoa(more.After), Due: more.After, DueBefore: &more.Before},
+		}
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
+		return &fault{problem: notStored}
+	}
+	if err != nil {
+		return err
+	}
+	c.forgetAll()
+	c.m = c.manager.As(c.who)
+	out, err := c.policyNow()
+	if err != nil {
+		return err
+	}
+	out.Message = msgPolicySet[c.lang]
+	return c.reply(out)
+}
+
+// confirmedNumber is how many deletions the request expects; 0 when it says nothing.
+func confirmedNumber(values url.Values) (int, error) {
+	if !values.Has("confirm") {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(values.Get("confirm"))
+	if err != nil || n < 0 {
+		return 0, wrong("confirm", msgCount, values.Get("confirm"))
+	}
+	return n, nil
+}

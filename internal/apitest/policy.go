@@ -1,0 +1,92 @@
+package apitest
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// keeping is a store that keeps a policy.
+type keeping struct {
+	sessioncleanup.Store
+	sessioncleanup.Installer // nil: only the policy is needed
+
+	policy sessioncleanup.Policy
+}
+
+func (k *keeping) Policy(context.Context) (sessioncleanup.Policy, error) { return k.policy, nil }
+
+func (k *keeping) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
+	k.policy = change.Or(k.policy)
+	_, err := k.Record(ctx, sessioncleanup.Record{Event: e})
+	return k.policy, err
+}
+
+// policies show where each value comes from, what a run would do, and change what the database keeps.
+func policies(t *testing.T, observe Observer) {
+	w := newWorld(t, observe, func(s *setup) {
+		k := &keeping{Store: s.Store, policy: sessioncleanup.DefaultPolicy()}
+		s.Store, s.Stored, s.Policy = k, &k.policy, sessioncleanup.Policy{AlertDue: 7}
+	})
+	do := func(as, method, query, body string) answer {
+		t.Helper()
+		return w.do(request{as: as, method: method, path: "/policy" + query, body: body})
+	}
+	for _, as := range []string{ann, "viewer"} {
+		do(as, http.MethodPatch, "", `{"alert_activity_rate":0.3}`).problem(http.StatusForbidden, "forbidden")
+	}
+	for query, field := range map[string]string{"?x=1": "x", "?inactive_hours=x": "inactive_hours", "?delete_old_days=0": "delete_old_days"} {
+		do(admin, http.MethodGet, query, "").names(field)
+	}
+	for body, field := range map[string]string{
+		`{"x":1}`: "x", `{"delete_old_days":-1}`: "delete_old_days", `{"alert_due":9}`: "alert_due", `{"alert_activity_rate":2}`: "alert_activity_rate", `{"enabled":false}`: "enabled",
+	} {
+		do(admin, http.MethodPatch, "", body).names(field)
+	}
+	do(admin, http.MethodPatch, "?confirm=x", `{"delete_old_days":1}`).names("confirm")
+
+	got := do(admin, http.MethodGet, "?delete_old_days=2&inactive_hours=never", "").want(http.StatusOK)
+	if got.at("due", "delete") != 1.0 || got.at("due", "deactivate") != 1.0 || got.at("proposed", "delete") != 2.0 || got.at("proposed", "deactivate") != 0.0 {
+		t.Errorf("what a run would do: %s", got.body)
+	}
+	dry := w.do(request{as: admin, method: http.MethodPost, path: "/cleanup", body: `{"dry_run":true,"delete_old_days":2,"inactive_hours":"never"}`}).want(http.StatusOK)
+	if n := dry.at("results", 1, "session_count"); n != got.at("proposed", "delete") {
+		t.Errorf("a dry run deletes %v, the proposal %v", n, got.at("proposed", "delete"))
+	}
+	want := func(a answer, i int, name, origin string, value any, editable bool) {
+		t.Helper()
+		if a.at("settings", i, "name") != name || a.at("settings", i, "origin") != origin || a.at("settings", i, "value") != value || a.at("settings", i, "editable") != editable {
+			t.Errorf("setting %d is %v, want %s from %s: %v", i, a.at("settings", i), name, origin, value)
+		}
+	}
+	want(got, 0, "inactive_hours", "database", 24.0, true)
+	want(got, 3, "alert_due", "program", 7.0, false)
+
+	ask := do(admin, http.MethodPatch, "", `{"delete_old_days":2}`).problem(http.StatusPreconditionRequired, "confirmation-required")
+	if ask.str("confirm") != "?confirm=2" || ask.at("due") != 2.0 || ask.at("due_before") != 1.0 {
+		t.Errorf("what a change asks: %s", ask.body)
+	}
+	do(admin, http.MethodPatch, "?confirm=1", `{"delete_old_days":2}`).problem(http.StatusPreconditionRequired, "confirmation-required")
+	set := do(admin, http.MethodPatch, ask.str("confirm")+"&reason=less+room", `{"delete_old_days":2,"inactive_hours":"never"}`).want(http.StatusOK)
+	want(set, 0, "inactive_hours", "database", nil, true)
+	want(set, 1, "delete_old_days", "database", 2.0, true)
+	if set.at("due", "delete") != 2.0 || set.str("message") == "" {
+		t.Errorf("after the change: %s", set.body)
+	}
+	if me := w.do(request{as: ann, method: http.MethodGet, path: "/me"}).want(http.StatusOK); me.at("delete_old_days") != 2.0 {
+		t.Errorf("what an owner is told after the change: %s", me.body)
+	}
+	log := w.do(request{as: admin, method: http.MethodGet, path: "/events?action=policy_changed"}).want(http.StatusOK)
+	if reason, _ := log.at("events", 0, "reason").(string); !strings.Contains(reason, "DeleteAfter from 30d to 2d: less room") {
+		t.Errorf("the event: %s", log.body)
+	}
+
+	bare := newWorld(t, observe)
+	if a := bare.do(request{as: admin, method: http.MethodGet, path: "/policy"}).want(http.StatusOK); a.at("editable") != false || a.at("settings", 0, "origin") != "default" {
+		t.Errorf("a policy in code: %s", a.body)
+	}
+	bare.do(request{as: admin, method: http.MethodPatch, path: "/policy", body: `{"delete_old_days":50}`}).problem(http.StatusConflict, "policy-not-stored")
+}

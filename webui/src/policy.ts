@@ -1,0 +1,143 @@
+import { html, nothing } from "lit";
+import { Problem, type Due, type Policy, type Setting } from "./api.ts";
+import { View, skeleton } from "./base.ts";
+import { languages, type Key } from "./i18n.ts";
+import { icon } from "./icons.ts";
+
+const thresholds = ["inactive_hours", "delete_old_days", "archive_keep_days"];
+
+/** PolicyView is the policy: what is in force, where it comes from, and what other values would do. */
+export class PolicyView extends View {
+  static properties = { ...View.properties, policy: { state: true }, proposed: { state: true }, edited: { state: true }, busy: { state: true } };
+  declare policy?: Policy;
+  declare proposed?: Due;
+  declare edited: Record<string, string>; // by the name of a setting, as typed
+  declare busy: boolean;
+  private asked = 0;
+  private soon?: ReturnType<typeof setTimeout>;
+
+  constructor() {
+    super();
+    this.edited = {};
+  }
+
+  async load() {
+    const asked = this.asked;
+    const policy = await this.frame.api.get<Policy>("/policy", this.query());
+    if (asked !== this.asked) return; // something else was typed meanwhile
+    this.policy = policy;
+    this.proposed = policy.proposed;
+  }
+
+  /** query has the thresholds that were typed and may be right. */
+  private query() {
+    const valid = ([k, v]: [string, string]) => thresholds.includes(k) && /^(never|\d*[.]?\d+)$/.test(v) && v !== this.typed(k);
+    return Object.fromEntries(Object.entries(this.edited).filter(valid));
+  }
+
+  /** typed is a value in force, as it would be typed. */
+  private typed(name: string): string {
+    const s = this.policy?.settings.find((s) => s.name === name);
+    return !s ? "" : s.value === null ? "never" : name === "alert_activity_rate" ? String(Math.round(1000 * Number(s.value)) / 10) : String(s.value);
+  }
+
+  render() {
+    if (!this.frame) return nothing;
+    const p = this.policy;
+    return html`<h1 class="sentence">${this.t("policy")}</h1>
+      <p class="lead">${!p ? "" : this.t(p.editable ? "policyLead" : "policyFixed")}</p>
+      <section>${!p ? skeleton(this.t("loading")) : html`${this.editor(p)}${this.others(p)}`}</section>`;
+  }
+
+  private editor(p: Policy) {
+    const some = p.settings.filter((s) => s.name in words);
+    return html`<form class="card pad ${this.frame.stale ? "stale" : ""}" @submit=${this.save}><div class="fields">${some.map((s) => this.field(s))}</div>
+      <div class="result" role="status" id="would"><strong>${this.would(this.proposed ?? p.due)}</strong>
+        ${this.proposed ? html`<p class="muted">${this.t("policyNow", { now: this.would(p.due) })}</p>` : nothing}
+        ${p.editable ? html`<div class="acts start"><button class="primary" ?disabled=${this.busy || !this.changes().length}>${this.t("save")}</button>${this.changes().length ? html`<button type="button" @click=${this.reset}>${this.t("cancel")}</button>` : nothing}</div>` : nothing}</div></form>`;
+  }
+
+  private field(s: Setting) {
+    const time = thresholds.includes(s.name);
+    return html`<label class="field"><span>${this.t(words[s.name])}</span>
+      <input name=${s.name} inputmode="decimal" required pattern=${time ? "[0-9]*[.]?[0-9]+|never" : "[0-9]*[.]?[0-9]+"} ?disabled=${!s.editable} .value=${this.edited[s.name] ?? this.typed(s.name)} @input=${this.type}>
+      <small class="muted">${this.t(`from_${s.origin}` as Key)}</small></label>`;
+  }
+
+  private would(d: Due): string {
+    const parts = [
+      d.delete ? this.t("wouldDelete", { n: d.delete }) : "",
+      d.deactivate ? this.t("wouldClose", { n: d.deactivate }) : "",
+      d.purge ? this.t("wouldPurge", { n: d.purge }) : "",
+    ].filter(Boolean);
+    return parts.length ? this.t("nextWould", { what: parts.join(", ") }) : this.t("nothingDue");
+  }
+
+  private others(p: Policy) {
+    const rest = p.settings.filter((s) => !(s.name in words));
+    const shown = (v: Setting["value"]) => (v === null ? this.t("never") : typeof v === "boolean" ? this.t(v ? "on" : "off") : this.frame.words.number(v));
+    const say = (name: string) => (`p_${name}` in languages.en ? this.t(`p_${name}` as Key) : name);
+    return html`<details class="card pad"><summary>${this.t("policyMore")}</summary><table><thead><tr><th scope="col">${this.t("setting")}</th><th scope="col">${this.t("value")}</th><th scope="col">${this.t("origin")}</th></tr></thead>
+      <tbody>${rest.map((s) => html`<tr><td>${say(s.name)}</td><td><strong>${shown(s.value)}</strong></td><td class="muted">${this.t(`from_${s.origin}` as Key)}</td></tr>`)}</tbody></table></details>`;
+  }
+
+  private type(e: Event) {
+    const input = e.target as HTMLInputElement;
+    this.edited = { ...this.edited, [input.name]: input.value.trim() };
+    this.asked++;
+    if (Object.keys(this.query()).length === 0) this.proposed = undefined;
+    clearTimeout(this.soon);
+    this.soon = setTimeout(() => void this.load().catch((x) => this.frame.failed(x)), 300);
+  }
+
+  private reset() {
+    this.edited = {};
+    this.proposed = undefined;
+    this.asked++;
+  }
+
+  private changes() {
+    return Object.entries(this.edited).filter(([k, v]) => v && v !== this.typed(k));
+  }
+
+  private async save(e: SubmitEvent) {
+    e.preventDefault();
+    const number = (k: string, v: string) => (k === "alert_activity_rate" ? Number(v) / 100 : Number(v));
+    const body = Object.fromEntries(this.changes().map(([k, v]) => [k, v === "never" ? v : number(k, v)]));
+    this.busy = true;
+    try {
+      await this.send(body);
+    } catch (x) {
+      this.frame.failed(x);
+    } finally {
+      this.busy = false;
+      this.frame.refresh();
+    }
+  }
+
+  /** send changes the policy, and asks first when it would delete more. */
+  private async send(body: Record<string, unknown>, confirm?: number): Promise<void> {
+    try {
+      this.policy = await this.frame.api.send<Policy>("PATCH", "/policy", body, { confirm });
+      this.reset();
+      this.frame.toast(this.policy.message!);
+    } catch (x) {
+      if (!(x instanceof Problem) || x.kind !== "confirmation-required") throw x;
+      const { due: n, due_before: before } = x.body;
+      const ok = await this.frame.ask<boolean>(
+        (end) => html`<h2>${this.t("policySure")}</h2><p>${this.t("policySureHint", { n, before })}</p>
+        <footer><button autofocus @click=${() => end(undefined)}>${this.t("cancel")}</button><button class="primary danger" @click=${() => end(true)}>${icon("trash")}${this.t("save")}</button></footer>`,
+      );
+      if (ok) await this.send(body, n);
+    }
+  }
+}
+
+/** words are the settings that people look at first. */
+const words: Record<string, Key> = {
+  inactive_hours: "inactiveHours",
+  delete_old_days: "deleteDays",
+  archive_keep_days: "p_archive_keep_days",
+  alert_due: "p_alert_due",
+  alert_activity_rate: "p_alert_activity_rate",
+};

@@ -191,6 +191,8 @@ type Counts struct {
 	DueForDeactivation int `json:"due_for_deactivation"`
 	DueForDeletion     int `json:"due_for_deletion"`
 	NeverDue           int `json:"never_due_sessions"` // active, and nothing ever makes them due
+	InUse              int `json:"in_use_sessions"`    // used after Cutoffs.Inactive, whatever the state
+	Recent             int `json:"recent_sessions"`    // used after Cutoffs.Recent
 	// OldestOverdue is for how long the session that is due the longest has been due. 0 when none is.
 	OldestOverdue time.Duration `json:"-"`
 	// Cutoffs are CountsQuery.Thresholds at the store's clock.

@@ -193,6 +193,9 @@ func (b *backupRestore) restore(ctx context.Context, copies []ArchivedCopy) erro
 	all := &b.out
 	all.Entries, all.Skipped = append(all.Entries, out.Entries...), append(all.Skipped, out.Skipped...)
 	all.Rows, all.Relinked = all.Rows+out.Rows, all.Relinked+out.Relinked
+	for entry, id := range out.NewIDs {
+		all.Rename(entry, id)
+	}
 	all.Obstacles = append(all.Obstacles, out.Obstacles[:min(len(out.Obstacles), MaxObstacles-len(all.Obstacles))]...)
 	if len(out.Obstacles) > 0 && !b.o.DryRun && !b.isNamed() {
 		return errBlocked

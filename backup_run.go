@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
 const (
@@ -17,6 +18,7 @@ const (
 	backupGroup    = 16 << 20        // bytes of rows read at once
 	backupMarks    = 1000            // entries marked in one transaction
 	backupPatience = 2 * time.Minute // without progress, after which a sink counts as unreachable
+	backupGrace    = time.Second     // for a call of Backups to return when its context has ended
 )
 
 // BackUp copies what the archive has, and no file of Config.Backups has yet, into new files, as each run does at its end. It
@@ -67,6 +69,9 @@ func (r *run) backUp(ctx context.Context) {
 	}
 	r.result.Backup = &b.result
 }
+
+// errStuck is about Backups that ignore the end of their context.
+var errStuck = errors.New("the place for backups does not answer: a call has not returned")
 
 // errNoBackups is the alert of a run that does not back up itself, when nobody else does.
 var errNoBackups = errors.New("they are due to be purged once they are backed up, and no place for backups is configured")
@@ -233,21 +238,43 @@ func (b *backingUp) mark(ctx context.Context, ids []int64) error {
 	return nil
 }
 
-// patiently gives up work that makes no progress for some time.
+// patiently gives up work that makes no progress for some time, and waits no longer than backupGrace for a call that ignores
+// the end of its context: one of a directory on a server that is gone, for example. Until that call returns there is no other.
 func (b *backingUp) patiently(ctx context.Context, work func(ctx context.Context, progress func() error) (BackupFile, error)) (BackupFile, error) {
+	if b.m.stuck.Load() > 0 {
+		return BackupFile{}, errStuck
+	}
 	limited, cancel := context.WithCancel(ctx)
 	defer cancel()
 	watch := time.AfterFunc(backupPatience, cancel)
 	defer watch.Stop()
-	file, err := work(limited, func() error {
-		if err := limited.Err(); err != nil {
-			return err
-		}
-		watch.Reset(backupPatience)
-		return b.alive(limited)
+	outlived, letGo := wait.Outlive(limited, backupGrace)
+	defer letGo()
+	var file BackupFile
+	ended := make(chan struct{})
+	result, err := b.m.during(outlived, b.alive, func() (err error) {
+		defer close(ended)
+		file, err = work(limited, func() error {
+			watch.Reset(backupPatience)
+			return limited.Err()
+		})
+		return err
 	})
-	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		err = fmt.Errorf("no progress for %v: %w", backupPatience, err)
+	stopped := limited.Err() != nil && ctx.Err() == nil
+	if err != nil {
+		cancel()
+		b.m.stuck.Add(1)
+		go func() {
+			<-ended
+			b.m.stuck.Add(-1)
+		}()
+		if stopped {
+			err = fmt.Errorf("no progress for %v: %w", backupPatience, errStuck)
+		}
+		return BackupFile{}, err
 	}
-	return file, err
+	if result != nil && stopped {
+		result = fmt.Errorf("no progress for %v: %w", backupPatience, result)
+	}
+	return file, result
 }

@@ -212,6 +212,47 @@ func TestAnUnreachableSinkDelaysThePurgeAndNothingElse(t *testing.T) {
 	}
 }
 
+// deaf is a sink that ignores its context, as a network file system does whose server is gone.
+type deaf struct {
+	shelf
+	answers chan struct{}
+}
+
+func (s *deaf) Put(ctx context.Context, name string, r io.Reader) error {
+	<-s.answers
+	return s.shelf.Put(ctx, name, r)
+}
+
+func TestASinkThatIgnoresItsContextHoldsUpNoRun(t *testing.T) {
+	t.Parallel()
+	for what, c := range map[string]struct{ stopAfter, most time.Duration }{
+		"left alone": {time.Hour, 2*time.Minute + 5*time.Second}, "stopped": {20 * time.Second, 24 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			store, _, _ := backed(t, "a")
+			sink := &deaf{answers: make(chan struct{})}
+			m := backingTo(t, store, sink)
+			deleted(t, m, "a")
+			ctx, cancel := context.WithTimeout(t.Context(), c.stopAfter)
+			defer cancel()
+			started := time.Now()
+			first, err := m.Cleanup(ctx, sessioncleanup.Run{})
+			if took := time.Since(started); err != nil || first.Backup.Entries != 0 || took > c.most {
+				t.Errorf("%s: a run took %v, and has %+v, %v; want %v at most, and no backup", what, took, first.Backup, err, c.most)
+			}
+			started = time.Now()
+			if next := cleaned(t, m); next.Backup.Error == "" || time.Since(started) > 5*time.Second {
+				t.Errorf("%s: the next run took %v, and has %+v; want an error at once", what, time.Since(started), next.Backup)
+			}
+			close(sink.answers)
+			synctest.Wait()
+			if last := cleaned(t, m); last.Backup.Error != "" || last.Backup.Entries != 1 {
+				t.Errorf("%s: once the sink answers, a run has %+v; want the entry", what, last.Backup)
+			}
+		})
+	}
+}
+
 func TestWithoutASinkThePolicyKeepsWhatIsNotBackedUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

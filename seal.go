@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -113,8 +114,8 @@ const SaltSize = 16
 const proofPart = 1 + sha256.Size
 
 // Digest is what a seal keeps of the entry, the SHA-256 of two SHA-256s: of those of the fixed texts, one after the other,
-// and of the commitments to the personal ones, the SHA-256 of a salt and the text. The salt of a text is the SHA-256 of
-// the entry's and the text's place, in decimal digits from 0.
+// and of the commitments to the personal ones, the SHA-256 of a salt and the text. The salts are the SHA-512s of the entry's
+// salt and 0, 1, 2, … in decimal digits, one after the other, in pieces of 32 bytes.
 func (e Entry) Digest() []byte {
 	var fixed, personal []byte
 	for _, text := range e.Fixed {
@@ -144,7 +145,8 @@ func (e Entry) commitment(i int) []byte {
 func (e Entry) part(i int) (part []byte, salted bool) {
 	switch len(e.Proof) {
 	case SaltSize:
-		return sum(e.Proof, strconv.AppendInt(nil, int64(i), 10)), true
+		two := sha512.Sum512(strconv.AppendInt(slices.Clone(e.Proof), int64(i/2), 10))
+		return two[sha256.Size*(i%2):][:sha256.Size], true
 	case proofPart * len(e.Personal):
 		part = e.Proof[proofPart*i : proofPart*(i+1)]
 		return part[1:], part[0] == 0
@@ -201,9 +203,17 @@ func EntryOf(e Event, run, proof []byte) Entry {
 	}
 	for _, ref := range e.Sessions {
 		entry.Fixed = append(entry.Fixed, ref.ID)
-		entry.Personal = append(entry.Personal, ref.OwnerID, ref.Name)
+		entry.Personal = append(entry.Personal, ref.personal())
 	}
 	return entry
+}
+
+// personal is the owner and the name, which are erased together, as one text: "" once they are.
+func (r SessionRef) personal() string {
+	if r.OwnerID == "" && r.Name == "" {
+		return ""
+	}
+	return strconv.Itoa(len(r.OwnerID)) + " " + r.OwnerID + r.Name
 }
 
 // splitRun takes the filter, which may name an owner, out of a run's summary.

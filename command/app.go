@@ -45,6 +45,7 @@ type app struct {
 	database   string
 	schemaFile string
 	tableName  string
+	name       string // of the installation
 	trustOwner bool
 	json       bool
 	verbose    bool

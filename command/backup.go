@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -41,11 +42,23 @@ func (a *app) openBackups() error {
 	if address == "" {
 		return nil
 	}
-	files, err := backupsAt(address)
+	files, err := backupsAt(a.backupPlace(address))
 	if err == nil {
 		a.backups = files
 	}
 	return err
+}
+
+// backupPlace is the place of the installation's backups: a folder of its own, where it has a name. The one above it is not made.
+func (a *app) backupPlace(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || a.installation() == "" {
+		return address
+	}
+	if u = u.JoinPath(a.installation()); u.Scheme == "file" {
+		_ = os.Mkdir(u.Path, 0o700) // it may be there; writing to it says what is wrong
+	}
+	return u.String()
 }
 
 // backupsAt are the files at a URL. Errors quote nothing of it: it may hold a password.
@@ -77,7 +90,7 @@ func (a *app) needBackups() (*backup.Files, error) {
 	if address == "" {
 		return nil, usagef("no place for backups: set --backup or %s, for example --backup file:///var/backups/sessions", sessioncleanup.EnvBackup)
 	}
-	return backupsAt(address)
+	return backupsAt(a.backupPlace(address))
 }
 
 // backupFile finds a file by a URL, by its path or, with a place for backups, by its name there.

@@ -82,6 +82,21 @@ func TestDeletedSessionsAreBackedUpAndRestoredToANewDatabase(t *testing.T) {
 			u.calls("restore", "--from", file).want(t, exitFailed, "WHAT IS IN THE WAY", "nothing was changed")
 			u.calls("restore", "--from", file, "--on-conflict", "skip").want(t, exitDone, "Restored 0 sessions", "Skipped session 42")
 			u.calls("events", "--session", "42").want(t, exitDone, "restored", "from "+file)
+
+			lost.exec(t, "DELETE FROM playlist_tracks")
+			lost.exec(t, "DELETE FROM propositions")
+			lost.exec(t, "UPDATE sessions SET code = 'other', name = 'another with this id' WHERE id = 42")
+			u.calls("restore", "42", "--from", file).want(t, exitFailed, "WHAT IS IN THE WAY", "nothing was changed")
+			u.calls("restore", "42", "--from", file, "--on-conflict", "new-id").want(t, exitDone, "Restored 1 session, with 4 rows of other tables", "Session 42 has the ID ")
+			for _, query := range []string{
+				"SELECT count(*) FROM sessions WHERE id = 42 AND name = 'another with this id'",
+				"SELECT count(*) FROM sessions WHERE id <> 42 AND name = 'Room 42' AND code = 'C42'",
+				"SELECT count(*) - 1 FROM playlist_tracks WHERE proposition_id IN (SELECT p.id FROM propositions p JOIN sessions s ON s.id = p.session_id WHERE s.code = 'C42')",
+			} {
+				if n := lost.count(t, query); n != 1 {
+					t.Errorf("with a new id: %d for %s, want 1", n, query)
+				}
+			}
 		})
 	}
 }

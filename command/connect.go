@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,10 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/store"
 )
 
-const envDatabase = "DATABASE_URL"
+const (
+	envDatabase = "DATABASE_URL"
+	envName     = "SESSION_NAME"
+)
 
 // How long cleanup and serve try to connect, and the pause between two tries.
 const (
@@ -36,6 +40,9 @@ func (a *app) databaseURL() string {
 	return pgurl.WithSocket(address)
 }
 
+// installation is the name in the flag or the environment.
+func (a *app) installation() string { return cmp.Or(a.name, a.getenv(envName)) }
+
 // open opens the database that the flag or the environment names. The configuration's Schema is that of --schema; its
 // Logger is one for warnings unless it is set.
 func (a *app) open(ctx context.Context, c store.Config) (sessioncleanup.Store, error) {
@@ -50,7 +57,7 @@ func (a *app) open(ctx context.Context, c store.Config) (sessioncleanup.Store, e
 	if c.Schema, err = a.schema(); err != nil {
 		return nil, err
 	}
-	c.TrustOwner = a.trustOwner
+	c.TrustOwner, c.Name = a.trustOwner, a.installation()
 	if c.Logger == nil {
 		c.Logger = a.warnings()
 	}
@@ -130,6 +137,7 @@ type connection struct {
 	system                  *sessioncleanup.Manager // acts for the service itself
 	store                   sessioncleanup.Store
 	config                  sessioncleanup.Config // of these Managers
+	name                    string                // of the installation
 }
 
 // withPatience is with for verbs that run unattended: it retries while the database is down.
@@ -170,7 +178,11 @@ func (a *app) withOpened(
 		if reason := cmd.Flags().Lookup(reasonFlag); reason != nil {
 			m = m.Because(reason.Value.String())
 		}
-		return work(ctx, connection{Manager: m.As(a.operator()), system: m, store: opened, config: config}, args)
+		err = work(ctx, connection{Manager: m.As(a.operator()), system: m, store: opened, config: config, name: a.installation()}, args)
+		if errors.Is(err, sessioncleanup.ErrNotInstalled) {
+			a.complainOfName(ctx, opened)
+		}
+		return err
 	}
 }
 

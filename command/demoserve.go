@@ -59,11 +59,12 @@ func (a *app) serveDemo(ctx context.Context, path, addr string) error {
 		return a.say("Open %s and log in as admin or as %s, an owner. Ctrl-C stops it and removes the database.\n", url, demoOwnerName)
 	}
 	schedule := sessioncleanup.Interval{Every: defaultEvery}
-	measured, err := (&metricsFlags{}).handler(ctx, m, schedule, log)
+	all := []served{{table: "sessions", m: m, store: db, log: log}}
+	measured, err := (&metricsFlags{}).handler(ctx, all, schedule, log)
 	if err != nil {
 		return err
 	}
-	err = serveHTTP(ctx, m, at, measured, log, func(ctx context.Context) error { return m.Run(ctx, schedule) })
+	err = serveHTTP(ctx, all, at, measured, log, func(ctx context.Context) error { return m.Run(ctx, schedule) })
 	if errors.Is(err, context.Canceled) || errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

@@ -121,13 +121,13 @@ func (a *app) examine(ctx context.Context, e *examination) {
 		return
 	}
 	e.found("database", statusOK, "it answers; sessioncleanup is "+buildVersion().Version, "")
-	e.examineInstallation(ctx, db, warnings)
+	e.examineInstallation(ctx, db, a.installation(), warnings)
 	e.examineStore(ctx, db)
 	e.examineFigures(ctx, m)
 }
 
 // examineInstallation has the store validate itself.
-func (e *examination) examineInstallation(ctx context.Context, db sessioncleanup.Store, warnings *collected) {
+func (e *examination) examineInstallation(ctx context.Context, db sessioncleanup.Store, name string, warnings *collected) {
 	const check = "installation"
 	installer, ok := sessioncleanup.InstallerOf(db)
 	if !ok {
@@ -139,6 +139,11 @@ func (e *examination) examineInstallation(ctx context.Context, db sessioncleanup
 	}
 	for _, message := range warnings.messages {
 		e.found(check, statusWarning, message, "do what the message says; migrate prints it, too")
+	}
+	if all, err := installations(ctx, db); err == nil {
+		if words := installationWords(all, name); words != "" {
+			e.found(check, statusOK, "the database has several tables of sessions: "+words, "")
+		}
 	}
 	if e.worst(check) == statusOK {
 		e.found(check, statusOK, "everything that migrate adds is there, and the tables can be read", "")

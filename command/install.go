@@ -47,6 +47,9 @@ func (a *app) inspect() *cobra.Command {
 			if err != nil && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
 				return err
 			}
+			if err := a.sayInstallations(ctx, db); err != nil {
+				return err
+			}
 			log := a.plainLog(slog.LevelInfo) // standard output is a file for --schema
 			for _, d := range dependents {
 				log.InfoContext(ctx, fmt.Sprintf("the deletion of a session reaches rows of %s: they are %s", d.Table, d.Effect))

@@ -41,17 +41,22 @@ func (f *metricsFlags) add(flags *pflag.FlagSet) {
 	flags.Var(&f.every, "metrics-every", "how often runs happen, for the alert on a missed one, where cron starts them (default: the schedule's)")
 }
 
-// handler answers with the metrics of a Manager and of the process, until ctx ends.
-func (f *metricsFlags) handler(ctx context.Context, m *sessioncleanup.Manager, schedule sessioncleanup.Schedule, log *slog.Logger) (http.Handler, error) {
+// handler answers with the metrics of installations and of the process, until ctx ends.
+func (f *metricsFlags) handler(ctx context.Context, all []served, schedule sessioncleanup.Schedule, log *slog.Logger) (http.Handler, error) {
 	if f.every > 0 {
 		schedule = sessioncleanup.Interval{Every: time.Duration(f.every)}
 	}
-	collector, err := metrics.NewCollector(m, metrics.Config{Schedule: schedule, Version: buildVersion().Version, Context: ctx})
-	if err != nil {
-		return nil, err
-	}
 	registry := prometheus.NewRegistry()
-	for _, c := range []prometheus.Collector{collector, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
+	for _, s := range all {
+		collector, err := metrics.NewCollector(s.m, metrics.Config{Schedule: schedule, Version: buildVersion().Version, Context: ctx})
+		if err != nil {
+			return nil, err
+		}
+		if err := labeled(registry, s.name, len(all) > 1).Register(collector); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range []prometheus.Collector{collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -59,6 +64,14 @@ func (f *metricsFlags) handler(ctx context.Context, m *sessioncleanup.Manager, s
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), MaxRequestsInFlight: scrapesAtOnce,
 	}), nil
+}
+
+// labeled labels what it registers with the name of an installation, if it has one or there are others.
+func labeled(r prometheus.Registerer, name string, others bool) prometheus.Registerer {
+	if name == "" && !others {
+		return r
+	}
+	return prometheus.WrapRegistererWith(prometheus.Labels{metrics.NameLabel: name}, r)
 }
 
 // serve serves the metrics on their own address, if there is one, while it calls run.
@@ -136,7 +149,7 @@ func (a *app) writeMetrics(ctx context.Context, m *sessioncleanup.Manager, f met
 	}
 	registry := prometheus.NewRegistry()
 	if err == nil {
-		err = registry.Register(collector)
+		err = labeled(registry, a.installation(), false).Register(collector)
 	}
 	if err == nil {
 		err = prometheus.WriteToTextfile(f.path, registry)

@@ -120,11 +120,12 @@ func (f *operatorFlags) readOrEnv(a *app) (*notify.Operators, error) {
 
 // tellOperators tells operators beside serve until the function that it returns is called. Without a schedule of its own, the log
 // shows whether runs are overdue.
-func tellOperators(ctx context.Context, o *notify.Operators, m *sessioncleanup.Manager, db sessioncleanup.Store, scheduled bool, log *slog.Logger) (stop func()) {
+func tellOperators(ctx context.Context, o *notify.Operators, about served, scheduled bool) (stop func()) {
 	if o == nil {
 		return func() {}
 	}
-	o.Manager, o.Store, o.Logger = m, db, log
+	m, log := about.m, about.log
+	o.Manager, o.Store, o.Logger = m, about.store, log
 	if !scheduled {
 		o.Figures = func(ctx context.Context) (sessioncleanup.Stats, error) {
 			s, err := m.Stats(ctx, "")
@@ -157,6 +158,7 @@ func tellOnce(ctx context.Context, o *notify.Operators, db connection, log *slog
 	}
 	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
+	o = served{name: db.name}.operators(o)
 	o.Manager, o.Store, o.Logger = db.system, db.store, log
 	if err := o.Tell(ctx, s); err != nil {
 		return errors.Join(errors.New("operators were not told over every channel"), err)

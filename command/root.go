@@ -60,6 +60,7 @@ func (a *app) sharedFlags(root *cobra.Command) {
 	flags.StringVarP(&a.database, "database", "d", "", "`URL` of the database: "+strings.Join(store.Forms(), ", ")+" (default $"+envDatabase+")")
 	flags.StringVar(&a.schemaFile, "schema", "", "JSON `file` that describes the tables (default: what migrate adopted)")
 	flags.StringVar(&a.tableName, "table", "", "`NAME` of the table of sessions, instead of --schema; what it leaves open is read from the database")
+	flags.StringVar(&a.name, "name", "", "`NAME` of the installation, where a database has several tables of sessions (default $"+envName+", or the one without a name)")
 	flags.BoolVar(&a.trustOwner, "trust-owner", false, "as a superuser of PostgreSQL, work on sessions of another role, whose triggers can then use a superuser's rights")
 	flags.BoolVar(&a.json, "json", false, "print JSON, for programs")
 	flags.Var(&a.logFormat, "log-format", "text or json: how lines of the log are written to standard error (default: json with --json)")
@@ -70,7 +71,7 @@ const environmentHelp = `
 Environment, also from a file .env in the working directory: ` + envDatabase + `, ` + sessioncleanup.EnvEnabled + `,
 ` + sessioncleanup.EnvInactiveHours + `, ` + sessioncleanup.EnvDeleteDays + `, ` + sessioncleanup.EnvAutoCleanupDefault + `,
 ` + sessioncleanup.EnvArchive + `, ` + sessioncleanup.EnvArchiveDays + `, ` + sessioncleanup.EnvBackup + `, ` + envIgnoreClock + `,
-` + envNotifyOperators + `, NO_COLOR
+` + envName + `, ` + envNotifyOperators + `, NO_COLOR
 `
 
 // helpVerb is cobra's help verb, with an error for a verb that does not exist.

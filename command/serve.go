@@ -50,6 +50,9 @@ trusts the database's. /readyz fails when a scheduled run is overdue by 5 minute
 With --notify-operators it tells operators by mail, Slack, Discord or a webhook when an alert begins and when it is over, once
 each, however many instances serve the database; "notify test" tries a channel.
 
+Without --name it serves every installation that is in the database when it starts: each has its own runs, policy and metrics, which have a
+label "name" then. Those with a name are below /api/session-cleanup/tables/NAME, and the page has a list of all.
+
 SIGTERM and Ctrl-C finish the current batch, within 5 seconds; after SIGTERM the exit code is 0. A second signal stops
 immediately.`
 
@@ -84,16 +87,20 @@ func (a *app) serve() *cobra.Command {
 				return err
 			}
 			return endsAt(cmd.Context(), a.withPatience(func(ctx context.Context, db connection, _ []string) error {
-				return a.runSchedule(ctx, db, described, func(ctx context.Context, m *sessioncleanup.Manager, log *slog.Logger) error {
-					defer tellOperators(ctx, operators, m, db.store, schedule != nil, log)()
-					clean := func(ctx context.Context) error { return cleanOnSchedule(ctx, m, schedule, f.now, log) }
-					measured, err := f.metrics.handler(ctx, m, schedule, log)
+				return a.runSchedule(ctx, db, described, func(ctx context.Context, all []served, log *slog.Logger) error {
+					for _, s := range all {
+						defer tellOperators(ctx, s.operators(operators), s, schedule != nil)()
+					}
+					clean := func(ctx context.Context) error {
+						return forEach(ctx, all, func(ctx context.Context, s served) error { return cleanOnSchedule(ctx, s.m, schedule, f.now, s.log) })
+					}
+					measured, err := f.metrics.handler(ctx, all, schedule, log)
 					if err != nil {
 						return err
 					}
 					work := clean
 					if at != nil {
-						work = func(ctx context.Context) error { return serveHTTP(ctx, m, at, measured, log, clean) }
+						work = func(ctx context.Context) error { return serveHTTP(ctx, all, at, measured, log, clean) }
 					}
 					return f.metrics.serve(ctx, measured, log, work)
 				})
@@ -167,26 +174,26 @@ func (f *serveFlags) schedule(cmd *cobra.Command) (sessioncleanup.Schedule, stri
 	return schedule, fmt.Sprintf("%s (%s)", f.cronExpr, zone), err
 }
 
-// runSchedule validates the database and calls serve, which follows the schedule described until ctx ends.
-func (a *app) runSchedule(ctx context.Context, db connection, described string, serve func(context.Context, *sessioncleanup.Manager, *slog.Logger) error) error {
+// runSchedule validates the installations and calls serve, which follows the schedule described until ctx ends.
+func (a *app) runSchedule(ctx context.Context, db connection, described string, serve func(context.Context, []served, *slog.Logger) error) error {
 	level := slog.LevelInfo
 	if a.verbose {
 		level = slog.LevelDebug
 	}
 	log := a.logTo(level)
-	if installer, ok := sessioncleanup.InstallerOf(db.store); ok {
-		if err := installer.Validate(ctx); err != nil {
-			return err
+	all, err := a.allServed(ctx, db, log)
+	defer func() {
+		for _, s := range all {
+			s.close()
 		}
-	}
-	config := db.config
-	config.Logger = log
-	m, err := sessioncleanup.New(db.store, config)
+	}()
 	if err != nil {
 		return err
 	}
-	log.InfoContext(ctx, "serving", "schedule", described)
-	err = serve(ctx, m, log)
+	for _, s := range all {
+		s.log.InfoContext(ctx, "serving", "schedule", described)
+	}
+	err = serve(ctx, all, log)
 	switch {
 	case errors.Is(err, sessioncleanup.ErrDisabled):
 		log.WarnContext(ctx, "nothing to serve: cleanup is disabled", "by", sessioncleanup.EnvEnabled+" or the stored policy")

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -119,11 +120,11 @@ func (e *endpoint) serve(server *http.Server, listener net.Listener) error {
 // serveHTTP serves HTTP and calls run, until ctx ends or one of the two fails. Then it stops the other one and lets current
 // requests end.
 func serveHTTP(
-	ctx context.Context, m *sessioncleanup.Manager, e *endpoint, measured http.Handler, log *slog.Logger, run func(context.Context) error,
+	ctx context.Context, all []served, e *endpoint, measured http.Handler, log *slog.Logger, run func(context.Context) error,
 ) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	handler, err := routes(life, m, newLogins(e, log), e.origins, measured, log)
+	handler, err := routes(life, all, newLogins(e, log), e.origins, measured)
 	if err != nil {
 		return err
 	}
@@ -183,33 +184,40 @@ func shutDown(ctx context.Context, server *http.Server, log *slog.Logger) {
 }
 
 // routes is the handler of everything that serve answers.
-func routes(
-	life context.Context, m *sessioncleanup.Manager, users *logins, origins []string, measured http.Handler, log *slog.Logger,
-) (http.Handler, error) {
+func routes(life context.Context, all []served, users *logins, origins []string, measured http.Handler) (http.Handler, error) {
 	crossOrigin, err := trusting(origins)
 	if err != nil {
 		return nil, err
 	}
-	api, err := httpapi.New(m, httpapi.Options{
-		Authenticate: users.authenticate, Context: life, Logger: log, CrossOrigin: crossOrigin,
-		Limit: httpapi.PerPrincipal(requestsPerSecond, requestsAtOnce), MaxRequestsPerPrincipal: requestsServed,
-		LimitChanges: ofOwners(httpapi.PerPrincipal(changesPerSecond, changesAtOnce)),
-	})
-	if err != nil {
-		return nil, err
-	}
-	// All URLs are relative to the page, so that a proxy may serve it below a prefix.
-	page, err := webui.Handler(webui.Options{API: strings.TrimPrefix(httpapi.DefaultPrefix, "/"), Login: "login", Logout: "logout"})
-	if err != nil {
-		return nil, err
-	}
 	mux := http.NewServeMux()
+	limit, limitChanges := httpapi.PerPrincipal(requestsPerSecond, requestsAtOnce), ofOwners(httpapi.PerPrincipal(changesPerSecond, changesAtOnce))
+	var tables []webui.Table
+	var managers []*sessioncleanup.Manager
+	for i, s := range all {
+		prefix := httpapi.DefaultPrefix
+		if i > 0 {
+			prefix += "/tables/" + s.name
+		}
+		api, err := httpapi.New(s.m, httpapi.Options{
+			Prefix: prefix, Authenticate: users.authenticate, Context: life, Logger: s.log, CrossOrigin: crossOrigin,
+			Limit: limit, MaxRequestsPerPrincipal: requestsServed, LimitChanges: limitChanges,
+		})
+		if err != nil {
+			return nil, err
+		}
+		mux.Handle(prefix+"/", withCORS(origins, api))
+		// All URLs are relative to the page, so that a proxy may serve it below a prefix.
+		tables, managers = append(tables, webui.Table{Name: cmp.Or(s.name, s.table), API: strings.TrimPrefix(prefix, "/")}), append(managers, s.m)
+	}
+	page, err := webui.Handler(webui.Options{API: tables[0].API, Tables: tables, Login: "login", Logout: "logout"})
+	if err != nil {
+		return nil, err
+	}
 	mux.Handle("/", page)
 	users.page.Routes(mux)
 	mux.Handle("GET /healthz", httpapi.Healthy())
-	mux.Handle("GET /readyz", httpapi.Ready(m))
+	mux.Handle("GET /readyz", httpapi.Ready(managers...))
 	mux.Handle("GET /metrics", withToken(users.authenticate, measured))
-	mux.Handle(httpapi.DefaultPrefix+"/", withCORS(origins, api))
 	if users.proxies != nil {
 		return users.proxies.Strip(mux), nil
 	}

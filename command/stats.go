@@ -63,7 +63,10 @@ while a serve with that flag works on the same database.`,
 					stats.Alerts = append(stats.Alerts, databaseAlerts(ctx, db.store)...)
 				}
 				untold := tellOnce(ctx, told, db, a.logger(), stats)
-				err = a.reportStats(stats, db.Policy(), check)
+				all, err := installations(ctx, db.store)
+				if err == nil {
+					err = a.reportStats(stats, all, db.Policy(), check)
+				}
 				if err != nil && untold != nil {
 					a.complain(untold.Error())
 				}
@@ -85,19 +88,28 @@ type jsonStats struct {
 	InactiveHours string `json:"inactive_hours"`
 	DeleteDays    string `json:"delete_days"`
 	Untracked     bool   `json:"untracked"`
+	// Installations are those in the database, where there are others than this one.
+	Installations []sessioncleanup.Installation `json:"installations,omitempty"`
 }
 
-func (a *app) reportStats(stats sessioncleanup.Stats, policy sessioncleanup.Policy, check bool) error {
+func (a *app) reportStats(stats sessioncleanup.Stats, all []sessioncleanup.Installation, policy sessioncleanup.Policy, check bool) error {
+	words := installationWords(all, a.installation())
+	if words == "" {
+		all = nil
+	}
 	var err error
 	if a.json {
 		err = a.printJSON(jsonStats{
-			Stats:         stats,
+			Stats: stats, Installations: all,
 			InactiveHours: sessioncleanup.Threshold(policy.InactiveAfter, time.Hour),
 			DeleteDays:    sessioncleanup.Threshold(policy.DeleteAfter, 24*time.Hour),
 			Untracked:     stats.Cutoffs.Untracked,
 		})
 	} else {
 		err = a.printStats(stats, policy)
+	}
+	if err == nil && !a.json && words != "" {
+		err = a.say("  The database has %s.\n", words)
 	}
 	if err != nil {
 		return err

@@ -11,6 +11,11 @@ import (
 	"github.com/prometheus/common/model"
 )
 
+// NameLabel is the label that tells apart the Collectors of several installations in one registry. Resume leaves it out.
+//
+//	prometheus.WrapRegistererWith(prometheus.Labels{metrics.NameLabel: "carts"}, registry).Register(collector)
+const NameLabel = "name"
+
 // Resume has a Collector that was not scraped yet continue from the metrics that another one wrote, in Prometheus's text
 // format: its counters go on from there, and it counts what is in the log since. So a command that runs once a day has counters
 // that rise, in a file for node_exporter. With an error, which says that the text is not such a file, the Collector is as it was.
@@ -37,7 +42,9 @@ func (l *log) resume(families map[string]*dto.MetricFamily) error {
 		for _, metric := range families[namespace+"_"+name].GetMetric() {
 			labels := prometheus.Labels{}
 			for _, pair := range metric.GetLabel() {
-				labels[pair.GetName()] = pair.GetValue()
+				if pair.GetName() != NameLabel {
+					labels[pair.GetName()] = pair.GetValue()
+				}
 			}
 			counter, err := vector.GetMetricWith(labels)
 			if value := metric.GetCounter().GetValue(); err == nil && value < 0 {

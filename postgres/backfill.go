@@ -46,8 +46,8 @@ func (p *plan) addBackfill(ctx context.Context) error {
 		p.add(step{about: "keep the application's triggers on updates from changing sessions in the backfill", sql: keep.sql, adds: keep.adds})
 	}
 	fill := p.m.backfillNames(p.refilled)
-	all := []string{backfillTable(p.m), "SELECT set_config('sessioncleanup.filling', 'on', false), set_config('sessioncleanup.writing', 'on', false);",
-		p.m.statement("backfill_all", fill), "RESET sessioncleanup.filling;", "RESET sessioncleanup.writing;",
+	all := []string{backfillTable(p.m), p.m.mark("false") + ";",
+		p.m.statement("backfill_all", fill), "RESET " + p.m.label() + ".filling;", "RESET " + p.m.label() + ".writing;",
 		"DROP TABLE " + p.m.names["backfill"] + ";", p.m.statement("settings_backfilled")}
 	about := "fill in the last activity of old sessions"
 	if len(fired.after) > 0 {
@@ -64,6 +64,11 @@ func (p *plan) addBackfill(ctx context.Context) error {
 type keeping struct {
 	sql, removal []string
 	adds         []object
+}
+
+// mark has the library's triggers know its own writes, until the end of the transaction if they are local.
+func (m *mapping) mark(local string) string {
+	return fmt.Sprintf("SELECT set_config('%[1]s.filling', 'on', %[2]s), set_config('%[1]s.writing', 'on', %[2]s)", m.label(), local)
 }
 
 func (p *plan) keepTriggers() keeping {
@@ -211,7 +216,7 @@ func (s *Store) backfillPass(ctx context.Context, m *mapping, chunk string, supe
 		started := time.Now()
 		err := s.persist(ctx, func() error {
 			return s.inTx(ctx, func(batch *pgx.Batch) {
-				batch.Queue("SELECT set_config('sessioncleanup.filling', 'on', true), set_config('sessioncleanup.writing', 'on', true)")
+				batch.Queue(m.mark("true"))
 				if super {
 					batch.Queue("SELECT set_config('role', 'none', true), set_config('session_replication_role', 'replica', true), " +
 						"set_config('role', " + literal(cmp.Or(m.role, "none")) + ", true)")

@@ -19,9 +19,13 @@ func TestStore(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
+			groups := storetest.TableGroups()
+			if name == "guide" {
+				groups = nil // all
+			}
 			storetest.Run(t, func(t testing.TB) storetest.Harness {
 				return host.Harness(t, pgtest.Prepared(t, name, host.Adopt))
-			})
+			}, groups...)
 		})
 	}
 }

@@ -57,13 +57,14 @@ func (s *Store) completed(ctx context.Context) (sessioncleanup.Schema, error) {
 	return s.Inspect(ctx)
 }
 
-// describe reads the tables of all database schemas, without partitions, in the form in which internal/adopt decides.
-func describe(ctx context.Context, q *guarded) (adopt.Database, error) {
+// describe reads the tables of all database schemas, without partitions, in the form in which internal/adopt decides. With
+// names, it reads those that have one of them, in any schema.
+func describe(ctx context.Context, q *guarded, names ...string) (adopt.Database, error) {
 	path, err := q.searchPath(ctx)
 	if err != nil {
 		return adopt.Database{}, mapError("read the search path", err)
 	}
-	rows, err := q.Query(ctx, describeTables, path)
+	rows, err := q.Query(ctx, describeTables, path, names)
 	if err != nil {
 		return adopt.Database{}, mapError("read the catalog", err)
 	}

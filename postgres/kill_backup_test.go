@@ -80,7 +80,7 @@ func TestKilledBackupsLoseNothing(t *testing.T) {
 	t.Parallel()
 	hits, purged := 0, 0
 	const stored, archived = "SELECT coalesce(array_agg(id::text), '{}') FROM sessions", "SELECT coalesce(array_agg(session_id), '{}') FROM sessioncleanup_archive"
-	for range (*kills + 1) / 2 { // by default 3, and 10 of 20: each makes a database
+	for range (*kills + 1) / 2 { // half as often: each makes a database
 		store, pool := adopted(t, "guide")
 		migrate(t, store) // for the archive to know the tables that adopted made
 		dir := t.TempDir()

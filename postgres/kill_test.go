@@ -21,7 +21,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
-var kills = flag.Int("kills", 5, "how often each of the kill tests kills")
+var kills = flag.Int("kills", 2, "how often each of the kill tests kills")
 
 // envVictim makes the test binary the process that is killed: it cleans up, archives, restores, backs up or migrates the database of envURL.
 const (
@@ -67,7 +67,9 @@ func killed(t *testing.T, url, work string, most time.Duration) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self)
+	limited, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(limited, self)
 	cmd.Env = append(os.Environ(), envVictim+"="+work, envURL+"="+url)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

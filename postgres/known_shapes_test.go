@@ -57,7 +57,10 @@ func TestKnownShapesAreServedWhileTheApplicationWrites(t *testing.T) {
 			defer writers.Wait()
 			defer stop()
 			writers.Go(func() {
+				pace := time.NewTicker(5 * time.Millisecond)
+				defer pace.Stop()
 				for n := 0; ctx.Err() == nil; n++ {
+					<-pace.C
 					if err := harness.Activity(context.WithoutCancel(ctx), id(1+n%20)); err != nil {
 						t.Errorf("the application's statement failed: %v", err)
 						return

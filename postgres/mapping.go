@@ -48,8 +48,9 @@ type mapping struct {
 	safe   string                // the search path for everything else, quoted
 	// pathNames are the schemas of path.
 	pathNames []string
-	space     string   // the database schema of the sessions' table and of the library's own
-	table     relation // the sessions; without oid while it does not exist
+	space     string         // the database schema of the sessions' table and of the library's own
+	table     relation       // the sessions; without oid while it does not exist
+	described adopt.Database // the tables of the schema, as internal/adopt sees them
 	lacks     []adopt.LifecycleColumn
 	owners    *relation
 	sources   []source
@@ -99,8 +100,12 @@ func readMapping(ctx context.Context, q *guarded, schema sessioncleanup.Schema, 
 	if m.pathNames, err = q.searchPath(ctx); err != nil {
 		return nil, mapError("read the search path", err)
 	}
-	if !slices.Contains(m.pathNames, m.space) {
-		m.pathNames = append(m.pathNames, m.space)
+	where := m.space
+	if m.label() != ownMark { // a schema of the library's own
+		where = m.table.space
+	}
+	if !slices.Contains(m.pathNames, where) {
+		m.pathNames = append(m.pathNames, where)
 	}
 	var quoted []string
 	for _, name := range m.pathNames {
@@ -152,14 +157,14 @@ func (m *mapping) assumeTable(ctx context.Context, q *guarded) error {
 
 // readTables checks the schema, and looks up the other tables.
 func (m *mapping) readTables(ctx context.Context, q *guarded) error {
-	database, err := describe(ctx, q)
-	if err != nil {
+	var err error
+	if m.described, err = describe(ctx, q, tableNames(m.schema)...); err != nil {
 		return err
 	}
-	if m.lacks, err = database.Check(m.schema); err != nil {
+	if m.lacks, err = m.described.Check(m.schema); err != nil {
 		return err
 	}
-	if err := errors.Join(database.CheckUnique(m.schema), m.checkWritable()); err != nil {
+	if err := errors.Join(m.described.CheckUnique(m.schema), m.checkWritable()); err != nil {
 		return err
 	}
 	if m.schema.Owners != nil {
@@ -177,6 +182,22 @@ func (m *mapping) readTables(ctx context.Context, q *guarded) error {
 		m.sources = append(m.sources, src)
 	}
 	return m.checkTypes()
+}
+
+// tableNames are the names of the tables in a schema, without their database schemas.
+func tableNames(s sessioncleanup.Schema) (names []string) {
+	add := func(table string) {
+		parts := sqlfile.Split(table)
+		names = append(names, table, parts[len(parts)-1])
+	}
+	add(s.Table)
+	if s.Owners != nil {
+		add(s.Owners.Table)
+	}
+	for _, src := range s.Sources {
+		add(src.Table)
+	}
+	return names
 }
 
 // reads reports whether the library reads a table's rows: one of another role than the owner of the sessions may have an
@@ -257,7 +278,11 @@ func (m *mapping) statement(name string, more ...sqlfile.Names) string {
 			maps.Copy(names, n)
 		}
 	}
-	sql, err := statements.Fill(name, names)
+	text, ok := statements[name]
+	if !ok {
+		panic("postgres: no statement " + name)
+	}
+	sql, err := sqlfile.Fill(strings.ReplaceAll(text, "sessioncleanup.", m.label()+"."), names)
 	if err != nil {
 		panic(err)
 	}

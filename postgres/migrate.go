@@ -29,6 +29,11 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err != nil {
 		return err
 	}
+	if plan.space {
+		if err := s.makeSpace(ctx, plan.m); err != nil {
+			return err
+		}
+	}
 	lock, err := s.lock(ctx, plan.m)
 	if err != nil {
 		return err
@@ -129,6 +134,9 @@ func (s *Store) MigrationSQL(ctx context.Context, p sessioncleanup.Policy) (stri
 		fmt.Fprintf(&out, "-- %s\n", oneLine(n.text))
 	}
 	section("look for names on the server only", "SET search_path = "+plan.m.safe+";")
+	if plan.space {
+		section("create a schema for what follows", makeSpaceSQL(plan.m))
+	}
 	if len(tables) > 0 {
 		section("create the library's tables", tables...)
 	}
@@ -194,7 +202,13 @@ func (s *Store) prepare(ctx context.Context, policy sessioncleanup.Policy) (*pla
 	if err := s.act(ctx, p.m, true); err != nil {
 		return nil, err
 	}
+	if p.space, err = s.lacksSpace(ctx, p.m); err != nil {
+		return nil, err
+	}
 	if err := s.checkRights(ctx, p); err != nil {
+		return nil, err
+	}
+	if err := s.notOthers(ctx, p.m); err != nil {
 		return nil, err
 	}
 	if err := s.checkRowSecurity(ctx, p.m); err != nil {
@@ -214,9 +228,7 @@ func (s *Store) prepare(ctx context.Context, policy sessioncleanup.Policy) (*pla
 		return nil, err
 	}
 	p.set.added = merged(p.set.added, found)
-	if err := p.decideTracking(ctx); err != nil {
-		return nil, err
-	}
+	p.decideTracking()
 	if err := p.checkTimes(ctx, was); err != nil {
 		return nil, err
 	}
@@ -224,17 +236,14 @@ func (s *Store) prepare(ctx context.Context, policy sessioncleanup.Policy) (*pla
 }
 
 // decideTracking tells whether anything shows when the sessions are used, leaving out what Migrate itself added.
-func (p *plan) decideTracking(ctx context.Context) error {
+func (p *plan) decideTracking() {
 	p.set.accepted = p.set.accepted || p.opts.Untracked
 	natural := false
 	if !p.create {
-		database, err := describe(ctx, p.q)
-		if err != nil {
-			return err
-		}
+		database := adopt.Database{Tables: slices.Clone(p.m.described.Tables)}
 		for i := range database.Tables {
 			t := &database.Tables[i]
-			t.Columns = slices.DeleteFunc(t.Columns, func(c adopt.Column) bool {
+			t.Columns = slices.DeleteFunc(slices.Clone(t.Columns), func(c adopt.Column) bool {
 				return p.has(object{Kind: "column", Space: t.Space, Table: t.Name, Name: c.Name})
 			})
 		}
@@ -245,7 +254,6 @@ func (p *plan) decideTracking(ctx context.Context) error {
 	}
 	p.m.untracked = natural && !p.m.schema.AppTouches && !p.set.accepted
 	p.m.fill()
-	return nil
 }
 
 func untrackedWarning(m *mapping) string {
@@ -287,7 +295,10 @@ func (s *Store) wanted(ctx context.Context) (sessioncleanup.Schema, settings, er
 		return schema, set, err
 	case !errors.Is(err, sessioncleanup.ErrNotInstalled):
 		return schema, set, err
+	case s.cfg.Name != "" && s.cfg.Schema.Table == "":
+		return schema, set, adopt.NoTable(s.cfg.Name)
 	default:
+		set.space = spaceOf(s.cfg.Name)
 		schema, err = s.completed(ctx)
 		set.places.Proposed = s.cfg.Schema.Sources == nil
 		return schema, set, err
@@ -298,8 +309,9 @@ func (s *Store) wanted(ctx context.Context) (sessioncleanup.Schema, settings, er
 func (s *Store) zone(ctx context.Context) (string, error) {
 	var zone string
 	var known bool
+	// The view reads the files of all zones, which takes a tenth of a second.
 	err := s.pool.QueryRow(ctx, `
-		SELECT z.name, EXISTS (SELECT FROM pg_catalog.pg_timezone_names n WHERE n.name = z.name)
+		SELECT z.name, CASE WHEN z.name IN ('UTC', 'Etc/UTC') THEN true ELSE EXISTS (SELECT FROM pg_catalog.pg_timezone_names n WHERE n.name = z.name) END
 		  FROM (SELECT coalesce($1::text, current_setting('TimeZone')) AS name) z`, orNull(s.cfg.Migrate.TimeZone)).Scan(&zone, &known)
 	if err == nil && !known {
 		return "", invalid.Errorf("the server does not know the time zone %q: want an IANA name, such as Europe/Paris, with --time-zone", zone)

@@ -83,7 +83,7 @@ func (m *mapping) fill() {
 		n["last_activity_out"], n["touches"], n["id"])
 	m.names = n
 	n["theirs"], n["ours"] = m.statement("theirs"), m.statement("ours")
-	n["by_run"], n["ahead"] = m.statement("by_run"), m.statement("ahead")
+	n["by_run"], n["ahead"], n["noted"] = m.statement("by_run"), m.statement("ahead"), m.statement("noted")
 	filled := sqlfile.Names{}
 	for _, fragment := range fragments() {
 		filled[fragment] = m.statement(fragment)

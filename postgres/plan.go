@@ -22,6 +22,7 @@ type plan struct {
 	opts     sessioncleanup.MigrateOptions
 	q        *guarded
 	create   bool   // the table of the library's own does not exist yet
+	space    bool   // the schema of an installation with a name does not exist yet
 	refilled string // the one moment that an earlier migration gave to most sessions as their last activity
 	first    []step // before the library's own tables are looked into
 	steps    []step

@@ -21,7 +21,7 @@ func (s *Store) checkRights(ctx context.Context, p *plan) error {
 	if err != nil {
 		return mapError("look up the role's rights", err)
 	}
-	if !create {
+	if !create && !p.space {
 		return invalid.Errorf("the role %s may not create tables in schema %q; GRANT CREATE ON SCHEMA %s TO %s, or migrate as its owner",
 			role, p.m.space, p.m.space, role)
 	}

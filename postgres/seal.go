@@ -145,6 +145,9 @@ func (n named) erase(batch *pgx.Batch, m *mapping, owner string) {
 	if !filtered {
 		filter = ""
 	}
-	personal := append(append([]string{bare.Actor, bare.Reason, filter}, owners...), names...)
+	personal := []string{bare.Actor, bare.Reason, filter}
+	for _, ref := range bare.Sessions {
+		personal = append(personal, ref.OwnerID+ref.Name)
+	}
 	batch.Queue(m.statement("erase_proof"), bare.ID, n.entry.Erased(personal))
 }

@@ -129,7 +129,8 @@ func (s *Store) findSpace(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if table.oid != 0 {
+	found = called(found, s.cfg.Name, table.space)
+	if table.oid != 0 && s.cfg.Name == "" {
 		for _, l := range found {
 			if l.Space == table.space {
 				return l.Space, nil

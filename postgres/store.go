@@ -21,6 +21,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
@@ -30,6 +31,10 @@ type Config struct {
 	// Schema says where the application keeps its sessions. What it leaves open is what an earlier Migrate adopted, or else
 	// what Inspect finds. Default: the zero Schema.
 	Schema sessioncleanup.Schema
+	// Name tells apart several tables of sessions in one database. What Migrate adds for this one is in a database schema of its
+	// own, sessioncleanup_ and the name, and leaves the others alone. The first Migrate needs Schema.Table. At most 20 letters in
+	// lower case, digits and underscores. Default: no name.
+	Name string
 	// Migrate says how Migrate adopts the table where the table alone does not tell. The database remembers what Migrate
 	// decided.
 	Migrate sessioncleanup.MigrateOptions
@@ -72,6 +77,9 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Config) validate() error {
+	if err := adopt.CheckName(c.Name); err != nil {
+		return err
+	}
 	if err := c.Schema.Validate(); !c.Schema.IsZero() && err != nil {
 		return err
 	}
@@ -106,6 +114,8 @@ var (
 	_ sessioncleanup.Installer = (*Store)(nil)
 	_ sessioncleanup.Sealer    = (*Store)(nil)
 	_ sessioncleanup.Follower  = (*Store)(nil)
+
+	_ sessioncleanup.InstallationLister = (*Store)(nil)
 )
 
 // New makes a Store on a pool, which the caller closes. It does not connect. Migrate needs a pool of at

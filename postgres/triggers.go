@@ -66,7 +66,7 @@ func (p *plan) addTriggers(ctx context.Context) error {
 		}
 		for _, b := range tables {
 			for _, event := range []string{"insert", "update"} {
-				o := object{Kind: "trigger", Space: b.Space, Table: b.Name, Name: short("sessioncleanup", event, src.Session)}
+				o := object{Kind: "trigger", Space: b.Space, Table: b.Name, Name: short(p.m.label(), event, src.Session)}
 				wanted = append(wanted, o)
 				if err := p.addTrigger(ctx, o, "track_"+event, p.trackNames(src)); err != nil {
 					return err

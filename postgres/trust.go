@@ -12,7 +12,8 @@ import (
 
 // This file decides which tables with the library's names are the library's. Somebody with fewer rights may have made them,
 // to have an administrator's migrate or uninstall run what they name. Trusted is what belongs to the current role, to a
-// superuser, or to the owner of the sessions table that was named, or that the search path leads to.
+// superuser, or to the owner of the sessions table that was named, or that the search path leads to: by the schema or, where the library has a
+// schema of its own, by the table's name.
 
 // library is a database schema with a table of settings.
 type library struct {
@@ -79,7 +80,10 @@ func ownedByTable(ctx context.Context, q *guarded, l library, table uint32) (boo
 		}
 		table = r.oid
 		if !l.Visible {
-			return false, nil
+			found, err := q.oidOf(ctx, r.name)
+			if err != nil || l.nameOf() == "" || found != r.oid {
+				return false, mapError("look up the sessions", err)
+			}
 		}
 	}
 	err := q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = $1::oid AND c.relowner = $2::oid)", table, l.Owner).Scan(&owned)

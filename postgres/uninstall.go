@@ -80,7 +80,7 @@ func (s *Store) Uninstall(ctx context.Context) error {
 	if err := s.runStep(ctx, m, step{sql: []string{"DROP TABLE IF EXISTS " + strings.Join(most, ", ") + ";"}}); err != nil {
 		return err
 	}
-	return lock.drop(ctx, m.own("settings"))
+	return errors.Join(lock.drop(ctx, m.own("settings")), s.dropSpace(ctx, m))
 }
 
 // checkRestored refuses to drop an archive with entries.
@@ -102,16 +102,17 @@ func (s *Store) checkRestored(ctx context.Context, m *mapping) error {
 // loneLock finds the table of the migration's lock where an interrupted Migrate made nothing else.
 const loneLock = `
 	SELECT c.oid, n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-	 WHERE c.relname = 'sessioncleanup_migrating' AND c.relkind = 'r' AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
+	 WHERE CASE $1::text WHEN '' THEN n.nspname NOT LIKE 'sessioncleanup\_%' OR pg_catalog.pg_table_is_visible(c.oid) ELSE n.nspname = $1::text END
+	   AND c.relname = 'sessioncleanup_migrating' AND c.relkind = 'r' AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
 	   AND NOT EXISTS (SELECT FROM pg_catalog.pg_class o WHERE o.relnamespace = c.relnamespace AND o.relname = 'sessioncleanup_settings')
 	 ORDER BY pg_catalog.pg_table_is_visible(c.oid) DESC LIMIT 1`
 
 // dropLock removes that table, unless another process is migrating there.
 func (s *Store) dropLock(ctx context.Context) error {
 	m := &mapping{names: sqlfile.Names{}, safe: serverPath}
-	err := s.pool.QueryRow(ctx, loneLock).Scan(&m.table.oid, &m.space)
+	err := s.pool.QueryRow(ctx, loneLock, spaceOf(s.cfg.Name)).Scan(&m.table.oid, &m.space)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
+		return s.dropSpace(ctx, m)
 	}
 	if err != nil {
 		return mapError("look for the table of the migration's lock", err)
@@ -128,7 +129,7 @@ func (s *Store) dropLock(ctx context.Context) error {
 	if err != nil || settings != 0 {
 		return mapError("look for the library's tables", err)
 	}
-	return lock.drop(ctx, m.own("settings"))
+	return errors.Join(lock.drop(ctx, m.own("settings")), s.dropSpace(ctx, m))
 }
 
 // checkRemovable fails, before anything is removed, when something of the application's depends on it.

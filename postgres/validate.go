@@ -145,7 +145,7 @@ func (s *Store) missingObjects(ctx context.Context, added []object) ([]string, e
 func (s *Store) differs(ctx context.Context, m *mapping) bool {
 	schema := adopt.Over(s.cfg.Schema, m.schema)
 	schema.AddColumns = m.schema.AddColumns // which only Migrate looks at
-	wanted, err := readMapping(ctx, s.pool, schema, settings{zone: m.zone, untracked: m.untracked, places: places{Proposed: m.proposed}})
+	wanted, err := readMapping(ctx, s.pool, schema, settings{zone: m.zone, space: m.space, untracked: m.untracked, places: places{Proposed: m.proposed}})
 	if err != nil {
 		return true
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
@@ -47,24 +48,30 @@ func (s *Store) backfill(ctx context.Context, set settings) error {
 	return err
 }
 
-// withoutTriggers calls do while a table has no triggers of the application's, so that nothing but the library's columns
+// withoutTriggers calls do while a table has no triggers of the application's or of another installation's, so that nothing but the library's columns
 // changes. Nobody else sees that: they are there again, word for word and in their order, before the transaction ends.
 func (c *conn) withoutTriggers(ctx context.Context, table string, do func() error) error {
+	db := newNaming("").conn(c.bare(), c.clock) // their names and texts are not this installation's
 	var drops, creates []string
-	err := c.query(ctx, statements["list_triggers"], params{"table": table}, func(rows *sql.Rows) error {
+	err := db.query(ctx, statements["list_triggers"], params{"table": table}, func(rows *sql.Rows) error {
 		o := object{kind: "trigger"}
-		err := rows.Scan(&o.name, &o.sql)
+		if err := rows.Scan(&o.name, &o.sql); err != nil {
+			return err
+		}
+		if name, own := adopt.Installation(o.name); own && name == c.naming.name {
+			return nil
+		}
 		drops, creates = append(drops, drop(o)), append(creates, o.sql)
-		return err
+		return nil
 	})
 	if err == nil {
-		err = c.execAll(ctx, drops)
+		err = db.execAll(ctx, drops)
 	}
 	if err == nil {
 		err = do()
 	}
 	if err == nil {
-		err = c.execAll(ctx, creates)
+		err = db.execAll(ctx, creates)
 	}
 	return err
 }

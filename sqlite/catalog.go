@@ -14,6 +14,7 @@ import (
 // catalog describes what is in the database. Names are compared as SQLite does, without regard to case.
 type catalog struct {
 	objects []object
+	others  []object          // of other installations
 	tables  map[string]*table // by lower-case name
 }
 
@@ -67,9 +68,15 @@ func readCatalog(ctx context.Context, db *conn) (*catalog, error) {
 	c := &catalog{tables: map[string]*table{}}
 	err := db.query(ctx, statements["list_objects"], nil, func(rows *sql.Rows) error {
 		var o object
-		err := rows.Scan(&o.kind, &o.name, &o.table, &o.sql)
-		c.objects = append(c.objects, o)
-		return err
+		if err := rows.Scan(&o.kind, &o.name, &o.table, &o.sql); err != nil {
+			return err
+		}
+		if o, mine := db.naming.read(o); mine {
+			c.objects = append(c.objects, o)
+		} else {
+			c.others = append(c.others, o)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err

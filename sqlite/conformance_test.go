@@ -29,16 +29,6 @@ const hostTables = `
 		session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
 		song TEXT, created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP);`
 
-func TestStoreWithItsOwnTable(t *testing.T) {
-	t.Parallel()
-	storetest.Run(t, func(t testing.TB) storetest.Harness {
-		path := filepath.Join(t.TempDir(), "app.db")
-		h := harness(t, path, openHost(t, path), "owner_id", "TEXT")
-		h.ID = func(n int) string { return fmt.Sprintf("session-%d", n) }
-		return h
-	})
-}
-
 func TestStoreWithTheHostsTable(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
@@ -55,7 +45,7 @@ func TestStoreWithTheHostsTable(t *testing.T) {
 	})
 }
 
-func TestStoreInMemory(t *testing.T) {
+func TestStoreWithItsOwnTableInMemory(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
 		host := openHost(t, ":memory:")
@@ -65,7 +55,9 @@ func TestStoreInMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		migrate(t, store)
-		return hostHarness(t, store, host, "owner_id", "TEXT")
+		h := hostHarness(t, store, host, "owner_id", "TEXT")
+		h.ID = func(n int) string { return fmt.Sprintf("session-%d", n) }
+		return h
 	})
 }
 

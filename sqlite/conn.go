@@ -32,6 +32,7 @@ type database interface {
 type conn struct {
 	database
 	clock   func() time.Time // the store's
+	naming  naming           // the store's
 	*layout                  // of the application's tables as the call found them; nil where the call needs none
 }
 
@@ -42,7 +43,7 @@ func (s *Store) reading(ctx context.Context, do func(c *conn) error) error {
 		return s.failed(err)
 	}
 	defer func() { _ = db.Close() }()
-	return s.failed(do(&conn{database: db, clock: s.clock}))
+	return s.failed(do(s.naming.conn(db, s.clock)))
 }
 
 // readingSessions is reading with the layout.
@@ -58,7 +59,7 @@ func (s *Store) writing(ctx context.Context, do func(c *conn) error) error {
 		return s.failed(err)
 	}
 	defer func() { _ = db.Close() }()
-	c := &conn{database: db, clock: s.clock}
+	c := s.naming.conn(db, s.clock)
 	restore, err := s.configure(ctx, c)
 	if err != nil {
 		return s.failed(err)
@@ -147,7 +148,7 @@ func (c *conn) rollBack(ctx context.Context) {
 
 // discard makes database/sql close the connection instead of using it again.
 func (c *conn) discard() {
-	if db, ok := c.database.(*sql.Conn); ok {
+	if db, ok := c.bare().(*sql.Conn); ok {
 		_ = db.Raw(func(any) error { return driver.ErrBadConn })
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
 
-var kills = flag.Int("kills", 3, "how often the test of killed archives kills")
+var kills = flag.Int("kills", 2, "how often the test of killed archives kills")
 
 // withArchive does something with a Manager that archives in small batches.
 func withArchive(path string, do func(context.Context, *sessioncleanup.Manager) error) error {

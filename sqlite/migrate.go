@@ -124,6 +124,8 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	out := plan{catalog: catalog, want: settings{policy: p, schema: current, adopted: have.adopted}, have: have.adopted}
 	a := &out.want.adopted
 	switch {
+	case !installed && s.given.Table == "" && s.naming.name != "":
+		return plan{}, adopt.NoTable(s.naming.name)
 	case !installed && s.given.Table != "" && catalog.find(s.given.Table) == nil && !catalog.describe().Makes(s.given):
 		out.want.schema = s.given.WithDefaults()
 	case !installed:
@@ -137,7 +139,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 			out.want.schema.Sources = catalog.sources(out.want.schema)
 		}
 	}
-	if err := validSchema(out.want.schema); err != nil {
+	if err := errors.Join(validSchema(out.want.schema), s.naming.validSchema(out.want.schema), catalog.notOthers(out.want.schema)); err != nil {
 		return plan{}, err
 	}
 	if installed && !strings.EqualFold(out.want.schema.Table, current.Table) {

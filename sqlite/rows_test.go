@@ -143,7 +143,7 @@ func TestStoreWithRowsThatAreNoSessions(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			storetest.Run(t, host.harness)
+			storetest.Run(t, host.harness, storetest.TableGroups()...)
 		})
 	}
 }

@@ -80,7 +80,7 @@ func mustBeInstalled(ctx context.Context, c *conn) error {
 func readVersion(ctx context.Context, c *conn) (int64, error) {
 	var exists bool
 	var version int64
-	if err := c.row(ctx, statements["has_table"], params{"table": versionTable}, &exists); err != nil || !exists {
+	if err := c.row(ctx, statements["has_table"], params{"table": c.naming.sql(versionTable)}, &exists); err != nil || !exists {
 		return 0, err
 	}
 	if err := c.row(ctx, statements["read_version"], nil, &version); err != nil {

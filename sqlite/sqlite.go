@@ -29,6 +29,7 @@ import (
 	_ "modernc.org/sqlite" // the driver
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
@@ -37,6 +38,10 @@ type Config struct {
 	// Schema says where the application keeps its sessions. What it leaves open is what an earlier Migrate adopted, or else what
 	// Inspect finds. Default: the zero Schema.
 	Schema sessioncleanup.Schema
+	// Name tells apart several tables of sessions in one database: everything that Migrate adds for this one is called by it, such
+	// as carts_sessioncleanup_events, and leaves the others alone. The first Migrate needs Schema.Table. At most 20 letters in
+	// lower case, digits and underscores. Default: no name.
+	Name string
 	// BusyTimeout is for how long a call waits for the write lock while other connections hold it, before it fails
 	// with ErrUnavailable. Default: 5 s.
 	BusyTimeout time.Duration
@@ -68,6 +73,7 @@ type Store struct {
 	shared bool    // the application opened the database: its connections get their settings back
 	busy   time.Duration
 	given  sessioncleanup.Schema
+	naming naming
 
 	options sessioncleanup.MigrateOptions
 	readers int // as Config.Readers
@@ -87,6 +93,8 @@ var (
 	_ sessioncleanup.Sealer          = (*Store)(nil)
 	_ sessioncleanup.Archiver        = (*Store)(nil)
 	_ sessioncleanup.Follower        = (*Store)(nil)
+
+	_ sessioncleanup.InstallationLister = (*Store)(nil)
 )
 
 // Open opens a database file. Migrate creates a file that does not exist; until then every other call fails with
@@ -146,7 +154,7 @@ func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
 }
 
 func storeOf(name string, c Config) *Store {
-	return &Store{name: name, busy: c.BusyTimeout, given: c.Schema, options: c.Migrate, readers: c.Readers, log: c.Logger, now: c.Clock}
+	return &Store{name: name, busy: c.BusyTimeout, given: c.Schema, naming: newNaming(c.Name), options: c.Migrate, readers: c.Readers, log: c.Logger, now: c.Clock}
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -155,6 +163,9 @@ func (c Config) withDefaults() (Config, error) {
 		return c, invalid.Errorf("Config.BusyTimeout is %v: want a positive duration", c.BusyTimeout)
 	case c.Readers < 0:
 		return c, invalid.Errorf("Config.Readers is %d: want a positive number of connections", c.Readers)
+	}
+	if err := adopt.CheckName(c.Name); err != nil {
+		return c, err
 	}
 	if c.BusyTimeout == 0 {
 		c.BusyTimeout = 5 * time.Second
@@ -171,7 +182,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Schema.IsZero() {
 		return c, nil
 	}
-	return c, validSchema(c.Schema)
+	return c, errors.Join(validSchema(c.Schema), newNaming(c.Name).validSchema(c.Schema))
 }
 
 // dsn names the database for the driver. A missing file is not created: that is up to Migrate.

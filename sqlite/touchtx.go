@@ -23,7 +23,7 @@ func (s *Store) TouchTx(ctx context.Context, tx *sql.Tx, ids ...string) error {
 		return ctx.Err()
 	}
 	// The lock comes first: a transaction that has read something could not write any more once another connection did.
-	c := &conn{database: tx, clock: s.clock}
+	c := s.naming.conn(tx, s.clock)
 	err := c.lockAtOnce(ctx)
 	if code, ok := resultCode(err); ok && code&0xff == sqlite3.SQLITE_BUSY {
 		return fmt.Errorf("touch sessions in a transaction: %w: it has not written yet, and another connection has the write lock: %w", sessioncleanup.ErrUnavailable, err)

@@ -35,7 +35,9 @@ func (s *Store) Uninstall(ctx context.Context) error {
 		}
 		var todo []string
 		if installed { // else Migrate was interrupted before it changed the application's tables
-			journal = set.adopted.JournalMode
+			if len(catalog.others) == 0 { // which need it as it is
+				journal = set.adopted.JournalMode
+			}
 			for _, o := range catalog.leftovers(set.adopted, nil) {
 				todo = append(todo, drop(o))
 			}

@@ -52,8 +52,8 @@ func (s *Store) createLibraryTables(ctx context.Context) error {
 	if err != nil || current {
 		return err
 	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, s.writer, migrations.SQLite(), goose.WithTableName(versionTable),
-		goose.WithDisableGlobalRegistry(true), goose.WithIsolateDDL(true), goose.WithSessionLocker(writeLock{}))
+	provider, err := goose.NewProvider(goose.DialectSQLite3, s.writer, files{migrations.SQLite(), s.naming}, goose.WithTableName(s.naming.sql(versionTable)),
+		goose.WithDisableGlobalRegistry(true), goose.WithIsolateDDL(true), goose.WithSessionLocker(writeLock{s.naming}))
 	if err != nil {
 		return s.failed(err)
 	}
@@ -63,7 +63,7 @@ func (s *Store) createLibraryTables(ctx context.Context) error {
 
 // writeLock puts all that goose does into one transaction that holds SQLite's write lock, so that it happens once and as
 // a whole however many processes migrate. WithIsolateDDL switches goose's own transactions off.
-type writeLock struct{}
+type writeLock struct{ naming naming }
 
 // SessionLock begins the transaction.
 func (writeLock) SessionLock(ctx context.Context, db *sql.Conn) error {
@@ -72,8 +72,8 @@ func (writeLock) SessionLock(ctx context.Context, db *sql.Conn) error {
 }
 
 // SessionUnlock commits the transaction when goose has reached the latest version, and else rolls it back.
-func (writeLock) SessionUnlock(ctx context.Context, db *sql.Conn) error {
-	c := &conn{database: db}
+func (l writeLock) SessionUnlock(ctx context.Context, db *sql.Conn) error {
+	c := l.naming.conn(db, nil)
 	version, err := readVersion(ctx, c)
 	if err == nil && version == latestVersion {
 		if _, err = db.ExecContext(ctx, "COMMIT"); err == nil {

@@ -77,6 +77,9 @@ type Config struct {
 	// Schema describes the application's tables. What it leaves open is what an earlier Migrate adopted, or else what Inspect
 	// finds: the name of the table is often enough. Default: the zero Schema.
 	Schema sessioncleanup.Schema
+	// Name tells apart several tables of sessions in one database, as postgres.Config.Name and sqlite.Config.Name do; memory: has no
+	// such names. Default: no name.
+	Name string
 	// Logger receives what an operator should know, from Migrate and Validate: times as they are understood, what will be
 	// slow, or cannot be deleted or followed. Default: none.
 	Logger *slog.Logger
@@ -123,6 +126,9 @@ func openMemory(_ context.Context, url string, c Config) (sessioncleanup.Store, 
 	if !c.Schema.IsZero() {
 		return nil, invalid.Errorf("a schema is given, but the database memory: has no tables")
 	}
+	if c.Name != "" {
+		return nil, invalid.Errorf("the name %q is given, but the database memory: has no tables", c.Name)
+	}
 	return memory.New(memory.Config{}), nil
 }
 
@@ -132,9 +138,9 @@ func openSQLite(ctx context.Context, url string, c Config) (sessioncleanup.Store
 	if path == "" {
 		return nil, invalid.Errorf("database URL is \"sqlite:\": want sqlite: and the path of a file")
 	}
-	return sqlite.Open(ctx, path, sqlite.Config{Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate})
+	return sqlite.Open(ctx, path, sqlite.Config{Name: c.Name, Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate})
 }
 
 func openPostgres(ctx context.Context, url string, c Config) (sessioncleanup.Store, error) {
-	return postgres.Open(ctx, pgurl.WithSocket(url), postgres.Config{Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate, TrustOwner: c.TrustOwner})
+	return postgres.Open(ctx, pgurl.WithSocket(url), postgres.Config{Name: c.Name, Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate, TrustOwner: c.TrustOwner})
 }

@@ -45,6 +45,14 @@ type Options struct {
 	Logout string
 	// Title is the title of the page. Default: "Sessions".
 	Title string
+	// Tables are tables of sessions, each behind a handler of httpapi, of which the user chooses one. Default: only that of API.
+	Tables []Table
+}
+
+// Table is a table of sessions to choose.
+type Table struct {
+	Name string // for people
+	API  string // as Options.API
 }
 
 //go:embed assets
@@ -70,6 +78,11 @@ func Handler(o Options) (http.Handler, error) {
 	if o.Title == "" {
 		o.Title = "Sessions"
 	}
+	for i, t := range o.Tables {
+		if t.Name == "" || t.API == "" {
+			return nil, invalid.Errorf("Options.Tables[%d] is %+v: want a name and the URL of an API", i, t)
+		}
+	}
 	h := &handler{prefix: strings.TrimSuffix(o.Prefix, "/") + "/", pages: map[string]content{}, files: map[string]content{}}
 	for name, mediaType := range files {
 		data, err := assets.ReadFile("assets/" + name)
@@ -78,15 +91,18 @@ func Handler(o Options) (http.Handler, error) {
 		}
 		h.files[name] = newContent(data, mediaType)
 	}
-	for _, lang := range languages {
-		var out bytes.Buffer
-		if err := page.Execute(&out, struct {
-			Options
-			Lang string
-		}{o, lang}); err != nil {
-			return nil, fmt.Errorf("webui: %w", err)
+	for _, table := range append([]Table{{API: o.API}}, o.Tables...) {
+		for _, lang := range languages {
+			var out bytes.Buffer
+			if err := page.Execute(&out, struct {
+				Options
+				Lang string
+				Table
+			}{o, lang, table}); err != nil {
+				return nil, fmt.Errorf("webui: %w", err)
+			}
+			h.pages[lang+table.Name] = newContent(out.Bytes(), "text/html; charset=utf-8")
 		}
-		h.pages[lang] = newContent(out.Bytes(), "text/html; charset=utf-8")
 	}
 	return h, nil
 }
@@ -95,7 +111,7 @@ var languages = []string{"en", "fr"}
 
 type handler struct {
 	prefix string             // ends with /
-	pages  map[string]content // by language
+	pages  map[string]content // by language and the name of a table
 	files  map[string]content // by name
 }
 
@@ -125,7 +141,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c, found := h.files[name]
 	w.Header().Set("Vary", "Accept-Encoding")
 	if below && name == "" {
-		c, found = h.pages[LanguageOf(r)], true
+		if c, found = h.pages[LanguageOf(r)+r.URL.Query().Get("table")]; !found {
+			c, found = h.pages[LanguageOf(r)], true
+		}
 		w.Header().Set("Vary", "Accept-Language, Accept-Encoding")
 	}
 	switch {

@@ -104,3 +104,31 @@ func TestThePageHasTheOptionsAndIsProtected(t *testing.T) {
 		t.Errorf("the policy is %s", policy)
 	}
 }
+
+func TestThePageHasALinkForEachOfSeveralTables(t *testing.T) {
+	t.Parallel()
+	o := webui.Options{API: "/rooms", Tables: []webui.Table{{Name: "rooms", API: "/rooms"}, {Name: "carts & co", API: "/carts"}}}
+	for path, want := range map[string][]string{
+		"/":                        {`src="/rooms"`, `<a href="?table=rooms" aria-current="page">`, `<a href="?table=carts%20%26%20co">carts &amp; co</a>`},
+		"/?table=carts%20%26%20co": {`src="/carts"`, `<a href="?table=rooms">`, `aria-current="page">carts &amp; co</a>`},
+		"/?table=other":            {`src="/rooms"`},
+	} {
+		body, err := io.ReadAll(get(t, o, path).Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range want {
+			if !strings.Contains(string(body), text) {
+				t.Errorf("GET %s: want %s in\n%s", path, text, body)
+			}
+		}
+	}
+	o.Tables = o.Tables[:1]
+	if body, _ := io.ReadAll(get(t, o, "/").Body); strings.Contains(string(body), "<nav") {
+		t.Errorf("a page for one table has links: %s", body)
+	}
+	o.Tables = []webui.Table{{Name: "rooms"}}
+	if _, err := webui.Handler(o); !errors.Is(err, sessioncleanup.ErrInvalid) {
+		t.Errorf("a table without an API: %v, want ErrInvalid", err)
+	}
+}

@@ -130,12 +130,6 @@ func (d Database) candidates() []*Table {
 	return all
 }
 
-// Own reports whether a table, view or index belongs to the library, by its name.
-func Own(name string) bool {
-	name = strings.ToLower(name)
-	return strings.HasPrefix(name, "sessioncleanup_") || name == "sessions_cleanup_view" || name == "sessions_archive_view"
-}
-
 // same reports whether two names are equal to the database.
 func (d Database) same(a, b string) bool {
 	return a == b || d.FoldCase && strings.EqualFold(a, b)

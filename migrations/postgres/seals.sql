@@ -3,12 +3,14 @@
 
 -- name: sealed_texts
 -- The entries as they are sealed: the texts that stay, those that may be erased, and the encoding in which a client reads them.
+-- The owner and the name of a session are erased together. Each hash of them costs a microsecond, so they are one text.
 SELECT e.id, e.at, e.proof, CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END::name AS encoding,
        ARRAY[e.id::text, trunc(extract(epoch FROM e.at) * 1000000)::text, e.action, e.run_id, e.role::text,
              CASE jsonb_typeof(e.run) WHEN 'object' THEN (e.run - 'filter')::text ELSE e.run::text END,
-             cardinality(e.owner_ids)::text] || ARRAY(SELECT unnest(e.session_ids)) AS fixed,
+             cardinality(e.owner_ids)::text, cardinality(e.names)::text, e.session_ids::text] AS fixed,
        ARRAY[e.actor, e.reason, (e.run -> 'filter')::text]
-             || ARRAY(SELECT unnest(e.owner_ids)) || ARRAY(SELECT unnest(e.names)) AS personal
+             || ARRAY(SELECT CASE WHEN n.owner <> '' OR n.name <> '' THEN concat(length(n.owner), ' ', n.owner, n.name) END
+                        FROM unnest(e.owner_ids, e.names) WITH ORDINALITY n (owner, name, place) ORDER BY n.place) AS personal
   FROM "{events}" e
 
 -- name: sealed_digest
@@ -16,9 +18,11 @@ SELECT e.id, e.at, e.proof, CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQ
 sha256(
     sha256((SELECT string_agg(sha256(convert_to(coalesce(f.text, ''), x.encoding)), ''::bytea ORDER BY f.place)
               FROM unnest(x.fixed) WITH ORDINALITY f (text, place)))
-    || sha256((SELECT string_agg(sha256(sha256(x.proof || convert_to((p.place - 1)::text, 'UTF8')) || convert_to(coalesce(p.text, ''), x.encoding)),
+    || sha256((SELECT string_agg(sha256(substring(k.salts FROM 32 * p.place::integer - 31 FOR 32) || convert_to(coalesce(p.text, ''), x.encoding)),
                                  ''::bytea ORDER BY p.place)
-                 FROM unnest(x.personal) WITH ORDINALITY p (text, place))))
+                 FROM unnest(x.personal) WITH ORDINALITY p (text, place)
+                CROSS JOIN (SELECT string_agg(sha512(x.proof || convert_to(b.block::text, 'UTF8')), ''::bytea ORDER BY b.block) AS salts
+                              FROM generate_series(0, cardinality(x.personal) / 2) b (block)) k)))
 
 -- name: sessioncleanup_seal
 -- Seals the oldest entries without a seal, at most p_limit of them, and returns the number of the seal; NULL when there are

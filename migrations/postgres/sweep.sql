@@ -28,9 +28,10 @@ DECLARE
     v_id         "{id_type}" := nullif(p_after, '')::json ->> 2;
     v_first      boolean := v_id IS NULL; -- begin with the first entry of the index instead of after (v_at, v_id)
     v_locked     "{id_type}"[] := '{}';
-    v_ended      "{id_type}"[];
+    v_some       "{id_type}"[];
     v_due        "{id_type}"[];
-    v_refs       record;
+    v_owners     text[];
+    v_names      text[];
     v_open       text; -- transactions, in words
     v_deferred   text; -- constraints
     v_check      text;
@@ -91,7 +92,7 @@ BEGIN
             SELECT to_json(s."{expires_at}") #>> '{}', s."{id}" INTO v_at, v_id
               FROM "{sessions}" s WHERE "{is_active}" AND "{is_auto}" AND s."{expires_at}" IS NOT NULL ORDER BY s."{expires_at}", s."{id}" LIMIT 1;
         END IF;
-        SELECT coalesce(array_agg(d.id), '{}'), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}' INTO v_ended, v_at
+        SELECT coalesce(array_agg(d.id), '{}'), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}' INTO v_some, v_at
           FROM (SELECT s."{id}" AS id, s."{expires_at}" AS at
                   FROM "{sessions}" s
                  WHERE "{is_active}" AND "{is_auto}" AND s."{expires_at}" <= p_now "{expires_at_in}" AND "{matches}"
@@ -100,7 +101,7 @@ BEGIN
                  ORDER BY s."{expires_at}", s."{id}"
                  LIMIT p_limit - cardinality(v_locked)
                    FOR UPDATE OF s SKIP LOCKED) d;
-        v_locked := v_locked || v_ended;
+        v_locked := v_locked || v_some;
     ELSIF v_index = 'gone' THEN
         IF v_first THEN
             SELECT to_json("{kept_since}") #>> '{}', s."{id}" INTO v_at, v_id
@@ -138,14 +139,14 @@ BEGIN
                    FOR NO KEY UPDATE OF s SKIP LOCKED) d;
     END IF;
     IF v_index = 'ahead_inactive' THEN
-        SELECT coalesce(array_agg(d.id), '{}'), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}' INTO v_ended, v_at
+        SELECT coalesce(array_agg(d.id), '{}'), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}' INTO v_some, v_at
           FROM (SELECT s."{id}" AS id, "{kept_since}" AS at
                   FROM "{sessions}" s
                  WHERE "{ahead_inactive}" AND "{matches}" AND (v_first OR ("{kept_since}", s."{id}") > (v_at::"{kept_since_type}", v_id))
                  ORDER BY "{kept_since}", s."{id}"
                  LIMIT p_limit - cardinality(v_locked)
                    FOR NO KEY UPDATE OF s SKIP LOCKED) d;
-        v_locked := v_locked || v_ended;
+        v_locked := v_locked || v_some;
     END IF;
     next := CASE WHEN cardinality(v_locked) = p_limit AND p_only IS NULL THEN json_build_array(v_index, v_at, v_locked[p_limit])::text ELSE '' END;
     IF cardinality(v_locked) = 0 THEN
@@ -160,20 +161,20 @@ BEGIN
     v_defer := 'SET CONSTRAINTS ' || nullif(v_deferred, '') || ' DEFERRED';
     BEGIN
         v_now := date_trunc('milliseconds', clock_timestamp());
+        SELECT coalesce(array_agg(s."{id}"), '{}'), coalesce(array_agg(s."{id}"::text), '{}'), array_agg(coalesce("{owner_text}", '')), array_agg("{event_name}")
+          INTO v_due, ids, v_owners, v_names
+          FROM "{sessions}" s
+         WHERE s."{id}" = ANY (v_locked)
+           AND CASE p_action WHEN 'deleted' THEN "{gone}" WHEN 'dated' THEN "{undated}" WHEN 'activity_corrected' THEN "{ahead}" ELSE "{idle}" OR "{expired}" END;
         IF p_action = 'deleted' THEN
-            v_due := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_locked) AND "{gone}");
-            SELECT p.due, p.skipped::text[], p.reasons INTO v_due, skipped, reasons
+            SELECT p.due, p.skipped::text[], p.reasons INTO v_some, skipped, reasons
               FROM "{space}".sessioncleanup_spared(v_due, p_now, p_inactive, p_delete, p_id, p_owner, p_text, p_only) p;
-        ELSIF p_action = 'dated' THEN
-            v_due := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_locked) AND "{undated}");
-        ELSIF p_action = 'activity_corrected' THEN
-            v_due := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_locked) AND "{ahead}");
-        ELSE
-            v_due := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_locked) AND ("{idle}" OR "{expired}"));
+            IF v_some <> v_due THEN
+                v_due := v_some;
+                SELECT coalesce(array_agg(s."{id}"::text), '{}'), array_agg(coalesce("{owner_text}", '')), array_agg("{event_name}")
+                  INTO ids, v_owners, v_names FROM "{sessions}" s WHERE s."{id}" = ANY (v_due);
+            END IF;
         END IF;
-        SELECT coalesce(array_agg(s."{id}"::text), '{}') AS ids, array_agg(coalesce("{owner_text}", '')) AS owners,
-               array_agg("{event_name}") AS names
-          INTO v_refs FROM "{sessions}" s WHERE s."{id}" = ANY (v_due);
         IF p_action = 'deleted' AND p_archive_rows IS NOT NULL AND "{removes}" AND cardinality(v_due) > 0 THEN
             PERFORM "{space}".sessioncleanup_archive(v_due, v_now, p_actor, p_reason, p_run_id, p_archive_rows, p_archive_bytes);
         END IF;
@@ -211,9 +212,8 @@ BEGIN
         PERFORM set_config('sessioncleanup.writing', '', true);
         RETURN;
     END;
-    ids := v_refs.ids;
     IF cardinality(ids) > 0 AND p_action <> 'dated' THEN
-        PERFORM "{space}".sessioncleanup_log(v_now, p_action, p_actor, p_reason, p_run_id, ids, v_refs.owners, v_refs.names, NULL);
+        PERFORM "{space}".sessioncleanup_log(v_now, p_action, p_actor, p_reason, p_run_id, ids, v_owners, v_names, NULL);
     END IF;
     PERFORM set_config('sessioncleanup.writing', '', true);
     held := clock_timestamp() - v_began;

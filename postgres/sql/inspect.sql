@@ -1,6 +1,6 @@
 -- name: describe_tables
 -- Every table and view outside of the system's schemas, without partitions, with its columns and keys. The keys of the
--- JSON objects are the names of Go fields. A hidden table is not on the search path $1.
+-- JSON objects are the names of Go fields. A hidden table is not on the search path $1. With $2, only tables of these names.
 SELECT n.nspname, t.relname, (SELECT CASE WHEN o.rolsuper THEN '' ELSE o.rolname::text END FROM pg_catalog.pg_roles o WHERE o.oid = t.relowner), t.relkind::text, n.nspname IS DISTINCT FROM (
            SELECT vn.nspname FROM unnest($1::text[]) WITH ORDINALITY v (name, place) JOIN pg_catalog.pg_namespace vn ON vn.nspname = v.name
              JOIN pg_catalog.pg_class vc ON vc.relnamespace = vn.oid AND vc.relname = t.relname
@@ -43,4 +43,4 @@ SELECT n.nspname, t.relname, (SELECT CASE WHEN o.rolsuper THEN '' ELSE o.rolname
   FROM pg_catalog.pg_class t
   JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
  WHERE t.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT t.relispartition
-   AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
+   AND ($2::text[] IS NULL OR t.relname = ANY ($2)) AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'

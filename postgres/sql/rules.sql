@@ -3,21 +3,25 @@
 -- that their indexes serve; what they are read as decides. A touch that is only noted counts. The view has these rules without
 -- a search path of its own, so operators on ids, whose types may be the application's, have their schema.
 
+-- name: noted
+-- Whether any touch is noted. A statement asks that once. Most often there is none, and then it does not look for one of each session.
+EXISTS (SELECT FROM "{touches}")
+
 -- name: idle
 "{tracked}" AND "{is_active}" AND "{is_auto}" AND s."{last_activity}" < v_cut.inactive "{last_activity_in}" AND "{last_activity_out}" < v_cut.inactive
-AND NOT EXISTS (SELECT FROM "{touches}" t WHERE t.session_id OPERATOR(pg_catalog.=) s."{id}" AND t.at >= v_cut.inactive)
+AND NOT ("{noted}" AND EXISTS (SELECT FROM "{touches}" t WHERE t.session_id OPERATOR(pg_catalog.=) s."{id}" AND t.at >= v_cut.inactive))
 
 -- name: expired
 -- Without those that are idle: both together are due for deactivation.
 "{is_active}" AND "{is_auto}" AND v_cut.inactive IS NOT NULL AND s."{expires_at}" <= v_cut.now "{expires_at_in}"
 AND (NOT "{tracked}" OR ("{last_activity_out}" < v_cut.inactive) IS NOT TRUE
-     OR EXISTS (SELECT FROM "{touches}" t WHERE t.session_id OPERATOR(pg_catalog.=) s."{id}" AND t.at >= v_cut.inactive))
+     OR "{noted}" AND EXISTS (SELECT FROM "{touches}" t WHERE t.session_id OPERATOR(pg_catalog.=) s."{id}" AND t.at >= v_cut.inactive))
 
 -- name: gone
 "{not_active}" AND "{is_auto}" AND s."{deactivated_at}" IS NOT NULL AND s."{last_activity}" IS NOT NULL
 AND "{kept_since}" < v_cut.delete "{kept_since_in}" AND "{last_activity_out}" < v_cut.delete
 AND ("{tracked}" OR "{expires_at_out}" IS NOT NULL)
-AND NOT EXISTS (SELECT FROM "{touches}" t WHERE t.session_id OPERATOR(pg_catalog.=) s."{id}" AND t.at >= v_cut.delete)
+AND NOT ("{noted}" AND EXISTS (SELECT FROM "{touches}" t WHERE t.session_id OPERATOR(pg_catalog.=) s."{id}" AND t.at >= v_cut.delete))
 
 -- name: undated
 -- Inactive since an unknown time. The next run dates them.

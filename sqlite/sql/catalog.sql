@@ -45,7 +45,7 @@ WITH newest AS (SELECT "{column}" AS v FROM "{table}" WHERE "{column}" IS NOT NU
 SELECT coalesce(min(t), ''), coalesce(max(t), '') FROM (SELECT "{time}" AS t FROM "{table}" WHERE "{where}") WHERE t >= '1971' AND t < '9999'
 
 -- name: list_triggers
-SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND lower(tbl_name) = lower(:table) AND name NOT LIKE 'sessioncleanup\_%' ESCAPE '\' ORDER BY rowid
+SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND lower(tbl_name) = lower(:table) ORDER BY rowid
 
 -- name: sample_type
 SELECT typeof("{column}") FROM "{table}" WHERE "{column}" IS NOT NULL LIMIT 1

@@ -74,11 +74,11 @@ func (m *Manager) Stats(ctx context.Context, owner string) (Stats, error) {
 		}
 	}
 	asked := since()
-	counts, err := m.store.Counts(ctx, CountsQuery{Filter: Filter{OwnerID: owner}, Thresholds: m.policy.Thresholds()})
+	f, err := m.count(ctx, owner)
 	if err != nil {
 		return Stats{}, fmt.Errorf("%s: %w", operation, err)
 	}
-	s, err := m.statsOf(ctx, owner, counts, counts.Cutoffs.Now, asked)
+	s, err := m.statsOf(ctx, owner, f, f.Cutoffs.Now, asked)
 	if err != nil {
 		return Stats{}, fmt.Errorf("%s: %w", operation, err)
 	}
@@ -97,36 +97,56 @@ func (m *Manager) RecentStats(ctx context.Context, owner string) (Stats, error) 
 	if owner != "" {
 		return m.Stats(ctx, owner)
 	}
-	type figures struct {
-		Counts  Counts
-		Overdue time.Duration
-		Cutoffs Cutoffs
-	}
-	thresholds := m.policy.Thresholds()
-	f, err := share(ctx, m, fmt.Sprintf("figures %v %v", thresholds.Inactive, thresholds.Delete), func(ctx context.Context) (figures, error) {
-		c, err := m.store.Counts(ctx, CountsQuery{Thresholds: thresholds})
-		return figures{c, c.OldestOverdue, c.Cutoffs}, err
-	})
+	f, err := share(ctx, m, fmt.Sprintf("figures %+v", m.policy.Thresholds()), func(ctx context.Context) (figures, error) { return m.count(ctx, "") })
 	if err != nil {
 		return Stats{}, fmt.Errorf("%s: %w", operation, err)
 	}
-	counts := f.Value.Counts
-	counts.OldestOverdue, counts.Cutoffs = f.Value.Overdue, f.Value.Cutoffs
 	asked := since()
 	now, err := m.store.Now(ctx)
 	if err != nil {
 		return Stats{}, fmt.Errorf("%s: %w", operation, err)
 	}
-	s, err := m.statsOf(ctx, "", counts, now, asked)
+	s, err := m.statsOf(ctx, "", f.Value, now, asked)
 	if err != nil {
 		return Stats{}, fmt.Errorf("%s: %w", operation, err)
 	}
 	return s, nil
 }
 
+// figures are what is counted for Stats. As JSON, nothing of them is lost.
+type figures struct {
+	Counts  Counts
+	Overdue time.Duration // Counts.OldestOverdue
+	Cutoffs Cutoffs       // Counts.Cutoffs
+	Waiting int
+	Outbox  *OutboxSize
+}
+
+// count counts all sessions, or an owner's.
+func (m *Manager) count(ctx context.Context, owner string) (figures, error) {
+	c, err := m.store.Counts(ctx, CountsQuery{Filter: Filter{OwnerID: owner}, Thresholds: m.policy.Thresholds()})
+	f := figures{Counts: c, Overdue: c.OldestOverdue, Cutoffs: c.Cutoffs}
+	if err != nil || !m.policy.warns() {
+		return f, err
+	}
+	page, err := m.store.List(ctx, Query{Filter: Filter{OwnerID: owner}, Status: SelectWaiting, Thresholds: m.policy.Thresholds(), CountUpTo: countAll})
+	f.Waiting = page.Total
+	if outbox, ok := StoreAs[Outbox](m.store); ok && err == nil && owner == "" {
+		var size OutboxSize
+		size, err = within(ctx, callTimeout, outbox.OutboxSize)
+		f.Outbox = &size
+	}
+	return f, err
+}
+
 // statsOf adds to the figures of all sessions, or an owner's, what follows from them and, at now, the store's clock, from the runs.
-func (m *Manager) statsOf(ctx context.Context, owner string, counts Counts, now time.Time, asked span) (Stats, error) {
-	s := Stats{Counts: counts, At: counts.Cutoffs.Now, OldestOverdueSeconds: counts.OldestOverdue.Seconds(), Alerts: []Alert{}}
+func (m *Manager) statsOf(ctx context.Context, owner string, f figures, now time.Time, asked span) (Stats, error) {
+	counts := f.Counts
+	counts.OldestOverdue, counts.Cutoffs = f.Overdue, f.Cutoffs
+	s := Stats{
+		Counts: counts, At: f.Cutoffs.Now, OldestOverdueSeconds: f.Overdue.Seconds(),
+		Waiting: f.Waiting, Outbox: f.Outbox, Alerts: []Alert{},
+	}
 	s.CleanupCandidates = counts.DueForDeactivation + counts.DueForDeletion
 	if counts.Total > 0 {
 		s.ActivityRate = float64(counts.Active) / float64(counts.Total)
@@ -134,21 +154,6 @@ func (m *Manager) statsOf(ctx context.Context, owner string, counts Counts, now 
 	}
 	if counts.Recent > 0 {
 		s.UseRate = float64(counts.InUse) / float64(counts.Recent)
-	}
-	if m.policy.warns() {
-		q := Query{Filter: Filter{OwnerID: owner}, Status: SelectWaiting, Thresholds: m.policy.Thresholds(), CountUpTo: countAll}
-		page, err := m.store.List(ctx, q)
-		if err != nil {
-			return Stats{}, fmt.Errorf("%s: %w", operation, err)
-		}
-		s.Waiting = page.Total
-	}
-	if outbox, ok := StoreAs[Outbox](m.store); ok && m.policy.warns() && owner == "" {
-		size, err := within(ctx, callTimeout, outbox.OutboxSize)
-		if err != nil {
-			return Stats{}, fmt.Errorf("%s: %w", operation, err)
-		}
-		s.Outbox = &size
 	}
 	if owner == "" {
 		s.ClockDifference = asked.end().ahead(now)

@@ -229,6 +229,25 @@ func TestTheAuditLogIsFilteredAndExported(t *testing.T) {
 	}
 }
 
+func TestAnAdminReversesARunFromTheLog(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	s.put("forgotten", "ann", "Forgotten", true, 3*day)
+	if _, err := s.manager.Cleanup(t.Context(), sessioncleanup.Run{}); err != nil {
+		t.Fatal(err)
+	}
+	b := newTab(t, look{})
+	b.open(s.url+"#log", "admin")
+	b.until("$('[data-event=run] a') && !$('[data-act=reverse]')")
+	b.click("[data-event=run] a")
+	b.until("location.hash.includes('run=')")
+	b.click("[data-act=reverse]")
+	b.until("text('.toasts').includes('1 session is open again')")
+	if !s.get("forgotten").Active {
+		t.Error("what the run closed is not open again")
+	}
+}
+
 func TestAnAdminHoldsPurgesAndErases(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, archiving)

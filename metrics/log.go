@@ -72,7 +72,7 @@ func newLog() *log {
 
 func changesSessions(a sessioncleanup.Action) bool {
 	switch a {
-	case sessioncleanup.ActionRun, sessioncleanup.ActionScheduled, sessioncleanup.ActionNotified, sessioncleanup.ActionPaused, sessioncleanup.ActionResumed:
+	case sessioncleanup.ActionRun, sessioncleanup.ActionScheduled, sessioncleanup.ActionNotified, sessioncleanup.ActionPaused, sessioncleanup.ActionResumed, sessioncleanup.ActionPolicyChanged:
 		return false
 	default:
 		return true

@@ -135,7 +135,7 @@ func (s *Store) read(ctx context.Context, queries func(*pgx.Batch)) (time.Time, 
 
 // readArgs are the first six parameters of what reads sessions; NULL does not filter, and turns a phase off.
 func readArgs(f sessioncleanup.Filter, t sessioncleanup.Thresholds) []any {
-	return []any{moment(t.Now), threshold(t.Inactive), threshold(t.Delete), orNull(f.ID), orNull(f.OwnerID), orNull(f.Text)}
+	return []any{moment(t.Now), threshold(t.Inactive), deletion(t), orNull(f.ID), orNull(f.OwnerID), orNull(f.Text)}
 }
 
 // cutoffs are the thresholds at the store's clock.
@@ -143,6 +143,21 @@ func (m *mapping) cutoffs(t sessioncleanup.Thresholds, now time.Time) sessioncle
 	c := t.At(now)
 	c.Untracked = m.untracked
 	return c
+}
+
+// deletion is how long before now the moments of Cutoffs lie that decide about deletions: Delete, Warn, Warned and GivenUp.
+func deletion(t sessioncleanup.Thresholds) []*int64 {
+	all := []*int64{threshold(t.Delete), nil, nil, nil}
+	if t.Delete > 0 && t.Warn > 0 {
+		all[1], all[2] = new(int64(0)), threshold(t.Warn)
+		if before := threshold(t.Delete - t.Warn); before != nil {
+			all[1] = before
+		}
+		if t.Proceed {
+			all[3] = all[2]
+		}
+	}
+	return all
 }
 
 // threshold is in whole milliseconds: as cutoffs are cut, a part of one counts as one.
@@ -190,12 +205,16 @@ func after(q sessioncleanup.Query) (key, id *string) {
 func scanSession(row pgx.Row, more ...any) (sessioncleanup.Session, error) {
 	var session sessioncleanup.Session
 	var created, updated, expires, deactivated *time.Time
+	var warning []*time.Time
 	err := row.Scan(append([]any{
 		&session.ID, &session.OwnerID, &session.OwnerName, &session.Name, &session.Code, &session.Active, &session.AutoCleanup,
-		&created, &updated, &session.LastActivity, &expires, &deactivated, &session.ActivityCount,
+		&created, &updated, &session.LastActivity, &expires, &deactivated, &warning, &session.ActivityCount,
 	}, more...)...)
 	session.CreatedAt, session.UpdatedAt, session.ExpiresAt = utc(created), utc(updated), utc(expires)
 	session.LastActivity, session.DeactivatedAt = session.LastActivity.UTC(), utc(deactivated)
+	if len(warning) == 4 {
+		session.Warning = sessioncleanup.Warning{For: utc(warning[0]), QueuedAt: utc(warning[1]), DeliveredAt: utc(warning[2]), UndeliverableAt: utc(warning[3])}
+	}
 	return session, err
 }
 

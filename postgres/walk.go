@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -41,7 +42,7 @@ func (s *Store) listing(ctx context.Context, m *mapping, q sessioncleanup.Query)
 			few, n["among"] = true, m.statement("among_owner")
 		}
 	}
-	if !few && (q.Status == sessioncleanup.StatusToDeactivate || q.Status == sessioncleanup.StatusToDelete) {
+	if !few && slices.Contains(dueStatuses, q.Status) {
 		var err error
 		if few, err = s.fewDue(ctx, m, q); err != nil {
 			return listing{}, err
@@ -81,6 +82,10 @@ func (m *mapping) wanted(q sessioncleanup.Query) string {
 		all = append(all, due)
 	case sessioncleanup.StatusToDelete:
 		all = append(all, "("+m.names["gone"]+")")
+	case sessioncleanup.SelectToWarn:
+		all = append(all, "("+m.names["to_warn"]+")")
+	case sessioncleanup.SelectWaiting:
+		all = append(all, "("+m.names["waiting"]+")")
 	}
 	if q.Text != "" {
 		all = append(all, m.names["has_text"])
@@ -95,7 +100,7 @@ func (m *mapping) classes(status sessioncleanup.Status) []string {
 	switch status {
 	case sessioncleanup.StatusActive, sessioncleanup.StatusToDeactivate:
 		return []string{active}
-	case sessioncleanup.StatusInactive, sessioncleanup.StatusToDelete:
+	case sessioncleanup.StatusInactive, sessioncleanup.StatusToDelete, sessioncleanup.SelectToWarn, sessioncleanup.SelectWaiting:
 		return []string{inactive}
 	case sessioncleanup.StatusProtected:
 		return []string{m.names["is_protected"]}
@@ -103,6 +108,9 @@ func (m *mapping) classes(status sessioncleanup.Status) []string {
 		return []string{active, inactive, m.names["is_protected"]}
 	}
 }
+
+// dueStatuses are those whose sessions an index finds.
+var dueStatuses = []sessioncleanup.Status{sessioncleanup.StatusToDeactivate, sessioncleanup.StatusToDelete, sessioncleanup.SelectToWarn, sessioncleanup.SelectWaiting}
 
 // fewDue reports whether few sessions of all owners are due.
 func (s *Store) fewDue(ctx context.Context, m *mapping, q sessioncleanup.Query) (bool, error) {

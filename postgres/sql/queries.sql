@@ -10,7 +10,7 @@ SELECT "{session_columns}", "{key}", true
           FROM "{among}" s "{cut}" "{filter}"
          CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
          WHERE "{matches}"
-           AND CASE $7::text WHEN 'to_deactivate' THEN d.idle OR d.expired WHEN 'to_delete' THEN d.gone ELSE $7::text IS NULL OR "{status}" = $7::text END
+           AND "{selected}"
            AND ($9::text IS NULL OR ("{key}", s."{id}") "{beyond}" ($9::text::"{key_type}", $10::text::"{id_type}"))
          ORDER BY "{key}" "{direction}", s."{id}" "{direction}"
          LIMIT $8::bigint) s
@@ -58,7 +58,7 @@ SELECT count(*)
           FROM "{sessions}" s "{cut}" "{filter}"
          CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
          WHERE "{matches}"
-           AND CASE $7::text WHEN 'to_deactivate' THEN d.idle OR d.expired WHEN 'to_delete' THEN d.gone ELSE $7::text IS NULL OR "{status}" = $7::text END
+           AND "{selected}"
          LIMIT $8::bigint) n;
 
 -- name: one_core
@@ -89,6 +89,9 @@ SELECT count(*),
 (SELECT s.*, u.at AS sessioncleanup_at, v_cut.now AS sessioncleanup_now, v_cut.now - v_cut.delete AS sessioncleanup_delete, u.ends AS sessioncleanup_ends,
         CASE WHEN "{says_active}" AND "{is_auto}" AND v_cut.inactive IS NOT NULL
              THEN CASE WHEN "{untracked}" THEN u.ends ELSE least(u.at + (v_cut.now - v_cut.inactive), u.ends) END END AS sessioncleanup_deactivate,
+        CASE WHEN v_cut.warned IS NOT NULL
+             THEN coalesce((SELECT CASE WHEN n.delivered_at IS NOT NULL OR v_cut.given_up IS NULL THEN n.delivered_at ELSE n.failed_at END FROM "{notices}" n
+                             WHERE n.session_id = s."{id}"::text AND n.kept_since = "{period}"), v_cut.now) + (v_cut.now - v_cut.warned) END AS sessioncleanup_warned,
         "{is_auto}" AND v_cut.delete IS NOT NULL AND ("{tracked}" OR u.ends IS NOT NULL) AND (NOT "{says_active}" OR v_cut.inactive IS NOT NULL) AS sessioncleanup_ending
    FROM "{sessions}" s
    LEFT JOIN (SELECT t.session_id, max(t.at) AS at FROM "{touches}" t GROUP BY t.session_id) n ON n.session_id = s."{id}"
@@ -102,6 +105,7 @@ SELECT "{says_active}", width_bucket(extract(epoch FROM s.sessioncleanup_now - s
        floor(extract(epoch FROM greatest(s.sessioncleanup_deactivate, s.sessioncleanup_now) - s.sessioncleanup_now) / 86400)::float8
          * CASE WHEN s.sessioncleanup_deactivate IS NOT NULL THEN 1 END,
        floor(extract(epoch FROM greatest(CASE WHEN s.sessioncleanup_ending THEN greatest(s.sessioncleanup_at, s.sessioncleanup_ends, d.since) + s.sessioncleanup_delete END,
+                                         CASE WHEN s.sessioncleanup_ending THEN s.sessioncleanup_warned END,
                                          s.sessioncleanup_now) - s.sessioncleanup_now) / 86400)::float8 * CASE WHEN s.sessioncleanup_ending THEN 1 END,
        count(*)
   FROM "{profiled}" s
@@ -266,13 +270,74 @@ SELECT d.name, d.effect, d.row_count, d.more
                FROM "{sessions}" s "{cut}" "{filter}"
               CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
               WHERE "{matches}"
-                AND CASE $7::text WHEN 'to_deactivate' THEN d.idle OR d.expired WHEN 'to_delete' THEN d.gone ELSE $7::text IS NULL OR "{status}" = $7::text END
+                AND "{selected}"
               LIMIT $8::bigint), $9::integer) d;
 
 -- name: sweep
 SELECT ids, next, skipped, reasons, coalesce(failure_code, ''), coalesce(failure, ''), (extract(epoch FROM held) * 1000000)::bigint
   FROM "{space}".sessioncleanup_sweep($1::text, $2::timestamptz, $3::timestamptz, $4::timestamptz, $5::text,
-       $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::integer, $13::integer, $14::bigint, $15::text[]);
+       $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::integer, $13::integer, $14::bigint, $15::text[], $16::timestamptz, $17::timestamptz);
+
+-- name: warn
+SELECT ids, next, (extract(epoch FROM held) * 1000000)::bigint
+  FROM "{space}".sessioncleanup_warn($1::timestamptz, $2::timestamptz, $3::timestamptz, $4::timestamptz, $5::text,
+       $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::integer);
+
+-- name: notice_claim
+-- The notices of the message to send next, and whether they still apply.
+SELECT n.session_id, n.owner_id, n.name, n.kept_since, n.queued_at, n.delivered_at, n.failed_at, n.next_at, n.message, n.attempts, n.first_at, n.error,
+       EXISTS (SELECT FROM "{sessions}" s WHERE s."{id}" = n.session_id::"{id_type}" AND "{past_warn}" AND "{period}" = n.kept_since)
+  FROM (SELECT o.owner_id, o.message
+          FROM "{notices}" o
+         WHERE o.next_at <= now()
+           AND (o.message <> '' OR $4::bigint IS NULL
+                OR NOT EXISTS (SELECT FROM "{notices}" t WHERE t.owner_id = o.owner_id AND t.delivered_at > now() - $4::bigint * interval '1 microsecond'))
+         ORDER BY o.next_at, o.session_id
+         LIMIT 1) p
+  JOIN "{notices}" n ON n.next_at IS NOT NULL AND n.owner_id = p.owner_id AND n.message = p.message
+ "{cut}"
+ ORDER BY n.kept_since, n.session_id
+ LIMIT $5::integer
+   FOR UPDATE OF n;
+
+-- name: notice_begin
+UPDATE "{notices}" n SET message = $1::text WHERE n.session_id = ANY ($2::text[]) AND n.next_at IS NOT NULL;
+
+-- name: notice_drop
+DELETE FROM "{notices}" n WHERE n.session_id = ANY ($1::text[]) AND n.next_at IS NOT NULL;
+
+-- name: notice_settle
+-- As NoticeOutcome.Apply; $2 is what it comes to, and the event has those that it is about.
+WITH settled AS (
+    UPDATE "{notices}" n
+       SET delivered_at = CASE WHEN $2::text = 'warned' THEN c.at END, failed_at = CASE WHEN $2::text = 'undeliverable' THEN c.at END,
+           next_at = CASE WHEN $2::text = '' THEN date_trunc('milliseconds', c.at + $3::bigint * interval '1 microsecond') END,
+           attempts = n.attempts + $4::boolean::integer, first_at = CASE WHEN $4::boolean THEN coalesce(n.first_at, c.at) ELSE n.first_at END, error = $5::text
+      FROM (SELECT date_trunc('milliseconds', clock_timestamp()) AS at) c
+     WHERE n.message = $1::text AND n.next_at IS NOT NULL
+    RETURNING n.session_id, n.owner_id, n.name, c.at)
+SELECT "{space}".sessioncleanup_log(max(s.at), $2::text, $6::text, $7::text, $8::text, array_agg(s.session_id ORDER BY s.session_id),
+           array_agg(s.owner_id ORDER BY s.session_id), array_agg(s.name ORDER BY s.session_id), NULL)
+  FROM settled s
+HAVING $2::text <> '' AND count(*) > 0;
+
+-- name: notices
+SELECT n.session_id, n.owner_id, n.name, n.kept_since, n.queued_at, n.delivered_at, n.failed_at, n.next_at, n.message, n.attempts, n.first_at, n.error, true
+  FROM "{notices}" n
+ WHERE ($1::text IS NULL OR n.session_id = $1::text) AND ($2::text IS NULL OR n.owner_id = $2::text)
+   AND (NOT $3::boolean OR n.failed_at IS NOT NULL) AND (NOT $4::boolean OR n.next_at IS NOT NULL)
+ ORDER BY n.next_at NULLS FIRST, n.failed_at NULLS FIRST, n.session_id COLLATE "C"
+ LIMIT $5::integer;
+
+-- name: notices_resend
+UPDATE "{notices}" n
+   SET failed_at = NULL, first_at = NULL, next_at = date_trunc('milliseconds', clock_timestamp()), message = '', attempts = 0, error = ''
+ WHERE n.failed_at IS NOT NULL AND ($1::text[] IS NULL OR n.session_id = ANY ($1::text[]));
+
+-- name: outbox_size
+SELECT (SELECT count(*) FROM "{notices}" n WHERE n.next_at IS NOT NULL),
+       (SELECT count(*) FROM "{notices}" n WHERE n.failed_at IS NOT NULL),
+       (SELECT min(n.queued_at) FROM "{notices}" n WHERE n.next_at IS NOT NULL);
 
 -- name: sweep_table
 -- Waits for others that alter the table, before the batch holds locks.

@@ -91,6 +91,9 @@ SELECT count(*),
 (SELECT s.*, u.at AS sessioncleanup_at, v_cut.now AS sessioncleanup_now, v_cut.now - v_cut.delete AS sessioncleanup_delete, u.ends AS sessioncleanup_ends,
         CASE WHEN "{says_active}" AND "{is_auto}" AND v_cut.inactive IS NOT NULL
              THEN CASE WHEN "{untracked}" THEN u.ends ELSE least(u.at + (v_cut.now - v_cut.inactive), u.ends) END END AS sessioncleanup_deactivate,
+        CASE WHEN v_cut.warned IS NOT NULL
+             THEN coalesce((SELECT CASE WHEN n.delivered_at IS NOT NULL OR v_cut.given_up IS NULL THEN n.delivered_at ELSE n.failed_at END FROM "{notices}" n
+                             WHERE n.session_id = s."{id}"::text AND n.kept_since = "{period}"), v_cut.now) + (v_cut.now - v_cut.warned) END AS sessioncleanup_warned,
         "{is_auto}" AND v_cut.delete IS NOT NULL AND ("{tracked}" OR u.ends IS NOT NULL) AND (NOT "{says_active}" OR v_cut.inactive IS NOT NULL) AS sessioncleanup_ending
    FROM "{sessions}" s
    LEFT JOIN (SELECT t.session_id, max(t.at) AS at FROM "{touches}" t GROUP BY t.session_id) n ON n.session_id = s."{id}"
@@ -104,6 +107,7 @@ SELECT "{says_active}", width_bucket(extract(epoch FROM s.sessioncleanup_now - s
        floor(extract(epoch FROM greatest(s.sessioncleanup_deactivate, s.sessioncleanup_now) - s.sessioncleanup_now) / 86400)::float8
          * CASE WHEN s.sessioncleanup_deactivate IS NOT NULL THEN 1 END,
        floor(extract(epoch FROM greatest(CASE WHEN s.sessioncleanup_ending THEN greatest(s.sessioncleanup_at, s.sessioncleanup_ends, d.since) + s.sessioncleanup_delete END,
+                                         CASE WHEN s.sessioncleanup_ending THEN s.sessioncleanup_warned END,
                                          s.sessioncleanup_now) - s.sessioncleanup_now) / 86400)::float8 * CASE WHEN s.sessioncleanup_ending THEN 1 END,
        count(*)
   FROM "{profiled}" s

@@ -63,6 +63,8 @@ func warnOwners(ctx context.Context, o *notify.Owners, m *sessioncleanup.Manager
 		}
 		return func() {}
 	}
+	one := *o // serve warns the owners of several tables
+	o = &one
 	o.Manager, o.Store, o.Logger = m, db, log
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup

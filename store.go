@@ -22,8 +22,7 @@ type Store interface {
 
 	// List returns the sessions that match the query, in its order. No match is an empty page. Pages neither repeat nor
 	// omit a session that was there, unchanged, while all of them were read. A page with a Next may have fewer sessions than
-	// the limit, even none: a store need not look at millions of sessions at once.
-	// An Outbox fills in Session.Warning.
+	// the limit, even none: a store need not look at millions of sessions at once. An Outbox fills in Session.Warning.
 	List(ctx context.Context, q Query) (Page, error)
 
 	// Counts returns the figures of the sessions that match the filter.

@@ -27,9 +27,10 @@ type methods map[string]*route
 // would not find that session. And it answers paths that it cleans, such as "//", with a redirect instead of a problem.
 var (
 	fixedRoutes = map[string]methods{
-		"stats":   {http.MethodGet: {handle: (*call).stats}},
-		"me":      {http.MethodGet: {handle: (*call).me}},
-		"summary": {http.MethodGet: {handle: (*call).summary}},
+		"stats":     {http.MethodGet: {handle: (*call).stats}},
+		"me":        {http.MethodGet: {handle: (*call).me}},
+		"analytics": {http.MethodGet: {handle: (*call).analytics, everything: true}},
+		"summary":   {http.MethodGet: {handle: (*call).summary}},
 		"policy": {
 			http.MethodGet:   {handle: (*call).policy, everything: true},
 			http.MethodPatch: {handle: (*call).setPolicy, everything: true, changes: true},

@@ -134,7 +134,7 @@ func (c *Collector) read(ctx context.Context) {
 func (c *Collector) ask(ctx context.Context) (reading, error) {
 	var r reading
 	var err error
-	if r.stats, err = c.manager.Stats(ctx, ""); err != nil {
+	if r.stats, err = c.manager.RecentStats(ctx, ""); err != nil {
 		return r, err
 	}
 	if err := c.log.read(ctx, c.manager, r.stats.At); err != nil {

@@ -39,6 +39,7 @@ var (
 	lastRun           = describe("last_run", "Whether the last run over all sessions had this outcome.", "outcome")
 	lastRunTime       = describe("last_run_timestamp_seconds", "When the last run over all sessions ended.")
 	lastRunFailures   = describe("last_run_failures", "Sessions that the last run over all sessions could not change.")
+	lastRunBackup     = describe("last_run_backup_failed", "Whether the last run over all sessions left archived sessions without a backup because that failed.")
 
 	waitingSessions     = describe("sessions_waiting", "Sessions that are due for deletion, but for their warning.")
 	outboxPending       = describe("outbox_pending", "Warnings of owners that are neither delivered nor given up.")

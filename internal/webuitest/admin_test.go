@@ -40,6 +40,23 @@ func TestAnAdminSimulatesAndThenCleansExactlyThat(t *testing.T) {
 	}
 }
 
+func TestAnalyticsHaveATableForEachChart(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	s.annsSessions()
+	s.put("forgotten", "ann", "Forgotten", true, 3*day)
+	b := newTab(t, look{})
+	b.open(s.url, "admin")
+	for _, chart := range []string{"forecast", "ages", "week", "topOwners"} {
+		b.until("$('[data-chart=" + chart + "] svg rect')")
+		b.click("[data-chart=" + chart + "] summary")
+		b.until("$('[data-chart=" + chart + "] tbody td').getBoundingClientRect().height > 0")
+	}
+	b.until("text('[data-chart=topOwners] tbody').includes('ann')")
+	b.until("[...$$('[data-chart=ages] tbody td')].reduce((n, td) => n + Number(td.textContent), 0) === 7")
+	b.accessible("analytics")
+}
+
 func TestAnAdminPausesAndResumesCleanup(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, archiving)

@@ -130,6 +130,13 @@ CREATE TABLE "{positions}" (
     position bigint NOT NULL
 );
 
+-- Named values that processes share: figures that are expensive to count, and the history of runs.
+CREATE TABLE "{values}" (
+    name    text   PRIMARY KEY,
+    version bigint NOT NULL, -- rises by one with each change
+    data    jsonb  NOT NULL
+);
+
 -- Touches that are not yet written to their session. The application's statements only insert rows here, so that they
 -- wait for nobody. Rows are removed when their transaction commits or, where the session was locked then, by the next run.
 CREATE TABLE "{touches}" (

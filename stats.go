@@ -139,14 +139,14 @@ func (m *Manager) statsOf(ctx context.Context, owner string, counts Counts, now 
 		q := Query{Filter: Filter{OwnerID: owner}, Status: SelectWaiting, Thresholds: m.policy.Thresholds(), CountUpTo: countAll}
 		page, err := m.store.List(ctx, q)
 		if err != nil {
-			return Stats{}, fmt.Errorf("%s: %w", operation, err)
+			return Stats{}, err
 		}
 		s.Waiting = page.Total
 	}
 	if outbox, ok := StoreAs[Outbox](m.store); ok && m.policy.warns() && owner == "" {
 		size, err := within(ctx, callTimeout, outbox.OutboxSize)
 		if err != nil {
-			return Stats{}, fmt.Errorf("%s: %w", operation, err)
+			return Stats{}, err
 		}
 		s.Outbox = &size
 	}

@@ -226,6 +226,9 @@ func (r *run) send(ctx context.Context, b Batch) (out BatchResult, err error) {
 	ctx, end := r.m.observe.begin(ctx, Operation{Kind: OperationBatch, Name: string(b.Action)})
 	err = errPanic // while a panic passes through
 	defer func() { end(Ended{Err: err, RunID: b.Cause.RunID, Sessions: len(out.IDs)}) }()
+	if b.Action == ActionNoticed {
+		return within(ctx, sweepTimeout, func(ctx context.Context) (BatchResult, error) { return r.outbox.Warn(ctx, b) })
+	}
 	if b.Action == ActionPurged {
 		b.BackedUp = r.policy.Backup.Or(false)
 		return within(ctx, sweepTimeout, func(ctx context.Context) (BatchResult, error) { return r.archiver.Purge(ctx, b, r.purgeBefore()) })

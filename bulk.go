@@ -89,10 +89,10 @@ func (m *Manager) Bulk(ctx context.Context, b Bulk) (BulkResult, error) {
 	if err != nil {
 		return res, err
 	}
-	// By creation, which no change alters: what was changed does not move.
+	// The longest unused first: what is used or reactivated meanwhile moves behind those that are still to come.
 	q := Query{
 		Filter: Filter{OwnerID: owner, Text: b.Text}, Status: b.Status, Thresholds: m.policy.Thresholds(),
-		Sort: SortCreated, Limit: MaxPage, CountUpTo: MaxBulk,
+		Sort: SortLastActivity, Limit: MaxPage, CountUpTo: MaxBulk,
 	}
 	if !b.DryRun {
 		q.CountUpTo = b.Expected + 1

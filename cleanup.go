@@ -52,16 +52,20 @@ type Result struct {
 	RunID   string  `json:"run_id,omitempty"` // of the run's events; empty for a dry run
 	DryRun  bool    `json:"dry_run"`
 	Cutoffs Cutoffs `json:"cutoffs"`
-	// Phases are those that the policy has on, in their order: the archive's purge, deletion, deactivation. A dry run reports as
+	// Phases are those that the policy has on, in their order: the archive's purge, deletion, warnings, deactivation. A dry run reports as
 	// done what would be done.
 	Phases Phases `json:"phases"`
 	// Failures are the first 100 sessions that could not be changed.
 	Failures []Failure `json:"failures,omitempty"`
 	// Skipped are the first 100 sessions that were left for the next run although they are due.
 	Skipped []Skipped `json:"skipped,omitempty"`
+	// Waiting is the number of sessions that are due for deletion, but for their warning, when the run began: it is not delivered, or
+	// not long enough ago. See Policy.WarnBefore.
+	Waiting int `json:"waiting,omitempty"`
 	// Refused, in a dry run, says that the run would fail with this ErrTooMany.
 	Refused *TooManyError `json:"refused,omitempty"`
-	// Sessions, in a dry run, are the first of the sessions concerned: those to delete, then those to deactivate.
+	// Sessions, in a dry run, are the first of the sessions concerned: those to delete, those whose owners to warn, then those to
+	// deactivate.
 	Sessions []Session `json:"sessions,omitempty"`
 	// Dependents, in a dry run, are the rows of other tables that would be deleted or unlinked along with the sessions.
 	Dependents []Dependent `json:"dependents,omitempty"`
@@ -77,6 +81,9 @@ type Result struct {
 
 // Deleted is the number of sessions that the run deleted.
 func (r Result) Deleted() int { return r.Phases.Of(ActionDeleted).Done }
+
+// Noticed is the number of sessions for which the run put a warning into the outbox.
+func (r Result) Noticed() int { return r.Phases.Of(ActionNoticed).Done }
 
 // Purged is the number of sessions that the run removed from the archive.
 func (r Result) Purged() int { return r.Phases.Of(ActionPurged).Done }
@@ -103,7 +110,7 @@ const (
 // errPanic is recorded for a run that a panic ended.
 var errPanic = errors.New("a panic ended the run")
 
-// Cleanup does what is due: it purges the archive, deletes, then deactivates, in batches, and writes an event for each batch and one for the
+// Cleanup does what is due: it purges the archive, deletes, puts warnings into the outbox, then deactivates, in batches, and writes an event for each batch and one for the
 // run. At its end it backs the archive up; see Config.Backups. One run at a time works on a store: ErrLeaseHeld says that another run is already running.
 //
 // A run that exceeds the deletion limit deletes nothing, deactivates, and fails with ErrTooMany. A session that cannot be
@@ -143,6 +150,9 @@ func (m *Manager) cleanup(ctx context.Context, r Run, slot time.Time) (Result, e
 	}
 	setIfZero(&r.PageSize, defaultPage)
 	work := &run{m: m, opts: r, policy: policy, slot: slot, started: time.Now(), result: Result{DryRun: r.DryRun}}
+	if policy.warns() {
+		work.outbox, _ = StoreAs[Outbox](m.store) // New made sure that there is one
+	}
 	for _, phase := range work.phases() {
 		work.result.Phases = append(work.result.Phases, PhaseResult{Action: phase.action})
 	}
@@ -172,6 +182,7 @@ type run struct {
 	result  Result
 
 	archiver Archiver // of the store; nil when it has none
+	outbox   Outbox   // of the store; nil when the policy needs none
 }
 
 // phase is one kind of work in a run.
@@ -180,12 +191,15 @@ type phase struct {
 	status Status // of what is due
 }
 
-// phases are those that the policy has on, in their order: deletion first, so that no session is deactivated and
-// deleted in the same run.
+// phases are those that the policy has on, in their order: deletion first, so that no session goes through two of them in the
+// same run.
 func (r *run) phases() []phase {
 	var phases []phase
 	if r.policy.DeleteAfter != Never {
 		phases = append(phases, phase{ActionDeleted, StatusToDelete})
+	}
+	if r.policy.warns() {
+		phases = append(phases, phase{ActionNoticed, SelectToWarn})
 	}
 	if r.policy.InactiveAfter != Never {
 		phases = append(phases, phase{ActionDeactivated, StatusToDeactivate})
@@ -211,6 +225,9 @@ func (r *run) simulate(ctx context.Context) error {
 	if err := r.preparePurge(ctx); err != nil {
 		return err
 	}
+	if err := r.countWaiting(ctx); err != nil {
+		return err
+	}
 	for _, phase := range r.phases() {
 		page, err := r.due(ctx, phase, r.opts.PageSize-len(r.result.Sessions))
 		if err != nil {
@@ -232,7 +249,7 @@ func (r *run) simulate(ctx context.Context) error {
 		return err
 	}
 	r.m.log.InfoContext(ctx, "cleanup simulated", "actor", r.m.actor(),
-		"to_delete", r.result.Deleted(), "to_deactivate", r.result.Deactivated())
+		"to_delete", r.result.Deleted(), "to_warn", r.result.Noticed(), "waiting", r.result.Waiting, "to_deactivate", r.result.Deactivated())
 	return nil
 }
 
@@ -316,6 +333,9 @@ func (r *run) work(ctx context.Context) error {
 		}
 		r.of(phase).Due = page.Total
 	}
+	if err := r.countWaiting(ctx); err != nil {
+		return err
+	}
 	refused := r.withinLimit(ctx)
 	if refused != nil && !errors.Is(refused, ErrTooMany) {
 		return refused
@@ -363,6 +383,16 @@ func (r *run) prepare(ctx context.Context, a Action) error {
 			r.m.log.WarnContext(ctx, done, "run_id", r.cause.RunID, "count", len(out.IDs))
 		}
 	})
+}
+
+// countWaiting counts the sessions that wait for their warning.
+func (r *run) countWaiting(ctx context.Context) error {
+	if !r.policy.warns() {
+		return nil
+	}
+	page, err := r.due(ctx, phase{status: SelectWaiting}, 0)
+	r.result.Waiting = page.Total
+	return err
 }
 
 // due counts what is due in a phase and returns the first of it.

@@ -18,6 +18,9 @@ const (
 	ActionDeactivated    Action = "deactivated"
 	ActionReactivated    Action = "reactivated"
 	ActionDeleted        Action = "deleted"
+	ActionNoticed        Action = "noticed"       // a run put the warning of the owner into the outbox; see Outbox
+	ActionWarned         Action = "warned"        // the warning was delivered, over the channel in Event.Reason
+	ActionUndeliverable  Action = "undeliverable" // it was given up; Event.Reason says why
 	ActionAutoCleanupOn  Action = "auto_cleanup_on"
 	ActionAutoCleanupOff Action = "auto_cleanup_off"
 	ActionExpirySet      Action = "expiry_set"
@@ -43,7 +46,7 @@ const ActionDated Action = "dated"
 // Actions lists every action.
 func Actions() []Action {
 	return []Action{
-		ActionDeactivated, ActionReactivated, ActionDeleted,
+		ActionDeactivated, ActionReactivated, ActionDeleted, ActionNoticed, ActionWarned, ActionUndeliverable,
 		ActionAutoCleanupOn, ActionAutoCleanupOff, ActionExpirySet, ActionCorrected, ActionRestored, ActionPurged,
 		ActionHeld, ActionReleased, ActionErased, ActionPaused, ActionResumed, ActionPolicyChanged, ActionScheduled, ActionNotified, ActionRun,
 	}
@@ -179,7 +182,7 @@ func (e Event) partial() bool { return e.Run != nil && e.Run.Partial }
 
 // PhaseResult is what one phase of a run did, or would do.
 type PhaseResult struct {
-	Action  Action `json:"action"`  // ActionPurged, ActionDeleted or ActionDeactivated
+	Action  Action `json:"action"`  // ActionPurged, ActionDeleted, ActionNoticed or ActionDeactivated
 	Due     int    `json:"due"`     // sessions, when the run began
 	Done    int    `json:"done"`    // sessions changed; may be more than were due when the run began
 	Skipped int    `json:"skipped"` // sessions left for the next run: still due when the phase ended, and not failed

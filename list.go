@@ -22,7 +22,7 @@ const defaultPage = 50
 // ListOptions selects sessions for Manager.List. The zero value lists the first 50 sessions, longest unused first.
 type ListOptions struct {
 	OwnerID string // only this owner's. Default: all that the caller may see
-	Status  Status // only these. Default: all
+	Status  Status // only these, or those of a selection, as SelectWaiting. Default: all
 	Text    string // only those whose name, code or ID contains it. Default: all
 
 	Sort       Sort   // Default: SortLastActivity
@@ -44,7 +44,8 @@ type SessionPage struct {
 	Cutoffs  Cutoffs   `json:"-"`                     // what the sessions were measured against
 }
 
-// List returns a page of sessions. Pages neither repeat nor lose a session that stays as it is while they are read.
+// List returns a page of sessions. Pages neither repeat nor lose a session that stays as it is while they are read. In a large
+// table a page may have fewer sessions than the limit, even none, while Next says where the search continues.
 // A cursor only continues the list that it came from: with another filter or order it is an ErrInvalid.
 func (m *Manager) List(ctx context.Context, o ListOptions) (SessionPage, error) {
 	const operation = "list sessions"
@@ -88,8 +89,8 @@ func (o *ListOptions) normalize() error {
 	switch {
 	case !slices.Contains(Sorts(), o.Sort):
 		return invalid.Errorf("sort is %q: want one of %s", o.Sort, joined(Sorts()))
-	case o.Status != "" && !slices.Contains(Statuses(), o.Status):
-		return invalid.Errorf("status is %q: want one of %s", o.Status, joined(Statuses()))
+	case o.Status != "" && !slices.Contains(Selections(), o.Status):
+		return invalid.Errorf("status is %q: want one of %s", o.Status, joined(Selections()))
 	case o.Limit < 0 || o.Limit > MaxPage:
 		return invalid.Errorf("limit is %d: want 1 to %d", o.Limit, MaxPage)
 	case strings.ContainsRune(o.Text, 0):

@@ -97,6 +97,9 @@ func New(store Store, c Config) (*Manager, error) {
 	if _, ok := StoreAs[Archiver](store); !ok && c.Policy.Archive.Or(false) {
 		return nil, invalid.Errorf("Policy.Archive is on, but the store has no archive: want a store that is an Archiver")
 	}
+	if _, ok := StoreAs[Outbox](store); !ok && c.Policy.warns() {
+		return nil, invalid.Errorf("Policy.WarnBefore is set, but the store keeps no warnings: want a store that is an Outbox")
+	}
 	if c.Backups != nil {
 		if !c.Policy.Archive.Or(false) {
 			return nil, invalid.Errorf("Config.Backups is set, but Policy.Archive is off: want it on, a backup is of the archive")
@@ -135,6 +138,16 @@ func (m *Manager) Migrate(ctx context.Context) error {
 	}
 	m.log.InfoContext(ctx, "database migrated", "actor", m.actor())
 	return nil
+}
+
+// Running reports whether a run is in progress, here or elsewhere.
+func (m *Manager) Running(ctx context.Context) (bool, error) {
+	lease, err := m.store.Lease(ctx, LeaseRequest{Name: cleanupName, Holder: "nobody"}) // releases nothing
+	if err != nil {
+		return false, fmt.Errorf("look for a run in progress: %w", err)
+	}
+	now, err := m.Now(ctx)
+	return lease.held(now), err
 }
 
 // Now is the store's clock. An error says that the store cannot be reached.

@@ -49,6 +49,17 @@ func SwitchOf(on bool) Switch {
 	return Off
 }
 
+// Undeliverable is what becomes of sessions that are due for deletion and whose owners could not be warned.
+type Undeliverable string
+
+// The values of Undeliverable.
+const (
+	// UndeliverableHold keeps them until a warning is delivered.
+	UndeliverableHold Undeliverable = "hold"
+	// UndeliverableProceed deletes them when Policy.WarnBefore has passed since the last attempt failed.
+	UndeliverableProceed Undeliverable = "proceed"
+)
+
 // Policy holds the thresholds and limits of the lifecycle. The zero value is the guide's policy; each field's
 // comment ends with its default, which zero means. Validate says what else is wrong.
 type Policy struct {
@@ -58,6 +69,12 @@ type Policy struct {
 	// DeleteAfter is how long ago an inactive session was last used, or expired, when it is deleted. Never
 	// turns deletion off. Default: 30 days.
 	DeleteAfter time.Duration
+	// WarnBefore is how long before its deletion the owner of a session is warned. A run deletes a session only when a warning
+	// was delivered, for this idle period, at least that long ago; see Outbox. It is shorter than DeleteAfter. Never deletes
+	// without a warning. Default: Never.
+	WarnBefore time.Duration
+	// Undeliverable is what becomes of sessions whose owners could not be warned. Default: UndeliverableHold.
+	Undeliverable Undeliverable
 	// AutoCleanupDefault is whether new sessions may be cleaned up automatically. Default: On.
 	AutoCleanupDefault Switch
 	// ReactivateOnActivity makes an inactive session active again when it is touched. Default: Off.
@@ -114,6 +131,8 @@ func DefaultPolicy() Policy {
 	return Policy{
 		InactiveAfter:        24 * time.Hour,
 		DeleteAfter:          30 * 24 * time.Hour,
+		WarnBefore:           Never,
+		Undeliverable:        UndeliverableHold,
 		AutoCleanupDefault:   On,
 		ReactivateOnActivity: Off,
 		Enabled:              On,
@@ -141,6 +160,8 @@ func (p Policy) WithDefaults() Policy { return p.Or(DefaultPolicy()) }
 func (p Policy) Or(base Policy) Policy {
 	setIfZero(&p.InactiveAfter, base.InactiveAfter)
 	setIfZero(&p.DeleteAfter, base.DeleteAfter)
+	setIfZero(&p.WarnBefore, base.WarnBefore)
+	setIfZero(&p.Undeliverable, base.Undeliverable)
 	setIfZero(&p.AutoCleanupDefault, base.AutoCleanupDefault)
 	setIfZero(&p.ReactivateOnActivity, base.ReactivateOnActivity)
 	setIfZero(&p.Enabled, base.Enabled)
@@ -178,6 +199,7 @@ func (p Policy) Validate() error {
 	}{
 		{"InactiveAfter", p.InactiveAfter, true},
 		{"DeleteAfter", p.DeleteAfter, true},
+		{"WarnBefore", p.WarnBefore, true},
 		{"EventsKeep", p.EventsKeep, true},
 		{"ArchiveKeep", p.ArchiveKeep, true},
 		{"TouchInterval", p.TouchInterval, false},
@@ -194,7 +216,12 @@ func (p Policy) Validate() error {
 			return invalid.Errorf("Policy.%s is %v: want at most %v", t.field, t.value, maxThreshold)
 		}
 	}
+	full := p.WithDefaults()
 	switch {
+	case full.WarnBefore != Never && full.DeleteAfter != Never && full.WarnBefore >= full.DeleteAfter:
+		return invalid.Errorf("Policy.WarnBefore is %v: want less than DeleteAfter, %v", full.WarnBefore, full.DeleteAfter)
+	case p.Undeliverable != "" && p.Undeliverable != UndeliverableHold && p.Undeliverable != UndeliverableProceed:
+		return invalid.Errorf("Policy.Undeliverable is %q: want %s or %s", p.Undeliverable, UndeliverableHold, UndeliverableProceed)
 	case p.BatchSize < 0:
 		return invalid.Errorf("Policy.BatchSize is %d: want a positive number of sessions", p.BatchSize)
 	case p.ArchiveMaxRows < 0 || p.ArchiveMaxRows > math.MaxInt32:
@@ -244,8 +271,14 @@ func (p Policy) Thresholds() Thresholds {
 	if p.DeleteAfter != Never {
 		t.Delete = p.DeleteAfter + p.TouchInterval
 	}
+	if p.warns() {
+		t.Warn, t.Proceed = p.WarnBefore, p.Undeliverable == UndeliverableProceed
+	}
 	return t
 }
+
+// warns reports whether deletions wait for a warning.
+func (p Policy) warns() bool { return p.WarnBefore > 0 && p.DeleteAfter != Never }
 
 // archiving is what deletions are asked to do; nil with the archive off.
 func (p Policy) archiving() *Archiving {
@@ -264,12 +297,14 @@ func (p Policy) override(inactiveAfter, deleteAfter time.Duration) (Policy, erro
 	return p, p.Validate()
 }
 
-// The environment variables that PolicyFromEnv reads: those that the guide names, and those of the archive.
+// The environment variables that PolicyFromEnv reads: those that the guide names, and those of warnings and the archive.
 const (
 	EnvEnabled            = "SESSION_CLEANUP_ENABLED"
 	EnvInactiveHours      = "SESSION_INACTIVE_HOURS"
 	EnvDeleteDays         = "SESSION_DELETE_DAYS"
 	EnvAutoCleanupDefault = "SESSION_AUTO_CLEANUP_DEFAULT"
+	EnvWarnDays           = "SESSION_WARN_DAYS"
+	EnvUndeliverable      = "SESSION_UNDELIVERABLE"
 	EnvArchive            = "SESSION_ARCHIVE"
 	EnvArchiveDays        = "SESSION_ARCHIVE_DAYS"
 	EnvBackup             = "SESSION_BACKUP"
@@ -291,6 +326,14 @@ func PolicyFromEnv(getenv func(string) string) (Policy, error) {
 		return Policy{}, err
 	}
 	if p.Archive, err = ParseSwitch(EnvArchive, getenv(EnvArchive)); err != nil {
+		return Policy{}, err
+	}
+	if v := getenv(EnvWarnDays); v != "" {
+		if p.WarnBefore, err = ParseThreshold(EnvWarnDays, v, 24*time.Hour); err != nil {
+			return Policy{}, err
+		}
+	}
+	if p.Undeliverable, err = ParseUndeliverable(EnvUndeliverable, getenv(EnvUndeliverable)); err != nil {
 		return Policy{}, err
 	}
 	if v := getenv(EnvArchiveDays); v != "" {
@@ -326,6 +369,16 @@ func ParseSwitch(name, value string) (Switch, error) {
 		return Off, nil
 	default:
 		return Default, invalid.Errorf("%s is %q: want true or false", name, value)
+	}
+}
+
+// ParseUndeliverable reads hold or proceed; an empty text leaves it open. Errors are ErrInvalid and name what was given as name.
+func ParseUndeliverable(name, value string) (Undeliverable, error) {
+	switch u := Undeliverable(strings.ToLower(strings.TrimSpace(value))); u {
+	case "", UndeliverableHold, UndeliverableProceed:
+		return u, nil
+	default:
+		return "", invalid.Errorf("%s is %q: want %s or %s", name, value, UndeliverableHold, UndeliverableProceed)
 	}
 }
 

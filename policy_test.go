@@ -15,7 +15,7 @@ import (
 func TestPolicyDefaultsAreTheGuides(t *testing.T) {
 	t.Parallel()
 	want := sessioncleanup.Policy{
-		InactiveAfter: 24 * time.Hour, DeleteAfter: 30 * 24 * time.Hour,
+		InactiveAfter: 24 * time.Hour, DeleteAfter: 30 * 24 * time.Hour, WarnBefore: sessioncleanup.Never, Undeliverable: sessioncleanup.UndeliverableHold,
 		AutoCleanupDefault: sessioncleanup.On, ReactivateOnActivity: sessioncleanup.Off, Enabled: sessioncleanup.On,
 		TouchInterval: time.Minute, BatchSize: 5000, BatchBudget: 50 * time.Millisecond, BusyShare: 0.5,
 		MaxDeleteFraction: 0.5, EventsKeep: 90 * 24 * time.Hour,
@@ -34,22 +34,26 @@ func TestPolicyValidateNamesFieldAndValue(t *testing.T) {
 		"Policy.InactiveAfter is -2": {InactiveAfter: -2},
 		"Policy.DeleteAfter is -1h":  {DeleteAfter: -time.Hour},
 		"Policy.EventsKeep is -3ns":  {EventsKeep: -3},
-		"Policy.TouchInterval is -1ns: want a positive duration":   {TouchInterval: sessioncleanup.Never},
-		"Policy.BatchBudget is -1s":                                {BatchBudget: -time.Second},
-		"Policy.InactiveAfter is 2400000h0m0s: want at most":       {InactiveAfter: 2400000 * time.Hour},
-		"Policy.BatchSize is -5":                                   {BatchSize: -5},
-		"Policy.AlertDue is -1":                                    {AlertDue: -1},
-		"Policy.ArchiveKeep is -2ns: want a positive duration, or": {ArchiveKeep: -2},
-		"Policy.ArchiveMaxRows is -1":                              {ArchiveMaxRows: -1},
-		"Policy.ArchiveMaxBytes is -1":                             {ArchiveMaxBytes: -1},
-		"Policy.Archive is 3: want Default, On or Off":             {Archive: 3},
-		"Policy.Rate is NaN":                                       {Rate: math.NaN()},
-		"Policy.Rate is -1":                                        {Rate: -1},
-		"Policy.BusyShare is 2: want a fraction":                   {BusyShare: 2},
-		"Policy.MaxDeleteFraction is 1.5: want a fraction":         {MaxDeleteFraction: 1.5},
-		"Policy.AlertActivityRate is -0.1":                         {AlertActivityRate: -0.1},
-		"Policy.Enabled is 7: want Default, On or Off":             {Enabled: 7},
-		"Policy.ReactivateOnActivity is -1: want Default, On or ":  {ReactivateOnActivity: -1},
+		"Policy.TouchInterval is -1ns: want a positive duration":              {TouchInterval: sessioncleanup.Never},
+		"Policy.BatchBudget is -1s":                                           {BatchBudget: -time.Second},
+		"Policy.InactiveAfter is 2400000h0m0s: want at most":                  {InactiveAfter: 2400000 * time.Hour},
+		"Policy.BatchSize is -5":                                              {BatchSize: -5},
+		"Policy.AlertDue is -1":                                               {AlertDue: -1},
+		"Policy.ArchiveKeep is -2ns: want a positive duration, or":            {ArchiveKeep: -2},
+		"Policy.WarnBefore is -2ns":                                           {WarnBefore: -2},
+		"Policy.WarnBefore is 720h0m0s: want less than DeleteAfter, 720h0m0s": {WarnBefore: 30 * 24 * time.Hour},
+		"Policy.WarnBefore is 72h0m0s: want less than DeleteAfter, 48h0m0s":   {WarnBefore: 72 * time.Hour, DeleteAfter: 48 * time.Hour},
+		`Policy.Undeliverable is "delete": want hold or proceed`:              {Undeliverable: "delete"},
+		"Policy.ArchiveMaxRows is -1":                                         {ArchiveMaxRows: -1},
+		"Policy.ArchiveMaxBytes is -1":                                        {ArchiveMaxBytes: -1},
+		"Policy.Archive is 3: want Default, On or Off":                        {Archive: 3},
+		"Policy.Rate is NaN":                                                  {Rate: math.NaN()},
+		"Policy.Rate is -1":                                                   {Rate: -1},
+		"Policy.BusyShare is 2: want a fraction":                              {BusyShare: 2},
+		"Policy.MaxDeleteFraction is 1.5: want a fraction":                    {MaxDeleteFraction: 1.5},
+		"Policy.AlertActivityRate is -0.1":                                    {AlertActivityRate: -0.1},
+		"Policy.Enabled is 7: want Default, On or Off":                        {Enabled: 7},
+		"Policy.ReactivateOnActivity is -1: want Default, On or ":             {ReactivateOnActivity: -1},
 	} {
 		err := p.Validate()
 		switch {
@@ -70,6 +74,7 @@ func TestPolicyFromEnvReadsTheGuidesVariables(t *testing.T) {
 	env := map[string]string{
 		"SESSION_CLEANUP_ENABLED": "false", "SESSION_INACTIVE_HOURS": "1.5",
 		"SESSION_DELETE_DAYS": "never", "SESSION_AUTO_CLEANUP_DEFAULT": "TRUE", "SESSION_ARCHIVE": "yes", "SESSION_ARCHIVE_DAYS": "0.5",
+		"SESSION_WARN_DAYS": "7", "SESSION_UNDELIVERABLE": "Proceed",
 	}
 	got, err := sessioncleanup.PolicyFromEnv(func(name string) string { return env[name] })
 	if err != nil {
@@ -79,6 +84,7 @@ func TestPolicyFromEnvReadsTheGuidesVariables(t *testing.T) {
 		Enabled: sessioncleanup.Off, InactiveAfter: 90 * time.Minute,
 		DeleteAfter: sessioncleanup.Never, AutoCleanupDefault: sessioncleanup.On,
 		Archive: sessioncleanup.On, ArchiveKeep: 12 * time.Hour,
+		WarnBefore: 7 * 24 * time.Hour, Undeliverable: sessioncleanup.UndeliverableProceed,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("PolicyFromEnv (-want +got):\n%s", diff)
@@ -93,6 +99,8 @@ func TestPolicyFromEnvRefusesWhatItCannotRead(t *testing.T) {
 		"SESSION_INACTIVE_HOURS":       {"24h", "-1", "0", "NaN", "Inf", "1e300", "1e-300", "x"},
 		"SESSION_DELETE_DAYS":          {"thirty", "-30", "1e9"},
 		"SESSION_ARCHIVE":              {"on request"},
+		"SESSION_WARN_DAYS":            {"0", "a week"},
+		"SESSION_UNDELIVERABLE":        {"delete"},
 		"SESSION_ARCHIVE_DAYS":         {"0", "a month"},
 	} {
 		for _, value := range values {

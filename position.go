@@ -126,5 +126,5 @@ func (q CountsQuery) Answer(all iter.Seq[Session], now time.Time) Counts {
 
 // Selects reports whether the query asks for the session, whatever the page.
 func (q Query) Selects(s Session, c Cutoffs) bool {
-	return q.Matches(s) && (q.Status == "" || q.Status == c.Status(s))
+	return q.Matches(s) && c.selects(q.Status, s)
 }

@@ -18,6 +18,9 @@ type Thresholds struct {
 	// turns the phase off.
 	Inactive time.Duration
 	Delete   time.Duration
+	// Warn is Policy.WarnBefore; zero deletes without a warning. Proceed says that an undeliverable warning counts, too.
+	Warn    time.Duration
+	Proceed bool
 }
 
 // At computes the cutoffs at Thresholds.Now or, when that is zero, at now, the store's clock. Times are cut to
@@ -33,6 +36,13 @@ func (t Thresholds) At(now time.Time) Cutoffs {
 	if t.Delete > 0 {
 		c.Delete = c.Now.Add(-t.Delete).Truncate(time.Millisecond)
 	}
+	if t.Delete > 0 && t.Warn > 0 {
+		c.Warn = c.Now.Add(min(t.Warn-t.Delete, 0)).Truncate(time.Millisecond)
+		c.Warned = c.Now.Add(-t.Warn).Truncate(time.Millisecond)
+		if t.Proceed {
+			c.GivenUp = c.Warned
+		}
+	}
 	return c
 }
 
@@ -47,6 +57,14 @@ type Cutoffs struct {
 	// Delete makes inactive sessions due that were last used, expired and were deactivated before it. Zero: deletion is
 	// off.
 	Delete time.Time `json:"delete,omitzero"`
+	// Warn has the owners of inactive sessions warned that were last used, expired and were deactivated before it. Zero:
+	// nobody is warned.
+	Warn time.Time `json:"warn,omitzero"`
+	// Warned keeps sessions from being deleted unless a warning for their idle period was delivered no later. Zero: no
+	// warning is needed.
+	Warned time.Time `json:"warned,omitzero"`
+	// GivenUp lets them be deleted, too, when that warning turned out to be undeliverable no later. Zero: it does not.
+	GivenUp time.Time `json:"given_up,omitzero"`
 	// Untracked says that nothing shows when the table's sessions are used. Only sessions with an expiry ever become due
 	// then. The store sets it; see Schema.AppTouches.
 	Untracked bool `json:"untracked,omitempty"`
@@ -58,14 +76,16 @@ const clockTolerance = 10 * time.Minute
 
 var keptForever = time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// Due reports whether a run with these cutoffs does the action to the session: ActionDeleted, ActionDeactivated,
-// ActionDated or ActionCorrected. It is false for other actions.
+// Due reports whether a run with these cutoffs does the action to the session: ActionDeleted, ActionNoticed,
+// ActionDeactivated, ActionDated or ActionCorrected. It is false for other actions.
 func (c Cutoffs) Due(a Action, s Session) bool {
 	switch a {
 	case ActionDeactivated:
 		return c.dueForDeactivation(s)
 	case ActionDeleted:
 		return c.dueForDeletion(s)
+	case ActionNoticed:
+		return c.past(s, c.Warn) && !s.warned()
 	case ActionDated:
 		return !s.Active && s.AutoCleanup && s.DeactivatedAt.IsZero()
 	case ActionCorrected:
@@ -98,10 +118,68 @@ func (c Cutoffs) dueForDeactivation(s Session) bool {
 		(s.LastActivity.Before(c.Inactive) && !c.Untracked || s.expired(c.Now))
 }
 
-// dueForDeletion: the session is inactive since a known time, may be cleaned up, and KeptSince lies before Delete.
-func (c Cutoffs) dueForDeletion(s Session) bool {
-	return !s.Active && s.AutoCleanup && !c.Delete.IsZero() && !s.DeactivatedAt.IsZero() &&
-		s.KeptSince().Before(c.Delete) && (!c.Untracked || !s.ExpiresAt.IsZero())
+// dueForDeletion: KeptSince lies before Delete, and the warning that is needed was delivered long enough ago.
+func (c Cutoffs) dueForDeletion(s Session) bool { return c.past(s, c.Delete) && c.warnedLongAgo(s) }
+
+// past: the session is inactive since a known time, may be cleaned up, and KeptSince lies before a cutoff.
+func (c Cutoffs) past(s Session, cutoff time.Time) bool {
+	return !s.Active && s.AutoCleanup && !cutoff.IsZero() && !s.DeactivatedAt.IsZero() &&
+		s.KeptSince().Before(cutoff) && (!c.Untracked || !s.ExpiresAt.IsZero())
+}
+
+// warnedLongAgo: no warning is needed, or that for this idle period counts since Warned.
+func (c Cutoffs) warnedLongAgo(s Session) bool {
+	if c.Warned.IsZero() {
+		return true
+	}
+	at := c.warnedSince(s)
+	return !at.IsZero() && !at.After(c.Warned)
+}
+
+// warnedSince is the moment from which the warning for this idle period counts; zero when it does not, or not yet.
+func (c Cutoffs) warnedSince(s Session) time.Time {
+	switch w := s.Warning; {
+	case !s.warned():
+		return time.Time{}
+	case !w.DeliveredAt.IsZero() || c.GivenUp.IsZero():
+		return w.DeliveredAt
+	default:
+		return w.UndeliverableAt
+	}
+}
+
+// warned reports whether there is a warning for this idle period, delivered or not. KeptSince identifies the period: whatever
+// ends it, use or a change, happens after the warning, and so raises KeptSince.
+func (s Session) warned() bool { return !s.Warning.For.IsZero() && s.Warning.For.Equal(s.KeptSince()) }
+
+// warningsKept is for how long a warning is remembered after it was long enough ago: then its session is gone, or protected.
+const warningsKept = 90 * 24 * time.Hour
+
+// ForgetWarnings is the moment before which a warning was delivered or given up that is forgotten. Its session, if it is still
+// there, needs a new one.
+func (c Cutoffs) ForgetWarnings() time.Time { return c.Warned.Add(-warningsKept) }
+
+// Waiting reports whether nothing but a warning, which is not delivered or not old enough, keeps the session from being deleted.
+func (c Cutoffs) Waiting(s Session) bool { return c.past(s, c.Delete) && !c.warnedLongAgo(s) }
+
+// Covers reports whether a warning for the idle period that began at since is still to be sent: the session is in it, and its
+// owner is to be warned.
+func (c Cutoffs) Covers(s Session, since time.Time) bool {
+	return c.past(s, c.Warn) && s.KeptSince().Equal(since)
+}
+
+// selects reports whether the session has a status, or is in a selection.
+func (c Cutoffs) selects(status Status, s Session) bool {
+	switch status {
+	case "":
+		return true
+	case SelectToWarn:
+		return c.Due(ActionNoticed, s)
+	case SelectWaiting:
+		return c.Waiting(s)
+	default:
+		return c.Status(s) == status
+	}
 }
 
 // sameThresholds reports whether the cutoffs lie as far before their Now as others do.
@@ -109,7 +187,7 @@ func (c Cutoffs) sameThresholds(o Cutoffs) bool {
 	same := func(a, b time.Time) bool {
 		return a.IsZero() == b.IsZero() && (a.IsZero() || c.Now.Sub(a) == o.Now.Sub(b))
 	}
-	return same(c.Inactive, o.Inactive) && same(c.Delete, o.Delete)
+	return same(c.Inactive, o.Inactive) && same(c.Delete, o.Delete) && same(c.Warned, o.Warned) && same(c.GivenUp, o.GivenUp)
 }
 
 // Old reports whether the session was last used before Delete, whatever its state.
@@ -138,7 +216,7 @@ func (c Cutoffs) Status(s Session) Status {
 	}
 }
 
-// Overdue is for how long the session has been due; zero when it is not.
+// Overdue is for how long the session has been due, a wait for its warning included; zero when it is not due.
 func (c Cutoffs) Overdue(s Session) time.Duration {
 	switch {
 	case c.dueForDeactivation(s):
@@ -172,7 +250,7 @@ func (c Cutoffs) DeactivateAt(s Session) time.Time {
 
 // DeleteAt is the moment from which a run deletes the session unless it is used or changed before then. An active session
 // is deactivated before, at DeactivateAt or, when that has passed, by the next run. Zero when nothing automatic ever
-// deletes it.
+// deletes it. One that waits for its warning to be delivered is measured as if that happened at Now.
 func (c Cutoffs) DeleteAt(s Session) time.Time {
 	if !s.AutoCleanup || c.Delete.IsZero() || c.Untracked && s.ExpiresAt.IsZero() {
 		return time.Time{}
@@ -186,12 +264,23 @@ func (c Cutoffs) DeleteAt(s Session) time.Time {
 	case s.DeactivatedAt.IsZero(): // the next run dates it
 		kept = later(kept, c.Now)
 	}
-	return kept.Add(c.Now.Sub(c.Delete))
+	at := kept.Add(c.Now.Sub(c.Delete))
+	if c.Warned.IsZero() {
+		return at
+	}
+	warned := c.warnedSince(s)
+	if warned.IsZero() {
+		warned = c.Now
+	}
+	return later(at, warned.Add(c.Now.Sub(c.Warned)))
 }
 
 // Measure fills in AsOf and the fields that follow from the policy. What is due is due now: no time lies in the past.
 func (c Cutoffs) Measure(s Session) Session {
 	s.AsOf, s.Status, s.DeactivateAt, s.DeleteAt = c.Now, c.Status(s), c.DeactivateAt(s), c.DeleteAt(s)
+	if !s.warned() {
+		s.Warning = Warning{}
+	}
 	if !s.DeactivateAt.IsZero() {
 		s.DeactivateAt = later(s.DeactivateAt, c.Now)
 	}

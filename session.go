@@ -37,6 +37,9 @@ type Session struct {
 	// ActivityCount is the number of rows that the activity tables hold for the session.
 	ActivityCount int64 `json:"activity_count"`
 
+	// Warning is the last warning of its owner. A Manager leaves it out unless it is for this idle period, and so counts.
+	Warning Warning `json:"warning,omitzero"`
+
 	// AsOf is the store's clock when the session was read.
 	AsOf time.Time `json:"-"`
 
@@ -47,7 +50,7 @@ type Session struct {
 	DeleteAt     time.Time `json:"delete_at,omitzero"`
 }
 
-// Equal reports whether two sessions are stored the same: every field but AsOf and those that follow from the policy.
+// Equal reports whether two sessions are stored the same: every field but Warning, AsOf and those that follow from the policy.
 func (s Session) Equal(o Session) bool {
 	return s.ID == o.ID && s.OwnerID == o.OwnerID && s.OwnerName == o.OwnerName && s.Name == o.Name && s.Code == o.Code &&
 		s.Active == o.Active && s.AutoCleanup == o.AutoCleanup && s.ActivityCount == o.ActivityCount &&
@@ -69,6 +72,15 @@ const (
 	StatusToDelete     Status = "to_delete"     // inactive, and due for deletion
 	StatusProtected    Status = "protected"     // AutoCleanup is off: nothing automatic happens to it
 )
+
+// Selections of sessions by their warnings, for a Query and ListOptions in place of a status. Such sessions are StatusInactive.
+const (
+	SelectToWarn  Status = "to_warn" // ActionNoticed is due: their owners are not warned yet
+	SelectWaiting Status = "waiting" // due for deletion, but for a warning that was not delivered, or not long enough ago
+)
+
+// Selections lists what a list of sessions can be limited to: every status, and the selections by warnings.
+func Selections() []Status { return append(Statuses(), SelectToWarn, SelectWaiting) }
 
 // Statuses lists every status, in the order of a session's life.
 func Statuses() []Status {

@@ -13,10 +13,10 @@ func TestEqualComparesWhatIsStored(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	base := sessioncleanup.Session{
 		ID: "1", OwnerID: "o", OwnerName: "Olga", Name: "n", Code: "c", Active: true, AutoCleanup: true,
-		CreatedAt: now, UpdatedAt: now, LastActivity: now, ExpiresAt: now, DeactivatedAt: now, ActivityCount: 1, AsOf: now,
+		CreatedAt: now, UpdatedAt: now, LastActivity: now, ExpiresAt: now, DeactivatedAt: now, ActivityCount: 1, AsOf: now, Warning: sessioncleanup.Warning{For: now},
 		Status: sessioncleanup.StatusActive, DeactivateAt: now, DeleteAt: now,
 	}
-	notStored := map[string]bool{"AsOf": true, "Status": true, "DeactivateAt": true, "DeleteAt": true}
+	notStored := map[string]bool{"Warning": true, "AsOf": true, "Status": true, "DeactivateAt": true, "DeleteAt": true}
 	for i := range reflect.TypeFor[sessioncleanup.Session]().NumField() {
 		other := base
 		reflect.ValueOf(&other).Elem().Field(i).SetZero()

@@ -12,6 +12,12 @@ type Stats struct {
 	Counts
 	At time.Time `json:"at"` // the store's clock
 
+	// Waiting is the number of sessions that are due for deletion, but for their warning; see Policy.WarnBefore. They are no
+	// candidates.
+	Waiting int `json:"waiting_sessions"`
+	// Outbox is what is in the store's outbox; nil without Policy.WarnBefore, and for an owner's figures.
+	Outbox *OutboxSize `json:"outbox,omitempty"`
+
 	CleanupCandidates    int     `json:"cleanup_candidates"`     // due for deactivation + due for deletion
 	ActivityRate         float64 `json:"activity_rate"`          // active / total; 0 when there are no sessions
 	CleanupEfficiency    float64 `json:"cleanup_efficiency"`     // candidates / total; 0 when there are no sessions
@@ -48,6 +54,8 @@ const (
 	AlertCleanupFailed     AlertCode = "cleanup_failed"     // the last run ended with an error. Args: the run's id, the error
 	AlertCleanupIncomplete AlertCode = "cleanup_incomplete" // it could not change some sessions. Args: the run's id, how many
 	AlertBackupFailed      AlertCode = "backup_failed"      // it could not back the archive up. Args: the run's id, entries waiting, the error
+	AlertUndeliverable     AlertCode = "undeliverable"      // owners could not be warned. Args: sessions whose warning was given up
+	AlertOutboxStuck       AlertCode = "outbox_stuck"       // warnings are not sent. Args: how many, for how long the oldest waits
 	AlertClockWrong        AlertCode = "clock_wrong"        // the store's clock differs from the process's. Args: by how much
 )
 
@@ -73,6 +81,21 @@ func (m *Manager) Stats(ctx context.Context, owner string) (Stats, error) {
 	if counts.Total > 0 {
 		s.ActivityRate = float64(counts.Active) / float64(counts.Total)
 		s.CleanupEfficiency = float64(s.CleanupCandidates) / float64(counts.Total)
+	}
+	if m.policy.warns() {
+		q := Query{Filter: Filter{OwnerID: owner}, Status: SelectWaiting, Thresholds: m.policy.Thresholds(), CountUpTo: countAll}
+		page, err := m.store.List(ctx, q)
+		if err != nil {
+			return Stats{}, fmt.Errorf("%s: %w", operation, err)
+		}
+		s.Waiting = page.Total
+	}
+	if outbox, ok := StoreAs[Outbox](m.store); ok && m.policy.warns() && owner == "" {
+		size, err := within(ctx, callTimeout, outbox.OutboxSize)
+		if err != nil {
+			return Stats{}, fmt.Errorf("%s: %w", operation, err)
+		}
+		s.Outbox = &size
 	}
 	if owner == "" {
 		s.ClockDifference = asked.end().ahead(s.At)
@@ -100,6 +123,9 @@ func (m *Manager) addRuns(ctx context.Context, s *Stats) error {
 	})
 }
 
+// outboxPatience is how long a warning may be on its way without an alert: a little more than a day, for senders that cron starts.
+const outboxPatience = 26 * time.Hour
+
 // Alerts are those that hold for the figures under this policy's limits. A limit of zero is taken literally here.
 func (p Policy) Alerts(s Stats) []Alert {
 	alerts := []Alert{}
@@ -114,6 +140,14 @@ func (p Policy) Alerts(s Stats) []Alert {
 	}
 	if s.ClockDifference != 0 {
 		raise(AlertClockWrong, "the clocks of the database and of this process differ by %v", s.ClockDifference.Abs().Round(time.Second))
+	}
+	if s.Outbox != nil {
+		if s.Outbox.Undeliverable > 0 {
+			raise(AlertUndeliverable, "the owners of %d sessions could not be warned before their deletion", s.Outbox.Undeliverable)
+		}
+		if waited := s.At.Sub(s.Outbox.OldestAt); s.Outbox.Pending > 0 && waited > outboxPatience {
+			raise(AlertOutboxStuck, "%d warnings of owners are not delivered, the oldest for %v", s.Outbox.Pending, waited.Round(time.Minute))
+		}
 	}
 	if s.LastRun != nil && s.LastRun.Run != nil {
 		run := s.LastRun.Run

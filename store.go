@@ -21,7 +21,9 @@ type Store interface {
 	Now(ctx context.Context) (time.Time, error)
 
 	// List returns the sessions that match the query, in its order. No match is an empty page. Pages neither repeat nor
-	// omit a session that was there, unchanged, while all of them were read.
+	// omit a session that was there, unchanged, while all of them were read. A page with a Next may have fewer sessions than
+	// the limit, even none: a store need not look at millions of sessions at once.
+	// An Outbox fills in Session.Warning.
 	List(ctx context.Context, q Query) (Page, error)
 
 	// Counts returns the figures of the sessions that match the filter.
@@ -155,7 +157,7 @@ func lowerASCII(r rune) rune {
 // Query selects sessions for Store.List.
 type Query struct {
 	Filter
-	Status     Status     // only those with this status; empty: all
+	Status     Status     // only those with this status, or in this selection if the store is an Outbox; empty: all
 	Thresholds Thresholds // what Status is measured by
 
 	Sort       Sort      // default: SortLastActivity
@@ -205,7 +207,7 @@ type Cause struct {
 
 // Batch is one step of a run.
 type Batch struct {
-	Action  Action // ActionDated, ActionCorrected, ActionDeleted or ActionDeactivated
+	Action  Action // ActionDated, ActionCorrected, ActionDeleted or ActionDeactivated; ActionNoticed, for Outbox.Warn
 	Filter  Filter
 	Cutoffs Cutoffs
 	Cause   Cause

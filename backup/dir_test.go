@@ -57,7 +57,9 @@ func inRole(t *testing.T, role, path string) string {
 			t.Fatal(err)
 		}
 	}
-	c := exec.CommandContext(t.Context(), self)
+	limited, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // so that one that hangs is no test that does
+	t.Cleanup(cancel)
+	c := exec.CommandContext(limited, self)
 	c.Env, c.Dir = append(os.Environ(), envRole+"="+role+" "+path), "/"
 	if os.Geteuid() == 0 && role == "denied" {
 		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}

@@ -265,7 +265,7 @@ func TestInterruptedRunReportsItsProgress(t *testing.T) {
 	for i := range 1500 {
 		s.exec(t, fmt.Sprintf(`INSERT INTO sessions (id, streamer_id, name, code, last_activity) VALUES (%d, 7, '', 'X%d', '2026-01-01 00:00:00')`, 1000+i, i))
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(limited(t))
 	defer cancel()
 	var out strings.Builder
 	// The first batch deletes session 4, the second deactivates some of the 1501: the log has a line for each.

@@ -79,7 +79,7 @@ func TestServeWithAnotherClockChangesNothing(t *testing.T) {
 	u := newUser(t, map[string]string{envDatabase: url})
 	u.calls("migrate").want(t, exitDone)
 	before := s.count(t, everything)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(limited(t))
 	defer cancel()
 	log := &cut{cancel: cancel, at: "clocks differ"}
 	if code := run(ctx, u.environment(log, log, []string{"serve", "--json", "--every", "1s"})); code != exitInterrupted {

@@ -20,8 +20,8 @@ const maxDotEnv = 64 << 10
 // dotEnvNames are the variables that are read from .env.
 var dotEnvNames = []string{
 	envDatabase, sessioncleanup.EnvEnabled, sessioncleanup.EnvInactiveHours, sessioncleanup.EnvDeleteDays,
-	sessioncleanup.EnvAutoCleanupDefault, sessioncleanup.EnvArchive, sessioncleanup.EnvArchiveDays, sessioncleanup.EnvBackup,
-	envNotifyOperators, "NO_COLOR",
+	sessioncleanup.EnvAutoCleanupDefault, sessioncleanup.EnvWarnDays, sessioncleanup.EnvUndeliverable, sessioncleanup.EnvArchive, sessioncleanup.EnvArchiveDays, sessioncleanup.EnvBackup,
+	envNotifyOperators, envNotifyOwners, "NO_COLOR",
 }
 
 // loadDotEnv adds this command's variables in a file .env in the working directory to the environment; on conflict the

@@ -40,6 +40,14 @@ type user struct {
 	tty  bool // the streams are a terminal
 }
 
+// limited is a context for what goes on until a test ends it: a service that never says what the test waits for ends with it.
+func limited(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 func newUser(t testing.TB, vars map[string]string) *user {
 	t.Helper()
 	return &user{t: t, dir: t.TempDir(), vars: maps.Clone(vars), in: strings.NewReader("")}

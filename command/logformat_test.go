@@ -19,14 +19,20 @@ func TestLogsHaveOneFormatAndNoSecretsOrNames(t *testing.T) {
 			t.Parallel()
 			u, _ := migrated(t)
 			path := u.writes("tokens", adminToken+" admin\n"+ownerToken+" owner 7\n")
-			ctx, stop := context.WithCancelCause(t.Context())
+			ctx, stop := context.WithCancelCause(limited(t))
 			defer stop(nil)
 			log := &addressLog{found: make(chan string, 1), key: map[logFormat]string{logJSON: `"addr":"`, logText: " addr="}[format]}
 			code := make(chan int, 1)
 			go func() {
 				code <- run(ctx, u.environment(io.Discard, log, []string{"serve", "--now", "--log-format", string(format), "--addr", "127.0.0.1:0", "--tokens", path}))
 			}()
-			addr, _, _ := strings.Cut(<-log.found, `"`)
+			var addr string
+			select {
+			case found := <-log.found:
+				addr, _, _ = strings.Cut(found, `"`)
+			case c := <-code:
+				t.Fatalf("serve ended with %d: %s", c, log.text.String())
+			}
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, "http://"+addr+"/api/session-cleanup/1/deactivate", http.NoBody)
 			if err != nil {
 				t.Fatal(err)

@@ -23,7 +23,7 @@ type measured struct {
 // serves starts serve with its metrics on an address of their own, and waits until it answers there.
 func (u *user) serves(args ...string) *measured {
 	u.t.Helper()
-	ctx, stop := context.WithCancelCause(u.t.Context())
+	ctx, stop := context.WithCancelCause(limited(u.t))
 	at := make(chan string, 1)
 	log := &addressLog{found: at, key: "metrics_addr="}
 	code := make(chan int, 1)
@@ -112,7 +112,7 @@ func TestServeHasMetricsForClientsWithATokenForThem(t *testing.T) {
 	u, _ := migrated(t)
 	const metricsToken = "a-metrics-token-of-the-tests"
 	path := u.writes("tokens", adminToken+" admin\n"+ownerToken+" owner 7\n"+metricsToken+" metrics\n")
-	ctx, stop := context.WithCancelCause(t.Context())
+	ctx, stop := context.WithCancelCause(limited(t))
 	defer stop(nil)
 	log := &addressLog{found: make(chan string, 1)}
 	code := make(chan int, 1)

@@ -174,7 +174,7 @@ func TestServeTellsOperatorsOfItsEnvironment(t *testing.T) {
 	u.writes(".env", envNotifyOperators+"="+h.url+"\n")
 	s.exec(t, "UPDATE sessions SET active = false WHERE id IN (1, 42, 43)")
 	for _, awaited := range []string{"channel=webhook", "looked for what operators must know"} { // the second one tells nothing
-		ctx, stop := context.WithCancelCause(t.Context())
+		ctx, stop := context.WithCancelCause(limited(t))
 		log := &watch{text: awaited, then: func() { stop(stopped{syscall.SIGTERM}) }}
 		if code := run(ctx, u.environment(io.Discard, log, []string{"serve", "--every", "1h", "--notify-language", "fr", "--verbose"})); code != exitDone {
 			t.Fatalf("exit code %d\n%s", code, log.seen.String())

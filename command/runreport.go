@@ -143,6 +143,9 @@ func (a *app) printResult(r sessioncleanup.Result) error {
 	if err := a.sayUntracked(r.Cutoffs.Untracked); err != nil {
 		return err
 	}
+	if err := a.sayWaiting(r.Waiting); err != nil {
+		return err
+	}
 	total := r.Phases.Total()
 	if total.Due == 0 {
 		return a.say("Nothing was due.\n")
@@ -199,9 +202,15 @@ func (a *app) printDryRun(r sessioncleanup.Result) error {
 	}
 	due := r.Phases.Total().Due
 	if due == 0 {
-		return a.say("Nothing is due.\n")
+		if err := a.say("Nothing is due.\n"); err != nil {
+			return err
+		}
+		return a.sayWaiting(r.Waiting)
 	}
 	if err := a.say("A run would %s.\n", planText(r.Phases)); err != nil {
+		return err
+	}
+	if err := a.sayWaiting(r.Waiting); err != nil {
 		return err
 	}
 	if err := a.printSessions(r.Sessions); err != nil {
@@ -216,6 +225,14 @@ func (a *app) printDryRun(r sessioncleanup.Result) error {
 		return err
 	}
 	return a.say("%s\n", a.paint(yellow, refusedText(r.Refused)))
+}
+
+// sayWaiting says how many sessions only wait for their warning, if any do.
+func (a *app) sayWaiting(count int) error {
+	if count == 0 {
+		return nil
+	}
+	return a.say("Due for deletion, but waiting for the warning of the owner: %s. To see them: list --status waiting.\n", sessionCount(count))
 }
 
 // refusedText says that the deletion limit would stop a run, how to see the sessions, and how to allow the deletion.
@@ -246,7 +263,12 @@ func runText(r *sessioncleanup.RunSummary) string {
 
 // doneText says what the phases of a run did: "deleted 2 sessions, deactivated 1, skipped 3, failed 1".
 func doneText(p sessioncleanup.Phases) string {
-	parts := phaseTexts(p, func(a sessioncleanup.Action) string { return string(a) })
+	parts := phaseTexts(p, func(a sessioncleanup.Action) string {
+		if a == sessioncleanup.ActionNoticed {
+			return "put into the outbox warnings of"
+		}
+		return string(a)
+	})
 	total := p.Total()
 	if total.Skipped > 0 {
 		parts = append(parts, "skipped "+number(total.Skipped))
@@ -262,7 +284,7 @@ func doneText(p sessioncleanup.Phases) string {
 
 // planText says what the phases of a run would do: "delete 2 sessions and deactivate 1".
 func planText(p sessioncleanup.Phases) string {
-	verbs := map[sessioncleanup.Action]string{sessioncleanup.ActionPurged: "purge", sessioncleanup.ActionDeleted: "delete", sessioncleanup.ActionDeactivated: "deactivate"}
+	verbs := map[sessioncleanup.Action]string{sessioncleanup.ActionPurged: "purge", sessioncleanup.ActionDeleted: "delete", sessioncleanup.ActionNoticed: "warn of", sessioncleanup.ActionDeactivated: "deactivate"}
 	return strings.Join(phaseTexts(p, func(a sessioncleanup.Action) string { return verbs[a] }), " and ")
 }
 

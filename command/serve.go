@@ -28,6 +28,7 @@ type serveFlags struct {
 	http           httpFlags
 	metrics        metricsFlags
 	operators      operatorFlags
+	owners         ownerFlags
 }
 
 const serveHelp = `serve cleans up on schedule until it is stopped, and logs what it does to standard error, as JSON with --json.
@@ -80,6 +81,10 @@ func (a *app) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			owners, err := f.owners.read(a, f.operators.texts)
+			if err != nil {
+				return err
+			}
 			if schedule == nil && at == nil && f.metrics.addr == "" {
 				return usagef("--every never only serves HTTP: it needs --addr and --tokens, or --metrics-addr")
 			}
@@ -90,6 +95,7 @@ func (a *app) serve() *cobra.Command {
 				return a.runSchedule(ctx, db, described, func(ctx context.Context, all []served, log *slog.Logger) error {
 					for _, s := range all {
 						defer tellOperators(ctx, s.operators(operators), s, schedule != nil)()
+						defer warnOwners(ctx, owners, s.m, s.store, s.log)()
 					}
 					clean := func(ctx context.Context) error {
 						return forEach(ctx, all, func(ctx context.Context, s served) error { return cleanOnSchedule(ctx, s.m, schedule, f.now, s.log) })
@@ -118,6 +124,7 @@ func (a *app) serve() *cobra.Command {
 	f.http.add(flags)
 	f.metrics.add(flags)
 	f.operators.add(cmd)
+	f.owners.add(cmd)
 	return cmd
 }
 

@@ -31,7 +31,7 @@ func TestServeCleansUpUntilItIsStopped(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			u, s := migrated(t)
-			ctx, stop := context.WithCancelCause(t.Context())
+			ctx, stop := context.WithCancelCause(limited(t))
 			defer stop(nil)
 			awaited := "cleanup finished"
 			if strings.HasPrefix(name, "waiting") {
@@ -56,7 +56,7 @@ func TestServeThatIsTerminatedBeforeItBeginsEndsInOrder(t *testing.T) {
 	t.Parallel()
 	for signal, want := range map[os.Signal]int{syscall.SIGTERM: exitDone, os.Interrupt: exitInterrupted} {
 		u, _ := migrated(t)
-		ctx, stop := context.WithCancelCause(t.Context())
+		ctx, stop := context.WithCancelCause(limited(t))
 		stop(stopped{signal})
 		if code := run(ctx, u.environment(io.Discard, io.Discard, []string{"serve"})); code != want {
 			t.Errorf("%v: exit code %d, want %d", signal, code, want)
@@ -73,13 +73,17 @@ func TestFirstStartOfServeCleansUpNothing(t *testing.T) {
 		{"serve"}, {"serve", "--every", "1h"}, {"serve", "--every", "never", "--addr", "127.0.0.1:0", "--tokens", path},
 		{"serve", "--cron-expr", "0 0 1 1 *"},
 	} {
-		ctx, stop := context.WithCancelCause(t.Context())
+		ctx, stop := context.WithCancelCause(limited(t))
 		serves := make(chan struct{})
 		var once sync.Once
 		log := &watch{text: "msg=serving", then: func() { once.Do(func() { close(serves) }) }}
 		code := make(chan int, 1)
 		go func() { code <- run(ctx, u.environment(io.Discard, log, args)) }()
-		<-serves
+		select {
+		case <-serves:
+		case c := <-code:
+			t.Fatalf("%v: serve ended with %d: %s", args, c, log.seen.String())
+		}
 		if args[len(args)-1] != path {
 			waitFor(t, "the first start", 10*time.Second, func() bool { return len(u.eventsOf("scheduled")) == 1 })
 		}

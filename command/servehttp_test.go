@@ -56,7 +56,7 @@ func TestServeAnswersHTTPToClientsWithATokenAndEndsInOrder(t *testing.T) {
 			u, _ := migrated(t)
 			u.vars[sessioncleanup.EnvEnabled] = enabled
 			path := u.writes("tokens", adminToken+" admin\n"+ownerToken+" owner 1\n")
-			ctx, stop := context.WithCancelCause(t.Context())
+			ctx, stop := context.WithCancelCause(limited(t))
 			defer stop(nil)
 			log := &addressLog{found: make(chan string, 1)}
 			code := make(chan int, 1)

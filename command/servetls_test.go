@@ -53,7 +53,7 @@ func (u *user) writesCertificate() (cert, key string, trust *x509.CertPool) {
 // starts runs serve until the function that it returns is called, which returns the log.
 func (u *user) starts(args ...string) (addr string, stop func() string) {
 	u.t.Helper()
-	ctx, cancel := context.WithCancelCause(u.t.Context())
+	ctx, cancel := context.WithCancelCause(limited(u.t))
 	log := &addressLog{found: make(chan string, 1)}
 	code := make(chan int, 1)
 	go func() {

@@ -103,7 +103,7 @@ func TestInterruptEndsAQuestion(t *testing.T) {
 	u, s := migrated(t)
 	typing, _ := io.Pipe() // nobody answers
 	u.in, u.tty = typing, true
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(limited(t))
 	defer cancel()
 	done := make(chan outcome, 1)
 	asked := &watch{text: "[y/N]", then: cancel}

@@ -12,8 +12,9 @@ import (
 // policyVariables are the variables of the policy, of runs and of messages.
 var policyVariables = []string{
 	sessioncleanup.EnvEnabled, sessioncleanup.EnvInactiveHours, sessioncleanup.EnvDeleteDays, sessioncleanup.EnvAutoCleanupDefault,
+	sessioncleanup.EnvWarnDays, sessioncleanup.EnvUndeliverable,
 	sessioncleanup.EnvArchive, sessioncleanup.EnvArchiveDays, sessioncleanup.EnvBackup,
-	envIgnoreClock, envNotifyOperators,
+	envIgnoreClock, envNotifyOperators, envNotifyOwners,
 }
 
 // envIgnoreClock is --ignore-clock of cleanup and serve.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -26,6 +27,8 @@ func (a *app) stats() *cobra.Command {
 With --check it exits with 3 when an alert holds:
   too_many_due        more sessions are due than --max-due
   low_activity        a smaller part of all sessions is active than --min-activity
+  undeliverable       owners of sessions could not be warned before the deletion
+  outbox_stuck        warnings of owners have not been delivered for more than a day
   clock_wrong         the clocks of the database and of this machine differ by more than 10 minutes
   cleanup_failed      the last run ended with an error
   cleanup_incomplete  the last run could not clean up some sessions
@@ -144,8 +147,12 @@ func (a *app) printStats(s sessioncleanup.Stats, policy sessioncleanup.Policy) e
 		{text("Protected"), figure(s.Protected), text("nothing automatic happens to them")},
 		{text("Due for deactivation"), figure(s.DueForDeactivation), text(thresholdText("unused for more than %s, or expired", policy.InactiveAfter))},
 		{text("Due for deletion"), figure(s.DueForDeletion), text(thresholdText("inactive and unused for more than %s", policy.DeleteAfter))},
+		{text("Waiting for a warning"), figure(s.Waiting), text("due for deletion, but their owners were not warned, or not long enough ago")},
 		{text("Never due"), figure(s.NeverDue), text("active, and neither idleness nor an expiry ever makes them due")},
 		{text("Cleanup candidates"), figure(s.CleanupCandidates).in(bold), share(s.CleanupEfficiency)},
+	}
+	if policy.WarnBefore == sessioncleanup.Never {
+		rows = slices.Delete(rows, 7, 8)
 	}
 	if s.CleanupCandidates > 0 {
 		rows = append(rows, texts("Longest overdue", "", humanize.RelTime(s.At.Add(-s.OldestOverdue), s.At, "", "")))

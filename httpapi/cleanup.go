@@ -173,5 +173,9 @@ func (c *call) results(run sessioncleanup.Run, res sessioncleanup.Result) []resu
 	if after := policy.DeleteAfter; after != sessioncleanup.Never {
 		out[1].Details = fmt.Sprintf(deleted[c.lang], out[1].Count, sessioncleanup.Threshold(after, 24*time.Hour))
 	}
+	if before := policy.WarnBefore; before != sessioncleanup.Never && policy.DeleteAfter != sessioncleanup.Never {
+		out = append(out, result{Action: sessioncleanup.ActionNoticed, Count: res.Noticed(), Details: fmt.Sprintf(msgNoticed[c.lang],
+			res.Noticed(), sessioncleanup.Threshold(before, 24*time.Hour), res.Waiting)})
+	}
 	return out
 }

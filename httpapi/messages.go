@@ -208,6 +208,7 @@ var (
 	msgNoDeactivation  = text{"Deactivation is off.", "La désactivation automatique est coupée."}
 	msgDidDelete       = text{"Deleted: %d, unused for more than %s days", "Supprimées : %d, inutilisées depuis plus de %s jours"}
 	msgWouldDelete     = text{"Would be deleted: %d, unused for more than %s days", "À supprimer : %d, inutilisées depuis plus de %s jours"}
+	msgNoticed         = text{"Owners to warn: of %d sessions, %s days before the deletion. Waiting for a warning: %d", "Propriétaires à avertir : de %d sessions, %s jours avant la suppression. En attente d'un avertissement : %d"}
 	msgNoDeletion      = text{"Deletion is off.", "La suppression automatique est coupée."}
 	msgNotDeactivated  = text{"The session could not be deactivated. The server's log has the details.", "La session n'a pas pu être désactivée. Le journal du serveur contient les détails."}
 	msgNotChanged      = text{"The session could not be changed. The server's log has the details.", "La session n'a pas pu être modifiée. Le journal du serveur contient les détails."}
@@ -231,6 +232,8 @@ var (
 	alertsInFrench = map[sessioncleanup.AlertCode]string{
 		sessioncleanup.AlertTooManyDue:        "%d sessions sont à nettoyer, plus de %d",
 		sessioncleanup.AlertLowActivity:       "%.0f %% des sessions sont actives, moins de %.0f %%",
+		sessioncleanup.AlertUndeliverable:     "les propriétaires de %d sessions n'ont pas pu être avertis avant leur suppression",
+		sessioncleanup.AlertOutboxStuck:       "%d avertissements de propriétaires ne sont pas remis, le plus ancien depuis %v",
 		sessioncleanup.AlertClockWrong:        "les horloges de la base de données et de ce processus diffèrent de %v",
 		sessioncleanup.AlertCleanupIncomplete: "le dernier nettoyage, %s, n'a pas pu traiter %d sessions",
 	}

@@ -103,7 +103,10 @@ func render(s sessioncleanup.Stats) (figures, error) {
 func versionOf(s sessioncleanup.Stats) string {
 	counts := s.Counts
 	counts.OldestOverdue, counts.Cutoffs = 0, sessioncleanup.Cutoffs{}
-	version := fmt.Sprint(counts)
+	version := fmt.Sprint(counts, s.Waiting)
+	if s.Outbox != nil {
+		version += fmt.Sprint(*s.Outbox)
+	}
 	for _, a := range s.Alerts {
 		version += string(a.Code)
 	}

@@ -24,6 +24,8 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 		return q.Answer(s.allDue(sessioncleanup.ActionDeactivated, q.Thresholds.At(now)), now), nil
 	case q.Status == sessioncleanup.StatusToDelete:
 		return q.Answer(s.allDue(sessioncleanup.ActionDeleted, q.Thresholds.At(now)), now), nil
+	case q.Status == sessioncleanup.SelectToWarn:
+		return q.Answer(s.allDue(sessioncleanup.ActionNoticed, q.Thresholds.At(now)), now), nil
 	default:
 		return s.scan(q, now), nil
 	}

@@ -37,6 +37,7 @@ var (
 	_ sessioncleanup.Sealer   = (*Store)(nil)
 	_ sessioncleanup.Archiver = (*Store)(nil)
 	_ sessioncleanup.Follower = (*Store)(nil)
+	_ sessioncleanup.Outbox   = (*Store)(nil)
 )
 
 // Store keeps sessions in memory. It is safe for concurrent use, starts no goroutine and is empty at first.
@@ -57,6 +58,7 @@ type Store struct {
 	archives int64                             // entries ever made
 	// tombstones are when owners were erased, by the hashes of their IDs.
 	tombstones map[[sha256.Size]byte]time.Time
+	notices    map[string]sessioncleanup.Notice // by session; what it has of the warning, the session has, too
 }
 
 // New makes an empty store.
@@ -68,6 +70,7 @@ func New(c Config) *Store {
 		places:       map[string]int64{},
 		proofs:       map[int64][]byte{},
 		tombstones:   map[[sha256.Size]byte]time.Time{},
+		notices:      map[string]sessioncleanup.Notice{},
 	}
 }
 

@@ -91,6 +91,7 @@ func (s *Store) Put(sessions ...sessioncleanup.Session) error {
 	for _, session := range sessions {
 		was, there := s.sessions[session.ID]
 		is := stored(session, now)
+		is.Warning = s.notices[session.ID].Warning
 		if there {
 			is = is.Observe(was, now)
 		}
@@ -101,6 +102,7 @@ func (s *Store) Put(sessions ...sessioncleanup.Session) error {
 
 // stored is a session as it is stored.
 func stored(s sessioncleanup.Session, now time.Time) sessioncleanup.Session {
+	s.Warning = sessioncleanup.Warning{}
 	s.AsOf, s.Status, s.DeactivateAt, s.DeleteAt = time.Time{}, "", time.Time{}, time.Time{}
 	s.CreatedAt, s.UpdatedAt, s.ExpiresAt, s.DeactivatedAt = utc(s.CreatedAt), utc(s.UpdatedAt), utc(s.ExpiresAt), utc(s.DeactivatedAt)
 	s.Name, s.Code, s.OwnerName = shorten.Text(s.Name, sessioncleanup.MaxName), shorten.Text(s.Code, sessioncleanup.MaxName), shorten.Text(s.OwnerName, sessioncleanup.MaxName)

@@ -138,11 +138,14 @@ type place struct {
 // or all of one; those used in the future are at the end of two.
 func (s *Store) due(a sessioncleanup.Action, c sessioncleanup.Cutoffs, after place) iter.Seq2[place, sessioncleanup.Session] {
 	inOrders := map[sessioncleanup.Action][]int{
-		sessioncleanup.ActionDeleted: {kept}, sessioncleanup.ActionDeactivated: {idle, expiring},
+		sessioncleanup.ActionDeleted: {kept}, sessioncleanup.ActionNoticed: {kept}, sessioncleanup.ActionDeactivated: {idle, expiring},
 		sessioncleanup.ActionDated: {undated}, sessioncleanup.ActionCorrected: {idle, kept},
 	}[a]
 	ends := [orders]time.Time{kept: c.Delete, idle: c.Inactive, expiring: c.Now.Add(1)}
-	if a == sessioncleanup.ActionCorrected {
+	switch a {
+	case sessioncleanup.ActionNoticed:
+		ends[kept] = c.Warn
+	case sessioncleanup.ActionCorrected:
 		ends = [orders]time.Time{idle: endOfTime, kept: endOfTime}
 	}
 	return func(yield func(place, sessioncleanup.Session) bool) {

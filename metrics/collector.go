@@ -185,6 +185,16 @@ func (c *Collector) send(to chan<- prometheus.Metric) {
 	gauge(due, float64(s.DueForDeletion), "delete")
 	gauge(oldestOverdue, s.OldestOverdueSeconds)
 	gauge(clockDifference, s.ClockDifference.Seconds())
+	if o := s.Outbox; o != nil {
+		gauge(waitingSessions, float64(s.Waiting))
+		gauge(outboxPending, float64(o.Pending))
+		gauge(outboxUndeliverable, float64(o.Undeliverable))
+		var oldest time.Duration
+		if o.Pending > 0 {
+			oldest = s.At.Sub(o.OldestAt)
+		}
+		gauge(outboxOldest, oldest.Seconds())
+	}
 	if c.last.archive != nil {
 		gauge(due, float64(c.last.archive.Due), "purge")
 		gauge(archiveEntries, float64(c.last.archive.Entries))

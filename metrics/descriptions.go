@@ -38,6 +38,11 @@ var (
 	lastRunTime       = describe("last_run_timestamp_seconds", "When the last run over all sessions ended.")
 	lastRunFailures   = describe("last_run_failures", "Sessions that the last run over all sessions could not change.")
 
+	waitingSessions     = describe("sessions_waiting", "Sessions that are due for deletion, but for their warning.")
+	outboxPending       = describe("outbox_pending", "Warnings of owners that are neither delivered nor given up.")
+	outboxUndeliverable = describe("outbox_undeliverable", "Warnings of owners that were given up.")
+	outboxOldest        = describe("outbox_oldest_seconds", "For how long the oldest pending warning has been in the outbox; 0 when there is none.")
+
 	archiveEntries = describe("archive_entries", "Deleted sessions in the archive.")
 	archiveBytes   = describe("archive_bytes", "The size of the rows in the archive, as the database keeps them.")
 )

@@ -21,7 +21,8 @@ const clockTolerance = 10 * time.Minute
 
 // phases are the phases of a run, by what they do to a session, as labels name them.
 var phases = map[sessioncleanup.Action]string{
-	sessioncleanup.ActionPurged: "purge", sessioncleanup.ActionDeleted: "delete", sessioncleanup.ActionDeactivated: "deactivate",
+	sessioncleanup.ActionPurged: "purge", sessioncleanup.ActionDeleted: "delete", sessioncleanup.ActionNoticed: "warn",
+	sessioncleanup.ActionDeactivated: "deactivate",
 }
 
 // log counts what is in the audit log, from the first reading on: Prometheus asks how much a counter rises. Collector.Resume

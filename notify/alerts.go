@@ -55,6 +55,8 @@ func Samples() []Notice {
 		{Code: sessioncleanup.AlertCleanupFailed, Message: "the last run failed", Args: []any{run, "clean up: database unavailable: connection refused"}},
 		{Code: AlertDeletionLimit, Message: "the deletion limit stopped the last run", Args: []any{run, 140}},
 		{Code: sessioncleanup.AlertCleanupIncomplete, Message: "the last run could not clean up 3 sessions", Args: []any{run, 3}},
+		{Code: sessioncleanup.AlertUndeliverable, Message: "the owners of 7 sessions could not be warned", Args: []any{7}},
+		{Code: sessioncleanup.AlertOutboxStuck, Message: "12 warnings are not delivered", Args: []any{12, 31 * time.Hour}},
 		{Code: sessioncleanup.AlertClockWrong, Message: "the clocks differ", Args: []any{25 * time.Minute}},
 		{Code: AlertOverdue, Message: "a run is overdue", Args: []any{65 * time.Minute}},
 		{Code: "cleanup_idle", Message: "the last run changed nothing, with 150 sessions due"},

@@ -35,7 +35,7 @@ type MailConfig struct {
 	Username, Password string
 	// From and To are addresses, with or without a name: "Ops <ops@example.com>". There is one receiver for each channel, so that
 	// one that is refused does not keep messages from others.
-	From, To string
+	From, To string // To may be empty for Owners, which name one for each message
 	TLS      TLSMode
 	// TLSConfig has certificates of the server's authority, for example. Default: those of the system.
 	TLSConfig *tls.Config
@@ -68,11 +68,23 @@ func NewMail(c MailConfig) (*Mail, error) {
 	if m.from, err = address("from", c.From); err != nil {
 		return nil, err
 	}
+	if c.To == "" { // each message will name one
+		m.name = channelName("mail", "from:"+m.from.Address)
+		return m, nil
+	}
 	if m.to, err = address("to", c.To); err != nil {
 		return nil, err
 	}
 	m.name = channelName("mail", m.to.Address)
 	return m, nil
+}
+
+// To is the same channel to another address.
+func (m *Mail) To(to string) (Notifier, error) {
+	other := *m
+	var err error
+	other.to, err = address("to", to)
+	return &other, err
 }
 
 func address(field, text string) (*mail.Address, error) {
@@ -88,6 +100,9 @@ func (m *Mail) Name() string { return m.name }
 
 // Notify sends the message as text and, when it has one, HTML.
 func (m *Mail) Notify(ctx context.Context, message Message) error {
+	if m.to == nil {
+		return &Error{Channel: m.name, Permanent: true, Err: errors.New("it has no address to send to")}
+	}
 	limited, cancel := context.WithTimeout(ctx, m.timeout)
 	defer cancel()
 	letter, err := m.compose(message)

@@ -29,6 +29,15 @@ const forms = "smtp://USER:PASSWORD@HOST?from=ADDRESS&to=ADDRESS, smtps://…, s
 // What follows "#" is not sent to the webhook. A wrong URL is an ErrInvalid. The error quotes nothing of the URL but its scheme
 // and the addresses of a mail: the rest may be secret.
 func Open(address string) (Notifier, error) {
+	channel, err := OpenOwners(address)
+	if mail, ok := channel.(*Mail); ok && err == nil && mail.to == nil {
+		return nil, invalid.Errorf("%s URL has no to address: want %s", strings.SplitN(address, ":", 2)[0], forms)
+	}
+	return channel, err
+}
+
+// OpenOwners is Open for Owners.Channel: a mail needs no address to send to.
+func OpenOwners(address string) (Notifier, error) {
 	scheme, _, ok := strings.Cut(address, ":")
 	u, err := url.Parse(address)
 	switch {
@@ -106,7 +115,11 @@ func openMail(u *url.URL) (Notifier, error) {
 	default:
 		return nil, invalid.Errorf("%s URL has tls=%.20q: want smtp with STARTTLS, smtp with tls=none, or smtps", u.Scheme, c.TLS)
 	}
-	return NewMail(c)
+	m, err := NewMail(c)
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 func openHTTPS(u *url.URL) (Notifier, error) {

@@ -21,7 +21,7 @@ func Languages() []string { return []string{"en", "fr"} }
 //go:embed templates
 var templates embed.FS
 
-// Texts are the texts of notices to operators.
+// Texts are the texts of notices to operators, and of warnings to owners.
 type Texts struct {
 	language string
 	plain    *template.Template
@@ -56,6 +56,9 @@ func NewTexts(language string, own ...string) (*Texts, error) {
 		if _, err := t.Message(n); err != nil {
 			return nil, invalid.Errorf("templates: %w", err)
 		}
+	}
+	if _, err := t.OwnerMessage(OwnerSample()); err != nil {
+		return nil, invalid.Errorf("templates: %w", err)
 	}
 	return t, nil
 }

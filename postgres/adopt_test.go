@@ -61,7 +61,8 @@ func dump(t testing.TB, url string) string {
 		) l`)
 }
 
-func TestUninstallLeavesTheSchemaAsItWas(t *testing.T) {
+// For tables of every kind, Migrate does the same when it is repeated and when its SQL is run manually, and Uninstall reverts it.
+func TestMigrateAgainAndItsSQLChangeTheSameAndUninstallLeavesTheSchemaAsItWas(t *testing.T) {
 	t.Parallel()
 	for name, h := range pghosts.All() {
 		t.Run(name, func(t *testing.T) {
@@ -69,9 +70,25 @@ func TestUninstallLeavesTheSchemaAsItWas(t *testing.T) {
 			url := fresh(t, name)
 			before := dump(t, url)
 			store := open(t, url, postgres.Config{Schema: h.Schema})
+			script, err := store.MigrationSQL(t.Context(), sessioncleanup.Policy{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if dump(t, url) != before {
+				t.Fatal("printing the SQL changed the database")
+			}
 			migrate(t, store)
-			if dump(t, url) == before {
+			first := dump(t, url)
+			if first == before {
 				t.Fatal("the migration changed nothing")
+			}
+			expectSQL(t, fresh(t, name), h.Schema, script, first)
+			migrate(t, store)
+			if diff := cmp.Diff(first, dump(t, url)); diff != "" {
+				t.Errorf("a second migration (-first +second):\n%s", diff)
+			}
+			if err := store.Validate(t.Context()); err != nil {
+				t.Error(err)
 			}
 			for range 2 { // once more: nothing is left to remove
 				if err := store.Uninstall(t.Context()); err != nil {
@@ -88,6 +105,23 @@ func TestUninstallLeavesTheSchemaAsItWas(t *testing.T) {
 	}
 }
 
+// expectSQL requires that the SQL of a migration does to another database what the migration did.
+func expectSQL(t *testing.T, url string, schema sessioncleanup.Schema, script, want string) {
+	t.Helper()
+	runScript(t, connect(t, url), script)
+	store := open(t, url, postgres.Config{Schema: schema})
+	if err := store.Validate(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(want, dump(t, url)); diff != "" {
+		t.Errorf("schema (-Migrate +manually):\n%s", diff)
+	}
+	policy, err := store.Policy(t.Context())
+	if diff := cmp.Diff(sessioncleanup.Policy{}.WithDefaults(), policy); err != nil || diff != "" {
+		t.Errorf("policy (-want +got), error %v:\n%s", err, diff)
+	}
+}
+
 func TestUninstallKeepsOwnTableThatHoldsSessions(t *testing.T) {
 	t.Parallel()
 	store, pool := adopted(t, "own")
@@ -101,26 +135,6 @@ func TestUninstallKeepsOwnTableThatHoldsSessions(t *testing.T) {
 	}
 	if n := value[int](t, pool, "SELECT count(*) FROM pg_class WHERE relname LIKE 'sessioncleanup%' AND relkind = 'r'"); n != 0 {
 		t.Errorf("%d tables of the library are left, want none", n)
-	}
-}
-
-func TestMigrateAgainChangesNothing(t *testing.T) {
-	t.Parallel()
-	for name, h := range pghosts.All() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			url := fresh(t, name)
-			store := open(t, url, postgres.Config{Schema: h.Schema})
-			migrate(t, store)
-			first := dump(t, url)
-			migrate(t, store)
-			if diff := cmp.Diff(first, dump(t, url)); diff != "" {
-				t.Errorf("a second migration (-first +second):\n%s", diff)
-			}
-			if err := store.Validate(t.Context()); err != nil {
-				t.Error(err)
-			}
-		})
 	}
 }
 
@@ -243,37 +257,6 @@ func TestColumnsWithoutTimeZoneAreReadInTheirZone(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("last activities (-want +got):\n%s", diff)
-	}
-}
-
-func TestMigrationSQLIsAllThatMigrateWouldDo(t *testing.T) {
-	t.Parallel()
-	for name, h := range pghosts.All() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			byHand, byMigrate := fresh(t, name), fresh(t, name)
-			migrate(t, open(t, byMigrate, postgres.Config{Schema: h.Schema}))
-			before := dump(t, byHand)
-			store := open(t, byHand, postgres.Config{Schema: h.Schema})
-			script, err := store.MigrationSQL(t.Context(), sessioncleanup.Policy{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if dump(t, byHand) != before {
-				t.Fatal("printing the SQL changed the database")
-			}
-			runScript(t, connect(t, byHand), script)
-			if err := store.Validate(t.Context()); err != nil {
-				t.Error(err)
-			}
-			if diff := cmp.Diff(dump(t, byMigrate), dump(t, byHand)); diff != "" {
-				t.Errorf("schema (-Migrate +manually):\n%s", diff)
-			}
-			policy, err := store.Policy(t.Context())
-			if diff := cmp.Diff(sessioncleanup.Policy{}.WithDefaults(), policy); err != nil || diff != "" {
-				t.Errorf("policy (-want +got), error %v:\n%s", err, diff)
-			}
-		})
 	}
 }
 

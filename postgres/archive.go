@@ -169,15 +169,12 @@ func (s *Store) Purge(ctx context.Context, b sessioncleanup.Batch, before time.T
 	started := time.Now()
 	err = s.transact(ctx, min(batchLimit, s.cfg.BatchTimeout), func(batch *pgx.Batch) {
 		queueGuard(batch, m, b.Lease)
-		batch.Queue(m.statement("purge"), before, b.BackedUp, b.Limit, b.Cause.Actor, b.Cause.Reason, b.Cause.RunID).QueryRow(func(row pgx.Row) error {
-			return row.Scan(&out.IDs)
+		batch.Queue(m.statement("purge"), before, b.BackedUp, b.Limit, b.After, b.Cause.Actor, b.Cause.Reason, b.Cause.RunID).QueryRow(func(row pgx.Row) error {
+			return row.Scan(&out.IDs, &out.Next)
 		})
 	})
 	if err != nil {
 		return sessioncleanup.BatchResult{}, s.failed("purge the archive", err)
-	}
-	if len(out.IDs) == b.Limit {
-		out.Next = "more"
 	}
 	if s.writers.busy() {
 		out.Pause = b.PauseAfter(time.Since(started))

@@ -156,7 +156,7 @@ func TestATableThatMigrateDidNotSeeStopsDeletionsIntoTheArchive(t *testing.T) {
 
 func TestTheSQLRunArchivesAndPurges(t *testing.T) {
 	t.Parallel()
-	_, pool, m := concert(t, sessioncleanup.Policy{}, "")
+	store, pool, m := concert(t, sessioncleanup.Policy{}, "")
 	mustRun(t, pool, "UPDATE sessions SET active = false, last_activity = now() - interval '60 days', deactivated_at = now() - interval '60 days'")
 	mustRun(t, pool, "SELECT * FROM cleanup_inactive_sessions()")
 	if all, err := m.Archived(t.Context(), sessioncleanup.ArchiveOptions{}); err != nil || len(all) != 2 || all[0].Reason != "cleanup_inactive_sessions" {
@@ -170,6 +170,22 @@ func TestTheSQLRunArchivesAndPurges(t *testing.T) {
 	last, _, err := m.LastRun(t.Context())
 	if err != nil || last.Run.Phases.Of(sessioncleanup.ActionPurged).Done != 1 {
 		t.Errorf("the run is recorded as %+v, %v; want one purged", last.Run, err)
+	}
+
+	// A purge goes on after its last batch, and does not read again what is gone for itself but not for an older transaction.
+	archived := func(days, from, through int) {
+		mustRun(t, pool, fmt.Sprintf(`INSERT INTO sessioncleanup_archive (session_id, archived_at, actor, row_count, bytes)
+			SELECT n::text, now() - interval '%d days' + n * interval '1 minute', 'x', 0, 0 FROM generate_series(%d, %d) n`, days, from, through))
+	}
+	archived(40, 10, 14)
+	batch := sessioncleanup.Batch{Action: sessioncleanup.ActionPurged, Limit: 2}
+	for _, want := range [][]string{{"10", "11"}, {"12", "13"}, {"14"}} {
+		out, err := store.Purge(t.Context(), batch, time.Now().AddDate(0, 0, -30))
+		if err != nil || !slices.Equal(out.IDs, want) || (out.Next == "") != (len(want) < 2) {
+			t.Errorf("a batch after %q purges %v, then %q, %v; want %v", batch.After, out.IDs, out.Next, err, want)
+		}
+		batch.After = out.Next
+		archived(50, 9, 9)
 	}
 }
 
@@ -201,7 +217,7 @@ func TestRolesUseTheArchiveWithoutReadingIt(t *testing.T) {
 	for _, sql := range []string{
 		"INSERT INTO sessioncleanup_archive_rows VALUES (1, 9, 'public.users', false, '{}')",
 		fmt.Sprintf("UPDATE sessioncleanup_archive SET owner_id = 'me' WHERE id = %d", all[0].ID),
-		"SELECT sessioncleanup_purge(now() + interval '1 year', false, 10, 'me', '', '')",
+		"SELECT sessioncleanup_purge(now() + interval '1 year', false, 10, '', 'me', '', '')",
 	} {
 		if _, err := connect(t, as).Exec(t.Context(), sql); err == nil || !strings.Contains(err.Error(), "permission denied") {
 			t.Errorf("%s: %v, want that it is not permitted", sql, err)

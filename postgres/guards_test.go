@@ -36,11 +36,16 @@ func ledger(t *testing.T, sql string) (*postgres.Store, *pgxpool.Pool, *sessionc
 	if err := store.Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
 		t.Fatal(err)
 	}
-	manager, err := sessioncleanup.New(store, sessioncleanup.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return store, pool, manager
+	return store, pool, manage(t, store)
+}
+
+// guardedLedger is a database with ledgerTables in which SQL added a guard after the adoption.
+func guardedLedger(t *testing.T, sql string) (*postgres.Store, *pgxpool.Pool, *sessioncleanup.Manager) {
+	t.Helper()
+	store, url := migratedTables(t, ledgerTables)
+	pool := connect(t, url)
+	mustRun(t, pool, sql)
+	return store, pool, manage(t, store)
 }
 
 func guard(body string) string {
@@ -70,7 +75,7 @@ func TestARunReportsWhatTriggersAndRulesRefuseOrSuppress(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, pool, manager := ledger(t, c.sql)
+			_, pool, manager := guardedLedger(t, c.sql)
 			result, err := manager.Cleanup(t.Context(), sessioncleanup.Run{})
 			if err != nil {
 				t.Fatal(err)
@@ -95,7 +100,7 @@ func TestARunReportsWhatTriggersAndRulesRefuseOrSuppress(t *testing.T) {
 
 func TestAChangeThatATriggerSuppressesFails(t *testing.T) {
 	t.Parallel()
-	_, pool, manager := ledger(t, guard("RETURN NULL;")+"CREATE TRIGGER g BEFORE UPDATE OR DELETE ON sessions FOR EACH ROW EXECUTE FUNCTION guard()")
+	_, pool, manager := guardedLedger(t, guard("RETURN NULL;")+"CREATE TRIGGER g BEFORE UPDATE OR DELETE ON sessions FOR EACH ROW EXECUTE FUNCTION guard()")
 	if _, err := manager.Deactivate(t.Context(), "50"); err == nil || !strings.Contains(err.Error(), "suppresses it") {
 		t.Errorf("Deactivate fails with %v, want that a trigger suppresses it", err)
 	}
@@ -109,7 +114,7 @@ func TestAChangeThatATriggerSuppressesFails(t *testing.T) {
 
 func TestABatchDoesNotWaitForALockedChild(t *testing.T) {
 	t.Parallel()
-	_, pool, manager := ledger(t, "")
+	_, pool, manager := guardedLedger(t, "")
 	tx, err := pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -162,7 +167,7 @@ func TestEventsKeepTheBeginningOfLongTexts(t *testing.T) {
 
 func TestTheServerEndsATransactionThatNobodyGoesOnWith(t *testing.T) {
 	t.Parallel()
-	store, pool, manager := ledger(t, "")
+	store, pool, manager := guardedLedger(t, "")
 	_, err := manager.If(func(sessioncleanup.Session) bool {
 		mustExec(t, pool, `SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
 			WHERE a.datname = current_database() AND a.state = 'idle in transaction'`)

@@ -192,10 +192,7 @@ func TestKilledBackendDoesNotStopARun(t *testing.T) {
 	// What the server has confirmed must outlive it, the lease too.
 	server := pgtest.Start(t, map[string]string{"restart_after_crash": "on", "synchronous_commit": "on"})
 	for i := range *kills {
-		url := server.Database(t, "template0")
-		if err := pghosts.All()["guide"].Adopt(t.Context(), url); err != nil {
-			t.Fatal(err)
-		}
+		url := server.Prepared(t, "guide", pghosts.All()["guide"].Adopt)
 		pool := connect(t, url)
 		half(t, pool, count)
 		store := open(t, url+"&application_name=victim", postgres.Config{})

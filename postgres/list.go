@@ -14,7 +14,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// List finds what is due through an index; other filters and orders read the table.
+// List finds what is due, and an owner's sessions, through an index. Of all sessions, and where those are many, it reads lists by
+// last activity in their order, see walk.go; in another order it reads the table.
 func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
 	m, err := s.ready(ctx)
 	if err != nil {
@@ -24,26 +25,19 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 		return sessioncleanup.Page{}, invalid.Errorf("position is %q: want one from an earlier page", *q.After)
 	}
 	var page sessioncleanup.Page
-	var places []sessioncleanup.Position
+	var listing listing
+	if q.Limit > 0 && !m.matchesNothing(q.Filter) {
+		if listing, err = s.listing(ctx, m, q); err != nil {
+			return sessioncleanup.Page{}, s.failed("list sessions", err)
+		}
+	}
 	now, err := s.read(ctx, func(batch *pgx.Batch) {
 		if m.matchesNothing(q.Filter) {
 			return
 		}
 		args := slices.Clip(append(readArgs(q.Filter, q.Thresholds), orNull(string(q.Status))))
 		if q.Limit > 0 { // one more than asked, to know whether there is a next page
-			key, id := after(q)
-			batch.Queue(m.statement("list", m.order(q)), append(args, q.Limit+1, key, id)...).Query(func(rows pgx.Rows) error {
-				var err error
-				page.Sessions, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (sessioncleanup.Session, error) {
-					var used *time.Time
-					session, err := scanSession(row, &used)
-					sorted := session // by what is stored, without touches that are only noted
-					sorted.LastActivity = utc(used)
-					places = append(places, q.Position(sorted))
-					return session, err
-				})
-				return err
-			})
+			batch.Queue(listing.sql, listing.args...).Query(func(rows pgx.Rows) error { return readPage(rows, q, &page) })
 		}
 		if q.CountUpTo > 0 {
 			batch.Queue(m.statement("count"), append(args, q.CountUpTo)...).QueryRow(func(row pgx.Row) error { return row.Scan(&page.Total) })
@@ -52,15 +46,52 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	if err != nil {
 		return sessioncleanup.Page{}, s.failed("list sessions", err)
 	}
-	if len(page.Sessions) > q.Limit {
-		page.Sessions, page.Next = page.Sessions[:q.Limit], &places[q.Limit-1]
-	}
 	for i := range page.Sessions {
 		page.Sessions[i].AsOf = now
 	}
 	page.Cutoffs = m.cutoffs(q.Thresholds, now)
 	return page, nil
 }
+
+// readPage reads the rows of a list: its place in the order and whether it was found follow each session.
+func readPage(rows pgx.Rows, q sessioncleanup.Query, page *sessioncleanup.Page) error {
+	var last sessioncleanup.Position
+	for rows.Next() {
+		if len(page.Sessions) == q.Limit {
+			page.Next = &last
+			break
+		}
+		var place any
+		var found bool
+		session, err := scanSession(rows, &place, &found)
+		if err != nil {
+			return err
+		}
+		last = sessioncleanup.Position{Key: placeKey(place), ID: session.ID}
+		if !found { // the search came this far
+			page.Next = &last
+			break
+		}
+		page.Sessions = append(page.Sessions, session)
+	}
+	rows.Close()
+	return rows.Err()
+}
+
+// placeKey is a Position.Key. What is not known is at -infinity.
+func placeKey(place any) string {
+	switch v := place.(type) {
+	case string:
+		return v
+	case time.Time:
+		return v.UTC().Format(placeFormat)
+	default:
+		return ""
+	}
+}
+
+// placeFormat is that of a Position.Key.
+const placeFormat = "2006-01-02T15:04:05.000000000Z"
 
 // Counts reads the table once and counts.
 func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
@@ -95,7 +126,7 @@ func (s *Store) counts(ctx context.Context, m *mapping, q sessioncleanup.CountsQ
 func (s *Store) read(ctx context.Context, queries func(*pgx.Batch)) (time.Time, error) {
 	var now time.Time
 	batch := &pgx.Batch{}
-	batch.Queue(statements["now"]).QueryRow(func(row pgx.Row) error { return row.Scan(&now, nil) })
+	batch.Queue(statements["now"]).QueryRow(func(row pgx.Row) error { return row.Scan(&now, nil, nil) })
 	queries(batch)
 	err := s.pool.SendBatch(ctx, batch).Close()
 	return now.UTC(), err
@@ -103,7 +134,7 @@ func (s *Store) read(ctx context.Context, queries func(*pgx.Batch)) (time.Time, 
 
 // readArgs are the first six parameters of what reads sessions; NULL does not filter, and turns a phase off.
 func readArgs(f sessioncleanup.Filter, t sessioncleanup.Thresholds) []any {
-	return []any{moment(t.Now), threshold(t.Inactive), threshold(t.Delete), orNull(f.ID), orNull(f.OwnerID), orNull(f.Text)}
+	return []any{moment(t.Now), threshold(t.Inactive), deletion(t), orNull(f.ID), orNull(f.OwnerID), orNull(f.Text)}
 }
 
 // cutoffs are the thresholds at the store's clock.
@@ -111,6 +142,21 @@ func (m *mapping) cutoffs(t sessioncleanup.Thresholds, now time.Time) sessioncle
 	c := t.At(now)
 	c.Untracked = m.untracked
 	return c
+}
+
+// deletion is how long before now the moments of Cutoffs lie that decide about deletions: Delete, Warn, Warned and GivenUp.
+func deletion(t sessioncleanup.Thresholds) []*int64 {
+	all := []*int64{threshold(t.Delete), nil, nil, nil}
+	if t.Delete > 0 && t.Warn > 0 {
+		all[1], all[2] = new(int64(0)), threshold(t.Warn)
+		if before := threshold(t.Delete - t.Warn); before != nil {
+			all[1] = before
+		}
+		if t.Proceed {
+			all[3] = all[2]
+		}
+	}
+	return all
 }
 
 // threshold is in whole milliseconds: as cutoffs are cut, a part of one counts as one.
@@ -132,16 +178,13 @@ func (m *mapping) order(q sessioncleanup.Query) sqlfile.Names {
 	if q.Descending {
 		n["direction"], n["beyond"] = "DESC", "<"
 	}
-	known := func(at string) string {
-		return fmt.Sprintf("coalesce(CASE WHEN isfinite(%s) THEN %s END, '-infinity')", at, at)
-	}
 	switch q.Sort {
 	case sessioncleanup.SortName:
 		n["key"], n["key_type"] = fmt.Sprintf(`coalesce(%s, '') COLLATE "C"`, m.names["name_text"]), "text"
 	case sessioncleanup.SortCreated:
-		n["key"] = known(m.names["created_at_out"])
+		n["key"] = m.placeOf(m.schema.CreatedAt, m.names["created_at_out"])
 	default:
-		n["key"] = known(m.names["last_activity_out"])
+		n["key"] = m.placeOf(m.schema.LastActivity, m.names["last_activity_out"])
 	}
 	return n
 }
@@ -161,12 +204,16 @@ func after(q sessioncleanup.Query) (key, id *string) {
 func scanSession(row pgx.Row, more ...any) (sessioncleanup.Session, error) {
 	var session sessioncleanup.Session
 	var created, updated, expires, deactivated *time.Time
+	var warning []*time.Time
 	err := row.Scan(append([]any{
 		&session.ID, &session.OwnerID, &session.OwnerName, &session.Name, &session.Code, &session.Active, &session.AutoCleanup,
-		&created, &updated, &session.LastActivity, &expires, &deactivated, &session.ActivityCount,
+		&created, &updated, &session.LastActivity, &expires, &deactivated, &warning, &session.ActivityCount,
 	}, more...)...)
 	session.CreatedAt, session.UpdatedAt, session.ExpiresAt = utc(created), utc(updated), utc(expires)
 	session.LastActivity, session.DeactivatedAt = session.LastActivity.UTC(), utc(deactivated)
+	if len(warning) == 4 {
+		session.Warning = sessioncleanup.Warning{For: utc(warning[0]), QueuedAt: utc(warning[1]), DeliveredAt: utc(warning[2]), UndeliverableAt: utc(warning[3])}
+	}
 	return session, err
 }
 

@@ -56,9 +56,11 @@ type mapping struct {
 	sources   []source
 	names     sqlfile.Names
 
-	role      string // with whose rights Migrate makes things; empty for the connection's own
-	proposed  bool   // Inspect proposed the schema
-	untracked bool   // nothing shows when the sessions are used: the idle rules are off
+	role         string // with whose rights Migrate makes things; empty for the connection's own
+	ownerIndexed bool   // an index begins with the owner
+
+	proposed  bool // Inspect proposed the schema
+	untracked bool // nothing shows when the sessions are used: the idle rules are off
 }
 
 // observes reports whether a change of the session's own row counts as its activity: no other table shows any.
@@ -181,6 +183,9 @@ func (m *mapping) readTables(ctx context.Context, q *guarded) error {
 		}
 		m.sources = append(m.sources, src)
 	}
+	if m.ownerIndexed, err = leads(ctx, q, m.table, m.schema.Owner); err != nil {
+		return err
+	}
 	return m.checkTypes()
 }
 
@@ -198,6 +203,14 @@ func tableNames(s sessioncleanup.Schema) (names []string) {
 		add(src.Table)
 	}
 	return names
+}
+
+// leads reports whether an index of all rows begins with the column.
+func leads(ctx context.Context, q *guarded, r relation, column string) (found bool, err error) {
+	err = q.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = $1::oid AND i.indkey[0] = $2::smallint AND i.indisvalid AND i.indpred IS NULL)`,
+		r.oid, r.columns[column].position).Scan(&found)
+	return found && column != "", err
 }
 
 // reads reports whether the library reads a table's rows: one of another role than the owner of the sessions may have an

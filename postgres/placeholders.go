@@ -11,7 +11,7 @@ import (
 
 // ownTables are the tables of the library's own, without their prefix.
 func ownTables() []string {
-	return []string{"policy", "events", "archive", "archive_rows", "tombstones", "seals", "leases", "positions", "touches", "backfill", "settings", "migrations"}
+	return []string{"policy", "events", "archive", "archive_rows", "tombstones", "seals", "leases", "positions", "notices", "touches", "backfill", "settings", "migrations"}
 }
 
 // ownRelations are they with their schema, quoted.
@@ -27,7 +27,7 @@ func ownViews() []string { return []string{"sessions_cleanup_view", "sessions_ar
 
 // fragments are the statements that are parts of others.
 func fragments() []string {
-	return []string{"idle", "expired", "gone", "undated", "ahead_active", "ahead_inactive", "status", "matches", "event_name", "session_columns", "cut", "filter", "stale", "archive_settings", "sealed_texts", "sealed_digest"}
+	return []string{"idle", "expired", "undated", "ahead_active", "ahead_inactive", "matches", "event_name", "session_columns", "cut", "filter", "stale", "archive_settings", "sealed_texts", "sealed_digest"}
 }
 
 // fill makes the names for the placeholders of the .sql files.
@@ -84,6 +84,13 @@ func (m *mapping) fill() {
 	m.names = n
 	n["theirs"], n["ours"] = m.statement("theirs"), m.statement("ours")
 	n["by_run"], n["ahead"], n["noted"] = m.statement("by_run"), m.statement("ahead"), m.statement("noted")
+	n["has_text"] = m.statement("has_text")
+	for _, cutoff := range []string{"delete", "warn"} {
+		n["past_"+cutoff] = m.statement("past", sqlfile.Names{"cutoff": "v_cut." + cutoff})
+	}
+	for _, fragment := range []string{"period", "warned_enough", "gone", "waiting", "to_warn", "warning_of", "status", "selected"} { // some contain earlier ones
+		n[fragment] = m.statement(fragment)
+	}
 	filled := sqlfile.Names{}
 	for _, fragment := range fragments() {
 		filled[fragment] = m.statement(fragment)

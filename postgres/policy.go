@@ -23,17 +23,21 @@ func (s *Store) Policy(ctx context.Context) (sessioncleanup.Policy, error) {
 }
 
 func scanPolicy(row pgx.Row) (p sessioncleanup.Policy, err error) {
-	var inactive, remove, keep, archiveKeep *int64
+	var inactive, remove, keep, archiveKeep, warn *int64
 	var touch, budget int64
-	var auto, reactivate, enabled, archive, backup bool
+	var auto, reactivate, enabled, archive, backup, proceed bool
 	err = row.Scan(&inactive, &remove, &auto, &reactivate, &enabled, &touch,
-		&p.BatchSize, &budget, &p.Rate, &p.BusyShare, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertActivityRate, &archive, &archiveKeep, &p.ArchiveMaxRows, &p.ArchiveMaxBytes, &backup)
+		&p.BatchSize, &budget, &p.Rate, &p.BusyShare, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertActivityRate, &archive, &archiveKeep, &p.ArchiveMaxRows, &p.ArchiveMaxBytes, &backup, &warn, &proceed)
 	if err != nil {
 		return p, err
 	}
 	p.InactiveAfter, p.DeleteAfter, p.EventsKeep = orNever(inactive), orNever(remove), orNever(keep)
 	p.TouchInterval, p.BatchBudget = time.Duration(touch)*time.Microsecond, time.Duration(budget)*time.Microsecond
 	p.Archive, p.ArchiveKeep, p.Backup = sessioncleanup.SwitchOf(archive), orNever(archiveKeep), sessioncleanup.SwitchOf(backup)
+	p.WarnBefore, p.Undeliverable = orNever(warn), sessioncleanup.UndeliverableHold
+	if proceed {
+		p.Undeliverable = sessioncleanup.UndeliverableProceed
+	}
 	p.AutoCleanupDefault = sessioncleanup.SwitchOf(auto)
 	p.ReactivateOnActivity = sessioncleanup.SwitchOf(reactivate)
 	p.Enabled = sessioncleanup.SwitchOf(enabled)
@@ -97,6 +101,7 @@ func policySQL(m *mapping, p sessioncleanup.Policy) string {
 	data, err := json.Marshal(map[string]any{
 		"singleton":      true,
 		"inactive_after": interval(p.InactiveAfter), "delete_after": interval(p.DeleteAfter),
+		"warn_before": interval(p.WarnBefore), "undeliverable_proceed": p.Undeliverable == sessioncleanup.UndeliverableProceed,
 		"auto_cleanup_default": p.AutoCleanupDefault.Or(true), "reactivate_on_activity": p.ReactivateOnActivity.Or(false),
 		"enabled": p.Enabled.Or(true), "touch_interval": interval(p.TouchInterval),
 		"batch_size": p.BatchSize, "batch_budget": interval(p.BatchBudget), "rate": p.Rate, "busy_share": p.BusyShare,

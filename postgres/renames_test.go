@@ -43,8 +43,7 @@ func TestTheApplicationsStatementsWorkAfterItsOwnMigrations(t *testing.T) {
 	} {
 		t.Run(c.ddl, func(t *testing.T) {
 			t.Parallel()
-			store, url, _ := shaped(t, renamedTables, sessioncleanup.MigrateOptions{})
-			migrate(t, store)
+			store, url := migratedTables(t, renamedTables)
 			pool := connect(t, url)
 			mustRun(t, pool, c.ddl)
 			mustRun(t, pool, c.vote)

@@ -17,6 +17,7 @@ func (m *mapping) fillRows(n sqlfile.Names) {
 	n["says_active"] = m.saysActive("s.")
 	n["is_active"], n["not_active"], n["is_auto"] = m.conditions("s.")
 	n["bare_is_active"], n["bare_not_active"], n["bare_is_auto"] = m.conditions("")
+	n["is_protected"], n["bare_is_protected"] = m.protected("s."), m.protected("")
 	n["active_type"] = m.columnOr(s.Active, "bool").typ
 	n["active_value"], n["inactive_value"], n["written_active"] = "true", "false", "p_active"
 	if s.State != nil {
@@ -76,6 +77,12 @@ func (m *mapping) conditions(prefix string) (isActive, notActive, isAuto string)
 		isActive, notActive = "("+visible+" AND "+isActive+")", "("+visible+" AND "+notActive+")"
 	}
 	return isActive, notActive, isAuto
+}
+
+// protected is the condition for sessions to which nothing automatic happens.
+func (m *mapping) protected(prefix string) string {
+	_, _, isAuto := m.conditions(prefix)
+	return "(" + m.visible(prefix) + " AND NOT " + isAuto + ")"
 }
 
 // among is the condition that a column has one of some values, in the column's type. Its names and operators have their

@@ -24,6 +24,23 @@ func shaped(t *testing.T, sql string, options sessioncleanup.MigrateOptions) (*p
 	return open(t, url, postgres.Config{Migrate: options, Logger: slog.New(slog.NewTextHandler(&log, nil))}), url, &log
 }
 
+// migratedTables is a migrated database with these tables, made once for all tests that have the same.
+func migratedTables(t *testing.T, sql string) (*postgres.Store, string) {
+	t.Helper()
+	url := pgtest.Prepared(t, sql, func(ctx context.Context, url string) error {
+		if err := pghosts.Exec(ctx, url, sql); err != nil {
+			return err
+		}
+		store, err := postgres.Open(ctx, url, postgres.Config{})
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		return store.Migrate(ctx, sessioncleanup.Policy{})
+	})
+	return open(t, url, postgres.Config{}), url
+}
+
 func TestMigrateRefusesShapesAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ sql, want string }{
@@ -94,12 +111,9 @@ func TestMigrateFollowsRenames(t *testing.T) {
 	} {
 		t.Run(rename, func(t *testing.T) {
 			t.Parallel()
-			store, url, _ := shaped(t, `
+			store, url := migratedTables(t, `
 				CREATE TABLE sessions (id int PRIMARY KEY, last_activity timestamptz NOT NULL DEFAULT now());
-				CREATE TABLE votes (id int PRIMARY KEY, session_id int NOT NULL REFERENCES sessions ON DELETE CASCADE)`, sessioncleanup.MigrateOptions{})
-			if err := store.Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
-				t.Fatal(err)
-			}
+				CREATE TABLE votes (id int PRIMARY KEY, session_id int NOT NULL REFERENCES sessions ON DELETE CASCADE)`)
 			if err := pghosts.Exec(t.Context(), url, rename); err != nil {
 				t.Fatal(err)
 			}

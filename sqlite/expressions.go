@@ -98,7 +98,7 @@ func (l *layout) expressions(table string) sqlfile.Names {
 // that a run deactivated.
 func (l *layout) addNotes(n sqlfile.Names, reactivate, chosen string) {
 	n["reactivate"], n["notes_chosen"] = reactivate, chosen
-	for _, expression := range []string{"by_run", "note_revives", "unnoted", "noted", "session_columns"} {
+	for _, expression := range []string{"by_run", "note_revives", "unnoted", "noted", "warning_of", "session_columns"} {
 		if n[expression] = filled(expression, n); expression == "note_revives" && reactivate == "0" {
 			n[expression] = "0"
 		}
@@ -125,20 +125,22 @@ func notedNames() sqlfile.Names {
 }
 
 // cutoffs are the expressions that sessions are measured against.
-type cutoffs struct{ inactive, expiry, deletion string }
+type cutoffs struct{ inactive, expiry, deletion, warning, warned, givenUp string }
 
-var cutoffsGiven = cutoffs{":inactive", ":expired", ":delete"}
+var cutoffsGiven = cutoffs{":inactive", ":expired", ":delete", ":warn", ":warned", ":given_up"}
 
 // addRules adds the rules of sql/rules.sql.
 func (l *layout) addRules(n sqlfile.Names, c cutoffs) {
 	n["inactive_cutoff"], n["expiry_cutoff"], n["delete_cutoff"] = c.inactive, c.expiry, c.deletion
+	n["warn_cutoff"], n["warned_cutoff"], n["given_up_cutoff"] = c.warning, c.warned, c.givenUp
 	n["tracked"], n["never_idle"] = "1", filled("never_idle", n)
 	if l.adopted.untracked(l.schema) {
 		n["inactive_cutoff"], n["tracked"], n["never_idle"] = "NULL", filled("has_expiry", n), "1"
 	}
 	for _, rule := range []string{
-		"has_expires_at", "due_idle", "due_expired", "due_gone", "due_undated", "due_ahead", "due_inactive_ahead", "never_due",
+		"has_expires_at", "warned_enough", "has_notice", "due_idle", "due_expired", "due_gone", "due_to_warn", "due_undated", "due_ahead", "due_inactive_ahead", "never_due",
 		"status_active", "status_to_deactivate", "status_inactive", "status_to_delete", "status_protected",
+		"status_to_warn", "status_waiting",
 		"with_id", "with_owner", "with_text",
 	} {
 		n[rule] = filled(rule, n)

@@ -29,8 +29,8 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	if places[q.Sort] == "" {
 		return sessioncleanup.Page{}, invalid.Errorf("sort is %q: want one of %q", q.Sort, sessioncleanup.Sorts())
 	}
-	if q.Status != "" && !slices.Contains(sessioncleanup.Statuses(), q.Status) {
-		return sessioncleanup.Page{}, invalid.Errorf("status is %q: want one of %q", q.Status, sessioncleanup.Statuses())
+	if q.Status != "" && !slices.Contains(sessioncleanup.Selections(), q.Status) {
+		return sessioncleanup.Page{}, invalid.Errorf("status is %q: want one of %q", q.Status, sessioncleanup.Selections())
 	}
 	var page sessioncleanup.Page
 	err := s.readingSessions(ctx, func(c *conn) (err error) {
@@ -65,7 +65,7 @@ func (c *conn) answerOne(ctx context.Context, q sessioncleanup.Query, page *sess
 	if errors.Is(err, sessioncleanup.ErrNotFound) {
 		return nil
 	}
-	selected := err == nil && q.Matches(s) && (q.Status == "" || page.Cutoffs.Status(s) == q.Status)
+	selected := err == nil && q.Selects(s, page.Cutoffs)
 	if selected && q.CountUpTo > 0 {
 		page.Total = 1
 	}
@@ -92,7 +92,10 @@ func (c *conn) count(ctx context.Context, q sessioncleanup.Query, cut sessioncle
 func (l *layout) rows(q sessioncleanup.Query, columns string, p params) (rows, noted string, possible bool) {
 	condition, noted, possible := l.where(q.Filter, q.Status, p)
 	statement := "rows"
-	if q.OwnerID == "" && (q.Status == sessioncleanup.StatusToDeactivate || q.Status == sessioncleanup.StatusToDelete) {
+	indexed := []sessioncleanup.Status{
+		sessioncleanup.StatusToDeactivate, sessioncleanup.StatusToDelete, sessioncleanup.SelectToWarn, sessioncleanup.SelectWaiting,
+	}
+	if q.OwnerID == "" && slices.Contains(indexed, q.Status) {
 		statement += "_" + string(q.Status) // which has the condition of the status
 		condition, _, _ = l.where(q.Filter, "", p)
 	}
@@ -155,11 +158,11 @@ func (l *layout) position(q sessioncleanup.Query) (place, id any, err error) {
 // scanSession reads the columns of session_columns.
 func scanSession(row *sql.Rows, now time.Time) (sessioncleanup.Session, error) {
 	s := sessioncleanup.Session{AsOf: now}
-	var created, updated, expires, deactivated, noted sql.NullString
+	var created, updated, expires, deactivated, noted, warning sql.NullString
 	var last string
 	var infinite, revives bool
 	err := row.Scan(&s.ID, &s.OwnerID, &s.OwnerName, &s.Name, &s.Code, &s.Active, &s.AutoCleanup,
-		&created, &updated, &last, &expires, &deactivated, &noted, &infinite, &revives, &s.ActivityCount)
+		&created, &updated, &last, &expires, &deactivated, &noted, &infinite, &revives, &warning, &s.ActivityCount)
 	if err != nil {
 		return s, err
 	}
@@ -173,6 +176,9 @@ func scanSession(row *sql.Rows, now time.Time) (sessioncleanup.Session, error) {
 		if *t.dest, err = parseTime(t.value); err != nil {
 			return s, fmt.Errorf("session %q: %w", s.ID, err)
 		}
+	}
+	if s.Warning, err = parseWarning(warning.String); err != nil {
+		return s, fmt.Errorf("session %q: %w", s.ID, err)
 	}
 	if !noted.Valid || last == endOfTime && infinite { // the session is kept
 		return s, nil

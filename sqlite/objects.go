@@ -114,7 +114,7 @@ func (l *layout) views(c *catalog) []object {
 	for _, rule := range []string{"running", "ended", "protected"} {
 		n[rule] = filled(rule, n)
 	}
-	l.addRules(n, cutoffs{"sessioncleanup_cutoffs.inactive", "sessioncleanup_cutoffs.expired", "sessioncleanup_cutoffs.gone"})
+	l.addRules(n, cutoffs{"sessioncleanup_cutoffs.inactive", "sessioncleanup_cutoffs.expired", "sessioncleanup_cutoffs.gone", "NULL", "sessioncleanup_cutoffs.warned", "sessioncleanup_cutoffs.given_up"})
 	raw := with(l.names, nil)
 	l.addNotes(raw, "(SELECT reactivate_on_activity FROM sessioncleanup_settings)", "1")
 	n["noted"] = raw["noted"]

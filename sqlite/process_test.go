@@ -101,7 +101,9 @@ func process(t *testing.T, role, path string) *exec.Cmd {
 			t.Fatal(err)
 		}
 	}
-	c := exec.CommandContext(t.Context(), self)
+	limited, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // so that one that hangs is no test that does
+	t.Cleanup(cancel)
+	c := exec.CommandContext(limited, self)
 	c.Env = append(os.Environ(), roleVariable+"="+role+" "+path)
 	c.Dir = "/"
 	return c

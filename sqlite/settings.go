@@ -27,14 +27,14 @@ func readSettings(ctx context.Context, c *conn) (settings, error) {
 	if err := mustBeInstalled(ctx, c); err != nil {
 		return set, err
 	}
-	var enabled, auto, reactivate, archive, backup bool
-	var inactive, remove, rate, keep, archiveKeep sql.NullFloat64
+	var enabled, auto, reactivate, archive, backup, proceed bool
+	var inactive, remove, rate, keep, archiveKeep, warn sql.NullFloat64
 	var touch, budget float64
 	var schema, adopted string
 	p := &set.policy
 	err := c.row(ctx, statements["read_settings"], nil, &enabled, &inactive, &remove, &touch, &auto, &reactivate,
 		&p.BatchSize, &budget, &rate, &p.BusyShare, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertActivityRate,
-		&archive, &archiveKeep, &p.ArchiveMaxRows, &p.ArchiveMaxBytes, &backup, &schema, &adopted)
+		&archive, &archiveKeep, &p.ArchiveMaxRows, &p.ArchiveMaxBytes, &backup, &warn, &proceed, &schema, &adopted)
 	if errors.Is(err, sql.ErrNoRows) {
 		return set, errNotInstalled
 	}
@@ -45,6 +45,10 @@ func readSettings(ctx context.Context, c *conn) (settings, error) {
 	p.ReactivateOnActivity = sessioncleanup.SwitchOf(reactivate)
 	p.Archive, p.ArchiveKeep = sessioncleanup.SwitchOf(archive), threshold(archiveKeep)
 	p.Backup = sessioncleanup.SwitchOf(backup)
+	p.WarnBefore, p.Undeliverable = threshold(warn), sessioncleanup.UndeliverableHold
+	if proceed {
+		p.Undeliverable = sessioncleanup.UndeliverableProceed
+	}
 	p.InactiveAfter, p.DeleteAfter, p.EventsKeep = threshold(inactive), threshold(remove), threshold(keep)
 	p.TouchInterval, p.BatchBudget, p.Rate = duration(touch), duration(budget), rate.Float64
 	if err := json.Unmarshal([]byte(schema), &set.schema); err != nil {
@@ -123,6 +127,8 @@ func (set settings) store(ctx context.Context, c *conn) error {
 		"archive_max_rows":       p.ArchiveMaxRows,
 		"archive_max_bytes":      p.ArchiveMaxBytes,
 		"backup":                 p.Backup.Or(false),
+		"warn_before":            seconds(p.WarnBefore),
+		"proceed":                p.Undeliverable == sessioncleanup.UndeliverableProceed,
 		"schema":                 string(schema),
 		"adopted":                string(adopted),
 	})

@@ -32,6 +32,7 @@ var passes = map[sessioncleanup.Action][]pass{
 		{"idle", "idle", "last_activity_at", "deactivate_batch"}, {"expired", "expired", "expires_at_at", "deactivate_batch"},
 	},
 	sessioncleanup.ActionDeleted: {{"gone", "gone", "kept_since", "delete_batch"}},
+	sessioncleanup.ActionNoticed: {{"to_warn", "gone", "kept_since", "insert_notices"}},
 }
 
 // Sweep does one batch, in one transaction. It takes first the sessions that have been due the longest: when deactivating,
@@ -82,6 +83,7 @@ type sweep struct {
 
 	refs    []sessioncleanup.SessionRef // the sessions selected, in order
 	keys    []string                    // of their rows
+	places  []string                    // in the order of the index
 	changed []sessioncleanup.SessionRef // those and others that went along, without those skipped
 	skipped []sessioncleanup.Skipped
 	next    string // BatchResult.Next
@@ -100,6 +102,11 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 			return err
 		}
 	} else if w.from.Place == "" {
+		if w.Action == sessioncleanup.ActionNoticed {
+			if _, err := c.exec(ctx, statements["forget_notices"], params{"before": formatTime(w.Cutoffs.ForgetWarnings())}); err != nil {
+				return err
+			}
+		}
 		folded, more, err := c.foldOlder(ctx, w.Cutoffs.Now)
 		if err != nil || more {
 			w.from.Folded += folded
@@ -134,7 +141,7 @@ func (w *sweep) choose(ctx context.Context, c *conn) error {
 	for {
 		var last cursor
 		var err error
-		if w.refs, w.keys, last, err = w.selected(ctx, c); err != nil {
+		if w.refs, w.keys, w.places, last, err = w.selected(ctx, c); err != nil {
 			return err
 		}
 		w.next = ""
@@ -153,16 +160,17 @@ func (w *sweep) choose(ctx context.Context, c *conn) error {
 	}
 }
 
-// selected returns the sessions that are due behind the batch's start, with their keys, and the cursor behind the last of them.
-func (w *sweep) selected(ctx context.Context, c *conn) (refs []sessioncleanup.SessionRef, keys []string, last cursor, err error) {
+// selected returns the sessions that are due behind the batch's start, with their keys and places, and the cursor behind the last
+// of them.
+func (w *sweep) selected(ctx context.Context, c *conn) (refs []sessioncleanup.SessionRef, keys, places []string, last cursor, err error) {
 	statement, p, possible := w.search(c.layout)
 	if !possible {
-		return nil, nil, last, nil
+		return nil, nil, nil, last, nil
 	}
 	if w.Only != nil {
 		list, err := c.listOf(w.Only)
 		if err != nil {
-			return nil, nil, last, err
+			return nil, nil, nil, last, err
 		}
 		p["only"] = list["ids"]
 	}
@@ -170,10 +178,10 @@ func (w *sweep) selected(ctx context.Context, c *conn) (refs []sessioncleanup.Se
 	err = c.query(ctx, statement, p, func(rows *sql.Rows) error {
 		var ref sessioncleanup.SessionRef
 		err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name, &last.Place, &last.Key)
-		refs, keys = append(refs, ref), append(keys, last.Key)
+		refs, keys, places = append(refs, ref), append(keys, last.Key), append(places, last.Place)
 		return err
 	})
-	return refs, keys, last, err
+	return refs, keys, places, last, err
 }
 
 // search is the statement that selects the batch, with its parameters. It is false when no session can match the filter.
@@ -192,6 +200,11 @@ func (w *sweep) search(l *layout) (string, params, bool) {
 		p["kept_by_note"] = formatTime(w.Cutoffs.Inactive)
 	case "gone":
 		p["kept_by_note"] = formatTime(w.Cutoffs.Delete)
+		if !w.Cutoffs.Warned.IsZero() { // the warning may be for what the table has, not for what the note makes of it
+			p["kept_by_note"] = ""
+		}
+	case "to_warn":
+		p["kept_by_note"] = ""
 	}
 	names := sqlfile.Names{"indexed_by": filled("indexed_by", sqlfile.Names{"index": "sessioncleanup_" + at.index}), "place": cmp.Or(l.names[at.place], "'-'"), "due": l.names["due_"+at.name], "condition": condition, "beyond": "1"}
 	if p["after_place"] != "" {
@@ -218,13 +231,17 @@ func (w *sweep) change(ctx context.Context, c *conn) (int64, error) {
 
 // write changes the sessions selected. Deletions take others along, or are left to the next run because of that.
 func (w *sweep) write(ctx context.Context, c *conn) error {
-	if w.Action == sessioncleanup.ActionDeleted {
+	switch w.Action {
+	case sessioncleanup.ActionDeleted:
 		return w.delete(ctx, c)
+	case sessioncleanup.ActionNoticed:
+		w.changed = w.refs
+		return c.insertNotices(ctx, w.refs, w.places, w.now)
 	}
 	n, err := w.change(ctx, c)
 	if err == nil && n != int64(len(w.refs)) { // the database left some as they are; those are due as before
 		var due []sessioncleanup.SessionRef
-		due, _, _, err = w.selected(ctx, c)
+		due, _, _, _, err = w.selected(ctx, c)
 		selected := setOf(w.refs)
 		if err == nil && slices.ContainsFunc(due, func(r sessioncleanup.SessionRef) bool { return selected[r.ID] }) {
 			err = errLeftAlone

@@ -38,9 +38,16 @@ func TestTheViewAgreesWithCutoffs(t *testing.T) {
 	}
 	execute(t, host, "UPDATE sessions SET last_activity = 'never' WHERE id IN (100, 101, 102)")
 	execute(t, host, "UPDATE sessions SET expires_at = 'whenever' WHERE id IN (102, 103, 104)")
+	warned := sessioncleanup.Policy{WarnBefore: 7 * day}
+	if _, err := store.Warn(t.Context(), sessioncleanup.Batch{Cutoffs: warned.CutoffsAt(clock(t, store)), Limit: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, host, "UPDATE sessioncleanup_notices SET delivered_at = ? WHERE session % 3 = 0", stamp(time.Now().Add(-8*day)))
+	execute(t, host, "UPDATE sessioncleanup_notices SET failed_at = ? WHERE session % 3 = 1", stamp(time.Now().Add(-8*day)))
 	words := map[sessioncleanup.Status]string{sessioncleanup.StatusToDeactivate: "À désactiver", sessioncleanup.StatusToDelete: "À supprimer"}
 	for _, p := range []sessioncleanup.Policy{
 		{}, {InactiveAfter: 12 * time.Hour, DeleteAfter: 7 * day}, {InactiveAfter: sessioncleanup.Never},
+		warned, {WarnBefore: 7 * day, Undeliverable: sessioncleanup.UndeliverableProceed}, {WarnBefore: 9 * day},
 		{DeleteAfter: sessioncleanup.Never, TouchInterval: time.Hour}, {InactiveAfter: sessioncleanup.Never, DeleteAfter: sessioncleanup.Never},
 	} {
 		migrateWith(t, store, p)

@@ -101,7 +101,9 @@ func printed(t *testing.T, url string, last int) (lines []int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), self)
+	limited, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // so that one that hangs is no test that does
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(limited, self)
 	cmd.Env = append(os.Environ(), envFollower+"="+url)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

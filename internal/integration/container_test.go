@@ -35,9 +35,23 @@ func TestContainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	host := pghosts.All()["guide"]
+	urlOf := func(database string) string {
+		u, err := url.Parse(admin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.Path = "/" + database
+		return u.String()
+	}
+	if err := pghosts.Exec(t.Context(), admin, "CREATE DATABASE adopted"); err != nil {
+		t.Fatal(err)
+	}
+	if err := host.Adopt(t.Context(), urlOf("adopted")); err != nil {
+		t.Fatal(err)
+	}
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
 		database := "t" + rand.Text()
-		if err := pghosts.Exec(t.Context(), admin, `CREATE DATABASE "`+database+`"`); err != nil {
+		if err := pghosts.Exec(t.Context(), admin, `CREATE DATABASE "`+database+`" TEMPLATE adopted`); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
@@ -45,14 +59,6 @@ func TestContainer(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		u, err := url.Parse(admin)
-		if err != nil {
-			t.Fatal(err)
-		}
-		u.Path = "/" + database
-		if err := host.Adopt(t.Context(), u.String()); err != nil {
-			t.Fatal(err)
-		}
-		return host.Harness(t, u.String())
+		return host.Harness(t, urlOf(database))
 	})
 }

@@ -25,23 +25,26 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
 )
 
-// TestPooler runs migration and conformance suite through PgBouncer in transaction mode, where each transaction may
+// TestPooler runs a migration and the conformance suite through PgBouncer in transaction mode, where each transaction may
 // meet another connection of the server.
 func TestPooler(t *testing.T) {
 	host := pghosts.All()["integer"]
 	server := pgtest.Start(t, nil)
 	through := pooled(t, findPooler(t), server, "transaction", 6)
-	storetest.Run(t, func(t testing.TB) storetest.Harness {
-		direct, err := url.Parse(server.Database(t, "template0"))
+	pooledURL := func(t testing.TB, database string) string {
+		direct, err := url.Parse(database)
 		if err != nil {
 			t.Fatal(err)
 		}
 		u := *through
 		u.Path = direct.Path
-		if err := host.Adopt(t.Context(), u.String()); err != nil {
-			t.Fatal(err)
-		}
-		return host.Harness(t, u.String())
+		return u.String()
+	}
+	if err := host.Adopt(t.Context(), pooledURL(t, server.Database(t, "template0"))); err != nil {
+		t.Fatal(err)
+	}
+	storetest.Run(t, func(t testing.TB) storetest.Harness {
+		return host.Harness(t, pooledURL(t, server.Prepared(t, "adopted", host.Adopt)))
 	})
 }
 

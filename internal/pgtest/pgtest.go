@@ -36,8 +36,7 @@ func Empty(t testing.TB) string {
 // test binary for each key, and cloned from then on; prepare must leave no connection to it open.
 func Prepared(t testing.TB, key string, prepare func(ctx context.Context, url string) error) string {
 	t.Helper()
-	server := shared(t)
-	return server.Database(t, server.template(t, key, prepare))
+	return shared(t).Prepared(t, key, prepare)
 }
 
 // Version is the major version of the server that Empty and Prepared use.
@@ -114,6 +113,12 @@ func (s *Server) Database(t testing.TB, from string) string {
 		}
 	})
 	return s.URLOf(name)
+}
+
+// Prepared is the package's Prepared for this server.
+func (s *Server) Prepared(t testing.TB, key string, prepare func(ctx context.Context, url string) error) string {
+	t.Helper()
+	return s.Database(t, s.template(t, key, prepare))
 }
 
 func (s *Server) template(t testing.TB, key string, prepare func(ctx context.Context, url string) error) string {

@@ -3,6 +3,8 @@ CREATE TABLE "{policy}" (
     singleton              boolean          PRIMARY KEY DEFAULT true CHECK (singleton),
     inactive_after         interval         CHECK (inactive_after > '0'),
     delete_after           interval         CHECK (delete_after > '0'),
+    warn_before            interval         CHECK (warn_before > '0'),
+    undeliverable_proceed  boolean          NOT NULL DEFAULT false,
     auto_cleanup_default   boolean          NOT NULL,
     reactivate_on_activity boolean          NOT NULL,
     enabled                boolean          NOT NULL,
@@ -85,6 +87,26 @@ CREATE TABLE "{archive_rows}" (
     "row"    json    NOT NULL,
     PRIMARY KEY (entry, number)
 );
+
+-- The warnings of the sessions' owners, at most one for each session. One with next_at is on its way.
+CREATE TABLE "{notices}" (
+    session_id   text        PRIMARY KEY,
+    owner_id     text        NOT NULL DEFAULT '',
+    name         text        NOT NULL DEFAULT '',
+    kept_since   timestamptz NOT NULL, -- of the session: the warning counts for this idle period
+    queued_at    timestamptz NOT NULL,
+    delivered_at timestamptz,
+    failed_at    timestamptz,          -- when it was given up
+    next_at      timestamptz,          -- due from then on; NULL when it is delivered or given up
+    message      text        NOT NULL DEFAULT '', -- the id of the message that it is in; empty: in none yet
+    attempts     integer     NOT NULL DEFAULT 0,
+    first_at     timestamptz,          -- the first attempt
+    error        text        NOT NULL DEFAULT ''
+);
+CREATE INDEX "sessioncleanup_notices_next" ON "{notices}" (next_at, session_id) WHERE next_at IS NOT NULL;
+CREATE INDEX "sessioncleanup_notices_message" ON "{notices}" (message) WHERE next_at IS NOT NULL;
+CREATE INDEX "sessioncleanup_notices_owner" ON "{notices}" (owner_id, delivered_at);
+CREATE INDEX "sessioncleanup_notices_failed" ON "{notices}" (failed_at) WHERE failed_at IS NOT NULL;
 
 -- The owners that were erased, as SHA-256 of their IDs: no backup from before restores their sessions.
 CREATE TABLE "{tombstones}" (

@@ -181,8 +181,9 @@ DECLARE
     v_reason  text := "{space}".sessioncleanup_shorten(p_reason);
     v_number  bigint := 1; -- that of the last row
     v_count   bigint;
-    v_many    text;
-    v_large   text;
+    v_counts  bigint[]; v_sizes bigint[]; -- what each of them has, in the order of their ids
+    v_many    bigint;
+    v_large   bigint;
     -- Rows that others may belong to, and the entries they belong to themselves: three arrays in parallel. All of them; those to
     -- follow next; those found.
     v_entries bigint[]; v_rels oid[]; v_rows tid[];
@@ -231,20 +232,18 @@ BEGIN
         GET DIAGNOSTICS v_count = ROW_COUNT;
         v_number := v_number + v_count;
     END LOOP;
-    WITH made AS (
-        INSERT INTO "{archive}" AS a (id, session_id, owner_id, name, archived_at, actor, reason, run_id, row_count, bytes) OVERRIDING SYSTEM VALUE
-        SELECT f.entry, f.id, coalesce("{owner_text}", ''), "{space}".sessioncleanup_shorten(coalesce("{name_text}", '')), p_at,
-               p_actor, v_reason, p_run_id, n.count - 1, n.bytes
-          FROM unnest(v_made, v_ids, v_rels[:cardinality(v_made)], v_rows[:cardinality(v_made)]) f (entry, id, rel, row)
-          JOIN "{sessions}" s ON s.ctid = f.row AND s.tableoid = f.rel
-         CROSS JOIN LATERAL (SELECT count(*) AS count, sum(pg_column_size(r."row")) AS bytes FROM "{archive_rows}" r WHERE r.entry = f.entry) n
-        RETURNING a.session_id, a.row_count, a.bytes
-    )
-    SELECT min(m.session_id) FILTER (WHERE m.row_count > p_rows), min(m.session_id) FILTER (WHERE m.bytes > p_bytes) INTO v_many, v_large FROM made m;
-    PERFORM "{space}".sessioncleanup_within(v_many, p_rows + 1::bigint, p_rows) WHERE v_many IS NOT NULL;
+    SELECT array_agg(n.count), array_agg(n.bytes), min(n.entry) FILTER (WHERE n.count > p_rows), min(n.entry) FILTER (WHERE n.bytes > p_bytes)
+      INTO v_counts, v_sizes, v_many, v_large
+      FROM (SELECT r.entry, count(*) - 1 AS count, sum(pg_column_size(r."row")) AS bytes
+              FROM "{archive_rows}" r WHERE r.entry = ANY (v_made) GROUP BY r.entry ORDER BY r.entry) n;
+    PERFORM "{space}".sessioncleanup_within(v_ids[array_position(v_made, v_many)], p_rows + 1::bigint, p_rows) WHERE v_many IS NOT NULL;
     IF v_large IS NOT NULL THEN
-        RAISE EXCEPTION 'session % is too large for the archive: its rows have more than % bytes', v_large, p_bytes USING ERRCODE = 'SC002';
+        RAISE EXCEPTION 'session % is too large for the archive: its rows have more than % bytes', v_ids[array_position(v_made, v_large)], p_bytes USING ERRCODE = 'SC002';
     END IF;
+    INSERT INTO "{archive}" (id, session_id, owner_id, name, archived_at, actor, reason, run_id, row_count, bytes) OVERRIDING SYSTEM VALUE
+    SELECT f.entry, f.id, coalesce("{owner_text}", ''), "{event_name}", p_at, p_actor, v_reason, p_run_id, f.count, f.bytes
+      FROM unnest(v_made, v_ids, v_rels[:cardinality(v_made)], v_rows[:cardinality(v_made)], v_counts, v_sizes) f (entry, id, rel, row, count, bytes)
+      JOIN "{sessions}" s ON s.ctid = f.row AND s.tableoid = f.rel;
 END
 $sessioncleanup$;
 
@@ -263,29 +262,36 @@ $sessioncleanup$;
 
 -- name: sessioncleanup_purge
 -- Permanently removes at most p_limit of the oldest entries that were archived before a moment and are not held, with their event, and
--- returns their sessions; with p_backed_up, of those that are backed up. For others than the owner of the tables that moment is at least
+-- returns their sessions; with p_backed_up, of those that are backed up. The next call begins after next: what is purged stays in the
+-- index for as long as any transaction may still see it. For others than the owner of the tables that moment is at least
 -- as long ago as the policy keeps entries, and the policy says what has to be backed up.
-CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_purge(p_before timestamptz, p_backed_up boolean, p_limit integer, p_actor text, p_reason text, p_run_id text) RETURNS text[]
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_purge(
+    p_before timestamptz, p_backed_up boolean, p_limit integer, p_after text, p_actor text, p_reason text, p_run_id text, OUT ids text[], OUT next text)
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = "{safe}"
+SET search_path = "{safe}" SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
 AS $sessioncleanup$
 DECLARE
     v_before    timestamptz := p_before;
     v_backed_up boolean := p_backed_up;
+    v_at        timestamptz := coalesce((nullif(p_after, '')::json ->> 0)::timestamptz, '-infinity');
+    v_id        bigint := coalesce((nullif(p_after, '')::json ->> 1)::bigint, 0);
     v_old       record;
 BEGIN
     IF NOT pg_has_role(session_user, current_user, 'USAGE') THEN
         SELECT CASE WHEN p.archive_keep IS NOT NULL THEN least(p_before, now() - p.archive_keep) END, p_backed_up OR p.backup INTO v_before, v_backed_up FROM "{policy}" p;
     END IF;
-    SELECT coalesce(array_agg(o.id), '{}') AS entries, coalesce(array_agg(o.session_id), '{}') AS ids, array_agg(o.owner_id) AS owners, array_agg(o.name) AS names INTO v_old
-      FROM (SELECT a.id, a.session_id, a.owner_id, a.name FROM "{archive}" a WHERE a.archived_at < v_before AND NOT a.held AND (a.backed_up_at IS NOT NULL OR NOT v_backed_up)
+    SELECT coalesce(array_agg(o.id), '{}') AS entries, coalesce(array_agg(o.session_id), '{}') AS ids, array_agg(o.owner_id) AS owners, array_agg(o.name) AS names,
+           max(o.archived_at) AS at INTO v_old
+      FROM (SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at FROM "{archive}" a
+             WHERE a.archived_at < v_before AND (a.archived_at, a.id) > (v_at, v_id) AND NOT a.held AND (a.backed_up_at IS NOT NULL OR NOT v_backed_up)
              ORDER BY a.archived_at, a.id LIMIT p_limit FOR UPDATE SKIP LOCKED) o;
     IF cardinality(v_old.ids) > 0 THEN
         DELETE FROM "{archive_rows}" r WHERE r.entry = ANY (v_old.entries);
         DELETE FROM "{archive}" a WHERE a.id = ANY (v_old.entries);
         PERFORM "{space}".sessioncleanup_log(NULL, 'purged', p_actor, p_reason, p_run_id, v_old.ids, v_old.owners, v_old.names, NULL);
     END IF;
-    RETURN v_old.ids;
+    ids := v_old.ids;
+    next := CASE WHEN cardinality(ids) = p_limit THEN json_build_array(v_old.at, v_old.entries[p_limit])::text ELSE '' END;
 END
 $sessioncleanup$;
 

@@ -50,3 +50,10 @@ ALTER TABLE "{sessions}" ALTER COLUMN "{auto_cleanup}" SET DEFAULT "{auto_defaul
 
 -- name: index_undated
 ("{id}") WHERE "{bare_not_active}" AND "{bare_is_auto}" AND "{deactivated_at}" IS NULL
+
+-- name: index_ended
+-- This one, the next and that of the idle ones hold each session once, in the order of a list.
+("{last_activity}", "{id}") WHERE "{bare_not_active}" AND "{bare_is_auto}"
+
+-- name: index_protected
+("{last_activity}", "{id}") WHERE "{bare_is_protected}"

@@ -6,29 +6,36 @@
 -- due early; times are cut to milliseconds, as in Go.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_cutoffs(
     p_inactive_after interval DEFAULT NULL, p_delete_after interval DEFAULT NULL,
-    OUT now timestamptz, OUT inactive timestamptz, OUT delete timestamptz)
+    OUT now timestamptz, OUT inactive timestamptz, OUT delete timestamptz, OUT warn timestamptz, OUT warned timestamptz, OUT given_up timestamptz)
 LANGUAGE sql STABLE
 SET search_path = "{safe}"
 AS $sessioncleanup$
     SELECT n.now,
            n.now - coalesce(p_inactive_after, p.inactive_after) - p.touch_interval,
-           n.now - coalesce(p_delete_after, p.delete_after) - p.touch_interval
-      FROM "{policy}" p, (SELECT date_trunc('milliseconds', pg_catalog.now()) AS now) n;
+           n.now - d.after,
+           n.now - CASE WHEN d.after > p.warn_before THEN d.after - p.warn_before WHEN d.after IS NOT NULL AND p.warn_before IS NOT NULL THEN '0' END,
+           CASE WHEN d.after IS NOT NULL THEN n.now - p.warn_before END,
+           CASE WHEN d.after IS NOT NULL AND p.undeliverable_proceed THEN n.now - p.warn_before END
+      FROM "{policy}" p CROSS JOIN LATERAL (SELECT coalesce(p_delete_after, p.delete_after) + p.touch_interval AS after) d, (SELECT date_trunc('milliseconds', pg_catalog.now()) AS now) n;
 $sessioncleanup$;
 
 -- name: sessioncleanup_due
 -- How many sessions are due, found by their indexes.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_due(
-    p_action text, p_now timestamptz, p_inactive timestamptz, p_delete timestamptz) RETURNS bigint
+    p_action text, p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_warn timestamptz, p_warned timestamptz, p_given_up timestamptz) RETURNS bigint
 LANGUAGE plpgsql STABLE
 SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
     v_cut record;
 BEGIN
-    SELECT p_now AS now, p_inactive AS inactive, p_delete AS delete INTO v_cut;
+    SELECT p_now AS now, p_inactive AS inactive, p_delete AS delete, p_warn AS warn, p_warned AS warned, p_given_up AS given_up INTO v_cut;
     IF p_action = 'deleted' THEN
         RETURN (SELECT count(*) FROM "{sessions}" s WHERE "{gone}");
+    ELSIF p_action = 'noticed' THEN
+        RETURN (SELECT count(*) FROM "{sessions}" s WHERE "{to_warn}");
+    ELSIF p_action = 'waiting' THEN
+        RETURN (SELECT count(*) FROM "{sessions}" s WHERE "{waiting}");
     ELSIF p_action = 'dated' THEN
         RETURN (SELECT count(*) FROM "{sessions}" s WHERE "{undated}");
     ELSIF p_action = 'activity_corrected' THEN
@@ -43,7 +50,7 @@ $sessioncleanup$;
 -- row alone, which is counted and left out, unless it is only locked. Nothing else is tried when the first 100 sessions
 -- all fail.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_phase(
-    p_action text, p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_run_id text,
+    p_action text, p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_warn timestamptz, p_warned timestamptz, p_given_up timestamptz, p_run_id text,
     OUT due bigint, OUT done bigint, OUT skipped bigint, OUT failed bigint, OUT failure text)
 LANGUAGE plpgsql
 SET search_path = "{safe}"
@@ -58,13 +65,20 @@ BEGIN
     SELECT * INTO STRICT v_policy FROM "{policy}";
     v_most := v_policy.batch_size;
     v_size := v_most;
-    due := "{space}".sessioncleanup_due(p_action, p_now, p_inactive, p_delete);
+    due := "{space}".sessioncleanup_due(p_action, p_now, p_inactive, p_delete, p_warn, p_warned, p_given_up);
     done := 0;
     failed := 0;
-    WHILE due > 0 LOOP
+    WHILE due > 0 AND p_action = 'noticed' LOOP
+        SELECT * INTO v_batch FROM "{space}".sessioncleanup_warn(p_now, p_delete, p_warn, p_warned, v_after,
+            NULL, NULL, NULL, 'system', 'cleanup_inactive_sessions', p_run_id, v_size);
+        done := done + cardinality(v_batch.ids);
+        v_after := v_batch.next;
+        EXIT WHEN v_after = '';
+    END LOOP;
+    WHILE due > 0 AND p_action <> 'noticed' LOOP
         SELECT * INTO v_batch FROM "{space}".sessioncleanup_sweep(p_action, p_now, p_inactive, p_delete, v_after,
             NULL, NULL, NULL, 'system', 'cleanup_inactive_sessions', p_run_id, v_size,
-            CASE WHEN v_policy.archive THEN v_policy.archive_max_rows END, CASE WHEN v_policy.archive THEN v_policy.archive_max_bytes END, NULL);
+            CASE WHEN v_policy.archive THEN v_policy.archive_max_rows END, CASE WHEN v_policy.archive THEN v_policy.archive_max_bytes END, NULL, p_warned, p_given_up);
         IF v_batch.failure IS NULL THEN
             done := done + cardinality(v_batch.ids);
             v_size := least(v_most, v_size * 2);
@@ -78,7 +92,7 @@ BEGIN
         v_after := v_batch.next;
         EXIT WHEN v_after = '' OR done = 0 AND failed = 100;
     END LOOP;
-    skipped := greatest("{space}".sessioncleanup_due(p_action, p_now, p_inactive, p_delete) - failed, 0);
+    skipped := greatest("{space}".sessioncleanup_due(p_action, p_now, p_inactive, p_delete, p_warn, p_warned, p_given_up) - failed, 0);
 END
 $sessioncleanup$;
 
@@ -99,7 +113,7 @@ $sessioncleanup$;
 -- name: sessioncleanup_expected
 -- Whether many deletions are no surprise: a whole run with the same thresholds ended without an error and began in the last
 -- 8 days, and some session is in use.
-CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_expected(p_now timestamptz, p_inactive timestamptz, p_delete timestamptz) RETURNS boolean
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_expected(p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_warned timestamptz, p_given_up timestamptz) RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = "{safe}" SET datestyle = 'ISO, YMD'
 AS $sessioncleanup$
@@ -109,11 +123,13 @@ AS $sessioncleanup$
        AND EXISTS (
            SELECT FROM "{events}" e
             CROSS JOIN LATERAL (SELECT (e.run ->> 'started_at')::timestamptz AS started_at, (e.run #>> '{cutoffs,now}')::timestamptz AS now,
-                                       (e.run #>> '{cutoffs,inactive}')::timestamptz AS inactive, (e.run #>> '{cutoffs,delete}')::timestamptz AS delete) r
+                                       (e.run #>> '{cutoffs,inactive}')::timestamptz AS inactive, (e.run #>> '{cutoffs,delete}')::timestamptz AS delete,
+                                       (e.run #>> '{cutoffs,warned}')::timestamptz AS warned, (e.run #>> '{cutoffs,given_up}')::timestamptz AS given_up) r
             WHERE e.at > p_now - interval '8 days' AND e.action = 'run' AND e.run IS NOT NULL
               AND coalesce(e.run ->> 'error', '') = '' AND NOT coalesce((e.run ->> 'partial')::boolean, false) AND NOT e.run ? 'filter'
               AND r.started_at <= p_now AND p_now - r.started_at < interval '8 days'
-              AND r.now - r.inactive IS NOT DISTINCT FROM p_now - p_inactive AND r.now - r.delete IS NOT DISTINCT FROM p_now - p_delete);
+              AND r.now - r.inactive IS NOT DISTINCT FROM p_now - p_inactive AND r.now - r.delete IS NOT DISTINCT FROM p_now - p_delete
+              AND r.now - r.warned IS NOT DISTINCT FROM p_now - p_warned AND r.now - r.given_up IS NOT DISTINCT FROM p_now - p_given_up);
 $sessioncleanup$;
 
 -- name: cleanup_inactive_sessions
@@ -136,10 +152,12 @@ DECLARE
     v_due         bigint;
     v_refused     text;
     v_deleted     record;
+    v_noticed     record;
+    v_waiting     bigint;
     v_deactivated record;
     v_old         bigint;
     v_purged      bigint := 0;
-    v_batch       bigint;
+    v_page        record;
 BEGIN
     IF inactive_hours <= 0 OR delete_old_days <= 0 THEN
         RAISE EXCEPTION 'cleanup_inactive_sessions(%, %): want positive hours and days, or NULL for the policy''s',
@@ -162,35 +180,45 @@ BEGIN
     END IF;
     v_policy.inactive_after := coalesce(inactive_hours * interval '1 hour', v_policy.inactive_after);
     v_policy.delete_after := coalesce(delete_old_days * interval '24 hours', v_policy.delete_after);
+    IF v_policy.warn_before >= v_policy.delete_after THEN
+        RAISE EXCEPTION 'cleanup_inactive_sessions would delete after %, and the policy warns % before: want more days', v_policy.delete_after, v_policy.warn_before
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     SELECT * INTO v_cut FROM "{space}".sessioncleanup_cutoffs(v_policy.inactive_after, v_policy.delete_after);
-    PERFORM "{space}".sessioncleanup_phase(a.name, v_cut.now, v_cut.inactive, v_cut.delete, v_run_id)
+    PERFORM "{space}".sessioncleanup_phase(a.name, v_cut.now, v_cut.inactive, v_cut.delete, v_cut.warn, v_cut.warned, v_cut.given_up, v_run_id)
        FROM unnest(ARRAY['dated', 'activity_corrected']) WITH ORDINALITY a (name, place) ORDER BY a.place;
     v_old := (SELECT count(*) FROM "{archive}" a WHERE a.archived_at < v_cut.now - v_policy.archive_keep AND NOT a.held AND (a.backed_up_at IS NOT NULL OR NOT v_policy.backup));
+    SELECT '' AS next INTO v_page;
     WHILE v_purged < v_old LOOP
-        v_batch := cardinality("{space}".sessioncleanup_purge(v_cut.now - v_policy.archive_keep, v_policy.backup, 1000, 'system', 'cleanup_inactive_sessions', v_run_id));
-        EXIT WHEN v_batch = 0; -- others have locked the rest
-        v_purged := v_purged + v_batch;
+        SELECT * INTO v_page
+          FROM "{space}".sessioncleanup_purge(v_cut.now - v_policy.archive_keep, v_policy.backup, 1000, v_page.next, 'system', 'cleanup_inactive_sessions', v_run_id);
+        v_purged := v_purged + cardinality(v_page.ids);
+        EXIT WHEN v_page.next = ''; -- others have locked the rest
     END LOOP;
-    v_due := "{space}".sessioncleanup_due('deleted', v_cut.now, v_cut.inactive, v_cut.delete);
+    v_due := "{space}".sessioncleanup_due('deleted', v_cut.now, v_cut.inactive, v_cut.delete, v_cut.warn, v_cut.warned, v_cut.given_up);
+    v_waiting := "{space}".sessioncleanup_due('waiting', v_cut.now, v_cut.inactive, v_cut.delete, v_cut.warn, v_cut.warned, v_cut.given_up);
     IF v_due > 100 AND force IS NOT TRUE AND v_due > v_policy.max_delete_fraction * (SELECT count(*) FROM "{sessions}" s WHERE "{visible}")
-       AND NOT "{space}".sessioncleanup_expected(v_cut.now, v_cut.inactive, v_cut.delete) THEN
+       AND NOT "{space}".sessioncleanup_expected(v_cut.now, v_cut.inactive, v_cut.delete, v_cut.warned, v_cut.given_up) THEN
         v_refused := format('too many sessions would be deleted: %s are due for deletion, more than %s %% of all; none was deleted. '
             'Check the clock and the thresholds, then allow the deletion once with cleanup_inactive_sessions(force => true)',
             v_due, 100 * v_policy.max_delete_fraction);
         SELECT 'deleted' AS action, v_due AS due, 0::bigint AS done, v_due AS skipped, 0::bigint AS failed, v_refused AS failure INTO v_deleted;
     ELSE
         SELECT 'deleted' AS action, p.* INTO v_deleted
-          FROM "{space}".sessioncleanup_phase('deleted', v_cut.now, v_cut.inactive, v_cut.delete, v_run_id) p;
+          FROM "{space}".sessioncleanup_phase('deleted', v_cut.now, v_cut.inactive, v_cut.delete, v_cut.warn, v_cut.warned, v_cut.given_up, v_run_id) p;
     END IF;
+    SELECT 'noticed' AS action, p.* INTO v_noticed
+      FROM "{space}".sessioncleanup_phase('noticed', v_cut.now, v_cut.inactive, v_cut.delete, v_cut.warn, v_cut.warned, v_cut.given_up, v_run_id) p;
     SELECT 'deactivated' AS action, p.* INTO v_deactivated
-      FROM "{space}".sessioncleanup_phase('deactivated', v_cut.now, v_cut.inactive, v_cut.delete, v_run_id) p;
+      FROM "{space}".sessioncleanup_phase('deactivated', v_cut.now, v_cut.inactive, v_cut.delete, v_cut.warn, v_cut.warned, v_cut.given_up, v_run_id) p;
     PERFORM "{space}".sessioncleanup_log(NULL, 'run', 'system', 'cleanup_inactive_sessions', v_run_id, '{}', '{}', '{}', jsonb_strip_nulls(jsonb_build_object(
         'started_at', v_cut.now,
         'phases', (SELECT coalesce(jsonb_agg(p.phase - 'failure' ORDER BY p.place), '[]')
                      FROM (SELECT 0 AS place, jsonb_build_object('action', 'purged', 'due', v_old, 'done', v_purged, 'skipped', v_old - v_purged, 'failed', 0) AS phase
                             WHERE v_policy.archive AND v_policy.archive_keep IS NOT NULL OR v_old > 0
                             UNION ALL SELECT 1, to_jsonb(v_deleted) WHERE v_cut.delete IS NOT NULL
-                            UNION ALL SELECT 2, to_jsonb(v_deactivated) WHERE v_cut.inactive IS NOT NULL) p),
+                            UNION ALL SELECT 2, to_jsonb(v_noticed) WHERE v_cut.warn IS NOT NULL
+                            UNION ALL SELECT 3, to_jsonb(v_deactivated) WHERE v_cut.inactive IS NOT NULL) p),
         'duration_ns', (extract(epoch FROM clock_timestamp() - v_started) * 1000000000)::bigint,
         'error', v_refused, 'refused', CASE WHEN v_refused IS NOT NULL THEN true END, 'forced', CASE WHEN force THEN true END,
         'cutoffs', to_jsonb(v_cut))));
@@ -208,7 +236,12 @@ BEGIN
         ('deactivated', v_deactivated.done, "{space}".sessioncleanup_details(
             'unused for more than ', v_policy.inactive_after, ', or expired', v_deactivated.failed, v_deactivated.failure)),
         ('deleted', v_deleted.done, coalesce(v_refused, "{space}".sessioncleanup_details(
-            'inactive, and unused for more than ', v_policy.delete_after, '', v_deleted.failed, v_deleted.failure)));
+            'inactive, and unused for more than ', v_policy.delete_after, CASE WHEN v_waiting > 0 THEN '; ' || v_waiting || ' are waiting for their warning' ELSE '' END,
+            v_deleted.failed, v_deleted.failure)));
+    IF v_cut.warn IS NOT NULL THEN
+        RETURN QUERY VALUES ('noticed', v_noticed.done, "{space}".sessioncleanup_details(
+            'their owners will be warned, ', v_policy.warn_before, ' before the deletion', v_noticed.failed, v_noticed.failure));
+    END IF;
 END
 $sessioncleanup$;
 

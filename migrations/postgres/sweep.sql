@@ -14,6 +14,7 @@
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_sweep(
     p_action text, p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_after text,
     p_id text, p_owner text, p_text text, p_actor text, p_reason text, p_run_id text, p_limit integer, p_archive_rows integer, p_archive_bytes bigint, p_only text[],
+    p_warned timestamptz, p_given_up timestamptz,
     OUT ids text[], OUT next text, OUT skipped text[], OUT reasons text[], OUT failure_code text, OUT failure text, OUT held interval)
 LANGUAGE plpgsql
 SET search_path = "{safe}" SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
@@ -40,7 +41,7 @@ DECLARE
     v_began      timestamptz;
     v_constraint text;
 BEGIN
-    SELECT p_now AS now, p_inactive AS inactive, p_delete AS delete INTO v_cut;
+    SELECT p_now AS now, p_inactive AS inactive, p_delete AS delete, p_warned AS warned, p_given_up AS given_up INTO v_cut;
     SELECT p_id AS id, p_owner AS owner, p_text AS text INTO v_filter;
     IF v_first AND p_action IN ('deleted', 'deactivated') THEN
         PERFORM "{space}".sessioncleanup_require_triggers();
@@ -113,7 +114,7 @@ BEGIN
                  WHERE "{not_active}" AND "{is_auto}" AND s."{deactivated_at}" IS NOT NULL AND "{matches}"
                    AND "{kept_since}" < p_delete "{kept_since_in}" AND ("{tracked}" OR "{expires_at_out}" IS NOT NULL)
                    AND ("{kept_since}", s."{id}") >= (v_at::"{kept_since_type}", v_id) AND (v_first OR s."{id}" <> v_id)
-                   AND s."{last_activity}" IS NOT NULL AND "{last_activity_out}" < p_delete
+                   AND s."{last_activity}" IS NOT NULL AND "{last_activity_out}" < p_delete AND "{warned_enough}"
                  ORDER BY "{kept_since}", s."{id}"
                  LIMIT p_limit
                    FOR UPDATE OF s SKIP LOCKED) d;
@@ -168,7 +169,7 @@ BEGIN
            AND CASE p_action WHEN 'deleted' THEN "{gone}" WHEN 'dated' THEN "{undated}" WHEN 'activity_corrected' THEN "{ahead}" ELSE "{idle}" OR "{expired}" END;
         IF p_action = 'deleted' THEN
             SELECT p.due, p.skipped::text[], p.reasons INTO v_some, skipped, reasons
-              FROM "{space}".sessioncleanup_spared(v_due, p_now, p_inactive, p_delete, p_id, p_owner, p_text, p_only) p;
+              FROM "{space}".sessioncleanup_spared(v_due, p_now, p_inactive, p_delete, p_id, p_owner, p_text, p_only, p_warned, p_given_up) p;
             IF v_some <> v_due THEN
                 v_due := v_some;
                 SELECT coalesce(array_agg(s."{id}"::text), '{}'), array_agg(coalesce("{owner_text}", '')), array_agg("{event_name}")
@@ -216,6 +217,71 @@ BEGIN
         PERFORM "{space}".sessioncleanup_log(v_now, p_action, p_actor, p_reason, p_run_id, ids, v_owners, v_names, NULL);
     END IF;
     PERFORM set_config('sessioncleanup.writing', '', true);
+    held := clock_timestamp() - v_began;
+END
+$sessioncleanup$;
+
+-- name: sessioncleanup_warn
+-- One batch of warnings, for Outbox.Warn and for runs in SQL: writes a notice for at most p_limit sessions whose owners are to be
+-- warned, in the order of the index of what is gone. It locks no session: one that is used meanwhile has begun another idle
+-- period, for which the notice does not count. The first batch forgets old notices.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_warn(
+    p_now timestamptz, p_delete timestamptz, p_warn timestamptz, p_warned timestamptz, p_after text,
+    p_id text, p_owner text, p_text text, p_actor text, p_reason text, p_run_id text, p_limit integer,
+    OUT ids text[], OUT next text, OUT held interval)
+LANGUAGE plpgsql
+SET search_path = "{safe}" SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+AS $sessioncleanup$
+DECLARE
+    v_cut    record;
+    v_filter record;
+    v_at     text := nullif(p_after, '')::json ->> 0;
+    v_id     "{id_type}" := nullif(p_after, '')::json ->> 1;
+    v_first  boolean := v_id IS NULL;
+    v_due    "{id_type}"[];
+    v_refs   record;
+    v_now    timestamptz;
+    v_began  timestamptz := clock_timestamp();
+BEGIN
+    SELECT p_now AS now, p_delete AS delete, p_warn AS warn, p_warned AS warned INTO v_cut;
+    SELECT p_id AS id, p_owner AS owner, p_text AS text INTO v_filter;
+    ids := '{}';
+    next := '';
+    IF v_first THEN
+        PERFORM "{space}".sessioncleanup_require_triggers();
+        PERFORM "{space}".sessioncleanup_settle_touches();
+        DELETE FROM "{notices}" n WHERE n.delivered_at < p_warned - interval '90 days' OR n.failed_at < p_warned - interval '90 days';
+        SELECT to_json("{kept_since}") #>> '{}', s."{id}" INTO v_at, v_id
+          FROM "{sessions}" s WHERE "{not_active}" AND "{is_auto}" AND s."{deactivated_at}" IS NOT NULL ORDER BY "{kept_since}", s."{id}" LIMIT 1;
+    END IF;
+    SELECT coalesce(array_agg(d.id), '{}'), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}' INTO v_due, v_at
+      FROM (SELECT s."{id}" AS id, "{kept_since}" AS at
+              FROM "{sessions}" s
+             WHERE "{to_warn}" AND "{matches}"
+               AND ("{kept_since}", s."{id}") >= (v_at::"{kept_since_type}", v_id) AND (v_first OR s."{id}" <> v_id)
+             ORDER BY "{kept_since}", s."{id}"
+             LIMIT p_limit) d;
+    IF cardinality(v_due) > 0 THEN
+        v_now := date_trunc('milliseconds', clock_timestamp());
+        WITH due AS (
+            SELECT s."{id}"::text AS id, coalesce("{owner_text}", '') AS owner, "{event_name}" AS name, "{period}" AS kept_since
+              FROM "{sessions}" s WHERE s."{id}" = ANY (v_due) AND "{to_warn}"),
+        written AS (
+            INSERT INTO "{notices}" AS o (session_id, owner_id, name, kept_since, queued_at, next_at)
+            SELECT d.id, d.owner, d.name, d.kept_since, v_now, v_now FROM due d
+                ON CONFLICT (session_id) DO UPDATE
+               SET owner_id = excluded.owner_id, name = excluded.name, kept_since = excluded.kept_since, queued_at = excluded.queued_at,
+                   delivered_at = NULL, failed_at = NULL, next_at = excluded.next_at, message = '', attempts = 0, first_at = NULL, error = ''
+            RETURNING o.session_id, o.owner_id, o.name)
+        SELECT coalesce(array_agg(w.session_id), '{}') AS ids, array_agg(w.owner_id) AS owners, array_agg(w.name) AS names INTO v_refs FROM written w;
+        ids := v_refs.ids;
+    END IF;
+    IF cardinality(ids) > 0 THEN
+        PERFORM "{space}".sessioncleanup_log(v_now, 'noticed', p_actor, p_reason, p_run_id, ids, v_refs.owners, v_refs.names, NULL);
+    END IF;
+    IF cardinality(v_due) = p_limit THEN
+        next := json_build_array(v_at, v_due[p_limit])::text;
+    END IF;
     held := clock_timestamp() - v_began;
 END
 $sessioncleanup$;

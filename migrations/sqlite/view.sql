@@ -10,7 +10,11 @@ SELECT "{sessions}".*"{view_columns}"
                     CASE WHEN inactive_after_seconds IS NOT NULL THEN strftime('%Y-%m-%d %H:%M:%f', 'now') END AS expired,
                     CASE WHEN delete_after_seconds IS NOT NULL THEN
                       strftime('%Y-%m-%d %H:%M:%f', 'now', printf('-%.3f seconds', delete_after_seconds + touch_interval_seconds))
-                    END AS gone
+                    END AS gone,
+                    CASE WHEN warn_before_seconds IS NOT NULL THEN strftime('%Y-%m-%d %H:%M:%f', 'now', printf('-%.3f seconds', warn_before_seconds)) END AS warned,
+                    CASE WHEN warn_before_seconds IS NOT NULL AND undeliverable_proceed THEN
+                      strftime('%Y-%m-%d %H:%M:%f', 'now', printf('-%.3f seconds', warn_before_seconds))
+                    END AS given_up
                FROM sessioncleanup_settings) AS sessioncleanup_cutoffs"{where_visible}"
 
 -- name: archive_view

@@ -1,19 +1,55 @@
 -- name: now
 -- Begins a round trip that reads: its other statements see the same now(), and are planned for their values. A plan for
--- any values would read the whole table to find that nothing is due.
-SELECT now(), set_config('plan_cache_mode', 'force_custom_plan', true);
+-- any values would read the whole table to find that nothing is due. Compiling a plan would take longer than most of them.
+SELECT now(), set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true);
 
 -- name: list
-SELECT "{session_columns}", "{last_activity_out}"
+-- Finds what matches, and sorts it: for few sessions, which an index finds, and for orders without one.
+SELECT "{session_columns}", "{key}", true
   FROM (SELECT s.*
-          FROM "{sessions}" s "{cut}" "{filter}"
+          FROM "{among}" s "{cut}" "{filter}"
          CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
          WHERE "{matches}"
-           AND CASE $7::text WHEN 'to_deactivate' THEN d.idle OR d.expired WHEN 'to_delete' THEN d.gone ELSE $7::text IS NULL OR "{status}" = $7::text END
+           AND "{selected}"
            AND ($9::text IS NULL OR ("{key}", s."{id}") "{beyond}" ($9::text::"{key_type}", $10::text::"{id_type}"))
          ORDER BY "{key}" "{direction}", s."{id}" "{direction}"
          LIMIT $8::bigint) s
  ORDER BY "{key}" "{direction}", s."{id}" "{direction}";
+
+-- name: among_owner
+(SELECT s.* FROM "{sessions}" s WHERE "{owner_col}" = $5::text::"{owner_type}" OFFSET 0)
+
+-- name: few
+-- Whether an owner has at most so many sessions.
+SELECT count(*) FROM (SELECT FROM "{sessions}" s WHERE "{owner_col}" = $1::text::"{owner_type}" LIMIT $2::bigint) n;
+
+-- name: walk
+-- Reads the table in the order of the list, and no further than the page needs. Each part has an index in that order.
+SELECT "{session_columns}", s.sessioncleanup_place, s.sessioncleanup_found
+  FROM (SELECT s.* FROM ("{parts}") s
+         ORDER BY s.sessioncleanup_place "{direction}", s."{id}" "{direction}"
+         LIMIT $7::bigint) s
+ ORDER BY s.sessioncleanup_place "{direction}", s."{id}" "{direction}";
+
+-- name: walk_all
+(SELECT s.*, "{place}" AS sessioncleanup_place, true AS sessioncleanup_found
+   FROM "{sessions}" s "{cut}" "{filter}"
+  WHERE "{part}" AND "{past}"
+  ORDER BY "{place_order}" "{direction}", s."{id}" "{direction}"
+  LIMIT $7::bigint)
+
+-- name: walk_some
+-- It looks at $10 sessions at most: the last of those comes too, found or not, and says how far that was.
+(SELECT s.*, v.found AS sessioncleanup_found
+   FROM (SELECT s.*, "{place}" AS sessioncleanup_place, row_number() OVER (ORDER BY "{place_order}" "{direction}", s."{id}" "{direction}") AS sessioncleanup_row
+           FROM "{sessions}" s
+          WHERE "{part}" AND "{past}"
+          ORDER BY "{place_order}" "{direction}", s."{id}" "{direction}"
+          LIMIT $10::bigint) s
+   "{cut}" "{filter}"
+  CROSS JOIN LATERAL (SELECT ("{wanted}") IS TRUE AS found OFFSET 0) v
+  WHERE v.found OR s.sessioncleanup_row = $10::bigint
+  LIMIT $7::bigint)
 
 -- name: count
 -- Counts no further than asked.
@@ -22,7 +58,7 @@ SELECT count(*)
           FROM "{sessions}" s "{cut}" "{filter}"
          CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
          WHERE "{matches}"
-           AND CASE $7::text WHEN 'to_deactivate' THEN d.idle OR d.expired WHEN 'to_delete' THEN d.gone ELSE $7::text IS NULL OR "{status}" = $7::text END
+           AND "{selected}"
          LIMIT $8::bigint) n;
 
 -- name: counts
@@ -142,7 +178,7 @@ SELECT restored, row_count, relinked, obstacles::text, new_ids::text
   FROM "{space}".sessioncleanup_restore($1::bigint[], $2::text, $3::text, $4::text, $5::text, $6::boolean, coalesce($7::bigint[], '{}'));
 
 -- name: purge
-SELECT "{space}".sessioncleanup_purge($1::timestamptz, $2::boolean, $3::integer, $4::text, $5::text, $6::text);
+SELECT ids, next FROM "{space}".sessioncleanup_purge($1::timestamptz, $2::boolean, $3::integer, $4::text, $5::text, $6::text, $7::text);
 
 -- name: taken
 -- The other sessions that would be deleted along with one. It is locked so that no more are added.
@@ -191,13 +227,74 @@ SELECT d.name, d.effect, d.row_count, d.more
                FROM "{sessions}" s "{cut}" "{filter}"
               CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
               WHERE "{matches}"
-                AND CASE $7::text WHEN 'to_deactivate' THEN d.idle OR d.expired WHEN 'to_delete' THEN d.gone ELSE $7::text IS NULL OR "{status}" = $7::text END
+                AND "{selected}"
               LIMIT $8::bigint), $9::integer) d;
 
 -- name: sweep
 SELECT ids, next, skipped, reasons, coalesce(failure_code, ''), coalesce(failure, ''), (extract(epoch FROM held) * 1000000)::bigint
   FROM "{space}".sessioncleanup_sweep($1::text, $2::timestamptz, $3::timestamptz, $4::timestamptz, $5::text,
-       $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::integer, $13::integer, $14::bigint, $15::text[]);
+       $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::integer, $13::integer, $14::bigint, $15::text[], $16::timestamptz, $17::timestamptz);
+
+-- name: warn
+SELECT ids, next, (extract(epoch FROM held) * 1000000)::bigint
+  FROM "{space}".sessioncleanup_warn($1::timestamptz, $2::timestamptz, $3::timestamptz, $4::timestamptz, $5::text,
+       $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::integer);
+
+-- name: notice_claim
+-- The notices of the message to send next, and whether they still apply.
+SELECT n.session_id, n.owner_id, n.name, n.kept_since, n.queued_at, n.delivered_at, n.failed_at, n.next_at, n.message, n.attempts, n.first_at, n.error,
+       EXISTS (SELECT FROM "{sessions}" s WHERE s."{id}" = n.session_id::"{id_type}" AND "{past_warn}" AND "{period}" = n.kept_since)
+  FROM (SELECT o.owner_id, o.message
+          FROM "{notices}" o
+         WHERE o.next_at <= now()
+           AND (o.message <> '' OR $4::bigint IS NULL
+                OR NOT EXISTS (SELECT FROM "{notices}" t WHERE t.owner_id = o.owner_id AND t.delivered_at > now() - $4::bigint * interval '1 microsecond'))
+         ORDER BY o.next_at, o.session_id
+         LIMIT 1) p
+  JOIN "{notices}" n ON n.next_at IS NOT NULL AND n.owner_id = p.owner_id AND n.message = p.message
+ "{cut}"
+ ORDER BY n.kept_since, n.session_id
+ LIMIT $5::integer
+   FOR UPDATE OF n;
+
+-- name: notice_begin
+UPDATE "{notices}" n SET message = $1::text WHERE n.session_id = ANY ($2::text[]) AND n.next_at IS NOT NULL;
+
+-- name: notice_drop
+DELETE FROM "{notices}" n WHERE n.session_id = ANY ($1::text[]) AND n.next_at IS NOT NULL;
+
+-- name: notice_settle
+-- As NoticeOutcome.Apply; $2 is what it comes to, and the event has those that it is about.
+WITH settled AS (
+    UPDATE "{notices}" n
+       SET delivered_at = CASE WHEN $2::text = 'warned' THEN c.at END, failed_at = CASE WHEN $2::text = 'undeliverable' THEN c.at END,
+           next_at = CASE WHEN $2::text = '' THEN date_trunc('milliseconds', c.at + $3::bigint * interval '1 microsecond') END,
+           attempts = n.attempts + $4::boolean::integer, first_at = CASE WHEN $4::boolean THEN coalesce(n.first_at, c.at) ELSE n.first_at END, error = $5::text
+      FROM (SELECT date_trunc('milliseconds', clock_timestamp()) AS at) c
+     WHERE n.message = $1::text AND n.next_at IS NOT NULL
+    RETURNING n.session_id, n.owner_id, n.name, c.at)
+SELECT "{space}".sessioncleanup_log(max(s.at), $2::text, $6::text, $7::text, $8::text, array_agg(s.session_id ORDER BY s.session_id),
+           array_agg(s.owner_id ORDER BY s.session_id), array_agg(s.name ORDER BY s.session_id), NULL)
+  FROM settled s
+HAVING $2::text <> '' AND count(*) > 0;
+
+-- name: notices
+SELECT n.session_id, n.owner_id, n.name, n.kept_since, n.queued_at, n.delivered_at, n.failed_at, n.next_at, n.message, n.attempts, n.first_at, n.error, true
+  FROM "{notices}" n
+ WHERE ($1::text IS NULL OR n.session_id = $1::text) AND ($2::text IS NULL OR n.owner_id = $2::text)
+   AND (NOT $3::boolean OR n.failed_at IS NOT NULL) AND (NOT $4::boolean OR n.next_at IS NOT NULL)
+ ORDER BY n.next_at NULLS FIRST, n.failed_at NULLS FIRST, n.session_id COLLATE "C"
+ LIMIT $5::integer;
+
+-- name: notices_resend
+UPDATE "{notices}" n
+   SET failed_at = NULL, first_at = NULL, next_at = date_trunc('milliseconds', clock_timestamp()), message = '', attempts = 0, error = ''
+ WHERE n.failed_at IS NOT NULL AND ($1::text[] IS NULL OR n.session_id = ANY ($1::text[]));
+
+-- name: outbox_size
+SELECT (SELECT count(*) FROM "{notices}" n WHERE n.next_at IS NOT NULL),
+       (SELECT count(*) FROM "{notices}" n WHERE n.failed_at IS NOT NULL),
+       (SELECT min(n.queued_at) FROM "{notices}" n WHERE n.next_at IS NOT NULL);
 
 -- name: sweep_table
 -- Waits for others that alter the table, before the batch holds locks.

@@ -1,5 +1,5 @@
 -- The rules of the lifecycle in SQL, as parts of queries, functions and the view: conditions on a session s, the cutoffs
--- v_cut (now, inactive, delete; NULL for a phase that is off) and what follows from them, d. The columns stay bare, so
+-- v_cut (now, inactive, delete, warn, warned, given_up; NULL for a phase that is off) and what follows from them, d. The columns stay bare, so
 -- that their indexes serve; what they are read as decides. A touch that is only noted counts. The view has these rules without
 -- a search path of its own, so operators on ids, whose types may be the application's, have their schema.
 
@@ -17,11 +17,41 @@ AND NOT ("{noted}" AND EXISTS (SELECT FROM "{touches}" t WHERE t.session_id OPER
 AND (NOT "{tracked}" OR ("{last_activity_out}" < v_cut.inactive) IS NOT TRUE
      OR "{noted}" AND EXISTS (SELECT FROM "{touches}" t WHERE t.session_id OPERATOR(pg_catalog.=) s."{id}" AND t.at >= v_cut.inactive))
 
--- name: gone
+-- name: past
+-- Unused, expired and inactive since before a cutoff.
 "{not_active}" AND "{is_auto}" AND s."{deactivated_at}" IS NOT NULL AND s."{last_activity}" IS NOT NULL
-AND "{kept_since}" < v_cut.delete "{kept_since_in}" AND "{last_activity_out}" < v_cut.delete
+AND "{kept_since}" < "{cutoff}" "{kept_since_in}" AND "{last_activity_out}" < "{cutoff}"
 AND ("{tracked}" OR "{expires_at_out}" IS NOT NULL)
-AND NOT ("{noted}" AND EXISTS (SELECT FROM "{touches}" t WHERE t.session_id OPERATOR(pg_catalog.=) s."{id}" AND t.at >= v_cut.delete))
+AND NOT ("{noted}" AND EXISTS (SELECT FROM "{touches}" t WHERE t.session_id OPERATOR(pg_catalog.=) s."{id}" AND t.at >= "{cutoff}"))
+
+-- name: period
+-- Session.KeptSince, which identifies the idle period.
+greatest("{last_used}", "{expires_at_out}", "{deactivated_at_out}")
+
+-- name: warned_enough
+-- No warning is needed, or that for this idle period was delivered, or given up where that counts, long enough ago.
+(v_cut.warned IS NULL
+ OR EXISTS (SELECT FROM "{notices}" n
+             WHERE n.session_id OPERATOR(pg_catalog.=) s."{id}"::pg_catalog.text AND n.kept_since = "{period}"
+               AND (n.delivered_at <= v_cut.warned OR n.failed_at <= v_cut.given_up)))
+
+-- name: gone
+"{past_delete}" AND "{warned_enough}"
+
+-- name: waiting
+"{past_delete}" AND NOT "{warned_enough}"
+
+-- name: to_warn
+"{past_warn}"
+AND NOT EXISTS (SELECT FROM "{notices}" n WHERE n.session_id OPERATOR(pg_catalog.=) s."{id}"::pg_catalog.text AND n.kept_since = "{period}")
+
+-- name: warning_of
+(SELECT ARRAY[n.kept_since, n.queued_at, n.delivered_at, n.failed_at] FROM "{notices}" n WHERE n.session_id OPERATOR(pg_catalog.=) s."{id}"::pg_catalog.text)
+
+-- name: selected
+-- Whether s has the status, or is in the selection, that $7 is; NULL selects all.
+CASE $7::text WHEN 'to_deactivate' THEN d.idle OR d.expired WHEN 'to_delete' THEN d.gone WHEN 'to_warn' THEN "{to_warn}" WHEN 'waiting' THEN "{waiting}"
+              ELSE $7::text IS NULL OR "{status}" = $7::text END
 
 -- name: undated
 -- Inactive since an unknown time. The next run dates them.
@@ -46,11 +76,13 @@ CASE WHEN NOT "{is_auto}" THEN 'protected'
      ELSE 'inactive' END
 
 -- name: matches
--- With the collation "C", lower changes ASCII letters only.
 "{visible}" AND (v_filter.id IS NULL OR s."{id}" = v_filter.id::"{id_type}")
 AND (v_filter.owner IS NULL OR "{owner_col}" = v_filter.owner::"{owner_type}")
-AND (v_filter.text IS NULL
-     OR position(lower(v_filter.text COLLATE "C") IN lower("{name_text}" COLLATE "C")) > 0
+AND (v_filter.text IS NULL OR "{has_text}")
+
+-- name: has_text
+-- With the collation "C", lower changes ASCII letters only.
+(position(lower(v_filter.text COLLATE "C") IN lower("{name_text}" COLLATE "C")) > 0
      OR position(lower(v_filter.text COLLATE "C") IN lower("{code_text}" COLLATE "C")) > 0
      OR position(lower(v_filter.text COLLATE "C") IN lower(s."{id}"::text COLLATE "C")) > 0)
 
@@ -61,11 +93,14 @@ CASE WHEN octet_length("{name_text}") > 200 THEN "{space}".sessioncleanup_shorte
 -- name: session_columns
 s."{id}"::text, coalesce("{owner_text}", ''), coalesce("{owner_name}", ''), coalesce("{name_text}", ''), coalesce("{code_text}", ''),
        "{says_active}", "{is_auto}", "{created_at_out}", "{updated_at_out}",
-       coalesce("{last_used}", now()), "{expires_at_out}", "{deactivated_at_out}", "{activity_count}"
+       coalesce("{last_used}", now()), "{expires_at_out}", "{deactivated_at_out}", "{warning_of}", "{activity_count}"
 
 -- name: cut
--- Thresholds.At: $1 pins the moment, $2 and $3 are the thresholds in milliseconds, NULL for a phase that is off.
-CROSS JOIN (SELECT n.now, n.now - $2::bigint * interval '1 millisecond' AS inactive, n.now - $3::bigint * interval '1 millisecond' AS delete
+-- Thresholds.At: $1 pins the moment, $2 and $3 are, in milliseconds, how long before it the others lie, NULL for a phase that is
+-- off: $3 those of delete, warn, warned and given_up.
+CROSS JOIN (SELECT n.now, n.now - $2::bigint * interval '1 millisecond' AS inactive, n.now - ($3::bigint[])[1] * interval '1 millisecond' AS delete,
+                   n.now - ($3::bigint[])[2] * interval '1 millisecond' AS warn, n.now - ($3::bigint[])[3] * interval '1 millisecond' AS warned,
+                   n.now - ($3::bigint[])[4] * interval '1 millisecond' AS given_up
               FROM (SELECT date_trunc('milliseconds', coalesce($1::timestamptz, now())) AS now) n) v_cut
 
 -- name: filter

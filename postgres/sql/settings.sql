@@ -16,7 +16,8 @@ SELECT (extract(epoch FROM inactive_after) * 1000000)::bigint, (extract(epoch FR
        auto_cleanup_default, reactivate_on_activity, enabled, (extract(epoch FROM touch_interval) * 1000000)::bigint,
        batch_size, (extract(epoch FROM batch_budget) * 1000000)::bigint, rate, busy_share, max_delete_fraction,
        (extract(epoch FROM events_keep) * 1000000)::bigint, alert_due, alert_activity_rate,
-       archive, (extract(epoch FROM archive_keep) * 1000000)::bigint, archive_max_rows, archive_max_bytes, backup
+       archive, (extract(epoch FROM archive_keep) * 1000000)::bigint, archive_max_rows, archive_max_bytes, backup,
+       (extract(epoch FROM warn_before) * 1000000)::bigint, undeliverable_proceed
   FROM "{policy}";
 
 -- name: policy_write

@@ -9,7 +9,7 @@
        CASE WHEN "{active}" IS 0 THEN coalesce(sessioncleanup_note.deactivated_at, "{deactivated_at_time}") END,
        sessioncleanup_note.at, coalesce("{last_activity_infinite}", 0),
        CASE WHEN sessioncleanup_note.at IS NOT NULL THEN "{note_revives}" ELSE 0 END,
-       "{activity_count}"
+       "{warning_of}", "{activity_count}"
 
 -- name: owner_name
 coalesce((SELECT "{owners_name}" FROM "{owners}" WHERE "{owners}"."{owners_id}" = "{owner}"), '')
@@ -60,21 +60,27 @@ SELECT "{columns}" FROM "{sessions}" INDEXED BY sessioncleanup_idle WHERE "{due_
   UNION ALL
   SELECT "{columns}" FROM "{sessions}" INDEXED BY sessioncleanup_expired WHERE "{due_expired}" AND "{condition}" AND "{unnoted}"
 
+-- name: rows_to_warn
+SELECT "{columns}" FROM "{sessions}" INDEXED BY sessioncleanup_gone WHERE "{due_to_warn}" AND "{condition}" AND "{unnoted}"
+
+-- name: rows_waiting
+SELECT "{columns}" FROM "{sessions}" INDEXED BY sessioncleanup_gone WHERE "{status_waiting}" AND "{condition}" AND "{unnoted}"
+
 -- name: rows_to_delete
 SELECT "{columns}" FROM "{sessions}" INDEXED BY sessioncleanup_gone WHERE "{due_gone}" AND "{condition}" AND "{unnoted}"
 
 -- name: measured
 -- Sessions without a note as rules need them: with the names of those that have one. See there for LIMIT -1 OFFSET 0.
-SELECT active, auto_cleanup, last_activity_at, expires_at_at,
+SELECT id_text, active, auto_cleanup, last_activity_at, expires_at_at,
                max(last_activity_at, coalesce(expires_at_at, ''), deactivated_at) AS kept_since
-          FROM (SELECT "{active}" AS active, "{auto_cleanup}" AS auto_cleanup, "{last_activity_at}" AS last_activity_at,
+          FROM (SELECT "{id_text}" AS id_text, "{active}" AS active, "{auto_cleanup}" AS auto_cleanup, "{last_activity_at}" AS last_activity_at,
                        "{expires_at_at}" AS expires_at_at, "{deactivated_at_time}" AS deactivated_at
                   FROM "{sessions}" WHERE "{condition}" AND "{unnoted}"
                  LIMIT -1 OFFSET 0)
 
 -- name: measured_in_table
 -- Sessions with a note as their table has them.
-SELECT table_active AS active, table_auto_cleanup AS auto_cleanup, table_last_activity_at AS last_activity_at,
+SELECT id_text, table_active AS active, table_auto_cleanup AS auto_cleanup, table_last_activity_at AS last_activity_at,
                table_expires_at_at AS expires_at_at, table_kept_since AS kept_since
           FROM sessioncleanup_noted
 
@@ -122,5 +128,5 @@ SELECT total, active, old, protected, to_deactivate, to_delete, never_due,
     (SELECT min("{last_activity_at}") FROM "{sessions}" WHERE "{running}" AND "{unnoted}") AS idle,
     (SELECT min("{expires_at_at}") FROM "{sessions}"
       WHERE "{running}" AND "{has_expires_at}" AND "{unnoted}") AS expired,
-    (SELECT min("{kept_since}") FROM "{sessions}" WHERE "{ended}" AND "{tracked}" AND "{unnoted}") AS gone
+    (SELECT min("{kept_since}") FROM "{sessions}" WHERE "{due_gone}" AND "{unnoted}") AS gone
   LIMIT -1 OFFSET 0)

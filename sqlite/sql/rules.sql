@@ -29,7 +29,11 @@
 
 -- name: due_gone
 "{ended}" AND "{kept_since}" < "{delete_cutoff}"
- AND "{tracked}"
+ AND "{tracked}" AND "{warned_enough}"
+
+-- name: due_to_warn
+"{ended}" AND "{kept_since}" < "{warn_cutoff}"
+ AND "{tracked}" AND NOT "{has_notice}"
 
 -- name: due_undated
 "{ended}" AND "{kept_since}" IS NULL
@@ -61,6 +65,13 @@
 
 -- name: status_to_delete
 "{due_gone}"
+
+-- name: status_to_warn
+"{due_to_warn}"
+
+-- name: status_waiting
+"{ended}" AND "{kept_since}" < "{delete_cutoff}"
+ AND "{tracked}" AND NOT "{warned_enough}"
 
 -- name: status_protected
 "{protected}"

@@ -29,6 +29,7 @@ type broken struct {
 	sessioncleanup.Sealer   // also of the same store
 	sessioncleanup.Archiver // of the same store, too
 	sessioncleanup.Follower
+	sessioncleanup.Outbox
 }
 
 type sweepFunc func(context.Context, sessioncleanup.Batch) (sessioncleanup.BatchResult, error)
@@ -45,6 +46,7 @@ func breakStore() (*Harness, *broken) {
 	b.Sealer, _ = sessioncleanup.StoreAs[sessioncleanup.Sealer](s)
 	b.Archiver, _ = sessioncleanup.StoreAs[sessioncleanup.Archiver](s)
 	b.Follower, _ = sessioncleanup.StoreAs[sessioncleanup.Follower](s)
+	b.Outbox, _ = sessioncleanup.StoreAs[sessioncleanup.Outbox](s)
 	h.Store = b
 	return &h, b
 }

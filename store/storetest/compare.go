@@ -16,7 +16,7 @@ func difference(want, got sessioncleanup.Session) string {
 	if want.Equal(got) {
 		return ""
 	}
-	want.AsOf, want.Status, want.DeactivateAt, want.DeleteAt = got.AsOf, got.Status, got.DeactivateAt, got.DeleteAt
+	want.Warning, want.AsOf, want.Status, want.DeactivateAt, want.DeleteAt = got.Warning, got.AsOf, got.Status, got.DeactivateAt, got.DeleteAt
 	return firstDifference(want, got)
 }
 

@@ -104,6 +104,7 @@ export interface Stats {
     protected_sessions: number;
     due_for_deactivation: number;
     due_for_deletion: number;
+    waiting_sessions: number;
     never_due_sessions: number;
     activity_rate: number;
     untracked: boolean;

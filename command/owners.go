@@ -1,0 +1,194 @@
+package command
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/notify"
+)
+
+// envNotifyOwners has the channel to owners.
+const envNotifyOwners = "SESSION_NOTIFY_OWNERS"
+
+// ownerFlags are the flags of verbs that warn owners.
+type ownerFlags struct{ channel, page string }
+
+func (f *ownerFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.channel, "notify-owners", "", "warn owners before sessions are deleted, over this `channel`: a URL, file:PATH of a file with one, or env for that in $"+envNotifyOwners+" (default: env, if it is set)")
+	cmd.Flags().StringVar(&f.page, "owners-page", "", "`URL` of the page on which owners see and keep their sessions, for the message")
+}
+
+// read returns who warns owners, without what a database has; nil when nobody does.
+func (f *ownerFlags) read(a *app, texts textFlags) (*notify.Owners, error) {
+	source := f.channel
+	if source == "" || source == "env" {
+		address := strings.TrimSpace(a.getenv(envNotifyOwners))
+		if address == "" && source == "env" {
+			return nil, usagef("%s is empty: want the URL of a channel", envNotifyOwners)
+		}
+		source = address
+	}
+	if source == "" {
+		return nil, nil
+	}
+	channels, err := openChannels(source)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	if len(channels) != 1 {
+		return nil, usagef("--notify-owners names %d channels: want one", len(channels))
+	}
+	if _, ok := channels[0].(notify.Addresser); ok {
+		return nil, usagef("--notify-owners is a mail channel, and the addresses of owners are not known here: want a webhook to a program that knows them, or Slack or Discord; in Go, notify.Owners sends mail")
+	}
+	t, err := texts.read()
+	if err != nil {
+		return nil, err
+	}
+	return &notify.Owners{
+		Channel: channels[0], Texts: map[string]*notify.Texts{texts.language: t}, Language: texts.language, Service: texts.service, Page: f.page,
+	}, nil
+}
+
+// warnOwners warns owners beside serve until the function that it returns is called.
+func warnOwners(ctx context.Context, o *notify.Owners, m *sessioncleanup.Manager, db sessioncleanup.Store, log *slog.Logger) (stop func()) {
+	if o == nil {
+		if m.Policy().WarnBefore > 0 {
+			log.WarnContext(ctx, "the policy warns owners before sessions are deleted, and this process does not: it was started without --notify-owners")
+		}
+		return func() {}
+	}
+	o.Manager, o.Store, o.Logger = m, db, log
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := o.Run(ctx); ctx.Err() == nil {
+			log.ErrorContext(ctx, "owners are not warned", "error", err)
+		}
+	})
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+func (a *app) deliver() *cobra.Command {
+	var owners ownerFlags
+	var texts textFlags
+	cmd := &cobra.Command{
+		Use:   "deliver",
+		Short: "Warn owners whose sessions will be deleted",
+		Long: `deliver sends the warnings that runs put into the outbox, for cron: serve does that by itself. It waits for a run that is in
+progress, so that each owner gets one message about it. A warning that is not delivered is tried again by the next call, for 3 days.
+
+Nobody is warned unless the policy says so: ` + sessioncleanup.EnvWarnDays + `.`,
+		Example: `  sessioncleanup cleanup --cron && sessioncleanup deliver --notify-owners file:/etc/sessioncleanup/owners
+  sessioncleanup deliver --notify-owners slack://T0123/B0123/SECRET --owners-page https://app.example.com/sessions`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o, err := owners.read(a, texts)
+			if err != nil {
+				return err
+			}
+			if o == nil {
+				return usagef("deliver needs --notify-owners, or %s", envNotifyOwners)
+			}
+			return a.with(func(ctx context.Context, db connection, _ []string) error {
+				o.Manager, o.Store = db.system, db.store
+				if a.verbose {
+					o.Logger = a.logTo(slog.LevelInfo)
+				}
+				done, err := o.Deliver(ctx)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.printJSON(done)
+				}
+				return a.say("%s about %s delivered; %d will be tried again, %d given up.\n",
+					counted(done.Messages, "message", "messages"), sessionCount(done.Sessions), done.Again, done.Undeliverable)
+			})(cmd, args)
+		},
+	}
+	owners.add(cmd)
+	texts.add(cmd, "notify-")
+	return cmd
+}
+
+func (a *app) notices() *cobra.Command {
+	var q sessioncleanup.NoticeQuery
+	var resend bool
+	cmd := &cobra.Command{
+		Use:   "notices [SESSION...]",
+		Short: "List warnings of owners, and send those again that were given up",
+		Long: `notices lists the warnings in the outbox: to whom, about which session, and what became of them. With --resend it makes those due
+again that were given up, all or those of the sessions named: the next deliver, or serve, sends them.`,
+		Example: `  sessioncleanup notices --failed
+  sessioncleanup notices --resend`,
+		RunE: a.with(func(ctx context.Context, db connection, ids []string) error {
+			if resend {
+				n, err := db.ResendNotices(ctx, ids)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.printJSON(map[string]int{"resent": n})
+				}
+				return a.say("%s will be sent again.\n", counted(n, "warning", "warnings"))
+			}
+			return a.listNotices(ctx, db, q, ids)
+		}),
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&q.Failed, "failed", false, "only those that were given up")
+	flags.BoolVar(&q.Pending, "pending", false, "only those that are not delivered yet")
+	flags.StringVar(&q.OwnerID, "owner", "", "only this owner's")
+	flags.Var(newCount(&q.Limit, 100, 1, sessioncleanup.MaxPage), "limit", "at most this many")
+	flags.BoolVar(&resend, "resend", false, "send those again that were given up")
+	cmd.MarkFlagsMutuallyExclusive("resend", "failed")
+	cmd.MarkFlagsMutuallyExclusive("resend", "pending")
+	cmd.MarkFlagsMutuallyExclusive("resend", "owner")
+	return cmd
+}
+
+func (a *app) listNotices(ctx context.Context, db connection, q sessioncleanup.NoticeQuery, ids []string) error {
+	if len(ids) == 0 {
+		ids = []string{""}
+	}
+	all := []sessioncleanup.Notice{}
+	for _, id := range ids {
+		q.SessionID = id
+		found, err := db.Notices(ctx, q)
+		if err != nil {
+			return err
+		}
+		all = append(all, found...)
+	}
+	if a.json {
+		return a.printJSON(all)
+	}
+	if len(all) == 0 {
+		return a.say("No warnings.\n")
+	}
+	now, err := db.Now(ctx)
+	if err != nil {
+		return err
+	}
+	rows := [][]cell{}
+	for _, n := range all {
+		state := text("to be sent " + ago(n.NextAt, now))
+		switch {
+		case !n.DeliveredAt.IsZero():
+			state = text("delivered " + ago(n.DeliveredAt, now)).in(green)
+		case !n.UndeliverableAt.IsZero():
+			state = text("given up " + ago(n.UndeliverableAt, now)).in(red)
+		}
+		rows = append(rows, []cell{text(n.SessionID), text(n.Name), text(n.OwnerID), state, text(n.Error)})
+	}
+	return a.table(rows)
+}

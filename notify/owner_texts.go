@@ -1,0 +1,74 @@
+package notify
+
+import "time"
+
+// shownSessions are the sessions that a message names; it counts the others.
+const shownSessions = 20
+
+// OwnerWarning is what an owner is told before sessions are deleted, and what the templates "owner.subject" and "owner.text" get.
+type OwnerWarning struct {
+	Service  string // the name of this machine, when it is empty
+	OwnerID  string
+	At       time.Time
+	Zone     *time.Location  // of the times in the text
+	Sessions []WarnedSession // the longest unused first; a message has at most the first 20 of them
+	Total    int             // sessions, with those that are left out
+	Page     string          // on which the owner can keep them; may be empty
+}
+
+// WarnedSession is a session that will be deleted.
+type WarnedSession struct {
+	ID          string    `json:"id"`
+	Name        string    `json:"name,omitempty"`
+	UnusedSince time.Time `json:"unused_since"`
+	DeleteAt    time.Time `json:"delete_at"` // at the earliest
+}
+
+// Others is the number of sessions that the message does not name.
+func (w OwnerWarning) Others() int { return w.Total - len(w.Sessions) }
+
+// First is the earliest moment at which one of the sessions is deleted.
+func (w OwnerWarning) First() time.Time {
+	var first time.Time
+	for _, s := range w.Sessions {
+		if first.IsZero() || s.DeleteAt.Before(first) {
+			first = s.DeleteAt
+		}
+	}
+	return first
+}
+
+// Time writes a time in the owner's time zone.
+func (w OwnerWarning) Time(t time.Time) string { return t.In(w.Zone).Format("2006-01-02 15:04 MST") }
+
+// ownerDetails is the Data of the message.
+type ownerDetails struct {
+	Service  string          `json:"service"`
+	OwnerID  string          `json:"owner_id"`
+	Sessions []WarnedSession `json:"sessions"`
+	Total    int             `json:"total"`
+}
+
+// OwnerMessage is the message of a warning, without an ID. Its data has all sessions, its text the first 20.
+func (t *Texts) OwnerMessage(w OwnerWarning) (Message, error) {
+	w.Service = serviceName(w.Service)
+	if w.Zone == nil {
+		w.Zone = time.UTC
+	}
+	details := ownerDetails{w.Service, w.OwnerID, w.Sessions, w.Total}
+	w.Sessions = w.Sessions[:min(len(w.Sessions), shownSessions)]
+	m, err := t.message(Notice{Service: w.Service, At: w.At}, "owner.subject", "owner.text", w)
+	m.Type, m.Data = "sessions.deletion_ahead", details
+	return m, err
+}
+
+// OwnerSample is a warning to try templates with.
+func OwnerSample() OwnerWarning {
+	at := time.Date(2026, 11, 29, 3, 0, 0, 0, time.UTC)
+	w := OwnerWarning{OwnerID: "42", At: at, Total: 23, Page: "https://app.example.com/sessions"}
+	for i, name := range []string{"Friday night requests", "", "Test"} {
+		since := at.AddDate(0, 0, -23).Add(time.Duration(i) * 31 * time.Minute)
+		w.Sessions = append(w.Sessions, WarnedSession{ID: string(rune('1' + i)), Name: name, UnusedSince: since, DeleteAt: since.AddDate(0, 0, 30)})
+	}
+	return w
+}

@@ -1,0 +1,387 @@
+package notify
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/wait"
+)
+
+const (
+	ownersLease     = "notify owners"
+	ownersLeaseTTL  = 2 * time.Minute // longer than a message and its calls of the store take
+	mostNotices     = 1000            // in one message
+	giveUpAfter     = 72 * time.Hour  // since the first attempt
+	longestAgain    = 6 * time.Hour   // between two attempts
+	failuresAlike   = 3               // in a row end a round: the channel is down
+	runPatience     = 10 * time.Minute
+	runPause        = 2 * time.Second
+	longestReason   = 300 // characters of an error in the outbox
+	defaultInterval = time.Hour
+)
+
+// ErrNoAddress, as the error of Owners.Recipient, says that an owner cannot be reached. It makes the owner's warnings
+// undeliverable at once. Any other error is tried again.
+var ErrNoAddress = errors.New("the owner has no address")
+
+// Recipient is how an owner is told.
+type Recipient struct {
+	// Address is the owner's mail address, for a channel that is an Addresser.
+	Address string
+	// Language is one of Owners.Texts. Default: that of Owners.Language.
+	Language string
+	// Zone is the time zone for times in the message, and for Owners.Quiet. Default: UTC.
+	Zone *time.Location
+}
+
+// Addresser is a channel that can send to other receivers, as a Mail can. For one, Owners needs Recipient.
+type Addresser interface {
+	Notifier
+	// To is the same channel to another address. A wrong one is an ErrInvalid.
+	To(address string) (Notifier, error)
+}
+
+// Quiet are hours of the day in which owners get no message: from From until Until, since midnight in the owner's time zone. Both
+// zero: there are none. From may be later than Until, as with 22 h and 8 h.
+type Quiet struct{ From, Until time.Duration }
+
+// left is how long the quiet hours last from now on; zero outside of them.
+func (q Quiet) left(now time.Time) time.Duration {
+	if q.From == q.Until {
+		return 0
+	}
+	since := time.Duration(now.Hour())*time.Hour + time.Duration(now.Minute())*time.Minute + time.Duration(now.Second())*time.Second
+	day := 24 * time.Hour
+	length, into := (q.Until-q.From+day)%day, (since-q.From+day)%day
+	return max(0, length-into)
+}
+
+// Owners warns owners of sessions before these are deleted, as Policy.WarnBefore wants: it sends what runs put into the outbox of
+// the store, one message to each owner with all of its sessions. Several instances may run: one of them sends at a time, and
+// another one continues when it is killed. A message may be repeated then, with the same ID; none is lost.
+//
+//	owners := &notify.Owners{Manager: sessions, Store: db, Channel: mail, Recipient: func(ctx context.Context, owner string) (notify.Recipient, error) {
+//		user, err := users.Find(ctx, owner)
+//		return notify.Recipient{Address: user.Mail, Language: user.Language}, err
+//	}}
+//	go func() { log.Print(owners.Run(ctx)) }()
+type Owners struct {
+	// Manager has the policy, and Store, the one that it is over, the outbox. Both are required; the Store is an Outbox.
+	Manager *sessioncleanup.Manager
+	Store   sessioncleanup.Store
+	// Channel is where messages go. Required. To one that is no Addresser all messages go alike: a Slack channel, or a webhook
+	// whose program knows how to reach the owner in the data.
+	Channel Notifier
+	// Recipient finds an owner; it gets "" for sessions without one. Required for an Addresser. Default: the channel itself.
+	Recipient func(ctx context.Context, owner string) (Recipient, error)
+	// Texts are those of the messages, by language, and Language the default one. Default: English and French, English.
+	Texts    map[string]*Texts
+	Language string
+	// Service names what the messages are about. Default: the name of this machine.
+	Service string
+	// Page is the address of the page on which owners see their sessions and keep them. Default: the message names none.
+	Page string
+	// Interval is the least time between two messages to an owner. What is to be told meanwhile is in the next one. Default: 1 h.
+	Interval time.Duration
+	// Quiet are hours without messages. Default: none.
+	Quiet Quiet
+	// PerMinute is how many messages the channel takes. Default: 60.
+	PerMinute int
+	// Every is how often Run looks. Default: 1 min.
+	Every time.Duration
+	// Logger gets what was sent, and what could not be. Default: none.
+	Logger *slog.Logger
+}
+
+// Delivery is what Deliver did.
+type Delivery struct {
+	Messages      int `json:"messages"`      // delivered
+	Sessions      int `json:"sessions"`      // in them
+	Again         int `json:"again"`         // messages that will be tried again
+	Undeliverable int `json:"undeliverable"` // messages given up
+}
+
+// Run sends until ctx ends, and returns ctx's error; any other error means that it could not start.
+//
+// A message that is not delivered is tried again: after a minute, twice as long each time, up to 6 hours, and no sooner than the
+// receiver asks. It is given up 3 days after its first attempt, or when Recipient returns ErrNoAddress; see
+// Policy.Undeliverable. When the channel itself seems to be down, others are not tried before the next round.
+func (o *Owners) Run(ctx context.Context) error {
+	s, err := o.sender()
+	if err != nil {
+		return fmt.Errorf("warn owners: %w", err)
+	}
+	defer s.release(ctx)
+	failures := 0
+	for {
+		_, err := s.round(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if failures++; err == nil || errors.Is(err, sessioncleanup.ErrLeaseHeld) {
+			failures = 0
+		} else if failures&(failures-1) == 0 { // the 1st, 2nd, 4th, 8th, …: an outage may be long
+			s.o.Logger.WarnContext(ctx, "owners cannot be warned at the moment", "failures", failures, "error", err)
+		}
+		if err := wait.For(ctx, s.o.Every); err != nil {
+			return err
+		}
+	}
+}
+
+// Deliver sends what is due now, for programs that are started again and again, by cron for example. It waits for a run that is in
+// progress, for 10 minutes at most, so that each owner gets one message about it. While another instance has the lease, that one
+// sends, and Deliver returns an ErrLeaseHeld.
+func (o *Owners) Deliver(ctx context.Context) (Delivery, error) {
+	s, err := o.sender()
+	if err == nil {
+		defer s.release(ctx)
+		var d Delivery
+		if d, err = s.round(ctx); err == nil {
+			return d, nil
+		}
+		return d, fmt.Errorf("warn owners: %w", err)
+	}
+	return Delivery{}, fmt.Errorf("warn owners: %w", err)
+}
+
+// sender is one Run or Deliver in progress.
+type sender struct {
+	o      Owners // with defaults
+	outbox sessioncleanup.Outbox
+	holder string
+	lease  sessioncleanup.Lease
+	next   time.Time // no message before
+}
+
+func (o *Owners) sender() (*sender, error) {
+	s := &sender{o: *o, holder: rand.Text()}
+	s.o.Interval = cmp.Or(o.Interval, defaultInterval)
+	s.o.PerMinute, s.o.Every, s.o.Language = cmp.Or(o.PerMinute, 60), cmp.Or(o.Every, time.Minute), cmp.Or(o.Language, "en")
+	if s.o.Logger == nil {
+		s.o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Manager == nil || o.Store == nil || o.Channel == nil {
+		return nil, invalid.Errorf("Owners.Manager, Owners.Store or Owners.Channel is nil: want all three")
+	}
+	outbox, ok := sessioncleanup.StoreAs[sessioncleanup.Outbox](o.Store)
+	if !ok {
+		return nil, fmt.Errorf("the store keeps no warnings: %w", errors.ErrUnsupported)
+	}
+	s.outbox = outbox
+	day := 24 * time.Hour
+	_, addresses := o.Channel.(Addresser)
+	switch {
+	case addresses && o.Recipient == nil:
+		return nil, invalid.Errorf("Owners.Recipient is nil: want it for %s, which sends to an address", o.Channel.Name())
+	case s.o.Interval < 0 || s.o.PerMinute < 0 || s.o.Every < time.Second:
+		return nil, invalid.Errorf("Owners.Interval is %v, PerMinute %d and Every %v: want positive ones, Every at least 1s", o.Interval, o.PerMinute, o.Every)
+	case o.Quiet.From < 0 || o.Quiet.From >= day || o.Quiet.Until < 0 || o.Quiet.Until >= day:
+		return nil, invalid.Errorf("Owners.Quiet is from %v until %v: want times of the day, below 24h", o.Quiet.From, o.Quiet.Until)
+	}
+	if s.o.Texts == nil {
+		s.o.Texts = map[string]*Texts{}
+		for _, language := range Languages() {
+			texts, err := NewTexts(language)
+			if err != nil {
+				return nil, err
+			}
+			s.o.Texts[language] = texts
+		}
+	}
+	if s.o.Texts[s.o.Language] == nil {
+		return nil, invalid.Errorf("Owners.Texts has none in the language %q", s.o.Language)
+	}
+	return s, o.Manager.PermitAll()
+}
+
+// round sends what is due.
+func (s *sender) round(ctx context.Context) (d Delivery, err error) {
+	thresholds := s.o.Manager.Policy().Thresholds()
+	if thresholds.Warn == 0 {
+		return d, nil // nobody is warned any more
+	}
+	if err := s.awaitRun(ctx); err != nil {
+		return d, err
+	}
+	for inARow := 0; inARow < failuresAlike; {
+		if err := wait.For(ctx, time.Until(s.next)); err != nil {
+			return d, err
+		}
+		if err := s.hold(ctx); err != nil {
+			return d, err
+		}
+		m, err := call(ctx, func(ctx context.Context) (sessioncleanup.NoticeMessage, error) {
+			return s.outbox.ClaimNotices(ctx, sessioncleanup.NoticeClaim{
+				Lease: s.lease, Thresholds: thresholds, NewMessage: "warning-" + rand.Text(), Every: s.o.Interval, Limit: mostNotices,
+			})
+		})
+		if err != nil || len(m.Notices) == 0 {
+			return d, err
+		}
+		outcome, sent := s.send(ctx, m)
+		if sent {
+			s.next = time.Now().Add(time.Minute / time.Duration(s.o.PerMinute))
+		}
+		if ctx.Err() != nil && !outcome.Delivered {
+			return d, ctx.Err() // and the message is claimed again
+		}
+		if err := s.settle(ctx, m, outcome, &d); err != nil {
+			return d, err
+		}
+		if inARow++; outcome.Delivered || !sent {
+			inARow = 0
+		}
+	}
+	return d, nil
+}
+
+// awaitRun waits for a run in progress, for a while.
+func (s *sender) awaitRun(ctx context.Context) error {
+	for started := time.Now(); time.Since(started) < runPatience; {
+		running, err := s.o.Manager.Running(ctx)
+		if err != nil || !running {
+			return err
+		}
+		if err := wait.For(ctx, runPause); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hold takes the lease, or renews it.
+func (s *sender) hold(ctx context.Context) error {
+	lease, err := call(ctx, func(ctx context.Context) (sessioncleanup.Lease, error) {
+		return s.o.Store.Lease(ctx, sessioncleanup.LeaseRequest{Name: ownersLease, Holder: s.holder, TTL: ownersLeaseTTL})
+	})
+	s.lease = lease
+	return err
+}
+
+// release lets another instance send at once.
+func (s *sender) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_, _ = s.o.Store.Lease(ctx, sessioncleanup.LeaseRequest{Name: ownersLease, Holder: s.holder}) // it expires by itself
+}
+
+// send tries to deliver a message. sent says that the channel was asked to.
+func (s *sender) send(ctx context.Context, m sessioncleanup.NoticeMessage) (out sessioncleanup.NoticeOutcome, sent bool) {
+	out = sessioncleanup.NoticeOutcome{Lease: s.lease, Message: m.ID, Cause: sessioncleanup.Cause{Actor: "system", Reason: s.o.Channel.Name()}}
+	channel, recipient, err := s.find(ctx, m.OwnerID)
+	if err == nil {
+		if quiet := s.o.Quiet.left(m.At.In(recipient.Zone)); quiet > 0 {
+			out.Again = quiet
+			return out, false
+		}
+		var message Message
+		if message, err = s.message(m, recipient); err == nil {
+			sent, out.Attempted = true, true
+			err = channel.Notify(ctx, message)
+		}
+	}
+	if err == nil {
+		out.Delivered = true
+		return out, sent
+	}
+	out.Attempted = true
+	out.Error = cut(err.Error(), longestReason, unescaped)
+	attempts, first := m.Notices[0].Attempts, m.Notices[0].FirstAt
+	out.Again = min(longestAgain, time.Minute<<min(attempts, 12))
+	if failed, ok := errors.AsType[*Error](err); ok {
+		out.Again = max(out.Again, failed.RetryAfter)
+		if failed.Gone {
+			out.Again = longestAgain
+		}
+	}
+	out.Again += mathrand.N(out.Again/10 + 1) // receivers are not asked by everybody at the same moment
+	if errors.Is(err, ErrNoAddress) || !first.IsZero() && m.At.Sub(first) >= giveUpAfter {
+		out.GivenUp, out.Again, out.Cause.Reason = true, 0, out.Error
+	}
+	return out, sent
+}
+
+// find is the channel to an owner.
+func (s *sender) find(ctx context.Context, owner string) (Notifier, Recipient, error) {
+	recipient := Recipient{}
+	if s.o.Recipient != nil {
+		var err error
+		if recipient, err = call(ctx, func(ctx context.Context) (Recipient, error) { return s.o.Recipient(ctx, owner) }); err != nil {
+			return nil, recipient, err
+		}
+	}
+	if recipient.Zone == nil {
+		recipient.Zone = time.UTC
+	}
+	addresser, ok := s.o.Channel.(Addresser)
+	if !ok {
+		return s.o.Channel, recipient, nil
+	}
+	if recipient.Address == "" {
+		return nil, recipient, ErrNoAddress
+	}
+	channel, err := addresser.To(recipient.Address)
+	if err != nil {
+		return nil, recipient, fmt.Errorf("%w: %w", ErrNoAddress, err)
+	}
+	return channel, recipient, nil
+}
+
+// message writes the message to an owner.
+func (s *sender) message(m sessioncleanup.NoticeMessage, recipient Recipient) (Message, error) {
+	texts := s.o.Texts[recipient.Language]
+	if texts == nil {
+		texts = s.o.Texts[s.o.Language]
+	}
+	w := OwnerWarning{Service: s.o.Service, OwnerID: m.OwnerID, At: m.At, Zone: recipient.Zone, Total: len(m.Notices), Page: s.o.Page}
+	for _, n := range m.Notices {
+		session := sessioncleanup.Session{AutoCleanup: true, LastActivity: n.For, DeactivatedAt: n.For} // as far as it matters here
+		w.Sessions = append(w.Sessions, WarnedSession{ID: n.SessionID, Name: n.Name, UnusedSince: n.For, DeleteAt: m.Cutoffs.DeleteAt(session)})
+	}
+	message, err := texts.OwnerMessage(w)
+	if err != nil {
+		return Message{}, &Error{Channel: s.o.Channel.Name(), Permanent: true, Err: err}
+	}
+	message.ID = m.ID
+	return message, nil
+}
+
+// settle notes what became of a message. What was delivered is noted even if ctx ended.
+func (s *sender) settle(ctx context.Context, m sessioncleanup.NoticeMessage, out sessioncleanup.NoticeOutcome, d *Delivery) error {
+	lasting, cancel := wait.Outlive(ctx, saveGrace)
+	defer cancel()
+	_, err := call(lasting, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.outbox.SettleNotices(ctx, out) })
+	if err != nil {
+		return err
+	}
+	log := s.o.Logger.With("channel", s.o.Channel.Name(), "owner", m.OwnerID, "message_id", m.ID, "sessions", len(m.Notices))
+	switch {
+	case out.Delivered:
+		d.Messages++
+		d.Sessions += len(m.Notices)
+		log.InfoContext(ctx, "owner was warned")
+	case out.GivenUp:
+		d.Undeliverable++
+		log.WarnContext(ctx, "owner cannot be warned", "error", out.Error)
+	default:
+		d.Again++
+		log.InfoContext(ctx, "owner will be warned later", "in", out.Again, "error", out.Error)
+	}
+	return nil
+}
+
+// call limits a call of the store, or of the application.
+func call[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return do(ctx)
+}

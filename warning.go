@@ -1,0 +1,164 @@
+package sessioncleanup
+
+import (
+	"context"
+	"time"
+)
+
+// Warning is what became of the last warning of a session's owner; see Policy.WarnBefore. The zero Warning is none.
+type Warning struct {
+	// For is Session.KeptSince when it was written: it counts for that idle period only.
+	For time.Time `json:"for,omitzero"`
+	// QueuedAt is when a run put it into the outbox.
+	QueuedAt time.Time `json:"queued_at,omitzero"`
+	// DeliveredAt is when it was delivered, and UndeliverableAt when the sender gave up. At most one of them is set.
+	DeliveredAt     time.Time `json:"delivered_at,omitzero"`
+	UndeliverableAt time.Time `json:"undeliverable_at,omitzero"`
+}
+
+// settled reports whether the warning is delivered or given up.
+func (w Warning) settled() bool { return !w.DeliveredAt.IsZero() || !w.UndeliverableAt.IsZero() }
+
+// Outbox is implemented by stores that keep warnings of sessions' owners, at most one for each session. A run writes them; a
+// sender claims them, message by message, and settles what became of each message. It has a lease, so that one sends at a time,
+// and a message that was claimed and not settled is claimed again, with the same ID, by whoever sends next.
+type Outbox interface {
+	// Warn does one batch of a run: it writes a warning for at most b.Limit sessions that match b.Filter and for which
+	// b.Cutoffs.Due(ActionNoticed) holds, in one transaction with its event. It replaces the session's warning of an earlier idle
+	// period. The sessions themselves are neither changed nor locked. The first batch forgets old warnings: see
+	// Cutoffs.ForgetWarnings.
+	Warn(ctx context.Context, b Batch) (BatchResult, error)
+	// ClaimNotices returns the message to send next; one without notices when there is none. See NoticeClaim.
+	ClaimNotices(ctx context.Context, c NoticeClaim) (NoticeMessage, error)
+	// SettleNotices notes what became of a message, in one transaction with its event, if the outcome is final. Notices that are
+	// delivered or given up already, or that are in no such message any more, stay as they are.
+	SettleNotices(ctx context.Context, o NoticeOutcome) error
+	// Notices returns notices: those that are delivered or given up first, the longest first, then in the order in which they are
+	// to be sent.
+	Notices(ctx context.Context, q NoticeQuery) ([]Notice, error)
+	// ResendNotices makes notices that were given up due again at once, in new messages, and returns how many: those of some
+	// sessions or, with nil, all.
+	ResendNotices(ctx context.Context, sessionIDs []string) (int, error)
+	// OutboxSize counts what is in the outbox.
+	OutboxSize(ctx context.Context) (OutboxSize, error)
+}
+
+// Notice is a warning of the owner of a session, on its way.
+type Notice struct {
+	SessionID string `json:"session_id"`
+	OwnerID   string `json:"owner_id,omitempty"`
+	Name      string `json:"name,omitempty"` // of the session, as the audit log keeps names
+	Warning
+	// Message is the ID of the message that the notice is in; empty as long as it is in none.
+	Message  string    `json:"message_id,omitempty"`
+	Attempts int       `json:"attempts"`
+	FirstAt  time.Time `json:"first_attempt_at,omitzero"`
+	NextAt   time.Time `json:"next_attempt_at,omitzero"` // no earlier; zero when it is delivered or given up
+	Error    string    `json:"error,omitempty"`          // of the last attempt
+}
+
+// Ref is what an Event keeps of the notice's session.
+func (n Notice) Ref() SessionRef {
+	return SessionRef{ID: n.SessionID, OwnerID: n.OwnerID, Name: n.Name}
+}
+
+// NoticeClaim asks for the message to send next: that with the notice which has been due the longest, of an owner who got no
+// message within Every. A message that was claimed before and is to be sent again has the same ID and no more notices than then.
+// A new one gets the ID NewMessage and all notices of the owner that are in none yet, the longest unused sessions first, at most
+// Limit. Notices are due from NextAt on.
+//
+// Notices whose session is gone, or to which Cutoffs.Covers no longer applies, are removed instead: it was used, changed or
+// protected since.
+type NoticeClaim struct {
+	Lease      Lease // of the sender; ErrLeaseLost unless it still is its holder's
+	Thresholds Thresholds
+	NewMessage string
+	Every      time.Duration // zero: no limit
+	Limit      int           // above 0
+}
+
+// NoticeMessage is a message to one owner.
+type NoticeMessage struct {
+	ID      string
+	OwnerID string
+	Notices []Notice // the longest unused sessions first
+	// At is the store's clock, and Cutoffs are NoticeClaim.Thresholds at it.
+	At      time.Time
+	Cutoffs Cutoffs
+}
+
+// NoticeOutcome is what became of a message that was claimed.
+type NoticeOutcome struct {
+	Lease   Lease // of the sender; ErrLeaseLost unless it still is its holder's
+	Message string
+	// Delivered says that it was delivered, and GivenUp that it never will be. Otherwise it is due again after Again.
+	Delivered bool
+	GivenUp   bool
+	Again     time.Duration
+	// Attempted says that it was tried to be sent.
+	Attempted bool
+	Error     string // why it was not delivered
+	Cause     Cause  // of the event
+}
+
+// Action is that of the event; empty when there is none.
+func (o NoticeOutcome) Action() Action {
+	switch {
+	case o.Delivered:
+		return ActionWarned
+	case o.GivenUp:
+		return ActionUndeliverable
+	default:
+		return ""
+	}
+}
+
+// Apply is the notice, one of the message, after the outcome at now, the store's clock.
+func (o NoticeOutcome) Apply(n Notice, now time.Time) Notice {
+	now = now.UTC().Truncate(time.Millisecond)
+	n.Error, n.NextAt = o.Error, time.Time{}
+	if o.Attempted {
+		n.Attempts++
+		if n.FirstAt.IsZero() {
+			n.FirstAt = now
+		}
+	}
+	switch {
+	case o.Delivered:
+		n.DeliveredAt = now
+	case o.GivenUp:
+		n.UndeliverableAt = now
+	default:
+		n.NextAt = now.Add(o.Again).Truncate(time.Millisecond)
+	}
+	return n
+}
+
+// Resent is the notice, which was given up, due again at now, the store's clock.
+func (n Notice) Resent(now time.Time) Notice {
+	n.UndeliverableAt, n.FirstAt, n.NextAt = time.Time{}, time.Time{}, now.UTC().Truncate(time.Millisecond)
+	n.Message, n.Attempts, n.Error = "", 0, ""
+	return n
+}
+
+// NoticeQuery selects notices.
+type NoticeQuery struct {
+	SessionID string // only that of this session
+	OwnerID   string // only this owner's
+	Failed    bool   // only those that were given up
+	Pending   bool   // only those that are neither delivered nor given up
+	Limit     int    // at most this many; above 0
+}
+
+// Selects reports whether the query asks for the notice.
+func (q NoticeQuery) Selects(n Notice) bool {
+	return (q.SessionID == "" || q.SessionID == n.SessionID) && (q.OwnerID == "" || q.OwnerID == n.OwnerID) &&
+		(!q.Failed || !n.UndeliverableAt.IsZero()) && (!q.Pending || !n.settled())
+}
+
+// OutboxSize is how much is in an outbox.
+type OutboxSize struct {
+	Pending       int       `json:"pending"`            // neither delivered nor given up
+	Undeliverable int       `json:"undeliverable"`      // given up
+	OldestAt      time.Time `json:"oldest_at,omitzero"` // QueuedAt of the oldest that is pending
+}

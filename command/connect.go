@@ -136,8 +136,8 @@ type connection struct {
 	*sessioncleanup.Manager                         // acts for the user of the command
 	system                  *sessioncleanup.Manager // acts for the service itself
 	store                   sessioncleanup.Store
-	config                  sessioncleanup.Config // of these Managers
 	name                    string                // of the installation
+	config                  sessioncleanup.Config // of these Managers
 }
 
 // withPatience is with for verbs that run unattended: it retries while the database is down.
@@ -178,7 +178,7 @@ func (a *app) withOpened(
 		if reason := cmd.Flags().Lookup(reasonFlag); reason != nil {
 			m = m.Because(reason.Value.String())
 		}
-		err = work(ctx, connection{Manager: m.As(a.operator()), system: m, store: opened, config: config, name: a.installation()}, args)
+		err = work(ctx, connection{Manager: m.As(a.operator()), system: m, store: opened, name: a.installation(), config: config}, args)
 		if errors.Is(err, sessioncleanup.ErrNotInstalled) {
 			a.complainOfName(ctx, opened)
 		}

@@ -59,7 +59,7 @@ func (a *app) serveDemo(ctx context.Context, path, addr string) error {
 		return a.say("Open %s and log in as admin or as %s, an owner. Ctrl-C stops it and removes the database.\n", url, demoOwnerName)
 	}
 	schedule := sessioncleanup.Interval{Every: defaultEvery}
-	all := []served{{table: "sessions", m: m, store: db, log: log}}
+	all := []served{{m: m, store: db, log: log}}
 	measured, err := (&metricsFlags{}).handler(ctx, all, schedule, log)
 	if err != nil {
 		return err

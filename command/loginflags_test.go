@@ -21,8 +21,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/memory"
 )
 
-// answering is what serve answers at an endpoint, to a client at an address.
-func answering(t *testing.T, e *endpoint) func(from, method, path string, header http.Header, body string) *httptest.ResponseRecorder {
+// answered is what serve answers at an endpoint, to a client at an address.
+func answered(t *testing.T, e *endpoint) func(from, method, path string, header http.Header, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	m, err := sessioncleanup.New(memory.New(memory.Config{}), sessioncleanup.Config{})
 	if err != nil {
@@ -32,7 +32,7 @@ func answering(t *testing.T, e *endpoint) func(from, method, path string, header
 		e.known = &tokens.Tokens{}
 	}
 	log := slog.New(slog.DiscardHandler)
-	h, err := routes(t.Context(), []served{{table: "sessions", m: m, log: log}}, newLogins(e, log), e.origins, http.NotFoundHandler())
+	h, err := routes(t.Context(), []served{{m: m, log: log}}, newLogins(e, log), e.origins, http.NotFoundHandler())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ const aClient = "192.0.2.7:1234"
 
 func TestServeBelievesHeadersOfTrustedProxiesOnly(t *testing.T) {
 	t.Parallel()
-	ask := answering(t, &endpoint{proxies: &login.Proxies{
+	ask := answered(t, &endpoint{proxies: &login.Proxies{
 		Networks: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00::/8")}, IDHeader: "X-User", RoleHeader: "X-Role",
 	}})
 	for name, tt := range map[string]struct {
@@ -94,7 +94,7 @@ func TestServeTakesAJWTAsABearerTokenAndInTheForm(t *testing.T) {
 		}
 		return text
 	}
-	ask := answering(t, &endpoint{jwt: v})
+	ask := answered(t, &endpoint{jwt: v})
 	me := httpapi.DefaultPrefix + "/me"
 	if rec := ask(aClient, http.MethodGet, me, http.Header{"Authorization": {"Bearer " + token(time.Hour)}}, ""); rec.Code != 200 || !strings.Contains(rec.Body.String(), `"owner:7"`) {
 		t.Errorf("with the token: %d %s", rec.Code, rec.Body)
@@ -122,7 +122,7 @@ func TestServeLetsPagesOfListedOriginsUseTheAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask := answering(t, &endpoint{known: known, origins: []string{"https://app.example.com"}})
+	ask := answered(t, &endpoint{known: known, origins: []string{"https://app.example.com"}})
 	from := func(origin string, more http.Header) http.Header {
 		h := http.Header{"Origin": {origin}, "Sec-Fetch-Site": {"cross-site"}, "Authorization": {"Bearer " + adminToken}, "Content-Type": {"application/json"}}
 		for k, v := range more {

@@ -151,7 +151,9 @@ func (m *Manager) cleanup(ctx context.Context, r Run, slot time.Time) (Result, e
 	setIfZero(&r.PageSize, defaultPage)
 	work := &run{m: m, opts: r, policy: policy, slot: slot, started: time.Now(), result: Result{DryRun: r.DryRun}}
 	if policy.warns() {
-		work.outbox, _ = StoreAs[Outbox](m.store) // New made sure that there is one
+		if work.outbox, err = m.outbox(operation); err != nil { // a stored policy may ask for what the store has not
+			return Result{DryRun: r.DryRun}, err
+		}
 	}
 	for _, phase := range work.phases() {
 		work.result.Phases = append(work.result.Phases, PhaseResult{Action: phase.action})

@@ -20,6 +20,7 @@ type Stats struct {
 
 	CleanupCandidates    int     `json:"cleanup_candidates"`     // due for deactivation + due for deletion
 	ActivityRate         float64 `json:"activity_rate"`          // active / total; 0 when there are no sessions
+	UseRate              float64 `json:"use_rate"`               // in use / recent; 0 when none is recent
 	CleanupEfficiency    float64 `json:"cleanup_efficiency"`     // candidates / total; 0 when there are no sessions
 	OldestOverdueSeconds float64 `json:"oldest_overdue_seconds"` // Counts.OldestOverdue
 
@@ -47,10 +48,11 @@ type Alert struct {
 // AlertCode tells alerts apart.
 type AlertCode string
 
-// The alerts that the guide recommends. The limits are in the Policy.
+// The alerts that the guide recommends, and others. The limits are in the Policy.
 const (
 	AlertTooManyDue        AlertCode = "too_many_due"       // Args: sessions due, Policy.AlertDue
 	AlertLowActivity       AlertCode = "low_activity"       // Args: percent active, Policy.AlertActivityRate in percent
+	AlertLowUse            AlertCode = "low_use"            // Args: percent still in use, Policy.AlertUseRate in percent
 	AlertCleanupFailed     AlertCode = "cleanup_failed"     // the last run ended with an error. Args: the run's id, the error
 	AlertCleanupIncomplete AlertCode = "cleanup_incomplete" // it could not change some sessions. Args: the run's id, how many
 	AlertBackupFailed      AlertCode = "backup_failed"      // it could not back the archive up. Args: the run's id, entries waiting, the error
@@ -139,6 +141,9 @@ func (m *Manager) statsOf(ctx context.Context, owner string, counts Counts, now 
 		s.ActivityRate = float64(counts.Active) / float64(counts.Total)
 		s.CleanupEfficiency = float64(s.CleanupCandidates) / float64(counts.Total)
 	}
+	if counts.Recent > 0 {
+		s.UseRate = float64(counts.InUse) / float64(counts.Recent)
+	}
 	if outbox, ok := StoreAs[Outbox](m.store); ok && m.policy.warns() && owner == "" {
 		size, err := within(ctx, callTimeout, outbox.OutboxSize)
 		if err != nil {
@@ -183,6 +188,9 @@ func (m *Manager) addRuns(ctx context.Context, s *Stats, now time.Time) error {
 	})
 }
 
+// leastRecent is how many sessions a share of them says something about.
+const leastRecent = 20
+
 // outboxPatience is how long a warning may be on its way without an alert: a little more than a day, for senders that cron starts.
 const outboxPatience = 26 * time.Hour
 
@@ -197,6 +205,9 @@ func (p Policy) Alerts(s Stats) []Alert {
 	}
 	if s.Total > 0 && s.ActivityRate < p.AlertActivityRate {
 		raise(AlertLowActivity, "%.0f %% of the sessions are active, fewer than %.0f %%", 100*s.ActivityRate, 100*p.AlertActivityRate)
+	}
+	if s.Recent >= leastRecent && s.UseRate < p.AlertUseRate {
+		raise(AlertLowUse, "%.0f %% of the sessions that were recently in use still are, fewer than %.0f %%: is their use recorded?", 100*s.UseRate, 100*p.AlertUseRate)
 	}
 	if s.ClockDifference != 0 {
 		raise(AlertClockWrong, "the clocks of the database and of this process differ by %v", s.ClockDifference.Abs().Round(time.Second))

@@ -95,7 +95,7 @@ func (a *app) serve() *cobra.Command {
 				return a.runSchedule(ctx, db, described, func(ctx context.Context, all []served, log *slog.Logger) error {
 					for _, s := range all {
 						defer tellOperators(ctx, s.operators(operators), s, schedule != nil)()
-						defer warnOwners(ctx, owners, s.m, s.store, s.log)()
+						defer warnOwners(ctx, s.owners(owners), s)()
 					}
 					clean := func(ctx context.Context) error {
 						return forEach(ctx, all, func(ctx context.Context, s served) error { return cleanOnSchedule(ctx, s.m, schedule, f.now, s.log) })

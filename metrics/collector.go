@@ -181,6 +181,8 @@ func (c *Collector) send(to chan<- prometheus.Metric) {
 	gauge(oldSessions, float64(s.Old))
 	gauge(protectedSessions, float64(s.Protected))
 	gauge(neverDueSessions, float64(s.NeverDue))
+	gauge(inUseSessions, float64(s.InUse))
+	gauge(recentSessions, float64(s.Recent))
 	gauge(due, float64(s.DueForDeactivation), "deactivate")
 	gauge(due, float64(s.DueForDeletion), "delete")
 	gauge(oldestOverdue, s.OldestOverdueSeconds)

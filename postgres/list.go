@@ -111,7 +111,7 @@ func (s *Store) counts(ctx context.Context, m *mapping, q sessioncleanup.CountsQ
 		batch.Queue(statements["one_core"])
 		batch.Queue(m.statement("counts"), readArgs(q.Filter, q.Thresholds)...).QueryRow(func(row pgx.Row) error {
 			var overdue float64
-			err := row.Scan(&c.Total, &c.Active, &c.Inactive, &c.Old, &c.Protected, &c.DueForDeactivation, &c.DueForDeletion, &c.NeverDue, &overdue)
+			err := row.Scan(&c.Total, &c.Active, &c.Inactive, &c.Old, &c.Protected, &c.DueForDeactivation, &c.DueForDeletion, &c.NeverDue, &c.InUse, &c.Recent, &overdue)
 			c.OldestOverdue = time.Duration(overdue) * time.Microsecond
 			return err
 		})

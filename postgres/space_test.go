@@ -37,7 +37,7 @@ func TestAStoreWithANameBesideOneWithout(t *testing.T) {
 	host := pghosts.Named()
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
 		return host.Harness(t, pgtest.Prepared(t, "named", host.Adopt))
-	}, "sweep", "application")
+	}, "counts", "application")
 }
 
 func TestUninstallLeavesAnotherInstallationAsItWas(t *testing.T) {

@@ -42,7 +42,10 @@ func (s *Store) listing(ctx context.Context, m *mapping, q sessioncleanup.Query)
 			few, n["among"] = true, m.statement("among_owner")
 		}
 	}
-	if !few && slices.Contains(dueStatuses, q.Status) {
+	due := []sessioncleanup.Status{
+		sessioncleanup.StatusToDeactivate, sessioncleanup.StatusToDelete, sessioncleanup.SelectToWarn, sessioncleanup.SelectWaiting,
+	}
+	if !few && slices.Contains(due, q.Status) {
 		var err error
 		if few, err = s.fewDue(ctx, m, q); err != nil {
 			return listing{}, err
@@ -108,9 +111,6 @@ func (m *mapping) classes(status sessioncleanup.Status) []string {
 		return []string{active, inactive, m.names["is_protected"]}
 	}
 }
-
-// dueStatuses are those whose sessions an index finds.
-var dueStatuses = []sessioncleanup.Status{sessioncleanup.StatusToDeactivate, sessioncleanup.StatusToDelete, sessioncleanup.SelectToWarn, sessioncleanup.SelectWaiting}
 
 // fewDue reports whether few sessions of all owners are due.
 func (s *Store) fewDue(ctx context.Context, m *mapping, q sessioncleanup.Query) (bool, error) {

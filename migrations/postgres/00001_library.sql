@@ -21,6 +21,7 @@ CREATE TABLE "{policy}" (
     archive_max_bytes      bigint           NOT NULL CHECK (archive_max_bytes > 0),
     backup                 boolean          NOT NULL DEFAULT false,
     alert_due              integer          NOT NULL,
+    alert_use_rate         double precision NOT NULL,
     alert_activity_rate    double precision NOT NULL
 );
 

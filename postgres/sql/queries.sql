@@ -74,6 +74,8 @@ SELECT count(*),
        count(*) FILTER (WHERE d.idle OR d.expired),
        count(*) FILTER (WHERE d.gone),
        count(*) FILTER (WHERE "{is_active}" AND "{is_auto}" AND ("{untracked}" OR u.at IS NULL OR u.at >= "{never_ends}") AND (u.ends IS NULL OR u.ends >= "{never_ends}")),
+       count(*) FILTER (WHERE "{tracked}" AND u.at >= v_cut.inactive),
+       count(*) FILTER (WHERE "{tracked}" AND u.at >= v_cut.inactive - (v_cut.now - v_cut.inactive)),
        extract(epoch FROM coalesce(max(CASE
            WHEN d.idle OR d.expired THEN greatest(CASE WHEN "{tracked}" THEN v_cut.inactive - u.at END, CASE WHEN u.ends <= v_cut.now THEN v_cut.now - u.ends END)
            WHEN d.gone THEN v_cut.delete - greatest(u.at, u.ends, "{deactivated_at_out}") END), '0'))::float8 * 1000000

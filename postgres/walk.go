@@ -112,9 +112,6 @@ func (m *mapping) classes(status sessioncleanup.Status) []string {
 	}
 }
 
-// dueStatuses are those whose sessions an index finds.
-var dueStatuses = []sessioncleanup.Status{sessioncleanup.StatusToDeactivate, sessioncleanup.StatusToDelete, sessioncleanup.SelectToWarn, sessioncleanup.SelectWaiting}
-
 // fewDue reports whether few sessions of all owners are due.
 func (s *Store) fewDue(ctx context.Context, m *mapping, q sessioncleanup.Query) (bool, error) {
 	var count int

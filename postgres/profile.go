@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -19,7 +20,7 @@ func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (sessi
 		bounds = append(bounds, bound.Seconds())
 	}
 	p := sessioncleanup.NewProfile()
-	args := readArgs(sessioncleanup.Filter{}, t)[:3]
+	args := slices.Clip(readArgs(sessioncleanup.Filter{}, t)[:3]) // each statement appends one of its own
 	_, err = s.read(ctx, func(batch *pgx.Batch) {
 		batch.Queue(statements["one_core"])
 		batch.Queue(m.statement("profile"), append(args, bounds)...).Query(func(rows pgx.Rows) error { return readGroups(rows, &p) })

@@ -127,3 +127,20 @@ func TestCountingGoesOnForOthersWhenItsCallerLeaves(t *testing.T) {
 		}
 	})
 }
+
+// readOnly is a store whose values cannot be written.
+type readOnly struct{ slowCounts }
+
+func (readOnly) SetValue(context.Context, string, []byte, int64) (bool, error) {
+	return false, sessioncleanup.ErrUnavailable
+}
+
+func (readOnly) Value(context.Context, string) ([]byte, int64, error) { return nil, 0, nil }
+
+func TestFiguresNeedNoRightToWrite(t *testing.T) {
+	t.Parallel()
+	m := recentManager(t, readOnly{slowStore(t, 0)})
+	if s, err := m.RecentStats(t.Context(), ""); err != nil || s.Total != 1 {
+		t.Errorf("RecentStats of a store that cannot be written: %d sessions, %v; want 1", s.Total, err)
+	}
+}

@@ -38,7 +38,8 @@ func (s shared[T]) next() time.Time { return s.At.Add(busyShare * s.Took) }
 
 // share returns a value that any process computed, and computes it when that may be done again: computing takes at most a
 // twentieth of the time, whoever asks how often. A caller that would have to wait for longer than 250 ms gets the value as it
-// is, at an age of at most 20 times as long as computing takes, and until that is done.
+// is, at an age of at most 20 times as long as computing takes, and until that is done. A caller that cannot write, in a locked
+// database or as a role that only reads, computes it for itself.
 func share[T any](ctx context.Context, m *Manager, name string, compute func(context.Context) (T, error)) (shared[T], error) {
 	values, ok := StoreAs[Values](m.store)
 	if !ok {
@@ -72,7 +73,8 @@ func share[T any](ctx context.Context, m *Manager, name string, compute func(con
 		s.Busy = now.Add(sharedLong)
 		claimed, err := storeShared(ctx, values, name, s, version)
 		if err != nil {
-			return shared[T]{}, err
+			m.log.DebugContext(ctx, "a value is computed without telling other processes", "value", name, "error", err)
+			return computed(ctx, m, compute)
 		}
 		if claimed {
 			return claim[T]{m, values, name, version + 1, s}.compute(ctx, compute)
@@ -106,8 +108,8 @@ func (c claim[T]) compute(ctx context.Context, compute func(context.Context) (T,
 			kept = c.before
 			kept.Busy = time.Time{}
 		}
-		if _, failed := storeShared(lasting, c.values, c.name, kept, c.version); err == nil {
-			err = failed
+		if _, failed := storeShared(lasting, c.values, c.name, kept, c.version); failed != nil {
+			c.m.log.DebugContext(lasting, "a value that was computed could not be stored for other processes", "value", c.name, "error", failed)
 		}
 		done <- outcome{s, err}
 	}()

@@ -87,13 +87,17 @@ func TestAnAdminPausesAndResumesCleanup(t *testing.T) {
 // keeping is a store that keeps a policy, as databases do.
 type keeping struct {
 	sessioncleanup.Store
-	sessioncleanup.Installer // nil: only the policy is needed
+	sessioncleanup.Installer // nil: only what follows is needed
 
 	mu     sync.Mutex
 	policy sessioncleanup.Policy
 }
 
 func (k *keeping) Unwrap() sessioncleanup.Store { return k.Store } // it has the archive
+
+func (k *keeping) Schema(context.Context) (sessioncleanup.Schema, error) {
+	return sessioncleanup.Schema{}.WithDefaults(), nil
+}
 
 func (k *keeping) Policy(context.Context) (sessioncleanup.Policy, error) {
 	k.mu.Lock()

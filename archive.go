@@ -44,7 +44,7 @@ type Archiver interface {
 
 	// Purge permanently removes at most b.Limit entries that were archived before a moment and are not held, the oldest first, with
 	// their event, as a batch of a run like Sweep: under b.Lease, whatever b.Filter. With b.BackedUp it leaves entries that are not
-	// marked. BatchResult.Next is not empty when there may be more.
+	// marked. BatchResult.Next is not empty when there may be more; it is the After of the next batch.
 	Purge(ctx context.Context, b Batch, before time.Time) (BatchResult, error)
 
 	// NotBackedUp returns entries that are not marked, with an ID above after, in the order of their IDs, at most limit of them.

@@ -6,109 +6,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
-
-// Run says how one cleanup differs from the policy. The zero value is a plain run.
-type Run struct {
-	// DryRun reports what a run would do and changes nothing. Default: false.
-	DryRun bool
-	// Filter limits the run to some sessions. Default: all.
-	Filter Filter
-	// InactiveAfter and DeleteAfter replace the policy's thresholds for this run. Default: the policy's.
-	InactiveAfter time.Duration
-	DeleteAfter   time.Duration
-	// Force ignores the deletion limit, Policy.MaxDeleteFraction. Default: false.
-	Force bool
-	// DeleteAtMost replaces the deletion limit by a number: with more sessions due for deletion the run deletes none and
-	// fails with ErrTooMany. Default: the policy's limit.
-	DeleteAtMost int
-	// AsOf measures sessions at this moment instead of when the run begins: Cutoffs.Now of a dry run, so that the run does
-	// exactly what that showed, less what was used or changed since. At most an hour ago. Default: when the run begins.
-	AsOf time.Time
-	// Reason is recorded in the run's events. Default: none.
-	Reason string
-	// PageSize is how many of the sessions concerned a dry run shows, at most MaxPage. Default: 50.
-	PageSize int
-	// Progress is called after every batch, from the goroutine that called Cleanup. Default: none.
-	Progress func(Progress)
-}
-
-// Progress is how far a run has come.
-type Progress struct {
-	Action  Action // the phase
-	Done    int    // sessions changed so far, in all phases
-	Total   int    // sessions due when the run began; Done may end up below or above it
-	Elapsed time.Duration
-}
-
-// Result is what a run did, or would do. Together with an error it is what was done until then.
-type Result struct {
-	RunID   string  `json:"run_id,omitempty"` // of the run's events; empty for a dry run
-	DryRun  bool    `json:"dry_run"`
-	Cutoffs Cutoffs `json:"cutoffs"`
-	// Phases are those that the policy has on, in their order: the archive's purge, deletion, warnings, deactivation. A dry run reports as
-	// done what would be done.
-	Phases Phases `json:"phases"`
-	// Failures are the first 100 sessions that could not be changed.
-	Failures []Failure `json:"failures,omitempty"`
-	// Skipped are the first 100 sessions that were left for the next run although they are due.
-	Skipped []Skipped `json:"skipped,omitempty"`
-	// Waiting is the number of sessions that are due for deletion, but for their warning, when the run began: it is not delivered, or
-	// not long enough ago. See Policy.WarnBefore.
-	Waiting int `json:"waiting,omitempty"`
-	// Refused, in a dry run, says that the run would fail with this ErrTooMany.
-	Refused *TooManyError `json:"refused,omitempty"`
-	// Sessions, in a dry run, are the first of the sessions concerned: those to delete, those whose owners to warn, then those to
-	// deactivate.
-	Sessions []Session `json:"sessions,omitempty"`
-	// Dependents, in a dry run, are the rows of other tables that would be deleted or unlinked along with the sessions.
-	Dependents []Dependent `json:"dependents,omitempty"`
-	// Backup is what was backed up at the end of the run; nil where the policy does not say so, and for a dry run.
-	Backup *BackupResult `json:"backup,omitempty"`
-
-	Batches int `json:"batches"`
-	// LongestBatch is the longest time for which a batch held its locks or, where the store cannot tell, that its call
-	// took.
-	LongestBatch time.Duration `json:"longest_batch_ns"`
-	Duration     time.Duration `json:"duration_ns"`
-}
-
-// Deleted is the number of sessions that the run deleted.
-func (r Result) Deleted() int { return r.Phases.Of(ActionDeleted).Done }
-
-// Noticed is the number of sessions for which the run put a warning into the outbox.
-func (r Result) Noticed() int { return r.Phases.Of(ActionNoticed).Done }
-
-// Purged is the number of sessions that the run removed from the archive.
-func (r Result) Purged() int { return r.Phases.Of(ActionPurged).Done }
-
-// Deactivated is the number of sessions that the run deactivated.
-func (r Result) Deactivated() int { return r.Phases.Of(ActionDeactivated).Done }
-
-// Failure is a session that a run could not change.
-type Failure struct {
-	SessionID string `json:"session_id"`
-	Action    Action `json:"action"` // what was tried
-	Error     string `json:"error"`
-}
-
-const (
-	maxFailures   = 100                     // kept in Result.Failures and in Result.Skipped
-	countAll      = math.MaxInt32           // as Query.CountUpTo: no limit that matters
-	cleanupName   = "cleanup"               // of the lease that allows one run at a time
-	finishTimeout = 10 * time.Second        // for recording a run and releasing its lease
-	longestAgo    = time.Hour               // how far Run.AsOf lies back
-	finishGrace   = 3500 * time.Millisecond // for all that, and the current batch before it, when the run is stopped
-)
-
-// errPanic is recorded for a run that a panic ended.
-var errPanic = errors.New("a panic ended the run")
 
 // Cleanup does what is due: it purges the archive, deletes, puts warnings into the outbox, then deactivates, in batches, and writes an event for each batch and one for the
 // run. At its end it backs the archive up; see Config.Backups. One run at a time works on a store: ErrLeaseHeld says that another run is already running.
@@ -151,7 +54,9 @@ func (m *Manager) cleanup(ctx context.Context, r Run, slot time.Time) (Result, e
 	setIfZero(&r.PageSize, defaultPage)
 	work := &run{m: m, opts: r, policy: policy, slot: slot, started: time.Now(), result: Result{DryRun: r.DryRun}}
 	if policy.warns() {
-		work.outbox, _ = StoreAs[Outbox](m.store) // New made sure that there is one
+		if work.outbox, err = m.outbox(operation); err != nil { // a stored policy may ask for what the store has not
+			return Result{DryRun: r.DryRun}, err
+		}
 	}
 	for _, phase := range work.phases() {
 		work.result.Phases = append(work.result.Phases, PhaseResult{Action: phase.action})

@@ -46,7 +46,7 @@ type Config struct {
 const minLeaseTTL = time.Second
 
 // Manager applies the rules of the lifecycle to the sessions of a Store. It is safe for concurrent use and starts no
-// goroutine but those in which it calls Config.BeforeDelete and the function of Follow.
+// goroutine but those in which it calls Config.BeforeDelete and the function of Follow, and counts for RecentStats.
 type Manager struct {
 	store    Store
 	policy   Policy    // in force when this Manager was made of another one; see current

@@ -122,11 +122,16 @@ type Policy struct {
 
 	// AlertDue raises an alert when more sessions than this are due. Default: 100.
 	AlertDue int
-	// AlertActivityRate raises an alert when the active part of all sessions is smaller. Default: 0.5.
+	// AlertUseRate raises an alert when, of the sessions used within twice InactiveAfter, a smaller part was used within InactiveAfter. It is about half where
+	// use is steady, and 0 when nobody uses anything or when use is no longer recorded; fewer than 20 sessions raise none. A negative one
+	// turns it off. Default: 0.05.
+	AlertUseRate float64
+	// AlertActivityRate, as the guide has it, raises an alert when the active part of all sessions is smaller. With sessions that are kept much longer than they
+	// are active that always holds. Default: 0, off; the guide's is 0.5.
 	AlertActivityRate float64
 }
 
-// DefaultPolicy is the policy in force where nothing else is said. Its thresholds and alerts are those of docs/guide.md.
+// DefaultPolicy is the policy in force where nothing else is said. Its thresholds are those of docs/guide.md, and so are the alerts but for the active part.
 func DefaultPolicy() Policy {
 	return Policy{
 		InactiveAfter:        24 * time.Hour,
@@ -149,7 +154,8 @@ func DefaultPolicy() Policy {
 		ArchiveMaxBytes:      64 << 20,
 		Backup:               Off,
 		AlertDue:             100,
-		AlertActivityRate:    0.5,
+		AlertUseRate:         0.05,
+		AlertActivityRate:    0, // off
 	}
 }
 
@@ -178,6 +184,7 @@ func (p Policy) Or(base Policy) Policy {
 	setIfZero(&p.ArchiveMaxBytes, base.ArchiveMaxBytes)
 	setIfZero(&p.Backup, base.Backup)
 	setIfZero(&p.AlertDue, base.AlertDue)
+	setIfZero(&p.AlertUseRate, base.AlertUseRate)
 	setIfZero(&p.AlertActivityRate, base.AlertActivityRate)
 	return p
 }
@@ -236,8 +243,10 @@ func (p Policy) Validate() error {
 		return invalid.Errorf("Policy.BusyShare is %v: want a fraction above 0 and up to 1", p.BusyShare)
 	case !inRange(p.MaxDeleteFraction, 1):
 		return invalid.Errorf("Policy.MaxDeleteFraction is %v: want a fraction above 0 and up to 1", p.MaxDeleteFraction)
+	case !inRange(max(p.AlertUseRate, 0), 1):
+		return invalid.Errorf("Policy.AlertUseRate is %v: want a fraction above 0 and up to 1, or a negative number for no alert", p.AlertUseRate)
 	case !inRange(p.AlertActivityRate, 1):
-		return invalid.Errorf("Policy.AlertActivityRate is %v: want a fraction above 0 and up to 1", p.AlertActivityRate)
+		return invalid.Errorf("Policy.AlertActivityRate is %v: want a fraction above 0 and up to 1, or 0 for no alert", p.AlertActivityRate)
 	}
 	switches := []struct {
 		field string

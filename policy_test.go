@@ -20,7 +20,7 @@ func TestPolicyDefaultsAreTheGuides(t *testing.T) {
 		TouchInterval: time.Minute, BatchSize: 5000, BatchBudget: 50 * time.Millisecond, BusyShare: 0.5,
 		MaxDeleteFraction: 0.5, EventsKeep: 90 * 24 * time.Hour,
 		Archive: sessioncleanup.Off, ArchiveKeep: 30 * 24 * time.Hour, ArchiveMaxRows: 100_000, ArchiveMaxBytes: 64 << 20, Backup: sessioncleanup.Off,
-		AlertDue: 100, AlertActivityRate: 0.5,
+		AlertDue: 100, AlertUseRate: 0.05, // and not the guide's 50 % active
 	}
 	if diff := cmp.Diff(want, sessioncleanup.Policy{}.WithDefaults()); diff != "" {
 		t.Errorf("WithDefaults (-want +got):\n%s", diff)
@@ -51,6 +51,7 @@ func TestPolicyValidateNamesFieldAndValue(t *testing.T) {
 		"Policy.Rate is -1":                                                   {Rate: -1},
 		"Policy.BusyShare is 2: want a fraction":                              {BusyShare: 2},
 		"Policy.MaxDeleteFraction is 1.5: want a fraction":                    {MaxDeleteFraction: 1.5},
+		"Policy.AlertUseRate is 1.1":                                          {AlertUseRate: 1.1},
 		"Policy.AlertActivityRate is -0.1":                                    {AlertActivityRate: -0.1},
 		"Policy.Enabled is 7: want Default, On or Off":                        {Enabled: 7},
 		"Policy.ReactivateOnActivity is -1: want Default, On or ":             {ReactivateOnActivity: -1},

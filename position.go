@@ -119,6 +119,8 @@ func (q CountsQuery) Answer(all iter.Seq[Session], now time.Time) Counts {
 		add(&counts.DueForDeactivation, counts.Cutoffs.Due(ActionDeactivated, s))
 		add(&counts.DueForDeletion, counts.Cutoffs.Due(ActionDeleted, s))
 		add(&counts.NeverDue, counts.Cutoffs.NeverDue(s))
+		add(&counts.InUse, counts.Cutoffs.usedAfter(counts.Cutoffs.Inactive, s))
+		add(&counts.Recent, counts.Cutoffs.usedAfter(counts.Cutoffs.Recent(), s))
 		counts.OldestOverdue = max(counts.OldestOverdue, counts.Cutoffs.Overdue(s))
 	}
 	return counts

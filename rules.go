@@ -193,6 +193,19 @@ func (c Cutoffs) sameThresholds(o Cutoffs) bool {
 // Old reports whether the session was last used before Delete, whatever its state.
 func (c Cutoffs) Old(s Session) bool { return !c.Delete.IsZero() && s.LastActivity.Before(c.Delete) }
 
+// Recent is the time twice as long ago as Inactive; zero where nothing becomes due by idleness.
+func (c Cutoffs) Recent() time.Time {
+	if c.Inactive.IsZero() || c.Untracked {
+		return time.Time{}
+	}
+	return c.Inactive.Add(c.Inactive.Sub(c.Now))
+}
+
+// usedAfter reports whether the session was used since then, where use is followed.
+func (c Cutoffs) usedAfter(then time.Time, s Session) bool {
+	return !c.Recent().IsZero() && !s.LastActivity.Before(then)
+}
+
 // NeverDue reports whether an active session can never become due, however long it is unused and whatever the policy: it
 // may be cleaned up, but neither its last activity nor an expiry ever makes it due. That is usually a mistake.
 func (c Cutoffs) NeverDue(s Session) bool {

@@ -24,6 +24,7 @@ func (r *run) finish(ctx context.Context, cause error) error {
 		r.m.log.ErrorContext(ctx, "cleanup could not be recorded; the next one records it", "run_id", r.result.RunID, "error", err)
 		return fmt.Errorf("record the run: %w", err)
 	}
+	r.remember(ctx, cause)
 	if err := r.release(ctx); err != nil { // it expires by itself
 		r.m.log.WarnContext(ctx, "lease of the cleanup could not be released", "run_id", r.result.RunID, "error", err)
 	}

@@ -10,7 +10,7 @@ import (
 // fields are those of docs/guide.md.
 type Stats struct {
 	Counts
-	At time.Time `json:"at"` // the store's clock
+	At time.Time `json:"at"` // the store's clock when the sessions were counted
 
 	// Waiting is the number of sessions that are due for deletion, but for their warning; see Policy.WarnBefore. They are no
 	// candidates.
@@ -20,6 +20,7 @@ type Stats struct {
 
 	CleanupCandidates    int     `json:"cleanup_candidates"`     // due for deactivation + due for deletion
 	ActivityRate         float64 `json:"activity_rate"`          // active / total; 0 when there are no sessions
+	UseRate              float64 `json:"use_rate"`               // in use / recent; 0 when none is recent
 	CleanupEfficiency    float64 `json:"cleanup_efficiency"`     // candidates / total; 0 when there are no sessions
 	OldestOverdueSeconds float64 `json:"oldest_overdue_seconds"` // Counts.OldestOverdue
 
@@ -47,10 +48,11 @@ type Alert struct {
 // AlertCode tells alerts apart.
 type AlertCode string
 
-// The alerts that the guide recommends. The limits are in the Policy.
+// The alerts that the guide recommends, and others. The limits are in the Policy.
 const (
 	AlertTooManyDue        AlertCode = "too_many_due"       // Args: sessions due, Policy.AlertDue
 	AlertLowActivity       AlertCode = "low_activity"       // Args: percent active, Policy.AlertActivityRate in percent
+	AlertLowUse            AlertCode = "low_use"            // Args: percent still in use, Policy.AlertUseRate in percent
 	AlertCleanupFailed     AlertCode = "cleanup_failed"     // the last run ended with an error. Args: the run's id, the error
 	AlertCleanupIncomplete AlertCode = "cleanup_incomplete" // it could not change some sessions. Args: the run's id, how many
 	AlertBackupFailed      AlertCode = "backup_failed"      // it could not back the archive up. Args: the run's id, entries waiting, the error
@@ -72,38 +74,95 @@ func (m *Manager) Stats(ctx context.Context, owner string) (Stats, error) {
 		}
 	}
 	asked := since()
-	counts, err := m.store.Counts(ctx, CountsQuery{Filter: Filter{OwnerID: owner}, Thresholds: m.policy.Thresholds()})
+	f, err := m.count(ctx, owner)
 	if err != nil {
 		return Stats{}, fmt.Errorf("%s: %w", operation, err)
 	}
-	s := Stats{Counts: counts, At: counts.Cutoffs.Now, OldestOverdueSeconds: counts.OldestOverdue.Seconds(), Alerts: []Alert{}}
+	s, err := m.statsOf(ctx, owner, f, f.Cutoffs.Now, asked)
+	if err != nil {
+		return Stats{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	return s, nil
+}
+
+// RecentStats are Stats that may be older: Stats.At says how old. However many processes ask how often, counting all sessions
+// takes at most a twentieth of one core. So the figures are as old as 20 times what counting takes; where that is milliseconds, they
+// are those of now.
+func (m *Manager) RecentStats(ctx context.Context, owner string) (Stats, error) {
+	const operation = "count sessions"
+	owner, err := m.scope(operation, owner)
+	if err != nil {
+		return Stats{}, err
+	}
+	if owner != "" {
+		return m.Stats(ctx, owner)
+	}
+	f, err := share(ctx, m, fmt.Sprintf("figures %+v", m.policy.Thresholds()), func(ctx context.Context) (figures, error) { return m.count(ctx, "") })
+	if err != nil {
+		return Stats{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	asked := since()
+	now, err := m.store.Now(ctx)
+	if err != nil {
+		return Stats{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	s, err := m.statsOf(ctx, "", f.Value, now, asked)
+	if err != nil {
+		return Stats{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	return s, nil
+}
+
+// figures are what is counted for Stats. As JSON, nothing of them is lost.
+type figures struct {
+	Counts  Counts
+	Overdue time.Duration // Counts.OldestOverdue
+	Cutoffs Cutoffs       // Counts.Cutoffs
+	Waiting int
+	Outbox  *OutboxSize
+}
+
+// count counts all sessions, or an owner's.
+func (m *Manager) count(ctx context.Context, owner string) (figures, error) {
+	c, err := m.store.Counts(ctx, CountsQuery{Filter: Filter{OwnerID: owner}, Thresholds: m.policy.Thresholds()})
+	f := figures{Counts: c, Overdue: c.OldestOverdue, Cutoffs: c.Cutoffs}
+	if err != nil || !m.policy.warns() {
+		return f, err
+	}
+	page, err := m.store.List(ctx, Query{Filter: Filter{OwnerID: owner}, Status: SelectWaiting, Thresholds: m.policy.Thresholds(), CountUpTo: countAll})
+	f.Waiting = page.Total
+	if outbox, ok := StoreAs[Outbox](m.store); ok && err == nil && owner == "" {
+		var size OutboxSize
+		size, err = within(ctx, callTimeout, outbox.OutboxSize)
+		f.Outbox = &size
+	}
+	return f, err
+}
+
+// statsOf adds to the figures of all sessions, or an owner's, what follows from them and, at now, the store's clock, from the runs.
+func (m *Manager) statsOf(ctx context.Context, owner string, f figures, now time.Time, asked span) (Stats, error) {
+	counts := f.Counts
+	counts.OldestOverdue, counts.Cutoffs = f.Overdue, f.Cutoffs
+	s := Stats{
+		Counts: counts, At: f.Cutoffs.Now, OldestOverdueSeconds: f.Overdue.Seconds(),
+		Waiting: f.Waiting, Outbox: f.Outbox, Alerts: []Alert{},
+	}
 	s.CleanupCandidates = counts.DueForDeactivation + counts.DueForDeletion
 	if counts.Total > 0 {
 		s.ActivityRate = float64(counts.Active) / float64(counts.Total)
 		s.CleanupEfficiency = float64(s.CleanupCandidates) / float64(counts.Total)
 	}
-	if m.policy.warns() {
-		q := Query{Filter: Filter{OwnerID: owner}, Status: SelectWaiting, Thresholds: m.policy.Thresholds(), CountUpTo: countAll}
-		page, err := m.store.List(ctx, q)
-		if err != nil {
-			return Stats{}, fmt.Errorf("%s: %w", operation, err)
-		}
-		s.Waiting = page.Total
-	}
-	if outbox, ok := StoreAs[Outbox](m.store); ok && m.policy.warns() && owner == "" {
-		size, err := within(ctx, callTimeout, outbox.OutboxSize)
-		if err != nil {
-			return Stats{}, fmt.Errorf("%s: %w", operation, err)
-		}
-		s.Outbox = &size
+	if counts.Recent > 0 {
+		s.UseRate = float64(counts.InUse) / float64(counts.Recent)
 	}
 	if owner == "" {
-		s.ClockDifference = asked.end().ahead(s.At)
-		if err := m.addRuns(ctx, &s); err != nil {
-			return Stats{}, fmt.Errorf("%s: %w", operation, err)
+		s.ClockDifference = asked.end().ahead(now)
+		if err := m.addRuns(ctx, &s, now); err != nil {
+			return Stats{}, err
 		}
-		if s.Pause, err = m.pausedAt(ctx, s.At); err != nil {
-			return Stats{}, fmt.Errorf("%s: %w", operation, err)
+		var err error
+		if s.Pause, err = m.pausedAt(ctx, now); err != nil {
+			return Stats{}, err
 		}
 	}
 	s.Alerts = m.policy.Alerts(s)
@@ -111,8 +170,8 @@ func (m *Manager) Stats(ctx context.Context, owner string) (Stats, error) {
 }
 
 // addRuns fills in the last runs, that which counts and that which does not.
-func (m *Manager) addRuns(ctx context.Context, s *Stats) error {
-	return m.eachRun(ctx, s.At, func(e Event, future bool) bool {
+func (m *Manager) addRuns(ctx context.Context, s *Stats, now time.Time) error {
+	return m.eachRun(ctx, now, func(e Event, future bool) bool {
 		switch {
 		case future && s.FutureRun == nil:
 			s.FutureRun = &e
@@ -122,6 +181,9 @@ func (m *Manager) addRuns(ctx context.Context, s *Stats) error {
 		return s.LastRun == nil
 	})
 }
+
+// leastRecent is how many sessions a share of them says something about.
+const leastRecent = 20
 
 // outboxPatience is how long a warning may be on its way without an alert: a little more than a day, for senders that cron starts.
 const outboxPatience = 26 * time.Hour
@@ -137,6 +199,9 @@ func (p Policy) Alerts(s Stats) []Alert {
 	}
 	if s.Total > 0 && s.ActivityRate < p.AlertActivityRate {
 		raise(AlertLowActivity, "%.0f %% of the sessions are active, fewer than %.0f %%", 100*s.ActivityRate, 100*p.AlertActivityRate)
+	}
+	if s.Recent >= leastRecent && s.UseRate < p.AlertUseRate {
+		raise(AlertLowUse, "%.0f %% of the sessions that were recently in use still are, fewer than %.0f %%: is their use recorded?", 100*s.UseRate, 100*p.AlertUseRate)
 	}
 	if s.ClockDifference != 0 {
 		raise(AlertClockWrong, "the clocks of the database and of this process differ by %v", s.ClockDifference.Abs().Round(time.Second))

@@ -1,6 +1,7 @@
 package sessioncleanup_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -38,7 +39,7 @@ func TestStatsFiguresAndAlerts(t *testing.T) {
 		}
 	}
 
-	m, db := newManager(t, sessioncleanup.Policy{}, memory.Config{})
+	m, db := newManager(t, sessioncleanup.Policy{AlertActivityRate: 0.5}, memory.Config{})
 	put(t, db, 0, 4, time.Hour, nil)
 	put(t, db, 10, 6, 40*day, inactive)
 	stats, err := m.Stats(t.Context(), "")
@@ -78,5 +79,53 @@ func TestAlertsNameTheFailedRun(t *testing.T) {
 	fine := sessioncleanup.Stats{LastRun: &sessioncleanup.Event{RunID: "r1", Run: &sessioncleanup.RunSummary{Phases: sessioncleanup.Phases{{Done: 3, Skipped: 5}}}}}
 	if alerts := (sessioncleanup.Policy{}).Alerts(fine); len(alerts) != 0 {
 		t.Errorf("alerts %+v of a run that skipped sessions, want none", alerts)
+	}
+}
+
+// A share of all sessions says little where they are kept for much longer than they are active; one of those used lately falls when use does.
+func TestLowUseComparesTheTimeUntilInactivityWithTheOneBeforeIt(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		counts sessioncleanup.Counts
+		policy sessioncleanup.Policy
+		want   bool
+	}{
+		"steady use of sessions that are kept for long": {counts: sessioncleanup.Counts{Total: 3000, Active: 100, InUse: 100, Recent: 200}},
+		"use that ended":              {counts: sessioncleanup.Counts{Total: 200, InUse: 4, Recent: 100}, want: true},
+		"few sessions":                {counts: sessioncleanup.Counts{Total: 200, InUse: 0, Recent: 19}},
+		"no use for long":             {counts: sessioncleanup.Counts{Total: 200}},
+		"another limit":               {counts: sessioncleanup.Counts{Total: 200, InUse: 4, Recent: 100}, policy: sessioncleanup.Policy{AlertUseRate: 0.04}},
+		"turned off":                  {counts: sessioncleanup.Counts{Total: 200, InUse: 0, Recent: 100}, policy: sessioncleanup.Policy{AlertUseRate: -1}},
+		"a limit that is never right": {counts: sessioncleanup.Counts{Total: 200, InUse: 99, Recent: 100}, policy: sessioncleanup.Policy{AlertUseRate: 1}, want: true},
+	} {
+		s := sessioncleanup.Stats{Counts: c.counts, UseRate: float64(c.counts.InUse) / float64(max(c.counts.Recent, 1)), ActivityRate: 0.01}
+		var codes []sessioncleanup.AlertCode
+		for _, alert := range c.policy.WithDefaults().Alerts(s) {
+			codes = append(codes, alert.Code)
+		}
+		if got := slices.Equal(codes, []sessioncleanup.AlertCode{sessioncleanup.AlertLowUse}); got != c.want || !c.want && codes != nil {
+			t.Errorf("%s: alerts %v, want low_use: %t", name, codes, c.want)
+		}
+	}
+	s := sessioncleanup.Stats{Counts: sessioncleanup.Counts{Total: 10, Active: 4}, ActivityRate: 0.4}
+	if alerts := (sessioncleanup.Policy{AlertActivityRate: 0.5}).WithDefaults().Alerts(s); len(alerts) != 1 || alerts[0].Code != sessioncleanup.AlertLowActivity {
+		t.Errorf("the guide's alert, turned on: %v", alerts)
+	}
+}
+
+func TestCutoffsTellWhatIsInUseAndRecent(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	at := func(hours int) sessioncleanup.Session {
+		return sessioncleanup.Session{LastActivity: now.Add(-time.Duration(hours) * time.Hour)}
+	}
+	all := []sessioncleanup.Session{at(1), at(24), at(25), at(48), at(49), {LastActivity: at(2).LastActivity, Active: true}}
+	q := sessioncleanup.CountsQuery{Thresholds: sessioncleanup.Thresholds{Now: now, Inactive: 24 * time.Hour}}
+	if got := q.Answer(slices.Values(all), now); got.InUse != 3 || got.Recent != 5 {
+		t.Errorf("%d in use and %d recent, want 3 and 5", got.InUse, got.Recent)
+	}
+	q.Thresholds.Inactive = 0
+	if got := q.Answer(slices.Values(all), now); got.InUse+got.Recent != 0 {
+		t.Errorf("without a time until inactivity, %d in use and %d recent, want none", got.InUse, got.Recent)
 	}
 }

@@ -22,8 +22,7 @@ type Store interface {
 
 	// List returns the sessions that match the query, in its order. No match is an empty page. Pages neither repeat nor
 	// omit a session that was there, unchanged, while all of them were read. A page with a Next may have fewer sessions than
-	// the limit, even none: a store need not look at millions of sessions at once.
-	// An Outbox fills in Session.Warning.
+	// the limit, even none: a store need not look at millions of sessions at once. An Outbox fills in Session.Warning.
 	List(ctx context.Context, q Query) (Page, error)
 
 	// Counts returns the figures of the sessions that match the filter.
@@ -192,6 +191,8 @@ type Counts struct {
 	DueForDeactivation int `json:"due_for_deactivation"`
 	DueForDeletion     int `json:"due_for_deletion"`
 	NeverDue           int `json:"never_due_sessions"` // active, and nothing ever makes them due
+	InUse              int `json:"in_use_sessions"`    // used after Cutoffs.Inactive, whatever the state
+	Recent             int `json:"recent_sessions"`    // used after Cutoffs.Recent
 	// OldestOverdue is for how long the session that is due the longest has been due. 0 when none is.
 	OldestOverdue time.Duration `json:"-"`
 	// Cutoffs are CountsQuery.Thresholds at the store's clock.

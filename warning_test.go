@@ -58,7 +58,7 @@ func TestABacklogIsWarnedFirstAndDeletedAFullNoticeLater(t *testing.T) {
 		}
 		m := warningManager(t, store, sessioncleanup.Policy{})
 		dry, err := m.Cleanup(t.Context(), sessioncleanup.Run{DryRun: true})
-		if err != nil || dry.Deleted() != 0 || dry.Noticed() != 1 || dry.Waiting != 1 || len(dry.Sessions) != 1 || dry.Sessions[0].DeleteAt.Sub(time.Now()).Round(time.Minute) != 7*warningDay {
+		if err != nil || dry.Deleted() != 0 || dry.Noticed() != 1 || dry.Waiting != 1 || len(dry.Sessions) != 1 || time.Until(dry.Sessions[0].DeleteAt).Round(time.Minute) != 7*warningDay {
 			t.Fatalf("the dry run says %+v, %v; want one that waits for its warning, and is deleted in 7 days", dry, err)
 		}
 		run := func() sessioncleanup.Result {

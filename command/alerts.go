@@ -25,21 +25,23 @@ const defaultMaxAge = 26 * time.Hour
 // alertLimits are the limits that flags of stats --check set.
 type alertLimits struct {
 	maxDue      int
+	minUse      percent
 	minActivity percent
 	maxAge      span
 }
 
 func (l *alertLimits) add(flags *pflag.FlagSet) {
 	flags.Var(newCount(&l.maxDue, sessioncleanup.DefaultPolicy().AlertDue, 0, maxInt), "max-due", "with --check: alert when more than this many sessions are due")
-	l.minActivity = percent(100 * sessioncleanup.DefaultPolicy().AlertActivityRate)
-	flags.Var(&l.minActivity, "min-activity", "with --check: alert when a smaller part of all sessions is active")
+	l.minUse = percent(100 * sessioncleanup.DefaultPolicy().AlertUseRate)
+	flags.Var(&l.minUse, "min-use", "with --check: alert when a smaller part of the sessions that were recently in use still is; 0 turns it off")
+	flags.Var(&l.minActivity, "min-activity", "with --check: alert when a smaller part of all sessions is active, as the guide has it with 50; 0 turns it off")
 	l.maxAge = span(defaultMaxAge)
 	flags.Var(&l.maxAge, "max-age", "with --check: alert when the last run is longer ago")
 }
 
 // onlyWith refuses limits that have no effect.
 func (l *alertLimits) onlyWith(check bool, cmd *cobra.Command) error {
-	for _, name := range []string{"max-due", "min-activity", "max-age"} {
+	for _, name := range []string{"max-due", "min-use", "min-activity", "max-age"} {
 		if !check && cmd.Flags().Changed(name) {
 			return usagef("--%s has no effect without --check", name)
 		}
@@ -51,6 +53,9 @@ func (l *alertLimits) onlyWith(check bool, cmd *cobra.Command) error {
 func (l *alertLimits) policy(p sessioncleanup.Policy, cmd *cobra.Command) sessioncleanup.Policy {
 	if cmd.Flags().Changed("max-due") {
 		p.AlertDue = l.maxDue
+	}
+	if cmd.Flags().Changed("min-use") {
+		p.AlertUseRate = float64(l.minUse) / 100
 	}
 	if cmd.Flags().Changed("min-activity") {
 		p.AlertActivityRate = float64(l.minActivity) / 100

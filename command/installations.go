@@ -93,6 +93,22 @@ func (s served) operators(o *notify.Operators) *notify.Operators {
 	return &own
 }
 
+// owners is who warns owners, with the name of the installation in what messages are about.
+func (s served) owners(o *notify.Owners) *notify.Owners {
+	if o == nil {
+		return nil
+	}
+	own := *o
+	if s.name != "" {
+		if own.Service == "" {
+			own.Service, _ = os.Hostname()
+		}
+		own.Service = strings.TrimSpace(own.Service + " (" + s.name + ")")
+	}
+	own.Manager, own.Store, own.Logger = s.m, s.store, s.log
+	return &own
+}
+
 // allServed validates the installation of --name or, without one, all that are in the database of db, and returns them with
 // Managers that log.
 func (a *app) allServed(ctx context.Context, db connection, log *slog.Logger) (all []served, err error) {

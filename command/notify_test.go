@@ -173,6 +173,7 @@ func TestServeTellsOperatorsOfItsEnvironment(t *testing.T) {
 	u, s := migrated(t)
 	u.writes(".env", envNotifyOperators+"="+h.url+"\n")
 	s.exec(t, "UPDATE sessions SET active = false WHERE id IN (1, 42, 43)")
+	s.exec(t, "UPDATE sessioncleanup_settings SET alert_activity_rate = 0.5")
 	for _, awaited := range []string{"channel=webhook", "looked for what operators must know"} { // the second one tells nothing
 		ctx, stop := context.WithCancelCause(limited(t))
 		log := &watch{text: awaited, then: func() { stop(stopped{syscall.SIGTERM}) }}

@@ -56,19 +56,18 @@ func (f *ownerFlags) read(a *app, texts textFlags) (*notify.Owners, error) {
 }
 
 // warnOwners warns owners beside serve until the function that it returns is called.
-func warnOwners(ctx context.Context, o *notify.Owners, m *sessioncleanup.Manager, db sessioncleanup.Store, log *slog.Logger) (stop func()) {
+func warnOwners(ctx context.Context, o *notify.Owners, about served) (stop func()) {
 	if o == nil {
-		if m.Policy().WarnBefore > 0 {
-			log.WarnContext(ctx, "the policy warns owners before sessions are deleted, and this process does not: it was started without --notify-owners")
+		if about.m.Policy().WarnBefore > 0 {
+			about.log.WarnContext(ctx, "the policy warns owners before sessions are deleted, and this process does not: it was started without --notify-owners")
 		}
 		return func() {}
 	}
-	o.Manager, o.Store, o.Logger = m, db, log
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := o.Run(ctx); ctx.Err() == nil {
-			log.ErrorContext(ctx, "owners are not warned", "error", err)
+			about.log.ErrorContext(ctx, "owners are not warned", "error", err)
 		}
 	})
 	return func() {
@@ -131,6 +130,9 @@ again that were given up, all or those of the sessions named: the next deliver, 
 		Example: `  sessioncleanup notices --failed
   sessioncleanup notices --resend`,
 		RunE: a.with(func(ctx context.Context, db connection, ids []string) error {
+			if resend && (q.Failed || q.Pending || q.OwnerID != "") {
+				return usagef("--resend is for those that were given up, all or those of the sessions named: use it without --failed, --pending and --owner")
+			}
 			if resend {
 				n, err := db.ResendNotices(ctx, ids)
 				if err != nil {
@@ -150,9 +152,6 @@ again that were given up, all or those of the sessions named: the next deliver, 
 	flags.StringVar(&q.OwnerID, "owner", "", "only this owner's")
 	flags.Var(newCount(&q.Limit, 100, 1, sessioncleanup.MaxPage), "limit", "at most this many")
 	flags.BoolVar(&resend, "resend", false, "send those again that were given up")
-	cmd.MarkFlagsMutuallyExclusive("resend", "failed")
-	cmd.MarkFlagsMutuallyExclusive("resend", "pending")
-	cmd.MarkFlagsMutuallyExclusive("resend", "owner")
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,6 +37,16 @@ func TestRunbooksWorkAsWritten(t *testing.T) {
 			s.exec(t, "UPDATE sessions SET last_activity = datetime('now', '-50 days'), active = 0, deactivated_at = datetime('now', '-50 days') WHERE id = 3")
 			s.exec(t, "CREATE TRIGGER keeps BEFORE DELETE ON sessions WHEN OLD.id = 3 BEGIN SELECT RAISE(ABORT, 'there is a bill'); END")
 			u.calls("cleanup").want(t, exitFailed, "there is a bill")
+		},
+		"backup-failed": func(t *testing.T, u *user, s *service) {
+			path := filepath.Join(u.dir, "backups")
+			u.vars[sessioncleanup.EnvArchive], u.vars[sessioncleanup.EnvBackup] = "true", "file://"+path
+			u.calls("delete", "42", "--yes").want(t, exitDone)
+			u.calls("cleanup").want(t, exitDone, "without a backup", "no such file or directory")
+			u.calls("stats", "--check").want(t, exitAlert, "backup_failed")
+			if err := os.Mkdir(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
 		},
 		"never-due":    sqlOf("UPDATE sessions SET last_activity = 'yesterday' WHERE id = 42"),
 		"clock-wrong":  nothing,

@@ -93,9 +93,14 @@ func (a *app) serve() *cobra.Command {
 			}
 			return endsAt(cmd.Context(), a.withPatience(func(ctx context.Context, db connection, _ []string) error {
 				return a.runSchedule(ctx, db, described, func(ctx context.Context, all []served, log *slog.Logger) error {
+					var ends []func()
+					defer func() {
+						for _, end := range ends {
+							end()
+						}
+					}()
 					for _, s := range all {
-						defer tellOperators(ctx, s.operators(operators), s, schedule != nil)()
-						defer warnOwners(ctx, owners, s.m, s.store, s.log)()
+						ends = append(ends, tellOperators(ctx, s.operators(operators), s, schedule != nil), warnOwners(ctx, s.owners(owners), s))
 					}
 					clean := func(ctx context.Context) error {
 						return forEach(ctx, all, func(ctx context.Context, s served) error { return cleanOnSchedule(ctx, s.m, schedule, f.now, s.log) })

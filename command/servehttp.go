@@ -207,7 +207,7 @@ func routes(life context.Context, all []served, users *logins, origins []string,
 		}
 		mux.Handle(prefix+"/", withCORS(origins, api))
 		// All URLs are relative to the page, so that a proxy may serve it below a prefix.
-		tables, managers = append(tables, webui.Table{Name: cmp.Or(s.name, s.table), API: strings.TrimPrefix(prefix, "/")}), append(managers, s.m)
+		tables, managers = append(tables, webui.Table{Name: cmp.Or(s.name, s.table, "sessions"), API: strings.TrimPrefix(prefix, "/")}), append(managers, s.m)
 	}
 	page, err := webui.Handler(webui.Options{API: tables[0].API, Tables: tables, Login: "login", Logout: "logout"})
 	if err != nil {

@@ -26,6 +26,7 @@ func (a *app) stats() *cobra.Command {
 
 With --check it exits with 3 when an alert holds:
   too_many_due        more sessions are due than --max-due
+  low_use             a smaller part of the sessions used in twice the time until inactivity was used in the second half of it than --min-use
   low_activity        a smaller part of all sessions is active than --min-activity
   undeliverable       owners of sessions could not be warned before the deletion
   outbox_stuck        warnings of owners have not been delivered for more than a day

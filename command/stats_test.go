@@ -55,12 +55,15 @@ func TestCheckNamesEveryAlertThatHolds(t *testing.T) {
 	u.calls("stats", "--check", "--max-due", "1").want(t, exitAlert, "2 sessions are due for cleanup, more than 1 (too_many_due)")
 	u.calls("stats", "--check", "--max-due", "0").want(t, exitAlert, "2 sessions are due for cleanup, more than 0 (too_many_due)")
 	s.exec(t, "UPDATE sessions SET active = false")
-	u.calls("stats", "--check").want(t, exitAlert, "low_activity")
-	u.calls("stats", "--check", "--min-activity", "0").want(t, exitDone)
-	if got := u.calls("stats", "--check", "--json").want(t, exitAlert); !strings.Contains(got.out, `"code": "low_activity"`) || got.err != "" {
+	u.calls("stats", "--check", "--min-activity", "50").want(t, exitAlert, "low_activity")
+	u.calls("stats", "--check").want(t, exitDone)
+	if got := u.calls("stats", "--check", "--min-activity", "50", "--json").want(t, exitAlert); !strings.Contains(got.out, `"code": "low_activity"`) || got.err != "" {
 		t.Errorf("stats --check --json printed %q and %q", got.out, got.err)
 	}
 	u.calls("stats", "--check", "--owner", "8").want(t, exitDone)
+	s.exec(t, "INSERT INTO sessions (id, streamer_id, name, code, last_activity) SELECT 100 + value, '7', 'n', 'x' || value, datetime('now', '-30 hours') FROM (WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 30) SELECT value FROM n)")
+	u.calls("stats", "--check", "--max-due", "100").want(t, exitAlert, "3 % of the sessions that were recently in use still are, fewer than 5 %", "low_use")
+	u.calls("stats", "--check", "--min-use", "0").want(t, exitDone)
 }
 
 func TestAlertsThatDependOnASchedule(t *testing.T) {

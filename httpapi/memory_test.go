@@ -28,7 +28,7 @@ func TestTheLargestAnswersTakeLittleMemory(t *testing.T) {
 	if err := db.Put(sessions...); err != nil {
 		t.Fatal(err)
 	}
-	for range 1000 {
+	for range 200 {
 		e := sessioncleanup.Event{Action: sessioncleanup.ActionDeleted, Actor: "system", Sessions: refs}
 		if _, err := db.Record(t.Context(), sessioncleanup.Record{Event: e}); err != nil {
 			t.Fatal(err)

@@ -231,6 +231,7 @@ var (
 
 	alertsInFrench = map[sessioncleanup.AlertCode]string{
 		sessioncleanup.AlertTooManyDue:        "%d sessions sont à nettoyer, plus de %d",
+		sessioncleanup.AlertLowUse:            "%.0f %% des sessions récemment utilisées le sont encore, moins de %.0f %% : leur usage est-il enregistré ?",
 		sessioncleanup.AlertLowActivity:       "%.0f %% des sessions sont actives, moins de %.0f %%",
 		sessioncleanup.AlertUndeliverable:     "les propriétaires de %d sessions n'ont pas pu être avertis avant leur suppression",
 		sessioncleanup.AlertOutboxStuck:       "%d avertissements de propriétaires ne sont pas remis, le plus ancien depuis %v",

@@ -27,9 +27,10 @@ type methods map[string]*route
 // would not find that session. And it answers paths that it cleans, such as "//", with a redirect instead of a problem.
 var (
 	fixedRoutes = map[string]methods{
-		"stats":   {http.MethodGet: {handle: (*call).stats}},
-		"me":      {http.MethodGet: {handle: (*call).me}},
-		"summary": {http.MethodGet: {handle: (*call).summary}},
+		"stats":     {http.MethodGet: {handle: (*call).stats}},
+		"me":        {http.MethodGet: {handle: (*call).me}},
+		"analytics": {http.MethodGet: {handle: (*call).analytics, everything: true}},
+		"summary":   {http.MethodGet: {handle: (*call).summary}},
 		"policy": {
 			http.MethodGet:   {handle: (*call).policy, everything: true},
 			http.MethodPatch: {handle: (*call).setPolicy, everything: true, changes: true},
@@ -69,8 +70,9 @@ var (
 		"hold":    {http.MethodPatch: {handle: (*call).hold, everything: true, changes: true, logged: true}},
 		"restore": {http.MethodPost: {handle: (*call).restore, changes: true, logged: true, long: true}},
 	}
-	// Below runs/{id}; no session's route has three parts.
+	// Below runs/{id}; no session's route has three parts, and no run is called like an action.
 	runRoutes = map[string]methods{
+		"":           {http.MethodGet: {handle: (*call).oneRun, everything: true}},
 		"reactivate": {http.MethodPost: {handle: (*call).reactivateRun, everything: true, changes: true, long: true}},
 	}
 )
@@ -84,7 +86,7 @@ func (c *call) match() (*route, string, error) {
 	}
 	first, second, two := strings.Cut(rest[1:], "/")
 	actions := actionRoutes
-	if run, action, three := strings.Cut(second, "/"); three && first == "runs" {
+	if run, action, three := strings.Cut(second, "/"); first == "runs" && (three && action != "" || !three && run != "" && actionRoutes[run] == nil) {
 		first, second, actions = run, action, runRoutes
 	}
 	if entry, action, three := strings.Cut(second, "/"); first == "archive" && isNumber(entry) && (action != "" || !three) {

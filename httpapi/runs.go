@@ -17,6 +17,32 @@ type reversedAnswer struct {
 	Skipped int    `json:"skipped"` // sessions that were changed or deleted since
 }
 
+type runAnswer struct {
+	Success bool  `json:"success"`
+	Run     event `json:"run"`
+}
+
+// oneRun serves GET /runs/{id}: the event of a run, with its result. What it did to which session is in /events?run=.
+func (c *call) oneRun() error {
+	if _, err := c.query(); err != nil {
+		return err
+	}
+	noRun := &fault{problem: notFound, detail: msgNoRun}
+	if !readable(c.id) {
+		return noRun
+	}
+	ctx, cancel := c.timed()
+	defer cancel()
+	found, err := c.m.Events(ctx, sessioncleanup.EventQuery{RunID: c.id, Actions: []sessioncleanup.Action{sessioncleanup.ActionRun}, Limit: 1})
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return noRun
+	}
+	return c.reply(runAnswer{Success: true, Run: eventOf(found[0])})
+}
+
 // reactivateRun serves POST /runs/{id}/reactivate: it reverses the deactivations of a run.
 func (c *call) reactivateRun() error {
 	if _, err := c.changing(); err != nil {

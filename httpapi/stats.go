@@ -66,7 +66,7 @@ func (c *call) stats() error {
 // currentFigures returns the statistics of a scope, at most Options.Interval old, and when they are computed next.
 func (c *call) currentFigures(ctx context.Context, scope string) (figures, time.Time, error) {
 	return c.figures.get(ctx, scope, func(ctx context.Context) (figures, error) {
-		s, err := c.m.Stats(ctx, scope)
+		s, err := c.m.RecentStats(ctx, scope)
 		if err != nil {
 			return figures{}, err
 		}

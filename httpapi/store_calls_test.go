@@ -25,7 +25,7 @@ func TestEachRouteCallsTheStoreAsOftenAsItNeeds(t *testing.T) {
 		{http.MethodGet, "/view", "", false, http.StatusOK, calls{"List": 1}},
 		{http.MethodGet, "/events", "", false, http.StatusOK, calls{"Events": 1}},
 		{http.MethodGet, "/stats?owner=1", "", false, http.StatusOK, calls{"Counts": 1}},
-		{http.MethodGet, "/stats", "", false, http.StatusOK, calls{"Counts": 1, "Events": 2}},
+		{http.MethodGet, "/stats", "", false, http.StatusOK, calls{"Counts": 1, "Events": 2, "Now": 2}},
 		{http.MethodPatch, "/1/deactivate", "", false, http.StatusOK, calls{"Update": 1}},
 		{http.MethodPatch, "/1/deactivate", "", true, http.StatusOK, calls{"Update": 1}},
 		{http.MethodPatch, "/1/reactivate", "", true, http.StatusOK, calls{"Update": 1}},

@@ -54,6 +54,7 @@ type Store struct {
 	seals    []sessioncleanup.Seal             // by number
 	leases   map[string]sessioncleanup.Lease   // by name
 	places   map[string]int64                  // of consumers in events, by name
+	values   map[string]value                  // by name
 	archive  []archived                        // by ID
 	archives int64                             // entries ever made
 	// tombstones are when owners were erased, by the hashes of their IDs.
@@ -68,6 +69,7 @@ func New(c Config) *Store {
 		sessions:     map[string]sessioncleanup.Session{},
 		leases:       map[string]sessioncleanup.Lease{},
 		places:       map[string]int64{},
+		values:       map[string]value{},
 		proofs:       map[int64][]byte{},
 		tombstones:   map[[sha256.Size]byte]time.Time{},
 		notices:      map[string]sessioncleanup.Notice{},

@@ -134,7 +134,7 @@ func (c *Collector) read(ctx context.Context) {
 func (c *Collector) ask(ctx context.Context) (reading, error) {
 	var r reading
 	var err error
-	if r.stats, err = c.manager.Stats(ctx, ""); err != nil {
+	if r.stats, err = c.manager.RecentStats(ctx, ""); err != nil {
 		return r, err
 	}
 	if err := c.log.read(ctx, c.manager, r.stats.At); err != nil {
@@ -181,6 +181,8 @@ func (c *Collector) send(to chan<- prometheus.Metric) {
 	gauge(oldSessions, float64(s.Old))
 	gauge(protectedSessions, float64(s.Protected))
 	gauge(neverDueSessions, float64(s.NeverDue))
+	gauge(inUseSessions, float64(s.InUse))
+	gauge(recentSessions, float64(s.Recent))
 	gauge(due, float64(s.DueForDeactivation), "deactivate")
 	gauge(due, float64(s.DueForDeletion), "delete")
 	gauge(oldestOverdue, s.OldestOverdueSeconds)

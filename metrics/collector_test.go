@@ -210,6 +210,34 @@ func TestMetricsAreThoseOfTheGoldenFile(t *testing.T) {
 	})
 }
 
+func TestAFailedBackupAndWhatOperatorsWereToldAreSeen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, metrics.Config{}, memory.Config{})
+		record := func(e sessioncleanup.Event) {
+			t.Helper()
+			e.Actor = "system"
+			if _, err := w.db.Record(t.Context(), sessioncleanup.Record{Event: e}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute) // until the next reading
+		}
+		w.scrape() // the counters begin
+		for _, failure := range []string{"", "connection refused", ""} {
+			run := &sessioncleanup.RunSummary{StartedAt: time.Now(), Backup: &sessioncleanup.BackupResult{Waiting: 3, Error: failure}}
+			record(sessioncleanup.Event{Action: sessioncleanup.ActionRun, RunID: "R", Run: run})
+			want := map[bool]string{true: "1", false: "0"}[failure != ""]
+			if got := w.value(w.scrape(), "last_run_backup_failed"); got != want {
+				t.Errorf("last_run_backup_failed is %q after a backup with the error %q, want %s", got, failure, want)
+			}
+		}
+		record(sessioncleanup.Event{Action: sessioncleanup.ActionNotified, Reason: "mail: backup_failed"})
+		if got := w.value(w.scrape(), "notices_total"); got != "1" {
+			t.Errorf("notices_total is %q, want 1", got)
+		}
+	})
+}
+
 func TestScrapesOfAnIntervalAskTheDatabaseOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -219,8 +247,8 @@ func TestScrapesOfAnIntervalAskTheDatabaseOnce(t *testing.T) {
 		w.db.calls.Store(0)
 		w.scrape()
 		once := w.db.calls.Load()
-		if once == 0 || once > 4 {
-			t.Errorf("a reading takes %d calls, want 1 to 4", once)
+		if once == 0 || once > 7 {
+			t.Errorf("a reading takes %d calls, want 1 to 7", once)
 		}
 		var scrapes sync.WaitGroup
 		for second := range 20 { // 100 scrapes per second for 20 s: the rest of this interval, and another one

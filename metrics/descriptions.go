@@ -28,6 +28,8 @@ var (
 	oldSessions       = describe("sessions_old", "Sessions last used longer ago than the policy's deletion threshold, whatever their state.")
 	protectedSessions = describe("sessions_protected", "Sessions that nothing automatic happens to.")
 	neverDueSessions  = describe("sessions_never_due", "Active sessions that nothing ever makes due, such as those with a time that cannot be read.")
+	inUseSessions     = describe("sessions_in_use", "Sessions used within the policy's threshold of inactivity, whatever their state.")
+	recentSessions    = describe("sessions_recent", "Sessions used within twice the policy's threshold of inactivity.")
 	due               = describe("sessions_due", "Sessions that a run would change now; of the archive for the phase purge.", "phase")
 	oldestOverdue     = describe("oldest_overdue_seconds", "For how long the session that is due the longest has been due.")
 	clockDifference   = describe("clock_difference_seconds", "By how much the database's clock is ahead of the process's; 0 up to 10 minutes.")
@@ -37,6 +39,7 @@ var (
 	lastRun           = describe("last_run", "Whether the last run over all sessions had this outcome.", "outcome")
 	lastRunTime       = describe("last_run_timestamp_seconds", "When the last run over all sessions ended.")
 	lastRunFailures   = describe("last_run_failures", "Sessions that the last run over all sessions could not change.")
+	lastRunBackup     = describe("last_run_backup_failed", "Whether the last run over all sessions left archived sessions without a backup because that failed.")
 
 	waitingSessions     = describe("sessions_waiting", "Sessions that are due for deletion, but for their warning.")
 	outboxPending       = describe("outbox_pending", "Warnings of owners that are neither delivered nor given up.")

@@ -29,6 +29,7 @@ var phases = map[sessioncleanup.Action]string{
 // is for a process that is there for one run only.
 type log struct {
 	changes, runs, failures, skips *prometheus.CounterVec
+	notices                        prometheus.Counter
 	durations, locks               *histogram
 
 	position int64              // the newest event that is counted
@@ -44,10 +45,12 @@ func newLog() *log {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, []string{label})
 	}
 	l := &log{
-		changes:   counter("session_changes_total", "Sessions changed, by what happened to them.", "action"),
-		runs:      counter("runs_total", "Runs that ended, by outcome.", "outcome"),
-		failures:  counter("session_failures_total", "Sessions that runs could not change, by phase.", "phase"),
-		skips:     counter("session_skips_total", "Sessions that runs left for the next one although they were due, by phase.", "phase"),
+		changes:  counter("session_changes_total", "Sessions changed, by what happened to them.", "action"),
+		runs:     counter("runs_total", "Runs that ended, by outcome.", "outcome"),
+		failures: counter("session_failures_total", "Sessions that runs could not change, by phase.", "phase"),
+		skips:    counter("session_skips_total", "Sessions that runs left for the next one although they were due, by phase.", "phase"),
+		notices: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "notices_total",
+			Help: "Entries of the log on what operators were told, over any channel."}),
 		durations: newHistogram("run_duration_seconds", "How long runs took.", .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 150, 300, 600, 1800, 3600),
 		locks: newHistogram("run_longest_lock_seconds", "The longest time for which one transaction of a run held its locks, for each run.",
 			.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10),
@@ -69,7 +72,7 @@ func newLog() *log {
 
 func changesSessions(a sessioncleanup.Action) bool {
 	switch a {
-	case sessioncleanup.ActionRun, sessioncleanup.ActionScheduled, sessioncleanup.ActionNotified, sessioncleanup.ActionPaused, sessioncleanup.ActionResumed:
+	case sessioncleanup.ActionRun, sessioncleanup.ActionScheduled, sessioncleanup.ActionNotified, sessioncleanup.ActionPaused, sessioncleanup.ActionResumed, sessioncleanup.ActionPolicyChanged:
 		return false
 	default:
 		return true
@@ -170,6 +173,9 @@ func (l *log) count(e sessioncleanup.Event, now time.Time) {
 	if changesSessions(e.Action) {
 		l.changes.WithLabelValues(string(e.Action)).Add(float64(len(e.Sessions) + e.Unnamed))
 	}
+	if e.Action == sessioncleanup.ActionNotified {
+		l.notices.Inc()
+	}
 	if e.Run == nil {
 		return
 	}
@@ -194,6 +200,7 @@ func (l *log) describe(to chan<- *prometheus.Desc) {
 	for _, vector := range l.vectors() {
 		vector.Describe(to)
 	}
+	l.notices.Describe(to)
 	to <- l.durations.desc
 	to <- l.locks.desc
 }
@@ -202,6 +209,7 @@ func (l *log) send(to chan<- prometheus.Metric) {
 	for _, vector := range l.vectors() {
 		vector.Collect(to)
 	}
+	l.notices.Collect(to)
 	l.durations.send(to)
 	l.locks.send(to)
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
@@ -221,6 +229,7 @@ func (l *log) send(to chan<- prometheus.Metric) {
 	}
 	gauge(lastRunTime, seconds(l.last.At))
 	gauge(lastRunFailures, float64(l.last.Run.Phases.Total().Failed))
+	gauge(lastRunBackup, truth(l.last.Run.Backup != nil && l.last.Run.Backup.Error != ""))
 	for _, outcome := range sessioncleanup.Outcomes() {
 		gauge(lastRun, truth(outcome == l.last.Run.Outcome()), string(outcome))
 	}

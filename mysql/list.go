@@ -72,7 +72,7 @@ func (l *layout) cutoffsAt(t sessioncleanup.Thresholds, now time.Time) sessioncl
 
 // cutoffParams are the parameters of the rules. A cutoff that is zero is NULL, before which nothing is.
 func cutoffParams(c sessioncleanup.Cutoffs) params {
-	return params{"now": c.Now, "inactive": nullTime(c.Inactive), "delete": nullTime(c.Delete), "ahead": c.Ahead()}
+	return params{"now": c.Now, "inactive": nullTime(c.Inactive), "delete": nullTime(c.Delete), "ahead": c.Ahead(), "recent": nullTime(c.Recent())}
 }
 
 func nullTime(t time.Time) any {
@@ -202,7 +202,7 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 		}
 		var idle, expired, gone sql.NullTime // the longest due
 		err := c.row(ctx, c.sql("counts", names), p, &counts.Total, &counts.Active, &counts.Old, &counts.Protected,
-			&counts.DueForDeactivation, &counts.DueForDeletion, &counts.NeverDue, &idle, &expired, &gone)
+			&counts.DueForDeactivation, &counts.DueForDeletion, &counts.NeverDue, &counts.InUse, &counts.Recent, &idle, &expired, &gone)
 		if err != nil {
 			return err
 		}

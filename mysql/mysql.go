@@ -58,6 +58,8 @@ var (
 
 	_ sessioncleanup.DependentLister = (*Store)(nil)
 	_ sessioncleanup.Sealer          = (*Store)(nil)
+	_ sessioncleanup.Values          = (*Store)(nil)
+	_ sessioncleanup.Profiler        = (*Store)(nil)
 )
 
 // Open opens a database by its URL, mysql://USER:PASSWORD@HOST:PORT/DATABASE. Several hosts, separated by commas, are tried in

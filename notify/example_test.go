@@ -24,7 +24,7 @@ func (console) Notify(_ context.Context, m notify.Message) error {
 func Example() {
 	ctx := context.Background()
 	db := memory.New(memory.Config{})
-	sessions, err := sessioncleanup.New(db, sessioncleanup.Config{})
+	sessions, err := sessioncleanup.New(db, sessioncleanup.Config{Policy: sessioncleanup.Policy{AlertActivityRate: 0.5}})
 	if err != nil {
 		fmt.Println(err)
 		return

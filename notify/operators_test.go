@@ -93,7 +93,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) manager(db sessioncleanup.Store) *sessioncleanup.Manager {
 	w.t.Helper()
-	m, err := sessioncleanup.New(db, sessioncleanup.Config{})
+	m, err := sessioncleanup.New(db, sessioncleanup.Config{Policy: sessioncleanup.Policy{AlertActivityRate: 0.5}})
 	if err != nil {
 		w.t.Fatal(err)
 	}

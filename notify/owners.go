@@ -28,7 +28,7 @@ const (
 	defaultInterval = time.Hour
 )
 
-// ErrNoAddress, as the error of Owners.Recipient, says that an owner cannot be reached. It makes the owner's warnings
+// ErrNoAddress is the error with which Owners.Recipient says that an owner cannot be reached. It makes the owner's warnings
 // undeliverable at once. Any other error is tried again.
 var ErrNoAddress = errors.New("the owner has no address")
 

@@ -115,11 +115,13 @@ func TestAMessageIsTriedAgainForThreeDaysAndThenGivenUp(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- o.Run(ctx) }()
 		time.Sleep(giveUpAfter - time.Hour)
+		synctest.Wait()
 		n, err := m.Notices(t.Context(), sessioncleanup.NoticeQuery{Failed: true})
 		if err != nil || len(n) > 0 {
 			t.Fatalf("given up within three days: %+v, %v", n, err)
 		}
 		time.Sleep(2 * longestAgain)
+		synctest.Wait()
 		n, err = m.Notices(t.Context(), sessioncleanup.NoticeQuery{Failed: true})
 		if err != nil || len(n) != 3 || n[0].Attempts < 10 || n[0].Attempts > 30 || !strings.Contains(n[0].Error, "busy") || len(ids) != 1 || longest > longestAgain*6/5 {
 			t.Errorf("after three days given up are %+v, %v, in %d messages, the longest pause %v", n, err, len(ids), longest)
@@ -133,6 +135,7 @@ func TestAMessageIsTriedAgainForThreeDaysAndThenGivenUp(t *testing.T) {
 			t.Errorf("ResendNotices = %d, %v", n, err)
 		}
 		time.Sleep(2 * time.Minute)
+		synctest.Wait()
 		if len(box.got) != 1 || len(sessionsOf(box.got[0])) != 3 || ids[box.got[0].ID] {
 			t.Errorf("after that %d messages were delivered, want a new one about all three", len(box.got))
 		}

@@ -140,6 +140,7 @@ func (p *plan) grantsFor(ctx context.Context, runs bool) ([]grant, error) {
 		give(p.m.space, "sessioncleanup_leases", "SELECT", "INSERT", "UPDATE")
 		give(p.m.space, "sessioncleanup_positions", "SELECT", "INSERT", "UPDATE")
 		give(p.m.space, "sessioncleanup_notices", "INSERT", "UPDATE", "DELETE")
+		give(p.m.space, "sessioncleanup_values", "SELECT", "INSERT", "UPDATE")
 	}
 	return all, nil
 }

@@ -108,9 +108,10 @@ func (s *Store) counts(ctx context.Context, m *mapping, q sessioncleanup.CountsQ
 		if m.matchesNothing(q.Filter) {
 			return
 		}
+		batch.Queue(statements["one_core"])
 		batch.Queue(m.statement("counts"), readArgs(q.Filter, q.Thresholds)...).QueryRow(func(row pgx.Row) error {
 			var overdue float64
-			err := row.Scan(&c.Total, &c.Active, &c.Inactive, &c.Old, &c.Protected, &c.DueForDeactivation, &c.DueForDeletion, &c.NeverDue, &overdue)
+			err := row.Scan(&c.Total, &c.Active, &c.Inactive, &c.Old, &c.Protected, &c.DueForDeactivation, &c.DueForDeletion, &c.NeverDue, &c.InUse, &c.Recent, &overdue)
 			c.OldestOverdue = time.Duration(overdue) * time.Microsecond
 			return err
 		})

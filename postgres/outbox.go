@@ -74,7 +74,7 @@ func (s *Store) claim(ctx context.Context, m *mapping, c sessioncleanup.NoticeCl
 	var ids, lost []string
 	err = s.inTx(ctx, func(batch *pgx.Batch) {
 		queueGuard(batch, m, c.Lease)
-		batch.Queue(statements["now"]).QueryRow(func(row pgx.Row) error { return row.Scan(&out.At, nil) })
+		batch.Queue(statements["now"]).QueryRow(func(row pgx.Row) error { return row.Scan(&out.At, nil, nil) })
 		batch.Queue(m.statement("notice_claim"), moment(c.Thresholds.Now), nil, deletion(c.Thresholds), every, c.Limit).Query(func(rows pgx.Rows) error {
 			for rows.Next() {
 				n, applies, err := scanNotice(rows)

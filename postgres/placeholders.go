@@ -11,7 +11,7 @@ import (
 
 // ownTables are the tables of the library's own, without their prefix.
 func ownTables() []string {
-	return []string{"policy", "events", "archive", "archive_rows", "tombstones", "seals", "leases", "positions", "notices", "touches", "backfill", "settings", "migrations"}
+	return []string{"policy", "events", "archive", "archive_rows", "tombstones", "seals", "leases", "positions", "notices", "values", "touches", "backfill", "settings", "migrations"}
 }
 
 // ownRelations are they with their schema, quoted.
@@ -98,6 +98,7 @@ func (m *mapping) fill() {
 	for name, sql := range filled {
 		n[name] = sql
 	}
+	n["profiled"] = m.statement("profiled")
 }
 
 // sourceValues are the activity tables, with the column that holds the session and its type, as rows.

@@ -27,7 +27,7 @@ func scanPolicy(row pgx.Row) (p sessioncleanup.Policy, err error) {
 	var touch, budget int64
 	var auto, reactivate, enabled, archive, backup, proceed bool
 	err = row.Scan(&inactive, &remove, &auto, &reactivate, &enabled, &touch,
-		&p.BatchSize, &budget, &p.Rate, &p.BusyShare, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertActivityRate, &archive, &archiveKeep, &p.ArchiveMaxRows, &p.ArchiveMaxBytes, &backup, &warn, &proceed)
+		&p.BatchSize, &budget, &p.Rate, &p.BusyShare, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertUseRate, &p.AlertActivityRate, &archive, &archiveKeep, &p.ArchiveMaxRows, &p.ArchiveMaxBytes, &backup, &warn, &proceed)
 	if err != nil {
 		return p, err
 	}
@@ -107,7 +107,7 @@ func policySQL(m *mapping, p sessioncleanup.Policy) string {
 		"batch_size": p.BatchSize, "batch_budget": interval(p.BatchBudget), "rate": p.Rate, "busy_share": p.BusyShare,
 		"max_delete_fraction": p.MaxDeleteFraction, "events_keep": interval(p.EventsKeep),
 		"archive": p.Archive.Or(false), "archive_keep": interval(p.ArchiveKeep), "archive_max_rows": p.ArchiveMaxRows, "archive_max_bytes": p.ArchiveMaxBytes, "backup": p.Backup.Or(false),
-		"alert_due": p.AlertDue, "alert_activity_rate": p.AlertActivityRate,
+		"alert_due": p.AlertDue, "alert_use_rate": p.AlertUseRate, "alert_activity_rate": p.AlertActivityRate,
 	})
 	if err != nil {
 		panic(err) // numbers, booleans and plain strings

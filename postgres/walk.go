@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -41,7 +42,10 @@ func (s *Store) listing(ctx context.Context, m *mapping, q sessioncleanup.Query)
 			few, n["among"] = true, m.statement("among_owner")
 		}
 	}
-	if !few && (q.Status == sessioncleanup.StatusToDeactivate || q.Status == sessioncleanup.StatusToDelete) {
+	due := []sessioncleanup.Status{
+		sessioncleanup.StatusToDeactivate, sessioncleanup.StatusToDelete, sessioncleanup.SelectToWarn, sessioncleanup.SelectWaiting,
+	}
+	if !few && slices.Contains(due, q.Status) {
 		var err error
 		if few, err = s.fewDue(ctx, m, q); err != nil {
 			return listing{}, err
@@ -81,6 +85,10 @@ func (m *mapping) wanted(q sessioncleanup.Query) string {
 		all = append(all, due)
 	case sessioncleanup.StatusToDelete:
 		all = append(all, "("+m.names["gone"]+")")
+	case sessioncleanup.SelectToWarn:
+		all = append(all, "("+m.names["to_warn"]+")")
+	case sessioncleanup.SelectWaiting:
+		all = append(all, "("+m.names["waiting"]+")")
 	}
 	if q.Text != "" {
 		all = append(all, m.names["has_text"])
@@ -95,7 +103,7 @@ func (m *mapping) classes(status sessioncleanup.Status) []string {
 	switch status {
 	case sessioncleanup.StatusActive, sessioncleanup.StatusToDeactivate:
 		return []string{active}
-	case sessioncleanup.StatusInactive, sessioncleanup.StatusToDelete:
+	case sessioncleanup.StatusInactive, sessioncleanup.StatusToDelete, sessioncleanup.SelectToWarn, sessioncleanup.SelectWaiting:
 		return []string{inactive}
 	case sessioncleanup.StatusProtected:
 		return []string{m.names["is_protected"]}

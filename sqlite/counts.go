@@ -23,7 +23,7 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 		statement := c.sql("add_figures", sqlfile.Names{"figures": c.figures(q.Filter, condition, noted)})
 		var idle, expired, gone sql.NullString // the longest due
 		err := c.row(ctx, statement, p, &counts.Total, &counts.Active, &counts.Old, &counts.Protected,
-			&counts.DueForDeactivation, &counts.DueForDeletion, &counts.NeverDue, &idle, &expired, &gone)
+			&counts.DueForDeactivation, &counts.DueForDeletion, &counts.NeverDue, &counts.InUse, &counts.Recent, &idle, &expired, &gone)
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,10 @@ func (l *layout) figures(f sessioncleanup.Filter, condition, noted string) strin
 	}
 	var parts []string
 	if f == (sessioncleanup.Filter{}) {
-		parts = []string{l.sql("figures_of_all", nil), figures("-1", "("+statements["measured_in_table"]+")", "1")}
+		parts = []string{l.sql("figures_of_all", sqlfile.Names{
+			"used_since_inactive": l.sql("used_since", sqlfile.Names{"cutoff": l.names["inactive_cutoff"]}),
+			"used_since_recent":   l.sql("used_since", sqlfile.Names{"cutoff": l.names["recent_cutoff"]}),
+		}), figures("-1", "("+statements["measured_in_table"]+")", "1")}
 	} else {
 		parts = []string{figures("1", "("+l.sql("measured", sqlfile.Names{"condition": condition})+")", "1")}
 	}

@@ -132,9 +132,11 @@ var cutoffsGiven = cutoffs{":inactive", ":expired", ":delete", ":warn", ":warned
 // addRules adds the rules of sql/rules.sql.
 func (l *layout) addRules(n sqlfile.Names, c cutoffs) {
 	n["inactive_cutoff"], n["expiry_cutoff"], n["delete_cutoff"] = c.inactive, c.expiry, c.deletion
+	n["recent_cutoff"] = ":recent"
 	n["warn_cutoff"], n["warned_cutoff"], n["given_up_cutoff"] = c.warning, c.warned, c.givenUp
 	n["tracked"], n["never_idle"] = "1", filled("never_idle", n)
 	if l.adopted.untracked(l.schema) {
+		n["recent_cutoff"] = "NULL"
 		n["inactive_cutoff"], n["tracked"], n["never_idle"] = "NULL", filled("has_expiry", n), "1"
 	}
 	for _, rule := range []string{

@@ -106,16 +106,31 @@ func (l *layout) rows(q sessioncleanup.Query, columns string, p params) (rows, n
 func (c *conn) page(ctx context.Context, q sessioncleanup.Query, cut sessioncleanup.Cutoffs, now time.Time) (
 	sessions []sessioncleanup.Session, next *sessioncleanup.Position, err error,
 ) {
+	found := func(s sessioncleanup.Session) bool {
+		sessions = append(sessions, s)
+		return true
+	}
+	if err = c.eachOf(ctx, q, cut, now, found); err == nil && len(sessions) > q.Limit {
+		sessions = sessions[:q.Limit]
+		last := q.Position(sessions[q.Limit-1])
+		next = &last
+	}
+	return sessions, next, err
+}
+
+// eachOf reads one session more than the query's limit; with -2, all.
+func (c *conn) eachOf(ctx context.Context, q sessioncleanup.Query, cut sessioncleanup.Cutoffs, now time.Time, yield func(sessioncleanup.Session) bool) error {
 	p := cutoffParams(cut)
 	place := places[q.Sort]
 	found, noted, possible := c.rows(q, c.names["id"]+" AS id, "+c.names[place]+" AS place", p)
 	if !possible {
-		return nil, nil, nil
+		return nil
 	}
 	p["limit"], p["first"], p["after_place"], p["after_id"] = q.Limit+1, q.After == nil, nil, nil
 	if q.After != nil {
+		var err error
 		if p["after_place"], p["after_id"], err = c.position(q); err != nil {
-			return nil, nil, err
+			return err
 		}
 	}
 	names := sqlfile.Names{
@@ -125,17 +140,13 @@ func (c *conn) page(ctx context.Context, q sessioncleanup.Query, cut sessionclea
 	if q.Descending {
 		names["direction"], names["beyond"] = "DESC", "<"
 	}
-	err = c.query(ctx, c.sql("page", names), p, func(rows *sql.Rows) error {
+	return c.query(ctx, c.sql("page", names), p, func(rows *sql.Rows) error {
 		session, err := scanSession(rows, now)
-		sessions = append(sessions, session)
+		if err == nil {
+			yield(session)
+		}
 		return err
 	})
-	if err == nil && len(sessions) > q.Limit {
-		sessions = sessions[:q.Limit]
-		last := q.Position(sessions[q.Limit-1])
-		next = &last
-	}
-	return sessions, next, err
 }
 
 // position is where a page starts, as the columns have it.

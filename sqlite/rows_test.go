@@ -343,3 +343,22 @@ func TestAValueOfAnyTypeTellsSessionsApart(t *testing.T) {
 		}
 	}
 }
+
+func TestABooleanThatSaysDeletedIsAFixedFilter(t *testing.T) {
+	t.Parallel()
+	schema := sessioncleanup.Schema{Table: "chats", Only: []sessioncleanup.Only{{Column: "is_deleted", Values: []string{"false"}}}}
+	store, host := adoptWith(t, sqlite.Config{Schema: schema},
+		"CREATE TABLE chats (id INTEGER PRIMARY KEY, active BOOLEAN NOT NULL DEFAULT 1, is_deleted BOOLEAN DEFAULT FALSE, last_activity TIMESTAMP)",
+		"INSERT INTO chats (id, is_deleted, last_activity) VALUES (1, FALSE, '2020-01-01'), (2, TRUE, '2020-01-01'), (3, NULL, '2020-01-01')")
+	m, err := sessioncleanup.New(store, sessioncleanup.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := m.Cleanup(t.Context(), sessioncleanup.Run{})
+	if err != nil || result.Deactivated() != 1 {
+		t.Errorf("%d sessions were deactivated, %v; want 1", result.Deactivated(), err)
+	}
+	if got := strings.Join(lines(t, host, "SELECT id, active FROM chats"), " "); got != "1|0 2|1 3|1" {
+		t.Errorf("the rows are %s", got)
+	}
+}

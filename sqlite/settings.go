@@ -33,7 +33,7 @@ func readSettings(ctx context.Context, c *conn) (settings, error) {
 	var schema, adopted string
 	p := &set.policy
 	err := c.row(ctx, statements["read_settings"], nil, &enabled, &inactive, &remove, &touch, &auto, &reactivate,
-		&p.BatchSize, &budget, &rate, &p.BusyShare, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertActivityRate,
+		&p.BatchSize, &budget, &rate, &p.BusyShare, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertUseRate, &p.AlertActivityRate,
 		&archive, &archiveKeep, &p.ArchiveMaxRows, &p.ArchiveMaxBytes, &backup, &warn, &proceed, &schema, &adopted)
 	if errors.Is(err, sql.ErrNoRows) {
 		return set, errNotInstalled
@@ -121,6 +121,7 @@ func (set settings) store(ctx context.Context, c *conn) error {
 		"max_delete_fraction":    p.MaxDeleteFraction,
 		"events_keep":            seconds(p.EventsKeep),
 		"alert_due":              p.AlertDue,
+		"alert_use_rate":         p.AlertUseRate,
 		"alert_activity_rate":    p.AlertActivityRate,
 		"archive":                p.Archive.Or(false),
 		"archive_keep":           seconds(p.ArchiveKeep),

@@ -99,6 +99,7 @@ func parseTime(value string) (time.Time, error) {
 // cutoffParams are the parameters that sessions are measured against; NULL where a phase is off.
 func cutoffParams(c sessioncleanup.Cutoffs) params {
 	p := params{"inactive": formatTime(c.Inactive), "delete": formatTime(c.Delete), "expired": formatTime(c.Now)}
+	p["recent"] = formatTime(c.Recent())
 	p["warn"], p["warned"], p["given_up"] = formatTime(c.Warn), formatTime(c.Warned), formatTime(c.GivenUp)
 	if c.Inactive.IsZero() {
 		p["expired"] = nil

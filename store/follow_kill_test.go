@@ -58,7 +58,7 @@ func TestAFollowerThatIsKilledSkipsNoEvent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := url(t)
-			const events = 8
+			const events = 5
 			db, err := store.Open(t.Context(), url)
 			if err != nil {
 				t.Fatal(err)

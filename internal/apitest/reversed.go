@@ -15,7 +15,16 @@ func reversedRuns(t *testing.T, observe Observer) {
 		t.Fatalf("the run deactivated another number than 3: %s", run.body)
 	}
 	time.Sleep(2 * time.Millisecond) // the time of a deactivation tells that it is another one
-	path := "/runs/" + url.PathEscape(run.str("run_id")) + "/reactivate"
+	one := "/runs/" + url.PathEscape(run.str("run_id"))
+	w.do(request{as: ann, method: http.MethodGet, path: one}).problem(http.StatusForbidden, "forbidden")
+	w.do(request{as: admin, method: http.MethodGet, path: one + "?x=1"}).names("x")
+	if a := w.do(request{as: admin, method: http.MethodGet, path: one}).want(http.StatusOK); a.at("run", "run_id") != run.str("run_id") || a.at("run", "run", "failed") != false {
+		t.Errorf("the run: %s", a.body)
+	}
+	for _, unknown := range []string{"no-such-run", "%00"} {
+		w.do(request{as: admin, method: http.MethodGet, path: "/runs/" + unknown}).problem(http.StatusNotFound, "not-found")
+	}
+	path := one + "/reactivate"
 	w.do(request{as: ann, method: http.MethodPatch, path: "/" + Idle + "/reactivate"}).want(http.StatusOK)
 	w.do(request{as: ann, method: http.MethodPatch, path: "/" + Idle + "/deactivate"}).want(http.StatusOK) // by a person: it stays closed
 	for _, as := range []string{ann, "viewer"} {

@@ -165,6 +165,8 @@ func (c *checker) find(req *http.Request) (string, *openapi3.PathItem) {
 	switch {
 	case len(parts) == 4 && parts[1] == "runs" && parts[2] != "":
 		parts[2] = "{run}"
+	case len(parts) == 3 && parts[1] == "runs" && parts[2] != "" && c.doc.Paths.Value("/{id}/"+parts[2]) == nil:
+		parts[2] = "{run}"
 	case len(parts) > 2 && parts[1] == "archive":
 		parts[2] = "{entry}"
 	case len(parts) < 2 || parts[1] == "":

@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -38,7 +39,7 @@ func (t *Tokens) Pass(text string, now time.Time) (sessioncleanup.Principal, err
 	signed, signature := pass[:nameSize+8], pass[nameSize+8:]
 	for i := range t.entries {
 		e := &t.entries[i]
-		if name := e.name(); string(name[:]) != string(pass[:nameSize]) { // a name is no secret
+		if name := e.name(); !bytes.Equal(name[:], pass[:nameSize]) { // a name is no secret
 			continue
 		}
 		until := binary.BigEndian.Uint64(pass[nameSize:])

@@ -40,6 +40,23 @@ func TestAnAdminSimulatesAndThenCleansExactlyThat(t *testing.T) {
 	}
 }
 
+func TestAnalyticsHaveATableForEachChart(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	s.annsSessions()
+	s.put("forgotten", "ann", "Forgotten", true, 3*day)
+	b := newTab(t, look{})
+	b.open(s.url, "admin")
+	for _, chart := range []string{"forecast", "ages", "week", "topOwners"} {
+		b.until("$('[data-chart=" + chart + "] svg rect')")
+		b.click("[data-chart=" + chart + "] summary")
+		b.until("$('[data-chart=" + chart + "] tbody td').getBoundingClientRect().height > 0")
+	}
+	b.until("text('[data-chart=topOwners] tbody').includes('ann')")
+	b.until("[...$$('[data-chart=ages] tbody td')].reduce((n, td) => n + Number(td.textContent), 0) === 7")
+	b.accessible("analytics")
+}
+
 func TestAnAdminPausesAndResumesCleanup(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, archiving)
@@ -70,13 +87,17 @@ func TestAnAdminPausesAndResumesCleanup(t *testing.T) {
 // keeping is a store that keeps a policy, as databases do.
 type keeping struct {
 	sessioncleanup.Store
-	sessioncleanup.Installer // nil: only the policy is needed
+	sessioncleanup.Installer // nil: only what follows is needed
 
 	mu     sync.Mutex
 	policy sessioncleanup.Policy
 }
 
 func (k *keeping) Unwrap() sessioncleanup.Store { return k.Store } // it has the archive
+
+func (k *keeping) Schema(context.Context) (sessioncleanup.Schema, error) {
+	return sessioncleanup.Schema{}.WithDefaults(), nil
+}
 
 func (k *keeping) Policy(context.Context) (sessioncleanup.Policy, error) {
 	k.mu.Lock()
@@ -209,6 +230,25 @@ func TestTheAuditLogIsFilteredAndExported(t *testing.T) {
 	b.until("window.csv")
 	if csv := js[string](b, "csv"); !strings.Contains(csv, `"deleted","formula","ann","'=HYPERLINK(""http://x"")"`) {
 		t.Errorf("exported: %s", csv)
+	}
+}
+
+func TestAnAdminReversesARunFromTheLog(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, archiving)
+	s.put("forgotten", "ann", "Forgotten", true, 3*day)
+	if _, err := s.manager.Cleanup(t.Context(), sessioncleanup.Run{}); err != nil {
+		t.Fatal(err)
+	}
+	b := newTab(t, look{})
+	b.open(s.url+"#log", "admin")
+	b.until("$('[data-event=run] a') && !$('[data-act=reverse]')")
+	b.click("[data-event=run] a")
+	b.until("location.hash.includes('run=')")
+	b.click("[data-act=reverse]")
+	b.until("text('.toasts').includes('1 session is open again')")
+	if !s.get("forgotten").Active {
+		t.Error("what the run closed is not open again")
 	}
 }
 

@@ -63,3 +63,10 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_positions (
     consumer  VARBINARY(255) NOT NULL PRIMARY KEY,
     position  BIGINT NOT NULL
 ) ENGINE = InnoDB;
+
+-- Named values that processes share, as JSON: figures that are expensive to count, and the history of runs.
+CREATE TABLE IF NOT EXISTS sessioncleanup_values (
+    name     VARBINARY(255) NOT NULL PRIMARY KEY,
+    version  BIGINT NOT NULL,                   -- rises by one with each change
+    data     LONGTEXT NOT NULL
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;

@@ -21,6 +21,7 @@ CREATE TABLE "{policy}" (
     archive_max_bytes      bigint           NOT NULL CHECK (archive_max_bytes > 0),
     backup                 boolean          NOT NULL DEFAULT false,
     alert_due              integer          NOT NULL,
+    alert_use_rate         double precision NOT NULL,
     alert_activity_rate    double precision NOT NULL
 );
 
@@ -127,6 +128,13 @@ CREATE TABLE "{leases}" (
 CREATE TABLE "{positions}" (
     consumer text   PRIMARY KEY,
     position bigint NOT NULL
+);
+
+-- Named values that processes share: figures that are expensive to count, and the history of runs.
+CREATE TABLE "{values}" (
+    name    text   PRIMARY KEY,
+    version bigint NOT NULL, -- rises by one with each change
+    data    jsonb  NOT NULL
 );
 
 -- Touches that are not yet written to their session. The application's statements only insert rows here, so that they

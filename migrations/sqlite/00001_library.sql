@@ -19,6 +19,7 @@ CREATE TABLE sessioncleanup_settings (
     max_delete_fraction     REAL NOT NULL,
     events_keep_seconds     REAL,              -- NULL: forever
     alert_due               INTEGER NOT NULL,
+    alert_use_rate          REAL NOT NULL,
     alert_activity_rate     REAL NOT NULL,
     "schema"                TEXT NOT NULL,     -- JSON: where the application keeps its sessions
     adopted                 TEXT NOT NULL      -- JSON: how it stores ids and times, and what was added

@@ -83,10 +83,18 @@ CAST(t.name_text AS BINARY)
 SELECT COUNT(*) FROM (SELECT 1 FROM "{seen}" WHERE "{condition}" LIMIT :count_up_to) AS counted
 
 -- name: counts
+-- What the figures depend on is computed once for each session: without a limit, the server would put the expressions in place of
+-- their names, and compute each of them a dozen times.
 SELECT COUNT(*), COALESCE(SUM(t.active), 0), COALESCE(SUM(t.last_activity < :delete), 0), COALESCE(SUM(NOT t.auto_cleanup), 0),
-       COALESCE(SUM("{status_to_deactivate}"), 0), COALESCE(SUM("{status_to_delete}"), 0), COALESCE(SUM("{never_due}"), 0),
-       MIN(CASE WHEN "{due_idle}" THEN t.last_activity END),
-       MIN(CASE WHEN "{running}" AND :inactive IS NOT NULL AND t.expires_at <= :now THEN t.expires_at END),
-       MIN(CASE WHEN "{due_gone}" THEN "{kept_since}" END)
-  FROM "{seen}"
- WHERE "{condition}"
+       COUNT(COALESCE(t.idle, t.expired)), COUNT(t.gone), COALESCE(SUM(t.never), 0),
+       COALESCE(SUM(t.last_activity >= :inactive AND :recent IS NOT NULL), 0), COALESCE(SUM(t.last_activity >= :recent), 0),
+       MIN(t.idle), MIN(t.expired), MIN(t.gone)
+  FROM (SELECT t.*, CASE WHEN "{due_idle}" THEN t.last_activity END AS idle,
+               CASE WHEN "{running}" AND :inactive IS NOT NULL AND t.expires_at <= :now THEN t.expires_at END AS expired,
+               CASE WHEN "{due_gone}" THEN "{kept_since}" END AS gone,
+               "{never_due}" AS never
+          FROM (SELECT t.active, t.auto_cleanup, t.last_activity, t.expires_at, t.deactivated_at
+                  FROM "{seen}" WHERE "{condition}" LIMIT 18446744073709551615) AS t) AS t
+
+-- name: profile
+SELECT t.owner_text, t.active, t.auto_cleanup, t.last_activity, t.expires_at, t.deactivated_at FROM "{seen}"

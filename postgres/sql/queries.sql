@@ -61,6 +61,10 @@ SELECT count(*)
            AND "{selected}"
          LIMIT $8::bigint) n;
 
+-- name: one_core
+-- Counting is what is done all day.
+SELECT set_config('max_parallel_workers_per_gather', '0', true);
+
 -- name: counts
 SELECT count(*),
        count(*) FILTER (WHERE "{is_active}"),
@@ -70,6 +74,8 @@ SELECT count(*),
        count(*) FILTER (WHERE d.idle OR d.expired),
        count(*) FILTER (WHERE d.gone),
        count(*) FILTER (WHERE "{is_active}" AND "{is_auto}" AND ("{untracked}" OR u.at IS NULL OR u.at >= "{never_ends}") AND (u.ends IS NULL OR u.ends >= "{never_ends}")),
+       count(*) FILTER (WHERE "{tracked}" AND u.at >= v_cut.inactive),
+       count(*) FILTER (WHERE "{tracked}" AND u.at >= v_cut.inactive - (v_cut.now - v_cut.inactive)),
        extract(epoch FROM coalesce(max(CASE
            WHEN d.idle OR d.expired THEN greatest(CASE WHEN "{tracked}" THEN v_cut.inactive - u.at END, CASE WHEN u.ends <= v_cut.now THEN v_cut.now - u.ends END)
            WHEN d.gone THEN v_cut.delete - greatest(u.at, u.ends, "{deactivated_at_out}") END), '0'))::float8 * 1000000
@@ -79,6 +85,45 @@ SELECT count(*),
  CROSS JOIN LATERAL (SELECT greatest("{last_activity_out}", n.at) AS at, "{expires_at_out}" AS ends) u
  CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
  WHERE "{matches}";
+
+-- name: profiled
+-- Every session with the last use that counts, and with when it is deactivated.
+(SELECT s.*, u.at AS sessioncleanup_at, v_cut.now AS sessioncleanup_now, v_cut.now - v_cut.delete AS sessioncleanup_delete, u.ends AS sessioncleanup_ends,
+        CASE WHEN "{says_active}" AND "{is_auto}" AND v_cut.inactive IS NOT NULL
+             THEN CASE WHEN "{untracked}" THEN u.ends ELSE least(u.at + (v_cut.now - v_cut.inactive), u.ends) END END AS sessioncleanup_deactivate,
+        CASE WHEN v_cut.warned IS NOT NULL
+             THEN coalesce((SELECT CASE WHEN n.delivered_at IS NOT NULL OR v_cut.given_up IS NULL THEN n.delivered_at ELSE n.failed_at END FROM "{notices}" n
+                             WHERE n.session_id = s."{id}"::text AND n.kept_since = "{period}"), v_cut.now) + (v_cut.now - v_cut.warned) END AS sessioncleanup_warned,
+        "{is_auto}" AND v_cut.delete IS NOT NULL AND ("{tracked}" OR u.ends IS NOT NULL) AND (NOT "{says_active}" OR v_cut.inactive IS NOT NULL) AS sessioncleanup_ending
+   FROM "{sessions}" s
+   LEFT JOIN (SELECT t.session_id, max(t.at) AS at FROM "{touches}" t GROUP BY t.session_id) n ON n.session_id = s."{id}"
+  "{cut}"
+  CROSS JOIN LATERAL (SELECT coalesce(greatest("{last_activity_out}", n.at), now()) AS at, "{expires_at_out}" AS ends) u
+  WHERE "{visible}")
+
+-- name: profile
+-- In days from now: what is overdue is due now.
+SELECT "{says_active}", width_bucket(extract(epoch FROM s.sessioncleanup_now - s.sessioncleanup_at)::float8, $4::float8[]),
+       floor(extract(epoch FROM greatest(s.sessioncleanup_deactivate, s.sessioncleanup_now) - s.sessioncleanup_now) / 86400)::float8
+         * CASE WHEN s.sessioncleanup_deactivate IS NOT NULL THEN 1 END,
+       floor(extract(epoch FROM greatest(CASE WHEN s.sessioncleanup_ending THEN greatest(s.sessioncleanup_at, s.sessioncleanup_ends, d.since) + s.sessioncleanup_delete END,
+                                         CASE WHEN s.sessioncleanup_ending THEN s.sessioncleanup_warned END,
+                                         s.sessioncleanup_now) - s.sessioncleanup_now) / 86400)::float8 * CASE WHEN s.sessioncleanup_ending THEN 1 END,
+       count(*)
+  FROM "{profiled}" s
+ CROSS JOIN LATERAL (SELECT CASE WHEN "{says_active}" THEN greatest(s.sessioncleanup_deactivate, s.sessioncleanup_now)
+                                 ELSE coalesce("{deactivated_at_out}", s.sessioncleanup_now) END AS since) d
+ GROUP BY 1, 2, 3, 4;
+
+-- name: profile_hours
+SELECT date_trunc('hour', s.sessioncleanup_at, 'UTC'), count(*)
+  FROM "{profiled}" s
+ WHERE s.sessioncleanup_at > s.sessioncleanup_now - $4::integer * interval '24 hours' AND s.sessioncleanup_at <= s.sessioncleanup_now
+ GROUP BY 1 ORDER BY 1;
+
+-- name: profile_owners
+SELECT "{owner_text}", count(*) FROM "{sessions}" s WHERE "{visible}" AND "{owner_text}" <> ''
+ GROUP BY 1 ORDER BY 2 DESC, ("{owner_text}") COLLATE "C" LIMIT $1::integer;
 
 -- name: get
 SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}" AND "{visible}";
@@ -330,6 +375,16 @@ SELECT coalesce((SELECT p.position FROM "{positions}" p WHERE p.consumer = $1::t
 -- name: position_write
 INSERT INTO "{positions}" AS p (consumer, position) VALUES ($1::text, $2::bigint)
 ON CONFLICT (consumer) DO UPDATE SET position = excluded.position;
+
+-- name: value_read
+SELECT v.data::text, v.version FROM "{values}" v WHERE v.name = $1::text;
+
+-- name: value_write
+WITH stored AS (
+    INSERT INTO "{values}" AS v (name, version, data) VALUES ($1::text, $3::bigint + 1, $2::text::jsonb)
+        ON CONFLICT (name) DO UPDATE SET version = excluded.version, data = excluded.data WHERE v.version = $3::bigint
+    RETURNING 1)
+SELECT count(*) FROM stored;
 
 -- name: events_forget
 SELECT "{space}".sessioncleanup_forget($1::timestamptz, $2::integer);

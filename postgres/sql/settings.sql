@@ -15,7 +15,7 @@ INSERT INTO "{migrations}" (version_id, is_applied) VALUES ("{version}", true);
 SELECT (extract(epoch FROM inactive_after) * 1000000)::bigint, (extract(epoch FROM delete_after) * 1000000)::bigint,
        auto_cleanup_default, reactivate_on_activity, enabled, (extract(epoch FROM touch_interval) * 1000000)::bigint,
        batch_size, (extract(epoch FROM batch_budget) * 1000000)::bigint, rate, busy_share, max_delete_fraction,
-       (extract(epoch FROM events_keep) * 1000000)::bigint, alert_due, alert_activity_rate,
+       (extract(epoch FROM events_keep) * 1000000)::bigint, alert_due, alert_use_rate, alert_activity_rate,
        archive, (extract(epoch FROM archive_keep) * 1000000)::bigint, archive_max_rows, archive_max_bytes, backup,
        (extract(epoch FROM warn_before) * 1000000)::bigint, undeliverable_proceed
   FROM "{policy}";

@@ -93,6 +93,8 @@ SELECT "{sign}" * count(*) AS total,
        "{sign}" * coalesce(sum(("{status_to_deactivate}") IS 1), 0) AS to_deactivate,
        "{sign}" * coalesce(sum(("{status_to_delete}") IS 1), 0) AS to_delete,
        "{sign}" * coalesce(sum("{never_due}"), 0) AS never_due,
+       "{sign}" * coalesce(sum("{last_activity_at}" >= "{inactive_cutoff}"), 0) AS in_use,
+       "{sign}" * coalesce(sum("{last_activity_at}" >= "{recent_cutoff}"), 0) AS recent,
        min(CASE WHEN "{due_idle}" AND "{sign}" > 0 THEN "{last_activity_at}" END) AS idle,
        min(CASE WHEN "{running}" AND "{expires_at_at}" <= "{expiry_cutoff}" AND "{sign}" > 0 THEN "{expires_at_at}" END) AS expired,
        min(CASE WHEN "{due_gone}" AND "{sign}" > 0 THEN "{kept_since}" END) AS gone
@@ -101,12 +103,19 @@ SELECT "{sign}" * count(*) AS total,
 
 -- name: add_figures
 WITH sessioncleanup_noted AS ("{noted}")
-SELECT sum(total), sum(active), sum(old), sum(protected), sum(to_deactivate), sum(to_delete), sum(never_due), min(idle), min(expired), min(gone)
+SELECT sum(total), sum(active), sum(old), sum(protected), sum(to_deactivate), sum(to_delete), sum(never_due), sum(in_use), sum(recent), min(idle), min(expired), min(gone)
   FROM ("{figures}")
+
+-- name: used_since
+-- What was used since a cutoff is not kept since before it, if that is known.
+(SELECT count(*) FROM "{sessions}" WHERE "{running}" AND "{last_activity_at}" >= "{cutoff}")
+      + (SELECT count(*) FROM "{sessions}" WHERE "{ended}" AND "{kept_since}" >= "{cutoff}" AND "{last_activity_at}" >= "{cutoff}")
+      + (SELECT count(*) FROM "{sessions}" WHERE "{ended}" AND "{kept_since}" IS NULL AND "{last_activity_at}" >= "{cutoff}")
+      + (SELECT count(*) FROM "{sessions}" WHERE "{protected}" AND "{last_activity_at}" >= "{cutoff}")
 
 -- name: figures_of_all
 -- Those of all sessions, from the indexes and as their table has them: each is in exactly one of idle, gone and protected.
-SELECT total, active, old, protected, to_deactivate, to_delete, never_due,
+SELECT total, active, old, protected, to_deactivate, to_delete, never_due, in_use, recent,
        CASE WHEN idle < "{inactive_cutoff}" THEN idle END AS idle,
        CASE WHEN expired <= "{expiry_cutoff}" THEN expired END AS expired,
        CASE WHEN gone < "{delete_cutoff}" THEN gone END AS gone
@@ -125,6 +134,8 @@ SELECT total, active, old, protected, to_deactivate, to_delete, never_due,
     (SELECT count(*) FROM "{sessions}" WHERE "{due_idle}") + (SELECT count(*) FROM "{sessions}" WHERE "{due_expired}") AS to_deactivate,
     (SELECT count(*) FROM "{sessions}" WHERE "{due_gone}") AS to_delete,
     (SELECT count(*) FROM "{sessions}" WHERE "{never_due}") AS never_due,
+    "{used_since_inactive}" AS in_use,
+    "{used_since_recent}" AS recent,
     (SELECT min("{last_activity_at}") FROM "{sessions}" WHERE "{running}" AND "{unnoted}") AS idle,
     (SELECT min("{expires_at_at}") FROM "{sessions}"
       WHERE "{running}" AND "{has_expires_at}" AND "{unnoted}") AS expired,

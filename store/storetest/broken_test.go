@@ -30,6 +30,8 @@ type broken struct {
 	sessioncleanup.Archiver // of the same store, too
 	sessioncleanup.Follower
 	sessioncleanup.Outbox
+	sessioncleanup.Values
+	sessioncleanup.Profiler
 }
 
 type sweepFunc func(context.Context, sessioncleanup.Batch) (sessioncleanup.BatchResult, error)
@@ -47,6 +49,8 @@ func breakStore() (*Harness, *broken) {
 	b.Archiver, _ = sessioncleanup.StoreAs[sessioncleanup.Archiver](s)
 	b.Follower, _ = sessioncleanup.StoreAs[sessioncleanup.Follower](s)
 	b.Outbox, _ = sessioncleanup.StoreAs[sessioncleanup.Outbox](s)
+	b.Values, _ = sessioncleanup.StoreAs[sessioncleanup.Values](s)
+	b.Profiler, _ = sessioncleanup.StoreAs[sessioncleanup.Profiler](s)
 	h.Store = b
 	return &h, b
 }

@@ -63,7 +63,7 @@ func archiveHolds(f *fixture) {
 	since = f.expectLog("after restoring what is held", since)
 	b := f.batchOf("purge", 1)
 	b.Action = sessioncleanup.ActionPurged
-	for b.After = "first"; b.After != ""; {
+	for more := true; more; more = b.After != "" {
 		out, err := f.archiver().Purge(f.ctx, b, all[0].At.Add(time.Second))
 		if err != nil {
 			f.Fatalf("Purge: %v", err)

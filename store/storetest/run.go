@@ -42,7 +42,7 @@ func checks() []check {
 	return slices.Concat(
 		dueChecks(), listChecks(), pageChecks(), countsChecks(), sweepChecks(), graceChecks(), pinnedChecks(), updateChecks(),
 		conditionChecks(), deleteChecks(), touchChecks(), reactivateChecks(), activityChecks(), applicationChecks(), eventChecks(),
-		recordChecks(), sealChecks(), followChecks(), outboxChecks(), archiveChecks(), backupChecks(), leaseChecks(), contextChecks(), outageChecks(), lockChecks(), concurrencyChecks(), workloadChecks(),
+		recordChecks(), sealChecks(), followChecks(), outboxChecks(), valueChecks(), archiveChecks(), backupChecks(), leaseChecks(), contextChecks(), outageChecks(), lockChecks(), concurrencyChecks(), workloadChecks(),
 	)
 }
 

@@ -114,6 +114,14 @@ export interface Stats {
   };
   alerts: { code: string; message: string }[];
 }
+export interface Analytics {
+  at: string;
+  history: { day: string; runs: number; failed_runs: number; deactivated: number; deleted: number; purged: number }[];
+  ages: { from_hours: number; active: number; inactive: number }[];
+  forecast: { deactivate: number; delete: number }[];
+  hours: { hour: string; count: number }[];
+  owners: { owner_id: string; count: number }[];
+}
 export interface Entry {
   id: number;
   session_id: string;

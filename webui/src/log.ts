@@ -3,6 +3,7 @@ import { repeat } from "lit/directives/repeat.js";
 import type { Event as Entry, Page } from "./api.ts";
 import { View, empty, skeleton, whoIs } from "./base.ts";
 import { languages, type Key } from "./i18n.ts";
+import { icon } from "./icons.ts";
 
 const actions = [
   "deactivated",
@@ -86,10 +87,28 @@ export class LogView extends View {
             ([k, label]) => html`
             <label class="field"><span>${this.t(label)}</span><input name=${k} .value=${p.get(k) ?? ""} maxlength="500" @change=${(e: Event) => this.set(k, (e.target as HTMLInputElement).value.trim())}></label>`,
           )}
+          ${this.reversible() ? html`<button data-act="reverse" @click=${this.reverse}>${icon("reopen")}${this.t("reverse")}</button>` : nothing}
           ${admin ? html`<button data-act="csv" ?disabled=${this.exporting !== undefined} @click=${this.csv}>${this.exporting === undefined ? this.t("csv") : this.t("exporting", { n: this.exporting })}</button>` : nothing}
         </div>
         ${this.list()}
       </section>`;
+  }
+
+  /** reversible reports whether the log shows a run that closed sessions. */
+  private reversible() {
+    const { params: p, me } = this.frame;
+    return p.get("run") && me.all_sessions && me.changes && this.events?.some((e) => e.run?.phases.some((x) => x.action === "deactivated" && x.done > 0));
+  }
+
+  private async reverse() {
+    try {
+      const r = await this.frame.api.send<{ done: number }>("POST", `/runs/${encodeURIComponent(this.frame.params.get("run")!)}/reactivate`, {});
+      this.frame.toast(this.t("reversed", { n: r.done }));
+    } catch (e) {
+      this.frame.failed(e);
+    } finally {
+      this.frame.refresh();
+    }
   }
 
   private list() {

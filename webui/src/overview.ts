@@ -1,6 +1,7 @@
 import { html, nothing, svg } from "lit";
-import type { Cleanup, Phase } from "./api.ts";
+import { Problem, type Analytics, type Cleanup, type Phase } from "./api.ts";
 import { progressDialog } from "./actions.ts";
+import { analyticsView } from "./analytics.ts";
 import { View, alongList, nameOf, skeleton, stateOf, timeTag } from "./base.ts";
 import type { Key } from "./i18n.ts";
 import { icon } from "./icons.ts";
@@ -10,12 +11,24 @@ const of = (phases: Phase[], action: string) => phases.find((p) => p.action === 
 
 /** OverviewView is an admin's: whether the cleanup works, and what it would do. */
 export class OverviewView extends View {
-  static properties = { ...View.properties, plan: { state: true }, done: { state: true }, busy: { state: true } };
+  static properties = { ...View.properties, analytics: { state: true }, plan: { state: true }, done: { state: true }, busy: { state: true } };
+  declare analytics?: Analytics;
+  private analyzed = 0; // when they were asked for
   declare plan?: { body: Record<string, unknown>; result: Cleanup };
   declare done?: Cleanup;
   declare busy: boolean;
 
-  async load() {}
+  /** load asks for the analytics, once a minute at most: figures that change all the time come by themselves. */
+  async load() {
+    if (Date.now() - this.analyzed < 60_000) return;
+    this.analyzed = Date.now();
+    try {
+      this.analytics = await this.frame.api.get<Analytics>("/analytics");
+    } catch (e) {
+      if (!(e instanceof Problem)) throw e;
+      this.analyzed -= 50_000; // they are still computed, or the store has none
+    }
+  }
 
   render() {
     if (!this.frame) return nothing;
@@ -30,7 +43,13 @@ export class OverviewView extends View {
       <div class="acts start below">${this.to("policy")}${stats.metrics.pause || !this.frame.me.changes ? nothing : html`<button data-act="pause" @click=${() => pause(this.frame)}>${icon("pause")}${this.t("pauseGo")}</button>`}</div>
       ${n ? html`<section aria-label=${this.t("attention", { n })}>${late ? this.alert(this.around("overdue", new Date(Date.now() - summary.overdue_seconds * 1000).toISOString())) : nothing}${stats.alerts.map((a) => this.alert(a.message, a.code))}</section>` : nothing}
       <section class=${this.frame.stale ? "stale" : ""} aria-label=${this.t("composition")}>${this.figures()}</section>
-      <section aria-labelledby="simulate">${this.simulation()}</section>`;
+      <section aria-labelledby="simulate">${this.simulation()}</section>
+      ${
+        this.analytics
+          ? html`<section aria-labelledby="analytics" class=${this.frame.stale ? "stale" : ""}><h2 id="analytics">${this.t("analytics")}</h2>
+        <p class="muted">${this.around("counted", this.analytics.at)}</p>${analyticsView(this.frame.words, this.analytics)}</section>`
+          : nothing
+      }`;
   }
 
   private to(view: "policy") {
@@ -133,7 +152,8 @@ export class OverviewView extends View {
       });
     return html`<figure class="card pad" id="composition"><h2>${this.t("composition")}</h2>
       <svg viewBox="0 0 1000 28" width="100%" height="14" preserveAspectRatio="none" aria-hidden="true">${bars}</svg>
-      <ul class="legend">${parts.map(([c, k, n]) => html`<li class=${c}><i aria-hidden="true"></i>${this.t(k)} <strong>${w.number(n)}</strong></li>`)}</ul></figure>`;
+      <ul class="legend">${parts.map(([c, k, n]) => html`<li class=${c}><i aria-hidden="true"></i>${this.t(k)} <strong>${w.number(n)}</strong></li>`)}</ul>
+      ${Date.parse(this.frame.summary!.at) - Date.parse(m.at) > 10_000 ? html`<p class="muted" data-counted>${this.around("counted", m.at)}</p>` : nothing}</figure>`;
   }
 
   private simulation() {

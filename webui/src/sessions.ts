@@ -14,11 +14,15 @@ const orders: [string, Key][] = [
   ["name", "o_name"],
 ];
 const pageSize = 20;
+const searches = 20; // requests for one page, before "next" continues
+const sortable = 10_000; // sessions of an owner that lists by creation and by name are offered for
 
 /** SessionsView is the list of sessions: an owner's own, or all. */
 export class SessionsView extends View {
-  static properties = { ...View.properties, page: { state: true }, picked: { state: true }, matching: { state: true } };
+  static properties = { ...View.properties, page: { state: true }, searching: { state: true }, picked: { state: true }, matching: { state: true } };
   declare page?: Page<Session>;
+  declare searching: boolean;
+  private what = ""; // that is searched for
   declare picked: Set<string>;
   declare matching?: Matching; // all that match are selected, instead of some
   private asked = 0;
@@ -27,6 +31,7 @@ export class SessionsView extends View {
   constructor() {
     super();
     this.picked = new Set();
+    this.searching = false;
   }
 
   private get filter(): Record<string, string> {
@@ -35,16 +40,27 @@ export class SessionsView extends View {
     for (const k of ["status", "owner", "q"]) if (p.get(k)) out[k] = p.get(k)!;
     return out;
   }
+  /** Whether an order but that of activity is offered: it sorts all that there is. */
+  private get sorts(): boolean {
+    const { me, summary, params } = this.frame;
+    return (me.all_sessions && !!params.get("owner")) || (summary?.total ?? Infinity) <= sortable;
+  }
+  private get order(): string {
+    const order = this.frame.params.get("sort") ?? "-last_activity";
+    return this.sorts || order.endsWith("last_activity") ? order : "-last_activity";
+  }
   /** Cursors of the pages before this one, so that "previous" works after a reload, too. */
   private get cursors(): string[] {
     return (this.frame.params.get("at") ?? "").split("~").filter(Boolean);
   }
 
   async load() {
-    const asked = ++this.asked,
-      p = this.frame.params;
+    const what = JSON.stringify([this.filter, this.order, this.cursors]);
+    if (this.searching && what === this.what) return;
+    this.what = what;
+    const asked = ++this.asked;
     const page = await this.frame.api
-      .get<Page<Session>>("/view", { ...this.filter, sort: p.get("sort") ?? "-last_activity", limit: pageSize, cursor: this.cursors.at(-1) })
+      .get<Page<Session>>("/view", { ...this.filter, sort: this.order, limit: pageSize, cursor: this.cursors.at(-1) })
       .catch((e) => {
         // a cursor of another list: from the start
         if (e instanceof Problem && e.body.field === "cursor") {
@@ -54,7 +70,25 @@ export class SessionsView extends View {
         throw e;
       });
     if (page === undefined || asked !== this.asked) return;
+    // Of a large table a page is searched in parts: what was found shows at once.
     this.page = page;
+    try {
+      for (let n = 1; n < searches && page.sessions!.length < pageSize && page.next_cursor; n++) {
+        this.searching = true;
+        const more = await this.frame.api.get<Page<Session>>("/view", {
+          ...this.filter,
+          sort: this.order,
+          limit: pageSize - page.sessions!.length,
+          cursor: page.next_cursor,
+        });
+        if (asked !== this.asked || !this.isConnected) return;
+        page.sessions!.push(...more.sessions!);
+        page.next_cursor = more.next_cursor;
+        this.page = { ...page };
+      }
+    } finally {
+      if (asked === this.asked) this.searching = false;
+    }
     const there = new Set(page.sessions!.map((s) => s.id));
     this.picked = new Set([...this.picked].filter((id) => there.has(id)));
   }
@@ -124,17 +158,17 @@ export class SessionsView extends View {
       <label class="field"><span>${this.t("status")}</span><select name="status" @change=${(e: Event) => this.set({ status: (e.target as HTMLSelectElement).value })}>
         <option value="">${this.t("any")}</option>${statuses.map((s) => html`<option value=${s} ?selected=${p.get("status") === s}>${this.t(`s_${s}` as Key)}</option>`)}</select></label>
       <label class="field"><span>${this.t("sort")}</span><select name="sort" @change=${(e: Event) => this.set({ sort: (e.target as HTMLSelectElement).value })}>
-        ${orders.map(([v, k]) => html`<option value=${v} ?selected=${(p.get("sort") ?? "-last_activity") === v}>${this.t(k)}</option>`)}</select></label>
+        ${orders.filter(([v]) => this.sorts || v.endsWith("last_activity")).map(([v, k]) => html`<option value=${v} ?selected=${this.order === v}>${this.t(k)}</option>`)}</select></label>
     </div>`;
   }
 
   private list() {
     const w = this.frame.words,
       page = this.page;
-    if (!page) return skeleton(this.t("loading"));
+    if (!page || (this.searching && page.sessions!.length === 0)) return skeleton(this.t(page ? "searching" : "loading"));
     const filtered = Object.keys(this.filter).length > 0,
       sessions = page.sessions!;
-    if (sessions.length === 0) {
+    if (sessions.length === 0 && !page.next_cursor) {
       return html`<div class="card">${
         filtered || this.cursors.length
           ? empty("search", this.t("noMatch"), this.t("noMatchHint"), html`<button @click=${() => this.frame.go("sessions")}>${this.t("clear")}</button>`)
@@ -168,7 +202,7 @@ export class SessionsView extends View {
       )}</ul>
       <div class="foot">
         ${changes ? html`<label class="pick-all"><input type="checkbox" .checked=${all} .indeterminate=${!all && this.picked.size > 0} aria-label=${this.t("selectAll")} @change=${() => this.pickAll(all)}></label>` : nothing}
-        <span>${this.t("page", { n: at.length + 1 })}</span>
+        <span role="status">${this.t(this.searching ? "searching" : "page", { n: at.length + 1 })}</span>
         <div class="acts"><button ?disabled=${at.length === 0} @click=${() => this.turn(at.slice(0, -1))}>${this.t("previous")}</button>
           <button ?disabled=${!page.next_cursor} @click=${() => this.turn([...at, page.next_cursor!])}>${this.t("next")}</button></div>
       </div></div>

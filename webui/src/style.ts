@@ -176,6 +176,7 @@ export const style = css`
   .entry time { color: var(--muted); font-size: .9rem; }
   details summary { cursor: pointer; color: var(--accent); min-height: 1.6rem; }
   .scroll { overflow-x: auto; }
+  .figures { width: auto; } .figures th, .figures td { text-align: end; padding-inline: .5rem; } .figures tbody th { text-align: start; }
 
   @media (max-width: 64rem) {
     .bar { flex-wrap: wrap; gap: .25rem .5rem; padding-bottom: .35rem; }
@@ -227,6 +228,8 @@ export const style = css`
     thead { position: absolute; clip-path: inset(50%); }
     tr { padding: .55rem 0; }
     td { padding: .1rem .9rem; }
+    .figures { display: table; } .figures thead { display: table-header-group; position: static; clip-path: none; }
+    .figures tbody { display: table-row-group; } .figures tr { display: table-row; } .figures td { display: table-cell; }
   }
   @media (prefers-reduced-motion: reduce) { *, *::before, *::after { animation: none !important; transition: none !important; } }
   @media (forced-colors: active) {

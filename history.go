@@ -1,0 +1,108 @@
+package sessioncleanup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// HistoryDays is how many days Analytics.History goes back.
+const HistoryDays = 90
+
+const historyValue = "history" // the name of the value that holds it
+
+// Day is what the runs of a day did. It outlives their events.
+type Day struct {
+	Day         string `json:"day"`  // in UTC: 2026-01-31
+	Runs        int    `json:"runs"` // that changed something, or failed
+	Failed      int    `json:"failed_runs"`
+	Deactivated int    `json:"deactivated"`
+	Deleted     int    `json:"deleted"`
+	Purged      int    `json:"purged"` // from the archive
+}
+
+// history is what is known of the last days, oldest first.
+func (m *Manager) history(ctx context.Context) ([]Day, error) {
+	values, ok := StoreAs[Values](m.store)
+	if !ok {
+		return nil, unsupported("a history")
+	}
+	now, err := m.store.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	days, _, err := readHistory(ctx, values)
+	return recentDays(days, now), err
+}
+
+func unsupported(what string) error {
+	return fmt.Errorf("the store has no %s: %w", what, errors.ErrUnsupported)
+}
+
+func readHistory(ctx context.Context, values Values) (days []Day, version int64, err error) {
+	data, version, err := values.Value(ctx, historyValue)
+	if err == nil && data != nil {
+		err = json.Unmarshal(data, &days)
+	}
+	return days, version, err
+}
+
+// recentDays are the days of a history that it still holds at now.
+func recentDays(days []Day, now time.Time) []Day {
+	first := now.UTC().AddDate(0, 0, 1-HistoryDays).Format(time.DateOnly)
+	return slices.DeleteFunc(append([]Day{}, days...), func(d Day) bool { return d.Day < first })
+}
+
+// remember adds the run to the history. Without one the run is as good: the log has it.
+func (r *run) remember(ctx context.Context, cause error) {
+	values, ok := StoreAs[Values](r.m.store)
+	total := r.result.Phases.Total()
+	if !ok || total.Done == 0 && cause == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
+	defer cancel()
+	today := Day{
+		Day: r.result.Cutoffs.Now.UTC().Format(time.DateOnly), Runs: 1,
+		Deactivated: r.result.Deactivated(), Deleted: r.result.Deleted(), Purged: r.result.Purged(),
+	}
+	if cause != nil {
+		today.Failed = 1
+	}
+	for {
+		days, version, err := readHistory(ctx, values)
+		var data []byte
+		if err == nil {
+			data, err = json.Marshal(recentDays(addDay(days, today), r.result.Cutoffs.Now))
+		}
+		stored := false
+		if err == nil {
+			stored, err = values.SetValue(ctx, historyValue, data, version)
+		}
+		if err != nil {
+			r.m.log.WarnContext(ctx, "cleanup could not be added to the history", "run_id", r.result.RunID, "error", err)
+			return
+		}
+		if stored {
+			return
+		}
+	}
+}
+
+// addDay adds what a run did to the history.
+func addDay(days []Day, d Day) []Day {
+	i, found := slices.BinarySearchFunc(days, d, func(a, b Day) int { return strings.Compare(a.Day, b.Day) })
+	if !found {
+		return slices.Insert(days, i, d)
+	}
+	days[i].Runs += d.Runs
+	days[i].Failed += d.Failed
+	days[i].Deactivated += d.Deactivated
+	days[i].Deleted += d.Deleted
+	days[i].Purged += d.Purged
+	return days
+}

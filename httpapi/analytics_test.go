@@ -1,0 +1,93 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/httpapi"
+	"github.com/sessioncleanup/sessioncleanup/memory"
+)
+
+func TestAnalyticsShowWhatRunsDidAndWhatTheyWillDo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memory.New(memory.Config{})
+		var all []sessioncleanup.Session
+		for _, s := range []struct {
+			id     string
+			active bool
+			idle   time.Duration
+		}{{"used", true, time.Hour}, {"idle", true, 25 * time.Hour}, {"old", false, 29*24*time.Hour + 3*time.Minute}} {
+			at := time.Now().Add(-s.idle)
+			session := sessioncleanup.Session{ID: s.id, OwnerID: "7", Active: s.active, AutoCleanup: true, LastActivity: at}
+			if !s.active {
+				session.DeactivatedAt = at
+			}
+			all = append(all, session)
+		}
+		if err := db.Put(all...); err != nil {
+			t.Fatal(err)
+		}
+		m, err := sessioncleanup.New(db, sessioncleanup.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second run does nothing, and is no part of the history
+			if _, err := m.Cleanup(t.Context(), sessioncleanup.Run{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rec := get(t.Context(), newHandler(t, db, httpapi.Options{}), http.MethodGet, "/analytics", "")
+		var got struct {
+			History  []sessioncleanup.Day
+			Forecast []struct{ Deactivate, Delete int }
+			Ages     []struct {
+				FromHours        float64 `json:"from_hours"`
+				Active, Inactive int
+			}
+			Hours  []sessioncleanup.HourCount
+			Owners []sessioncleanup.OwnerCount
+		}
+		if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil || rec.Code != http.StatusOK {
+			t.Fatalf("%d %s, %v", rec.Code, rec.Body, err)
+		}
+		today := time.Now().UTC().Format(time.DateOnly)
+		if len(got.History) != 1 || got.History[0] != (sessioncleanup.Day{Day: today, Runs: 1, Deactivated: 1}) {
+			t.Errorf("history: %+v, want one run today that deactivated one session", got.History)
+		}
+		if got.Forecast[0] != (struct{ Deactivate, Delete int }{1, 1}) || len(got.Forecast) != sessioncleanup.ForecastDays {
+			t.Errorf("forecast: %+v, want one of each within a day, for 30 days", got.Forecast)
+		}
+		if got.Ages[1].Active != 1 || got.Ages[3].FromHours != 24 || got.Ages[3].Inactive != 1 || len(got.Hours) != 2 || got.Owners[0].Count != 3 {
+			t.Errorf("the rest of the analytics: %s", rec.Body)
+		}
+	})
+}
+
+func TestHistoryKeepsNinetyDays(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memory.New(memory.Config{})
+		m, err := sessioncleanup.New(db, sessioncleanup.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range sessioncleanup.HistoryDays + 5 {
+			if err := db.Put(sessioncleanup.Session{ID: "a", Active: true, AutoCleanup: true, LastActivity: time.Now().Add(-48 * time.Hour)}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := m.Cleanup(t.Context(), sessioncleanup.Run{}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(24 * time.Hour)
+		}
+		a, err := m.Analytics(t.Context())
+		if err != nil || len(a.History) != sessioncleanup.HistoryDays-1 || a.History[0].Deactivated != 1 {
+			t.Errorf("%d days of history, %v; want those of the last 90 days but today", len(a.History), err)
+		}
+	})
+}

@@ -1,0 +1,47 @@
+package memory
+
+import (
+	"bytes"
+	"context"
+	"maps"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// value is a named value that processes would share, and its version.
+type value struct {
+	data    []byte
+	version int64
+}
+
+// Value is the one stored last under a name.
+func (s *Store) Value(ctx context.Context, name string) ([]byte, int64, error) {
+	if err := s.lock(ctx); err != nil {
+		return nil, 0, err
+	}
+	defer s.mu.Unlock()
+	v := s.values[name]
+	return bytes.Clone(v.data), v.version, nil
+}
+
+// SetValue stores a value after the given version.
+func (s *Store) SetValue(ctx context.Context, name string, data []byte, version int64) (bool, error) {
+	if err := s.lock(ctx); err != nil {
+		return false, err
+	}
+	defer s.mu.Unlock()
+	if s.values[name].version != version {
+		return false, nil
+	}
+	s.values[name] = value{bytes.Clone(data), version + 1}
+	return true, nil
+}
+
+// Profile looks at every session.
+func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (sessioncleanup.Profile, error) {
+	if err := s.lock(ctx); err != nil {
+		return sessioncleanup.Profile{}, err
+	}
+	defer s.mu.Unlock()
+	return sessioncleanup.ProfileOf(maps.Values(s.sessions), t.At(clock())), nil
+}

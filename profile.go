@@ -1,0 +1,150 @@
+package sessioncleanup
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+)
+
+// Profiler is implemented by stores that can look at all sessions at once, for Manager.Analytics.
+type Profiler interface {
+	// Profile returns what ProfileOf makes of all sessions, measured by the thresholds at the store's clock.
+	Profile(ctx context.Context, t Thresholds) (Profile, error)
+}
+
+const (
+	// ForecastDays is how far a Profile looks ahead.
+	ForecastDays = 30
+	// ActivityDays is how far Profile.Hours goes back.
+	ActivityDays = 28
+	// TopOwners is how many owners a Profile names.
+	TopOwners = 10
+
+	aDay = 24 * time.Hour
+)
+
+// AgeBounds are the lower bounds of the groups of Profile.Active and Profile.Inactive but the first, which begins at 0.
+func AgeBounds() []time.Duration {
+	return []time.Duration{time.Hour, 6 * time.Hour, aDay, 3 * aDay, 7 * aDay, 14 * aDay, 30 * aDay, 90 * aDay, 365 * aDay}
+}
+
+// Profile is how the sessions are distributed.
+type Profile struct {
+	// Active and Inactive count the sessions by the time since their last activity, in the groups of AgeBounds.
+	Active   []int `json:"active"`
+	Inactive []int `json:"inactive"`
+	// Deactivate and Delete count the sessions that runs would deactivate and delete on each of the next days, unless they are used
+	// or changed before then. What is overdue is in the first.
+	Deactivate []int `json:"deactivate"`
+	Delete     []int `json:"delete"`
+	// Hours count the sessions last used in each hour of the last ActivityDays, in order, without empty ones.
+	Hours []HourCount `json:"hours"`
+	// Owners are those with the most sessions, the most first.
+	Owners []OwnerCount `json:"owners"`
+}
+
+// HourCount is a number of sessions last used in an hour.
+type HourCount struct {
+	Hour  time.Time `json:"hour"` // its begin, UTC
+	Count int       `json:"count"`
+}
+
+// OwnerCount is a number of sessions of an owner.
+type OwnerCount struct {
+	OwnerID string `json:"owner_id"`
+	Count   int    `json:"count"`
+}
+
+// NewProfile is a Profile without sessions.
+func NewProfile() Profile {
+	groups := len(AgeBounds()) + 1
+	return Profile{
+		Active: make([]int, groups), Inactive: make([]int, groups), Deactivate: make([]int, ForecastDays), Delete: make([]int, ForecastDays),
+		Hours: []HourCount{}, Owners: []OwnerCount{},
+	}
+}
+
+// ProfileOf is the Profile of sessions. It defines what a store returns.
+func ProfileOf(all iter.Seq[Session], c Cutoffs) Profile {
+	p := NewProfile()
+	hours, owners := map[time.Time]int{}, map[string]int{}
+	for s := range all {
+		group := 0
+		for _, bound := range AgeBounds() {
+			if c.Now.Sub(s.LastActivity) >= bound {
+				group++
+			}
+		}
+		if s.Active {
+			p.Active[group]++
+		} else {
+			p.Inactive[group]++
+		}
+		c.foresee(p.Deactivate, c.DeactivateAt(s))
+		c.foresee(p.Delete, c.DeleteAt(s))
+		if s.LastActivity.After(c.Now.Add(-ActivityDays*aDay)) && !s.LastActivity.After(c.Now) {
+			hours[s.LastActivity.UTC().Truncate(time.Hour)]++
+		}
+		if s.OwnerID != "" {
+			owners[s.OwnerID]++
+		}
+	}
+	for hour, n := range hours {
+		p.Hours = append(p.Hours, HourCount{hour, n})
+	}
+	slices.SortFunc(p.Hours, func(a, b HourCount) int { return a.Hour.Compare(b.Hour) })
+	for owner, n := range owners {
+		p.Owners = append(p.Owners, OwnerCount{owner, n})
+	}
+	slices.SortFunc(p.Owners, func(a, b OwnerCount) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.OwnerID, b.OwnerID))
+	})
+	p.Owners = p.Owners[:min(len(p.Owners), TopOwners)]
+	return p
+}
+
+// foresee counts what happens at a time; zero is never.
+func (c Cutoffs) foresee(days []int, at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	if day := max(at.Sub(c.Now), 0) / aDay; day < time.Duration(len(days)) {
+		days[day]++
+	}
+}
+
+// Analytics is how the sessions develop.
+type Analytics struct {
+	History []Day     // the last HistoryDays with runs that did something, oldest first
+	At      time.Time // the store's clock when the sessions were profiled
+	Profile Profile
+}
+
+// Analytics returns the history and the profile of all sessions. Profiling takes at most a twentieth of one core, whoever asks
+// how often, as counting for RecentStats does: Analytics.At says how old it is. Without a store that is a Profiler and has Values it
+// fails with errors.ErrUnsupported.
+func (m *Manager) Analytics(ctx context.Context) (Analytics, error) {
+	const operation = "analyze sessions"
+	if err := m.allowAll(operation); err != nil {
+		return Analytics{}, err
+	}
+	profiler, ok := StoreAs[Profiler](m.store)
+	history, err := m.history(ctx)
+	if err == nil && !ok {
+		err = unsupported("a profile")
+	}
+	if err != nil {
+		return Analytics{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	thresholds := m.policy.Thresholds()
+	s, err := share(ctx, m, fmt.Sprintf("profile %v %v", thresholds.Inactive, thresholds.Delete), func(ctx context.Context) (Profile, error) {
+		return profiler.Profile(ctx, thresholds)
+	})
+	if err != nil {
+		return Analytics{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	return Analytics{History: history, At: s.At, Profile: s.Value}, nil
+}

@@ -1,0 +1,142 @@
+package sessioncleanup
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/wait"
+)
+
+// Values is implemented by stores that keep small named values for all processes that use them: figures that are expensive to
+// count, and the history of runs.
+type Values interface {
+	// Value is the one stored last under a name, with its version, which rises by one with each. Without any it is nil, version 0.
+	Value(ctx context.Context, name string) (data []byte, version int64, err error)
+	// SetValue stores a value after the given version, and reports whether it did: not when another one was stored since.
+	SetValue(ctx context.Context, name string, data []byte, version int64) (bool, error)
+}
+
+const (
+	busyShare   = 20                     // what is computed again and again takes one part in so many of a core
+	sharedWait  = 250 * time.Millisecond // how long a caller waits for newer figures
+	sharedLong  = time.Minute            // a computation that takes longer was given up
+	sharedPause = 20 * time.Millisecond  // between looks at a computation of another process
+)
+
+// shared is a value that processes compute for each other.
+type shared[T any] struct {
+	At    time.Time     `json:"at"`             // the store's clock when it was computed; zero: it never was
+	Took  time.Duration `json:"took"`           // to compute it
+	Busy  time.Time     `json:"busy,omitzero"`  // a process computes it until then
+	Value T             `json:"value,omitzero"` // none yet without At
+}
+
+// next is when it may be computed again.
+func (s shared[T]) next() time.Time { return s.At.Add(busyShare * s.Took) }
+
+// share returns a value that any process computed, and computes it when that may be done again: computing takes at most a
+// twentieth of the time, whoever asks how often. A caller that would have to wait for longer than 250 ms gets the value as it
+// is, at an age of at most 20 times as long as computing takes, and until that is done. A caller that cannot write, in a locked
+// database or as a role that only reads, computes it for itself.
+func share[T any](ctx context.Context, m *Manager, name string, compute func(context.Context) (T, error)) (shared[T], error) {
+	values, ok := StoreAs[Values](m.store)
+	if !ok {
+		return computed(ctx, m, compute)
+	}
+	began := time.Now()
+	for {
+		now, err := m.store.Now(ctx)
+		if err != nil {
+			return shared[T]{}, err
+		}
+		var s shared[T]
+		data, version, err := values.Value(ctx, name)
+		if err == nil && data != nil {
+			err = json.Unmarshal(data, &s)
+		}
+		if err != nil {
+			return shared[T]{}, fmt.Errorf("read the value %s: %w", name, err)
+		}
+		known, busy := !s.At.IsZero() && !s.At.After(now), s.Busy.After(now) && s.Busy.Before(now.Add(2*sharedLong))
+		early := known && now.Before(s.next())
+		switch {
+		case known && (busy || early) && (time.Since(began) >= sharedWait || early && s.next().Sub(now) > sharedWait):
+			return s, nil
+		case busy || early:
+			if err := wait.For(ctx, sharedPause); err != nil {
+				return shared[T]{}, err
+			}
+			continue
+		}
+		s.Busy = now.Add(sharedLong)
+		claimed, err := storeShared(ctx, values, name, s, version)
+		if err != nil {
+			m.log.DebugContext(ctx, "a value is computed without telling other processes", "value", name, "error", err)
+			return computed(ctx, m, compute)
+		}
+		if claimed {
+			return claim[T]{m, values, name, version + 1, s}.compute(ctx, compute)
+		}
+	}
+}
+
+// claim is the right to compute a shared value.
+type claim[T any] struct {
+	m       *Manager
+	values  Values
+	name    string
+	version int64
+	before  shared[T]
+}
+
+// compute computes the value. It goes on when its caller leaves: others wait for it. A caller that leaves because of its own
+// deadline gets the value from before, if there is one.
+func (c claim[T]) compute(ctx context.Context, compute func(context.Context) (T, error)) (shared[T], error) {
+	type outcome struct {
+		s   shared[T]
+		err error
+	}
+	done := make(chan outcome, 1)
+	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), sharedLong)
+	go func() {
+		defer cancel()
+		s, err := computed(lasting, c.m, compute)
+		kept := s
+		if err != nil {
+			kept = c.before
+			kept.Busy = time.Time{}
+		}
+		if _, failed := storeShared(lasting, c.values, c.name, kept, c.version); failed != nil {
+			c.m.log.DebugContext(lasting, "a value that was computed could not be stored for other processes", "value", c.name, "error", failed)
+		}
+		done <- outcome{s, err}
+	}()
+	select {
+	case out := <-done:
+		return out.s, out.err
+	case <-ctx.Done():
+		if !c.before.At.IsZero() {
+			return c.before, nil
+		}
+		return shared[T]{}, ctx.Err()
+	}
+}
+
+func computed[T any](ctx context.Context, m *Manager, compute func(context.Context) (T, error)) (s shared[T], err error) {
+	began := time.Now()
+	if s.Value, err = compute(ctx); err == nil {
+		s.Took = time.Since(began)
+		s.At, err = m.store.Now(ctx)
+	}
+	return s, err
+}
+
+func storeShared[T any](ctx context.Context, values Values, name string, s shared[T], version int64) (bool, error) {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return false, err
+	}
+	return values.SetValue(ctx, name, data, version)
+}

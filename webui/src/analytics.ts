@@ -1,0 +1,114 @@
+import { html, nothing, svg } from "lit";
+import type { Analytics } from "./api.ts";
+import type { Words, Key } from "./i18n.ts";
+
+interface Series {
+  tone: string; // a state, for its color
+  key: Key;
+  values: number[];
+}
+
+/** analyticsView shows how the sessions develop: each chart with its table. */
+export function analyticsView(w: Words, a: Analytics) {
+  const day = (iso: string) => new Intl.DateTimeFormat(w.lang, { day: "numeric", month: "short", timeZone: "UTC" }).format(new Date(iso));
+  const ahead = a.forecast.map((_, i) => new Date(Date.parse(a.at) + i * 86400e3));
+  const local = new Intl.DateTimeFormat(w.lang, { day: "numeric", month: "short" });
+  const age = (hours: number) => (hours < 24 ? w.t("fromHours", { n: hours }) : w.t("fromDays", { n: hours / 24 }));
+  return html`
+    ${chart(
+      w,
+      "forecast",
+      ahead.map((d) => local.format(d)),
+      [
+        { tone: "closing", key: "closings", values: a.forecast.map((d) => d.deactivate) },
+        { tone: "deleting", key: "deletions", values: a.forecast.map((d) => d.delete) },
+      ],
+    )}
+    ${
+      a.history.length
+        ? chart(
+            w,
+            "past",
+            a.history.map((d) => day(d.day)),
+            [
+              { tone: "closing", key: "closings", values: a.history.map((d) => d.deactivated) },
+              { tone: "deleting", key: "deletions", values: a.history.map((d) => d.deleted) },
+              { tone: "closed", key: "purges", values: a.history.map((d) => d.purged) },
+            ],
+          )
+        : nothing
+    }
+    ${chart(
+      w,
+      "ages",
+      a.ages.map((g) => age(g.from_hours)),
+      [
+        { tone: "live", key: "open", values: a.ages.map((g) => g.active) },
+        { tone: "closed", key: "shut", values: a.ages.map((g) => g.inactive) },
+      ],
+    )}
+    ${week(w, a)}
+    ${
+      a.owners.length
+        ? chart(
+            w,
+            "topOwners",
+            a.owners.map((o) => o.owner_id),
+            [{ tone: "live", key: "sessions", values: a.owners.map((o) => o.count) }],
+          )
+        : nothing
+    }`;
+}
+
+/** chart draws bars on each other, and lists their figures. */
+function chart(w: Words, title: Key, labels: string[], series: Series[]) {
+  const sums = labels.map((_, i) => series.reduce((n, s) => n + s.values[i], 0)),
+    most = Math.max(1, ...sums),
+    wide = 600 / labels.length;
+  const bars = labels.map((_, i) => {
+    let y = 120;
+    return series.map((s) => {
+      const high = s.values[i] && Math.max(2, (116 * s.values[i]) / most);
+      y -= high;
+      return high ? svg`<rect class=${s.tone} x=${i * wide + 1} y=${y} width=${Math.max(1, wide - 2)} height=${high} fill="var(--c)"/>` : nothing;
+    });
+  });
+  return html`<figure class="card pad" data-chart=${title}><h3>${w.t(title)}</h3>
+    <svg viewBox="0 0 600 120" width="100%" height="120" preserveAspectRatio="none" aria-hidden="true">${bars}</svg>
+    <ul class="legend">${series.map((s) => html`<li class=${s.tone}><i aria-hidden="true"></i>${w.t(s.key)} <strong>${w.number(s.values.reduce((n, v) => n + v, 0))}</strong></li>`)}</ul>
+    ${table(
+      w,
+      title,
+      series.map((s) => w.t(s.key)),
+      labels.map((l, i) => [l, ...series.map((s) => s.values[i])]),
+    )}</figure>`;
+}
+
+/** week shows when sessions are used, in the viewer's time zone. */
+function week(w: Words, a: Analytics) {
+  const counts = Array.from({ length: 7 }, () => new Array<number>(24).fill(0));
+  for (const h of a.hours) {
+    const at = new Date(h.hour);
+    counts[(at.getDay() + 6) % 7][at.getHours()] += h.count;
+  }
+  const most = Math.max(1, ...counts.flat());
+  const name = new Intl.DateTimeFormat(w.lang, { weekday: "short", timeZone: "UTC" });
+  const days = counts.map((_, i) => name.format(new Date(Date.UTC(2024, 0, 1 + i)))); // a Monday
+  const cells = counts.map((hours, d) =>
+    hours.map((n, h) => svg`<rect class="live" x=${h * 25 + 1} y=${d * 18 + 1} width="23" height="16" fill="var(--c)" opacity=${0.08 + (0.92 * n) / most}/>`),
+  );
+  return html`<figure class="card pad" data-chart="week"><h3>${w.t("week")}</h3><p class="muted">${w.t("weekHint")}</p>
+    <svg viewBox="0 0 600 126" width="100%" height="126" preserveAspectRatio="none" aria-hidden="true">${cells}</svg>
+    ${table(
+      w,
+      "week",
+      days,
+      counts[0].map((_, h) => [w.t("atHour", { h }), ...counts.map((c) => c[h])]),
+    )}</figure>`;
+}
+
+function table(w: Words, title: Key, heads: string[], rows: (string | number)[][]) {
+  return html`<details><summary>${w.t("asTable")}</summary>
+    <div class="scroll" tabindex="0" role="region" aria-label=${w.t(title)}><table class="figures"><thead><tr><td></td>${heads.map((h) => html`<th scope="col">${h}</th>`)}</tr></thead>
+      <tbody>${rows.map(([head, ...cells]) => html`<tr><th scope="row"><bdi>${head}</bdi></th>${cells.map((c) => html`<td>${w.number(c as number)}</td>`)}</tr>`)}</tbody></table></div></details>`;
+}

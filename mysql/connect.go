@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	driversql "github.com/go-sql-driver/mysql"
@@ -21,13 +22,21 @@ import (
 
 // hosts connects to the first of several servers that can be used. It is a driver.Connector.
 type hosts struct {
-	name       string // of the database, for people
-	connectors []driver.Connector
+	name    string // of the database, for people
+	timeout time.Duration
+	all     []*host
+}
+
+type host struct {
+	driver.Connector
+	failed atomic.Int64 // when connecting failed last, in Unix nanoseconds
 }
 
 const (
 	defaultPort    = "3306"
 	connectTimeout = 10 * time.Second
+	// avoidedFor is how long a host that could not be used is tried after the others.
+	avoidedFor = 30 * time.Second
 )
 
 // parseURL understands mysql://USER:PASSWORD@HOST1:PORT,HOST2:PORT/DATABASE?tls=true&timeout=5s.
@@ -62,7 +71,7 @@ func parseURL(text string) (*hosts, error) {
 	if err := setOptions(base, query); err != nil {
 		return nil, err
 	}
-	h := &hosts{name: "database " + strconv.Quote(database)}
+	h := &hosts{name: "database " + strconv.Quote(database), timeout: base.Timeout}
 	for address := range strings.SplitSeq(addresses, ",") {
 		c := base.Clone()
 		if c.Net, c.Addr, err = addressOf(address); err != nil {
@@ -72,7 +81,7 @@ func parseURL(text string) (*hosts, error) {
 		if err != nil {
 			return nil, invalid.Errorf("database URL: %v", err)
 		}
-		h.connectors = append(h.connectors, connector)
+		h.all = append(h.all, &host{Connector: connector})
 	}
 	return h, nil
 }
@@ -131,26 +140,52 @@ func (h *hosts) Driver() driver.Driver { return driversql.MySQLDriver{} }
 // Connect connects to the first host that answers, accepts the user and can be used.
 func (h *hosts) Connect(ctx context.Context) (driver.Conn, error) {
 	var failed error
-	for _, connector := range h.connectors {
-		c, err := connector.Connect(ctx)
+	for _, host := range h.order(time.Now()) {
+		c, err := h.connect(ctx, host)
 		if err == nil {
-			if err = prepare(ctx, c); err == nil {
-				return c, nil
-			}
-			_ = c.Close()
+			return c, nil
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		host.failed.Store(time.Now().UnixNano())
 		failed = err
 		if number, ok := errorNumber(err); ok && number == 1045 { // the others have the same users
 			break
 		}
-		if errors.Is(err, driver.ErrBadConn) { // else the pool tries again and again
-			failed = fmt.Errorf("%w: the server closed the connection", sessioncleanup.ErrUnavailable)
+		if errors.Is(err, driver.ErrBadConn) || errors.Is(err, context.DeadlineExceeded) { // else the pool tries again and again
+			failed = fmt.Errorf("%w: the server closed the connection, or did not answer", sessioncleanup.ErrUnavailable)
 		}
 	}
 	return nil, failed
+}
+
+// order is in which hosts are tried: as they are given, but last those that failed just now, so that each connection does not wait
+// for a host that does not answer.
+func (h *hosts) order(now time.Time) []*host {
+	var first, last []*host
+	for _, host := range h.all {
+		if now.Sub(time.Unix(0, host.failed.Load())) < avoidedFor {
+			last = append(last, host)
+		} else {
+			first = append(first, host)
+		}
+	}
+	return append(first, last...)
+}
+
+// connect connects to a host. A frozen one accepts connections and says nothing.
+func (h *hosts) connect(ctx context.Context, host *host) (driver.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, h.timeout)
+	defer cancel()
+	c, err := host.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := prepare(ctx, c); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
 }
 
 // prepare makes the settings of a new connection, and skips a node that is not part of its cluster.

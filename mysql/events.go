@@ -52,15 +52,15 @@ func (c *conn) addEvent(ctx context.Context, e sessioncleanup.Event) error {
 // insertEvent writes an event and fills in its ID and, when zero, its time. From then on other events wait for the transaction to
 // end: so IDs are in the order of commits.
 func (c *conn) insertEvent(ctx context.Context, e *sessioncleanup.Event) error {
-	if _, err := c.exec(ctx, statements["count_event"], nil); err != nil {
-		return err
+	counted, err := c.ExecContext(ctx, statements["count_event"])
+	if err == nil {
+		e.ID, err = counted.LastInsertId()
 	}
-	var now sql.NullTime
-	if err := c.row(ctx, statements["counted_event"], nil, &e.ID, &now); err != nil {
-		return err
+	if e.At = e.At.UTC(); err == nil && e.At.IsZero() {
+		err = c.row(ctx, statements["clock"], nil, &e.At)
 	}
-	if e.At = e.At.UTC(); e.At.IsZero() {
-		e.At = now.Time
+	if err != nil {
+		return err
 	}
 	*e = e.Shortened()
 	proof := make([]byte, sessioncleanup.SaltSize)
@@ -82,7 +82,7 @@ func (c *conn) insertEvent(ctx context.Context, e *sessioncleanup.Event) error {
 	if details := e.Details(); details != nil {
 		p["run"] = string(details)
 	}
-	_, err := c.exec(ctx, statements["insert_event"], p)
+	_, err = c.exec(ctx, statements["insert_event"], p)
 	return err
 }
 

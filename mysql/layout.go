@@ -15,6 +15,8 @@ import (
 type layout struct {
 	settings
 	names sqlfile.Names
+	// seenRules and tableRules are the rules of the lifecycle, on sessions as they are seen and as their table has them.
+	seenRules, tableRules sqlfile.Names
 }
 
 // newLayout makes the expressions and fragments that statements are filled with. In them t is the table of sessions.
@@ -62,6 +64,7 @@ func newLayout(set settings) *layout {
 		n["revives"] = filled("revives", n)
 	}
 	l.names = n
+	l.seenRules, l.tableRules = l.rules(asSeen), l.rules(l.inTable())
 	return l
 }
 

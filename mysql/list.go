@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -84,7 +85,7 @@ func nullTime(t time.Time) any {
 
 // where is the set of sessions, and the condition for those that match a filter and a status. It is false when none can.
 func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cut sessioncleanup.Cutoffs) (sqlfile.Names, params, bool) {
-	p, names := cutoffParams(cut), l.rules()
+	p, names := cutoffParams(cut), maps.Clone(l.seenRules)
 	conditions, prefilters, notes := []string{"TRUE"}, []string{"TRUE"}, ""
 	if f.ID != "" {
 		id, ok := l.adopted.ID.bind(f.ID)
@@ -119,14 +120,29 @@ func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cu
 	return names, p, true
 }
 
-// rules are the conditions of the lifecycle, filled in.
-func (l *layout) rules() sqlfile.Names {
+// asSeen are the values that the rules depend on, as notes of activity make them.
+var asSeen = sqlfile.Names{
+	"its_active": "t.active", "its_auto_cleanup": "t.auto_cleanup", "its_last_activity": "t.last_activity", "its_expires_at": "t.expires_at",
+	"its_deactivated_at": "t.deactivated_at",
+}
+
+// inTable are the same as the table of sessions has them: notes make a session due later only.
+func (l *layout) inTable() sqlfile.Names {
+	return sqlfile.Names{
+		"its_active": l.names["active"], "its_auto_cleanup": l.names["auto_cleanup"],
+		"its_last_activity": "COALESCE(" + l.names["last_activity"] + ", TIMESTAMP'9000-01-01 00:00:00')",
+		"its_expires_at":    l.names["expires_at"], "its_deactivated_at": l.names["deactivated_at"],
+	}
+}
+
+// rules are the conditions of the lifecycle, filled in for the values of a session.
+func (l *layout) rules(its sqlfile.Names) sqlfile.Names {
 	names := sqlfile.Names{}
 	for _, rule := range []string{
 		"running", "ended", "kept_since", "due_idle", "due_expired", "due_gone", "due_undated", "due_ahead", "never_due",
 		"status_to_deactivate", "status_to_delete", "status_active", "status_inactive", "status_protected",
 	} {
-		names[rule] = filled(rule, with(l.names, names))
+		names[rule] = filled(rule, with(with(l.names, its), names))
 	}
 	return names
 }

@@ -102,17 +102,19 @@ func errNoCursor(b sessioncleanup.Batch) error {
 // errNoArchive: this backend has none.
 var errNoArchive = fmt.Errorf("the archive on MariaDB and MySQL: %w", errors.ErrUnsupported)
 
+// batchTimeout bounds a batch on a server that does not answer any more.
+const batchTimeout = 30 * time.Second
+
 // pauseAfterLock is how long a run waits before it tries again beside a row that was locked.
 const pauseAfterLock = 20 * time.Millisecond
 
 // sweep is one batch in progress.
 type sweep struct {
 	sessioncleanup.Batch
-	from cursor
-	left []pass // the batch's, and those after it
-	now  time.Time
-	// links finds how a deletion reaches other sessions.
-	links func(ctx context.Context, c *conn) ([]link, error)
+	from  cursor
+	left  []pass // the batch's, and those after it
+	now   time.Time
+	links []link // how a deletion reaches other sessions
 
 	refs    []sessioncleanup.SessionRef // the sessions selected, in order
 	noted   bool                        // one of them has a note
@@ -123,8 +125,8 @@ type sweep struct {
 }
 
 // Sweep does one batch, in one transaction. It takes first the sessions that have been due the longest: when deactivating, those
-// that went unused and then those that expired. It finds them without locks, locks those that nobody else has locked, and changes
-// those that are still due. Rows that refer to a deleted session go with it where their foreign key says ON DELETE CASCADE; where
+// that went unused and then those that expired. It locks those that nobody else has locked, along an index, and changes those
+// that are due. Rows that refer to a deleted session go with it where their foreign key says ON DELETE CASCADE; where
 // it does not, the session cannot be deleted.
 //
 // At the start of a phase, notes of the triggers of before the run are folded in. A batch that finds many of them does only that.
@@ -140,7 +142,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 	if err != nil {
 		return result, err
 	}
-	w := &sweep{Batch: b, from: from, left: left, links: s.links}
+	w := &sweep{Batch: b, from: from, left: left}
 	if b.Only == nil && from.ID == "" {
 		folded, more, err := s.foldOlder(ctx, b)
 		if err != nil {
@@ -152,7 +154,19 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 			return result, nil
 		}
 	}
-	err = s.writingSessions(ctx, func(c *conn) error { return w.do(ctx, c) })
+	limited, cancel := context.WithTimeout(ctx, batchTimeout)
+	defer cancel()
+	err = s.writingSessions(limited, func(c *conn) (err error) {
+		if b.Action == sessioncleanup.ActionDeleted {
+			if w.links, err = s.links(limited, c); err != nil {
+				return err
+			}
+		}
+		return w.do(limited, c)
+	})
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", sessioncleanup.ErrUnavailable, err)
+	}
 	if !w.locked.IsZero() {
 		result.Held = time.Since(w.locked)
 		result.Pause = b.PauseAfter(result.Held)
@@ -174,15 +188,7 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 	if err := c.guard(ctx, w.Lease); err != nil {
 		return err
 	}
-	ids, err := w.find(ctx, c)
-	if err != nil || len(ids) == 0 {
-		return err
-	}
-	w.locked = time.Now()
-	if ids, err = c.lock(ctx, ids, false); err != nil || len(ids) == 0 {
-		return err
-	}
-	if err := w.choose(ctx, c, ids); err != nil || len(w.refs) == 0 {
+	if err := w.take(ctx, c); err != nil || len(w.refs) == 0 {
 		return err
 	}
 	if err := w.write(ctx, c); err != nil || len(w.changed) == 0 || w.Action == sessioncleanup.ActionDated {
@@ -191,6 +197,28 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 	return c.addEvent(ctx, sessioncleanup.Event{
 		At: w.now, Action: w.Action, Sessions: w.changed, Actor: w.Cause.Actor, Reason: w.Cause.Reason, RunID: w.Cause.RunID,
 	})
+}
+
+// take locks and selects sessions that are due: by what their table has and, where any of them has a note, by that as well.
+func (w *sweep) take(ctx context.Context, c *conn) error {
+	w.locked = time.Now()
+	if w.Only != nil {
+		ids, err := c.lock(ctx, c.adopted.ID.list(w.Only), false)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		return w.choose(ctx, c, ids)
+	}
+	if err := w.find(ctx, c); err != nil || len(w.refs) == 0 {
+		return err
+	}
+	ids := c.adopted.ID.list(idsOf(w.refs))
+	var noted bool
+	if err := c.row(ctx, c.sql("find_noted", nil), params{"locked": ids}, &noted); err != nil || !noted {
+		return err
+	}
+	w.refs = nil
+	return w.choose(ctx, c, ids)
 }
 
 // guard fails unless a batch still has its lease, and keeps others from taking it until the batch is committed: it writes the
@@ -206,46 +234,43 @@ func (c *conn) guard(ctx context.Context, lease sessioncleanup.Lease) error {
 	return err
 }
 
-// find returns the ids of sessions that may be due, from the first pass that has any left, and sets next.
-func (w *sweep) find(ctx context.Context, c *conn) ([]any, error) {
-	if w.Only != nil {
-		return c.adopted.ID.list(w.Only), nil
-	}
+// find locks sessions that are due by what their table has, from the first pass that has any left, and sets next.
+func (w *sweep) find(ctx context.Context, c *conn) error {
 	for {
 		names, p, possible := w.search(c.layout, w.left[0])
 		if !possible {
-			return nil, nil
+			return nil
 		}
-		var ids []any
 		last := cursor{Pass: w.left[0].name}
 		if err := w.after(c.layout, names, p); err != nil {
-			return nil, err
+			return err
 		}
 		err := c.query(ctx, c.sql("find_batch", names), p, func(rows *sql.Rows) error {
+			var ref sessioncleanup.SessionRef
 			var place sql.NullTime
-			err := rows.Scan(&last.ID, &place)
-			if last.Place = nil; place.Valid {
+			err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name, &place, &w.now)
+			last.ID, last.Place = ref.ID, nil
+			if place.Valid {
 				last.Place = &place.Time
 			}
-			id, ok := c.adopted.ID.bind(last.ID)
-			if !ok && err == nil {
-				return fmt.Errorf("session %q cannot be found by its id", last.ID)
+			if _, ok := c.adopted.ID.bind(ref.ID); !ok && err == nil {
+				return fmt.Errorf("session %q cannot be found by its id", ref.ID)
 			}
-			ids = append(ids, id)
+			w.refs = append(w.refs, ref)
 			return err
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
-		w.next = ""
+		w.now, w.next = c.cut(w.now), ""
 		switch {
-		case len(ids) == w.Limit:
+		case len(w.refs) == w.Limit:
 			w.next = last.String()
 		case len(w.left) > 1:
 			w.next = cursor{Pass: w.left[1].name}.String()
 		}
-		if len(ids) > 0 || len(w.left) == 1 {
-			return ids, nil
+		if len(w.refs) > 0 || len(w.left) == 1 {
+			return nil
 		}
 		w.left = w.left[1:]
 		w.from = cursor{Pass: w.left[0].name}
@@ -259,6 +284,7 @@ func (w *sweep) search(l *layout, at pass) (sqlfile.Names, params, bool) {
 		return nil, nil, false
 	}
 	names["index"], names["prefilter"], names["beyond"] = sqlfile.Column(prefix+at.index), at.prefilter(l), "TRUE"
+	names["due"] = l.tableRules[at.name]
 	names["place_column"], names["order"] = "NULL", l.names["id"]
 	if place := at.place(l); place != "" {
 		names["place_column"], names["order"] = place, place+", "+l.names["id"]
@@ -293,7 +319,7 @@ func (w *sweep) choose(ctx context.Context, c *conn, ids []any) error {
 	for key, value := range c.seen(c.names["id"]+" IN (:locked)", at.place(c.layout), "session IN (:locked)") {
 		names[key] = value
 	}
-	p["locked"], names["due"] = ids, c.rules()[at.name]
+	p["locked"], names["due"] = ids, c.seenRules[at.name]
 	err := c.query(ctx, c.sql("due_batch", names), p, func(rows *sql.Rows) error {
 		var ref sessioncleanup.SessionRef
 		var noted bool
@@ -310,14 +336,8 @@ func (w *sweep) choose(ctx context.Context, c *conn, ids []any) error {
 // write changes the sessions selected. Deletions take others along, or are left to the next run because of that.
 func (w *sweep) write(ctx context.Context, c *conn) error {
 	w.changed = w.refs
-	if w.Action == sessioncleanup.ActionDeleted {
-		links, err := w.links(ctx, c)
-		if err == nil {
-			err = w.checkAlong(ctx, c, links)
-		}
-		if err != nil {
-			return err
-		}
+	if err := w.checkAlong(ctx, c, w.links); err != nil {
+		return err
 	}
 	ids := c.adopted.ID.list(idsOf(w.changed))
 	if len(ids) == 0 {

@@ -17,11 +17,11 @@ import (
 // script runs the server until its standard input ends, which it does when the test binary does, however that happens; then it stops
 // the server at once and removes its files.
 const script = `
-binary=$1; home=$2; port=$3
+binary=$1; home=$2; port=$3; shift 3
 "$binary" --no-defaults --datadir="$home/data" --tmpdir="$home" --socket="$home/socket" --pid-file="$home/pid" \
   --bind-address=127.0.0.1 --port="$port" --max-connections=500 --skip-log-bin --skip-name-resolve \
   --innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=0 --innodb-flush-method=nosync --innodb-buffer-pool-size=64M \
-  --innodb-log-file-size=64M --table-definition-cache=4000 --performance-schema=0 >"$home/log" 2>&1 </dev/null &
+  --innodb-log-file-size=64M --table-definition-cache=4000 --performance-schema=0 "$@" >>"$home/log" 2>&1 </dev/null &
 server=$!
 read -r _
 kill -KILL $server
@@ -111,13 +111,21 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil //nolint:forcetypeassert // a TCP listener has no other
 }
 
+func isFree(port int) bool {
+	l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
+}
+
 // launch starts the server and returns the function that ends it and waits for that.
-func launch(binary, home string, port int, as *syscall.Credential) (func(), error) {
+func launch(binary, home string, port int, as *syscall.Credential, options ...string) (func(), error) {
 	alive, hold, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("/bin/sh", "-c", script, "mysqltest", binary, home, strconv.Itoa(port))
+	cmd := exec.Command("/bin/sh", append([]string{"-c", script, "mysqltest", binary, home, strconv.Itoa(port)}, options...)...)
 	cmd.Dir = "/"
 	cmd.Stdin = alive
 	// A group of its own: an interrupt from the terminal must not reach the server before its script does.

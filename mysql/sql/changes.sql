@@ -35,12 +35,18 @@ UPDATE "{chosen}" SET t."{deactivated_at_column}" = :at"{keep}"
 UPDATE "{chosen}" SET t."{last_activity_column}" = :at"{keep}"
 
 -- name: find_batch
--- Sessions that may be due by what their table has, in the order of an index, without locks. Those with notes are looked at later.
-SELECT "{id_text}", "{place_column}"
+-- Locks sessions that are due by what their table has, in the order of an index, but for those that others have locked. Those with
+-- notes are looked at again.
+SELECT "{id_text}", "{owner_text}", "{name_text}", "{place_column}", UTC_TIMESTAMP(6)
   FROM "{sessions}" AS t FORCE INDEX ("{index}")
- WHERE "{visible}" AND "{auto_cleanup}" AND "{prefilter}" AND "{filter}" AND "{beyond}"
+ WHERE "{visible}" AND "{prefilter}" AND "{due}" AND "{filter}" AND "{beyond}"
  ORDER BY "{order}"
  LIMIT :limit
+   FOR UPDATE SKIP LOCKED
+
+-- name: find_noted
+-- Whether any of the sessions locked has a note: of a transaction that was committed before they were locked, if it used them.
+SELECT EXISTS (SELECT 1 FROM sessioncleanup_touches WHERE session IN (:locked))
 
 -- name: beyond_place
 ("{place_column}" >= :after_place AND ("{place_column}" > :after_place OR "{id}" > :after_id))

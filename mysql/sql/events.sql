@@ -1,9 +1,6 @@
 -- name: count_event
 -- The row stays locked until the transaction ends: the next event gets its id after that.
-UPDATE sessioncleanup_counter SET last = last + 1 WHERE id = 1
-
--- name: counted_event
-SELECT last, UTC_TIMESTAMP(6) FROM sessioncleanup_counter WHERE id = 1
+UPDATE sessioncleanup_counter SET last = LAST_INSERT_ID(last + 1) WHERE id = 1
 
 -- name: insert_event
 INSERT INTO sessioncleanup_events (id, at, action, actor, reason, run_id, sessions, run, proof)

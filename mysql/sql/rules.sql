@@ -1,33 +1,33 @@
--- The rules of the lifecycle as SQL, on the sessions as they are seen: see rules.go in the root package.
+-- The rules of the lifecycle as SQL, on the sessions as they are seen or as their table has them: see rules.go in the root package.
 
 -- name: running
-(t.active AND t.auto_cleanup)
+("{its_active}" AND "{its_auto_cleanup}")
 
 -- name: ended
-(NOT t.active AND t.auto_cleanup)
+(NOT "{its_active}" AND "{its_auto_cleanup}")
 
 -- name: kept_since
-GREATEST(t.last_activity, COALESCE(t.expires_at, t.last_activity), t.deactivated_at)
+GREATEST("{its_last_activity}", COALESCE("{its_expires_at}", "{its_last_activity}"), "{its_deactivated_at}")
 
 -- name: due_idle
-("{running}" AND NOT "{untracked}" AND t.last_activity < :inactive)
+("{running}" AND NOT "{untracked}" AND "{its_last_activity}" < :inactive)
 
 -- name: due_expired
 -- Expired, and not idle as well.
-("{running}" AND :inactive IS NOT NULL AND t.expires_at <= :now AND NOT COALESCE(NOT "{untracked}" AND t.last_activity < :inactive, FALSE))
+("{running}" AND :inactive IS NOT NULL AND "{its_expires_at}" <= :now AND NOT COALESCE(NOT "{untracked}" AND "{its_last_activity}" < :inactive, FALSE))
 
 -- name: due_gone
-("{ended}" AND "{kept_since}" < :delete AND (NOT "{untracked}" OR t.expires_at IS NOT NULL))
+("{ended}" AND "{kept_since}" < :delete AND (NOT "{untracked}" OR "{its_expires_at}" IS NOT NULL))
 
 -- name: due_undated
-("{ended}" AND t.deactivated_at IS NULL)
+("{ended}" AND "{its_deactivated_at}" IS NULL)
 
 -- name: due_ahead
-(t.auto_cleanup AND t.last_activity > :ahead AND t.last_activity < TIMESTAMP'9000-01-01 00:00:00')
+("{its_auto_cleanup}" AND "{its_last_activity}" > :ahead AND "{its_last_activity}" < TIMESTAMP'9000-01-01 00:00:00')
 
 -- name: never_due
-("{running}" AND ("{untracked}" OR t.last_activity >= TIMESTAMP'9000-01-01 00:00:00')
- AND COALESCE(t.expires_at >= TIMESTAMP'9000-01-01 00:00:00', TRUE))
+("{running}" AND ("{untracked}" OR "{its_last_activity}" >= TIMESTAMP'9000-01-01 00:00:00')
+ AND COALESCE("{its_expires_at}" >= TIMESTAMP'9000-01-01 00:00:00', TRUE))
 
 -- name: status_active
 ("{running}" AND NOT COALESCE("{status_to_deactivate}", FALSE))
@@ -42,7 +42,7 @@ GREATEST(t.last_activity, COALESCE(t.expires_at, t.last_activity), t.deactivated
 "{due_gone}"
 
 -- name: status_protected
-(NOT t.auto_cleanup)
+(NOT "{its_auto_cleanup}")
 
 -- name: with_text
 -- ASCII letters match in either case. In a character set without other letters that have a case LOWER changes only those.

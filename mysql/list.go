@@ -32,8 +32,8 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	if places[q.Sort] == "" {
 		return sessioncleanup.Page{}, invalid.Errorf("sort is %q: want one of %q", q.Sort, sessioncleanup.Sorts())
 	}
-	if q.Status != "" && !slices.Contains(sessioncleanup.Statuses(), q.Status) {
-		return sessioncleanup.Page{}, invalid.Errorf("status is %q: want one of %q", q.Status, sessioncleanup.Statuses())
+	if q.Status != "" && !slices.Contains(sessioncleanup.Selections(), q.Status) {
+		return sessioncleanup.Page{}, invalid.Errorf("status is %q: want one of %q", q.Status, sessioncleanup.Selections())
 	}
 	var page sessioncleanup.Page
 	err := s.readingSessions(ctx, func(c *conn) error {
@@ -73,7 +73,10 @@ func (l *layout) cutoffsAt(t sessioncleanup.Thresholds, now time.Time) sessioncl
 
 // cutoffParams are the parameters of the rules. A cutoff that is zero is NULL, before which nothing is.
 func cutoffParams(c sessioncleanup.Cutoffs) params {
-	return params{"now": c.Now, "inactive": nullTime(c.Inactive), "delete": nullTime(c.Delete), "ahead": c.Ahead(), "recent": nullTime(c.Recent())}
+	return params{
+		"now": c.Now, "inactive": nullTime(c.Inactive), "delete": nullTime(c.Delete), "ahead": c.Ahead(), "recent": nullTime(c.Recent()),
+		"warn": nullTime(c.Warn), "warned": nullTime(c.Warned), "given_up": nullTime(c.GivenUp),
+	}
 }
 
 func nullTime(t time.Time) any {
@@ -123,7 +126,7 @@ func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cu
 // asSeen are the values that the rules depend on, as notes of activity make them.
 var asSeen = sqlfile.Names{
 	"its_active": "t.active", "its_auto_cleanup": "t.auto_cleanup", "its_last_activity": "t.last_activity", "its_expires_at": "t.expires_at",
-	"its_deactivated_at": "t.deactivated_at",
+	"its_deactivated_at": "t.deactivated_at", "its_id": "t.id_text",
 }
 
 // inTable are the same as the table of sessions has them: notes make a session due later only.
@@ -132,6 +135,7 @@ func (l *layout) inTable() sqlfile.Names {
 		"its_active": l.names["active"], "its_auto_cleanup": l.names["auto_cleanup"],
 		"its_last_activity": "COALESCE(" + l.names["last_activity"] + ", TIMESTAMP'9000-01-01 00:00:00')",
 		"its_expires_at":    l.names["expires_at"], "its_deactivated_at": l.names["deactivated_at"],
+		"its_id": l.names["id_text"],
 	}
 }
 
@@ -139,8 +143,9 @@ func (l *layout) inTable() sqlfile.Names {
 func (l *layout) rules(its sqlfile.Names) sqlfile.Names {
 	names := sqlfile.Names{}
 	for _, rule := range []string{
-		"running", "ended", "kept_since", "due_idle", "due_expired", "due_gone", "due_undated", "due_ahead", "never_due",
-		"status_to_deactivate", "status_to_delete", "status_active", "status_inactive", "status_protected",
+		"running", "ended", "kept_since", "tracked", "has_notice", "warned_enough", "due_idle", "due_expired", "due_gone", "due_to_warn", "due_undated",
+		"due_ahead", "never_due", "status_to_deactivate", "status_to_delete", "status_active", "status_inactive", "status_to_warn", "status_waiting",
+		"status_protected",
 	} {
 		names[rule] = filled(rule, with(with(l.names, its), names))
 	}
@@ -152,7 +157,7 @@ func (c *conn) page(ctx context.Context, q sessioncleanup.Query, names sqlfile.N
 	sessions []sessioncleanup.Session, next *sessioncleanup.Position, err error,
 ) {
 	names = with(names, sqlfile.Names{
-		"session_columns": statements["session_columns"], "place": statements[places[q.Sort]], "direction": "ASC", "after": ">", "beyond": "TRUE",
+		"session_columns": c.sql("session_columns", sqlfile.Names{"warning": statements["warning"]}), "place": statements[places[q.Sort]], "direction": "ASC", "after": ">", "beyond": "TRUE",
 	})
 	if q.Descending {
 		names["direction"], names["after"] = "DESC", "<"
@@ -215,6 +220,9 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 		names, p, possible := c.where(q.Filter, "", counts.Cutoffs)
 		if !possible {
 			return nil
+		}
+		if names["counted_id"] = "''"; !counts.Cutoffs.Warned.IsZero() { // warnings are found by it
+			names["counted_id"] = "t.id_text"
 		}
 		var idle, expired, gone sql.NullTime // the longest due
 		err := c.row(ctx, c.sql("counts", names), p, &counts.Total, &counts.Active, &counts.Old, &counts.Protected,

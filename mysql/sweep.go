@@ -32,6 +32,7 @@ var passes = map[sessioncleanup.Action][]pass{
 		{"due_expired", "expired", (*layout).expiredRows, (*layout).expiresColumn, "deactivate_batch"},
 	},
 	sessioncleanup.ActionDeleted: {{"due_gone", "gone", (*layout).goneRows, (*layout).sinceColumn, "delete_batch"}},
+	sessioncleanup.ActionNoticed: {{"due_to_warn", "gone", (*layout).warnRows, (*layout).sinceColumn, ""}},
 }
 
 func (l *layout) noColumn() string      { return "" }
@@ -47,6 +48,9 @@ func (l *layout) expiredRows() string {
 }
 func (l *layout) goneRows() string {
 	return l.inactiveRows() + " AND " + l.sinceColumn() + " < :delete"
+}
+func (l *layout) warnRows() string {
+	return l.inactiveRows() + " AND " + l.sinceColumn() + " < :warn"
 }
 func (l *layout) undatedRows() string {
 	return l.inactiveRows() + " AND " + l.sinceColumn() + " IS NULL"
@@ -117,6 +121,7 @@ type sweep struct {
 	links []link // how a deletion reaches other sessions
 
 	refs    []sessioncleanup.SessionRef // the sessions selected, in order
+	since   []time.Time                 // to warn about: since when each of them is unused
 	noted   bool                        // one of them has a note
 	changed []sessioncleanup.SessionRef // those and others that went along, without those skipped
 	skipped []sessioncleanup.Skipped
@@ -188,6 +193,11 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 	if err := c.guard(ctx, w.Lease); err != nil {
 		return err
 	}
+	if w.Action == sessioncleanup.ActionNoticed && w.from.ID == "" {
+		if _, err := c.exec(ctx, statements["forget_notices"], params{"before": w.Cutoffs.ForgetWarnings()}); err != nil {
+			return err
+		}
+	}
 	if err := w.take(ctx, c); err != nil || len(w.refs) == 0 {
 		return err
 	}
@@ -199,7 +209,8 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 	})
 }
 
-// take locks and selects sessions that are due: by what their table has and, where any of them has a note, by that as well.
+// take locks and selects sessions that are due: by what their table has and, where any of them has a note, by that as well. Those
+// whose owners are warned are not locked.
 func (w *sweep) take(ctx context.Context, c *conn) error {
 	w.locked = time.Now()
 	if w.Only != nil {
@@ -213,9 +224,11 @@ func (w *sweep) take(ctx context.Context, c *conn) error {
 		return err
 	}
 	ids := c.adopted.ID.list(idsOf(w.refs))
-	var noted bool
-	if err := c.row(ctx, c.sql("find_noted", nil), params{"locked": ids}, &noted); err != nil || !noted {
-		return err
+	if w.Action != sessioncleanup.ActionNoticed {
+		var noted bool
+		if err := c.row(ctx, c.sql("find_noted", nil), params{"locked": ids}, &noted); err != nil || !noted {
+			return err
+		}
 	}
 	w.refs = nil
 	return w.choose(ctx, c, ids)
@@ -284,7 +297,9 @@ func (w *sweep) search(l *layout, at pass) (sqlfile.Names, params, bool) {
 		return nil, nil, false
 	}
 	names["index"], names["prefilter"], names["beyond"] = sqlfile.Column(prefix+at.index), at.prefilter(l), "TRUE"
-	names["due"] = l.tableRules[at.name]
+	if names["due"], names["locking"] = l.tableRules[at.name], statements["locking"]; w.Action == sessioncleanup.ActionNoticed {
+		names["locking"] = ""
+	}
 	names["place_column"], names["order"] = "NULL", l.names["id"]
 	if place := at.place(l); place != "" {
 		names["place_column"], names["order"] = place, place+", "+l.names["id"]
@@ -323,9 +338,10 @@ func (w *sweep) choose(ctx context.Context, c *conn, ids []any) error {
 	err := c.query(ctx, c.sql("due_batch", names), p, func(rows *sql.Rows) error {
 		var ref sessioncleanup.SessionRef
 		var noted bool
-		err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name, &noted, &w.now)
+		var since sql.NullTime
+		err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name, &noted, &since, &w.now)
 		if w.May(ref.ID) { // a collation may take another one for equal
-			w.refs, w.noted = append(w.refs, ref), w.noted || noted
+			w.refs, w.since, w.noted = append(w.refs, ref), append(w.since, since.Time), w.noted || noted
 		}
 		return err
 	})
@@ -336,6 +352,9 @@ func (w *sweep) choose(ctx context.Context, c *conn, ids []any) error {
 // write changes the sessions selected. Deletions take others along, or are left to the next run because of that.
 func (w *sweep) write(ctx context.Context, c *conn) error {
 	w.changed = w.refs
+	if w.Action == sessioncleanup.ActionNoticed {
+		return c.insertNotices(ctx, w.refs, w.since, w.now)
+	}
 	if err := w.checkAlong(ctx, c, w.links); err != nil {
 		return err
 	}

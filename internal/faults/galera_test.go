@@ -148,7 +148,7 @@ func (g *galera) loseNodes() {
 		{"frozen", func() { g.Signal(0, syscall.SIGSTOP) }, func() { g.Signal(0, syscall.SIGCONT) }},
 		{"stopped", func() { g.Signal(0, syscall.SIGTERM) }, func() { g.Start(0) }},
 	} {
-		eventually(g.T, time.Minute, "node 0 is used again", func() bool { return g.uses(0) })
+		eventually(g.T, 2*time.Minute, "node 0 is used again", func() bool { return g.uses(0) })
 		g.due(3000)
 		m, err := sessioncleanup.New(g.store(0, 1, 2), sessioncleanup.Config{Policy: sessioncleanup.Policy{BusyShare: 1}})
 		if err != nil {
@@ -166,7 +166,7 @@ func (g *galera) loseNodes() {
 			g.Fatalf("%s: the run ended before: the test shows nothing; %v", fault.name, err)
 		}
 		g.Logf("%s: the run ended after %v: %v", fault.name, time.Since(began).Round(time.Millisecond), err)
-		eventually(g.T, time.Minute, "the next run ends", func() bool {
+		eventually(g.T, 2*time.Minute, "the next run ends", func() bool {
 			_, err := m.Cleanup(g.Context(), sessioncleanup.Run{Force: true})
 			return err == nil
 		})
@@ -193,7 +193,7 @@ func (g *galera) sound(fault string) {
 	var all []string
 	for node := range g.Nodes {
 		db := g.Open(node, "app")
-		eventually(g.T, time.Minute, "the node is ready", func() bool {
+		eventually(g.T, 2*time.Minute, "the node is ready", func() bool {
 			found, err := mysqltest.Texts(g.Context(), db, figures, 0)
 			if err == nil {
 				all = append(all, found[0])

@@ -70,3 +70,23 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_values (
     version  BIGINT NOT NULL,                   -- rises by one with each change
     data     LONGTEXT NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+-- The warnings of the sessions' owners, at most one for each session. One with next_at is on its way.
+CREATE TABLE IF NOT EXISTS sessioncleanup_notices (
+    session       VARBINARY(3072) NOT NULL PRIMARY KEY,
+    owner         VARBINARY(3072) NOT NULL,
+    name          TEXT NOT NULL,
+    kept_since    DATETIME(6) NOT NULL,         -- of the session: the warning counts for this idle period
+    queued_at     DATETIME(6) NOT NULL,
+    delivered_at  DATETIME(6),
+    failed_at     DATETIME(6),                  -- when it was given up
+    next_at       DATETIME(6),                  -- due from then on; NULL when it is delivered or given up
+    message       VARBINARY(255) NOT NULL DEFAULT '', -- the id of the message that it is in; empty: in none yet
+    attempts      INT NOT NULL DEFAULT 0,
+    first_at      DATETIME(6),                  -- the first attempt
+    error         TEXT NOT NULL DEFAULT (''),
+    KEY sessioncleanup_notices_next (next_at),
+    KEY sessioncleanup_notices_message (message),
+    KEY sessioncleanup_notices_owner (owner(255), delivered_at),
+    KEY sessioncleanup_notices_failed (failed_at)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;

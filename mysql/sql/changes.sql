@@ -35,14 +35,16 @@ UPDATE "{chosen}" SET t."{deactivated_at_column}" = :at"{keep}"
 UPDATE "{chosen}" SET t."{last_activity_column}" = :at"{keep}"
 
 -- name: find_batch
--- Locks sessions that are due by what their table has, in the order of an index, but for those that others have locked. Those with
+-- Sessions that are due by what their table has, in the order of an index; locked, but for those that others have locked. Those with
 -- notes are looked at again.
 SELECT "{id_text}", "{owner_text}", "{name_text}", "{place_column}", UTC_TIMESTAMP(6)
   FROM "{sessions}" AS t FORCE INDEX ("{index}")
  WHERE "{visible}" AND "{prefilter}" AND "{due}" AND "{filter}" AND "{beyond}"
  ORDER BY "{order}"
- LIMIT :limit
-   FOR UPDATE SKIP LOCKED
+ LIMIT :limit "{locking}"
+
+-- name: locking
+FOR UPDATE SKIP LOCKED
 
 -- name: find_noted
 -- Whether any of the sessions locked has a note: of a transaction that was committed before they were locked, if it used them.
@@ -55,8 +57,8 @@ SELECT EXISTS (SELECT 1 FROM sessioncleanup_touches WHERE session IN (:locked))
 "{id}" > :after_id
 
 -- name: due_batch
--- Those of the sessions locked that are due.
-SELECT t.id_text, t.owner_text, t.name_text, t.noted IS NOT NULL, UTC_TIMESTAMP(6) FROM "{seen}" WHERE "{due}" AND "{condition}" ORDER BY t.place, t.id
+-- Those of the sessions found that are due.
+SELECT t.id_text, t.owner_text, t.name_text, t.noted IS NOT NULL, "{kept_since}", UTC_TIMESTAMP(6) FROM "{seen}" WHERE "{due}" AND "{condition}" ORDER BY t.place, t.id
 
 -- name: find_notes
 -- Notes whose transactions are committed, the oldest first.

@@ -16,8 +16,23 @@ GREATEST("{its_last_activity}", COALESCE("{its_expires_at}", "{its_last_activity
 -- Expired, and not idle as well.
 ("{running}" AND :inactive IS NOT NULL AND "{its_expires_at}" <= :now AND NOT COALESCE(NOT "{untracked}" AND "{its_last_activity}" < :inactive, FALSE))
 
+-- name: tracked
+(NOT "{untracked}" OR "{its_expires_at}" IS NOT NULL)
+
+-- name: has_notice
+EXISTS (SELECT 1 FROM sessioncleanup_notices AS w WHERE w.session = CAST("{its_id}" AS BINARY) AND w.kept_since = "{kept_since}")
+
+-- name: warned_enough
+-- No warning is needed, or that for this idle period was delivered, or given up where that counts, long enough ago.
+(:warned IS NULL OR EXISTS (
+  SELECT 1 FROM sessioncleanup_notices AS w
+   WHERE w.session = CAST("{its_id}" AS BINARY) AND w.kept_since = "{kept_since}" AND (w.delivered_at <= :warned OR w.failed_at <= :given_up)))
+
 -- name: due_gone
-("{ended}" AND "{kept_since}" < :delete AND (NOT "{untracked}" OR "{its_expires_at}" IS NOT NULL))
+("{ended}" AND "{kept_since}" < :delete AND "{tracked}" AND "{warned_enough}")
+
+-- name: due_to_warn
+("{ended}" AND "{kept_since}" < :warn AND "{tracked}" AND NOT "{has_notice}")
 
 -- name: due_undated
 ("{ended}" AND "{its_deactivated_at}" IS NULL)
@@ -40,6 +55,12 @@ GREATEST("{its_last_activity}", COALESCE("{its_expires_at}", "{its_last_activity
 
 -- name: status_to_delete
 "{due_gone}"
+
+-- name: status_to_warn
+"{due_to_warn}"
+
+-- name: status_waiting
+("{ended}" AND "{kept_since}" < :delete AND "{tracked}" AND NOT "{warned_enough}")
 
 -- name: status_protected
 (NOT "{its_auto_cleanup}")

@@ -29,12 +29,16 @@ SELECT "{id}" AS id, "{id_text}" AS id_text, "{owner}" AS owner, "{owner_text}" 
 
 -- name: session_columns
 t.id_text, t.owner_text, t.name_text, t.code_text, t.table_active, t.auto_cleanup, t.created_at, t.updated_at,
-       t.table_last, t.table_expires, t.table_deactivated, t.noted, t.noted IS NOT NULL AND t.by_run, UTC_TIMESTAMP(6)
+       t.table_last, t.table_expires, t.table_deactivated, t.noted, t.noted IS NOT NULL AND t.by_run, UTC_TIMESTAMP(6), "{warning}"
 
 -- name: session_columns_for_touch
 -- A touch may reactivate a session without a note, too.
 t.id_text, t.owner_text, t.name_text, t.code_text, t.table_active, t.auto_cleanup, t.created_at, t.updated_at,
-       t.table_last, t.table_expires, t.table_deactivated, t.noted, t.by_run, UTC_TIMESTAMP(6)
+       t.table_last, t.table_expires, t.table_deactivated, t.noted, t.by_run, UTC_TIMESTAMP(6), "{warning}"
+
+-- name: warning
+-- What became of the last warning: a list.
+(SELECT JSON_ARRAY(w.kept_since, w.queued_at, w.delivered_at, w.failed_at) FROM sessioncleanup_notices AS w WHERE w.session = CAST(t.id_text AS BINARY))
 
 -- name: list_some
 SELECT "{session_columns}", "{owner_name}", "{activity_count}" FROM "{seen}" ORDER BY t.id
@@ -93,7 +97,7 @@ SELECT COUNT(*), COALESCE(SUM(t.active), 0), COALESCE(SUM(t.last_activity < :del
                CASE WHEN "{running}" AND :inactive IS NOT NULL AND t.expires_at <= :now THEN t.expires_at END AS expired,
                CASE WHEN "{due_gone}" THEN "{kept_since}" END AS gone,
                "{never_due}" AS never
-          FROM (SELECT t.active, t.auto_cleanup, t.last_activity, t.expires_at, t.deactivated_at
+          FROM (SELECT t.active, t.auto_cleanup, t.last_activity, t.expires_at, t.deactivated_at, "{counted_id}" AS id_text
                   FROM "{seen}" WHERE "{condition}" LIMIT 18446744073709551615) AS t) AS t
 
 -- name: profile

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -173,10 +174,15 @@ func (t *table) indexed(name string) bool {
 	return false
 }
 
+// sorted are the tables in the order of their names.
+func (c *catalog) sorted() []*table {
+	return slices.SortedFunc(maps.Values(c.tables), func(a, b *table) int { return strings.Compare(a.name, b.name) })
+}
+
 // describe is the catalog in the form in which internal/adopt decides.
 func (c *catalog) describe() adopt.Database {
 	var d adopt.Database
-	for _, t := range c.tables {
+	for _, t := range c.sorted() {
 		if adopt.Own(t.name) {
 			continue
 		}
@@ -197,7 +203,6 @@ func (c *catalog) describe() adopt.Database {
 		}
 		d.Tables = append(d.Tables, out)
 	}
-	slices.SortFunc(d.Tables, func(a, b adopt.Table) int { return strings.Compare(a.Name, b.Name) })
 	return d
 }
 

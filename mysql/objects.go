@@ -161,7 +161,7 @@ func (c *catalog) ownIndexes() map[string]string {
 // lacking are the triggers and indexes that are missing, or not as this version creates them.
 func (c *catalog) lacking(l *layout) (names []string) {
 	for _, o := range l.triggers() {
-		if c.triggers[o.name].body != o.body() {
+		if have, there := c.triggers[o.name]; !there || have.body != "" && have.body != o.body() {
 			names = append(names, "the trigger "+o.name)
 		}
 	}

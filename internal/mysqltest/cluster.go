@@ -62,9 +62,6 @@ func StartCluster(t testing.TB) *Cluster {
 		default: // a copy of the first one's files takes a fraction of the time
 			err = exec.Command("cp", "-a", filepath.Join(c.Nodes[0].home, "data"), home).Run()
 		}
-		if err == nil {
-			err = c.agree(home)
-		}
 		n := &Node{home: home}
 		if err == nil {
 			n.port, err = freePort()
@@ -81,20 +78,6 @@ func StartCluster(t testing.TB) *Cluster {
 		c.Start(i)
 	}
 	return c
-}
-
-// begin is where the history of all nodes begins: with the same one they need not copy their files from each other first.
-const begin = "50648122-ebca-11f1-9ec5-e713845b9c46"
-
-// agree writes that into the files of a node.
-func (c *Cluster) agree(home string) error {
-	path := filepath.Join(home, "data", "grastate.dat")
-	text := "# GALERA saved state\nversion: 2.1\nuuid: " + begin + "\nseqno: 0\nsafe_to_bootstrap: 1\n"
-	err := os.WriteFile(path, []byte(text), 0o600)
-	if err == nil && c.as != nil {
-		err = os.Chown(path, int(c.as.Uid), int(c.as.Gid))
-	}
-	return err
 }
 
 // joined is how long a node may take to join, which may copy all files.
@@ -134,12 +117,8 @@ func (c *Cluster) Start(i int) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	position := "00000000-0000-0000-0000-000000000000:-1"
-	if n.DB == nil {
-		position = begin + ":0"
-	}
 	stop, err := launch(binary, n.home, n.port, c.as,
-		"--wsrep-start-position="+position, "--binlog-format=ROW", "--innodb-autoinc-lock-mode=2", "--wsrep-on=ON", "--wsrep-provider="+provider, "--wsrep-cluster-name=test",
+		"--binlog-format=ROW", "--innodb-autoinc-lock-mode=2", "--wsrep-on=ON", "--wsrep-provider="+provider, "--wsrep-cluster-name=test",
 		"--wsrep-cluster-address=gcomm://"+peers, "--wsrep-node-name=n"+strconv.Itoa(i), "--wsrep-node-address=127.0.0.1:"+strconv.Itoa(n.base),
 		"--wsrep-sst-method=rsync", "--wsrep-sst-receive-address=127.0.0.1:"+strconv.Itoa(n.base+2),
 		fmt.Sprintf("--wsrep-provider-options=base_host=127.0.0.1;base_port=%d;gmcast.listen_addr=tcp://127.0.0.1:%[1]d;ist.recv_addr=127.0.0.1:%[2]d;ist.recv_bind=127.0.0.1:%[2]d",

@@ -25,7 +25,8 @@ SELECT k.table_name, k.constraint_name, k.column_name, k.referenced_table_name, 
  ORDER BY k.table_name, k.constraint_name, k.ordinal_position
 
 -- name: list_triggers
-SELECT trigger_name, event_object_table, action_statement FROM information_schema.triggers WHERE trigger_schema = DATABASE()
+-- Who may not create triggers does not see what they do.
+SELECT trigger_name, event_object_table, COALESCE(action_statement, '') FROM information_schema.triggers WHERE trigger_schema = DATABASE()
 
 -- name: list_checks
 SELECT t.table_name, c.check_clause

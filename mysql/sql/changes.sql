@@ -69,3 +69,10 @@ SELECT id FROM sessioncleanup_touches WHERE session IN (:ids) FOR UPDATE SKIP LO
 
 -- name: forget_notes
 DELETE FROM sessioncleanup_touches WHERE id IN (:notes)
+
+-- name: note_use
+-- As the triggers do it, in a transaction of the application's, whose connection may have any settings. Its driver counts the parameters.
+INSERT INTO sessioncleanup_touches (session, at) VALUES "{rows}"
+
+-- name: note_row
+(?, UTC_TIMESTAMP(3))

@@ -46,7 +46,7 @@ var restrictLine = regexp.MustCompile(`(?m)^\\(un)?restrict .*\n`)
 // from the catalog.
 func dump(t testing.TB, url string) string {
 	t.Helper()
-	if out, err := exec.Command("pg_dump", "--schema-only", url).CombinedOutput(); err == nil {
+	if out, err := exec.Command(pgtest.Program("pg_dump"), "--schema-only", url).CombinedOutput(); err == nil {
 		return restrictLine.ReplaceAllString(string(out), "")
 	}
 	return value[string](t, connect(t, url), `

@@ -23,6 +23,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
@@ -67,6 +68,9 @@ func TestMigrateAgainAndItsSQLChangeTheSameAndUninstallLeavesTheSchemaAsItWas(t 
 	for name, h := range pghosts.All() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if name != "guide" {
+				thorough.Only(t, thorough.Tables)
+			}
 			url := fresh(t, name)
 			before := dump(t, url)
 			store := open(t, url, postgres.Config{Schema: h.Schema})
@@ -157,6 +161,7 @@ func (s *stopper) Handle(context.Context, slog.Record) error {
 // Each migration is stopped some steps later than the one before, from another first step on in each run of the tests.
 func TestAnInterruptedMigrationIsFinishedOrRemoved(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Interrupted)
 	url := fresh(t, "guide")
 	before := dump(t, url)
 	migrate(t, open(t, url, postgres.Config{}))

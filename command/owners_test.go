@@ -44,8 +44,9 @@ func TestOwnersAreWarnedBeforeSessionsAreDeleted(t *testing.T) {
 	u.calls("deliver", "--keep-link-url", api).want(t, exitUsage, "--keep-link-keys belong together")
 	u.calls("deliver", "--keep-link-url", api, "--keep-link-keys", u.writes("short", "k")).want(t, exitUsage, "want at least 32")
 	u.calls("deliver", "--owners-page", "https://app.example.com/rooms", "--notify-name", "polls", "--keep-link-url", api, "--keep-link-keys", keys).want(t, exitDone, "about 201 sessions delivered")
-	if bodies := h.received(); len(bodies) == 0 || !strings.Contains(bodies[0], `"type":"sessions.deletion_ahead"`) || !strings.Contains(bodies[0], "https://app.example.com/rooms") || !strings.Contains(bodies[0], `"owner_id":`) {
-		t.Errorf("the webhook got %.500q", bodies)
+	bodies := h.received()
+	if len(bodies) == 0 || !strings.Contains(bodies[0], `"type":"sessions.deletion_ahead"`) || !strings.Contains(bodies[0], "https://app.example.com/rooms") || !strings.Contains(bodies[0], `"owner_id":`) {
+		t.Fatalf("the webhook got %.500q", bodies)
 	}
 	var message struct {
 		Data struct {
@@ -56,8 +57,8 @@ func TestOwnersAreWarnedBeforeSessionsAreDeleted(t *testing.T) {
 		} `json:"data"`
 	}
 	links, err := keeplink.Open(api, keys)
-	if err != nil || json.Unmarshal([]byte(h.received()[0]), &message) != nil {
-		t.Fatalf("%v, or no JSON: %s", err, h.received()[0])
+	if err != nil || json.Unmarshal([]byte(bodies[0]), &message) != nil {
+		t.Fatalf("%v, or no JSON: %s", err, bodies[0])
 	}
 	details := message.Data.Details
 	if g, err := links.Read(strings.TrimPrefix(details.Link, api+"/keep?token="), time.Now().AddDate(0, 0, 13)); err != nil || g.Owner != details.Owner {

@@ -198,17 +198,22 @@ func TestAnInterruptedMigrationIsFinishedOrRemoved(t *testing.T) {
 	}
 }
 
-// The first thing that Migrate makes is the table of its lock.
-func TestUninstallRemovesTheLockOfAMigrationThatDidNothingElse(t *testing.T) {
+// Migrate makes the table of its lock first, then that of the versions. The server may finish the second one after an Uninstall,
+// when its client is gone.
+func TestUninstallRemovesWhatAMigrationMakesBeforeTheSettings(t *testing.T) {
 	t.Parallel()
 	url := fresh(t, "guide")
 	before := dump(t, url)
-	mustExec(t, connect(t, url), "CREATE TABLE sessioncleanup_migrating (id integer PRIMARY KEY)")
-	if err := open(t, url, postgres.Config{}).Uninstall(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(before, dump(t, url)); diff != "" {
-		t.Errorf("the database (-before +after):\n%s", diff)
+	for _, made := range [][]string{{"migrating"}, {"migrations"}, {"migrating", "migrations"}} {
+		for _, table := range made {
+			mustExec(t, connect(t, url), "CREATE TABLE sessioncleanup_"+table+" (id integer PRIMARY KEY)")
+		}
+		if err := open(t, url, postgres.Config{}).Uninstall(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before, dump(t, url)); diff != "" {
+			t.Errorf("the database after Uninstall, with %v (-before +after):\n%s", made, diff)
+		}
 	}
 }
 

@@ -84,6 +84,7 @@ func TestEventsOfAnEarlierVersionAreSealed(t *testing.T) {
 	host := openHost(t, path)
 	store := open(t, path, sqlite.Config{})
 	migrate(t, store)
+	execute(t, host, "DROP TRIGGER sessioncleanup_session_deleted")
 	execute(t, host, "DROP TABLE sessioncleanup_seals")
 	execute(t, host, "ALTER TABLE sessioncleanup_events DROP COLUMN proof")
 	for _, table := range []string{"archive", "archive_rows", "archive_numbers", "tombstones", "positions", "notices", "values", "tags"} {

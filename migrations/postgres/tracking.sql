@@ -313,9 +313,10 @@ $sessioncleanup$;
 -- application's statement fail. The trigger's condition keeps it out of the library's own deletions, which do the same.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_untag() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = "{safe}"
 AS $sessioncleanup$
 BEGIN
-    DELETE FROM "{tags}" t WHERE t.session_id OPERATOR(pg_catalog.=) OLD."{id}";
+    DELETE FROM "{tags}" t WHERE t.session_id = OLD."{id}";
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
     RETURN NULL;

@@ -11,7 +11,7 @@ import (
 
 // ownTables are the tables of the library's own, without their prefix.
 func ownTables() []string {
-	return []string{"policy", "events", "archive", "archive_rows", "tombstones", "seals", "leases", "positions", "notices", "values", "touches", "backfill", "settings", "migrations"}
+	return []string{"policy", "events", "archive", "archive_rows", "tombstones", "seals", "leases", "positions", "notices", "tags", "values", "touches", "backfill", "settings", "migrations"}
 }
 
 // ownRelations are they with their schema, quoted.
@@ -92,7 +92,7 @@ func (m *mapping) fill() {
 	for _, cutoff := range []string{"delete", "warn"} {
 		n["past_"+cutoff] = m.statement("past", sqlfile.Names{"cutoff": "v_cut." + cutoff})
 	}
-	for _, fragment := range []string{"period", "warned_enough", "gone", "waiting", "to_warn", "warning_of", "status", "selected"} { // some contain earlier ones
+	for _, fragment := range []string{"period", "warned_enough", "gone", "waiting", "to_warn", "warning_of", "tags_of", "status", "selected"} { // some contain earlier ones
 		n[fragment] = m.statement(fragment)
 	}
 	filled := sqlfile.Names{}

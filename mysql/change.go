@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -11,6 +12,9 @@ import (
 
 // Update applies a change to one session, as sessioncleanup.Change.Apply does. The application's updated_at stays as it is.
 func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, change sessioncleanup.Change) (sessioncleanup.Session, error) {
+	if len(change.Tags.Add)+len(change.Tags.Remove) > 0 {
+		return sessioncleanup.Session{}, errNoTags
+	}
 	return s.change(ctx, t, func(c *conn, before sessioncleanup.Session) (sessioncleanup.Session, error) {
 		now := c.cut(before.AsOf)
 		after := change.Apply(before, now)
@@ -40,6 +44,9 @@ func (l *layout) cut(t time.Time) time.Time {
 	}
 	return t.UTC().Truncate(unit)
 }
+
+// errNoTags: this backend has none.
+var errNoTags = fmt.Errorf("tags on MariaDB and MySQL: %w", errors.ErrUnsupported)
 
 // errLeftAlone: a trigger of the application kept the row as it is, without an error.
 var errLeftAlone = errors.New("a trigger leaves some of the sessions as they are")

@@ -33,7 +33,7 @@ var shared = sync.OnceValues(func() (*Server, error) {
 
 // Main runs the tests of a binary and then stops the server: for TestMain.
 func Main(m *testing.M) int {
-	defer stopAll()
+	defer Stop()
 	return m.Run()
 }
 
@@ -176,7 +176,8 @@ func open(config *driversql.Config) (*sql.DB, error) {
 	return sql.OpenDB(connector), nil
 }
 
-func stopAll() {
+// Stop stops the server, if a test started it: for a TestMain that has more to do than Main.
+func Stop() {
 	if used.Load() {
 		if server, err := shared(); err == nil {
 			templates.Range(func(_, value any) bool {

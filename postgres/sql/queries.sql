@@ -352,6 +352,9 @@ SELECT (SELECT count(*) FROM "{notices}" n WHERE n.next_at IS NOT NULL),
        (SELECT count(*) FROM "{notices}" n WHERE n.failed_at IS NOT NULL),
        (SELECT min(n.queued_at) FROM "{notices}" n WHERE n.next_at IS NOT NULL);
 
+-- name: find_owner
+SELECT coalesce("{owner_mail}", ''), coalesce("{owner_language}", ''), coalesce("{owner_zone}", '') FROM "{owners}" o WHERE "{is_owner}" LIMIT 1;
+
 -- name: sweep_table
 -- Waits for others that alter the table, before the batch holds locks.
 LOCK TABLE "{sessions}" IN ROW EXCLUSIVE MODE;

@@ -38,6 +38,7 @@ var (
 	_ sessioncleanup.Archiver = (*Store)(nil)
 	_ sessioncleanup.Follower = (*Store)(nil)
 	_ sessioncleanup.Outbox   = (*Store)(nil)
+	_ sessioncleanup.Tagger   = (*Store)(nil)
 )
 
 // Store keeps sessions in memory. It is safe for concurrent use, starts no goroutine and is empty at first.

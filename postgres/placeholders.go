@@ -11,7 +11,7 @@ import (
 
 // ownTables are the tables of the library's own, without their prefix.
 func ownTables() []string {
-	return []string{"policy", "events", "archive", "archive_rows", "tombstones", "seals", "leases", "positions", "notices", "values", "touches", "backfill", "settings", "migrations"}
+	return []string{"policy", "events", "archive", "archive_rows", "tombstones", "seals", "leases", "positions", "notices", "tags", "values", "touches", "backfill", "settings", "migrations"}
 }
 
 // ownRelations are they with their schema, quoted.
@@ -54,6 +54,10 @@ func (m *mapping) fill() {
 			n[key+"_type"] = m.columnOr(name, "text").typ
 		}
 	}
+	n["whole_name"] = "NULL::text"
+	if m.schema.Name != "" {
+		n["whole_name"] = n["name_col"] + "::text"
+	}
 	n["id_eq"], n["owner_eq"], n["id_after"] = m.operator("=", m.schema.ID), m.operator("=", m.schema.Owner), m.operator(">", m.schema.ID)
 	m.fillRows(n)
 	n["unread"] = fmt.Sprint(len(m.unread()) > 0)
@@ -88,7 +92,7 @@ func (m *mapping) fill() {
 	for _, cutoff := range []string{"delete", "warn"} {
 		n["past_"+cutoff] = m.statement("past", sqlfile.Names{"cutoff": "v_cut." + cutoff})
 	}
-	for _, fragment := range []string{"period", "warned_enough", "gone", "waiting", "to_warn", "warning_of", "status", "selected"} { // some contain earlier ones
+	for _, fragment := range []string{"period", "warned_enough", "gone", "waiting", "to_warn", "warning_of", "tags_of", "status", "selected"} { // some contain earlier ones
 		n[fragment] = m.statement(fragment)
 	}
 	filled := sqlfile.Names{}

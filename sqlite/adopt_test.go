@@ -244,7 +244,7 @@ func TestMigrateFollowsAChangedSchema(t *testing.T) {
 		t.Error(err)
 	}
 	if got := line(t, host, "SELECT group_concat(name, ' ') FROM (SELECT name FROM sqlite_master WHERE type = 'trigger' ORDER BY name)"); got !=
-		"sessioncleanup_session_changed sessioncleanup_session_inserted sessioncleanup_session_used sessioncleanup_votes_session_id_inserted sessioncleanup_votes_session_id_updated" {
+		"sessioncleanup_session_changed sessioncleanup_session_deleted sessioncleanup_session_inserted sessioncleanup_session_used sessioncleanup_votes_session_id_inserted sessioncleanup_votes_session_id_updated" {
 		t.Errorf("triggers: %s", got)
 	}
 	execute(t, host, "INSERT INTO votes VALUES (1), (1)")
@@ -276,7 +276,7 @@ func TestMigrateIsSafeToCallAtOnce(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if got := line(t, host, "SELECT group_concat(version_id) FROM sessioncleanup_migrations"); got != "0,1,2,3,4,5,6,7" {
+	if got := line(t, host, "SELECT group_concat(version_id) FROM sessioncleanup_migrations"); got != "0,1,2,3,4,5,6,7,8" {
 		t.Errorf("versions: %s", got)
 	}
 }

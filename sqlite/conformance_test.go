@@ -117,6 +117,14 @@ func hostHarness(t testing.TB, store sessioncleanup.Store, host *sql.DB, owner, 
 			_, err := host.ExecContext(ctx, "INSERT INTO pins VALUES (?)", id)
 			return err
 		},
+		Tag: func(ctx context.Context, id string, tags ...string) error {
+			for _, tag := range tags {
+				if _, err := host.ExecContext(ctx, "INSERT INTO sessioncleanup_tags SELECT id, ? FROM sessions WHERE id = ?", tag, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
 		SetActive: func(ctx context.Context, id string, active bool) error {
 			_, err := host.ExecContext(ctx, "UPDATE sessions SET active = ? WHERE id = ?", active, id)
 			return err

@@ -173,6 +173,17 @@ func (h Host) insert(ctx context.Context, pool *pgxpool.Pool, s sessioncleanup.S
 	return err
 }
 
+// tags is the library's table of tags for an adopted table.
+func (h Host) tags(table string) string {
+	if h.named != "" {
+		return sqlfile.Qualified("sessioncleanup_"+h.named, "sessioncleanup_tags")
+	}
+	if parts := sqlfile.Split(table); len(parts) == 2 {
+		return sqlfile.Qualified(parts[0], "sessioncleanup_tags")
+	}
+	return "sessioncleanup_tags"
+}
+
 // insertSQL writes all values into the statement: their types are the columns'.
 func insertSQL(s sessioncleanup.Schema, session sessioncleanup.Session) string {
 	var columns, values []string
@@ -281,6 +292,11 @@ func (h Host) Harness(t testing.TB, url string) storetest.Harness {
 			}
 			_, err := pool.Exec(ctx, fmt.Sprintf("UPDATE %s SET %s = '%s' WHERE %s = '%s'",
 				sqlfile.Table(schema.Table), sqlfile.Column(schema.Active), value, sqlfile.Column(schema.ID), id))
+			return err
+		},
+		Tag: func(ctx context.Context, id string, tags ...string) error {
+			_, err := pool.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT %s, t.tag FROM %s, unnest($2::text[]) t (tag) WHERE %[2]s::text = $1::text",
+				h.tags(schema.Table), sqlfile.Column(schema.ID), sqlfile.Table(schema.Table)), id, tags)
 			return err
 		},
 		Pin: func(ctx context.Context, id string) error {

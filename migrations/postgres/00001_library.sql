@@ -25,7 +25,8 @@ CREATE TABLE "{policy}" (
     alert_activity_rate    double precision NOT NULL
 );
 
--- The audit log. A batch is one row; its three arrays run in parallel, one element for each session.
+-- The audit log. A batch is one row; its three arrays run in parallel, one element for each session. That of the owners is empty
+-- when the entry was written for sessions without one.
 CREATE TABLE "{events}" (
     id          bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     at          timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -108,6 +109,14 @@ CREATE INDEX "sessioncleanup_notices_next" ON "{notices}" (next_at, session_id) 
 CREATE INDEX "sessioncleanup_notices_message" ON "{notices}" (message) WHERE next_at IS NOT NULL;
 CREATE INDEX "sessioncleanup_notices_owner" ON "{notices}" (owner_id, delivered_at);
 CREATE INDEX "sessioncleanup_notices_failed" ON "{notices}" (failed_at) WHERE failed_at IS NOT NULL;
+
+-- The tags of sessions. The application may write them, too.
+CREATE TABLE "{tags}" (
+    session_id "{id_type}"        NOT NULL,
+    tag        text COLLATE "C" NOT NULL CHECK (length(tag) <= 50 AND tag ~ '^[a-z0-9][a-z0-9_.:-]*$'),
+    PRIMARY KEY (session_id, tag)
+);
+CREATE INDEX "sessioncleanup_tags_tag" ON "{tags}" (tag, session_id);
 
 -- The owners that were erased, as SHA-256 of their IDs: no backup from before restores their sessions.
 CREATE TABLE "{tombstones}" (

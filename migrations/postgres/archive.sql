@@ -232,6 +232,9 @@ BEGIN
         GET DIAGNOSTICS v_count = ROW_COUNT;
         v_number := v_number + v_count;
     END LOOP;
+    INSERT INTO "{archive_rows}" (entry, number, "table", unlinked, "row")
+    SELECT f.entry, v_number + row_number() OVER (ORDER BY f.entry, t.tag), 'sessioncleanup_tags', false, json_build_object('session_id', f.id, 'tag', t.tag)
+      FROM unnest(v_made, v_ids) f (entry, id) JOIN "{tags}" t ON t.session_id = f.id::"{id_type}";
     SELECT array_agg(n.count), array_agg(n.bytes), min(n.entry) FILTER (WHERE n.count > p_rows), min(n.entry) FILTER (WHERE n.bytes > p_bytes)
       INTO v_counts, v_sizes, v_many, v_large
       FROM (SELECT r.entry, count(*) - 1 AS count, sum(pg_column_size(r."row")) AS bytes

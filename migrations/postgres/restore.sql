@@ -47,7 +47,7 @@ BEGIN
     -- What can be told from the catalog.
     WITH t AS (
         SELECT r."table" AS name, bool_or(r.number = 1) AS sessions, CASE WHEN bool_or(r.number = 1) THEN v_sessions ELSE to_regclass(r."table")::oid END AS oid
-          FROM "{archive_rows}" r WHERE r.entry = ANY (restored) AND NOT r.unlinked GROUP BY r."table"
+          FROM "{archive_rows}" r WHERE r.entry = ANY (restored) AND NOT r.unlinked AND r."table" <> 'sessioncleanup_tags' GROUP BY r."table"
     ), known AS (
         SELECT t.name, t.oid, c.oid IS NOT NULL AND c.relkind IN ('r', 'p') AS there, c.relowner = (SELECT s.relowner FROM pg_class s WHERE s.oid = v_sessions) OR o.rolsuper AS trusted
           FROM t LEFT JOIN pg_class c ON c.oid = t.oid LEFT JOIN pg_roles o ON o.oid = c.relowner
@@ -100,6 +100,7 @@ BEGIN
             END IF;
         END LOOP;
         relinked := "{space}".sessioncleanup_relink(restored, new_ids);
+        PERFORM "{space}".sessioncleanup_retag(restored, new_ids);
         "{theirs}"
         SET CONSTRAINTS ALL IMMEDIATE;
         "{ours}"
@@ -162,6 +163,22 @@ BEGIN
             v_refs.owners, v_refs.names, NULL);
     END IF;
     PERFORM set_config('sessioncleanup.writing', '', true);
+END
+$sessioncleanup$;
+
+-- name: sessioncleanup_retag
+-- Gives the sessions of entries their tags again, whatever session a row names: a forged file must not tag others.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_retag(p_entries bigint[], p_ids jsonb) RETURNS void
+LANGUAGE plpgsql
+SET search_path = "{safe}"
+AS $sessioncleanup$
+BEGIN
+    INSERT INTO "{tags}" (session_id, tag)
+    SELECT coalesce(i.new, a.session_id)::"{id_type}", r."row" ->> 'tag'
+      FROM "{archive_rows}" r JOIN "{archive}" a ON a.id = r.entry
+      LEFT JOIN jsonb_to_recordset(p_ids) i (entry bigint, new text) ON i.entry = r.entry
+     WHERE r.entry = ANY (p_entries) AND r."table" = 'sessioncleanup_tags'
+        ON CONFLICT DO NOTHING;
 END
 $sessioncleanup$;
 

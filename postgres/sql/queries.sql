@@ -134,6 +134,17 @@ SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}"
 -- name: write
 SELECT "{space}".sessioncleanup_write($1::text, $2::boolean, $3::boolean, $4::boolean, $5::timestamptz, $6::boolean, $7::timestamptz, $8::boolean, $9::timestamptz);
 
+-- name: tags_write
+-- Adds the tags $2 to a session that the caller has locked, and removes the tags $3.
+WITH removed AS (DELETE FROM "{tags}" t WHERE t.session_id = $1::text::"{id_type}" AND t.tag = ANY ($3::text[]))
+INSERT INTO "{tags}" (session_id, tag) SELECT $1::text::"{id_type}", a.tag FROM unnest($2::text[]) a (tag) ON CONFLICT DO NOTHING;
+
+-- name: tags_count
+SELECT t.tag, count(*)
+  FROM "{tags}" t JOIN "{sessions}" s ON s."{id}" = t.session_id
+ WHERE "{visible}" AND ($1::text IS NULL OR "{owner_col}" = $1::text::"{owner_type}")
+ GROUP BY t.tag ORDER BY t.tag;
+
 -- name: delete
 SELECT "{space}".sessioncleanup_delete($1::text[]);
 
@@ -214,7 +225,7 @@ SELECT t.erased_at FROM "{tombstones}" t WHERE t.owner = $1::bytea;
 SELECT coalesce(jsonb_agg(jsonb_build_object('entry', w.entry, 'kind', 'table', 'table', w."table", 'text', 'the table is none that the deletion of a session reaches')), '[]')::text
   FROM (SELECT DISTINCT r.entry, r."table"
           FROM "{archive_rows}" r CROSS JOIN "{settings}" m
-         WHERE r.entry = ANY ($1::bigint[]) AND r.number > 1 AND NOT m.reached ? r."table"
+         WHERE r.entry = ANY ($1::bigint[]) AND r.number > 1 AND NOT m.reached ? r."table" AND r."table" <> 'sessioncleanup_tags'
            AND to_regclass(r."table") IS DISTINCT FROM coalesce(pg_partition_root("{sessions_literal}"::regclass), "{sessions_literal}"::regclass)
          LIMIT 100) w;
 
@@ -414,9 +425,9 @@ SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, e.session_ids, e.owner
  ORDER BY e.id LIMIT $2::integer FOR UPDATE;
 
 -- name: erase
--- The filter is left out of the summary of a run.
+-- The filter is left out of the summary of a run. An entry without owners stays one.
 UPDATE "{events}" e
-   SET actor = $2::text, reason = $3::text, owner_ids = $4::text[], names = $5::text[], run = CASE WHEN $6::boolean THEN e.run ELSE e.run - 'filter' END
+   SET actor = $2::text, reason = $3::text, owner_ids = CASE cardinality(e.owner_ids) WHEN 0 THEN e.owner_ids ELSE $4::text[] END, names = $5::text[], run = CASE WHEN $6::boolean THEN e.run ELSE e.run - 'filter' END
  WHERE e.id = $1::bigint;
 
 -- name: erase_proof

@@ -32,6 +32,7 @@ type broken struct {
 	sessioncleanup.Outbox
 	sessioncleanup.Values
 	sessioncleanup.Profiler
+	sessioncleanup.Tagger
 }
 
 type sweepFunc func(context.Context, sessioncleanup.Batch) (sessioncleanup.BatchResult, error)
@@ -51,6 +52,7 @@ func breakStore() (*Harness, *broken) {
 	b.Outbox, _ = sessioncleanup.StoreAs[sessioncleanup.Outbox](s)
 	b.Values, _ = sessioncleanup.StoreAs[sessioncleanup.Values](s)
 	b.Profiler, _ = sessioncleanup.StoreAs[sessioncleanup.Profiler](s)
+	b.Tagger, _ = sessioncleanup.StoreAs[sessioncleanup.Tagger](s)
 	h.Store = b
 	return &h, b
 }

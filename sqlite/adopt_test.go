@@ -102,8 +102,8 @@ func TestMigrateRespectsColumnsThatAreThere(t *testing.T) {
 	}
 }
 
-// TestTimesOfEveryFormAreReadAndWritten has a session that is due and one that is not in each form in which hosts keep
-// times, and sees that the host's own form is kept.
+// TestTimesOfEveryFormAreReadAndWritten has a session that is due and one that is not in each form in which applications keep
+// times, and sees that the application's own form is kept.
 func TestTimesOfEveryFormAreReadAndWritten(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -32,7 +32,7 @@ const hostTables = `
 // twelveUsers are the owners of sessions in hostTables.
 const twelveUsers = "INSERT INTO users (id, username) SELECT value, 'user ' || value FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]')"
 
-func TestStoreWithTheHostsTable(t *testing.T) {
+func TestStoreWithAnApplicationsTables(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
 		path, host := adopted(t, []string{hostTables, twelveUsers}, sqlite.Config{})

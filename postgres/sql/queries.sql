@@ -177,7 +177,7 @@ SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason,
 
 -- name: archived_contents
 SELECT r.entry, r.number, r."table", r.unlinked, r."row"::text
-  FROM "{archive_rows}" r WHERE r.entry = ANY ($1::bigint[]) ORDER BY r.entry, r.number;
+  FROM "{archived_each}" r WHERE r.entry = ANY ($1::bigint[]) ORDER BY r.entry, r.number;
 
 -- name: mark_backed_up
 UPDATE "{archive}" a SET backed_up_at = date_trunc('milliseconds', clock_timestamp()) WHERE a.id = ANY ($1::bigint[]);
@@ -188,8 +188,8 @@ SELECT $1::text, $2::text, $3::text, $4::timestamptz, $5::text, $6::text, $7::te
 RETURNING id;
 
 -- name: insert_archived_rows
-INSERT INTO "{archive_rows}" (entry, number, "table", unlinked, "row")
-SELECT $1::bigint, r.number, r.name, r.unlinked, r.row::json
+INSERT INTO "{archive_rows}" (entry, number, row_count, "table", unlinked, rows)
+SELECT $1::bigint, r.number, 1, r.name, r.unlinked, json_build_array(r.row::json)
   FROM unnest($2::integer[], $3::text[], $4::boolean[], $5::text[]) r (number, name, unlinked, row);
 
 -- name: archive_size
@@ -197,7 +197,7 @@ SELECT count(*), coalesce(sum(a.bytes), 0)::bigint FROM "{archive}" a;
 
 -- name: archived_rows
 SELECT r.number, r."table", r.unlinked, r."row"::text
-  FROM "{archive_rows}" r WHERE r.entry = $1::bigint AND r.number > $2::integer ORDER BY r.number LIMIT $3::integer;
+  FROM "{archived_each}" r WHERE r.entry = $1::bigint AND r.up_to > $2::integer AND r.number > $2::integer ORDER BY r.number LIMIT $3::integer;
 
 -- name: archived_locked
 SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.backed_up_at, a.held

@@ -134,6 +134,17 @@ func fraction(name string, to *float64) field {
 	}
 }
 
+// fractionOrNone is fraction, with 0 for none, which is a negative number in a policy.
+func fractionOrNone(name string, to *float64) field {
+	return func(raw json.RawMessage) error {
+		if string(raw) == "0" {
+			*to = -1
+			return nil
+		}
+		return fraction(name, to)(raw)
+	}
+}
+
 // threshold reads a number of units, or "never".
 func threshold(name string, unit time.Duration, to *time.Duration) field {
 	return func(raw json.RawMessage) error {

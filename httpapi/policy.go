@@ -62,6 +62,7 @@ var policyValues = []value{
 	thresholdValue("delete_old_days", hoursOfDay, true, func(p sessioncleanup.Policy) time.Duration { return p.DeleteAfter }),
 	thresholdValue("archive_keep_days", hoursOfDay, true, func(p sessioncleanup.Policy) time.Duration { return p.ArchiveKeep }),
 	numberValue("alert_due", true, func(p sessioncleanup.Policy) int { return p.AlertDue }),
+	{"alert_use_rate", func(p sessioncleanup.Policy) any { return max(p.AlertUseRate, 0) }, func(p sessioncleanup.Policy) bool { return p.AlertUseRate != 0 }, true},
 	numberValue("alert_activity_rate", true, func(p sessioncleanup.Policy) float64 { return p.AlertActivityRate }),
 	switchValue("enabled", func(p sessioncleanup.Policy) sessioncleanup.Switch { return p.Enabled }),
 	switchValue("auto_cleanup_default", func(p sessioncleanup.Policy) sessioncleanup.Switch { return p.AutoCleanupDefault }),
@@ -161,7 +162,7 @@ func (c *call) setPolicy() error {
 		"inactive_hours":    threshold("inactive_hours", time.Hour, &change.InactiveAfter),
 		"delete_old_days":   threshold("delete_old_days", hoursOfDay, &change.DeleteAfter),
 		"archive_keep_days": threshold("archive_keep_days", hoursOfDay, &change.ArchiveKeep),
-		"alert_due":         count("alert_due", &alertDue), "alert_activity_rate": fraction("alert_activity_rate", &change.AlertActivityRate),
+		"alert_due":         count("alert_due", &alertDue), "alert_use_rate": fractionOrNone("alert_use_rate", &change.AlertUseRate), "alert_activity_rate": fraction("alert_activity_rate", &change.AlertActivityRate),
 	}); err != nil {
 		return err
 	}

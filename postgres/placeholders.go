@@ -54,6 +54,10 @@ func (m *mapping) fill() {
 			n[key+"_type"] = m.columnOr(name, "text").typ
 		}
 	}
+	n["whole_name"] = "NULL::text"
+	if m.schema.Name != "" {
+		n["whole_name"] = n["name_col"] + "::text"
+	}
 	n["id_eq"], n["owner_eq"], n["id_after"] = m.operator("=", m.schema.ID), m.operator("=", m.schema.Owner), m.operator(">", m.schema.ID)
 	m.fillRows(n)
 	n["unread"] = fmt.Sprint(len(m.unread()) > 0)

@@ -59,6 +59,9 @@ func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e s
 	if change.AlertDue != 0 {
 		columns["alert_due"] = change.AlertDue
 	}
+	if change.AlertUseRate != 0 {
+		columns["alert_use_rate"] = change.AlertUseRate
+	}
 	if change.AlertActivityRate != 0 {
 		columns["alert_activity_rate"] = change.AlertActivityRate
 	}

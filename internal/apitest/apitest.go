@@ -35,6 +35,7 @@ func Run(t *testing.T, observe Observer) {
 		{"Me", me},
 		{"Summary", summaries},
 		{"Keep", keeps},
+		{"KeepLinks", keepLinks},
 		{"Bulk", bulks},
 		{"ExactCleanup", exactRuns},
 		{"Progress", progress},

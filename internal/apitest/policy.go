@@ -42,7 +42,7 @@ func policies(t *testing.T, observe Observer) {
 		do(admin, http.MethodGet, query, "").names(field)
 	}
 	for body, field := range map[string]string{
-		`{"x":1}`: "x", `{"delete_old_days":-1}`: "delete_old_days", `{"alert_due":9}`: "alert_due", `{"alert_activity_rate":2}`: "alert_activity_rate", `{"enabled":false}`: "enabled",
+		`{"x":1}`: "x", `{"delete_old_days":-1}`: "delete_old_days", `{"alert_due":9}`: "alert_due", `{"alert_use_rate":2}`: "alert_use_rate", `{"alert_activity_rate":2}`: "alert_activity_rate", `{"enabled":false}`: "enabled",
 	} {
 		do(admin, http.MethodPatch, "", body).names(field)
 	}
@@ -83,6 +83,8 @@ func policies(t *testing.T, observe Observer) {
 	if reason, _ := log.at("events", 0, "reason").(string); !strings.Contains(reason, "DeleteAfter from 30d to 2d: less room") {
 		t.Errorf("the event: %s", log.body)
 	}
+	want(do(admin, http.MethodPatch, "", `{"alert_use_rate":0.2}`).want(http.StatusOK), 4, "alert_use_rate", "database", 0.2, true)
+	want(do(admin, http.MethodPatch, "", `{"alert_use_rate":0}`).want(http.StatusOK), 4, "alert_use_rate", "database", 0.0, true)
 
 	bare := newWorld(t, observe)
 	if a := bare.do(request{as: admin, method: http.MethodGet, path: "/policy"}).want(http.StatusOK); a.at("editable") != false || a.at("settings", 0, "origin") != "default" {

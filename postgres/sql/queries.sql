@@ -414,9 +414,9 @@ SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, e.session_ids, e.owner
  ORDER BY e.id LIMIT $2::integer FOR UPDATE;
 
 -- name: erase
--- The filter is left out of the summary of a run.
+-- The filter is left out of the summary of a run. An entry without owners stays one.
 UPDATE "{events}" e
-   SET actor = $2::text, reason = $3::text, owner_ids = $4::text[], names = $5::text[], run = CASE WHEN $6::boolean THEN e.run ELSE e.run - 'filter' END
+   SET actor = $2::text, reason = $3::text, owner_ids = CASE cardinality(e.owner_ids) WHEN 0 THEN e.owner_ids ELSE $4::text[] END, names = $5::text[], run = CASE WHEN $6::boolean THEN e.run ELSE e.run - 'filter' END
  WHERE e.id = $1::bigint;
 
 -- name: erase_proof

@@ -27,8 +27,8 @@ INSERT INTO "{policy}" SELECT r.* FROM jsonb_populate_record(NULL::"{policy}", "
 -- name: policy_set
 -- Changes the columns that the object names.
 UPDATE "{policy}" p
-   SET (inactive_after, delete_after, archive_keep, alert_due, alert_activity_rate) =
-       (SELECT r.inactive_after, r.delete_after, r.archive_keep, r.alert_due, r.alert_activity_rate
+   SET (inactive_after, delete_after, archive_keep, alert_due, alert_use_rate, alert_activity_rate) =
+       (SELECT r.inactive_after, r.delete_after, r.archive_keep, r.alert_due, r.alert_use_rate, r.alert_activity_rate
           FROM jsonb_populate_record(p, $1::text::jsonb) r);
 
 -- name: settings_read

@@ -110,7 +110,7 @@ func installerSetsPolicy(i *installation) {
 	i.migrate("Migrate")
 	want := setting.WithDefaults()
 	for _, change := range []sessioncleanup.Policy{
-		{DeleteAfter: 20 * day}, {ArchiveKeep: 36 * time.Hour, AlertDue: 7, AlertActivityRate: 0.25},
+		{DeleteAfter: 20 * day}, {ArchiveKeep: 36 * time.Hour, AlertDue: 7, AlertUseRate: 0.125, AlertActivityRate: 0.25},
 		{InactiveAfter: sessioncleanup.Never}, {InactiveAfter: 90 * time.Minute, ArchiveKeep: sessioncleanup.Never},
 	} {
 		want = change.Or(want)

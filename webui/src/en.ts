@@ -246,6 +246,7 @@ export const en = {
   off: "off",
   p_archive_keep_days: "Trash: remove after (days)",
   p_alert_due: "Alert when more sessions are due",
+  p_alert_use_rate: "Alert when fewer of those used lately are in use (%)",
   p_alert_activity_rate: "Alert when fewer are open (%)",
   p_enabled: "Cleanup may run",
   p_auto_cleanup_default: "New sessions are cleaned up automatically",

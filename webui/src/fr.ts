@@ -247,6 +247,7 @@ export const fr: Record<keyof typeof en, Text> = {
   off: "non",
   p_archive_keep_days: "Corbeille : vider après (jours)",
   p_alert_due: "Alerter quand plus de sessions sont à nettoyer",
+  p_alert_use_rate: "Alerter quand moins des sessions récentes servent encore (%)",
   p_alert_activity_rate: "Alerter quand moins sont ouvertes (%)",
   p_enabled: "Le nettoyage est permis",
   p_auto_cleanup_default: "Les nouvelles sessions sont nettoyées automatiquement",

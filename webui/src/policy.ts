@@ -5,6 +5,7 @@ import { languages, type Key } from "./i18n.ts";
 import { icon } from "./icons.ts";
 
 const thresholds = ["inactive_hours", "delete_old_days", "archive_keep_days"];
+const percents = ["alert_use_rate", "alert_activity_rate"];
 
 /** PolicyView is the policy: what is in force, where it comes from, and what other values would do. */
 export class PolicyView extends View {
@@ -38,7 +39,7 @@ export class PolicyView extends View {
   /** typed is a value in force, as it would be typed. */
   private typed(name: string): string {
     const s = this.policy?.settings.find((s) => s.name === name);
-    return !s ? "" : s.value === null ? "never" : name === "alert_activity_rate" ? String(Math.round(1000 * Number(s.value)) / 10) : String(s.value);
+    return !s ? "" : s.value === null ? "never" : percents.includes(name) ? String(Math.round(1000 * Number(s.value)) / 10) : String(s.value);
   }
 
   render() {
@@ -102,7 +103,7 @@ export class PolicyView extends View {
 
   private async save(e: SubmitEvent) {
     e.preventDefault();
-    const number = (k: string, v: string) => (k === "alert_activity_rate" ? Number(v) / 100 : Number(v));
+    const number = (k: string, v: string) => (percents.includes(k) ? Number(v) / 100 : Number(v));
     const body = Object.fromEntries(this.changes().map(([k, v]) => [k, v === "never" ? v : number(k, v)]));
     this.busy = true;
     try {
@@ -139,5 +140,6 @@ const words: Record<string, Key> = {
   delete_old_days: "deleteDays",
   archive_keep_days: "p_archive_keep_days",
   alert_due: "p_alert_due",
+  alert_use_rate: "p_alert_use_rate",
   alert_activity_rate: "p_alert_activity_rate",
 };

@@ -4,9 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"iter"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // Value is the one stored last under a name.
@@ -41,15 +41,27 @@ func (s *Store) SetValue(ctx context.Context, name string, data []byte, version 
 	return stored && err == nil, err
 }
 
-// Profile looks at every session.
+// Profile looks at every session, and reads nothing else of it.
 func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (profile sessioncleanup.Profile, err error) {
 	err = s.readingSessions(ctx, func(c *conn) error {
 		cut := c.cutoffsAt(t)
-		var failed error
-		all := iter.Seq[sessioncleanup.Session](func(yield func(sessioncleanup.Session) bool) {
-			failed = c.eachOf(ctx, sessioncleanup.Query{Sort: sessioncleanup.SortLastActivity, Limit: -2}, cut, s.clock(), yield)
+		n := with(c.names, sqlfile.Names{
+			"id_text": "''", "owner_name": "''", "name_text": "''", "code_text": "''", "created_at_time": "NULL", "updated_at_time": "NULL", "activity_count": "0",
 		})
-		profile = sessioncleanup.ProfileOf(all, cut)
+		if cut.Warned.IsZero() {
+			n["warning_of"] = "NULL"
+		}
+		n["session_columns"] = filled("session_columns", n)
+		var failed error
+		profile = sessioncleanup.ProfileOf(func(yield func(sessioncleanup.Session) bool) {
+			failed = c.query(ctx, filled("every", n), nil, func(rows *sql.Rows) error {
+				session, err := scanSession(rows, cut.Now)
+				if err == nil {
+					yield(session)
+				}
+				return err
+			})
+		}, cut)
 		return failed
 	})
 	return profile, err

@@ -30,6 +30,7 @@ var (
 		"stats":     {http.MethodGet: {handle: (*call).stats}},
 		"me":        {http.MethodGet: {handle: (*call).me}},
 		"analytics": {http.MethodGet: {handle: (*call).analytics, everything: true}},
+		"owners":    {http.MethodGet: {handle: (*call).owners, everything: true}},
 		"summary":   {http.MethodGet: {handle: (*call).summary}},
 		"policy": {
 			http.MethodGet:   {handle: (*call).policy, everything: true},

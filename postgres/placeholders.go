@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,6 +55,7 @@ func (m *mapping) fill() {
 			n[key+"_type"] = m.columnOr(name, "text").typ
 		}
 	}
+	n["owner_as"] = sqlfile.Column(cmp.Or(m.schema.Owner, "owner_id"))
 	n["id_eq"], n["owner_eq"], n["id_after"] = m.operator("=", m.schema.ID), m.operator("=", m.schema.Owner), m.operator(">", m.schema.ID)
 	m.fillRows(n)
 	n["unread"] = fmt.Sprint(len(m.unread()) > 0)

@@ -43,14 +43,28 @@ func (s *Store) SetValue(ctx context.Context, name string, data []byte, version 
 
 // Profile looks at every session.
 func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (profile sessioncleanup.Profile, err error) {
-	err = s.readingSessions(ctx, func(c *conn) error {
-		cut := c.cutoffsAt(t)
-		var failed error
-		all := iter.Seq[sessioncleanup.Session](func(yield func(sessioncleanup.Session) bool) {
-			failed = c.eachOf(ctx, sessioncleanup.Query{Sort: sessioncleanup.SortLastActivity, Limit: -2}, cut, s.clock(), yield)
-		})
+	err = s.overAll(ctx, t, func(all iter.Seq[sessioncleanup.Session], cut sessioncleanup.Cutoffs) {
 		profile = sessioncleanup.ProfileOf(all, cut)
-		return failed
 	})
 	return profile, err
+}
+
+// CountOwners looks at every session.
+func (s *Store) CountOwners(ctx context.Context, t sessioncleanup.Thresholds, limit int) (owners sessioncleanup.OwnerCounts, err error) {
+	err = s.overAll(ctx, t, func(all iter.Seq[sessioncleanup.Session], cut sessioncleanup.Cutoffs) {
+		owners = sessioncleanup.OwnersOf(all, cut, limit)
+	})
+	return owners, err
+}
+
+// overAll has look see every session, once.
+func (s *Store) overAll(ctx context.Context, t sessioncleanup.Thresholds, look func(iter.Seq[sessioncleanup.Session], sessioncleanup.Cutoffs)) error {
+	return s.readingSessions(ctx, func(c *conn) error {
+		cut := c.cutoffsAt(t)
+		var failed error
+		look(func(yield func(sessioncleanup.Session) bool) {
+			failed = c.eachOf(ctx, sessioncleanup.Query{Sort: sessioncleanup.SortLastActivity, Limit: -2}, cut, s.clock(), yield)
+		}, cut)
+		return failed
+	})
 }

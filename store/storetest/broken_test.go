@@ -32,6 +32,7 @@ type broken struct {
 	sessioncleanup.Outbox
 	sessioncleanup.Values
 	sessioncleanup.Profiler
+	sessioncleanup.OwnerCounter
 }
 
 type sweepFunc func(context.Context, sessioncleanup.Batch) (sessioncleanup.BatchResult, error)
@@ -50,6 +51,7 @@ func breakStore() (*Harness, *broken) {
 	b.Follower, _ = sessioncleanup.StoreAs[sessioncleanup.Follower](s)
 	b.Outbox, _ = sessioncleanup.StoreAs[sessioncleanup.Outbox](s)
 	b.Values, _ = sessioncleanup.StoreAs[sessioncleanup.Values](s)
+	b.OwnerCounter, _ = sessioncleanup.StoreAs[sessioncleanup.OwnerCounter](s)
 	b.Profiler, _ = sessioncleanup.StoreAs[sessioncleanup.Profiler](s)
 	h.Store = b
 	return &h, b

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -183,14 +184,22 @@ func (o *OwnerOptions) position(of Owner) Position {
 	case OwnersByActivity:
 		return Position{keyOf(of.LastActivity), of.OwnerID}
 	case OwnersByID:
-		return Position{ID: of.OwnerID}
+		return Position{of.OwnerID, of.OwnerID}
 	default:
 		return Position{number(of.Total), of.OwnerID}
 	}
 }
 
+// compare compares two places. Reversed, ties are still broken by ID from A to Z.
+func (o *OwnerOptions) compare(a, b Position) int {
+	order := strings.Compare(a.Key, b.Key)
+	if o.Descending {
+		order = -order
+	}
+	return cmp.Or(order, strings.Compare(a.ID, b.ID))
+}
+
 func (o *OwnerOptions) page(all []Owner, after *Position) OwnerPage {
-	order := Query{Descending: o.Descending}
 	type placed struct {
 		Owner
 		at Position
@@ -201,11 +210,11 @@ func (o *OwnerOptions) page(all []Owner, after *Position) OwnerPage {
 			found = append(found, placed{owner, o.position(owner)})
 		}
 	}
-	slices.SortFunc(found, func(a, b placed) int { return order.Compare(a.at, b.at) })
+	slices.SortFunc(found, func(a, b placed) int { return o.compare(a.at, b.at) })
 	page := OwnerPage{Owners: []Owner{}, Matching: len(found)}
 	for _, p := range found {
 		switch {
-		case after != nil && order.Compare(p.at, *after) <= 0:
+		case after != nil && o.compare(p.at, *after) <= 0:
 		case len(page.Owners) == o.Limit:
 			last := o.position(page.Owners[o.Limit-1])
 			page.Next = encodeCursor(o.fingerprint(), &last)

@@ -1,6 +1,7 @@
 package sessioncleanup_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -53,14 +54,15 @@ func TestOwnersAreSortedPagedAndFoundByNameAndID(t *testing.T) {
 				return map[sessioncleanup.OwnerSort]string{
 					sessioncleanup.OwnersByTotal: fmt.Sprintf("%03d", o.Total), sessioncleanup.OwnersByActive: fmt.Sprintf("%03d", o.Active),
 					sessioncleanup.OwnersByDue:      fmt.Sprintf("%03d", o.DueForDeactivation+o.DueForDeletion),
-					sessioncleanup.OwnersByActivity: o.LastActivity.UTC().Format(time.RFC3339Nano), sessioncleanup.OwnersByID: "",
-				}[by] + o.OwnerID
+					sessioncleanup.OwnersByActivity: o.LastActivity.UTC().Format(time.RFC3339Nano), sessioncleanup.OwnersByID: o.OwnerID,
+				}[by]
 			}
 			want := slices.SortedFunc(slices.Values(got), func(a, b sessioncleanup.Owner) int {
+				order := strings.Compare(value(a), value(b))
 				if descending {
-					return strings.Compare(value(b), value(a))
+					order = -order
 				}
-				return strings.Compare(value(a), value(b))
+				return cmp.Or(order, strings.Compare(a.OwnerID, b.OwnerID))
 			})
 			if len(got) != 11 || !slices.Equal(got, want) {
 				t.Errorf("by %s, descending: %t: %v", by, descending, got)

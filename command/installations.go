@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/keeplink"
 	"github.com/sessioncleanup/sessioncleanup/notify"
 	"github.com/sessioncleanup/sessioncleanup/store"
 )
@@ -65,13 +66,22 @@ func (a *app) complainOfName(ctx context.Context, db sessioncleanup.Store) {
 	}
 }
 
+// below is the path of the API of the installation that serve has at an index, from the prefix of all.
+func (s served) below(i int) string {
+	if i == 0 {
+		return ""
+	}
+	return "/tables/" + s.name
+}
+
 // served is an installation that serve works on.
 type served struct {
 	name, table string
 	m           *sessioncleanup.Manager
 	store       sessioncleanup.Store
 	log         *slog.Logger
-	opened      bool // by allServed
+	links       *keeplink.Links // for its owners; nil: none
+	opened      bool            // by allServed
 }
 
 func (s served) close() {
@@ -105,7 +115,7 @@ func (s served) owners(o *notify.Owners) *notify.Owners {
 		}
 		own.Service = strings.TrimSpace(own.Service + " (" + s.name + ")")
 	}
-	own.Manager, own.Store, own.Logger = s.m, s.store, s.log
+	own.Manager, own.Store, own.Logger, own.Links = s.m, s.store, s.log, s.links
 	return &own
 }
 

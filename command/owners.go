@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/httpapi"
+	"github.com/sessioncleanup/sessioncleanup/keeplink"
 	"github.com/sessioncleanup/sessioncleanup/notify"
 )
 
@@ -16,11 +18,28 @@ import (
 const envNotifyOwners = "SESSION_NOTIFY_OWNERS"
 
 // ownerFlags are the flags of verbs that warn owners.
-type ownerFlags struct{ channel, page string }
+type ownerFlags struct{ channel, page, keepURL, keepKeys string }
 
 func (f *ownerFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.channel, "notify-owners", "", "warn owners before sessions are deleted, over this `channel`: a URL, file:PATH of a file with one, or env for that in $"+envNotifyOwners+" (default: env, if it is set)")
 	cmd.Flags().StringVar(&f.page, "owners-page", "", "`URL` of the page on which owners see and keep their sessions, for the message")
+	cmd.Flags().StringVar(&f.keepURL, "keep-link-url", "", "`URL` of the HTTP API as owners reach it, such as https://app.example.com"+httpapi.DefaultPrefix+", for a link in each message that keeps sessions without a login; needs --keep-link-keys")
+	cmd.Flags().StringVar(&f.keepKeys, "keep-link-keys", "", "`file` of keys that sign these links, one a line of 32 characters or more: the first signs, all are accepted; not readable by others")
+}
+
+// links are the keep links of the flags for an installation, whose API is at a path below; nil without the flags.
+func (f *ownerFlags) links(name, below string) (*keeplink.Links, error) {
+	if f.keepURL == "" && f.keepKeys == "" {
+		return nil, nil
+	}
+	if f.keepURL == "" || f.keepKeys == "" {
+		return nil, usagef("--keep-link-url and --keep-link-keys belong together: set both, or neither")
+	}
+	links, err := keeplink.Open(f.keepURL, f.keepKeys)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return links.For(name, below), nil
 }
 
 // read returns who warns owners, without what a database has; nil when nobody does.
@@ -96,6 +115,9 @@ Nobody is warned unless the policy says so: ` + sessioncleanup.EnvWarnDays + `.`
 			}
 			if o == nil {
 				return usagef("deliver needs --notify-owners, or %s", envNotifyOwners)
+			}
+			if o.Links, err = owners.links(a.installation(), ""); err != nil {
+				return err
 			}
 			return a.with(func(ctx context.Context, db connection, _ []string) error {
 				o.Manager, o.Store = db.system, db.store

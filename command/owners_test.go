@@ -1,11 +1,21 @@
 package command
 
 import (
+	"encoding/json"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/httpapi"
+	"github.com/sessioncleanup/sessioncleanup/internal/tokens"
+	"github.com/sessioncleanup/sessioncleanup/keeplink"
+	"github.com/sessioncleanup/sessioncleanup/memory"
+	"github.com/sessioncleanup/sessioncleanup/notify"
 )
 
 func TestOwnersAreWarnedBeforeSessionsAreDeleted(t *testing.T) {
@@ -29,9 +39,30 @@ func TestOwnersAreWarnedBeforeSessionsAreDeleted(t *testing.T) {
 	u.calls("notices", "--pending", "--limit", "3").want(t, exitDone, "to be sent", "502 Bad Gateway")
 	h.answers(http.StatusNoContent)
 	s.exec(t, "UPDATE sessioncleanup_notices SET next_at = queued_at")
-	u.calls("deliver", "--owners-page", "https://app.example.com/rooms", "--notify-name", "polls").want(t, exitDone, "about 201 sessions delivered")
-	if bodies := h.received(); len(bodies) == 0 || !strings.Contains(bodies[0], `"type":"sessions.deletion_ahead"`) || !strings.Contains(bodies[0], "https://app.example.com/rooms") || !strings.Contains(bodies[0], `"owner_id":`) {
-		t.Errorf("the webhook got %.500q", bodies)
+	const api = "https://app.example.com/api/session-cleanup"
+	keys := u.writes("keep-keys", strings.Repeat("k", 40)+"\n")
+	u.calls("deliver", "--keep-link-url", api).want(t, exitUsage, "--keep-link-keys belong together")
+	u.calls("deliver", "--keep-link-url", api, "--keep-link-keys", u.writes("short", "k")).want(t, exitUsage, "want at least 32")
+	u.calls("deliver", "--owners-page", "https://app.example.com/rooms", "--notify-name", "polls", "--keep-link-url", api, "--keep-link-keys", keys).want(t, exitDone, "about 201 sessions delivered")
+	bodies := h.received()
+	if len(bodies) == 0 || !strings.Contains(bodies[0], `"type":"sessions.deletion_ahead"`) || !strings.Contains(bodies[0], "https://app.example.com/rooms") || !strings.Contains(bodies[0], `"owner_id":`) {
+		t.Fatalf("the webhook got %.500q", bodies)
+	}
+	var message struct {
+		Data struct {
+			Details struct {
+				Owner string `json:"owner_id"`
+				Link  string `json:"keep_link"`
+			} `json:"details"`
+		} `json:"data"`
+	}
+	links, err := keeplink.Open(api, keys)
+	if err != nil || json.Unmarshal([]byte(bodies[0]), &message) != nil {
+		t.Fatalf("%v, or no JSON: %s", err, bodies[0])
+	}
+	details := message.Data.Details
+	if g, err := links.Read(strings.TrimPrefix(details.Link, api+"/keep?token="), time.Now().AddDate(0, 0, 13)); err != nil || g.Owner != details.Owner {
+		t.Errorf("the link %s of owner %q allows %+v, %v", details.Link, details.Owner, g, err)
 	}
 	u.calls("notices").want(t, exitDone, "delivered")
 	u.calls("events", "--action", "warned").want(t, exitDone, "webhook:127.0.0.1:")
@@ -55,4 +86,43 @@ func TestWarningsThatWereGivenUpAreSentAgain(t *testing.T) {
 	u.calls("notices", "--resend").want(t, exitDone, "2 warnings will be sent again")
 	u.calls("notices", "--failed").want(t, exitDone, "No warnings.")
 	u.calls("notices", "--resend", "--failed").want(t, exitUsage)
+}
+
+func TestKeepLinksOfEachInstallationLeadToItsPage(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, nil)
+	f := ownerFlags{keepURL: "https://app.example.com" + httpapi.DefaultPrefix, keepKeys: u.writes("keep-keys", strings.Repeat("k", 40))}
+	log := slog.New(slog.DiscardHandler)
+	var all []served
+	for i, name := range []string{"", "polls"} {
+		m, err := sessioncleanup.New(memory.New(memory.Config{}), sessioncleanup.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := served{name: name, m: m, log: log}
+		if s.links, err = f.links(name, s.below(i)); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+	}
+	h, err := routes(t.Context(), all, newLogins(&endpoint{known: &tokens.Tokens{}}, log), nil, http.NotFoundHandler())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range all {
+		link, err := url.Parse(s.owners(&notify.Owners{}).Links.URL(keeplink.Grant{Owner: "42", Until: time.Now().Add(time.Hour)}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j, other := range all {
+			rec := httptest.NewRecorder()
+			h.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, httpapi.DefaultPrefix+other.below(j)+"/keep?"+link.RawQuery, nil))
+			if got, want := rec.Code, map[bool]int{true: http.StatusOK, false: http.StatusBadRequest}[i == j]; got != want {
+				t.Errorf("the link of installation %q on the page of %q: %d, want %d", s.name, other.name, got, want)
+			}
+			if own := link.Path == httpapi.DefaultPrefix+other.below(j)+"/keep"; own != (i == j) {
+				t.Errorf("the link of installation %q is %s", s.name, link)
+			}
+		}
+	}
 }

@@ -85,6 +85,9 @@ func (a *app) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if _, err := f.owners.links("", ""); err != nil { // before a database is asked
+				return err
+			}
 			if schedule == nil && at == nil && f.metrics.addr == "" {
 				return usagef("--every never only serves HTTP: it needs --addr and --tokens, or --metrics-addr")
 			}
@@ -93,6 +96,12 @@ func (a *app) serve() *cobra.Command {
 			}
 			return endsAt(cmd.Context(), a.withPatience(func(ctx context.Context, db connection, _ []string) error {
 				return a.runSchedule(ctx, db, described, func(ctx context.Context, all []served, log *slog.Logger) error {
+					for i := range all {
+						var err error
+						if all[i].links, err = f.owners.links(all[i].name, all[i].below(i)); err != nil {
+							return err
+						}
+					}
 					var ends []func()
 					defer func() {
 						for _, end := range ends {

@@ -194,12 +194,9 @@ func routes(life context.Context, all []served, users *logins, origins []string,
 	var tables []webui.Table
 	var managers []*sessioncleanup.Manager
 	for i, s := range all {
-		prefix := httpapi.DefaultPrefix
-		if i > 0 {
-			prefix += "/tables/" + s.name
-		}
+		prefix := httpapi.DefaultPrefix + s.below(i)
 		api, err := httpapi.New(s.m, httpapi.Options{
-			Prefix: prefix, Authenticate: users.authenticate, Context: life, Logger: s.log, CrossOrigin: crossOrigin,
+			Prefix: prefix, Authenticate: users.authenticate, Context: life, Logger: s.log, CrossOrigin: crossOrigin, KeepLinks: s.links,
 			Limit: limit, MaxRequestsPerPrincipal: requestsServed, LimitChanges: limitChanges,
 		})
 		if err != nil {

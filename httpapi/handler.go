@@ -9,6 +9,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/keeplink"
 )
 
 // New makes the handler. It serves requests for paths below Options.Prefix, and nothing else. A missing Authenticate or
@@ -85,6 +86,8 @@ type call struct {
 	m       *sessioncleanup.Manager // limited to what the principal may do
 	endTurn func()                  // see turns; nil before it begins
 	started bool                    // the response has begun: errors can no longer be reported in it
+	html    bool                    // the response is a page
+	grant   keeplink.Grant          // of the request's keep link
 }
 
 func (c *call) serve() error {
@@ -101,8 +104,8 @@ func (c *call) serve() error {
 			return &fault{problem: crossOrigin}
 		}
 	}
-	if c.who, err = c.Authenticate(c.r); err != nil {
-		return refused(err)
+	if c.who, err = c.caller(rt); err != nil {
+		return err
 	}
 	if err := limited(c.Limit, c.r, c.who); err != nil {
 		return err
@@ -125,6 +128,18 @@ func (c *call) serve() error {
 		defer c.endTurn()
 	}
 	return rt.handle(c)
+}
+
+// caller is the principal of the request.
+func (c *call) caller(rt *route) (sessioncleanup.Principal, error) {
+	if rt.linked {
+		return c.linked()
+	}
+	who, err := c.Authenticate(c.r)
+	if err != nil {
+		err = refused(err)
+	}
+	return who, err
 }
 
 // limited is the problem of a client that has to wait.

@@ -84,6 +84,14 @@ var (
 		"too-large-to-archive", http.StatusConflict, text{"Too large for the archive", "Trop grande pour l'archive"},
 		text{"More rows belong to the session than may be archived, so it was not deleted.", "Trop de lignes dépendent de la session pour l'archiver : elle n'a pas été supprimée."},
 	}
+	invalidLink = &kind{
+		"invalid-link", http.StatusBadRequest, text{"This link is not valid", "Ce lien n'est pas valable"},
+		text{"A part of it is missing or changed. Open it again from the message, as a whole.", "Une partie manque ou a changé. Ouvrez-le de nouveau depuis le message, en entier."},
+	}
+	expiredLink = &kind{
+		"expired-link", http.StatusGone, text{"This link has expired", "Ce lien a expiré"},
+		text{"It was valid until %s. Log in to the application to keep a session.", "Il était valable jusqu'au %s. Connectez-vous à l'application pour garder une session."},
+	}
 	changed = &kind{
 		"changed-meanwhile", http.StatusPreconditionFailed, text{"The session has changed", "La session a changé"},
 		text{"The session is no longer as If-Match says.", "La session n'est plus telle que If-Match l'indique."},
@@ -238,4 +246,20 @@ var (
 		sessioncleanup.AlertClockWrong:        "les horloges de la base de données et de ce processus diffèrent de %v",
 		sessioncleanup.AlertCleanupIncomplete: "le dernier nettoyage, %s, n'a pas pu traiter %d sessions",
 	}
+)
+
+// The page behind a keep link.
+var (
+	msgKeepTitle        = text{"Keep your sessions", "Garder vos sessions"}
+	msgKeepIntroduction = text{"These sessions have not been used for a while, and will be deleted. You can keep them here until %s.", "Ces sessions n'ont pas servi depuis un certain temps et seront supprimées. Vous pouvez les garder ici jusqu'au %s."}
+	msgKeepNone         = text{"None of your sessions is about to be deleted.", "Aucune de vos sessions n'est sur le point d'être supprimée."}
+	msgKeepUsed         = text{"Last used: %s", "Dernière utilisation : %s"}
+	msgKeepDeleted      = text{"Will be deleted: %s or later", "Sera supprimée : %s ou après"}
+	msgKeepDays         = text{"Keep for %d days", "Garder %d jours"}
+	msgKeepAlways       = text{"Keep always", "Garder toujours"}
+	msgKeepOthers       = text{"And %d others.", "Et %d autres."}
+	msgKeepAll          = text{"All %d sessions:", "Les %d sessions :"}
+	msgKeptOne          = text{"Kept: %s", "Gardée : %s"}
+	msgForm             = text{"The body must be a form, with the Content-Type application/x-www-form-urlencoded.", "Le corps doit être un formulaire, avec le Content-Type application/x-www-form-urlencoded."}
+	msgKeptSome         = text{"Sessions kept: %d", "Sessions gardées : %d"}
 )

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/keeplink"
 )
 
 // WaitError is an error of Options.Authenticate for a client that has to wait, after too many failed logins for example.
@@ -31,6 +32,9 @@ type Options struct {
 	Prefix string
 	// Challenge is the WWW-Authenticate header of a 401. Default: "Bearer".
 	Challenge string
+	// KeepLinks verifies the links in warnings with which owners keep sessions without logging in, and serves the page behind them
+	// at "keep" below Prefix. Default: there is no such page.
+	KeepLinks *keeplink.Links
 	// ReadOnly refuses everything that changes state, dry runs included. Default: false.
 	ReadOnly bool
 	// NoConfirm makes DELETE work without ?confirm=, for front ends that ask for a confirmation themselves.

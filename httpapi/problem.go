@@ -92,7 +92,8 @@ func (c *call) fail(err error) {
 	if c.started {
 		panic(http.ErrAbortHandler)
 	}
-	body, err := json.Marshal(c.documentOf(f))
+	document := c.documentOf(f)
+	body, err := json.Marshal(document)
 	if err != nil { // strings and numbers always marshal
 		panic(err)
 	}
@@ -107,6 +108,9 @@ func (c *call) fail(err error) {
 	}
 	if f.problem == unauthenticated {
 		h.Set("WWW-Authenticate", c.Challenge)
+	}
+	if c.html && c.sendPage(document.Status, keepPage{Title: document.Title, Introduction: document.Detail}) == nil {
+		return
 	}
 	c.send(f.problem.status, body)
 }

@@ -15,6 +15,7 @@ type route struct {
 	changes    bool // changes state
 	logged     bool // changes one session, which the audit log keeps
 	long       bool // may last longer than a request
+	linked     bool // by the token of a keep link
 }
 
 // methods are the routes of one path, by method. GET serves HEAD too: the server omits the body.
@@ -49,6 +50,10 @@ var (
 		"erase":        {http.MethodPost: {handle: (*call).erase, everything: true, changes: true, logged: true, long: true}},
 		"cleanup":      {http.MethodPost: {handle: (*call).cleanup, everything: true, changes: true, long: true}},
 		"openapi.yaml": {http.MethodGet: {handle: (*call).openapi, open: true}},
+		"keep": {
+			http.MethodGet:  {handle: (*call).showKeep, linked: true},
+			http.MethodPost: {handle: (*call).useKeep, linked: true, changes: true, logged: true},
+		},
 	}
 	sessionRoutes = methods{
 		http.MethodGet:    {handle: (*call).session},

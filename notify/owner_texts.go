@@ -14,6 +14,7 @@ type OwnerWarning struct {
 	Sessions []WarnedSession // the longest unused first; a message has at most the first 20 of them
 	Total    int             // sessions, with those that are left out
 	Page     string          // on which the owner can keep them; may be empty
+	KeepLink string          // with which whoever has it keeps them; see package keeplink. May be empty
 }
 
 // WarnedSession is a session that will be deleted.
@@ -38,6 +39,17 @@ func (w OwnerWarning) First() time.Time {
 	return first
 }
 
+// Last is the latest moment from which on one of the sessions is deleted.
+func (w OwnerWarning) Last() time.Time {
+	var last time.Time
+	for _, s := range w.Sessions {
+		if last.Before(s.DeleteAt) {
+			last = s.DeleteAt
+		}
+	}
+	return last
+}
+
 // Time writes a time in the owner's time zone.
 func (w OwnerWarning) Time(t time.Time) string { return t.In(w.Zone).Format("2006-01-02 15:04 MST") }
 
@@ -47,6 +59,7 @@ type ownerDetails struct {
 	OwnerID  string          `json:"owner_id"`
 	Sessions []WarnedSession `json:"sessions"`
 	Total    int             `json:"total"`
+	KeepLink string          `json:"keep_link,omitempty"`
 }
 
 // OwnerMessage is the message of a warning, without an ID. Its data has all sessions, its text the first 20.
@@ -55,7 +68,7 @@ func (t *Texts) OwnerMessage(w OwnerWarning) (Message, error) {
 	if w.Zone == nil {
 		w.Zone = time.UTC
 	}
-	details := ownerDetails{w.Service, w.OwnerID, w.Sessions, w.Total}
+	details := ownerDetails{w.Service, w.OwnerID, w.Sessions, w.Total, w.KeepLink}
 	w.Sessions = w.Sessions[:min(len(w.Sessions), shownSessions)]
 	m, err := t.message(Notice{Service: w.Service, At: w.At}, "owner.subject", "owner.text", w)
 	m.Type, m.Data = "sessions.deletion_ahead", details
@@ -65,7 +78,7 @@ func (t *Texts) OwnerMessage(w OwnerWarning) (Message, error) {
 // OwnerSample is a warning to try templates with.
 func OwnerSample() OwnerWarning {
 	at := time.Date(2026, 11, 29, 3, 0, 0, 0, time.UTC)
-	w := OwnerWarning{OwnerID: "42", At: at, Total: 23, Page: "https://app.example.com/sessions"}
+	w := OwnerWarning{OwnerID: "42", At: at, Total: 23, Page: "https://app.example.com/sessions", KeepLink: "https://app.example.com/api/session-cleanup/keep?token=eyJvIjoiTkRJPSJ9.c2lnbmF0dXJl"}
 	for i, name := range []string{"Friday night requests", "", "Test"} {
 		since := at.AddDate(0, 0, -23).Add(time.Duration(i) * 31 * time.Minute)
 		w.Sessions = append(w.Sessions, WarnedSession{ID: string(rune('1' + i)), Name: name, UnusedSince: since, DeleteAt: since.AddDate(0, 0, 30)})

@@ -13,6 +13,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
+	"github.com/sessioncleanup/sessioncleanup/keeplink"
 )
 
 const (
@@ -24,7 +25,8 @@ const (
 	failuresAlike   = 3               // in a row end a round: the channel is down
 	runPatience     = 10 * time.Minute
 	runPause        = 2 * time.Second
-	longestReason   = 300 // characters of an error in the outbox
+	linkGrace       = 7 * 24 * time.Hour // for which a link is valid after the last deletion that it can prevent: runs may be late
+	longestReason   = 300                // characters of an error in the outbox
 	defaultInterval = time.Hour
 )
 
@@ -89,6 +91,9 @@ type Owners struct {
 	Service string
 	// Page is the address of the page on which owners see their sessions and keep them. Default: the message names none.
 	Page string
+	// Links has each message contain a link with which its owner keeps the sessions without logging in. Whoever reads the message can use
+	// it, such as everybody in a Slack channel. Default: there is none.
+	Links *keeplink.Links
 	// Interval is the least time between two messages to an owner. What is to be told meanwhile is in the next one. Default: 1 h.
 	Interval time.Duration
 	// Quiet are hours without messages. Default: none.
@@ -346,6 +351,9 @@ func (s *sender) message(m sessioncleanup.NoticeMessage, recipient Recipient) (M
 	for _, n := range m.Notices {
 		session := sessioncleanup.Session{AutoCleanup: true, LastActivity: n.For, DeactivatedAt: n.For} // as far as it matters here
 		w.Sessions = append(w.Sessions, WarnedSession{ID: n.SessionID, Name: n.Name, UnusedSince: n.For, DeleteAt: m.Cutoffs.DeleteAt(session)})
+	}
+	if s.o.Links != nil && m.OwnerID != "" {
+		w.KeepLink = s.o.Links.URL(keeplink.Grant{Owner: m.OwnerID, Until: w.Last().Add(linkGrace), Zone: recipient.Zone})
 	}
 	message, err := texts.OwnerMessage(w)
 	if err != nil {

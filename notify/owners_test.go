@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/keeplink"
 	"github.com/sessioncleanup/sessioncleanup/memory"
 )
 
@@ -79,14 +80,23 @@ func TestEachOwnerGetsOneMessageAboutAllSessions(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store, m := due(t, 10_000, 50)
+		links, err := keeplink.New("https://app.example.com/api", strings.Repeat("k", 32))
+		if err != nil {
+			t.Fatal(err)
+		}
 		box := &mailbox{}
-		o := &Owners{Manager: m, Store: store, Channel: box, Service: "polls", PerMinute: 600, Page: "https://app.example.com/rooms"}
+		o := &Owners{Manager: m, Store: store, Channel: box, Service: "polls", PerMinute: 600, Page: "https://app.example.com/rooms", Links: links}
 		if d := deliverAll(t, o); d.Messages != 50 || d.Sessions != 10_000 || len(box.got) != 50 {
 			t.Errorf("delivered %+v in %d messages, want 10,000 sessions in 50", d, len(box.got))
 		}
 		first := box.got[0]
 		if len(sessionsOf(first)) != 200 || strings.Count(first.Text, "last used") != 20 || !strings.Contains(first.Text, "and 180 others") || !strings.Contains(first.Text, o.Page) {
 			t.Errorf("the message has %d sessions in its data and says:\n%s", len(sessionsOf(first)), first.Text)
+		}
+		link := first.Data.(ownerDetails).KeepLink
+		grant, err := links.Read(link[strings.Index(link, "=")+1:], first.At.Add(13*ownersDay))
+		if err != nil || grant.Owner != first.Data.(ownerDetails).OwnerID || !strings.Contains(first.Text, "\n"+link+"\n") || !strings.Contains(first.HTML, `<a href="`+link+`">`) {
+			t.Errorf("the message's link %q allows %+v, %v; it says\n%s\n%s", link, grant, err, first.Text, first.HTML)
 		}
 		if at := first.Data.(ownerDetails).Sessions[0].DeleteAt; at.Before(first.At.Add(7*ownersDay)) || !strings.Contains(first.Subject, at.Format("2006-01-02 15:04 UTC")) {
 			t.Errorf("the message of %v names the deletion at %v, in %q", first.At, at, first.Subject)

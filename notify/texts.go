@@ -42,7 +42,9 @@ func NewTexts(language string, own ...string) (*Texts, error) {
 	if err != nil {
 		return nil, err
 	}
-	functions := map[string]any{"time": timeText, "span": spanText, "cut": func(text string, most int) string { return cut(text, most, unescaped) }}
+	functions := map[string]any{
+		"time": timeText, "span": spanText, "cut": func(text string, most int) string { return cut(text, most, unescaped) }, "link": isLink,
+	}
 	t := &Texts{language: language, plain: template.New("").Funcs(functions).Option("missingkey=error"), html: htmltemplate.New("").Funcs(functions)}
 	for _, text := range append([]string{string(source), string(layout)}, own...) {
 		if _, err := t.plain.Parse(text); err != nil {
@@ -158,6 +160,11 @@ func (t *Texts) run(name string, data any) (string, error) {
 	var out strings.Builder
 	err := t.plain.ExecuteTemplate(&out, name, data)
 	return out.String(), err
+}
+
+// isLink reports whether a line of a text is nothing but the address of a page.
+func isLink(line string) bool {
+	return (strings.HasPrefix(line, "https://") || strings.HasPrefix(line, "http://")) && !strings.ContainsRune(line, ' ')
 }
 
 func timeText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

@@ -23,6 +23,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
@@ -45,7 +46,7 @@ var restrictLine = regexp.MustCompile(`(?m)^\\(un)?restrict .*\n`)
 // from the catalog.
 func dump(t testing.TB, url string) string {
 	t.Helper()
-	if out, err := exec.Command("pg_dump", "--schema-only", url).CombinedOutput(); err == nil {
+	if out, err := exec.Command(pgtest.Program("pg_dump"), "--schema-only", url).CombinedOutput(); err == nil {
 		return restrictLine.ReplaceAllString(string(out), "")
 	}
 	return value[string](t, connect(t, url), `
@@ -67,6 +68,9 @@ func TestMigrateAgainAndItsSQLChangeTheSameAndUninstallLeavesTheSchemaAsItWas(t 
 	for name, h := range pghosts.All() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if name != "guide" {
+				thorough.Only(t, thorough.Tables)
+			}
 			url := fresh(t, name)
 			before := dump(t, url)
 			store := open(t, url, postgres.Config{Schema: h.Schema})
@@ -157,6 +161,7 @@ func (s *stopper) Handle(context.Context, slog.Record) error {
 // Each migration is stopped some steps later than the one before, from another first step on in each run of the tests.
 func TestAnInterruptedMigrationIsFinishedOrRemoved(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Interrupted)
 	url := fresh(t, "guide")
 	before := dump(t, url)
 	migrate(t, open(t, url, postgres.Config{}))
@@ -193,17 +198,22 @@ func TestAnInterruptedMigrationIsFinishedOrRemoved(t *testing.T) {
 	}
 }
 
-// The first thing that Migrate makes is the table of its lock.
-func TestUninstallRemovesTheLockOfAMigrationThatDidNothingElse(t *testing.T) {
+// Migrate makes the table of its lock first, then that of the versions. The server may finish the second one after an Uninstall,
+// when its client is gone.
+func TestUninstallRemovesWhatAMigrationMakesBeforeTheSettings(t *testing.T) {
 	t.Parallel()
 	url := fresh(t, "guide")
 	before := dump(t, url)
-	mustExec(t, connect(t, url), "CREATE TABLE sessioncleanup_migrating (id integer PRIMARY KEY)")
-	if err := open(t, url, postgres.Config{}).Uninstall(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(before, dump(t, url)); diff != "" {
-		t.Errorf("the database (-before +after):\n%s", diff)
+	for _, made := range [][]string{{"migrating"}, {"migrations"}, {"migrating", "migrations"}} {
+		for _, table := range made {
+			mustExec(t, connect(t, url), "CREATE TABLE sessioncleanup_"+table+" (id integer PRIMARY KEY)")
+		}
+		if err := open(t, url, postgres.Config{}).Uninstall(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before, dump(t, url)); diff != "" {
+			t.Errorf("the database after Uninstall, with %v (-before +after):\n%s", made, diff)
+		}
 	}
 }
 

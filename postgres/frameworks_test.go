@@ -11,6 +11,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
@@ -18,6 +19,7 @@ import (
 // "live" is in use, "idle" was last used 60 days ago.
 func TestTablesOfFrameworks(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Tables)
 	type schema = sessioncleanup.Schema
 	const laravel = `CREATE TABLE sessions (id varchar(255) PRIMARY KEY, user_id bigint, ip_address varchar(45), user_agent text, payload text NOT NULL, last_activity integer NOT NULL);
 		CREATE INDEX ON sessions (last_activity);

@@ -6,12 +6,14 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
 )
 
 func TestInstallerOnAnEmptyDatabase(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Tables)
 	storetest.RunInstaller(t, func(t testing.TB) storetest.Installation {
 		url := pgtest.Empty(t)
 		i := installation(t, url)

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 )
 
 // restoreAll empties the archive, a few entries at a time.
@@ -50,6 +51,7 @@ func expectOnce(t *testing.T, pool *pgxpool.Pool, count int, when string) (archi
 
 func TestKilledArchivingAndRestoringLeaveEachSessionInOnePlace(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Killed)
 	const count = 600
 	store, pool := adopted(t, "guide")
 	migrate(t, store) // the template has got more tables since it was adopted

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/backup"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 )
 
 // backUpAll deletes the sessions 1 to killedSessions, 10 at a time, with a run after each that backs them up and purges those
@@ -78,6 +79,7 @@ func expectNoneLost(t *testing.T, path string, stored, archived []string) (purge
 
 func TestKilledBackupsLoseNothing(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Killed)
 	hits, purged := 0, 0
 	const stored, archived = "SELECT coalesce(array_agg(id::text), '{}') FROM sessions", "SELECT coalesce(array_agg(session_id), '{}') FROM sessioncleanup_archive"
 	for range (*kills + 1) / 2 { // half as often: each makes a database

@@ -18,10 +18,11 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
-var kills = flag.Int("kills", 2, "how often each of the kill tests kills")
+var kills = flag.Int("kills", 5, "how often each of the kill tests kills")
 
 // envVictim makes the test binary the process that is killed: it cleans up, archives, restores, backs up or migrates the database of envURL.
 const (
@@ -137,6 +138,7 @@ func finish(t *testing.T, store *postgres.Store, pool *pgxpool.Pool) {
 
 func TestKilledCleanerLeavesWholeBatches(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Killed)
 	const count = 3000
 	hits := 0
 	for range *kills {
@@ -154,6 +156,7 @@ func TestKilledCleanerLeavesWholeBatches(t *testing.T) {
 
 func TestKilledMigrationIsFinishedByTheNext(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Killed)
 	filled := func() (string, *pgxpool.Pool) {
 		url := fresh(t, "guide")
 		pool := connect(t, url)
@@ -188,6 +191,7 @@ func TestKilledMigrationIsFinishedByTheNext(t *testing.T) {
 // does when one crashes; the run tries again and finishes.
 func TestKilledBackendDoesNotStopARun(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Killed)
 	const count = 1000
 	// What the server has confirmed must outlive it, the lease too.
 	server := pgtest.Start(t, map[string]string{"restart_after_crash": "on", "synchronous_commit": "on"})

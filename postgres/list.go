@@ -53,7 +53,8 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	return page, nil
 }
 
-// readPage reads the rows of a list: its place in the order and whether it was found follow each session.
+// readPage reads the rows of a list: its place in the order, whether it was found and whether the search ended there follow each
+// session.
 func readPage(rows pgx.Rows, q sessioncleanup.Query, page *sessioncleanup.Page) error {
 	var last sessioncleanup.Position
 	for rows.Next() {
@@ -62,17 +63,19 @@ func readPage(rows pgx.Rows, q sessioncleanup.Query, page *sessioncleanup.Page) 
 			break
 		}
 		var place any
-		var found bool
-		session, err := scanSession(rows, &place, &found)
+		var found, end bool
+		session, err := scanSession(rows, &place, &found, &end)
 		if err != nil {
 			return err
 		}
 		last = sessioncleanup.Position{Key: placeKey(place), ID: session.ID}
-		if !found { // the search came this far
+		if found {
+			page.Sessions = append(page.Sessions, session)
+		}
+		if end { // sessions of this part beyond it were not looked at
 			page.Next = &last
 			break
 		}
-		page.Sessions = append(page.Sessions, session)
 	}
 	rows.Close()
 	return rows.Err()

@@ -110,13 +110,13 @@ func (s *Store) tryLock(ctx context.Context, m *mapping, table string) (*migrati
 	return &migrationLock{conn: conn, table: table}, nil
 }
 
-// drop removes the table, after everything else, with what told that there is something to remove.
-func (l *migrationLock) drop(ctx context.Context, settings string) error {
-	_, err := l.conn.Exec(ctx, "DROP TABLE IF EXISTS "+settings+", "+l.table)
+// drop removes the lock's table, after everything else, with the table that told that there is something to remove.
+func (l *migrationLock) drop(ctx context.Context, last string) error {
+	_, err := l.conn.Exec(ctx, "DROP TABLE IF EXISTS "+last+", "+l.table)
 	if err == nil {
 		_, err = l.conn.Exec(ctx, "COMMIT")
 	}
-	return mapError("remove the settings", err)
+	return mapError("remove the last tables", err)
 }
 
 // check fails when the lock was lost with its connection.

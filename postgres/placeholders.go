@@ -56,6 +56,10 @@ func (m *mapping) fill() {
 		}
 	}
 	n["owner_as"] = sqlfile.Column(cmp.Or(m.schema.Owner, "owner_id"))
+	n["whole_name"] = "NULL::text"
+	if m.schema.Name != "" {
+		n["whole_name"] = n["name_col"] + "::text"
+	}
 	n["id_eq"], n["owner_eq"], n["id_after"] = m.operator("=", m.schema.ID), m.operator("=", m.schema.Owner), m.operator(">", m.schema.ID)
 	m.fillRows(n)
 	n["unread"] = fmt.Sprint(len(m.unread()) > 0)

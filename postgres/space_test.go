@@ -15,6 +15,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/besides"
 	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
 )
@@ -63,6 +64,7 @@ func TestUninstallLeavesAnotherInstallationAsItWas(t *testing.T) {
 
 func TestInstallationsInOneDatabaseLeaveEachOtherAlone(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Random)
 	url := besideRooms(t)
 	pool := connect(t, url)
 	mustExec(t, pool, "ALTER TABLE propositions ALTER session_id DROP NOT NULL, DROP CONSTRAINT propositions_session_id_fkey, ADD FOREIGN KEY (session_id) REFERENCES sessions ON DELETE SET NULL")

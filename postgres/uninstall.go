@@ -22,7 +22,7 @@ func (s *Store) Uninstall(ctx context.Context) error {
 	space, err := s.findSpace(ctx)
 	if err != nil {
 		if errors.Is(err, sessioncleanup.ErrNotInstalled) {
-			return s.dropLock(ctx)
+			return s.dropBarest(ctx)
 		}
 		return err
 	}
@@ -99,23 +99,24 @@ func (s *Store) checkRestored(ctx context.Context, m *mapping) error {
 	return nil
 }
 
-// loneLock finds the table of the migration's lock where an interrupted Migrate made nothing else.
-const loneLock = `
+// barest finds the tables that Migrate makes before the settings, its lock and the versions, where it was interrupted between
+// them, or where the server created the second after an Uninstall that did not see it yet.
+const barest = `
 	SELECT c.oid, n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 	 WHERE CASE $1::text WHEN '' THEN n.nspname NOT LIKE 'sessioncleanup\_%' OR pg_catalog.pg_table_is_visible(c.oid) ELSE n.nspname = $1::text END
-	   AND c.relname = 'sessioncleanup_migrating' AND c.relkind = 'r' AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
+	   AND c.relname IN ('sessioncleanup_migrating', 'sessioncleanup_migrations') AND c.relkind = 'r' AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
 	   AND NOT EXISTS (SELECT FROM pg_catalog.pg_class o WHERE o.relnamespace = c.relnamespace AND o.relname = 'sessioncleanup_settings')
 	 ORDER BY pg_catalog.pg_table_is_visible(c.oid) DESC LIMIT 1`
 
-// dropLock removes that table, unless another process is migrating there.
-func (s *Store) dropLock(ctx context.Context) error {
+// dropBarest removes those tables, unless another process is migrating there.
+func (s *Store) dropBarest(ctx context.Context) error {
 	m := &mapping{names: sqlfile.Names{}, safe: serverPath}
-	err := s.pool.QueryRow(ctx, loneLock, spaceOf(s.cfg.Name)).Scan(&m.table.oid, &m.space)
+	err := s.pool.QueryRow(ctx, barest, spaceOf(s.cfg.Name)).Scan(&m.table.oid, &m.space)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return s.dropSpace(ctx, m)
 	}
 	if err != nil {
-		return mapError("look for the table of the migration's lock", err)
+		return mapError("look for what an interrupted migration left", err)
 	}
 	if err := s.act(ctx, m, true); err != nil {
 		return err
@@ -129,7 +130,7 @@ func (s *Store) dropLock(ctx context.Context) error {
 	if err != nil || settings != 0 {
 		return mapError("look for the library's tables", err)
 	}
-	return errors.Join(lock.drop(ctx, m.own("settings")), s.dropSpace(ctx, m))
+	return errors.Join(lock.drop(ctx, m.own("migrations")), s.dropSpace(ctx, m))
 }
 
 // checkRemovable fails, before anything is removed, when something of the application's depends on it.

@@ -6,18 +6,22 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// TestLargeListsAreReadInPartsWithoutLossOrRepetition walks lists of 15,000 sessions in which few, or none, are found.
+// TestLargeListsAreReadInPartsWithoutLossOrRepetition walks lists of 15,000 sessions in which few, none, or one in five are found.
 func TestLargeListsAreReadInPartsWithoutLossOrRepetition(t *testing.T) {
 	t.Parallel()
 	store, pool := adopted(t, "guide")
 	mustExec(t, pool, `INSERT INTO sessions (id, name, active, auto_cleanup, last_activity, deactivated_at)
-		SELECT n, CASE WHEN n % 5000 = 1 THEN 'needle' ELSE 'hay' END, n % 3 > 0, n % 7 > 0,
+		SELECT n, CASE WHEN n % 5000 = 1 THEN 'needle' ELSE 'straw ' || n % 5 END, n % 3 > 0, n % 7 > 0,
 		       CASE WHEN n % 1000 = 1 THEN '-infinity' WHEN n % 1000 = 2 THEN 'infinity' ELSE now() - (n / 10) * interval '1 minute' END, CASE WHEN n % 3 = 0 THEN now() END
 		  FROM generate_series(1, 15000) n`)
 	mustExec(t, pool, "ANALYZE sessions")
 	manager := manage(t, store)
 	for _, status := range []sessioncleanup.Status{"", sessioncleanup.StatusActive, sessioncleanup.StatusToDeactivate} {
-		for _, text := range []string{"", "needle", "nowhere"} {
+		texts := []string{"", "needle", "nowhere"}
+		if status == sessioncleanup.StatusActive { // the last session that a page looks at is found with one of them
+			texts = append(texts, "straw 0", "straw 1", "straw 2", "straw 3", "straw 4")
+		}
+		for _, text := range texts {
 			byName := sessioncleanup.ListOptions{Status: status, Text: text, Sort: sessioncleanup.SortName, Limit: 1000} // which reads the whole table
 			want, _ := everyPage(t, manager, byName)
 			for _, descending := range []bool{false, true} {

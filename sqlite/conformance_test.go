@@ -5,12 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
 )
@@ -29,14 +29,19 @@ const hostTables = `
 		session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
 		song TEXT, created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP);`
 
+// twelveUsers are the owners of sessions in hostTables.
+const twelveUsers = "INSERT INTO users SELECT value, 'user ' || value FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]')"
+
 func TestStoreWithTheHostsTable(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
-		path := filepath.Join(t.TempDir(), "app.db")
-		host := openHost(t, path)
-		execute(t, host, hostTables)
-		execute(t, host, "INSERT INTO users SELECT value, 'user ' || value FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]')")
-		h := harness(t, path, host, "streamer_id", "INTEGER")
+		path, host := adopted(t, []string{hostTables, twelveUsers}, sqlite.Config{})
+		h := hostHarness(t, open(t, path, sqlite.Config{}), host, "streamer_id", "INTEGER")
+		h.Second = open(t, path, sqlite.Config{})
+		h.Begin = func(ctx context.Context) (storetest.Transaction, error) {
+			conn, err := host.Conn(ctx)
+			return writeLock{conn}, err
+		}
 		h.Activity = func(ctx context.Context, id string) error {
 			_, err := host.ExecContext(ctx, "INSERT INTO propositions (session_id) VALUES (?)", id)
 			return err
@@ -45,7 +50,17 @@ func TestStoreWithTheHostsTable(t *testing.T) {
 	})
 }
 
-func TestStoreWithItsOwnTableInMemory(t *testing.T) {
+func TestStoreWithItsOwnTable(t *testing.T) {
+	t.Parallel()
+	thorough.Only(t, thorough.Tables)
+	storetest.Run(t, func(t testing.TB) storetest.Harness {
+		path, host := adopted(t, nil, sqlite.Config{})
+		return ownHarness(t, open(t, path, sqlite.Config{}), host)
+	}, storetest.TableGroups()...)
+}
+
+// A database in memory has one connection: what changes something, and what happens at once, has to do with it.
+func TestStoreInMemory(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
 		host := openHost(t, ":memory:")
@@ -55,23 +70,14 @@ func TestStoreWithItsOwnTableInMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		migrate(t, store)
-		h := hostHarness(t, store, host, "owner_id", "TEXT")
-		h.ID = func(n int) string { return fmt.Sprintf("session-%d", n) }
-		return h
-	})
+		return ownHarness(t, store, host)
+	}, "sweep", "delete", "touch", "archive", "lease", "context", "concurrency")
 }
 
-// harness is a migrated store in a file, and its host.
-func harness(t testing.TB, path string, host *sql.DB, owner, ids string) storetest.Harness {
+func ownHarness(t testing.TB, store sessioncleanup.Store, host *sql.DB) storetest.Harness {
 	t.Helper()
-	store := open(t, path, sqlite.Config{})
-	migrate(t, store)
-	h := hostHarness(t, store, host, owner, ids)
-	h.Second = open(t, path, sqlite.Config{})
-	h.Begin = func(ctx context.Context) (storetest.Transaction, error) {
-		conn, err := host.Conn(ctx)
-		return writeLock{conn}, err
-	}
+	h := hostHarness(t, store, host, "owner_id", "TEXT")
+	h.ID = func(n int) string { return fmt.Sprintf("session-%d", n) }
 	return h
 }
 

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,16 +14,20 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlitetest"
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
 
 const day = 24 * time.Hour
 
+// applications are the settings of an application's connections.
+const applications = "?_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)"
+
 // openHost opens a database as an application does that knows nothing of the library.
 func openHost(t testing.TB, path string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)")
+	db, err := sql.Open("sqlite", path+applications)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,10 +82,47 @@ func adopt(t testing.TB, statements ...string) (*sqlite.Store, *sql.DB) {
 
 func adoptWith(t testing.TB, c sqlite.Config, statements ...string) (*sqlite.Store, *sql.DB) {
 	t.Helper()
-	path, host := newHost(t, statements...)
-	store := open(t, path, c)
-	migrate(t, store)
-	return store, host
+	path, host := adopted(t, statements, c)
+	return open(t, path, c), host
+}
+
+// adopted makes a database with tables of an application that Migrate has adopted, with each of the configurations.
+func adopted(t testing.TB, statements []string, configs ...sqlite.Config) (path string, host *sql.DB) {
+	t.Helper()
+	key := strings.Join(statements, "\n")
+	for _, c := range configs {
+		values, err := json.Marshal([]any{c.Name, c.Schema, c.Migrate})
+		if err != nil {
+			t.Fatal(err)
+		}
+		key += string(values)
+	}
+	path = sqlitetest.Prepared(t, key, func(ctx context.Context, path string) error {
+		db, err := sql.Open("sqlite", path+applications)
+		if err != nil {
+			return err
+		}
+		for _, statement := range statements {
+			if _, err = db.ExecContext(ctx, statement); err != nil {
+				break
+			}
+		}
+		if err := errors.Join(err, db.Close()); err != nil {
+			return err
+		}
+		for _, c := range configs {
+			c.Migrate.AcceptTimes = true
+			store, err := sqlite.Open(ctx, path, c)
+			if err != nil {
+				return err
+			}
+			if err := errors.Join(store.Migrate(ctx, sessioncleanup.Policy{}), store.Close()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return path, openHost(t, path)
 }
 
 func execute(t testing.TB, db *sql.DB, statement string, args ...any) {

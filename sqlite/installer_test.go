@@ -5,12 +5,14 @@ import (
 	"database/sql"
 	"testing"
 
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
 )
 
 func TestInstallerOnAnEmptyDatabase(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Tables)
 	storetest.RunInstaller(t, func(t testing.TB) storetest.Installation {
 		i, host := installation(t)
 		i.Insert = func(ctx context.Context) error {

@@ -13,10 +13,11 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
 
-var kills = flag.Int("kills", 2, "how often the test of killed archives kills")
+var kills = flag.Int("kills", 5, "how often each of the kill tests kills")
 
 // withArchive does something with a Manager that archives in small batches.
 func withArchive(path string, do func(context.Context, *sessioncleanup.Manager) error) error {
@@ -75,6 +76,7 @@ func expectOnce(t *testing.T, host *sql.DB, count, archived int, when string) {
 
 func TestKilledArchivingAndRestoringLeaveEachSessionInOnePlace(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Killed)
 	const count = 300
 	path, host := newHost(t, hostTables, fmt.Sprintf(`
 		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO sessions (id, name) SELECT i, 'room ' || i FROM n`, count),

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/backup"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
 
@@ -99,6 +100,7 @@ func expectNoneLost(t *testing.T, path string, stored, archived []string) (purge
 
 func TestKilledBackupsLoseNothing(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Killed)
 	hits, purged := 0, 0
 	for range *kills {
 		path, host := newHost(t, hostTables)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/besides"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
 )
@@ -30,23 +31,21 @@ var (
 	named = sqlite.Config{Name: "live", Schema: sessioncleanup.Schema{Table: "sessions"}}
 )
 
-// besideRooms is a database with both tables, of which rooms is adopted without a name.
-func besideRooms(t testing.TB) (path string, host *sql.DB) {
+// besideRooms is a database with both tables, of which those of the configurations are adopted.
+func besideRooms(t testing.TB, configs ...sqlite.Config) (path string, host *sql.DB) {
 	t.Helper()
-	path, host = newHost(t, append([]string{hostTables}, roomTables...)...)
-	execute(t, host, "INSERT INTO users SELECT value, 'user ' || value FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]')")
-	execute(t, host, "INSERT INTO rooms (id, last_activity) SELECT value, '2020-01-01' FROM json_each('[1,2,3,4,5,6,7,8,9]')")
-	migrate(t, open(t, path, rooms))
-	return path, host
+	statements := slices.Concat([]string{hostTables}, roomTables, []string{
+		twelveUsers, "INSERT INTO rooms (id, last_activity) SELECT value, '2020-01-01' FROM json_each('[1,2,3,4,5,6,7,8,9]')",
+	})
+	return adopted(t, statements, configs...)
 }
 
 func TestAStoreWithANameBesideOneWithout(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Tables)
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
-		path, host := besideRooms(t)
-		store := open(t, path, named)
-		migrate(t, store)
-		h := hostHarness(t, store, host, "streamer_id", "INTEGER")
+		path, host := besideRooms(t, rooms, named)
+		h := hostHarness(t, open(t, path, named), host, "streamer_id", "INTEGER")
 		h.Second = open(t, path, sqlite.Config{Name: "live"})
 		h.Activity = func(ctx context.Context, id string) error {
 			_, err := host.ExecContext(ctx, "INSERT INTO propositions (session_id) VALUES (?)", id)
@@ -59,7 +58,7 @@ func TestAStoreWithANameBesideOneWithout(t *testing.T) {
 func TestAnInstallerWithANameBesideOneWithout(t *testing.T) {
 	t.Parallel()
 	storetest.RunInstaller(t, func(t testing.TB) storetest.Installation {
-		path, host := besideRooms(t)
+		path, host := besideRooms(t, rooms)
 		execute(t, host, "INSERT INTO sessions (id, streamer_id, name, active) SELECT value, 1, 'room ' || value, value % 2 FROM json_each('[1,2,3,4,5]')")
 		return storetest.Installation{
 			Store: open(t, path, named), Second: open(t, path, named), Sessions: 5,
@@ -70,6 +69,7 @@ func TestAnInstallerWithANameBesideOneWithout(t *testing.T) {
 
 func TestInstallationsInOneDatabaseLeaveEachOtherAlone(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Random)
 	path, host := newHost(t, append([]string{hostTables}, roomTables...)...)
 	side := func(c sqlite.Config, column string) besides.Side {
 		table := c.Schema.Table
@@ -112,7 +112,7 @@ func ofInstallation(t testing.TB, host *sql.DB, name, table string) []string {
 
 func TestInstallationsAreListed(t *testing.T) {
 	t.Parallel()
-	path, _ := besideRooms(t)
+	path, _ := besideRooms(t, rooms)
 	store := open(t, path, named)
 	want := []sessioncleanup.Installation{{Table: "rooms"}}
 	if got, err := store.Installations(t.Context()); err != nil || !cmp.Equal(got, want) {
@@ -129,7 +129,7 @@ func TestInstallationsAreListed(t *testing.T) {
 
 func TestMigrateRefusesATableThatAnotherInstallationHas(t *testing.T) {
 	t.Parallel()
-	path, _ := besideRooms(t)
+	path, _ := besideRooms(t, rooms)
 	migrate(t, open(t, path, named))
 	for _, c := range []struct {
 		config sqlite.Config

@@ -154,7 +154,9 @@ func TestWhatIsUntrackedExpiresOnly(t *testing.T) {
 		t.Helper()
 		var log strings.Builder
 		c.Logger = logTo(&log)
-		store, host := adoptWith(t, c, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, active BOOLEAN DEFAULT 1, created_at)", "INSERT INTO sessions VALUES (1, 1, datetime('now', '-90 days')), (2, 0, datetime('now', '-90 days')), (3, 1, datetime('now', '-90 days')), (4, 0, datetime('now', '-90 days'))")
+		path, host := newHost(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, active BOOLEAN DEFAULT 1, created_at)", "INSERT INTO sessions VALUES (1, 1, datetime('now', '-90 days')), (2, 0, datetime('now', '-90 days')), (3, 1, datetime('now', '-90 days')), (4, 0, datetime('now', '-90 days'))")
+		store := open(t, path, c)
+		migrate(t, store)
 		execute(t, host, "UPDATE sessions SET expires_at = ? WHERE id > 2", old)
 		return store, &log
 	}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
 
@@ -224,6 +225,7 @@ func expectLogged(t *testing.T, host *sql.DB, deleted, deactivated int) {
 
 func TestARunThatWasKilledIsFinishedByTheNext(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Killed)
 	path, host := newHost(t, hostTables)
 	store := open(t, path, sqlite.Config{})
 	migrate(t, store)
@@ -251,6 +253,7 @@ func TestARunThatWasKilledIsFinishedByTheNext(t *testing.T) {
 
 func TestAMigrationThatWasKilledIsFinishedByTheNext(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Killed)
 	for _, reached := range []string{
 		"SELECT count(*) FROM sqlite_master WHERE name = 'sessioncleanup_migrations'",
 		"SELECT count(*) FROM sqlite_master WHERE name = 'sessioncleanup_session_changed'",

@@ -4,14 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"flag"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
 )
@@ -69,11 +68,8 @@ var rowsHosts = map[string]rowsHost{
 }
 
 func (h rowsHost) harness(t testing.TB) storetest.Harness {
-	path := filepath.Join(t.TempDir(), "app.db")
-	host := openHost(t, path)
-	execute(t, host, h.tables)
-	store := open(t, path, sqlite.Config{Schema: h.schema})
-	migrate(t, store)
+	path, host := adopted(t, []string{h.tables}, sqlite.Config{Schema: h.schema})
+	store := open(t, path, sqlite.Config{})
 	schema, err := store.Schema(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -133,16 +129,12 @@ func (h rowsHost) harness(t testing.TB) storetest.Harness {
 	}
 }
 
-var everyHost = flag.Bool("hosts", false, "run the conformance suite on tables of every kind, not of some only")
-
 func TestStoreWithRowsThatAreNoSessions(t *testing.T) {
 	t.Parallel()
 	for name, host := range rowsHosts {
-		if !*everyHost && name != "kinds" {
-			continue
-		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			thorough.Only(t, thorough.Tables)
 			storetest.Run(t, host.harness, storetest.TableGroups()...)
 		})
 	}

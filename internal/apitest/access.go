@@ -146,7 +146,7 @@ func unknownPaths(t *testing.T, observe Observer) {
 		w.do(request{as: admin, method: http.MethodGet, path: path}).problem(http.StatusNotFound, "not-found")
 	}
 	for path, methods := range map[string]string{
-		"/stats": "GET, HEAD", "/view": "GET, HEAD", "/events": "GET, HEAD", "/me": "GET, HEAD", "/summary": "GET, HEAD", "/bulk": "POST", "/a/keep": "PATCH", "/policy": "GET, HEAD, PATCH", "/pause": "DELETE, GET, HEAD, POST", "/analytics": "GET, HEAD", "/owners": "GET, HEAD", "/live": "GET, HEAD", "/openapi.yaml": "GET, HEAD",
+		"/stats": "GET, HEAD", "/view": "GET, HEAD", "/events": "GET, HEAD", "/me": "GET, HEAD", "/keep": "GET, HEAD, POST", "/summary": "GET, HEAD", "/bulk": "POST", "/a/keep": "PATCH", "/policy": "GET, HEAD, PATCH", "/pause": "DELETE, GET, HEAD, POST", "/analytics": "GET, HEAD", "/owners": "GET, HEAD", "/live": "GET, HEAD", "/openapi.yaml": "GET, HEAD",
 		"/cleanup": "POST", "/a": "DELETE, GET, HEAD", "/a/deactivate": "PATCH", "/a/reactivate": "PATCH",
 		"/runs/a/reactivate": "POST", "/runs/a": "GET, HEAD", "/runs": "DELETE, GET, HEAD", "/runs/reactivate": "PATCH",
 		"/a/auto-cleanup": "PATCH", "/a/activity": "PATCH", "/a/expiry": "PATCH",

@@ -36,6 +36,7 @@ func Run(t *testing.T, observe Observer) {
 		{"Summary", summaries},
 		{"Owners", owners},
 		{"Keep", keeps},
+		{"KeepLinks", keepLinks},
 		{"Bulk", bulks},
 		{"ExactCleanup", exactRuns},
 		{"Progress", progress},

@@ -80,8 +80,12 @@ func TestTheDocumentIsValid(t *testing.T) {
 	}
 }
 
-// init makes kin-openapi read a stream as text.
-func init() { openapi3filter.RegisterBodyDecoder("text/event-stream", openapi3filter.FileBodyDecoder) }
+// init makes kin-openapi read a stream and a page as text.
+func init() {
+	for _, mediaType := range []string{"text/event-stream", "text/html"} {
+		openapi3filter.RegisterBodyDecoder(mediaType, openapi3filter.FileBodyDecoder)
+	}
+}
 
 func TestEveryResponseOfTheSuiteMatchesTheDocument(t *testing.T) {
 	doc, v := load(t)

@@ -270,7 +270,7 @@ func (h Host) Harness(t testing.TB, url string) storetest.Harness {
 	h.untouched(t, url, schema)
 	harness := storetest.Harness{
 		Store:  first,
-		Second: open(t, url, h.named),
+		Second: another(t, url, h.named),
 		Insert: func(ctx context.Context, sessions ...sessioncleanup.Session) error {
 			return h.insert(ctx, pool, schema, sessions...)
 		},
@@ -313,6 +313,26 @@ func open(t testing.TB, url, name string) *postgres.Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
+	return store
+}
+
+// another is a store of a process that gives it a pool. It connects when it is used.
+func another(t testing.TB, url, name string) *postgres.Store {
+	t.Helper()
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec // there may be a pooler
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	store, err := postgres.New(pool, postgres.Config{Name: name})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return store
 }
 

@@ -25,7 +25,8 @@ CREATE TABLE "{policy}" (
     alert_activity_rate    double precision NOT NULL
 );
 
--- The audit log. A batch is one row; its three arrays run in parallel, one element for each session.
+-- The audit log. A batch is one row; its three arrays run in parallel, one element for each session. That of the owners is empty
+-- when the entry was written for sessions without one.
 CREATE TABLE "{events}" (
     id          bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     at          timestamptz NOT NULL DEFAULT clock_timestamp(),

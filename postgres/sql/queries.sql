@@ -5,7 +5,7 @@ SELECT now(), set_config('plan_cache_mode', 'force_custom_plan', true), set_conf
 
 -- name: list
 -- Finds what matches, and sorts it: for few sessions, which an index finds, and for orders without one.
-SELECT "{session_columns}", "{key}", true
+SELECT "{session_columns}", "{key}", true, false
   FROM (SELECT s.*
           FROM "{among}" s "{cut}" "{filter}"
          CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
@@ -25,14 +25,14 @@ SELECT count(*) FROM (SELECT FROM "{sessions}" s WHERE "{owner_col}" = $1::text:
 
 -- name: walk
 -- Reads the table in the order of the list, and no further than the page needs. Each part has an index in that order.
-SELECT "{session_columns}", s.sessioncleanup_place, s.sessioncleanup_found
+SELECT "{session_columns}", s.sessioncleanup_place, s.sessioncleanup_found, s.sessioncleanup_end
   FROM (SELECT s.* FROM ("{parts}") s
          ORDER BY s.sessioncleanup_place "{direction}", s."{id}" "{direction}"
          LIMIT $7::bigint) s
  ORDER BY s.sessioncleanup_place "{direction}", s."{id}" "{direction}";
 
 -- name: walk_all
-(SELECT s.*, "{place}" AS sessioncleanup_place, true AS sessioncleanup_found
+(SELECT s.*, "{place}" AS sessioncleanup_place, true AS sessioncleanup_found, false AS sessioncleanup_end
    FROM "{sessions}" s "{cut}" "{filter}"
   WHERE "{part}" AND "{past}"
   ORDER BY "{place_order}" "{direction}", s."{id}" "{direction}"
@@ -40,7 +40,7 @@ SELECT "{session_columns}", s.sessioncleanup_place, s.sessioncleanup_found
 
 -- name: walk_some
 -- It looks at $10 sessions at most: the last of those comes too, found or not, and says how far that was.
-(SELECT s.*, v.found AS sessioncleanup_found
+(SELECT s.*, v.found AS sessioncleanup_found, s.sessioncleanup_row = $10::bigint AS sessioncleanup_end
    FROM (SELECT s.*, "{place}" AS sessioncleanup_place, row_number() OVER (ORDER BY "{place_order}" "{direction}", s."{id}" "{direction}") AS sessioncleanup_row
            FROM "{sessions}" s
           WHERE "{part}" AND "{past}"
@@ -434,9 +434,9 @@ SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, e.session_ids, e.owner
  ORDER BY e.id LIMIT $2::integer FOR UPDATE;
 
 -- name: erase
--- The filter is left out of the summary of a run.
+-- The filter is left out of the summary of a run. An entry without owners stays one.
 UPDATE "{events}" e
-   SET actor = $2::text, reason = $3::text, owner_ids = $4::text[], names = $5::text[], run = CASE WHEN $6::boolean THEN e.run ELSE e.run - 'filter' END
+   SET actor = $2::text, reason = $3::text, owner_ids = CASE cardinality(e.owner_ids) WHEN 0 THEN e.owner_ids ELSE $4::text[] END, names = $5::text[], run = CASE WHEN $6::boolean THEN e.run ELSE e.run - 'filter' END
  WHERE e.id = $1::bigint;
 
 -- name: erase_proof

@@ -1,0 +1,184 @@
+package apitest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/httpapi"
+	"github.com/sessioncleanup/sessioncleanup/keeplink"
+)
+
+// page sends a request with a keep link's token and checks the rules of such pages.
+func (w *World) page(method, token, form string, header ...string) answer {
+	w.t.Helper()
+	path := "/keep?utm_source=mail&token=" + url.QueryEscape(token)
+	req := httptest.NewRequestWithContext(w.t.Context(), method, Prefix+path, strings.NewReader(form))
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	rec := httptest.NewRecorder()
+	w.Handler.ServeHTTP(rec, req)
+	a := answer{t: w.t, what: method + " " + short(path) + " with " + short(form), status: rec.Code, header: rec.Header(), body: rec.Body.String()}
+	for name, want := range map[string]string{
+		"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+		"Referrer-Policy": "same-origin", "X-Robots-Tag": "noindex",
+	} {
+		if got := a.header.Get(name); got != want {
+			w.t.Errorf("%s: %s is %q, want %q", a.what, name, got, want)
+		}
+	}
+	if !strings.Contains(a.header.Get("Content-Security-Policy"), "default-src 'none'") || !strings.Contains(a.body, "<h1>") {
+		w.t.Errorf("%s: %v\n%s", a.what, a.header, a.body)
+	}
+	if w.observe != nil {
+		req.Body = io.NopCloser(strings.NewReader(form))
+		w.observe(w.t, req, rec.Result())
+	}
+	return a
+}
+
+// says ends the test unless the page has a status and texts.
+func (a answer) says(status int, texts ...string) answer {
+	a.t.Helper()
+	a.want(status)
+	for _, text := range texts {
+		if !strings.Contains(a.body, text) {
+			a.t.Fatalf("%s: no %q in %s", a.what, text, a.body)
+		}
+	}
+	return a
+}
+
+// linksOf are links with a key.
+func linksOf(t *testing.T, key string) *keeplink.Links {
+	t.Helper()
+	links, err := keeplink.New("https://app.example.com"+Prefix, strings.Repeat(key, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return links
+}
+
+func tokenOf(links *keeplink.Links, owner string, until time.Time) string {
+	_, token, _ := strings.Cut(links.URL(keeplink.Grant{Owner: owner, Until: until}), "token=")
+	return token
+}
+
+const warnDays = 7 * 24 * time.Hour
+
+// warnedWorld is a world with keep links, in which runs warn owners.
+func warnedWorld(t *testing.T, observe Observer, links *keeplink.Links, change ...func(*setup)) *World {
+	t.Helper()
+	w := newWorld(t, observe, append(change, func(s *setup) { s.Options.KeepLinks, s.Policy.WarnBefore = links, warnDays })...)
+	w.putOld("6a", "ann", "<b>fish</b>")
+	w.putOld("6b", "bob", "bobs")
+	w.warn()
+	return w
+}
+
+// putOld adds a session that is due for deletion but for a warning.
+func (w *World) putOld(id, owner, name string) {
+	w.t.Helper()
+	used := time.Now().Add(-60 * 24 * time.Hour)
+	if err := w.Store.Put(sessioncleanup.Session{ID: id, OwnerID: owner, Name: name, AutoCleanup: true, LastActivity: used, DeactivatedAt: used}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// warn has a run put warnings into the outbox.
+func (w *World) warn() {
+	w.t.Helper()
+	m, err := sessioncleanup.New(w.Store, sessioncleanup.Config{Policy: sessioncleanup.Policy{WarnBefore: warnDays, InactiveAfter: sessioncleanup.Never}})
+	if err == nil {
+		_, err = m.Cleanup(w.t.Context(), sessioncleanup.Run{})
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// keepLinks are the pages behind keep links.
+func keepLinks(t *testing.T, observe Observer) {
+	links := linksOf(t, "k")
+	later := time.Now().Add(time.Hour)
+	anns := tokenOf(links, "ann", later)
+
+	w := warnedWorld(t, observe, links)
+	before := w.snapshot()
+	for range 100 {
+		w.page(http.MethodGet, anns, "").says(http.StatusOK, "&lt;b&gt;fish&lt;/b&gt;", "chat", "Keep for 30 days", "Keep always", "All 2 sessions")
+		w.page(http.MethodHead, anns, "").want(http.StatusOK)
+	}
+	page := w.page(http.MethodGet, anns, "", "Accept-Language", "fr").says(http.StatusOK, `<html lang="fr">`, "Garder 30 jours", "Sera supprimée : 20", " UTC ou après")
+	if strings.Contains(page.body, "bobs") || strings.Contains(page.body, "room") || strings.Contains(page.body, "<b>") {
+		t.Errorf("the page has sessions of others, such that are not due soon, or HTML in a name: %s", page.body)
+	}
+	for i := range anns {
+		changed := []byte(anns)
+		changed[i] ^= 1
+		w.page(http.MethodPost, string(changed), "all=true&for=always").says(http.StatusBadRequest, "not valid")
+	}
+	w.page(http.MethodPost, "", "all=true&for=always").says(http.StatusBadRequest, "not valid")
+	w.page(http.MethodPost, tokenOf(linksOf(t, "l"), "ann", later), "all=true&for=always").says(http.StatusBadRequest, "not valid")
+	w.page(http.MethodPost, tokenOf(links, "ann", time.Now()), "all=true&for=always").says(http.StatusGone, "expired")
+	w.page(http.MethodGet, tokenOf(links, "ann", time.Now()), "", "Accept-Language", "fr").says(http.StatusGone, "a expiré")
+	for _, others := range []string{"6b", Bobs, Nobody, "%00", "%ff"} {
+		w.page(http.MethodPost, anns, "for=always&session="+others).says(http.StatusNotFound, "There is no such session")
+	}
+	for _, form := range []string{"", "for=always", "all=true", "for=never&all=true", "for=days&all=true&session=3", "for=days&all=1", "%"} {
+		w.page(http.MethodPost, anns, form).want(http.StatusBadRequest)
+	}
+	w.page(http.MethodPost, anns, "a="+strings.Repeat("a", 64<<10)).want(http.StatusRequestEntityTooLarge)
+	w.page(http.MethodPost, anns, `{"all":true}`, "Content-Type", "application/json").want(http.StatusUnsupportedMediaType)
+	w.do(request{method: http.MethodPost, path: "/keep?token=" + anns, header: map[string]string{"Sec-Fetch-Site": "cross-site"}}).problem(http.StatusForbidden, "cross-origin")
+	if w.snapshot() != before {
+		t.Error("links that are read, wrong or another owner's changed something")
+	}
+
+	w.page(http.MethodPost, anns, "session=6a&for=days", "Accept-Language", "fr").says(http.StatusOK, "Gardée : &lt;b&gt;fish", "chat")
+	w.page(http.MethodPost, anns, "session=3&for=always").says(http.StatusOK, "Kept: chat", "None of your sessions")
+	kept := w.do(request{as: ann, method: http.MethodGet, path: "/6a"}).want(http.StatusOK)
+	if at, err := time.Parse(time.RFC3339, kept.str("session", "delete_at")); err != nil || time.Until(at) < 30*24*time.Hour-time.Minute {
+		t.Errorf("kept for 30 days: %s, %v", kept.body, err)
+	}
+	if always := w.do(request{as: ann, method: http.MethodGet, path: "/3"}).want(http.StatusOK); always.at("session", "auto_cleanup") != false {
+		t.Errorf("kept always: %s", always.body)
+	}
+	if e := w.do(request{as: ann, method: http.MethodGet, path: "/events?limit=1"}).want(http.StatusOK); e.str("events", 0, "actor") != ann || e.str("events", 0, "reason") != "keep link" {
+		t.Errorf("the event: %s", e.body)
+	}
+	w.page(http.MethodPost, tokenOf(links, "bob", later), "all=true&for=days").says(http.StatusOK, "Sessions kept: 1", "None of your sessions")
+
+	many := warnedWorld(t, observe, links)
+	for i := range 1200 {
+		many.putOld(fmt.Sprint("many", i), "ann", "")
+	}
+	many.warn()
+	many.page(http.MethodGet, anns, "").says(http.StatusOK, "All 1000 sessions", "And 900 others")
+	many.page(http.MethodPost, anns, "all=true&for=always").says(http.StatusOK, "Sessions kept: 1000", "All 202 sessions")
+
+	newWorld(t, observe).do(request{method: http.MethodGet, path: "/keep?token=" + anns}).problem(http.StatusNotFound, "not-found")
+	closed := warnedWorld(t, observe, links, func(s *setup) { s.Options.ReadOnly = true })
+	closed.page(http.MethodGet, anns, "").want(http.StatusOK)
+	closed.page(http.MethodPost, anns, "all=true&for=always").want(http.StatusForbidden)
+	limited := warnedWorld(t, observe, links, func(s *setup) { s.Options.Limit = httpapi.PerPrincipal(0.5, 1) })
+	limited.page(http.MethodGet, anns, "").want(http.StatusOK)
+	if a := limited.page(http.MethodGet, anns, "").says(http.StatusTooManyRequests, "Too many requests"); a.header.Get("Retry-After") == "" {
+		t.Errorf("%s: no Retry-After", a.what)
+	}
+	broken := newWorld(t, observe, func(s *setup) {
+		db := &Faulty{Store: s.Store}
+		db.Before(func(context.Context, string) error { return sessioncleanup.ErrUnavailable })
+		s.Options.KeepLinks, s.Store = links, db
+	})
+	broken.page(http.MethodGet, anns, "").says(http.StatusServiceUnavailable, "database is unavailable")
+}

@@ -1,0 +1,26 @@
+// Package thorough marks the tests that prove much and take long. scripts/test, which passes -short to go test, skips them and
+// prints their names; .ci/run, and go test without -short, run them.
+package thorough
+
+import "testing"
+
+// Kind is a kind of such tests.
+type Kind string
+
+// The kinds.
+const (
+	Tables      Kind = "further kinds of tables"
+	Interrupted Kind = "interruptions of a migration at many places"
+	Random      Kind = "random schemas"
+	Killed      Kind = "processes that are killed"
+	Attacks     Kind = "further attacks"
+	Alerts      Kind = "alerts in a real Prometheus"
+)
+
+// Only skips the test, unless all tests run.
+func Only(t testing.TB, kind Kind) {
+	t.Helper()
+	if testing.Short() {
+		t.Skipf("with -short: %s are left out", kind)
+	}
+}

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,6 +55,7 @@ func (m *mapping) fill() {
 			n[key+"_type"] = m.columnOr(name, "text").typ
 		}
 	}
+	n["owner_as"] = sqlfile.Column(cmp.Or(m.schema.Owner, "owner_id"))
 	n["whole_name"] = "NULL::text"
 	if m.schema.Name != "" {
 		n["whole_name"] = n["name_col"] + "::text"

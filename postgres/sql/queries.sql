@@ -125,6 +125,26 @@ SELECT date_trunc('hour', s.sessioncleanup_at, 'UTC'), count(*)
 SELECT "{owner_text}", count(*) FROM "{sessions}" s WHERE "{visible}" AND "{owner_text}" <> ''
  GROUP BY 1 ORDER BY 2 DESC, ("{owner_text}") COLLATE "C" LIMIT $1::integer;
 
+-- name: owners
+-- Names are looked up for those that are shown only.
+SELECT s.sessioncleanup_owner, coalesce("{owner_name}", ''), s.sessioncleanup_total, s.sessioncleanup_active, s.sessioncleanup_inactive,
+       s.sessioncleanup_protected, s.sessioncleanup_idle, s.sessioncleanup_gone, s.sessioncleanup_last, s.sessioncleanup_owners
+  FROM (SELECT "{owner_text}" AS sessioncleanup_owner, "{owner_col}" AS "{owner_as}", count(*) AS sessioncleanup_total,
+               count(*) FILTER (WHERE "{is_active}") AS sessioncleanup_active, count(*) FILTER (WHERE "{not_active}") AS sessioncleanup_inactive,
+               count(*) FILTER (WHERE NOT "{is_auto}") AS sessioncleanup_protected,
+               count(*) FILTER (WHERE d.idle OR d.expired) AS sessioncleanup_idle, count(*) FILTER (WHERE d.gone) AS sessioncleanup_gone,
+               max(u.at) AS sessioncleanup_last, count(*) OVER () AS sessioncleanup_owners
+          FROM "{sessions}" s
+          LEFT JOIN (SELECT t.session_id, max(t.at) AS at FROM "{touches}" t GROUP BY t.session_id) n ON n.session_id = s."{id}"
+         "{cut}" "{filter}"
+         CROSS JOIN LATERAL (SELECT coalesce(greatest("{last_activity_out}", n.at), now()) AS at) u
+         CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
+         WHERE "{matches}" AND "{owner_text}" <> ''
+         GROUP BY "{owner_text}", "{owner_col}"
+         ORDER BY count(*) DESC, ("{owner_text}") COLLATE "C"
+         LIMIT $7::integer) s
+ ORDER BY s.sessioncleanup_total DESC, s.sessioncleanup_owner COLLATE "C";
+
 -- name: get
 SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}" AND "{visible}";
 

@@ -34,6 +34,7 @@ type broken struct {
 	sessioncleanup.Values
 	sessioncleanup.Profiler
 	sessioncleanup.Tagger
+	sessioncleanup.OwnerCounter
 }
 
 type sweepFunc func(context.Context, sessioncleanup.Batch) (sessioncleanup.BatchResult, error)
@@ -53,6 +54,7 @@ func breakStore() (*Harness, *broken) {
 	b.Outbox, _ = sessioncleanup.StoreAs[sessioncleanup.Outbox](s)
 	b.OwnerFinder, _ = sessioncleanup.StoreAs[sessioncleanup.OwnerFinder](s)
 	b.Values, _ = sessioncleanup.StoreAs[sessioncleanup.Values](s)
+	b.OwnerCounter, _ = sessioncleanup.StoreAs[sessioncleanup.OwnerCounter](s)
 	b.Profiler, _ = sessioncleanup.StoreAs[sessioncleanup.Profiler](s)
 	b.Tagger, _ = sessioncleanup.StoreAs[sessioncleanup.Tagger](s)
 	h.Store = b

@@ -95,7 +95,7 @@ func TestTheViewShowsOwnersActivityAndAge(t *testing.T) {
 		"id streamer_id name code active created_at updated_at last_activity expires_at auto_cleanup deactivated_at streamer_name hours_inactive days_old cleanup_status status total_propositions" {
 		t.Errorf("columns of the view: %s", got)
 	}
-	// A column that the host adds shows up, and one that it drops goes.
+	// A column that the application adds shows up, and one that it drops goes.
 	execute(t, host, "ALTER TABLE sessions ADD COLUMN mood TEXT DEFAULT 'good'")
 	execute(t, host, "ALTER TABLE sessions DROP COLUMN mood")
 	if got := line(t, host, "SELECT count(*) FROM sessions_cleanup_view WHERE cleanup_status != 'Actif'"); got != "0" {

@@ -51,7 +51,7 @@ func StartCluster(t testing.TB) *Cluster {
 		t.Fatal(err)
 	}
 	for i := range c.Nodes {
-		home, err := os.MkdirTemp(folder(), "galera")
+		home, err := os.MkdirTemp(folder(), "galera") //nolint:usetesting // in memory, and the server's user must reach it
 		if err == nil {
 			c.as, err = unprivileged(home)
 		}

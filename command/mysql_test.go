@@ -38,10 +38,13 @@ func TestTheGuideOnMariaDB(t *testing.T) {
 	u.calls("doctor").want(t, exitDone, "ok       sessions")
 	u.calls("restore", "3").want(t, exitFailed, "archive")
 	u.calls("tag", "1", "+vip").want(t, exitFailed, "the store keeps none")
+	if _, err := d.DB.ExecContext(t.Context(), "INSERT INTO sessions (name, last_activity) VALUES ('idle, too', '2020-01-01')"); err != nil {
+		t.Fatal(err)
+	}
 	ctx, stop := context.WithCancelCause(limited(t))
 	defer stop(nil)
 	log := &watch{text: "cleanup finished", then: func() { stop(stopped{syscall.SIGTERM}) }}
-	if code := run(ctx, u.environment(io.Discard, log, []string{"serve", "--every", "6h", "--jitter", "1ms", "--now"})); code != exitDone {
+	if code := run(ctx, u.environment(io.Discard, log, []string{"serve", "--every", "1s"})); code != exitDone {
 		t.Errorf("serve: exit code %d\n%s", code, log.seen.String())
 	}
 	u.calls("uninstall", "--yes").want(t, exitDone)

@@ -1,4 +1,5 @@
--- What is in the database of the connection.
+-- What is in the database of the connection. Its name is asked for in each table of the information schema, or else the server looks into
+-- all databases.
 
 -- name: list_tables
 SELECT table_name, table_type, COALESCE(engine, '') FROM information_schema.tables WHERE table_schema = DATABASE()
@@ -21,7 +22,7 @@ SELECT k.table_name, k.constraint_name, k.column_name, k.referenced_table_name, 
   FROM information_schema.key_column_usage AS k
   JOIN information_schema.referential_constraints AS r
     ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name
- WHERE k.table_schema = DATABASE() AND k.referenced_table_schema = DATABASE()
+ WHERE k.table_schema = DATABASE() AND k.constraint_schema = DATABASE() AND r.constraint_schema = DATABASE() AND k.referenced_table_schema = DATABASE()
  ORDER BY k.table_name, k.constraint_name, k.ordinal_position
 
 -- name: list_triggers
@@ -33,7 +34,7 @@ SELECT t.table_name, c.check_clause
   FROM information_schema.table_constraints AS t
   JOIN information_schema.check_constraints AS c
     ON c.constraint_schema = t.constraint_schema AND c.constraint_name = t.constraint_name
- WHERE t.table_schema = DATABASE() AND t.constraint_type = 'CHECK'
+ WHERE t.table_schema = DATABASE() AND t.constraint_schema = DATABASE() AND c.constraint_schema = DATABASE() AND t.constraint_type = 'CHECK'
 
 -- name: has_rows
 SELECT EXISTS (SELECT 1 FROM "{table}")

@@ -64,15 +64,42 @@ func (s *Store) links(ctx context.Context, c *conn) ([]link, error) {
 	if known != nil && known.layout == c.layout && time.Since(known.read) < linksFor {
 		return known.links, nil
 	}
-	catalog, err := readCatalog(ctx, c)
+	refers, err := c.refersBack(ctx)
 	if err != nil {
 		return nil, err
 	}
-	known = &linksRead{layout: c.layout, read: time.Now(), links: catalog.back(c.schema)}
+	known = &linksRead{layout: c.layout, read: time.Now()}
+	if refers {
+		catalog, err := readCatalog(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		known.links = catalog.back(c.schema)
+	}
 	s.mu.Lock()
 	s.back = known
 	s.mu.Unlock()
 	return known.links, nil
+}
+
+// refersBack reports whether there are links back to the sessions. Usually there are none, and the foreign keys alone say so: reading
+// the whole catalog takes many times as long.
+func (c *conn) refersBack(ctx context.Context) (bool, error) {
+	keys := &catalog{tables: map[string]*table{c.schema.Table: {name: c.schema.Table}}}
+	err := c.query(ctx, statements["list_foreign_keys"], nil, func(rows *sql.Rows) error {
+		var in, to string
+		var rest [4]string
+		if err := rows.Scan(&in, &rest[0], &rest[1], &to, &rest[2], &rest[3]); err != nil {
+			return err
+		}
+		for _, name := range []string{in, to} {
+			if keys.tables[name] == nil {
+				keys.tables[name] = &table{name: name}
+			}
+		}
+		return keys.addKey(rows)
+	})
+	return len(keys.back(c.schema)) > 0, err
 }
 
 type linksRead struct {

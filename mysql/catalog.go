@@ -89,22 +89,7 @@ func readCatalog(ctx context.Context, c *conn) (*catalog, error) {
 			}
 			return err
 		}),
-		read("list_foreign_keys", func(rows *sql.Rows) error {
-			var in, name, column, to, toColumn, onDelete string
-			if err := rows.Scan(&in, &name, &column, &to, &toColumn, &onDelete); err != nil {
-				return err
-			}
-			t := all.tables[in]
-			if t == nil {
-				return nil
-			}
-			if n := len(t.keys); n == 0 || t.keys[n-1].name != name {
-				t.keys = append(t.keys, foreignKey{name: name, table: to, onDelete: onDelete})
-			}
-			k := &t.keys[len(t.keys)-1]
-			k.columns, k.to = append(k.columns, column), append(k.to, toColumn)
-			return nil
-		}),
+		read("list_foreign_keys", all.addKey),
 		read("list_triggers", func(rows *sql.Rows) error {
 			var t trigger
 			err := rows.Scan(&t.name, &t.table, &t.body)
@@ -125,6 +110,24 @@ func readCatalog(ctx context.Context, c *conn) (*catalog, error) {
 		}
 	}
 	return all, nil
+}
+
+// addKey reads a column of a foreign key.
+func (c *catalog) addKey(rows *sql.Rows) error {
+	var in, name, column, to, toColumn, onDelete string
+	if err := rows.Scan(&in, &name, &column, &to, &toColumn, &onDelete); err != nil {
+		return err
+	}
+	t := c.tables[in]
+	if t == nil {
+		return nil
+	}
+	if n := len(t.keys); n == 0 || t.keys[n-1].name != name {
+		t.keys = append(t.keys, foreignKey{name: name, table: to, onDelete: onDelete})
+	}
+	k := &t.keys[len(t.keys)-1]
+	k.columns, k.to = append(k.columns, column), append(k.to, toColumn)
+	return nil
 }
 
 func (t *table) column(name string) *columnInfo {

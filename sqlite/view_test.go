@@ -83,7 +83,7 @@ func TestTheViewAgreesWithCutoffs(t *testing.T) {
 func TestTheViewShowsOwnersActivityAndAge(t *testing.T) {
 	t.Parallel()
 	_, host := adoptWith(t, withView, hostTables, `
-		INSERT INTO users VALUES (1, 'ann');
+		INSERT INTO users (id, username) VALUES (1, 'ann');
 		INSERT INTO sessions (id, streamer_id, name, created_at) VALUES (1, 1, 'one', datetime('now', '-36 hours')), (2, NULL, 'two', NULL);
 		INSERT INTO propositions (session_id, created_at) VALUES (1, datetime('now', '-3 hours')), (1, datetime('now', '-90 minutes'))`)
 	want := []string{"1|ann|one|1.5|1.5|Actif|active|2", "2|<nil>|two|0|<nil>|Actif|active|0"}

@@ -316,6 +316,15 @@ func (h Host) Harness(t testing.TB, url string) storetest.Harness {
 			return err
 		}
 	}
+	if schema.Owners != nil && schema.Owners.Mail != "" {
+		harness.PutOwner = func(ctx context.Context, id string, o sessioncleanup.Owner) error {
+			of := schema.Owners
+			_, err := pool.Exec(ctx, fmt.Sprintf("INSERT INTO %s (%s, %s, %s, %s, %s) VALUES ('%s', 'somebody', nullif('%s', ''), nullif('%s', ''), nullif('%s', ''))",
+				sqlfile.Table(of.Table), sqlfile.Column(of.ID), sqlfile.Column(of.Name), sqlfile.Column(of.Mail), sqlfile.Column(of.Language), sqlfile.Column(of.Zone),
+				id, o.Mail, o.Language, o.Zone))
+			return err
+		}
+	}
 	if h.uuid {
 		harness.ID = func(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
 	}

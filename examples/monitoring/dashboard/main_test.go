@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -41,7 +42,7 @@ func TestTheDashboardInTheRepositoryIsTheOneThatIsBuilt(t *testing.T) {
 // A real Prometheus scrapes a real serve, and each expression of the dashboard has data. It evaluates the alerts, too.
 func TestEachExpressionHasDataInPrometheus(t *testing.T) {
 	t.Parallel()
-	s := newService(t)
+	s := newService(t, "SESSION_WARN_DAYS=7")
 	s.serves(nil, "--every", "1h")
 	api := scraper(t, s.addr, "../rules.yaml")
 	eventually(t, "the counters begin", func() (bool, string) {
@@ -100,12 +101,13 @@ type ruleState struct {
 type service struct {
 	*testing.T
 	dir, program string
-	addr         string // of the metrics, once they were served
+	env          []string // of its processes
+	addr         string   // of the metrics, once they were served
 }
 
-func newService(t *testing.T) *service {
+func newService(t *testing.T, env ...string) *service {
 	t.Helper()
-	s := &service{T: t, dir: t.TempDir()}
+	s := &service{T: t, dir: t.TempDir(), env: env}
 	s.program = filepath.Join(s.dir, "sessioncleanup")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", s.program, "./cmd/sessioncleanup")
 	build.Dir = "../../.."
@@ -132,7 +134,7 @@ func (s *service) exec(statement string) {
 
 func (s *service) command(env []string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(s.Context(), s.program, args...)
-	cmd.Dir, cmd.Env = s.dir, append([]string{"DATABASE_URL=sqlite:app.db", "USER=tester", "SESSION_WARN_DAYS=7"}, env...)
+	cmd.Dir, cmd.Env = s.dir, slices.Concat([]string{"DATABASE_URL=sqlite:app.db", "USER=tester"}, s.env, env)
 	return cmd
 }
 

@@ -167,10 +167,10 @@ func (l *layout) position(q sessioncleanup.Query) (place, id any, err error) {
 func scanSession(row *sql.Rows, now time.Time, more ...any) (sessioncleanup.Session, error) {
 	s := sessioncleanup.Session{AsOf: now}
 	var created, updated, expires, deactivated, noted, warning sql.NullString
-	var last string
+	var last, tags string
 	var infinite, revives bool
 	err := row.Scan(append([]any{&s.ID, &s.OwnerID, &s.OwnerName, &s.Name, &s.Code, &s.Active, &s.AutoCleanup,
-		&created, &updated, &last, &expires, &deactivated, &noted, &infinite, &revives, &warning, &s.ActivityCount}, more...)...)
+		&created, &updated, &last, &expires, &deactivated, &noted, &infinite, &revives, &warning, &tags, &s.ActivityCount}, more...)...)
 	if err != nil {
 		return s, err
 	}
@@ -186,6 +186,9 @@ func scanSession(row *sql.Rows, now time.Time, more ...any) (sessioncleanup.Sess
 		}
 	}
 	if s.Warning, err = parseWarning(warning.String); err != nil {
+		return s, fmt.Errorf("session %q: %w", s.ID, err)
+	}
+	if s.Tags, err = parseTags(tags); err != nil {
 		return s, fmt.Errorf("session %q: %w", s.ID, err)
 	}
 	if !noted.Valid || last == endOfTime && infinite { // the session is kept

@@ -57,7 +57,8 @@ func (l *layout) triggers() []object {
 		n[row+"_active"], n[row+"_visible"] = l.active(column), l.visible(column)
 	}
 	n["if_new_visible"] = ""
-	created := []string{"session_inserted", "session_changed", "session_used"}
+	n["old_id_text"] = l.adopted.ID.readText("OLD." + sqlfile.Column(s.ID))
+	created := []string{"session_inserted", "session_changed", "session_used", "session_deleted"}
 	if tests := conditions(s); len(tests) > 0 {
 		for i, name := range tests {
 			tests[i] = sqlfile.Column(name)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"iter"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
@@ -43,17 +44,33 @@ func (s *Store) SetValue(ctx context.Context, name string, data []byte, version 
 
 // Profile looks at every session, and reads nothing else of it.
 func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (profile sessioncleanup.Profile, err error) {
-	err = s.readingSessions(ctx, func(c *conn) error {
+	err = s.overAll(ctx, t, sqlfile.Names{"owner_name": "''"}, func(all iter.Seq[sessioncleanup.Session], cut sessioncleanup.Cutoffs) {
+		profile = sessioncleanup.ProfileOf(all, cut)
+	})
+	return profile, err
+}
+
+// CountOwners looks at every session.
+func (s *Store) CountOwners(ctx context.Context, t sessioncleanup.Thresholds, limit int) (owners sessioncleanup.OwnerCounts, err error) {
+	err = s.overAll(ctx, t, nil, func(all iter.Seq[sessioncleanup.Session], cut sessioncleanup.Cutoffs) {
+		owners = sessioncleanup.OwnersOf(all, cut, limit)
+	})
+	return owners, err
+}
+
+// overAll has look see the owner, the times and the states of every session, once. What else is not read is in unread.
+func (s *Store) overAll(ctx context.Context, t sessioncleanup.Thresholds, unread sqlfile.Names, look func(iter.Seq[sessioncleanup.Session], sessioncleanup.Cutoffs)) error {
+	return s.readingSessions(ctx, func(c *conn) error {
 		cut := c.cutoffsAt(t)
-		n := with(c.names, sqlfile.Names{
-			"id_text": "''", "owner_name": "''", "name_text": "''", "code_text": "''", "created_at_time": "NULL", "updated_at_time": "NULL", "activity_count": "0",
+		n := with(with(c.names, unread), sqlfile.Names{
+			"id_text": "''", "name_text": "''", "code_text": "''", "created_at_time": "NULL", "updated_at_time": "NULL", "tags_of": "''", "activity_count": "0",
 		})
 		if cut.Warned.IsZero() {
 			n["warning_of"] = "NULL"
 		}
 		n["session_columns"] = filled("session_columns", n)
 		var failed error
-		profile = sessioncleanup.ProfileOf(func(yield func(sessioncleanup.Session) bool) {
+		look(func(yield func(sessioncleanup.Session) bool) {
 			failed = c.query(ctx, filled("every", n), nil, func(rows *sql.Rows) error {
 				session, err := scanSession(rows, cut.Now)
 				if err == nil {
@@ -64,5 +81,4 @@ func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (profi
 		}, cut)
 		return failed
 	})
-	return profile, err
 }

@@ -9,7 +9,7 @@
        CASE WHEN "{active}" IS 0 THEN coalesce(sessioncleanup_note.deactivated_at, "{deactivated_at_time}") END,
        sessioncleanup_note.at, coalesce("{last_activity_infinite}", 0),
        CASE WHEN sessioncleanup_note.at IS NOT NULL THEN "{note_revives}" ELSE 0 END,
-       "{warning_of}", "{activity_count}"
+       "{warning_of}", "{tags_of}", "{activity_count}"
 
 -- name: owner_name
 coalesce((SELECT "{owners_name}" FROM "{owners}" WHERE "{owners}"."{owners_id}" = "{owner}"), '')

@@ -201,7 +201,7 @@ BEGIN
         END LOOP;
         SELECT coalesce(array_agg(n.tab), '{}'), coalesce(array_agg(n.rel), '{}'), coalesce(array_agg(n.row), '{}') INTO v_new_tables, v_next_rels, v_next_rows
           FROM (SELECT min(f.tab) AS tab, f.rel, f.row FROM unnest(v_new_tables, v_new_rels, v_new_rows) f (tab, rel, row)
-                 WHERE (f.rel, f.row) NOT IN (SELECT a.rel, a.row FROM unnest(v_rels, v_rows) a (rel, row)) GROUP BY f.rel, f.row) n;
+                 WHERE NOT EXISTS (SELECT FROM unnest(v_rels, v_rows) a (rel, row) WHERE a.rel = f.rel AND a.row = f.row) GROUP BY f.rel, f.row) n; -- NOT IN compares all with all where there are many
         v_tables := v_tables || v_new_tables;
         v_rels := v_rels || v_next_rels;
         v_rows := v_rows || v_next_rows;

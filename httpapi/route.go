@@ -32,6 +32,7 @@ var (
 		"me":        {http.MethodGet: {handle: (*call).me}},
 		"analytics": {http.MethodGet: {handle: (*call).analytics, everything: true}},
 		"tags":      {http.MethodGet: {handle: (*call).tagsInUse}},
+		"owners":    {http.MethodGet: {handle: (*call).owners, everything: true}},
 		"summary":   {http.MethodGet: {handle: (*call).summary}},
 		"policy": {
 			http.MethodGet:   {handle: (*call).policy, everything: true},

@@ -213,10 +213,12 @@ func (c *call) listOptions() (o sessioncleanup.ListOptions, err error) {
 }
 
 // sortNames are the orders as a query names them; a minus reverses one.
-var sortNames = func() []string {
-	var names []string
-	for _, s := range sessioncleanup.Sorts() {
+var sortNames = signed(sessioncleanup.Sorts())
+
+// signed are names with and without a minus.
+func signed[T ~string](all []T) (names []string) {
+	for _, s := range all {
 		names = append(names, string(s), "-"+string(s))
 	}
 	return names
-}()
+}

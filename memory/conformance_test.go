@@ -49,6 +49,10 @@ func TestStore(t *testing.T) {
 				pinned.Store(id, true)
 				return nil
 			},
+			PutOwner: func(_ context.Context, id string, o sessioncleanup.Owner) error {
+				store.PutOwner(id, o)
+				return nil
+			},
 			Resolution: time.Nanosecond,
 		}
 	})

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ func ownViews() []string { return []string{"sessions_cleanup_view", "sessions_ar
 
 // fragments are the statements that are parts of others.
 func fragments() []string {
-	return []string{"idle", "expired", "undated", "ahead_active", "ahead_inactive", "matches", "event_name", "session_columns", "cut", "filter", "stale", "archive_settings", "sealed_texts", "sealed_digest"}
+	return []string{"idle", "expired", "undated", "ahead_active", "ahead_inactive", "matches", "event_name", "session_columns", "cut", "filter", "stale", "archive_settings", "archived_each", "sealed_texts", "sealed_digest"}
 }
 
 // fill makes the names for the placeholders of the .sql files.
@@ -53,6 +54,11 @@ func (m *mapping) fill() {
 			}
 			n[key+"_type"] = m.columnOr(name, "text").typ
 		}
+	}
+	n["owner_as"] = sqlfile.Column(cmp.Or(m.schema.Owner, "owner_id"))
+	n["whole_name"] = "NULL::text"
+	if m.schema.Name != "" {
+		n["whole_name"] = n["name_col"] + "::text"
 	}
 	n["id_eq"], n["owner_eq"], n["id_after"] = m.operator("=", m.schema.ID), m.operator("=", m.schema.Owner), m.operator(">", m.schema.ID)
 	m.fillRows(n)

@@ -23,7 +23,7 @@ func TestMigrateAdoptsWhatInspectProposes(t *testing.T) {
 	}
 	want := sessioncleanup.Schema{
 		Table: "sessions", Owner: "streamer_id", Name: "name", Code: "code", CreatedAt: "created_at", UpdatedAt: "updated_at",
-		Owners:  &sessioncleanup.Owners{Table: "users", ID: "id", Name: "username"},
+		Owners:  &sessioncleanup.Owners{Table: "users", ID: "id", Name: "username", Mail: "email", Language: "locale", Zone: "time_zone"},
 		Sources: []sessioncleanup.Source{{Table: "propositions", Session: "session_id", At: "created_at"}},
 	}.WithDefaults()
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -102,8 +102,8 @@ func TestMigrateRespectsColumnsThatAreThere(t *testing.T) {
 	}
 }
 
-// TestTimesOfEveryFormAreReadAndWritten has a session that is due and one that is not in each form in which hosts keep
-// times, and sees that the host's own form is kept.
+// TestTimesOfEveryFormAreReadAndWritten has a session that is due and one that is not in each form in which applications keep
+// times, and sees that the application's own form is kept.
 func TestTimesOfEveryFormAreReadAndWritten(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -183,7 +183,7 @@ func TestActivityReactivatesWhatARunDeactivated(t *testing.T) {
 	}
 }
 
-func TestAHostThatKnowsNothingOfTheColumnsGetsThemFilled(t *testing.T) {
+func TestAnApplicationThatKnowsNothingOfTheColumnsGetsThemFilled(t *testing.T) {
 	t.Parallel()
 	store, host := adopt(t, hostTables)
 	migrateWith(t, store, sessioncleanup.Policy{AutoCleanupDefault: sessioncleanup.Off})

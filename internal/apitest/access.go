@@ -60,6 +60,7 @@ var table = []tableRoute{
 	{method: http.MethodGet, path: "/view"},
 	{method: http.MethodGet, path: "/policy", adminOnly: true},
 	{method: http.MethodGet, path: "/analytics", adminOnly: true},
+	{method: http.MethodGet, path: "/owners", adminOnly: true},
 	{method: http.MethodGet, path: "/pause", adminOnly: true},
 	{method: http.MethodPost, path: "/pause", good: `{"hours":2,"reason":"because"}`, fields: true, needed: true, adminOnly: true, writes: true},
 	{method: http.MethodPost, path: "/bulk", good: `{"action":"protect","ids":["a/b é","5"]}`, fields: true, needed: true, writes: true},
@@ -147,7 +148,7 @@ func unknownPaths(t *testing.T, observe Observer) {
 		w.do(request{as: admin, method: http.MethodGet, path: path}).problem(http.StatusNotFound, "not-found")
 	}
 	for path, methods := range map[string]string{
-		"/stats": "GET, HEAD", "/view": "GET, HEAD", "/events": "GET, HEAD", "/me": "GET, HEAD", "/keep": "GET, HEAD, POST", "/summary": "GET, HEAD", "/bulk": "POST", "/a/keep": "PATCH", "/policy": "GET, HEAD, PATCH", "/pause": "DELETE, GET, HEAD, POST", "/analytics": "GET, HEAD", "/live": "GET, HEAD", "/openapi.yaml": "GET, HEAD",
+		"/stats": "GET, HEAD", "/view": "GET, HEAD", "/events": "GET, HEAD", "/me": "GET, HEAD", "/keep": "GET, HEAD, POST", "/summary": "GET, HEAD", "/bulk": "POST", "/a/keep": "PATCH", "/policy": "GET, HEAD, PATCH", "/pause": "DELETE, GET, HEAD, POST", "/analytics": "GET, HEAD", "/owners": "GET, HEAD", "/live": "GET, HEAD", "/openapi.yaml": "GET, HEAD",
 		"/cleanup": "POST", "/a": "DELETE, GET, HEAD", "/a/deactivate": "PATCH", "/a/reactivate": "PATCH",
 		"/runs/a/reactivate": "POST", "/runs/a": "GET, HEAD", "/runs": "DELETE, GET, HEAD", "/runs/reactivate": "PATCH",
 		"/a/auto-cleanup": "PATCH", "/a/activity": "PATCH", "/a/expiry": "PATCH", "/a/tags": "PATCH", "/tags": "GET, HEAD",

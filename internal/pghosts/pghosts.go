@@ -40,7 +40,7 @@ type Host struct {
 	names  int    // bytes that fit into the column of the name; 0: any number
 }
 
-// All returns the hosts by name.
+// All returns the databases by name.
 func All() map[string]Host {
 	all := []Host{
 		{name: "guide", pins: "pins", pinned: "CREATE TABLE pins (session_id bigint REFERENCES sessions (id))", source: "propositions", column: "session_id"},
@@ -76,7 +76,7 @@ func All() map[string]Host {
 	return byName
 }
 
-// Named is the guide's host under the name "live". Its database has a second table, rooms, which is adopted without a name and
+// Named is the guide's database, adopted under the name "live". It has a second table, rooms, which is adopted without a name and
 // shares the activity table.
 func Named() Host {
 	h := All()["guide"]
@@ -106,7 +106,7 @@ func (h Host) Make(ctx context.Context, url string) error {
 	return execFile(ctx, url, "testdata/"+h.name+".sql")
 }
 
-// Adopt makes the host and migrates it.
+// Adopt makes the application's tables and migrates them.
 func (h Host) Adopt(ctx context.Context, url string) error {
 	if err := h.Make(ctx, url); err != nil {
 		return err
@@ -281,7 +281,7 @@ func (h Host) Harness(t testing.TB, url string) storetest.Harness {
 	h.untouched(t, url, schema)
 	harness := storetest.Harness{
 		Store:  first,
-		Second: open(t, url, h.named),
+		Second: another(t, url, h.named),
 		Insert: func(ctx context.Context, sessions ...sessioncleanup.Session) error {
 			return h.insert(ctx, pool, schema, sessions...)
 		},
@@ -316,6 +316,15 @@ func (h Host) Harness(t testing.TB, url string) storetest.Harness {
 			return err
 		}
 	}
+	if schema.Owners != nil && schema.Owners.Mail != "" {
+		harness.PutOwner = func(ctx context.Context, id string, o sessioncleanup.Owner) error {
+			of := schema.Owners
+			_, err := pool.Exec(ctx, fmt.Sprintf("INSERT INTO %s (%s, %s, %s, %s, %s) VALUES ('%s', 'somebody', nullif('%s', ''), nullif('%s', ''), nullif('%s', ''))",
+				sqlfile.Table(of.Table), sqlfile.Column(of.ID), sqlfile.Column(of.Name), sqlfile.Column(of.Mail), sqlfile.Column(of.Language), sqlfile.Column(of.Zone),
+				id, o.Mail, o.Language, o.Zone))
+			return err
+		}
+	}
 	if h.uuid {
 		harness.ID = func(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
 	}
@@ -329,6 +338,26 @@ func open(t testing.TB, url, name string) *postgres.Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
+	return store
+}
+
+// another is a store of a process that gives it a pool. It connects when it is used.
+func another(t testing.TB, url, name string) *postgres.Store {
+	t.Helper()
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec // there may be a pooler
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	store, err := postgres.New(pool, postgres.Config{Name: name})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return store
 }
 

@@ -98,7 +98,7 @@ NOT EXISTS (SELECT FROM unnest(v_filter.tags) w (word)
 
 -- name: event_name
 -- The session's name as the audit log keeps it. Most are so short that no function is called for them.
-CASE WHEN octet_length("{name_text}") > 200 THEN "{space}".sessioncleanup_shorten("{name_text}") ELSE coalesce("{name_text}", '') END
+CASE WHEN octet_length("{whole_name}") > 200 THEN "{space}".sessioncleanup_shorten("{name_text}") ELSE coalesce("{whole_name}", '') END
 
 -- name: session_columns
 s."{id}"::text, coalesce("{owner_text}", ''), coalesce("{owner_name}", ''), coalesce("{name_text}", ''), coalesce("{code_text}", ''),

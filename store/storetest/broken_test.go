@@ -30,9 +30,11 @@ type broken struct {
 	sessioncleanup.Archiver // of the same store, too
 	sessioncleanup.Follower
 	sessioncleanup.Outbox
+	sessioncleanup.OwnerFinder
 	sessioncleanup.Values
 	sessioncleanup.Profiler
 	sessioncleanup.Tagger
+	sessioncleanup.OwnerCounter
 }
 
 type sweepFunc func(context.Context, sessioncleanup.Batch) (sessioncleanup.BatchResult, error)
@@ -50,7 +52,9 @@ func breakStore() (*Harness, *broken) {
 	b.Archiver, _ = sessioncleanup.StoreAs[sessioncleanup.Archiver](s)
 	b.Follower, _ = sessioncleanup.StoreAs[sessioncleanup.Follower](s)
 	b.Outbox, _ = sessioncleanup.StoreAs[sessioncleanup.Outbox](s)
+	b.OwnerFinder, _ = sessioncleanup.StoreAs[sessioncleanup.OwnerFinder](s)
 	b.Values, _ = sessioncleanup.StoreAs[sessioncleanup.Values](s)
+	b.OwnerCounter, _ = sessioncleanup.StoreAs[sessioncleanup.OwnerCounter](s)
 	b.Profiler, _ = sessioncleanup.StoreAs[sessioncleanup.Profiler](s)
 	b.Tagger, _ = sessioncleanup.StoreAs[sessioncleanup.Tagger](s)
 	h.Store = b

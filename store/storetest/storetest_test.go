@@ -80,6 +80,10 @@ func openMemory() (Harness, application) {
 			return store.Put(sessions...)
 		},
 		Activity: store.addActivity,
+		PutOwner: func(_ context.Context, id string, o sessioncleanup.Owner) error {
+			store.PutOwner(id, o)
+			return nil
+		},
 		SetActive: func(ctx context.Context, id string, active bool) error {
 			page, err := store.List(ctx, sessioncleanup.Query{Filter: byID(id), Limit: 1})
 			for i := range page.Sessions {

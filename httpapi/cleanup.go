@@ -55,6 +55,7 @@ func (c *call) cleanup() error {
 		"inactive_hours":  threshold("inactive_hours", time.Hour, &run.InactiveAfter),
 		"delete_old_days": threshold("delete_old_days", 24*time.Hour, &run.DeleteAfter),
 		"owner_id":        ownerID("owner_id", &run.Filter.OwnerID),
+		"tags":            tagFilterField("tags", &run.Filter.Tags),
 		"dry_run":         boolean("dry_run", &run.DryRun),
 		"force":           boolean("force", &run.Force),
 		"delete_at_most":  count("delete_at_most", &run.DeleteAtMost),

@@ -122,7 +122,7 @@ $sessioncleanup$;
 -- Which of the sessions that are due a batch deletes: not those with which others would be deleted that are not due, or
 -- that the filter or p_only does not select. The others that go along are added.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_spared(
-    p_due "{id_type}"[], p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_id text, p_owner text, p_text text, p_only text[],
+    p_due "{id_type}"[], p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_id text, p_owner text, p_words text[], p_only text[],
     p_warned timestamptz, p_given_up timestamptz,
     OUT due "{id_type}"[], OUT skipped "{id_type}"[], OUT reasons text[])
 LANGUAGE plpgsql
@@ -136,7 +136,7 @@ DECLARE
     v_also   "{id_type}"[];
 BEGIN
     SELECT p_now AS now, p_inactive AS inactive, p_delete AS delete, p_warned AS warned, p_given_up AS given_up INTO v_cut;
-    SELECT p_id AS id, p_owner AS owner, p_text AS text INTO v_filter;
+    SELECT p_id AS id, p_owner AS owner, p_words[1] AS text, p_words[2:] AS tags INTO v_filter;
     due := p_due;
     skipped := '{}';
     reasons := '{}';

@@ -89,6 +89,9 @@ func nullTime(t time.Time) any {
 // where is the set of sessions, and the condition for those that match a filter and a status. It is false when none can.
 func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cut sessioncleanup.Cutoffs) (sqlfile.Names, params, bool) {
 	p, names := cutoffParams(cut), maps.Clone(l.seenRules)
+	if f.Tags != "" { // the Manager refuses them; nothing matches, rather than everything
+		return nil, nil, false
+	}
 	conditions, prefilters, notes := []string{"TRUE"}, []string{"TRUE"}, ""
 	if f.ID != "" {
 		id, ok := l.adopted.ID.bind(f.ID)

@@ -154,14 +154,16 @@ func (s *service) serves(env []string, args ...string) (kill func()) {
 	cmd := s.command(env, append([]string{"serve", "--metrics-addr", s.addr}, args...)...)
 	log, kill := start(s.T, cmd)
 	addr := regexp.MustCompile(`metrics_addr=(\S+)`)
+	var said []string
 	for log.Scan() {
 		if found := addr.FindStringSubmatch(log.Text()); found != nil {
 			s.addr = found[1]
 			go drain(log)
 			return kill
 		}
+		said = append(said, log.Text())
 	}
-	s.Fatal("serve has no metrics")
+	s.Fatalf("serve has no metrics: %s", strings.Join(said, "\n"))
 	return nil
 }
 

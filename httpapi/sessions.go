@@ -30,6 +30,7 @@ type session struct {
 	DeactivateAt  *time.Time            `json:"deactivate_at"`
 	DeleteAt      *time.Time            `json:"delete_at"`
 	ActivityCount int64                 `json:"activity_count"`
+	WarnedAt      *time.Time            `json:"warned_at"` // of its deletion, for this idle period
 
 	State    sessioncleanup.Prospect     `json:"state"`
 	StateAt  *time.Time                  `json:"state_until"`
@@ -46,6 +47,7 @@ func sessionOf(s sessioncleanup.Session) session {
 		HoursInactive: hundredths(s.AsOf.Sub(s.LastActivity).Hours()), Status: s.Status, CleanupStatus: cleanupStatus(s.Status),
 		DeactivateAt: dueAt(s.DeactivateAt, s.AsOf), DeleteAt: dueAt(s.DeleteAt, s.AsOf), ActivityCount: s.ActivityCount,
 	}
+	out.WarnedAt = known(s.Warning.DeliveredAt)
 	if !s.CreatedAt.IsZero() {
 		out.DaysOld = new(hundredths(s.AsOf.Sub(s.CreatedAt).Hours() / 24))
 	}

@@ -112,7 +112,11 @@ func (o *ListOptions) encode(p *Position) string {
 	if p == nil {
 		return ""
 	}
-	data, err := json.Marshal(token{List: o.fingerprint(), Key: []byte(p.Key), ID: []byte(p.ID)})
+	return encodeCursor(o.fingerprint(), p)
+}
+
+func encodeCursor(list string, p *Position) string {
+	data, err := json.Marshal(token{List: list, Key: []byte(p.Key), ID: []byte(p.ID)})
 	if err != nil { // strings and bytes always marshal
 		panic(err)
 	}
@@ -120,6 +124,19 @@ func (o *ListOptions) encode(p *Position) string {
 }
 
 func (o *ListOptions) decode(cursor string) (*Position, error) {
+	p, err := decodeCursor(cursor, o.fingerprint())
+	if p != nil && o.Sort != SortName && !isTimeKey(p.Key) {
+		return nil, noCursor(cursor)
+	}
+	return p, err
+}
+
+func noCursor(cursor string) error {
+	return invalid.Errorf("cursor is %.100q: want one from an earlier page", cursor)
+}
+
+// decodeCursor reads a cursor that encodeCursor made for the list; nil when it is empty.
+func decodeCursor(cursor, list string) (*Position, error) {
 	if cursor == "" {
 		return nil, nil
 	}
@@ -128,10 +145,10 @@ func (o *ListOptions) decode(cursor string) (*Position, error) {
 	if err == nil {
 		err = json.Unmarshal(data, &t)
 	}
-	if err != nil || o.Sort != SortName && !isTimeKey(string(t.Key)) {
-		return nil, invalid.Errorf("cursor is %.100q: want one from an earlier page", cursor)
+	if err != nil {
+		return nil, noCursor(cursor)
 	}
-	if t.List != o.fingerprint() {
+	if t.List != list {
 		return nil, invalid.Errorf("cursor belongs to a list with another filter or order: want the same as for the page before")
 	}
 	return &Position{Key: string(t.Key), ID: string(t.ID)}, nil

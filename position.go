@@ -102,28 +102,29 @@ func (q Query) Answer(all []Session, now time.Time) Page {
 // a store returns.
 func (q CountsQuery) Answer(all iter.Seq[Session], now time.Time) Counts {
 	counts := Counts{Cutoffs: q.Thresholds.At(now)}
-	add := func(count *int, holds bool) {
-		if holds {
-			*count++
-		}
-	}
 	for s := range all {
 		if !q.Matches(s) {
 			continue
 		}
 		counts.Total++
-		add(&counts.Active, s.Active)
-		add(&counts.Inactive, !s.Active)
-		add(&counts.Old, counts.Cutoffs.Old(s))
-		add(&counts.Protected, !s.AutoCleanup)
-		add(&counts.DueForDeactivation, counts.Cutoffs.Due(ActionDeactivated, s))
-		add(&counts.DueForDeletion, counts.Cutoffs.Due(ActionDeleted, s))
-		add(&counts.NeverDue, counts.Cutoffs.NeverDue(s))
-		add(&counts.InUse, counts.Cutoffs.usedAfter(counts.Cutoffs.Inactive, s))
-		add(&counts.Recent, counts.Cutoffs.usedAfter(counts.Cutoffs.Recent(), s))
+		addIf(&counts.Active, s.Active)
+		addIf(&counts.Inactive, !s.Active)
+		addIf(&counts.Old, counts.Cutoffs.Old(s))
+		addIf(&counts.Protected, !s.AutoCleanup)
+		addIf(&counts.DueForDeactivation, counts.Cutoffs.Due(ActionDeactivated, s))
+		addIf(&counts.DueForDeletion, counts.Cutoffs.Due(ActionDeleted, s))
+		addIf(&counts.NeverDue, counts.Cutoffs.NeverDue(s))
+		addIf(&counts.InUse, counts.Cutoffs.usedAfter(counts.Cutoffs.Inactive, s))
+		addIf(&counts.Recent, counts.Cutoffs.usedAfter(counts.Cutoffs.Recent(), s))
 		counts.OldestOverdue = max(counts.OldestOverdue, counts.Cutoffs.Overdue(s))
 	}
 	return counts
+}
+
+func addIf(count *int, holds bool) {
+	if holds {
+		*count++
+	}
 }
 
 // Selects reports whether the query asks for the session, whatever the page.

@@ -31,6 +31,7 @@ type session struct {
 	DeleteAt      *time.Time            `json:"delete_at"`
 	ActivityCount int64                 `json:"activity_count"`
 	WarnedAt      *time.Time            `json:"warned_at"` // of its deletion, for this idle period
+	Tags          []string              `json:"tags"`
 
 	State    sessioncleanup.Prospect     `json:"state"`
 	StateAt  *time.Time                  `json:"state_until"`
@@ -45,7 +46,7 @@ func sessionOf(s sessioncleanup.Session) session {
 		CreatedAt: known(s.CreatedAt), UpdatedAt: known(s.UpdatedAt), LastActivity: s.LastActivity, ExpiresAt: known(s.ExpiresAt),
 		DeactivatedAt: known(s.DeactivatedAt),
 		HoursInactive: hundredths(s.AsOf.Sub(s.LastActivity).Hours()), Status: s.Status, CleanupStatus: cleanupStatus(s.Status),
-		DeactivateAt: dueAt(s.DeactivateAt, s.AsOf), DeleteAt: dueAt(s.DeleteAt, s.AsOf), ActivityCount: s.ActivityCount,
+		DeactivateAt: dueAt(s.DeactivateAt, s.AsOf), DeleteAt: dueAt(s.DeleteAt, s.AsOf), ActivityCount: s.ActivityCount, Tags: append([]string{}, s.Tags...),
 	}
 	out.WarnedAt = known(s.Warning.DeliveredAt)
 	if !s.CreatedAt.IsZero() {
@@ -211,10 +212,12 @@ func (c *call) listOptions() (o sessioncleanup.ListOptions, err error) {
 }
 
 // sortNames are the orders as a query names them; a minus reverses one.
-var sortNames = func() []string {
-	var names []string
-	for _, s := range sessioncleanup.Sorts() {
+var sortNames = signed(sessioncleanup.Sorts())
+
+// signed are names with and without a minus.
+func signed[T ~string](all []T) (names []string) {
+	for _, s := range all {
 		names = append(names, string(s), "-"+string(s))
 	}
 	return names
-}()
+}

@@ -39,6 +39,7 @@ var (
 	_ sessioncleanup.Follower = (*Store)(nil)
 	_ sessioncleanup.Outbox   = (*Store)(nil)
 	_ sessioncleanup.Reminder = (*Store)(nil)
+	_ sessioncleanup.Tagger   = (*Store)(nil)
 
 	_ sessioncleanup.OwnerFinder = (*Store)(nil)
 )

@@ -45,3 +45,12 @@ func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (sessi
 	defer s.mu.Unlock()
 	return sessioncleanup.ProfileOf(maps.Values(s.sessions), t.At(clock())), nil
 }
+
+// CountOwners looks at every session.
+func (s *Store) CountOwners(ctx context.Context, t sessioncleanup.Thresholds, limit int) (sessioncleanup.OwnerCounts, error) {
+	if err := s.lock(ctx); err != nil {
+		return sessioncleanup.OwnerCounts{}, err
+	}
+	defer s.mu.Unlock()
+	return sessioncleanup.OwnersOf(maps.Values(s.sessions), t.At(clock()), limit), nil
+}

@@ -10,12 +10,14 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
 // TestUseIsFollowedHoweverTheTablesShowIt adopts tables that show in various ways that session 1 is used, uses it, and runs.
 func TestUseIsFollowedHoweverTheTablesShowIt(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Tables)
 	const own = "CREATE TABLE sessions (id bigint PRIMARY KEY, data text, created_at timestamptz DEFAULT now() - interval '90 days', updated_at timestamptz DEFAULT now());"
 	const stamp = `CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.updated_at := clock_timestamp(); RETURN NEW; END';
 		CREATE TRIGGER stamp BEFORE UPDATE ON sessions FOR EACH ROW EXECUTE FUNCTION stamp();`

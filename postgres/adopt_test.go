@@ -46,7 +46,7 @@ var restrictLine = regexp.MustCompile(`(?m)^\\(un)?restrict .*\n`)
 // from the catalog.
 func dump(t testing.TB, url string) string {
 	t.Helper()
-	if out, err := exec.Command("pg_dump", "--schema-only", url).CombinedOutput(); err == nil {
+	if out, err := exec.Command(pgtest.Program("pg_dump"), "--schema-only", url).CombinedOutput(); err == nil {
 		return restrictLine.ReplaceAllString(string(out), "")
 	}
 	return value[string](t, connect(t, url), `
@@ -452,8 +452,8 @@ func (r *recorder) Handle(_ context.Context, record slog.Record) error {
 	return nil
 }
 
-// The server's other processors belong to the host: no statement of a migration uses several processes.
-func TestMigrateLeavesProcessorsToTheHost(t *testing.T) {
+// The server's other processors belong to the application: no statement of a migration uses several processes.
+func TestMigrateLeavesProcessorsToTheApplication(t *testing.T) {
 	t.Parallel()
 	url := fresh(t, "guide")
 	pool := connect(t, url)

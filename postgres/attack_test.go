@@ -16,6 +16,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
@@ -113,6 +114,9 @@ func TestTheOwnerOfTheSessionsGainsNoRights(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if name != "a trigger before each row" {
+				thorough.Only(t, thorough.Attacks)
+			}
 			url := pgtest.Empty(t)
 			pool := connect(t, url)
 			as := asRole(t, pool, "GRANT CREATE ON SCHEMA public TO $ROLE")

@@ -55,6 +55,9 @@ func scanEvent(row pgx.Row, more ...any) (sessioncleanup.Event, error) {
 		return e, err
 	}
 	e.At, e.Action = e.At.UTC(), sessioncleanup.Action(action)
+	if len(owners) == 0 { // none of the sessions had one
+		owners = make([]string, len(ids))
+	}
 	if len(owners) != len(ids) || len(names) != len(ids) {
 		return e, errors.New("event's arrays differ in length")
 	}

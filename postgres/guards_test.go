@@ -68,9 +68,13 @@ func TestARunReportsWhatTriggersAndRulesRefuseOrSuppress(t *testing.T) {
 		"a failed assertion":     {guard("ASSERT false, 'append-only'; RETURN NEW;") + onLedger, 2, "append-only (SQLSTATE P0004)"},
 		"a deferred constraint": {guard("RAISE EXCEPTION 'append-only'; RETURN NULL;") +
 			"CREATE CONSTRAINT TRIGGER g AFTER UPDATE ON ledger DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION guard()", 2, "append-only (SQLSTATE P0001)"},
-		"some kept silently":     {guard("IF OLD.id % 10 = 0 THEN RETURN NULL; END IF; RETURN OLD;") + onSessions, 4, "suppresses it"},
-		"a soft delete":          {guard("UPDATE sessions SET name = 'gone' WHERE id = OLD.id; RETURN NULL;") + onSessions, 40, "suppresses it"},
-		"a soft delete by rule":  {"CREATE RULE soft AS ON DELETE TO sessions DO INSTEAD UPDATE sessions SET name = 'gone' WHERE id = OLD.id", 40, "suppresses it"},
+		"some kept silently":    {guard("IF OLD.id % 10 = 0 THEN RETURN NULL; END IF; RETURN OLD;") + onSessions, 4, "suppresses it"},
+		"a soft delete":         {guard("UPDATE sessions SET name = 'gone' WHERE id = OLD.id; RETURN NULL;") + onSessions, 40, "suppresses it"},
+		"a soft delete by rule": {"CREATE RULE soft AS ON DELETE TO sessions DO INSTEAD UPDATE sessions SET name = 'gone' WHERE id = OLD.id", 40, "suppresses it"},
+		"a deletion undone": {guard("IF OLD.id % 10 = 0 THEN INSERT INTO sessions SELECT OLD.*; END IF; RETURN NULL;") +
+			"CREATE TRIGGER g AFTER DELETE ON sessions FOR EACH ROW EXECUTE FUNCTION guard()", 4, "suppresses it"},
+		"a deletion undone from another table": {guard("INSERT INTO sessions (id, active, last_activity) VALUES (OLD.session_id, false, now() - interval '60 days'); RETURN NULL;") +
+			"CREATE TRIGGER g AFTER UPDATE ON ledger FOR EACH ROW EXECUTE FUNCTION guard()", 2, "suppresses it"},
 		"a rule with conditions": {"CREATE RULE soft AS ON DELETE TO sessions WHERE OLD.id % 10 = 0 DO INSTEAD NOTHING", 4, "suppresses it"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -109,6 +113,27 @@ func TestAChangeThatATriggerSuppressesFails(t *testing.T) {
 	}
 	if events := value[int](t, pool, "SELECT count(*) FROM sessioncleanup_events"); events != 0 {
 		t.Errorf("%d events say that something was done", events)
+	}
+}
+
+func TestABatchWhoseChangeATriggerUndoesFails(t *testing.T) {
+	t.Parallel()
+	for name, sql := range map[string]string{
+		"before": "CREATE TRIGGER g BEFORE UPDATE ON sessions FOR EACH ROW EXECUTE FUNCTION guard()",
+		"after":  "CREATE TRIGGER g AFTER UPDATE ON sessions FOR EACH ROW EXECUTE FUNCTION guard()",
+		"of an heir": `CREATE TABLE heirs () INHERITS (sessions); INSERT INTO heirs (id, last_activity) SELECT id, last_activity FROM sessions WHERE active;
+			DELETE FROM ONLY sessions WHERE active; CREATE TRIGGER g AFTER UPDATE ON heirs FOR EACH ROW EXECUTE FUNCTION guard()`,
+	} {
+		_, pool, manager := guardedLedger(t, guard("IF NEW.id % 10 = 0 AND pg_trigger_depth() = 1 THEN NEW.active := true; "+
+			"IF TG_WHEN = 'AFTER' THEN UPDATE sessions SET active = true WHERE id = NEW.id; END IF; END IF; RETURN NEW;")+
+			"UPDATE sessions SET last_activity = now() - interval '3 days' WHERE active;"+sql)
+		result, err := manager.Cleanup(t.Context(), sessioncleanup.Run{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := result.Phases.Of(sessioncleanup.ActionDeactivated); got.Failed != 2 || got.Done != 18 || value[int](t, pool, "SELECT count(*) FROM sessions WHERE active") != 2 {
+			t.Errorf("%s: the run deactivated %d and failed on %d, want 18 and 2", name, got.Done, got.Failed)
+		}
 	}
 }
 

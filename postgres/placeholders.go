@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +12,7 @@ import (
 
 // ownTables are the tables of the library's own, without their prefix.
 func ownTables() []string {
-	return []string{"policy", "events", "archive", "archive_rows", "tombstones", "seals", "leases", "positions", "notices", "values", "touches", "backfill", "settings", "migrations"}
+	return []string{"policy", "events", "archive", "archive_rows", "tombstones", "seals", "leases", "positions", "notices", "tags", "values", "touches", "backfill", "settings", "migrations"}
 }
 
 // ownRelations are they with their schema, quoted.
@@ -27,7 +28,7 @@ func ownViews() []string { return []string{"sessions_cleanup_view", "sessions_ar
 
 // fragments are the statements that are parts of others.
 func fragments() []string {
-	return []string{"idle", "expired", "undated", "ahead_active", "ahead_inactive", "matches", "event_name", "session_columns", "cut", "filter", "stale", "archive_settings", "sealed_texts", "sealed_digest"}
+	return []string{"idle", "expired", "undated", "ahead_active", "ahead_inactive", "matches", "event_name", "session_columns", "cut", "filter", "stale", "archive_settings", "archived_each", "sealed_texts", "sealed_digest"}
 }
 
 // fill makes the names for the placeholders of the .sql files.
@@ -53,6 +54,11 @@ func (m *mapping) fill() {
 			}
 			n[key+"_type"] = m.columnOr(name, "text").typ
 		}
+	}
+	n["owner_as"] = sqlfile.Column(cmp.Or(m.schema.Owner, "owner_id"))
+	n["whole_name"] = "NULL::text"
+	if m.schema.Name != "" {
+		n["whole_name"] = n["name_col"] + "::text"
 	}
 	n["id_eq"], n["owner_eq"], n["id_after"] = m.operator("=", m.schema.ID), m.operator("=", m.schema.Owner), m.operator(">", m.schema.ID)
 	m.fillRows(n)
@@ -88,7 +94,7 @@ func (m *mapping) fill() {
 	for _, cutoff := range []string{"delete", "warn"} {
 		n["past_"+cutoff] = m.statement("past", sqlfile.Names{"cutoff": "v_cut." + cutoff})
 	}
-	for _, fragment := range []string{"period", "warned_enough", "gone", "waiting", "to_warn", "warning_of", "status", "selected"} { // some contain earlier ones
+	for _, fragment := range []string{"period", "warned_enough", "gone", "waiting", "to_warn", "warning_of", "tags_of", "status", "selected"} { // some contain earlier ones
 		n[fragment] = m.statement(fragment)
 	}
 	filled := sqlfile.Names{}

@@ -41,6 +41,30 @@ func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (sessi
 	return p, s.failed("profile sessions", err)
 }
 
+// CountOwners reads the table once, on one core.
+func (s *Store) CountOwners(ctx context.Context, t sessioncleanup.Thresholds, limit int) (sessioncleanup.OwnerCounts, error) {
+	m, err := s.ready(ctx)
+	if err != nil {
+		return sessioncleanup.OwnerCounts{}, err
+	}
+	out := sessioncleanup.OwnerCounts{Owners: []sessioncleanup.OwnerFigures{}}
+	_, err = s.read(ctx, func(batch *pgx.Batch) {
+		batch.Queue(statements["one_core"])
+		batch.Queue(m.statement("owners"), append(readArgs(sessioncleanup.Filter{}, t), limit)...).Query(func(rows pgx.Rows) error {
+			var o sessioncleanup.OwnerFigures
+			_, err := pgx.ForEachRow(rows, []any{
+				&o.OwnerID, &o.OwnerName, &o.Total, &o.Active, &o.Inactive, &o.Protected, &o.DueForDeactivation, &o.DueForDeletion, &o.LastActivity, &out.Count,
+			}, func() error {
+				o.LastActivity = o.LastActivity.UTC()
+				out.Owners = append(out.Owners, o)
+				return nil
+			})
+			return err
+		})
+	})
+	return out, s.failed("count the sessions of owners", err)
+}
+
 // readGroups adds groups of sessions that are alike.
 func readGroups(rows pgx.Rows, p *sessioncleanup.Profile) error {
 	var active bool

@@ -45,6 +45,10 @@ func conflicts(ctx context.Context, q *guarded, m *mapping) ([]conflict, error) 
 		names = append(names, trackName(src))
 		tables = append(tables, src.oid)
 	}
+	var some bool
+	if err := q.QueryRow(ctx, statements["may_conflict"], m.space, names, tables).Scan(&some); err != nil || !some {
+		return nil, mapError("look for an earlier installation", err)
+	}
 	sessions := `update\s+(only\s+)?("?\w+"?\.)?"?` + regexp.QuoteMeta(m.table.name) + `\M`
 	rows, err := q.Query(ctx, statements["conflicts"], m.space, names, tables, sessions, `\m`+regexp.QuoteMeta(m.schema.LastActivity)+`\M`)
 	if err != nil {

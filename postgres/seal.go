@@ -146,8 +146,10 @@ func (n named) erase(batch *pgx.Batch, m *mapping, owner string) {
 		filter = ""
 	}
 	personal := []string{bare.Actor, bare.Reason, filter}
-	for _, ref := range bare.Sessions {
-		personal = append(personal, ref.OwnerID+ref.Name)
+	if len(n.entry.Personal) > len(personal) {
+		for _, ref := range bare.Sessions {
+			personal = append(personal, ref.OwnerID+ref.Name)
+		}
 	}
 	batch.Queue(m.statement("erase_proof"), bare.ID, n.entry.Erased(personal))
 }

@@ -77,6 +77,21 @@ func TestAChangeOfAnyColumnOfASealedEntryIsFound(t *testing.T) {
 	}
 }
 
+func TestNamesOfSessionsWithoutOwnersAreSealed(t *testing.T) {
+	t.Parallel()
+	m, pool, _ := withLog(t)
+	mustRun(t, pool, `SELECT sessioncleanup_log(NULL, 'deleted', 'somebody', '', '', '{1,2}', '{"",""}', '{a,b}', NULL)`)
+	if _, err := m.SealEvents(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, was := range []string{"names = '{a,c}'", "names = '{b,a}'", "names = '{ab,\"\"}'", `owner_ids = '{"",""}'`, "owner_ids = '{7}'", "names = '{a,b}', owner_ids = '{}'"} {
+		mustRun(t, pool, "UPDATE sessioncleanup_events SET names = '{a,b}', owner_ids = '{}' WHERE actor = 'somebody'; UPDATE sessioncleanup_events SET "+was+" WHERE actor = 'somebody'")
+		if wrong := mismatch(t, m); (wrong == nil) != (was == "names = '{a,b}', owner_ids = '{}'") {
+			t.Errorf("after %s: %v", was, wrong)
+		}
+	}
+}
+
 const logSomething = "SELECT id FROM sessioncleanup_log(NULL, 'deleted', 'somebody', '', '', '{}', '{}', '{}', NULL)"
 
 func TestASealLeavesNoRoomForEntriesThatAreNotCommittedYet(t *testing.T) {

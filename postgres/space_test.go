@@ -15,6 +15,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/besides"
 	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
 )
@@ -34,6 +35,7 @@ func besideRooms(t testing.TB) string {
 
 func TestAStoreWithANameBesideOneWithout(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Tables)
 	host := pghosts.Named()
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
 		return host.Harness(t, pgtest.Prepared(t, "named", host.Adopt))
@@ -63,6 +65,7 @@ func TestUninstallLeavesAnotherInstallationAsItWas(t *testing.T) {
 
 func TestInstallationsInOneDatabaseLeaveEachOtherAlone(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Random)
 	url := besideRooms(t)
 	pool := connect(t, url)
 	mustExec(t, pool, "ALTER TABLE propositions ALTER session_id DROP NOT NULL, DROP CONSTRAINT propositions_session_id_fkey, ADD FOREIGN KEY (session_id) REFERENCES sessions ON DELETE SET NULL")

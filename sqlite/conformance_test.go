@@ -32,7 +32,7 @@ const hostTables = `
 // twelveUsers are the owners of sessions in hostTables.
 const twelveUsers = "INSERT INTO users (id, username) SELECT value, 'user ' || value FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]')"
 
-func TestStoreWithTheHostsTable(t *testing.T) {
+func TestStoreWithAnApplicationsTables(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
 		path, host := adopted(t, []string{hostTables, twelveUsers}, sqlite.Config{})
@@ -120,6 +120,14 @@ func hostHarness(t testing.TB, store sessioncleanup.Store, host *sql.DB, owner, 
 		Pin: func(ctx context.Context, id string) error {
 			_, err := host.ExecContext(ctx, "INSERT INTO pins VALUES (?)", id)
 			return err
+		},
+		Tag: func(ctx context.Context, id string, tags ...string) error {
+			for _, tag := range tags {
+				if _, err := host.ExecContext(ctx, "INSERT INTO sessioncleanup_tags SELECT id, ? FROM sessions WHERE id = ?", tag, id); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 		SetActive: func(ctx context.Context, id string, active bool) error {
 			_, err := host.ExecContext(ctx, "UPDATE sessions SET active = ? WHERE id = ?", active, id)

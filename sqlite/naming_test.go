@@ -69,6 +69,7 @@ func TestAnInstallerWithANameBesideOneWithout(t *testing.T) {
 
 func TestInstallationsInOneDatabaseLeaveEachOtherAlone(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Random)
 	path, host := newHost(t, append([]string{hostTables}, roomTables...)...)
 	side := func(c sqlite.Config, column string) besides.Side {
 		table := c.Schema.Table

@@ -34,6 +34,7 @@ func Run(t *testing.T, observe Observer) {
 		{"Delete", deletions},
 		{"Me", me},
 		{"Summary", summaries},
+		{"Owners", owners},
 		{"Keep", keeps},
 		{"KeepLinks", keepLinks},
 		{"Bulk", bulks},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
 )
 
@@ -14,6 +15,7 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 // TestTables runs what depends on the tables, of the conformance suite, on all kinds of them. scripts/test deals the kinds out to
 // the versions of PostgreSQL; the whole suite runs on the version that is installed.
 func TestTables(t *testing.T) {
+	thorough.Only(t, thorough.Tables)
 	t.Logf("PostgreSQL %d", pgtest.Version(t))
 	for name, host := range pghosts.All() {
 		t.Run(name, func(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // The environment variables that choose the server.
@@ -72,8 +73,11 @@ type Server struct {
 
 	stopped atomic.Bool
 
-	mu        sync.Mutex
+	preparing sync.Mutex
 	templates map[string]template
+
+	mu   sync.Mutex
+	pool *pgxpool.Pool // connections to admin: a new one costs a server more than what most are for
 }
 
 type template struct {
@@ -123,8 +127,8 @@ func (s *Server) Prepared(t testing.TB, key string, prepare func(ctx context.Con
 
 func (s *Server) template(t testing.TB, key string, prepare func(ctx context.Context, url string) error) string {
 	t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.preparing.Lock()
+	defer s.preparing.Unlock()
 	made, ok := s.templates[key]
 	if !ok {
 		made.name = randomName()
@@ -184,13 +188,39 @@ func (s *Server) exec(ctx context.Context, sql string) error {
 	})
 }
 
+// do works on a connection to the server's own database. It takes a new one for a connection that ended in the meantime.
 func (s *Server) do(ctx context.Context, work func(ctx context.Context, conn *pgx.Conn) error) error {
-	conn, err := pgx.Connect(ctx, s.admin)
+	pool, err := s.admins(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	return work(ctx, conn)
+	for again := false; ; again = true {
+		conn, err := pool.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		err = work(ctx, conn.Conn())
+		ended := conn.Conn().IsClosed()
+		conn.Release()
+		if err == nil || !ended || again || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+func (s *Server) admins(ctx context.Context) (*pgxpool.Pool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pool != nil {
+		return s.pool, nil
+	}
+	config, err := pgxpool.ParseConfig(s.admin)
+	if err != nil {
+		return nil, err
+	}
+	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+	s.pool, err = pgxpool.NewWithConfig(context.WithoutCancel(ctx), config)
+	return s.pool, err
 }
 
 // URLOf is the URL of one of the server's databases.

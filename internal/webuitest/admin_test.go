@@ -19,7 +19,7 @@ func TestAnAdminSimulatesAndThenCleansExactlyThat(t *testing.T) {
 	s.put("forgotten", "ann", "Forgotten", true, 3*day)
 	s.put("old", "ann", "Old", false, 40*day)
 	s.put("bobs-old", "bob", "Old, too", false, 40*day)
-	b := newTab(t, look{})
+	b := newTab(t, look{keys: true})
 	b.open(s.url, "admin")
 	b.until("text('.tiles').includes('9')")
 	b.fill("input[name=owner_id]", "ann")
@@ -61,7 +61,7 @@ func TestAnAdminPausesAndResumesCleanup(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, archiving)
 	s.annsSessions()
-	b := newTab(t, look{})
+	b := newTab(t, look{keys: true})
 	b.open(s.url, "admin")
 	b.click("[data-act=pause]")
 	b.click("dialog label:nth-of-type(2) input")
@@ -117,7 +117,7 @@ func TestAnAdminChangesThePolicy(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, sessioncleanup.Policy{AlertDue: 7})
 	s.annsSessions()
-	b := newTab(t, look{})
+	b := newTab(t, look{keys: true})
 	b.open(s.url, "admin")
 	b.click("[data-to=policy]")
 	b.until("text('#would').includes('Nothing is due') && $('input[name=alert_due]').disabled && text('label:has([name=alert_due])').includes('set by the program')")
@@ -172,7 +172,7 @@ func TestTheDeletionLimitIsShownAndAllowedOnce(t *testing.T) {
 	if _, err := s.manager.Cleanup(t.Context(), sessioncleanup.Run{}); !errors.Is(err, sessioncleanup.ErrTooMany) {
 		t.Fatalf("the run ended with %v, want the deletion limit", err)
 	}
-	b := newTab(t, look{})
+	b := newTab(t, look{keys: true})
 	b.open(s.url, "admin")
 	b.until("$('[data-alert=cleanup_failed]') && text('.lead').includes('the deletion limit stopped it')")
 	b.accessible("alert")
@@ -220,7 +220,7 @@ func TestTheAuditLogIsFilteredAndExported(t *testing.T) {
 	if _, err := s.manager.Deactivate(t.Context(), "live"); err != nil {
 		t.Fatal(err)
 	}
-	b := newTab(t, look{})
+	b := newTab(t, look{keys: true})
 	b.open(s.url+"#log", "admin")
 	b.until("$('[data-event=run]') && $('[data-event=deactivated]') && $('[data-event=deleted]')")
 	b.choose("select[name=action]", "deleted")
@@ -261,7 +261,7 @@ func TestAnAdminHoldsPurgesAndErases(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b := newTab(t, look{})
+	b := newTab(t, look{keys: true})
 	b.open(s.url+"#archive", "admin")
 	b.click("[data-entry=live] [data-act=hold]")
 	b.fill("dialog input[name=reason]", "court order 7")

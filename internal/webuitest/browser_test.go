@@ -55,15 +55,18 @@ type look struct {
 	dark          bool
 	lang          string // Accept-Language. Default: "en"
 	forced        bool   // forced colors
+	zoom          int64  // how many pixels of the screen one of the page takes, in both directions. Default: 1
+	keys          bool   // whatever is clicked, filled in or chosen is so with the keyboard alone
 	audit         bool   // with axe-core, in every view; other tests do so with dialogs
 }
 
 // tab is a page in a browser of its own, without the cookies of others.
 type tab struct {
-	t   *testing.T
-	ctx context.Context
-	mu  sync.Mutex
-	bad []string // errors and violations
+	t    *testing.T
+	ctx  context.Context
+	keys bool // see look
+	mu   sync.Mutex
+	bad  []string // errors and violations
 }
 
 func newTab(t *testing.T, l look) *tab {
@@ -81,7 +84,7 @@ func newTab(t *testing.T, l look) *tab {
 	t.Cleanup(end)
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(cancel)
-	b := &tab{t: t, ctx: ctx}
+	b := &tab{t: t, ctx: ctx, keys: l.keys}
 	chromedp.ListenTarget(ctx, b.hear)
 	if l.width == 0 {
 		l.width, l.height = 1280, 900
@@ -97,7 +100,7 @@ func newTab(t *testing.T, l look) *tab {
 		features = append(features, &emulation.MediaFeature{Name: "forced-colors", Value: "active"})
 	}
 	b.run(
-		emulation.SetDeviceMetricsOverride(l.width, l.height, 1, l.width < 500), emulation.SetEmulatedMedia().WithFeatures(features),
+		emulation.SetDeviceMetricsOverride(l.width, l.height, float64(max(l.zoom, 1)), l.width < 500), emulation.SetEmulatedMedia().WithFeatures(features),
 		emulation.SetTimezoneOverride("Europe/Paris"),
 		network.Enable(), network.SetExtraHTTPHeaders(network.Headers{"Accept-Language": l.lang}),
 		chromedp.ActionFunc(func(ctx context.Context) error {
@@ -199,6 +202,10 @@ func (b *tab) within(limit time.Duration, condition string) {
 func (b *tab) click(selector string) {
 	b.t.Helper()
 	b.until(fmt.Sprintf("$(%q) && !$(%q).disabled", selector, selector))
+	if b.keys {
+		b.press(selector)
+		return
+	}
 	at := js[[]float64](b, fmt.Sprintf(`(() => { const e = $(%q); e.scrollIntoView({block: "center"}); const r = e.getBoundingClientRect();
 		return [r.x + r.width / 2, r.y + r.height / 2]; })()`, selector))
 	b.run(chromedp.MouseClickXY(at[0], at[1]))
@@ -208,6 +215,9 @@ func (b *tab) click(selector string) {
 func (b *tab) fill(selector, text string) {
 	b.t.Helper()
 	b.until(fmt.Sprintf("$(%q)", selector))
+	if b.keys {
+		b.reach(selector)
+	}
 	js[any](b, fmt.Sprintf("($(%q).focus(), $(%q).select(), null)", selector, selector))
 	b.run(chromedp.KeyEvent(text))
 }
@@ -216,6 +226,11 @@ func (b *tab) fill(selector, text string) {
 func (b *tab) choose(selector, value string) {
 	b.t.Helper()
 	b.until(fmt.Sprintf("$(%q)", selector))
+	if b.keys {
+		b.reach(selector)
+		b.arrow(fmt.Sprintf("$(%q).value === %q", selector, value))
+		return
+	}
 	js[any](b, fmt.Sprintf(`(() => { const e = $(%q); e.value = %q; e.dispatchEvent(new Event("change", {bubbles: true})); return null; })()`, selector, value))
 }
 

@@ -19,6 +19,7 @@ var looks = map[string]look{
 	"desktop":      {width: 1440, height: 900, lang: "en", audit: true},
 	"desktop dark": {width: 1440, height: 900, dark: true, lang: "en"},
 	"forced":       {width: 1000, height: 800, forced: true, lang: "fr"},
+	"zoomed":       {width: 640, height: 400, zoom: 2, lang: "en"}, // a window of 1280 pixels at 200 %
 }
 
 // fits fails the test when the page is wider than the window, or a control cannot be touched on a phone.
@@ -34,6 +35,18 @@ func (b *tab) fits(what string) {
 	}
 }
 
+// distinct fails the test unless what colors tell apart is told apart without them, too.
+func (b *tab) distinct(what string) {
+	b.t.Helper()
+	if !js[bool](b, `matchMedia("(forced-colors: active)").matches && getComputedStyle($("nav a[aria-current]")).outlineStyle === "solid"`) {
+		b.t.Errorf("%s: the current view is not marked in forced colors", what)
+	}
+	bare := js[[]string](b, `$$(".pill, .card, .tile, .soon li, button:not(.ghost), input, select").filter(e => e.checkVisibility() && e.type !== "range" && getComputedStyle(e).borderTopStyle === "none").map(e => e.outerHTML.slice(0, 100))`)
+	for _, e := range bare {
+		b.t.Errorf("%s: without a border in forced colors: %s", what, e)
+	}
+}
+
 func TestEveryViewFitsAndIsAccessibleInEveryLook(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, archiving)
@@ -46,13 +59,16 @@ func TestEveryViewFitsAndIsAccessibleInEveryLook(t *testing.T) {
 	for name, l := range looks {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for who, views := range map[string][]string{"owner:ann": {"sessions", "archive", "log"}, "admin": {"overview", "sessions", "archive", "log"}} {
+			for who, views := range map[string][]string{"owner:ann": {"sessions", "archive", "log"}, "admin": {"overview", "sessions", "archive", "log", "overview", "owners", "overview", "policy"}} {
 				b := newTab(t, l)
 				b.open(s.url, who)
 				for _, view := range views {
-					b.click("[data-go=" + view + "]")
+					b.click("[data-go=" + view + "], [data-to=" + view + "]")
 					b.until("$('session-manager-" + view + "') && !$('.skeleton') && $('.sentence') && !$('[aria-busy]')")
 					what := who + " " + view + " " + name
+					if l.forced {
+						b.distinct(what)
+					}
 					b.fits(what)
 					if l.audit {
 						b.accessible(what)
@@ -100,7 +116,7 @@ func TestAnOwnerChangesSessions(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, archiving)
 	s.annsSessions()
-	b := newTab(t, look{width: 320, height: 700})
+	b := newTab(t, look{width: 320, height: 700, keys: true})
 	b.open(s.url, "owner:ann")
 
 	b.click(row("live", "deactivate"))
@@ -175,7 +191,7 @@ func TestTheTrashRestoresAndSaysWhatIsInTheWay(t *testing.T) {
 		}
 	}
 	s.put("live", "ann", "Its ID is in use again", true, time.Hour)
-	b := newTab(t, look{})
+	b := newTab(t, look{keys: true})
 	b.open(s.url+"#archive", "owner:ann")
 	b.until("$$('[data-entry]').length === 2 && text('[data-entry=closed]').includes('removed permanently on')")
 	b.click("[data-entry=live] [data-act=restore]")
@@ -194,7 +210,7 @@ func TestSearchPagesAndSelectionChangeSeveralAtOnce(t *testing.T) {
 	for i := range 45 {
 		s.put(fmt.Sprintf("s%02d", i), "ann", fmt.Sprintf("Show %02d", i), true, time.Duration(i+1)*time.Minute)
 	}
-	b := newTab(t, look{})
+	b := newTab(t, look{keys: true})
 	b.open(s.url, "owner:ann")
 	b.until("$$('.row').length === 20 && $('.row[data-id=s00]')")
 	b.click(".foot .acts button:last-child")
@@ -231,38 +247,4 @@ func TestWithoutAnArchiveDeletionIsPermanentAndSaysSo(t *testing.T) {
 	b.until("text('dialog').includes('Deletion is permanent')")
 	b.click("dialog .danger")
 	b.until("text('.toasts').includes('is deleted') && !$('[data-act=undo]')")
-}
-
-func TestTheKeyboardAloneIsEnough(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, archiving)
-	s.put("one", "ann", "The only one", true, time.Hour)
-	b := newTab(t, look{})
-	b.open(s.url, "owner:ann")
-	b.until("$('.row')")
-	focused := func(condition string) {
-		t.Helper()
-		for range 40 {
-			b.run(tabKey)
-			if js[bool](b, "(e => !!e && ("+condition+"))(root().activeElement)") {
-				return
-			}
-		}
-		t.Fatalf("Tab never reaches %s", condition)
-	}
-	focused("e.dataset.act === 'delete'")
-	if outline := js[string](b, "getComputedStyle(root().activeElement).outlineStyle"); outline != "solid" {
-		t.Errorf("the focus has outline %q", outline)
-	}
-	b.run(enter)
-	b.until("$('dialog[open]')")
-	focused("e.matches('dialog .danger')")
-	b.run(enter)
-	b.until("!$('.row')")
-	if !s.gone("one") {
-		t.Error("not deleted by keyboard")
-	}
-	focused("e.dataset.act === 'undo'")
-	b.run(enter)
-	b.until("$('.row')")
 }

@@ -3,14 +3,15 @@
 
 -- name: sealed_texts
 -- The entries as they are sealed: the texts that stay, those that may be erased, and the encoding in which a client reads them.
--- The owner and the name of a session are erased together. Each hash of them costs a microsecond, so they are one text.
+-- The owner and the name of a session are erased together. Each hash of them costs a microsecond, so they are one text, and the names of
+-- sessions without owners, which nobody's erasure removes, are one text together.
 SELECT e.id, e.at, e.proof, CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END::name AS encoding,
        ARRAY[e.id::text, trunc(extract(epoch FROM e.at) * 1000000)::text, e.action, e.run_id, e.role::text,
              CASE jsonb_typeof(e.run) WHEN 'object' THEN (e.run - 'filter')::text ELSE e.run::text END,
-             cardinality(e.owner_ids)::text, cardinality(e.names)::text, e.session_ids::text] AS fixed,
+             cardinality(e.owner_ids)::text, cardinality(e.names)::text, e.session_ids::text, CASE cardinality(e.owner_ids) WHEN 0 THEN e.names::text END] AS fixed,
        ARRAY[e.actor, e.reason, (e.run -> 'filter')::text]
              || ARRAY(SELECT CASE WHEN n.owner <> '' OR n.name <> '' THEN concat(length(n.owner), ' ', n.owner, n.name) END
-                        FROM unnest(e.owner_ids, e.names) WITH ORDINALITY n (owner, name, place) ORDER BY n.place) AS personal
+                        FROM unnest(e.owner_ids, e.names) WITH ORDINALITY n (owner, name, place) WHERE cardinality(e.owner_ids) > 0 ORDER BY n.place) AS personal
   FROM "{events}" e
 
 -- name: sealed_digest

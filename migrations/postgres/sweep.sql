@@ -33,6 +33,7 @@ DECLARE
     v_due        "{id_type}"[];
     v_owners     text[];
     v_names      text[];
+    v_written    bigint;
     v_open       text; -- transactions, in words
     v_deferred   text; -- constraints
     v_check      text;
@@ -74,8 +75,9 @@ BEGIN
             SELECT to_json(s."{last_activity}") #>> '{}', s."{id}" INTO v_at, v_id
               FROM "{sessions}" s WHERE "{is_active}" AND "{is_auto}" ORDER BY s."{last_activity}", s."{id}" LIMIT 1;
         END IF;
-        SELECT coalesce(array_agg(d.id), '{}'), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}' INTO v_locked, v_at
-          FROM (SELECT s."{id}" AS id, s."{last_activity}" AS at
+        SELECT coalesce(array_agg(d.id), '{}'), array_agg(d.owner), array_agg(d.name), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}'
+          INTO v_locked, v_owners, v_names, v_at
+          FROM (SELECT s."{id}" AS id, s."{last_activity}" AS at, coalesce("{owner_text}", '') AS owner, "{event_name}" AS name
                   FROM "{sessions}" s
                  WHERE "{tracked}" AND "{is_active}" AND "{is_auto}" AND s."{last_activity}" < p_inactive "{last_activity_in}" AND "{matches}"
                    AND "{last_activity_out}" < p_inactive
@@ -93,8 +95,9 @@ BEGIN
             SELECT to_json(s."{expires_at}") #>> '{}', s."{id}" INTO v_at, v_id
               FROM "{sessions}" s WHERE "{is_active}" AND "{is_auto}" AND s."{expires_at}" IS NOT NULL ORDER BY s."{expires_at}", s."{id}" LIMIT 1;
         END IF;
-        SELECT coalesce(array_agg(d.id), '{}'), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}' INTO v_some, v_at
-          FROM (SELECT s."{id}" AS id, s."{expires_at}" AS at
+        SELECT coalesce(array_agg(d.id), '{}'), v_owners || array_agg(d.owner), v_names || array_agg(d.name), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}'
+          INTO v_some, v_owners, v_names, v_at
+          FROM (SELECT s."{id}" AS id, s."{expires_at}" AS at, coalesce("{owner_text}", '') AS owner, "{event_name}" AS name
                   FROM "{sessions}" s
                  WHERE "{is_active}" AND "{is_auto}" AND s."{expires_at}" <= p_now "{expires_at_in}" AND "{matches}"
                    AND (s."{expires_at}", s."{id}") >= (v_at::"{expires_at_type}", v_id) AND (v_first OR s."{id}" <> v_id)
@@ -108,8 +111,9 @@ BEGIN
             SELECT to_json("{kept_since}") #>> '{}', s."{id}" INTO v_at, v_id
               FROM "{sessions}" s WHERE "{not_active}" AND "{is_auto}" AND s."{deactivated_at}" IS NOT NULL ORDER BY "{kept_since}", s."{id}" LIMIT 1;
         END IF;
-        SELECT coalesce(array_agg(d.id), '{}'), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}' INTO v_locked, v_at
-          FROM (SELECT s."{id}" AS id, "{kept_since}" AS at
+        SELECT coalesce(array_agg(d.id), '{}'), array_agg(d.owner), array_agg(d.name), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}'
+          INTO v_locked, v_owners, v_names, v_at
+          FROM (SELECT s."{id}" AS id, "{kept_since}" AS at, coalesce("{owner_text}", '') AS owner, "{event_name}" AS name
                   FROM "{sessions}" s
                  WHERE "{not_active}" AND "{is_auto}" AND s."{deactivated_at}" IS NOT NULL AND "{matches}"
                    AND "{kept_since}" < p_delete "{kept_since_in}" AND ("{tracked}" OR "{expires_at_out}" IS NOT NULL)
@@ -155,27 +159,28 @@ BEGIN
         PERFORM set_config('sessioncleanup.writing', '', true);
         RETURN;
     END IF;
-    -- A new statement sees everything that was committed until the locks were taken, such as a touch that was noted
-    -- because its row was locked. From here on nobody else changes these rows.
     v_deferred := "{space}".sessioncleanup_deferred(p_action);
     v_check := 'SET CONSTRAINTS ' || nullif(v_deferred, '') || ' IMMEDIATE';
     v_defer := 'SET CONSTRAINTS ' || nullif(v_deferred, '') || ' DEFERRED';
     BEGIN
         v_now := date_trunc('milliseconds', clock_timestamp());
-        SELECT coalesce(array_agg(s."{id}"), '{}'), coalesce(array_agg(s."{id}"::text), '{}'), array_agg(coalesce("{owner_text}", '')), array_agg("{event_name}")
-          INTO v_due, ids, v_owners, v_names
-          FROM "{sessions}" s
-         WHERE s."{id}" = ANY (v_locked)
-           AND CASE p_action WHEN 'deleted' THEN "{gone}" WHEN 'dated' THEN "{undated}" WHEN 'activity_corrected' THEN "{ahead}" ELSE "{idle}" OR "{expired}" END;
-        IF p_action = 'deleted' THEN
-            SELECT p.due, p.skipped::text[], p.reasons INTO v_some, skipped, reasons
-              FROM "{space}".sessioncleanup_spared(v_due, p_now, p_inactive, p_delete, p_id, p_owner, p_text, p_only, p_warned, p_given_up) p;
-            IF v_some <> v_due THEN
-                v_due := v_some;
-                SELECT coalesce(array_agg(s."{id}"::text), '{}'), array_agg(coalesce("{owner_text}", '')), array_agg("{event_name}")
-                  INTO ids, v_owners, v_names FROM "{sessions}" s WHERE s."{id}" = ANY (v_due);
-            END IF;
+        -- What was found was due when its locks were taken, as the rows say. A new statement sees what was committed until then
+        -- elsewhere: a touch is noted while its row is locked. From here on nobody else changes these rows.
+        v_due := v_locked;
+        IF v_owners IS NULL OR "{noted}" THEN
+            v_due := ARRAY(SELECT s."{id}" FROM "{sessions}" s
+                            WHERE s."{id}" = ANY (v_locked)
+                              AND CASE p_action WHEN 'deleted' THEN "{gone}" WHEN 'dated' THEN "{undated}" WHEN 'activity_corrected' THEN "{ahead}" ELSE "{idle}" OR "{expired}" END);
         END IF;
+        IF p_action = 'deleted' THEN
+            SELECT p.due, p.skipped::text[], p.reasons INTO v_due, skipped, reasons
+              FROM "{space}".sessioncleanup_spared(v_due, p_now, p_inactive, p_delete, p_id, p_owner, p_text, p_only, p_warned, p_given_up) p;
+        END IF;
+        IF v_owners IS NULL OR v_due <> v_locked THEN
+            SELECT coalesce(array_agg(s."{id}"), '{}'), array_agg(coalesce("{owner_text}", '')), array_agg("{event_name}")
+              INTO v_due, v_owners, v_names FROM "{sessions}" s WHERE s."{id}" = ANY (v_due);
+        END IF;
+        ids := v_due::text[];
         IF p_action = 'deleted' AND p_archive_rows IS NOT NULL AND "{removes}" AND cardinality(v_due) > 0 THEN
             PERFORM "{space}".sessioncleanup_archive(v_due, v_now, p_actor, p_reason, p_run_id, p_archive_rows, p_archive_bytes);
         END IF;
@@ -189,12 +194,16 @@ BEGIN
         ELSE
             UPDATE "{sessions}" s SET "{active}" = "{inactive_value}", "{deactivated_at}" = v_now "{deactivated_at_in}" WHERE s."{id}" "{id_eq}" ANY (v_due);
         END IF;
+        GET DIAGNOSTICS v_written = ROW_COUNT;
         IF v_check IS NOT NULL THEN -- what they would refuse at the commit is refused here
             EXECUTE v_check;
             EXECUTE v_defer;
         END IF;
         "{ours}"
-        PERFORM "{space}".sessioncleanup_require_done(p_action, v_due);
+        PERFORM "{space}".sessioncleanup_require_done(p_action, v_due, v_written);
+        IF p_action = 'deleted' AND "{removes}" THEN
+            DELETE FROM "{tags}" t WHERE t.session_id = ANY (v_due);
+        END IF;
     EXCEPTION WHEN OTHERS OR assert_failure OR query_canceled THEN
         GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
         -- Rows are to blame, and what triggers and constraints make of them, but not for a server that is stopping or
@@ -362,14 +371,25 @@ END
 $sessioncleanup$;
 
 -- name: sessioncleanup_require_done
--- Fails unless the sessions are as a batch wrote them: a trigger or a rule may have kept one as it was without an error.
-CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_require_done(p_action text, p_ids "{id_type}"[]) RETURNS void
+-- Fails unless the sessions are as a batch wrote them: a trigger or a rule may have kept one as it was without an error. Where
+-- there are none of the application's and as many rows were written as there are sessions, it need not look at them. A deletion goes on to
+-- other tables, whose triggers count too.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_require_done(p_action text, p_ids "{id_type}"[], p_written bigint) RETURNS void
 LANGUAGE plpgsql
 SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
     v_kept bigint;
 BEGIN
+    IF p_written = cardinality(p_ids)
+       AND NOT (SELECT c.relhassubclass FROM pg_class c WHERE c.oid = "{sessions_literal}"::regclass)
+       AND NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid
+                        WHERE NOT t.tgisinternal AND (p_action = 'deleted' OR t.tgrelid = "{sessions_literal}"::regclass)
+                          AND NOT (f.proname ^@ 'sessioncleanup_' AND f.pronamespace = (SELECT c.relnamespace FROM pg_class c WHERE c.oid = "{touches_literal}"::regclass)))
+       AND NOT EXISTS (SELECT FROM pg_rewrite r
+                        WHERE r.ev_class >= 16384 AND r.ev_type <> '1' AND (p_action = 'deleted' OR r.ev_class = "{sessions_literal}"::regclass)) THEN
+        RETURN;
+    END IF;
     SELECT count(*) INTO v_kept
       FROM "{sessions}" s
      WHERE s."{id}" = ANY (p_ids)

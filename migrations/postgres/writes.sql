@@ -65,7 +65,7 @@ BEGIN
         v_at := greatest(least(v_at, clock_timestamp()), date_trunc('milliseconds', now()));
     END IF;
     INSERT INTO "{events}" AS e (at, action, actor, reason, run_id, session_ids, owner_ids, names, run)
-    VALUES (v_at, p_action, "{space}".sessioncleanup_shorten(p_actor), "{space}".sessioncleanup_shorten(p_reason), p_run_id, p_ids, p_owners, p_names, p_run)
+    VALUES (v_at, p_action, "{space}".sessioncleanup_shorten(p_actor), "{space}".sessioncleanup_shorten(p_reason), p_run_id, p_ids, CASE WHEN '' = ALL (p_owners) THEN '{}' ELSE p_owners END, p_names, p_run)
     RETURNING e.id, e.at INTO id, at;
 END
 $sessioncleanup$;
@@ -109,6 +109,7 @@ BEGIN
     "{remove}" WHERE s."{id}" "{id_eq}" ANY (v_ids);
     SET CONSTRAINTS ALL IMMEDIATE;
     "{ours}"
+    DELETE FROM "{tags}" t WHERE "{removes}" AND t.session_id = ANY (v_ids);
     RETURN (SELECT count(*) FROM "{sessions}" s WHERE s."{id}" = ANY (v_ids) AND "{visible}");
 END
 $sessioncleanup$;

@@ -125,6 +125,26 @@ SELECT date_trunc('hour', s.sessioncleanup_at, 'UTC'), count(*)
 SELECT "{owner_text}", count(*) FROM "{sessions}" s WHERE "{visible}" AND "{owner_text}" <> ''
  GROUP BY 1 ORDER BY 2 DESC, ("{owner_text}") COLLATE "C" LIMIT $1::integer;
 
+-- name: owners
+-- Names are looked up for those that are shown only.
+SELECT s.sessioncleanup_owner, coalesce("{owner_name}", ''), s.sessioncleanup_total, s.sessioncleanup_active, s.sessioncleanup_inactive,
+       s.sessioncleanup_protected, s.sessioncleanup_idle, s.sessioncleanup_gone, s.sessioncleanup_last, s.sessioncleanup_owners
+  FROM (SELECT "{owner_text}" AS sessioncleanup_owner, "{owner_col}" AS "{owner_as}", count(*) AS sessioncleanup_total,
+               count(*) FILTER (WHERE "{is_active}") AS sessioncleanup_active, count(*) FILTER (WHERE "{not_active}") AS sessioncleanup_inactive,
+               count(*) FILTER (WHERE NOT "{is_auto}") AS sessioncleanup_protected,
+               count(*) FILTER (WHERE d.idle OR d.expired) AS sessioncleanup_idle, count(*) FILTER (WHERE d.gone) AS sessioncleanup_gone,
+               max(u.at) AS sessioncleanup_last, count(*) OVER () AS sessioncleanup_owners
+          FROM "{sessions}" s
+          LEFT JOIN (SELECT t.session_id, max(t.at) AS at FROM "{touches}" t GROUP BY t.session_id) n ON n.session_id = s."{id}"
+         "{cut}" "{filter}"
+         CROSS JOIN LATERAL (SELECT coalesce(greatest("{last_activity_out}", n.at), now()) AS at) u
+         CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
+         WHERE "{matches}" AND "{owner_text}" <> ''
+         GROUP BY "{owner_text}", "{owner_col}"
+         ORDER BY count(*) DESC, ("{owner_text}") COLLATE "C"
+         LIMIT $7::integer) s
+ ORDER BY s.sessioncleanup_total DESC, s.sessioncleanup_owner COLLATE "C";
+
 -- name: get
 SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}" = $1::text::"{id_type}" AND "{visible}";
 
@@ -133,6 +153,17 @@ SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}"
 
 -- name: write
 SELECT "{space}".sessioncleanup_write($1::text, $2::boolean, $3::boolean, $4::boolean, $5::timestamptz, $6::boolean, $7::timestamptz, $8::boolean, $9::timestamptz);
+
+-- name: tags_write
+-- Adds the tags $2 to a session that the caller has locked, and removes the tags $3.
+WITH removed AS (DELETE FROM "{tags}" t WHERE t.session_id = $1::text::"{id_type}" AND t.tag = ANY ($3::text[]))
+INSERT INTO "{tags}" (session_id, tag) SELECT $1::text::"{id_type}", a.tag FROM unnest($2::text[]) a (tag) ON CONFLICT DO NOTHING;
+
+-- name: tags_count
+SELECT t.tag, count(*)
+  FROM "{tags}" t JOIN "{sessions}" s ON s."{id}" = t.session_id
+ WHERE "{visible}" AND ($1::text IS NULL OR "{owner_col}" = $1::text::"{owner_type}")
+ GROUP BY t.tag ORDER BY t.tag;
 
 -- name: delete
 SELECT "{space}".sessioncleanup_delete($1::text[]);
@@ -166,7 +197,7 @@ SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason,
 
 -- name: archived_contents
 SELECT r.entry, r.number, r."table", r.unlinked, r."row"::text
-  FROM "{archive_rows}" r WHERE r.entry = ANY ($1::bigint[]) ORDER BY r.entry, r.number;
+  FROM "{archived_each}" r WHERE r.entry = ANY ($1::bigint[]) ORDER BY r.entry, r.number;
 
 -- name: mark_backed_up
 UPDATE "{archive}" a SET backed_up_at = date_trunc('milliseconds', clock_timestamp()) WHERE a.id = ANY ($1::bigint[]);
@@ -177,8 +208,8 @@ SELECT $1::text, $2::text, $3::text, $4::timestamptz, $5::text, $6::text, $7::te
 RETURNING id;
 
 -- name: insert_archived_rows
-INSERT INTO "{archive_rows}" (entry, number, "table", unlinked, "row")
-SELECT $1::bigint, r.number, r.name, r.unlinked, r.row::json
+INSERT INTO "{archive_rows}" (entry, number, row_count, "table", unlinked, rows)
+SELECT $1::bigint, r.number, 1, r.name, r.unlinked, json_build_array(r.row::json)
   FROM unnest($2::integer[], $3::text[], $4::boolean[], $5::text[]) r (number, name, unlinked, row);
 
 -- name: archive_size
@@ -186,7 +217,7 @@ SELECT count(*), coalesce(sum(a.bytes), 0)::bigint FROM "{archive}" a;
 
 -- name: archived_rows
 SELECT r.number, r."table", r.unlinked, r."row"::text
-  FROM "{archive_rows}" r WHERE r.entry = $1::bigint AND r.number > $2::integer ORDER BY r.number LIMIT $3::integer;
+  FROM "{archived_each}" r WHERE r.entry = $1::bigint AND r.up_to > $2::integer AND r.number > $2::integer ORDER BY r.number LIMIT $3::integer;
 
 -- name: archived_locked
 SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.backed_up_at, a.held
@@ -214,7 +245,7 @@ SELECT t.erased_at FROM "{tombstones}" t WHERE t.owner = $1::bytea;
 SELECT coalesce(jsonb_agg(jsonb_build_object('entry', w.entry, 'kind', 'table', 'table', w."table", 'text', 'the table is none that the deletion of a session reaches')), '[]')::text
   FROM (SELECT DISTINCT r.entry, r."table"
           FROM "{archive_rows}" r CROSS JOIN "{settings}" m
-         WHERE r.entry = ANY ($1::bigint[]) AND r.number > 1 AND NOT m.reached ? r."table"
+         WHERE r.entry = ANY ($1::bigint[]) AND r.number > 1 AND NOT m.reached ? r."table" AND r."table" <> 'sessioncleanup_tags'
            AND to_regclass(r."table") IS DISTINCT FROM coalesce(pg_partition_root("{sessions_literal}"::regclass), "{sessions_literal}"::regclass)
          LIMIT 100) w;
 
@@ -434,9 +465,9 @@ SELECT e.id, e.at, e.action, e.actor, e.reason, e.run_id, e.session_ids, e.owner
  ORDER BY e.id LIMIT $2::integer FOR UPDATE;
 
 -- name: erase
--- The filter is left out of the summary of a run.
+-- The filter is left out of the summary of a run. An entry without owners stays one.
 UPDATE "{events}" e
-   SET actor = $2::text, reason = $3::text, owner_ids = $4::text[], names = $5::text[], run = CASE WHEN $6::boolean THEN e.run ELSE e.run - 'filter' END
+   SET actor = $2::text, reason = $3::text, owner_ids = CASE cardinality(e.owner_ids) WHEN 0 THEN e.owner_ids ELSE $4::text[] END, names = $5::text[], run = CASE WHEN $6::boolean THEN e.run ELSE e.run - 'filter' END
  WHERE e.id = $1::bigint;
 
 -- name: erase_proof

@@ -1,5 +1,12 @@
 -- Objects of an earlier installation: Migrate replaces them, and Uninstall creates them again.
 
+-- name: may_conflict
+-- Whether there is anything that conflicts may be about, with the same parameters. Mostly there is not, and conflicts takes long to plan.
+SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = ANY ($3::oid[]) AND NOT t.tgisinternal AND t.tgtype & 1 = 1)
+    OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relname IN ('sessions_cleanup_view', 'sessions_archive_view'))
+    OR EXISTS (SELECT FROM pg_catalog.pg_proc f WHERE f.pronamespace = n.oid AND f.proname = ANY ($2::text[]))
+  FROM (SELECT (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1::text)) n (oid);
+
 -- name: conflicts
 -- The application's objects that have the names of those that Migrate creates ($1: the schema, $2: the functions), and its row triggers
 -- that write the last activity of sessions ($3: the tables that may have them, $4 and $5: patterns). Triggers come first, then

@@ -34,6 +34,8 @@ type broken struct {
 	sessioncleanup.Reminder
 	sessioncleanup.Values
 	sessioncleanup.Profiler
+	sessioncleanup.Tagger
+	sessioncleanup.OwnerCounter
 }
 
 type sweepFunc func(context.Context, sessioncleanup.Batch) (sessioncleanup.BatchResult, error)
@@ -54,7 +56,9 @@ func breakStore() (*Harness, *broken) {
 	b.Reminder, _ = sessioncleanup.StoreAs[sessioncleanup.Reminder](s)
 	b.OwnerFinder, _ = sessioncleanup.StoreAs[sessioncleanup.OwnerFinder](s)
 	b.Values, _ = sessioncleanup.StoreAs[sessioncleanup.Values](s)
+	b.OwnerCounter, _ = sessioncleanup.StoreAs[sessioncleanup.OwnerCounter](s)
 	b.Profiler, _ = sessioncleanup.StoreAs[sessioncleanup.Profiler](s)
+	b.Tagger, _ = sessioncleanup.StoreAs[sessioncleanup.Tagger](s)
 	h.Store = b
 	return &h, b
 }

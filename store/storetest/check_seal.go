@@ -180,8 +180,13 @@ func sealsErase(f *fixture) {
 	own.OwnerID = owner
 	f.insert(own)
 	byOwner := sessioncleanup.Cause{Actor: "owner:" + owner, Reason: "my name is"}
-	if _, err := f.Store.Delete(f.ctx, sessioncleanup.Target{ID: own.ID}, byOwner); err != nil {
-		f.Fatalf("Delete: %v", err)
+	unowned := f.dueForDeletion(51)
+	unowned.OwnerID = ""
+	f.insert(unowned)
+	for _, id := range []string{own.ID, unowned.ID} {
+		if _, err := f.Store.Delete(f.ctx, sessioncleanup.Target{ID: id}, byOwner); err != nil {
+			f.Fatalf("Delete: %v", err)
+		}
 	}
 	f.record(sessioncleanup.Record{Event: sessioncleanup.Event{
 		Action: sessioncleanup.ActionRun, Actor: "system", Run: &sessioncleanup.RunSummary{Filter: sessioncleanup.Filter{OwnerID: owner}, Partial: true},

@@ -13,6 +13,7 @@ func valueChecks() []check {
 	return []check{
 		{"values", "keeps the value stored last under each name", valuesKept},
 		{"values", "profiles random sessions as ProfileOf does", valuesProfile},
+		{"values", "counts the sessions of owners as OwnersOf does", valuesOwners},
 		{"values", "loses none of many changes made at once", valuesCounted},
 	}
 }
@@ -96,6 +97,29 @@ func valuesProfile(f *fixture) {
 		all := m.list(sessioncleanup.Query{Thresholds: t, Limit: everything})
 		if diff := firstDifference(sessioncleanup.ProfileOf(slices.Values(all), t.At(f.now)), got); diff != "" {
 			f.Errorf("the profile at thresholds %v and %v: %s", t.Inactive, t.Delete, diff)
+		}
+	}
+}
+
+func valuesOwners(f *fixture) {
+	counter, ok := sessioncleanup.StoreAs[sessioncleanup.OwnerCounter](f.Store)
+	if !ok {
+		f.Skipf("the store is no OwnerCounter")
+	}
+	f.stock(25)
+	all, err := f.Store.List(f.ctx, sessioncleanup.Query{Limit: everything}) // with the names of owners
+	if err != nil {
+		f.Fatalf("List: %v", err)
+	}
+	for _, t := range []sessioncleanup.Thresholds{f.pin, {Now: f.now, Inactive: 30 * day, Delete: 3 * day}, {Now: f.now}} {
+		for _, limit := range []int{everything, 1} {
+			got, err := counter.CountOwners(f.ctx, t, limit)
+			if err != nil {
+				f.Fatalf("CountOwners: %v", err)
+			}
+			if diff := firstDifference(sessioncleanup.OwnersOf(slices.Values(all.Sessions), t.At(f.now), limit), got); diff != "" {
+				f.Errorf("the owners at thresholds %v and %v, at most %d: %s", t.Inactive, t.Delete, limit, diff)
+			}
 		}
 	}
 }

@@ -66,9 +66,25 @@ func showsProfile(change func(*sessioncleanup.Profile)) func(*Harness, *broken) 
 	}
 }
 
+// miscounting is a sound OwnerCounter whose answers are changed.
+type miscounting struct {
+	sessioncleanup.OwnerCounter
+	change func(*sessioncleanup.OwnerCounts)
+}
+
+func (c miscounting) CountOwners(ctx context.Context, t sessioncleanup.Thresholds, limit int) (sessioncleanup.OwnerCounts, error) {
+	counts, err := c.OwnerCounter.CountOwners(ctx, t, limit)
+	c.change(&counts)
+	return counts, err
+}
+
+func showsOwners(change func(*sessioncleanup.OwnerCounts)) func(*Harness, *broken) {
+	return func(_ *Harness, b *broken) { b.OwnerCounter = miscounting{b.OwnerCounter, change} }
+}
+
 func valuesFlaws() []flaw {
 	kept, counted := []func(*fixture){valuesKept}, []func(*fixture){valuesCounted}
-	profiled := []func(*fixture){valuesProfile}
+	profiled, owners := []func(*fixture){valuesProfile}, []func(*fixture){valuesOwners}
 	return []flaw{
 		{"stores a value whatever was stored since it was read", keepsValues(func(v *forgetful) {
 			v.set = func(ctx context.Context, name string, data []byte, _ int64) (bool, error) {
@@ -114,6 +130,9 @@ func valuesFlaws() []flaw {
 				p.Owners[i], p.Owners[j] = p.Owners[j], p.Owners[i]
 			}
 		}), profiled},
+		{"counts only owners that it shows", showsOwners(func(c *sessioncleanup.OwnerCounts) { c.Count = len(c.Owners) }), owners},
+		{"takes protected sessions for due", showsOwners(func(c *sessioncleanup.OwnerCounts) { c.Owners[0].DueForDeletion += c.Owners[0].Protected }), owners},
+		{"shows the first use of an owner in place of the last", showsOwners(func(c *sessioncleanup.OwnerCounts) { c.Owners[0].LastActivity = c.Owners[0].LastActivity.Add(-day) }), owners},
 		{"has no group for sessions that were just used", showsProfile(func(p *sessioncleanup.Profile) { p.Active = p.Active[1:] }), profiled},
 	}
 }

@@ -26,6 +26,8 @@ type Harness struct {
 	// Policy.ReactivateOnActivity on with Migrate and requires that the rows follow it, at once when sessions are read, and
 	// with the next batch in the log.
 	Activity func(ctx context.Context, sessionID string) error
+	// Tag adds tags to a session as the application's own INSERT would. Nil: the checks of it are skipped.
+	Tag func(ctx context.Context, sessionID string, tags ...string) error
 	// SetActive is the application's own UPDATE of the column Active and of nothing else. Nil: the checks of it are skipped.
 	SetActive func(ctx context.Context, sessionID string, active bool) error
 	// Pin makes it impossible to delete the session, by a foreign key without cascade for example. Sessions that are not

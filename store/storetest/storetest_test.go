@@ -91,6 +91,13 @@ func openMemory() (Harness, application) {
 			}
 			return errors.Join(err, store.Put(page.Sessions...))
 		},
+		Tag: func(ctx context.Context, id string, tags ...string) error {
+			page, err := store.List(ctx, sessioncleanup.Query{Filter: byID(id), Limit: 1})
+			for i := range page.Sessions {
+				page.Sessions[i].Tags = append(page.Sessions[i].Tags, tags...)
+			}
+			return errors.Join(err, store.Put(page.Sessions...))
+		},
 		Pin: func(_ context.Context, id string) error {
 			mu.Lock()
 			defer mu.Unlock()

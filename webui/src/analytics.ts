@@ -38,6 +38,7 @@ export function analyticsView(w: Words, a: Analytics) {
           )
         : nothing
     }
+    ${a.history.some((d) => d.rows) ? freed(w, a, day) : nothing}
     ${chart(
       w,
       "ages",
@@ -60,8 +61,20 @@ export function analyticsView(w: Words, a: Analytics) {
     }`;
 }
 
+/** freed shows the rows that runs deleted, those that belong to sessions too, and how much room they took as far as that is known. */
+function freed(w: Words, a: Analytics, day: (iso: string) => string) {
+  const bytes = a.history.reduce((n, d) => n + d.bytes, 0);
+  return chart(
+    w,
+    "freed",
+    a.history.map((d) => day(d.day)),
+    [{ tone: "deleting", key: "rowsDeleted", values: a.history.map((d) => d.rows) }],
+    bytes ? w.t("freedBytes", { size: w.bytes(bytes) }) : "",
+  );
+}
+
 /** chart draws bars on each other, and lists their figures. */
-function chart(w: Words, title: Key, labels: string[], series: Series[]) {
+function chart(w: Words, title: Key, labels: string[], series: Series[], hint = "") {
   const sums = labels.map((_, i) => series.reduce((n, s) => n + s.values[i], 0)),
     most = Math.max(1, ...sums),
     wide = 600 / labels.length;
@@ -73,7 +86,7 @@ function chart(w: Words, title: Key, labels: string[], series: Series[]) {
       return high ? svg`<rect class=${s.tone} x=${i * wide + 1} y=${y} width=${Math.max(1, wide - 2)} height=${high} fill="var(--c)"/>` : nothing;
     });
   });
-  return html`<figure class="card pad" data-chart=${title}><h3>${w.t(title)}</h3>
+  return html`<figure class="card pad" data-chart=${title}><h3>${w.t(title)}</h3>${hint ? html`<p class="muted">${hint}</p>` : nothing}
     <svg viewBox="0 0 600 120" width="100%" height="120" preserveAspectRatio="none" aria-hidden="true">${bars}</svg>
     <ul class="legend">${series.map((s) => html`<li class=${s.tone}><i aria-hidden="true"></i>${w.t(s.key)} <strong>${w.number(s.values.reduce((n, v) => n + v, 0))}</strong></li>`)}</ul>
     ${table(

@@ -116,11 +116,29 @@ export interface Stats {
 }
 export interface Analytics {
   at: string;
-  history: { day: string; runs: number; failed_runs: number; deactivated: number; deleted: number; purged: number }[];
+  history: { day: string; runs: number; failed_runs: number; deactivated: number; deleted: number; purged: number; rows: number; bytes: number }[];
   ages: { from_hours: number; active: number; inactive: number }[];
   forecast: { deactivate: number; delete: number }[];
   hours: { hour: string; count: number }[];
   owners: { owner_id: string; count: number }[];
+}
+export interface Owner {
+  owner_id: string;
+  owner_name: string;
+  total: number;
+  active: number;
+  inactive: number;
+  protected: number;
+  due_for_deactivation: number;
+  due_for_deletion: number;
+  last_activity: string;
+}
+export interface OwnerPage {
+  at: string;
+  owners: Owner[];
+  matching: number;
+  owner_count: number;
+  next_cursor: string | null;
 }
 export interface Entry {
   id: number;

@@ -40,19 +40,20 @@ export class OverviewView extends View {
     return html`<h1 class="sentence">${n ? html`<b class="gone">${this.t("attention", { n })}</b>` : html`<b class=${stats.metrics.pause ? "near" : "open"}>${this.t(state)}</b>`}</h1>
       <p class="lead">${this.runs()}</p>
       ${stats.metrics.pause ? html`<section aria-label=${this.t("paused")}>${pauseBanner(this.frame, stats.metrics.pause)}</section>` : nothing}
-      <div class="acts start below">${this.to("policy")}${stats.metrics.pause || !this.frame.me.changes ? nothing : html`<button data-act="pause" @click=${() => pause(this.frame)}>${icon("pause")}${this.t("pauseGo")}</button>`}</div>
+      <div class="acts start below">${this.to("owners")}${this.to("policy")}${stats.metrics.pause || !this.frame.me.changes ? nothing : html`<button data-act="pause" @click=${() => pause(this.frame)}>${icon("pause")}${this.t("pauseGo")}</button>`}</div>
       ${n ? html`<section aria-label=${this.t("attention", { n })}>${late ? this.alert(this.around("overdue", new Date(Date.now() - summary.overdue_seconds * 1000).toISOString())) : nothing}${stats.alerts.map((a) => this.alert(a.message, a.code))}</section>` : nothing}
       <section class=${this.frame.stale ? "stale" : ""} aria-label=${this.t("composition")}>${this.figures()}</section>
       <section aria-labelledby="simulate">${this.simulation()}</section>
       ${
         this.analytics
           ? html`<section aria-labelledby="analytics" class=${this.frame.stale ? "stale" : ""}><h2 id="analytics">${this.t("analytics")}</h2>
-        <p class="muted">${this.around("counted", this.analytics.at)}</p>${analyticsView(this.frame.words, this.analytics)}</section>`
+        <p class="muted">${this.around("counted", this.analytics.at)}</p>${analyticsView(this.frame.words, this.analytics)}
+        <session-manager-whatif .frame=${this.frame}></session-manager-whatif></section>`
           : nothing
       }`;
   }
 
-  private to(view: "policy") {
+  private to(view: "owners" | "policy") {
     return html`<a class="button" href="#${view}" data-to=${view} @click=${(e: MouseEvent) => {
       if (e.ctrlKey || e.metaKey || e.shiftKey) return;
       e.preventDefault();

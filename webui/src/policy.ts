@@ -1,8 +1,18 @@
 import { html, nothing } from "lit";
 import { Problem, type Due, type Policy, type Setting } from "./api.ts";
 import { View, skeleton } from "./base.ts";
-import { languages, type Key } from "./i18n.ts";
+import { languages, type Key, type Words } from "./i18n.ts";
 import { icon } from "./icons.ts";
+
+/** would is what the next cleanup would do, in words. */
+export function would(w: Words, d: Due): string {
+  const parts = [
+    d.delete ? w.t("wouldDelete", { n: d.delete }) : "",
+    d.deactivate ? w.t("wouldClose", { n: d.deactivate }) : "",
+    d.purge ? w.t("wouldPurge", { n: d.purge }) : "",
+  ].filter(Boolean);
+  return parts.length ? w.t("nextWould", { what: parts.join(", ") }) : w.t("nothingDue");
+}
 
 const thresholds = ["inactive_hours", "delete_old_days", "archive_keep_days"];
 const percents = ["alert_use_rate", "alert_activity_rate"];
@@ -20,6 +30,12 @@ export class PolicyView extends View {
   constructor() {
     super();
     this.edited = {};
+  }
+
+  /** The address may propose thresholds. */
+  protected firstUpdated() {
+    this.edited = Object.fromEntries(thresholds.map((k) => [k, this.frame.params.get(k) ?? ""]).filter(([, v]) => v));
+    super.firstUpdated();
   }
 
   async load() {
@@ -53,8 +69,8 @@ export class PolicyView extends View {
   private editor(p: Policy) {
     const some = p.settings.filter((s) => s.name in words);
     return html`<form class="card pad ${this.frame.stale ? "stale" : ""}" @submit=${this.save}><div class="fields">${some.map((s) => this.field(s))}</div>
-      <div class="result" role="status" id="would"><strong>${this.would(this.proposed ?? p.due)}</strong>
-        ${this.proposed ? html`<p class="muted">${this.t("policyNow", { now: this.would(p.due) })}</p>` : nothing}
+      <div class="result" role="status" id="would"><strong>${would(this.frame.words, this.proposed ?? p.due)}</strong>
+        ${this.proposed ? html`<p class="muted">${this.t("policyNow", { now: would(this.frame.words, p.due) })}</p>` : nothing}
         ${p.editable ? html`<div class="acts start"><button class="primary" ?disabled=${this.busy || !this.changes().length}>${this.t("save")}</button>${this.changes().length ? html`<button type="button" @click=${this.reset}>${this.t("cancel")}</button>` : nothing}</div>` : nothing}</div></form>`;
   }
 
@@ -63,15 +79,6 @@ export class PolicyView extends View {
     return html`<label class="field"><span>${this.t(words[s.name])}</span>
       <input name=${s.name} inputmode="decimal" required pattern=${time ? "[0-9]*[.]?[0-9]+|never" : "[0-9]*[.]?[0-9]+"} ?disabled=${!s.editable} .value=${this.edited[s.name] ?? this.typed(s.name)} @input=${this.type}>
       <small class="muted">${this.t(`from_${s.origin}` as Key)}</small></label>`;
-  }
-
-  private would(d: Due): string {
-    const parts = [
-      d.delete ? this.t("wouldDelete", { n: d.delete }) : "",
-      d.deactivate ? this.t("wouldClose", { n: d.deactivate }) : "",
-      d.purge ? this.t("wouldPurge", { n: d.purge }) : "",
-    ].filter(Boolean);
-    return parts.length ? this.t("nextWould", { what: parts.join(", ") }) : this.t("nothingDue");
   }
 
   private others(p: Policy) {

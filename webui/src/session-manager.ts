@@ -6,9 +6,11 @@ import { Words, type Key, type Lang } from "./i18n.ts";
 import { icon, type Icon } from "./icons.ts";
 import { LogView } from "./log.ts";
 import { OverviewView } from "./overview.ts";
+import { OwnersView } from "./owners.ts";
 import { PolicyView } from "./policy.ts";
 import { SessionsView } from "./sessions.ts";
 import { style } from "./style.ts";
+import { WhatIfView } from "./whatif.ts";
 
 const pollEvery = 15; // seconds, without a live stream
 const later = 250; // milliseconds between news and what it has the page read
@@ -19,6 +21,7 @@ const views: Record<string, { tag: string; icon: Icon; owner: Key; admin: Key; p
   overview: { tag: "session-manager-overview", icon: "overview", owner: "overview", admin: "overview" },
   sessions: { tag: "session-manager-sessions", icon: "sessions", owner: "sessions", admin: "sessions" },
   policy: { tag: "session-manager-policy", icon: "overview", owner: "policy", admin: "policy", place: "overview" },
+  owners: { tag: "session-manager-owners", icon: "sessions", owner: "owners", admin: "owners", place: "overview" },
   archive: { tag: "session-manager-archive", icon: "trash", owner: "trash", admin: "archive" },
   log: { tag: "session-manager-log", icon: "history", owner: "history", admin: "log" },
 };
@@ -424,6 +427,8 @@ export class SessionManager extends LitElement {
         return html`<session-manager-overview data-view .frame=${frame} .tick=${this.tick}></session-manager-overview>`;
       case "policy":
         return html`<session-manager-policy data-view .frame=${frame} .tick=${this.tick}></session-manager-policy>`;
+      case "owners":
+        return html`<session-manager-owners data-view .frame=${frame} .tick=${this.tick}></session-manager-owners>`;
       case "archive":
         return html`<session-manager-archive data-view .frame=${frame} .tick=${this.tick}></session-manager-archive>`;
       case "log":
@@ -468,6 +473,8 @@ for (const [tag, element] of [
   [views.overview.tag, OverviewView],
   [views.sessions.tag, SessionsView],
   [views.policy.tag, PolicyView],
+  [views.owners.tag, OwnersView],
+  ["session-manager-whatif", WhatIfView],
   [views.archive.tag, ArchiveView],
   [views.log.tag, LogView],
   ["session-manager", SessionManager],

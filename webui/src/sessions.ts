@@ -1,6 +1,6 @@
 import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { Problem, type Action, type Page, type Session } from "./api.ts";
+import { Problem, type Action, type Page, type Session, type Summary } from "./api.ts";
 import { actionIcons, actionWords, changeMany, changeOne, usedTag, type Matching } from "./actions.ts";
 import { View, empty, nameOf, ringOf, skeleton, stateOf } from "./base.ts";
 import { icon } from "./icons.ts";
@@ -19,9 +19,10 @@ const sortable = 10_000; // sessions of an owner that lists by creation and by n
 
 /** SessionsView is the list of sessions: an owner's own, or all. */
 export class SessionsView extends View {
-  static properties = { ...View.properties, page: { state: true }, searching: { state: true }, picked: { state: true }, matching: { state: true } };
+  static properties = { ...View.properties, page: { state: true }, searching: { state: true }, picked: { state: true }, matching: { state: true }, owner: { state: true } };
   declare page?: Page<Session>;
   declare searching: boolean;
+  declare owner?: Summary; // of the one that an admin looks at
   private what = ""; // that is searched for
   declare picked: Set<string>;
   declare matching?: Matching; // all that match are selected, instead of some
@@ -56,6 +57,7 @@ export class SessionsView extends View {
 
   async load() {
     const what = JSON.stringify([this.filter, this.order, this.cursors]);
+    void this.loadOwner();
     if (this.searching && what === this.what) return;
     this.what = what;
     const asked = ++this.asked;
@@ -93,6 +95,12 @@ export class SessionsView extends View {
     this.picked = new Set([...this.picked].filter((id) => there.has(id)));
   }
 
+  private async loadOwner() {
+    const owner = this.frame.me.all_sessions ? this.filter.owner : "";
+    const summary = owner ? await this.frame.api.get<Summary>("/summary", { owner }).catch(() => undefined) : undefined; // the list says what is wrong
+    if (owner === (this.filter.owner ?? "")) this.owner = summary;
+  }
+
   private set(change: Record<string, string>) {
     const all = { ...Object.fromEntries(this.frame.params), at: "", ...change };
     this.picked = new Set();
@@ -102,22 +110,30 @@ export class SessionsView extends View {
 
   render() {
     if (!this.frame) return nothing;
-    const { summary, me } = this.frame;
+    const { me } = this.frame,
+      summary = me.all_sessions ? this.owner : this.frame.summary,
+      whose = this.filter.owner;
     return html`
-      ${me.all_sessions ? nothing : this.sentence()}
+      ${me.all_sessions ? nothing : this.sentence(summary)}
       ${me.all_sessions || !summary ? nothing : this.nextUp([...summary.closing.sessions, ...summary.deleting.sessions])}
       <section aria-labelledby="all">
-        ${me.all_sessions ? html`<h1 class="sentence" id="all">${this.t("allSessions")}</h1><br>` : html`<h2 id="all">${this.t("allSessions")}${summary ? html`<small>${this.frame.words.number(summary.total)}</small>` : nothing}</h2>`}
+        ${me.all_sessions ? html`<h1 class="sentence" id="all">${whose ? this.t("allOf", { name: this.page?.sessions!.find((s) => s.owner_id === whose)?.owner_name || whose }) : this.t("allSessions")}</h1>
+          ${whose ? html`<p class="lead" data-whose>${summary ? this.parts(summary).map((p, i) => html`${i ? ", " : ""}${p}`) : ""}</p>` : nothing}<br>` : html`<h2 id="all">${this.t("allSessions")}${summary ? html`<small>${this.frame.words.number(summary.total)}</small>` : nothing}</h2>`}
         ${this.tools()}
         ${this.list()}
       </section>`;
   }
 
-  private sentence() {
-    const s = this.frame.summary,
-      w = this.frame.words;
+  private sentence(s?: Summary) {
     if (!s) return html`<h1 class="sentence" aria-busy="true">${this.t("loading")}</h1>`;
     if (s.total === 0) return html`<h1 class="sentence">${this.t("noneYet")}</h1>`;
+    const parts = this.parts(s);
+    return html`<h1 class="sentence">${parts.map((p, i) => html`${i ? ", " : ""}${p}`)}.</h1>
+      ${parts.length === 1 ? html`<p class="lead">${this.t("nothingSoon")}</p>` : nothing}`;
+  }
+
+  private parts(s: Summary) {
+    const w = this.frame.words;
     const parts = [html`<b class="open">${this.t("openCount", { n: s.open })}</b>`];
     if (s.closing.count) {
       const night = new Date().getHours() >= 15 || new Date().getHours() < 1;
@@ -126,8 +142,7 @@ export class SessionsView extends View {
     if (s.deleting.count === 1 && s.deleting.sessions[0]?.state_until)
       parts.push(html`<b class="gone">${this.t("deletedWhen", { when: w.when(s.deleting.sessions[0].state_until!) })}</b>`);
     else if (s.deleting.count) parts.push(html`<b class="gone">${this.t("deletedWithin", { n: s.deleting.count, d: s.deleting.within_hours / 24 })}</b>`);
-    return html`<h1 class="sentence">${parts.map((p, i) => html`${i ? ", " : ""}${p}`)}.</h1>
-      ${parts.length === 1 ? html`<p class="lead">${this.t("nothingSoon")}</p>` : nothing}`;
+    return parts;
   }
 
   private nextUp(soon: Session[]) {

@@ -70,6 +70,7 @@ export const style = css`
   input, select { font: inherit; color: var(--ink); background: var(--surface); border: 1px solid var(--strong); border-radius: .6rem; padding: .4rem .7rem; min-height: 2.4rem; width: 100%; min-width: 0; font-weight: 400; }
   input:disabled { color: var(--muted); background: var(--raised); border-style: dashed; cursor: default; }
   input[type="checkbox"], input[type="radio"] { width: 1.15rem; height: 1.15rem; min-height: 0; accent-color: var(--accent); margin: 0; flex: none; }
+  input[type="range"] { padding: 0; border: 0; background: none; accent-color: var(--accent); }
   label.field { display: grid; gap: .25rem; font-size: .85rem; font-weight: 550; min-width: 0; }
   ::placeholder { color: var(--muted); opacity: 1; }
   .tools { display: flex; gap: .6rem; flex-wrap: wrap; align-items: end; margin-bottom: .9rem; }
@@ -86,6 +87,9 @@ export const style = css`
   .row:hover { background: var(--raised); }
   .row.picked { background: var(--accent-soft); }
   .row.plain { grid-template-columns: auto minmax(0, 1fr) auto; }
+  .row.split { grid-template-columns: minmax(0, 1fr) minmax(0, 1.4fr) auto; }
+  .row.split .legend { margin-top: .3rem; }
+  .row.split .total { min-width: 7rem; text-align: end; }
   .pick { display: grid; place-items: center; min-width: 2rem; min-height: 2.75rem; cursor: pointer; }
   .name { font-weight: 600; letter-spacing: -.005em; display: block; }
   .name, .meta span { overflow: hidden; text-overflow: ellipsis; }
@@ -219,6 +223,8 @@ export const style = css`
     .row .acts .label { position: static; width: auto; height: auto; clip-path: none; }
     .row .acts button svg { display: none; }
     .row.plain .acts { grid-column: 1 / -1; grid-row: 2; }
+    .row.split { grid-template-columns: minmax(0, 1fr) auto; } .row.split > :nth-child(2) { grid-column: 1 / -1; grid-row: 2; } .row.split .what { grid-column: 1; }
+    .row.split a { min-height: 2.75rem; display: inline-flex; align-items: center; }
     .soon li .acts button { flex: 1; }
     .pulse span { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
     dialog { margin: auto auto 0; width: 100%; max-width: 100%; border-radius: 1.1rem 1.1rem 0 0; padding-bottom: calc(1.4rem + env(safe-area-inset-bottom)); }

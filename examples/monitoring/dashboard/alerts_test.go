@@ -2,7 +2,6 @@ package main
 
 import (
 	"database/sql"
-	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,13 +10,11 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-var alerts = flag.Bool("alerts", false, "break a service in each way, and wait for the alerts of a real Prometheus: some minutes")
-
 // A real Prometheus raises the alert for each way in which cleanups stop, and ends it when they go on. That a rule has to hold for
 // some minutes is left out; promtool tests that. .ci/run runs this.
 func TestAlertsFireAndEndInPrometheus(t *testing.T) {
-	if !*alerts {
-		t.Skip("run with -args -alerts")
+	if testing.Short() {
+		t.Skip("with -short: alerts in a real Prometheus are left out")
 	}
 	rules, err := os.ReadFile("../rules.yaml")
 	if err != nil {

@@ -338,7 +338,7 @@ func PolicyFromEnv(getenv func(string) string) (Policy, error) {
 		return Policy{}, err
 	}
 	if v := getenv(EnvWarnDays); v != "" {
-		if p.WarnBefore, err = ParseThreshold(EnvWarnDays, v, 24*time.Hour); err != nil {
+		if p.WarnBefore, _, err = ParseWarnings(EnvWarnDays, v); err != nil {
 			return Policy{}, err
 		}
 	}
@@ -404,6 +404,44 @@ func ParseThreshold(name, value string, unit time.Duration) (time.Duration, erro
 		return 0, invalid.Errorf("%s is %q: want a positive number up to %.0f, or never", name, value, most)
 	}
 	return time.Duration(n * float64(unit)), nil
+}
+
+// ParseWarnings reads how many days before a deletion its owner is warned, or "never", and then, separated by commas, how many days before
+// it reminders are sent: "30,7,1". Errors are ErrInvalid and name what was given as name.
+func ParseWarnings(name, value string) (before time.Duration, reminders []time.Duration, err error) {
+	for i, part := range strings.Split(value, ",") {
+		days, err := ParseThreshold(name, part, 24*time.Hour)
+		if err != nil {
+			return 0, nil, err
+		}
+		if i == 0 {
+			before = days
+		} else {
+			reminders = append(reminders, days)
+		}
+	}
+	if err := CheckReminders(before, reminders); err != nil {
+		return 0, nil, invalid.Errorf("%s is %q: %w", name, value, err)
+	}
+	return before, reminders, nil
+}
+
+// maxReminders is how many reminders follow a warning at most.
+const maxReminders = 10
+
+// CheckReminders reports reminders that cannot follow a warning so long before a deletion, as an ErrInvalid: each must be shorter than
+// the one before.
+func CheckReminders(before time.Duration, reminders []time.Duration) error {
+	if len(reminders) > maxReminders {
+		return invalid.Errorf("%d reminders: want at most %d", len(reminders), maxReminders)
+	}
+	for _, r := range reminders {
+		if r <= 0 || r >= before {
+			return invalid.Errorf("a reminder %v before a deletion after one %v before it: want the longest first, such as 30,7,1", r, before)
+		}
+		before = r
+	}
+	return nil
 }
 
 // Threshold writes a threshold of a policy in a unit, for people: "24", "0.5", or "never". ParseThreshold reads it.

@@ -16,9 +16,6 @@ type Warning struct {
 	UndeliverableAt time.Time `json:"undeliverable_at,omitzero"`
 }
 
-// settled reports whether the warning is delivered or given up.
-func (w Warning) settled() bool { return !w.DeliveredAt.IsZero() || !w.UndeliverableAt.IsZero() }
-
 // Outbox is implemented by stores that keep warnings of sessions' owners, at most one for each session. A run writes them; a
 // sender claims them, message by message, and settles what became of each message. It has a lease, so that one sends at a time,
 // and a message that was claimed and not settled is claimed again, with the same ID, by whoever sends next.
@@ -55,6 +52,12 @@ type Notice struct {
 	FirstAt  time.Time `json:"first_attempt_at,omitzero"`
 	NextAt   time.Time `json:"next_attempt_at,omitzero"` // no earlier; zero when it is delivered or given up
 	Error    string    `json:"error,omitempty"`          // of the last attempt
+
+	// Stage is how many of Reminding.Before were reached: 0 for the warning itself. DeletedAt is when a run deleted the session. See
+	// Reminder. Either makes a delivered notice due again; ToldAt is when its last message was delivered.
+	Stage     int       `json:"stage,omitempty"`
+	DeletedAt time.Time `json:"deleted_at,omitzero"`
+	ToldAt    time.Time `json:"told_at,omitzero"`
 }
 
 // Ref is what an Event keeps of the notice's session.
@@ -62,13 +65,52 @@ func (n Notice) Ref() SessionRef {
 	return SessionRef{ID: n.SessionID, OwnerID: n.OwnerID, Name: n.Name}
 }
 
+// Reminder is implemented by an Outbox that also keeps what owners are told after the warning: reminders, and that a session was deleted. These
+// messages are claimed, settled and tried again like warnings, but when they are given up, nothing waits for them.
+//
+// In the transaction in which a run with Cutoffs.Warned deletes a session whose owner was warned, such a store sets DeletedAt of the
+// notice and makes it due, in a message apart from warnings. It is dropped when the session exists again.
+type Reminder interface {
+	// Remind makes delivered notices due whose Reminding.StageOf has risen, and returns how many.
+	Remind(ctx context.Context, r Reminding) (int, error)
+}
+
+// Reminding says when owners are reminded.
+type Reminding struct {
+	Lease      Lease // of the sender; ErrLeaseLost unless it still is its holder's
+	Thresholds Thresholds
+	// Before are the times before a deletion at which its owner is reminded, the longest first.
+	Before []time.Duration
+}
+
+// StageOf is how many of Before are reached for a notice, at now, the store's clock. A notice with a lower stage that was delivered, has
+// nothing left to send and is not about a deletion gets it, and becomes due. Of several that were missed, the last one remains.
+func (r Reminding) StageOf(n Notice, now time.Time) (stage int) {
+	if n.DeliveredAt.IsZero() || r.Thresholds.Delete == 0 {
+		return 0
+	}
+	at := later(n.For.Add(r.Thresholds.Delete), n.DeliveredAt.Add(r.Thresholds.Warn))
+	for _, before := range r.Before {
+		if !at.Add(-before).After(now) {
+			stage++
+		}
+	}
+	return stage
+}
+
+// Next is the notice, which was delivered, made due again at now, in a new message.
+func (n Notice) Next(now time.Time) Notice {
+	n.NextAt, n.FirstAt, n.Message, n.Attempts, n.Error = now.UTC().Truncate(time.Millisecond), time.Time{}, "", 0, ""
+	return n
+}
+
 // NoticeClaim asks for the message to send next: that with the notice which has been due the longest, of an owner who got no
 // message within Every. A message that was claimed before and is to be sent again has the same ID and no more notices than then.
 // A new one gets the ID NewMessage and all notices of the owner that are in none yet, the longest unused sessions first, at most
-// Limit. Notices are due from NextAt on.
+// Limit. Notices are due from NextAt on. A message has only notices with DeletedAt, or none.
 //
 // Notices whose session is gone, or to which Cutoffs.Covers no longer applies, are removed instead: it was used, changed or
-// protected since.
+// protected since. One with DeletedAt is removed when the session exists.
 type NoticeClaim struct {
 	Lease      Lease // of the sender; ErrLeaseLost unless it still is its holder's
 	Thresholds Thresholds
@@ -125,7 +167,11 @@ func (o NoticeOutcome) Apply(n Notice, now time.Time) Notice {
 	}
 	switch {
 	case o.Delivered:
-		n.DeliveredAt = now
+		n.ToldAt = now
+		if n.DeliveredAt.IsZero() {
+			n.DeliveredAt = now
+		}
+	case o.GivenUp && !n.DeliveredAt.IsZero(): // the warning was delivered, this was a later message
 	case o.GivenUp:
 		n.UndeliverableAt = now
 	default:
@@ -146,19 +192,19 @@ type NoticeQuery struct {
 	SessionID string // only that of this session
 	OwnerID   string // only this owner's
 	Failed    bool   // only those that were given up
-	Pending   bool   // only those that are neither delivered nor given up
+	Pending   bool   // only those that are still to be sent
 	Limit     int    // at most this many; above 0
 }
 
 // Selects reports whether the query asks for the notice.
 func (q NoticeQuery) Selects(n Notice) bool {
 	return (q.SessionID == "" || q.SessionID == n.SessionID) && (q.OwnerID == "" || q.OwnerID == n.OwnerID) &&
-		(!q.Failed || !n.UndeliverableAt.IsZero()) && (!q.Pending || !n.settled())
+		(!q.Failed || !n.UndeliverableAt.IsZero()) && (!q.Pending || !n.NextAt.IsZero())
 }
 
 // OutboxSize is how much is in an outbox.
 type OutboxSize struct {
-	Pending       int       `json:"pending"`            // neither delivered nor given up
+	Pending       int       `json:"pending"`            // still to be sent
 	Undeliverable int       `json:"undeliverable"`      // given up
-	OldestAt      time.Time `json:"oldest_at,omitzero"` // QueuedAt of the oldest that is pending
+	OldestAt      time.Time `json:"oldest_at,omitzero"` // QueuedAt of the oldest warning that is still to be sent
 }

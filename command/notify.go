@@ -94,12 +94,16 @@ func (a *app) sendTest(ctx context.Context, channels []notify.Notifier, message 
 
 // previewed is a message as it would be sent.
 type previewed struct {
-	Alert   string `json:"alert"`
-	State   string `json:"state"` // "began", "ended"
+	Alert   string `json:"alert,omitempty"`
+	State   string `json:"state,omitempty"`   // of the alert: "began", "ended"
+	Message string `json:"message,omitempty"` // to owners, one of toOwners
 	Subject string `json:"subject"`
 	Text    string `json:"text"`
 	HTML    string `json:"html"`
 }
+
+// toOwners are the messages that owners get.
+var toOwners = []string{"warning", "deletion"}
 
 func (a *app) previewNotify() *cobra.Command {
 	var texts textFlags
@@ -112,17 +116,19 @@ func (a *app) previewNotify() *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "preview [ALERT...]",
-		Short: "Print the messages that operators get",
+		Short: "Print the messages that operators and owners get",
 		Long: `preview prints the message that begins an alert and the one that ends it, with sample figures. The alerts are
-` + strings.Join(names, ", ") + `.`,
+` + strings.Join(names, ", ") + `. "warning" and "deletion" are the messages that owners get
+before and after a deletion.`,
 		Example: `  sessioncleanup notify preview
+  sessioncleanup notify preview warning deletion --language fr
   sessioncleanup notify preview deletion_limit --language fr
   sessioncleanup notify preview cleanup_failed --templates my.tmpl --html > preview.html`,
-		ValidArgs: names,
+		ValidArgs: append(slices.Clone(names), toOwners...),
 		RunE: func(_ *cobra.Command, args []string) error {
 			for _, name := range args {
-				if !slices.Contains(names, name) {
-					return usagef("unknown alert %q: want %s", name, strings.Join(names, ", "))
+				if !slices.Contains(names, name) && !slices.Contains(toOwners, name) {
+					return usagef("unknown message %q: want %s", name, strings.Join(append(slices.Clone(names), toOwners...), ", "))
 				}
 			}
 			t, err := texts.read()
@@ -139,7 +145,23 @@ func (a *app) previewNotify() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				messages = append(messages, previewed{string(n.Code), strings.TrimPrefix(m.Type, "alert."), m.Subject, m.Text, m.HTML})
+				messages = append(messages, previewed{
+					Alert: string(n.Code), State: strings.TrimPrefix(m.Type, "alert."), Subject: m.Subject, Text: m.Text, HTML: m.HTML,
+				})
+			}
+			warning, deletion := notify.OwnerSample(), notify.DeletionSample()
+			warning.Service, deletion.Service = texts.service, texts.service
+			for i, write := range []func() (notify.Message, error){
+				func() (notify.Message, error) { return t.OwnerMessage(warning) }, func() (notify.Message, error) { return t.DeletionMessage(deletion) },
+			} {
+				if len(args) > 0 && !slices.Contains(args, toOwners[i]) {
+					continue
+				}
+				m, err := write()
+				if err != nil {
+					return err
+				}
+				messages = append(messages, previewed{Message: toOwners[i], Subject: m.Subject, Text: m.Text, HTML: m.HTML})
 			}
 			return a.preview(messages, html)
 		},

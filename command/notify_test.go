@@ -98,6 +98,7 @@ func TestNotifyPreviewShowsEveryMessage(t *testing.T) {
 		t.Errorf("other alerts are shown: %s", got.out)
 	}
 	u.calls("notify", "preview", "low_activity", "--html").want(t, exitDone, "<html lang=\"en\">", "<p>42 % of the sessions")
+	u.calls("notify", "preview", "warning", "deletion", "--name", "polls").want(t, exitDone, "[polls] 23 of your sessions will be deleted", "[polls] 23 of your sessions were deleted", "can be restored until")
 	if got := decode[[]previewed](t, u.calls("notify", "preview", "low_activity", "--json")); len(got) != 2 || got[0].State != "began" || got[1].State != "ended" {
 		t.Errorf("notify preview --json prints %+v", got)
 	}
@@ -117,7 +118,7 @@ func TestWrongUseOfNotificationsIsExplained(t *testing.T) {
 		{[]string{"notify", "test", "https://example.com/hunter2"}, "webhook+https"},
 		{[]string{"notify", "test", "file:nowhere"}, "no such file"},
 		{[]string{"notify", "test", "slack://T/B/hunter2", "--language", "de"}, "want one of en, fr"},
-		{[]string{"notify", "preview", "unknown"}, `unknown alert "unknown"`},
+		{[]string{"notify", "preview", "unknown"}, `unknown message "unknown"`},
 		{[]string{"notify", "preview", "--templates", "nowhere"}, "no such file"},
 		{[]string{"notify", "preview", "--templates", u.writes("wrong.tmpl", "{{define")}, "templates"},
 		{[]string{"serve", "--notify-operators", "slack:/hunter2%"}, "cannot be parsed"},

@@ -74,9 +74,15 @@ func (f *ownerFlags) read(a *app, texts textFlags) (*notify.Owners, error) {
 			return nil, err
 		}
 	}
+	var reminders []time.Duration
+	if days := a.getenv(sessioncleanup.EnvWarnDays); days != "" {
+		if _, reminders, err = sessioncleanup.ParseWarnings(sessioncleanup.EnvWarnDays, days); err != nil {
+			return nil, usageError{err}
+		}
+	}
 	quiet, err := f.quietHours()
 	return &notify.Owners{
-		Channel: channels[0], Texts: all, Language: texts.language, Service: texts.service, Page: f.page, Quiet: quiet,
+		Channel: channels[0], Texts: all, Language: texts.language, Service: texts.service, Page: f.page, Quiet: quiet, Reminders: reminders,
 	}, err
 }
 
@@ -236,6 +242,7 @@ func (a *app) listNotices(ctx context.Context, db connection, q sessioncleanup.N
 	for _, n := range all {
 		state := text("to be sent " + ago(n.NextAt, now))
 		switch {
+		case !n.NextAt.IsZero():
 		case !n.DeliveredAt.IsZero():
 			state = text("delivered " + ago(n.DeliveredAt, now)).in(green)
 		case !n.UndeliverableAt.IsZero():

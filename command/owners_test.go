@@ -22,7 +22,9 @@ func TestOwnersAreWarnedBeforeSessionsAreDeleted(t *testing.T) {
 	t.Parallel()
 	u, s := backlog(t)
 	h := newHooks(t)
-	u.vars[sessioncleanup.EnvWarnDays] = "7"
+	u.vars[sessioncleanup.EnvWarnDays] = "1,7"
+	u.calls("migrate").want(t, exitUsage, "want the longest first, such as 30,7,1")
+	u.vars[sessioncleanup.EnvWarnDays] = "7,1"
 	u.calls("migrate").want(t, exitDone)
 	u.calls("cleanup", "--dry-run").want(t, exitDone, "would delete 0 sessions and warn of 201 and deactivate 1", "waiting for the warning of the owner: 201 sessions", "list --status waiting")
 	u.calls("cleanup").want(t, exitDone, "Deleted 0 sessions, put into the outbox warnings of 201, deactivated 1")
@@ -69,8 +71,16 @@ func TestOwnersAreWarnedBeforeSessionsAreDeleted(t *testing.T) {
 	u.calls("notices").want(t, exitDone, "delivered")
 	u.calls("events", "--action", "warned").want(t, exitDone, "webhook:127.0.0.1:")
 	u.calls("cleanup", "--force").want(t, exitDone, "waiting for the warning of the owner: 201 sessions", "Nothing was due")
-	s.exec(t, "UPDATE sessioncleanup_notices SET delivered_at = strftime('%Y-%m-%d %H:%M:%f', delivered_at, '-8 days')")
+	s.exec(t, "UPDATE sessioncleanup_notices SET (delivered_at, told_at) = (SELECT at, at FROM (SELECT strftime('%Y-%m-%d %H:%M:%f', delivered_at, '-6.5 days') AS at))")
+	u.calls("deliver").want(t, exitDone, "about 201 sessions delivered")
+	u.calls("deliver").want(t, exitDone, "about 0 sessions delivered")
+	s.exec(t, "UPDATE sessioncleanup_notices SET (delivered_at, told_at) = (SELECT at, at FROM (SELECT strftime('%Y-%m-%d %H:%M:%f', delivered_at, '-1 days') AS at))")
+	h.received()
 	u.calls("cleanup", "--force").want(t, exitDone, "Deleted 201 sessions")
+	u.calls("deliver").want(t, exitDone, "about 201 sessions delivered")
+	if bodies := h.received(); len(bodies) == 0 || !strings.Contains(bodies[0], `"type":"sessions.deleted"`) || !strings.Contains(bodies[0], `"restorable":false`) {
+		t.Errorf("the webhook got %.500q", bodies)
+	}
 }
 
 func TestWarningsThatWereGivenUpAreSentAgain(t *testing.T) {

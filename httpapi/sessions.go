@@ -30,6 +30,7 @@ type session struct {
 	DeactivateAt  *time.Time            `json:"deactivate_at"`
 	DeleteAt      *time.Time            `json:"delete_at"`
 	ActivityCount int64                 `json:"activity_count"`
+	WarnedAt      *time.Time            `json:"warned_at"` // of its deletion, for this idle period
 	Tags          []string              `json:"tags"`
 
 	State    sessioncleanup.Prospect     `json:"state"`
@@ -47,6 +48,7 @@ func sessionOf(s sessioncleanup.Session) session {
 		HoursInactive: hundredths(s.AsOf.Sub(s.LastActivity).Hours()), Status: s.Status, CleanupStatus: cleanupStatus(s.Status),
 		DeactivateAt: dueAt(s.DeactivateAt, s.AsOf), DeleteAt: dueAt(s.DeleteAt, s.AsOf), ActivityCount: s.ActivityCount, Tags: append([]string{}, s.Tags...),
 	}
+	out.WarnedAt = known(s.Warning.DeliveredAt)
 	if !s.CreatedAt.IsZero() {
 		out.DaysOld = new(hundredths(s.AsOf.Sub(s.CreatedAt).Hours() / 24))
 	}

@@ -38,6 +38,7 @@ var (
 	_ sessioncleanup.Archiver = (*Store)(nil)
 	_ sessioncleanup.Follower = (*Store)(nil)
 	_ sessioncleanup.Outbox   = (*Store)(nil)
+	_ sessioncleanup.Reminder = (*Store)(nil)
 	_ sessioncleanup.Tagger   = (*Store)(nil)
 
 	_ sessioncleanup.OwnerFinder = (*Store)(nil)

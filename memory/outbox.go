@@ -93,12 +93,17 @@ func (s *Store) ClaimNotices(ctx context.Context, c sessioncleanup.NoticeClaim) 
 	told := map[string]time.Time{} // when each owner got a message
 	var pending []sessioncleanup.Notice
 	for id, n := range s.notices {
-		if told[n.OwnerID].Before(n.DeliveredAt) {
-			told[n.OwnerID] = n.DeliveredAt
+		if told[n.OwnerID].Before(n.ToldAt) {
+			told[n.OwnerID] = n.ToldAt
+		}
+		session, exists := s.sessions[id]
+		applies := out.Cutoffs.Covers(session, n.For)
+		if !n.DeletedAt.IsZero() {
+			applies = !exists
 		}
 		switch {
 		case n.NextAt.IsZero():
-		case !out.Cutoffs.Covers(s.sessions[id], n.For):
+		case !applies:
 			s.dropNotice(id)
 		default:
 			pending = append(pending, n)
@@ -115,7 +120,7 @@ func (s *Store) ClaimNotices(ctx context.Context, c sessioncleanup.NoticeClaim) 
 	}
 	out.OwnerID, out.ID = pending[first].OwnerID, cmp.Or(pending[first].Message, c.NewMessage)
 	for _, n := range pending {
-		if n.OwnerID == out.OwnerID && n.Message == pending[first].Message {
+		if n.OwnerID == out.OwnerID && n.Message == pending[first].Message && n.DeletedAt.IsZero() == pending[first].DeletedAt.IsZero() {
 			out.Notices = append(out.Notices, n)
 		}
 	}
@@ -148,6 +153,31 @@ func (s *Store) SettleNotices(ctx context.Context, o sessioncleanup.NoticeOutcom
 		s.log(now, action, o.Cause, refs...)
 	}
 	return nil
+}
+
+// Remind makes delivered notices due whose stage has risen.
+func (s *Store) Remind(ctx context.Context, r sessioncleanup.Reminding) (reminded int, err error) {
+	if err := s.lockFor(ctx, r.Lease); err != nil {
+		return 0, err
+	}
+	defer s.mu.Unlock()
+	now := clock()
+	for _, n := range s.notices {
+		if stage := r.StageOf(n, now); stage > n.Stage && n.NextAt.IsZero() && n.DeletedAt.IsZero() {
+			n.Stage = stage
+			s.putNotice(n.Next(now))
+			reminded++
+		}
+	}
+	return reminded, nil
+}
+
+// tellDeleted has the owner of a session told that a run deleted it, if it was warned.
+func (s *Store) tellDeleted(id string, now time.Time) {
+	if n := s.notices[id]; !n.DeliveredAt.IsZero() {
+		n.DeletedAt = now
+		s.notices[id] = n.Next(now)
+	}
 }
 
 // Notices returns the notices that the query selects.
@@ -197,7 +227,7 @@ func (s *Store) OutboxSize(ctx context.Context) (size sessioncleanup.OutboxSize,
 			size.Undeliverable++
 		case !n.NextAt.IsZero():
 			size.Pending++
-			if size.OldestAt.IsZero() || n.QueuedAt.Before(size.OldestAt) {
+			if n.DeliveredAt.IsZero() && (size.OldestAt.IsZero() || n.QueuedAt.Before(size.OldestAt)) {
 				size.OldestAt = n.QueuedAt
 			}
 		}

@@ -41,6 +41,9 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 			s.keep(session, now, b.Cause)
 		}
 		s.replace(session, b.Action.Apply(session, now))
+		if b.Action == sessioncleanup.ActionDeleted && !b.Cutoffs.Warned.IsZero() {
+			s.tellDeleted(id, now)
+		}
 		result.IDs = append(result.IDs, id)
 		refs = append(refs, session.Ref())
 	}

@@ -75,6 +75,58 @@ func (t *Texts) OwnerMessage(w OwnerWarning) (Message, error) {
 	return m, err
 }
 
+// OwnerDeletion is what an owner is told after runs deleted sessions, and what the templates "deleted.subject" and "deleted.text" get.
+// Sessions and KeepLink are not used.
+type OwnerDeletion struct {
+	OwnerWarning
+	Deleted  []DeletedSession // a message has at most the first 20 of them
+	Archived bool             // they can be restored
+}
+
+// DeletedSession is a session that a run deleted.
+type DeletedSession struct {
+	ID           string    `json:"id"`
+	Name         string    `json:"name,omitempty"`
+	UnusedSince  time.Time `json:"unused_since"`
+	DeletedAt    time.Time `json:"deleted_at"`
+	RestoreUntil time.Time `json:"restore_until,omitzero"` // zero: there is nothing to restore, or no end
+}
+
+// Others is the number of sessions that the message does not name.
+func (d OwnerDeletion) Others() int { return d.Total - len(d.Deleted) }
+
+// deletionDetails is the Data of the message.
+type deletionDetails struct {
+	Service    string           `json:"service"`
+	OwnerID    string           `json:"owner_id"`
+	Sessions   []DeletedSession `json:"sessions"`
+	Total      int              `json:"total"`
+	Restorable bool             `json:"restorable"`
+}
+
+// DeletionMessage is the message about sessions that runs deleted, without an ID. Its data has all sessions, its text the first 20.
+func (t *Texts) DeletionMessage(d OwnerDeletion) (Message, error) {
+	d.Service = serviceName(d.Service)
+	if d.Zone == nil {
+		d.Zone = time.UTC
+	}
+	details := deletionDetails{d.Service, d.OwnerID, d.Deleted, d.Total, d.Archived}
+	d.Deleted = d.Deleted[:min(len(d.Deleted), shownSessions)]
+	m, err := t.message(Notice{Service: d.Service, At: d.At}, "deleted.subject", "deleted.text", d)
+	m.Type, m.Data = "sessions.deleted", details
+	return m, err
+}
+
+// DeletionSample is a deletion to try templates with.
+func DeletionSample() OwnerDeletion {
+	w := OwnerSample()
+	d := OwnerDeletion{OwnerWarning: w, Archived: true}
+	for _, s := range w.Sessions {
+		d.Deleted = append(d.Deleted, DeletedSession{ID: s.ID, Name: s.Name, UnusedSince: s.UnusedSince, DeletedAt: w.At, RestoreUntil: w.At.AddDate(0, 0, 30)})
+	}
+	return d
+}
+
 // OwnerSample is a warning to try templates with.
 func OwnerSample() OwnerWarning {
 	at := time.Date(2026, 11, 29, 3, 0, 0, 0, time.UTC)

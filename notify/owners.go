@@ -124,6 +124,9 @@ type Owners struct {
 	Service string
 	// Page is the address of the page on which owners see their sessions and keep them. Default: the message names none.
 	Page string
+	// Reminders are the times before a deletion at which its owner is told again, the longest first, each shorter than
+	// Policy.WarnBefore. No deletion waits for them. The store is a Reminder then. Default: none.
+	Reminders []time.Duration
 	// Links has each message contain a link with which its owner keeps the sessions without logging in. Whoever reads the message can use
 	// it, such as everybody in a Slack channel. Default: there is none.
 	Links *keeplink.Links
@@ -195,6 +198,7 @@ func (o *Owners) Deliver(ctx context.Context) (Delivery, error) {
 type sender struct {
 	o      Owners // with defaults
 	outbox sessioncleanup.Outbox
+	remind sessioncleanup.Reminder // nil: nobody is reminded
 	holder string
 	lease  sessioncleanup.Lease
 	next   time.Time // no message before
@@ -235,6 +239,14 @@ func (o *Owners) sender(ctx context.Context) (*sender, error) {
 	case o.Quiet.From < 0 || o.Quiet.From >= day || o.Quiet.Until < 0 || o.Quiet.Until >= day:
 		return nil, invalid.Errorf("Owners.Quiet is from %v until %v: want times of the day, below 24h", o.Quiet.From, o.Quiet.Until)
 	}
+	if len(o.Reminders) > 0 {
+		if s.remind, ok = sessioncleanup.StoreAs[sessioncleanup.Reminder](o.Store); !ok {
+			return nil, fmt.Errorf("the store keeps no reminders: %w", errors.ErrUnsupported)
+		}
+		if err := sessioncleanup.CheckReminders(o.Manager.Policy().WarnBefore, o.Reminders); err != nil {
+			return nil, err
+		}
+	}
 	if s.o.Texts == nil {
 		s.o.Texts = map[string]*Texts{}
 		for _, language := range Languages() {
@@ -259,6 +271,16 @@ func (s *sender) round(ctx context.Context) (d Delivery, err error) {
 	}
 	if err := s.awaitRun(ctx); err != nil {
 		return d, err
+	}
+	if s.remind != nil {
+		if err := s.hold(ctx); err != nil {
+			return d, err
+		}
+		if _, err := call(ctx, func(ctx context.Context) (int, error) {
+			return s.remind.Remind(ctx, sessioncleanup.Reminding{Lease: s.lease, Thresholds: thresholds, Before: s.o.Reminders})
+		}); err != nil {
+			return d, err
+		}
 	}
 	for inARow := 0; inARow < failuresAlike; {
 		if err := wait.For(ctx, time.Until(s.next)); err != nil {
@@ -390,15 +412,38 @@ func (s *sender) message(m sessioncleanup.NoticeMessage, recipient Recipient) (M
 	if texts == nil {
 		texts = s.o.Texts[s.o.Language]
 	}
+	if !m.Notices[0].DeletedAt.IsZero() {
+		return s.deletion(m, recipient, texts)
+	}
 	w := OwnerWarning{Service: s.o.Service, OwnerID: m.OwnerID, At: m.At, Zone: recipient.Zone, Total: len(m.Notices), Page: s.o.Page}
 	for _, n := range m.Notices {
-		session := sessioncleanup.Session{AutoCleanup: true, LastActivity: n.For, DeactivatedAt: n.For} // as far as it matters here
+		session := sessioncleanup.Session{AutoCleanup: true, LastActivity: n.For, DeactivatedAt: n.For, Warning: n.Warning} // as far as it matters here
 		w.Sessions = append(w.Sessions, WarnedSession{ID: n.SessionID, Name: n.Name, UnusedSince: n.For, DeleteAt: m.Cutoffs.DeleteAt(session)})
 	}
 	if s.o.Links != nil && m.OwnerID != "" {
 		w.KeepLink = s.o.Links.URL(keeplink.Grant{Owner: m.OwnerID, Until: w.Last().Add(linkGrace), Zone: recipient.Zone})
 	}
 	message, err := texts.OwnerMessage(w)
+	if err != nil {
+		return Message{}, &Error{Channel: s.o.Channel.Name(), Permanent: true, Err: err}
+	}
+	message.ID = m.ID
+	return message, nil
+}
+
+// deletion writes the message about sessions that runs deleted.
+func (s *sender) deletion(m sessioncleanup.NoticeMessage, recipient Recipient, texts *Texts) (Message, error) {
+	d := OwnerDeletion{OwnerWarning: OwnerWarning{Service: s.o.Service, OwnerID: m.OwnerID, At: m.At, Zone: recipient.Zone, Total: len(m.Notices), Page: s.o.Page}}
+	p := s.o.Manager.Policy()
+	d.Archived = p.Archive.Or(false)
+	for _, n := range m.Notices {
+		gone := DeletedSession{ID: n.SessionID, Name: n.Name, UnusedSince: n.For, DeletedAt: n.DeletedAt}
+		if d.Archived && p.ArchiveKeep != sessioncleanup.Never {
+			gone.RestoreUntil = n.DeletedAt.Add(p.ArchiveKeep)
+		}
+		d.Deleted = append(d.Deleted, gone)
+	}
+	message, err := texts.DeletionMessage(d)
 	if err != nil {
 		return Message{}, &Error{Channel: s.o.Channel.Name(), Permanent: true, Err: err}
 	}
@@ -419,7 +464,7 @@ func (s *sender) settle(ctx context.Context, m sessioncleanup.NoticeMessage, out
 	case out.Delivered:
 		d.Messages++
 		d.Sessions += len(m.Notices)
-		log.InfoContext(ctx, "owner was warned")
+		log.InfoContext(ctx, "owner was told")
 	case out.GivenUp:
 		d.Undeliverable++
 		log.WarnContext(ctx, "owner cannot be warned", "error", out.Error)

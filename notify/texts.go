@@ -62,6 +62,9 @@ func NewTexts(language string, own ...string) (*Texts, error) {
 	if _, err := t.OwnerMessage(OwnerSample()); err != nil {
 		return nil, invalid.Errorf("templates: %w", err)
 	}
+	if _, err := t.DeletionMessage(DeletionSample()); err != nil {
+		return nil, invalid.Errorf("templates: %w", err)
+	}
 	return t, nil
 }
 

@@ -16,6 +16,7 @@ import (
 
 var (
 	_ sessioncleanup.Outbox      = (*Store)(nil)
+	_ sessioncleanup.Reminder    = (*Store)(nil)
 	_ sessioncleanup.OwnerFinder = (*Store)(nil)
 )
 
@@ -110,8 +111,10 @@ func (s *Store) claim(ctx context.Context, m *mapping, c sessioncleanup.NoticeCl
 }
 
 func scanNotice(row pgx.Row) (n sessioncleanup.Notice, applies bool, err error) {
-	var delivered, failed, next, first *time.Time
-	err = row.Scan(&n.SessionID, &n.OwnerID, &n.Name, &n.For, &n.QueuedAt, &delivered, &failed, &next, &n.Message, &n.Attempts, &first, &n.Error, &applies)
+	var delivered, failed, next, first, deleted, told *time.Time
+	err = row.Scan(&n.SessionID, &n.OwnerID, &n.Name, &n.For, &n.QueuedAt, &delivered, &failed, &next, &n.Message, &n.Attempts, &first, &n.Error,
+		&n.Stage, &deleted, &told, &applies)
+	n.DeletedAt, n.ToldAt = utc(deleted), utc(told)
 	n.For, n.QueuedAt = n.For.UTC(), n.QueuedAt.UTC()
 	n.DeliveredAt, n.UndeliverableAt, n.NextAt, n.FirstAt = utc(delivered), utc(failed), utc(next), utc(first)
 	return n, applies, err
@@ -127,6 +130,30 @@ func (s *Store) SettleNotices(ctx context.Context, o sessioncleanup.NoticeOutcom
 		queueGuard(batch, m, o.Lease)
 		batch.Queue(m.statement("notice_settle"), o.Message, string(o.Action()), o.Again.Microseconds(), o.Attempted, o.Error, o.Cause.Actor, o.Cause.Reason, o.Cause.RunID)
 	}, nil))
+}
+
+// Remind makes delivered notices due whose stage has risen.
+func (s *Store) Remind(ctx context.Context, r sessioncleanup.Reminding) (reminded int, err error) {
+	m, err := s.ready(ctx)
+	if err != nil || r.Thresholds.Delete == 0 {
+		return 0, err
+	}
+	before := []int64{}
+	for _, b := range r.Before {
+		before = append(before, b.Microseconds())
+	}
+	err = s.inTx(ctx, func(batch *pgx.Batch) {
+		queueGuard(batch, m, r.Lease)
+		batch.Queue(m.statement("notices_remind"), r.Thresholds.Delete.Microseconds(), r.Thresholds.Warn.Microseconds(), before).
+			Exec(func(tag pgconn.CommandTag) error {
+				reminded = int(tag.RowsAffected())
+				return nil
+			})
+	}, nil)
+	if err != nil {
+		return 0, s.failed("remind owners", err)
+	}
+	return reminded, nil
 }
 
 // Notices returns the notices that the query selects.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -16,6 +17,7 @@ import (
 
 var (
 	_ sessioncleanup.Outbox      = (*Store)(nil)
+	_ sessioncleanup.Reminder    = (*Store)(nil)
 	_ sessioncleanup.OwnerFinder = (*Store)(nil)
 )
 
@@ -85,7 +87,8 @@ func (c *conn) claim(ctx context.Context, claim sessioncleanup.NoticeClaim, out 
 	if claim.Every > 0 {
 		p["told"] = formatTime(out.At.Add(-claim.Every))
 	}
-	err := c.row(ctx, statements["next_notice"], p, &out.OwnerID, &out.ID)
+	var deleted bool
+	err := c.row(ctx, statements["next_notice"], p, &out.OwnerID, &out.ID, &deleted)
 	if errors.Is(err, sql.ErrNoRows) {
 		out.OwnerID, out.ID = "", ""
 		return false, nil
@@ -93,7 +96,7 @@ func (c *conn) claim(ctx context.Context, claim sessioncleanup.NoticeClaim, out 
 	if err != nil {
 		return false, err
 	}
-	all, err := c.noticesBy(ctx, "notices_of_message", params{"owner": out.OwnerID, "message": out.ID, "limit": claim.Limit})
+	all, err := c.noticesBy(ctx, "notices_of_message", params{"owner": out.OwnerID, "message": out.ID, "deleted": deleted, "limit": claim.Limit})
 	if err != nil {
 		return false, err
 	}
@@ -106,7 +109,11 @@ func (c *conn) claim(ctx context.Context, claim sessioncleanup.NoticeClaim, out 
 		if err != nil {
 			return false, err
 		}
-		if !out.Cutoffs.Covers(session, n.For) {
+		applies := out.Cutoffs.Covers(session, n.For)
+		if deleted {
+			applies = session.ID == ""
+		}
+		if !applies {
 			if _, err := c.exec(ctx, statements["drop_notice"], params{"session": n.SessionID}); err != nil {
 				return false, err
 			}
@@ -154,7 +161,7 @@ func (s *Store) SettleNotices(ctx context.Context, o sessioncleanup.NoticeOutcom
 			n = o.Apply(n, now)
 			_, err := c.exec(ctx, statements["write_notice"], params{
 				"session": n.SessionID, "delivered_at": formatTime(n.DeliveredAt), "failed_at": formatTime(n.UndeliverableAt), "next_at": formatTime(n.NextAt),
-				"message": n.Message, "attempts": n.Attempts, "first_at": formatTime(n.FirstAt), "error": n.Error,
+				"message": n.Message, "attempts": n.Attempts, "first_at": formatTime(n.FirstAt), "error": n.Error, "told_at": formatTime(n.ToldAt),
 			})
 			if err != nil {
 				return err
@@ -166,6 +173,46 @@ func (s *Store) SettleNotices(ctx context.Context, o sessioncleanup.NoticeOutcom
 		}
 		return nil
 	})
+}
+
+// Remind makes delivered notices due whose stage has risen.
+func (s *Store) Remind(ctx context.Context, r sessioncleanup.Reminding) (reminded int, err error) {
+	err = s.writing(ctx, func(c *conn) error {
+		if err := mustBeInstalled(ctx, c); err != nil {
+			return err
+		}
+		if err := c.guard(ctx, r.Lease); err != nil {
+			return err
+		}
+		if len(r.Before) == 0 {
+			return nil
+		}
+		now, longest := c.clock(), slices.Max(r.Before)
+		all, err := c.noticesBy(ctx, "notices_to_remind", params{
+			"stages": len(r.Before), "kept_before": formatTime(now.Add(longest - r.Thresholds.Delete + time.Millisecond)),
+			"delivered_before": formatTime(now.Add(longest - r.Thresholds.Warn + time.Millisecond)),
+		})
+		for _, n := range all {
+			if stage := r.StageOf(n, now); stage > n.Stage {
+				n.Stage, reminded = stage, reminded+1
+				n = n.Next(now)
+				if _, err := c.exec(ctx, statements["remind"], params{"session": n.SessionID, "stage": n.Stage, "now": formatTime(n.NextAt)}); err != nil {
+					return err
+				}
+			}
+		}
+		return err
+	})
+	return reminded, err
+}
+
+// tellDeleted has the owners of sessions told that a run deleted them, if they were warned.
+func (c *conn) tellDeleted(ctx context.Context, refs []sessioncleanup.SessionRef, now time.Time) error {
+	list, err := json.Marshal(idsOf(refs))
+	if err == nil {
+		_, err = c.exec(ctx, statements["tell_deleted"], params{"sessions": string(list), "now": formatTime(now.Truncate(time.Millisecond))})
+	}
+	return err
 }
 
 // Notices returns the notices that the query selects.
@@ -186,8 +233,9 @@ func (c *conn) noticesBy(ctx context.Context, statement string, p params) (all [
 	err = c.query(ctx, statements[statement], p, func(rows *sql.Rows) error {
 		var n sessioncleanup.Notice
 		var since, queued string
-		var delivered, failed, next, first sql.NullString
-		err := rows.Scan(&n.SessionID, &n.OwnerID, &n.Name, &since, &queued, &delivered, &failed, &next, &n.Message, &n.Attempts, &first, &n.Error)
+		var delivered, failed, next, first, deleted, told sql.NullString
+		err := rows.Scan(&n.SessionID, &n.OwnerID, &n.Name, &since, &queued, &delivered, &failed, &next, &n.Message, &n.Attempts, &first, &n.Error,
+			&n.Stage, &deleted, &told)
 		if err != nil {
 			return err
 		}
@@ -196,7 +244,7 @@ func (c *conn) noticesBy(ctx context.Context, statement string, p params) (all [
 			value string
 		}{
 			{&n.For, since}, {&n.QueuedAt, queued}, {&n.DeliveredAt, delivered.String}, {&n.UndeliverableAt, failed.String},
-			{&n.NextAt, next.String}, {&n.FirstAt, first.String},
+			{&n.NextAt, next.String}, {&n.FirstAt, first.String}, {&n.DeletedAt, deleted.String}, {&n.ToldAt, told.String},
 		} {
 			if *t.dest, err = parseTime(t.value); err != nil {
 				return fmt.Errorf("notice of session %q: %w", n.SessionID, err)

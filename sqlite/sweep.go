@@ -284,6 +284,9 @@ func (w *sweep) delete(ctx context.Context, c *conn) error {
 	if err == nil {
 		err = c.dropNotesOf(ctx, idsOf(w.changed))
 	}
+	if err == nil && !w.Cutoffs.Warned.IsZero() {
+		err = c.tellDeleted(ctx, w.changed, w.now)
+	}
 	if err == nil { // else the rollback does that
 		err = watch.end(ctx)
 	}

@@ -106,6 +106,24 @@ func (w *World) warn() {
 	}
 }
 
+// deliver says that all warnings were delivered.
+func (w *World) deliver() {
+	w.t.Helper()
+	claim := sessioncleanup.NoticeClaim{Thresholds: sessioncleanup.Policy{WarnBefore: warnDays}.Thresholds(), NewMessage: "m", Limit: 100}
+	for {
+		m, err := w.Store.ClaimNotices(w.t.Context(), claim)
+		if err == nil && len(m.Notices) == 0 {
+			return
+		}
+		if err == nil {
+			err = w.Store.SettleNotices(w.t.Context(), sessioncleanup.NoticeOutcome{Message: m.ID, Delivered: true})
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
 // keepLinks are the pages behind keep links.
 func keepLinks(t *testing.T, observe Observer) {
 	links := linksOf(t, "k")
@@ -157,6 +175,14 @@ func keepLinks(t *testing.T, observe Observer) {
 		t.Errorf("the event: %s", e.body)
 	}
 	w.page(http.MethodPost, tokenOf(links, "bob", later), "all=true&for=days").says(http.StatusOK, "Sessions kept: 1", "None of your sessions")
+
+	told := warnedWorld(t, observe, links)
+	for _, want := range []bool{false, true} {
+		if got := told.do(request{as: ann, method: http.MethodGet, path: "/3"}).want(http.StatusOK); (got.at("session", "warned_at") != nil) != want {
+			t.Errorf("with a warning delivered: %t: %s", want, got.body)
+		}
+		told.deliver()
+	}
 
 	many := warnedWorld(t, observe, links)
 	for i := range 1200 {

@@ -105,11 +105,14 @@ CREATE TABLE "{notices}" (
     message      text        NOT NULL DEFAULT '', -- the id of the message that it is in; empty: in none yet
     attempts     integer     NOT NULL DEFAULT 0,
     first_at     timestamptz,          -- the first attempt
-    error        text        NOT NULL DEFAULT ''
+    error        text        NOT NULL DEFAULT '',
+    stage        integer     NOT NULL DEFAULT 0, -- reminders so far; one makes a delivered notice due again
+    deleted_at   timestamptz,          -- when a run deleted the session, which makes it due again, too
+    told_at      timestamptz           -- when the last message about it was delivered
 );
 CREATE INDEX "sessioncleanup_notices_next" ON "{notices}" (next_at, session_id) WHERE next_at IS NOT NULL;
 CREATE INDEX "sessioncleanup_notices_message" ON "{notices}" (message) WHERE next_at IS NOT NULL;
-CREATE INDEX "sessioncleanup_notices_owner" ON "{notices}" (owner_id, delivered_at);
+CREATE INDEX "sessioncleanup_notices_owner" ON "{notices}" (owner_id, told_at);
 CREATE INDEX "sessioncleanup_notices_failed" ON "{notices}" (failed_at) WHERE failed_at IS NOT NULL;
 
 -- The tags of sessions. The application may write them, too.

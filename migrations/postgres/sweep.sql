@@ -222,6 +222,10 @@ BEGIN
         PERFORM set_config('sessioncleanup.writing', '', true);
         RETURN;
     END;
+    IF p_action = 'deleted' AND p_warned IS NOT NULL AND cardinality(ids) > 0 THEN -- their owners are told that they are gone
+        UPDATE "{notices}" n SET deleted_at = v_now, next_at = v_now, message = '', attempts = 0, first_at = NULL, error = ''
+         WHERE n.session_id = ANY (ids) AND n.delivered_at IS NOT NULL;
+    END IF;
     IF cardinality(ids) > 0 AND p_action <> 'dated' THEN
         PERFORM "{space}".sessioncleanup_log(v_now, p_action, p_actor, p_reason, p_run_id, ids, v_owners, v_names, NULL);
     END IF;
@@ -280,7 +284,8 @@ BEGIN
             SELECT d.id, d.owner, d.name, d.kept_since, v_now, v_now FROM due d
                 ON CONFLICT (session_id) DO UPDATE
                SET owner_id = excluded.owner_id, name = excluded.name, kept_since = excluded.kept_since, queued_at = excluded.queued_at,
-                   delivered_at = NULL, failed_at = NULL, next_at = excluded.next_at, message = '', attempts = 0, first_at = NULL, error = ''
+                   delivered_at = NULL, failed_at = NULL, next_at = excluded.next_at, message = '', attempts = 0, first_at = NULL, error = '',
+                   stage = 0, deleted_at = NULL, told_at = NULL
             RETURNING o.session_id, o.owner_id, o.name)
         SELECT coalesce(array_agg(w.session_id), '{}') AS ids, array_agg(w.owner_id) AS owners, array_agg(w.name) AS names INTO v_refs FROM written w;
         ids := v_refs.ids;

@@ -319,15 +319,17 @@ SELECT ids, next, (extract(epoch FROM held) * 1000000)::bigint
 -- name: notice_claim
 -- The notices of the message to send next, and whether they still apply.
 SELECT n.session_id, n.owner_id, n.name, n.kept_since, n.queued_at, n.delivered_at, n.failed_at, n.next_at, n.message, n.attempts, n.first_at, n.error,
-       EXISTS (SELECT FROM "{sessions}" s WHERE s."{id}" = n.session_id::"{id_type}" AND "{past_warn}" AND "{period}" = n.kept_since)
-  FROM (SELECT o.owner_id, o.message
+       n.stage, n.deleted_at, n.told_at,
+       CASE WHEN n.deleted_at IS NOT NULL THEN NOT EXISTS (SELECT FROM "{sessions}" s WHERE s."{id}" = n.session_id::"{id_type}" AND "{visible}")
+            ELSE EXISTS (SELECT FROM "{sessions}" s WHERE s."{id}" = n.session_id::"{id_type}" AND "{past_warn}" AND "{period}" = n.kept_since) END
+  FROM (SELECT o.owner_id, o.message, o.deleted_at IS NULL AS ahead
           FROM "{notices}" o
          WHERE o.next_at <= now()
            AND (o.message <> '' OR $4::bigint IS NULL
-                OR NOT EXISTS (SELECT FROM "{notices}" t WHERE t.owner_id = o.owner_id AND t.delivered_at > now() - $4::bigint * interval '1 microsecond'))
+                OR NOT EXISTS (SELECT FROM "{notices}" t WHERE t.owner_id = o.owner_id AND t.told_at > now() - $4::bigint * interval '1 microsecond'))
          ORDER BY o.next_at, o.session_id
          LIMIT 1) p
-  JOIN "{notices}" n ON n.next_at IS NOT NULL AND n.owner_id = p.owner_id AND n.message = p.message
+  JOIN "{notices}" n ON n.next_at IS NOT NULL AND n.owner_id = p.owner_id AND n.message = p.message AND (n.deleted_at IS NULL) = p.ahead
  "{cut}"
  ORDER BY n.kept_since, n.session_id
  LIMIT $5::integer
@@ -343,7 +345,9 @@ DELETE FROM "{notices}" n WHERE n.session_id = ANY ($1::text[]) AND n.next_at IS
 -- As NoticeOutcome.Apply; $2 is what it comes to, and the event has those that it is about.
 WITH settled AS (
     UPDATE "{notices}" n
-       SET delivered_at = CASE WHEN $2::text = 'warned' THEN c.at END, failed_at = CASE WHEN $2::text = 'undeliverable' THEN c.at END,
+       SET delivered_at = coalesce(n.delivered_at, CASE WHEN $2::text = 'warned' THEN c.at END),
+           failed_at = CASE WHEN $2::text = 'undeliverable' AND n.delivered_at IS NULL THEN c.at END,
+           told_at = CASE WHEN $2::text = 'warned' THEN c.at ELSE n.told_at END,
            next_at = CASE WHEN $2::text = '' THEN date_trunc('milliseconds', c.at + $3::bigint * interval '1 microsecond') END,
            attempts = n.attempts + $4::boolean::integer, first_at = CASE WHEN $4::boolean THEN coalesce(n.first_at, c.at) ELSE n.first_at END, error = $5::text
       FROM (SELECT date_trunc('milliseconds', clock_timestamp()) AS at) c
@@ -354,8 +358,21 @@ SELECT "{space}".sessioncleanup_log(max(s.at), $2::text, $6::text, $7::text, $8:
   FROM settled s
 HAVING $2::text <> '' AND count(*) > 0;
 
+-- name: notices_remind
+-- As Reminding.StageOf; $1 and $2 are the thresholds, and $3 the times before a deletion.
+UPDATE "{notices}" n
+   SET stage = r.stage, next_at = r.now, message = '', attempts = 0, first_at = NULL, error = ''
+  FROM (SELECT o.session_id, c.now,
+               (SELECT count(*) FROM unnest($3::bigint[]) b
+                 WHERE greatest(o.kept_since + $1::bigint * interval '1 microsecond', o.delivered_at + $2::bigint * interval '1 microsecond')
+                       - b * interval '1 microsecond' <= c.now)::integer AS stage
+          FROM "{notices}" o
+         CROSS JOIN (SELECT date_trunc('milliseconds', clock_timestamp()) AS now) c
+         WHERE o.delivered_at IS NOT NULL AND o.next_at IS NULL AND o.deleted_at IS NULL AND o.stage < cardinality($3::bigint[])) r
+ WHERE n.session_id = r.session_id AND r.stage > n.stage AND n.next_at IS NULL AND n.deleted_at IS NULL;
+
 -- name: notices
-SELECT n.session_id, n.owner_id, n.name, n.kept_since, n.queued_at, n.delivered_at, n.failed_at, n.next_at, n.message, n.attempts, n.first_at, n.error, true
+SELECT n.session_id, n.owner_id, n.name, n.kept_since, n.queued_at, n.delivered_at, n.failed_at, n.next_at, n.message, n.attempts, n.first_at, n.error, n.stage, n.deleted_at, n.told_at, true
   FROM "{notices}" n
  WHERE ($1::text IS NULL OR n.session_id = $1::text) AND ($2::text IS NULL OR n.owner_id = $2::text)
    AND (NOT $3::boolean OR n.failed_at IS NOT NULL) AND (NOT $4::boolean OR n.next_at IS NOT NULL)
@@ -370,7 +387,7 @@ UPDATE "{notices}" n
 -- name: outbox_size
 SELECT (SELECT count(*) FROM "{notices}" n WHERE n.next_at IS NOT NULL),
        (SELECT count(*) FROM "{notices}" n WHERE n.failed_at IS NOT NULL),
-       (SELECT min(n.queued_at) FROM "{notices}" n WHERE n.next_at IS NOT NULL);
+       (SELECT min(n.queued_at) FROM "{notices}" n WHERE n.next_at IS NOT NULL AND n.delivered_at IS NULL);
 
 -- name: find_owner
 SELECT coalesce("{owner_mail}", ''), coalesce("{owner_language}", ''), coalesce("{owner_zone}", '') FROM "{owners}" o WHERE "{is_owner}" LIMIT 1;

@@ -25,18 +25,18 @@ DELETE FROM sessioncleanup_notices WHERE delivered_at < :before OR failed_at < :
 
 -- name: next_notice
 -- The notice that has been due the longest, of an owner who got no message since :told.
-SELECT owner, message
+SELECT owner, message, deleted_at IS NOT NULL
   FROM sessioncleanup_notices AS n
  WHERE next_at <= :now
    AND (message <> '' OR :told IS NULL
-        OR NOT EXISTS (SELECT 1 FROM sessioncleanup_notices AS o WHERE o.owner = n.owner AND o.delivered_at > :told))
+        OR NOT EXISTS (SELECT 1 FROM sessioncleanup_notices AS o WHERE o.owner = n.owner AND o.told_at > :told))
  ORDER BY next_at, session
  LIMIT 1
 
 -- name: notices_of_message
-SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, next_at, message, attempts, first_at, error
+SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, next_at, message, attempts, first_at, error, stage, deleted_at, told_at
   FROM sessioncleanup_notices
- WHERE next_at IS NOT NULL AND owner = :owner AND message = :message
+ WHERE next_at IS NOT NULL AND owner = :owner AND message = :message AND (deleted_at IS NOT NULL) = :deleted
  ORDER BY kept_since, session
  LIMIT :limit + 0
 
@@ -47,7 +47,7 @@ DELETE FROM sessioncleanup_notices WHERE session = :session AND next_at IS NOT N
 UPDATE sessioncleanup_notices SET message = :message WHERE session IN (SELECT value FROM json_each(:sessions))
 
 -- name: notices_to_settle
-SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, next_at, message, attempts, first_at, error
+SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, next_at, message, attempts, first_at, error, stage, deleted_at, told_at
   FROM sessioncleanup_notices
  WHERE next_at IS NOT NULL AND message = :message
  ORDER BY session
@@ -55,11 +55,25 @@ SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, nex
 -- name: write_notice
 UPDATE sessioncleanup_notices
    SET delivered_at = :delivered_at, failed_at = :failed_at, next_at = :next_at, message = :message, attempts = :attempts,
-       first_at = :first_at, error = :error
+       first_at = :first_at, error = :error, told_at = :told_at
  WHERE session = :session
 
+-- name: notices_to_remind
+-- Those that were delivered, and have nothing left to send.
+SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, next_at, message, attempts, first_at, error, stage, deleted_at, told_at
+  FROM sessioncleanup_notices
+ WHERE delivered_at IS NOT NULL AND next_at IS NULL AND deleted_at IS NULL AND stage < :stages
+   AND kept_since < :kept_before AND delivered_at < :delivered_before
+
+-- name: remind
+UPDATE sessioncleanup_notices SET stage = :stage, next_at = :now, message = '', attempts = 0, first_at = NULL, error = '' WHERE session = :session
+
+-- name: tell_deleted
+UPDATE sessioncleanup_notices SET deleted_at = :now, next_at = :now, message = '', attempts = 0, first_at = NULL, error = ''
+ WHERE delivered_at IS NOT NULL AND session IN (SELECT value FROM json_each(:sessions))
+
 -- name: notices
-SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, next_at, message, attempts, first_at, error
+SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, next_at, message, attempts, first_at, error, stage, deleted_at, told_at
   FROM sessioncleanup_notices
  WHERE (:session = '' OR session = :session) AND (:owner = '' OR owner = :owner)
    AND (NOT :failed OR failed_at IS NOT NULL) AND (NOT :pending OR next_at IS NOT NULL)
@@ -74,7 +88,7 @@ UPDATE sessioncleanup_notices
 -- name: outbox_size
 SELECT (SELECT count(*) FROM sessioncleanup_notices WHERE next_at IS NOT NULL),
        (SELECT count(*) FROM sessioncleanup_notices WHERE failed_at IS NOT NULL),
-       (SELECT coalesce(min(queued_at), '') FROM sessioncleanup_notices WHERE next_at IS NOT NULL)
+       (SELECT coalesce(min(queued_at), '') FROM sessioncleanup_notices WHERE next_at IS NOT NULL AND delivered_at IS NULL)
 
 -- name: find_owner
 SELECT "{owners_mail}", "{owners_language}", "{owners_zone}" FROM "{owners}" WHERE "{owners}"."{owners_id}" = :owner LIMIT 1

@@ -31,6 +31,7 @@ type broken struct {
 	sessioncleanup.Follower
 	sessioncleanup.Outbox
 	sessioncleanup.OwnerFinder
+	sessioncleanup.Reminder
 	sessioncleanup.Values
 	sessioncleanup.Profiler
 	sessioncleanup.Tagger
@@ -52,6 +53,7 @@ func breakStore() (*Harness, *broken) {
 	b.Archiver, _ = sessioncleanup.StoreAs[sessioncleanup.Archiver](s)
 	b.Follower, _ = sessioncleanup.StoreAs[sessioncleanup.Follower](s)
 	b.Outbox, _ = sessioncleanup.StoreAs[sessioncleanup.Outbox](s)
+	b.Reminder, _ = sessioncleanup.StoreAs[sessioncleanup.Reminder](s)
 	b.OwnerFinder, _ = sessioncleanup.StoreAs[sessioncleanup.OwnerFinder](s)
 	b.Values, _ = sessioncleanup.StoreAs[sessioncleanup.Values](s)
 	b.OwnerCounter, _ = sessioncleanup.StoreAs[sessioncleanup.OwnerCounter](s)

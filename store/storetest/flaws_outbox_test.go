@@ -90,8 +90,37 @@ func findsOwners(change func(*sessioncleanup.Owner, *error)) func(*Harness, *bro
 	return func(_ *Harness, b *broken) { b.OwnerFinder = guesses{b.OwnerFinder, change} }
 }
 
+// nags is a sound Reminder of which something else is asked.
+type nags struct {
+	sessioncleanup.Reminder
+	change func(*sessioncleanup.Reminding)
+}
+
+func (n nags) Remind(ctx context.Context, r sessioncleanup.Reminding) (int, error) {
+	n.change(&r)
+	return n.Reminder.Remind(ctx, r)
+}
+
+// asksRemind changes what is asked of the Reminder.
+func asksRemind(change func(*sessioncleanup.Reminding)) func(*Harness, *broken) {
+	return func(_ *Harness, b *broken) { b.Reminder = nags{b.Reminder, change} }
+}
+
 func outboxFlaws() []flaw {
 	return []flaw{
+		{"reminds for a sender that lost its lease", asksRemind(func(r *sessioncleanup.Reminding) { r.Lease = sessioncleanup.Lease{} }), []func(*fixture){outboxReminds}},
+		{"counts the times to a deletion from the warning alone", asksRemind(func(r *sessioncleanup.Reminding) { r.Thresholds.Delete = min(r.Thresholds.Delete, day) }), []func(*fixture){outboxReminds}},
+		{"counts them from the last use alone", asksRemind(func(r *sessioncleanup.Reminding) { r.Thresholds.Warn = 0 }), []func(*fixture){outboxReminds}},
+		{"tells nobody what a run deleted", deletesBy(properly), []func(*fixture){outboxTells}},
+		{"takes what was deleted for what will be", sends(func(n *negligent, _ *broken) {
+			n.claim = func(ctx context.Context, c sessioncleanup.NoticeClaim) (sessioncleanup.NoticeMessage, error) {
+				m, err := n.Outbox.ClaimNotices(ctx, c)
+				for i := range m.Notices {
+					m.Notices[i].DeletedAt = time.Time{}
+				}
+				return m, err
+			}
+		}), []func(*fixture){outboxTells}},
 		{"finds an owner who does not exist", findsOwners(func(_ *sessioncleanup.Owner, err *error) { *err = nil }), []func(*fixture){outboxOwners}},
 		{"forgets an owner's time zone", findsOwners(func(o *sessioncleanup.Owner, _ *error) { o.Zone = "" }), []func(*fixture){outboxOwners}},
 		{"deletes whoever was warned", deletesBy(func(b sessioncleanup.Batch, s sessioncleanup.Session) bool {

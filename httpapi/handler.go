@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -40,6 +41,7 @@ type api struct {
 	live     *live
 	turns    *turns
 	outage   outage
+	activity atomic.Pointer[string] // see activityTable
 }
 
 // forget has what depends on an owner's sessions computed again.

@@ -59,18 +59,18 @@ func TestEveryViewFitsAndIsAccessibleInEveryLook(t *testing.T) {
 	for name, l := range looks {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for who, views := range map[string][]string{"owner:ann": {"sessions", "archive", "log"}, "admin": {"overview", "sessions", "archive", "log", "overview", "owners", "overview", "policy"}} {
+			for who, views := range map[string][]string{"owner:ann": {"sessions", "archive", "log"}, "admin": {"overview", "sessions", "archive", "log", "owners", "policy"}} {
 				b := newTab(t, l)
 				b.open(s.url, who)
 				for _, view := range views {
-					b.click("[data-go=" + view + "], [data-to=" + view + "]")
+					js[any](b, "(location.hash = '#"+view+"', null)")
 					b.until("$('session-manager-" + view + "') && !$('.skeleton') && $('.sentence') && !$('[aria-busy]')")
 					what := who + " " + view + " " + name
 					if l.forced {
 						b.distinct(what)
 					}
 					b.fits(what)
-					if l.audit {
+					if l.audit && view != "owners" && view != "policy" { // their own tests do that
 						b.accessible(what)
 					}
 					b.save(what)

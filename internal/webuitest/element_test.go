@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/sessioncleanup/sessioncleanup/webui"
@@ -16,6 +17,7 @@ func (s *site) host(markup, script string) (url string) {
 	serve := func(path, mediaType, content string) {
 		s.mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
 			webui.SetHeaders(w.Header())
+			w.Header().Set("Content-Security-Policy", strings.Replace(webui.Policy, "lit-html", "lit-html vue", 1)) // Vue makes a policy of its own
 			w.Header().Set("Content-Type", mediaType)
 			_, _ = fmt.Fprint(w, content)
 		})

@@ -1,6 +1,6 @@
 .PHONY: test demo lint bench
 
-test: ## everything, as continuous integration runs it
+test: ## what must hold before a change is merged
 	scripts/test
 
 demo: ## the main job on a temporary SQLite database

@@ -1,6 +1,7 @@
 package sessioncleanup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,18 +24,20 @@ const (
 	BulkProtect    BulkAction = "protect"   // SetAutoCleanup false
 	BulkUnprotect  BulkAction = "unprotect" // SetAutoCleanup true
 	BulkKeep       BulkAction = "keep"
+	BulkTag        BulkAction = "tag" // Tag
 	BulkDelete     BulkAction = "delete"
 )
 
 // BulkActions lists every action.
 func BulkActions() []BulkAction {
-	return []BulkAction{BulkDeactivate, BulkReactivate, BulkProtect, BulkUnprotect, BulkKeep, BulkDelete}
+	return []BulkAction{BulkDeactivate, BulkReactivate, BulkProtect, BulkUnprotect, BulkKeep, BulkTag, BulkDelete}
 }
 
 // Bulk changes many sessions: those in IDs or, without any, all that match OwnerID, Status and Text as in ListOptions.
 type Bulk struct {
 	Action BulkAction
 	Keep   time.Duration // for BulkKeep: see Manager.Keep
+	Tags   TagChange     // for BulkTag
 
 	IDs     []string // at most MaxPage
 	OwnerID string
@@ -162,6 +165,14 @@ func (m *Manager) bulkChange(b Bulk) (func(context.Context, *Manager, string) er
 		}), nil
 	case BulkKeep:
 		return only(func(m *Manager, ctx context.Context, id string) (Session, error) { return m.Keep(ctx, id, b.Keep) }), nil
+	case BulkTag:
+		if err := b.Tags.Validate(); err != nil || len(b.Tags.Add)+len(b.Tags.Remove) == 0 {
+			return nil, cmp.Or(err, invalid.Errorf("Bulk.Tags is empty: want some to add or to remove"))
+		}
+		if _, err := m.tagger("change sessions"); err != nil {
+			return nil, err
+		}
+		return only(func(m *Manager, ctx context.Context, id string) (Session, error) { return m.Tag(ctx, id, b.Tags) }), nil
 	default:
 		return nil, invalid.Errorf("Bulk.Action is %q: want one of %s", b.Action, joined(BulkActions()))
 	}

@@ -24,6 +24,7 @@ const (
 	ActionAutoCleanupOn  Action = "auto_cleanup_on"
 	ActionAutoCleanupOff Action = "auto_cleanup_off"
 	ActionExpirySet      Action = "expiry_set"
+	ActionTagged         Action = "tagged"             // tags were added or removed; Event.Reason says which
 	ActionCorrected      Action = "activity_corrected" // a run set a last activity in the future to now
 	ActionRestored       Action = "restored"           // brought back from the archive
 	ActionPurged         Action = "purged"             // removed from the archive, permanently
@@ -47,7 +48,7 @@ const ActionDated Action = "dated"
 func Actions() []Action {
 	return []Action{
 		ActionDeactivated, ActionReactivated, ActionDeleted, ActionNoticed, ActionWarned, ActionUndeliverable,
-		ActionAutoCleanupOn, ActionAutoCleanupOff, ActionExpirySet, ActionCorrected, ActionRestored, ActionPurged,
+		ActionAutoCleanupOn, ActionAutoCleanupOff, ActionExpirySet, ActionTagged, ActionCorrected, ActionRestored, ActionPurged,
 		ActionHeld, ActionReleased, ActionErased, ActionPaused, ActionResumed, ActionPolicyChanged, ActionScheduled, ActionNotified, ActionRun,
 	}
 }

@@ -26,8 +26,8 @@ type OwnerCounter interface {
 	CountOwners(ctx context.Context, t Thresholds, limit int) (OwnerCounts, error)
 }
 
-// Owner is an owner with the figures of its sessions.
-type Owner struct {
+// OwnerFigures is an owner with the figures of its sessions.
+type OwnerFigures struct {
 	OwnerID            string    `json:"owner_id"`
 	OwnerName          string    `json:"owner_name"` // of Manager.Owners, its first 100 characters; may be empty
 	Total              int       `json:"total"`
@@ -40,41 +40,41 @@ type Owner struct {
 }
 
 // due is what a run would do to the owner's sessions.
-func (o Owner) due() int { return o.DueForDeactivation + o.DueForDeletion }
+func (o OwnerFigures) due() int { return o.DueForDeactivation + o.DueForDeletion }
 
 // OwnerCounts are owners with their figures.
 type OwnerCounts struct {
-	Owners []Owner `json:"owners"` // those with the most sessions, the most first, then by ID, byte by byte
-	Count  int     `json:"count"`  // all that have sessions
+	Owners []OwnerFigures `json:"owners"` // those with the most sessions, the most first, then by ID, byte by byte
+	Count  int            `json:"count"`  // all that have sessions
 }
 
 // OwnersOf counts sessions by their owner, and keeps the limit owners with the most. Those that nobody owns do not count. It defines
 // what a store returns.
 func OwnersOf(all iter.Seq[Session], c Cutoffs, limit int) OwnerCounts {
-	found := map[string]*Owner{}
+	found := map[string]*OwnerFigures{}
 	for s := range all {
 		if s.OwnerID == "" {
 			continue
 		}
 		o := found[s.OwnerID]
 		if o == nil {
-			o = &Owner{OwnerID: s.OwnerID}
+			o = &OwnerFigures{OwnerID: s.OwnerID}
 			found[s.OwnerID] = o
 		}
 		o.add(s, c)
 	}
-	out := OwnerCounts{Owners: make([]Owner, 0, len(found)), Count: len(found)}
+	out := OwnerCounts{Owners: make([]OwnerFigures, 0, len(found)), Count: len(found)}
 	for _, o := range found {
 		out.Owners = append(out.Owners, *o)
 	}
-	slices.SortFunc(out.Owners, func(a, b Owner) int {
+	slices.SortFunc(out.Owners, func(a, b OwnerFigures) int {
 		return cmp.Or(cmp.Compare(b.Total, a.Total), cmp.Compare(a.OwnerID, b.OwnerID))
 	})
 	out.Owners = out.Owners[:min(len(out.Owners), limit)]
 	return out
 }
 
-func (o *Owner) add(s Session, c Cutoffs) {
+func (o *OwnerFigures) add(s Session, c Cutoffs) {
 	o.OwnerName = max(o.OwnerName, s.OwnerName)
 	o.Total++
 	addIf(&o.Active, s.Active)
@@ -115,11 +115,11 @@ type OwnerOptions struct {
 
 // OwnerPage is a part of a list of owners.
 type OwnerPage struct {
-	Owners   []Owner   `json:"owners"`
-	Next     string    `json:"next_cursor,omitempty"` // for OwnerOptions.Cursor; empty when there is no more
-	Matching int       `json:"matching"`              // owners on all pages
-	Count    int       `json:"owner_count"`           // all owners that have sessions; beyond MaxOwners, the others are on no page
-	At       time.Time `json:"at"`                    // the store's clock when the sessions were counted
+	Owners   []OwnerFigures `json:"owners"`
+	Next     string         `json:"next_cursor,omitempty"` // for OwnerOptions.Cursor; empty when there is no more
+	Matching int            `json:"matching"`              // owners on all pages
+	Count    int            `json:"owner_count"`           // all owners that have sessions; beyond MaxOwners, the others are on no page
+	At       time.Time      `json:"at"`                    // the store's clock when the sessions were counted
 }
 
 // Owners returns a page of the owners of sessions, with their figures. Counting takes at most a twentieth of one core, whoever asks how
@@ -174,7 +174,7 @@ func (o *OwnerOptions) fingerprint() string {
 }
 
 // position is the owner's place in the order.
-func (o *OwnerOptions) position(of Owner) Position {
+func (o *OwnerOptions) position(of OwnerFigures) Position {
 	number := func(n int) string { return fmt.Sprintf("%020d", n) } // so that texts sort as numbers do
 	switch o.Sort {
 	case OwnersByActive:
@@ -199,9 +199,9 @@ func (o *OwnerOptions) compare(a, b Position) int {
 	return cmp.Or(order, strings.Compare(a.ID, b.ID))
 }
 
-func (o *OwnerOptions) page(all []Owner, after *Position) OwnerPage {
+func (o *OwnerOptions) page(all []OwnerFigures, after *Position) OwnerPage {
 	type placed struct {
-		Owner
+		OwnerFigures
 		at Position
 	}
 	var found []placed
@@ -211,7 +211,7 @@ func (o *OwnerOptions) page(all []Owner, after *Position) OwnerPage {
 		}
 	}
 	slices.SortFunc(found, func(a, b placed) int { return o.compare(a.at, b.at) })
-	page := OwnerPage{Owners: []Owner{}, Matching: len(found)}
+	page := OwnerPage{Owners: []OwnerFigures{}, Matching: len(found)}
 	for _, p := range found {
 		switch {
 		case after != nil && o.compare(p.at, *after) <= 0:
@@ -220,7 +220,7 @@ func (o *OwnerOptions) page(all []Owner, after *Position) OwnerPage {
 			page.Next = encodeCursor(o.fingerprint(), &last)
 			return page
 		default:
-			page.Owners = append(page.Owners, p.Owner)
+			page.Owners = append(page.Owners, p.OwnerFigures)
 		}
 	}
 	return page

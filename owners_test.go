@@ -39,7 +39,7 @@ func TestOwnersAreSortedPagedAndFoundByNameAndID(t *testing.T) {
 	for _, by := range sessioncleanup.OwnerSorts() {
 		for _, descending := range []bool{false, true} {
 			o := sessioncleanup.OwnerOptions{Sort: by, Descending: descending, Limit: 4}
-			var got []sessioncleanup.Owner
+			var got []sessioncleanup.OwnerFigures
 			for {
 				page, err := m.Owners(t.Context(), o)
 				if err != nil || page.Matching != 11 || page.Count != 11 || len(page.Owners) > 4 {
@@ -50,14 +50,14 @@ func TestOwnersAreSortedPagedAndFoundByNameAndID(t *testing.T) {
 					break
 				}
 			}
-			value := func(o sessioncleanup.Owner) string {
+			value := func(o sessioncleanup.OwnerFigures) string {
 				return map[sessioncleanup.OwnerSort]string{
 					sessioncleanup.OwnersByTotal: fmt.Sprintf("%03d", o.Total), sessioncleanup.OwnersByActive: fmt.Sprintf("%03d", o.Active),
 					sessioncleanup.OwnersByDue:      fmt.Sprintf("%03d", o.DueForDeactivation+o.DueForDeletion),
 					sessioncleanup.OwnersByActivity: o.LastActivity.UTC().Format(time.RFC3339Nano), sessioncleanup.OwnersByID: o.OwnerID,
 				}[by]
 			}
-			want := slices.SortedFunc(slices.Values(got), func(a, b sessioncleanup.Owner) int {
+			want := slices.SortedFunc(slices.Values(got), func(a, b sessioncleanup.OwnerFigures) int {
 				order := strings.Compare(value(a), value(b))
 				if descending {
 					order = -order

@@ -340,6 +340,7 @@ func (c Change) Apply(s Session, now time.Time) Session {
 	if c.Keep != 0 && !s.Active {
 		s.ExpiresAt = later(s.ExpiresAt, now.Add(c.Keep))
 	}
+	s.Tags = c.Tags.Apply(s.Tags)
 	return s
 }
 

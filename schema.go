@@ -67,7 +67,7 @@ type Schema struct {
 	// expiry column, and no activity table) is untracked: only sessions with an expiry are ever cleaned up. Default: false.
 	AppTouches bool `json:"app_touches,omitempty"`
 
-	// Owners is where owners' display names are. Default: the table that Owner refers to by a foreign key.
+	// Owners is where owners' display names are, and how they are reached. Default: the table that Owner refers to by a foreign key.
 	Owners *Owners `json:"owners,omitempty"`
 	// Sources are the tables whose rows show that a session is in use. Default: those that refer to it.
 	Sources []Source `json:"sources,omitempty"`
@@ -81,6 +81,12 @@ type Owners struct {
 	Table string `json:"table"`
 	ID    string `json:"id"`   // the column that Schema.Owner refers to
 	Name  string `json:"name"` // the column with the name
+
+	// Mail, Language and Zone are columns with how an owner is warned: an address, a language such as "fr", and a time zone such as
+	// "Europe/Paris". Default: those that are called like it, where the table is found; none of a table that is given.
+	Mail     string `json:"mail,omitempty"`
+	Language string `json:"language,omitempty"`
+	Zone     string `json:"time_zone,omitempty"`
 }
 
 // Source is an activity source: a child table whose new and changed rows count as activity of their session.
@@ -158,6 +164,17 @@ func (s Schema) Validate() error {
 			validIdentifier("schema.owners.id", s.Owners.ID),
 			validIdentifier("schema.owners.name", s.Owners.Name)); err != nil {
 			return err
+		}
+		for field, column := range map[string]string{"mail": s.Owners.Mail, "language": s.Owners.Language, "time_zone": s.Owners.Zone} {
+			if column == "" {
+				continue
+			}
+			if err := validIdentifier("schema.owners."+field, column); err != nil {
+				return err
+			}
+			if s.Owners.Mail == "" {
+				return invalid.Errorf("schema.owners.%s is given but schema.owners.mail is empty: want the column with the addresses", field)
+			}
 		}
 	}
 	tables := map[string]bool{}

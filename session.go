@@ -1,6 +1,9 @@
 package sessioncleanup
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // MaxName is how much of a longer name or code, and of an owner's name, a store returns, sorts by and searches, in characters:
 // long names must not determine how much memory a list takes.
@@ -37,6 +40,9 @@ type Session struct {
 	// ActivityCount is the number of rows that the activity tables hold for the session.
 	ActivityCount int64 `json:"activity_count"`
 
+	// Tags are the session's tags, in their order; nil without any. See Tagger.
+	Tags []string `json:"tags,omitempty"`
+
 	// Warning is the last warning of its owner. A Manager leaves it out unless it is for this idle period, and so counts.
 	Warning Warning `json:"warning,omitzero"`
 
@@ -55,7 +61,8 @@ func (s Session) Equal(o Session) bool {
 	return s.ID == o.ID && s.OwnerID == o.OwnerID && s.OwnerName == o.OwnerName && s.Name == o.Name && s.Code == o.Code &&
 		s.Active == o.Active && s.AutoCleanup == o.AutoCleanup && s.ActivityCount == o.ActivityCount &&
 		s.CreatedAt.Equal(o.CreatedAt) && s.UpdatedAt.Equal(o.UpdatedAt) &&
-		s.LastActivity.Equal(o.LastActivity) && s.ExpiresAt.Equal(o.ExpiresAt) && s.DeactivatedAt.Equal(o.DeactivatedAt)
+		s.LastActivity.Equal(o.LastActivity) && s.ExpiresAt.Equal(o.ExpiresAt) && s.DeactivatedAt.Equal(o.DeactivatedAt) &&
+		slices.Equal(s.Tags, o.Tags)
 }
 
 // Ref is what an Event keeps of the session.

@@ -12,7 +12,7 @@ func TestEqualComparesWhatIsStored(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	base := sessioncleanup.Session{
-		ID: "1", OwnerID: "o", OwnerName: "Olga", Name: "n", Code: "c", Active: true, AutoCleanup: true,
+		ID: "1", OwnerID: "o", OwnerName: "Olga", Name: "n", Code: "c", Active: true, AutoCleanup: true, Tags: []string{"t"},
 		CreatedAt: now, UpdatedAt: now, LastActivity: now, ExpiresAt: now, DeactivatedAt: now, ActivityCount: 1, AsOf: now, Warning: sessioncleanup.Warning{For: now},
 		Status: sessioncleanup.StatusActive, DeactivateAt: now, DeleteAt: now,
 	}

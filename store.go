@@ -322,6 +322,8 @@ type Change struct {
 	// Keep sets the expiry of an inactive session to this long from now, or before now when it is negative, unless it is
 	// later already. See Manager.Keep.
 	Keep time.Duration
+	// Tags are added and removed, by a store that is a Tagger.
+	Tags TagChange
 }
 
 // Touch is a set of sessions that were just used; see Apply.

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -68,7 +69,7 @@ func newPostgres(t *testing.T, o Options) *engine {
 		// These would meet contenders at random; tidy does it before measurements, for all alike.
 		settings["autovacuum"], settings["checkpoint_timeout"] = "off", "1h"
 	}
-	server := pgtest.Start(t, settings)
+	server := sync.OnceValue(func() *pgtest.Server { return pgtest.Start(t, settings) })
 	return &engine{
 		name: "PostgreSQL", folder: "sql/postgres", sizes: o.Sizes, policy: o.Policy, writers: 8,
 		now: "now()", ago: "now() - %s", month: "interval '30 days'", day: "interval '1 day'",
@@ -85,7 +86,7 @@ func newPostgres(t *testing.T, o Options) *engine {
 				check(t, err)
 				name = config.Database
 			}
-			return server.Database(t, name)
+			return server().Database(t, name)
 		},
 		open: func(t *testing.T, address string) (*sql.DB, sessioncleanup.Store) {
 			config, err := pgxpool.ParseConfig(address)

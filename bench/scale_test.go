@@ -1,89 +1,164 @@
 package bench
 
 import (
-	"database/sql"
 	"flag"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
-
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
-	"github.com/sessioncleanup/sessioncleanup/postgres"
+	"github.com/sessioncleanup/sessioncleanup/httpapi"
 )
 
 // The flags of the measurement of a large table; see docs/page.md.
 var (
 	scale    = flag.Int("scale", 2000, "sessions of TestScale")
-	scaleURL = flag.String("scale-url", "", "a database for TestScale, filled when it is empty; default: a server of its own")
+	scaleURL = flag.String("scale-url", "", "a database for one of the engines of TestScale, a file for SQLite, filled when it is empty; default: one of its own")
 )
 
-// TestScale measures what the page asks of a large table on PostgreSQL: each list, at its start and deep in it, the figures and
-// a dry run. It logs milliseconds: the median of seven, and the slowest.
+// TestScale measures what the page asks of a large table: its first view, each list, at its start and deep in it, the figures, a
+// dry run and a change of many sessions. It logs milliseconds: the median of seven, the slowest, and the CPU time of this process,
+// which SQLite works in, for each.
 func TestScale(t *testing.T) {
-	address := *scaleURL
-	if address == "" {
-		address = pgtest.Start(t, map[string]string{"shared_buffers": "512MB", "autovacuum": "off"}).Database(t, "template0")
+	for _, engine := range []func(*testing.T, Options) *engine{newPostgres, newSQLite} {
+		e := engine(t, Options{Sizes: Full})
+		t.Run(e.name, func(t *testing.T) {
+			address := *scaleURL
+			if address == "" {
+				address = e.copy(t, "")
+			}
+			b := e.connect(t, address)
+			b.fillScale(t, *scale)
+			check(t, b.manager.Migrate(t.Context()))
+			t.Run("first view", b.firstViews)
+			t.Run("lists", b.scaleLists)
+			t.Run("figures", b.scaleFigures)
+			t.Run("bulk", b.scaleBulk)
+		})
 	}
-	pool, err := pgxpool.New(t.Context(), address)
-	check(t, err)
-	defer pool.Close()
-	store, err := postgres.New(pool, postgres.Config{})
-	check(t, err)
-	manager, err := sessioncleanup.New(store, sessioncleanup.Config{})
-	check(t, err)
-	db := stdlib.OpenDBFromPool(pool)
-	defer db.Close()
-	fillScale(t, db, *scale)
-	check(t, manager.Migrate(t.Context()))
-	if *scaleURL == "" {
-		_, err = db.ExecContext(t.Context(), "VACUUM ANALYZE sessions")
-		check(t, err)
+}
+
+// fillScale makes the tables and their sessions, unless they are there.
+func (b *bed) fillScale(t *testing.T, sessions int) {
+	t.Helper()
+	var n int
+	if b.db.QueryRowContext(t.Context(), "SELECT count(*) FROM users").Scan(&n) == nil {
+		return
 	}
+	began := time.Now()
+	b.exec(t, fmt.Sprintf("CREATE TABLE layout AS SELECT %d AS sessions", sessions))
+	b.script(t, "scale")
+	b.exec(t, b.vacuum)
+	t.Logf("filled in %v", time.Since(began).Round(time.Second))
+}
+
+// firstViews measures what the page asks when it is opened: who is there, then all at once. The first time nothing is counted yet.
+func (b *bed) firstViews(t *testing.T) {
+	admin, owner := b.serve(t, sessioncleanup.Principal{ID: "a", Role: sessioncleanup.RoleAdmin}), b.serve(t, sessioncleanup.Principal{ID: "8", Role: sessioncleanup.RoleOwner})
+	list := "/view?sort=-last_activity&limit=20"
+	for _, view := range []struct {
+		name   string
+		server *httptest.Server
+		paths  []string
+	}{
+		{"overview of an admin", admin, []string{"/summary", "/stats"}},
+		{"all sessions", admin, []string{"/summary", "/stats", list}},
+		{"an owner's sessions", owner, []string{"/summary", list}},
+		{"analytics", admin, []string{"/analytics"}},
+	} {
+		open := func() error {
+			get(t, view.server, httpapi.DefaultPrefix+"/me")
+			var all sync.WaitGroup
+			for _, path := range view.paths {
+				all.Go(func() { get(t, view.server, httpapi.DefaultPrefix+path) })
+			}
+			all.Wait()
+			return nil
+		}
+		once(t, view.name+", for the first time", open)
+		measure(t, view.name, open)
+	}
+}
+
+// serve serves the API to one caller.
+func (b *bed) serve(t *testing.T, who sessioncleanup.Principal) *httptest.Server {
+	t.Helper()
+	api, err := httpapi.New(b.manager, httpapi.Options{
+		Authenticate: func(*http.Request) (sessioncleanup.Principal, error) { return who, nil },
+		Timeout:      time.Minute,
+	})
+	check(t, err)
+	server := httptest.NewServer(api)
+	t.Cleanup(server.Close)
+	return server
+}
+
+func (b *bed) scaleLists(t *testing.T) {
 	for _, status := range append(sessioncleanup.Statuses(), "") {
 		for _, filter := range []sessioncleanup.ListOptions{{}, {OwnerID: "7"}, {OwnerID: "8"}, {Text: "session 00"}, {Text: "nowhere"}} {
 			for _, descending := range []bool{false, true} {
 				filter.Status, filter.Descending, filter.Limit = status, descending, 20
-				measureList(t, manager, filter)
+				measureList(t, b.manager, filter)
 			}
 		}
 	}
 	for _, sort := range []sessioncleanup.Sort{sessioncleanup.SortCreated, sessioncleanup.SortName} { // offered for one owner only
-		measureList(t, manager, sessioncleanup.ListOptions{OwnerID: "8", Sort: sort, Limit: 20})
+		measureList(t, b.manager, sessioncleanup.ListOptions{OwnerID: "8", Sort: sort, Limit: 20})
 	}
-	measure(t, "summary", func() error { _, err := manager.Outlook(t.Context(), ""); return err })
-	measure(t, "figures", func() error { _, err := manager.Stats(t.Context(), ""); return err })
-	measure(t, "an owner's figures", func() error { _, err := manager.Stats(t.Context(), "8"); return err })
+}
+
+func (b *bed) scaleFigures(t *testing.T) {
+	measure(t, "summary", func() error { _, err := b.manager.Outlook(t.Context(), ""); return err })
+	measure(t, "figures", func() error { _, err := b.manager.Stats(t.Context(), ""); return err })
+	measure(t, "an owner's figures", func() error { _, err := b.manager.Stats(t.Context(), "8"); return err })
 	measure(t, "dry run", func() error {
-		_, err := manager.Cleanup(t.Context(), sessioncleanup.Run{DryRun: true})
+		_, err := b.manager.Cleanup(t.Context(), sessioncleanup.Run{DryRun: true})
+		return err
+	})
+	measure(t, "dry run of an owner", func() error {
+		_, err := b.manager.Cleanup(t.Context(), sessioncleanup.Run{DryRun: true, Filter: sessioncleanup.Filter{OwnerID: "8"}})
+		return err
+	})
+	once(t, "dry run, with most sessions due", func() error {
+		_, err := b.manager.Cleanup(t.Context(), sessioncleanup.Run{DryRun: true, InactiveAfter: time.Hour, DeleteAfter: 24 * time.Hour})
 		return err
 	})
 }
 
-// fillScale makes the tables and their sessions, unless they are there.
-func fillScale(t *testing.T, db *sql.DB, sessions int) {
-	t.Helper()
-	var there bool
-	check(t, db.QueryRowContext(t.Context(), "SELECT to_regclass('sessions') IS NOT NULL").Scan(&there))
-	if there {
-		return
+// scaleBulk counts the sessions of the batch, and protects them and ends that.
+func (b *bed) scaleBulk(t *testing.T) {
+	o := sessioncleanup.Bulk{Action: sessioncleanup.BulkProtect, Text: "batch", DryRun: true}
+	var res sessioncleanup.BulkResult
+	bulk := func() (err error) {
+		res, err = b.manager.Bulk(t.Context(), o)
+		return err
 	}
-	text, err := scripts.ReadFile("sql/postgres/scale.sql")
-	check(t, err)
-	_, err = db.ExecContext(t.Context(), fmt.Sprintf("CREATE TABLE layout AS SELECT %d AS sessions", sessions))
-	check(t, err)
-	_, err = db.ExecContext(t.Context(), string(text))
-	check(t, err)
+	once(t, "count what a bulk change would change", bulk)
+	o.DryRun, o.Expected = false, res.Matching
+	for _, o.Action = range []sessioncleanup.BulkAction{sessioncleanup.BulkProtect, sessioncleanup.BulkUnprotect} {
+		last, longest := time.Now(), time.Duration(0)
+		o.Progress = func(int, int) error {
+			longest, last = max(longest, time.Since(last)), time.Now()
+			return nil
+		}
+		once(t, fmt.Sprintf("%s %d sessions", o.Action, o.Expected), bulk)
+		if res.Done != o.Expected {
+			t.Errorf("%s: %d of %d done: %+v", o.Action, res.Done, o.Expected, res)
+		}
+		t.Logf("%8.1f  the longest time without progress", ms(longest))
+	}
 }
 
 // measureList measures the first page of a list, and one in its depth.
 func measureList(t *testing.T, m *sessioncleanup.Manager, o sessioncleanup.ListOptions) {
 	t.Helper()
-	name := fmt.Sprintf("list status=%s owner=%s text=%q by %s descending=%t", o.Status, o.OwnerID, o.Text, o.Sort, o.Descending)
+	name := strings.TrimSpace(fmt.Sprintf("list status=%s owner=%s text=%q by %s descending=%t", o.Status, o.OwnerID, o.Text, o.Sort, o.Descending))
 	page := func() error { _, err := m.List(t.Context(), o); return err }
 	measure(t, name, page)
 	for range 30 {
@@ -103,11 +178,29 @@ func measureList(t *testing.T, m *sessioncleanup.Manager, o sessioncleanup.ListO
 func measure(t *testing.T, what string, do func() error) {
 	t.Helper()
 	var took []time.Duration
-	for range 7 {
+	before := cpu(t)
+	for len(took) < 7 && (len(took) < 3 || took[0] < 2*time.Second) {
 		began := time.Now()
 		check(t, do())
 		took = append(took, time.Since(began))
 	}
+	each := (cpu(t) - before) / time.Duration(len(took))
 	slices.Sort(took)
-	t.Logf("%8.1f %8.1f  %s", took[3].Seconds()*1000, took[6].Seconds()*1000, what)
+	t.Logf("%8.1f %8.1f %8.1f  %s", ms(took[len(took)/2]), ms(took[len(took)-1]), ms(each), what)
+}
+
+// once is measure for what is not repeated.
+func once(t *testing.T, what string, do func() error) {
+	t.Helper()
+	before, began := cpu(t), time.Now()
+	check(t, do())
+	t.Logf("%8.1f %8s %8.1f  %s", ms(time.Since(began)), "", ms(cpu(t)-before), what)
+}
+
+// cpu is the CPU time of this process so far.
+func cpu(t *testing.T) time.Duration {
+	t.Helper()
+	var used syscall.Rusage
+	check(t, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

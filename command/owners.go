@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,11 +19,12 @@ import (
 const envNotifyOwners = "SESSION_NOTIFY_OWNERS"
 
 // ownerFlags are the flags of verbs that warn owners.
-type ownerFlags struct{ channel, page, keepURL, keepKeys string }
+type ownerFlags struct{ channel, page, quiet, keepURL, keepKeys string }
 
 func (f *ownerFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.channel, "notify-owners", "", "warn owners before sessions are deleted, over this `channel`: a URL, file:PATH of a file with one, or env for that in $"+envNotifyOwners+" (default: env, if it is set)")
 	cmd.Flags().StringVar(&f.page, "owners-page", "", "`URL` of the page on which owners see and keep their sessions, for the message")
+	cmd.Flags().StringVar(&f.quiet, "owners-quiet", "", "`hours` of the day without messages to owners, such as 22:00-08:00, in the owner's time zone where it is known, else in UTC")
 	cmd.Flags().StringVar(&f.keepURL, "keep-link-url", "", "`URL` of the HTTP API as owners reach it, such as https://app.example.com"+httpapi.DefaultPrefix+", for a link in each message that keeps sessions without a login; needs --keep-link-keys")
 	cmd.Flags().StringVar(&f.keepKeys, "keep-link-keys", "", "`file` of keys that sign these links, one a line of 32 characters or more: the first signs, all are accepted; not readable by others")
 }
@@ -55,23 +57,53 @@ func (f *ownerFlags) read(a *app, texts textFlags) (*notify.Owners, error) {
 	if source == "" {
 		return nil, nil
 	}
-	channels, err := openChannels(source)
+	channels, err := openOwners(source)
 	if err != nil {
 		return nil, usageError{err}
 	}
 	if len(channels) != 1 {
 		return nil, usagef("--notify-owners names %d channels: want one", len(channels))
 	}
-	if _, ok := channels[0].(notify.Addresser); ok {
-		return nil, usagef("--notify-owners is a mail channel, and the addresses of owners are not known here: want a webhook to a program that knows them, or Slack or Discord; in Go, notify.Owners sends mail")
+	all := map[string]*notify.Texts{}
+	for _, language := range notify.Languages() {
+		of := textFlags{language: language}
+		if language == texts.language {
+			of.templates = texts.templates
+		}
+		if all[language], err = of.read(); err != nil {
+			return nil, err
+		}
 	}
-	t, err := texts.read()
-	if err != nil {
-		return nil, err
-	}
+	quiet, err := f.quietHours()
 	return &notify.Owners{
-		Channel: channels[0], Texts: map[string]*notify.Texts{texts.language: t}, Language: texts.language, Service: texts.service, Page: f.page,
-	}, nil
+		Channel: channels[0], Texts: all, Language: texts.language, Service: texts.service, Page: f.page, Quiet: quiet,
+	}, err
+}
+
+// openOwners makes the channel of a URL, or those of file:PATH.
+func openOwners(source string) ([]notify.Notifier, error) {
+	if path, ok := strings.CutPrefix(source, "file:"); ok {
+		return notify.OpenOwnersFile(path)
+	}
+	channel, err := notify.OpenOwners(source)
+	return []notify.Notifier{channel}, err
+}
+
+// quietHours reads --owners-quiet.
+func (f *ownerFlags) quietHours() (quiet notify.Quiet, err error) {
+	if f.quiet == "" {
+		return quiet, nil
+	}
+	from, until, ok := strings.Cut(f.quiet, "-")
+	midnight, _ := time.Parse("15:04", "00:00")
+	for text, to := range map[string]*time.Duration{from: &quiet.From, until: &quiet.Until} {
+		at, err := time.Parse("15:04", text)
+		if err != nil || !ok || from == until {
+			return quiet, usagef("--owners-quiet is %q: want times such as 22:00-08:00", f.quiet)
+		}
+		*to = at.Sub(midnight)
+	}
+	return quiet, nil
 }
 
 // warnOwners warns owners beside serve until the function that it returns is called.

@@ -29,7 +29,9 @@ func TestOwnersAreWarnedBeforeSessionsAreDeleted(t *testing.T) {
 	u.calls("stats").want(t, exitDone, "Waiting for a warning", "201")
 	u.calls("list", "--status", "waiting", "--limit", "2").want(t, exitDone, "2 of 201 sessions")
 	u.calls("deliver").want(t, exitUsage, "deliver needs --notify-owners, or "+envNotifyOwners)
-	u.calls("deliver", "--notify-owners", "smtp://mail.example.com?from=a@example.com&to=b@example.com&tls=none").want(t, exitUsage, "addresses of owners are not known here")
+	u.calls("deliver", "--notify-owners", "smtp://mail.example.com?from=a@example.com&to=b@example.com&tls=none").want(t, exitUsage, "each owner has one")
+	u.calls("deliver", "--notify-owners", "smtp://mail.example.com?from=a@example.com&tls=none").want(t, exitUsage, "want a column with addresses in Schema.Owners")
+	u.calls("deliver", "--notify-owners", h.url, "--owners-quiet", "22").want(t, exitUsage, "want times such as 22:00-08:00")
 	h.answers(http.StatusBadGateway)
 	u.vars[envNotifyOwners] = h.url
 	got := u.calls("deliver").want(t, exitDone, "0 messages about 0 sessions delivered", "will be tried again")

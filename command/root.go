@@ -47,7 +47,7 @@ Start with "sessioncleanup demo", which needs no database.`,
 	}
 	add(groupSetUp, a.demo(), a.inspect(), a.migrate(), a.validate(), a.doctor(), a.uninstall())
 	add(groupCleanup, a.cleanup(), a.pauseCleanup(), a.resumeCleanup(), a.stats(), a.serve(), a.deliver(), a.notices(), a.notify(), a.events(), a.backup())
-	add(groupSessions, a.list(), a.owners(), a.show(), a.deactivate(), a.reactivate(), a.delete(), a.archive(), a.restore(), a.erase(), a.autoCleanup(), a.expire(), a.touch())
+	add(groupSessions, a.list(), a.owners(), a.show(), a.deactivate(), a.reactivate(), a.delete(), a.archive(), a.restore(), a.erase(), a.autoCleanup(), a.tag(), a.tags(), a.expire(), a.touch())
 	add("", a.version(), a.completion())
 	root.SetHelpCommand(helpVerb(root))
 	root.SetHelpTemplate(root.HelpTemplate() + environmentHelp + exitCodesHelp)

@@ -104,6 +104,7 @@ func (a *app) printSession(s sessioncleanup.Session) error {
 	add("Owner", strings.TrimSpace(s.OwnerID+"  "+s.OwnerName))
 	add("Active", yesNo(s.Active))
 	add("Auto-cleanup", yesNo(s.AutoCleanup))
+	add("Tags", strings.Join(s.Tags, ", "))
 	add("Activity", humanize.Comma(s.ActivityCount))
 	addTime := func(name string, t time.Time) {
 		if !t.IsZero() {

@@ -57,6 +57,9 @@ func TestWrongUsageNamesTheMistake(t *testing.T) {
 		{[]string{"reactivate", "--run", ""}, "run id is empty"},
 		{[]string{"auto-cleanup", "1"}, "auto-cleanup needs on or off"},
 		{[]string{"auto-cleanup"}, "auto-cleanup needs the ID of a session and on or off"},
+		{[]string{"tag", "1"}, "tag needs tags such as +vip or -test"},
+		{[]string{"tag", "1", "+VIP"}, `tag is "VIP": want 1 to 50 characters`},
+		{[]string{"tag", "1", "+vip", "-vip"}, `"vip" is to be added and removed`},
 		{[]string{"auto-cleanup", "1", "maybe"}, `auto-cleanup is "maybe": want on or off`},
 		{[]string{"expire", "1"}, "expire needs a time or never"},
 		{[]string{"expire", "1", "tomorrow"}, `expiry is "tomorrow": want a time such as`},
@@ -211,7 +214,7 @@ func TestHelpNamesExitCodesAndEveryVerb(t *testing.T) {
 	help := u.calls("--help").want(t, exitDone, "0 done, 1 failed, 2 wrong usage, 3 an alert holds", "130 interrupted", "DATABASE_URL")
 	for _, verb := range []string{
 		"migrate", "inspect", "validate", "uninstall", "stats", "list", "show", "cleanup", "deactivate", "reactivate", "delete",
-		"auto-cleanup", "expire", "touch", "events", "serve", "demo", "version", "completion",
+		"auto-cleanup", "tag", "tags", "expire", "touch", "events", "serve", "demo", "version", "completion",
 	} {
 		if !strings.Contains(help.out, "\n  "+verb+" ") {
 			t.Errorf("the help does not name %s", verb)

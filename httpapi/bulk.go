@@ -27,6 +27,8 @@ func (c *call) bulk() error {
 	err := c.body(map[string]field{
 		"action":   choice("action", &b.Action, sessioncleanup.BulkActions()),
 		"days":     count("days", &days),
+		"add":      tagList("add", &b.Tags.Add),
+		"remove":   tagList("remove", &b.Tags.Remove),
 		"ids":      idList("ids", &b.IDs),
 		"owner":    ownerID("owner", &b.OwnerID),
 		"status":   choice("status", &b.Status, sessioncleanup.Statuses()),
@@ -71,6 +73,10 @@ func (c *call) checkBulk(b sessioncleanup.Bulk, days int) error {
 	switch {
 	case b.Action == sessioncleanup.BulkKeep && days == 0:
 		return wrong("days", msgMissing)
+	case b.Action == sessioncleanup.BulkTag && len(b.Tags.Add)+len(b.Tags.Remove) == 0:
+		return wrong("add", msgMissing)
+	case b.Tags.Validate() != nil:
+		return wrong("remove", msgAddedToo)
 	case days > longest:
 		return wrong("days", msgFromTo, days, longest)
 	case b.IDs != nil && (b.OwnerID != "" || b.Status != "" || b.Text != ""):

@@ -44,6 +44,8 @@ func (t tagger) time(at time.Time) {
 
 func (t tagger) session(s sessioncleanup.Session) {
 	t.text(s.ID, s.OwnerID, s.OwnerName, s.Name, s.Code, string(s.Status))
+	t.text(s.Tags...)
+	t.number(int64(len(s.Tags)))
 	t.time(s.CreatedAt)
 	t.time(s.UpdatedAt)
 	t.time(s.LastActivity)

@@ -28,7 +28,7 @@ func New(manager *sessioncleanup.Manager, o Options) (http.Handler, error) {
 	}
 	return &api{
 		Options: o, manager: manager, document: documentFor(o.Prefix),
-		figures: newShared[figures](o.Interval, o.Timeout), outlooks: newShared[sessioncleanup.Outlook](o.Interval, o.Timeout), live: newLive(o), turns: newTurns(o),
+		figures: newShared[figures](o.Interval, o.Timeout), outlooks: newShared[sessioncleanup.Outlook](o.Interval, o.Timeout), tagCounts: newShared[[]sessioncleanup.TagCount](o.Interval, o.Timeout), live: newLive(o), turns: newTurns(o),
 	}, nil
 }
 
@@ -38,22 +38,26 @@ type api struct {
 	document []byte
 	figures  *shared[figures] // by scope: an owner's ID, or "" for all
 	outlooks *shared[sessioncleanup.Outlook]
-	live     *live
-	turns    *turns
-	outage   outage
-	activity atomic.Pointer[string] // see activityTable
+	// tagCounts are the tags in use.
+	tagCounts *shared[[]sessioncleanup.TagCount]
+	live      *live
+	turns     *turns
+	outage    outage
+	activity  atomic.Pointer[string] // see activityTable
 }
 
 // forget has what depends on an owner's sessions computed again.
 func (a *api) forget(owner string) {
 	a.figures.forget("", owner)
 	a.outlooks.forget("", owner)
+	a.tagCounts.forget("", owner)
 }
 
 // forgetAll is forget for every owner.
 func (a *api) forgetAll() {
 	a.figures.forgetAll()
 	a.outlooks.forgetAll()
+	a.tagCounts.forgetAll()
 }
 
 // ServeHTTP serves a request.

@@ -166,6 +166,10 @@ var (
 	msgFromTo      = text{"%s is %.100s: want a whole number from 1 to %d.", "%s vaut %.100s : attendu un nombre entier de 1 à %d."}
 	msgIDs         = text{"%s: want a list of 1 to %d IDs in UTF-8 without NUL, of %d bytes at most.", "%s : attendu une liste de 1 à %d identifiants en UTF-8 sans NUL, de %d octets au plus."}
 	msgEither      = text{"%s cannot be combined with status, owner or q.", "%s ne se combine pas avec status, owner ou q."}
+	msgTags        = text{"%s: want a list of 1 to %d tags: 1 to %d characters a to z, 0 to 9, and - _ . : after the first one.", "%s : attendu une liste de 1 à %d étiquettes : 1 à %d caractères a à z, 0 à 9, et - _ . : après le premier."}
+	msgAddedToo    = text{"%s has a tag that is to be added.", "%s contient une étiquette à ajouter."}
+	msgManyTags    = text{"%s: the session would have more than %d tags.", "%s : la session aurait plus de %d étiquettes."}
+	msgNoTags      = text{"There are no tags here.", "Il n'y a pas d'étiquettes ici."}
 	msgRecent      = text{"%s is %.100s: want a time within the last hour.", "%s vaut %.100s : attendu une date de moins d'une heure."}
 	msgNoRun       = text{"There is no such run in the log, or it deactivated nothing.", "Ce nettoyage n'est pas dans le journal, ou n'a rien désactivé."}
 	msgNotArchived = text{"The archive has no such entry: it was restored or purged, or it never was.", "L'archive n'a pas cette entrée : elle a été restaurée ou purgée, ou n'a jamais existé."}
@@ -200,6 +204,7 @@ var (
 	msgErased        = text{"Owner erased.", "Propriétaire effacé."}
 	msgUnprotected   = text{"Automatic cleanup is on.", "Le nettoyage automatique est activé."}
 	msgProtected     = text{"Automatic cleanup is off.", "Le nettoyage automatique est désactivé."}
+	msgTagged        = text{"Tags changed.", "Étiquettes modifiées."}
 	msgKept          = text{"The session is kept.", "La session est conservée."}
 	msgPolicySet     = text{"The policy is changed.", "La configuration est modifiée."}
 	msgPaused        = text{"Cleanup is paused.", "Le nettoyage est en pause."}

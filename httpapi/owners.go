@@ -8,12 +8,12 @@ import (
 )
 
 type ownersAnswer struct {
-	Success    bool                   `json:"success"`
-	At         time.Time              `json:"at"` // when the sessions were counted
-	Owners     []sessioncleanup.Owner `json:"owners"`
-	Matching   int                    `json:"matching"`    // on all pages
-	Count      int                    `json:"owner_count"` // all that have sessions
-	NextCursor *string                `json:"next_cursor"`
+	Success    bool                          `json:"success"`
+	At         time.Time                     `json:"at"` // when the sessions were counted
+	Owners     []sessioncleanup.OwnerFigures `json:"owners"`
+	Matching   int                           `json:"matching"`    // on all pages
+	Count      int                           `json:"owner_count"` // all that have sessions
+	NextCursor *string                       `json:"next_cursor"`
 }
 
 // ownerSorts are the orders of owners as a query names them; a minus reverses one.

@@ -31,6 +31,7 @@ var (
 		"stats":     {http.MethodGet: {handle: (*call).stats}},
 		"me":        {http.MethodGet: {handle: (*call).me}},
 		"analytics": {http.MethodGet: {handle: (*call).analytics, everything: true}},
+		"tags":      {http.MethodGet: {handle: (*call).tagsInUse}},
 		"owners":    {http.MethodGet: {handle: (*call).owners, everything: true}},
 		"summary":   {http.MethodGet: {handle: (*call).summary}},
 		"policy": {
@@ -65,6 +66,7 @@ var (
 		"auto-cleanup": {http.MethodPatch: {handle: (*call).setAutoCleanup, changes: true, logged: true}},
 		"activity":     {http.MethodPatch: {handle: (*call).touch, changes: true}},
 		"keep":         {http.MethodPatch: {handle: (*call).keep, changes: true, logged: true}},
+		"tags":         {http.MethodPatch: {handle: (*call).setTags, changes: true, logged: true}},
 		"expiry":       {http.MethodPatch: {handle: (*call).setExpiry, changes: true, logged: true}},
 	}
 	// Below archive/{entry}: a number, which is no session's action.

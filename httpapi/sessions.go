@@ -32,6 +32,7 @@ type session struct {
 	DeactivateAt  *time.Time            `json:"deactivate_at"`
 	DeleteAt      *time.Time            `json:"delete_at"`
 	ActivityCount int64                 `json:"activity_count"`
+	Tags          []string              `json:"tags"`
 
 	State    sessioncleanup.Prospect     `json:"state"`
 	StateAt  *time.Time                  `json:"state_until"`
@@ -46,7 +47,7 @@ func sessionOf(s sessioncleanup.Session) session {
 		CreatedAt: known(s.CreatedAt), UpdatedAt: known(s.UpdatedAt), LastActivity: s.LastActivity, ExpiresAt: known(s.ExpiresAt),
 		DeactivatedAt: known(s.DeactivatedAt),
 		HoursInactive: hundredths(s.AsOf.Sub(s.LastActivity).Hours()), Status: s.Status, CleanupStatus: cleanupStatus(s.Status),
-		DeactivateAt: dueAt(s.DeactivateAt, s.AsOf), DeleteAt: dueAt(s.DeleteAt, s.AsOf), ActivityCount: s.ActivityCount,
+		DeactivateAt: dueAt(s.DeactivateAt, s.AsOf), DeleteAt: dueAt(s.DeleteAt, s.AsOf), ActivityCount: s.ActivityCount, Tags: append([]string{}, s.Tags...),
 	}
 	if !s.CreatedAt.IsZero() {
 		out.DaysOld = new(hundredths(s.AsOf.Sub(s.CreatedAt).Hours() / 24))

@@ -24,6 +24,7 @@ func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, c sessioncl
 	if !changed.Equal(session) {
 		s.replace(session, changed)
 		s.log(session.AsOf, c.Action, c.Cause, changed.Ref())
+		changed.Tags = slices.Clone(changed.Tags)
 	}
 	return changed, nil
 }
@@ -65,7 +66,7 @@ func (s *Store) find(t sessioncleanup.Target) (sessioncleanup.Session, error) {
 	if !ok {
 		return sessioncleanup.Session{}, sessioncleanup.ErrNotFound
 	}
-	session.AsOf = clock()
+	session.AsOf, session.Tags = clock(), slices.Clone(session.Tags)
 	return session, t.Check(session)
 }
 

@@ -38,8 +38,19 @@ func TestStore(t *testing.T) {
 				}
 				return errors.Join(err, store.Put(page.Sessions...))
 			},
+			Tag: func(ctx context.Context, id string, tags ...string) error {
+				page, err := store.List(ctx, sessioncleanup.Query{Filter: sessioncleanup.Filter{ID: id}, Limit: 1})
+				for i := range page.Sessions {
+					page.Sessions[i].Tags = append(page.Sessions[i].Tags, tags...)
+				}
+				return errors.Join(err, store.Put(page.Sessions...))
+			},
 			Pin: func(_ context.Context, id string) error {
 				pinned.Store(id, true)
+				return nil
+			},
+			PutOwner: func(_ context.Context, id string, o sessioncleanup.Owner) error {
+				store.PutOwner(id, o)
 				return nil
 			},
 			Resolution: time.Nanosecond,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -16,18 +17,25 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 		return sessioncleanup.Page{}, err
 	}
 	defer s.mu.Unlock()
-	now := clock()
+	page := s.page(q, clock())
+	for i := range page.Sessions { // callers may change what they got
+		page.Sessions[i].Tags = slices.Clone(page.Sessions[i].Tags)
+	}
+	return page, nil
+}
+
+func (s *Store) page(q sessioncleanup.Query, now time.Time) sessioncleanup.Page {
 	switch {
 	case q.ID != "":
-		return q.Answer([]sessioncleanup.Session{s.sessions[q.ID]}, now), nil
+		return q.Answer([]sessioncleanup.Session{s.sessions[q.ID]}, now)
 	case q.Status == sessioncleanup.StatusToDeactivate:
-		return q.Answer(s.allDue(sessioncleanup.ActionDeactivated, q.Thresholds.At(now)), now), nil
+		return q.Answer(s.allDue(sessioncleanup.ActionDeactivated, q.Thresholds.At(now)), now)
 	case q.Status == sessioncleanup.StatusToDelete:
-		return q.Answer(s.allDue(sessioncleanup.ActionDeleted, q.Thresholds.At(now)), now), nil
+		return q.Answer(s.allDue(sessioncleanup.ActionDeleted, q.Thresholds.At(now)), now)
 	case q.Status == sessioncleanup.SelectToWarn:
-		return q.Answer(s.allDue(sessioncleanup.ActionNoticed, q.Thresholds.At(now)), now), nil
+		return q.Answer(s.allDue(sessioncleanup.ActionNoticed, q.Thresholds.At(now)), now)
 	default:
-		return s.scan(q, now), nil
+		return s.scan(q, now)
 	}
 }
 

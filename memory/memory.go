@@ -38,6 +38,9 @@ var (
 	_ sessioncleanup.Archiver = (*Store)(nil)
 	_ sessioncleanup.Follower = (*Store)(nil)
 	_ sessioncleanup.Outbox   = (*Store)(nil)
+	_ sessioncleanup.Tagger   = (*Store)(nil)
+
+	_ sessioncleanup.OwnerFinder = (*Store)(nil)
 )
 
 // Store keeps sessions in memory. It is safe for concurrent use, starts no goroutine and is empty at first.
@@ -59,6 +62,7 @@ type Store struct {
 	archives int64                             // entries ever made
 	// tombstones are when owners were erased, by the hashes of their IDs.
 	tombstones map[[sha256.Size]byte]time.Time
+	owners     map[string]sessioncleanup.Owner  // by ID
 	notices    map[string]sessioncleanup.Notice // by session; what it has of the warning, the session has, too
 }
 
@@ -73,6 +77,7 @@ func New(c Config) *Store {
 		proofs:       map[int64][]byte{},
 		tombstones:   map[[sha256.Size]byte]time.Time{},
 		notices:      map[string]sessioncleanup.Notice{},
+		owners:       map[string]sessioncleanup.Owner{},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -127,12 +128,12 @@ func TestPutKeepsExactValues(t *testing.T) {
 	want.AsOf, want.Status, want.DeactivateAt, want.DeleteAt = time.Time{}, "", time.Time{}, time.Time{} // not stored
 	want.CreatedAt, want.UpdatedAt = full.CreatedAt.UTC(), full.UpdatedAt.UTC()
 	want.LastActivity, want.ExpiresAt, want.DeactivatedAt = full.LastActivity.UTC(), full.ExpiresAt.UTC(), full.DeactivatedAt.UTC()
-	if got := get(t, s, "1"); got != want {
+	if got := get(t, s, "1"); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	replaced := sessioncleanup.Session{ID: "1", LastActivity: want.LastActivity}
 	put(t, s, replaced)
-	if got := get(t, s, "1"); got != replaced {
+	if got := get(t, s, "1"); !reflect.DeepEqual(got, replaced) {
 		t.Errorf("after replacing: got %+v, want %+v", got, replaced)
 	}
 	expect(t, "events of the application's own writes", events(t, s, sessioncleanup.EventQuery{}), nil)

@@ -3,6 +3,7 @@ package memory
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -202,4 +203,27 @@ func (s *Store) OutboxSize(ctx context.Context) (size sessioncleanup.OutboxSize,
 		}
 	}
 	return size, nil
+}
+
+// PutOwner says how an owner is reached.
+func (s *Store) PutOwner(id string, o sessioncleanup.Owner) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owners[id] = o
+}
+
+// FindOwner returns what PutOwner said.
+func (s *Store) FindOwner(ctx context.Context, id string) (sessioncleanup.Owner, error) {
+	if err := s.lock(ctx); err != nil {
+		return sessioncleanup.Owner{}, err
+	}
+	defer s.mu.Unlock()
+	if len(s.owners) == 0 {
+		return sessioncleanup.Owner{}, errors.ErrUnsupported
+	}
+	o, ok := s.owners[id]
+	if !ok {
+		return o, sessioncleanup.ErrNotFound
+	}
+	return o, nil
 }

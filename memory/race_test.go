@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -55,7 +56,7 @@ func TestSessionInUseIsNeverCleanedUp(t *testing.T) {
 			})
 			work.Wait()
 			for _, session := range slices.Concat(used...) {
-				if got := get(t, s, session.ID); got != session {
+				if got := get(t, s, session.ID); !reflect.DeepEqual(got, session) {
 					t.Errorf("after its use session %s was %+v, now it is %+v", session.ID, session, got)
 				}
 			}

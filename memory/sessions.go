@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -73,14 +74,17 @@ func (s *Store) replace(before, after sessioncleanup.Session) {
 }
 
 // Put adds sessions with exactly these values, or replaces those that have the same ID, as the application's own INSERT
-// and UPDATE would: without events. A zero LastActivity means now; AsOf and the fields that follow from a policy are not
+// and UPDATE would, of its tags too: without events. A zero LastActivity means now; AsOf and the fields that follow from a policy are not
 // kept. One that becomes inactive or active by it follows Session.Observe: it gets its DeactivatedAt, or counts as used
-// now. All are put or none: an ErrInvalid says which session has no ID. The last of several sessions with the same ID
+// now. All are put or none: an ErrInvalid says which session has no ID, or a wrong tag. The last of several sessions with the same ID
 // counts.
 func (s *Store) Put(sessions ...sessioncleanup.Session) error {
 	for i, session := range sessions {
 		if session.ID == "" {
 			return invalid.Errorf("session %d of %d has no ID: want one", i+1, len(sessions))
+		}
+		if err := (sessioncleanup.TagChange{Add: session.Tags}).Validate(); err != nil {
+			return fmt.Errorf("session %q: %w", session.ID, err)
 		}
 	}
 	if err := s.lockOpen(); err != nil {
@@ -103,6 +107,7 @@ func (s *Store) Put(sessions ...sessioncleanup.Session) error {
 // stored is a session as it is stored.
 func stored(s sessioncleanup.Session, now time.Time) sessioncleanup.Session {
 	s.Warning = sessioncleanup.Warning{}
+	s.Tags = sessioncleanup.TagChange{}.Apply(s.Tags)
 	s.AsOf, s.Status, s.DeactivateAt, s.DeleteAt = time.Time{}, "", time.Time{}, time.Time{}
 	s.CreatedAt, s.UpdatedAt, s.ExpiresAt, s.DeactivatedAt = utc(s.CreatedAt), utc(s.UpdatedAt), utc(s.ExpiresAt), utc(s.DeactivatedAt)
 	s.Name, s.Code, s.OwnerName = shorten.Text(s.Name, sessioncleanup.MaxName), shorten.Text(s.Code, sessioncleanup.MaxName), shorten.Text(s.OwnerName, sessioncleanup.MaxName)

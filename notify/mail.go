@@ -113,7 +113,7 @@ func (m *Mail) Notify(ctx context.Context, message Message) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if limited.Err() != nil {
+		if end, _ := limited.Deadline(); !time.Now().Before(end) { // its timer may be later than that of the connection
 			err = fmt.Errorf("not sent within %v: %w", m.timeout, err)
 		}
 		return &Error{Channel: m.name, Permanent: refused(err), Err: err}

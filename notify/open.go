@@ -29,15 +29,23 @@ const forms = "smtp://USER:PASSWORD@HOST?from=ADDRESS&to=ADDRESS, smtps://…, s
 // What follows "#" is not sent to the webhook. A wrong URL is an ErrInvalid. The error quotes nothing of the URL but its scheme
 // and the addresses of a mail: the rest may be secret.
 func Open(address string) (Notifier, error) {
-	channel, err := OpenOwners(address)
+	channel, err := open(address)
 	if mail, ok := channel.(*Mail); ok && err == nil && mail.to == nil {
 		return nil, invalid.Errorf("%s URL has no to address: want %s", strings.SplitN(address, ":", 2)[0], forms)
 	}
 	return channel, err
 }
 
-// OpenOwners is Open for Owners.Channel: a mail needs no address to send to.
+// OpenOwners is Open for Owners.Channel: a mail has no address to send to, which owners have.
 func OpenOwners(address string) (Notifier, error) {
+	channel, err := open(address)
+	if mail, ok := channel.(*Mail); ok && err == nil && mail.to != nil {
+		return nil, invalid.Errorf("%s URL has a to address: want none, each owner has one", strings.SplitN(address, ":", 2)[0])
+	}
+	return channel, err
+}
+
+func open(address string) (Notifier, error) {
 	scheme, _, ok := strings.Cut(address, ":")
 	u, err := url.Parse(address)
 	switch {
@@ -64,7 +72,12 @@ func OpenOwners(address string) (Notifier, error) {
 
 // OpenFile makes the channels of a file: a URL in each line. Empty lines and lines that begin with # are ignored. Others must
 // not be able to read the file, nor to write to it. A wrong file is an ErrInvalid, which names the line.
-func OpenFile(path string) ([]Notifier, error) {
+func OpenFile(path string) ([]Notifier, error) { return openFile(path, Open) }
+
+// OpenOwnersFile is OpenFile for Owners.Channel: see OpenOwners.
+func OpenOwnersFile(path string) ([]Notifier, error) { return openFile(path, OpenOwners) }
+
+func openFile(path string, open func(address string) (Notifier, error)) ([]Notifier, error) {
 	file, err := tokens.OpenPrivate(path)
 	if err != nil {
 		return nil, fmt.Errorf("channels %s: %w", path, err)
@@ -77,7 +90,7 @@ func OpenFile(path string) ([]Notifier, error) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		channel, err := Open(line)
+		channel, err := open(line)
 		if err != nil {
 			return nil, fmt.Errorf("channels %s: line %d: %w", path, n, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -44,7 +45,38 @@ type Recipient struct {
 	Zone *time.Location
 }
 
-// Addresser is a channel that can send to other receivers, as a Mail can. For one, Owners needs Recipient.
+// RecipientsOf is an Owners.Recipient that finds owners in the table that Schema.Owners of a store names. A language without texts
+// and an unknown time zone stand for none.
+func RecipientsOf(finder sessioncleanup.OwnerFinder) func(ctx context.Context, owner string) (Recipient, error) {
+	return func(ctx context.Context, owner string) (Recipient, error) {
+		found, err := finder.FindOwner(ctx, owner)
+		if errors.Is(err, sessioncleanup.ErrNotFound) {
+			return Recipient{}, fmt.Errorf("%w: %w", ErrNoAddress, err)
+		}
+		if err != nil {
+			return Recipient{}, err
+		}
+		language, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(strings.TrimSpace(found.Language)), "_", "-"), "-")
+		r := Recipient{Address: strings.TrimSpace(found.Mail), Language: language}
+		if zone := strings.TrimSpace(found.Zone); zone != "" && zone != "Local" {
+			r.Zone, _ = time.LoadLocation(zone)
+		}
+		return r, nil
+	}
+}
+
+// optional is a Recipient for a channel that reaches owners without an address, too.
+func optional(of func(ctx context.Context, owner string) (Recipient, error)) func(ctx context.Context, owner string) (Recipient, error) {
+	return func(ctx context.Context, owner string) (Recipient, error) {
+		r, err := of(ctx, owner)
+		if errors.Is(err, ErrNoAddress) {
+			return Recipient{}, nil
+		}
+		return r, err
+	}
+}
+
+// Addresser is a channel that can send to other receivers, as a Mail can.
 type Addresser interface {
 	Notifier
 	// To is the same channel to another address. A wrong one is an ErrInvalid.
@@ -82,7 +114,8 @@ type Owners struct {
 	// Channel is where messages go. Required. To one that is no Addresser all messages go alike: a Slack channel, or a webhook
 	// whose program knows how to reach the owner in the data.
 	Channel Notifier
-	// Recipient finds an owner; it gets "" for sessions without one. Required for an Addresser. Default: the channel itself.
+	// Recipient finds an owner; it gets "" for sessions without one. Default: RecipientsOf(Store), where its schema has a column with
+	// addresses; else the channel itself. An Addresser needs one of them.
 	Recipient func(ctx context.Context, owner string) (Recipient, error)
 	// Texts are those of the messages, by language, and Language the default one. Default: English and French, English.
 	Texts    map[string]*Texts
@@ -120,7 +153,7 @@ type Delivery struct {
 // receiver asks. It is given up 3 days after its first attempt, or when Recipient returns ErrNoAddress; see
 // Policy.Undeliverable. When the channel itself seems to be down, others are not tried before the next round.
 func (o *Owners) Run(ctx context.Context) error {
-	s, err := o.sender()
+	s, err := o.sender(ctx)
 	if err != nil {
 		return fmt.Errorf("warn owners: %w", err)
 	}
@@ -146,7 +179,7 @@ func (o *Owners) Run(ctx context.Context) error {
 // progress, for 10 minutes at most, so that each owner gets one message about it. While another instance has the lease, that one
 // sends, and Deliver returns an ErrLeaseHeld.
 func (o *Owners) Deliver(ctx context.Context) (Delivery, error) {
-	s, err := o.sender()
+	s, err := o.sender(ctx)
 	if err == nil {
 		defer s.release(ctx)
 		var d Delivery
@@ -167,7 +200,7 @@ type sender struct {
 	next   time.Time // no message before
 }
 
-func (o *Owners) sender() (*sender, error) {
+func (o *Owners) sender(ctx context.Context) (*sender, error) {
 	s := &sender{o: *o, holder: rand.Text()}
 	s.o.Interval = cmp.Or(o.Interval, defaultInterval)
 	s.o.PerMinute, s.o.Every, s.o.Language = cmp.Or(o.PerMinute, 60), cmp.Or(o.Every, time.Minute), cmp.Or(o.Language, "en")
@@ -184,9 +217,19 @@ func (o *Owners) sender() (*sender, error) {
 	s.outbox = outbox
 	day := 24 * time.Hour
 	_, addresses := o.Channel.(Addresser)
+	if finder, ok := sessioncleanup.StoreAs[sessioncleanup.OwnerFinder](o.Store); ok && o.Recipient == nil {
+		if _, err := call(ctx, func(ctx context.Context) (sessioncleanup.Owner, error) { return finder.FindOwner(ctx, "") }); err == nil || errors.Is(err, sessioncleanup.ErrNotFound) {
+			s.o.Recipient = RecipientsOf(finder)
+			if !addresses {
+				s.o.Recipient = optional(s.o.Recipient)
+			}
+		} else if !errors.Is(err, errors.ErrUnsupported) {
+			return nil, err
+		}
+	}
 	switch {
-	case addresses && o.Recipient == nil:
-		return nil, invalid.Errorf("Owners.Recipient is nil: want it for %s, which sends to an address", o.Channel.Name())
+	case addresses && s.o.Recipient == nil:
+		return nil, invalid.Errorf("nothing says where to send messages over %s: want a column with addresses in Schema.Owners, or Owners.Recipient", o.Channel.Name())
 	case s.o.Interval < 0 || s.o.PerMinute < 0 || s.o.Every < time.Second:
 		return nil, invalid.Errorf("Owners.Interval is %v, PerMinute %d and Every %v: want positive ones, Every at least 1s", o.Interval, o.PerMinute, o.Every)
 	case o.Quiet.From < 0 || o.Quiet.From >= day || o.Quiet.Until < 0 || o.Quiet.Until >= day:

@@ -354,10 +354,10 @@ func TestOwnersAreCheckedAtTheStart(t *testing.T) {
 		t.Errorf("a mail to nobody: %v", err)
 	}
 	for want, o := range map[string]*Owners{
-		"Channel is nil":   {Manager: m, Store: store},
-		"Recipient is nil": {Manager: m, Store: store, Channel: mail},
-		"below 24h":        {Manager: m, Store: store, Channel: &mailbox{}, Quiet: Quiet{Until: ownersDay}},
-		`language "de"`:    {Manager: m, Store: store, Channel: &mailbox{}, Language: "de"},
+		"Channel is nil":             {Manager: m, Store: store},
+		"nothing says where to send": {Manager: m, Store: store, Channel: mail},
+		"below 24h":                  {Manager: m, Store: store, Channel: &mailbox{}, Quiet: Quiet{Until: ownersDay}},
+		`language "de"`:              {Manager: m, Store: store, Channel: &mailbox{}, Language: "de"},
 	} {
 		if _, err := o.Deliver(t.Context()); !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("Deliver: %v, want ErrInvalid with %q", err, want)

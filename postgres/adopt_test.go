@@ -452,8 +452,8 @@ func (r *recorder) Handle(_ context.Context, record slog.Record) error {
 	return nil
 }
 
-// The server's other processors belong to the host: no statement of a migration uses several processes.
-func TestMigrateLeavesProcessorsToTheHost(t *testing.T) {
+// The server's other processors belong to the application: no statement of a migration uses several processes.
+func TestMigrateLeavesProcessorsToTheApplication(t *testing.T) {
 	t.Parallel()
 	url := fresh(t, "guide")
 	pool := connect(t, url)

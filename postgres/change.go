@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,10 +23,13 @@ func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, c sessioncl
 		if after.Equal(before) {
 			return errNothing
 		}
-		batch.Queue(m.statement("write"), t.ID, after.Active, after.AutoCleanup,
-			!after.LastActivity.Equal(before.LastActivity), after.LastActivity,
-			!after.ExpiresAt.Equal(before.ExpiresAt), moment(after.ExpiresAt),
-			!after.DeactivatedAt.Equal(before.DeactivatedAt), moment(after.DeactivatedAt))
+		if !slices.Equal(after.Tags, before.Tags) {
+			batch.Queue(m.statement("tags_write"), t.ID, c.Tags.Add, c.Tags.Remove)
+		}
+		untagged := after
+		if untagged.Tags = before.Tags; !untagged.Equal(before) {
+			queueWrite(batch, m, before, after)
+		}
 		queueEvent(batch, m, eventOf(c.Action, c.Cause, before.Ref()), nil)
 		batch.Queue(m.statement("get"), t.ID).QueryRow(func(row pgx.Row) (err error) {
 			*session, err = scanMeasured(row)
@@ -36,6 +40,14 @@ func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, c sessioncl
 		})
 		return nil
 	})
+}
+
+// queueWrite writes what differs between two versions of a session.
+func queueWrite(batch *pgx.Batch, m *mapping, before, after sessioncleanup.Session) {
+	batch.Queue(m.statement("write"), after.ID, after.Active, after.AutoCleanup,
+		!after.LastActivity.Equal(before.LastActivity), after.LastActivity,
+		!after.ExpiresAt.Equal(before.ExpiresAt), moment(after.ExpiresAt),
+		!after.DeactivatedAt.Equal(before.DeactivatedAt), moment(after.DeactivatedAt))
 }
 
 // Delete removes one session under its lock, and others along with it only if the target allows that.

@@ -135,6 +135,7 @@ func (p *plan) grantsFor(ctx context.Context, runs bool) ([]grant, error) {
 	give(p.m.space, "sessioncleanup_events", "SELECT") // they add to the log, and to the touches, by functions only
 	give(p.m.space, "sessioncleanup_touches", "SELECT")
 	give(p.m.space, "sessioncleanup_notices", "SELECT")
+	give(p.m.space, "sessioncleanup_tags", "SELECT", "INSERT", "DELETE")
 	give(p.m.space, "sessioncleanup_archive", "SELECT") // but not its rows: they have columns that the role may not see
 	if runs {
 		give(p.m.space, "sessioncleanup_leases", "SELECT", "INSERT", "UPDATE")

@@ -68,9 +68,9 @@ func TestARunReportsWhatTriggersAndRulesRefuseOrSuppress(t *testing.T) {
 		"a failed assertion":     {guard("ASSERT false, 'append-only'; RETURN NEW;") + onLedger, 2, "append-only (SQLSTATE P0004)"},
 		"a deferred constraint": {guard("RAISE EXCEPTION 'append-only'; RETURN NULL;") +
 			"CREATE CONSTRAINT TRIGGER g AFTER UPDATE ON ledger DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION guard()", 2, "append-only (SQLSTATE P0001)"},
-		"some kept silently":     {guard("IF OLD.id % 10 = 0 THEN RETURN NULL; END IF; RETURN OLD;") + onSessions, 4, "suppresses it"},
-		"a soft delete":          {guard("UPDATE sessions SET name = 'gone' WHERE id = OLD.id; RETURN NULL;") + onSessions, 40, "suppresses it"},
-		"a soft delete by rule":  {"CREATE RULE soft AS ON DELETE TO sessions DO INSTEAD UPDATE sessions SET name = 'gone' WHERE id = OLD.id", 40, "suppresses it"},
+		"some kept silently":    {guard("IF OLD.id % 10 = 0 THEN RETURN NULL; END IF; RETURN OLD;") + onSessions, 4, "suppresses it"},
+		"a soft delete":         {guard("UPDATE sessions SET name = 'gone' WHERE id = OLD.id; RETURN NULL;") + onSessions, 40, "suppresses it"},
+		"a soft delete by rule": {"CREATE RULE soft AS ON DELETE TO sessions DO INSTEAD UPDATE sessions SET name = 'gone' WHERE id = OLD.id", 40, "suppresses it"},
 		"a deletion undone": {guard("IF OLD.id % 10 = 0 THEN INSERT INTO sessions SELECT OLD.*; END IF; RETURN NULL;") +
 			"CREATE TRIGGER g AFTER DELETE ON sessions FOR EACH ROW EXECUTE FUNCTION guard()", 4, "suppresses it"},
 		"a deletion undone from another table": {guard("INSERT INTO sessions (id, active, last_activity) VALUES (OLD.session_id, false, now() - interval '60 days'); RETURN NULL;") +

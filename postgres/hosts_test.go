@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	os.Exit(pgtest.Main(m))
 }
 
-// adopted gives a migrated database of this kind of host, and a store on it.
+// adopted returns a store on a migrated database of this kind, and connections of the application.
 func adopted(t testing.TB, name string) (*postgres.Store, *pgxpool.Pool) {
 	t.Helper()
 	url := pgtest.Prepared(t, name, pghosts.All()[name].Adopt)

@@ -30,7 +30,7 @@ func TestInspectReadsTheCatalog(t *testing.T) {
 				active boolean DEFAULT true, created_at timestamp, updated_at date, last_activity timestamptz);
 			CREATE TABLE propositions (session_id bigint NOT NULL REFERENCES sessions ON DELETE CASCADE, created_at timestamptz)`, "",
 			schema{Table: "sessions", Owner: "streamer_id", Name: "name", Code: "code", CreatedAt: "created_at", UpdatedAt: "updated_at",
-				Owners:  &sessioncleanup.Owners{Table: "users", ID: "id", Name: "username"},
+				Owners:  &sessioncleanup.Owners{Table: "users", ID: "id", Name: "username", Mail: "email"},
 				Sources: []sessioncleanup.Source{{Table: "propositions", Session: "session_id", At: "created_at"}}},
 		},
 		"tables outside of the search path": {

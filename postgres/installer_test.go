@@ -28,7 +28,7 @@ func TestInstallerOnTablesOfAnApplication(t *testing.T) {
 	t.Parallel()
 	storetest.RunInstaller(t, func(t testing.TB) storetest.Installation {
 		url := fresh(t, "guide")
-		err := pghosts.Exec(t.Context(), url, `INSERT INTO users VALUES (1, 'ann');
+		err := pghosts.Exec(t.Context(), url, `INSERT INTO users (id, username) VALUES (1, 'ann');
 			INSERT INTO sessions (id, streamer_id, name, active) SELECT i, 1, 'room ' || i, i % 2 = 1 FROM generate_series(1, 5) i;
 			INSERT INTO propositions (session_id) VALUES (1), (1), (2)`)
 		if err != nil {

@@ -38,7 +38,7 @@ func expectOnce(t *testing.T, pool *pgxpool.Pool, count int, when string) (archi
 		       count(*) FILTER (WHERE a.entries > 0)
 		  FROM generate_series(1, $1::int) n
 		 CROSS JOIN LATERAL (SELECT (SELECT count(*) FROM sessions s WHERE s.id = n) AS there, (SELECT count(*) FROM propositions p WHERE p.session_id = n) AS rows) s
-		 CROSS JOIN LATERAL (SELECT count(DISTINCT a.id) AS entries, count(r.entry) AS rows
+		 CROSS JOIN LATERAL (SELECT count(DISTINCT a.id) AS entries, coalesce(sum(r.row_count), 0) AS rows
 		                       FROM sessioncleanup_archive a LEFT JOIN sessioncleanup_archive_rows r ON r.entry = a.id WHERE a.session_id = n::text) a`, count).Scan(&wrong, &archived)
 	if err != nil {
 		t.Fatal(err)

@@ -209,12 +209,16 @@ func scanSession(row pgx.Row, more ...any) (sessioncleanup.Session, error) {
 	var session sessioncleanup.Session
 	var created, updated, expires, deactivated *time.Time
 	var warning []*time.Time
+	var tags []string
 	err := row.Scan(append([]any{
 		&session.ID, &session.OwnerID, &session.OwnerName, &session.Name, &session.Code, &session.Active, &session.AutoCleanup,
-		&created, &updated, &session.LastActivity, &expires, &deactivated, &warning, &session.ActivityCount,
+		&created, &updated, &session.LastActivity, &expires, &deactivated, &warning, &tags, &session.ActivityCount,
 	}, more...)...)
 	session.CreatedAt, session.UpdatedAt, session.ExpiresAt = utc(created), utc(updated), utc(expires)
 	session.LastActivity, session.DeactivatedAt = session.LastActivity.UTC(), utc(deactivated)
+	if len(tags) > 0 {
+		session.Tags = tags
+	}
 	if len(warning) == 4 {
 		session.Warning = sessioncleanup.Warning{For: utc(warning[0]), QueuedAt: utc(warning[1]), DeliveredAt: utc(warning[2]), UndeliverableAt: utc(warning[3])}
 	}

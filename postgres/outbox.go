@@ -2,15 +2,22 @@ package postgres
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-var _ sessioncleanup.Outbox = (*Store)(nil)
+var (
+	_ sessioncleanup.Outbox      = (*Store)(nil)
+	_ sessioncleanup.OwnerFinder = (*Store)(nil)
+)
 
 // Warn does one batch of a run, in one call of a function of the database and one commit.
 func (s *Store) Warn(ctx context.Context, b sessioncleanup.Batch) (out sessioncleanup.BatchResult, err error) {
@@ -150,4 +157,37 @@ func (s *Store) OutboxSize(ctx context.Context) (size sessioncleanup.OutboxSize,
 	err = s.pool.QueryRow(ctx, m.statement("outbox_size")).Scan(&size.Pending, &size.Undeliverable, &oldest)
 	size.OldestAt = utc(oldest)
 	return size, s.failed("measure the outbox", err)
+}
+
+// FindOwner returns how an owner is reached.
+func (s *Store) FindOwner(ctx context.Context, id string) (o sessioncleanup.Owner, err error) {
+	m, err := s.ready(ctx)
+	if err != nil {
+		return o, err
+	}
+	of := m.schema.Owners
+	if of == nil || of.Mail == "" || !m.reads(*m.owners) {
+		return o, errors.ErrUnsupported
+	}
+	names := sqlfile.Names{"owners": m.owners.sql(), "is_owner": m.ownerIs(m.owners.columns[of.ID])}
+	for name, column := range map[string]string{"owner_mail": of.Mail, "owner_language": of.Language, "owner_zone": of.Zone} {
+		names[name] = "NULL"
+		if column != "" {
+			names[name] = firstOf("o." + sqlfile.Column(column) + "::text")
+		}
+	}
+	err = s.pool.QueryRow(ctx, m.statement("find_owner", names), id).Scan(&o.Mail, &o.Language, &o.Zone)
+	if failure, ok := errors.AsType[*pgconn.PgError](err); errors.Is(err, pgx.ErrNoRows) || ok && strings.HasPrefix(failure.Code, "22") { // no ID of that type
+		return o, sessioncleanup.ErrNotFound
+	}
+	return o, s.failed("find an owner", err)
+}
+
+// ownerIs is the condition for the row of the owner that $1 is.
+func (m *mapping) ownerIs(id column) string {
+	operator := " OPERATOR(pg_catalog.=) "
+	if id.base == "citext" { // its operators are where its extension is
+		operator = " = "
+	}
+	return "o." + sqlfile.Column(id.name) + operator + "$1::text::" + id.typ
 }

@@ -12,7 +12,7 @@ import (
 
 // ownTables are the tables of the library's own, without their prefix.
 func ownTables() []string {
-	return []string{"policy", "events", "archive", "archive_rows", "tombstones", "seals", "leases", "positions", "notices", "values", "touches", "backfill", "settings", "migrations"}
+	return []string{"policy", "events", "archive", "archive_rows", "tombstones", "seals", "leases", "positions", "notices", "tags", "values", "touches", "backfill", "settings", "migrations"}
 }
 
 // ownRelations are they with their schema, quoted.
@@ -28,7 +28,7 @@ func ownViews() []string { return []string{"sessions_cleanup_view", "sessions_ar
 
 // fragments are the statements that are parts of others.
 func fragments() []string {
-	return []string{"idle", "expired", "undated", "ahead_active", "ahead_inactive", "matches", "event_name", "session_columns", "cut", "filter", "stale", "archive_settings", "sealed_texts", "sealed_digest"}
+	return []string{"idle", "expired", "undated", "ahead_active", "ahead_inactive", "matches", "event_name", "session_columns", "cut", "filter", "stale", "archive_settings", "archived_each", "sealed_texts", "sealed_digest"}
 }
 
 // fill makes the names for the placeholders of the .sql files.
@@ -95,7 +95,7 @@ func (m *mapping) fill() {
 	for _, cutoff := range []string{"delete", "warn"} {
 		n["past_"+cutoff] = m.statement("past", sqlfile.Names{"cutoff": "v_cut." + cutoff})
 	}
-	for _, fragment := range []string{"period", "warned_enough", "gone", "waiting", "to_warn", "warning_of", "status", "selected"} { // some contain earlier ones
+	for _, fragment := range []string{"period", "warned_enough", "gone", "waiting", "to_warn", "warning_of", "tags_of", "status", "selected"} { // some contain earlier ones
 		n[fragment] = m.statement(fragment)
 	}
 	filled := sqlfile.Names{}

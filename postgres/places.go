@@ -73,7 +73,7 @@ func follow(ctx context.Context, q *guarded, schema sessioncleanup.Schema, at pl
 	}
 	if schema.Owners != nil && at.Owners != nil {
 		owners := *schema.Owners
-		there, err := at.Owners.follow(ctx, q, &owners.Table, &owners.ID, &owners.Name)
+		there, err := at.Owners.follow(ctx, q, &owners.Table, &owners.ID, &owners.Name, &owners.Mail, &owners.Language, &owners.Zone)
 		if err != nil {
 			return schema, err
 		}

@@ -151,10 +151,10 @@ func (p *plan) changeDefault(ctx context.Context) error {
 func functions() []string {
 	return []string{
 		"sessioncleanup_shorten", "sessioncleanup_log", "sessioncleanup_settled", "sessioncleanup_seal", "sessioncleanup_forget", "sessioncleanup_reactivate", "sessioncleanup_apply_touches", "sessioncleanup_settle_touches",
-		"sessioncleanup_commit_touches", "sessioncleanup_note_touches", "sessioncleanup_note", "sessioncleanup_use", "sessioncleanup_observe",
+		"sessioncleanup_commit_touches", "sessioncleanup_note_touches", "sessioncleanup_note", "sessioncleanup_use", "sessioncleanup_observe", "sessioncleanup_untag",
 		"sessioncleanup_write", "sessioncleanup_delete", "sessioncleanup_touch",
 		"sessioncleanup_keys", "sessioncleanup_taken", "sessioncleanup_spared", "sessioncleanup_dependents",
-		"sessioncleanup_row_key", "sessioncleanup_require_archivable", "sessioncleanup_object", "sessioncleanup_copy", "sessioncleanup_within", "sessioncleanup_archive", "sessioncleanup_obstacle", "sessioncleanup_rows", "sessioncleanup_id_columns", "sessioncleanup_new_ids", "sessioncleanup_with_ids", "sessioncleanup_relink",
+		"sessioncleanup_row_key", "sessioncleanup_require_archivable", "sessioncleanup_object", "sessioncleanup_copy", "sessioncleanup_within", "sessioncleanup_archive", "sessioncleanup_obstacle", "sessioncleanup_rows", "sessioncleanup_id_columns", "sessioncleanup_new_ids", "sessioncleanup_with_ids", "sessioncleanup_relink", "sessioncleanup_retag",
 		"sessioncleanup_restore", "restore_archived_session", "sessioncleanup_purge",
 		"sessioncleanup_deferred", "sessioncleanup_require_done", "sessioncleanup_require_triggers", "sessioncleanup_open_activity", "sessioncleanup_sweep", "sessioncleanup_warn", "sessioncleanup_cutoffs", "sessioncleanup_due", "sessioncleanup_phase", "sessioncleanup_details",
 		"sessioncleanup_expected", "cleanup_inactive_sessions", "get_session_cleanup_stats",

@@ -47,11 +47,11 @@ func (s *Store) CountOwners(ctx context.Context, t sessioncleanup.Thresholds, li
 	if err != nil {
 		return sessioncleanup.OwnerCounts{}, err
 	}
-	out := sessioncleanup.OwnerCounts{Owners: []sessioncleanup.Owner{}}
+	out := sessioncleanup.OwnerCounts{Owners: []sessioncleanup.OwnerFigures{}}
 	_, err = s.read(ctx, func(batch *pgx.Batch) {
 		batch.Queue(statements["one_core"])
 		batch.Queue(m.statement("owners"), append(readArgs(sessioncleanup.Filter{}, t), limit)...).Query(func(rows pgx.Rows) error {
-			var o sessioncleanup.Owner
+			var o sessioncleanup.OwnerFigures
 			_, err := pgx.ForEachRow(rows, []any{
 				&o.OwnerID, &o.OwnerName, &o.Total, &o.Active, &o.Inactive, &o.Protected, &o.DueForDeactivation, &o.DueForDeletion, &o.LastActivity, &out.Count,
 			}, func() error {

@@ -35,6 +35,7 @@ func besideRooms(t testing.TB) string {
 
 func TestAStoreWithANameBesideOneWithout(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Tables)
 	host := pghosts.Named()
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
 		return host.Harness(t, pgtest.Prepared(t, "named", host.Adopt))

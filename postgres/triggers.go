@@ -53,8 +53,9 @@ func (p *plan) addTriggers(ctx context.Context) error {
 	wanted := []object{
 		{Kind: "trigger", Space: p.m.space, Table: "sessioncleanup_touches", Name: "sessioncleanup_commit"},
 		{Kind: "trigger", Space: p.m.table.space, Table: p.m.table.name, Name: observeTrigger},
+		{Kind: "trigger", Space: p.m.table.space, Table: p.m.table.name, Name: "sessioncleanup_untag"},
 	}
-	for i, statement := range []string{"commit_trigger", "observe_trigger"} {
+	for i, statement := range []string{"commit_trigger", "observe_trigger", "untag_trigger"} {
 		if err := p.addTrigger(ctx, wanted[i], statement, nil); err != nil {
 			return err
 		}
@@ -84,7 +85,7 @@ func (p *plan) addTriggers(ctx context.Context) error {
 
 // addTrigger adds a trigger unless it exists and runs the right function.
 func (p *plan) addTrigger(ctx context.Context, o object, statement string, names sqlfile.Names) error {
-	function := map[string]string{"commit_trigger": "sessioncleanup_commit_touches", "observe_trigger": "sessioncleanup_observe"}[statement]
+	function := map[string]string{"commit_trigger": "sessioncleanup_commit_touches", "observe_trigger": "sessioncleanup_observe", "untag_trigger": "sessioncleanup_untag"}[statement]
 	if function == "" {
 		function = names["function"]
 	}

@@ -23,7 +23,7 @@ func TestMigrateAdoptsWhatInspectProposes(t *testing.T) {
 	}
 	want := sessioncleanup.Schema{
 		Table: "sessions", Owner: "streamer_id", Name: "name", Code: "code", CreatedAt: "created_at", UpdatedAt: "updated_at",
-		Owners:  &sessioncleanup.Owners{Table: "users", ID: "id", Name: "username"},
+		Owners:  &sessioncleanup.Owners{Table: "users", ID: "id", Name: "username", Mail: "email", Language: "locale", Zone: "time_zone"},
 		Sources: []sessioncleanup.Source{{Table: "propositions", Session: "session_id", At: "created_at"}},
 	}.WithDefaults()
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -102,8 +102,8 @@ func TestMigrateRespectsColumnsThatAreThere(t *testing.T) {
 	}
 }
 
-// TestTimesOfEveryFormAreReadAndWritten has a session that is due and one that is not in each form in which hosts keep
-// times, and sees that the host's own form is kept.
+// TestTimesOfEveryFormAreReadAndWritten has a session that is due and one that is not in each form in which applications keep
+// times, and sees that the application's own form is kept.
 func TestTimesOfEveryFormAreReadAndWritten(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -244,7 +244,7 @@ func TestMigrateFollowsAChangedSchema(t *testing.T) {
 		t.Error(err)
 	}
 	if got := line(t, host, "SELECT group_concat(name, ' ') FROM (SELECT name FROM sqlite_master WHERE type = 'trigger' ORDER BY name)"); got !=
-		"sessioncleanup_session_changed sessioncleanup_session_inserted sessioncleanup_session_used sessioncleanup_votes_session_id_inserted sessioncleanup_votes_session_id_updated" {
+		"sessioncleanup_session_changed sessioncleanup_session_deleted sessioncleanup_session_inserted sessioncleanup_session_used sessioncleanup_votes_session_id_inserted sessioncleanup_votes_session_id_updated" {
 		t.Errorf("triggers: %s", got)
 	}
 	execute(t, host, "INSERT INTO votes VALUES (1), (1)")
@@ -276,7 +276,7 @@ func TestMigrateIsSafeToCallAtOnce(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if got := line(t, host, "SELECT group_concat(version_id) FROM sessioncleanup_migrations"); got != "0,1,2,3,4,5,6,7" {
+	if got := line(t, host, "SELECT group_concat(version_id) FROM sessioncleanup_migrations"); got != "0,1,2,3,4,5,6,7,8" {
 		t.Errorf("versions: %s", got)
 	}
 }

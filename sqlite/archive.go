@@ -92,6 +92,9 @@ func (c *conn) archive(ctx context.Context, limits sessioncleanup.Archiving, cau
 			return nil, err
 		}
 	}
+	if err := w.keepTags(ctx); err != nil {
+		return nil, err
+	}
 	if err := w.flush(ctx); err != nil {
 		return nil, err
 	}
@@ -245,13 +248,17 @@ func (w *archiving) keepReferences(ctx context.Context, l link) error {
 
 // add archives one row.
 func (w *archiving) add(root string, t *table, unlinked bool, row string) error {
+	return w.addTo(root, t.name, unlinked, row)
+}
+
+func (w *archiving) addTo(root, table string, unlinked bool, row string) error {
 	e := w.entries[root]
 	e.Rows++
 	e.Bytes += int64(len(row))
 	if err := w.limits.Check(e.Rows, e.Bytes); err != nil {
 		return fmt.Errorf("session %q: %w", root, err)
 	}
-	w.pending = append(w.pending, []any{e.ID, e.Rows + 1, t.name, unlinked, row})
+	w.pending = append(w.pending, []any{e.ID, e.Rows + 1, table, unlinked, row})
 	return nil
 }
 

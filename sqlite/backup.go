@@ -76,7 +76,7 @@ func (w *restoration) insertCopies(ctx context.Context, copies []sessioncleanup.
 		return nil, err
 	}
 	a := &archiving{conn: w.conn}
-	reached := append(w.archival.names(), w.archival.sessions.name)
+	reached := append(w.archival.names(), w.archival.sessions.name, tagsTable)
 	for i, c := range copies {
 		entry := c.Archived
 		entry.ID = last - int64(len(copies)-1-i)

@@ -24,8 +24,14 @@ func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, change sess
 		if !after.LastActivity.Equal(before.LastActivity) {
 			p["last_activity"] = formatTime(after.LastActivity)
 		}
-		if err := c.writeOne(ctx, "change", p); err != nil {
+		if err := c.writeTags(ctx, before.ID, change.Tags); err != nil {
 			return before, err
+		}
+		untagged := after
+		if untagged.Tags = before.Tags; !untagged.Equal(before) {
+			if err := c.writeOne(ctx, "change", p); err != nil {
+				return before, err
+			}
 		}
 		after, err := c.one(ctx, id) // with the times as the application's columns keep them
 		if err != nil {

@@ -17,7 +17,7 @@ import (
 
 // hostTables are those of an application with integer ids: owners, sessions with some of the columns, activity.
 const hostTables = `
-	CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT NOT NULL);
+	CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT NOT NULL, email TEXT, locale TEXT, time_zone TEXT);
 	CREATE TABLE sessions (
 		id INTEGER PRIMARY KEY AUTOINCREMENT,
 		streamer_id INTEGER REFERENCES users (id),
@@ -30,9 +30,9 @@ const hostTables = `
 		song TEXT, created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP);`
 
 // twelveUsers are the owners of sessions in hostTables.
-const twelveUsers = "INSERT INTO users SELECT value, 'user ' || value FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]')"
+const twelveUsers = "INSERT INTO users (id, username) SELECT value, 'user ' || value FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]')"
 
-func TestStoreWithTheHostsTable(t *testing.T) {
+func TestStoreWithAnApplicationsTables(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
 		path, host := adopted(t, []string{hostTables, twelveUsers}, sqlite.Config{})
@@ -44,6 +44,10 @@ func TestStoreWithTheHostsTable(t *testing.T) {
 		}
 		h.Activity = func(ctx context.Context, id string) error {
 			_, err := host.ExecContext(ctx, "INSERT INTO propositions (session_id) VALUES (?)", id)
+			return err
+		}
+		h.PutOwner = func(ctx context.Context, id string, o sessioncleanup.Owner) error {
+			_, err := host.ExecContext(ctx, "INSERT OR REPLACE INTO users VALUES (?, 'somebody', ?, ?, ?)", id, null(o.Mail), null(o.Language), null(o.Zone))
 			return err
 		}
 		return h
@@ -116,6 +120,14 @@ func hostHarness(t testing.TB, store sessioncleanup.Store, host *sql.DB, owner, 
 		Pin: func(ctx context.Context, id string) error {
 			_, err := host.ExecContext(ctx, "INSERT INTO pins VALUES (?)", id)
 			return err
+		},
+		Tag: func(ctx context.Context, id string, tags ...string) error {
+			for _, tag := range tags {
+				if _, err := host.ExecContext(ctx, "INSERT INTO sessioncleanup_tags SELECT id, ? FROM sessions WHERE id = ?", tag, id); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 		SetActive: func(ctx context.Context, id string, active bool) error {
 			_, err := host.ExecContext(ctx, "UPDATE sessions SET active = ? WHERE id = ?", active, id)

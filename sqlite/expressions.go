@@ -98,7 +98,7 @@ func (l *layout) expressions(table string) sqlfile.Names {
 // that a run deactivated.
 func (l *layout) addNotes(n sqlfile.Names, reactivate, chosen string) {
 	n["reactivate"], n["notes_chosen"] = reactivate, chosen
-	for _, expression := range []string{"by_run", "note_revives", "unnoted", "noted", "warning_of", "session_columns"} {
+	for _, expression := range []string{"by_run", "note_revives", "unnoted", "noted", "warning_of", "tags_of", "session_columns"} {
 		if n[expression] = filled(expression, n); expression == "note_revives" && reactivate == "0" {
 			n[expression] = "0"
 		}

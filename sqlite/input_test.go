@@ -288,7 +288,7 @@ func TestALockedDatabaseIsUnavailableAfterTheBusyTimeout(t *testing.T) {
 	}
 }
 
-func TestWhatTheHostTakesAwayIsNamed(t *testing.T) {
+func TestWhatTheApplicationRemovesIsNamed(t *testing.T) {
 	t.Parallel()
 	for statement, want := range map[string]string{
 		"DROP INDEX sessioncleanup_idle":                                        "the index sessioncleanup_idle is missing: call Migrate",

@@ -26,7 +26,7 @@ func TestInspectProposesASchema(t *testing.T) {
 			`CREATE TABLE people (nr INTEGER PRIMARY KEY, display_name TEXT, email TEXT);
 			CREATE TABLE sessions (id TEXT PRIMARY KEY, created_by INTEGER REFERENCES people (nr), host_id INTEGER REFERENCES people, topic TEXT, slug TEXT, inserted_at, modified_at)`,
 			schema{Table: "sessions", Owner: "host_id", Name: "topic", Code: "slug", CreatedAt: "inserted_at", UpdatedAt: "modified_at",
-				Owners: &sessioncleanup.Owners{Table: "people", ID: "nr", Name: "display_name"}},
+				Owners: &sessioncleanup.Owners{Table: "people", ID: "nr", Name: "display_name", Mail: "email"}},
 		},
 		"an owner by name, where the other table has no name": {
 			`CREATE TABLE accounts (id INTEGER PRIMARY KEY, balance INTEGER);

@@ -27,7 +27,7 @@ func TestInstallerOnTablesOfAnApplication(t *testing.T) {
 	t.Parallel()
 	storetest.RunInstaller(t, func(t testing.TB) storetest.Installation {
 		i, _ := installation(t, hostTables,
-			"INSERT INTO users VALUES (1, 'ann')",
+			"INSERT INTO users (id, username) VALUES (1, 'ann')",
 			"INSERT INTO sessions (id, streamer_id, name, active) SELECT value, 1, 'room ' || value, value % 2 FROM json_each('[1,2,3,4,5]')",
 			"INSERT INTO propositions (session_id) VALUES (1), (1), (2)")
 		i.Sessions = 5

@@ -20,8 +20,8 @@ var places = map[sessioncleanup.Sort]string{
 	sessioncleanup.SortName:         "place_name",
 }
 
-// List returns the sessions that match the query, in its order. It finds due sessions by their index; other lists read
-// every session, or all of the owner's.
+// List finds what is due, and an owner's sessions, through an index. Of all sessions, and where those are many, it reads lists by
+// last activity in their order, see walk.go; in another order it reads the table.
 func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
 	if q.Sort == "" {
 		q.Sort = sessioncleanup.SortLastActivity
@@ -92,10 +92,7 @@ func (c *conn) count(ctx context.Context, q sessioncleanup.Query, cut sessioncle
 func (l *layout) rows(q sessioncleanup.Query, columns string, p params) (rows, noted string, possible bool) {
 	condition, noted, possible := l.where(q.Filter, q.Status, p)
 	statement := "rows"
-	indexed := []sessioncleanup.Status{
-		sessioncleanup.StatusToDeactivate, sessioncleanup.StatusToDelete, sessioncleanup.SelectToWarn, sessioncleanup.SelectWaiting,
-	}
-	if q.OwnerID == "" && slices.Contains(indexed, q.Status) {
+	if q.OwnerID == "" && slices.Contains(due, q.Status) {
 		statement += "_" + string(q.Status) // which has the condition of the status
 		condition, _, _ = l.where(q.Filter, "", p)
 	}
@@ -106,11 +103,34 @@ func (l *layout) rows(q sessioncleanup.Query, columns string, p params) (rows, n
 func (c *conn) page(ctx context.Context, q sessioncleanup.Query, cut sessioncleanup.Cutoffs, now time.Time) (
 	sessions []sessioncleanup.Session, next *sessioncleanup.Position, err error,
 ) {
-	found := func(s sessioncleanup.Session) bool {
-		sessions = append(sessions, s)
-		return true
+	p := cutoffParams(cut)
+	p["limit"], p["first"], p["after_place"], p["after_id"] = q.Limit+1, q.After == nil, nil, nil
+	if q.After != nil {
+		if p["after_place"], p["after_id"], err = c.position(q); err != nil {
+			return nil, nil, err
+		}
 	}
-	if err = c.eachOf(ctx, q, cut, now, found); err == nil && len(sessions) > q.Limit {
+	many, err := c.many(ctx, q, cut)
+	if err != nil {
+		return nil, nil, err
+	}
+	if many {
+		return c.walk(ctx, q, p, now)
+	}
+	place := places[q.Sort]
+	found, noted, possible := c.rows(q, c.names["id"]+" AS id, "+c.names[place]+" AS place", p)
+	if !possible {
+		return nil, nil, nil
+	}
+	statement := c.sql("page", with(order(q), sqlfile.Names{
+		"rows": found, "noted_condition": noted, "noted_place": c.noted[place], "noted_id": c.noted["id"],
+	}))
+	err = c.query(ctx, statement, p, func(rows *sql.Rows) error {
+		session, err := scanSession(rows, now)
+		sessions = append(sessions, session)
+		return err
+	})
+	if err == nil && len(sessions) > q.Limit {
 		sessions = sessions[:q.Limit]
 		last := q.Position(sessions[q.Limit-1])
 		next = &last
@@ -118,35 +138,12 @@ func (c *conn) page(ctx context.Context, q sessioncleanup.Query, cut sessionclea
 	return sessions, next, err
 }
 
-// eachOf reads one session more than the query's limit; with -2, all.
-func (c *conn) eachOf(ctx context.Context, q sessioncleanup.Query, cut sessioncleanup.Cutoffs, now time.Time, yield func(sessioncleanup.Session) bool) error {
-	p := cutoffParams(cut)
-	place := places[q.Sort]
-	found, noted, possible := c.rows(q, c.names["id"]+" AS id, "+c.names[place]+" AS place", p)
-	if !possible {
-		return nil
-	}
-	p["limit"], p["first"], p["after_place"], p["after_id"] = q.Limit+1, q.After == nil, nil, nil
-	if q.After != nil {
-		var err error
-		if p["after_place"], p["after_id"], err = c.position(q); err != nil {
-			return err
-		}
-	}
-	names := sqlfile.Names{
-		"rows": found, "noted_condition": noted, "noted_place": c.noted[place], "noted_id": c.noted["id"],
-		"direction": "ASC", "beyond": ">",
-	}
+// order fills in the direction of a list.
+func order(q sessioncleanup.Query) sqlfile.Names {
 	if q.Descending {
-		names["direction"], names["beyond"] = "DESC", "<"
+		return sqlfile.Names{"direction": "DESC", "beyond": "<"}
 	}
-	return c.query(ctx, c.sql("page", names), p, func(rows *sql.Rows) error {
-		session, err := scanSession(rows, now)
-		if err == nil {
-			yield(session)
-		}
-		return err
-	})
+	return sqlfile.Names{"direction": "ASC", "beyond": ">"}
 }
 
 // position is where a page starts, as the columns have it.
@@ -166,14 +163,14 @@ func (l *layout) position(q sessioncleanup.Query) (place, id any, err error) {
 	return place, id, nil
 }
 
-// scanSession reads the columns of session_columns.
-func scanSession(row *sql.Rows, now time.Time) (sessioncleanup.Session, error) {
+// scanSession reads the columns of session_columns, and what follows them into more.
+func scanSession(row *sql.Rows, now time.Time, more ...any) (sessioncleanup.Session, error) {
 	s := sessioncleanup.Session{AsOf: now}
 	var created, updated, expires, deactivated, noted, warning sql.NullString
-	var last string
+	var last, tags string
 	var infinite, revives bool
-	err := row.Scan(&s.ID, &s.OwnerID, &s.OwnerName, &s.Name, &s.Code, &s.Active, &s.AutoCleanup,
-		&created, &updated, &last, &expires, &deactivated, &noted, &infinite, &revives, &warning, &s.ActivityCount)
+	err := row.Scan(append([]any{&s.ID, &s.OwnerID, &s.OwnerName, &s.Name, &s.Code, &s.Active, &s.AutoCleanup,
+		&created, &updated, &last, &expires, &deactivated, &noted, &infinite, &revives, &warning, &tags, &s.ActivityCount}, more...)...)
 	if err != nil {
 		return s, err
 	}
@@ -189,6 +186,9 @@ func scanSession(row *sql.Rows, now time.Time) (sessioncleanup.Session, error) {
 		}
 	}
 	if s.Warning, err = parseWarning(warning.String); err != nil {
+		return s, fmt.Errorf("session %q: %w", s.ID, err)
+	}
+	if s.Tags, err = parseTags(tags); err != nil {
 		return s, fmt.Errorf("session %q: %w", s.ID, err)
 	}
 	if !noted.Valid || last == endOfTime && infinite { // the session is kept

@@ -11,7 +11,7 @@ import (
 )
 
 // indexes are those that the layout wants: first those that make the backfill, deletions and an owner's list fast, where
-// the application has none, then those of what is due.
+// the application has none, then those of what is due and of lists.
 func (l *layout) indexes(c *catalog) []object {
 	var all []object
 	helper := func(table, column string) {
@@ -29,7 +29,7 @@ func (l *layout) indexes(c *catalog) []object {
 		helper(source.Table, source.Session)
 	}
 	bare := l.expressions("")
-	for _, name := range []string{"idle", "expired", "gone", "protected"} {
+	for _, name := range []string{"idle", "expired", "gone", "ended", "protected"} {
 		all = append(all, object{"index", "sessioncleanup_" + name, l.schema.Table, filled("index_"+name, bare)})
 	}
 	return all
@@ -57,7 +57,8 @@ func (l *layout) triggers() []object {
 		n[row+"_active"], n[row+"_visible"] = l.active(column), l.visible(column)
 	}
 	n["if_new_visible"] = ""
-	created := []string{"session_inserted", "session_changed", "session_used"}
+	n["old_id_text"] = l.adopted.ID.readText("OLD." + sqlfile.Column(s.ID))
+	created := []string{"session_inserted", "session_changed", "session_used", "session_deleted"}
 	if tests := conditions(s); len(tests) > 0 {
 		for i, name := range tests {
 			tests[i] = sqlfile.Column(name)

@@ -11,9 +11,13 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/shorten"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-var _ sessioncleanup.Outbox = (*Store)(nil)
+var (
+	_ sessioncleanup.Outbox      = (*Store)(nil)
+	_ sessioncleanup.OwnerFinder = (*Store)(nil)
+)
 
 // Warn does one batch of a run, as Sweep does.
 func (s *Store) Warn(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
@@ -240,4 +244,31 @@ func (s *Store) OutboxSize(ctx context.Context) (size sessioncleanup.OutboxSize,
 		return err
 	})
 	return size, err
+}
+
+// FindOwner returns how an owner is reached.
+func (s *Store) FindOwner(ctx context.Context, id string) (o sessioncleanup.Owner, err error) {
+	err = s.readingSessions(ctx, func(c *conn) error {
+		of := c.schema.Owners
+		if of == nil || of.Mail == "" {
+			return errors.ErrUnsupported
+		}
+		names := sqlfile.Names{"owners": sqlfile.Column(of.Table), "owners_id": sqlfile.Column(of.ID)}
+		for name, column := range map[string]string{"owners_mail": of.Mail, "owners_language": of.Language, "owners_zone": of.Zone} {
+			names[name] = "''"
+			if column != "" {
+				names[name] = readName(sqlfile.Column(of.Table) + "." + sqlfile.Column(column))
+			}
+		}
+		value, ok := c.adopted.Owner.bind(id)
+		if !ok {
+			return sessioncleanup.ErrNotFound
+		}
+		err := c.row(ctx, filled("find_owner", names), params{"owner": value}, &o.Mail, &o.Language, &o.Zone)
+		if errors.Is(err, sql.ErrNoRows) {
+			return sessioncleanup.ErrNotFound
+		}
+		return err
+	})
+	return o, err
 }

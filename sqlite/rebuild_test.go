@@ -69,7 +69,7 @@ func TestTheApplicationMayChangeItsTables(t *testing.T) {
 			host.SetMaxOpenConns(1) // for the settings of the connection
 			store := open(t, path, sqlite.Config{})
 			migrate(t, store)
-			execute(t, host, "INSERT INTO users VALUES (1, 'ann')")
+			execute(t, host, "INSERT INTO users (id, username) VALUES (1, 'ann')")
 			execute(t, host, insertUsed, 1, 1, "room", 1, stamp(time.Now().Add(-2*day)), nil, 1)
 			execute(t, host, "INSERT INTO propositions (session_id) VALUES (1)")
 			for _, statement := range c.statements {

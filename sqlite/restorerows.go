@@ -63,6 +63,9 @@ func (w *restoration) insert(ctx context.Context, e sessioncleanup.Archived, row
 	if row.Unlinked {
 		return nil
 	}
+	if row.Table == tagsTable {
+		return w.restoreTag(ctx, e, row)
+	}
 	t := w.table(row)
 	if t == nil {
 		w.obstruct(sessioncleanup.ObstacleTable, e, row, "the table is gone")

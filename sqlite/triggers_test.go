@@ -126,7 +126,7 @@ func TestActivityReactivatesWhatARunDeactivated(t *testing.T) {
 			return err
 		},
 	} {
-		store, host := adopt(t, hostTables, "INSERT INTO users VALUES (7, 'ann')")
+		store, host := adopt(t, hostTables, "INSERT INTO users (id, username) VALUES (7, 'ann')")
 		migrateWith(t, store, sessioncleanup.Policy{ReactivateOnActivity: sessioncleanup.On})
 		old, past, future := stamp(time.Now().Add(-2*day)), stamp(time.Now().Add(-time.Hour)), stamp(time.Now().Add(time.Hour))
 		execute(t, host, insertUsed, 1, 7, "expired", 1, old, past, 1)
@@ -183,7 +183,7 @@ func TestActivityReactivatesWhatARunDeactivated(t *testing.T) {
 	}
 }
 
-func TestAHostThatKnowsNothingOfTheColumnsGetsThemFilled(t *testing.T) {
+func TestAnApplicationThatKnowsNothingOfTheColumnsGetsThemFilled(t *testing.T) {
 	t.Parallel()
 	store, host := adopt(t, hostTables)
 	migrateWith(t, store, sessioncleanup.Policy{AutoCleanupDefault: sessioncleanup.Off})

@@ -21,7 +21,7 @@ func TestUninstallLeavesTheDatabaseAsItWas(t *testing.T) {
 			CREATE INDEX by_expiry ON sessions (expires_at) WHERE active;
 			CREATE TRIGGER renamed AFTER UPDATE OF name ON sessions BEGIN UPDATE sessions SET updated_at = CURRENT_TIMESTAMP WHERE id = NEW.id; END;
 			CREATE VIEW busy AS SELECT s.id, count(*) FROM sessions s JOIN propositions p ON p.session_id = s.id GROUP BY s.id;
-			INSERT INTO users VALUES (1, 'ann');
+			INSERT INTO users (id, username) VALUES (1, 'ann');
 			INSERT INTO sessions (id, streamer_id, name) VALUES (1, 1, 'one'), (2, NULL, 'two');
 			INSERT INTO propositions (session_id) VALUES (1);`},
 		"a table with a constraint at its end": {"CREATE TABLE sessions (a TEXT, b TEXT -- two\n, PRIMARY KEY (a), CHECK (length(b) > 0))"},

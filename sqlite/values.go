@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // Value is the one stored last under a name.
@@ -41,9 +42,9 @@ func (s *Store) SetValue(ctx context.Context, name string, data []byte, version 
 	return stored && err == nil, err
 }
 
-// Profile looks at every session.
+// Profile looks at every session, and reads nothing else of it.
 func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (profile sessioncleanup.Profile, err error) {
-	err = s.overAll(ctx, t, func(all iter.Seq[sessioncleanup.Session], cut sessioncleanup.Cutoffs) {
+	err = s.overAll(ctx, t, sqlfile.Names{"owner_name": "''"}, func(all iter.Seq[sessioncleanup.Session], cut sessioncleanup.Cutoffs) {
 		profile = sessioncleanup.ProfileOf(all, cut)
 	})
 	return profile, err
@@ -51,19 +52,32 @@ func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (profi
 
 // CountOwners looks at every session.
 func (s *Store) CountOwners(ctx context.Context, t sessioncleanup.Thresholds, limit int) (owners sessioncleanup.OwnerCounts, err error) {
-	err = s.overAll(ctx, t, func(all iter.Seq[sessioncleanup.Session], cut sessioncleanup.Cutoffs) {
+	err = s.overAll(ctx, t, nil, func(all iter.Seq[sessioncleanup.Session], cut sessioncleanup.Cutoffs) {
 		owners = sessioncleanup.OwnersOf(all, cut, limit)
 	})
 	return owners, err
 }
 
-// overAll has look see every session, once.
-func (s *Store) overAll(ctx context.Context, t sessioncleanup.Thresholds, look func(iter.Seq[sessioncleanup.Session], sessioncleanup.Cutoffs)) error {
+// overAll has look see the owner, the times and the states of every session, once. What else is not read is in unread.
+func (s *Store) overAll(ctx context.Context, t sessioncleanup.Thresholds, unread sqlfile.Names, look func(iter.Seq[sessioncleanup.Session], sessioncleanup.Cutoffs)) error {
 	return s.readingSessions(ctx, func(c *conn) error {
 		cut := c.cutoffsAt(t)
+		n := with(with(c.names, unread), sqlfile.Names{
+			"id_text": "''", "name_text": "''", "code_text": "''", "created_at_time": "NULL", "updated_at_time": "NULL", "tags_of": "''", "activity_count": "0",
+		})
+		if cut.Warned.IsZero() {
+			n["warning_of"] = "NULL"
+		}
+		n["session_columns"] = filled("session_columns", n)
 		var failed error
 		look(func(yield func(sessioncleanup.Session) bool) {
-			failed = c.eachOf(ctx, sessioncleanup.Query{Sort: sessioncleanup.SortLastActivity, Limit: -2}, cut, s.clock(), yield)
+			failed = c.query(ctx, filled("every", n), nil, func(rows *sql.Rows) error {
+				session, err := scanSession(rows, cut.Now)
+				if err == nil {
+					yield(session)
+				}
+				return err
+			})
 		}, cut)
 		return failed
 	})

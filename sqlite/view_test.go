@@ -83,7 +83,7 @@ func TestTheViewAgreesWithCutoffs(t *testing.T) {
 func TestTheViewShowsOwnersActivityAndAge(t *testing.T) {
 	t.Parallel()
 	_, host := adoptWith(t, withView, hostTables, `
-		INSERT INTO users VALUES (1, 'ann');
+		INSERT INTO users (id, username) VALUES (1, 'ann');
 		INSERT INTO sessions (id, streamer_id, name, created_at) VALUES (1, 1, 'one', datetime('now', '-36 hours')), (2, NULL, 'two', NULL);
 		INSERT INTO propositions (session_id, created_at) VALUES (1, datetime('now', '-3 hours')), (1, datetime('now', '-90 minutes'))`)
 	want := []string{"1|ann|one|1.5|1.5|Actif|active|2", "2|<nil>|two|0|<nil>|Actif|active|0"}
@@ -95,7 +95,7 @@ func TestTheViewShowsOwnersActivityAndAge(t *testing.T) {
 		"id streamer_id name code active created_at updated_at last_activity expires_at auto_cleanup deactivated_at streamer_name hours_inactive days_old cleanup_status status total_propositions" {
 		t.Errorf("columns of the view: %s", got)
 	}
-	// A column that the host adds shows up, and one that it drops goes.
+	// A column that the application adds shows up, and one that it drops goes.
 	execute(t, host, "ALTER TABLE sessions ADD COLUMN mood TEXT DEFAULT 'good'")
 	execute(t, host, "ALTER TABLE sessions DROP COLUMN mood")
 	if got := line(t, host, "SELECT count(*) FROM sessions_cleanup_view WHERE cleanup_status != 'Actif'"); got != "0" {

@@ -43,7 +43,7 @@ func TestProposeUnderstandsApplications(t *testing.T) {
 			},
 			want: schema{
 				Table: "live_session", Owner: "created_by_id", Name: "title", Code: "slug", CreatedAt: "created", UpdatedAt: "modified", Active: "is_active",
-				Owners:  &owners{Table: "auth_user", ID: "id", Name: "username"},
+				Owners:  &owners{Table: "auth_user", ID: "id", Name: "username", Mail: "email"},
 				Sources: []source{{Table: "live_message", Session: "session_id", At: "timestamp"}},
 			},
 		},
@@ -78,7 +78,7 @@ func TestProposeUnderstandsApplications(t *testing.T) {
 				table("Session", "id text key", "sessionToken text unique", "userId text User.id", "expires time"),
 				table("Account", "id text key", "userId text User.id"),
 			},
-			want: schema{Table: "Session", Owner: "userId", ExpiresAt: "expires", Owners: &owners{Table: "User", ID: "id", Name: "name"}},
+			want: schema{Table: "Session", Owner: "userId", ExpiresAt: "expires", Owners: &owners{Table: "User", ID: "id", Name: "name", Mail: "email"}},
 		},
 		"Symfony": {
 			tables: []adopt.Table{table("sessions", "sess_id text key", "sess_data uuid", "sess_lifetime number", "sess_time number")},

@@ -112,7 +112,10 @@ func (d Database) problems(s sessioncleanup.Schema) (missing []LifecycleColumn, 
 	r.rows(sessions, s)
 	if s.Owners != nil {
 		owners := r.table("schema.owners.table", s.Owners.Table)
-		r.columns(owners, []use{{"schema.owners.id", s.Owners.ID, 0}, {"schema.owners.name", s.Owners.Name, 0}})
+		r.columns(owners, []use{
+			{"schema.owners.id", s.Owners.ID, 0}, {"schema.owners.name", s.Owners.Name, 0},
+			{"schema.owners.mail", s.Owners.Mail, 0}, {"schema.owners.language", s.Owners.Language, 0}, {"schema.owners.time_zone", s.Owners.Zone, 0},
+		})
 	}
 	for i, source := range s.Sources {
 		field := fmt.Sprintf("schema.sources[%d]", i)

@@ -34,7 +34,7 @@ func Example() {
 		return
 	}
 	fmt.Println("sessions:", p.Schema.Table, p.Schema.ID, p.Schema.Name, p.Schema.Active)
-	fmt.Println("owner:", p.Schema.Owner, *p.Schema.Owners)
+	fmt.Println("owner:", p.Schema.Owner, p.Schema.Owners.Table, p.Schema.Owners.Name)
 	fmt.Println("activity tables:", p.Schema.Sources)
 
 	missing, err := database.Check(p.Schema)
@@ -44,7 +44,7 @@ func Example() {
 	fmt.Println("problems:", err)
 	// Output:
 	// sessions: rooms id title is_active
-	// owner: host_id {users id username}
+	// owner: host_id users username
 	// activity tables: [{messages room_id sent_at}]
 	// to add: last_activity
 	// to add: expires_at

@@ -25,6 +25,10 @@ var (
 	expiresNames     = []string{"expires_at", "expires", "expiry", "expire_at", "expire", "expire_date", "valid_until"}
 	autoCleanupNames = []string{"auto_cleanup"}
 
+	mailNames     = []string{"email", "email_address", "mail", "mail_address", "e_mail", "contact_email", "user_email"}
+	languageNames = []string{"language", "locale", "lang", "preferred_language", "preferred_locale", "language_code"}
+	zoneNames     = []string{"time_zone", "timezone", "tz", "zone_info", "time_zone_name"}
+
 	// The values of a column of one of the stateNames, the most likely to be written first, without underscores.
 	activeWords   = []string{"active", "open", "opened", "live", "running", "started", "ongoing", "inprogress", "enabled", "waiting", "pending", "new", "created"}
 	inactiveWords = []string{

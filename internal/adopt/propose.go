@@ -217,6 +217,9 @@ func (p *proposer) owners(k ForeignKey) *sessioncleanup.Owners {
 	if id := p.column(table, k.target(table, 0)); id != nil {
 		owners.ID = id.Name
 	}
+	if owners.Mail = table.first(mailNames, Text, owners.Name); owners.Mail != "" {
+		owners.Language, owners.Zone = table.first(languageNames, Text), table.first(zoneNames, Text)
+	}
 	if !p.canName(table, sessioncleanup.Schema{Owner: k.Columns[0], Owners: owners}) {
 		return nil
 	}

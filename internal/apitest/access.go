@@ -56,6 +56,7 @@ var table = []tableRoute{
 	{method: http.MethodGet, path: "/stats"},
 	{method: http.MethodGet, path: "/me"},
 	{method: http.MethodGet, path: "/summary"},
+	{method: http.MethodGet, path: "/tags"},
 	{method: http.MethodGet, path: "/view"},
 	{method: http.MethodGet, path: "/policy", adminOnly: true},
 	{method: http.MethodGet, path: "/analytics", adminOnly: true},
@@ -74,6 +75,7 @@ var table = []tableRoute{
 	{method: http.MethodPatch, path: "/{id}/activity", writes: true},
 	{method: http.MethodPatch, path: "/{id}/auto-cleanup", good: `{"auto_cleanup":false}`, fields: true, needed: true, writes: true},
 	{method: http.MethodPatch, path: "/{id}/keep", good: `{"days":30}`, fields: true, needed: true},
+	{method: http.MethodPatch, path: "/{id}/tags", good: `{"add":["vip"],"remove":["test"]}`, fields: true, needed: true, writes: true},
 	{method: http.MethodPatch, path: "/{id}/expiry", good: `{"expires_at":"2030-01-02T03:04:05+02:00"}`, fields: true, needed: true, writes: true},
 }
 
@@ -149,7 +151,7 @@ func unknownPaths(t *testing.T, observe Observer) {
 		"/stats": "GET, HEAD", "/view": "GET, HEAD", "/events": "GET, HEAD", "/me": "GET, HEAD", "/keep": "GET, HEAD, POST", "/summary": "GET, HEAD", "/bulk": "POST", "/a/keep": "PATCH", "/policy": "GET, HEAD, PATCH", "/pause": "DELETE, GET, HEAD, POST", "/analytics": "GET, HEAD", "/owners": "GET, HEAD", "/live": "GET, HEAD", "/openapi.yaml": "GET, HEAD",
 		"/cleanup": "POST", "/a": "DELETE, GET, HEAD", "/a/deactivate": "PATCH", "/a/reactivate": "PATCH",
 		"/runs/a/reactivate": "POST", "/runs/a": "GET, HEAD", "/runs": "DELETE, GET, HEAD", "/runs/reactivate": "PATCH",
-		"/a/auto-cleanup": "PATCH", "/a/activity": "PATCH", "/a/expiry": "PATCH",
+		"/a/auto-cleanup": "PATCH", "/a/activity": "PATCH", "/a/expiry": "PATCH", "/a/tags": "PATCH", "/tags": "GET, HEAD",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"} {
 			if strings.Contains(methods, method) {

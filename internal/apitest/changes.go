@@ -1,8 +1,10 @@
 package apitest
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -46,6 +48,18 @@ func changes(t *testing.T, observe Observer) {
 	if a := patch("/2/expiry", `{"expires_at":null}`); a.at("session", "expires_at") != nil {
 		t.Errorf("no longer expired: %s", a.body)
 	}
+	if a := patch("/2/tags", `{"add":["vip","test"]}`); fmt.Sprint(a.at("session", "tags")) != "[test vip]" {
+		t.Errorf("tagged: %s", a.body)
+	}
+	if a := patch("/2/tags", `{"remove":["test"]}`); fmt.Sprint(a.at("session", "tags")) != "[vip]" {
+		t.Errorf("untagged: %s", a.body)
+	}
+	if a := w.do(request{as: ann, method: http.MethodGet, path: "/tags"}); !strings.Contains(a.body, `"tags":[{"tag":"vip","sessions":1}]`) {
+		t.Errorf("the tags in use: %s", a.body)
+	}
+	if a := w.do(request{as: bob, method: http.MethodGet, path: "/tags"}); !strings.Contains(a.body, `"tags":[]`) {
+		t.Errorf("another owner's tags: %s", a.body)
+	}
 	page, err := w.Store.Events(t.Context(), sessioncleanup.EventQuery{Limit: 100})
 	if err != nil {
 		t.Fatal(err)
@@ -55,8 +69,8 @@ func changes(t *testing.T, observe Observer) {
 			t.Errorf("event %s by %q, want %q", e.Action, e.Actor, ann)
 		}
 	}
-	if len(page) != 6 {
-		t.Errorf("%d events, want 6: every change once, touches never", len(page))
+	if len(page) != 8 {
+		t.Errorf("%d events, want 8: every change once, touches never", len(page))
 	}
 	// A session of another owner looks exactly like one that is not there.
 	foreign := w.do(request{as: ann, method: http.MethodPatch, path: "/" + Bobs + "/deactivate"}).want(http.StatusNotFound)

@@ -139,6 +139,8 @@ func bulks(t *testing.T, observe Observer) {
 		{ann, `{"action":"delete","ids":[]}`, "ids"},
 		{ann, `{"action":"delete","ids":[1]}`, "ids"},
 		{ann, `{"action":"delete","ids":["2"],"status":"inactive"}`, "ids"},
+		{ann, `{"action":"tag","ids":["2"]}`, "add"},
+		{ann, `{"action":"tag","add":["vip"],"remove":["vip"],"ids":["2"]}`, "remove"},
 		{ann, `{"action":"keep","ids":["2"]}`, "days"},
 		{ann, `{"action":"keep","days":31,"ids":["2"]}`, "days"},
 		{ann, `{"action":"delete","expected":100001}`, "expected"},

@@ -40,7 +40,7 @@ type Host struct {
 	names  int    // bytes that fit into the column of the name; 0: any number
 }
 
-// All returns the hosts by name.
+// All returns the databases by name.
 func All() map[string]Host {
 	all := []Host{
 		{name: "guide", pins: "pins", pinned: "CREATE TABLE pins (session_id bigint REFERENCES sessions (id))", source: "propositions", column: "session_id"},
@@ -76,7 +76,7 @@ func All() map[string]Host {
 	return byName
 }
 
-// Named is the guide's host under the name "live". Its database has a second table, rooms, which is adopted without a name and
+// Named is the guide's database, adopted under the name "live". It has a second table, rooms, which is adopted without a name and
 // shares the activity table.
 func Named() Host {
 	h := All()["guide"]
@@ -106,7 +106,7 @@ func (h Host) Make(ctx context.Context, url string) error {
 	return execFile(ctx, url, "testdata/"+h.name+".sql")
 }
 
-// Adopt makes the host and migrates it.
+// Adopt makes the application's tables and migrates them.
 func (h Host) Adopt(ctx context.Context, url string) error {
 	if err := h.Make(ctx, url); err != nil {
 		return err
@@ -171,6 +171,17 @@ func (h Host) insert(ctx context.Context, pool *pgxpool.Pool, s sessioncleanup.S
 	defer conn.Release()
 	_, err = conn.Conn().PgConn().Exec(ctx, script.String()).ReadAll()
 	return err
+}
+
+// tags is the library's table of tags for an adopted table.
+func (h Host) tags(table string) string {
+	if h.named != "" {
+		return sqlfile.Qualified("sessioncleanup_"+h.named, "sessioncleanup_tags")
+	}
+	if parts := sqlfile.Split(table); len(parts) == 2 {
+		return sqlfile.Qualified(parts[0], "sessioncleanup_tags")
+	}
+	return "sessioncleanup_tags"
 }
 
 // insertSQL writes all values into the statement: their types are the columns'.
@@ -283,6 +294,11 @@ func (h Host) Harness(t testing.TB, url string) storetest.Harness {
 				sqlfile.Table(schema.Table), sqlfile.Column(schema.Active), value, sqlfile.Column(schema.ID), id))
 			return err
 		},
+		Tag: func(ctx context.Context, id string, tags ...string) error {
+			_, err := pool.Exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT %s, t.tag FROM %s, unnest($2::text[]) t (tag) WHERE %[2]s::text = $1::text",
+				h.tags(schema.Table), sqlfile.Column(schema.ID), sqlfile.Table(schema.Table)), id, tags)
+			return err
+		},
 		Pin: func(ctx context.Context, id string) error {
 			_, err := pool.Exec(ctx, "INSERT INTO "+h.pins+" VALUES ('"+id+"')")
 			return err
@@ -297,6 +313,15 @@ func (h Host) Harness(t testing.TB, url string) storetest.Harness {
 	if h.source != "" {
 		harness.Activity = func(ctx context.Context, id string) error {
 			_, err := pool.Exec(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES ('%s')", h.source, h.column, id))
+			return err
+		}
+	}
+	if schema.Owners != nil && schema.Owners.Mail != "" {
+		harness.PutOwner = func(ctx context.Context, id string, o sessioncleanup.Owner) error {
+			of := schema.Owners
+			_, err := pool.Exec(ctx, fmt.Sprintf("INSERT INTO %s (%s, %s, %s, %s, %s) VALUES ('%s', 'somebody', nullif('%s', ''), nullif('%s', ''), nullif('%s', ''))",
+				sqlfile.Table(of.Table), sqlfile.Column(of.ID), sqlfile.Column(of.Name), sqlfile.Column(of.Mail), sqlfile.Column(of.Language), sqlfile.Column(of.Zone),
+				id, o.Mail, o.Language, o.Zone))
 			return err
 		}
 	}

@@ -79,14 +79,16 @@ CREATE INDEX "sessioncleanup_archive_at" ON "{archive}" (archived_at, id) WHERE 
 CREATE INDEX "sessioncleanup_archive_held" ON "{archive}" (id) WHERE held;
 CREATE INDEX "sessioncleanup_archive_not_backed_up" ON "{archive}" (id) WHERE backed_up_at IS NULL;
 
--- Its rows. Number 1 of an entry is the session itself. A row is an object: the columns' values as texts, or null. Of a row that
--- was only unlinked it has two objects: "key" says which row it is, "set" what its reference was.
+-- Its rows, up to 100 of a table in an array: to insert each by itself takes several times as long. Number 1 of an entry is the
+-- session itself. A row is an object: the columns' values as texts, or null. Of a row that was only unlinked it has two
+-- objects: "key" says which row it is, "set" what its reference was.
 CREATE TABLE "{archive_rows}" (
-    entry    bigint  NOT NULL,
-    number   integer NOT NULL,
-    "table"  text    NOT NULL,
-    unlinked boolean NOT NULL,
-    "row"    json    NOT NULL,
+    entry     bigint  NOT NULL,
+    number    integer NOT NULL, -- of the first of them
+    row_count integer NOT NULL,
+    "table"   text    NOT NULL,
+    unlinked  boolean NOT NULL,
+    rows      json    NOT NULL,
     PRIMARY KEY (entry, number)
 );
 
@@ -109,6 +111,14 @@ CREATE INDEX "sessioncleanup_notices_next" ON "{notices}" (next_at, session_id) 
 CREATE INDEX "sessioncleanup_notices_message" ON "{notices}" (message) WHERE next_at IS NOT NULL;
 CREATE INDEX "sessioncleanup_notices_owner" ON "{notices}" (owner_id, delivered_at);
 CREATE INDEX "sessioncleanup_notices_failed" ON "{notices}" (failed_at) WHERE failed_at IS NOT NULL;
+
+-- The tags of sessions. The application may write them, too.
+CREATE TABLE "{tags}" (
+    session_id "{id_type}"        NOT NULL,
+    tag        text COLLATE "C" NOT NULL CHECK (length(tag) <= 50 AND tag ~ '^[a-z0-9][a-z0-9_.:-]*$'),
+    PRIMARY KEY (session_id, tag)
+);
+CREATE INDEX "sessioncleanup_tags_tag" ON "{tags}" (tag, session_id);
 
 -- The owners that were erased, as SHA-256 of their IDs: no backup from before restores their sessions.
 CREATE TABLE "{tombstones}" (

@@ -7,6 +7,11 @@
 SET search_path = "{safe}" SET row_security = off SET extra_float_digits = 1 SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres'
 SET timezone = 'UTC' SET bytea_output = 'hex' SET lc_monetary = 'C' SET xmloption = 'content'
 
+-- name: archived_each
+-- The archived rows, one by one; up_to is the number of the last one in the same array.
+(SELECT c.entry, c.number + n.place::integer - 1 AS number, c.number + c.row_count - 1 AS up_to, c."table", c.unlinked, n."row"
+   FROM "{archive_rows}" c CROSS JOIN LATERAL json_array_elements(c.rows) WITH ORDINALITY n ("row", place))
+
 -- name: sessioncleanup_row_key
 -- The columns by which a row is found again after its references were removed, with the operator that compares them: those of
 -- the primary key or of a unique index or, without one, all columns that are no reference, compared as texts.
@@ -90,12 +95,19 @@ $sessioncleanup$;
 -- The statements by which a deletion is archived: 'session' copies the sessions; 'deleted' finds the rows that a foreign key
 -- deletes along with rows, locks and copies them; 'unlinked' those that it unlinks. A row that several keys lead to is copied
 -- once. In follows are the tables whose rows a statement takes, in all of the parts they have. One that returns returns the
--- rows it copied: others may belong to them, or other keys lead to them.
+-- rows it copied: others may belong to them, or other keys lead to them. All return first how many.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_copy(p_keys jsonb) RETURNS TABLE (effect text, follows oid[], returns boolean, sql text)
 LANGUAGE plpgsql STABLE
 SET search_path = "{safe}"
 AS $sessioncleanup$
 #variable_conflict use_column
+DECLARE
+    v_insert text := $$
+            INSERT INTO $$ || "{archive_rows_literal}" || $$ (entry, number, row_count, "table", unlinked, rows)
+            SELECT a.entry, $7 + (sum(a.count) OVER (ROWS UNBOUNDED PRECEDING))::bigint - a.count + 1, a.count, %s, %s, a.rows
+              FROM (SELECT p.entry, count(*) AS count, json_agg(p.content) AS rows
+                      FROM (SELECT n.entry, n.content, (row_number() OVER () - 1) / 100 AS part FROM %s n) p
+                     GROUP BY p.entry, p.part) a$$;
 BEGIN
     RETURN QUERY
     WITH keys AS (
@@ -116,8 +128,8 @@ BEGIN
     )
     SELECT k.effect, k.follows, k.returns, CASE
       WHEN k.effect = 'session' THEN format($$
-        INSERT INTO %s (entry, number, "table", unlinked, "row")
-        SELECT f.entry, 1, %s, false, %s
+        INSERT INTO %s (entry, number, row_count, "table", unlinked, rows)
+        SELECT f.entry, 1, 1, %s, false, json_build_array(%s)
           FROM unnest($1, $2, $3) f (entry, rel, row) JOIN %s c ON c.ctid = f.row AND c.tableoid = f.rel$$, "{archive_rows_literal}", k.name, k.content, k.from_child)
       WHEN k.returns THEN format($$
         WITH found AS (
@@ -129,33 +141,36 @@ BEGIN
                FOR UPDATE OF c
         ), fresh AS MATERIALIZED (
             SELECT DISTINCT ON (n.rel, n.row) n.* FROM found n WHERE (n.rel, n.row) NOT IN (SELECT a.rel, a.row FROM unnest($4, $5) a (rel, row)) ORDER BY n.rel, n.row, n.entry
-        ), made AS (
-            INSERT INTO %s (entry, number, "table", unlinked, "row") SELECT n.entry, $7 + row_number() OVER (), %s, false, n.content FROM fresh n
+        ), made AS (%s
         )
         SELECT count(*), coalesce(array_agg(n.entry), '{}'), coalesce(array_agg(n.rel), '{}'), coalesce(array_agg(n.row), '{}') FROM fresh n$$,
-            k.content, k.from_parent, k.from_child, k.join_on, "{archive_rows_literal}", k.name)
+            k.content, k.from_parent, k.from_child, k.join_on, format(v_insert, k.name, 'false', 'fresh'))
       WHEN k.effect = 'deleted' THEN format($$
-        INSERT INTO %s (entry, number, "table", unlinked, "row")
-        SELECT x.entry, $7 + row_number() OVER (), %s, false, x.content
-          FROM (SELECT f.entry, %s AS content
-                  FROM unnest($1, $2, $3) f (entry, rel, row)
-                  JOIN %s p ON p.ctid = f.row AND p.tableoid = f.rel
-                  JOIN %s c ON %s
-                 LIMIT $6
-                   FOR UPDATE OF c) x$$, "{archive_rows_literal}", k.name, k.content, k.from_parent, k.from_child, k.join_on)
+        WITH found AS (
+            SELECT f.entry, %s AS content
+              FROM unnest($1, $2, $3) f (entry, rel, row)
+              JOIN %s p ON p.ctid = f.row AND p.tableoid = f.rel
+              JOIN %s c ON %s
+             LIMIT $6
+               FOR UPDATE OF c
+        ), made AS (%s RETURNING row_count
+        )
+        SELECT coalesce(sum(m.row_count), 0) FROM made m$$, k.content, k.from_parent, k.from_child, k.join_on, format(v_insert, k.name, 'false', 'found'))
       ELSE format($$
-        INSERT INTO %s (entry, number, "table", unlinked, "row")
-        SELECT x.entry, $7 + row_number() OVER (), %s, true, json_build_object('key', x.key, 'set', x.set)
-          FROM (SELECT f.entry, %s AS key, %s AS set
-                  FROM unnest($1, $2, $3) f (entry, rel, row)
-                  JOIN %s p ON p.ctid = f.row AND p.tableoid = f.rel
-                  JOIN %s c ON %s
-                 WHERE (c.tableoid, c.ctid) NOT IN (SELECT a.rel, a.row FROM unnest($4, $5) a (rel, row))
-                 LIMIT $6
-                   FOR NO KEY UPDATE OF c) x$$, "{archive_rows_literal}", k.name,
+        WITH found AS (
+            SELECT f.entry, json_build_object('key', %s, 'set', %s) AS content
+              FROM unnest($1, $2, $3) f (entry, rel, row)
+              JOIN %s p ON p.ctid = f.row AND p.tableoid = f.rel
+              JOIN %s c ON %s
+             WHERE (c.tableoid, c.ctid) NOT IN (SELECT a.rel, a.row FROM unnest($4, $5) a (rel, row))
+             LIMIT $6
+               FOR NO KEY UPDATE OF c
+        ), made AS (%s RETURNING row_count
+        )
+        SELECT coalesce(sum(m.row_count), 0) FROM made m$$,
             (SELECT "{space}".sessioncleanup_object(array_agg(r.name)) FROM "{space}".sessioncleanup_row_key(k.child) r),
             (SELECT "{space}".sessioncleanup_object(array_agg(a.attname)) FROM pg_constraint f JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = ANY (f.conkey) WHERE f.oid = k.key),
-            k.from_parent, k.from_child, k.join_on) END
+            k.from_parent, k.from_child, k.join_on, format(v_insert, k.name, 'true', 'found')) END
       FROM known k
      WHERE k.effect <> 'deleted' OR NOT EXISTS (SELECT FROM keys s WHERE s.effect = 'session' AND s.child = k.child) -- other sessions have entries of their own
      ORDER BY k.level, k.key;
@@ -214,12 +229,11 @@ BEGIN
                 v_rels := v_rels || v_more_rels;
                 v_rows := v_rows || v_more_rows;
             ELSE
-                EXECUTE v_copy.sql USING v_next_entries, v_next_rels, v_next_rows, v_rels, v_rows, v_most, v_number;
-                GET DIAGNOSTICS v_count = ROW_COUNT;
+                EXECUTE v_copy.sql INTO v_count USING v_next_entries, v_next_rels, v_next_rows, v_rels, v_rows, v_most, v_number;
             END IF;
             v_number := v_number + v_count;
             IF v_number > p_rows THEN
-                PERFORM "{space}".sessioncleanup_within(v_ids[array_position(v_made, r.entry)], count(*), p_rows)
+                PERFORM "{space}".sessioncleanup_within(v_ids[array_position(v_made, r.entry)], sum(r.row_count)::bigint, p_rows)
                    FROM "{archive_rows}" r WHERE r.entry = ANY (v_made) AND r.number > 1 GROUP BY r.entry;
             END IF;
         END LOOP;
@@ -228,13 +242,15 @@ BEGIN
         v_next_rows := v_new_rows;
     END LOOP;
     FOR v_copy IN SELECT c.sql FROM jsonb_to_recordset(v_copies) c (effect text, follows oid[], sql text) WHERE c.effect = 'unlinked' AND c.follows && v_rels LOOP
-        EXECUTE v_copy.sql USING v_entries, v_rels, v_rows, v_rels, v_rows, v_most, v_number;
-        GET DIAGNOSTICS v_count = ROW_COUNT;
+        EXECUTE v_copy.sql INTO v_count USING v_entries, v_rels, v_rows, v_rels, v_rows, v_most, v_number;
         v_number := v_number + v_count;
     END LOOP;
+    INSERT INTO "{archive_rows}" (entry, number, "table", unlinked, "row")
+    SELECT f.entry, v_number + row_number() OVER (ORDER BY f.entry, t.tag), 'sessioncleanup_tags', false, json_build_object('session_id', f.id, 'tag', t.tag)
+      FROM unnest(v_made, v_ids) f (entry, id) JOIN "{tags}" t ON t.session_id = f.id::"{id_type}";
     SELECT array_agg(n.count), array_agg(n.bytes), min(n.entry) FILTER (WHERE n.count > p_rows), min(n.entry) FILTER (WHERE n.bytes > p_bytes)
       INTO v_counts, v_sizes, v_many, v_large
-      FROM (SELECT r.entry, count(*) - 1 AS count, sum(pg_column_size(r."row")) AS bytes
+      FROM (SELECT r.entry, sum(r.row_count) - 1 AS count, sum(pg_column_size(r.rows)) AS bytes
               FROM "{archive_rows}" r WHERE r.entry = ANY (v_made) GROUP BY r.entry ORDER BY r.entry) n;
     PERFORM "{space}".sessioncleanup_within(v_ids[array_position(v_made, v_many)], p_rows + 1::bigint, p_rows) WHERE v_many IS NOT NULL;
     IF v_large IS NOT NULL THEN

@@ -43,11 +43,11 @@ BEGIN
     relinked := 0;
     obstacles := '[]';
     new_ids := '[]';
-    row_count := (SELECT count(*) FROM "{archive_rows}" r WHERE r.entry = ANY (restored) AND NOT r.unlinked AND r.number > 1);
+    row_count := (SELECT coalesce(sum(r.row_count), 0) FROM "{archive_rows}" r WHERE r.entry = ANY (restored) AND NOT r.unlinked AND r.number > 1);
     -- What can be told from the catalog.
     WITH t AS (
         SELECT r."table" AS name, bool_or(r.number = 1) AS sessions, CASE WHEN bool_or(r.number = 1) THEN v_sessions ELSE to_regclass(r."table")::oid END AS oid
-          FROM "{archive_rows}" r WHERE r.entry = ANY (restored) AND NOT r.unlinked GROUP BY r."table"
+          FROM "{archive_rows}" r WHERE r.entry = ANY (restored) AND NOT r.unlinked AND r."table" <> 'sessioncleanup_tags' GROUP BY r."table"
     ), known AS (
         SELECT t.name, t.oid, c.oid IS NOT NULL AND c.relkind IN ('r', 'p') AS there, c.relowner = (SELECT s.relowner FROM pg_class s WHERE s.oid = v_sessions) OR o.rolsuper AS trusted
           FROM t LEFT JOIN pg_class c ON c.oid = t.oid LEFT JOIN pg_roles o ON o.oid = c.relowner
@@ -57,7 +57,7 @@ BEGIN
          WHERE NOT k.there OR NOT k.trusted
          UNION
         SELECT r.entry, 'column', k.name, format('the column %I is gone', v.key)
-          FROM known k JOIN "{archive_rows}" r ON r."table" = k.name AND r.entry = ANY (restored) AND NOT r.unlinked
+          FROM known k JOIN "{archived_each}" r ON r."table" = k.name AND r.entry = ANY (restored) AND NOT r.unlinked
          CROSS JOIN LATERAL json_each_text(r."row") v (key, value)
          WHERE k.there AND v.value IS NOT NULL
            AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = k.oid AND a.attname = v.key AND a.attnum > 0 AND NOT a.attisdropped)
@@ -100,6 +100,7 @@ BEGIN
             END IF;
         END LOOP;
         relinked := "{space}".sessioncleanup_relink(restored, new_ids);
+        PERFORM "{space}".sessioncleanup_retag(restored, new_ids);
         "{theirs}"
         SET CONSTRAINTS ALL IMMEDIATE;
         "{ours}"
@@ -122,7 +123,7 @@ BEGIN
             FOR v_row IN SELECT r.entry, r.number, r."table", t.value::oid AS oid
                            FROM jsonb_array_elements(v_stages) WITH ORDINALITY s CROSS JOIN jsonb_array_elements_text(s.value) t
                            JOIN unnest(v_tables, v_names) m (oid, name) ON m.oid = t.value::oid
-                           JOIN "{archive_rows}" r ON r."table" = m.name AND r.entry = ANY (restored) AND NOT r.unlinked
+                           JOIN "{archived_each}" r ON r."table" = m.name AND r.entry = ANY (restored) AND NOT r.unlinked
                           ORDER BY s.ordinality, r.entry, r.number LOOP
                 SELECT n.sql INTO v_sql FROM "{space}".sessioncleanup_rows(v_row.oid, ARRAY[v_row."table"], ARRAY[v_row.entry], v_row.number, v_now, new_ids) n;
                 BEGIN
@@ -162,6 +163,22 @@ BEGIN
             v_refs.owners, v_refs.names, NULL);
     END IF;
     PERFORM set_config('sessioncleanup.writing', '', true);
+END
+$sessioncleanup$;
+
+-- name: sessioncleanup_retag
+-- Gives the sessions of entries their tags again, whatever session a row names: a forged file must not tag others.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_retag(p_entries bigint[], p_ids jsonb) RETURNS void
+LANGUAGE plpgsql
+SET search_path = "{safe}"
+AS $sessioncleanup$
+BEGIN
+    INSERT INTO "{tags}" (session_id, tag)
+    SELECT coalesce(i.new, a.session_id)::"{id_type}", r."row" ->> 'tag'
+      FROM "{archive_rows}" r JOIN "{archive}" a ON a.id = r.entry
+      LEFT JOIN jsonb_to_recordset(p_ids) i (entry bigint, new text) ON i.entry = r.entry
+     WHERE r.entry = ANY (p_entries) AND r."table" = 'sessioncleanup_tags'
+        ON CONFLICT DO NOTHING;
 END
 $sessioncleanup$;
 
@@ -304,7 +321,7 @@ BEGIN
                                SELECT FROM (SELECT (r."row" ->> "{active_literal}")::"{active_type}" AS "{active}", (r."row" ->> "{expires_at_literal}")::"{expires_at_type}" AS "{expires_at}") s
                                 WHERE "{says_active}" AND "{expires_at_out}" <= p_now) THEN jsonb_build_object("{expires_at_literal}", NULL) ELSE '{}' END
                         ELSE r."row"::jsonb END AS values
-              FROM "{archive_rows}" r
+              FROM "{archived_each}" r
              WHERE r.entry = ANY (p_entries) AND r."table" = ANY (p_names) AND NOT r.unlinked AND (p_number IS NULL OR r.number = p_number)) r
      CROSS JOIN LATERAL (SELECT CASE WHEN v_refers = '{}' THEN r.values ELSE "{space}".sessioncleanup_with_ids(r.values, r.entry, v_refers, p_ids) END AS values) w
      CROSS JOIN LATERAL (
@@ -332,7 +349,7 @@ BEGIN
     FOR v_link IN
         SELECT r."row"::jsonb -> 'key' AS key, "{space}".sessioncleanup_with_ids(r."row"::jsonb -> 'set', r.entry,
                    CASE WHEN p_ids <> '[]' THEN ARRAY(SELECT i.name FROM "{space}".sessioncleanup_id_columns() i WHERE i.relation = c.oid) ELSE '{}' END, p_ids) AS set, c.oid, format('%I.%I', n.nspname, c.relname) AS name, CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END AS only
-          FROM "{archive_rows}" r JOIN pg_class c ON c.oid = to_regclass(r."table") AND c.relkind IN ('r', 'p') JOIN pg_namespace n ON n.oid = c.relnamespace
+          FROM "{archived_each}" r JOIN pg_class c ON c.oid = to_regclass(r."table") AND c.relkind IN ('r', 'p') JOIN pg_namespace n ON n.oid = c.relnamespace
           JOIN pg_roles o ON o.oid = c.relowner
          WHERE r.entry = ANY (p_entries) AND r.unlinked
            AND (o.rolsuper OR c.relowner = (SELECT s.relowner FROM pg_class s WHERE s.oid = "{sessions_literal}"::regclass))

@@ -201,6 +201,9 @@ BEGIN
         END IF;
         "{ours}"
         PERFORM "{space}".sessioncleanup_require_done(p_action, v_due, v_written);
+        IF p_action = 'deleted' AND "{removes}" THEN
+            DELETE FROM "{tags}" t WHERE t.session_id = ANY (v_due);
+        END IF;
     EXCEPTION WHEN OTHERS OR assert_failure OR query_canceled THEN
         GET STACKED DIAGNOSTICS v_constraint = CONSTRAINT_NAME;
         -- Rows are to blame, and what triggers and constraints make of them, but not for a server that is stopping or

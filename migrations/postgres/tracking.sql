@@ -183,6 +183,7 @@ $sessioncleanup$;
 ALTER TABLE "{touches}"
     ALTER COLUMN session_id TYPE "{id_type}" USING session_id::text::"{id_type}",
     ALTER COLUMN statement_ids TYPE "{id_type}"[] USING statement_ids::text::"{id_type}"[];
+ALTER TABLE "{tags}" ALTER COLUMN session_id TYPE "{id_type}" USING session_id::text::"{id_type}";
 
 -- name: commit_trigger
 CREATE CONSTRAINT TRIGGER "{trigger}" AFTER INSERT ON "{touches}"
@@ -306,6 +307,27 @@ EXCEPTION WHEN OTHERS THEN
     RETURN NEW;
 END
 $sessioncleanup$;
+
+-- name: sessioncleanup_untag
+-- A session that the application deletes has no tags any more, so that another one with its id gets none. It never makes the
+-- application's statement fail. The trigger's condition keeps it out of the library's own deletions, which do the same.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_untag() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = "{safe}"
+AS $sessioncleanup$
+BEGIN
+    DELETE FROM "{tags}" t WHERE t.session_id = OLD."{id}";
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    RETURN NULL;
+END
+$sessioncleanup$;
+REVOKE EXECUTE ON FUNCTION "{space}".sessioncleanup_untag() FROM PUBLIC;
+
+-- name: untag_trigger
+CREATE TRIGGER "{trigger}" AFTER DELETE ON "{source}"
+FOR EACH ROW WHEN (pg_catalog.current_setting('sessioncleanup.writing', true) IS DISTINCT FROM 'on')
+EXECUTE FUNCTION "{space}".sessioncleanup_untag();
 
 -- name: observe_trigger
 -- Without a list of columns or a condition on them: either would keep the application from altering those columns.

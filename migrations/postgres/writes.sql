@@ -109,6 +109,7 @@ BEGIN
     "{remove}" WHERE s."{id}" "{id_eq}" ANY (v_ids);
     SET CONSTRAINTS ALL IMMEDIATE;
     "{ours}"
+    DELETE FROM "{tags}" t WHERE "{removes}" AND t.session_id = ANY (v_ids);
     RETURN (SELECT count(*) FROM "{sessions}" s WHERE s."{id}" = ANY (v_ids) AND "{visible}");
 END
 $sessioncleanup$;

@@ -19,8 +19,13 @@ CREATE INDEX sessioncleanup_expired ON "{sessions}" ("{expires_at_at}""{key_in_i
 CREATE INDEX sessioncleanup_gone ON "{sessions}" ("{kept_since}""{key_in_index}")
  WHERE "{ended}"
 
+-- name: index_ended
+-- This one, the next and that of the idle ones hold each session once, in the order of a list.
+CREATE INDEX sessioncleanup_ended ON "{sessions}" ("{last_activity_at}""{key_in_index}")
+ WHERE "{ended}"
+
 -- name: index_protected
-CREATE INDEX sessioncleanup_protected ON "{sessions}" ("{active}")
+CREATE INDEX sessioncleanup_protected ON "{sessions}" ("{last_activity_at}", "{active}""{key_in_index}")
  WHERE "{protected}"
 
 -- name: index_of_column

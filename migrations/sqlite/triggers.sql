@@ -76,6 +76,14 @@ BEGIN
   "{note_use}";
 END
 
+-- name: trigger_session_deleted
+-- A session that is gone has no tags, so that another one with its id gets none.
+CREATE TRIGGER sessioncleanup_session_deleted AFTER DELETE ON "{sessions}"
+WHEN OLD."{id_column}" IS NOT NULL
+BEGIN
+  DELETE FROM sessioncleanup_tags WHERE session_id = "{old_id_text}";
+END
+
 -- name: updated_alone
 NEW."{updated_at_column}" IS NOT OLD."{updated_at_column}" AND NEW."{last_activity_column}" IS OLD."{last_activity_column}"
 

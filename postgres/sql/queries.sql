@@ -154,6 +154,17 @@ SELECT "{session_columns}", clock_timestamp() FROM "{sessions}" s WHERE s."{id}"
 -- name: write
 SELECT "{space}".sessioncleanup_write($1::text, $2::boolean, $3::boolean, $4::boolean, $5::timestamptz, $6::boolean, $7::timestamptz, $8::boolean, $9::timestamptz);
 
+-- name: tags_write
+-- Adds the tags $2 to a session that the caller has locked, and removes the tags $3.
+WITH removed AS (DELETE FROM "{tags}" t WHERE t.session_id = $1::text::"{id_type}" AND t.tag = ANY ($3::text[]))
+INSERT INTO "{tags}" (session_id, tag) SELECT $1::text::"{id_type}", a.tag FROM unnest($2::text[]) a (tag) ON CONFLICT DO NOTHING;
+
+-- name: tags_count
+SELECT t.tag, count(*)
+  FROM "{tags}" t JOIN "{sessions}" s ON s."{id}" = t.session_id
+ WHERE "{visible}" AND ($1::text IS NULL OR "{owner_col}" = $1::text::"{owner_type}")
+ GROUP BY t.tag ORDER BY t.tag;
+
 -- name: delete
 SELECT "{space}".sessioncleanup_delete($1::text[]);
 
@@ -186,7 +197,7 @@ SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason,
 
 -- name: archived_contents
 SELECT r.entry, r.number, r."table", r.unlinked, r."row"::text
-  FROM "{archive_rows}" r WHERE r.entry = ANY ($1::bigint[]) ORDER BY r.entry, r.number;
+  FROM "{archived_each}" r WHERE r.entry = ANY ($1::bigint[]) ORDER BY r.entry, r.number;
 
 -- name: mark_backed_up
 UPDATE "{archive}" a SET backed_up_at = date_trunc('milliseconds', clock_timestamp()) WHERE a.id = ANY ($1::bigint[]);
@@ -197,8 +208,8 @@ SELECT $1::text, $2::text, $3::text, $4::timestamptz, $5::text, $6::text, $7::te
 RETURNING id;
 
 -- name: insert_archived_rows
-INSERT INTO "{archive_rows}" (entry, number, "table", unlinked, "row")
-SELECT $1::bigint, r.number, r.name, r.unlinked, r.row::json
+INSERT INTO "{archive_rows}" (entry, number, row_count, "table", unlinked, rows)
+SELECT $1::bigint, r.number, 1, r.name, r.unlinked, json_build_array(r.row::json)
   FROM unnest($2::integer[], $3::text[], $4::boolean[], $5::text[]) r (number, name, unlinked, row);
 
 -- name: archive_size
@@ -206,7 +217,7 @@ SELECT count(*), coalesce(sum(a.bytes), 0)::bigint FROM "{archive}" a;
 
 -- name: archived_rows
 SELECT r.number, r."table", r.unlinked, r."row"::text
-  FROM "{archive_rows}" r WHERE r.entry = $1::bigint AND r.number > $2::integer ORDER BY r.number LIMIT $3::integer;
+  FROM "{archived_each}" r WHERE r.entry = $1::bigint AND r.up_to > $2::integer AND r.number > $2::integer ORDER BY r.number LIMIT $3::integer;
 
 -- name: archived_locked
 SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.backed_up_at, a.held
@@ -234,7 +245,7 @@ SELECT t.erased_at FROM "{tombstones}" t WHERE t.owner = $1::bytea;
 SELECT coalesce(jsonb_agg(jsonb_build_object('entry', w.entry, 'kind', 'table', 'table', w."table", 'text', 'the table is none that the deletion of a session reaches')), '[]')::text
   FROM (SELECT DISTINCT r.entry, r."table"
           FROM "{archive_rows}" r CROSS JOIN "{settings}" m
-         WHERE r.entry = ANY ($1::bigint[]) AND r.number > 1 AND NOT m.reached ? r."table"
+         WHERE r.entry = ANY ($1::bigint[]) AND r.number > 1 AND NOT m.reached ? r."table" AND r."table" <> 'sessioncleanup_tags'
            AND to_regclass(r."table") IS DISTINCT FROM coalesce(pg_partition_root("{sessions_literal}"::regclass), "{sessions_literal}"::regclass)
          LIMIT 100) w;
 
@@ -369,6 +380,9 @@ UPDATE "{notices}" n
 SELECT (SELECT count(*) FROM "{notices}" n WHERE n.next_at IS NOT NULL),
        (SELECT count(*) FROM "{notices}" n WHERE n.failed_at IS NOT NULL),
        (SELECT min(n.queued_at) FROM "{notices}" n WHERE n.next_at IS NOT NULL);
+
+-- name: find_owner
+SELECT coalesce("{owner_mail}", ''), coalesce("{owner_language}", ''), coalesce("{owner_zone}", '') FROM "{owners}" o WHERE "{is_owner}" LIMIT 1;
 
 -- name: sweep_table
 -- Waits for others that alter the table, before the batch holds locks.

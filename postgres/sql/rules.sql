@@ -48,6 +48,9 @@ AND NOT EXISTS (SELECT FROM "{notices}" n WHERE n.session_id OPERATOR(pg_catalog
 -- name: warning_of
 (SELECT ARRAY[n.kept_since, n.queued_at, n.delivered_at, n.failed_at] FROM "{notices}" n WHERE n.session_id OPERATOR(pg_catalog.=) s."{id}"::pg_catalog.text)
 
+-- name: tags_of
+ARRAY(SELECT t.tag FROM "{tags}" t WHERE t.session_id OPERATOR(pg_catalog.=) s."{id}" ORDER BY t.tag)
+
 -- name: selected
 -- Whether s has the status, or is in the selection, that $7 is; NULL selects all.
 CASE $7::text WHEN 'to_deactivate' THEN d.idle OR d.expired WHEN 'to_delete' THEN d.gone WHEN 'to_warn' THEN "{to_warn}" WHEN 'waiting' THEN "{waiting}"
@@ -93,7 +96,7 @@ CASE WHEN octet_length("{whole_name}") > 200 THEN "{space}".sessioncleanup_short
 -- name: session_columns
 s."{id}"::text, coalesce("{owner_text}", ''), coalesce("{owner_name}", ''), coalesce("{name_text}", ''), coalesce("{code_text}", ''),
        "{says_active}", "{is_auto}", "{created_at_out}", "{updated_at_out}",
-       coalesce("{last_used}", now()), "{expires_at_out}", "{deactivated_at_out}", "{warning_of}", "{activity_count}"
+       coalesce("{last_used}", now()), "{expires_at_out}", "{deactivated_at_out}", "{warning_of}", "{tags_of}", "{activity_count}"
 
 -- name: cut
 -- Thresholds.At: $1 pins the moment, $2 and $3 are, in milliseconds, how long before it the others lie, NULL for a phase that is

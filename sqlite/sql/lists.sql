@@ -9,7 +9,7 @@
        CASE WHEN "{active}" IS 0 THEN coalesce(sessioncleanup_note.deactivated_at, "{deactivated_at_time}") END,
        sessioncleanup_note.at, coalesce("{last_activity_infinite}", 0),
        CASE WHEN sessioncleanup_note.at IS NOT NULL THEN "{note_revives}" ELSE 0 END,
-       "{warning_of}", "{activity_count}"
+       "{warning_of}", "{tags_of}", "{activity_count}"
 
 -- name: owner_name
 coalesce((SELECT "{owners_name}" FROM "{owners}" WHERE "{owners}"."{owners_id}" = "{owner}"), '')
@@ -23,7 +23,7 @@ SELECT "{session_columns}"
  WHERE "{id}" = :id"{if_visible}"
 
 -- name: page
--- The page is found first. Owners and activity are then looked up for its rows only.
+-- For few sessions, and for orders without an index: it sorts what matches. The page is found first. Owners and activity are then looked up for its rows only.
 WITH sessioncleanup_noted AS ("{noted}")
 SELECT "{session_columns}"
   FROM (SELECT id, place
@@ -36,6 +36,57 @@ SELECT "{session_columns}"
   JOIN "{sessions}" ON "{id}" = sessioncleanup_page.id
   LEFT JOIN sessioncleanup_touches AS sessioncleanup_note ON "{id}" = sessioncleanup_note.session
  ORDER BY sessioncleanup_page.place "{direction}", sessioncleanup_page.id "{direction}"
+
+-- name: few
+SELECT count(*) FROM ("{rows}" LIMIT :few + 0)
+
+-- name: walk
+-- Reads the table in the order of the list, and no further than the page needs. Each part has an index in that order.
+WITH sessioncleanup_noted AS ("{noted}")
+SELECT "{session_columns}", sessioncleanup_page.found, sessioncleanup_page.ends
+  FROM (SELECT id, place, found, ends
+          FROM ("{parts}"
+                UNION ALL
+                SELECT "{noted_id}", "{noted_place}", 1, 0 FROM sessioncleanup_noted WHERE "{noted_condition}" AND "{noted_past}")
+         ORDER BY place "{direction}", id "{direction}", ends
+         LIMIT :limit + 0) AS sessioncleanup_page
+  JOIN "{sessions}" ON "{id}" = sessioncleanup_page.id
+  LEFT JOIN sessioncleanup_touches AS sessioncleanup_note ON "{id}" = sessioncleanup_note.session
+ ORDER BY sessioncleanup_page.place "{direction}", sessioncleanup_page.id "{direction}", sessioncleanup_page.ends
+
+-- name: walk_all
+SELECT * FROM (
+  SELECT "{id}" AS id, "{place}" AS place, 1 AS found, 0 AS ends
+    FROM "{sessions}" INDEXED BY "{index}" WHERE "{part}" AND "{id}" IS NOT NULL AND "{unnoted}" AND "{past}"
+   ORDER BY "{place}" "{direction}", "{id}" "{direction}"
+   LIMIT :limit + 0)
+
+-- name: walk_some
+-- It looks at :walked sessions at most: the last of those comes once more, and says how far that was.
+SELECT * FROM (
+  SELECT id, place, 1 AS found, 0 AS ends
+    FROM (SELECT "{id}" AS id, "{place}" AS place, ("{condition}") IS 1 AS found
+            FROM "{sessions}" INDEXED BY "{index}" WHERE "{part}" AND "{id}" IS NOT NULL AND "{unnoted}" AND "{past}"
+           ORDER BY "{place}" "{direction}", "{id}" "{direction}"
+           LIMIT :walked + 0)
+   WHERE found
+   LIMIT :limit + 0)
+UNION ALL
+SELECT * FROM (
+  SELECT "{id}", "{place}", 0, 1
+    FROM "{sessions}" INDEXED BY "{index}" WHERE "{part}" AND "{id}" IS NOT NULL AND "{unnoted}" AND "{past}"
+   ORDER BY "{place}" "{direction}", "{id}" "{direction}"
+   LIMIT 1 OFFSET :walked - 1)
+
+-- name: past
+-- The first comparison is for the index.
+"{place}" "{beyond}"= :after_place AND ("{place}", "{id}") "{beyond}" (:after_place, :after_id)
+
+-- name: every
+-- All sessions, in no order, with what a profile needs.
+SELECT "{session_columns}"
+  FROM "{sessions}" LEFT JOIN sessioncleanup_touches AS sessioncleanup_note ON "{id}" = sessioncleanup_note.session
+ WHERE "{id}" IS NOT NULL"{if_visible}"
 
 -- name: place_created
 coalesce("{created_at_time}", '')
@@ -107,10 +158,8 @@ SELECT sum(total), sum(active), sum(old), sum(protected), sum(to_deactivate), su
   FROM ("{figures}")
 
 -- name: used_since
--- What was used since a cutoff is not kept since before it, if that is known.
 (SELECT count(*) FROM "{sessions}" WHERE "{running}" AND "{last_activity_at}" >= "{cutoff}")
-      + (SELECT count(*) FROM "{sessions}" WHERE "{ended}" AND "{kept_since}" >= "{cutoff}" AND "{last_activity_at}" >= "{cutoff}")
-      + (SELECT count(*) FROM "{sessions}" WHERE "{ended}" AND "{kept_since}" IS NULL AND "{last_activity_at}" >= "{cutoff}")
+      + (SELECT count(*) FROM "{sessions}" WHERE "{ended}" AND "{last_activity_at}" >= "{cutoff}")
       + (SELECT count(*) FROM "{sessions}" WHERE "{protected}" AND "{last_activity_at}" >= "{cutoff}")
 
 -- name: figures_of_all
@@ -124,12 +173,8 @@ SELECT total, active, old, protected, to_deactivate, to_delete, never_due, in_us
     (SELECT count(*) FROM "{sessions}" WHERE "{running}")
       + (SELECT count(*) FROM "{sessions}" WHERE "{protected}" AND "{active}" IS NOT 0) AS active,
     (SELECT count(*) FROM "{sessions}" WHERE "{running}" AND "{last_activity_at}" < "{delete_cutoff}")
-      + (SELECT count(*)
-           FROM (SELECT "{times_of_last_activity}" FROM "{sessions}" WHERE "{ended}"
-                 UNION ALL
-                 SELECT "{times_of_last_activity}" FROM "{sessions}" WHERE "{protected}"
-                 LIMIT -1 OFFSET 0) AS "{sessions}"
-          WHERE "{last_activity_at}" < "{delete_cutoff}") AS old,
+      + (SELECT count(*) FROM "{sessions}" WHERE "{ended}" AND "{last_activity_at}" < "{delete_cutoff}")
+      + (SELECT count(*) FROM "{sessions}" WHERE "{protected}" AND "{last_activity_at}" < "{delete_cutoff}") AS old,
     (SELECT count(*) FROM "{sessions}" WHERE "{protected}") AS protected,
     (SELECT count(*) FROM "{sessions}" WHERE "{due_idle}") + (SELECT count(*) FROM "{sessions}" WHERE "{due_expired}") AS to_deactivate,
     (SELECT count(*) FROM "{sessions}" WHERE "{due_gone}") AS to_delete,

@@ -75,3 +75,6 @@ UPDATE sessioncleanup_notices
 SELECT (SELECT count(*) FROM sessioncleanup_notices WHERE next_at IS NOT NULL),
        (SELECT count(*) FROM sessioncleanup_notices WHERE failed_at IS NOT NULL),
        (SELECT coalesce(min(queued_at), '') FROM sessioncleanup_notices WHERE next_at IS NOT NULL)
+
+-- name: find_owner
+SELECT "{owners_mail}", "{owners_language}", "{owners_zone}" FROM "{owners}" WHERE "{owners}"."{owners_id}" = :owner LIMIT 1

@@ -30,8 +30,10 @@ type broken struct {
 	sessioncleanup.Archiver // of the same store, too
 	sessioncleanup.Follower
 	sessioncleanup.Outbox
+	sessioncleanup.OwnerFinder
 	sessioncleanup.Values
 	sessioncleanup.Profiler
+	sessioncleanup.Tagger
 	sessioncleanup.OwnerCounter
 }
 
@@ -50,9 +52,11 @@ func breakStore() (*Harness, *broken) {
 	b.Archiver, _ = sessioncleanup.StoreAs[sessioncleanup.Archiver](s)
 	b.Follower, _ = sessioncleanup.StoreAs[sessioncleanup.Follower](s)
 	b.Outbox, _ = sessioncleanup.StoreAs[sessioncleanup.Outbox](s)
+	b.OwnerFinder, _ = sessioncleanup.StoreAs[sessioncleanup.OwnerFinder](s)
 	b.Values, _ = sessioncleanup.StoreAs[sessioncleanup.Values](s)
 	b.OwnerCounter, _ = sessioncleanup.StoreAs[sessioncleanup.OwnerCounter](s)
 	b.Profiler, _ = sessioncleanup.StoreAs[sessioncleanup.Profiler](s)
+	b.Tagger, _ = sessioncleanup.StoreAs[sessioncleanup.Tagger](s)
 	h.Store = b
 	return &h, b
 }

@@ -20,6 +20,7 @@ func outboxChecks() []check {
 		{"outbox", "drops what was used, kept, protected or deleted since", outboxDrops},
 		{"outbox", "settles a message once, and sends again what was given up", outboxSettles},
 		{"outbox", "neither claims nor settles for a sender that lost its lease", outboxLost},
+		{"outbox", "finds how an owner is reached", outboxOwners},
 	}
 }
 
@@ -447,4 +448,26 @@ func outboxLost(f *fixture) {
 		f.Errorf("the next sender claims %+v, want message one", again)
 	}
 	f.settle(sessioncleanup.NoticeOutcome{Message: "one", Delivered: true, Lease: held})
+}
+
+func outboxOwners(f *fixture) {
+	finder, ok := sessioncleanup.StoreAs[sessioncleanup.OwnerFinder](f.Store)
+	if !ok || f.PutOwner == nil {
+		f.Skipf("the store does not know how owners are reached")
+	}
+	for n, want := range map[int]sessioncleanup.Owner{
+		71: {Mail: "a71@example.com", Language: "fr-CA", Zone: "Europe/Paris"}, 72: {Mail: "a72@example.com"}, 73: {Language: "en"},
+	} {
+		if err := f.PutOwner(f.ctx, f.Owner(n), want); err != nil {
+			f.Fatalf("put an owner: %v", err)
+		}
+		if got, err := finder.FindOwner(f.ctx, f.Owner(n)); err != nil || got != want {
+			f.Errorf("FindOwner(%q) is %+v, %v; want %+v", f.Owner(n), got, err, want)
+		}
+	}
+	for _, nobody := range []string{f.Owner(74), "", "no such owner", "7 1", "\xff"} {
+		if got, err := finder.FindOwner(f.ctx, nobody); !errors.Is(err, sessioncleanup.ErrNotFound) {
+			f.Errorf("FindOwner(%q) is %+v, %v; want ErrNotFound", nobody, got, err)
+		}
+	}
 }

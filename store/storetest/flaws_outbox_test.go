@@ -73,8 +73,27 @@ func deletesBy(due dueFunc) func(*Harness, *broken) {
 	}
 }
 
+// guesses is a sound OwnerFinder whose answers are changed.
+type guesses struct {
+	sessioncleanup.OwnerFinder
+	change func(*sessioncleanup.Owner, *error)
+}
+
+func (g guesses) FindOwner(ctx context.Context, id string) (sessioncleanup.Owner, error) {
+	o, err := g.OwnerFinder.FindOwner(ctx, id)
+	g.change(&o, &err)
+	return o, err
+}
+
+// findsOwners changes the answers about owners.
+func findsOwners(change func(*sessioncleanup.Owner, *error)) func(*Harness, *broken) {
+	return func(_ *Harness, b *broken) { b.OwnerFinder = guesses{b.OwnerFinder, change} }
+}
+
 func outboxFlaws() []flaw {
 	return []flaw{
+		{"finds an owner who does not exist", findsOwners(func(_ *sessioncleanup.Owner, err *error) { *err = nil }), []func(*fixture){outboxOwners}},
+		{"forgets an owner's time zone", findsOwners(func(o *sessioncleanup.Owner, _ *error) { o.Zone = "" }), []func(*fixture){outboxOwners}},
 		{"deletes whoever was warned", deletesBy(func(b sessioncleanup.Batch, s sessioncleanup.Session) bool {
 			b.Cutoffs.Warned = time.Time{}
 			return b.Cutoffs.Due(b.Action, s)

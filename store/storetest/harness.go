@@ -26,11 +26,16 @@ type Harness struct {
 	// Policy.ReactivateOnActivity on with Migrate and requires that the rows follow it, at once when sessions are read, and
 	// with the next batch in the log.
 	Activity func(ctx context.Context, sessionID string) error
+	// Tag adds tags to a session as the application's own INSERT would. Nil: the checks of it are skipped.
+	Tag func(ctx context.Context, sessionID string, tags ...string) error
 	// SetActive is the application's own UPDATE of the column Active and of nothing else. Nil: the checks of it are skipped.
 	SetActive func(ctx context.Context, sessionID string, active bool) error
 	// Pin makes it impossible to delete the session, by a foreign key without cascade for example. Sessions that are not
 	// pinned can always be deleted.
 	Pin func(ctx context.Context, sessionID string) error
+	// PutOwner writes how an owner is reached into the table of the owners; empty texts stand for NULL. Nil: the schema says nothing
+	// about that.
+	PutOwner func(ctx context.Context, id string, o sessioncleanup.Owner) error
 	// ID is the n-th session ID, for backends whose ids are not numbers. As texts, the ids of numbers with the same count
 	// of digits must sort as the numbers do. Default: strconv.Itoa.
 	ID func(n int) string

@@ -80,10 +80,21 @@ func openMemory() (Harness, application) {
 			return store.Put(sessions...)
 		},
 		Activity: store.addActivity,
+		PutOwner: func(_ context.Context, id string, o sessioncleanup.Owner) error {
+			store.PutOwner(id, o)
+			return nil
+		},
 		SetActive: func(ctx context.Context, id string, active bool) error {
 			page, err := store.List(ctx, sessioncleanup.Query{Filter: byID(id), Limit: 1})
 			for i := range page.Sessions {
 				page.Sessions[i].Active = active
+			}
+			return errors.Join(err, store.Put(page.Sessions...))
+		},
+		Tag: func(ctx context.Context, id string, tags ...string) error {
+			page, err := store.List(ctx, sessioncleanup.Query{Filter: byID(id), Limit: 1})
+			for i := range page.Sessions {
+				page.Sessions[i].Tags = append(page.Sessions[i].Tags, tags...)
 			}
 			return errors.Join(err, store.Put(page.Sessions...))
 		},

@@ -24,9 +24,9 @@ CREATE UNLOGGED TABLE propositions (
 
 INSERT INTO users SELECT n, 'user ' || n FROM layout, generate_series(0, sessions / 20) n;
 
--- Owner 7 has one in fifty, the others 20.
+-- Owner 7 has one in fifty, the others 20. One in ten is of a batch, 100,000 at most.
 INSERT INTO sessions (id, streamer_id, name, code, active, created_at, updated_at, last_activity, expires_at, auto_cleanup, deactivated_at)
-SELECT n, CASE WHEN n % 50 = 0 THEN 7 ELSE n % (sessions / 20 + 1) END, 'session ' || md5(n::text), upper(to_hex(n * 7919)), kind < 32,
+SELECT n, CASE WHEN n % 50 = 0 THEN 7 ELSE n % (sessions / 20 + 1) END, CASE WHEN n % 10 = 5 AND n < 1000000 THEN 'batch ' ELSE 'session ' END || md5(n::text), upper(to_hex(n * 7919)), kind < 32,
        used - interval '1 day' * (n * 7 % 90), used, used, CASE WHEN n % 10 = 0 THEN used + interval '2 days' END,
        kind NOT IN (31, 99), CASE WHEN kind >= 32 THEN used + interval '1 day' END
   FROM layout, generate_series(1, sessions::bigint) n,

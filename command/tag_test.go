@@ -1,0 +1,23 @@
+package command
+
+import (
+	"testing"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+func TestTagsAreAddedRemovedAndCounted(t *testing.T) {
+	t.Parallel()
+	u, s := migrated(t)
+	u.calls("tags").want(t, exitDone, "No tags.")
+	u.calls("tag", inUse, "+vip", "a:b").want(t, exitDone, "Session 1 (Room 1) has the tags a:b, vip.")
+	u.calls("tag", "--reason", "over", "C1", "-a:b").want(t, exitDone, "Session 1 (Room 1) has the tags vip.")
+	u.calls("tag", closed, "vip").want(t, exitDone, "vip")
+	s.exec(t, "INSERT INTO sessioncleanup_tags SELECT id, 'test' FROM sessions WHERE id = 2")
+	u.calls("show", inUse).want(t, exitDone, "Tags", "vip", "tagged", "-a:b: over")
+	u.calls("tags").want(t, exitDone, "TAG   SESSIONS", "test         1", "vip          2")
+	if got := decode[[]sessioncleanup.TagCount](t, u.calls("tags", "--owner", "nobody", "--json")); len(got) != 0 {
+		t.Errorf("the tags of an owner without sessions are %v", got)
+	}
+	u.calls("tag", inUse, "-vip").want(t, exitDone, "has no tags.")
+}

@@ -1,0 +1,75 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// setTags serves PATCH /{id}/tags: it adds tags to a session and removes others.
+func (c *call) setTags() error {
+	var change sessioncleanup.TagChange
+	err := c.body(map[string]field{"add": tagList("add", &change.Add), "remove": tagList("remove", &change.Remove)})
+	switch {
+	case err != nil:
+		return err
+	case len(change.Add)+len(change.Remove) == 0:
+		return wrong("add", msgMissing)
+	case change.Validate() != nil: // each by itself is right
+		return wrong("remove", msgAddedToo)
+	}
+	return c.change(msgTagged, func(m *sessioncleanup.Manager, ctx context.Context, id string) (sessioncleanup.Session, error) {
+		s, err := m.Tag(ctx, id, change)
+		return s, tagFault(err)
+	})
+}
+
+// tagFault is the fault of a change of tags that cannot be made.
+func tagFault(err error) error {
+	switch {
+	case errors.Is(err, sessioncleanup.ErrTooManyTags):
+		return wrong("add", msgManyTags, sessioncleanup.MaxTags)
+	case errors.Is(err, errors.ErrUnsupported):
+		return &fault{problem: notFound, detail: msgNoTags}
+	default:
+		return err
+	}
+}
+
+// tagList reads a list of tags.
+func tagList(name string, to *[]string) field {
+	return func(raw json.RawMessage) error {
+		err := json.Unmarshal(raw, to)
+		if err == nil {
+			err = sessioncleanup.TagChange{Add: *to}.Validate()
+		}
+		if err != nil || len(*to) == 0 || len(*to) > sessioncleanup.MaxTags {
+			return wrong(name, msgTags, sessioncleanup.MaxTags, sessioncleanup.MaxTag)
+		}
+		return nil
+	}
+}
+
+type tagsAnswer struct {
+	Success bool                      `json:"success"`
+	Tags    []sessioncleanup.TagCount `json:"tags"`
+}
+
+// tagsInUse serves GET /tags: those in use. They are as old as other figures may be.
+func (c *call) tagsInUse() error {
+	values, err := c.query("owner")
+	if err != nil {
+		return err
+	}
+	scope, err := c.m.Scope(values.Get("owner"))
+	if err != nil {
+		return err
+	}
+	all, _, err := c.tagCounts.get(c.r.Context(), scope, func(ctx context.Context) ([]sessioncleanup.TagCount, error) { return c.m.Tags(ctx, scope) })
+	if err != nil {
+		return tagFault(err)
+	}
+	return c.reply(tagsAnswer{Success: true, Tags: append([]sessioncleanup.TagCount{}, all...)})
+}

@@ -33,7 +33,7 @@ func BulkActions() []BulkAction {
 	return []BulkAction{BulkDeactivate, BulkReactivate, BulkProtect, BulkUnprotect, BulkKeep, BulkTag, BulkDelete}
 }
 
-// Bulk changes many sessions: those in IDs or, without any, all that match OwnerID, Status and Text as in ListOptions.
+// Bulk changes many sessions: those in IDs or, without any, all that match OwnerID, Status, Text and Match as in ListOptions.
 type Bulk struct {
 	Action BulkAction
 	Keep   time.Duration // for BulkKeep: see Manager.Keep
@@ -43,6 +43,7 @@ type Bulk struct {
 	OwnerID string
 	Status  Status
 	Text    string
+	Match   string // by tags: Filter.Tags
 	// Expected is the number of sessions that the caller saw match. With more, Bulk changes nothing and fails with an
 	// UnexpectedError. Required without IDs.
 	Expected int
@@ -92,9 +93,12 @@ func (m *Manager) Bulk(ctx context.Context, b Bulk) (BulkResult, error) {
 	if err != nil {
 		return res, err
 	}
+	if err := m.filterTags(operation, b.Match); err != nil {
+		return res, fmt.Errorf("%s: %w", operation, err)
+	}
 	// The longest unused first: what is used or reactivated meanwhile moves behind those that are still to come.
 	q := Query{
-		Filter: Filter{OwnerID: owner, Text: b.Text}, Status: b.Status, Thresholds: m.policy.Thresholds(),
+		Filter: Filter{OwnerID: owner, Text: b.Text, Tags: b.Match}, Status: b.Status, Thresholds: m.policy.Thresholds(),
 		Sort: SortLastActivity, Limit: MaxPage, CountUpTo: MaxBulk,
 	}
 	if !b.DryRun {
@@ -139,7 +143,7 @@ func (m *Manager) bulkChange(b Bulk) (func(context.Context, *Manager, string) er
 	switch {
 	case len(b.IDs) > MaxPage:
 		return nil, invalid.Errorf("Bulk.IDs has %d: want at most %d", len(b.IDs), MaxPage)
-	case len(b.IDs) > 0 && (b.OwnerID != "" || b.Status != "" || b.Text != ""):
+	case len(b.IDs) > 0 && (b.OwnerID != "" || b.Status != "" || b.Text != "" || b.Match != ""):
 		return nil, invalid.Errorf("Bulk has IDs and a filter: want one of the two")
 	case len(b.IDs) == 0 && !b.DryRun && (b.Expected < 1 || b.Expected > MaxBulk):
 		return nil, invalid.Errorf("Bulk.Expected is %d: want 1 to %d", b.Expected, MaxBulk)

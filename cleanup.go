@@ -51,6 +51,9 @@ func (m *Manager) cleanup(ctx context.Context, r Run, slot time.Time) (Result, e
 	if err != nil {
 		return Result{DryRun: r.DryRun}, fmt.Errorf("%s: %w", operation, err)
 	}
+	if err := m.filterTags(operation, r.Filter.Tags); err != nil {
+		return Result{DryRun: r.DryRun}, fmt.Errorf("%s: %w", operation, err)
+	}
 	setIfZero(&r.PageSize, defaultPage)
 	work := &run{m: m, opts: r, policy: policy, slot: slot, started: time.Now(), result: Result{DryRun: r.DryRun}}
 	if policy.warns() {

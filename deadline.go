@@ -12,6 +12,7 @@ import (
 const (
 	callTimeout  = 20 * time.Second
 	readTimeout  = time.Minute     // of what may read a whole table, or delete much along with a session
+	countTimeout = 2 * sharedMost  // of counting all sessions, for which nobody waits
 	sweepTimeout = 3 * time.Minute // of a batch, which stores bound themselves: this is for those that do not
 )
 
@@ -55,7 +56,7 @@ func (b bounded) List(ctx context.Context, q Query) (Page, error) {
 }
 
 func (b bounded) Counts(ctx context.Context, q CountsQuery) (Counts, error) {
-	return call(ctx, b, "Counts", readTimeout, func(ctx context.Context) (Counts, error) { return b.Store.Counts(ctx, q) })
+	return call(ctx, b, "Counts", countTimeout, func(ctx context.Context) (Counts, error) { return b.Store.Counts(ctx, q) })
 }
 
 func (b bounded) Events(ctx context.Context, q EventQuery) ([]Event, error) {

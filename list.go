@@ -25,6 +25,7 @@ type ListOptions struct {
 	OwnerID string // only this owner's. Default: all that the caller may see
 	Status  Status // only these, or those of a selection, as SelectWaiting. Default: all
 	Text    string // only those whose name, code or ID contains it. Default: all
+	Tags    string // only those with these tags, and without others: see Filter.Tags. Default: all
 
 	Sort       Sort   // Default: SortLastActivity
 	Descending bool   // reverses the order
@@ -59,6 +60,9 @@ func (m *Manager) List(ctx context.Context, o ListOptions) (SessionPage, error) 
 	if err == nil {
 		err = o.normalize()
 	}
+	if err == nil {
+		err = m.filterTags(operation, o.Tags)
+	}
 	if err != nil {
 		return SessionPage{}, fmt.Errorf("%s: %w", operation, err)
 	}
@@ -67,7 +71,7 @@ func (m *Manager) List(ctx context.Context, o ListOptions) (SessionPage, error) 
 		return SessionPage{}, fmt.Errorf("%s: %w", operation, err)
 	}
 	q := Query{
-		Filter: Filter{OwnerID: o.OwnerID, Text: o.Text}, Status: o.Status, Thresholds: policy.Thresholds(),
+		Filter: Filter{OwnerID: o.OwnerID, Text: o.Text, Tags: o.Tags}, Status: o.Status, Thresholds: policy.Thresholds(),
 		Sort: o.Sort, Descending: o.Descending, After: after, Limit: o.Limit,
 	}
 	if o.Count {
@@ -175,7 +179,7 @@ func (o *ListOptions) fingerprint() string {
 	sum := sha256.New()
 	for _, part := range []string{
 		o.OwnerID, string(o.Status), o.Text, string(o.Sort), strconv.FormatBool(o.Descending),
-		o.InactiveAfter.String(), o.DeleteAfter.String(),
+		o.InactiveAfter.String(), o.DeleteAfter.String(), o.Tags,
 	} {
 		fmt.Fprintf(sum, "%d:%s", len(part), part)
 	}

@@ -128,6 +128,51 @@ func TestCountingGoesOnForOthersWhenItsCallerLeaves(t *testing.T) {
 	})
 }
 
+// hurried asks for figures, and waits for a second.
+func hurried(t *testing.T, m *sessioncleanup.Manager) (sessioncleanup.Stats, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	return m.RecentStats(ctx, "")
+}
+
+func TestSessionsAreCountedOnceHoweverLongThatTakes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := slowStore(t, 5*time.Minute)
+		for range 6 {
+			if s, err := hurried(t, recentManager(t, store)); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("%d sessions, %v; want the error of the caller's deadline", s.Total, err)
+			}
+			time.Sleep(45 * time.Second)
+		}
+		time.Sleep(time.Minute)
+		if s, err := hurried(t, recentManager(t, store)); err != nil || s.Total != 1 || store.times.Load() != 1 {
+			t.Errorf("%d sessions, %v, after %d counts; want 1, counted once", s.Total, err, store.times.Load())
+		}
+	})
+}
+
+func TestACountThatNeverEndsIsNotTriedAgainAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := slowStore(t, 15*time.Minute)
+		m := recentManager(t, store)
+		_, err := m.RecentStats(t.Context(), "")
+		for range 10 {
+			time.Sleep(15 * time.Minute)
+			if _, err = hurried(t, m); !errors.Is(err, sessioncleanup.ErrUnavailable) || store.times.Load() != 1 {
+				t.Fatalf("%v, after %d counts; want an ErrUnavailable after one", err, store.times.Load())
+			}
+		}
+		time.Sleep(time.Hour)
+		if _, err = hurried(t, m); store.times.Load() != 2 {
+			t.Errorf("after 3.5 hours: %v, %d counts; want a second one", err, store.times.Load())
+		}
+		time.Sleep(time.Hour)
+	})
+}
+
 // readOnly is a store whose values cannot be written.
 type readOnly struct{ slowCounts }
 

@@ -134,12 +134,15 @@ type Filter struct {
 	ID      string // only this session
 	OwnerID string // only this owner's
 	Text    string // only those whose name, code or ID contains it; ASCII letters match in either case
+	// Tags selects by tags, in a store that is a Tagger: words separated by spaces, for each of which the session has the tag. Of
+	// "vip|gold" it has at least one, of "-test" and "-test|demo" none. See ParseTagFilter.
+	Tags string `json:",omitempty"`
 }
 
 // Matches reports whether the filter selects the session.
 func (f Filter) Matches(s Session) bool {
 	return (f.ID == "" || f.ID == s.ID) && (f.OwnerID == "" || f.OwnerID == s.OwnerID) &&
-		(f.Text == "" || contains(s.Name, f.Text) || contains(s.Code, f.Text) || contains(s.ID, f.Text))
+		(f.Text == "" || contains(s.Name, f.Text) || contains(s.Code, f.Text) || contains(s.ID, f.Text)) && matchesTags(s.Tags, f.Tags)
 }
 
 func contains(text, part string) bool {

@@ -65,6 +65,44 @@ func (c TagChange) Apply(tags []string) []string {
 	return all
 }
 
+// ParseTagFilter reads Filter.Tags as the list of its words. An ErrInvalid says what cannot be one.
+func ParseTagFilter(text string) (words []string, err error) {
+	words = strings.Fields(text)
+	if len(words) > MaxTags {
+		return nil, invalid.Errorf("tags are %.200q: want at most %d words", text, MaxTags)
+	}
+	for _, word := range words {
+		if err := (TagChange{Add: strings.Split(strings.TrimPrefix(word, "-"), "|")}).Validate(); err != nil {
+			return nil, fmt.Errorf("%q: %w", word, err)
+		}
+	}
+	return words, nil
+}
+
+// matchesTags reports whether a session with these tags is selected by Filter.Tags.
+func matchesTags(tags []string, filter string) bool {
+	for word := range strings.FieldsSeq(filter) {
+		any, none := strings.CutPrefix(word, "-")
+		has := slices.ContainsFunc(strings.Split(any, "|"), func(tag string) bool { return slices.Contains(tags, tag) })
+		if has == none {
+			return false
+		}
+	}
+	return true
+}
+
+// filterTags checks a filter by tags.
+func (m *Manager) filterTags(operation, text string) error {
+	if text == "" {
+		return nil
+	}
+	_, err := ParseTagFilter(text)
+	if err == nil {
+		_, err = m.tagger(operation)
+	}
+	return err
+}
+
 // String writes the change as ParseTags reads it: "+vip -test".
 func (c TagChange) String() string {
 	var words []string
@@ -141,6 +179,12 @@ func (m *Manager) Tags(ctx context.Context, owner string) ([]TagCount, error) {
 		return nil, fmt.Errorf("%s: %w", operation, err)
 	}
 	return all, nil
+}
+
+// HasTags reports whether the store keeps tags.
+func (m *Manager) HasTags() bool {
+	_, ok := StoreAs[Tagger](m.store)
+	return ok
 }
 
 func (m *Manager) tagger(operation string) (Tagger, error) {

@@ -21,7 +21,8 @@ type Values interface {
 const (
 	busyShare   = 20                     // what is computed again and again takes one part in so many of a core
 	sharedWait  = 250 * time.Millisecond // how long a caller waits for newer figures
-	sharedLong  = time.Minute            // a computation that takes longer was given up
+	sharedLong  = time.Minute            // a process that says nothing for so long has given its computation up
+	sharedMost  = 10 * time.Minute       // a computation that takes longer is given up
 	sharedPause = 20 * time.Millisecond  // between looks at a computation of another process
 )
 
@@ -30,11 +31,17 @@ type shared[T any] struct {
 	At    time.Time     `json:"at"`             // the store's clock when it was computed; zero: it never was
 	Took  time.Duration `json:"took"`           // to compute it
 	Busy  time.Time     `json:"busy,omitzero"`  // a process computes it until then
+	Again time.Time     `json:"again,omitzero"` // when it may be computed again after it was given up
 	Value T             `json:"value,omitzero"` // none yet without At
 }
 
 // next is when it may be computed again.
-func (s shared[T]) next() time.Time { return s.At.Add(busyShare * s.Took) }
+func (s shared[T]) next() time.Time {
+	if next := s.At.Add(busyShare * s.Took); next.After(s.Again) {
+		return next
+	}
+	return s.Again
+}
 
 // share returns a value that any process computed, and computes it when that may be done again: computing takes at most a
 // twentieth of the time, whoever asks how often. A caller that would have to wait for longer than 250 ms gets the value as it
@@ -60,6 +67,10 @@ func share[T any](ctx context.Context, m *Manager, name string, compute func(con
 			return shared[T]{}, fmt.Errorf("read the value %s: %w", name, err)
 		}
 		known, busy := !s.At.IsZero() && !s.At.After(now), s.Busy.After(now) && s.Busy.Before(now.Add(2*sharedLong))
+		if !known && now.Before(s.Again) {
+			return shared[T]{}, fmt.Errorf("%w: computing the value %s took longer than %v; it is tried again at %s",
+				ErrUnavailable, name, sharedMost, s.Again.Format(time.RFC3339))
+		}
 		early := known && now.Before(s.next())
 		switch {
 		case known && (busy || early) && (time.Since(began) >= sharedWait || early && s.next().Sub(now) > sharedWait):
@@ -77,7 +88,8 @@ func share[T any](ctx context.Context, m *Manager, name string, compute func(con
 			return computed(ctx, m, compute)
 		}
 		if claimed {
-			return claim[T]{m, values, name, version + 1, s}.compute(ctx, compute)
+			c := claim[T]{m, values, name, version + 1, s}
+			return c.compute(ctx, compute)
 		}
 	}
 }
@@ -93,23 +105,28 @@ type claim[T any] struct {
 
 // compute computes the value. It goes on when its caller leaves: others wait for it. A caller that leaves because of its own
 // deadline gets the value from before, if there is one.
-func (c claim[T]) compute(ctx context.Context, compute func(context.Context) (T, error)) (shared[T], error) {
+func (c *claim[T]) compute(ctx context.Context, compute func(context.Context) (T, error)) (shared[T], error) {
 	type outcome struct {
 		s   shared[T]
 		err error
 	}
-	done := make(chan outcome, 1)
-	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), sharedLong)
+	done, before := make(chan outcome, 1), c.before
+	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), sharedMost)
 	go func() {
 		defer cancel()
-		s, err := computed(lasting, c.m, compute)
+		s, err := c.busy(lasting, func() (shared[T], error) { return computed(lasting, c.m, compute) })
 		kept := s
 		if err != nil {
 			kept = c.before
 			kept.Busy = time.Time{}
 		}
-		if _, failed := storeShared(lasting, c.values, c.name, kept, c.version); failed != nil {
-			c.m.log.DebugContext(lasting, "a value that was computed could not be stored for other processes", "value", c.name, "error", failed)
+		if err != nil && lasting.Err() != nil {
+			kept.Again = c.before.Busy.Add(busyShare * sharedMost)
+		}
+		storing, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+		defer cancel()
+		if _, failed := storeShared(storing, c.values, c.name, kept, c.version); failed != nil {
+			c.m.log.DebugContext(storing, "a value that was computed could not be stored for other processes", "value", c.name, "error", failed)
 		}
 		done <- outcome{s, err}
 	}()
@@ -117,10 +134,32 @@ func (c claim[T]) compute(ctx context.Context, compute func(context.Context) (T,
 	case out := <-done:
 		return out.s, out.err
 	case <-ctx.Done():
-		if !c.before.At.IsZero() {
-			return c.before, nil
+		if !before.At.IsZero() {
+			return before, nil
 		}
 		return shared[T]{}, ctx.Err()
+	}
+}
+
+// busy computes, and tells other processes meanwhile that it still does.
+func (c *claim[T]) busy(ctx context.Context, compute func() (shared[T], error)) (s shared[T], err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s, err = compute()
+	}()
+	tell := time.NewTicker(sharedLong / 2)
+	defer tell.Stop()
+	for {
+		select {
+		case <-done:
+			return s, err
+		case <-tell.C:
+			c.before.Busy = c.before.Busy.Add(sharedLong / 2)
+			if stored, _ := storeShared(ctx, c.values, c.name, c.before, c.version); stored {
+				c.version++
+			}
+		}
 	}
 }
 

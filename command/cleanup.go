@@ -28,7 +28,7 @@ type cleanupFlags struct {
 	archive                    bool
 	force                      permission
 	inactiveAfter, deleteAfter time.Duration
-	owner                      string
+	owner, tags                string
 	page                       int
 	metrics                    metricsFile
 }
@@ -53,7 +53,8 @@ With --archive, or while the policy says so, what is deleted can be restored for
 With --backup it then copies what was archived since the last backup into a file, and purges only what is in one. When that is
 not possible it says so, stats --check raises an alert, and the exit code is 0.
 
-With --owner the run is limited to one owner's sessions. Such a run does not count for the schedule of serve.
+With --owner the run is limited to one owner's sessions, with --tag to those with some tags. Such a run does not count for the
+schedule of serve.
 
 With --metrics-file it writes metrics in Prometheus's text format after the run, for node_exporter. The counters in the file
 continue from one run to the next.
@@ -109,6 +110,7 @@ func (a *app) cleanup() *cobra.Command {
 	a.addBackup(flags)
 	f.metrics.add(flags)
 	flags.StringVar(&f.owner, "owner", "", "only the sessions of the owner with this ID")
+	flags.StringVar(&f.tags, "tag", "", tagHelp)
 	flags.Var(&threshold{&f.inactiveAfter, "inactive-hours", time.Hour}, "inactive-hours",
 		"deactivate after this many hours without activity, or never (default: the policy's, 24)")
 	flags.Var(&threshold{&f.deleteAfter, "delete-days", 24 * time.Hour}, "delete-days",
@@ -121,7 +123,7 @@ func (a *app) cleanup() *cobra.Command {
 func (f *cleanupFlags) run(cmd *cobra.Command, verbose bool) (sessioncleanup.Run, error) {
 	run := sessioncleanup.Run{
 		DryRun: f.dryRun, Force: f.force.all, DeleteAtMost: f.force.atMost,
-		PageSize: f.page, Filter: sessioncleanup.Filter{OwnerID: f.owner},
+		PageSize: f.page, Filter: sessioncleanup.Filter{OwnerID: f.owner, Tags: f.tags},
 		InactiveAfter: f.inactiveAfter, DeleteAfter: f.deleteAfter, Reason: "manual",
 	}
 	if f.cron {

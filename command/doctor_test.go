@@ -65,8 +65,8 @@ func TestDoctorFindsEachBrokenInstallationOnSQLite(t *testing.T) {
 		{"the file is another one", func(_ *testing.T, u *user, _ *service) {
 			u.vars[envDatabase] = "sqlite:" + u.writes("notes.txt", strings.Repeat("these are my notes, and no database at all\n", 100))
 		}, nil, exitFailed, finding{"database", problem, "not a SQLite database", "--database"}},
-		{"the URL is of no database that is known", func(_ *testing.T, u *user, _ *service) { u.vars[envDatabase] = "mysql://x/y" }, nil, exitFailed,
-			finding{"database", problem, "mysql", "--database"}},
+		{"the URL is of no database that is known", func(_ *testing.T, u *user, _ *service) { u.vars[envDatabase] = "oracle://x/y" }, nil, exitFailed,
+			finding{"database", problem, "oracle", "--database"}},
 		{"the environment has a typing error", func(_ *testing.T, u *user, _ *service) { u.vars[sessioncleanup.EnvInactiveHours] = "24h" }, nil, exitFailed,
 			finding{"database", problem, "SESSION_INACTIVE_HOURS", "do what the message says"}},
 		{"nothing is installed", func(t *testing.T, u *user, _ *service) { u.calls("uninstall", "--yes").want(t, exitDone) }, nil, exitFailed,

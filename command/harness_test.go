@@ -16,11 +16,13 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 
+	"github.com/sessioncleanup/sessioncleanup/internal/mysqltest"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 )
 
 func TestMain(m *testing.M) {
 	code := pgtest.Main(m)
+	mysqltest.Stop()
 	removeBinary()
 	os.Exit(code)
 }

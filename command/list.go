@@ -39,6 +39,7 @@ func (a *app) list() *cobra.Command {
 	flags.StringVar(&status, "status", "", "only sessions with this status: "+joinWords(sessioncleanup.Selections()))
 	flags.StringVar(&o.OwnerID, "owner", "", "only the sessions of the owner with this ID")
 	flags.StringVarP(&o.Text, "text", "q", "", "only sessions whose name, code or ID contains this")
+	flags.StringVar(&o.Tags, "tag", "", tagHelp)
 	flags.StringVar(&sort, "sort", string(sessioncleanup.SortLastActivity), "order: "+joinWords(sessioncleanup.Sorts()))
 	flags.BoolVar(&reverse, "reverse", false, "the other way round: the oldest first, or from Z to A")
 	flags.Var(newCount(&o.Limit, 50, 1, sessioncleanup.MaxPage), "limit", "sessions on the page")

@@ -20,6 +20,16 @@ func TestRunbooksWorkAsWritten(t *testing.T) {
 	fails := func(summary sessioncleanup.RunSummary) world {
 		return records(0, func(r *sessioncleanup.RunSummary) { r.Error, r.Refused = summary.Error, summary.Refused })
 	}
+	unsent := func(change, alert string) world { // warnings that were not delivered
+		return func(t *testing.T, u *user, s *service) {
+			old(t, u, s)
+			u.vars[sessioncleanup.EnvWarnDays] = "7"
+			u.calls("migrate").want(t, exitDone)
+			u.calls("cleanup").want(t, exitDone)
+			s.exec(t, "UPDATE sessioncleanup_notices SET "+change)
+			u.calls("stats", "--check").want(t, exitAlert, alert)
+		}
+	}
 	worlds := map[string]world{
 		"missed": sqlOf("DELETE FROM sessioncleanup_events"), "overdue": nothing, "absent": nothing, "database-down": nothing,
 		"disabled": func(t *testing.T, u *user, _ *service) {
@@ -48,10 +58,13 @@ func TestRunbooksWorkAsWritten(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		"never-due":    sqlOf("UPDATE sessions SET last_activity = 'yesterday' WHERE id = 42"),
-		"clock-wrong":  nothing,
-		"too-many-due": old,
-		"low-activity": nothing,
+		"outbox-stuck":  unsent("queued_at = datetime('now', '-2 days')", "outbox_stuck"),
+		"undeliverable": unsent("failed_at = queued_at, next_at = NULL, error = 'no address'", "undeliverable"),
+		"low-use":       nothing,
+		"never-due":     sqlOf("UPDATE sessions SET last_activity = 'yesterday' WHERE id = 42"),
+		"clock-wrong":   nothing,
+		"too-many-due":  old,
+		"low-activity":  nothing,
 	}
 	pages, err := filepath.Glob("../docs/runbooks/*.md")
 	if err != nil || len(pages) != len(worlds) {

@@ -10,6 +10,9 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
+// tagHelp explains a filter by tags.
+const tagHelp = `only sessions with these tags: "vip", "vip gold" (both), "vip|gold" (one of them), "-test" (without)`
+
 func (a *app) tag() *cobra.Command {
 	cmd := explained(&cobra.Command{
 		Use:   "tag ID +TAG... -TAG...",

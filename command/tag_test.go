@@ -19,5 +19,13 @@ func TestTagsAreAddedRemovedAndCounted(t *testing.T) {
 	if got := decode[[]sessioncleanup.TagCount](t, u.calls("tags", "--owner", "nobody", "--json")); len(got) != 0 {
 		t.Errorf("the tags of an owner without sessions are %v", got)
 	}
+	u.calls("list", "--tag", "vip").want(t, exitDone, "Room 1", "Room 3", "2 sessions")
+	u.calls("list", "--tag", "vip|test -absent").want(t, exitDone, "3 sessions")
+	u.calls("list", "--tag", "Vip").want(t, exitUsage, `tag is "Vip"`)
+	u.calls("cleanup", "--tag", "test", "--delete-days", "never").want(t, exitDone)
+	if n := s.count(t, "SELECT count(*) FROM sessions WHERE NOT active AND id = 2"); n != 1 {
+		t.Error("the run of the tag did not deactivate its session")
+	}
+	u.calls("show", gone).want(t, exitDone, "to_delete")
 	u.calls("tag", inUse, "-vip").want(t, exitDone, "has no tags.")
 }

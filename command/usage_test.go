@@ -93,7 +93,7 @@ func TestWrongUsageNamesTheMistake(t *testing.T) {
 		{[]string{"stats", "--schema", file("broken.json")}, "schema is not readable"},
 		{[]string{"stats", "--schema", file("typo.json")}, `unknown field "tabel"`},
 		{[]string{"stats", "--schema", file("injection.json")}, "schema.table is"},
-		{[]string{"stats", "-d", "mysql://root@localhost/app"}, `unknown scheme "mysql"`},
+		{[]string{"stats", "-d", "oracle://root@localhost/app"}, `unknown scheme "oracle"`},
 		{[]string{"stats", "-d", "app.db"}, "has no scheme"},
 		{[]string{"stats", "-d", "sqlite:"}, "the path of a file"},
 		{[]string{"stats", "-d", "memory:there"}, "nothing after it"},
@@ -182,7 +182,8 @@ func TestPasswordIsNeverShown(t *testing.T) {
 		"unknown setting":    "postgres://app:hunter2%2FS3cr%25t@127.0.0.1:1/app?sslmode=perhaps",
 		"in a parameter":     "postgres://app@127.0.0.1:1/app?password=hunter2&sslmode=perhaps",
 		"keywords":           "host=127.0.0.1 password=hunter2",
-		"unknown scheme":     "mysql://app:hunter2@127.0.0.1/app",
+		"unknown scheme":     "oracle://app:hunter2@127.0.0.1/app",
+		"no MariaDB there":   "mysql://app:hunter2@127.0.0.1:1/app?timeout=1s",
 		"no slashes":         "postgres:app:hunter2@127.0.0.1/app",
 		"bad host":           "postgres://app:hunter2@[::1/app",
 	} {

@@ -33,6 +33,7 @@ func (c *call) bulk() error {
 		"owner":    ownerID("owner", &b.OwnerID),
 		"status":   choice("status", &b.Status, sessioncleanup.Statuses()),
 		"q":        searchText("q", &b.Text),
+		"tags":     tagFilterField("tags", &b.Match),
 		"expected": count("expected", &b.Expected),
 		"dry_run":  boolean("dry_run", &b.DryRun),
 	}, "action")
@@ -79,7 +80,7 @@ func (c *call) checkBulk(b sessioncleanup.Bulk, days int) error {
 		return wrong("remove", msgAddedToo)
 	case days > longest:
 		return wrong("days", msgFromTo, days, longest)
-	case b.IDs != nil && (b.OwnerID != "" || b.Status != "" || b.Text != ""):
+	case b.IDs != nil && (b.OwnerID != "" || b.Status != "" || b.Text != "" || b.Match != ""):
 		return wrong("ids", msgEither)
 	case b.IDs == nil && !b.DryRun && b.Expected == 0:
 		return wrong("expected", msgMissing)

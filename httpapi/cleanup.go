@@ -55,6 +55,7 @@ func (c *call) cleanup() error {
 		"inactive_hours":  threshold("inactive_hours", time.Hour, &run.InactiveAfter),
 		"delete_old_days": threshold("delete_old_days", 24*time.Hour, &run.DeleteAfter),
 		"owner_id":        ownerID("owner_id", &run.Filter.OwnerID),
+		"tags":            tagFilterField("tags", &run.Filter.Tags),
 		"dry_run":         boolean("dry_run", &run.DryRun),
 		"force":           boolean("force", &run.Force),
 		"delete_at_most":  count("delete_at_most", &run.DeleteAtMost),
@@ -85,22 +86,23 @@ func (c *call) cleanup() error {
 	return s.reply(out)
 }
 
-// run does a run. A run retries for a while when the database is unavailable; a client gets its 503 sooner.
+// run does a run. A run retries for a while when the database is unavailable; a client gets its 503 sooner. A dry run takes its time
+// in a large table, and ends when its client leaves.
 func (c *call) run(run sessioncleanup.Run, s *stream) (sessioncleanup.Result, error) {
-	if run.DryRun {
-		ctx, cancel := c.timed()
-		defer cancel()
-		return c.m.Cleanup(ctx, run)
-	}
 	if err := c.reachable(); err != nil {
 		return sessioncleanup.Result{}, err
 	}
-	defer c.forgetAll()
 	var res sessioncleanup.Result
-	err := s.work(func(ctx context.Context) (err error) {
+	do := func(ctx context.Context) (err error) {
 		res, err = c.m.Cleanup(ctx, run)
 		return err
-	})
+	}
+	if run.DryRun {
+		err := c.unhurried(c.r.Context(), do)
+		return res, err
+	}
+	defer c.forgetAll()
+	err := s.work(do)
 	return res, err
 }
 
@@ -114,9 +116,14 @@ func (c *call) reachable() error {
 
 // detached does work that continues when the client disconnects. Only Options.Context ends it early.
 func (c *call) detached(work func(context.Context) error) error {
+	return c.unhurried(context.WithoutCancel(c.r.Context()), work)
+}
+
+// unhurried does work that may take longer than a response. Options.Context ends it, too.
+func (c *call) unhurried(ctx context.Context, work func(context.Context) error) error {
 	// A server's WriteTimeout is meant for responses, not for runs. A writer without deadlines has none to lift.
 	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Time{})
-	ctx, cancel := context.WithCancel(context.WithoutCancel(c.r.Context()))
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.Context, cancel)()
 	err := work(ctx)

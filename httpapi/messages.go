@@ -165,8 +165,9 @@ var (
 	msgMoreThan    = text{"%d sessions are due for deletion, more than the %d that delete_at_most allows. None was deleted; GET view?status=to_delete shows them. To allow it once, send \"delete_at_most\": %d, or \"force\": true.", "%d sessions seraient supprimées, plus que les %d autorisées par delete_at_most. Aucune ne l'a été ; GET view?status=to_delete les montre. Pour l'autoriser une fois, envoyez \"delete_at_most\": %d ou \"force\": true."}
 	msgFromTo      = text{"%s is %.100s: want a whole number from 1 to %d.", "%s vaut %.100s : attendu un nombre entier de 1 à %d."}
 	msgIDs         = text{"%s: want a list of 1 to %d IDs in UTF-8 without NUL, of %d bytes at most.", "%s : attendu une liste de 1 à %d identifiants en UTF-8 sans NUL, de %d octets au plus."}
-	msgEither      = text{"%s cannot be combined with status, owner or q.", "%s ne se combine pas avec status, owner ou q."}
+	msgEither      = text{"%s cannot be combined with status, owner, q or tags.", "%s ne se combine pas avec status, owner, q ou tags."}
 	msgTags        = text{"%s: want a list of 1 to %d tags: 1 to %d characters a to z, 0 to 9, and - _ . : after the first one.", "%s : attendu une liste de 1 à %d étiquettes : 1 à %d caractères a à z, 0 à 9, et - _ . : après le premier."}
+	msgTagFilter   = text{"%s is %.100q: want tags such as \"vip\", \"vip|gold -test\".", "%s vaut %.100q : attendu des étiquettes comme « vip » ou « vip|gold -test »."}
 	msgAddedToo    = text{"%s has a tag that is to be added.", "%s contient une étiquette à ajouter."}
 	msgManyTags    = text{"%s: the session would have more than %d tags.", "%s : la session aurait plus de %d étiquettes."}
 	msgNoTags      = text{"There are no tags here.", "Il n'y a pas d'étiquettes ici."}

@@ -229,12 +229,15 @@ func (a *api) activityTable(ctx context.Context) (string, error) {
 
 // listOptions reads the query of GET /view.
 func (c *call) listOptions() (o sessioncleanup.ListOptions, err error) {
-	values, err := c.query("status", "owner", "q", "sort", "limit", "cursor")
+	values, err := c.query("status", "owner", "q", "tags", "sort", "limit", "cursor")
 	if err != nil {
 		return o, err
 	}
 	o.OwnerID, o.Text, o.Cursor = values.Get("owner"), values.Get("q"), values.Get("cursor")
 	if o.Limit, err = limitOf(values); err != nil {
+		return o, err
+	}
+	if o.Tags, err = tagFilter("tags", values.Get("tags")); err != nil {
 		return o, err
 	}
 	if o.Status, err = oneOf(values, "status", sessioncleanup.Statuses()); err != nil {

@@ -38,6 +38,28 @@ func tagFault(err error) error {
 	}
 }
 
+// tagFilter reads a filter by tags.
+func tagFilter(name, text string) (string, error) {
+	if _, err := sessioncleanup.ParseTagFilter(text); err != nil {
+		return "", wrong(name, msgTagFilter, text)
+	}
+	return text, nil
+}
+
+// tagFilterField reads a filter by tags in a body.
+func tagFilterField(name string, to *string) field {
+	return func(raw json.RawMessage) error {
+		err := json.Unmarshal(raw, to)
+		if err == nil && *to != "" {
+			_, err = tagFilter(name, *to)
+		}
+		if err != nil || *to == "" {
+			return wrong(name, msgTagFilter, string(raw))
+		}
+		return nil
+	}
+}
+
 // tagList reads a list of tags.
 func tagList(name string, to *[]string) field {
 	return func(raw json.RawMessage) error {

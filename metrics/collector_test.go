@@ -181,6 +181,10 @@ func TestMetricsAreThoseOfTheGoldenFile(t *testing.T) {
 		if _, err := w.sessions.SetAutoCleanup(t.Context(), "1", false); err != nil {
 			t.Fatal(err)
 		}
+		notice := sessioncleanup.Event{Action: sessioncleanup.ActionNotified, Actor: "system", Reason: "mail: too_many_due"}
+		if _, err := w.db.Record(t.Context(), sessioncleanup.Record{Event: notice}); err != nil {
+			t.Fatal(err)
+		}
 		stopped, stop := context.WithCancel(t.Context())
 		stop()
 		_, _ = w.sessions.Cleanup(stopped, sessioncleanup.Run{})
@@ -232,8 +236,11 @@ func TestAFailedBackupAndWhatOperatorsWereToldAreSeen(t *testing.T) {
 			}
 		}
 		record(sessioncleanup.Event{Action: sessioncleanup.ActionNotified, Reason: "mail: backup_failed"})
-		if got := w.value(w.scrape(), "notices_total"); got != "1" {
-			t.Errorf("notices_total is %q, want 1", got)
+		record(sessioncleanup.Event{Action: sessioncleanup.ActionNotified, Reason: "mail: none"})
+		for _, outcome := range []string{"alert", "over"} {
+			if got := w.value(w.scrape(), `notices_total{channel="mail",outcome="`+outcome+`"}`); got != "1" {
+				t.Errorf("notices_total with the outcome %s is %q, want 1", outcome, got)
+			}
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/told"
 )
 
 // overlap is how many events are read again: transactions that commit at the same time may add theirs out of order.
@@ -28,9 +29,8 @@ var phases = map[sessioncleanup.Action]string{
 // log counts what is in the audit log, from the first reading on: Prometheus asks how much a counter rises. Collector.Resume
 // is for a process that is there for one run only.
 type log struct {
-	changes, runs, failures, skips *prometheus.CounterVec
-	notices                        prometheus.Counter
-	durations, locks               *histogram
+	changes, runs, failures, skips, notices *prometheus.CounterVec
+	durations, locks                        *histogram
 
 	position int64              // the newest event that is counted
 	resumed  bool               // position is that of a file
@@ -41,16 +41,15 @@ type log struct {
 }
 
 func newLog() *log {
-	counter := func(name, help, label string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, []string{label})
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
 	}
 	l := &log{
-		changes:  counter("session_changes_total", "Sessions changed, by what happened to them.", "action"),
-		runs:     counter("runs_total", "Runs that ended, by outcome.", "outcome"),
-		failures: counter("session_failures_total", "Sessions that runs could not change, by phase.", "phase"),
-		skips:    counter("session_skips_total", "Sessions that runs left for the next one although they were due, by phase.", "phase"),
-		notices: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "notices_total",
-			Help: "Entries of the log on what operators were told, over any channel."}),
+		changes:   counter("session_changes_total", "Sessions changed, by what happened to them.", "action"),
+		runs:      counter("runs_total", "Runs that ended, by outcome.", "outcome"),
+		failures:  counter("session_failures_total", "Sessions that runs could not change, by phase.", "phase"),
+		skips:     counter("session_skips_total", "Sessions that runs left for the next one although they were due, by phase.", "phase"),
+		notices:   counter("notices_total", "Notices to operators, by channel, and by whether alerts hold or all are over.", "channel", "outcome"),
 		durations: newHistogram("run_duration_seconds", "How long runs took.", .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 150, 300, 600, 1800, 3600),
 		locks: newHistogram("run_longest_lock_seconds", "The longest time for which one transaction of a run held its locks, for each run.",
 			.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10),
@@ -174,7 +173,9 @@ func (l *log) count(e sessioncleanup.Event, now time.Time) {
 		l.changes.WithLabelValues(string(e.Action)).Add(float64(len(e.Sessions) + e.Unnamed))
 	}
 	if e.Action == sessioncleanup.ActionNotified {
-		l.notices.Inc()
+		if channel, alerts := told.Parse(e.Reason); channel != "" {
+			l.notices.WithLabelValues(channel, map[bool]string{true: "alert", false: "over"}[len(alerts) > 0]).Inc()
+		}
 	}
 	if e.Run == nil {
 		return
@@ -193,14 +194,13 @@ func (l *log) count(e sessioncleanup.Event, now time.Time) {
 }
 
 func (l *log) vectors() []*prometheus.CounterVec {
-	return []*prometheus.CounterVec{l.changes, l.runs, l.failures, l.skips}
+	return []*prometheus.CounterVec{l.changes, l.runs, l.failures, l.skips, l.notices}
 }
 
 func (l *log) describe(to chan<- *prometheus.Desc) {
 	for _, vector := range l.vectors() {
 		vector.Describe(to)
 	}
-	l.notices.Describe(to)
 	to <- l.durations.desc
 	to <- l.locks.desc
 }
@@ -209,7 +209,6 @@ func (l *log) send(to chan<- prometheus.Metric) {
 	for _, vector := range l.vectors() {
 		vector.Collect(to)
 	}
-	l.notices.Collect(to)
 	l.durations.send(to)
 	l.locks.send(to)
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {

@@ -9,8 +9,11 @@ import (
 	"io/fs"
 )
 
-//go:embed postgres sqlite
+//go:embed mysql postgres sqlite
 var files embed.FS
+
+// MySQL returns the files for MariaDB and MySQL.
+func MySQL() fs.FS { return folder("mysql") }
 
 // Postgres returns the files for PostgreSQL.
 func Postgres() fs.FS { return folder("postgres") }

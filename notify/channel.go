@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,11 +8,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/told"
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
@@ -21,7 +20,6 @@ const (
 	firstPause     = time.Minute // after a message that was not delivered, doubled each time
 	longestPause   = time.Hour
 	permanentPause = 24 * time.Hour  // somebody may have corrected what was wrong
-	nothingHolds   = "none"          // in the log
 	saveGrace      = 2 * time.Second // for the entry of a message that was delivered when Run is to end
 )
 
@@ -148,17 +146,10 @@ func (t *teller) remember(ctx context.Context, c *channel) error {
 			return err
 		}
 		for _, e := range events {
-			codes, ok := strings.CutPrefix(e.Reason, c.Name()+": ")
-			if !ok {
-				continue
+			if name, alerts := told.Parse(e.Reason); name == c.Name() {
+				c.known, c.last, c.told = true, e, alerts
+				return nil
 			}
-			c.known, c.last, c.told = true, e, nil
-			for code := range strings.FieldsSeq(codes) {
-				if code != nothingHolds {
-					c.told = append(c.told, sessioncleanup.AlertCode(code))
-				}
-			}
-			return nil
 		}
 		if len(events) < q.Limit {
 			c.known = true
@@ -180,11 +171,7 @@ func (t *teller) notified(ctx context.Context, q sessioncleanup.EventQuery) ([]s
 
 // save writes to the log which alerts the receivers of a channel know to hold. They may know more than the log when it fails.
 func (t *teller) save(ctx context.Context, c *channel) error {
-	words := make([]string, len(c.told))
-	for i, code := range c.told {
-		words[i] = string(code)
-	}
-	reason := c.Name() + ": " + cmp.Or(strings.Join(words, " "), nothingHolds)
+	reason := told.Reason(c.Name(), c.told)
 	if len([]rune(reason)) > sessioncleanup.MaxEventText {
 		return invalid.Errorf("the log has no room for what a channel was told, %q: want shorter names", reason)
 	}

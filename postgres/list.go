@@ -138,7 +138,16 @@ func (s *Store) read(ctx context.Context, queries func(*pgx.Batch)) (time.Time, 
 
 // readArgs are the first six parameters of what reads sessions; NULL does not filter, and turns a phase off.
 func readArgs(f sessioncleanup.Filter, t sessioncleanup.Thresholds) []any {
-	return []any{moment(t.Now), threshold(t.Inactive), deletion(t), orNull(f.ID), orNull(f.OwnerID), orNull(f.Text)}
+	return []any{moment(t.Now), threshold(t.Inactive), deletion(t), orNull(f.ID), orNull(f.OwnerID), words(f)}
+}
+
+// words are the text of a filter, NULL for none, and the words of its tags.
+func words(f sessioncleanup.Filter) []*string {
+	all := []*string{orNull(f.Text)}
+	for word := range strings.FieldsSeq(f.Tags) {
+		all = append(all, &word)
+	}
+	return all
 }
 
 // cutoffs are the thresholds at the store's clock.

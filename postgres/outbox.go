@@ -35,7 +35,7 @@ func (s *Store) Warn(ctx context.Context, b sessioncleanup.Batch) (out sessioncl
 	err = s.transact(ctx, min(batchLimit, s.cfg.BatchTimeout), func(batch *pgx.Batch) {
 		queueGuard(batch, m, b.Lease)
 		batch.Queue(m.statement("warn"), b.Cutoffs.Now, moment(b.Cutoffs.Delete), moment(b.Cutoffs.Warn), moment(b.Cutoffs.Warned), b.After,
-			orNull(b.Filter.ID), orNull(b.Filter.OwnerID), orNull(b.Filter.Text), b.Cause.Actor, b.Cause.Reason, b.Cause.RunID, b.Limit).
+			orNull(b.Filter.ID), orNull(b.Filter.OwnerID), words(b.Filter), b.Cause.Actor, b.Cause.Reason, b.Cause.RunID, b.Limit).
 			QueryRow(func(row pgx.Row) error {
 				var held int64
 				err := row.Scan(&out.IDs, &out.Next, &held)

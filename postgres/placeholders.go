@@ -91,7 +91,7 @@ func (m *mapping) fill() {
 	m.names = n
 	n["theirs"], n["ours"] = m.statement("theirs"), m.statement("ours")
 	n["by_run"], n["ahead"], n["noted"] = m.statement("by_run"), m.statement("ahead"), m.statement("noted")
-	n["has_text"] = m.statement("has_text")
+	n["has_text"], n["has_tags"] = m.statement("has_text"), m.statement("has_tags")
 	for _, cutoff := range []string{"delete", "warn"} {
 		n["past_"+cutoff] = m.statement("past", sqlfile.Names{"cutoff": "v_cut." + cutoff})
 	}

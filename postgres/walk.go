@@ -93,6 +93,9 @@ func (m *mapping) wanted(q sessioncleanup.Query) string {
 	if q.Text != "" {
 		all = append(all, m.names["has_text"])
 	}
+	if q.Tags != "" {
+		all = append(all, m.names["has_tags"])
+	}
 	return strings.Join(all, " AND ")
 }
 

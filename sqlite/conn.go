@@ -95,7 +95,7 @@ func (s *Store) withLayout(ctx context.Context, do func(c *conn) error) func(c *
 }
 
 func (c *conn) transact(ctx context.Context, do func(c *conn) error) error {
-	if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+	if err := c.begin(ctx); err != nil {
 		return err
 	}
 	committed := false
@@ -112,6 +112,15 @@ func (c *conn) transact(ctx context.Context, do func(c *conn) error) error {
 		_, err = c.ExecContext(context.WithoutCancel(ctx), "COMMIT")
 	}
 	committed = err == nil
+	return err
+}
+
+// begin begins a transaction that writes. The driver may report a context that ended after the transaction began.
+func (c *conn) begin(ctx context.Context) error {
+	_, err := c.ExecContext(ctx, "BEGIN IMMEDIATE")
+	if err != nil {
+		c.rollBack(ctx)
+	}
 	return err
 }
 

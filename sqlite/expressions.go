@@ -143,7 +143,7 @@ func (l *layout) addRules(n sqlfile.Names, c cutoffs) {
 		"has_expires_at", "warned_enough", "has_notice", "due_idle", "due_expired", "due_gone", "due_to_warn", "due_undated", "due_ahead", "due_inactive_ahead", "never_due",
 		"status_active", "status_to_deactivate", "status_inactive", "status_to_delete", "status_protected",
 		"status_to_warn", "status_waiting",
-		"with_id", "with_owner", "with_text",
+		"with_id", "with_owner", "with_text", "with_tags",
 	} {
 		n[rule] = filled(rule, n)
 	}

@@ -100,6 +100,10 @@ func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, p 
 		p["text"] = f.Text
 		rule("with_text")
 	}
+	if words := strings.Fields(f.Tags); len(words) > 0 {
+		p["tags"] = wordList(words)
+		rule("with_tags")
+	}
 	if status != "" {
 		rule("status_" + string(status))
 	}

@@ -42,6 +42,9 @@ func (w *application) model(host *sql.DB) *runmodel.Model {
 		m.Changed = append(m.Changed, "updated_at")
 	}
 	for n := 1; n <= count; n++ {
+		if w.other(n) {
+			continue
+		}
 		s := runmodel.New(n)
 		s.Free, s.Active = used(n) && !w.shows(), !w.closed[n]
 		m.Sessions[w.id.name(w.id.value(n))] = s
@@ -49,6 +52,7 @@ func (w *application) model(host *sql.DB) *runmodel.Model {
 	for _, about := range w.told {
 		s := m.Sessions[w.id.name(w.id.value(about.n))]
 		switch {
+		case s == nil: // it is none
 		case about.along > 0:
 			s.Along = append(s.Along, w.id.name(w.id.value(about.along)))
 		case about.source != nil:
@@ -124,7 +128,7 @@ func (w *application) read(t *testing.T, host *sql.DB) runmodel.Rows {
 	for _, column := range columns {
 		list += fmt.Sprintf(", +%q", column) // without its type, by which the driver would read times
 	}
-	rows, err := host.QueryContext(t.Context(), fmt.Sprintf("SELECT %s FROM %s WHERE id IS NOT NULL", list[2:], w.table))
+	rows, err := host.QueryContext(t.Context(), fmt.Sprintf("SELECT %s FROM %s WHERE %s", list[2:], w.table, w.visible()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,11 +174,11 @@ func (w *application) prepare(t *testing.T, host *sql.DB, m *runmodel.Model) {
 		if !s.Active {
 			continue
 		}
-		execute(t, host, fmt.Sprintf("UPDATE %s SET %s = 0 WHERE id = ?", w.table, m.Active), w.id.value(n))
+		execute(t, host, fmt.Sprintf("UPDATE %s SET %s = ? WHERE id = ?", w.table, m.Active), w.state(0), w.id.value(n))
 		s.Active, s.Deactivated = false, m.Now(t)
 		wrote(s)
 	}
-	columns, values := []string{"id", m.Active}, []any{w.id.value(900), 0}
+	columns, values := []string{"id", m.Active}, []any{w.id.value(900), w.state(0)}
 	for name, column := range w.times {
 		if name != "expires_at" {
 			columns, values = append(columns, name), append(values, column.write(time.Now().Add(-60*day)))
@@ -190,7 +194,7 @@ func (w *application) prepare(t *testing.T, host *sql.DB, m *runmodel.Model) {
 // follow makes another activity table, of which half of the applications tell the library.
 func (w *application) follow(t *testing.T, host *sql.DB, m *runmodel.Model, store *sqlite.Store) {
 	t.Helper()
-	if w.random.IntN(2) == 0 {
+	if w.random.IntN(2) == 0 || !w.schema.IsZero() { // a schema that is given says which tables are followed
 		return
 	}
 	w.pausing.Lock()

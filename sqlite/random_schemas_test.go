@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/runmodel"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
@@ -39,7 +40,8 @@ func TestRunsOnRandomSchemasStayWithinTheRules(t *testing.T) {
 					t.Logf("the application's tables:\n%s", strings.Join(w.ddl, ";\n"))
 				}
 			}()
-			store := open(t, path, sqlite.Config{})
+			store := open(t, path, sqlite.Config{Schema: w.schema})
+			others := w.others(t, host)
 			if w.refused {
 				before := dump(t, host, true)
 				if err := store.Migrate(t.Context(), sessioncleanup.Policy{}); !errors.Is(err, sessioncleanup.ErrInvalid) {
@@ -69,6 +71,9 @@ func TestRunsOnRandomSchemasStayWithinTheRules(t *testing.T) {
 				w.shift(t, host, model, days)
 				model.Run(t, manager)
 			}
+			if diff := cmp.Diff(others, w.others(t, host)); diff != "" {
+				t.Errorf("rows that are no sessions (-before +after):\n%s", diff)
+			}
 			rows = model.Rows(t)
 			if err := store.Uninstall(t.Context()); err != nil {
 				t.Fatal(err)
@@ -91,6 +96,7 @@ type application struct {
 	strict   bool
 	id       ids
 	active   string                // column; empty for none
+	schema   sessioncleanup.Schema // what the application says of its table; zero: nothing
 	times    map[string]timeColumn // created_at, updated_at, last_activity and expires_at, of those there are
 	parent   string                // what a deletion does to the rows with this parent: CASCADE, SET NULL, or nothing
 	stamps   bool                  // a trigger sets updated_at
@@ -134,6 +140,7 @@ func randomApplication(r *rand.Rand, now time.Time) *application {
 	w.strict = r.IntN(4) == 0
 	w.id = randomIDs(r, w.strict)
 	w.active = pick(r, "", "active", "active", "is_active")
+	w.conditions(r)
 	w.parent = pick(r, "", "", "CASCADE", "CASCADE", "SET NULL", "none")
 	for _, name := range timeColumns {
 		if r.IntN(3) > 0 {
@@ -145,6 +152,58 @@ func randomApplication(r *rand.Rand, now time.Time) *application {
 	w.makeTables()
 	w.makeRows()
 	return w
+}
+
+// conditions makes some tables those of applications that have states in words, other rows beside the sessions, or soft deletion.
+func (w *application) conditions(r *rand.Rand) {
+	if w.active != "" && r.IntN(3) == 0 {
+		w.schema.State = &sessioncleanup.State{Active: []string{"open", "paused"}, Deactivated: runmodel.Closed}
+		w.schema.Active = w.active
+	}
+	if r.IntN(3) == 0 {
+		w.schema.Only = []sessioncleanup.Only{{Column: "kind", Values: []string{"room", "stage"}}}
+	}
+	if r.IntN(4) == 0 {
+		w.schema.DeletedAt, w.schema.SoftDelete = "removed_at", true
+	}
+	if !w.schema.IsZero() {
+		w.schema.Table = w.table
+	}
+}
+
+// other reports whether the n-th row is no session, for the conditions that there are.
+func (w *application) other(n int) bool {
+	return n%10 == 8 && (w.schema.Only != nil || w.schema.SoftDelete)
+}
+
+// state is a value of the column that says whether a session is active.
+func (w *application) state(value any) any {
+	if w.schema.State == nil || value == nil {
+		return value
+	}
+	return map[any]any{0: runmodel.Closed, 1: pick(w.random, w.schema.State.Active...)}[value]
+}
+
+// visible is the condition for a row to be a session.
+func (w *application) visible() string {
+	condition := "id IS NOT NULL"
+	if w.schema.Only != nil {
+		condition += " AND kind IN ('room', 'stage')"
+	}
+	if w.schema.SoftDelete {
+		condition += " AND removed_at IS NULL"
+	}
+	return condition
+}
+
+// others are the rows that are no sessions, and were none from the beginning.
+func (w *application) others(t *testing.T, host *sql.DB) []string {
+	t.Helper()
+	state := "''"
+	if w.active != "" {
+		state = w.active
+	}
+	return lines(t, host, fmt.Sprintf("SELECT hex(id) || ' ' || coalesce(%s, '') || ' ' || name FROM %s WHERE name LIKE 'other %%' ORDER BY 1", state, w.table))
 }
 
 func (w *application) makeTables() {
@@ -169,16 +228,25 @@ func (w *application) makeTables() {
 		ddl.WriteString(", owner_id " + pick(r, "TEXT", "INTEGER", "BLOB"))
 	}
 	if w.active != "" {
-		declared := pick(r, "BOOLEAN", "INTEGER", "INT", "BOOL")
+		declared, preset := pick(r, "BOOLEAN", "INTEGER", "INT", "BOOL"), pick(r, "", " DEFAULT 1", " DEFAULT 0")
 		if w.strict {
 			declared = "INTEGER"
 		}
-		ddl.WriteString(", " + w.active + " " + declared + pick(r, "", " DEFAULT 1", " DEFAULT 0"))
+		if w.schema.State != nil {
+			declared, preset = "TEXT", map[string]string{"": "", " DEFAULT 1": " DEFAULT 'open'", " DEFAULT 0": " DEFAULT 'closed'"}[preset]
+		}
+		ddl.WriteString(", " + w.active + " " + declared + preset)
 	}
 	for _, name := range timeColumns {
 		if c, ok := w.times[name]; ok {
 			ddl.WriteString(", " + name + " " + c.declared)
 		}
+	}
+	if w.schema.Only != nil {
+		ddl.WriteString(", kind TEXT DEFAULT 'room'")
+	}
+	if w.schema.SoftDelete {
+		ddl.WriteString(", removed_at TEXT")
 	}
 	if w.parent != "" {
 		ddl.WriteString(", parent_id " + w.id.declared)
@@ -254,8 +322,16 @@ func (w *application) makeRows() {
 			if used(n) {
 				state = 1
 			}
-			add(w.active, state)
+			add(w.active, w.state(state))
 			w.closed[n] = state == 0
+		}
+		if w.other(n) {
+			values[1] = fmt.Sprint("other ", n)
+			if w.schema.Only != nil {
+				add("kind", "draft")
+			} else {
+				add("removed_at", "2024-01-01 10:00:00")
+			}
 		}
 		for _, name := range timeColumns {
 			column, ok := w.times[name]
@@ -271,12 +347,12 @@ func (w *application) makeRows() {
 			w.tell(told{n: n, column: name, moment: m})
 		}
 		parent := 0
-		if w.parent != "" && n > 1 && r.IntN(3) == 0 {
+		if w.parent != "" && n > 1 && r.IntN(3) == 0 && !w.other(n) {
 			parent = 1 + r.IntN(n-1)
 			add("parent_id", w.id.value(parent))
 		}
 		w.rows = append(w.rows, w.insert(columns, values))
-		if w.parent == "CASCADE" && parent > 0 {
+		if w.parent == "CASCADE" && parent > 0 && !w.schema.SoftDelete {
 			w.tell(told{n: parent, along: n})
 		}
 		for i := range w.sources {

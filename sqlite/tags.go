@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
@@ -50,6 +51,9 @@ func (c *conn) writeTags(ctx context.Context, id string, change sessioncleanup.T
 	}
 	return nil
 }
+
+// wordList is a list of words without quotes for json_each.
+func wordList(words []string) string { return `["` + strings.Join(words, `","`) + `"]` }
 
 // parseTags reads what a session has of its tags.
 func parseTags(list string) (tags []string, err error) {

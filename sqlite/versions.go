@@ -66,9 +66,8 @@ func (s *Store) createLibraryTables(ctx context.Context) error {
 type writeLock struct{ naming naming }
 
 // SessionLock begins the transaction.
-func (writeLock) SessionLock(ctx context.Context, db *sql.Conn) error {
-	_, err := db.ExecContext(ctx, "BEGIN IMMEDIATE")
-	return err
+func (l writeLock) SessionLock(ctx context.Context, db *sql.Conn) error {
+	return l.naming.conn(db, nil).begin(ctx)
 }
 
 // SessionUnlock commits the transaction when goose has reached the latest version, and else rolls it back.

@@ -15,6 +15,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgurl"
 	"github.com/sessioncleanup/sessioncleanup/memory"
+	"github.com/sessioncleanup/sessioncleanup/mysql"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
@@ -33,6 +34,7 @@ var (
 	mu       sync.RWMutex
 	backends = map[string]backend{
 		"memory":     {"memory:", openMemory},
+		"mysql":      {"mysql://USER@HOST/DATABASE", openMySQL},
 		"sqlite":     {"sqlite:PATH", openSQLite},
 		"postgres":   {"postgres://USER@HOST/DATABASE", openPostgres},
 		"postgresql": {"postgresql://USER@HOST/DATABASE", openPostgres},
@@ -61,6 +63,7 @@ var schemeForm = regexp.MustCompile(`^[a-z][a-z0-9+.-]*$`) // RFC 3986, section 
 // Open opens the store that a URL names:
 //
 //	memory:                          nothing is kept when the process ends
+//	mysql://USER@HOST/DATABASE       MariaDB or MySQL; several HOSTs with commas between them
 //	sqlite:PATH                      a file
 //	postgres://USER@HOST/DATABASE    as libpq understands it, %2Fdirectory%2Fof%2Fa%2Fsocket as HOST included; postgresql:// too
 //
@@ -77,8 +80,8 @@ type Config struct {
 	// Schema describes the application's tables. What it leaves open is what an earlier Migrate adopted, or else what Inspect
 	// finds: the name of the table is often enough. Default: the zero Schema.
 	Schema sessioncleanup.Schema
-	// Name tells apart several tables of sessions in one database, as postgres.Config.Name and sqlite.Config.Name do; memory: has no
-	// such names. Default: no name.
+	// Name tells apart several tables of sessions in one database, as postgres.Config.Name and sqlite.Config.Name do; memory: and mysql:
+	// have no such names. Default: no name.
 	Name string
 	// Logger receives what an operator should know, from Migrate and Validate: times as they are understood, what will be
 	// slow, or cannot be deleted or followed. Default: none.
@@ -139,6 +142,13 @@ func openSQLite(ctx context.Context, url string, c Config) (sessioncleanup.Store
 		return nil, invalid.Errorf("database URL is \"sqlite:\": want sqlite: and the path of a file")
 	}
 	return sqlite.Open(ctx, path, sqlite.Config{Name: c.Name, Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate})
+}
+
+func openMySQL(ctx context.Context, url string, c Config) (sessioncleanup.Store, error) {
+	if c.Name != "" {
+		return nil, invalid.Errorf("the name %q is given: want none, a database on MariaDB and MySQL has one installation", c.Name)
+	}
+	return mysql.Open(ctx, url, mysql.Config{Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate})
 }
 
 func openPostgres(ctx context.Context, url string, c Config) (sessioncleanup.Store, error) {

@@ -41,9 +41,11 @@ func TestOpenPicksTheBackendByScheme(t *testing.T) {
 func TestOpenSaysWhatIsWrongAndShowsNoPassword(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
-		"":                                     "no scheme: want memory:, postgres://",
+		"":                                     "no scheme: want memory:, mysql://",
 		"app.db":                               "no scheme",
-		"mysql://root:secret@host/db":          `unknown scheme "mysql": want memory:, postgres://`,
+		"oracle://root:secret@host/db":         `unknown scheme "oracle": want memory:, mysql://`,
+		"mysql://root:secret@host":             "want mysql://USER@HOST/DATABASE",
+		"mysql://root:secret@host/db?charset=": `unknown option "charset"`,
 		"memory:x":                             "nothing after it",
 		"sqlite:":                              "path of a file",
 		"postgres://ann:secret@host:none/db":   "",

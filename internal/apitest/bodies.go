@@ -40,6 +40,8 @@ func bodies(t *testing.T, observe Observer) {
 		{"/2/auto-cleanup", `{"auto_cleanup":null}`, "auto_cleanup"},
 		{"/2/auto-cleanup", `{"auto_cleanup":0}`, "auto_cleanup"},
 		{"/2/auto-cleanup", `{"active":true}`, "active"},
+		{"/cleanup", `{"tags":"Vip"}`, "tags"},
+		{"/cleanup", `{"tags":""}`, "tags"},
 		{"/2/tags", `{}`, "add"},
 		{"/2/tags", `{"add":[]}`, "add"},
 		{"/2/tags", `{"add":"vip"}`, "add"},

@@ -57,6 +57,15 @@ func changes(t *testing.T, observe Observer) {
 	if a := w.do(request{as: ann, method: http.MethodGet, path: "/tags"}); !strings.Contains(a.body, `"tags":[{"tag":"vip","sessions":1}]`) {
 		t.Errorf("the tags in use: %s", a.body)
 	}
+	for query, want := range map[string]int{"vip": 1, "vip%7Ctest": 1, "vip%20test": 0, "-vip%20other": 0, "-vip": 4} {
+		a := w.do(request{as: ann, method: http.MethodGet, path: "/view?tags=" + query}).want(http.StatusOK)
+		if found := a.at("sessions").([]any); len(found) != want {
+			t.Errorf("with the tags %s there are %d sessions, want %d", query, len(found), want)
+		}
+	}
+	if a := w.do(request{as: admin, method: http.MethodPost, path: "/cleanup", body: `{"dry_run":true,"tags":"other"}`}).want(http.StatusOK); a.at("phases", 0, "due") != 0.0 {
+		t.Errorf("a run of a tag that no session has: %s", a.body)
+	}
 	if a := w.do(request{as: bob, method: http.MethodGet, path: "/tags"}); !strings.Contains(a.body, `"tags":[]`) {
 		t.Errorf("another owner's tags: %s", a.body)
 	}

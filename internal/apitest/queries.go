@@ -20,6 +20,7 @@ func queries(t *testing.T, observe Observer) {
 		"/view?limit=1&limit=2":                "limit",
 		"/view?status=sleeping":                "status",
 		"/view?status=":                        "status",
+		"/view?tags=Vip":                       "tags",
 		"/view?sort=colour":                    "sort",
 		"/view?sort=--name":                    "sort",
 		"/view?cursor=x":                       "cursor",

@@ -152,10 +152,6 @@ func initialise(bin, home string, as *syscall.Credential, settings map[string]st
 	return errors.Join(err, file.Close())
 }
 
-// keepMemory has glibc keep what a statement freed for the next one. Pages that are returned and asked for again cost a tenth of a
-// server's time in a virtual machine.
-var keepMemory = []string{"MALLOC_TRIM_THRESHOLD_=1073741824", "MALLOC_MMAP_THRESHOLD_=1073741824", "MALLOC_TOP_PAD_=1048576"}
-
 // Program is the path of one of the programs that belong to the server, or else its name.
 func Program(name string) string {
 	if bin, err := binaries(); err == nil {
@@ -174,7 +170,7 @@ func launch(bin, home string, as *syscall.Credential, env []string) (func(), err
 	}
 	cmd := exec.Command("/bin/sh", "-c", script, "pgtest", filepath.Join(bin, "postgres"), home)
 	cmd.Dir = "/"
-	cmd.Env = slices.Concat(os.Environ(), keepMemory, env)
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdin = alive
 	// A group of its own: an interrupt from the terminal must not reach the server before its script does.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setpgid: true}

@@ -135,8 +135,11 @@ func (m *Model) all(id string, holds func(*Session) bool) bool {
 	return s == nil || holds(s) && !slices.ContainsFunc(s.Along, func(id string) bool { return !m.all(id, holds) })
 }
 
+// Closed is the value of an inactive session where a state in words says which are active.
+const Closed = "closed"
+
 // off reports whether a value of the column that says whether a session is active says no.
-func off(value any) bool { return value == false || value == int64(0) }
+func off(value any) bool { return value == false || value == int64(0) || value == Closed }
 
 // Run does one run, without a deletion limit, and compares what it did with what it may and must do.
 func (m *Model) Run(t *testing.T, manager *sessioncleanup.Manager) {

@@ -14,7 +14,6 @@ const (
 	Random      Kind = "random schemas"
 	Killed      Kind = "processes that are killed"
 	Attacks     Kind = "further attacks"
-	Alerts      Kind = "alerts in a real Prometheus"
 )
 
 // Only skips the test, unless all tests run.

@@ -53,6 +53,10 @@ func TestEveryViewFitsAndIsAccessibleInEveryLook(t *testing.T) {
 	s.annsSessions()
 	s.put("hostile", "ann", hostile, true, time.Hour)
 	s.put("long", "ann", strings.Repeat("longname", 25), true, time.Hour)
+	many := sessioncleanup.TagChange{Add: []string{"vip", "a-b_c.d:e", strings.Repeat("x", sessioncleanup.MaxTag)}}
+	if _, err := s.manager.Tag(t.Context(), "long", many); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := s.manager.Delete(t.Context(), "closed"); err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ CREATE INDEX "sessioncleanup_archive_at" ON "{archive}" (archived_at, id) WHERE 
 CREATE INDEX "sessioncleanup_archive_held" ON "{archive}" (id) WHERE held;
 CREATE INDEX "sessioncleanup_archive_not_backed_up" ON "{archive}" (id) WHERE backed_up_at IS NULL;
 
--- Its rows, up to 100 of a table in an array: to insert each by itself takes several times as long. Number 1 of an entry is the
+-- Its rows, up to 100 of a table in an array, and its tags in another: to insert each by itself takes longer. Number 1 of an entry is the
 -- session itself. A row is an object: the columns' values as texts, or null. Of a row that was only unlinked it has two
 -- objects: "key" says which row it is, "set" what its reference was.
 CREATE TABLE "{archive_rows}" (

@@ -245,9 +245,10 @@ BEGIN
         EXECUTE v_copy.sql INTO v_count USING v_entries, v_rels, v_rows, v_rels, v_rows, v_most, v_number;
         v_number := v_number + v_count;
     END LOOP;
-    INSERT INTO "{archive_rows}" (entry, number, "table", unlinked, "row")
-    SELECT f.entry, v_number + row_number() OVER (ORDER BY f.entry, t.tag), 'sessioncleanup_tags', false, json_build_object('session_id', f.id, 'tag', t.tag)
-      FROM unnest(v_made, v_ids) f (entry, id) JOIN "{tags}" t ON t.session_id = f.id::"{id_type}";
+    INSERT INTO "{archive_rows}" (entry, number, row_count, "table", unlinked, rows)
+    SELECT f.entry, v_number + 1, count(*), 'sessioncleanup_tags', false, json_agg(json_build_object('session_id', f.id, 'tag', t.tag) ORDER BY t.tag)
+      FROM unnest(v_made, v_ids) f (entry, id) JOIN "{tags}" t ON t.session_id = f.id::"{id_type}"
+     GROUP BY f.entry;
     SELECT array_agg(n.count), array_agg(n.bytes), min(n.entry) FILTER (WHERE n.count > p_rows), min(n.entry) FILTER (WHERE n.bytes > p_bytes)
       INTO v_counts, v_sizes, v_many, v_large
       FROM (SELECT r.entry, sum(r.row_count) - 1 AS count, sum(pg_column_size(r.rows)) AS bytes

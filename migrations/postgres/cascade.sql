@@ -122,7 +122,7 @@ $sessioncleanup$;
 -- Which of the sessions that are due a batch deletes: not those with which others would be deleted that are not due, or
 -- that the filter or p_only does not select. The others that go along are added.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_spared(
-    p_due "{id_type}"[], p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_id text, p_owner text, p_text text, p_only text[],
+    p_due "{id_type}"[], p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_id text, p_owner text, p_words text[], p_only text[],
     p_warned timestamptz, p_given_up timestamptz,
     OUT due "{id_type}"[], OUT skipped "{id_type}"[], OUT reasons text[])
 LANGUAGE plpgsql
@@ -136,7 +136,7 @@ DECLARE
     v_also   "{id_type}"[];
 BEGIN
     SELECT p_now AS now, p_inactive AS inactive, p_delete AS delete, p_warned AS warned, p_given_up AS given_up INTO v_cut;
-    SELECT p_id AS id, p_owner AS owner, p_text AS text INTO v_filter;
+    SELECT p_id AS id, p_owner AS owner, p_words[1] AS text, p_words[2:] AS tags INTO v_filter;
     due := p_due;
     skipped := '{}';
     reasons := '{}';
@@ -201,7 +201,7 @@ BEGIN
         END LOOP;
         SELECT coalesce(array_agg(n.tab), '{}'), coalesce(array_agg(n.rel), '{}'), coalesce(array_agg(n.row), '{}') INTO v_new_tables, v_next_rels, v_next_rows
           FROM (SELECT min(f.tab) AS tab, f.rel, f.row FROM unnest(v_new_tables, v_new_rels, v_new_rows) f (tab, rel, row)
-                 WHERE (f.rel, f.row) NOT IN (SELECT a.rel, a.row FROM unnest(v_rels, v_rows) a (rel, row)) GROUP BY f.rel, f.row) n;
+                 WHERE NOT EXISTS (SELECT FROM unnest(v_rels, v_rows) a (rel, row) WHERE a.rel = f.rel AND a.row = f.row) GROUP BY f.rel, f.row) n; -- NOT IN compares all with all where there are many
         v_tables := v_tables || v_new_tables;
         v_rels := v_rels || v_next_rels;
         v_rows := v_rows || v_next_rows;

@@ -175,7 +175,7 @@ AS $sessioncleanup$
 BEGIN
     INSERT INTO "{tags}" (session_id, tag)
     SELECT coalesce(i.new, a.session_id)::"{id_type}", r."row" ->> 'tag'
-      FROM "{archive_rows}" r JOIN "{archive}" a ON a.id = r.entry
+      FROM "{archived_each}" r JOIN "{archive}" a ON a.id = r.entry
       LEFT JOIN jsonb_to_recordset(p_ids) i (entry bigint, new text) ON i.entry = r.entry
      WHERE r.entry = ANY (p_entries) AND r."table" = 'sessioncleanup_tags'
         ON CONFLICT DO NOTHING;

@@ -13,7 +13,7 @@
 -- waits for another one, such as that of a child row, for 100 ms at most.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_sweep(
     p_action text, p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_after text,
-    p_id text, p_owner text, p_text text, p_actor text, p_reason text, p_run_id text, p_limit integer, p_archive_rows integer, p_archive_bytes bigint, p_only text[],
+    p_id text, p_owner text, p_words text[], p_actor text, p_reason text, p_run_id text, p_limit integer, p_archive_rows integer, p_archive_bytes bigint, p_only text[],
     p_warned timestamptz, p_given_up timestamptz,
     OUT ids text[], OUT next text, OUT skipped text[], OUT reasons text[], OUT failure_code text, OUT failure text, OUT held interval)
 LANGUAGE plpgsql
@@ -43,7 +43,7 @@ DECLARE
     v_constraint text;
 BEGIN
     SELECT p_now AS now, p_inactive AS inactive, p_delete AS delete, p_warned AS warned, p_given_up AS given_up INTO v_cut;
-    SELECT p_id AS id, p_owner AS owner, p_text AS text INTO v_filter;
+    SELECT p_id AS id, p_owner AS owner, p_words[1] AS text, p_words[2:] AS tags INTO v_filter;
     IF v_first AND p_action IN ('deleted', 'deactivated') THEN
         PERFORM "{space}".sessioncleanup_require_triggers();
         IF "{loose}" THEN
@@ -174,7 +174,7 @@ BEGIN
         END IF;
         IF p_action = 'deleted' THEN
             SELECT p.due, p.skipped::text[], p.reasons INTO v_due, skipped, reasons
-              FROM "{space}".sessioncleanup_spared(v_due, p_now, p_inactive, p_delete, p_id, p_owner, p_text, p_only, p_warned, p_given_up) p;
+              FROM "{space}".sessioncleanup_spared(v_due, p_now, p_inactive, p_delete, p_id, p_owner, p_words, p_only, p_warned, p_given_up) p;
         END IF;
         IF v_owners IS NULL OR v_due <> v_locked THEN
             SELECT coalesce(array_agg(s."{id}"), '{}'), array_agg(coalesce("{owner_text}", '')), array_agg("{event_name}")
@@ -236,7 +236,7 @@ $sessioncleanup$;
 -- period, for which the notice does not count. The first batch forgets old notices.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_warn(
     p_now timestamptz, p_delete timestamptz, p_warn timestamptz, p_warned timestamptz, p_after text,
-    p_id text, p_owner text, p_text text, p_actor text, p_reason text, p_run_id text, p_limit integer,
+    p_id text, p_owner text, p_words text[], p_actor text, p_reason text, p_run_id text, p_limit integer,
     OUT ids text[], OUT next text, OUT held interval)
 LANGUAGE plpgsql
 SET search_path = "{safe}" SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
@@ -253,7 +253,7 @@ DECLARE
     v_began  timestamptz := clock_timestamp();
 BEGIN
     SELECT p_now AS now, p_delete AS delete, p_warn AS warn, p_warned AS warned INTO v_cut;
-    SELECT p_id AS id, p_owner AS owner, p_text AS text INTO v_filter;
+    SELECT p_id AS id, p_owner AS owner, p_words[1] AS text, p_words[2:] AS tags INTO v_filter;
     ids := '{}';
     next := '';
     IF v_first THEN

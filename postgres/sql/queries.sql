@@ -309,7 +309,7 @@ SELECT d.name, d.effect, d.row_count, d.more
 -- name: sweep
 SELECT ids, next, skipped, reasons, coalesce(failure_code, ''), coalesce(failure, ''), (extract(epoch FROM held) * 1000000)::bigint
   FROM "{space}".sessioncleanup_sweep($1::text, $2::timestamptz, $3::timestamptz, $4::timestamptz, $5::text,
-       $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::integer, $13::integer, $14::bigint, $15::text[], $16::timestamptz, $17::timestamptz);
+       $6::text, $7::text, $8::text[], $9::text, $10::text, $11::text, $12::integer, $13::integer, $14::bigint, $15::text[], $16::timestamptz, $17::timestamptz);
 
 -- name: deleted_rows
 -- How many rows of each table of the application this process deleted and did not report to the server's statistics yet, those of the
@@ -323,7 +323,7 @@ SELECT c.oid, pg_stat_get_xact_tuples_deleted(c.oid),
 -- name: warn
 SELECT ids, next, (extract(epoch FROM held) * 1000000)::bigint
   FROM "{space}".sessioncleanup_warn($1::timestamptz, $2::timestamptz, $3::timestamptz, $4::timestamptz, $5::text,
-       $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::integer);
+       $6::text, $7::text, $8::text[], $9::text, $10::text, $11::text, $12::integer);
 
 -- name: notice_claim
 -- The notices of the message to send next, and whether they still apply.

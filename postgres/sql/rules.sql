@@ -82,6 +82,13 @@ CASE WHEN NOT "{is_auto}" THEN 'protected'
 "{visible}" AND (v_filter.id IS NULL OR s."{id}" = v_filter.id::"{id_type}")
 AND (v_filter.owner IS NULL OR "{owner_col}" = v_filter.owner::"{owner_type}")
 AND (v_filter.text IS NULL OR "{has_text}")
+AND (v_filter.tags = '{}' OR "{has_tags}")
+
+-- name: has_tags
+-- As Filter.Tags, whose words are an array. NULL has none.
+NOT EXISTS (SELECT FROM unnest(v_filter.tags) w (word)
+             WHERE EXISTS (SELECT FROM "{tags}" t WHERE t.session_id OPERATOR(pg_catalog.=) s."{id}" AND t.tag = ANY (string_to_array(ltrim(w.word, '-'), '|')))
+                   = starts_with(w.word, '-'))
 
 -- name: has_text
 -- With the collation "C", lower changes ASCII letters only.
@@ -107,7 +114,7 @@ CROSS JOIN (SELECT n.now, n.now - $2::bigint * interval '1 millisecond' AS inact
               FROM (SELECT date_trunc('milliseconds', coalesce($1::timestamptz, now())) AS now) n) v_cut
 
 -- name: filter
-CROSS JOIN (SELECT $4::text AS id, $5::text AS owner, $6::text AS text) v_filter
+CROSS JOIN (SELECT $4::text AS id, $5::text AS owner, ($6::text[])[1] AS text, ($6::text[])[2:] AS tags) v_filter
 
 -- name: by_run
 -- Whether a run deactivated the inactive session s: the log has that, at exactly this time. It is read in functions

@@ -82,6 +82,13 @@
 -- name: with_owner
 "{owner}" = :owner
 
+-- name: with_tags
+-- As Filter.Tags, whose words are a list.
+NOT EXISTS (SELECT 1 FROM json_each(:tags) AS w
+             WHERE EXISTS (SELECT 1 FROM sessioncleanup_tags AS t
+                            WHERE t.session_id = "{id_text}" AND instr('|' || ltrim(w.value, '-') || '|', '|' || t.tag || '|') > 0)
+                   = (substr(w.value, 1, 1) = '-'))
+
 -- name: with_text
 -- lower() changes ASCII letters only, as the contract wants it.
 (instr(lower("{name_text}"), lower(:text)) > 0 OR instr(lower("{code_text}"), lower(:text)) > 0

@@ -163,16 +163,17 @@ func (i *installation) expectAsAlone(when string) {
 // installerInterrupted gives each call more time than the one before, until one has enough.
 func installerInterrupted(i *installation) {
 	interrupt := func(call func(context.Context) error, between func()) {
+		var last error
 		for limit := 500 * time.Microsecond; limit < time.Minute; limit *= 2 {
 			ctx, cancel := context.WithTimeout(i.ctx, limit)
-			err := call(ctx)
+			last = call(ctx)
 			cancel()
-			if err == nil {
+			if last == nil {
 				return
 			}
 			between()
 		}
-		i.Fatalf("a call does not end within a minute")
+		i.Fatalf("a call does not end within a minute: %v", last)
 	}
 	rounds := 0
 	interrupt(func(ctx context.Context) error { return i.installer.Migrate(ctx, setting) }, func() {

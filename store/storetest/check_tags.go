@@ -16,6 +16,7 @@ func tagChecks() []check {
 		{"tags", "changes nothing when the condition does not hold", tagsConditional},
 		{"tags", "knows what the application tags itself", tagsOfApplication},
 		{"tags", "counts the sessions of each tag, of all or of one owner", tagsCounted},
+		{"tags", "selects by tags in lists, counts and runs as Filter.Matches does", tagsSelect},
 		{"tags", "forgets the tags of a session that is deleted, whatever gets its id", tagsEnd},
 		{"tags", "archives and restores tags with their session, under a new id too", tagsArchived},
 	}
@@ -164,6 +165,61 @@ func tagsCounted(f *fixture) {
 	f.expectTags("without those of one session", "", "vip=2 zero=2")
 	f.remove(sessions[1].ID)
 	f.expectTags("after a deletion", "", "vip=1 zero=2")
+}
+
+func tagsSelect(f *fixture) {
+	f.tagger()
+	var sessions []sessioncleanup.Session
+	for n, words := range []string{"", "vip", "test", "vip test", "vip gold", "gold", "test demo", "vipp", "vi", "", "a-b a.b", "vip test gold demo"} {
+		build := []func(int) sessioncleanup.Session{f.dueForDeletion, f.dueForDeactivation, f.fresh}[n%3]
+		s := build(n)
+		if n%4 == 3 {
+			s.OwnerID = f.owner(2)
+		}
+		f.insert(s)
+		if words != "" {
+			s = f.tagged(s, words)
+		}
+		sessions = append(sessions, s)
+	}
+	filters := []sessioncleanup.Filter{
+		{Tags: "vip"}, {Tags: "vip test"}, {Tags: "vip|test"}, {Tags: "-vip"}, {Tags: "-vip|test"}, {Tags: " vip  -gold "}, {Tags: "gold|demo -test vip"},
+		{Tags: "a-b -none"}, {Tags: "none"}, {Tags: "vip", OwnerID: f.owner(2)}, {Tags: "vip", Text: "session 4"}, {Tags: "test", ID: f.id(3)}, {Tags: "-test", ID: f.id(3)},
+	}
+	for _, filter := range filters {
+		for _, status := range []sessioncleanup.Status{"", sessioncleanup.StatusToDelete, sessioncleanup.StatusToDeactivate, sessioncleanup.StatusActive} {
+			var want []string
+			for _, s := range sessions {
+				if filter.Matches(s) && (status == "" || f.cut.Status(s) == status) {
+					want = append(want, s.ID)
+				}
+			}
+			what := fmt.Sprintf("%+v with status %q", filter, status)
+			page := f.page(sessioncleanup.Query{Filter: filter, Status: status, Thresholds: f.pin, Limit: everything, CountUpTo: everything})
+			f.expectIDs(what, idsOf(page.Sessions), want...)
+			if page.Total != len(want) {
+				f.Errorf("%s: counts %d, want %d", what, page.Total, len(want))
+			}
+		}
+		counts, err := f.Store.Counts(f.ctx, sessioncleanup.CountsQuery{Filter: filter, Thresholds: f.pin})
+		if want := len(slices.DeleteFunc(slices.Clone(sessions), func(s sessioncleanup.Session) bool { return !filter.Matches(s) })); err != nil || counts.Total != want {
+			f.Errorf("Counts of %+v: %d, %v; want %d", filter, counts.Total, err, want)
+		}
+	}
+	for _, c := range []struct {
+		phase phase
+		tags  string
+	}{{deletion, "vip test"}, {deactivation, "vip -demo"}, {deletion, "-vip"}, {deactivation, "-gold"}} {
+		b := f.batchOf("tagged", everything)
+		b.Filter.Tags = c.tags
+		var want []string
+		for _, s := range f.all() {
+			if b.Filter.Matches(s) && f.cut.Due(c.phase.action, s) {
+				want = append(want, s.ID)
+			}
+		}
+		f.expectIDs("the run of "+c.tags, f.sweep(c.phase, b, nil), want...)
+	}
 }
 
 func tagsEnd(f *fixture) {

@@ -24,6 +24,16 @@ func countsTags(do func(ctx context.Context, t sessioncleanup.Tagger, owner stri
 	}
 }
 
+// asksTags changes the tags that lists are asked for.
+func asksTags(change func(string) string) func(*Harness, *broken) {
+	return func(_ *Harness, b *broken) {
+		b.list = func(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
+			q.Tags = change(q.Tags)
+			return b.Store.List(ctx, q)
+		}
+	}
+}
+
 // updates changes what an Update is asked for.
 func updates(change func(*sessioncleanup.Target, *sessioncleanup.Change)) func(*Harness, *broken) {
 	return func(_ *Harness, b *broken) {
@@ -73,7 +83,7 @@ func retags(h *Harness, b *broken) {
 }
 
 func tagFlaws() []flaw {
-	changed, counted := []func(*fixture){tagsChange}, []func(*fixture){tagsCounted}
+	changed, counted, selecting := []func(*fixture){tagsChange}, []func(*fixture){tagsCounted}, []func(*fixture){tagsSelect}
 	return []flaw{
 		{"removes no tags", updates(func(_ *sessioncleanup.Target, c *sessioncleanup.Change) { c.Tags.Remove = nil }), []func(*fixture){tagsChange, tagsOfApplication, tagsCounted}},
 		{"adds one tag of several", updates(func(_ *sessioncleanup.Target, c *sessioncleanup.Change) {
@@ -97,6 +107,34 @@ func tagFlaws() []flaw {
 				return page, err
 			}
 		}, []func(*fixture){tagsChange, tagsOfApplication, tagsArchived}},
+		{"lists sessions whatever their tags", func(_ *Harness, b *broken) {
+			b.list = func(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
+				q.Tags = ""
+				return b.Store.List(ctx, q)
+			}
+		}, selecting},
+		{"takes the beginning of a tag for the tag", asksTags(func(word string) string {
+			if word == "vip" {
+				return "vip|vipp"
+			}
+			return word
+		}), selecting},
+		{"selects sessions with one of several tags", asksTags(func(word string) string { return strings.ReplaceAll(word, " ", "|") }), selecting},
+		{"does not exclude tags", asksTags(func(word string) string {
+			return strings.Join(slices.DeleteFunc(strings.Fields(word), func(w string) bool { return w[0] == '-' }), " ")
+		}), selecting},
+		{"counts sessions whatever their tags", func(_ *Harness, b *broken) {
+			b.counts = func(ctx context.Context, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
+				q.Tags = ""
+				return b.Store.Counts(ctx, q)
+			}
+		}, selecting},
+		{"cleans up whatever the tags", func(_ *Harness, b *broken) {
+			b.sweep = func(ctx context.Context, batch sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
+				batch.Filter.Tags = ""
+				return b.Store.Sweep(ctx, batch)
+			}
+		}, selecting},
 		{"writes an event for tags that a session has already", func(_ *Harness, b *broken) {
 			b.update = func(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Change) (sessioncleanup.Session, error) {
 				s, err := b.Store.Update(ctx, t, c)

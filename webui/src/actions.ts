@@ -10,6 +10,7 @@ export const actionIcons: Record<Action, Icon> = {
   keep: "keep",
   protect: "keep",
   unprotect: "lock",
+  tag: "tag",
   delete: "trash",
 };
 export const actionWords: Record<Action, Key> = {
@@ -18,6 +19,7 @@ export const actionWords: Record<Action, Key> = {
   keep: "keep",
   protect: "protect",
   unprotect: "unprotect",
+  tag: "tags",
   delete: "remove",
 };
 const done: Record<Action, Key> = {
@@ -26,6 +28,7 @@ const done: Record<Action, Key> = {
   keep: "didKeep",
   protect: "didProtect",
   unprotect: "didUnprotect",
+  tag: "didTag",
   delete: "didDelete",
 };
 
@@ -59,6 +62,38 @@ async function askKeep(f: Frame, days: number[], title: string, protectable: boo
   return answer === "always" ? { action: "protect" } : { action: "keep", days: Number(answer) };
 }
 
+interface Tags {
+  add?: string[];
+  remove?: string[];
+}
+const words = (text: FormDataEntryValue | null) =>
+  String(text ?? "")
+    .split(/[\s,]+/)
+    .filter(Boolean);
+
+/** askTags asks for tags: those of one session, or some to add and to remove. */
+async function askTags(f: Frame, title: string, has?: string[]): Promise<Tags | undefined> {
+  const w = f.words;
+  const answer = await f.ask<FormData>(
+    (end) => html`
+    <form method="dialog" @submit=${(e: SubmitEvent) => {
+      e.preventDefault();
+      end(new FormData(e.target as HTMLFormElement));
+    }}>
+      <h2>${title}</h2><p class="muted">${w.t("tagsHint")}</p><br>
+      <label class="field"><span>${w.t(has ? "tags" : "tagsAdd")}</span><input name="add" maxlength="1100" autocapitalize="none" autocomplete="off" spellcheck="false" .value=${has?.join(" ") ?? ""} autofocus></label>
+      ${has ? nothing : html`<label class="field"><span>${w.t("tagsRemove")}</span><input name="remove" maxlength="1100" autocapitalize="none" autocomplete="off" spellcheck="false"></label>`}
+      <footer><button type="button" @click=${() => end(undefined)}>${w.t("cancel")}</button><button class="primary">${w.t("save")}</button></footer>
+    </form>`,
+  );
+  if (!answer) return undefined;
+  const wanted = words(answer.get("add"));
+  const add = has ? wanted.filter((t) => !has.includes(t)) : wanted;
+  const remove = has ? has.filter((t) => !wanted.includes(t)) : words(answer.get("remove"));
+  if (add.length + remove.length === 0) return undefined;
+  return { ...(add.length ? { add } : {}), ...(remove.length ? { remove } : {}) };
+}
+
 function fate(f: Frame) {
   const w = f.words,
     n = f.me.archive_keep_days;
@@ -86,6 +121,13 @@ export async function changeOne(f: Frame, s: Session, action: Action): Promise<b
       ({ action, days } = how);
     }
     if (action === "delete") return await deleteOne(f, s, name);
+    if (action === "tag") {
+      const tags = await askTags(f, w.t("tagsTitle", { n: 1, name }), s.tags);
+      if (!tags) return false;
+      await f.api.send("PATCH", path(s.id) + "/tags", tags);
+      f.toast(w.t("didTag", { n: 1, name }));
+      return true;
+    }
     const [route, body] =
       action === "keep"
         ? ["keep", { days }]
@@ -162,8 +204,10 @@ export async function changeMany(f: Frame, action: Action, which: string[] | Mat
     if (!how) return false;
     ({ action, days } = how);
   }
+  let tags: Tags | undefined;
+  if (action === "tag" && !(tags = await askTags(f, w.t("tagsTitle", { n, name: "" })))) return false;
   if (action === "delete" && !(await askDelete(f, w.t("deleteTitle", { n, name: "" }), html`<p>${w.t("bulkAlong")}</p>`))) return false;
-  const body = Array.isArray(which) ? { action, days, ids: which } : { action, days, ...which.filter, expected: which.count };
+  const body = Array.isArray(which) ? { action, days, ...tags, ids: which } : { action, days, ...tags, ...which.filter, expected: which.count };
   const stop = new AbortController();
   let show: (done: number, total: number) => void = () => {};
   const work = f.api.stream<BulkResult>("/bulk", body, (d, t) => show(d, t), stop.signal);

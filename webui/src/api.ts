@@ -1,7 +1,7 @@
 // The client of the routes that docs/http.md describes.
 
 export type State = "live" | "closing" | "closed" | "deleting" | "protected";
-export type Action = "deactivate" | "reactivate" | "keep" | "protect" | "unprotect" | "delete";
+export type Action = "deactivate" | "reactivate" | "keep" | "protect" | "unprotect" | "tag" | "delete";
 
 export interface Session {
   id: string;
@@ -13,6 +13,7 @@ export interface Session {
   last_activity: string;
   created_at: string | null;
   activity_count: number;
+  tags: string[];
   status: string;
   deactivated_at: string | null;
   state: State;
@@ -28,6 +29,7 @@ export interface Me {
   changes: boolean;
   archive: boolean;
   archives: boolean;
+  tags: boolean;
   inactive_hours: number | null;
   delete_old_days: number | null;
   archive_keep_days: number | null;

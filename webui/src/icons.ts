@@ -13,6 +13,7 @@ const paths = {
   lock: svg`<rect x="5" y="11" width="14" height="9" rx="2"/><path d="M8 11V8a4 4 0 0 1 8 0v3"/>`,
   theme: svg`<circle cx="12" cy="12" r="8"/><path d="M12 4a8 8 0 0 1 0 16z" fill="currentColor"/>`,
   out: svg`<path d="M10 4H5v16h5M14 8l4 4-4 4M18 12H9"/>`,
+  tag: svg`<path d="M4 5h7l9 9-6 6-9-9z"/><circle cx="8.500" cy="9" r="1"/>`,
   pause: svg`<path d="M9 5v14M15 5v14"/>`,
   x: svg`<path d="m6 6 12 12M18 6 6 18"/>`,
   box: svg`<path d="M4 8h16v11a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1zM3 4h18v4H3zM10 12h4"/>`,

@@ -15,6 +15,7 @@ const actions = [
   "auto_cleanup_on",
   "auto_cleanup_off",
   "expiry_set",
+  "tagged",
   "activity_corrected",
   "restored",
   "purged",

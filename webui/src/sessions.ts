@@ -38,7 +38,7 @@ export class SessionsView extends View {
   private get filter(): Record<string, string> {
     const p = this.frame.params,
       out: Record<string, string> = {};
-    for (const k of ["status", "owner", "q"]) if (p.get(k)) out[k] = p.get(k)!;
+    for (const k of ["status", "owner", "q", "tags"]) if (p.get(k)) out[k] = p.get(k)!;
     return out;
   }
   /** Whether an order but that of activity is offered: it sorts all that there is. */
@@ -170,6 +170,7 @@ export class SessionsView extends View {
     return html`<div class="tools" role="search">
       <label class="search"><span class="hidden">${this.t("search")}</span>${icon("search")}<input type="search" name="q" placeholder=${this.t("search")} .value=${p.get("q") ?? ""} maxlength="500" @input=${(e: Event) => later(e, "q")}></label>
       ${admin ? html`<label class="field"><span>${this.t("ownerFilter")}</span><input name="owner" .value=${p.get("owner") ?? ""} maxlength="500" @input=${(e: Event) => later(e, "owner")}></label>` : nothing}
+      ${this.frame.me.tags ? html`<label class="field"><span>${this.t("tags")}</span><input name="tags" .value=${p.get("tags") ?? ""} maxlength="500" placeholder="vip -test" autocapitalize="none" spellcheck="false" @input=${(e: Event) => later(e, "tags")}></label>` : nothing}
       <label class="field"><span>${this.t("status")}</span><select name="status" @change=${(e: Event) => this.set({ status: (e.target as HTMLSelectElement).value })}>
         <option value="">${this.t("any")}</option>${statuses.map((s) => html`<option value=${s} ?selected=${p.get("status") === s}>${this.t(`s_${s}` as Key)}</option>`)}</select></label>
       <label class="field"><span>${this.t("sort")}</span><select name="sort" @change=${(e: Event) => this.set({ sort: (e.target as HTMLSelectElement).value })}>
@@ -211,7 +212,13 @@ export class SessionsView extends View {
                   }}><bdi>${s.owner_name || s.owner_id}</bdi></a></span>`
                 : nothing
             }
-            ${usedTag(this.frame, s)}<span>${this.t("rows", { n: s.activity_count })}</span></span></div>
+            ${usedTag(this.frame, s)}<span>${this.t("rows", { n: s.activity_count })}</span>
+            ${s.tags.map(
+              (tag) => html`<a class="tag" href=${"#sessions?tags=" + encodeURIComponent(tag)} @click=${(e: Event) => {
+                e.preventDefault();
+                this.set({ tags: tag });
+              }}>${tag}</a>`,
+            )}</span></div>
         ${stateOf(w, s, now)}
         ${this.buttons(s)}</div></li>`,
       )}</ul>
@@ -253,8 +260,8 @@ export class SessionsView extends View {
   private bulkBar() {
     const n = this.matching?.count ?? this.picked.size;
     const chosen = this.page!.sessions!.filter((s) => this.picked.has(s.id));
-    const actions = (["keep", "deactivate", "reactivate", "unprotect", "delete"] as Action[]).filter(
-      (a) => this.matching || chosen.some((s) => s.actions.includes(a) || (a === "keep" && s.actions.includes("protect"))),
+    const actions = (["keep", "deactivate", "reactivate", "unprotect", "tag", "delete"] as Action[]).filter(
+      (a) => (a === "tag" ? this.frame.me.tags : this.matching) || chosen.some((s) => s.actions.includes(a) || (a === "keep" && s.actions.includes("protect"))),
     );
     const more = !this.matching && (this.page!.next_cursor || this.cursors.length > 0) && this.picked.size === this.page!.sessions!.length;
     return html`<div class="bulk" role="region" aria-label=${this.t("selected", { n })}><strong aria-live="polite">${this.t(this.matching ? "matching" : "selected", { n })}</strong>
@@ -279,9 +286,9 @@ export class SessionsView extends View {
     if (s.actions.includes("unprotect")) shown.push("unprotect");
     else if (s.actions.includes("keep")) shown.push("keep");
     else if (s.actions.includes("protect")) shown.push("protect");
-    shown.push(s.active ? "deactivate" : "reactivate", "delete");
+    shown.push(s.active ? "deactivate" : "reactivate", "tag", "delete");
     return html`<div class="acts">${shown
-      .filter((a) => s.actions.includes(a) && (!only || only.includes(a)))
+      .filter((a) => (a === "tag" ? this.frame.me.tags : s.actions.includes(a)) && (!only || only.includes(a)))
       .map(
         (a) => html`
       <button data-act=${a} class=${a === "delete" ? "ghost danger" : "ghost"} aria-label="${this.t(actionWords[a])}: ${nameOf(this.frame.words, s)}" title=${this.t(actionWords[a])}

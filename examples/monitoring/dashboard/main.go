@@ -55,6 +55,8 @@ func rows() []row {
 			{"Database answers", "", "bool_yes_no", true, []series{{`min(sessioncleanup_database_up{})`, ""}}},
 			{"Cleanups allowed", "", "bool_yes_no", true, []series{{`min(sessioncleanup_enabled{})`, ""}}},
 			{"Scheduled run is late by", "", "s", true, []series{{`max(sessioncleanup_run_overdue_seconds{})`, ""}}},
+			{"Cleanup is paused for", "", "s", true, []series{{`max(clamp_min(sessioncleanup_paused_until_timestamp_seconds{} - time(), 0))`, ""}}},
+			{"Last backup failed", "Sessions are archived, and not purged without a backup.", "bool_yes_no", true, []series{{`max(sessioncleanup_last_run_backup_failed{})`, ""}}},
 			{"Clocks differ by", "Up to 10 minutes count as none.", "s", true, []series{{`max(abs(sessioncleanup_clock_difference_seconds{}))`, ""}}},
 		}},
 		{"Sessions", []panel{
@@ -66,6 +68,9 @@ func rows() []row {
 				{`max by (action) (increase(sessioncleanup_session_changes_total{}[1d]))`, "{{action}}"},
 			}},
 			{"Due now", "", "short", false, []series{{`max by (phase) (sessioncleanup_sessions_due{})`, "{{phase}}"}}},
+			{"In use", "Sessions used within the threshold of inactivity, and within twice as long: normally about half as many, and hardly any when use is not recorded any more.", "short", false, []series{
+				{`max(sessioncleanup_sessions_in_use{})`, "in use"}, {`max(sessioncleanup_sessions_recent{})`, "recently"},
+			}},
 			{"Longest overdue", "For how long the session that is due the longest has been due.", "s", false, []series{
 				{`max(sessioncleanup_oldest_overdue_seconds{})`, "longest overdue"}, {`max(sessioncleanup_schedule_interval_seconds{})`, "interval of runs"},
 			}},
@@ -78,6 +83,16 @@ func rows() []row {
 				{`max by (phase) (increase(sessioncleanup_session_failures_total{}[1d]))`, "failed: {{phase}}"},
 				{`max by (phase) (increase(sessioncleanup_session_skips_total{}[1d]))`, "skipped: {{phase}}"},
 				{`max(sessioncleanup_last_run_failures{})`, "failed in the last run"},
+			}},
+		}},
+		{"Warnings of owners, and notices to operators", []panel{
+			{"Warnings", "Of sessions that are due for deletion, with a policy that warns.", "short", false, []series{
+				{`max(sessioncleanup_sessions_waiting{})`, "sessions that wait"}, {`max(sessioncleanup_outbox_pending{})`, "on their way"},
+				{`max(sessioncleanup_outbox_undeliverable{})`, "given up"},
+			}},
+			{"Oldest warning on its way", "Alerts after 26 hours.", "s", false, []series{{`max(sessioncleanup_outbox_oldest_seconds{})`, "oldest"}}},
+			{"Notices to operators per day", "", "short", false, []series{
+				{`max by (channel, outcome) (increase(sessioncleanup_notices_total{}[1d]))`, "{{channel}}: {{outcome}}"},
 			}},
 		}},
 		{"Archive, and what this costs", []panel{

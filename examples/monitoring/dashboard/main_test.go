@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,10 +15,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
 func TestTheDashboardInTheRepositoryIsTheOneThatIsBuilt(t *testing.T) {
@@ -38,9 +42,17 @@ func TestTheDashboardInTheRepositoryIsTheOneThatIsBuilt(t *testing.T) {
 // A real Prometheus scrapes a real serve, and each expression of the dashboard has data. It evaluates the alerts, too.
 func TestEachExpressionHasDataInPrometheus(t *testing.T) {
 	t.Parallel()
-	s := newService(t)
+	s := newService(t, "SESSION_WARN_DAYS=7")
 	s.serves(nil, "--every", "1h")
 	api := scraper(t, s.addr, "../rules.yaml")
+	eventually(t, "the counters begin", func() (bool, string) {
+		var answer struct {
+			Data struct{ Result []json.RawMessage }
+		}
+		said := get(t, api+"/api/v1/query?query=sessioncleanup_log_position", &answer)
+		return len(answer.Data.Result) > 0, said
+	})
+	s.exec(`INSERT INTO sessioncleanup_events (at, action, actor, reason) VALUES (strftime('%Y-%m-%d %H:%M:%f', 'now'), 'notified', 'system', 'mail: none')`)
 	for _, r := range rows() {
 		for _, p := range r.panels {
 			for _, s := range p.series {
@@ -89,12 +101,13 @@ type ruleState struct {
 type service struct {
 	*testing.T
 	dir, program string
-	addr         string // of the metrics, once they were served
+	env          []string // of its processes
+	addr         string   // of the metrics, once they were served
 }
 
-func newService(t *testing.T) *service {
+func newService(t *testing.T, env ...string) *service {
 	t.Helper()
-	s := &service{T: t, dir: t.TempDir()}
+	s := &service{T: t, dir: t.TempDir(), env: env}
 	s.program = filepath.Join(s.dir, "sessioncleanup")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", s.program, "./cmd/sessioncleanup")
 	build.Dir = "../../.."
@@ -106,9 +119,22 @@ func newService(t *testing.T) *service {
 	return s
 }
 
+// exec changes the service's database.
+func (s *service) exec(statement string) {
+	s.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(s.dir, "app.db")+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(s.Context(), statement); err != nil {
+		s.Fatal(err)
+	}
+}
+
 func (s *service) command(env []string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(s.Context(), s.program, args...)
-	cmd.Dir, cmd.Env = s.dir, append([]string{"DATABASE_URL=sqlite:app.db", "USER=tester"}, env...)
+	cmd.Dir, cmd.Env = s.dir, slices.Concat([]string{"DATABASE_URL=sqlite:app.db", "USER=tester"}, s.env, env)
 	return cmd
 }
 

@@ -1,0 +1,192 @@
+// Package mysqltest provides MariaDB and MySQL databases for tests. It starts one server for all tests of a binary, or uses the
+// one at the URL in SESSIONCLEANUP_TEST_MYSQL, as a user who may create databases.
+package mysqltest
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	driversql "github.com/go-sql-driver/mysql"
+)
+
+// EnvURL names the environment variable with the URL of a server, such as mysql://root@127.0.0.1:3306, and EnvSecond one with
+// another node of the same cluster.
+const (
+	EnvURL    = "SESSIONCLEANUP_TEST_MYSQL"
+	EnvSecond = "SESSIONCLEANUP_TEST_MYSQL_SECOND"
+)
+
+var shared = sync.OnceValues(func() (*Server, error) {
+	used.Store(true)
+	if given := os.Getenv(EnvURL); given != "" {
+		return at(given)
+	}
+	return start()
+})
+
+// Main runs the tests of a binary and then stops the server: for TestMain.
+func Main(m *testing.M) int {
+	defer Stop()
+	return m.Run()
+}
+
+// Server is a running server.
+type Server struct {
+	url   string // without a database
+	admin *sql.DB
+	stop  func()
+}
+
+var numbers atomic.Int64
+
+// Database is an empty database, dropped when the test ends.
+type Database struct {
+	URL    string  // for mysql.Open
+	Second string  // the same on another node of the cluster, if there is one
+	DB     *sql.DB // as the application uses it, in a time zone other than UTC
+	Name   string
+}
+
+// New makes an empty database on the shared server.
+func New(t testing.TB) Database {
+	t.Helper()
+	d := create(t)
+	t.Cleanup(func() {
+		_ = d.DB.Close()
+		if err := d.drop(); err != nil {
+			t.Errorf("drop the database of a test: %v", err)
+		}
+	})
+	return d
+}
+
+// drop drops the database, unless the server ends soon.
+func (d Database) drop() error {
+	if os.Getenv(EnvURL) == "" {
+		return nil
+	}
+	server, err := shared()
+	if err == nil {
+		_, err = server.admin.ExecContext(context.Background(), "DROP DATABASE IF EXISTS "+d.Name)
+	}
+	return err
+}
+
+// create makes a database that stays.
+func create(t testing.TB) Database {
+	t.Helper()
+	server, err := shared()
+	if err != nil {
+		t.Fatalf("no MariaDB for tests: %v", err)
+	}
+	name := fmt.Sprintf("test_%d_%d", os.Getpid(), numbers.Add(1))
+	if _, err := server.admin.ExecContext(t.Context(), "CREATE DATABASE "+name+" CHARACTER SET utf8mb4"); err != nil {
+		t.Fatal(err)
+	}
+	config, err := configOf(server.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.DBName, config.MultiStatements, config.InterpolateParams = name, true, true
+	config.Params = map[string]string{"time_zone": "'+05:30'", "sql_mode": "''"}
+	db, err := open(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxIdleConns(4)
+	d := Database{URL: server.url + "/" + name, Second: server.url + "/" + name, DB: db, Name: name}
+	if second := os.Getenv(EnvSecond); second != "" {
+		d.Second = second + "/" + name
+	}
+	return d
+}
+
+// Disconnect ends all connections to the database but those of the application.
+func (d Database) Disconnect(ctx context.Context) error {
+	server, err := shared()
+	if err != nil {
+		return err
+	}
+	ids, err := Texts(ctx, server.admin, "SELECT id FROM information_schema.processlist WHERE db = '"+d.Name+"'", 0)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if _, is := application.Load(id); !is {
+			_, _ = server.admin.ExecContext(ctx, "KILL "+id) // it may be gone
+		}
+	}
+	return nil
+}
+
+// application has the connections of the application, by their ids.
+var application sync.Map
+
+// Conn is a connection of the application's that Disconnect leaves alone.
+func (d Database) Conn(ctx context.Context) (*sql.Conn, error) {
+	conn, err := d.DB.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var id string
+	if err := conn.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&id); err != nil {
+		return nil, err
+	}
+	application.Store(id, true)
+	return conn, nil
+}
+
+// at is a server that runs already.
+func at(given string) (*Server, error) {
+	config, err := configOf(given)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", EnvURL, err)
+	}
+	admin, err := open(config)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{url: strings.TrimSuffix(given, "/"), admin: admin, stop: func() { _ = admin.Close() }}, nil
+}
+
+func configOf(text string) (*driversql.Config, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	config := driversql.NewConfig()
+	config.Net, config.Addr, config.User, config.ParseTime = "tcp", u.Host, u.User.Username(), true
+	config.Passwd, _ = u.User.Password()
+	config.Logger = &driversql.NopLogger{}
+	return config, nil
+}
+
+func open(config *driversql.Config) (*sql.DB, error) {
+	connector, err := driversql.NewConnector(config)
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(connector), nil
+}
+
+// Stop stops the server, if a test started it: for a TestMain that has more to do than Main.
+func Stop() {
+	if used.Load() {
+		if server, err := shared(); err == nil {
+			templates.Range(func(_, value any) bool {
+				_ = value.(*template).source.drop() //nolint:forcetypeassert // nothing else is stored
+				return true
+			})
+			server.stop()
+		}
+	}
+}
+
+var used atomic.Bool

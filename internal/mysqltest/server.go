@@ -1,0 +1,184 @@
+package mysqltest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// script runs the server until its standard input ends, which it does when the test binary does, however that happens; then it stops
+// the server at once and removes its files.
+const script = `
+binary=$1; home=$2; port=$3; shift 3
+"$binary" --no-defaults --datadir="$home/data" --tmpdir="$home" --socket="$home/socket" --pid-file="$home/pid" \
+  --bind-address=127.0.0.1 --port="$port" --max-connections=500 --skip-log-bin --skip-name-resolve \
+  --innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=0 --innodb-flush-method=nosync --innodb-buffer-pool-size=64M \
+  --innodb-log-file-size=64M --table-definition-cache=4000 --performance-schema=0 "$@" >>"$home/log" 2>&1 </dev/null &
+server=$!
+read -r _
+kill -KILL $server
+wait $server
+rm -rf "$home"
+`
+
+// start starts a server with files of its own, in memory where that is possible.
+func start() (*Server, error) {
+	binary, err := program("mariadbd", "/usr/sbin/mariadbd", "/usr/libexec/mariadbd")
+	if err != nil {
+		return nil, err
+	}
+	install, err := program("mariadb-install-db", "/usr/bin/mariadb-install-db")
+	if err != nil {
+		return nil, err
+	}
+	home, err := os.MkdirTemp(folder(), "mysqltest")
+	if err != nil {
+		return nil, err
+	}
+	as, err := unprivileged(home)
+	if err == nil {
+		err = initialise(install, home, as)
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(home))
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	stop, err := launch(binary, home, port, as)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(home))
+	}
+	server, err := at("mysql://root@127.0.0.1:" + strconv.Itoa(port))
+	if err == nil {
+		err = server.wait(home)
+	}
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	server.stop = stop
+	return server, nil
+}
+
+func program(name string, places ...string) (string, error) {
+	if path, err := exec.LookPath(name); err == nil {
+		return path, nil
+	}
+	for _, path := range places {
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("found no %s: install MariaDB 10.6 or later (Debian: apt-get install mariadb-server), or set %s to a server's URL", name, EnvURL)
+}
+
+// folder is where the files are: in memory, unless that is small or the tests say otherwise.
+func folder() string {
+	var space syscall.Statfs_t
+	if os.Getenv("TMPDIR") == "" && syscall.Statfs("/dev/shm", &space) == nil && space.Bavail*uint64(space.Bsize) > 1<<30 { //nolint:gosec // a size
+		return "/dev/shm"
+	}
+	return os.TempDir()
+}
+
+func initialise(install, home string, as *syscall.Credential) error {
+	cmd := exec.Command(install, "--no-defaults", "--datadir="+filepath.Join(home, "data"), "--auth-root-authentication-method=normal",
+		"--skip-test-db", "--innodb-log-file-size=64M", "--innodb-flush-method=nosync")
+	cmd.Dir = home
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("mariadb-install-db: %w\n%s", err, out)
+	}
+	return nil
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port, nil //nolint:forcetypeassert // a TCP listener has no other
+}
+
+func isFree(port int) bool {
+	l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
+}
+
+// launch starts the server and returns the function that ends it and waits for that.
+func launch(binary, home string, port int, as *syscall.Credential, options ...string) (func(), error) {
+	alive, hold, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("/bin/sh", append([]string{"-c", script, "mysqltest", binary, home, strconv.Itoa(port)}, options...)...)
+	cmd.Dir = "/"
+	cmd.Stdin = alive
+	// A group of its own: an interrupt from the terminal must not reach the server before its script does.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setpgid: true}
+	err = cmd.Start()
+	_ = alive.Close()
+	if err != nil {
+		_ = hold.Close()
+		return nil, err
+	}
+	return func() {
+		_ = hold.Close()
+		_ = cmd.Wait()
+		_ = os.RemoveAll(home)
+	}, nil
+}
+
+// wait returns when the server answers, or fails with its log after a minute.
+func (s *Server) wait(home string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		err := s.admin.PingContext(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			log, _ := os.ReadFile(filepath.Join(home, "log"))
+			return fmt.Errorf("server does not answer: %w\n%s", err, log)
+		}
+	}
+}
+
+// unprivileged is the user to run the server as. nil keeps the current user.
+func unprivileged(home string) (*syscall.Credential, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	for _, name := range []string{"mysql", "nobody"} {
+		account, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, errUID := strconv.ParseUint(account.Uid, 10, 32)
+		gid, errGID := strconv.ParseUint(account.Gid, 10, 32)
+		if err := errors.Join(errUID, errGID); err != nil {
+			return nil, err
+		}
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(home, int(uid), int(gid))
+	}
+	return nil, errors.New("running as root, and there is no user mysql or nobody to run the server as")
+}

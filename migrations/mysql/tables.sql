@@ -1,0 +1,76 @@
+-- The sessions table, the columns of the lifecycle, the table of notes, and the indexes.
+
+-- name: create_sessions
+CREATE TABLE "{sessions}" (
+    id VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
+    owner_id VARCHAR(191) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+    name TEXT,
+    code VARCHAR(191),
+    active TINYINT(1) NOT NULL DEFAULT 1,
+    auto_cleanup TINYINT(1),
+    created_at DATETIME(6) DEFAULT (UTC_TIMESTAMP(6)),
+    updated_at DATETIME(6) DEFAULT (UTC_TIMESTAMP(6)),
+    last_activity DATETIME(6),
+    expires_at DATETIME(6),
+    deactivated_at DATETIME(6)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4
+
+-- name: alter_sessions
+-- New columns at the end need no copy of the table. A server that cannot do it without one refuses.
+ALTER TABLE "{sessions}" "{changes}", ALGORITHM = INSTANT
+
+-- name: alter_sessions_in_place
+-- A copy in the background, which other connections can write to.
+ALTER TABLE "{sessions}" "{changes}", ALGORITHM = INPLACE, LOCK = NONE
+
+-- name: add_switch
+ADD COLUMN "{column}" TINYINT(1) NOT NULL DEFAULT "{default}"
+
+-- name: add_time
+ADD COLUMN "{column}" DATETIME(6) NULL DEFAULT NULL
+
+-- name: drop_column
+DROP COLUMN "{column}"
+
+-- name: create_notes
+-- When triggers saw activity in a session. Rows are only added, so that no transaction waits for another one.
+CREATE TABLE IF NOT EXISTS sessioncleanup_touches (
+    id       BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    session  "{key_type}" NOT NULL,
+    at       DATETIME(3) NOT NULL,
+    KEY sessioncleanup_touches_session (session, at)
+) ENGINE = InnoDB
+
+-- name: create_index
+CREATE INDEX "{name}" ON "{table}" ("{columns}") ALGORITHM = INPLACE LOCK = NONE
+
+-- name: drop_index
+DROP INDEX "{name}" ON "{table}"
+
+-- name: drop_trigger
+DROP TRIGGER IF EXISTS "{name}"
+
+-- name: drop_table
+DROP TABLE IF EXISTS "{table}"
+
+-- name: last_of_backfill
+-- The last session of a batch of the backfill; NULL when there is nothing left.
+SELECT MAX(id), COUNT(*) FROM (SELECT "{id}" AS id FROM "{sessions}" AS t WHERE "{behind}" ORDER BY "{id}" LIMIT :limit) AS batch
+
+-- name: behind_last
+"{id}" > :from
+
+-- name: backfill
+-- Sessions that are inactive when their table is adopted are inactive since before: 1970 stands for that.
+UPDATE "{sessions}" AS t
+   SET "{last_activity_column}" = COALESCE("{last_activity}", LEAST(UTC_TIMESTAMP(6), COALESCE(NULLIF(GREATEST(TIMESTAMP'1971-01-01 00:00:00'"{known_times}"), TIMESTAMP'1971-01-01 00:00:00'), UTC_TIMESTAMP(6)))),
+       "{auto_cleanup_column}" = COALESCE("{auto_cleanup_column}", "{auto_cleanup_default}"),
+       "{deactivated_at_column}" = IF(NOT "{active}" AND "{mark_inactive}", COALESCE("{deactivated_at}", TIMESTAMP'1970-01-01 00:00:01'), "{deactivated_at}")"{keep}"
+ WHERE "{behind}" AND "{id}" <= :last
+   AND ("{last_activity}" IS NULL OR "{auto_cleanup_column}" IS NULL OR NOT "{active}" AND "{mark_inactive}" AND "{deactivated_at}" IS NULL)
+
+-- name: known_time
+, COALESCE("{time}", TIMESTAMP'1971-01-01 00:00:00')
+
+-- name: newest_activity
+(SELECT MAX(a."{source_at}") FROM "{source}" AS a WHERE a."{source_session}" = "{id}")

@@ -1,0 +1,61 @@
+-- Triggers. They do nothing for the library's own connections, which set the variable.
+
+-- name: session_inserted
+-- For applications that do not know these columns. A row that is inserted is a session in use.
+CREATE TRIGGER "{name}" BEFORE INSERT ON "{sessions}" FOR EACH ROW
+BEGIN
+  IF @sessioncleanup_own IS NULL THEN
+    SET NEW."{last_activity_column}" = COALESCE(NEW."{last_activity_column}", "{now_last_activity}"),
+        NEW."{auto_cleanup_column}" = COALESCE(NEW."{auto_cleanup_column}", "{auto_cleanup_default}");
+  END IF;
+END
+
+-- name: session_updated
+-- The application deactivates or reactivates, as Session.Observe has it, or shows that the session is in use.
+CREATE TRIGGER "{name}" BEFORE UPDATE ON "{sessions}" FOR EACH ROW
+BEGIN
+  IF @sessioncleanup_own IS NULL AND "{new_visible}" THEN
+    IF "{old_active}" AND NOT "{new_active}" THEN
+      IF NEW."{deactivated_at_column}" <=> OLD."{deactivated_at_column}" THEN
+        SET NEW."{deactivated_at_column}" = "{now_deactivated_at}";
+      END IF;
+    ELSEIF "{new_active}" AND NOT "{old_active}" THEN
+      SET NEW."{deactivated_at_column}" = NULL;
+      IF NEW."{last_activity_column}" <=> OLD."{last_activity_column}" THEN
+        SET NEW."{last_activity_column}" = GREATEST(COALESCE(OLD."{last_activity_column}", "{now_last_activity}"), "{now_last_activity}");
+      END IF;
+    ELSEIF ("{used}") AND NEW."{last_activity_column}" <=> OLD."{last_activity_column}" THEN
+      SET NEW."{last_activity_column}" = GREATEST(COALESCE(OLD."{last_activity_column}", "{now_last_activity}"), "{now_last_activity}");
+    END IF;
+  END IF;
+END
+
+-- name: used_by_update
+-- Where there is no activity table, a changed time of the application's last update shows that the session is in use.
+NOT (NEW."{updated_at_column}" <=> OLD."{updated_at_column}")
+
+-- name: appeared
+-- A row whose deletion was undone, or that became a session by another change.
+NOT "{old_visible}"
+
+-- name: activity_inserted
+CREATE TRIGGER "{name}" AFTER INSERT ON "{source}" FOR EACH ROW
+BEGIN
+  IF @sessioncleanup_own IS NULL AND NEW."{source_session}" IS NOT NULL THEN
+    INSERT INTO sessioncleanup_touches (session, at) VALUES (NEW."{source_session}", UTC_TIMESTAMP(3));
+  END IF;
+END
+
+-- name: activity_updated
+-- A row that moves is activity in the session that it left, too.
+CREATE TRIGGER "{name}" AFTER UPDATE ON "{source}" FOR EACH ROW
+BEGIN
+  IF @sessioncleanup_own IS NULL THEN
+    IF NEW."{source_session}" IS NOT NULL THEN
+      INSERT INTO sessioncleanup_touches (session, at) VALUES (NEW."{source_session}", UTC_TIMESTAMP(3));
+    END IF;
+    IF OLD."{source_session}" IS NOT NULL AND NOT (NEW."{source_session}" <=> OLD."{source_session}") THEN
+      INSERT INTO sessioncleanup_touches (session, at) VALUES (OLD."{source_session}", UTC_TIMESTAMP(3));
+    END IF;
+  END IF;
+END

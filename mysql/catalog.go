@@ -1,0 +1,406 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// catalog describes what is in the database.
+type catalog struct {
+	tables   map[string]*table
+	triggers map[string]trigger
+}
+
+type table struct {
+	name    string
+	kind    string // BASE TABLE, VIEW, …
+	engine  string
+	columns []columnInfo
+	keys    []foreignKey
+	indexes map[string][]string // the columns of each
+	unique  map[string]bool     // the indexes that are
+	checks  string              // conditions, for the values of columns
+}
+
+type columnInfo struct {
+	name      string
+	declared  string // its type, as the server writes it
+	base      string // the type without its parameters
+	precision int    // decimals of the seconds
+	collation string
+	charset   string
+	nullable  bool
+	generated bool
+	updating  bool // with ON UPDATE CURRENT_TIMESTAMP
+}
+
+type foreignKey struct {
+	name     string
+	columns  []string
+	table    string
+	to       []string
+	onDelete string
+}
+
+type trigger struct {
+	name, table, body string
+}
+
+// readCatalog reads what is in the database of the connection.
+func readCatalog(ctx context.Context, c *conn) (*catalog, error) {
+	all := &catalog{tables: map[string]*table{}, triggers: map[string]trigger{}}
+	read := func(statement string, scan func(rows *sql.Rows) error) func() error {
+		return func() error { return c.query(ctx, statements[statement], nil, scan) }
+	}
+	for _, step := range []func() error{
+		read("list_tables", func(rows *sql.Rows) error {
+			t := &table{indexes: map[string][]string{}, unique: map[string]bool{}}
+			err := rows.Scan(&t.name, &t.kind, &t.engine)
+			all.tables[t.name] = t
+			return err
+		}),
+		read("list_columns", func(rows *sql.Rows) error {
+			var in, extra string
+			var column columnInfo
+			err := rows.Scan(&in, &column.name, &column.declared, &column.base, &column.precision, &column.collation, &column.charset, &column.nullable, &extra)
+			column.updating = strings.Contains(strings.ToLower(extra), "on update")
+			column.generated = strings.Contains(extra, "GENERATED") && !strings.Contains(extra, "DEFAULT_GENERATED")
+			if t := all.tables[in]; t != nil {
+				t.columns = append(t.columns, column)
+			}
+			return err
+		}),
+		read("list_indexes", func(rows *sql.Rows) error {
+			var in, name, column string
+			var unique bool
+			err := rows.Scan(&in, &name, &unique, &column)
+			if t := all.tables[in]; t != nil {
+				t.indexes[name] = append(t.indexes[name], column)
+				t.unique[name] = unique
+			}
+			return err
+		}),
+		read("list_foreign_keys", func(rows *sql.Rows) error {
+			var in, name, column, to, toColumn, onDelete string
+			if err := rows.Scan(&in, &name, &column, &to, &toColumn, &onDelete); err != nil {
+				return err
+			}
+			t := all.tables[in]
+			if t == nil {
+				return nil
+			}
+			if n := len(t.keys); n == 0 || t.keys[n-1].name != name {
+				t.keys = append(t.keys, foreignKey{name: name, table: to, onDelete: onDelete})
+			}
+			k := &t.keys[len(t.keys)-1]
+			k.columns, k.to = append(k.columns, column), append(k.to, toColumn)
+			return nil
+		}),
+		read("list_triggers", func(rows *sql.Rows) error {
+			var t trigger
+			err := rows.Scan(&t.name, &t.table, &t.body)
+			all.triggers[t.name] = t
+			return err
+		}),
+		read("list_checks", func(rows *sql.Rows) error {
+			var in, condition string
+			err := rows.Scan(&in, &condition)
+			if t := all.tables[in]; t != nil {
+				t.checks += " CHECK (" + condition + ")"
+			}
+			return err
+		}),
+	} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (t *table) column(name string) *columnInfo {
+	if t == nil {
+		return nil
+	}
+	for i := range t.columns {
+		if t.columns[i].name == name {
+			return &t.columns[i]
+		}
+	}
+	return nil
+}
+
+// isUnique reports whether a column identifies a row by itself.
+func (t *table) isUnique(name string) bool {
+	return slices.Contains(t.indexes[primary], name) && len(t.indexes[primary]) == 1 || t.uniqueIndex(name) != primary
+}
+
+// uniqueIndex is an index by which a column identifies a row, the primary key if that does.
+func (t *table) uniqueIndex(name string) string {
+	if t == nil {
+		return primary
+	}
+	found := primary
+	for index, columns := range t.indexes {
+		if t.unique[index] && len(columns) == 1 && columns[0] == name {
+			if index == primary {
+				return primary
+			}
+			found = index
+		}
+	}
+	return found
+}
+
+// primary is the name of every primary key's index.
+const primary = "PRIMARY"
+
+// indexed reports whether an index begins with a column.
+func (t *table) indexed(name string) bool {
+	for _, columns := range t.indexes {
+		if columns[0] == name {
+			return true
+		}
+	}
+	return false
+}
+
+// sorted are the tables in the order of their names.
+func (c *catalog) sorted() []*table {
+	return slices.SortedFunc(maps.Values(c.tables), func(a, b *table) int { return strings.Compare(a.name, b.name) })
+}
+
+// describe is the catalog in the form in which internal/adopt decides.
+func (c *catalog) describe() adopt.Database {
+	var d adopt.Database
+	for _, t := range c.sorted() {
+		if adopt.Own(t.name) {
+			continue
+		}
+		out := adopt.Table{Name: t.name, PrimaryKey: t.indexes[primary]}
+		switch {
+		case t.kind != "BASE TABLE":
+			out.Other = "a " + strings.ToLower(t.kind)
+		case !strings.EqualFold(t.engine, "InnoDB"):
+			out.Other = "a table of the engine " + t.engine + ", which has no transactions"
+		}
+		for _, column := range t.columns {
+			out.Columns = append(out.Columns, adopt.Column{
+				Name: column.name, Type: column.declared, Kind: column.kind(), Unique: t.isUnique(column.name), Values: t.values(column), Fixed: column.base == "enum",
+			})
+		}
+		for _, k := range t.keys {
+			out.ForeignKeys = append(out.ForeignKeys, adopt.ForeignKey{Columns: k.columns, Table: k.table, To: k.to})
+		}
+		d.Tables = append(d.Tables, out)
+	}
+	return d
+}
+
+// kind is what a column holds. A TINYINT is a boolean: the server has no other.
+func (c columnInfo) kind() adopt.Kind {
+	switch c.base {
+	case "tinyint":
+		return adopt.Boolean | adopt.Number
+	case "bit":
+		return adopt.Boolean
+	case "smallint", "mediumint", "int", "bigint":
+		return adopt.Number
+	case "char", "varchar", "tinytext", "text", "mediumtext", "longtext":
+		return adopt.Text
+	case "binary", "varbinary", "uuid":
+		return adopt.ID
+	case "datetime", "timestamp":
+		return adopt.Time
+	case "date":
+		return adopt.Date
+	default:
+		return 0
+	}
+}
+
+var enumValue = regexp.MustCompile(`'((?:[^']|'')*)'`)
+
+// values are all that a column can have, where its type or a constraint lists them.
+func (t *table) values(c columnInfo) []string {
+	if c.base != "enum" {
+		return adopt.CheckedValues(t.checks, c.name)
+	}
+	var values []string
+	for _, match := range enumValue.FindAllStringSubmatch(c.declared, -1) {
+		values = append(values, strings.ReplaceAll(match[1], "''", "'"))
+	}
+	return values
+}
+
+// identity is how a column holds ids.
+func (c *columnInfo) identity() identity {
+	switch {
+	case c == nil:
+		return identityText
+	case c.kind()&adopt.Number != 0 && strings.Contains(c.declared, "unsigned"):
+		return identityUnsigned
+	case c.kind()&adopt.Number != 0:
+		return identityNumber
+	case c.base == "binary" || c.base == "varbinary":
+		return identityBinary
+	case c.base == "uuid":
+		return identityUUID
+	default:
+		return identityText
+	}
+}
+
+// clock is the expression for the current time as triggers write it into a column: a TIMESTAMP is converted from the zone of the
+// connection. It is cut to milliseconds, as all times of the library, or to what the column keeps.
+func (c *columnInfo) clock() string {
+	precision := "3"
+	if c != nil && c.precision < 3 {
+		precision = []string{"0", "1", "2"}[c.precision]
+	}
+	if c != nil && c.base == "timestamp" {
+		return "CURRENT_TIMESTAMP(" + precision + ")"
+	}
+	return "UTC_TIMESTAMP(" + precision + ")"
+}
+
+// keyType is the column's type with its collation, for a column that is compared with it.
+func (c *columnInfo) keyType() string {
+	if c == nil {
+		return ownKeyType
+	}
+	if c.collation == "" {
+		return c.declared
+	}
+	return c.declared + " CHARACTER SET " + c.charset + " COLLATE " + c.collation
+}
+
+// ownKeyType is the type of the ids in a table that Migrate makes.
+const ownKeyType = "VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+
+// recognize finds out how the tables hold ids and times.
+func (c *catalog) recognize(s sessioncleanup.Schema, a *adopted) {
+	t := c.tables[s.Table]
+	a.ID, a.Owner, a.KeyType = t.column(s.ID).identity(), t.column(s.Owner).identity(), t.column(s.ID).keyType()
+	a.IDIndex = t.uniqueIndex(s.ID)
+	a.Clocks, a.Precision, a.Updating = map[string]string{}, 3, nil
+	for _, column := range adopt.Lifecycle(s) {
+		a.Clocks[column.Column] = t.column(column.Column).clock()
+	}
+	if d := t.column(s.DeactivatedAt); d != nil {
+		a.Precision = min(d.precision, 3)
+	}
+	if t == nil {
+		return
+	}
+	for _, column := range t.columns {
+		if column.updating {
+			a.Updating = append(a.Updating, column.name)
+		}
+	}
+}
+
+// check compares a schema with the database and returns the lifecycle columns to add. An ErrInvalid says what does not fit.
+func (c *catalog) check(s sessioncleanup.Schema) ([]adopt.LifecycleColumn, error) {
+	d := c.describe()
+	missing, err := d.Check(s)
+	if err == nil {
+		err = d.CheckUnique(s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	t := c.tables[s.Table]
+	for _, column := range adopt.Lifecycle(s) {
+		if have := t.column(column.Column); have != nil && have.generated {
+			return nil, invalid.Errorf("schema.%s is %q: that column of table %q is generated: name another column", column.Field, have.name, t.name)
+		}
+	}
+	return missing, nil
+}
+
+// untracked reports whether nothing but the library's own columns shows when sessions are used.
+func (c *catalog) untracked(s sessioncleanup.Schema, a adopted) bool {
+	d := c.describe()
+	for i := range d.Tables {
+		t := &d.Tables[i]
+		t.Columns = slices.DeleteFunc(t.Columns, func(column adopt.Column) bool {
+			return t.Name == s.Table && slices.ContainsFunc(adopt.Lifecycle(s), func(l adopt.LifecycleColumn) bool {
+				return l.Column == column.Name && slices.Contains(a.AddedColumns, l.Field)
+			})
+		})
+	}
+	return d.Untracked(s)
+}
+
+// children are the tables with a foreign key to another one.
+func (c *catalog) children(of string) []*table {
+	var found []*table
+	for _, t := range c.tables {
+		if t.name != of && slices.ContainsFunc(t.keys, func(k foreignKey) bool { return k.table == of }) {
+			found = append(found, t)
+		}
+	}
+	slices.SortFunc(found, func(a, b *table) int { return strings.Compare(a.name, b.name) })
+	return found
+}
+
+// sources are the activity tables of a schema that was proposed, without those that are gone and with those made since.
+func (c *catalog) sources(s sessioncleanup.Schema) []sessioncleanup.Source {
+	left := slices.DeleteFunc(slices.Clone(s.Sources), func(source sessioncleanup.Source) bool { return c.tables[source.Table] == nil })
+	return append(left, c.describe().Unfollowed(s)...)
+}
+
+// Inspect reads the database and completes Config.Schema. The sessions are in the table that Config.Schema names, in a table
+// "sessions", or else in the only table whose name ends in "session" or "sessions", or else in the only table with a column
+// "active" or "is_active" that other tables refer to. Without any, it proposes OwnSchema; with several, and where tables of other
+// names may hold sessions, it fails with an ErrInvalid that lists them. Nothing is changed. Config.Logger receives what is
+// uncertain or left out.
+func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
+	var p adopt.Proposal
+	err := s.reading(ctx, func(c *conn) error {
+		catalog, err := readCatalog(ctx, c)
+		if err != nil {
+			return err
+		}
+		p, err = catalog.propose(s.given)
+		return err
+	})
+	if err != nil {
+		return sessioncleanup.Schema{}, err
+	}
+	s.warn(ctx, "inspect", p.Warnings)
+	return p.Schema, nil
+}
+
+func (s *Store) warn(ctx context.Context, operation string, warnings []string) {
+	for _, warning := range warnings {
+		s.log.WarnContext(ctx, operation+": "+warning)
+	}
+}
+
+// propose completes a schema.
+func (c *catalog) propose(given sessioncleanup.Schema) (adopt.Proposal, error) {
+	p, err := c.describe().Propose(given)
+	if err == nil {
+		err = validSchema(p.Schema)
+	}
+	return p, err
+}
+
+func quoted(names []string) string {
+	all := make([]string, len(names))
+	for i, name := range names {
+		all[i] = sqlfile.Column(name)
+	}
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,236 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// Update applies a change to one session, as sessioncleanup.Change.Apply does. The application's updated_at stays as it is.
+func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, change sessioncleanup.Change) (sessioncleanup.Session, error) {
+	if len(change.Tags.Add)+len(change.Tags.Remove) > 0 {
+		return sessioncleanup.Session{}, errNoTags
+	}
+	return s.change(ctx, t, func(c *conn, before sessioncleanup.Session) (sessioncleanup.Session, error) {
+		now := c.cut(before.AsOf)
+		after := change.Apply(before, now)
+		if after.Equal(before) {
+			return before, nil
+		}
+		if err := c.rewrite(ctx, before, after); err != nil {
+			return before, err
+		}
+		r, err := c.one(ctx, t.ID) // with the times as the application's columns keep them
+		if err != nil {
+			return before, err
+		}
+		after = r.seen(c.layout)
+		return after, c.addEvent(ctx, sessioncleanup.Event{
+			At: now, Action: change.Action, Sessions: []sessioncleanup.SessionRef{after.Ref()},
+			Actor: change.Cause.Actor, Reason: change.Cause.Reason, RunID: change.Cause.RunID,
+		})
+	})
+}
+
+// cut is a time as the column of the deactivation keeps it.
+func (l *layout) cut(t time.Time) time.Time {
+	unit := time.Millisecond
+	for digits := l.adopted.Precision; digits < 3; digits++ {
+		unit *= 10
+	}
+	return t.UTC().Truncate(unit)
+}
+
+// errNoTags: this backend has none.
+var errNoTags = fmt.Errorf("tags on MariaDB and MySQL: %w", errors.ErrUnsupported)
+
+// errLeftAlone: a trigger of the application kept the row as it is, without an error.
+var errLeftAlone = errors.New("a trigger leaves some of the sessions as they are")
+
+// rewrite writes what differs between two states of a session.
+func (c *conn) rewrite(ctx context.Context, before, after sessioncleanup.Session) error {
+	id, ok := c.adopted.ID.bind(after.ID)
+	if !ok {
+		return sessioncleanup.ErrNotFound
+	}
+	p := params{
+		"id": id, "set_active": after.Active != before.Active, "active": after.Active,
+		"set_auto_cleanup": after.AutoCleanup != before.AutoCleanup, "auto_cleanup": after.AutoCleanup,
+	}
+	for name, times := range map[string][2]time.Time{
+		"last_activity": {before.LastActivity, after.LastActivity}, "expires_at": {before.ExpiresAt, after.ExpiresAt},
+		"deactivated_at": {before.DeactivatedAt, after.DeactivatedAt},
+	} {
+		p["set_"+name], p[name] = !times[0].Equal(times[1]), nullTime(times[1])
+	}
+	n, err := c.exec(ctx, c.sql("change", nil), p)
+	if err == nil && n == 0 {
+		err = errLeftAlone
+	}
+	return err
+}
+
+// Delete removes one session and returns it as it was.
+func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessioncleanup.Cause) (sessioncleanup.Session, error) {
+	if t.Archive != nil {
+		return sessioncleanup.Session{}, errNoArchive
+	}
+	return s.change(ctx, t, func(c *conn, before sessioncleanup.Session) (sessioncleanup.Session, error) {
+		links, err := s.links(ctx, c)
+		if err != nil {
+			return before, err
+		}
+		others, err := c.along(ctx, links, []string{before.ID})
+		if err == nil {
+			err = t.CheckAlong(others)
+		}
+		if err != nil {
+			return before, err
+		}
+		refs := []sessioncleanup.SessionRef{before.Ref()}
+		if len(others) > 0 {
+			rows, err := c.some(ctx, c.adopted.ID.list(others), false)
+			if err != nil {
+				return before, err
+			}
+			for _, r := range rows {
+				refs = append(refs, r.table.Ref())
+			}
+		}
+		id, _ := c.adopted.ID.bind(before.ID)
+		n, err := c.exec(ctx, c.sql("delete", nil), params{"chosen": chosen([]any{id}), "at": before.AsOf})
+		if err == nil && n == 0 {
+			err = errLeftAlone
+		}
+		if err != nil {
+			return before, err
+		}
+		return before, c.addEvent(ctx, sessioncleanup.Event{
+			Action: sessioncleanup.ActionDeleted, Sessions: refs, Actor: cause.Actor, Reason: cause.Reason, RunID: cause.RunID,
+		})
+	})
+}
+
+// change finds and locks the session of a target and calls do, in one transaction. A note of the session is folded in before.
+func (s *Store) change(ctx context.Context, t sessioncleanup.Target,
+	do func(c *conn, before sessioncleanup.Session) (sessioncleanup.Session, error),
+) (sessioncleanup.Session, error) {
+	var session sessioncleanup.Session
+	err := s.writingSessions(ctx, func(c *conn) error {
+		id, ok := c.adopted.ID.bind(t.ID)
+		if !ok || t.ID == "" {
+			return sessioncleanup.ErrNotFound
+		}
+		if _, err := c.lock(ctx, []any{id}, true); err != nil {
+			return err
+		}
+		before, err := c.one(ctx, t.ID)
+		if err != nil {
+			return err
+		}
+		seen := before.seen(c.layout)
+		if err := t.Check(seen); err != nil {
+			return err
+		}
+		if err := c.fold(ctx, []row{before}); err != nil {
+			return err
+		}
+		session, err = do(c, seen)
+		return err
+	})
+	if err != nil {
+		return sessioncleanup.Session{}, err
+	}
+	return session, nil
+}
+
+// fold writes what notes make of sessions that are locked, with the events of those that become active by it.
+func (c *conn) fold(ctx context.Context, rows []row) error {
+	var revived []sessioncleanup.SessionRef
+	used := map[string]time.Time{}
+	for _, r := range rows {
+		if r.noted.IsZero() {
+			continue
+		}
+		after, write := c.noteOf(r.table.ID).Apply(r.table, r.noted, r.byRun)
+		switch {
+		case write && after.Active != r.table.Active:
+			if err := c.rewrite(ctx, r.table, after); err != nil {
+				return err
+			}
+			revived = append(revived, after.Ref())
+		case write:
+			used[after.ID] = after.LastActivity
+		}
+	}
+	if err := c.writeUse(ctx, used); err != nil {
+		return err
+	}
+	return c.reactivated(ctx, activityCause, revived)
+}
+
+// reactivated writes the event of sessions that became active.
+func (c *conn) reactivated(ctx context.Context, cause sessioncleanup.Cause, refs []sessioncleanup.SessionRef) error {
+	if len(refs) == 0 {
+		return nil
+	}
+	return c.addEvent(ctx, sessioncleanup.Event{
+		Action: sessioncleanup.ActionReactivated, Sessions: refs, Actor: cause.Actor, Reason: cause.Reason, RunID: cause.RunID,
+	})
+}
+
+// usesAtOnce is how many last activities one statement writes: each row looks for its own among them.
+const usesAtOnce = 250
+
+// writeUse writes the last activity of sessions that are locked.
+func (c *conn) writeUse(ctx context.Context, used map[string]time.Time) error {
+	byTime := map[time.Time][]any{}
+	for id, at := range used {
+		if value, ok := c.adopted.ID.bind(id); ok {
+			byTime[at] = append(byTime[at], value)
+		}
+	}
+	if len(byTime) == 1 {
+		for at, ids := range byTime {
+			_, err := c.exec(ctx, c.sql("use", sqlfile.Names{"at": ":at"}), params{"chosen": chosen(ids), "at": at})
+			return err
+		}
+	}
+	cases, p, ids := "", params{}, []any{}
+	flush := func() error {
+		if len(ids) == 0 {
+			return nil
+		}
+		p["chosen"] = chosen(ids)
+		_, err := c.exec(ctx, c.sql("use", sqlfile.Names{"at": "CASE" + cases + " END"}), p)
+		cases, p, ids = "", params{}, []any{}
+		return err
+	}
+	for at, values := range byTime {
+		for _, value := range values {
+			ids = append(ids, value)
+			name := parameterName(len(ids))
+			cases += " WHEN " + c.names["id"] + " = :id_" + name + " THEN :at_" + name
+			p["id_"+name], p["at_"+name] = value, at
+			if len(ids) == usesAtOnce {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return flush()
+}
+
+// parameterName is a number as letters.
+func parameterName(n int) string {
+	name := ""
+	for ; n > 0; n /= 26 {
+		name += string(rune('a' + n%26))
+	}
+	return name
+}

@@ -1,0 +1,212 @@
+package mysql
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// layout is how statements find the sessions: the adopted schema as SQL.
+type layout struct {
+	settings
+	names sqlfile.Names
+	// seenRules and tableRules are the rules of the lifecycle, on sessions as they are seen and as their table has them.
+	seenRules, tableRules sqlfile.Names
+}
+
+// newLayout makes the expressions and fragments that statements are filled with. In them t is the table of sessions.
+func newLayout(set settings) *layout {
+	l := &layout{settings: set}
+	s, a := set.schema, set.adopted
+	n := sqlfile.Names{
+		"sessions": sqlfile.Column(s.Table), "id_column": sqlfile.Column(s.ID), "active_column": sqlfile.Column(s.Active),
+		"last_activity_column": sqlfile.Column(s.LastActivity), "expires_at_column": sqlfile.Column(s.ExpiresAt),
+		"auto_cleanup_column": sqlfile.Column(s.AutoCleanup), "deactivated_at_column": sqlfile.Column(s.DeactivatedAt),
+		"id": column(s.ID), "id_text": a.ID.text(column(s.ID)), "id_order": a.ID.order("t.id"),
+		"owner": "NULL", "owner_text": "''", "name_text": text(s.Name), "code_text": text(s.Code),
+		"created_at": moment(s.CreatedAt), "updated_at": moment(s.UpdatedAt), "last_activity": known(s.LastActivity),
+		"expires_at": known(s.ExpiresAt), "deactivated_at": known(s.DeactivatedAt),
+		"auto_cleanup": "COALESCE(" + column(s.AutoCleanup) + " <> 0, FALSE)",
+		"untracked":    truth(set.untracked()), "revives": "FALSE",
+		"keep": "", "place_column": "NULL", "note_text": a.ID.text("session"), "prefilter": "TRUE", "notes_where": "", "owner_name": "''", "condition": "TRUE",
+	}
+	if s.Owner != "" {
+		n["owner"], n["owner_text"] = column(s.Owner), "COALESCE("+a.Owner.text(column(s.Owner))+", '')"
+	}
+	if s.Owners != nil {
+		n["owner_name"] = filled("owner_name", sqlfile.Names{
+			"owners": sqlfile.Column(s.Owners.Table), "owners_id": sqlfile.Column(s.Owners.ID), "owners_name": sqlfile.Column(s.Owners.Name),
+		})
+	}
+	n["activity_count"] = l.activityCount()
+	for _, name := range a.Updating { // columns with ON UPDATE CURRENT_TIMESTAMP stay as they are
+		n["keep"] += ", " + column(name) + " = " + column(name)
+	}
+	n["active"], n["visible"] = l.active(column), l.visible(column)
+	n["by_run"] = filled("by_run", n)
+	n["active_on"], n["active_off"] = "TRUE", "FALSE"
+	if s.State != nil {
+		n["active_on"], n["active_off"] = value(s.State.Reactivated), value(s.State.Deactivated)
+	}
+	n["id_index"] = sqlfile.Column(a.IDIndex)
+	n["listed_type"], n["listed_id"] = a.ID.listed(a.KeyType)
+	n["chosen"] = filled("chosen", n)
+	n["remove"] = filled("remove", n)
+	if s.SoftDelete {
+		n["remove"] = filled("mark_deleted", with(n, sqlfile.Names{"deleted_at_column": sqlfile.Column(s.DeletedAt)}))
+	}
+	if set.policy.ReactivateOnActivity.Or(false) {
+		n["revives"] = filled("revives", n)
+	}
+	l.names = n
+	l.seenRules, l.tableRules = l.rules(asSeen), l.rules(l.inTable())
+	return l
+}
+
+// sql fills a statement with the layout, and with more.
+func (l *layout) sql(name string, more sqlfile.Names) string {
+	return filled(name, with(l.names, more))
+}
+
+func with(names, more sqlfile.Names) sqlfile.Names {
+	all := make(sqlfile.Names, len(names)+len(more))
+	for key, value := range names {
+		all[key] = value
+	}
+	for key, value := range more {
+		all[key] = value
+	}
+	return all
+}
+
+// seen is the set of sessions as their notes make them, as a table t. The prefilter is a condition on the table's own columns that
+// an index can serve; the place is the column by which they are read; the notes are those that matter. All may be empty.
+func (l *layout) seen(prefilter, place, notes string) sqlfile.Names {
+	more := sqlfile.Names{}
+	if prefilter != "" {
+		more["prefilter"] = prefilter
+	}
+	if place != "" {
+		more["place_column"] = place
+	}
+	if notes != "" {
+		more["notes_where"] = "WHERE " + notes
+	}
+	more["base"] = l.sql("base", more)
+	return sqlfile.Names{"seen": l.sql("seen", more)}
+}
+
+// seenOf is seen for the sessions in the parameter :ids.
+func (l *layout) seenOf() sqlfile.Names {
+	return l.seen(l.names["id"]+" IN (:ids)", "", "session IN (:ids)")
+}
+
+func column(name string) string { return "t." + sqlfile.Column(name) }
+
+// text is the expression that reads a name, or as much of it as a Session has.
+func text(name string) string {
+	if name == "" {
+		return "''"
+	}
+	return fmt.Sprintf("COALESCE(LEFT(CONVERT(%s USING utf8mb4), %d), '')", column(name), sessioncleanup.MaxName)
+}
+
+// moment is a time that the application keeps.
+func moment(name string) string {
+	if name == "" {
+		return "CAST(NULL AS DATETIME)"
+	}
+	return known(name)
+}
+
+// known is NULL for the zero date, which stands for no time.
+func known(name string) string { return "NULLIF(" + column(name) + ", '0000-00-00 00:00:00')" }
+
+func truth(holds bool) string {
+	if holds {
+		return "TRUE"
+	}
+	return "FALSE"
+}
+
+// active is the expression for whether a row is active. NULL is.
+func (l *layout) active(column func(string) string) string {
+	if l.schema.State == nil {
+		return "COALESCE(" + column(l.schema.Active) + " <> 0, TRUE)"
+	}
+	return "COALESCE(" + among(column(l.schema.Active), l.schema.State.Active) + ", TRUE)"
+}
+
+// visible is the condition for a row to be a session.
+func (l *layout) visible(column func(string) string) string {
+	conditions := []string{"TRUE"}
+	if l.schema.DeletedAt != "" {
+		conditions = append(conditions, "COALESCE("+column(l.schema.DeletedAt)+", '0000-00-00 00:00:00') = '0000-00-00 00:00:00'")
+	}
+	for _, only := range l.schema.Only {
+		conditions = append(conditions, "COALESCE("+among(column(only.Column), only.Values)+", FALSE)")
+	}
+	return "(" + strings.Join(conditions, " AND ") + ")"
+}
+
+func among(expression string, values []string) string {
+	all := make([]string, len(values))
+	for i, v := range values {
+		all[i] = value(v)
+	}
+	return expression + " IN (" + strings.Join(all, ", ") + ")"
+}
+
+var wholeNumber = regexp.MustCompile(`^(?:0|-?[1-9][0-9]{0,17})$`)
+
+// value is a value of a State or an Only as SQL, whatever is in it.
+func value(text string) string {
+	switch strings.ToLower(text) {
+	case "true":
+		return "TRUE"
+	case "false":
+		return "FALSE"
+	}
+	if wholeNumber.MatchString(text) {
+		return text
+	}
+	return "CONVERT(X'" + hex.EncodeToString([]byte(text)) + "' USING utf8mb4)"
+}
+
+// activityCount is the number of a session's rows in the activity tables.
+func (l *layout) activityCount() string {
+	counts := []string{"0"}
+	for _, source := range l.schema.Sources {
+		counts = append(counts, filled("activity_count", sqlfile.Names{
+			"source": sqlfile.Column(source.Table), "source_session": sqlfile.Column(source.Session),
+		}))
+	}
+	return strings.Join(counts, " + ")
+}
+
+// currentLayout is the layout of the database as it is now.
+func (s *Store) currentLayout(ctx context.Context, c *conn) (*layout, error) {
+	stored, err := readStored(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.layout != nil && s.layout.stored == stored {
+		return s.layout, nil
+	}
+	set, err := stored.parse()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.fits(set); err != nil {
+		return nil, err
+	}
+	s.layout = newLayout(set)
+	return s.layout, nil
+}

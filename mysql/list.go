@@ -1,0 +1,248 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// places are the expressions by which lists are sorted.
+var places = map[sessioncleanup.Sort]string{
+	sessioncleanup.SortLastActivity: "place_last_activity",
+	sessioncleanup.SortCreated:      "place_created",
+	sessioncleanup.SortName:         "place_name",
+}
+
+// noPlace is the place of sessions without a time of creation.
+var noPlace = time.Date(1000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// List returns the sessions that match the query, in its order. A list for an id finds it by its index; other lists read every
+// session, or all of the owner's.
+func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
+	if q.Sort == "" {
+		q.Sort = sessioncleanup.SortLastActivity
+	}
+	if places[q.Sort] == "" {
+		return sessioncleanup.Page{}, invalid.Errorf("sort is %q: want one of %q", q.Sort, sessioncleanup.Sorts())
+	}
+	if q.Status != "" && !slices.Contains(sessioncleanup.Selections(), q.Status) {
+		return sessioncleanup.Page{}, invalid.Errorf("status is %q: want one of %q", q.Status, sessioncleanup.Selections())
+	}
+	var page sessioncleanup.Page
+	err := s.readingSessions(ctx, func(c *conn) error {
+		var now time.Time
+		err := c.row(ctx, statements["clock"], nil, &now)
+		if err != nil {
+			return err
+		}
+		page.Cutoffs = c.cutoffsAt(q.Thresholds, now)
+		names, p, possible := c.where(q.Filter, q.Status, page.Cutoffs)
+		if !possible {
+			return nil
+		}
+		if q.CountUpTo > 0 {
+			p["count_up_to"] = q.CountUpTo
+			if err := c.row(ctx, c.sql("count", names), p, &page.Total); err != nil {
+				return err
+			}
+		}
+		if q.Limit > 0 {
+			page.Sessions, page.Next, err = c.page(ctx, q, names, p, now)
+		}
+		return err
+	})
+	if err != nil {
+		return sessioncleanup.Page{}, err
+	}
+	return page, nil
+}
+
+// cutoffsAt are the cutoffs of a question about this table.
+func (l *layout) cutoffsAt(t sessioncleanup.Thresholds, now time.Time) sessioncleanup.Cutoffs {
+	cut := t.At(now)
+	cut.Untracked = l.untracked()
+	return cut
+}
+
+// cutoffParams are the parameters of the rules. A cutoff that is zero is NULL, before which nothing is.
+func cutoffParams(c sessioncleanup.Cutoffs) params {
+	return params{
+		"now": c.Now, "inactive": nullTime(c.Inactive), "delete": nullTime(c.Delete), "ahead": c.Ahead(), "recent": nullTime(c.Recent()),
+		"warn": nullTime(c.Warn), "warned": nullTime(c.Warned), "given_up": nullTime(c.GivenUp),
+	}
+}
+
+func nullTime(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t
+}
+
+// where is the set of sessions, and the condition for those that match a filter and a status. It is false when none can.
+func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cut sessioncleanup.Cutoffs) (sqlfile.Names, params, bool) {
+	p, names := cutoffParams(cut), maps.Clone(l.seenRules)
+	conditions, prefilters, notes := []string{"TRUE"}, []string{"TRUE"}, ""
+	if f.ID != "" {
+		id, ok := l.adopted.ID.bind(f.ID)
+		if !ok {
+			return nil, nil, false
+		}
+		p["id"], p["ids"] = id, []any{id}
+		conditions = append(conditions, l.adopted.ID.same("t.id", ":id"))
+		prefilters, notes = append(prefilters, l.names["id"]+" = :id"), "session IN (:ids)"
+	}
+	if f.OwnerID != "" {
+		owner, ok := l.adopted.Owner.bind(f.OwnerID)
+		if !ok || l.schema.Owner == "" {
+			return nil, nil, false
+		}
+		p["owner"] = owner
+		conditions = append(conditions, l.adopted.Owner.same("t.owner", ":owner"))
+		prefilters = append(prefilters, l.names["owner"]+" = :owner")
+	}
+	if f.Text != "" {
+		p["text"] = f.Text
+		conditions = append(conditions, filled("with_text", sqlfile.Names{"name_text": "t.name_text", "code_text": "t.code_text", "id_text": "t.id_text"}))
+		prefilters = append(prefilters, l.sql("with_text", nil))
+	}
+	if status != "" {
+		conditions = append(conditions, names["status_"+string(status)])
+	}
+	for key, value := range l.seen(strings.Join(prefilters, " AND "), "", notes) {
+		names[key] = value
+	}
+	names["condition"], names["filter"] = strings.Join(conditions, " AND "), strings.Join(prefilters, " AND ")
+	return names, p, true
+}
+
+// asSeen are the values that the rules depend on, as notes of activity make them.
+var asSeen = sqlfile.Names{
+	"its_active": "t.active", "its_auto_cleanup": "t.auto_cleanup", "its_last_activity": "t.last_activity", "its_expires_at": "t.expires_at",
+	"its_deactivated_at": "t.deactivated_at", "its_id": "t.id_text",
+}
+
+// inTable are the same as the table of sessions has them: notes make a session due later only.
+func (l *layout) inTable() sqlfile.Names {
+	return sqlfile.Names{
+		"its_active": l.names["active"], "its_auto_cleanup": l.names["auto_cleanup"],
+		"its_last_activity": "COALESCE(" + l.names["last_activity"] + ", TIMESTAMP'9000-01-01 00:00:00')",
+		"its_expires_at":    l.names["expires_at"], "its_deactivated_at": l.names["deactivated_at"],
+		"its_id": l.names["id_text"],
+	}
+}
+
+// rules are the conditions of the lifecycle, filled in for the values of a session.
+func (l *layout) rules(its sqlfile.Names) sqlfile.Names {
+	names := sqlfile.Names{}
+	for _, rule := range []string{
+		"running", "ended", "kept_since", "tracked", "has_notice", "warned_enough", "due_idle", "due_expired", "due_gone", "due_to_warn", "due_undated",
+		"due_ahead", "never_due", "status_to_deactivate", "status_to_delete", "status_active", "status_inactive", "status_to_warn", "status_waiting",
+		"status_protected",
+	} {
+		names[rule] = filled(rule, with(with(l.names, its), names))
+	}
+	return names
+}
+
+// page reads a page, and one session more to see whether there is another page.
+func (c *conn) page(ctx context.Context, q sessioncleanup.Query, names sqlfile.Names, p params, now time.Time) (
+	sessions []sessioncleanup.Session, next *sessioncleanup.Position, err error,
+) {
+	names = with(names, sqlfile.Names{
+		"session_columns": c.sql("session_columns", sqlfile.Names{"warning": statements["warning"]}), "place": statements[places[q.Sort]], "direction": "ASC", "after": ">", "beyond": "TRUE",
+	})
+	if q.Descending {
+		names["direction"], names["after"] = "DESC", "<"
+	}
+	p["limit"] = q.Limit + 1
+	if q.After != nil {
+		names["beyond"] = c.sql("beyond", names)
+		if p["after_place"], p["after_id"], err = c.position(q); err != nil {
+			return nil, nil, err
+		}
+	}
+	err = c.query(ctx, c.sql("page", names), p, func(rows *sql.Rows) error {
+		var owner string
+		var activity int64
+		r, err := scan(rows, &owner, &activity)
+		session := r.seen(c.layout)
+		session.OwnerName, session.ActivityCount, session.AsOf = owner, activity, now
+		sessions = append(sessions, session)
+		return err
+	})
+	if err == nil && len(sessions) > q.Limit {
+		sessions = sessions[:q.Limit]
+		last := q.Position(sessions[q.Limit-1])
+		next = &last
+	}
+	return sessions, next, err
+}
+
+// position is where a page starts, as the expressions have it.
+func (l *layout) position(q sessioncleanup.Query) (place, id any, err error) {
+	switch {
+	case q.Sort == sessioncleanup.SortName:
+		place = []byte(q.After.Key)
+	case q.After.Key == "":
+		place = noPlace
+	default:
+		if place, err = time.Parse(time.RFC3339Nano, q.After.Key); err != nil {
+			return nil, nil, invalid.Errorf("position %q is not a time: %v", q.After.Key, err)
+		}
+	}
+	id, ok := l.adopted.ID.bind(q.After.ID)
+	if !ok {
+		return nil, nil, invalid.Errorf("position has the ID %q, which no session can have", q.After.ID)
+	}
+	if l.adopted.ID == identityText {
+		id = []byte(q.After.ID)
+	}
+	return place, id, nil
+}
+
+// Counts returns the figures of the sessions that match the filter. It reads every session, or all of the owner's.
+func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
+	var counts sessioncleanup.Counts
+	err := s.readingSessions(ctx, func(c *conn) error {
+		var now time.Time
+		if err := c.row(ctx, statements["clock"], nil, &now); err != nil {
+			return err
+		}
+		counts.Cutoffs = c.cutoffsAt(q.Thresholds, now)
+		names, p, possible := c.where(q.Filter, "", counts.Cutoffs)
+		if !possible {
+			return nil
+		}
+		if names["counted_id"] = "''"; !counts.Cutoffs.Warned.IsZero() { // warnings are found by it
+			names["counted_id"] = "t.id_text"
+		}
+		var idle, expired, gone sql.NullTime // the longest due
+		err := c.row(ctx, c.sql("counts", names), p, &counts.Total, &counts.Active, &counts.Old, &counts.Protected,
+			&counts.DueForDeactivation, &counts.DueForDeletion, &counts.NeverDue, &counts.InUse, &counts.Recent, &idle, &expired, &gone)
+		if err != nil {
+			return err
+		}
+		counts.Inactive = counts.Total - counts.Active
+		for _, longest := range []struct {
+			at     sql.NullTime
+			cutoff time.Time
+		}{{idle, counts.Cutoffs.Inactive}, {expired, counts.Cutoffs.Now}, {gone, counts.Cutoffs.Delete}} {
+			if longest.at.Valid {
+				counts.OldestOverdue = max(counts.OldestOverdue, longest.cutoff.Sub(longest.at.Time))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return sessioncleanup.Counts{}, err
+	}
+	return counts, nil
+}

@@ -1,0 +1,306 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// Migrate creates what is missing in the database and stores the policy. Statements that change tables are no part of a
+// transaction on MariaDB and MySQL: what will be added is noted first, each thing is added on its own, and the library uses the
+// database when everything is there. New columns need no copy of the table; where the server cannot do without one, it is made in
+// the background, and Config.Logger says so. A table that other transactions use is not waited for: Migrate tries again and again
+// for a minute, and then fails with ErrUnavailable.
+func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	p = p.WithDefaults()
+	if p.Archive.Or(false) {
+		return errNoArchive
+	}
+	defer s.forgetLayout()
+	return s.migrating(ctx, func(c *conn) error {
+		plan, err := s.plan(ctx, c, p)
+		if err != nil {
+			return err
+		}
+		s.warn(ctx, "migrate", plan.warnings)
+		if err := s.createLibraryTables(ctx, c); err != nil {
+			return err
+		}
+		if err := s.note(ctx, plan); err != nil {
+			return err
+		}
+		if err := s.alterSessions(ctx, c, plan); err != nil {
+			return err
+		}
+		catalog, err := readCatalog(ctx, c)
+		if err != nil {
+			return err
+		}
+		want := plan.want
+		catalog.recognize(want.schema, &want.adopted)
+		if err := s.createObjects(ctx, c, catalog, want); err != nil {
+			return err
+		}
+		if !want.adopted.Filled {
+			if err := s.backfill(ctx, catalog, want); err != nil {
+				return err
+			}
+		}
+		want.adopted.Filled, want.adopted.Ready = true, true
+		if plan.have.adopted.Ready && same(want.policy, plan.have.policy) && same(want.schema, plan.have.schema) && same(want.adopted, plan.have.adopted) {
+			return nil
+		}
+		return s.writing(ctx, func(c *conn) error { return want.store(ctx, c) })
+	})
+}
+
+func (s *Store) forgetLayout() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.layout = nil
+}
+
+// migrating calls do while no other process on the same server migrates this database. Its connection waits for no table.
+func (s *Store) migrating(ctx context.Context, do func(c *conn) error) error {
+	return s.reading(ctx, func(c *conn) error {
+		defer func() { _ = c.Raw(func(any) error { return driver.ErrBadConn }) }() // which frees the lock, and the settings
+		if _, err := c.ExecContext(ctx, statements["wait_for_no_table"]); err != nil {
+			return err
+		}
+		for {
+			var got sql.NullBool
+			if err := c.row(ctx, statements["lock_migration"], nil, &got); err != nil {
+				return err
+			}
+			if got.Bool {
+				return do(c)
+			}
+		}
+	})
+}
+
+// plan is what Migrate has to do.
+type plan struct {
+	catalog  *catalog
+	want     settings
+	have     settings                // what an earlier Migrate did
+	create   bool                    // the table of sessions
+	missing  []adopt.LifecycleColumn // to be added
+	warnings []string                // of what Inspect proposes
+}
+
+// plan finds out what there is to do, and whether it can be done.
+func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (plan, error) {
+	catalog, err := readCatalog(ctx, c)
+	if err != nil {
+		return plan{}, err
+	}
+	have, err := readSettings(ctx, c)
+	installed := err == nil
+	if err != nil && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
+		return plan{}, err
+	}
+	out := plan{catalog: catalog, have: have, want: settings{policy: p, schema: have.schema, adopted: have.adopted}}
+	a := &out.want.adopted
+	switch {
+	case !installed && s.given.Table != "" && catalog.tables[s.given.Table] == nil && !catalog.describe().Makes(s.given):
+		out.want.schema = s.given.WithDefaults()
+	case !installed:
+		proposal, err := catalog.propose(s.given)
+		if err != nil {
+			return plan{}, err
+		}
+		out.want.schema, out.warnings, a.Proposed = proposal.Schema, proposal.Warnings, s.given.Sources == nil
+	default:
+		if out.want.schema, a.Proposed = adopt.Over(s.given, have.schema), a.Proposed && s.given.Sources == nil; a.Proposed {
+			out.want.schema.Sources = catalog.sources(out.want.schema)
+		}
+	}
+	if err := validSchema(out.want.schema); err != nil {
+		return plan{}, err
+	}
+	if installed && out.want.schema.Table != have.schema.Table {
+		return plan{}, invalid.Errorf("schema.table is %q, but %q was adopted: call Uninstall first", out.want.schema.Table, have.schema.Table)
+	}
+	a.IdleRules = a.IdleRules || s.options.Untracked
+	out.create = catalog.tables[out.want.schema.Table] == nil && same(out.want.schema, sessioncleanup.OwnSchema())
+	if !out.create {
+		if out.missing, err = catalog.check(out.want.schema); err != nil {
+			return plan{}, err
+		}
+	}
+	switch {
+	case !installed:
+		a.MarkInactive, a.Untracked = true, catalog.untracked(out.want.schema, *a)
+	case a.Untracked:
+		a.Untracked = catalog.untracked(out.want.schema, *a)
+	}
+	if out.create {
+		a.MadeTable, a.MarkInactive = true, false
+	}
+	for _, column := range out.missing {
+		if !slices.Contains(a.AddedColumns, column.Field) {
+			a.AddedColumns = append(slices.Clone(a.AddedColumns), column.Field)
+		}
+	}
+	a.Filled = a.Filled && len(out.missing) == 0 && same(out.want.schema, have.schema)
+	return out, nil
+}
+
+// note stores what will be added before it is, so that Uninstall finds it after an interruption. Until an earlier installation is
+// changed, it works as before.
+func (s *Store) note(ctx context.Context, p plan) error {
+	noted := p.want
+	if p.have.adopted.Ready {
+		noted = p.have
+		noted.adopted.AddedColumns = p.want.adopted.AddedColumns
+	}
+	if noted.adopted.KeyType == "" {
+		p.catalog.recognize(noted.schema, &noted.adopted)
+	}
+	if same(noted.schema, p.have.schema) && same(noted.adopted, p.have.adopted) {
+		return nil
+	}
+	return s.writing(ctx, func(c *conn) error { return noted.store(ctx, c) })
+}
+
+// alterSessions creates the table of sessions, or adds the columns that it lacks, all at once.
+func (s *Store) alterSessions(ctx context.Context, c *conn, p plan) error {
+	names := sqlfile.Names{"sessions": sqlfile.Column(p.want.schema.Table)}
+	if p.create {
+		return s.define(ctx, c, filled("create_sessions", names))
+	}
+	if len(p.missing) == 0 {
+		return nil
+	}
+	for i, column := range p.missing {
+		if i > 0 {
+			names["changes"] += ", "
+		}
+		more := sqlfile.Names{"column": sqlfile.Column(column.Column), "default": "1"}
+		switch {
+		case column.Kind != adopt.Boolean:
+			names["changes"] += filled("add_time", more)
+			continue
+		case column.Field == "auto_cleanup":
+			more["default"] = autoCleanupDefault(p.want.policy)
+		}
+		names["changes"] += filled("add_switch", more)
+	}
+	return s.alter(ctx, c, names)
+}
+
+func autoCleanupDefault(p sessioncleanup.Policy) string {
+	if p.AutoCleanupDefault.Or(true) {
+		return "1"
+	}
+	return "0"
+}
+
+// alter changes the table of sessions, without a copy if the server can.
+func (s *Store) alter(ctx context.Context, c *conn, names sqlfile.Names) error {
+	err := s.define(ctx, c, filled("alter_sessions", names))
+	if number, _ := errorNumber(err); number == 1845 || number == 1846 {
+		s.log.WarnContext(ctx, "the server makes a copy of the table "+names["sessions"]+" in the background to change its columns: "+err.Error())
+		err = s.define(ctx, c, filled("alter_sessions_in_place", names))
+	}
+	return err
+}
+
+const (
+	defineAttempts = 600
+	definePause    = 100 * time.Millisecond
+)
+
+// define executes a statement that changes the schema. A statement that waits for a table makes all those wait that come after it:
+// so it does not wait, but is tried again.
+func (s *Store) define(ctx context.Context, c *conn, statement string) error {
+	for attempt := 1; ; attempt++ {
+		_, err := c.ExecContext(ctx, statement)
+		number, _ := errorNumber(err)
+		switch {
+		case slices.Contains(present, number): // another node of the cluster was faster
+			return nil
+		case number != lockWaitTimeout && number != deadlock || attempt == defineAttempts:
+			if number == lockWaitTimeout {
+				err = fmt.Errorf("%w%s", err, s.oldestTransaction(ctx, c))
+			}
+			return err
+		}
+		select {
+		case <-time.After(definePause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// oldestTransaction says in words which transaction probably uses the table; nothing without the right to see it.
+func (s *Store) oldestTransaction(ctx context.Context, c *conn) string {
+	var thread, seconds int64
+	if c.row(ctx, statements["find_oldest_transaction"], nil, &thread, &seconds) != nil {
+		return ""
+	}
+	return fmt.Sprintf("; the oldest transaction is that of connection %d, open for %d s", thread, seconds)
+}
+
+const (
+	backfillBatch   = 1000
+	backfillRetries = 20
+)
+
+// backfill fills in the columns of the lifecycle of sessions that were there before, some at a time.
+func (s *Store) backfill(ctx context.Context, catalog *catalog, set settings) error {
+	l := newLayout(set)
+	known := ""
+	times := []string{moment(set.schema.CreatedAt), moment(set.schema.UpdatedAt)}
+	for _, source := range set.schema.Sources {
+		if source.At != "" {
+			times = append(times, filled("newest_activity", with(l.names, sqlfile.Names{
+				"source": sqlfile.Column(source.Table), "source_at": sqlfile.Column(source.At), "source_session": sqlfile.Column(source.Session),
+			})))
+		}
+	}
+	for _, time := range times {
+		known += filled("known_time", sqlfile.Names{"time": time})
+	}
+	names := sqlfile.Names{
+		"known_times": known, "auto_cleanup_default": autoCleanupDefault(set.policy), "mark_inactive": truth(set.adopted.MarkInactive), "behind": "TRUE",
+	}
+	for p := (params{"limit": backfillBatch}); ; {
+		var value any
+		err := s.reading(ctx, func(c *conn) error {
+			var n int
+			return c.row(ctx, l.sql("last_of_backfill", names), p, &value, &n)
+		})
+		if err != nil || value == nil {
+			return err
+		}
+		p["last"] = l.adopted.ID.scanned(value)
+		for try := 1; ; try++ {
+			err := s.writing(ctx, func(c *conn) error {
+				_, err := c.exec(ctx, l.sql("backfill", names), p)
+				return err
+			})
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, sessioncleanup.ErrUnavailable) || try == backfillRetries {
+				return err
+			}
+		}
+		p["from"], names["behind"] = p["last"], l.sql("behind_last", nil)
+	}
+}

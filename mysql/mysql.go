@@ -1,0 +1,124 @@
+// Package mysql keeps sessions in a MariaDB or MySQL database: in a table of the application's, which it adopts, or in one of
+// its own.
+//
+//	store, err := mysql.Open(ctx, "mysql://app@db.example/app", mysql.Config{})
+//	…
+//	defer store.Close()
+//	sessions, err := sessioncleanup.New(store, sessioncleanup.Config{})
+//	…
+//	err = sessions.Migrate(ctx)
+//
+// Migrate adds to the database what is missing: columns, indexes, triggers on the sessions and on the tables whose rows show
+// activity, and the library's own tables, whose names begin with sessioncleanup_. Uninstall removes all of that.
+// docs/mysql.md has the details.
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+// Config says how a Store works. The zero value is useful.
+type Config struct {
+	// Schema says where the application keeps its sessions. What it leaves open is what an earlier Migrate adopted, or else what
+	// Inspect finds. Default: the zero Schema.
+	Schema sessioncleanup.Schema
+	// Migrate says how Migrate adopts a table. Times in DATETIME columns are read as UTC: Migrate refuses another TimeZone, and a
+	// View and roles. Replace has no effect. Default: the zero MigrateOptions.
+	Migrate sessioncleanup.MigrateOptions
+	// Logger receives warnings of Inspect, Migrate, Validate and Uninstall. Default: none.
+	Logger *slog.Logger
+	// Connections is how many connections the Store opens at most; Migrate needs two. Default: 10.
+	Connections int
+}
+
+// Store is a sessioncleanup.Store and a sessioncleanup.Installer in a MariaDB or MySQL database. It is safe for concurrent use.
+type Store struct {
+	name    string // of the database, for people
+	db      *sql.DB
+	given   sessioncleanup.Schema
+	options sessioncleanup.MigrateOptions
+	log     *slog.Logger
+
+	mu     sync.Mutex
+	layout *layout // as last read
+	back   *linksRead
+}
+
+var (
+	_ sessioncleanup.Store     = (*Store)(nil)
+	_ sessioncleanup.Installer = (*Store)(nil)
+	_ sessioncleanup.Follower  = (*Store)(nil)
+
+	_ sessioncleanup.DependentLister = (*Store)(nil)
+	_ sessioncleanup.Sealer          = (*Store)(nil)
+	_ sessioncleanup.Values          = (*Store)(nil)
+	_ sessioncleanup.Profiler        = (*Store)(nil)
+)
+
+// Open opens a database by its URL, mysql://USER:PASSWORD@HOST:PORT/DATABASE. Several hosts, separated by commas, are tried in
+// their order; nodes of a Galera cluster that are not part of its primary component are skipped. A HOST that begins with %2F is
+// the path of a Unix socket. Options are tls (true, false, skip-verify or preferred) and timeout, for connecting. No error
+// contains the password.
+func Open(ctx context.Context, url string, c Config) (*Store, error) {
+	switch {
+	case c.Connections < 0 || c.Connections == 1:
+		return nil, invalid.Errorf("Config.Connections is %d: want at least 2", c.Connections)
+	case c.Migrate.TimeZone != "" && c.Migrate.TimeZone != "UTC":
+		return nil, invalid.Errorf("the time zone is %q: DATETIME columns are read as UTC, want no other", c.Migrate.TimeZone)
+	case c.Migrate.View:
+		return nil, invalid.Errorf("a view is asked for: want none, there is none on MariaDB and MySQL")
+	case c.Migrate.CleanerRole != "" || c.Migrate.AppRole != "":
+		return nil, invalid.Errorf("a role is given: want none, grant rights as docs/mysql.md says")
+	}
+	if !c.Schema.IsZero() {
+		if err := validSchema(c.Schema); err != nil {
+			return nil, err
+		}
+	}
+	if c.Connections == 0 {
+		c.Connections = 10
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	hosts, err := parseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{name: hosts.name, db: sql.OpenDB(hosts), given: c.Schema, options: c.Migrate, log: c.Logger}
+	s.db.SetMaxOpenConns(c.Connections)
+	s.db.SetMaxIdleConns(c.Connections)
+	s.db.SetConnMaxIdleTime(time.Minute)
+	if err := s.check(ctx); err != nil {
+		_ = s.db.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// check sees whether the database can be read at all.
+func (s *Store) check(ctx context.Context) error {
+	return s.reading(ctx, func(c *conn) error {
+		var version string
+		if err := c.row(ctx, statements["server"], nil, &version); err != nil {
+			return err
+		}
+		return supported(version)
+	})
+}
+
+// Close closes the connections.
+func (s *Store) Close() error { return s.db.Close() }
+
+// Now is the clock of the server.
+func (s *Store) Now(ctx context.Context) (now time.Time, err error) {
+	err = s.reading(ctx, func(c *conn) error { return c.row(ctx, statements["clock"], nil, &now) })
+	return now, err
+}

@@ -1,0 +1,175 @@
+package mysql
+
+import (
+	"context"
+	"encoding/hex"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// object is a trigger or an index that Migrate creates.
+type object struct {
+	name string
+	sql  string
+}
+
+// body is a trigger's, as the catalog has it.
+func (o object) body() string {
+	_, body, _ := strings.Cut(o.sql, "FOR EACH ROW\n")
+	return body
+}
+
+const prefix = "sessioncleanup_"
+
+// longestName is the longest name of a trigger or an index.
+const longestName = 64
+
+// named is a name of the library's own for something of the application's tables.
+func named(parts ...string) string {
+	name := prefix + strings.Join(parts, "_")
+	if len(name) > longestName {
+		hash := fnv.New64a()
+		_, _ = hash.Write([]byte(name))
+		name = prefix + hex.EncodeToString(hash.Sum(nil))
+	}
+	return name
+}
+
+// triggers are those that the settings want.
+func (l *layout) triggers() []object {
+	s := l.schema
+	side := func(row string) func(string) string {
+		return func(name string) string { return row + "." + sqlfile.Column(name) }
+	}
+	names := with(l.names, sqlfile.Names{
+		"now_last_activity": l.adopted.Clocks[s.LastActivity], "now_deactivated_at": l.adopted.Clocks[s.DeactivatedAt],
+		"auto_cleanup_default": autoCleanupDefault(l.policy),
+		"new_active":           l.active(side("NEW")), "old_active": l.active(side("OLD")), "new_visible": l.visible(side("NEW")), "old_visible": l.visible(side("OLD")),
+		"updated_at_column": sqlfile.Column(s.UpdatedAt),
+	})
+	used := filled("appeared", names)
+	if s.UpdatedAt != "" && len(s.Sources) == 0 {
+		used += " OR " + filled("used_by_update", names)
+	}
+	names["used"] = used
+	var all []object
+	add := func(statement, name string, more sqlfile.Names) {
+		more = with(names, more)
+		more["name"] = sqlfile.Column(name)
+		all = append(all, object{name, filled(statement, more)})
+	}
+	add("session_inserted", prefix+"session_inserted", nil)
+	add("session_updated", prefix+"session_updated", nil)
+	for _, source := range s.Sources {
+		more := sqlfile.Names{"source": sqlfile.Column(source.Table), "source_session": sqlfile.Column(source.Session)}
+		add("activity_inserted", named(source.Table, source.Session, "inserted"), more)
+		add("activity_updated", named(source.Table, source.Session, "updated"), more)
+	}
+	return all
+}
+
+// indexes are those that runs and an owner's list need, and the application has none for.
+func (l *layout) indexes(c *catalog) []object {
+	s := l.schema
+	var all []object
+	add := func(table, name string, columns ...string) {
+		all = append(all, object{name, filled("create_index", sqlfile.Names{
+			"name": sqlfile.Column(name), "table": sqlfile.Column(table), "columns": quoted(columns),
+		})})
+	}
+	gone := []string{s.Active, s.DeactivatedAt}
+	if s.State != nil { // several values stand for an inactive session
+		gone = gone[1:]
+	}
+	add(s.Table, prefix+"idle", s.LastActivity)
+	add(s.Table, prefix+"gone", gone...)
+	add(s.Table, prefix+"expired", s.ExpiresAt)
+	helper := func(table, column string) {
+		name := named(table, column)
+		if t := c.tables[table]; t != nil && (!t.indexed(column) || t.indexes[name] != nil) {
+			add(table, name, column)
+		}
+	}
+	if s.Owner != "" {
+		helper(s.Table, s.Owner)
+	}
+	for _, source := range s.Sources {
+		helper(source.Table, source.Session)
+	}
+	return all
+}
+
+// createObjects creates the table of notes, triggers and indexes that are missing, and drops those that are not wanted any more.
+func (s *Store) createObjects(ctx context.Context, c *conn, catalog *catalog, set settings) error {
+	l := newLayout(set)
+	if err := s.define(ctx, c, filled("create_notes", sqlfile.Names{"key_type": set.adopted.KeyType})); err != nil {
+		return err
+	}
+	wanted := map[string]bool{}
+	for _, o := range l.triggers() {
+		wanted[o.name] = true
+		have, there := catalog.triggers[o.name]
+		if there && have.body == o.body() {
+			continue
+		}
+		if there {
+			if err := s.define(ctx, c, filled("drop_trigger", sqlfile.Names{"name": sqlfile.Column(o.name)})); err != nil {
+				return err
+			}
+		}
+		if err := s.define(ctx, c, o.sql); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(catalog.triggers)) {
+		if strings.HasPrefix(name, prefix) && !wanted[name] {
+			if err := s.define(ctx, c, filled("drop_trigger", sqlfile.Names{"name": sqlfile.Column(name)})); err != nil {
+				return err
+			}
+		}
+	}
+	have := catalog.ownIndexes()
+	for _, o := range l.indexes(catalog) {
+		if _, there := have[o.name]; there {
+			continue
+		}
+		if err := s.define(ctx, c, o.sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownIndexes are the library's indexes on tables of the application, with those tables.
+func (c *catalog) ownIndexes() map[string]string {
+	found := map[string]string{}
+	for _, t := range c.tables {
+		for name := range t.indexes {
+			if strings.HasPrefix(name, prefix) && !adopt.Own(t.name) {
+				found[name] = t.name
+			}
+		}
+	}
+	return found
+}
+
+// lacking are the triggers and indexes that are missing, or not as this version creates them.
+func (c *catalog) lacking(l *layout) (names []string) {
+	for _, o := range l.triggers() {
+		if have, there := c.triggers[o.name]; !there || have.body != "" && have.body != o.body() {
+			names = append(names, "the trigger "+o.name)
+		}
+	}
+	have := c.ownIndexes()
+	for _, o := range l.indexes(c) {
+		if have[o.name] == "" {
+			names = append(names, "the index "+o.name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,197 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+// settings is what Migrate stores.
+type settings struct {
+	policy  sessioncleanup.Policy
+	schema  sessioncleanup.Schema
+	adopted adopted
+	stored  stored // as it was read
+}
+
+// adopted is how the tables hold ids and times, and what Migrate added.
+type adopted struct {
+	ID    identity `json:"id"`
+	Owner identity `json:"owner"`
+	// IDIndex is the unique index on a session's id.
+	IDIndex string `json:"id_index"`
+	// KeyType is the type of a session's id, for the table of notes.
+	KeyType string `json:"key_type"`
+	// Clocks are the expressions for the current time, by the column that it is written to.
+	Clocks map[string]string `json:"clocks"`
+	// Precision is the number of decimals of the seconds in the column of the deactivation.
+	Precision int `json:"precision"`
+	// Updating are the columns of the sessions with ON UPDATE CURRENT_TIMESTAMP.
+	Updating []string `json:"updating,omitempty"`
+
+	MadeTable    bool     `json:"made_table,omitempty"`
+	AddedColumns []string `json:"added_columns,omitempty"` // by their fields of the schema
+	MarkInactive bool     `json:"mark_inactive,omitempty"` // inactive sessions that were there before are marked with 1970
+	Proposed     bool     `json:"proposed,omitempty"`      // the activity tables are those that Inspect found
+	Untracked    bool     `json:"untracked,omitempty"`     // nothing showed when sessions are used
+	IdleRules    bool     `json:"idle_rules,omitempty"`    // the idle rules hold all the same
+	Filled       bool     `json:"filled,omitempty"`        // the backfill is finished
+	Ready        bool     `json:"ready,omitempty"`         // everything is there
+}
+
+// untracked reports whether the idle rules are off.
+func (set settings) untracked() bool {
+	return set.adopted.Untracked && !set.adopted.IdleRules && !set.schema.AppTouches
+}
+
+// stored is the row of the settings as it is.
+type stored struct {
+	version                 int64
+	policy, tables, adopted string
+}
+
+var errNotInstalled = fmt.Errorf("%w: call Migrate", sessioncleanup.ErrNotInstalled)
+
+// readStored reads the settings. ErrNotInstalled when there are none, or an interrupted Migrate left them; ErrNewerSchema when a
+// newer version of the library wrote them.
+func readStored(ctx context.Context, c *conn) (stored, error) {
+	var row stored
+	var version sql.NullInt64
+	err := c.row(ctx, statements["read_settings"], nil, &version, &row.policy, &row.tables, &row.adopted)
+	row.version = version.Int64
+	if number, ok := errorNumber(err); errors.Is(err, sql.ErrNoRows) || ok && number == 1146 {
+		return row, errNotInstalled
+	}
+	if err != nil {
+		return row, err
+	}
+	switch {
+	case row.version > latestVersion:
+		return row, fmt.Errorf("%w: it is at version %d, this is version %d", sessioncleanup.ErrNewerSchema, row.version, latestVersion)
+	case row.version < latestVersion:
+		return row, fmt.Errorf("%w: an earlier version of the library made its tables: call Migrate", sessioncleanup.ErrNotInstalled)
+	}
+	return row, nil
+}
+
+// parse reads what is in the row.
+func (s stored) parse() (settings, error) {
+	set := settings{stored: s}
+	for what, part := range map[string]struct {
+		text string
+		dest any
+	}{"the policy": {s.policy, &set.policy}, "the schema": {s.tables, &set.schema}, "what was adopted": {s.adopted, &set.adopted}} {
+		if err := json.Unmarshal([]byte(part.text), part.dest); err != nil {
+			return set, fmt.Errorf("read %s in sessioncleanup_settings: %w", what, err)
+		}
+	}
+	if err := errors.Join(set.policy.Validate(), validSchema(set.schema)); err != nil {
+		return set, fmt.Errorf("read sessioncleanup_settings: %w", err)
+	}
+	return set, nil
+}
+
+// readSettings reads the settings, those of an interrupted Migrate included.
+func readSettings(ctx context.Context, c *conn) (settings, error) {
+	row, err := readStored(ctx, c)
+	if err != nil {
+		return settings{}, err
+	}
+	return row.parse()
+}
+
+// store writes the settings.
+func (set settings) store(ctx context.Context, c *conn) error {
+	p := params{}
+	for name, value := range map[string]any{"policy": set.policy, "tables": set.schema, "adopted": set.adopted} {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return err
+		}
+		p[name] = string(text)
+	}
+	_, err := c.exec(ctx, statements["write_settings"], p)
+	return err
+}
+
+// same reports whether two settings, or parts of them, are equal.
+func same[T any](a, b T) bool { return reflect.DeepEqual(a, b) }
+
+// errOtherSchema: what is configured is not what was adopted.
+var errOtherSchema = fmt.Errorf("%w: the schema that is configured differs from the one that was adopted: call Migrate", sessioncleanup.ErrNotInstalled)
+
+// fits checks that a store can work with what was adopted.
+func (s *Store) fits(set settings) error {
+	switch {
+	case !set.adopted.Ready:
+		return fmt.Errorf("%w: Migrate or Uninstall was interrupted: call Migrate", sessioncleanup.ErrNotInstalled)
+	case !adopt.Fits(s.given, set.schema):
+		return errOtherSchema
+	default:
+		return nil
+	}
+}
+
+// validSchema checks a schema, and what this backend cannot do.
+func validSchema(s sessioncleanup.Schema) error {
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	s = s.WithDefaults()
+	tables := []string{s.Table}
+	names := []string{s.ID, s.Owner, s.Name, s.Code, s.CreatedAt, s.UpdatedAt, s.Active, s.LastActivity, s.ExpiresAt, s.AutoCleanup, s.DeactivatedAt, s.DeletedAt}
+	if s.Owners != nil {
+		tables, names = append(tables, s.Owners.Table), append(names, s.Owners.ID, s.Owners.Name)
+	}
+	for _, source := range s.Sources {
+		tables, names = append(tables, source.Table), append(names, source.Session, source.At)
+	}
+	for _, only := range s.Only {
+		names = append(names, only.Column)
+	}
+	for _, table := range tables {
+		if strings.Contains(table, ".") {
+			return invalid.Errorf("the schema has the table %q: want a table of the database in the URL, without a dot", table)
+		}
+	}
+	for _, name := range append(names, tables...) {
+		if strings.Contains(name, "?") {
+			return invalid.Errorf("the schema has the name %q: want one without a question mark", name)
+		}
+	}
+	return nil
+}
+
+// Policy is the policy that the last Migrate stored. ErrNotInstalled when there is none.
+func (s *Store) Policy(ctx context.Context) (sessioncleanup.Policy, error) {
+	set, err := s.settings(ctx)
+	return set.policy, err
+}
+
+// Schema is the schema that the last Migrate adopted. ErrNotInstalled when there is none.
+func (s *Store) Schema(ctx context.Context) (sessioncleanup.Schema, error) {
+	set, err := s.settings(ctx)
+	return set.schema, err
+}
+
+func (s *Store) settings(ctx context.Context) (set settings, err error) {
+	err = s.reading(ctx, func(c *conn) error {
+		set, err = readSettings(ctx, c)
+		if err == nil && !set.adopted.Ready {
+			err = errNotInstalled
+		}
+		return err
+	})
+	if err != nil {
+		return settings{}, err
+	}
+	return set, nil
+}

@@ -1,0 +1,51 @@
+-- What is in the database of the connection. Its name is asked for in each table of the information schema, or else the server looks into
+-- all databases.
+
+-- name: list_tables
+SELECT table_name, table_type, COALESCE(engine, '') FROM information_schema.tables WHERE table_schema = DATABASE()
+
+-- name: list_columns
+SELECT table_name, column_name, column_type, LOWER(data_type), COALESCE(datetime_precision, 0), COALESCE(collation_name, ''), COALESCE(character_set_name, ''),
+       is_nullable = 'YES', extra
+  FROM information_schema.columns
+ WHERE table_schema = DATABASE()
+ ORDER BY table_name, ordinal_position
+
+-- name: list_indexes
+SELECT table_name, index_name, non_unique = 0, COALESCE(column_name, '')
+  FROM information_schema.statistics
+ WHERE table_schema = DATABASE()
+ ORDER BY table_name, index_name, seq_in_index
+
+-- name: list_foreign_keys
+SELECT k.table_name, k.constraint_name, k.column_name, k.referenced_table_name, k.referenced_column_name, r.delete_rule
+  FROM information_schema.key_column_usage AS k
+  JOIN information_schema.referential_constraints AS r
+    ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name
+ WHERE k.table_schema = DATABASE() AND k.constraint_schema = DATABASE() AND r.constraint_schema = DATABASE() AND k.referenced_table_schema = DATABASE()
+ ORDER BY k.table_name, k.constraint_name, k.ordinal_position
+
+-- name: list_triggers
+-- Who may not create triggers does not see what they do.
+SELECT trigger_name, event_object_table, COALESCE(action_statement, '') FROM information_schema.triggers WHERE trigger_schema = DATABASE()
+
+-- name: list_checks
+SELECT t.table_name, c.check_clause
+  FROM information_schema.table_constraints AS t
+  JOIN information_schema.check_constraints AS c
+    ON c.constraint_schema = t.constraint_schema AND c.constraint_name = t.constraint_name
+ WHERE t.table_schema = DATABASE() AND t.constraint_schema = DATABASE() AND c.constraint_schema = DATABASE() AND t.constraint_type = 'CHECK'
+
+-- name: has_rows
+SELECT EXISTS (SELECT 1 FROM "{table}")
+
+-- name: find_oldest_transaction
+SELECT trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) FROM information_schema.innodb_trx
+ WHERE trx_mysql_thread_id NOT IN (0, CONNECTION_ID()) ORDER BY trx_started LIMIT 1
+
+-- name: lock_migration
+-- For this database. The connection frees it when it ends.
+SELECT GET_LOCK(CONCAT('sessioncleanup ', LEFT(SHA1(DATABASE()), 40)), 1)
+
+-- name: wait_for_no_table
+SET SESSION lock_wait_timeout = 0

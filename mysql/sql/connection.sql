@@ -1,0 +1,28 @@
+-- What every connection does first, and asks.
+
+-- name: set_session
+-- Double quotes around names, errors instead of values that were cut, zero dates as they are. Triggers of the library do nothing
+-- for a connection with the variable. A process that freezes within a transaction loses it, and its locks. MariaDB makes a join of a long list otherwise, which may lock other rows; MySQL cannot have
+-- a statement that does not wait, so that all wait for a second only.
+SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO',
+    SESSION time_zone = '+00:00', @sessioncleanup_own = 1
+    /*M!100600 , SESSION in_predicate_conversion_threshold = 0, SESSION idle_transaction_timeout = 20 */ /*!80000 , SESSION innodb_lock_wait_timeout = 1 */
+
+-- name: set_isolation
+SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED
+
+-- name: set_cluster
+-- Reads of a node of a Galera cluster wait until it has what the others committed.
+SET SESSION wsrep_sync_wait = 1
+
+-- name: cluster_enabled
+SHOW VARIABLES LIKE 'wsrep_on'
+
+-- name: cluster_ready
+SHOW STATUS LIKE 'wsrep_ready'
+
+-- name: server
+SELECT VERSION()
+
+-- name: clock
+SELECT UTC_TIMESTAMP(6)

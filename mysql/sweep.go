@@ -1,0 +1,381 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// pass is one way through what is due: in the order of one index.
+type pass struct {
+	name  string // of the rule
+	index string
+	// prefilter is what must hold for the table's own columns.
+	prefilter func(l *layout) string
+	place     func(l *layout) string // the column by which it is ordered, before the id; empty for none
+	write     string                 // the statement that changes what is due
+}
+
+var passes = map[sessioncleanup.Action][]pass{
+	sessioncleanup.ActionDated:     {{"due_undated", "gone", (*layout).undatedRows, (*layout).noColumn, "date_batch"}},
+	sessioncleanup.ActionCorrected: {{"due_ahead", "idle", (*layout).aheadRows, (*layout).lastColumn, "correct_batch"}},
+	sessioncleanup.ActionDeactivated: {
+		{"due_idle", "idle", (*layout).idleRows, (*layout).lastColumn, "deactivate_batch"},
+		{"due_expired", "expired", (*layout).expiredRows, (*layout).expiresColumn, "deactivate_batch"},
+	},
+	sessioncleanup.ActionDeleted: {{"due_gone", "gone", (*layout).goneRows, (*layout).sinceColumn, "delete_batch"}},
+	sessioncleanup.ActionNoticed: {{"due_to_warn", "gone", (*layout).warnRows, (*layout).sinceColumn, ""}},
+}
+
+func (l *layout) noColumn() string      { return "" }
+func (l *layout) lastColumn() string    { return column(l.schema.LastActivity) }
+func (l *layout) expiresColumn() string { return column(l.schema.ExpiresAt) }
+func (l *layout) sinceColumn() string   { return column(l.schema.DeactivatedAt) }
+func (l *layout) aheadRows() string     { return l.lastColumn() + " > :ahead" }
+func (l *layout) idleRows() string {
+	return l.names["active"] + " AND " + l.lastColumn() + " < :inactive"
+}
+func (l *layout) expiredRows() string {
+	return l.names["active"] + " AND " + l.expiresColumn() + " <= :now"
+}
+func (l *layout) goneRows() string {
+	return l.inactiveRows() + " AND " + l.sinceColumn() + " < :delete"
+}
+func (l *layout) warnRows() string {
+	return l.inactiveRows() + " AND " + l.sinceColumn() + " < :warn"
+}
+func (l *layout) undatedRows() string {
+	return l.inactiveRows() + " AND " + l.sinceColumn() + " IS NULL"
+}
+
+// inactiveRows is written so that an index serves it, where it can.
+func (l *layout) inactiveRows() string {
+	if l.schema.State != nil {
+		return "NOT " + l.names["active"]
+	}
+	return column(l.schema.Active) + " = 0"
+}
+
+// cursor is where a batch starts: in a pass, behind a session.
+type cursor struct {
+	Pass   string     `json:"p"`
+	Place  *time.Time `json:"t,omitempty"`
+	ID     string     `json:"i,omitempty"`
+	Folded int        `json:"f,omitempty"` // notes folded before
+}
+
+func (c cursor) String() string {
+	text, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // it has nothing that could fail
+	}
+	return string(text)
+}
+
+// startOf returns where a batch starts, and the passes from there on.
+func startOf(b sessioncleanup.Batch) (cursor, []pass, error) {
+	all := passes[b.Action]
+	if len(all) == 0 {
+		return cursor{}, nil, invalid.Errorf("action of the batch is %q: want one that Sweep does", b.Action)
+	}
+	at := cursor{Pass: all[0].name}
+	if b.After != "" {
+		if err := json.Unmarshal([]byte(b.After), &at); err != nil {
+			return cursor{}, nil, errNoCursor(b)
+		}
+	}
+	i := slices.IndexFunc(all, func(p pass) bool { return p.name == at.Pass })
+	if i < 0 {
+		return cursor{}, nil, errNoCursor(b)
+	}
+	return at, all[i:], nil
+}
+
+func errNoCursor(b sessioncleanup.Batch) error {
+	return invalid.Errorf("cursor of the batch is %.100q: want one that an earlier batch returned", b.After)
+}
+
+// errNoArchive: this backend has none.
+var errNoArchive = fmt.Errorf("the archive on MariaDB and MySQL: %w", errors.ErrUnsupported)
+
+// batchTimeout bounds a batch on a server that does not answer any more.
+const batchTimeout = 30 * time.Second
+
+// pauseAfterLock is how long a run waits before it tries again beside a row that was locked.
+const pauseAfterLock = 20 * time.Millisecond
+
+// sweep is one batch in progress.
+type sweep struct {
+	sessioncleanup.Batch
+	from  cursor
+	left  []pass // the batch's, and those after it
+	now   time.Time
+	links []link // how a deletion reaches other sessions
+
+	refs    []sessioncleanup.SessionRef // the sessions selected, in order
+	since   []time.Time                 // to warn about: since when each of them is unused
+	noted   bool                        // one of them has a note
+	changed []sessioncleanup.SessionRef // those and others that went along, without those skipped
+	skipped []sessioncleanup.Skipped
+	next    string // BatchResult.Next
+	locked  time.Time
+}
+
+// Sweep does one batch, in one transaction. It takes first the sessions that have been due the longest: when deactivating, those
+// that went unused and then those that expired. It locks those that nobody else has locked, along an index, and changes those
+// that are due. Rows that refer to a deleted session go with it where their foreign key says ON DELETE CASCADE; where
+// it does not, the session cannot be deleted.
+//
+// At the start of a phase, notes of the triggers of before the run are folded in. A batch that finds many of them does only that.
+func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
+	var result sessioncleanup.BatchResult
+	if b.Limit <= 0 {
+		return result, invalid.Errorf("limit of the batch is %d: want at least 1", b.Limit)
+	}
+	if b.Archive != nil {
+		return result, errNoArchive
+	}
+	from, left, err := startOf(b)
+	if err != nil {
+		return result, err
+	}
+	w := &sweep{Batch: b, from: from, left: left}
+	if b.Only == nil && from.ID == "" {
+		folded, more, err := s.foldOlder(ctx, b)
+		if err != nil {
+			return result, err
+		}
+		if more {
+			w.from.Folded += folded
+			result.Next = w.from.String()
+			return result, nil
+		}
+	}
+	limited, cancel := context.WithTimeout(ctx, batchTimeout)
+	defer cancel()
+	err = s.writingSessions(limited, func(c *conn) (err error) {
+		if b.Action == sessioncleanup.ActionDeleted {
+			if w.links, err = s.links(limited, c); err != nil {
+				return err
+			}
+		}
+		return w.do(limited, c)
+	})
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", sessioncleanup.ErrUnavailable, err)
+	}
+	if !w.locked.IsZero() {
+		result.Held = time.Since(w.locked)
+		result.Pause = b.PauseAfter(result.Held)
+	}
+	if len(w.refs) > 0 && (refused(err) || locked(err) || errors.Is(err, errLeftAlone)) {
+		if locked(err) {
+			result.Pause = max(result.Pause, pauseAfterLock)
+		}
+		return result, &sessioncleanup.BatchError{IDs: idsOf(w.refs), Next: w.next, Err: err, Code: kindOfFailure(err), Locked: locked(err)}
+	}
+	if err == nil {
+		result.IDs, result.Next, result.Skipped = idsOf(w.changed), w.next, w.skipped
+	}
+	return result, err
+}
+
+// do is the transaction.
+func (w *sweep) do(ctx context.Context, c *conn) error {
+	if err := c.guard(ctx, w.Lease); err != nil {
+		return err
+	}
+	if w.Action == sessioncleanup.ActionNoticed && w.from.ID == "" {
+		if _, err := c.exec(ctx, statements["forget_notices"], params{"before": w.Cutoffs.ForgetWarnings()}); err != nil {
+			return err
+		}
+	}
+	if err := w.take(ctx, c); err != nil || len(w.refs) == 0 {
+		return err
+	}
+	if err := w.write(ctx, c); err != nil || len(w.changed) == 0 || w.Action == sessioncleanup.ActionDated {
+		return err
+	}
+	return c.addEvent(ctx, sessioncleanup.Event{
+		At: w.now, Action: w.Action, Sessions: w.changed, Actor: w.Cause.Actor, Reason: w.Cause.Reason, RunID: w.Cause.RunID,
+	})
+}
+
+// take locks and selects sessions that are due: by what their table has and, where any of them has a note, by that as well. Those
+// whose owners are warned are not locked.
+func (w *sweep) take(ctx context.Context, c *conn) error {
+	w.locked = time.Now()
+	if w.Only != nil {
+		ids, err := c.lock(ctx, c.adopted.ID.list(w.Only), false)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		return w.choose(ctx, c, ids)
+	}
+	if err := w.find(ctx, c); err != nil || len(w.refs) == 0 {
+		return err
+	}
+	ids := c.adopted.ID.list(idsOf(w.refs))
+	if w.Action != sessioncleanup.ActionNoticed {
+		var noted bool
+		if err := c.row(ctx, c.sql("find_noted", nil), params{"locked": ids}, &noted); err != nil || !noted {
+			return err
+		}
+	}
+	w.refs = nil
+	return w.choose(ctx, c, ids)
+}
+
+// guard fails unless a batch still has its lease, and keeps others from taking it until the batch is committed: it writes the
+// lease. A read, even one that locks, would not be noticed by the other nodes of a cluster.
+func (c *conn) guard(ctx context.Context, lease sessioncleanup.Lease) error {
+	if lease.Name == "" {
+		return nil
+	}
+	n, err := c.exec(ctx, statements["guard_lease"], params{"name": []byte(lease.Name), "holder": []byte(lease.Holder), "epoch": lease.Epoch})
+	if err == nil && n == 0 {
+		err = sessioncleanup.ErrLeaseLost
+	}
+	return err
+}
+
+// find locks sessions that are due by what their table has, from the first pass that has any left, and sets next.
+func (w *sweep) find(ctx context.Context, c *conn) error {
+	for {
+		names, p, possible := w.search(c.layout, w.left[0])
+		if !possible {
+			return nil
+		}
+		last := cursor{Pass: w.left[0].name}
+		if err := w.after(c.layout, names, p); err != nil {
+			return err
+		}
+		err := c.query(ctx, c.sql("find_batch", names), p, func(rows *sql.Rows) error {
+			var ref sessioncleanup.SessionRef
+			var place sql.NullTime
+			err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name, &place, &w.now)
+			last.ID, last.Place = ref.ID, nil
+			if place.Valid {
+				last.Place = &place.Time
+			}
+			if _, ok := c.adopted.ID.bind(ref.ID); !ok && err == nil {
+				return fmt.Errorf("session %q cannot be found by its id", ref.ID)
+			}
+			w.refs = append(w.refs, ref)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		w.now, w.next = c.cut(w.now), ""
+		switch {
+		case len(w.refs) == w.Limit:
+			w.next = last.String()
+		case len(w.left) > 1:
+			w.next = cursor{Pass: w.left[1].name}.String()
+		}
+		if len(w.refs) > 0 || len(w.left) == 1 {
+			return nil
+		}
+		w.left = w.left[1:]
+		w.from = cursor{Pass: w.left[0].name}
+	}
+}
+
+// search is the set of sessions that a pass looks at, and the conditions. It is false when no session can match the filter.
+func (w *sweep) search(l *layout, at pass) (sqlfile.Names, params, bool) {
+	names, p, possible := l.where(w.Filter, "", w.Cutoffs)
+	if !possible {
+		return nil, nil, false
+	}
+	names["index"], names["prefilter"], names["beyond"] = sqlfile.Column(prefix+at.index), at.prefilter(l), "TRUE"
+	if names["due"], names["locking"] = l.tableRules[at.name], statements["locking"]; w.Action == sessioncleanup.ActionNoticed {
+		names["locking"] = ""
+	}
+	names["place_column"], names["order"] = "NULL", l.names["id"]
+	if place := at.place(l); place != "" {
+		names["place_column"], names["order"] = place, place+", "+l.names["id"]
+	}
+	p["limit"] = w.Limit
+	return names, p, true
+}
+
+// after adds where the batch starts.
+func (w *sweep) after(l *layout, names sqlfile.Names, p params) error {
+	if w.from.ID == "" {
+		return nil
+	}
+	id, ok := l.adopted.ID.bind(w.from.ID)
+	if !ok {
+		return errNoCursor(w.Batch)
+	}
+	p["after_id"], names["beyond"] = id, l.sql("beyond_id", names)
+	if w.from.Place != nil {
+		p["after_place"], names["beyond"] = *w.from.Place, l.sql("beyond_place", names)
+	}
+	return nil
+}
+
+// choose selects those of the sessions locked that are due.
+func (w *sweep) choose(ctx context.Context, c *conn, ids []any) error {
+	names, p, possible := c.where(w.Filter, "", w.Cutoffs)
+	if !possible {
+		return nil
+	}
+	at := w.left[0]
+	for key, value := range c.seen(c.names["id"]+" IN (:locked)", at.place(c.layout), "session IN (:locked)") {
+		names[key] = value
+	}
+	p["locked"], names["due"] = ids, c.seenRules[at.name]
+	err := c.query(ctx, c.sql("due_batch", names), p, func(rows *sql.Rows) error {
+		var ref sessioncleanup.SessionRef
+		var noted bool
+		var since sql.NullTime
+		err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name, &noted, &since, &w.now)
+		if w.May(ref.ID) { // a collation may take another one for equal
+			w.refs, w.since, w.noted = append(w.refs, ref), append(w.since, since.Time), w.noted || noted
+		}
+		return err
+	})
+	w.now = c.cut(w.now)
+	return err
+}
+
+// write changes the sessions selected. Deletions take others along, or are left to the next run because of that.
+func (w *sweep) write(ctx context.Context, c *conn) error {
+	w.changed = w.refs
+	if w.Action == sessioncleanup.ActionNoticed {
+		return c.insertNotices(ctx, w.refs, w.since, w.now)
+	}
+	if err := w.checkAlong(ctx, c, w.links); err != nil {
+		return err
+	}
+	ids := c.adopted.ID.list(idsOf(w.changed))
+	if len(ids) == 0 {
+		return nil
+	}
+	if w.noted && w.Action == sessioncleanup.ActionDeleted {
+		if err := c.forgetNotesOf(ctx, ids); err != nil {
+			return err
+		}
+	}
+	n, err := c.exec(ctx, c.sql(w.left[0].write, nil), params{"chosen": chosen(ids), "at": w.now})
+	if err != nil || n == int64(len(ids)) {
+		return err
+	}
+	if w.Action == sessioncleanup.ActionDeleted { // rows that a foreign key deleted before are not counted
+		left, err := c.lock(ctx, ids, true)
+		if err != nil || len(left) == 0 {
+			return err
+		}
+	}
+	return errLeftAlone
+}

@@ -1,0 +1,128 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// Uninstall removes everything that Migrate added, the library's own tables last, so that one that was interrupted can be
+// repeated. A sessions table that Migrate created must be empty, and nothing may refer to it, or else Uninstall fails with an
+// ErrInvalid and changes nothing. On a database without anything of the library's it does nothing.
+func (s *Store) Uninstall(ctx context.Context) error {
+	defer s.forgetLayout()
+	return s.migrating(ctx, func(c *conn) error {
+		catalog, err := readCatalog(ctx, c)
+		if err != nil {
+			return err
+		}
+		set, err := readSettings(ctx, c)
+		installed := err == nil
+		if err != nil && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
+			return err
+		}
+		t := catalog.tables[set.schema.Table]
+		if installed && set.adopted.MadeTable && t != nil {
+			if err := catalog.mustBeUnused(ctx, c, t); err != nil {
+				return err
+			}
+		}
+		if installed && set.adopted.Ready {
+			set.adopted.Ready = false
+			if err := s.writing(ctx, func(c *conn) error { return set.store(ctx, c) }); err != nil {
+				return err
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(catalog.triggers)) {
+			if strings.HasPrefix(name, prefix) {
+				if err := s.define(ctx, c, filled("drop_trigger", sqlfile.Names{"name": sqlfile.Column(name)})); err != nil {
+					return err
+				}
+			}
+		}
+		if err := s.dropFromTables(ctx, c, catalog, set, installed); err != nil {
+			return err
+		}
+		return s.dropOwnTables(ctx, c, catalog)
+	})
+}
+
+// dropFromTables drops indexes and columns from tables of the application, or the table that Migrate created.
+func (s *Store) dropFromTables(ctx context.Context, c *conn, catalog *catalog, set settings, installed bool) error {
+	t := catalog.tables[set.schema.Table]
+	if installed && set.adopted.MadeTable && t != nil {
+		return s.define(ctx, c, filled("drop_table", sqlfile.Names{"table": sqlfile.Column(t.name)}))
+	}
+	own := catalog.ownIndexes()
+	for _, name := range slices.Sorted(maps.Keys(own)) {
+		err := s.define(ctx, c, filled("drop_index", sqlfile.Names{"name": sqlfile.Column(name), "table": sqlfile.Column(own[name])}))
+		if number, _ := errorNumber(err); number == neededByKey {
+			s.log.WarnContext(ctx, fmt.Sprintf("uninstall: the index %s of table %q stays: a foreign key needs it", name, own[name]))
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if !installed || t == nil {
+		return nil
+	}
+	var changes []string
+	for _, added := range adopt.Lifecycle(set.schema) {
+		if slices.Contains(set.adopted.AddedColumns, added.Field) && t.column(added.Column) != nil {
+			changes = append(changes, filled("drop_column", sqlfile.Names{"column": sqlfile.Column(added.Column)}))
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	return s.alter(ctx, c, sqlfile.Names{"sessions": sqlfile.Column(t.name), "changes": strings.Join(changes, ", ")})
+}
+
+// neededByKey is the number of the error for an index that a foreign key needs.
+const neededByKey = 1553
+
+// dropOwnTables drops the library's tables, and those last that tell what to remove.
+func (s *Store) dropOwnTables(ctx context.Context, c *conn, catalog *catalog) error {
+	last := []string{"sessioncleanup_settings", versionTable}
+	var names []string
+	for name := range catalog.tables {
+		if adopt.Own(name) && !slices.Contains(last, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range append(names, last...) {
+		if err := s.define(ctx, c, filled("drop_table", sqlfile.Names{"table": sqlfile.Column(name)})); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mustBeUnused checks that nothing is lost with a table.
+func (c *catalog) mustBeUnused(ctx context.Context, db *conn, t *table) error {
+	var rows bool
+	if err := db.row(ctx, filled("has_rows", sqlfile.Names{"table": sqlfile.Column(t.name)}), nil, &rows); err != nil {
+		return err
+	}
+	if rows {
+		return invalid.Errorf("table %q holds sessions: delete them first", t.name)
+	}
+	if children := c.children(t.name); len(children) > 0 {
+		var names []string
+		for _, child := range children {
+			names = append(names, child.name)
+		}
+		return invalid.Errorf("%s refer to table %q: drop them first", strings.Join(names, ", "), t.name)
+	}
+	return nil
+}

@@ -1,0 +1,80 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+// Validate reports in words what is missing, an ErrNotInstalled that Migrate puts right, and what is wrong with the application's
+// tables, an ErrInvalid each, such as foreign keys that keep a session from being deleted. All of it is reported together.
+func (s *Store) Validate(ctx context.Context) error {
+	var problems []error
+	var schema sessioncleanup.Schema
+	err := s.reading(ctx, func(c *conn) error {
+		set, err := readSettings(ctx, c)
+		if err != nil {
+			return err
+		}
+		if err := s.fits(set); err != nil {
+			problems = append(problems, err)
+		}
+		schema = set.schema
+		catalog, err := readCatalog(ctx, c)
+		if err != nil {
+			return err
+		}
+		missing, err := catalog.check(set.schema)
+		if err != nil {
+			return fmt.Errorf("%w: %w", sessioncleanup.ErrNotInstalled, err)
+		}
+		lacks := catalog.lacking(newLayout(set))
+		if set.adopted.Proposed {
+			for _, source := range catalog.describe().Unfollowed(set.schema) {
+				lacks = append(lacks, adopt.NotFollowed(source.Table))
+			}
+		}
+		for _, what := range lacks {
+			problems = append(problems, fmt.Errorf("%w: %s: call Migrate", sessioncleanup.ErrNotInstalled, what))
+		}
+		problems = append(append(problems, adopt.Lacking(set.schema.Table, missing)), catalog.blockers(set.schema)...)
+		return nil
+	})
+	if err == nil {
+		err = s.failed(ctx, errors.Join(problems...))
+	}
+	if err != nil {
+		return err
+	}
+	counts, err := s.Counts(ctx, sessioncleanup.CountsQuery{})
+	if err != nil {
+		return err
+	}
+	if warning := adopt.NeverDue(counts.NeverDue, counts.Cutoffs.Untracked, schema.LastActivity); warning != "" {
+		s.log.WarnContext(ctx, warning)
+	}
+	return nil
+}
+
+// blockers are foreign keys that keep a session with rows in their table from being deleted.
+func (c *catalog) blockers(s sessioncleanup.Schema) []error {
+	var problems []error
+	if s.SoftDelete {
+		return nil
+	}
+	for _, child := range c.children(s.Table) {
+		for _, k := range child.keys {
+			if k.table == s.Table && k.onDelete != "CASCADE" && k.onDelete != "SET NULL" {
+				problems = append(problems, invalid.Errorf(
+					"%q refers to %q without ON DELETE CASCADE: sessions that have rows there cannot be deleted, and runs will report them",
+					child.name+"."+strings.Join(k.columns, ", "), s.Table))
+			}
+		}
+	}
+	return problems
+}

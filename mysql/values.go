@@ -1,0 +1,69 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// Value is the one stored last under a name.
+func (s *Store) Value(ctx context.Context, name string) (data []byte, version int64, err error) {
+	err = s.reading(ctx, func(c *conn) error {
+		if _, err := readStored(ctx, c); err != nil {
+			return err
+		}
+		err := c.row(ctx, statements["read_value"], params{"name": []byte(name)}, &data, &version)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return data, version, err
+}
+
+// SetValue stores a value after the given version.
+func (s *Store) SetValue(ctx context.Context, name string, data []byte, version int64) (stored bool, err error) {
+	statement := "change_value"
+	if version == 0 {
+		statement = "add_value"
+	}
+	err = s.writing(ctx, func(c *conn) error {
+		if _, err := readStored(ctx, c); err != nil {
+			return err
+		}
+		n, err := c.exec(ctx, statements[statement], params{"name": []byte(name), "data": string(data), "version": version})
+		stored = n == 1
+		return err
+	})
+	return stored && err == nil, err
+}
+
+// Profile looks at every session.
+func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (profile sessioncleanup.Profile, err error) {
+	err = s.readingSessions(ctx, func(c *conn) error {
+		var now time.Time
+		if err := c.row(ctx, statements["clock"], nil, &now); err != nil {
+			return err
+		}
+		var failed error
+		all := iter.Seq[sessioncleanup.Session](func(yield func(sessioncleanup.Session) bool) {
+			failed = c.query(ctx, c.sql("profile", c.seen("", "", "")), nil, func(rows *sql.Rows) error {
+				var session sessioncleanup.Session
+				var expires, deactivated sql.NullTime
+				err := rows.Scan(&session.OwnerID, &session.Active, &session.AutoCleanup, &session.LastActivity, &expires, &deactivated)
+				session.ExpiresAt, session.DeactivatedAt = expires.Time, deactivated.Time
+				if err == nil && !yield(session) {
+					err = errEnough
+				}
+				return err
+			})
+		})
+		profile = sessioncleanup.ProfileOf(all, c.cutoffsAt(t, now))
+		return failed
+	})
+	return profile, err
+}

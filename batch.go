@@ -260,6 +260,8 @@ func (r *run) notBefore(t time.Time) {
 func (r *run) done(ctx context.Context, p phase, out BatchResult, started time.Time, held time.Duration) {
 	if len(out.IDs) > 0 {
 		r.of(p).Done += len(out.IDs)
+		r.result.Rows += out.Rows
+		r.result.Bytes += out.Bytes
 		r.result.Batches++
 		r.result.LongestBatch = max(r.result.LongestBatch, held)
 		if r.policy.Rate > 0 {

@@ -23,6 +23,8 @@ type Day struct {
 	Deactivated int    `json:"deactivated"`
 	Deleted     int    `json:"deleted"`
 	Purged      int    `json:"purged"` // from the archive
+	Rows        int    `json:"rows"`   // of the application's tables that were deleted, as in Result
+	Bytes       int64  `json:"bytes"`  // that this freed, about
 }
 
 // history is what is known of the last days, oldest first.
@@ -69,6 +71,7 @@ func (r *run) remember(ctx context.Context, cause error) {
 	today := Day{
 		Day: r.result.Cutoffs.Now.UTC().Format(time.DateOnly), Runs: 1,
 		Deactivated: r.result.Deactivated(), Deleted: r.result.Deleted(), Purged: r.result.Purged(),
+		Rows: r.result.Rows, Bytes: r.result.Bytes,
 	}
 	if cause != nil {
 		today.Failed = 1
@@ -104,5 +107,7 @@ func addDay(days []Day, d Day) []Day {
 	days[i].Deactivated += d.Deactivated
 	days[i].Deleted += d.Deleted
 	days[i].Purged += d.Purged
+	days[i].Rows += d.Rows
+	days[i].Bytes += d.Bytes
 	return days
 }

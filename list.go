@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // MaxPage is the largest page that List and Events return.
@@ -85,6 +86,21 @@ func (m *Manager) List(ctx context.Context, o ListOptions) (SessionPage, error) 
 		out.Sessions = append(out.Sessions, page.Cutoffs.Measure(s))
 	}
 	return out, nil
+}
+
+// ActivityTable is the name, without its schema, of the table that Session.ActivityCount counts the rows of: empty where there is none, or
+// several, or the store does not say.
+func (m *Manager) ActivityTable(ctx context.Context) (string, error) {
+	installer, ok := InstallerOf(m.store)
+	if !ok {
+		return "", nil
+	}
+	schema, err := installer.Schema(ctx)
+	if err != nil || len(schema.Sources) != 1 {
+		return "", err
+	}
+	names := sqlfile.Split(schema.Sources[0].Table)
+	return names[len(names)-1], nil
 }
 
 // normalize fills in defaults and reports what is wrong.

@@ -64,6 +64,11 @@ type Result struct {
 	// Backup is what was backed up at the end of the run; nil where the policy does not say so, and for a dry run.
 	Backup *BackupResult `json:"backup,omitempty"`
 
+	// Rows is how many rows the run removed from the application's tables, sessions and what went along with them, and Bytes about how much of the
+	// database that freed; zero where the store cannot tell. See BatchResult.
+	Rows  int   `json:"rows,omitempty"`
+	Bytes int64 `json:"bytes,omitempty"`
+
 	Batches int `json:"batches"`
 	// LongestBatch is the longest time for which a batch held its locks or, where the store cannot tell, that its call
 	// took.

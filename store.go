@@ -252,6 +252,11 @@ type BatchResult struct {
 	Skipped []Skipped // sessions that are due and were left alone, with the reason; one without a SessionID stands for all that are left
 	Next    string    // where the next batch starts, for the store to read; empty when there is no more
 
+	// Rows is how many rows ActionDeleted removed from the application's tables: the sessions, and what went along with them. Bytes is
+	// about how much of the database that freed, archived rows left aside. Zero where the store cannot tell.
+	Rows  int
+	Bytes int64
+
 	// Held is how long the batch held its locks, where the store can tell that from the time it waited: the size of the
 	// next batch follows it. Zero: as long as the call.
 	Held time.Duration

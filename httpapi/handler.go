@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -42,6 +43,7 @@ type api struct {
 	live      *live
 	turns     *turns
 	outage    outage
+	activity  atomic.Pointer[string] // see activityTable
 }
 
 // forget has what depends on an owner's sessions computed again.

@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -160,9 +162,28 @@ func (c *call) session() error {
 	return c.reply(sessionAnswer{Success: true, Session: sessionOf(s)})
 }
 
+// viewed is a session of GET /view, which also has the names of the guide: those of its owner, and total_propositions, the number of its
+// rows in the activity table, where there is one of that name.
+type viewed struct {
+	session
+	StreamerID   string `json:"streamer_id"`
+	StreamerName string `json:"streamer_name"`
+	table        string
+}
+
+func (v viewed) MarshalJSON() ([]byte, error) {
+	type plain viewed // without this method
+	data, err := json.Marshal(plain(v))
+	if err != nil || v.table == "" {
+		return data, err
+	}
+	key, err := json.Marshal("total_" + v.table)
+	return fmt.Appendf(data[:len(data)-1], ",%s:%d}", key, v.ActivityCount), err
+}
+
 type viewAnswer struct {
 	Success    bool                `json:"success"`
-	Sessions   []session           `json:"sessions"`
+	Sessions   []viewed            `json:"sessions"`
 	UserRole   sessioncleanup.Role `json:"user_role"`
 	NextCursor *string             `json:"next_cursor"`
 }
@@ -182,11 +203,30 @@ func (c *call) view() error {
 	if done, err := c.fresh(pageTag(c.who.Role, page)); done || err != nil {
 		return err
 	}
-	out := viewAnswer{Success: true, Sessions: sessionsOf(page.Sessions), UserRole: c.who.Role}
+	table, err := c.activityTable(ctx)
+	if err != nil {
+		return err
+	}
+	out := viewAnswer{Success: true, Sessions: make([]viewed, len(page.Sessions)), UserRole: c.who.Role}
+	for i, s := range page.Sessions {
+		out.Sessions[i] = viewed{session: sessionOf(s), StreamerID: s.OwnerID, StreamerName: s.OwnerName, table: table}
+	}
 	if page.Next != "" {
 		out.NextCursor = &page.Next
 	}
 	return c.reply(out)
+}
+
+// activityTable asks for it once.
+func (a *api) activityTable(ctx context.Context) (string, error) {
+	if known := a.activity.Load(); known != nil {
+		return *known, nil
+	}
+	name, err := a.manager.ActivityTable(ctx)
+	if err == nil {
+		a.activity.Store(&name)
+	}
+	return name, err
 }
 
 // listOptions reads the query of GET /view.

@@ -50,6 +50,9 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 	if len(refs) > 0 && b.Action != sessioncleanup.ActionDated {
 		s.log(now, b.Action, b.Cause, refs...)
 	}
+	if b.Action == sessioncleanup.ActionDeleted {
+		result.Rows = len(refs)
+	}
 	return result, nil
 }
 

@@ -55,6 +55,7 @@ func (m *mapping) fill() {
 			n[key+"_type"] = m.columnOr(name, "text").typ
 		}
 	}
+	n["own_tables"] = literalArray(m.ownRelations())
 	n["owner_as"] = sqlfile.Column(cmp.Or(m.schema.Owner, "owner_id"))
 	n["whole_name"] = "NULL::text"
 	if m.schema.Name != "" {

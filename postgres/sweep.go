@@ -58,6 +58,10 @@ func (s *Store) sweep(ctx context.Context, m *mapping, b sessioncleanup.Batch) (
 	err := s.transact(ctx, limit, func(batch *pgx.Batch) {
 		batch.Queue(m.statement("sweep_table"))
 		queueGuard(batch, m, b.Lease)
+		before := map[uint32]int{}
+		if b.Action == sessioncleanup.ActionDeleted {
+			queueDeleted(batch, m, func(table uint32, rows int, _ float64) { before[table] = rows })
+		}
 		batch.Queue(m.statement("sweep"), string(b.Action), b.Cutoffs.Now, moment(b.Cutoffs.Inactive), moment(b.Cutoffs.Delete), b.After,
 			orNull(b.Filter.ID), orNull(b.Filter.OwnerID), words(b.Filter), b.Cause.Actor, b.Cause.Reason, b.Cause.RunID, b.Limit, archiveRows, archiveBytes, only,
 			moment(b.Cutoffs.Warned), moment(b.Cutoffs.GivenUp)).
@@ -68,6 +72,15 @@ func (s *Store) sweep(ctx context.Context, m *mapping, b sessioncleanup.Batch) (
 				}
 				return err
 			})
+		if b.Action == sessioncleanup.ActionDeleted {
+			queueDeleted(batch, m, func(table uint32, rows int, each float64) {
+				rows -= before[table]
+				out.Rows += rows
+				if b.Archive == nil {
+					out.Bytes += int64(float64(rows) * each)
+				}
+			})
+		}
 	})
 	if s.writers.busy() {
 		out.Pause = b.PauseAfter(out.Held)
@@ -84,6 +97,20 @@ func (s *Store) sweep(ctx context.Context, m *mapping, b sessioncleanup.Batch) (
 	default:
 		return sessioncleanup.BatchResult{}, s.failed("clean up a batch of sessions", s.lockedBy(ctx, m, err))
 	}
+}
+
+// queueDeleted queues the question how many rows this connection deleted from which table, and how many bytes each of them takes.
+func queueDeleted(batch *pgx.Batch, m *mapping, found func(table uint32, rows int, bytes float64)) {
+	batch.Queue(m.statement("deleted_rows")).Query(func(rows pgx.Rows) error {
+		var table uint32
+		var n int
+		var each float64
+		_, err := pgx.ForEachRow(rows, []any{&table, &n, &each}, func() error {
+			found(table, n, each)
+			return nil
+		})
+		return err
+	})
 }
 
 // queueGuard queues the check that a batch still has its lease, and keeps it until the batch is committed.

@@ -63,7 +63,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 		return result, &sessioncleanup.BatchError{IDs: idsOf(w.refs), Next: w.next, Err: err, Code: kindOfFailure(err)}
 	}
 	if err == nil {
-		result.IDs, result.Next, result.Skipped = idsOf(w.changed), w.next, w.skipped
+		result.IDs, result.Next, result.Skipped, result.Rows, result.Bytes = idsOf(w.changed), w.next, w.skipped, w.rows, w.freed
 	}
 	return result, err
 }
@@ -87,6 +87,8 @@ type sweep struct {
 	changed []sessioncleanup.SessionRef // those and others that went along, without those skipped
 	skipped []sessioncleanup.Skipped
 	next    string // BatchResult.Next
+	rows    int    // BatchResult.Rows
+	freed   int64  // BatchResult.Bytes
 }
 
 // do is the transaction.
@@ -300,25 +302,27 @@ func (w *sweep) deleteWatched(ctx context.Context, c *conn, watch *watch, refs [
 		if _, err := w.archive(ctx, c, refs); err != nil {
 			return "", err
 		}
-		n, err := remove()
+		n, err := w.counted(ctx, c, remove)
 		if err == nil && n != int64(len(refs)) {
 			err = errLeftAlone
 		}
 		w.changed = refs
 		return "", err
 	}
+	rows, freed := w.rows, w.freed
 	err = c.savepoint(ctx, func() error {
 		archived, err := w.archive(ctx, c, refs)
 		if err != nil {
 			return err
 		}
-		if _, err := remove(); err != nil {
+		if _, err := w.counted(ctx, c, remove); err != nil {
 			return err
 		}
 		gone, err := watch.take(ctx, len(refs), w.Batch)
 		if err != nil {
 			return err
 		}
+		w.rows -= len(gone) // the rows that the watch noted
 		selected := setOf(refs)
 		changed := slices.Clone(refs)
 		for _, s := range gone {
@@ -341,7 +345,31 @@ func (w *sweep) deleteWatched(ctx context.Context, c *conn, watch *watch, refs [
 		w.changed = append(w.changed, changed...)
 		return nil
 	})
+	if kept != "" {
+		w.rows, w.freed = rows, freed
+	}
 	return kept, err
+}
+
+// counted deletes, and counts the rows that this changes, those of other tables as well, and the pages that become free.
+func (w *sweep) counted(ctx context.Context, c *conn, remove func() (int64, error)) (int64, error) {
+	if c.schema.SoftDelete { // the rows stay
+		return remove()
+	}
+	var rows, rowsAfter int
+	var free, freeAfter int64
+	if err := c.row(ctx, statements["space"], nil, &rows, &free); err != nil {
+		return 0, err
+	}
+	n, err := remove()
+	if err == nil {
+		err = c.row(ctx, statements["space"], nil, &rowsAfter, &freeAfter)
+	}
+	w.rows += rowsAfter - rows
+	if w.Archive == nil {
+		w.freed += max(0, freeAfter-free)
+	}
+	return n, err
 }
 
 // archive archives some sessions if the batch is to.

@@ -1,14 +1,33 @@
 package apitest
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/sessioncleanup/sessioncleanup"
 )
+
+// adopted is a store with activity tables.
+type adopted struct {
+	sessioncleanup.Store
+	sessioncleanup.Installer // nil: only the schema is needed
+
+	sources []string
+}
+
+func (s *adopted) Schema(context.Context) (schema sessioncleanup.Schema, err error) {
+	for _, table := range s.sources {
+		schema.Sources = append(schema.Sources, sessioncleanup.Source{Table: table, Session: "session_id"})
+	}
+	return schema, nil
+}
 
 // views are pages of all sessions for an admin, of its own for an owner.
 func views(t *testing.T, observe Observer) {
@@ -45,6 +64,16 @@ func views(t *testing.T, observe Observer) {
 		}
 	}
 	a := w.do(request{as: ann, method: http.MethodGet, path: "/view?q=poll"})
+	if a.at("sessions", 0, "streamer_id") != "ann" || a.at("sessions", 0, "streamer_name") != "ANN" {
+		t.Errorf("the guide's names: %s", a.body)
+	}
+	for table, sources := range map[string][]string{"propositions": {"app.propositions"}, `v1.2 "é`: {`"v1.2 ""é"`}, "": {"a", "b"}} {
+		rich := newWorld(t, observe, func(s *setup) { s.Store = &adopted{Store: s.Store, sources: sources} })
+		one := rich.do(request{as: ann, method: http.MethodGet, path: "/view?limit=1"}).want(http.StatusOK)
+		if got, has := one.at("sessions", 0).(map[string]any)["total_"+table]; table != "" && got != 7.0 || table == "" && (has || strings.Contains(string(one.body), "total_")) {
+			t.Errorf("with the activity tables %q, total_%s is %v: %s", sources, table, got, one.body)
+		}
+	}
 	for key, want := range map[string]any{
 		"id": Idle, "code": "c-poll", "name": "poll", "owner_id": "ann", "owner_name": "ANN", "active": true, "auto_cleanup": true,
 		"expires_at": nil, "hours_inactive": 48.0, "days_old": 2.04, "status": "to_deactivate", "cleanup_status": "À désactiver", "activity_count": 7.0,

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/sessioncleanup/sessioncleanup/webui"
@@ -16,6 +17,7 @@ func (s *site) host(markup, script string) (url string) {
 	serve := func(path, mediaType, content string) {
 		s.mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
 			webui.SetHeaders(w.Header())
+			w.Header().Set("Content-Security-Policy", strings.Replace(webui.Policy, "lit-html", "lit-html vue", 1)) // Vue makes a policy of its own
 			w.Header().Set("Content-Type", mediaType)
 			_, _ = fmt.Fprint(w, content)
 		})
@@ -47,17 +49,17 @@ func TestTheElementWorksInPlainHTML(t *testing.T) {
 	b.until("window.asked && text('.empty').includes('expiré')")
 }
 
-func TestTheElementWorksInReact(t *testing.T) {
+func TestTheElementWorksInReactAndVue(t *testing.T) {
 	t.Parallel()
-	for _, version := range []string{"18", "19"} {
-		t.Run(version, func(t *testing.T) {
+	for dir, source := range map[string]string{"react18": "react.js", "react19": "react.js", "vue": "vue.js"} {
+		t.Run(dir, func(t *testing.T) {
 			t.Parallel()
 			out := filepath.Join(t.TempDir(), "app.js")
-			modules, err := filepath.Abs("react" + version + "/node_modules")
+			modules, err := filepath.Abs(dir + "/node_modules")
 			if err != nil {
 				t.Fatal(err)
 			}
-			build := exec.CommandContext(t.Context(), "../../webui/node_modules/.bin/esbuild", "app.js", "--bundle", "--format=esm",
+			build := exec.CommandContext(t.Context(), "../../webui/node_modules/.bin/esbuild", source, "--bundle", "--format=esm",
 				`--define:process.env.NODE_ENV="production"`, "--outfile="+out, "--log-level=warning")
 			build.Env = append(os.Environ(), "NODE_PATH="+modules)
 			if said, err := build.CombinedOutput(); err != nil {

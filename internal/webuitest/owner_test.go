@@ -41,7 +41,7 @@ func (b *tab) distinct(what string) {
 	if !js[bool](b, `matchMedia("(forced-colors: active)").matches && getComputedStyle($("nav a[aria-current]")).outlineStyle === "solid"`) {
 		b.t.Errorf("%s: the current view is not marked in forced colors", what)
 	}
-	bare := js[[]string](b, `$$(".pill, .card, .tile, .soon li, button:not(.ghost), input, select").filter(e => e.checkVisibility() && e.type !== "range" && getComputedStyle(e).borderTopStyle === "none").map(e => e.outerHTML.slice(0, 100))`)
+	bare := js[[]string](b, `$$(".pill, .card, .tile, .soon li, button:not(.ghost), input, select").filter(e => e.checkVisibility() && !["range", "checkbox", "radio"].includes(e.type) && getComputedStyle(e).borderTopStyle === "none").map(e => e.outerHTML.slice(0, 100))`)
 	for _, e := range bare {
 		b.t.Errorf("%s: without a border in forced colors: %s", what, e)
 	}
@@ -63,18 +63,18 @@ func TestEveryViewFitsAndIsAccessibleInEveryLook(t *testing.T) {
 	for name, l := range looks {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for who, views := range map[string][]string{"owner:ann": {"sessions", "archive", "log"}, "admin": {"overview", "sessions", "archive", "log", "overview", "owners", "overview", "policy"}} {
+			for who, views := range map[string][]string{"owner:ann": {"sessions", "archive", "log"}, "admin": {"overview", "sessions", "archive", "log", "owners", "policy"}} {
 				b := newTab(t, l)
 				b.open(s.url, who)
 				for _, view := range views {
-					b.click("[data-go=" + view + "], [data-to=" + view + "]")
+					js[any](b, "(location.hash = '#"+view+"', null)")
 					b.until("$('session-manager-" + view + "') && !$('.skeleton') && $('.sentence') && !$('[aria-busy]')")
 					what := who + " " + view + " " + name
 					if l.forced {
 						b.distinct(what)
 					}
 					b.fits(what)
-					if l.audit {
+					if l.audit && view != "owners" && view != "policy" { // their own tests do that
 						b.accessible(what)
 					}
 					b.save(what)

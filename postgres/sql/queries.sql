@@ -311,6 +311,15 @@ SELECT ids, next, skipped, reasons, coalesce(failure_code, ''), coalesce(failure
   FROM "{space}".sessioncleanup_sweep($1::text, $2::timestamptz, $3::timestamptz, $4::timestamptz, $5::text,
        $6::text, $7::text, $8::text[], $9::text, $10::text, $11::text, $12::integer, $13::integer, $14::bigint, $15::text[], $16::timestamptz, $17::timestamptz);
 
+-- name: deleted_rows
+-- How many rows of each table of the application this process deleted and did not report to the server's statistics yet, those of the
+-- transaction included, and how many bytes a row of it takes, as far as VACUUM and ANALYZE know.
+SELECT c.oid, pg_stat_get_xact_tuples_deleted(c.oid),
+       CASE WHEN c.reltuples > 0 THEN c.relpages::float8 * current_setting('block_size')::integer / c.reltuples ELSE 0 END
+  FROM pg_class c
+ WHERE c.relkind = 'r' AND pg_stat_get_xact_tuples_deleted(c.oid) > 0
+   AND c.relnamespace <> 'pg_catalog'::regnamespace AND c.oid <> ALL (ARRAY(SELECT coalesce(to_regclass(t)::oid, '0') FROM unnest("{own_tables}") t));
+
 -- name: warn
 SELECT ids, next, (extract(epoch FROM held) * 1000000)::bigint
   FROM "{space}".sessioncleanup_warn($1::timestamptz, $2::timestamptz, $3::timestamptz, $4::timestamptz, $5::text,

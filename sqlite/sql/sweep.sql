@@ -34,3 +34,7 @@ UPDATE "{sessions}" SET "{last_activity_column}" = "{write_used_now}" WHERE "{ke
 
 -- name: delete_batch
 "{remove}" WHERE "{key}" IN (SELECT "{listed_key}" FROM json_each(:keys))
+
+-- name: space
+-- Rows that this connection changed, and bytes of the file that are free.
+SELECT total_changes(), (SELECT freelist_count FROM pragma_freelist_count) * (SELECT page_size FROM pragma_page_size)

@@ -61,6 +61,9 @@ func (f *fixture) expectBatches(m *model, p phase, b sessioncleanup.Batch) {
 			logged = entries(p.action, b.Cause, took...)
 		}
 		f.expectLog(what, since, logged...)
+		if removes := p.action == sessioncleanup.ActionDeleted; !removes && out.Rows != 0 || removes && out.Rows != 0 && out.Rows < len(out.IDs) {
+			f.Errorf("%s: %d rows removed with %d sessions", what, out.Rows, len(out.IDs))
+		}
 		m.swept(p, out.IDs, f.changedAt(p, what, out.IDs, since, before))
 		if out.Next == "" {
 			f.expectIDs(what+" is the last: sessions still due", nil, idsOf(m.due(p, b))...)

@@ -51,6 +51,12 @@ func sweepFlaws() []flaw {
 			}
 		}, []func(*fixture){sweepOnly}},
 		{"forgets the event of a batch", forgetsEvents, []func(*fixture){sweepBatches, cleanersAndWriters, twoCleaners, workload}},
+		{"counts fewer rows than sessions that it deletes", afterSweep(func(_ context.Context, _ *broken, b sessioncleanup.Batch, out *sessioncleanup.BatchResult, err error) error {
+			if b.Action == sessioncleanup.ActionDeleted && len(out.IDs) > 1 {
+				out.Rows = len(out.IDs) - 1
+			}
+			return err
+		}), []func(*fixture){sweepBatches}},
 		{"writes an event without a change", afterSweep(func(ctx context.Context, b *broken, batch sessioncleanup.Batch, out *sessioncleanup.BatchResult, err error) error {
 			if err == nil && len(out.IDs) == 0 {
 				_, err = b.Store.Record(ctx, sessioncleanup.Record{Event: sessioncleanup.Event{Action: batch.Action, Actor: batch.Cause.Actor}})

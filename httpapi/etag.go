@@ -13,7 +13,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Entity tags (RFC 9110, section 8.8.3) follow what is stored and the status. They do not follow the hours and days that
+// Entity tags (RFC 9110, section 8.8.3) follow what is stored, the warning included, and the status. They do not follow the hours and days that
 // pass, or every tag would be out of date at once.
 
 // tagger hashes the content of a response.
@@ -51,6 +51,9 @@ func (t tagger) session(s sessioncleanup.Session) {
 	t.time(s.LastActivity)
 	t.time(s.ExpiresAt)
 	t.time(s.DeactivatedAt)
+	t.time(s.Warning.QueuedAt)
+	t.time(s.Warning.DeliveredAt)
+	t.time(s.Warning.UndeliverableAt)
 	flags := s.ActivityCount << 2
 	if s.Active {
 		flags |= 1

@@ -32,7 +32,8 @@ type session struct {
 	DeactivateAt  *time.Time            `json:"deactivate_at"`
 	DeleteAt      *time.Time            `json:"delete_at"`
 	ActivityCount int64                 `json:"activity_count"`
-	WarnedAt      *time.Time            `json:"warned_at"` // of its deletion, for this idle period
+	Warning       *string               `json:"warning"`   // of its deletion, for this idle period: see warningOf
+	WarnedAt      *time.Time            `json:"warned_at"` // when it was delivered
 	Tags          []string              `json:"tags"`
 
 	State    sessioncleanup.Prospect     `json:"state"`
@@ -50,7 +51,7 @@ func sessionOf(s sessioncleanup.Session) session {
 		HoursInactive: hundredths(s.AsOf.Sub(s.LastActivity).Hours()), Status: s.Status, CleanupStatus: cleanupStatus(s.Status),
 		DeactivateAt: dueAt(s.DeactivateAt, s.AsOf), DeleteAt: dueAt(s.DeleteAt, s.AsOf), ActivityCount: s.ActivityCount, Tags: append([]string{}, s.Tags...),
 	}
-	out.WarnedAt = known(s.Warning.DeliveredAt)
+	out.Warning, out.WarnedAt = warningOf(s.Warning), known(s.Warning.DeliveredAt)
 	if !s.CreatedAt.IsZero() {
 		out.DaysOld = new(hundredths(s.AsOf.Sub(s.CreatedAt).Hours() / 24))
 	}
@@ -58,6 +59,20 @@ func sessionOf(s sessioncleanup.Session) session {
 	out.State, out.StateAt = state, dueAt(at, s.AsOf)
 	out.Actions, out.KeepDays = actionsOf(s)
 	return out
+}
+
+// warningOf is what became of the warning of a session's owner; nil when no run has written one.
+func warningOf(w sessioncleanup.Warning) *string {
+	switch {
+	case !w.DeliveredAt.IsZero():
+		return new("delivered")
+	case !w.UndeliverableAt.IsZero():
+		return new("undeliverable")
+	case !w.QueuedAt.IsZero():
+		return new("waiting")
+	default:
+		return nil
+	}
 }
 
 // keepDays are the days that the action keep is offered for.

@@ -177,11 +177,17 @@ func keepLinks(t *testing.T, observe Observer) {
 	w.page(http.MethodPost, tokenOf(links, "bob", later), "all=true&for=days").says(http.StatusOK, "Sessions kept: 1", "None of your sessions")
 
 	told := warnedWorld(t, observe, links)
-	for _, want := range []bool{false, true} {
-		if got := told.do(request{as: ann, method: http.MethodGet, path: "/3"}).want(http.StatusOK); (got.at("session", "warned_at") != nil) != want {
-			t.Errorf("with a warning delivered: %t: %s", want, got.body)
+	seen := `"another"`
+	for _, want := range []string{"waiting", "delivered"} { // a client that has the session before sees the change
+		got := told.do(request{as: ann, method: http.MethodGet, path: "/3", header: map[string]string{"If-None-Match": seen}}).want(http.StatusOK)
+		if got.str("session", "warning") != want || (got.at("session", "warned_at") != nil) != (want == "delivered") {
+			t.Errorf("with a warning that is %s: %s", want, got.body)
 		}
+		seen = got.header.Get("ETag")
 		told.deliver()
+	}
+	if other := told.do(request{as: ann, method: http.MethodGet, path: "/" + Closed}).want(http.StatusOK); other.at("session", "warning") != nil {
+		t.Errorf("without a warning: %s", other.body)
 	}
 
 	many := warnedWorld(t, observe, links)

@@ -16,6 +16,8 @@ export interface Session {
   tags: string[];
   status: string;
   deactivated_at: string | null;
+  warning: "waiting" | "delivered" | "undeliverable" | null;
+  warned_at: string | null;
   state: State;
   state_until: string | null;
   actions: Action[];

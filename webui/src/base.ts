@@ -42,15 +42,17 @@ export const nameOf = (w: Words, s: { name?: string; code?: string }): string =>
 
 export const timeTag = (w: Words, at: string, text = w.when(at)) => html`<time datetime=${at} title=${w.full(at)}>${text}</time>`;
 
+/** dated is a text whose date is an element of its own. */
+function dated(w: Words, key: Key, at: string, date?: string, whole = true) {
+  const [before, after] = w.t(key, { when: "\0" }).split("\0");
+  return html`${before}${timeTag(w, at, date)}${whole ? after : ""}`;
+}
+
 /** stateOf is one state and one date. */
 export function stateOf(w: Words, s: Session, now: string) {
   const at = s.state_until,
     due = at && new Date(at) <= new Date(now);
-  const say = (key: Key) => {
-    // the date inside of the text is an element of its own
-    const [before, after] = w.t(key, { when: "\0" }).split("\0");
-    return html`${before}${timeTag(w, at!, due ? w.t("now") : undefined)}${due && s.state !== "deleting" ? "" : after}`;
-  };
+  const say = (key: Key) => dated(w, key, at!, due ? w.t("now") : undefined, !due || s.state === "deleting");
   const text =
     s.state === "protected"
       ? w.t("neverCleaned")
@@ -61,7 +63,14 @@ export function stateOf(w: Words, s: Session, now: string) {
         : at
           ? say("deletedAt")
           : w.t("staysClosed");
-  return html`<span class="state ${s.state}"><span class="pill">${w.t(s.state)}</span> <span class="until">${text}</span></span>`;
+  return html`<span class="state ${s.state}"><span class="pill">${w.t(s.state)}</span> <span class="until">${text}</span>${warningOf(w, s)}</span>`;
+}
+
+/** warningOf says what became of the warning before the deletion. */
+function warningOf(w: Words, s: Session) {
+  if (!s.warning) return nothing;
+  const text = s.warning === "delivered" ? dated(w, "warnedAt", s.warned_at!) : w.t(s.warning === "waiting" ? "warningWaits" : "warningFailed");
+  return html`<span class="warning" data-warning=${s.warning}>${text}</span>`;
 }
 
 export function ringOf(me: Me, s: Session, now: string) {

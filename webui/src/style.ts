@@ -98,6 +98,7 @@ export const style = css`
   .tag { display: inline-flex; align-items: center; justify-content: center; min-width: 1.75rem; min-height: 1.75rem; box-sizing: border-box; color: inherit; border: 1px solid var(--line); border-radius: .4rem; padding: 0 .4rem; text-decoration: none; overflow-wrap: anywhere; }
   .tag:hover, .tag:focus-visible { background: var(--raised); text-decoration: underline; }
   .state { font-size: .9rem; }
+  .warning { display: block; color: var(--muted); font-size: .85rem; }
   .pill { display: inline-flex; align-items: center; padding: .05rem .55rem; border-radius: 2rem; font-size: .8rem; font-weight: 600; border: 1px solid transparent; color: var(--c); background: var(--s); white-space: nowrap; }
   .live { --c: var(--live); --s: var(--live-soft); } .closing { --c: var(--closing); --s: var(--closing-soft); } .closed { --c: var(--closed); --s: var(--closed-soft); }
   .deleting { --c: var(--deleting); --s: var(--deleting-soft); } .protected { --c: var(--protected); --s: var(--protected-soft); }

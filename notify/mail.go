@@ -136,7 +136,7 @@ func (m *Mail) compose(message Message) (*gomail.Msg, error) {
 	letter.SetMessageIDWithValue(message.ID + "@" + domain)
 	letter.SetGenHeader("Auto-Submitted", "auto-generated") // nothing answers by itself (RFC 3834)
 	switch {
-	case strings.HasPrefix(message.Unsubscribe, "https:"):
+	case message.OneClick:
 		if err := letter.SetListUnsubscribeOneClick(message.Unsubscribe); err != nil {
 			return nil, err
 		}

@@ -143,7 +143,7 @@ func TestAMailHasTextAndHTML(t *testing.T) {
 			server := &post{noTLS: mode == NoTLS}
 			message := someMessage
 			message.Subject, message.HTML = "Échec du nettoyage\r\nBcc: all@example.com", "<p>Échec</p>"
-			message.Unsubscribe = "https://example.com/stop?id=1"
+			message.Unsubscribe, message.OneClick = "https://example.com/stop?id=1", true
 			if err := newTestMail(t, server.serve(t, mode)).Notify(t.Context(), message); err != nil {
 				t.Fatal(err)
 			}

@@ -43,6 +43,16 @@ type Recipient struct {
 	Language string
 	// Zone is the time zone for times in the message, and for Owners.Quiet. Default: UTC.
 	Zone *time.Location
+	// Unsubscribe is an https URL at which this owner's messages are stopped by a POST, at once and without a login (RFC 8058), for mail.
+	// Recipient then returns ErrNoAddress for the owner; Policy.Undeliverable says what becomes of the sessions. Default: a mail names
+	// the keep link, or Owners.Page, as the page on which people stop warnings by keeping their sessions.
+	Unsubscribe string
+}
+
+// unsubscribed is the message with how the owner stops others like it; page is where to do so otherwise, and may be empty.
+func (r Recipient) unsubscribed(m Message, page string) Message {
+	m.Unsubscribe, m.OneClick = cmp.Or(r.Unsubscribe, page), r.Unsubscribe != ""
+	return m
 }
 
 // RecipientsOf is an Owners.Recipient that finds owners in the table that Schema.Owners of a store names. A language without texts
@@ -428,7 +438,7 @@ func (s *sender) message(m sessioncleanup.NoticeMessage, recipient Recipient) (M
 		return Message{}, &Error{Channel: s.o.Channel.Name(), Permanent: true, Err: err}
 	}
 	message.ID = m.ID
-	return message, nil
+	return recipient.unsubscribed(message, cmp.Or(w.KeepLink, s.o.Page)), nil
 }
 
 // deletion writes the message about sessions that runs deleted.
@@ -448,7 +458,7 @@ func (s *sender) deletion(m sessioncleanup.NoticeMessage, recipient Recipient, t
 		return Message{}, &Error{Channel: s.o.Channel.Name(), Permanent: true, Err: err}
 	}
 	message.ID = m.ID
-	return message, nil
+	return recipient.unsubscribed(message, s.o.Page), nil
 }
 
 // settle notes what became of a message. What was delivered is noted even if ctx ended.

@@ -1,10 +1,13 @@
 package notify
 
 import (
+	"context"
+	netmail "net/mail"
 	"strings"
 	"testing"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/keeplink"
 )
 
 func TestOwnersGetMailAtTheAddressInTheirTable(t *testing.T) {
@@ -32,6 +35,43 @@ func TestOwnersGetMailAtTheAddressInTheirTable(t *testing.T) {
 			if !strings.Contains(server.letters[i], want) {
 				t.Errorf("the mail to %s has no %q:\n%s", to, want, server.letters[i])
 			}
+		}
+	}
+}
+
+func TestMailToOwnersSaysHowToStopIt(t *testing.T) {
+	t.Parallel()
+	store, m := due(t, 2, 2)
+	server := &post{}
+	c := server.serve(t, StartTLS)
+	c.To = ""
+	links, err := keeplink.New("https://app.example.com/api", strings.Repeat("k", 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &Owners{Manager: m, Store: store, Channel: newTestMail(t, c), PerMinute: 60_000, Links: links, Recipient: func(_ context.Context, owner string) (Recipient, error) {
+		if owner == "owner0" {
+			return Recipient{Address: "anne@example.com", Unsubscribe: "https://app.example.com/stop?owner=0"}, nil
+		}
+		return Recipient{Address: "bob@example.com"}, nil
+	}}
+	if d := deliverAll(t, o); d.Messages != 2 {
+		t.Fatalf("delivered %+v", d)
+	}
+	server.mu.Lock()
+	defer server.mu.Unlock()
+	for i, to := range server.to {
+		letter, err := netmail.ReadMessage(strings.NewReader(server.letters[i]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop, oneClick := letter.Header.Get("List-Unsubscribe"), letter.Header.Get("List-Unsubscribe-Post")
+		want, wantOneClick := "<https://app.example.com/api/keep?token=", "" // a GET of which changes nothing
+		if to == "anne@example.com" {
+			want, wantOneClick = "<https://app.example.com/stop?owner=0>", "List-Unsubscribe=One-Click"
+		}
+		if !strings.HasPrefix(stop, want) || oneClick != wantOneClick {
+			t.Errorf("the mail to %s has List-Unsubscribe %q and List-Unsubscribe-Post %q", to, stop, oneClick)
 		}
 	}
 }

@@ -171,20 +171,25 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
+// hurried makes a channel wait for an answer only briefly.
+func hurried(channel Notifier) {
+	switch c := channel.(type) {
+	case *Slack:
+		c.post.timeout = 20 * time.Millisecond
+	case *Discord:
+		c.post.timeout = 20 * time.Millisecond
+	case *Webhook:
+		c.post.timeout = 20 * time.Millisecond
+	}
+}
+
 func TestAReceiverThatHangsIsTriedAgainLater(t *testing.T) {
 	t.Parallel()
 	over := make(chan struct{})
 	r := newReceiver(t, func(http.ResponseWriter, *http.Request) { <-over })
 	defer close(over)
 	for kind, channel := range httpChannels(t, r.URL) {
-		switch c := channel.(type) {
-		case *Slack:
-			c.post.timeout = 20 * time.Millisecond
-		case *Discord:
-			c.post.timeout = 20 * time.Millisecond
-		case *Webhook:
-			c.post.timeout = 20 * time.Millisecond
-		}
+		hurried(channel)
 		if failed := failureOf(t, channel.Notify(t.Context(), someMessage)); failed.Permanent || !strings.Contains(failed.Error(), "no answer within") {
 			t.Errorf("%s: %v, permanent: %v", kind, failed, failed.Permanent)
 		}

@@ -19,12 +19,16 @@ import (
 const envNotifyOwners = "SESSION_NOTIFY_OWNERS"
 
 // ownerFlags are the flags of verbs that warn owners.
-type ownerFlags struct{ channel, page, quiet, keepURL, keepKeys string }
+type ownerFlags struct {
+	channel, page, quiet, keepURL, keepKeys string
+	perHour                                 int
+}
 
 func (f *ownerFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.channel, "notify-owners", "", "warn owners before sessions are deleted, over this `channel`: a URL, file:PATH of a file with one, or env for that in $"+envNotifyOwners+" (default: env, if it is set)")
 	cmd.Flags().StringVar(&f.page, "owners-page", "", "`URL` of the page on which owners see and keep their sessions, for the message")
 	cmd.Flags().StringVar(&f.quiet, "owners-quiet", "", "`hours` of the day without messages to owners, such as 22:00-08:00, in the owner's time zone where it is known, else in UTC")
+	cmd.Flags().Var(newCount(&f.perHour, 1000, 1, 1_000_000), "owners-per-hour", "deliver at most this many messages to owners in any hour; the others wait, and so do the deletions")
 	cmd.Flags().StringVar(&f.keepURL, "keep-link-url", "", "`URL` of the HTTP API as owners reach it, such as https://app.example.com"+httpapi.DefaultPrefix+", for a link in each message that keeps sessions without a login; needs --keep-link-keys")
 	cmd.Flags().StringVar(&f.keepKeys, "keep-link-keys", "", "`file` of keys that sign these links, one a line of 32 characters or more: the first signs, all are accepted; not readable by others")
 }
@@ -82,7 +86,7 @@ func (f *ownerFlags) read(a *app, texts textFlags) (*notify.Owners, error) {
 	}
 	quiet, err := f.quietHours()
 	return &notify.Owners{
-		Channel: channels[0], Texts: all, Language: texts.language, Service: texts.service, Page: f.page, Quiet: quiet, Reminders: reminders,
+		Channel: channels[0], Texts: all, Language: texts.language, Service: texts.service, Page: f.page, Quiet: quiet, PerHour: f.perHour, Reminders: reminders,
 	}, err
 }
 
@@ -169,8 +173,12 @@ Nobody is warned unless the policy says so: ` + sessioncleanup.EnvWarnDays + `.`
 				if a.json {
 					return a.printJSON(done)
 				}
-				return a.say("%s about %s delivered; %d will be tried again, %d given up.\n",
-					counted(done.Messages, "message", "messages"), sessionCount(done.Sessions), done.Again, done.Undeliverable)
+				rest := ""
+				if done.Capped {
+					rest = " The others wait: --owners-per-hour is reached."
+				}
+				return a.say("%s about %s delivered; %d will be tried again, %d given up.%s\n",
+					counted(done.Messages, "message", "messages"), sessionCount(done.Sessions), done.Again, done.Undeliverable, rest)
 			})(cmd, args)
 		},
 	}

@@ -72,6 +72,7 @@ func TestOwnersAreWarnedBeforeSessionsAreDeleted(t *testing.T) {
 	u.calls("events", "--action", "warned").want(t, exitDone, "webhook:127.0.0.1:")
 	u.calls("cleanup", "--force").want(t, exitDone, "waiting for the warning of the owner: 201 sessions", "Nothing was due")
 	s.exec(t, "UPDATE sessioncleanup_notices SET (delivered_at, told_at) = (SELECT at, at FROM (SELECT strftime('%Y-%m-%d %H:%M:%f', delivered_at, '-6.5 days') AS at))")
+	u.calls("deliver", "--owners-per-hour", "1").want(t, exitDone, "about 0 sessions delivered", "The others wait")
 	u.calls("deliver").want(t, exitDone, "about 201 sessions delivered")
 	u.calls("deliver").want(t, exitDone, "about 0 sessions delivered")
 	s.exec(t, "UPDATE sessioncleanup_notices SET (delivered_at, told_at) = (SELECT at, at FROM (SELECT strftime('%Y-%m-%d %H:%M:%f', delivered_at, '-1 days') AS at))")

@@ -144,8 +144,10 @@ type Owners struct {
 	Interval time.Duration
 	// Quiet are hours without messages. Default: none.
 	Quiet Quiet
-	// PerMinute is how many messages the channel takes. Default: 60.
-	PerMinute int
+	// PerMinute is how many messages the channel takes, and PerHour how many are delivered over it in any hour, by all processes: the
+	// cap of a first run, which finds the backlog of years. The others wait in the outbox, and their sessions are kept until they are
+	// warned of. Default: 60 and 1,000.
+	PerMinute, PerHour int
 	// Every is how often Run looks. Default: 1 min.
 	Every time.Duration
 	// Logger gets what was sent, and what could not be. Default: none.
@@ -158,6 +160,8 @@ type Delivery struct {
 	Sessions      int `json:"sessions"`      // in them
 	Again         int `json:"again"`         // messages that will be tried again
 	Undeliverable int `json:"undeliverable"` // messages given up
+	// Capped says that Owners.PerHour was reached, and more is to be sent.
+	Capped bool `json:"capped"`
 }
 
 // Run sends until ctx ends, and returns ctx's error; any other error means that it could not start.
@@ -217,6 +221,7 @@ type sender struct {
 func (o *Owners) sender(ctx context.Context) (*sender, error) {
 	s := &sender{o: *o, holder: rand.Text()}
 	s.o.Interval = cmp.Or(o.Interval, defaultInterval)
+	s.o.PerHour = cmp.Or(o.PerHour, perHour)
 	s.o.PerMinute, s.o.Every, s.o.Language = cmp.Or(o.PerMinute, 60), cmp.Or(o.Every, time.Minute), cmp.Or(o.Language, "en")
 	if s.o.Logger == nil {
 		s.o.Logger = slog.New(slog.DiscardHandler)
@@ -244,8 +249,8 @@ func (o *Owners) sender(ctx context.Context) (*sender, error) {
 	switch {
 	case addresses && s.o.Recipient == nil:
 		return nil, invalid.Errorf("nothing says where to send messages over %s: want a column with addresses in Schema.Owners, or Owners.Recipient", o.Channel.Name())
-	case s.o.Interval < 0 || s.o.PerMinute < 0 || s.o.Every < time.Second:
-		return nil, invalid.Errorf("Owners.Interval is %v, PerMinute %d and Every %v: want positive ones, Every at least 1s", o.Interval, o.PerMinute, o.Every)
+	case s.o.Interval < 0 || s.o.PerMinute < 0 || s.o.PerHour < 0 || s.o.Every < time.Second:
+		return nil, invalid.Errorf("Owners.Interval is %v, PerMinute %d, PerHour %d and Every %v: want positive ones, Every at least 1s", o.Interval, o.PerMinute, o.PerHour, o.Every)
 	case o.Quiet.From < 0 || o.Quiet.From >= day || o.Quiet.Until < 0 || o.Quiet.Until >= day:
 		return nil, invalid.Errorf("Owners.Quiet is from %v until %v: want times of the day, below 24h", o.Quiet.From, o.Quiet.Until)
 	}
@@ -292,6 +297,7 @@ func (s *sender) round(ctx context.Context) (d Delivery, err error) {
 			return d, err
 		}
 	}
+	var last hour
 	for inARow := 0; inARow < failuresAlike; {
 		if err := wait.For(ctx, time.Until(s.next)); err != nil {
 			return d, err
@@ -307,6 +313,9 @@ func (s *sender) round(ctx context.Context) (d Delivery, err error) {
 		if err != nil || len(m.Notices) == 0 {
 			return d, err
 		}
+		if d.Capped, err = last.full(ctx, s, m.At); err != nil || d.Capped {
+			return d, err
+		}
 		outcome, sent := s.send(ctx, m)
 		if sent {
 			s.next = time.Now().Add(time.Minute / time.Duration(s.o.PerMinute))
@@ -316,6 +325,9 @@ func (s *sender) round(ctx context.Context) (d Delivery, err error) {
 		}
 		if err := s.settle(ctx, m, outcome, &d); err != nil {
 			return d, err
+		}
+		if outcome.Delivered {
+			last.sent++
 		}
 		if inARow++; outcome.Delivered || !sent {
 			inARow = 0

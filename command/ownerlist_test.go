@@ -16,7 +16,7 @@ func TestOwnersAreListedWithTheirFigures(t *testing.T) {
 		t.Errorf("owners --json prints %+v", all)
 	}
 	u.calls("owners", "--sort", "owner", "--limit", "1").want(t, exitDone, "TO DEACTIVATE", "1 of 2 owners", "--cursor")
-	u.calls("owners", "-q", "eig").want(t, exitDone, "Eight", "30 hours ago", "1 owner\n")
+	u.calls("owners", "-q", "eig").want(t, exitDone, "Eight", "1 day ago", "1 owner\n")
 	u.calls("owners", "-q", "nobody").want(t, exitDone, "No owners.")
 	u.calls("owners", "--sort", "name").want(t, exitUsage, `sort is "name": want one of total`)
 }

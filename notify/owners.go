@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -30,83 +29,6 @@ const (
 	longestReason   = 300                // characters of an error in the outbox
 	defaultInterval = time.Hour
 )
-
-// ErrNoAddress is the error with which Owners.Recipient says that an owner cannot be reached. It makes the owner's warnings
-// undeliverable at once. Any other error is tried again.
-var ErrNoAddress = errors.New("the owner has no address")
-
-// Recipient is how an owner is told.
-type Recipient struct {
-	// Address is the owner's mail address, for a channel that is an Addresser.
-	Address string
-	// Language is one of Owners.Texts. Default: that of Owners.Language.
-	Language string
-	// Zone is the time zone for times in the message, and for Owners.Quiet. Default: UTC.
-	Zone *time.Location
-	// Unsubscribe is an https URL at which this owner's messages are stopped by a POST, at once and without a login (RFC 8058), for mail.
-	// Recipient then returns ErrNoAddress for the owner; Policy.Undeliverable says what becomes of the sessions. Default: a mail names
-	// the keep link, or Owners.Page, as the page on which people stop warnings by keeping their sessions.
-	Unsubscribe string
-}
-
-// unsubscribed is the message with how the owner stops others like it; page is where to do so otherwise, and may be empty.
-func (r Recipient) unsubscribed(m Message, page string) Message {
-	m.Unsubscribe, m.OneClick = cmp.Or(r.Unsubscribe, page), r.Unsubscribe != ""
-	return m
-}
-
-// RecipientsOf is an Owners.Recipient that finds owners in the table that Schema.Owners of a store names. A language without texts
-// and an unknown time zone stand for none.
-func RecipientsOf(finder sessioncleanup.OwnerFinder) func(ctx context.Context, owner string) (Recipient, error) {
-	return func(ctx context.Context, owner string) (Recipient, error) {
-		found, err := finder.FindOwner(ctx, owner)
-		if errors.Is(err, sessioncleanup.ErrNotFound) {
-			return Recipient{}, fmt.Errorf("%w: %w", ErrNoAddress, err)
-		}
-		if err != nil {
-			return Recipient{}, err
-		}
-		language, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(strings.TrimSpace(found.Language)), "_", "-"), "-")
-		r := Recipient{Address: strings.TrimSpace(found.Mail), Language: language}
-		if zone := strings.TrimSpace(found.Zone); zone != "" && zone != "Local" {
-			r.Zone, _ = time.LoadLocation(zone)
-		}
-		return r, nil
-	}
-}
-
-// optional is a Recipient for a channel that reaches owners without an address, too.
-func optional(of func(ctx context.Context, owner string) (Recipient, error)) func(ctx context.Context, owner string) (Recipient, error) {
-	return func(ctx context.Context, owner string) (Recipient, error) {
-		r, err := of(ctx, owner)
-		if errors.Is(err, ErrNoAddress) {
-			return Recipient{}, nil
-		}
-		return r, err
-	}
-}
-
-// Addresser is a channel that can send to other receivers, as a Mail can.
-type Addresser interface {
-	Notifier
-	// To is the same channel to another address. A wrong one is an ErrInvalid.
-	To(address string) (Notifier, error)
-}
-
-// Quiet are hours of the day in which owners get no message: from From until Until, since midnight in the owner's time zone. Both
-// zero: there are none. From may be later than Until, as with 22 h and 8 h.
-type Quiet struct{ From, Until time.Duration }
-
-// left is how long the quiet hours last from now on; zero outside of them.
-func (q Quiet) left(now time.Time) time.Duration {
-	if q.From == q.Until {
-		return 0
-	}
-	since := time.Duration(now.Hour())*time.Hour + time.Duration(now.Minute())*time.Minute + time.Duration(now.Second())*time.Second
-	day := 24 * time.Hour
-	length, into := (q.Until-q.From+day)%day, (since-q.From+day)%day
-	return max(0, length-into)
-}
 
 // Owners warns owners of sessions before these are deleted, as Policy.WarnBefore wants: it sends what runs put into the outbox of
 // the store, one message to each owner with all of its sessions. Several instances may run: one of them sends at a time, and
@@ -400,77 +322,6 @@ func (s *sender) send(ctx context.Context, m sessioncleanup.NoticeMessage) (out 
 		out.GivenUp, out.Again, out.Cause.Reason = true, 0, out.Error
 	}
 	return out, sent
-}
-
-// find is the channel to an owner.
-func (s *sender) find(ctx context.Context, owner string) (Notifier, Recipient, error) {
-	recipient := Recipient{}
-	if s.o.Recipient != nil {
-		var err error
-		if recipient, err = call(ctx, func(ctx context.Context) (Recipient, error) { return s.o.Recipient(ctx, owner) }); err != nil {
-			return nil, recipient, err
-		}
-	}
-	if recipient.Zone == nil {
-		recipient.Zone = time.UTC
-	}
-	addresser, ok := s.o.Channel.(Addresser)
-	if !ok {
-		return s.o.Channel, recipient, nil
-	}
-	if recipient.Address == "" {
-		return nil, recipient, ErrNoAddress
-	}
-	channel, err := addresser.To(recipient.Address)
-	if err != nil {
-		return nil, recipient, fmt.Errorf("%w: %w", ErrNoAddress, err)
-	}
-	return channel, recipient, nil
-}
-
-// message writes the message to an owner.
-func (s *sender) message(m sessioncleanup.NoticeMessage, recipient Recipient) (Message, error) {
-	texts := s.o.Texts[recipient.Language]
-	if texts == nil {
-		texts = s.o.Texts[s.o.Language]
-	}
-	if !m.Notices[0].DeletedAt.IsZero() {
-		return s.deletion(m, recipient, texts)
-	}
-	w := OwnerWarning{Service: s.o.Service, OwnerID: m.OwnerID, At: m.At, Zone: recipient.Zone, Total: len(m.Notices), Page: s.o.Page}
-	for _, n := range m.Notices {
-		session := sessioncleanup.Session{AutoCleanup: true, LastActivity: n.For, DeactivatedAt: n.For, Warning: n.Warning} // as far as it matters here
-		w.Sessions = append(w.Sessions, WarnedSession{ID: n.SessionID, Name: n.Name, UnusedSince: n.For, DeleteAt: m.Cutoffs.DeleteAt(session)})
-	}
-	if s.o.Links != nil && m.OwnerID != "" {
-		w.KeepLink = s.o.Links.URL(keeplink.Grant{Owner: m.OwnerID, Until: w.Last().Add(linkGrace), Zone: recipient.Zone})
-	}
-	message, err := texts.OwnerMessage(w)
-	if err != nil {
-		return Message{}, &Error{Channel: s.o.Channel.Name(), Permanent: true, Err: err}
-	}
-	message.ID = m.ID
-	return recipient.unsubscribed(message, cmp.Or(w.KeepLink, s.o.Page)), nil
-}
-
-// deletion writes the message about sessions that runs deleted.
-func (s *sender) deletion(m sessioncleanup.NoticeMessage, recipient Recipient, texts *Texts) (Message, error) {
-	d := OwnerDeletion{OwnerWarning: OwnerWarning{Service: s.o.Service, OwnerID: m.OwnerID, At: m.At, Zone: recipient.Zone, Total: len(m.Notices), Page: s.o.Page}}
-	p := s.o.Manager.Policy()
-	d.Archived = p.Archive.Or(false)
-	for _, n := range m.Notices {
-		gone := DeletedSession{ID: n.SessionID, Name: n.Name, UnusedSince: n.For, DeletedAt: n.DeletedAt}
-		if d.Archived && p.ArchiveKeep != sessioncleanup.Never {
-			gone.RestoreUntil = n.DeletedAt.Add(p.ArchiveKeep)
-		}
-		d.Deleted = append(d.Deleted, gone)
-	}
-	message, err := texts.DeletionMessage(d)
-	if err != nil {
-		return Message{}, &Error{Channel: s.o.Channel.Name(), Permanent: true, Err: err}
-	}
-	message.ID = m.ID
-	return recipient.unsubscribed(message, s.o.Page), nil
 }
 
 // settle notes what became of a message. What was delivered is noted even if ctx ended.

@@ -11,7 +11,7 @@ type Kind string
 const (
 	Tables      Kind = "further kinds of tables"
 	Interrupted Kind = "interruptions of a migration at many places"
-	Random      Kind = "random schemas"
+	Random      Kind = "random schemas and schedules"
 	Killed      Kind = "processes that are killed"
 	Attacks     Kind = "further attacks"
 )

@@ -1,0 +1,115 @@
+package notify
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// ErrNoAddress is the error with which Owners.Recipient says that an owner cannot be reached. It makes the owner's warnings
+// undeliverable at once. Any other error is tried again.
+var ErrNoAddress = errors.New("the owner has no address")
+
+// Recipient is how an owner is told.
+type Recipient struct {
+	// Address is the owner's mail address, for a channel that is an Addresser.
+	Address string
+	// Language is one of Owners.Texts. Default: that of Owners.Language.
+	Language string
+	// Zone is the time zone for times in the message, and for Owners.Quiet. Default: UTC.
+	Zone *time.Location
+	// Unsubscribe is an https URL at which this owner's messages are stopped by a POST, at once and without a login (RFC 8058), for mail.
+	// Recipient then returns ErrNoAddress for the owner; Policy.Undeliverable says what becomes of the sessions. Default: a mail names
+	// the keep link, or Owners.Page, as the page on which people stop warnings by keeping their sessions.
+	Unsubscribe string
+}
+
+// unsubscribed is the message with how the owner stops others like it; page is where to do so otherwise, and may be empty.
+func (r Recipient) unsubscribed(m Message, page string) Message {
+	m.Unsubscribe, m.OneClick = cmp.Or(r.Unsubscribe, page), r.Unsubscribe != ""
+	return m
+}
+
+// RecipientsOf is an Owners.Recipient that finds owners in the table that Schema.Owners of a store names. A language without texts
+// and an unknown time zone stand for none.
+func RecipientsOf(finder sessioncleanup.OwnerFinder) func(ctx context.Context, owner string) (Recipient, error) {
+	return func(ctx context.Context, owner string) (Recipient, error) {
+		found, err := finder.FindOwner(ctx, owner)
+		if errors.Is(err, sessioncleanup.ErrNotFound) {
+			return Recipient{}, fmt.Errorf("%w: %w", ErrNoAddress, err)
+		}
+		if err != nil {
+			return Recipient{}, err
+		}
+		language, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(strings.TrimSpace(found.Language)), "_", "-"), "-")
+		r := Recipient{Address: strings.TrimSpace(found.Mail), Language: language}
+		if zone := strings.TrimSpace(found.Zone); zone != "" && zone != "Local" {
+			r.Zone, _ = time.LoadLocation(zone)
+		}
+		return r, nil
+	}
+}
+
+// optional is a Recipient for a channel that reaches owners without an address, too.
+func optional(of func(ctx context.Context, owner string) (Recipient, error)) func(ctx context.Context, owner string) (Recipient, error) {
+	return func(ctx context.Context, owner string) (Recipient, error) {
+		r, err := of(ctx, owner)
+		if errors.Is(err, ErrNoAddress) {
+			return Recipient{}, nil
+		}
+		return r, err
+	}
+}
+
+// Addresser is a channel that can send to other receivers, as a Mail can.
+type Addresser interface {
+	Notifier
+	// To is the same channel to another address. A wrong one is an ErrInvalid.
+	To(address string) (Notifier, error)
+}
+
+// Quiet are hours of the day in which owners get no message: from From until Until, since midnight in the owner's time zone. Both
+// zero: there are none. From may be later than Until, as with 22 h and 8 h.
+type Quiet struct{ From, Until time.Duration }
+
+// left is how long the quiet hours last from now on; zero outside of them.
+func (q Quiet) left(now time.Time) time.Duration {
+	if q.From == q.Until {
+		return 0
+	}
+	since := time.Duration(now.Hour())*time.Hour + time.Duration(now.Minute())*time.Minute + time.Duration(now.Second())*time.Second
+	day := 24 * time.Hour
+	length, into := (q.Until-q.From+day)%day, (since-q.From+day)%day
+	return max(0, length-into)
+}
+
+// find is the channel to an owner.
+func (s *sender) find(ctx context.Context, owner string) (Notifier, Recipient, error) {
+	recipient := Recipient{}
+	if s.o.Recipient != nil {
+		var err error
+		if recipient, err = call(ctx, func(ctx context.Context) (Recipient, error) { return s.o.Recipient(ctx, owner) }); err != nil {
+			return nil, recipient, err
+		}
+	}
+	if recipient.Zone == nil {
+		recipient.Zone = time.UTC
+	}
+	addresser, ok := s.o.Channel.(Addresser)
+	if !ok {
+		return s.o.Channel, recipient, nil
+	}
+	if recipient.Address == "" {
+		return nil, recipient, ErrNoAddress
+	}
+	channel, err := addresser.To(recipient.Address)
+	if err != nil {
+		return nil, recipient, fmt.Errorf("%w: %w", ErrNoAddress, err)
+	}
+	return channel, recipient, nil
+}

@@ -114,7 +114,7 @@ func pooled(t *testing.T, program string, server *pgtest.Server, mode string, si
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := pgtest.OpenDir(t) // it runs as somebody else
+	dir := pgtest.OpenDir(t)                          // it runs as somebody else
 	listener, err := net.Listen("tcp", "127.0.0.1:0") // to learn of a free port
 	if err != nil {
 		t.Fatal(err)

@@ -60,6 +60,7 @@ var (
 	_ sessioncleanup.Sealer          = (*Store)(nil)
 	_ sessioncleanup.Values          = (*Store)(nil)
 	_ sessioncleanup.Profiler        = (*Store)(nil)
+	_ sessioncleanup.OwnerCounter    = (*Store)(nil)
 )
 
 // Open opens a database by its URL, mysql://USER:PASSWORD@HOST:PORT/DATABASE. Several hosts, separated by commas, are tried in

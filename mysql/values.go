@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // Value is the one stored last under a name.
@@ -66,4 +67,30 @@ func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (profi
 		return failed
 	})
 	return profile, err
+}
+
+// CountOwners looks at every session.
+func (s *Store) CountOwners(ctx context.Context, t sessioncleanup.Thresholds, limit int) (owners sessioncleanup.OwnerCounts, err error) {
+	err = s.readingSessions(ctx, func(c *conn) error {
+		var now time.Time
+		if err := c.row(ctx, statements["clock"], nil, &now); err != nil {
+			return err
+		}
+		names := with(c.seen("", "", ""), sqlfile.Names{"session_columns": c.sql("session_columns", sqlfile.Names{"warning": statements["warning"]})})
+		var failed error
+		owners = sessioncleanup.OwnersOf(func(yield func(sessioncleanup.Session) bool) {
+			failed = c.query(ctx, c.sql("every", names), nil, func(rows *sql.Rows) error {
+				var name string
+				r, err := scan(rows, &name)
+				session := r.seen(c.layout)
+				session.OwnerName = name
+				if err == nil {
+					yield(session)
+				}
+				return err
+			})
+		}, c.cutoffsAt(t, now), limit)
+		return failed
+	})
+	return owners, err
 }

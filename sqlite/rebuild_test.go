@@ -49,7 +49,7 @@ func TestTheApplicationMayChangeItsTables(t *testing.T) {
 		"sessions are rebuilt":             {rebuild("sessions", newSessions), "is missing"},
 		"sessions are rebuilt the old way": {append([]string{"PRAGMA legacy_alter_table = ON"}, rebuild("sessions", newSessions)...), "is missing"},
 		"propositions are rebuilt":         {rebuild("propositions", newPropositions), "is missing"},
-		"users are rebuilt":                {rebuild("users", "id INTEGER PRIMARY KEY, username TEXT NOT NULL"), ""},
+		"users are rebuilt":                {rebuild("users", "id INTEGER PRIMARY KEY, username TEXT NOT NULL, email TEXT, locale TEXT, time_zone TEXT"), ""},
 		"sessions are rebuilt without our columns": {[]string{
 			"PRAGMA foreign_keys = OFF", "BEGIN", "CREATE TEMP TABLE saved AS SELECT id, name FROM sessions", "DROP TABLE sessions",
 			"CREATE TABLE sessions (id INTEGER PRIMARY KEY, streamer_id INTEGER, name TEXT, code TEXT, created_at TIMESTAMP, updated_at TIMESTAMP)",

@@ -114,7 +114,7 @@ func pooled(t *testing.T, program string, server *pgtest.Server, mode string, si
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	dir := pgtest.OpenDir(t)                          // it runs as somebody else
 	listener, err := net.Listen("tcp", "127.0.0.1:0") // to learn of a free port
 	if err != nil {
 		t.Fatal(err)
@@ -138,11 +138,6 @@ ignore_startup_parameters = extra_float_digits
 	file := filepath.Join(dir, "pgbouncer.ini")
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		t.Fatal(err)
-	}
-	for at := dir; at != os.TempDir() && at != "/"; at = filepath.Dir(at) { // it runs as somebody else
-		if err := os.Chmod(at, 0o755); err != nil {
-			t.Fatal(err)
-		}
 	}
 	arguments := []string{"-q", file}
 	if os.Getuid() == 0 {

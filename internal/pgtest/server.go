@@ -40,12 +40,7 @@ func StartAt(t testing.TB, shift string) *Server {
 	if len(found) == 0 {
 		t.Fatal("faketime is missing: install it (Debian: apt-get install faketime)")
 	}
-	clock := filepath.Join(t.TempDir(), "clock")
-	for at := filepath.Dir(clock); at != os.TempDir() && at != "/"; at = filepath.Dir(at) { // the server is another user's
-		if err := os.Chmod(at, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	clock := filepath.Join(OpenDir(t), "clock") // the server is another user's
 	setClock(t, clock, shift)
 	server, err := start(nil, "LD_PRELOAD="+found[0], "FAKETIME_TIMESTAMP_FILE="+clock, "FAKETIME_CACHE_DURATION=1", "FAKETIME_DONT_FAKE_MONOTONIC=1")
 	if err != nil {
@@ -54,6 +49,18 @@ func StartAt(t testing.TB, shift string) *Server {
 	t.Cleanup(server.stop)
 	server.clock = clock
 	return server
+}
+
+// OpenDir is t.TempDir that other users may read.
+func OpenDir(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, at := range []string{filepath.Dir(dir), dir} { // both are made for the test
+		if err := os.Chmod(at, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 // SetClock changes the clock of a server that StartAt started, within a second.

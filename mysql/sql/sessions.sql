@@ -102,3 +102,6 @@ SELECT COUNT(*), COALESCE(SUM(t.active), 0), COALESCE(SUM(t.last_activity < :del
 
 -- name: profile
 SELECT t.owner_text, t.active, t.auto_cleanup, t.last_activity, t.expires_at, t.deactivated_at FROM "{seen}"
+
+-- name: every
+SELECT "{session_columns}", "{owner_name}" FROM "{seen}"

@@ -125,7 +125,7 @@ func (c *call) unhurried(ctx context.Context, work func(context.Context) error) 
 	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Time{})
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(c.Context, cancel)()
+	defer context.AfterFunc(c.Context, cancel)() //nolint:contextcheck // the server's life, beside the request's
 	err := work(ctx)
 	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(writeTimeout))
 	return err

@@ -176,10 +176,10 @@ func (h Host) insert(ctx context.Context, pool *pgxpool.Pool, s sessioncleanup.S
 // tags is the library's table of tags for an adopted table.
 func (h Host) tags(table string) string {
 	if h.named != "" {
-		return sqlfile.Qualified("sessioncleanup_"+h.named, "sessioncleanup_tags")
+		return sqlfile.Column("sessioncleanup_"+h.named) + ".sessioncleanup_tags"
 	}
 	if parts := sqlfile.Split(table); len(parts) == 2 {
-		return sqlfile.Qualified(parts[0], "sessioncleanup_tags")
+		return sqlfile.Column(parts[0]) + ".sessioncleanup_tags"
 	}
 	return "sessioncleanup_tags"
 }

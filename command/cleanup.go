@@ -198,11 +198,14 @@ func (a *app) clean(ctx context.Context, db connection, run sessioncleanup.Run, 
 // figuresTimeout is the time for the figures after a run, which are shown after an interrupted one, too.
 const figuresTimeout = 10 * time.Second
 
-// sayFigures prints the figures of all sessions, or of one owner's, in one line.
+// sayFigures prints the figures of all sessions, or of one owner's, in one line, unless they take too long.
 func (a *app) sayFigures(ctx context.Context, when string, m *sessioncleanup.Manager, owner string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), figuresTimeout)
 	defer cancel()
 	s, err := m.Stats(ctx, owner)
+	if ctx.Err() != nil { // many sessions: no reason to leave out the run
+		return a.say("%s: not counted, that takes more than %v.\n", when, figuresTimeout)
+	}
 	if err != nil {
 		return err
 	}

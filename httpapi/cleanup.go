@@ -98,7 +98,7 @@ func (c *call) run(run sessioncleanup.Run, s *stream) (sessioncleanup.Result, er
 		return err
 	}
 	if run.DryRun {
-		err := c.unhurried(c.r.Context(), do)
+		err := c.unhurried(c.r.Context(), c.whileReachable(do))
 		return res, err
 	}
 	defer c.forgetAll()
@@ -112,6 +112,38 @@ func (c *call) reachable() error {
 	defer cancel()
 	_, err := c.m.Now(ctx)
 	return err
+}
+
+// lookInterval is how often work that takes its time looks whether the database still responds.
+const lookInterval = 250 * time.Millisecond
+
+// whileReachable is work that ends when the database no longer responds in time.
+func (c *call) whileReachable(work func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		ctx, end := context.WithCancelCause(ctx)
+		watched := make(chan struct{})
+		go func() {
+			defer close(watched)
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-time.After(lookInterval):
+				}
+				if err := c.reachable(); err != nil {
+					end(err)
+					return
+				}
+			}
+		}()
+		err := work(ctx)
+		if cause := context.Cause(ctx); err != nil && cause != nil {
+			err = cause
+		}
+		end(nil)
+		<-watched
+		return err
+	}
 }
 
 // detached does work that continues when the client disconnects. Only Options.Context ends it early.

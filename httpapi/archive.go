@@ -143,7 +143,7 @@ func (c *call) restore() error {
 	if err != nil {
 		return err
 	}
-	if err := c.reachable(); err != nil {
+	if err := c.reachable(c.r.Context()); err != nil {
 		return err
 	}
 	var done sessioncleanup.Restored

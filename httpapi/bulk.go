@@ -49,7 +49,7 @@ func (c *call) bulk() error {
 		s.progress(done, of)
 		return limited(c.LimitChanges, c.r, c.who)
 	}
-	if err := c.reachable(); err != nil {
+	if err := c.reachable(c.r.Context()); err != nil {
 		return err
 	}
 	defer c.forgetAll()

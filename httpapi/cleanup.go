@@ -89,7 +89,7 @@ func (c *call) cleanup() error {
 // run does a run. A run retries for a while when the database is unavailable; a client gets its 503 sooner. A dry run takes its time
 // in a large table, and ends when its client leaves.
 func (c *call) run(run sessioncleanup.Run, s *stream) (sessioncleanup.Result, error) {
-	if err := c.reachable(); err != nil {
+	if err := c.reachable(c.r.Context()); err != nil {
 		return sessioncleanup.Result{}, err
 	}
 	var res sessioncleanup.Result
@@ -107,8 +107,8 @@ func (c *call) run(run sessioncleanup.Run, s *stream) (sessioncleanup.Result, er
 }
 
 // reachable fails unless the database responds in time.
-func (c *call) reachable() error {
-	ctx, cancel := c.timed()
+func (c *call) reachable(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	_, err := c.m.Now(ctx)
 	return err
@@ -130,7 +130,7 @@ func (c *call) whileReachable(work func(context.Context) error) func(context.Con
 					return
 				case <-time.After(lookInterval):
 				}
-				if err := c.reachable(); err != nil {
+				if err := c.reachable(ctx); err != nil {
 					end(err)
 					return
 				}

@@ -93,7 +93,7 @@ func (c *call) erase() error {
 		return err
 	}
 	if o.DryRun = !c.NoConfirm && values.Get("confirm") != owner; !o.DryRun {
-		if err := c.reachable(); err != nil {
+		if err := c.reachable(c.r.Context()); err != nil {
 			return err
 		}
 	}

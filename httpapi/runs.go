@@ -55,7 +55,7 @@ func (c *call) reactivateRun() error {
 	if !readable(c.id) {
 		return noRun
 	}
-	if err := c.reachable(); err != nil {
+	if err := c.reachable(c.r.Context()); err != nil {
 		return err
 	}
 	defer c.forgetAll()

@@ -1,0 +1,155 @@
+package sessioncleanup
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+// The environment variables that PolicyFromEnv reads: those that the guide names, and those of warnings and the archive.
+const (
+	EnvEnabled            = "SESSION_CLEANUP_ENABLED"
+	EnvInactiveHours      = "SESSION_INACTIVE_HOURS"
+	EnvDeleteDays         = "SESSION_DELETE_DAYS"
+	EnvAutoCleanupDefault = "SESSION_AUTO_CLEANUP_DEFAULT"
+	EnvWarnDays           = "SESSION_WARN_DAYS"
+	EnvUndeliverable      = "SESSION_UNDELIVERABLE"
+	EnvArchive            = "SESSION_ARCHIVE"
+	EnvArchiveDays        = "SESSION_ARCHIVE_DAYS"
+	EnvBackup             = "SESSION_BACKUP"
+)
+
+// NoBackup is the value of EnvBackup that turns Policy.Backup off.
+const NoBackup = "none"
+
+// PolicyFromEnv reads these variables with getenv, usually os.Getenv. A variable that is unset or empty
+// leaves its field zero, that is, at its default. One that cannot be read is an ErrInvalid that names the
+// variable and its value. Hours and days may be fractions, or "never".
+func PolicyFromEnv(getenv func(string) string) (Policy, error) {
+	var p Policy
+	var err error
+	if p.Enabled, err = ParseSwitch(EnvEnabled, getenv(EnvEnabled)); err != nil {
+		return Policy{}, err
+	}
+	if p.AutoCleanupDefault, err = ParseSwitch(EnvAutoCleanupDefault, getenv(EnvAutoCleanupDefault)); err != nil {
+		return Policy{}, err
+	}
+	if p.Archive, err = ParseSwitch(EnvArchive, getenv(EnvArchive)); err != nil {
+		return Policy{}, err
+	}
+	if v := getenv(EnvWarnDays); v != "" {
+		if p.WarnBefore, _, err = ParseWarnings(EnvWarnDays, v); err != nil {
+			return Policy{}, err
+		}
+	}
+	if p.Undeliverable, err = ParseUndeliverable(EnvUndeliverable, getenv(EnvUndeliverable)); err != nil {
+		return Policy{}, err
+	}
+	if v := getenv(EnvArchiveDays); v != "" {
+		if p.ArchiveKeep, err = ParseThreshold(EnvArchiveDays, v, 24*time.Hour); err != nil {
+			return Policy{}, err
+		}
+	}
+	if v := getenv(EnvBackup); v != "" { // where to is for the program: see Config.Backups
+		p.Backup = SwitchOf(v != NoBackup)
+	}
+	if v := getenv(EnvInactiveHours); v != "" {
+		if p.InactiveAfter, err = ParseThreshold(EnvInactiveHours, v, time.Hour); err != nil {
+			return Policy{}, err
+		}
+	}
+	if v := getenv(EnvDeleteDays); v != "" {
+		if p.DeleteAfter, err = ParseThreshold(EnvDeleteDays, v, 24*time.Hour); err != nil {
+			return Policy{}, err
+		}
+	}
+	return p, nil
+}
+
+// ParseSwitch reads a switch given as true or false, yes or no, on or off, 1 or 0; an empty one is Default. Errors are
+// ErrInvalid and name what was given as name.
+func ParseSwitch(name, value string) (Switch, error) {
+	switch strings.ToLower(strings.TrimSpace(value)) {
+	case "":
+		return Default, nil
+	case "true", "1", "yes", "on":
+		return On, nil
+	case "false", "0", "no", "off":
+		return Off, nil
+	default:
+		return Default, invalid.Errorf("%s is %q: want true or false", name, value)
+	}
+}
+
+// ParseUndeliverable reads hold or proceed; an empty text leaves it open. Errors are ErrInvalid and name what was given as name.
+func ParseUndeliverable(name, value string) (Undeliverable, error) {
+	switch u := Undeliverable(strings.ToLower(strings.TrimSpace(value))); u {
+	case "", UndeliverableHold, UndeliverableProceed:
+		return u, nil
+	default:
+		return "", invalid.Errorf("%s is %q: want %s or %s", name, value, UndeliverableHold, UndeliverableProceed)
+	}
+}
+
+// ParseThreshold reads a threshold given as a number of units, such as hours or days, or "never". The number
+// may be a fraction and must be positive. Errors are ErrInvalid and name what was given as name.
+func ParseThreshold(name, value string, unit time.Duration) (time.Duration, error) {
+	value = strings.TrimSpace(value)
+	if strings.EqualFold(value, "never") {
+		return Never, nil
+	}
+	n, err := strconv.ParseFloat(value, 64)
+	most := float64(maxThreshold) / float64(unit)
+	if err != nil || !(n*float64(unit) >= 1 && n <= most) {
+		return 0, invalid.Errorf("%s is %q: want a positive number up to %.0f, or never", name, value, most)
+	}
+	return time.Duration(n * float64(unit)), nil
+}
+
+// ParseWarnings reads how many days before a deletion its owner is warned, or "never", and then, separated by commas, how many days before
+// it reminders are sent: "30,7,1". Errors are ErrInvalid and name what was given as name.
+func ParseWarnings(name, value string) (before time.Duration, reminders []time.Duration, err error) {
+	for i, part := range strings.Split(value, ",") {
+		days, err := ParseThreshold(name, part, 24*time.Hour)
+		if err != nil {
+			return 0, nil, err
+		}
+		if i == 0 {
+			before = days
+		} else {
+			reminders = append(reminders, days)
+		}
+	}
+	if err := CheckReminders(before, reminders); err != nil {
+		return 0, nil, invalid.Errorf("%s is %q: %w", name, value, err)
+	}
+	return before, reminders, nil
+}
+
+// maxReminders is how many reminders follow a warning at most.
+const maxReminders = 10
+
+// CheckReminders reports reminders that cannot follow a warning so long before a deletion, as an ErrInvalid: each must be shorter than
+// the one before.
+func CheckReminders(before time.Duration, reminders []time.Duration) error {
+	if len(reminders) > maxReminders {
+		return invalid.Errorf("%d reminders: want at most %d", len(reminders), maxReminders)
+	}
+	for _, r := range reminders {
+		if r <= 0 || r >= before {
+			return invalid.Errorf("a reminder %v before a deletion after one %v before it: want the longest first, such as 30,7,1", r, before)
+		}
+		before = r
+	}
+	return nil
+}
+
+// Threshold writes a threshold of a policy in a unit, for people: "24", "0.5", or "never". ParseThreshold reads it.
+func Threshold(d, unit time.Duration) string {
+	if d == Never {
+		return "never"
+	}
+	return strconv.FormatFloat(float64(d)/float64(unit), 'g', -1, 64)
+}

@@ -16,7 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
@@ -134,7 +134,7 @@ func TestMigrateRefusesWhatItCannotAdopt(t *testing.T) {
 			t.Parallel()
 			url := pgtest.Empty(t)
 			if strings.Contains(name, "newer") || strings.Contains(name, "second") {
-				url = pgtest.Prepared(t, "guide", pghosts.All()["guide"].Adopt)
+				url = pgtest.Prepared(t, "guide", pgapps.All()["guide"].Adopt)
 				pool := connect(t, url)
 				mustExec(t, pool, "CREATE TABLE rooms (id int)")
 				switch name {
@@ -143,7 +143,7 @@ func TestMigrateRefusesWhatItCannotAdopt(t *testing.T) {
 				case "a newer adoption":
 					mustExec(t, pool, "UPDATE sessioncleanup_settings SET complete = 999")
 				}
-			} else if err := pghosts.Exec(t.Context(), url, c.sql); err != nil {
+			} else if err := pgapps.Exec(t.Context(), url, c.sql); err != nil {
 				t.Fatal(err)
 			}
 			before := dump(t, url)

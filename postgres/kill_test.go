@@ -16,7 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
@@ -196,7 +196,7 @@ func TestKilledBackendDoesNotStopARun(t *testing.T) {
 	// What the server has confirmed must outlive it, the lease too.
 	server := pgtest.Start(t, map[string]string{"restart_after_crash": "on", "synchronous_commit": "on"})
 	for i := range *kills {
-		url := server.Prepared(t, "guide", pghosts.All()["guide"].Adopt)
+		url := server.Prepared(t, "guide", pgapps.All()["guide"].Adopt)
 		pool := connect(t, url)
 		half(t, pool, count)
 		store := open(t, url+"&application_name=victim", postgres.Config{})

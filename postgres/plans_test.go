@@ -63,15 +63,15 @@ func TestBatchesReadTheirIndexesInOrder(t *testing.T) {
 // TestRunsWithNothingDueNeverReadTheTable runs more often than the server plans a prepared statement for its values.
 func TestRunsWithNothingDueNeverReadTheTable(t *testing.T) {
 	t.Parallel()
-	for host, c := range map[string]struct{ table, fill string }{
+	for app, c := range map[string]struct{ table, fill string }{
 		"guide":  {"sessions", "INSERT INTO sessions (id, active) SELECT n, n % 3 > 0 FROM generate_series(1, 50000) n"},
 		"states": {"rooms", "INSERT INTO rooms (id, state) SELECT n, CASE WHEN n % 3 > 0 THEN 'live' ELSE 'closed' END FROM generate_series(1, 50000) n"},
 		"kinds": {"spaces", `INSERT INTO spaces (id, tenant_id, kind, status)
 			SELECT n, 7 + n % 2, 'room', CASE WHEN n % 3 > 0 THEN 'playing' ELSE 'over' END::status FROM generate_series(1, 50000) n`},
 	} {
-		t.Run(host, func(t *testing.T) {
+		t.Run(app, func(t *testing.T) {
 			t.Parallel()
-			_, pool := adopted(t, host)
+			_, pool := adopted(t, app)
 			mustExec(t, pool, c.fill)
 			mustExec(t, pool, "ANALYZE "+c.table)
 			plans := explained(t, pool, pgx.QueryExecModeCacheStatement)

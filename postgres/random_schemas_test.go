@@ -16,7 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
@@ -33,7 +33,7 @@ func TestRunsOnRandomSchemasStayWithinTheRules(t *testing.T) {
 			w := randomApplication(rand.New(rand.NewPCG(seed, 14)))
 			url := pgtest.Empty(t)
 			for _, sql := range []string{w.ddl, w.dml.String()} { // the rows are written in the zone that the tables' script sets
-				if err := pghosts.Exec(t.Context(), url, sql); err != nil {
+				if err := pgapps.Exec(t.Context(), url, sql); err != nil {
 					t.Fatalf("%v\n%s", err, sql)
 				}
 			}

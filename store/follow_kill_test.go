@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/store"
 )
@@ -53,7 +53,7 @@ func TestAFollowerThatIsKilledSkipsNoEvent(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]func(t *testing.T) string{
 		"SQLite":     func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "app.db") },
-		"PostgreSQL": func(t *testing.T) string { return pgtest.Prepared(t, "guide", pghosts.All()["guide"].Adopt) },
+		"PostgreSQL": func(t *testing.T) string { return pgtest.Prepared(t, "guide", pgapps.All()["guide"].Adopt) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

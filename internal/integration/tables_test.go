@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
@@ -17,10 +17,10 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 func TestTables(t *testing.T) {
 	thorough.Only(t, thorough.Tables)
 	t.Logf("PostgreSQL %d", pgtest.Version(t))
-	for name, host := range pghosts.All() {
+	for name, app := range pgapps.All() {
 		t.Run(name, func(t *testing.T) {
 			storetest.Run(t, func(t testing.TB) storetest.Harness {
-				return host.Harness(t, pgtest.Prepared(t, name, host.Adopt))
+				return app.Harness(t, pgtest.Prepared(t, name, app.Adopt))
 			}, storetest.TableGroups()...)
 		})
 	}

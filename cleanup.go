@@ -103,13 +103,13 @@ type phase struct {
 // same run.
 func (r *run) phases() []phase {
 	var phases []phase
-	if r.policy.DeleteAfter != Never {
+	if r.policy.deletes() {
 		phases = append(phases, phase{ActionDeleted, StatusToDelete})
 	}
 	if r.policy.warns() {
 		phases = append(phases, phase{ActionNoticed, SelectToWarn})
 	}
-	if r.policy.InactiveAfter != Never {
+	if r.policy.deactivates() {
 		phases = append(phases, phase{ActionDeactivated, StatusToDeactivate})
 	}
 	return phases

@@ -100,6 +100,9 @@ func New(store Store, c Config) (*Manager, error) {
 	if _, ok := StoreAs[Outbox](store); !ok && c.Policy.warns() {
 		return nil, invalid.Errorf("Policy.WarnBefore is set, but the store keeps no warnings: want a store that is an Outbox")
 	}
+	if err := c.Policy.follows(store); err != nil {
+		return nil, err
+	}
 	if c.Backups != nil {
 		if !c.Policy.Archive.Or(false) {
 			return nil, invalid.Errorf("Config.Backups is set, but Policy.Archive is off: want it on, a backup is of the archive")

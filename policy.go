@@ -71,6 +71,10 @@ type Policy struct {
 	// was delivered, for this idle period, at least that long ago; see Outbox. It is shorter than DeleteAfter. Never deletes
 	// without a warning. Default: Never.
 	WarnBefore time.Duration
+	// Rules are what the policy says about sessions with certain tags in place of its own thresholds, as ParseRules reads them, such as
+	// "vip: delete=never; test: inactive=1h delete=1d"; NoRules for none, also where a stored policy has some. They take a store that is
+	// a RuleFollower. Default: none.
+	Rules string
 	// Undeliverable is what becomes of sessions whose owners could not be warned. Default: UndeliverableHold.
 	Undeliverable Undeliverable
 	// AutoCleanupDefault is whether new sessions may be cleaned up automatically. Default: On.
@@ -165,6 +169,7 @@ func (p Policy) Or(base Policy) Policy {
 	setIfZero(&p.InactiveAfter, base.InactiveAfter)
 	setIfZero(&p.DeleteAfter, base.DeleteAfter)
 	setIfZero(&p.WarnBefore, base.WarnBefore)
+	setIfZero(&p.Rules, base.Rules)
 	setIfZero(&p.Undeliverable, base.Undeliverable)
 	setIfZero(&p.AutoCleanupDefault, base.AutoCleanupDefault)
 	setIfZero(&p.ReactivateOnActivity, base.ReactivateOnActivity)
@@ -261,7 +266,7 @@ func (p Policy) Validate() error {
 			return invalid.Errorf("Policy.%s is %d: want Default, On or Off", s.field, s.value)
 		}
 	}
-	return nil
+	return p.checkRules()
 }
 
 // inRange reports whether v is a number from 0 to most; a NaN is not.
@@ -271,21 +276,39 @@ func inRange(v, most float64) bool { return v >= 0 && v <= most }
 // early.
 func (p Policy) Thresholds() Thresholds {
 	p = p.WithDefaults()
-	var t Thresholds
+	t := p.ownThresholds()
+	for _, r := range p.rules() {
+		of := p.with(r).ownThresholds()
+		t.Rules = append(t.Rules, RuleThresholds{Tag: r.Tag, Inactive: of.Inactive, Delete: of.Delete, Warn: of.Warn})
+	}
+	t.Proceed = p.Undeliverable == UndeliverableProceed && t.anyOf(Thresholds.warns)
+	return t
+}
+
+// ownThresholds are those of the policy without its rules.
+func (p Policy) ownThresholds() (t Thresholds) {
 	if p.InactiveAfter != Never {
 		t.Inactive = p.InactiveAfter + p.TouchInterval
 	}
 	if p.DeleteAfter != Never {
 		t.Delete = p.DeleteAfter + p.TouchInterval
 	}
-	if p.warns() {
-		t.Warn, t.Proceed = p.WarnBefore, p.Undeliverable == UndeliverableProceed
+	if p.WarnBefore > 0 && p.DeleteAfter != Never {
+		t.Warn = p.WarnBefore
 	}
 	return t
 }
 
-// warns reports whether deletions wait for a warning.
-func (p Policy) warns() bool { return p.WarnBefore > 0 && p.DeleteAfter != Never }
+// deletes, deactivates and warns report whether the policy has that phase on, for some sessions at least.
+func (p Policy) deletes() bool {
+	return p.Thresholds().anyOf(func(t Thresholds) bool { return t.Delete > 0 })
+}
+
+func (p Policy) deactivates() bool {
+	return p.Thresholds().anyOf(func(t Thresholds) bool { return t.Inactive > 0 })
+}
+
+func (p Policy) warns() bool { return p.Thresholds().anyOf(Thresholds.warns) }
 
 // archiving is what deletions are asked to do; nil with the archive off.
 func (p Policy) archiving() *Archiving {

@@ -8,7 +8,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// The environment variables that PolicyFromEnv reads: those that the guide names, and those of warnings and the archive.
+// The environment variables that PolicyFromEnv reads: those that the guide names, and those of warnings, the archive and tags.
 const (
 	EnvEnabled            = "SESSION_CLEANUP_ENABLED"
 	EnvInactiveHours      = "SESSION_INACTIVE_HOURS"
@@ -19,6 +19,7 @@ const (
 	EnvArchive            = "SESSION_ARCHIVE"
 	EnvArchiveDays        = "SESSION_ARCHIVE_DAYS"
 	EnvBackup             = "SESSION_BACKUP"
+	EnvRules              = "SESSION_RULES"
 )
 
 // NoBackup is the value of EnvBackup that turns Policy.Backup off.
@@ -54,6 +55,11 @@ func PolicyFromEnv(getenv func(string) string) (Policy, error) {
 	}
 	if v := getenv(EnvBackup); v != "" { // where to is for the program: see Config.Backups
 		p.Backup = SwitchOf(v != NoBackup)
+	}
+	if p.Rules = getenv(EnvRules); p.Rules != "" {
+		if _, err := ParseRules(p.Rules); err != nil {
+			return Policy{}, invalid.Errorf("%s: %w", EnvRules, err)
+		}
 	}
 	if v := getenv(EnvInactiveHours); v != "" {
 		if p.InactiveAfter, err = ParseThreshold(EnvInactiveHours, v, time.Hour); err != nil {

@@ -97,8 +97,8 @@ func (m *Manager) archived(ctx context.Context, archiver Archiver, q ArchiveQuer
 // dateEntries fills in when entries are purged.
 func (m *Manager) dateEntries(all []Archived) {
 	for i, a := range all {
-		if m.policy.ArchiveKeep != Never && !a.Held {
-			all[i].PurgeAt = a.At.Add(m.policy.ArchiveKeep)
+		if keep := m.policy.ArchiveKeepOf(a.Tags); keep != Never && !a.Held {
+			all[i].PurgeAt = a.At.Add(keep)
 		}
 	}
 }

@@ -226,6 +226,8 @@ type Batch struct {
 	Archive *Archiving
 	// BackedUp, for Archiver.Purge, leaves entries that are not backed up.
 	BackedUp bool
+	// PurgeRules, for Archiver.Purge, say which entries are due whose sessions had tags. Only a RuleFollower gets any.
+	PurgeRules []PurgeRule
 	// Only, unless nil, limits ActionDeleted to these sessions, at most Limit: those of them that are due are deleted, and none
 	// goes along that is not one of them. There is no BatchResult.Next then.
 	Only []string

@@ -114,6 +114,7 @@ var settable = []struct {
 	{"InactiveAfter", func(p Policy) any { return p.InactiveAfter }, func(p *Policy) { p.InactiveAfter = 0 }},
 	{"DeleteAfter", func(p Policy) any { return p.DeleteAfter }, func(p *Policy) { p.DeleteAfter = 0 }},
 	{"ArchiveKeep", func(p Policy) any { return p.ArchiveKeep }, func(p *Policy) { p.ArchiveKeep = 0 }},
+	{"Rules", func(p Policy) any { return p.Rules }, func(p *Policy) { p.Rules = "" }},
 	{"AlertDue", func(p Policy) any { return p.AlertDue }, func(p *Policy) { p.AlertDue = 0 }},
 	{"AlertUseRate", func(p Policy) any { return p.AlertUseRate }, func(p *Policy) { p.AlertUseRate = 0 }},
 	{"AlertActivityRate", func(p Policy) any { return p.AlertActivityRate }, func(p *Policy) { p.AlertActivityRate = 0 }},
@@ -134,7 +135,7 @@ func (m *Manager) Propose(ctx context.Context, change Policy) (Result, error) {
 }
 
 // SetPolicy changes the stored policy, for every program that follows it and for SQL, and returns the policy in force. It takes InactiveAfter,
-// DeleteAfter, ArchiveKeep, AlertDue, AlertUseRate and AlertActivityRate; zero fields stay. When the next run would then remove more than
+// DeleteAfter, ArchiveKeep, Rules, which NoRules removes, AlertDue, AlertUseRate and AlertActivityRate; zero fields stay. When the next run would then remove more than
 // it would now, and more than expected, it is a MoreDeletionsError. Each change is an event, with the values before and after. An
 // errors.ErrUnsupported says that there is no stored policy to change; an ErrInvalid also that the program sets a value, so that the stored one does not count.
 func (m *Manager) SetPolicy(ctx context.Context, change Policy, expected int) (Policy, error) {
@@ -147,8 +148,14 @@ func (m *Manager) SetPolicy(ctx context.Context, change Policy, expected int) (P
 		return Policy{}, fmt.Errorf("%s: %w", operation, errors.ErrUnsupported)
 	}
 	m, err := m.reread(ctx)
+	if err == nil {
+		err = change.follows(m.store)
+	}
 	if err != nil {
 		return Policy{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	if rules, err := ParseRules(change.Rules); err == nil && change.Rules != "" {
+		change.Rules = FormatRules(rules)
 	}
 	changes, err := m.changesOf(change)
 	if err != nil {
@@ -199,7 +206,7 @@ func (m *Manager) changesOf(change Policy) (string, error) {
 		}
 	}
 	if rest != (Policy{}) {
-		return "", invalid.Errorf("%+v: want InactiveAfter, DeleteAfter, ArchiveKeep, AlertDue, AlertUseRate and AlertActivityRate only; migrate stores the others", rest)
+		return "", invalid.Errorf("%+v: want InactiveAfter, DeleteAfter, ArchiveKeep, Rules, AlertDue, AlertUseRate and AlertActivityRate only; migrate stores the others", rest)
 	}
 	return strings.Join(all, ", "), nil
 }

@@ -58,6 +58,8 @@ type Notice struct {
 	Stage     int       `json:"stage,omitempty"`
 	DeletedAt time.Time `json:"deleted_at,omitzero"`
 	ToldAt    time.Time `json:"told_at,omitzero"`
+	// Tags are those of the session, for whoever claims the notice; of a deleted session those that it had. See Policy.Rules.
+	Tags []string `json:"tags,omitempty"`
 }
 
 // Ref is what an Event keeps of the notice's session.
@@ -68,7 +70,7 @@ func (n Notice) Ref() SessionRef {
 // Reminder is implemented by an Outbox that also keeps what owners are told after the warning: reminders, and that a session was deleted. These
 // messages are claimed, settled and tried again like warnings, but when they are given up, nothing waits for them.
 //
-// In the transaction in which a run with Cutoffs.Warned deletes a session whose owner was warned, such a store sets DeletedAt of the
+// In the transaction in which a run with Cutoffs.Warned, of the session's own, deletes a session whose owner was warned, such a store sets DeletedAt of the
 // notice and makes it due, in a message apart from warnings. It is dropped when the session exists again.
 type Reminder interface {
 	// Remind makes delivered notices due whose Reminding.StageOf has risen, and returns how many.
@@ -83,13 +85,14 @@ type Reminding struct {
 	Before []time.Duration
 }
 
-// StageOf is how many of Before are reached for a notice, at now, the store's clock. A notice with a lower stage that was delivered, has
+// StageOf is how many of Before are reached for a notice of a session with Notice.Tags, at now, the store's clock. A notice with a lower stage that was delivered, has
 // nothing left to send and is not about a deletion gets it, and becomes due. Of several that were missed, the last one remains.
 func (r Reminding) StageOf(n Notice, now time.Time) (stage int) {
-	if n.DeliveredAt.IsZero() || r.Thresholds.Delete == 0 {
+	t := r.Thresholds.For(n.Tags)
+	if n.DeliveredAt.IsZero() || t.Delete == 0 {
 		return 0
 	}
-	at := later(n.For.Add(r.Thresholds.Delete), n.DeliveredAt.Add(r.Thresholds.Warn))
+	at := later(n.For.Add(t.Delete), n.DeliveredAt.Add(t.Warn))
 	for _, before := range r.Before {
 		if !at.Add(-before).After(now) {
 			stage++

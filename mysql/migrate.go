@@ -24,6 +24,9 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
+	if len(p.RuleTags()) > 0 {
+		return errNoRules
+	}
 	p = p.WithDefaults()
 	if p.Archive.Or(false) {
 		return errNoArchive

@@ -10,6 +10,7 @@ func workload(f *fixture) {
 		step{"insert", 26, (*walk).insertSome},
 		step{"touch", 16, (*walk).touchSome},
 		step{"update", 18, (*walk).updateOne},
+		step{"tag", 10, (*walk).tagOne},
 		step{"delete", 6, (*walk).deleteOne},
 		step{"sweep", 12, (*walk).sweepSome},
 		step{"date", 3, (*walk).dateSome},

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -54,10 +55,10 @@ func in(d, unit time.Duration) *float64 {
 type summaryAnswer struct {
 	Success   bool       `json:"success"`
 	At        time.Time  `json:"at"`
-	Total     int        `json:"total"`
-	Open      int        `json:"open"`
-	Closed    int        `json:"closed"`
-	Protected int        `json:"protected"`
+	Total     *int       `json:"total"` // null, as the next three, while they are still counted
+	Open      *int       `json:"open"`
+	Closed    *int       `json:"closed"`
+	Protected *int       `json:"protected"`
 	Closing   upcoming   `json:"closing"`
 	Deleting  upcoming   `json:"deleting"`
 	NextRun   *time.Time `json:"next_run_at"`     // for an admin, where this server schedules runs
@@ -86,10 +87,6 @@ func (c *call) summary() error {
 	if err != nil {
 		return err
 	}
-	f, _, err := c.currentFigures(c.r.Context(), scope)
-	if err != nil {
-		return err
-	}
 	o, _, err := c.outlooks.get(c.r.Context(), scope, func(ctx context.Context) (sessioncleanup.Outlook, error) {
 		return c.m.Outlook(ctx, scope)
 	})
@@ -97,11 +94,38 @@ func (c *call) summary() error {
 		return err
 	}
 	out := summaryAnswer{
-		Success: true, At: o.At, Total: f.counts.Total, Open: f.counts.Active, Closed: f.counts.Inactive, Protected: f.counts.Protected,
+		Success: true, At: o.At,
 		Closing: upcomingOf(o.Closing, sessioncleanup.ClosesSoon), Deleting: upcomingOf(o.Deleting, sessioncleanup.DeletesSoon),
+	}
+	f, counted, err := c.figuresSoon(scope)
+	if err != nil {
+		return err
+	}
+	if n := f.counts; counted {
+		out.Total, out.Open, out.Closed, out.Protected = &n.Total, &n.Active, &n.Inactive, &n.Protected
 	}
 	if c.m.PermitAll() == nil {
 		out.NextRun, out.Overdue = known(c.m.NextRun().UTC()), c.m.Overdue().Seconds()
 	}
 	return c.reply(out)
+}
+
+// figuresSoon are the figures of a scope, unless counting takes longer than what else a summary says should wait for.
+func (c *call) figuresSoon(scope string) (f figures, known bool, err error) {
+	counted := make(chan struct{})
+	var late figures
+	var failed error
+	go func() {
+		defer close(counted)
+		late, _, failed = c.currentFigures(context.WithoutCancel(c.r.Context()), scope)
+	}()
+	select {
+	case <-counted:
+		if errors.Is(failed, sessioncleanup.ErrNotCounted) {
+			return figures{}, false, nil
+		}
+		return late, failed == nil, failed
+	case <-time.After(c.Timeout / 3):
+		return figures{}, false, nil
+	}
 }

@@ -125,6 +125,10 @@ var (
 		"unavailable", http.StatusServiceUnavailable, text{"Unavailable", "Indisponible"},
 		text{"The database is unavailable at the moment. Try again shortly.", "La base de données est momentanément injoignable. Réessayez dans un instant."},
 	}
+	counting = &kind{
+		"counting", http.StatusServiceUnavailable, text{"Counting", "Comptage en cours"},
+		text{"There are so many sessions that counting them for the first time takes a while. Ask again in a few seconds.", "Les sessions sont si nombreuses que leur premier comptage prend un moment. Redemandez dans quelques secondes."},
+	}
 	tooManyWatchers = &kind{
 		"too-many-watchers", http.StatusServiceUnavailable, text{"Too many watchers", "Trop d'observateurs"},
 		text{"Too many clients are watching the live stream.", "Trop de clients suivent déjà le flux en direct."},

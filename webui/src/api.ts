@@ -45,10 +45,10 @@ export interface Upcoming {
 }
 export interface Summary {
   at: string;
-  total: number;
-  open: number;
-  closed: number;
-  protected: number;
+  total: number | null; // null, as the next three, while they are still counted
+  open: number | null;
+  closed: number | null;
+  protected: number | null;
   closing: Upcoming;
   deleting: Upcoming;
   next_run_at: string | null;

@@ -97,7 +97,10 @@ func (c *call) summary() error {
 		Success: true, At: o.At,
 		Closing: upcomingOf(o.Closing, sessioncleanup.ClosesSoon), Deleting: upcomingOf(o.Deleting, sessioncleanup.DeletesSoon),
 	}
-	f, counted, err := c.figuresSoon(scope)
+	f, counted, err := soon(c, func(ctx context.Context) (figures, error) {
+		f, _, err := c.currentFigures(ctx, scope)
+		return f, err
+	})
 	if err != nil {
 		return err
 	}
@@ -110,22 +113,24 @@ func (c *call) summary() error {
 	return c.reply(out)
 }
 
-// figuresSoon are the figures of a scope, unless counting takes longer than what else a summary says should wait for.
-func (c *call) figuresSoon(scope string) (f figures, known bool, err error) {
-	counted := make(chan struct{})
-	var late figures
-	var failed error
+// soon is a value that many callers share, unless computing it takes longer than what else a response says should wait for.
+func soon[V any](c *call, get func(context.Context) (V, error)) (v V, there bool, err error) {
+	type outcome struct {
+		v   V
+		err error
+	}
+	done := make(chan outcome, 1)
 	go func() {
-		defer close(counted)
-		late, _, failed = c.currentFigures(context.WithoutCancel(c.r.Context()), scope)
+		v, err := get(context.WithoutCancel(c.r.Context()))
+		done <- outcome{v, err}
 	}()
 	select {
-	case <-counted:
-		if errors.Is(failed, sessioncleanup.ErrNotCounted) {
-			return figures{}, false, nil
+	case out := <-done:
+		if errors.Is(out.err, sessioncleanup.ErrNotCounted) {
+			return v, false, nil
 		}
-		return late, failed == nil, failed
+		return out.v, out.err == nil, out.err
 	case <-time.After(c.Timeout / 3):
-		return figures{}, false, nil
+		return v, false, nil
 	}
 }

@@ -137,6 +137,7 @@ var (
 
 // Details of problems. Those for wrong begin with the name of the field.
 var (
+	msgLongProposal = text{"Counting what a run would do with these values took longer than a minute. A simulated cleanup takes its time.", "Compter ce que ces valeurs changeraient a pris plus d'une minute. Un nettoyage simulé prend le temps qu'il faut."}
 	msgInvalid      = text{"The request is not valid.", "La requête n'est pas valide."}
 	msgNoRoute      = text{"There is nothing at this path.", "Il n'y a rien à ce chemin."}
 	msgQuery        = text{"The query cannot be read.", "Les paramètres de l'URL sont illisibles."}

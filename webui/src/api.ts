@@ -93,7 +93,7 @@ export interface Policy {
   message?: string;
   editable: boolean;
   settings: Setting[];
-  due: Due;
+  due: Due | null; // null while it is still counted
   proposed?: Due;
 }
 export interface Pause {
@@ -237,8 +237,8 @@ export class Api {
     return res;
   }
 
-  async get<T>(path: string, params?: Params): Promise<T> {
-    return (await this.request("GET", path, params)).json();
+  async get<T>(path: string, params?: Params, signal?: AbortSignal): Promise<T> {
+    return (await this.request("GET", path, params, undefined, undefined, signal)).json();
   }
 
   async send<T>(method: string, path: string, body?: unknown, params?: Params): Promise<T> {

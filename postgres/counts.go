@@ -22,8 +22,8 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 func (s *Store) counts(ctx context.Context, m *mapping, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
 	var c sessioncleanup.Counts
 	statement := m.statement("counts", sqlfile.Names{"counted": m.names["sessions"]})
-	if q.Filter == (sessioncleanup.Filter{}) && !m.untracked {
-		statement = m.countsOfAll()
+	if m.indexed(q.Filter) {
+		statement = m.byIndex("counts_of_all")
 	}
 	now, err := s.read(ctx, func(batch *pgx.Batch) {
 		if m.matchesNothing(q.Filter) {
@@ -44,16 +44,22 @@ func (s *Store) counts(ctx context.Context, m *mapping, q sessioncleanup.CountsQ
 	return c, nil
 }
 
-// countsOfAll is the statement for the figures of all sessions.
-func (m *mapping) countsOfAll() string {
+// indexed reports whether figures of these sessions come from the indexes.
+func (m *mapping) indexed(f sessioncleanup.Filter) bool {
+	return f == (sessioncleanup.Filter{}) && !m.untracked
+}
+
+// byIndex is a statement for figures of all sessions.
+func (m *mapping) byIndex(statement string) string {
 	_, used := m.times(m.schema.LastActivity, "s.")
-	n := sqlfile.Names{"used": used, "noted": "false"}
-	n["past_delete"] = m.statement("past", n, sqlfile.Names{"cutoff": "v_cut.delete"})
+	n := sqlfile.Names{"used": used}
+	without := sqlfile.Names{"noted": "false"}
+	without["past_delete"] = m.statement("past", without, sqlfile.Names{"cutoff": "v_cut.delete"})
+	n["gone_by_column"] = m.statement("gone", without)
 	n["exceptions"] = m.statement("counts_exceptions")
-	n["gone_by_column"] = m.statement("gone", n)
-	for _, fragment := range []string{"expired_by_column", "never_due_by_column", "counts_by_index", "counts_by_column", "overdue_by_index"} {
+	for _, fragment := range []string{"exceptions_of_all", "expired_by_column", "never_due_by_column", "counts_by_index", "counts_by_column", "overdue_by_index"} {
 		n[fragment] = m.statement(fragment, n)
 	}
 	n["counts_as_they_are"] = m.statement("counts", sqlfile.Names{"counted": n["exceptions"]})
-	return m.statement("counts_of_all", n)
+	return m.statement(statement, n)
 }

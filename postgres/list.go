@@ -40,7 +40,11 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 			batch.Queue(listing.sql, listing.args...).Query(func(rows pgx.Rows) error { return readPage(rows, q, &page) })
 		}
 		if q.CountUpTo > 0 {
-			batch.Queue(m.statement("count"), append(args, q.CountUpTo)...).QueryRow(func(row pgx.Row) error { return row.Scan(&page.Total) })
+			statement, args := m.statement("count"), append(args, q.CountUpTo)
+			if q.Status == sessioncleanup.StatusToDeactivate && q.CountUpTo > fewSessions && m.indexed(q.Filter) {
+				statement, args = m.byIndex("count_to_deactivate"), append(slices.Clip(args[:3]), q.CountUpTo)
+			}
+			batch.Queue(statement, args...).QueryRow(func(row pgx.Row) error { return row.Scan(&page.Total) })
 		}
 	})
 	if err != nil {

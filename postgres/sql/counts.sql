@@ -28,12 +28,7 @@ SELECT count(*),
  WHERE "{matches}"
 
 -- name: counts_of_all
-WITH sessioncleanup_cut AS MATERIALIZED (SELECT v_cut.* FROM (SELECT) one "{cut}"),
-     sessioncleanup_exceptions (id) AS MATERIALIZED (
-  SELECT t.session_id FROM "{touches}" t
-   UNION SELECT s."{id}" FROM "{sessions}" s WHERE "{is_active}" AND "{is_auto}" AND "{last_activity_early}"
-   UNION SELECT s."{id}" FROM "{sessions}" s WHERE "{not_active}" AND "{is_auto}" AND "{last_activity_early}"
-   UNION SELECT s."{id}" FROM "{sessions}" s WHERE "{is_protected}" AND "{last_activity_early}")
+WITH "{exceptions_of_all}"
 SELECT sum(c.total)::bigint, sum(c.active)::bigint, sum(c.total - c.active)::bigint, sum(c.old)::bigint, sum(c.protected)::bigint,
        sum(c.to_deactivate)::bigint, sum(c.to_delete)::bigint, sum(c.never_due)::bigint, sum(c.in_use)::bigint, sum(c.recent)::bigint,
        greatest(max(c.overdue), 0)
@@ -46,6 +41,14 @@ SELECT sum(c.total)::bigint, sum(c.active)::bigint, sum(c.total - c.active)::big
           FROM ("{counts_as_they_are}") x (total, active, inactive, old, protected, to_deactivate, to_delete, never_due, in_use, recent, overdue)
         UNION ALL
         SELECT 0, 0, 0, 0, 0, 0, 0, 0, 0, extract(epoch FROM ("{overdue_by_index}"))::float8 * 1000000) c;
+
+-- name: exceptions_of_all
+sessioncleanup_cut AS MATERIALIZED (SELECT v_cut.* FROM (SELECT) one "{cut}"),
+     sessioncleanup_exceptions (id) AS MATERIALIZED (
+  SELECT t.session_id FROM "{touches}" t
+   UNION SELECT s."{id}" FROM "{sessions}" s WHERE "{is_active}" AND "{is_auto}" AND "{last_activity_early}"
+   UNION SELECT s."{id}" FROM "{sessions}" s WHERE "{not_active}" AND "{is_auto}" AND "{last_activity_early}"
+   UNION SELECT s."{id}" FROM "{sessions}" s WHERE "{is_protected}" AND "{last_activity_early}")
 
 -- name: counts_exceptions
 (SELECT s.* FROM sessioncleanup_exceptions x JOIN "{sessions}" s ON s."{id}" = x.id)
@@ -105,3 +108,13 @@ SELECT greatest(
   (SELECT v_cut.delete - greatest("{last_activity_out}", "{expires_at_out}", "{deactivated_at_out}") FROM "{sessions}" s "{cut}"
     WHERE "{gone_by_column}" AND s."{id}" NOT IN (SELECT x.id FROM sessioncleanup_exceptions x)
     ORDER BY "{kept_since}", s."{id}" LIMIT 1))
+
+-- name: count_to_deactivate
+-- Of all sessions, no further than asked.
+WITH "{exceptions_of_all}"
+SELECT least($4::bigint,
+  (SELECT count(*) FROM "{sessions}" s "{cut}"
+    WHERE "{is_active}" AND "{is_auto}" AND s."{last_activity}" < v_cut.inactive "{last_activity_in}" AND "{used}" < v_cut.inactive)
+  + (SELECT count(*) FROM "{sessions}" s "{cut}" WHERE "{expired_by_column}")
+  - (SELECT x.to_deactivate FROM ("{counts_by_column}") x)
+  + (SELECT count(*) FROM "{exceptions}" s "{cut}" WHERE "{idle}" OR "{expired}"));

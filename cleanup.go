@@ -136,8 +136,12 @@ func (r *run) simulate(ctx context.Context) error {
 	if err := r.countWaiting(ctx); err != nil {
 		return err
 	}
+	shown := r.opts.PageSize
+	if r.opts.countsOnly {
+		shown = 0
+	}
 	for _, phase := range r.phases() {
-		page, err := r.due(ctx, phase, r.opts.PageSize-len(r.result.Sessions))
+		page, err := r.due(ctx, phase, shown-len(r.result.Sessions))
 		if err != nil {
 			return err
 		}
@@ -145,6 +149,9 @@ func (r *run) simulate(ctx context.Context) error {
 		for _, s := range page.Sessions {
 			r.result.Sessions = append(r.result.Sessions, r.result.Cutoffs.Measure(s))
 		}
+	}
+	if r.opts.countsOnly {
+		return nil
 	}
 	err := r.withinLimit(ctx)
 	if refused, ok := errors.AsType[*TooManyError](err); ok {
@@ -335,6 +342,9 @@ func (r *run) countDependents(ctx context.Context) error {
 // list asks the store, again while it is unavailable: the first time for less long, in case the connection is dead.
 func (r *run) list(ctx context.Context, q Query) (Page, error) {
 	limit := callTimeout
+	if r.opts.DryRun { // it may count long, and its caller can leave
+		limit = readTimeout
+	}
 	page, err := retry(ctx, func() (Page, error) {
 		defer func() { limit = readTimeout }()
 		return within(ctx, limit, func(ctx context.Context) (Page, error) { return r.m.store.List(ctx, q) })

@@ -129,7 +129,7 @@ type Policy struct {
 	// turns it off. Default: 0.05.
 	AlertUseRate float64
 	// AlertActivityRate, as the guide has it, raises an alert when the active part of all sessions is smaller. With sessions that are kept much longer than they
-	// are active that always holds. Default: 0, off; the guide's is 0.5.
+	// are active that always holds. Default: 0, off, as is a negative one, which also overrides a stored one; the guide's is 0.5.
 	AlertActivityRate float64
 }
 
@@ -248,8 +248,8 @@ func (p Policy) Validate() error {
 		return invalid.Errorf("Policy.MaxDeleteFraction is %v: want a fraction above 0 and up to 1", p.MaxDeleteFraction)
 	case !inRange(max(p.AlertUseRate, 0), 1):
 		return invalid.Errorf("Policy.AlertUseRate is %v: want a fraction above 0 and up to 1, or a negative number for no alert", p.AlertUseRate)
-	case !inRange(p.AlertActivityRate, 1):
-		return invalid.Errorf("Policy.AlertActivityRate is %v: want a fraction above 0 and up to 1, or 0 for no alert", p.AlertActivityRate)
+	case !inRange(max(p.AlertActivityRate, 0), 1):
+		return invalid.Errorf("Policy.AlertActivityRate is %v: want a fraction above 0 and up to 1, or a negative number for no alert", p.AlertActivityRate)
 	}
 	switches := []struct {
 		field string

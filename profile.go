@@ -124,7 +124,7 @@ type Analytics struct {
 }
 
 // Analytics returns the history and the profile of all sessions. Profiling takes at most a twentieth of one core, whoever asks
-// how often, as counting for RecentStats does: Analytics.At says how old it is. Without a store that is a Profiler and has Values it
+// how often, as counting for RecentStats does: Analytics.At says how old it is, and ErrNotCounted that there is none yet. Without a store that is a Profiler and has Values it
 // fails with errors.ErrUnsupported.
 func (m *Manager) Analytics(ctx context.Context) (Analytics, error) {
 	const operation = "analyze sessions"

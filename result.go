@@ -27,6 +27,8 @@ type Run struct {
 	Reason string
 	// PageSize is how many of the sessions concerned a dry run shows, at most MaxPage. Default: 50.
 	PageSize int
+	// countsOnly has a dry run neither show sessions nor count what goes with them, for Manager.Propose.
+	countsOnly bool
 	// Progress is called after every batch, from the goroutine that called Cleanup. Default: none.
 	Progress func(Progress)
 }

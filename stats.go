@@ -87,7 +87,7 @@ func (m *Manager) Stats(ctx context.Context, owner string) (Stats, error) {
 
 // RecentStats are Stats that may be older: Stats.At says how old. However many processes ask how often, counting all sessions
 // takes at most a twentieth of one core. So the figures are as old as 20 times what counting takes; where that is milliseconds, they
-// are those of now.
+// are those of now. While there are none yet it waits; ErrNotCounted says that ctx ended before.
 func (m *Manager) RecentStats(ctx context.Context, owner string) (Stats, error) {
 	const operation = "count sessions"
 	owner, err := m.scope(operation, owner)

@@ -120,7 +120,8 @@ var settable = []struct {
 	{"AlertActivityRate", func(p Policy) any { return p.AlertActivityRate }, func(p *Policy) { p.AlertActivityRate = 0 }},
 }
 
-// Propose is a dry run under a policy with these changes, all zero fields as they are.
+// Propose counts what a run would do under a policy with these changes, all zero fields as they are: a dry run without its sessions and
+// what goes with them. In a large table that takes a while; it ends with ctx.
 func (m *Manager) Propose(ctx context.Context, change Policy) (Result, error) {
 	const operation = "propose a policy"
 	if err := m.allowAll(operation); err != nil {
@@ -131,7 +132,7 @@ func (m *Manager) Propose(ctx context.Context, change Policy) (Result, error) {
 	}
 	proposed := *m.current()
 	proposed.policy, proposed.followed = change.Or(proposed.policy), nil
-	return proposed.Cleanup(ctx, Run{DryRun: true})
+	return proposed.Cleanup(ctx, Run{DryRun: true, countsOnly: true})
 }
 
 // SetPolicy changes the stored policy, for every program that follows it and for SQL, and returns the policy in force. It takes InactiveAfter,
@@ -164,16 +165,8 @@ func (m *Manager) SetPolicy(ctx context.Context, change Policy, expected int) (P
 	if changes == "" {
 		return m.policy, nil
 	}
-	now, err := m.Propose(ctx, Policy{})
-	var then Result
-	if err == nil {
-		then, err = m.Propose(ctx, change)
-	}
-	if err != nil {
+	if err := m.confirmed(ctx, change, expected); err != nil {
 		return Policy{}, fmt.Errorf("%s: %w", operation, err)
-	}
-	if before, after := now.Deleted()+now.Purged(), then.Deleted()+then.Purged(); after > before && after > expected {
-		return Policy{}, fmt.Errorf("%s: %w", operation, &MoreDeletionsError{Before: before, After: after})
 	}
 	e := Event{Action: ActionPolicyChanged, Actor: m.actor(), Reason: m.cause(changes).Reason}
 	stored, err := within(ctx, callTimeout, func(ctx context.Context) (Policy, error) { return setter.SetPolicy(ctx, change, e) })
@@ -184,6 +177,25 @@ func (m *Manager) SetPolicy(ctx context.Context, change Policy, expected int) (P
 	m.followed.set(stored)
 	m.log.WarnContext(ctx, operation, "actor", e.Actor, "changes", changes)
 	return m.current().policy, nil
+}
+
+// confirmed fails when the next run would remove more with a change than without, and more than expected.
+func (m *Manager) confirmed(ctx context.Context, change Policy, expected int) error {
+	if change.InactiveAfter == 0 && change.DeleteAfter == 0 && change.ArchiveKeep == 0 { // nothing else has runs remove more
+		return nil
+	}
+	now, err := m.Propose(ctx, Policy{})
+	var then Result
+	if err == nil {
+		then, err = m.Propose(ctx, change)
+	}
+	if err != nil {
+		return err
+	}
+	if before, after := now.Deleted()+now.Purged(), then.Deleted()+then.Purged(); after > before && after > expected {
+		return &MoreDeletionsError{Before: before, After: after}
+	}
+	return nil
 }
 
 // changesOf describes the values that a change of the stored policy changes, for the log; empty when it changes none.
@@ -214,7 +226,10 @@ func (m *Manager) changesOf(change Policy) (string, error) {
 // settingText is a value of the policy for people.
 func settingText(v any) string {
 	d, ok := v.(time.Duration)
+	rate, isRate := v.(float64)
 	switch {
+	case isRate && rate < 0:
+		return "none"
 	case !ok:
 		return fmt.Sprint(v)
 	case d == Never:

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
 )
 
 const (
@@ -118,11 +120,14 @@ func (w *watcher) begin(last int64) error {
 		return err
 	}
 	now, _, err := w.currentFigures(w.ctx, w.scope)
-	if err != nil {
+	counted := !errors.Is(err, sessioncleanup.ErrNotCounted)
+	if err != nil && counted {
 		return err
 	}
 	w.out.WriteString("retry: 3000\n\n")
-	w.statistics(now)
+	if counted {
+		w.statistics(now)
+	}
 	fresh, next, missed := w.feed.start(last)
 	w.position = next
 	w.news(fresh, missed)
@@ -182,7 +187,8 @@ func (w *watcher) fetch() time.Time {
 	if err == nil {
 		now, until, err = w.currentFigures(w.ctx, w.scope)
 	}
-	if err != nil {
+	counted := !errors.Is(err, sessioncleanup.ErrNotCounted)
+	if err != nil && counted {
 		if !w.away && w.ctx.Err() == nil {
 			w.message("unavailable", "", []byte(`{}`))
 			w.away = true
@@ -193,7 +199,9 @@ func (w *watcher) fetch() time.Time {
 	fresh, next, missed := w.feed.since(w.position)
 	w.position = next
 	w.news(fresh, missed)
-	w.statistics(now)
+	if counted {
+		w.statistics(now)
+	}
 	if until.After(again) {
 		return until
 	}

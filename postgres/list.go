@@ -40,7 +40,11 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 			batch.Queue(listing.sql, listing.args...).Query(func(rows pgx.Rows) error { return readPage(rows, q, &page) })
 		}
 		if q.CountUpTo > 0 {
-			batch.Queue(m.statement("count"), append(args, q.CountUpTo)...).QueryRow(func(row pgx.Row) error { return row.Scan(&page.Total) })
+			statement, args := m.statement("count"), append(args, q.CountUpTo)
+			if q.Status == sessioncleanup.StatusToDeactivate && q.CountUpTo > fewSessions && m.indexed(q.Filter) {
+				statement, args = m.byIndex("count_to_deactivate"), append(slices.Clip(args[:3]), q.CountUpTo)
+			}
+			batch.Queue(statement, args...).QueryRow(func(row pgx.Row) error { return row.Scan(&page.Total) })
 		}
 	})
 	if err != nil {
@@ -95,36 +99,6 @@ func placeKey(place any) string {
 
 // placeFormat is that of a Position.Key.
 const placeFormat = "2006-01-02T15:04:05.000000000Z"
-
-// Counts reads the table once and counts.
-func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
-	m, err := s.ready(ctx)
-	if err != nil {
-		return sessioncleanup.Counts{}, err
-	}
-	return s.counts(ctx, m, q)
-}
-
-func (s *Store) counts(ctx context.Context, m *mapping, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
-	var c sessioncleanup.Counts
-	now, err := s.read(ctx, func(batch *pgx.Batch) {
-		if m.matchesNothing(q.Filter) {
-			return
-		}
-		batch.Queue(statements["one_core"])
-		batch.Queue(m.statement("counts"), readArgs(q.Filter, q.Thresholds)...).QueryRow(func(row pgx.Row) error {
-			var overdue float64
-			err := row.Scan(&c.Total, &c.Active, &c.Inactive, &c.Old, &c.Protected, &c.DueForDeactivation, &c.DueForDeletion, &c.NeverDue, &c.InUse, &c.Recent, &overdue)
-			c.OldestOverdue = time.Duration(overdue) * time.Microsecond
-			return err
-		})
-	})
-	if err != nil {
-		return sessioncleanup.Counts{}, s.failed("count sessions", err)
-	}
-	c.Cutoffs = m.cutoffs(q.Thresholds, now)
-	return c, nil
-}
 
 // read sends what queries queues in one round trip, and returns the now() that all of it sees.
 func (s *Store) read(ctx context.Context, queries func(*pgx.Batch)) (time.Time, error) {

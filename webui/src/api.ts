@@ -45,10 +45,10 @@ export interface Upcoming {
 }
 export interface Summary {
   at: string;
-  total: number;
-  open: number;
-  closed: number;
-  protected: number;
+  total: number | null; // null, as the next three, while they are still counted
+  open: number | null;
+  closed: number | null;
+  protected: number | null;
   closing: Upcoming;
   deleting: Upcoming;
   next_run_at: string | null;
@@ -93,7 +93,7 @@ export interface Policy {
   message?: string;
   editable: boolean;
   settings: Setting[];
-  due: Due;
+  due: Due | null; // null while it is still counted
   proposed?: Due;
 }
 export interface Pause {
@@ -237,8 +237,8 @@ export class Api {
     return res;
   }
 
-  async get<T>(path: string, params?: Params): Promise<T> {
-    return (await this.request("GET", path, params)).json();
+  async get<T>(path: string, params?: Params, signal?: AbortSignal): Promise<T> {
+    return (await this.request("GET", path, params, undefined, undefined, signal)).json();
   }
 
   async send<T>(method: string, path: string, body?: unknown, params?: Params): Promise<T> {

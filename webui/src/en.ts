@@ -318,6 +318,8 @@ export const en = {
   readOnly: "Read-only",
   gone: "This session is gone: somebody deleted it meanwhile.",
   loading: "Loading…",
+  countingDue: "Counting what the next cleanup would do…",
+  counting: "The sessions are being counted for the first time. Their figures appear here.",
   analytics: "Analytics",
   forecast: "The next 30 days, unless sessions are used",
   past: "What runs did, by day (UTC)",

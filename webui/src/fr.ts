@@ -319,6 +319,8 @@ export const fr: Record<keyof typeof en, Text> = {
   readOnly: "Lecture seule",
   gone: "Cette session n’existe plus : quelqu’un l’a supprimée entre-temps.",
   loading: "Chargement…",
+  countingDue: "Comptage de ce que ferait le prochain nettoyage…",
+  counting: "Les sessions sont comptées pour la première fois. Leurs chiffres s’afficheront ici.",
   analytics: "Analyses",
   forecast: "Les 30 prochains jours, si les sessions ne servent pas",
   past: "Ce que les nettoyages ont fait, par jour (UTC)",

@@ -118,7 +118,7 @@ export class SessionsView extends View {
       ${me.all_sessions || !summary ? nothing : this.nextUp([...summary.closing.sessions, ...summary.deleting.sessions])}
       <section aria-labelledby="all">
         ${me.all_sessions ? html`<h1 class="sentence" id="all">${whose ? this.t("allOf", { name: this.page?.sessions!.find((s) => s.owner_id === whose)?.owner_name || whose }) : this.t("allSessions")}</h1>
-          ${whose ? html`<p class="lead" data-whose>${summary ? this.parts(summary).map((p, i) => html`${i ? ", " : ""}${p}`) : ""}</p>` : nothing}<br>` : html`<h2 id="all">${this.t("allSessions")}${summary ? html`<small>${this.frame.words.number(summary.total)}</small>` : nothing}</h2>`}
+          ${whose ? html`<p class="lead" data-whose>${summary ? this.parts(summary).map((p, i) => html`${i ? ", " : ""}${p}`) : ""}</p>` : nothing}<br>` : html`<h2 id="all">${this.t("allSessions")}${summary && summary.total !== null ? html`<small>${this.frame.words.number(summary.total)}</small>` : nothing}</h2>`}
         ${this.tools()}
         ${this.list()}
       </section>`;
@@ -128,13 +128,14 @@ export class SessionsView extends View {
     if (!s) return html`<h1 class="sentence" aria-busy="true">${this.t("loading")}</h1>`;
     if (s.total === 0) return html`<h1 class="sentence">${this.t("noneYet")}</h1>`;
     const parts = this.parts(s);
+    if (parts.length === 0) return html`<h1 class="sentence">${this.t("nothingSoon")}</h1>`;
     return html`<h1 class="sentence">${parts.map((p, i) => html`${i ? ", " : ""}${p}`)}.</h1>
-      ${parts.length === 1 ? html`<p class="lead">${this.t("nothingSoon")}</p>` : nothing}`;
+      ${parts.length === 1 && s.open !== null ? html`<p class="lead">${this.t("nothingSoon")}</p>` : nothing}`;
   }
 
   private parts(s: Summary) {
     const w = this.frame.words;
-    const parts = [html`<b class="open">${this.t("openCount", { n: s.open })}</b>`];
+    const parts = s.open === null ? [] : [html`<b class="open">${this.t("openCount", { n: s.open })}</b>`];
     if (s.closing.count) {
       const night = new Date().getHours() >= 15 || new Date().getHours() < 1;
       parts.push(html`<b class="near">${this.t(night ? "closesTonight" : "closesWithin", { n: s.closing.count, h: s.closing.within_hours })}</b>`);

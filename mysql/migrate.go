@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -178,27 +179,29 @@ func (s *Store) note(ctx context.Context, p plan) error {
 
 // alterSessions creates the table of sessions, or adds the columns that it lacks, all at once.
 func (s *Store) alterSessions(ctx context.Context, c *conn, p plan) error {
-	names := sqlfile.Names{"sessions": sqlfile.Column(p.want.schema.Table)}
+	names := sqlfile.Names{"sessions": sqlfile.Column(p.want.schema.Table), "invisible": statements["invisible"]}
 	if p.create {
 		return s.define(ctx, c, filled("create_sessions", names))
 	}
-	if len(p.missing) == 0 {
-		return nil
-	}
-	for i, column := range p.missing {
-		if i > 0 {
-			names["changes"] += ", "
-		}
+	var changes []string
+	for _, column := range p.missing {
 		more := sqlfile.Names{"column": sqlfile.Column(column.Column), "default": "1"}
 		switch {
 		case column.Kind != adopt.Boolean:
-			names["changes"] += filled("add_time", more)
+			changes = append(changes, filled("add_time", more))
 			continue
 		case column.Field == "auto_cleanup":
 			more["default"] = autoCleanupDefault(p.want.policy)
 		}
-		names["changes"] += filled("add_switch", more)
+		changes = append(changes, filled("add_switch", more))
 	}
+	if p.catalog.tables[p.want.schema.Table].column(sinceColumn) == nil {
+		changes = append(changes, filled("add_since", with(names, sqlfile.Names{"column": sqlfile.Column(sinceColumn)})))
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	names["changes"] = strings.Join(changes, ", ")
 	return s.alter(ctx, c, names)
 }
 

@@ -81,6 +81,9 @@ func (s *Store) dropFromTables(ctx context.Context, c *conn, catalog *catalog, s
 			changes = append(changes, filled("drop_column", sqlfile.Names{"column": sqlfile.Column(added.Column)}))
 		}
 	}
+	if t.column(sinceColumn) != nil {
+		changes = append(changes, filled("drop_column", sqlfile.Names{"column": sqlfile.Column(sinceColumn)}))
+	}
 	if len(changes) == 0 {
 		return nil
 	}

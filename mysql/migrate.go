@@ -2,8 +2,6 @@ package mysql
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
@@ -30,7 +28,8 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		return errNoArchive
 	}
 	defer s.forgetLayout()
-	return s.migrating(ctx, func(c *conn) error {
+	return s.migrating(ctx, func(ctx context.Context, m *migration) error {
+		c := m.conn
 		plan, err := s.plan(ctx, c, p)
 		if err != nil {
 			return err
@@ -39,7 +38,7 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		if err := s.createLibraryTables(ctx, c); err != nil {
 			return err
 		}
-		if err := s.note(ctx, plan); err != nil {
+		if err := m.note(ctx, plan); err != nil {
 			return err
 		}
 		if err := s.alterSessions(ctx, c, plan); err != nil {
@@ -63,7 +62,7 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		if plan.have.adopted.Ready && same(want.policy, plan.have.policy) && same(want.schema, plan.have.schema) && same(want.adopted, plan.have.adopted) {
 			return nil
 		}
-		return s.writing(ctx, func(c *conn) error { return want.store(ctx, c) })
+		return m.storing(ctx, want)
 	})
 }
 
@@ -71,25 +70,6 @@ func (s *Store) forgetLayout() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.layout = nil
-}
-
-// migrating calls do while no other process on the same server migrates this database. Its connection waits for no table.
-func (s *Store) migrating(ctx context.Context, do func(c *conn) error) error {
-	return s.reading(ctx, func(c *conn) error {
-		defer func() { _ = c.Raw(func(any) error { return driver.ErrBadConn }) }() // which frees the lock, and the settings
-		if _, err := c.ExecContext(ctx, statements["wait_for_no_table"]); err != nil {
-			return err
-		}
-		for {
-			var got sql.NullBool
-			if err := c.row(ctx, statements["lock_migration"], nil, &got); err != nil {
-				return err
-			}
-			if got.Bool {
-				return do(c)
-			}
-		}
-	})
 }
 
 // plan is what Migrate has to do.
@@ -162,7 +142,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 
 // note stores what will be added before it is, so that Uninstall finds it after an interruption. Until an earlier installation is
 // changed, it works as before.
-func (s *Store) note(ctx context.Context, p plan) error {
+func (m *migration) note(ctx context.Context, p plan) error {
 	noted := p.want
 	if p.have.adopted.Ready {
 		noted = p.have
@@ -174,7 +154,7 @@ func (s *Store) note(ctx context.Context, p plan) error {
 	if same(noted.schema, p.have.schema) && same(noted.adopted, p.have.adopted) {
 		return nil
 	}
-	return s.writing(ctx, func(c *conn) error { return noted.store(ctx, c) })
+	return m.storing(ctx, noted)
 }
 
 // alterSessions creates the table of sessions, or adds the columns that it lacks, all at once.

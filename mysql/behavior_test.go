@@ -194,10 +194,6 @@ func TestWhatThisBackendLacksIsRefusedInWords(t *testing.T) {
 	if err := store.Migrate(t.Context(), sessioncleanup.Policy{Archive: sessioncleanup.On}); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("Migrate with an archive: %v, want ErrUnsupported", err)
 	}
-	tag := sessioncleanup.Change{Action: sessioncleanup.ActionTagged, Tags: sessioncleanup.TagChange{Add: []string{"vip"}}}
-	if _, err := store.Update(t.Context(), sessioncleanup.Target{ID: "1"}, tag); !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("Update of tags: %v, want ErrUnsupported", err)
-	}
 	for name, c := range map[string]mysql.Config{
 		"a view":    {Migrate: sessioncleanup.MigrateOptions{View: true}},
 		"a role":    {Migrate: sessioncleanup.MigrateOptions{AppRole: "app"}},

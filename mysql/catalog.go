@@ -197,6 +197,9 @@ func (c *catalog) describe() adopt.Database {
 			out.Other = "a table of the engine " + t.engine + ", which has no transactions"
 		}
 		for _, column := range t.columns {
+			if column.name == sinceColumn {
+				continue
+			}
 			out.Columns = append(out.Columns, adopt.Column{
 				Name: column.name, Type: column.declared, Kind: column.kind(), Unique: t.isUnique(column.name), Values: t.values(column), Fixed: column.base == "enum",
 			})

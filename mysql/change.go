@@ -3,7 +3,6 @@ package mysql
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -12,17 +11,20 @@ import (
 
 // Update applies a change to one session, as sessioncleanup.Change.Apply does. The application's updated_at stays as it is.
 func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, change sessioncleanup.Change) (sessioncleanup.Session, error) {
-	if len(change.Tags.Add)+len(change.Tags.Remove) > 0 {
-		return sessioncleanup.Session{}, errNoTags
-	}
 	return s.change(ctx, t, func(c *conn, before sessioncleanup.Session) (sessioncleanup.Session, error) {
 		now := c.cut(before.AsOf)
 		after := change.Apply(before, now)
 		if after.Equal(before) {
 			return before, nil
 		}
-		if err := c.rewrite(ctx, before, after); err != nil {
+		if err := c.writeTags(ctx, before.ID, change.Tags); err != nil {
 			return before, err
+		}
+		untagged := after
+		if untagged.Tags = before.Tags; !untagged.Equal(before) {
+			if err := c.rewrite(ctx, before, after); err != nil {
+				return before, err
+			}
 		}
 		r, err := c.one(ctx, t.ID) // with the times as the application's columns keep them
 		if err != nil {
@@ -44,9 +46,6 @@ func (l *layout) cut(t time.Time) time.Time {
 	}
 	return t.UTC().Truncate(unit)
 }
-
-// errNoTags: this backend has none.
-var errNoTags = fmt.Errorf("tags on MariaDB and MySQL: %w", errors.ErrUnsupported)
 
 // errLeftAlone: a trigger of the application kept the row as it is, without an error.
 var errLeftAlone = errors.New("a trigger leaves some of the sessions as they are")
@@ -100,6 +99,9 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 			for _, r := range rows {
 				refs = append(refs, r.table.Ref())
 			}
+		}
+		if err := c.removeTagsOf(ctx, c.adopted.ID.list(idsOf(refs))); err != nil {
+			return before, err
 		}
 		id, _ := c.adopted.ID.bind(before.ID)
 		n, err := c.exec(ctx, c.sql("delete", nil), params{"chosen": chosen([]any{id}), "at": before.AsOf})

@@ -33,7 +33,8 @@ func newLayout(set settings) *layout {
 		"expires_at": known(s.ExpiresAt), "deactivated_at": known(s.DeactivatedAt),
 		"auto_cleanup": "COALESCE(" + column(s.AutoCleanup) + " <> 0, FALSE)",
 		"untracked":    truth(set.untracked()), "revives": "FALSE",
-		"keep": "", "place_column": "NULL", "note_text": a.ID.text("session"), "prefilter": "TRUE", "notes_where": "", "owner_name": "''", "condition": "TRUE",
+		"since_column": sqlfile.Column(sinceColumn),
+		"keep":         "", "place_column": "NULL", "note_text": a.ID.text("session"), "prefilter": "TRUE", "notes_where": "", "owner_name": "''", "condition": "TRUE",
 	}
 	if s.Owner != "" {
 		n["owner"], n["owner_text"] = column(s.Owner), "COALESCE("+a.Owner.text(column(s.Owner))+", '')"
@@ -43,6 +44,7 @@ func newLayout(set settings) *layout {
 			"owners": sqlfile.Column(s.Owners.Table), "owners_id": sqlfile.Column(s.Owners.ID), "owners_name": sqlfile.Column(s.Owners.Name),
 		})
 	}
+	n["born"], n["tags_of"] = filled("born", n), statements["tags_of"]
 	n["activity_count"] = l.activityCount()
 	for _, name := range a.Updating { // columns with ON UPDATE CURRENT_TIMESTAMP stay as they are
 		n["keep"] += ", " + column(name) + " = " + column(name)

@@ -89,9 +89,6 @@ func nullTime(t time.Time) any {
 // where is the set of sessions, and the condition for those that match a filter and a status. It is false when none can.
 func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cut sessioncleanup.Cutoffs) (sqlfile.Names, params, bool) {
 	p, names := cutoffParams(cut), maps.Clone(l.seenRules)
-	if f.Tags != "" { // the Manager refuses them; nothing matches, rather than everything
-		return nil, nil, false
-	}
 	conditions, prefilters, notes := []string{"TRUE"}, []string{"TRUE"}, ""
 	if f.ID != "" {
 		id, ok := l.adopted.ID.bind(f.ID)
@@ -115,6 +112,12 @@ func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cu
 		p["text"] = f.Text
 		conditions = append(conditions, filled("with_text", sqlfile.Names{"name_text": "t.name_text", "code_text": "t.code_text", "id_text": "t.id_text"}))
 		prefilters = append(prefilters, l.sql("with_text", nil))
+	}
+	for i, word := range strings.Fields(f.Tags) {
+		name := "tags_" + parameterName(1+i)
+		seen, inTable := l.tagged(word, ":"+name)
+		p[name] = tagsOf(word)
+		conditions, prefilters = append(conditions, seen), append(prefilters, inTable)
 	}
 	if status != "" {
 		conditions = append(conditions, names["status_"+string(status)])

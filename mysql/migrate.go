@@ -2,11 +2,10 @@ package mysql
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -32,7 +31,8 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		return errNoArchive
 	}
 	defer s.forgetLayout()
-	return s.migrating(ctx, func(c *conn) error {
+	return s.migrating(ctx, func(ctx context.Context, m *migration) error {
+		c := m.conn
 		plan, err := s.plan(ctx, c, p)
 		if err != nil {
 			return err
@@ -41,7 +41,7 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		if err := s.createLibraryTables(ctx, c); err != nil {
 			return err
 		}
-		if err := s.note(ctx, plan); err != nil {
+		if err := m.note(ctx, plan); err != nil {
 			return err
 		}
 		if err := s.alterSessions(ctx, c, plan); err != nil {
@@ -65,7 +65,7 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		if plan.have.adopted.Ready && same(want.policy, plan.have.policy) && same(want.schema, plan.have.schema) && same(want.adopted, plan.have.adopted) {
 			return nil
 		}
-		return s.writing(ctx, func(c *conn) error { return want.store(ctx, c) })
+		return m.storing(ctx, want)
 	})
 }
 
@@ -73,25 +73,6 @@ func (s *Store) forgetLayout() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.layout = nil
-}
-
-// migrating calls do while no other process on the same server migrates this database. Its connection waits for no table.
-func (s *Store) migrating(ctx context.Context, do func(c *conn) error) error {
-	return s.reading(ctx, func(c *conn) error {
-		defer func() { _ = c.Raw(func(any) error { return driver.ErrBadConn }) }() // which frees the lock, and the settings
-		if _, err := c.ExecContext(ctx, statements["wait_for_no_table"]); err != nil {
-			return err
-		}
-		for {
-			var got sql.NullBool
-			if err := c.row(ctx, statements["lock_migration"], nil, &got); err != nil {
-				return err
-			}
-			if got.Bool {
-				return do(c)
-			}
-		}
-	})
 }
 
 // plan is what Migrate has to do.
@@ -164,7 +145,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 
 // note stores what will be added before it is, so that Uninstall finds it after an interruption. Until an earlier installation is
 // changed, it works as before.
-func (s *Store) note(ctx context.Context, p plan) error {
+func (m *migration) note(ctx context.Context, p plan) error {
 	noted := p.want
 	if p.have.adopted.Ready {
 		noted = p.have
@@ -176,32 +157,34 @@ func (s *Store) note(ctx context.Context, p plan) error {
 	if same(noted.schema, p.have.schema) && same(noted.adopted, p.have.adopted) {
 		return nil
 	}
-	return s.writing(ctx, func(c *conn) error { return noted.store(ctx, c) })
+	return m.storing(ctx, noted)
 }
 
 // alterSessions creates the table of sessions, or adds the columns that it lacks, all at once.
 func (s *Store) alterSessions(ctx context.Context, c *conn, p plan) error {
-	names := sqlfile.Names{"sessions": sqlfile.Column(p.want.schema.Table)}
+	names := sqlfile.Names{"sessions": sqlfile.Column(p.want.schema.Table), "invisible": statements["invisible"]}
 	if p.create {
 		return s.define(ctx, c, filled("create_sessions", names))
 	}
-	if len(p.missing) == 0 {
-		return nil
-	}
-	for i, column := range p.missing {
-		if i > 0 {
-			names["changes"] += ", "
-		}
+	var changes []string
+	for _, column := range p.missing {
 		more := sqlfile.Names{"column": sqlfile.Column(column.Column), "default": "1"}
 		switch {
 		case column.Kind != adopt.Boolean:
-			names["changes"] += filled("add_time", more)
+			changes = append(changes, filled("add_time", more))
 			continue
 		case column.Field == "auto_cleanup":
 			more["default"] = autoCleanupDefault(p.want.policy)
 		}
-		names["changes"] += filled("add_switch", more)
+		changes = append(changes, filled("add_switch", more))
 	}
+	if p.catalog.tables[p.want.schema.Table].column(sinceColumn) == nil {
+		changes = append(changes, filled("add_since", with(names, sqlfile.Names{"column": sqlfile.Column(sinceColumn)})))
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	names["changes"] = strings.Join(changes, ", ")
 	return s.alter(ctx, c, names)
 }
 

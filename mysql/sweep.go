@@ -123,6 +123,7 @@ type sweep struct {
 	refs    []sessioncleanup.SessionRef // the sessions selected, in order
 	since   []time.Time                 // to warn about: since when each of them is unused
 	noted   bool                        // one of them has a note
+	tagged  bool                        // they may have tags
 	changed []sessioncleanup.SessionRef // those and others that went along, without those skipped
 	skipped []sessioncleanup.Skipped
 	next    string // BatchResult.Next
@@ -157,6 +158,11 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 			w.from.Folded += folded
 			result.Next = w.from.String()
 			return result, nil
+		}
+	}
+	if b.Action == sessioncleanup.ActionDeleted && b.After == "" && b.Only == nil {
+		if err := s.forgetTags(ctx, b.Lease); err != nil {
+			return result, err
 		}
 	}
 	limited, cancel := context.WithTimeout(ctx, batchTimeout)
@@ -212,7 +218,7 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 // take locks and selects sessions that are due: by what their table has and, where any of them has a note, by that as well. Those
 // whose owners are warned are not locked.
 func (w *sweep) take(ctx context.Context, c *conn) error {
-	w.locked = time.Now()
+	w.locked, w.tagged = time.Now(), true
 	if w.Only != nil {
 		ids, err := c.lock(ctx, c.adopted.ID.list(w.Only), false)
 		if err != nil || len(ids) == 0 {
@@ -226,7 +232,7 @@ func (w *sweep) take(ctx context.Context, c *conn) error {
 	ids := c.adopted.ID.list(idsOf(w.refs))
 	if w.Action != sessioncleanup.ActionNoticed {
 		var noted bool
-		if err := c.row(ctx, c.sql("find_noted", nil), params{"locked": ids}, &noted); err != nil || !noted {
+		if err := c.row(ctx, c.sql("find_noted", nil), params{"locked": ids}, &noted, &w.tagged); err != nil || !noted {
 			return err
 		}
 	}
@@ -364,6 +370,11 @@ func (w *sweep) write(ctx context.Context, c *conn) error {
 	}
 	if w.noted && w.Action == sessioncleanup.ActionDeleted {
 		if err := c.forgetNotesOf(ctx, ids); err != nil {
+			return err
+		}
+	}
+	if w.tagged && w.Action == sessioncleanup.ActionDeleted {
+		if err := c.removeTagsOf(ctx, ids); err != nil {
 			return err
 		}
 	}

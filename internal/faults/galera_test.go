@@ -40,6 +40,7 @@ func TestFaultGalera(t *testing.T) {
 	if err := g.store(0).Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
 		t.Fatal(err)
 	}
+	t.Run("processes on all nodes migrate at once", func(t *testing.T) { g.on(t).migrateAtOnce() })
 	t.Run("a batch whose lease was taken on another node is not committed", func(t *testing.T) { g.on(t).raceForLease(100) })
 	t.Run("runs go on when the node in use is killed, frozen or stopped", func(t *testing.T) { g.on(t).loseNodes() })
 }
@@ -75,6 +76,40 @@ func (g *galera) due(count int) {
 		INSERT INTO messages (session_id, body) SELECT id, 'hello' FROM sessions WHERE name = 'gone';
 		INSERT INTO sessions (name, active, auto_cleanup, last_activity) VALUES ('used', TRUE, TRUE, UTC_TIMESTAMP(3));
 		SET @sessioncleanup_own = NULL`, count, count/2))
+}
+
+// migrateAtOnce adopts the tables of another application from all nodes.
+func (g *galera) migrateAtOnce() {
+	for round := range 5 {
+		name := fmt.Sprintf("app_%d", round)
+		if _, err := g.Nodes[0].DB.ExecContext(g.Context(), "CREATE DATABASE "+name+" CHARACTER SET utf8mb4"); err != nil {
+			g.Fatal(err)
+		}
+		if _, err := g.Open(0, name).ExecContext(g.Context(), galeraTables+"; INSERT INTO sessions (name) SELECT 'room' FROM seq_1_to_5000"); err != nil {
+			g.Fatal(err)
+		}
+		failures := make(chan error, len(g.Nodes))
+		stores := make([]*mysql.Store, len(g.Nodes))
+		for i := range g.Nodes {
+			store, err := mysql.Open(g.Context(), g.URL(name, i), mysql.Config{})
+			if err != nil {
+				g.Fatal(err)
+			}
+			g.Cleanup(func() { _ = store.Close() })
+			stores[i] = store
+			go func() { failures <- store.Migrate(g.Context(), sessioncleanup.Policy{}) }()
+		}
+		for range stores {
+			if err := <-failures; err != nil {
+				g.Error(err)
+			}
+		}
+		for i, store := range stores {
+			if err := store.Validate(g.Context()); err != nil {
+				g.Errorf("on node %d: %v", i, err)
+			}
+		}
+	}
 }
 
 // raceForLease lets a holder of a lease do a batch on one node while another one takes the lease on another node, as soon as it

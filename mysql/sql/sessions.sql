@@ -4,7 +4,7 @@
 SELECT "{id}" AS id, "{id_text}" AS id_text, "{owner}" AS owner, "{owner_text}" AS owner_text, "{name_text}" AS name_text, "{code_text}" AS code_text,
        "{active}" AS table_active, "{auto_cleanup}" AS auto_cleanup, "{created_at}" AS created_at, "{updated_at}" AS updated_at,
        "{last_activity}" AS table_last, "{expires_at}" AS table_expires, "{deactivated_at}" AS table_deactivated,
-       "{place_column}" AS place, n.at AS noted, "{by_run}" AS by_run, "{revives}" AS revives
+       "{place_column}" AS place, "{born}" AS since, n.at AS noted, "{by_run}" AS by_run, "{revives}" AS revives
   FROM "{sessions}" AS t LEFT JOIN (SELECT session, MAX(at) AS at FROM sessioncleanup_touches "{notes_where}" GROUP BY session) AS n ON n.session = "{id}"
  WHERE "{visible}" AND "{prefilter}"
 
@@ -29,12 +29,12 @@ SELECT "{id}" AS id, "{id_text}" AS id_text, "{owner}" AS owner, "{owner_text}" 
 
 -- name: session_columns
 t.id_text, t.owner_text, t.name_text, t.code_text, t.table_active, t.auto_cleanup, t.created_at, t.updated_at,
-       t.table_last, t.table_expires, t.table_deactivated, t.noted, t.noted IS NOT NULL AND t.by_run, UTC_TIMESTAMP(6), "{warning}"
+       t.table_last, t.table_expires, t.table_deactivated, t.noted, t.noted IS NOT NULL AND t.by_run, UTC_TIMESTAMP(6), "{warning}", "{tags_of}"
 
 -- name: session_columns_for_touch
 -- A touch may reactivate a session without a note, too.
 t.id_text, t.owner_text, t.name_text, t.code_text, t.table_active, t.auto_cleanup, t.created_at, t.updated_at,
-       t.table_last, t.table_expires, t.table_deactivated, t.noted, t.by_run, UTC_TIMESTAMP(6), "{warning}"
+       t.table_last, t.table_expires, t.table_deactivated, t.noted, t.by_run, UTC_TIMESTAMP(6), "{warning}", "{tags_of}"
 
 -- name: warning
 -- What became of the last warning: a list.

@@ -191,9 +191,6 @@ func TestIDsAreFoundExactlyAsTheyAre(t *testing.T) {
 func TestWhatThisBackendLacksIsRefusedInWords(t *testing.T) {
 	t.Parallel()
 	store, d := adopted(t, rooms)
-	if err := store.Migrate(t.Context(), sessioncleanup.Policy{Archive: sessioncleanup.On}); !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("Migrate with an archive: %v, want ErrUnsupported", err)
-	}
 	tag := sessioncleanup.Change{Action: sessioncleanup.ActionTagged, Tags: sessioncleanup.TagChange{Add: []string{"vip"}}}
 	if _, err := store.Update(t.Context(), sessioncleanup.Target{ID: "1"}, tag); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("Update of tags: %v, want ErrUnsupported", err)

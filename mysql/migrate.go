@@ -25,9 +25,6 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		return err
 	}
 	p = p.WithDefaults()
-	if p.Archive.Or(false) {
-		return errNoArchive
-	}
 	defer s.forgetLayout()
 	return s.migrating(ctx, func(c *conn) error {
 		plan, err := s.plan(ctx, c, p)
@@ -50,6 +47,7 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		}
 		want := plan.want
 		catalog.recognize(want.schema, &want.adopted)
+		want.adopted.Reached = catalog.archival(want.schema).names()
 		if err := s.createObjects(ctx, c, catalog, want); err != nil {
 			return err
 		}
@@ -69,7 +67,7 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 func (s *Store) forgetLayout() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.layout = nil
+	s.layout, s.archives = nil, nil
 }
 
 // migrating calls do while no other process on the same server migrates this database. Its connection waits for no table.
@@ -107,7 +105,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	if err != nil {
 		return plan{}, err
 	}
-	have, err := readSettings(ctx, c)
+	have, err := readEarlierSettings(ctx, c)
 	installed := err == nil
 	if err != nil && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
 		return plan{}, err

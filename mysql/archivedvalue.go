@@ -24,7 +24,7 @@ func (c columnInfo) form() string {
 		return "archived_enum"
 	}
 	switch c.charset {
-	case "":
+	case "", "ucs2": // which has halves of pairs that no other Unicode has
 		return "archived_bytes"
 	case "utf8mb4", "utf8mb3", "utf8", "ascii":
 		return "archived_text"

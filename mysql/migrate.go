@@ -27,9 +27,6 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		return errNoRules
 	}
 	p = p.WithDefaults()
-	if p.Archive.Or(false) {
-		return errNoArchive
-	}
 	defer s.forgetLayout()
 	return s.migrating(ctx, func(ctx context.Context, m *migration) error {
 		c := m.conn
@@ -53,6 +50,7 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		}
 		want := plan.want
 		catalog.recognize(want.schema, &want.adopted)
+		want.adopted.Reached = catalog.archival(want.schema).names()
 		if err := s.createObjects(ctx, c, catalog, want); err != nil {
 			return err
 		}
@@ -72,7 +70,7 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 func (s *Store) forgetLayout() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.layout = nil
+	s.layout, s.archives = nil, nil
 }
 
 // plan is what Migrate has to do.
@@ -91,7 +89,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	if err != nil {
 		return plan{}, err
 	}
-	have, err := readSettings(ctx, c)
+	have, err := readEarlierSettings(ctx, c)
 	installed := err == nil
 	if err != nil && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
 		return plan{}, err

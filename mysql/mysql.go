@@ -46,9 +46,10 @@ type Store struct {
 	options sessioncleanup.MigrateOptions
 	log     *slog.Logger
 
-	mu     sync.Mutex
-	layout *layout // as last read
-	back   *linksRead
+	mu       sync.Mutex
+	layout   *layout // as last read
+	back     *linksRead
+	archives *archivalRead
 }
 
 var (

@@ -161,6 +161,31 @@ func TestARowThatDoesNotFitIntoAPacketStays(t *testing.T) {
 	}
 }
 
+// What a statement with it could not hold, if its quotes were doubled, is restored all the same.
+func TestLargeValuesAreRestored(t *testing.T) {
+	t.Parallel()
+	store, d, m := concert(t, sessioncleanup.Policy{ArchiveMaxBytes: 1 << 40}, `ALTER TABLE songs ADD recording LONGBLOB, ADD lyrics LONGTEXT;
+		UPDATE songs SET recording = CONCAT(REPEAT('''', 5 << 20), REPEAT(X'FF00C3', 500000)) WHERE id = 1; INSERT INTO songs VALUES (3, 2, NULL, CONCAT('é', REPEAT('''', 14 << 20), '日'))`)
+	const sums = "SELECT GROUP_CONCAT(id, MD5(COALESCE(recording, '')), MD5(COALESCE(lyrics, '')) ORDER BY id) FROM songs"
+	before := value[string](t, d, sums)
+	for _, fromFile := range []bool{false, true} {
+		if _, err := m.Delete(t.Context(), "1"); err != nil {
+			t.Fatal(err)
+		}
+		if fromFile {
+			from, file := backedUpAndPurged(t, store)
+			if _, err := m.RestoreBackup(t.Context(), from, file, sessioncleanup.BackupRestore{SessionIDs: []string{"1"}}); err != nil {
+				t.Fatal(err)
+			}
+		} else if _, err := m.Restore(t.Context(), []string{"1"}, sessioncleanup.RestoreOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if after := value[string](t, d, sums); after != before {
+			t.Errorf("restored from a file: %t: values with the sums %s, want %s", fromFile, after, before)
+		}
+	}
+}
+
 func TestATableThatMigrateDidNotSeeStopsDeletionsIntoTheArchive(t *testing.T) {
 	t.Parallel()
 	store, d, m := concert(t, sessioncleanup.Policy{}, "INSERT INTO sessions (id) VALUES (3)")

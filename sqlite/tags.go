@@ -72,7 +72,7 @@ func (w *restoration) restoreTag(ctx context.Context, e sessioncleanup.Archived,
 	}
 	list, err := json.Marshal([]any{values["tag"]})
 	if err == nil {
-		_, err = w.exec(ctx, statements["add_tags"], params{"session": cmp.Or(w.newIDs[e.ID].text, e.SessionID), "tags": string(list)})
+		_, err = w.exec(ctx, statements["add_tags"], params{"session": cmp.Or(w.newIDs[e.ID].Text, e.SessionID), "tags": string(list)})
 	}
 	if constraint(err) {
 		w.obstruct(kindOfObstacle(err), e, row, textOfObstacle(err))

@@ -42,10 +42,10 @@ type Archiver interface {
 	// r.DryRun. ErrNotArchived when one of the entries is not there, or is not r.OwnerID's; ErrHeld when one is held.
 	Restore(ctx context.Context, r RestoreRequest) (Restored, error)
 
-	// Purge permanently removes at most b.Limit entries that were archived before a moment and are not held, the oldest first, with
-	// their event, as a batch of a run like Sweep: under b.Lease, whatever b.Filter. With b.BackedUp it leaves entries that are not
-	// marked. With b.PurgeRules, before is PurgeBefore of each entry, which for zero stays. BatchResult.Next is not empty when there may
-	// be more; it is the After of the next batch.
+	// Purge permanently removes at most b.Limit entries that were archived before a moment and are not held, the oldest
+	// first, with their event, as a batch of a run like Sweep: under b.Lease, whatever b.Filter. With b.BackedUp it leaves
+	// entries that are not marked. With b.PurgeRules, before is PurgeBefore of each entry, which for zero stays.
+	// BatchResult.Next is not empty when there may be more; it is the After of the next batch.
 	Purge(ctx context.Context, b Batch, before time.Time) (BatchResult, error)
 
 	// NotBackedUp returns entries that are not marked, with an ID above after, in the order of their IDs, at most limit of them.
@@ -69,7 +69,8 @@ type Archiver interface {
 	// were, newest first. ErrNotArchived when one is not there; ErrHeld when one is held, without r.Held.
 	PurgeEntries(ctx context.Context, r PurgeRequest) ([]Archived, error)
 
-	// Tombstone notes permanently, as a SHA-256 of its ID, that an owner is erased as of now; a later time replaces an earlier one.
+	// Tombstone notes permanently, as a SHA-256 of its ID, that an owner is erased as of now; a later time replaces an
+	// earlier one.
 	Tombstone(ctx context.Context, owner string) error
 
 	// ErasedAt is when an owner was erased; zero when it was not. A copy of an entry from before must not be restored.

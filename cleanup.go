@@ -13,8 +13,9 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
-// Cleanup does what is due: it purges the archive, deletes, puts warnings into the outbox, then deactivates, in batches, and writes an event for each batch and one for the
-// run. At its end it backs the archive up; see Config.Backups. One run at a time works on a store: ErrLeaseHeld says that another run is already running.
+// Cleanup does what is due: it purges the archive, deletes, puts warnings into the outbox, then deactivates, in batches,
+// and writes an event for each batch and one for the run. At its end it backs the archive up; see Config.Backups. One run
+// at a time works on a store: ErrLeaseHeld says that another run is already running.
 //
 // A run that exceeds the deletion limit deletes nothing, deactivates, and fails with ErrTooMany. A session that cannot be
 // changed is reported in Result.Failures and neither stops the run nor makes it an error; but when the first 100 sessions

@@ -87,8 +87,9 @@ func (b bounded) Record(ctx context.Context, r Record) (Event, error) {
 	return call(ctx, b, "Record", callTimeout, func(ctx context.Context) (Event, error) { return b.Store.Record(ctx, r) })
 }
 
-// InstallerOf finds the Installer of a store, like StoreAs. Its calls that only read end after a minute, as ErrUnavailable, when
-// the database does not answer. Migrate and Uninstall take as long as their tables are large: their context bounds them.
+// InstallerOf finds the Installer of a store, like StoreAs. Its calls that only read end after a minute, as
+// ErrUnavailable, when the database does not answer. Migrate and Uninstall take as long as their tables are large: their
+// context bounds them.
 func InstallerOf(s Store) (Installer, bool) {
 	installer, ok := StoreAs[Installer](s)
 	if !ok {

@@ -71,9 +71,9 @@ type Policy struct {
 	// was delivered, for this idle period, at least that long ago; see Outbox. It is shorter than DeleteAfter. Never deletes
 	// without a warning. Default: Never.
 	WarnBefore time.Duration
-	// Rules are what the policy says about sessions with certain tags in place of its own thresholds, as ParseRules reads them, such as
-	// "vip: delete=never; test: inactive=1h delete=1d"; NoRules for none, also where a stored policy has some. They take a store that is
-	// a RuleFollower. Default: none.
+	// Rules are what the policy says about sessions with certain tags in place of its own thresholds, as ParseRules reads
+	// them, such as "vip: delete=never; test: inactive=1h delete=1d"; NoRules for none, also where a stored policy has some.
+	// They take a store that is a RuleFollower. Default: none.
 	Rules string
 	// Undeliverable is what becomes of sessions whose owners could not be warned. Default: UndeliverableHold.
 	Undeliverable Undeliverable
@@ -124,16 +124,18 @@ type Policy struct {
 
 	// AlertDue raises an alert when more sessions than this are due. Default: 100.
 	AlertDue int
-	// AlertUseRate raises an alert when, of the sessions used within twice InactiveAfter, a smaller part was used within InactiveAfter. It is about half where
-	// use is steady, and 0 when nobody uses anything or when use is no longer recorded; fewer than 20 sessions raise none. A negative one
-	// turns it off. Default: 0.05.
+	// AlertUseRate raises an alert when, of the sessions used within twice InactiveAfter, a smaller part was used within
+	// InactiveAfter. It is about half where use is steady, and 0 when nobody uses anything or when use is no longer
+	// recorded; fewer than 20 sessions raise none. A negative one turns it off. Default: 0.05.
 	AlertUseRate float64
-	// AlertActivityRate, as the guide has it, raises an alert when the active part of all sessions is smaller. With sessions that are kept much longer than they
-	// are active that always holds. Default: 0, off, as is a negative one, which also overrides a stored one; the guide's is 0.5.
+	// AlertActivityRate, as the guide has it, raises an alert when the active part of all sessions is smaller. With sessions
+	// that are kept much longer than they are active that always holds. Default: 0, off, as is a negative one, which also
+	// overrides a stored one; the guide's is 0.5.
 	AlertActivityRate float64
 }
 
-// DefaultPolicy is the policy in force where nothing else is said. Its thresholds are those of docs/guide.md, and so are the alerts but for the active part.
+// DefaultPolicy is the policy in force where nothing else is said. Its thresholds are those of docs/guide.md, and so are
+// the alerts but for the active part.
 func DefaultPolicy() Policy {
 	return Policy{
 		InactiveAfter:        24 * time.Hour,

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// purging is the phase that removes from the archive what has been in it for Policy.ArchiveKeep, is not held, and is backed up if
-// the policy says so. It comes first, so that nothing is deleted and purged in the same run.
+// purging is the phase that removes from the archive what has been in it for Policy.ArchiveKeep, is not held, and is
+// backed up if the policy says so. It comes first, so that nothing is deleted and purged in the same run.
 var purging = phase{action: ActionPurged}
 
 // purgeBefore is the moment before which entries of the archive are due; zero when none ever is, or when the run is limited to
@@ -58,7 +58,8 @@ func (p Policy) dueInArchive(now time.Time) ArchiveQuery {
 	return q
 }
 
-// ArchiveSize measures the archive, which only who may do everything may. An errors.ErrUnsupported says that the store has none.
+// ArchiveSize measures the archive, which only who may do everything may. An errors.ErrUnsupported says that the store
+// has none.
 func (m *Manager) ArchiveSize(ctx context.Context) (ArchiveSize, error) {
 	const operation = "measure the archive"
 	if err := m.allowAll(operation); err != nil {

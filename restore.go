@@ -150,7 +150,8 @@ func (m *Manager) ArchivedRows(ctx context.Context, id int64, after, limit int) 
 //		… // blocked.Obstacles says what is in the way
 //	}
 //
-// ErrNotArchived when the archive does not have one of them, ErrHeld when one is held. A dry run returns the obstacles without an error.
+// ErrNotArchived when the archive does not have one of them, ErrHeld when one is held. A dry run returns the obstacles
+// without an error.
 func (m *Manager) Restore(ctx context.Context, sessionIDs []string, o RestoreOptions) (Restored, error) {
 	const operation = "restore session"
 	archiver, owner, err := m.archiveOf(operation, "")

@@ -11,9 +11,10 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Rule is what the policy says about sessions with a tag, in place of its own thresholds. A zero field means the policy's. Of several
-// rules that apply to a session, the longest wins, for each threshold by itself: Never beats every duration, but for WarnBefore, where
-// it says that no warning is needed. So a tag never shortens what another one promises. AutoCleanup off comes before every rule.
+// Rule is what the policy says about sessions with a tag, in place of its own thresholds. A zero field means the
+// policy's. Of several rules that apply to a session, the longest wins, for each threshold by itself: Never beats every
+// duration, but for WarnBefore, where it says that no warning is needed. So a tag never shortens what another one
+// promises. AutoCleanup off comes before every rule.
 type Rule struct {
 	Tag           string
 	InactiveAfter time.Duration
@@ -22,8 +23,8 @@ type Rule struct {
 	ArchiveKeep   time.Duration
 }
 
-// RuleFollower is implemented by a store, a Tagger, that measures sessions by Policy.Rules: wherever it takes Thresholds or Cutoffs, those of a
-// session are what For returns for its tags. A Manager refuses rules for other stores.
+// RuleFollower is implemented by a store, a Tagger, that measures sessions by Policy.Rules: wherever it takes Thresholds
+// or Cutoffs, those of a session are what For returns for its tags. A Manager refuses rules for other stores.
 type RuleFollower interface {
 	// FollowsRules reports whether it does so: a store that wraps another one may not.
 	FollowsRules() bool
@@ -49,8 +50,8 @@ var ruleFields = []struct {
 
 const ruleForm = `rules such as "vip: delete=never; test: inactive=1h delete=1d warn=never archive=7d"`
 
-// ParseRules reads Policy.Rules: rules separated by semicolons, each a tag, a colon, and thresholds, which are a number with d, h, m or s,
-// such as 90d or 1h30m, or never. Empty text and NoRules are no rules. Errors are ErrInvalid.
+// ParseRules reads Policy.Rules: rules separated by semicolons, each a tag, a colon, and thresholds, which are a number
+// with d, h, m or s, such as 90d or 1h30m, or never. Empty text and NoRules are no rules. Errors are ErrInvalid.
 func ParseRules(text string) ([]Rule, error) {
 	if strings.TrimSpace(text) == NoRules {
 		return nil, nil
@@ -173,8 +174,8 @@ func (r Rule) String() string {
 	return strings.Join(words, " ")
 }
 
-// FormatRules writes rules in the order of their tags, as ParseRules reads them; NoRules when there are none. Two policies whose rules are
-// equal have the same text.
+// FormatRules writes rules in the order of their tags, as ParseRules reads them; NoRules when there are none. Two
+// policies whose rules are equal have the same text.
 func FormatRules(rules []Rule) string {
 	if len(rules) == 0 {
 		return NoRules

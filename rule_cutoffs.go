@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// This file says which thresholds and cutoffs apply to a session because of its tags. It is stated once in Go; the conformance suite
-// compares stores that decide in SQL with it.
+// This file says which thresholds and cutoffs apply to a session because of its tags. It is stated once in Go; the
+// conformance suite compares stores that decide in SQL with it.
 
 // RuleThresholds are the thresholds of sessions with a tag, as Thresholds are those of the others.
 type RuleThresholds struct {
@@ -52,8 +52,8 @@ type RuleCutoffs struct {
 	Warned   time.Time `json:"warned,omitzero"`
 }
 
-// For are the cutoffs of a session with these tags: those without Rules. Of several rules the earliest cutoff counts, as none at
-// all is the earliest; but for Warned, where none asks for nothing.
+// For are the cutoffs of a session with these tags: those without Rules. Of several rules the earliest cutoff counts, as
+// none at all is the earliest; but for Warned, where none asks for nothing.
 func (c Cutoffs) For(tags []string) Cutoffs {
 	if len(c.Rules) == 0 {
 		return c
@@ -111,8 +111,8 @@ func warnedFirst(a, b time.Time) time.Time {
 	return a
 }
 
-// Latest are the cutoffs of a run without regard to tags: what is not due by them is not due by any rule. A store finds sessions along an
-// index with them, before it looks at their tags.
+// Latest are the cutoffs of a run without regard to tags: what is not due by them is not due by any rule. A store finds
+// sessions along an index with them, before it looks at their tags.
 func (c Cutoffs) Latest() Cutoffs {
 	of := c
 	of.Rules = nil
@@ -128,8 +128,8 @@ func (c Cutoffs) Warns() bool {
 	return !c.Warned.IsZero() || slices.ContainsFunc(c.Rules, func(r RuleCutoffs) bool { return !r.Warned.IsZero() && !r.Delete.IsZero() })
 }
 
-// DecidedBy is the tag whose rule sets the cutoff for an action to a session with these tags, ActionDeleted or ActionDeactivated; empty where
-// the policy's own thresholds say the same.
+// DecidedBy is the tag whose rule sets the cutoff for an action to a session with these tags, ActionDeleted or
+// ActionDeactivated; empty where the policy's own thresholds say the same.
 func (c Cutoffs) DecidedBy(a Action, tags []string) string {
 	cutoff := func(c Cutoffs) time.Time {
 		if a == ActionDeactivated {
@@ -155,8 +155,8 @@ type PurgeRule struct {
 	Before time.Time // those from before it; zero: none
 }
 
-// PurgeBefore is the moment before which an entry whose session had these tags is due: until, or by rules that apply the earliest; zero
-// for never.
+// PurgeBefore is the moment before which an entry whose session had these tags is due: until, or by rules that apply the
+// earliest; zero for never.
 func PurgeBefore(until time.Time, rules []PurgeRule, tags []string) time.Time {
 	found := false
 	for _, r := range rules {
@@ -171,7 +171,8 @@ func PurgeBefore(until time.Time, rules []PurgeRule, tags []string) time.Time {
 	return until
 }
 
-// ArchiveKeepOf is ArchiveKeep for a session that had these tags when it was deleted, or Never. The policy is complete: see WithDefaults.
+// ArchiveKeepOf is ArchiveKeep for a session that had these tags when it was deleted, or Never. The policy is complete:
+// see WithDefaults.
 func (p Policy) ArchiveKeepOf(tags []string) time.Duration {
 	keep, found := p.ArchiveKeep, false
 	for _, r := range p.rules() {

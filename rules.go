@@ -78,8 +78,8 @@ type Cutoffs struct {
 	// Untracked says that nothing shows when the table's sessions are used. Only sessions with an expiry ever become due
 	// then. The store sets it; see Schema.AppTouches.
 	Untracked bool `json:"untracked,omitempty"`
-	// Rules are the cutoffs of sessions with tags, in the order of their tags; Proceed says that GivenUp is set for those whose deletion
-	// waits for a warning. See For: the methods apply it to the session's tags themselves.
+	// Rules are the cutoffs of sessions with tags, in the order of their tags; Proceed says that GivenUp is set for those
+	// whose deletion waits for a warning. See For: the methods apply it to the session's tags themselves.
 	Rules   []RuleCutoffs `json:"rules,omitempty"`
 	Proceed bool          `json:"proceed,omitempty"`
 }
@@ -180,7 +180,8 @@ func (c Cutoffs) ForgetWarnings() time.Time {
 	return first.Add(-warningsKept)
 }
 
-// Waiting reports whether nothing but a warning, which is not delivered or not old enough, keeps the session from being deleted.
+// Waiting reports whether nothing but a warning, which is not delivered or not old enough, keeps the session from being
+// deleted.
 func (c Cutoffs) Waiting(s Session) bool {
 	c = c.of(s)
 	return c.past(s, c.Delete) && !c.warnedLongAgo(s)
@@ -223,8 +224,8 @@ func (c Cutoffs) Old(s Session) bool {
 	return !c.Delete.IsZero() && s.LastActivity.Before(c.Delete)
 }
 
-// Recent is the time twice as long ago as Inactive; zero where nothing becomes due by idleness. It shows whether use is recorded at all, so it
-// is the same for all sessions, whatever their tags.
+// Recent is the time twice as long ago as Inactive; zero where nothing becomes due by idleness. It shows whether use is
+// recorded at all, so it is the same for all sessions, whatever their tags.
 func (c Cutoffs) Recent() time.Time {
 	if c.Inactive.IsZero() || c.Untracked {
 		return time.Time{}
@@ -323,7 +324,7 @@ func (c Cutoffs) DeleteAt(s Session) time.Time {
 	return later(at, warned.Add(c.Now.Sub(c.Warned)))
 }
 
-// Measure fills in AsOf and the fields that follow from the policy. What is due is due now: no time lies in the past.
+// Measure fills in AsOf and the fields that follow from the policy. Due sessions are due now: no time lies in the past.
 func (c Cutoffs) Measure(s Session) Session {
 	s.AsOf, s.Status, s.DeactivateAt, s.DeleteAt = c.Now, c.Status(s), c.DeactivateAt(s), c.DeleteAt(s)
 	s.DeactivateRule, s.DeleteRule = c.DecidedBy(ActionDeactivated, s.Tags), c.DecidedBy(ActionDeleted, s.Tags)
@@ -342,8 +343,9 @@ func (c Cutoffs) Measure(s Session) Session {
 func (s Session) expired(now time.Time) bool { return !s.ExpiresAt.IsZero() && !s.ExpiresAt.After(now) }
 
 // KeptSince is the moment from which the deletion of an inactive session is counted: the latest of its last activity, its
-// expiry and its deactivation. So DeleteAfter passes between a deactivation and the deletion, regardless of who deactivated it and
-// however long it was unused before; an expiry in the future keeps it until DeleteAfter past that expiry.
+// expiry and its deactivation. So DeleteAfter passes between a deactivation and the deletion, regardless of who
+// deactivated it and however long it was unused before; an expiry in the future keeps it until DeleteAfter past that
+// expiry.
 func (s Session) KeptSince() time.Time {
 	return later(later(s.LastActivity, s.ExpiresAt), s.DeactivatedAt)
 }

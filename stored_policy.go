@@ -13,8 +13,9 @@ import (
 
 // PolicySetter is implemented by an Installer whose stored policy can be changed without Migrate.
 type PolicySetter interface {
-	// SetPolicy changes the stored policy, with the event, in one transaction, and returns the policy as it is then. Zero fields of
-	// change stay as they are; only those that Manager.SetPolicy takes are ever set. ErrNotInstalled when there is no stored policy.
+	// SetPolicy changes the stored policy, with the event, in one transaction, and returns the policy as it is then. Zero
+	// fields of change stay as they are; only those that Manager.SetPolicy takes are ever set. ErrNotInstalled when there is
+	// no stored policy.
 	SetPolicy(ctx context.Context, change Policy, e Event) (Policy, error)
 }
 
@@ -76,8 +77,8 @@ func (m *Manager) reread(ctx context.Context) (*Manager, error) {
 	return m.current(), nil
 }
 
-// Origins are where the values of the policy come from: for each field, whether the program sets it and what the store keeps. Both are zero
-// where nothing is said.
+// Origins are where the values of the policy come from: for each field, whether the program sets it and what the store
+// keeps. Both are zero where nothing is said.
 func (m *Manager) Origins() (program, stored Policy) {
 	if m.followed == nil {
 		return m.given, Policy{}
@@ -104,8 +105,8 @@ func (e *MoreDeletionsError) Error() string {
 	return fmt.Sprintf("the next run would delete %d sessions in place of %d: confirm that", e.After, e.Before)
 }
 
-// settable are the fields that SetPolicy takes. Nothing that Migrate builds on is among them, and neither are the deletion limit and the
-// time for which the audit log is kept.
+// settable are the fields that SetPolicy takes. Nothing that Migrate builds on is among them, and neither are the
+// deletion limit and the time for which the audit log is kept.
 var settable = []struct {
 	name  string
 	value func(Policy) any
@@ -120,8 +121,8 @@ var settable = []struct {
 	{"AlertActivityRate", func(p Policy) any { return p.AlertActivityRate }, func(p *Policy) { p.AlertActivityRate = 0 }},
 }
 
-// Propose counts what a run would do under a policy with these changes, all zero fields as they are: a dry run without its sessions and
-// what goes with them. In a large table that takes a while; it ends with ctx.
+// Propose counts what a run would do under a policy with these changes, all zero fields as they are: a dry run without
+// its sessions and what goes with them. In a large table that takes a while; it ends with ctx.
 func (m *Manager) Propose(ctx context.Context, change Policy) (Result, error) {
 	const operation = "propose a policy"
 	if err := m.allowAll(operation); err != nil {
@@ -135,10 +136,12 @@ func (m *Manager) Propose(ctx context.Context, change Policy) (Result, error) {
 	return proposed.Cleanup(ctx, Run{DryRun: true, countsOnly: true})
 }
 
-// SetPolicy changes the stored policy, for every program that follows it and for SQL, and returns the policy in force. It takes InactiveAfter,
-// DeleteAfter, ArchiveKeep, Rules, which NoRules removes, AlertDue, AlertUseRate and AlertActivityRate; zero fields stay. When the next run would then remove more than
-// it would now, and more than expected, it is a MoreDeletionsError. Each change is an event, with the values before and after. An
-// errors.ErrUnsupported says that there is no stored policy to change; an ErrInvalid also that the program sets a value, so that the stored one does not count.
+// SetPolicy changes the stored policy, for every program that follows it and for SQL, and returns the policy in force. It
+// takes InactiveAfter, DeleteAfter, ArchiveKeep, Rules, which NoRules removes, AlertDue, AlertUseRate and
+// AlertActivityRate; zero fields stay. When the next run would then remove more than it would now, and more than
+// expected, it is a MoreDeletionsError. Each change is an event, with the values before and after. An
+// errors.ErrUnsupported says that there is no stored policy to change; an ErrInvalid also that the program sets a value,
+// so that the stored one does not count.
 func (m *Manager) SetPolicy(ctx context.Context, change Policy, expected int) (Policy, error) {
 	const operation = "change the policy"
 	if err := m.allowAll(operation); err != nil {

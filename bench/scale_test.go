@@ -22,9 +22,9 @@ var (
 	scaleURL = flag.String("scale-url", "", "a database for one of the engines of TestScale, a file for SQLite, filled when it is empty; default: one of its own")
 )
 
-// TestScale measures what the page asks of a large table: its first view, each list, at its start and deep in it, the figures, a
-// dry run and a change of many sessions. It logs milliseconds: the median of seven, the slowest, and the CPU time of this process,
-// which SQLite works in, for each.
+// TestScale measures what the page asks of a large table: its first view, each list, at its start and deep in it, the
+// figures, a dry run and a change of many sessions. It logs milliseconds: the median of seven, the slowest, and the CPU
+// time of this process, which SQLite works in, for each.
 func TestScale(t *testing.T) {
 	for _, engine := range []func(*testing.T, Options) *engine{newPostgres, newSQLite} {
 		e := engine(t, Options{Sizes: Full})
@@ -58,8 +58,8 @@ func (b *bed) fillScale(t *testing.T, sessions int) {
 	t.Logf("filled in %v", time.Since(began).Round(time.Second))
 }
 
-// firstViews measures what the page asks when it is opened: who is there, then all at once, as far as it waits for that. The first
-// time nothing is counted yet, and how long the figures take is measured afterwards.
+// firstViews measures what the page asks when it is opened: who is there, then all at once, as far as it waits for that.
+// The first time nothing is counted yet, and how long the figures take is measured afterwards.
 func (b *bed) firstViews(t *testing.T) {
 	admin, owner := sessioncleanup.Principal{ID: "a", Role: sessioncleanup.RoleAdmin}, sessioncleanup.Principal{ID: "8", Role: sessioncleanup.RoleOwner}
 	list := "/view?sort=-last_activity&limit=20"

@@ -16,8 +16,8 @@ import (
 // New makes the handler. It serves requests for paths below Options.Prefix, and nothing else. A missing Authenticate or
 // a wrong option is a sessioncleanup.ErrInvalid.
 //
-// It starts no goroutine but to count for responses that do not wait for that. A run continues when its client disconnects, in the goroutine of its request, so that
-// http.Server.Shutdown waits for it.
+// It starts no goroutine but to count for responses that do not wait for that. A run continues when its client
+// disconnects, in the goroutine of its request, so that http.Server.Shutdown waits for it.
 func New(manager *sessioncleanup.Manager, o Options) (http.Handler, error) {
 	if manager == nil {
 		return nil, invalid.Errorf("manager is nil: want a Manager")
@@ -163,8 +163,8 @@ func limited(limit func(*http.Request, sessioncleanup.Principal) time.Duration, 
 	return nil
 }
 
-// permit asks the Manager whether the principal may use the route at all, so that a 403 comes before errors in its query or body.
-// The Manager checks again with every operation.
+// permit asks the Manager whether the principal may use the route at all, so that a 403 comes before errors in its query
+// or body. The Manager checks again with every operation.
 func (c *call) permit(rt *route) error {
 	switch c.who.Role {
 	case sessioncleanup.RoleAdmin, sessioncleanup.RoleOwner, sessioncleanup.RoleViewer:

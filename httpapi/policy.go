@@ -106,7 +106,8 @@ func (c *call) settings() []setting {
 	return all
 }
 
-// policy serves GET /policy: what is in force, where it comes from, and what a run would do by it or by the values in the query.
+// policy serves GET /policy: what is in force, where it comes from, and what a run would do by it or by the values in the
+// query.
 func (c *call) policy() error {
 	values, err := c.query("inactive_hours", "delete_old_days", "archive_keep_days")
 	if err != nil {

@@ -177,8 +177,8 @@ func (c *call) session() error {
 	return c.reply(sessionAnswer{Success: true, Session: sessionOf(s)})
 }
 
-// viewed is a session of GET /view, which also has the names of the guide: those of its owner, and total_propositions, the number of its
-// rows in the activity table, where there is one of that name.
+// viewed is a session of GET /view, which also has the names of the guide: those of its owner, and total_propositions,
+// the number of its rows in the activity table, where there is one of that name.
 type viewed struct {
 	session
 	StreamerID   string `json:"streamer_id"`

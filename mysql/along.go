@@ -82,8 +82,8 @@ func (s *Store) links(ctx context.Context, c *conn) ([]link, error) {
 	return known.links, nil
 }
 
-// refersBack reports whether there are links back to the sessions. Usually there are none, and the foreign keys alone say so: reading
-// the whole catalog takes many times as long.
+// refersBack reports whether there are links back to the sessions. Usually there are none, and the foreign keys alone say
+// so: reading the whole catalog takes many times as long.
 func (c *conn) refersBack(ctx context.Context) (bool, error) {
 	keys := &catalog{tables: map[string]*table{c.schema.Table: {name: c.schema.Table}}}
 	err := c.query(ctx, statements["list_foreign_keys"], nil, func(rows *sql.Rows) error {
@@ -223,8 +223,8 @@ func (c *conn) refer(ctx context.Context, l link, parentKey, childKey []string, 
 	return keys, err
 }
 
-// checkAlong finds out which other sessions a deletion takes along. Those that are due, and may be, count as changed. A session that
-// would take another one along is skipped.
+// checkAlong finds out which other sessions a deletion takes along. Those that are due, and may be, count as changed. A
+// session that would take another one along is skipped.
 func (w *sweep) checkAlong(ctx context.Context, c *conn, links []link) error {
 	if len(links) == 0 {
 		return nil

@@ -24,8 +24,9 @@ type archiving struct {
 	patience string // a prefix of statements that may not wait for locks
 }
 
-// archive moves sessions, which are locked, into the archive with all that their deletion reaches; the caller then deletes them. Rows
-// are locked as they are read. Unless it may wait for that, a row that another transaction has locked is an error.
+// archive moves sessions, which are locked, into the archive with all that their deletion reaches; the caller then
+// deletes them. Rows are locked as they are read. Unless it may wait for that, a row that another transaction has locked
+// is an error.
 func (s *Store) archive(ctx context.Context, c *conn, limits sessioncleanup.Archiving, cause sessioncleanup.Cause, now time.Time, refs []sessioncleanup.SessionRef, wait bool) error {
 	a, err := s.archivalOf(ctx, c)
 	if err != nil {
@@ -77,7 +78,8 @@ func (w *archiving) tooLarge(what string) error {
 // entriesAtOnce is how many entries one statement inserts.
 const entriesAtOnce = 200
 
-// insertEntries makes the entries, with their sizes to be filled in. The server numbers the rows of a statement with VALUES in a row.
+// insertEntries makes the entries, with their sizes to be filled in. The server numbers the rows of a statement with
+// VALUES in a row.
 func (w *archiving) insertEntries(ctx context.Context, cause sessioncleanup.Cause, now time.Time) error {
 	for part := range slices.Chunk(w.refs, entriesAtOnce) {
 		var made []sessioncleanup.Archived
@@ -363,8 +365,8 @@ func (t *table) named(names []string) []columnInfo {
 	return all
 }
 
-// keyOfUnlinked are the columns by which a row is found again after references of it were removed: those of its key unless they are
-// among these, or all that hold values of their own and no reference.
+// keyOfUnlinked are the columns by which a row is found again after references of it were removed: those of its key
+// unless they are among these, or all that hold values of their own and no reference.
 func (t *table) keyOfUnlinked() []columnInfo {
 	unlinks := func(name string) bool {
 		return slices.ContainsFunc(t.keys, func(k foreignKey) bool {

@@ -280,8 +280,8 @@ func (c *columnInfo) identity() identity {
 	}
 }
 
-// clock is the expression for the current time as triggers write it into a column: a TIMESTAMP is converted from the zone of the
-// connection. It is cut to milliseconds, as all times of the library, or to what the column keeps.
+// clock is the expression for the current time as triggers write it into a column: a TIMESTAMP is converted from the zone
+// of the connection. It is cut to milliseconds, as all times of the library, or to what the column keeps.
 func (c *columnInfo) clock() string {
 	precision := "3"
 	if c != nil && c.precision < 3 {
@@ -380,11 +380,11 @@ func (c *catalog) sources(s sessioncleanup.Schema) []sessioncleanup.Source {
 	return append(left, c.describe().Unfollowed(s)...)
 }
 
-// Inspect reads the database and completes Config.Schema. The sessions are in the table that Config.Schema names, in a table
-// "sessions", or else in the only table whose name ends in "session" or "sessions", or else in the only table with a column
-// "active" or "is_active" that other tables refer to. Without any, it proposes OwnSchema; with several, and where tables of other
-// names may hold sessions, it fails with an ErrInvalid that lists them. Nothing is changed. Config.Logger receives what is
-// uncertain or left out.
+// Inspect reads the database and completes Config.Schema. The sessions are in the table that Config.Schema names, in a
+// table "sessions", or else in the only table whose name ends in "session" or "sessions", or else in the only table with
+// a column "active" or "is_active" that other tables refer to. Without any, it proposes OwnSchema; with several, and
+// where tables of other names may hold sessions, it fails with an ErrInvalid that lists them. Nothing is changed.
+// Config.Logger receives what is uncertain or left out.
 func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	var p adopt.Proposal
 	err := s.reading(ctx, func(c *conn) error {

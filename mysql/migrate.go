@@ -15,10 +15,10 @@ import (
 )
 
 // Migrate creates what is missing in the database and stores the policy. Statements that change tables are no part of a
-// transaction on MariaDB and MySQL: what will be added is noted first, each thing is added on its own, and the library uses the
-// database when everything is there. New columns need no copy of the table; where the server cannot do without one, it is made in
-// the background, and Config.Logger says so. A table that other transactions use is not waited for: Migrate tries again and again
-// for a minute, and then fails with ErrUnavailable.
+// transaction on MariaDB and MySQL: what will be added is noted first, each thing is added on its own, and the library
+// uses the database when everything is there. New columns need no copy of the table; where the server cannot do without
+// one, it is made in the background, and Config.Logger says so. A table that other transactions use is not waited for:
+// Migrate tries again and again for a minute, and then fails with ErrUnavailable.
 func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err := p.Validate(); err != nil {
 		return err
@@ -160,8 +160,8 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	return out, nil
 }
 
-// note stores what will be added before it is, so that Uninstall finds it after an interruption. Until an earlier installation is
-// changed, it works as before.
+// note stores what will be added before it is, so that Uninstall finds it after an interruption. Until an earlier
+// installation is changed, it works as before.
 func (m *migration) note(ctx context.Context, p plan) error {
 	noted := p.want
 	if p.have.adopted.Ready {
@@ -227,8 +227,8 @@ const (
 	definePause    = 100 * time.Millisecond
 )
 
-// define executes a statement that changes the schema. A statement that waits for a table makes all those wait that come after it:
-// so it does not wait, but is tried again.
+// define executes a statement that changes the schema. A statement that waits for a table makes all those wait that come
+// after it: so it does not wait, but is tried again.
 func (s *Store) define(ctx context.Context, c *conn, statement string) error {
 	for attempt := 1; ; attempt++ {
 		_, err := c.ExecContext(ctx, statement)

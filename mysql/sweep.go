@@ -127,12 +127,13 @@ type sweep struct {
 	locked  time.Time
 }
 
-// Sweep does one batch, in one transaction. It takes first the sessions that have been due the longest: when deactivating, those
-// that went unused and then those that expired. It locks those that nobody else has locked, along an index, and changes those
-// that are due. Rows that refer to a deleted session go with it where their foreign key says ON DELETE CASCADE; where
-// it does not, the session cannot be deleted.
+// Sweep does one batch, in one transaction. It takes first the sessions that have been due the longest: when
+// deactivating, those that went unused and then those that expired. It locks those that nobody else has locked, along an
+// index, and changes those that are due. Rows that refer to a deleted session go with it where their foreign key says ON
+// DELETE CASCADE; where it does not, the session cannot be deleted.
 //
-// At the start of a phase, notes of the triggers of before the run are folded in. A batch that finds many of them does only that.
+// At the start of a phase, notes of the triggers of before the run are folded in. A batch that finds many of them does
+// only that.
 func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
 	var result sessioncleanup.BatchResult
 	if b.Limit <= 0 {
@@ -209,8 +210,8 @@ func (w *sweep) do(ctx context.Context, s *Store, c *conn) error {
 	})
 }
 
-// take locks and selects sessions that are due: by what their table has and, where any of them has a note, by that as well. Those
-// whose owners are warned are not locked.
+// take locks and selects sessions that are due: by what their table has and, where any of them has a note, by that as
+// well. Those whose owners are warned are not locked.
 func (w *sweep) take(ctx context.Context, c *conn) error {
 	w.locked, w.tagged = time.Now(), true
 	if w.Only != nil {

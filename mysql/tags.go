@@ -12,8 +12,9 @@ import (
 
 var _ sessioncleanup.Tagger = (*Store)(nil)
 
-// sinceColumn is the invisible column of the sessions with the time at which a trigger saw the row inserted. A tag belongs to the row that its
-// session had then: rows that a foreign key deletes fire no trigger that could delete tags, nor does TRUNCATE.
+// sinceColumn is the invisible column of the sessions with the time at which a trigger saw the row inserted. A tag
+// belongs to the row that its session had then: rows that a foreign key deletes fire no trigger that could delete tags,
+// nor does TRUNCATE.
 const sinceColumn = prefix + "since"
 
 // Tags counts the sessions of each tag.

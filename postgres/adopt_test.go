@@ -62,7 +62,8 @@ func dump(t testing.TB, url string) string {
 		) l`)
 }
 
-// For tables of every kind, Migrate does the same when it is repeated and when its SQL is run manually, and Uninstall reverts it.
+// For tables of every kind, Migrate does the same when it is repeated and when its SQL is run manually, and Uninstall
+// reverts it.
 func TestMigrateAgainAndItsSQLChangeTheSameAndUninstallLeavesTheSchemaAsItWas(t *testing.T) {
 	t.Parallel()
 	for name, h := range pgapps.All() {
@@ -198,8 +199,8 @@ func TestAnInterruptedMigrationIsFinishedOrRemoved(t *testing.T) {
 	}
 }
 
-// Migrate makes the table of its lock first, then that of the versions. The server may finish the second one after an Uninstall,
-// when its client is gone.
+// Migrate makes the table of its lock first, then that of the versions. The server may finish the second one after an
+// Uninstall, when its client is gone.
 func TestUninstallRemovesWhatAMigrationMakesBeforeTheSettings(t *testing.T) {
 	t.Parallel()
 	url := fresh(t, "guide")

@@ -24,7 +24,8 @@ import (
 
 var kills = flag.Int("kills", 5, "how often each of the kill tests kills")
 
-// envVictim makes the test binary the process that is killed: it cleans up, archives, restores, backs up or migrates the database of envURL.
+// envVictim makes the test binary the process that is killed: it cleans up, archives, restores, backs up or migrates the
+// database of envURL.
 const (
 	envVictim = "SESSIONCLEANUP_TEST_VICTIM"
 	envURL    = "SESSIONCLEANUP_TEST_VICTIM_URL"

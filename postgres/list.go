@@ -14,8 +14,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// List finds what is due, and an owner's sessions, through an index. Of all sessions, and where those are many, it reads lists by
-// last activity in their order, see walk.go; in another order it reads the table.
+// List finds what is due, and an owner's sessions, through an index. Of all sessions, and where those are many, it reads
+// lists by last activity in their order, see walk.go; in another order it reads the table.
 func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
 	m, err := s.ready(ctx)
 	if err != nil {
@@ -57,8 +57,8 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	return page, nil
 }
 
-// readPage reads the rows of a list: its place in the order, whether it was found and whether the search ended there follow each
-// session.
+// readPage reads the rows of a list: its place in the order, whether it was found and whether the search ended there
+// follow each session.
 func readPage(rows pgx.Rows, q sessioncleanup.Query, page *sessioncleanup.Page) error {
 	var last sessioncleanup.Position
 	for rows.Next() {
@@ -85,7 +85,7 @@ func readPage(rows pgx.Rows, q sessioncleanup.Query, page *sessioncleanup.Page) 
 	return rows.Err()
 }
 
-// placeKey is a Position.Key. What is not known is at -infinity.
+// placeKey is a Position.Key. Unknown times are at -infinity.
 func placeKey(place any) string {
 	switch v := place.(type) {
 	case string:

@@ -12,8 +12,9 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// This file reads lists by last activity along indexes, however large the table is. What these do not decide, a text for
-// example, is looked for among a limited number of sessions; the page then ends early and says where the next one begins.
+// This file reads lists by last activity along indexes, however large the table is. A condition that these do not decide,
+// a text for example, is looked for among a limited number of sessions; the page then ends early and says where the next
+// one begins.
 
 const (
 	// fewSessions are found by what selects them, and sorted.

@@ -14,8 +14,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
 
-// TestConnectionsOfTheApplicationKeepTheirSettings works on connections of the application's, which have foreign keys switched off, as
-// SQLite has them by default.
+// TestConnectionsOfTheApplicationKeepTheirSettings works on connections of the application's, which have foreign keys
+// switched off, as SQLite has them by default.
 func TestConnectionsOfTheApplicationKeepTheirSettings(t *testing.T) {
 	t.Parallel()
 	_, app := newApp(t, appTables, "PRAGMA journal_mode = TRUNCATE")

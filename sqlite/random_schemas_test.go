@@ -154,7 +154,8 @@ func randomApplication(r *rand.Rand, now time.Time) *application {
 	return w
 }
 
-// conditions makes some tables those of applications that have states in words, other rows beside the sessions, or soft deletion.
+// conditions makes some tables those of applications that have states in words, other rows beside the sessions, or soft
+// deletion.
 func (w *application) conditions(r *rand.Rand) {
 	if w.active != "" && r.IntN(3) == 0 {
 		w.schema.State = &sessioncleanup.State{Active: []string{"open", "paused"}, Deactivated: runmodel.Closed}

@@ -190,7 +190,8 @@ func TestANewFileIsItsOwnersAlone(t *testing.T) {
 	}
 }
 
-// TestNotesThatTheApplicationRefusesKeepTheirSession has a trigger of the application that lets nobody change inactive sessions.
+// TestNotesThatTheApplicationRefusesKeepTheirSession has a trigger of the application that lets nobody change inactive
+// sessions.
 func TestNotesThatTheApplicationRefusesKeepTheirSession(t *testing.T) {
 	t.Parallel()
 	store, app := adopt(t, appTables)

@@ -58,7 +58,7 @@ func (s *Store) CountOwners(ctx context.Context, t sessioncleanup.Thresholds, li
 	return owners, err
 }
 
-// overAll has look see the owner, the times and the states of every session, once. What else is not read is in unread.
+// overAll has look see the owner, the times and the states of every session, once. Sessions that cannot be read for other reasons are in unread.
 func (s *Store) overAll(ctx context.Context, t sessioncleanup.Thresholds, unread sqlfile.Names, look func(iter.Seq[sessioncleanup.Session], sessioncleanup.Cutoffs)) error {
 	return s.readingSessions(ctx, func(c *conn) error {
 		cut := c.cutoffsAt(t)

@@ -18,7 +18,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/store"
 )
 
-// envFollower makes the test binary a process that follows the log of the database with this URL, and prints the number of each event.
+// envFollower makes the test binary a process that follows the log of the database with this URL, and prints the number
+// of each event.
 const envFollower = "SESSIONCLEANUP_TEST_FOLLOWER"
 
 func TestMain(m *testing.M) {

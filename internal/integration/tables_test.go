@@ -12,8 +12,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// TestTables runs what depends on the tables, of the conformance suite, on all kinds of them. scripts/test deals the kinds out to
-// the versions of PostgreSQL; the whole suite runs on the version that is installed.
+// TestTables runs what depends on the tables, of the conformance suite, on all kinds of them. scripts/test deals the
+// kinds out to the versions of PostgreSQL; the whole suite runs on the version that is installed.
 func TestTables(t *testing.T) {
 	thorough.Only(t, thorough.Tables)
 	t.Logf("PostgreSQL %d", pgtest.Version(t))

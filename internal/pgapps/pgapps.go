@@ -76,8 +76,8 @@ func All() map[string]App {
 	return byName
 }
 
-// Named is the guide's database, adopted under the name "live". It has a second table, rooms, which is adopted without a name and
-// shares the activity table.
+// Named is the guide's database, adopted under the name "live". It has a second table, rooms, which is adopted without a
+// name and shares the activity table.
 func Named() App {
 	h := All()["guide"]
 	h.named, h.Schema.Table = "live", "sessions"

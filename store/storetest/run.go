@@ -30,9 +30,10 @@ func Run(t *testing.T, open Opener, groups ...string) {
 	}
 }
 
-// TableGroups are the groups that depend on the tables in which an application has its sessions: their columns and types, their
-// owners and their activity tables. They are for further kinds of tables of a backend that Run proved on one. They leave out
-// the log, the leases, backups, and how calls behave at once or end early, which only concern the backend's own tables and connections.
+// TableGroups are the groups that depend on the tables in which an application has its sessions: their columns and types,
+// their owners and their activity tables. They are for further kinds of tables of a backend that Run proved on one. They
+// leave out the log, the leases, backups, and how calls behave at once or end early, which only concern the backend's own
+// tables and connections.
 func TableGroups() []string {
 	return []string{"due", "list", "counts", "sweep", "update", "delete", "touch", "application", "tags", "rules", "archive"}
 }

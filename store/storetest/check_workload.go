@@ -1,12 +1,18 @@
 package storetest
 
+import "testing"
+
 // The group "workload" mixes all operations, so that chance finds cases that no other check has.
 func workloadChecks() []check {
-	return []check{{"workload", "of 1,000 random operations agrees with the rules at every step", workload}}
+	return []check{{"workload", "of random operations agrees with the rules at every step", workload}}
 }
 
 func workload(f *fixture) {
-	newWalk(f).steps(1000,
+	n := 1000
+	if testing.Short() {
+		n = 600
+	}
+	newWalk(f).steps(n,
 		step{"insert", 26, (*walk).insertSome},
 		step{"touch", 16, (*walk).touchSome},
 		step{"update", 18, (*walk).updateOne},

@@ -126,8 +126,8 @@ type sweep struct {
 	tagged  bool                        // they may have tags
 	changed []sessioncleanup.SessionRef // those and others that went along, without those skipped
 	skipped []sessioncleanup.Skipped
-	next    string // BatchResult.Next
-	locked  time.Time
+	next    string        // BatchResult.Next
+	held    time.Duration // how long the batch held its locks, without the network and the commit; zero before it had any
 }
 
 // Sweep does one batch, in one transaction. It takes first the sessions that have been due the longest: when deactivating, those
@@ -178,8 +178,8 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		err = fmt.Errorf("%w: %w", sessioncleanup.ErrUnavailable, err)
 	}
-	if !w.locked.IsZero() {
-		result.Held = time.Since(w.locked)
+	if w.held > 0 {
+		result.Held = w.held
 		result.Pause = b.PauseAfter(result.Held)
 	}
 	if len(w.refs) > 0 && (refused(err) || locked(err) || errors.Is(err, errLeftAlone)) {
@@ -204,6 +204,8 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 			return err
 		}
 	}
+	locked, trips := time.Now(), c.trips.count
+	defer func() { w.held = c.trips.heldSince(locked, trips) }()
 	if err := w.take(ctx, c); err != nil || len(w.refs) == 0 {
 		return err
 	}
@@ -218,7 +220,7 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 // take locks and selects sessions that are due: by what their table has and, where any of them has a note, by that as well. Those
 // whose owners are warned are not locked.
 func (w *sweep) take(ctx context.Context, c *conn) error {
-	w.locked, w.tagged = time.Now(), true
+	w.tagged = true
 	if w.Only != nil {
 		ids, err := c.lock(ctx, c.adopted.ID.list(w.Only), false)
 		if err != nil || len(ids) == 0 {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"flag"
 	"fmt"
+	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,6 +17,26 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/mysqltest"
 	"github.com/sessioncleanup/sessioncleanup/mysql"
 )
+
+var (
+	losses = flag.Int("losses", 1, "how often TestFaultGalera loses a node in each way")
+	people = flag.Bool("people", false, "TestClusterForPeople keeps a cluster until it is interrupted")
+)
+
+// TestClusterForPeople is what scripts/galera runs.
+func TestClusterForPeople(t *testing.T) {
+	if !*people {
+		t.Skip("scripts/galera runs it")
+	}
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	c := mysqltest.StartCluster(t)
+	if _, err := c.Nodes[0].DB.ExecContext(ctx, "CREATE DATABASE app CHARACTER SET utf8mb4"); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Printf("\nthe database app on three nodes: %s\nCtrl-C ends it\n", c.URL("app", 0, 1, 2))
+	<-ctx.Done()
+}
 
 // galera is a cluster with the database of an application, which uses the last node.
 type galera struct {
@@ -175,6 +198,12 @@ func (g *galera) raceForLease(rounds int) {
 
 // loseNodes loses the node that a run uses, in three ways. The next run does what is left.
 func (g *galera) loseNodes() {
+	for range *losses {
+		g.loseEach()
+	}
+}
+
+func (g *galera) loseEach() {
 	for _, fault := range []struct {
 		name      string
 		lose, get func()

@@ -79,11 +79,11 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 		return sessioncleanup.Session{}, errNoArchive
 	}
 	return s.change(ctx, t, func(c *conn, before sessioncleanup.Session) (sessioncleanup.Session, error) {
-		links, err := s.links(ctx, c)
+		reach, err := s.reach(ctx, c)
 		if err != nil {
 			return before, err
 		}
-		others, err := c.along(ctx, links, []string{before.ID})
+		others, err := c.along(ctx, reach.links, []string{before.ID})
 		if err == nil {
 			err = t.CheckAlong(others)
 		}

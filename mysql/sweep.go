@@ -118,7 +118,7 @@ type sweep struct {
 	from  cursor
 	left  []pass // the batch's, and those after it
 	now   time.Time
-	links []link // how a deletion reaches other sessions
+	reach *linksRead // of a deletion; empty otherwise
 
 	refs    []sessioncleanup.SessionRef // the sessions selected, in order
 	since   []time.Time                 // to warn about: since when each of them is unused
@@ -126,6 +126,8 @@ type sweep struct {
 	tagged  bool                        // they may have tags
 	changed []sessioncleanup.SessionRef // those and others that went along, without those skipped
 	skipped []sessioncleanup.Skipped
+	rows    int           // BatchResult.Rows
+	freed   int64         // BatchResult.Bytes
 	next    string        // BatchResult.Next
 	held    time.Duration // how long the batch held its locks, without the network and the commit; zero before it had any
 }
@@ -148,7 +150,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 	if err != nil {
 		return result, err
 	}
-	w := &sweep{Batch: b, from: from, left: left}
+	w := &sweep{Batch: b, from: from, left: left, reach: &linksRead{}}
 	if b.Only == nil && from.ID == "" {
 		folded, more, err := s.foldOlder(ctx, b)
 		if err != nil {
@@ -169,7 +171,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 	defer cancel()
 	err = s.writingSessions(limited, func(c *conn) (err error) {
 		if b.Action == sessioncleanup.ActionDeleted {
-			if w.links, err = s.links(limited, c); err != nil {
+			if w.reach, err = s.reach(limited, c); err != nil {
 				return err
 			}
 		}
@@ -189,7 +191,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 		return result, &sessioncleanup.BatchError{IDs: idsOf(w.refs), Next: w.next, Err: err, Code: kindOfFailure(err), Locked: locked(err)}
 	}
 	if err == nil {
-		result.IDs, result.Next, result.Skipped = idsOf(w.changed), w.next, w.skipped
+		result.IDs, result.Next, result.Skipped, result.Rows, result.Bytes = idsOf(w.changed), w.next, w.skipped, w.rows, w.freed
 	}
 	return result, err
 }
@@ -363,7 +365,7 @@ func (w *sweep) write(ctx context.Context, c *conn) error {
 	if w.Action == sessioncleanup.ActionNoticed {
 		return c.insertNotices(ctx, w.refs, w.since, w.now)
 	}
-	if err := w.checkAlong(ctx, c, w.links); err != nil {
+	if err := w.checkAlong(ctx, c, w.reach.links); err != nil {
 		return err
 	}
 	ids := c.adopted.ID.list(idsOf(w.changed))
@@ -377,6 +379,11 @@ func (w *sweep) write(ctx context.Context, c *conn) error {
 	}
 	if w.tagged && w.Action == sessioncleanup.ActionDeleted {
 		if err := c.removeTagsOf(ctx, ids); err != nil {
+			return err
+		}
+	}
+	if w.Action == sessioncleanup.ActionDeleted {
+		if err := w.measure(ctx, c, ids); err != nil {
 			return err
 		}
 	}

@@ -342,10 +342,10 @@ func (r *run) countDependents(ctx context.Context) error {
 // list asks the store, again while it is unavailable: the first time for less long, in case the connection is dead.
 func (r *run) list(ctx context.Context, q Query) (Page, error) {
 	limit := callTimeout
-	if r.opts.DryRun { // it may count long, and its caller can leave
-		limit = readTimeout
-	}
 	page, err := retry(ctx, func() (Page, error) {
+		if r.opts.DryRun { // it may count long, and its caller can leave
+			limit = countTimeout
+		}
 		defer func() { limit = readTimeout }()
 		return within(ctx, limit, func(ctx context.Context) (Page, error) { return r.m.store.List(ctx, q) })
 	})

@@ -37,7 +37,7 @@ func (c *call) me() error {
 	out := meAnswer{
 		Success: true, Role: c.who.Role, ID: c.who.ID, Actor: c.who.Actor(), All: c.m.PermitAll() == nil, Changes: !c.ReadOnly,
 		Archive: c.m.HasArchive(), Archives: policy.Archive.Or(false), Tags: c.m.HasTags(),
-		Warnings: policy.WarnBefore != sessioncleanup.Never && policy.DeleteAfter != sessioncleanup.Never,
+		Warnings:      policy.WarnBefore != sessioncleanup.Never && policy.DeleteAfter != sessioncleanup.Never,
 		InactiveHours: in(policy.InactiveAfter, time.Hour), DeleteDays: in(policy.DeleteAfter, 24*time.Hour),
 		ArchiveDays: in(policy.ArchiveKeep, 24*time.Hour),
 	}

@@ -51,7 +51,7 @@ func (m *Manager) RestoreBackup(ctx context.Context, from Backups, file string, 
 	case !slices.Contains(Conflicts(), o.OnConflict):
 		return Restored{}, invalid.Errorf("%s: on conflict is %q: want one of %s", operation, o.OnConflict, joined(Conflicts()))
 	}
-	b := backupRestore{m: m, archiver: archiver, from: from, file: file, o: o}
+	b := backupRestore{m: m, archiver: archiver, from: BackupsOf(from), file: file, o: o}
 	if named > 0 {
 		err = b.named(ctx)
 	} else {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -59,8 +58,7 @@ type Manager struct {
 	late     *lateness // shared by all that As and If make of it
 
 	observe     Observe
-	backups     Backups       // nil: none
-	stuck       *atomic.Int32 // calls of backups that were given up and have not returned; shared like late
+	backups     Backups // nil: none
 	ignoreClock bool
 	before      hook
 	limited     bool // to what who may do; the service itself may do everything
@@ -113,7 +111,7 @@ func New(store Store, c Config) (*Manager, error) {
 	}
 	m := &Manager{
 		store: bounded{Store: store, observe: c.Observe}, observe: c.Observe, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL,
-		ignoreClock: c.IgnoreClock, backups: c.Backups, stuck: &atomic.Int32{}, late: &lateness{}, before: hook{c.BeforeDelete, c.BeforeDeleteTimeout},
+		ignoreClock: c.IgnoreClock, backups: BackupsOf(c.Backups), late: &lateness{}, before: hook{c.BeforeDelete, c.BeforeDeleteTimeout},
 	}
 	if m.given = given; c.Stored != nil {
 		m.followed = &followed{program: given, stored: *c.Stored}

@@ -31,6 +31,9 @@ func NewDir(path string) (*Dir, error) {
 	return &Dir{path}, nil
 }
 
+// String names the directory.
+func (d *Dir) String() string { return "backup directory " + d.path }
+
 // A file that is being written begins with a dot and has this suffix; what a killed process left is removed after a day.
 const (
 	partSuffix = ".part"

@@ -19,6 +19,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
+	waiting "github.com/sessioncleanup/sessioncleanup/internal/wait"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
@@ -62,7 +63,7 @@ func runVictim(work string) {
 }
 
 // killed starts a victim and kills it with SIGKILL some time after it began, at a random moment up to most. It reports
-// whether the victim was still running.
+// whether the victim was still running, once the server has ended its connections: until then their rows are locked.
 func killed(t *testing.T, url, work string, most time.Duration) bool {
 	t.Helper()
 	self, err := os.Executable()
@@ -72,7 +73,7 @@ func killed(t *testing.T, url, work string, most time.Duration) bool {
 	limited, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(limited, self)
-	cmd.Env = append(os.Environ(), envVictim+"="+work, envURL+"="+url)
+	cmd.Env = append(os.Environ(), envVictim+"="+work, envURL+"="+url+"&application_name=victim")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -92,6 +93,13 @@ func killed(t *testing.T, url, work string, most time.Duration) bool {
 	case err == nil:
 		return false
 	case errors.As(err, &exit) && !exit.Exited():
+		pool := connect(t, url)
+		defer pool.Close()
+		for value[int](t, pool, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'victim' AND datname = current_database()") > 0 {
+			if err := waiting.For(limited, 5*time.Millisecond); err != nil {
+				t.Fatalf("the server has not ended the victim's connections: %v", err)
+			}
+		}
 		return true
 	default:
 		t.Fatalf("victim: %v", err)

@@ -65,7 +65,7 @@ func backUpAll(ctx context.Context, store sessioncleanup.Store, path string, run
 
 const killedSessions = 100
 
-// expectNoneLost requires that each session is in its table, or in the archive or a file that is sound.
+// expectNoneLost requires that each session is in its table, or in the archive or a file that is sound and has it with its row of another table.
 func expectNoneLost(t *testing.T, path string, stored, archived []string) (purged int) {
 	t.Helper()
 	dir, err := backup.NewDir(path)
@@ -80,6 +80,9 @@ func expectNoneLost(t *testing.T, path string, stored, archived []string) (purge
 	for _, file := range files {
 		if _, err := backup.New(dir).Read(t.Context(), file.Name, func(c sessioncleanup.ArchivedCopy) error {
 			saved[c.SessionID] = true
+			if len(c.Content) != 2 {
+				t.Errorf("%s has session %s with %d rows, want 2", file.Name, c.SessionID, len(c.Content))
+			}
 			return nil
 		}); err != nil {
 			t.Error(err)

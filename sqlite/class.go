@@ -55,7 +55,7 @@ func (c *conn) ruled(ctx context.Context, cut sessioncleanup.Cutoffs, protected 
 	}
 	statement, p := c.sql("asked_classes", nil), params{"ruled": string(list)}
 	if m.byColumn {
-		statement, p = c.sql("classes", withProtected(protected)), nil
+		statement, p = c.classes(protected), nil
 	}
 	if m.classes, err = c.texts(ctx, statement, p); err != nil {
 		return err
@@ -102,14 +102,6 @@ func (l *layout) measuredBy(m *measure) *layout {
 	return &out
 }
 
-// withProtected has the statement of that name look for classes that only protected sessions have, too.
-func withProtected(yes bool) sqlfile.Names {
-	if yes {
-		return sqlfile.Names{"with_protected": "1"}
-	}
-	return sqlfile.Names{"with_protected": "0"}
-}
-
 // cutoffs are those of each class.
 func (m *measure) cutoffs() (all []sessioncleanup.Cutoffs) {
 	for _, class := range m.classes {
@@ -142,6 +134,15 @@ func (l *layout) cutoffParams(c sessioncleanup.Cutoffs) params {
 		maps.Copy(p, l.measure.given)
 	}
 	return p
+}
+
+// classes is the statement that reads the classes of sessions, in their order; those that only protected sessions have if that is asked for.
+func (l *layout) classes(ofProtected bool) string {
+	names := sqlfile.Names{"of_protected": ""}
+	if ofProtected {
+		names["of_protected"] = "\n " + l.sql("classes_of_protected", nil)
+	}
+	return l.sql("classes", names)
 }
 
 // classifies reports whether the column says of each session without a note which of some tags it has.

@@ -28,7 +28,7 @@ func (w *sweep) divide(ctx context.Context, c *conn) error {
 		}
 		return c.ruled(ctx, w.Cutoffs, false)
 	}
-	classes, err := c.texts(ctx, c.sql("classes", withProtected(false)), nil)
+	classes, err := c.texts(ctx, c.classes(false), nil)
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func (c *conn) walk(ctx context.Context, q sessioncleanup.Query, p params, now t
 		names["noted_past"] = filled("past", with(names, sqlfile.Names{"place": names["noted_place"], "id": names["noted_id"]}))
 	}
 	part := "walk_all"
-	if q.Filter != (sessioncleanup.Filter{}) || q.Status != "" && q.Status != sessioncleanup.StatusProtected {
+	if q.Filter != (sessioncleanup.Filter{}) || q.Status != "" && (q.Status != sessioncleanup.StatusProtected || c.adopted.Classed) {
 		part, p["walked"] = "walk_some", walked
 	}
 	var parts []string

@@ -35,9 +35,12 @@ WITH RECURSIVE
      FROM sessioncleanup_b WHERE class IS NOT NULL)
 SELECT class FROM sessioncleanup_a WHERE class IS NOT NULL
  UNION SELECT class FROM sessioncleanup_b WHERE class IS NOT NULL
- UNION SELECT "{class}" FROM "{sessions}" INDEXED BY sessioncleanup_classed WHERE "{has_class}" AND "{auto_cleanup}" IS NOT 1 AND "{with_protected}"
- UNION SELECT "{true_class}" FROM sessioncleanup_touches AS sessioncleanup_note CROSS JOIN "{sessions}" ON "{id}" = sessioncleanup_note.session
+ UNION SELECT "{true_class}" FROM sessioncleanup_touches AS sessioncleanup_note CROSS JOIN "{sessions}" ON "{id}" = sessioncleanup_note.session"{of_protected}"
  ORDER BY 1
+
+-- name: classes_of_protected
+
+ UNION SELECT "{class}" FROM "{sessions}" INDEXED BY sessioncleanup_classed WHERE "{has_class}" AND "{auto_cleanup}" IS NOT 1
 
 -- name: rule_tags
 SELECT tag, leaving, after IS NULL FROM sessioncleanup_rules

@@ -26,21 +26,23 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	}
 	var page sessioncleanup.Page
 	var listing listing
-	if q.Limit > 0 && !m.matchesNothing(q.Filter) {
-		if listing, err = s.listing(ctx, m, q); err != nil {
-			return sessioncleanup.Page{}, s.failed("list sessions", err)
-		}
+	args, err := s.dueArgs(ctx, m, &q)
+	if err == nil && q.Limit > 0 && !m.matchesNothing(q.Filter) {
+		listing, err = s.listing(ctx, m, q, args)
+	}
+	if err != nil {
+		return sessioncleanup.Page{}, s.failed("list sessions", err)
 	}
 	now, err := s.read(ctx, func(batch *pgx.Batch) {
 		if m.matchesNothing(q.Filter) {
 			return
 		}
-		args := slices.Clip(append(readArgs(q.Filter, q.Thresholds), orNull(string(q.Status))))
+		args := slices.Clip(append(args, orNull(string(q.Status))))
 		if q.Limit > 0 { // one more than asked, to know whether there is a next page
 			batch.Queue(listing.sql, listing.args...).Query(func(rows pgx.Rows) error { return readPage(rows, q, &page) })
 		}
 		if q.CountUpTo > 0 {
-			batch.Queue(m.statement("count"), append(args, q.CountUpTo)...).QueryRow(func(row pgx.Row) error { return row.Scan(&page.Total) })
+			batch.Queue(m.statement("count", m.measuring(q.Thresholds), m.dueAmong(q.Status)), append(args, q.CountUpTo)...).QueryRow(func(row pgx.Row) error { return row.Scan(&page.Total) })
 		}
 	})
 	if err != nil {
@@ -112,7 +114,7 @@ func (s *Store) counts(ctx context.Context, m *mapping, q sessioncleanup.CountsQ
 			return
 		}
 		batch.Queue(statements["one_core"])
-		batch.Queue(m.statement("counts"), readArgs(q.Filter, q.Thresholds)...).QueryRow(func(row pgx.Row) error {
+		batch.Queue(m.statement("counts", m.measuring(q.Thresholds)), readArgs(q.Filter, q.Thresholds)...).QueryRow(func(row pgx.Row) error {
 			var overdue float64
 			err := row.Scan(&c.Total, &c.Active, &c.Inactive, &c.Old, &c.Protected, &c.DueForDeactivation, &c.DueForDeletion, &c.NeverDue, &c.InUse, &c.Recent, &overdue)
 			c.OldestOverdue = time.Duration(overdue) * time.Microsecond
@@ -138,7 +140,8 @@ func (s *Store) read(ctx context.Context, queries func(*pgx.Batch)) (time.Time, 
 
 // readArgs are the first six parameters of what reads sessions; NULL does not filter, and turns a phase off.
 func readArgs(f sessioncleanup.Filter, t sessioncleanup.Thresholds) []any {
-	return []any{moment(t.Now), threshold(t.Inactive), deletion(t), orNull(f.ID), orNull(f.OwnerID), words(f)}
+	c := t.At(time.Now())
+	return []any{moment(t.Now), spans(c, false), rulesOf(c), orNull(f.ID), orNull(f.OwnerID), words(f)}
 }
 
 // words are the text of a filter, NULL for none, and the words of its tags.
@@ -155,29 +158,6 @@ func (m *mapping) cutoffs(t sessioncleanup.Thresholds, now time.Time) sessioncle
 	c := t.At(now)
 	c.Untracked = m.untracked
 	return c
-}
-
-// deletion is how long before now the moments of Cutoffs lie that decide about deletions: Delete, Warn, Warned and GivenUp.
-func deletion(t sessioncleanup.Thresholds) []*int64 {
-	all := []*int64{threshold(t.Delete), nil, nil, nil}
-	if t.Delete > 0 && t.Warn > 0 {
-		all[1], all[2] = new(int64(0)), threshold(t.Warn)
-		if before := threshold(t.Delete - t.Warn); before != nil {
-			all[1] = before
-		}
-		if t.Proceed {
-			all[3] = all[2]
-		}
-	}
-	return all
-}
-
-// threshold is in whole milliseconds: as cutoffs are cut, a part of one counts as one.
-func threshold(d time.Duration) *int64 {
-	if d <= 0 {
-		return nil
-	}
-	return new(int64((d + time.Millisecond - 1) / time.Millisecond))
 }
 
 // matchesNothing reports whether a filter selects no session of this table, whatever the table holds.

@@ -216,5 +216,8 @@ func (a *app) sayFigures(ctx context.Context, when string, m *sessioncleanup.Man
 // sayThresholds prints the thresholds of the run.
 func (a *app) sayThresholds(p sessioncleanup.Policy, run sessioncleanup.Run) error {
 	p = sessioncleanup.Policy{InactiveAfter: run.InactiveAfter, DeleteAfter: run.DeleteAfter}.Or(p)
-	return a.say("Deactivate after: %s without activity. Delete after: %s.\n", spanText(p.InactiveAfter), spanText(p.DeleteAfter))
+	if err := a.say("Deactivate after: %s without activity. Delete after: %s.\n", spanText(p.InactiveAfter), spanText(p.DeleteAfter)); err != nil || len(p.RuleTags()) == 0 {
+		return err
+	}
+	return a.say("By tag: %s.\n", p.Rules)
 }

@@ -20,7 +20,7 @@ const maxDotEnv = 64 << 10
 // dotEnvNames are the variables that are read from .env.
 var dotEnvNames = []string{
 	envDatabase, sessioncleanup.EnvEnabled, sessioncleanup.EnvInactiveHours, sessioncleanup.EnvDeleteDays,
-	sessioncleanup.EnvAutoCleanupDefault, sessioncleanup.EnvWarnDays, sessioncleanup.EnvUndeliverable, sessioncleanup.EnvArchive, sessioncleanup.EnvArchiveDays, sessioncleanup.EnvBackup,
+	sessioncleanup.EnvAutoCleanupDefault, sessioncleanup.EnvWarnDays, sessioncleanup.EnvUndeliverable, sessioncleanup.EnvArchive, sessioncleanup.EnvArchiveDays, sessioncleanup.EnvBackup, sessioncleanup.EnvRules,
 	envNotifyOperators, envNotifyOwners, "NO_COLOR",
 }
 

@@ -71,7 +71,7 @@ func (a *app) printSessions(sessions []sessioncleanup.Session) error {
 			owner = s.OwnerID
 		}
 		rows = append(rows, []cell{
-			text(s.ID), text(s.Name), text(owner), statusCell(s.Status), text(ago(s.LastActivity, s.AsOf)), text(ago(s.ExpiresAt, s.AsOf)),
+			text(s.ID), text(s.Name), text(owner), statusOf(s), text(ago(s.LastActivity, s.AsOf)), text(ago(s.ExpiresAt, s.AsOf)),
 			{text: humanize.Comma(s.ActivityCount), right: true},
 		})
 	}

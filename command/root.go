@@ -46,7 +46,7 @@ Start with "sessioncleanup demo", which needs no database.`,
 		}
 	}
 	add(groupSetUp, a.demo(), a.inspect(), a.migrate(), a.validate(), a.doctor(), a.uninstall())
-	add(groupCleanup, a.cleanup(), a.pauseCleanup(), a.resumeCleanup(), a.stats(), a.serve(), a.deliver(), a.notices(), a.notify(), a.events(), a.backup())
+	add(groupCleanup, a.cleanup(), a.showPolicy(), a.pauseCleanup(), a.resumeCleanup(), a.stats(), a.serve(), a.deliver(), a.notices(), a.notify(), a.events(), a.backup())
 	add(groupSessions, a.list(), a.owners(), a.show(), a.deactivate(), a.reactivate(), a.delete(), a.archive(), a.restore(), a.erase(), a.autoCleanup(), a.tag(), a.tags(), a.expire(), a.touch())
 	add("", a.version(), a.completion())
 	root.SetHelpCommand(helpVerb(root))
@@ -71,7 +71,8 @@ const environmentHelp = `
 Environment, also from a file .env in the working directory: ` + envDatabase + `, ` + sessioncleanup.EnvEnabled + `,
 ` + sessioncleanup.EnvInactiveHours + `, ` + sessioncleanup.EnvDeleteDays + `, ` + sessioncleanup.EnvAutoCleanupDefault + `,
 ` + sessioncleanup.EnvWarnDays + `, ` + sessioncleanup.EnvUndeliverable + `,
-` + sessioncleanup.EnvArchive + `, ` + sessioncleanup.EnvArchiveDays + `, ` + sessioncleanup.EnvBackup + `, ` + envIgnoreClock + `,
+` + sessioncleanup.EnvArchive + `, ` + sessioncleanup.EnvArchiveDays + `, ` + sessioncleanup.EnvBackup + `, ` + sessioncleanup.EnvRules + `,
+` + envIgnoreClock + `,
 ` + envName + `, ` + envNotifyOperators + `, ` + envNotifyOwners + `, NO_COLOR
 `
 

@@ -13,7 +13,7 @@ import (
 var policyVariables = []string{
 	sessioncleanup.EnvEnabled, sessioncleanup.EnvInactiveHours, sessioncleanup.EnvDeleteDays, sessioncleanup.EnvAutoCleanupDefault,
 	sessioncleanup.EnvWarnDays, sessioncleanup.EnvUndeliverable,
-	sessioncleanup.EnvArchive, sessioncleanup.EnvArchiveDays, sessioncleanup.EnvBackup,
+	sessioncleanup.EnvArchive, sessioncleanup.EnvArchiveDays, sessioncleanup.EnvBackup, sessioncleanup.EnvRules,
 	envIgnoreClock, envNotifyOperators, envNotifyOwners,
 }
 

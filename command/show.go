@@ -113,15 +113,26 @@ func (a *app) printSession(s sessioncleanup.Session) error {
 	}
 	addTime("Last activity", s.LastActivity)
 	addTime("Expires", s.ExpiresAt)
-	addDue := func(name string, t time.Time) {
-		if !t.IsZero() && !t.After(s.AsOf) {
-			add(name, "now")
-		} else {
-			addTime(name, t)
+	addDue := func(name string, t time.Time, tag string) {
+		when := "never"
+		switch {
+		case t.IsZero() && tag == "":
+			return
+		case t.IsZero():
+		case !t.After(s.AsOf):
+			when = "now"
+		default:
+			when = moment(t) + "  " + ago(t, s.AsOf)
 		}
+		if tag != "" {
+			when += "  by the rule of the tag " + tag
+		}
+		add(name, when)
 	}
-	addDue("Due for deactivation", s.DeactivateAt)
-	addDue("Due for deletion", s.DeleteAt)
+	if s.Active {
+		addDue("Due for deactivation", s.DeactivateAt, s.DeactivateRule)
+	}
+	addDue("Due for deletion", s.DeleteAt, s.DeleteRule)
 	switch {
 	case s.DeactivatedAt.Unix() == 0:
 		add("Deactivated", "before the table was adopted")

@@ -47,6 +47,18 @@ func header(words ...string) []cell {
 	return row
 }
 
+// statusOf is the status of a session, with the tag whose rule set what is due.
+func statusOf(s sessioncleanup.Session) cell {
+	c, tag := statusCell(s.Status), s.DeleteRule
+	if s.Active {
+		tag = s.DeactivateRule
+	}
+	if tag != "" && s.AutoCleanup {
+		c.text += " (tag " + tag + ")"
+	}
+	return c
+}
+
 func statusCell(s sessioncleanup.Status) cell {
 	colors := map[sessioncleanup.Status]color{
 		sessioncleanup.StatusActive: green, sessioncleanup.StatusToDeactivate: yellow,

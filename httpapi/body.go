@@ -145,6 +145,22 @@ func fractionOrNone(name string, to *float64) field {
 	}
 }
 
+// rules reads rules by tag.
+func rules(name string, to *string) field {
+	return func(raw json.RawMessage) error {
+		if err := json.Unmarshal(raw, to); err != nil {
+			return wrong(name, msgRules, err)
+		}
+		if *to == "" {
+			*to = sessioncleanup.NoRules
+		}
+		if _, err := sessioncleanup.ParseRules(*to); err != nil {
+			return wrong(name, msgRules, err)
+		}
+		return nil
+	}
+}
+
 // threshold reads a number of units, or "never".
 func threshold(name string, unit time.Duration, to *time.Duration) field {
 	return func(raw json.RawMessage) error {

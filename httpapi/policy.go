@@ -64,6 +64,7 @@ var policyValues = []value{
 	numberValue("alert_due", true, func(p sessioncleanup.Policy) int { return p.AlertDue }),
 	{"alert_use_rate", func(p sessioncleanup.Policy) any { return max(p.AlertUseRate, 0) }, func(p sessioncleanup.Policy) bool { return p.AlertUseRate != 0 }, true},
 	numberValue("alert_activity_rate", true, func(p sessioncleanup.Policy) float64 { return p.AlertActivityRate }),
+	{"rules", func(p sessioncleanup.Policy) any { return rulesOf(p) }, func(p sessioncleanup.Policy) bool { return p.Rules != "" }, true},
 	switchValue("enabled", func(p sessioncleanup.Policy) sessioncleanup.Switch { return p.Enabled }),
 	switchValue("auto_cleanup_default", func(p sessioncleanup.Policy) sessioncleanup.Switch { return p.AutoCleanupDefault }),
 	switchValue("reactivate_on_activity", func(p sessioncleanup.Policy) sessioncleanup.Switch { return p.ReactivateOnActivity }),
@@ -78,6 +79,14 @@ var policyValues = []value{
 	thresholdValue("batch_budget_seconds", time.Second, false, func(p sessioncleanup.Policy) time.Duration { return p.BatchBudget }),
 	numberValue("rate", false, func(p sessioncleanup.Policy) float64 { return p.Rate }),
 	numberValue("busy_share", false, func(p sessioncleanup.Policy) float64 { return p.BusyShare }),
+}
+
+// rulesOf are the rules by tag; empty without any.
+func rulesOf(p sessioncleanup.Policy) string {
+	if all, err := sessioncleanup.ParseRules(p.Rules); err == nil && len(all) > 0 {
+		return sessioncleanup.FormatRules(all)
+	}
+	return ""
 }
 
 // settings are those of the policy in force.
@@ -102,7 +111,7 @@ func (c *call) settings() []setting {
 
 // policy serves GET /policy: what is in force, where it comes from, and what a run would do by it or by the values in the query.
 func (c *call) policy() error {
-	values, err := c.query("inactive_hours", "delete_old_days", "archive_keep_days")
+	values, err := c.query("inactive_hours", "delete_old_days", "archive_keep_days", "rules")
 	if err != nil {
 		return err
 	}
@@ -119,6 +128,11 @@ func (c *call) policy() error {
 			if *f.to, err = sessioncleanup.ParseThreshold(f.name, values.Get(f.name), f.unit); err != nil {
 				return wrong(f.name, msgThreshold, values.Get(f.name))
 			}
+		}
+	}
+	if change.Rules = values.Get("rules"); change.Rules != "" {
+		if _, err := sessioncleanup.ParseRules(change.Rules); err != nil {
+			return wrong("rules", msgRules, err)
 		}
 	}
 	out, err := c.policyNow()
@@ -162,6 +176,7 @@ func (c *call) setPolicy() error {
 		"inactive_hours":    threshold("inactive_hours", time.Hour, &change.InactiveAfter),
 		"delete_old_days":   threshold("delete_old_days", hoursOfDay, &change.DeleteAfter),
 		"archive_keep_days": threshold("archive_keep_days", hoursOfDay, &change.ArchiveKeep),
+		"rules":             rules("rules", &change.Rules),
 		"alert_due":         count("alert_due", &alertDue), "alert_use_rate": fractionOrNone("alert_use_rate", &change.AlertUseRate), "alert_activity_rate": fraction("alert_activity_rate", &change.AlertActivityRate),
 	}); err != nil {
 		return err

@@ -31,10 +31,13 @@ type session struct {
 	CleanupStatus string                `json:"cleanup_status"`
 	DeactivateAt  *time.Time            `json:"deactivate_at"`
 	DeleteAt      *time.Time            `json:"delete_at"`
-	ActivityCount int64                 `json:"activity_count"`
-	Warning       *string               `json:"warning"`   // of its deletion, for this idle period: see warningOf
-	WarnedAt      *time.Time            `json:"warned_at"` // when it was delivered
-	Tags          []string              `json:"tags"`
+	// The tags whose rules set these times, or say never; empty: the policy.
+	DeactivateRule string     `json:"deactivate_rule"`
+	DeleteRule     string     `json:"delete_rule"`
+	ActivityCount  int64      `json:"activity_count"`
+	Warning        *string    `json:"warning"`   // of its deletion, for this idle period: see warningOf
+	WarnedAt       *time.Time `json:"warned_at"` // when it was delivered
+	Tags           []string   `json:"tags"`
 
 	State    sessioncleanup.Prospect     `json:"state"`
 	StateAt  *time.Time                  `json:"state_until"`
@@ -49,7 +52,7 @@ func sessionOf(s sessioncleanup.Session) session {
 		CreatedAt: known(s.CreatedAt), UpdatedAt: known(s.UpdatedAt), LastActivity: s.LastActivity, ExpiresAt: known(s.ExpiresAt),
 		DeactivatedAt: known(s.DeactivatedAt),
 		HoursInactive: hundredths(s.AsOf.Sub(s.LastActivity).Hours()), Status: s.Status, CleanupStatus: cleanupStatus(s.Status),
-		DeactivateAt: dueAt(s.DeactivateAt, s.AsOf), DeleteAt: dueAt(s.DeleteAt, s.AsOf), ActivityCount: s.ActivityCount, Tags: append([]string{}, s.Tags...),
+		DeactivateAt: dueAt(s.DeactivateAt, s.AsOf), DeleteAt: dueAt(s.DeleteAt, s.AsOf), DeactivateRule: s.DeactivateRule, DeleteRule: s.DeleteRule, ActivityCount: s.ActivityCount, Tags: append([]string{}, s.Tags...),
 	}
 	out.Warning, out.WarnedAt = warningOf(s.Warning), known(s.Warning.DeliveredAt)
 	if !s.CreatedAt.IsZero() {

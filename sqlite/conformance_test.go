@@ -63,6 +63,26 @@ func TestStoreWithItsOwnTable(t *testing.T) {
 	}, storetest.TableGroups()...)
 }
 
+// With rules in its policy, a store finds what is due class by class; those of a check may be others.
+func TestStoreWithRulesByTag(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t testing.TB) storetest.Harness {
+		path, host := adopted(t, []string{hostTables, twelveUsers}, sqlite.Config{})
+		store := open(t, path, sqlite.Config{})
+		rules := sessioncleanup.Policy{Rules: "vip: delete=never; test: inactive=1h; gold: delete=400d; a.b: delete=1d; a-b: delete=1d; unused: delete=1d"}
+		if err := store.Migrate(t.Context(), rules); err != nil {
+			t.Fatal(err)
+		}
+		h := hostHarness(t, store, host, "streamer_id", "INTEGER")
+		h.Second = open(t, path, sqlite.Config{})
+		h.Activity = func(ctx context.Context, id string) error {
+			_, err := host.ExecContext(ctx, "INSERT INTO propositions (session_id) VALUES (?)", id)
+			return err
+		}
+		return h
+	}, "due", "list", "counts", "sweep", "tags", "rules", "outbox", "archive", "workload")
+}
+
 // A database in memory has one connection: what changes something, and what happens at once, has to do with it.
 func TestStoreInMemory(t *testing.T) {
 	t.Parallel()

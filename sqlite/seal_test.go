@@ -87,10 +87,10 @@ func TestEventsOfAnEarlierVersionAreSealed(t *testing.T) {
 	execute(t, host, "DROP TRIGGER sessioncleanup_session_deleted")
 	execute(t, host, "DROP TABLE sessioncleanup_seals")
 	execute(t, host, "ALTER TABLE sessioncleanup_events DROP COLUMN proof")
-	for _, table := range []string{"archive", "archive_rows", "archive_numbers", "tombstones", "positions", "notices", "values", "tags"} {
+	for _, table := range []string{"archive", "archive_rows", "archive_numbers", "tombstones", "positions", "notices", "values", "tags", "rules"} {
 		execute(t, host, "DROP TABLE sessioncleanup_"+table)
 	}
-	for _, column := range []string{"archive", "archive_keep_seconds", "archive_max_rows", "archive_max_bytes", "backup", "warn_before_seconds", "undeliverable_proceed"} {
+	for _, column := range []string{"archive", "archive_keep_seconds", "archive_max_rows", "archive_max_bytes", "backup", "warn_before_seconds", "undeliverable_proceed", "rules"} {
 		execute(t, host, "ALTER TABLE sessioncleanup_settings DROP COLUMN "+column)
 	}
 	execute(t, host, "DELETE FROM sessioncleanup_migrations WHERE version_id >= 3")

@@ -82,10 +82,11 @@ func (f *fixture) taggedStock(n int) (*generator, *model) {
 func rulesRandom(f *fixture) {
 	f.ruled()
 	g, m := f.taggedStock(150)
-	for _, p := range policies() {
+	filters := []sessioncleanup.Filter{{}, {OwnerID: f.owner(2)}, {Tags: "vip"}, {Tags: "-test", Text: "a"}}
+	for _, p := range []sessioncleanup.Policy{{}, policies()[g.IntN(len(policies()))]} {
 		for _, p.Rules = range rules() {
 			t := f.pinned(p)
-			for _, filter := range []sessioncleanup.Filter{{}, {OwnerID: f.owner(2)}, {Tags: "vip"}, {Tags: "-test", Text: "a"}} {
+			for _, filter := range []sessioncleanup.Filter{{}, pick(g, filters[1:]...)} {
 				f.expectCounts(m, sessioncleanup.CountsQuery{Filter: filter, Thresholds: t})
 				for _, status := range sessioncleanup.Statuses() {
 					q := sessioncleanup.Query{Filter: filter, Status: status, Thresholds: t, Sort: pick(g, sessioncleanup.Sorts()...), Limit: everything, CountUpTo: everything}
@@ -113,6 +114,8 @@ func rulesRandom(f *fixture) {
 func rulesLongest(f *fixture) {
 	f.ruled()
 	const text = "long: inactive=10d delete=90d; short: inactive=1h delete=2d; never: inactive=never delete=never; half: delete=40d"
+	sessions, t := map[string]sessioncleanup.Status{}, f.pinned(sessioncleanup.Policy{Rules: text})
+	what := map[string]string{}
 	for i, c := range []struct {
 		tags      string
 		idle      time.Duration
@@ -136,19 +139,27 @@ func rulesLongest(f *fixture) {
 		{"half short", 23 * time.Hour, active, inactive},
 		{"half short other", 41 * day, toDeactivate, toDelete},
 	} {
-		sessions := []sessioncleanup.Session{f.session(1000+2*i, true, f.now.Add(-c.idle)), f.session(1001+2*i, false, f.now.Add(-c.idle))}
-		f.insert(sessions...)
-		t := f.pinned(sessioncleanup.Policy{Rules: text})
-		for n, want := range []sessioncleanup.Status{c.used, c.abandoned} {
-			s := sessions[n]
+		both := []sessioncleanup.Session{f.session(1000+2*i, true, f.now.Add(-c.idle)), f.session(1001+2*i, false, f.now.Add(-c.idle))}
+		f.insert(both...)
+		for n, s := range both {
 			if c.tags != "" {
-				s = f.tagged(s, c.tags)
+				f.tagged(s, c.tags)
 			}
-			for _, status := range sessioncleanup.Statuses() {
-				listed := f.page(sessioncleanup.Query{Status: status, Thresholds: t, Limit: everything}).Sessions
-				if is := slices.Contains(idsOf(listed), s.ID); is != (status == want) {
-					f.Errorf("a session with the tags %q, unused for %v, is listed as %s: %t, want status %s", c.tags, c.idle, status, is, want)
-				}
+			sessions[s.ID], what[s.ID] = []sessioncleanup.Status{c.used, c.abandoned}[n], fmt.Sprintf("a session with the tags %q, unused for %v", c.tags, c.idle)
+		}
+	}
+	for _, status := range sessioncleanup.Statuses() {
+		var want []string
+		for id, is := range sessions {
+			if is == status {
+				want = append(want, id)
+			}
+		}
+		listed := idsOf(f.page(sessioncleanup.Query{Status: status, Thresholds: t, Limit: everything}).Sessions)
+		f.expectIDs("listed as "+string(status), listed, want...)
+		for _, id := range listed {
+			if sessions[id] != status {
+				f.Errorf("%s, is listed as %s", what[id], status)
 			}
 		}
 	}
@@ -224,7 +235,6 @@ func rulesWarnings(f *fixture) {
 			f.tagged(s, pick(g, "soon", "silent", "early", "vip", "soon early", "silent soon", "silent vip", "other", "early silent soon"))
 		}
 	}
-	f.expectSelections("before the warnings", f.ruledWarnings(0))
 	t := f.ruledWarnings(0)
 	for _, filter := range []sessioncleanup.Filter{{OwnerID: f.owner(2)}, {}} {
 		q := sessioncleanup.Query{Filter: filter, Status: sessioncleanup.SelectToWarn, Thresholds: t, Limit: everything}
@@ -237,12 +247,10 @@ func rulesWarnings(f *fixture) {
 		}
 		return delivered(m)
 	})
-	for _, after := range []time.Duration{0, day, notice + time.Minute, 5 * notice} {
-		f.expectSelections(fmt.Sprintf("after %v", after), f.ruledWarnings(after))
-		t := f.ruledWarnings(after)
-		t.Proceed = true
-		f.expectSelections(fmt.Sprintf("after %v, whatever was not delivered", after), t)
-	}
+	f.expectSelections("just after them", f.ruledWarnings(day))
+	t = f.ruledWarnings(notice + time.Minute)
+	t.Proceed = true
+	f.expectSelections("long after them, whatever was not delivered", t)
 	for _, after := range []time.Duration{0, day + time.Minute, 5 * notice} {
 		t := f.ruledWarnings(after)
 		q := sessioncleanup.Query{Status: toDelete, Thresholds: t, Limit: everything}

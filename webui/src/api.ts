@@ -14,6 +14,8 @@ export interface Session {
   created_at: string | null;
   activity_count: number;
   tags: string[];
+  deactivate_rule: string;
+  delete_rule: string;
   status: string;
   deactivated_at: string | null;
   warning: "waiting" | "delivered" | "undeliverable" | null;
@@ -80,7 +82,7 @@ export interface Event {
 }
 export interface Setting {
   name: string;
-  value: number | boolean | null;
+  value: number | boolean | string | null;
   origin: "program" | "database" | "default";
   editable: boolean;
 }

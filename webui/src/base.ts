@@ -63,7 +63,13 @@ export function stateOf(w: Words, s: Session, now: string) {
         : at
           ? say("deletedAt")
           : w.t("staysClosed");
-  return html`<span class="state ${s.state}"><span class="pill">${w.t(s.state)}</span> <span class="until">${text}</span>${warningOf(w, s)}</span>`;
+  return html`<span class="state ${s.state}"><span class="pill">${w.t(s.state)}</span> <span class="until">${text}</span>${ruleOf(w, s)}${warningOf(w, s)}</span>`;
+}
+
+/** ruleOf names the tag whose rule says when the session is closed or deleted, if one does. */
+function ruleOf(w: Words, s: Session) {
+  const tag = s.active ? s.deactivate_rule : s.delete_rule;
+  return tag && s.state !== "protected" ? html` <span class="until">${w.t("byTag", { tag })}</span>` : nothing;
 }
 
 /** warningOf says what became of the warning before the deletion. */

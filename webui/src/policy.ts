@@ -83,7 +83,7 @@ export class PolicyView extends View {
 
   private others(p: Policy) {
     const rest = p.settings.filter((s) => !(s.name in words));
-    const shown = (v: Setting["value"]) => (v === null ? this.t("never") : typeof v === "boolean" ? this.t(v ? "on" : "off") : this.frame.words.number(v));
+    const shown = (v: Setting["value"]) => (v === null ? this.t("never") : typeof v === "string" ? v || this.t("noRules") : typeof v === "boolean" ? this.t(v ? "on" : "off") : this.frame.words.number(v));
     const say = (name: string) => (`p_${name}` in languages.en ? this.t(`p_${name}` as Key) : name);
     return html`<details class="card pad"><summary>${this.t("policyMore")}</summary><table><thead><tr><th scope="col">${this.t("setting")}</th><th scope="col">${this.t("value")}</th><th scope="col">${this.t("origin")}</th></tr></thead>
       <tbody>${rest.map((s) => html`<tr><td>${say(s.name)}</td><td><strong>${shown(s.value)}</strong></td><td class="muted">${this.t(`from_${s.origin}` as Key)}</td></tr>`)}</tbody></table></details>`;

@@ -25,7 +25,10 @@ func condition(s sessioncleanup.Switch) *bool {
 }
 
 func archiveArgs(q sessioncleanup.ArchiveQuery) []any {
-	return []any{q.IDs, orNull(q.SessionID), orNull(q.OwnerID), moment(q.Until), condition(q.BackedUp), condition(q.Held)}
+	return []any{
+		q.IDs, orNull(q.SessionID), orNull(q.OwnerID), moment(q.Until), condition(q.BackedUp), condition(q.Held),
+		len(q.Rules) > 0 || !q.Until.IsZero(), purgeRulesOf(q.Rules),
+	}
 }
 
 // Archived returns the entries of the archive that match the query, newest first.
@@ -39,7 +42,10 @@ func (s *Store) Archived(ctx context.Context, q sessioncleanup.ArchiveQuery) ([]
 
 func scanArchived(row pgx.CollectableRow) (a sessioncleanup.Archived, err error) {
 	var backedUp *time.Time
-	err = row.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &a.At, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes, &backedUp, &a.Held)
+	err = row.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &a.At, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes, &backedUp, &a.Held, &a.Tags)
+	if len(a.Tags) == 0 {
+		a.Tags = nil
+	}
 	a.At = a.At.UTC()
 	if backedUp != nil {
 		a.BackedUpAt = backedUp.UTC()
@@ -169,7 +175,7 @@ func (s *Store) Purge(ctx context.Context, b sessioncleanup.Batch, before time.T
 	started := time.Now()
 	err = s.transact(ctx, min(batchLimit, s.cfg.BatchTimeout), func(batch *pgx.Batch) {
 		queueGuard(batch, m, b.Lease)
-		batch.Queue(m.statement("purge"), before, b.BackedUp, b.Limit, b.After, b.Cause.Actor, b.Cause.Reason, b.Cause.RunID).QueryRow(func(row pgx.Row) error {
+		batch.Queue(m.statement("purge"), moment(before), b.BackedUp, b.Limit, b.After, b.Cause.Actor, b.Cause.Reason, b.Cause.RunID, purgeRulesOf(b.PurgeRules)).QueryRow(func(row pgx.Row) error {
 			return row.Scan(&out.IDs, &out.Next)
 		})
 	})

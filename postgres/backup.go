@@ -57,7 +57,7 @@ type copies struct {
 
 func (c *copies) insert(batch *pgx.Batch) {
 	for _, e := range c.given {
-		batch.Queue(c.m.statement("insert_archived"), e.SessionID, e.OwnerID, e.Name, e.At, e.Actor, e.Reason, e.RunID, e.Rows, e.Bytes).QueryRow(func(row pgx.Row) error {
+		batch.Queue(c.m.statement("insert_archived"), e.SessionID, e.OwnerID, e.Name, e.At, e.Actor, e.Reason, e.RunID, e.Rows, e.Bytes, e.Tags).QueryRow(func(row pgx.Row) error {
 			var id int64
 			err := row.Scan(&id)
 			c.ids = append(c.ids, id)

@@ -70,7 +70,7 @@ func findRelation(ctx context.Context, q *guarded, table string) (relation, erro
 		  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 		  JOIN pg_catalog.pg_type b ON b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
 		  JOIN pg_catalog.pg_namespace n ON n.oid = b.typnamespace JOIN pg_catalog.pg_roles o ON o.oid = b.typowner
-		 WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped`, r.oid)
+		 WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> $2::name`, r.oid, classColumn)
 	if err != nil {
 		return r, err
 	}

@@ -21,8 +21,8 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 
 func (s *Store) counts(ctx context.Context, m *mapping, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
 	var c sessioncleanup.Counts
-	statement := m.statement("counts", sqlfile.Names{"counted": m.names["sessions"]})
-	if m.indexed(q.Filter) {
+	statement := m.statement("counts", m.measuring(q.Thresholds), sqlfile.Names{"counted": m.names["sessions"]})
+	if m.indexed(q.Filter, q.Thresholds) {
 		statement = m.byIndex("counts_of_all")
 	}
 	now, err := s.read(ctx, func(batch *pgx.Batch) {
@@ -44,15 +44,15 @@ func (s *Store) counts(ctx context.Context, m *mapping, q sessioncleanup.CountsQ
 	return c, nil
 }
 
-// indexed reports whether figures of these sessions come from the indexes.
-func (m *mapping) indexed(f sessioncleanup.Filter) bool {
-	return f == (sessioncleanup.Filter{}) && !m.untracked
+// indexed reports whether figures of these sessions come from the indexes. Where tags have rules, no column says when a session is due.
+func (m *mapping) indexed(f sessioncleanup.Filter, t sessioncleanup.Thresholds) bool {
+	return f == (sessioncleanup.Filter{}) && len(t.Rules) == 0 && !m.untracked
 }
 
 // byIndex is a statement for figures of all sessions.
 func (m *mapping) byIndex(statement string) string {
 	_, used := m.times(m.schema.LastActivity, "s.")
-	n := sqlfile.Names{"used": used}
+	n := sqlfile.Names{"used": used, "each_class": m.statement("each_class")}
 	without := sqlfile.Names{"noted": "false"}
 	without["past_delete"] = m.statement("past", without, sqlfile.Names{"cutoff": "v_cut.delete"})
 	n["gone_by_column"] = m.statement("gone", without)

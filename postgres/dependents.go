@@ -24,10 +24,14 @@ func (s *Store) Dependents(ctx context.Context, q *sessioncleanup.Query) ([]sess
 	if q == nil || m.matchesNothing(q.Filter) {
 		q, most = &sessioncleanup.Query{}, 0
 	}
-	args := append(readArgs(q.Filter, q.Thresholds), orNull(string(q.Status)), most, sessioncleanup.MaxDependentRows)
+	args, err := s.dueArgs(ctx, m, q)
+	if err != nil {
+		return nil, s.failed("follow the foreign keys", err)
+	}
+	args = append(args, orNull(string(q.Status)), most, sessioncleanup.MaxDependentRows)
 	var found []sessioncleanup.Dependent
 	_, err = s.read(ctx, func(batch *pgx.Batch) {
-		batch.Queue(m.statement("dependents"), slices.Clip(args)...).Query(func(rows pgx.Rows) error {
+		batch.Queue(m.statement("dependents", m.measuring(q.Thresholds), m.dueAmong(q.Status)), slices.Clip(args)...).Query(func(rows pgx.Rows) error {
 			found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[sessioncleanup.Dependent])
 			return err
 		})

@@ -13,7 +13,7 @@ import (
 )
 
 // cleanerFunctions are those that only roles which run cleanups may execute.
-var cleanerFunctions = []string{"cleanup_inactive_sessions", "sessioncleanup_sweep", "sessioncleanup_phase", "sessioncleanup_forget", "sessioncleanup_seal", "sessioncleanup_purge", "sessioncleanup_warn"}
+var cleanerFunctions = []string{"cleanup_inactive_sessions", "sessioncleanup_sweep", "sessioncleanup_phase", "sessioncleanup_forget", "sessioncleanup_seal", "sessioncleanup_purge", "sessioncleanup_warn", "sessioncleanup_classify"}
 
 // grant is a privilege on a table or, without one, on a database schema.
 type grant struct{ privilege, space, table string }
@@ -136,6 +136,8 @@ func (p *plan) grantsFor(ctx context.Context, runs bool) ([]grant, error) {
 	give(p.m.space, "sessioncleanup_touches", "SELECT")
 	give(p.m.space, "sessioncleanup_notices", "SELECT")
 	give(p.m.space, "sessioncleanup_tags", "SELECT", "INSERT", "DELETE")
+	give(p.m.space, "sessioncleanup_rule_tags", "SELECT")
+	give(p.m.space, "sessioncleanup_retagged", "SELECT")
 	give(p.m.space, "sessioncleanup_archive", "SELECT") // but not its rows: they have columns that the role may not see
 	if runs {
 		give(p.m.space, "sessioncleanup_leases", "SELECT", "INSERT", "UPDATE")

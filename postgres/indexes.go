@@ -30,7 +30,7 @@ func (p *plan) addIndexes(ctx context.Context) error {
 			return mapError("look for partitions of "+p.m.table.path(), err)
 		}
 	}
-	for _, kind := range []string{"idle", "expired", "gone", "undated", "ended", "protected"} { // batches and lists read them in order
+	for _, kind := range []string{"idle", "expired", "gone", "class_idle", "class_expired", "class_gone", "undated", "ended", "classed", "protected"} { // batches and lists read them in order
 		for _, b := range tables {
 			if err := p.addIndex(ctx, kind, b, p.m.table.kind == "p"); err != nil {
 				return err

@@ -26,16 +26,18 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	}
 	var page sessioncleanup.Page
 	var listing listing
-	if q.Limit > 0 && !m.matchesNothing(q.Filter) {
-		if listing, err = s.listing(ctx, m, q); err != nil {
-			return sessioncleanup.Page{}, s.failed("list sessions", err)
-		}
+	args, err := s.dueArgs(ctx, m, &q)
+	if err == nil && q.Limit > 0 && !m.matchesNothing(q.Filter) {
+		listing, err = s.listing(ctx, m, q, args)
+	}
+	if err != nil {
+		return sessioncleanup.Page{}, s.failed("list sessions", err)
 	}
 	now, err := s.read(ctx, func(batch *pgx.Batch) {
 		if m.matchesNothing(q.Filter) {
 			return
 		}
-		args := slices.Clip(append(readArgs(q.Filter, q.Thresholds), orNull(string(q.Status))))
+		args := slices.Clip(append(args, orNull(string(q.Status))))
 		if q.Limit > 0 { // one more than asked, to know whether there is a next page
 			if listing.walks {
 				batch.Queue(statements["in_order"], "off")
@@ -46,8 +48,8 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 			}
 		}
 		if q.CountUpTo > 0 {
-			statement, args := m.statement("count"), append(args, q.CountUpTo)
-			if q.Status == sessioncleanup.StatusToDeactivate && q.CountUpTo > fewSessions && m.indexed(q.Filter) {
+			statement, args := m.statement("count", m.measuring(q.Thresholds), m.dueAmong(q.Status)), append(args, q.CountUpTo)
+			if q.Status == sessioncleanup.StatusToDeactivate && q.CountUpTo > fewSessions && m.indexed(q.Filter, q.Thresholds) {
 				statement, args = m.byIndex("count_to_deactivate"), append(slices.Clip(args[:3]), q.CountUpTo)
 			}
 			batch.Queue(statement, args...).QueryRow(func(row pgx.Row) error { return row.Scan(&page.Total) })
@@ -118,7 +120,8 @@ func (s *Store) read(ctx context.Context, queries func(*pgx.Batch)) (time.Time, 
 
 // readArgs are the first six parameters of what reads sessions; NULL does not filter, and turns a phase off.
 func readArgs(f sessioncleanup.Filter, t sessioncleanup.Thresholds) []any {
-	return []any{moment(t.Now), threshold(t.Inactive), deletion(t), orNull(f.ID), orNull(f.OwnerID), words(f)}
+	c := t.At(time.Now())
+	return []any{moment(t.Now), spans(c, false), rulesOf(c), orNull(f.ID), orNull(f.OwnerID), words(f)}
 }
 
 // words are the text of a filter, NULL for none, and the words of its tags.
@@ -135,29 +138,6 @@ func (m *mapping) cutoffs(t sessioncleanup.Thresholds, now time.Time) sessioncle
 	c := t.At(now)
 	c.Untracked = m.untracked
 	return c
-}
-
-// deletion is how long before now the moments of Cutoffs lie that decide about deletions: Delete, Warn, Warned and GivenUp.
-func deletion(t sessioncleanup.Thresholds) []*int64 {
-	all := []*int64{threshold(t.Delete), nil, nil, nil}
-	if t.Delete > 0 && t.Warn > 0 {
-		all[1], all[2] = new(int64(0)), threshold(t.Warn)
-		if before := threshold(t.Delete - t.Warn); before != nil {
-			all[1] = before
-		}
-		if t.Proceed {
-			all[3] = all[2]
-		}
-	}
-	return all
-}
-
-// threshold is in whole milliseconds: as cutoffs are cut, a part of one counts as one.
-func threshold(d time.Duration) *int64 {
-	if d <= 0 {
-		return nil
-	}
-	return new(int64((d + time.Millisecond - 1) / time.Millisecond))
 }
 
 // matchesNothing reports whether a filter selects no session of this table, whatever the table holds.

@@ -55,6 +55,7 @@ type mapping struct {
 	owners    *relation
 	sources   []source
 	names     sqlfile.Names
+	ruled     sqlfile.Names // those of questions with rules by tag
 
 	role         string // with whose rights Migrate makes things; empty for the connection's own
 	ownerIndexed bool   // an index begins with the owner

@@ -36,7 +36,7 @@ func (s *Store) Warn(ctx context.Context, b sessioncleanup.Batch) (out sessioncl
 	err = s.transact(ctx, min(batchLimit, s.cfg.BatchTimeout), func(batch *pgx.Batch) {
 		queueGuard(batch, m, b.Lease)
 		batch.Queue(m.statement("warn"), b.Cutoffs.Now, moment(b.Cutoffs.Delete), moment(b.Cutoffs.Warn), moment(b.Cutoffs.Warned), b.After,
-			orNull(b.Filter.ID), orNull(b.Filter.OwnerID), words(b.Filter), b.Cause.Actor, b.Cause.Reason, b.Cause.RunID, b.Limit).
+			orNull(b.Filter.ID), orNull(b.Filter.OwnerID), words(b.Filter), b.Cause.Actor, b.Cause.Reason, b.Cause.RunID, b.Limit, rulesOf(b.Cutoffs)).
 			QueryRow(func(row pgx.Row) error {
 				var held int64
 				err := row.Scan(&out.IDs, &out.Next, &held)
@@ -83,7 +83,8 @@ func (s *Store) claim(ctx context.Context, m *mapping, c sessioncleanup.NoticeCl
 	err = s.inTx(ctx, func(batch *pgx.Batch) {
 		queueGuard(batch, m, c.Lease)
 		batch.Queue(statements["now"]).QueryRow(func(row pgx.Row) error { return row.Scan(&out.At, nil, nil) })
-		batch.Queue(m.statement("notice_claim"), moment(c.Thresholds.Now), nil, deletion(c.Thresholds), every, c.Limit).Query(func(rows pgx.Rows) error {
+		args := append(readArgs(sessioncleanup.Filter{}, c.Thresholds)[:3], every, c.Limit)
+		batch.Queue(m.statement("notice_claim", m.measuring(c.Thresholds)), args...).Query(func(rows pgx.Rows) error {
 			for rows.Next() {
 				n, applies, err := scanNotice(rows)
 				if err != nil {
@@ -113,7 +114,10 @@ func (s *Store) claim(ctx context.Context, m *mapping, c sessioncleanup.NoticeCl
 func scanNotice(row pgx.Row) (n sessioncleanup.Notice, applies bool, err error) {
 	var delivered, failed, next, first, deleted, told *time.Time
 	err = row.Scan(&n.SessionID, &n.OwnerID, &n.Name, &n.For, &n.QueuedAt, &delivered, &failed, &next, &n.Message, &n.Attempts, &first, &n.Error,
-		&n.Stage, &deleted, &told, &applies)
+		&n.Stage, &deleted, &told, &applies, &n.Tags)
+	if len(n.Tags) == 0 {
+		n.Tags = nil
+	}
 	n.DeletedAt, n.ToldAt = utc(deleted), utc(told)
 	n.For, n.QueuedAt = n.For.UTC(), n.QueuedAt.UTC()
 	n.DeliveredAt, n.UndeliverableAt, n.NextAt, n.FirstAt = utc(delivered), utc(failed), utc(next), utc(first)
@@ -135,8 +139,12 @@ func (s *Store) SettleNotices(ctx context.Context, o sessioncleanup.NoticeOutcom
 // Remind makes delivered notices due whose stage has risen.
 func (s *Store) Remind(ctx context.Context, r sessioncleanup.Reminding) (reminded int, err error) {
 	m, err := s.ready(ctx)
-	if err != nil || r.Thresholds.Delete == 0 {
+	if err != nil {
 		return 0, err
+	}
+	var keep *int64
+	if r.Thresholds.Delete > 0 {
+		keep = new(r.Thresholds.Delete.Microseconds())
 	}
 	before := []int64{}
 	for _, b := range r.Before {
@@ -144,7 +152,7 @@ func (s *Store) Remind(ctx context.Context, r sessioncleanup.Reminding) (reminde
 	}
 	err = s.inTx(ctx, func(batch *pgx.Batch) {
 		queueGuard(batch, m, r.Lease)
-		batch.Queue(m.statement("notices_remind"), r.Thresholds.Delete.Microseconds(), r.Thresholds.Warn.Microseconds(), before).
+		batch.Queue(m.statement("notices_remind"), keep, r.Thresholds.Warn.Microseconds(), before, rulesOf(r.Thresholds.At(time.Now()))).
 			Exec(func(tag pgconn.CommandTag) error {
 				reminded = int(tag.RowsAffected())
 				return nil

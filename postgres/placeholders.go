@@ -12,7 +12,7 @@ import (
 
 // ownTables are the tables of the library's own, without their prefix.
 func ownTables() []string {
-	return []string{"policy", "events", "archive", "archive_rows", "tombstones", "seals", "leases", "positions", "notices", "tags", "values", "touches", "backfill", "settings", "migrations"}
+	return []string{"policy", "events", "archive", "archive_rows", "tombstones", "seals", "leases", "positions", "notices", "tags", "rule_tags", "retagged", "values", "touches", "backfill", "settings", "migrations"}
 }
 
 // ownRelations are they with their schema, quoted.
@@ -28,7 +28,7 @@ func ownViews() []string { return []string{"sessions_cleanup_view", "sessions_ar
 
 // fragments are the statements that are parts of others.
 func fragments() []string {
-	return []string{"idle", "expired", "undated", "ahead_active", "ahead_inactive", "matches", "event_name", "session_columns", "cut", "filter", "stale", "archive_settings", "archived_each", "sealed_texts", "sealed_digest"}
+	return []string{"idle", "expired", "undated", "ahead_active", "ahead_classed", "ahead_inactive", "matches", "event_name", "session_columns", "filter", "stale", "archive_settings", "archived_each", "sealed_texts", "sealed_digest"}
 }
 
 // fill makes the names for the placeholders of the .sql files.
@@ -36,7 +36,7 @@ func (m *mapping) fill() {
 	n := sqlfile.Names{
 		"space": sqlfile.Column(m.space), "path": m.path, "safe": m.safe, "path_literal": literal("pg_catalog, " + m.path + ", pg_temp"), "safe_literal": literal(m.safe),
 		"path_names": literalArray(m.pathNames), "loose": fmt.Sprint(m.loose()),
-		"sessions": m.table.sql(), "sessions_literal": literal(m.table.sql()), "touches_literal": literal(m.own("touches")), "events_literal": literal(m.own("events")), "archive_literal": literal(m.own("archive")), "archive_rows_literal": literal(m.own("archive_rows")),
+		"sessions": m.table.sql(), "sessions_literal": literal(m.table.sql()), "touches_literal": literal(m.own("touches")), "tags_literal": literal(m.own("tags")), "class": sqlfile.Column(classColumn), "class_literal": literal(classColumn), "events_literal": literal(m.own("events")), "archive_literal": literal(m.own("archive")), "archive_rows_literal": literal(m.own("archive_rows")),
 		"active": sqlfile.Column(m.schema.Active), "auto_cleanup": sqlfile.Column(m.schema.AutoCleanup),
 		"id": sqlfile.Column(m.schema.ID), "id_literal": literal(m.schema.ID), "id_type": m.columnOr(m.schema.ID, "text").typ,
 		"owner_name": firstOf(m.ownerName()), "activity_count": m.activityCount(),
@@ -105,8 +105,7 @@ func (m *mapping) fill() {
 	for name, sql := range filled {
 		n[name] = sql
 	}
-	n["cut_once"] = m.statement("cut_once")
-	n["profiled"] = m.statement("profiled")
+	m.fillRules()
 }
 
 // sourceValues are the activity tables, with the column that holds the session and its type, as rows.

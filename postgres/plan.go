@@ -98,7 +98,7 @@ func completeStep(m *mapping) step {
 // addColumns makes the library's own table, or adds the lifecycle columns that the application's lacks, each by a change
 // of the catalog only. Columns that exist stay as they are, but those that every insert must fill get a default if they
 // have none.
-func (p *plan) addColumns(context.Context) error {
+func (p *plan) addColumns(ctx context.Context) error {
 	s, table := p.m.schema, p.m.table
 	def := p.autoDefault()
 	if p.create {
@@ -122,7 +122,26 @@ func (p *plan) addColumns(context.Context) error {
 				adds: []object{{Kind: "default", Space: table.space, Table: table.name, Name: c.Column}}})
 		}
 	}
+	return p.addClass(ctx)
+}
+
+// addClass adds the column for classes, which is empty.
+func (p *plan) addClass(ctx context.Context) error {
+	there, err := p.m.classed(ctx, p.q)
+	if err != nil || there {
+		return err
+	}
+	table := p.m.table
+	p.add(step{about: fmt.Sprintf("add the column %s to %s", classColumn, table.path()),
+		sql:  []string{p.m.statement("add_class"), fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s;", table.sql(), sqlfile.Column(classColumn), literal(ownMark))},
+		adds: []object{{Kind: "column", Space: table.space, Table: table.name, Name: classColumn}}})
 	return nil
+}
+
+// classed reports whether the table has the column for classes.
+func (m *mapping) classed(ctx context.Context, q *guarded) (there bool, err error) {
+	err = q.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1::oid AND a.attname = $2::name AND NOT a.attisdropped)", m.table.oid, classColumn).Scan(&there)
+	return there, mapError("look for the column "+classColumn, err)
 }
 
 // autoDefault is the default of the column auto_cleanup, by the policy.
@@ -153,9 +172,10 @@ func functions() []string {
 		"sessioncleanup_shorten", "sessioncleanup_log", "sessioncleanup_settled", "sessioncleanup_seal", "sessioncleanup_forget", "sessioncleanup_reactivate", "sessioncleanup_apply_touches", "sessioncleanup_settle_touches",
 		"sessioncleanup_commit_touches", "sessioncleanup_note_touches", "sessioncleanup_note", "sessioncleanup_use", "sessioncleanup_observe", "sessioncleanup_untag",
 		"sessioncleanup_write", "sessioncleanup_delete", "sessioncleanup_touch",
+		"sessioncleanup_retagged", "sessioncleanup_class", "sessioncleanup_classify", "sessioncleanup_ranges", "sessioncleanup_candidates", "sessioncleanup_rules",
 		"sessioncleanup_keys", "sessioncleanup_taken", "sessioncleanup_spared", "sessioncleanup_dependents",
 		"sessioncleanup_row_key", "sessioncleanup_require_archivable", "sessioncleanup_object", "sessioncleanup_copy", "sessioncleanup_within", "sessioncleanup_archive", "sessioncleanup_obstacle", "sessioncleanup_rows", "sessioncleanup_id_columns", "sessioncleanup_new_ids", "sessioncleanup_with_ids", "sessioncleanup_relink", "sessioncleanup_retag",
-		"sessioncleanup_restore", "restore_archived_session", "sessioncleanup_purge",
+		"sessioncleanup_restore", "restore_archived_session", "sessioncleanup_purge_rules", "sessioncleanup_purge",
 		"sessioncleanup_deferred", "sessioncleanup_require_done", "sessioncleanup_require_triggers", "sessioncleanup_open_activity", "sessioncleanup_sweep", "sessioncleanup_warn", "sessioncleanup_cutoffs", "sessioncleanup_due", "sessioncleanup_phase", "sessioncleanup_details",
 		"sessioncleanup_expected", "cleanup_inactive_sessions", "get_session_cleanup_stats",
 	}

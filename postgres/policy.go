@@ -27,7 +27,7 @@ func scanPolicy(row pgx.Row) (p sessioncleanup.Policy, err error) {
 	var touch, budget int64
 	var auto, reactivate, enabled, archive, backup, proceed bool
 	err = row.Scan(&inactive, &remove, &auto, &reactivate, &enabled, &touch,
-		&p.BatchSize, &budget, &p.Rate, &p.BusyShare, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertUseRate, &p.AlertActivityRate, &archive, &archiveKeep, &p.ArchiveMaxRows, &p.ArchiveMaxBytes, &backup, &warn, &proceed)
+		&p.BatchSize, &budget, &p.Rate, &p.BusyShare, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertUseRate, &p.AlertActivityRate, &archive, &archiveKeep, &p.ArchiveMaxRows, &p.ArchiveMaxBytes, &backup, &warn, &proceed, &p.Rules)
 	if err != nil {
 		return p, err
 	}
@@ -55,6 +55,9 @@ func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e s
 		if d != 0 {
 			columns[column] = interval(d)
 		}
+	}
+	if change.Rules != "" {
+		columns["rules"] = rulesText(change.Rules)
 	}
 	if change.AlertDue != 0 {
 		columns["alert_due"] = change.AlertDue
@@ -98,6 +101,15 @@ func orNever(microseconds *int64) time.Duration {
 	return time.Duration(*microseconds) * time.Microsecond
 }
 
+// rulesText are the policy's rules as the database keeps them: empty for none.
+func rulesText(rules string) string {
+	all, err := sessioncleanup.ParseRules(rules)
+	if err != nil || len(all) == 0 { // the policy was validated
+		return ""
+	}
+	return sessioncleanup.FormatRules(all)
+}
+
 // policySQL stores a policy, as JSON whose keys are the columns.
 func policySQL(m *mapping, p sessioncleanup.Policy) string {
 	p = p.WithDefaults()
@@ -110,7 +122,7 @@ func policySQL(m *mapping, p sessioncleanup.Policy) string {
 		"batch_size": p.BatchSize, "batch_budget": interval(p.BatchBudget), "rate": p.Rate, "busy_share": p.BusyShare,
 		"max_delete_fraction": p.MaxDeleteFraction, "events_keep": interval(p.EventsKeep),
 		"archive": p.Archive.Or(false), "archive_keep": interval(p.ArchiveKeep), "archive_max_rows": p.ArchiveMaxRows, "archive_max_bytes": p.ArchiveMaxBytes, "backup": p.Backup.Or(false),
-		"alert_due": p.AlertDue, "alert_use_rate": p.AlertUseRate, "alert_activity_rate": p.AlertActivityRate,
+		"rules": rulesText(p.Rules), "alert_due": p.AlertDue, "alert_use_rate": p.AlertUseRate, "alert_activity_rate": p.AlertActivityRate,
 	})
 	if err != nil {
 		panic(err) // numbers, booleans and plain strings

@@ -23,8 +23,8 @@ func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (sessi
 	args := slices.Clip(readArgs(sessioncleanup.Filter{}, t)[:3]) // each statement appends one of its own
 	_, err = s.read(ctx, func(batch *pgx.Batch) {
 		batch.Queue(statements["one_core"])
-		batch.Queue(m.statement("profile"), append(args, bounds)...).Query(func(rows pgx.Rows) error { return readGroups(rows, &p) })
-		batch.Queue(m.statement("profile_hours"), append(args, sessioncleanup.ActivityDays)...).Query(func(rows pgx.Rows) error {
+		batch.Queue(m.statement("profile", m.measuring(t)), append(args, bounds)...).Query(func(rows pgx.Rows) error { return readGroups(rows, &p) })
+		batch.Queue(m.statement("profile_hours", m.measuring(t)), append(args, sessioncleanup.ActivityDays)...).Query(func(rows pgx.Rows) error {
 			found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[sessioncleanup.HourCount])
 			for i := range found {
 				found[i].Hour = found[i].Hour.UTC()
@@ -50,7 +50,7 @@ func (s *Store) CountOwners(ctx context.Context, t sessioncleanup.Thresholds, li
 	out := sessioncleanup.OwnerCounts{Owners: []sessioncleanup.OwnerFigures{}}
 	_, err = s.read(ctx, func(batch *pgx.Batch) {
 		batch.Queue(statements["one_core"])
-		batch.Queue(m.statement("owners"), append(readArgs(sessioncleanup.Filter{}, t), limit)...).Query(func(rows pgx.Rows) error {
+		batch.Queue(m.statement("owners", m.measuring(t)), append(readArgs(sessioncleanup.Filter{}, t), limit)...).Query(func(rows pgx.Rows) error {
 			var o sessioncleanup.OwnerFigures
 			_, err := pgx.ForEachRow(rows, []any{
 				&o.OwnerID, &o.OwnerName, &o.Total, &o.Active, &o.Inactive, &o.Protected, &o.DueForDeactivation, &o.DueForDeletion, &o.LastActivity, &out.Count,

@@ -64,7 +64,7 @@ func (s *Store) sweep(ctx context.Context, m *mapping, b sessioncleanup.Batch) (
 		}
 		batch.Queue(m.statement("sweep"), string(b.Action), b.Cutoffs.Now, moment(b.Cutoffs.Inactive), moment(b.Cutoffs.Delete), b.After,
 			orNull(b.Filter.ID), orNull(b.Filter.OwnerID), words(b.Filter), b.Cause.Actor, b.Cause.Reason, b.Cause.RunID, b.Limit, archiveRows, archiveBytes, only,
-			moment(b.Cutoffs.Warned), moment(b.Cutoffs.GivenUp)).
+			moment(b.Cutoffs.Warned), moment(b.Cutoffs.GivenUp), rulesOf(b.Cutoffs)).
 			QueryRow(func(row pgx.Row) (err error) {
 				out, bad, err = scanSweep(row, b)
 				if err == nil && bad != nil {

@@ -55,7 +55,10 @@ func (p *plan) addTriggers(ctx context.Context) error {
 		{Kind: "trigger", Space: p.m.table.space, Table: p.m.table.name, Name: observeTrigger},
 		{Kind: "trigger", Space: p.m.table.space, Table: p.m.table.name, Name: "sessioncleanup_untag"},
 	}
-	for i, statement := range []string{"commit_trigger", "observe_trigger", "untag_trigger"} {
+	for _, event := range []string{"insert", "update", "delete"} {
+		wanted = append(wanted, object{Kind: "trigger", Space: p.m.space, Table: "sessioncleanup_tags", Name: "sessioncleanup_retagged_" + event})
+	}
+	for i, statement := range []string{"commit_trigger", "observe_trigger", "untag_trigger", "retagged_insert", "retagged_update", "retagged_delete"} {
 		if err := p.addTrigger(ctx, wanted[i], statement, nil); err != nil {
 			return err
 		}
@@ -85,7 +88,10 @@ func (p *plan) addTriggers(ctx context.Context) error {
 
 // addTrigger adds a trigger unless it exists and runs the right function.
 func (p *plan) addTrigger(ctx context.Context, o object, statement string, names sqlfile.Names) error {
-	function := map[string]string{"commit_trigger": "sessioncleanup_commit_touches", "observe_trigger": "sessioncleanup_observe", "untag_trigger": "sessioncleanup_untag"}[statement]
+	function := map[string]string{
+		"commit_trigger": "sessioncleanup_commit_touches", "observe_trigger": "sessioncleanup_observe", "untag_trigger": "sessioncleanup_untag",
+		"retagged_insert": "sessioncleanup_retagged", "retagged_update": "sessioncleanup_retagged", "retagged_delete": "sessioncleanup_retagged",
+	}[statement]
 	if function == "" {
 		function = names["function"]
 	}

@@ -184,7 +184,7 @@ func checkOwnTables(ctx context.Context, q *guarded, space string, owner uint32,
 		        OR NOT CASE $3::oid WHEN 0 THEN r.rolsuper OR r.rolname = current_user
 		                     OR r.oid IN (SELECT o.relowner FROM pg_catalog.pg_class o WHERE o.oid = ANY ($4::oid[])) ELSE r.oid = $3::oid END
 		        OR EXISTS (SELECT FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid)
-		        OR EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgname <> 'sessioncleanup_commit'))`,
+		        OR EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgname <> 'sessioncleanup_commit' AND t.tgname NOT LIKE 'sessioncleanup\_retagged\_%'))`,
 		space, names, owner, sessions).Scan(&wrong)
 	if err != nil {
 		return mapError("look at the library's tables", err)

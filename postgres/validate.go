@@ -63,6 +63,11 @@ func (s *Store) Validate(ctx context.Context) error {
 	if owner != m.table.owner {
 		report("table %s belongs to %s, and what the library installed to %s", m.table.path(), m.table.owner, owner)
 	}
+	if there, err := m.classed(ctx, s.pool); err != nil {
+		return err
+	} else if !there {
+		report("the column %s of table %s is missing", classColumn, m.table.path())
+	}
 	missing, err := s.missingObjects(ctx, set.added)
 	if err != nil {
 		return err

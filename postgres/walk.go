@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,9 +32,9 @@ type listing struct {
 }
 
 // listing sorts what matches where that is little, and walks otherwise.
-func (s *Store) listing(ctx context.Context, m *mapping, q sessioncleanup.Query) (listing, error) {
-	n := m.order(q)
-	n["among"] = m.names["sessions"]
+func (s *Store) listing(ctx context.Context, m *mapping, q sessioncleanup.Query, args []any) (listing, error) {
+	n, measuring := m.order(q), m.measuring(q.Thresholds)
+	maps.Copy(n, m.dueAmong(q.Status))
 	few := q.ID != "" || q.Sort == sessioncleanup.SortName || q.Sort == sessioncleanup.SortCreated
 	if q.OwnerID != "" && m.ownerIndexed {
 		var count int
@@ -49,14 +50,14 @@ func (s *Store) listing(ctx context.Context, m *mapping, q sessioncleanup.Query)
 	}
 	if !few && slices.Contains(due, q.Status) {
 		var err error
-		if few, err = s.fewDue(ctx, m, q); err != nil {
+		if few, err = s.fewDue(ctx, m, q, args); err != nil {
 			return listing{}, err
 		}
 	}
-	args := readArgs(q.Filter, q.Thresholds)
+	args = slices.Clip(args)
 	key, id := after(q)
 	if few {
-		return listing{m.statement("list", n), append(args, orNull(string(q.Status)), q.Limit+1, key, id), false}, nil
+		return listing{m.statement("list", measuring, n), append(args, orNull(string(q.Status)), q.Limit+1, key, id), false}, nil
 	}
 	args = append(args, q.Limit+1, key, id)
 	part := "walk_all"
@@ -65,7 +66,7 @@ func (s *Store) listing(ctx context.Context, m *mapping, q sessioncleanup.Query)
 	}
 	var parts []string
 	for _, names := range m.walkParts(q) {
-		parts = append(parts, m.statement(part, n, names))
+		parts = append(parts, m.statement(part, measuring, n, names))
 	}
 	n["parts"] = strings.Join(parts, "\nUNION ALL\n")
 	return listing{m.statement("walk", n), args, true}, nil
@@ -103,26 +104,28 @@ func (m *mapping) wanted(q sessioncleanup.Query) string {
 
 // classes are the conditions of the indexes that hold the sessions with a status, or all.
 func (m *mapping) classes(status sessioncleanup.Status) []string {
-	active := "(" + m.names["is_active"] + " AND " + m.names["is_auto"] + ")"
+	active := "(" + m.names["is_active"] + " AND " + m.names["is_auto"] + " AND s." + m.names["class"] + " IS NULL)"
+	classed := "(" + m.names["is_active"] + " AND " + m.names["is_auto"] + " AND s." + m.names["class"] + " IS NOT NULL)"
 	inactive := "(" + m.names["not_active"] + " AND " + m.names["is_auto"] + ")"
 	switch status {
 	case sessioncleanup.StatusActive, sessioncleanup.StatusToDeactivate:
-		return []string{active}
+		return []string{active, classed}
 	case sessioncleanup.StatusInactive, sessioncleanup.StatusToDelete, sessioncleanup.SelectToWarn, sessioncleanup.SelectWaiting:
 		return []string{inactive}
 	case sessioncleanup.StatusProtected:
 		return []string{m.names["is_protected"]}
 	default:
-		return []string{active, inactive, m.names["is_protected"]}
+		return []string{active, classed, inactive, m.names["is_protected"]}
 	}
 }
 
 // fewDue reports whether few sessions of all owners are due.
-func (s *Store) fewDue(ctx context.Context, m *mapping, q sessioncleanup.Query) (bool, error) {
+func (s *Store) fewDue(ctx context.Context, m *mapping, q sessioncleanup.Query, asked []any) (bool, error) {
 	var count int
 	_, err := s.read(ctx, func(batch *pgx.Batch) {
 		args := append(readArgs(sessioncleanup.Filter{}, q.Thresholds), string(q.Status), fewSessions+1)
-		batch.Queue(m.statement("count"), args...).QueryRow(func(row pgx.Row) error { return row.Scan(&count) })
+		args[1] = asked[1]
+		batch.Queue(m.statement("count", m.measuring(q.Thresholds), m.dueAmong(q.Status)), args...).QueryRow(func(row pgx.Row) error { return row.Scan(&count) })
 	})
 	return count <= fewSessions, err
 }

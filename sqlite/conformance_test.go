@@ -67,16 +67,16 @@ func TestStoreWithItsOwnTable(t *testing.T) {
 func TestStoreWithRulesByTag(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
-		path, host := adopted(t, []string{hostTables, twelveUsers}, sqlite.Config{})
+		path, app := adopted(t, []string{appTables, twelveUsers}, sqlite.Config{})
 		store := open(t, path, sqlite.Config{})
 		rules := sessioncleanup.Policy{Rules: "vip: delete=never; test: inactive=1h; gold: delete=400d; a.b: delete=1d; a-b: delete=1d; unused: delete=1d"}
 		if err := store.Migrate(t.Context(), rules); err != nil {
 			t.Fatal(err)
 		}
-		h := hostHarness(t, store, host, "streamer_id", "INTEGER")
+		h := appHarness(t, store, app, "streamer_id", "INTEGER")
 		h.Second = open(t, path, sqlite.Config{})
 		h.Activity = func(ctx context.Context, id string) error {
-			_, err := host.ExecContext(ctx, "INSERT INTO propositions (session_id) VALUES (?)", id)
+			_, err := app.ExecContext(ctx, "INSERT INTO propositions (session_id) VALUES (?)", id)
 			return err
 		}
 		return h

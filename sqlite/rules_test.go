@@ -13,10 +13,10 @@ import (
 )
 
 // old inserts sessions with these ids that have been inactive for 100 days.
-func old(t *testing.T, host *sql.DB, ids ...string) {
+func old(t *testing.T, app *sql.DB, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
-		execute(t, host, fmt.Sprintf(`INSERT INTO sessions (id, active, auto_cleanup, last_activity, deactivated_at)
+		execute(t, app, fmt.Sprintf(`INSERT INTO sessions (id, active, auto_cleanup, last_activity, deactivated_at)
 			VALUES ('%s', 0, 1, datetime('now', '-100 days'), datetime('now', '-100 days'))`, id))
 	}
 }
@@ -26,18 +26,18 @@ func rulesOf(text string) sessioncleanup.Policy { return sessioncleanup.Policy{R
 // ruled is a store with a table of its own and rules by tag, and its application.
 func ruled(t *testing.T, rules string) (*sqlite.Store, *sql.DB) {
 	t.Helper()
-	path, host := adopted(t, nil, sqlite.Config{})
+	path, app := adopted(t, nil, sqlite.Config{})
 	store := open(t, path, sqlite.Config{})
 	if err := store.Migrate(t.Context(), rulesOf(rules)); err != nil {
 		t.Fatal(err)
 	}
-	return store, host
+	return store, app
 }
 
 // classes are the sessions with their classes.
-func classes(t *testing.T, host *sql.DB) string {
+func classes(t *testing.T, app *sql.DB) string {
 	t.Helper()
-	return line(t, host, "SELECT coalesce(group_concat(id || '=' || coalesce(sessioncleanup_class, '-'), ' '), '') FROM (SELECT * FROM sessions ORDER BY id)")
+	return line(t, app, "SELECT coalesce(group_concat(id || '=' || coalesce(sessioncleanup_class, '-'), ' '), '') FROM (SELECT * FROM sessions ORDER BY id)")
 }
 
 func run(t *testing.T, store sessioncleanup.Store, p sessioncleanup.Policy) sessioncleanup.Result {
@@ -56,23 +56,23 @@ func run(t *testing.T, store sessioncleanup.Store, p sessioncleanup.Policy) sess
 func TestARunClassesSessionsByTheirTagsAndFollowsThem(t *testing.T) {
 	t.Parallel()
 	const rules = "gold: delete=200d; vip: delete=never"
-	store, host := ruled(t, rules)
-	execute(t, host, "INSERT INTO sessioncleanup_tags VALUES ('c', 'vip')") // before its session
-	old(t, host, "a", "b", "c", "d", "e")
-	execute(t, host, "INSERT INTO sessioncleanup_tags VALUES ('a', 'vip'), ('a', 'gold'), ('a', 'other'), ('b', 'gold'), ('d', 'other')")
-	execute(t, host, "UPDATE sessions SET last_activity = datetime('now', '-300 days'), deactivated_at = datetime('now', '-300 days') WHERE id = 'b'")
+	store, app := ruled(t, rules)
+	execute(t, app, "INSERT INTO sessioncleanup_tags VALUES ('c', 'vip')") // before its session
+	old(t, app, "a", "b", "c", "d", "e")
+	execute(t, app, "INSERT INTO sessioncleanup_tags VALUES ('a', 'vip'), ('a', 'gold'), ('a', 'other'), ('b', 'gold'), ('d', 'other')")
+	execute(t, app, "UPDATE sessions SET last_activity = datetime('now', '-300 days'), deactivated_at = datetime('now', '-300 days') WHERE id = 'b'")
 	if result := run(t, store, rulesOf(rules)); result.Deleted() != 3 {
 		t.Errorf("the run deleted %d sessions, want b, d and e", result.Deleted())
 	}
-	if got := classes(t, host); got != "a=gold vip c=vip" {
+	if got := classes(t, app); got != "a=gold vip c=vip" {
 		t.Errorf("classes: %s", got)
 	}
-	execute(t, host, "UPDATE sessioncleanup_tags SET tag = 'gold' WHERE session_id = 'c'")
-	execute(t, host, "DELETE FROM sessioncleanup_tags WHERE session_id = 'a' AND tag = 'vip'")
-	if result := run(t, store, rulesOf(rules)); result.Deleted() != 0 || classes(t, host) != "a=gold c=gold" {
-		t.Errorf("the run after other tags deleted %d, and classes are %s", result.Deleted(), classes(t, host))
+	execute(t, app, "UPDATE sessioncleanup_tags SET tag = 'gold' WHERE session_id = 'c'")
+	execute(t, app, "DELETE FROM sessioncleanup_tags WHERE session_id = 'a' AND tag = 'vip'")
+	if result := run(t, store, rulesOf(rules)); result.Deleted() != 0 || classes(t, app) != "a=gold c=gold" {
+		t.Errorf("the run after other tags deleted %d, and classes are %s", result.Deleted(), classes(t, app))
 	}
-	execute(t, host, "DELETE FROM sessioncleanup_tags")
+	execute(t, app, "DELETE FROM sessioncleanup_tags")
 	if result := run(t, store, rulesOf(rules)); result.Deleted() != 2 {
 		t.Errorf("the run without tags deleted %d, want 2", result.Deleted())
 	}
@@ -80,9 +80,9 @@ func TestARunClassesSessionsByTheirTagsAndFollowsThem(t *testing.T) {
 
 func TestOtherRulesClassSessionsAnew(t *testing.T) {
 	t.Parallel()
-	store, host := ruled(t, "vip: delete=never")
-	old(t, host, "a", "b")
-	execute(t, host, "INSERT INTO sessioncleanup_tags VALUES ('a', 'vip'), ('b', 'gold'), ('a', 'gold')")
+	store, app := ruled(t, "vip: delete=never")
+	old(t, app, "a", "b")
+	execute(t, app, "INSERT INTO sessioncleanup_tags VALUES ('a', 'vip'), ('b', 'gold'), ('a', 'gold')")
 	e := sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}
 	for _, step := range []struct{ rules, classes string }{
 		{"gold: delete=1d; vip: delete=never", "a=gold vip b=gold"}, {"gold: delete=2d", "a=gold b=gold"}, {"none", "a=- b=-"}, {"vip: delete=90d", "a=vip b=-"},
@@ -91,7 +91,7 @@ func TestOtherRulesClassSessionsAnew(t *testing.T) {
 		if err != nil || p.Rules != step.rules {
 			t.Fatalf("SetPolicy: %+v, %v", p.Rules, err)
 		}
-		if got := classes(t, host); got != step.classes {
+		if got := classes(t, app); got != step.classes {
 			t.Errorf("classes with the rules %q: %s, want %s", step.rules, got, step.classes)
 		}
 	}
@@ -99,7 +99,7 @@ func TestOtherRulesClassSessionsAnew(t *testing.T) {
 	if result := run(t, store, rulesOf("gold: delete=never")); result.Deleted() != 0 {
 		t.Errorf("the run deleted %d", result.Deleted())
 	}
-	if got := classes(t, host); got != "a=gold vip b=gold" {
+	if got := classes(t, app); got != "a=gold vip b=gold" {
 		t.Errorf("classes after it: %s", got)
 	}
 	if err := store.Validate(t.Context()); err != nil {
@@ -109,17 +109,17 @@ func TestOtherRulesClassSessionsAnew(t *testing.T) {
 
 func TestTheFirstRuleMayBeSetInAnInstallationWithoutAny(t *testing.T) {
 	t.Parallel()
-	path, host := adopted(t, nil, sqlite.Config{})
+	path, app := adopted(t, nil, sqlite.Config{})
 	store := open(t, path, sqlite.Config{})
-	before := line(t, host, "SELECT group_concat(sql, ';') FROM (SELECT sql FROM sqlite_master ORDER BY name)")
+	before := line(t, app, "SELECT group_concat(sql, ';') FROM (SELECT sql FROM sqlite_master ORDER BY name)")
 	if strings.Contains(before, "sessioncleanup_class") {
 		t.Error("without rules there is a column for them")
 	}
-	old(t, host, "a")
-	execute(t, host, "INSERT INTO sessioncleanup_tags VALUES ('a', 'vip')")
+	old(t, app, "a")
+	execute(t, app, "INSERT INTO sessioncleanup_tags VALUES ('a', 'vip')")
 	p, err := store.SetPolicy(t.Context(), rulesOf("vip: delete=never"), sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"})
-	if err != nil || p.Rules == "" || classes(t, host) != "a=vip" {
-		t.Errorf("SetPolicy: %+v, %v, classes %s", p, err, classes(t, host))
+	if err != nil || p.Rules == "" || classes(t, app) != "a=vip" {
+		t.Errorf("SetPolicy: %+v, %v, classes %s", p, err, classes(t, app))
 	}
 	stored, err := store.Policy(t.Context())
 	if diff := cmp.Diff(p, stored); err != nil || diff != "" {
@@ -135,8 +135,8 @@ func TestTheFirstRuleMayBeSetInAnInstallationWithoutAny(t *testing.T) {
 
 func TestUninstallRemovesTheColumnOfClasses(t *testing.T) {
 	t.Parallel()
-	path, host := adopted(t, []string{hostTables}, sqlite.Config{})
-	columns := func() string { return line(t, host, "SELECT group_concat(name) FROM pragma_table_info('sessions')") }
+	path, app := adopted(t, []string{appTables}, sqlite.Config{})
+	columns := func() string { return line(t, app, "SELECT group_concat(name) FROM pragma_table_info('sessions')") }
 	store := open(t, path, sqlite.Config{})
 	was := columns()
 	if err := store.Migrate(t.Context(), rulesOf("vip: delete=never")); err != nil {
@@ -145,7 +145,7 @@ func TestUninstallRemovesTheColumnOfClasses(t *testing.T) {
 	if got := columns(); got != was+",sessioncleanup_class" {
 		t.Errorf("columns: %s", got)
 	}
-	execute(t, host, "DROP INDEX sessioncleanup_class_idle")
+	execute(t, app, "DROP INDEX sessioncleanup_class_idle")
 	if err := store.Validate(t.Context()); err == nil || !strings.Contains(err.Error(), "sessioncleanup_class_idle") {
 		t.Errorf("Validate without an index: %v", err)
 	}
@@ -157,20 +157,20 @@ func TestUninstallRemovesTheColumnOfClasses(t *testing.T) {
 // A tool rebuilds the table without the column.
 func TestMigrateAddsTheColumnOfClassesAgain(t *testing.T) {
 	t.Parallel()
-	store, host := ruled(t, "vip: delete=never")
-	old(t, host, "a", "b")
-	execute(t, host, "INSERT INTO sessioncleanup_tags VALUES ('a', 'vip')")
+	store, app := ruled(t, "vip: delete=never")
+	old(t, app, "a", "b")
+	execute(t, app, "INSERT INTO sessioncleanup_tags VALUES ('a', 'vip')")
 	for _, index := range []string{"idle", "expired", "gone", "ended", "protected", "class_idle", "class_expired", "class_gone", "classed"} {
-		execute(t, host, "DROP INDEX sessioncleanup_"+index)
+		execute(t, app, "DROP INDEX sessioncleanup_"+index)
 	}
-	execute(t, host, "ALTER TABLE sessions DROP COLUMN sessioncleanup_class")
+	execute(t, app, "ALTER TABLE sessions DROP COLUMN sessioncleanup_class")
 	if _, err := store.Counts(t.Context(), sessioncleanup.CountsQuery{}); err == nil {
 		t.Error("figures without the column")
 	}
 	if err := store.Migrate(t.Context(), rulesOf("vip: delete=never")); err != nil {
 		t.Fatal(err)
 	}
-	if got := classes(t, host); got != "a=vip b=-" {
+	if got := classes(t, app); got != "a=vip b=-" {
 		t.Errorf("classes: %s", got)
 	}
 }
@@ -188,16 +188,16 @@ func TestACascadeTakesNoSessionAlongThatItsTagsKeep(t *testing.T) {
 		for _, migrated := range []string{"none", "vip: delete=never"} {
 			t.Run(name+", installed with "+migrated, func(t *testing.T) {
 				t.Parallel()
-				path, host := adopted(t, []string{`CREATE TABLE sessions (id TEXT PRIMARY KEY, parent TEXT REFERENCES sessions (id) ON DELETE CASCADE, active INTEGER NOT NULL DEFAULT 1,
+				path, app := adopted(t, []string{`CREATE TABLE sessions (id TEXT PRIMARY KEY, parent TEXT REFERENCES sessions (id) ON DELETE CASCADE, active INTEGER NOT NULL DEFAULT 1,
 					last_activity TEXT, created_at TEXT, expires_at TEXT)`}, sqlite.Config{})
 				store := open(t, path, sqlite.Config{})
 				if err := store.Migrate(t.Context(), rulesOf(migrated)); err != nil {
 					t.Fatal(err)
 				}
-				old(t, host, "parent", "vip", "other", "child")
-				execute(t, host, "UPDATE sessions SET parent = 'parent' WHERE id = 'vip'")
-				execute(t, host, "UPDATE sessions SET parent = 'other' WHERE id = 'child'")
-				execute(t, host, "INSERT INTO sessioncleanup_tags VALUES ('vip', 'vip')")
+				old(t, app, "parent", "vip", "other", "child")
+				execute(t, app, "UPDATE sessions SET parent = 'parent' WHERE id = 'vip'")
+				execute(t, app, "UPDATE sessions SET parent = 'other' WHERE id = 'child'")
+				execute(t, app, "INSERT INTO sessioncleanup_tags VALUES ('vip', 'vip')")
 				m, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: rulesOf(c.rule)})
 				if err != nil {
 					t.Fatal(err)
@@ -206,7 +206,7 @@ func TestACascadeTakesNoSessionAlongThatItsTagsKeep(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got := line(t, host, "SELECT group_concat(id) FROM (SELECT id FROM sessions ORDER BY id)"); got != "parent,vip" {
+				if got := line(t, app, "SELECT group_concat(id) FROM (SELECT id FROM sessions ORDER BY id)"); got != "parent,vip" {
 					t.Errorf("sessions left: %s, want parent,vip; the run %+v", got, result)
 				}
 				if len(result.Skipped) != 1 || result.Skipped[0].SessionID != "parent" {

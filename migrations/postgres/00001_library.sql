@@ -5,6 +5,7 @@ CREATE TABLE "{policy}" (
     delete_after           interval         CHECK (delete_after > '0'),
     warn_before            interval         CHECK (warn_before > '0'),
     undeliverable_proceed  boolean          NOT NULL DEFAULT false,
+    rules                  text             NOT NULL DEFAULT '', -- by tag, such as 'vip: delete=never; test: inactive=1h delete=1d'
     auto_cleanup_default   boolean          NOT NULL,
     reactivate_on_activity boolean          NOT NULL,
     enabled                boolean          NOT NULL,
@@ -71,7 +72,8 @@ CREATE TABLE "{archive}" (
     held         boolean     NOT NULL DEFAULT false, -- kept whatever the policy says, until it is released
     row_count    integer     NOT NULL, -- of other tables
     bytes        bigint      NOT NULL, -- of all rows
-    backed_up_at timestamptz          -- when it was found in a backup that was read back; NULL: in none
+    backed_up_at timestamptz,         -- when it was found in a backup that was read back; NULL: in none
+    tags         text[]      COLLATE "C" NOT NULL DEFAULT '{}' -- that the session had
 );
 CREATE INDEX "sessioncleanup_archive_session" ON "{archive}" (session_id, id);
 CREATE INDEX "sessioncleanup_archive_owner" ON "{archive}" (owner_id, id);
@@ -108,7 +110,8 @@ CREATE TABLE "{notices}" (
     error        text        NOT NULL DEFAULT '',
     stage        integer     NOT NULL DEFAULT 0, -- reminders so far; one makes a delivered notice due again
     deleted_at   timestamptz,          -- when a run deleted the session, which makes it due again, too
-    told_at      timestamptz           -- when the last message about it was delivered
+    told_at      timestamptz,          -- when the last message about it was delivered
+    tags         text[]      COLLATE "C" NOT NULL DEFAULT '{}' -- that the session had when it was deleted
 );
 CREATE INDEX "sessioncleanup_notices_next" ON "{notices}" (next_at, session_id) WHERE next_at IS NOT NULL;
 CREATE INDEX "sessioncleanup_notices_message" ON "{notices}" (message) WHERE next_at IS NOT NULL;
@@ -122,6 +125,17 @@ CREATE TABLE "{tags}" (
     PRIMARY KEY (session_id, tag)
 );
 CREATE INDEX "sessioncleanup_tags_tag" ON "{tags}" (tag, session_id);
+
+-- The tags by which sessions are classed, see classes.sql: a tag is added when a run has a rule for it, and then its sessions are gone through.
+CREATE TABLE "{rule_tags}" (
+    tag    text COLLATE "C" PRIMARY KEY CHECK (length(tag) <= 50 AND tag ~ '^[a-z0-9][a-z0-9_.:-]*$'),
+    after  "{id_type}", -- the last session that was gone through
+    walked boolean NOT NULL DEFAULT false
+);
+
+-- Sessions whose tags changed since they were classed. Statements that write tags only insert rows here, so that they wait for nobody.
+CREATE TABLE "{retagged}" (session_id "{id_type}" NOT NULL);
+CREATE INDEX "sessioncleanup_retagged_session" ON "{retagged}" (session_id);
 
 -- The owners that were erased, as SHA-256 of their IDs: no backup from before restores their sessions.
 CREATE TABLE "{tombstones}" (

@@ -123,7 +123,8 @@ BEGIN
                (SELECT format('%s%s', CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, c.oid::regclass) FROM pg_class c WHERE c.oid = k.target) AS from_child,
                (SELECT quote_literal(format('%s.%I', c.relnamespace::regnamespace, c.relname)) FROM pg_class c WHERE c.oid = k.child) AS name,
                (SELECT "{space}".sessioncleanup_object(array_agg(a.attname ORDER BY a.attnum)) FROM pg_attribute a
-                 WHERE a.attrelid = k.child AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') AS content
+                 WHERE a.attrelid = k.child AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+                   AND NOT (k.effect = 'session' AND a.attname = "{class_literal}")) AS content
           FROM keys k
     )
     SELECT k.effect, k.follows, k.returns, CASE
@@ -260,8 +261,8 @@ BEGIN
     IF v_large IS NOT NULL THEN
         RAISE EXCEPTION 'session % is too large for the archive: its rows have more than % bytes', v_ids[array_position(v_made, v_large)], p_bytes USING ERRCODE = 'SC002';
     END IF;
-    INSERT INTO "{archive}" (id, session_id, owner_id, name, archived_at, actor, reason, run_id, row_count, bytes) OVERRIDING SYSTEM VALUE
-    SELECT f.entry, f.id, coalesce("{owner_text}", ''), "{event_name}", p_at, p_actor, v_reason, p_run_id, f.count, f.bytes
+    INSERT INTO "{archive}" (id, session_id, owner_id, name, archived_at, actor, reason, run_id, row_count, bytes, tags) OVERRIDING SYSTEM VALUE
+    SELECT f.entry, f.id, coalesce("{owner_text}", ''), "{event_name}", p_at, p_actor, v_reason, p_run_id, f.count, f.bytes, "{tags_of}"
       FROM unnest(v_made, v_ids, v_rels[:cardinality(v_made)], v_rows[:cardinality(v_made)], v_counts, v_sizes) f (entry, id, rel, row, count, bytes)
       JOIN "{sessions}" s ON s.ctid = f.row AND s.tableoid = f.rel;
 END
@@ -280,30 +281,49 @@ BEGIN
 END
 $sessioncleanup$;
 
+-- name: purgeable
+-- As PurgeBefore for an entry a.
+a.archived_at < (SELECT CASE WHEN count(*) = 0 THEN "{until}" WHEN count(r.before) = count(*) THEN min(r.before) END
+                   FROM jsonb_to_recordset("{purge_rules}") r (tag text, before timestamptz) WHERE r.tag = ANY (a.tags))
+
+-- name: sessioncleanup_purge_rules
+-- The moments before which entries of sessions with tags are due, by the policy's rules; none for never.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_purge_rules() RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = "{safe}"
+AS $sessioncleanup$
+    SELECT coalesce(jsonb_agg(jsonb_build_object('tag', r.tag, 'before', date_trunc('milliseconds', now()) - "{span_archive}" * interval '1 millisecond')), '[]')
+      FROM "{policy}" p CROSS JOIN LATERAL "{space}".sessioncleanup_rules(p.rules) r;
+$sessioncleanup$;
+
 -- name: sessioncleanup_purge
 -- Permanently removes at most p_limit of the oldest entries that were archived before a moment and are not held, with their event, and
 -- returns their sessions; with p_backed_up, of those that are backed up. The next call begins after next: what is purged stays in the
 -- index for as long as any transaction may still see it. For others than the owner of the tables that moment is at least
--- as long ago as the policy keeps entries, and the policy says what has to be backed up.
+-- as long ago as the policy keeps entries, whatever rules are given, and the policy says what has to be backed up.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_purge(
-    p_before timestamptz, p_backed_up boolean, p_limit integer, p_after text, p_actor text, p_reason text, p_run_id text, OUT ids text[], OUT next text)
+    p_before timestamptz, p_backed_up boolean, p_limit integer, p_after text, p_actor text, p_reason text, p_run_id text, p_rules jsonb, OUT ids text[], OUT next text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = "{safe}" SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
 AS $sessioncleanup$
 DECLARE
-    v_before    timestamptz := p_before;
     v_backed_up boolean := p_backed_up;
     v_at        timestamptz := coalesce((nullif(p_after, '')::json ->> 0)::timestamptz, '-infinity');
     v_id        bigint := coalesce((nullif(p_after, '')::json ->> 1)::bigint, 0);
+    v_allowed   timestamptz; -- before which the policy allows it
+    v_bound     boolean := NOT pg_has_role(session_user, current_user, 'USAGE');
+    v_rules     jsonb;
     v_old       record;
 BEGIN
-    IF NOT pg_has_role(session_user, current_user, 'USAGE') THEN
-        SELECT CASE WHEN p.archive_keep IS NOT NULL THEN least(p_before, now() - p.archive_keep) END, p_backed_up OR p.backup INTO v_before, v_backed_up FROM "{policy}" p;
+    IF v_bound THEN
+        SELECT now() - p.archive_keep, p_backed_up OR p.backup INTO v_allowed, v_backed_up FROM "{policy}" p;
+        v_rules := "{space}".sessioncleanup_purge_rules();
     END IF;
     SELECT coalesce(array_agg(o.id), '{}') AS entries, coalesce(array_agg(o.session_id), '{}') AS ids, array_agg(o.owner_id) AS owners, array_agg(o.name) AS names,
            max(o.archived_at) AS at INTO v_old
       FROM (SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at FROM "{archive}" a
-             WHERE a.archived_at < v_before AND (a.archived_at, a.id) > (v_at, v_id) AND NOT a.held AND (a.backed_up_at IS NOT NULL OR NOT v_backed_up)
+             WHERE a.archived_at < greatest(p_before, (SELECT max(r.before) FROM jsonb_to_recordset(p_rules) r (before timestamptz))) AND (a.archived_at, a.id) > (v_at, v_id)
+               AND "{purgeable_now}" AND (NOT v_bound OR "{purgeable_by_bound}") AND NOT a.held AND (a.backed_up_at IS NOT NULL OR NOT v_backed_up)
              ORDER BY a.archived_at, a.id LIMIT p_limit FOR UPDATE SKIP LOCKED) o;
     IF cardinality(v_old.ids) > 0 THEN
         DELETE FROM "{archive_rows}" r WHERE r.entry = ANY (v_old.entries);
@@ -319,5 +339,8 @@ $sessioncleanup$;
 -- The archive, without the archived rows.
 CREATE OR REPLACE VIEW "{space}".sessions_archive_view AS
 SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.held,
-       CASE WHEN NOT a.held THEN a.archived_at + p.archive_keep END AS purge_at
-  FROM "{archive}" a CROSS JOIN "{policy}" p;
+       CASE WHEN NOT a.held THEN a.archived_at + k.keep END AS purge_at, a.tags
+  FROM "{archive}" a CROSS JOIN "{policy}" p
+ CROSS JOIN LATERAL (SELECT CASE WHEN count(*) = 0 THEN p.archive_keep WHEN count(o.keep) = count(*) THEN max(o.keep) END AS keep
+                       FROM (SELECT "{span_archive}" * interval '1 millisecond' AS keep
+                               FROM "{policy_rules}" r WHERE r.tag = ANY (a.tags)) o) k;

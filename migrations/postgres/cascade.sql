@@ -123,19 +123,19 @@ $sessioncleanup$;
 -- that the filter or p_only does not select. The others that go along are added.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_spared(
     p_due "{id_type}"[], p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_id text, p_owner text, p_words text[], p_only text[],
-    p_warned timestamptz, p_given_up timestamptz,
+    p_warned timestamptz, p_given_up timestamptz, p_rules jsonb,
     OUT due "{id_type}"[], OUT skipped "{id_type}"[], OUT reasons text[])
 LANGUAGE plpgsql
 SET search_path = "{safe}"
 AS $sessioncleanup$
 DECLARE
-    v_cut    record;
+    v_base   record;
     v_filter record;
     v_roots  "{id_type}"[];
     v_taken  "{id_type}"[];
     v_also   "{id_type}"[];
 BEGIN
-    SELECT p_now AS now, p_inactive AS inactive, p_delete AS delete, p_warned AS warned, p_given_up AS given_up INTO v_cut;
+    SELECT p_now AS now, p_inactive AS inactive, p_delete AS delete, NULL::timestamptz AS warn, p_warned AS warned, p_given_up AS given_up INTO v_base;
     SELECT p_id AS id, p_owner AS owner, p_words[1] AS text, p_words[2:] AS tags INTO v_filter;
     due := p_due;
     skipped := '{}';
@@ -144,7 +144,7 @@ BEGIN
     IF v_roots IS NULL THEN
         RETURN;
     END IF;
-    v_also := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (v_taken) AND "{gone}" AND "{matches}" AND (p_only IS NULL OR s."{id}"::text = ANY (p_only)));
+    v_also := ARRAY(SELECT s."{id}" FROM "{sessions}" s "{by_tags}" WHERE s."{id}" = ANY (v_taken) AND "{gone}" AND "{matches}" AND (p_only IS NULL OR s."{id}"::text = ANY (p_only)));
     SELECT coalesce(array_agg(k.root), '{}'), coalesce(array_agg(format('deleting it would also delete session %s, which is not due', k.id)), '{}')
       INTO skipped, reasons
       FROM (SELECT t.root, min(t.id::text) AS id FROM unnest(v_roots, v_taken) t (root, id) WHERE t.id <> ALL (v_also) GROUP BY t.root) k;

@@ -13,7 +13,8 @@ CREATE TABLE "{sessions}" (
     "{last_activity}" timestamptz NOT NULL DEFAULT now(),
     "{expires_at}"    timestamptz,
     "{auto_cleanup}"  boolean     NOT NULL DEFAULT "{auto_default}",
-    "{deactivated_at}" timestamptz
+    "{deactivated_at}" timestamptz,
+    "{class}"         text COLLATE "C"
 );
 
 -- name: add_active
@@ -28,6 +29,9 @@ ALTER TABLE "{sessions}" ADD COLUMN "{expires_at}" timestamptz;
 -- name: add_deactivated_at
 ALTER TABLE "{sessions}" ADD COLUMN "{deactivated_at}" timestamptz;
 
+-- name: add_class
+ALTER TABLE "{sessions}" ADD COLUMN "{class}" text COLLATE pg_catalog."C";
+
 -- name: add_last_activity
 -- The default comes after the column: with it, every old session would look as if it had just been used.
 ALTER TABLE "{sessions}" ADD COLUMN "{last_activity}" timestamptz;
@@ -40,20 +44,33 @@ ALTER TABLE "{sessions}" ALTER COLUMN "{last_activity}" SET DEFAULT (now() "{las
 ALTER TABLE "{sessions}" ALTER COLUMN "{auto_cleanup}" SET DEFAULT "{auto_default}";
 
 -- name: index_idle
-("{last_activity}", "{id}") WHERE "{bare_is_active}" AND "{bare_is_auto}"
+-- This one, the next two and those of the classes have what runs look for, in its order.
+("{last_activity}", "{id}") WHERE "{bare_is_active}" AND "{bare_is_auto}" AND "{class}" IS NULL
 
 -- name: index_expired
-("{expires_at}", "{id}") WHERE "{bare_is_active}" AND "{bare_is_auto}" AND "{expires_at}" IS NOT NULL
+("{expires_at}", "{id}") WHERE "{bare_is_active}" AND "{bare_is_auto}" AND "{expires_at}" IS NOT NULL AND "{class}" IS NULL
 
 -- name: index_gone
-(("{bare_kept_since}"), "{id}") WHERE "{bare_not_active}" AND "{bare_is_auto}" AND "{deactivated_at}" IS NOT NULL
+(("{bare_kept_since}"), "{id}") WHERE "{bare_not_active}" AND "{bare_is_auto}" AND "{deactivated_at}" IS NOT NULL AND "{class}" IS NULL
+
+-- name: index_class_idle
+("{class}", "{last_activity}", "{id}") WHERE "{bare_is_active}" AND "{bare_is_auto}" AND "{class}" IS NOT NULL
+
+-- name: index_class_expired
+("{class}", "{expires_at}", "{id}") WHERE "{bare_is_active}" AND "{bare_is_auto}" AND "{expires_at}" IS NOT NULL AND "{class}" IS NOT NULL
+
+-- name: index_class_gone
+("{class}", ("{bare_kept_since}"), "{id}") WHERE "{bare_not_active}" AND "{bare_is_auto}" AND "{deactivated_at}" IS NOT NULL AND "{class}" IS NOT NULL
 
 -- name: index_undated
 ("{id}") WHERE "{bare_not_active}" AND "{bare_is_auto}" AND "{deactivated_at}" IS NULL
 
 -- name: index_ended
--- This one, the next and that of the idle ones hold each session once, in the order of a list.
+-- This one, the next two and that of the idle ones hold each session once, in the order of a list.
 ("{last_activity}", "{id}") WHERE "{bare_not_active}" AND "{bare_is_auto}"
+
+-- name: index_classed
+("{last_activity}", "{id}") WHERE "{bare_is_active}" AND "{bare_is_auto}" AND "{class}" IS NOT NULL
 
 -- name: index_protected
 ("{last_activity}", "{id}") INCLUDE ("{active}") WHERE "{bare_is_protected}"

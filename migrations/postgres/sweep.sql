@@ -2,8 +2,8 @@
 
 -- name: sessioncleanup_sweep
 -- Deletes, deactivates, dates or corrects at most p_limit sessions for which that is due, in the order of an index:
--- 'deleted' follows the index of what is gone; 'deactivated' first that of idle sessions and then that of expired ones;
--- 'dated' that of undated ones; 'activity_corrected' the ends of those of idle sessions and of what is gone. Rows that
+-- 'deleted' follows the index of what is gone; 'deactivated' first that of idle sessions and then that of expired ones, both in each class of
+-- sessions; 'dated' that of undated ones; 'activity_corrected' the ends of those by last activity. The first batch has the classes follow the tags. Rows that
 -- another transaction has locked are left out, also those that its new rows refer to by a foreign key: it is at work with
 -- them. If a row cannot be changed, nothing is, and the result is the sessions selected and the failure. What is due and left
 -- alone, with the reason, is in skipped and reasons. With p_only it deletes none but those sessions. With p_archive_rows and p_archive_bytes it archives what it deletes.
@@ -14,25 +14,29 @@
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_sweep(
     p_action text, p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_after text,
     p_id text, p_owner text, p_words text[], p_actor text, p_reason text, p_run_id text, p_limit integer, p_archive_rows integer, p_archive_bytes bigint, p_only text[],
-    p_warned timestamptz, p_given_up timestamptz,
+    p_warned timestamptz, p_given_up timestamptz, p_rules jsonb,
     OUT ids text[], OUT next text, OUT skipped text[], OUT reasons text[], OUT failure_code text, OUT failure text, OUT held interval)
 LANGUAGE plpgsql
 SET search_path = "{safe}" SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
 SET lock_timeout = '100ms'
 AS $sessioncleanup$
 DECLARE
-    v_cut        record;
+    v_base       record;
     v_filter     record;
-    v_index      text := coalesce(nullif(p_after, '')::json ->> 0, CASE p_action
-                     WHEN 'deleted' THEN 'gone' WHEN 'dated' THEN 'undated' WHEN 'activity_corrected' THEN 'ahead_active' ELSE 'idle' END);
+    v_range      record; -- what is looked for in a class
+    v_begin      text := CASE p_action WHEN 'deleted' THEN 'gone' WHEN 'dated' THEN 'undated' WHEN 'activity_corrected' THEN 'ahead_active' ELSE 'idle' END;
+    v_index      text := coalesce(nullif(p_after, '')::json ->> 0, v_begin);
     v_at         text := nullif(p_after, '')::json ->> 1;
     v_id         "{id_type}" := nullif(p_after, '')::json ->> 2;
+    v_class      text COLLATE "C" := nullif(p_after, '')::json ->> 3;
     v_first      boolean := v_id IS NULL; -- begin with the first entry of the index instead of after (v_at, v_id)
     v_locked     "{id_type}"[] := '{}';
     v_some       "{id_type}"[];
     v_due        "{id_type}"[];
     v_owners     text[];
     v_names      text[];
+    v_some_owners text[];
+    v_some_names text[];
     v_written    bigint;
     v_open       text; -- transactions, in words
     v_deferred   text; -- constraints
@@ -42,7 +46,7 @@ DECLARE
     v_began      timestamptz;
     v_constraint text;
 BEGIN
-    SELECT p_now AS now, p_inactive AS inactive, p_delete AS delete, p_warned AS warned, p_given_up AS given_up INTO v_cut;
+    SELECT p_now AS now, p_inactive AS inactive, p_delete AS delete, NULL::timestamptz AS warn, p_warned AS warned, p_given_up AS given_up INTO v_base;
     SELECT p_id AS id, p_owner AS owner, p_words[1] AS text, p_words[2:] AS tags INTO v_filter;
     IF v_first AND p_action IN ('deleted', 'deactivated') THEN
         PERFORM "{space}".sessioncleanup_require_triggers();
@@ -62,79 +66,21 @@ BEGIN
         END IF;
     END IF;
     PERFORM "{space}".sessioncleanup_settle_touches();
-    PERFORM set_config('sessioncleanup.writing', 'on', true);
     v_began := clock_timestamp();
     ids := '{}';
     skipped := '{}';
     reasons := '{}';
-    IF p_only IS NOT NULL THEN
-        v_index := '';
-        v_locked := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (p_only::"{id_type}"[]) AND "{matches}" ORDER BY s."{id}" FOR UPDATE OF s SKIP LOCKED);
-    ELSIF v_index = 'idle' THEN
-        IF v_first THEN
-            SELECT to_json(s."{last_activity}") #>> '{}', s."{id}" INTO v_at, v_id
-              FROM "{sessions}" s WHERE "{is_active}" AND "{is_auto}" ORDER BY s."{last_activity}", s."{id}" LIMIT 1;
-        END IF;
-        SELECT coalesce(array_agg(d.id), '{}'), array_agg(d.owner), array_agg(d.name), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}'
-          INTO v_locked, v_owners, v_names, v_at
-          FROM (SELECT s."{id}" AS id, s."{last_activity}" AS at, coalesce("{owner_text}", '') AS owner, "{event_name}" AS name
-                  FROM "{sessions}" s
-                 WHERE "{tracked}" AND "{is_active}" AND "{is_auto}" AND s."{last_activity}" < p_inactive "{last_activity_in}" AND "{matches}"
-                   AND "{last_activity_out}" < p_inactive
-                   AND (s."{last_activity}", s."{id}") >= (v_at::"{last_activity_type}", v_id) AND (v_first OR s."{id}" <> v_id)
-                 ORDER BY s."{last_activity}", s."{id}"
-                 LIMIT p_limit
-                   FOR UPDATE OF s SKIP LOCKED) d;
-        IF cardinality(v_locked) < p_limit THEN
-            v_index := 'expired';
-            v_first := true;
-        END IF;
+    IF v_first AND p_only IS NULL AND v_class IS NULL AND "{space}".sessioncleanup_classify(p_rules, p_limit) THEN
+        next := '[]'; -- there is more of that
+        held := clock_timestamp() - v_began;
+        RETURN;
     END IF;
-    IF v_index = 'expired' THEN
-        IF v_first THEN
-            SELECT to_json(s."{expires_at}") #>> '{}', s."{id}" INTO v_at, v_id
-              FROM "{sessions}" s WHERE "{is_active}" AND "{is_auto}" AND s."{expires_at}" IS NOT NULL ORDER BY s."{expires_at}", s."{id}" LIMIT 1;
-        END IF;
-        SELECT coalesce(array_agg(d.id), '{}'), v_owners || array_agg(d.owner), v_names || array_agg(d.name), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}'
-          INTO v_some, v_owners, v_names, v_at
-          FROM (SELECT s."{id}" AS id, s."{expires_at}" AS at, coalesce("{owner_text}", '') AS owner, "{event_name}" AS name
-                  FROM "{sessions}" s
-                 WHERE "{is_active}" AND "{is_auto}" AND s."{expires_at}" <= p_now "{expires_at_in}" AND "{matches}"
-                   AND (s."{expires_at}", s."{id}") >= (v_at::"{expires_at_type}", v_id) AND (v_first OR s."{id}" <> v_id)
-                   AND (NOT "{tracked}" OR ("{last_activity_out}" < p_inactive) IS NOT TRUE)
-                 ORDER BY s."{expires_at}", s."{id}"
-                 LIMIT p_limit - cardinality(v_locked)
-                   FOR UPDATE OF s SKIP LOCKED) d;
-        v_locked := v_locked || v_some;
-    ELSIF v_index = 'gone' THEN
-        IF v_first THEN
-            SELECT to_json("{kept_since}") #>> '{}', s."{id}" INTO v_at, v_id
-              FROM "{sessions}" s WHERE "{not_active}" AND "{is_auto}" AND s."{deactivated_at}" IS NOT NULL ORDER BY "{kept_since}", s."{id}" LIMIT 1;
-        END IF;
-        SELECT coalesce(array_agg(d.id), '{}'), array_agg(d.owner), array_agg(d.name), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}'
-          INTO v_locked, v_owners, v_names, v_at
-          FROM (SELECT s."{id}" AS id, "{kept_since}" AS at, coalesce("{owner_text}", '') AS owner, "{event_name}" AS name
-                  FROM "{sessions}" s
-                 WHERE "{not_active}" AND "{is_auto}" AND s."{deactivated_at}" IS NOT NULL AND "{matches}"
-                   AND "{kept_since}" < p_delete "{kept_since_in}" AND ("{tracked}" OR "{expires_at_out}" IS NOT NULL)
-                   AND ("{kept_since}", s."{id}") >= (v_at::"{kept_since_type}", v_id) AND (v_first OR s."{id}" <> v_id)
-                   AND s."{last_activity}" IS NOT NULL AND "{last_activity_out}" < p_delete AND "{warned_enough}"
-                 ORDER BY "{kept_since}", s."{id}"
-                 LIMIT p_limit
-                   FOR UPDATE OF s SKIP LOCKED) d;
-    ELSIF v_index = 'ahead_active' THEN
-        SELECT coalesce(array_agg(d.id), '{}'), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}' INTO v_locked, v_at
-          FROM (SELECT s."{id}" AS id, s."{last_activity}" AS at
-                  FROM "{sessions}" s
-                 WHERE "{ahead_active}" AND "{matches}" AND (v_first OR (s."{last_activity}", s."{id}") > (v_at::"{last_activity_type}", v_id))
-                 ORDER BY s."{last_activity}", s."{id}"
-                 LIMIT p_limit
-                   FOR NO KEY UPDATE OF s SKIP LOCKED) d;
-        IF cardinality(v_locked) < p_limit THEN
-            v_index := 'ahead_inactive';
-            v_first := true;
-        END IF;
-    ELSIF v_index = 'undated' THEN
+    PERFORM set_config('sessioncleanup.writing', 'on', true);
+    IF p_only IS NOT NULL THEN
+        v_locked := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (p_only::"{id_type}"[]) AND "{matches}" ORDER BY s."{id}" FOR UPDATE OF s SKIP LOCKED);
+    ELSIF p_action = 'activity_corrected' THEN
+        "{sweep_ahead}"
+    ELSIF p_action = 'dated' THEN
         SELECT coalesce(array_agg(d.id), '{}') INTO v_locked
           FROM (SELECT s."{id}" AS id
                   FROM "{sessions}" s
@@ -142,18 +88,39 @@ BEGIN
                  ORDER BY s."{id}"
                  LIMIT p_limit
                    FOR NO KEY UPDATE OF s SKIP LOCKED) d;
+    ELSE
+        FOR v_range IN SELECT r.* FROM "{space}".sessioncleanup_ranges(p_now, p_inactive, p_delete, NULL, p_rules) r
+                        WHERE v_class IS NULL OR r.class >= v_class ORDER BY r.class NULLS FIRST LOOP
+            IF v_range.class IS DISTINCT FROM v_class THEN
+                v_class := v_range.class;
+                v_index := v_begin;
+                v_first := true;
+            END IF;
+            IF v_index = 'gone' AND v_class IS NULL THEN
+                "{sweep_gone}"
+            ELSIF v_index = 'gone' THEN
+                "{sweep_gone_classed}"
+            END IF;
+            IF v_index = 'idle' THEN
+                IF v_class IS NULL THEN
+                    "{sweep_idle}"
+                ELSE
+                    "{sweep_idle_classed}"
+                END IF;
+                IF cardinality(v_locked) < p_limit THEN
+                    v_index := 'expired';
+                    v_first := true;
+                END IF;
+            END IF;
+            IF v_index = 'expired' AND v_class IS NULL THEN
+                "{sweep_expired}"
+            ELSIF v_index = 'expired' THEN
+                "{sweep_expired_classed}"
+            END IF;
+            EXIT WHEN cardinality(v_locked) = p_limit;
+        END LOOP;
     END IF;
-    IF v_index = 'ahead_inactive' THEN
-        SELECT coalesce(array_agg(d.id), '{}'), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}' INTO v_some, v_at
-          FROM (SELECT s."{id}" AS id, "{kept_since}" AS at
-                  FROM "{sessions}" s
-                 WHERE "{ahead_inactive}" AND "{matches}" AND (v_first OR ("{kept_since}", s."{id}") > (v_at::"{kept_since_type}", v_id))
-                 ORDER BY "{kept_since}", s."{id}"
-                 LIMIT p_limit - cardinality(v_locked)
-                   FOR NO KEY UPDATE OF s SKIP LOCKED) d;
-        v_locked := v_locked || v_some;
-    END IF;
-    next := CASE WHEN cardinality(v_locked) = p_limit AND p_only IS NULL THEN json_build_array(v_index, v_at, v_locked[p_limit])::text ELSE '' END;
+    next := CASE WHEN cardinality(v_locked) = p_limit AND p_only IS NULL THEN json_build_array(v_index, v_at, v_locked[p_limit], v_class)::text ELSE '' END;
     IF cardinality(v_locked) = 0 THEN
         held := '0';
         PERFORM set_config('sessioncleanup.writing', '', true);
@@ -167,14 +134,14 @@ BEGIN
         -- What was found was due when its locks were taken, as the rows say. A new statement sees what was committed until then
         -- elsewhere: a touch is noted while its row is locked. From here on nobody else changes these rows.
         v_due := v_locked;
-        IF v_owners IS NULL OR "{noted}" THEN
-            v_due := ARRAY(SELECT s."{id}" FROM "{sessions}" s
+        IF v_owners IS NULL OR p_rules <> '[]' OR "{noted}" THEN
+            v_due := ARRAY(SELECT s."{id}" FROM "{sessions}" s "{by_tags}"
                             WHERE s."{id}" = ANY (v_locked)
                               AND CASE p_action WHEN 'deleted' THEN "{gone}" WHEN 'dated' THEN "{undated}" WHEN 'activity_corrected' THEN "{ahead}" ELSE "{idle}" OR "{expired}" END);
         END IF;
         IF p_action = 'deleted' THEN
             SELECT p.due, p.skipped::text[], p.reasons INTO v_due, skipped, reasons
-              FROM "{space}".sessioncleanup_spared(v_due, p_now, p_inactive, p_delete, p_id, p_owner, p_words, p_only, p_warned, p_given_up) p;
+              FROM "{space}".sessioncleanup_spared(v_due, p_now, p_inactive, p_delete, p_id, p_owner, p_words, p_only, p_warned, p_given_up, p_rules) p;
         END IF;
         IF v_owners IS NULL OR v_due <> v_locked THEN
             SELECT coalesce(array_agg(s."{id}"), '{}'), array_agg(coalesce("{owner_text}", '')), array_agg("{event_name}")
@@ -201,7 +168,14 @@ BEGIN
         END IF;
         "{ours}"
         PERFORM "{space}".sessioncleanup_require_done(p_action, v_due, v_written);
+        IF p_action = 'deleted' THEN -- the owners of those that were warned are told that they are gone
+            UPDATE "{notices}" n
+               SET deleted_at = v_now, next_at = v_now, message = '', attempts = 0, first_at = NULL, error = '', tags = w.tags
+              FROM (SELECT s."{id}"::text AS id, "{tags_of}" AS tags FROM unnest(v_due) s ("{id}") "{by_tags}" WHERE v_cut.warned IS NOT NULL) w
+             WHERE n.session_id = w.id AND n.delivered_at IS NOT NULL;
+        END IF;
         IF p_action = 'deleted' AND "{removes}" THEN
+            PERFORM set_config('sessioncleanup.writing', 'gone', true); -- nothing is left to be classed
             DELETE FROM "{tags}" t WHERE t.session_id = ANY (v_due);
         END IF;
     EXCEPTION WHEN OTHERS OR assert_failure OR query_canceled THEN
@@ -222,10 +196,6 @@ BEGIN
         PERFORM set_config('sessioncleanup.writing', '', true);
         RETURN;
     END;
-    IF p_action = 'deleted' AND p_warned IS NOT NULL AND cardinality(ids) > 0 THEN -- their owners are told that they are gone
-        UPDATE "{notices}" n SET deleted_at = v_now, next_at = v_now, message = '', attempts = 0, first_at = NULL, error = ''
-         WHERE n.session_id = ANY (ids) AND n.delivered_at IS NOT NULL;
-    END IF;
     IF cardinality(ids) > 0 AND p_action <> 'dated' THEN
         PERFORM "{space}".sessioncleanup_log(v_now, p_action, p_actor, p_reason, p_run_id, ids, v_owners, v_names, NULL);
     END IF;
@@ -234,51 +204,156 @@ BEGIN
 END
 $sessioncleanup$;
 
+-- name: sweep_idle
+-- The next sessions of a class in the index of idle ones, locked.
+IF v_first THEN
+    SELECT to_json(s."{last_activity}") #>> '{}', s."{id}" INTO v_at, v_id
+      FROM "{sessions}" s WHERE "{is_active}" AND "{is_auto}" AND "{of_class}" ORDER BY s."{last_activity}", s."{id}" LIMIT 1;
+END IF;
+SELECT coalesce(array_agg(d.id), '{}'), array_agg(d.owner), array_agg(d.name), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}'
+  INTO v_some, v_some_owners, v_some_names, v_at
+  FROM (SELECT s."{id}" AS id, s."{last_activity}" AS at, coalesce("{owner_text}", '') AS owner, "{event_name}" AS name
+          FROM "{sessions}" s "{by_tags}"
+         WHERE "{tracked}" AND "{is_active}" AND "{is_auto}" AND "{of_class}" AND s."{last_activity}" < v_range.inactive "{last_activity_in}" AND "{matches}"
+           AND "{last_activity_out}" < v_cut.inactive
+           AND (s."{last_activity}", s."{id}") >= (v_at::"{last_activity_type}", v_id) AND (v_first OR s."{id}" <> v_id)
+         ORDER BY s."{last_activity}", s."{id}"
+         LIMIT p_limit - cardinality(v_locked)
+           FOR UPDATE OF s SKIP LOCKED) d;
+v_locked := v_locked || v_some;
+v_owners := v_owners || v_some_owners;
+v_names := v_names || v_some_names;
+
+-- name: sweep_expired
+-- The same in the index of those that expire, without those that are idle.
+IF v_first THEN
+    SELECT to_json(s."{expires_at}") #>> '{}', s."{id}" INTO v_at, v_id
+      FROM "{sessions}" s WHERE "{is_active}" AND "{is_auto}" AND s."{expires_at}" IS NOT NULL AND "{of_class}" ORDER BY s."{expires_at}", s."{id}" LIMIT 1;
+END IF;
+SELECT coalesce(array_agg(d.id), '{}'), array_agg(d.owner), array_agg(d.name), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}'
+  INTO v_some, v_some_owners, v_some_names, v_at
+  FROM (SELECT s."{id}" AS id, s."{expires_at}" AS at, coalesce("{owner_text}", '') AS owner, "{event_name}" AS name
+          FROM "{sessions}" s "{by_tags}"
+         WHERE "{is_active}" AND "{is_auto}" AND "{of_class}" AND s."{expires_at}" <= p_now "{expires_at_in}" AND "{matches}"
+           AND v_range.inactive IS NOT NULL AND v_cut.inactive IS NOT NULL
+           AND (s."{expires_at}", s."{id}") >= (v_at::"{expires_at_type}", v_id) AND (v_first OR s."{id}" <> v_id)
+           AND (NOT "{tracked}" OR ("{last_activity_out}" < v_cut.inactive) IS NOT TRUE)
+         ORDER BY s."{expires_at}", s."{id}"
+         LIMIT p_limit - cardinality(v_locked)
+           FOR UPDATE OF s SKIP LOCKED) d;
+v_locked := v_locked || v_some;
+v_owners := v_owners || v_some_owners;
+v_names := v_names || v_some_names;
+
+-- name: sweep_gone
+-- The same in the index of what is gone.
+IF v_first THEN
+    SELECT to_json("{kept_since}") #>> '{}', s."{id}" INTO v_at, v_id
+      FROM "{sessions}" s WHERE "{not_active}" AND "{is_auto}" AND s."{deactivated_at}" IS NOT NULL AND "{of_class}" ORDER BY "{kept_since}", s."{id}" LIMIT 1;
+END IF;
+SELECT coalesce(array_agg(d.id), '{}'), array_agg(d.owner), array_agg(d.name), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}'
+  INTO v_some, v_some_owners, v_some_names, v_at
+  FROM (SELECT s."{id}" AS id, "{kept_since}" AS at, coalesce("{owner_text}", '') AS owner, "{event_name}" AS name
+          FROM "{sessions}" s "{by_tags}"
+         WHERE "{not_active}" AND "{is_auto}" AND s."{deactivated_at}" IS NOT NULL AND "{of_class}" AND "{matches}"
+           AND "{kept_since}" < v_range.delete "{kept_since_in}" AND "{kept_since}" < v_cut.delete "{kept_since_in}" AND ("{tracked}" OR "{expires_at_out}" IS NOT NULL)
+           AND ("{kept_since}", s."{id}") >= (v_at::"{kept_since_type}", v_id) AND (v_first OR s."{id}" <> v_id)
+           AND s."{last_activity}" IS NOT NULL AND "{last_activity_out}" < v_cut.delete AND "{warned_enough}"
+         ORDER BY "{kept_since}", s."{id}"
+         LIMIT p_limit - cardinality(v_locked)
+           FOR UPDATE OF s SKIP LOCKED) d;
+v_locked := v_locked || v_some;
+v_owners := v_owners || v_some_owners;
+v_names := v_names || v_some_names;
+
+-- name: sweep_ahead
+-- The sessions that were last used in the future, in three indexes, locked.
+FOREACH v_begin IN ARRAY ARRAY['ahead_active', 'ahead_classed', 'ahead_inactive'] LOOP
+    CONTINUE WHEN v_begin < v_index; -- they are in this order
+    IF v_begin <> v_index THEN
+        v_index := v_begin;
+        v_first := true;
+    END IF;
+    IF v_index = 'ahead_active' THEN
+        "{sweep_ahead_active}"
+    ELSIF v_index = 'ahead_classed' THEN
+        "{sweep_ahead_classed}"
+    ELSE
+        "{sweep_ahead_inactive}"
+    END IF;
+    v_locked := v_locked || v_some;
+    EXIT WHEN cardinality(v_locked) = p_limit;
+END LOOP;
+
+-- name: sweep_ahead_some
+SELECT coalesce(array_agg(d.id), '{}'), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}' INTO v_some, v_at
+  FROM (SELECT s."{id}" AS id, s."{last_activity}" AS at
+          FROM "{sessions}" s CROSS JOIN (SELECT v_base.now) v_cut
+         WHERE "{those}" AND "{matches}" AND (v_first OR (s."{last_activity}", s."{id}") > (v_at::"{last_activity_type}", v_id))
+         ORDER BY s."{last_activity}", s."{id}"
+         LIMIT p_limit - cardinality(v_locked)
+           FOR NO KEY UPDATE OF s SKIP LOCKED) d;
+
 -- name: sessioncleanup_warn
 -- One batch of warnings, for Outbox.Warn and for runs in SQL: writes a notice for at most p_limit sessions whose owners are to be
 -- warned, in the order of the index of what is gone. It locks no session: one that is used meanwhile has begun another idle
 -- period, for which the notice does not count. The first batch forgets old notices.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_warn(
     p_now timestamptz, p_delete timestamptz, p_warn timestamptz, p_warned timestamptz, p_after text,
-    p_id text, p_owner text, p_words text[], p_actor text, p_reason text, p_run_id text, p_limit integer,
+    p_id text, p_owner text, p_words text[], p_actor text, p_reason text, p_run_id text, p_limit integer, p_rules jsonb,
     OUT ids text[], OUT next text, OUT held interval)
 LANGUAGE plpgsql
 SET search_path = "{safe}" SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
 AS $sessioncleanup$
 DECLARE
-    v_cut    record;
+    v_base   record;
     v_filter record;
+    v_range  record;
     v_at     text := nullif(p_after, '')::json ->> 0;
     v_id     "{id_type}" := nullif(p_after, '')::json ->> 1;
+    v_class  text COLLATE "C" := nullif(p_after, '')::json ->> 2;
     v_first  boolean := v_id IS NULL;
-    v_due    "{id_type}"[];
+    v_some   "{id_type}"[];
+    v_due    "{id_type}"[] := '{}';
     v_refs   record;
     v_now    timestamptz;
     v_began  timestamptz := clock_timestamp();
 BEGIN
-    SELECT p_now AS now, p_delete AS delete, p_warn AS warn, p_warned AS warned INTO v_cut;
+    SELECT p_now AS now, NULL::timestamptz AS inactive, p_delete AS delete, p_warn AS warn, p_warned AS warned, NULL::timestamptz AS given_up INTO v_base;
     SELECT p_id AS id, p_owner AS owner, p_words[1] AS text, p_words[2:] AS tags INTO v_filter;
     ids := '{}';
     next := '';
     IF v_first THEN
         PERFORM "{space}".sessioncleanup_require_triggers();
         PERFORM "{space}".sessioncleanup_settle_touches();
-        DELETE FROM "{notices}" n WHERE n.delivered_at < p_warned - interval '90 days' OR n.failed_at < p_warned - interval '90 days';
-        SELECT to_json("{kept_since}") #>> '{}', s."{id}" INTO v_at, v_id
-          FROM "{sessions}" s WHERE "{not_active}" AND "{is_auto}" AND s."{deactivated_at}" IS NOT NULL ORDER BY "{kept_since}", s."{id}" LIMIT 1;
+        DELETE FROM "{notices}" n
+         USING (SELECT least(p_warned, p_now - max(r.warned) * interval '1 millisecond') - interval '90 days' AS before FROM jsonb_to_recordset(p_rules) r (warned bigint)) f
+         WHERE n.delivered_at < f.before OR n.failed_at < f.before;
+        IF "{space}".sessioncleanup_classify(p_rules, p_limit) THEN
+            next := '[]'; -- there is more of that
+            held := clock_timestamp() - v_began;
+            RETURN;
+        END IF;
     END IF;
-    SELECT coalesce(array_agg(d.id), '{}'), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}' INTO v_due, v_at
-      FROM (SELECT s."{id}" AS id, "{kept_since}" AS at
-              FROM "{sessions}" s
-             WHERE "{to_warn}" AND "{matches}"
-               AND ("{kept_since}", s."{id}") >= (v_at::"{kept_since_type}", v_id) AND (v_first OR s."{id}" <> v_id)
-             ORDER BY "{kept_since}", s."{id}"
-             LIMIT p_limit) d;
+    FOR v_range IN SELECT r.* FROM "{space}".sessioncleanup_ranges(p_now, NULL, p_delete, p_warn, p_rules) r
+                    WHERE v_class IS NULL OR r.class >= v_class ORDER BY r.class NULLS FIRST LOOP
+        IF v_range.class IS DISTINCT FROM v_class THEN
+            v_class := v_range.class;
+            v_first := true;
+        END IF;
+        IF v_class IS NULL THEN
+            "{warn_some}"
+        ELSE
+            "{warn_some_classed}"
+        END IF;
+        v_due := v_due || v_some;
+        EXIT WHEN cardinality(v_due) = p_limit;
+    END LOOP;
     IF cardinality(v_due) > 0 THEN
         v_now := date_trunc('milliseconds', clock_timestamp());
         WITH due AS (
             SELECT s."{id}"::text AS id, coalesce("{owner_text}", '') AS owner, "{event_name}" AS name, "{period}" AS kept_since
-              FROM "{sessions}" s WHERE s."{id}" = ANY (v_due) AND "{to_warn}"),
+              FROM "{sessions}" s "{by_tags}" WHERE s."{id}" = ANY (v_due) AND "{to_warn}"),
         written AS (
             INSERT INTO "{notices}" AS o (session_id, owner_id, name, kept_since, queued_at, next_at)
             SELECT d.id, d.owner, d.name, d.kept_since, v_now, v_now FROM due d
@@ -294,11 +369,25 @@ BEGIN
         PERFORM "{space}".sessioncleanup_log(v_now, 'noticed', p_actor, p_reason, p_run_id, ids, v_refs.owners, v_refs.names, NULL);
     END IF;
     IF cardinality(v_due) = p_limit THEN
-        next := json_build_array(v_at, v_due[p_limit])::text;
+        next := json_build_array(v_at, v_due[p_limit], v_class)::text;
     END IF;
     held := clock_timestamp() - v_began;
 END
 $sessioncleanup$;
+
+-- name: warn_some
+-- The next sessions of a class in the index of what is gone whose owners are to be warned.
+IF v_first THEN
+    SELECT to_json("{kept_since}") #>> '{}', s."{id}" INTO v_at, v_id
+      FROM "{sessions}" s WHERE "{not_active}" AND "{is_auto}" AND s."{deactivated_at}" IS NOT NULL AND "{of_class}" ORDER BY "{kept_since}", s."{id}" LIMIT 1;
+END IF;
+SELECT coalesce(array_agg(d.id), '{}'), to_json((array_agg(d.at))[count(*)::integer]) #>> '{}' INTO v_some, v_at
+  FROM (SELECT s."{id}" AS id, "{kept_since}" AS at
+          FROM "{sessions}" s "{by_tags}"
+         WHERE "{of_class}" AND "{kept_since}" < v_range.warn "{kept_since_in}" AND "{to_warn}" AND "{matches}"
+           AND ("{kept_since}", s."{id}") >= (v_at::"{kept_since_type}", v_id) AND (v_first OR s."{id}" <> v_id)
+         ORDER BY "{kept_since}", s."{id}"
+         LIMIT p_limit - cardinality(v_due)) d;
 
 -- name: sessioncleanup_open_activity
 -- Waits for the open transactions that recorded activity and did not commit it yet, where no foreign key keeps a session

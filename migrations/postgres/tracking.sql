@@ -184,6 +184,8 @@ ALTER TABLE "{touches}"
     ALTER COLUMN session_id TYPE "{id_type}" USING session_id::text::"{id_type}",
     ALTER COLUMN statement_ids TYPE "{id_type}"[] USING statement_ids::text::"{id_type}"[];
 ALTER TABLE "{tags}" ALTER COLUMN session_id TYPE "{id_type}" USING session_id::text::"{id_type}";
+ALTER TABLE "{retagged}" ALTER COLUMN session_id TYPE "{id_type}" USING session_id::text::"{id_type}";
+ALTER TABLE "{rule_tags}" ALTER COLUMN after TYPE "{id_type}" USING after::text::"{id_type}";
 
 -- name: commit_trigger
 CREATE CONSTRAINT TRIGGER "{trigger}" AFTER INSERT ON "{touches}"
@@ -278,7 +280,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION "{space}"."{track}"();
 -- that became active, or became a session by this write, counts as used. Where nothing else shows activity, a new time of
 -- update is activity. It never makes
 -- the application's statement fail, whatever became of the columns; that costs a subtransaction for each row. The trigger's
--- condition keeps it out of the library's own writes.
+-- condition keeps it out of the library's own writes, but for that of a session's class, which changes nothing else.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_observe() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = "{safe}"
@@ -286,7 +288,10 @@ AS $sessioncleanup$
 DECLARE
     v_now timestamptz := date_trunc('milliseconds', clock_timestamp());
 BEGIN
-    IF NOT coalesce("{new_visible}", false) THEN
+    IF current_setting('sessioncleanup.writing', true) = 'class' THEN -- whatever the application's triggers made of the row
+        OLD."{class}" := NEW."{class}";
+        RETURN OLD;
+    ELSIF NOT coalesce("{new_visible}", false) THEN
         RETURN NEW;
     ELSIF NOT coalesce("{old_visible}", false) THEN
         NEW."{last_activity}" := greatest(NEW."{last_activity}", v_now "{last_activity_in}");

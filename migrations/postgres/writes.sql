@@ -109,7 +109,9 @@ BEGIN
     "{remove}" WHERE s."{id}" "{id_eq}" ANY (v_ids);
     SET CONSTRAINTS ALL IMMEDIATE;
     "{ours}"
+    PERFORM set_config('sessioncleanup.writing', 'gone', true); -- nothing is left to be classed
     DELETE FROM "{tags}" t WHERE "{removes}" AND t.session_id = ANY (v_ids);
+    PERFORM set_config('sessioncleanup.writing', 'on', true);
     RETURN (SELECT count(*) FROM "{sessions}" s WHERE s."{id}" = ANY (v_ids) AND "{visible}");
 END
 $sessioncleanup$;

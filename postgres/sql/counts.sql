@@ -15,14 +15,14 @@ SELECT count(*),
        count(*) FILTER (WHERE d.idle OR d.expired),
        count(*) FILTER (WHERE d.gone),
        count(*) FILTER (WHERE "{is_active}" AND "{is_auto}" AND ("{untracked}" OR u.at IS NULL OR u.at >= "{never_ends}") AND (u.ends IS NULL OR u.ends >= "{never_ends}")),
-       count(*) FILTER (WHERE "{tracked}" AND u.at >= v_cut.inactive),
-       count(*) FILTER (WHERE "{tracked}" AND u.at >= v_cut.inactive - (v_cut.now - v_cut.inactive)),
+       count(*) FILTER (WHERE "{tracked}" AND u.at >= v_base.inactive),
+       count(*) FILTER (WHERE "{tracked}" AND u.at >= v_base.inactive - (v_base.now - v_base.inactive)),
        extract(epoch FROM coalesce(max(CASE
            WHEN d.idle OR d.expired THEN greatest(CASE WHEN "{tracked}" THEN v_cut.inactive - u.at END, CASE WHEN u.ends <= v_cut.now THEN v_cut.now - u.ends END)
            WHEN d.gone THEN v_cut.delete - greatest(u.at, u.ends, "{deactivated_at_out}") END), '0'))::float8 * 1000000
   FROM "{counted}" s
   LEFT JOIN (SELECT t.session_id, max(t.at) AS at FROM "{touches}" t GROUP BY t.session_id) n ON n.session_id = s."{id}"
- "{cut_once}" "{filter}"
+ "{cut_of_all}" "{filter}"
  CROSS JOIN LATERAL (SELECT greatest("{last_activity_out}", n.at) AS at, "{expires_at_out}" AS ends) u
  CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
  WHERE "{matches}"
@@ -46,7 +46,7 @@ SELECT sum(c.total)::bigint, sum(c.active)::bigint, sum(c.total - c.active)::big
 sessioncleanup_cut AS MATERIALIZED (SELECT v_cut.* FROM (SELECT) one "{cut}"),
      sessioncleanup_exceptions (id) AS MATERIALIZED (
   SELECT t.session_id FROM "{touches}" t
-   UNION SELECT s."{id}" FROM "{sessions}" s WHERE "{is_active}" AND "{is_auto}" AND "{last_activity_early}"
+   UNION SELECT s."{id}" FROM "{each_class}" s WHERE "{is_active}" AND "{is_auto}" AND "{last_activity_early}"
    UNION SELECT s."{id}" FROM "{sessions}" s WHERE "{not_active}" AND "{is_auto}" AND "{last_activity_early}"
    UNION SELECT s."{id}" FROM "{sessions}" s WHERE "{is_protected}" AND "{last_activity_early}")
 
@@ -59,7 +59,7 @@ SELECT count(*) AS total, count(*) AS active, count(*) FILTER (WHERE "{used}" < 
        count(*) FILTER (WHERE "{used}" < (SELECT c.inactive FROM sessioncleanup_cut c)) AS to_deactivate, 0 AS to_delete, 0 AS never_due,
        count(*) FILTER (WHERE "{used}" >= (SELECT c.inactive FROM sessioncleanup_cut c)) AS in_use,
        count(*) FILTER (WHERE "{used}" >= (SELECT c.inactive - (c.now - c.inactive) FROM sessioncleanup_cut c)) AS recent
-  FROM "{sessions}" s WHERE "{is_active}" AND "{is_auto}"
+  FROM "{each_class}" s WHERE "{is_active}" AND "{is_auto}"
  UNION ALL
 SELECT count(*), 0, count(*) FILTER (WHERE "{used}" < (SELECT c.delete FROM sessioncleanup_cut c)), 0, 0, 0, 0,
        count(*) FILTER (WHERE "{used}" >= (SELECT c.inactive FROM sessioncleanup_cut c)),
@@ -71,11 +71,11 @@ SELECT count(*), count(*) FILTER (WHERE "{says_active}"), count(*) FILTER (WHERE
        count(*) FILTER (WHERE "{used}" >= (SELECT c.inactive - (c.now - c.inactive) FROM sessioncleanup_cut c))
   FROM "{sessions}" s WHERE "{is_protected}"
  UNION ALL
-SELECT 0, 0, 0, 0, count(*), 0, 0, 0, 0 FROM "{sessions}" s "{cut}" WHERE "{expired_by_column}"
+SELECT 0, 0, 0, 0, count(*), 0, 0, 0, 0 FROM "{each_class}" s "{cut}" WHERE "{expired_by_column}"
  UNION ALL
-SELECT 0, 0, 0, 0, 0, count(*), 0, 0, 0 FROM "{sessions}" s "{cut}" WHERE "{gone_by_column}"
+SELECT 0, 0, 0, 0, 0, count(*), 0, 0, 0 FROM "{each_class}" s "{cut}" WHERE "{gone_by_column}"
  UNION ALL
-SELECT 0, 0, 0, 0, 0, 0, count(*), 0, 0 FROM "{sessions}" s WHERE "{never_due_by_column}"
+SELECT 0, 0, 0, 0, 0, 0, count(*), 0, 0 FROM "{each_class}" s WHERE "{never_due_by_column}"
 
 -- name: counts_by_column
 -- The same of the exceptions.
@@ -99,13 +99,13 @@ AND ("{expires_at_out}" IS NULL OR "{expires_at_out}" >= "{never_ends}")
 -- name: overdue_by_index
 -- For how long what was due first has been due, exceptions aside.
 SELECT greatest(
-  (SELECT c.inactive - "{last_activity_out}" FROM "{sessions}" s, sessioncleanup_cut c
+  (SELECT c.inactive - "{last_activity_out}" FROM "{each_class}" s, sessioncleanup_cut c
     WHERE "{is_active}" AND "{is_auto}" AND NOT "{last_activity_early}" AND s."{id}" NOT IN (SELECT x.id FROM sessioncleanup_exceptions x)
     ORDER BY s."{last_activity}", s."{id}" LIMIT 1),
-  (SELECT CASE WHEN c.inactive IS NOT NULL THEN c.now - "{expires_at_out}" END FROM "{sessions}" s, sessioncleanup_cut c
+  (SELECT CASE WHEN c.inactive IS NOT NULL THEN c.now - "{expires_at_out}" END FROM "{each_class}" s, sessioncleanup_cut c
     WHERE "{is_active}" AND "{is_auto}" AND s."{expires_at}" IS NOT NULL AND s."{id}" NOT IN (SELECT x.id FROM sessioncleanup_exceptions x)
     ORDER BY s."{expires_at}", s."{id}" LIMIT 1),
-  (SELECT v_cut.delete - greatest("{last_activity_out}", "{expires_at_out}", "{deactivated_at_out}") FROM "{sessions}" s "{cut}"
+  (SELECT v_cut.delete - greatest("{last_activity_out}", "{expires_at_out}", "{deactivated_at_out}") FROM "{each_class}" s "{cut}"
     WHERE "{gone_by_column}" AND s."{id}" NOT IN (SELECT x.id FROM sessioncleanup_exceptions x)
     ORDER BY "{kept_since}", s."{id}" LIMIT 1))
 
@@ -113,8 +113,12 @@ SELECT greatest(
 -- Of all sessions, no further than asked.
 WITH "{exceptions_of_all}"
 SELECT least($4::bigint,
-  (SELECT count(*) FROM "{sessions}" s "{cut}"
+  (SELECT count(*) FROM "{each_class}" s "{cut}"
     WHERE "{is_active}" AND "{is_auto}" AND s."{last_activity}" < v_cut.inactive "{last_activity_in}" AND "{used}" < v_cut.inactive)
-  + (SELECT count(*) FROM "{sessions}" s "{cut}" WHERE "{expired_by_column}")
+  + (SELECT count(*) FROM "{each_class}" s "{cut}" WHERE "{expired_by_column}")
   - (SELECT x.to_deactivate FROM ("{counts_by_column}") x)
   + (SELECT count(*) FROM "{exceptions}" s "{cut}" WHERE "{idle}" OR "{expired}"));
+
+-- name: each_class
+-- All sessions: without a class and with one, which have indexes of their own.
+(SELECT s.* FROM "{sessions}" s WHERE s."{class}" IS NULL UNION ALL SELECT s.* FROM "{sessions}" s WHERE s."{class}" IS NOT NULL)

@@ -20,7 +20,7 @@ SELECT n.nspname, t.relname, (SELECT CASE WHEN o.rolsuper THEN '' ELSE o.rolname
                    FROM pg_catalog.pg_attribute a
                    JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
                    JOIN pg_catalog.pg_type base ON base.oid = coalesce(nullif(y.typbasetype, 0), y.oid)
-                  WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
+                  WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> 'sessioncleanup_class'), '[]'),
        ARRAY (SELECT a.attname::text
                 FROM pg_catalog.pg_index i
                CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, place)

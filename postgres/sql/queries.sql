@@ -60,7 +60,7 @@ SELECT set_config('enable_sort', $1::text, true);
 -- Counts no further than asked.
 SELECT count(*)
   FROM (SELECT
-          FROM "{sessions}" s "{cut}" "{filter}"
+          FROM "{among}" s "{cut}" "{filter}"
          CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
          WHERE "{matches}"
            AND "{selected}"
@@ -77,7 +77,7 @@ SELECT count(*)
         "{is_auto}" AND v_cut.delete IS NOT NULL AND ("{tracked}" OR u.ends IS NOT NULL) AND (NOT "{says_active}" OR v_cut.inactive IS NOT NULL) AS sessioncleanup_ending
    FROM "{sessions}" s
    LEFT JOIN (SELECT t.session_id, max(t.at) AS at FROM "{touches}" t GROUP BY t.session_id) n ON n.session_id = s."{id}"
-  "{cut_once}"
+  "{cut_of_all}"
   CROSS JOIN LATERAL (SELECT coalesce(greatest("{last_activity_out}", n.at), now()) AS at, "{expires_at_out}" AS ends) u
   WHERE "{visible}")
 
@@ -118,7 +118,7 @@ SELECT s.sessioncleanup_owner, coalesce("{owner_name}", ''), s.sessioncleanup_to
                max(u.at) AS sessioncleanup_last, count(*) OVER () AS sessioncleanup_owners
           FROM "{sessions}" s
           LEFT JOIN (SELECT t.session_id, max(t.at) AS at FROM "{touches}" t GROUP BY t.session_id) n ON n.session_id = s."{id}"
-         "{cut_once}" "{filter}"
+         "{cut_of_all}" "{filter}"
          CROSS JOIN LATERAL (SELECT coalesce(greatest("{last_activity_out}", n.at), now()) AS at) u
          CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
          WHERE "{matches}" AND "{owner_text}" <> ''
@@ -155,23 +155,23 @@ SELECT "{space}".sessioncleanup_delete($1::text[]);
 SELECT "{space}".sessioncleanup_archive($1::text[]::"{id_type}"[], date_trunc('milliseconds', clock_timestamp()), $2::text, $3::text, $4::text, $5::integer, $6::bigint);
 
 -- name: archived
-SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.backed_up_at, a.held
+SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.backed_up_at, a.held, a.tags
   FROM "{archive}" a
  WHERE ($1::bigint[] IS NULL OR a.id = ANY ($1::bigint[])) AND ($2::text IS NULL OR a.session_id = $2::text) AND ($3::text IS NULL OR a.owner_id = $3::text)
-   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::boolean IS NULL OR (a.backed_up_at IS NOT NULL) = $5::boolean)
+   AND (NOT $7::boolean OR "{purgeable}") AND ($5::boolean IS NULL OR (a.backed_up_at IS NOT NULL) = $5::boolean)
    AND ($6::boolean IS NULL OR a.held = $6::boolean)
-   AND ($7::bigint IS NULL OR a.id < $7::bigint)
+   AND ($9::bigint IS NULL OR a.id < $9::bigint)
  ORDER BY a.id DESC
- LIMIT $8::integer;
+ LIMIT $10::integer;
 
 -- name: archived_count
 SELECT count(*)
   FROM "{archive}" a
  WHERE ($1::bigint[] IS NULL OR a.id = ANY ($1::bigint[])) AND ($2::text IS NULL OR a.session_id = $2::text) AND ($3::text IS NULL OR a.owner_id = $3::text)
-   AND ($4::timestamptz IS NULL OR a.archived_at < $4::timestamptz) AND ($5::boolean IS NULL OR (a.backed_up_at IS NOT NULL) = $5::boolean) AND ($6::boolean IS NULL OR a.held = $6::boolean);
+   AND (NOT $7::boolean OR "{purgeable}") AND ($5::boolean IS NULL OR (a.backed_up_at IS NOT NULL) = $5::boolean) AND ($6::boolean IS NULL OR a.held = $6::boolean);
 
 -- name: not_backed_up
-SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.backed_up_at, a.held
+SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.backed_up_at, a.held, a.tags
   FROM "{archive}" a
  WHERE a.backed_up_at IS NULL AND a.id > $1::bigint
  ORDER BY a.id
@@ -185,8 +185,8 @@ SELECT r.entry, r.number, r."table", r.unlinked, r."row"::text
 UPDATE "{archive}" a SET backed_up_at = date_trunc('milliseconds', clock_timestamp()) WHERE a.id = ANY ($1::bigint[]);
 
 -- name: insert_archived
-INSERT INTO "{archive}" (session_id, owner_id, name, archived_at, actor, reason, run_id, row_count, bytes)
-SELECT $1::text, $2::text, $3::text, $4::timestamptz, $5::text, $6::text, $7::text, $8::integer, $9::bigint
+INSERT INTO "{archive}" (session_id, owner_id, name, archived_at, actor, reason, run_id, row_count, bytes, tags)
+SELECT $1::text, $2::text, $3::text, $4::timestamptz, $5::text, $6::text, $7::text, $8::integer, $9::bigint, coalesce($10::text[], '{}')
 RETURNING id;
 
 -- name: insert_archived_rows
@@ -202,7 +202,7 @@ SELECT r.number, r."table", r.unlinked, r."row"::text
   FROM "{archived_each}" r WHERE r.entry = $1::bigint AND r.up_to > $2::integer AND r.number > $2::integer ORDER BY r.number LIMIT $3::integer;
 
 -- name: archived_locked
-SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.backed_up_at, a.held
+SELECT a.id, a.session_id, a.owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.backed_up_at, a.held, a.tags
   FROM "{archive}" a WHERE a.id = ANY ($1::bigint[])
  ORDER BY a.id DESC
    FOR UPDATE;
@@ -236,7 +236,7 @@ SELECT restored, row_count, relinked, obstacles::text, new_ids::text
   FROM "{space}".sessioncleanup_restore($1::bigint[], $2::text, $3::text, $4::text, $5::text, $6::boolean, coalesce($7::bigint[], '{}'));
 
 -- name: purge
-SELECT ids, next FROM "{space}".sessioncleanup_purge($1::timestamptz, $2::boolean, $3::integer, $4::text, $5::text, $6::text, $7::text);
+SELECT ids, next FROM "{space}".sessioncleanup_purge($1::timestamptz, $2::boolean, $3::integer, $4::text, $5::text, $6::text, $7::text, $8::text::jsonb);
 
 -- name: taken
 -- The other sessions that would be deleted along with one. It is locked so that no more are added.
@@ -282,7 +282,7 @@ SELECT "{space}".sessioncleanup_reactivate($1::text[]::"{id_type}"[], $2::timest
 SELECT d.name, d.effect, d.row_count, d.more
   FROM "{space}".sessioncleanup_dependents(
        ARRAY(SELECT s."{id}"
-               FROM "{sessions}" s "{cut}" "{filter}"
+               FROM "{among}" s "{cut}" "{filter}"
               CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
               WHERE "{matches}"
                 AND "{selected}"
@@ -291,7 +291,7 @@ SELECT d.name, d.effect, d.row_count, d.more
 -- name: sweep
 SELECT ids, next, skipped, reasons, coalesce(failure_code, ''), coalesce(failure, ''), (extract(epoch FROM held) * 1000000)::bigint
   FROM "{space}".sessioncleanup_sweep($1::text, $2::timestamptz, $3::timestamptz, $4::timestamptz, $5::text,
-       $6::text, $7::text, $8::text[], $9::text, $10::text, $11::text, $12::integer, $13::integer, $14::bigint, $15::text[], $16::timestamptz, $17::timestamptz);
+       $6::text, $7::text, $8::text[], $9::text, $10::text, $11::text, $12::integer, $13::integer, $14::bigint, $15::text[], $16::timestamptz, $17::timestamptz, $18::text::jsonb);
 
 -- name: deleted_rows
 -- How many rows of each table of the application this process deleted and did not report to the server's statistics yet, those of the
@@ -305,14 +305,15 @@ SELECT c.oid, pg_stat_get_xact_tuples_deleted(c.oid),
 -- name: warn
 SELECT ids, next, (extract(epoch FROM held) * 1000000)::bigint
   FROM "{space}".sessioncleanup_warn($1::timestamptz, $2::timestamptz, $3::timestamptz, $4::timestamptz, $5::text,
-       $6::text, $7::text, $8::text[], $9::text, $10::text, $11::text, $12::integer);
+       $6::text, $7::text, $8::text[], $9::text, $10::text, $11::text, $12::integer, $13::text::jsonb);
 
 -- name: notice_claim
 -- The notices of the message to send next, and whether they still apply.
 SELECT n.session_id, n.owner_id, n.name, n.kept_since, n.queued_at, n.delivered_at, n.failed_at, n.next_at, n.message, n.attempts, n.first_at, n.error,
        n.stage, n.deleted_at, n.told_at,
        CASE WHEN n.deleted_at IS NOT NULL THEN NOT EXISTS (SELECT FROM "{sessions}" s WHERE s."{id}" = n.session_id::"{id_type}" AND "{visible}")
-            ELSE EXISTS (SELECT FROM "{sessions}" s WHERE s."{id}" = n.session_id::"{id_type}" AND "{past_warn}" AND "{period}" = n.kept_since) END
+            ELSE EXISTS (SELECT FROM "{sessions}" s "{cut}" WHERE s."{id}" = n.session_id::"{id_type}" AND "{past_warn}" AND "{period}" = n.kept_since) END,
+       CASE WHEN n.deleted_at IS NOT NULL THEN n.tags ELSE "{notice_tags}" END
   FROM (SELECT o.owner_id, o.message, o.deleted_at IS NULL AS ahead
           FROM "{notices}" o
          WHERE o.next_at <= now()
@@ -321,10 +322,12 @@ SELECT n.session_id, n.owner_id, n.name, n.kept_since, n.queued_at, n.delivered_
          ORDER BY o.next_at, o.session_id
          LIMIT 1) p
   JOIN "{notices}" n ON n.next_at IS NOT NULL AND n.owner_id = p.owner_id AND n.message = p.message AND (n.deleted_at IS NULL) = p.ahead
- "{cut}"
  ORDER BY n.kept_since, n.session_id
  LIMIT $5::integer
    FOR UPDATE OF n;
+
+-- name: notice_tags
+ARRAY(SELECT t.tag FROM "{tags}" t WHERE t.session_id = "{notice}".session_id::"{id_type}" ORDER BY t.tag)
 
 -- name: notice_begin
 UPDATE "{notices}" n SET message = $1::text WHERE n.session_id = ANY ($2::text[]) AND n.next_at IS NOT NULL;
@@ -350,20 +353,22 @@ SELECT "{space}".sessioncleanup_log(max(s.at), $2::text, $6::text, $7::text, $8:
 HAVING $2::text <> '' AND count(*) > 0;
 
 -- name: notices_remind
--- As Reminding.StageOf; $1 and $2 are the thresholds, and $3 the times before a deletion.
+-- As Reminding.StageOf; $1 and $2 are the thresholds without regard to tags, NULL for never, $3 the times before a deletion, and $4 the rules.
 UPDATE "{notices}" n
    SET stage = r.stage, next_at = r.now, message = '', attempts = 0, first_at = NULL, error = ''
   FROM (SELECT o.session_id, c.now,
                (SELECT count(*) FROM unnest($3::bigint[]) b
-                 WHERE greatest(o.kept_since + $1::bigint * interval '1 microsecond', o.delivered_at + $2::bigint * interval '1 microsecond')
-                       - b * interval '1 microsecond' <= c.now)::integer AS stage
+                 WHERE greatest(o.kept_since + h.keep, o.delivered_at + h.warn) - b * interval '1 microsecond' <= c.now AND h.keep IS NOT NULL)::integer AS stage
           FROM "{notices}" o
          CROSS JOIN (SELECT date_trunc('milliseconds', clock_timestamp()) AS now) c
+         CROSS JOIN LATERAL (SELECT CASE WHEN r.n > 0 THEN r.delete * interval '1 millisecond' ELSE $1::bigint * interval '1 microsecond' END AS keep,
+                                    CASE WHEN r.n > 0 THEN coalesce(r.warned, 0) * interval '1 millisecond' ELSE $2::bigint * interval '1 microsecond' END AS warn
+                               FROM "{longest_of_notice}" r) h
          WHERE o.delivered_at IS NOT NULL AND o.next_at IS NULL AND o.deleted_at IS NULL AND o.stage < cardinality($3::bigint[])) r
  WHERE n.session_id = r.session_id AND r.stage > n.stage AND n.next_at IS NULL AND n.deleted_at IS NULL;
 
 -- name: notices
-SELECT n.session_id, n.owner_id, n.name, n.kept_since, n.queued_at, n.delivered_at, n.failed_at, n.next_at, n.message, n.attempts, n.first_at, n.error, n.stage, n.deleted_at, n.told_at, true
+SELECT n.session_id, n.owner_id, n.name, n.kept_since, n.queued_at, n.delivered_at, n.failed_at, n.next_at, n.message, n.attempts, n.first_at, n.error, n.stage, n.deleted_at, n.told_at, true, n.tags
   FROM "{notices}" n
  WHERE ($1::text IS NULL OR n.session_id = $1::text) AND ($2::text IS NULL OR n.owner_id = $2::text)
    AND (NOT $3::boolean OR n.failed_at IS NOT NULL) AND (NOT $4::boolean OR n.next_at IS NOT NULL)

@@ -17,7 +17,7 @@ SELECT (extract(epoch FROM inactive_after) * 1000000)::bigint, (extract(epoch FR
        batch_size, (extract(epoch FROM batch_budget) * 1000000)::bigint, rate, busy_share, max_delete_fraction,
        (extract(epoch FROM events_keep) * 1000000)::bigint, alert_due, alert_use_rate, alert_activity_rate,
        archive, (extract(epoch FROM archive_keep) * 1000000)::bigint, archive_max_rows, archive_max_bytes, backup,
-       (extract(epoch FROM warn_before) * 1000000)::bigint, undeliverable_proceed
+       (extract(epoch FROM warn_before) * 1000000)::bigint, undeliverable_proceed, rules
   FROM "{policy}";
 
 -- name: policy_write
@@ -27,8 +27,8 @@ INSERT INTO "{policy}" SELECT r.* FROM jsonb_populate_record(NULL::"{policy}", "
 -- name: policy_set
 -- Changes the columns that the object names.
 UPDATE "{policy}" p
-   SET (inactive_after, delete_after, archive_keep, alert_due, alert_use_rate, alert_activity_rate) =
-       (SELECT r.inactive_after, r.delete_after, r.archive_keep, r.alert_due, r.alert_use_rate, r.alert_activity_rate
+   SET (inactive_after, delete_after, archive_keep, rules, alert_due, alert_use_rate, alert_activity_rate) =
+       (SELECT r.inactive_after, r.delete_after, r.archive_keep, r.rules, r.alert_due, r.alert_use_rate, r.alert_activity_rate
           FROM jsonb_populate_record(p, $1::text::jsonb) r);
 
 -- name: settings_read

@@ -342,12 +342,12 @@ func (r *run) countDependents(ctx context.Context) error {
 
 // list asks the store, again while it is unavailable: the first time for less long, in case the connection is dead.
 func (r *run) list(ctx context.Context, q Query) (Page, error) {
-	limit := callTimeout
-	if r.opts.DryRun { // it may count long, and its caller can leave
-		limit = readTimeout
+	limit, longest := callTimeout, longestList(q)
+	if r.opts.DryRun { // its caller can leave
+		limit = longest
 	}
 	page, err := retry(ctx, func() (Page, error) {
-		defer func() { limit = readTimeout }()
+		defer func() { limit = longest }()
 		return within(ctx, limit, func(ctx context.Context) (Page, error) { return r.m.store.List(ctx, q) })
 	})
 	if err != nil {

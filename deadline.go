@@ -52,7 +52,15 @@ func (b bounded) Now(ctx context.Context) (time.Time, error) {
 }
 
 func (b bounded) List(ctx context.Context, q Query) (Page, error) {
-	return call(ctx, b, "List", readTimeout, func(ctx context.Context) (Page, error) { return b.Store.List(ctx, q) })
+	return call(ctx, b, "List", longestList(q), func(ctx context.Context) (Page, error) { return b.Store.List(ctx, q) })
+}
+
+// longestList is how long a list may take: more where it counts all that matches, which may be most of a large table.
+func longestList(q Query) time.Duration {
+	if q.CountUpTo == countAll {
+		return countTimeout
+	}
+	return readTimeout
 }
 
 func (b bounded) Counts(ctx context.Context, q CountsQuery) (Counts, error) {

@@ -145,6 +145,7 @@ func (w *watcher) begin(last int64) error {
 		if errors.Is(err, http.ErrNotSupported) {
 			return &fault{problem: noStream}
 		}
+		w.started = true // the headers are on their way to a client that has left
 		return err
 	}
 	w.started = true

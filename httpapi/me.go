@@ -20,6 +20,7 @@ type meAnswer struct {
 	Archive  bool `json:"archive"`      // deleted sessions can be restored
 	Archives bool `json:"archives"`     // deletion moves a session into the archive
 	Tags     bool `json:"tags"`         // sessions have tags
+	Warnings bool `json:"warnings"`     // owners are warned before a deletion
 	// The policy: null for never.
 	InactiveHours *float64 `json:"inactive_hours"`
 	DeleteDays    *float64 `json:"delete_old_days"`
@@ -36,6 +37,7 @@ func (c *call) me() error {
 	out := meAnswer{
 		Success: true, Role: c.who.Role, ID: c.who.ID, Actor: c.who.Actor(), All: c.m.PermitAll() == nil, Changes: !c.ReadOnly,
 		Archive: c.m.HasArchive(), Archives: policy.Archive.Or(false), Tags: c.m.HasTags(),
+		Warnings:      policy.WarnBefore != sessioncleanup.Never && policy.DeleteAfter != sessioncleanup.Never,
 		InactiveHours: in(policy.InactiveAfter, time.Hour), DeleteDays: in(policy.DeleteAfter, 24*time.Hour),
 		ArchiveDays: in(policy.ArchiveKeep, 24*time.Hour),
 	}

@@ -206,7 +206,7 @@ func (c *call) setPolicy() error {
 			return wrong(v.name, msgSetByProgram)
 		}
 	}
-	if err = c.reachable(c.r.Context()); err != nil {
+	if err := c.reachable(c.r.Context()); err != nil {
 		return err
 	}
 	err = c.unhurried(c.r.Context(), c.whileReachable(func(ctx context.Context) error { // it counts what the change would have removed

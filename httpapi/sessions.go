@@ -257,7 +257,7 @@ func (c *call) listOptions() (o sessioncleanup.ListOptions, err error) {
 	if o.Tags, err = tagFilter("tags", values.Get("tags")); err != nil {
 		return o, err
 	}
-	if o.Status, err = oneOf(values, "status", sessioncleanup.Statuses()); err != nil {
+	if o.Status, err = oneOf(values, "status", sessioncleanup.Selections()); err != nil {
 		return o, err
 	}
 	sort, err := oneOf(values, "sort", sortNames)

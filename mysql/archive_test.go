@@ -1,14 +1,17 @@
 package mysql_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/backup"
 	"github.com/sessioncleanup/sessioncleanup/internal/mysqltest"
 	"github.com/sessioncleanup/sessioncleanup/mysql"
 )
@@ -155,6 +158,31 @@ func TestARowThatDoesNotFitIntoAPacketStays(t *testing.T) {
 	}
 	if left := value[string](t, d, "SELECT CONCAT((SELECT COUNT(*) FROM sessions), (SELECT COUNT(*) FROM songs), (SELECT COUNT(*) FROM sessioncleanup_archive))"); left != "220" {
 		t.Errorf("sessions, songs and entries are %s, want 2, 2 and 0", left)
+	}
+}
+
+// What a statement with it could not hold, if its quotes were doubled, is restored all the same.
+func TestLargeValuesAreRestored(t *testing.T) {
+	t.Parallel()
+	store, d, m := concert(t, sessioncleanup.Policy{ArchiveMaxBytes: 1 << 40}, `ALTER TABLE songs ADD recording LONGBLOB, ADD lyrics LONGTEXT;
+		UPDATE songs SET recording = CONCAT(REPEAT('''', 5 << 20), REPEAT(X'FF00C3', 500000)) WHERE id = 1; INSERT INTO songs VALUES (3, 2, NULL, CONCAT('é', REPEAT('''', 14 << 20), '日'))`)
+	const sums = "SELECT GROUP_CONCAT(id, MD5(COALESCE(recording, '')), MD5(COALESCE(lyrics, '')) ORDER BY id) FROM songs"
+	before := value[string](t, d, sums)
+	for _, fromFile := range []bool{false, true} {
+		if _, err := m.Delete(t.Context(), "1"); err != nil {
+			t.Fatal(err)
+		}
+		if fromFile {
+			from, file := backedUpAndPurged(t, store)
+			if _, err := m.RestoreBackup(t.Context(), from, file, sessioncleanup.BackupRestore{SessionIDs: []string{"1"}}); err != nil {
+				t.Fatal(err)
+			}
+		} else if _, err := m.Restore(t.Context(), []string{"1"}, sessioncleanup.RestoreOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if after := value[string](t, d, sums); after != before {
+			t.Errorf("restored from a file: %t: values with the sums %s, want %s", fromFile, after, before)
+		}
 	}
 }
 
@@ -342,5 +370,78 @@ func TestANumberOfTheArchiveIsNotUsedTwice(t *testing.T) {
 		if _, err := m.RestoreEntries(t.Context(), []int64{all[0].ID}, sessioncleanup.RestoreOptions{}); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestTheArchiveNeedsTheRightToCreateTemporaryTables(t *testing.T) {
+	t.Parallel()
+	store, d, _ := concert(t, sessioncleanup.Policy{}, "")
+	if found, err := store.Probe(t.Context()); err != nil || len(found.Denied) > 0 {
+		t.Errorf("Probe with all rights: %+v, %v; want that none is missing", found, err)
+	}
+	user := d.Name + "_user"
+	execute(t, d.DB, "CREATE USER "+user+"; GRANT SELECT, INSERT, UPDATE, DELETE ON "+d.Name+".* TO "+user)
+	t.Cleanup(func() { _, _ = d.DB.Exec("DROP USER " + user) }) //nolint:noctx // the test's context has ended
+	u, err := url.Parse(d.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.User(user)
+	bounded := open(t, mysqltest.Database{URL: u.String()}, mysql.Config{})
+	if found, err := bounded.Probe(t.Context()); err != nil || !slices.Equal(found.Denied, []string{"CREATE TEMPORARY TABLES"}) {
+		t.Errorf("Probe by a user who may not: %+v, %v; want that right", found, err)
+	}
+	m, err := sessioncleanup.New(bounded, sessioncleanup.Config{Policy: sessioncleanup.Policy{Archive: sessioncleanup.On}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Delete(t.Context(), "1"); !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "lacks a right") {
+		t.Errorf("Delete by a user who may not: %v, want an ErrInvalid that says so", err)
+	}
+	execute(t, d.DB, "GRANT CREATE TEMPORARY TABLES ON "+d.Name+".* TO "+user)
+	bounded = open(t, mysqltest.Database{URL: u.String()}, mysql.Config{}) // the connections of before have the rights of before
+	if m, err = sessioncleanup.New(bounded, sessioncleanup.Config{Policy: sessioncleanup.Policy{Archive: sessioncleanup.On}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Delete(t.Context(), "1"); err != nil {
+		t.Errorf("Delete by a user with the right: %v", err)
+	}
+	if restored, err := m.Restore(t.Context(), []string{"1"}, sessioncleanup.RestoreOptions{}); err != nil || restored.Rows != 3 || restored.Relinked != 1 {
+		t.Errorf("Restore by that user: %+v, %v; want 3 rows and a reference", restored, err)
+	}
+}
+
+// forged are backups of which a session has another row.
+type forged struct {
+	*backup.Files
+	row sessioncleanup.ArchivedRow
+}
+
+func (f forged) Read(ctx context.Context, name string, each func(sessioncleanup.ArchivedCopy) error) (sessioncleanup.BackupFile, error) {
+	return f.Files.Read(ctx, name, func(c sessioncleanup.ArchivedCopy) error {
+		c.Content = append(c.Content, f.row)
+		return each(c)
+	})
+}
+
+func TestAForgedBackupFillsNoOtherTable(t *testing.T) {
+	t.Parallel()
+	store, d, m := concert(t, sessioncleanup.Policy{}, "")
+	if _, err := m.Delete(t.Context(), "1"); err != nil {
+		t.Fatal(err)
+	}
+	from, file := backedUpAndPurged(t, store)
+	for _, table := range []string{"users", "sessioncleanup_settings", "sessioncleanup_archive"} {
+		row := sessioncleanup.ArchivedRow{Number: 9, Table: table, Row: []byte(`{"id":77}`)}
+		_, err := m.RestoreBackup(t.Context(), forged{from, row}, file, sessioncleanup.BackupRestore{SessionIDs: []string{"1"}})
+		if blocked, ok := errors.AsType[*sessioncleanup.ObstructedError](err); !ok || blocked.Obstacles[0].Kind != sessioncleanup.ObstacleTable {
+			t.Errorf("a file with a row of %s: %v, want an obstacle", table, err)
+		}
+	}
+	if n := value[int](t, d, "SELECT COUNT(*) FROM users WHERE id = 77"); n != 0 {
+		t.Errorf("%d forged users are there", n)
+	}
+	if done, err := m.RestoreBackup(t.Context(), from, file, sessioncleanup.BackupRestore{SessionIDs: []string{"1"}}); err != nil || done.Rows != 3 {
+		t.Errorf("the file as it was written: %+v, %v; want 3 rows", done, err)
 	}
 }

@@ -131,6 +131,8 @@ func scanArchivedRow(rows *sql.Rows, more ...any) (r archivedRow, err error) {
 type size struct {
 	Rows  int
 	Bytes int64
+	// TooLong says that the server could not send one of the rows.
+	TooLong bool
 }
 
 // sizes are those of entries.
@@ -139,7 +141,7 @@ func (c *conn) sizes(ctx context.Context, entries params) (map[int64]size, error
 	err := c.query(ctx, statements["archived_sizes"], entries, func(rows *sql.Rows) error {
 		var entry int64
 		var of size
-		err := rows.Scan(&entry, &of.Rows, &of.Bytes)
+		err := rows.Scan(&entry, &of.Rows, &of.Bytes, &of.TooLong)
 		all[entry] = of
 		return err
 	})

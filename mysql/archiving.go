@@ -61,10 +61,12 @@ func (w *archiving) explained(err error) error {
 	case 1142, 1143:
 		return fmt.Errorf("%w: %w", sessioncleanup.ErrUnarchivable, err)
 	case 1048, 1301: // the form of a row is NULL
-		return w.tooLarge("a row is larger than the server's max_allowed_packet")
+		return w.tooLarge(rowTooLarge)
 	}
 	return err
 }
+
+const rowTooLarge = "a row, written as JSON, is larger than the server's max_allowed_packet"
 
 func (w *archiving) tooLarge(what string) error {
 	if len(w.refs) > 1 {
@@ -318,6 +320,9 @@ func (w *archiving) checkSizes(ctx context.Context) error {
 		size, kept := sizes[entry]
 		if !kept {
 			return errors.New("a session that is deleted is not archived")
+		}
+		if size.TooLong {
+			return fmt.Errorf("session %q: %w: %s", ref.ID, sessioncleanup.ErrTooLarge, rowTooLarge)
 		}
 		if err := w.limits.Check(size.Rows, size.Bytes); err != nil {
 			return fmt.Errorf("session %q: %w", ref.ID, err)

@@ -71,7 +71,7 @@ func (w *restoration) insertCopies(ctx context.Context, copies []sessioncleanup.
 			if i > 0 && !slices.Contains(reached, r.Table) { // a forged file must not fill others
 				w.obstacles.Add(sessioncleanup.ObstacleTable, entry, r.Table, "the table is none that the deletion of a session reaches")
 			}
-			_, err := w.exec(ctx, statements["insert_archived_row"], params{"entry": entry.ID, "table": r.Table, "unlinked": r.Unlinked, "content": string(r.Row)})
+			_, err := w.execLarge(ctx, statements["insert_archived_row"], params{"entry": entry.ID, "table": r.Table, "unlinked": r.Unlinked, "content": string(r.Row)})
 			if err != nil {
 				return nil, err
 			}

@@ -374,9 +374,13 @@ func (c *catalog) children(of string) []*table {
 	return found
 }
 
-// sources are the activity tables of a schema that was proposed, without those that are gone and with those made since.
+// sources are the activity tables of a schema that was proposed, without those that are gone, or whose columns are, and with those made
+// since.
 func (c *catalog) sources(s sessioncleanup.Schema) []sessioncleanup.Source {
-	left := slices.DeleteFunc(slices.Clone(s.Sources), func(source sessioncleanup.Source) bool { return c.tables[source.Table] == nil })
+	left := slices.DeleteFunc(slices.Clone(s.Sources), func(source sessioncleanup.Source) bool {
+		t := c.tables[source.Table]
+		return t.column(source.Session) == nil || source.At != "" && t.column(source.At) == nil
+	})
 	return append(left, c.describe().Unfollowed(s)...)
 }
 

@@ -76,11 +76,11 @@ func (c *conn) rewrite(ctx context.Context, before, after sessioncleanup.Session
 // Delete removes one session and returns it as it was.
 func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessioncleanup.Cause) (sessioncleanup.Session, error) {
 	return s.change(ctx, t, func(c *conn, before sessioncleanup.Session) (sessioncleanup.Session, error) {
-		links, err := s.links(ctx, c)
+		reach, err := s.reach(ctx, c)
 		if err != nil {
 			return before, err
 		}
-		others, err := c.along(ctx, links, []string{before.ID})
+		others, err := c.along(ctx, reach.links, []string{before.ID})
 		if err == nil {
 			err = t.CheckAlong(others)
 		}

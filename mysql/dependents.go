@@ -124,14 +124,6 @@ func (c *catalog) dependents(s sessioncleanup.Schema) ([]sessioncleanup.Dependen
 func (c *conn) rowsOn(paths [][]link, names sqlfile.Names) string {
 	var parts []string
 	for _, path := range paths {
-		joins := ""
-		for i, l := range path {
-			var refers []string
-			for j := range l.key.columns {
-				refers = append(refers, fmt.Sprintf("r%d.%s = r%d.%s", i+1, sqlfile.Column(l.key.columns[j]), i, sqlfile.Column(l.key.to[j])))
-			}
-			joins += fmt.Sprintf(" JOIN %s AS r%d ON %s", sqlfile.Column(l.child.name), i+1, strings.Join(refers, " AND "))
-		}
 		last := path[len(path)-1].child
 		key := []string{fmt.Sprintf("r%d.*", len(path))}
 		if columns := last.indexes[primary]; len(columns) > 0 {
@@ -140,7 +132,7 @@ func (c *conn) rowsOn(paths [][]link, names sqlfile.Names) string {
 				key = append(key, fmt.Sprintf("r%d.%s", len(path), sqlfile.Column(column)))
 			}
 		}
-		parts = append(parts, c.sql("dependent_rows", with(names, sqlfile.Names{"key": strings.Join(key, ", "), "joins": joins})))
+		parts = append(parts, c.sql("dependent_rows", with(names, sqlfile.Names{"key": strings.Join(key, ", "), "joins": joins(path, "r0")})))
 	}
 	return strings.Join(parts, " UNION ")
 }

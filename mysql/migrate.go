@@ -50,7 +50,9 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		}
 		want := plan.want
 		catalog.recognize(want.schema, &want.adopted)
-		want.adopted.Reached = catalog.archival(want.schema).names()
+		if err := s.noteReached(ctx, c, catalog, &want); err != nil {
+			return err
+		}
 		if err := s.createObjects(ctx, c, catalog, want); err != nil {
 			return err
 		}
@@ -65,6 +67,23 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		}
 		return m.storing(ctx, want)
 	})
+}
+
+// noteReached notes which tables a deletion reaches, and warns of what keeps sessions from being archived.
+func (s *Store) noteReached(ctx context.Context, c *conn, catalog *catalog, set *settings) (err error) {
+	a := catalog.archival(set.schema)
+	set.adopted.Reached = a.names()
+	a.known = set.adopted.Reached
+	if a.sessions == nil || !set.policy.Archive.Or(false) {
+		return nil
+	}
+	if a.outside, err = c.outside(ctx, append(a.names(), a.sessions.name)); err != nil {
+		return err
+	}
+	if obstacle := a.obstacle(set.schema); obstacle != nil {
+		s.warn(ctx, "migrate", []string{obstacle.Error()})
+	}
+	return nil
 }
 
 func (s *Store) forgetLayout() {

@@ -75,7 +75,7 @@ func (l *layout) triggers() []object {
 	return all
 }
 
-// indexes are those that runs and an owner's list need, and the application has none for.
+// indexes are those that runs and lists need, and the application has none for.
 func (l *layout) indexes(c *catalog) []object {
 	s := l.schema
 	var all []object
@@ -97,8 +97,10 @@ func (l *layout) indexes(c *catalog) []object {
 			add(table, name, column)
 		}
 	}
-	if s.Owner != "" {
-		helper(s.Table, s.Owner)
+	for _, column := range []string{s.Owner, s.CreatedAt} {
+		if column != "" {
+			helper(s.Table, column)
+		}
 	}
 	for _, source := range s.Sources {
 		helper(source.Table, source.Session)

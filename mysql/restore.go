@@ -26,6 +26,9 @@ type restoration struct {
 	unchecked bool            // rows are inserted whatever they refer to
 }
 
+// errUndo rolls a transaction back without being an error.
+var errUndo = errors.New("undo")
+
 // Restore brings entries of the archive back, in one transaction.
 func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (sessioncleanup.Restored, error) {
 	var out sessioncleanup.Restored
@@ -49,12 +52,12 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 		w.out.Obstacles = w.obstacles.Found
 		out = copies.Answer(w.out)
 		if err == nil && (r.DryRun || len(out.Obstacles) > 0) {
-			err = archive.ErrUndo
+			err = errUndo
 		}
 		return err
 	})
 	switch {
-	case errors.Is(err, archive.ErrUndo):
+	case errors.Is(err, errUndo):
 		if len(out.Obstacles) > 0 {
 			out = sessioncleanup.Restored{Obstacles: out.Obstacles}
 		}

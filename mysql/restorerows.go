@@ -102,14 +102,14 @@ func (w *restoration) insert(ctx context.Context, e sessioncleanup.Archived, row
 // value, so that there must be no other.
 func (w *restoration) insertRow(ctx context.Context, statement string, p params, lenient int) error {
 	if lenient == 0 {
-		_, err := w.exec(ctx, statement, p)
+		_, err := w.execLarge(ctx, statement, p)
 		return err
 	}
 	if _, err := w.ExecContext(ctx, statements["accept_errors"]); err != nil {
 		return err
 	}
 	var warnings int
-	_, err := w.exec(ctx, statement, p)
+	_, err := w.execLarge(ctx, statement, p)
 	if err == nil {
 		err = w.row(ctx, statements["count_warnings"], nil, &warnings)
 	}

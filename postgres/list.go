@@ -37,7 +37,13 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 		}
 		args := slices.Clip(append(readArgs(q.Filter, q.Thresholds), orNull(string(q.Status))))
 		if q.Limit > 0 { // one more than asked, to know whether there is a next page
+			if listing.walks {
+				batch.Queue(statements["in_order"], "off")
+			}
 			batch.Queue(listing.sql, listing.args...).Query(func(rows pgx.Rows) error { return readPage(rows, q, &page) })
+			if listing.walks {
+				batch.Queue(statements["in_order"], "on")
+			}
 		}
 		if q.CountUpTo > 0 {
 			statement, args := m.statement("count"), append(args, q.CountUpTo)

@@ -173,3 +173,50 @@ func explained(t *testing.T, pool *pgxpool.Pool, mode pgx.QueryExecMode) *plans 
 	}
 	return p
 }
+
+// TestFiguresOfAllSessionsComeFromTheIndexes looks at the plan of counting 100,000 sessions, of which few are due.
+func TestFiguresOfAllSessionsComeFromTheIndexes(t *testing.T) {
+	t.Parallel()
+	_, pool := adopted(t, "guide")
+	mustExec(t, pool, `INSERT INTO sessions (id, active, auto_cleanup, last_activity, deactivated_at)
+		SELECT n, n % 3 = 0, n % 50 > 0, now() - n % 24 * interval '1 hour', CASE WHEN n % 3 > 0 THEN now() END FROM generate_series(1, 100000) n`)
+	mustRun(t, pool, "DELETE FROM sessioncleanup_touches")
+	mustRun(t, pool, "VACUUM ANALYZE sessions")
+	plans := explained(t, pool, pgx.QueryExecModeCacheDescribe)
+	counts, err := plans.store.Counts(t.Context(), sessioncleanup.CountsQuery{Thresholds: sessioncleanup.DefaultPolicy().Thresholds()})
+	if err != nil || counts.Total < 100000 {
+		t.Fatalf("Counts = %+v, %v", counts, err)
+	}
+	plan := strings.Join(plans.taken(), "\n")
+	for _, index := range []string{"idle", "ended", "protected"} {
+		if !strings.Contains(plan, "Index Only Scan using sessions_sessioncleanup_"+index) {
+			t.Errorf("the index %s is not read alone:\n%s", index, plan)
+		}
+	}
+	if strings.Contains(plan, "Seq Scan on sessions") {
+		t.Errorf("the table is read:\n%s", plan)
+	}
+}
+
+// TestADeepPageIsReadInTheOrderOfItsIndex has few sessions that were not used for long, all of them protected: more than the planner expects.
+func TestADeepPageIsReadInTheOrderOfItsIndex(t *testing.T) {
+	t.Parallel()
+	_, pool := adopted(t, "guide")
+	mustExec(t, pool, `INSERT INTO sessions (id, active, auto_cleanup, last_activity)
+		SELECT n, true, n % 50 > 0, now() - CASE WHEN n % 50 = 0 THEN n * interval '5 minutes' ELSE n % 24 * interval '1 hour' END FROM generate_series(1, 100000) n`)
+	mustRun(t, pool, "VACUUM ANALYZE sessions")
+	plans := explained(t, pool, pgx.QueryExecModeCacheDescribe)
+	o := sessioncleanup.ListOptions{Status: sessioncleanup.StatusProtected, Descending: true, Limit: 700}
+	for range 2 {
+		page, err := manage(t, plans.store).List(t.Context(), o)
+		if err != nil || len(page.Sessions) < 700 {
+			t.Fatalf("%d sessions, %v", len(page.Sessions), err)
+		}
+		o.Cursor = page.Next
+	}
+	for _, plan := range plans.taken() {
+		if strings.Contains(plan, "Reads the table in the order") && !strings.Contains(plan, "Index Scan Backward using sessions_sessioncleanup_protected") {
+			t.Errorf("a page does not follow its index:\n%s", plan)
+		}
+	}
+}

@@ -85,6 +85,9 @@ func (c *catalog) dropColumns(ctx context.Context, db *conn, set settings) (drop
 			drops = append(drops, on("drop_column", t.name, column.name))
 		}
 	}
+	if t.classed {
+		drops = append(drops, on("drop_column", t.name, classColumn))
+	}
 	return drops, missing, nil
 }
 

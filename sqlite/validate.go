@@ -86,6 +86,9 @@ func (c *catalog) incomplete(set settings) []error {
 			lacks("the %s %s is not as this version creates it", o.kind, o.name)
 		}
 	}
+	if t := c.find(set.schema.Table); set.adopted.Classed && t != nil && !t.classed {
+		lacks("the column %s is missing", classColumn)
+	}
 	if set.adopted.Proposed {
 		for _, source := range c.describe().Unfollowed(set.schema) {
 			lacks("%s", adopt.NotFollowed(source.Table))

@@ -63,9 +63,12 @@ func (s *Store) overAll(ctx context.Context, t sessioncleanup.Thresholds, unread
 	return s.readingSessions(ctx, func(c *conn) error {
 		cut := c.cutoffsAt(t)
 		n := with(with(c.names, unread), sqlfile.Names{
-			"id_text": "''", "name_text": "''", "code_text": "''", "created_at_time": "NULL", "updated_at_time": "NULL", "tags_of": "'[]'", "activity_count": "0",
+			"id_text": "''", "name_text": "''", "code_text": "''", "created_at_time": "NULL", "updated_at_time": "NULL", "activity_count": "0",
 		})
-		if cut.Warned.IsZero() {
+		if len(cut.Rules) == 0 {
+			n["tags_of"] = "'[]'"
+		}
+		if !cut.Warns() {
 			n["warning_of"] = "NULL"
 		}
 		n["session_columns"] = filled("session_columns", n)

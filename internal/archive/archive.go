@@ -3,15 +3,11 @@ package archive
 
 import (
 	"crypto/sha256"
-	"errors"
 	"slices"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
-
-// ErrUndo rolls back the transaction of a restore that is not an error: a dry run, or one with obstacles.
-var ErrUndo = errors.New("undo")
 
 // Tombstone is what is kept of the ID of an owner who is erased.
 func Tombstone(owner string) []byte {

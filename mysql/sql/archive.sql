@@ -68,7 +68,8 @@ SELECT @@auto_increment_increment
 INSERT INTO sessioncleanup_archive_rows (entry, of_table, unlinked, content) VALUES (:entry, :table, :unlinked, :content)
 
 -- name: archived_sizes
-SELECT entry, COUNT(*) - 1, SUM(LENGTH(content)) FROM sessioncleanup_archive_rows WHERE entry IN (:entries) GROUP BY entry
+-- The last column says whether the server could not send one of the rows.
+SELECT entry, COUNT(*) - 1, SUM(LENGTH(content)), MAX(LENGTH(content)) > @@max_allowed_packet - 1024 FROM sessioncleanup_archive_rows WHERE entry IN (:entries) GROUP BY entry
 
 -- name: note_sizes
 UPDATE sessioncleanup_archive AS a

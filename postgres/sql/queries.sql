@@ -31,6 +31,11 @@ SELECT "{session_columns}", s.sessioncleanup_place, s.sessioncleanup_found, s.se
          LIMIT $7::bigint) s
  ORDER BY s.sessioncleanup_place "{direction}", s."{id}" "{direction}";
 
+-- name: in_order
+-- For the statements after it: a part is read in the order of its index, and nothing else but the odd times is sorted. The planner takes
+-- a condition on a range of times and the state of a session for independent, and would read and sort the rest of a part, which it takes for little.
+SELECT set_config('enable_sort', $1::text, true);
+
 -- name: walk_all
 (SELECT s.*, "{place}" AS sessioncleanup_place, true AS sessioncleanup_found, false AS sessioncleanup_end
    FROM "{sessions}" s "{cut}" "{filter}"

@@ -32,6 +32,7 @@ export interface Me {
   archive: boolean;
   archives: boolean;
   tags: boolean;
+  warnings: boolean;
   inactive_hours: number | null;
   delete_old_days: number | null;
   archive_keep_days: number | null;

@@ -93,6 +93,7 @@ export const en = {
   s_inactive: "Closed",
   s_to_delete: "Due for deletion",
   s_protected: "Protected",
+  s_waiting: "Warning under way",
   sort: "Order",
   o_recent: "Recently used",
   o_oldest: "Longest unused",

@@ -94,6 +94,7 @@ export const fr: Record<keyof typeof en, Text> = {
   s_inactive: "Fermées",
   s_to_delete: "À supprimer",
   s_protected: "Protégées",
+  s_waiting: "Avertissement en cours",
   sort: "Ordre",
   o_recent: "Utilisées récemment",
   o_oldest: "Inutilisées depuis longtemps",

@@ -422,7 +422,7 @@ export class SessionManager extends LitElement {
   private warning() {
     const e = this.trouble;
     if (!e) return nothing;
-    const text = e.kind === "offline" ? this.t("offline") : e.status === 503 ? this.t("unavailable") : e.message || this.t("failed");
+    const text = e.kind === "offline" ? this.t("offline") : e.status === 503 && e.kind !== "counting" ? this.t("unavailable") : e.message || this.t("failed");
     return html`<div class="banner" role="alert">${icon("warn")}<p>${text} <span class="muted">${this.t("offlineDo")}</span></p><button @click=${() => void this.load()}>${this.t("retry")}</button></div>`;
   }
 

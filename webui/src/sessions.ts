@@ -7,6 +7,7 @@ import { icon } from "./icons.ts";
 import type { Key } from "./i18n.ts";
 
 const statuses = ["active", "to_deactivate", "inactive", "to_delete", "protected"];
+const selection = "waiting"; // sessions that a change of all that match does not know
 const orders: [string, Key][] = [
   ["-last_activity", "o_recent"],
   ["last_activity", "o_oldest"],
@@ -173,7 +174,7 @@ export class SessionsView extends View {
       ${admin ? html`<label class="field"><span>${this.t("ownerFilter")}</span><input name="owner" .value=${p.get("owner") ?? ""} maxlength="500" @input=${(e: Event) => later(e, "owner")}></label>` : nothing}
       ${this.frame.me.tags ? html`<label class="field"><span>${this.t("tags")}</span><input name="tags" .value=${p.get("tags") ?? ""} maxlength="500" placeholder="vip -test" autocapitalize="none" spellcheck="false" @input=${(e: Event) => later(e, "tags")}></label>` : nothing}
       <label class="field"><span>${this.t("status")}</span><select name="status" @change=${(e: Event) => this.set({ status: (e.target as HTMLSelectElement).value })}>
-        <option value="">${this.t("any")}</option>${statuses.map((s) => html`<option value=${s} ?selected=${p.get("status") === s}>${this.t(`s_${s}` as Key)}</option>`)}</select></label>
+        <option value="">${this.t("any")}</option>${[...statuses, ...(this.frame.me.warnings ? [selection] : [])].map((s) => html`<option value=${s} ?selected=${p.get("status") === s}>${this.t(`s_${s}` as Key)}</option>`)}</select></label>
       <label class="field"><span>${this.t("sort")}</span><select name="sort" @change=${(e: Event) => this.set({ sort: (e.target as HTMLSelectElement).value })}>
         ${orders.filter(([v]) => this.sorts || v.endsWith("last_activity")).map(([v, k]) => html`<option value=${v} ?selected=${this.order === v}>${this.t(k)}</option>`)}</select></label>
     </div>`;
@@ -264,7 +265,7 @@ export class SessionsView extends View {
     const actions = (["keep", "deactivate", "reactivate", "unprotect", "tag", "delete"] as Action[]).filter(
       (a) => (a === "tag" ? this.frame.me.tags : this.matching) || chosen.some((s) => s.actions.includes(a) || (a === "keep" && s.actions.includes("protect"))),
     );
-    const more = !this.matching && (this.page!.next_cursor || this.cursors.length > 0) && this.picked.size === this.page!.sessions!.length;
+    const more = !this.matching && this.filter.status !== selection && (this.page!.next_cursor || this.cursors.length > 0) && this.picked.size === this.page!.sessions!.length;
     return html`<div class="bulk" role="region" aria-label=${this.t("selected", { n })}><strong aria-live="polite">${this.t(this.matching ? "matching" : "selected", { n })}</strong>
       ${more ? html`<button data-act="matching" @click=${this.pickMatching}>${this.t("selectMatching")}</button>` : nothing}
       ${actions.map((a) => html`<button data-act=${a} @click=${() => this.bulk(a)}>${icon(actionIcons[a])}${this.t(actionWords[a])}</button>`)}

@@ -14,16 +14,13 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// forgetBatch is the number of old events that are deleted in one transaction. Each may hold a batch's sessions.
-const forgetBatch = 200
-
 // Record adds one event that is no session's, and removes old ones.
 func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncleanup.Event, error) {
 	event := r.Event
 	more := false // old events are left
 	forget := func(c *conn) (err error) {
 		if !r.ForgetBefore.IsZero() {
-			more, err = c.forget(ctx, r.ForgetBefore, event.ID)
+			more, err = c.log().Forget(ctx, r.ForgetBefore, event.ID)
 		}
 		return err
 	}

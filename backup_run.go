@@ -57,8 +57,10 @@ func (r *run) backUp(ctx context.Context) {
 	var err error
 	if r.m.backups != nil {
 		err = b.do(ctx)
-	} else if before := r.purgeBefore(); !before.IsZero() { // another program backs up
-		if b.result.Waiting, err = b.waiting(ctx, before); err == nil && b.result.Waiting > 0 {
+	} else if r.policy.purges() && r.opts.Filter == (Filter{}) { // another program backs up
+		due := r.policy.dueInArchive(r.result.Cutoffs.Now)
+		due.BackedUp = Off
+		if b.result.Waiting, err = b.waiting(ctx, due); err == nil && b.result.Waiting > 0 {
 			err = errNoBackups
 		}
 	}
@@ -99,18 +101,14 @@ func (b *backingUp) do(ctx context.Context) (err error) {
 		return nil
 	}
 	var countErr error
-	if b.result.Waiting, countErr = b.waiting(ctx, time.Time{}); countErr != nil {
+	if b.result.Waiting, countErr = b.waiting(ctx, ArchiveQuery{BackedUp: Off}); countErr != nil {
 		return errors.Join(err, countErr)
 	}
 	return err
 }
 
-// waiting counts the entries that are in no file: those that are due to be purged before a moment, or all.
-func (b *backingUp) waiting(ctx context.Context, before time.Time) (int, error) {
-	q := ArchiveQuery{BackedUp: Off}
-	if !before.IsZero() {
-		q.Until, q.Held = before, Off
-	}
+// waiting counts entries that are in no file.
+func (b *backingUp) waiting(ctx context.Context, q ArchiveQuery) (int, error) {
 	return within(ctx, readTimeout, func(ctx context.Context) (int, error) {
 		return b.archiver.CountArchived(ctx, q)
 	})

@@ -49,7 +49,8 @@ func (a *app) openBackups() error {
 	return err
 }
 
-// backupPlace is the place of the installation's backups: a folder of its own, where it has a name. The one above it is not made.
+// backupPlace is the place of the installation's backups: a folder of its own, where it has a name. The one above it is
+// not made.
 func (a *app) backupPlace(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || a.installation() == "" {

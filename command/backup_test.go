@@ -33,7 +33,7 @@ func onlyFile(t *testing.T, path string) string {
 
 func TestDeletedSessionsAreBackedUpAndRestoredToANewDatabase(t *testing.T) {
 	t.Parallel()
-	for name, open := range map[string]func(testing.TB) *service{"SQLite": newSQLiteService, "PostgreSQL": newPostgresService} {
+	for name, open := range map[string]func(testing.TB) *service{"SQLite": newSQLiteService, "PostgreSQL": newPostgresService, "MariaDB": newMySQLService} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := open(t)

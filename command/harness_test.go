@@ -135,6 +135,17 @@ CREATE TABLE playlist_tracks (
 	id serial PRIMARY KEY, proposition_id integer REFERENCES propositions (id) ON DELETE CASCADE, title text NOT NULL);
 CREATE INDEX playlist_tracks_proposition ON playlist_tracks (proposition_id);`
 
+const mysqlService = `
+CREATE TABLE users (id VARCHAR(191) PRIMARY KEY, display_name VARCHAR(255) NOT NULL);
+CREATE TABLE sessions (
+	id INT AUTO_INCREMENT PRIMARY KEY, code VARCHAR(191) NOT NULL UNIQUE, name VARCHAR(255) NOT NULL, streamer_id VARCHAR(191) NOT NULL,
+	active BOOLEAN DEFAULT TRUE, created_at DATETIME DEFAULT (UTC_TIMESTAMP()), updated_at DATETIME DEFAULT (UTC_TIMESTAMP()), FOREIGN KEY (streamer_id) REFERENCES users (id));
+CREATE TABLE propositions (
+	id INT AUTO_INCREMENT PRIMARY KEY, session_id INT NOT NULL, viewer_id VARCHAR(191) NOT NULL, url VARCHAR(512) NOT NULL, created_at DATETIME DEFAULT (UTC_TIMESTAMP()),
+	FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE, FOREIGN KEY (viewer_id) REFERENCES users (id));
+CREATE TABLE playlist_tracks (
+	id INT AUTO_INCREMENT PRIMARY KEY, proposition_id INT, title TEXT NOT NULL, FOREIGN KEY (proposition_id) REFERENCES propositions (id) ON DELETE CASCADE);`
+
 // The sessions of a new service, named by their state under the policy.
 const (
 	inUse, forgotten, closed, gone = "1", "2", "3", "4"
@@ -167,6 +178,21 @@ func openService(t testing.TB, driver, source, tables string) *service {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	s := &service{db: db, driver: driver}
+	s.fill(t, tables)
+	return s
+}
+
+// newMySQLService creates a service on MariaDB that is not migrated yet.
+func newMySQLService(t testing.TB) *service {
+	t.Helper()
+	d := mysqltest.New(t)
+	s := &service{db: d.DB, driver: "mysql", url: d.URL}
+	s.fill(t, mysqlService)
+	return s
+}
+
+func (s *service) fill(t testing.TB, tables string) {
+	t.Helper()
 	s.exec(t, tables)
 	s.exec(t, `INSERT INTO users (id, display_name) VALUES ('7', 'luna'), ('8', 'max')`)
 	for _, row := range []struct {
@@ -179,7 +205,6 @@ func openService(t testing.TB, driver, source, tables string) *service {
 	} {
 		s.addSession(t, row.id, row.active, row.unused)
 	}
-	return s
 }
 
 // addSession adds a session that was last used some time ago, which migrate finds in its times.
@@ -192,8 +217,11 @@ func (s *service) addSession(t testing.TB, id string, active bool, unused time.D
 
 // ago is a time in the past, in the service's SQL.
 func (s *service) ago(d time.Duration) string {
-	if s.driver == "pgx" {
+	switch s.driver {
+	case "pgx":
 		return fmt.Sprintf("localtimestamp - interval '%d seconds'", int(d.Seconds()))
+	case "mysql":
+		return fmt.Sprintf("UTC_TIMESTAMP() - INTERVAL %d SECOND", int(d.Seconds()))
 	}
 	return fmt.Sprintf("datetime('now', '-%d seconds')", int(d.Seconds()))
 }

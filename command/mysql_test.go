@@ -36,7 +36,7 @@ func TestTheGuideOnMariaDB(t *testing.T) {
 	u.calls("delete", "3", "--yes").want(t, exitDone)
 	u.calls("events").want(t, exitDone, "reactivated", "old room", "used room")
 	u.calls("doctor").want(t, exitDone, "ok       sessions")
-	u.calls("restore", "3").want(t, exitFailed, "archive")
+	u.calls("restore", "3").want(t, exitFailed, "never archived")
 	u.calls("tag", "1", "+vip").want(t, exitDone, "vip")
 	u.calls("tags").want(t, exitDone, "vip", "1")
 	u.calls("list", "--tag", "vip -test").want(t, exitDone, "idle room")

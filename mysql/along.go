@@ -69,7 +69,7 @@ func (s *Store) reach(ctx context.Context, c *conn) (*linksRead, error) {
 		return nil, err
 	}
 	known = &linksRead{layout: c.layout, read: time.Now(), going: keys.going(c.schema)}
-	if known.sizes, err = c.sizes(ctx, known.going); err != nil {
+	if known.sizes, err = c.spaces(ctx, known.going); err != nil {
 		return nil, err
 	}
 	if len(keys.back(c.schema)) > 0 {
@@ -228,8 +228,8 @@ func (c *conn) refer(ctx context.Context, l link, parentKey, childKey []string, 
 	return keys, err
 }
 
-// checkAlong finds out which other sessions a deletion takes along. Those that are due, and may be, count as changed. A session that
-// would take another one along is skipped.
+// checkAlong finds out which other sessions a deletion takes along. Those that are due, and may be, count as changed. A
+// session that would take another one along is skipped.
 func (w *sweep) checkAlong(ctx context.Context, c *conn, links []link) error {
 	if len(links) == 0 {
 		return nil

@@ -167,6 +167,20 @@ func (t *table) uniqueIndex(name string) string {
 // primary is the name of every primary key's index.
 const primary = "PRIMARY"
 
+// sortedIndexes are the names of the indexes, the primary key's before others.
+func (t *table) sortedIndexes() []string {
+	return slices.SortedFunc(maps.Keys(t.indexes), func(a, b string) int {
+		switch {
+		case a == primary:
+			return -1
+		case b == primary:
+			return 1
+		default:
+			return strings.Compare(a, b)
+		}
+	})
+}
+
 // indexed reports whether an index begins with a column.
 func (t *table) indexed(name string) bool {
 	for _, columns := range t.indexes {
@@ -266,8 +280,8 @@ func (c *columnInfo) identity() identity {
 	}
 }
 
-// clock is the expression for the current time as triggers write it into a column: a TIMESTAMP is converted from the zone of the
-// connection. It is cut to milliseconds, as all times of the library, or to what the column keeps.
+// clock is the expression for the current time as triggers write it into a column: a TIMESTAMP is converted from the zone
+// of the connection. It is cut to milliseconds, as all times of the library, or to what the column keeps.
 func (c *columnInfo) clock() string {
 	precision := "3"
 	if c != nil && c.precision < 3 {
@@ -370,11 +384,11 @@ func (c *catalog) sources(s sessioncleanup.Schema) []sessioncleanup.Source {
 	return append(left, c.describe().Unfollowed(s)...)
 }
 
-// Inspect reads the database and completes Config.Schema. The sessions are in the table that Config.Schema names, in a table
-// "sessions", or else in the only table whose name ends in "session" or "sessions", or else in the only table with a column
-// "active" or "is_active" that other tables refer to. Without any, it proposes OwnSchema; with several, and where tables of other
-// names may hold sessions, it fails with an ErrInvalid that lists them. Nothing is changed. Config.Logger receives what is
-// uncertain or left out.
+// Inspect reads the database and completes Config.Schema. The sessions are in the table that Config.Schema names, in a
+// table "sessions", or else in the only table whose name ends in "session" or "sessions", or else in the only table with
+// a column "active" or "is_active" that other tables refer to. Without any, it proposes OwnSchema; with several, and
+// where tables of other names may hold sessions, it fails with an ErrInvalid that lists them. Nothing is changed.
+// Config.Logger receives what is uncertain or left out.
 func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	var p adopt.Proposal
 	err := s.reading(ctx, func(c *conn) error {

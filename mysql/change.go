@@ -75,9 +75,6 @@ func (c *conn) rewrite(ctx context.Context, before, after sessioncleanup.Session
 
 // Delete removes one session and returns it as it was.
 func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessioncleanup.Cause) (sessioncleanup.Session, error) {
-	if t.Archive != nil {
-		return sessioncleanup.Session{}, errNoArchive
-	}
 	return s.change(ctx, t, func(c *conn, before sessioncleanup.Session) (sessioncleanup.Session, error) {
 		reach, err := s.reach(ctx, c)
 		if err != nil {
@@ -100,10 +97,23 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 				refs = append(refs, r.table.Ref())
 			}
 		}
-		if err := c.removeTagsOf(ctx, c.adopted.ID.list(idsOf(refs))); err != nil {
-			return before, err
+		if t.Archive != nil && !c.schema.SoftDelete {
+			if _, err := c.lock(ctx, c.adopted.ID.list(others), true); err != nil {
+				return before, err
+			}
+			if err := s.archive(ctx, c, *t.Archive, cause, before.AsOf, refs, true); err != nil {
+				return before, err
+			}
+		}
+		if !c.schema.SoftDelete { // then they stay with the row
+			if err := c.removeTagsOf(ctx, c.adopted.ID.list(idsOf(refs))); err != nil {
+				return before, err
+			}
 		}
 		id, _ := c.adopted.ID.bind(before.ID)
+		if err := c.forgetNotesOf(ctx, c.adopted.ID.list(idsOf(refs))); err != nil { // a later session may have the id again
+			return before, err
+		}
 		n, err := c.exec(ctx, c.sql("delete", nil), params{"chosen": chosen([]any{id}), "at": before.AsOf})
 		if err == nil && n == 0 {
 			err = errLeftAlone

@@ -18,7 +18,16 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(mysqltest.Main(m)) }
+func TestMain(m *testing.M) {
+	if work := os.Getenv(envVictim); work != "" {
+		if err := runVictim(work); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(mysqltest.Main(m))
+}
 
 // shape is a kind of application's tables.
 type shape struct {

@@ -105,6 +105,37 @@ func (c *conn) exec(ctx context.Context, statement string, p params) (int64, err
 	return result.RowsAffected()
 }
 
+// largeStatement is the size of values from which on they are sent one by one: with them in it, a statement could be larger than the
+// server allows.
+const largeStatement = 1 << 20
+
+// execLarge is exec for values that may be large.
+func (c *conn) execLarge(ctx context.Context, statement string, p params) (int64, error) {
+	size := 0
+	for _, value := range p {
+		switch v := value.(type) {
+		case string:
+			size += len(v)
+		case []byte:
+			size += len(v)
+		}
+	}
+	if size < largeStatement {
+		return c.exec(ctx, statement, p)
+	}
+	text, args := bound(statement, p)
+	prepared, err := c.PrepareContext(ctx, text)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = prepared.Close() }()
+	result, err := prepared.ExecContext(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 // reading calls do with a connection.
 func (s *Store) reading(ctx context.Context, do func(c *conn) error) error {
 	raw, err := s.db.Conn(ctx)

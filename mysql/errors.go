@@ -42,6 +42,7 @@ func (s *Store) failed(ctx context.Context, err error) error {
 	}
 	for _, plain := range []error{
 		sessioncleanup.ErrNotFound, sessioncleanup.ErrChanged, sessioncleanup.ErrCascade, sessioncleanup.ErrLeaseHeld, sessioncleanup.ErrLeaseLost,
+		sessioncleanup.ErrNotArchived,
 	} {
 		if errors.Is(err, plain) {
 			return err

@@ -50,8 +50,8 @@ func (c *conn) addEvent(ctx context.Context, e sessioncleanup.Event) error {
 	return c.insertEvent(ctx, &e)
 }
 
-// insertEvent writes an event and fills in its ID and, when zero, its time. From then on other events wait for the transaction to
-// end: so IDs are in the order of commits.
+// insertEvent writes an event and fills in its ID and, when zero, its time. From then on other events wait for the
+// transaction to end: so IDs are in the order of commits.
 func (c *conn) insertEvent(ctx context.Context, e *sessioncleanup.Event) error {
 	started := time.Now()
 	counted, err := c.ExecContext(ctx, statements["count_event"])

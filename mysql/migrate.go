@@ -15,18 +15,18 @@ import (
 )
 
 // Migrate creates what is missing in the database and stores the policy. Statements that change tables are no part of a
-// transaction on MariaDB and MySQL: what will be added is noted first, each thing is added on its own, and the library uses the
-// database when everything is there. New columns need no copy of the table; where the server cannot do without one, it is made in
-// the background, and Config.Logger says so. A table that other transactions use is not waited for: Migrate tries again and again
-// for a minute, and then fails with ErrUnavailable.
+// transaction on MariaDB and MySQL: what will be added is noted first, each thing is added on its own, and the library
+// uses the database when everything is there. New columns need no copy of the table; where the server cannot do without
+// one, it is made in the background, and Config.Logger says so. A table that other transactions use is not waited for:
+// Migrate tries again and again for a minute, and then fails with ErrUnavailable.
 func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	p = p.WithDefaults()
-	if p.Archive.Or(false) {
-		return errNoArchive
+	if len(p.RuleTags()) > 0 {
+		return errNoRules
 	}
+	p = p.WithDefaults()
 	defer s.forgetLayout()
 	return s.migrating(ctx, func(ctx context.Context, m *migration) error {
 		c := m.conn
@@ -50,6 +50,9 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		}
 		want := plan.want
 		catalog.recognize(want.schema, &want.adopted)
+		if err := s.noteReached(ctx, c, catalog, &want); err != nil {
+			return err
+		}
 		if err := s.createObjects(ctx, c, catalog, want); err != nil {
 			return err
 		}
@@ -66,10 +69,27 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	})
 }
 
+// noteReached notes which tables a deletion reaches, and warns of what keeps sessions from being archived.
+func (s *Store) noteReached(ctx context.Context, c *conn, catalog *catalog, set *settings) (err error) {
+	a := catalog.archival(set.schema)
+	set.adopted.Reached = a.names()
+	a.known = set.adopted.Reached
+	if a.sessions == nil || !set.policy.Archive.Or(false) {
+		return nil
+	}
+	if a.outside, err = c.outside(ctx, append(a.names(), a.sessions.name)); err != nil {
+		return err
+	}
+	if obstacle := a.obstacle(set.schema); obstacle != nil {
+		s.warn(ctx, "migrate", []string{obstacle.Error()})
+	}
+	return nil
+}
+
 func (s *Store) forgetLayout() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.layout = nil
+	s.layout, s.archives = nil, nil
 }
 
 // plan is what Migrate has to do.
@@ -88,7 +108,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	if err != nil {
 		return plan{}, err
 	}
-	have, err := readSettings(ctx, c)
+	have, err := readEarlierSettings(ctx, c)
 	installed := err == nil
 	if err != nil && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
 		return plan{}, err
@@ -140,8 +160,8 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	return out, nil
 }
 
-// note stores what will be added before it is, so that Uninstall finds it after an interruption. Until an earlier installation is
-// changed, it works as before.
+// note stores what will be added before it is, so that Uninstall finds it after an interruption. Until an earlier
+// installation is changed, it works as before.
 func (m *migration) note(ctx context.Context, p plan) error {
 	noted := p.want
 	if p.have.adopted.Ready {
@@ -207,8 +227,8 @@ const (
 	definePause    = 100 * time.Millisecond
 )
 
-// define executes a statement that changes the schema. A statement that waits for a table makes all those wait that come after it:
-// so it does not wait, but is tried again.
+// define executes a statement that changes the schema. A statement that waits for a table makes all those wait that come
+// after it: so it does not wait, but is tried again.
 func (s *Store) define(ctx context.Context, c *conn, statement string) error {
 	for attempt := 1; ; attempt++ {
 		_, err := c.ExecContext(ctx, statement)

@@ -28,8 +28,9 @@ type migration struct {
 	lease sessioncleanup.LeaseRequest
 }
 
-// migrating calls do while no other process migrates this database. A process that loses its lease, since it was frozen for example,
-// waits for it and starts again: all that it did may be done twice. Only what it stores must not be written by two: see storing.
+// migrating calls do while no other process migrates this database. A process that loses its lease, since it was frozen
+// for example, waits for it and starts again: all that it did may be done twice. Only what it stores must not be written
+// by two: see storing.
 func (s *Store) migrating(ctx context.Context, do func(ctx context.Context, m *migration) error) error {
 	request := sessioncleanup.LeaseRequest{Name: migrationLease, Holder: rand.Text(), TTL: migrationTTL}
 	for {

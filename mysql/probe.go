@@ -28,7 +28,17 @@ func (s *Store) Probe(ctx context.Context) (found sessioncleanup.Probe, err erro
 		if err != nil {
 			return err
 		}
-		found.Denied, err = c.denied(ctx, catalog, set.schema)
+		if found.Denied, err = c.denied(ctx, catalog, set.schema); err != nil || !set.policy.Archive.Or(false) {
+			return err
+		}
+		_, err = c.ExecContext(ctx, statements["try_temporary"])
+		if number, ok := errorNumber(err); ok && slices.Contains(forbidden, number) {
+			found.Denied = append(found.Denied, "CREATE TEMPORARY TABLES")
+			return nil
+		}
+		if err == nil {
+			_, err = c.ExecContext(ctx, statements["end_temporary"])
+		}
 		return err
 	})
 	if err != nil {

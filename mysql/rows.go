@@ -105,8 +105,8 @@ func (c *conn) one(ctx context.Context, id string) (row, error) {
 	return row{}, sessioncleanup.ErrNotFound
 }
 
-// lock locks sessions for the transaction, and returns the ids of those that exist. Without wait it leaves out those that another
-// transaction has locked.
+// lock locks sessions for the transaction, and returns the ids of those that exist. Without wait it leaves out those that
+// another transaction has locked.
 func (c *conn) lock(ctx context.Context, ids []any, wait bool) (locked []any, err error) {
 	statement := "lock"
 	if !wait {

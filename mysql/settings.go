@@ -36,6 +36,8 @@ type adopted struct {
 	Precision int `json:"precision"`
 	// Updating are the columns of the sessions with ON UPDATE CURRENT_TIMESTAMP.
 	Updating []string `json:"updating,omitempty"`
+	// Reached are the tables that a deletion of sessions reaches by foreign keys.
+	Reached []string `json:"reached,omitempty"`
 
 	MadeTable    bool     `json:"made_table,omitempty"`
 	AddedColumns []string `json:"added_columns,omitempty"` // by their fields of the schema
@@ -60,9 +62,18 @@ type stored struct {
 
 var errNotInstalled = fmt.Errorf("%w: call Migrate", sessioncleanup.ErrNotInstalled)
 
-// readStored reads the settings. ErrNotInstalled when there are none, or an interrupted Migrate left them; ErrNewerSchema when a
-// newer version of the library wrote them.
+// readStored reads the settings. ErrNotInstalled when there are none, or an interrupted Migrate left them; ErrNewerSchema
+// when a newer version of the library wrote them.
 func readStored(ctx context.Context, c *conn) (stored, error) {
+	row, err := readEarlier(ctx, c)
+	if err == nil && row.version < latestVersion {
+		err = fmt.Errorf("%w: an earlier version of the library made its tables: call Migrate", sessioncleanup.ErrNotInstalled)
+	}
+	return row, err
+}
+
+// readEarlier is readStored also for settings of an earlier version of the library, which Migrate and Uninstall understand.
+func readEarlier(ctx context.Context, c *conn) (stored, error) {
 	var row stored
 	var version sql.NullInt64
 	err := c.row(ctx, statements["read_settings"], nil, &version, &row.policy, &row.tables, &row.adopted)
@@ -73,11 +84,8 @@ func readStored(ctx context.Context, c *conn) (stored, error) {
 	if err != nil {
 		return row, err
 	}
-	switch {
-	case row.version > latestVersion:
+	if row.version > latestVersion {
 		return row, fmt.Errorf("%w: it is at version %d, this is version %d", sessioncleanup.ErrNewerSchema, row.version, latestVersion)
-	case row.version < latestVersion:
-		return row, fmt.Errorf("%w: an earlier version of the library made its tables: call Migrate", sessioncleanup.ErrNotInstalled)
 	}
 	return row, nil
 }
@@ -100,8 +108,14 @@ func (s stored) parse() (settings, error) {
 }
 
 // readSettings reads the settings, those of an interrupted Migrate included.
-func readSettings(ctx context.Context, c *conn) (settings, error) {
-	row, err := readStored(ctx, c)
+func readSettings(ctx context.Context, c *conn) (settings, error) { return parsed(readStored(ctx, c)) }
+
+// readEarlierSettings is readSettings also for those of an earlier version of the library.
+func readEarlierSettings(ctx context.Context, c *conn) (settings, error) {
+	return parsed(readEarlier(ctx, c))
+}
+
+func parsed(row stored, err error) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}

@@ -22,8 +22,8 @@ func (c *catalog) going(s sessioncleanup.Schema) [][]link {
 	return all
 }
 
-// sizes are about how many bytes a row takes, with its part of the indexes, by table.
-func (c *conn) sizes(ctx context.Context, going [][]link) (map[string]float64, error) {
+// spaces are about how many bytes a row takes, with its part of the indexes, by table.
+func (c *conn) spaces(ctx context.Context, going [][]link) (map[string]float64, error) {
 	tables := []any{c.schema.Table}
 	for _, path := range going {
 		tables = append(tables, path[len(path)-1].child.name)
@@ -54,7 +54,9 @@ func (w *sweep) measure(ctx context.Context, c *conn, ids []any) error {
 		w.rows += count
 		freed += float64(count) * w.reach.sizes[path[len(path)-1].child.name]
 	}
-	w.freed = int64(freed)
+	if w.Archive == nil { // the archive keeps them
+		w.freed = int64(freed)
+	}
 	return nil
 }
 

@@ -111,9 +111,6 @@ func errNoCursor(b sessioncleanup.Batch) error {
 	return invalid.Errorf("cursor of the batch is %.100q: want one that an earlier batch returned", b.After)
 }
 
-// errNoArchive: this backend has none.
-var errNoArchive = fmt.Errorf("the archive on MariaDB and MySQL: %w", errors.ErrUnsupported)
-
 // batchTimeout bounds a batch on a server that does not answer any more.
 const batchTimeout = 30 * time.Second
 
@@ -140,19 +137,17 @@ type sweep struct {
 	held    time.Duration // how long the batch held its locks, without the network and the commit; zero before it had any
 }
 
-// Sweep does one batch, in one transaction. It takes first the sessions that have been due the longest: when deactivating, those
-// that went unused and then those that expired. It locks those that nobody else has locked, along an index, and changes those
-// that are due. Rows that refer to a deleted session go with it where their foreign key says ON DELETE CASCADE; where
-// it does not, the session cannot be deleted.
+// Sweep does one batch, in one transaction. It takes first the sessions that have been due the longest: when
+// deactivating, those that went unused and then those that expired. It locks those that nobody else has locked, along an
+// index, and changes those that are due. Rows that refer to a deleted session go with it where their foreign key says ON
+// DELETE CASCADE; where it does not, the session cannot be deleted.
 //
-// At the start of a phase, notes of the triggers of before the run are folded in. A batch that finds many of them does only that.
+// At the start of a phase, notes of the triggers of before the run are folded in. A batch that finds many of them does
+// only that.
 func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
 	var result sessioncleanup.BatchResult
 	if b.Limit <= 0 {
 		return result, invalid.Errorf("limit of the batch is %d: want at least 1", b.Limit)
-	}
-	if b.Archive != nil {
-		return result, errNoArchive
 	}
 	from, left, err := startOf(b)
 	if err != nil {
@@ -183,7 +178,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 				return err
 			}
 		}
-		return w.do(limited, c)
+		return w.do(limited, s, c)
 	})
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		err = fmt.Errorf("%w: %w", sessioncleanup.ErrUnavailable, err)
@@ -192,7 +187,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 		result.Held = w.held
 		result.Pause = b.PauseAfter(result.Held)
 	}
-	if len(w.refs) > 0 && (refused(err) || locked(err) || errors.Is(err, errLeftAlone)) {
+	if len(w.refs) > 0 && (refused(err) || locked(err) || errors.Is(err, errLeftAlone) || errors.Is(err, sessioncleanup.ErrTooLarge)) {
 		if locked(err) {
 			result.Pause = max(result.Pause, pauseAfterLock)
 		}
@@ -205,7 +200,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 }
 
 // do is the transaction.
-func (w *sweep) do(ctx context.Context, c *conn) error {
+func (w *sweep) do(ctx context.Context, s *Store, c *conn) error {
 	if err := c.guard(ctx, w.Lease); err != nil {
 		return err
 	}
@@ -219,7 +214,7 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 	if err := w.take(ctx, c); err != nil || len(w.refs) == 0 {
 		return err
 	}
-	if err := w.write(ctx, c); err != nil || len(w.changed) == 0 || w.Action == sessioncleanup.ActionDated {
+	if err := w.write(ctx, s, c); err != nil || len(w.changed) == 0 || w.Action == sessioncleanup.ActionDated {
 		return err
 	}
 	return c.addEvent(ctx, sessioncleanup.Event{
@@ -227,8 +222,8 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 	})
 }
 
-// take locks and selects sessions that are due: by what their table has and, where any of them has a note, by that as well. Those
-// whose owners are warned are not locked.
+// take locks and selects sessions that are due: by what their table has and, where any of them has a note, by that as
+// well. Those whose owners are warned are not locked.
 func (w *sweep) take(ctx context.Context, c *conn) error {
 	w.tagged = true
 	if w.Only != nil {
@@ -368,7 +363,7 @@ func (w *sweep) choose(ctx context.Context, c *conn, ids []any) error {
 }
 
 // write changes the sessions selected. Deletions take others along, or are left to the next run because of that.
-func (w *sweep) write(ctx context.Context, c *conn) error {
+func (w *sweep) write(ctx context.Context, s *Store, c *conn) error {
 	w.changed = w.refs
 	if w.Action == sessioncleanup.ActionNoticed {
 		return c.insertNotices(ctx, w.refs, w.since, w.now)
@@ -385,7 +380,12 @@ func (w *sweep) write(ctx context.Context, c *conn) error {
 			return err
 		}
 	}
-	if w.tagged && w.Action == sessioncleanup.ActionDeleted {
+	if w.Action == sessioncleanup.ActionDeleted && w.Archive != nil && !c.schema.SoftDelete {
+		if err := s.archive(ctx, c, *w.Archive, w.Cause, w.now, w.changed, false); err != nil {
+			return err
+		}
+	}
+	if w.tagged && w.Action == sessioncleanup.ActionDeleted && !c.schema.SoftDelete {
 		if err := c.removeTagsOf(ctx, ids); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"strings"
@@ -11,8 +12,9 @@ import (
 
 var _ sessioncleanup.Tagger = (*Store)(nil)
 
-// sinceColumn is the invisible column of the sessions with the time at which a trigger saw the row inserted. A tag belongs to the row that its
-// session had then: rows that a foreign key deletes fire no trigger that could delete tags, nor does TRUNCATE.
+// sinceColumn is the invisible column of the sessions with the time at which a trigger saw the row inserted. A tag
+// belongs to the row that its session had then: rows that a foreign key deletes fire no trigger that could delete tags,
+// nor does TRUNCATE.
 const sinceColumn = prefix + "since"
 
 // Tags counts the sessions of each tag.
@@ -45,14 +47,6 @@ func (l *layout) tagged(word, tags string) (seen, inTable string) {
 // tagsOf are the tags in a word of Filter.Tags.
 func tagsOf(word string) []any { return list(strings.Split(strings.TrimPrefix(word, "-"), "|")) }
 
-func list(texts []string) []any {
-	all := make([]any, len(texts))
-	for i, text := range texts {
-		all[i] = text
-	}
-	return all
-}
-
 // writeTags changes the tags of a session that is locked.
 func (c *conn) writeTags(ctx context.Context, id string, change sessioncleanup.TagChange) error {
 	value, ok := c.adopted.ID.bind(id)
@@ -74,6 +68,33 @@ func (c *conn) writeTags(ctx context.Context, id string, change sessioncleanup.T
 // removeTagsOf removes the tags of sessions that are deleted.
 func (c *conn) removeTagsOf(ctx context.Context, ids []any) error {
 	_, err := c.exec(ctx, statements["remove_tags_of"], params{"ids": ids})
+	return err
+}
+
+// tagsTable has the tags of sessions.
+const tagsTable = prefix + "tags"
+
+// keepTags archives the tags of the sessions.
+func (w *archiving) keepTags(ctx context.Context) error {
+	_, err := w.exec(ctx, w.sql("keep_tags", sqlfile.Names{"found": w.foundTable(w.sessions)}), params{"table": tagsTable})
+	return err
+}
+
+// restoreTag gives a session that was restored a tag of its own.
+func (w *restoration) restoreTag(ctx context.Context, e sessioncleanup.Archived, row archivedRow) error {
+	values, err := storedRow(row.Row)
+	if err != nil {
+		return err
+	}
+	tag, _ := values["tag"].(string)
+	err = w.writeTags(ctx, cmp.Or(w.newIDs[e.ID].Text, e.SessionID), sessioncleanup.TagChange{Add: []string{tag}})
+	if kind := kindOfObstacle(err); kind != "" {
+		w.obstruct(kind, e, row, textOfObstacle(err))
+		return nil
+	}
+	if err == nil {
+		w.out.Rows++
+	}
 	return err
 }
 

@@ -106,7 +106,8 @@ func TestTheTriggerRefusesATagOfNoSession(t *testing.T) {
 	}
 }
 
-// Transactions of the application that insert sessions and tag them, at the server's default isolation level, lock no gaps for each other.
+// Transactions of the application that insert sessions and tag them, at the server's default isolation level, lock no
+// gaps for each other.
 func TestApplicationsThatTagNewSessionsDoNotDeadlock(t *testing.T) {
 	t.Parallel()
 	_, d := adopted(t, guide.tables+"; INSERT INTO sessions (name) VALUES ('a')")

@@ -34,7 +34,7 @@ func (s *Store) Uninstall(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		set, err := readSettings(ctx, c)
+		set, err := readEarlierSettings(ctx, c)
 		installed := err == nil
 		if err != nil && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
 			return err
@@ -44,6 +44,9 @@ func (s *Store) Uninstall(ctx context.Context) error {
 			if err := catalog.mustBeUnused(ctx, c, t); err != nil {
 				return err
 			}
+		}
+		if err := c.mustHaveRestored(ctx, catalog); err != nil {
+			return err
 		}
 		if installed && set.adopted.Ready {
 			set.adopted.Ready = false

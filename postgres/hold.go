@@ -2,25 +2,19 @@ package postgres
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/archive"
 )
 
 // Hold holds or releases entries of the archive. Only the owner of the tables may.
 func (s *Store) Hold(ctx context.Context, r sessioncleanup.HoldRequest) (all []sessioncleanup.Archived, err error) {
 	err = s.onEntries(ctx, "hold entries of the archive", r.IDs, func(m *mapping, batch *pgx.Batch, found []sessioncleanup.Archived) error {
-		var changed []sessioncleanup.SessionRef
-		for i := range found {
-			if found[i].Held != r.Held {
-				found[i].Held, changed = r.Held, append(changed, found[i].Ref())
-			}
-		}
+		changed := archive.Hold(found, r.Held)
 		all = found
 		if len(changed) > 0 {
 			batch.Queue(m.statement("hold"), r.IDs, r.Held)
@@ -34,14 +28,10 @@ func (s *Store) Hold(ctx context.Context, r sessioncleanup.HoldRequest) (all []s
 // PurgeEntries permanently removes entries of the archive. Only the owner of the tables may.
 func (s *Store) PurgeEntries(ctx context.Context, r sessioncleanup.PurgeRequest) (all []sessioncleanup.Archived, err error) {
 	err = s.onEntries(ctx, "purge entries of the archive", r.IDs, func(m *mapping, batch *pgx.Batch, found []sessioncleanup.Archived) error {
-		var refs []sessioncleanup.SessionRef
-		for _, a := range found {
-			if a.Held && !r.Held {
-				return sessioncleanup.ErrHeld
-			}
-			refs = append(refs, a.Ref())
+		refs, err := archive.Purged(found, r.Held)
+		if all = found; err != nil {
+			return err
 		}
-		all = found
 		batch.Queue(m.statement("purge_entry_rows"), r.IDs)
 		batch.Queue(m.statement("purge_entries"), r.IDs)
 		queueEvent(batch, m, eventOf(sessioncleanup.ActionPurged, r.Cause, refs...), nil)
@@ -63,7 +53,7 @@ func (s *Store) onEntries(ctx context.Context, doing string, ids []int64, change
 			return err
 		})
 	}, func(batch *pgx.Batch) error {
-		if len(found) < len(slices.Compact(slices.Sorted(slices.Values(ids)))) {
+		if len(found) < len(archive.Distinct(ids)) {
 			return sessioncleanup.ErrNotArchived
 		}
 		return change(m, batch, found)
@@ -77,7 +67,7 @@ func (s *Store) Tombstone(ctx context.Context, owner string) error {
 		return err
 	}
 	return s.failed("note that an owner is erased", s.inTx(ctx, func(batch *pgx.Batch) {
-		batch.Queue(m.statement("put_tombstone"), tombstone(owner))
+		batch.Queue(m.statement("put_tombstone"), archive.Tombstone(owner))
 	}, nil))
 }
 
@@ -87,14 +77,9 @@ func (s *Store) ErasedAt(ctx context.Context, owner string) (at time.Time, err e
 	if err != nil {
 		return at, err
 	}
-	err = s.pool.QueryRow(ctx, m.statement("tombstone"), tombstone(owner)).Scan(&at)
+	err = s.pool.QueryRow(ctx, m.statement("tombstone"), archive.Tombstone(owner)).Scan(&at)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return time.Time{}, nil
 	}
 	return at.UTC(), s.failed("look up whether an owner was erased", err)
-}
-
-func tombstone(owner string) []byte {
-	sum := sha256.Sum256([]byte(owner))
-	return sum[:]
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
@@ -24,7 +24,8 @@ import (
 
 var kills = flag.Int("kills", 5, "how often each of the kill tests kills")
 
-// envVictim makes the test binary the process that is killed: it cleans up, archives, restores, backs up or migrates the database of envURL.
+// envVictim makes the test binary the process that is killed: it cleans up, archives, restores, backs up or migrates the
+// database of envURL.
 const (
 	envVictim = "SESSIONCLEANUP_TEST_VICTIM"
 	envURL    = "SESSIONCLEANUP_TEST_VICTIM_URL"
@@ -196,7 +197,7 @@ func TestKilledBackendDoesNotStopARun(t *testing.T) {
 	// What the server has confirmed must outlive it, the lease too.
 	server := pgtest.Start(t, map[string]string{"restart_after_crash": "on", "synchronous_commit": "on"})
 	for i := range *kills {
-		url := server.Prepared(t, "guide", pghosts.All()["guide"].Adopt)
+		url := server.Prepared(t, "guide", pgapps.All()["guide"].Adopt)
 		pool := connect(t, url)
 		half(t, pool, count)
 		store := open(t, url+"&application_name=victim", postgres.Config{})

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/archive"
 )
 
 // NotBackedUp returns entries of the archive that are not marked, the oldest first.
@@ -66,8 +67,8 @@ func (*Store) ArchiveForm() string { return "sqlite" }
 
 // insertCopies puts copies into the archive, for a restore that removes them again, and returns their IDs by those that they
 // have there.
-func (w *restoration) insertCopies(ctx context.Context, copies []sessioncleanup.ArchivedCopy) (map[int64]int64, error) {
-	ids := map[int64]int64{}
+func (w *restoration) insertCopies(ctx context.Context, copies []sessioncleanup.ArchivedCopy) (archive.Copies, error) {
+	ids := archive.Copies{}
 	if len(copies) == 0 {
 		return ids, nil
 	}

@@ -2,12 +2,11 @@ package sqlite
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
-	"slices"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/archive"
 )
 
 // Hold holds or releases entries of the archive.
@@ -17,12 +16,7 @@ func (s *Store) Hold(ctx context.Context, r sessioncleanup.HoldRequest) (all []s
 		if err == nil {
 			_, err = c.exec(ctx, statements["hold_archived"], params{"ids": string(ids), "held": r.Held})
 		}
-		var changed []sessioncleanup.SessionRef
-		for i := range found {
-			if found[i].Held != r.Held {
-				found[i].Held, changed = r.Held, append(changed, found[i].Ref())
-			}
-		}
+		changed := archive.Hold(found, r.Held)
 		all = found
 		if err == nil && len(changed) > 0 {
 			err = c.addEvent(ctx, r.Action(), r.Cause, changed)
@@ -35,14 +29,10 @@ func (s *Store) Hold(ctx context.Context, r sessioncleanup.HoldRequest) (all []s
 // PurgeEntries permanently removes entries of the archive.
 func (s *Store) PurgeEntries(ctx context.Context, r sessioncleanup.PurgeRequest) (all []sessioncleanup.Archived, err error) {
 	err = s.onEntries(ctx, r.IDs, func(c *conn, found []sessioncleanup.Archived) error {
-		var refs []sessioncleanup.SessionRef
-		for _, a := range found {
-			if a.Held && !r.Held {
-				return sessioncleanup.ErrHeld
-			}
-			refs = append(refs, a.Ref())
+		refs, err := archive.Purged(found, r.Held)
+		if all = found; err != nil {
+			return err
 		}
-		all = found
 		if err := c.forgetArchived(ctx, r.IDs); err != nil || len(refs) == 0 {
 			return err
 		}
@@ -53,7 +43,7 @@ func (s *Store) PurgeEntries(ctx context.Context, r sessioncleanup.PurgeRequest)
 
 // onEntries changes some entries of the archive, the newest first, all of them or none.
 func (s *Store) onEntries(ctx context.Context, ids []int64, change func(*conn, []sessioncleanup.Archived) error) error {
-	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	ids = archive.Distinct(ids)
 	return s.writing(ctx, func(c *conn) error {
 		if err := mustBeInstalled(ctx, c); err != nil || len(ids) == 0 {
 			return err
@@ -75,7 +65,7 @@ func (s *Store) Tombstone(ctx context.Context, owner string) error {
 		if err := mustBeInstalled(ctx, c); err != nil {
 			return err
 		}
-		_, err := c.exec(ctx, statements["put_tombstone"], params{"owner": tombstone(owner), "now": formatTime(c.clock())})
+		_, err := c.exec(ctx, statements["put_tombstone"], params{"owner": archive.Tombstone(owner), "now": formatTime(c.clock())})
 		return err
 	})
 }
@@ -87,16 +77,11 @@ func (s *Store) ErasedAt(ctx context.Context, owner string) (at time.Time, err e
 			return err
 		}
 		var text string
-		err := c.row(ctx, statements["tombstone"], params{"owner": tombstone(owner)}, &text)
+		err := c.row(ctx, statements["tombstone"], params{"owner": archive.Tombstone(owner)}, &text)
 		if err == nil && text != "" {
 			at, err = parseTime(text)
 		}
 		return err
 	})
 	return at, err
-}
-
-func tombstone(owner string) []byte {
-	sum := sha256.Sum256([]byte(owner))
-	return sum[:]
 }

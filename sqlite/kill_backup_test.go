@@ -103,12 +103,12 @@ func TestKilledBackupsLoseNothing(t *testing.T) {
 	thorough.Only(t, thorough.Killed)
 	hits, purged := 0, 0
 	for range *kills {
-		path, host := newHost(t, hostTables)
+		path, app := newApp(t, appTables)
 		dir := t.TempDir()
 		store := open(t, path, sqlite.Config{})
 		migrate(t, store)
-		execute(t, host, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO sessions (id, name) SELECT i, 'room ' || i FROM n", killedSessions)
-		execute(t, host, "INSERT INTO propositions (session_id) SELECT id FROM sessions")
+		execute(t, app, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO sessions (id, name) SELECT i, 'room ' || i FROM n", killedSessions)
+		execute(t, app, "INSERT INTO propositions (session_id) SELECT id FROM sessions")
 		c := process(t, "backup", fmt.Sprint(path, " ", dir, " ", rand.IntN(10)))
 		out, err := c.StdoutPipe()
 		if err == nil {
@@ -125,12 +125,12 @@ func TestKilledBackupsLoseNothing(t *testing.T) {
 			hits++
 		}
 		kill.Stop()
-		purged += expectNoneLost(t, dir, lines(t, host, "SELECT id FROM sessions"), lines(t, host, "SELECT session FROM sessioncleanup_archive"))
-		execute(t, host, "DELETE FROM sessioncleanup_leases")
+		purged += expectNoneLost(t, dir, lines(t, app, "SELECT id FROM sessions"), lines(t, app, "SELECT session FROM sessioncleanup_archive"))
+		execute(t, app, "DELETE FROM sessioncleanup_leases")
 		if err := backUpAll(t.Context(), store, dir, -1); err != nil {
 			t.Fatal(err)
 		}
-		if left := expectNoneLost(t, dir, lines(t, host, "SELECT id FROM sessions"), lines(t, host, "SELECT session FROM sessioncleanup_archive")); left < killedSessions-10 {
+		if left := expectNoneLost(t, dir, lines(t, app, "SELECT id FROM sessions"), lines(t, app, "SELECT session FROM sessioncleanup_archive")); left < killedSessions-10 {
 			t.Errorf("after a backup that was not killed, %d sessions are purged; want all but those of the last run", left)
 		}
 	}

@@ -1,24 +1,16 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/archive"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
-
-// newID is an ID that the session of an entry gets.
-type newID struct {
-	session  string // its old ID
-	old, new any    // as the database has them
-	text     string
-}
 
 // assignNewIDs sets new IDs for the sessions of some entries, as the database generates them.
 func (w *restoration) assignNewIDs(ctx context.Context, entries []sessioncleanup.Archived, asked []int64) error {
@@ -33,7 +25,7 @@ func (w *restoration) assignNewIDs(ctx context.Context, entries []sessioncleanup
 	if err != nil {
 		return err
 	}
-	w.newIDs, w.idColumns = map[int64]newID{}, w.catalog.idColumns(w.schema)
+	w.newIDs, w.idColumns = archive.NewIDs{}, w.catalog.idColumns(w.schema)
 	for _, e := range entries {
 		if !slices.Contains(asked, e.ID) {
 			continue
@@ -46,12 +38,12 @@ func (w *restoration) assignNewIDs(ctx context.Context, entries []sessioncleanup
 		if err != nil {
 			return err
 		}
-		id := newID{session: e.SessionID, old: values[w.schema.ID]}
-		if id.new, id.text, err = w.free(ctx, next); err != nil {
+		id := archive.NewID{Session: e.SessionID, Old: values[w.schema.ID]}
+		if id.New, id.Text, err = w.free(ctx, next); err != nil {
 			return err
 		}
 		w.newIDs[e.ID] = id
-		w.out.Rename(e.ID, id.text)
+		w.out.Rename(e.ID, id.Text)
 	}
 	return nil
 }
@@ -101,72 +93,31 @@ func (w *restoration) free(ctx context.Context, next func() (any, error)) (id an
 		if err := w.row(ctx, w.sql("new_id", n), params{"new": id}, &text, &taken); err != nil {
 			return nil, "", err
 		}
-		for _, other := range w.newIDs {
-			taken = taken || other.text == text
-		}
-		if !taken {
+		if !taken && !w.newIDs.Taken(text) {
 			return id, text, nil
 		}
 	}
 	return nil, "", invalid.Errorf("the database generates no free ID for %q, such as %q", w.schema.Table, text)
 }
 
-// idColumns are the columns that hold IDs of sessions, as TABLE.COLUMN in lower case: that of the sessions, and those that refer
-// to one of these by a foreign key.
-func (c *catalog) idColumns(s sessioncleanup.Schema) map[string]bool {
-	all := map[string]bool{idColumn(s.Table, s.ID): true}
-	for grown := true; grown; {
-		grown = false
-		for _, t := range c.tables {
-			for _, k := range t.keys {
-				to := k.to
-				if parent := c.find(k.table); len(to) == 0 && parent != nil {
-					to = parent.keyColumns()
-				}
-				for i, column := range k.columns {
-					name := idColumn(t.name, column)
-					if i < len(to) && all[idColumn(k.table, to[i])] && !all[name] {
-						all[name], grown = true, true
-					}
-				}
+// idColumns are the columns that hold IDs of sessions.
+func (c *catalog) idColumns(s sessioncleanup.Schema) archive.IDColumns {
+	var keys []archive.Key
+	for _, t := range c.tables {
+		for _, k := range t.keys {
+			to := k.to
+			if parent := c.find(k.table); len(to) == 0 && parent != nil {
+				to = parent.keyColumns()
 			}
+			keys = append(keys, archive.Key{Table: t.name, Columns: k.columns, Parent: k.table, To: to})
 		}
 	}
-	return all
+	return archive.IDColumnsOf(s.Table, s.ID, keys)
 }
 
-func idColumn(table, column string) string { return strings.ToLower(table + "." + column) }
-
-// values reads a row of an entry, or a part of one, with the new IDs of sessions in it: that of its own session or, for one that
-// is not its own, of that session's last entry.
+// values reads a row of an entry, or a part of one, with the new IDs of sessions in it.
 func (w *restoration) values(t *restoredTable, e sessioncleanup.Archived, data json.RawMessage) (map[string]any, error) {
 	values, err := storedRow(data)
-	if err != nil || len(w.newIDs) == 0 {
-		return values, err
-	}
-	for column, value := range values {
-		if !w.idColumns[idColumn(t.name, column)] || value == nil {
-			continue
-		}
-		last := int64(0)
-		for entry, id := range w.newIDs {
-			if sameValue(id.old, value) && entry > last && id.session != e.SessionID {
-				last, values[column] = entry, id.new
-			}
-		}
-		if own, renamed := w.newIDs[e.ID]; renamed && sameValue(own.old, value) {
-			values[column] = own.new
-		}
-	}
-	return values, nil
-}
-
-// sameValue compares values of columns between which a foreign key compares: their types may differ.
-func sameValue(a, b any) bool {
-	x, isBytes := a.([]byte)
-	y, areBytes := b.([]byte)
-	if isBytes || areBytes {
-		return isBytes && areBytes && bytes.Equal(x, y)
-	}
-	return fmt.Sprint(a) == fmt.Sprint(b)
+	w.newIDs.Replace(e, t.name, w.idColumns, values)
+	return values, err
 }

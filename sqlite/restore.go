@@ -4,11 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/archive"
 )
 
 // restoration is a restore in progress.
@@ -19,10 +18,10 @@ type restoration struct {
 	out     sessioncleanup.Restored
 	tables  map[string]*restoredTable
 	written []restoredRow
-	failed  map[string]bool // tables of rows that could not be inserted, in lower case
-	newIDs  map[int64]newID // by entry
-	// idColumns are the columns that hold IDs of sessions.
-	idColumns map[string]bool
+
+	obstacles archive.Obstacles
+	newIDs    archive.NewIDs
+	idColumns archive.IDColumns
 }
 
 // restoredTable is a table of which rows are restored.
@@ -52,39 +51,16 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 		if err != nil {
 			return err
 		}
-		w := &restoration{conn: c, catalog: catalog, now: s.clock(), tables: map[string]*restoredTable{}, failed: map[string]bool{}}
+		w := &restoration{conn: c, catalog: catalog, now: s.clock(), tables: map[string]*restoredTable{}}
 		copies, err := w.insertCopies(ctx, r.Copies)
 		if err != nil {
 			return err
 		}
-		asked := r.NewIDs
-		r.IDs, r.NewIDs = slices.Clone(r.IDs), nil
-		for _, id := range r.IDs {
-			if slices.Contains(asked, id) {
-				r.NewIDs = append(r.NewIDs, id)
-			}
+		if len(w.obstacles.Found) == 0 {
+			err = w.do(ctx, copies.Asked(r))
 		}
-		for id, given := range copies {
-			r.IDs = append(r.IDs, id)
-			if slices.Contains(asked, given) {
-				r.NewIDs = append(r.NewIDs, id)
-			}
-		}
-		if len(w.out.Obstacles) == 0 {
-			err = w.do(ctx, r)
-		}
-		out = w.out
-		for i, e := range out.Entries {
-			out.Entries[i].ID = cmp.Or(copies[e.ID], e.ID)
-		}
-		renamed := out.NewIDs
-		out.NewIDs = nil
-		for id, text := range renamed {
-			out.Rename(cmp.Or(copies[id], id), text)
-		}
-		for i, o := range out.Obstacles {
-			out.Obstacles[i].Entry = cmp.Or(copies[o.Entry], o.Entry)
-		}
+		w.out.Obstacles = w.obstacles.Found
+		out = copies.Answer(w.out)
 		if err == nil && (r.DryRun || len(out.Obstacles) > 0) {
 			err = errUndo
 		}
@@ -129,11 +105,11 @@ func (w *restoration) do(ctx context.Context, r sessioncleanup.RestoreRequest) e
 	var refs []sessioncleanup.SessionRef
 	for _, e := range entries {
 		ref := e.Ref()
-		ref.ID = cmp.Or(w.newIDs[e.ID].text, ref.ID)
+		ref.ID = cmp.Or(w.newIDs[e.ID].Text, ref.ID)
 		ids, refs = append(ids, e.ID), append(refs, ref)
 	}
 	w.out.Entries = entries
-	if len(w.out.Obstacles) > 0 {
+	if len(w.obstacles.Found) > 0 {
 		return nil
 	}
 	if err := w.forgetArchived(ctx, ids); err != nil {
@@ -144,24 +120,14 @@ func (w *restoration) do(ctx context.Context, r sessioncleanup.RestoreRequest) e
 
 // entriesOf are the entries that are asked for, the oldest first.
 func (w *restoration) entriesOf(ctx context.Context, r sessioncleanup.RestoreRequest) ([]sessioncleanup.Archived, error) {
-	wanted := map[int64]bool{}
-	for _, id := range r.IDs {
-		wanted[id] = true
-	}
-	if len(wanted) == 0 {
+	if len(r.IDs) == 0 {
 		return nil, nil
 	}
-	found, err := w.archived(ctx, sessioncleanup.ArchiveQuery{IDs: r.IDs, OwnerID: r.OwnerID, Limit: len(wanted)})
-	if err == nil && len(found) < len(wanted) {
-		err = sessioncleanup.ErrNotArchived
+	found, err := w.archived(ctx, sessioncleanup.ArchiveQuery{IDs: r.IDs, OwnerID: r.OwnerID, Limit: len(r.IDs)})
+	if err != nil {
+		return nil, err
 	}
-	if err == nil && slices.ContainsFunc(found, func(e sessioncleanup.Archived) bool { return e.Held }) {
-		err = sessioncleanup.ErrHeld
-	}
-	for i, j := 0, len(found)-1; i < j; i, j = i+1, j-1 {
-		found[i], found[j] = found[j], found[i]
-	}
-	return found, err
+	return archive.Requested(found, r.IDs)
 }
 
 // eachRow takes a step for each row of an entry, until there are enough obstacles.
@@ -184,14 +150,5 @@ func (w *restoration) eachRow(ctx context.Context, e sessioncleanup.Archived,
 
 // obstruct notes what is in the way.
 func (w *restoration) obstruct(kind sessioncleanup.ObstacleKind, e sessioncleanup.Archived, row sessioncleanup.ArchivedRow, text string) {
-	w.failed[strings.ToLower(row.Table)] = true
-	o := sessioncleanup.Obstacle{Entry: e.ID, SessionID: e.SessionID, Kind: kind, Table: row.Table, Text: text}
-	for _, known := range w.out.Obstacles {
-		if known == o {
-			return
-		}
-	}
-	if len(w.out.Obstacles) < sessioncleanup.MaxObstacles {
-		w.out.Obstacles = append(w.out.Obstacles, o)
-	}
+	w.obstacles.Add(kind, e, row.Table, text)
 }

@@ -178,7 +178,7 @@ func (w *restoration) used(ctx context.Context, t *restoredTable, column, place 
 // findOrphan notes a row that was inserted and refers to one that is not there.
 func (w *restoration) findOrphan(ctx context.Context, r restoredRow) error {
 	for _, check := range w.table(r.row).orphaned {
-		if w.failed[strings.ToLower(check.parent)] { // it may refer to what only could not be restored
+		if w.obstacles.In(check.parent) { // it may refer to what only could not be restored
 			continue
 		}
 		var orphaned bool

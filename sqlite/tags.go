@@ -55,6 +55,14 @@ func (c *conn) writeTags(ctx context.Context, id string, change sessioncleanup.T
 // wordList is a list of words without quotes for json_each.
 func wordList(words []string) string { return `["` + strings.Join(words, `","`) + `"]` }
 
+// tagList reads tags that are separated by spaces.
+func tagList(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Fields(text)
+}
+
 // parseTags reads what a session has of its tags.
 func parseTags(list string) (tags []string, err error) {
 	if list != "[]" {
@@ -72,7 +80,7 @@ func (w *restoration) restoreTag(ctx context.Context, e sessioncleanup.Archived,
 	}
 	list, err := json.Marshal([]any{values["tag"]})
 	if err == nil {
-		_, err = w.exec(ctx, statements["add_tags"], params{"session": cmp.Or(w.newIDs[e.ID].text, e.SessionID), "tags": string(list)})
+		_, err = w.exec(ctx, statements["add_tags"], params{"session": cmp.Or(w.newIDs[e.ID].Text, e.SessionID), "tags": string(list)})
 	}
 	if constraint(err) {
 		w.obstruct(kindOfObstacle(err), e, row, textOfObstacle(err))

@@ -26,3 +26,9 @@ UPDATE "{table}" SET "{column}" = "{column}" WHERE FALSE
 
 -- name: try_delete
 DELETE FROM "{table}" WHERE FALSE
+
+-- name: try_temporary
+CREATE TEMPORARY TABLE sessioncleanup_try (id INT)
+
+-- name: end_temporary
+DROP TEMPORARY TABLE IF EXISTS sessioncleanup_try

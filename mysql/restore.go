@@ -1,0 +1,213 @@
+package mysql
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"maps"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/archive"
+)
+
+// restoration is a restore in progress.
+type restoration struct {
+	*conn
+	catalog   *catalog
+	now       time.Time
+	out       sessioncleanup.Restored
+	obstacles archive.Obstacles
+	newIDs    archive.NewIDs
+	idColumns archive.IDColumns
+	waiting   map[int64]error // rows that refer to rows that are not there yet, by their keys in the archive
+	unchecked bool            // rows are inserted whatever they refer to
+}
+
+// errUndo rolls a transaction back without being an error.
+var errUndo = errors.New("undo")
+
+// Restore brings entries of the archive back, in one transaction.
+func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (sessioncleanup.Restored, error) {
+	var out sessioncleanup.Restored
+	err := s.writingSessions(ctx, func(c *conn) error {
+		w := &restoration{conn: c, waiting: map[int64]error{}}
+		if err := c.row(ctx, statements["clock"], nil, &w.now); err != nil {
+			return err
+		}
+		w.now = c.cut(w.now)
+		var err error
+		if w.catalog, err = readCatalog(ctx, c); err != nil {
+			return err
+		}
+		copies, err := w.insertCopies(ctx, r.Copies)
+		if err != nil {
+			return err
+		}
+		if len(w.obstacles.Found) == 0 {
+			err = w.leniently(ctx, func() error { return w.do(ctx, copies.Asked(r)) })
+		}
+		w.out.Obstacles = w.obstacles.Found
+		out = copies.Answer(w.out)
+		if err == nil && (r.DryRun || len(out.Obstacles) > 0) {
+			err = errUndo
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, errUndo):
+		if len(out.Obstacles) > 0 {
+			out = sessioncleanup.Restored{Obstacles: out.Obstacles}
+		}
+		return out, nil
+	case err != nil:
+		return sessioncleanup.Restored{}, err
+	}
+	return out, nil
+}
+
+// leniently calls do with settings of the connection under which it takes every value that a table may have had, and makes them as
+// they were. When that fails, the connection must not return to the pool.
+func (c *conn) leniently(ctx context.Context, do func() error) error {
+	defer func() {
+		for _, name := range []string{"set_session", "with_keys"} {
+			if _, err := c.ExecContext(context.WithoutCancel(ctx), statements[name]); err != nil {
+				_ = c.Raw(func(any) error { return driver.ErrBadConn })
+				return
+			}
+		}
+	}()
+	if _, err := c.ExecContext(ctx, statements["accept_invalid_dates"]); err != nil {
+		return err
+	}
+	return do()
+}
+
+func (w *restoration) do(ctx context.Context, r sessioncleanup.RestoreRequest) error {
+	entries, err := w.entriesOf(ctx, r)
+	if err != nil {
+		return err
+	}
+	if err := w.assignNewIDs(ctx, entries, r.NewIDs); err != nil {
+		return err
+	}
+	if err := w.insertAll(ctx, entries); err != nil {
+		return err
+	}
+	if err := w.eachRow(ctx, entries, w.relink); err != nil {
+		return err
+	}
+	var ids []int64
+	var refs []sessioncleanup.SessionRef
+	for _, e := range entries {
+		ref := e.Ref()
+		ref.ID = cmp.Or(w.newIDs[e.ID].Text, ref.ID)
+		ids, refs = append(ids, e.ID), append(refs, ref)
+	}
+	w.out.Entries = entries
+	if len(w.obstacles.Found) > 0 {
+		return nil
+	}
+	if err := w.forgetArchived(ctx, ids); err != nil {
+		return err
+	}
+	event := eventOf(sessioncleanup.ActionRestored, r.Cause, refs)
+	event.At = w.now
+	return w.addEvent(ctx, event)
+}
+
+// entriesOf locks the entries that are asked for, and returns them, the oldest first.
+func (w *restoration) entriesOf(ctx context.Context, r sessioncleanup.RestoreRequest) ([]sessioncleanup.Archived, error) {
+	if len(r.IDs) == 0 {
+		return nil, nil
+	}
+	found, err := w.archived(ctx, sessioncleanup.ArchiveQuery{IDs: r.IDs, OwnerID: r.OwnerID, Limit: len(r.IDs)}, statements["for_update"])
+	if err != nil {
+		return nil, err
+	}
+	return archive.Requested(found, r.IDs)
+}
+
+// rounds is how often rows are tried that refer to rows that are not there yet.
+const rounds = 10
+
+// insertAll inserts the rows that were deleted. The server checks at once what a row refers to, so rows that refer to others that are
+// restored after them are tried again. What is left after that refers to rows in a circle, or to nothing: it is inserted unchecked,
+// and checked here.
+func (w *restoration) insertAll(ctx context.Context, entries []sessioncleanup.Archived) error {
+	if err := w.eachRow(ctx, entries, w.insert); err != nil {
+		return err
+	}
+	again := func(ctx context.Context, e sessioncleanup.Archived, row archivedRow) error {
+		if w.waiting[row.id] == nil {
+			return nil
+		}
+		return w.insert(ctx, e, row)
+	}
+	for round, before := 1, 0; round < rounds && len(w.waiting) > 0 && len(w.waiting) != before; round++ {
+		before = len(w.waiting)
+		if err := w.eachRow(ctx, entries, again); err != nil {
+			return err
+		}
+	}
+	if len(w.waiting) == 0 {
+		return nil
+	}
+	if _, err := w.ExecContext(ctx, statements["without_keys"]); err != nil {
+		return err
+	}
+	w.unchecked = true
+	left := maps.Clone(w.waiting)
+	if err := w.eachRow(ctx, entries, again); err != nil {
+		return err
+	}
+	if _, err := w.ExecContext(ctx, statements["with_keys"]); err != nil {
+		return err
+	}
+	w.waiting = left
+	return w.eachRow(ctx, entries, w.findOrphan)
+}
+
+// restoredPage is how many rows are read at once.
+const restoredPage = 500
+
+// eachRow takes a step for each row of entries, in their order.
+func (w *restoration) eachRow(ctx context.Context, entries []sessioncleanup.Archived,
+	step func(context.Context, sessioncleanup.Archived, archivedRow) error,
+) error {
+	for _, e := range entries {
+		for number, behind := 0, int64(0); ; {
+			page, err := w.rowsBehind(ctx, e.ID, behind, restoredPage)
+			if err != nil {
+				return err
+			}
+			for _, row := range page {
+				number++
+				row.Number, behind = number, row.id
+				if err := step(ctx, e, row); err != nil {
+					return err
+				}
+			}
+			if len(page) < restoredPage {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// rowsBehind reads rows of an entry, without their numbers.
+func (w *restoration) rowsBehind(ctx context.Context, entry, behind int64, limit int) (page []archivedRow, err error) {
+	err = w.query(ctx, statements["archived_rows_behind"], params{"entry": entry, "behind": behind, "limit": limit}, func(rows *sql.Rows) error {
+		row, err := scanArchivedRow(rows)
+		page = append(page, row)
+		return err
+	})
+	return page, err
+}
+
+func (w *restoration) obstruct(kind sessioncleanup.ObstacleKind, e sessioncleanup.Archived, row archivedRow, text string) {
+	w.obstacles.Add(kind, e, row.Table, text)
+}

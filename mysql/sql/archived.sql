@@ -1,0 +1,78 @@
+-- What is in the archive.
+
+-- name: list_archived
+SELECT id, session, owner, name, archived_at, actor, reason, run_id, row_count, bytes, backed_up_at, held
+  FROM sessioncleanup_archive
+ WHERE "{condition}"
+ ORDER BY id "{direction}"
+ LIMIT :limit "{locking}"
+
+-- name: for_update
+FOR UPDATE
+
+-- name: count_archived
+SELECT COUNT(*) FROM sessioncleanup_archive WHERE "{condition}"
+
+-- name: archive_size
+SELECT COUNT(*), COALESCE(SUM(bytes), 0) FROM sessioncleanup_archive
+
+-- name: archived_ids
+id IN (:ids)
+
+-- name: archived_session
+session = :session
+
+-- name: archived_owner
+owner = :owner
+
+-- name: archived_held
+held = :held
+
+-- name: archived_until
+archived_at < :until
+
+-- name: archived_before
+id < :before
+
+-- name: archived_after
+id > :after
+
+-- name: archived_backed_up
+backed_up_at IS NOT NULL
+
+-- name: archived_not_backed_up
+backed_up_at IS NULL
+
+-- name: archived_rows
+SELECT id, of_table, unlinked, content FROM sessioncleanup_archive_rows WHERE entry = :entry ORDER BY id LIMIT :limit OFFSET :after
+
+-- name: archived_rows_behind
+SELECT id, of_table, unlinked, content FROM sessioncleanup_archive_rows WHERE entry = :entry AND id > :behind ORDER BY id LIMIT :limit
+
+-- name: archived_contents
+SELECT id, of_table, unlinked, content, entry FROM sessioncleanup_archive_rows WHERE entry IN (:ids) ORDER BY entry, id
+
+-- name: mark_backed_up
+UPDATE sessioncleanup_archive SET backed_up_at = UTC_TIMESTAMP(6) WHERE id IN (:ids)
+
+-- name: old_archived
+SELECT id, session, owner, name, bytes
+  FROM sessioncleanup_archive
+ WHERE archived_at < :before AND held = FALSE AND (NOT :backed_up OR backed_up_at IS NOT NULL)
+ ORDER BY archived_at, id
+ LIMIT :limit FOR UPDATE SKIP LOCKED
+
+-- name: hold_archived
+UPDATE sessioncleanup_archive SET held = :held WHERE id IN (:ids)
+
+-- name: put_tombstone
+REPLACE INTO sessioncleanup_tombstones (owner, erased_at) VALUES (:owner, UTC_TIMESTAMP(6))
+
+-- name: tombstone
+SELECT erased_at FROM sessioncleanup_tombstones WHERE owner = :owner
+
+-- name: forget_archived_rows
+DELETE FROM sessioncleanup_archive_rows WHERE entry IN (:ids)
+
+-- name: forget_archived
+DELETE FROM sessioncleanup_archive WHERE id IN (:ids)

@@ -48,12 +48,7 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 			return nil
 		}
 		if q.CountUpTo > 0 {
-			p["count_up_to"] = q.CountUpTo
-			count := "count"
-			if q.Status == "" {
-				count = "count_rows"
-			}
-			if err := c.row(ctx, c.sql(count, names), p, &page.Total); err != nil {
+			if page.Total, err = c.count(ctx, q, page.Cutoffs); err != nil {
 				return err
 			}
 		}
@@ -66,6 +61,30 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 		return sessioncleanup.Page{}, err
 	}
 	return page, nil
+}
+
+// count counts the sessions that match a query. Those due for deactivation are counted along two indexes: none is due for both reasons.
+func (c *conn) count(ctx context.Context, q sessioncleanup.Query, cut sessioncleanup.Cutoffs) (total int, err error) {
+	statement, parts := "count", [][2]string{{"status_" + string(q.Status), c.atMost(q.Status)}}
+	switch {
+	case q.Status == "":
+		statement, parts = "count_rows", [][2]string{{}}
+	case q.Status == sessioncleanup.StatusToDeactivate && parts[0][1] != "TRUE":
+		parts = [][2]string{{"due_idle", c.idleRows()}, {"due_expired", c.expiredRows()}}
+	}
+	for _, part := range parts {
+		names, p, possible := c.whereRule(q.Filter, part[0], part[1], cut)
+		if !possible {
+			return 0, nil
+		}
+		p["count_up_to"] = q.CountUpTo - total
+		var count int
+		if err := c.row(ctx, c.sql(statement, names), p, &count); err != nil {
+			return 0, err
+		}
+		total += count
+	}
+	return total, nil
 }
 
 // cutoffsAt are the cutoffs of a question about this table.
@@ -92,6 +111,14 @@ func nullTime(t time.Time) any {
 
 // where is the set of sessions, and the condition for those that match a filter and a status. It is false when none can.
 func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cut sessioncleanup.Cutoffs) (sqlfile.Names, params, bool) {
+	if status == "" {
+		return l.whereRule(f, "", "", cut)
+	}
+	return l.whereRule(f, "status_"+string(status), l.atMost(status), cut)
+}
+
+// whereRule is where for a rule, and a condition on the table's own columns for all sessions of which it may hold. Both may be empty.
+func (l *layout) whereRule(f sessioncleanup.Filter, rule, atMost string, cut sessioncleanup.Cutoffs) (sqlfile.Names, params, bool) {
 	p, names := cutoffParams(cut), maps.Clone(l.seenRules)
 	conditions, prefilters, notes := []string{"TRUE"}, []string{"TRUE"}, ""
 	if f.ID != "" {
@@ -124,9 +151,8 @@ func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cu
 		conditions, prefilters = append(conditions, seen), append(prefilters, inTable)
 	}
 	names["filter"] = strings.Join(prefilters, " AND ")
-	if status != "" {
-		conditions = append(conditions, names["status_"+string(status)])
-		prefilters = append(prefilters, l.atMost(status))
+	if rule != "" {
+		conditions, prefilters = append(conditions, names[rule]), append(prefilters, atMost)
 	}
 	for key, value := range l.seen(strings.Join(prefilters, " AND "), "", notes) {
 		names[key] = value

@@ -260,11 +260,14 @@ func (s *Store) oldestTransaction(ctx context.Context, c *conn) string {
 }
 
 const (
-	backfillBatch   = 1000
+	backfillFirst   = 200
+	backfillMost    = 2000
+	backfillLeast   = 20
+	backfillHeld    = 50 * time.Millisecond // for which a batch may lock its rows
 	backfillRetries = 20
 )
 
-// backfill fills in the columns of the lifecycle of sessions that were there before, some at a time.
+// backfill fills in the columns of the lifecycle of sessions that were there before, some at a time: as many as take a moment.
 func (s *Store) backfill(ctx context.Context, catalog *catalog, set settings) error {
 	l := newLayout(set)
 	known := ""
@@ -282,7 +285,9 @@ func (s *Store) backfill(ctx context.Context, catalog *catalog, set settings) er
 	names := sqlfile.Names{
 		"known_times": known, "auto_cleanup_default": autoCleanupDefault(set.policy), "mark_inactive": truth(set.adopted.MarkInactive), "behind": "TRUE",
 	}
-	for p := (params{"limit": backfillBatch}); ; {
+	size := backfillFirst
+	for p := (params{}); ; {
+		p["limit"] = size
 		var value any
 		err := s.reading(ctx, func(c *conn) error {
 			var n int
@@ -292,6 +297,7 @@ func (s *Store) backfill(ctx context.Context, catalog *catalog, set settings) er
 			return err
 		}
 		p["last"] = l.adopted.ID.scanned(value)
+		started := time.Now()
 		for try := 1; ; try++ {
 			err := s.writing(ctx, func(c *conn) error {
 				_, err := c.exec(ctx, l.sql("backfill", names), p)
@@ -303,6 +309,12 @@ func (s *Store) backfill(ctx context.Context, catalog *catalog, set settings) er
 			if !errors.Is(err, sessioncleanup.ErrUnavailable) || try == backfillRetries {
 				return err
 			}
+		}
+		switch held := time.Since(started); {
+		case held < backfillHeld/2:
+			size = min(size*2, backfillMost)
+		case held > backfillHeld:
+			size = max(size/2, backfillLeast)
 		}
 		p["from"], names["behind"] = p["last"], l.sql("behind_last", nil)
 	}

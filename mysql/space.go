@@ -54,7 +54,9 @@ func (w *sweep) measure(ctx context.Context, c *conn, ids []any) error {
 		w.rows += count
 		freed += float64(count) * w.reach.sizes[path[len(path)-1].child.name]
 	}
-	w.freed = int64(freed)
+	if w.Archive == nil { // the archive keeps them
+		w.freed = int64(freed)
+	}
 	return nil
 }
 

@@ -41,10 +41,10 @@ func (l *layout) expiresColumn() string { return column(l.schema.ExpiresAt) }
 func (l *layout) sinceColumn() string   { return column(l.schema.DeactivatedAt) }
 func (l *layout) aheadRows() string     { return l.lastColumn() + " > :ahead" }
 func (l *layout) idleRows() string {
-	return l.names["active"] + " AND " + l.lastColumn() + " < :inactive"
+	return l.activeRows() + " AND " + l.lastColumn() + " < :inactive"
 }
 func (l *layout) expiredRows() string {
-	return l.names["active"] + " AND " + l.expiresColumn() + " <= :now"
+	return l.activeRows() + " AND " + l.expiresColumn() + " <= :now"
 }
 func (l *layout) goneRows() string {
 	return l.inactiveRows() + " AND " + l.sinceColumn() + " < :delete"
@@ -54,6 +54,14 @@ func (l *layout) warnRows() string {
 }
 func (l *layout) undatedRows() string {
 	return l.inactiveRows() + " AND " + l.sinceColumn() + " IS NULL"
+}
+
+// activeRows is written so that an index serves it, where it can.
+func (l *layout) activeRows() string {
+	if l.schema.State != nil {
+		return l.names["active"]
+	}
+	return "(" + column(l.schema.Active) + " <> 0 OR " + column(l.schema.Active) + " IS NULL)"
 }
 
 // inactiveRows is written so that an index serves it, where it can.

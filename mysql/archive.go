@@ -199,8 +199,8 @@ func (s *Store) archivalOf(ctx context.Context, c *conn) (*archival, error) {
 			return nil, err
 		}
 		s.mu.Lock()
-		defer s.mu.Unlock()
 		s.archives = &archivalRead{c.layout, a}
+		s.mu.Unlock()
 		return a, nil
 	}
 }

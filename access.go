@@ -36,9 +36,9 @@ func (p Principal) Actor() string {
 // that claims it may do nothing.
 const system = "system"
 
-// As returns a Manager with the same operations limited to what the principal may do. Somebody else's session is ErrNotFound for
-// an owner, like one that does not exist; what a role does not allow at all is ErrForbidden. Limits only ever become
-// tighter: a Manager that is limited to an owner or a viewer stays as it is.
+// As returns a Manager with the same operations limited to what the principal may do. Somebody else's session is
+// ErrNotFound for an owner, like one that does not exist; what a role does not allow at all is ErrForbidden. Limits only
+// ever become tighter: a Manager that is limited to an owner or a viewer stays as it is.
 func (m *Manager) As(p Principal) *Manager {
 	limited := *m.current()
 	if m.unlimited() {

@@ -42,9 +42,10 @@ type Archiver interface {
 	// r.DryRun. ErrNotArchived when one of the entries is not there, or is not r.OwnerID's; ErrHeld when one is held.
 	Restore(ctx context.Context, r RestoreRequest) (Restored, error)
 
-	// Purge permanently removes at most b.Limit entries that were archived before a moment and are not held, the oldest first, with
-	// their event, as a batch of a run like Sweep: under b.Lease, whatever b.Filter. With b.BackedUp it leaves entries that are not
-	// marked. BatchResult.Next is not empty when there may be more; it is the After of the next batch.
+	// Purge permanently removes at most b.Limit entries that were archived before a moment and are not held, the oldest
+	// first, with their event, as a batch of a run like Sweep: under b.Lease, whatever b.Filter. With b.BackedUp it leaves
+	// entries that are not marked. With b.PurgeRules, before is PurgeBefore of each entry, which for zero stays.
+	// BatchResult.Next is not empty when there may be more; it is the After of the next batch.
 	Purge(ctx context.Context, b Batch, before time.Time) (BatchResult, error)
 
 	// NotBackedUp returns entries that are not marked, with an ID above after, in the order of their IDs, at most limit of them.
@@ -68,7 +69,8 @@ type Archiver interface {
 	// were, newest first. ErrNotArchived when one is not there; ErrHeld when one is held, without r.Held.
 	PurgeEntries(ctx context.Context, r PurgeRequest) ([]Archived, error)
 
-	// Tombstone notes permanently, as a SHA-256 of its ID, that an owner is erased as of now; a later time replaces an earlier one.
+	// Tombstone notes permanently, as a SHA-256 of its ID, that an owner is erased as of now; a later time replaces an
+	// earlier one.
 	Tombstone(ctx context.Context, owner string) error
 
 	// ErasedAt is when an owner was erased; zero when it was not. A copy of an entry from before must not be restored.
@@ -108,6 +110,8 @@ type Archived struct {
 	Held      bool      `json:"held,omitempty"` // see Manager.Hold
 	// BackedUpAt is when the entry was found in a file of Backups, read back; zero when it is in none.
 	BackedUpAt time.Time `json:"backed_up_at,omitzero"`
+	// Tags are the session's when it was deleted, in their order, where the store is a RuleFollower.
+	Tags []string `json:"tags,omitempty"`
 	// PurgeAt is the moment from which a run permanently removes the entry. A Manager fills it in; zero means never.
 	PurgeAt time.Time `json:"purge_at,omitzero"`
 }
@@ -139,9 +143,11 @@ type ArchiveQuery struct {
 	OwnerID   string
 	Held      Switch    // On: only entries that are held; Off: only others
 	Until     time.Time // only entries archived before it
-	BackedUp  Switch    // On: only entries with BackedUpAt; Off: only those without
-	Before    int64     // only entries with a smaller ID: the last one of the page before
-	Limit     int       // at most this many; above 0
+	// Rules, unless empty, replace Until by PurgeBefore for each entry: those whose moment is zero do not match.
+	Rules    []PurgeRule
+	BackedUp Switch // On: only entries with BackedUpAt; Off: only those without
+	Before   int64  // only entries with a smaller ID: the last one of the page before
+	Limit    int    // at most this many; above 0
 }
 
 // Matches reports whether the query asks for the entry, whatever its Limit.
@@ -152,7 +158,7 @@ func (q ArchiveQuery) Matches(a Archived) bool {
 	}
 	return ids && (q.SessionID == "" || q.SessionID == a.SessionID) && (q.OwnerID == "" || q.OwnerID == a.OwnerID) &&
 		(q.Held == Default || q.Held == SwitchOf(a.Held)) && (q.BackedUp == Default || q.BackedUp == SwitchOf(!a.BackedUpAt.IsZero())) &&
-		(q.Until.IsZero() || a.At.Before(q.Until)) && (q.Before == 0 || a.ID < q.Before)
+		(len(q.Rules) == 0 && q.Until.IsZero() || a.At.Before(PurgeBefore(q.Until, q.Rules, a.Tags))) && (q.Before == 0 || a.ID < q.Before)
 }
 
 // RestoreRequest asks for entries of the archive to be restored.

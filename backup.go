@@ -10,7 +10,7 @@ import (
 // or in S3-compatible storage.
 //
 // With Config.Backups set, each run writes what the archive has and no file has yet into a new file, reads that back, and
-// marks the entries: see Archived.BackedUpAt. What is not marked is not purged.
+// marks the entries: see Archived.BackedUpAt. Unmarked entries are not purged.
 type Backups interface {
 	// Write makes a file of the entries that content adds, and returns what is in it. With an error, of content or of its own,
 	// there is no such file. It does not keep more than one entry in memory, nor call content after it has returned.

@@ -28,9 +28,10 @@ const (
 // before the file was written. Those that are named are restored all or none. A whole file is restored in groups of up to 100
 // sessions, each of them all or none; with an error, the groups before are restored, as Restored says.
 //
-// Nothing is changed before the whole file was read and is as it was written: ErrDamaged, ErrNewerBackup and fs.ErrNotExist are
-// those of Backups.Read. ErrNotArchived when the file does not have one of the sessions, ErrInvalid when it is one of another
-// kind of store, ErrErased when its owner was erased since; of a whole file, such sessions are left out. What is still in the archive is restored from there.
+// Nothing is changed before the whole file was read and is as it was written: ErrDamaged, ErrNewerBackup and
+// fs.ErrNotExist are those of Backups.Read. ErrNotArchived when the file does not have one of the sessions, ErrInvalid
+// when it is one of another kind of store, ErrErased when its owner was erased since; of a whole file, such sessions are
+// left out. Entries that are still in the archive are restored from there.
 func (m *Manager) RestoreBackup(ctx context.Context, from Backups, file string, o BackupRestore) (Restored, error) {
 	const operation = "restore from a backup"
 	if err := m.allowAll(operation); err != nil {
@@ -50,7 +51,7 @@ func (m *Manager) RestoreBackup(ctx context.Context, from Backups, file string, 
 	case !slices.Contains(Conflicts(), o.OnConflict):
 		return Restored{}, invalid.Errorf("%s: on conflict is %q: want one of %s", operation, o.OnConflict, joined(Conflicts()))
 	}
-	b := backupRestore{m: m, archiver: archiver, from: from, file: file, o: o}
+	b := backupRestore{m: m, archiver: archiver, from: BackupsOf(from), file: file, o: o}
 	if named > 0 {
 		err = b.named(ctx)
 	} else {

@@ -5,20 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"time"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
-	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
 const (
-	backupEntries  = 50_000          // in one file, so that a backup that is stopped has something done
-	backupBytes    = 1 << 30         // of rows, as the store keeps them, in one file
-	backupPage     = 500             // entries read at once
-	backupGroup    = 16 << 20        // bytes of rows read at once
-	backupMarks    = 1000            // entries marked in one transaction
-	backupPatience = 2 * time.Minute // without progress, after which a sink counts as unreachable
-	backupGrace    = time.Second     // for a call of Backups to return when its context has ended
+	backupEntries = 50_000   // in one file, so that a backup that is stopped has something done
+	backupBytes   = 1 << 30  // of rows, as the store keeps them, in one file
+	backupPage    = 500      // entries read at once
+	backupGroup   = 16 << 20 // bytes of rows read at once
+	backupMarks   = 1000     // entries marked in one transaction
 )
 
 // BackUp copies what the archive has, and no file of Config.Backups has yet, into new files, as each run does at its end. It
@@ -57,8 +53,10 @@ func (r *run) backUp(ctx context.Context) {
 	var err error
 	if r.m.backups != nil {
 		err = b.do(ctx)
-	} else if before := r.purgeBefore(); !before.IsZero() { // another program backs up
-		if b.result.Waiting, err = b.waiting(ctx, before); err == nil && b.result.Waiting > 0 {
+	} else if r.policy.purges() && r.opts.Filter == (Filter{}) { // another program backs up
+		due := r.policy.dueInArchive(r.result.Cutoffs.Now)
+		due.BackedUp = Off
+		if b.result.Waiting, err = b.waiting(ctx, due); err == nil && b.result.Waiting > 0 {
 			err = errNoBackups
 		}
 	}
@@ -69,9 +67,6 @@ func (r *run) backUp(ctx context.Context) {
 	}
 	r.result.Backup = &b.result
 }
-
-// errStuck is about Backups that ignore the end of their context.
-var errStuck = errors.New("the place for backups does not answer: a call has not returned")
 
 // errNoBackups is the alert of a run that does not back up itself, when nobody else does.
 var errNoBackups = errors.New("they are due to be purged once they are backed up, and no place for backups is configured")
@@ -99,18 +94,14 @@ func (b *backingUp) do(ctx context.Context) (err error) {
 		return nil
 	}
 	var countErr error
-	if b.result.Waiting, countErr = b.waiting(ctx, time.Time{}); countErr != nil {
+	if b.result.Waiting, countErr = b.waiting(ctx, ArchiveQuery{BackedUp: Off}); countErr != nil {
 		return errors.Join(err, countErr)
 	}
 	return err
 }
 
-// waiting counts the entries that are in no file: those that are due to be purged before a moment, or all.
-func (b *backingUp) waiting(ctx context.Context, before time.Time) (int, error) {
-	q := ArchiveQuery{BackedUp: Off}
-	if !before.IsZero() {
-		q.Until, q.Held = before, Off
-	}
+// waiting counts entries that are in no file.
+func (b *backingUp) waiting(ctx context.Context, q ArchiveQuery) (int, error) {
 	return within(ctx, readTimeout, func(ctx context.Context) (int, error) {
 		return b.archiver.CountArchived(ctx, q)
 	})
@@ -123,15 +114,16 @@ func (b *backingUp) file(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	var written []int64
-	file, err := b.patiently(ctx, func(ctx context.Context, progress func() error) (BackupFile, error) {
+	full := false
+	file, err := b.call(ctx, func(ctx context.Context) (BackupFile, error) {
 		return b.m.backups.Write(ctx, b.header, func(add func(ArchivedCopy) error) (err error) {
 			size := int64(0)
 			for ; err == nil && len(page) > 0; page, err = b.page(ctx, page[len(page)-1].ID) {
 				for group := range groups(page) {
-					if more = len(written) >= backupEntries || size >= backupBytes; more {
+					if full = len(written) >= backupEntries || size >= backupBytes; full {
 						return nil
 					}
-					ids, err := b.copy(ctx, group, add, progress)
+					ids, err := b.copy(ctx, group, add)
 					if err != nil {
 						return err
 					}
@@ -144,8 +136,8 @@ func (b *backingUp) file(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	found, err := b.patiently(ctx, func(ctx context.Context, progress func() error) (BackupFile, error) {
-		return b.m.backups.Read(ctx, file.Name, func(ArchivedCopy) error { return progress() })
+	found, err := b.call(ctx, func(ctx context.Context) (BackupFile, error) {
+		return b.m.backups.Read(ctx, file.Name, func(ArchivedCopy) error { return nil })
 	})
 	if err == nil && (found.SHA256 != file.SHA256 || found.Entries != len(written)) {
 		err = fmt.Errorf("%w: %s has %d entries, of %d that were written", ErrDamaged, file.Name, found.Entries, len(written))
@@ -158,7 +150,7 @@ func (b *backingUp) file(ctx context.Context) (more bool, err error) {
 	}
 	b.result.Files, b.result.Entries = append(b.result.Files, file.Name), b.result.Entries+len(written)
 	b.m.log.InfoContext(ctx, "archive backed up", "run_id", b.header.RunID, "file", file.Name, "entries", len(written), "rows", file.Rows)
-	return more, nil
+	return full, nil
 }
 
 // page reads entries that are in no file.
@@ -192,7 +184,7 @@ func sizeOf(entries []Archived) (bytes int64) {
 }
 
 // copy adds entries to a file, and returns those that were still there.
-func (b *backingUp) copy(ctx context.Context, group []Archived, add func(ArchivedCopy) error, progress func() error) ([]int64, error) {
+func (b *backingUp) copy(ctx context.Context, group []Archived, add func(ArchivedCopy) error) ([]int64, error) {
 	all := make([]int64, len(group))
 	for i, e := range group {
 		all[i] = e.ID
@@ -204,9 +196,6 @@ func (b *backingUp) copy(ctx context.Context, group []Archived, add func(Archive
 	})
 	var copied []int64
 	for _, e := range group {
-		if err == nil {
-			err = progress()
-		}
 		if err != nil {
 			return nil, err
 		}
@@ -238,43 +227,17 @@ func (b *backingUp) mark(ctx context.Context, ids []int64) error {
 	return nil
 }
 
-// patiently gives up work that makes no progress for some time, and waits no longer than backupGrace for a call that ignores
-// the end of its context: one of a directory on a server that is gone, for example. Until that call returns there is no other.
-func (b *backingUp) patiently(ctx context.Context, work func(ctx context.Context, progress func() error) (BackupFile, error)) (BackupFile, error) {
-	if b.m.stuck.Load() > 0 {
-		return BackupFile{}, errStuck
-	}
+// call does a call of Backups, which ends: see BackupsOf. It keeps the run's lease meanwhile.
+func (b *backingUp) call(ctx context.Context, do func(context.Context) (BackupFile, error)) (BackupFile, error) {
 	limited, cancel := context.WithCancel(ctx)
 	defer cancel()
-	watch := time.AfterFunc(backupPatience, cancel)
-	defer watch.Stop()
-	outlived, letGo := wait.Outlive(limited, backupGrace)
-	defer letGo()
 	var file BackupFile
-	ended := make(chan struct{})
-	result, err := b.m.during(outlived, b.alive, func() (err error) {
-		defer close(ended)
-		file, err = work(limited, func() error {
-			watch.Reset(backupPatience)
-			return limited.Err()
-		})
+	result, err := b.m.during(context.WithoutCancel(ctx), b.alive, func() (err error) {
+		file, err = do(limited)
 		return err
 	})
-	stopped := limited.Err() != nil && ctx.Err() == nil
-	if err != nil {
-		cancel()
-		b.m.stuck.Add(1)
-		go func() {
-			<-ended
-			b.m.stuck.Add(-1)
-		}()
-		if stopped {
-			err = fmt.Errorf("no progress for %v: %w", backupPatience, errStuck)
-		}
+	if err != nil { // the lease is lost, and the call still running
 		return BackupFile{}, err
-	}
-	if result != nil && stopped {
-		result = fmt.Errorf("no progress for %v: %w", backupPatience, result)
 	}
 	return file, result
 }

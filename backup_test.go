@@ -223,6 +223,80 @@ func (s *deaf) Put(ctx context.Context, name string, r io.Reader) error {
 	return s.shelf.Put(ctx, name, r)
 }
 
+func (s *deaf) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+	<-s.answers
+	return s.shelf.Open(ctx, name)
+}
+
+func (s *deaf) List(ctx context.Context) ([]backup.File, error) {
+	<-s.answers
+	return s.shelf.List(ctx)
+}
+
+func (s *deaf) String() string { return "backup directory /gone" }
+
+func TestEveryCallOfASinkThatIgnoresItsContextEndsAndNamesThePlace(t *testing.T) {
+	t.Parallel()
+	calls := map[string]func(ctx context.Context, m *sessioncleanup.Manager, b sessioncleanup.Backups) error{
+		"BackUp": func(ctx context.Context, m *sessioncleanup.Manager, _ sessioncleanup.Backups) error {
+			_, err := m.BackUp(ctx)
+			return err
+		},
+		"RestoreBackup": func(ctx context.Context, m *sessioncleanup.Manager, b sessioncleanup.Backups) error {
+			_, err := m.RestoreBackup(ctx, b, "a file", sessioncleanup.BackupRestore{})
+			return err
+		},
+		"List": func(ctx context.Context, _ *sessioncleanup.Manager, b sessioncleanup.Backups) error {
+			_, err := sessioncleanup.BackupsOf(b).List(ctx)
+			return err
+		},
+		"Read": func(ctx context.Context, _ *sessioncleanup.Manager, b sessioncleanup.Backups) error {
+			_, err := sessioncleanup.BackupsOf(b).Read(ctx, "a file", func(sessioncleanup.ArchivedCopy) error { return nil })
+			return err
+		},
+	}
+	for what, call := range calls {
+		for _, stopAfter := range []time.Duration{time.Hour, 20 * time.Second} {
+			synctest.Test(t, func(t *testing.T) {
+				store, _, _ := backed(t, "a")
+				sink := &deaf{answers: make(chan struct{})}
+				m := backingTo(t, store, sink)
+				deleted(t, m, "a")
+				ctx, cancel := context.WithTimeout(t.Context(), stopAfter)
+				defer cancel()
+				started := time.Now()
+				err := call(ctx, m, backup.New(sink))
+				if took, most := time.Since(started), min(stopAfter, 2*time.Minute)+5*time.Second; took > most || err == nil || !strings.Contains(err.Error(), "backup directory /gone does not answer") {
+					t.Errorf("%s, stopped after %v: %v after %v; want an error that names the place, within %v", what, stopAfter, err, took, most)
+				}
+				close(sink.answers)
+				synctest.Wait()
+			})
+		}
+	}
+}
+
+func TestTheCallersPartOfABackupMayTakeLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		files := sessioncleanup.BackupsOf(backup.New(&shelf{}))
+		slow := func(sessioncleanup.ArchivedCopy) error {
+			time.Sleep(10 * time.Minute)
+			return nil
+		}
+		entry := sessioncleanup.ArchivedCopy{Archived: sessioncleanup.Archived{ID: 1, SessionID: "a"}, Content: []sessioncleanup.ArchivedRow{{Number: 1, Table: "sessions", Row: []byte("{}")}}}
+		file, err := files.Write(t.Context(), sessioncleanup.BackupHeader{At: time.Now(), Part: 1}, func(add func(sessioncleanup.ArchivedCopy) error) error {
+			return errors.Join(slow(entry), add(entry), slow(entry))
+		})
+		if err != nil {
+			t.Fatalf("Write with a slow source: %v", err)
+		}
+		if _, err := files.Read(t.Context(), file.Name, slow); err != nil {
+			t.Errorf("Read with a slow reader: %v", err)
+		}
+	})
+}
+
 func TestASinkThatIgnoresItsContextHoldsUpNoRun(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]struct{ stopAfter, most time.Duration }{

@@ -230,7 +230,7 @@ func (r *run) send(ctx context.Context, b Batch) (out BatchResult, err error) {
 		return within(ctx, sweepTimeout, func(ctx context.Context) (BatchResult, error) { return r.outbox.Warn(ctx, b) })
 	}
 	if b.Action == ActionPurged {
-		b.BackedUp = r.policy.Backup.Or(false)
+		b.BackedUp, b.PurgeRules = r.policy.Backup.Or(false), r.purgeRules()
 		return within(ctx, sweepTimeout, func(ctx context.Context) (BatchResult, error) { return r.archiver.Purge(ctx, b, r.purgeBefore()) })
 	}
 	return r.m.store.Sweep(ctx, b)

@@ -59,8 +59,8 @@ func (s *sweeping) askFor(ctx context.Context, batch []Session) (free []string, 
 	return free, nil
 }
 
-// only deletes those of some sessions that are still due. When that fails because of one of them, they are tried again in halves, down
-// to the one at fault.
+// only deletes those of some sessions that are still due. When that fails because of one of them, they are tried again in
+// halves, down to the one at fault.
 func (s *sweeping) only(ctx context.Context, ids []string, size *batchSize) error {
 	if len(ids) == 0 {
 		return nil

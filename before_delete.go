@@ -15,8 +15,8 @@ type hook struct {
 	limit time.Duration
 }
 
-// ask calls Config.BeforeDelete for sessions and returns why it keeps some of them, by id. Meanwhile it calls alive, unless that
-// is nil, three times in each LeaseTTL. The caller holds no lock.
+// ask calls Config.BeforeDelete for sessions and returns why it keeps some of them, by id. Meanwhile it calls alive,
+// unless that is nil, three times in each LeaseTTL. The caller holds no lock.
 func (m *Manager) ask(ctx context.Context, sessions []Session, alive func(context.Context) error) (kept map[string]error, err error) {
 	limited, cancel := context.WithTimeout(ctx, m.before.limit)
 	defer cancel()

@@ -13,8 +13,9 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
-// Cleanup does what is due: it purges the archive, deletes, puts warnings into the outbox, then deactivates, in batches, and writes an event for each batch and one for the
-// run. At its end it backs the archive up; see Config.Backups. One run at a time works on a store: ErrLeaseHeld says that another run is already running.
+// Cleanup does what is due: it purges the archive, deletes, puts warnings into the outbox, then deactivates, in batches,
+// and writes an event for each batch and one for the run. At its end it backs the archive up; see Config.Backups. One run
+// at a time works on a store: ErrLeaseHeld says that another run is already running.
 //
 // A run that exceeds the deletion limit deletes nothing, deactivates, and fails with ErrTooMany. A session that cannot be
 // changed is reported in Result.Failures and neither stops the run nor makes it an error; but when the first 100 sessions
@@ -103,13 +104,13 @@ type phase struct {
 // same run.
 func (r *run) phases() []phase {
 	var phases []phase
-	if r.policy.DeleteAfter != Never {
+	if r.policy.deletes() {
 		phases = append(phases, phase{ActionDeleted, StatusToDelete})
 	}
 	if r.policy.warns() {
 		phases = append(phases, phase{ActionNoticed, SelectToWarn})
 	}
-	if r.policy.InactiveAfter != Never {
+	if r.policy.deactivates() {
 		phases = append(phases, phase{ActionDeactivated, StatusToDeactivate})
 	}
 	return phases
@@ -136,8 +137,12 @@ func (r *run) simulate(ctx context.Context) error {
 	if err := r.countWaiting(ctx); err != nil {
 		return err
 	}
+	shown := r.opts.PageSize
+	if r.opts.countsOnly {
+		shown = 0
+	}
 	for _, phase := range r.phases() {
-		page, err := r.due(ctx, phase, r.opts.PageSize-len(r.result.Sessions))
+		page, err := r.due(ctx, phase, shown-len(r.result.Sessions))
 		if err != nil {
 			return err
 		}
@@ -145,6 +150,9 @@ func (r *run) simulate(ctx context.Context) error {
 		for _, s := range page.Sessions {
 			r.result.Sessions = append(r.result.Sessions, r.result.Cutoffs.Measure(s))
 		}
+	}
+	if r.opts.countsOnly {
+		return nil
 	}
 	err := r.withinLimit(ctx)
 	if refused, ok := errors.AsType[*TooManyError](err); ok {
@@ -334,9 +342,12 @@ func (r *run) countDependents(ctx context.Context) error {
 
 // list asks the store, again while it is unavailable: the first time for less long, in case the connection is dead.
 func (r *run) list(ctx context.Context, q Query) (Page, error) {
-	limit := callTimeout
+	limit, longest := callTimeout, longestList(q)
+	if r.opts.DryRun { // its caller can leave
+		limit = longest
+	}
 	page, err := retry(ctx, func() (Page, error) {
-		defer func() { limit = readTimeout }()
+		defer func() { limit = longest }()
 		return within(ctx, limit, func(ctx context.Context) (Page, error) { return r.m.store.List(ctx, q) })
 	})
 	if err != nil {

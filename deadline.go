@@ -52,7 +52,15 @@ func (b bounded) Now(ctx context.Context) (time.Time, error) {
 }
 
 func (b bounded) List(ctx context.Context, q Query) (Page, error) {
-	return call(ctx, b, "List", readTimeout, func(ctx context.Context) (Page, error) { return b.Store.List(ctx, q) })
+	return call(ctx, b, "List", longestList(q), func(ctx context.Context) (Page, error) { return b.Store.List(ctx, q) })
+}
+
+// longestList is how long a list may take: more where it counts all that matches, which may be most of a large table.
+func longestList(q Query) time.Duration {
+	if q.CountUpTo == countAll {
+		return countTimeout
+	}
+	return readTimeout
 }
 
 func (b bounded) Counts(ctx context.Context, q CountsQuery) (Counts, error) {
@@ -87,8 +95,9 @@ func (b bounded) Record(ctx context.Context, r Record) (Event, error) {
 	return call(ctx, b, "Record", callTimeout, func(ctx context.Context) (Event, error) { return b.Store.Record(ctx, r) })
 }
 
-// InstallerOf finds the Installer of a store, like StoreAs. Its calls that only read end after a minute, as ErrUnavailable, when
-// the database does not answer. Migrate and Uninstall take as long as their tables are large: their context bounds them.
+// InstallerOf finds the Installer of a store, like StoreAs. Its calls that only read end after a minute, as
+// ErrUnavailable, when the database does not answer. Migrate and Uninstall take as long as their tables are large: their
+// context bounds them.
 func InstallerOf(s Store) (Installer, bool) {
 	installer, ok := StoreAs[Installer](s)
 	if !ok {

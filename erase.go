@@ -32,15 +32,15 @@ const erasePage = 100
 // errStillThere says that sessions of an owner keep appearing while it is erased.
 var errStillThere = errors.New("the owner keeps getting sessions; stop the application from making or restoring them, and repeat")
 
-// Erase permanently removes an owner: its sessions, past the archive, its entries of the archive, and its ID and the names of its
-// sessions from the audit log, as Event.WithoutOwner does. What stays is a hash of its ID, because of which no backup from
-// before restores its sessions, and an event that says how much was erased.
+// Erase permanently removes an owner: its sessions, past the archive, its entries of the archive, and its ID and the
+// names of its sessions from the audit log, as Event.WithoutOwner does. Only a hash of its ID stays, because of which no
+// backup from before restores its sessions, and an event that says how much was erased.
 //
 // Where a deletion keeps the row (Schema.SoftDelete), it marks the rows as deleted: they are the application's to remove.
 //
 // It works session by session and may be repeated: what was erased before an error stays erased. ErrHeld, and nothing is
-// changed, when entries are held; errors.ErrUnsupported with soft deletion. ErrCascade when foreign keys would delete sessions of
-// others along with one, ErrKept when Config.BeforeDelete keeps one.
+// changed, when entries are held; errors.ErrUnsupported with soft deletion. ErrCascade when foreign keys would delete
+// sessions of others along with one, ErrKept when Config.BeforeDelete keeps one.
 func (m *Manager) Erase(ctx context.Context, owner string, o EraseOptions) (Erased, error) {
 	const operation = "erase owner"
 	sealer, err := m.sealer(operation)

@@ -35,6 +35,9 @@ var (
 	// ErrUnavailable: the database cannot be reached, or is too busy just now. Nothing was changed, and the
 	// same call may succeed later. Runs retry on it.
 	ErrUnavailable = errors.New("database unavailable")
+	// ErrNotCounted: figures that take long to count are being counted for the first time, and the caller's deadline came
+	// first. The count goes on; the same call returns it later.
+	ErrNotCounted = errors.New("not counted yet")
 	// ErrClock: the clocks of the store and of this process differ by more than 10 minutes; a run changed nothing.
 	ErrClock = errors.New("clocks differ")
 	// ErrNotInstalled: the database lacks what Migrate adds.

@@ -41,9 +41,9 @@ const (
 // dies. No event is skipped, those that are committed late included. The position is stored after each call, so events are
 // repeated only when a process ends between the two, or loses the database for longer than Config.LeaseTTL.
 //
-// An error or a panic of handle is logged, and the same events are given again after a pause of a second to a minute. When ctx ends
-// during a call, Follow waits for it and stores the position. The log forgets events after Policy.EventsKeep, whoever has
-// not read them yet.
+// An error or a panic of handle is logged, and the same events are given again after a pause of a second to a minute.
+// When ctx ends during a call, Follow waits for it and stores the position. The log forgets events after
+// Policy.EventsKeep, whoever has not read them yet.
 func (m *Manager) Follow(ctx context.Context, consumer string, handle func([]Event) error) error {
 	const operation = "follow the audit log"
 	if err := m.allowAll(operation); err != nil {
@@ -156,7 +156,8 @@ func (f *following) hold(ctx context.Context) error {
 	return err
 }
 
-// save stores the position. When the lease is no longer valid, the next step renews it, if nobody had it meanwhile, and tries again.
+// save stores the position. When the lease is no longer valid, the next step renews it, if nobody had it meanwhile, and
+// tries again.
 func (f *following) save(ctx context.Context) error {
 	if !f.unsaved {
 		return nil

@@ -8,7 +8,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// ErrHeld says that an entry of the archive is held, so it is neither purged nor restored; nothing was changed. See Manager.Hold.
+// ErrHeld says that an entry of the archive is held, so it is neither purged nor restored; nothing was changed. See
+// Manager.Hold.
 var ErrHeld = errors.New("held: release it first")
 
 // HoldRequest asks for entries of the archive to be held, or released.
@@ -33,9 +34,9 @@ type PurgeRequest struct {
 	Cause Cause
 }
 
-// Hold keeps entries of the archive whatever the policy says, for a legal hold, until they are released with held false: no run
-// purges them, nobody restores them. It returns all of them as they are then. The audit log has the reason. All of them or none:
-// ErrNotArchived when one is not there.
+// Hold keeps entries of the archive whatever the policy says, for a legal hold, until they are released with held false:
+// no run purges them, nobody restores them. It returns all of them as they are then. The audit log has the reason. All of
+// them or none: ErrNotArchived when one is not there.
 func (m *Manager) Hold(ctx context.Context, entries []int64, held bool, reason string) ([]Archived, error) {
 	operation := "release archive entries"
 	if held {

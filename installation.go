@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Installation is one table of sessions in a database with everything that Migrate added for it: policy, audit log, leases,
-// archive, triggers and functions. A database may have several, for one table each, of which all but one have a name: that in the
-// configuration of their stores.
+// Installation is one table of sessions in a database with everything that Migrate added for it: policy, audit log,
+// leases, archive, triggers and functions. A database may have several, for one table each, of which all but one have a
+// name: that in the configuration of their stores.
 type Installation struct {
 	Name  string `json:"name"`  // empty for the one without
 	Table string `json:"table"` // of the sessions, as in Schema

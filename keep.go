@@ -8,21 +8,24 @@ import (
 )
 
 // Keep postpones the deletion of a session: no run deletes it for the time given, by the store's clock, whatever is due.
-// It never brings a deletion forward, and changes nothing when the deletion is farther away or never happens. The policy's
-// DeleteAfter is the longest; SetAutoCleanup keeps a session for longer. An inactive session gets an expiry in the past, from
-// which DeleteAfter counts; an active one is kept for as long anyway.
+// It never brings a deletion forward, and changes nothing when the deletion is farther away or never happens. The
+// session's DeleteAfter, the policy's or that of its tags, is the longest; SetAutoCleanup keeps a session for longer. An
+// inactive session gets an expiry in the past, from which DeleteAfter counts; an active one is kept for as long anyway.
 func (m *Manager) Keep(ctx context.Context, id string, how time.Duration) (Session, error) {
 	const operation = "keep session"
-	longest := m.policy.DeleteAfter
-	if how <= 0 || longest != Never && how > longest {
-		return Session{}, invalid.Errorf("%s %q: for %v: want a positive duration, up to the policy's DeleteAfter, %v", operation, id, how, longest)
+	if how <= 0 {
+		return Session{}, invalid.Errorf("%s %q: for %v: want a positive duration", operation, id, how)
 	}
 	s, err := m.Get(ctx, id)
 	if err != nil {
 		return Session{}, err
 	}
+	deletion := m.policy.Thresholds().For(s.Tags).Delete
+	if longest := deletion - m.policy.TouchInterval; deletion > 0 && how > longest {
+		return Session{}, invalid.Errorf("%s %q: for %v: want a positive duration, up to its DeleteAfter, %v", operation, id, how, longest)
+	}
 	if s.DeleteAt.IsZero() || s.DeleteAt.Sub(s.AsOf) >= how {
 		return s, nil
 	}
-	return m.change(ctx, operation, id, Change{Action: ActionExpirySet, Keep: how - m.policy.Thresholds().Delete})
+	return m.change(ctx, operation, id, Change{Action: ActionExpirySet, Keep: how - deletion})
 }

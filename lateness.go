@@ -29,8 +29,8 @@ func (m *Manager) Overdue() time.Duration {
 	return time.Since(l.due)
 }
 
-// NextRun is when the next run is due that this process's Manager.Run scheduled, by the process's clock; zero when none is. It may be in
-// the past while a run works or is late.
+// NextRun is when the next run is due that this process's Manager.Run scheduled, by the process's clock; zero when none
+// is. It may be in the past while a run works or is late.
 func (m *Manager) NextRun() time.Time {
 	l := m.late
 	l.mu.Lock()

@@ -88,8 +88,8 @@ func (m *Manager) List(ctx context.Context, o ListOptions) (SessionPage, error) 
 	return out, nil
 }
 
-// ActivityTable is the name, without its schema, of the table that Session.ActivityCount counts the rows of: empty where there is none, or
-// several, or the store does not say.
+// ActivityTable is the name, without its schema, of the table that Session.ActivityCount counts the rows of: empty where
+// there is none, or several, or the store does not say.
 func (m *Manager) ActivityTable(ctx context.Context) (string, error) {
 	installer, ok := InstallerOf(m.store)
 	if !ok {

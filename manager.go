@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -16,8 +15,9 @@ import (
 type Config struct {
 	// Policy holds thresholds and limits. Default: the guide's policy.
 	Policy Policy
-	// Stored is the policy that the store keeps, as Installer.Policy returned it: what Policy leaves open comes from it, and follows it when
-	// somebody changes it. Each run reads it again, and so do statistics of all sessions. Default: none is followed.
+	// Stored is the policy that the store keeps, as Installer.Policy returned it: what Policy leaves open comes from it, and
+	// follows it when somebody changes it. Each run reads it again, and so do statistics of all sessions. Default: none is
+	// followed.
 	Stored *Policy
 	// Logger gets a line for every action, with run id, session id and actor. Default: none.
 	Logger *slog.Logger
@@ -32,10 +32,11 @@ type Config struct {
 	// Policy.Archive. Default: none.
 	Backups Backups
 	// BeforeDelete is called for sessions that are about to be deleted, by a run or by a person, at most Policy.BatchSize at
-	// once: to delete files, or to close what is open. A KeepError keeps some of them, any other error keeps all; a run reports
-	// those as failures and goes on. No lock is held meanwhile, so a session that is used in between, or that the database refuses to
-	// delete, survives its call; another call follows when it is next due. It may be called for several sessions at the same
-	// time, and again for the same ones. A panic counts as an error. Functions of the database do not call it. Default: none.
+	// once: to delete files, or to close what is open. A KeepError keeps some of them, any other error keeps all; a run
+	// reports those as failures and goes on. No lock is held meanwhile, so a session that is used in between, or that the
+	// database refuses to delete, survives its call; another call follows when it is next due. It may be called for several
+	// sessions at the same time, and again for the same ones. A panic counts as an error. Functions of the database do not
+	// call it. Default: none.
 	BeforeDelete func(ctx context.Context, sessions []Session) error
 	// BeforeDeleteTimeout is how long one call may take: then its context ends, nobody waits for it any longer, and its sessions
 	// are kept. Default: 1 minute.
@@ -57,8 +58,7 @@ type Manager struct {
 	late     *lateness // shared by all that As and If make of it
 
 	observe     Observe
-	backups     Backups       // nil: none
-	stuck       *atomic.Int32 // calls of backups that were given up and have not returned; shared like late
+	backups     Backups // nil: none
 	ignoreClock bool
 	before      hook
 	limited     bool // to what who may do; the service itself may do everything
@@ -100,6 +100,9 @@ func New(store Store, c Config) (*Manager, error) {
 	if _, ok := StoreAs[Outbox](store); !ok && c.Policy.warns() {
 		return nil, invalid.Errorf("Policy.WarnBefore is set, but the store keeps no warnings: want a store that is an Outbox")
 	}
+	if err := c.Policy.follows(store); err != nil {
+		return nil, err
+	}
 	if c.Backups != nil {
 		if !c.Policy.Archive.Or(false) {
 			return nil, invalid.Errorf("Config.Backups is set, but Policy.Archive is off: want it on, a backup is of the archive")
@@ -108,7 +111,7 @@ func New(store Store, c Config) (*Manager, error) {
 	}
 	m := &Manager{
 		store: bounded{Store: store, observe: c.Observe}, observe: c.Observe, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL,
-		ignoreClock: c.IgnoreClock, backups: c.Backups, stuck: &atomic.Int32{}, late: &lateness{}, before: hook{c.BeforeDelete, c.BeforeDeleteTimeout},
+		ignoreClock: c.IgnoreClock, backups: BackupsOf(c.Backups), late: &lateness{}, before: hook{c.BeforeDelete, c.BeforeDeleteTimeout},
 	}
 	if m.given = given; c.Stored != nil {
 		m.followed = &followed{program: given, stored: *c.Stored}
@@ -170,8 +173,8 @@ func (m *Manager) If(condition func(Session) bool) *Manager {
 	return &conditional
 }
 
-// Because returns the same Manager with a reason for what it changes: the events have it, after the library's own, if there is one. The log
-// keeps its first MaxEventText characters. What is no text, such as invalid UTF-8, is left out.
+// Because returns the same Manager with a reason for what it changes: the events have it, after the library's own, if
+// there is one. The log keeps its first MaxEventText characters. Anything but text, such as invalid UTF-8, is left out.
 //
 //	_, err = sessions.Because("asked for by its owner").Delete(ctx, id)
 func (m *Manager) Because(reason string) *Manager {

@@ -31,8 +31,9 @@ type Ended struct {
 	Sessions int    // changed by a run or a batch
 }
 
-// Observe is called when an operation begins. The operation has the context that it returns, which must come from ctx, and calls
-// the function once when it has ended. Both are called from the goroutines that use the Manager and must be quick.
+// Observe is called when an operation begins. The operation has the context that it returns, which must come from ctx,
+// and calls the function once when it has ended. Both are called from the goroutines that use the Manager and must be
+// quick.
 type Observe func(ctx context.Context, o Operation) (context.Context, func(Ended))
 
 // begin is the function itself, or one that observes nothing.

@@ -8,8 +8,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Notices returns warnings of owners, see Outbox.Notices; an owner sees its own. Limit 0 means 50. An errors.ErrUnsupported says
-// that the store keeps none.
+// Notices returns warnings of owners, see Outbox.Notices; an owner sees its own. Limit 0 means 50. An
+// errors.ErrUnsupported says that the store keeps none.
 func (m *Manager) Notices(ctx context.Context, q NoticeQuery) ([]Notice, error) {
 	const operation = "list warnings"
 	owner, err := m.scope(operation, q.OwnerID)
@@ -32,8 +32,8 @@ func (m *Manager) Notices(ctx context.Context, q NoticeQuery) ([]Notice, error) 
 	return all, nil
 }
 
-// ResendNotices makes warnings due again that were given up, those of some sessions or, without any, all, and returns how many. Only
-// who may do everything may.
+// ResendNotices makes warnings due again that were given up, those of some sessions or, without any, all, and returns how
+// many. Only who may do everything may.
 func (m *Manager) ResendNotices(ctx context.Context, sessionIDs []string) (int, error) {
 	const operation = "send warnings again"
 	if err := m.allowAll(operation); err != nil {

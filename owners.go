@@ -48,8 +48,8 @@ type OwnerCounts struct {
 	Count  int            `json:"count"`  // all that have sessions
 }
 
-// OwnersOf counts sessions by their owner, and keeps the limit owners with the most. Those that nobody owns do not count. It defines
-// what a store returns.
+// OwnersOf counts sessions by their owner, and keeps the limit owners with the most. Those that nobody owns do not count.
+// It defines what a store returns.
 func OwnersOf(all iter.Seq[Session], c Cutoffs, limit int) OwnerCounts {
 	found := map[string]*OwnerFigures{}
 	for s := range all {
@@ -122,9 +122,9 @@ type OwnerPage struct {
 	At       time.Time      `json:"at"`                    // the store's clock when the sessions were counted
 }
 
-// Owners returns a page of the owners of sessions, with their figures. Counting takes at most a twentieth of one core, whoever asks how
-// often, as for RecentStats: OwnerPage.At says how old the figures are. It fails with errors.ErrUnsupported unless the store is
-// an OwnerCounter.
+// Owners returns a page of the owners of sessions, with their figures. Counting takes at most a twentieth of one core,
+// whoever asks how often, as for RecentStats: OwnerPage.At says how old the figures are. It fails with
+// errors.ErrUnsupported unless the store is an OwnerCounter.
 func (m *Manager) Owners(ctx context.Context, o OwnerOptions) (OwnerPage, error) {
 	const operation = "list owners"
 	if err := m.allowAll(operation); err != nil {

@@ -35,9 +35,9 @@ func (e *PausedError) Error() string {
 // Is makes errors.Is(err, ErrPaused) hold.
 func (e *PausedError) Is(target error) bool { return target == ErrPaused }
 
-// Pause keeps every run, in any process and in SQL, from changing anything until a time by the store's clock, at most a year ahead. A run in
-// progress ends between two batches, within a third of its Config.LeaseTTL. Dry runs still work, and so do people: only what is automatic
-// is paused. Another pause replaces the one before. The reason is required.
+// Pause keeps every run, in any process and in SQL, from changing anything until a time by the store's clock, at most a
+// year ahead. A run in progress ends between two batches, within a third of its Config.LeaseTTL. Dry runs still work, and
+// so do people: only what is automatic is paused. Another pause replaces the one before. The reason is required.
 func (m *Manager) Pause(ctx context.Context, until time.Time, reason string) (Pause, error) {
 	const operation = "pause cleanup"
 	if err := m.allowAll(operation); err != nil {

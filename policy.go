@@ -71,6 +71,10 @@ type Policy struct {
 	// was delivered, for this idle period, at least that long ago; see Outbox. It is shorter than DeleteAfter. Never deletes
 	// without a warning. Default: Never.
 	WarnBefore time.Duration
+	// Rules are what the policy says about sessions with certain tags in place of its own thresholds, as ParseRules reads
+	// them, such as "vip: delete=never; test: inactive=1h delete=1d"; NoRules for none, also where a stored policy has some.
+	// They take a store that is a RuleFollower. Default: none.
+	Rules string
 	// Undeliverable is what becomes of sessions whose owners could not be warned. Default: UndeliverableHold.
 	Undeliverable Undeliverable
 	// AutoCleanupDefault is whether new sessions may be cleaned up automatically. Default: On.
@@ -120,16 +124,18 @@ type Policy struct {
 
 	// AlertDue raises an alert when more sessions than this are due. Default: 100.
 	AlertDue int
-	// AlertUseRate raises an alert when, of the sessions used within twice InactiveAfter, a smaller part was used within InactiveAfter. It is about half where
-	// use is steady, and 0 when nobody uses anything or when use is no longer recorded; fewer than 20 sessions raise none. A negative one
-	// turns it off. Default: 0.05.
+	// AlertUseRate raises an alert when, of the sessions used within twice InactiveAfter, a smaller part was used within
+	// InactiveAfter. It is about half where use is steady, and 0 when nobody uses anything or when use is no longer
+	// recorded; fewer than 20 sessions raise none. A negative one turns it off. Default: 0.05.
 	AlertUseRate float64
-	// AlertActivityRate, as the guide has it, raises an alert when the active part of all sessions is smaller. With sessions that are kept much longer than they
-	// are active that always holds. Default: 0, off; the guide's is 0.5.
+	// AlertActivityRate, as the guide has it, raises an alert when the active part of all sessions is smaller. With sessions
+	// that are kept much longer than they are active that always holds. Default: 0, off, as is a negative one, which also
+	// overrides a stored one; the guide's is 0.5.
 	AlertActivityRate float64
 }
 
-// DefaultPolicy is the policy in force where nothing else is said. Its thresholds are those of docs/guide.md, and so are the alerts but for the active part.
+// DefaultPolicy is the policy in force where nothing else is said. Its thresholds are those of docs/guide.md, and so are
+// the alerts but for the active part.
 func DefaultPolicy() Policy {
 	return Policy{
 		InactiveAfter:        24 * time.Hour,
@@ -165,6 +171,7 @@ func (p Policy) Or(base Policy) Policy {
 	setIfZero(&p.InactiveAfter, base.InactiveAfter)
 	setIfZero(&p.DeleteAfter, base.DeleteAfter)
 	setIfZero(&p.WarnBefore, base.WarnBefore)
+	setIfZero(&p.Rules, base.Rules)
 	setIfZero(&p.Undeliverable, base.Undeliverable)
 	setIfZero(&p.AutoCleanupDefault, base.AutoCleanupDefault)
 	setIfZero(&p.ReactivateOnActivity, base.ReactivateOnActivity)
@@ -243,8 +250,8 @@ func (p Policy) Validate() error {
 		return invalid.Errorf("Policy.MaxDeleteFraction is %v: want a fraction above 0 and up to 1", p.MaxDeleteFraction)
 	case !inRange(max(p.AlertUseRate, 0), 1):
 		return invalid.Errorf("Policy.AlertUseRate is %v: want a fraction above 0 and up to 1, or a negative number for no alert", p.AlertUseRate)
-	case !inRange(p.AlertActivityRate, 1):
-		return invalid.Errorf("Policy.AlertActivityRate is %v: want a fraction above 0 and up to 1, or 0 for no alert", p.AlertActivityRate)
+	case !inRange(max(p.AlertActivityRate, 0), 1):
+		return invalid.Errorf("Policy.AlertActivityRate is %v: want a fraction above 0 and up to 1, or a negative number for no alert", p.AlertActivityRate)
 	}
 	switches := []struct {
 		field string
@@ -261,7 +268,7 @@ func (p Policy) Validate() error {
 			return invalid.Errorf("Policy.%s is %d: want Default, On or Off", s.field, s.value)
 		}
 	}
-	return nil
+	return p.checkRules()
 }
 
 // inRange reports whether v is a number from 0 to most; a NaN is not.
@@ -271,21 +278,39 @@ func inRange(v, most float64) bool { return v >= 0 && v <= most }
 // early.
 func (p Policy) Thresholds() Thresholds {
 	p = p.WithDefaults()
-	var t Thresholds
+	t := p.ownThresholds()
+	for _, r := range p.rules() {
+		of := p.with(r).ownThresholds()
+		t.Rules = append(t.Rules, RuleThresholds{Tag: r.Tag, Inactive: of.Inactive, Delete: of.Delete, Warn: of.Warn})
+	}
+	t.Proceed = p.Undeliverable == UndeliverableProceed && t.anyOf(Thresholds.warns)
+	return t
+}
+
+// ownThresholds are those of the policy without its rules.
+func (p Policy) ownThresholds() (t Thresholds) {
 	if p.InactiveAfter != Never {
 		t.Inactive = p.InactiveAfter + p.TouchInterval
 	}
 	if p.DeleteAfter != Never {
 		t.Delete = p.DeleteAfter + p.TouchInterval
 	}
-	if p.warns() {
-		t.Warn, t.Proceed = p.WarnBefore, p.Undeliverable == UndeliverableProceed
+	if p.WarnBefore > 0 && p.DeleteAfter != Never {
+		t.Warn = p.WarnBefore
 	}
 	return t
 }
 
-// warns reports whether deletions wait for a warning.
-func (p Policy) warns() bool { return p.WarnBefore > 0 && p.DeleteAfter != Never }
+// deletes, deactivates and warns report whether the policy has that phase on, for some sessions at least.
+func (p Policy) deletes() bool {
+	return p.Thresholds().anyOf(func(t Thresholds) bool { return t.Delete > 0 })
+}
+
+func (p Policy) deactivates() bool {
+	return p.Thresholds().anyOf(func(t Thresholds) bool { return t.Inactive > 0 })
+}
+
+func (p Policy) warns() bool { return p.Thresholds().anyOf(Thresholds.warns) }
 
 // archiving is what deletions are asked to do; nil with the archive off.
 func (p Policy) archiving() *Archiving {

@@ -8,7 +8,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// The environment variables that PolicyFromEnv reads: those that the guide names, and those of warnings and the archive.
+// The environment variables that PolicyFromEnv reads: those that the guide names, and those of warnings, the archive and tags.
 const (
 	EnvEnabled            = "SESSION_CLEANUP_ENABLED"
 	EnvInactiveHours      = "SESSION_INACTIVE_HOURS"
@@ -19,6 +19,7 @@ const (
 	EnvArchive            = "SESSION_ARCHIVE"
 	EnvArchiveDays        = "SESSION_ARCHIVE_DAYS"
 	EnvBackup             = "SESSION_BACKUP"
+	EnvRules              = "SESSION_RULES"
 )
 
 // NoBackup is the value of EnvBackup that turns Policy.Backup off.
@@ -55,6 +56,11 @@ func PolicyFromEnv(getenv func(string) string) (Policy, error) {
 	if v := getenv(EnvBackup); v != "" { // where to is for the program: see Config.Backups
 		p.Backup = SwitchOf(v != NoBackup)
 	}
+	if p.Rules = getenv(EnvRules); p.Rules != "" {
+		if _, err := ParseRules(p.Rules); err != nil {
+			return Policy{}, invalid.Errorf("%s: %w", EnvRules, err)
+		}
+	}
 	if v := getenv(EnvInactiveHours); v != "" {
 		if p.InactiveAfter, err = ParseThreshold(EnvInactiveHours, v, time.Hour); err != nil {
 			return Policy{}, err
@@ -83,7 +89,8 @@ func ParseSwitch(name, value string) (Switch, error) {
 	}
 }
 
-// ParseUndeliverable reads hold or proceed; an empty text leaves it open. Errors are ErrInvalid and name what was given as name.
+// ParseUndeliverable reads hold or proceed; an empty text leaves it open. Errors are ErrInvalid and name what was given
+// as name.
 func ParseUndeliverable(name, value string) (Undeliverable, error) {
 	switch u := Undeliverable(strings.ToLower(strings.TrimSpace(value))); u {
 	case "", UndeliverableHold, UndeliverableProceed:
@@ -108,8 +115,8 @@ func ParseThreshold(name, value string, unit time.Duration) (time.Duration, erro
 	return time.Duration(n * float64(unit)), nil
 }
 
-// ParseWarnings reads how many days before a deletion its owner is warned, or "never", and then, separated by commas, how many days before
-// it reminders are sent: "30,7,1". Errors are ErrInvalid and name what was given as name.
+// ParseWarnings reads how many days before a deletion its owner is warned, or "never", and then, separated by commas, how
+// many days before it reminders are sent: "30,7,1". Errors are ErrInvalid and name what was given as name.
 func ParseWarnings(name, value string) (before time.Duration, reminders []time.Duration, err error) {
 	for i, part := range strings.Split(value, ",") {
 		days, err := ParseThreshold(name, part, 24*time.Hour)
@@ -131,8 +138,8 @@ func ParseWarnings(name, value string) (before time.Duration, reminders []time.D
 // maxReminders is how many reminders follow a warning at most.
 const maxReminders = 10
 
-// CheckReminders reports reminders that cannot follow a warning so long before a deletion, as an ErrInvalid: each must be shorter than
-// the one before.
+// CheckReminders reports reminders that cannot follow a warning so long before a deletion, as an ErrInvalid: each must be
+// shorter than the one before.
 func CheckReminders(before time.Duration, reminders []time.Duration) error {
 	if len(reminders) > maxReminders {
 		return invalid.Errorf("%d reminders: want at most %d", len(reminders), maxReminders)

@@ -2,6 +2,7 @@ package sessioncleanup_test
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strconv"
 	"testing"
@@ -54,7 +55,7 @@ func TestAnswerSortsSelectsAndCounts(t *testing.T) {
 		if !slices.Equal(idsOf(page.Sessions), c.want) || page.Total != c.total || (page.Next != nil) != c.more {
 			t.Errorf("%s: %v of %d, more %v; want %v of %d, more %v", name, idsOf(page.Sessions), page.Total, page.Next, c.want, c.total, c.more)
 		}
-		if page.Cutoffs != c.q.Thresholds.At(now) {
+		if !reflect.DeepEqual(page.Cutoffs, c.q.Thresholds.At(now)) {
 			t.Errorf("%s: cutoffs %+v, want %+v", name, page.Cutoffs, c.q.Thresholds.At(now))
 		}
 		for _, s := range page.Sessions {

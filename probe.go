@@ -16,8 +16,8 @@ type Probe struct {
 	Denied    []string // what runs do and the role may not, such as "DELETE on public.rooms"
 }
 
-// ProberOf finds the Prober of a store, like StoreAs. Its call ends after a minute, as ErrUnavailable, when the database does not
-// answer.
+// ProberOf finds the Prober of a store, like StoreAs. Its call ends after a minute, as ErrUnavailable, when the database
+// does not answer.
 func ProberOf(s Store) (Prober, bool) {
 	prober, ok := StoreAs[Prober](s)
 	if !ok {

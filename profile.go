@@ -36,8 +36,8 @@ type Profile struct {
 	// Active and Inactive count the sessions by the time since their last activity, in the groups of AgeBounds.
 	Active   []int `json:"active"`
 	Inactive []int `json:"inactive"`
-	// Deactivate and Delete count the sessions that runs would deactivate and delete on each of the next days, unless they are used
-	// or changed before then. What is overdue is in the first.
+	// Deactivate and Delete count the sessions that runs would deactivate and delete on each of the next days, unless they
+	// are used or changed before then. Overdue sessions are in the first.
 	Deactivate []int `json:"deactivate"`
 	Delete     []int `json:"delete"`
 	// Hours count the sessions last used in each hour of the last ActivityDays, in order, without empty ones.
@@ -123,9 +123,9 @@ type Analytics struct {
 	Profile Profile
 }
 
-// Analytics returns the history and the profile of all sessions. Profiling takes at most a twentieth of one core, whoever asks
-// how often, as counting for RecentStats does: Analytics.At says how old it is. Without a store that is a Profiler and has Values it
-// fails with errors.ErrUnsupported.
+// Analytics returns the history and the profile of all sessions. Profiling takes at most a twentieth of one core, whoever
+// asks how often, as counting for RecentStats does: Analytics.At says how old it is, and ErrNotCounted that there is none
+// yet. Without a store that is a Profiler and has Values it fails with errors.ErrUnsupported.
 func (m *Manager) Analytics(ctx context.Context) (Analytics, error) {
 	const operation = "analyze sessions"
 	if err := m.allowAll(operation); err != nil {

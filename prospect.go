@@ -81,10 +81,10 @@ func (m *Manager) Outlook(ctx context.Context, owner string) (Outlook, error) {
 		return Outlook{}, fmt.Errorf("%s: %w", operation, err)
 	}
 	out := Outlook{At: now}
-	if m.policy.InactiveAfter != Never {
+	if m.policy.deactivates() {
 		out.Closing, err = m.upcoming(ctx, owner, StatusToDeactivate, now, ClosesSoon)
 	}
-	if err == nil && m.policy.DeleteAfter != Never {
+	if err == nil && m.policy.deletes() {
 		out.Deleting, err = m.upcoming(ctx, owner, StatusToDelete, now, DeletesSoon)
 	}
 	if err != nil {

@@ -4,32 +4,62 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
-// purging is the phase that removes from the archive what has been in it for Policy.ArchiveKeep, is not held, and is backed up if
-// the policy says so. It comes first, so that nothing is deleted and purged in the same run.
+// purging is the phase that removes from the archive what has been in it for Policy.ArchiveKeep, is not held, and is
+// backed up if the policy says so. It comes first, so that nothing is deleted and purged in the same run.
 var purging = phase{action: ActionPurged}
 
 // purgeBefore is the moment before which entries of the archive are due; zero when none ever is, or when the run is limited to
 // some sessions.
 func (r *run) purgeBefore() time.Time {
-	if r.policy.ArchiveKeep == Never || r.opts.Filter != (Filter{}) {
+	if r.opts.Filter != (Filter{}) {
 		return time.Time{}
 	}
-	return r.result.Cutoffs.Now.Add(-r.policy.ArchiveKeep)
+	return r.policy.purgeBefore(r.result.Cutoffs.Now)
 }
 
-// dueInArchive selects what a purge before a moment removes.
-func (p Policy) dueInArchive(before time.Time) ArchiveQuery {
-	q := ArchiveQuery{Until: before, Held: Off}
+// purgeRules are the same for entries whose sessions had tags.
+func (r *run) purgeRules() []PurgeRule {
+	if r.opts.Filter != (Filter{}) {
+		return nil
+	}
+	return r.policy.purgeRules(r.result.Cutoffs.Now)
+}
+
+// purgeBefore is the moment before which entries are due at now, without regard to tags; zero for never.
+func (p Policy) purgeBefore(now time.Time) time.Time {
+	if p.ArchiveKeep == Never {
+		return time.Time{}
+	}
+	return now.Add(-p.ArchiveKeep)
+}
+
+func (p Policy) purgeRules(now time.Time) (rules []PurgeRule) {
+	for _, r := range p.rules() {
+		rules = append(rules, PurgeRule{Tag: r.Tag, Before: p.with(r).purgeBefore(now)})
+	}
+	return rules
+}
+
+// purges reports whether entries become due at all.
+func (p Policy) purges() bool {
+	return p.ArchiveKeep != Never || slices.ContainsFunc(p.rules(), func(r Rule) bool { return p.with(r).ArchiveKeep != Never })
+}
+
+// dueInArchive selects what a purge at now removes.
+func (p Policy) dueInArchive(now time.Time) ArchiveQuery {
+	q := ArchiveQuery{Until: p.purgeBefore(now), Rules: p.purgeRules(now), Held: Off}
 	if p.Backup.Or(false) {
 		q.BackedUp = On
 	}
 	return q
 }
 
-// ArchiveSize measures the archive, which only who may do everything may. An errors.ErrUnsupported says that the store has none.
+// ArchiveSize measures the archive, which only who may do everything may. An errors.ErrUnsupported says that the store
+// has none.
 func (m *Manager) ArchiveSize(ctx context.Context) (ArchiveSize, error) {
 	const operation = "measure the archive"
 	if err := m.allowAll(operation); err != nil {
@@ -40,11 +70,11 @@ func (m *Manager) ArchiveSize(ctx context.Context) (ArchiveSize, error) {
 		return ArchiveSize{}, fmt.Errorf("%s: %w", operation, errors.ErrUnsupported)
 	}
 	size, err := within(ctx, readTimeout, archiver.ArchiveSize)
-	if err == nil && m.policy.ArchiveKeep != Never && size.Entries > 0 {
+	if err == nil && m.policy.purges() && size.Entries > 0 {
 		var now time.Time
 		if now, err = m.Now(ctx); err == nil {
 			size.Due, err = within(ctx, readTimeout, func(ctx context.Context) (int, error) {
-				return archiver.CountArchived(ctx, m.policy.dueInArchive(now.Add(-m.policy.ArchiveKeep)))
+				return archiver.CountArchived(ctx, m.policy.dueInArchive(now))
 			})
 		}
 	}
@@ -57,13 +87,13 @@ func (m *Manager) ArchiveSize(ctx context.Context) (ArchiveSize, error) {
 // preparePurge counts what is due. The phase is part of the result while the archive is on, or as long as something is due in
 // it.
 func (r *run) preparePurge(ctx context.Context) error {
-	before, there := r.purgeBefore(), false
-	if r.archiver, there = StoreAs[Archiver](r.m.store); !there || before.IsZero() {
+	var there bool
+	if r.archiver, there = StoreAs[Archiver](r.m.store); !there || !r.policy.purges() || r.opts.Filter != (Filter{}) {
 		return nil
 	}
 	due, err := retry(ctx, func() (int, error) {
 		return within(ctx, readTimeout, func(ctx context.Context) (int, error) {
-			return r.archiver.CountArchived(ctx, r.policy.dueInArchive(before))
+			return r.archiver.CountArchived(ctx, r.policy.dueInArchive(r.result.Cutoffs.Now))
 		})
 	})
 	if err != nil {

@@ -97,8 +97,8 @@ func (m *Manager) archived(ctx context.Context, archiver Archiver, q ArchiveQuer
 // dateEntries fills in when entries are purged.
 func (m *Manager) dateEntries(all []Archived) {
 	for i, a := range all {
-		if m.policy.ArchiveKeep != Never && !a.Held {
-			all[i].PurgeAt = a.At.Add(m.policy.ArchiveKeep)
+		if keep := m.policy.ArchiveKeepOf(a.Tags); keep != Never && !a.Held {
+			all[i].PurgeAt = a.At.Add(keep)
 		}
 	}
 }
@@ -150,7 +150,8 @@ func (m *Manager) ArchivedRows(ctx context.Context, id int64, after, limit int) 
 //		… // blocked.Obstacles says what is in the way
 //	}
 //
-// ErrNotArchived when the archive does not have one of them, ErrHeld when one is held. A dry run returns the obstacles without an error.
+// ErrNotArchived when the archive does not have one of them, ErrHeld when one is held. A dry run returns the obstacles
+// without an error.
 func (m *Manager) Restore(ctx context.Context, sessionIDs []string, o RestoreOptions) (Restored, error) {
 	const operation = "restore session"
 	archiver, owner, err := m.archiveOf(operation, "")

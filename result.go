@@ -27,6 +27,8 @@ type Run struct {
 	Reason string
 	// PageSize is how many of the sessions concerned a dry run shows, at most MaxPage. Default: 50.
 	PageSize int
+	// countsOnly has a dry run neither show sessions nor count what goes with them, for Manager.Propose.
+	countsOnly bool
 	// Progress is called after every batch, from the goroutine that called Cleanup. Default: none.
 	Progress func(Progress)
 }
@@ -44,15 +46,15 @@ type Result struct {
 	RunID   string  `json:"run_id,omitempty"` // of the run's events; empty for a dry run
 	DryRun  bool    `json:"dry_run"`
 	Cutoffs Cutoffs `json:"cutoffs"`
-	// Phases are those that the policy has on, in their order: the archive's purge, deletion, warnings, deactivation. A dry run reports as
-	// done what would be done.
+	// Phases are those that the policy has on, in their order: the archive's purge, deletion, warnings, deactivation. A dry
+	// run reports as done what would be done.
 	Phases Phases `json:"phases"`
 	// Failures are the first 100 sessions that could not be changed.
 	Failures []Failure `json:"failures,omitempty"`
 	// Skipped are the first 100 sessions that were left for the next run although they are due.
 	Skipped []Skipped `json:"skipped,omitempty"`
-	// Waiting is the number of sessions that are due for deletion, but for their warning, when the run began: it is not delivered, or
-	// not long enough ago. See Policy.WarnBefore.
+	// Waiting is the number of sessions that are due for deletion, but for their warning, when the run began: it is not
+	// delivered, or not long enough ago. See Policy.WarnBefore.
 	Waiting int `json:"waiting,omitempty"`
 	// Refused, in a dry run, says that the run would fail with this ErrTooMany.
 	Refused *TooManyError `json:"refused,omitempty"`
@@ -64,8 +66,8 @@ type Result struct {
 	// Backup is what was backed up at the end of the run; nil where the policy does not say so, and for a dry run.
 	Backup *BackupResult `json:"backup,omitempty"`
 
-	// Rows is how many rows the run removed from the application's tables, sessions and what went along with them, and Bytes about how much of the
-	// database that freed; zero where the store cannot tell. See BatchResult.
+	// Rows is how many rows the run removed from the application's tables, sessions and what went along with them, and Bytes
+	// about how much of the database that freed; zero where the store cannot tell. See BatchResult.
 	Rows  int   `json:"rows,omitempty"`
 	Bytes int64 `json:"bytes,omitempty"`
 

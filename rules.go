@@ -1,6 +1,7 @@
 package sessioncleanup
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -21,7 +22,11 @@ type Thresholds struct {
 	// Warn is Policy.WarnBefore; zero deletes without a warning. Proceed says that an undeliverable warning counts, too.
 	Warn    time.Duration
 	Proceed bool
+	// Rules are those of sessions with tags, in the order of their tags; see For.
+	Rules []RuleThresholds
 }
+
+func (t Thresholds) warns() bool { return t.Warn > 0 && t.Delete > 0 }
 
 // At computes the cutoffs at Thresholds.Now or, when that is zero, at now, the store's clock. Times are cut to
 // milliseconds, the finest that every backend keeps, always toward the past: nothing becomes due early.
@@ -36,13 +41,18 @@ func (t Thresholds) At(now time.Time) Cutoffs {
 	if t.Delete > 0 {
 		c.Delete = c.Now.Add(-t.Delete).Truncate(time.Millisecond)
 	}
-	if t.Delete > 0 && t.Warn > 0 {
+	if t.warns() {
 		c.Warn = c.Now.Add(min(t.Warn-t.Delete, 0)).Truncate(time.Millisecond)
 		c.Warned = c.Now.Add(-t.Warn).Truncate(time.Millisecond)
 		if t.Proceed {
 			c.GivenUp = c.Warned
 		}
 	}
+	for _, r := range t.Rules {
+		of := Thresholds{Inactive: r.Inactive, Delete: r.Delete, Warn: r.Warn}.At(c.Now)
+		c.Rules = append(c.Rules, RuleCutoffs{Tag: r.Tag, Inactive: of.Inactive, Delete: of.Delete, Warned: of.Warned})
+	}
+	c.Proceed = t.Proceed && len(t.Rules) > 0
 	return c
 }
 
@@ -68,6 +78,10 @@ type Cutoffs struct {
 	// Untracked says that nothing shows when the table's sessions are used. Only sessions with an expiry ever become due
 	// then. The store sets it; see Schema.AppTouches.
 	Untracked bool `json:"untracked,omitempty"`
+	// Rules are the cutoffs of sessions with tags, in the order of their tags; Proceed says that GivenUp is set for those
+	// whose deletion waits for a warning. See For: the methods apply it to the session's tags themselves.
+	Rules   []RuleCutoffs `json:"rules,omitempty"`
+	Proceed bool          `json:"proceed,omitempty"`
 }
 
 // A last activity further in the future than clockTolerance is a mistake, and would keep its session until then. From
@@ -79,6 +93,7 @@ var keptForever = time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)
 // Due reports whether a run with these cutoffs does the action to the session: ActionDeleted, ActionNoticed,
 // ActionDeactivated, ActionDated or ActionCorrected. It is false for other actions.
 func (c Cutoffs) Due(a Action, s Session) bool {
+	c = c.of(s)
 	switch a {
 	case ActionDeactivated:
 		return c.dueForDeactivation(s)
@@ -157,15 +172,25 @@ const warningsKept = 90 * 24 * time.Hour
 
 // ForgetWarnings is the moment before which a warning was delivered or given up that is forgotten. Its session, if it is still
 // there, needs a new one.
-func (c Cutoffs) ForgetWarnings() time.Time { return c.Warned.Add(-warningsKept) }
+func (c Cutoffs) ForgetWarnings() time.Time {
+	first := c.Warned
+	for _, r := range c.Rules {
+		first = warnedFirst(first, r.Warned)
+	}
+	return first.Add(-warningsKept)
+}
 
-// Waiting reports whether nothing but a warning, which is not delivered or not old enough, keeps the session from being deleted.
-func (c Cutoffs) Waiting(s Session) bool { return c.past(s, c.Delete) && !c.warnedLongAgo(s) }
+// Waiting reports whether nothing but a warning, which is not delivered or not old enough, keeps the session from being
+// deleted.
+func (c Cutoffs) Waiting(s Session) bool {
+	c = c.of(s)
+	return c.past(s, c.Delete) && !c.warnedLongAgo(s)
+}
 
 // Covers reports whether a warning for the idle period that began at since is still to be sent: the session is in it, and its
 // owner is to be warned.
 func (c Cutoffs) Covers(s Session, since time.Time) bool {
-	return c.past(s, c.Warn) && s.KeptSince().Equal(since)
+	return c.past(s, c.of(s).Warn) && s.KeptSince().Equal(since)
 }
 
 // selects reports whether the session has a status, or is in a selection.
@@ -187,13 +212,20 @@ func (c Cutoffs) sameThresholds(o Cutoffs) bool {
 	same := func(a, b time.Time) bool {
 		return a.IsZero() == b.IsZero() && (a.IsZero() || c.Now.Sub(a) == o.Now.Sub(b))
 	}
-	return same(c.Inactive, o.Inactive) && same(c.Delete, o.Delete) && same(c.Warned, o.Warned) && same(c.GivenUp, o.GivenUp)
+	return same(c.Inactive, o.Inactive) && same(c.Delete, o.Delete) && same(c.Warned, o.Warned) && same(c.GivenUp, o.GivenUp) &&
+		c.Proceed == o.Proceed && slices.EqualFunc(c.Rules, o.Rules, func(a, b RuleCutoffs) bool {
+		return a.Tag == b.Tag && same(a.Inactive, b.Inactive) && same(a.Delete, b.Delete) && same(a.Warned, b.Warned)
+	})
 }
 
 // Old reports whether the session was last used before Delete, whatever its state.
-func (c Cutoffs) Old(s Session) bool { return !c.Delete.IsZero() && s.LastActivity.Before(c.Delete) }
+func (c Cutoffs) Old(s Session) bool {
+	c = c.of(s)
+	return !c.Delete.IsZero() && s.LastActivity.Before(c.Delete)
+}
 
-// Recent is the time twice as long ago as Inactive; zero where nothing becomes due by idleness.
+// Recent is the time twice as long ago as Inactive; zero where nothing becomes due by idleness. It shows whether use is
+// recorded at all, so it is the same for all sessions, whatever their tags.
 func (c Cutoffs) Recent() time.Time {
 	if c.Inactive.IsZero() || c.Untracked {
 		return time.Time{}
@@ -215,6 +247,7 @@ func (c Cutoffs) NeverDue(s Session) bool {
 
 // Status is the session's status at these cutoffs. Protection comes before everything else.
 func (c Cutoffs) Status(s Session) Status {
+	c = c.of(s)
 	switch {
 	case !s.AutoCleanup:
 		return StatusProtected
@@ -231,6 +264,7 @@ func (c Cutoffs) Status(s Session) Status {
 
 // Overdue is for how long the session has been due, a wait for its warning included; zero when it is not due.
 func (c Cutoffs) Overdue(s Session) time.Duration {
+	c = c.of(s)
 	switch {
 	case c.dueForDeactivation(s):
 		var late time.Duration
@@ -251,6 +285,7 @@ func (c Cutoffs) Overdue(s Session) time.Duration {
 // DeactivateAt is the moment from which a run deactivates the session unless it is used or changed before then. Zero
 // when it is inactive, or nothing automatic ever deactivates it.
 func (c Cutoffs) DeactivateAt(s Session) time.Time {
+	c = c.of(s)
 	if !s.Active || !s.AutoCleanup || c.Inactive.IsZero() {
 		return time.Time{}
 	}
@@ -265,6 +300,7 @@ func (c Cutoffs) DeactivateAt(s Session) time.Time {
 // is deactivated before, at DeactivateAt or, when that has passed, by the next run. Zero when nothing automatic ever
 // deletes it. One that waits for its warning to be delivered is measured as if that happened at Now.
 func (c Cutoffs) DeleteAt(s Session) time.Time {
+	c = c.of(s)
 	if !s.AutoCleanup || c.Delete.IsZero() || c.Untracked && s.ExpiresAt.IsZero() {
 		return time.Time{}
 	}
@@ -288,9 +324,10 @@ func (c Cutoffs) DeleteAt(s Session) time.Time {
 	return later(at, warned.Add(c.Now.Sub(c.Warned)))
 }
 
-// Measure fills in AsOf and the fields that follow from the policy. What is due is due now: no time lies in the past.
+// Measure fills in AsOf and the fields that follow from the policy. Due sessions are due now: no time lies in the past.
 func (c Cutoffs) Measure(s Session) Session {
 	s.AsOf, s.Status, s.DeactivateAt, s.DeleteAt = c.Now, c.Status(s), c.DeactivateAt(s), c.DeleteAt(s)
+	s.DeactivateRule, s.DeleteRule = c.DecidedBy(ActionDeactivated, s.Tags), c.DecidedBy(ActionDeleted, s.Tags)
 	if !s.warned() {
 		s.Warning = Warning{}
 	}
@@ -306,8 +343,9 @@ func (c Cutoffs) Measure(s Session) Session {
 func (s Session) expired(now time.Time) bool { return !s.ExpiresAt.IsZero() && !s.ExpiresAt.After(now) }
 
 // KeptSince is the moment from which the deletion of an inactive session is counted: the latest of its last activity, its
-// expiry and its deactivation. So DeleteAfter passes between a deactivation and the deletion, regardless of who deactivated it and
-// however long it was unused before; an expiry in the future keeps it until DeleteAfter past that expiry.
+// expiry and its deactivation. So DeleteAfter passes between a deactivation and the deletion, regardless of who
+// deactivated it and however long it was unused before; an expiry in the future keeps it until DeleteAfter past that
+// expiry.
 func (s Session) KeptSince() time.Time {
 	return later(later(s.LastActivity, s.ExpiresAt), s.DeactivatedAt)
 }

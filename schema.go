@@ -67,7 +67,8 @@ type Schema struct {
 	// expiry column, and no activity table) is untracked: only sessions with an expiry are ever cleaned up. Default: false.
 	AppTouches bool `json:"app_touches,omitempty"`
 
-	// Owners is where owners' display names are, and how they are reached. Default: the table that Owner refers to by a foreign key.
+	// Owners is where owners' display names are, and how they are reached. Default: the table that Owner refers to by a
+	// foreign key.
 	Owners *Owners `json:"owners,omitempty"`
 	// Sources are the tables whose rows show that a session is in use. Default: those that refer to it.
 	Sources []Source `json:"sources,omitempty"`
@@ -82,8 +83,9 @@ type Owners struct {
 	ID    string `json:"id"`   // the column that Schema.Owner refers to
 	Name  string `json:"name"` // the column with the name
 
-	// Mail, Language and Zone are columns with how an owner is warned: an address, a language such as "fr", and a time zone such as
-	// "Europe/Paris". Default: those that are called like it, where the table is found; none of a table that is given.
+	// Mail, Language and Zone are columns with how an owner is warned: an address, a language such as "fr", and a time zone
+	// such as "Europe/Paris". Default: those that are called like it, where the table is found; none of a table that is
+	// given.
 	Mail     string `json:"mail,omitempty"`
 	Language string `json:"language,omitempty"`
 	Zone     string `json:"time_zone,omitempty"`

@@ -14,7 +14,7 @@ import (
 )
 
 // Sealer is implemented by stores whose audit log can be sealed, so that a later change of it shows. A seal covers the
-// entries after those of the seal before it and holds a hash that depends on that one's. What writes the log never waits
+// entries after those of the seal before it and holds a hash that depends on that one's. Writers of the log never wait
 // for a seal.
 //
 // A store that seals never removes a part of what a seal covers: Record forgets an entry that is sealed once all those of

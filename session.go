@@ -54,6 +54,10 @@ type Session struct {
 	Status       Status    `json:"status,omitempty"`
 	DeactivateAt time.Time `json:"deactivate_at,omitzero"`
 	DeleteAt     time.Time `json:"delete_at,omitzero"`
+	// DeactivateRule and DeleteRule are the tags whose rules set these times, or say never; empty where the policy itself
+	// does. See Policy.Rules.
+	DeactivateRule string `json:"deactivate_rule,omitempty"`
+	DeleteRule     string `json:"delete_rule,omitempty"`
 }
 
 // Equal reports whether two sessions are stored the same: every field but Warning, AsOf and those that follow from the policy.

@@ -14,9 +14,9 @@ func TestEqualComparesWhatIsStored(t *testing.T) {
 	base := sessioncleanup.Session{
 		ID: "1", OwnerID: "o", OwnerName: "Olga", Name: "n", Code: "c", Active: true, AutoCleanup: true, Tags: []string{"t"},
 		CreatedAt: now, UpdatedAt: now, LastActivity: now, ExpiresAt: now, DeactivatedAt: now, ActivityCount: 1, AsOf: now, Warning: sessioncleanup.Warning{For: now},
-		Status: sessioncleanup.StatusActive, DeactivateAt: now, DeleteAt: now,
+		Status: sessioncleanup.StatusActive, DeactivateAt: now, DeleteAt: now, DeactivateRule: "t", DeleteRule: "t",
 	}
-	notStored := map[string]bool{"Warning": true, "AsOf": true, "Status": true, "DeactivateAt": true, "DeleteAt": true}
+	notStored := map[string]bool{"Warning": true, "AsOf": true, "Status": true, "DeactivateAt": true, "DeleteAt": true, "DeactivateRule": true, "DeleteRule": true}
 	for i := range reflect.TypeFor[sessioncleanup.Session]().NumField() {
 		other := base
 		reflect.ValueOf(&other).Elem().Field(i).SetZero()

@@ -85,9 +85,9 @@ func (m *Manager) Stats(ctx context.Context, owner string) (Stats, error) {
 	return s, nil
 }
 
-// RecentStats are Stats that may be older: Stats.At says how old. However many processes ask how often, counting all sessions
-// takes at most a twentieth of one core. So the figures are as old as 20 times what counting takes; where that is milliseconds, they
-// are those of now.
+// RecentStats are Stats that may be older: Stats.At says how old. However many processes ask how often, counting all
+// sessions takes at most a twentieth of one core. So the figures are as old as 20 times what counting takes; where that
+// is milliseconds, they are those of now. While there are none yet it waits; ErrNotCounted says that ctx ended before.
 func (m *Manager) RecentStats(ctx context.Context, owner string) (Stats, error) {
 	const operation = "count sessions"
 	owner, err := m.scope(operation, owner)
@@ -139,7 +139,8 @@ func (m *Manager) count(ctx context.Context, owner string) (figures, error) {
 	return f, err
 }
 
-// statsOf adds to the figures of all sessions, or an owner's, what follows from them and, at now, the store's clock, from the runs.
+// statsOf adds to the figures of all sessions, or an owner's, what follows from them and, at now, the store's clock, from
+// the runs.
 func (m *Manager) statsOf(ctx context.Context, owner string, f figures, now time.Time, asked span) (Stats, error) {
 	counts := f.Counts
 	counts.OldestOverdue, counts.Cutoffs = f.Overdue, f.Cutoffs
@@ -185,7 +186,8 @@ func (m *Manager) addRuns(ctx context.Context, s *Stats, now time.Time) error {
 // leastRecent is how many sessions a share of them says something about.
 const leastRecent = 20
 
-// outboxPatience is how long a warning may be on its way without an alert: a little more than a day, for senders that cron starts.
+// outboxPatience is how long a warning may be on its way without an alert: a little more than a day, for senders that
+// cron starts.
 const outboxPatience = 26 * time.Hour
 
 // Alerts are those that hold for the figures under this policy's limits. A limit of zero is taken literally here.

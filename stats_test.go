@@ -82,7 +82,8 @@ func TestAlertsNameTheFailedRun(t *testing.T) {
 	}
 }
 
-// A share of all sessions says little where they are kept for much longer than they are active; one of those used lately falls when use does.
+// A share of all sessions says little where they are kept for much longer than they are active; one of those used lately
+// falls when use does.
 func TestLowUseComparesTheTimeUntilInactivityWithTheOneBeforeIt(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

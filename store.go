@@ -79,8 +79,8 @@ type Installer interface {
 	Inspect(ctx context.Context) (Schema, error)
 	// Migrate brings the database to what this version needs and stores the policy in it, for triggers, views
 	// and functions. It is idempotent, may be called by several processes at once, and finishes what an
-	// interrupted call began. What the Schema of the store's configuration leaves open stays as it was adopted
-	// before, or else is what Inspect finds.
+	// interrupted call began. Fields that the Schema of the store's configuration leaves open stay as they were adopted
+	// before, or else are those that Inspect finds.
 	Migrate(ctx context.Context, p Policy) error
 	// Validate returns an error that describes what is missing or wrong; nil means that the store is ready.
 	Validate(ctx context.Context) error
@@ -226,6 +226,8 @@ type Batch struct {
 	Archive *Archiving
 	// BackedUp, for Archiver.Purge, leaves entries that are not backed up.
 	BackedUp bool
+	// PurgeRules, for Archiver.Purge, say which entries are due whose sessions had tags. Only a RuleFollower gets any.
+	PurgeRules []PurgeRule
 	// Only, unless nil, limits ActionDeleted to these sessions, at most Limit: those of them that are due are deleted, and none
 	// goes along that is not one of them. There is no BatchResult.Next then.
 	Only []string
@@ -252,8 +254,8 @@ type BatchResult struct {
 	Skipped []Skipped // sessions that are due and were left alone, with the reason; one without a SessionID stands for all that are left
 	Next    string    // where the next batch starts, for the store to read; empty when there is no more
 
-	// Rows is how many rows ActionDeleted removed from the application's tables: the sessions, and what went along with them. Bytes is
-	// about how much of the database that freed, archived rows left aside. Zero where the store cannot tell.
+	// Rows is how many rows ActionDeleted removed from the application's tables: the sessions, and what went along with
+	// them. Bytes is about how much of the database that freed, archived rows left aside. Zero where the store cannot tell.
 	Rows  int
 	Bytes int64
 

@@ -13,8 +13,9 @@ import (
 
 // PolicySetter is implemented by an Installer whose stored policy can be changed without Migrate.
 type PolicySetter interface {
-	// SetPolicy changes the stored policy, with the event, in one transaction, and returns the policy as it is then. Zero fields of
-	// change stay as they are; only those that Manager.SetPolicy takes are ever set. ErrNotInstalled when there is no stored policy.
+	// SetPolicy changes the stored policy, with the event, in one transaction, and returns the policy as it is then. Zero
+	// fields of change stay as they are; only those that Manager.SetPolicy takes are ever set. ErrNotInstalled when there is
+	// no stored policy.
 	SetPolicy(ctx context.Context, change Policy, e Event) (Policy, error)
 }
 
@@ -76,8 +77,8 @@ func (m *Manager) reread(ctx context.Context) (*Manager, error) {
 	return m.current(), nil
 }
 
-// Origins are where the values of the policy come from: for each field, whether the program sets it and what the store keeps. Both are zero
-// where nothing is said.
+// Origins are where the values of the policy come from: for each field, whether the program sets it and what the store
+// keeps. Both are zero where nothing is said.
 func (m *Manager) Origins() (program, stored Policy) {
 	if m.followed == nil {
 		return m.given, Policy{}
@@ -104,8 +105,8 @@ func (e *MoreDeletionsError) Error() string {
 	return fmt.Sprintf("the next run would delete %d sessions in place of %d: confirm that", e.After, e.Before)
 }
 
-// settable are the fields that SetPolicy takes. Nothing that Migrate builds on is among them, and neither are the deletion limit and the
-// time for which the audit log is kept.
+// settable are the fields that SetPolicy takes. Nothing that Migrate builds on is among them, and neither are the
+// deletion limit and the time for which the audit log is kept.
 var settable = []struct {
 	name  string
 	value func(Policy) any
@@ -114,12 +115,14 @@ var settable = []struct {
 	{"InactiveAfter", func(p Policy) any { return p.InactiveAfter }, func(p *Policy) { p.InactiveAfter = 0 }},
 	{"DeleteAfter", func(p Policy) any { return p.DeleteAfter }, func(p *Policy) { p.DeleteAfter = 0 }},
 	{"ArchiveKeep", func(p Policy) any { return p.ArchiveKeep }, func(p *Policy) { p.ArchiveKeep = 0 }},
+	{"Rules", func(p Policy) any { return p.Rules }, func(p *Policy) { p.Rules = "" }},
 	{"AlertDue", func(p Policy) any { return p.AlertDue }, func(p *Policy) { p.AlertDue = 0 }},
 	{"AlertUseRate", func(p Policy) any { return p.AlertUseRate }, func(p *Policy) { p.AlertUseRate = 0 }},
 	{"AlertActivityRate", func(p Policy) any { return p.AlertActivityRate }, func(p *Policy) { p.AlertActivityRate = 0 }},
 }
 
-// Propose is a dry run under a policy with these changes, all zero fields as they are.
+// Propose counts what a run would do under a policy with these changes, all zero fields as they are: a dry run without
+// its sessions and what goes with them. In a large table that takes a while; it ends with ctx.
 func (m *Manager) Propose(ctx context.Context, change Policy) (Result, error) {
 	const operation = "propose a policy"
 	if err := m.allowAll(operation); err != nil {
@@ -130,13 +133,15 @@ func (m *Manager) Propose(ctx context.Context, change Policy) (Result, error) {
 	}
 	proposed := *m.current()
 	proposed.policy, proposed.followed = change.Or(proposed.policy), nil
-	return proposed.Cleanup(ctx, Run{DryRun: true})
+	return proposed.Cleanup(ctx, Run{DryRun: true, countsOnly: true})
 }
 
-// SetPolicy changes the stored policy, for every program that follows it and for SQL, and returns the policy in force. It takes InactiveAfter,
-// DeleteAfter, ArchiveKeep, AlertDue, AlertUseRate and AlertActivityRate; zero fields stay. When the next run would then remove more than
-// it would now, and more than expected, it is a MoreDeletionsError. Each change is an event, with the values before and after. An
-// errors.ErrUnsupported says that there is no stored policy to change; an ErrInvalid also that the program sets a value, so that the stored one does not count.
+// SetPolicy changes the stored policy, for every program that follows it and for SQL, and returns the policy in force. It
+// takes InactiveAfter, DeleteAfter, ArchiveKeep, Rules, which NoRules removes, AlertDue, AlertUseRate and
+// AlertActivityRate; zero fields stay. When the next run would then remove more than it would now, and more than
+// expected, it is a MoreDeletionsError. Each change is an event, with the values before and after. An
+// errors.ErrUnsupported says that there is no stored policy to change; an ErrInvalid also that the program sets a value,
+// so that the stored one does not count.
 func (m *Manager) SetPolicy(ctx context.Context, change Policy, expected int) (Policy, error) {
 	const operation = "change the policy"
 	if err := m.allowAll(operation); err != nil {
@@ -147,8 +152,14 @@ func (m *Manager) SetPolicy(ctx context.Context, change Policy, expected int) (P
 		return Policy{}, fmt.Errorf("%s: %w", operation, errors.ErrUnsupported)
 	}
 	m, err := m.reread(ctx)
+	if err == nil {
+		err = change.follows(m.store)
+	}
 	if err != nil {
 		return Policy{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	if rules, err := ParseRules(change.Rules); err == nil && change.Rules != "" {
+		change.Rules = FormatRules(rules)
 	}
 	changes, err := m.changesOf(change)
 	if err != nil {
@@ -157,16 +168,8 @@ func (m *Manager) SetPolicy(ctx context.Context, change Policy, expected int) (P
 	if changes == "" {
 		return m.policy, nil
 	}
-	now, err := m.Propose(ctx, Policy{})
-	var then Result
-	if err == nil {
-		then, err = m.Propose(ctx, change)
-	}
-	if err != nil {
+	if err := m.confirmed(ctx, change, expected); err != nil {
 		return Policy{}, fmt.Errorf("%s: %w", operation, err)
-	}
-	if before, after := now.Deleted()+now.Purged(), then.Deleted()+then.Purged(); after > before && after > expected {
-		return Policy{}, fmt.Errorf("%s: %w", operation, &MoreDeletionsError{Before: before, After: after})
 	}
 	e := Event{Action: ActionPolicyChanged, Actor: m.actor(), Reason: m.cause(changes).Reason}
 	stored, err := within(ctx, callTimeout, func(ctx context.Context) (Policy, error) { return setter.SetPolicy(ctx, change, e) })
@@ -177,6 +180,25 @@ func (m *Manager) SetPolicy(ctx context.Context, change Policy, expected int) (P
 	m.followed.set(stored)
 	m.log.WarnContext(ctx, operation, "actor", e.Actor, "changes", changes)
 	return m.current().policy, nil
+}
+
+// confirmed fails when the next run would remove more with a change than without, and more than expected.
+func (m *Manager) confirmed(ctx context.Context, change Policy, expected int) error {
+	if change.InactiveAfter == 0 && change.DeleteAfter == 0 && change.ArchiveKeep == 0 { // nothing else has runs remove more
+		return nil
+	}
+	now, err := m.Propose(ctx, Policy{})
+	var then Result
+	if err == nil {
+		then, err = m.Propose(ctx, change)
+	}
+	if err != nil {
+		return err
+	}
+	if before, after := now.Deleted()+now.Purged(), then.Deleted()+then.Purged(); after > before && after > expected {
+		return &MoreDeletionsError{Before: before, After: after}
+	}
+	return nil
 }
 
 // changesOf describes the values that a change of the stored policy changes, for the log; empty when it changes none.
@@ -199,7 +221,7 @@ func (m *Manager) changesOf(change Policy) (string, error) {
 		}
 	}
 	if rest != (Policy{}) {
-		return "", invalid.Errorf("%+v: want InactiveAfter, DeleteAfter, ArchiveKeep, AlertDue, AlertUseRate and AlertActivityRate only; migrate stores the others", rest)
+		return "", invalid.Errorf("%+v: want InactiveAfter, DeleteAfter, ArchiveKeep, Rules, AlertDue, AlertUseRate and AlertActivityRate only; migrate stores the others", rest)
 	}
 	return strings.Join(all, ", "), nil
 }
@@ -207,7 +229,10 @@ func (m *Manager) changesOf(change Policy) (string, error) {
 // settingText is a value of the policy for people.
 func settingText(v any) string {
 	d, ok := v.(time.Duration)
+	rate, isRate := v.(float64)
 	switch {
+	case isRate && rate < 0:
+		return "none"
 	case !ok:
 		return fmt.Sprint(v)
 	case d == Never:

@@ -10,10 +10,10 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Tagger is implemented by stores that keep tags of sessions: words by which people group them, such as vip or test. It fills in
-// Session.Tags wherever it returns a session, and Update applies Change.Tags, with its event. A session's tags go with it into the
-// archive, and come back with it; they end with a session that is deleted by whomever. What the application itself writes into the
-// store's tags counts at once, without an event.
+// Tagger is implemented by stores that keep tags of sessions: words by which people group them, such as vip or test. It
+// fills in Session.Tags wherever it returns a session, and Update applies Change.Tags, with its event. A session's tags
+// go with it into the archive, and come back with it; they end with their session, whoever deletes it. What the
+// application itself writes into the store's tags counts at once, without an event.
 type Tagger interface {
 	// Tags returns the tags that sessions have, in their order, each with the number of its sessions: of all, or of one owner's.
 	Tags(ctx context.Context, owner string) ([]TagCount, error)
@@ -31,11 +31,11 @@ const (
 	MaxTag  = 50 // characters of one
 )
 
-// TagChange adds tags to a session, and removes others. What it has or lacks already stays so.
+// TagChange adds tags to a session, and removes others. Tags that it has or lacks already stay so.
 type TagChange struct{ Add, Remove []string }
 
-// Validate reports the first tag that cannot be one, as an ErrInvalid, and one that is both added and removed. A tag has 1 to MaxTag
-// lower-case letters a to z, digits and - _ . : characters, and begins with a letter or a digit.
+// Validate reports the first tag that cannot be one, as an ErrInvalid, and one that is both added and removed. A tag has
+// 1 to MaxTag lower-case letters a to z, digits and - _ . : characters, and begins with a letter or a digit.
 func (c TagChange) Validate() error {
 	for _, tag := range slices.Concat(c.Add, c.Remove) {
 		if !isTag(tag) {
@@ -133,8 +133,8 @@ func ParseTags(words []string) (c TagChange, err error) {
 // ErrTooManyTags says that a session would have more than MaxTags.
 var ErrTooManyTags = fmt.Errorf("too many tags: a session has %d at most", MaxTags)
 
-// Tag adds tags to a session and removes others. ErrTooManyTags when it would then have too many, an errors.ErrUnsupported when the store
-// keeps none.
+// Tag adds tags to a session and removes others. ErrTooManyTags when it would then have too many, an
+// errors.ErrUnsupported when the store keeps none.
 //
 //	_, err := sessions.Tag(ctx, id, sessioncleanup.TagChange{Add: []string{"vip"}})
 func (m *Manager) Tag(ctx context.Context, id string, c TagChange) (Session, error) {
@@ -162,8 +162,8 @@ func (m *Manager) Tag(ctx context.Context, id string, c TagChange) (Session, err
 	})
 }
 
-// Tags returns the tags in use, with the number of sessions that have each: of one owner's sessions or, with an empty owner, of all; for
-// an owner that is all of its own. An errors.ErrUnsupported says that the store keeps none.
+// Tags returns the tags in use, with the number of sessions that have each: of one owner's sessions or, with an empty
+// owner, of all; for an owner that is all of its own. An errors.ErrUnsupported says that the store keeps none.
 func (m *Manager) Tags(ctx context.Context, owner string) ([]TagCount, error) {
 	const operation = "list tags"
 	owner, err := m.scope(operation, owner)

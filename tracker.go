@@ -110,7 +110,7 @@ func (t *Tracker) flushInTime(ctx context.Context) error {
 	return t.Flush(ctx)
 }
 
-// Flush writes what was touched. What it cannot write it keeps: everything while the store is away, and otherwise the
+// Flush writes what was touched. It keeps touches that it cannot write: everything while the store is away, and otherwise the
 // sessions at fault, which do not keep others from being written.
 func (t *Tracker) Flush(ctx context.Context) error {
 	const operation = "flush touches"

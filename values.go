@@ -52,16 +52,15 @@ func share[T any](ctx context.Context, m *Manager, name string, compute func(con
 	if !ok {
 		return computed(ctx, m, compute)
 	}
-	began := time.Now()
+	began, counted := time.Now(), true
 	for {
-		now, err := m.store.Now(ctx)
-		if err != nil {
-			return shared[T]{}, err
-		}
 		var s shared[T]
-		data, version, err := values.Value(ctx, name)
+		now, data, version, err := readShared(ctx, m, values, name)
 		if err == nil && data != nil {
 			err = json.Unmarshal(data, &s)
+		}
+		if err != nil && !counted && ctx.Err() != nil {
+			return shared[T]{}, notCounted(err)
 		}
 		if err != nil {
 			return shared[T]{}, fmt.Errorf("read the value %s: %w", name, err)
@@ -76,8 +75,9 @@ func share[T any](ctx context.Context, m *Manager, name string, compute func(con
 		case known && (busy || early) && (time.Since(began) >= sharedWait || early && s.next().Sub(now) > sharedWait):
 			return s, nil
 		case busy || early:
+			counted = known
 			if err := wait.For(ctx, sharedPause); err != nil {
-				return shared[T]{}, err
+				return shared[T]{}, notCounted(err)
 			}
 			continue
 		}
@@ -92,6 +92,13 @@ func share[T any](ctx context.Context, m *Manager, name string, compute func(con
 			return c.compute(ctx, compute)
 		}
 	}
+}
+
+func readShared(ctx context.Context, m *Manager, values Values, name string) (now time.Time, data []byte, version int64, err error) {
+	if now, err = m.store.Now(ctx); err == nil {
+		data, version, err = values.Value(ctx, name)
+	}
+	return now, data, version, err
 }
 
 // claim is the right to compute a shared value.
@@ -137,9 +144,12 @@ func (c *claim[T]) compute(ctx context.Context, compute func(context.Context) (T
 		if !before.At.IsZero() {
 			return before, nil
 		}
-		return shared[T]{}, ctx.Err()
+		return shared[T]{}, notCounted(ctx.Err())
 	}
 }
+
+// notCounted is the error for a caller that leaves while a value is computed for the first time.
+func notCounted(left error) error { return fmt.Errorf("%w: %w", ErrNotCounted, left) }
 
 // busy computes, and tells other processes meanwhile that it still does.
 func (c *claim[T]) busy(ctx context.Context, compute func() (shared[T], error)) (s shared[T], err error) {

@@ -22,7 +22,7 @@ type Verification struct {
 	Erased    int `json:"erased"`    // of these: entries in which personal texts were erased since
 	Forgotten int `json:"forgotten"` // sealed entries that were removed when they were old, with all others of their seals
 	Unsealed  int `json:"unsealed"`  // entries since the last seal: nothing is known of them
-	// Last is the newest seal. Whoever can rewrite the log and its seals cannot change a copy of its hash that is kept
+	// Last is the newest seal. A person who can rewrite the log and its seals cannot change a copy of its hash that is kept
 	// elsewhere.
 	Last Seal `json:"last_seal,omitzero"`
 	// Mismatch is the first thing that is wrong, nil when nothing is. The check ends with it, and the counts are those up

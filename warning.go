@@ -53,11 +53,13 @@ type Notice struct {
 	NextAt   time.Time `json:"next_attempt_at,omitzero"` // no earlier; zero when it is delivered or given up
 	Error    string    `json:"error,omitempty"`          // of the last attempt
 
-	// Stage is how many of Reminding.Before were reached: 0 for the warning itself. DeletedAt is when a run deleted the session. See
-	// Reminder. Either makes a delivered notice due again; ToldAt is when its last message was delivered.
+	// Stage is how many of Reminding.Before were reached: 0 for the warning itself. DeletedAt is when a run deleted the
+	// session. See Reminder. Either makes a delivered notice due again; ToldAt is when its last message was delivered.
 	Stage     int       `json:"stage,omitempty"`
 	DeletedAt time.Time `json:"deleted_at,omitzero"`
 	ToldAt    time.Time `json:"told_at,omitzero"`
+	// Tags are those of the session, for whoever claims the notice; of a deleted session those that it had. See Policy.Rules.
+	Tags []string `json:"tags,omitempty"`
 }
 
 // Ref is what an Event keeps of the notice's session.
@@ -65,11 +67,13 @@ func (n Notice) Ref() SessionRef {
 	return SessionRef{ID: n.SessionID, OwnerID: n.OwnerID, Name: n.Name}
 }
 
-// Reminder is implemented by an Outbox that also keeps what owners are told after the warning: reminders, and that a session was deleted. These
-// messages are claimed, settled and tried again like warnings, but when they are given up, nothing waits for them.
+// Reminder is implemented by an Outbox that also keeps what owners are told after the warning: reminders, and that a
+// session was deleted. These messages are claimed, settled and tried again like warnings, but when they are given up,
+// nothing waits for them.
 //
-// In the transaction in which a run with Cutoffs.Warned deletes a session whose owner was warned, such a store sets DeletedAt of the
-// notice and makes it due, in a message apart from warnings. It is dropped when the session exists again.
+// In the transaction in which a run with Cutoffs.Warned, of the session's own, deletes a session whose owner was warned,
+// such a store sets DeletedAt of the notice and makes it due, in a message apart from warnings. It is dropped when the
+// session exists again.
 type Reminder interface {
 	// Remind makes delivered notices due whose Reminding.StageOf has risen, and returns how many.
 	Remind(ctx context.Context, r Reminding) (int, error)
@@ -83,13 +87,15 @@ type Reminding struct {
 	Before []time.Duration
 }
 
-// StageOf is how many of Before are reached for a notice, at now, the store's clock. A notice with a lower stage that was delivered, has
-// nothing left to send and is not about a deletion gets it, and becomes due. Of several that were missed, the last one remains.
+// StageOf is how many of Before are reached for a notice of a session with Notice.Tags, at now, the store's clock. A
+// notice with a lower stage that was delivered, has nothing left to send and is not about a deletion gets it, and becomes
+// due. Of several that were missed, the last one remains.
 func (r Reminding) StageOf(n Notice, now time.Time) (stage int) {
-	if n.DeliveredAt.IsZero() || r.Thresholds.Delete == 0 {
+	t := r.Thresholds.For(n.Tags)
+	if n.DeliveredAt.IsZero() || t.Delete == 0 {
 		return 0
 	}
-	at := later(n.For.Add(r.Thresholds.Delete), n.DeliveredAt.Add(r.Thresholds.Warn))
+	at := later(n.For.Add(t.Delete), n.DeliveredAt.Add(t.Warn))
 	for _, before := range r.Before {
 		if !at.Add(-before).After(now) {
 			stage++
@@ -104,10 +110,10 @@ func (n Notice) Next(now time.Time) Notice {
 	return n
 }
 
-// NoticeClaim asks for the message to send next: that with the notice which has been due the longest, of an owner who got no
-// message within Every. A message that was claimed before and is to be sent again has the same ID and no more notices than then.
-// A new one gets the ID NewMessage and all notices of the owner that are in none yet, the longest unused sessions first, at most
-// Limit. Notices are due from NextAt on. A message has only notices with DeletedAt, or none.
+// NoticeClaim asks for the message to send next: that with the notice which has been due the longest, of an owner who got
+// no message within Every. A message that was claimed before and is to be sent again has the same ID and no more notices
+// than then. A new one gets the ID NewMessage and all notices of the owner that are in none yet, the longest unused
+// sessions first, at most Limit. Notices are due from NextAt on. A message has only notices with DeletedAt, or none.
 //
 // Notices whose session is gone, or to which Cutoffs.Covers no longer applies, are removed instead: it was used, changed or
 // protected since. One with DeletedAt is removed when the session exists.

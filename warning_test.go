@@ -109,8 +109,9 @@ func TestAStoreWithoutAnOutboxCannotWarn(t *testing.T) {
 	}
 }
 
-// TestNothingIsDeletedWithoutAWarningOfItsIdlePeriod goes through random schedules of use, changes, runs with changing policies,
-// and a channel that is often down, beside a model that remembers when each session was used and when its owner was told.
+// TestNothingIsDeletedWithoutAWarningOfItsIdlePeriod goes through random schedules of use, changes, runs with changing
+// policies, and a channel that is often down, beside a model that remembers when each session was used and when its owner
+// was told.
 func TestNothingIsDeletedWithoutAWarningOfItsIdlePeriod(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(60) {

@@ -18,8 +18,8 @@ import (
 // Dir is a Sink in a directory. Files have mode 0600, and are written, with their directory, to the disk before Put returns.
 type Dir struct{ path string }
 
-// NewDir returns the directory with this path. It must be there when it is used, and is not made: that would hide that a volume is
-// not mounted.
+// NewDir returns the directory with this path. It must be there when it is used, and is not made: that would hide that a
+// volume is not mounted.
 func NewDir(path string) (*Dir, error) {
 	if path == "" {
 		return nil, invalid.Errorf("path of the backup directory is empty: want a directory")
@@ -30,6 +30,9 @@ func NewDir(path string) (*Dir, error) {
 	}
 	return &Dir{path}, nil
 }
+
+// String names the directory.
+func (d *Dir) String() string { return "backup directory " + d.path }
 
 // A file that is being written begins with a dot and has this suffix; what a killed process left is removed after a day.
 const (
@@ -87,7 +90,7 @@ func syncDir(root *os.Root) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// removeParts removes what processes left that were killed long ago. What cannot be removed stays.
+// removeParts removes what processes left that were killed long ago. Parts that cannot be removed stay.
 func (d *Dir) removeParts(root *os.Root) {
 	parts, _ := fs.Glob(root.FS(), "."+namePrefix+"*"+partSuffix)
 	for _, part := range parts {

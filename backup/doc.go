@@ -8,11 +8,11 @@
 //		Backups: backup.New(dir),
 //	})
 //
-// Each run of that Manager then ends by writing what was archived since the last one, by whomever, into a new file, reads it back,
-// and purges nothing that is in no file. Manager.RestoreBackup restores from one.
+// Each run of that Manager then ends by writing what was archived since the last one, by whomever, into a new file, reads
+// it back, and purges nothing that is in no file. Manager.RestoreBackup restores from one.
 //
-// A Sink is where files are kept: a Dir, a bucket of package backup/s3, or one of your own with three methods. The files are the
-// same everywhere.
+// A Sink is where files are kept: a Dir, a bucket of package backup/s3, or one of your own with three methods. The files
+// are the same everywhere.
 //
 // # Files
 //

@@ -22,6 +22,14 @@ var _ sessioncleanup.Backups = (*Files)(nil)
 // New returns the files in a sink. It does not touch the sink.
 func New(sink Sink) *Files { return &Files{sink} }
 
+// String names the sink, when that is a fmt.Stringer.
+func (f *Files) String() string {
+	if named, ok := f.sink.(fmt.Stringer); ok {
+		return named.String()
+	}
+	return "the place for backups"
+}
+
 // The parts of the names of files: they sort by time.
 const (
 	namePrefix = "sessioncleanup-"

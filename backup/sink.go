@@ -6,7 +6,7 @@ import (
 )
 
 // Sink is where backup files are kept. A program that only backs up needs no right to delete or overwrite files. Errors hold
-// no credentials.
+// no credentials, and neither does what String returns, if a sink has that method: it names the place in errors.
 type Sink interface {
 	// Put stores all that r has as a file, which is there as a whole and durably once Put returns. When it fails, as it does
 	// when r fails or ctx ends, there is no such file.

@@ -15,8 +15,8 @@ type Sizes struct {
 	Period   time.Duration `json:"period"`   // of one throughput or latency
 }
 
-// Full and Quick are the sizes of scripts/bench and of the module's test. Six rounds are the fewest whose median has an interval at
-// 95 %. Full takes about 9 minutes on 2 cores that are busy with other work, and less on quiet ones.
+// Full and Quick are the sizes of scripts/bench and of the module's test. Six rounds are the fewest whose median has an
+// interval at 95 %. Full takes about 9 minutes on 2 cores that are busy with other work, and less on quiet ones.
 var (
 	Full  = Sizes{Sessions: 30_000, Rounds: 6, Period: 500 * time.Millisecond}
 	Quick = Sizes{Sessions: 2_000, Rounds: 2, Period: 40 * time.Millisecond}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -42,38 +43,60 @@ func (a *app) openBackups() error {
 	if address == "" {
 		return nil
 	}
-	files, err := backupsAt(a.backupPlace(address))
+	files, err := a.backupPlace(address)
 	if err == nil {
 		a.backups = files
 	}
 	return err
 }
 
-// backupPlace is the place of the installation's backups: a folder of its own, where it has a name. The one above it is not made.
-func (a *app) backupPlace(address string) string {
+// backupPlace is the place of the installation's backups: a folder of its own, where it has a name.
+func (a *app) backupPlace(address string) (sessioncleanup.Backups, error) {
 	u, err := url.Parse(address)
 	if err != nil || a.installation() == "" {
-		return address
+		return backupsAt(address, false)
 	}
-	if u = u.JoinPath(a.installation()); u.Scheme == "file" {
-		_ = os.Mkdir(u.Path, 0o700) // it may be there; writing to it says what is wrong
-	}
-	return u.String()
+	return backupsAt(u.JoinPath(a.installation()).String(), true)
 }
 
-// backupsAt are the files at a URL. Errors quote nothing of it: it may hold a password.
-func backupsAt(address string) (*backup.Files, error) {
+// ownDir is a directory that is made when it is used first. The one above it is not.
+type ownDir struct {
+	*backup.Dir
+	path string
+}
+
+func (d ownDir) Put(ctx context.Context, name string, r io.Reader) error {
+	_ = os.Mkdir(d.path, 0o700) // it may be there; writing to it says what is wrong
+	return d.Dir.Put(ctx, name, r)
+}
+
+func (d ownDir) List(ctx context.Context) ([]backup.File, error) {
+	_ = os.Mkdir(d.path, 0o700) // as in Put
+	return d.Dir.List(ctx)
+}
+
+// backupsAt are the files at a URL, in a directory that is made when it is the installation's own. Errors quote nothing of the URL: it
+// may hold a password.
+func backupsAt(address string, own bool) (sessioncleanup.Backups, error) {
 	u, err := url.Parse(address)
 	switch {
 	case err == nil && u.Scheme == "file" && (u.Host == "" || u.Host == "localhost") && filepath.IsAbs(u.Path) && u.RawQuery == "" && u.Fragment == "":
-		dir, err := backup.NewDir(u.Path)
-		return backup.New(dir), err
+		return backupsIn(u.Path, own)
 	case err == nil && u.Scheme == "s3":
 		bucket, err := s3.Open(address)
-		return backup.New(bucket), err
+		return sessioncleanup.BackupsOf(backup.New(bucket)), err
 	default:
 		return nil, usagef("the URL of the backups cannot be read: want file:///PATH, s3://BUCKET/PREFIX or %s", sessioncleanup.NoBackup)
 	}
+}
+
+// backupsIn are the files in a directory.
+func backupsIn(path string, own bool) (sessioncleanup.Backups, error) {
+	dir, err := backup.NewDir(path)
+	if own {
+		return sessioncleanup.BackupsOf(backup.New(ownDir{dir, path})), err
+	}
+	return sessioncleanup.BackupsOf(backup.New(dir)), err
 }
 
 // checkArchive requires the archive for backups of it.
@@ -85,20 +108,20 @@ func (a *app) checkArchive(p sessioncleanup.Policy) error {
 }
 
 // needBackups are the files of the flag or the environment.
-func (a *app) needBackups() (*backup.Files, error) {
+func (a *app) needBackups() (sessioncleanup.Backups, error) {
 	address := a.backupAddress()
 	if address == "" {
 		return nil, usagef("no place for backups: set --backup or %s, for example --backup file:///var/backups/sessions", sessioncleanup.EnvBackup)
 	}
-	return backupsAt(a.backupPlace(address))
+	return a.backupPlace(address)
 }
 
 // backupFile finds a file by a URL, by its path or, with a place for backups, by its name there.
-func (a *app) backupFile(word string) (files *backup.Files, name string, err error) {
+func (a *app) backupFile(word string) (files sessioncleanup.Backups, name string, err error) {
 	cut := strings.LastIndex(word, "/")
 	switch {
 	case strings.Contains(word, "://"):
-		files, err = backupsAt(word[:cut])
+		files, err = backupsAt(word[:cut], false)
 		return files, word[cut+1:], err
 	case !strings.ContainsRune(word, filepath.Separator) && a.backupAddress() != "":
 		files, err = a.needBackups()
@@ -108,8 +131,8 @@ func (a *app) backupFile(word string) (files *backup.Files, name string, err err
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(a.dir, path)
 		}
-		dir, err := backup.NewDir(filepath.Dir(path))
-		return backup.New(dir), filepath.Base(path), err
+		files, err = backupsIn(filepath.Dir(path), false)
+		return files, filepath.Base(path), err
 	}
 }
 
@@ -222,6 +245,7 @@ type verified struct {
 }
 
 func (a *app) verifyFiles(ctx context.Context, words []string) error {
+	find := a.backupFile
 	if len(words) == 0 {
 		files, err := a.needBackups()
 		if err != nil {
@@ -234,11 +258,12 @@ func (a *app) verifyFiles(ctx context.Context, words []string) error {
 		for _, f := range all {
 			words = append(words, f.Name)
 		}
+		find = func(name string) (sessioncleanup.Backups, string, error) { return files, name, nil } // one that hangs is waited for once
 	}
 	results := []verified{}
 	bad := 0
 	for _, word := range words {
-		files, name, err := a.backupFile(word)
+		files, name, err := find(word)
 		if err != nil {
 			return err
 		}

@@ -21,6 +21,33 @@ func backupUser(t *testing.T, s *service) (u *user, path string) {
 	return u, path
 }
 
+func TestVerbsDoNotWaitForeverForAPlaceForBackups(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"", "rooms"} {
+		a := &app{backupTo: "file:///backups", name: name}
+		a.lookup = func(string) (string, bool) { return "", false }
+		all := map[string]sessioncleanup.Backups{}
+		var err error
+		if all["list"], err = a.needBackups(); err != nil {
+			t.Fatal(err)
+		}
+		if err = a.openBackups(); err != nil {
+			t.Fatal(err)
+		}
+		all["migrate"] = a.backups
+		for _, word := range []string{"a file", "./a file", "file:///backups/a"} {
+			if all[word], _, err = a.backupFile(word); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for what, files := range all {
+			if sessioncleanup.BackupsOf(files) != files {
+				t.Errorf("%s, installation %q: calls of the files may never end", what, name)
+			}
+		}
+	}
+}
+
 // onlyFile is the one file in a directory.
 func onlyFile(t *testing.T, path string) string {
 	t.Helper()

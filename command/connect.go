@@ -186,7 +186,7 @@ func (a *app) withOpened(
 	}
 }
 
-// config is that of Managers over an open store. What the policy leaves open comes from the one stored in the database.
+// config is that of Managers over an open store. Fields that the policy leaves open come from the one stored in the database.
 func (a *app) config(ctx context.Context, db sessioncleanup.Store, policy sessioncleanup.Policy) (sessioncleanup.Config, error) {
 	stored, err := storedPolicy(ctx, db)
 	if err != nil {

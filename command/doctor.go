@@ -95,7 +95,7 @@ func (a *app) doctor() *cobra.Command {
 	return cmd
 }
 
-// examine fills e. What cannot be examined because of an earlier problem is left out.
+// examine fills e. It leaves out parts that an earlier problem keeps it from examining.
 func (a *app) examine(ctx context.Context, e *examination) {
 	warnings := &collected{}
 	db, err := a.openExisting(ctx, store.Config{Logger: slog.New(warnings)})

@@ -25,8 +25,8 @@ var dotEnvNames = []string{
 }
 
 // loadDotEnv adds this command's variables in a file .env in the working directory to the environment; on conflict the
-// environment wins. Others are left out, as the file may belong to another user: SUDO_USER names the actor in the audit log, and
-// libpq's variables are read from the real environment.
+// environment wins. Others are left out, as the file may belong to another user: SUDO_USER names the actor in the audit
+// log, and libpq's variables are read from the real environment.
 func (a *app) loadDotEnv() error {
 	path := filepath.Join(a.dir, ".env")
 	info, err := os.Stat(path)

@@ -15,8 +15,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/store"
 )
 
-// A database may have several installations, one for each table of sessions. Most verbs work on one, that of --name; serve works
-// on all of them.
+// A database may have several installations, one for each table of sessions. Most verbs work on one, that of --name;
+// serve works on all of them.
 
 // installations lists those in the database of a store.
 func installations(ctx context.Context, db sessioncleanup.Store) ([]sessioncleanup.Installation, error) {

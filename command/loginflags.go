@@ -86,7 +86,8 @@ var (
 	corsExposed = "ETag, Retry-After, Content-Language"
 )
 
-// withCORS lets pages of some origins use the API. They send a bearer token: the cookie of the page is not sent from other sites.
+// withCORS lets pages of some origins use the API. They send a bearer token: the cookie of the page is not sent from
+// other sites.
 func withCORS(origins []string, next http.Handler) http.Handler {
 	if len(origins) == 0 {
 		return next

@@ -136,7 +136,7 @@ func (f *metricsFile) check(cmd *cobra.Command, dryRun bool) error {
 	return nil
 }
 
-// writeMetrics replaces the file at once: a reader has the old one or the new one. What goes wrong is a warning, because the run
+// writeMetrics replaces the file at once: a reader has the old one or the new one. A failure is a warning, because the run
 // is done.
 func (a *app) writeMetrics(ctx context.Context, m *sessioncleanup.Manager, f metricsFile) {
 	ctx, cancel := wait.Outlive(ctx, fileGrace)

@@ -74,7 +74,8 @@ func contains(t *testing.T, text string, lines ...string) {
 	}
 }
 
-// With an address of their own, the metrics need no token, and serve needs no other address. They count runs of other processes.
+// With an address of their own, the metrics need no token, and serve needs no other address. They count runs of other
+// processes.
 func TestServeHasMetricsOnAnAddressOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -37,7 +37,9 @@ func TestTheGuideOnMariaDB(t *testing.T) {
 	u.calls("events").want(t, exitDone, "reactivated", "old room", "used room")
 	u.calls("doctor").want(t, exitDone, "ok       sessions")
 	u.calls("restore", "3").want(t, exitFailed, "never archived")
-	u.calls("tag", "1", "+vip").want(t, exitFailed, "the store keeps none")
+	u.calls("tag", "1", "+vip").want(t, exitDone, "vip")
+	u.calls("tags").want(t, exitDone, "vip", "1")
+	u.calls("list", "--tag", "vip -test").want(t, exitDone, "idle room")
 	if _, err := d.DB.ExecContext(t.Context(), "INSERT INTO sessions (name, last_activity) VALUES ('idle, too', '2020-01-01')"); err != nil {
 		t.Fatal(err)
 	}

@@ -118,8 +118,8 @@ func (f *operatorFlags) readOrEnv(a *app) (*notify.Operators, error) {
 	return f.read(a)
 }
 
-// tellOperators tells operators beside serve until the function that it returns is called. Without a schedule of its own, the log
-// shows whether runs are overdue.
+// tellOperators tells operators beside serve until the function that it returns is called. Without a schedule of its own,
+// the log shows whether runs are overdue.
 func tellOperators(ctx context.Context, o *notify.Operators, about served, scheduled bool) (stop func()) {
 	if o == nil {
 		return func() {}

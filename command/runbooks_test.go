@@ -9,7 +9,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Each runbook repairs what its alert is about: its commands are played, in their order, where that is so, and then all is well.
+// Each runbook repairs what its alert is about: its commands are played, in their order, where that is so, and then all
+// is well.
 func TestRunbooksWorkAsWritten(t *testing.T) {
 	t.Parallel()
 	type world func(t *testing.T, u *user, s *service)

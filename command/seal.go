@@ -14,7 +14,7 @@ func (a *app) sealEvents() *cobra.Command {
 		Use:   "seal",
 		Short: "Seal the audit log, and print the last seal",
 		Long: `seal adds the hashes of all entries of the audit log that have none, as each run does at its end, and prints the last
-seal. Whoever can rewrite the database can rewrite its seals, but not a copy of the hash that is kept elsewhere:
+seal. A person who can rewrite the database can rewrite its seals, but not a copy of the hash that is kept elsewhere:
 compare with it by events verify --expect.`,
 		Example: `  sessioncleanup events seal --json | jq -r .hash >> /mnt/elsewhere/seals`,
 		Args:    noArguments,

@@ -56,7 +56,8 @@ func (a *app) show() *cobra.Command {
 	}
 }
 
-// showDeleted prints when, by whom and why a session was deleted, if the log has it. The verb still fails: there is no such session.
+// showDeleted prints when, by whom and why a session was deleted, if the log has it. The verb still fails: there is no
+// such session.
 func (a *app) showDeleted(ctx context.Context, db connection, id string) error {
 	events, err := db.Events(ctx, sessioncleanup.EventQuery{SessionID: id, Limit: shownEvents})
 	if err != nil {

@@ -130,7 +130,7 @@ type restoredAnswer struct {
 	Relinked int      `json:"relinked"` // rows of other tables, linked again
 }
 
-// restore serves POST /archive/{entry}/restore. What is in the way is a problem, of a dry run too.
+// restore serves POST /archive/{entry}/restore. An obstacle is a problem, of a dry run too.
 func (c *call) restore() error {
 	if _, err := c.changing(); err != nil {
 		return err

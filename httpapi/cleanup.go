@@ -86,8 +86,8 @@ func (c *call) cleanup() error {
 	return s.reply(out)
 }
 
-// run does a run. A run retries for a while when the database is unavailable; a client gets its 503 sooner. A dry run takes its time
-// in a large table, and ends when its client leaves.
+// run does a run. A run retries for a while when the database is unavailable; a client gets its 503 sooner. A dry run
+// takes its time in a large table, and ends when its client leaves.
 func (c *call) run(run sessioncleanup.Run, s *stream) (sessioncleanup.Result, error) {
 	if err := c.reachable(c.r.Context()); err != nil {
 		return sessioncleanup.Result{}, err

@@ -13,8 +13,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Entity tags (RFC 9110, section 8.8.3) follow what is stored, the warning included, and the status. They do not follow the hours and days that
-// pass, or every tag would be out of date at once.
+// Entity tags (RFC 9110, section 8.8.3) follow what is stored, the warning included, and the status. They do not follow
+// the hours and days that pass, or every tag would be out of date at once.
 
 // tagger hashes the content of a response.
 type tagger struct{ sum hash.Hash }

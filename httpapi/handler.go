@@ -16,8 +16,8 @@ import (
 // New makes the handler. It serves requests for paths below Options.Prefix, and nothing else. A missing Authenticate or
 // a wrong option is a sessioncleanup.ErrInvalid.
 //
-// It starts no goroutine. A run continues when its client disconnects, in the goroutine of its request, so that
-// http.Server.Shutdown waits for it.
+// It starts no goroutine but to count for responses that do not wait for that. A run continues when its client
+// disconnects, in the goroutine of its request, so that http.Server.Shutdown waits for it.
 func New(manager *sessioncleanup.Manager, o Options) (http.Handler, error) {
 	if manager == nil {
 		return nil, invalid.Errorf("manager is nil: want a Manager")
@@ -29,6 +29,7 @@ func New(manager *sessioncleanup.Manager, o Options) (http.Handler, error) {
 	return &api{
 		Options: o, manager: manager, document: documentFor(o.Prefix),
 		figures: newShared[figures](o.Interval, o.Timeout), outlooks: newShared[sessioncleanup.Outlook](o.Interval, o.Timeout), tagCounts: newShared[[]sessioncleanup.TagCount](o.Interval, o.Timeout), live: newLive(o), turns: newTurns(o),
+		dueNow: newPaced[due](o.Interval), proposing: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -40,6 +41,8 @@ type api struct {
 	outlooks *shared[sessioncleanup.Outlook]
 	// tagCounts are the tags in use.
 	tagCounts *shared[[]sessioncleanup.TagCount]
+	dueNow    *shared[due]  // by the policy in force
+	proposing chan struct{} // has an element while what is due is counted
 	live      *live
 	turns     *turns
 	outage    outage
@@ -51,6 +54,7 @@ func (a *api) forget(owner string) {
 	a.figures.forget("", owner)
 	a.outlooks.forget("", owner)
 	a.tagCounts.forget("", owner)
+	a.dueNow.forgetAll()
 }
 
 // forgetAll is forget for every owner.
@@ -58,6 +62,7 @@ func (a *api) forgetAll() {
 	a.figures.forgetAll()
 	a.outlooks.forgetAll()
 	a.tagCounts.forgetAll()
+	a.dueNow.forgetAll()
 }
 
 // ServeHTTP serves a request.
@@ -158,8 +163,8 @@ func limited(limit func(*http.Request, sessioncleanup.Principal) time.Duration, 
 	return nil
 }
 
-// permit asks the Manager whether the principal may use the route at all, so that a 403 comes before errors in its query or body.
-// The Manager checks again with every operation.
+// permit asks the Manager whether the principal may use the route at all, so that a 403 comes before errors in its query
+// or body. The Manager checks again with every operation.
 func (c *call) permit(rt *route) error {
 	switch c.who.Role {
 	case sessioncleanup.RoleAdmin, sessioncleanup.RoleOwner, sessioncleanup.RoleViewer:

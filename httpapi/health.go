@@ -15,9 +15,10 @@ func Healthy() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 }
 
-// Ready responds with 200 while the database responds and is set up and no scheduled run of any of the Managers is overdue (see
-// Manager.Overdue), and with 503 otherwise: a readiness check. It is open to everybody, so it asks the database at most once per second, and waits
-// for 1.5 s at most. The answer says until when cleanup is paused, not by whom or why.
+// Ready responds with 200 while the database responds and is set up and no scheduled run of any of the Managers is
+// overdue (see Manager.Overdue), and with 503 otherwise: a readiness check. It is open to everybody, so it asks the
+// database at most once per second, and waits for 1.5 s at most. The answer says until when cleanup is paused, not by
+// whom or why.
 func Ready(managers ...*sessioncleanup.Manager) http.Handler {
 	asked := newShared[string](time.Second, 1500*time.Millisecond)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -17,8 +17,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/keeplink"
 )
 
-// The page behind a keep link: GET shows the sessions of its owner that will be deleted, POST keeps one or all of them. Programs that
-// look at the links in mails only read.
+// The page behind a keep link: GET shows the sessions of its owner that will be deleted, POST keeps one or all of them.
+// Programs that look at the links in mails only read.
 
 //go:embed keeplink.html
 var keepHTML string
@@ -141,8 +141,8 @@ func (c *call) keepOne(ctx context.Context, id, how string) (sessioncleanup.Sess
 // keepDays is for how many days a session is kept.
 func (c *call) keepDays() int { return max(1, min(keepFor, c.longestKeep())) }
 
-// warned are the sessions whose owner was warned, the longest unused first, keepAtOnce at most. Those used later than what is warned
-// about are not looked at.
+// warned are the sessions whose owner was warned, the longest unused first, keepAtOnce at most. Those used later than
+// what is warned about are not looked at.
 func (c *call) warned(ctx context.Context) (found []sessioncleanup.Session, err error) {
 	o := sessioncleanup.ListOptions{Limit: sessioncleanup.MaxPage}
 	for {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
 )
 
 const (
@@ -118,11 +120,14 @@ func (w *watcher) begin(last int64) error {
 		return err
 	}
 	now, _, err := w.currentFigures(w.ctx, w.scope)
-	if err != nil {
+	counted := !errors.Is(err, sessioncleanup.ErrNotCounted)
+	if err != nil && counted {
 		return err
 	}
 	w.out.WriteString("retry: 3000\n\n")
-	w.statistics(now)
+	if counted {
+		w.statistics(now)
+	}
 	fresh, next, missed := w.feed.start(last)
 	w.position = next
 	w.news(fresh, missed)
@@ -140,6 +145,7 @@ func (w *watcher) begin(last int64) error {
 		if errors.Is(err, http.ErrNotSupported) {
 			return &fault{problem: noStream}
 		}
+		w.started = true // the headers are on their way to a client that has left
 		return err
 	}
 	w.started = true
@@ -182,7 +188,8 @@ func (w *watcher) fetch() time.Time {
 	if err == nil {
 		now, until, err = w.currentFigures(w.ctx, w.scope)
 	}
-	if err != nil {
+	counted := !errors.Is(err, sessioncleanup.ErrNotCounted)
+	if err != nil && counted {
 		if !w.away && w.ctx.Err() == nil {
 			w.message("unavailable", "", []byte(`{}`))
 			w.away = true
@@ -193,7 +200,9 @@ func (w *watcher) fetch() time.Time {
 	fresh, next, missed := w.feed.since(w.position)
 	w.position = next
 	w.news(fresh, missed)
-	w.statistics(now)
+	if counted {
+		w.statistics(now)
+	}
 	if until.After(again) {
 		return until
 	}

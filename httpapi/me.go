@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ type meAnswer struct {
 	Archive  bool `json:"archive"`      // deleted sessions can be restored
 	Archives bool `json:"archives"`     // deletion moves a session into the archive
 	Tags     bool `json:"tags"`         // sessions have tags
+	Warnings bool `json:"warnings"`     // owners are warned before a deletion
 	// The policy: null for never.
 	InactiveHours *float64 `json:"inactive_hours"`
 	DeleteDays    *float64 `json:"delete_old_days"`
@@ -35,6 +37,7 @@ func (c *call) me() error {
 	out := meAnswer{
 		Success: true, Role: c.who.Role, ID: c.who.ID, Actor: c.who.Actor(), All: c.m.PermitAll() == nil, Changes: !c.ReadOnly,
 		Archive: c.m.HasArchive(), Archives: policy.Archive.Or(false), Tags: c.m.HasTags(),
+		Warnings:      policy.WarnBefore != sessioncleanup.Never && policy.DeleteAfter != sessioncleanup.Never,
 		InactiveHours: in(policy.InactiveAfter, time.Hour), DeleteDays: in(policy.DeleteAfter, 24*time.Hour),
 		ArchiveDays: in(policy.ArchiveKeep, 24*time.Hour),
 	}
@@ -54,10 +57,10 @@ func in(d, unit time.Duration) *float64 {
 type summaryAnswer struct {
 	Success   bool       `json:"success"`
 	At        time.Time  `json:"at"`
-	Total     int        `json:"total"`
-	Open      int        `json:"open"`
-	Closed    int        `json:"closed"`
-	Protected int        `json:"protected"`
+	Total     *int       `json:"total"` // null, as the next three, while they are still counted
+	Open      *int       `json:"open"`
+	Closed    *int       `json:"closed"`
+	Protected *int       `json:"protected"`
 	Closing   upcoming   `json:"closing"`
 	Deleting  upcoming   `json:"deleting"`
 	NextRun   *time.Time `json:"next_run_at"`     // for an admin, where this server schedules runs
@@ -86,10 +89,6 @@ func (c *call) summary() error {
 	if err != nil {
 		return err
 	}
-	f, _, err := c.currentFigures(c.r.Context(), scope)
-	if err != nil {
-		return err
-	}
 	o, _, err := c.outlooks.get(c.r.Context(), scope, func(ctx context.Context) (sessioncleanup.Outlook, error) {
 		return c.m.Outlook(ctx, scope)
 	})
@@ -97,11 +96,43 @@ func (c *call) summary() error {
 		return err
 	}
 	out := summaryAnswer{
-		Success: true, At: o.At, Total: f.counts.Total, Open: f.counts.Active, Closed: f.counts.Inactive, Protected: f.counts.Protected,
+		Success: true, At: o.At,
 		Closing: upcomingOf(o.Closing, sessioncleanup.ClosesSoon), Deleting: upcomingOf(o.Deleting, sessioncleanup.DeletesSoon),
+	}
+	f, counted, err := soon(c, func(ctx context.Context) (figures, error) {
+		f, _, err := c.currentFigures(ctx, scope)
+		return f, err
+	})
+	if err != nil {
+		return err
+	}
+	if n := f.counts; counted {
+		out.Total, out.Open, out.Closed, out.Protected = &n.Total, &n.Active, &n.Inactive, &n.Protected
 	}
 	if c.m.PermitAll() == nil {
 		out.NextRun, out.Overdue = known(c.m.NextRun().UTC()), c.m.Overdue().Seconds()
 	}
 	return c.reply(out)
+}
+
+// soon is a value that many callers share, unless computing it takes longer than what else a response says should wait for.
+func soon[V any](c *call, get func(context.Context) (V, error)) (v V, there bool, err error) {
+	type outcome struct {
+		v   V
+		err error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		v, err := get(context.WithoutCancel(c.r.Context()))
+		done <- outcome{v, err}
+	}()
+	select {
+	case out := <-done:
+		if errors.Is(out.err, sessioncleanup.ErrNotCounted) {
+			return v, false, nil
+		}
+		return out.v, out.err == nil, out.err
+	case <-time.After(c.Timeout / 3):
+		return v, false, nil
+	}
 }

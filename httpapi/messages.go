@@ -125,6 +125,10 @@ var (
 		"unavailable", http.StatusServiceUnavailable, text{"Unavailable", "Indisponible"},
 		text{"The database is unavailable at the moment. Try again shortly.", "La base de données est momentanément injoignable. Réessayez dans un instant."},
 	}
+	counting = &kind{
+		"counting", http.StatusServiceUnavailable, text{"Counting", "Comptage en cours"},
+		text{"There are so many sessions that counting them for the first time takes a while. Ask again in a few seconds.", "Les sessions sont si nombreuses que leur premier comptage prend un moment. Redemandez dans quelques secondes."},
+	}
 	tooManyWatchers = &kind{
 		"too-many-watchers", http.StatusServiceUnavailable, text{"Too many watchers", "Trop d'observateurs"},
 		text{"Too many clients are watching the live stream.", "Trop de clients suivent déjà le flux en direct."},
@@ -133,6 +137,7 @@ var (
 
 // Details of problems. Those for wrong begin with the name of the field.
 var (
+	msgLongProposal = text{"Counting what a run would do with these values took longer than a minute. A simulated cleanup takes its time.", "Compter ce que ces valeurs changeraient a pris plus d'une minute. Un nettoyage simulé prend le temps qu'il faut."}
 	msgInvalid      = text{"The request is not valid.", "La requête n'est pas valide."}
 	msgNoRoute      = text{"There is nothing at this path.", "Il n'y a rien à ce chemin."}
 	msgQuery        = text{"The query cannot be read.", "Les paramètres de l'URL sont illisibles."}

@@ -9,7 +9,7 @@ import (
 // allKinds are all problems. The type of a problem is the address of its heading in docs/http.md.
 var allKinds = []*kind{
 	invalidRequest, unauthenticated, forbidden, readOnly, crossOrigin, notFound, methodNotAllowed, alreadyRunning, disabled, paused, notStored, clocksDiffer, otherSessions, kept, unexpected, obstructed, onHold, unarchivable, invalidLink, expiredLink, changed, tooLarge,
-	notJSON, tooManyDeletions, unconfirmed, tooManyRequests, internal, noStream, unavailable, tooManyWatchers,
+	notJSON, tooManyDeletions, unconfirmed, tooManyRequests, internal, noStream, unavailable, counting, tooManyWatchers,
 }
 
 func TestEveryProblemIsDescribedUnderItsName(t *testing.T) {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"strconv"
@@ -23,7 +24,7 @@ type policyAnswer struct {
 	Message  string    `json:"message,omitempty"` // after a change
 	Editable bool      `json:"editable"`          // some settings can be changed
 	Settings []setting `json:"settings"`
-	Due      due       `json:"due"`
+	Due      *due      `json:"due"`                // null while it is still counted
 	Proposed *due      `json:"proposed,omitempty"` // with the values of the query
 }
 
@@ -54,6 +55,11 @@ func numberValue[T int | int64 | float64](name string, editable bool, of func(se
 	return value{name, func(p sessioncleanup.Policy) any { return of(p) }, func(p sessioncleanup.Policy) bool { return of(p) != 0 }, editable}
 }
 
+// rateValue is that of an alert: 0 for none, which is a negative number in a policy.
+func rateValue(name string, of func(sessioncleanup.Policy) float64) value {
+	return value{name, func(p sessioncleanup.Policy) any { return max(of(p), 0) }, func(p sessioncleanup.Policy) bool { return of(p) != 0 }, true}
+}
+
 const hoursOfDay = 24 * time.Hour
 
 // policyValues are all settings, those that people look at first.
@@ -62,8 +68,8 @@ var policyValues = []value{
 	thresholdValue("delete_old_days", hoursOfDay, true, func(p sessioncleanup.Policy) time.Duration { return p.DeleteAfter }),
 	thresholdValue("archive_keep_days", hoursOfDay, true, func(p sessioncleanup.Policy) time.Duration { return p.ArchiveKeep }),
 	numberValue("alert_due", true, func(p sessioncleanup.Policy) int { return p.AlertDue }),
-	{"alert_use_rate", func(p sessioncleanup.Policy) any { return max(p.AlertUseRate, 0) }, func(p sessioncleanup.Policy) bool { return p.AlertUseRate != 0 }, true},
-	numberValue("alert_activity_rate", true, func(p sessioncleanup.Policy) float64 { return p.AlertActivityRate }),
+	rateValue("alert_use_rate", func(p sessioncleanup.Policy) float64 { return p.AlertUseRate }),
+	rateValue("alert_activity_rate", func(p sessioncleanup.Policy) float64 { return p.AlertActivityRate }),
 	switchValue("enabled", func(p sessioncleanup.Policy) sessioncleanup.Switch { return p.Enabled }),
 	switchValue("auto_cleanup_default", func(p sessioncleanup.Policy) sessioncleanup.Switch { return p.AutoCleanupDefault }),
 	switchValue("reactivate_on_activity", func(p sessioncleanup.Policy) sessioncleanup.Switch { return p.ReactivateOnActivity }),
@@ -100,7 +106,8 @@ func (c *call) settings() []setting {
 	return all
 }
 
-// policy serves GET /policy: what is in force, where it comes from, and what a run would do by it or by the values in the query.
+// policy serves GET /policy: what is in force, where it comes from, and what a run would do by it or by the values in the
+// query.
 func (c *call) policy() error {
 	values, err := c.query("inactive_hours", "delete_old_days", "archive_keep_days")
 	if err != nil {
@@ -126,28 +133,50 @@ func (c *call) policy() error {
 		return err
 	}
 	if change != (sessioncleanup.Policy{}) {
-		proposed, err := c.dueBy(change)
-		if err != nil {
+		if out.Proposed, err = c.proposed(change); err != nil {
 			return err
 		}
-		out.Proposed = &proposed
 	}
 	return c.reply(out)
 }
 
 func (c *call) policyNow() (policyAnswer, error) {
 	out := policyAnswer{Success: true, Editable: c.m.CanSetPolicy() && !c.ReadOnly, Settings: c.settings()}
-	var err error
-	out.Due, err = c.dueBy(sessioncleanup.Policy{})
+	now, counted, err := soon(c, func(ctx context.Context) (due, error) {
+		now, _, err := c.dueNow.get(ctx, "", func(ctx context.Context) (due, error) { return c.dueBy(ctx, sessioncleanup.Policy{}) })
+		return now, err
+	})
+	if counted {
+		out.Due = &now
+	}
 	return out, err
 }
 
-// dueBy is what a run would do with a change of the policy.
-func (c *call) dueBy(change sessioncleanup.Policy) (due, error) {
-	ctx, cancel := c.timed()
-	defer cancel()
+// dueBy is what a run would do with a change of the policy. It is counted for one caller at a time.
+func (c *call) dueBy(ctx context.Context, change sessioncleanup.Policy) (due, error) {
+	select {
+	case c.proposing <- struct{}{}:
+		defer func() { <-c.proposing }()
+	case <-ctx.Done():
+		return due{}, ctx.Err()
+	}
 	res, err := c.m.Propose(ctx, change)
 	return due{Deactivate: res.Deactivated(), Delete: res.Deleted(), Purge: res.Purged()}, err
+}
+
+// proposed is dueBy for a client that waits for it, however large the table is: it ends when the client leaves.
+func (c *call) proposed(change sessioncleanup.Policy) (*due, error) {
+	var then due
+	ctx, cancel := context.WithTimeout(c.r.Context(), longestCount)
+	defer cancel()
+	err := c.unhurried(ctx, c.whileReachable(func(ctx context.Context) (err error) {
+		then, err = c.dueBy(ctx, change)
+		return err
+	}))
+	if err != nil && ctx.Err() != nil {
+		return nil, &fault{problem: counting, detail: msgLongProposal, retryAfter: longestCount}
+	}
+	return &then, err
 }
 
 // setPolicy serves PATCH /policy.
@@ -162,7 +191,7 @@ func (c *call) setPolicy() error {
 		"inactive_hours":    threshold("inactive_hours", time.Hour, &change.InactiveAfter),
 		"delete_old_days":   threshold("delete_old_days", hoursOfDay, &change.DeleteAfter),
 		"archive_keep_days": threshold("archive_keep_days", hoursOfDay, &change.ArchiveKeep),
-		"alert_due":         count("alert_due", &alertDue), "alert_use_rate": fractionOrNone("alert_use_rate", &change.AlertUseRate), "alert_activity_rate": fraction("alert_activity_rate", &change.AlertActivityRate),
+		"alert_due":         count("alert_due", &alertDue), "alert_use_rate": fractionOrNone("alert_use_rate", &change.AlertUseRate), "alert_activity_rate": fractionOrNone("alert_activity_rate", &change.AlertActivityRate),
 	}); err != nil {
 		return err
 	}
@@ -177,9 +206,13 @@ func (c *call) setPolicy() error {
 			return wrong(v.name, msgSetByProgram)
 		}
 	}
-	ctx, cancel := c.timed()
-	defer cancel()
-	_, err = c.m.SetPolicy(ctx, change, expected)
+	if err := c.reachable(c.r.Context()); err != nil {
+		return err
+	}
+	err = c.unhurried(c.r.Context(), c.whileReachable(func(ctx context.Context) error { // it counts what the change would have removed
+		_, err := c.m.SetPolicy(ctx, change, expected)
+		return err
+	}))
 	if more, ok := errors.AsType[*sessioncleanup.MoreDeletionsError](err); ok {
 		return &fault{
 			problem: unconfirmed, detail: msgMoreDeleted, args: []any{more.After, more.Before},

@@ -153,6 +153,8 @@ func (c *call) faultOf(err error) *fault {
 		return &fault{problem: notFound}
 	case errors.Is(err, sessioncleanup.ErrDisabled):
 		return &fault{problem: disabled}
+	case errors.Is(err, sessioncleanup.ErrNotCounted):
+		return &fault{problem: counting, retryAfter: 2 * time.Second}
 	case errors.Is(err, sessioncleanup.ErrClock):
 		c.Logger.ErrorContext(c.r.Context(), "request failed", "method", c.r.Method, "error", err)
 		return &fault{problem: clocksDiffer}

@@ -85,8 +85,8 @@ var (
 	}
 )
 
-// match finds the route of a request and the ID of the session, the run or the archive's entry in its path. It reads the path as it was sent, so that an
-// ID may contain any character.
+// match finds the route of a request and the ID of the session, the run or the archive's entry in its path. It reads the
+// path as it was sent, so that an ID may contain any character.
 func (c *call) match() (*route, string, error) {
 	rest, ok := strings.CutPrefix(c.r.URL.EscapedPath(), c.Prefix)
 	if !ok || !strings.HasPrefix(rest, "/") {

@@ -22,7 +22,7 @@ type runAnswer struct {
 	Run     event `json:"run"`
 }
 
-// oneRun serves GET /runs/{id}: the event of a run, with its result. What it did to which session is in /events?run=.
+// oneRun serves GET /runs/{id}: the event of a run, with its result. Its changes to each session are in /events?run=.
 func (c *call) oneRun() error {
 	if _, err := c.query(); err != nil {
 		return err

@@ -177,8 +177,8 @@ func (c *call) session() error {
 	return c.reply(sessionAnswer{Success: true, Session: sessionOf(s)})
 }
 
-// viewed is a session of GET /view, which also has the names of the guide: those of its owner, and total_propositions, the number of its
-// rows in the activity table, where there is one of that name.
+// viewed is a session of GET /view, which also has the names of the guide: those of its owner, and total_propositions,
+// the number of its rows in the activity table, where there is one of that name.
 type viewed struct {
 	session
 	StreamerID   string `json:"streamer_id"`
@@ -257,7 +257,7 @@ func (c *call) listOptions() (o sessioncleanup.ListOptions, err error) {
 	if o.Tags, err = tagFilter("tags", values.Get("tags")); err != nil {
 		return o, err
 	}
-	if o.Status, err = oneOf(values, "status", sessioncleanup.Statuses()); err != nil {
+	if o.Status, err = oneOf(values, "status", sessioncleanup.Selections()); err != nil {
 		return o, err
 	}
 	sort, err := oneOf(values, "sort", sortNames)

@@ -15,6 +15,7 @@ const maxSlots = 1024
 type shared[V any] struct {
 	interval time.Duration
 	timeout  time.Duration // of a computation, even when its caller leaves
+	pace     time.Duration // a value is also served for so many times as long as computing it took
 
 	mu    sync.Mutex
 	slots map[string]*slot[V]
@@ -36,6 +37,16 @@ type flight[V any] struct {
 
 func newShared[V any](interval, timeout time.Duration) *shared[V] {
 	return &shared[V]{interval: interval, timeout: timeout, slots: map[string]*slot[V]{}}
+}
+
+// longestCount is how long counting for a response may take that nothing else waits for.
+const longestCount = time.Minute
+
+// newPaced is newShared for what may take long: at most a twentieth of the time is spent on it.
+func newPaced[V any](interval time.Duration) *shared[V] {
+	s := newShared[V](interval, longestCount)
+	s.pace = 20
+	return s
 }
 
 var errPanicked = errors.New("the computation panicked")
@@ -82,8 +93,9 @@ func (s *shared[V]) get(ctx context.Context, key string, compute func(context.Co
 	// Others wait for this, too: it continues when its caller leaves.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 	defer cancel()
+	began := time.Now()
 	f.value, f.err = compute(ctx)
-	f.until = time.Now().Add(s.interval)
+	f.until = time.Now().Add(max(s.interval, s.pace*time.Since(began)))
 	return f.value, f.until, f.err
 }
 

@@ -1,5 +1,6 @@
-// Package keeplink makes and verifies links with which an owner keeps sessions that will be deleted, without logging in: signed, for
-// one owner, and valid for a while. notify.Owners puts them into warnings, and the handler of package httpapi is the page behind them.
+// Package keeplink makes and verifies links with which an owner keeps sessions that will be deleted, without logging in:
+// signed, for one owner, and valid for a while. notify.Owners puts them into warnings, and the handler of package httpapi
+// is the page behind them.
 //
 //	links, err := keeplink.Open("https://app.example.com/api/session-cleanup", "/etc/sessioncleanup/keep-keys")
 //	if err != nil {
@@ -51,9 +52,9 @@ type Grant struct {
 	Zone  *time.Location // of the times on the page. Default: UTC
 }
 
-// New makes links to an API at a URL: that of the prefix of httpapi, as owners reach it. The first key signs, and all of them verify:
-// to replace a key, put a new one before it, and remove it when the links that it signed have expired. A key has 32 characters or
-// more. Anything else is a sessioncleanup.ErrInvalid, which quotes no key.
+// New makes links to an API at a URL: that of the prefix of httpapi, as owners reach it. The first key signs, and all of
+// them verify: to replace a key, put a new one before it, and remove it when the links that it signed have expired. A key
+// has 32 characters or more. Anything else is a sessioncleanup.ErrInvalid, which quotes no key.
 func New(api string, keys ...string) (*Links, error) {
 	u, err := url.Parse(api)
 	switch {
@@ -75,8 +76,8 @@ func New(api string, keys ...string) (*Links, error) {
 	return l, nil
 }
 
-// Open is New with the keys in a file, one a line; empty lines and those that begin with # are ignored. Others must not be able to
-// read the file, nor to write to it.
+// Open is New with the keys in a file, one a line; empty lines and those that begin with # are ignored. Others must not
+// be able to read the file, nor to write to it.
 func Open(api, file string) (*Links, error) {
 	f, err := tokens.OpenPrivate(file)
 	if err != nil {
@@ -100,7 +101,8 @@ func Open(api, file string) (*Links, error) {
 	return l, nil
 }
 
-// For is the same for an installation with a name, whose API is at a path below. Links of one installation are not valid in another.
+// For is the same for an installation with a name, whose API is at a path below. Links of one installation are not valid
+// in another.
 func (l *Links) For(name, below string) *Links {
 	other := *l
 	other.name = name

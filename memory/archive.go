@@ -26,7 +26,7 @@ func (s *Store) keep(session sessioncleanup.Session, now time.Time, cause sessio
 	e := sessioncleanup.Event{Reason: cause.Reason, Sessions: []sessioncleanup.SessionRef{ref}}.Shortened()
 	s.archive = append(s.archive, archived{sessioncleanup.Archived{
 		ID: s.archives, SessionID: ref.ID, OwnerID: ref.OwnerID, Name: e.Sessions[0].Name, At: now.Truncate(time.Millisecond),
-		Actor: cause.Actor, Reason: e.Reason, RunID: cause.RunID,
+		Actor: cause.Actor, Reason: e.Reason, RunID: cause.RunID, Tags: slices.Clone(session.Tags),
 	}, session})
 }
 
@@ -231,7 +231,7 @@ func (s *Store) Purge(ctx context.Context, b sessioncleanup.Batch, before time.T
 	defer s.mu.Unlock()
 	var refs []sessioncleanup.SessionRef
 	s.archive = slices.DeleteFunc(s.archive, func(a archived) bool {
-		if len(refs) == b.Limit || a.Held || !a.At.Before(before) || b.BackedUp && a.BackedUpAt.IsZero() {
+		if len(refs) == b.Limit || a.Held || !a.At.Before(sessioncleanup.PurgeBefore(before, b.PurgeRules, a.Tags)) || b.BackedUp && a.BackedUpAt.IsZero() {
 			return false
 		}
 		refs = append(refs, a.Ref())

@@ -41,6 +41,8 @@ var (
 	_ sessioncleanup.Reminder = (*Store)(nil)
 	_ sessioncleanup.Tagger   = (*Store)(nil)
 
+	_ sessioncleanup.RuleFollower = (*Store)(nil)
+
 	_ sessioncleanup.OwnerFinder = (*Store)(nil)
 )
 

@@ -106,6 +106,9 @@ func (s *Store) ClaimNotices(ctx context.Context, c sessioncleanup.NoticeClaim) 
 		case !applies:
 			s.dropNotice(id)
 		default:
+			if n.DeletedAt.IsZero() {
+				n.Tags = slices.Clone(session.Tags)
+			}
 			pending = append(pending, n)
 		}
 	}
@@ -163,6 +166,9 @@ func (s *Store) Remind(ctx context.Context, r sessioncleanup.Reminding) (reminde
 	defer s.mu.Unlock()
 	now := clock()
 	for _, n := range s.notices {
+		if n.DeletedAt.IsZero() {
+			n.Tags = s.sessions[n.SessionID].Tags
+		}
 		if stage := r.StageOf(n, now); stage > n.Stage && n.NextAt.IsZero() && n.DeletedAt.IsZero() {
 			n.Stage = stage
 			s.putNotice(n.Next(now))
@@ -173,10 +179,10 @@ func (s *Store) Remind(ctx context.Context, r sessioncleanup.Reminding) (reminde
 }
 
 // tellDeleted has the owner of a session told that a run deleted it, if it was warned.
-func (s *Store) tellDeleted(id string, now time.Time) {
-	if n := s.notices[id]; !n.DeliveredAt.IsZero() {
-		n.DeletedAt = now
-		s.notices[id] = n.Next(now)
+func (s *Store) tellDeleted(session sessioncleanup.Session, now time.Time) {
+	if n := s.notices[session.ID]; !n.DeliveredAt.IsZero() {
+		n.DeletedAt, n.Tags = now, session.Tags
+		s.notices[session.ID] = n.Next(now)
 	}
 }
 

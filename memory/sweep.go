@@ -41,8 +41,8 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 			s.keep(session, now, b.Cause)
 		}
 		s.replace(session, b.Action.Apply(session, now))
-		if b.Action == sessioncleanup.ActionDeleted && !b.Cutoffs.Warned.IsZero() {
-			s.tellDeleted(id, now)
+		if b.Action == sessioncleanup.ActionDeleted && !b.Cutoffs.For(session.Tags).Warned.IsZero() {
+			s.tellDeleted(session, now)
 		}
 		result.IDs = append(result.IDs, id)
 		refs = append(refs, session.Ref())
@@ -147,10 +147,11 @@ func (s *Store) due(a sessioncleanup.Action, c sessioncleanup.Cutoffs, after pla
 		sessioncleanup.ActionDeleted: {kept}, sessioncleanup.ActionNoticed: {kept}, sessioncleanup.ActionDeactivated: {idle, expiring},
 		sessioncleanup.ActionDated: {undated}, sessioncleanup.ActionCorrected: {idle, kept},
 	}[a]
-	ends := [orders]time.Time{kept: c.Delete, idle: c.Inactive, expiring: c.Now.Add(1)}
+	latest := c.Latest()
+	ends := [orders]time.Time{kept: latest.Delete, idle: latest.Inactive, expiring: c.Now.Add(1)}
 	switch a {
 	case sessioncleanup.ActionNoticed:
-		ends[kept] = c.Warn
+		ends[kept] = latest.Warn
 	case sessioncleanup.ActionCorrected:
 		ends = [orders]time.Time{idle: endOfTime, kept: endOfTime}
 	}
@@ -168,7 +169,7 @@ func (s *Store) due(a sessioncleanup.Action, c sessioncleanup.Cutoffs, after pla
 					break
 				}
 				session := s.sessions[p.ID]
-				seen := order == expiring && session.LastActivity.Before(c.Inactive) // in the idle order
+				seen := order == expiring && session.LastActivity.Before(latest.Inactive) // in the idle order
 				if !seen && c.Due(a, session) && !yield(place{order, p}, session) {
 					return
 				}

@@ -8,6 +8,9 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
+// FollowsRules is true: each session is measured by its tags.
+func (*Store) FollowsRules() bool { return true }
+
 // Tags counts the sessions of each tag. It looks at every session.
 func (s *Store) Tags(ctx context.Context, owner string) ([]sessioncleanup.TagCount, error) {
 	if err := s.lock(ctx); err != nil {

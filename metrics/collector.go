@@ -108,8 +108,8 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 	c.log.describe(to)
 }
 
-// Collect sends all metrics. What the database said last about its log is still true while it does not answer, and is sent; the
-// figures of the sessions are not.
+// Collect sends all metrics. The database's last figures about its log are still true while it does not answer, and are
+// sent; the figures of the sessions are not.
 func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

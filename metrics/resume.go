@@ -17,8 +17,9 @@ import (
 const NameLabel = "name"
 
 // Resume has a Collector that was not scraped yet continue from the metrics that another one wrote, in Prometheus's text
-// format: its counters go on from there, and it counts what is in the log since. So a command that runs once a day has counters
-// that rise, in a file for node_exporter. With an error, which says that the text is not such a file, the Collector is as it was.
+// format: its counters go on from there, and it counts what is in the log since. So a command that runs once a day has
+// counters that rise, in a file for node_exporter. With an error, which says that the text is not such a file, the
+// Collector is as it was.
 func (c *Collector) Resume(from io.Reader) error {
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 	families, err := parser.TextToMetricFamilies(from)

@@ -56,20 +56,23 @@ func (c *catalog) back(s sessioncleanup.Schema) []link {
 // linksFor is how long the links that were read are taken for those of the database.
 const linksFor = 10 * time.Second
 
-// links are the links back to the sessions, read now and then.
-func (s *Store) links(ctx context.Context, c *conn) ([]link, error) {
+// reach is what a deletion of sessions reaches, read now and then.
+func (s *Store) reach(ctx context.Context, c *conn) (*linksRead, error) {
 	s.mu.Lock()
 	known := s.back
 	s.mu.Unlock()
 	if known != nil && known.layout == c.layout && time.Since(known.read) < linksFor {
-		return known.links, nil
+		return known, nil
 	}
-	refers, err := c.refersBack(ctx)
+	keys, err := c.keys(ctx)
 	if err != nil {
 		return nil, err
 	}
-	known = &linksRead{layout: c.layout, read: time.Now()}
-	if refers {
+	known = &linksRead{layout: c.layout, read: time.Now(), going: keys.going(c.schema)}
+	if known.sizes, err = c.spaces(ctx, known.going); err != nil {
+		return nil, err
+	}
+	if len(keys.back(c.schema)) > 0 {
 		catalog, err := readCatalog(ctx, c)
 		if err != nil {
 			return nil, err
@@ -79,12 +82,12 @@ func (s *Store) links(ctx context.Context, c *conn) ([]link, error) {
 	s.mu.Lock()
 	s.back = known
 	s.mu.Unlock()
-	return known.links, nil
+	return known, nil
 }
 
-// refersBack reports whether there are links back to the sessions. Usually there are none, and the foreign keys alone say so: reading
-// the whole catalog takes many times as long.
-func (c *conn) refersBack(ctx context.Context) (bool, error) {
+// keys has the foreign keys alone. Usually they say that there are no links back to the sessions: reading the whole catalog takes many
+// times as long.
+func (c *conn) keys(ctx context.Context) (*catalog, error) {
 	keys := &catalog{tables: map[string]*table{c.schema.Table: {name: c.schema.Table}}}
 	err := c.query(ctx, statements["list_foreign_keys"], nil, func(rows *sql.Rows) error {
 		var in, to string
@@ -99,13 +102,15 @@ func (c *conn) refersBack(ctx context.Context) (bool, error) {
 		}
 		return keys.addKey(rows)
 	})
-	return len(keys.back(c.schema)) > 0, err
+	return keys, err
 }
 
 type linksRead struct {
 	layout *layout
 	read   time.Time
-	links  []link
+	links  []link             // back to the sessions
+	going  [][]link           // to rows that are deleted along
+	sizes  map[string]float64 // of rows, by table
 }
 
 // along returns the ids of other sessions that are deleted along with some, in the order in which they are found.
@@ -223,8 +228,8 @@ func (c *conn) refer(ctx context.Context, l link, parentKey, childKey []string, 
 	return keys, err
 }
 
-// checkAlong finds out which other sessions a deletion takes along. Those that are due, and may be, count as changed. A session that
-// would take another one along is skipped.
+// checkAlong finds out which other sessions a deletion takes along. Those that are due, and may be, count as changed. A
+// session that would take another one along is skipped.
 func (w *sweep) checkAlong(ctx context.Context, c *conn, links []link) error {
 	if len(links) == 0 {
 		return nil

@@ -136,7 +136,8 @@ func (a *archival) referredTo(t *table, s sessioncleanup.Schema) []string {
 	return columns
 }
 
-// archivalOf is how deletions are archived, as the tables are now. It is read once, and again after unchanged found a difference.
+// archivalOf is how deletions are archived, as the tables are now. It is read once, and again after unchanged found a
+// difference.
 func (s *Store) archivalOf(ctx context.Context, c *conn) (*archival, error) {
 	s.mu.Lock()
 	known := s.archives
@@ -211,8 +212,8 @@ func (c *conn) fingerprint(ctx context.Context, names []string) (string, error) 
 	return all.String(), err
 }
 
-// unchanged fails when the tables are not as they were read. It is asked when all rows that are archived are locked, so that nobody
-// can change the tables of these, or add rows that refer to them, in a new table either.
+// unchanged fails when the tables are not as they were read. It is asked when all rows that are archived are locked, so
+// that nobody can change the tables of these, or add rows that refer to them, in a new table either.
 func (s *Store) unchanged(ctx context.Context, c *conn, a *archival) error {
 	now, err := c.fingerprint(ctx, append(a.names(), a.sessions.name))
 	if err != nil || now == a.asRead {

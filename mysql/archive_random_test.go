@@ -22,7 +22,8 @@ import (
 
 var seeds = flag.Uint64("seeds", 4, "how many random schemas are tried")
 
-// archivedTypes are types of columns, each with values, as the application writes them, that lose something in a careless conversion.
+// archivedTypes are types of columns, each with values, as the application writes them, that lose something in a careless
+// conversion.
 var archivedTypes = map[string][]string{
 	"TINYINT":                    {"-128", "127"},
 	"SMALLINT UNSIGNED ZEROFILL": {"7", "65535"},
@@ -69,9 +70,9 @@ var archivedTypes = map[string][]string{
 	"INT INVISIBLE DEFAULT 5":                               {"6"},
 }
 
-// TestArchiveAndRestoreOnRandomSchemasChangeNothing deletes sessions of random tables, with rows of random tables that belong to
-// them, into the archive, by runs and one by one, and restores them, from the archive or from a backup: then every value of every
-// table is what it was.
+// TestArchiveAndRestoreOnRandomSchemasChangeNothing deletes sessions of random tables, with rows of random tables that
+// belong to them, into the archive, by runs and one by one, and restores them, from the archive or from a backup: then
+// every value of every table is what it was.
 func TestArchiveAndRestoreOnRandomSchemasChangeNothing(t *testing.T) {
 	t.Parallel()
 	thorough.Only(t, thorough.Random)

@@ -71,11 +71,11 @@ func archivedWhere(q sessioncleanup.ArchiveQuery) (string, params) {
 	return strings.Join(conditions, " AND "), p
 }
 
-// list is a list of numbers as a parameter.
-func list(ids []int64) []any {
-	all := make([]any, len(ids))
-	for i, id := range ids {
-		all[i] = id
+// list is a list of values as a parameter.
+func list[T any](values []T) []any {
+	all := make([]any, len(values))
+	for i, value := range values {
+		all[i] = value
 	}
 	return all
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// A value in the archive is JSON that is read back exactly: see migrations/mysql/00002_archive.sql. The server writes it, in the
-// transaction of the deletion; this package reads it, and binds it to the parameter of an insert.
+// A value in the archive is JSON that is read back exactly: see migrations/mysql/00002_archive.sql. The server writes it,
+// in the transaction of the deletion; this package reads it, and binds it to the parameter of an insert.
 
 // form is the statement that writes a value of a column.
 func (c columnInfo) form() string {

@@ -23,8 +23,9 @@ type archiving struct {
 	patience string // a prefix of statements that may not wait for locks
 }
 
-// archive moves sessions, which are locked, into the archive with all that their deletion reaches; the caller then deletes them. Rows
-// are locked as they are read. Unless it may wait for that, a row that another transaction has locked is an error.
+// archive moves sessions, which are locked, into the archive with all that their deletion reaches; the caller then
+// deletes them. Rows are locked as they are read. Unless it may wait for that, a row that another transaction has locked
+// is an error.
 func (s *Store) archive(ctx context.Context, c *conn, limits sessioncleanup.Archiving, cause sessioncleanup.Cause, now time.Time, refs []sessioncleanup.SessionRef, wait bool) error {
 	a, err := s.archivalOf(ctx, c)
 	if err != nil {
@@ -44,7 +45,7 @@ func (s *Store) archive(ctx context.Context, c *conn, limits sessioncleanup.Arch
 		return err
 	}
 	for _, step := range []func(context.Context) error{
-		w.findSessions, w.findRows, w.keepRows, w.checkSizes, func(ctx context.Context) error { return s.unchanged(ctx, c, a) },
+		w.findSessions, w.findRows, w.keepRows, w.keepTags, w.checkSizes, func(ctx context.Context) error { return s.unchanged(ctx, c, a) },
 	} {
 		if err := step(ctx); err != nil {
 			return w.explained(err)
@@ -76,7 +77,8 @@ func (w *archiving) tooLarge(what string) error {
 // entriesAtOnce is how many entries one statement inserts.
 const entriesAtOnce = 200
 
-// insertEntries makes the entries, with their sizes to be filled in. The server numbers the rows of a statement with VALUES in a row.
+// insertEntries makes the entries, with their sizes to be filled in. The server numbers the rows of a statement with
+// VALUES in a row.
 func (w *archiving) insertEntries(ctx context.Context, cause sessioncleanup.Cause, now time.Time) error {
 	for part := range slices.Chunk(w.refs, entriesAtOnce) {
 		var made []sessioncleanup.Archived

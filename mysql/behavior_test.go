@@ -190,11 +190,7 @@ func TestIDsAreFoundExactlyAsTheyAre(t *testing.T) {
 
 func TestWhatThisBackendLacksIsRefusedInWords(t *testing.T) {
 	t.Parallel()
-	store, d := adopted(t, rooms)
-	tag := sessioncleanup.Change{Action: sessioncleanup.ActionTagged, Tags: sessioncleanup.TagChange{Add: []string{"vip"}}}
-	if _, err := store.Update(t.Context(), sessioncleanup.Target{ID: "1"}, tag); !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("Update of tags: %v, want ErrUnsupported", err)
-	}
+	_, d := adopted(t, rooms)
 	for name, c := range map[string]mysql.Config{
 		"a view":    {Migrate: sessioncleanup.MigrateOptions{View: true}},
 		"a role":    {Migrate: sessioncleanup.MigrateOptions{AppRole: "app"}},

@@ -36,11 +36,11 @@ func BenchmarkArchive(b *testing.B) {
 					INSERT INTO sessions (id, name, active, auto_cleanup, last_activity, deactivated_at) SELECT seq, REPEAT('name', 10), FALSE, TRUE, '2020-01-01', '2020-01-01' FROM seq_1_to_%d;
 					INSERT INTO propositions (session_id, song) SELECT s.id, REPEAT('song', 20) FROM sessions s, seq_1_to_%d; SET @sessioncleanup_own = NULL`, sessions, rows))
 				if work == "restore" {
-					cleaned(b, m, sessions)
+					deletesAll(b, m, sessions)
 				}
 				b.StartTimer()
 				if work != "restore" {
-					cleaned(b, m, sessions)
+					deletesAll(b, m, sessions)
 				} else if err := restoreAll(b.Context(), m); err != nil {
 					b.Fatal(err)
 				}
@@ -49,8 +49,8 @@ func BenchmarkArchive(b *testing.B) {
 	}
 }
 
-// cleaned requires that a run deletes all sessions.
-func cleaned(b *testing.B, m *sessioncleanup.Manager, sessions int) {
+// deletesAll requires that a run deletes all sessions.
+func deletesAll(b *testing.B, m *sessioncleanup.Manager, sessions int) {
 	b.Helper()
 	result, err := m.Cleanup(b.Context(), sessioncleanup.Run{Force: true})
 	if err != nil || result.Deleted() != sessions {

@@ -197,6 +197,9 @@ func (c *catalog) describe() adopt.Database {
 			out.Other = "a table of the engine " + t.engine + ", which has no transactions"
 		}
 		for _, column := range t.columns {
+			if column.name == sinceColumn {
+				continue
+			}
 			out.Columns = append(out.Columns, adopt.Column{
 				Name: column.name, Type: column.declared, Kind: column.kind(), Unique: t.isUnique(column.name), Values: t.values(column), Fixed: column.base == "enum",
 			})
@@ -263,8 +266,8 @@ func (c *columnInfo) identity() identity {
 	}
 }
 
-// clock is the expression for the current time as triggers write it into a column: a TIMESTAMP is converted from the zone of the
-// connection. It is cut to milliseconds, as all times of the library, or to what the column keeps.
+// clock is the expression for the current time as triggers write it into a column: a TIMESTAMP is converted from the zone
+// of the connection. It is cut to milliseconds, as all times of the library, or to what the column keeps.
 func (c *columnInfo) clock() string {
 	precision := "3"
 	if c != nil && c.precision < 3 {
@@ -357,17 +360,21 @@ func (c *catalog) children(of string) []*table {
 	return found
 }
 
-// sources are the activity tables of a schema that was proposed, without those that are gone and with those made since.
+// sources are the activity tables of a schema that was proposed, without those that are gone, or whose columns are, and with those made
+// since.
 func (c *catalog) sources(s sessioncleanup.Schema) []sessioncleanup.Source {
-	left := slices.DeleteFunc(slices.Clone(s.Sources), func(source sessioncleanup.Source) bool { return c.tables[source.Table] == nil })
+	left := slices.DeleteFunc(slices.Clone(s.Sources), func(source sessioncleanup.Source) bool {
+		t := c.tables[source.Table]
+		return t.column(source.Session) == nil || source.At != "" && t.column(source.At) == nil
+	})
 	return append(left, c.describe().Unfollowed(s)...)
 }
 
-// Inspect reads the database and completes Config.Schema. The sessions are in the table that Config.Schema names, in a table
-// "sessions", or else in the only table whose name ends in "session" or "sessions", or else in the only table with a column
-// "active" or "is_active" that other tables refer to. Without any, it proposes OwnSchema; with several, and where tables of other
-// names may hold sessions, it fails with an ErrInvalid that lists them. Nothing is changed. Config.Logger receives what is
-// uncertain or left out.
+// Inspect reads the database and completes Config.Schema. The sessions are in the table that Config.Schema names, in a
+// table "sessions", or else in the only table whose name ends in "session" or "sessions", or else in the only table with
+// a column "active" or "is_active" that other tables refer to. Without any, it proposes OwnSchema; with several, and
+// where tables of other names may hold sessions, it fails with an ErrInvalid that lists them. Nothing is changed.
+// Config.Logger receives what is uncertain or left out.
 func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	var p adopt.Proposal
 	err := s.reading(ctx, func(c *conn) error {

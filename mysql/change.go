@@ -3,7 +3,6 @@ package mysql
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -12,17 +11,20 @@ import (
 
 // Update applies a change to one session, as sessioncleanup.Change.Apply does. The application's updated_at stays as it is.
 func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, change sessioncleanup.Change) (sessioncleanup.Session, error) {
-	if len(change.Tags.Add)+len(change.Tags.Remove) > 0 {
-		return sessioncleanup.Session{}, errNoTags
-	}
 	return s.change(ctx, t, func(c *conn, before sessioncleanup.Session) (sessioncleanup.Session, error) {
 		now := c.cut(before.AsOf)
 		after := change.Apply(before, now)
 		if after.Equal(before) {
 			return before, nil
 		}
-		if err := c.rewrite(ctx, before, after); err != nil {
+		if err := c.writeTags(ctx, before.ID, change.Tags); err != nil {
 			return before, err
+		}
+		untagged := after
+		if untagged.Tags = before.Tags; !untagged.Equal(before) {
+			if err := c.rewrite(ctx, before, after); err != nil {
+				return before, err
+			}
 		}
 		r, err := c.one(ctx, t.ID) // with the times as the application's columns keep them
 		if err != nil {
@@ -44,9 +46,6 @@ func (l *layout) cut(t time.Time) time.Time {
 	}
 	return t.UTC().Truncate(unit)
 }
-
-// errNoTags: this backend has none.
-var errNoTags = fmt.Errorf("tags on MariaDB and MySQL: %w", errors.ErrUnsupported)
 
 // errLeftAlone: a trigger of the application kept the row as it is, without an error.
 var errLeftAlone = errors.New("a trigger leaves some of the sessions as they are")
@@ -77,11 +76,11 @@ func (c *conn) rewrite(ctx context.Context, before, after sessioncleanup.Session
 // Delete removes one session and returns it as it was.
 func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessioncleanup.Cause) (sessioncleanup.Session, error) {
 	return s.change(ctx, t, func(c *conn, before sessioncleanup.Session) (sessioncleanup.Session, error) {
-		links, err := s.links(ctx, c)
+		reach, err := s.reach(ctx, c)
 		if err != nil {
 			return before, err
 		}
-		others, err := c.along(ctx, links, []string{before.ID})
+		others, err := c.along(ctx, reach.links, []string{before.ID})
 		if err == nil {
 			err = t.CheckAlong(others)
 		}
@@ -103,6 +102,11 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 				return before, err
 			}
 			if err := s.archive(ctx, c, *t.Archive, cause, before.AsOf, refs, true); err != nil {
+				return before, err
+			}
+		}
+		if !c.schema.SoftDelete { // then they stay with the row
+			if err := c.removeTagsOf(ctx, c.adopted.ID.list(idsOf(refs))); err != nil {
 				return before, err
 			}
 		}

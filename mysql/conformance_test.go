@@ -206,6 +206,14 @@ func (s shape) harness(t testing.TB) storetest.Harness {
 			return transaction{d, conn, s.value}, err
 		},
 		Disconnect: d.Disconnect,
+		Tag: func(ctx context.Context, id string, tags ...string) error {
+			for _, tag := range tags {
+				if _, err := d.DB.ExecContext(ctx, "INSERT INTO sessioncleanup_tags (session_id, tag) VALUES ("+s.value+", ?)", id, tag); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
 	}
 	if s.source != "" {
 		h.Activity = func(ctx context.Context, id string) error {

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // params are the values of a statement's parameters, :name. A []any stands for a list of values, as IN has it.
@@ -45,12 +46,35 @@ func bound(statement string, p params) (string, []any) {
 type conn struct {
 	*sql.Conn
 	*layout
+	trips trips
+}
+
+// trips are the round trips to the server: their number, and how long the fastest took, which is about the network's share of each.
+type trips struct {
+	count   int
+	fastest time.Duration
+}
+
+func (t *trips) add(started time.Time) {
+	took := time.Since(started)
+	if t.count == 0 || took < t.fastest {
+		t.fastest = took
+	}
+	t.count++
+}
+
+// heldSince is how long locks were held since a time and a number of round trips, less what the network took: smaller batches would not
+// shorten that.
+func (t *trips) heldSince(started time.Time, count int) time.Duration {
+	return max(time.Since(started)-time.Duration(t.count-count)*t.fastest, time.Millisecond)
 }
 
 // query calls scan for each row.
 func (c *conn) query(ctx context.Context, statement string, p params, scan func(*sql.Rows) error) error {
 	text, args := bound(statement, p)
+	started := time.Now()
 	rows, err := c.QueryContext(ctx, text, args...)
+	c.trips.add(started)
 	if err != nil {
 		return err
 	}
@@ -66,12 +90,14 @@ func (c *conn) query(ctx context.Context, statement string, p params, scan func(
 // row reads the only row of a statement; sql.ErrNoRows when there is none.
 func (c *conn) row(ctx context.Context, statement string, p params, dest ...any) error {
 	text, args := bound(statement, p)
+	defer c.trips.add(time.Now())
 	return c.QueryRowContext(ctx, text, args...).Scan(dest...)
 }
 
 // exec returns the number of rows that were changed.
 func (c *conn) exec(ctx context.Context, statement string, p params) (int64, error) {
 	text, args := bound(statement, p)
+	defer c.trips.add(time.Now())
 	result, err := c.ExecContext(ctx, text, args...)
 	if err != nil {
 		return 0, err

@@ -160,8 +160,8 @@ func (h *hosts) Connect(ctx context.Context) (driver.Conn, error) {
 	return nil, failed
 }
 
-// order is in which hosts are tried: as they are given, but last those that failed just now, so that each connection does not wait
-// for a host that does not answer.
+// order is in which hosts are tried: as they are given, but last those that failed just now, so that each connection does
+// not wait for a host that does not answer.
 func (h *hosts) order(now time.Time) []*host {
 	var first, last []*host
 	for _, host := range h.all {

@@ -31,10 +31,10 @@ func (l link) effect() string {
 	}
 }
 
-// Dependents returns the tables that deleting sessions reaches through foreign keys, at any depth, with the rows that go along
-// with the sessions that match the query. The table of sessions is left out: sessions that would go along count as sessions. Rows
-// that are reached only through rows of their own table are not counted. With a nil query it also answers for tables that were not
-// adopted yet, as Inspect understands them.
+// Dependents returns the tables that deleting sessions reaches through foreign keys, at any depth, with the rows that go
+// along with the sessions that match the query. The table of sessions is left out: sessions that would go along count as
+// sessions. Rows that are reached only through rows of their own table are not counted. With a nil query it also answers
+// for tables that were not adopted yet, as Inspect understands them.
 func (s *Store) Dependents(ctx context.Context, q *sessioncleanup.Query) ([]sessioncleanup.Dependent, error) {
 	var all []sessioncleanup.Dependent
 	err := s.reading(ctx, func(c *conn) error {
@@ -83,8 +83,8 @@ func (s *Store) Dependents(ctx context.Context, q *sessioncleanup.Query) ([]sess
 	return all, err
 }
 
-// dependents are the tables that a deletion of sessions reaches, without counts, in the order of their names, and the ways to each, which
-// meet no table twice.
+// dependents are the tables that a deletion of sessions reaches, without counts, in the order of their names, and the
+// ways to each, which meet no table twice.
 func (c *catalog) dependents(s sessioncleanup.Schema) ([]sessioncleanup.Dependent, map[sessioncleanup.Dependent][][]link) {
 	var all []sessioncleanup.Dependent
 	paths := map[sessioncleanup.Dependent][][]link{}
@@ -124,14 +124,6 @@ func (c *catalog) dependents(s sessioncleanup.Schema) ([]sessioncleanup.Dependen
 func (c *conn) rowsOn(paths [][]link, names sqlfile.Names) string {
 	var parts []string
 	for _, path := range paths {
-		joins := ""
-		for i, l := range path {
-			var refers []string
-			for j := range l.key.columns {
-				refers = append(refers, fmt.Sprintf("r%d.%s = r%d.%s", i+1, sqlfile.Column(l.key.columns[j]), i, sqlfile.Column(l.key.to[j])))
-			}
-			joins += fmt.Sprintf(" JOIN %s AS r%d ON %s", sqlfile.Column(l.child.name), i+1, strings.Join(refers, " AND "))
-		}
 		last := path[len(path)-1].child
 		key := []string{fmt.Sprintf("r%d.*", len(path))}
 		if columns := last.indexes[primary]; len(columns) > 0 {
@@ -140,7 +132,7 @@ func (c *conn) rowsOn(paths [][]link, names sqlfile.Names) string {
 				key = append(key, fmt.Sprintf("r%d.%s", len(path), sqlfile.Column(column)))
 			}
 		}
-		parts = append(parts, c.sql("dependent_rows", with(names, sqlfile.Names{"key": strings.Join(key, ", "), "joins": joins})))
+		parts = append(parts, c.sql("dependent_rows", with(names, sqlfile.Names{"key": strings.Join(key, ", "), "joins": joins(path, "r0")})))
 	}
 	return strings.Join(parts, " UNION ")
 }

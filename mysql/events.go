@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -49,10 +50,12 @@ func (c *conn) addEvent(ctx context.Context, e sessioncleanup.Event) error {
 	return c.insertEvent(ctx, &e)
 }
 
-// insertEvent writes an event and fills in its ID and, when zero, its time. From then on other events wait for the transaction to
-// end: so IDs are in the order of commits.
+// insertEvent writes an event and fills in its ID and, when zero, its time. From then on other events wait for the
+// transaction to end: so IDs are in the order of commits.
 func (c *conn) insertEvent(ctx context.Context, e *sessioncleanup.Event) error {
+	started := time.Now()
 	counted, err := c.ExecContext(ctx, statements["count_event"])
+	c.trips.add(started)
 	if err == nil {
 		e.ID, err = counted.LastInsertId()
 	}

@@ -68,7 +68,8 @@ func (i identity) text(column string) string {
 	}
 }
 
-// same is the condition for a column to have exactly the value of a parameter. The collation of a text may take others for equal.
+// same is the condition for a column to have exactly the value of a parameter. The collation of a text may take others
+// for equal.
 func (i identity) same(column, parameter string) string {
 	if i != identityText {
 		return column + " = " + parameter

@@ -54,8 +54,8 @@ func runVictim(work string) error {
 	return err
 }
 
-// killed starts a victim and kills it with SIGKILL some time after it began, at a random moment up to most. It returns when the server
-// has ended its transaction, and reports whether the victim was still running.
+// killed starts a victim and kills it with SIGKILL some time after it began, at a random moment up to most. It returns
+// when the server has ended its transaction, and reports whether the victim was still running.
 func killed(t *testing.T, d mysqltest.Database, work string, most time.Duration) (hit bool) {
 	t.Helper()
 	u, err := url.Parse(d.URL)

@@ -33,6 +33,7 @@ func newLayout(set settings) *layout {
 		"expires_at": known(s.ExpiresAt), "deactivated_at": known(s.DeactivatedAt),
 		"auto_cleanup": "COALESCE(" + column(s.AutoCleanup) + " <> 0, FALSE)",
 		"untracked":    truth(set.untracked()), "revives": "FALSE",
+		"since_column": sqlfile.Column(sinceColumn), "members": "", "members_on": "", "table_id_order": a.ID.order(column(s.ID)),
 		"keep": "", "place_column": "NULL", "note_text": a.ID.text("session"), "prefilter": "TRUE", "notes_where": "", "owner_name": "''", "condition": "TRUE",
 	}
 	if s.Owner != "" {
@@ -43,6 +44,7 @@ func newLayout(set settings) *layout {
 			"owners": sqlfile.Column(s.Owners.Table), "owners_id": sqlfile.Column(s.Owners.ID), "owners_name": sqlfile.Column(s.Owners.Name),
 		})
 	}
+	n["born"], n["tags_of"] = filled("born", n), statements["tags_of"]
 	n["activity_count"] = l.activityCount()
 	for _, name := range a.Updating { // columns with ON UPDATE CURRENT_TIMESTAMP stay as they are
 		n["keep"] += ", " + column(name) + " = " + column(name)
@@ -97,8 +99,13 @@ func (l *layout) seen(prefilter, place, notes string) sqlfile.Names {
 	if notes != "" {
 		more["notes_where"] = "WHERE " + notes
 	}
-	more["base"] = l.sql("base", more)
-	return sqlfile.Names{"seen": l.sql("seen", more)}
+	return l.seenAs(more)
+}
+
+// seenAs is seen with parts of its statement.
+func (l *layout) seenAs(parts sqlfile.Names) sqlfile.Names {
+	parts["base"] = l.sql("base", parts)
+	return sqlfile.Names{"seen": l.sql("seen", parts)}
 }
 
 // seenOf is seen for the sessions in the parameter :ids.

@@ -14,37 +14,42 @@ func (s *Store) Lease(ctx context.Context, r sessioncleanup.LeaseRequest) (sessi
 		return sessioncleanup.Lease{}, s.failed(ctx, err)
 	}
 	var lease sessioncleanup.Lease
-	err := s.writing(ctx, func(c *conn) error {
+	err := s.writing(ctx, func(c *conn) (err error) {
 		if _, err := readStored(ctx, c); err != nil {
 			return err
 		}
-		name := params{"name": []byte(r.Name)}
-		if _, err := c.exec(ctx, statements["make_lease"], name); err != nil {
-			return err
-		}
-		stored := sessioncleanup.Lease{Name: r.Name}
-		var expires sql.NullTime
-		var ttl int64
-		if err := c.row(ctx, statements["read_lease"], name, &stored.Holder, &stored.Epoch, &expires, &ttl); err != nil {
-			return err
-		}
-		var now time.Time // after the lease was locked
-		if err := c.row(ctx, statements["clock"], nil, &now); err != nil {
-			return err
-		}
-		stored.ExpiresAt, stored.TTL = expires.Time, time.Duration(ttl)*time.Millisecond
-		var err error
-		if lease, err = stored.Apply(r, now); err != nil {
-			return err
-		}
-		_, err = c.exec(ctx, statements["write_lease"], params{
-			"name": []byte(r.Name), "holder": []byte(lease.Holder), "epoch": lease.Epoch, "expires_at": nullTime(lease.ExpiresAt),
-			"ttl_ms": lease.TTL.Milliseconds(),
-		})
+		lease, err = c.lease(ctx, r)
 		return err
 	})
 	if err != nil {
 		return sessioncleanup.Lease{}, err
 	}
 	return lease, nil
+}
+
+// lease is Lease within a transaction.
+func (c *conn) lease(ctx context.Context, r sessioncleanup.LeaseRequest) (lease sessioncleanup.Lease, err error) {
+	name := params{"name": []byte(r.Name)}
+	if _, err := c.exec(ctx, statements["make_lease"], name); err != nil {
+		return lease, err
+	}
+	stored := sessioncleanup.Lease{Name: r.Name}
+	var expires sql.NullTime
+	var ttl int64
+	if err := c.row(ctx, statements["read_lease"], name, &stored.Holder, &stored.Epoch, &expires, &ttl); err != nil {
+		return lease, err
+	}
+	var now time.Time // after the lease was locked
+	if err := c.row(ctx, statements["clock"], nil, &now); err != nil {
+		return lease, err
+	}
+	stored.ExpiresAt, stored.TTL = expires.Time, time.Duration(ttl)*time.Millisecond
+	if lease, err = stored.Apply(r, now); err != nil {
+		return lease, err
+	}
+	_, err = c.exec(ctx, statements["write_lease"], params{
+		"name": []byte(r.Name), "holder": []byte(lease.Holder), "epoch": lease.Epoch, "expires_at": nullTime(lease.ExpiresAt),
+		"ttl_ms": lease.TTL.Milliseconds(),
+	})
+	return lease, err
 }

@@ -49,7 +49,11 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 		}
 		if q.CountUpTo > 0 {
 			p["count_up_to"] = q.CountUpTo
-			if err := c.row(ctx, c.sql("count", names), p, &page.Total); err != nil {
+			count := "count"
+			if q.Status == "" {
+				count = "count_rows"
+			}
+			if err := c.row(ctx, c.sql(count, names), p, &page.Total); err != nil {
 				return err
 			}
 		}
@@ -89,9 +93,6 @@ func nullTime(t time.Time) any {
 // where is the set of sessions, and the condition for those that match a filter and a status. It is false when none can.
 func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cut sessioncleanup.Cutoffs) (sqlfile.Names, params, bool) {
 	p, names := cutoffParams(cut), maps.Clone(l.seenRules)
-	if f.Tags != "" { // the Manager refuses them; nothing matches, rather than everything
-		return nil, nil, false
-	}
 	conditions, prefilters, notes := []string{"TRUE"}, []string{"TRUE"}, ""
 	if f.ID != "" {
 		id, ok := l.adopted.ID.bind(f.ID)
@@ -100,7 +101,7 @@ func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cu
 		}
 		p["id"], p["ids"] = id, []any{id}
 		conditions = append(conditions, l.adopted.ID.same("t.id", ":id"))
-		prefilters, notes = append(prefilters, l.names["id"]+" = :id"), "session IN (:ids)"
+		prefilters, notes = append(prefilters, l.adopted.ID.same(l.names["id"], ":id")), "session IN (:ids)"
 	}
 	if f.OwnerID != "" {
 		owner, ok := l.adopted.Owner.bind(f.OwnerID)
@@ -109,21 +110,45 @@ func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cu
 		}
 		p["owner"] = owner
 		conditions = append(conditions, l.adopted.Owner.same("t.owner", ":owner"))
-		prefilters = append(prefilters, l.names["owner"]+" = :owner")
+		prefilters = append(prefilters, l.adopted.Owner.same(l.names["owner"], ":owner"))
 	}
 	if f.Text != "" {
 		p["text"] = f.Text
 		conditions = append(conditions, filled("with_text", sqlfile.Names{"name_text": "t.name_text", "code_text": "t.code_text", "id_text": "t.id_text"}))
 		prefilters = append(prefilters, l.sql("with_text", nil))
 	}
+	for i, word := range strings.Fields(f.Tags) {
+		name := "tags_" + parameterName(1+i)
+		seen, inTable := l.tagged(word, ":"+name)
+		p[name] = tagsOf(word)
+		conditions, prefilters = append(conditions, seen), append(prefilters, inTable)
+	}
+	names["filter"] = strings.Join(prefilters, " AND ")
 	if status != "" {
 		conditions = append(conditions, names["status_"+string(status)])
+		prefilters = append(prefilters, l.atMost(status))
 	}
 	for key, value := range l.seen(strings.Join(prefilters, " AND "), "", notes) {
 		names[key] = value
 	}
-	names["condition"], names["filter"] = strings.Join(conditions, " AND "), strings.Join(prefilters, " AND ")
+	names["condition"] = strings.Join(conditions, " AND ")
 	return names, p, true
+}
+
+// atMost is a condition on the table's own columns that an index serves, for all sessions with a status: notes make a session due later
+// only. Notes that make sessions active again make others due for deactivation.
+func (l *layout) atMost(status sessioncleanup.Status) string {
+	switch status {
+	case sessioncleanup.StatusToDelete, sessioncleanup.SelectWaiting:
+		return l.goneRows()
+	case sessioncleanup.SelectToWarn:
+		return l.warnRows()
+	case sessioncleanup.StatusToDeactivate:
+		if !l.policy.ReactivateOnActivity.Or(false) {
+			return "(" + l.idleRows() + " OR " + l.expiredRows() + ")"
+		}
+	}
+	return "TRUE"
 }
 
 // asSeen are the values that the rules depend on, as notes of activity make them.
@@ -172,6 +197,10 @@ func (c *conn) page(ctx context.Context, q sessioncleanup.Query, names sqlfile.N
 			return nil, nil, err
 		}
 	}
+	if by := c.pageColumn(q); by != "" {
+		names = c.onlyMembers(names, q, by)
+		p["last"] = q.Limit
+	}
 	err = c.query(ctx, c.sql("page", names), p, func(rows *sql.Rows) error {
 		var owner string
 		var activity int64
@@ -187,6 +216,40 @@ func (c *conn) page(ctx context.Context, q sessioncleanup.Query, names sqlfile.N
 		next = &last
 	}
 	return sessions, next, err
+}
+
+// pageColumn is the column with an index in whose order a page is read; empty where there is none. A single session is found by its id.
+func (l *layout) pageColumn(q sessioncleanup.Query) string {
+	switch {
+	case q.ID != "":
+		return ""
+	case q.Sort == sessioncleanup.SortLastActivity:
+		return l.schema.LastActivity
+	case q.Sort == sessioncleanup.SortCreated:
+		return l.schema.CreatedAt
+	default:
+		return ""
+	}
+}
+
+// onlyMembers limits a page to the sessions that may be on it.
+func (l *layout) onlyMembers(names sqlfile.Names, q sessioncleanup.Query, by string) sqlfile.Names {
+	names = with(names, sqlfile.Names{
+		"by_column": sqlfile.Column(by), "quiet_status": "TRUE", "from": "TRUE", "later": "TRUE", "from_operator": ">=", "until": "<=", "furthest": "TIMESTAMP'9999-12-31 23:59:59'",
+	})
+	if q.Status != "" {
+		names["quiet_status"] = l.tableRules["status_"+string(q.Status)] + " AND " + l.atMost(q.Status)
+	}
+	if q.Descending {
+		names["from_operator"], names["until"], names["furthest"] = "<=", ">=", "TIMESTAMP'0001-01-01 00:00:00'"
+	}
+	if q.After != nil {
+		names["from"], names["later"] = l.sql("quiet_from", names), l.sql("quiet_later", names)
+	}
+	names["quiet"] = l.sql("quiet", names)
+	return with(names, l.seenAs(sqlfile.Names{
+		"members": "(" + l.sql("members", names) + ") AS m STRAIGHT_JOIN", "members_on": "ON " + l.names["id"] + " = m.id",
+	}))
 }
 
 // position is where a page starts, as the expressions have it.

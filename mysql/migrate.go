@@ -2,11 +2,10 @@ package mysql
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -16,17 +15,21 @@ import (
 )
 
 // Migrate creates what is missing in the database and stores the policy. Statements that change tables are no part of a
-// transaction on MariaDB and MySQL: what will be added is noted first, each thing is added on its own, and the library uses the
-// database when everything is there. New columns need no copy of the table; where the server cannot do without one, it is made in
-// the background, and Config.Logger says so. A table that other transactions use is not waited for: Migrate tries again and again
-// for a minute, and then fails with ErrUnavailable.
+// transaction on MariaDB and MySQL: what will be added is noted first, each thing is added on its own, and the library
+// uses the database when everything is there. New columns need no copy of the table; where the server cannot do without
+// one, it is made in the background, and Config.Logger says so. A table that other transactions use is not waited for:
+// Migrate tries again and again for a minute, and then fails with ErrUnavailable.
 func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
+	if len(p.RuleTags()) > 0 {
+		return errNoRules
+	}
 	p = p.WithDefaults()
 	defer s.forgetLayout()
-	return s.migrating(ctx, func(c *conn) error {
+	return s.migrating(ctx, func(ctx context.Context, m *migration) error {
+		c := m.conn
 		plan, err := s.plan(ctx, c, p)
 		if err != nil {
 			return err
@@ -35,7 +38,7 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		if err := s.createLibraryTables(ctx, c); err != nil {
 			return err
 		}
-		if err := s.note(ctx, plan); err != nil {
+		if err := m.note(ctx, plan); err != nil {
 			return err
 		}
 		if err := s.alterSessions(ctx, c, plan); err != nil {
@@ -62,7 +65,7 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		if plan.have.adopted.Ready && same(want.policy, plan.have.policy) && same(want.schema, plan.have.schema) && same(want.adopted, plan.have.adopted) {
 			return nil
 		}
-		return s.writing(ctx, func(c *conn) error { return want.store(ctx, c) })
+		return m.storing(ctx, want)
 	})
 }
 
@@ -87,25 +90,6 @@ func (s *Store) forgetLayout() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.layout, s.archives = nil, nil
-}
-
-// migrating calls do while no other process on the same server migrates this database. Its connection waits for no table.
-func (s *Store) migrating(ctx context.Context, do func(c *conn) error) error {
-	return s.reading(ctx, func(c *conn) error {
-		defer func() { _ = c.Raw(func(any) error { return driver.ErrBadConn }) }() // which frees the lock, and the settings
-		if _, err := c.ExecContext(ctx, statements["wait_for_no_table"]); err != nil {
-			return err
-		}
-		for {
-			var got sql.NullBool
-			if err := c.row(ctx, statements["lock_migration"], nil, &got); err != nil {
-				return err
-			}
-			if got.Bool {
-				return do(c)
-			}
-		}
-	})
 }
 
 // plan is what Migrate has to do.
@@ -176,9 +160,9 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	return out, nil
 }
 
-// note stores what will be added before it is, so that Uninstall finds it after an interruption. Until an earlier installation is
-// changed, it works as before.
-func (s *Store) note(ctx context.Context, p plan) error {
+// note stores what will be added before it is, so that Uninstall finds it after an interruption. Until an earlier
+// installation is changed, it works as before.
+func (m *migration) note(ctx context.Context, p plan) error {
 	noted := p.want
 	if p.have.adopted.Ready {
 		noted = p.have
@@ -190,32 +174,34 @@ func (s *Store) note(ctx context.Context, p plan) error {
 	if same(noted.schema, p.have.schema) && same(noted.adopted, p.have.adopted) {
 		return nil
 	}
-	return s.writing(ctx, func(c *conn) error { return noted.store(ctx, c) })
+	return m.storing(ctx, noted)
 }
 
 // alterSessions creates the table of sessions, or adds the columns that it lacks, all at once.
 func (s *Store) alterSessions(ctx context.Context, c *conn, p plan) error {
-	names := sqlfile.Names{"sessions": sqlfile.Column(p.want.schema.Table)}
+	names := sqlfile.Names{"sessions": sqlfile.Column(p.want.schema.Table), "invisible": statements["invisible"]}
 	if p.create {
 		return s.define(ctx, c, filled("create_sessions", names))
 	}
-	if len(p.missing) == 0 {
-		return nil
-	}
-	for i, column := range p.missing {
-		if i > 0 {
-			names["changes"] += ", "
-		}
+	var changes []string
+	for _, column := range p.missing {
 		more := sqlfile.Names{"column": sqlfile.Column(column.Column), "default": "1"}
 		switch {
 		case column.Kind != adopt.Boolean:
-			names["changes"] += filled("add_time", more)
+			changes = append(changes, filled("add_time", more))
 			continue
 		case column.Field == "auto_cleanup":
 			more["default"] = autoCleanupDefault(p.want.policy)
 		}
-		names["changes"] += filled("add_switch", more)
+		changes = append(changes, filled("add_switch", more))
 	}
+	if p.catalog.tables[p.want.schema.Table].column(sinceColumn) == nil {
+		changes = append(changes, filled("add_since", with(names, sqlfile.Names{"column": sqlfile.Column(sinceColumn)})))
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	names["changes"] = strings.Join(changes, ", ")
 	return s.alter(ctx, c, names)
 }
 
@@ -241,8 +227,8 @@ const (
 	definePause    = 100 * time.Millisecond
 )
 
-// define executes a statement that changes the schema. A statement that waits for a table makes all those wait that come after it:
-// so it does not wait, but is tried again.
+// define executes a statement that changes the schema. A statement that waits for a table makes all those wait that come
+// after it: so it does not wait, but is tried again.
 func (s *Store) define(ctx context.Context, c *conn, statement string) error {
 	for attempt := 1; ; attempt++ {
 		_, err := c.ExecContext(ctx, statement)

@@ -26,8 +26,8 @@ import (
 
 // Config says how a Store works. The zero value is useful.
 type Config struct {
-	// Schema says where the application keeps its sessions. What it leaves open is what an earlier Migrate adopted, or else what
-	// Inspect finds. Default: the zero Schema.
+	// Schema says where the application keeps its sessions. Fields that it leaves open are those that an earlier Migrate
+	// adopted, or else those that Inspect finds. Default: the zero Schema.
 	Schema sessioncleanup.Schema
 	// Migrate says how Migrate adopts a table. Times in DATETIME columns are read as UTC: Migrate refuses another TimeZone, and a
 	// View and roles. Replace has no effect. Default: the zero MigrateOptions.

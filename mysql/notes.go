@@ -11,9 +11,9 @@ import (
 // notesAtOnce is how many notes are folded in in one transaction.
 const notesAtOnce = 1000
 
-// foldOlder folds in some notes of the triggers of before the run, with the lease of the batch: it writes what they say to the sessions
-// and forgets them. It returns how many it found, and whether there are more. Notes whose transactions are open, and those of
-// sessions that are locked, are left; notes of no session are forgotten.
+// foldOlder folds in some notes of the triggers of before the run, with the lease of the batch: it writes what they say
+// to the sessions and forgets them. It returns how many it found, and whether there are more. Notes whose transactions
+// are open, and those of sessions that are locked, are left; notes of no session are forgotten.
 func (s *Store) foldOlder(ctx context.Context, b sessioncleanup.Batch) (folded int, more bool, err error) {
 	err = s.writingSessions(ctx, func(c *conn) error {
 		if err := c.guard(ctx, b.Lease); err != nil {

@@ -65,6 +65,8 @@ func (l *layout) triggers() []object {
 	}
 	add("session_inserted", prefix+"session_inserted", nil)
 	add("session_updated", prefix+"session_updated", nil)
+	add("tagged", prefix+"tag_added", sqlfile.Names{"event": "INSERT"})
+	add("tagged", prefix+"tag_changed", sqlfile.Names{"event": "UPDATE"})
 	for _, source := range s.Sources {
 		more := sqlfile.Names{"source": sqlfile.Column(source.Table), "source_session": sqlfile.Column(source.Session)}
 		add("activity_inserted", named(source.Table, source.Session, "inserted"), more)
@@ -73,7 +75,7 @@ func (l *layout) triggers() []object {
 	return all
 }
 
-// indexes are those that runs and an owner's list need, and the application has none for.
+// indexes are those that runs and lists need, and the application has none for.
 func (l *layout) indexes(c *catalog) []object {
 	s := l.schema
 	var all []object
@@ -95,8 +97,10 @@ func (l *layout) indexes(c *catalog) []object {
 			add(table, name, column)
 		}
 	}
-	if s.Owner != "" {
-		helper(s.Table, s.Owner)
+	for _, column := range []string{s.Owner, s.CreatedAt} {
+		if column != "" {
+			helper(s.Table, column)
+		}
 	}
 	for _, source := range s.Sources {
 		helper(source.Table, source.Session)
@@ -104,11 +108,13 @@ func (l *layout) indexes(c *catalog) []object {
 	return all
 }
 
-// createObjects creates the table of notes, triggers and indexes that are missing, and drops those that are not wanted any more.
+// createObjects creates the tables of notes and of tags, triggers and indexes that are missing, and drops those that are not wanted any more.
 func (s *Store) createObjects(ctx context.Context, c *conn, catalog *catalog, set settings) error {
 	l := newLayout(set)
-	if err := s.define(ctx, c, filled("create_notes", sqlfile.Names{"key_type": set.adopted.KeyType})); err != nil {
-		return err
+	for _, statement := range []string{"create_notes", "create_tags"} {
+		if err := s.define(ctx, c, filled(statement, sqlfile.Names{"key_type": set.adopted.KeyType})); err != nil {
+			return err
+		}
 	}
 	wanted := map[string]bool{}
 	for _, o := range l.triggers() {

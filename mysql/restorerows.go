@@ -43,6 +43,9 @@ func (w *restoration) insert(ctx context.Context, e sessioncleanup.Archived, row
 	if row.Unlinked {
 		return nil
 	}
+	if row.Table == tagsTable {
+		return w.restoreTag(ctx, e, row)
+	}
 	t := w.table(row)
 	if t == nil {
 		w.obstruct(sessioncleanup.ObstacleTable, e, row, "the table is gone")
@@ -95,8 +98,8 @@ func (w *restoration) insert(ctx context.Context, e sessioncleanup.Archived, row
 	return err
 }
 
-// insertRow inserts a row, in which some values are errors of an ENUM: the server takes these only if it takes any wrong value, so
-// that there must be no other.
+// insertRow inserts a row, in which some values are errors of an ENUM: the server takes these only if it takes any wrong
+// value, so that there must be no other.
 func (w *restoration) insertRow(ctx context.Context, statement string, p params, lenient int) error {
 	if lenient == 0 {
 		_, err := w.execLarge(ctx, statement, p)

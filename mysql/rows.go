@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -48,12 +49,15 @@ func scan(rows *sql.Rows, more ...any) (row, error) {
 	var r row
 	s := &r.table
 	var created, updated, last, expires, deactivated, noted sql.NullTime
-	var warning sql.NullString
+	var warning, tags sql.NullString
 	err := rows.Scan(append([]any{
-		&s.ID, &s.OwnerID, &s.Name, &s.Code, &s.Active, &s.AutoCleanup, &created, &updated, &last, &expires, &deactivated, &noted, &r.byRun, &s.AsOf, &warning,
+		&s.ID, &s.OwnerID, &s.Name, &s.Code, &s.Active, &s.AutoCleanup, &created, &updated, &last, &expires, &deactivated, &noted, &r.byRun, &s.AsOf, &warning, &tags,
 	}, more...)...)
 	if err == nil {
 		s.Warning, err = parseWarning(warning.String)
+	}
+	if tags.String != "" {
+		s.Tags = strings.Fields(tags.String)
 	}
 	s.CreatedAt, s.UpdatedAt, s.LastActivity, s.ExpiresAt = created.Time, updated.Time, last.Time, expires.Time
 	if !s.Active {
@@ -63,15 +67,15 @@ func scan(rows *sql.Rows, more ...any) (row, error) {
 	return r, err
 }
 
-// some reads sessions by their ids, those that exist, in the order of their keys; the owners' names, the activity and the
-// warnings only when they are whole.
+// some reads sessions by their ids, those that exist, in the order of their keys; the owners' names, the activity, the
+// warnings and the tags only when they are whole.
 func (c *conn) some(ctx context.Context, ids []any, whole bool) ([]row, error) {
 	var found []row
 	names, warning := c.seenOf(), statements["warning"]
 	if !whole {
-		names["owner_name"], names["activity_count"], warning = "''", "0", "NULL"
+		names["owner_name"], names["activity_count"], names["tags_of"], warning = "''", "0", "NULL", "NULL"
 	}
-	names["session_columns"] = filled("session_columns_for_touch", sqlfile.Names{"warning": warning})
+	names["session_columns"] = c.sql("session_columns_for_touch", with(names, sqlfile.Names{"warning": warning}))
 	err := c.query(ctx, c.sql("list_some", names), params{"ids": ids}, func(rows *sql.Rows) error {
 		var owner string
 		var activity int64
@@ -101,8 +105,8 @@ func (c *conn) one(ctx context.Context, id string) (row, error) {
 	return row{}, sessioncleanup.ErrNotFound
 }
 
-// lock locks sessions for the transaction, and returns the ids of those that exist. Without wait it leaves out those that another
-// transaction has locked.
+// lock locks sessions for the transaction, and returns the ids of those that exist. Without wait it leaves out those that
+// another transaction has locked.
 func (c *conn) lock(ctx context.Context, ids []any, wait bool) (locked []any, err error) {
 	statement := "lock"
 	if !wait {

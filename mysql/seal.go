@@ -11,8 +11,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Seal seals the oldest events without a seal. IDs are in the order of commits, so that none older than they can appear; nobody forgets or
-// erases events meanwhile.
+// Seal seals the oldest events without a seal. IDs are in the order of commits, so that none older than they can appear;
+// nobody forgets or erases events meanwhile.
 func (s *Store) Seal(ctx context.Context, limit int) (sessioncleanup.Seal, error) {
 	var next sessioncleanup.Seal
 	err := s.writing(ctx, func(c *conn) error {
@@ -64,7 +64,8 @@ func (s *Store) Entries(ctx context.Context, after, through int64, limit int) (e
 	return entries, err
 }
 
-// lockLog keeps others from sealing, forgetting and erasing events until the transaction ends. Those who add events do not wait.
+// lockLog keeps others from sealing, forgetting and erasing events until the transaction ends. Those who add events do
+// not wait.
 func (c *conn) lockLog(ctx context.Context) error {
 	if _, err := readStored(ctx, c); err != nil {
 		return err

@@ -62,8 +62,8 @@ type stored struct {
 
 var errNotInstalled = fmt.Errorf("%w: call Migrate", sessioncleanup.ErrNotInstalled)
 
-// readStored reads the settings. ErrNotInstalled when there are none, or an interrupted Migrate left them; ErrNewerSchema when a
-// newer version of the library wrote them.
+// readStored reads the settings. ErrNotInstalled when there are none, or an interrupted Migrate left them; ErrNewerSchema
+// when a newer version of the library wrote them.
 func readStored(ctx context.Context, c *conn) (stored, error) {
 	row, err := readEarlier(ctx, c)
 	if err == nil && row.version < latestVersion {

@@ -115,23 +115,27 @@ type sweep struct {
 	from  cursor
 	left  []pass // the batch's, and those after it
 	now   time.Time
-	links []link // how a deletion reaches other sessions
+	reach *linksRead // of a deletion; empty otherwise
 
 	refs    []sessioncleanup.SessionRef // the sessions selected, in order
 	since   []time.Time                 // to warn about: since when each of them is unused
 	noted   bool                        // one of them has a note
+	tagged  bool                        // they may have tags
 	changed []sessioncleanup.SessionRef // those and others that went along, without those skipped
 	skipped []sessioncleanup.Skipped
-	next    string // BatchResult.Next
-	locked  time.Time
+	rows    int           // BatchResult.Rows
+	freed   int64         // BatchResult.Bytes
+	next    string        // BatchResult.Next
+	held    time.Duration // how long the batch held its locks, without the network and the commit; zero before it had any
 }
 
-// Sweep does one batch, in one transaction. It takes first the sessions that have been due the longest: when deactivating, those
-// that went unused and then those that expired. It locks those that nobody else has locked, along an index, and changes those
-// that are due. Rows that refer to a deleted session go with it where their foreign key says ON DELETE CASCADE; where
-// it does not, the session cannot be deleted.
+// Sweep does one batch, in one transaction. It takes first the sessions that have been due the longest: when
+// deactivating, those that went unused and then those that expired. It locks those that nobody else has locked, along an
+// index, and changes those that are due. Rows that refer to a deleted session go with it where their foreign key says ON
+// DELETE CASCADE; where it does not, the session cannot be deleted.
 //
-// At the start of a phase, notes of the triggers of before the run are folded in. A batch that finds many of them does only that.
+// At the start of a phase, notes of the triggers of before the run are folded in. A batch that finds many of them does
+// only that.
 func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
 	var result sessioncleanup.BatchResult
 	if b.Limit <= 0 {
@@ -141,7 +145,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 	if err != nil {
 		return result, err
 	}
-	w := &sweep{Batch: b, from: from, left: left}
+	w := &sweep{Batch: b, from: from, left: left, reach: &linksRead{}}
 	if b.Only == nil && from.ID == "" {
 		folded, more, err := s.foldOlder(ctx, b)
 		if err != nil {
@@ -153,11 +157,16 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 			return result, nil
 		}
 	}
+	if b.Action == sessioncleanup.ActionDeleted && b.After == "" && b.Only == nil {
+		if err := s.forgetTags(ctx, b.Lease); err != nil {
+			return result, err
+		}
+	}
 	limited, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
 	err = s.writingSessions(limited, func(c *conn) (err error) {
 		if b.Action == sessioncleanup.ActionDeleted {
-			if w.links, err = s.links(limited, c); err != nil {
+			if w.reach, err = s.reach(limited, c); err != nil {
 				return err
 			}
 		}
@@ -166,8 +175,8 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		err = fmt.Errorf("%w: %w", sessioncleanup.ErrUnavailable, err)
 	}
-	if !w.locked.IsZero() {
-		result.Held = time.Since(w.locked)
+	if w.held > 0 {
+		result.Held = w.held
 		result.Pause = b.PauseAfter(result.Held)
 	}
 	if len(w.refs) > 0 && (refused(err) || locked(err) || errors.Is(err, errLeftAlone) || errors.Is(err, sessioncleanup.ErrTooLarge)) {
@@ -177,7 +186,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 		return result, &sessioncleanup.BatchError{IDs: idsOf(w.refs), Next: w.next, Err: err, Code: kindOfFailure(err), Locked: locked(err)}
 	}
 	if err == nil {
-		result.IDs, result.Next, result.Skipped = idsOf(w.changed), w.next, w.skipped
+		result.IDs, result.Next, result.Skipped, result.Rows, result.Bytes = idsOf(w.changed), w.next, w.skipped, w.rows, w.freed
 	}
 	return result, err
 }
@@ -192,6 +201,8 @@ func (w *sweep) do(ctx context.Context, s *Store, c *conn) error {
 			return err
 		}
 	}
+	locked, trips := time.Now(), c.trips.count
+	defer func() { w.held = c.trips.heldSince(locked, trips) }()
 	if err := w.take(ctx, c); err != nil || len(w.refs) == 0 {
 		return err
 	}
@@ -203,10 +214,10 @@ func (w *sweep) do(ctx context.Context, s *Store, c *conn) error {
 	})
 }
 
-// take locks and selects sessions that are due: by what their table has and, where any of them has a note, by that as well. Those
-// whose owners are warned are not locked.
+// take locks and selects sessions that are due: by what their table has and, where any of them has a note, by that as
+// well. Those whose owners are warned are not locked.
 func (w *sweep) take(ctx context.Context, c *conn) error {
-	w.locked = time.Now()
+	w.tagged = true
 	if w.Only != nil {
 		ids, err := c.lock(ctx, c.adopted.ID.list(w.Only), false)
 		if err != nil || len(ids) == 0 {
@@ -220,7 +231,7 @@ func (w *sweep) take(ctx context.Context, c *conn) error {
 	ids := c.adopted.ID.list(idsOf(w.refs))
 	if w.Action != sessioncleanup.ActionNoticed {
 		var noted bool
-		if err := c.row(ctx, c.sql("find_noted", nil), params{"locked": ids}, &noted); err != nil || !noted {
+		if err := c.row(ctx, c.sql("find_noted", nil), params{"locked": ids}, &noted, &w.tagged); err != nil || !noted {
 			return err
 		}
 	}
@@ -349,7 +360,7 @@ func (w *sweep) write(ctx context.Context, s *Store, c *conn) error {
 	if w.Action == sessioncleanup.ActionNoticed {
 		return c.insertNotices(ctx, w.refs, w.since, w.now)
 	}
-	if err := w.checkAlong(ctx, c, w.links); err != nil {
+	if err := w.checkAlong(ctx, c, w.reach.links); err != nil {
 		return err
 	}
 	ids := c.adopted.ID.list(idsOf(w.changed))
@@ -363,6 +374,16 @@ func (w *sweep) write(ctx context.Context, s *Store, c *conn) error {
 	}
 	if w.Action == sessioncleanup.ActionDeleted && w.Archive != nil && !c.schema.SoftDelete {
 		if err := s.archive(ctx, c, *w.Archive, w.Cause, w.now, w.changed, false); err != nil {
+			return err
+		}
+	}
+	if w.tagged && w.Action == sessioncleanup.ActionDeleted && !c.schema.SoftDelete {
+		if err := c.removeTagsOf(ctx, ids); err != nil {
+			return err
+		}
+	}
+	if w.Action == sessioncleanup.ActionDeleted {
+		if err := w.measure(ctx, c, ids); err != nil {
 			return err
 		}
 	}

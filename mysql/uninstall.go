@@ -19,7 +19,17 @@ import (
 // ErrInvalid and changes nothing. On a database without anything of the library's it does nothing.
 func (s *Store) Uninstall(ctx context.Context) error {
 	defer s.forgetLayout()
-	return s.migrating(ctx, func(c *conn) error {
+	var own bool
+	err := s.reading(ctx, func(c *conn) error {
+		catalog, err := readCatalog(ctx, c)
+		own = err == nil && slices.ContainsFunc(slices.Collect(maps.Keys(catalog.tables)), adopt.Own)
+		return err
+	})
+	if err != nil || !own {
+		return err
+	}
+	return s.migrating(ctx, func(ctx context.Context, m *migration) error {
+		c := m.conn
 		catalog, err := readCatalog(ctx, c)
 		if err != nil {
 			return err
@@ -40,7 +50,7 @@ func (s *Store) Uninstall(ctx context.Context) error {
 		}
 		if installed && set.adopted.Ready {
 			set.adopted.Ready = false
-			if err := s.writing(ctx, func(c *conn) error { return set.store(ctx, c) }); err != nil {
+			if err := m.storing(ctx, set); err != nil {
 				return err
 			}
 		}
@@ -83,6 +93,9 @@ func (s *Store) dropFromTables(ctx context.Context, c *conn, catalog *catalog, s
 		if slices.Contains(set.adopted.AddedColumns, added.Field) && t.column(added.Column) != nil {
 			changes = append(changes, filled("drop_column", sqlfile.Names{"column": sqlfile.Column(added.Column)}))
 		}
+	}
+	if t.column(sinceColumn) != nil {
+		changes = append(changes, filled("drop_column", sqlfile.Names{"column": sqlfile.Column(sinceColumn)}))
 	}
 	if len(changes) == 0 {
 		return nil

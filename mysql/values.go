@@ -76,7 +76,7 @@ func (s *Store) CountOwners(ctx context.Context, t sessioncleanup.Thresholds, li
 		if err := c.row(ctx, statements["clock"], nil, &now); err != nil {
 			return err
 		}
-		names := with(c.seen("", "", ""), sqlfile.Names{"session_columns": c.sql("session_columns", sqlfile.Names{"warning": statements["warning"]})})
+		names := with(c.seen("", "", ""), sqlfile.Names{"session_columns": c.sql("session_columns", sqlfile.Names{"warning": statements["warning"], "tags_of": "NULL"})})
 		var failed error
 		owners = sessioncleanup.OwnersOf(func(yield func(sessioncleanup.Session) bool) {
 			failed = c.query(ctx, c.sql("every", names), nil, func(rows *sql.Rows) error {

@@ -23,8 +23,8 @@ func countVersions() int64 {
 	return int64(len(files))
 }
 
-// createLibraryTables brings the library's own tables to this version. Statements that change tables are no part of a transaction
-// here, so each of them can be repeated. Only one process at a time does this: see migrating.
+// createLibraryTables brings the library's own tables to this version. Statements that change tables are no part of a
+// transaction here, so each of them can be repeated. Only one process at a time does this: see migrating.
 func (s *Store) createLibraryTables(ctx context.Context, c *conn) error {
 	for _, name := range []string{"create_versions", "insert_first_version"} {
 		if _, err := c.ExecContext(ctx, statements[name]); err != nil {

@@ -133,8 +133,8 @@ func (c *channel) postpone(err error) time.Duration {
 	return pause
 }
 
-// remember reads from the log what a channel was told. A channel that was told nothing yet gets an entry, so that the IDs of its
-// messages are unique.
+// remember reads from the log what a channel was told. A channel that was told nothing yet gets an entry, so that the IDs
+// of its messages are unique.
 func (t *teller) remember(ctx context.Context, c *channel) error {
 	if c.known {
 		return nil

@@ -39,8 +39,8 @@ type Message struct {
 	Subject string    // one line
 	Text    string    // plain text; no channel interprets anything in it
 	HTML    string    // the same for mail, in addition to Text; may be empty
-	// Unsubscribe is a page on which the receiver can stop messages of this type, or a mailto address, for the List-Unsubscribe header
-	// of a mail. Empty: no such header.
+	// Unsubscribe is a page on which the receiver can stop messages of this type, or a mailto address, for the
+	// List-Unsubscribe header of a mail. Empty: no such header.
 	Unsubscribe string
 	// OneClick says that a POST to Unsubscribe, an https URL, does so at once (RFC 8058): mail programs then show a button for it.
 	OneClick bool

@@ -26,8 +26,8 @@ const forms = "smtp://USER:PASSWORD@HOST?from=ADDRESS&to=ADDRESS, smtps://…, s
 //	discord://ID/TOKEN                                       or https://discord.com/api/webhooks/ID/TOKEN; both with ?thread_id=ID
 //	webhook+https://HOST/PATH#secret=whsec_…                 &secret=… for another secret, &private=allow for private addresses
 //
-// What follows "#" is not sent to the webhook. A wrong URL is an ErrInvalid. The error quotes nothing of the URL but its scheme
-// and the addresses of a mail: the rest may be secret.
+// The part after "#" is not sent to the webhook. A wrong URL is an ErrInvalid. The error quotes nothing of the URL but
+// its scheme and the addresses of a mail: the rest may be secret.
 func Open(address string) (Notifier, error) {
 	channel, err := open(address)
 	if mail, ok := channel.(*Mail); ok && err == nil && mail.to == nil {

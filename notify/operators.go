@@ -52,10 +52,11 @@ type Operators struct {
 // Run tells operators until ctx ends, and returns ctx's error; any other error means that it could not start. It neither waits
 // for runs nor do they wait for it.
 //
-// A channel that is down does not keep messages from others. Its message is tried again: after a minute, twice as long each time,
-// up to an hour, and no sooner than the receiver asks; after a day when the error is permanent, and by no further call of Run's
-// process when the receiver is gone. What it is told then is how things are by then: an alert that began and ended in between is
-// not told. A message may be repeated, with the same ID, when a process dies between the delivery and the entry in the log.
+// A channel that is down does not keep messages from others. Its message is tried again: after a minute, twice as long
+// each time, up to an hour, and no sooner than the receiver asks; after a day when the error is permanent, and by no
+// further call of Run's process when the receiver is gone. It is then told how things are by then: an alert that began
+// and ended in between is not told. A message may be repeated, with the same ID, when a process dies between the delivery
+// and the entry in the log.
 func (o *Operators) Run(ctx context.Context) error {
 	t, err := o.teller()
 	if err != nil {

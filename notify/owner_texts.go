@@ -5,7 +5,8 @@ import "time"
 // shownSessions are the sessions that a message names; it counts the others.
 const shownSessions = 20
 
-// OwnerWarning is what an owner is told before sessions are deleted, and what the templates "owner.subject" and "owner.text" get.
+// OwnerWarning is what an owner is told before sessions are deleted, and what the templates "owner.subject" and
+// "owner.text" get.
 type OwnerWarning struct {
 	Service  string // the name of this machine, when it is empty
 	OwnerID  string
@@ -75,8 +76,8 @@ func (t *Texts) OwnerMessage(w OwnerWarning) (Message, error) {
 	return m, err
 }
 
-// OwnerDeletion is what an owner is told after runs deleted sessions, and what the templates "deleted.subject" and "deleted.text" get.
-// Sessions and KeepLink are not used.
+// OwnerDeletion is what an owner is told after runs deleted sessions, and what the templates "deleted.subject" and
+// "deleted.text" get. Sessions and KeepLink are not used.
 type OwnerDeletion struct {
 	OwnerWarning
 	Deleted  []DeletedSession // a message has at most the first 20 of them
@@ -104,7 +105,8 @@ type deletionDetails struct {
 	Restorable bool             `json:"restorable"`
 }
 
-// DeletionMessage is the message about sessions that runs deleted, without an ID. Its data has all sessions, its text the first 20.
+// DeletionMessage is the message about sessions that runs deleted, without an ID. Its data has all sessions, its text the
+// first 20.
 func (t *Texts) DeletionMessage(d OwnerDeletion) (Message, error) {
 	d.Service = serviceName(d.Service)
 	if d.Zone == nil {

@@ -30,9 +30,9 @@ const (
 	defaultInterval = time.Hour
 )
 
-// Owners warns owners of sessions before these are deleted, as Policy.WarnBefore wants: it sends what runs put into the outbox of
-// the store, one message to each owner with all of its sessions. Several instances may run: one of them sends at a time, and
-// another one continues when it is killed. A message may be repeated then, with the same ID; none is lost.
+// Owners warns owners of sessions before these are deleted, as Policy.WarnBefore wants: it sends what runs put into the
+// outbox of the store, one message to each owner with all of its sessions. Several instances may run: one of them sends
+// at a time, and another one continues when it is killed. A message may be repeated then, with the same ID; none is lost.
 //
 //	owners := &notify.Owners{Manager: sessions, Store: db, Channel: mail, Recipient: func(ctx context.Context, owner string) (notify.Recipient, error) {
 //		user, err := users.Find(ctx, owner)
@@ -46,8 +46,8 @@ type Owners struct {
 	// Channel is where messages go. Required. To one that is no Addresser all messages go alike: a Slack channel, or a webhook
 	// whose program knows how to reach the owner in the data.
 	Channel Notifier
-	// Recipient finds an owner; it gets "" for sessions without one. Default: RecipientsOf(Store), where its schema has a column with
-	// addresses; else the channel itself. An Addresser needs one of them.
+	// Recipient finds an owner; it gets "" for sessions without one. Default: RecipientsOf(Store), where its schema has a
+	// column with addresses; else the channel itself. An Addresser needs one of them.
 	Recipient func(ctx context.Context, owner string) (Recipient, error)
 	// Texts are those of the messages, by language, and Language the default one. Default: English and French, English.
 	Texts    map[string]*Texts
@@ -59,16 +59,16 @@ type Owners struct {
 	// Reminders are the times before a deletion at which its owner is told again, the longest first, each shorter than
 	// Policy.WarnBefore. No deletion waits for them. The store is a Reminder then. Default: none.
 	Reminders []time.Duration
-	// Links has each message contain a link with which its owner keeps the sessions without logging in. Whoever reads the message can use
-	// it, such as everybody in a Slack channel. Default: there is none.
+	// Links has each message contain a link with which its owner keeps the sessions without logging in. Everybody who reads
+	// the message can use it, such as everybody in a Slack channel. Default: there is none.
 	Links *keeplink.Links
-	// Interval is the least time between two messages to an owner. What is to be told meanwhile is in the next one. Default: 1 h.
+	// Interval is the least time between two messages to an owner. News from the time between is in the next one. Default: 1 h.
 	Interval time.Duration
 	// Quiet are hours without messages. Default: none.
 	Quiet Quiet
-	// PerMinute is how many messages the channel takes, and PerHour how many are delivered over it in any hour, by all processes: the
-	// cap of a first run, which finds the backlog of years. The others wait in the outbox, and their sessions are kept until they are
-	// warned of. Default: 60 and 1,000.
+	// PerMinute is how many messages the channel takes, and PerHour how many are delivered over it in any hour, by all
+	// processes: the cap of a first run, which finds the backlog of years. The others wait in the outbox, and their sessions
+	// are kept until they are warned of. Default: 60 and 1,000.
 	PerMinute, PerHour int
 	// Every is how often Run looks. Default: 1 min.
 	Every time.Duration
@@ -88,8 +88,8 @@ type Delivery struct {
 
 // Run sends until ctx ends, and returns ctx's error; any other error means that it could not start.
 //
-// A message that is not delivered is tried again: after a minute, twice as long each time, up to 6 hours, and no sooner than the
-// receiver asks. It is given up 3 days after its first attempt, or when Recipient returns ErrNoAddress; see
+// A message that is not delivered is tried again: after a minute, twice as long each time, up to 6 hours, and no sooner
+// than the receiver asks. It is given up 3 days after its first attempt, or when Recipient returns ErrNoAddress; see
 // Policy.Undeliverable. When the channel itself seems to be down, others are not tried before the next round.
 func (o *Owners) Run(ctx context.Context) error {
 	s, err := o.sender(ctx)
@@ -114,9 +114,9 @@ func (o *Owners) Run(ctx context.Context) error {
 	}
 }
 
-// Deliver sends what is due now, for programs that are started again and again, by cron for example. It waits for a run that is in
-// progress, for 10 minutes at most, so that each owner gets one message about it. While another instance has the lease, that one
-// sends, and Deliver returns an ErrLeaseHeld.
+// Deliver sends what is due now, for programs that are started again and again, by cron for example. It waits for a run
+// that is in progress, for 10 minutes at most, so that each owner gets one message about it. While another instance has
+// the lease, that one sends, and Deliver returns an ErrLeaseHeld.
 func (o *Owners) Deliver(ctx context.Context) (Delivery, error) {
 	s, err := o.sender(ctx)
 	if err == nil {
@@ -324,7 +324,7 @@ func (s *sender) send(ctx context.Context, m sessioncleanup.NoticeMessage) (out 
 	return out, sent
 }
 
-// settle notes what became of a message. What was delivered is noted even if ctx ended.
+// settle notes what became of a message. A delivery is noted even if ctx ended.
 func (s *sender) settle(ctx context.Context, m sessioncleanup.NoticeMessage, out sessioncleanup.NoticeOutcome, d *Delivery) error {
 	lasting, cancel := wait.Outlive(ctx, saveGrace)
 	defer cancel()

@@ -10,8 +10,8 @@ import (
 // perHour is the default of Owners.PerHour.
 const perHour = 1000
 
-// hour counts the messages of one round and of the hour before it, for Owners.PerHour. That hour is in the audit log, so that neither a
-// restart nor a program that cron starts again and again begins anew.
+// hour counts the messages of one round and of the hour before it, for Owners.PerHour. That hour is in the audit log, so
+// that neither a restart nor a program that cron starts again and again begins anew.
 type hour struct {
 	read bool
 	sent int

@@ -9,8 +9,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// TestAReceiverOfWarningsThatFailsIsAskedAgainAndNothingIsDeleted goes through what a server can answer: no warning counts as delivered, none is given up at once, and
-// the server is asked again when it wants to be.
+// TestAReceiverOfWarningsThatFailsIsAskedAgainAndNothingIsDeleted goes through what a server can answer: no warning
+// counts as delivered, none is given up at once, and the server is asked again when it wants to be.
 func TestAReceiverOfWarningsThatFailsIsAskedAgainAndNothingIsDeleted(t *testing.T) {
 	t.Parallel()
 	elsewhere := newReceiver(t, nil)

@@ -18,7 +18,7 @@ func (s *sender) message(m sessioncleanup.NoticeMessage, recipient Recipient) (M
 	}
 	w := OwnerWarning{Service: s.o.Service, OwnerID: m.OwnerID, At: m.At, Zone: recipient.Zone, Total: len(m.Notices), Page: s.o.Page}
 	for _, n := range m.Notices {
-		session := sessioncleanup.Session{AutoCleanup: true, LastActivity: n.For, DeactivatedAt: n.For, Warning: n.Warning} // as far as it matters here
+		session := sessioncleanup.Session{AutoCleanup: true, LastActivity: n.For, DeactivatedAt: n.For, Warning: n.Warning, Tags: n.Tags} // as far as it matters here
 		w.Sessions = append(w.Sessions, WarnedSession{ID: n.SessionID, Name: n.Name, UnusedSince: n.For, DeleteAt: m.Cutoffs.DeleteAt(session)})
 	}
 	if s.o.Links != nil && m.OwnerID != "" {
@@ -39,8 +39,8 @@ func (s *sender) deletion(m sessioncleanup.NoticeMessage, recipient Recipient, t
 	d.Archived = p.Archive.Or(false)
 	for _, n := range m.Notices {
 		gone := DeletedSession{ID: n.SessionID, Name: n.Name, UnusedSince: n.For, DeletedAt: n.DeletedAt}
-		if d.Archived && p.ArchiveKeep != sessioncleanup.Never {
-			gone.RestoreUntil = n.DeletedAt.Add(p.ArchiveKeep)
+		if keep := p.ArchiveKeepOf(n.Tags); d.Archived && keep != sessioncleanup.Never {
+			gone.RestoreUntil = n.DeletedAt.Add(keep)
 		}
 		d.Deleted = append(d.Deleted, gone)
 	}

@@ -23,9 +23,10 @@ type Recipient struct {
 	Language string
 	// Zone is the time zone for times in the message, and for Owners.Quiet. Default: UTC.
 	Zone *time.Location
-	// Unsubscribe is an https URL at which this owner's messages are stopped by a POST, at once and without a login (RFC 8058), for mail.
-	// Recipient then returns ErrNoAddress for the owner; Policy.Undeliverable says what becomes of the sessions. Default: a mail names
-	// the keep link, or Owners.Page, as the page on which people stop warnings by keeping their sessions.
+	// Unsubscribe is an https URL at which this owner's messages are stopped by a POST, at once and without a login (RFC
+	// 8058), for mail. Recipient then returns ErrNoAddress for the owner; Policy.Undeliverable says what becomes of the
+	// sessions. Default: a mail names the keep link, or Owners.Page, as the page on which people stop warnings by keeping
+	// their sessions.
 	Unsubscribe string
 }
 
@@ -35,8 +36,8 @@ func (r Recipient) unsubscribed(m Message, page string) Message {
 	return m
 }
 
-// RecipientsOf is an Owners.Recipient that finds owners in the table that Schema.Owners of a store names. A language without texts
-// and an unknown time zone stand for none.
+// RecipientsOf is an Owners.Recipient that finds owners in the table that Schema.Owners of a store names. A language
+// without texts and an unknown time zone stand for none.
 func RecipientsOf(finder sessioncleanup.OwnerFinder) func(ctx context.Context, owner string) (Recipient, error) {
 	return func(ctx context.Context, owner string) (Recipient, error) {
 		found, err := finder.FindOwner(ctx, owner)
@@ -73,8 +74,8 @@ type Addresser interface {
 	To(address string) (Notifier, error)
 }
 
-// Quiet are hours of the day in which owners get no message: from From until Until, since midnight in the owner's time zone. Both
-// zero: there are none. From may be later than Until, as with 22 h and 8 h.
+// Quiet are hours of the day in which owners get no message: from From until Until, since midnight in the owner's time
+// zone. Both zero: there are none. From may be later than Until, as with 22 h and 8 h.
 type Quiet struct{ From, Until time.Duration }
 
 // left is how long the quiet hours last from now on; zero outside of them.

@@ -28,8 +28,9 @@ type Texts struct {
 	html     *htmltemplate.Template
 }
 
-// NewTexts returns the texts in one of Languages. Each of own is the source of templates that replace those of the same name in
-// notify/templates: package text/template's for the subject and the text, html/template's for "html". A wrong one is an ErrInvalid.
+// NewTexts returns the texts in one of Languages. Each of own is the source of templates that replace those of the same
+// name in notify/templates: package text/template's for the subject and the text, html/template's for "html". A wrong one
+// is an ErrInvalid.
 func NewTexts(language string, own ...string) (*Texts, error) {
 	if !slices.Contains(Languages(), language) {
 		return nil, invalid.Errorf("language is %q: want one of %s", language, strings.Join(Languages(), ", "))

@@ -42,11 +42,11 @@ type instruments struct {
 	sessions  metric.Int64Counter
 }
 
-// Observe is for Config.Observe. Spans and measurements name no owner and no session; those of runs have the run's ID and who asked
-// for it. An error says that the MeterProvider refuses an instrument.
+// Observe is for Config.Observe. Spans and measurements name no owner and no session; those of runs have the run's ID and
+// who asked for it. An error says that the MeterProvider refuses an instrument.
 //
-// The measurements are sessioncleanup.operation.duration, a histogram in seconds by kind, name and outcome of the operation, and
-// sessioncleanup.sessions, which counts the sessions that batches changed, by what they did.
+// The measurements are sessioncleanup.operation.duration, a histogram in seconds by kind, name and outcome of the
+// operation, and sessioncleanup.sessions, which counts the sessions that batches changed, by what they did.
 func Observe(c Config) (sessioncleanup.Observe, error) {
 	if c.TracerProvider == nil {
 		c.TracerProvider = otel.GetTracerProvider()

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
@@ -102,7 +102,7 @@ func TestTheLibrarysOwnWritesAreNoUse(t *testing.T) {
 func TestActivityTablesThatAreMadeLaterAreFollowed(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Empty(t)
-	if err := pghosts.Exec(t.Context(), url, `CREATE TABLE sessions (id int PRIMARY KEY, active boolean NOT NULL DEFAULT true);
+	if err := pgapps.Exec(t.Context(), url, `CREATE TABLE sessions (id int PRIMARY KEY, active boolean NOT NULL DEFAULT true);
 		CREATE TABLE votes (session_id int REFERENCES sessions ON DELETE CASCADE, created_at timestamptz)`); err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
@@ -30,7 +30,7 @@ import (
 // fresh makes a database with an application's tables that was not migrated.
 func fresh(t testing.TB, name string) string {
 	t.Helper()
-	return pgtest.Prepared(t, name+", fresh", pghosts.All()[name].Make)
+	return pgtest.Prepared(t, name+", fresh", pgapps.All()[name].Make)
 }
 
 func migrate(t testing.TB, store *postgres.Store) {
@@ -62,10 +62,11 @@ func dump(t testing.TB, url string) string {
 		) l`)
 }
 
-// For tables of every kind, Migrate does the same when it is repeated and when its SQL is run manually, and Uninstall reverts it.
+// For tables of every kind, Migrate does the same when it is repeated and when its SQL is run manually, and Uninstall
+// reverts it.
 func TestMigrateAgainAndItsSQLChangeTheSameAndUninstallLeavesTheSchemaAsItWas(t *testing.T) {
 	t.Parallel()
-	for name, h := range pghosts.All() {
+	for name, h := range pgapps.All() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if name != "guide" {
@@ -198,8 +199,8 @@ func TestAnInterruptedMigrationIsFinishedOrRemoved(t *testing.T) {
 	}
 }
 
-// Migrate makes the table of its lock first, then that of the versions. The server may finish the second one after an Uninstall,
-// when its client is gone.
+// Migrate makes the table of its lock first, then that of the versions. The server may finish the second one after an
+// Uninstall, when its client is gone.
 func TestUninstallRemovesWhatAMigrationMakesBeforeTheSettings(t *testing.T) {
 	t.Parallel()
 	url := fresh(t, "guide")
@@ -424,7 +425,7 @@ func TestValidateSaysWhatIsMissing(t *testing.T) {
 func TestMigrateWarnsOfWhatWillBeSlowOrFail(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Empty(t)
-	if err := pghosts.Exec(t.Context(), url, `CREATE TABLE sessions (id bigint UNIQUE);
+	if err := pgapps.Exec(t.Context(), url, `CREATE TABLE sessions (id bigint UNIQUE);
 		CREATE TABLE votes (session_id bigint REFERENCES sessions (id));`); err != nil {
 		t.Fatal(err)
 	}

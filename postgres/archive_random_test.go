@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
@@ -92,7 +92,7 @@ func TestArchiveAndRestoreOnRandomSchemasChangeNothing(t *testing.T) {
 					t.Logf("the application's tables:\n%s", f.ddl.String())
 				}
 			}()
-			if err := pghosts.Exec(t.Context(), url, typesOfArchive+f.ddl.String()+f.dml.String()); err != nil {
+			if err := pgapps.Exec(t.Context(), url, typesOfArchive+f.ddl.String()+f.dml.String()); err != nil {
 				t.Fatal(err)
 			}
 			policy := sessioncleanup.Policy{Archive: sessioncleanup.On, MaxDeleteFraction: 1}

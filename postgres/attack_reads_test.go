@@ -2,11 +2,13 @@ package postgres_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
@@ -63,6 +65,9 @@ func TestWhatOthersPutOnTheirTablesIsNotRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if !slices.Contains([]string{"the predicate of an index", "row security", "a type with a cast", "a view of the owners' names"}, name) {
+				thorough.Only(t, thorough.Attacks)
+			}
 			if strings.HasPrefix(c.before, evilEnum) && pgtest.Version(t) >= 18 { // which refuses a key between a text and another type
 				c.before = strings.Replace(c.before, "REFERENCES public.sessions ON DELETE CASCADE", "", 1)
 			}

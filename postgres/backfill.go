@@ -25,7 +25,8 @@ const (
 // definitions and to prepare the new triggers, and should not have to do so while all of the rows are read first.
 const calm = 100 * time.Millisecond
 
-// addBackfill sets the last activity of existing sessions, from their other columns and their activity, and marks those that are inactive already.
+// addBackfill sets the last activity of existing sessions, from their other columns and their activity, and marks those
+// that are inactive already.
 func (p *plan) addBackfill(ctx context.Context) error {
 	if p.create || p.set.backfilled {
 		return nil

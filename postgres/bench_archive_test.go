@@ -27,7 +27,7 @@ func (s *watched) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncle
 // for deletion, with 8 rows of another table each. It also restores sessions with 1,000 rows.
 func BenchmarkArchive(b *testing.B) {
 	server := benchServer(b, false)
-	template := benchHost(b, server, true)
+	template := benchApp(b, server, true)
 	count := scaled(30_000)
 	mustExec(b, template, "ALTER TABLE propositions DISABLE TRIGGER USER")
 	mustExec(b, template, `

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
@@ -149,7 +149,7 @@ func foreground(b *testing.B, pool *pgxpool.Pool, work func()) []span {
 // in place of them, which reads no table, holds no lock and writes nothing: so much is the processor's share.
 func BenchmarkCleanup(b *testing.B) {
 	server := benchServer(b, false)
-	template := benchHost(b, server, true)
+	template := benchApp(b, server, true)
 	due(b, template)
 	from := template.Config().ConnConfig.Database
 	template.Close()
@@ -231,7 +231,7 @@ func BenchmarkAdoption(b *testing.B) {
 	var longest, took []float64
 	for b.Loop() {
 		url := server.Database(b, "template0")
-		if err := pghosts.All()["guide"].Make(b.Context(), url); err != nil {
+		if err := pgapps.All()["guide"].Make(b.Context(), url); err != nil {
 			b.Fatal(err)
 		}
 		pool := connect(b, url+"&pool_max_conns=24&default_query_exec_mode=cache_statement")

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
@@ -39,16 +39,16 @@ func benchServer(b *testing.B, durable bool) *pgtest.Server {
 	return pgtest.Start(b, settings)
 }
 
-// benchHost makes the tables of the guide's application, with or without the library.
-func benchHost(b *testing.B, server *pgtest.Server, install bool) *pgxpool.Pool {
+// benchApp makes the tables of the guide's application, with or without the library.
+func benchApp(b *testing.B, server *pgtest.Server, install bool) *pgxpool.Pool {
 	b.Helper()
 	url := server.Database(b, "template0")
-	if err := pghosts.All()["guide"].Make(b.Context(), url); err != nil {
+	if err := pgapps.All()["guide"].Make(b.Context(), url); err != nil {
 		b.Fatal(err)
 	}
 	if install {
 		migrate(b, open(b, url, postgres.Config{}))
-	} else if err := pghosts.Exec(b.Context(), url, "ALTER TABLE sessions ADD last_activity timestamptz NOT NULL DEFAULT now()"); err != nil {
+	} else if err := pgapps.Exec(b.Context(), url, "ALTER TABLE sessions ADD last_activity timestamptz NOT NULL DEFAULT now()"); err != nil {
 		b.Fatal(err)
 	}
 	return connect(b, url+"&pool_max_conns=16&default_query_exec_mode=cache_statement")
@@ -77,7 +77,7 @@ func timed(b *testing.B, work func(ctx context.Context) error) time.Duration {
 func BenchmarkNothingDue(b *testing.B) {
 	server := benchServer(b, false)
 	cost := func(count int) time.Duration {
-		pool := benchHost(b, server, true)
+		pool := benchApp(b, server, true)
 		mustExec(b, pool, "INSERT INTO sessions (id, active) SELECT n, n % 3 > 0 FROM generate_series(1, $1::int) n", count)
 		mustExec(b, pool, "VACUUM ANALYZE sessions")
 		manager := manage(b, open(b, pool.Config().ConnString(), postgres.Config{}))

@@ -58,7 +58,7 @@ func BenchmarkTracking(b *testing.B) {
 	} {
 		b.Run(shape.name, func(b *testing.B) {
 			server := benchServer(b, true)
-			with, without := benchHost(b, server, true), benchHost(b, server, false)
+			with, without := benchApp(b, server, true), benchApp(b, server, false)
 			prepare := func(pool *pgxpool.Pool) {
 				// Time goes on for the one while the other is used. So that during its own slices as many sessions go without
 				// activity for a minute as in steady use, every second one begins as just used.
@@ -102,7 +102,7 @@ func BenchmarkBulkInsert(b *testing.B) {
 	for _, shape := range []struct{ name, session string }{{"hot", "1"}, {"spread", "n"}} {
 		b.Run(shape.name, func(b *testing.B) {
 			server := benchServer(b, true)
-			with, without := benchHost(b, server, true), benchHost(b, server, false)
+			with, without := benchApp(b, server, true), benchApp(b, server, false)
 			for _, pool := range []*pgxpool.Pool{with, without} {
 				mustExec(b, pool, "INSERT INTO sessions (id) SELECT n FROM generate_series(1, 10000) n")
 			}

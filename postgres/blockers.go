@@ -11,7 +11,7 @@ import (
 )
 
 // refuseBlocked fails when something of the application's depends on what a command is about to drop: objects that Migrate
-// made and others, by their numbers in the catalog. What depends on them through the relation that stays is no reason. The
+// made and others, by their numbers in the catalog. A dependency through the relation that stays is no reason. The
 // error lists all of it: an ErrInvalid, before anything is changed.
 func refuseBlocked(ctx context.Context, q *guarded, command string, objects []object, others []uint32, stays string) error {
 	data, err := json.Marshal(append([]object{}, objects...)) // an array, even if empty

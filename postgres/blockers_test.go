@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
@@ -127,7 +127,7 @@ func TestMigrateRefusesWhileSomethingDependsOnWhatItReplaces(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			url := pgtest.Prepared(t, "guide, unpinned", pghosts.All()["guide"].Make)
+			url := pgtest.Prepared(t, "guide, unpinned", pgapps.All()["guide"].Make)
 			store, pool := open(t, url, postgres.Config{}), connect(t, url)
 			mustRun(t, pool, "ALTER TABLE propositions DROP CONSTRAINT propositions_session_id_fkey; ALTER TABLE sessions ADD extra int")
 			migrate(t, store)

@@ -3,7 +3,7 @@ package postgres_test
 import (
 	"testing"
 
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
 )
@@ -11,7 +11,7 @@ import (
 // TestStore proves the backend on the tables of the guide. internal/integration proves what depends on tables on further kinds.
 func TestStore(t *testing.T) {
 	t.Parallel()
-	guide := pghosts.All()["guide"]
+	guide := pgapps.All()["guide"]
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
 		return guide.Harness(t, pgtest.Prepared(t, "guide", guide.Adopt))
 	})

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
@@ -69,7 +69,7 @@ func TestTablesOfFrameworks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := pgtest.Empty(t)
-			if err := pghosts.Exec(t.Context(), url, strings.ReplaceAll(c.tables, "IDLE", "now() - interval '60 days'")); err != nil {
+			if err := pgapps.Exec(t.Context(), url, strings.ReplaceAll(c.tables, "IDLE", "now() - interval '60 days'")); err != nil {
 				t.Fatal(err)
 			}
 			before := dump(t, url)

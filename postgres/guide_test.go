@@ -35,12 +35,12 @@ SELECT * FROM cleanup_inactive_sessions();`,
 SELECT * FROM cleanup_inactive_sessions(12, 7); -- 12h, 7 jours`,
 }
 
-// guideHosts have the guide's tables, with either type of time.
-var guideHosts = []string{"guide", "integer"}
+// guideApps have the guide's tables, with either type of time.
+var guideApps = []string{"guide", "integer"}
 
 func TestGuideStatementsRunAsWritten(t *testing.T) {
 	t.Parallel()
-	for _, name := range guideHosts {
+	for _, name := range guideApps {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, pool := adopted(t, name)
@@ -61,7 +61,7 @@ func TestGuideStatementsRunAsWritten(t *testing.T) {
 
 func TestGuideColumnsExist(t *testing.T) {
 	t.Parallel()
-	for _, name := range guideHosts {
+	for _, name := range guideApps {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, pool := adopted(t, name)
@@ -118,7 +118,7 @@ func randomSessions(t testing.TB, pool *pgxpool.Pool, count int) {
 // TestSQLAndGoAgree compares what the view, the functions and the Go code make of the same sessions.
 func TestSQLAndGoAgree(t *testing.T) {
 	t.Parallel()
-	for _, name := range guideHosts {
+	for _, name := range guideApps {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			store, pool := adopted(t, name)

@@ -16,7 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
@@ -134,7 +134,7 @@ func TestMigrateRefusesWhatItCannotAdopt(t *testing.T) {
 			t.Parallel()
 			url := pgtest.Empty(t)
 			if strings.Contains(name, "newer") || strings.Contains(name, "second") {
-				url = pgtest.Prepared(t, "guide", pghosts.All()["guide"].Adopt)
+				url = pgtest.Prepared(t, "guide", pgapps.All()["guide"].Adopt)
 				pool := connect(t, url)
 				mustExec(t, pool, "CREATE TABLE rooms (id int)")
 				switch name {
@@ -143,7 +143,7 @@ func TestMigrateRefusesWhatItCannotAdopt(t *testing.T) {
 				case "a newer adoption":
 					mustExec(t, pool, "UPDATE sessioncleanup_settings SET complete = 999")
 				}
-			} else if err := pghosts.Exec(t.Context(), url, c.sql); err != nil {
+			} else if err := pgapps.Exec(t.Context(), url, c.sql); err != nil {
 				t.Fatal(err)
 			}
 			before := dump(t, url)
@@ -224,7 +224,9 @@ func TestMigrateWithoutRightsSaysWhichAndChangesNothing(t *testing.T) {
 			pool := connect(t, admin)
 			mustExec(t, pool, "REVOKE CREATE ON SCHEMA public FROM PUBLIC") // as it is by itself from PostgreSQL 15 on
 			if name == "short of time" {
-				mustExec(t, pool, "INSERT INTO sessions (created_at) SELECT now() FROM generate_series(1, 300000)")
+				mustRun(t, pool, `INSERT INTO sessions (created_at) VALUES (now());
+					CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.1); RETURN NEW; END';
+					CREATE TRIGGER slow BEFORE UPDATE ON sessions FOR EACH ROW EXECUTE FUNCTION slow()`)
 			}
 			as := asRole(t, pool, c.grants...)
 			before := dump(t, admin)

@@ -26,7 +26,8 @@ var describeTables = sqlfile.MustParse(inspectSQL)["describe_tables"]
 // Tables with a foreign key to the sessions become activity tables, and so do tables with a column session_id. A foreign
 // key from the sessions to a table with a display name tells the owner, and so does a column owner_id, user_id and the
 // like. A column "state" or "status" of which an enumeration or a constraint lists the values says whether a session is
-// active, where they are words such as open and closed. Rows with a time in "deleted_at" are no sessions. Nothing is changed. Config.Logger receives what is uncertain or left out.
+// active, where they are words such as open and closed. Rows with a time in "deleted_at" are no sessions. Nothing is
+// changed. Config.Logger receives what is uncertain or left out.
 func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	if err := s.ping(ctx); err != nil {
 		return sessioncleanup.Schema{}, err

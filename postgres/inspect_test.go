@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
@@ -67,7 +67,7 @@ func TestInspectReadsTheCatalog(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := pgtest.Empty(t)
-			if err := pghosts.Exec(t.Context(), url, c.tables); err != nil {
+			if err := pgapps.Exec(t.Context(), url, c.tables); err != nil {
 				t.Fatal(err)
 			}
 			got, err := open(t, url, postgres.Config{Schema: schema{Table: c.named}}).Inspect(t.Context())
@@ -108,7 +108,7 @@ func TestInspectSaysWhatItCannotTell(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := pgtest.Empty(t)
-			if err := pghosts.Exec(t.Context(), url, c.tables); err != nil {
+			if err := pgapps.Exec(t.Context(), url, c.tables); err != nil {
 				t.Fatal(err)
 			}
 			_, err := open(t, url, postgres.Config{}).Inspect(t.Context())
@@ -122,7 +122,7 @@ func TestInspectSaysWhatItCannotTell(t *testing.T) {
 func TestInspectLogsWhatIsUncertain(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Empty(t)
-	if err := pghosts.Exec(t.Context(), url, "CREATE TABLE sessions (id text PRIMARY KEY, last_activity integer)"); err != nil {
+	if err := pgapps.Exec(t.Context(), url, "CREATE TABLE sessions (id text PRIMARY KEY, last_activity integer)"); err != nil {
 		t.Fatal(err)
 	}
 	var log strings.Builder

@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
@@ -18,7 +18,7 @@ func TestInstallerOnAnEmptyDatabase(t *testing.T) {
 		url := pgtest.Empty(t)
 		i := installation(t, url)
 		i.Insert = func(ctx context.Context) error {
-			return pghosts.Exec(ctx, url, "INSERT INTO sessions (id) VALUES ('a')")
+			return pgapps.Exec(ctx, url, "INSERT INTO sessions (id) VALUES ('a')")
 		}
 		return i
 	})
@@ -28,7 +28,7 @@ func TestInstallerOnTablesOfAnApplication(t *testing.T) {
 	t.Parallel()
 	storetest.RunInstaller(t, func(t testing.TB) storetest.Installation {
 		url := fresh(t, "guide")
-		err := pghosts.Exec(t.Context(), url, `INSERT INTO users (id, username) VALUES (1, 'ann');
+		err := pgapps.Exec(t.Context(), url, `INSERT INTO users (id, username) VALUES (1, 'ann');
 			INSERT INTO sessions (id, streamer_id, name, active) SELECT i, 1, 'room ' || i, i % 2 = 1 FROM generate_series(1, 5) i;
 			INSERT INTO propositions (session_id) VALUES (1), (1), (2)`)
 		if err != nil {

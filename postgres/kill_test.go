@@ -16,15 +16,17 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
+	waiting "github.com/sessioncleanup/sessioncleanup/internal/wait"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
 var kills = flag.Int("kills", 5, "how often each of the kill tests kills")
 
-// envVictim makes the test binary the process that is killed: it cleans up, archives, restores, backs up or migrates the database of envURL.
+// envVictim makes the test binary the process that is killed: it cleans up, archives, restores, backs up or migrates the
+// database of envURL.
 const (
 	envVictim = "SESSIONCLEANUP_TEST_VICTIM"
 	envURL    = "SESSIONCLEANUP_TEST_VICTIM_URL"
@@ -61,7 +63,7 @@ func runVictim(work string) {
 }
 
 // killed starts a victim and kills it with SIGKILL some time after it began, at a random moment up to most. It reports
-// whether the victim was still running.
+// whether the victim was still running, once the server has ended its connections: until then their rows are locked.
 func killed(t *testing.T, url, work string, most time.Duration) bool {
 	t.Helper()
 	self, err := os.Executable()
@@ -71,7 +73,7 @@ func killed(t *testing.T, url, work string, most time.Duration) bool {
 	limited, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(limited, self)
-	cmd.Env = append(os.Environ(), envVictim+"="+work, envURL+"="+url)
+	cmd.Env = append(os.Environ(), envVictim+"="+work, envURL+"="+url+"&application_name=victim")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -91,6 +93,13 @@ func killed(t *testing.T, url, work string, most time.Duration) bool {
 	case err == nil:
 		return false
 	case errors.As(err, &exit) && !exit.Exited():
+		pool := connect(t, url)
+		defer pool.Close()
+		for value[int](t, pool, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'victim' AND datname = current_database()") > 0 {
+			if err := waiting.For(limited, 5*time.Millisecond); err != nil {
+				t.Fatalf("the server has not ended the victim's connections: %v", err)
+			}
+		}
 		return true
 	default:
 		t.Fatalf("victim: %v", err)
@@ -196,7 +205,7 @@ func TestKilledBackendDoesNotStopARun(t *testing.T) {
 	// What the server has confirmed must outlive it, the lease too.
 	server := pgtest.Start(t, map[string]string{"restart_after_crash": "on", "synchronous_commit": "on"})
 	for i := range *kills {
-		url := server.Prepared(t, "guide", pghosts.All()["guide"].Adopt)
+		url := server.Prepared(t, "guide", pgapps.All()["guide"].Adopt)
 		pool := connect(t, url)
 		half(t, pool, count)
 		store := open(t, url+"&application_name=victim", postgres.Config{})

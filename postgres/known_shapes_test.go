@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
@@ -19,7 +19,7 @@ import (
 // uninstalls, while the application uses some sessions and makes others.
 func TestKnownShapesAreServedWhileTheApplicationWrites(t *testing.T) {
 	t.Parallel()
-	for name, h := range pghosts.All() {
+	for name, h := range pgapps.All() {
 		if name == "own" { // without an application
 			continue
 		}

@@ -14,8 +14,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// List finds what is due, and an owner's sessions, through an index. Of all sessions, and where those are many, it reads lists by
-// last activity in their order, see walk.go; in another order it reads the table.
+// List finds what is due, and an owner's sessions, through an index. Of all sessions, and where those are many, it reads
+// lists by last activity in their order, see walk.go; in another order it reads the table.
 func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
 	m, err := s.ready(ctx)
 	if err != nil {
@@ -37,10 +37,20 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 		}
 		args := slices.Clip(append(readArgs(q.Filter, q.Thresholds), orNull(string(q.Status))))
 		if q.Limit > 0 { // one more than asked, to know whether there is a next page
+			if listing.walks {
+				batch.Queue(statements["in_order"], "off")
+			}
 			batch.Queue(listing.sql, listing.args...).Query(func(rows pgx.Rows) error { return readPage(rows, q, &page) })
+			if listing.walks {
+				batch.Queue(statements["in_order"], "on")
+			}
 		}
 		if q.CountUpTo > 0 {
-			batch.Queue(m.statement("count"), append(args, q.CountUpTo)...).QueryRow(func(row pgx.Row) error { return row.Scan(&page.Total) })
+			statement, args := m.statement("count"), append(args, q.CountUpTo)
+			if q.Status == sessioncleanup.StatusToDeactivate && q.CountUpTo > fewSessions && m.indexed(q.Filter) {
+				statement, args = m.byIndex("count_to_deactivate"), append(slices.Clip(args[:3]), q.CountUpTo)
+			}
+			batch.Queue(statement, args...).QueryRow(func(row pgx.Row) error { return row.Scan(&page.Total) })
 		}
 	})
 	if err != nil {
@@ -53,8 +63,8 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	return page, nil
 }
 
-// readPage reads the rows of a list: its place in the order, whether it was found and whether the search ended there follow each
-// session.
+// readPage reads the rows of a list: its place in the order, whether it was found and whether the search ended there
+// follow each session.
 func readPage(rows pgx.Rows, q sessioncleanup.Query, page *sessioncleanup.Page) error {
 	var last sessioncleanup.Position
 	for rows.Next() {
@@ -81,7 +91,7 @@ func readPage(rows pgx.Rows, q sessioncleanup.Query, page *sessioncleanup.Page) 
 	return rows.Err()
 }
 
-// placeKey is a Position.Key. What is not known is at -infinity.
+// placeKey is a Position.Key. Unknown times are at -infinity.
 func placeKey(place any) string {
 	switch v := place.(type) {
 	case string:
@@ -95,36 +105,6 @@ func placeKey(place any) string {
 
 // placeFormat is that of a Position.Key.
 const placeFormat = "2006-01-02T15:04:05.000000000Z"
-
-// Counts reads the table once and counts.
-func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
-	m, err := s.ready(ctx)
-	if err != nil {
-		return sessioncleanup.Counts{}, err
-	}
-	return s.counts(ctx, m, q)
-}
-
-func (s *Store) counts(ctx context.Context, m *mapping, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
-	var c sessioncleanup.Counts
-	now, err := s.read(ctx, func(batch *pgx.Batch) {
-		if m.matchesNothing(q.Filter) {
-			return
-		}
-		batch.Queue(statements["one_core"])
-		batch.Queue(m.statement("counts"), readArgs(q.Filter, q.Thresholds)...).QueryRow(func(row pgx.Row) error {
-			var overdue float64
-			err := row.Scan(&c.Total, &c.Active, &c.Inactive, &c.Old, &c.Protected, &c.DueForDeactivation, &c.DueForDeletion, &c.NeverDue, &c.InUse, &c.Recent, &overdue)
-			c.OldestOverdue = time.Duration(overdue) * time.Microsecond
-			return err
-		})
-	})
-	if err != nil {
-		return sessioncleanup.Counts{}, s.failed("count sessions", err)
-	}
-	c.Cutoffs = m.cutoffs(q.Thresholds, now)
-	return c, nil
-}
 
 // read sends what queries queues in one round trip, and returns the now() that all of it sees.
 func (s *Store) read(ctx context.Context, queries func(*pgx.Batch)) (time.Time, error) {

@@ -21,6 +21,9 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
+	if len(p.RuleTags()) > 0 {
+		return errNoRules
+	}
 	if err := s.ping(ctx); err != nil {
 		return err
 	}

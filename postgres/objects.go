@@ -34,9 +34,9 @@ func (o object) words() string {
 	return name
 }
 
-// literal is the object as SQL: an array of one, in JSON.
-func (o object) literal() string {
-	data, err := json.Marshal([]object{o})
+// literalOf is an array of objects in JSON, as SQL.
+func literalOf(objects ...object) string {
+	data, err := json.Marshal(objects)
 	if err != nil {
 		panic(err) // strings only
 	}

@@ -105,6 +105,7 @@ func (m *mapping) fill() {
 	for name, sql := range filled {
 		n[name] = sql
 	}
+	n["cut_once"] = m.statement("cut_once")
 	n["profiled"] = m.statement("profiled")
 }
 

@@ -20,7 +20,7 @@ var (
 	ordered      = regexp.MustCompile(`Index (Only )?Scan using sessions_sessioncleanup_(idle|expired|gone)`)
 )
 
-// TestBatchesReadTheirIndexesInOrder looks at the plans that the server really used, at 100,000 sessions: with
+// TestBatchesReadTheirIndexesInOrder looks at the plans that the server really used, at 30,000 sessions: with
 // statistics, and without any, as just after a mass change.
 func TestBatchesReadTheirIndexesInOrder(t *testing.T) {
 	t.Parallel()
@@ -32,7 +32,7 @@ func TestBatchesReadTheirIndexesInOrder(t *testing.T) {
 			mustExec(t, pool, `INSERT INTO sessions (id, active, last_activity, expires_at, deactivated_at)
 				SELECT n, n % 2 = 0, now() - n % 60 * interval '1 day', CASE WHEN n % 5 = 0 THEN now() + (n % 7 - 3) * interval '1 day' END,
 				       CASE WHEN n % 2 = 1 THEN timestamptz 'epoch' END
-				  FROM generate_series(1, 100000) n`)
+				  FROM generate_series(1, 30000) n`)
 			if analyzed {
 				mustExec(t, pool, "ANALYZE sessions")
 			}
@@ -63,15 +63,15 @@ func TestBatchesReadTheirIndexesInOrder(t *testing.T) {
 // TestRunsWithNothingDueNeverReadTheTable runs more often than the server plans a prepared statement for its values.
 func TestRunsWithNothingDueNeverReadTheTable(t *testing.T) {
 	t.Parallel()
-	for host, c := range map[string]struct{ table, fill string }{
+	for app, c := range map[string]struct{ table, fill string }{
 		"guide":  {"sessions", "INSERT INTO sessions (id, active) SELECT n, n % 3 > 0 FROM generate_series(1, 50000) n"},
 		"states": {"rooms", "INSERT INTO rooms (id, state) SELECT n, CASE WHEN n % 3 > 0 THEN 'live' ELSE 'closed' END FROM generate_series(1, 50000) n"},
 		"kinds": {"spaces", `INSERT INTO spaces (id, tenant_id, kind, status)
 			SELECT n, 7 + n % 2, 'room', CASE WHEN n % 3 > 0 THEN 'playing' ELSE 'over' END::status FROM generate_series(1, 50000) n`},
 	} {
-		t.Run(host, func(t *testing.T) {
+		t.Run(app, func(t *testing.T) {
 			t.Parallel()
-			_, pool := adopted(t, host)
+			_, pool := adopted(t, app)
 			mustExec(t, pool, c.fill)
 			mustExec(t, pool, "ANALYZE "+c.table)
 			plans := explained(t, pool, pgx.QueryExecModeCacheStatement)
@@ -172,4 +172,51 @@ func explained(t *testing.T, pool *pgxpool.Pool, mode pgx.QueryExecMode) *plans 
 		t.Fatal(err)
 	}
 	return p
+}
+
+// TestFiguresOfAllSessionsComeFromTheIndexes looks at the plan of counting 100,000 sessions, of which few are due.
+func TestFiguresOfAllSessionsComeFromTheIndexes(t *testing.T) {
+	t.Parallel()
+	_, pool := adopted(t, "guide")
+	mustExec(t, pool, `INSERT INTO sessions (id, active, auto_cleanup, last_activity, deactivated_at)
+		SELECT n, n % 3 = 0, n % 50 > 0, now() - n % 24 * interval '1 hour', CASE WHEN n % 3 > 0 THEN now() END FROM generate_series(1, 100000) n`)
+	mustRun(t, pool, "DELETE FROM sessioncleanup_touches")
+	mustRun(t, pool, "VACUUM ANALYZE sessions")
+	plans := explained(t, pool, pgx.QueryExecModeCacheDescribe)
+	counts, err := plans.store.Counts(t.Context(), sessioncleanup.CountsQuery{Thresholds: sessioncleanup.DefaultPolicy().Thresholds()})
+	if err != nil || counts.Total < 100000 {
+		t.Fatalf("Counts = %+v, %v", counts, err)
+	}
+	plan := strings.Join(plans.taken(), "\n")
+	for _, index := range []string{"idle", "ended", "protected"} {
+		if !strings.Contains(plan, "Index Only Scan using sessions_sessioncleanup_"+index) {
+			t.Errorf("the index %s is not read alone:\n%s", index, plan)
+		}
+	}
+	if strings.Contains(plan, "Seq Scan on sessions") {
+		t.Errorf("the table is read:\n%s", plan)
+	}
+}
+
+// TestADeepPageIsReadInTheOrderOfItsIndex has few sessions that were not used for long, all of them protected: more than the planner expects.
+func TestADeepPageIsReadInTheOrderOfItsIndex(t *testing.T) {
+	t.Parallel()
+	_, pool := adopted(t, "guide")
+	mustExec(t, pool, `INSERT INTO sessions (id, active, auto_cleanup, last_activity)
+		SELECT n, true, n % 50 > 0, now() - CASE WHEN n % 50 = 0 THEN n * interval '5 minutes' ELSE n % 24 * interval '1 hour' END FROM generate_series(1, 100000) n`)
+	mustRun(t, pool, "VACUUM ANALYZE sessions")
+	plans := explained(t, pool, pgx.QueryExecModeCacheDescribe)
+	o := sessioncleanup.ListOptions{Status: sessioncleanup.StatusProtected, Descending: true, Limit: 700}
+	for range 2 {
+		page, err := manage(t, plans.store).List(t.Context(), o)
+		if err != nil || len(page.Sessions) < 700 {
+			t.Fatalf("%d sessions, %v", len(page.Sessions), err)
+		}
+		o.Cursor = page.Next
+	}
+	for _, plan := range plans.taken() {
+		if strings.Contains(plan, "Reads the table in the order") && !strings.Contains(plan, "Index Scan Backward using sessions_sessioncleanup_protected") {
+			t.Errorf("a page does not follow its index:\n%s", plan)
+		}
+	}
 }

@@ -5,11 +5,14 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/runmodel"
+	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
 // model is what a random application's rows say about its sessions.
@@ -41,6 +44,9 @@ func newModel(t *testing.T, w *application, pool *pgxpool.Pool) *model {
 	}
 	now := m.now(t)
 	for n := 1; n <= count; n++ {
+		if w.other(n) {
+			continue
+		}
 		s := runmodel.New(n)
 		s.Free = used(n) && !w.shows()
 		m.Sessions[w.id(n)] = s
@@ -76,7 +82,7 @@ func newModel(t *testing.T, w *application, pool *pgxpool.Pool) *model {
 		if w.times[name] == "" {
 			continue
 		}
-		for id, at := range times(fmt.Sprintf("SELECT id::text, %s FROM %s", epoch(name), w.table)) {
+		for id, at := range times(fmt.Sprintf("SELECT id::text, %s FROM %s WHERE %s", epoch(name), w.table, w.visible())) {
 			s := m.Sessions[id]
 			note(s, at[0], name != "expires_at")
 			switch {
@@ -120,8 +126,8 @@ func newModel(t *testing.T, w *application, pool *pgxpool.Pool) *model {
 		}
 		s.Settle(now)
 	}
-	if w.parent == "CASCADE" {
-		rows, err := pool.Query(t.Context(), fmt.Sprintf("SELECT id::text, parent_id::text FROM %s WHERE parent_id IS NOT NULL", w.table))
+	if w.parent == "CASCADE" && !w.schema.SoftDelete {
+		rows, err := pool.Query(t.Context(), fmt.Sprintf("SELECT id::text, parent_id::text FROM %s WHERE parent_id IS NOT NULL AND %s", w.table, w.visible()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +141,7 @@ func newModel(t *testing.T, w *application, pool *pgxpool.Pool) *model {
 		}
 	}
 	if w.active != "" {
-		for _, id := range value[[]string](t, pool, fmt.Sprintf("SELECT coalesce(array_agg(id::text), '{}') FROM %s WHERE NOT %s", w.table, w.active)) {
+		for _, id := range value[[]string](t, pool, fmt.Sprintf("SELECT coalesce(array_agg(id::text), '{}') FROM %s WHERE %s IN (%s) AND %s", w.table, w.active, w.state("false"), w.visible())) {
 			m.Sessions[id].Active = false
 		}
 	}
@@ -149,7 +155,7 @@ func (m *model) now(t *testing.T) float64 {
 // rows are all sessions, as JSON by column.
 func (m *model) rows(t *testing.T) runmodel.Rows {
 	t.Helper()
-	rows, err := m.pool.Query(t.Context(), fmt.Sprintf("SELECT id::text, to_jsonb(s) FROM %s s", m.w.table))
+	rows, err := m.pool.Query(t.Context(), fmt.Sprintf("SELECT id::text, to_jsonb(s) FROM %s s WHERE %s", m.w.table, m.w.visible()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,6 +170,43 @@ func (m *model) rows(t *testing.T) runmodel.Rows {
 		out[id] = row
 	}
 	return out
+}
+
+// others are the rows that are no sessions, and were none from the beginning.
+func (m *model) others(t *testing.T) []string {
+	t.Helper()
+	state := "''"
+	if m.w.active != "" {
+		state = m.w.active
+	}
+	return value[[]string](t, m.pool, fmt.Sprintf("SELECT coalesce(array_agg(id::text || ' ' || coalesce(%s::text, '') ORDER BY id), '{}') FROM %s WHERE name LIKE 'other %%'", state, m.w.table))
+}
+
+// sameFigures compares the figures that come from the indexes with those of the table, which a filter has it read.
+func (m *model) sameFigures(t *testing.T, store *postgres.Store) {
+	t.Helper()
+	m.w.pausing.Lock()
+	defer m.w.pausing.Unlock()
+	thresholds := sessioncleanup.DefaultPolicy().Thresholds()
+	thresholds.Now = time.Now()
+	every := sessioncleanup.Filter{Tags: "-none"}
+	indexed, err := store.Counts(t.Context(), sessioncleanup.CountsQuery{Thresholds: thresholds})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := store.Counts(t.Context(), sessioncleanup.CountsQuery{Filter: every, Thresholds: thresholds})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(read, indexed); diff != "" {
+		t.Errorf("figures (-of the table +of the indexes):\n%s", diff)
+	}
+	for _, filter := range []sessioncleanup.Filter{{}, every} {
+		page, err := store.List(t.Context(), sessioncleanup.Query{Filter: filter, Status: sessioncleanup.StatusToDeactivate, Thresholds: thresholds, CountUpTo: math.MaxInt32})
+		if err != nil || page.Total != read.DueForDeactivation {
+			t.Errorf("a list by %+v counts %d to deactivate, %v; the figures %d", filter, page.Total, err, read.DueForDeactivation)
+		}
+	}
 }
 
 func (m *model) sameRows(t *testing.T, what string, before runmodel.Rows) {
@@ -204,7 +247,7 @@ func (m *model) prepare(t *testing.T) {
 	for _, n := range []int{3, 4, 6, 7} {
 		s := m.Sessions[m.w.id(n)]
 		if s.Active {
-			m.exec(t, fmt.Sprintf("UPDATE %s SET %s = false WHERE id = %s", m.w.table, active, quote(m.w.id(n))))
+			m.exec(t, fmt.Sprintf("UPDATE %s SET %s = %s WHERE id = %s", m.w.table, active, m.w.state("false"), quote(m.w.id(n))))
 			s.Active, s.Deactivated = false, m.now(t)
 			m.wrote(t, s)
 		}
@@ -215,7 +258,7 @@ func (m *model) prepare(t *testing.T) {
 			columns, values = columns+", "+name, values+", now() - interval '60 days'"
 		}
 	}
-	m.exec(t, fmt.Sprintf("INSERT INTO %s (id, %s%s) VALUES (%s, false%s)", m.w.table, active, columns, quote(m.w.id(900)), values))
+	m.exec(t, fmt.Sprintf("INSERT INTO %s (id, %s%s) VALUES (%s, %s%s)", m.w.table, active, columns, quote(m.w.id(900)), m.w.state("false"), values))
 	s := runmodel.New(0)
 	s.Odd, s.Active, s.Deactivated = true, false, m.now(t)
 	m.Sessions[m.w.id(900)] = s

@@ -16,8 +16,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/internal/runmodel"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
@@ -27,13 +28,14 @@ import (
 func TestRunsOnRandomSchemasStayWithinTheRules(t *testing.T) {
 	t.Parallel()
 	thorough.Only(t, thorough.Random)
-	for _, seed := range []uint64{2, 4, rand.Uint64()} {
+	// Seeds whose tables have states, other rows and soft deletion, and one of its own.
+	for _, seed := range []uint64{2, 6, 11, rand.Uint64()} {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			w := randomApplication(rand.New(rand.NewPCG(seed, 14)))
 			url := pgtest.Empty(t)
 			for _, sql := range []string{w.ddl, w.dml.String()} { // the rows are written in the zone that the tables' script sets
-				if err := pghosts.Exec(t.Context(), url, sql); err != nil {
+				if err := pgapps.Exec(t.Context(), url, sql); err != nil {
 					t.Fatalf("%v\n%s", err, sql)
 				}
 			}
@@ -44,9 +46,9 @@ func TestRunsOnRandomSchemasStayWithinTheRules(t *testing.T) {
 			}()
 			before := dump(t, url)
 			role := roleOf(t, asRole(t, connect(t, url)))
-			store := open(t, url, postgres.Config{Migrate: sessioncleanup.MigrateOptions{AcceptTimes: true, CleanerRole: role}})
+			store := open(t, url, postgres.Config{Schema: w.schema, Migrate: sessioncleanup.MigrateOptions{AcceptTimes: true, CleanerRole: role}})
 			model := newModel(t, w, connect(t, url))
-			rows := model.rows(t)
+			rows, others := model.rows(t), model.others(t)
 			if w.refused {
 				if err := store.Migrate(t.Context(), sessioncleanup.Policy{}); !errors.Is(err, sessioncleanup.ErrInvalid) {
 					t.Errorf("Migrate fails with %v, want an ErrInvalid", err)
@@ -68,7 +70,11 @@ func TestRunsOnRandomSchemasStayWithinTheRules(t *testing.T) {
 			manager := manage(t, store)
 			for _, days := range []int{0, 10, 40} {
 				model.shift(t, days)
+				model.sameFigures(t, store)
 				model.run(t, manager)
+			}
+			if diff := cmp.Diff(others, model.others(t)); diff != "" {
+				t.Errorf("rows that are no sessions (-before +after):\n%s", diff)
 			}
 			rows = model.rows(t)
 			undo := func() {}
@@ -96,10 +102,11 @@ type application struct {
 	idType  string // of sessions
 	prefix  string // of ids, where they are text
 	owner   bool
-	active  string            // column; empty for none
-	times   map[string]string // the types of the columns created_at, updated_at, last_activity and expires_at, of those there are
-	parent  string            // what a deletion does to the rows with this parent: CASCADE, SET NULL, or nothing
-	stamps  bool              // a trigger sets updated_at
+	active  string                // column; empty for none
+	schema  sessioncleanup.Schema // what the application says of its table; zero: nothing
+	times   map[string]string     // the types of the columns created_at, updated_at, last_activity and expires_at, of those there are
+	parent  string                // what a deletion does to the rows with this parent: CASCADE, SET NULL, or nothing
+	stamps  bool                  // a trigger sets updated_at
 	sources []activityTable
 	refused bool   // it cannot be adopted
 	ddl     string // the statements that make the tables
@@ -147,9 +154,52 @@ func randomApplication(r *rand.Rand) *application {
 	}
 	w.refused = w.times["last_activity"] == "date"
 	w.stamps = w.times["updated_at"] != "" && r.IntN(2) == 0
+	w.conditions()
 	w.makeTables()
 	w.makeRows()
 	return w
+}
+
+// conditions makes some tables those of applications that have states in words, other rows beside the sessions, or soft deletion.
+func (w *application) conditions() {
+	if w.active != "" && w.random.IntN(3) == 0 {
+		w.schema.State = &sessioncleanup.State{Active: []string{"open", "paused"}, Deactivated: runmodel.Closed}
+		w.schema.Active = w.active
+	}
+	if w.random.IntN(3) == 0 {
+		w.schema.Only = []sessioncleanup.Only{{Column: "kind", Values: []string{"room", "stage"}}}
+	}
+	if w.random.IntN(4) == 0 {
+		w.schema.DeletedAt, w.schema.SoftDelete = "removed_at", true
+	}
+	if !w.schema.IsZero() {
+		w.schema.Table = w.table
+	}
+}
+
+// other reports whether the n-th row is no session, for the conditions that there are.
+func (w *application) other(n int) bool {
+	return n%10 == 8 && (w.schema.Only != nil || w.schema.SoftDelete)
+}
+
+// state is the SQL for a value of the column that says whether a session is active.
+func (w *application) state(value string) string {
+	if w.schema.State == nil || value == "NULL" {
+		return value
+	}
+	return quote(map[string]string{"false": runmodel.Closed, "true": pick(w.random, w.schema.State.Active...)}[value])
+}
+
+// visible is the condition for a row to be a session.
+func (w *application) visible() string {
+	condition := "true"
+	if w.schema.Only != nil {
+		condition += " AND kind IN ('room', 'stage')"
+	}
+	if w.schema.SoftDelete {
+		condition += " AND removed_at IS NULL"
+	}
+	return condition
 }
 
 func (w *application) makeTables() {
@@ -170,7 +220,7 @@ func (w *application) makeTables() {
 		ddl.WriteString(", owner_id " + pick(r, "text", "bigint", "uuid"))
 	}
 	if w.active != "" {
-		ddl.WriteString(", " + w.active + " boolean" + pick(r, "", " DEFAULT true", " DEFAULT false"))
+		ddl.WriteString(", " + w.active + w.stateType() + pick(r, "", " DEFAULT "+w.state("true"), " DEFAULT "+w.state("false")))
 	}
 	for _, name := range []string{"created_at", "updated_at", "last_activity", "expires_at"} {
 		if typ := w.times[name]; typ != "" {
@@ -179,6 +229,12 @@ func (w *application) makeTables() {
 				ddl.WriteString(pick(r, "", " DEFAULT now()"))
 			}
 		}
+	}
+	if w.schema.Only != nil {
+		ddl.WriteString(", kind " + pick(r, "text", "varchar(10)") + " DEFAULT 'room'")
+	}
+	if w.schema.SoftDelete {
+		ddl.WriteString(", removed_at " + pick(r, "timestamptz", "timestamp"))
 	}
 	if w.parent != "" {
 		ddl.WriteString(", parent_id " + w.idType)
@@ -199,6 +255,14 @@ func (w *application) makeTables() {
 		fmt.Fprintf(&ddl, "CREATE TABLE likes (id bigserial PRIMARY KEY, of bigint REFERENCES %s (id) ON DELETE %s);\nCREATE INDEX ON likes (of);\n", first, pick(r, "CASCADE", "SET NULL"))
 	}
 	w.ddl = ddl.String()
+}
+
+// stateType is the type of the column that says whether a session is active.
+func (w *application) stateType() string {
+	if w.schema.State == nil {
+		return " boolean"
+	}
+	return pick(w.random, " text", " varchar(10)")
 }
 
 func (w *application) randomSource(ddl *strings.Builder, n int) activityTable {
@@ -258,7 +322,15 @@ func (w *application) makeRows() {
 			if used(n) {
 				state = "true"
 			}
-			add(w.active, state)
+			add(w.active, w.state(state))
+		}
+		if w.other(n) {
+			values[1] = quote("other " + strconv.Itoa(n))
+			if w.schema.Only != nil {
+				add("kind", "'draft'")
+			} else {
+				add("removed_at", "'2024-01-01 10:00:00'")
+			}
 		}
 		for _, name := range []string{"created_at", "updated_at", "last_activity", "expires_at"} {
 			switch {
@@ -272,12 +344,12 @@ func (w *application) makeRows() {
 				add(name, w.moment(odd, idle))
 			}
 		}
-		if w.parent != "" && n > 1 && r.IntN(3) == 0 {
-			add("parent_id", quote(w.id(1+r.IntN(n-1))))
+		if parent := 1 + r.IntN(max(n-1, 1)); w.parent != "" && n > 1 && r.IntN(3) == 0 && !w.other(n) && !w.other(parent) {
+			add("parent_id", quote(w.id(parent)))
 		}
 		fmt.Fprintf(&w.dml, "INSERT INTO %s (%s) VALUES (%s);\n", w.table, strings.Join(columns, ", "), strings.Join(values, ", "))
 		for i, s := range w.sources {
-			if r.IntN(3) > 0 {
+			if r.IntN(3) > 0 || w.other(n) {
 				continue
 			}
 			w.dml.WriteString(s.insert(w.id(n), w.moment(odd, pick(r, idle, idle+5))))
@@ -323,7 +395,7 @@ func (w *application) write(t *testing.T, url string) (stop func()) {
 	for worker := range 2 {
 		random := rand.New(rand.NewPCG(uint64(worker), 1))
 		wg.Go(func() {
-			for n := 100_000 * (worker + 1); ctx.Err() == nil; n++ {
+			for n := 1_000_000 * (worker + 1); ctx.Err() == nil; n++ {
 				id := 5 * (1 + random.IntN(count/5))
 				sql := pick(random, w.useSQL(id), fmt.Sprintf("UPDATE %s SET name = name || '.' WHERE id = %s", w.table, quote(w.id(id))),
 					fmt.Sprintf("INSERT INTO %s (id, name) VALUES (%s, 'new')", w.table, quote(w.id(n))),
@@ -382,7 +454,7 @@ func (w *application) evolve(t *testing.T, url string, store *postgres.Store) (u
 			rename(src.name, src.column, "its_room")
 		}
 	}
-	if w.random.IntN(2) == 0 {
+	if w.random.IntN(2) == 0 && w.schema.IsZero() { // a schema that is given names the table
 		rename(w.table, "", "rooms")
 		back[len(back)-1] = "ALTER TABLE rooms RENAME TO " + w.table
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
@@ -226,7 +226,7 @@ func TestRowSecurityThatHidesSessionsIsReported(t *testing.T) {
 // mustRun runs several statements at once.
 func mustRun(t testing.TB, pool *pgxpool.Pool, sql string) {
 	t.Helper()
-	if err := pghosts.Exec(context.WithoutCancel(t.Context()), pool.Config().ConnString(), sql); err != nil {
+	if err := pgapps.Exec(context.WithoutCancel(t.Context()), pool.Config().ConnString(), sql); err != nil {
 		t.Fatalf("%v\n%s", err, sql)
 	}
 }

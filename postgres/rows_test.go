@@ -223,7 +223,8 @@ func TestAValueOfAnyTypeTellsSessionsApart(t *testing.T) {
 	}
 }
 
-// TestATriggerThatKeepsWhatIsDeletedIsReported has the application turn deletions into soft ones by itself, and the schema not say so.
+// TestATriggerThatKeepsWhatIsDeletedIsReported has the application turn deletions into soft ones by itself, and the
+// schema not say so.
 func TestATriggerThatKeepsWhatIsDeletedIsReported(t *testing.T) {
 	t.Parallel()
 	for kind, keeps := range map[string]string{

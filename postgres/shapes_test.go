@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
@@ -17,7 +17,7 @@ import (
 func shaped(t *testing.T, sql string, options sessioncleanup.MigrateOptions) (*postgres.Store, string, *strings.Builder) {
 	t.Helper()
 	url := pgtest.Empty(t)
-	if err := pghosts.Exec(t.Context(), url, sql); err != nil {
+	if err := pgapps.Exec(t.Context(), url, sql); err != nil {
 		t.Fatal(err)
 	}
 	var log strings.Builder
@@ -28,7 +28,7 @@ func shaped(t *testing.T, sql string, options sessioncleanup.MigrateOptions) (*p
 func migratedTables(t *testing.T, sql string) (*postgres.Store, string) {
 	t.Helper()
 	url := pgtest.Prepared(t, sql, func(ctx context.Context, url string) error {
-		if err := pghosts.Exec(ctx, url, sql); err != nil {
+		if err := pgapps.Exec(ctx, url, sql); err != nil {
 			return err
 		}
 		store, err := postgres.Open(ctx, url, postgres.Config{})
@@ -56,7 +56,7 @@ func TestMigrateRefusesShapesAndChangesNothing(t *testing.T) {
 			url := pgtest.Empty(t)
 			pool := connect(t, url)
 			sql := strings.ReplaceAll(c.sql, "DB", value[string](t, pool, "SELECT current_database()::text"))
-			if err := pghosts.Exec(t.Context(), url, sql); err != nil {
+			if err := pgapps.Exec(t.Context(), url, sql); err != nil {
 				t.Fatal(err)
 			}
 			err := open(t, url, postgres.Config{}).Migrate(t.Context(), sessioncleanup.Policy{})
@@ -114,7 +114,7 @@ func TestMigrateFollowsRenames(t *testing.T) {
 			store, url := migratedTables(t, `
 				CREATE TABLE sessions (id int PRIMARY KEY, last_activity timestamptz NOT NULL DEFAULT now());
 				CREATE TABLE votes (id int PRIMARY KEY, session_id int NOT NULL REFERENCES sessions ON DELETE CASCADE)`)
-			if err := pghosts.Exec(t.Context(), url, rename); err != nil {
+			if err := pgapps.Exec(t.Context(), url, rename); err != nil {
 				t.Fatal(err)
 			}
 			if err := store.Validate(t.Context()); err == nil {
@@ -161,7 +161,7 @@ func TestBackfillLeavesOtherColumnsAlone(t *testing.T) {
 	pool := connect(t, url)
 	role := "plain_" + value[string](t, pool, "SELECT current_database()::text")
 	mustExec(t, pool, "CREATE ROLE "+role+" LOGIN")
-	t.Cleanup(func() { _ = pghosts.Exec(context.Background(), url, "DROP OWNED BY "+role+" CASCADE; DROP ROLE "+role) })
+	t.Cleanup(func() { _ = pgapps.Exec(context.Background(), url, "DROP OWNED BY "+role+" CASCADE; DROP ROLE "+role) })
 	mustExec(t, pool, "ALTER TABLE sessions OWNER TO "+role)
 	mustExec(t, pool, "GRANT ALL ON SCHEMA public TO "+role)
 	before := value[string](t, pool, "SELECT string_agg(updated_at::text, ',' ORDER BY id) FROM sessions")

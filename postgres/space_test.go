@@ -13,7 +13,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/besides"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
@@ -29,16 +29,16 @@ var (
 func besideRooms(t testing.TB) string {
 	t.Helper()
 	return pgtest.Prepared(t, "beside rooms", func(ctx context.Context, url string) error {
-		return errors.Join(pghosts.All()["guide"].Make(ctx, url), pghosts.MakeSecond(ctx, url))
+		return errors.Join(pgapps.All()["guide"].Make(ctx, url), pgapps.MakeSecond(ctx, url))
 	})
 }
 
 func TestAStoreWithANameBesideOneWithout(t *testing.T) {
 	t.Parallel()
 	thorough.Only(t, thorough.Tables)
-	host := pghosts.Named()
+	app := pgapps.Named()
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
-		return host.Harness(t, pgtest.Prepared(t, "named", host.Adopt))
+		return app.Harness(t, pgtest.Prepared(t, "named", app.Adopt))
 	}, "counts", "application")
 }
 
@@ -190,7 +190,7 @@ func TestASchemaOfSomebodyElseIsRefused(t *testing.T) {
 	role := "other_" + value[string](t, pool, "SELECT substr(md5(random()::text), 1, 8)")
 	mustExec(t, pool, "CREATE ROLE "+role)
 	t.Cleanup(func() {
-		_ = pghosts.Exec(context.WithoutCancel(t.Context()), url, "DROP OWNED BY "+role+" CASCADE; DROP ROLE "+role)
+		_ = pgapps.Exec(context.WithoutCancel(t.Context()), url, "DROP OWNED BY "+role+" CASCADE; DROP ROLE "+role)
 	})
 	mustExec(t, pool, "CREATE SCHEMA sessioncleanup_live AUTHORIZATION "+role)
 	err := open(t, url, live).Migrate(t.Context(), sessioncleanup.Policy{})

@@ -32,11 +32,11 @@ const lockPatience = 40 * time.Millisecond
 // record is the SQL that notes what a step adds and drops.
 func (s step) record(m *mapping) []string {
 	var out []string
-	for _, o := range s.adds {
-		out = append(out, m.statement("settings_add", sqlfile.Names{"object": o.literal()}))
+	if len(s.adds) > 0 {
+		out = append(out, m.statement("settings_add", sqlfile.Names{"objects": literalOf(s.adds...)}))
 	}
 	for _, o := range s.drops {
-		out = append(out, m.statement("settings_remove", sqlfile.Names{"object": o.literal()}))
+		out = append(out, m.statement("settings_remove", sqlfile.Names{"objects": literalOf(o)}))
 	}
 	return out
 }

@@ -28,8 +28,8 @@ import (
 // Config says how a Store works. The zero value adopts what the database shows; each field's comment ends with its
 // default.
 type Config struct {
-	// Schema says where the application keeps its sessions. What it leaves open is what an earlier Migrate adopted, or else
-	// what Inspect finds. Default: the zero Schema.
+	// Schema says where the application keeps its sessions. Fields that it leaves open are those that an earlier Migrate
+	// adopted, or else those that Inspect finds. Default: the zero Schema.
 	Schema sessioncleanup.Schema
 	// Name tells apart several tables of sessions in one database. What Migrate adds for this one is in a database schema of its
 	// own, sessioncleanup_ and the name, and leaves the others alone. The first Migrate needs Schema.Table. At most 20 letters in

@@ -99,7 +99,8 @@ func (s *Store) sweep(ctx context.Context, m *mapping, b sessioncleanup.Batch) (
 	}
 }
 
-// queueDeleted queues the question how many rows this connection deleted from which table, and how many bytes each of them takes.
+// queueDeleted queues the question how many rows this connection deleted from which table, and how many bytes each of
+// them takes.
 func queueDeleted(batch *pgx.Batch, m *mapping, found func(table uint32, rows int, bytes float64)) {
 	batch.Queue(m.statement("deleted_rows")).Query(func(rows pgx.Rows) error {
 		var table uint32

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
@@ -142,7 +142,7 @@ func TestTheZoneOfColumnsWithoutZoneCanBeSaid(t *testing.T) {
 			url := pgtest.Empty(t)
 			pool := connect(t, url)
 			mustExec(t, pool, fmt.Sprintf("ALTER DATABASE %s SET TimeZone = '%s'", value[string](t, pool, "SELECT current_database()::text"), zone))
-			if err := pghosts.Exec(t.Context(), url, `CREATE TABLE sessions (id int PRIMARY KEY, created_at timestamp(3), updated_at timestamp(3));
+			if err := pgapps.Exec(t.Context(), url, `CREATE TABLE sessions (id int PRIMARY KEY, created_at timestamp(3), updated_at timestamp(3));
 				INSERT INTO sessions SELECT n, u - interval '3 days', u FROM (SELECT n, (now() AT TIME ZONE 'UTC') - n * interval '10 hours' AS u FROM generate_series(2, 3) n) x`); err != nil {
 				t.Fatal(err)
 			}

@@ -16,7 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
@@ -25,7 +25,7 @@ import (
 // on a pool that they use up, while another one has a session locked.
 func TestTouchesInTransactionsNeitherWaitNorDeadlockNorGetLost(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Prepared(t, "guide", pghosts.All()["guide"].Adopt)
+	url := pgtest.Prepared(t, "guide", pgapps.All()["guide"].Adopt)
 	pool := connect(t, url+"&pool_max_conns=12")
 	store, err := postgres.New(pool, postgres.Config{})
 	if err != nil {
@@ -193,7 +193,7 @@ func TestATouchInATransactionThatFailedSaysSo(t *testing.T) {
 // TestATouchNeedsNoConnectionOfThePool: transactions may hold them all, and others wait for one.
 func TestATouchNeedsNoConnectionOfThePool(t *testing.T) {
 	t.Parallel()
-	url := pgtest.Prepared(t, "guide", pghosts.All()["guide"].Adopt)
+	url := pgtest.Prepared(t, "guide", pgapps.All()["guide"].Adopt)
 	pool := connect(t, url+"&pool_max_conns=1")
 	store, err := postgres.New(pool, postgres.Config{})
 	if err != nil {

@@ -200,7 +200,7 @@ func commit(t *testing.T, tx pgx.Tx) {
 
 func TestTrackingNeverMakesAStatementWait(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ host, first, second string }{
+	for name, c := range map[string]struct{ app, first, second string }{
 		"for a session that is being changed": {"guide",
 			"UPDATE sessions SET name = 'x' WHERE id = 1", "INSERT INTO propositions (session_id) VALUES (1), (2)"},
 		"to change a session that is being used": {"guide",
@@ -214,7 +214,7 @@ func TestTrackingNeverMakesAStatementWait(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store, pool := adopted(t, c.host)
+			store, pool := adopted(t, c.app)
 			unused(t, pool, true, 1, 2)
 			first, second := begin(t, pool), begin(t, pool)
 			run(t, first, c.first)

@@ -10,10 +10,10 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// This file decides which tables with the library's names are the library's. Somebody with fewer rights may have made them,
-// to have an administrator's migrate or uninstall run what they name. Trusted is what belongs to the current role, to a
-// superuser, or to the owner of the sessions table that was named, or that the search path leads to: by the schema or, where the library has a
-// schema of its own, by the table's name.
+// This file decides which tables with the library's names are the library's. Somebody with fewer rights may have made
+// them, to have an administrator's migrate or uninstall run what they name. Trusted is what belongs to the current role,
+// to a superuser, or to the owner of the sessions table that was named, or that the search path leads to: by the schema
+// or, where the library has a schema of its own, by the table's name.
 
 // library is a database schema with a table of settings.
 type library struct {

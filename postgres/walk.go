@@ -12,8 +12,9 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// This file reads lists by last activity along indexes, however large the table is. What these do not decide, a text for
-// example, is looked for among a limited number of sessions; the page then ends early and says where the next one begins.
+// This file reads lists by last activity along indexes, however large the table is. A condition that these do not decide,
+// a text for example, is looked for among a limited number of sessions; the page then ends early and says where the next
+// one begins.
 
 const (
 	// fewSessions are found by what selects them, and sorted.
@@ -24,8 +25,9 @@ const (
 
 // listing is the statement for a page.
 type listing struct {
-	sql  string
-	args []any
+	sql   string
+	args  []any
+	walks bool
 }
 
 // listing sorts what matches where that is little, and walks otherwise.
@@ -54,7 +56,7 @@ func (s *Store) listing(ctx context.Context, m *mapping, q sessioncleanup.Query)
 	args := readArgs(q.Filter, q.Thresholds)
 	key, id := after(q)
 	if few {
-		return listing{m.statement("list", n), append(args, orNull(string(q.Status)), q.Limit+1, key, id)}, nil
+		return listing{m.statement("list", n), append(args, orNull(string(q.Status)), q.Limit+1, key, id), false}, nil
 	}
 	args = append(args, q.Limit+1, key, id)
 	part := "walk_all"
@@ -66,7 +68,7 @@ func (s *Store) listing(ctx context.Context, m *mapping, q sessioncleanup.Query)
 		parts = append(parts, m.statement(part, n, names))
 	}
 	n["parts"] = strings.Join(parts, "\nUNION ALL\n")
-	return listing{m.statement("walk", n), args}, nil
+	return listing{m.statement("walk", n), args, true}, nil
 }
 
 // wanted is the condition of a query on the sessions of its parts; empty when it wants all of them.

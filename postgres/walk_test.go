@@ -6,7 +6,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// TestLargeListsAreReadInPartsWithoutLossOrRepetition walks lists of 15,000 sessions in which few, none, or one in five are found.
+// TestLargeListsAreReadInPartsWithoutLossOrRepetition walks lists of 15,000 sessions in which few, none, or one in five
+// are found.
 func TestLargeListsAreReadInPartsWithoutLossOrRepetition(t *testing.T) {
 	t.Parallel()
 	store, pool := adopted(t, "guide")

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/internal/warnmodel"
@@ -28,7 +28,7 @@ const age = `
 func TestNoRunInSQLDeletesASessionWithoutAWarningInTime(t *testing.T) {
 	t.Parallel()
 	thorough.Only(t, thorough.Random)
-	guide := pghosts.All()["guide"]
+	guide := pgapps.All()["guide"]
 	for schedule := range 2 {
 		url := pgtest.Prepared(t, "guide", guide.Adopt)
 		store, pool := open(t, url, postgres.Config{}), connect(t, url)

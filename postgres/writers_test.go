@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
@@ -14,7 +14,7 @@ func TestBatchPausesWhileOthersWrite(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t, map[string]string{"autovacuum": "off"})
 	url := server.Database(t, "template0")
-	if err := pghosts.All()["guide"].Adopt(t.Context(), url); err != nil {
+	if err := pgapps.All()["guide"].Adopt(t.Context(), url); err != nil {
 		t.Fatal(err)
 	}
 	store, pool := open(t, url, postgres.Config{}), connect(t, url)

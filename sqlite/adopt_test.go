@@ -16,7 +16,7 @@ import (
 
 func TestMigrateAdoptsWhatInspectProposes(t *testing.T) {
 	t.Parallel()
-	store, _ := adopt(t, hostTables)
+	store, _ := adopt(t, appTables)
 	got, err := store.Schema(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +36,7 @@ func TestMigrateAdoptsWhatInspectProposes(t *testing.T) {
 
 func TestMigrateBackfillsTheLatestKnownTime(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, hostTables, `
+	store, app := adopt(t, appTables, `
 		INSERT INTO sessions (id, created_at, updated_at) VALUES
 			(1, '2020-01-01 00:00:00', NULL), (2, '2020-01-01 00:00:00', '2020-02-01T00:00:00Z'),
 			(3, '2020-01-01 00:00:00', '2020-02-01T00:00:00+02:00'), (4, NULL, NULL), (5, 'long ago', '2999-01-01'),
@@ -52,17 +52,17 @@ func TestMigrateBackfillsTheLatestKnownTime(t *testing.T) {
 			t.Errorf("session %s was last active %s, active %v, auto-cleanup %v; want %s, true, true", id, s.LastActivity, s.Active, s.AutoCleanup, want)
 		}
 	}
-	if got := line(t, host, "SELECT last_activity FROM sessions WHERE id = 2"); got != "2020-02-01 00:00:00 +0000 UTC" {
-		t.Errorf("the host reads last_activity as %s, want a time", got)
+	if got := line(t, app, "SELECT last_activity FROM sessions WHERE id = 2"); got != "2020-02-01 00:00:00 +0000 UTC" {
+		t.Errorf("the application reads last_activity as %s, want a time", got)
 	}
 }
 
 func TestMigrateBackfillsATableLargerThanABatch(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, hostTables, `
+	store, app := adopt(t, appTables, `
 		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3500)
 		INSERT INTO sessions (id, created_at) SELECT i * 3, datetime('2020-01-01', i || ' minutes') FROM n`)
-	if got := line(t, host, "SELECT count(*), sum(auto_cleanup), sum(julianday(last_activity) = julianday(created_at)) FROM sessions"); got != "3500|3500|3500" {
+	if got := line(t, app, "SELECT count(*), sum(auto_cleanup), sum(julianday(last_activity) = julianday(created_at)) FROM sessions"); got != "3500|3500|3500" {
 		t.Errorf("sessions, cleaned up, with their time: %s", got)
 	}
 	if err := store.Validate(t.Context()); err != nil {
@@ -72,7 +72,7 @@ func TestMigrateBackfillsATableLargerThanABatch(t *testing.T) {
 
 func TestMigrateRespectsColumnsThatAreThere(t *testing.T) {
 	t.Parallel()
-	store, host := adoptWith(t, withView, `
+	store, app := adoptWith(t, withView, `
 		CREATE TABLE rooms (uuid TEXT PRIMARY KEY, title TEXT, is_active INTEGER, expires DATETIME, last_activity_at TEXT, auto_cleanup INTEGER, hours_inactive TEXT);
 		CREATE INDEX rooms_active ON rooms (is_active);
 		CREATE TABLE messages (id INTEGER PRIMARY KEY, room_id TEXT REFERENCES rooms ON DELETE CASCADE);
@@ -90,10 +90,10 @@ func TestMigrateRespectsColumnsThatAreThere(t *testing.T) {
 	if b := get(t, store, "b"); !b.Active || b.AutoCleanup || !near(b.LastActivity, clock(t, store)) {
 		t.Errorf("session b: %+v", b)
 	}
-	if got := line(t, host, "SELECT count(*) FROM sqlite_master WHERE name LIKE 'sessioncleanup_messages%' AND type = 'index'"); got != "0" {
+	if got := line(t, app, "SELECT count(*) FROM sqlite_master WHERE name LIKE 'sessioncleanup_messages%' AND type = 'index'"); got != "0" {
 		t.Error("there is a second index on messages.room_id")
 	}
-	if got := line(t, host, "SELECT hours_inactive, cleanup_status FROM sessions_cleanup_view WHERE uuid = 'a'"); got != "mine|À désactiver" {
+	if got := line(t, app, "SELECT hours_inactive, cleanup_status FROM sessions_cleanup_view WHERE uuid = 'a'"); got != "mine|À désactiver" {
 		t.Errorf("the view has %s", got)
 	}
 	deleted, deactivated, err := clean(t.Context(), store)
@@ -126,13 +126,13 @@ func TestTimesOfEveryFormAreReadAndWritten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path, host := newHost(t, fmt.Sprintf(
+			path, app := newApp(t, fmt.Sprintf(
 				"CREATE TABLE sessions (id INTEGER PRIMARY KEY, active BOOLEAN NOT NULL DEFAULT 1, last_activity %s, expires_at %[1]s, auto_cleanup BOOLEAN DEFAULT 1)", c.declared))
 			now := time.Now()
 			insert := "INSERT INTO sessions (id, last_activity, expires_at) VALUES (?, ?, ?)"
-			execute(t, host, insert, 1, c.write(now.Add(-2*day)), c.write(now.Add(time.Hour)))
-			execute(t, host, insert, 2, c.write(now.Add(-time.Hour)), c.write(now.Add(time.Hour)))
-			execute(t, host, insert, 3, c.write(now.Add(-time.Hour)), c.write(now.Add(-time.Minute)))
+			execute(t, app, insert, 1, c.write(now.Add(-2*day)), c.write(now.Add(time.Hour)))
+			execute(t, app, insert, 2, c.write(now.Add(-time.Hour)), c.write(now.Add(time.Hour)))
+			execute(t, app, insert, 3, c.write(now.Add(-time.Hour)), c.write(now.Add(-time.Minute)))
 			store := open(t, path, sqlite.Config{})
 			migrate(t, store)
 			if err := store.Validate(t.Context()); err != nil {
@@ -155,10 +155,10 @@ func TestTimesOfEveryFormAreReadAndWritten(t *testing.T) {
 			if err != nil || !got.ExpiresAt.Equal(expiry) {
 				t.Errorf("set the expiry to %s, got %s: %v", expiry, got.ExpiresAt, err)
 			}
-			if got := line(t, host, "SELECT sum(CAST(last_activity AS TEXT) GLOB ?1), sum(CAST(expires_at AS TEXT) GLOB ?1 AND id = 2) FROM sessions", c.kept); got != "3|1" {
-				t.Errorf("in the host's form: %s\n%s", got, line(t, host, "SELECT CAST(last_activity AS TEXT), CAST(expires_at AS TEXT) FROM sessions"))
+			if got := line(t, app, "SELECT sum(CAST(last_activity AS TEXT) GLOB ?1), sum(CAST(expires_at AS TEXT) GLOB ?1 AND id = 2) FROM sessions", c.kept); got != "3|1" {
+				t.Errorf("in the application's form: %s\n%s", got, line(t, app, "SELECT CAST(last_activity AS TEXT), CAST(expires_at AS TEXT) FROM sessions"))
 			}
-			execute(t, host, "INSERT INTO sessions (id, last_activity) VALUES (4, NULL)")
+			execute(t, app, "INSERT INTO sessions (id, last_activity) VALUES (4, NULL)")
 			if s := get(t, store, "4"); !near(s.LastActivity, time.Now()) {
 				t.Errorf("inserted just now, but last active %s", s.LastActivity)
 			}
@@ -168,16 +168,16 @@ func TestTimesOfEveryFormAreReadAndWritten(t *testing.T) {
 
 func TestStrictTablesAreAdopted(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, "CREATE TABLE sessions (id ANY PRIMARY KEY NOT NULL, updated_at ANY) STRICT",
+	store, app := adopt(t, "CREATE TABLE sessions (id ANY PRIMARY KEY NOT NULL, updated_at ANY) STRICT",
 		"INSERT INTO sessions VALUES ('007', datetime('now', '-2 days')), ('7', datetime('now', '-2 days')), ('x', datetime('now', '-2 days'))")
-	execute(t, host, "UPDATE sessions SET updated_at = datetime('now') WHERE id = '007'")
+	execute(t, app, "UPDATE sessions SET updated_at = datetime('now') WHERE id = '007'")
 	if n, err := store.Touch(t.Context(), sessioncleanup.Touch{IDs: []string{"x"}}); n != 1 || err != nil {
 		t.Errorf("touched %d: %v", n, err)
 	}
 	if _, deactivated, err := clean(t.Context(), store); err != nil || !cmp.Equal(deactivated, []string{"7"}) {
 		t.Errorf("deactivated %v: %v", deactivated, err)
 	}
-	if got := line(t, host, "SELECT group_concat(id || typeof(active) || typeof(last_activity) || typeof(deactivated_at), ' ') FROM (SELECT * FROM sessions ORDER BY id)"); got !=
+	if got := line(t, app, "SELECT group_concat(id || typeof(active) || typeof(last_activity) || typeof(deactivated_at), ' ') FROM (SELECT * FROM sessions ORDER BY id)"); got !=
 		"007integertextnull 7integertexttext xintegertextnull" {
 		t.Errorf("sessions: %s", got)
 	}
@@ -185,9 +185,9 @@ func TestStrictTablesAreAdopted(t *testing.T) {
 
 func TestATimeThatCannotBeReadMakesNothingDue(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, `CREATE TABLE sessions (id INTEGER PRIMARY KEY, active BOOLEAN DEFAULT 1, last_activity TEXT, expires_at TEXT, auto_cleanup BOOLEAN DEFAULT 1)`)
+	store, app := adopt(t, `CREATE TABLE sessions (id INTEGER PRIMARY KEY, active BOOLEAN DEFAULT 1, last_activity TEXT, expires_at TEXT, auto_cleanup BOOLEAN DEFAULT 1)`)
 	old := stamp(time.Now().Add(-90 * day))
-	execute(t, host, `INSERT INTO sessions (id, active, last_activity, expires_at, deactivated_at) VALUES
+	execute(t, app, `INSERT INTO sessions (id, active, last_activity, expires_at, deactivated_at) VALUES
 		(1, 1, 'last week', NULL, NULL), (2, 0, 'last week', ?1, ?1), (3, 0, ?1, '12/24/2020', ?1), (4, 1, '12/24/2020', NULL, NULL),
 		(5, 1, 'now', ?2, NULL), (6, 0, ?1, NULL, ?1)`,
 		old, stamp(time.Now().Add(time.Hour)))
@@ -208,10 +208,10 @@ func TestATimeThatCannotBeReadMakesNothingDue(t *testing.T) {
 
 func TestMigrateAgainOnlyReads(t *testing.T) {
 	t.Parallel()
-	path, host := newHost(t, hostTables)
+	path, app := newApp(t, appTables)
 	store := open(t, path, sqlite.Config{})
 	migrate(t, store)
-	version := func() string { return line(t, host, "PRAGMA data_version") }
+	version := func() string { return line(t, app, "PRAGMA data_version") }
 	before := version()
 	migrate(t, store)
 	migrate(t, open(t, path, sqlite.Config{}))
@@ -223,14 +223,14 @@ func TestMigrateAgainOnlyReads(t *testing.T) {
 	if want := (sessioncleanup.Policy{InactiveAfter: time.Hour, DeleteAfter: sessioncleanup.Never}).WithDefaults(); err != nil || p != want {
 		t.Errorf("the policy is %+v, want %+v: %v", p, want, err)
 	}
-	if got := line(t, host, "SELECT inactive_after_seconds, delete_after_seconds FROM sessioncleanup_settings"); got != "3600|<nil>" {
+	if got := line(t, app, "SELECT inactive_after_seconds, delete_after_seconds FROM sessioncleanup_settings"); got != "3600|<nil>" {
 		t.Errorf("in SQL the thresholds are %s", got)
 	}
 }
 
 func TestMigrateFollowsAChangedSchema(t *testing.T) {
 	t.Parallel()
-	path, host := newHost(t, hostTables, "CREATE TABLE votes (session_id INTEGER REFERENCES sessions (id) ON DELETE CASCADE)", "INSERT INTO sessions (id) VALUES (1)")
+	path, app := newApp(t, appTables, "CREATE TABLE votes (session_id INTEGER REFERENCES sessions (id) ON DELETE CASCADE)", "INSERT INTO sessions (id) VALUES (1)")
 	schema := sessioncleanup.Schema{Sources: []sessioncleanup.Source{{Table: "propositions", Session: "session_id"}}}
 	migrate(t, open(t, path, sqlite.Config{Schema: schema}))
 	schema.Sources = []sessioncleanup.Source{{Table: "votes", Session: "session_id"}}
@@ -243,11 +243,11 @@ func TestMigrateFollowsAChangedSchema(t *testing.T) {
 	if err := second.Validate(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if got := line(t, host, "SELECT group_concat(name, ' ') FROM (SELECT name FROM sqlite_master WHERE type = 'trigger' ORDER BY name)"); got !=
+	if got := line(t, app, "SELECT group_concat(name, ' ') FROM (SELECT name FROM sqlite_master WHERE type = 'trigger' ORDER BY name)"); got !=
 		"sessioncleanup_session_changed sessioncleanup_session_deleted sessioncleanup_session_inserted sessioncleanup_session_used sessioncleanup_votes_session_id_inserted sessioncleanup_votes_session_id_updated" {
 		t.Errorf("triggers: %s", got)
 	}
-	execute(t, host, "INSERT INTO votes VALUES (1), (1)")
+	execute(t, app, "INSERT INTO votes VALUES (1), (1)")
 	if s := get(t, second, "1"); s.ActivityCount != 2 {
 		t.Errorf("%d rows of activity, want 2", s.ActivityCount)
 	}
@@ -255,7 +255,7 @@ func TestMigrateFollowsAChangedSchema(t *testing.T) {
 
 func TestMigrateIsSafeToCallAtOnce(t *testing.T) {
 	t.Parallel()
-	path, host := newHost(t, hostTables, `
+	path, app := newApp(t, appTables, `
 		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
 		INSERT INTO sessions (created_at) SELECT datetime('2020-01-01') FROM n`)
 	var group sync.WaitGroup
@@ -276,7 +276,7 @@ func TestMigrateIsSafeToCallAtOnce(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if got := line(t, host, "SELECT group_concat(version_id) FROM sessioncleanup_migrations"); got != "0,1,2,3,4,5,6,7,8,9" {
+	if got := line(t, app, "SELECT group_concat(version_id) FROM sessioncleanup_migrations"); got != "0,1,2,3,4,5,6,7,8,9" {
 		t.Errorf("versions: %s", got)
 	}
 }
@@ -292,14 +292,14 @@ func TestOpenAndMigrateMakeAMissingFile(t *testing.T) {
 	if schema, err := store.Schema(t.Context()); err != nil || !cmp.Equal(schema, sessioncleanup.OwnSchema()) {
 		t.Errorf("schema %+v: %v", schema, err)
 	}
-	host := openHost(t, ":memory:")
-	execute(t, host, "ATTACH ? AS file", path)
-	execute(t, host, "INSERT INTO file.sessions (name) VALUES ('first')")
+	app := openApp(t, ":memory:")
+	execute(t, app, "ATTACH ? AS file", path)
+	execute(t, app, "INSERT INTO file.sessions (name) VALUES ('first')")
 	page, err := store.List(t.Context(), sessioncleanup.Query{Limit: 2})
 	if err != nil || len(page.Sessions) != 1 {
 		t.Fatalf("%+v: %v", page, err)
 	}
 	if s := page.Sessions[0]; len(s.ID) != 16 || s.Name != "first" || !s.Active || !s.AutoCleanup || !near(s.CreatedAt, time.Now()) || !near(s.LastActivity, time.Now()) {
-		t.Errorf("inserted by a host that gives nothing but a name: %+v", s)
+		t.Errorf("inserted by an application that sets nothing but a name: %+v", s)
 	}
 }

@@ -27,9 +27,9 @@ func TestArchiveAndRestoreOnRandomSchemasChangeNothing(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed+1), func(t *testing.T) {
 			t.Parallel()
 			f := randomFamily(rand.New(rand.NewPCG(seed+1, 19)))
-			path, host := newHost(t, f.ddl...)
-			host.SetMaxOpenConns(1)
-			f.fill(t, host)
+			path, app := newApp(t, f.ddl...)
+			app.SetMaxOpenConns(1)
+			f.fill(t, app)
 			defer func() {
 				if t.Failed() {
 					t.Logf("the application's tables:\n%s", strings.Join(f.ddl, ";\n"))
@@ -38,8 +38,8 @@ func TestArchiveAndRestoreOnRandomSchemasChangeNothing(t *testing.T) {
 			store := open(t, path, sqlite.Config{})
 			policy := sessioncleanup.Policy{Archive: sessioncleanup.On, MaxDeleteFraction: 1}
 			migrateWith(t, store, policy)
-			execute(t, host, "UPDATE sessions SET active = 0, last_activity = ?1, deactivated_at = ?1 WHERE id % 3 = 0", stamp(time.Now().Add(-60*day)))
-			before := f.values(t, host)
+			execute(t, app, "UPDATE sessions SET active = 0, last_activity = ?1, deactivated_at = ?1 WHERE id % 3 = 0", stamp(time.Now().Add(-60*day)))
+			before := f.values(t, app)
 			manager, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: policy})
 			if err != nil {
 				t.Fatal(err)
@@ -56,7 +56,7 @@ func TestArchiveAndRestoreOnRandomSchemasChangeNothing(t *testing.T) {
 			if err != nil || len(all) == 0 {
 				t.Fatalf("%d sessions are archived, %v; want some", len(all), err)
 			}
-			if left := line(t, host, "SELECT count(*) FROM sessions"); left != fmt.Sprint(f.sessions-len(all)) {
+			if left := line(t, app, "SELECT count(*) FROM sessions"); left != fmt.Sprint(f.sessions-len(all)) {
 				t.Errorf("%d of %d sessions are archived, and %s are in their table", len(all), f.sessions, left)
 			}
 			var ids []string
@@ -81,13 +81,13 @@ func TestArchiveAndRestoreOnRandomSchemasChangeNothing(t *testing.T) {
 			if err != nil || done.Rows != dry.Rows || done.Relinked != dry.Relinked {
 				t.Fatalf("Restore: %v, %d rows and %d references; a dry run said %d and %d", err, done.Rows, done.Relinked, dry.Rows, dry.Relinked)
 			}
-			if diff := cmp.Diff(before, f.values(t, host)); diff != "" {
+			if diff := cmp.Diff(before, f.values(t, app)); diff != "" {
 				t.Errorf("after restoring (-before +after):\n%s", diff)
 			}
-			if broken := lines(t, host, "PRAGMA foreign_key_check"); len(broken) > 0 {
+			if broken := lines(t, app, "PRAGMA foreign_key_check"); len(broken) > 0 {
 				t.Errorf("references to nothing: %v", broken)
 			}
-			if left := line(t, host, "SELECT (SELECT count(*) FROM sessioncleanup_archive) + (SELECT count(*) FROM sessioncleanup_archive_rows)"); left != "0" {
+			if left := line(t, app, "SELECT (SELECT count(*) FROM sessioncleanup_archive) + (SELECT count(*) FROM sessioncleanup_archive_rows)"); left != "0" {
 				t.Errorf("%s rows are left in the archive", left)
 			}
 		})
@@ -184,7 +184,7 @@ func randomFamily(r *rand.Rand) *family {
 }
 
 // fill adds rows of which some refer to others.
-func (f *family) fill(t *testing.T, host *sql.DB) {
+func (f *family) fill(t *testing.T, app *sql.DB) {
 	t.Helper()
 	r := f.random
 	odd := []any{
@@ -210,29 +210,29 @@ func (f *family) fill(t *testing.T, host *sql.DB) {
 					columns, values = append(columns, ref.columns[1]), append(values, 7)
 				}
 			}
-			execute(t, host, fmt.Sprintf(`INSERT INTO "%s" ("%s") VALUES (?%s)`, m.name, strings.Join(columns, `", "`), strings.Repeat(", ?", len(columns)-1)), values...)
+			execute(t, app, fmt.Sprintf(`INSERT INTO "%s" ("%s") VALUES (?%s)`, m.name, strings.Join(columns, `", "`), strings.Repeat(", ?", len(columns)-1)), values...)
 		}
 	}
 }
 
 // values are all rows of all tables, with the storage class of each value, but for the last activity of the sessions.
-func (f *family) values(t *testing.T, host *sql.DB) (all []string) {
+func (f *family) values(t *testing.T, app *sql.DB) (all []string) {
 	t.Helper()
 	for _, m := range f.tables {
-		all = append(all, rowsOf(t, host, m.name)...)
+		all = append(all, rowsOf(t, app, m.name)...)
 	}
 	return all
 }
 
-func rowsOf(t *testing.T, host *sql.DB, table string) []string {
+func rowsOf(t *testing.T, app *sql.DB, table string) []string {
 	t.Helper()
 	var columns []string
-	for _, name := range lines(t, host, "SELECT name FROM pragma_table_xinfo(?) ORDER BY cid", table) {
+	for _, name := range lines(t, app, "SELECT name FROM pragma_table_xinfo(?) ORDER BY cid", table) {
 		if name != "last_activity" {
 			columns = append(columns, `+"`+name+`"`)
 		}
 	}
-	rows, err := host.QueryContext(t.Context(), fmt.Sprintf(`SELECT %s FROM "%s"`, strings.Join(columns, ", "), table))
+	rows, err := app.QueryContext(t.Context(), fmt.Sprintf(`SELECT %s FROM "%s"`, strings.Join(columns, ", "), table))
 	if err != nil {
 		t.Fatal(err)
 	}

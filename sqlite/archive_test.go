@@ -30,14 +30,14 @@ const concertTables = `
 func concert(t *testing.T, p sessioncleanup.Policy, more ...string) (*sqlite.Store, *sql.DB, *sessioncleanup.Manager) {
 	t.Helper()
 	p.Archive = sessioncleanup.On
-	path, host := newHost(t, append([]string{concertTables}, more...)...)
+	path, app := newApp(t, append([]string{concertTables}, more...)...)
 	store := open(t, path, sqlite.Config{})
 	migrateWith(t, store, p)
 	m, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: p})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return store, host, m
+	return store, app, m
 }
 
 func TestARestoreNamesEveryObstacle(t *testing.T) {
@@ -60,12 +60,12 @@ func TestARestoreNamesEveryObstacle(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			_, host, m := concert(t, sessioncleanup.Policy{})
+			_, app, m := concert(t, sessioncleanup.Policy{})
 			if _, err := m.Delete(t.Context(), "1"); err != nil {
 				t.Fatal(err)
 			}
-			execute(t, host, c.change)
-			before := lines(t, host, "SELECT count(*) FROM sessions UNION ALL SELECT count(*) FROM votes UNION ALL SELECT count(*) FROM sessioncleanup_archive_rows UNION ALL SELECT count(*) FROM sessioncleanup_events")
+			execute(t, app, c.change)
+			before := lines(t, app, "SELECT count(*) FROM sessions UNION ALL SELECT count(*) FROM votes UNION ALL SELECT count(*) FROM sessioncleanup_archive_rows UNION ALL SELECT count(*) FROM sessioncleanup_events")
 			for _, dry := range []bool{true, false} {
 				out, err := m.Restore(t.Context(), []string{"1"}, sessioncleanup.RestoreOptions{DryRun: dry})
 				blocked, _ := errors.AsType[*sessioncleanup.ObstructedError](err)
@@ -89,7 +89,7 @@ func TestARestoreNamesEveryObstacle(t *testing.T) {
 					t.Errorf("obstacles, dry run %t: %+v; want of the kinds %v, one with %q", dry, out.Obstacles, c.kinds, c.says)
 				}
 			}
-			after := lines(t, host, "SELECT count(*) FROM sessions UNION ALL SELECT count(*) FROM votes UNION ALL SELECT count(*) FROM sessioncleanup_archive_rows UNION ALL SELECT count(*) FROM sessioncleanup_events")
+			after := lines(t, app, "SELECT count(*) FROM sessions UNION ALL SELECT count(*) FROM votes UNION ALL SELECT count(*) FROM sessioncleanup_archive_rows UNION ALL SELECT count(*) FROM sessioncleanup_events")
 			if !slices.Equal(before, after) {
 				t.Errorf("a restore that failed changed something: rows were %v and are %v", before, after)
 			}
@@ -100,10 +100,10 @@ func TestARestoreNamesEveryObstacle(t *testing.T) {
 func TestASessionThatIsTooLargeForTheArchiveStays(t *testing.T) {
 	t.Parallel()
 	for what, p := range map[string]sessioncleanup.Policy{"rows": {ArchiveMaxRows: 3}, "bytes": {ArchiveMaxBytes: 3000}} {
-		_, host, m := concert(t, p, "UPDATE sessions SET extra = hex(zeroblob(2000)) WHERE id = 1",
+		_, app, m := concert(t, p, "UPDATE sessions SET extra = hex(zeroblob(2000)) WHERE id = 1",
 			fmt.Sprintf("INSERT INTO bills SELECT value, 1 FROM json_each('[%s0]')", strings.Repeat("11,12,13,14,15,16,17,18,19,", 1)))
-		execute(t, host, "UPDATE sessions SET active = 0, last_activity = ?1, deactivated_at = ?1", stamp(time.Now().Add(-60*day)))
-		execute(t, host, "DELETE FROM sessioncleanup_touches")
+		execute(t, app, "UPDATE sessions SET active = 0, last_activity = ?1, deactivated_at = ?1", stamp(time.Now().Add(-60*day)))
+		execute(t, app, "DELETE FROM sessioncleanup_touches")
 		if _, err := m.Delete(t.Context(), "1"); !errors.Is(err, sessioncleanup.ErrTooLarge) {
 			t.Errorf("%s: Delete: %v, want ErrTooLarge", what, err)
 		}
@@ -112,7 +112,7 @@ func TestASessionThatIsTooLargeForTheArchiveStays(t *testing.T) {
 		if err != nil || deleted.Done != 1 || deleted.Failed != 1 || result.Failures[0].SessionID != "1" || !strings.Contains(result.Failures[0].Error, "too large") {
 			t.Errorf("%s: the run deleted %d, failed %+v, %v; want one of each", what, deleted.Done, result.Failures, err)
 		}
-		if left := line(t, host, "SELECT (SELECT group_concat(id) FROM sessions) || ' ' || (SELECT group_concat(session) FROM sessioncleanup_archive)"); left != "1 2" {
+		if left := line(t, app, "SELECT (SELECT group_concat(id) FROM sessions) || ' ' || (SELECT group_concat(session) FROM sessioncleanup_archive)"); left != "1 2" {
 			t.Errorf("%s: sessions and archive have %q, want session 1 and session 2", what, left)
 		}
 	}
@@ -120,12 +120,12 @@ func TestASessionThatIsTooLargeForTheArchiveStays(t *testing.T) {
 
 func TestATableThatMigrateDidNotSeeStopsDeletionsIntoTheArchive(t *testing.T) {
 	t.Parallel()
-	store, host, m := concert(t, sessioncleanup.Policy{})
-	execute(t, host, "UPDATE sessions SET active = 0, last_activity = ?1, deactivated_at = ?1 WHERE id = 1", stamp(time.Now().Add(-60*day)))
-	execute(t, host, "DELETE FROM sessioncleanup_touches")
-	execute(t, host, "UPDATE sessions SET last_activity = ?1 WHERE id = 2", stamp(time.Now().Add(-2*day)))
-	execute(t, host, "CREATE TABLE gifts (id INTEGER PRIMARY KEY, song_id INTEGER REFERENCES songs (id) ON DELETE CASCADE)")
-	execute(t, host, "INSERT INTO gifts VALUES (1, 1)")
+	store, app, m := concert(t, sessioncleanup.Policy{})
+	execute(t, app, "UPDATE sessions SET active = 0, last_activity = ?1, deactivated_at = ?1 WHERE id = 1", stamp(time.Now().Add(-60*day)))
+	execute(t, app, "DELETE FROM sessioncleanup_touches")
+	execute(t, app, "UPDATE sessions SET last_activity = ?1 WHERE id = 2", stamp(time.Now().Add(-2*day)))
+	execute(t, app, "CREATE TABLE gifts (id INTEGER PRIMARY KEY, song_id INTEGER REFERENCES songs (id) ON DELETE CASCADE)")
+	execute(t, app, "INSERT INTO gifts VALUES (1, 1)")
 	if _, err := m.Delete(t.Context(), "2"); !errors.Is(err, sessioncleanup.ErrUnarchivable) || !strings.Contains(err.Error(), "gifts") {
 		t.Errorf("Delete: %v, want ErrUnarchivable that names the table", err)
 	}
@@ -147,25 +147,25 @@ func TestATableThatMigrateDidNotSeeStopsDeletionsIntoTheArchive(t *testing.T) {
 	if restored, err := m.Restore(t.Context(), []string{"1"}, sessioncleanup.RestoreOptions{}); err != nil || restored.Rows != 4 || restored.Relinked != 1 {
 		t.Errorf("Restore: %+v, %v; want 4 rows, of the new table too, and one reference", restored, err)
 	}
-	if gift := line(t, host, "SELECT song_id FROM gifts"); gift != "1" {
+	if gift := line(t, app, "SELECT song_id FROM gifts"); gift != "1" {
 		t.Errorf("the row of the new table refers to %q, want 1", gift)
 	}
 }
 
 func TestWhatATriggerDeletesIsNotLostBesideTheArchive(t *testing.T) {
 	t.Parallel()
-	_, host, m := concert(t, sessioncleanup.Policy{}, "CREATE TRIGGER along AFTER DELETE ON sessions WHEN OLD.id = 1 BEGIN DELETE FROM sessions WHERE id = 2; END")
+	_, app, m := concert(t, sessioncleanup.Policy{}, "CREATE TRIGGER along AFTER DELETE ON sessions WHEN OLD.id = 1 BEGIN DELETE FROM sessions WHERE id = 2; END")
 	if _, err := m.DeleteCascade(t.Context(), "1"); err == nil || !strings.Contains(err.Error(), "cannot be archived") {
 		t.Errorf("Delete: %v, want that a trigger deletes another session", err)
 	}
-	if left := line(t, host, "SELECT (SELECT count(*) FROM sessions) || ' ' || (SELECT count(*) FROM sessioncleanup_archive)"); left != "2 0" {
+	if left := line(t, app, "SELECT (SELECT count(*) FROM sessions) || ' ' || (SELECT count(*) FROM sessioncleanup_archive)"); left != "2 0" {
 		t.Errorf("%q sessions and entries are there, want 2 and none", left)
 	}
 }
 
 func TestTheApplicationsTriggersRunWhenASessionIsRestored(t *testing.T) {
 	t.Parallel()
-	_, host, m := concert(t, sessioncleanup.Policy{}, "CREATE TABLE seen (what)",
+	_, app, m := concert(t, sessioncleanup.Policy{}, "CREATE TABLE seen (what)",
 		"CREATE TRIGGER seen AFTER INSERT ON votes BEGIN INSERT INTO seen SELECT 'vote of ' || name FROM sessions WHERE id = NEW.session_id; END")
 	if _, err := m.Delete(t.Context(), "1"); err != nil {
 		t.Fatal(err)
@@ -173,10 +173,10 @@ func TestTheApplicationsTriggersRunWhenASessionIsRestored(t *testing.T) {
 	if _, err := m.Restore(t.Context(), []string{"1"}, sessioncleanup.RestoreOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if seen := lines(t, host, "SELECT * FROM seen"); !slices.Equal(seen, []string{"vote of first", "vote of first"}) {
+	if seen := lines(t, app, "SELECT * FROM seen"); !slices.Equal(seen, []string{"vote of first", "vote of first"}) {
 		t.Errorf("the trigger saw %q, want both votes with their session", seen)
 	}
-	if notes := line(t, host, "SELECT count(*) FROM sessioncleanup_touches WHERE session = 1"); notes != "0" {
+	if notes := line(t, app, "SELECT count(*) FROM sessioncleanup_touches WHERE session = 1"); notes != "0" {
 		t.Errorf("the library's own triggers wrote %s notes", notes)
 	}
 }
@@ -219,7 +219,7 @@ func TestUninstallKeepsAnArchiveWithEntries(t *testing.T) {
 
 func TestAnOwnerIsNotErasedWhereADeletionKeepsTheRows(t *testing.T) {
 	t.Parallel()
-	path, host := newHost(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, owner_id INTEGER, name TEXT, updated_at TEXT, deleted_at TEXT); INSERT INTO sessions VALUES (1, 7, 'one', '2026-01-01', NULL)")
+	path, app := newApp(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, owner_id INTEGER, name TEXT, updated_at TEXT, deleted_at TEXT); INSERT INTO sessions VALUES (1, 7, 'one', '2026-01-01', NULL)")
 	store := open(t, path, sqlite.Config{Schema: sessioncleanup.Schema{Table: "sessions", SoftDelete: true}})
 	migrate(t, store)
 	m, err := sessioncleanup.New(store, sessioncleanup.Config{})
@@ -229,7 +229,7 @@ func TestAnOwnerIsNotErasedWhereADeletionKeepsTheRows(t *testing.T) {
 	if _, err := m.Erase(t.Context(), "7", sessioncleanup.EraseOptions{}); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("Erase: %v, want ErrUnsupported", err)
 	}
-	if got := line(t, host, "SELECT name, deleted_at IS NULL FROM sessions"); got != "one|1" {
+	if got := line(t, app, "SELECT name, deleted_at IS NULL FROM sessions"); got != "one|1" {
 		t.Errorf("the session is %q, want that it is as it was", got)
 	}
 }

@@ -64,7 +64,9 @@ func archivedWhere(q sessioncleanup.ArchiveQuery) (string, params, error) {
 	add("archived_owner", "owner", q.OwnerID, q.OwnerID != "")
 	add("archived_held", "held", 1, q.Held == sessioncleanup.On)
 	add("archived_not_held", "held", 0, q.Held == sessioncleanup.Off)
-	add("archived_until", "until", formatTime(q.Until), !q.Until.IsZero())
+	if due := dueInArchive(q.Until, q.Rules, p); len(q.Rules) > 0 || !q.Until.IsZero() {
+		conditions = append(conditions, due)
+	}
 	add("archived_before", "before", q.Before, q.Before != 0)
 	switch q.BackedUp {
 	case sessioncleanup.On:
@@ -73,6 +75,26 @@ func archivedWhere(q sessioncleanup.ArchiveQuery) (string, params, error) {
 		conditions = append(conditions, statements["archived_not_backed_up"])
 	}
 	return strings.Join(conditions, " AND "), p, err
+}
+
+// dueInArchive is the condition for entries that PurgeBefore makes due.
+func dueInArchive(until time.Time, rules []sessioncleanup.PurgeRule, p params) string {
+	p["until"] = formatTime(until)
+	if len(rules) == 0 {
+		return statements["archived_until"]
+	}
+	latest, list := until, []map[string]any{}
+	for _, r := range rules {
+		if list = append(list, map[string]any{"tag": r.Tag, "before": formatTime(r.Before)}); r.Before.After(latest) {
+			latest = r.Before
+		}
+	}
+	text, err := json.Marshal(list)
+	if err != nil { // texts always marshal
+		panic(err)
+	}
+	p["latest"], p["purge_rules"] = formatTime(latest), string(text)
+	return statements["archived_until_by_rules"]
 }
 
 func (c *conn) archived(ctx context.Context, q sessioncleanup.ArchiveQuery) (all []sessioncleanup.Archived, err error) {
@@ -86,8 +108,9 @@ func (c *conn) archived(ctx context.Context, q sessioncleanup.ArchiveQuery) (all
 func (c *conn) listArchived(ctx context.Context, condition, direction string, p params) (all []sessioncleanup.Archived, err error) {
 	err = c.query(ctx, filled("list_archived", sqlfile.Names{"condition": condition, "direction": direction}), p, func(rows *sql.Rows) error {
 		var a sessioncleanup.Archived
-		var at, backedUp string
-		err := rows.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &at, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes, &backedUp, &a.Held)
+		var at, backedUp, tags string
+		err := rows.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &at, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes, &backedUp, &a.Held, &tags)
+		a.Tags = tagList(tags)
 		if err == nil {
 			a.At, err = parseTime(at)
 		}
@@ -143,7 +166,9 @@ func (s *Store) Purge(ctx context.Context, b sessioncleanup.Batch, before time.T
 		}
 		var entries []int64
 		var refs []sessioncleanup.SessionRef
-		err = c.query(ctx, statements["old_archived"], params{"before": formatTime(before), "limit": b.Limit, "backed_up": b.BackedUp}, func(rows *sql.Rows) error {
+		p := params{"limit": b.Limit, "backed_up": b.BackedUp}
+		due := dueInArchive(before, b.PurgeRules, p)
+		err = c.query(ctx, filled("old_archived", sqlfile.Names{"due": due}), p, func(rows *sql.Rows) error {
 			var id int64
 			var ref sessioncleanup.SessionRef
 			err := rows.Scan(&id, &ref.ID, &ref.OwnerID, &ref.Name)

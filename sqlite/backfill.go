@@ -48,8 +48,9 @@ func (s *Store) backfill(ctx context.Context, set settings) error {
 	return err
 }
 
-// withoutTriggers calls do while a table has no triggers of the application's or of another installation's, so that nothing but the library's columns
-// changes. Nobody else sees that: they are there again, word for word and in their order, before the transaction ends.
+// withoutTriggers calls do while a table has no triggers of the application's or of another installation's, so that
+// nothing but the library's columns changes. Nobody else sees that: they are there again, word for word and in their
+// order, before the transaction ends.
 func (c *conn) withoutTriggers(ctx context.Context, table string, do func() error) error {
 	db := newNaming("").conn(c.bare(), c.clock) // their names and texts are not this installation's
 	var drops, creates []string

@@ -49,7 +49,7 @@ func (f forged) Read(ctx context.Context, name string, each func(sessioncleanup.
 
 func TestAForgedBackupFillsNoOtherTable(t *testing.T) {
 	t.Parallel()
-	store, host, m := concert(t, sessioncleanup.Policy{})
+	store, app, m := concert(t, sessioncleanup.Policy{})
 	if _, err := m.Delete(t.Context(), "1"); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestAForgedBackupFillsNoOtherTable(t *testing.T) {
 			t.Errorf("a file with a row of %s: %v, want an obstacle", row.Table, err)
 		}
 	}
-	if got := line(t, host, "SELECT (SELECT count(*) FROM sessions) || (SELECT count(*) FROM users WHERE id = 1) || (SELECT count(*) FROM users) || (SELECT count(*) FROM sessioncleanup_archive)"); got != "1110" {
+	if got := line(t, app, "SELECT (SELECT count(*) FROM sessions) || (SELECT count(*) FROM users WHERE id = 1) || (SELECT count(*) FROM users) || (SELECT count(*) FROM sessioncleanup_archive)"); got != "1110" {
 		t.Errorf("after failing there are %s sessions, users and entries, want 1, 1, 1 and none", got)
 	}
 	if _, err := m.RestoreBackup(t.Context(), from, file, sessioncleanup.BackupRestore{}); err != nil {

@@ -88,9 +88,9 @@ func BenchmarkActivity(b *testing.B) {
 		for _, prepared := range []string{"prepared", "unprepared"} {
 			b.Run(library+"/"+prepared, func(b *testing.B) {
 				path := filepath.Join(b.TempDir(), "app.db")
-				host := openDB(b, path)
-				runSQL(b, host, "PRAGMA journal_mode = WAL")
-				runSQL(b, host, tables)
+				app := openDB(b, path)
+				runSQL(b, app, "PRAGMA journal_mode = WAL")
+				runSQL(b, app, tables)
 				if library == "with" {
 					s, err := Open(b.Context(), path, Config{})
 					if err == nil {
@@ -101,7 +101,7 @@ func BenchmarkActivity(b *testing.B) {
 					}
 					b.Cleanup(func() { _ = s.Close() })
 				}
-				tx, err := host.BeginTx(b.Context(), nil) // what a commit costs is not the question
+				tx, err := app.BeginTx(b.Context(), nil) // what a commit costs is not the question
 				if err != nil {
 					b.Fatal(err)
 				}

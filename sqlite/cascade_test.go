@@ -50,7 +50,7 @@ func TestNoSessionIsDeletedAlongThatIsNotDue(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	for what, family := range families {
 		for range 5 {
-			store, host := adopt(t, family[0])
+			store, app := adopt(t, family[0])
 			const n = 40
 			due, parent := map[int]bool{}, map[int]int{}
 			for id := 1; id <= n; id++ {
@@ -59,15 +59,15 @@ func TestNoSessionIsDeletedAlongThatIsNotDue(t *testing.T) {
 				if due[id] {
 					used = used.Add(-60 * day)
 				}
-				execute(t, host, "INSERT INTO sessions (id, active, last_activity, deactivated_at, auto_cleanup) VALUES (?1, 0, ?2, ?2, 1)", id, stamp(used))
+				execute(t, app, "INSERT INTO sessions (id, active, last_activity, deactivated_at, auto_cleanup) VALUES (?1, 0, ?2, ?2, 1)", id, stamp(used))
 				if id > 1 && random.IntN(3) > 0 {
 					parent[id] = 1 + random.IntN(id-1)
 					for statement := range strings.SplitSeq(family[1], "; ") {
-						executeNumbered(t, host, statement, id, parent[id])
+						executeNumbered(t, app, statement, id, parent[id])
 					}
 				}
 			}
-			execute(t, host, "DELETE FROM sessioncleanup_touches") // a group is an activity table
+			execute(t, app, "DELETE FROM sessioncleanup_touches") // a group is an activity table
 			goes := map[int]bool{}
 			for id := n; id >= 1; id-- {
 				goes[id] = due[id]
@@ -102,8 +102,8 @@ func TestNoSessionIsDeletedAlongThatIsNotDue(t *testing.T) {
 					break
 				}
 			}
-			logged := lines(t, host, "SELECT json_extract(s.value, '$.id') FROM sessioncleanup_events, json_each(sessions) AS s WHERE action = 'deleted'")
-			left := lines(t, host, "SELECT id FROM sessions ORDER BY id")
+			logged := lines(t, app, "SELECT json_extract(s.value, '$.id') FROM sessioncleanup_events, json_each(sessions) AS s WHERE action = 'deleted'")
+			left := lines(t, app, "SELECT id FROM sessions ORDER BY id")
 			for _, ids := range []*[]string{&want, &spared, &got, &skipped, &logged} {
 				slices.Sort(*ids)
 			}
@@ -124,25 +124,25 @@ func TestNoSessionIsDeletedAlongThatIsNotDue(t *testing.T) {
 }
 
 // executeNumbered runs a statement that may use fewer arguments than there are.
-func executeNumbered(t *testing.T, host *sql.DB, statement string, args ...any) {
+func executeNumbered(t *testing.T, app *sql.DB, statement string, args ...any) {
 	t.Helper()
 	for i, arg := range args {
 		statement = strings.ReplaceAll(statement, fmt.Sprintf("?%d", i+1), fmt.Sprint(arg))
 	}
-	execute(t, host, statement)
+	execute(t, app, statement)
 }
 
 func TestDeleteNamesTheOthersAndDeletesThemWhenAllowed(t *testing.T) {
 	t.Parallel()
 	for what, family := range families {
-		store, host := adopt(t, family[0], "INSERT INTO sessions (id) VALUES (1), (2), (3), (4)")
+		store, app := adopt(t, family[0], "INSERT INTO sessions (id) VALUES (1), (2), (3), (4)")
 		for _, pair := range [][2]int{{2, 1}, {3, 2}} {
 			for statement := range strings.SplitSeq(family[1], "; ") {
-				executeNumbered(t, host, statement, pair[0], pair[1])
+				executeNumbered(t, app, statement, pair[0], pair[1])
 			}
 		}
 		cause := sessioncleanup.Cause{Actor: "admin:eve"}
-		before := dump(t, host, true)
+		before := dump(t, app, true)
 		_, err := store.Delete(t.Context(), sessioncleanup.Target{ID: "1"}, cause)
 		cascade, ok := errors.AsType[*sessioncleanup.CascadeError](err)
 		if !ok {
@@ -152,13 +152,13 @@ func TestDeleteNamesTheOthersAndDeletesThemWhenAllowed(t *testing.T) {
 		if diff := cmp.Diff([]string{"2", "3"}, cascade.SessionIDs); diff != "" {
 			t.Errorf("%s: named (-want +got):\n%s", what, diff)
 		}
-		if after := dump(t, host, true); after != before {
+		if after := dump(t, app, true); after != before {
 			t.Errorf("%s: something was changed", what)
 		}
 		if s, err := store.Delete(t.Context(), sessioncleanup.Target{ID: "1", Cascade: true}, cause); err != nil || s.ID != "1" {
 			t.Errorf("%s: deleted %q: %v", what, s.ID, err)
 		}
-		if got := line(t, host, "SELECT group_concat(id) FROM sessions"); got != "4" {
+		if got := line(t, app, "SELECT group_concat(id) FROM sessions"); got != "4" {
 			t.Errorf("%s: %s are left", what, got)
 		}
 		for _, id := range []string{"1", "2", "3"} {
@@ -172,7 +172,7 @@ func TestDeleteNamesTheOthersAndDeletesThemWhenAllowed(t *testing.T) {
 
 func TestDependentsAreCountedAtAnyDepth(t *testing.T) {
 	t.Parallel()
-	path, host := newHost(t, `
+	path, app := newApp(t, `
 		CREATE TABLE sessions (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES sessions (id) ON DELETE CASCADE, updated_at);
 		CREATE TABLE messages (id INTEGER PRIMARY KEY, session_id INTEGER REFERENCES sessions (id) ON DELETE CASCADE, reply_to INTEGER REFERENCES messages (id) ON DELETE CASCADE);
 		CREATE TABLE reactions (message INTEGER, who TEXT, PRIMARY KEY (message, who), FOREIGN KEY (message) REFERENCES messages ON DELETE CASCADE) WITHOUT ROWID;
@@ -195,7 +195,7 @@ func TestDependentsAreCountedAtAnyDepth(t *testing.T) {
 		t.Errorf("%v, tables (-want +got):\n%s", err, diff)
 	}
 	migrate(t, store)
-	execute(t, host, "UPDATE sessions SET active = 0, deactivated_at = ?1, last_activity = ?1 WHERE id = 1", stamp(time.Now().Add(-60*day)))
+	execute(t, app, "UPDATE sessions SET active = 0, deactivated_at = ?1, last_activity = ?1 WHERE id = 1", stamp(time.Now().Add(-60*day)))
 	rows := func(emojis, messages, notes, reactions int) []sessioncleanup.Dependent {
 		want := slices.Clone(none)
 		want[0].Rows, want[1].Rows, want[2].Rows, want[3].Rows = emojis, messages, notes, reactions
@@ -216,7 +216,7 @@ func TestDependentsAreCountedAtAnyDepth(t *testing.T) {
 			t.Errorf("%s: %v (-want +got):\n%s", what, err, diff)
 		}
 	}
-	execute(t, host, `
+	execute(t, app, `
 		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100010)
 		INSERT INTO reactions SELECT 1, 'reader ' || i FROM n`)
 	got, err = store.Dependents(t.Context(), &due)
@@ -230,7 +230,7 @@ func TestDependentsAreCountedAtAnyDepth(t *testing.T) {
 func TestForeignKeysWithoutAnIndexAreReported(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
-	path, _ := newHost(t, `
+	path, _ := newApp(t, `
 		CREATE TABLE sessions (id INTEGER PRIMARY KEY, updated_at);
 		CREATE TABLE messages (id INTEGER PRIMARY KEY, session_id INTEGER REFERENCES sessions (id) ON DELETE CASCADE);
 		CREATE TABLE reactions (message_id INTEGER REFERENCES messages (id) ON DELETE CASCADE, at);
@@ -252,13 +252,13 @@ func TestForeignKeysWithoutAnIndexAreReported(t *testing.T) {
 func TestOnlySomeSessionsAreDeletedAlongWithAnother(t *testing.T) {
 	t.Parallel()
 	for what, family := range families {
-		store, host := adopt(t, family[0])
+		store, app := adopt(t, family[0])
 		for id := 1; id <= 3; id++ {
-			execute(t, host, "INSERT INTO sessions (id, updated_at) VALUES (?, ?)", id, stamp(time.Now().Add(-60*day)))
+			execute(t, app, "INSERT INTO sessions (id, updated_at) VALUES (?, ?)", id, stamp(time.Now().Add(-60*day)))
 		}
-		execute(t, host, family[1], 2, 1)
-		execute(t, host, "UPDATE sessions SET active = 0, deactivated_at = ?", stamp(time.Now().Add(-50*day)))
-		execute(t, host, "UPDATE sessions SET last_activity = ?", stamp(time.Now().Add(-60*day)))
+		execute(t, app, family[1], 2, 1)
+		execute(t, app, "UPDATE sessions SET active = 0, deactivated_at = ?", stamp(time.Now().Add(-50*day)))
+		execute(t, app, "UPDATE sessions SET last_activity = ?", stamp(time.Now().Add(-60*day)))
 		b := batchOf(sessioncleanup.ActionDeleted, time.Now(), 2)
 		b.Only = []string{"1", "3"}
 		out, err := store.Sweep(t.Context(), b)

@@ -37,6 +37,7 @@ type table struct {
 	columns []columnInfo
 	keys    []foreignKey
 	indexes []index
+	classed bool // it has classColumn, which is not among columns
 }
 
 type columnInfo struct {
@@ -101,6 +102,10 @@ func (t *table) read(ctx context.Context, db *conn) error {
 	err := db.query(ctx, statements["list_columns"], named, func(rows *sql.Rows) error {
 		var c columnInfo
 		err := rows.Scan(&c.name, &c.declared, &c.key, &c.generated, &c.notNull, &c.value)
+		if c.name == db.naming.sql(classColumn) {
+			t.classed = true
+			return err
+		}
 		t.columns = append(t.columns, c)
 		return err
 	})

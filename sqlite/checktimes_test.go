@@ -32,8 +32,8 @@ func TestMigrateSaysHowItUnderstandsTimesAndRefusesDoubtfulOnes(t *testing.T) {
 		"without effect":   {"", sessioncleanup.MigrateOptions{Replace: true}, "", []string{"--replace) has no effect"}},
 		"not used at once": {"", sessioncleanup.MigrateOptions{}, "", nil},
 	} {
-		path, host := newHost(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, created_at, updated_at); CREATE TABLE messages (session_id INTEGER REFERENCES sessions, at)", c.rows)
-		before := dump(t, host, true)
+		path, app := newApp(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, created_at, updated_at); CREATE TABLE messages (session_id INTEGER REFERENCES sessions, at)", c.rows)
+		before := dump(t, app, true)
 		var log strings.Builder
 		store, err := sqlite.Open(t.Context(), path, sqlite.Config{Migrate: c.options, Logger: logTo(&log)})
 		if err != nil {
@@ -46,7 +46,7 @@ func TestMigrateSaysHowItUnderstandsTimesAndRefusesDoubtfulOnes(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		case c.refused != "" && (!errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), c.refused)):
 			t.Errorf("%s: %v, want %q", what, err, c.refused)
-		case c.refused != "" && dump(t, host, true) != before:
+		case c.refused != "" && dump(t, app, true) != before:
 			t.Errorf("%s: refused, but the database has changed", what)
 		}
 		for _, part := range c.logged {
@@ -71,7 +71,7 @@ func TestMigrateSaysHowItUnderstandsTimesAndRefusesDoubtfulOnes(t *testing.T) {
 
 func TestInspectSaysHowItUnderstandsTimes(t *testing.T) {
 	t.Parallel()
-	path, _ := newHost(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, created_at)", "INSERT INTO sessions (created_at) VALUES (1577836800)")
+	path, _ := newApp(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, created_at)", "INSERT INTO sessions (created_at) VALUES (1577836800)")
 	var log strings.Builder
 	if _, err := open(t, path, sqlite.Config{Logger: logTo(&log)}).Inspect(t.Context()); err != nil || !strings.Contains(log.String(), "to 2020-01-01 00:00:00 UTC") {
 		t.Errorf("logged %s: %v", &log, err)
@@ -81,7 +81,7 @@ func TestInspectSaysHowItUnderstandsTimes(t *testing.T) {
 // TestALastActivityInTheFutureIsCorrectedOnce by the next run, with an event, unless it stands for never.
 func TestALastActivityInTheFutureIsCorrectedOnce(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, active BOOLEAN, last_activity, auto_cleanup BOOLEAN DEFAULT 1, deactivated_at)", `
+	store, app := adopt(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, active BOOLEAN, last_activity, auto_cleanup BOOLEAN DEFAULT 1, deactivated_at)", `
 		INSERT INTO sessions (id, active, last_activity) VALUES
 			(1, 1, datetime('now', '+5 minutes')), (2, 1, unixepoch('now', '+3 years')), (3, 1, '9999-12-31'), (4, 1, 'someday'),
 			(5, 0, datetime('now', '+1 hour')), (6, 1, strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '+11 minutes'))`,
@@ -90,7 +90,7 @@ func TestALastActivityInTheFutureIsCorrectedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept := line(t, host, "SELECT id, last_activity FROM sessions WHERE id IN (1, 3, 4, 7)")
+	kept := line(t, app, "SELECT id, last_activity FROM sessions WHERE id IN (1, 3, 4, 7)")
 	for range 2 {
 		if _, err := manager.Cleanup(t.Context(), sessioncleanup.Run{}); err != nil {
 			t.Fatal(err)
@@ -101,7 +101,7 @@ func TestALastActivityInTheFutureIsCorrectedOnce(t *testing.T) {
 			t.Errorf("%s is still used last in the future: %v", id, s.LastActivity)
 		}
 	}
-	if diff := cmp.Diff(kept, line(t, host, "SELECT id, last_activity FROM sessions WHERE id IN (1, 3, 4, 7)")); diff != "" {
+	if diff := cmp.Diff(kept, line(t, app, "SELECT id, last_activity FROM sessions WHERE id IN (1, 3, 4, 7)")); diff != "" {
 		t.Errorf("values that stay as they are (-want +got):\n%s", diff)
 	}
 	events, err := store.Events(t.Context(), sessioncleanup.EventQuery{Limit: 10, Actions: []sessioncleanup.Action{sessioncleanup.ActionCorrected}})
@@ -125,7 +125,7 @@ func TestALastActivityInTheFutureIsCorrectedOnce(t *testing.T) {
 // TestMigrateKeepsOtherColumnsFromTriggers that set one on each update, write elsewhere, or refuse the update.
 func TestMigrateKeepsOtherColumnsFromTriggers(t *testing.T) {
 	t.Parallel()
-	path, host := newHost(t, `
+	path, app := newApp(t, `
 		CREATE TABLE sessions (id INTEGER PRIMARY KEY, name TEXT, updated_at TEXT);
 		CREATE TABLE audit (id INTEGER);
 		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
@@ -137,20 +137,20 @@ func TestMigrateKeepsOtherColumnsFromTriggers(t *testing.T) {
 		CREATE TRIGGER refuses BEFORE UPDATE ON sessions WHEN NEW.name = OLD.name AND NEW.id = 7 BEGIN SELECT RAISE(ABORT, 'no'); END`)
 	const theirs = "SELECT group_concat(quote(id) || name || updated_at) FROM sessions"
 	const triggers = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name NOT LIKE 'sessioncleanup%' ORDER BY rowid"
-	rows, made := line(t, host, theirs), line(t, host, triggers)
+	rows, made := line(t, app, theirs), line(t, app, triggers)
 	store := open(t, path, sqlite.Config{})
 	migrate(t, store)
-	if line(t, host, theirs) != rows {
+	if line(t, app, theirs) != rows {
 		t.Error("Migrate changed a column of the application's")
 	}
-	if diff := cmp.Diff(made, line(t, host, triggers)); diff != "" {
+	if diff := cmp.Diff(made, line(t, app, triggers)); diff != "" {
 		t.Errorf("triggers (-want +got):\n%s", diff)
 	}
-	if got := line(t, host, "SELECT (SELECT count(*) FROM audit), count(*) FROM sessions WHERE julianday(last_activity) = julianday(updated_at)"); got != "0|2500" {
+	if got := line(t, app, "SELECT (SELECT count(*) FROM audit), count(*) FROM sessions WHERE julianday(last_activity) = julianday(updated_at)"); got != "0|2500" {
 		t.Errorf("rows of the audit, sessions with their last activity: %s", got)
 	}
-	execute(t, host, "UPDATE sessions SET name = 'x' WHERE id = 1")
-	if got := line(t, host, "SELECT count(*) FROM audit"); got != "1" {
+	execute(t, app, "UPDATE sessions SET name = 'x' WHERE id = 1")
+	if got := line(t, app, "SELECT count(*) FROM audit"); got != "1" {
 		t.Errorf("after the application's own update the audit has %s rows", got)
 	}
 }

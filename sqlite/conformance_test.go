@@ -15,8 +15,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
 )
 
-// hostTables are those of an application with integer ids: owners, sessions with some of the columns, activity.
-const hostTables = `
+// appTables are those of an application with integer ids: owners, sessions with some of the columns, activity.
+const appTables = `
 	CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT NOT NULL, email TEXT, locale TEXT, time_zone TEXT);
 	CREATE TABLE sessions (
 		id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -29,25 +29,25 @@ const hostTables = `
 		session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
 		song TEXT, created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP);`
 
-// twelveUsers are the owners of sessions in hostTables.
+// twelveUsers are the owners of sessions in appTables.
 const twelveUsers = "INSERT INTO users (id, username) SELECT value, 'user ' || value FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]')"
 
 func TestStoreWithAnApplicationsTables(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
-		path, host := adopted(t, []string{hostTables, twelveUsers}, sqlite.Config{})
-		h := hostHarness(t, open(t, path, sqlite.Config{}), host, "streamer_id", "INTEGER")
+		path, app := adopted(t, []string{appTables, twelveUsers}, sqlite.Config{})
+		h := appHarness(t, open(t, path, sqlite.Config{}), app, "streamer_id", "INTEGER")
 		h.Second = open(t, path, sqlite.Config{})
 		h.Begin = func(ctx context.Context) (storetest.Transaction, error) {
-			conn, err := host.Conn(ctx)
+			conn, err := app.Conn(ctx)
 			return writeLock{conn}, err
 		}
 		h.Activity = func(ctx context.Context, id string) error {
-			_, err := host.ExecContext(ctx, "INSERT INTO propositions (session_id) VALUES (?)", id)
+			_, err := app.ExecContext(ctx, "INSERT INTO propositions (session_id) VALUES (?)", id)
 			return err
 		}
 		h.PutOwner = func(ctx context.Context, id string, o sessioncleanup.Owner) error {
-			_, err := host.ExecContext(ctx, "INSERT OR REPLACE INTO users VALUES (?, 'somebody', ?, ?, ?)", id, null(o.Mail), null(o.Language), null(o.Zone))
+			_, err := app.ExecContext(ctx, "INSERT OR REPLACE INTO users VALUES (?, 'somebody', ?, ?, ?)", id, null(o.Mail), null(o.Language), null(o.Zone))
 			return err
 		}
 		return h
@@ -58,8 +58,8 @@ func TestStoreWithItsOwnTable(t *testing.T) {
 	t.Parallel()
 	thorough.Only(t, thorough.Tables)
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
-		path, host := adopted(t, nil, sqlite.Config{})
-		return ownHarness(t, open(t, path, sqlite.Config{}), host)
+		path, app := adopted(t, nil, sqlite.Config{})
+		return ownHarness(t, open(t, path, sqlite.Config{}), app)
 	}, storetest.TableGroups()...)
 }
 
@@ -67,20 +67,20 @@ func TestStoreWithItsOwnTable(t *testing.T) {
 func TestStoreInMemory(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
-		host := openHost(t, ":memory:")
-		host.SetMaxOpenConns(1)
-		store, err := sqlite.New(t.Context(), host, sqlite.Config{})
+		app := openApp(t, ":memory:")
+		app.SetMaxOpenConns(1)
+		store, err := sqlite.New(t.Context(), app, sqlite.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		migrate(t, store)
-		return ownHarness(t, store, host)
+		return ownHarness(t, store, app)
 	}, "sweep", "delete", "touch", "archive", "lease", "context", "concurrency")
 }
 
-func ownHarness(t testing.TB, store sessioncleanup.Store, host *sql.DB) storetest.Harness {
+func ownHarness(t testing.TB, store sessioncleanup.Store, app *sql.DB) storetest.Harness {
 	t.Helper()
-	h := hostHarness(t, store, host, "owner_id", "TEXT")
+	h := appHarness(t, store, app, "owner_id", "TEXT")
 	h.ID = func(n int) string { return fmt.Sprintf("session-%d", n) }
 	return h
 }
@@ -101,15 +101,15 @@ func (l writeLock) Rollback() error {
 	return errors.Join(err, l.Close())
 }
 
-func hostHarness(t testing.TB, store sessioncleanup.Store, host *sql.DB, owner, ids string) storetest.Harness {
+func appHarness(t testing.TB, store sessioncleanup.Store, app *sql.DB, owner, ids string) storetest.Harness {
 	t.Helper()
 	insert := "INSERT INTO sessions (id, " + owner + ", name, code, active, auto_cleanup, created_at, updated_at, last_activity, expires_at, deactivated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-	execute(t, host, "CREATE TABLE pins (session_id "+ids+" REFERENCES sessions (id))")
+	execute(t, app, "CREATE TABLE pins (session_id "+ids+" REFERENCES sessions (id))")
 	return storetest.Harness{
 		Store: store,
 		Insert: func(ctx context.Context, sessions ...sessioncleanup.Session) error {
 			for _, s := range sessions {
-				_, err := host.ExecContext(ctx, insert, s.ID, null(s.OwnerID), null(s.Name), null(s.Code), s.Active, s.AutoCleanup,
+				_, err := app.ExecContext(ctx, insert, s.ID, null(s.OwnerID), null(s.Name), null(s.Code), s.Active, s.AutoCleanup,
 					written(s.CreatedAt), written(s.UpdatedAt), written(s.LastActivity), written(s.ExpiresAt), written(s.DeactivatedAt))
 				if err != nil {
 					return err
@@ -118,19 +118,19 @@ func hostHarness(t testing.TB, store sessioncleanup.Store, host *sql.DB, owner, 
 			return nil
 		},
 		Pin: func(ctx context.Context, id string) error {
-			_, err := host.ExecContext(ctx, "INSERT INTO pins VALUES (?)", id)
+			_, err := app.ExecContext(ctx, "INSERT INTO pins VALUES (?)", id)
 			return err
 		},
 		Tag: func(ctx context.Context, id string, tags ...string) error {
 			for _, tag := range tags {
-				if _, err := host.ExecContext(ctx, "INSERT INTO sessioncleanup_tags SELECT id, ? FROM sessions WHERE id = ?", tag, id); err != nil {
+				if _, err := app.ExecContext(ctx, "INSERT INTO sessioncleanup_tags SELECT id, ? FROM sessions WHERE id = ?", tag, id); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
 		SetActive: func(ctx context.Context, id string, active bool) error {
-			_, err := host.ExecContext(ctx, "UPDATE sessions SET active = ? WHERE id = ?", active, id)
+			_, err := app.ExecContext(ctx, "UPDATE sessions SET active = ? WHERE id = ?", active, id)
 			return err
 		},
 		Owner: strconv.Itoa,

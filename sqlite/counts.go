@@ -15,32 +15,21 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 	var counts sessioncleanup.Counts
 	err := s.readingSessions(ctx, func(c *conn) error {
 		counts.Cutoffs = c.cutoffsAt(q.Thresholds)
-		p := cutoffParams(counts.Cutoffs)
+		if err := c.ruled(ctx, counts.Cutoffs, true); err != nil {
+			return err
+		}
+		p := c.cutoffParams(counts.Cutoffs)
 		condition, noted, possible := c.where(q.Filter, "", p)
 		if !possible {
 			return nil
 		}
-		statement := c.sql("add_figures", sqlfile.Names{"figures": c.figures(q.Filter, condition, noted)})
-		var idle, expired, gone sql.NullString // the longest due
-		err := c.row(ctx, statement, p, &counts.Total, &counts.Active, &counts.Old, &counts.Protected,
-			&counts.DueForDeactivation, &counts.DueForDeletion, &counts.NeverDue, &counts.InUse, &counts.Recent, &idle, &expired, &gone)
-		if err != nil {
-			return err
+		names := sqlfile.Names{"figures": c.figures(q.Filter, condition, noted), "figures_class": "NULL", "figures_grouped": ""}
+		if c.measure != nil {
+			names["figures_class"], names["figures_grouped"] = "class", " GROUP BY class"
 		}
+		err := c.query(ctx, c.sql("add_figures", names), p, func(rows *sql.Rows) error { return addFigures(&counts, rows) })
 		counts.Inactive = counts.Total - counts.Active
-		for _, longest := range []struct {
-			at     string
-			cutoff time.Time
-		}{{idle.String, counts.Cutoffs.Inactive}, {expired.String, counts.Cutoffs.Now}, {gone.String, counts.Cutoffs.Delete}} {
-			at, err := parseTime(longest.at)
-			if err != nil {
-				return err
-			}
-			if !at.IsZero() {
-				counts.OldestOverdue = max(counts.OldestOverdue, longest.cutoff.Sub(at))
-			}
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return sessioncleanup.Counts{}, err
@@ -48,16 +37,57 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 	return counts, nil
 }
 
+// addFigures adds those of a class.
+func addFigures(counts *sessioncleanup.Counts, rows *sql.Rows) error {
+	var some sessioncleanup.Counts
+	var class, idle, expired, gone sql.NullString // the longest due
+	err := rows.Scan(&class, &some.Total, &some.Active, &some.Old, &some.Protected, &some.DueForDeactivation, &some.DueForDeletion, &some.NeverDue,
+		&some.InUse, &some.Recent, &idle, &expired, &gone)
+	if err != nil {
+		return err
+	}
+	for _, add := range []struct {
+		to *int
+		n  int
+	}{
+		{&counts.Total, some.Total}, {&counts.Active, some.Active}, {&counts.Old, some.Old}, {&counts.Protected, some.Protected},
+		{&counts.DueForDeactivation, some.DueForDeactivation}, {&counts.DueForDeletion, some.DueForDeletion}, {&counts.NeverDue, some.NeverDue},
+		{&counts.InUse, some.InUse}, {&counts.Recent, some.Recent},
+	} {
+		*add.to += add.n
+	}
+	cut := counts.Cutoffs.For(strings.Fields(class.String))
+	for _, longest := range []struct {
+		at     string
+		cutoff time.Time
+	}{{idle.String, cut.Inactive}, {expired.String, cut.Now}, {gone.String, cut.Delete}} {
+		at, err := parseTime(longest.at)
+		if err != nil {
+			return err
+		}
+		if !at.IsZero() {
+			counts.OldestOverdue = max(counts.OldestOverdue, longest.cutoff.Sub(at))
+		}
+	}
+	return nil
+}
+
 // figures are the statements whose figures add up to those asked for. Those of all sessions are counted as their table
 // has them; then those with a note are counted as it makes them instead.
 func (l *layout) figures(f sessioncleanup.Filter, condition, noted string) string {
+	class, grouped := "NULL", ""
+	if l.measure != nil {
+		class, grouped = l.noted["class"], "\n GROUP BY 1"
+	}
 	figures := func(sign, from, condition string) string {
-		return filled("figures", with(l.noted, sqlfile.Names{"sign": sign, "figures_from": from, "condition": condition}))
+		return filled("figures", with(l.noted, sqlfile.Names{
+			"sign": sign, "figures_from": from, "condition": condition, "figures_class": class, "figures_grouped": grouped,
+		}))
 	}
 	var parts []string
-	if f == (sessioncleanup.Filter{}) {
+	if f == (sessioncleanup.Filter{}) && l.measure == nil {
 		parts = []string{l.sql("figures_of_all", sqlfile.Names{
-			"used_since_inactive": l.sql("used_since", sqlfile.Names{"cutoff": l.names["inactive_cutoff"]}),
+			"used_since_inactive": l.sql("used_since", sqlfile.Names{"cutoff": l.names["in_use_cutoff"]}),
 			"used_since_recent":   l.sql("used_since", sqlfile.Names{"cutoff": l.names["recent_cutoff"]}),
 		}), figures("-1", "("+statements["measured_in_table"]+")", "1")}
 	} else {

@@ -13,6 +13,7 @@ import (
 // have the same place, behind the one with this key. Without a place it is the start of the pass.
 type cursor struct {
 	Pass  string `json:"p"`
+	Class string `json:"c,omitempty"` // of the sessions, with rules by tag
 	Place string `json:"a,omitempty"`
 	Key   string `json:"k,omitempty"` // the rowid, or the id in a table without one
 

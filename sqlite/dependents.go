@@ -44,7 +44,11 @@ func (s *Store) Dependents(ctx context.Context, q *sessioncleanup.Query) ([]sess
 		}
 		t := catalog.reach(c.schema)
 		all = t.dependents()
-		p := cutoffParams(c.cutoffsAt(q.Thresholds))
+		cut := c.cutoffsAt(q.Thresholds)
+		if err := c.ruled(ctx, cut, false); err != nil {
+			return err
+		}
+		p := c.cutoffParams(cut)
 		p["count_up_to"] = sessioncleanup.MaxDependentRows + 1
 		condition, noted, possible := c.where(q.Filter, q.Status, p)
 		if !possible {

@@ -88,7 +88,7 @@ func (l *layout) expressions(table string) sqlfile.Names {
 		}))
 	}
 	n["activity_count"] = activityCount(n, s.Sources)
-	for _, expression := range []string{"last_activity_at", "last_activity_known", "expires_at_at", "deactivated_at_time", "kept_since", "place_created", "place_name", "has_expires_at"} {
+	for _, expression := range []string{"last_activity_at", "last_activity_known", "expires_at_at", "deactivated_at_time", "kept_since", "place_created", "place_name", "has_expires_at", "true_class", "asked_class"} {
 		n[expression] = filled(expression, n)
 	}
 	return n
@@ -107,10 +107,10 @@ func (l *layout) addNotes(n sqlfile.Names, reactivate, chosen string) {
 
 // notedNames are the names for the sessions that have a note: the columns of the statement noted.
 func notedNames() sqlfile.Names {
-	n := sqlfile.Names{"if_visible": ""} // the others are left out
+	n := sqlfile.Names{"if_visible": "", "tags": "sessioncleanup_tags"} // the others are left out
 	for _, column := range []string{
 		"id", "owner", "id_text", "owner_text", "name_text", "code_text", "active", "auto_cleanup", "created_at_time",
-		"last_activity_at", "expires_at_at", "kept_since",
+		"last_activity_at", "expires_at_at", "kept_since", "class",
 	} {
 		n[column] = "sessioncleanup_noted." + column
 	}
@@ -132,11 +132,11 @@ var cutoffsGiven = cutoffs{":inactive", ":expired", ":delete", ":warn", ":warned
 // addRules adds the rules of sql/rules.sql.
 func (l *layout) addRules(n sqlfile.Names, c cutoffs) {
 	n["inactive_cutoff"], n["expiry_cutoff"], n["delete_cutoff"] = c.inactive, c.expiry, c.deletion
-	n["recent_cutoff"] = ":recent"
+	n["recent_cutoff"], n["in_use_cutoff"] = ":recent", ":inactive" // whatever the tags: see Cutoffs.Recent
 	n["warn_cutoff"], n["warned_cutoff"], n["given_up_cutoff"] = c.warning, c.warned, c.givenUp
 	n["tracked"], n["never_idle"] = "1", filled("never_idle", n)
 	if l.adopted.untracked(l.schema) {
-		n["recent_cutoff"] = "NULL"
+		n["recent_cutoff"], n["in_use_cutoff"] = "NULL", "NULL"
 		n["inactive_cutoff"], n["tracked"], n["never_idle"] = "NULL", filled("has_expiry", n), "1"
 	}
 	for _, rule := range []string{

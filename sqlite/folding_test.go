@@ -12,19 +12,19 @@ import (
 // Their sessions are kept all the same, and the next run folds the notes in.
 func TestNotesOfOthersDoNotHoldUpARun(t *testing.T) {
 	t.Parallel()
-	path, host := newHost(t, hostTables)
+	path, app := newApp(t, appTables)
 	store := open(t, path, sqlite.Config{})
 	migrate(t, store)
-	execute(t, host, manyDue) // with a note for each session
+	execute(t, app, manyDue) // with a note for each session
 	manager, err := sessioncleanup.New(store, sessioncleanup.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	notes := func() string { return line(t, host, "SELECT count(*), count(at) FROM sessioncleanup_touches") }
+	notes := func() string { return line(t, app, "SELECT count(*), count(at) FROM sessioncleanup_touches") }
 	written := false
 	result, err := manager.Cleanup(t.Context(), sessioncleanup.Run{Force: true, Progress: func(sessioncleanup.Progress) {
 		if !written { // the first batch of the first phase is done
-			execute(t, host, "INSERT INTO propositions (session_id) SELECT id FROM sessions WHERE id <= 100 OR id > 12080")
+			execute(t, app, "INSERT INTO propositions (session_id) SELECT id FROM sessions WHERE id <= 100 OR id > 12080")
 		}
 		written = true
 	}})
@@ -44,9 +44,9 @@ func TestNotesOfOthersDoNotHoldUpARun(t *testing.T) {
 
 func TestNotesAreFoldedInByManySmallBatches(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, hostTables)
-	execute(t, host, manyDue)
-	notes := func() string { return line(t, host, "SELECT count(*) FROM sessioncleanup_touches") }
+	store, app := adopt(t, appTables)
+	execute(t, app, manyDue)
+	notes := func() string { return line(t, app, "SELECT count(*) FROM sessioncleanup_touches") }
 	b := batchOf(sessioncleanup.ActionDeactivated, time.Now(), 100)
 	first, err := store.Sweep(t.Context(), b)
 	if err != nil || len(first.IDs) > 0 || first.Next == "" || notes() == "0" || notes() == "12100" {
@@ -71,10 +71,10 @@ func TestNotesAreFoldedInByManySmallBatches(t *testing.T) {
 // TestNotesOfAWrongClockAreFoldedIn: they lie ahead, but were written before the run.
 func TestNotesOfAWrongClockAreFoldedIn(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, hostTables)
-	execute(t, host, insertUsed, 1, nil, "old", 1, stamp(time.Now().Add(-60*day)), nil, 1)
-	execute(t, host, "INSERT INTO propositions (session_id) VALUES (1)")
-	execute(t, host, "UPDATE sessioncleanup_touches SET at = ?", stamp(time.Now().Add(1000*day)))
+	store, app := adopt(t, appTables)
+	execute(t, app, insertUsed, 1, nil, "old", 1, stamp(time.Now().Add(-60*day)), nil, 1)
+	execute(t, app, "INSERT INTO propositions (session_id) VALUES (1)")
+	execute(t, app, "UPDATE sessioncleanup_touches SET at = ?", stamp(time.Now().Add(1000*day)))
 	manager, err := sessioncleanup.New(store, sessioncleanup.Config{})
 	if err == nil {
 		_, err = manager.Cleanup(t.Context(), sessioncleanup.Run{})
@@ -85,7 +85,7 @@ func TestNotesOfAWrongClockAreFoldedIn(t *testing.T) {
 	if s := get(t, store, "1"); !s.Active || !near(s.LastActivity, time.Now()) {
 		t.Errorf("the session is active: %t, and was used at %v, want now", s.Active, s.LastActivity)
 	}
-	if got := line(t, host, "SELECT count(*) FROM sessioncleanup_touches"); got != "0" {
+	if got := line(t, app, "SELECT count(*) FROM sessioncleanup_touches"); got != "0" {
 		t.Errorf("%s notes are left", got)
 	}
 }
@@ -93,14 +93,14 @@ func TestNotesOfAWrongClockAreFoldedIn(t *testing.T) {
 // TestABatchDoesNotCountItsWait: others hold the write lock when it begins.
 func TestABatchDoesNotCountItsWait(t *testing.T) {
 	t.Parallel()
-	path, host := newHost(t, hostTables)
+	path, app := newApp(t, appTables)
 	migrate(t, open(t, path, sqlite.Config{}))
-	db := openHost(t, path)
+	db := openApp(t, path)
 	store, err := sqlite.New(t.Context(), db, sqlite.Config{BusyTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := host.BeginTx(t.Context(), nil)
+	other, err := app.BeginTx(t.Context(), nil)
 	if err == nil {
 		_, err = other.ExecContext(t.Context(), "INSERT INTO sessions (id) VALUES (1)")
 	}

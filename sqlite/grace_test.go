@@ -17,7 +17,7 @@ var before1971 = time.Date(1971, 1, 1, 0, 0, 0, 0, time.UTC)
 func TestSessionsInactiveAtAdoptionAreDueAsBefore(t *testing.T) {
 	t.Parallel()
 	for _, declared := range []string{"", ", deactivated_at DATETIME", ", deactivated_at INTEGER"} {
-		store, host := adopt(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, active BOOLEAN, last_activity DATETIME"+declared+")",
+		store, app := adopt(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, active BOOLEAN, last_activity DATETIME"+declared+")",
 			"INSERT INTO sessions (id, active, last_activity) VALUES (1, 0, datetime('now', '-40 days')), (2, 0, datetime('now', '-20 days')), (3, NULL, datetime('now', '-40 days'))")
 		if s := get(t, store, "1"); s.DeactivatedAt.IsZero() || s.DeactivatedAt.After(before1971) {
 			t.Errorf("inactive before: %+v", s)
@@ -25,8 +25,8 @@ func TestSessionsInactiveAtAdoptionAreDueAsBefore(t *testing.T) {
 		if s := get(t, store, "3"); !s.Active || !s.DeactivatedAt.IsZero() {
 			t.Errorf("NULL: %+v", s)
 		}
-		execute(t, host, "INSERT INTO sessions (id, active, last_activity) VALUES (4, 0, datetime('now', '-40 days'))")
-		execute(t, host, "DELETE FROM sessioncleanup_touches") // as if the trigger had been off
+		execute(t, app, "INSERT INTO sessions (id, active, last_activity) VALUES (4, 0, datetime('now', '-40 days'))")
+		execute(t, app, "DELETE FROM sessioncleanup_touches") // as if the trigger had been off
 		deleted, deactivated, err := clean(t.Context(), store)
 		if err != nil || !cmp.Equal(deleted, []string{"1"}) || !cmp.Equal(deactivated, []string{"3"}) {
 			t.Errorf("deleted %v, deactivated %v: %v", deleted, deactivated, err)
@@ -42,11 +42,11 @@ func TestSessionsInactiveAtAdoptionAreDueAsBefore(t *testing.T) {
 func TestTheApplicationsOwnChangesAreObserved(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(7, 8))
-	store, host := adopt(t, hostTables)
-	execute(t, host, "PRAGMA recursive_triggers = ON")
+	store, app := adopt(t, appTables)
+	execute(t, app, "PRAGMA recursive_triggers = ON")
 	for id := 1; id <= 40; id++ {
 		used := time.Now().Add(-time.Duration(random.IntN(50)) * day)
-		execute(t, host, insertUsed, id, nil, "room", random.IntN(2), stamp(used), nil, 1)
+		execute(t, app, insertUsed, id, nil, "room", random.IntN(2), stamp(used), nil, 1)
 	}
 	changes := map[string]func(s *sessioncleanup.Session){
 		"active = 0": func(s *sessioncleanup.Session) { s.Active = false },
@@ -62,7 +62,7 @@ func TestTheApplicationsOwnChangesAreObserved(t *testing.T) {
 		id := 1 + random.IntN(40)
 		was := get(t, store, fmt.Sprint(id))
 		for set, change := range changes { // in random order
-			if _, err := host.ExecContext(t.Context(), "UPDATE sessions SET "+set+" WHERE id = ?1 AND ?2 IS NOT NULL", id, stamp(at)); err != nil {
+			if _, err := app.ExecContext(t.Context(), "UPDATE sessions SET "+set+" WHERE id = ?1 AND ?2 IS NOT NULL", id, stamp(at)); err != nil {
 				t.Fatal(err)
 			}
 			is := was
@@ -87,12 +87,12 @@ func TestTheApplicationsOwnChangesAreObserved(t *testing.T) {
 func TestARunCanBeReversedExactly(t *testing.T) {
 	t.Parallel()
 	for _, declared := range []string{"DATETIME", "INTEGER", "REAL DEFAULT (julianday('now'))"} {
-		store, host := adopt(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, updated_at, last_activity, deactivated_at "+declared+")")
+		store, app := adopt(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, updated_at, last_activity, deactivated_at "+declared+")")
 		if declared != "DATETIME" && declared != "INTEGER" {
-			execute(t, host, "INSERT INTO sessions (id, active, last_activity) VALUES (9, 0, datetime('now'))")
+			execute(t, app, "INSERT INTO sessions (id, active, last_activity) VALUES (9, 0, datetime('now'))")
 			migrate(t, store)
 		}
-		execute(t, host, "INSERT INTO sessions (id, last_activity, deactivated_at) VALUES (1, datetime('now', '-2 days'), NULL), (2, datetime('now', '-2 days'), NULL)")
+		execute(t, app, "INSERT INTO sessions (id, last_activity, deactivated_at) VALUES (1, datetime('now', '-2 days'), NULL), (2, datetime('now', '-2 days'), NULL)")
 		manager, err := sessioncleanup.New(store, sessioncleanup.Config{})
 		if err != nil {
 			t.Fatal(err)
@@ -109,10 +109,10 @@ func TestARunCanBeReversedExactly(t *testing.T) {
 			t.Errorf("%s: deactivated at %v, the event says %v", declared, s.DeactivatedAt, events[0].At)
 		}
 		if declared == "INTEGER" { // in the same second nobody can tell
-			execute(t, host, "UPDATE sessions SET deactivated_at = deactivated_at + 1 WHERE id = 2")
+			execute(t, app, "UPDATE sessions SET deactivated_at = deactivated_at + 1 WHERE id = 2")
 		} else { // closed by the application since
-			execute(t, host, "UPDATE sessions SET active = 1 WHERE id = 2")
-			execute(t, host, "UPDATE sessions SET active = 0 WHERE id = 2")
+			execute(t, app, "UPDATE sessions SET active = 1 WHERE id = 2")
+			execute(t, app, "UPDATE sessions SET active = 0 WHERE id = 2")
 		}
 		result, err := manager.ReactivateRun(t.Context(), run.RunID)
 		if err != nil || result.Done != 1 || result.Skipped != 1 {

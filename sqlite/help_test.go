@@ -24,8 +24,8 @@ const day = 24 * time.Hour
 // applications are the settings of an application's connections.
 const applications = "?_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)"
 
-// openHost opens a database as an application does that knows nothing of the library.
-func openHost(t testing.TB, path string) *sql.DB {
+// openApp opens a database as an application does that knows nothing of the library.
+func openApp(t testing.TB, path string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", path+applications)
 	if err != nil {
@@ -35,15 +35,15 @@ func openHost(t testing.TB, path string) *sql.DB {
 	return db
 }
 
-// newHost makes a database with tables of an application.
-func newHost(t testing.TB, statements ...string) (path string, host *sql.DB) {
+// newApp makes a database with tables of an application.
+func newApp(t testing.TB, statements ...string) (path string, app *sql.DB) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "app.db")
-	host = openHost(t, path)
+	app = openApp(t, path)
 	for _, statement := range statements {
-		execute(t, host, statement)
+		execute(t, app, statement)
 	}
-	return path, host
+	return path, app
 }
 
 // open opens a database whose times may lie in any year.
@@ -82,12 +82,12 @@ func adopt(t testing.TB, statements ...string) (*sqlite.Store, *sql.DB) {
 
 func adoptWith(t testing.TB, c sqlite.Config, statements ...string) (*sqlite.Store, *sql.DB) {
 	t.Helper()
-	path, host := adopted(t, statements, c)
-	return open(t, path, c), host
+	path, app := adopted(t, statements, c)
+	return open(t, path, c), app
 }
 
 // adopted makes a database with tables of an application that Migrate has adopted, with each of the configurations.
-func adopted(t testing.TB, statements []string, configs ...sqlite.Config) (path string, host *sql.DB) {
+func adopted(t testing.TB, statements []string, configs ...sqlite.Config) (path string, app *sql.DB) {
 	t.Helper()
 	key := strings.Join(statements, "\n")
 	for _, c := range configs {
@@ -122,7 +122,7 @@ func adopted(t testing.TB, statements []string, configs ...sqlite.Config) (path 
 		}
 		return nil
 	})
-	return path, openHost(t, path)
+	return path, openApp(t, path)
 }
 
 func execute(t testing.TB, db *sql.DB, statement string, args ...any) {

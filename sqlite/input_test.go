@@ -116,31 +116,31 @@ func TestWhatCannotBeAdoptedIsRefused(t *testing.T) {
 		tables string
 		schema schema
 	}{
-		`schema.table is "rooms": there is no such table`:                        {hostTables, schema{Table: "rooms"}},
-		`schema.owner is "boss": table "sessions" has no such column`:            {hostTables, schema{Owner: "boss"}},
-		`schema.created_at is "born": table "sessions" has no such column`:       {hostTables, schema{CreatedAt: "born"}},
-		`schema.owners.table is "people": there is no such table`:                {hostTables, schema{Owner: "streamer_id", Owners: &sessioncleanup.Owners{Table: "people", ID: "id", Name: "name"}}},
-		`schema.owners.name is "name": table "users" has no such column`:         {hostTables, schema{Owner: "streamer_id", Owners: &sessioncleanup.Owners{Table: "users", ID: "id", Name: "name"}}},
-		`schema.sources[0].table is "votes": there is no such table`:             {hostTables, schema{Sources: []sessioncleanup.Source{{Table: "votes", Session: "session_id"}}}},
-		`schema.sources[0].session is "room"`:                                    {hostTables, schema{Sources: []sessioncleanup.Source{{Table: "propositions", Session: "room"}}}},
-		`schema.sources[0].at is "when"`:                                         {hostTables, schema{Sources: []sessioncleanup.Source{{Table: "propositions", Session: "session_id", At: "when"}}}},
-		`schema.sources[0].table is "sessions": that is the table of the`:        {hostTables, schema{Sources: []sessioncleanup.Source{{Table: "sessions", Session: "id"}}}},
-		`schema.id is "name": two rows of "sessions" may have the same`:          {hostTables, schema{ID: "name"}},
+		`schema.table is "rooms": there is no such table`:                        {appTables, schema{Table: "rooms"}},
+		`schema.owner is "boss": table "sessions" has no such column`:            {appTables, schema{Owner: "boss"}},
+		`schema.created_at is "born": table "sessions" has no such column`:       {appTables, schema{CreatedAt: "born"}},
+		`schema.owners.table is "people": there is no such table`:                {appTables, schema{Owner: "streamer_id", Owners: &sessioncleanup.Owners{Table: "people", ID: "id", Name: "name"}}},
+		`schema.owners.name is "name": table "users" has no such column`:         {appTables, schema{Owner: "streamer_id", Owners: &sessioncleanup.Owners{Table: "users", ID: "id", Name: "name"}}},
+		`schema.sources[0].table is "votes": there is no such table`:             {appTables, schema{Sources: []sessioncleanup.Source{{Table: "votes", Session: "session_id"}}}},
+		`schema.sources[0].session is "room"`:                                    {appTables, schema{Sources: []sessioncleanup.Source{{Table: "propositions", Session: "room"}}}},
+		`schema.sources[0].at is "when"`:                                         {appTables, schema{Sources: []sessioncleanup.Source{{Table: "propositions", Session: "session_id", At: "when"}}}},
+		`schema.sources[0].table is "sessions": that is the table of the`:        {appTables, schema{Sources: []sessioncleanup.Source{{Table: "sessions", Session: "id"}}}},
+		`schema.id is "name": two rows of "sessions" may have the same`:          {appTables, schema{ID: "name"}},
 		`schema.table is "v": that is a view`:                                    {"CREATE VIEW v AS SELECT 1 AS id", schema{Table: "v"}},
 		`schema.active is "active": a row of "sessions" has the text "yes"`:      {"CREATE TABLE sessions (id INTEGER PRIMARY KEY, active TEXT); INSERT INTO sessions VALUES (1, 'yes')", schema{}},
 		`schema.auto_cleanup is "auto": a row of "sessions" has the integer "7"`: {"CREATE TABLE sessions (id INTEGER PRIMARY KEY, auto INTEGER); INSERT INTO sessions VALUES (1, 7)", schema{AutoCleanup: "auto"}},
 		`schema.last_activity is "last_activity": that column of table "sessions" is generated`: {
 			"CREATE TABLE sessions (id INTEGER PRIMARY KEY, data TEXT, last_activity TEXT GENERATED ALWAYS AS (json_extract(data, '$.seen')) VIRTUAL)", schema{},
 		},
-		`the database has a table "sessions_cleanup_view" of its own`: {hostTables + "CREATE TABLE sessions_cleanup_view (a)", schema{}},
+		`the database has a table "sessions_cleanup_view" of its own`: {appTables + "CREATE TABLE sessions_cleanup_view (a)", schema{}},
 	} {
-		path, host := newHost(t, c.tables)
-		before := dump(t, host, true)
+		path, app := newApp(t, c.tables)
+		before := dump(t, app, true)
 		err := open(t, path, sqlite.Config{Schema: c.schema, Migrate: sessioncleanup.MigrateOptions{View: true}}).Migrate(t.Context(), sessioncleanup.Policy{})
 		if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%v, want %q", err, want)
 		}
-		if diff := cmp.Diff(before, dump(t, host, true)); diff != "" {
+		if diff := cmp.Diff(before, dump(t, app, true)); diff != "" {
 			t.Errorf("%s: the database (-before +after):\n%s", want, diff)
 		}
 	}
@@ -168,16 +168,16 @@ func TestWrongConfigurationIsRefused(t *testing.T) {
 
 func TestADatabaseOfANewerVersionIsLeftAlone(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, hostTables)
-	execute(t, host, "INSERT INTO sessioncleanup_migrations (version_id, is_applied) VALUES (99, 1)")
-	before := dump(t, host, true)
+	store, app := adopt(t, appTables)
+	execute(t, app, "INSERT INTO sessioncleanup_migrations (version_id, is_applied) VALUES (99, 1)")
+	before := dump(t, app, true)
 	all := calls(store)
 	all["Migrate"] = func(ctx context.Context) error { return store.Migrate(ctx, sessioncleanup.Policy{}) }
 	all["Uninstall"] = store.Uninstall
 	for _, sessions := range []string{"List", "Counts", "Sweep", "Update", "Delete", "Touch"} {
 		delete(all, sessions) // of a store that has read the layout before; a new one is below
 	}
-	for name, call := range calls(open(t, line(t, host, "PRAGMA database_list")[len("0|main|"):], sqlite.Config{})) {
+	for name, call := range calls(open(t, line(t, app, "PRAGMA database_list")[len("0|main|"):], sqlite.Config{})) {
 		all["new "+name] = call
 	}
 	for name, call := range all {
@@ -185,28 +185,28 @@ func TestADatabaseOfANewerVersionIsLeftAlone(t *testing.T) {
 			t.Errorf("%s: %v, want ErrNewerSchema", name, err)
 		}
 	}
-	if diff := cmp.Diff(before, dump(t, host, true)); diff != "" {
+	if diff := cmp.Diff(before, dump(t, app, true)); diff != "" {
 		t.Errorf("the database (-before +after):\n%s", diff)
 	}
 }
 
 func TestACancelledContextChangesNothing(t *testing.T) {
 	t.Parallel()
-	path, host := newHost(t, hostTables)
+	path, app := newApp(t, appTables)
 	fresh := open(t, path, sqlite.Config{})
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	before := dump(t, host, true)
+	before := dump(t, app, true)
 	if err := fresh.Migrate(cancelled, sessioncleanup.Policy{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Migrate: %v", err)
 	}
-	if diff := cmp.Diff(before, dump(t, host, true)); diff != "" {
+	if diff := cmp.Diff(before, dump(t, app, true)); diff != "" {
 		t.Errorf("Migrate: the database (-before +after):\n%s", diff)
 	}
 	migrate(t, fresh)
-	execute(t, host, insertUsed, 1, nil, "old", 1, stamp(time.Now().Add(-60*day)), nil, 1)
-	execute(t, host, insertUsed, 2, nil, "older", 0, stamp(time.Now().Add(-60*day)), nil, 1)
-	before = dump(t, host, true)
+	execute(t, app, insertUsed, 1, nil, "old", 1, stamp(time.Now().Add(-60*day)), nil, 1)
+	execute(t, app, insertUsed, 2, nil, "older", 0, stamp(time.Now().Add(-60*day)), nil, 1)
+	before = dump(t, app, true)
 	all := calls(fresh)
 	all["Uninstall"] = fresh.Uninstall
 	for name, call := range all {
@@ -214,7 +214,7 @@ func TestACancelledContextChangesNothing(t *testing.T) {
 			t.Errorf("%s: %v, want context.Canceled", name, err)
 		}
 	}
-	if diff := cmp.Diff(before, dump(t, host, true)); diff != "" {
+	if diff := cmp.Diff(before, dump(t, app, true)); diff != "" {
 		t.Errorf("the database (-before +after):\n%s", diff)
 	}
 }
@@ -222,17 +222,17 @@ func TestACancelledContextChangesNothing(t *testing.T) {
 // limited opens a database that cannot grow, as on a full disk.
 func limited(t *testing.T, path string) *sql.DB {
 	t.Helper()
-	host := openHost(t, path)
-	host.SetMaxOpenConns(1)
-	execute(t, host, "PRAGMA journal_mode = WAL")
-	execute(t, host, "PRAGMA max_page_count = 1")
-	return host
+	app := openApp(t, path)
+	app.SetMaxOpenConns(1)
+	execute(t, app, "PRAGMA journal_mode = WAL")
+	execute(t, app, "PRAGMA max_page_count = 1")
+	return app
 }
 
 func TestAFullDiskChangesNothing(t *testing.T) {
 	t.Parallel()
-	path, host := newHost(t, hostTables, "INSERT INTO sessions (id) VALUES (1)")
-	before := dump(t, host, true)
+	path, app := newApp(t, appTables, "INSERT INTO sessions (id) VALUES (1)")
+	before := dump(t, app, true)
 	full, err := sqlite.New(t.Context(), limited(t, path), sqlite.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -240,13 +240,13 @@ func TestAFullDiskChangesNothing(t *testing.T) {
 	if err := full.Migrate(t.Context(), sessioncleanup.Policy{}); !errors.Is(err, sessioncleanup.ErrUnavailable) || !strings.Contains(err.Error(), "no space left") {
 		t.Errorf("Migrate: %v", err)
 	}
-	if diff := cmp.Diff(before, dump(t, host, true)); diff != "" {
+	if diff := cmp.Diff(before, dump(t, app, true)); diff != "" {
 		t.Errorf("Migrate: the database (-before +after):\n%s", diff)
 	}
 	migrate(t, open(t, path, sqlite.Config{}))
 	actor := strings.Repeat("long ", 100_000) // more than free pages hold
-	execute(t, host, insertUsed, 2, nil, "old", 1, stamp(time.Now().Add(-60*day)), nil, 1)
-	before = dump(t, host, true)
+	execute(t, app, insertUsed, 2, nil, "old", 1, stamp(time.Now().Add(-60*day)), nil, 1)
+	before = dump(t, app, true)
 	if full, err = sqlite.New(t.Context(), limited(t, path), sqlite.Config{}); err != nil {
 		t.Fatal(err)
 	}
@@ -256,17 +256,17 @@ func TestAFullDiskChangesNothing(t *testing.T) {
 	if !errors.Is(err, sessioncleanup.ErrUnavailable) || !strings.Contains(err.Error(), "no space left") {
 		t.Errorf("Sweep: %v", err)
 	}
-	if diff := cmp.Diff(before, dump(t, host, true)); diff != "" {
+	if diff := cmp.Diff(before, dump(t, app, true)); diff != "" {
 		t.Errorf("Sweep: the database (-before +after):\n%s", diff)
 	}
 }
 
 func TestALockedDatabaseIsUnavailableAfterTheBusyTimeout(t *testing.T) {
 	t.Parallel()
-	path, host := newHost(t, hostTables)
+	path, app := newApp(t, appTables)
 	store := open(t, path, sqlite.Config{BusyTimeout: 50 * time.Millisecond})
 	migrate(t, store)
-	other, err := host.Conn(t.Context())
+	other, err := app.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,8 +303,8 @@ func TestWhatTheApplicationRemovesIsNamed(t *testing.T) {
 		"CREATE TABLE pins (session_id INTEGER REFERENCES sessions)":            `"pins.session_id" refers to "sessions" without ON DELETE CASCADE`,
 		"DROP VIEW sessions_cleanup_view; ALTER TABLE sessions RENAME TO rooms": `schema.table is "sessions": there is no such table`,
 	} {
-		store, host := adoptWith(t, withView, hostTables)
-		execute(t, host, statement)
+		store, app := adoptWith(t, withView, appTables)
+		execute(t, app, statement)
 		if err := store.Validate(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", statement, err, want)
 		}
@@ -313,8 +313,8 @@ func TestWhatTheApplicationRemovesIsNamed(t *testing.T) {
 
 func TestABatchWithoutItsIndexFailsRatherThanReadEverything(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, hostTables)
-	execute(t, host, "DROP INDEX sessioncleanup_gone")
+	store, app := adopt(t, appTables)
+	execute(t, app, "DROP INDEX sessioncleanup_gone")
 	_, err := store.Sweep(t.Context(), batchOf(sessioncleanup.ActionDeleted, time.Now(), 5))
 	if !errors.Is(err, sessioncleanup.ErrNotInstalled) || !strings.Contains(err.Error(), "sessioncleanup_gone") {
 		t.Errorf("Sweep: %v", err)

@@ -17,7 +17,8 @@ import (
 // Tables with a foreign key to the sessions become activity tables, and so do tables with a column session_id. A foreign
 // key from the sessions to a table with a display name tells the owner, and so does a column owner_id, user_id and the
 // like. A column "state" or "status" of which a constraint lists the values says whether a session is active, where they
-// are words such as open and closed. Rows with a time in "deleted_at" are no sessions. Nothing is changed. Config.Logger receives what is uncertain or left out, and how times are understood.
+// are words such as open and closed. Rows with a time in "deleted_at" are no sessions. Nothing is changed. Config.Logger
+// receives what is uncertain or left out, and how times are understood.
 func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	var p adopt.Proposal
 	var times adopt.Times

@@ -76,8 +76,8 @@ func TestInspectProposesASchema(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path, host := newHost(t, c.tables)
-			before := dump(t, host, false)
+			path, app := newApp(t, c.tables)
+			before := dump(t, app, false)
 			got, err := open(t, path, sqlite.Config{}).Inspect(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -85,7 +85,7 @@ func TestInspectProposesASchema(t *testing.T) {
 			if diff := cmp.Diff(c.want.WithDefaults(), got); diff != "" {
 				t.Errorf("schema (-want +got):\n%s", diff)
 			}
-			if after := dump(t, host, false); after != before {
+			if after := dump(t, app, false); after != before {
 				t.Errorf("the database was changed:\n%s", after)
 			}
 		})
@@ -101,7 +101,7 @@ func TestInspectSaysWhatItCannotTell(t *testing.T) {
 		"CREATE VIEW sessions AS SELECT 1 AS id":              "that is a view",
 		"CREATE VIRTUAL TABLE sessions USING fts5 (id, name)": "that is a virtual table",
 	} {
-		path, _ := newHost(t, tables)
+		path, _ := newApp(t, tables)
 		_, err := open(t, path, sqlite.Config{}).Inspect(t.Context())
 		if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", tables, err, want)

@@ -14,9 +14,9 @@ func TestInstallerOnAnEmptyDatabase(t *testing.T) {
 	t.Parallel()
 	thorough.Only(t, thorough.Tables)
 	storetest.RunInstaller(t, func(t testing.TB) storetest.Installation {
-		i, host := installation(t)
+		i, app := installation(t)
 		i.Insert = func(ctx context.Context) error {
-			_, err := host.ExecContext(ctx, "INSERT INTO sessions (id) VALUES ('a')")
+			_, err := app.ExecContext(ctx, "INSERT INTO sessions (id) VALUES ('a')")
 			return err
 		}
 		return i
@@ -26,7 +26,7 @@ func TestInstallerOnAnEmptyDatabase(t *testing.T) {
 func TestInstallerOnTablesOfAnApplication(t *testing.T) {
 	t.Parallel()
 	storetest.RunInstaller(t, func(t testing.TB) storetest.Installation {
-		i, _ := installation(t, hostTables,
+		i, _ := installation(t, appTables,
 			"INSERT INTO users (id, username) VALUES (1, 'ann')",
 			"INSERT INTO sessions (id, streamer_id, name, active) SELECT value, 1, 'room ' || value, value % 2 FROM json_each('[1,2,3,4,5]')",
 			"INSERT INTO propositions (session_id) VALUES (1), (1), (2)")
@@ -37,9 +37,9 @@ func TestInstallerOnTablesOfAnApplication(t *testing.T) {
 
 func installation(t testing.TB, statements ...string) (storetest.Installation, *sql.DB) {
 	t.Helper()
-	path, host := newHost(t, statements...)
+	path, app := newApp(t, statements...)
 	return storetest.Installation{
 		Store: open(t, path, sqlite.Config{}), Second: open(t, path, sqlite.Config{}),
-		Describe: func(context.Context) (string, error) { return dump(t, host, false), nil }, //nolint:contextcheck // dump uses the test's
-	}, host
+		Describe: func(context.Context) (string, error) { return dump(t, app, false), nil }, //nolint:contextcheck // dump uses the test's
+	}, app
 }

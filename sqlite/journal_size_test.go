@@ -10,7 +10,7 @@ import (
 
 func TestTheLogIsTruncatedWhenALongReaderHasGone(t *testing.T) {
 	t.Parallel()
-	path, host := newHost(t, "PRAGMA journal_mode = WAL", "CREATE TABLE sessions (id INTEGER PRIMARY KEY, updated_at TEXT)", "CREATE TABLE blobs (data BLOB)",
+	path, app := newApp(t, "PRAGMA journal_mode = WAL", "CREATE TABLE sessions (id INTEGER PRIMARY KEY, updated_at TEXT)", "CREATE TABLE blobs (data BLOB)",
 		"INSERT INTO sessions VALUES (1, datetime('now'))")
 	store := open(t, path, sqlite.Config{})
 	migrate(t, store)
@@ -32,7 +32,7 @@ func TestTheLogIsTruncatedWhenALongReaderHasGone(t *testing.T) {
 		}
 		return info.Size()
 	}
-	reader, err := openHost(t, path).Begin()
+	reader, err := openApp(t, path).Begin()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestTheLogIsTruncatedWhenALongReaderHasGone(t *testing.T) {
 	if err := reader.QueryRow("SELECT count(*) FROM sessions").Scan(&n); err != nil {
 		t.Fatal(err)
 	}
-	execute(t, host, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20) INSERT INTO blobs SELECT zeroblob(1000000) FROM n")
+	execute(t, app, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20) INSERT INTO blobs SELECT zeroblob(1000000) FROM n")
 	clean()
 	if size() < 10_000_000 {
 		t.Fatalf("the log has %d bytes although somebody reads what was there before: the test shows nothing", size())

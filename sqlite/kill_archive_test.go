@@ -57,9 +57,9 @@ func restoreAll(ctx context.Context, m *sessioncleanup.Manager) error {
 
 // expectOnce requires that each of some sessions is in its table with its two rows, or once in the archive with them, but never
 // in both, and that so many are archived, unless it is less than 0.
-func expectOnce(t *testing.T, host *sql.DB, count, archived int, when string) {
+func expectOnce(t *testing.T, app *sql.DB, count, archived int, when string) {
 	t.Helper()
-	got := line(t, host, fmt.Sprintf(`
+	got := line(t, app, fmt.Sprintf(`
 		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d), place AS (
 			SELECT (SELECT count(*) FROM sessions WHERE id = i) AS there, (SELECT count(*) FROM propositions WHERE session_id = i) AS rows,
 			       (SELECT count(*) FROM sessioncleanup_archive WHERE session = i || '') AS entries,
@@ -69,7 +69,7 @@ func expectOnce(t *testing.T, host *sql.DB, count, archived int, when string) {
 	if got != "0" {
 		t.Errorf("%s: %s sessions are not in exactly one place, whole", when, got)
 	}
-	if n := line(t, host, "SELECT count(*) FROM sessioncleanup_archive"); archived >= 0 && n != fmt.Sprint(archived) {
+	if n := line(t, app, "SELECT count(*) FROM sessioncleanup_archive"); archived >= 0 && n != fmt.Sprint(archived) {
 		t.Errorf("%s: %s sessions are archived, want %d", when, n, archived)
 	}
 }
@@ -78,7 +78,7 @@ func TestKilledArchivingAndRestoringLeaveEachSessionInOnePlace(t *testing.T) {
 	t.Parallel()
 	thorough.Only(t, thorough.Killed)
 	const count = 300
-	path, host := newHost(t, hostTables, fmt.Sprintf(`
+	path, app := newApp(t, appTables, fmt.Sprintf(`
 		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO sessions (id, name) SELECT i, 'room ' || i FROM n`, count),
 		"INSERT INTO propositions (session_id) SELECT id FROM sessions UNION ALL SELECT id FROM sessions")
 	store := open(t, path, sqlite.Config{})
@@ -90,7 +90,7 @@ func TestKilledArchivingAndRestoringLeaveEachSessionInOnePlace(t *testing.T) {
 	killed := func(role string) {
 		t.Helper()
 		const events = "SELECT coalesce(max(id), 0) FROM sessioncleanup_events"
-		before := line(t, host, events)
+		before := line(t, app, events)
 		c := process(t, role, path)
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
@@ -100,29 +100,29 @@ func TestKilledArchivingAndRestoringLeaveEachSessionInOnePlace(t *testing.T) {
 			_ = c.Wait() // it was killed, or had finished
 			close(ended)
 		}()
-		eventually(t, "for the first batch of "+role, func() bool { return line(t, host, events) != before })
+		eventually(t, "for the first batch of "+role, func() bool { return line(t, app, events) != before })
 		kill := time.AfterFunc(rand.N(100*time.Millisecond), func() { _ = c.Process.Kill() })
 		defer kill.Stop()
 		<-ended
 	}
 	for range *kills {
-		execute(t, host, "UPDATE sessions SET active = 0, last_activity = datetime('now', '-60 days'), deactivated_at = datetime('now', '-50 days')")
-		execute(t, host, "DELETE FROM sessioncleanup_leases")
+		execute(t, app, "UPDATE sessions SET active = 0, last_activity = datetime('now', '-60 days'), deactivated_at = datetime('now', '-50 days')")
+		execute(t, app, "DELETE FROM sessioncleanup_leases")
 		killed("archive")
-		expectOnce(t, host, count, -1, "after a cleaner was killed")
-		execute(t, host, "DELETE FROM sessioncleanup_leases")
+		expectOnce(t, app, count, -1, "after a cleaner was killed")
+		execute(t, app, "DELETE FROM sessioncleanup_leases")
 		if err := archiveDue(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
-		expectOnce(t, host, count, count, "after the next run")
+		expectOnce(t, app, count, count, "after the next run")
 		killed("restore")
-		expectOnce(t, host, count, -1, "after a restore was killed")
+		expectOnce(t, app, count, -1, "after a restore was killed")
 		if err := restoreAll(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
-		expectOnce(t, host, count, 0, "after restoring the others")
+		expectOnce(t, app, count, 0, "after restoring the others")
 	}
-	if got := line(t, host, "PRAGMA integrity_check"); got != "ok" {
+	if got := line(t, app, "PRAGMA integrity_check"); got != "ok" {
 		t.Errorf("integrity_check: %s", got)
 	}
 }

@@ -65,7 +65,7 @@ func backUpAll(ctx context.Context, store sessioncleanup.Store, path string, run
 
 const killedSessions = 100
 
-// expectNoneLost requires that each session is in its table, or in the archive or a file that is sound.
+// expectNoneLost requires that each session is in its table, or in the archive or a file that is sound and has it with its row of another table.
 func expectNoneLost(t *testing.T, path string, stored, archived []string) (purged int) {
 	t.Helper()
 	dir, err := backup.NewDir(path)
@@ -80,6 +80,9 @@ func expectNoneLost(t *testing.T, path string, stored, archived []string) (purge
 	for _, file := range files {
 		if _, err := backup.New(dir).Read(t.Context(), file.Name, func(c sessioncleanup.ArchivedCopy) error {
 			saved[c.SessionID] = true
+			if len(c.Content) != 2 {
+				t.Errorf("%s has session %s with %d rows, want 2", file.Name, c.SessionID, len(c.Content))
+			}
 			return nil
 		}); err != nil {
 			t.Error(err)
@@ -103,12 +106,12 @@ func TestKilledBackupsLoseNothing(t *testing.T) {
 	thorough.Only(t, thorough.Killed)
 	hits, purged := 0, 0
 	for range *kills {
-		path, host := newHost(t, hostTables)
+		path, app := newApp(t, appTables)
 		dir := t.TempDir()
 		store := open(t, path, sqlite.Config{})
 		migrate(t, store)
-		execute(t, host, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO sessions (id, name) SELECT i, 'room ' || i FROM n", killedSessions)
-		execute(t, host, "INSERT INTO propositions (session_id) SELECT id FROM sessions")
+		execute(t, app, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO sessions (id, name) SELECT i, 'room ' || i FROM n", killedSessions)
+		execute(t, app, "INSERT INTO propositions (session_id) SELECT id FROM sessions")
 		c := process(t, "backup", fmt.Sprint(path, " ", dir, " ", rand.IntN(10)))
 		out, err := c.StdoutPipe()
 		if err == nil {
@@ -125,12 +128,12 @@ func TestKilledBackupsLoseNothing(t *testing.T) {
 			hits++
 		}
 		kill.Stop()
-		purged += expectNoneLost(t, dir, lines(t, host, "SELECT id FROM sessions"), lines(t, host, "SELECT session FROM sessioncleanup_archive"))
-		execute(t, host, "DELETE FROM sessioncleanup_leases")
+		purged += expectNoneLost(t, dir, lines(t, app, "SELECT id FROM sessions"), lines(t, app, "SELECT session FROM sessioncleanup_archive"))
+		execute(t, app, "DELETE FROM sessioncleanup_leases")
 		if err := backUpAll(t.Context(), store, dir, -1); err != nil {
 			t.Fatal(err)
 		}
-		if left := expectNoneLost(t, dir, lines(t, host, "SELECT id FROM sessions"), lines(t, host, "SELECT session FROM sessioncleanup_archive")); left < killedSessions-10 {
+		if left := expectNoneLost(t, dir, lines(t, app, "SELECT id FROM sessions"), lines(t, app, "SELECT session FROM sessioncleanup_archive")); left < killedSessions-10 {
 			t.Errorf("after a backup that was not killed, %d sessions are purged; want all but those of the last run", left)
 		}
 	}

@@ -12,16 +12,16 @@ import (
 func TestActivityTablesThatAreMadeLaterAreFollowed(t *testing.T) {
 	t.Parallel()
 	for _, given := range []bool{false, true} {
-		path, host := newHost(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, active BOOLEAN)",
+		path, app := newApp(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, active BOOLEAN)",
 			"CREATE TABLE votes (session_id INTEGER REFERENCES sessions ON DELETE CASCADE, created_at)")
 		var c sqlite.Config
 		if given {
 			c.Schema = sessioncleanup.Schema{Sources: []sessioncleanup.Source{{Table: "votes", Session: "session_id"}}}
 		}
 		migrate(t, open(t, path, c))
-		execute(t, host, "INSERT INTO sessions (id, last_activity) VALUES (1, datetime('now', '-3 days')), (2, datetime('now', '-3 days'))")
-		execute(t, host, "CREATE TABLE messages (session_id INTEGER REFERENCES sessions ON DELETE CASCADE, created_at)")
-		execute(t, host, "INSERT INTO messages VALUES (1, datetime('now', '-2 hours'))")
+		execute(t, app, "INSERT INTO sessions (id, last_activity) VALUES (1, datetime('now', '-3 days')), (2, datetime('now', '-3 days'))")
+		execute(t, app, "CREATE TABLE messages (session_id INTEGER REFERENCES sessions ON DELETE CASCADE, created_at)")
+		execute(t, app, "INSERT INTO messages VALUES (1, datetime('now', '-2 hours'))")
 		store := open(t, path, sqlite.Config{})
 		err := store.Validate(t.Context())
 		if (err == nil) != given || err != nil && !strings.Contains(err.Error(), "rows of table messages refer to sessions") {
@@ -34,11 +34,11 @@ func TestActivityTablesThatAreMadeLaterAreFollowed(t *testing.T) {
 		if s := get(t, store, "1"); near(s.LastActivity, time.Now().Add(-2*time.Hour)) == given {
 			t.Errorf("given %t: a row from before: %+v", given, s)
 		}
-		execute(t, host, "INSERT INTO messages (session_id) VALUES (2)")
+		execute(t, app, "INSERT INTO messages (session_id) VALUES (2)")
 		if s := get(t, store, "2"); near(s.LastActivity, time.Now()) == given {
 			t.Errorf("given %t: a row from after: %+v", given, s)
 		}
-		execute(t, host, "DROP TABLE messages")
+		execute(t, app, "DROP TABLE messages")
 		migrate(t, store)
 		if err := store.Validate(t.Context()); err != nil {
 			t.Error(err)
@@ -53,9 +53,9 @@ func TestAnUntrackedTableStaysUntrackedUntilSomethingShowsActivity(t *testing.T)
 		"ALTER TABLE sessions ADD COLUMN title TEXT":                                    true,
 		"CREATE TABLE votes (session_id INTEGER REFERENCES sessions ON DELETE CASCADE)": false,
 	} {
-		path, host := newHost(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, title_1 TEXT)", "INSERT INTO sessions (id) VALUES (1)")
+		path, app := newApp(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, title_1 TEXT)", "INSERT INTO sessions (id) VALUES (1)")
 		migrate(t, open(t, path, sqlite.Config{}))
-		execute(t, host, change)
+		execute(t, app, change)
 		store := open(t, path, sqlite.Config{})
 		migrate(t, store)
 		counts, err := store.Counts(t.Context(), sessioncleanup.CountsQuery{})

@@ -21,7 +21,8 @@ type layout struct {
 	reactivate    bool // the policy's ReactivateOnActivity
 	alone         bool // deleting a session deletes no other
 	archival      archival
-	schemaVersion int64 // PRAGMA schema_version when this was read
+	measure       *measure // by the classes of sessions; nil: all by the same cutoffs
+	schemaVersion int64    // PRAGMA schema_version when this was read
 }
 
 // adopted is what Migrate found out about the application's table and did to it.
@@ -52,6 +53,7 @@ type adopted struct {
 	IdleRules   bool     `json:"idle_rules,omitempty"`   // somebody asked for the rules about idle sessions nevertheless
 	View        bool     `json:"view,omitempty"`         // the view was asked for
 	JournalMode string   `json:"journal_mode,omitempty"` // of the file before Migrate changed it
+	Classed     bool     `json:"classed,omitempty"`      // the policy has, or had, rules by tag: see class.go
 }
 
 // untracked reports whether the rules about idle sessions are off.
@@ -163,6 +165,9 @@ func (s *Store) readLayout(ctx context.Context, c *conn) (*layout, error) {
 	}
 	if err := adopt.Lacking(set.schema.Table, missing); err != nil {
 		return nil, err
+	}
+	if set.adopted.Classed && !catalog.find(set.schema.Table).classed {
+		return nil, errUnclassed
 	}
 	l := newLayout(set.schema, set.adopted, set.policy.ReactivateOnActivity.Or(false))
 	l.archival = catalog.archival(set.schema, set.adopted.Reached)

@@ -36,6 +36,11 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	err := s.readingSessions(ctx, func(c *conn) (err error) {
 		now := s.clock()
 		page.Cutoffs = c.cutoffsAt(q.Thresholds)
+		if q.Status != "" {
+			if err := c.ruled(ctx, page.Cutoffs, false); err != nil {
+				return err
+			}
+		}
 		if q.ID != "" {
 			return c.answerOne(ctx, q, &page)
 		}
@@ -77,7 +82,7 @@ func (c *conn) answerOne(ctx context.Context, q sessioncleanup.Query, page *sess
 
 // count counts what matches a query, up to its limit.
 func (c *conn) count(ctx context.Context, q sessioncleanup.Query, cut sessioncleanup.Cutoffs) (total int, err error) {
-	p := cutoffParams(cut)
+	p := c.cutoffParams(cut)
 	p["count_up_to"] = q.CountUpTo
 	rows, noted, possible := c.rows(q, "1", p)
 	if !possible {
@@ -91,19 +96,18 @@ func (c *conn) count(ctx context.Context, q sessioncleanup.Query, cut sessioncle
 // for those with one. It is false when no session can match.
 func (l *layout) rows(q sessioncleanup.Query, columns string, p params) (rows, noted string, possible bool) {
 	condition, noted, possible := l.where(q.Filter, q.Status, p)
-	statement := "rows"
-	if q.OwnerID == "" && slices.Contains(due, q.Status) {
-		statement += "_" + string(q.Status) // which has the condition of the status
-		condition, _, _ = l.where(q.Filter, "", p)
+	if q.OwnerID == "" && slices.Contains(due, q.Status) && (l.measure == nil || l.measure.byColumn) {
+		condition, _, _ = l.where(q.Filter, "", p) // the statement has the condition of the status
+		return l.stretches(q.Status, columns, condition), noted, possible
 	}
-	return l.sql(statement, sqlfile.Names{"columns": columns, "condition": condition}), noted, possible
+	return l.sql("rows", sqlfile.Names{"columns": columns, "condition": condition}), noted, possible
 }
 
 // page reads a page, and one session more to see whether there is another page.
 func (c *conn) page(ctx context.Context, q sessioncleanup.Query, cut sessioncleanup.Cutoffs, now time.Time) (
 	sessions []sessioncleanup.Session, next *sessioncleanup.Position, err error,
 ) {
-	p := cutoffParams(cut)
+	p := c.cutoffParams(cut)
 	p["limit"], p["first"], p["after_place"], p["after_id"] = q.Limit+1, q.After == nil, nil, nil
 	if q.After != nil {
 		if p["after_place"], p["after_id"], err = c.position(q); err != nil {

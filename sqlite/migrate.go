@@ -74,6 +74,9 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err := s.backfill(ctx, todo.want); err != nil {
 		return err
 	}
+	if err := s.reclass(ctx); err != nil {
+		return err
+	}
 	return s.warn(ctx)
 }
 
@@ -97,13 +100,14 @@ func (s *Store) create(ctx context.Context) (bool, error) {
 
 // plan is what Migrate has to do.
 type plan struct {
-	catalog  *catalog
-	want     settings
-	have     adopted                 // what an earlier Migrate did
-	missing  []adopt.LifecycleColumn // to be added
-	warnings []string                // of what Inspect proposes
-	adopted  bool                    // settings, columns, triggers and view are as they should be
-	done     bool                    // everything is
+	catalog   *catalog
+	want      settings
+	have      adopted                 // what an earlier Migrate did
+	missing   []adopt.LifecycleColumn // to be added
+	unclassed bool                    // the column of classes is to be added
+	warnings  []string                // of what Inspect proposes
+	adopted   bool                    // settings, columns, triggers and view are as they should be
+	done      bool                    // everything is
 }
 
 // plan finds out what there is to do, and whether it can be done.
@@ -176,6 +180,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	if err != nil {
 		return plan{}, err
 	}
+	a.Classed = a.Classed || len(p.RuleTags()) > 0
 	if a.Reached = nil; !create {
 		a.Reached = catalog.reach(out.want.schema).names()
 	}
@@ -189,7 +194,9 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	}
 	l := newLayout(out.want.schema, *a, false)
 	wanted := append(append(l.triggers(), l.views(catalog)...), l.touches())
-	out.adopted = installed && !create && len(out.missing) == 0 && same(out.want, have) &&
+	table := catalog.find(out.want.schema.Table)
+	out.unclassed = a.Classed && (table == nil || !table.classed)
+	out.adopted = installed && !create && !out.unclassed && len(out.missing) == 0 && same(out.want, have) &&
 		len(catalog.lacking(wanted)) == 0 && len(catalog.leftovers(have.adopted, l.objects(catalog))) == 0
 	version, err := readVersion(ctx, c)
 	if err != nil {
@@ -233,6 +240,9 @@ func (s *Store) adopt(ctx context.Context, p sessioncleanup.Policy) (plan, error
 		for _, column := range out.missing {
 			todo = append(todo, l.sql("add_"+column.Field, catalog.find(out.want.schema.Table).types()))
 		}
+		if out.unclassed {
+			todo = append(todo, l.sql("add_class", nil), statements["walk_rule_tags"])
+		}
 		todo = append(todo, catalog.remakeTouches(l)...)
 		if err := c.execAll(ctx, todo); err != nil {
 			return err
@@ -246,6 +256,11 @@ func (s *Store) adopt(ctx context.Context, p sessioncleanup.Policy) (plan, error
 		}
 		if err := c.execAll(ctx, todo); err != nil {
 			return err
+		}
+		if out.want.adopted.Classed {
+			if err := c.setRuleTags(ctx, p.RuleTags(), true); err != nil {
+				return err
+			}
 		}
 		return out.want.store(ctx, c)
 	})

@@ -20,7 +20,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
 )
 
-// roomTables are another table of sessions, with an activity table that it shares with that of hostTables.
+// roomTables are another table of sessions, with an activity table that it shares with that of appTables.
 var roomTables = []string{
 	"CREATE TABLE rooms (id INTEGER PRIMARY KEY, owner_id INTEGER, active BOOLEAN NOT NULL DEFAULT 1, last_activity TIMESTAMP)",
 	"ALTER TABLE propositions ADD COLUMN room_id INTEGER REFERENCES rooms (id) ON DELETE CASCADE",
@@ -32,9 +32,9 @@ var (
 )
 
 // besideRooms is a database with both tables, of which those of the configurations are adopted.
-func besideRooms(t testing.TB, configs ...sqlite.Config) (path string, host *sql.DB) {
+func besideRooms(t testing.TB, configs ...sqlite.Config) (path string, app *sql.DB) {
 	t.Helper()
-	statements := slices.Concat([]string{hostTables}, roomTables, []string{
+	statements := slices.Concat([]string{appTables}, roomTables, []string{
 		twelveUsers, "INSERT INTO rooms (id, last_activity) SELECT value, '2020-01-01' FROM json_each('[1,2,3,4,5,6,7,8,9]')",
 	})
 	return adopted(t, statements, configs...)
@@ -44,11 +44,11 @@ func TestAStoreWithANameBesideOneWithout(t *testing.T) {
 	t.Parallel()
 	thorough.Only(t, thorough.Tables)
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
-		path, host := besideRooms(t, rooms, named)
-		h := hostHarness(t, open(t, path, named), host, "streamer_id", "INTEGER")
+		path, app := besideRooms(t, rooms, named)
+		h := appHarness(t, open(t, path, named), app, "streamer_id", "INTEGER")
 		h.Second = open(t, path, sqlite.Config{Name: "live"})
 		h.Activity = func(ctx context.Context, id string) error {
-			_, err := host.ExecContext(ctx, "INSERT INTO propositions (session_id) VALUES (?)", id)
+			_, err := app.ExecContext(ctx, "INSERT INTO propositions (session_id) VALUES (?)", id)
 			return err
 		}
 		return h
@@ -58,11 +58,11 @@ func TestAStoreWithANameBesideOneWithout(t *testing.T) {
 func TestAnInstallerWithANameBesideOneWithout(t *testing.T) {
 	t.Parallel()
 	storetest.RunInstaller(t, func(t testing.TB) storetest.Installation {
-		path, host := besideRooms(t, rooms)
-		execute(t, host, "INSERT INTO sessions (id, streamer_id, name, active) SELECT value, 1, 'room ' || value, value % 2 FROM json_each('[1,2,3,4,5]')")
+		path, app := besideRooms(t, rooms)
+		execute(t, app, "INSERT INTO sessions (id, streamer_id, name, active) SELECT value, 1, 'room ' || value, value % 2 FROM json_each('[1,2,3,4,5]')")
 		return storetest.Installation{
 			Store: open(t, path, named), Second: open(t, path, named), Sessions: 5,
-			Describe: func(context.Context) (string, error) { return dump(t, host, false), nil }, //nolint:contextcheck // dump uses the test's
+			Describe: func(context.Context) (string, error) { return dump(t, app, false), nil }, //nolint:contextcheck // dump uses the test's
 		}
 	})
 }
@@ -70,40 +70,40 @@ func TestAnInstallerWithANameBesideOneWithout(t *testing.T) {
 func TestInstallationsInOneDatabaseLeaveEachOtherAlone(t *testing.T) {
 	t.Parallel()
 	thorough.Only(t, thorough.Random)
-	path, host := newHost(t, append([]string{hostTables}, roomTables...)...)
+	path, app := newApp(t, append([]string{appTables}, roomTables...)...)
 	side := func(c sqlite.Config, column string) besides.Side {
 		table := c.Schema.Table
 		return besides.Side{
 			Store: open(t, path, c),
 			Insert: func(ctx context.Context, id int, idle time.Duration) error {
-				_, err := host.ExecContext(ctx, "INSERT INTO "+table+" (id, last_activity) VALUES (?, ?)", id, time.Now().Add(-idle).UTC().Format(time.DateTime))
+				_, err := app.ExecContext(ctx, "INSERT INTO "+table+" (id, last_activity) VALUES (?, ?)", id, time.Now().Add(-idle).UTC().Format(time.DateTime))
 				return err
 			},
 			Use: func(ctx context.Context, id int) error {
-				_, err := host.ExecContext(ctx, fmt.Sprintf("INSERT INTO propositions (%s) SELECT id FROM %s WHERE id = ?", column, table), id)
+				_, err := app.ExecContext(ctx, fmt.Sprintf("INSERT INTO propositions (%s) SELECT id FROM %s WHERE id = ?", column, table), id)
 				return err
 			},
 			Describe: func(context.Context) ([]string, error) {
-				return ofInstallation(t, host, c.Name, table), nil //nolint:contextcheck // lines uses the test's
+				return ofInstallation(t, app, c.Name, table), nil //nolint:contextcheck // lines uses the test's
 			},
 		}
 	}
-	execute(t, host, "DROP TABLE propositions")
-	execute(t, host, "CREATE TABLE propositions (id INTEGER PRIMARY KEY, session_id INTEGER REFERENCES sessions ON DELETE SET NULL, room_id INTEGER REFERENCES rooms ON DELETE SET NULL)")
-	execute(t, host, "ALTER TABLE sessions ADD COLUMN last_activity TIMESTAMP")
+	execute(t, app, "DROP TABLE propositions")
+	execute(t, app, "CREATE TABLE propositions (id INTEGER PRIMARY KEY, session_id INTEGER REFERENCES sessions ON DELETE SET NULL, room_id INTEGER REFERENCES rooms ON DELETE SET NULL)")
+	execute(t, app, "ALTER TABLE sessions ADD COLUMN last_activity TIMESTAMP")
 	besides.Check(t, [2]besides.Side{side(rooms, "room_id"), side(named, "session_id")}, 100)
 }
 
 // ofInstallation is everything in the database that belongs to an installation, and its sessions.
-func ofInstallation(t testing.TB, host *sql.DB, name, table string) []string {
+func ofInstallation(t testing.TB, app *sql.DB, name, table string) []string {
 	t.Helper()
 	prefix := "sessioncleanup_"
 	if name != "" {
 		prefix = name + "_" + prefix
 	}
-	all := lines(t, host, "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name", prefix)
-	for _, own := range append(lines(t, host, "SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, length(?1)) = ?1 ORDER BY name", prefix), table) {
-		for _, row := range lines(t, host, "SELECT * FROM "+own+" ORDER BY 1") {
+	all := lines(t, app, "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name", prefix)
+	for _, own := range append(lines(t, app, "SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, length(?1)) = ?1 ORDER BY name", prefix), table) {
+		for _, row := range lines(t, app, "SELECT * FROM "+own+" ORDER BY 1") {
 			all = append(all, own+" "+row)
 		}
 	}
@@ -145,7 +145,7 @@ func TestMigrateRefusesATableThatAnotherInstallationHas(t *testing.T) {
 			t.Errorf("%q on %q: %v, want an ErrInvalid with %q", c.config.Name, c.config.Schema.Table, err, c.want)
 		}
 	}
-	if got := lines(t, openHost(t, path), "SELECT name FROM sqlite_master WHERE name LIKE 'other%'"); len(got) > 0 {
+	if got := lines(t, openApp(t, path), "SELECT name FROM sqlite_master WHERE name LIKE 'other%'"); len(got) > 0 {
 		t.Errorf("a Migrate that was refused left %v", got)
 	}
 }
@@ -168,10 +168,10 @@ func TestANameHasALimitedForm(t *testing.T) {
 
 func TestNamesOfTheApplicationMayLookLikeThoseOfAnInstallation(t *testing.T) {
 	t.Parallel()
-	path, host := newHost(t, "CREATE TABLE carts (id INTEGER PRIMARY KEY)",
+	path, app := newApp(t, "CREATE TABLE carts (id INTEGER PRIMARY KEY)",
 		"CREATE TABLE live_events (id INTEGER PRIMARY KEY, carts_id INTEGER REFERENCES carts ON DELETE CASCADE)", "CREATE TABLE live (id INTEGER PRIMARY KEY)",
 		"CREATE TABLE events (id INTEGER PRIMARY KEY, live_id INTEGER REFERENCES live ON DELETE CASCADE)", "INSERT INTO carts VALUES (1)", "INSERT INTO live VALUES (1)")
-	before := dump(t, host, false)
+	before := dump(t, app, false)
 	first, second := open(t, path, sqlite.Config{Schema: sessioncleanup.Schema{Table: "carts"}}), open(t, path, sqlite.Config{Name: "live", Schema: sessioncleanup.Schema{Table: "live"}})
 	for range 2 {
 		migrate(t, first)
@@ -185,13 +185,13 @@ func TestNamesOfTheApplicationMayLookLikeThoseOfAnInstallation(t *testing.T) {
 	if err := errors.Join(first.Uninstall(t.Context()), second.Validate(t.Context()), second.Uninstall(t.Context())); err != nil {
 		t.Error(err)
 	}
-	if after := dump(t, host, false); after != before {
+	if after := dump(t, app, false); after != before {
 		t.Errorf("Uninstall left more or less than was there:\n%s", cmp.Diff(strings.Split(before, "\n"), strings.Split(after, "\n")))
 	}
 	if _, err := sqlite.Open(t.Context(), path, sqlite.Config{Name: "live", Schema: sessioncleanup.Schema{Table: "my_sessioncleanup_rooms"}}); !errors.Is(err, sessioncleanup.ErrInvalid) {
 		t.Errorf("a table with a word that a name changes: %v, want an ErrInvalid", err)
 	}
-	if !slices.Equal(lines(t, host, "SELECT count(*) FROM live"), []string{"1"}) {
+	if !slices.Equal(lines(t, app, "SELECT count(*) FROM live"), []string{"1"}) {
 		t.Error("a session is gone")
 	}
 }

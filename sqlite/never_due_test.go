@@ -20,10 +20,10 @@ func TestValidateAndStatsCountWhatCanNeverBecomeDue(t *testing.T) {
 			7, "7 active sessions can never become due: they have no expiry, and nothing shows when they are used"},
 	} {
 		var log strings.Builder
-		path, host := newHost(t, tables)
+		path, app := newApp(t, tables)
 		store := open(t, path, sqlite.Config{Logger: logTo(&log)})
 		migrate(t, store)
-		execute(t, host, `
+		execute(t, app, `
 			INSERT INTO sessions (id, last_activity, expires_at, active, auto_cleanup) VALUES
 				(1, '9999-12-31', NULL, 1, 1), (2, '9000-01-01', '9999-12-31', 1, 1), (3, 253402300799, NULL, 1, 1), (4, 'infinity', 0, 1, 1),
 				(5, 'infinity', datetime('now', '+1 day'), 1, 1), (6, 'infinity', NULL, 1, 0), (7, 'infinity', NULL, 0, 1),
@@ -46,8 +46,8 @@ func TestValidateAndStatsCountWhatCanNeverBecomeDue(t *testing.T) {
 				t.Errorf("%+v: %d sessions can never become due, %v; want %d", f, counts.NeverDue, err, all)
 			}
 		}
-		execute(t, host, "UPDATE sessions SET last_activity = 'someday' WHERE id = 9")   // what cannot be read makes nothing due
-		execute(t, host, "INSERT INTO sessions (id, expires_at) VALUES (11, 'someday')") // used now, as the trigger notes
+		execute(t, app, "UPDATE sessions SET last_activity = 'someday' WHERE id = 9")   // what cannot be read makes nothing due
+		execute(t, app, "INSERT INTO sessions (id, expires_at) VALUES (11, 'someday')") // used now, as the trigger notes
 		counts, err := store.Counts(t.Context(), sessioncleanup.CountsQuery{})
 		if unreadable := map[int]int{5: 6, 7: 8}[want.never]; err != nil || counts.NeverDue != unreadable {
 			t.Errorf("%d sessions can never become due, %v; want %d", counts.NeverDue, err, unreadable)

@@ -107,7 +107,11 @@ func (c *conn) foldAll(ctx context.Context, chosen string, p params) error {
 			return err
 		}
 	}
-	for _, name := range []string{"fold", "drop_notes"} {
+	all := []string{"fold", "drop_notes"}
+	if c.adopted.Classed {
+		all = []string{"fold", "class_noted", "drop_notes"}
+	}
+	for _, name := range all {
 		if _, err := c.exec(ctx, c.notes(name, chosen), p); err != nil {
 			return err
 		}

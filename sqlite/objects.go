@@ -29,7 +29,11 @@ func (l *layout) indexes(c *catalog) []object {
 		helper(source.Table, source.Session)
 	}
 	bare := l.expressions("")
-	for _, name := range []string{"idle", "expired", "gone", "ended", "protected"} {
+	names := []string{"idle", "expired", "gone", "ended", "protected"}
+	if l.adopted.Classed {
+		names = append(names, "class_idle", "class_expired", "class_gone", "classed")
+	}
+	for _, name := range names {
 		all = append(all, object{"index", "sessioncleanup_" + name, l.schema.Table, filled("index_"+name, bare)})
 	}
 	return all
@@ -58,6 +62,10 @@ func (l *layout) triggers() []object {
 	}
 	n["if_new_visible"] = ""
 	n["old_id_text"] = l.adopted.ID.readText("OLD." + sqlfile.Column(s.ID))
+	n["or_tagged"] = ""
+	if l.adopted.Classed {
+		n["or_tagged"] = " " + filled("or_tagged", sqlfile.Names{"new_id_text": l.adopted.ID.readText("NEW." + sqlfile.Column(s.ID))})
+	}
 	created := []string{"session_inserted", "session_changed", "session_used", "session_deleted"}
 	if tests := conditions(s); len(tests) > 0 {
 		for i, name := range tests {
@@ -73,6 +81,9 @@ func (l *layout) triggers() []object {
 	var all []object
 	for _, name := range created {
 		all = append(all, object{"trigger", "sessioncleanup_" + name, s.Table, filled("trigger_"+name, n)})
+	}
+	if l.adopted.Classed {
+		all = append(all, l.tagTriggers()...)
 	}
 	use := func(rows ...string) sqlfile.Names {
 		return sqlfile.Names{"note_use": filled("note_use", with(n, sqlfile.Names{

@@ -34,10 +34,10 @@ func TestOddTimesMeanWhatTheyStandFor(t *testing.T) {
 		}{
 			"never": {never, false, false}, "unknown": {unknown, true, false}, "unreadable": {unreadable, false, true}, "recent": {recent, false, false},
 		} {
-			store, host := adopt(t, fmt.Sprintf(oddTable, declared))
+			store, app := adopt(t, fmt.Sprintf(oddTable, declared))
 			for i, value := range c.values {
-				execute(t, host, fmt.Sprintf("INSERT INTO sessions (id, created_at, auto_cleanup) VALUES (%d, datetime('now', '-3 days'), 1)", i+1))
-				execute(t, host, fmt.Sprintf("UPDATE sessions SET last_activity = %s WHERE id = %d", value, i+1))
+				execute(t, app, fmt.Sprintf("INSERT INTO sessions (id, created_at, auto_cleanup) VALUES (%d, datetime('now', '-3 days'), 1)", i+1))
+				execute(t, app, fmt.Sprintf("UPDATE sessions SET last_activity = %s WHERE id = %d", value, i+1))
 			}
 			var want []string
 			for i := range c.values {
@@ -63,10 +63,10 @@ func TestOddTimesMeanWhatTheyStandFor(t *testing.T) {
 			}
 			_, got, err := clean(t.Context(), store)
 			if diff := cmp.Diff(want, sorted(got)); err != nil || diff != "" {
-				t.Errorf("%s %s: %v, deactivated (-want +got):\n%s\n%s", declared, what, err, diff, line(t, host, "SELECT id, typeof(last_activity), quote(last_activity) FROM sessions"))
+				t.Errorf("%s %s: %v, deactivated (-want +got):\n%s\n%s", declared, what, err, diff, line(t, app, "SELECT id, typeof(last_activity), quote(last_activity) FROM sessions"))
 			}
 			// As an expiry, none of them makes a session due.
-			execute(t, host, "UPDATE sessions SET expires_at = nullif(last_activity, '1970-01-01'), last_activity = ?, active = 1", stamp(time.Now()))
+			execute(t, app, "UPDATE sessions SET expires_at = nullif(last_activity, '1970-01-01'), last_activity = ?, active = 1", stamp(time.Now()))
 			if what == "recent" {
 				continue
 			}
@@ -82,11 +82,11 @@ func TestTimesOfCreationThatStandForNoneMakeNothingDue(t *testing.T) {
 	t.Parallel()
 	for _, created := range []string{"'0001-01-01T00:00:00Z'", "'0001-01-01 00:00:00 +0000 UTC'", "'0000-00-00 00:00:00'", "0", "'1970-01-01'", "NULL"} {
 		for _, table := range []string{"(id INTEGER PRIMARY KEY, created_at, updated_at)", "(id INTEGER PRIMARY KEY, created_at, last_activity)"} {
-			store, host := adopt(t, "CREATE TABLE sessions "+table, "INSERT INTO sessions (id, created_at) VALUES (1, "+created+")")
+			store, app := adopt(t, "CREATE TABLE sessions "+table, "INSERT INTO sessions (id, created_at) VALUES (1, "+created+")")
 			if s := get(t, store, "1"); !near(s.LastActivity, time.Now()) {
 				t.Errorf("%s %s: last active %v, want the time of the migration", table, created, s.LastActivity)
 			}
-			execute(t, host, "DELETE FROM sessioncleanup_touches")
+			execute(t, app, "DELETE FROM sessioncleanup_touches")
 			if _, deactivated, err := clean(t.Context(), store); err != nil || len(deactivated) > 0 {
 				t.Errorf("%s %s: deactivated %v, %v", table, created, deactivated, err)
 			}
@@ -122,11 +122,11 @@ func TestTheFormOfAColumnIsThatOfMostValues(t *testing.T) {
 		"unixepoch() * 1000000":  {"datetime('now', '-1 hour')", "2???-*.???"},
 		"'2024-01-01 +0000 UTC'": {"datetime('now', '-1 hour')", "2???-*.???"},
 	} {
-		path, host := newHost(t, fmt.Sprintf(oddTable, ""))
+		path, app := newApp(t, fmt.Sprintf(oddTable, ""))
 		for range 20 {
-			execute(t, host, "INSERT INTO sessions (last_activity) VALUES ("+c.usual+")")
+			execute(t, app, "INSERT INTO sessions (last_activity) VALUES ("+c.usual+")")
 		}
-		execute(t, host, "INSERT INTO sessions (last_activity) VALUES ("+odd+")")
+		execute(t, app, "INSERT INTO sessions (last_activity) VALUES ("+odd+")")
 		store := open(t, path, sqlite.Config{})
 		migrate(t, store)
 		if _, got, err := clean(t.Context(), store); err != nil || len(got) > 1 {
@@ -141,8 +141,8 @@ func TestTheFormOfAColumnIsThatOfMostValues(t *testing.T) {
 		if s := get(t, store, "3"); !near(s.LastActivity, time.Now()) {
 			t.Errorf("%s among %s: read %v after a touch", odd, c.usual, s.LastActivity)
 		}
-		if got := line(t, host, "SELECT CAST(last_activity AS TEXT) GLOB ? FROM sessions WHERE id = 3", c.written); got != "1" {
-			t.Errorf("%s among %s: wrote %s", odd, c.usual, line(t, host, "SELECT CAST(last_activity AS TEXT) FROM sessions WHERE id = 3"))
+		if got := line(t, app, "SELECT CAST(last_activity AS TEXT) GLOB ? FROM sessions WHERE id = 3", c.written); got != "1" {
+			t.Errorf("%s among %s: wrote %s", odd, c.usual, line(t, app, "SELECT CAST(last_activity AS TEXT) FROM sessions WHERE id = 3"))
 		}
 	}
 }
@@ -154,10 +154,10 @@ func TestWhatIsUntrackedExpiresOnly(t *testing.T) {
 		t.Helper()
 		var log strings.Builder
 		c.Logger = logTo(&log)
-		path, host := newHost(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, active BOOLEAN DEFAULT 1, created_at)", "INSERT INTO sessions VALUES (1, 1, datetime('now', '-90 days')), (2, 0, datetime('now', '-90 days')), (3, 1, datetime('now', '-90 days')), (4, 0, datetime('now', '-90 days'))")
+		path, app := newApp(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, active BOOLEAN DEFAULT 1, created_at)", "INSERT INTO sessions VALUES (1, 1, datetime('now', '-90 days')), (2, 0, datetime('now', '-90 days')), (3, 1, datetime('now', '-90 days')), (4, 0, datetime('now', '-90 days'))")
 		store := open(t, path, c)
 		migrate(t, store)
-		execute(t, host, "UPDATE sessions SET expires_at = ? WHERE id > 2", old)
+		execute(t, app, "UPDATE sessions SET expires_at = ? WHERE id > 2", old)
 		return store, &log
 	}
 	for what, c := range map[string]struct {
@@ -198,15 +198,15 @@ func TestWhatIsUntrackedExpiresOnly(t *testing.T) {
 // TestAChangedUpdatedAtIsActivity where there is no activity table, unless the library itself is what changed the row.
 func TestAChangedUpdatedAtIsActivity(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, name TEXT, updated_at)", `
+	store, app := adopt(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, name TEXT, updated_at)", `
 		CREATE TRIGGER stamp AFTER UPDATE ON sessions WHEN NEW.updated_at IS OLD.updated_at BEGIN
 			UPDATE sessions SET updated_at = strftime('%Y-%m-%d %H:%M:%f', 'now') WHERE id = NEW.id;
 		END`, "INSERT INTO sessions VALUES (1, 'a', datetime('now', '-2 days')), (2, 'b', datetime('now', '-2 days')), (3, 'c', datetime('now', '-2 days'))")
 	if s := get(t, store, "1"); near(s.LastActivity, time.Now()) {
 		t.Errorf("Migrate itself counts as activity: %+v", s)
 	}
-	execute(t, host, "UPDATE sessions SET updated_at = ? WHERE id = 1", stamp(time.Now().Add(-time.Hour)))
-	execute(t, host, "UPDATE sessions SET name = 'x' WHERE id = 2")
+	execute(t, app, "UPDATE sessions SET updated_at = ? WHERE id = 1", stamp(time.Now().Add(-time.Hour)))
+	execute(t, app, "UPDATE sessions SET name = 'x' WHERE id = 2")
 	for _, id := range []string{"1", "2"} {
 		if s := get(t, store, id); !near(s.LastActivity, time.Now()) {
 			t.Errorf("updated, but %+v", s)
@@ -218,7 +218,7 @@ func TestAChangedUpdatedAtIsActivity(t *testing.T) {
 	if s := get(t, store, "3"); near(s.LastActivity, time.Now()) {
 		t.Errorf("the run itself counts as activity: %+v", s)
 	}
-	if got := line(t, host, "SELECT count(*) FROM sessioncleanup_touches"); got != "0" {
+	if got := line(t, app, "SELECT count(*) FROM sessioncleanup_touches"); got != "0" {
 		t.Errorf("%s notes are left", got)
 	}
 }

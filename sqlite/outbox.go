@@ -119,7 +119,9 @@ func (c *conn) claim(ctx context.Context, claim sessioncleanup.NoticeClaim, out 
 			}
 			continue
 		}
-		n.Message = out.ID
+		if n.Message = out.ID; !deleted {
+			n.Tags = session.Tags
+		}
 		out.Notices, ids = append(out.Notices, n), append(ids, n.SessionID)
 	}
 	list, err := json.Marshal(ids)
@@ -177,22 +179,32 @@ func (s *Store) SettleNotices(ctx context.Context, o sessioncleanup.NoticeOutcom
 
 // Remind makes delivered notices due whose stage has risen.
 func (s *Store) Remind(ctx context.Context, r sessioncleanup.Reminding) (reminded int, err error) {
-	err = s.writing(ctx, func(c *conn) error {
-		if err := mustBeInstalled(ctx, c); err != nil {
-			return err
-		}
+	err = s.writingSessions(ctx, func(c *conn) error {
 		if err := c.guard(ctx, r.Lease); err != nil {
 			return err
 		}
 		if len(r.Before) == 0 {
 			return nil
 		}
-		now, longest := c.clock(), slices.Max(r.Before)
+		now, longest, latest := c.clock(), slices.Max(r.Before), r.Thresholds.At(c.clock()).Latest()
+		kept, delivered := latest.Delete, latest.Warned
+		for _, of := range r.Thresholds.At(c.clock()).Rules {
+			if of.Warned.After(delivered) {
+				delivered = of.Warned
+			}
+		}
 		all, err := c.noticesBy(ctx, "notices_to_remind", params{
-			"stages": len(r.Before), "kept_before": formatTime(now.Add(longest - r.Thresholds.Delete + time.Millisecond)),
-			"delivered_before": formatTime(now.Add(longest - r.Thresholds.Warn + time.Millisecond)),
+			"stages": len(r.Before), "kept_before": formatTime(kept.Add(longest + 2*time.Millisecond)),
+			"delivered_before": formatTime(delivered.Add(longest + 2*time.Millisecond)),
 		})
 		for _, n := range all {
+			if len(r.Thresholds.Rules) > 0 {
+				session, err := c.sessionOf(ctx, n)
+				if err != nil {
+					return err
+				}
+				n.Tags = session.Tags
+			}
 			if stage := r.StageOf(n, now); stage > n.Stage {
 				n.Stage, reminded = stage, reminded+1
 				n = n.Next(now)
@@ -204,6 +216,15 @@ func (s *Store) Remind(ctx context.Context, r sessioncleanup.Reminding) (reminde
 		return err
 	})
 	return reminded, err
+}
+
+// keepNoticeTags keeps the tags of sessions that are about to be deleted, for what their owners are told.
+func (c *conn) keepNoticeTags(ctx context.Context, refs []sessioncleanup.SessionRef) error {
+	list, err := json.Marshal(idsOf(refs))
+	if err == nil {
+		_, err = c.exec(ctx, statements["note_tags"], params{"sessions": string(list)})
+	}
+	return err
 }
 
 // tellDeleted has the owners of sessions told that a run deleted them, if they were warned.
@@ -232,10 +253,10 @@ func (s *Store) Notices(ctx context.Context, q sessioncleanup.NoticeQuery) (all 
 func (c *conn) noticesBy(ctx context.Context, statement string, p params) (all []sessioncleanup.Notice, err error) {
 	err = c.query(ctx, statements[statement], p, func(rows *sql.Rows) error {
 		var n sessioncleanup.Notice
-		var since, queued string
+		var since, queued, tags string
 		var delivered, failed, next, first, deleted, told sql.NullString
 		err := rows.Scan(&n.SessionID, &n.OwnerID, &n.Name, &since, &queued, &delivered, &failed, &next, &n.Message, &n.Attempts, &first, &n.Error,
-			&n.Stage, &deleted, &told)
+			&n.Stage, &deleted, &told, &tags)
 		if err != nil {
 			return err
 		}
@@ -249,6 +270,9 @@ func (c *conn) noticesBy(ctx context.Context, statement string, p params) (all [
 			if *t.dest, err = parseTime(t.value); err != nil {
 				return fmt.Errorf("notice of session %q: %w", n.SessionID, err)
 			}
+		}
+		if deleted.Valid {
+			n.Tags = tagList(tags)
 		}
 		all = append(all, n)
 		return nil

@@ -65,7 +65,7 @@ var roles = map[string]func(path string) error{
 	"archive": func(path string) error { return withArchive(path, archiveDue) },
 	"restore": func(path string) error { return withArchive(path, restoreAll) },
 	"write": func(path string) error { // until its input ends
-		host, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(5000)")
+		app, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(5000)")
 		if err != nil {
 			return err
 		}
@@ -80,10 +80,10 @@ var roles = map[string]func(path string) error{
 			select {
 			case <-stop:
 				fmt.Println("wrote", n)
-				return host.Close()
+				return app.Close()
 			case <-tick.C:
 			}
-			if _, err := host.Exec("INSERT INTO propositions (session_id) SELECT 1 + ? % 100", n); err != nil {
+			if _, err := app.Exec("INSERT INTO propositions (session_id) SELECT 1 + ? % 100", n); err != nil {
 				return fmt.Errorf("write %d: %w", n, err)
 			}
 			if n == 0 {
@@ -153,10 +153,10 @@ const manyDue = `
 
 func TestOtherProcessesWriteWhileOneCleans(t *testing.T) {
 	t.Parallel()
-	path, host := newHost(t, hostTables)
+	path, app := newApp(t, appTables)
 	store := open(t, path, sqlite.Config{})
 	migrate(t, store)
-	execute(t, host, manyDue)
+	execute(t, app, manyDue)
 	type writer struct {
 		stop io.Closer
 		out  *bufio.Scanner
@@ -200,25 +200,25 @@ func TestOtherProcessesWriteWhileOneCleans(t *testing.T) {
 			t.Errorf("a writer: %v", err)
 		}
 	}
-	if got := line(t, host, "SELECT count(*) FROM propositions"); got != fmt.Sprint(written) {
+	if got := line(t, app, "SELECT count(*) FROM propositions"); got != fmt.Sprint(written) {
 		t.Errorf("%s rows of activity, but %d were written", got, written)
 	}
-	if got := line(t, host, "SELECT count(*) FROM sessions WHERE id <= 100 AND active"); got != "100" {
+	if got := line(t, app, "SELECT count(*) FROM sessions WHERE id <= 100 AND active"); got != "100" {
 		t.Errorf("%s of 100 sessions in use are active", got)
 	}
-	expectLogged(t, host, 6000, 6000)
+	expectLogged(t, app, 6000, 6000)
 }
 
 // expectLogged compares the audit log with the sessions.
-func expectLogged(t *testing.T, host *sql.DB, deleted, deactivated int) {
+func expectLogged(t *testing.T, app *sql.DB, deleted, deactivated int) {
 	t.Helper()
 	want := fmt.Sprintf("deactivated|%d|%[1]d\ndeleted|%d|%[2]d", deactivated, deleted)
-	if got := line(t, host, `
+	if got := line(t, app, `
 		SELECT action, count(*), count(DISTINCT json_extract(value, '$.id')) FROM sessioncleanup_events, json_each(sessions)
 		 GROUP BY action ORDER BY action`); got != want {
 		t.Errorf("events hold %s, want %s", got, want)
 	}
-	if got := line(t, host, "SELECT count(*), sum(NOT active) FROM sessions"); got != fmt.Sprintf("%d|%d", 12100-deleted, deactivated) {
+	if got := line(t, app, "SELECT count(*), sum(NOT active) FROM sessions"); got != fmt.Sprintf("%d|%d", 12100-deleted, deactivated) {
 		t.Errorf("sessions, and inactive ones: %s", got)
 	}
 }
@@ -226,27 +226,27 @@ func expectLogged(t *testing.T, host *sql.DB, deleted, deactivated int) {
 func TestARunThatWasKilledIsFinishedByTheNext(t *testing.T) {
 	t.Parallel()
 	thorough.Only(t, thorough.Killed)
-	path, host := newHost(t, hostTables)
+	path, app := newApp(t, appTables)
 	store := open(t, path, sqlite.Config{})
 	migrate(t, store)
-	execute(t, host, manyDue)
+	execute(t, app, manyDue)
 	for _, events := range []string{"3", "30", "150"} { // batches after which the cleaner is killed
 		c := process(t, "clean", path)
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "for "+events+" events", func() bool { return line(t, host, "SELECT count(*) >= "+events+" FROM sessioncleanup_events") == "1" })
+		eventually(t, "for "+events+" events", func() bool { return line(t, app, "SELECT count(*) >= "+events+" FROM sessioncleanup_events") == "1" })
 		_ = c.Process.Kill()
 		_ = c.Wait()
 	}
-	if left := line(t, host, "SELECT count(*) FROM sessions WHERE active"); left == "100" {
+	if left := line(t, app, "SELECT count(*) FROM sessions WHERE active"); left == "100" {
 		t.Error("the cleaner had finished before it was killed")
 	}
 	if _, _, err := clean(t.Context(), store); err != nil {
 		t.Fatal(err)
 	}
-	expectLogged(t, host, 6000, 6000)
-	if got := line(t, host, "PRAGMA integrity_check"); got != "ok" {
+	expectLogged(t, app, 6000, 6000)
+	if got := line(t, app, "PRAGMA integrity_check"); got != "ok" {
 		t.Errorf("integrity_check: %s", got)
 	}
 }
@@ -260,15 +260,15 @@ func TestAMigrationThatWasKilledIsFinishedByTheNext(t *testing.T) {
 		"SELECT count(*) FROM sqlite_master WHERE name = 'sessioncleanup_propositions_session_id'",
 		"SELECT count(*) FROM sqlite_master WHERE name = 'sessioncleanup_idle'",
 	} {
-		path, host := newHost(t, hostTables, `
+		path, app := newApp(t, appTables, `
 			WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
 			INSERT INTO sessions (id, created_at) SELECT i, datetime('2020-01-01', i || ' minutes') FROM n`)
-		before := dump(t, host, true)
+		before := dump(t, app, true)
 		c := process(t, "migrate", path)
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, reached, func() bool { return line(t, host, reached) == "1" })
+		eventually(t, reached, func() bool { return line(t, app, reached) == "1" })
 		_ = c.Process.Kill()
 		_ = c.Wait()
 		store := open(t, path, sqlite.Config{})
@@ -276,13 +276,13 @@ func TestAMigrationThatWasKilledIsFinishedByTheNext(t *testing.T) {
 		if err := store.Validate(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if got := line(t, host, "SELECT sum(julianday(last_activity) = julianday(created_at)), sum(auto_cleanup) FROM sessions"); got != "20000|20000" {
+		if got := line(t, app, "SELECT sum(julianday(last_activity) = julianday(created_at)), sum(auto_cleanup) FROM sessions"); got != "20000|20000" {
 			t.Errorf("sessions with their time, and with auto-cleanup: %s", got)
 		}
 		if err := store.Uninstall(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if dump(t, host, true) != before {
+		if dump(t, app, true) != before {
 			t.Error("after Uninstall the database is not as it was")
 		}
 	}
@@ -290,9 +290,9 @@ func TestAMigrationThatWasKilledIsFinishedByTheNext(t *testing.T) {
 
 func TestFilesWithoutRightsAreNamed(t *testing.T) {
 	t.Parallel()
-	path, host := newHost(t, hostTables)
+	path, app := newApp(t, appTables)
 	migrate(t, open(t, path, sqlite.Config{}))
-	_ = host.Close()
+	_ = app.Close()
 	chmod := func(path string, mode os.FileMode) {
 		t.Helper()
 		if err := os.Chmod(path, mode); err != nil {

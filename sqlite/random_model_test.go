@@ -27,10 +27,10 @@ type told struct {
 const year9000 = 221845392000.0
 
 // model is what the rows say about the sessions.
-func (w *application) model(host *sql.DB) *runmodel.Model {
+func (w *application) model(app *sql.DB) *runmodel.Model {
 	m := &runmodel.Model{
 		Sessions: map[string]*runmodel.Session{}, InUse: used, Active: w.activeColumn(), Changed: []string{"parent_id"},
-		Rows: func(t *testing.T) runmodel.Rows { return w.read(t, host) },
+		Rows: func(t *testing.T) runmodel.Rows { return w.read(t, app) },
 		Now:  func(*testing.T) float64 { return seconds(time.Now()) },
 	}
 	for _, name := range []string{"last_activity", "updated_at", "expires_at"} {
@@ -121,14 +121,14 @@ func (w *application) activity(s *runmodel.Session, source *activityTable, m mom
 }
 
 // read reads all sessions that have an id, with their values as they are.
-func (w *application) read(t *testing.T, host *sql.DB) runmodel.Rows {
+func (w *application) read(t *testing.T, app *sql.DB) runmodel.Rows {
 	t.Helper()
-	columns := lines(t, host, "SELECT name FROM pragma_table_info(?)", w.table)
+	columns := lines(t, app, "SELECT name FROM pragma_table_info(?)", w.table)
 	list := ""
 	for _, column := range columns {
 		list += fmt.Sprintf(", +%q", column) // without its type, by which the driver would read times
 	}
-	rows, err := host.QueryContext(t.Context(), fmt.Sprintf("SELECT %s FROM %s WHERE %s", list[2:], w.table, w.visible()))
+	rows, err := app.QueryContext(t.Context(), fmt.Sprintf("SELECT %s FROM %s WHERE %s", list[2:], w.table, w.visible()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func (w *application) read(t *testing.T, host *sql.DB) runmodel.Rows {
 
 // prepare does after the adoption what only an application of this library does: it protects sessions, closes some, and
 // adds one that is inactive since an unknown time.
-func (w *application) prepare(t *testing.T, host *sql.DB, m *runmodel.Model) {
+func (w *application) prepare(t *testing.T, app *sql.DB, m *runmodel.Model) {
 	t.Helper()
 	wrote := func(s *runmodel.Session) {
 		if w.stamps && len(w.sources) == 0 { // the time of update that the trigger sets counts as activity
@@ -164,7 +164,7 @@ func (w *application) prepare(t *testing.T, host *sql.DB, m *runmodel.Model) {
 		}
 	}
 	for _, n := range []int{1, 12, 23, 34, 46, 57} {
-		execute(t, host, fmt.Sprintf("UPDATE %s SET auto_cleanup = 0 WHERE id = ?", w.table), w.id.value(n))
+		execute(t, app, fmt.Sprintf("UPDATE %s SET auto_cleanup = 0 WHERE id = ?", w.table), w.id.value(n))
 		s := m.Sessions[w.id.name(w.id.value(n))]
 		s.Protected = true
 		wrote(s)
@@ -174,7 +174,7 @@ func (w *application) prepare(t *testing.T, host *sql.DB, m *runmodel.Model) {
 		if !s.Active {
 			continue
 		}
-		execute(t, host, fmt.Sprintf("UPDATE %s SET %s = ? WHERE id = ?", w.table, m.Active), w.state(0), w.id.value(n))
+		execute(t, app, fmt.Sprintf("UPDATE %s SET %s = ? WHERE id = ?", w.table, m.Active), w.state(0), w.id.value(n))
 		s.Active, s.Deactivated = false, m.Now(t)
 		wrote(s)
 	}
@@ -185,14 +185,14 @@ func (w *application) prepare(t *testing.T, host *sql.DB, m *runmodel.Model) {
 		}
 	}
 	added := w.insert(columns, values)
-	execute(t, host, added.sql, added.args...)
+	execute(t, app, added.sql, added.args...)
 	s := runmodel.New(0)
 	s.Odd, s.Active, s.Deactivated = true, false, m.Now(t)
 	m.Sessions[w.id.name(w.id.value(900))] = s
 }
 
 // follow makes another activity table, of which half of the applications tell the library.
-func (w *application) follow(t *testing.T, host *sql.DB, m *runmodel.Model, store *sqlite.Store) {
+func (w *application) follow(t *testing.T, app *sql.DB, m *runmodel.Model, store *sqlite.Store) {
 	t.Helper()
 	if w.random.IntN(2) == 0 || !w.schema.IsZero() { // a schema that is given says which tables are followed
 		return
@@ -200,11 +200,11 @@ func (w *application) follow(t *testing.T, host *sql.DB, m *runmodel.Model, stor
 	w.pausing.Lock()
 	defer w.pausing.Unlock()
 	late := activityTable{name: "late", column: "session_id", at: "at", time: randomTimes(w.random, false, false), known: true}
-	execute(t, host, fmt.Sprintf("CREATE TABLE late (session_id %s REFERENCES %s (id) ON DELETE CASCADE, at %s)", w.id.loose(), w.table, late.time.declared))
+	execute(t, app, fmt.Sprintf("CREATE TABLE late (session_id %s REFERENCES %s (id) ON DELETE CASCADE, at %s)", w.id.loose(), w.table, late.time.declared))
 	made := w.now.Add(-40 * day)
 	for n := 1; n <= count; n += 4 {
 		row := late.insert(w.id.value(n), late.time.write(made))
-		execute(t, host, row.sql, row.args...)
+		execute(t, app, row.sql, row.args...)
 	}
 	if err := store.Validate(t.Context()); !errors.Is(err, sessioncleanup.ErrNotInstalled) {
 		t.Errorf("Validate: %v, want it to name the new table", err)
@@ -219,7 +219,7 @@ func (w *application) follow(t *testing.T, host *sql.DB, m *runmodel.Model, stor
 }
 
 // shift makes it some days later, by making all times in the database earlier, and uses the sessions that are in use.
-func (w *application) shift(t *testing.T, host *sql.DB, m *runmodel.Model, days int) {
+func (w *application) shift(t *testing.T, app *sql.DB, m *runmodel.Model, days int) {
 	t.Helper()
 	w.pausing.Lock()
 	defer w.pausing.Unlock()
@@ -228,7 +228,7 @@ func (w *application) shift(t *testing.T, host *sql.DB, m *runmodel.Model, days 
 			m.Sessions[id] = runmodel.Added(m.Now(t))
 		}
 	}
-	db, err := host.Conn(t.Context())
+	db, err := app.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,7 +273,7 @@ func (w *application) shift(t *testing.T, host *sql.DB, m *runmodel.Model, days 
 		s.Shift(days)
 		if s.N > 0 && used(s.N) && w.shows() {
 			use := w.use(s.N)
-			execute(t, host, use.sql, use.args...)
+			execute(t, app, use.sql, use.args...)
 			s.Used, s.Stated = m.Now(t), math.Inf(1)
 		}
 	}

@@ -31,9 +31,9 @@ func TestRunsOnRandomSchemasStayWithinTheRules(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed+1), func(t *testing.T) {
 			t.Parallel()
 			w := randomApplication(rand.New(rand.NewPCG(seed+1, 14)), time.Now())
-			path, host := newHost(t, append([]string{"PRAGMA journal_mode = wal"}, w.ddl...)...)
+			path, app := newApp(t, append([]string{"PRAGMA journal_mode = wal"}, w.ddl...)...)
 			for _, row := range w.rows {
-				execute(t, host, row.sql, row.args...)
+				execute(t, app, row.sql, row.args...)
 			}
 			defer func() {
 				if t.Failed() {
@@ -41,37 +41,37 @@ func TestRunsOnRandomSchemasStayWithinTheRules(t *testing.T) {
 				}
 			}()
 			store := open(t, path, sqlite.Config{Schema: w.schema})
-			others := w.others(t, host)
+			others := w.others(t, app)
 			if w.refused {
-				before := dump(t, host, true)
+				before := dump(t, app, true)
 				if err := store.Migrate(t.Context(), sessioncleanup.Policy{}); !errors.Is(err, sessioncleanup.ErrInvalid) {
 					t.Errorf("Migrate fails with %v, want an ErrInvalid", err)
 				}
-				if diff := cmp.Diff(before, dump(t, host, true)); diff != "" {
+				if diff := cmp.Diff(before, dump(t, app, true)); diff != "" {
 					t.Errorf("after the refusal (-before +after):\n%s", diff)
 				}
 				return
 			}
-			before := dump(t, host, false)
-			model := w.model(host)
+			before := dump(t, app, false)
+			model := w.model(app)
 			rows := model.Rows(t)
-			stop := w.write(t, host)
+			stop := w.write(t, app)
 			migrate(t, store)
 			model.SameRows(t, "Migrate", rows)
 			if err := store.Validate(t.Context()); w.faulty != errors.Is(err, sessioncleanup.ErrInvalid) || errors.Is(err, sessioncleanup.ErrNotInstalled) {
 				t.Errorf("Validate: %v; want an ErrInvalid: %t", err, w.faulty)
 			}
-			w.prepare(t, host, model)
-			w.follow(t, host, model, store)
+			w.prepare(t, app, model)
+			w.follow(t, app, model, store)
 			manager, err := sessioncleanup.New(store, sessioncleanup.Config{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, days := range []int{0, 10, 40} {
-				w.shift(t, host, model, days)
+				w.shift(t, app, model, days)
 				model.Run(t, manager)
 			}
-			if diff := cmp.Diff(others, w.others(t, host)); diff != "" {
+			if diff := cmp.Diff(others, w.others(t, app)); diff != "" {
 				t.Errorf("rows that are no sessions (-before +after):\n%s", diff)
 			}
 			rows = model.Rows(t)
@@ -80,8 +80,8 @@ func TestRunsOnRandomSchemasStayWithinTheRules(t *testing.T) {
 			}
 			model.SameRows(t, "Uninstall", rows)
 			stop()
-			execute(t, host, "DROP TABLE IF EXISTS late")
-			if diff := cmp.Diff(before, dump(t, host, false)); diff != "" {
+			execute(t, app, "DROP TABLE IF EXISTS late")
+			if diff := cmp.Diff(before, dump(t, app, false)); diff != "" {
 				t.Errorf("after Uninstall (-before +after):\n%s", diff)
 			}
 		})
@@ -154,7 +154,8 @@ func randomApplication(r *rand.Rand, now time.Time) *application {
 	return w
 }
 
-// conditions makes some tables those of applications that have states in words, other rows beside the sessions, or soft deletion.
+// conditions makes some tables those of applications that have states in words, other rows beside the sessions, or soft
+// deletion.
 func (w *application) conditions(r *rand.Rand) {
 	if w.active != "" && r.IntN(3) == 0 {
 		w.schema.State = &sessioncleanup.State{Active: []string{"open", "paused"}, Deactivated: runmodel.Closed}
@@ -197,13 +198,13 @@ func (w *application) visible() string {
 }
 
 // others are the rows that are no sessions, and were none from the beginning.
-func (w *application) others(t *testing.T, host *sql.DB) []string {
+func (w *application) others(t *testing.T, app *sql.DB) []string {
 	t.Helper()
 	state := "''"
 	if w.active != "" {
 		state = w.active
 	}
-	return lines(t, host, fmt.Sprintf("SELECT hex(id) || ' ' || coalesce(%s, '') || ' ' || name FROM %s WHERE name LIKE 'other %%' ORDER BY 1", state, w.table))
+	return lines(t, app, fmt.Sprintf("SELECT hex(id) || ' ' || coalesce(%s, '') || ' ' || name FROM %s WHERE name LIKE 'other %%' ORDER BY 1", state, w.table))
 }
 
 func (w *application) makeTables() {
@@ -410,7 +411,7 @@ func (w *application) use(n int) statement {
 func (w *application) shows() bool { return w.use(1).sql != "" }
 
 // write uses and changes sessions, and adds new ones, until it is stopped. None of its statements may fail.
-func (w *application) write(t *testing.T, host *sql.DB) (stop func()) {
+func (w *application) write(t *testing.T, app *sql.DB) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	random := rand.New(rand.NewPCG(1, 1))
@@ -422,7 +423,7 @@ func (w *application) write(t *testing.T, host *sql.DB) (stop func()) {
 				w.insert([]string{"id", "name"}, []any{w.id.value(n), "new"}))
 			var err error
 			if change.sql != "" {
-				_, err = host.ExecContext(context.WithoutCancel(ctx), change.sql, change.args...)
+				_, err = app.ExecContext(context.WithoutCancel(ctx), change.sql, change.args...)
 			}
 			w.pausing.RUnlock()
 			if err != nil {

@@ -65,15 +65,15 @@ func TestTheApplicationMayChangeItsTables(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			path, host := newHost(t, hostTables)
-			host.SetMaxOpenConns(1) // for the settings of the connection
+			path, app := newApp(t, appTables)
+			app.SetMaxOpenConns(1) // for the settings of the connection
 			store := open(t, path, sqlite.Config{})
 			migrate(t, store)
-			execute(t, host, "INSERT INTO users (id, username) VALUES (1, 'ann')")
-			execute(t, host, insertUsed, 1, 1, "room", 1, stamp(time.Now().Add(-2*day)), nil, 1)
-			execute(t, host, "INSERT INTO propositions (session_id) VALUES (1)")
+			execute(t, app, "INSERT INTO users (id, username) VALUES (1, 'ann')")
+			execute(t, app, insertUsed, 1, 1, "room", 1, stamp(time.Now().Add(-2*day)), nil, 1)
+			execute(t, app, "INSERT INTO propositions (session_id) VALUES (1)")
 			for _, statement := range c.statements {
-				execute(t, host, statement)
+				execute(t, app, statement)
 			}
 			sessions, propositions := "sessions", "propositions"
 			if what == "sessions are renamed" {
@@ -82,10 +82,10 @@ func TestTheApplicationMayChangeItsTables(t *testing.T) {
 			if strings.Contains(strings.Join(c.statements, ""), "proposals") {
 				propositions = "proposals"
 			}
-			execute(t, host, "INSERT INTO "+propositions+" (session_id) VALUES (1)")
-			execute(t, host, "INSERT INTO "+sessions+" (id, name) VALUES (2, 'after')")
-			execute(t, host, "UPDATE "+sessions+" SET name = 'changed', updated_at = CURRENT_TIMESTAMP WHERE id = 1")
-			execute(t, host, "DELETE FROM "+sessions+" WHERE id = 2")
+			execute(t, app, "INSERT INTO "+propositions+" (session_id) VALUES (1)")
+			execute(t, app, "INSERT INTO "+sessions+" (id, name) VALUES (2, 'after')")
+			execute(t, app, "UPDATE "+sessions+" SET name = 'changed', updated_at = CURRENT_TIMESTAMP WHERE id = 1")
+			execute(t, app, "DELETE FROM "+sessions+" WHERE id = 2")
 			err := store.Validate(t.Context())
 			if (err != nil) != (c.reported != "") || err != nil && !strings.Contains(err.Error(), c.reported) {
 				t.Errorf("Validate: %v, want %q", err, c.reported)
@@ -101,11 +101,11 @@ func TestTheApplicationMayChangeItsTables(t *testing.T) {
 			if what == "our columns are renamed" {
 				used = "used_at"
 			}
-			execute(t, host, "UPDATE "+sessions+" SET "+used+" = '2020-01-01'")
+			execute(t, app, "UPDATE "+sessions+" SET "+used+" = '2020-01-01'")
 			if s := get(t, store, "1"); s.LastActivity.Year() != 2020 {
 				t.Errorf("the application's own time does not count: %+v", s)
 			}
-			execute(t, host, "INSERT INTO "+propositions+" (session_id) VALUES (1)")
+			execute(t, app, "INSERT INTO "+propositions+" (session_id) VALUES (1)")
 			if s := get(t, store, "1"); !near(s.LastActivity, time.Now()) {
 				t.Errorf("activity is not followed: %+v", s)
 			}
@@ -121,19 +121,19 @@ func TestUninstallFindsWhatWasRenamed(t *testing.T) {
 		"DROP TRIGGER sessioncleanup_session_changed; ALTER TABLE sessions RENAME COLUMN auto_cleanup TO automatic":                `has no column \"auto_cleanup\" any more`,
 	} {
 		var log strings.Builder
-		path, host := newHost(t, hostTables)
+		path, app := newApp(t, appTables)
 		store := open(t, path, sqlite.Config{Logger: logTo(&log)})
 		migrate(t, store)
-		line(t, host, "SELECT count(*) FROM sessions") // the connection sees what was changed
+		line(t, app, "SELECT count(*) FROM sessions") // the connection sees what was changed
 		for statement := range strings.SplitSeq(statements, "; ") {
-			execute(t, host, statement)
+			execute(t, app, statement)
 		}
-		_ = host.Close()
+		_ = app.Close()
 		if err := store.Uninstall(t.Context()); err != nil {
 			t.Errorf("%s: %v", statements, err)
 		}
-		host = openHost(t, path)
-		got := line(t, host, "SELECT group_concat(name, ' ') FROM pragma_table_info((SELECT name FROM sqlite_master WHERE name IN ('rooms', 'sessions')))")
+		app = openApp(t, path)
+		got := line(t, app, "SELECT group_concat(name, ' ') FROM pragma_table_info((SELECT name FROM sqlite_master WHERE name IN ('rooms', 'sessions')))")
 		wantColumns := "id streamer_id name code active created_at updated_at"
 		if want != "" {
 			wantColumns += " automatic"
@@ -141,7 +141,7 @@ func TestUninstallFindsWhatWasRenamed(t *testing.T) {
 		if got != wantColumns {
 			t.Errorf("%s: columns %s, want %s", statements, got, wantColumns)
 		}
-		if left := line(t, host, "SELECT count(*) FROM sqlite_master WHERE name LIKE 'sessioncleanup%'"); left != "0" {
+		if left := line(t, app, "SELECT count(*) FROM sqlite_master WHERE name LIKE 'sessioncleanup%'"); left != "0" {
 			t.Errorf("%s: %s objects are left", statements, left)
 		}
 		if (want == "") != (log.String() == "") || !strings.Contains(log.String(), want) {
@@ -153,27 +153,27 @@ func TestUninstallFindsWhatWasRenamed(t *testing.T) {
 func TestUninstallRestoresTheJournalMode(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"delete", "persist", "wal"} {
-		path, host := newHost(t, hostTables)
-		now := func() string { return line(t, host, "PRAGMA journal_mode") }
-		execute(t, host, "PRAGMA journal_mode = "+mode)
+		path, app := newApp(t, appTables)
+		now := func() string { return line(t, app, "PRAGMA journal_mode") }
+		execute(t, app, "PRAGMA journal_mode = "+mode)
 		if mode == "persist" {
 			mode = "delete" // which a file does not keep
 		}
-		_ = host.Close()
+		_ = app.Close()
 		store := open(t, path, sqlite.Config{})
 		migrate(t, store)
 		if _, err := store.Counts(t.Context(), sessioncleanup.CountsQuery{}); err != nil { // a connection that reads
 			t.Fatal(err)
 		}
-		host = openHost(t, path)
+		app = openApp(t, path)
 		if got := now(); got != "wal" {
 			t.Errorf("%s: after Migrate %s", mode, got)
 		}
-		_ = host.Close()
+		_ = app.Close()
 		if err := store.Uninstall(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		host = openHost(t, path)
+		app = openApp(t, path)
 		if got := now(); got != mode {
 			t.Errorf("%s: after Uninstall %s", mode, got)
 		}
@@ -190,22 +190,23 @@ func TestANewFileIsItsOwnersAlone(t *testing.T) {
 	}
 }
 
-// TestNotesThatTheApplicationRefusesKeepTheirSession has a trigger of the application that lets nobody change inactive sessions.
+// TestNotesThatTheApplicationRefusesKeepTheirSession has a trigger of the application that lets nobody change inactive
+// sessions.
 func TestNotesThatTheApplicationRefusesKeepTheirSession(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, hostTables)
+	store, app := adopt(t, appTables)
 	for id, active := range []bool{false, false, true} {
-		execute(t, host, insertUsed, id+1, nil, "room", active, stamp(time.Now().Add(-60*day)), nil, 1)
+		execute(t, app, insertUsed, id+1, nil, "room", active, stamp(time.Now().Add(-60*day)), nil, 1)
 	}
-	execute(t, host, "CREATE TRIGGER guard BEFORE UPDATE ON sessions WHEN NOT OLD.active BEGIN SELECT RAISE(ABORT, 'closed'); END")
-	execute(t, host, "INSERT INTO propositions (session_id) VALUES (1), (3)")
+	execute(t, app, "CREATE TRIGGER guard BEFORE UPDATE ON sessions WHEN NOT OLD.active BEGIN SELECT RAISE(ABORT, 'closed'); END")
+	execute(t, app, "INSERT INTO propositions (session_id) VALUES (1), (3)")
 	for range 2 {
 		deleted, deactivated, err := clean(t.Context(), store)
 		if err != nil || len(deactivated) > 0 || len(deleted) > 0 && !cmp.Equal(deleted, []string{"2"}) {
 			t.Errorf("deleted %v, deactivated %v: %v", deleted, deactivated, err)
 		}
 	}
-	if got := line(t, host, "SELECT group_concat(id) FROM sessions"); got != "1,3" {
+	if got := line(t, app, "SELECT group_concat(id) FROM sessions"); got != "1,3" {
 		t.Errorf("sessions %s are left", got)
 	}
 	for _, id := range []string{"1", "3"} {
@@ -213,13 +214,13 @@ func TestNotesThatTheApplicationRefusesKeepTheirSession(t *testing.T) {
 			t.Errorf("session %s: %+v", id, s)
 		}
 	}
-	execute(t, host, "DROP TRIGGER guard")
-	execute(t, host, "UPDATE sessioncleanup_touches SET at = '2020-01-01'")
-	execute(t, host, "INSERT INTO propositions (session_id) VALUES (1)") // tries again
+	execute(t, app, "DROP TRIGGER guard")
+	execute(t, app, "UPDATE sessioncleanup_touches SET at = '2020-01-01'")
+	execute(t, app, "INSERT INTO propositions (session_id) VALUES (1)") // tries again
 	if _, _, err := clean(t.Context(), store); err != nil {
 		t.Error(err)
 	}
-	if got := line(t, host, "SELECT count(*) FROM sessioncleanup_touches"); got != "0" {
+	if got := line(t, app, "SELECT count(*) FROM sessioncleanup_touches"); got != "0" {
 		t.Errorf("%s notes are left", got)
 	}
 }

@@ -28,6 +28,13 @@ func (l *layout) addRows(n sqlfile.Names, column func(string) string) {
 	if s.SoftDelete {
 		n["remove"] = "UPDATE " + n["sessions"] + " SET " + sqlfile.Column(s.DeletedAt) + " = " + a.DeletedAt.write(":now")
 	}
+	n["measured_class"], n["noted_class"] = "NULL", "NULL"
+	n["class"], n["class_column"], n["if_unclassed"], n["tags"] = "NULL", sqlfile.Column(classColumn), "", "sessioncleanup_tags"
+	if a.Classed {
+		n["class"] = column(classColumn)
+		n["if_unclassed"] = " AND " + n["class"] + " IS NULL"
+	}
+	n["has_class"] = filled("has_class", n)
 	for _, rule := range []string{"running", "ended", "protected"} {
 		n[rule] = filled(rule, n)
 	}

@@ -15,9 +15,9 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
 )
 
-// rowsHost is an application whose table does not only have sessions, and whose sessions say in another way than by a
+// rowsApp is an application whose table does not only have sessions, and whose sessions say in another way than by a
 // boolean whether they are active.
-type rowsHost struct {
+type rowsApp struct {
 	tables string
 	schema sessioncleanup.Schema
 	fixed  map[string]string // columns of its inserts, in SQL
@@ -27,7 +27,7 @@ type rowsHost struct {
 	others int
 }
 
-var rowsHosts = map[string]rowsHost{
+var rowsApps = map[string]rowsApp{
 	"states": {
 		tables: `
 			CREATE TABLE rooms (id INTEGER PRIMARY KEY, host_id INTEGER, title TEXT, slug TEXT,
@@ -67,19 +67,19 @@ var rowsHosts = map[string]rowsHost{
 	},
 }
 
-func (h rowsHost) harness(t testing.TB) storetest.Harness {
-	path, host := adopted(t, []string{h.tables}, sqlite.Config{Schema: h.schema})
+func (h rowsApp) harness(t testing.TB) storetest.Harness {
+	path, app := adopted(t, []string{h.tables}, sqlite.Config{Schema: h.schema})
 	store := open(t, path, sqlite.Config{})
 	schema, err := store.Schema(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !schema.SoftDelete {
-		execute(t, host, "CREATE TABLE pins (pinned INTEGER REFERENCES "+schema.Table+")")
+		execute(t, app, "CREATE TABLE pins (pinned INTEGER REFERENCES "+schema.Table+")")
 	}
 	t.Cleanup(func() {
 		var same int
-		if err := host.QueryRowContext(context.WithoutCancel(t.Context()), h.same).Scan(&same); err != nil || same != h.others {
+		if err := app.QueryRowContext(context.WithoutCancel(t.Context()), h.same).Scan(&same); err != nil || same != h.others {
 			t.Errorf("of %d rows that are no sessions, %d are as they were: %v", h.others, same, err)
 		}
 	})
@@ -90,7 +90,7 @@ func (h rowsHost) harness(t testing.TB) storetest.Harness {
 		return schema.State.Active[len(s.ID+s.Name)%len(schema.State.Active)]
 	}
 	run := func(ctx context.Context, sql string, args ...any) error {
-		_, err := host.ExecContext(ctx, sql, args...)
+		_, err := app.ExecContext(ctx, sql, args...)
 		return err
 	}
 	return storetest.Harness{
@@ -123,7 +123,7 @@ func (h rowsHost) harness(t testing.TB) storetest.Harness {
 			return run(ctx, fmt.Sprintf("UPDATE %s SET %s = ? WHERE id = ?", schema.Table, schema.Active), state(sessioncleanup.Session{ID: id, Active: active}), id)
 		},
 		Begin: func(ctx context.Context) (storetest.Transaction, error) {
-			conn, err := host.Conn(ctx)
+			conn, err := app.Conn(ctx)
 			return writeLock{conn}, err
 		},
 	}
@@ -131,34 +131,34 @@ func (h rowsHost) harness(t testing.TB) storetest.Harness {
 
 func TestStoreWithRowsThatAreNoSessions(t *testing.T) {
 	t.Parallel()
-	for name, host := range rowsHosts {
+	for name, app := range rowsApps {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			thorough.Only(t, thorough.Tables)
-			storetest.Run(t, host.harness, storetest.TableGroups()...)
+			storetest.Run(t, app.harness, storetest.TableGroups()...)
 		})
 	}
 }
 
-// adoptRows makes and migrates the database of a host.
+// adoptRows makes and migrates the database of such an application.
 func adoptRows(t *testing.T, name string) (*sqlite.Store, *sql.DB) {
 	t.Helper()
-	h := rowsHosts[name]
+	h := rowsApps[name]
 	return adoptWith(t, sqlite.Config{Schema: h.schema, Migrate: sessioncleanup.MigrateOptions{View: true}}, h.tables)
 }
 
 // TestASoftDeletionKeepsTheRowAndWhatRefersToIt lets a run and a person delete rooms, with the archive on.
 func TestASoftDeletionKeepsTheRowAndWhatRefersToIt(t *testing.T) {
 	t.Parallel()
-	store, host := adoptRows(t, "states")
+	store, app := adoptRows(t, "states")
 	manager, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: sessioncleanup.Policy{Archive: sessioncleanup.On}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	old := stamp(time.Now().Add(-60 * day))
-	execute(t, host, "INSERT INTO rooms (id, state, last_activity, auto_cleanup, deactivated_at) VALUES (1, 'closed', ?1, 1, ?1), (2, 'live', ?1, 0, NULL)", old)
-	execute(t, host, "INSERT INTO messages (room_id, sent_at) VALUES (1, '2020-01-01')")
-	execute(t, host, "DELETE FROM sessioncleanup_touches")
+	execute(t, app, "INSERT INTO rooms (id, state, last_activity, auto_cleanup, deactivated_at) VALUES (1, 'closed', ?1, 1, ?1), (2, 'live', ?1, 0, NULL)", old)
+	execute(t, app, "INSERT INTO messages (room_id, sent_at) VALUES (1, '2020-01-01')")
+	execute(t, app, "DELETE FROM sessioncleanup_touches")
 	if r, err := manager.Cleanup(t.Context(), sessioncleanup.Run{}); err != nil || r.Deleted() != 1 {
 		t.Errorf("a run deleted %d: %v", r.Deleted(), err)
 	}
@@ -171,7 +171,7 @@ func TestASoftDeletionKeepsTheRowAndWhatRefersToIt(t *testing.T) {
 		"entries of the archive":            "SELECT count(*) FROM sessioncleanup_archive",
 		"rows of the view":                  "SELECT count(*) FROM sessions_cleanup_view",
 	} {
-		if got := line(t, host, query); got != "0" {
+		if got := line(t, app, query); got != "0" {
 			t.Errorf("%s: %s too many", what, got)
 		}
 	}
@@ -192,8 +192,8 @@ func TestARowThatBecomesASessionCountsAsUsed(t *testing.T) {
 		"states": "UPDATE rooms SET deleted_at = NULL WHERE id = 900002",
 		"kinds":  "UPDATE spaces SET status = 0, tenant_id = 7, kind = 'room', deleted_at = 0 WHERE id = 900002",
 	} {
-		store, host := adoptRows(t, name)
-		execute(t, host, change)
+		store, app := adoptRows(t, name)
+		execute(t, app, change)
 		if s := get(t, store, "900002"); s.Active || !s.AutoCleanup || !near(s.LastActivity, time.Now()) {
 			t.Errorf("%s: %+v; want an inactive session that may be cleaned up and was used just now", name, s)
 		}
@@ -206,9 +206,9 @@ func TestARowThatBecomesASessionCountsAsUsed(t *testing.T) {
 // TestActivityOfOtherRowsIsNotFollowed touches rows that are no sessions, in every way.
 func TestActivityOfOtherRowsIsNotFollowed(t *testing.T) {
 	t.Parallel()
-	store, host := adoptRows(t, "kinds")
-	execute(t, host, "INSERT INTO moves (space_id) VALUES (900001), (900002), (900003), (900004)")
-	execute(t, host, "UPDATE spaces SET status = 9 - status WHERE id <> 900004")
+	store, app := adoptRows(t, "kinds")
+	execute(t, app, "INSERT INTO moves (space_id) VALUES (900001), (900002), (900003), (900004)")
+	execute(t, app, "UPDATE spaces SET status = 9 - status WHERE id <> 900004")
 	if n, err := store.Touch(t.Context(), sessioncleanup.Touch{IDs: []string{"900001", "900002"}}); err != nil || n != 0 {
 		t.Errorf("%d were touched: %v", n, err)
 	}
@@ -218,7 +218,7 @@ func TestActivityOfOtherRowsIsNotFollowed(t *testing.T) {
 	if _, _, err := clean(t.Context(), store); err != nil {
 		t.Error(err)
 	}
-	if got := line(t, host, "SELECT count(*), (SELECT count(*) FROM sessioncleanup_touches WHERE at < strftime('%Y-%m-%d %H:%M:%f', 'now', '-1 minute')) FROM spaces WHERE last_activity IS NULL AND deactivated_at IS NULL AND auto_cleanup IS NULL"); got != "4|0" {
+	if got := line(t, app, "SELECT count(*), (SELECT count(*) FROM sessioncleanup_touches WHERE at < strftime('%Y-%m-%d %H:%M:%f', 'now', '-1 minute')) FROM spaces WHERE last_activity IS NULL AND deactivated_at IS NULL AND auto_cleanup IS NULL"); got != "4|0" {
 		t.Errorf("%s: rows as they were, and old notes; want 4|0", got)
 	}
 }
@@ -226,12 +226,12 @@ func TestActivityOfOtherRowsIsNotFollowed(t *testing.T) {
 // TestOneOfSeveralActiveStatesStays changes something else than the state, and the state back and forth.
 func TestOneOfSeveralActiveStatesStays(t *testing.T) {
 	t.Parallel()
-	store, host := adoptRows(t, "kinds")
+	store, app := adoptRows(t, "kinds")
 	manager, err := sessioncleanup.New(store, sessioncleanup.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	execute(t, host, "INSERT INTO spaces (id, tenant_id, kind, status) VALUES (1, 7, 'room', 2)")
+	execute(t, app, "INSERT INTO spaces (id, tenant_id, kind, status) VALUES (1, 7, 'room', 2)")
 	for _, step := range []struct {
 		change func() error
 		want   string
@@ -244,7 +244,7 @@ func TestOneOfSeveralActiveStatesStays(t *testing.T) {
 		if err := step.change(); err != nil {
 			t.Fatal(err)
 		}
-		if got := line(t, host, "SELECT status, typeof(status) FROM spaces WHERE id = 1"); got != step.want {
+		if got := line(t, app, "SELECT status, typeof(status) FROM spaces WHERE id = 1"); got != step.want {
 			t.Errorf("the state is %s, want %s", got, step.want)
 		}
 	}
@@ -252,10 +252,10 @@ func TestOneOfSeveralActiveStatesStays(t *testing.T) {
 
 func TestColumnsThatSayWhatASessionIsAreFollowedWhenRenamed(t *testing.T) {
 	t.Parallel()
-	path, host := newHost(t, rowsHosts["kinds"].tables)
-	migrate(t, open(t, path, sqlite.Config{Schema: rowsHosts["kinds"].schema}))
+	path, app := newApp(t, rowsApps["kinds"].tables)
+	migrate(t, open(t, path, sqlite.Config{Schema: rowsApps["kinds"].schema}))
 	for _, rename := range []string{"kind TO sort", "deleted_at TO gone_at", "status TO phase"} {
-		execute(t, host, "ALTER TABLE spaces RENAME COLUMN "+rename)
+		execute(t, app, "ALTER TABLE spaces RENAME COLUMN "+rename)
 	}
 	store := open(t, path, sqlite.Config{Schema: sessioncleanup.Schema{Table: "spaces"}})
 	if err := store.Validate(t.Context()); !errors.Is(err, sessioncleanup.ErrNotInstalled) {
@@ -274,7 +274,7 @@ func TestColumnsThatSayWhatASessionIsAreFollowedWhenRenamed(t *testing.T) {
 // TestASchemaIsCompletedAndKept adopts a table of which only the name is given.
 func TestASchemaIsCompletedAndKept(t *testing.T) {
 	t.Parallel()
-	path, host := newHost(t, `
+	path, app := newApp(t, `
 		CREATE TABLE members (id INTEGER PRIMARY KEY, nickname TEXT);
 		CREATE TABLE lobbies (id INTEGER PRIMARY KEY, owner_id INTEGER REFERENCES members, title TEXT,
 			state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'ended')), deleted_at DATETIME, kind TEXT);
@@ -291,7 +291,7 @@ func TestASchemaIsCompletedAndKept(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	execute(t, host, "CREATE TABLE votes (lobby_id INTEGER REFERENCES lobbies ON DELETE CASCADE)")
+	execute(t, app, "CREATE TABLE votes (lobby_id INTEGER REFERENCES lobbies ON DELETE CASCADE)")
 	migrate(t, partial)
 	if s, err := partial.Schema(t.Context()); err != nil || len(s.Sources) != 2 {
 		t.Errorf("a table that was made since is not followed: %+v, %v", s.Sources, err)
@@ -311,7 +311,7 @@ func TestASchemaIsCompletedAndKept(t *testing.T) {
 	if err := open(t, path, sqlite.Config{}).Uninstall(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := line(t, host, "SELECT count(*), (SELECT count(*) FROM sqlite_master WHERE name LIKE 'sessioncleanup%') FROM pragma_table_info('lobbies')"); got != "6|0" {
+	if got := line(t, app, "SELECT count(*), (SELECT count(*) FROM sqlite_master WHERE name LIKE 'sessioncleanup%') FROM pragma_table_info('lobbies')"); got != "6|0" {
 		t.Errorf("columns, and objects left by Uninstall: %s, want 6|0", got)
 	}
 }
@@ -323,14 +323,14 @@ func TestAValueOfAnyTypeTellsSessionsApart(t *testing.T) {
 		"TEXT": {`it's \ "so"`, `'it''s \ "so"'`, "'other'"}, "VARCHAR(9)": {"7", "'7'", "'8'"}, "INTEGER": {"-7", "-7", "8"}, "BOOLEAN": {"true", "1", "0"},
 		"": {"7", "7", "'7'"}, "BLOB": {"x", "'x'", "x'78'"}, "NUMERIC": {"007", "'007'", "8"},
 	} {
-		path, host := newHost(t, `CREATE TABLE sessions (id INTEGER PRIMARY KEY, "the kind" `+declared+`, updated_at)`,
+		path, app := newApp(t, `CREATE TABLE sessions (id INTEGER PRIMARY KEY, "the kind" `+declared+`, updated_at)`,
 			`INSERT INTO sessions VALUES (1, `+values[1]+`, '2020-01-01'), (2, `+values[2]+`, '2020-01-01'), (3, NULL, '2020-01-01')`)
 		store := open(t, path, sqlite.Config{Schema: sessioncleanup.Schema{Only: []sessioncleanup.Only{{Column: "the kind", Values: []string{values[0]}}}}})
 		migrate(t, store)
 		if _, deactivated, err := clean(t.Context(), store); err != nil || len(deactivated) != 1 {
 			t.Errorf("%q: a run deactivated %v: %v", declared, deactivated, err)
 		}
-		if got := line(t, host, "SELECT group_concat(id) FROM sessions WHERE active = 0"); got != "1" {
+		if got := line(t, app, "SELECT group_concat(id) FROM sessions WHERE active = 0"); got != "1" {
 			t.Errorf("%q: sessions %s are inactive, want 1", declared, got)
 		}
 	}
@@ -339,7 +339,7 @@ func TestAValueOfAnyTypeTellsSessionsApart(t *testing.T) {
 func TestABooleanThatSaysDeletedIsAFixedFilter(t *testing.T) {
 	t.Parallel()
 	schema := sessioncleanup.Schema{Table: "chats", Only: []sessioncleanup.Only{{Column: "is_deleted", Values: []string{"false"}}}}
-	store, host := adoptWith(t, sqlite.Config{Schema: schema},
+	store, app := adoptWith(t, sqlite.Config{Schema: schema},
 		"CREATE TABLE chats (id INTEGER PRIMARY KEY, active BOOLEAN NOT NULL DEFAULT 1, is_deleted BOOLEAN DEFAULT FALSE, last_activity TIMESTAMP)",
 		"INSERT INTO chats (id, is_deleted, last_activity) VALUES (1, FALSE, '2020-01-01'), (2, TRUE, '2020-01-01'), (3, NULL, '2020-01-01')")
 	m, err := sessioncleanup.New(store, sessioncleanup.Config{})
@@ -350,7 +350,7 @@ func TestABooleanThatSaysDeletedIsAFixedFilter(t *testing.T) {
 	if err != nil || result.Deactivated() != 1 {
 		t.Errorf("%d sessions were deactivated, %v; want 1", result.Deactivated(), err)
 	}
-	if got := strings.Join(lines(t, host, "SELECT id, active FROM chats"), " "); got != "1|0 2|1 3|1" {
+	if got := strings.Join(lines(t, app, "SELECT id, active FROM chats"), " "); got != "1|0 2|1 3|1" {
 		t.Errorf("the rows are %s", got)
 	}
 }

@@ -13,10 +13,10 @@ import (
 func TestAChangeOfAnyColumnOfASealedEventIsFound(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "app.db")
-	host := openHost(t, path)
+	app := openApp(t, path)
 	store := open(t, path, sqlite.Config{})
 	migrate(t, store)
-	execute(t, host, "INSERT INTO sessions (id, owner_id, name, active, last_activity) VALUES ('1', '7', 'Room', 1, datetime('now', '-2 days'))")
+	execute(t, app, "INSERT INTO sessions (id, owner_id, name, active, last_activity) VALUES ('1', '7', 'Room', 1, datetime('now', '-2 days'))")
 	m, err := sessioncleanup.New(store, sessioncleanup.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func TestAChangeOfAnyColumnOfASealedEventIsFound(t *testing.T) {
 		"at": {"'when'", "''"}, "sessions": {"'['", "NULL", `'[{"id":"1","owner_id":"7","name":"Rooms"}]'`, `'[{"id":"1","owner_id":"8","name":"Room"}]'`},
 		"run": {"'{'", `json_set(coalesce(run, '{}'), '$.filter.OwnerID', '8')`}, "proof": {"NULL", "x''"},
 	}
-	rows, err := host.QueryContext(t.Context(), "SELECT name FROM pragma_table_info('sessioncleanup_events')")
+	rows, err := app.QueryContext(t.Context(), "SELECT name FROM pragma_table_info('sessioncleanup_events')")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestAChangeOfAnyColumnOfASealedEventIsFound(t *testing.T) {
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
-	execute(t, host, "CREATE TABLE was AS SELECT * FROM sessioncleanup_events")
+	execute(t, app, "CREATE TABLE was AS SELECT * FROM sessioncleanup_events")
 	for _, column := range columns {
 		change, ok := changes[column]
 		if !ok {
@@ -65,12 +65,12 @@ func TestAChangeOfAnyColumnOfASealedEventIsFound(t *testing.T) {
 		}
 		for _, to := range append(more[column], change) {
 			sql := fmt.Sprintf("UPDATE sessioncleanup_events SET %s = %s WHERE id = 1", column, to)
-			execute(t, host, sql)
+			execute(t, app, sql)
 			if wrong := mismatch(); wrong == nil {
 				t.Errorf("%s: nothing is found", sql)
 			}
-			execute(t, host, "DELETE FROM sessioncleanup_events")
-			execute(t, host, "INSERT INTO sessioncleanup_events SELECT * FROM was")
+			execute(t, app, "DELETE FROM sessioncleanup_events")
+			execute(t, app, "INSERT INTO sessioncleanup_events SELECT * FROM was")
 		}
 	}
 	if wrong := mismatch(); wrong != nil {
@@ -81,20 +81,20 @@ func TestAChangeOfAnyColumnOfASealedEventIsFound(t *testing.T) {
 func TestEventsOfAnEarlierVersionAreSealed(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "app.db")
-	host := openHost(t, path)
+	app := openApp(t, path)
 	store := open(t, path, sqlite.Config{})
 	migrate(t, store)
-	execute(t, host, "DROP TRIGGER sessioncleanup_session_deleted")
-	execute(t, host, "DROP TABLE sessioncleanup_seals")
-	execute(t, host, "ALTER TABLE sessioncleanup_events DROP COLUMN proof")
+	execute(t, app, "DROP TRIGGER sessioncleanup_session_deleted")
+	execute(t, app, "DROP TABLE sessioncleanup_seals")
+	execute(t, app, "ALTER TABLE sessioncleanup_events DROP COLUMN proof")
 	for _, table := range []string{"archive", "archive_rows", "archive_numbers", "tombstones", "positions", "notices", "values", "tags"} {
-		execute(t, host, "DROP TABLE sessioncleanup_"+table)
+		execute(t, app, "DROP TABLE sessioncleanup_"+table)
 	}
 	for _, column := range []string{"archive", "archive_keep_seconds", "archive_max_rows", "archive_max_bytes", "backup", "warn_before_seconds", "undeliverable_proceed"} {
-		execute(t, host, "ALTER TABLE sessioncleanup_settings DROP COLUMN "+column)
+		execute(t, app, "ALTER TABLE sessioncleanup_settings DROP COLUMN "+column)
 	}
-	execute(t, host, "DELETE FROM sessioncleanup_migrations WHERE version_id >= 3")
-	execute(t, host, "INSERT INTO sessioncleanup_events (at, action, actor) VALUES ('2026-01-01 00:00:00.000', 'scheduled', 'owner:7'), ('2026-01-02 00:00:00.000', 'scheduled', 'system')")
+	execute(t, app, "DELETE FROM sessioncleanup_migrations WHERE version_id >= 3")
+	execute(t, app, "INSERT INTO sessioncleanup_events (at, action, actor) VALUES ('2026-01-01 00:00:00.000', 'scheduled', 'owner:7'), ('2026-01-02 00:00:00.000', 'scheduled', 'system')")
 	if err := store.Validate(t.Context()); !errors.Is(err, sessioncleanup.ErrNotInstalled) {
 		t.Errorf("Validate: %v, want ErrNotInstalled", err)
 	}

@@ -30,11 +30,11 @@ func readSettings(ctx context.Context, c *conn) (settings, error) {
 	var enabled, auto, reactivate, archive, backup, proceed bool
 	var inactive, remove, rate, keep, archiveKeep, warn sql.NullFloat64
 	var touch, budget float64
-	var schema, adopted string
+	var schema, adopted, rules string
 	p := &set.policy
 	err := c.row(ctx, statements["read_settings"], nil, &enabled, &inactive, &remove, &touch, &auto, &reactivate,
 		&p.BatchSize, &budget, &rate, &p.BusyShare, &p.MaxDeleteFraction, &keep, &p.AlertDue, &p.AlertUseRate, &p.AlertActivityRate,
-		&archive, &archiveKeep, &p.ArchiveMaxRows, &p.ArchiveMaxBytes, &backup, &warn, &proceed, &schema, &adopted)
+		&archive, &archiveKeep, &p.ArchiveMaxRows, &p.ArchiveMaxBytes, &backup, &warn, &proceed, &rules, &schema, &adopted)
 	if errors.Is(err, sql.ErrNoRows) {
 		return set, errNotInstalled
 	}
@@ -45,6 +45,7 @@ func readSettings(ctx context.Context, c *conn) (settings, error) {
 	p.ReactivateOnActivity = sessioncleanup.SwitchOf(reactivate)
 	p.Archive, p.ArchiveKeep = sessioncleanup.SwitchOf(archive), threshold(archiveKeep)
 	p.Backup = sessioncleanup.SwitchOf(backup)
+	p.Rules = rules
 	p.WarnBefore, p.Undeliverable = threshold(warn), sessioncleanup.UndeliverableHold
 	if proceed {
 		p.Undeliverable = sessioncleanup.UndeliverableProceed
@@ -130,6 +131,7 @@ func (set settings) store(ctx context.Context, c *conn) error {
 		"backup":                 p.Backup.Or(false),
 		"warn_before":            seconds(p.WarnBefore),
 		"proceed":                p.Undeliverable == sessioncleanup.UndeliverableProceed,
+		"rules":                  p.Rules,
 		"schema":                 string(schema),
 		"adopted":                string(adopted),
 	})
@@ -166,17 +168,33 @@ func (s *Store) Policy(ctx context.Context) (sessioncleanup.Policy, error) {
 
 // SetPolicy changes some values of the stored policy.
 func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
-	var set settings
-	err := s.writing(ctx, func(c *conn) (err error) {
+	set, err := s.settings(ctx)
+	if err != nil {
+		return sessioncleanup.Policy{}, err
+	}
+	if tags := change.RuleTags(); len(tags) > 0 && !set.adopted.Classed { // the first ones
+		if err := s.Migrate(ctx, sessioncleanup.Policy{Rules: change.Rules}.Or(set.policy)); err != nil {
+			return sessioncleanup.Policy{}, err
+		}
+	}
+	err = s.writing(ctx, func(c *conn) (err error) {
 		if set, err = readSettings(ctx, c); err != nil {
 			return err
 		}
 		set.policy = change.Or(set.policy)
+		if change.Rules != "" && set.adopted.Classed {
+			if err := c.setRuleTags(ctx, set.policy.RuleTags(), true); err != nil {
+				return err
+			}
+		}
 		if err := set.store(ctx, c); err != nil {
 			return err
 		}
 		return c.insertEvent(ctx, &e)
 	})
+	if err == nil && change.Rules != "" {
+		err = s.reclass(ctx)
+	}
 	if err != nil {
 		return sessioncleanup.Policy{}, err
 	}

@@ -22,7 +22,7 @@ func TestARunSaysHowManyRowsItDeletedAndWhatThatFreed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path, host := newHost(t, `
+			path, app := newApp(t, `
 				CREATE TABLE sessions (id INTEGER PRIMARY KEY, name TEXT, updated_at TIMESTAMP);
 				CREATE TABLE messages (id INTEGER PRIMARY KEY, session_id INTEGER REFERENCES sessions (id) ON DELETE CASCADE, text TEXT);
 				CREATE TABLE notes (id INTEGER PRIMARY KEY, message_id INTEGER REFERENCES messages (id) ON DELETE CASCADE);
@@ -39,7 +39,7 @@ func TestARunSaysHowManyRowsItDeletedAndWhatThatFreed(t *testing.T) {
 			if err := m.Migrate(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			execute(t, host, "UPDATE sessions SET active = 0, deactivated_at = datetime('now', '-60 days'), last_activity = datetime('now', '-60 days') WHERE id <= 300")
+			execute(t, app, "UPDATE sessions SET active = 0, deactivated_at = datetime('now', '-60 days'), last_activity = datetime('now', '-60 days') WHERE id <= 300")
 			res, err := m.Cleanup(t.Context(), sessioncleanup.Run{Force: true})
 			if err != nil || res.Deleted() != 300 {
 				t.Fatalf("deleted %d, %v", res.Deleted(), err)

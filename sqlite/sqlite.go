@@ -35,8 +35,8 @@ import (
 
 // Config says how a Store works. The zero value is useful.
 type Config struct {
-	// Schema says where the application keeps its sessions. What it leaves open is what an earlier Migrate adopted, or else what
-	// Inspect finds. Default: the zero Schema.
+	// Schema says where the application keeps its sessions. Fields that it leaves open are those that an earlier Migrate
+	// adopted, or else those that Inspect finds. Default: the zero Schema.
 	Schema sessioncleanup.Schema
 	// Name tells apart several tables of sessions in one database: everything that Migrate adds for this one is called by it, such
 	// as carts_sessioncleanup_events, and leaves the others alone. The first Migrate needs Schema.Table. At most 20 letters in
@@ -51,8 +51,8 @@ type Config struct {
 	Migrate sessioncleanup.MigrateOptions
 	// Logger receives warnings of Inspect, Migrate, Validate and Uninstall, and how times are understood. Default: none.
 	Logger *slog.Logger
-	// Clock is the store's clock, for tests: runs and changes follow it, while the library's triggers note the machine's time. So it
-	// may be ahead, by days, and a Manager on it needs sessioncleanup.Config.IgnoreClock. Default: time.Now.
+	// Clock is the store's clock, for tests: runs and changes follow it, while the library's triggers note the machine's
+	// time. So it may be ahead, by days, and a Manager on it needs sessioncleanup.Config.IgnoreClock. Default: time.Now.
 	Clock func() time.Time
 	// Readers is the number of connections for reading that Open keeps beside the one that writes. Default: 4.
 	Readers int
@@ -238,8 +238,9 @@ func (s *Store) Close() error {
 	}
 }
 
-// Now is the clock of the machine, which SQLite uses as well. An error says that the database cannot be read. Schedulers ask for
-// it every ten minutes at least: then a write-ahead log that a long reader made grow is truncated, if the reader has gone since.
+// Now is the clock of the machine, which SQLite uses as well. An error says that the database cannot be read. Schedulers
+// ask for it every ten minutes at least: then a write-ahead log that a long reader made grow is truncated, if the reader
+// has gone since.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	s.truncateLog(ctx)
 	err := s.reading(ctx, func(c *conn) error {

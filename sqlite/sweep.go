@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -21,18 +23,19 @@ type pass struct {
 	index string
 	place string // the expression that the index is ordered by, before the id; none when they all have the same place
 	write string // the statement that changes what is due
+	class string // of sessions: see class.go
 }
 
 var passes = map[sessioncleanup.Action][]pass{
-	sessioncleanup.ActionDated: {{"undated", "gone", "", "date_batch"}},
+	sessioncleanup.ActionDated: {{"undated", "gone", "", "date_batch", ""}},
 	sessioncleanup.ActionCorrected: {
-		{"ahead", "idle", "last_activity_at", "correct_batch"}, {"inactive_ahead", "gone", "kept_since", "correct_batch"},
+		{"ahead", "idle", "last_activity_at", "correct_batch", ""}, {"inactive_ahead", "gone", "kept_since", "correct_batch", ""},
 	},
 	sessioncleanup.ActionDeactivated: {
-		{"idle", "idle", "last_activity_at", "deactivate_batch"}, {"expired", "expired", "expires_at_at", "deactivate_batch"},
+		{"idle", "idle", "last_activity_at", "deactivate_batch", ""}, {"expired", "expired", "expires_at_at", "deactivate_batch", ""},
 	},
-	sessioncleanup.ActionDeleted: {{"gone", "gone", "kept_since", "delete_batch"}},
-	sessioncleanup.ActionNoticed: {{"to_warn", "gone", "kept_since", "insert_notices"}},
+	sessioncleanup.ActionDeleted: {{"gone", "gone", "kept_since", "delete_batch", ""}},
+	sessioncleanup.ActionNoticed: {{"to_warn", "gone", "kept_since", "insert_notices", ""}},
 }
 
 // Sweep does one batch, in one transaction. It takes first the sessions that have been due the longest: when deactivating,
@@ -110,11 +113,17 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 			}
 		}
 		folded, more, err := c.foldOlder(ctx, w.Cutoffs.Now)
+		if err == nil && !more && c.adopted.Classed {
+			folded, more, err = w.classify(ctx, c)
+		}
 		if err != nil || more {
 			w.from.Folded += folded
 			w.next = w.from.String()
 			return err
 		}
+	}
+	if err := w.divide(ctx, c); err != nil {
+		return err
 	}
 	w.now = c.clock().Truncate(c.adopted.DeactivatedAt.precision())
 	if err := w.choose(ctx, c); err != nil || len(w.refs) == 0 {
@@ -152,13 +161,13 @@ func (w *sweep) choose(ctx context.Context, c *conn) error {
 		case len(w.refs) == w.Limit:
 			w.next = last.String()
 		case len(w.left) > 1:
-			w.next = cursor{Pass: w.left[1].name}.String()
+			w.next = cursor{Pass: w.left[1].name, Class: w.left[1].class}.String()
 		}
 		if len(w.refs) > 0 || len(w.left) == 1 {
 			return nil
 		}
 		w.left = w.left[1:]
-		w.from = cursor{Pass: w.left[0].name}
+		w.from = cursor{Pass: w.left[0].name, Class: w.left[0].class}
 	}
 }
 
@@ -176,7 +185,7 @@ func (w *sweep) selected(ctx context.Context, c *conn) (refs []sessioncleanup.Se
 		}
 		p["only"] = list["ids"]
 	}
-	last.Pass = w.left[0].name
+	last.Pass, last.Class = w.left[0].name, w.left[0].class
 	err = c.query(ctx, statement, p, func(rows *sql.Rows) error {
 		var ref sessioncleanup.SessionRef
 		err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name, &last.Place, &last.Key)
@@ -188,8 +197,8 @@ func (w *sweep) selected(ctx context.Context, c *conn) (refs []sessioncleanup.Se
 
 // search is the statement that selects the batch, with its parameters. It is false when no session can match the filter.
 func (w *sweep) search(l *layout) (string, params, bool) {
-	at := w.left[0]
-	p := cutoffParams(w.Cutoffs)
+	at, cut := w.left[0], w.Cutoffs.For(strings.Fields(w.left[0].class))
+	p := l.cutoffParams(cut)
 	condition, _, possible := l.where(w.Filter, "", p)
 	p["limit"], p["after_place"], p["ahead"] = w.Limit, w.from.Place, formatTime(w.Cutoffs.Ahead())
 	if w.Action == sessioncleanup.ActionCorrected && w.from.Place == "" {
@@ -199,16 +208,33 @@ func (w *sweep) search(l *layout) (string, params, bool) {
 	p["kept_by_note"] = endOfTime
 	switch at.name {
 	case "idle":
-		p["kept_by_note"] = formatTime(w.Cutoffs.Inactive)
+		p["kept_by_note"] = formatTime(cut.Inactive)
 	case "gone":
-		p["kept_by_note"] = formatTime(w.Cutoffs.Delete)
-		if !w.Cutoffs.Warned.IsZero() { // the warning may be for what the table has, not for what the note makes of it
+		p["kept_by_note"] = formatTime(cut.Delete)
+		if !cut.Warned.IsZero() { // the warning may be for what the table has, not for what the note makes of it
 			p["kept_by_note"] = ""
 		}
 	case "to_warn":
 		p["kept_by_note"] = ""
 	}
-	names := sqlfile.Names{"indexed_by": filled("indexed_by", sqlfile.Names{"index": "sessioncleanup_" + at.index}), "place": cmp.Or(l.names[at.place], "'-'"), "due": l.names["due_"+at.name], "condition": condition, "beyond": "1"}
+	plain, index, due := l, at.index, ""
+	if l.measure != nil {
+		plain = l.measure.plain
+	}
+	switch {
+	case l.measure != nil: // among what any rule makes due, measure each session by its tags
+		due = " AND (" + l.names["due_"+at.name] + ")"
+		maps.Copy(p, latestParams(w.Cutoffs, at.name))
+	case l.adopted.Classed && at.class == "":
+		condition += l.names["if_unclassed"] + " AND " + l.names["true_class"] + " IS NULL"
+	case l.adopted.Classed:
+		p["class"], index = at.class, "class_"+index
+		condition += " AND " + l.sql("of_class", nil)
+	}
+	names := sqlfile.Names{
+		"indexed_by": filled("indexed_by", sqlfile.Names{"index": "sessioncleanup_" + index}), "place": cmp.Or(l.names[at.place], "'-'"),
+		"due": plain.names["due_"+at.name] + due, "condition": condition, "beyond": "1",
+	}
 	if p["after_place"] != "" {
 		names["beyond"] = statements["beyond"]
 	}
@@ -259,6 +285,11 @@ func (w *sweep) delete(ctx context.Context, c *conn) error {
 	if err != nil {
 		return err
 	}
+	if w.Cutoffs.Warns() {
+		if err := c.keepNoticeTags(ctx, w.refs); err != nil {
+			return err
+		}
+	}
 	kept, err := w.deleteWatched(ctx, c, watch, w.refs, func() (int64, error) { return w.change(ctx, c) })
 	if err == nil && kept != "" {
 		went := map[string]bool{}
@@ -286,7 +317,7 @@ func (w *sweep) delete(ctx context.Context, c *conn) error {
 	if err == nil {
 		err = c.dropNotesOf(ctx, idsOf(w.changed))
 	}
-	if err == nil && !w.Cutoffs.Warned.IsZero() {
+	if err == nil && w.Cutoffs.Warns() {
 		err = c.tellDeleted(ctx, w.changed, w.now)
 	}
 	if err == nil { // else the rollback does that

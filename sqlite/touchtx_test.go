@@ -16,10 +16,10 @@ import (
 )
 
 // idle inserts active sessions with these ids that were last used two days ago.
-func idle(t testing.TB, host *sql.DB, ids ...int) {
+func idle(t testing.TB, app *sql.DB, ids ...int) {
 	t.Helper()
 	for _, id := range ids {
-		execute(t, host, insertUsed, id, nil, "idle", 1, stamp(time.Now().Add(-2*day)), nil, 1)
+		execute(t, app, insertUsed, id, nil, "idle", 1, stamp(time.Now().Add(-2*day)), nil, 1)
 	}
 }
 
@@ -35,15 +35,15 @@ func deactivated(t testing.TB, store *sqlite.Store) []string {
 
 func TestTouchesInTransactionsNeitherWaitNorGetLost(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, hostTables)
+	store, app := adopt(t, appTables)
 	const transactions = 100
 	for id := range transactions {
-		idle(t, host, id+1)
+		idle(t, app, id+1)
 	}
 	var wg sync.WaitGroup
 	for id := range transactions {
 		wg.Go(func() {
-			tx, err := host.BeginTx(t.Context(), nil)
+			tx, err := app.BeginTx(t.Context(), nil)
 			if err != nil {
 				t.Error(err)
 				return
@@ -67,10 +67,10 @@ func TestTouchesInTransactionsNeitherWaitNorGetLost(t *testing.T) {
 
 func TestTouchesInATransactionCountOnceItCommits(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, hostTables)
-	idle(t, host, 1, 2, 3)
+	store, app := adopt(t, appTables)
+	idle(t, app, 1, 2, 3)
 	for id, end := range map[string]func(*sql.Tx) error{"1": (*sql.Tx).Commit, "2": (*sql.Tx).Rollback} {
-		tx, err := host.BeginTx(t.Context(), nil)
+		tx, err := app.BeginTx(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func TestTouchesInATransactionCountOnceItCommits(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if got := line(t, host, "SELECT session FROM sessioncleanup_touches"); got != "1" {
+	if got := line(t, app, "SELECT session FROM sessioncleanup_touches"); got != "1" {
 		t.Errorf("sessions %q are noted, want 1", got)
 	}
 	if diff := cmp.Diff([]string{"2", "3"}, deactivated(t, store)); diff != "" {
@@ -99,19 +99,19 @@ func TestATouchThatFailsLeavesItsTransactionAsItWas(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store, host := adopt(t, hostTables)
-			idle(t, host, 1)
+			store, app := adopt(t, appTables)
+			idle(t, app, 1)
 			if c.before != "" {
-				execute(t, host, c.before)
+				execute(t, app, c.before)
 			}
-			tx, err := host.BeginTx(t.Context(), nil)
+			tx, err := app.BeginTx(t.Context(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer func() { _ = tx.Rollback() }()
 			var other *sql.Tx
 			if c.locked {
-				if other, err = host.BeginTx(t.Context(), nil); err != nil {
+				if other, err = app.BeginTx(t.Context(), nil); err != nil {
 					t.Fatal(err)
 				}
 				defer func() { _ = other.Rollback() }()
@@ -135,7 +135,7 @@ func TestATouchThatFailsLeavesItsTransactionAsItWas(t *testing.T) {
 			if busy != 10000 {
 				t.Errorf("busy_timeout is %d afterwards, want the application's 10000", busy)
 			}
-			if got := line(t, host, "SELECT group_concat(username) FROM users"); !strings.Contains(got, "own") {
+			if got := line(t, app, "SELECT group_concat(username) FROM users"); !strings.Contains(got, "own") {
 				t.Errorf("users are %q, want the application's own", got)
 			}
 		})

@@ -18,10 +18,10 @@ const insertUsed = `
 
 func TestActivityTouchesItsSession(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, hostTables)
+	store, app := adopt(t, appTables)
 	old := time.Now().Add(-2 * day)
 	for id := range 5 {
-		execute(t, host, insertUsed, id+1, nil, "room", id != 4, stamp(old), nil, 1)
+		execute(t, app, insertUsed, id+1, nil, "room", id != 4, stamp(old), nil, 1)
 	}
 	touched := func() (ids []string) {
 		t.Helper()
@@ -31,7 +31,7 @@ func TestActivityTouchesItsSession(t *testing.T) {
 			}
 		}
 		// The application's own value replaces the notes.
-		execute(t, host, "UPDATE sessions SET last_activity = ?", stamp(old))
+		execute(t, app, "UPDATE sessions SET last_activity = ?", stamp(old))
 		return ids
 	}
 	for _, c := range []struct {
@@ -49,10 +49,10 @@ func TestActivityTouchesItsSession(t *testing.T) {
 		{"a session that goes with its rows", "DELETE FROM sessions WHERE id = 2", nil},
 	} {
 		if c.statement == "DELETE FROM sessions WHERE id = 2" {
-			execute(t, host, c.statement)
-			execute(t, host, insertUsed, 2, nil, "again", 1, stamp(old), nil, 1)
+			execute(t, app, c.statement)
+			execute(t, app, insertUsed, 2, nil, "again", 1, stamp(old), nil, 1)
 		} else {
-			execute(t, host, c.statement)
+			execute(t, app, c.statement)
 		}
 		if got := touched(); !cmp.Equal(got, c.want) {
 			t.Errorf("%s touched %v, want %v", c.what, got, c.want)
@@ -65,34 +65,34 @@ func TestActivityTouchesItsSession(t *testing.T) {
 
 func TestActivityOfADeletedSessionWithoutCascadeTouchesNothing(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, `
+	store, app := adopt(t, `
 		CREATE TABLE sessions (id TEXT PRIMARY KEY);
 		CREATE TABLE notes (id INTEGER PRIMARY KEY, session_id TEXT REFERENCES sessions (id) ON DELETE SET NULL);
 		INSERT INTO sessions VALUES ('a'), ('b');
 		INSERT INTO notes (session_id) VALUES ('a'), ('b'), (NULL)`)
 	old := stamp(time.Now().Add(-90 * day))
-	execute(t, host, "UPDATE sessions SET active = 0, last_activity = ?1, deactivated_at = ?1", old)
+	execute(t, app, "UPDATE sessions SET active = 0, last_activity = ?1, deactivated_at = ?1", old)
 	if _, err := store.Delete(t.Context(), sessioncleanup.Target{ID: "a"}, sessioncleanup.Cause{Actor: "system"}); err != nil {
 		t.Fatal(err)
 	}
 	if deleted, _, err := clean(t.Context(), store); err != nil || !cmp.Equal(deleted, []string{"b"}) {
 		t.Errorf("deleted %v: %v", deleted, err)
 	}
-	if got := line(t, host, "SELECT count(*), count(session_id) FROM notes"); got != "3|0" {
+	if got := line(t, app, "SELECT count(*), count(session_id) FROM notes"); got != "3|0" {
 		t.Errorf("notes and those with a session: %s", got)
 	}
 }
 
 func TestActivityIsNotedOncePerTouchInterval(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, hostTables)
+	store, app := adopt(t, appTables)
 	migrateWith(t, store, sessioncleanup.Policy{TouchInterval: time.Hour})
 	within, before := stamp(time.Now().Add(-50*time.Minute)), stamp(time.Now().Add(-70*time.Minute))
-	execute(t, host, insertUsed, 1, nil, "within", 1, before, nil, 1)
-	execute(t, host, insertUsed, 2, nil, "before", 1, before, nil, 1)
-	execute(t, host, insertUsed, 3, nil, "clock set back", 1, before, nil, 1)
-	execute(t, host, "INSERT INTO sessioncleanup_touches (session, at) VALUES (1, ?), (2, ?), (3, '2999-01-01 00:00:00.000')", within, before)
-	execute(t, host, "INSERT INTO propositions (session_id) VALUES (1), (2), (3)")
+	execute(t, app, insertUsed, 1, nil, "within", 1, before, nil, 1)
+	execute(t, app, insertUsed, 2, nil, "before", 1, before, nil, 1)
+	execute(t, app, insertUsed, 3, nil, "clock set back", 1, before, nil, 1)
+	execute(t, app, "INSERT INTO sessioncleanup_touches (session, at) VALUES (1, ?), (2, ?), (3, '2999-01-01 00:00:00.000')", within, before)
+	execute(t, app, "INSERT INTO propositions (session_id) VALUES (1), (2), (3)")
 	if got := get(t, store, "1").LastActivity; stamp(got) != within {
 		t.Errorf("a session noted 50 minutes ago was noted again: %s, was %s", got, within)
 	}
@@ -102,8 +102,8 @@ func TestActivityIsNotedOncePerTouchInterval(t *testing.T) {
 		}
 	}
 	// The row is the policy: whoever changes it in SQL changes what the triggers do.
-	execute(t, host, "UPDATE sessioncleanup_settings SET touch_interval_seconds = 60")
-	execute(t, host, "INSERT INTO propositions (session_id) VALUES (1)")
+	execute(t, app, "UPDATE sessioncleanup_settings SET touch_interval_seconds = 60")
+	execute(t, app, "INSERT INTO propositions (session_id) VALUES (1)")
 	if got := get(t, store, "1").LastActivity; !near(got, time.Now()) {
 		t.Errorf("with a shorter interval it was not noted: %s", got)
 	}
@@ -126,15 +126,15 @@ func TestActivityReactivatesWhatARunDeactivated(t *testing.T) {
 			return err
 		},
 	} {
-		store, host := adopt(t, hostTables, "INSERT INTO users (id, username) VALUES (7, 'ann')")
+		store, app := adopt(t, appTables, "INSERT INTO users (id, username) VALUES (7, 'ann')")
 		migrateWith(t, store, sessioncleanup.Policy{ReactivateOnActivity: sessioncleanup.On})
 		old, past, future := stamp(time.Now().Add(-2*day)), stamp(time.Now().Add(-time.Hour)), stamp(time.Now().Add(time.Hour))
-		execute(t, host, insertUsed, 1, 7, "expired", 1, old, past, 1)
-		execute(t, host, insertUsed, 2, nil, "expires later", 1, old, future, 1)
-		execute(t, host, insertUsed, 3, nil, "closed by the application", 1, old, nil, 1)
-		execute(t, host, insertUsed, 4, nil, "closed by a person", 1, old, nil, 1)
-		execute(t, host, insertUsed, 5, nil, "protected since", 1, old, nil, 1)
-		execute(t, host, "UPDATE sessions SET active = 0 WHERE id = 3")
+		execute(t, app, insertUsed, 1, 7, "expired", 1, old, past, 1)
+		execute(t, app, insertUsed, 2, nil, "expires later", 1, old, future, 1)
+		execute(t, app, insertUsed, 3, nil, "closed by the application", 1, old, nil, 1)
+		execute(t, app, insertUsed, 4, nil, "closed by a person", 1, old, nil, 1)
+		execute(t, app, insertUsed, 5, nil, "protected since", 1, old, nil, 1)
+		execute(t, app, "UPDATE sessions SET active = 0 WHERE id = 3")
 		closed := sessioncleanup.Change{Action: sessioncleanup.ActionDeactivated, Cause: sessioncleanup.Cause{Actor: "admin:eve"}, Active: sessioncleanup.Off}
 		if _, err := store.Update(t.Context(), sessioncleanup.Target{ID: "4"}, closed); err != nil {
 			t.Fatal(err)
@@ -142,8 +142,8 @@ func TestActivityReactivatesWhatARunDeactivated(t *testing.T) {
 		if _, deactivated, err := clean(t.Context(), store); err != nil || !cmp.Equal(deactivated, []string{"1", "2", "5"}) {
 			t.Fatalf("deactivated %v: %v", deactivated, err)
 		}
-		execute(t, host, "UPDATE sessions SET auto_cleanup = 0 WHERE id = 5")
-		execute(t, host, "INSERT INTO propositions (session_id) VALUES (1), (2), (3), (4), (5), (1)")
+		execute(t, app, "UPDATE sessions SET auto_cleanup = 0 WHERE id = 5")
+		execute(t, app, "INSERT INTO propositions (session_id) VALUES (1), (2), (3), (4), (5), (1)")
 		check := func(when string) {
 			t.Helper()
 			for id, active := range map[string]bool{"1": true, "2": true, "3": false, "4": false, "5": false} {
@@ -159,7 +159,7 @@ func TestActivityReactivatesWhatARunDeactivated(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if left := line(t, host, "SELECT count(*) FROM sessioncleanup_touches"); left != "0" {
+		if left := line(t, app, "SELECT count(*) FROM sessioncleanup_touches"); left != "0" {
 			t.Errorf("%s: %s notes are left", what, left)
 		}
 		check("folded in")
@@ -185,11 +185,11 @@ func TestActivityReactivatesWhatARunDeactivated(t *testing.T) {
 
 func TestAnApplicationThatKnowsNothingOfTheColumnsGetsThemFilled(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, hostTables)
+	store, app := adopt(t, appTables)
 	migrateWith(t, store, sessioncleanup.Policy{AutoCleanupDefault: sessioncleanup.Off})
-	execute(t, host, "INSERT INTO sessions (id, name) VALUES (1, 'plain'), (2, 'plain')")
-	execute(t, host, "INSERT INTO sessions (id, auto_cleanup) VALUES (3, 1)")
-	execute(t, host, "INSERT INTO sessions (id, last_activity) VALUES (4, '2020-01-01')")
+	execute(t, app, "INSERT INTO sessions (id, name) VALUES (1, 'plain'), (2, 'plain')")
+	execute(t, app, "INSERT INTO sessions (id, auto_cleanup) VALUES (3, 1)")
+	execute(t, app, "INSERT INTO sessions (id, last_activity) VALUES (4, '2020-01-01')")
 	for id, auto := range map[string]bool{"1": false, "2": false, "3": true, "4": false} {
 		s := get(t, store, id)
 		if s.AutoCleanup != auto || !s.Active || near(s.LastActivity, time.Now()) != (id != "4") {
@@ -223,7 +223,7 @@ func TestIDsOfEveryTypeAreFound(t *testing.T) {
 			case table[len(table)-1] != ')':
 				table += ")"
 			}
-			store, host := adopt(t, table, "CREATE TABLE notes (session_id)")
+			store, app := adopt(t, table, "CREATE TABLE notes (session_id)")
 			old := stamp(time.Now().Add(-90 * day))
 			blob := declared[:4] == "BLOB"
 			for _, id := range ids {
@@ -231,7 +231,7 @@ func TestIDsOfEveryTypeAreFound(t *testing.T) {
 				if blob {
 					value = "unhex(?1)"
 				}
-				execute(t, host, "INSERT INTO sessions (id, last_activity) VALUES ("+value+", ?2)", id, old)
+				execute(t, app, "INSERT INTO sessions (id, last_activity) VALUES ("+value+", ?2)", id, old)
 			}
 			migrate(t, store)
 			for _, id := range ids {
@@ -242,15 +242,15 @@ func TestIDsOfEveryTypeAreFound(t *testing.T) {
 			if n, err := store.Touch(t.Context(), sessioncleanup.Touch{IDs: append(ids[:1:1], "nobody", " ", "zz")}); n != 1 || err != nil {
 				t.Errorf("touched %d: %v", n, err)
 			}
-			execute(t, host, "INSERT INTO notes SELECT id FROM sessions")
+			execute(t, app, "INSERT INTO notes SELECT id FROM sessions")
 			if _, deactivated, err := clean(t.Context(), store); err != nil || len(deactivated) != 0 {
 				t.Errorf("after activity, a run deactivated %v: %v", deactivated, err)
 			}
-			execute(t, host, "UPDATE sessions SET last_activity = ?", old)
+			execute(t, app, "UPDATE sessions SET last_activity = ?", old)
 			if _, deactivated, err := clean(t.Context(), store); err != nil || len(deactivated) != 2 {
 				t.Errorf("a run deactivated %v: %v", deactivated, err)
 			}
-			execute(t, host, "UPDATE sessions SET deactivated_at = last_activity")
+			execute(t, app, "UPDATE sessions SET deactivated_at = last_activity")
 			if deleted, _, err := clean(t.Context(), store); err != nil || len(deleted) != 2 {
 				t.Errorf("a run deleted %v: %v", deleted, err)
 			}

@@ -14,7 +14,7 @@ import (
 
 // Uninstall removes everything that Migrate added, in one transaction, also where the application has renamed it since,
 // and then restores the journal mode. A sessions table that Migrate created must be empty, and nothing may refer to it,
-// or else Uninstall fails with an ErrInvalid and changes nothing. What it does not find any more is a warning for
+// or else Uninstall fails with an ErrInvalid and changes nothing. An object that it does not find any more is a warning for
 // Config.Logger. On a database without anything of the library's it does nothing.
 func (s *Store) Uninstall(ctx context.Context) error {
 	defer s.setLayout(nil)
@@ -84,6 +84,9 @@ func (c *catalog) dropColumns(ctx context.Context, db *conn, set settings) (drop
 		default:
 			drops = append(drops, on("drop_column", t.name, column.name))
 		}
+	}
+	if t.classed {
+		drops = append(drops, on("drop_column", t.name, classColumn))
 	}
 	return drops, missing, nil
 }

@@ -15,8 +15,8 @@ func TestUninstallLeavesTheDatabaseAsItWas(t *testing.T) {
 	t.Parallel()
 	for name, tables := range map[string][]string{
 		"nothing": {},
-		"tables":  {hostTables},
-		"everything there is": {hostTables, `
+		"tables":  {appTables},
+		"everything there is": {appTables, `
 			ALTER TABLE sessions ADD COLUMN expires_at INTEGER;
 			CREATE INDEX by_expiry ON sessions (expires_at) WHERE active;
 			CREATE TRIGGER renamed AFTER UPDATE OF name ON sessions BEGIN UPDATE sessions SET updated_at = CURRENT_TIMESTAMP WHERE id = NEW.id; END;
@@ -30,18 +30,18 @@ func TestUninstallLeavesTheDatabaseAsItWas(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path, host := newHost(t, tables...)
-			before := dump(t, host, true)
+			path, app := newApp(t, tables...)
+			before := dump(t, app, true)
 			store := open(t, path, sqlite.Config{})
 			for range 2 { // a second time, to see that nothing was left that gets in the way
 				migrate(t, store)
-				if dump(t, host, false) == before {
+				if dump(t, app, false) == before {
 					t.Fatal("Migrate changed nothing")
 				}
 				if err := store.Uninstall(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				if diff := cmp.Diff(before, dump(t, host, true)); diff != "" {
+				if diff := cmp.Diff(before, dump(t, app, true)); diff != "" {
 					t.Fatalf("the database (-before +after):\n%s", diff)
 				}
 			}
@@ -57,34 +57,34 @@ func TestUninstallLeavesTheDatabaseAsItWas(t *testing.T) {
 
 func TestUninstallKeepsATableOfItsOwnThatIsInUse(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t)
+	store, app := adopt(t)
 	refused := func(want string) {
 		t.Helper()
-		before := dump(t, host, true)
+		before := dump(t, app, true)
 		err := store.Uninstall(t.Context())
 		if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("Uninstall: %v, want %q", err, want)
 		}
-		if diff := cmp.Diff(before, dump(t, host, true)); diff != "" {
+		if diff := cmp.Diff(before, dump(t, app, true)); diff != "" {
 			t.Errorf("the database (-before +after):\n%s", diff)
 		}
 	}
-	execute(t, host, "INSERT INTO sessions (id) VALUES ('a')")
+	execute(t, app, "INSERT INTO sessions (id) VALUES ('a')")
 	refused(`table "sessions" holds sessions: delete them first`)
-	execute(t, host, "DELETE FROM sessions")
-	execute(t, host, "CREATE TABLE notes (session_id TEXT REFERENCES sessions)")
+	execute(t, app, "DELETE FROM sessions")
+	execute(t, app, "CREATE TABLE notes (session_id TEXT REFERENCES sessions)")
 	refused(`notes refer to table "sessions": drop them first`)
 }
 
 func TestUninstallThatFailsChangesNothing(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t, hostTables)
-	execute(t, host, "CREATE INDEX mine ON sessions (last_activity)")
-	before := dump(t, host, true)
+	store, app := adopt(t, appTables)
+	execute(t, app, "CREATE INDEX mine ON sessions (last_activity)")
+	before := dump(t, app, true)
 	if err := store.Uninstall(t.Context()); err == nil || !strings.Contains(err.Error(), "mine") {
-		t.Errorf("Uninstall of a column that the host uses: %v", err)
+		t.Errorf("Uninstall of a column that the application uses: %v", err)
 	}
-	if diff := cmp.Diff(before, dump(t, host, true)); diff != "" {
+	if diff := cmp.Diff(before, dump(t, app, true)); diff != "" {
 		t.Errorf("the database (-before +after):\n%s", diff)
 	}
 	if err := store.Validate(t.Context()); err != nil {

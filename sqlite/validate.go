@@ -16,7 +16,7 @@ import (
 // Validate reports in words what is missing, an ErrNotInstalled that Migrate puts right, and what is wrong with the
 // application's data and tables, an ErrInvalid each: times that cannot be read, switches other than 0 and 1, sessions
 // without an id, foreign keys that keep a session from being deleted. All of it is reported together. It reads the whole
-// table. What only makes runs slow, or does less than one may expect, is a warning for Config.Logger.
+// table. A flaw that only makes runs slow, or does less than one may expect, is a warning for Config.Logger.
 func (s *Store) Validate(ctx context.Context) error {
 	var problems []error
 	var schema sessioncleanup.Schema
@@ -85,6 +85,9 @@ func (c *catalog) incomplete(set settings) []error {
 		} else {
 			lacks("the %s %s is not as this version creates it", o.kind, o.name)
 		}
+	}
+	if t := c.find(set.schema.Table); set.adopted.Classed && t != nil && !t.classed {
+		lacks("the column %s is missing", classColumn)
 	}
 	if set.adopted.Proposed {
 		for _, source := range c.describe().Unfollowed(set.schema) {

@@ -58,14 +58,17 @@ func (s *Store) CountOwners(ctx context.Context, t sessioncleanup.Thresholds, li
 	return owners, err
 }
 
-// overAll has look see the owner, the times and the states of every session, once. What else is not read is in unread.
+// overAll has look see the owner, the times and the states of every session, once. Sessions that cannot be read for other reasons are in unread.
 func (s *Store) overAll(ctx context.Context, t sessioncleanup.Thresholds, unread sqlfile.Names, look func(iter.Seq[sessioncleanup.Session], sessioncleanup.Cutoffs)) error {
 	return s.readingSessions(ctx, func(c *conn) error {
 		cut := c.cutoffsAt(t)
 		n := with(with(c.names, unread), sqlfile.Names{
-			"id_text": "''", "name_text": "''", "code_text": "''", "created_at_time": "NULL", "updated_at_time": "NULL", "tags_of": "'[]'", "activity_count": "0",
+			"id_text": "''", "name_text": "''", "code_text": "''", "created_at_time": "NULL", "updated_at_time": "NULL", "activity_count": "0",
 		})
-		if cut.Warned.IsZero() {
+		if len(cut.Rules) == 0 {
+			n["tags_of"] = "'[]'"
+		}
+		if !cut.Warns() {
 			n["warning_of"] = "NULL"
 		}
 		n["session_columns"] = filled("session_columns", n)

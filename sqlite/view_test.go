@@ -18,7 +18,7 @@ var withView = sqlite.Config{Migrate: sessioncleanup.MigrateOptions{View: true}}
 // TestTheViewAgreesWithCutoffs compares the view with the rules in Go on random sessions, policy by policy.
 func TestTheViewAgreesWithCutoffs(t *testing.T) {
 	t.Parallel()
-	store, host := adoptWith(t, withView, hostTables)
+	store, app := adoptWith(t, withView, appTables)
 	random := rand.New(rand.NewPCG(1, 2))
 	// Moments stay away from those at which a status changes, because the clock goes on: from the thresholds, and from those
 	// with the minute of DefaultPolicy's TouchInterval.
@@ -31,19 +31,19 @@ func TestTheViewAgreesWithCutoffs(t *testing.T) {
 		if random.IntN(2) == 0 {
 			expires = moment(0, -day, 12*time.Hour, 7*day, 30*day, 31*day)
 		}
-		execute(t, host, insertUsed, id, nil, "room", random.IntN(2), moment(0, time.Hour, 12*time.Hour, day, 7*day, 30*day, 60*day), expires, random.IntN(8) > 0)
+		execute(t, app, insertUsed, id, nil, "room", random.IntN(2), moment(0, time.Hour, 12*time.Hour, day, 7*day, 30*day, 60*day), expires, random.IntN(8) > 0)
 	}
 	for id := 1; id <= 500; id += 3 { // some that are not known, or were deactivated at another time
-		execute(t, host, "UPDATE sessions SET deactivated_at = ? WHERE id = ? AND NOT active", []any{nil, moment(0, 7*day, 30*day)}[random.IntN(2)], id)
+		execute(t, app, "UPDATE sessions SET deactivated_at = ? WHERE id = ? AND NOT active", []any{nil, moment(0, 7*day, 30*day)}[random.IntN(2)], id)
 	}
-	execute(t, host, "UPDATE sessions SET last_activity = 'never' WHERE id IN (100, 101, 102)")
-	execute(t, host, "UPDATE sessions SET expires_at = 'whenever' WHERE id IN (102, 103, 104)")
+	execute(t, app, "UPDATE sessions SET last_activity = 'never' WHERE id IN (100, 101, 102)")
+	execute(t, app, "UPDATE sessions SET expires_at = 'whenever' WHERE id IN (102, 103, 104)")
 	warned := sessioncleanup.Policy{WarnBefore: 7 * day}
 	if _, err := store.Warn(t.Context(), sessioncleanup.Batch{Cutoffs: warned.CutoffsAt(clock(t, store)), Limit: 1000}); err != nil {
 		t.Fatal(err)
 	}
-	execute(t, host, "UPDATE sessioncleanup_notices SET delivered_at = ? WHERE session % 3 = 0", stamp(time.Now().Add(-8*day)))
-	execute(t, host, "UPDATE sessioncleanup_notices SET failed_at = ? WHERE session % 3 = 1", stamp(time.Now().Add(-8*day)))
+	execute(t, app, "UPDATE sessioncleanup_notices SET delivered_at = ? WHERE session % 3 = 0", stamp(time.Now().Add(-8*day)))
+	execute(t, app, "UPDATE sessioncleanup_notices SET failed_at = ? WHERE session % 3 = 1", stamp(time.Now().Add(-8*day)))
 	words := map[sessioncleanup.Status]string{sessioncleanup.StatusToDeactivate: "À désactiver", sessioncleanup.StatusToDelete: "À supprimer"}
 	for _, p := range []sessioncleanup.Policy{
 		{}, {InactiveAfter: 12 * time.Hour, DeleteAfter: 7 * day}, {InactiveAfter: sessioncleanup.Never},
@@ -67,7 +67,7 @@ func TestTheViewAgreesWithCutoffs(t *testing.T) {
 			want[s.ID] = fmt.Sprintf("%s|%s|%s", s.ID, status, word)
 		}
 		got := map[string]string{}
-		for _, row := range lines(t, host, "SELECT id, status, cleanup_status FROM sessions_cleanup_view") {
+		for _, row := range lines(t, app, "SELECT id, status, cleanup_status FROM sessions_cleanup_view") {
 			id, _, _ := strings.Cut(row, "|")
 			got[id] = row
 		}
@@ -82,47 +82,47 @@ func TestTheViewAgreesWithCutoffs(t *testing.T) {
 
 func TestTheViewShowsOwnersActivityAndAge(t *testing.T) {
 	t.Parallel()
-	_, host := adoptWith(t, withView, hostTables, `
+	_, app := adoptWith(t, withView, appTables, `
 		INSERT INTO users (id, username) VALUES (1, 'ann');
 		INSERT INTO sessions (id, streamer_id, name, created_at) VALUES (1, 1, 'one', datetime('now', '-36 hours')), (2, NULL, 'two', NULL);
 		INSERT INTO propositions (session_id, created_at) VALUES (1, datetime('now', '-3 hours')), (1, datetime('now', '-90 minutes'))`)
 	want := []string{"1|ann|one|1.5|1.5|Actif|active|2", "2|<nil>|two|0|<nil>|Actif|active|0"}
-	got := lines(t, host, "SELECT id, streamer_name, name, hours_inactive, days_old, cleanup_status, status, total_propositions FROM sessions_cleanup_view ORDER BY id")
+	got := lines(t, app, "SELECT id, streamer_name, name, hours_inactive, days_old, cleanup_status, status, total_propositions FROM sessions_cleanup_view ORDER BY id")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the view (-want +got):\n%s", diff)
 	}
-	if got := line(t, host, "SELECT group_concat(name, ' ') FROM pragma_table_info('sessions_cleanup_view')"); got !=
+	if got := line(t, app, "SELECT group_concat(name, ' ') FROM pragma_table_info('sessions_cleanup_view')"); got !=
 		"id streamer_id name code active created_at updated_at last_activity expires_at auto_cleanup deactivated_at streamer_name hours_inactive days_old cleanup_status status total_propositions" {
 		t.Errorf("columns of the view: %s", got)
 	}
 	// A column that the application adds shows up, and one that it drops goes.
-	execute(t, host, "ALTER TABLE sessions ADD COLUMN mood TEXT DEFAULT 'good'")
-	execute(t, host, "ALTER TABLE sessions DROP COLUMN mood")
-	if got := line(t, host, "SELECT count(*) FROM sessions_cleanup_view WHERE cleanup_status != 'Actif'"); got != "0" {
+	execute(t, app, "ALTER TABLE sessions ADD COLUMN mood TEXT DEFAULT 'good'")
+	execute(t, app, "ALTER TABLE sessions DROP COLUMN mood")
+	if got := line(t, app, "SELECT count(*) FROM sessions_cleanup_view WHERE cleanup_status != 'Actif'"); got != "0" {
 		t.Errorf("%s sessions are candidates", got)
 	}
 }
 
 func TestTwoSourcesInOneTableAreCountedTogether(t *testing.T) {
 	t.Parallel()
-	path, host := newHost(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY)", "CREATE TABLE moves (from_id INTEGER, to_id INTEGER)", "INSERT INTO sessions VALUES (1), (2)")
+	path, app := newApp(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY)", "CREATE TABLE moves (from_id INTEGER, to_id INTEGER)", "INSERT INTO sessions VALUES (1), (2)")
 	store := open(t, path, sqlite.Config{Migrate: sessioncleanup.MigrateOptions{View: true}, Schema: sessioncleanup.Schema{Sources: []sessioncleanup.Source{{Table: "moves", Session: "from_id"}, {Table: "moves", Session: "to_id"}}}})
 	migrate(t, store)
 	old := stamp(time.Now().Add(-time.Hour))
-	execute(t, host, "UPDATE sessions SET last_activity = ?", old)
-	execute(t, host, "INSERT INTO moves VALUES (1, 2), (2, 2)")
-	if got := lines(t, host, "SELECT id, total_moves, hours_inactive FROM sessions_cleanup_view ORDER BY id"); !cmp.Equal(got, []string{"1|1|0", "2|3|0"}) {
+	execute(t, app, "UPDATE sessions SET last_activity = ?", old)
+	execute(t, app, "INSERT INTO moves VALUES (1, 2), (2, 2)")
+	if got := lines(t, app, "SELECT id, total_moves, hours_inactive FROM sessions_cleanup_view ORDER BY id"); !cmp.Equal(got, []string{"1|1|0", "2|3|0"}) {
 		t.Errorf("the view: %v", got)
 	}
 }
 
 func TestTheViewOfTheArchiveIsMadeOnRequest(t *testing.T) {
 	t.Parallel()
-	path, host := newHost(t, concertTables)
+	path, app := newApp(t, concertTables)
 	plain := open(t, path, sqlite.Config{})
 	migrateWith(t, plain, sessioncleanup.Policy{Archive: sessioncleanup.On, ArchiveKeep: 2 * day})
 	const listed = "SELECT session_id, julianday(purge_at) - julianday(archived_at) FROM sessions_archive_view"
-	if _, err := host.ExecContext(t.Context(), listed); err == nil {
+	if _, err := app.ExecContext(t.Context(), listed); err == nil {
 		t.Error("the view is there although nobody asked for it")
 	}
 	store := open(t, path, sqlite.Config{Migrate: sessioncleanup.MigrateOptions{View: true}})
@@ -134,13 +134,13 @@ func TestTheViewOfTheArchiveIsMadeOnRequest(t *testing.T) {
 	if _, err := m.Delete(t.Context(), "1"); err != nil {
 		t.Fatal(err)
 	}
-	if got := line(t, host, listed); got != "1|2" {
+	if got := line(t, app, listed); got != "1|2" {
 		t.Errorf("the view has %q, want session 1 and 2 days", got)
 	}
 	if _, err := m.Hold(t.Context(), []int64{1}, true, ""); err != nil {
 		t.Fatal(err)
 	}
-	if got := line(t, host, "SELECT held, purge_at IS NULL FROM sessions_archive_view"); got != "1|1" {
+	if got := line(t, app, "SELECT held, purge_at IS NULL FROM sessions_archive_view"); got != "1|1" {
 		t.Errorf("while it is held the view has %q, want that it is never purged", got)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// This file reads lists by last activity along indexes, however large the table is. What these do not decide, a text for
+// This file reads lists by last activity along indexes, however large the table is. A condition that these do not decide, a text for
 // example, is looked for among a limited number of sessions; the page then ends early and says where the next one begins.
 
 const (
@@ -38,7 +38,7 @@ func (c *conn) many(ctx context.Context, q sessioncleanup.Query, cut sessionclea
 	default:
 		return true, nil
 	}
-	p := cutoffParams(cut)
+	p := c.cutoffParams(cut)
 	p["few"] = fewSessions + 1
 	rows, _, possible := c.rows(selects, "1", p)
 	if !possible {
@@ -71,7 +71,10 @@ func (c *conn) walk(ctx context.Context, q sessioncleanup.Query, p params, now t
 	}
 	var parts []string
 	for _, rule := range walkParts(q.Status) {
-		parts = append(parts, c.sql(part, with(names, sqlfile.Names{"index": "sessioncleanup_" + listIndexes[rule], "part": c.names[rule]})))
+		parts = append(parts, c.sql(part, with(names, sqlfile.Names{"index": "sessioncleanup_" + listIndexes[rule], "part": c.names[rule] + c.names["if_unclassed"]})))
+	}
+	if c.adopted.Classed {
+		parts = append(parts, c.sql(part, with(names, sqlfile.Names{"index": "sessioncleanup_classed", "part": c.names["has_class"] + c.names["if_visible"]})))
 	}
 	names["parts"] = strings.Join(parts, "\nUNION ALL\n")
 	ended := false

@@ -14,10 +14,10 @@ func TestNoSessionIsDeletedWithoutAWarningInTime(t *testing.T) {
 	thorough.Only(t, thorough.Random)
 	for schedule := range 2 {
 		synctest.Test(t, func(t *testing.T) {
-			path, host := newHost(t) // and no template, which has the time outside of the bubble
+			path, app := newApp(t) // and no template, which has the time outside of the bubble
 			store := open(t, path, sqlite.Config{})
 			migrate(t, store)
-			warnmodel.Check(t, schedule, warnmodel.World{Store: store, Insert: ownHarness(t, store, host).Insert})
+			warnmodel.Check(t, schedule, warnmodel.World{Store: store, Insert: ownHarness(t, store, app).Insert})
 		})
 	}
 }

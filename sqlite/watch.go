@@ -59,8 +59,8 @@ func (c *conn) watchDeletions(ctx context.Context) (*watch, error) {
 			columns, old = append(columns, sqlfile.Column(column)), append(old, "OLD."+sqlfile.Column(column))
 		}
 	}
-	names := sqlfile.Names{"sessions": c.names["sessions"], "columns": strings.Join(columns, ", "), "old_columns": strings.Join(old, ", ")}
-	return w, c.execAll(ctx, []string{filled("watch_table", names), filled("watch_trigger", names)})
+	names := sqlfile.Names{"sessions": c.names["sessions"], "columns": strings.Join(columns, ", "), "old_columns": strings.Join(old, ", "), "old_id_text": c.adopted.ID.readText("OLD." + sqlfile.Column(s.ID))}
+	return w, c.execAll(ctx, []string{filled("watch_table", names), filled("watch_trigger", names), filled("watch_tags_table", names), filled("watch_tags_trigger", names)})
 }
 
 // layoutOfGone is the layout for the rows of the table.
@@ -69,7 +69,10 @@ func (w *watch) layoutOfGone() *layout {
 	untracked := l.adopted.untracked(l.schema)
 	l.schema.Table, l.schema.Owners, l.schema.Sources, l.adopted.RowID = "sessioncleanup_gone", nil, nil, ""
 	l.adopted.Untracked, l.adopted.IdleRules = untracked, !untracked
+	l.adopted.Classed, l.measure, l.noted = false, nil, nil
 	l.names = l.expressions(l.schema.Table)
+	l.names["tags"] = "temp.sessioncleanup_gone_tags" // those in their table are gone, too
+	l.names["asked_class"] = filled("asked_class", l.names)
 	l.addRules(l.names, cutoffsGiven)
 	return &l
 }
@@ -87,7 +90,15 @@ func (w *watch) take(ctx context.Context, some int, b sessioncleanup.Batch) ([]g
 	names, p := sqlfile.Names{"due": "0"}, params{}
 	if all > some {
 		l := w.layoutOfGone()
-		p = cutoffParams(b.Cutoffs)
+		if len(b.Cutoffs.Rules) > 0 {
+			m := measure{cut: b.Cutoffs, given: params{"ruled": wordList(tagsOf(b.Cutoffs))}}
+			var err error
+			if m.classes, err = w.texts(ctx, l.sql("asked_classes", nil), params{"ruled": m.given["ruled"]}); err != nil {
+				return nil, err
+			}
+			l = l.measuredBy(&m)
+		}
+		p = l.cutoffParams(b.Cutoffs)
 		condition, _, possible := l.where(b.Filter, "", p)
 		if names["due"] = "(" + l.names["due_gone"] + ") AND " + condition; !possible {
 			names["due"] = "0"
@@ -101,7 +112,7 @@ func (w *watch) take(ctx context.Context, some int, b sessioncleanup.Batch) ([]g
 		return err
 	})
 	if err == nil {
-		_, err = w.ExecContext(ctx, statements["forget_watched"])
+		err = w.execAll(ctx, []string{statements["forget_watched"], statements["forget_watched_tags"]})
 	}
 	return gone, err
 }
@@ -111,5 +122,5 @@ func (w *watch) end(ctx context.Context) error {
 	if w.off {
 		return nil
 	}
-	return w.execAll(ctx, []string{statements["end_watch_trigger"], statements["end_watch_table"]})
+	return w.execAll(ctx, []string{statements["end_watch_trigger"], statements["end_watch_table"], statements["end_watch_tags_trigger"], statements["end_watch_tags_table"]})
 }

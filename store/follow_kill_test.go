@@ -13,12 +13,13 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/store"
 )
 
-// envFollower makes the test binary a process that follows the log of the database with this URL, and prints the number of each event.
+// envFollower makes the test binary a process that follows the log of the database with this URL, and prints the number
+// of each event.
 const envFollower = "SESSIONCLEANUP_TEST_FOLLOWER"
 
 func TestMain(m *testing.M) {
@@ -53,7 +54,7 @@ func TestAFollowerThatIsKilledSkipsNoEvent(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]func(t *testing.T) string{
 		"SQLite":     func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "app.db") },
-		"PostgreSQL": func(t *testing.T) string { return pgtest.Prepared(t, "guide", pghosts.All()["guide"].Adopt) },
+		"PostgreSQL": func(t *testing.T) string { return pgtest.Prepared(t, "guide", pgapps.All()["guide"].Adopt) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -20,7 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/store"
 )
@@ -75,7 +75,7 @@ func sqliteWith(t *testing.T, tables string) string {
 
 func postgresWith(t *testing.T, tables string) string {
 	url := pgtest.Empty(t)
-	if err := pghosts.Exec(t.Context(), url, tables); err != nil {
+	if err := pgapps.Exec(t.Context(), url, tables); err != nil {
 		t.Fatal(err)
 	}
 	return url

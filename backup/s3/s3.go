@@ -72,6 +72,9 @@ func Open(address string) (*Bucket, error) {
 	return b, nil
 }
 
+// String is the address.
+func (b *Bucket) String() string { return "s3://" + b.bucket + "/" + strings.TrimSuffix(b.prefix, "/") }
+
 // Put uploads a file, in parts when it is large.
 func (b *Bucket) Put(ctx context.Context, name string, r io.Reader) error {
 	_, err := b.client.PutObject(ctx, b.bucket, b.prefix+name, r, -1, minio.PutObjectOptions{PartSize: partSize, ContentType: "application/zstd"})

@@ -9,7 +9,8 @@ import (
 	"github.com/netresearch/go-cron"
 )
 
-// crontab's format is that of crontab(5) for system tables: variables, comments, and lines of five fields, a user and a command.
+// crontab's format is that of crontab(5) for system tables: variables, comments, and lines of five fields, a user and a
+// command.
 func TestCrontabIsValid(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile("../cron/sessioncleanup")

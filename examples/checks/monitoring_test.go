@@ -98,7 +98,8 @@ func TestAlertsUseMetricsThatThereAre(t *testing.T) {
 	}
 }
 
-// The files that compose.yaml mounts are there, Prometheus accepts its configuration, and it scrapes the port on which serve answers.
+// The files that compose.yaml mounts are there, Prometheus accepts its configuration, and it scrapes the port on which
+// serve answers.
 func TestTheMonitoringExampleFitsTogether(t *testing.T) {
 	t.Parallel()
 	compose := read(t, monitoring+"/compose.yaml")

@@ -45,8 +45,8 @@ type config struct {
 	started     func(*service, net.Addr) // for tests
 }
 
-// run serves until SIGTERM or Ctrl-C. Then requests in flight finish; touches are written; a cleanup in progress ends after its current batch; and the
-// database is closed, in this order.
+// run serves until SIGTERM or Ctrl-C. Then requests in flight finish; touches are written; a cleanup in progress ends
+// after its current batch; and the database is closed, in this order.
 func run(ctx context.Context, c config) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -22,8 +22,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// TestRequestsAndTouchesAreFinishedWhenTheServiceStops stops the service in the middle of a request and of a cleanup. It sends the process
-// a signal, so it runs alone.
+// TestRequestsAndTouchesAreFinishedWhenTheServiceStops stops the service in the middle of a request and of a cleanup. It
+// sends the process a signal, so it runs alone.
 func TestRequestsAndTouchesAreFinishedWhenTheServiceStops(t *testing.T) {
 	for name, database := range map[string]func() string{
 		"SQLite":     func() string { return "sqlite:" + filepath.Join(t.TempDir(), "app.db") },

@@ -85,7 +85,7 @@ func (s *service) showRoom(w http.ResponseWriter, r *http.Request, _ string) {
 // say adds a message. That counts as activity, because messages are a source in the Schema.
 func (s *service) say(w http.ResponseWriter, r *http.Request, _ string) {
 	text := r.PostFormValue("text") // reads the body, however slowly it comes
-	// What has begun is finished when the service stops, so it does not end with the client's connection.
+	// A run that has begun is finished when the service stops, so it does not end with the client's connection.
 	ctx := context.WithoutCancel(r.Context())
 	_, err := s.db.ExecContext(ctx, "INSERT INTO messages (id, room_id, text) SELECT $1, id, $2 FROM rooms WHERE id = $3", rand.Text(), text, r.PathValue("room"))
 	respond(w, err, "said")

@@ -7,9 +7,9 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Over is an adopted schema with what a given one says otherwise. What the given one leaves empty stays as it was adopted,
-// but Owners goes with Owner, State with Active, and SoftDelete with DeletedAt; and what had a column that the given one uses
-// for something else has none.
+// Over is an adopted schema with what a given one says otherwise. Fields that the given one leaves empty stay as they
+// were adopted, but Owners goes with Owner, State with Active, and SoftDelete with DeletedAt; and what had a column that
+// the given one uses for something else has none.
 func Over(given, adopted sessioncleanup.Schema) sessioncleanup.Schema {
 	if given.IsZero() {
 		return adopted

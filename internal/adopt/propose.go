@@ -106,8 +106,8 @@ func (p *proposer) warn(format string, args ...any) {
 
 // sessions finds the table of the sessions; nil when there is none. Tables that the connection finds without their
 // database schema come first. Of those it is the table "sessions", or else the only one whose name ends in "session" or
-// "sessions", or else the only one with an active column that other tables refer to. Without any it fails where there are tables that may
-// hold them.
+// "sessions", or else the only one with an active column that other tables refer to. Without any it fails where there are
+// tables that may hold them.
 func (d Database) sessions(named string) (*Table, error) {
 	if named != "" {
 		return d.mustFind("schema.table", named)

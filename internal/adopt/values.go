@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// CheckedValues returns the values that a CHECK constraint on a column allows, when that is all it says: column IN ('a', 'b'), or
-// = ANY (ARRAY[…]), as PostgreSQL writes it. The constraint is the first on the column in the text, which may be that of a
-// whole table. It returns nil for any other condition, and where rows of before may have other values.
+// CheckedValues returns the values that a CHECK constraint on a column allows, when that is all it says: column IN ('a',
+// 'b'), or = ANY (ARRAY[…]), as PostgreSQL writes it. The constraint is the first on the column in the text, which may be
+// that of a whole table. It returns nil for any other condition, and where rows of before may have other values.
 func CheckedValues(sql, column string) []string {
 	name := `["\x60\[]?` + regexp.QuoteMeta(column) + `["\x60\]]?`
 	found := regexp.MustCompile(`(?is)\bCHECK\s*(\(+\s*` + name + `\)?(?:::[\w ]+)?\)?\s*(?:IN\s*\(|= ANY \(+ARRAY\[))(.*)$`).FindStringSubmatch(sql)

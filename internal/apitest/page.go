@@ -20,7 +20,7 @@ func me(t *testing.T, observe Observer) {
 	w := newWorld(t, observe)
 	a := w.do(request{as: ann, method: http.MethodGet, path: "/me"}).want(http.StatusOK)
 	for key, want := range map[string]any{
-		"role": "owner", "id": "ann", "actor": ann, "all_sessions": false, "changes": true, "archive": true, "archives": false,
+		"role": "owner", "id": "ann", "actor": ann, "all_sessions": false, "changes": true, "archive": true, "archives": false, "warnings": false,
 		"inactive_hours": 24.0, "delete_old_days": 30.0, "archive_keep_days": 30.0,
 	} {
 		if got := a.at(key); got != want {

@@ -85,6 +85,14 @@ func policies(t *testing.T, observe Observer) {
 	}
 	want(do(admin, http.MethodPatch, "", `{"alert_use_rate":0.2}`).want(http.StatusOK), 4, "alert_use_rate", "database", 0.2, true)
 	want(do(admin, http.MethodPatch, "", `{"alert_use_rate":0}`).want(http.StatusOK), 4, "alert_use_rate", "database", 0.0, true)
+	want(do(admin, http.MethodPatch, "", `{"alert_activity_rate":1}`).want(http.StatusOK), 5, "alert_activity_rate", "database", 1.0, true)
+	if low := w.do(request{as: admin, method: http.MethodGet, path: "/stats"}).want(http.StatusOK); !strings.Contains(string(low.body), `"low_activity"`) {
+		t.Errorf("with an alert below 100 %% active: %s", low.body)
+	}
+	want(do(admin, http.MethodPatch, "", `{"alert_activity_rate":0}`).want(http.StatusOK), 5, "alert_activity_rate", "database", 0.0, true)
+	if low := w.do(request{as: admin, method: http.MethodGet, path: "/stats"}).want(http.StatusOK); strings.Contains(string(low.body), `"low_activity"`) {
+		t.Errorf("without that alert: %s", low.body)
+	}
 
 	bare := newWorld(t, observe)
 	if a := bare.do(request{as: admin, method: http.MethodGet, path: "/policy"}).want(http.StatusOK); a.at("editable") != false || a.at("settings", 0, "origin") != "default" {

@@ -28,8 +28,8 @@ func (n NewIDs) Taken(text string) bool {
 	return false
 }
 
-// Replace puts the new IDs of sessions into values of an entry, by column, where a column holds IDs: that of its own session or, for one
-// that is not its own, of that session's last entry.
+// Replace puts the new IDs of sessions into values of an entry, by column, where a column holds IDs: that of its own
+// session or, for one that is not its own, of that session's last entry.
 func (n NewIDs) Replace(e sessioncleanup.Archived, table string, holds IDColumns, values map[string]any) {
 	if len(n) == 0 {
 		return

@@ -4,7 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"flag"
 	"fmt"
+	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,6 +17,26 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/mysqltest"
 	"github.com/sessioncleanup/sessioncleanup/mysql"
 )
+
+var (
+	losses = flag.Int("losses", 1, "how often TestFaultGalera loses a node in each way")
+	people = flag.Bool("people", false, "TestClusterForPeople keeps a cluster until it is interrupted")
+)
+
+// TestClusterForPeople is what scripts/galera runs.
+func TestClusterForPeople(t *testing.T) {
+	if !*people {
+		t.Skip("scripts/galera runs it")
+	}
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	c := mysqltest.StartCluster(t)
+	if _, err := c.Nodes[0].DB.ExecContext(ctx, "CREATE DATABASE app CHARACTER SET utf8mb4"); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Printf("\nthe database app on three nodes: %s\nCtrl-C ends it\n", c.URL("app", 0, 1, 2))
+	<-ctx.Done()
+}
 
 // galera is a cluster with the database of an application, which uses the last node.
 type galera struct {
@@ -32,20 +55,33 @@ CREATE TABLE messages (id BIGINT AUTO_INCREMENT PRIMARY KEY, session_id BIGINT N
 func TestFaultGalera(t *testing.T) {
 	t.Parallel()
 	g := &galera{T: t, Cluster: mysqltest.StartCluster(t)}
-	if _, err := g.Nodes[0].DB.ExecContext(t.Context(), "CREATE DATABASE app CHARACTER SET utf8mb4"); err != nil {
-		t.Fatal(err)
-	}
+	g.create("app")
 	g.db = g.Open(2, "app")
 	g.exec(galeraTables)
 	if err := g.store(0).Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
 		t.Fatal(err)
 	}
+	t.Run("processes on all nodes migrate at once", func(t *testing.T) { g.on(t).migrateAtOnce() })
 	t.Run("a batch whose lease was taken on another node is not committed", func(t *testing.T) { g.on(t).raceForLease(100) })
 	t.Run("what is archived and changed on several nodes is lost on none", func(t *testing.T) { g.on(t).archive(300) })
 	t.Run("runs go on when the node in use is killed, frozen or stopped", func(t *testing.T) { g.on(t).loseNodes() })
 }
 
 func (g *galera) on(t *testing.T) *galera { return &galera{t, g.Cluster, g.db} }
+
+// create makes a database, and waits until all nodes have it: the connection to a database that is not there yet fails.
+func (g *galera) create(name string) {
+	g.Helper()
+	if _, err := g.Nodes[0].DB.ExecContext(g.Context(), "CREATE DATABASE "+name+" CHARACTER SET utf8mb4"); err != nil {
+		g.Fatal(err)
+	}
+	for i, node := range g.Nodes {
+		eventually(g.T, time.Minute, fmt.Sprintf("node %d has the database %s", i, name), func() bool {
+			found, err := mysqltest.Texts(g.Context(), node.DB, "SELECT schema_name FROM information_schema.schemata WHERE schema_name = '"+name+"'", 0)
+			return err == nil && len(found) == 1
+		})
+	}
+}
 
 func (g *galera) exec(statements string, args ...any) {
 	g.Helper()
@@ -76,6 +112,38 @@ func (g *galera) due(count int) {
 		INSERT INTO messages (session_id, body) SELECT id, 'hello' FROM sessions WHERE name = 'gone';
 		INSERT INTO sessions (name, active, auto_cleanup, last_activity) VALUES ('used', TRUE, TRUE, UTC_TIMESTAMP(3));
 		SET @sessioncleanup_own = NULL`, count, count/2))
+}
+
+// migrateAtOnce adopts the tables of another application from all nodes.
+func (g *galera) migrateAtOnce() {
+	for round := range 5 {
+		name := fmt.Sprintf("app_%d", round)
+		g.create(name)
+		if _, err := g.Open(0, name).ExecContext(g.Context(), galeraTables+"; INSERT INTO sessions (name) SELECT 'room' FROM seq_1_to_5000"); err != nil {
+			g.Fatal(err)
+		}
+		failures := make(chan error, len(g.Nodes))
+		stores := make([]*mysql.Store, len(g.Nodes))
+		for i := range g.Nodes {
+			store, err := mysql.Open(g.Context(), g.URL(name, i), mysql.Config{})
+			if err != nil {
+				g.Fatal(err)
+			}
+			g.Cleanup(func() { _ = store.Close() })
+			stores[i] = store
+			go func() { failures <- store.Migrate(g.Context(), sessioncleanup.Policy{}) }()
+		}
+		for range stores {
+			if err := <-failures; err != nil {
+				g.Error(err)
+			}
+		}
+		for i, store := range stores {
+			if err := store.Validate(g.Context()); err != nil {
+				g.Errorf("on node %d: %v", i, err)
+			}
+		}
+	}
 }
 
 // raceForLease lets a holder of a lease do a batch on one node while another one takes the lease on another node, as soon as it
@@ -141,6 +209,12 @@ func (g *galera) raceForLease(rounds int) {
 
 // loseNodes loses the node that a run uses, in three ways. The next run does what is left.
 func (g *galera) loseNodes() {
+	for range *losses {
+		g.loseEach()
+	}
+}
+
+func (g *galera) loseEach() {
 	for _, fault := range []struct {
 		name      string
 		lose, get func()

@@ -11,7 +11,7 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/modules/postgres"
 
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
 )
 
@@ -34,7 +34,7 @@ func TestContainer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	host := pghosts.All()["guide"]
+	app := pgapps.All()["guide"]
 	urlOf := func(database string) string {
 		u, err := url.Parse(admin)
 		if err != nil {
@@ -43,22 +43,22 @@ func TestContainer(t *testing.T) {
 		u.Path = "/" + database
 		return u.String()
 	}
-	if err := pghosts.Exec(t.Context(), admin, "CREATE DATABASE adopted"); err != nil {
+	if err := pgapps.Exec(t.Context(), admin, "CREATE DATABASE adopted"); err != nil {
 		t.Fatal(err)
 	}
-	if err := host.Adopt(t.Context(), urlOf("adopted")); err != nil {
+	if err := app.Adopt(t.Context(), urlOf("adopted")); err != nil {
 		t.Fatal(err)
 	}
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
 		database := "t" + rand.Text()
-		if err := pghosts.Exec(t.Context(), admin, `CREATE DATABASE "`+database+`" TEMPLATE adopted`); err != nil {
+		if err := pgapps.Exec(t.Context(), admin, `CREATE DATABASE "`+database+`" TEMPLATE adopted`); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
-			if err := pghosts.Exec(context.WithoutCancel(t.Context()), admin, `DROP DATABASE "`+database+`" WITH (FORCE)`); err != nil {
+			if err := pgapps.Exec(context.WithoutCancel(t.Context()), admin, `DROP DATABASE "`+database+`" WITH (FORCE)`); err != nil {
 				t.Error(err)
 			}
 		})
-		return host.Harness(t, urlOf(database))
+		return app.Harness(t, urlOf(database))
 	})
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 )
 
@@ -17,14 +17,14 @@ func TestCron(t *testing.T) {
 	server := pgtest.Start(t, map[string]string{
 		"shared_preload_libraries": "pg_cron", "cron.database_name": "app", "cron.use_background_workers": "on",
 	})
-	if err := pghosts.Exec(t.Context(), server.URL(), "CREATE DATABASE app"); err != nil {
+	if err := pgapps.Exec(t.Context(), server.URL(), "CREATE DATABASE app"); err != nil {
 		t.Fatal(err)
 	}
 	url := server.URLOf("app")
-	if err := pghosts.All()["guide"].Adopt(t.Context(), url); err != nil {
+	if err := pgapps.All()["guide"].Adopt(t.Context(), url); err != nil {
 		t.Fatal(err)
 	}
-	err := pghosts.Exec(t.Context(), url, `
+	err := pgapps.Exec(t.Context(), url, `
 		INSERT INTO sessions (id, last_activity) SELECT n, now() - interval '2 days' FROM generate_series(1, 10) n;
 		CREATE EXTENSION pg_cron;
 		SELECT cron.schedule('session-cleanup', '* * * * *', 'SELECT * FROM cleanup_inactive_sessions()');`)

@@ -19,8 +19,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/memory"
 )
 
-// TestNginxPassesTheLiveStreamOnAtOnce runs nginx with the configuration of docs/page.md. It ignores the header with which the response
-// asks not to be buffered, so that only the configuration prevents that.
+// TestNginxPassesTheLiveStreamOnAtOnce runs nginx with the configuration of docs/page.md. It ignores the header with
+// which the response asks not to be buffered, so that only the configuration prevents that.
 func TestNginxPassesTheLiveStreamOnAtOnce(t *testing.T) {
 	db := memory.New(memory.Config{})
 	if err := db.Put(sessioncleanup.Session{ID: "a", Active: true}); err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
@@ -28,7 +28,7 @@ import (
 // TestPooler runs a migration and the conformance suite through PgBouncer in transaction mode, where each transaction may
 // meet another connection of the server.
 func TestPooler(t *testing.T) {
-	host := pghosts.All()["integer"]
+	app := pgapps.All()["integer"]
 	server := pgtest.Start(t, nil)
 	through := pooled(t, findPooler(t), server, "transaction", 6)
 	pooledURL := func(t testing.TB, database string) string {
@@ -40,11 +40,11 @@ func TestPooler(t *testing.T) {
 		u.Path = direct.Path
 		return u.String()
 	}
-	if err := host.Adopt(t.Context(), pooledURL(t, server.Database(t, "template0"))); err != nil {
+	if err := app.Adopt(t.Context(), pooledURL(t, server.Database(t, "template0"))); err != nil {
 		t.Fatal(err)
 	}
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
-		return host.Harness(t, pooledURL(t, server.Prepared(t, "adopted", host.Adopt)))
+		return app.Harness(t, pooledURL(t, server.Prepared(t, "adopted", app.Adopt)))
 	})
 }
 

@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
@@ -12,15 +12,15 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// TestTables runs what depends on the tables, of the conformance suite, on all kinds of them. scripts/test deals the kinds out to
-// the versions of PostgreSQL; the whole suite runs on the version that is installed.
+// TestTables runs what depends on the tables, of the conformance suite, on all kinds of them. scripts/test deals the
+// kinds out to the versions of PostgreSQL; the whole suite runs on the version that is installed.
 func TestTables(t *testing.T) {
 	thorough.Only(t, thorough.Tables)
 	t.Logf("PostgreSQL %d", pgtest.Version(t))
-	for name, host := range pghosts.All() {
+	for name, app := range pgapps.All() {
 		t.Run(name, func(t *testing.T) {
 			storetest.Run(t, func(t testing.TB) storetest.Harness {
-				return host.Harness(t, pgtest.Prepared(t, name, host.Adopt))
+				return app.Harness(t, pgtest.Prepared(t, name, app.Adopt))
 			}, storetest.TableGroups()...)
 		})
 	}

@@ -40,8 +40,8 @@ type JWT struct {
 	// Audience, unless it is empty, must be among those of a token; Issuer must be its own.
 	Audience string
 	Issuer   string
-	// IDClaim and RoleClaim are the names of the claims with the ID of the user and with the role: admin, owner or viewer, or a list of roles, of
-	// which the highest counts. A dot in a name goes into an object. Default: sub and role.
+	// IDClaim and RoleClaim are the names of the claims with the ID of the user and with the role: admin, owner or viewer,
+	// or a list of roles, of which the highest counts. A dot in a name goes into an object. Default: sub and role.
 	IDClaim   string
 	RoleClaim string
 }
@@ -54,7 +54,7 @@ type Verifier struct {
 	keys       jose.JSONWebKeySet
 }
 
-// Open reads the file of keys. The one of a secret must be private, as one of tokens. What is wrong is an ErrInvalid.
+// Open reads the file of keys. The one of a secret must be private, as one of tokens. A mistake in it is an ErrInvalid.
 func (c JWT) Open() (*Verifier, error) {
 	if (c.SecretFile == "") == (c.KeysFile == "") {
 		return nil, invalid.Errorf("want a file with a secret, or one with public keys")
@@ -108,8 +108,8 @@ func (c JWT) Open() (*Verifier, error) {
 // Looks reports whether a bearer token may be a JSON Web Token: three parts. No other token is shown to it.
 func (v *Verifier) Looks(token string) bool { return strings.Count(token, ".") == 2 }
 
-// Principal is the bearer of a token and when that ends, or an error: a wrong signature or algorithm, a token that is not valid now, without an
-// end, for somebody else or of somebody else, or without a role.
+// Principal is the bearer of a token and when that ends, or an error: a wrong signature or algorithm, a token that is not
+// valid now, without an end, for somebody else or of somebody else, or without a role.
 func (v *Verifier) Principal(token string, now time.Time) (who sessioncleanup.Principal, until time.Time, err error) {
 	parsed, err := jwt.ParseSigned(token, v.algorithms)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// script runs the server until its standard input ends, which it does when the test binary does, however that happens; then it stops
-// the server at once and removes its files.
+// script runs the server until its standard input ends, which it does when the test binary does, however that happens;
+// then it stops the server at once and removes its files.
 const script = `
 binary=$1; home=$2; port=$3; shift 3
 "$binary" --no-defaults --datadir="$home/data" --tmpdir="$home" --socket="$home/socket" --pid-file="$home/pid" \

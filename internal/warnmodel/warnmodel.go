@@ -1,5 +1,5 @@
-// Package warnmodel compares random schedules of use, outages and policies with a model of the warnings before a deletion. Tests of the
-// senders and of the backends use it.
+// Package warnmodel compares random schedules of use, outages and policies with a model of the warnings before a
+// deletion. Tests of the senders and of the backends use it.
 package warnmodel
 
 import (
@@ -34,7 +34,8 @@ type World struct {
 	SetPolicy func(context.Context, sessioncleanup.Policy) error
 	// Run cleans up in spite of the deletion limit, and returns how many sessions it says it deleted. Nil: a run of the Manager.
 	Run func(context.Context, *sessioncleanup.Manager) (deleted int, err error)
-	// Age makes everything in the database older, where time does not pass otherwise. Nil: the test sleeps, in a bubble of synctest.
+	// Age makes everything in the database older, where time does not pass otherwise. Nil: the test sleeps, in a bubble of
+	// synctest.
 	Age func(context.Context, time.Duration) error
 }
 
@@ -245,8 +246,9 @@ var texts = sync.OnceValue(func() map[string]*notify.Texts {
 	return all
 })
 
-// Check goes through the schedule with a number. Whatever happens, and however the channel fails, a run deletes a session only when a
-// message about it arrived long enough ago, in the same idle period; and when everything works, all that may be deleted is.
+// Check goes through the schedule with a number. Whatever happens, and however the channel fails, a run deletes a session
+// only when a message about it arrived long enough ago, in the same idle period; and when everything works, all that may
+// be deleted is.
 func Check(t *testing.T, schedule int, world World) {
 	t.Helper()
 	w := &model{t: t, rng: rand.New(rand.NewPCG(1, uint64(schedule))), World: world, sessions: map[string]*modelled{}, messages: map[string][]string{}}

@@ -12,8 +12,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/webui"
 )
 
-// host serves a page of an application, with the element in it and a script.
-func (s *site) host(markup, script string) (url string) {
+// application serves a page of an application, with the element in it and a script.
+func (s *site) application(markup, script string) (url string) {
 	serve := func(path, mediaType, content string) {
 		s.mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
 			webui.SetHeaders(w.Header())
@@ -22,10 +22,10 @@ func (s *site) host(markup, script string) (url string) {
 			_, _ = fmt.Fprint(w, content)
 		})
 	}
-	serve("/host/", "text/html; charset=utf-8", `<!doctype html><html lang="fr"><title>An application</title><h1>An application</h1>`+markup+
-		`<script type="module" src="/page/session-manager.js"></script><script type="module" src="/host/app.js"></script>`)
-	serve("/host/app.js", "text/javascript", script)
-	return s.url[:len(s.url)-len("page/")] + "host/"
+	serve("/application/", "text/html; charset=utf-8", `<!doctype html><html lang="fr"><title>An application</title><h1>An application</h1>`+markup+
+		`<script type="module" src="/page/session-manager.js"></script><script type="module" src="/application/app.js"></script>`)
+	serve("/application/app.js", "text/javascript", script)
+	return s.url[:len(s.url)-len("page/")] + "application/"
 }
 
 func TestTheElementWorksInPlainHTML(t *testing.T) {
@@ -33,7 +33,7 @@ func TestTheElementWorksInPlainHTML(t *testing.T) {
 	s := newSite(t, archiving)
 	s.annsSessions()
 	b := newTab(t, look{})
-	b.open(s.host(`<session-manager theme="dark"></session-manager>`, `
+	b.open(s.application(`<session-manager theme="dark"></session-manager>`, `
 		addEventListener("session-manager-login", () => window.asked = true);
 		document.querySelector("session-manager").credentials = () => "owner:ann";`), "")
 	b.until("$$('.row').length === 5 && text('.sentence').includes('ouvertes')") // in the page's language
@@ -72,7 +72,7 @@ func TestTheElementWorksInReactAndVue(t *testing.T) {
 			s := newSite(t, archiving)
 			s.annsSessions()
 			b := newTab(t, look{})
-			b.open(s.host(`<div id="app"></div>`, string(script)), "")
+			b.open(s.application(`<div id="app"></div>`, string(script)), "")
 			b.until("$$('.row').length === 5 && text('.sentence').includes('3 open')")
 			b.click(row("live", "deactivate"))
 			b.until("$('.row[data-id=live] .closed')")

@@ -30,6 +30,13 @@ func (b *tab) fits(what string) {
 	}
 	small := js[[]string](b, `innerWidth > 500 ? [] : $$("button, select, input:not([type=checkbox], [type=radio]), nav a").filter(e => e.checkVisibility()).
 		filter(e => { const r = e.getBoundingClientRect(); return r.height < 43.5 || r.width < 43.5; }).map(e => e.outerHTML.slice(0, 120))`)
+	cut := js[[]string](b, `$$("button, a.button").filter(e => e.checkVisibility()).filter(e => {
+		const r = e.getBoundingClientRect(), around = e.closest(".card, .soon li, .tools")?.getBoundingClientRect(), label = e.querySelector(".label");
+		return e.scrollWidth > e.clientWidth + 1 || around && r.right > around.right + 1 || label && label.getBoundingClientRect().width < 5 || !(e.textContent.trim() || e.ariaLabel);
+	}).map(e => e.outerHTML.slice(0, 120))`)
+	for _, e := range cut {
+		b.t.Errorf("%s: does not show what it does: %s", what, e)
+	}
 	for _, e := range small {
 		b.t.Errorf("%s: smaller than 44 px: %s", what, e)
 	}

@@ -24,6 +24,7 @@ type site struct {
 	url     string
 	mux     *http.ServeMux
 	store   *memory.Store
+	kept    *keeping
 	manager *sessioncleanup.Manager
 	expired atomic.Bool // no login is valid
 	down    atomic.Bool // the API does not answer
@@ -39,6 +40,7 @@ func newSite(t *testing.T, policy sessioncleanup.Policy, options ...func(*httpap
 	s := &site{t: t, store: memory.New(memory.Config{})}
 	var err error
 	db := &keeping{Store: s.store, policy: sessioncleanup.DefaultPolicy()}
+	s.kept = db
 	if s.manager, err = sessioncleanup.New(db, sessioncleanup.Config{Policy: policy, Stored: &db.policy}); err != nil {
 		t.Fatal(err)
 	}

@@ -36,5 +36,7 @@ func TestASessionSaysWhetherItsOwnerWasWarned(t *testing.T) {
 		if n := js[int](b, "$$('.row[data-id=closed] .warning').length"); n != 0 {
 			t.Errorf("%s: the session that nobody is warned of says so", lang)
 		}
+		js[any](b, "(location.hash = '#sessions?status=waiting', null)")
+		b.until("$('[name=status]').value === 'waiting' && $$('.row').length === 2 && $('.row[data-id=waits]') && $('.row[data-id=told]')")
 	}
 }

@@ -47,17 +47,6 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_seals (
     KEY sessioncleanup_seals_newest (forgotten, newest)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
--- A released lease keeps its row, and so its epoch: its holder is empty. A batch writes the row of its lease, so that nobody takes
--- the lease before the batch is committed, on another node of a cluster either.
-CREATE TABLE IF NOT EXISTS sessioncleanup_leases (
-    name        VARBINARY(255) NOT NULL PRIMARY KEY,
-    holder      VARBINARY(255) NOT NULL,
-    epoch       BIGINT NOT NULL,
-    expires_at  DATETIME(6),                    -- NULL once released
-    ttl_ms      BIGINT NOT NULL,                -- for how long it was taken or renewed last
-    batches     BIGINT NOT NULL DEFAULT 0       -- that it guarded
-) ENGINE = InnoDB;
-
 -- How far each consumer has read the audit log: the id of an event.
 CREATE TABLE IF NOT EXISTS sessioncleanup_positions (
     consumer  VARBINARY(255) NOT NULL PRIMARY KEY,

@@ -12,7 +12,8 @@ CREATE TABLE "{sessions}" (
     updated_at DATETIME(6) DEFAULT (UTC_TIMESTAMP(6)),
     last_activity DATETIME(6),
     expires_at DATETIME(6),
-    deactivated_at DATETIME(6)
+    deactivated_at DATETIME(6),
+    sessioncleanup_since DATETIME(6) NULL "{invisible}"
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4
 
 -- name: alter_sessions
@@ -29,6 +30,13 @@ ADD COLUMN "{column}" TINYINT(1) NOT NULL DEFAULT "{default}"
 -- name: add_time
 ADD COLUMN "{column}" DATETIME(6) NULL DEFAULT NULL
 
+-- name: add_since
+-- When the row was inserted, by the trigger: which tags are its own.
+ADD COLUMN "{column}" DATETIME(6) NULL DEFAULT NULL "{invisible}"
+
+-- name: invisible
+/*M!100303 INVISIBLE */ /*!80023 INVISIBLE */
+
 -- name: drop_column
 DROP COLUMN "{column}"
 
@@ -39,6 +47,18 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_touches (
     session  "{key_type}" NOT NULL,
     at       DATETIME(3) NOT NULL,
     KEY sessioncleanup_touches_session (session, at)
+) ENGINE = InnoDB
+
+-- name: create_tags
+-- The tags of sessions. The application may write them, too.
+CREATE TABLE IF NOT EXISTS sessioncleanup_tags (
+    id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    session_id  "{key_type}" NOT NULL,
+    since       DATETIME(6) NOT NULL DEFAULT '1970-01-01 00:00:01', -- of the session's row, filled in by a trigger
+    tag         VARCHAR(51) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    UNIQUE KEY sessioncleanup_tags_session (session_id, since, tag),
+    KEY sessioncleanup_tags_tag (tag, session_id),
+    CONSTRAINT sessioncleanup_tags_form CHECK (CHAR_LENGTH(tag) BETWEEN 1 AND 50 AND tag RLIKE '^[a-z0-9]' AND tag NOT RLIKE '[^a-z0-9_.:-]')
 ) ENGINE = InnoDB
 
 -- name: create_index

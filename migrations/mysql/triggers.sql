@@ -4,6 +4,7 @@
 -- For applications that do not know these columns. A row that is inserted is a session in use.
 CREATE TRIGGER "{name}" BEFORE INSERT ON "{sessions}" FOR EACH ROW
 BEGIN
+  SET NEW."{since_column}" = UTC_TIMESTAMP(6);
   IF @sessioncleanup_own IS NULL THEN
     SET NEW."{last_activity_column}" = COALESCE(NEW."{last_activity_column}", "{now_last_activity}"),
         NEW."{auto_cleanup_column}" = COALESCE(NEW."{auto_cleanup_column}", "{auto_cleanup_default}");
@@ -37,6 +38,18 @@ NOT (NEW."{updated_at_column}" <=> OLD."{updated_at_column}")
 -- name: appeared
 -- A row whose deletion was undone, or that became a session by another change.
 NOT "{old_visible}"
+
+-- name: tagged
+-- A tag belongs to the row that its session has now. Rows that a foreign key deletes fire no trigger, so that tags are not deleted with them.
+CREATE TRIGGER "{name}" BEFORE "{event}" ON sessioncleanup_tags FOR EACH ROW
+BEGIN
+  DECLARE found DATETIME(6);
+  SET found = (SELECT "{born}" FROM "{sessions}" AS t WHERE "{id}" = NEW.session_id);
+  IF found IS NULL THEN
+    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'sessioncleanup_tags: there is no session with this session_id';
+  END IF;
+  SET NEW.since = found;
+END
 
 -- name: activity_inserted
 CREATE TRIGGER "{name}" AFTER INSERT ON "{source}" FOR EACH ROW

@@ -1,3 +1,16 @@
+-- name: create_leases
+-- Before all other tables: those who migrate take a lease.
+-- A released lease keeps its row, and so its epoch: its holder is empty. A batch writes the row of its lease, so that nobody takes
+-- the lease before the batch is committed, on another node of a cluster either.
+CREATE TABLE IF NOT EXISTS sessioncleanup_leases (
+    name        VARBINARY(255) NOT NULL PRIMARY KEY,
+    holder      VARBINARY(255) NOT NULL,
+    epoch       BIGINT NOT NULL,
+    expires_at  DATETIME(6),                    -- NULL once released
+    ttl_ms      BIGINT NOT NULL,                -- for how long it was taken or renewed last
+    batches     BIGINT NOT NULL DEFAULT 0       -- that it guarded
+) ENGINE = InnoDB
+
 -- name: create_versions
 -- As goose makes it, with its first row at once.
 CREATE TABLE IF NOT EXISTS sessioncleanup_migrations (

@@ -146,16 +146,19 @@ BEGIN
         SELECT count(*), coalesce(array_agg(n.entry), '{}'), coalesce(array_agg(n.rel), '{}'), coalesce(array_agg(n.row), '{}') FROM fresh n$$,
             k.content, k.from_parent, k.from_child, k.join_on, format(v_insert, k.name, 'false', 'fresh'))
       WHEN k.effect = 'deleted' THEN format($$
-        WITH found AS (
-            SELECT f.entry, %s AS content
+        WITH made AS (
+            INSERT INTO %s (entry, number, row_count, "table", unlinked, rows)
+            SELECT f.entry, $7 + sum(a.count) OVER (ROWS UNBOUNDED PRECEDING) - a.count + 1, a.count, %s, false, a.rows
               FROM unnest($1, $2, $3) f (entry, rel, row)
               JOIN %s p ON p.ctid = f.row AND p.tableoid = f.rel
-              JOIN %s c ON %s
-             LIMIT $6
-               FOR UPDATE OF c
-        ), made AS (%s RETURNING row_count
+             CROSS JOIN LATERAL (SELECT count(*)::integer AS count, json_agg(l.content) AS rows FROM (SELECT %s AS content FROM %s c WHERE %s LIMIT $6 FOR UPDATE OF c) l) n
+             CROSS JOIN LATERAL (SELECT n.count, n.rows WHERE n.count BETWEEN 1 AND 100
+                                  UNION ALL
+                                 SELECT count(*)::integer, json_agg(e.value) FROM json_array_elements(n.rows) WITH ORDINALITY e (value, place)
+                                  WHERE n.count > 100 GROUP BY (e.place - 1) / 100) a
+            RETURNING row_count
         )
-        SELECT coalesce(sum(m.row_count), 0) FROM made m$$, k.content, k.from_parent, k.from_child, k.join_on, format(v_insert, k.name, 'false', 'found'))
+        SELECT coalesce(sum(m.row_count), 0) FROM made m$$, "{archive_rows_literal}", k.name, k.from_parent, k.content, k.from_child, k.join_on)
       ELSE format($$
         WITH found AS (
             SELECT f.entry, json_build_object('key', %s, 'set', %s) AS content
@@ -229,7 +232,7 @@ BEGIN
                 v_rels := v_rels || v_more_rels;
                 v_rows := v_rows || v_more_rows;
             ELSE
-                EXECUTE v_copy.sql INTO v_count USING v_next_entries, v_next_rels, v_next_rows, v_rels, v_rows, v_most, v_number;
+                EXECUTE v_copy.sql INTO v_count USING v_next_entries, v_next_rels, v_next_rows, v_rels, v_rows, p_rows + 1::bigint, v_number;
             END IF;
             v_number := v_number + v_count;
             IF v_number > p_rows THEN

@@ -56,4 +56,4 @@ ALTER TABLE "{sessions}" ALTER COLUMN "{auto_cleanup}" SET DEFAULT "{auto_defaul
 ("{last_activity}", "{id}") WHERE "{bare_not_active}" AND "{bare_is_auto}"
 
 -- name: index_protected
-("{last_activity}", "{id}") WHERE "{bare_is_protected}"
+("{last_activity}", "{id}") INCLUDE ("{active}") WHERE "{bare_is_protected}"

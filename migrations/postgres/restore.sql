@@ -1,7 +1,7 @@
 -- Restores from the archive, with the rights of the owner of the sessions. archive.sql says how values are kept in it.
 
 -- name: sessioncleanup_restore
--- Brings entries of the archive back, all of them or none, with their event. What is in the way is in obstacles, an array of
+-- Brings entries of the archive back, all of them or none, with their event. Reasons against it are in obstacles, an array of
 -- objects; then, and with p_dry, nothing is changed. Tables are filled in an order in which what a foreign key refers to comes
 -- first; those that refer to each other are filled by one statement. The sessions of the entries p_new get new ids. When that fails, each row is tried by itself, to say what is
 -- in the way. Rows only come back into tables of the owner of the sessions or of a superuser: their triggers run with the

@@ -8,25 +8,43 @@
 
 -- name: index_idle
 CREATE INDEX sessioncleanup_idle ON "{sessions}" ("{last_activity_at}""{key_in_index}")
- WHERE "{running}"
+ WHERE "{running}""{if_unclassed}"
 
 -- name: index_expired
 CREATE INDEX sessioncleanup_expired ON "{sessions}" ("{expires_at_at}""{key_in_index}")
- WHERE "{running}" AND "{has_expires_at}"
+ WHERE "{running}" AND "{has_expires_at}""{if_unclassed}"
 
 -- name: index_gone
 -- Those whose deactivation is not known come first.
 CREATE INDEX sessioncleanup_gone ON "{sessions}" ("{kept_since}""{key_in_index}")
- WHERE "{ended}"
+ WHERE "{ended}""{if_unclassed}"
 
 -- name: index_ended
 -- This one, the next and that of the idle ones hold each session once, in the order of a list.
 CREATE INDEX sessioncleanup_ended ON "{sessions}" ("{last_activity_at}""{key_in_index}")
- WHERE "{ended}"
+ WHERE "{ended}""{if_unclassed}"
 
 -- name: index_protected
 CREATE INDEX sessioncleanup_protected ON "{sessions}" ("{last_activity_at}", "{active}""{key_in_index}")
- WHERE "{protected}"
+ WHERE "{protected}""{if_unclassed}"
+
+-- name: index_class_idle
+-- Where the policy has rules by tag, each session is in one of the indexes above, or has a class and is in those below.
+CREATE INDEX sessioncleanup_class_idle ON "{sessions}" ("{class}", "{last_activity_at}""{key_in_index}")
+ WHERE "{running}" AND "{has_class}"
+
+-- name: index_class_expired
+CREATE INDEX sessioncleanup_class_expired ON "{sessions}" ("{class}", "{expires_at_at}""{key_in_index}")
+ WHERE "{running}" AND "{has_expires_at}" AND "{has_class}"
+
+-- name: index_class_gone
+CREATE INDEX sessioncleanup_class_gone ON "{sessions}" ("{class}", "{kept_since}""{key_in_index}")
+ WHERE "{ended}" AND "{has_class}"
+
+-- name: index_classed
+-- In the order of a list.
+CREATE INDEX sessioncleanup_classed ON "{sessions}" ("{last_activity_at}""{key_in_index}")
+ WHERE "{has_class}"
 
 -- name: index_of_column
 CREATE INDEX "{name}" ON "{table}" ("{column}")

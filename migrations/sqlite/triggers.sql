@@ -21,7 +21,7 @@ BEGIN
   DELETE FROM sessioncleanup_touches WHERE session = +NEW."{id_column}";
   INSERT INTO sessioncleanup_touches (session, at, auto_cleanup)
   SELECT NEW."{id_column}", CASE WHEN "{new_is_unknown}" THEN "{now}" END, (SELECT auto_cleanup_default FROM sessioncleanup_settings)
-   WHERE "{new_is_unknown}" OR NEW."{auto_cleanup_column}" IS NULL;
+   WHERE "{new_is_unknown}" OR NEW."{auto_cleanup_column}" IS NULL"{or_tagged}";
 END
 
 -- name: trigger_session_changed
@@ -82,6 +82,20 @@ CREATE TRIGGER sessioncleanup_session_deleted AFTER DELETE ON "{sessions}"
 WHEN OLD."{id_column}" IS NOT NULL
 BEGIN
   DELETE FROM sessioncleanup_tags WHERE session_id = "{old_id_text}";
+END
+
+-- name: or_tagged
+-- By an application that writes tags first.
+ OR EXISTS (SELECT 1 FROM sessioncleanup_tags WHERE session_id = "{new_id_text}")
+
+-- name: trigger_tag
+-- A session gets another class: see sqlite/class.go. In the library's own transactions, too.
+CREATE TRIGGER sessioncleanup_tag_"{event}" AFTER "{event}" ON sessioncleanup_tags
+WHEN "{tag_has_rule}"
+BEGIN
+  INSERT INTO sessioncleanup_touches (session)
+  SELECT retagged.id FROM ("{retagged}") AS retagged
+   WHERE retagged.id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sessioncleanup_touches WHERE session = +retagged.id);
 END
 
 -- name: updated_alone

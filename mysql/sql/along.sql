@@ -7,3 +7,10 @@ SELECT "{key}" FROM "{seen}" JOIN "{sessions}" AS r0 ON r0."{id_column}" = t.id 
 
 -- name: count_dependents
 SELECT COUNT(*) FROM (SELECT 1 FROM ("{rows}") AS found LIMIT :count_up_to) AS counted
+
+-- name: count_going
+SELECT COUNT(*) FROM "{chosen}" "{joins}"
+
+-- name: row_sizes
+SELECT table_name, COALESCE((data_length + index_length) / NULLIF(table_rows, 0), 0) FROM information_schema.tables
+ WHERE table_schema = DATABASE() AND table_name IN (:tables)

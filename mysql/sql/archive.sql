@@ -44,6 +44,14 @@ SELECT f.entry, :table, "{is_unlinked}", "{content}"
  WHERE "{not_kept}"
  ORDER BY f.n LIMIT :most FOR UPDATE
 
+-- name: keep_tags
+-- The tags of the sessions, as rows of their table.
+INSERT INTO sessioncleanup_archive_rows (entry, of_table, unlinked, content)
+SELECT f.entry, :table, FALSE, JSON_OBJECT('tag', g.tag)
+  FROM "{found}" AS f STRAIGHT_JOIN "{sessions}" AS t FORCE INDEX ("{id_index}") ON t."{id_column}" = f."{id_column}"
+  STRAIGHT_JOIN sessioncleanup_tags AS g ON g.session_id = "{id}" AND g.since = "{born}"
+ ORDER BY f.n, g.tag
+
 -- name: not_referring
 NOT EXISTS (SELECT 1 FROM "{found_parent}" AS g WHERE "{refers}")
 

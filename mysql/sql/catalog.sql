@@ -43,9 +43,5 @@ SELECT EXISTS (SELECT 1 FROM "{table}")
 SELECT trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) FROM information_schema.innodb_trx
  WHERE trx_mysql_thread_id NOT IN (0, CONNECTION_ID()) ORDER BY trx_started LIMIT 1
 
--- name: lock_migration
--- For this database. The connection frees it when it ends.
-SELECT GET_LOCK(CONCAT('sessioncleanup ', LEFT(SHA1(DATABASE()), 40)), 1)
-
 -- name: wait_for_no_table
 SET SESSION lock_wait_timeout = 0

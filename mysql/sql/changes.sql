@@ -47,8 +47,9 @@ SELECT "{id_text}", "{owner_text}", "{name_text}", "{place_column}", UTC_TIMESTA
 FOR UPDATE SKIP LOCKED
 
 -- name: find_noted
--- Whether any of the sessions locked has a note: of a transaction that was committed before they were locked, if it used them.
-SELECT EXISTS (SELECT 1 FROM sessioncleanup_touches WHERE session IN (:locked))
+-- Whether any of the sessions locked has a note: of a transaction that was committed before they were locked, if it used them. And whether
+-- any session has a tag.
+SELECT EXISTS (SELECT 1 FROM sessioncleanup_touches WHERE session IN (:locked)), EXISTS (SELECT 1 FROM sessioncleanup_tags)
 
 -- name: beyond_place
 ("{place_column}" >= :after_place AND ("{place_column}" > :after_place OR "{id}" > :after_id))

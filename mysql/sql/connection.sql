@@ -5,7 +5,7 @@
 -- for a connection with the variable. A process that freezes within a transaction loses it, and its locks. MariaDB makes a join of a long list otherwise, which may lock other rows; MySQL cannot have
 -- a statement that does not wait, so that all wait for a second only.
 SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO',
-    SESSION time_zone = '+00:00', @sessioncleanup_own = 1
+    SESSION time_zone = '+00:00', SESSION group_concat_max_len = 1000000, @sessioncleanup_own = 1
     /*M!100600 , SESSION in_predicate_conversion_threshold = 0, SESSION idle_transaction_timeout = 20 */ /*!80000 , SESSION innodb_lock_wait_timeout = 1 */
 
 -- name: set_isolation

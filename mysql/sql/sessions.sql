@@ -4,9 +4,34 @@
 SELECT "{id}" AS id, "{id_text}" AS id_text, "{owner}" AS owner, "{owner_text}" AS owner_text, "{name_text}" AS name_text, "{code_text}" AS code_text,
        "{active}" AS table_active, "{auto_cleanup}" AS auto_cleanup, "{created_at}" AS created_at, "{updated_at}" AS updated_at,
        "{last_activity}" AS table_last, "{expires_at}" AS table_expires, "{deactivated_at}" AS table_deactivated,
-       "{place_column}" AS place, n.at AS noted, "{by_run}" AS by_run, "{revives}" AS revives
-  FROM "{sessions}" AS t LEFT JOIN (SELECT session, MAX(at) AS at FROM sessioncleanup_touches "{notes_where}" GROUP BY session) AS n ON n.session = "{id}"
+       "{place_column}" AS place, "{born}" AS since, n.at AS noted, "{by_run}" AS by_run, "{revives}" AS revives
+  FROM "{members}" "{sessions}" AS t "{members_on}" LEFT JOIN (SELECT session, MAX(at) AS at FROM sessioncleanup_touches "{notes_where}" GROUP BY session) AS n ON n.session = "{id}"
  WHERE "{visible}" AND "{prefilter}"
+
+-- name: members
+-- The sessions that may be on a page in the order of a column: of those that have a time there and no note, as many as the page has, found
+-- along an index, with all that have the last one's time; those with notes; and those without a time.
+SELECT t."{id_column}" AS id FROM "{sessions}" AS t
+ WHERE "{quiet}" AND t."{by_column}" "{until}" COALESCE((
+         SELECT e.at FROM (SELECT t."{by_column}" AS at FROM "{sessions}" AS t WHERE "{quiet}" AND "{later}" ORDER BY t."{by_column}" "{direction}" LIMIT 1 OFFSET :last) AS e),
+       "{furthest}")
+UNION SELECT session FROM sessioncleanup_touches
+UNION SELECT t."{id_column}" FROM "{sessions}" AS t WHERE t."{by_column}" IS NULL AND "{filter}"
+UNION SELECT t."{id_column}" FROM "{sessions}" AS t WHERE t."{by_column}" = '0000-00-00 00:00:00' AND "{filter}"
+
+-- name: quiet
+"{visible}" AND "{filter}" AND "{quiet_status}" AND t."{by_column}" > '0000-00-00 00:00:00' AND "{from}"
+  AND NOT EXISTS (SELECT 1 FROM sessioncleanup_touches AS n WHERE n.session = "{id}")
+
+-- name: quiet_from
+t."{by_column}" "{from_operator}" :after_place
+
+-- name: quiet_later
+(t."{by_column}" "{after}" :after_place OR t."{by_column}" = :after_place AND "{table_id_order}" "{after}" :after_id)
+
+-- name: count_rows
+-- Notes of activity change nothing about which sessions there are.
+SELECT COUNT(*) FROM (SELECT 1 FROM "{sessions}" AS t WHERE "{visible}" AND "{filter}" LIMIT :count_up_to) AS counted
 
 -- name: seen
 -- A last activity that is not known is read as one that keeps its session.
@@ -29,12 +54,12 @@ SELECT "{id}" AS id, "{id_text}" AS id_text, "{owner}" AS owner, "{owner_text}" 
 
 -- name: session_columns
 t.id_text, t.owner_text, t.name_text, t.code_text, t.table_active, t.auto_cleanup, t.created_at, t.updated_at,
-       t.table_last, t.table_expires, t.table_deactivated, t.noted, t.noted IS NOT NULL AND t.by_run, UTC_TIMESTAMP(6), "{warning}"
+       t.table_last, t.table_expires, t.table_deactivated, t.noted, t.noted IS NOT NULL AND t.by_run, UTC_TIMESTAMP(6), "{warning}", "{tags_of}"
 
 -- name: session_columns_for_touch
 -- A touch may reactivate a session without a note, too.
 t.id_text, t.owner_text, t.name_text, t.code_text, t.table_active, t.auto_cleanup, t.created_at, t.updated_at,
-       t.table_last, t.table_expires, t.table_deactivated, t.noted, t.by_run, UTC_TIMESTAMP(6), "{warning}"
+       t.table_last, t.table_expires, t.table_deactivated, t.noted, t.by_run, UTC_TIMESTAMP(6), "{warning}", "{tags_of}"
 
 -- name: warning
 -- What became of the last warning: a list.

@@ -1,6 +1,6 @@
 -- name: describe_tables
 -- Every table and view outside of the system's schemas, without partitions, with its columns and keys. The keys of the
--- JSON objects are the names of Go fields. A hidden table is not on the search path $1. With $2, only tables of these names.
+-- JSON objects are the names of Go fields. No constraint of a table has a type (contypid): so an index finds them. A hidden table is not on the search path $1. With $2, only tables of these names.
 SELECT n.nspname, t.relname, (SELECT CASE WHEN o.rolsuper THEN '' ELSE o.rolname::text END FROM pg_catalog.pg_roles o WHERE o.oid = t.relowner), t.relkind::text, n.nspname IS DISTINCT FROM (
            SELECT vn.nspname FROM unnest($1::text[]) WITH ORDINALITY v (name, place) JOIN pg_catalog.pg_namespace vn ON vn.nspname = v.name
              JOIN pg_catalog.pg_class vc ON vc.relnamespace = vn.oid AND vc.relname = t.relname
@@ -12,7 +12,7 @@ SELECT n.nspname, t.relname, (SELECT CASE WHEN o.rolsuper THEN '' ELSE o.rolname
                            'Maker', (SELECT CASE WHEN o.rolsuper THEN '' ELSE o.rolname::text END FROM pg_catalog.pg_roles o WHERE o.oid = base.typowner),
                            'Labels', (SELECT jsonb_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = base.oid),
                            'Check', (SELECT pg_get_constraintdef(f.oid) FROM pg_catalog.pg_constraint f
-                                      WHERE f.conrelid = t.oid AND f.contype = 'c' AND f.conkey = ARRAY[a.attnum] ORDER BY f.conname LIMIT 1),
+                                      WHERE f.conrelid = t.oid AND f.contypid = 0 AND f.contype = 'c' AND f.conkey = ARRAY[a.attnum] ORDER BY f.conname LIMIT 1),
                            'Unique', EXISTS (SELECT FROM pg_catalog.pg_index i
                                               WHERE i.indrelid = t.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
                                                 AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum))
@@ -39,7 +39,7 @@ SELECT n.nspname, t.relname, (SELECT CASE WHEN o.rolsuper THEN '' ELSE o.rolname
                    FROM pg_catalog.pg_constraint f
                    JOIN pg_catalog.pg_class p ON p.oid = f.confrelid
                    JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
-                  WHERE f.conrelid = t.oid AND f.contype = 'f' AND f.conparentid = 0), '[]')
+                  WHERE f.conrelid = t.oid AND f.contypid = 0 AND f.contype = 'f' AND f.conparentid = 0), '[]')
   FROM pg_catalog.pg_class t
   JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
  WHERE t.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT t.relispartition

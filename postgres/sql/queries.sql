@@ -31,6 +31,11 @@ SELECT "{session_columns}", s.sessioncleanup_place, s.sessioncleanup_found, s.se
          LIMIT $7::bigint) s
  ORDER BY s.sessioncleanup_place "{direction}", s."{id}" "{direction}";
 
+-- name: in_order
+-- For the statements after it: a part is read in the order of its index, and nothing else but the odd times is sorted. The planner takes
+-- a condition on a range of times and the state of a session for independent, and would read and sort the rest of a part, which it takes for little.
+SELECT set_config('enable_sort', $1::text, true);
+
 -- name: walk_all
 (SELECT s.*, "{place}" AS sessioncleanup_place, true AS sessioncleanup_found, false AS sessioncleanup_end
    FROM "{sessions}" s "{cut}" "{filter}"
@@ -61,31 +66,6 @@ SELECT count(*)
            AND "{selected}"
          LIMIT $8::bigint) n;
 
--- name: one_core
--- Counting is what is done all day.
-SELECT set_config('max_parallel_workers_per_gather', '0', true);
-
--- name: counts
-SELECT count(*),
-       count(*) FILTER (WHERE "{is_active}"),
-       count(*) FILTER (WHERE "{not_active}"),
-       count(*) FILTER (WHERE u.at < v_cut.delete),
-       count(*) FILTER (WHERE NOT "{is_auto}"),
-       count(*) FILTER (WHERE d.idle OR d.expired),
-       count(*) FILTER (WHERE d.gone),
-       count(*) FILTER (WHERE "{is_active}" AND "{is_auto}" AND ("{untracked}" OR u.at IS NULL OR u.at >= "{never_ends}") AND (u.ends IS NULL OR u.ends >= "{never_ends}")),
-       count(*) FILTER (WHERE "{tracked}" AND u.at >= v_cut.inactive),
-       count(*) FILTER (WHERE "{tracked}" AND u.at >= v_cut.inactive - (v_cut.now - v_cut.inactive)),
-       extract(epoch FROM coalesce(max(CASE
-           WHEN d.idle OR d.expired THEN greatest(CASE WHEN "{tracked}" THEN v_cut.inactive - u.at END, CASE WHEN u.ends <= v_cut.now THEN v_cut.now - u.ends END)
-           WHEN d.gone THEN v_cut.delete - greatest(u.at, u.ends, "{deactivated_at_out}") END), '0'))::float8 * 1000000
-  FROM "{sessions}" s
-  LEFT JOIN (SELECT t.session_id, max(t.at) AS at FROM "{touches}" t GROUP BY t.session_id) n ON n.session_id = s."{id}"
- "{cut}" "{filter}"
- CROSS JOIN LATERAL (SELECT greatest("{last_activity_out}", n.at) AS at, "{expires_at_out}" AS ends) u
- CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
- WHERE "{matches}";
-
 -- name: profiled
 -- Every session with the last use that counts, and with when it is deactivated.
 (SELECT s.*, u.at AS sessioncleanup_at, v_cut.now AS sessioncleanup_now, v_cut.now - v_cut.delete AS sessioncleanup_delete, u.ends AS sessioncleanup_ends,
@@ -97,18 +77,18 @@ SELECT count(*),
         "{is_auto}" AND v_cut.delete IS NOT NULL AND ("{tracked}" OR u.ends IS NOT NULL) AND (NOT "{says_active}" OR v_cut.inactive IS NOT NULL) AS sessioncleanup_ending
    FROM "{sessions}" s
    LEFT JOIN (SELECT t.session_id, max(t.at) AS at FROM "{touches}" t GROUP BY t.session_id) n ON n.session_id = s."{id}"
-  "{cut}"
+  "{cut_once}"
   CROSS JOIN LATERAL (SELECT coalesce(greatest("{last_activity_out}", n.at), now()) AS at, "{expires_at_out}" AS ends) u
   WHERE "{visible}")
 
 -- name: profile
--- In days from now: what is overdue is due now.
-SELECT "{says_active}", width_bucket(extract(epoch FROM s.sessioncleanup_now - s.sessioncleanup_at)::float8, $4::float8[]),
-       floor(extract(epoch FROM greatest(s.sessioncleanup_deactivate, s.sessioncleanup_now) - s.sessioncleanup_now) / 86400)::float8
+-- In days from now: what is overdue is due now. date_part, because extract computes with numeric.
+SELECT "{says_active}", width_bucket(date_part('epoch', s.sessioncleanup_now - s.sessioncleanup_at), $4::float8[]),
+       floor(date_part('epoch', greatest(s.sessioncleanup_deactivate, s.sessioncleanup_now) - s.sessioncleanup_now) / 86400)
          * CASE WHEN s.sessioncleanup_deactivate IS NOT NULL THEN 1 END,
-       floor(extract(epoch FROM greatest(CASE WHEN s.sessioncleanup_ending THEN greatest(s.sessioncleanup_at, s.sessioncleanup_ends, d.since) + s.sessioncleanup_delete END,
+       floor(date_part('epoch', greatest(CASE WHEN s.sessioncleanup_ending THEN greatest(s.sessioncleanup_at, s.sessioncleanup_ends, d.since) + s.sessioncleanup_delete END,
                                          CASE WHEN s.sessioncleanup_ending THEN s.sessioncleanup_warned END,
-                                         s.sessioncleanup_now) - s.sessioncleanup_now) / 86400)::float8 * CASE WHEN s.sessioncleanup_ending THEN 1 END,
+                                         s.sessioncleanup_now) - s.sessioncleanup_now) / 86400) * CASE WHEN s.sessioncleanup_ending THEN 1 END,
        count(*)
   FROM "{profiled}" s
  CROSS JOIN LATERAL (SELECT CASE WHEN "{says_active}" THEN greatest(s.sessioncleanup_deactivate, s.sessioncleanup_now)
@@ -116,10 +96,12 @@ SELECT "{says_active}", width_bucket(extract(epoch FROM s.sessioncleanup_now - s
  GROUP BY 1, 2, 3, 4;
 
 -- name: profile_hours
-SELECT date_trunc('hour', s.sessioncleanup_at, 'UTC'), count(*)
-  FROM "{profiled}" s
- WHERE s.sessioncleanup_at > s.sessioncleanup_now - $4::integer * interval '24 hours' AND s.sessioncleanup_at <= s.sessioncleanup_now
- GROUP BY 1 ORDER BY 1;
+SELECT h.hour, h.sessions
+  FROM (SELECT date_trunc('hour', s.sessioncleanup_at, 'UTC') AS hour, count(*) AS sessions
+          FROM "{profiled}" s
+         WHERE s.sessioncleanup_at > s.sessioncleanup_now - $4::integer * interval '24 hours' AND s.sessioncleanup_at <= s.sessioncleanup_now
+         GROUP BY 1 OFFSET 0) h
+ ORDER BY 1;
 
 -- name: profile_owners
 SELECT "{owner_text}", count(*) FROM "{sessions}" s WHERE "{visible}" AND "{owner_text}" <> ''
@@ -136,7 +118,7 @@ SELECT s.sessioncleanup_owner, coalesce("{owner_name}", ''), s.sessioncleanup_to
                max(u.at) AS sessioncleanup_last, count(*) OVER () AS sessioncleanup_owners
           FROM "{sessions}" s
           LEFT JOIN (SELECT t.session_id, max(t.at) AS at FROM "{touches}" t GROUP BY t.session_id) n ON n.session_id = s."{id}"
-         "{cut}" "{filter}"
+         "{cut_once}" "{filter}"
          CROSS JOIN LATERAL (SELECT coalesce(greatest("{last_activity_out}", n.at), now()) AS at) u
          CROSS JOIN LATERAL (SELECT "{idle}" AS idle, "{expired}" AS expired, "{gone}" AS gone) d
          WHERE "{matches}" AND "{owner_text}" <> ''

@@ -113,6 +113,10 @@ CROSS JOIN (SELECT n.now, n.now - $2::bigint * interval '1 millisecond' AS inact
                    n.now - ($3::bigint[])[4] * interval '1 millisecond' AS given_up
               FROM (SELECT date_trunc('milliseconds', coalesce($1::timestamptz, now())) AS now) n) v_cut
 
+-- name: cut_once
+-- The same, computed once: for what reads all sessions, and no range of an index.
+CROSS JOIN (SELECT v_cut.* FROM (SELECT) one "{cut}" OFFSET 0) v_cut
+
 -- name: filter
 CROSS JOIN (SELECT $4::text AS id, $5::text AS owner, ($6::text[])[1] AS text, ($6::text[])[2:] AS tags) v_filter
 

@@ -39,12 +39,15 @@ INSERT INTO "{settings}" (schema, zone, untracked, accepted, places) VALUES ("{s
 ON CONFLICT (singleton) DO UPDATE SET schema = excluded.schema, zone = excluded.zone, untracked = excluded.untracked, accepted = excluded.accepted, places = excluded.places;
 
 -- name: settings_add
-UPDATE "{settings}" SET added = added || "{object}"::jsonb WHERE NOT added @> "{object}"::jsonb;
+UPDATE "{settings}"
+   SET added = added || (SELECT jsonb_agg(o.value ORDER BY o.ordinality) FROM jsonb_array_elements("{objects}"::jsonb) WITH ORDINALITY o
+                          WHERE NOT added @> jsonb_build_array(o.value))
+ WHERE NOT added @> "{objects}"::jsonb;
 
 -- name: settings_remove
 UPDATE "{settings}"
    SET added = coalesce((SELECT jsonb_agg(o.value ORDER BY o.ordinality) FROM jsonb_array_elements(added) WITH ORDINALITY o
-                          WHERE NOT jsonb_build_array(o.value) @> "{object}"::jsonb), '[]');
+                          WHERE NOT jsonb_build_array(o.value) @> "{objects}"::jsonb), '[]');
 
 -- name: settings_complete
 UPDATE "{settings}" SET complete = "{adoption}";

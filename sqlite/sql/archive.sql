@@ -52,11 +52,12 @@ SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(va
   FROM json_each(:rows)
 
 -- name: insert_archived
-INSERT INTO sessioncleanup_archive (id, session, owner, name, archived_at, actor, reason, run_id, row_count, bytes)
-VALUES (:id, :session, :owner, :name, :at, :actor, :reason, :run_id, :row_count, :bytes)
+INSERT INTO sessioncleanup_archive (id, session, owner, name, archived_at, actor, reason, run_id, row_count, bytes, tags)
+VALUES (:id, :session, :owner, :name, :at, :actor, :reason, :run_id, :row_count, :bytes,
+        coalesce((SELECT group_concat(tag, ' ') FROM (SELECT tag FROM sessioncleanup_tags WHERE session_id = :session ORDER BY tag)), ''))
 
 -- name: list_archived
-SELECT id, session, owner, name, archived_at, actor, reason, run_id, row_count, bytes, coalesce(backed_up_at, ''), held
+SELECT id, session, owner, name, archived_at, actor, reason, run_id, row_count, bytes, coalesce(backed_up_at, ''), held, tags
   FROM sessioncleanup_archive
  WHERE "{condition}"
  ORDER BY id "{direction}"
@@ -85,6 +86,13 @@ NOT held
 
 -- name: archived_until
 archived_at < :until
+
+-- name: archived_until_by_rules
+-- The earliest moment of the rules for its tags; none at all is the earliest. The first condition is for the index.
+archived_at < :latest
+ AND archived_at < coalesce((SELECT min(coalesce(json_extract(value, '$.before'), ''))
+                               FROM json_each(:purge_rules)
+                              WHERE instr(' ' || tags || ' ', ' ' || json_extract(value, '$.tag') || ' ') > 0), :until, '')
 
 -- name: archived_before
 id < :before
@@ -117,7 +125,7 @@ UPDATE sessioncleanup_archive SET backed_up_at = :now WHERE id IN (SELECT value 
 -- name: old_archived
 SELECT id, session, owner, name
   FROM sessioncleanup_archive
- WHERE archived_at < :before AND NOT held AND (NOT :backed_up OR backed_up_at IS NOT NULL)
+ WHERE "{due}" AND NOT held AND (NOT :backed_up OR backed_up_at IS NOT NULL)
  ORDER BY archived_at, id
  LIMIT :limit + 0
 

@@ -107,24 +107,24 @@ SELECT "{columns}" FROM "{sessions}" WHERE "{condition}" AND "{unnoted}"
 
 -- name: rows_to_deactivate
 -- From the indexes, at the start and the end of each run. A condition with OR would read every active session.
-SELECT "{columns}" FROM "{sessions}" INDEXED BY sessioncleanup_idle WHERE "{due_idle}" AND "{condition}" AND "{unnoted}"
+SELECT "{columns}" FROM "{sessions}" INDEXED BY sessioncleanup_"{of_class}"idle WHERE "{due_idle}" AND "{condition}" AND "{unnoted}"
   UNION ALL
-  SELECT "{columns}" FROM "{sessions}" INDEXED BY sessioncleanup_expired WHERE "{due_expired}" AND "{condition}" AND "{unnoted}"
+  SELECT "{columns}" FROM "{sessions}" INDEXED BY sessioncleanup_"{of_class}"expired WHERE "{due_expired}" AND "{condition}" AND "{unnoted}"
 
 -- name: rows_to_warn
-SELECT "{columns}" FROM "{sessions}" INDEXED BY sessioncleanup_gone WHERE "{due_to_warn}" AND "{condition}" AND "{unnoted}"
+SELECT "{columns}" FROM "{sessions}" INDEXED BY sessioncleanup_"{of_class}"gone WHERE "{due_to_warn}" AND "{condition}" AND "{unnoted}"
 
 -- name: rows_waiting
-SELECT "{columns}" FROM "{sessions}" INDEXED BY sessioncleanup_gone WHERE "{status_waiting}" AND "{condition}" AND "{unnoted}"
+SELECT "{columns}" FROM "{sessions}" INDEXED BY sessioncleanup_"{of_class}"gone WHERE "{status_waiting}" AND "{condition}" AND "{unnoted}"
 
 -- name: rows_to_delete
-SELECT "{columns}" FROM "{sessions}" INDEXED BY sessioncleanup_gone WHERE "{due_gone}" AND "{condition}" AND "{unnoted}"
+SELECT "{columns}" FROM "{sessions}" INDEXED BY sessioncleanup_"{of_class}"gone WHERE "{due_gone}" AND "{condition}" AND "{unnoted}"
 
 -- name: measured
 -- Sessions without a note as rules need them: with the names of those that have one. See there for LIMIT -1 OFFSET 0.
-SELECT id_text, active, auto_cleanup, last_activity_at, expires_at_at,
+SELECT class, id_text, active, auto_cleanup, last_activity_at, expires_at_at,
                max(last_activity_at, coalesce(expires_at_at, ''), deactivated_at) AS kept_since
-          FROM (SELECT "{id_text}" AS id_text, "{active}" AS active, "{auto_cleanup}" AS auto_cleanup, "{last_activity_at}" AS last_activity_at,
+          FROM (SELECT "{measured_class}" AS class, "{id_text}" AS id_text, "{active}" AS active, "{auto_cleanup}" AS auto_cleanup, "{last_activity_at}" AS last_activity_at,
                        "{expires_at_at}" AS expires_at_at, "{deactivated_at_time}" AS deactivated_at
                   FROM "{sessions}" WHERE "{condition}" AND "{unnoted}"
                  LIMIT -1 OFFSET 0)
@@ -137,25 +137,25 @@ SELECT id_text, table_active AS active, table_auto_cleanup AS auto_cleanup, tabl
 
 -- name: figures
 -- Counted "{sign}" times.
-SELECT "{sign}" * count(*) AS total,
+SELECT "{figures_class}" AS class, "{sign}" * count(*) AS total,
        "{sign}" * coalesce(sum("{active}" IS NOT 0), 0) AS active,
        "{sign}" * coalesce(sum("{last_activity_at}" < "{delete_cutoff}"), 0) AS old,
        "{sign}" * coalesce(sum("{status_protected}"), 0) AS protected,
        "{sign}" * coalesce(sum(("{status_to_deactivate}") IS 1), 0) AS to_deactivate,
        "{sign}" * coalesce(sum(("{status_to_delete}") IS 1), 0) AS to_delete,
        "{sign}" * coalesce(sum("{never_due}"), 0) AS never_due,
-       "{sign}" * coalesce(sum("{last_activity_at}" >= "{inactive_cutoff}"), 0) AS in_use,
+       "{sign}" * coalesce(sum("{last_activity_at}" >= "{in_use_cutoff}"), 0) AS in_use,
        "{sign}" * coalesce(sum("{last_activity_at}" >= "{recent_cutoff}"), 0) AS recent,
        min(CASE WHEN "{due_idle}" AND "{sign}" > 0 THEN "{last_activity_at}" END) AS idle,
        min(CASE WHEN "{running}" AND "{expires_at_at}" <= "{expiry_cutoff}" AND "{sign}" > 0 THEN "{expires_at_at}" END) AS expired,
        min(CASE WHEN "{due_gone}" AND "{sign}" > 0 THEN "{kept_since}" END) AS gone
   FROM "{figures_from}" AS sessioncleanup_noted
- WHERE "{condition}"
+ WHERE "{condition}""{figures_grouped}"
 
 -- name: add_figures
 WITH sessioncleanup_noted AS ("{noted}")
-SELECT sum(total), sum(active), sum(old), sum(protected), sum(to_deactivate), sum(to_delete), sum(never_due), sum(in_use), sum(recent), min(idle), min(expired), min(gone)
-  FROM ("{figures}")
+SELECT "{figures_class}", sum(total), sum(active), sum(old), sum(protected), sum(to_deactivate), sum(to_delete), sum(never_due), sum(in_use), sum(recent), min(idle), min(expired), min(gone)
+  FROM ("{figures}")"{figures_grouped}"
 
 -- name: used_since
 (SELECT count(*) FROM "{sessions}" WHERE "{running}" AND "{last_activity_at}" >= "{cutoff}")
@@ -164,7 +164,7 @@ SELECT sum(total), sum(active), sum(old), sum(protected), sum(to_deactivate), su
 
 -- name: figures_of_all
 -- Those of all sessions, from the indexes and as their table has them: each is in exactly one of idle, gone and protected.
-SELECT total, active, old, protected, to_deactivate, to_delete, never_due, in_use, recent,
+SELECT NULL AS class, total, active, old, protected, to_deactivate, to_delete, never_due, in_use, recent,
        CASE WHEN idle < "{inactive_cutoff}" THEN idle END AS idle,
        CASE WHEN expired <= "{expiry_cutoff}" THEN expired END AS expired,
        CASE WHEN gone < "{delete_cutoff}" THEN gone END AS gone

@@ -5,7 +5,7 @@
 -- name: noted
 -- The sessions that have a note, as it makes them, and as their table has them. LIMIT -1 OFFSET 0 keeps SQLite from
 -- writing the long expressions wherever their values are used.
-SELECT id, owner, id_text, owner_text, name_text, code_text, created_at_time, revives, folded_at, folded_deactivated_at,
+SELECT id, owner, id_text, owner_text, name_text, code_text, created_at_time, class, table_class, revives, folded_at, folded_deactivated_at,
        CASE WHEN revives THEN 1 ELSE table_active END AS active,
        coalesce(table_auto_cleanup, folded_auto_cleanup) AS auto_cleanup,
        CASE WHEN used THEN folded_at ELSE table_last_activity_at END AS last_activity_at,
@@ -17,7 +17,7 @@ SELECT id, owner, id_text, owner_text, name_text, code_text, created_at_time, re
   FROM (SELECT *,
                folded_at > replace(table_last_activity_at, '9000-01-01 00:00:00.000', never) AS used
           FROM (SELECT "{id}" AS id, "{owner}" AS owner, "{id_text}" AS id_text, "{owner_text}" AS owner_text, "{name_text}" AS name_text,
-                       "{code_text}" AS code_text, "{created_at_time}" AS created_at_time, "{active}" AS table_active,
+                       "{code_text}" AS code_text, "{noted_class}" AS class, "{class}" AS table_class, "{created_at_time}" AS created_at_time, "{active}" AS table_active,
                        "{auto_cleanup}" AS table_auto_cleanup, sessioncleanup_note.auto_cleanup AS folded_auto_cleanup,
                        "{last_activity_at}" AS table_last_activity_at, CASE WHEN "{last_activity_infinite}" THEN '9999' ELSE '' END AS never,
                        "{expires_at_at}" AS table_expires_at_at,

@@ -34,7 +34,7 @@ SELECT owner, message, deleted_at IS NOT NULL
  LIMIT 1
 
 -- name: notices_of_message
-SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, next_at, message, attempts, first_at, error, stage, deleted_at, told_at
+SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, next_at, message, attempts, first_at, error, stage, deleted_at, told_at, tags
   FROM sessioncleanup_notices
  WHERE next_at IS NOT NULL AND owner = :owner AND message = :message AND (deleted_at IS NOT NULL) = :deleted
  ORDER BY kept_since, session
@@ -47,7 +47,7 @@ DELETE FROM sessioncleanup_notices WHERE session = :session AND next_at IS NOT N
 UPDATE sessioncleanup_notices SET message = :message WHERE session IN (SELECT value FROM json_each(:sessions))
 
 -- name: notices_to_settle
-SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, next_at, message, attempts, first_at, error, stage, deleted_at, told_at
+SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, next_at, message, attempts, first_at, error, stage, deleted_at, told_at, tags
   FROM sessioncleanup_notices
  WHERE next_at IS NOT NULL AND message = :message
  ORDER BY session
@@ -60,7 +60,7 @@ UPDATE sessioncleanup_notices
 
 -- name: notices_to_remind
 -- Those that were delivered, and have nothing left to send.
-SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, next_at, message, attempts, first_at, error, stage, deleted_at, told_at
+SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, next_at, message, attempts, first_at, error, stage, deleted_at, told_at, tags
   FROM sessioncleanup_notices
  WHERE delivered_at IS NOT NULL AND next_at IS NULL AND deleted_at IS NULL AND stage < :stages
    AND kept_since < :kept_before AND delivered_at < :delivered_before
@@ -72,8 +72,14 @@ UPDATE sessioncleanup_notices SET stage = :stage, next_at = :now, message = '', 
 UPDATE sessioncleanup_notices SET deleted_at = :now, next_at = :now, message = '', attempts = 0, first_at = NULL, error = ''
  WHERE delivered_at IS NOT NULL AND session IN (SELECT value FROM json_each(:sessions))
 
+-- name: note_tags
+-- Before their sessions are deleted.
+UPDATE sessioncleanup_notices
+   SET tags = coalesce((SELECT group_concat(tag, ' ') FROM (SELECT tag FROM sessioncleanup_tags WHERE session_id = session ORDER BY tag)), '')
+ WHERE delivered_at IS NOT NULL AND session IN (SELECT value FROM json_each(:sessions))
+
 -- name: notices
-SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, next_at, message, attempts, first_at, error, stage, deleted_at, told_at
+SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, next_at, message, attempts, first_at, error, stage, deleted_at, told_at, tags
   FROM sessioncleanup_notices
  WHERE (:session = '' OR session = :session) AND (:owner = '' OR owner = :owner)
    AND (NOT :failed OR failed_at IS NOT NULL) AND (NOT :pending OR next_at IS NOT NULL)

@@ -85,7 +85,7 @@
 -- name: with_tags
 -- As Filter.Tags, whose words are a list.
 NOT EXISTS (SELECT 1 FROM json_each(:tags) AS w
-             WHERE EXISTS (SELECT 1 FROM sessioncleanup_tags AS t
+             WHERE EXISTS (SELECT 1 FROM "{tags}" AS t
                             WHERE t.session_id = "{id_text}" AND instr('|' || ltrim(w.value, '-') || '|', '|' || t.tag || '|') > 0)
                    = (substr(w.value, 1, 1) = '-'))
 

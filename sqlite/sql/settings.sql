@@ -2,7 +2,7 @@
 SELECT enabled, inactive_after_seconds, delete_after_seconds, touch_interval_seconds, auto_cleanup_default,
        reactivate_on_activity, batch_size, batch_budget_seconds, rate, busy_share, max_delete_fraction, events_keep_seconds,
        alert_due, alert_use_rate, alert_activity_rate, archive, archive_keep_seconds, archive_max_rows, archive_max_bytes, backup,
-       warn_before_seconds, undeliverable_proceed, "schema", adopted
+       warn_before_seconds, undeliverable_proceed, rules, "schema", adopted
   FROM sessioncleanup_settings
  WHERE id = 1
 
@@ -11,10 +11,10 @@ INSERT OR REPLACE INTO sessioncleanup_settings (
        id, enabled, inactive_after_seconds, delete_after_seconds, touch_interval_seconds, auto_cleanup_default,
        reactivate_on_activity, batch_size, batch_budget_seconds, rate, busy_share, max_delete_fraction, events_keep_seconds,
        alert_due, alert_use_rate, alert_activity_rate, archive, archive_keep_seconds, archive_max_rows, archive_max_bytes, backup,
-       warn_before_seconds, undeliverable_proceed, "schema", adopted)
+       warn_before_seconds, undeliverable_proceed, rules, "schema", adopted)
 VALUES (1, :enabled, :inactive_after, :delete_after, :touch_interval, :auto_cleanup_default, :reactivate_on_activity,
        :batch_size, :batch_budget, :rate, :busy_share, :max_delete_fraction, :events_keep, :alert_due, :alert_use_rate, :alert_activity_rate,
-       :archive, :archive_keep, :archive_max_rows, :archive_max_bytes, :backup, :warn_before, :proceed, :schema, :adopted)
+       :archive, :archive_keep, :archive_max_rows, :archive_max_bytes, :backup, :warn_before, :proceed, :rules, :schema, :adopted)
 
 -- name: set_writing
 UPDATE sessioncleanup_settings SET writing = :writing

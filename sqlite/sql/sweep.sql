@@ -38,3 +38,7 @@ UPDATE "{sessions}" SET "{last_activity_column}" = "{write_used_now}" WHERE "{ke
 -- name: space
 -- Rows that this connection changed, and bytes of the file that are free.
 SELECT total_changes(), (SELECT freelist_count FROM pragma_freelist_count) * (SELECT page_size FROM pragma_page_size)
+
+-- name: of_class
+-- By the column, for the index, and by the tags, which decide.
+"{class}" = :class AND "{has_class}" AND "{true_class}" IS :class

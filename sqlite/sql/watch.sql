@@ -9,6 +9,16 @@ BEGIN
   INSERT INTO sessioncleanup_gone ("{columns}") VALUES ("{old_columns}");
 END
 
+-- name: watch_tags_table
+CREATE TEMP TABLE sessioncleanup_gone_tags (session_id TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (session_id, tag)) WITHOUT ROWID
+
+-- name: watch_tags_trigger
+-- Tags go with their session, by a trigger after its deletion.
+CREATE TEMP TRIGGER sessioncleanup_watch_tags BEFORE DELETE ON main."{sessions}"
+BEGIN
+  INSERT OR REPLACE INTO sessioncleanup_gone_tags SELECT session_id, tag FROM main.sessioncleanup_tags WHERE session_id = "{old_id_text}";
+END
+
 -- name: count_watched
 SELECT count(*) FROM temp.sessioncleanup_gone
 
@@ -23,3 +33,12 @@ DROP TRIGGER temp.sessioncleanup_watch
 
 -- name: end_watch_table
 DROP TABLE temp.sessioncleanup_gone
+
+-- name: forget_watched_tags
+DELETE FROM temp.sessioncleanup_gone_tags
+
+-- name: end_watch_tags_trigger
+DROP TRIGGER temp.sessioncleanup_watch_tags
+
+-- name: end_watch_tags_table
+DROP TABLE temp.sessioncleanup_gone_tags

@@ -35,6 +35,7 @@ type broken struct {
 	sessioncleanup.Values
 	sessioncleanup.Profiler
 	sessioncleanup.Tagger
+	sessioncleanup.RuleFollower
 	sessioncleanup.OwnerCounter
 }
 
@@ -58,6 +59,7 @@ func breakStore() (*Harness, *broken) {
 	b.Values, _ = sessioncleanup.StoreAs[sessioncleanup.Values](s)
 	b.OwnerCounter, _ = sessioncleanup.StoreAs[sessioncleanup.OwnerCounter](s)
 	b.Profiler, _ = sessioncleanup.StoreAs[sessioncleanup.Profiler](s)
+	b.RuleFollower, _ = sessioncleanup.StoreAs[sessioncleanup.RuleFollower](s)
 	b.Tagger, _ = sessioncleanup.StoreAs[sessioncleanup.Tagger](s)
 	h.Store = b
 	return &h, b

@@ -39,7 +39,8 @@ func (f *fixture) archiver() sessioncleanup.Archiver {
 	return archiver
 }
 
-// archives skips the check for a store that is no Archiver. What the harness made since it migrated must be known to the store.
+// archives skips the check for a store that is no Archiver. Tables that the harness made since it migrated must be known
+// to the store.
 func (f *fixture) archives() {
 	f.Helper()
 	f.archiver()

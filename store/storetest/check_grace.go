@@ -6,8 +6,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// These checks of the group "sweep" prove that a session is kept for a while after its deactivation, regardless of who deactivated
-// it.
+// These checks of the group "sweep" prove that a session is kept for a while after its deactivation, regardless of who
+// deactivated it.
 func graceChecks() []check {
 	return []check{
 		{"sweep", "deactivates at exactly the time of its event", graceStamps},

@@ -81,7 +81,7 @@ func (f *fixture) claim(c sessioncleanup.NoticeClaim) sessioncleanup.NoticeMessa
 	if c.Limit == 0 {
 		c.Limit = everything
 	}
-	if c.Thresholds == (sessioncleanup.Thresholds{}) {
+	if firstDifference(sessioncleanup.Thresholds{}, c.Thresholds) == "" {
 		c.Thresholds = f.warning(0)
 	}
 	m, err := f.outbox().ClaimNotices(f.ctx, c)

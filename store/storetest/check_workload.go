@@ -1,15 +1,22 @@
 package storetest
 
+import "testing"
+
 // The group "workload" mixes all operations, so that chance finds cases that no other check has.
 func workloadChecks() []check {
-	return []check{{"workload", "of 1,000 random operations agrees with the rules at every step", workload}}
+	return []check{{"workload", "of random operations agrees with the rules at every step", workload}}
 }
 
 func workload(f *fixture) {
-	newWalk(f).steps(1000,
+	n := 1000
+	if testing.Short() {
+		n = 600
+	}
+	newWalk(f).steps(n,
 		step{"insert", 26, (*walk).insertSome},
 		step{"touch", 16, (*walk).touchSome},
 		step{"update", 18, (*walk).updateOne},
+		step{"tag", 10, (*walk).tagOne},
 		step{"delete", 6, (*walk).deleteOne},
 		step{"sweep", 12, (*walk).sweepSome},
 		step{"date", 3, (*walk).dateSome},

@@ -13,9 +13,9 @@
 //		})
 //	}
 //
-// The suite is about 120 checks in groups: due, list, counts, sweep, update, delete, touch, application, events, seals, lease,
-// context, outage, locks, concurrency and workload. Each check is a subtest with a harness of its own, so that one group or one check runs
-// alone:
+// The suite is about 120 checks in groups: due, list, counts, sweep, update, delete, touch, application, events, seals,
+// lease, context, outage, locks, concurrency and workload. Each check is a subtest with a harness of its own, so that one
+// group or one check runs alone:
 //
 //	go test -run 'TestStore/sweep' ./mystore
 //

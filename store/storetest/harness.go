@@ -33,8 +33,8 @@ type Harness struct {
 	// Pin makes it impossible to delete the session, by a foreign key without cascade for example. Sessions that are not
 	// pinned can always be deleted.
 	Pin func(ctx context.Context, sessionID string) error
-	// PutOwner writes how an owner is reached into the table of the owners; empty texts stand for NULL. Nil: the schema says nothing
-	// about that.
+	// PutOwner writes how an owner is reached into the table of the owners; empty texts stand for NULL. Nil: the schema says
+	// nothing about that.
 	PutOwner func(ctx context.Context, id string, o sessioncleanup.Owner) error
 	// ID is the n-th session ID, for backends whose ids are not numbers. As texts, the ids of numbers with the same count
 	// of digits must sort as the numbers do. Default: strconv.Itoa.

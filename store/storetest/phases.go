@@ -30,6 +30,7 @@ func phases() []phase { return []phase{deletion, deactivation} }
 
 // on reports whether the cutoffs include the phase; otherwise Sweep is never called for it.
 func (p phase) on(c sessioncleanup.Cutoffs) bool {
+	c = c.Latest()
 	if p.action == sessioncleanup.ActionDeleted {
 		return !c.Delete.IsZero()
 	}

@@ -30,11 +30,12 @@ func Run(t *testing.T, open Opener, groups ...string) {
 	}
 }
 
-// TableGroups are the groups that depend on the tables in which an application has its sessions: their columns and types, their
-// owners and their activity tables. They are for further kinds of tables of a backend that Run proved on one. They leave out
-// the log, the leases, backups, and how calls behave at once or end early, which only concern the backend's own tables and connections.
+// TableGroups are the groups that depend on the tables in which an application has its sessions: their columns and types,
+// their owners and their activity tables. They are for further kinds of tables of a backend that Run proved on one. They
+// leave out the log, the leases, backups, and how calls behave at once or end early, which only concern the backend's own
+// tables and connections.
 func TableGroups() []string {
-	return []string{"due", "list", "counts", "sweep", "update", "delete", "touch", "application", "tags", "archive"}
+	return []string{"due", "list", "counts", "sweep", "update", "delete", "touch", "application", "tags", "rules", "archive"}
 }
 
 // checks is the whole suite, group by group.
@@ -42,7 +43,7 @@ func checks() []check {
 	return slices.Concat(
 		dueChecks(), listChecks(), pageChecks(), countsChecks(), sweepChecks(), graceChecks(), pinnedChecks(), updateChecks(),
 		conditionChecks(), deleteChecks(), touchChecks(), reactivateChecks(), activityChecks(), applicationChecks(), eventChecks(),
-		recordChecks(), sealChecks(), followChecks(), outboxChecks(), valueChecks(), tagChecks(), archiveChecks(), backupChecks(), leaseChecks(), contextChecks(), outageChecks(), lockChecks(), concurrencyChecks(), workloadChecks(),
+		recordChecks(), sealChecks(), followChecks(), outboxChecks(), valueChecks(), tagChecks(), ruleChecks(), archiveChecks(), backupChecks(), leaseChecks(), contextChecks(), outageChecks(), lockChecks(), concurrencyChecks(), workloadChecks(),
 	)
 }
 

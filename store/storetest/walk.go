@@ -154,7 +154,20 @@ func (w *walk) thresholds() sessioncleanup.Thresholds {
 	if w.g.chance(10) {
 		return sessioncleanup.Thresholds{Now: w.now.Add(100 * day), Inactive: 1, Delete: 1}
 	}
-	return w.pinned(pick(w.g, policies()...))
+	p := pick(w.g, policies()...)
+	if w.tags() {
+		p.Rules = pick(w.g, rules()...)
+	}
+	return w.pinned(p)
+}
+
+// tagOne gives a session other tags, where the store follows rules by tag.
+func (w *walk) tagOne() {
+	t, s, there := w.target()
+	if !there || !w.tags() {
+		return
+	}
+	w.m.set(w.expectUpdate("tagged", t, s, w.g.tags()))
 }
 
 func (w *walk) sweepSome() {

@@ -32,6 +32,7 @@ export interface Me {
   archive: boolean;
   archives: boolean;
   tags: boolean;
+  warnings: boolean;
   inactive_hours: number | null;
   delete_old_days: number | null;
   archive_keep_days: number | null;
@@ -45,10 +46,10 @@ export interface Upcoming {
 }
 export interface Summary {
   at: string;
-  total: number;
-  open: number;
-  closed: number;
-  protected: number;
+  total: number | null; // null, as the next three, while they are still counted
+  open: number | null;
+  closed: number | null;
+  protected: number | null;
   closing: Upcoming;
   deleting: Upcoming;
   next_run_at: string | null;
@@ -93,7 +94,7 @@ export interface Policy {
   message?: string;
   editable: boolean;
   settings: Setting[];
-  due: Due;
+  due: Due | null; // null while it is still counted
   proposed?: Due;
 }
 export interface Pause {
@@ -237,8 +238,8 @@ export class Api {
     return res;
   }
 
-  async get<T>(path: string, params?: Params): Promise<T> {
-    return (await this.request("GET", path, params)).json();
+  async get<T>(path: string, params?: Params, signal?: AbortSignal): Promise<T> {
+    return (await this.request("GET", path, params, undefined, undefined, signal)).json();
   }
 
   async send<T>(method: string, path: string, body?: unknown, params?: Params): Promise<T> {

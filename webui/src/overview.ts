@@ -33,7 +33,11 @@ export class OverviewView extends View {
   render() {
     if (!this.frame) return nothing;
     const { stats, summary } = this.frame;
-    if (!stats || !summary) return html`<h1 class="sentence">${this.t("overview")}</h1><section>${skeleton(this.t("loading"))}</section>`;
+    if (!summary) return html`<h1 class="sentence">${this.t("overview")}</h1><section>${skeleton(this.t("loading"))}</section>`;
+    if (!stats)
+      return html`<h1 class="sentence">${this.t("overview")}</h1><p class="lead" role="status" data-counting>${this.t("counting")}</p>
+        <div class="acts start below">${this.to("owners")}${this.to("policy")}</div>
+        <section aria-labelledby="simulate">${this.simulation()}</section>`;
     const late = summary.overdue_seconds > 0,
       n = stats.alerts.length + (late ? 1 : 0),
       state: Key = stats.metrics.pause ? "paused" : stats.metrics.last_run ? "healthy" : "notYet";

@@ -5,7 +5,8 @@ import { languages, type Key, type Words } from "./i18n.ts";
 import { icon } from "./icons.ts";
 
 /** would is what the next cleanup would do, in words. */
-export function would(w: Words, d: Due): string {
+export function would(w: Words, d: Due | null): string {
+  if (!d) return w.t("countingDue");
   const parts = [
     d.delete ? w.t("wouldDelete", { n: d.delete }) : "",
     d.deactivate ? w.t("wouldClose", { n: d.deactivate }) : "",
@@ -19,17 +20,32 @@ const percents = ["alert_use_rate", "alert_activity_rate"];
 
 /** PolicyView is the policy: what is in force, where it comes from, and what other values would do. */
 export class PolicyView extends View {
-  static properties = { ...View.properties, policy: { state: true }, proposed: { state: true }, edited: { state: true }, busy: { state: true } };
+  static properties = { ...View.properties, policy: { state: true }, proposed: { state: true }, edited: { state: true }, busy: { state: true }, counting: { state: true } };
+  declare counting: boolean; // what the typed values would do
   declare policy?: Policy;
   declare proposed?: Due;
   declare edited: Record<string, string>; // by the name of a setting, as typed
   declare busy: boolean;
-  private asked = 0;
+  private asking?: AbortController; // the request that counts for what was typed last
   private soon?: ReturnType<typeof setTimeout>;
 
   constructor() {
     super();
     this.edited = {};
+    this.counting = false;
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.forgo();
+  }
+
+  /** forgo ends what is counted for values that are not of interest any more. */
+  private forgo() {
+    clearTimeout(this.soon);
+    this.asking?.abort();
+    this.asking = undefined;
+    this.counting = false;
   }
 
   /** The address may propose thresholds. */
@@ -39,11 +55,27 @@ export class PolicyView extends View {
   }
 
   async load() {
-    const asked = this.asked;
-    const policy = await this.frame.api.get<Policy>("/policy", this.query());
-    if (asked !== this.asked) return; // something else was typed meanwhile
-    this.policy = policy;
-    this.proposed = policy.proposed;
+    if (!this.policy && Object.keys(this.query()).length) this.policy = await this.frame.api.get<Policy>("/policy"); // shows while the rest is counted
+    const query = this.query();
+    this.forgo();
+    const asking = (this.asking = new AbortController());
+    this.counting = Object.keys(query).length > 0;
+    try {
+      const policy = await this.frame.api.get<Policy>("/policy", query, asking.signal);
+      if (this.asking !== asking) return; // something else was typed meanwhile
+      this.policy = policy;
+      this.proposed = policy.proposed;
+      if (!policy.due) this.again(2000);
+    } catch (e) {
+      if (!asking.signal.aborted) throw e;
+    } finally {
+      if (this.asking === asking) this.counting = false;
+    }
+  }
+
+  private again(after: number) {
+    clearTimeout(this.soon);
+    this.soon = setTimeout(() => this.isConnected && void this.load().catch((x) => this.frame.failed(x)), after);
   }
 
   /** query has the thresholds that were typed and may be right. */
@@ -69,8 +101,8 @@ export class PolicyView extends View {
   private editor(p: Policy) {
     const some = p.settings.filter((s) => s.name in words);
     return html`<form class="card pad ${this.frame.stale ? "stale" : ""}" @submit=${this.save}><div class="fields">${some.map((s) => this.field(s))}</div>
-      <div class="result" role="status" id="would"><strong>${would(this.frame.words, this.proposed ?? p.due)}</strong>
-        ${this.proposed ? html`<p class="muted">${this.t("policyNow", { now: would(this.frame.words, p.due) })}</p>` : nothing}
+      <div class="result" role="status" id="would" aria-busy=${this.counting ? "true" : nothing}><strong>${this.counting && !this.proposed ? this.t("countingDue") : html`<span class=${this.counting ? "stale" : ""}>${would(this.frame.words, this.proposed ?? p.due)}</span>`}</strong>
+        ${this.proposed && p.due ? html`<p class="muted">${this.t("policyNow", { now: would(this.frame.words, p.due) })}</p>` : nothing}
         ${p.editable ? html`<div class="acts start"><button class="primary" ?disabled=${this.busy || !this.changes().length}>${this.t("save")}</button>${this.changes().length ? html`<button type="button" @click=${this.reset}>${this.t("cancel")}</button>` : nothing}</div>` : nothing}</div></form>`;
   }
 
@@ -92,16 +124,15 @@ export class PolicyView extends View {
   private type(e: Event) {
     const input = e.target as HTMLInputElement;
     this.edited = { ...this.edited, [input.name]: input.value.trim() };
-    this.asked++;
+    this.forgo();
     if (Object.keys(this.query()).length === 0) this.proposed = undefined;
-    clearTimeout(this.soon);
-    this.soon = setTimeout(() => void this.load().catch((x) => this.frame.failed(x)), 300);
+    this.again(300);
   }
 
   private reset() {
     this.edited = {};
     this.proposed = undefined;
-    this.asked++;
+    this.forgo();
   }
 
   private changes() {

@@ -214,16 +214,22 @@ export class SessionManager extends LitElement {
     await this.updateComplete;
     const view = this.renderRoot.querySelector<View>("[data-view]");
     try {
-      const [summary, stats] = await Promise.all([
-        this.api.get<Summary>("/summary"),
-        this.me.all_sessions ? this.api.get<Stats>("/stats") : undefined,
-        view?.load(),
-      ]);
-      this.summary = summary;
-      if (stats) this.stats = stats;
+      // Each shows as soon as it is there: nothing waits for figures that take long to count.
+      const summary = this.api.get<Summary>("/summary").then((s) => (this.summary = s));
+      await Promise.all([summary, this.me.all_sessions ? this.count() : undefined, view?.load()]);
       this.trouble = undefined;
     } catch (e) {
       this.fault(e);
+    }
+  }
+
+  /** count reads the figures, and again soon while they are counted for the first time. */
+  private async count() {
+    try {
+      this.stats = await this.api.get<Stats>("/stats");
+    } catch (e) {
+      if (!(e instanceof Problem) || e.kind !== "counting") throw e;
+      if (!this.stats) setTimeout(() => this.isConnected && !this.stats && !document.hidden && void this.count().catch((x) => this.fault(x)), 2000);
     }
   }
 
@@ -416,7 +422,7 @@ export class SessionManager extends LitElement {
   private warning() {
     const e = this.trouble;
     if (!e) return nothing;
-    const text = e.kind === "offline" ? this.t("offline") : e.status === 503 ? this.t("unavailable") : e.message || this.t("failed");
+    const text = e.kind === "offline" ? this.t("offline") : e.status === 503 && e.kind !== "counting" ? this.t("unavailable") : e.message || this.t("failed");
     return html`<div class="banner" role="alert">${icon("warn")}<p>${text} <span class="muted">${this.t("offlineDo")}</span></p><button @click=${() => void this.load()}>${this.t("retry")}</button></div>`;
   }
 

@@ -7,6 +7,7 @@ import { icon } from "./icons.ts";
 import type { Key } from "./i18n.ts";
 
 const statuses = ["active", "to_deactivate", "inactive", "to_delete", "protected"];
+const selection = "waiting"; // sessions that a change of all that match does not know
 const orders: [string, Key][] = [
   ["-last_activity", "o_recent"],
   ["last_activity", "o_oldest"],
@@ -118,7 +119,7 @@ export class SessionsView extends View {
       ${me.all_sessions || !summary ? nothing : this.nextUp([...summary.closing.sessions, ...summary.deleting.sessions])}
       <section aria-labelledby="all">
         ${me.all_sessions ? html`<h1 class="sentence" id="all">${whose ? this.t("allOf", { name: this.page?.sessions!.find((s) => s.owner_id === whose)?.owner_name || whose }) : this.t("allSessions")}</h1>
-          ${whose ? html`<p class="lead" data-whose>${summary ? this.parts(summary).map((p, i) => html`${i ? ", " : ""}${p}`) : ""}</p>` : nothing}<br>` : html`<h2 id="all">${this.t("allSessions")}${summary ? html`<small>${this.frame.words.number(summary.total)}</small>` : nothing}</h2>`}
+          ${whose ? html`<p class="lead" data-whose>${summary ? this.parts(summary).map((p, i) => html`${i ? ", " : ""}${p}`) : ""}</p>` : nothing}<br>` : html`<h2 id="all">${this.t("allSessions")}${summary && summary.total !== null ? html`<small>${this.frame.words.number(summary.total)}</small>` : nothing}</h2>`}
         ${this.tools()}
         ${this.list()}
       </section>`;
@@ -128,13 +129,14 @@ export class SessionsView extends View {
     if (!s) return html`<h1 class="sentence" aria-busy="true">${this.t("loading")}</h1>`;
     if (s.total === 0) return html`<h1 class="sentence">${this.t("noneYet")}</h1>`;
     const parts = this.parts(s);
+    if (parts.length === 0) return html`<h1 class="sentence">${this.t("nothingSoon")}</h1>`;
     return html`<h1 class="sentence">${parts.map((p, i) => html`${i ? ", " : ""}${p}`)}.</h1>
-      ${parts.length === 1 ? html`<p class="lead">${this.t("nothingSoon")}</p>` : nothing}`;
+      ${parts.length === 1 && s.open !== null ? html`<p class="lead">${this.t("nothingSoon")}</p>` : nothing}`;
   }
 
   private parts(s: Summary) {
     const w = this.frame.words;
-    const parts = [html`<b class="open">${this.t("openCount", { n: s.open })}</b>`];
+    const parts = s.open === null ? [] : [html`<b class="open">${this.t("openCount", { n: s.open })}</b>`];
     if (s.closing.count) {
       const night = new Date().getHours() >= 15 || new Date().getHours() < 1;
       parts.push(html`<b class="near">${this.t(night ? "closesTonight" : "closesWithin", { n: s.closing.count, h: s.closing.within_hours })}</b>`);
@@ -172,7 +174,7 @@ export class SessionsView extends View {
       ${admin ? html`<label class="field"><span>${this.t("ownerFilter")}</span><input name="owner" .value=${p.get("owner") ?? ""} maxlength="500" @input=${(e: Event) => later(e, "owner")}></label>` : nothing}
       ${this.frame.me.tags ? html`<label class="field"><span>${this.t("tags")}</span><input name="tags" .value=${p.get("tags") ?? ""} maxlength="500" placeholder="vip -test" autocapitalize="none" spellcheck="false" @input=${(e: Event) => later(e, "tags")}></label>` : nothing}
       <label class="field"><span>${this.t("status")}</span><select name="status" @change=${(e: Event) => this.set({ status: (e.target as HTMLSelectElement).value })}>
-        <option value="">${this.t("any")}</option>${statuses.map((s) => html`<option value=${s} ?selected=${p.get("status") === s}>${this.t(`s_${s}` as Key)}</option>`)}</select></label>
+        <option value="">${this.t("any")}</option>${[...statuses, ...(this.frame.me.warnings ? [selection] : [])].map((s) => html`<option value=${s} ?selected=${p.get("status") === s}>${this.t(`s_${s}` as Key)}</option>`)}</select></label>
       <label class="field"><span>${this.t("sort")}</span><select name="sort" @change=${(e: Event) => this.set({ sort: (e.target as HTMLSelectElement).value })}>
         ${orders.filter(([v]) => this.sorts || v.endsWith("last_activity")).map(([v, k]) => html`<option value=${v} ?selected=${this.order === v}>${this.t(k)}</option>`)}</select></label>
     </div>`;
@@ -263,7 +265,7 @@ export class SessionsView extends View {
     const actions = (["keep", "deactivate", "reactivate", "unprotect", "tag", "delete"] as Action[]).filter(
       (a) => (a === "tag" ? this.frame.me.tags : this.matching) || chosen.some((s) => s.actions.includes(a) || (a === "keep" && s.actions.includes("protect"))),
     );
-    const more = !this.matching && (this.page!.next_cursor || this.cursors.length > 0) && this.picked.size === this.page!.sessions!.length;
+    const more = !this.matching && this.filter.status !== selection && (this.page!.next_cursor || this.cursors.length > 0) && this.picked.size === this.page!.sessions!.length;
     return html`<div class="bulk" role="region" aria-label=${this.t("selected", { n })}><strong aria-live="polite">${this.t(this.matching ? "matching" : "selected", { n })}</strong>
       ${more ? html`<button data-act="matching" @click=${this.pickMatching}>${this.t("selectMatching")}</button>` : nothing}
       ${actions.map((a) => html`<button data-act=${a} @click=${() => this.bulk(a)}>${icon(actionIcons[a])}${this.t(actionWords[a])}</button>`)}

@@ -50,6 +50,7 @@ export const style = css`
   .sentence .open { --mark: var(--live-soft); } .sentence .near { --mark: var(--closing-soft); } .sentence .gone { --mark: var(--deleting-soft); }
   .lead { color: var(--muted); margin-top: .5rem; }
   section { margin-top: clamp(1.5rem, 4vw, 2.25rem); }
+  section:first-child { margin-top: 0; }
   h2 { font-size: 1.05rem; font-weight: 650; letter-spacing: -.01em; margin-bottom: .7rem; display: flex; align-items: center; gap: .6rem; flex-wrap: wrap; }
   h2 small { font-weight: 400; color: var(--muted); font-size: .85rem; }
 
@@ -190,11 +191,10 @@ export const style = css`
     nav { order: 9; flex-basis: 100%; }
     .row { grid-template-columns: auto auto minmax(0, 1fr) auto; }
     .row .state { grid-column: 3; grid-row: 2; }
-    .row .acts { grid-column: 4; grid-row: 1 / 3; }
-    .row .acts .label { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-    .row .acts button { padding: .4rem; min-width: 2.75rem; min-height: 2.75rem; }
+    .row .acts { grid-column: 3 / -1; grid-row: 3; justify-content: start; flex-wrap: wrap; margin-top: .3rem; }
+    .row .acts button { min-height: 2.75rem; }
     .row.plain { grid-template-columns: auto minmax(0, 1fr) auto; }
-    .row.plain .acts { grid-column: 3; grid-row: 1; }
+    .row.plain .acts { grid-column: 2 / -1; grid-row: 2; }
   }
   @media (max-width: 42rem) {
     button, .button, input:not([type="checkbox"], [type="radio"]), select { min-height: 2.75rem; }
@@ -212,7 +212,6 @@ export const style = css`
     .tile:last-child:nth-child(odd) { grid-column: 1 / -1; }
     .soon li .acts svg { display: none; }
     .soon li .acts button { font-size: 1rem; }
-    .soon li .acts { flex-wrap: nowrap; }
     .acts .ghost { background: var(--raised); border-color: var(--line); padding-inline: .4rem; }
     .toasts { bottom: calc(4.25rem + env(safe-area-inset-bottom)); }
     .bulk { bottom: calc(4.25rem + env(safe-area-inset-bottom)); }
@@ -222,13 +221,11 @@ export const style = css`
     .row .what { grid-column: 2; grid-row: 1; }
     .row .state { grid-column: 2 / 4; grid-row: 2; }
     .row .acts { grid-column: 1 / -1; grid-row: 3; justify-content: stretch; margin-top: .4rem; }
-    .row .acts button { flex: 1 1 auto; }
-    .row .acts .label { position: static; width: auto; height: auto; clip-path: none; }
+    .row .acts button, .soon li .acts button { flex: 1 0 auto; }
     .row .acts button svg { display: none; }
     .row.plain .acts { grid-column: 1 / -1; grid-row: 2; }
     .row.split { grid-template-columns: minmax(0, 1fr) auto; } .row.split > :nth-child(2) { grid-column: 1 / -1; grid-row: 2; } .row.split .what { grid-column: 1; }
     .row.split a { min-height: 2.75rem; display: inline-flex; align-items: center; }
-    .soon li .acts button { flex: 1; }
     .pulse span { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
     dialog { margin: auto auto 0; width: 100%; max-width: 100%; border-radius: 1.1rem 1.1rem 0 0; padding-bottom: calc(1.4rem + env(safe-area-inset-bottom)); }
     dialog footer > * { flex: 1; }

@@ -15,10 +15,10 @@ type Name = "inactive_hours" | "delete_old_days";
 export class WhatIfView extends View {
   static properties = { ...View.properties, chosen: { state: true }, due: { state: true }, now: { state: true }, busy: { state: true } };
   declare chosen: Partial<Record<Name, number | null>>; // null is never
-  declare due?: Due;
-  declare now?: Due; // as the policy is
+  declare due?: Due | null;
+  declare now?: Due | null; // as the policy is
   declare busy: boolean;
-  private asked = 0;
+  private asking?: AbortController; // the request for where the sliders are
   private soon?: ReturnType<typeof setTimeout>;
 
   constructor() {
@@ -30,18 +30,32 @@ export class WhatIfView extends View {
   protected firstUpdated() {} // it reads nothing before a slider moves
 
   async load() {
-    const asked = ++this.asked;
+    this.forgo();
+    const asking = (this.asking = new AbortController());
     this.busy = true;
     try {
-      const p = await this.frame.api.get<Policy>("/policy", this.query());
-      if (asked !== this.asked) return; // a slider moved meanwhile
+      const p = await this.frame.api.get<Policy>("/policy", this.query(), asking.signal);
+      if (this.asking !== asking) return; // a slider moved meanwhile
       this.now = p.due;
       this.due = p.proposed ?? p.due;
+      if (!this.due) this.soon = setTimeout(() => void this.load(), 2000);
     } catch (e) {
-      if (asked === this.asked) this.frame.failed(e);
+      if (!asking.signal.aborted) this.frame.failed(e);
     } finally {
-      if (asked === this.asked) this.busy = false;
+      if (this.asking === asking) this.busy = false;
     }
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.forgo();
+  }
+
+  /** forgo ends what is counted for where the sliders were. */
+  private forgo() {
+    clearTimeout(this.soon);
+    this.asking?.abort();
+    this.asking = undefined;
   }
 
   private query() {
@@ -66,9 +80,8 @@ export class WhatIfView extends View {
     const v = this.stops(name)[Number((e.target as HTMLInputElement).value)];
     this.chosen = { ...this.chosen, [name]: v };
     if (v === this.frame.me[name]) delete this.chosen[name];
-    this.asked++;
+    this.forgo();
     this.busy = true;
-    clearTimeout(this.soon);
     this.soon = setTimeout(() => void this.load(), 300); // a dry run for each place where it stays
   }
 
@@ -78,9 +91,9 @@ export class WhatIfView extends View {
     return html`<form class="card pad" data-whatif @submit=${(e: Event) => e.preventDefault()}><h3>${this.t("whatIf")}</h3><p class="muted">${this.t("whatIfHint")}</p>
       <div class="fields">${(Object.keys(scales) as Name[]).map((name) => this.slider(name))}</div>
       ${
-        this.due
-          ? html`<div class="result" role="status" aria-busy=${this.busy}><strong class=${this.busy ? "stale" : ""}>${would(this.frame.words, this.due)}</strong>
-        ${moved && !this.busy ? html`<p class="muted">${this.t("policyNow", { now: would(this.frame.words, this.now!) })}</p>` : nothing}
+        this.due !== undefined || this.busy
+          ? html`<div class="result" role="status" aria-busy=${this.busy}><strong class=${this.busy && this.due ? "stale" : ""}>${would(this.frame.words, this.due ?? null)}</strong>
+        ${moved && !this.busy && this.now ? html`<p class="muted">${this.t("policyNow", { now: would(this.frame.words, this.now) })}</p>` : nothing}
         ${moved ? html`<div class="acts start"><button type="button" data-act="to-policy" @click=${() => this.frame.go("policy", this.query())}>${this.t("toPolicy")}</button><button type="button" data-act="as-it-is" @click=${this.reset}>${this.t("asItIs")}</button></div>` : nothing}</div>`
           : nothing
       }</form>`;

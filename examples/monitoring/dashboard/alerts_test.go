@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A real Prometheus raises the alert for each way in which cleanups stop, and ends it when they go on. That a rule has to hold for
-// some minutes is left out; promtool tests that. .ci/run runs this.
+// A real Prometheus raises the alert for each way in which cleanups stop, and ends it when they go on. That a rule has to
+// hold for some minutes is left out; promtool tests that. .ci/run runs this.
 func TestAlertsFireAndEndInPrometheus(t *testing.T) {
 	if testing.Short() {
 		t.Skip("with -short: alerts in a real Prometheus are left out")
@@ -83,7 +83,8 @@ func TestAlertsFireAndEndInPrometheus(t *testing.T) {
 	expect("DeletionLimit", false)
 }
 
-// limited makes many sessions due for deletion, and cleans up, which the deletion limit refuses. Their table is that of migrate.
+// limited makes many sessions due for deletion, and cleans up, which the deletion limit refuses. Their table is that of
+// migrate.
 func (s *service) limited() {
 	s.Helper()
 	s.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150)

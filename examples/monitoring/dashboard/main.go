@@ -1,5 +1,5 @@
-// Command dashboard writes the Grafana dashboard of sessioncleanup to standard output. It is a module of its own, so that nobody else
-// depends on Grafana's builders.
+// Command dashboard writes the Grafana dashboard of sessioncleanup to standard output. It is a module of its own, so that
+// nobody else depends on Grafana's builders.
 //
 //	go run . > ../dashboard.json    # in this directory
 package main
@@ -30,7 +30,8 @@ func main() {
 	}
 }
 
-// series is an expression with its name in the legend. In an expression, metric{} selects the job that is chosen in the dashboard.
+// series is an expression with its name in the legend. In an expression, metric{} selects the job that is chosen in the
+// dashboard.
 type series struct{ expr, legend string }
 
 // panel is one of the dashboard's, in words. Several instances of serve have the same figures, so the expressions take the max.

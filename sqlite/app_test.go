@@ -14,32 +14,32 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
 
-// TestConnectionsOfTheApplicationKeepTheirSettings works on connections of the application's, which have foreign keys switched off, as
-// SQLite has them by default.
+// TestConnectionsOfTheApplicationKeepTheirSettings works on connections of the application's, which have foreign keys
+// switched off, as SQLite has them by default.
 func TestConnectionsOfTheApplicationKeepTheirSettings(t *testing.T) {
 	t.Parallel()
-	_, host := newHost(t, hostTables, "PRAGMA journal_mode = TRUNCATE")
-	host.SetMaxOpenConns(1) // so that nothing may hold a connection and ask for another
+	_, app := newApp(t, appTables, "PRAGMA journal_mode = TRUNCATE")
+	app.SetMaxOpenConns(1) // so that nothing may hold a connection and ask for another
 	settings := func() string {
-		return line(t, host, "SELECT * FROM pragma_foreign_keys, pragma_busy_timeout, pragma_journal_mode")
+		return line(t, app, "SELECT * FROM pragma_foreign_keys, pragma_busy_timeout, pragma_journal_mode")
 	}
-	execute(t, host, "PRAGMA foreign_keys = 0")
-	execute(t, host, "PRAGMA busy_timeout = 1234")
+	execute(t, app, "PRAGMA foreign_keys = 0")
+	execute(t, app, "PRAGMA busy_timeout = 1234")
 	before := settings()
-	store, err := sqlite.New(t.Context(), host, sqlite.Config{})
+	store, err := sqlite.New(t.Context(), app, sqlite.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	migrate(t, store)
 	for _, id := range []int{1, 2} {
-		execute(t, host, insertUsed, id, nil, "old", 0, stamp(time.Now().Add(-60*day)), nil, 1)
-		execute(t, host, "INSERT INTO propositions (session_id, created_at) VALUES (?, '2020-01-01')", id)
+		execute(t, app, insertUsed, id, nil, "old", 0, stamp(time.Now().Add(-60*day)), nil, 1)
+		execute(t, app, "INSERT INTO propositions (session_id, created_at) VALUES (?, '2020-01-01')", id)
 	}
-	execute(t, host, "UPDATE sessions SET last_activity = ?", stamp(time.Now().Add(-60*day)))
+	execute(t, app, "UPDATE sessions SET last_activity = ?", stamp(time.Now().Add(-60*day)))
 	if deleted, _, err := clean(t.Context(), store); err != nil || !cmp.Equal(deleted, []string{"1", "2"}) {
 		t.Errorf("deleted %v: %v", deleted, err)
 	}
-	if got := line(t, host, "SELECT count(*) FROM propositions"); got != "0" {
+	if got := line(t, app, "SELECT count(*) FROM propositions"); got != "0" {
 		t.Errorf("%s rows were left behind", got)
 	}
 	cancelled, cancel := context.WithCancel(t.Context())
@@ -80,11 +80,11 @@ func TestRowsThatCannotBeChangedAreReported(t *testing.T) {
 			"CREATE TRIGGER keep BEFORE DELETE ON sessions WHEN OLD.id = 2 BEGIN SELECT RAISE(IGNORE); END", "leaves some of the sessions as they are",
 		},
 	} {
-		store, host := adopt(t, hostTables)
+		store, app := adopt(t, appTables)
 		for id := range 3 {
-			execute(t, host, insertUsed, id+1, nil, "old", 0, stamp(time.Now().Add(-60*day)), nil, 1)
+			execute(t, app, insertUsed, id+1, nil, "old", 0, stamp(time.Now().Add(-60*day)), nil, 1)
 		}
-		execute(t, host, c.setup)
+		execute(t, app, c.setup)
 		b := batchOf(sessioncleanup.ActionDeleted, time.Now(), 3)
 		var got []string
 		for range 10 {
@@ -110,13 +110,13 @@ func TestRowsThatCannotBeChangedAreReported(t *testing.T) {
 		if diff := cmp.Diff("failed 1 2 3,1,failed 2,,3", strings.TrimRight(strings.Join(got, ","), ",")); diff != "" {
 			t.Errorf("%s: batches (-want +got):\n%s", what, diff)
 		}
-		if got := line(t, host, "SELECT group_concat(id) FROM sessions"); got != "2" {
+		if got := line(t, app, "SELECT group_concat(id) FROM sessions"); got != "2" {
 			t.Errorf("%s: sessions %s are left", what, got)
 		}
 		if _, err := store.Delete(t.Context(), sessioncleanup.Target{ID: "2"}, b.Cause); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: Delete: %v, want %q", what, err, c.want)
 		}
-		if got := line(t, host, "SELECT group_concat(json_extract(s.value, '$.id')) FROM sessioncleanup_events, json_each(sessions) AS s"); got != "1,3" {
+		if got := line(t, app, "SELECT group_concat(json_extract(s.value, '$.id')) FROM sessioncleanup_events, json_each(sessions) AS s"); got != "1,3" {
 			t.Errorf("%s: the log has the deletion of %s", what, got)
 		}
 	}
@@ -129,15 +129,15 @@ func TestSessionsThatGoWithOthersHaveTheirEvent(t *testing.T) {
 		"a foreign key": {"CREATE TABLE sessions (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES sessions (id) ON DELETE CASCADE, updated_at)"},
 		"a trigger":     {"CREATE TABLE sessions (id INTEGER PRIMARY KEY, parent INTEGER, updated_at)", "CREATE TRIGGER together AFTER DELETE ON sessions BEGIN DELETE FROM sessions WHERE parent = OLD.id; END"},
 	} {
-		store, host := adopt(t, setup...)
-		execute(t, host, "INSERT INTO sessions (id, parent) VALUES (1, NULL), (2, 1), (3, NULL)")
-		execute(t, host, "UPDATE sessions SET active = 0, last_activity = ?1, deactivated_at = ?1", stamp(time.Now().Add(-60*day)))
+		store, app := adopt(t, setup...)
+		execute(t, app, "INSERT INTO sessions (id, parent) VALUES (1, NULL), (2, 1), (3, NULL)")
+		execute(t, app, "UPDATE sessions SET active = 0, last_activity = ?1, deactivated_at = ?1", stamp(time.Now().Add(-60*day)))
 		deleted, _, err := clean(t.Context(), store)
 		slices.Sort(deleted)
 		if err != nil || !cmp.Equal(deleted, []string{"1", "2", "3"}) {
 			t.Errorf("%s: deleted %v: %v", what, deleted, err)
 		}
-		if got := line(t, host, "SELECT group_concat(json_extract(s.value, '$.id')) FROM sessioncleanup_events, json_each(sessions) AS s WHERE action = 'deleted'"); got != "1,2,3" {
+		if got := line(t, app, "SELECT group_concat(json_extract(s.value, '$.id')) FROM sessioncleanup_events, json_each(sessions) AS s WHERE action = 'deleted'"); got != "1,2,3" {
 			t.Errorf("%s: the log has the deletion of %s", what, got)
 		}
 	}
@@ -156,11 +156,11 @@ func TestIDsOfAnyTypeAreCleaned(t *testing.T) {
 		"DATE":    {"'2024-01-01'", "20240101"},
 	} {
 		for _, ages := range []string{"40", "40 + rowid"} {
-			store, host := adopt(t, "CREATE TABLE sessions (number INTEGER PRIMARY KEY, id "+declared+" NOT NULL UNIQUE, updated_at)")
+			store, app := adopt(t, "CREATE TABLE sessions (number INTEGER PRIMARY KEY, id "+declared+" NOT NULL UNIQUE, updated_at)")
 			for _, id := range ids {
-				execute(t, host, "INSERT INTO sessions (id) VALUES ("+id+")")
+				execute(t, app, "INSERT INTO sessions (id) VALUES ("+id+")")
 			}
-			execute(t, host, "UPDATE sessions SET active = 0, deactivated_at = '2020-01-01', last_activity = strftime('%Y-%m-%d', 'now', '-' || ("+ages+") || ' days')")
+			execute(t, app, "UPDATE sessions SET active = 0, deactivated_at = '2020-01-01', last_activity = strftime('%Y-%m-%d', 'now', '-' || ("+ages+") || ' days')")
 			b := batchOf(sessioncleanup.ActionDeleted, time.Now(), 1)
 			deleted := 0
 			for range 3 * len(ids) {
@@ -173,7 +173,7 @@ func TestIDsOfAnyTypeAreCleaned(t *testing.T) {
 					break
 				}
 			}
-			if left := line(t, host, "SELECT count(*) FROM sessions"); deleted != len(ids) || left != "0" {
+			if left := line(t, app, "SELECT count(*) FROM sessions"); deleted != len(ids) || left != "0" {
 				t.Errorf("%s, ages %s: %d sessions were deleted and %s are left of %d", declared, ages, deleted, left, len(ids))
 			}
 		}
@@ -203,7 +203,7 @@ func TestADatabaseInMemoryLivesAsLongAsTheStore(t *testing.T) {
 
 func TestAClosedStoreSaysSo(t *testing.T) {
 	t.Parallel()
-	path, _ := newHost(t)
+	path, _ := newApp(t)
 	store, err := sqlite.Open(t.Context(), path, sqlite.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -221,7 +221,7 @@ func TestAClosedStoreSaysSo(t *testing.T) {
 
 func TestEventsAreForgottenButNotTheirNumbers(t *testing.T) {
 	t.Parallel()
-	store, host := adopt(t)
+	store, app := adopt(t)
 	now := clock(t, store)
 	record := func(at, forget time.Time) sessioncleanup.Event {
 		t.Helper()
@@ -237,7 +237,7 @@ func TestEventsAreForgottenButNotTheirNumbers(t *testing.T) {
 	if e := record(now.Add(-99*day), now.Add(-90*day)); e.ID != 1001 {
 		t.Errorf("the event has number %d", e.ID)
 	}
-	if got := line(t, host, "SELECT group_concat(id) FROM sessioncleanup_events"); got != "1001" {
+	if got := line(t, app, "SELECT group_concat(id) FROM sessioncleanup_events"); got != "1001" {
 		t.Errorf("the log has the events %s, want only the one just written", got)
 	}
 	if e := record(time.Time{}, now.Add(-90*day)); e.ID != 1002 || e.Run.Phases.Of(sessioncleanup.ActionDeleted).Done != 3 || !near(e.At, time.Now()) {

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/sessioncleanup/sessioncleanup/internal/pghosts"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 // adopted returns a store on a migrated database of this kind, and connections of the application.
 func adopted(t testing.TB, name string) (*postgres.Store, *pgxpool.Pool) {
 	t.Helper()
-	url := pgtest.Prepared(t, name, pghosts.All()[name].Adopt)
+	url := pgtest.Prepared(t, name, pgapps.All()[name].Adopt)
 	return open(t, url, postgres.Config{}), connect(t, url)
 }
 

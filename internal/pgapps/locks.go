@@ -1,4 +1,4 @@
-package pghosts
+package pgapps
 
 import (
 	"context"
@@ -26,7 +26,7 @@ func disconnect(pool *pgxpool.Pool) func(context.Context) error {
 }
 
 // locks begins transactions of the application.
-func (h Host) locks(pool *pgxpool.Pool, table, id string) func(context.Context) (storetest.Transaction, error) {
+func (h App) locks(pool *pgxpool.Pool, table, id string) func(context.Context) (storetest.Transaction, error) {
 	return func(ctx context.Context) (storetest.Transaction, error) {
 		tx, err := pool.Begin(ctx)
 		return transaction{h, pool, tx, sqlfile.Table(table), sqlfile.Column(id)}, err
@@ -34,10 +34,10 @@ func (h Host) locks(pool *pgxpool.Pool, table, id string) func(context.Context) 
 }
 
 // parts is a table like that of the pins, whose rows are deleted along with their session.
-func (h Host) parts() string { return strings.Replace(h.pins, "pins", "parts", 1) }
+func (h App) parts() string { return strings.Replace(h.pins, "pins", "parts", 1) }
 
 // makeParts makes that table, after the migration: it is no activity table.
-func (h Host) makeParts() string {
+func (h App) makeParts() string {
 	if h.pinned == "" {
 		return ""
 	}
@@ -45,7 +45,7 @@ func (h Host) makeParts() string {
 }
 
 type transaction struct {
-	host      Host
+	app       App
 	pool      *pgxpool.Pool
 	tx        pgx.Tx
 	table, id string // quoted
@@ -57,10 +57,10 @@ func (t transaction) LockSession(ctx context.Context, id string) error {
 }
 
 func (t transaction) LockChild(ctx context.Context, id string) error {
-	if t.host.pinned == "" {
+	if t.app.pinned == "" {
 		return errors.ErrUnsupported
 	}
-	table := t.host.parts()
+	table := t.app.parts()
 	if _, err := t.pool.Exec(ctx, fmt.Sprintf("INSERT INTO %s VALUES ('%s')", table, id)); err != nil {
 		return err
 	}

@@ -1,6 +1,6 @@
-// Package pghosts makes databases of many kinds of applications that have their sessions in a PostgreSQL table already, in
+// Package pgapps makes databases of many kinds of applications that have their sessions in a PostgreSQL table already, in
 // various shapes. The conformance suite runs on each of them.
-package pghosts
+package pgapps
 
 import (
 	"context"
@@ -26,8 +26,8 @@ const zone = "Asia/Kolkata"
 //go:embed testdata/*.sql
 var testdata embed.FS
 
-// Host is the database of an application, as testdata/NAME.sql makes it.
-type Host struct {
+// App is the database of an application, as testdata/NAME.sql makes it.
+type App struct {
 	name   string
 	Schema sessioncleanup.Schema // zero: what Inspect finds
 	pins   string                // the table whose rows keep sessions from being deleted
@@ -41,8 +41,8 @@ type Host struct {
 }
 
 // All returns the databases by name.
-func All() map[string]Host {
-	all := []Host{
+func All() map[string]App {
+	all := []App{
 		{name: "guide", pins: "pins", pinned: "CREATE TABLE pins (session_id bigint REFERENCES sessions (id))", source: "propositions", column: "session_id"},
 		{name: "integer", names: 2000, pins: "pins", pinned: "CREATE TABLE pins (session_id integer REFERENCES sessions (id))", source: "propositions", column: "session_id"},
 		{name: "uuid", pins: `"Live".pins`, pinned: `CREATE TABLE "Live".pins (session_id uuid REFERENCES "Live"."Rooms")`, source: `"Live".messages`, column: "room", uuid: true, Schema: sessioncleanup.Schema{
@@ -69,16 +69,16 @@ func All() map[string]Host {
 		}},
 		{name: "own", pins: "pins", pinned: "CREATE TABLE pins (session_id text REFERENCES sessions (id))"},
 	}
-	byName := map[string]Host{}
+	byName := map[string]App{}
 	for _, h := range all {
 		byName[h.name] = h
 	}
 	return byName
 }
 
-// Named is the guide's database, adopted under the name "live". It has a second table, rooms, which is adopted without a name and
-// shares the activity table.
-func Named() Host {
+// Named is the guide's database, adopted under the name "live". It has a second table, rooms, which is adopted without a
+// name and shares the activity table.
+func Named() App {
 	h := All()["guide"]
 	h.named, h.Schema.Table = "live", "sessions"
 	return h
@@ -95,11 +95,11 @@ func MakeSecond(ctx context.Context, url string) error {
 	if err := Exec(ctx, url, secondTable); err != nil {
 		return err
 	}
-	return Host{Schema: sessioncleanup.Schema{Table: "rooms"}}.migrate(ctx, url)
+	return App{Schema: sessioncleanup.Schema{Table: "rooms"}}.migrate(ctx, url)
 }
 
 // Make fills an empty database with the application's tables. The library's own table gets its pins after the migration.
-func (h Host) Make(ctx context.Context, url string) error {
+func (h App) Make(ctx context.Context, url string) error {
 	if h.name == "own" {
 		return nil
 	}
@@ -107,7 +107,7 @@ func (h Host) Make(ctx context.Context, url string) error {
 }
 
 // Adopt makes the application's tables and migrates them.
-func (h Host) Adopt(ctx context.Context, url string) error {
+func (h App) Adopt(ctx context.Context, url string) error {
 	if err := h.Make(ctx, url); err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (h Host) Adopt(ctx context.Context, url string) error {
 	return Exec(ctx, url, h.pinned+";"+h.makeParts())
 }
 
-func (h Host) migrate(ctx context.Context, url string) error {
+func (h App) migrate(ctx context.Context, url string) error {
 	store, err := postgres.Open(ctx, url, postgres.Config{Name: h.named, Schema: h.Schema, Migrate: sessioncleanup.MigrateOptions{TimeZone: zone, AcceptTimes: true}})
 	if err != nil {
 		return err
@@ -151,7 +151,7 @@ func Exec(ctx context.Context, url, sql string) error {
 }
 
 // insert adds sessions as the application's own INSERT would.
-func (h Host) insert(ctx context.Context, pool *pgxpool.Pool, s sessioncleanup.Schema, sessions ...sessioncleanup.Session) error {
+func (h App) insert(ctx context.Context, pool *pgxpool.Pool, s sessioncleanup.Schema, sessions ...sessioncleanup.Session) error {
 	var script strings.Builder
 	for _, session := range sessions {
 		if s.Owners != nil && session.OwnerID != "" {
@@ -174,7 +174,7 @@ func (h Host) insert(ctx context.Context, pool *pgxpool.Pool, s sessioncleanup.S
 }
 
 // tags is the library's table of tags for an adopted table.
-func (h Host) tags(table string) string {
+func (h App) tags(table string) string {
 	if h.named != "" {
 		return sqlfile.Column("sessioncleanup_"+h.named) + ".sessioncleanup_tags"
 	}
@@ -246,7 +246,7 @@ func stateOf(s *sessioncleanup.State, session sessioncleanup.Session) string {
 }
 
 // untouched requires that what is no session is as it was.
-func (h Host) untouched(t testing.TB, url string, s sessioncleanup.Schema) {
+func (h App) untouched(t testing.TB, url string, s sessioncleanup.Schema) {
 	if h.others == 0 {
 		return
 	}
@@ -269,7 +269,7 @@ func (h Host) untouched(t testing.TB, url string, s sessioncleanup.Schema) {
 }
 
 // Harness is what the conformance suite needs on a database that Adopt made.
-func (h Host) Harness(t testing.TB, url string) storetest.Harness {
+func (h App) Harness(t testing.TB, url string) storetest.Harness {
 	t.Helper()
 	first := open(t, url, h.named)
 	schema, err := first.Schema(t.Context())

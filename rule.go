@@ -1,0 +1,251 @@
+package sessioncleanup
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+// Rule is what the policy says about sessions with a tag, in place of its own thresholds. A zero field means the
+// policy's. Of several rules that apply to a session, the longest wins, for each threshold by itself: Never beats every
+// duration, but for WarnBefore, where it says that no warning is needed. So a tag never shortens what another one
+// promises. AutoCleanup off comes before every rule.
+type Rule struct {
+	Tag           string
+	InactiveAfter time.Duration
+	DeleteAfter   time.Duration
+	WarnBefore    time.Duration
+	ArchiveKeep   time.Duration
+}
+
+// RuleFollower is implemented by a store, a Tagger, that measures sessions by Policy.Rules: wherever it takes Thresholds
+// or Cutoffs, those of a session are what For returns for its tags. A Manager refuses rules for other stores.
+type RuleFollower interface {
+	// FollowsRules reports whether it does so: a store that wraps another one may not.
+	FollowsRules() bool
+}
+
+const (
+	// NoRules is the value of Policy.Rules that says that there are none, where an empty one leaves that open.
+	NoRules = "none"
+	// MaxRules is how many rules a policy has at most.
+	MaxRules = 50
+)
+
+// The names of a rule's thresholds in Policy.Rules, in the order in which they are written.
+var ruleFields = []struct {
+	name string
+	of   func(*Rule) *time.Duration
+}{
+	{"inactive", func(r *Rule) *time.Duration { return &r.InactiveAfter }},
+	{"delete", func(r *Rule) *time.Duration { return &r.DeleteAfter }},
+	{"warn", func(r *Rule) *time.Duration { return &r.WarnBefore }},
+	{"archive", func(r *Rule) *time.Duration { return &r.ArchiveKeep }},
+}
+
+const ruleForm = `rules such as "vip: delete=never; test: inactive=1h delete=1d warn=never archive=7d"`
+
+// ParseRules reads Policy.Rules: rules separated by semicolons, each a tag, a colon, and thresholds, which are a number
+// with d, h, m or s, such as 90d or 1h30m, or never. Empty text and NoRules are no rules. Errors are ErrInvalid.
+func ParseRules(text string) ([]Rule, error) {
+	if strings.TrimSpace(text) == NoRules {
+		return nil, nil
+	}
+	var rules []Rule
+	for _, part := range strings.Split(text, ";") {
+		if strings.TrimSpace(part) == "" {
+			continue
+		}
+		r, err := parseRule(part)
+		if err != nil {
+			return nil, invalid.Errorf("rule %.100q: %w", strings.TrimSpace(part), err)
+		}
+		if slices.ContainsFunc(rules, func(o Rule) bool { return o.Tag == r.Tag }) {
+			return nil, invalid.Errorf("there are two rules for the tag %q: want one", r.Tag)
+		}
+		rules = append(rules, r)
+	}
+	if len(rules) > MaxRules {
+		return nil, invalid.Errorf("there are %d rules: want at most %d", len(rules), MaxRules)
+	}
+	return rules, nil
+}
+
+func parseRule(text string) (r Rule, err error) {
+	i := strings.LastIndex(text, ":") // a tag may contain one, a threshold does not
+	if i < 0 {
+		return r, invalid.Errorf("there is no colon: want %s", ruleForm)
+	}
+	r.Tag = strings.TrimSpace(text[:i])
+	if err := (TagChange{Add: []string{r.Tag}}).Validate(); err != nil {
+		return r, err
+	}
+	for word := range strings.FieldsSeq(text[i+1:]) {
+		name, value, _ := strings.Cut(word, "=")
+		field := ruleField(&r, name)
+		if field == nil {
+			return r, invalid.Errorf("%q is no threshold: want inactive=, delete=, warn= or archive=", word)
+		}
+		if *field != 0 {
+			return r, invalid.Errorf("%s is given twice: want it once", name)
+		}
+		if *field, err = parseSpan(value); err != nil {
+			return r, invalid.Errorf("%s is %q: want a duration such as 90d or 12h, up to %s, or never", name, value, formatSpan(maxThreshold))
+		}
+	}
+	if r == (Rule{Tag: r.Tag}) {
+		return r, invalid.Errorf("it says nothing: want %s", ruleForm)
+	}
+	return r, nil
+}
+
+func ruleField(r *Rule, name string) *time.Duration {
+	for _, f := range ruleFields {
+		if f.name == name {
+			return f.of(r)
+		}
+	}
+	return nil
+}
+
+const oneDay = 24 * time.Hour
+
+// parseSpan reads a threshold of a rule.
+func parseSpan(text string) (time.Duration, error) {
+	if text == "never" {
+		return Never, nil
+	}
+	var d time.Duration
+	if days, rest, ok := strings.Cut(text, "d"); ok {
+		n, err := strconv.ParseFloat(days, 64)
+		if err != nil || !(n > 0 && n <= float64(maxThreshold/oneDay)) {
+			return 0, invalid.Errorf("%q is no number of days", days)
+		}
+		d, text = time.Duration(n*float64(oneDay)), rest
+	}
+	if text != "" || d == 0 {
+		more, err := time.ParseDuration(text)
+		if err != nil {
+			return 0, err
+		}
+		d += more
+	}
+	if d < time.Second || d > maxThreshold {
+		return 0, invalid.Errorf("%v is out of range", d)
+	}
+	return d, nil
+}
+
+// formatSpan writes a threshold as parseSpan reads it: "90d", "1h30m", "never".
+func formatSpan(d time.Duration) string {
+	if d == Never {
+		return "never"
+	}
+	text := ""
+	if days := d / oneDay; days > 0 {
+		text, d = fmt.Sprintf("%dd", days), d%oneDay
+	}
+	if d > 0 {
+		short := d.String()
+		if strings.HasSuffix(short, "m0s") {
+			short = strings.TrimSuffix(short, "0s")
+		}
+		if strings.HasSuffix(short, "h0m") {
+			short = strings.TrimSuffix(short, "0m")
+		}
+		text += short
+	}
+	return text
+}
+
+// String writes the rule as ParseRules reads it.
+func (r Rule) String() string {
+	words := []string{r.Tag + ":"}
+	for _, f := range ruleFields {
+		if d := *f.of(&r); d != 0 {
+			words = append(words, f.name+"="+formatSpan(d))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// FormatRules writes rules in the order of their tags, as ParseRules reads them; NoRules when there are none. Two
+// policies whose rules are equal have the same text.
+func FormatRules(rules []Rule) string {
+	if len(rules) == 0 {
+		return NoRules
+	}
+	texts := make([]string, len(rules))
+	for i, r := range slices.SortedFunc(slices.Values(rules), func(a, b Rule) int { return strings.Compare(a.Tag, b.Tag) }) {
+		texts[i] = r.String()
+	}
+	return strings.Join(texts, "; ")
+}
+
+// rules are the policy's, which is valid, in the order of their tags, without what they leave open.
+func (p Policy) rules() []Rule {
+	if p.Rules == "" {
+		return nil
+	}
+	rules, err := ParseRules(p.Rules)
+	if err != nil { // Validate was not called: like a threshold that is wrong, it counts for nothing
+		return nil
+	}
+	slices.SortFunc(rules, func(a, b Rule) int { return strings.Compare(a.Tag, b.Tag) })
+	return rules
+}
+
+// RuleTags are the tags that have a rule, in their order; nil without any. The policy is valid.
+func (p Policy) RuleTags() []string {
+	var tags []string
+	for _, r := range p.rules() {
+		tags = append(tags, r.Tag)
+	}
+	return tags
+}
+
+// with is the policy as a rule has it.
+func (p Policy) with(r Rule) Policy {
+	p = Policy{InactiveAfter: r.InactiveAfter, DeleteAfter: r.DeleteAfter, WarnBefore: r.WarnBefore, ArchiveKeep: r.ArchiveKeep}.Or(p)
+	p.Rules = ""
+	return p
+}
+
+// checkRules reports what is wrong with Policy.Rules.
+func (p Policy) checkRules() error {
+	rules, err := ParseRules(p.Rules)
+	if err != nil {
+		return invalid.Errorf("Policy.Rules: %w", err)
+	}
+	for _, r := range rules {
+		full := p.with(r).WithDefaults()
+		if full.WarnBefore != Never && full.DeleteAfter != Never && full.WarnBefore >= full.DeleteAfter {
+			return invalid.Errorf("Policy.Rules: with the rule %q, WarnBefore is %s: want less than DeleteAfter, %s",
+				r, formatSpan(full.WarnBefore), formatSpan(full.DeleteAfter))
+		}
+	}
+	return nil
+}
+
+// follows is an errors.ErrUnsupported unless a store measures sessions by the policy's rules, if it has any.
+func (p Policy) follows(store Store) error {
+	if len(p.rules()) == 0 {
+		return nil
+	}
+	if follower, ok := StoreAs[RuleFollower](store); ok && follower.FollowsRules() {
+		return nil
+	}
+	for {
+		wrapper, ok := store.(interface{ Unwrap() Store })
+		if !ok {
+			break
+		}
+		store = wrapper.Unwrap()
+	}
+	return fmt.Errorf("Policy.Rules is %q, but %T does not follow rules by tag: %w", p.Rules, store, errors.ErrUnsupported)
+}

@@ -115,30 +115,6 @@ func (a *archival) obstacle(s sessioncleanup.Schema) error {
 	return nil
 }
 
-// identifies reports whether no two rows have the same values in some columns.
-func (t *table) identifies(columns []string) bool {
-	for name, of := range t.indexes {
-		if t.unique[name] && !slices.ContainsFunc(of, func(c string) bool { return !slices.Contains(columns, c) }) {
-			return true
-		}
-	}
-	return false
-}
-
-// rowKey are the columns of the primary key or, without one, of a unique index without NULL; nil when there is neither.
-func (t *table) rowKey() []string {
-	if key := t.indexes[primary]; len(key) > 0 {
-		return key
-	}
-	for _, name := range t.sortedIndexes() {
-		columns := t.indexes[name]
-		if t.unique[name] && !slices.ContainsFunc(columns, func(c string) bool { column := t.column(c); return column == nil || column.nullable }) {
-			return columns
-		}
-	}
-	return nil
-}
-
 // keyOf are the columns that identify a row among those that are found.
 func (a *archival) keyOf(t *table, s sessioncleanup.Schema) []string {
 	if t == a.sessions {
@@ -158,17 +134,6 @@ func (a *archival) referredTo(t *table, s sessioncleanup.Schema) []string {
 		}
 	}
 	return columns
-}
-
-// forced asks for an index that begins with some columns: without it the server may read, and so lock, the whole of a
-// small table.
-func (t *table) forced(columns []string) string {
-	for _, name := range t.sortedIndexes() {
-		if of := t.indexes[name]; len(of) >= len(columns) && slices.Equal(of[:len(columns)], columns) {
-			return filled("force_index", sqlfile.Names{"name": sqlfile.Column(name)})
-		}
-	}
-	return ""
 }
 
 // archivalOf is how deletions are archived, as the tables are now. It is read once, and again after unchanged found a
@@ -201,8 +166,8 @@ func (s *Store) archivalOf(ctx context.Context, c *conn) (*archival, error) {
 			return nil, err
 		}
 		s.mu.Lock()
-		defer s.mu.Unlock()
 		s.archives = &archivalRead{c.layout, a}
+		s.mu.Unlock()
 		return a, nil
 	}
 }

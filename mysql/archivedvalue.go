@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // A value in the archive is JSON that is read back exactly: see migrations/mysql/00002_archive.sql. The server writes it,
@@ -31,6 +34,30 @@ func (c columnInfo) form() string {
 	default:
 		return "archived_exactly"
 	}
+}
+
+// objectOf is the expression for some columns of a row as JSON.
+func objectOf(alias string, columns []columnInfo) string {
+	var parts []string
+	for i, c := range columns {
+		name, err := json.Marshal(c.name)
+		if err != nil {
+			panic(err) // a text is JSON
+		}
+		before := ""
+		if i > 0 {
+			before = ","
+		}
+		value := alias + "." + sqlfile.Column(c.name)
+		parts = append(parts, filled("archived_part", sqlfile.Names{
+			"name": hex.EncodeToString([]byte(before + string(name) + ":")), "value": value,
+			"form": filled(c.form(), sqlfile.Names{"value": value, "charset": c.charset}),
+		}))
+	}
+	if len(parts) == 0 {
+		return "'{}'"
+	}
+	return filled("archived_object", sqlfile.Names{"parts": strings.Join(parts, ", ")})
 }
 
 // errorValue is what an ENUM has for a value that its type does not list. A server that is strict does not accept it.

@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -347,58 +346,4 @@ func aliased(alias string, columns []string) string {
 		all[i] = alias + "." + sqlfile.Column(column)
 	}
 	return strings.Join(all, ", ")
-}
-
-// stored are the columns that hold values of their own.
-func (t *table) stored() []columnInfo {
-	return slices.DeleteFunc(slices.Clone(t.columns), func(c columnInfo) bool { return c.generated })
-}
-
-// named are some columns by their names.
-func (t *table) named(names []string) []columnInfo {
-	var all []columnInfo
-	for _, name := range names {
-		if c := t.column(name); c != nil {
-			all = append(all, *c)
-		}
-	}
-	return all
-}
-
-// keyOfUnlinked are the columns by which a row is found again after references of it were removed: those of its key
-// unless they are among these, or all that hold values of their own and no reference.
-func (t *table) keyOfUnlinked() []columnInfo {
-	unlinks := func(name string) bool {
-		return slices.ContainsFunc(t.keys, func(k foreignKey) bool {
-			return (link{key: k}).effect() == effectUnlinked && slices.Contains(k.columns, name)
-		})
-	}
-	if key := t.named(t.rowKey()); len(key) > 0 && !slices.ContainsFunc(key, func(c columnInfo) bool { return c.generated || unlinks(c.name) }) {
-		return key
-	}
-	return slices.DeleteFunc(t.stored(), func(c columnInfo) bool { return unlinks(c.name) })
-}
-
-// objectOf is the expression for some columns of a row as JSON.
-func objectOf(alias string, columns []columnInfo) string {
-	var parts []string
-	for i, c := range columns {
-		name, err := json.Marshal(c.name)
-		if err != nil {
-			panic(err) // a text is JSON
-		}
-		before := ""
-		if i > 0 {
-			before = ","
-		}
-		value := alias + "." + sqlfile.Column(c.name)
-		parts = append(parts, filled("archived_part", sqlfile.Names{
-			"name": hex.EncodeToString([]byte(before + string(name) + ":")), "value": value,
-			"form": filled(c.form(), sqlfile.Names{"value": value, "charset": c.charset}),
-		}))
-	}
-	if len(parts) == 0 {
-		return "'{}'"
-	}
-	return filled("archived_object", sqlfile.Names{"parts": strings.Join(parts, ", ")})
 }

@@ -167,20 +167,6 @@ func (t *table) uniqueIndex(name string) string {
 // primary is the name of every primary key's index.
 const primary = "PRIMARY"
 
-// sortedIndexes are the names of the indexes, the primary key's before others.
-func (t *table) sortedIndexes() []string {
-	return slices.SortedFunc(maps.Keys(t.indexes), func(a, b string) int {
-		switch {
-		case a == primary:
-			return -1
-		case b == primary:
-			return 1
-		default:
-			return strings.Compare(a, b)
-		}
-	})
-}
-
 // indexed reports whether an index begins with a column.
 func (t *table) indexed(name string) bool {
 	for _, columns := range t.indexes {

@@ -217,7 +217,7 @@ func TestRolesUseTheArchiveWithoutReadingIt(t *testing.T) {
 	for _, sql := range []string{
 		"INSERT INTO sessioncleanup_archive_rows VALUES (1, 9, 1, 'public.users', false, '[{}]')",
 		fmt.Sprintf("UPDATE sessioncleanup_archive SET owner_id = 'me' WHERE id = %d", all[0].ID),
-		"SELECT sessioncleanup_purge(now() + interval '1 year', false, 10, '', 'me', '', '')",
+		"SELECT sessioncleanup_purge(now() + interval '1 year', false, 10, '', 'me', '', '', '[]')",
 	} {
 		if _, err := connect(t, as).Exec(t.Context(), sql); err == nil || !strings.Contains(err.Error(), "permission denied") {
 			t.Errorf("%s: %v, want that it is not permitted", sql, err)

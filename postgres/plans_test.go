@@ -145,7 +145,7 @@ func (p *plans) taken() []string {
 	return p.texts
 }
 
-func explained(t *testing.T, pool *pgxpool.Pool, mode pgx.QueryExecMode) *plans {
+func explained(t *testing.T, pool *pgxpool.Pool, mode pgx.QueryExecMode, on ...string) *plans {
 	t.Helper()
 	p := &plans{}
 	config := pool.Config()
@@ -161,6 +161,9 @@ func explained(t *testing.T, pool *pgxpool.Pool, mode pgx.QueryExecMode) *plans 
 		"auto_explain.log_level": "notice", "client_min_messages": "notice",
 	} {
 		config.ConnConfig.RuntimeParams[key] = value
+	}
+	for _, setting := range on {
+		config.ConnConfig.RuntimeParams[setting] = "on"
 	}
 	logged, err := pgxpool.NewWithConfig(t.Context(), config)
 	if err != nil {

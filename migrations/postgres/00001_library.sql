@@ -134,7 +134,10 @@ CREATE TABLE "{rule_tags}" (
 );
 
 -- Sessions whose tags changed since they were classed. Statements that write tags only insert rows here, so that they wait for nobody.
-CREATE TABLE "{retagged}" (session_id "{id_type}" NOT NULL);
+CREATE TABLE "{retagged}" (
+    session_id "{id_type}" NOT NULL,
+    id         bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY
+);
 CREATE INDEX "sessioncleanup_retagged_session" ON "{retagged}" (session_id);
 
 -- The owners that were erased, as SHA-256 of their IDs: no backup from before restores their sessions.

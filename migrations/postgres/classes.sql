@@ -46,8 +46,8 @@ EXECUTE FUNCTION "{space}".sessioncleanup_retagged();
 
 -- name: sessioncleanup_class
 -- Sets the class of those of the sessions that nobody has locked, forgets their notes and those of sessions that are gone, and says of how many; NULL
--- where a constraint or a trigger of the application refuses one.
-CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_class(p_ids "{id_type}"[]) RETURNS bigint
+-- where a constraint or a trigger of the application refuses one. With p_note it notes those that are locked.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_class(p_ids "{id_type}"[], p_note boolean) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = "{safe}" SET enable_seqscan = off SET jit = off
 SET lock_timeout = '100ms' -- the application's triggers on sessions run in here
@@ -56,15 +56,16 @@ DECLARE
     v_free    "{id_type}"[];
     v_changed "{id_type}"[];
     v_classes text[];
-    v_settled bigint;
 BEGIN
     v_free := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (p_ids) FOR NO KEY UPDATE OF s SKIP LOCKED);
+    IF p_note THEN
+        INSERT INTO "{retagged}" (session_id) SELECT i.id FROM unnest(p_ids) i (id) WHERE i.id <> ALL (v_free);
+    END IF;
     DELETE FROM "{retagged}" n
      WHERE n.ctid = ANY (ARRAY(SELECT o.ctid FROM "{retagged}" o
                                 WHERE o.session_id = ANY (p_ids)
                                   AND (o.session_id = ANY (v_free) OR NOT EXISTS (SELECT FROM "{sessions}" s WHERE s."{id}" = o.session_id))
                                   FOR UPDATE OF o SKIP LOCKED));
-    GET DIAGNOSTICS v_settled = ROW_COUNT;
     -- A new statement sees the tags that came with these notes, and all that came before this one. Later ones have notes of their own.
     SELECT array_agg(c.id), array_agg(c.class) INTO v_changed, v_classes
       FROM (SELECT s."{id}" AS id, s."{class}" AS was, "{its_class}" AS class FROM "{sessions}" s WHERE s."{id}" = ANY (v_free)) c
@@ -76,7 +77,7 @@ BEGIN
         "{ours}"
         PERFORM set_config('sessioncleanup.writing', '', true);
     END IF;
-    RETURN v_settled;
+    RETURN (SELECT count(*) FROM unnest(p_ids) i (id) WHERE NOT EXISTS (SELECT FROM "{retagged}" o WHERE o.session_id = i.id));
 EXCEPTION WHEN OTHERS THEN
     IF left(SQLSTATE, 2) IN ('57', '08', '40') OR SQLSTATE IN ('53100', '53300', '25006') THEN
         RAISE;
@@ -99,11 +100,13 @@ DECLARE
     v_ids     "{id_type}"[];
     v_tag     text;
     v_some    bigint;
+    v_walking boolean;
 BEGIN
     IF EXISTS (SELECT FROM jsonb_to_recordset(p_rules) r (tag text) WHERE r.tag NOT IN (SELECT t.tag FROM "{rule_tags}" t)) THEN
         INSERT INTO "{rule_tags}" (tag) SELECT r.tag FROM jsonb_to_recordset(p_rules) r (tag text) ON CONFLICT DO NOTHING;
     END IF;
     LOOP
+        v_walking := false;
         v_ids := ARRAY(SELECT DISTINCT n.session_id FROM (SELECT o.session_id FROM "{retagged}" o WHERE v_after IS NULL OR o.session_id > v_after
                                                            ORDER BY o.session_id LIMIT v_step) n ORDER BY n.session_id);
         IF v_ids = '{}' THEN
@@ -113,12 +116,12 @@ BEGIN
             END IF;
             v_ids := ARRAY(SELECT t.session_id FROM "{tags}" t WHERE t.tag = v_tag AND (v_after IS NULL OR t.session_id > v_after) ORDER BY t.session_id LIMIT v_step);
             UPDATE "{rule_tags}" t SET after = v_ids[cardinality(v_ids)], walked = cardinality(v_ids) < v_step WHERE t.tag = v_tag;
-            INSERT INTO "{retagged}" (session_id) SELECT i.id FROM unnest(v_ids) i (id); -- for those that are locked
+            v_walking := true;
         END IF;
         v_after := v_ids[cardinality(v_ids)];
-        v_some := "{space}".sessioncleanup_class(v_ids);
+        v_some := "{space}".sessioncleanup_class(v_ids, v_walking);
         IF v_some IS NULL THEN
-            v_some := (SELECT sum("{space}".sessioncleanup_class(ARRAY[i.id])) FROM unnest(v_ids) i (id));
+            v_some := (SELECT sum("{space}".sessioncleanup_class(ARRAY[i.id], v_walking)) FROM unnest(v_ids) i (id));
         END IF;
         v_settled := v_settled + coalesce(v_some, 0);
         IF v_settled >= v_step THEN

@@ -26,7 +26,11 @@ func (b bounded) Unwrap() Store { return b.Store }
 
 // dependents asks a store that can tell for what a deletion reaches.
 func dependents(ctx context.Context, lister DependentLister, q *Query) ([]Dependent, error) {
-	return within(ctx, readTimeout, func(ctx context.Context) ([]Dependent, error) { return lister.Dependents(ctx, q) })
+	limit := readTimeout
+	if q != nil && q.Status == StatusToDelete { // of a dry run, which may find most of a large table due
+		limit = countTimeout
+	}
+	return within(ctx, limit, func(ctx context.Context) ([]Dependent, error) { return lister.Dependents(ctx, q) })
 }
 
 func within[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {

@@ -35,8 +35,8 @@ var (
 		"owners":    {http.MethodGet: {handle: (*call).owners, everything: true}},
 		"summary":   {http.MethodGet: {handle: (*call).summary}},
 		"policy": {
-			http.MethodGet:   {handle: (*call).policy, everything: true},
-			http.MethodPatch: {handle: (*call).setPolicy, everything: true, changes: true},
+			http.MethodGet:   {handle: (*call).policy, everything: true, long: true},
+			http.MethodPatch: {handle: (*call).setPolicy, everything: true, changes: true, long: true},
 		},
 		"pause": {
 			http.MethodGet:    {handle: (*call).paused, everything: true},

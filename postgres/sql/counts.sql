@@ -51,7 +51,8 @@ sessioncleanup_cut AS MATERIALIZED (SELECT v_cut.* FROM (SELECT) one "{cut}"),
    UNION SELECT s."{id}" FROM "{sessions}" s WHERE "{is_protected}" AND "{last_activity_early}")
 
 -- name: counts_exceptions
-(SELECT s.* FROM sessioncleanup_exceptions x JOIN "{sessions}" s ON s."{id}" = x.id)
+-- By their ids: the planner takes a join for one of many.
+(SELECT s.* FROM "{sessions}" s WHERE s."{id}" = ANY (ARRAY(SELECT x.id FROM sessioncleanup_exceptions x)))
 
 -- name: counts_by_index
 -- A part reads one index, except for what is due or never is, which is little.

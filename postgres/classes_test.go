@@ -36,7 +36,7 @@ func TestWritingTagsWaitsForNobodyAndRunsFollowThem(t *testing.T) {
 	ruledRun(t, store, "vip: delete=never")
 	tagging, err := pool.Begin(t.Context())
 	if err == nil {
-		defer tagging.Rollback(t.Context())
+		defer func() { _ = tagging.Rollback(t.Context()) }()
 		_, err = tagging.Exec(t.Context(), "INSERT INTO sessioncleanup_tags SELECT id, 'test' FROM sessions; UPDATE sessioncleanup_tags SET tag = 'gold' WHERE session_id = 6; DELETE FROM sessioncleanup_tags WHERE session_id = 1 AND tag = 'vip'")
 	}
 	if err != nil {
@@ -52,7 +52,7 @@ func TestWritingTagsWaitsForNobodyAndRunsFollowThem(t *testing.T) {
 	}
 	locked, err := pool.Begin(t.Context())
 	if err == nil {
-		defer locked.Rollback(t.Context())
+		defer func() { _ = locked.Rollback(t.Context()) }()
 		_, err = locked.Exec(t.Context(), "SELECT FROM sessions WHERE id = 4 FOR UPDATE")
 	}
 	if err != nil {

@@ -159,6 +159,7 @@ var (
 	msgBodyRead    = text{"The body could not be read.", "Le corps n'a pas pu être lu."}
 	msgBoolean     = text{"%s is %.100s: want true or false.", "%s vaut %.100s : attendu true ou false."}
 	msgCount       = text{"%s is %.100s: want a whole number from 1.", "%s vaut %.100s : attendu un nombre entier à partir de 1."}
+	msgNoRules     = text{"%s: this database does not follow rules by tag.", "%s : cette base de données ne suit pas de règles par tag."}
 	msgRules       = text{"%s cannot be read: %v.", "%s ne se lit pas : %v."}
 	msgThreshold   = text{"%s is %.100s: want a positive number, or \"never\".", "%s vaut %.100s : attendu un nombre positif, ou \"never\"."}
 	msgTime        = text{"%s is %.100s: want a time in RFC 3339 from 1970 to 9999, or null.", "%s vaut %.100s : attendu une date RFC 3339 de 1970 à 9999, ou null."}

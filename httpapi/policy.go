@@ -201,6 +201,9 @@ func (c *call) setPolicy() error {
 			extra: extra{Confirm: "?confirm=" + strconv.Itoa(more.After), Due: more.After, DueBefore: &more.Before},
 		}
 	}
+	if errors.Is(err, errors.ErrUnsupported) && change.Rules != "" && c.m.CanSetPolicy() {
+		return wrong("rules", msgNoRules)
+	}
 	if errors.Is(err, errors.ErrUnsupported) {
 		return &fault{problem: notStored}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -240,7 +241,7 @@ func (c *conn) classTagged(ctx context.Context) (classed int, more bool, err err
 		var tag, after string
 		var leaving bool
 		err := c.row(ctx, statements["next_rule_tag"], nil, &tag, &leaving, &after)
-		if err == sql.ErrNoRows {
+		if errors.Is(err, sql.ErrNoRows) {
 			return classed, false, nil
 		}
 		if err != nil {

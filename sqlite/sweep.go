@@ -1,20 +1,16 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
-	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // pass is one way through what is due: in the order of one index.
@@ -193,59 +189,6 @@ func (w *sweep) selected(ctx context.Context, c *conn) (refs []sessioncleanup.Se
 		return err
 	})
 	return refs, keys, places, last, err
-}
-
-// search is the statement that selects the batch, with its parameters. It is false when no session can match the filter.
-func (w *sweep) search(l *layout) (string, params, bool) {
-	at, cut := w.left[0], w.Cutoffs.For(strings.Fields(w.left[0].class))
-	p := l.cutoffParams(cut)
-	condition, _, possible := l.where(w.Filter, "", p)
-	p["limit"], p["after_place"], p["ahead"] = w.Limit, w.from.Place, formatTime(w.Cutoffs.Ahead())
-	if w.Action == sessioncleanup.ActionCorrected && w.from.Place == "" {
-		p["after_place"] = p["ahead"]
-	}
-	p["after_key"], _ = l.key(w.from)
-	p["kept_by_note"] = endOfTime
-	switch at.name {
-	case "idle":
-		p["kept_by_note"] = formatTime(cut.Inactive)
-	case "gone":
-		p["kept_by_note"] = formatTime(cut.Delete)
-		if !cut.Warned.IsZero() { // the warning may be for what the table has, not for what the note makes of it
-			p["kept_by_note"] = ""
-		}
-	case "to_warn":
-		p["kept_by_note"] = ""
-	}
-	plain, index, due := l, at.index, ""
-	if l.measure != nil {
-		plain = l.measure.plain
-	}
-	switch {
-	case l.measure != nil: // among what any rule makes due, measure each session by its tags
-		due = " AND (" + l.names["due_"+at.name] + ")"
-		maps.Copy(p, latestParams(w.Cutoffs, at.name))
-	case l.adopted.Classed && at.class == "":
-		condition += l.names["if_unclassed"] + " AND " + l.names["true_class"] + " IS NULL"
-	case l.adopted.Classed:
-		p["class"], index = at.class, "class_"+index
-		condition += " AND " + l.sql("of_class", nil)
-	}
-	names := sqlfile.Names{
-		"indexed_by": filled("indexed_by", sqlfile.Names{"index": "sessioncleanup_" + index}), "place": cmp.Or(l.names[at.place], "'-'"),
-		"due": plain.names["due_"+at.name] + due, "condition": condition, "beyond": "1",
-	}
-	if p["after_place"] != "" {
-		names["beyond"] = statements["beyond"]
-	}
-	if w.Only != nil {
-		names["indexed_by"], names["condition"] = "", condition+" AND "+l.sql("only", nil)
-	}
-	names["order"] = "key"
-	if at.place != "" {
-		names["order"] = "place, key"
-	}
-	return l.sql("select_batch", names), p, possible
 }
 
 // change runs the statement that writes the batch and returns the number of rows that it changed.

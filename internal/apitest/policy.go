@@ -17,6 +17,9 @@ type keeping struct {
 	policy sessioncleanup.Policy
 }
 
+// FollowsRules is true, as of the store that it wraps.
+func (*keeping) FollowsRules() bool { return true }
+
 func (k *keeping) Policy(context.Context) (sessioncleanup.Policy, error) { return k.policy, nil }
 
 func (k *keeping) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
@@ -85,6 +88,13 @@ func policies(t *testing.T, observe Observer) {
 	}
 	want(do(admin, http.MethodPatch, "", `{"alert_use_rate":0.2}`).want(http.StatusOK), 4, "alert_use_rate", "database", 0.2, true)
 	want(do(admin, http.MethodPatch, "", `{"alert_use_rate":0}`).want(http.StatusOK), 4, "alert_use_rate", "database", 0.0, true)
+
+	const rules = "test: inactive=1h delete=1d; vip: delete=never"
+	do(admin, http.MethodGet, "?rules=vip", "").names("rules")
+	do(admin, http.MethodPatch, "", `{"rules":"VIP: delete=1d"}`).names("rules")
+	want(do(admin, http.MethodPatch, "", `{"rules":"vip: delete=never; test: delete=1d inactive=1h"}`).want(http.StatusOK), 6, "rules", "database", rules, true)
+	want(do(admin, http.MethodGet, "?rules=none", "").want(http.StatusOK), 6, "rules", "database", rules, true)
+	want(do(admin, http.MethodPatch, "", `{"rules":""}`).want(http.StatusOK), 6, "rules", "database", "", true)
 
 	bare := newWorld(t, observe)
 	if a := bare.do(request{as: admin, method: http.MethodGet, path: "/policy"}).want(http.StatusOK); a.at("editable") != false || a.at("settings", 0, "origin") != "default" {

@@ -102,6 +102,16 @@ func TestRunsInSQLFollowTheStoredRules(t *testing.T) {
 	if stored, err := store.Policy(t.Context()); err != nil || stored.Rules != "half: delete=1d12h; test: inactive=1h delete=2d; vip: inactive=never delete=never" {
 		t.Errorf("the stored policy has the rules %q, %v", stored.Rules, err)
 	}
+	for rules, valid := range map[string]bool{
+		"": true, "none": true, "vip: delete=never;": true, "a:b: inactive=1h30m warn=1.5d; c: archive=never": true,
+		"vip delete=never": false, "vip: delete": false, "vip: keep=1d": false, "Vip: delete=1d": false, "vip: delete=1 day": false,
+	} {
+		_, err := pool.Exec(t.Context(), "BEGIN; UPDATE sessioncleanup_policy SET rules = '"+rules+"'; ROLLBACK")
+		if (err == nil) != valid {
+			t.Errorf("the rules %q in SQL: %v, want valid %t", rules, err, valid)
+		}
+		_, _ = pool.Exec(t.Context(), "ROLLBACK")
+	}
 	mustExec(t, pool, `INSERT INTO sessions (id, active, last_activity, deactivated_at)
 			SELECT n, n % 2 = 0, now() - interval '3 days' * (1 + n / 10), CASE WHEN n % 2 = 1 THEN timestamptz 'epoch' END FROM generate_series(1, 200) n;
 		INSERT INTO sessioncleanup_tags SELECT id, (ARRAY['vip', 'test', 'half', 'other'])[1 + id % 4] FROM sessions WHERE id % 3 > 0;

@@ -36,7 +36,7 @@ func TestWritingTagsWaitsForNobodyAndRunsFollowThem(t *testing.T) {
 	ruledRun(t, store, "vip: delete=never")
 	tagging, err := pool.Begin(t.Context())
 	if err == nil {
-		defer tagging.Rollback(t.Context())
+		defer func() { _ = tagging.Rollback(t.Context()) }()
 		_, err = tagging.Exec(t.Context(), "INSERT INTO sessioncleanup_tags SELECT id, 'test' FROM sessions; UPDATE sessioncleanup_tags SET tag = 'gold' WHERE session_id = 6; DELETE FROM sessioncleanup_tags WHERE session_id = 1 AND tag = 'vip'")
 	}
 	if err != nil {
@@ -52,7 +52,7 @@ func TestWritingTagsWaitsForNobodyAndRunsFollowThem(t *testing.T) {
 	}
 	locked, err := pool.Begin(t.Context())
 	if err == nil {
-		defer locked.Rollback(t.Context())
+		defer func() { _ = locked.Rollback(t.Context()) }()
 		_, err = locked.Exec(t.Context(), "SELECT FROM sessions WHERE id = 4 FOR UPDATE")
 	}
 	if err != nil {
@@ -101,6 +101,16 @@ func TestRunsInSQLFollowTheStoredRules(t *testing.T) {
 	}
 	if stored, err := store.Policy(t.Context()); err != nil || stored.Rules != "half: delete=1d12h; test: inactive=1h delete=2d; vip: inactive=never delete=never" {
 		t.Errorf("the stored policy has the rules %q, %v", stored.Rules, err)
+	}
+	for rules, valid := range map[string]bool{
+		"": true, "none": true, "vip: delete=never;": true, "a:b: inactive=1h30m warn=1.5d; c: archive=never": true,
+		"vip delete=never": false, "vip: delete": false, "vip: keep=1d": false, "Vip: delete=1d": false, "vip: delete=1 day": false,
+	} {
+		_, err := pool.Exec(t.Context(), "BEGIN; UPDATE sessioncleanup_policy SET rules = '"+rules+"'; ROLLBACK")
+		if (err == nil) != valid {
+			t.Errorf("the rules %q in SQL: %v, want valid %t", rules, err, valid)
+		}
+		_, _ = pool.Exec(t.Context(), "ROLLBACK")
 	}
 	mustExec(t, pool, `INSERT INTO sessions (id, active, last_activity, deactivated_at)
 			SELECT n, n % 2 = 0, now() - interval '3 days' * (1 + n / 10), CASE WHEN n % 2 = 1 THEN timestamptz 'epoch' END FROM generate_series(1, 200) n;

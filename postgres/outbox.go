@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,7 +84,7 @@ func (s *Store) claim(ctx context.Context, m *mapping, c sessioncleanup.NoticeCl
 	err = s.inTx(ctx, func(batch *pgx.Batch) {
 		queueGuard(batch, m, c.Lease)
 		batch.Queue(statements["now"]).QueryRow(func(row pgx.Row) error { return row.Scan(&out.At, nil, nil) })
-		args := append(readArgs(sessioncleanup.Filter{}, c.Thresholds)[:3], every, c.Limit)
+		args := slices.Concat(readArgs(sessioncleanup.Filter{}, c.Thresholds)[:3], []any{every, c.Limit})
 		batch.Queue(m.statement("notice_claim", m.measuring(c.Thresholds)), args...).Query(func(rows pgx.Rows) error {
 			for rows.Next() {
 				n, applies, err := scanNotice(rows)

@@ -5,7 +5,9 @@ CREATE TABLE "{policy}" (
     delete_after           interval         CHECK (delete_after > '0'),
     warn_before            interval         CHECK (warn_before > '0'),
     undeliverable_proceed  boolean          NOT NULL DEFAULT false,
-    rules                  text             NOT NULL DEFAULT '', -- by tag, such as 'vip: delete=never; test: inactive=1h delete=1d'
+    -- By tag, such as 'vip: delete=never; test: inactive=1h delete=1d'.
+    rules                  text             NOT NULL DEFAULT ''
+                           CHECK (rules ~ '^(none|( *[a-z0-9][a-z0-9_.:-]* *:( +(inactive|delete|warn|archive)=(never|([0-9.]+[dhms])+))+ *(;|$))*)$'),
     auto_cleanup_default   boolean          NOT NULL,
     reactivate_on_activity boolean          NOT NULL,
     enabled                boolean          NOT NULL,

@@ -1,5 +1,9 @@
 -- Migrate adds these to the application's table of sessions: columns, their defaults, indexes. Each change only touches
 -- the catalog, or is built concurrently, so that writers never wait for long.
+--
+-- The indexes of idle, expired and gone sessions have what runs look for, in its order: those without a class and, class by class, the others. Those of
+-- idle, classed, ended and protected ones hold each session once, in the order of a list. A comment within the definition of an index would keep the
+-- application's own one of that definition from being found.
 
 -- name: own_table
 CREATE TABLE "{sessions}" (
@@ -44,7 +48,6 @@ ALTER TABLE "{sessions}" ALTER COLUMN "{last_activity}" SET DEFAULT (now() "{las
 ALTER TABLE "{sessions}" ALTER COLUMN "{auto_cleanup}" SET DEFAULT "{auto_default}";
 
 -- name: index_idle
--- This one, the next two and those of the classes have what runs look for, in its order.
 ("{last_activity}", "{id}") WHERE "{bare_is_active}" AND "{bare_is_auto}" AND "{class}" IS NULL
 
 -- name: index_expired
@@ -66,7 +69,6 @@ ALTER TABLE "{sessions}" ALTER COLUMN "{auto_cleanup}" SET DEFAULT "{auto_defaul
 ("{id}") WHERE "{bare_not_active}" AND "{bare_is_auto}" AND "{deactivated_at}" IS NULL
 
 -- name: index_ended
--- This one, the next two and that of the idle ones hold each session once, in the order of a list.
 ("{last_activity}", "{id}") WHERE "{bare_not_active}" AND "{bare_is_auto}"
 
 -- name: index_classed

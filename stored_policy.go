@@ -184,7 +184,9 @@ func (m *Manager) SetPolicy(ctx context.Context, change Policy, expected int) (P
 
 // confirmed fails when the next run would remove more with a change than without, and more than expected.
 func (m *Manager) confirmed(ctx context.Context, change Policy, expected int) error {
-	if change.InactiveAfter == 0 && change.DeleteAfter == 0 && change.ArchiveKeep == 0 { // nothing else has runs remove more
+	rest := change
+	rest.AlertDue, rest.AlertUseRate, rest.AlertActivityRate = 0, 0, 0
+	if rest == (Policy{}) { // alerts have no run remove more
 		return nil
 	}
 	now, err := m.Propose(ctx, Policy{})

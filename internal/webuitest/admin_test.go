@@ -132,6 +132,15 @@ func TestAnAdminChangesThePolicy(t *testing.T) {
 	if p := s.manager.Policy(); p.DeleteAfter != 20*day {
 		t.Errorf("the policy deletes after %v, want 20 days", p.DeleteAfter)
 	}
+	b.fill("input[name=rules]", "vip: delete")
+	b.until("!$('input[name=rules]').checkValidity()")
+	b.fill("input[name=rules]", "vip: delete=never; test: inactive=1h delete=1d12h")
+	b.until("$('input[name=rules]').checkValidity()")
+	b.click("form .primary")
+	b.until("text('.toasts').includes('The policy is changed') && $('input[name=rules]').value === 'test: inactive=1h delete=1d12h; vip: delete=never' && text('#would').includes('1 would be deleted')")
+	if p := s.manager.Policy(); p.Rules != "test: inactive=1h delete=1d12h; vip: delete=never" {
+		t.Errorf("the rules are %q", p.Rules)
+	}
 	b.click("details summary")
 	b.until("text('table').includes('Deletion limit')")
 	b.save("policy-all")

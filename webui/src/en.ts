@@ -256,7 +256,7 @@ export const en = {
   on: "on",
   off: "off",
   byTag: "(tag {tag})",
-  noRules: "none",
+  rulesHint: "Such as vip: delete=never; test: inactive=1h delete=1d. The longest of a session’s rules wins.",
   p_rules: "Rules by tag",
   p_archive_keep_days: "Trash: remove after (days)",
   p_alert_due: "Alert when more sessions are due",

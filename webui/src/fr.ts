@@ -257,7 +257,7 @@ export const fr: Record<keyof typeof en, Text> = {
   on: "oui",
   off: "non",
   byTag: "(tag {tag})",
-  noRules: "aucune",
+  rulesHint: "Par exemple vip: delete=never; test: inactive=1h delete=1d. La plus longue règle d’une session l’emporte.",
   p_rules: "Règles par tag",
   p_archive_keep_days: "Corbeille : vider après (jours)",
   p_alert_due: "Alerter quand plus de sessions sont à nettoyer",

@@ -18,6 +18,14 @@ export function would(w: Words, d: Due | null): string {
 const thresholds = ["inactive_hours", "delete_old_days", "archive_keep_days"];
 const percents = ["alert_use_rate", "alert_activity_rate"];
 
+/** forms are those of values that are not plain numbers. */
+const time = String.raw`\d*[.]?\d+|never`;
+const rule = String.raw`[a-z0-9][a-z0-9_.:\-]*:( +(inactive|delete|warn|archive)=(never|(\d+([.]\d+)?[dhms])+))+`;
+const forms: Record<string, string> = {
+  ...Object.fromEntries(thresholds.map((k) => [k, time])),
+  rules: `none|${rule}( *; *${rule})*`,
+};
+
 /** PolicyView is the policy: what is in force, where it comes from, and what other values would do. */
 export class PolicyView extends View {
   static properties = { ...View.properties, policy: { state: true }, proposed: { state: true }, edited: { state: true }, busy: { state: true }, counting: { state: true } };
@@ -78,15 +86,16 @@ export class PolicyView extends View {
     this.soon = setTimeout(() => this.isConnected && void this.load().catch((x) => this.frame.failed(x)), after);
   }
 
-  /** query has the thresholds that were typed and may be right. */
+  /** query has what was typed, may be right, and changes what a cleanup does. */
   private query() {
-    const valid = ([k, v]: [string, string]) => thresholds.includes(k) && /^(never|\d*[.]?\d+)$/.test(v) && v !== this.typed(k);
+    const valid = ([k, v]: [string, string]) => k in forms && new RegExp(`^(${forms[k]})$`).test(v) && v !== this.typed(k);
     return Object.fromEntries(Object.entries(this.edited).filter(valid));
   }
 
   /** typed is a value in force, as it would be typed. */
   private typed(name: string): string {
     const s = this.policy?.settings.find((s) => s.name === name);
+    if (name === "rules") return String(s?.value || "none");
     return !s ? "" : s.value === null ? "never" : percents.includes(name) ? String(Math.round(1000 * Number(s.value)) / 10) : String(s.value);
   }
 
@@ -107,15 +116,15 @@ export class PolicyView extends View {
   }
 
   private field(s: Setting) {
-    const time = thresholds.includes(s.name);
-    return html`<label class="field"><span>${this.t(words[s.name])}</span>
-      <input name=${s.name} inputmode="decimal" required pattern=${time ? "[0-9]*[.]?[0-9]+|never" : "[0-9]*[.]?[0-9]+"} ?disabled=${!s.editable} .value=${this.edited[s.name] ?? this.typed(s.name)} @input=${this.type}>
-      <small class="muted">${this.t(`from_${s.origin}` as Key)}</small></label>`;
+    const rules = s.name === "rules";
+    return html`<label class="field ${rules ? "wide" : ""}"><span>${this.t(words[s.name])}</span>
+      <input name=${s.name} inputmode=${rules ? "text" : "decimal"} autocapitalize="none" autocomplete="off" spellcheck="false" required pattern=${forms[s.name] ?? "[0-9]*[.]?[0-9]+"} title=${rules ? this.t("rulesHint") : nothing} ?disabled=${!s.editable} .value=${this.edited[s.name] ?? this.typed(s.name)} @input=${this.type}>
+      <small class="muted">${rules ? html`${this.t("rulesHint")} · ` : nothing}${this.t(`from_${s.origin}` as Key)}</small></label>`;
   }
 
   private others(p: Policy) {
     const rest = p.settings.filter((s) => !(s.name in words));
-    const shown = (v: Setting["value"]) => (v === null ? this.t("never") : typeof v === "string" ? v || this.t("noRules") : typeof v === "boolean" ? this.t(v ? "on" : "off") : this.frame.words.number(v));
+    const shown = (v: Setting["value"]) => (v === null ? this.t("never") : typeof v === "string" ? v : typeof v === "boolean" ? this.t(v ? "on" : "off") : this.frame.words.number(v));
     const say = (name: string) => (`p_${name}` in languages.en ? this.t(`p_${name}` as Key) : name);
     return html`<details class="card pad"><summary>${this.t("policyMore")}</summary><table><thead><tr><th scope="col">${this.t("setting")}</th><th scope="col">${this.t("value")}</th><th scope="col">${this.t("origin")}</th></tr></thead>
       <tbody>${rest.map((s) => html`<tr><td>${say(s.name)}</td><td><strong>${shown(s.value)}</strong></td><td class="muted">${this.t(`from_${s.origin}` as Key)}</td></tr>`)}</tbody></table></details>`;
@@ -141,8 +150,8 @@ export class PolicyView extends View {
 
   private async save(e: SubmitEvent) {
     e.preventDefault();
-    const number = (k: string, v: string) => (percents.includes(k) ? Number(v) / 100 : Number(v));
-    const body = Object.fromEntries(this.changes().map(([k, v]) => [k, v === "never" ? v : number(k, v)]));
+    const value = (k: string, v: string) => (k === "rules" || v === "never" ? v : percents.includes(k) ? Number(v) / 100 : Number(v));
+    const body = Object.fromEntries(this.changes().map(([k, v]) => [k, value(k, v)]));
     this.busy = true;
     try {
       await this.send(body);
@@ -177,6 +186,7 @@ const words: Record<string, Key> = {
   inactive_hours: "inactiveHours",
   delete_old_days: "deleteDays",
   archive_keep_days: "p_archive_keep_days",
+  rules: "p_rules",
   alert_due: "p_alert_due",
   alert_use_rate: "p_alert_use_rate",
   alert_activity_rate: "p_alert_activity_rate",

@@ -167,6 +167,7 @@ export const style = css`
   .legend i { width: .75rem; height: .75rem; border-radius: .2rem; background: var(--c); }
   .pad { padding: 1rem 1.1rem; }
   .fields { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 12rem), 1fr)); gap: .75rem; align-items: end; margin-top: .9rem; }
+  .fields .wide { grid-column: 1 / -1; }
   .result { border-top: 1px solid var(--line); margin-top: 1.1rem; padding-top: 1.1rem; display: grid; gap: .8rem; }
   .result > strong { font-size: 1.15rem; letter-spacing: -.01em; }
   .result ul.list { padding-left: 1.1rem; list-style: disc; }

@@ -23,7 +23,8 @@ type WarnedSession struct {
 	ID          string    `json:"id"`
 	Name        string    `json:"name,omitempty"`
 	UnusedSince time.Time `json:"unused_since"`
-	DeleteAt    time.Time `json:"delete_at"` // at the earliest
+	DeleteAt    time.Time `json:"delete_at"`      // at the earliest
+	Rule        string    `json:"rule,omitempty"` // the tag whose rule says so; empty where it is the policy
 }
 
 // Others is the number of sessions that the message does not name.

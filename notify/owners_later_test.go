@@ -100,3 +100,33 @@ func TestRemindersFollowTheWarning(t *testing.T) {
 		t.Error("a reminder before the warning is accepted")
 	}
 }
+
+func TestAWarningNamesTheRuleThatDecides(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := memory.New(memory.Config{})
+		used := time.Now().Add(-95 * ownersDay)
+		for id, tags := range map[string][]string{"1": {"vip"}, "2": {"other"}} {
+			if err := store.Put(sessioncleanup.Session{ID: id, OwnerID: "ann", AutoCleanup: true, LastActivity: used, DeactivatedAt: used, Tags: tags}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: sessioncleanup.Policy{
+			WarnBefore: 7 * ownersDay, Rules: "vip: delete=90d", MaxDeleteFraction: 1,
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Cleanup(t.Context(), sessioncleanup.Run{}); err != nil {
+			t.Fatal(err)
+		}
+		box := &mailbox{}
+		deliverAll(t, &Owners{Manager: m, Store: store, Channel: box})
+		if len(box.got) != 1 {
+			t.Fatalf("%d messages, want one", len(box.got))
+		}
+		if n := strings.Count(box.got[0].Text, " or later (tag vip)\n"); n != 1 || strings.Contains(box.got[0].Text, "tag other") {
+			t.Errorf("the rule is named %d times, want once:\n%s", n, box.got[0].Text)
+		}
+	})
+}

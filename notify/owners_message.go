@@ -19,7 +19,9 @@ func (s *sender) message(m sessioncleanup.NoticeMessage, recipient Recipient) (M
 	w := OwnerWarning{Service: s.o.Service, OwnerID: m.OwnerID, At: m.At, Zone: recipient.Zone, Total: len(m.Notices), Page: s.o.Page}
 	for _, n := range m.Notices {
 		session := sessioncleanup.Session{AutoCleanup: true, LastActivity: n.For, DeactivatedAt: n.For, Warning: n.Warning, Tags: n.Tags} // as far as it matters here
-		w.Sessions = append(w.Sessions, WarnedSession{ID: n.SessionID, Name: n.Name, UnusedSince: n.For, DeleteAt: m.Cutoffs.DeleteAt(session)})
+		w.Sessions = append(w.Sessions, WarnedSession{
+			ID: n.SessionID, Name: n.Name, UnusedSince: n.For, DeleteAt: m.Cutoffs.DeleteAt(session), Rule: m.Cutoffs.DecidedBy(sessioncleanup.ActionDeleted, n.Tags),
+		})
 	}
 	if s.o.Links != nil && m.OwnerID != "" {
 		w.KeepLink = s.o.Links.URL(keeplink.Grant{Owner: m.OwnerID, Until: w.Last().Add(linkGrace), Zone: recipient.Zone})

@@ -63,22 +63,35 @@ const (
 
 // Stats returns the figures of one owner's sessions, or of all with an empty owner; for an owner that is all of its own.
 func (m *Manager) Stats(ctx context.Context, owner string) (Stats, error) {
+	return m.stats(ctx, Filter{OwnerID: owner})
+}
+
+// TaggedStats are Stats of those sessions that tags select, as Filter.Tags does. They have neither runs nor a pause. An
+// errors.ErrUnsupported says that the store keeps no tags.
+func (m *Manager) TaggedStats(ctx context.Context, owner, tags string) (Stats, error) {
+	return m.stats(ctx, Filter{OwnerID: owner, Tags: tags})
+}
+
+func (m *Manager) stats(ctx context.Context, f Filter) (Stats, error) {
 	const operation = "count sessions"
-	owner, err := m.scope(operation, owner)
-	if err != nil {
+	var err error
+	if f.OwnerID, err = m.scope(operation, f.OwnerID); err != nil {
 		return Stats{}, err
 	}
-	if owner == "" {
+	if err := m.filterTags(operation, f.Tags); err != nil {
+		return Stats{}, fmt.Errorf("%s: %w", operation, err)
+	}
+	if f.OwnerID == "" {
 		if m, err = m.reread(ctx); err != nil {
 			return Stats{}, fmt.Errorf("%s: %w", operation, err)
 		}
 	}
 	asked := since()
-	f, err := m.count(ctx, owner)
+	counted, err := m.count(ctx, f)
 	if err != nil {
 		return Stats{}, fmt.Errorf("%s: %w", operation, err)
 	}
-	s, err := m.statsOf(ctx, owner, f, f.Cutoffs.Now, asked)
+	s, err := m.statsOf(ctx, f, counted, counted.Cutoffs.Now, asked)
 	if err != nil {
 		return Stats{}, fmt.Errorf("%s: %w", operation, err)
 	}
@@ -97,7 +110,7 @@ func (m *Manager) RecentStats(ctx context.Context, owner string) (Stats, error) 
 	if owner != "" {
 		return m.Stats(ctx, owner)
 	}
-	f, err := share(ctx, m, fmt.Sprintf("figures %+v", m.policy.Thresholds()), func(ctx context.Context) (figures, error) { return m.count(ctx, "") })
+	f, err := share(ctx, m, fmt.Sprintf("figures %+v", m.policy.Thresholds()), func(ctx context.Context) (figures, error) { return m.count(ctx, Filter{}) })
 	if err != nil {
 		return Stats{}, fmt.Errorf("%s: %w", operation, err)
 	}
@@ -106,7 +119,7 @@ func (m *Manager) RecentStats(ctx context.Context, owner string) (Stats, error) 
 	if err != nil {
 		return Stats{}, fmt.Errorf("%s: %w", operation, err)
 	}
-	s, err := m.statsOf(ctx, "", f.Value, now, asked)
+	s, err := m.statsOf(ctx, Filter{}, f.Value, now, asked)
 	if err != nil {
 		return Stats{}, fmt.Errorf("%s: %w", operation, err)
 	}
@@ -122,16 +135,16 @@ type figures struct {
 	Outbox  *OutboxSize
 }
 
-// count counts all sessions, or an owner's.
-func (m *Manager) count(ctx context.Context, owner string) (figures, error) {
-	c, err := m.store.Counts(ctx, CountsQuery{Filter: Filter{OwnerID: owner}, Thresholds: m.policy.Thresholds()})
+// count counts the sessions that a filter selects.
+func (m *Manager) count(ctx context.Context, of Filter) (figures, error) {
+	c, err := m.store.Counts(ctx, CountsQuery{Filter: of, Thresholds: m.policy.Thresholds()})
 	f := figures{Counts: c, Overdue: c.OldestOverdue, Cutoffs: c.Cutoffs}
 	if err != nil || !m.policy.warns() {
 		return f, err
 	}
-	page, err := m.store.List(ctx, Query{Filter: Filter{OwnerID: owner}, Status: SelectWaiting, Thresholds: m.policy.Thresholds(), CountUpTo: countAll})
+	page, err := m.store.List(ctx, Query{Filter: of, Status: SelectWaiting, Thresholds: m.policy.Thresholds(), CountUpTo: countAll})
 	f.Waiting = page.Total
-	if outbox, ok := StoreAs[Outbox](m.store); ok && err == nil && owner == "" {
+	if outbox, ok := StoreAs[Outbox](m.store); ok && err == nil && of == (Filter{}) {
 		var size OutboxSize
 		size, err = within(ctx, callTimeout, outbox.OutboxSize)
 		f.Outbox = &size
@@ -139,9 +152,8 @@ func (m *Manager) count(ctx context.Context, owner string) (figures, error) {
 	return f, err
 }
 
-// statsOf adds to the figures of all sessions, or an owner's, what follows from them and, at now, the store's clock, from
-// the runs.
-func (m *Manager) statsOf(ctx context.Context, owner string, f figures, now time.Time, asked span) (Stats, error) {
+// statsOf adds to figures what follows from them and, for those of all sessions, at now, the store's clock, from the runs.
+func (m *Manager) statsOf(ctx context.Context, of Filter, f figures, now time.Time, asked span) (Stats, error) {
 	counts := f.Counts
 	counts.OldestOverdue, counts.Cutoffs = f.Overdue, f.Cutoffs
 	s := Stats{
@@ -156,7 +168,7 @@ func (m *Manager) statsOf(ctx context.Context, owner string, f figures, now time
 	if counts.Recent > 0 {
 		s.UseRate = float64(counts.InUse) / float64(counts.Recent)
 	}
-	if owner == "" {
+	if of == (Filter{}) {
 		s.ClockDifference = asked.end().ahead(now)
 		if err := m.addRuns(ctx, &s, now); err != nil {
 			return Stats{}, err

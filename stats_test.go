@@ -1,6 +1,7 @@
 package sessioncleanup_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -128,5 +129,28 @@ func TestCutoffsTellWhatIsInUseAndRecent(t *testing.T) {
 	q.Thresholds.Inactive = 0
 	if got := q.Answer(slices.Values(all), now); got.InUse+got.Recent != 0 {
 		t.Errorf("without a time until inactivity, %d in use and %d recent, want none", got.InUse, got.Recent)
+	}
+}
+
+func TestFiguresOfSomeTagsSayNothingOfRuns(t *testing.T) {
+	t.Parallel()
+	m, db := newManager(t, sessioncleanup.Policy{}, memory.Config{})
+	put(t, db, 0, 3, 2*day, func(s *sessioncleanup.Session) { s.Tags = []string{"vip"} })
+	put(t, db, 100, 4, time.Hour, nil)
+	if _, err := m.Cleanup(t.Context(), sessioncleanup.Run{DryRun: false}); err != nil {
+		t.Fatal(err)
+	}
+	put(t, db, 200, 1, 2*day, func(s *sessioncleanup.Session) { s.Tags = []string{"test", "vip"} })
+	for tags, want := range map[string][3]int{"vip": {4, 1, 1}, "vip -test": {3, 0, 0}, "-vip": {4, 4, 0}, "": {8, 5, 1}} {
+		s, err := m.TaggedStats(t.Context(), "", tags)
+		if got := [3]int{s.Total, s.Active, s.DueForDeactivation}; err != nil || got != want {
+			t.Errorf("tags %q: %v, %v; want %v", tags, got, err, want)
+		}
+		if (s.LastRun == nil) != (tags != "") {
+			t.Errorf("tags %q: the last run is %v", tags, s.LastRun)
+		}
+	}
+	if _, err := m.TaggedStats(t.Context(), "", "VIP"); !errors.Is(err, sessioncleanup.ErrInvalid) {
+		t.Errorf("a wrong filter: %v, want ErrInvalid", err)
 	}
 }

@@ -124,7 +124,7 @@ func TestWrongUseOfNotificationsIsExplained(t *testing.T) {
 		{[]string{"serve", "--notify-operators", "slack:/hunter2%"}, "cannot be parsed"},
 		{[]string{"serve", "--notify-operators", "slack://T/B/hunter2", "--notify-language", "de"}, "want one of en, fr"},
 		{[]string{"stats", "--notify-operators", "slack://T/B/hunter2"}, "--notify-operators has no effect without --check"},
-		{[]string{"stats", "--check", "--owner", "7", "--notify-operators", "slack://T/B/hunter2"}, "for all owners"},
+		{[]string{"stats", "--check", "--owner", "7", "--notify-operators", "slack://T/B/hunter2"}, "for all sessions"},
 		{[]string{"stats", "--check", "--notify-operators", "hunter2"}, "no scheme"},
 		{[]string{"stats", "--check", "--notify-operators", "slack://T/B/hunter2", "--notify-operators", "slack://T/B/other"}, "slack:T/B twice"},
 	} {

@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) stats() *cobra.Command {
-	var owner string
+	var owner, tags string
 	var check bool
 	var limits alertLimits
 	var operators operatorFlags
@@ -22,7 +22,7 @@ func (a *app) stats() *cobra.Command {
 		Use:        "stats",
 		SuggestFor: []string{"session-stats", "status"},
 		Short:      "Show how many sessions there are, how many are due, and which alerts hold",
-		Long: `stats shows the figures of all sessions, or of one owner's, with the alerts that hold.
+		Long: `stats shows the figures of all sessions, of one owner's, or of those with certain tags, with the alerts that hold.
 
 With --check it exits with 3 when an alert holds:
   too_many_due        more sessions are due than --max-due
@@ -47,7 +47,7 @@ while a serve with that flag works on the same database.`,
 			if err := limits.onlyWith(check, cmd); err != nil {
 				return err
 			}
-			if err := operators.onlyWith(check && owner == "", "--check for all owners", cmd.Flags()); err != nil {
+			if err := operators.onlyWith(check && owner == "" && tags == "", "--check for all sessions", cmd.Flags()); err != nil {
 				return err
 			}
 			told, err := operators.read(a)
@@ -55,14 +55,14 @@ while a serve with that flag works on the same database.`,
 				return err
 			}
 			return a.with(func(ctx context.Context, db connection, _ []string) error {
-				stats, err := db.Stats(ctx, owner)
+				stats, err := db.TaggedStats(ctx, owner, tags)
 				if err != nil {
 					return err
 				}
 				if check {
 					stats.Alerts = limits.policy(db.Policy(), cmd).Alerts(stats)
 				}
-				if check && owner == "" { // a run is no owner's
+				if check && owner == "" && tags == "" { // a run is no owner's
 					stats.Alerts = append(stats.Alerts, scheduleAlerts(stats, time.Duration(limits.maxAge))...)
 					stats.Alerts = append(stats.Alerts, databaseAlerts(ctx, db.store)...)
 				}
@@ -80,6 +80,7 @@ while a serve with that flag works on the same database.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&owner, "owner", "", "only the sessions of the owner with this ID")
+	flags.StringVar(&tags, "tag", "", tagHelp)
 	flags.BoolVar(&check, "check", false, "exit with 3 when an alert holds")
 	limits.add(flags)
 	operators.add(cmd)

@@ -22,6 +22,10 @@ func TestTagsAreAddedRemovedAndCounted(t *testing.T) {
 	u.calls("list", "--tag", "vip").want(t, exitDone, "Room 1", "Room 3", "2 sessions")
 	u.calls("list", "--tag", "vip|test -absent").want(t, exitDone, "3 sessions")
 	u.calls("list", "--tag", "Vip").want(t, exitUsage, `tag is "Vip"`)
+	if s := decode[sessioncleanup.Stats](t, u.calls("stats", "--tag", "vip", "--json")); s.Total != 2 || s.Active != 1 {
+		t.Errorf("%d sessions with the tag, %d of them active; want 2 and 1", s.Total, s.Active)
+	}
+	u.calls("stats", "--tag", "Vip").want(t, exitUsage, `tag is "Vip"`)
 	u.calls("cleanup", "--tag", "test", "--delete-days", "never").want(t, exitDone)
 	if n := s.count(t, "SELECT count(*) FROM sessions WHERE NOT active AND id = 2"); n != 1 {
 		t.Error("the run of the tag did not deactivate its session")

@@ -119,7 +119,7 @@ func (w *watcher) begin(last int64) error {
 	if _, err := w.feed.update(w.ctx, w.m); err != nil {
 		return err
 	}
-	now, _, err := w.currentFigures(w.ctx, w.scope)
+	now, _, err := w.currentFigures(w.ctx, w.scope, "")
 	counted := !errors.Is(err, sessioncleanup.ErrNotCounted)
 	if err != nil && counted {
 		return err
@@ -186,7 +186,7 @@ func (w *watcher) fetch() time.Time {
 	var until time.Time
 	again, err := w.feed.update(w.ctx, w.m)
 	if err == nil {
-		now, until, err = w.currentFigures(w.ctx, w.scope)
+		now, until, err = w.currentFigures(w.ctx, w.scope, "")
 	}
 	counted := !errors.Is(err, sessioncleanup.ErrNotCounted)
 	if err != nil && counted {

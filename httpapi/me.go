@@ -100,7 +100,7 @@ func (c *call) summary() error {
 		Closing: upcomingOf(o.Closing, sessioncleanup.ClosesSoon), Deleting: upcomingOf(o.Deleting, sessioncleanup.DeletesSoon),
 	}
 	f, counted, err := soon(c, func(ctx context.Context) (figures, error) {
-		f, _, err := c.currentFigures(ctx, scope)
+		f, _, err := c.currentFigures(ctx, scope, "")
 		return f, err
 	})
 	if err != nil {

@@ -47,7 +47,7 @@ type alert struct {
 
 // stats serves GET /stats.
 func (c *call) stats() error {
-	values, err := c.query("owner")
+	values, err := c.query("owner", "tags")
 	if err != nil {
 		return err
 	}
@@ -55,18 +55,28 @@ func (c *call) stats() error {
 	if err != nil {
 		return err
 	}
-	f, _, err := c.currentFigures(c.r.Context(), scope)
+	tags, err := tagFilter("tags", values.Get("tags"))
 	if err != nil {
 		return err
+	}
+	f, _, err := c.currentFigures(c.r.Context(), scope, tags)
+	if err != nil {
+		return tagFault(err)
 	}
 	c.replyJSON(f.bodies[c.lang])
 	return nil
 }
 
-// currentFigures returns the statistics of a scope, at most Options.Interval old, and when they are computed next.
-func (c *call) currentFigures(ctx context.Context, scope string) (figures, time.Time, error) {
-	return c.figures.get(ctx, scope, func(ctx context.Context) (figures, error) {
-		s, err := c.m.RecentStats(ctx, scope)
+// currentFigures returns the statistics of a scope, or of its sessions that tags select, at most Options.Interval old, and
+// when they are computed next.
+func (c *call) currentFigures(ctx context.Context, scope, tags string) (figures, time.Time, error) {
+	key, count := scope, c.m.RecentStats
+	if tags != "" {
+		key = scope + "\x00" + tags
+		count = func(ctx context.Context, scope string) (sessioncleanup.Stats, error) { return c.m.TaggedStats(ctx, scope, tags) }
+	}
+	return c.figures.get(ctx, key, func(ctx context.Context) (figures, error) {
+		s, err := count(ctx, scope)
 		if err != nil {
 			return figures{}, err
 		}

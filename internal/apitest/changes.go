@@ -63,6 +63,12 @@ func changes(t *testing.T, observe Observer) {
 			t.Errorf("with the tags %s there are %d sessions, want %d", query, len(found), want)
 		}
 	}
+	for query, want := range map[string]float64{"vip": 1, "-vip": 4, "other": 0} {
+		a := w.do(request{as: ann, method: http.MethodGet, path: "/stats?tags=" + query}).want(http.StatusOK)
+		if a.at("stats", "total") != want {
+			t.Errorf("figures with the tags %s: %s, want %v sessions", query, a.body, want)
+		}
+	}
 	if a := w.do(request{as: admin, method: http.MethodPost, path: "/cleanup", body: `{"dry_run":true,"tags":"other"}`}).want(http.StatusOK); a.at("phases", 0, "due") != 0.0 {
 		t.Errorf("a run of a tag that no session has: %s", a.body)
 	}

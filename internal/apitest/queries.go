@@ -21,6 +21,7 @@ func queries(t *testing.T, observe Observer) {
 		"/view?status=sleeping":                "status",
 		"/view?status=":                        "status",
 		"/view?tags=Vip":                       "tags",
+		"/stats?tags=Vip":                      "tags",
 		"/view?sort=colour":                    "sort",
 		"/view?sort=--name":                    "sort",
 		"/view?cursor=x":                       "cursor",

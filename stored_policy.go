@@ -233,7 +233,7 @@ func settingText(v any) string {
 	d, ok := v.(time.Duration)
 	rate, isRate := v.(float64)
 	switch {
-	case isRate && rate < 0:
+	case v == "", isRate && rate < 0:
 		return "none"
 	case !ok:
 		return fmt.Sprint(v)

@@ -145,7 +145,7 @@ func TestAnAdminChangesThePolicy(t *testing.T) {
 	b.until("text('table').includes('Deletion limit')")
 	b.save("policy-all")
 	b.click("[data-go=log]")
-	b.until("$('[data-event=policy_changed]') && text('[data-event=policy_changed]').includes('DeleteAfter from 30d to 20d')")
+	b.until("$('[data-event=policy_changed]') && text('section').includes('DeleteAfter from 30d to 20d') && text('section').includes('Rules from none to test')")
 }
 
 func TestARunShowsItsProgressAndCanBeStopped(t *testing.T) {

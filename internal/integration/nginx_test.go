@@ -45,7 +45,9 @@ func TestNginxPassesTheLiveStreamOnAtOnce(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	lines := bufio.NewScanner(send(ctx, t, http.MethodGet, base+"/live", "").Body)
+	live := send(ctx, t, http.MethodGet, base+"/live", "")
+	defer func() { _ = live.Body.Close() }()
+	lines := bufio.NewScanner(live.Body)
 	next := func(prefix string) {
 		t.Helper()
 		for lines.Scan() {
@@ -57,7 +59,9 @@ func TestNginxPassesTheLiveStreamOnAtOnce(t *testing.T) {
 	}
 	next("event: stats")
 	began := time.Now()
-	if res := send(ctx, t, http.MethodPatch, base+"/a/deactivate", strings.TrimSuffix(base, httpapi.DefaultPrefix)); res.StatusCode != http.StatusOK {
+	res := send(ctx, t, http.MethodPatch, base+"/a/deactivate", strings.TrimSuffix(base, httpapi.DefaultPrefix))
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusOK {
 		t.Fatalf("a change by a page behind nginx: %s", res.Status)
 	}
 	next("event: event")
@@ -66,7 +70,7 @@ func TestNginxPassesTheLiveStreamOnAtOnce(t *testing.T) {
 	}
 }
 
-// send makes a request, by a page of the origin if there is one.
+// send makes a request, by a page of the origin if there is one. The caller closes the answer's body.
 func send(ctx context.Context, t *testing.T, method, url, origin string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, method, url, nil)
@@ -81,7 +85,6 @@ func send(ctx context.Context, t *testing.T, method, url, origin string) *http.R
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = res.Body.Close() })
 	return res
 }
 

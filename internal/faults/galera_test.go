@@ -63,8 +63,8 @@ func TestFaultGalera(t *testing.T) {
 	}
 	t.Run("processes on all nodes migrate at once", func(t *testing.T) { g.on(t).migrateAtOnce() })
 	t.Run("a batch whose lease was taken on another node is not committed", func(t *testing.T) { g.on(t).raceForLease(100) })
-	t.Run("what is archived and changed on several nodes is lost on none", func(t *testing.T) { g.on(t).archive(300) })
 	t.Run("runs go on when the node in use is killed, frozen or stopped", func(t *testing.T) { g.on(t).loseNodes() })
+	t.Run("what is archived and changed on several nodes is lost on none", func(t *testing.T) { g.on(t).archive(300) })
 }
 
 func (g *galera) on(t *testing.T) *galera { return &galera{t, g.Cluster, g.db} }

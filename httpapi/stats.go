@@ -73,7 +73,9 @@ func (c *call) currentFigures(ctx context.Context, scope, tags string) (figures,
 	key, count := scope, c.m.RecentStats
 	if tags != "" {
 		key = scope + "\x00" + tags
-		count = func(ctx context.Context, scope string) (sessioncleanup.Stats, error) { return c.m.TaggedStats(ctx, scope, tags) }
+		count = func(ctx context.Context, scope string) (sessioncleanup.Stats, error) {
+			return c.m.TaggedStats(ctx, scope, tags)
+		}
 	}
 	return c.figures.get(ctx, key, func(ctx context.Context) (figures, error) {
 		s, err := count(ctx, scope)

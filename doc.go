@@ -22,7 +22,7 @@
 //
 // # Rules
 //
-// The file rules.go states them: [Cutoffs] for what is due, and the Apply methods of [Change], [Touch] and [Lease]. A run
+// The file rules.go states what is due, as [Cutoffs], and apply.go the Apply methods of [Change], [Touch] and [Lease]. A run
 // reads the store's clock once and measures every session against that moment; it deletes first and deactivates then, so
 // that no session goes through both in one run; and each write repeats the condition under the row's lock, so that a
 // session which was used in between stays as it is.

@@ -289,52 +289,6 @@ func (m *Manager) Dependents(ctx context.Context, id string) ([]Dependent, error
 	return dependents, nil
 }
 
-// ReactivateRun reverses the deactivations of one run that are still unchanged: sessions that are inactive since exactly
-// that run become active again. The result counts them: Due in the run's events, Done now, Skipped because they were
-// changed or deleted since. ErrNotFound when the log has no deactivation by that run.
-func (m *Manager) ReactivateRun(ctx context.Context, runID string) (PhaseResult, error) {
-	const operation = "reactivate the sessions of run"
-	result := PhaseResult{Action: ActionReactivated}
-	if err := m.allowAll(operation); err != nil {
-		return result, err
-	}
-	if runID == "" {
-		return result, invalid.Errorf("%s: run id is empty: want the id of a run, as in its events", operation)
-	}
-	q := EventQuery{RunID: runID, Actions: []Action{ActionDeactivated}, Limit: MaxPage}
-	for {
-		events, err := m.store.Events(ctx, q)
-		if err != nil {
-			return result, failed(operation, runID, err)
-		}
-		for _, e := range events {
-			for _, ref := range e.Sessions {
-				result.Due++
-				unchanged := func(s Session) bool { return !s.Active && s.DeactivatedAt.Equal(e.At) }
-				change := Change{Action: ActionReactivated, Active: On, Cause: m.cause("reverses run " + runID)}
-				_, err := m.store.Update(ctx, Target{ID: ref.ID, If: unchanged}, change)
-				switch {
-				case err == nil:
-					result.Done++
-				case errors.Is(err, ErrChanged), errors.Is(err, ErrNotFound):
-					result.Skipped++
-				default:
-					return result, failed(operation, runID, err)
-				}
-			}
-		}
-		if len(events) < q.Limit {
-			break
-		}
-		q.Before = events[len(events)-1].ID
-	}
-	if result.Due == 0 {
-		return result, failed(operation, runID, ErrNotFound)
-	}
-	m.log.InfoContext(ctx, operation, "run_id", runID, "actor", m.actor(), "reactivated", result.Done, "skipped", result.Skipped)
-	return result, nil
-}
-
 // write does one change of one session, logs it and wraps its error.
 func (m *Manager) write(ctx context.Context, operation, id string, do func(Target, Cause) (Session, error)) (Session, error) {
 	t, err := m.target(operation, id)

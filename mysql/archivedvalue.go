@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sessioncleanup/sessioncleanup/internal/archive"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
@@ -91,18 +92,4 @@ func storedValue(data json.RawMessage) (any, error) {
 }
 
 // storedRow are the values of a row by column.
-func storedRow(data json.RawMessage) (map[string]any, error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(data, &fields); err != nil {
-		return nil, fmt.Errorf("a row of the archive cannot be read: %w", err)
-	}
-	row := make(map[string]any, len(fields))
-	for name, field := range fields {
-		value, err := storedValue(field)
-		if err != nil {
-			return nil, err
-		}
-		row[name] = value
-	}
-	return row, nil
-}
+func storedRow(data json.RawMessage) (map[string]any, error) { return archive.Row(data, storedValue) }

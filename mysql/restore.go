@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"errors"
 	"maps"
 	"time"
 
@@ -25,9 +24,6 @@ type restoration struct {
 	waiting   map[int64]error // rows that refer to rows that are not there yet, by their keys in the archive
 	unchecked bool            // rows are inserted whatever they refer to
 }
-
-// errUndo rolls a transaction back without being an error.
-var errUndo = errors.New("undo")
 
 // Restore brings entries of the archive back, in one transaction.
 func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (sessioncleanup.Restored, error) {
@@ -52,20 +48,11 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 		w.out.Obstacles = w.obstacles.Found
 		out = copies.Answer(w.out)
 		if err == nil && (r.DryRun || len(out.Obstacles) > 0) {
-			err = errUndo
+			err = archive.ErrUndo
 		}
 		return err
 	})
-	switch {
-	case errors.Is(err, errUndo):
-		if len(out.Obstacles) > 0 {
-			out = sessioncleanup.Restored{Obstacles: out.Obstacles}
-		}
-		return out, nil
-	case err != nil:
-		return sessioncleanup.Restored{}, err
-	}
-	return out, nil
+	return archive.Restored(out, err)
 }
 
 // leniently calls do with settings of the connection under which it takes every value that a table may have had, and makes them as

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/archive"
 )
 
 // A value in the archive is JSON that is read back exactly, with its storage class: null, an integer and a text stand for
@@ -85,18 +87,4 @@ func storedValue(data json.RawMessage) (any, error) {
 }
 
 // storedRow are the values of a row by column.
-func storedRow(data json.RawMessage) (map[string]any, error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(data, &fields); err != nil {
-		return nil, fmt.Errorf("a row of the archive cannot be read: %w", err)
-	}
-	row := make(map[string]any, len(fields))
-	for name, field := range fields {
-		value, err := storedValue(field)
-		if err != nil {
-			return nil, err
-		}
-		row[name] = value
-	}
-	return row, nil
-}
+func storedRow(data json.RawMessage) (map[string]any, error) { return archive.Row(data, storedValue) }

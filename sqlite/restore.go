@@ -3,7 +3,6 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"errors"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -62,20 +61,11 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 		w.out.Obstacles = w.obstacles.Found
 		out = copies.Answer(w.out)
 		if err == nil && (r.DryRun || len(out.Obstacles) > 0) {
-			err = errUndo
+			err = archive.ErrUndo
 		}
 		return err
 	})
-	switch {
-	case errors.Is(err, errUndo):
-		if len(out.Obstacles) > 0 {
-			out = sessioncleanup.Restored{Obstacles: out.Obstacles}
-		}
-		return out, nil
-	case err != nil:
-		return sessioncleanup.Restored{}, err
-	}
-	return out, nil
+	return archive.Restored(out, err)
 }
 
 func (w *restoration) do(ctx context.Context, r sessioncleanup.RestoreRequest) error {

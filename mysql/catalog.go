@@ -18,6 +18,7 @@ import (
 type catalog struct {
 	tables   map[string]*table
 	triggers map[string]trigger
+	taken    map[string]string // the sessions of other installations, by the names of these
 }
 
 type table struct {
@@ -57,7 +58,7 @@ type trigger struct {
 
 // readCatalog reads what is in the database of the connection.
 func readCatalog(ctx context.Context, c *conn) (*catalog, error) {
-	all := &catalog{tables: map[string]*table{}, triggers: map[string]trigger{}}
+	all := &catalog{tables: map[string]*table{}, triggers: map[string]trigger{}, taken: map[string]string{}}
 	read := func(statement string, scan func(rows *sql.Rows) error) func() error {
 		return func() error { return c.query(ctx, statements[statement], nil, scan) }
 	}
@@ -65,7 +66,10 @@ func readCatalog(ctx context.Context, c *conn) (*catalog, error) {
 		read("list_tables", func(rows *sql.Rows) error {
 			t := &table{indexes: map[string][]string{}, unique: map[string]bool{}}
 			err := rows.Scan(&t.name, &t.kind, &t.engine)
-			all.tables[t.name] = t
+			if name, mine := c.naming.read(t.name); mine {
+				t.name = name
+				all.tables[name] = t
+			}
 			return err
 		}),
 		read("list_columns", func(rows *sql.Rows) error {
@@ -74,7 +78,7 @@ func readCatalog(ctx context.Context, c *conn) (*catalog, error) {
 			err := rows.Scan(&in, &column.name, &column.declared, &column.base, &column.precision, &column.collation, &column.charset, &column.nullable, &extra)
 			column.updating = strings.Contains(strings.ToLower(extra), "on update")
 			column.generated = strings.Contains(extra, "GENERATED") && !strings.Contains(extra, "DEFAULT_GENERATED")
-			if t := all.tables[in]; t != nil {
+			if t := all.read(c, in); t != nil {
 				t.columns = append(t.columns, column)
 			}
 			return err
@@ -83,7 +87,8 @@ func readCatalog(ctx context.Context, c *conn) (*catalog, error) {
 			var in, name, column string
 			var unique bool
 			err := rows.Scan(&in, &name, &unique, &column)
-			if t := all.tables[in]; t != nil {
+			name, mine := c.naming.read(name)
+			if t := all.read(c, in); t != nil && mine {
 				t.indexes[name] = append(t.indexes[name], column)
 				t.unique[name] = unique
 			}
@@ -92,14 +97,21 @@ func readCatalog(ctx context.Context, c *conn) (*catalog, error) {
 		read("list_foreign_keys", all.addKey),
 		read("list_triggers", func(rows *sql.Rows) error {
 			var t trigger
+			var mine bool
 			err := rows.Scan(&t.name, &t.table, &t.body)
-			all.triggers[t.name] = t
+			full := t.name
+			if t.name, mine = c.naming.read(full); mine {
+				t.body = c.naming.back(t.body)
+				all.triggers[t.name] = t
+			} else if name, _ := adopt.Installation(full); full == (naming{name}).sql(insertedTrigger) {
+				all.taken[name] = t.table
+			}
 			return err
 		}),
 		read("list_checks", func(rows *sql.Rows) error {
 			var in, condition string
 			err := rows.Scan(&in, &condition)
-			if t := all.tables[in]; t != nil {
+			if t := all.read(c, in); t != nil {
 				t.checks += " CHECK (" + condition + ")"
 			}
 			return err
@@ -110,6 +122,15 @@ func readCatalog(ctx context.Context, c *conn) (*catalog, error) {
 		}
 	}
 	return all, nil
+}
+
+// read is a table as the server calls it; nil for one of another installation.
+func (c *catalog) read(db *conn, name string) *table {
+	name, mine := db.naming.read(name)
+	if !mine {
+		return nil
+	}
+	return c.tables[name]
 }
 
 // addKey reads a column of a foreign key.

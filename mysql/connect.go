@@ -23,6 +23,7 @@ import (
 // hosts connects to the first of several servers that can be used. It is a driver.Connector.
 type hosts struct {
 	name    string // of the database, for people
+	naming  naming
 	timeout time.Duration
 	all     []*host
 }
@@ -181,6 +182,9 @@ func (h *hosts) connect(ctx context.Context, host *host) (driver.Conn, error) {
 	c, err := host.Connect(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if whole, ok := c.(driverConn); ok && h.naming.name != "" {
+		c = renamed{whole, h.naming}
 	}
 	if err := prepare(ctx, c); err != nil {
 		return nil, errors.Join(err, c.Close())

@@ -116,6 +116,8 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	out := plan{catalog: catalog, have: have, want: settings{policy: p, schema: have.schema, adopted: have.adopted}}
 	a := &out.want.adopted
 	switch {
+	case !installed && s.given.Table == "" && s.naming.name != "":
+		return plan{}, adopt.NoTable(s.naming.name)
 	case !installed && s.given.Table != "" && catalog.tables[s.given.Table] == nil && !catalog.describe().Makes(s.given):
 		out.want.schema = s.given.WithDefaults()
 	case !installed:
@@ -129,7 +131,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 			out.want.schema.Sources = catalog.sources(out.want.schema)
 		}
 	}
-	if err := validSchema(out.want.schema); err != nil {
+	if err := errors.Join(validSchema(out.want.schema), s.naming.validSchema(out.want.schema), catalog.notOthers(out.want.schema)); err != nil {
 		return plan{}, err
 	}
 	if installed && out.want.schema.Table != have.schema.Table {
@@ -300,8 +302,10 @@ func (s *Store) backfill(ctx context.Context, catalog *catalog, set settings) er
 		started := time.Now()
 		for try := 1; ; try++ {
 			err := s.writing(ctx, func(c *conn) error {
-				_, err := c.exec(ctx, l.sql("backfill", names), p)
-				return err
+				return c.silently(ctx, catalog, func() error {
+					_, err := c.exec(ctx, l.sql("backfill", names), p)
+					return err
+				})
 			})
 			if err == nil {
 				break

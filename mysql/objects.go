@@ -24,10 +24,13 @@ func (o object) body() string {
 	return body
 }
 
-const prefix = "sessioncleanup_"
+const (
+	prefix          = "sessioncleanup_"
+	insertedTrigger = prefix + "session_inserted"
+)
 
-// longestName is the longest name of a trigger or an index.
-const longestName = 64
+// longestName is the longest name of a trigger or an index, with room for that of an installation.
+const longestName = 64 - 21
 
 // named is a name of the library's own for something of the application's tables.
 func named(parts ...string) string {
@@ -63,7 +66,7 @@ func (l *layout) triggers() []object {
 		more["name"] = sqlfile.Column(name)
 		all = append(all, object{name, filled(statement, more)})
 	}
-	add("session_inserted", prefix+"session_inserted", nil)
+	add("session_inserted", insertedTrigger, nil)
 	add("session_updated", prefix+"session_updated", nil)
 	add("tagged", prefix+"tag_added", sqlfile.Names{"event": "INSERT"})
 	add("tagged", prefix+"tag_changed", sqlfile.Names{"event": "UPDATE"})

@@ -65,7 +65,10 @@ var errNotInstalled = fmt.Errorf("%w: call Migrate", sessioncleanup.ErrNotInstal
 // readStored reads the settings. ErrNotInstalled when there are none, or an interrupted Migrate left them; ErrNewerSchema
 // when a newer version of the library wrote them.
 func readStored(ctx context.Context, c *conn) (stored, error) {
-	row, err := readEarlier(ctx, c)
+	return current(readEarlier(ctx, c))
+}
+
+func current(row stored, err error) (stored, error) {
 	if err == nil && row.version < latestVersion {
 		err = fmt.Errorf("%w: an earlier version of the library made its tables: call Migrate", sessioncleanup.ErrNotInstalled)
 	}
@@ -74,9 +77,13 @@ func readStored(ctx context.Context, c *conn) (stored, error) {
 
 // readEarlier is readStored also for settings of an earlier version of the library, which Migrate and Uninstall understand.
 func readEarlier(ctx context.Context, c *conn) (stored, error) {
+	return readRow(ctx, c, statements["read_settings"])
+}
+
+func readRow(ctx context.Context, c *conn, statement string) (stored, error) {
 	var row stored
 	var version sql.NullInt64
-	err := c.row(ctx, statements["read_settings"], nil, &version, &row.policy, &row.tables, &row.adopted)
+	err := c.row(ctx, statement, nil, &version, &row.policy, &row.tables, &row.adopted)
 	row.version = version.Int64
 	if number, ok := errorNumber(err); errors.Is(err, sql.ErrNoRows) || ok && number == 1146 {
 		return row, errNotInstalled

@@ -42,6 +42,7 @@ type columnInfo struct {
 	nullable  bool
 	generated bool
 	updating  bool // with ON UPDATE CURRENT_TIMESTAMP
+	invisible bool
 }
 
 type foreignKey struct {
@@ -77,6 +78,7 @@ func readCatalog(ctx context.Context, c *conn) (*catalog, error) {
 			var column columnInfo
 			err := rows.Scan(&in, &column.name, &column.declared, &column.base, &column.precision, &column.collation, &column.charset, &column.nullable, &extra)
 			column.updating = strings.Contains(strings.ToLower(extra), "on update")
+			column.invisible = strings.Contains(extra, "INVISIBLE")
 			column.generated = strings.Contains(extra, "GENERATED") && !strings.Contains(extra, "DEFAULT_GENERATED")
 			if t := all.read(c, in); t != nil {
 				t.columns = append(t.columns, column)

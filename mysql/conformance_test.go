@@ -186,7 +186,9 @@ func (s shape) harness(t testing.TB) storetest.Harness {
 				if _, err := conn.ExecContext(ctx, "SET @"+s.prefix+"sessioncleanup_own = 1"); err != nil {
 					return err
 				}
-				defer func() { _, _ = conn.ExecContext(context.WithoutCancel(ctx), "SET @"+s.prefix+"sessioncleanup_own = NULL") }()
+				defer func() {
+					_, _ = conn.ExecContext(context.WithoutCancel(ctx), "SET @"+s.prefix+"sessioncleanup_own = NULL")
+				}()
 			}
 			if !h.KeepsRows {
 				_, err = conn.ExecContext(ctx, strings.Replace(insert, "REPLACE", "INSERT", 1)+strings.Join(rows, ", "), args...)

@@ -61,6 +61,9 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 				return err
 			}
 		}
+		if err := s.createViews(ctx, c, catalog, &want); err != nil {
+			return err
+		}
 		want.adopted.Filled, want.adopted.Ready = true, true
 		if plan.have.adopted.Ready && same(want.policy, plan.have.policy) && same(want.schema, plan.have.schema) && same(want.adopted, plan.have.adopted) {
 			return nil
@@ -137,7 +140,10 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	if installed && out.want.schema.Table != have.schema.Table {
 		return plan{}, invalid.Errorf("schema.table is %q, but %q was adopted: call Uninstall first", out.want.schema.Table, have.schema.Table)
 	}
-	a.IdleRules = a.IdleRules || s.options.Untracked
+	a.View, a.IdleRules = a.View || s.options.View, a.IdleRules || s.options.Untracked
+	if err := catalog.viewsAreFree(*a, have.adopted); err != nil {
+		return plan{}, err
+	}
 	out.create = catalog.tables[out.want.schema.Table] == nil && same(out.want.schema, sessioncleanup.OwnSchema())
 	if !out.create {
 		if out.missing, err = catalog.check(out.want.schema); err != nil {
@@ -168,7 +174,7 @@ func (m *migration) note(ctx context.Context, p plan) error {
 	noted := p.want
 	if p.have.adopted.Ready {
 		noted = p.have
-		noted.adopted.AddedColumns = p.want.adopted.AddedColumns
+		noted.adopted.AddedColumns, noted.adopted.View = p.want.adopted.AddedColumns, p.want.adopted.View
 	}
 	if noted.adopted.KeyType == "" {
 		p.catalog.recognize(noted.schema, &noted.adopted)
@@ -273,7 +279,7 @@ const (
 func (s *Store) backfill(ctx context.Context, catalog *catalog, set settings) error {
 	l := newLayout(set)
 	known := ""
-	times := []string{moment(set.schema.CreatedAt), moment(set.schema.UpdatedAt)}
+	times := []string{l.names["created_at"], l.names["updated_at"]}
 	for _, source := range set.schema.Sources {
 		if source.At != "" {
 			times = append(times, filled("newest_activity", with(l.names, sqlfile.Names{

@@ -31,8 +31,8 @@ type Config struct {
 	// Schema says where the application keeps its sessions. Fields that it leaves open are those that an earlier Migrate
 	// adopted, or else those that Inspect finds. Default: the zero Schema.
 	Schema sessioncleanup.Schema
-	// Migrate says how Migrate adopts a table. Times in DATETIME columns are read as UTC: Migrate refuses another TimeZone, and a
-	// View and roles. Replace has no effect. Default: the zero MigrateOptions.
+	// Migrate says how Migrate adopts a table. Times in DATETIME columns are read as UTC: Open refuses another TimeZone, and
+	// roles. Replace has no effect. Default: the zero MigrateOptions.
 	Migrate sessioncleanup.MigrateOptions
 	// Name tells apart several tables of sessions in one database, each with everything that Migrate adds, which is then called by
 	// the name: carts_sessioncleanup_events. The first Migrate of a name must say which table it is for. At most 20 letters in lower
@@ -83,8 +83,6 @@ func Open(ctx context.Context, url string, c Config) (*Store, error) {
 		return nil, invalid.Errorf("Config.Connections is %d: want at least 2", c.Connections)
 	case c.Migrate.TimeZone != "" && c.Migrate.TimeZone != "UTC":
 		return nil, invalid.Errorf("the time zone is %q: DATETIME columns are read as UTC, want no other", c.Migrate.TimeZone)
-	case c.Migrate.View:
-		return nil, invalid.Errorf("a view is asked for: want none, there is none on MariaDB and MySQL")
 	case c.Migrate.CleanerRole != "" || c.Migrate.AppRole != "":
 		return nil, invalid.Errorf("a role is given: want none, grant rights as docs/mysql.md says")
 	}

@@ -18,14 +18,8 @@ import (
 // way to the server, and the catalog what it reads. The column of the sessions has no name: a table has one installation.
 type naming struct{ name string }
 
-// The views that people read.
-const (
-	viewName        = "sessions_cleanup_view"
-	archiveViewName = "sessions_archive_view"
-)
-
 // libraryName matches what an installation calls its own.
-var libraryName = regexp.MustCompile(`\b(?:` + prefix + `\w*|` + viewName + `\b|` + archiveViewName + `\b)`)
+var libraryName = regexp.MustCompile(`\b(?:` + prefix + `\w*|` + strings.Join(viewNames, `\b|`) + `\b)`)
 
 // sql is a statement, or a name, as the server has it. Before it may be asItIs.
 func (n naming) sql(text string) string {

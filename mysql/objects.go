@@ -174,6 +174,13 @@ func (c *catalog) lacking(l *layout) (names []string) {
 			names = append(names, "the trigger "+o.name)
 		}
 	}
+	if l.adopted.View {
+		for _, name := range viewNames {
+			if c.tables[name] == nil {
+				names = append(names, "the view "+name)
+			}
+		}
+	}
 	have := c.ownIndexes()
 	for _, o := range l.indexes(c) {
 		if have[o.name] == "" {

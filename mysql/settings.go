@@ -47,6 +47,8 @@ type adopted struct {
 	IdleRules    bool     `json:"idle_rules,omitempty"`    // the idle rules hold all the same
 	Filled       bool     `json:"filled,omitempty"`        // the backfill is finished
 	Ready        bool     `json:"ready,omitempty"`         // everything is there
+	View         bool     `json:"view,omitempty"`          // the views were asked for
+	ViewsAre     string   `json:"views_are,omitempty"`     // a digest of their definitions
 }
 
 // untracked reports whether the idle rules are off.

@@ -135,7 +135,7 @@ func (m *mapping) assumeTable(ctx context.Context, q *guarded) error {
 	if parts := sqlfile.Split(m.schema.Table); len(parts) == 2 {
 		space, name = parts[0], parts[1]
 	} else {
-		name = m.schema.Table
+		name = parts[0]
 		spaces, err := q.searchPath(ctx)
 		if err != nil {
 			return err

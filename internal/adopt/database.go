@@ -91,18 +91,23 @@ func (k Kind) String() string {
 
 // path is the name by which a schema refers to the table.
 func (t *Table) path() string {
-	if t.Hidden && t.Space != "" {
+	switch {
+	case t.Space == "":
+		return t.Name
+	case t.Hidden:
 		return sqlfile.Qualified(t.Space, t.Name)
+	default:
+		return sqlfile.Plain(t.Name)
 	}
-	return t.Name
 }
 
 // find returns the table that a schema refers to, or nil.
 func (d Database) find(path string) *Table {
-	if parts := sqlfile.Split(path); len(parts) == 2 {
+	parts := sqlfile.Split(path)
+	if len(parts) == 2 {
 		return d.lookup(parts[0], parts[1])
 	}
-	return d.one(func(t *Table) bool { return !t.Hidden && d.same(t.Name, path) })
+	return d.one(func(t *Table) bool { return !t.Hidden && (d.same(t.Name, path) || t.Space != "" && t.Name == parts[0]) })
 }
 
 func (d Database) lookup(space, name string) *Table {

@@ -217,8 +217,9 @@ func (l *layout) castType() string {
 	return "BLOB"
 }
 
+// As foldStep and foldFor.
 const (
-	classStep = 200
+	classStep = 100
 	classFor  = 20 * time.Millisecond
 )
 
@@ -237,7 +238,8 @@ func (c *conn) setRuleTags(ctx context.Context, tags []string, exactly bool) err
 
 // classTagged sets the column for sessions with tags whose rule is new or gone, for classFor, and reports whether there are more.
 func (c *conn) classTagged(ctx context.Context) (classed int, more bool, err error) {
-	for started := time.Now(); ; {
+	started := time.Now()
+	for step := classStep; ; step *= 2 {
 		var tag, after string
 		var leaving bool
 		err := c.row(ctx, statements["next_rule_tag"], nil, &tag, &leaving, &after)
@@ -247,10 +249,10 @@ func (c *conn) classTagged(ctx context.Context) (classed int, more bool, err err
 		if err != nil {
 			return classed, false, err
 		}
-		if time.Since(started) >= classFor {
+		if time.Since(started) >= classFor/2 {
 			return classed, true, nil
 		}
-		ids, err := c.texts(ctx, statements["next_tagged"], params{"tag": tag, "after": after, "limit": classStep})
+		ids, err := c.texts(ctx, statements["next_tagged"], params{"tag": tag, "after": after, "limit": step})
 		if err != nil {
 			return classed, false, err
 		}

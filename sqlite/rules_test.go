@@ -78,6 +78,37 @@ func TestARunClassesSessionsByTheirTagsAndFollowsThem(t *testing.T) {
 	}
 }
 
+// A note without a time may be of changed tags, of a session that the application made active, or of both.
+func TestARunFoldsInWhateverElseANoteOfChangedTagsSays(t *testing.T) {
+	t.Parallel()
+	for what, c := range map[string]struct{ change, folded string }{
+		"an active session": {"UPDATE sessions SET active = 1, last_activity = datetime('now') WHERE id = 'a'", "SELECT deactivated_at IS NULL FROM sessions WHERE id = 'a'"},
+		"an inactive one": {"UPDATE sessions SET active = 0 WHERE id = 'x'; UPDATE sessioncleanup_touches SET deactivated_at = datetime('now', '-1 hour') WHERE session = 'x'",
+			"SELECT deactivated_at < datetime('now', '-30 minutes') FROM sessions WHERE id = 'x'"},
+		"a new one":         {"INSERT INTO sessions (id, last_activity) VALUES ('e', datetime('now'))", "SELECT auto_cleanup FROM sessions WHERE id = 'e'"},
+		"one that was used": {"UPDATE sessioncleanup_touches SET at = datetime('now') WHERE session = 'b'", "SELECT last_activity > datetime('now', '-1 day') FROM sessions WHERE id = 'b'"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			const rules = "vip: delete=never"
+			store, app := ruled(t, rules)
+			old(t, app, "a", "b")
+			execute(t, app, "UPDATE sessions SET deactivated_at = datetime('now')")
+			execute(t, app, "INSERT INTO sessions (id, auto_cleanup, last_activity) VALUES ('x', 1, datetime('now'))")
+			run(t, store, rulesOf(rules))
+			execute(t, app, "INSERT INTO sessioncleanup_tags SELECT id, 'vip' FROM sessions")
+			execute(t, app, c.change)
+			run(t, store, rulesOf(rules))
+			if got := classes(t, app); !strings.HasPrefix(got, "a=vip b=vip ") {
+				t.Errorf("classes: %s", got)
+			}
+			if got := line(t, app, "SELECT count(*) FROM sessioncleanup_touches"); got != "0" || line(t, app, c.folded) != "1" {
+				t.Errorf("%s notes are left, and the other one was folded in: %s, want 1", got, line(t, app, c.folded))
+			}
+		})
+	}
+}
+
 func TestOtherRulesClassSessionsAnew(t *testing.T) {
 	t.Parallel()
 	store, app := ruled(t, "vip: delete=never")

@@ -158,6 +158,9 @@ func describeSchema(s sessioncleanup.Schema) string {
 	for _, only := range s.Only {
 		line("only", "%s is %s", only.Column, strings.Join(only.Values, " or "))
 	}
+	for _, column := range s.TagColumns {
+		line("tags", "%s, such as %s", column, sessioncleanup.ColumnTag(column, "gold"))
+	}
 	switch {
 	case s.SoftDelete:
 		line("deletion", "sets %s, the row stays", s.DeletedAt)

@@ -168,6 +168,9 @@ func validSchema(s sessioncleanup.Schema) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
+	if len(s.TagColumns) > 0 {
+		return invalid.Errorf("schema.tag_columns is %q: MariaDB does not have tags follow columns yet, want none", s.TagColumns)
+	}
 	s = s.WithDefaults()
 	tables := []string{s.Table}
 	names := []string{s.ID, s.Owner, s.Name, s.Code, s.CreatedAt, s.UpdatedAt, s.Active, s.LastActivity, s.ExpiresAt, s.AutoCleanup, s.DeactivatedAt, s.DeletedAt}

@@ -32,11 +32,24 @@ const appTables = `
 // twelveUsers are the owners of sessions in appTables.
 const twelveUsers = "INSERT INTO users (id, username) SELECT value, 'user ' || value FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]')"
 
+// planColumn is a column of appTables whose values are tags, with byPlan.
+const planColumn = "ALTER TABLE sessions ADD COLUMN plan TEXT"
+
+var byPlan = sqlite.Config{Schema: sessioncleanup.Schema{TagColumns: []string{"plan"}}}
+
+func setPlan(app *sql.DB) func(ctx context.Context, id, value string) error {
+	return func(ctx context.Context, id, value string) error {
+		_, err := app.ExecContext(ctx, "UPDATE sessions SET plan = ? WHERE id = ?", null(value), id)
+		return err
+	}
+}
+
 func TestStoreWithAnApplicationsTables(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
-		path, app := adopted(t, []string{appTables, twelveUsers}, sqlite.Config{})
+		path, app := adopted(t, []string{appTables, planColumn, twelveUsers}, byPlan)
 		h := appHarness(t, open(t, path, sqlite.Config{}), app, "streamer_id", "INTEGER")
+		h.SetPlan = setPlan(app)
 		h.Second = open(t, path, sqlite.Config{})
 		h.Begin = func(ctx context.Context) (storetest.Transaction, error) {
 			conn, err := app.Conn(ctx)
@@ -67,13 +80,14 @@ func TestStoreWithItsOwnTable(t *testing.T) {
 func TestStoreWithRulesByTag(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
-		path, app := adopted(t, []string{appTables, twelveUsers}, sqlite.Config{})
+		path, app := adopted(t, []string{appTables, planColumn, twelveUsers}, byPlan)
 		store := open(t, path, sqlite.Config{})
 		rules := sessioncleanup.Policy{Rules: "vip: delete=never; test: inactive=1h; gold: delete=400d; a.b: delete=1d; a-b: delete=1d; unused: delete=1d"}
 		if err := store.Migrate(t.Context(), rules); err != nil {
 			t.Fatal(err)
 		}
 		h := appHarness(t, store, app, "streamer_id", "INTEGER")
+		h.SetPlan = setPlan(app)
 		h.Second = open(t, path, sqlite.Config{})
 		h.Activity = func(ctx context.Context, id string) error {
 			_, err := app.ExecContext(ctx, "INSERT INTO propositions (session_id) VALUES (?)", id)

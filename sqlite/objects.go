@@ -85,6 +85,7 @@ func (l *layout) triggers() []object {
 	if l.adopted.Classed {
 		all = append(all, l.tagTriggers()...)
 	}
+	all = append(all, l.columnTriggers()...)
 	use := func(rows ...string) sqlfile.Names {
 		return sqlfile.Names{"note_use": filled("note_use", with(n, sqlfile.Names{
 			"touched": strings.Join(rows, ", "), "touched_rows": "SELECT " + strings.Join(rows, " AS session UNION SELECT ") + " AS session",

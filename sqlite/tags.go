@@ -78,6 +78,10 @@ func (w *restoration) restoreTag(ctx context.Context, e sessioncleanup.Archived,
 	if err != nil {
 		return err
 	}
+	if tag, _ := values["tag"].(string); w.schema.CheckTags(sessioncleanup.TagChange{Add: []string{tag}}) != nil { // the session's row has made it
+		w.out.Rows++
+		return nil
+	}
 	list, err := json.Marshal([]any{values["tag"]})
 	if err == nil {
 		_, err = w.exec(ctx, statements["add_tags"], params{"session": cmp.Or(w.newIDs[e.ID].Text, e.SessionID), "tags": string(list)})

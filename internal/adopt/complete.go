@@ -49,6 +49,9 @@ func Over(given, adopted sessioncleanup.Schema) sessioncleanup.Schema {
 	if given.Only != nil {
 		out.Only = given.Only
 	}
+	if given.TagColumns != nil {
+		out.TagColumns = given.TagColumns
+	}
 	out.AppTouches, out.AddColumns, out.SoftDelete = given.AppTouches, given.AddColumns, adopted.SoftDelete || given.SoftDelete
 	if given.DeletedAt != "" {
 		out.SoftDelete = given.SoftDelete

@@ -92,6 +92,9 @@ func withoutNone(s sessioncleanup.Schema) sessioncleanup.Schema {
 	if len(s.Only) == 0 {
 		s.Only = nil
 	}
+	if len(s.TagColumns) == 0 {
+		s.TagColumns = nil
+	}
 	return s
 }
 

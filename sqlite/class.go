@@ -236,6 +236,32 @@ func (c *conn) setRuleTags(ctx context.Context, tags []string, exactly bool) err
 	return err
 }
 
+// storeRules stores the policy's rules as the views measure by them.
+func (c *conn) storeRules(ctx context.Context, p sessioncleanup.Policy) error {
+	type rule struct {
+		Tag                               string
+		Inactive, Delete, Warned, Archive any // seconds
+	}
+	cut, all := p.CutoffsAt(c.clock()), []rule{}
+	before := func(at time.Time) any {
+		if at.IsZero() {
+			return nil
+		}
+		return cut.Now.Sub(at).Seconds()
+	}
+	for _, r := range cut.Rules {
+		all = append(all, rule{r.Tag, before(r.Inactive), before(r.Delete), before(r.Warned), seconds(p.ArchiveKeepOf([]string{r.Tag}))})
+	}
+	list, err := json.Marshal(all)
+	if err == nil {
+		_, err = c.exec(ctx, statements["forget_stored_rules"], nil)
+	}
+	if err == nil {
+		_, err = c.exec(ctx, statements["store_rules"], params{"rules": string(list)})
+	}
+	return err
+}
+
 // classTagged sets the column for sessions with tags whose rule is new or gone, for classFor, and reports whether there are more.
 func (c *conn) classTagged(ctx context.Context) (classed int, more bool, err error) {
 	started := time.Now()

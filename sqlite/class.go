@@ -200,21 +200,13 @@ func (l *layout) tagTriggers() (all []object) {
 		var has, retagged []string
 		for _, row := range on.rows {
 			has = append(has, fmt.Sprintf("EXISTS (SELECT 1 FROM sessioncleanup_rules WHERE tag = %s.tag)", row))
-			retagged = append(retagged, fmt.Sprintf("SELECT CAST(%s AS %s) AS id", l.adopted.ID.listed(row+".session_id"), l.castType()))
+			retagged = append(retagged, "SELECT "+l.adopted.ID.fromText(row+".session_id")+" AS id")
 		}
 		all = append(all, object{"trigger", "sessioncleanup_tag_" + on.event, tagsTable, filled("trigger_tag", sqlfile.Names{
 			"event": on.event, "tag_has_rule": strings.Join(has, " OR "), "retagged": strings.Join(retagged, " UNION "),
 		})})
 	}
 	return all
-}
-
-// castType has the affinity of a session's id.
-func (l *layout) castType() string {
-	if t := affinity(l.adopted.KeyType); t != "" {
-		return t
-	}
-	return "BLOB"
 }
 
 // As foldStep and foldFor.

@@ -187,5 +187,5 @@ func isOwn(schema sessioncleanup.Schema) bool {
 	s := schema.WithDefaults()
 	return s.ID == own.ID && s.Owner == own.Owner && s.Name == own.Name && s.Code == own.Code &&
 		s.CreatedAt == own.CreatedAt && s.UpdatedAt == own.UpdatedAt && s.Owners == nil && len(s.Sources) == 0 &&
-		s.State == nil && s.DeletedAt == "" && len(s.Only) == 0
+		s.State == nil && s.DeletedAt == "" && len(s.Only) == 0 && len(s.TagColumns) == 0
 }

@@ -372,6 +372,9 @@ SELECT n.session_id, n.owner_id, n.name, n.kept_since, n.queued_at, n.delivered_
   FROM "{notices}" n
  WHERE ($1::text IS NULL OR n.session_id = $1::text) AND ($2::text IS NULL OR n.owner_id = $2::text)
    AND (NOT $3::boolean OR n.failed_at IS NOT NULL) AND (NOT $4::boolean OR n.next_at IS NOT NULL)
+   AND NOT EXISTS (SELECT FROM unnest($6::text[]) w (word)
+                    WHERE (CASE WHEN n.deleted_at IS NOT NULL THEN n.tags ELSE "{notice_tags}" END && string_to_array(ltrim(w.word, '-'), '|') COLLATE "C")
+                          = starts_with(w.word, '-'))
  ORDER BY n.next_at NULLS FIRST, n.failed_at NULLS FIRST, n.session_id COLLATE "C"
  LIMIT $5::integer;
 

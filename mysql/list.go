@@ -53,7 +53,7 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 			return nil
 		}
 		if dues := duesOf[q.Status]; len(dues) > 0 && q.ID == "" {
-			if err := c.narrow(ctx, names, "status_"+string(q.Status), dues, page.Cutoffs, p); err != nil {
+			if err := c.narrow(ctx, names, dues, page.Cutoffs, p); err != nil {
 				return err
 			}
 		}
@@ -63,7 +63,7 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 			}
 		}
 		if q.Limit > 0 {
-			page.Sessions, page.Next, err = c.page(ctx, q, names, p, now)
+			page.Sessions, page.Next, err = c.page(ctx, q, names, p, page.Cutoffs, now)
 		}
 		return err
 	})
@@ -96,7 +96,7 @@ func (c *conn) count(ctx context.Context, q sessioncleanup.Query, cut sessioncle
 		return total, add("count")
 	}
 	for _, due := range dues {
-		if err := c.narrow(ctx, names, due.rule, []dueBy{due}, cut, p); err != nil {
+		if err := c.narrow(ctx, names, []dueBy{due}, cut, p); err != nil {
 			return 0, err
 		}
 		if err := add("count_due"); err != nil {
@@ -106,14 +106,20 @@ func (c *conn) count(ctx context.Context, q sessioncleanup.Query, cut sessioncle
 	return total, add("count_moved")
 }
 
-// narrow limits a set of sessions, as where has it, to those that are due in some ways. The rule is that for those as their table has them.
-func (c *conn) narrow(ctx context.Context, names sqlfile.Names, rule string, dues []dueBy, cut sessioncleanup.Cutoffs, p params) error {
+// narrow limits a set of sessions, as where has it, to those that are due in some ways: quiet_status is the condition for those as their table
+// has them, due_in_table the whole of it for the last way.
+func (c *conn) narrow(ctx context.Context, names sqlfile.Names, dues []dueBy, cut sessioncleanup.Cutoffs, p params) error {
 	all, err := c.stretches(ctx)
 	if err != nil {
 		return err
 	}
-	names["quiet_status"] = c.tableRules[rule] + " AND " + c.dueRanges(all, dues, c.cutoffsOf(cut), p)
-	names["due_in_table"] = c.sql("due_in_table", names)
+	var ways, parts []string
+	for _, due := range dues { // each in its index: of both together the server would read more
+		names["quiet_status"] = c.tableRules[due.rule] + " AND " + c.dueRanges(all, due, c.cutoffsOf(cut), p)
+		names["due_in_table"] = c.sql("due_in_table", names)
+		ways, parts = append(ways, names["quiet_status"]), append(parts, c.sql("some_due", names))
+	}
+	names["quiet_status"], names["all_due"] = "("+strings.Join(ways, " OR ")+")", strings.Join(parts, "\nUNION ")
 	for name, members := range map[string]string{"seen": "members_due", "moved_seen": "members_moved"} {
 		names[name] = c.seenAs(sqlfile.Names{
 			"prefilter": names["filter"], "members": "(" + c.sql(members, names) + ") AS m STRAIGHT_JOIN", "members_on": "ON " + c.names["id"] + " = m.id",
@@ -226,8 +232,11 @@ func (l *layout) rules(its sqlfile.Names) sqlfile.Names {
 	return names
 }
 
+// fewSessions that are due are found by what makes them due, and sorted.
+const fewSessions = 5000
+
 // page reads a page, and one session more to see whether there is another page.
-func (c *conn) page(ctx context.Context, q sessioncleanup.Query, names sqlfile.Names, p params, now time.Time) (
+func (c *conn) page(ctx context.Context, q sessioncleanup.Query, names sqlfile.Names, p params, cut sessioncleanup.Cutoffs, now time.Time) (
 	sessions []sessioncleanup.Session, next *sessioncleanup.Position, err error,
 ) {
 	names = with(names, sqlfile.Names{
@@ -243,7 +252,19 @@ func (c *conn) page(ctx context.Context, q sessioncleanup.Query, names sqlfile.N
 			return nil, nil, err
 		}
 	}
-	if by := c.pageColumn(q); by != "" {
+	by := c.pageColumn(q)
+	if by != "" && len(duesOf[q.Status]) > 0 {
+		few := q
+		few.CountUpTo = fewSessions + 1
+		found, err := c.count(ctx, few, cut)
+		if err != nil {
+			return nil, nil, err
+		}
+		if found <= fewSessions {
+			by = ""
+		}
+	}
+	if by != "" {
 		names = c.onlyMembers(names, q, by)
 		p["last"] = q.Limit
 	}

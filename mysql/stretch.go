@@ -229,19 +229,17 @@ var duesOf = map[sessioncleanup.Status][]dueBy{
 	sessioncleanup.SelectToWarn:   {{"status_to_warn", stretch.ended, (*layout).sinceColumn, "<", warnSince}},
 }
 
-// dueRanges is the condition on the table's own columns that indexes serve, for all sessions that are due in some ways.
-func (l *layout) dueRanges(all []stretch, dues []dueBy, cut func(stretch) sessioncleanup.Cutoffs, p params) string {
+// dueRanges is the condition on the table's own columns that an index serves, for all sessions that are due in some way.
+func (l *layout) dueRanges(all []stretch, due dueBy, cut func(stretch) sessioncleanup.Cutoffs, p params) string {
 	var ranges []string
-	for d, due := range dues {
-		for i, s := range all {
-			moment := due.moment(cut(s))
-			if moment == nil || !due.those(s) {
-				continue
-			}
-			name := parameterName(1+d) + "_" + parameterName(1+i)
-			p["before_"+name] = moment
-			ranges = append(ranges, l.in(s, name, p)+" AND "+due.place(l)+" "+due.until+" :before_"+name)
+	for i, s := range all {
+		moment := due.moment(cut(s))
+		if moment == nil || !due.those(s) {
+			continue
 		}
+		name := due.rule + "_" + parameterName(1+i)
+		p["before_"+name] = moment
+		ranges = append(ranges, l.in(s, name, p)+" AND "+due.place(l)+" "+due.until+" :before_"+name)
 	}
 	switch {
 	case len(ranges) == 0:
@@ -252,7 +250,7 @@ func (l *layout) dueRanges(all []stretch, dues []dueBy, cut func(stretch) sessio
 	return "(" + strings.Join(ranges, " OR ") + ")"
 }
 
-// parseStretchKey reports whether a text may be a key.
+// validStretchKey reports whether a text may be a key.
 func validStretchKey(key string) bool {
 	var values []any
 	d := json.NewDecoder(bytes.NewReader([]byte(key)))

@@ -21,8 +21,11 @@ UNION SELECT t."{id_column}" FROM "{sessions}" AS t WHERE t."{by_column}" = '000
 
 -- name: members_due
 -- The sessions that may be due: those as their table has them, found along indexes, and those of which that is not all.
-SELECT t."{id_column}" AS id FROM "{sessions}" AS t WHERE "{due_in_table}"
+"{all_due}"
 UNION SELECT session FROM "{moved}"
+
+-- name: some_due
+SELECT t."{id_column}" AS id FROM "{sessions}" AS t WHERE "{due_in_table}"
 
 -- name: members_moved
 SELECT DISTINCT session AS id FROM "{moved}"

@@ -34,6 +34,8 @@ type adopted struct {
 	Clocks map[string]string `json:"clocks"`
 	// Precision is the number of decimals of the seconds in the column of the deactivation.
 	Precision int `json:"precision"`
+	// States are the columns of the sessions that indexes of runs begin with.
+	States []stateColumn `json:"states,omitempty"`
 	// Updating are the columns of the sessions with ON UPDATE CURRENT_TIMESTAMP.
 	Updating []string `json:"updating,omitempty"`
 	// Reached are the tables that a deletion of sessions reaches by foreign keys.

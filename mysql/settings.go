@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -34,6 +35,8 @@ type adopted struct {
 	Clocks map[string]string `json:"clocks"`
 	// Precision is the number of decimals of the seconds in the column of the deactivation.
 	Precision int `json:"precision"`
+	// ExpiryRequired says that the column of the expiry cannot be NULL: the zero date stands for none.
+	ExpiryRequired bool `json:"expiry_required,omitempty"`
 	// Updating are the columns of the sessions with ON UPDATE CURRENT_TIMESTAMP.
 	Updating []string `json:"updating,omitempty"`
 	// Reached are the tables that a deletion of sessions reaches by foreign keys.
@@ -156,11 +159,22 @@ func (s *Store) fits(set settings) error {
 	switch {
 	case !set.adopted.Ready:
 		return fmt.Errorf("%w: Migrate or Uninstall was interrupted: call Migrate", sessioncleanup.ErrNotInstalled)
-	case !adopt.Fits(s.given, set.schema):
+	case !adopt.Fits(respelled(s.given, set.schema), set.schema):
 		return errOtherSchema
 	default:
 		return nil
 	}
+}
+
+// respelled is a schema with columns spelled as in another one: the server does not tell upper case from lower case in them.
+func respelled(given, adopted sessioncleanup.Schema) sessioncleanup.Schema {
+	names := adopt.Columns(adopted)
+	return adopt.Respelled(given, func(_, column string) string {
+		if i := slices.IndexFunc(names, func(name string) bool { return strings.EqualFold(name, column) }); i >= 0 {
+			return names[i]
+		}
+		return column
+	})
 }
 
 // validSchema checks a schema, and what this backend cannot do.

@@ -198,7 +198,7 @@ func prepare(ctx context.Context, c driver.Conn) error {
 	if !ok {
 		return errors.New("the driver cannot execute statements")
 	}
-	for _, name := range []string{"set_session", "set_isolation"} {
+	for _, name := range []string{"set_session", "set_defaults", "set_isolation"} {
 		if _, err := execer.ExecContext(ctx, statements[name], nil); err != nil {
 			return err
 		}

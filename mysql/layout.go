@@ -141,6 +141,14 @@ const noTime = "CAST(NULL AS DATETIME)"
 // known is NULL for the zero date, which stands for no time.
 func known(name string) string { return "NULLIF(" + column(name) + ", '0000-00-00 00:00:00')" }
 
+// noExpiry is what is written for a session that does not expire.
+func (l *layout) noExpiry() any {
+	if l.adopted.ExpiryRequired {
+		return "0000-00-00 00:00:00"
+	}
+	return nil
+}
+
 func truth(holds bool) string {
 	if holds {
 		return "TRUE"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -135,6 +136,12 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 			out.want.schema.Sources = catalog.sources(out.want.schema)
 		}
 	}
+	out.want.schema = adopt.Respelled(out.want.schema, func(table, column string) string {
+		if of := catalog.tables[table].column(column); of != nil {
+			return of.name
+		}
+		return column
+	})
 	if err := errors.Join(validSchema(out.want.schema), s.naming.validSchema(out.want.schema), catalog.notOthers(out.want.schema)); err != nil {
 		return plan{}, err
 	}
@@ -231,8 +238,15 @@ func (s *Store) alter(ctx context.Context, c *conn, names sqlfile.Names) error {
 		s.log.WarnContext(ctx, "the server makes a copy of the table "+names["sessions"]+" in the background to change its columns: "+err.Error())
 		err = s.define(ctx, c, filled("alter_sessions_in_place", names))
 	}
+	if number, _ := errorNumber(err); number == 1845 || number == 1846 {
+		plain := doubleQuoted.ReplaceAllString(filled("alter_sessions_plainly", names), "`$1`")
+		err = invalid.Errorf("the server cannot change the columns of %s while others write to it: execute %s; at a quiet time, and repeat this: %w", names["sessions"], plain, err)
+	}
 	return err
 }
+
+// doubleQuoted matches a name as the library writes it, which not all clients understand.
+var doubleQuoted = regexp.MustCompile(`"((?:[^"` + "`" + `]|"")*)"`)
 
 const (
 	defineAttempts = 600

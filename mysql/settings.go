@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -36,6 +37,8 @@ type adopted struct {
 	Precision int `json:"precision"`
 	// States are the columns of the sessions that indexes of runs begin with.
 	States []stateColumn `json:"states,omitempty"`
+	// ExpiryRequired says that the column of the expiry cannot be NULL: the zero date stands for none.
+	ExpiryRequired bool `json:"expiry_required,omitempty"`
 	// Updating are the columns of the sessions with ON UPDATE CURRENT_TIMESTAMP.
 	Updating []string `json:"updating,omitempty"`
 	// Reached are the tables that a deletion of sessions reaches by foreign keys.
@@ -158,11 +161,22 @@ func (s *Store) fits(set settings) error {
 	switch {
 	case !set.adopted.Ready:
 		return fmt.Errorf("%w: Migrate or Uninstall was interrupted: call Migrate", sessioncleanup.ErrNotInstalled)
-	case !adopt.Fits(s.given, set.schema):
+	case !adopt.Fits(respelled(s.given, set.schema), set.schema):
 		return errOtherSchema
 	default:
 		return nil
 	}
+}
+
+// respelled is a schema with columns spelled as in another one: the server does not tell upper case from lower case in them.
+func respelled(given, adopted sessioncleanup.Schema) sessioncleanup.Schema {
+	names := adopt.Columns(adopted)
+	return adopt.Respelled(given, func(_, column string) string {
+		if i := slices.IndexFunc(names, func(name string) bool { return strings.EqualFold(name, column) }); i >= 0 {
+			return names[i]
+		}
+		return column
+	})
 }
 
 // validSchema checks a schema, and what this backend cannot do.

@@ -21,6 +21,8 @@ type Database struct {
 	Tables []Table
 	// FoldCase says that the database compares names without regard to case, as SQLite does.
 	FoldCase bool
+	// FoldColumns says that it does so with the names of columns.
+	FoldColumns bool
 }
 
 // Table is a table or a view.
@@ -143,7 +145,7 @@ func (d Database) same(a, b string) bool {
 // column returns a column of a table, or nil.
 func (d Database) column(t *Table, name string) *Column {
 	for i := range t.Columns {
-		if d.same(t.Columns[i].Name, name) {
+		if c := t.Columns[i].Name; d.same(c, name) || d.FoldColumns && strings.EqualFold(c, name) {
 			return &t.Columns[i]
 		}
 	}

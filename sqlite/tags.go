@@ -107,6 +107,6 @@ func (w *archiving) keepTags(ctx context.Context) error {
 		if err := rows.Scan(&id, &tag); err != nil {
 			return err
 		}
-		return w.addTo(id, tagsTable, false, jsonObject([]string{"session_id", "tag"}, []any{id, tag}))
+		return w.addTo(id, tagsTable, false, jsonObject([]string{`"session_id"`, `"tag"`}, []any{id, tag}))
 	})
 }

@@ -127,7 +127,7 @@ func (c *catalog) wrongData(ctx context.Context, db *conn, l *layout) ([]error, 
 		{"count_unreadable_last_activity", s.LastActivity, "a time that cannot be read"},
 		{"count_unreadable_expires_at", s.ExpiresAt, "a time that cannot be read"},
 		{"count_unreadable_deactivated_at", s.DeactivatedAt, "a time that cannot be read"},
-		{"count_without_id", s.ID, "no value, so that they cannot be named"},
+		{"count_without_id", s.ID, "no value, or one of another type than the others, so that they cannot be named"},
 	} {
 		var n int
 		var example string

@@ -94,6 +94,9 @@ func (c *conn) archive(ctx context.Context, limits sessioncleanup.Archiving, cau
 	if err := w.number(ctx); err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(ids, func(id string) bool { return w.entries[id] == nil }) {
+		return nil, errUnnamed
+	}
 	for n := range c.archival.tables {
 		if err := w.keepRows(ctx, n); err != nil {
 			return nil, err
@@ -164,6 +167,9 @@ func (w *archiving) number(ctx context.Context) error {
 		var ref sessioncleanup.SessionRef
 		if err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name); err != nil {
 			return err
+		}
+		if w.entries[ref.ID] != nil {
+			return errUnnamed
 		}
 		short := sessioncleanup.Event{Reason: w.cause.Reason, Sessions: []sessioncleanup.SessionRef{ref}}.Shortened()
 		w.order = append(w.order, ref.ID)

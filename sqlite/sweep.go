@@ -58,7 +58,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 		return w.do(ctx, c)
 	})
 	result.Held, result.Pause = s.endHold(ctx, h, b)
-	if (constraint(err) || errors.Is(err, sessioncleanup.ErrTooLarge) || errors.Is(err, errLeftAlone) || errors.Is(err, errUnseen)) && len(w.refs) > 0 {
+	if (constraint(err) || errors.Is(err, sessioncleanup.ErrTooLarge) || errors.Is(err, errLeftAlone) || errors.Is(err, errUnseen) || errors.Is(err, errUnnamed)) && len(w.refs) > 0 {
 		return result, &sessioncleanup.BatchError{IDs: idsOf(w.refs), Next: w.next, Err: err, Code: kindOfFailure(err)}
 	}
 	if err == nil {
@@ -72,6 +72,9 @@ var errLeftAlone = errors.New("a trigger, or a column's ON CONFLICT IGNORE, leav
 
 // errUnseen: what a trigger deletes is not archived.
 var errUnseen = errors.New("a trigger of the application deletes other sessions along with it, which cannot be archived")
+
+// errUnnamed: the archive has one entry for each ID, so that nothing may be deleted that it does not find by that.
+var errUnnamed = errors.New("the ID is not that of exactly one session, so that it cannot be archived")
 
 // sweep is one batch in progress.
 type sweep struct {

@@ -245,7 +245,12 @@ func (m *model) ruledRun(t *testing.T, store *postgres.Store, random *rand.Rand)
 		p = runmodel.PolicyOf(m.Rules)
 		agree(nil)
 	}
-	m.Run(t, manage(), func() { m.Retag(t, random, 2, nil) })
+	batches := 0
+	m.Run(t, manage(), func() {
+		if batches++; batches < 10 {
+			m.Retag(t, random, 20, nil)
+		}
+	})
 	agree(nil)
 }
 

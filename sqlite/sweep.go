@@ -82,6 +82,7 @@ type sweep struct {
 	from cursor
 	left []pass // the batch's, and those after it
 	now  time.Time
+	find repeated // class by class
 
 	refs    []sessioncleanup.SessionRef // the sessions selected, in order
 	keys    []string                    // of their rows
@@ -95,6 +96,7 @@ type sweep struct {
 
 // do is the transaction.
 func (w *sweep) do(ctx context.Context, c *conn) error {
+	defer w.find.close()
 	if err := c.guard(ctx, w.Lease); err != nil {
 		return err
 	}
@@ -188,7 +190,7 @@ func (w *sweep) selected(ctx context.Context, c *conn) (refs []sessioncleanup.Se
 		p["only"] = list["ids"]
 	}
 	last.Pass, last.Class = w.left[0].name, w.left[0].class
-	err = c.query(ctx, statement, p, func(rows *sql.Rows) error {
+	err = w.find.query(ctx, c, statement, p, func(rows *sql.Rows) error {
 		var ref sessioncleanup.SessionRef
 		err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name, &last.Place, &last.Key)
 		refs, keys, places = append(refs, ref), append(keys, last.Key), append(places, last.Place)

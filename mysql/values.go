@@ -44,15 +44,16 @@ func (s *Store) SetValue(ctx context.Context, name string, data []byte, version 
 }
 
 // Profile looks at every session.
-func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (profile sessioncleanup.Profile, err error) {
+func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds, tags string) (profile sessioncleanup.Profile, err error) {
 	err = s.readingSessions(ctx, func(c *conn) error {
 		var now time.Time
 		if err := c.row(ctx, statements["clock"], nil, &now); err != nil {
 			return err
 		}
+		names, p, _ := c.where(sessioncleanup.Filter{Tags: tags}, "", sessioncleanup.Cutoffs{})
 		var failed error
 		all := iter.Seq[sessioncleanup.Session](func(yield func(sessioncleanup.Session) bool) {
-			failed = c.query(ctx, c.sql("profile", c.seen("", "", "")), nil, func(rows *sql.Rows) error {
+			failed = c.query(ctx, c.sql("profile", names), p, func(rows *sql.Rows) error {
 				var session sessioncleanup.Session
 				var expires, deactivated sql.NullTime
 				err := rows.Scan(&session.OwnerID, &session.Active, &session.AutoCleanup, &session.LastActivity, &expires, &deactivated)

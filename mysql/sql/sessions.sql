@@ -126,7 +126,7 @@ SELECT COUNT(*), COALESCE(SUM(t.active), 0), COALESCE(SUM(t.last_activity < :del
                   FROM "{seen}" WHERE "{condition}" LIMIT 18446744073709551615) AS t) AS t
 
 -- name: profile
-SELECT t.owner_text, t.active, t.auto_cleanup, t.last_activity, t.expires_at, t.deactivated_at FROM "{seen}"
+SELECT t.owner_text, t.active, t.auto_cleanup, t.last_activity, t.expires_at, t.deactivated_at FROM "{seen}" WHERE "{condition}"
 
 -- name: every
 SELECT "{session_columns}", "{owner_name}" FROM "{seen}"

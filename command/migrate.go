@@ -81,7 +81,7 @@ enables the rules for idle sessions. A refused migrate has changed nothing.`,
 	flags.BoolVar(&o.AcceptTimes, "accept-times", false, "adopt a table whose newest times are more than a year from now")
 	flags.BoolVar(&o.Untracked, "untracked", false, "clean up idle sessions although nothing shows when they are used")
 	flags.BoolVar(&o.Replace, "replace", false, "take over functions, views and triggers of an earlier installation; uninstall restores them")
-	flags.BoolVar(&o.View, "view", false, "on SQLite, create the view sessions_cleanup_view, which keeps other tools from rebuilding the table")
+	flags.BoolVar(&o.View, "view", false, "on SQLite and MariaDB, create the views; on SQLite that keeps other tools from rebuilding the table")
 	flags.StringVar(&o.CleanerRole, "cleaner-role", "", "on PostgreSQL, grant the `ROLE` what it needs to run cleanups")
 	flags.StringVar(&o.AppRole, "app-role", "", "on PostgreSQL, grant the `ROLE` what it needs to touch and change sessions with this library")
 	return cmd

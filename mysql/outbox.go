@@ -122,7 +122,7 @@ func (c *conn) claim(ctx context.Context, claim sessioncleanup.NoticeClaim, out 
 			}
 			continue
 		}
-		n.Message = out.ID
+		n.Message, n.Tags = out.ID, session.Tags
 		out.Notices, ids = append(out.Notices, n), append(ids, []byte(n.SessionID))
 	}
 	_, err = c.exec(ctx, statements["put_in_message"], params{"message": []byte(out.ID), "sessions": ids})

@@ -4,7 +4,7 @@
 -- For applications that do not know these columns. A row that is inserted is a session in use.
 CREATE TRIGGER "{name}" BEFORE INSERT ON "{sessions}" FOR EACH ROW
 BEGIN
-  SET NEW."{since_column}" = UTC_TIMESTAMP(6);
+  SET NEW."{since_column}" = UTC_TIMESTAMP(6), NEW."{class_column}" = NULL;
   IF @sessioncleanup_own IS NULL THEN
     SET NEW."{last_activity_column}" = COALESCE(NEW."{last_activity_column}", "{now_last_activity}"),
         NEW."{auto_cleanup_column}" = COALESCE(NEW."{auto_cleanup_column}", "{auto_cleanup_default}");
@@ -51,9 +51,20 @@ BEGIN
   SET NEW.since = found;
 END
 
+-- name: retagged
+-- The class of the session follows with the next run.
+CREATE TRIGGER "{name}" AFTER "{event}" ON sessioncleanup_tags FOR EACH ROW
+BEGIN
+  IF @sessioncleanup_own IS NULL THEN
+    INSERT INTO sessioncleanup_retagged (session) VALUES ("{retagged}");
+  END IF;
+END
+
 -- name: activity_inserted
+-- A value that no session's id can have is none of the application's mistakes: it refers to nothing.
 CREATE TRIGGER "{name}" AFTER INSERT ON "{source}" FOR EACH ROW
 BEGIN
+  DECLARE CONTINUE HANDLER FOR 1264, 1265, 1292, 1366, 1406 BEGIN END;
   IF @sessioncleanup_own IS NULL AND NEW."{source_session}" IS NOT NULL THEN
     INSERT INTO sessioncleanup_touches (session, at) VALUES (NEW."{source_session}", UTC_TIMESTAMP(3));
   END IF;
@@ -63,6 +74,7 @@ END
 -- A row that moves is activity in the session that it left, too.
 CREATE TRIGGER "{name}" AFTER UPDATE ON "{source}" FOR EACH ROW
 BEGIN
+  DECLARE CONTINUE HANDLER FOR 1264, 1265, 1292, 1366, 1406 BEGIN END;
   IF @sessioncleanup_own IS NULL THEN
     IF NEW."{source_session}" IS NOT NULL THEN
       INSERT INTO sessioncleanup_touches (session, at) VALUES (NEW."{source_session}", UTC_TIMESTAMP(3));

@@ -18,7 +18,7 @@ CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_sweep(
     OUT ids text[], OUT next text, OUT skipped text[], OUT reasons text[], OUT failure_code text, OUT failure text, OUT held interval)
 LANGUAGE plpgsql
 SET search_path = "{safe}" SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
-SET lock_timeout = '100ms'
+SET plan_cache_mode = force_generic_plan SET lock_timeout = '100ms'
 AS $sessioncleanup$
 DECLARE
     v_base       record;

@@ -192,9 +192,13 @@ SELECT $1::text, $2::text, $3::text, $4::timestamptz, $5::text, $6::text, $7::te
 RETURNING id;
 
 -- name: insert_archived_rows
-INSERT INTO "{archive_rows}" (entry, number, row_count, "table", unlinked, rows)
-SELECT $1::bigint, r.number, 1, r.name, r.unlinked, json_build_array(r.row::json)
-  FROM unnest($2::integer[], $3::text[], $4::boolean[], $5::text[]) r (number, name, unlinked, row);
+INSERT INTO "{archive_rows}" (entry, number, row_count, "table", unlinked, key_count, columns, rows)
+SELECT $1::bigint, r.number, 1, r.name, r.unlinked, k.count, k.names || v.names, k.texts || v.texts
+  FROM unnest($2::integer[], $3::text[], $4::boolean[], $5::json[]) r (number, name, unlinked, row)
+ CROSS JOIN LATERAL (SELECT count(*) AS count, coalesce(array_agg(o.key), '{}') AS names, coalesce(array_agg(o.value), '{}') AS texts
+                       FROM json_each_text(CASE WHEN r.unlinked THEN r.row -> 'key' ELSE '{}' END) o) k
+ CROSS JOIN LATERAL (SELECT coalesce(array_agg(o.key), '{}') AS names, coalesce(array_agg(o.value), '{}') AS texts
+                       FROM json_each_text(CASE WHEN r.unlinked THEN r.row -> 'set' ELSE r.row END) o) v;
 
 -- name: archive_size
 SELECT count(*), coalesce(sum(a.bytes), 0)::bigint FROM "{archive}" a;

@@ -66,6 +66,9 @@ func (c *conn) rewrite(ctx context.Context, before, after sessioncleanup.Session
 	} {
 		p["set_"+name], p[name] = !times[0].Equal(times[1]), nullTime(times[1])
 	}
+	if after.ExpiresAt.IsZero() {
+		p["expires_at"] = c.noExpiry()
+	}
 	n, err := c.exec(ctx, c.sql("change", nil), p)
 	if err == nil && n == 0 {
 		err = errLeftAlone

@@ -44,6 +44,9 @@ type shape struct {
 	config     mysql.Config
 	adjust     func(h *storetest.Harness)
 	active     func(active bool) any // as the application writes it
+	// others is another installation in the database, and prefix what the names of the shape's begin with.
+	others mysql.Config
+	prefix string
 	// refuse makes it impossible to delete a session with a row in pins, where the foreign key does not.
 	refuse string
 }
@@ -125,6 +128,9 @@ func (s shape) harness(t testing.TB) storetest.Harness {
 		if s.tables != "" {
 			execute(t, d.DB, s.tables)
 		}
+		if !s.others.Schema.IsZero() {
+			migrated(t, open(t, d, s.others))
+		}
 		if err := open(t, d, s.config).Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
 			t.Fatal(err)
 		}
@@ -177,10 +183,12 @@ func (s shape) harness(t testing.TB) storetest.Harness {
 			}
 			defer func() { _ = conn.Close() }()
 			if unknown {
-				if _, err := conn.ExecContext(ctx, "SET @sessioncleanup_own = 1"); err != nil {
+				if _, err := conn.ExecContext(ctx, "SET @"+s.prefix+"sessioncleanup_own = 1"); err != nil {
 					return err
 				}
-				defer func() { _, _ = conn.ExecContext(context.WithoutCancel(ctx), "SET @sessioncleanup_own = NULL") }()
+				defer func() {
+					_, _ = conn.ExecContext(context.WithoutCancel(ctx), "SET @"+s.prefix+"sessioncleanup_own = NULL")
+				}()
 			}
 			if !h.KeepsRows {
 				_, err = conn.ExecContext(ctx, strings.Replace(insert, "REPLACE", "INSERT", 1)+strings.Join(rows, ", "), args...)
@@ -208,7 +216,7 @@ func (s shape) harness(t testing.TB) storetest.Harness {
 		Disconnect: d.Disconnect,
 		Tag: func(ctx context.Context, id string, tags ...string) error {
 			for _, tag := range tags {
-				if _, err := d.DB.ExecContext(ctx, "INSERT INTO sessioncleanup_tags (session_id, tag) VALUES ("+s.value+", ?)", id, tag); err != nil {
+				if _, err := d.DB.ExecContext(ctx, "INSERT INTO "+s.prefix+"sessioncleanup_tags (session_id, tag) VALUES ("+s.value+", ?)", id, tag); err != nil {
 					return err
 				}
 			}

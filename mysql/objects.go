@@ -26,10 +26,13 @@ func (o object) body() string {
 	return body
 }
 
-const prefix = "sessioncleanup_"
+const (
+	prefix          = "sessioncleanup_"
+	insertedTrigger = prefix + "session_inserted"
+)
 
-// longestName is the longest name of a trigger or an index.
-const longestName = 64
+// longestName is the longest name of a trigger or an index, with room for that of an installation.
+const longestName = 64 - 21
 
 // named is a name of the library's own for something of the application's tables.
 func named(parts ...string) string {
@@ -65,7 +68,7 @@ func (l *layout) triggers() []object {
 		more["name"] = sqlfile.Column(name)
 		all = append(all, object{name: name, sql: filled(statement, more)})
 	}
-	add("session_inserted", prefix+"session_inserted", nil)
+	add("session_inserted", insertedTrigger, nil)
 	add("session_updated", prefix+"session_updated", nil)
 	add("tagged", prefix+"tag_added", sqlfile.Names{"event": "INSERT"})
 	add("tagged", prefix+"tag_changed", sqlfile.Names{"event": "UPDATE"})
@@ -204,6 +207,13 @@ func (c *catalog) lacking(l *layout) (names []string) {
 	for _, o := range l.triggers() {
 		if have, there := c.triggers[o.name]; !there || have.body != "" && have.body != o.body() {
 			names = append(names, "the trigger "+o.name)
+		}
+	}
+	if l.adopted.View {
+		for _, name := range viewNames {
+			if c.tables[name] == nil {
+				names = append(names, "the view "+name)
+			}
 		}
 	}
 	have := c.ownIndexes()

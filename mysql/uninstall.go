@@ -53,6 +53,11 @@ func (s *Store) Uninstall(ctx context.Context) error {
 				return err
 			}
 		}
+		if set.adopted.View {
+			if err := s.dropViews(ctx, c); err != nil {
+				return err
+			}
+		}
 		for _, name := range slices.Sorted(maps.Keys(catalog.triggers)) {
 			if strings.HasPrefix(name, prefix) {
 				if err := s.define(ctx, c, filled("drop_trigger", sqlfile.Names{"name": sqlfile.Column(name)})); err != nil {
@@ -107,7 +112,7 @@ func (s *Store) dropOwnTables(ctx context.Context, c *conn, catalog *catalog) er
 	last := []string{"sessioncleanup_settings", versionTable}
 	var names []string
 	for name := range catalog.tables {
-		if adopt.Own(name) && !slices.Contains(last, name) {
+		if adopt.Own(name) && !slices.Contains(last, name) && !slices.Contains(viewNames, name) {
 			names = append(names, name)
 		}
 	}

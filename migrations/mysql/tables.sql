@@ -25,6 +25,9 @@ ALTER TABLE "{sessions}" "{changes}", ALGORITHM = INSTANT
 -- A copy in the background, which other connections can write to.
 ALTER TABLE "{sessions}" "{changes}", ALGORITHM = INPLACE, LOCK = NONE
 
+-- name: alter_sessions_plainly
+ALTER TABLE "{sessions}" "{changes}"
+
 -- name: add_switch
 ADD COLUMN "{column}" TINYINT(1) NOT NULL DEFAULT "{default}"
 

@@ -61,8 +61,10 @@ BEGIN
 END
 
 -- name: activity_inserted
+-- A value that no session's id can have is none of the application's mistakes: it refers to nothing.
 CREATE TRIGGER "{name}" AFTER INSERT ON "{source}" FOR EACH ROW
 BEGIN
+  DECLARE CONTINUE HANDLER FOR 1264, 1265, 1292, 1366, 1406 BEGIN END;
   IF @sessioncleanup_own IS NULL AND NEW."{source_session}" IS NOT NULL THEN
     INSERT INTO sessioncleanup_touches (session, at) VALUES (NEW."{source_session}", UTC_TIMESTAMP(3));
   END IF;
@@ -72,6 +74,7 @@ END
 -- A row that moves is activity in the session that it left, too.
 CREATE TRIGGER "{name}" AFTER UPDATE ON "{source}" FOR EACH ROW
 BEGIN
+  DECLARE CONTINUE HANDLER FOR 1264, 1265, 1292, 1366, 1406 BEGIN END;
   IF @sessioncleanup_own IS NULL THEN
     IF NEW."{source_session}" IS NOT NULL THEN
       INSERT INTO sessioncleanup_touches (session, at) VALUES (NEW."{source_session}", UTC_TIMESTAMP(3));

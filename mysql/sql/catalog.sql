@@ -5,7 +5,7 @@
 SELECT table_name, table_type, COALESCE(engine, '') FROM information_schema.tables WHERE table_schema = DATABASE()
 
 -- name: list_columns
-SELECT table_name, column_name, column_type, LOWER(data_type), COALESCE(datetime_precision, 0), COALESCE(collation_name, ''), COALESCE(character_set_name, ''),
+SELECT table_name, column_name, column_type, LOWER(data_type), COALESCE(datetime_precision, 0), COALESCE(collation_name, ''), COALESCE(character_set_name, ''), COALESCE(character_octet_length, 0),
        is_nullable = 'YES', extra
   FROM information_schema.columns
  WHERE table_schema = DATABASE()
@@ -44,4 +44,4 @@ SELECT trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) FROM infor
  WHERE trx_mysql_thread_id NOT IN (0, CONNECTION_ID()) ORDER BY trx_started LIMIT 1
 
 -- name: wait_for_no_table
-SET SESSION lock_wait_timeout = 0
+SET SESSION lock_wait_timeout = 0, SESSION wait_timeout = 28800 /*M!100600 , SESSION max_statement_time = 0 */

@@ -19,6 +19,9 @@ func tagChecks() []check {
 		{"tags", "selects by tags in lists, counts and runs as Filter.Matches does", tagsSelect},
 		{"tags", "forgets the tags of a session that is deleted, whatever gets its id", tagsEnd},
 		{"tags", "archives and restores tags with their session, under a new id too", tagsArchived},
+		{"tags", "has a tag follow a column, whoever writes it", planFollowed},
+		{"tags", "lets nobody else set the tag of a column", planOnly},
+		{"tags", "archives and restores the tag of a column", planArchived},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -76,6 +77,10 @@ func (c *conn) end(ctx context.Context, q sessioncleanup.Query, names sqlfile.Na
 	if q.Text == "" && q.Tags == "" && (q.Status == "" || len(duesOf[q.Status]) > 0) || q.OwnerID != "" {
 		return nil, nil
 	}
+	few, err := c.fewTagged(ctx, q.Tags)
+	if err != nil || few {
+		return nil, err
+	}
 	names = with(names, sqlfile.Names{"by_column": sqlfile.Column(by), "further": "TRUE", "last_of_time": "DESC"})
 	if q.Descending {
 		names["last_of_time"] = "ASC"
@@ -86,7 +91,7 @@ func (c *conn) end(ctx context.Context, q sessioncleanup.Query, names sqlfile.Na
 	p["walked"] = walked - 1
 	var at sql.NullTime
 	var id string
-	err := c.row(ctx, c.sql("end_of_page", names), p, &at, &id)
+	err = c.row(ctx, c.sql("end_of_page", names), p, &at, &id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -96,6 +101,21 @@ func (c *conn) end(ctx context.Context, q sessioncleanup.Query, names sqlfile.Na
 	end := q.Position(sessioncleanup.Session{ID: id, LastActivity: at.Time, CreatedAt: at.Time})
 	p["end_place"], p["end_id"], err = c.position(sessioncleanup.Query{Sort: q.Sort, After: &end})
 	return &end, err
+}
+
+// fewTagged reports whether one of the words of Filter.Tags leaves few sessions, which are found by their tags.
+func (c *conn) fewTagged(ctx context.Context, words string) (bool, error) {
+	for word := range strings.FieldsSeq(words) {
+		if strings.HasPrefix(word, "-") {
+			continue
+		}
+		var found int
+		err := c.row(ctx, statements["count_tagged"], params{"tags": tagsOf(word), "few": fewSessions + 1}, &found)
+		if err != nil || found <= fewSessions {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // pageColumn is the column with an index in whose order a page is read; empty where there is none. A single session is found by its id.

@@ -26,6 +26,7 @@ type database interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
 }
 
 // conn is one connection, in use by one call.
@@ -194,6 +195,24 @@ func (c *conn) exec(ctx context.Context, statement string, p params) (int64, err
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+// execEach runs a statement with each of some parameters.
+func (c *conn) execEach(ctx context.Context, statement string, all []params) error {
+	if len(all) == 0 {
+		return nil
+	}
+	prepared, err := c.PrepareContext(ctx, statement)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = prepared.Close() }()
+	for _, p := range all {
+		if _, err := prepared.ExecContext(ctx, p.args()...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *conn) execAll(ctx context.Context, all []string) error {

@@ -197,6 +197,24 @@ func (c *conn) exec(ctx context.Context, statement string, p params) (int64, err
 	return result.RowsAffected()
 }
 
+// execEach runs a statement with each of some parameters.
+func (c *conn) execEach(ctx context.Context, statement string, all []params) error {
+	if len(all) == 0 {
+		return nil
+	}
+	prepared, err := c.PrepareContext(ctx, statement)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = prepared.Close() }()
+	for _, p := range all {
+		if _, err := prepared.ExecContext(ctx, p.args()...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (c *conn) execAll(ctx context.Context, all []string) error {
 	for _, statement := range all {
 		if _, err := c.ExecContext(ctx, statement); err != nil {

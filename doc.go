@@ -2,7 +2,7 @@
 // chats. It tracks their activity, deactivates sessions that have been idle for a day, and deletes them a month later. A dry
 // run shows the effect of a run beforehand; protected sessions are left alone; every change is logged.
 //
-// A [Manager] applies the rules to a [Store]: packages postgres, sqlite and memory are stores, and package store opens
+// A [Manager] applies the rules to a [Store]: packages postgres, sqlite, mysql and memory are stores, and package store opens
 // one by URL. A [Schema] says which table of the application has the sessions; what it leaves open is read from the database.
 //
 //	db, err := store.OpenWith(ctx, "sqlite:app.db", store.Config{Schema: sessioncleanup.Schema{Table: "rooms"}})

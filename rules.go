@@ -165,9 +165,9 @@ func (c Cutoffs) ForgetWarnings() time.Time {
 	return first.Add(-warningsKept)
 }
 
-// Waiting reports whether nothing but a warning, which is not delivered or not old enough, keeps the session from being
+// waiting reports whether nothing but a warning, which is not delivered or not old enough, keeps the session from being
 // deleted.
-func (c Cutoffs) Waiting(s Session) bool {
+func (c Cutoffs) waiting(s Session) bool {
 	c = c.of(s)
 	return c.past(s, c.Delete) && !c.warnedLongAgo(s)
 }
@@ -186,7 +186,7 @@ func (c Cutoffs) selects(status Status, s Session) bool {
 	case SelectToWarn:
 		return c.Due(ActionNoticed, s)
 	case SelectWaiting:
-		return c.Waiting(s)
+		return c.waiting(s)
 	default:
 		return c.Status(s) == status
 	}

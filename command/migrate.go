@@ -76,6 +76,7 @@ enables the rules for idle sessions. A refused migrate has changed nothing.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&dryRun, "dry-run", false, "print the SQL, change nothing")
 	a.addBackup(flags)
+	flags.Var(rulesFlag{&a.rules}, "rules", "store the `RULES` for sessions with certain tags, or none")
 	flags.StringVar(&o.TimeZone, "time-zone", "", "`ZONE` of columns that hold times without a zone, for example Europe/Paris (default: the database's)")
 	flags.BoolVar(&o.AcceptTimes, "accept-times", false, "adopt a table whose newest times are more than a year from now")
 	flags.BoolVar(&o.Untracked, "untracked", false, "clean up idle sessions although nothing shows when they are used")

@@ -39,8 +39,8 @@ func TestDatabasesLookAheadAndKeepSessionsAsTheRulesSay(t *testing.T) {
 			if closing.Count != 1 || closing.Sessions[0].ID != forgotten || deleting.Count != 1 || deleting.Sessions[0].ID != gone {
 				t.Errorf("closing %+v, deleting %+v", closing, deleting)
 			}
-			if state, at := deleting.Sessions[0].Prospect(); state != sessioncleanup.ProspectDeleting || at.After(deleting.Sessions[0].AsOf) {
-				t.Errorf("what is due is %s until %v", state, at)
+			if s := deleting.Sessions[0]; s.DeleteAt.IsZero() || s.DeleteAt.After(s.AsOf) {
+				t.Errorf("what is due at %v is deleted at %v", s.AsOf, s.DeleteAt)
 			}
 			kept, err := m.Keep(ctx, gone, 30*24*time.Hour)
 			if left := time.Until(kept.DeleteAt).Round(time.Hour); err != nil || left != 30*24*time.Hour {

@@ -39,7 +39,7 @@ type session struct {
 	WarnedAt       *time.Time `json:"warned_at"` // when it was delivered
 	Tags           []string   `json:"tags"`
 
-	State    sessioncleanup.Prospect     `json:"state"`
+	State    prospect                    `json:"state"`
 	StateAt  *time.Time                  `json:"state_until"`
 	Actions  []sessioncleanup.BulkAction `json:"actions"`   // that make sense now
 	KeepDays []int                       `json:"keep_days"` // of the action keep: those that postpone the deletion
@@ -58,7 +58,7 @@ func sessionOf(s sessioncleanup.Session) session {
 	if !s.CreatedAt.IsZero() {
 		out.DaysOld = new(hundredths(s.AsOf.Sub(s.CreatedAt).Hours() / 24))
 	}
-	state, at := s.Prospect()
+	state, at := prospectOf(s)
 	out.State, out.StateAt = state, dueAt(at, s.AsOf)
 	out.Actions, out.KeepDays = actionsOf(s)
 	return out

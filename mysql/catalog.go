@@ -243,7 +243,7 @@ func (c *catalog) describe() adopt.Database {
 			out.Other = "a table of the engine " + t.engine + ", which has no transactions"
 		}
 		for _, column := range t.columns {
-			if column.name == sinceColumn {
+			if column.name == sinceColumn || column.name == classColumn {
 				continue
 			}
 			out.Columns = append(out.Columns, adopt.Column{
@@ -344,7 +344,7 @@ func (c *catalog) recognize(s sessioncleanup.Schema, a *adopted) {
 	t := c.tables[s.Table]
 	a.ID, a.Owner, a.KeyType = t.column(s.ID).identity(), t.column(s.Owner).identity(), t.column(s.ID).keyType()
 	a.IDIndex = t.uniqueIndex(s.ID)
-	a.Clocks, a.Precision, a.Updating = map[string]string{}, 3, nil
+	a.Clocks, a.Precision, a.Updating, a.States = map[string]string{}, 3, nil, t.states(s)
 	for _, column := range adopt.Lifecycle(s) {
 		a.Clocks[column.Column] = t.column(column.Column).clock()
 	}

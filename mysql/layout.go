@@ -17,6 +17,7 @@ type layout struct {
 	names sqlfile.Names
 	// seenRules and tableRules are the rules of the lifecycle, on sessions as they are seen and as their table has them.
 	seenRules, tableRules sqlfile.Names
+	measure               *measure // of a question with rules by tag
 }
 
 // newLayout makes the expressions and fragments that statements are filled with. In them t is the table of sessions.
@@ -36,8 +37,9 @@ func layoutReading(set settings, known func(name string) string) *layout {
 		"expires_at": known(s.ExpiresAt), "deactivated_at": known(s.DeactivatedAt),
 		"auto_cleanup": "COALESCE(" + column(s.AutoCleanup) + " <> 0, FALSE)",
 		"untracked":    truth(set.untracked()), "revives": "FALSE",
-		"since_column": sqlfile.Column(sinceColumn), "members": "", "members_on": "", "table_id_order": a.ID.order(column(s.ID)),
-		"keep": "", "place_column": "NULL", "note_text": a.ID.text("session"), "prefilter": "TRUE", "notes_where": "", "owner_name": "''", "condition": "TRUE",
+		"since_column": sqlfile.Column(sinceColumn), "class_column": sqlfile.Column(classColumn), "members": "", "members_on": "", "table_id_order": a.ID.order(column(s.ID)),
+		"keep": "", "place_column": "NULL", "note_text": a.ID.text("session"), "tagged_text": a.ID.text("t.session"), "prefilter": "TRUE", "notes_where": "", "owner_name": "''", "condition": "TRUE",
+		"measured": "", "at_once": "", "moved": "sessioncleanup_touches", "and_not_retagged": "", "profiled_tags": "NULL",
 	}
 	if s.CreatedAt != "" {
 		n["created_at"] = known(s.CreatedAt)
@@ -74,7 +76,8 @@ func layoutReading(set settings, known func(name string) string) *layout {
 	if set.policy.ReactivateOnActivity.Or(false) {
 		n["revives"] = filled("revives", n)
 	}
-	l.names = n
+	n["unmoved"] = filled("unmoved", n)
+	l.names = with(n, plainCutoffs)
 	l.seenRules, l.tableRules = l.rules(asSeen), l.rules(l.inTable())
 	return l
 }
@@ -168,9 +171,14 @@ func (l *layout) visible(column func(string) string) string {
 		conditions = append(conditions, "COALESCE("+column(l.schema.DeletedAt)+", '0000-00-00 00:00:00') = '0000-00-00 00:00:00'")
 	}
 	for _, only := range l.schema.Only {
-		conditions = append(conditions, "COALESCE("+among(column(only.Column), only.Values)+", FALSE)")
+		conditions = append(conditions, isOneOf(only, column))
 	}
 	return "(" + strings.Join(conditions, " AND ") + ")"
+}
+
+// isOneOf is the condition for a row to be one of those that are sessions.
+func isOneOf(only sessioncleanup.Only, column func(string) string) string {
+	return "COALESCE(" + among(column(only.Column), only.Values) + ", FALSE)"
 }
 
 func among(expression string, values []string) string {

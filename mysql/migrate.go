@@ -24,12 +24,9 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	if len(p.RuleTags()) > 0 {
-		return errNoRules
-	}
 	p = p.WithDefaults()
 	defer s.forgetLayout()
-	return s.migrating(ctx, func(ctx context.Context, m *migration) error {
+	err := s.migrating(ctx, func(ctx context.Context, m *migration) error {
 		c := m.conn
 		plan, err := s.plan(ctx, c, p)
 		if err != nil {
@@ -71,6 +68,10 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		}
 		return m.storing(ctx, want)
 	})
+	if err != nil {
+		return err
+	}
+	return s.followRules(ctx, p)
 }
 
 // noteReached notes which tables a deletion reaches, and warns of what keeps sessions from being archived.
@@ -212,6 +213,9 @@ func (s *Store) alterSessions(ctx context.Context, c *conn, p plan) error {
 	}
 	if p.catalog.tables[p.want.schema.Table].column(sinceColumn) == nil {
 		changes = append(changes, filled("add_since", with(names, sqlfile.Names{"column": sqlfile.Column(sinceColumn)})))
+	}
+	if p.catalog.tables[p.want.schema.Table].column(classColumn) == nil {
+		changes = append(changes, filled("add_class", with(names, sqlfile.Names{"column": sqlfile.Column(classColumn)})))
 	}
 	if len(changes) == 0 {
 		return nil

@@ -35,6 +35,8 @@ type adopted struct {
 	Clocks map[string]string `json:"clocks"`
 	// Precision is the number of decimals of the seconds in the column of the deactivation.
 	Precision int `json:"precision"`
+	// States are the columns of the sessions that indexes of runs begin with.
+	States []stateColumn `json:"states,omitempty"`
 	// ExpiryRequired says that the column of the expiry cannot be NULL: the zero date stands for none.
 	ExpiryRequired bool `json:"expiry_required,omitempty"`
 	// Updating are the columns of the sessions with ON UPDATE CURRENT_TIMESTAMP.

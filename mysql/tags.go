@@ -58,10 +58,15 @@ func (c *conn) writeTags(ctx context.Context, id string, change sessioncleanup.T
 			return err
 		}
 	}
-	if len(change.Remove) == 0 {
+	if len(change.Remove) > 0 {
+		if _, err := c.exec(ctx, statements["remove_tags"], params{"id": value, "tags": list(change.Remove)}); err != nil {
+			return err
+		}
+	}
+	if len(change.Add)+len(change.Remove) == 0 {
 		return nil
 	}
-	_, err := c.exec(ctx, statements["remove_tags"], params{"id": value, "tags": list(change.Remove)})
+	_, err := c.class(ctx, []any{value})
 	return err
 }
 
@@ -74,9 +79,13 @@ func (c *conn) removeTagsOf(ctx context.Context, ids []any) error {
 // tagsTable has the tags of sessions.
 const tagsTable = prefix + "tags"
 
-// keepTags archives the tags of the sessions.
+// keepTags archives the tags of the sessions, as rows of their table and with the entries.
 func (w *archiving) keepTags(ctx context.Context) error {
-	_, err := w.exec(ctx, w.sql("keep_tags", sqlfile.Names{"found": w.foundTable(w.sessions)}), params{"table": tagsTable})
+	names := sqlfile.Names{"found": w.foundTable(w.sessions)}
+	n, err := w.exec(ctx, w.sql("keep_tags", names), params{"table": tagsTable})
+	if err == nil && n > 0 {
+		_, err = w.exec(ctx, w.sql("note_tags", names), nil)
+	}
 	return err
 }
 

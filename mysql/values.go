@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -52,10 +53,16 @@ func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (profi
 		}
 		var failed error
 		all := iter.Seq[sessioncleanup.Session](func(yield func(sessioncleanup.Session) bool) {
-			failed = c.query(ctx, c.sql("profile", c.seen("", "", "")), nil, func(rows *sql.Rows) error {
+			names := c.seen("", "", "")
+			if len(t.Rules) > 0 {
+				names["profiled_tags"] = c.names["tags_of"]
+			}
+			failed = c.query(ctx, c.sql("profile", names), nil, func(rows *sql.Rows) error {
 				var session sessioncleanup.Session
 				var expires, deactivated sql.NullTime
-				err := rows.Scan(&session.OwnerID, &session.Active, &session.AutoCleanup, &session.LastActivity, &expires, &deactivated)
+				var tags sql.NullString
+				err := rows.Scan(&session.OwnerID, &session.Active, &session.AutoCleanup, &session.LastActivity, &expires, &deactivated, &tags)
+				session.Tags = strings.Fields(tags.String)
 				session.ExpiresAt, session.DeactivatedAt = expires.Time, deactivated.Time
 				if err == nil && !yield(session) {
 					err = errEnough

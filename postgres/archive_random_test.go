@@ -81,7 +81,7 @@ const typesOfArchive = `
 func TestArchiveAndRestoreOnRandomSchemasChangeNothing(t *testing.T) {
 	t.Parallel()
 	thorough.Only(t, thorough.Random)
-	for _, seed := range []uint64{1, 2, 3, rand.Uint64()} {
+	for _, seed := range withRandom(1, 2, 3) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			f := randomFamily(rand.New(rand.NewPCG(seed, 19)))

@@ -215,7 +215,7 @@ func TestRolesUseTheArchiveWithoutReadingIt(t *testing.T) {
 		t.Errorf("ArchivedRows: %v, want that it is not permitted", err)
 	}
 	for _, sql := range []string{
-		"INSERT INTO sessioncleanup_archive_rows VALUES (1, 9, 1, 'public.users', false, '[{}]')",
+		"INSERT INTO sessioncleanup_archive_rows VALUES (1, 9, 1, 'public.users', false, 0, '{id}', '{1}')",
 		fmt.Sprintf("UPDATE sessioncleanup_archive SET owner_id = 'me' WHERE id = %d", all[0].ID),
 		"SELECT sessioncleanup_purge(now() + interval '1 year', false, 10, '', 'me', '', '', '[]')",
 	} {

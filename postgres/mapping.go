@@ -250,6 +250,9 @@ func (m *mapping) checkTypes() error {
 	for i, only := range s.Only {
 		errs = append(errs, check(fmt.Sprintf("schema.only[%d].column", i), m.table, only.Column))
 	}
+	for i, column := range s.TagColumns {
+		errs = append(errs, check(fmt.Sprintf("schema.tag_columns[%d]", i), m.table, column))
+	}
 	for _, src := range m.sources {
 		errs = append(errs, check("schema.sources.session", src.relation, src.Session))
 	}

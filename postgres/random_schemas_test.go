@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -23,13 +24,23 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
+var seeds = flag.Int("seeds", 1, "how many new random schemas are adopted and archived, besides those that are always tried")
+
+// withRandom adds new seeds to some that are always tried.
+func withRandom(always ...uint64) []uint64 {
+	for range *seeds {
+		always = append(always, rand.Uint64())
+	}
+	return always
+}
+
 // TestRunsOnRandomSchemasStayWithinTheRules adopts random tables with random rows while the application writes, and holds
 // three runs, ten and then forty days apart, against a model of what they may do and must do.
 func TestRunsOnRandomSchemasStayWithinTheRules(t *testing.T) {
 	t.Parallel()
 	thorough.Only(t, thorough.Random)
-	// Seeds whose tables have states, other rows and soft deletion, and one of its own.
-	for _, seed := range []uint64{2, 6, 11, rand.Uint64()} {
+	// Those have states, other rows and soft deletion.
+	for _, seed := range withRandom(2, 6, 11) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			w := randomApplication(rand.New(rand.NewPCG(seed, 14)))
@@ -67,11 +78,11 @@ func TestRunsOnRandomSchemasStayWithinTheRules(t *testing.T) {
 				t.Errorf("Validate: %v", err)
 			}
 			model.prepare(t)
-			manager := manage(t, store)
+			random := rand.New(rand.NewPCG(seed, 15))
 			for _, days := range []int{0, 10, 40} {
 				model.shift(t, days)
 				model.sameFigures(t, store)
-				model.run(t, manager)
+				model.ruledRun(t, store, random)
 			}
 			if diff := cmp.Diff(others, model.others(t)); diff != "" {
 				t.Errorf("rows that are no sessions (-before +after):\n%s", diff)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlitetest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 	"github.com/sessioncleanup/sessioncleanup/store/storetest"
@@ -79,37 +80,67 @@ func TestStoreWithItsOwnTable(t *testing.T) {
 // With rules in its policy, a store finds what is due class by class; those of a check may be others.
 func TestStoreWithRulesByTag(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t testing.TB) storetest.Harness {
-		path, app := adopted(t, []string{appTables, planColumn, twelveUsers}, byPlan)
-		store := open(t, path, sqlite.Config{})
-		rules := sessioncleanup.Policy{Rules: "vip: delete=never; test: inactive=1h; gold: delete=400d; a.b: delete=1d; a-b: delete=1d; unused: delete=1d"}
-		if err := store.Migrate(t.Context(), rules); err != nil {
-			t.Fatal(err)
-		}
-		h := appHarness(t, store, app, "streamer_id", "INTEGER")
-		h.SetPlan = setPlan(app)
-		h.Second = open(t, path, sqlite.Config{})
-		h.Activity = func(ctx context.Context, id string) error {
-			_, err := app.ExecContext(ctx, "INSERT INTO propositions (session_id) VALUES (?)", id)
-			return err
-		}
-		return h
-	}, "due", "list", "counts", "sweep", "tags", "rules", "outbox", "archive", "workload")
+	storetest.Run(t, withRules, "rules")
 }
 
-// A database in memory has one connection: what changes something, and what happens at once, has to do with it.
+func TestListsAndRunsWithRulesByTag(t *testing.T) {
+	t.Parallel()
+	thorough.Only(t, thorough.Tables)
+	storetest.Run(t, withRules, "due", "list", "counts", "sweep", "tags", "outbox", "archive", "workload")
+}
+
+func withRules(t testing.TB) storetest.Harness {
+	t.Helper()
+	path := sqlitetest.Prepared(t, "rules by tag", func(ctx context.Context, path string) error {
+		app, err := sql.Open("sqlite", path)
+		if err != nil {
+			return err
+		}
+		_, err = app.ExecContext(ctx, appTables+planColumn+";"+twelveUsers)
+		if err = errors.Join(err, app.Close()); err != nil {
+			return err
+		}
+		store, err := sqlite.Open(ctx, path, byPlan)
+		if err != nil {
+			return err
+		}
+		return errors.Join(store.Migrate(ctx, sessioncleanup.Policy{
+			Rules: "vip: delete=never; test: inactive=1h; gold: delete=400d; a.b: delete=1d; a-b: delete=1d; unused: delete=1d",
+		}), store.Close())
+	})
+	app := openApp(t, path)
+	h := appHarness(t, open(t, path, sqlite.Config{}), app, "streamer_id", "INTEGER")
+	h.SetPlan = setPlan(app)
+	h.Second = open(t, path, sqlite.Config{})
+	h.Activity = func(ctx context.Context, id string) error {
+		_, err := app.ExecContext(ctx, "INSERT INTO propositions (session_id) VALUES (?)", id)
+		return err
+	}
+	return h
+}
+
+// A database in memory has one connection, for the application too: a call that takes a second one beside it would wait forever.
 func TestStoreInMemory(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t testing.TB) storetest.Harness {
-		app := openApp(t, ":memory:")
-		app.SetMaxOpenConns(1)
-		store, err := sqlite.New(t.Context(), app, sqlite.Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		migrate(t, store)
-		return ownHarness(t, store, app)
-	}, "sweep", "delete", "touch", "archive", "lease", "context", "concurrency")
+	storetest.Run(t, inMemory, "context", "concurrency")
+}
+
+func TestChangesInMemory(t *testing.T) {
+	t.Parallel()
+	thorough.Only(t, thorough.Tables)
+	storetest.Run(t, inMemory, "sweep", "delete", "touch", "archive", "lease")
+}
+
+func inMemory(t testing.TB) storetest.Harness {
+	t.Helper()
+	app := openApp(t, ":memory:")
+	app.SetMaxOpenConns(1)
+	store, err := sqlite.New(t.Context(), app, sqlite.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	migrate(t, store)
+	return ownHarness(t, store, app)
 }
 
 func ownHarness(t testing.TB, store sessioncleanup.Store, app *sql.DB) storetest.Harness {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // identity is how a column holds the ids of sessions, or of owners. In Go an id is a string.
@@ -101,6 +102,14 @@ func (i identity) listed(value string) string {
 		return "unhex(" + value + ")"
 	}
 	return value
+}
+
+// fromText is the expression that turns what readText made of an id back into it; NULL for a number that is written in another way.
+func (i identity) fromText(column string) string {
+	if i == identityNumber {
+		return filled("number_of_text", sqlfile.Names{"value": column})
+	}
+	return i.listed(column)
 }
 
 // readText is the expression that reads a column with ids as text.

@@ -14,6 +14,8 @@ const (
 	Random      Kind = "random schemas and schedules"
 	Killed      Kind = "processes that are killed"
 	Attacks     Kind = "further attacks"
+	Frameworks  Kind = "further frameworks of pages"
+	Suites      Kind = "suites that another module runs with more checks"
 )
 
 // Only skips the test, unless all tests run.

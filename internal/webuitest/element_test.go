@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/webui"
 )
 
@@ -51,6 +52,7 @@ func TestTheElementWorksInPlainHTML(t *testing.T) {
 
 func TestTheElementWorksInReactAndVue(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Frameworks)
 	for dir, source := range map[string]string{"react18": "react.js", "react19": "react.js", "vue": "vue.js"} {
 		t.Run(dir, func(t *testing.T) {
 			t.Parallel()

@@ -13,7 +13,8 @@ CREATE TABLE "{sessions}" (
     last_activity DATETIME(6),
     expires_at DATETIME(6),
     deactivated_at DATETIME(6),
-    sessioncleanup_since DATETIME(6) NULL "{invisible}"
+    sessioncleanup_since DATETIME(6) NULL "{invisible}",
+    sessioncleanup_class INT NULL "{invisible}"
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4
 
 -- name: alter_sessions
@@ -37,6 +38,10 @@ ADD COLUMN "{column}" DATETIME(6) NULL DEFAULT NULL
 -- When the row was inserted, by the trigger: which tags are its own.
 ADD COLUMN "{column}" DATETIME(6) NULL DEFAULT NULL "{invisible}"
 
+-- name: add_class
+-- Those of its tags that have a rule, for indexes: see sessioncleanup_classes.
+ADD COLUMN "{column}" INT NULL DEFAULT NULL "{invisible}"
+
 -- name: invisible
 /*M!100303 INVISIBLE */ /*!80023 INVISIBLE */
 
@@ -50,6 +55,14 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_touches (
     session  "{key_type}" NOT NULL,
     at       DATETIME(3) NOT NULL,
     KEY sessioncleanup_touches_session (session, at)
+) ENGINE = InnoDB
+
+-- name: create_retagged
+-- Sessions whose tags changed since their class was written. Rows are only added, so that no transaction waits for another one.
+CREATE TABLE IF NOT EXISTS sessioncleanup_retagged (
+    id       BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    session  "{key_type}" NOT NULL,
+    KEY sessioncleanup_retagged_session (session)
 ) ENGINE = InnoDB
 
 -- name: create_tags

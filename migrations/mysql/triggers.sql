@@ -5,7 +5,7 @@
 -- For applications that do not know these columns. A row that is inserted is a session in use.
 CREATE TRIGGER "{name}" BEFORE INSERT ON "{sessions}" FOR EACH ROW
 BEGIN
-  SET NEW."{since_column}" = UTC_TIMESTAMP(6);
+  SET NEW."{since_column}" = UTC_TIMESTAMP(6), NEW."{class_column}" = NULL;
   IF @sessioncleanup_own IS NULL THEN
     IF NEW."{last_activity_column}" IS NULL THEN
       SET NEW."{last_activity_column}" = "{now_last_activity}";
@@ -58,6 +58,15 @@ BEGIN
     SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'sessioncleanup_tags: there is no session with this session_id';
   END IF;
   SET NEW.since = found;
+END
+
+-- name: retagged
+-- The class of the session follows with the next run.
+CREATE TRIGGER "{name}" AFTER "{event}" ON sessioncleanup_tags FOR EACH ROW
+BEGIN
+  IF @sessioncleanup_own IS NULL THEN
+    INSERT INTO sessioncleanup_retagged (session) VALUES ("{retagged}");
+  END IF;
 END
 
 -- name: activity_inserted

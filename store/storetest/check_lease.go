@@ -287,7 +287,7 @@ func leaseRandom(f *fixture) {
 	a, b, c := f.holders()
 	leases := map[string]sessioncleanup.Lease{}
 	var seen []sessioncleanup.Lease
-	for range 100 {
+	for range fewer(100, 40) {
 		name, ttl := pick(g, job, job, "other"), pick(g, 0, brief, long, long)
 		h := pick(g, a, b, c)
 		l := h.ask(leases[name], name, ttl)

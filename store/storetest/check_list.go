@@ -57,10 +57,14 @@ func listValues(f *fixture) {
 
 func listRandom(f *fixture) {
 	m := f.stock(60)
+	g := f.generator()
 	for _, status := range append(sessioncleanup.Statuses(), "") {
 		for _, filter := range f.filters() {
 			for _, sort := range append(sessioncleanup.Sorts(), "") {
 				for _, descending := range []bool{false, true} {
+					if !g.chance(fewer(100, 40)) {
+						continue
+					}
 					f.expectList(m, sessioncleanup.Query{Filter: filter, Status: status, Thresholds: f.pin, Sort: sort, Descending: descending}, 11)
 				}
 			}

@@ -187,5 +187,5 @@ func touchMany(f *fixture) {
 }
 
 func touchRandom(f *fixture) {
-	newWalk(f).steps(300, step{"insert", 2, (*walk).insertSome}, step{"touch", 6, (*walk).touchSome}, step{"deactivate", 3, (*walk).deactivateSome})
+	newWalk(f).steps(fewer(300, 180), step{"insert", 2, (*walk).insertSome}, step{"touch", 6, (*walk).touchSome}, step{"deactivate", 3, (*walk).deactivateSome})
 }

@@ -1,18 +1,12 @@
 package storetest
 
-import "testing"
-
 // The group "workload" mixes all operations, so that chance finds cases that no other check has.
 func workloadChecks() []check {
 	return []check{{"workload", "of random operations agrees with the rules at every step", workload}}
 }
 
 func workload(f *fixture) {
-	n := 1000
-	if testing.Short() {
-		n = 600
-	}
-	newWalk(f).steps(n,
+	newWalk(f).steps(fewer(1000, 600),
 		step{"insert", 26, (*walk).insertSome},
 		step{"touch", 16, (*walk).touchSome},
 		step{"update", 18, (*walk).updateOne},

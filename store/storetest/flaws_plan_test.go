@@ -18,6 +18,14 @@ func setsPlan(set func(ctx context.Context, id, value string, set func(context.C
 
 func ofPlan(tag string) bool { return strings.HasPrefix(tag, "plan:") }
 
+// tagBlind lists notices whatever the tags of their sessions.
+type tagBlind struct{ sessioncleanup.Outbox }
+
+func (o tagBlind) Notices(ctx context.Context, q sessioncleanup.NoticeQuery) ([]sessioncleanup.Notice, error) {
+	q.Tags = ""
+	return o.Outbox.Notices(ctx, q)
+}
+
 func planFlaws() []flaw {
 	followed := []func(*fixture){planFollowed}
 	return []flaw{
@@ -54,6 +62,7 @@ func planFlaws() []flaw {
 				return nil
 			})(h, b)
 		}, []func(*fixture){planArchived}},
+		{"lists notices whatever the tags", func(_ *Harness, b *broken) { b.Outbox = tagBlind{b.Outbox} }, []func(*fixture){outboxTagged}},
 		{"measures sessions whatever the tags of columns", func(_ *Harness, b *broken) {
 			b.sweep = func(ctx context.Context, batch sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
 				batch.Cutoffs.Rules = slices.DeleteFunc(slices.Clone(batch.Cutoffs.Rules), func(r sessioncleanup.RuleCutoffs) bool { return ofPlan(r.Tag) })

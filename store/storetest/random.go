@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"testing"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -38,6 +39,15 @@ func (f *fixture) generator() *generator {
 func (f *fixture) stock(n int) *model {
 	f.Helper()
 	return f.hold(many(1, n, f.generator().session)...)
+}
+
+// fewer is how many random cases a check tries: all, or some with -short. The flaws of this package's own tests must be noticed
+// by either.
+func fewer(all, some int) int {
+	if testing.Short() {
+		return some
+	}
+	return all
 }
 
 // pick returns one of the values.

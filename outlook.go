@@ -8,46 +8,11 @@ import (
 	"time"
 )
 
-// Prospect is the state of a session as people see it: what it is now and what happens to it next.
-type Prospect string
-
-// The prospects of a session. Exactly one holds at a time; Session.Prospect says which, and when it ends.
-const (
-	ProspectLive      Prospect = "live"      // active, and not deactivated soon
-	ProspectClosing   Prospect = "closing"   // active, and deactivated within ClosesSoon
-	ProspectClosed    Prospect = "closed"    // inactive, and not deleted soon
-	ProspectDeleting  Prospect = "deleting"  // inactive, and deleted within DeletesSoon
-	ProspectProtected Prospect = "protected" // nothing automatic happens to it
-)
-
-// How near the deactivation or the deletion of a session is when its Prospect says so.
+// How near the deactivation and the deletion of a session are when an Outlook has it.
 const (
 	ClosesSoon  = 12 * time.Hour
 	DeletesSoon = 7 * 24 * time.Hour
 )
-
-// Prospects lists every prospect, in the order of a session's life.
-func Prospects() []Prospect {
-	return []Prospect{ProspectLive, ProspectClosing, ProspectClosed, ProspectDeleting, ProspectProtected}
-}
-
-// Prospect is the session's prospect when it was read, and when a run deactivates or deletes it unless it is used or changed
-// before then; zero for never. A Manager must have returned the session.
-func (s Session) Prospect() (Prospect, time.Time) {
-	soon := func(at time.Time, within time.Duration) bool { return !at.IsZero() && at.Sub(s.AsOf) <= within }
-	switch {
-	case !s.AutoCleanup:
-		return ProspectProtected, time.Time{}
-	case s.Active && soon(s.DeactivateAt, ClosesSoon):
-		return ProspectClosing, s.DeactivateAt
-	case s.Active:
-		return ProspectLive, s.DeactivateAt
-	case soon(s.DeleteAt, DeletesSoon):
-		return ProspectDeleting, s.DeleteAt
-	default:
-		return ProspectClosed, s.DeleteAt
-	}
-}
 
 const (
 	outlookCounts = 1000 // how far an Outlook counts
@@ -110,9 +75,11 @@ func (m *Manager) upcoming(ctx context.Context, owner string, status Status, now
 		up.Sessions = append(up.Sessions, present.Measure(s))
 	}
 	slices.SortStableFunc(up.Sessions, func(a, b Session) int {
-		_, at := a.Prospect()
-		_, bt := b.Prospect()
-		return cmp.Or(at.Compare(bt), cmp.Compare(a.ID, b.ID))
+		first := a.DeleteAt.Compare(b.DeleteAt)
+		if status == StatusToDeactivate {
+			first = a.DeactivateAt.Compare(b.DeactivateAt)
+		}
+		return cmp.Or(first, cmp.Compare(a.ID, b.ID))
 	})
 	up.Sessions = up.Sessions[:min(len(up.Sessions), outlookNames)]
 	return up, nil

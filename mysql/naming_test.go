@@ -62,7 +62,7 @@ func beside(s shape) shape {
 func TestAStoreWithANameBesideOneWithout(t *testing.T) {
 	t.Parallel()
 	thorough.Only(t, thorough.Tables)
-	storetest.Run(t, beside(guide).harness, "sweep", "application", "tags", "outbox")
+	storetest.Run(t, beside(guide).harness, "sweep", "application", "tags", "rules", "outbox")
 }
 
 func TestAnInstallerWithANameBesideOneWithout(t *testing.T) {

@@ -74,6 +74,9 @@ func viewsAgree(t *testing.T, of string) {
 		}
 	}
 	execute(t, d.DB, "INSERT INTO votes (session_id) SELECT id FROM sessions WHERE id % 10 = 0; SET @sessioncleanup_own = 1; UPDATE sessions SET last_activity = NULL WHERE id < 5; SET @sessioncleanup_own = NULL")
+	for n, tag := range []string{"vip", "long", "test", "other"} {
+		execute(t, d.DB, fmt.Sprintf("INSERT INTO sessioncleanup_tags (session_id, tag) SELECT id, '%s' FROM sessions WHERE id %% %d = 0", tag, 3+2*n))
+	}
 	warned := sessioncleanup.Policy{WarnBefore: 7 * day}
 	now, err := store.Now(t.Context())
 	if err == nil {
@@ -87,6 +90,7 @@ func viewsAgree(t *testing.T, of string) {
 	words := map[sessioncleanup.Status]string{sessioncleanup.StatusToDeactivate: "À désactiver", sessioncleanup.StatusToDelete: "À supprimer"}
 	for _, p := range []sessioncleanup.Policy{
 		{}, {InactiveAfter: 12 * time.Hour, DeleteAfter: 7 * day}, {InactiveAfter: sessioncleanup.Never}, {ReactivateOnActivity: sessioncleanup.On},
+		{Rules: "vip: delete=never; long: inactive=10d delete=45d; test: inactive=1h delete=1d warn=12h"}, {WarnBefore: 7 * day, Undeliverable: sessioncleanup.UndeliverableProceed, Rules: "long: delete=45d; test: delete=8d; odd: delete=never"},
 		warned, {WarnBefore: 7 * day, Undeliverable: sessioncleanup.UndeliverableProceed}, {DeleteAfter: sessioncleanup.Never, TouchInterval: time.Hour},
 	} {
 		if err := store.Migrate(t.Context(), p); err != nil {

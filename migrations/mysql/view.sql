@@ -38,7 +38,7 @@ SELECT a.id, CONVERT(a.session USING utf8mb4) AS session_id, CONVERT(a.owner USI
 -- The figures of the guide's get_session_cleanup_stats().
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW sessions_cleanup_stats AS
 SELECT COUNT(*) AS total_sessions, CAST(COALESCE(SUM(t.active), 0) AS SIGNED) AS active_sessions, CAST(COALESCE(SUM(NOT t.active), 0) AS SIGNED) AS inactive_sessions,
-       CAST(COALESCE(SUM(t.last_activity < :delete), 0) AS SIGNED) AS old_sessions,
+       CAST(COALESCE(SUM(t.last_activity < "{cut_delete}"), 0) AS SIGNED) AS old_sessions,
        CAST(COALESCE(SUM(COALESCE("{status_to_deactivate}", FALSE) OR COALESCE("{status_to_delete}", FALSE)), 0) AS SIGNED) AS cleanup_candidates
   FROM "{seen}"
  WHERE "{condition}"

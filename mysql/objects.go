@@ -57,6 +57,11 @@ func (l *layout) triggers() []object {
 		"new_active":           l.active(side("NEW")), "old_active": l.active(side("OLD")), "new_visible": l.visible(side("NEW")), "old_visible": l.visible(side("OLD")),
 		"updated_at_column": sqlfile.Column(s.UpdatedAt),
 	})
+	names["old_last_activity"] = side("OLD")(s.LastActivity)
+	if strings.HasPrefix(l.adopted.Clocks[s.LastActivity], "CURRENT_TIMESTAMP") {
+		names["old_last_activity"] = filled("old_stamp", sqlfile.Names{"column": sqlfile.Column(s.LastActivity)})
+	}
+	names["is_past"] = filled("is_past", names)
 	used := filled("appeared", names)
 	if s.UpdatedAt != "" && len(s.Sources) == 0 {
 		used += " OR " + filled("used_by_update", names)

@@ -17,6 +17,9 @@ var _ sessioncleanup.Tagger = (*Store)(nil)
 // nor does TRUNCATE.
 const sinceColumn = prefix + "since"
 
+// ownColumns are the library's columns of the sessions, which are not the application's.
+var ownColumns = []string{sinceColumn, classColumn}
+
 // Tags counts the sessions of each tag.
 func (s *Store) Tags(ctx context.Context, owner string) (all []sessioncleanup.TagCount, err error) {
 	err = s.readingSessions(ctx, func(c *conn) error {

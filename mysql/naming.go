@@ -15,7 +15,7 @@ import (
 
 // naming has the objects of an installation with a name called by it: sessioncleanup_events of carts is
 // carts_sessioncleanup_events. Everything else in this package uses the names without it: connections rename statements on their
-// way to the server, and the catalog what it reads. The column of the sessions has no name: a table has one installation.
+// way to the server, and the catalog what it reads. The columns of the sessions have no name: a table has one installation.
 type naming struct{ name string }
 
 // libraryName matches what an installation calls its own.
@@ -30,7 +30,7 @@ func (n naming) sql(text string) string {
 		return text
 	}
 	return libraryName.ReplaceAllStringFunc(text, func(word string) string {
-		if word == sinceColumn {
+		if word == sinceColumn || word == classColumn {
 			return word
 		}
 		return n.name + "_" + word
@@ -46,7 +46,7 @@ func (n naming) exactly(text string) string { return asItIs + n.sql(text) }
 // read is the name of an object as this package calls it. It is false for an object of another installation.
 func (n naming) read(object string) (string, bool) {
 	switch name, own := adopt.Installation(object); {
-	case !own || object == sinceColumn:
+	case !own || object == sinceColumn || object == classColumn:
 		return object, true
 	case name != n.name:
 		return object, false

@@ -244,7 +244,7 @@ func (c *catalog) describe() adopt.Database {
 			out.Other = "a table of the engine " + t.engine + ", which has no transactions"
 		}
 		for _, column := range t.columns {
-			if column.name == sinceColumn || column.name == classColumn {
+			if ownColumn(column.name) {
 				continue
 			}
 			out.Columns = append(out.Columns, adopt.Column{

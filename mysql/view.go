@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -70,14 +71,13 @@ func views(catalog *catalog, set settings) []string {
 		return known(name)
 	})
 	cut := l.cutoffsAt(set.policy.Thresholds(), time.Unix(0, 0))
+	ruled := params{}
+	l = l.measuredInViews(cut, ruled)
 	names, p, _ := l.where(sessioncleanup.Filter{}, "", cut)
+	maps.Copy(p, ruled)
 	names["view_columns"] = l.viewColumns(sessions, names)
-	keep := "NULL"
-	if set.policy.ArchiveKeep != sessioncleanup.Never {
-		keep = fmt.Sprint(set.policy.ArchiveKeep.Microseconds())
-	}
 	return []string{
-		relative(l.sql("view", names), p, cut.Now), filled("archive_view", sqlfile.Names{"archive_keep": keep}), relative(l.sql("stats_view", names), p, cut.Now),
+		relative(l.sql("view", names), p, cut.Now), filled("archive_view", sqlfile.Names{"archive_keep": archiveKeepInView(set.policy)}), relative(l.sql("stats_view", names), p, cut.Now),
 	}
 }
 

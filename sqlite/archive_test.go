@@ -238,7 +238,7 @@ func TestManyRowsOfASessionAreArchivedReadInPagesAndRestored(t *testing.T) {
 	t.Parallel()
 	const numbered = "WITH RECURSIVE c (n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM c WHERE n < 259) "
 	_, app, m := concert(t, sessioncleanup.Policy{},
-		"INSERT INTO votes "+numbered+"SELECT n, 1, n FROM c", "INSERT INTO songs "+numbered+"SELECT n, 1 FROM c", "INSERT INTO bills "+numbered+"SELECT n, 1 FROM c")
+		"INSERT INTO votes "+numbered+"SELECT n, 1, n FROM c", "INSERT INTO songs "+numbered+"SELECT n, CASE WHEN n < 130 THEN 1 ELSE n END FROM c", "INSERT INTO bills "+numbered+"SELECT n, 1 FROM c")
 	const dump = `
 		SELECT id || ' ' || session_id || ' ' || song FROM votes UNION ALL SELECT 'song ' || id || ' ' || vote_id FROM songs
 		 UNION ALL SELECT 'bill ' || id || ' ' || coalesce(session_id, '') FROM bills ORDER BY 1`

@@ -62,7 +62,8 @@ func TestARunClassesSessionsByTheirTagsAndFollowsThem(t *testing.T) {
 	if got := classes(t, d); got != "1=gold vip, 3=vip" {
 		t.Errorf("classes: %s", got)
 	}
-	execute(t, d.DB, "UPDATE sessioncleanup_tags SET tag = 'gold' WHERE session_id = 3; DELETE FROM sessioncleanup_tags WHERE session_id = 1 AND tag = 'vip'")
+	// An application that restores its data, for example, has the triggers do nothing.
+	execute(t, d.DB, "SET @sessioncleanup_own = 1; UPDATE sessioncleanup_tags SET tag = 'gold' WHERE session_id = 3; SET @sessioncleanup_own = NULL; DELETE FROM sessioncleanup_tags WHERE session_id = 1 AND tag = 'vip'")
 	if result := ruledRun(t, store, rules); result.Deleted() != 0 || classes(t, d) != "1=gold, 3=gold" {
 		t.Errorf("the run after other tags deleted %d, and classes are %s", result.Deleted(), classes(t, d))
 	}

@@ -52,10 +52,10 @@ BEGIN
 END
 
 -- name: retagged
--- The class of the session follows with the next run.
+-- The class of the session follows with the next run, also where the application has the other triggers do nothing.
 CREATE TRIGGER "{name}" AFTER "{event}" ON sessioncleanup_tags FOR EACH ROW
 BEGIN
-  IF @sessioncleanup_own IS NULL THEN
+  IF @sessioncleanup_library IS NULL THEN
     INSERT INTO sessioncleanup_retagged (session) VALUES ("{retagged}");
   END IF;
 END

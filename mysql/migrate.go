@@ -62,6 +62,9 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		if err := s.createViews(ctx, c, catalog, &want); err != nil {
 			return err
 		}
+		if err := s.tagColumns(ctx, &want); err != nil {
+			return err
+		}
 		want.adopted.Filled, want.adopted.Ready = true, true
 		if plan.have.adopted.Ready && same(want.policy, plan.have.policy) && same(want.schema, plan.have.schema) && same(want.adopted, plan.have.adopted) {
 			return nil
@@ -154,7 +157,8 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	}
 	out.create = catalog.tables[out.want.schema.Table] == nil && same(out.want.schema, sessioncleanup.OwnSchema())
 	if !out.create {
-		if out.missing, err = catalog.check(out.want.schema); err != nil {
+		out.missing, err = catalog.check(out.want.schema)
+		if err = errors.Join(err, catalog.checkTagColumns(out.want.schema)); err != nil {
 			return plan{}, err
 		}
 	}
@@ -173,6 +177,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 		}
 	}
 	a.Filled = a.Filled && len(out.missing) == 0 && same(out.want.schema, have.schema)
+	catalog.planTags(&out.want)
 	return out, nil
 }
 

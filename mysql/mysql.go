@@ -123,7 +123,18 @@ func (s *Store) check(ctx context.Context) error {
 		if err := c.row(ctx, statements["server"], nil, &version); err != nil {
 			return err
 		}
-		return supported(version)
+		if err := supported(version); err != nil {
+			return err
+		}
+		var logged bool
+		var format string
+		if err := c.row(ctx, statements["binary_log"], nil, &logged, &format); err != nil {
+			return err
+		}
+		if logged && format == "STATEMENT" {
+			return invalid.Errorf("the server has binlog_format=STATEMENT, with which it refuses the isolation level READ COMMITTED: want MIXED or ROW")
+		}
+		return nil
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,7 +62,7 @@ func beside(s shape) shape {
 func TestAStoreWithANameBesideOneWithout(t *testing.T) {
 	t.Parallel()
 	thorough.Only(t, thorough.Tables)
-	storetest.Run(t, beside(guide).harness, "sweep", "application", "tags", "outbox")
+	storetest.Run(t, beside(guide).harness, "sweep", "application", "tags", "rules", "outbox")
 }
 
 func TestAnInstallerWithANameBesideOneWithout(t *testing.T) {
@@ -220,6 +221,52 @@ func TestNamesOfTheApplicationMayLookLikeThoseOfAnInstallation(t *testing.T) {
 	}
 	if after, err := describe(t.Context(), d.DB); err != nil || after != before {
 		t.Errorf("Uninstall left more or less than was there (%v):\n%s", err, cmp.Diff(strings.Split(before, "\n"), strings.Split(after, "\n")))
+	}
+}
+
+func TestASecondTableIsAdoptedWhileBothAreInUse(t *testing.T) {
+	t.Parallel()
+	d := besideRooms(t, ofRooms)
+	execute(t, d.DB, "INSERT INTO sessions (id, last_activity) SELECT seq, UTC_TIMESTAMP(3) FROM seq_1_to_5000")
+	store := open(t, d, live)
+	done, end := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	failures := make(chan error, 9)
+	for client := range 4 {
+		clients.Go(func() {
+			for i := client + 1; done.Err() == nil; i = i%9 + 1 {
+				if _, err := d.DB.ExecContext(t.Context(), "INSERT INTO propositions (session_id, room_id) VALUES (?, ?)", i, i); err != nil { //nolint:contextcheck // it ends with the test
+					failures <- err
+					return
+				}
+			}
+		})
+	}
+	m, err := sessioncleanup.New(open(t, d, ofRooms), sessioncleanup.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients.Go(func() {
+		for done.Err() == nil {
+			if _, err := m.Cleanup(t.Context(), sessioncleanup.Run{}); err != nil { //nolint:contextcheck // it ends with the test
+				failures <- err
+				return
+			}
+		}
+	})
+	migrated(t, store)
+	end()
+	clients.Wait()
+	close(failures)
+	for err := range failures {
+		t.Error(err)
+	}
+	if err := store.Validate(t.Context()); err != nil {
+		t.Error(err)
+	}
+	execute(t, d.DB, "DELETE FROM live_sessioncleanup_touches; DELETE FROM sessioncleanup_touches; INSERT INTO propositions (session_id, room_id) VALUES (1, 1)")
+	if notes := value[int](t, d, "SELECT (SELECT COUNT(*) FROM live_sessioncleanup_touches) * 10 + (SELECT COUNT(*) FROM sessioncleanup_touches)"); notes != 11 {
+		t.Errorf("a row of activity leaves %d notes, want one of each installation", notes)
 	}
 }
 

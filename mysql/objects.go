@@ -57,6 +57,11 @@ func (l *layout) triggers() []object {
 		"new_active":           l.active(side("NEW")), "old_active": l.active(side("OLD")), "new_visible": l.visible(side("NEW")), "old_visible": l.visible(side("OLD")),
 		"updated_at_column": sqlfile.Column(s.UpdatedAt),
 	})
+	names["old_last_activity"] = side("OLD")(s.LastActivity)
+	if strings.HasPrefix(l.adopted.Clocks[s.LastActivity], "CURRENT_TIMESTAMP") {
+		names["old_last_activity"] = filled("old_stamp", sqlfile.Names{"column": sqlfile.Column(s.LastActivity)})
+	}
+	names["is_past"] = filled("is_past", names)
 	used := filled("appeared", names)
 	if s.UpdatedAt != "" && len(s.Sources) == 0 {
 		used += " OR " + filled("used_by_update", names)
@@ -74,6 +79,11 @@ func (l *layout) triggers() []object {
 	add("tagged", prefix+"tag_changed", sqlfile.Names{"event": "UPDATE"})
 	for event, rows := range map[string]string{"INSERT": "NEW.session_id", "UPDATE": "NEW.session_id), (OLD.session_id", "DELETE": "OLD.session_id"} {
 		add("retagged", prefix+"retagged_by_"+strings.ToLower(event), sqlfile.Names{"event": event, "retagged": rows})
+	}
+	if len(s.TagColumns) > 0 {
+		more := l.columnNames(side)
+		add("column_inserted", columnInserted, more)
+		add("column_updated", columnUpdated, more)
 	}
 	for _, source := range s.Sources {
 		more := sqlfile.Names{"source": sqlfile.Column(source.Table), "source_session": sqlfile.Column(source.Session)}

@@ -17,6 +17,9 @@ var _ sessioncleanup.Tagger = (*Store)(nil)
 // nor does TRUNCATE.
 const sinceColumn = prefix + "since"
 
+// ownColumns are the library's columns of the sessions, which are not the application's.
+var ownColumns = []string{sinceColumn, classColumn}
+
 // Tags counts the sessions of each tag.
 func (s *Store) Tags(ctx context.Context, owner string) (all []sessioncleanup.TagCount, err error) {
 	err = s.readingSessions(ctx, func(c *conn) error {
@@ -96,6 +99,10 @@ func (w *restoration) restoreTag(ctx context.Context, e sessioncleanup.Archived,
 		return err
 	}
 	tag, _ := values["tag"].(string)
+	if w.schema.CheckTags(sessioncleanup.TagChange{Add: []string{tag}}) != nil { // the session's row has made it
+		w.out.Rows++
+		return nil
+	}
 	err = w.writeTags(ctx, cmp.Or(w.newIDs[e.ID].Text, e.SessionID), sessioncleanup.TagChange{Add: []string{tag}})
 	if kind := kindOfObstacle(err); kind != "" {
 		w.obstruct(kind, e, row, textOfObstacle(err))

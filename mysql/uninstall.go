@@ -93,7 +93,7 @@ func (s *Store) dropFromTables(ctx context.Context, c *conn, catalog *catalog, s
 			changes = append(changes, filled("drop_column", sqlfile.Names{"column": sqlfile.Column(added.Column)}))
 		}
 	}
-	for _, own := range []string{sinceColumn, classColumn} {
+	for _, own := range ownColumns {
 		if t.column(own) != nil {
 			changes = append(changes, filled("drop_column", sqlfile.Names{"column": sqlfile.Column(own)}))
 		}

@@ -122,6 +122,14 @@ func (l *layout) viewColumns(sessions *table, names sqlfile.Names) string {
 	return strings.Join(columns, ",\n       ")
 }
 
+// sinceRead is a time relative to a moment, which stands for the time at which a view is read. None is NULL.
+func sinceRead(at, now time.Time) string {
+	if at.IsZero() {
+		return "NULL"
+	}
+	return fmt.Sprintf("(UTC_TIMESTAMP(6) + INTERVAL %d MICROSECOND)", at.Sub(now).Microseconds())
+}
+
 // relative is a statement with its parameters in it, for a view, which can have none. Times are relative to a moment, which stands for the
 // time at which the view is read.
 func relative(statement string, p params, now time.Time) string {
@@ -135,7 +143,7 @@ func relative(statement string, p params, now time.Time) string {
 		case known && value == nil:
 			return "NULL"
 		case isTime:
-			return fmt.Sprintf("(UTC_TIMESTAMP(6) + INTERVAL %d MICROSECOND)", at.Sub(now).Microseconds())
+			return sinceRead(at, now)
 		default:
 			panic(fmt.Sprintf("mysql: a view cannot have the parameter %s: %T", match, value)) // a mistake of this package
 		}

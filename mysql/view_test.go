@@ -148,7 +148,7 @@ func TestTheViewShowsOwnersActivityAndAge(t *testing.T) {
 		t.Errorf("the view (-want +got):\n%s", diff)
 	}
 	columns := texts(t, d, "SELECT GROUP_CONCAT(column_name ORDER BY ordinal_position SEPARATOR ' ') FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = 'sessions_cleanup_view'")
-	if want := "id streamer_id name code active created_at updated_at last_activity expires_at auto_cleanup deactivated_at streamer_name hours_inactive days_old cleanup_status status total_propositions"; columns[0] != want {
+	if want := "id streamer_id name code plan active created_at updated_at last_activity expires_at auto_cleanup deactivated_at streamer_name hours_inactive days_old cleanup_status status total_propositions"; columns[0] != want {
 		t.Errorf("columns of the view: %s, want %s", columns[0], want)
 	}
 }

@@ -105,7 +105,7 @@ func create(t testing.TB) Database {
 
 // neutral are the settings of the application's connections, whatever the server's are.
 var neutral = map[string]string{
-	"time_zone": "'+05:30'", "sql_mode": "''", "foreign_key_checks": "1", "unique_checks": "1", "sql_safe_updates": "0", "sql_select_limit": "DEFAULT", "autocommit": "1",
+	"time_zone": "'+05:30'", "sql_mode": "''", "foreign_key_checks": "1", "unique_checks": "1", "sql_safe_updates": "0", "sql_select_limit": "18446744073709551615", "autocommit": "1", "completion_type": "0", "default_storage_engine": "InnoDB", "sql_big_selects": "1",
 }
 
 func (s *Server) create(t testing.TB) Database {

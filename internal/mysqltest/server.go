@@ -108,7 +108,7 @@ func folder() string {
 
 func initialise(install, home string, as *syscall.Credential) error {
 	cmd := exec.Command(install, "--no-defaults", "--datadir="+filepath.Join(home, "data"), "--auth-root-authentication-method=normal",
-		"--skip-test-db", "--innodb-log-file-size=64M", "--innodb-flush-method=nosync")
+		"--skip-test-db", "--tmpdir="+home, "--innodb-log-file-size=64M", "--innodb-flush-method=nosync")
 	cmd.Dir = home
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 	if out, err := cmd.CombinedOutput(); err != nil {

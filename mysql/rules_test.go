@@ -217,3 +217,26 @@ func TestMigrateBringsAnEarlierInstallationToRules(t *testing.T) {
 		t.Errorf("Uninstall leaves the columns %q, %v", columns, err)
 	}
 }
+
+// Triggers of the sessions set the tags of columns, in the library's own statements too.
+func TestClassesFollowTheTagsOfColumns(t *testing.T) {
+	t.Parallel()
+	d := mysqltest.New(t)
+	execute(t, d.DB, "CREATE TABLE sessions (id INT PRIMARY KEY, name TEXT, plan VARCHAR(20), active BOOLEAN NOT NULL DEFAULT TRUE, created_at DATETIME, updated_at DATETIME)")
+	const rules = "plan:gold: delete=never"
+	ruled(t, open(t, d, mysql.Config{}), rules)
+	old(t, d, 1, 2)
+	execute(t, d.DB, "SET @sessioncleanup_own = 1; UPDATE sessions SET plan = 'gold' WHERE id = 1; SET @sessioncleanup_own = NULL")
+	store := open(t, d, mysql.Config{Schema: sessioncleanup.Schema{TagColumns: []string{"plan"}}})
+	ruled(t, store, rules)
+	if got := classes(t, d); got != "1=plan:gold, 2=-" {
+		t.Errorf("the classes are %s", got)
+	}
+	if result := ruledRun(t, store, rules); result.Deleted() != 1 {
+		t.Errorf("the run deleted %d, want the session without the tag", result.Deleted())
+	}
+	execute(t, d.DB, "SET @sessioncleanup_own = 1; UPDATE sessions SET plan = NULL; SET @sessioncleanup_own = NULL")
+	if result := ruledRun(t, store, rules); result.Deleted() != 1 {
+		t.Errorf("the run deleted %d, want the session whose tag is gone", result.Deleted())
+	}
+}

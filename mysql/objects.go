@@ -78,7 +78,11 @@ func (l *layout) triggers() []object {
 	add("tagged", prefix+"tag_added", sqlfile.Names{"event": "INSERT"})
 	add("tagged", prefix+"tag_changed", sqlfile.Names{"event": "UPDATE"})
 	for event, rows := range map[string]string{"INSERT": "NEW.session_id", "UPDATE": "NEW.session_id), (OLD.session_id", "DELETE": "OLD.session_id"} {
-		add("retagged", prefix+"retagged_by_"+strings.ToLower(event), sqlfile.Names{"event": event, "retagged": rows})
+		noted := "TRUE"
+		if event == "DELETE" {
+			noted = "@sessioncleanup_library IS NULL"
+		}
+		add("retagged", prefix+"retagged_by_"+strings.ToLower(event), sqlfile.Names{"event": event, "retagged": rows, "noted": noted})
 	}
 	if len(s.TagColumns) > 0 {
 		more := l.columnNames(side)

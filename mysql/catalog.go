@@ -243,7 +243,7 @@ func (c *catalog) describe() adopt.Database {
 			out.Other = "a table of the engine " + t.engine + ", which has no transactions"
 		}
 		for _, column := range t.columns {
-			if slices.Contains(ownColumns, column.name) {
+			if ownColumn(column.name) {
 				continue
 			}
 			out.Columns = append(out.Columns, adopt.Column{

@@ -57,7 +57,7 @@ var guide = shape{
 	tables: `
 	CREATE TABLE users (id INT AUTO_INCREMENT PRIMARY KEY, username VARCHAR(50) NOT NULL);
 	CREATE TABLE sessions (
-		id INT AUTO_INCREMENT PRIMARY KEY, streamer_id INT, name TEXT, code VARCHAR(20),
+		id INT AUTO_INCREMENT PRIMARY KEY, streamer_id INT, name TEXT, code VARCHAR(20), plan VARCHAR(60) CHARACTER SET utf8mb4,
 		active BOOLEAN NOT NULL DEFAULT TRUE,
 		created_at DATETIME(6), updated_at DATETIME(6), FOREIGN KEY (streamer_id) REFERENCES users (id));
 	CREATE TABLE propositions (
@@ -65,7 +65,7 @@ var guide = shape{
 		FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE);
 	INSERT INTO users (id, username) VALUES (1,'u1'),(2,'u2'),(3,'u3'),(4,'u4'),(5,'u5'),(6,'u6'),(7,'u7'),(8,'u8'),(9,'u9'),(10,'u10'),(11,'u11'),(12,'u12');
 	INSERT INTO users (id, username) SELECT 1000 + id, username FROM users`,
-	owner: "streamer_id", ids: "INT", source: "propositions",
+	owner: "streamer_id", ids: "INT", source: "propositions", config: mysql.Config{Schema: sessioncleanup.Schema{TagColumns: []string{"plan"}}},
 	adjust: func(h *storetest.Harness) { h.Owner = func(n int) string { return fmt.Sprint(n) } },
 }
 
@@ -222,6 +222,12 @@ func (s shape) harness(t testing.TB) storetest.Harness {
 			}
 			return nil
 		},
+	}
+	if len(s.config.Schema.TagColumns) > 0 {
+		h.SetPlan = func(ctx context.Context, id, value string) error {
+			_, err := d.DB.ExecContext(ctx, "UPDATE sessions SET plan = ? WHERE id = "+s.value, null(value), id)
+			return err
+		}
 	}
 	if s.source != "" {
 		h.Activity = func(ctx context.Context, id string) error {

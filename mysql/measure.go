@@ -24,7 +24,6 @@ type measure struct {
 	byClass bool       // the classes say which tags the sessions have, but for those that were tagged since
 	inTable string     // the number, for a row of the table
 	given   params
-	ofClass map[int64]int
 }
 
 // The cutoffs in the rules, and their parameters.

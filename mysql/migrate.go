@@ -62,6 +62,9 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		if err := s.createViews(ctx, c, catalog, &want); err != nil {
 			return err
 		}
+		if err := s.tagColumns(ctx, &want); err != nil {
+			return err
+		}
 		want.adopted.Filled, want.adopted.Ready = true, true
 		if plan.have.adopted.Ready && same(want.policy, plan.have.policy) && same(want.schema, plan.have.schema) && same(want.adopted, plan.have.adopted) {
 			return nil
@@ -173,6 +176,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 		}
 	}
 	a.Filled = a.Filled && len(out.missing) == 0 && same(out.want.schema, have.schema)
+	catalog.planTags(&out.want)
 	return out, nil
 }
 

@@ -80,6 +80,11 @@ func (l *layout) triggers() []object {
 	for event, rows := range map[string]string{"INSERT": "NEW.session_id", "UPDATE": "NEW.session_id), (OLD.session_id", "DELETE": "OLD.session_id"} {
 		add("retagged", prefix+"retagged_by_"+strings.ToLower(event), sqlfile.Names{"event": event, "retagged": rows})
 	}
+	if len(s.TagColumns) > 0 {
+		more := l.columnNames(side)
+		add("column_inserted", columnInserted, more)
+		add("column_updated", columnUpdated, more)
+	}
 	for _, source := range s.Sources {
 		more := sqlfile.Names{"source": sqlfile.Column(source.Table), "source_session": sqlfile.Column(source.Session)}
 		add("activity_inserted", named(source.Table, source.Session, "inserted"), more)

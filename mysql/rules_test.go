@@ -75,18 +75,32 @@ func TestARunClassesSessionsByTheirTagsAndFollowsThem(t *testing.T) {
 	}
 }
 
-func TestOtherRulesClassSessionsAnew(t *testing.T) {
+func TestOtherRulesClassSessionsAnewAndReplaceTheViews(t *testing.T) {
 	t.Parallel()
-	store, d := adopted(t, rooms)
+	d := mysqltest.New(t)
+	execute(t, d.DB, rooms)
+	store := open(t, d, withView)
+	ruled(t, store, "none")
 	old(t, d, 1, 2)
 	execute(t, d.DB, "INSERT INTO sessioncleanup_tags (session_id, tag) VALUES (1, 'vip'), (2, 'gold'), (1, 'gold')")
-	for _, step := range []struct{ rules, classes string }{
-		{"vip: delete=never", "1=vip, 2=-"}, {"gold: delete=1d; vip: delete=never", "1=gold vip, 2=gold"}, {"gold: delete=2d", "1=gold, 2=gold"},
-		{"none", "1=-, 2=-"}, {"vip: delete=90d", "1=vip, 2=-"},
+	for _, step := range []struct {
+		rules, classes, toDelete string
+		migrate                  bool
+	}{
+		{"vip: delete=never", "1=vip, 2=-", "2", false}, {"gold: delete=1d; vip: delete=never", "1=gold vip, 2=gold", "2", false}, {"gold: delete=200d", "1=gold, 2=gold", "", true},
+		{"none", "1=-, 2=-", "1,2", false}, {"vip: delete=90d", "1=vip, 2=-", "1,2", true},
 	} {
-		ruled(t, store, step.rules)
+		if step.migrate {
+			ruled(t, store, step.rules)
+		} else if p, err := store.SetPolicy(t.Context(), sessioncleanup.Policy{Rules: step.rules}, sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil || p.Rules != step.rules {
+			t.Fatalf("SetPolicy: %+v, %v", p.Rules, err)
+		}
 		if got := classes(t, d); got != step.classes {
 			t.Errorf("classes with the rules %q: %s, want %s", step.rules, got, step.classes)
+		}
+		got := value[string](t, d, "SELECT COALESCE(GROUP_CONCAT(id ORDER BY id), '') FROM sessions_cleanup_view WHERE status = 'to_delete'")
+		if got != step.toDelete {
+			t.Errorf("with the rules %q the view has %q to delete, want %q", step.rules, got, step.toDelete)
 		}
 	}
 	if result := ruledRun(t, store, "gold: delete=never"); result.Deleted() != 0 {

@@ -41,6 +41,10 @@ type adopted struct {
 	ExpiryRequired bool `json:"expiry_required,omitempty"`
 	// Updating are the columns of the sessions with ON UPDATE CURRENT_TIMESTAMP.
 	Updating []string `json:"updating,omitempty"`
+	// TagColumns are all columns that there may be tags of, sorted. Tagged says that these are Schema.TagColumns, and all their tags
+	// are there: see tagcolumns.go.
+	TagColumns []string `json:"tag_columns,omitempty"`
+	Tagged     bool     `json:"tagged,omitempty"`
 	// Reached are the tables that a deletion of sessions reaches by foreign keys.
 	Reached []string `json:"reached,omitempty"`
 
@@ -184,9 +188,6 @@ func validSchema(s sessioncleanup.Schema) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
-	if len(s.TagColumns) > 0 {
-		return invalid.Errorf("schema.tag_columns is %q: MariaDB does not have tags follow columns yet, want none", s.TagColumns)
-	}
 	s = s.WithDefaults()
 	tables := []string{s.Table}
 	names := []string{s.ID, s.Owner, s.Name, s.Code, s.CreatedAt, s.UpdatedAt, s.Active, s.LastActivity, s.ExpiresAt, s.AutoCleanup, s.DeactivatedAt, s.DeletedAt}
@@ -199,6 +200,7 @@ func validSchema(s sessioncleanup.Schema) error {
 	for _, only := range s.Only {
 		names = append(names, only.Column)
 	}
+	names = append(names, s.TagColumns...)
 	for _, table := range tables {
 		if strings.Contains(table, ".") {
 			return invalid.Errorf("the schema has the table %q: want a table of the database in the URL, without a dot", table)

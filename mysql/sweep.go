@@ -124,6 +124,11 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 	if err != nil {
 		return result, err
 	}
+	if b.After == "" {
+		if err := s.followed(ctx); err != nil {
+			return result, err
+		}
+	}
 	w := &sweep{Batch: b, from: from, left: left, reach: &linksRead{}}
 	if b.Action == sessioncleanup.ActionDeleted && b.After == "" && b.Only == nil {
 		if err := s.forgetTags(ctx, b.Lease); err != nil {

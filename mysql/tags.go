@@ -99,6 +99,10 @@ func (w *restoration) restoreTag(ctx context.Context, e sessioncleanup.Archived,
 		return err
 	}
 	tag, _ := values["tag"].(string)
+	if w.schema.CheckTags(sessioncleanup.TagChange{Add: []string{tag}}) != nil { // the session's row has made it
+		w.out.Rows++
+		return nil
+	}
 	err = w.writeTags(ctx, cmp.Or(w.newIDs[e.ID].Text, e.SessionID), sessioncleanup.TagChange{Add: []string{tag}})
 	if kind := kindOfObstacle(err); kind != "" {
 		w.obstruct(kind, e, row, textOfObstacle(err))

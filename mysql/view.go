@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -70,15 +71,13 @@ func views(catalog *catalog, set settings) []string {
 		return known(name)
 	})
 	cut := l.cutoffsAt(set.policy.Thresholds(), time.Unix(0, 0))
-	l = l.measuredInViews(cut)
+	ruled := params{}
+	l = l.measuredInViews(cut, ruled)
 	names, p, _ := l.where(sessioncleanup.Filter{}, "", cut)
+	maps.Copy(p, ruled)
 	names["view_columns"] = l.viewColumns(sessions, names)
-	keep := "NULL"
-	if set.policy.ArchiveKeep != sessioncleanup.Never {
-		keep = fmt.Sprint(set.policy.ArchiveKeep.Microseconds())
-	}
 	return []string{
-		relative(l.sql("view", names), p, cut.Now), filled("archive_view", sqlfile.Names{"archive_keep": keep}), relative(l.sql("stats_view", names), p, cut.Now),
+		relative(l.sql("view", names), p, cut.Now), filled("archive_view", sqlfile.Names{"archive_keep": archiveKeepInView(set.policy)}), relative(l.sql("stats_view", names), p, cut.Now),
 	}
 }
 
@@ -123,52 +122,6 @@ func (l *layout) viewColumns(sessions *table, names sqlfile.Names) string {
 	return strings.Join(columns, ",\n       ")
 }
 
-// measuredInViews is the layout with rules that measure each session by its tags. Of several rules the earliest cutoff counts, as
-// Cutoffs.For has it: so the first one that applies, in the order of their cutoffs, of which none at all comes first.
-func (l *layout) measuredInViews(cut sessioncleanup.Cutoffs) *layout {
-	if len(cut.Rules) == 0 {
-		return l
-	}
-	first := func(otherwise string, of func(r sessioncleanup.RuleCutoffs) time.Time, order func(a, b time.Time) int) string {
-		rules := slices.SortedStableFunc(slices.Values(cut.Rules), func(a, b sessioncleanup.RuleCutoffs) int { return order(of(a), of(b)) })
-		text := "CASE"
-		for _, r := range rules {
-			seen, _ := l.tagged(r.Tag, "'"+r.Tag+"'")
-			text += " WHEN " + seen + " THEN " + sinceRead(of(r), cut.Now)
-		}
-		return text + " ELSE " + otherwise + " END"
-	}
-	noneLast := func(a, b time.Time) int {
-		if a.IsZero() != b.IsZero() {
-			return -a.Compare(b)
-		}
-		return a.Compare(b)
-	}
-	warned := func(r sessioncleanup.RuleCutoffs) time.Time { return r.Warned }
-	out := *l
-	out.names = with(l.names, sqlfile.Names{
-		"cut_inactive": first(":inactive", func(r sessioncleanup.RuleCutoffs) time.Time { return r.Inactive }, time.Time.Compare),
-		"cut_delete":   first(":delete", func(r sessioncleanup.RuleCutoffs) time.Time { return r.Delete }, time.Time.Compare),
-		"cut_warned":   first(":warned", warned, noneLast),
-		"cut_given_up": first(":given_up", func(r sessioncleanup.RuleCutoffs) time.Time {
-			if !cut.Proceed {
-				return time.Time{}
-			}
-			return r.Warned
-		}, noneLast),
-	})
-	out.seenRules = out.rules(asSeen)
-	return &out
-}
-
-// sinceRead is a time relative to a moment, which stands for the time at which a view is read. None is NULL.
-func sinceRead(at, now time.Time) string {
-	if at.IsZero() {
-		return "NULL"
-	}
-	return fmt.Sprintf("(UTC_TIMESTAMP(6) + INTERVAL %d MICROSECOND)", at.Sub(now).Microseconds())
-}
-
 // relative is a statement with its parameters in it, for a view, which can have none. Times are relative to a moment, which stands for the
 // time at which the view is read.
 func relative(statement string, p params, now time.Time) string {
@@ -182,7 +135,7 @@ func relative(statement string, p params, now time.Time) string {
 		case known && value == nil:
 			return "NULL"
 		case isTime:
-			return sinceRead(at, now)
+			return fmt.Sprintf("(UTC_TIMESTAMP(6) + INTERVAL %d MICROSECOND)", at.Sub(now).Microseconds())
 		default:
 			panic(fmt.Sprintf("mysql: a view cannot have the parameter %s: %T", match, value)) // a mistake of this package
 		}

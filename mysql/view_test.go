@@ -74,9 +74,6 @@ func viewsAgree(t *testing.T, of string) {
 		}
 	}
 	execute(t, d.DB, "INSERT INTO votes (session_id) SELECT id FROM sessions WHERE id % 10 = 0; SET @sessioncleanup_own = 1; UPDATE sessions SET last_activity = NULL WHERE id < 5; SET @sessioncleanup_own = NULL")
-	for n, tag := range []string{"vip", "long", "test", "other"} {
-		execute(t, d.DB, fmt.Sprintf("INSERT INTO sessioncleanup_tags (session_id, tag) SELECT id, '%s' FROM sessions WHERE id %% %d = 0", tag, 3+2*n))
-	}
 	warned := sessioncleanup.Policy{WarnBefore: 7 * day}
 	now, err := store.Now(t.Context())
 	if err == nil {
@@ -85,12 +82,16 @@ func viewsAgree(t *testing.T, of string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	execute(t, d.DB, `UPDATE sessioncleanup_notices SET delivered_at = UTC_TIMESTAMP() - INTERVAL 8 DAY WHERE session % 3 = 0;
+	execute(t, d.DB, `INSERT INTO sessioncleanup_tags (session_id, tag) SELECT id, 'vip' FROM sessions WHERE id % 7 = 0;
+		INSERT INTO sessioncleanup_tags (session_id, tag) SELECT id, 'test' FROM sessions WHERE id % 3 = 0; INSERT INTO sessioncleanup_tags (session_id, tag) SELECT id, 'long' FROM sessions WHERE id % 5 = 0;
+		UPDATE sessioncleanup_notices SET delivered_at = UTC_TIMESTAMP() - INTERVAL 8 DAY WHERE session % 3 = 0;
 		UPDATE sessioncleanup_notices SET failed_at = UTC_TIMESTAMP() - INTERVAL 8 DAY WHERE session % 3 = 1`)
 	words := map[sessioncleanup.Status]string{sessioncleanup.StatusToDeactivate: "À désactiver", sessioncleanup.StatusToDelete: "À supprimer"}
 	for _, p := range []sessioncleanup.Policy{
 		{}, {InactiveAfter: 12 * time.Hour, DeleteAfter: 7 * day}, {InactiveAfter: sessioncleanup.Never}, {ReactivateOnActivity: sessioncleanup.On},
-		{Rules: "vip: delete=never; long: inactive=10d delete=45d; test: inactive=1h delete=1d warn=12h"}, {WarnBefore: 7 * day, Undeliverable: sessioncleanup.UndeliverableProceed, Rules: "long: delete=45d; test: delete=8d; odd: delete=never"},
+		{Rules: "vip: inactive=never delete=never; test: inactive=12h delete=7d; long: inactive=60d delete=60d; unused: delete=1d"},
+		{WarnBefore: 7 * day, Undeliverable: sessioncleanup.UndeliverableProceed, Rules: "vip: warn=never; test: delete=7d warn=1d; long: delete=60d warn=20d"},
+		{WarnBefore: 7 * day, Rules: "vip: delete=never; test: delete=7d warn=never; long: delete=60d"}, {Rules: "vip: warn=7d; long: inactive=60d"},
 		warned, {WarnBefore: 7 * day, Undeliverable: sessioncleanup.UndeliverableProceed}, {DeleteAfter: sessioncleanup.Never, TouchInterval: time.Hour},
 	} {
 		if err := store.Migrate(t.Context(), p); err != nil {
@@ -147,7 +148,7 @@ func TestTheViewShowsOwnersActivityAndAge(t *testing.T) {
 		t.Errorf("the view (-want +got):\n%s", diff)
 	}
 	columns := texts(t, d, "SELECT GROUP_CONCAT(column_name ORDER BY ordinal_position SEPARATOR ' ') FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = 'sessions_cleanup_view'")
-	if want := "id streamer_id name code active created_at updated_at last_activity expires_at auto_cleanup deactivated_at streamer_name hours_inactive days_old cleanup_status status total_propositions"; columns[0] != want {
+	if want := "id streamer_id name code plan active created_at updated_at last_activity expires_at auto_cleanup deactivated_at streamer_name hours_inactive days_old cleanup_status status total_propositions"; columns[0] != want {
 		t.Errorf("columns of the view: %s, want %s", columns[0], want)
 	}
 }
@@ -266,5 +267,30 @@ func TestAViewShowsNothingThatItsReaderMayNotRead(t *testing.T) {
 	as = d.As(t, "SELECT").DB
 	if _, err := as.ExecContext(t.Context(), "SELECT * FROM sessions_cleanup_view"); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTheViewOfTheArchiveFollowsTheRules(t *testing.T) {
+	t.Parallel()
+	d := mysqltest.New(t)
+	store := open(t, d, withView)
+	policy := sessioncleanup.Policy{ArchiveKeep: 30 * day, Rules: "vip: archive=never; short: archive=1d; long: archive=90d; other: delete=1d"}
+	if err := store.Migrate(t.Context(), policy); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, d.DB, `INSERT INTO sessioncleanup_archive (session, owner, name, archived_at, actor, reason, run_id, row_count, bytes, tags)
+		SELECT ELT(seq, '', 'none', 'short', 'short long', 'short vip', 'other short', 'other'), '', '', '2026-01-01', '', '', '', 0, 0, ELT(seq, '', 'none', 'short', 'short long', 'short vip', 'other short', 'other') FROM seq_1_to_7`)
+	got := texts(t, d, "SELECT CONCAT(session_id, ': ', COALESCE(DATEDIFF(purge_at, archived_at), 'never')) FROM sessions_archive_view ORDER BY id")
+	var want []string
+	for _, tags := range []string{"", "none", "short", "short long", "short vip", "other short", "other"} {
+		keep := policy.WithDefaults().ArchiveKeepOf(strings.Fields(tags))
+		days := fmt.Sprint(int(keep / day))
+		if keep == sessioncleanup.Never {
+			days = "never"
+		}
+		want = append(want, tags+": "+days)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-Go +view)\n%s", diff)
 	}
 }

@@ -103,7 +103,7 @@ func newModel(t *testing.T, w *application, pool *pgxpool.Pool) *model {
 			}
 		}
 	}
-	perhaps := map[string]float64{} // times whose column's name does not say what they are: they count where nothing else does
+	perhaps := map[string]float64{} // times whose column's name does not say what they are: they may count, and need not
 	for _, src := range w.sources {
 		at := "NULL::timestamptz"
 		if src.at != "" {
@@ -124,6 +124,8 @@ func newModel(t *testing.T, w *application, pool *pgxpool.Pool) *model {
 	for id, s := range m.Sessions {
 		if at, ok := perhaps[id]; ok && math.IsInf(s.Used, -1) {
 			s.Stated = at
+		} else if ok {
+			s.Stated, s.Used = min(s.Stated, s.Used), max(s.Used, at)
 		}
 		s.Settle(now)
 	}
@@ -243,7 +245,12 @@ func (m *model) ruledRun(t *testing.T, store *postgres.Store, random *rand.Rand)
 		p = runmodel.PolicyOf(m.Rules)
 		agree(nil)
 	}
-	m.Run(t, manage(), func() { m.Retag(t, random, 2, nil) })
+	batches := 0
+	m.Run(t, manage(), func() {
+		if batches++; batches < 10 {
+			m.Retag(t, random, 20, nil)
+		}
+	})
 	agree(nil)
 }
 

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -94,6 +93,9 @@ func (c *conn) archive(ctx context.Context, limits sessioncleanup.Archiving, cau
 	if err := w.number(ctx); err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(ids, func(id string) bool { return w.entries[id] == nil }) {
+		return nil, errUnnamed
+	}
 	for n := range c.archival.tables {
 		if err := w.keepRows(ctx, n); err != nil {
 			return nil, err
@@ -150,10 +152,10 @@ func (w *archiving) find(ctx context.Context, ids []string) error {
 		"columns": columns, "keys": strings.Join(a.sessions.keyOf(a.sessions.quoted()), ", "),
 		"padding": strings.Repeat(", NULL", a.width-len(a.sessions.keyColumnsOrRowID())), "steps": "\n" + strings.Join(steps, "\n"),
 	})
-	if _, err := w.exec(ctx, find, p); err != nil {
-		return err
+	_, err = w.exec(ctx, find, p)
+	if err == nil && slices.ContainsFunc(a.links, func(l link) bool { return l.effect() == effectUnlinked }) { // they ask whether a row was found
+		_, err = w.ExecContext(ctx, filled("index_found", sqlfile.Names{"columns": columns}))
 	}
-	_, err = w.ExecContext(ctx, filled("index_found", sqlfile.Names{"columns": columns}))
 	return err
 }
 
@@ -164,6 +166,9 @@ func (w *archiving) number(ctx context.Context) error {
 		var ref sessioncleanup.SessionRef
 		if err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name); err != nil {
 			return err
+		}
+		if w.entries[ref.ID] != nil {
+			return errUnnamed
 		}
 		short := sessioncleanup.Event{Reason: w.cause.Reason, Sessions: []sessioncleanup.SessionRef{ref}}.Shortened()
 		w.order = append(w.order, ref.ID)
@@ -293,32 +298,23 @@ func (w *archiving) keep(entry int64, number int, table string, unlinked bool, r
 
 // flush writes the rows.
 func (w *archiving) flush(ctx context.Context) error {
-	if len(w.pending) == 0 {
-		return nil
-	}
-	list := []byte{'['}
+	all := make([]params, len(w.pending))
 	for i, g := range w.pending {
-		if i > 0 {
-			list = append(list, ',')
-		}
-		list = fmt.Appendf(list, "[%d,%d,%s,%t,[%s]]", g.entry, g.first, quotedJSON(g.table), g.unlinked, g.rows)
+		all[i] = params{"entry": g.entry, "number": g.first, "table": g.table, "unlinked": g.unlinked, "rows": "[" + string(g.rows) + "]"}
 	}
 	w.pending = nil
-	_, err := w.exec(ctx, statements["insert_archived_rows"], params{"rows": string(append(list, ']'))})
-	return err
+	return w.execEach(ctx, statements["insert_archived_rows"], all)
 }
 
 func (c *conn) insertArchived(ctx context.Context, entries ...sessioncleanup.Archived) error {
-	list := make([][]any, len(entries))
+	all := make([]params, len(entries))
 	for i, e := range entries {
-		list[i] = []any{e.ID, e.SessionID, e.OwnerID, e.Name, formatTime(e.At), e.Actor, e.Reason, e.RunID, e.Rows, e.Bytes}
+		all[i] = params{
+			"id": e.ID, "session": e.SessionID, "owner": e.OwnerID, "name": e.Name, "at": formatTime(e.At), "actor": e.Actor, "reason": e.Reason,
+			"run_id": e.RunID, "row_count": e.Rows, "bytes": e.Bytes,
+		}
 	}
-	data, err := json.Marshal(list)
-	if err != nil {
-		return err
-	}
-	_, err = c.exec(ctx, statements["insert_archived"], params{"entries": string(data)})
-	return err
+	return c.execEach(ctx, statements["insert_archived"], all)
 }
 
 // stored are the names of the columns that hold values of their own.

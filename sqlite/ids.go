@@ -112,6 +112,22 @@ func (i identity) fromText(column string) string {
 	return i.listed(column)
 }
 
+// named is the condition for an id by whose text the row is found again: bind turns that into the same value. A session without one
+// cannot be named, and is left alone.
+func (i identity) named(column, declared string) string {
+	kind := "typeof(" + column + ")"
+	switch {
+	case i == identityBlob:
+		return kind + " = 'blob'"
+	case i == identityText:
+		return kind + " = 'text'"
+	case affinity(declared) == "BLOB": // it keeps a text that reads like a number
+		return "(" + kind + " = 'integer' OR " + kind + " = 'text' AND " + column + " NOT GLOB '[-+. 0-9]*')"
+	default:
+		return kind + " IN ('integer', 'text')"
+	}
+}
+
 // readText is the expression that reads a column with ids as text.
 func (i identity) readText(column string) string {
 	if i == identityBlob {

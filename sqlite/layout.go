@@ -86,7 +86,7 @@ func (l *layout) sql(name string, more sqlfile.Names) string {
 // where builds the conditions for a filter and a status, unless that is empty, for sessions without a note and for those
 // with one, and adds their parameters. It is false when no session can match.
 func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, p params) (condition, noted string, possible bool) {
-	conditions, ofNoted := []string{l.names["id"] + " IS NOT NULL" + l.names["if_visible"]}, []string{"1"} // a session without an id cannot be named
+	conditions, ofNoted := []string{l.names["named"] + l.names["if_visible"]}, []string{"1"}
 	possible = true
 	rule := func(name string) {
 		conditions, ofNoted = append(conditions, "("+l.names[name]+")"), append(ofNoted, "("+l.noted[name]+")")

@@ -164,6 +164,11 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 			return plan{}, err
 		}
 	}
+	if !create && !installed {
+		if err := c.compiles(ctx, out.want.schema, out.want.schema.ID); err != nil {
+			return plan{}, err
+		}
+	}
 	if err := catalog.recognize(ctx, c, out.want.schema, a); err != nil {
 		return plan{}, err
 	}

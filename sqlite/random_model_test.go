@@ -255,7 +255,12 @@ func (w *application) ruledRun(t *testing.T, app *sql.DB, m *runmodel.Model, sto
 		p = runmodel.PolicyOf(m.Rules)
 		agree(nil)
 	}
-	m.Run(t, manage(), func() { m.Retag(t, random, 2, nil) })
+	batches := 0
+	m.Run(t, manage(), func() {
+		if batches++; batches < 10 {
+			m.Retag(t, random, 20, nil)
+		}
+	})
 	agree(nil)
 }
 

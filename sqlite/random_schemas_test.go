@@ -274,7 +274,7 @@ func (w *application) randomSource(n int) activityTable {
 	s := activityTable{name: []string{"votes", "messages", "plays"}[n], column: pick(r, "session_id", strings.TrimSuffix(w.table, "s")+"_id")}
 	action := pick(r, "", "ON DELETE CASCADE", "ON DELETE CASCADE", "ON DELETE CASCADE", "ON DELETE SET NULL", "ON DELETE RESTRICT", "DEFERRABLE INITIALLY DEFERRED")
 	s.pins = action == "DEFERRABLE INITIALLY DEFERRED" || action == "ON DELETE RESTRICT"
-	w.faulty = w.faulty || s.pins
+	w.faulty = w.faulty || s.pins && !w.schema.SoftDelete
 	key := fmt.Sprintf(", FOREIGN KEY (%s) REFERENCES %s (id) %s", s.column, w.table, action)
 	switch {
 	case action == "" || w.refused:

@@ -139,20 +139,24 @@ func (c *checker) observe(t *testing.T, req *http.Request, res *http.Response) {
 	if item != nil {
 		op = item.GetOperation(method)
 	}
+	kind := method + " " + path + " " + strconv.Itoa(res.StatusCode)
 	c.mu.Lock()
 	c.total++
-	if op != nil {
-		c.seen[method+" "+path+" "+strconv.Itoa(res.StatusCode)]++
-	}
+	c.seen[kind]++
+	again := c.seen[kind] > 3
 	c.mu.Unlock()
 	if op == nil { // no such path or method: a problem, too
 		if res.StatusCode != http.StatusNotFound && res.StatusCode != http.StatusMethodNotAllowed {
 			t.Errorf("%s: %d, but the document has no such operation", what, res.StatusCode)
 		}
-		c.problem(t, what, body)
+		if !again {
+			c.problem(t, what, body)
+		}
 		return
 	}
-	c.kin(t, what, req, res, body, &routers.Route{Spec: c.doc, Path: path, PathItem: item, Method: method, Operation: op})
+	if !again { // it compiles the schema of each response anew; the other one checks all
+		c.kin(t, what, req, res, body, &routers.Route{Spec: c.doc, Path: path, PathItem: item, Method: method, Operation: op})
+	}
 	c.pb33f(t, what, method, path, res, body)
 	if res.StatusCode == http.StatusOK {
 		c.request(t, what, req, path)

@@ -93,6 +93,31 @@ DROP TABLE IF EXISTS "{table}"
 -- The last session of a batch of the backfill; NULL when there is nothing left.
 SELECT MAX(id), COUNT(*) FROM (SELECT "{id}" AS id FROM "{sessions}" AS t WHERE "{behind}" ORDER BY "{id}" LIMIT :limit) AS batch
 
+-- name: lock_tagged
+-- The columns stay as they are until this is committed.
+SELECT COUNT(*) FROM (SELECT "{id}" FROM "{sessions}" AS t WHERE "{behind}" AND "{id}" <= :last FOR UPDATE) AS locked
+
+-- name: untag_rows
+DELETE g FROM sessioncleanup_tags AS g JOIN "{sessions}" AS t ON "{id}" = g.session_id AND "{born}" = g.since
+ WHERE "{behind}" AND "{id}" <= :last AND "{of_columns}" AND g.tag NOT IN ("{row_tags}")
+
+-- name: tag_rows
+INSERT INTO sessioncleanup_tags (session_id, tag)
+SELECT "{id}", "{row_tag}" FROM "{sessions}" AS t WHERE "{behind}" AND "{id}" <= :last AND "{row_tag}" <> ''
+    ON DUPLICATE KEY UPDATE tag = VALUES(tag)
+
+-- name: forget_column_tags
+DELETE FROM sessioncleanup_tags WHERE "{of_columns}" LIMIT :limit
+
+-- name: have_tags_noted
+SET @sessioncleanup_own = NULL
+
+-- name: have_no_tags_noted
+SET @sessioncleanup_own = 1
+
+-- name: count_column_triggers
+SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND event_object_table = :table AND trigger_name IN (:names)
+
 -- name: behind_last
 "{id}" > :from
 

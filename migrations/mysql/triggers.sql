@@ -69,6 +69,41 @@ BEGIN
   END IF;
 END
 
+-- name: column_tag
+-- As sessioncleanup.ColumnTag: empty for what is no tag. What is not ASCII becomes a question mark.
+IF(CHAR_LENGTH("{tag_column}") BETWEEN 1 AND "{longest_value}" AND CONVERT("{tag_column}" USING ascii) NOT RLIKE '[^A-Za-z0-9_.:-]',
+   CONCAT("{prefix}", LOWER(CONVERT("{tag_column}" USING ascii))), '')
+
+-- name: column_inserted
+-- Schema.TagColumns, for the library's own connections, too: they restore sessions.
+CREATE TRIGGER "{name}" AFTER INSERT ON "{sessions}" FOR EACH ROW
+BEGIN
+  "{follow_columns}"
+  IF @sessioncleanup_own IS NOT NULL THEN
+    INSERT INTO sessioncleanup_retagged (session) VALUES (NEW."{id_column}");
+  END IF;
+END
+
+-- name: column_updated
+CREATE TRIGGER "{name}" AFTER UPDATE ON "{sessions}" FOR EACH ROW
+BEGIN
+  IF "{columns_changed}" THEN
+    DELETE FROM sessioncleanup_tags WHERE session_id IN (OLD."{id_column}", NEW."{id_column}") AND "{of_columns}";
+    "{follow_columns}"
+  END IF;
+END
+
+-- name: column_changed
+NOT (CAST(NEW."{tag_column}" AS BINARY) <=> CAST(OLD."{tag_column}" AS BINARY))
+
+-- name: follow_column
+IF "{row_tag}" <> '' THEN
+    INSERT INTO sessioncleanup_tags (session_id, tag) VALUES (NEW."{id_column}", "{row_tag}") ON DUPLICATE KEY UPDATE tag = VALUES(tag);
+  END IF;
+
+-- name: has_prefix
+(tag >= "{prefix}" AND tag < "{after_prefix}")
+
 -- name: activity_inserted
 -- A value that no session's id can have is none of the application's mistakes: it refers to nothing.
 CREATE TRIGGER "{name}" AFTER INSERT ON "{source}" FOR EACH ROW

@@ -31,8 +31,19 @@ NULLIF("{owner_name}", '')
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW sessions_archive_view AS
 SELECT a.id, CONVERT(a.session USING utf8mb4) AS session_id, CONVERT(a.owner USING utf8mb4) AS owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id,
        a.row_count, a.bytes, a.held, a.backed_up_at,
-       IF(a.held, NULL, a.archived_at + INTERVAL "{archive_keep}" MICROSECOND) AS purge_at
+       IF(a.held, NULL, a.archived_at + INTERVAL ("{archive_keep}") MICROSECOND) AS purge_at
   FROM sessioncleanup_archive AS a
+
+-- name: view_had_tag
+FIND_IN_SET("{tag}", REPLACE(a.tags, ' ', ','))
+
+-- name: view_cutoff
+-- Of the rules that apply to a session, the earliest cutoff; NULL where one of them says never.
+(SELECT CASE WHEN COUNT(*) = 0 THEN "{of_policy}" WHEN COALESCE(MAX(g.tag IN ("{never}")), FALSE) THEN NULL ELSE MIN(CASE g.tag"{moments}" END) END
+   FROM sessioncleanup_tags AS g WHERE g.session_id = t.id AND g.since = t.since AND g.tag IN ("{ruled}"))
+
+-- name: view_warned
+IF("{deleted_by}" IS NULL, NULL, "{warned}")
 
 -- name: stats_view
 -- The figures of the guide's get_session_cleanup_stats().

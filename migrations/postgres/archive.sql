@@ -99,10 +99,10 @@ END
 $sessioncleanup$;
 
 -- name: sessioncleanup_copy
--- The statements by which a deletion is archived: 'session' copies the sessions; 'deleted' finds the rows that a foreign key
+-- The statements by which a deletion is archived: 'session' copies the sessions and returns their entries; 'deleted' finds the rows that a foreign key
 -- deletes along with rows, locks and copies them; 'unlinked' those that it unlinks. A row that several keys lead to is copied
 -- once. In follows are the tables whose rows a statement takes, in all of the parts they have. One that returns returns the
--- rows it copied: others may belong to them, or other keys lead to them. All return first the highest number of an entry's rows:
+-- rows it copied: others may belong to them, or other keys lead to them. The others return first the highest number of an entry's rows:
 -- they take those after $7.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_copy(p_keys jsonb) RETURNS TABLE (effect text, follows oid[], returns boolean, sql text)
 LANGUAGE plpgsql STABLE
@@ -144,8 +144,13 @@ BEGIN
           FROM known k
     )
     SELECT k.effect, k.follows, k.returns, CASE
-      WHEN k.effect = 'session' THEN v_into || format($$
-        SELECT f.entry, 1, 1, %s, %s FROM unnest($1, $2, $3) f (entry, rel, row) JOIN %s c ON c.ctid = f.row AND c.tableoid = f.rel$$, k.what, k.content, k.from_child)
+      WHEN k.effect = 'session' THEN format($$
+        WITH found AS MATERIALIZED (
+            SELECT nextval($2) AS entry, c.%I::text AS id, c.tableoid AS rel, c.ctid AS row, %s AS content FROM %s c WHERE c.%I = ANY ($1)
+        ), made AS (%s
+            SELECT n.entry, 1, 1, %s, n.content FROM found n
+        )
+        SELECT array_agg(n.entry), array_agg(n.id), array_agg(n.rel), array_agg(n.row) FROM found n$$, "{id_literal}", k.content, k.from_child, "{id_literal}", v_into, k.what)
       WHEN k.returns THEN format($$
         WITH found AS (
             SELECT f.entry, c.tableoid AS rel, c.ctid AS row, %s AS content
@@ -162,13 +167,14 @@ BEGIN
             k.content, k.from_parent, k.from_child, k.join_on, format(v_insert, k.what, 'fresh'))
       WHEN k.effect = 'deleted' THEN format($$
         WITH made AS (%s
-            SELECT f.entry, $7 + p.part * 100 + 1, least(f.count - p.part * 100, 100), %s, f.rows[p.part * 100 + 1:p.part * 100 + 100]
-              FROM (SELECT f.entry, n.count, n.rows
-                      FROM unnest($1, $2, $3) f (entry, rel, row)
-                      JOIN %s p ON p.ctid = f.row AND p.tableoid = f.rel
-                     CROSS JOIN LATERAL (SELECT count(*)::integer AS count, array_agg(l.content) AS rows FROM (SELECT %s AS content FROM %s c WHERE %s LIMIT $6 FOR UPDATE OF c) l) n
-                     WHERE n.count > 0 OFFSET 0) f
-             CROSS JOIN LATERAL generate_series(0, (f.count - 1) / 100) p (part)
+            SELECT f.entry, $7 + a.part * 100 + 1, a.count, %s, a.rows
+              FROM unnest($1, $2, $3) f (entry, rel, row)
+              JOIN %s p ON p.ctid = f.row AND p.tableoid = f.rel
+             CROSS JOIN LATERAL (SELECT count(*)::integer AS count, array_agg(l.content) AS rows FROM (SELECT %s AS content FROM %s c WHERE %s LIMIT $6 FOR UPDATE OF c) l) n
+             CROSS JOIN LATERAL (SELECT 0 AS part, n.count, n.rows WHERE n.count BETWEEN 1 AND 100
+                                  UNION ALL
+                                 SELECT p.part, least(n.count - p.part * 100, 100), n.rows[p.part * 100 + 1:p.part * 100 + 100]
+                                   FROM generate_series(0, (n.count - 1) / 100) p (part) WHERE n.count > 100) a
             RETURNING number + row_count - 1 AS up_to
         )
         SELECT coalesce(max(m.up_to), $7) FROM made m$$, v_into, k.what, k.from_parent, k.content, k.from_child, k.join_on)
@@ -219,9 +225,7 @@ DECLARE
     v_new_entries bigint[]; v_new_rels oid[]; v_new_rows tid[];
     v_more_entries bigint[]; v_more_rels oid[]; v_more_rows tid[];
 BEGIN
-    SELECT array_agg(nextval(v_numbers)), array_agg(s."{id}"::text), array_agg(s.tableoid), array_agg(s.ctid) INTO v_made, v_ids, v_rels, v_rows
-      FROM "{sessions}" s WHERE s."{id}" = ANY (p_ids);
-    EXECUTE (SELECT c.sql FROM jsonb_to_recordset(v_copies) c (effect text, sql text) WHERE c.effect = 'session') USING v_made, v_rels, v_rows;
+    EXECUTE (SELECT c.sql FROM jsonb_to_recordset(v_copies) c (effect text, sql text) WHERE c.effect = 'session') INTO v_made, v_ids, v_rels, v_rows USING p_ids, v_numbers;
     v_entries := v_made;
     v_next_entries := v_entries;
     v_next_rels := v_rels;

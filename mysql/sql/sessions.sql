@@ -51,6 +51,25 @@ t."{by_column}" "{from_operator}" :after_place
 -- name: quiet_later
 (t."{by_column}" "{after}" :after_place OR t."{by_column}" = :after_place AND "{table_id_order}" "{after}" :after_id)
 
+-- name: quiet_until
+t."{by_column}" "{until}" :end_place
+
+-- name: before_end
+("{place}" "{before}" :end_place OR "{place}" = :end_place AND ("{id_order}" "{before}" :end_id OR "{id_order}" = :end_id))
+
+-- name: further
+t."{by_column}" "{after}" :after_place
+
+-- name: end_of_page
+-- The last session with the time of that which is :walked further. Those with the time where the page begins do not count, so that it gets further.
+SELECT t."{by_column}", "{id_text}"
+  FROM "{sessions}" AS t
+ WHERE t."{by_column}" = (SELECT e.at FROM (SELECT t."{by_column}" AS at FROM "{sessions}" AS t
+                                             WHERE t."{by_column}" > '0000-00-00 00:00:00' AND "{further}"
+                                             ORDER BY t."{by_column}" "{direction}" LIMIT 1 OFFSET :walked) AS e)
+ ORDER BY "{table_id_order}" "{last_of_time}"
+ LIMIT 1
+
 -- name: count_rows
 -- Notes of activity change nothing about which sessions there are.
 SELECT COUNT(*) FROM (SELECT 1 FROM "{sessions}" AS t WHERE "{visible}" AND "{filter}" LIMIT :count_up_to) AS counted

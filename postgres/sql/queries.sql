@@ -79,7 +79,8 @@ SELECT count(*)
    LEFT JOIN (SELECT t.session_id, max(t.at) AS at FROM "{touches}" t GROUP BY t.session_id) n ON n.session_id = s."{id}"
   "{cut_of_all}"
   CROSS JOIN LATERAL (SELECT coalesce(greatest("{last_activity_out}", n.at), now()) AS at, "{expires_at_out}" AS ends) u
-  WHERE "{visible}")
+  CROSS JOIN (SELECT $5::text[] AS tags) v_filter
+  WHERE "{visible}" AND (v_filter.tags = '{}' OR "{has_tags}"))
 
 -- name: profile
 -- In days from now: what is overdue is due now. date_part, because extract computes with numeric.
@@ -104,7 +105,8 @@ SELECT h.hour, h.sessions
  ORDER BY 1;
 
 -- name: profile_owners
-SELECT "{owner_text}", count(*) FROM "{sessions}" s WHERE "{visible}" AND "{owner_text}" <> ''
+SELECT "{owner_text}", count(*) FROM "{sessions}" s CROSS JOIN (SELECT $2::text[] AS tags) v_filter
+ WHERE "{visible}" AND "{owner_text}" <> '' AND (v_filter.tags = '{}' OR "{has_tags}")
  GROUP BY 1 ORDER BY 2 DESC, ("{owner_text}") COLLATE "C" LIMIT $1::integer;
 
 -- name: owners

@@ -47,16 +47,12 @@ SELECT coalesce(max(rowid), 0)
 UPDATE sessioncleanup_archive_numbers SET last = last + :count RETURNING last
 
 -- name: insert_archived_rows
-INSERT INTO sessioncleanup_archive_rows (entry, number, "table", unlinked, "row")
-SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]')
-  FROM json_each(:rows)
+INSERT INTO sessioncleanup_archive_rows (entry, number, "table", unlinked, "row") VALUES (:entry, :number, :table, :unlinked, :rows)
 
 -- name: insert_archived
 INSERT INTO sessioncleanup_archive (id, session, owner, name, archived_at, actor, reason, run_id, row_count, bytes, tags)
-SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]'),
-       json_extract(value, '$[5]'), json_extract(value, '$[6]'), json_extract(value, '$[7]'), json_extract(value, '$[8]'), json_extract(value, '$[9]'),
-       coalesce((SELECT group_concat(tag, ' ') FROM (SELECT tag FROM sessioncleanup_tags WHERE session_id = json_extract(value, '$[1]') ORDER BY tag)), '')
-  FROM json_each(:entries)
+VALUES (:id, :session, :owner, :name, :at, :actor, :reason, :run_id, :row_count, :bytes,
+        coalesce((SELECT group_concat(tag, ' ') FROM (SELECT tag FROM sessioncleanup_tags WHERE session_id = :session ORDER BY tag)), ''))
 
 -- name: list_archived
 SELECT id, session, owner, name, archived_at, actor, reason, run_id, row_count, bytes, coalesce(backed_up_at, ''), held, tags

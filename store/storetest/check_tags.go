@@ -190,6 +190,9 @@ func tagsSelect(f *fixture) {
 		{Tags: "a-b -none"}, {Tags: "none"}, {Tags: "vip", OwnerID: f.owner(2)}, {Tags: "vip", Text: "session 4"}, {Tags: "test", ID: f.id(3)}, {Tags: "-test", ID: f.id(3)},
 	}
 	for _, filter := range filters {
+		if filter.OwnerID == "" && filter.Text == "" && filter.ID == "" {
+			f.expectProfile(filter.Tags, slices.DeleteFunc(f.all(), func(s sessioncleanup.Session) bool { return !filter.Matches(s) }))
+		}
 		for _, status := range []sessioncleanup.Status{"", sessioncleanup.StatusToDelete, sessioncleanup.StatusToDeactivate, sessioncleanup.StatusActive} {
 			var want []string
 			for _, s := range sessions {

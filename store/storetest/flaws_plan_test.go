@@ -26,6 +26,13 @@ func (o tagBlind) Notices(ctx context.Context, q sessioncleanup.NoticeQuery) ([]
 	return o.Outbox.Notices(ctx, q)
 }
 
+// profilesAll profiles sessions whatever their tags.
+type profilesAll struct{ sessioncleanup.Profiler }
+
+func (p profilesAll) Profile(ctx context.Context, t sessioncleanup.Thresholds, _ string) (sessioncleanup.Profile, error) {
+	return p.Profiler.Profile(ctx, t, "")
+}
+
 func planFlaws() []flaw {
 	followed := []func(*fixture){planFollowed}
 	return []flaw{
@@ -62,6 +69,7 @@ func planFlaws() []flaw {
 				return nil
 			})(h, b)
 		}, []func(*fixture){planArchived}},
+		{"profiles sessions whatever their tags", func(_ *Harness, b *broken) { b.Profiler = profilesAll{b.Profiler} }, []func(*fixture){tagsSelect}},
 		{"lists notices whatever the tags", func(_ *Harness, b *broken) { b.Outbox = tagBlind{b.Outbox} }, []func(*fixture){outboxTagged}},
 		{"measures sessions whatever the tags of columns", func(_ *Harness, b *broken) {
 			b.sweep = func(ctx context.Context, batch sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {

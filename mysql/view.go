@@ -32,6 +32,11 @@ func (c *catalog) viewsAreFree(want, have adopted) error {
 	return nil
 }
 
+// hasViews reports whether one of the views is there. Where none is, they are not wanted any more, or could not be created.
+func (c *catalog) hasViews() bool {
+	return slices.ContainsFunc(viewNames, func(name string) bool { return c.tables[name] != nil })
+}
+
 // createViews creates the views that the settings want, unless they are there, and notes as which. A view that somebody is reading
 // cannot be replaced, so that one is replaced only when it changes.
 func (s *Store) createViews(ctx context.Context, c *conn, catalog *catalog, set *settings) error {

@@ -55,6 +55,7 @@ type foreignKey struct {
 	table    string
 	to       []string
 	onDelete string
+	onUpdate string
 }
 
 type trigger struct {
@@ -158,8 +159,8 @@ func (c *catalog) read(db *conn, name string) *table {
 
 // addKey reads a column of a foreign key.
 func (c *catalog) addKey(rows *sql.Rows) error {
-	var in, name, column, to, toColumn, onDelete string
-	if err := rows.Scan(&in, &name, &column, &to, &toColumn, &onDelete); err != nil {
+	var in, name, column, to, toColumn, onDelete, onUpdate string
+	if err := rows.Scan(&in, &name, &column, &to, &toColumn, &onDelete, &onUpdate); err != nil {
 		return err
 	}
 	t := c.tables[in]
@@ -167,7 +168,7 @@ func (c *catalog) addKey(rows *sql.Rows) error {
 		return nil
 	}
 	if n := len(t.keys); n == 0 || t.keys[n-1].name != name {
-		t.keys = append(t.keys, foreignKey{name: name, table: to, onDelete: onDelete})
+		t.keys = append(t.keys, foreignKey{name: name, table: to, onDelete: onDelete, onUpdate: onUpdate})
 	}
 	k := &t.keys[len(t.keys)-1]
 	k.columns, k.to = append(k.columns, column), append(k.to, toColumn)
@@ -243,7 +244,7 @@ func (c *catalog) describe() adopt.Database {
 			out.Other = "a table of the engine " + t.engine + ", which has no transactions"
 		}
 		for _, column := range t.columns {
-			if ownColumn(column.name) {
+			if slices.Contains(ownColumns, column.name) {
 				continue
 			}
 			out.Columns = append(out.Columns, adopt.Column{

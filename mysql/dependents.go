@@ -72,7 +72,7 @@ func (s *Store) Dependents(ctx context.Context, q *sessioncleanup.Query) ([]sess
 			return nil
 		}
 		if dues := duesOf[q.Status]; len(dues) > 0 && q.ID == "" {
-			if err := c.narrow(ctx, names, dues, cut, p); err != nil {
+			if _, err := c.narrow(ctx, names, dues, cut, p); err != nil {
 				return err
 			}
 		}

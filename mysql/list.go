@@ -52,8 +52,13 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 		if !possible {
 			return nil
 		}
-		if dues := duesOf[q.Status]; len(dues) > 0 && q.ID == "" {
-			if err := c.narrow(ctx, names, dues, page.Cutoffs, p); err != nil {
+		few := false
+		if dues := duesOf[q.Status]; len(dues) > 0 && q.ID == "" && q.Limit > 0 {
+			ranges, err := c.narrow(ctx, names, dues, page.Cutoffs, p)
+			if err == nil {
+				few, err = c.few(ctx, ranges, p)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -63,7 +68,7 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 			}
 		}
 		if q.Limit > 0 {
-			page.Sessions, page.Next, err = c.page(ctx, q, names, p, page.Cutoffs, now)
+			page.Sessions, page.Next, err = c.page(ctx, q, names, p, few, now)
 		}
 		return err
 	})
@@ -96,7 +101,7 @@ func (c *conn) count(ctx context.Context, q sessioncleanup.Query, cut sessioncle
 		return total, add("count")
 	}
 	for _, due := range dues {
-		if err := c.narrow(ctx, names, []dueBy{due}, cut, p); err != nil {
+		if _, err := c.narrow(ctx, names, []dueBy{due}, cut, p); err != nil {
 			return 0, err
 		}
 		if err := add("count_due"); err != nil {
@@ -107,15 +112,16 @@ func (c *conn) count(ctx context.Context, q sessioncleanup.Query, cut sessioncle
 }
 
 // narrow limits a set of sessions, as where has it, to those that are due in some ways: quiet_status is the condition for those as their table
-// has them, due_in_table the whole of it for the last way.
-func (c *conn) narrow(ctx context.Context, names sqlfile.Names, dues []dueBy, cut sessioncleanup.Cutoffs, p params) error {
+// has them, due_in_table the whole of it for the last way. It returns what of the indexes has them, for each way.
+func (c *conn) narrow(ctx context.Context, names sqlfile.Names, dues []dueBy, cut sessioncleanup.Cutoffs, p params) (ranges []string, err error) {
 	all, err := c.stretches(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var ways, parts []string
 	for _, due := range dues { // each in its index: of both together the server would read more
-		names["quiet_status"] = c.tableRules[due.rule] + " AND " + c.dueRanges(all, due, c.cutoffsOf(cut), p)
+		ranges = append(ranges, c.dueRanges(all, due, c.cutoffsOf(cut), p))
+		names["quiet_status"] = c.tableRules[due.rule] + " AND " + ranges[len(ranges)-1]
 		names["due_in_table"] = c.sql("due_in_table", names)
 		ways, parts = append(ways, names["quiet_status"]), append(parts, c.sql("some_due", names))
 	}
@@ -125,7 +131,21 @@ func (c *conn) narrow(ctx context.Context, names sqlfile.Names, dues []dueBy, cu
 			"prefilter": names["filter"], "members": "(" + c.sql(members, names) + ") AS m STRAIGHT_JOIN", "members_on": "ON " + c.names["id"] + " = m.id",
 		})["seen"]
 	}
-	return nil
+	return ranges, nil
+}
+
+// few reports whether few sessions are in some ranges of the indexes.
+func (c *conn) few(ctx context.Context, ranges []string, p params) (bool, error) {
+	total := 0
+	for _, condition := range ranges {
+		var found int
+		p["few"] = fewSessions + 1
+		if err := c.row(ctx, c.sql("count_range", sqlfile.Names{"range": condition}), p, &found); err != nil {
+			return false, err
+		}
+		total += found
+	}
+	return total <= fewSessions, nil
 }
 
 // cutoffsAt are the cutoffs of a question about this table.

@@ -31,15 +31,12 @@ func (n naming) sql(text string) string {
 		return text
 	}
 	return libraryName.ReplaceAllStringFunc(text, func(word string) string {
-		if ownColumn(word) {
+		if slices.Contains(ownColumns, word) {
 			return word
 		}
 		return n.name + "_" + word
 	})
 }
-
-// ownColumn reports whether a column of the sessions is the library's.
-func ownColumn(name string) bool { return slices.Contains(ownColumns, name) }
 
 // asItIs begins a statement about another installation.
 const asItIs = "-- as it is\n"
@@ -50,7 +47,7 @@ func (n naming) exactly(text string) string { return asItIs + n.sql(text) }
 // read is the name of an object as this package calls it. It is false for an object of another installation.
 func (n naming) read(object string) (string, bool) {
 	switch name, own := adopt.Installation(object); {
-	case !own || ownColumn(object):
+	case !own:
 		return object, true
 	case name != n.name:
 		return object, false

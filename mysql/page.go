@@ -15,8 +15,8 @@ import (
 // fewSessions that are due are found by what makes them due, and sorted.
 const fewSessions = 5000
 
-// page reads a page, and one session more to see whether there is another page.
-func (c *conn) page(ctx context.Context, q sessioncleanup.Query, names sqlfile.Names, p params, cut sessioncleanup.Cutoffs, now time.Time) (
+// page reads a page, and one session more to see whether there is another page. Few are sorted.
+func (c *conn) page(ctx context.Context, q sessioncleanup.Query, names sqlfile.Names, p params, few bool, now time.Time) (
 	sessions []sessioncleanup.Session, next *sessioncleanup.Position, err error,
 ) {
 	names = with(names, sqlfile.Names{
@@ -33,16 +33,8 @@ func (c *conn) page(ctx context.Context, q sessioncleanup.Query, names sqlfile.N
 		}
 	}
 	by := c.pageColumn(q)
-	if by != "" && len(duesOf[q.Status]) > 0 {
-		few := q
-		few.CountUpTo = fewSessions + 1
-		found, err := c.count(ctx, few, cut)
-		if err != nil {
-			return nil, nil, err
-		}
-		if found <= fewSessions {
-			by = ""
-		}
+	if few { // the names have them
+		by = ""
 	}
 	var end *sessioncleanup.Position
 	if by != "" {

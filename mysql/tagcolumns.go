@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
@@ -55,6 +56,21 @@ func (l *layout) columnNames(side func(string) func(string) string) sqlfile.Name
 	return sqlfile.Names{
 		"id_column": id, "of_columns": prefixed(l.schema.TagPrefixes()), "columns_changed": strings.Join(changed, " OR "), "follow_columns": strings.Join(follow, "\n  "),
 	}
+}
+
+// checkTagColumns refuses columns that a foreign key changes: that runs no trigger.
+func (c *catalog) checkTagColumns(s sessioncleanup.Schema) error {
+	var errs []error
+	for i, name := range s.TagColumns {
+		for _, k := range c.tables[s.Table].keys {
+			changes := k.onDelete == "SET NULL" || k.onUpdate == "SET NULL" || k.onUpdate == "CASCADE"
+			if changes && slices.ContainsFunc(k.columns, func(column string) bool { return strings.EqualFold(column, name) }) {
+				errs = append(errs, invalid.Errorf("schema.tag_columns[%d] is %q: the foreign key %s changes that column without running triggers, ON DELETE %s, ON UPDATE %s; want RESTRICT there, or another column",
+					i, name, k.name, k.onDelete, k.onUpdate))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // planTags decides whether Migrate has to go through the tags of columns.

@@ -104,3 +104,15 @@ func TestARunRefusesToWorkWithoutTheTriggersThatFollowTheColumnsUntilMigrateTags
 		t.Errorf("after Migrate there are the tags %s", got)
 	}
 }
+
+func TestAColumnThatAForeignKeyChangesIsNoTag(t *testing.T) {
+	t.Parallel()
+	for rule, refused := range map[string]bool{"ON UPDATE CASCADE": true, "ON DELETE SET NULL": true, "ON DELETE CASCADE": false, "": false} {
+		d := mysqltest.New(t)
+		execute(t, d.DB, "CREATE TABLE plans (name VARCHAR(20) PRIMARY KEY); CREATE TABLE sessions (id INT PRIMARY KEY, plan VARCHAR(20), active BOOLEAN, updated_at DATETIME, FOREIGN KEY (plan) REFERENCES plans (name) "+rule+")")
+		err := open(t, d, tagsBy("plan")).Migrate(t.Context(), sessioncleanup.Policy{})
+		if errors.Is(err, sessioncleanup.ErrInvalid) != refused || (err != nil) != refused || refused && !strings.Contains(err.Error(), "schema.tag_columns[0]") {
+			t.Errorf("with %q Migrate returns %v", rule, err)
+		}
+	}
+}

@@ -18,7 +18,7 @@ SELECT table_name, index_name, non_unique = 0, COALESCE(column_name, '')
  ORDER BY table_name, index_name, seq_in_index
 
 -- name: list_foreign_keys
-SELECT k.table_name, k.constraint_name, k.column_name, k.referenced_table_name, k.referenced_column_name, r.delete_rule
+SELECT k.table_name, k.constraint_name, k.column_name, k.referenced_table_name, k.referenced_column_name, r.delete_rule, r.update_rule
   FROM information_schema.key_column_usage AS k
   JOIN information_schema.referential_constraints AS r
     ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name

@@ -74,6 +74,9 @@ SELECT t."{by_column}", "{id_text}"
 -- Notes of activity change nothing about which sessions there are.
 SELECT COUNT(*) FROM (SELECT 1 FROM "{sessions}" AS t WHERE "{visible}" AND "{filter}" LIMIT :count_up_to) AS counted
 
+-- name: count_range
+SELECT COUNT(*) FROM (SELECT 1 FROM "{sessions}" AS t WHERE "{range}" LIMIT :few) AS counted
+
 -- name: count_due
 SELECT COUNT(*) FROM (SELECT 1 FROM "{sessions}" AS t WHERE "{due_in_table}" LIMIT :count_up_to) AS counted
 

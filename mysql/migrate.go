@@ -158,7 +158,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	out.create = catalog.tables[out.want.schema.Table] == nil && same(out.want.schema, sessioncleanup.OwnSchema())
 	if !out.create {
 		out.missing, err = catalog.check(out.want.schema)
-		if err = errors.Join(err, catalog.checkTagColumns(out.want.schema)); err != nil {
+		if err := errors.Join(err, catalog.checkTagColumns(out.want.schema)); err != nil {
 			return plan{}, err
 		}
 	}

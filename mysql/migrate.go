@@ -151,7 +151,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	if installed && out.want.schema.Table != have.schema.Table {
 		return plan{}, invalid.Errorf("schema.table is %q, but %q was adopted: call Uninstall first", out.want.schema.Table, have.schema.Table)
 	}
-	a.View, a.IdleRules = a.View || s.options.View, a.IdleRules || s.options.Untracked
+	a.View, a.IdleRules = s.options.View || a.View && catalog.hasViews(), a.IdleRules || s.options.Untracked
 	if err := catalog.viewsAreFree(*a, have.adopted); err != nil {
 		return plan{}, err
 	}

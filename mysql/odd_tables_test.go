@@ -249,3 +249,28 @@ func TestAnExpiryThatCannotBeNullIsRemoved(t *testing.T) {
 		t.Errorf("the expiry is %s, want the zero date", at)
 	}
 }
+
+func TestTablesWhoseNamesAreTheSameOnceTheyAreJoinedAreAllFollowed(t *testing.T) {
+	t.Parallel()
+	d := mysqltest.New(t)
+	execute(t, d.DB, lifeSessions+"; CREATE TABLE a_b (c INT, d INT); CREATE TABLE a (b_c INT, d INT); INSERT INTO sessions (id) VALUES (1)")
+	before, err := describe(t.Context(), d.DB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := open(t, d, mysql.Config{Schema: sessioncleanup.Schema{Table: "sessions", Sources: []sessioncleanup.Source{{Table: "a_b", Session: "c"}, {Table: "a", Session: "b_c"}}}})
+	migrated(t, store)
+	if err := store.Validate(t.Context()); err != nil {
+		t.Error(err)
+	}
+	execute(t, d.DB, "INSERT INTO a_b (c) VALUES (1); INSERT INTO a (b_c) VALUES (1); UPDATE a SET d = 1; UPDATE a_b SET d = 1")
+	if notes := value[int](t, d, "SELECT COUNT(*) FROM sessioncleanup_touches"); notes != 4 {
+		t.Errorf("there are %d notes, want one of each statement", notes)
+	}
+	if err := store.Uninstall(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := describe(t.Context(), d.DB); err != nil || before != after {
+		t.Errorf("Uninstall left %v\n%s\nwant\n%s", err, after, before)
+	}
+}

@@ -23,6 +23,9 @@ func (m *Manager) Notices(ctx context.Context, q NoticeQuery) ([]Notice, error) 
 	if q.Limit < 0 || q.Limit > MaxPage {
 		return nil, invalid.Errorf("%s: limit is %d: want 1 to %d", operation, q.Limit, MaxPage)
 	}
+	if err := m.filterTags(operation, q.Tags); err != nil {
+		return nil, fmt.Errorf("%s: %w", operation, err)
+	}
 	setIfZero(&q.Limit, defaultPage)
 	q.OwnerID = owner
 	all, err := outbox.Notices(ctx, q)

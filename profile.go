@@ -11,8 +11,9 @@ import (
 
 // Profiler is implemented by stores that can look at all sessions at once, for Manager.Analytics.
 type Profiler interface {
-	// Profile returns what ProfileOf makes of all sessions, measured by the thresholds at the store's clock.
-	Profile(ctx context.Context, t Thresholds) (Profile, error)
+	// Profile returns what ProfileOf makes of all sessions, or of those that tags select as Filter.Tags does, measured by the
+	// thresholds at the store's clock.
+	Profile(ctx context.Context, t Thresholds, tags string) (Profile, error)
 }
 
 const (
@@ -126,7 +127,15 @@ type Analytics struct {
 // Analytics returns the history and the profile of all sessions. Profiling takes at most a twentieth of one core, whoever
 // asks how often, as counting for RecentStats does: Analytics.At says how old it is, and ErrNotCounted that there is none
 // yet. Without a store that is a Profiler and has Values it fails with errors.ErrUnsupported.
-func (m *Manager) Analytics(ctx context.Context) (Analytics, error) {
+func (m *Manager) Analytics(ctx context.Context) (Analytics, error) { return m.analytics(ctx, "") }
+
+// TaggedAnalytics is the profile of those sessions that tags select, as Filter.Tags does. There is no history of theirs. It
+// looks at every session each time.
+func (m *Manager) TaggedAnalytics(ctx context.Context, tags string) (Analytics, error) {
+	return m.analytics(ctx, tags)
+}
+
+func (m *Manager) analytics(ctx context.Context, tags string) (Analytics, error) {
 	const operation = "analyze sessions"
 	if err := m.allowAll(operation); err != nil {
 		return Analytics{}, err
@@ -140,8 +149,21 @@ func (m *Manager) Analytics(ctx context.Context) (Analytics, error) {
 		return Analytics{}, fmt.Errorf("%s: %w", operation, err)
 	}
 	thresholds := m.policy.Thresholds()
+	if tags != "" { // another value for each filter would fill the store
+		if err = m.filterTags(operation, tags); err != nil {
+			return Analytics{}, fmt.Errorf("%s: %w", operation, err)
+		}
+		var a Analytics
+		if a.At, err = m.store.Now(ctx); err == nil {
+			a.Profile, err = profiler.Profile(ctx, thresholds, tags)
+		}
+		if err != nil {
+			return Analytics{}, fmt.Errorf("%s: %w", operation, err)
+		}
+		return a, nil
+	}
 	s, err := share(ctx, m, fmt.Sprintf("profile %v %v", thresholds.Inactive, thresholds.Delete), func(ctx context.Context) (Profile, error) {
-		return profiler.Profile(ctx, thresholds)
+		return profiler.Profile(ctx, thresholds, "")
 	})
 	if err != nil {
 		return Analytics{}, fmt.Errorf("%s: %w", operation, err)

@@ -62,6 +62,11 @@ type Schema struct {
 	// neither seen nor changed. Default: all rows.
 	Only []Only `json:"only,omitempty"`
 
+	// TagColumns are columns of Table whose values are tags of their sessions: plan:gold where the column plan has "gold". See
+	// ColumnTag. The backend has the tags follow the columns, whoever writes them; nobody else sets these tags. An empty list
+	// that is not nil says that there are none any more. Default: none.
+	TagColumns []string `json:"tag_columns,omitempty"`
+
 	// AppTouches declares that the application itself reports all activity, with Manager.Touch, a Tracker, or its own
 	// writes of LastActivity. Without it, a table that shows no activity before it is adopted (no last activity, update or
 	// expiry column, and no activity table) is untracked: only sessions with an expiry are ever cleaned up. Default: false.
@@ -155,7 +160,7 @@ func (s Schema) Validate() error {
 		}
 		seen[c.name] = c.field
 	}
-	if err := s.validRows(); err != nil {
+	if err := errors.Join(s.validRows(), s.validTagColumns()); err != nil {
 		return err
 	}
 	if s.Owners != nil {

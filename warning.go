@@ -199,13 +199,14 @@ type NoticeQuery struct {
 	OwnerID   string // only this owner's
 	Failed    bool   // only those that were given up
 	Pending   bool   // only those that are still to be sent
+	Tags      string // only those that Filter.Tags selects by the tags of the session or, when a run deleted it, those that it had
 	Limit     int    // at most this many; above 0
 }
 
-// Selects reports whether the query asks for the notice.
+// Selects reports whether the query asks for the notice, which has its Tags.
 func (q NoticeQuery) Selects(n Notice) bool {
 	return (q.SessionID == "" || q.SessionID == n.SessionID) && (q.OwnerID == "" || q.OwnerID == n.OwnerID) &&
-		(!q.Failed || !n.UndeliverableAt.IsZero()) && (!q.Pending || !n.NextAt.IsZero())
+		(!q.Failed || !n.UndeliverableAt.IsZero()) && (!q.Pending || !n.NextAt.IsZero()) && matchesTags(n.Tags, q.Tags)
 }
 
 // OutboxSize is how much is in an outbox.

@@ -53,6 +53,7 @@ type app struct {
 
 	ignoreClock bool                   // for the verbs that run
 	archives    sessioncleanup.Switch  // cleanup --archive
+	rules       string                 // cleanup and migrate --rules
 	backupTo    string                 // --backup
 	backups     sessioncleanup.Backups // of verbs that write backups; nil when none is asked for
 }

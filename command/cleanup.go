@@ -111,6 +111,7 @@ func (a *app) cleanup() *cobra.Command {
 	f.metrics.add(flags)
 	flags.StringVar(&f.owner, "owner", "", "only the sessions of the owner with this ID")
 	flags.StringVar(&f.tags, "tag", "", tagHelp)
+	flags.Var(rulesFlag{&a.rules}, "rules", "`RULES` for sessions with certain tags, or none (default: the policy's)")
 	flags.Var(&threshold{&f.inactiveAfter, "inactive-hours", time.Hour}, "inactive-hours",
 		"deactivate after this many hours without activity, or never (default: the policy's, 24)")
 	flags.Var(&threshold{&f.deleteAfter, "delete-days", 24 * time.Hour}, "delete-days",

@@ -11,12 +11,16 @@ import (
 	"time"
 )
 
+// severalTables are the backends on which the command's tests have several installations.
+var severalTables = map[string]func(testing.TB) *service{"SQLite": newSQLiteService, "MariaDB": newMySQLService}
+
 // withTwoTables has a database with the tables sessions, which is adopted without a name, and carts, under the name carts.
-func withTwoTables(t *testing.T) *user {
+func withTwoTables(t *testing.T, s *service) *user {
 	t.Helper()
-	u, s := migrated(t)
-	s.exec(t, "CREATE TABLE carts (id INTEGER PRIMARY KEY, active BOOLEAN NOT NULL DEFAULT 1, last_activity TIMESTAMP)")
-	s.exec(t, "INSERT INTO carts (id, last_activity) VALUES (1, '2020-01-01'), (2, '2020-01-01'), (3, datetime('now'))")
+	u := newUser(t, map[string]string{envDatabase: s.url, "USER": "alice"})
+	u.calls("migrate").want(t, exitDone, "The database is ready")
+	s.exec(t, "CREATE TABLE carts (id INTEGER PRIMARY KEY, active BOOLEAN NOT NULL DEFAULT 1, last_activity DATETIME)")
+	s.exec(t, "INSERT INTO carts (id, last_activity) VALUES (1, '2020-01-01'), (2, '2020-01-01'), (3, "+s.ago(0)+")")
 	u.calls("stats", "--name", "carts").want(t, exitFailed, "the database has sessions (without a name)", "migrate")
 	u.calls("migrate", "--name", "carts").want(t, exitUsage, "--table")
 	u.calls("migrate", "--table", "carts", "--name", "carts").want(t, exitDone)
@@ -25,7 +29,16 @@ func withTwoTables(t *testing.T) *user {
 
 func TestVerbsWorkOnTheInstallationOfTheirName(t *testing.T) {
 	t.Parallel()
-	u := withTwoTables(t)
+	for backend, service := range severalTables {
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			verbsWorkOnTheInstallationOfTheirName(t, withTwoTables(t, service(t)))
+		})
+	}
+}
+
+func verbsWorkOnTheInstallationOfTheirName(t *testing.T, u *user) {
+	t.Helper()
 	u.calls("cleanup", "--dry-run").want(t, exitDone, "1")
 	u.calls("cleanup", "--name", "carts").want(t, exitDone, "2")
 	u.calls("stats").want(t, exitDone, "Due for deactivation  1", "The database has sessions (without a name), carts (--name carts)")
@@ -43,7 +56,16 @@ func TestVerbsWorkOnTheInstallationOfTheirName(t *testing.T) {
 
 func TestServeServesAllInstallations(t *testing.T) {
 	t.Parallel()
-	u := withTwoTables(t)
+	for backend, service := range severalTables {
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			serveServesAllInstallations(t, withTwoTables(t, service(t)))
+		})
+	}
+}
+
+func serveServesAllInstallations(t *testing.T, u *user) {
+	t.Helper()
 	tokens := u.writes("tokens", adminToken+" admin\n")
 	u.calls("serve", "--table", "sessions", "--addr", "127.0.0.1:0", "--tokens", tokens).want(t, exitUsage, "say which with --name")
 	ctx, stop := context.WithCancelCause(t.Context())

@@ -76,11 +76,12 @@ enables the rules for idle sessions. A refused migrate has changed nothing.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&dryRun, "dry-run", false, "print the SQL, change nothing")
 	a.addBackup(flags)
+	flags.Var(rulesFlag{&a.rules}, "rules", "store the `RULES` for sessions with certain tags, or none")
 	flags.StringVar(&o.TimeZone, "time-zone", "", "`ZONE` of columns that hold times without a zone, for example Europe/Paris (default: the database's)")
 	flags.BoolVar(&o.AcceptTimes, "accept-times", false, "adopt a table whose newest times are more than a year from now")
 	flags.BoolVar(&o.Untracked, "untracked", false, "clean up idle sessions although nothing shows when they are used")
 	flags.BoolVar(&o.Replace, "replace", false, "take over functions, views and triggers of an earlier installation; uninstall restores them")
-	flags.BoolVar(&o.View, "view", false, "on SQLite, create the view sessions_cleanup_view, which keeps other tools from rebuilding the table")
+	flags.BoolVar(&o.View, "view", false, "on SQLite and MariaDB, create the views; on SQLite that keeps other tools from rebuilding the table")
 	flags.StringVar(&o.CleanerRole, "cleaner-role", "", "on PostgreSQL, grant the `ROLE` what it needs to run cleanups")
 	flags.StringVar(&o.AppRole, "app-role", "", "on PostgreSQL, grant the `ROLE` what it needs to touch and change sessions with this library")
 	return cmd
@@ -157,6 +158,9 @@ func describeSchema(s sessioncleanup.Schema) string {
 	}
 	for _, only := range s.Only {
 		line("only", "%s is %s", only.Column, strings.Join(only.Values, " or "))
+	}
+	for _, column := range s.TagColumns {
+		line("tags", "%s, such as %s", column, sessioncleanup.ColumnTag(column, "gold"))
 	}
 	switch {
 	case s.SoftDelete:

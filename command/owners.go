@@ -196,10 +196,11 @@ func (a *app) notices() *cobra.Command {
 		Long: `notices lists the warnings in the outbox: to whom, about which session, and what became of them. With --resend it makes those due
 again that were given up, all or those of the sessions named: the next deliver, or serve, sends them.`,
 		Example: `  sessioncleanup notices --failed
+  sessioncleanup notices --pending --tag vip
   sessioncleanup notices --resend`,
 		RunE: a.with(func(ctx context.Context, db connection, ids []string) error {
-			if resend && (q.Failed || q.Pending || q.OwnerID != "") {
-				return usagef("--resend is for those that were given up, all or those of the sessions named: use it without --failed, --pending and --owner")
+			if resend && (q.Failed || q.Pending || q.OwnerID != "" || q.Tags != "") {
+				return usagef("--resend is for those that were given up, all or those of the sessions named: use it without --failed, --pending, --owner and --tag")
 			}
 			if resend {
 				n, err := db.ResendNotices(ctx, ids)
@@ -218,6 +219,7 @@ again that were given up, all or those of the sessions named: the next deliver, 
 	flags.BoolVar(&q.Failed, "failed", false, "only those that were given up")
 	flags.BoolVar(&q.Pending, "pending", false, "only those that are not delivered yet")
 	flags.StringVar(&q.OwnerID, "owner", "", "only this owner's")
+	flags.StringVar(&q.Tags, "tag", "", tagHelp)
 	flags.Var(newCount(&q.Limit, 100, 1, sessioncleanup.MaxPage), "limit", "at most this many")
 	flags.BoolVar(&resend, "resend", false, "send those again that were given up")
 	return cmd

@@ -21,13 +21,18 @@ migrate stored (database), or is the default.`,
 		Args: noArguments,
 		RunE: a.with(func(_ context.Context, db connection, _ []string) error { return a.printPolicy(db) }),
 	})
-	cmd.AddCommand(a.setPolicy())
+	show := explained(&cobra.Command{
+		Use: "show", Short: "Show the policy in force; with --json as policy import reads it", Args: noArguments,
+		Long:    "show prints what policy alone does: the thresholds and the rules by tag that are in force, and where they come from.",
+		Example: "  sessioncleanup policy show --json > policy.json",
+		RunE:    cmd.RunE,
+	})
+	cmd.AddCommand(show, a.setPolicy(), a.importPolicy())
 	return cmd
 }
 
 func (a *app) setPolicy() *cobra.Command {
 	var change sessioncleanup.Policy
-	var rules string
 	var expected int
 	cmd := explained(&cobra.Command{
 		Use:   "set",
@@ -39,15 +44,8 @@ delete more than now needs --expect with the number.`,
   sessioncleanup policy set --rules none`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			change.Rules = rules
-			if cmd.Flags().Changed("rules") && rules == "" {
-				change.Rules = sessioncleanup.NoRules
-			}
 			if change == (sessioncleanup.Policy{}) {
 				return usagef("there is nothing to change: want --inactive-hours, --delete-days, --archive-days or --rules")
-			}
-			if _, err := sessioncleanup.ParseRules(rules); err != nil {
-				return usagef("--rules: %w", err)
 			}
 			return a.with(func(ctx context.Context, db connection, _ []string) error {
 				_, err := db.SetPolicy(ctx, change, expected)
@@ -65,50 +63,27 @@ delete more than now needs --expect with the number.`,
 	flags.Var(&threshold{&change.InactiveAfter, "inactive-hours", time.Hour}, "inactive-hours", "deactivate after so many `hours` without activity, or never")
 	flags.Var(&threshold{&change.DeleteAfter, "delete-days", 24 * time.Hour}, "delete-days", "delete inactive sessions after so many `days`, or never")
 	flags.Var(&threshold{&change.ArchiveKeep, "archive-days", 24 * time.Hour}, "archive-days", "keep deleted sessions in the archive for so many `days`, or never to purge them")
-	flags.StringVar(&rules, "rules", "", "`RULES` for sessions with certain tags, or none")
+	flags.Var(rulesFlag{&change.Rules}, "rules", "`RULES` for sessions with certain tags, or none")
 	flags.Var(newCount(&expected, 0, 0, sessioncleanup.MaxBulk*1000), "expect", "deletions that the next run may do")
 	return cmd
 }
 
-// policyLine is a value of the policy.
-type policyLine struct {
-	Name   string                `json:"name"`
-	Value  string                `json:"value"`
-	Origin sessioncleanup.Origin `json:"origin"`
-}
-
 // printPolicy prints what is in force.
 func (a *app) printPolicy(db connection) error {
-	lines := policyLines(db.Manager)
+	f := policyFileOf(db.Manager)
 	if a.json {
-		return a.printJSON(lines)
+		return a.printJSON(f)
 	}
+	inForce := db.Policy()
 	rows := [][]cell{header("SETTING", "VALUE", "FROM")}
-	for _, l := range lines {
-		rows = append(rows, texts(l.Name, l.Value, string(l.Origin)))
-	}
-	return a.table(rows)
-}
-
-func policyLines(m *sessioncleanup.Manager) (lines []policyLine) {
-	program, stored := m.Origins()
-	inForce := m.Policy()
-	for _, v := range []struct {
-		name string
-		of   func(sessioncleanup.Policy) time.Duration
-	}{
-		{"Deactivate after", func(p sessioncleanup.Policy) time.Duration { return p.InactiveAfter }},
-		{"Delete after", func(p sessioncleanup.Policy) time.Duration { return p.DeleteAfter }},
-		{"Warn before", func(p sessioncleanup.Policy) time.Duration { return p.WarnBefore }},
-		{"Purge the archive after", func(p sessioncleanup.Policy) time.Duration { return p.ArchiveKeep }},
-	} {
-		lines = append(lines, policyLine{v.name, spanText(v.of(inForce)), originOf(v.of(program) != 0, v.of(stored) != 0)})
+	for _, field := range policyFields {
+		rows = append(rows, texts(field.what, spanText(*field.of(&inForce)), string(f.From[field.name])))
 	}
 	rules, _ := sessioncleanup.ParseRules(inForce.Rules) // it is valid
 	for _, r := range rules {
-		lines = append(lines, policyLine{"Rule", r.String(), originOf(program.Rules != "", stored.Rules != "")})
+		rows = append(rows, texts("Rule", r.String(), string(f.From["rules"])))
 	}
-	return lines
+	return a.table(rows)
 }
 
 func originOf(program, stored bool) sessioncleanup.Origin {

@@ -39,7 +39,7 @@ func (a *app) policy() (sessioncleanup.Policy, error) {
 		}
 	}
 	p, err := sessioncleanup.PolicyFromEnv(a.getenv)
-	given := sessioncleanup.Policy{Archive: a.archives}
+	given := sessioncleanup.Policy{Archive: a.archives, Rules: a.rules}
 	if a.backupTo != "" {
 		given.Backup = sessioncleanup.SwitchOf(a.backupTo != sessioncleanup.NoBackup)
 	}

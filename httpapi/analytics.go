@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -30,16 +31,21 @@ type aheadDay struct {
 
 // analytics serves GET /analytics.
 func (c *call) analytics() error {
-	if _, err := c.query(); err != nil {
+	values, err := c.query("tags")
+	if err != nil {
+		return err
+	}
+	tags, err := tagFilter("tags", values.Get("tags"))
+	if err != nil {
 		return err
 	}
 	ctx, cancel := c.timed()
 	defer cancel()
-	a, err := c.m.Analytics(ctx)
+	a, err := c.profile(ctx, tags)
 	if err != nil {
-		return err
+		return tagFault(err)
 	}
-	out := analyticsAnswer{Success: true, At: a.At, History: a.History, Hours: a.Profile.Hours, Owners: a.Profile.Owners}
+	out := analyticsAnswer{Success: true, At: a.At, History: append([]sessioncleanup.Day{}, a.History...), Hours: a.Profile.Hours, Owners: a.Profile.Owners}
 	for i, bound := range append([]time.Duration{0}, sessioncleanup.AgeBounds()...) {
 		out.Ages = append(out.Ages, ageGroup{bound.Hours(), a.Profile.Active[i], a.Profile.Inactive[i]})
 	}
@@ -47,4 +53,16 @@ func (c *call) analytics() error {
 		out.Ahead = append(out.Ahead, aheadDay{n, a.Profile.Delete[i]})
 	}
 	return c.reply(out)
+}
+
+// profile is the profile of all sessions with the history, or that of those that tags select.
+func (c *call) profile(ctx context.Context, tags string) (sessioncleanup.Analytics, error) {
+	if tags == "" {
+		return c.m.Analytics(ctx)
+	}
+	if err := c.m.PermitAll(); err != nil { // the profiles are shared: whoever asks may see all
+		return sessioncleanup.Analytics{}, err
+	}
+	a, _, err := c.profiles.get(ctx, tags, func(ctx context.Context) (sessioncleanup.Analytics, error) { return c.m.TaggedAnalytics(ctx, tags) })
+	return a, err
 }

@@ -91,3 +91,35 @@ func TestHistoryKeepsNinetyDays(t *testing.T) {
 		}
 	})
 }
+
+func TestAnalyticsOfTheSessionsWithATag(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := memory.New(memory.Config{})
+		for _, s := range []sessioncleanup.Session{
+			{ID: "1", OwnerID: "7", Active: true, Tags: []string{"vip"}}, {ID: "2", OwnerID: "8", Active: true, Tags: []string{"vip", "test"}}, {ID: "3", OwnerID: "9", Active: true},
+		} {
+			if err := db.Put(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h := newHandler(t, db, httpapi.Options{})
+		for tags, want := range map[string]int{"vip": 2, "vip+-test": 1, "none": 0, "": 3} {
+			rec := get(t.Context(), h, http.MethodGet, "/analytics?tags="+tags, "")
+			var got struct {
+				History []sessioncleanup.Day
+				Ages    []struct{ Active int }
+				Owners  []sessioncleanup.OwnerCount
+			}
+			if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil || rec.Code != http.StatusOK {
+				t.Fatalf("%d %s, %v", rec.Code, rec.Body, err)
+			}
+			if got.History == nil || got.Ages[0].Active != want || len(got.Owners) != want {
+				t.Errorf("the analytics of %q have %+v, want %d sessions", tags, got, want)
+			}
+		}
+		if rec := get(t.Context(), h, http.MethodGet, "/analytics?tags=UPPER", ""); rec.Code != http.StatusBadRequest {
+			t.Errorf("wrong tags: %d %s", rec.Code, rec.Body)
+		}
+	})
+}

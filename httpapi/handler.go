@@ -29,7 +29,8 @@ func New(manager *sessioncleanup.Manager, o Options) (http.Handler, error) {
 	return &api{
 		Options: o, manager: manager, document: documentFor(o.Prefix),
 		figures: newShared[figures](o.Interval, o.Timeout), outlooks: newShared[sessioncleanup.Outlook](o.Interval, o.Timeout), tagCounts: newShared[[]sessioncleanup.TagCount](o.Interval, o.Timeout), live: newLive(o), turns: newTurns(o),
-		dueNow: newPaced[due](o.Interval), proposing: make(chan struct{}, 1),
+		profiles: newPaced[sessioncleanup.Analytics](o.Interval),
+		dueNow:   newPaced[due](o.Interval), proposing: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -41,8 +42,9 @@ type api struct {
 	outlooks *shared[sessioncleanup.Outlook]
 	// tagCounts are the tags in use.
 	tagCounts *shared[[]sessioncleanup.TagCount]
-	dueNow    *shared[due]  // by the policy in force
-	proposing chan struct{} // has an element while what is due is counted
+	profiles  *shared[sessioncleanup.Analytics] // by tags
+	dueNow    *shared[due]                      // by the policy in force
+	proposing chan struct{}                     // has an element while what is due is counted
 	live      *live
 	turns     *turns
 	outage    outage

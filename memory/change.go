@@ -20,6 +20,9 @@ func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, c sessioncl
 	if err != nil {
 		return sessioncleanup.Session{}, err
 	}
+	if err := s.schema.CheckTags(c.Tags); err != nil {
+		return sessioncleanup.Session{}, err
+	}
 	changed := c.Apply(session, session.AsOf)
 	if !changed.Equal(session) {
 		s.replace(session, changed)

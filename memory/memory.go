@@ -14,6 +14,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +31,10 @@ type Config struct {
 	// sessions of the same batch, so the hook must tolerate being called more than once. When it returns the same error
 	// for the first 100 sessions of a run, the run deletes none. Default: none.
 	BeforeDelete func(ctx context.Context, s sessioncleanup.Session) error
+
+	// TagColumns are what Schema.TagColumns is for a database: the application sets their values with Store.SetColumn.
+	// Names that Schema.Validate refuses make New panic. Default: none.
+	TagColumns []string
 }
 
 var (
@@ -49,6 +54,7 @@ var (
 // Store keeps sessions in memory. It is safe for concurrent use, starts no goroutine and is empty at first.
 type Store struct {
 	beforeDelete func(context.Context, sessioncleanup.Session) error
+	schema       sessioncleanup.Schema
 
 	mu       sync.Mutex // guards everything below
 	closed   bool
@@ -71,8 +77,13 @@ type Store struct {
 
 // New makes an empty store.
 func New(c Config) *Store {
+	schema := sessioncleanup.Schema{TagColumns: slices.Clone(c.TagColumns)}.WithDefaults()
+	if err := schema.Validate(); err != nil {
+		panic(err)
+	}
 	return &Store{
 		beforeDelete: c.BeforeDelete,
+		schema:       schema,
 		sessions:     map[string]sessioncleanup.Session{},
 		leases:       map[string]sessioncleanup.Lease{},
 		places:       map[string]int64{},

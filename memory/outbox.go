@@ -194,7 +194,11 @@ func (s *Store) Notices(ctx context.Context, q sessioncleanup.NoticeQuery) ([]se
 	defer s.mu.Unlock()
 	var found []sessioncleanup.Notice
 	for _, n := range s.notices {
-		if q.Selects(n) {
+		tagged := n
+		if n.DeletedAt.IsZero() {
+			tagged.Tags = s.sessions[n.SessionID].Tags
+		}
+		if q.Selects(tagged) {
 			found = append(found, n)
 		}
 	}

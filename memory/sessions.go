@@ -74,7 +74,7 @@ func (s *Store) replace(before, after sessioncleanup.Session) {
 }
 
 // Put adds sessions with exactly these values, or replaces those that have the same ID, as the application's own INSERT
-// and UPDATE would, of its tags too: without events. A zero LastActivity means now; AsOf and the fields that follow from
+// and UPDATE would, of its tags too, but for those of Config.TagColumns: without events. A zero LastActivity means now; AsOf and the fields that follow from
 // a policy are not kept. One that becomes inactive or active by it follows Session.Observe: it gets its DeactivatedAt, or
 // counts as used now. All are put or none: an ErrInvalid says which session has no ID, or a wrong tag. The last of
 // several sessions with the same ID counts.
@@ -94,6 +94,7 @@ func (s *Store) Put(sessions ...sessioncleanup.Session) error {
 	now := clock().Truncate(time.Millisecond)
 	for _, session := range sessions {
 		was, there := s.sessions[session.ID]
+		session.Tags = append(s.columnTags(was.Tags, true), s.columnTags(session.Tags, false)...)
 		is := stored(session, now)
 		is.Warning = s.notices[session.ID].Warning
 		if there {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
 // FollowsRules is true: each session is measured by its tags.
@@ -32,4 +33,43 @@ func (s *Store) Tags(ctx context.Context, owner string) ([]sessioncleanup.TagCou
 	}
 	slices.SortFunc(all, func(a, b sessioncleanup.TagCount) int { return strings.Compare(a.Tag, b.Tag) })
 	return all, nil
+}
+
+// SetColumn gives a session the tag of a value in a column of Config.TagColumns instead of the one that it had of the
+// column, as the application's UPDATE of the column would: without an event. ErrNotFound when there is no such session; an
+// ErrInvalid when the column is none of those.
+func (s *Store) SetColumn(id, column, value string) error {
+	if !slices.Contains(s.schema.TagColumns, column) {
+		return invalid.Errorf("column is %q: want one of Config.TagColumns, %q", column, s.schema.TagColumns)
+	}
+	if err := s.lockOpen(); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	session, there := s.sessions[id]
+	if !there {
+		return sessioncleanup.ErrNotFound
+	}
+	one := sessioncleanup.Schema{TagColumns: []string{column}}
+	changed := session
+	changed.Tags = tagsOf(one, session.Tags, false)
+	if tag := sessioncleanup.ColumnTag(column, value); tag != "" {
+		changed.Tags = sessioncleanup.TagChange{Add: []string{tag}}.Apply(changed.Tags)
+	}
+	s.replace(session, changed)
+	return nil
+}
+
+// columnTags are those of some tags that are of Config.TagColumns, or the others.
+func (s *Store) columnTags(tags []string, ofColumns bool) []string {
+	return tagsOf(s.schema, tags, ofColumns)
+}
+
+func tagsOf(schema sessioncleanup.Schema, tags []string, ofColumns bool) (some []string) {
+	for _, tag := range tags {
+		if (schema.CheckTags(sessioncleanup.TagChange{Add: []string{tag}}) != nil) == ofColumns {
+			some = append(some, tag)
+		}
+	}
+	return some
 }

@@ -38,12 +38,19 @@ func (s *Store) SetValue(ctx context.Context, name string, data []byte, version 
 }
 
 // Profile looks at every session.
-func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (sessioncleanup.Profile, error) {
+func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds, tags string) (sessioncleanup.Profile, error) {
 	if err := s.lock(ctx); err != nil {
 		return sessioncleanup.Profile{}, err
 	}
 	defer s.mu.Unlock()
-	return sessioncleanup.ProfileOf(maps.Values(s.sessions), t.At(clock())), nil
+	of := sessioncleanup.Filter{Tags: tags}
+	return sessioncleanup.ProfileOf(func(yield func(sessioncleanup.Session) bool) {
+		for _, session := range s.sessions {
+			if of.Matches(session) {
+				yield(session)
+			}
+		}
+	}, t.At(clock())), nil
 }
 
 // CountOwners looks at every session.

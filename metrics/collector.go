@@ -5,7 +5,8 @@
 //	prometheus.MustRegister(collector)
 //
 // The counters come from the audit log, so they count every run and every change of a session, whichever process made it. No
-// metric has a label whose values grow with the application: nothing names an owner or a session.
+// metric has a label whose values grow with the application: nothing names an owner or a session, and a tag only if the policy
+// has a rule for it, of which there are at most 50.
 //
 // docs/monitoring.md lists the metrics, and has alerts and a dashboard.
 package metrics
@@ -56,6 +57,8 @@ type Collector struct {
 	next time.Time // when the database is asked again
 	last reading
 	log  *log
+	// nextTag is the tag that is to be counted first; empty: any.
+	nextTag string
 }
 
 // reading is what the database answered.
@@ -65,6 +68,7 @@ type reading struct {
 	took    time.Duration
 	stats   sessioncleanup.Stats
 	archive *sessioncleanup.ArchiveSize // nil where there is none
+	tags    []taggedStats               // of tags that have a rule, as far as there was time to count them
 }
 
 // NewCollector makes a Collector. It does not touch the database. The Manager is one that may do everything. A wrong Config is
@@ -141,6 +145,7 @@ func (c *Collector) ask(ctx context.Context) (reading, error) {
 		return r, err
 	}
 	c.log.last = r.stats.LastRun
+	r.tags = c.readTags(ctx)
 	size, err := c.manager.ArchiveSize(ctx)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
@@ -185,6 +190,7 @@ func (c *Collector) send(to chan<- prometheus.Metric) {
 	gauge(recentSessions, float64(s.Recent))
 	gauge(due, float64(s.DueForDeactivation), "deactivate")
 	gauge(due, float64(s.DueForDeletion), "delete")
+	sendTags(gauge, c.last.tags)
 	gauge(oldestOverdue, s.OldestOverdueSeconds)
 	gauge(clockDifference, s.ClockDifference.Seconds())
 	if o := s.Outbox; o != nil {

@@ -521,3 +521,55 @@ func TestNewCollectorRefusesABadConfig(t *testing.T) {
 		t.Errorf("without a manager: %v, want ErrInvalid", err)
 	}
 }
+
+func TestTheSessionsOfATagAreExportedWhenItHasARule(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, metrics.Config{}, memory.Config{})
+		tagged := func(id string, active bool, idle time.Duration, tags ...string) {
+			at := time.Now().Add(-idle)
+			s := sessioncleanup.Session{ID: id, Active: active, AutoCleanup: true, LastActivity: at, Tags: tags}
+			if !active {
+				s.DeactivatedAt = at
+			}
+			if err := w.db.Put(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tagged("1", true, 0, "vip", "other")
+		tagged("2", false, 40*day, "vip")
+		tagged("3", false, 2*day, "test")
+		tagged("4", true, 2*time.Hour, "test")
+		with := func(rules string) string {
+			m, err := sessioncleanup.New(w.db, sessioncleanup.Config{Policy: sessioncleanup.Policy{Rules: rules}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			collector, err := metrics.NewCollector(m, metrics.Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := testutil.CollectAndFormat(collector, expfmt.TypeTextPlain, "sessioncleanup_sessions_tagged", "sessioncleanup_sessions_tagged_due")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(text)
+		}
+		got := with("vip: delete=never; test: inactive=1h delete=1d; unused: delete=1d")
+		for _, want := range []string{
+			`sessioncleanup_sessions_tagged{state="active",tag="vip"} 1`, `sessioncleanup_sessions_tagged{state="inactive",tag="vip"} 1`,
+			`sessioncleanup_sessions_tagged_due{phase="delete",tag="vip"} 0`, `sessioncleanup_sessions_tagged_due{phase="delete",tag="test"} 1`,
+			`sessioncleanup_sessions_tagged_due{phase="deactivate",tag="test"} 1`, `sessioncleanup_sessions_tagged{state="active",tag="unused"} 0`,
+		} {
+			if !strings.Contains(got, want+"\n") {
+				t.Errorf("%s is missing in\n%s", want, got)
+			}
+		}
+		if strings.Contains(got, "other") {
+			t.Errorf("a tag without a rule is exported:\n%s", got)
+		}
+		if got := with(""); strings.TrimSpace(got) != "" {
+			t.Errorf("without rules there is\n%s", got)
+		}
+	})
+}

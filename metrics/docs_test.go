@@ -29,6 +29,9 @@ func TestEachMetricIsDocumented(t *testing.T) {
 		}
 	}
 	exported = append(exported, "schedule_start_timestamp_seconds gauge")                                                  // of a scheduler, which the golden file has none of
+	for _, name := range []string{"sessions_tagged", "sessions_tagged_due"} { // of a policy with rules
+		exported = append(exported, name+" gauge")
+	}
 	for _, name := range []string{"sessions_waiting", "outbox_pending", "outbox_undeliverable", "outbox_oldest_seconds"} { // of a policy that warns
 		exported = append(exported, name+" gauge")
 	}

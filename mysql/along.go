@@ -91,8 +91,8 @@ func (c *conn) keys(ctx context.Context) (*catalog, error) {
 	keys := &catalog{tables: map[string]*table{c.schema.Table: {name: c.schema.Table}}}
 	err := c.query(ctx, statements["list_foreign_keys"], nil, func(rows *sql.Rows) error {
 		var in, to string
-		var rest [4]string
-		if err := rows.Scan(&in, &rest[0], &rest[1], &to, &rest[2], &rest[3]); err != nil {
+		var rest [5]string
+		if err := rows.Scan(&in, &rest[0], &rest[1], &to, &rest[2], &rest[3], &rest[4]); err != nil {
 			return err
 		}
 		for _, name := range []string{in, to} {

@@ -60,7 +60,9 @@ func archivedWhere(q sessioncleanup.ArchiveQuery) (string, params) {
 	add("archived_session", "session", []byte(q.SessionID), q.SessionID != "")
 	add("archived_owner", "owner", []byte(q.OwnerID), q.OwnerID != "")
 	add("archived_held", "held", q.Held == sessioncleanup.On, q.Held != sessioncleanup.Default)
-	add("archived_until", "until", q.Until, !q.Until.IsZero())
+	if due := dueInArchive(q.Until, q.Rules, p); len(q.Rules) > 0 || !q.Until.IsZero() {
+		conditions = append(conditions, due)
+	}
 	add("archived_before", "before", q.Before, q.Before != 0)
 	switch q.BackedUp {
 	case sessioncleanup.On:
@@ -69,6 +71,30 @@ func archivedWhere(q sessioncleanup.ArchiveQuery) (string, params) {
 		conditions = append(conditions, statements["archived_not_backed_up"])
 	}
 	return strings.Join(conditions, " AND "), p
+}
+
+// dueInArchive is the condition for entries that PurgeBefore makes due.
+func dueInArchive(until time.Time, rules []sessioncleanup.PurgeRule, p params) string {
+	p["until"] = nullTime(until)
+	if len(rules) == 0 {
+		return statements["archived_until"]
+	}
+	latest, list := until, []map[string]any{}
+	for _, r := range rules {
+		rule := map[string]any{"tag": r.Tag, "before": nil}
+		if !r.Before.IsZero() {
+			rule["before"] = r.Before.UTC().Format(timeForm)
+		}
+		if list = append(list, rule); r.Before.After(latest) {
+			latest = r.Before
+		}
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		panic(err) // texts are JSON
+	}
+	p["latest"], p["purge_rules"] = nullTime(latest), string(text)
+	return statements["archived_until_by_rules"]
 }
 
 // list is a list of values as a parameter.
@@ -90,8 +116,12 @@ func (c *conn) listArchived(ctx context.Context, names sqlfile.Names, p params) 
 	err = c.query(ctx, filled("list_archived", names), p, func(rows *sql.Rows) error {
 		var a sessioncleanup.Archived
 		var backedUp sql.NullTime
-		err := rows.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &a.At, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes, &backedUp, &a.Held)
+		var tags string
+		err := rows.Scan(&a.ID, &a.SessionID, &a.OwnerID, &a.Name, &a.At, &a.Actor, &a.Reason, &a.RunID, &a.Rows, &a.Bytes, &backedUp, &a.Held, &tags)
 		a.BackedUpAt = backedUp.Time
+		if tags != "" {
+			a.Tags = strings.Fields(tags)
+		}
 		all = append(all, a)
 		return err
 	})
@@ -168,7 +198,9 @@ func (s *Store) Purge(ctx context.Context, b sessioncleanup.Batch, before time.T
 		var entries []int64
 		var refs []sessioncleanup.SessionRef
 		more, left := false, int64(purgedBytes)
-		err := c.query(ctx, statements["old_archived"], params{"before": before, "limit": b.Limit, "backed_up": b.BackedUp}, func(rows *sql.Rows) error {
+		p := params{"limit": b.Limit, "backed_up": b.BackedUp}
+		old := filled("old_archived", sqlfile.Names{"due": dueInArchive(before, b.PurgeRules, p)})
+		err := c.query(ctx, old, p, func(rows *sql.Rows) error {
 			var id, bytes int64
 			var ref sessioncleanup.SessionRef
 			err := rows.Scan(&id, &ref.ID, &ref.OwnerID, &ref.Name, &bytes)

@@ -105,7 +105,7 @@ func (c *conn) insertArchived(ctx context.Context, entries []sessioncleanup.Arch
 	var rows []string
 	for i, e := range entries {
 		var places []string
-		for j, value := range []any{[]byte(e.SessionID), []byte(e.OwnerID), e.Name, e.At, e.Actor, e.Reason, e.RunID, e.Rows, e.Bytes} {
+		for j, value := range []any{[]byte(e.SessionID), []byte(e.OwnerID), e.Name, e.At, e.Actor, e.Reason, e.RunID, e.Rows, e.Bytes, strings.Join(e.Tags, " ")} {
 			place := parameterName(1+i) + "_" + parameterName(1+j)
 			p[place] = value
 			places = append(places, ":"+place)

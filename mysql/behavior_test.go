@@ -192,7 +192,6 @@ func TestWhatThisBackendLacksIsRefusedInWords(t *testing.T) {
 	t.Parallel()
 	_, d := adopted(t, rooms)
 	for name, c := range map[string]mysql.Config{
-		"a view":    {Migrate: sessioncleanup.MigrateOptions{View: true}},
 		"a role":    {Migrate: sessioncleanup.MigrateOptions{AppRole: "app"}},
 		"a zone":    {Migrate: sessioncleanup.MigrateOptions{TimeZone: "Europe/Paris"}},
 		"a schema":  {Schema: sessioncleanup.Schema{Table: "other.sessions"}},

@@ -287,7 +287,7 @@ func BenchmarkLists(b *testing.B) {
 				for range 5 { // pages one after the other
 					started := time.Now()
 					page, err := c.store.List(b.Context(), query)
-					if err != nil || len(page.Sessions) == 0 {
+					if err != nil || len(page.Sessions) == 0 && page.Next == nil {
 						b.Fatal(len(page.Sessions), err)
 					}
 					pages = append(pages, ms(time.Since(started)))

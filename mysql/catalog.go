@@ -18,6 +18,7 @@ import (
 type catalog struct {
 	tables   map[string]*table
 	triggers map[string]trigger
+	taken    map[string]string // the sessions of other installations, by the names of these
 }
 
 type table struct {
@@ -31,6 +32,9 @@ type table struct {
 	checks  string              // conditions, for the values of columns
 }
 
+// systemVersioned is the kind of a table whose rows have a history.
+const systemVersioned = "SYSTEM VERSIONED"
+
 type columnInfo struct {
 	name      string
 	declared  string // its type, as the server writes it
@@ -38,9 +42,11 @@ type columnInfo struct {
 	precision int    // decimals of the seconds
 	collation string
 	charset   string
+	bytes     int64 // that a text or a binary can have
 	nullable  bool
 	generated bool
 	updating  bool // with ON UPDATE CURRENT_TIMESTAMP
+	invisible bool
 }
 
 type foreignKey struct {
@@ -49,6 +55,7 @@ type foreignKey struct {
 	table    string
 	to       []string
 	onDelete string
+	onUpdate string
 }
 
 type trigger struct {
@@ -57,7 +64,7 @@ type trigger struct {
 
 // readCatalog reads what is in the database of the connection.
 func readCatalog(ctx context.Context, c *conn) (*catalog, error) {
-	all := &catalog{tables: map[string]*table{}, triggers: map[string]trigger{}}
+	all := &catalog{tables: map[string]*table{}, triggers: map[string]trigger{}, taken: map[string]string{}}
 	read := func(statement string, scan func(rows *sql.Rows) error) func() error {
 		return func() error { return c.query(ctx, statements[statement], nil, scan) }
 	}
@@ -65,16 +72,20 @@ func readCatalog(ctx context.Context, c *conn) (*catalog, error) {
 		read("list_tables", func(rows *sql.Rows) error {
 			t := &table{indexes: map[string][]string{}, unique: map[string]bool{}}
 			err := rows.Scan(&t.name, &t.kind, &t.engine)
-			all.tables[t.name] = t
+			if name, mine := c.naming.read(t.name); mine {
+				t.name = name
+				all.tables[name] = t
+			}
 			return err
 		}),
 		read("list_columns", func(rows *sql.Rows) error {
 			var in, extra string
 			var column columnInfo
-			err := rows.Scan(&in, &column.name, &column.declared, &column.base, &column.precision, &column.collation, &column.charset, &column.nullable, &extra)
+			err := rows.Scan(&in, &column.name, &column.declared, &column.base, &column.precision, &column.collation, &column.charset, &column.bytes, &column.nullable, &extra)
 			column.updating = strings.Contains(strings.ToLower(extra), "on update")
+			column.invisible = strings.Contains(extra, "INVISIBLE")
 			column.generated = strings.Contains(extra, "GENERATED") && !strings.Contains(extra, "DEFAULT_GENERATED")
-			if t := all.tables[in]; t != nil {
+			if t := all.read(c, in); t != nil {
 				t.columns = append(t.columns, column)
 			}
 			return err
@@ -83,7 +94,8 @@ func readCatalog(ctx context.Context, c *conn) (*catalog, error) {
 			var in, name, column string
 			var unique bool
 			err := rows.Scan(&in, &name, &unique, &column)
-			if t := all.tables[in]; t != nil {
+			name, mine := c.naming.read(name)
+			if t := all.read(c, in); t != nil && mine {
 				t.indexes[name] = append(t.indexes[name], column)
 				t.unique[name] = unique
 			}
@@ -92,14 +104,21 @@ func readCatalog(ctx context.Context, c *conn) (*catalog, error) {
 		read("list_foreign_keys", all.addKey),
 		read("list_triggers", func(rows *sql.Rows) error {
 			var t trigger
+			var mine bool
 			err := rows.Scan(&t.name, &t.table, &t.body)
-			all.triggers[t.name] = t
+			full := t.name
+			if t.name, mine = c.naming.read(full); mine {
+				t.body = c.naming.back(t.body)
+				all.triggers[t.name] = t
+			} else if name, _ := adopt.Installation(full); full == (naming{name}).sql(insertedTrigger) {
+				all.taken[name] = t.table
+			}
 			return err
 		}),
 		read("list_checks", func(rows *sql.Rows) error {
 			var in, condition string
 			err := rows.Scan(&in, &condition)
-			if t := all.tables[in]; t != nil {
+			if t := all.read(c, in); t != nil {
 				t.checks += " CHECK (" + condition + ")"
 			}
 			return err
@@ -109,13 +128,39 @@ func readCatalog(ctx context.Context, c *conn) (*catalog, error) {
 			return nil, err
 		}
 	}
+	all.respell()
 	return all, nil
+}
+
+// respell has foreign keys name columns as the tables do: the server keeps the words of the statement that made them.
+func (c *catalog) respell() {
+	for _, t := range c.tables {
+		for _, k := range t.keys {
+			for i := range k.columns {
+				if of := t.column(k.columns[i]); of != nil {
+					k.columns[i] = of.name
+				}
+				if to := c.tables[k.table].column(k.to[i]); to != nil {
+					k.to[i] = to.name
+				}
+			}
+		}
+	}
+}
+
+// read is a table as the server calls it; nil for one of another installation.
+func (c *catalog) read(db *conn, name string) *table {
+	name, mine := db.naming.read(name)
+	if !mine {
+		return nil
+	}
+	return c.tables[name]
 }
 
 // addKey reads a column of a foreign key.
 func (c *catalog) addKey(rows *sql.Rows) error {
-	var in, name, column, to, toColumn, onDelete string
-	if err := rows.Scan(&in, &name, &column, &to, &toColumn, &onDelete); err != nil {
+	var in, name, column, to, toColumn, onDelete, onUpdate string
+	if err := rows.Scan(&in, &name, &column, &to, &toColumn, &onDelete, &onUpdate); err != nil {
 		return err
 	}
 	t := c.tables[in]
@@ -123,7 +168,7 @@ func (c *catalog) addKey(rows *sql.Rows) error {
 		return nil
 	}
 	if n := len(t.keys); n == 0 || t.keys[n-1].name != name {
-		t.keys = append(t.keys, foreignKey{name: name, table: to, onDelete: onDelete})
+		t.keys = append(t.keys, foreignKey{name: name, table: to, onDelete: onDelete, onUpdate: onUpdate})
 	}
 	k := &t.keys[len(t.keys)-1]
 	k.columns, k.to = append(k.columns, column), append(k.to, toColumn)
@@ -135,7 +180,7 @@ func (t *table) column(name string) *columnInfo {
 		return nil
 	}
 	for i := range t.columns {
-		if t.columns[i].name == name {
+		if strings.EqualFold(t.columns[i].name, name) {
 			return &t.columns[i]
 		}
 	}
@@ -184,20 +229,22 @@ func (c *catalog) sorted() []*table {
 
 // describe is the catalog in the form in which internal/adopt decides.
 func (c *catalog) describe() adopt.Database {
-	var d adopt.Database
+	d := adopt.Database{FoldColumns: true}
 	for _, t := range c.sorted() {
 		if adopt.Own(t.name) {
 			continue
 		}
 		out := adopt.Table{Name: t.name, PrimaryKey: t.indexes[primary]}
 		switch {
+		case t.kind == systemVersioned:
+			out.Other = "a system-versioned table, which keeps what is deleted"
 		case t.kind != "BASE TABLE":
 			out.Other = "a " + strings.ToLower(t.kind)
 		case !strings.EqualFold(t.engine, "InnoDB"):
 			out.Other = "a table of the engine " + t.engine + ", which has no transactions"
 		}
 		for _, column := range t.columns {
-			if column.name == sinceColumn {
+			if slices.Contains(ownColumns, column.name) {
 				continue
 			}
 			out.Columns = append(out.Columns, adopt.Column{
@@ -298,10 +345,12 @@ func (c *catalog) recognize(s sessioncleanup.Schema, a *adopted) {
 	t := c.tables[s.Table]
 	a.ID, a.Owner, a.KeyType = t.column(s.ID).identity(), t.column(s.Owner).identity(), t.column(s.ID).keyType()
 	a.IDIndex = t.uniqueIndex(s.ID)
-	a.Clocks, a.Precision, a.Updating = map[string]string{}, 3, nil
+	a.Clocks, a.Precision, a.Updating, a.States = map[string]string{}, 3, nil, t.states(s)
 	for _, column := range adopt.Lifecycle(s) {
 		a.Clocks[column.Column] = t.column(column.Column).clock()
 	}
+	expiry := t.column(s.ExpiresAt)
+	a.ExpiryRequired = expiry != nil && !expiry.nullable
 	if d := t.column(s.DeactivatedAt); d != nil {
 		a.Precision = min(d.precision, 3)
 	}
@@ -315,6 +364,12 @@ func (c *catalog) recognize(s sessioncleanup.Schema, a *adopted) {
 	}
 }
 
+// identifying are the kinds of columns that hold ids.
+const identifying = adopt.Text | adopt.Number | adopt.ID
+
+// longestKey is how many bytes an id can have: an index has 3,072, of which that of the tags needs some for the others of its columns.
+const longestKey = 3000
+
 // check compares a schema with the database and returns the lifecycle columns to add. An ErrInvalid says what does not fit.
 func (c *catalog) check(s sessioncleanup.Schema) ([]adopt.LifecycleColumn, error) {
 	d := c.describe()
@@ -326,9 +381,20 @@ func (c *catalog) check(s sessioncleanup.Schema) ([]adopt.LifecycleColumn, error
 		return nil, err
 	}
 	t := c.tables[s.Table]
+	switch id := t.column(s.ID); {
+	case id.kind()&identifying == 0:
+		return nil, invalid.Errorf("schema.id is %q: that column of table %q is of the type %s: want a whole number, VARCHAR, CHAR, BINARY, VARBINARY or UUID", id.name, t.name, id.declared)
+	case id.bytes > longestKey:
+		return nil, invalid.Errorf("schema.id is %q: that column of table %q is of the type %s, of up to %d bytes: want at most %d, for indexes of the library's", id.name, t.name, id.declared, id.bytes, longestKey)
+	}
 	for _, column := range adopt.Lifecycle(s) {
-		if have := t.column(column.Column); have != nil && have.generated {
+		have := t.column(column.Column)
+		switch {
+		case have == nil:
+		case have.generated:
 			return nil, invalid.Errorf("schema.%s is %q: that column of table %q is generated: name another column", column.Field, have.name, t.name)
+		case column.Field == "deactivated_at" && !have.nullable:
+			return nil, invalid.Errorf("schema.%s is %q: that column of table %q is NOT NULL: want one that is NULL while a session is active", column.Field, have.name, t.name)
 		}
 	}
 	return missing, nil

@@ -12,6 +12,9 @@ import (
 // Update applies a change to one session, as sessioncleanup.Change.Apply does. The application's updated_at stays as it is.
 func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, change sessioncleanup.Change) (sessioncleanup.Session, error) {
 	return s.change(ctx, t, func(c *conn, before sessioncleanup.Session) (sessioncleanup.Session, error) {
+		if err := c.schema.CheckTags(change.Tags); err != nil {
+			return before, err
+		}
 		now := c.cut(before.AsOf)
 		after := change.Apply(before, now)
 		if after.Equal(before) {
@@ -65,6 +68,9 @@ func (c *conn) rewrite(ctx context.Context, before, after sessioncleanup.Session
 		"deactivated_at": {before.DeactivatedAt, after.DeactivatedAt},
 	} {
 		p["set_"+name], p[name] = !times[0].Equal(times[1]), nullTime(times[1])
+	}
+	if after.ExpiresAt.IsZero() {
+		p["expires_at"] = c.noExpiry()
 	}
 	n, err := c.exec(ctx, c.sql("change", nil), p)
 	if err == nil && n == 0 {

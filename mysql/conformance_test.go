@@ -44,6 +44,9 @@ type shape struct {
 	config     mysql.Config
 	adjust     func(h *storetest.Harness)
 	active     func(active bool) any // as the application writes it
+	// others is another installation in the database, and prefix what the names of the shape's begin with.
+	others mysql.Config
+	prefix string
 	// refuse makes it impossible to delete a session with a row in pins, where the foreign key does not.
 	refuse string
 }
@@ -54,7 +57,7 @@ var guide = shape{
 	tables: `
 	CREATE TABLE users (id INT AUTO_INCREMENT PRIMARY KEY, username VARCHAR(50) NOT NULL);
 	CREATE TABLE sessions (
-		id INT AUTO_INCREMENT PRIMARY KEY, streamer_id INT, name TEXT, code VARCHAR(20),
+		id INT AUTO_INCREMENT PRIMARY KEY, streamer_id INT, name TEXT, code VARCHAR(20), plan VARCHAR(60) CHARACTER SET utf8mb4,
 		active BOOLEAN NOT NULL DEFAULT TRUE,
 		created_at DATETIME(6), updated_at DATETIME(6), FOREIGN KEY (streamer_id) REFERENCES users (id));
 	CREATE TABLE propositions (
@@ -62,7 +65,7 @@ var guide = shape{
 		FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE);
 	INSERT INTO users (id, username) VALUES (1,'u1'),(2,'u2'),(3,'u3'),(4,'u4'),(5,'u5'),(6,'u6'),(7,'u7'),(8,'u8'),(9,'u9'),(10,'u10'),(11,'u11'),(12,'u12');
 	INSERT INTO users (id, username) SELECT 1000 + id, username FROM users`,
-	owner: "streamer_id", ids: "INT", source: "propositions",
+	owner: "streamer_id", ids: "INT", source: "propositions", config: mysql.Config{Schema: sessioncleanup.Schema{TagColumns: []string{"plan"}}},
 	adjust: func(h *storetest.Harness) { h.Owner = func(n int) string { return fmt.Sprint(n) } },
 }
 
@@ -125,6 +128,9 @@ func (s shape) harness(t testing.TB) storetest.Harness {
 		if s.tables != "" {
 			execute(t, d.DB, s.tables)
 		}
+		if !s.others.Schema.IsZero() {
+			migrated(t, open(t, d, s.others))
+		}
 		if err := open(t, d, s.config).Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
 			t.Fatal(err)
 		}
@@ -177,10 +183,12 @@ func (s shape) harness(t testing.TB) storetest.Harness {
 			}
 			defer func() { _ = conn.Close() }()
 			if unknown {
-				if _, err := conn.ExecContext(ctx, "SET @sessioncleanup_own = 1"); err != nil {
+				if _, err := conn.ExecContext(ctx, "SET @"+s.prefix+"sessioncleanup_own = 1"); err != nil {
 					return err
 				}
-				defer func() { _, _ = conn.ExecContext(context.WithoutCancel(ctx), "SET @sessioncleanup_own = NULL") }()
+				defer func() {
+					_, _ = conn.ExecContext(context.WithoutCancel(ctx), "SET @"+s.prefix+"sessioncleanup_own = NULL")
+				}()
 			}
 			if !h.KeepsRows {
 				_, err = conn.ExecContext(ctx, strings.Replace(insert, "REPLACE", "INSERT", 1)+strings.Join(rows, ", "), args...)
@@ -208,12 +216,18 @@ func (s shape) harness(t testing.TB) storetest.Harness {
 		Disconnect: d.Disconnect,
 		Tag: func(ctx context.Context, id string, tags ...string) error {
 			for _, tag := range tags {
-				if _, err := d.DB.ExecContext(ctx, "INSERT INTO sessioncleanup_tags (session_id, tag) VALUES ("+s.value+", ?)", id, tag); err != nil {
+				if _, err := d.DB.ExecContext(ctx, "INSERT INTO "+s.prefix+"sessioncleanup_tags (session_id, tag) VALUES ("+s.value+", ?)", id, tag); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
+	}
+	if len(s.config.Schema.TagColumns) > 0 {
+		h.SetPlan = func(ctx context.Context, id, value string) error {
+			_, err := d.DB.ExecContext(ctx, "UPDATE sessions SET plan = ? WHERE id = "+s.value, null(value), id)
+			return err
+		}
 	}
 	if s.source != "" {
 		h.Activity = func(ctx context.Context, id string) error {

@@ -46,7 +46,8 @@ func bound(statement string, p params) (string, []any) {
 type conn struct {
 	*sql.Conn
 	*layout
-	trips trips
+	naming naming // the store's
+	trips  trips
 }
 
 // trips are the round trips to the server: their number, and how long the fastest took, which is about the network's share of each.
@@ -142,7 +143,7 @@ func (s *Store) reading(ctx context.Context, do func(c *conn) error) error {
 	if err != nil {
 		return s.failed(ctx, err)
 	}
-	err = do(&conn{Conn: raw})
+	err = do(&conn{Conn: raw, naming: s.naming})
 	_ = raw.Close()
 	return s.failed(ctx, err)
 }

@@ -23,6 +23,7 @@ import (
 // hosts connects to the first of several servers that can be used. It is a driver.Connector.
 type hosts struct {
 	name    string // of the database, for people
+	naming  naming
 	timeout time.Duration
 	all     []*host
 }
@@ -182,6 +183,9 @@ func (h *hosts) connect(ctx context.Context, host *host) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if whole, ok := c.(driverConn); ok && h.naming.name != "" {
+		c = renamed{whole, h.naming}
+	}
 	if err := prepare(ctx, c); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -194,7 +198,7 @@ func prepare(ctx context.Context, c driver.Conn) error {
 	if !ok {
 		return errors.New("the driver cannot execute statements")
 	}
-	for _, name := range []string{"set_session", "set_isolation"} {
+	for _, name := range []string{"set_session", "set_defaults", "set_isolation"} {
 		if _, err := execer.ExecContext(ctx, statements[name], nil); err != nil {
 			return err
 		}

@@ -61,11 +61,20 @@ func (s *Store) Dependents(ctx context.Context, q *sessioncleanup.Query) ([]sess
 		if err := c.row(ctx, statements["clock"], nil, &now); err != nil {
 			return err
 		}
-		names, p, possible := c.where(q.Filter, q.Status, c.cutoffsAt(q.Thresholds, now))
+		cut := c.cutoffsAt(q.Thresholds, now)
+		if err := c.ruled(ctx, cut); err != nil {
+			return err
+		}
+		names, p, possible := c.where(q.Filter, q.Status, cut)
 		var paths map[sessioncleanup.Dependent][][]link
 		all, paths = catalog.dependents(c.schema)
 		if !possible {
 			return nil
+		}
+		if dues := duesOf[q.Status]; len(dues) > 0 && q.ID == "" {
+			if _, err := c.narrow(ctx, names, dues, cut, p); err != nil {
+				return err
+			}
 		}
 		p["count_up_to"] = sessioncleanup.MaxDependentRows + 1
 		for i := range all {

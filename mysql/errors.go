@@ -21,7 +21,8 @@ var (
 	unavailable = []uint16{
 		1020, 1040, 1047, 1053, 1180, 1203, 1205, 1206, 1213, 1226, 1290, 1317, 1568, 1792, 1836, 1927, 1969, 3024, 3572, 4031,
 	}
-	missing   = []uint16{1054, 1146} // an unknown column, an unknown table
+	missing   = []uint16{1054, 1146}       // an unknown column, an unknown table
+	unfit     = []uint16{1264, 1292, 1406} // a value that the type of a column does not have
 	forbidden = []uint16{1044, 1045, 1142, 1143, 1227, 1370, 1419}
 	present   = []uint16{1050, 1060, 1061, 1359} // a table, column, index or trigger that is there already
 )
@@ -62,6 +63,8 @@ func explained(err error) error {
 			return fmt.Errorf("%w: %w", sessioncleanup.ErrUnavailable, err)
 		case slices.Contains(missing, number):
 			return fmt.Errorf("%w: %w: call Migrate", sessioncleanup.ErrNotInstalled, err)
+		case slices.Contains(unfit, number):
+			return fmt.Errorf("%w: a column cannot hold the value: %w", sessioncleanup.ErrInvalid, err)
 		case slices.Contains(forbidden, number):
 			return fmt.Errorf("%w: the user lacks a right, see docs/mysql.md: %w", sessioncleanup.ErrInvalid, err)
 		}

@@ -63,6 +63,8 @@ func (i identity) text(column string) string {
 		return "LOWER(HEX(" + column + "))"
 	case identityText:
 		return "CONVERT(" + column + " USING utf8mb4)"
+	case identityNumber, identityUnsigned: // the sum has no zeros before it, which a column with ZEROFILL has
+		return "CAST(" + column + " + 0 AS CHAR)"
 	default:
 		return "CAST(" + column + " AS CHAR)"
 	}

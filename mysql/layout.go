@@ -17,10 +17,14 @@ type layout struct {
 	names sqlfile.Names
 	// seenRules and tableRules are the rules of the lifecycle, on sessions as they are seen and as their table has them.
 	seenRules, tableRules sqlfile.Names
+	measure               *measure // of a question with rules by tag
 }
 
 // newLayout makes the expressions and fragments that statements are filled with. In them t is the table of sessions.
-func newLayout(set settings) *layout {
+func newLayout(set settings) *layout { return layoutReading(set, known) }
+
+// layoutReading is newLayout with the expression that reads a column with times.
+func layoutReading(set settings, known func(name string) string) *layout {
 	l := &layout{settings: set}
 	s, a := set.schema, set.adopted
 	n := sqlfile.Names{
@@ -29,12 +33,19 @@ func newLayout(set settings) *layout {
 		"auto_cleanup_column": sqlfile.Column(s.AutoCleanup), "deactivated_at_column": sqlfile.Column(s.DeactivatedAt),
 		"id": column(s.ID), "id_text": a.ID.text(column(s.ID)), "id_order": a.ID.order("t.id"),
 		"owner": "NULL", "owner_text": "''", "name_text": text(s.Name), "code_text": text(s.Code),
-		"created_at": moment(s.CreatedAt), "updated_at": moment(s.UpdatedAt), "last_activity": known(s.LastActivity),
+		"created_at": noTime, "updated_at": noTime, "last_activity": known(s.LastActivity),
 		"expires_at": known(s.ExpiresAt), "deactivated_at": known(s.DeactivatedAt),
 		"auto_cleanup": "COALESCE(" + column(s.AutoCleanup) + " <> 0, FALSE)",
 		"untracked":    truth(set.untracked()), "revives": "FALSE",
-		"since_column": sqlfile.Column(sinceColumn), "members": "", "members_on": "", "table_id_order": a.ID.order(column(s.ID)),
-		"keep": "", "place_column": "NULL", "note_text": a.ID.text("session"), "prefilter": "TRUE", "notes_where": "", "owner_name": "''", "condition": "TRUE",
+		"since_column": sqlfile.Column(sinceColumn), "class_column": sqlfile.Column(classColumn), "members": "", "members_on": "", "table_id_order": a.ID.order(column(s.ID)),
+		"keep": "", "place_column": "NULL", "note_text": a.ID.text("session"), "tagged_text": a.ID.text("t.session"), "prefilter": "TRUE", "notes_where": "", "owner_name": "''", "condition": "TRUE",
+		"measured": "", "at_once": "", "moved": "sessioncleanup_touches", "and_not_retagged": "", "profiled_tags": "NULL",
+	}
+	if s.CreatedAt != "" {
+		n["created_at"] = known(s.CreatedAt)
+	}
+	if s.UpdatedAt != "" {
+		n["updated_at"] = known(s.UpdatedAt)
 	}
 	if s.Owner != "" {
 		n["owner"], n["owner_text"] = column(s.Owner), "COALESCE("+a.Owner.text(column(s.Owner))+", '')"
@@ -45,7 +56,7 @@ func newLayout(set settings) *layout {
 		})
 	}
 	n["born"], n["tags_of"] = filled("born", n), statements["tags_of"]
-	n["activity_count"] = l.activityCount()
+	n["activity_count"] = activityCount(s.Sources)
 	for _, name := range a.Updating { // columns with ON UPDATE CURRENT_TIMESTAMP stay as they are
 		n["keep"] += ", " + column(name) + " = " + column(name)
 	}
@@ -65,7 +76,8 @@ func newLayout(set settings) *layout {
 	if set.policy.ReactivateOnActivity.Or(false) {
 		n["revives"] = filled("revives", n)
 	}
-	l.names = n
+	n["unmoved"] = filled("unmoved", n)
+	l.names = with(n, plainCutoffs)
 	l.seenRules, l.tableRules = l.rules(asSeen), l.rules(l.inTable())
 	return l
 }
@@ -123,16 +135,19 @@ func text(name string) string {
 	return fmt.Sprintf("COALESCE(LEFT(CONVERT(%s USING utf8mb4), %d), '')", column(name), sessioncleanup.MaxName)
 }
 
-// moment is a time that the application keeps.
-func moment(name string) string {
-	if name == "" {
-		return "CAST(NULL AS DATETIME)"
-	}
-	return known(name)
-}
+// noTime is that of a column that the application does not have.
+const noTime = "CAST(NULL AS DATETIME)"
 
 // known is NULL for the zero date, which stands for no time.
 func known(name string) string { return "NULLIF(" + column(name) + ", '0000-00-00 00:00:00')" }
+
+// noExpiry is what is written for a session that does not expire.
+func (l *layout) noExpiry() any {
+	if l.adopted.ExpiryRequired {
+		return "0000-00-00 00:00:00"
+	}
+	return nil
+}
 
 func truth(holds bool) string {
 	if holds {
@@ -156,9 +171,14 @@ func (l *layout) visible(column func(string) string) string {
 		conditions = append(conditions, "COALESCE("+column(l.schema.DeletedAt)+", '0000-00-00 00:00:00') = '0000-00-00 00:00:00'")
 	}
 	for _, only := range l.schema.Only {
-		conditions = append(conditions, "COALESCE("+among(column(only.Column), only.Values)+", FALSE)")
+		conditions = append(conditions, isOneOf(only, column))
 	}
 	return "(" + strings.Join(conditions, " AND ") + ")"
+}
+
+// isOneOf is the condition for a row to be one of those that are sessions.
+func isOneOf(only sessioncleanup.Only, column func(string) string) string {
+	return "COALESCE(" + among(column(only.Column), only.Values) + ", FALSE)"
 }
 
 func among(expression string, values []string) string {
@@ -185,10 +205,10 @@ func value(text string) string {
 	return "CONVERT(X'" + hex.EncodeToString([]byte(text)) + "' USING utf8mb4)"
 }
 
-// activityCount is the number of a session's rows in the activity tables.
-func (l *layout) activityCount() string {
+// activityCount is the number of a session's rows in activity tables.
+func activityCount(sources []sessioncleanup.Source) string {
 	counts := []string{"0"}
-	for _, source := range l.schema.Sources {
+	for _, source := range sources {
 		counts = append(counts, filled("activity_count", sqlfile.Names{
 			"source": sqlfile.Column(source.Table), "source_session": sqlfile.Column(source.Session),
 		}))

@@ -43,9 +43,24 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 			return err
 		}
 		page.Cutoffs = c.cutoffsAt(q.Thresholds, now)
+		if q.Status != "" {
+			if err := c.ruled(ctx, page.Cutoffs); err != nil {
+				return err
+			}
+		}
 		names, p, possible := c.where(q.Filter, q.Status, page.Cutoffs)
 		if !possible {
 			return nil
+		}
+		few := false
+		if dues := duesOf[q.Status]; len(dues) > 0 && q.ID == "" && q.Limit > 0 {
+			ranges, err := c.narrow(ctx, names, dues, page.Cutoffs, p)
+			if err == nil {
+				few, err = c.few(ctx, ranges, p)
+			}
+			if err != nil {
+				return err
+			}
 		}
 		if q.CountUpTo > 0 {
 			if page.Total, err = c.count(ctx, q, page.Cutoffs); err != nil {
@@ -53,7 +68,7 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 			}
 		}
 		if q.Limit > 0 {
-			page.Sessions, page.Next, err = c.page(ctx, q, names, p, now)
+			page.Sessions, page.Next, err = c.page(ctx, q, names, p, few, now)
 		}
 		return err
 	})
@@ -63,28 +78,74 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	return page, nil
 }
 
-// count counts the sessions that match a query. Those due for deactivation are counted along two indexes: none is due for both reasons.
+// count counts the sessions that match a query. What is due is counted along indexes, as the table has it; then those of which that is not all.
 func (c *conn) count(ctx context.Context, q sessioncleanup.Query, cut sessioncleanup.Cutoffs) (total int, err error) {
-	statement, parts := "count", [][2]string{{"status_" + string(q.Status), c.atMost(q.Status)}}
+	names, p, possible := c.where(q.Filter, q.Status, cut)
+	if !possible {
+		return 0, nil
+	}
+	add := func(statement string) error {
+		if p["count_up_to"] = q.CountUpTo - total; total >= q.CountUpTo {
+			return nil
+		}
+		var count int
+		err := c.row(ctx, c.sql(statement, names), p, &count)
+		total += count
+		return err
+	}
+	dues := duesOf[q.Status]
 	switch {
 	case q.Status == "":
-		statement, parts = "count_rows", [][2]string{{}}
-	case q.Status == sessioncleanup.StatusToDeactivate && parts[0][1] != "TRUE":
-		parts = [][2]string{{"due_idle", c.idleRows()}, {"due_expired", c.expiredRows()}}
+		return total, add("count_rows")
+	case len(dues) == 0 || q.ID != "":
+		return total, add("count")
 	}
-	for _, part := range parts {
-		names, p, possible := c.whereRule(q.Filter, part[0], part[1], cut)
-		if !possible {
-			return 0, nil
-		}
-		p["count_up_to"] = q.CountUpTo - total
-		var count int
-		if err := c.row(ctx, c.sql(statement, names), p, &count); err != nil {
+	for _, due := range dues {
+		if _, err := c.narrow(ctx, names, []dueBy{due}, cut, p); err != nil {
 			return 0, err
 		}
-		total += count
+		if err := add("count_due"); err != nil {
+			return 0, err
+		}
 	}
-	return total, nil
+	return total, add("count_moved")
+}
+
+// narrow limits a set of sessions, as where has it, to those that are due in some ways: quiet_status is the condition for those as their table
+// has them, due_in_table the whole of it for the last way. It returns what of the indexes has them, for each way.
+func (c *conn) narrow(ctx context.Context, names sqlfile.Names, dues []dueBy, cut sessioncleanup.Cutoffs, p params) (ranges []string, err error) {
+	all, err := c.stretches(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ways, parts []string
+	for _, due := range dues { // each in its index: of both together the server would read more
+		ranges = append(ranges, c.dueRanges(all, due, c.cutoffsOf(cut), p))
+		names["quiet_status"] = c.tableRules[due.rule] + " AND " + ranges[len(ranges)-1]
+		names["due_in_table"] = c.sql("due_in_table", names)
+		ways, parts = append(ways, names["quiet_status"]), append(parts, c.sql("some_due", names))
+	}
+	names["quiet_status"], names["all_due"] = "("+strings.Join(ways, " OR ")+")", strings.Join(parts, "\nUNION ")
+	for name, members := range map[string]string{"seen": "members_due", "moved_seen": "members_moved"} {
+		names[name] = c.seenAs(sqlfile.Names{
+			"prefilter": names["filter"], "members": "(" + c.sql(members, names) + ") AS m STRAIGHT_JOIN", "members_on": "ON " + c.names["id"] + " = m.id",
+		})["seen"]
+	}
+	return ranges, nil
+}
+
+// few reports whether few sessions are in some ranges of the indexes.
+func (c *conn) few(ctx context.Context, ranges []string, p params) (bool, error) {
+	total := 0
+	for _, condition := range ranges {
+		var found int
+		p["few"] = fewSessions + 1
+		if err := c.row(ctx, c.sql("count_range", sqlfile.Names{"range": condition}), p, &found); err != nil {
+			return false, err
+		}
+		total += found
+	}
+	return total <= fewSessions, nil
 }
 
 // cutoffsAt are the cutoffs of a question about this table.
@@ -109,17 +170,18 @@ func nullTime(t time.Time) any {
 	return t
 }
 
-// where is the set of sessions, and the condition for those that match a filter and a status. It is false when none can.
-func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cut sessioncleanup.Cutoffs) (sqlfile.Names, params, bool) {
-	if status == "" {
-		return l.whereRule(f, "", "", cut)
+// cutoffParams are those parameters, with what sessions are measured by instead.
+func (l *layout) cutoffParams(c sessioncleanup.Cutoffs) params {
+	p := cutoffParams(c)
+	if l.measure != nil {
+		maps.Copy(p, l.measure.given)
 	}
-	return l.whereRule(f, "status_"+string(status), l.atMost(status), cut)
+	return p
 }
 
-// whereRule is where for a rule, and a condition on the table's own columns for all sessions of which it may hold. Both may be empty.
-func (l *layout) whereRule(f sessioncleanup.Filter, rule, atMost string, cut sessioncleanup.Cutoffs) (sqlfile.Names, params, bool) {
-	p, names := cutoffParams(cut), maps.Clone(l.seenRules)
+// where is the set of sessions, and the condition for those that match a filter and a status. It is false when none can.
+func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cut sessioncleanup.Cutoffs) (sqlfile.Names, params, bool) {
+	p, names := l.cutoffParams(cut), maps.Clone(l.seenRules)
 	conditions, prefilters, notes := []string{"TRUE"}, []string{"TRUE"}, ""
 	if f.ID != "" {
 		id, ok := l.adopted.ID.bind(f.ID)
@@ -151,30 +213,14 @@ func (l *layout) whereRule(f sessioncleanup.Filter, rule, atMost string, cut ses
 		conditions, prefilters = append(conditions, seen), append(prefilters, inTable)
 	}
 	names["filter"] = strings.Join(prefilters, " AND ")
-	if rule != "" {
-		conditions, prefilters = append(conditions, names[rule]), append(prefilters, atMost)
+	if status != "" {
+		conditions = append(conditions, names["status_"+string(status)])
 	}
 	for key, value := range l.seen(strings.Join(prefilters, " AND "), "", notes) {
 		names[key] = value
 	}
 	names["condition"] = strings.Join(conditions, " AND ")
 	return names, p, true
-}
-
-// atMost is a condition on the table's own columns that an index serves, for all sessions with a status: notes make a session due later
-// only. Notes that make sessions active again make others due for deactivation.
-func (l *layout) atMost(status sessioncleanup.Status) string {
-	switch status {
-	case sessioncleanup.StatusToDelete, sessioncleanup.SelectWaiting:
-		return l.goneRows()
-	case sessioncleanup.SelectToWarn:
-		return l.warnRows()
-	case sessioncleanup.StatusToDeactivate:
-		if !l.policy.ReactivateOnActivity.Or(false) {
-			return "(" + l.idleRows() + " OR " + l.expiredRows() + ")"
-		}
-	}
-	return "TRUE"
 }
 
 // asSeen are the values that the rules depend on, as notes of activity make them.
@@ -206,100 +252,6 @@ func (l *layout) rules(its sqlfile.Names) sqlfile.Names {
 	return names
 }
 
-// page reads a page, and one session more to see whether there is another page.
-func (c *conn) page(ctx context.Context, q sessioncleanup.Query, names sqlfile.Names, p params, now time.Time) (
-	sessions []sessioncleanup.Session, next *sessioncleanup.Position, err error,
-) {
-	names = with(names, sqlfile.Names{
-		"session_columns": c.sql("session_columns", sqlfile.Names{"warning": statements["warning"]}), "place": statements[places[q.Sort]], "direction": "ASC", "after": ">", "beyond": "TRUE",
-	})
-	if q.Descending {
-		names["direction"], names["after"] = "DESC", "<"
-	}
-	p["limit"] = q.Limit + 1
-	if q.After != nil {
-		names["beyond"] = c.sql("beyond", names)
-		if p["after_place"], p["after_id"], err = c.position(q); err != nil {
-			return nil, nil, err
-		}
-	}
-	if by := c.pageColumn(q); by != "" {
-		names = c.onlyMembers(names, q, by)
-		p["last"] = q.Limit
-	}
-	err = c.query(ctx, c.sql("page", names), p, func(rows *sql.Rows) error {
-		var owner string
-		var activity int64
-		r, err := scan(rows, &owner, &activity)
-		session := r.seen(c.layout)
-		session.OwnerName, session.ActivityCount, session.AsOf = owner, activity, now
-		sessions = append(sessions, session)
-		return err
-	})
-	if err == nil && len(sessions) > q.Limit {
-		sessions = sessions[:q.Limit]
-		last := q.Position(sessions[q.Limit-1])
-		next = &last
-	}
-	return sessions, next, err
-}
-
-// pageColumn is the column with an index in whose order a page is read; empty where there is none. A single session is found by its id.
-func (l *layout) pageColumn(q sessioncleanup.Query) string {
-	switch {
-	case q.ID != "":
-		return ""
-	case q.Sort == sessioncleanup.SortLastActivity:
-		return l.schema.LastActivity
-	case q.Sort == sessioncleanup.SortCreated:
-		return l.schema.CreatedAt
-	default:
-		return ""
-	}
-}
-
-// onlyMembers limits a page to the sessions that may be on it.
-func (l *layout) onlyMembers(names sqlfile.Names, q sessioncleanup.Query, by string) sqlfile.Names {
-	names = with(names, sqlfile.Names{
-		"by_column": sqlfile.Column(by), "quiet_status": "TRUE", "from": "TRUE", "later": "TRUE", "from_operator": ">=", "until": "<=", "furthest": "TIMESTAMP'9999-12-31 23:59:59'",
-	})
-	if q.Status != "" {
-		names["quiet_status"] = l.tableRules["status_"+string(q.Status)] + " AND " + l.atMost(q.Status)
-	}
-	if q.Descending {
-		names["from_operator"], names["until"], names["furthest"] = "<=", ">=", "TIMESTAMP'0001-01-01 00:00:00'"
-	}
-	if q.After != nil {
-		names["from"], names["later"] = l.sql("quiet_from", names), l.sql("quiet_later", names)
-	}
-	names["quiet"] = l.sql("quiet", names)
-	return with(names, l.seenAs(sqlfile.Names{
-		"members": "(" + l.sql("members", names) + ") AS m STRAIGHT_JOIN", "members_on": "ON " + l.names["id"] + " = m.id",
-	}))
-}
-
-// position is where a page starts, as the expressions have it.
-func (l *layout) position(q sessioncleanup.Query) (place, id any, err error) {
-	switch {
-	case q.Sort == sessioncleanup.SortName:
-		place = []byte(q.After.Key)
-	case q.After.Key == "":
-		place = noPlace
-	default:
-		if place, err = time.Parse(time.RFC3339Nano, q.After.Key); err != nil {
-			return nil, nil, invalid.Errorf("position %q is not a time: %v", q.After.Key, err)
-		}
-	}
-	id, ok := l.adopted.ID.bind(q.After.ID)
-	if !ok {
-		return nil, nil, invalid.Errorf("position has the ID %q, which no session can have", q.After.ID)
-	}
-	if l.adopted.ID == identityText {
-		id = []byte(q.After.ID)
-	}
-	return place, id, nil
-}
-
 // Counts returns the figures of the sessions that match the filter. It reads every session, or all of the owner's.
 func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
 	var counts sessioncleanup.Counts
@@ -309,32 +261,61 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 			return err
 		}
 		counts.Cutoffs = c.cutoffsAt(q.Thresholds, now)
+		if err := c.ruled(ctx, counts.Cutoffs); err != nil {
+			return err
+		}
 		names, p, possible := c.where(q.Filter, "", counts.Cutoffs)
 		if !possible {
 			return nil
 		}
-		if names["counted_id"] = "''"; !counts.Cutoffs.Warned.IsZero() { // warnings are found by it
+		if names["counted_id"] = "''"; counts.Cutoffs.Warns() { // warnings are found by it
 			names["counted_id"] = "t.id_text"
 		}
-		var idle, expired, gone sql.NullTime // the longest due
-		err := c.row(ctx, c.sql("counts", names), p, &counts.Total, &counts.Active, &counts.Old, &counts.Protected,
-			&counts.DueForDeactivation, &counts.DueForDeletion, &counts.NeverDue, &counts.InUse, &counts.Recent, &idle, &expired, &gone)
-		if err != nil {
-			return err
+		names["figures_of"], names["figures_grouped"] = "0", ""
+		if c.measure != nil {
+			names["figures_of"], names["figures_grouped"] = "t.cut_no", " GROUP BY t.cut_no"
 		}
+		err := c.query(ctx, c.sql("counts", names), p, func(rows *sql.Rows) error { return c.addFigures(&counts, rows) })
 		counts.Inactive = counts.Total - counts.Active
-		for _, longest := range []struct {
-			at     sql.NullTime
-			cutoff time.Time
-		}{{idle, counts.Cutoffs.Inactive}, {expired, counts.Cutoffs.Now}, {gone, counts.Cutoffs.Delete}} {
-			if longest.at.Valid {
-				counts.OldestOverdue = max(counts.OldestOverdue, longest.cutoff.Sub(longest.at.Time))
-			}
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return sessioncleanup.Counts{}, err
 	}
 	return counts, nil
+}
+
+// addFigures adds those of the sessions with the same cutoffs.
+func (l *layout) addFigures(counts *sessioncleanup.Counts, rows *sql.Rows) error {
+	var some sessioncleanup.Counts
+	var number sql.NullInt64
+	var idle, expired, gone sql.NullTime // the longest due
+	err := rows.Scan(&number, &some.Total, &some.Active, &some.Old, &some.Protected,
+		&some.DueForDeactivation, &some.DueForDeletion, &some.NeverDue, &some.InUse, &some.Recent, &idle, &expired, &gone)
+	if err != nil {
+		return err
+	}
+	for _, add := range []struct {
+		to *int
+		n  int
+	}{
+		{&counts.Total, some.Total}, {&counts.Active, some.Active}, {&counts.Old, some.Old}, {&counts.Protected, some.Protected},
+		{&counts.DueForDeactivation, some.DueForDeactivation}, {&counts.DueForDeletion, some.DueForDeletion}, {&counts.NeverDue, some.NeverDue},
+		{&counts.InUse, some.InUse}, {&counts.Recent, some.Recent},
+	} {
+		*add.to += add.n
+	}
+	cut := counts.Cutoffs
+	if l.measure != nil {
+		cut = l.measure.numbered(number)
+	}
+	for _, longest := range []struct {
+		at     sql.NullTime
+		cutoff time.Time
+	}{{idle, cut.Inactive}, {expired, cut.Now}, {gone, cut.Delete}} {
+		if longest.at.Valid {
+			counts.OldestOverdue = max(counts.OldestOverdue, longest.cutoff.Sub(longest.at.Time))
+		}
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -23,12 +24,9 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	if len(p.RuleTags()) > 0 {
-		return errNoRules
-	}
 	p = p.WithDefaults()
 	defer s.forgetLayout()
-	return s.migrating(ctx, func(ctx context.Context, m *migration) error {
+	err := s.migrating(ctx, func(ctx context.Context, m *migration) error {
 		c := m.conn
 		plan, err := s.plan(ctx, c, p)
 		if err != nil {
@@ -61,12 +59,22 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 				return err
 			}
 		}
+		if err := s.createViews(ctx, c, catalog, &want); err != nil {
+			return err
+		}
+		if err := s.tagColumns(ctx, &want); err != nil {
+			return err
+		}
 		want.adopted.Filled, want.adopted.Ready = true, true
 		if plan.have.adopted.Ready && same(want.policy, plan.have.policy) && same(want.schema, plan.have.schema) && same(want.adopted, plan.have.adopted) {
 			return nil
 		}
 		return m.storing(ctx, want)
 	})
+	if err != nil {
+		return err
+	}
+	return s.followRules(ctx, p)
 }
 
 // noteReached notes which tables a deletion reaches, and warns of what keeps sessions from being archived.
@@ -116,6 +124,8 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	out := plan{catalog: catalog, have: have, want: settings{policy: p, schema: have.schema, adopted: have.adopted}}
 	a := &out.want.adopted
 	switch {
+	case !installed && s.given.Table == "" && s.naming.name != "":
+		return plan{}, adopt.NoTable(s.naming.name)
 	case !installed && s.given.Table != "" && catalog.tables[s.given.Table] == nil && !catalog.describe().Makes(s.given):
 		out.want.schema = s.given.WithDefaults()
 	case !installed:
@@ -129,16 +139,26 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 			out.want.schema.Sources = catalog.sources(out.want.schema)
 		}
 	}
-	if err := validSchema(out.want.schema); err != nil {
+	out.want.schema = adopt.Respelled(out.want.schema, func(table, column string) string {
+		if of := catalog.tables[table].column(column); of != nil {
+			return of.name
+		}
+		return column
+	})
+	if err := errors.Join(validSchema(out.want.schema), s.naming.validSchema(out.want.schema), catalog.notOthers(out.want.schema)); err != nil {
 		return plan{}, err
 	}
 	if installed && out.want.schema.Table != have.schema.Table {
 		return plan{}, invalid.Errorf("schema.table is %q, but %q was adopted: call Uninstall first", out.want.schema.Table, have.schema.Table)
 	}
-	a.IdleRules = a.IdleRules || s.options.Untracked
+	a.View, a.IdleRules = a.View || s.options.View, a.IdleRules || s.options.Untracked
+	if err := catalog.viewsAreFree(*a, have.adopted); err != nil {
+		return plan{}, err
+	}
 	out.create = catalog.tables[out.want.schema.Table] == nil && same(out.want.schema, sessioncleanup.OwnSchema())
 	if !out.create {
-		if out.missing, err = catalog.check(out.want.schema); err != nil {
+		out.missing, err = catalog.check(out.want.schema)
+		if err = errors.Join(err, catalog.checkTagColumns(out.want.schema)); err != nil {
 			return plan{}, err
 		}
 	}
@@ -157,6 +177,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 		}
 	}
 	a.Filled = a.Filled && len(out.missing) == 0 && same(out.want.schema, have.schema)
+	catalog.planTags(&out.want)
 	return out, nil
 }
 
@@ -166,7 +187,7 @@ func (m *migration) note(ctx context.Context, p plan) error {
 	noted := p.want
 	if p.have.adopted.Ready {
 		noted = p.have
-		noted.adopted.AddedColumns = p.want.adopted.AddedColumns
+		noted.adopted.AddedColumns, noted.adopted.View = p.want.adopted.AddedColumns, p.want.adopted.View
 	}
 	if noted.adopted.KeyType == "" {
 		p.catalog.recognize(noted.schema, &noted.adopted)
@@ -198,6 +219,9 @@ func (s *Store) alterSessions(ctx context.Context, c *conn, p plan) error {
 	if p.catalog.tables[p.want.schema.Table].column(sinceColumn) == nil {
 		changes = append(changes, filled("add_since", with(names, sqlfile.Names{"column": sqlfile.Column(sinceColumn)})))
 	}
+	if p.catalog.tables[p.want.schema.Table].column(classColumn) == nil {
+		changes = append(changes, filled("add_class", with(names, sqlfile.Names{"column": sqlfile.Column(classColumn)})))
+	}
 	if len(changes) == 0 {
 		return nil
 	}
@@ -219,8 +243,15 @@ func (s *Store) alter(ctx context.Context, c *conn, names sqlfile.Names) error {
 		s.log.WarnContext(ctx, "the server makes a copy of the table "+names["sessions"]+" in the background to change its columns: "+err.Error())
 		err = s.define(ctx, c, filled("alter_sessions_in_place", names))
 	}
+	if number, _ := errorNumber(err); number == 1845 || number == 1846 {
+		plain := doubleQuoted.ReplaceAllString(filled("alter_sessions_plainly", names), "`$1`")
+		err = invalid.Errorf("the server cannot change the columns of %s while others write to it: execute %s; at a quiet time, and repeat this: %w", names["sessions"], plain, err)
+	}
 	return err
 }
+
+// doubleQuoted matches a name as the library writes it, which not all clients understand.
+var doubleQuoted = regexp.MustCompile(`"((?:[^"` + "`" + `]|"")*)"`)
 
 const (
 	defineAttempts = 600
@@ -271,7 +302,7 @@ const (
 func (s *Store) backfill(ctx context.Context, catalog *catalog, set settings) error {
 	l := newLayout(set)
 	known := ""
-	times := []string{moment(set.schema.CreatedAt), moment(set.schema.UpdatedAt)}
+	times := []string{l.names["created_at"], l.names["updated_at"]}
 	for _, source := range set.schema.Sources {
 		if source.At != "" {
 			times = append(times, filled("newest_activity", with(l.names, sqlfile.Names{
@@ -300,8 +331,10 @@ func (s *Store) backfill(ctx context.Context, catalog *catalog, set settings) er
 		started := time.Now()
 		for try := 1; ; try++ {
 			err := s.writing(ctx, func(c *conn) error {
-				_, err := c.exec(ctx, l.sql("backfill", names), p)
-				return err
+				return c.silently(ctx, catalog, func() error {
+					_, err := c.exec(ctx, l.sql("backfill", names), p)
+					return err
+				})
 			})
 			if err == nil {
 				break

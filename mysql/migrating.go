@@ -115,12 +115,20 @@ func (s *Store) renew(ctx context.Context, r sessioncleanup.LeaseRequest) error 
 
 // storing stores settings, unless another process has the lease.
 func (m *migration) storing(ctx context.Context, set settings) error {
+	return m.storingWith(ctx, set, nil)
+}
+
+// storingWith is storing with an event, which may be nil.
+func (m *migration) storingWith(ctx context.Context, set settings, e *sessioncleanup.Event) error {
 	return m.writing(ctx, func(c *conn) error {
 		if _, err := c.lease(ctx, m.lease); errors.Is(err, sessioncleanup.ErrLeaseHeld) {
 			return errTakenOver
 		} else if err != nil {
 			return err
 		}
-		return set.store(ctx, c)
+		if err := set.store(ctx, c); err != nil || e == nil {
+			return err
+		}
+		return c.addEvent(ctx, *e)
 	})
 }

@@ -16,11 +16,13 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
@@ -29,9 +31,13 @@ type Config struct {
 	// Schema says where the application keeps its sessions. Fields that it leaves open are those that an earlier Migrate
 	// adopted, or else those that Inspect finds. Default: the zero Schema.
 	Schema sessioncleanup.Schema
-	// Migrate says how Migrate adopts a table. Times in DATETIME columns are read as UTC: Migrate refuses another TimeZone, and a
-	// View and roles. Replace has no effect. Default: the zero MigrateOptions.
+	// Migrate says how Migrate adopts a table. Times in DATETIME columns are read as UTC: Open refuses another TimeZone, and
+	// roles. Replace has no effect. Default: the zero MigrateOptions.
 	Migrate sessioncleanup.MigrateOptions
+	// Name tells apart several tables of sessions in one database, each with everything that Migrate adds, which is then called by
+	// the name: carts_sessioncleanup_events. The first Migrate of a name must say which table it is for. At most 20 letters in lower
+	// case, digits and underscores, a letter first. Default: no name, which one installation can have.
+	Name string
 	// Logger receives warnings of Inspect, Migrate, Validate and Uninstall. Default: none.
 	Logger *slog.Logger
 	// Connections is how many connections the Store opens at most; Migrate needs two. Default: 10.
@@ -41,6 +47,7 @@ type Config struct {
 // Store is a sessioncleanup.Store and a sessioncleanup.Installer in a MariaDB or MySQL database. It is safe for concurrent use.
 type Store struct {
 	name    string // of the database, for people
+	naming  naming
 	db      *sql.DB
 	given   sessioncleanup.Schema
 	options sessioncleanup.MigrateOptions
@@ -56,6 +63,8 @@ var (
 	_ sessioncleanup.Store     = (*Store)(nil)
 	_ sessioncleanup.Installer = (*Store)(nil)
 	_ sessioncleanup.Follower  = (*Store)(nil)
+
+	_ sessioncleanup.InstallationLister = (*Store)(nil)
 
 	_ sessioncleanup.DependentLister = (*Store)(nil)
 	_ sessioncleanup.Sealer          = (*Store)(nil)
@@ -74,13 +83,14 @@ func Open(ctx context.Context, url string, c Config) (*Store, error) {
 		return nil, invalid.Errorf("Config.Connections is %d: want at least 2", c.Connections)
 	case c.Migrate.TimeZone != "" && c.Migrate.TimeZone != "UTC":
 		return nil, invalid.Errorf("the time zone is %q: DATETIME columns are read as UTC, want no other", c.Migrate.TimeZone)
-	case c.Migrate.View:
-		return nil, invalid.Errorf("a view is asked for: want none, there is none on MariaDB and MySQL")
 	case c.Migrate.CleanerRole != "" || c.Migrate.AppRole != "":
 		return nil, invalid.Errorf("a role is given: want none, grant rights as docs/mysql.md says")
 	}
+	if err := adopt.CheckName(c.Name); err != nil {
+		return nil, err
+	}
 	if !c.Schema.IsZero() {
-		if err := validSchema(c.Schema); err != nil {
+		if err := errors.Join(validSchema(c.Schema), naming{c.Name}.validSchema(c.Schema)); err != nil {
 			return nil, err
 		}
 	}
@@ -94,7 +104,8 @@ func Open(ctx context.Context, url string, c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{name: hosts.name, db: sql.OpenDB(hosts), given: c.Schema, options: c.Migrate, log: c.Logger}
+	hosts.naming = naming{c.Name}
+	s := &Store{name: hosts.name, naming: hosts.naming, db: sql.OpenDB(hosts), given: c.Schema, options: c.Migrate, log: c.Logger}
 	s.db.SetMaxOpenConns(c.Connections)
 	s.db.SetMaxIdleConns(c.Connections)
 	s.db.SetConnMaxIdleTime(time.Minute)
@@ -112,7 +123,18 @@ func (s *Store) check(ctx context.Context) error {
 		if err := c.row(ctx, statements["server"], nil, &version); err != nil {
 			return err
 		}
-		return supported(version)
+		if err := supported(version); err != nil {
+			return err
+		}
+		var logged bool
+		var format string
+		if err := c.row(ctx, statements["binary_log"], nil, &logged, &format); err != nil {
+			return err
+		}
+		if logged && format == "STATEMENT" {
+			return invalid.Errorf("the server has binlog_format=STATEMENT, with which it refuses the isolation level READ COMMITTED: want MIXED or ROW")
+		}
+		return nil
 	})
 }
 

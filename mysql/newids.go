@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -21,28 +20,23 @@ func (w *restoration) assignNewIDs(ctx context.Context, entries []sessioncleanup
 	if err != nil {
 		return err
 	}
-	w.newIDs, w.idColumns = archive.NewIDs{}, w.catalog.idColumns(w.schema)
-	for _, e := range entries {
-		if !slices.Contains(asked, e.ID) {
-			continue
-		}
-		rows, err := w.rowsBehind(ctx, e.ID, 0, 1)
+	w.idColumns = w.catalog.idColumns(w.schema)
+	w.newIDs, err = archive.Renewal{Table: w.schema.Table, Next: next, Taken: func(id any) (text string, taken bool, err error) {
+		text = w.idOf(id)
+		err = w.row(ctx, w.sql("id_taken", nil), params{"new": id, "text": []byte(text)}, &taken)
+		return text, taken, err
+	}, Old: func(entry int64) (id any, found bool, err error) {
+		rows, err := w.rowsBehind(ctx, entry, 0, 1)
 		if err != nil || len(rows) == 0 {
-			return err
+			return nil, false, err
 		}
 		values, err := storedRow(rows[0].Row)
-		if err != nil {
-			return err
-		}
-		id := archive.NewID{Session: e.SessionID, Old: values[w.schema.ID]}
-		if id.New, err = w.free(ctx, next); err != nil {
-			return err
-		}
-		id.Text = w.idOf(id.New)
-		w.newIDs[e.ID] = id
-		w.out.Rename(e.ID, id.Text)
+		return values[w.schema.ID], true, err
+	}}.Renew(entries, asked)
+	for entry, id := range w.newIDs {
+		w.out.Rename(entry, id.Text)
 	}
-	return nil
+	return err
 }
 
 // generator returns a function that makes IDs, as an insert without one does.
@@ -70,23 +64,6 @@ func (w *restoration) generator(ctx context.Context) (func() (any, error), error
 	default:
 		return nil, invalid.Errorf("the database does not generate the IDs of %q, so a session cannot get a new one", w.schema.Table)
 	}
-}
-
-// free is the next ID that no session has, nor had when it was archived.
-func (w *restoration) free(ctx context.Context, next func() (any, error)) (id any, err error) {
-	for range 1000 {
-		if id, err = next(); err != nil {
-			return nil, err
-		}
-		var taken bool
-		if err := w.row(ctx, w.sql("id_taken", nil), params{"new": id, "text": []byte(w.idOf(id))}, &taken); err != nil {
-			return nil, err
-		}
-		if !taken && !w.newIDs.Taken(w.idOf(id)) {
-			return id, nil
-		}
-	}
-	return nil, invalid.Errorf("the database generates no free ID for %q, such as %q", w.schema.Table, w.idOf(id))
 }
 
 // idColumns are the columns that hold IDs of sessions.

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
 	"hash/fnv"
 	"maps"
 	"slices"
@@ -14,8 +15,9 @@ import (
 
 // object is a trigger or an index that Migrate creates.
 type object struct {
-	name string
-	sql  string
+	name    string
+	sql     string
+	columns []string // of an index
 }
 
 // body is a trigger's, as the catalog has it.
@@ -24,10 +26,13 @@ func (o object) body() string {
 	return body
 }
 
-const prefix = "sessioncleanup_"
+const (
+	prefix          = "sessioncleanup_"
+	insertedTrigger = prefix + "session_inserted"
+)
 
-// longestName is the longest name of a trigger or an index.
-const longestName = 64
+// longestName is the longest name of a trigger or an index, with room for that of an installation.
+const longestName = 64 - 21
 
 // named is a name of the library's own for something of the application's tables.
 func named(parts ...string) string {
@@ -52,6 +57,11 @@ func (l *layout) triggers() []object {
 		"new_active":           l.active(side("NEW")), "old_active": l.active(side("OLD")), "new_visible": l.visible(side("NEW")), "old_visible": l.visible(side("OLD")),
 		"updated_at_column": sqlfile.Column(s.UpdatedAt),
 	})
+	names["old_last_activity"] = side("OLD")(s.LastActivity)
+	if strings.HasPrefix(l.adopted.Clocks[s.LastActivity], "CURRENT_TIMESTAMP") {
+		names["old_last_activity"] = filled("old_stamp", sqlfile.Names{"column": sqlfile.Column(s.LastActivity)})
+	}
+	names["is_past"] = filled("is_past", names)
 	used := filled("appeared", names)
 	if s.UpdatedAt != "" && len(s.Sources) == 0 {
 		used += " OR " + filled("used_by_update", names)
@@ -61,12 +71,20 @@ func (l *layout) triggers() []object {
 	add := func(statement, name string, more sqlfile.Names) {
 		more = with(names, more)
 		more["name"] = sqlfile.Column(name)
-		all = append(all, object{name, filled(statement, more)})
+		all = append(all, object{name: name, sql: filled(statement, more)})
 	}
-	add("session_inserted", prefix+"session_inserted", nil)
+	add("session_inserted", insertedTrigger, nil)
 	add("session_updated", prefix+"session_updated", nil)
 	add("tagged", prefix+"tag_added", sqlfile.Names{"event": "INSERT"})
 	add("tagged", prefix+"tag_changed", sqlfile.Names{"event": "UPDATE"})
+	for event, rows := range map[string]string{"INSERT": "NEW.session_id", "UPDATE": "NEW.session_id), (OLD.session_id", "DELETE": "OLD.session_id"} {
+		add("retagged", prefix+"retagged_by_"+strings.ToLower(event), sqlfile.Names{"event": event, "retagged": rows})
+	}
+	if len(s.TagColumns) > 0 {
+		more := l.columnNames(side)
+		add("column_inserted", columnInserted, more)
+		add("column_updated", columnUpdated, more)
+	}
 	for _, source := range s.Sources {
 		more := sqlfile.Names{"source": sqlfile.Column(source.Table), "source_session": sqlfile.Column(source.Session)}
 		add("activity_inserted", named(source.Table, source.Session, "inserted"), more)
@@ -82,15 +100,16 @@ func (l *layout) indexes(c *catalog) []object {
 	add := func(table, name string, columns ...string) {
 		all = append(all, object{name, filled("create_index", sqlfile.Names{
 			"name": sqlfile.Column(name), "table": sqlfile.Column(table), "columns": quoted(columns),
-		})})
+		}), columns})
 	}
-	gone := []string{s.Active, s.DeactivatedAt}
-	if s.State != nil { // several values stand for an inactive session
-		gone = gone[1:]
+	add(s.Table, prefix+"idle", s.LastActivity) // for lists
+	first := l.stretchColumns()
+	if s.DeletedAt != "" {
+		first = append(first, s.DeletedAt)
 	}
-	add(s.Table, prefix+"idle", s.LastActivity)
-	add(s.Table, prefix+"gone", gone...)
-	add(s.Table, prefix+"expired", s.ExpiresAt)
+	for _, due := range []struct{ name, column string }{{"due_idle", s.LastActivity}, {"due_expired", s.ExpiresAt}, {"due_gone", s.DeactivatedAt}} {
+		add(s.Table, prefix+due.name, append(slices.Clip(first), due.column)...)
+	}
 	helper := func(table, column string) {
 		name := named(table, column)
 		if t := c.tables[table]; t != nil && (!t.indexed(column) || t.indexes[name] != nil) {
@@ -111,7 +130,7 @@ func (l *layout) indexes(c *catalog) []object {
 // createObjects creates the tables of notes and of tags, triggers and indexes that are missing, and drops those that are not wanted any more.
 func (s *Store) createObjects(ctx context.Context, c *conn, catalog *catalog, set settings) error {
 	l := newLayout(set)
-	for _, statement := range []string{"create_notes", "create_tags"} {
+	for _, statement := range []string{"create_notes", "create_tags", "create_retagged"} {
 		if err := s.define(ctx, c, filled(statement, sqlfile.Names{"key_type": set.adopted.KeyType})); err != nil {
 			return err
 		}
@@ -139,16 +158,45 @@ func (s *Store) createObjects(ctx context.Context, c *conn, catalog *catalog, se
 			}
 		}
 	}
-	have := catalog.ownIndexes()
+	return s.createIndexes(ctx, c, catalog, l)
+}
+
+// createIndexes creates indexes that are missing, or have other columns, and drops those that are not wanted any more.
+func (s *Store) createIndexes(ctx context.Context, c *conn, catalog *catalog, l *layout) error {
+	have, wanted := catalog.ownIndexes(), map[string]bool{}
 	for _, o := range l.indexes(catalog) {
-		if _, there := have[o.name]; there {
+		wanted[o.name] = true
+		table, there := have[o.name]
+		if there && slices.Equal(catalog.tables[table].indexes[o.name], o.columns) {
 			continue
+		}
+		if there {
+			if err := s.dropIndex(ctx, c, "migrate", o.name, table); err != nil {
+				return err
+			}
 		}
 		if err := s.define(ctx, c, o.sql); err != nil {
 			return err
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(have)) {
+		if !wanted[name] {
+			if err := s.dropIndex(ctx, c, "migrate", name, have[name]); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
+}
+
+// dropIndex drops an index of the library's, unless a foreign key needs it.
+func (s *Store) dropIndex(ctx context.Context, c *conn, operation, name, table string) error {
+	err := s.define(ctx, c, filled("drop_index", sqlfile.Names{"name": sqlfile.Column(name), "table": sqlfile.Column(table)}))
+	if number, _ := errorNumber(err); number == neededByKey {
+		s.warn(ctx, operation, []string{fmt.Sprintf("the index %s of table %q stays: a foreign key needs it", name, table)})
+		return nil
+	}
+	return err
 }
 
 // ownIndexes are the library's indexes on tables of the application, with those tables.
@@ -171,10 +219,20 @@ func (c *catalog) lacking(l *layout) (names []string) {
 			names = append(names, "the trigger "+o.name)
 		}
 	}
+	if l.adopted.View {
+		for _, name := range viewNames {
+			if c.tables[name] == nil {
+				names = append(names, "the view "+name)
+			}
+		}
+	}
 	have := c.ownIndexes()
 	for _, o := range l.indexes(c) {
-		if have[o.name] == "" {
+		switch table := have[o.name]; {
+		case table == "":
 			names = append(names, "the index "+o.name)
+		case !slices.Equal(c.tables[table].indexes[o.name], o.columns):
+			names = append(names, "the index "+o.name+" on other columns")
 		}
 	}
 	return names

@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/shorten"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 var _ sessioncleanup.Outbox = (*Store)(nil)
@@ -120,7 +122,7 @@ func (c *conn) claim(ctx context.Context, claim sessioncleanup.NoticeClaim, out 
 			}
 			continue
 		}
-		n.Message = out.ID
+		n.Message, n.Tags = out.ID, session.Tags
 		out.Notices, ids = append(out.Notices, n), append(ids, []byte(n.SessionID))
 	}
 	_, err = c.exec(ctx, statements["put_in_message"], params{"message": []byte(out.ID), "sessions": ids})
@@ -180,20 +182,25 @@ func (s *Store) SettleNotices(ctx context.Context, o sessioncleanup.NoticeOutcom
 
 // Notices returns the notices that the query selects.
 func (s *Store) Notices(ctx context.Context, q sessioncleanup.NoticeQuery) (all []sessioncleanup.Notice, err error) {
-	err = s.reading(ctx, func(c *conn) (err error) {
-		if _, err := readStored(ctx, c); err != nil {
-			return err
+	err = s.readingSessions(ctx, func(c *conn) (err error) {
+		p := params{"session": []byte(q.SessionID), "owner": []byte(q.OwnerID), "failed": q.Failed, "pending": q.Pending, "limit": q.Limit}
+		var tagged strings.Builder
+		for i, word := range strings.Fields(q.Tags) {
+			name, not := "tags_"+parameterName(1+i), ""
+			if strings.HasPrefix(word, "-") {
+				not = "NOT "
+			}
+			p[name] = tagsOf(word)
+			tagged.WriteString(" " + c.sql("if_tagged", sqlfile.Names{"not": not, "tags": ":" + name}))
 		}
-		all, err = c.noticesBy(ctx, "notices", params{
-			"session": []byte(q.SessionID), "owner": []byte(q.OwnerID), "failed": q.Failed, "pending": q.Pending, "limit": q.Limit,
-		})
+		all, err = c.noticesBy(ctx, "notices", p, tagged.String())
 		return err
 	})
 	return all, err
 }
 
-func (c *conn) noticesBy(ctx context.Context, statement string, p params) (all []sessioncleanup.Notice, err error) {
-	text := filled(statement, map[string]string{"notice_columns": statements["notice_columns"]})
+func (c *conn) noticesBy(ctx context.Context, statement string, p params, tagged ...string) (all []sessioncleanup.Notice, err error) {
+	text := filled(statement, sqlfile.Names{"notice_columns": statements["notice_columns"], "if_tagged": strings.Join(tagged, "")})
 	err = c.query(ctx, text, p, func(rows *sql.Rows) error {
 		var n sessioncleanup.Notice
 		var delivered, failed, next, first sql.NullTime

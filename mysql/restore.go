@@ -1,7 +1,6 @@
 package mysql
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -86,17 +85,11 @@ func (w *restoration) do(ctx context.Context, r sessioncleanup.RestoreRequest) e
 	if err := w.eachRow(ctx, entries, w.relink); err != nil {
 		return err
 	}
-	var ids []int64
-	var refs []sessioncleanup.SessionRef
-	for _, e := range entries {
-		ref := e.Ref()
-		ref.ID = cmp.Or(w.newIDs[e.ID].Text, ref.ID)
-		ids, refs = append(ids, e.ID), append(refs, ref)
-	}
 	w.out.Entries = entries
 	if len(w.obstacles.Found) > 0 {
 		return nil
 	}
+	ids, refs := w.newIDs.Refs(entries)
 	if err := w.forgetArchived(ctx, ids); err != nil {
 		return err
 	}

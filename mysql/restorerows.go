@@ -25,7 +25,7 @@ func (w *restoration) table(row archivedRow) *table {
 		name = w.schema.Table // it may have been renamed
 	}
 	t := w.catalog.tables[name]
-	if t == nil || t.kind != "BASE TABLE" || strings.HasPrefix(name, prefix) {
+	if t == nil || t.kind != "BASE TABLE" && t.kind != systemVersioned || strings.HasPrefix(name, prefix) {
 		return nil
 	}
 	return t
@@ -142,7 +142,7 @@ func (w *restoration) used(ctx context.Context, values map[string]any) error {
 	err := w.row(ctx, filled("ends_restored", sqlfile.Names{"was_active": w.active(func(string) string { return ":active" })}),
 		params{"active": active, "expires_at": expires, "now": w.now}, &ends)
 	if ends {
-		values[w.schema.ExpiresAt] = nil
+		values[w.schema.ExpiresAt] = w.noExpiry()
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -34,8 +35,16 @@ type adopted struct {
 	Clocks map[string]string `json:"clocks"`
 	// Precision is the number of decimals of the seconds in the column of the deactivation.
 	Precision int `json:"precision"`
+	// States are the columns of the sessions that indexes of runs begin with.
+	States []stateColumn `json:"states,omitempty"`
+	// ExpiryRequired says that the column of the expiry cannot be NULL: the zero date stands for none.
+	ExpiryRequired bool `json:"expiry_required,omitempty"`
 	// Updating are the columns of the sessions with ON UPDATE CURRENT_TIMESTAMP.
 	Updating []string `json:"updating,omitempty"`
+	// TagColumns are all columns that there may be tags of, sorted. Tagged says that these are Schema.TagColumns, and all their tags
+	// are there: see tagcolumns.go.
+	TagColumns []string `json:"tag_columns,omitempty"`
+	Tagged     bool     `json:"tagged,omitempty"`
 	// Reached are the tables that a deletion of sessions reaches by foreign keys.
 	Reached []string `json:"reached,omitempty"`
 
@@ -47,6 +56,8 @@ type adopted struct {
 	IdleRules    bool     `json:"idle_rules,omitempty"`    // the idle rules hold all the same
 	Filled       bool     `json:"filled,omitempty"`        // the backfill is finished
 	Ready        bool     `json:"ready,omitempty"`         // everything is there
+	View         bool     `json:"view,omitempty"`          // the views were asked for
+	ViewsAre     string   `json:"views_are,omitempty"`     // a digest of their definitions
 }
 
 // untracked reports whether the idle rules are off.
@@ -65,7 +76,10 @@ var errNotInstalled = fmt.Errorf("%w: call Migrate", sessioncleanup.ErrNotInstal
 // readStored reads the settings. ErrNotInstalled when there are none, or an interrupted Migrate left them; ErrNewerSchema
 // when a newer version of the library wrote them.
 func readStored(ctx context.Context, c *conn) (stored, error) {
-	row, err := readEarlier(ctx, c)
+	return current(readEarlier(ctx, c))
+}
+
+func current(row stored, err error) (stored, error) {
 	if err == nil && row.version < latestVersion {
 		err = fmt.Errorf("%w: an earlier version of the library made its tables: call Migrate", sessioncleanup.ErrNotInstalled)
 	}
@@ -74,9 +88,13 @@ func readStored(ctx context.Context, c *conn) (stored, error) {
 
 // readEarlier is readStored also for settings of an earlier version of the library, which Migrate and Uninstall understand.
 func readEarlier(ctx context.Context, c *conn) (stored, error) {
+	return readRow(ctx, c, statements["read_settings"])
+}
+
+func readRow(ctx context.Context, c *conn, statement string) (stored, error) {
 	var row stored
 	var version sql.NullInt64
-	err := c.row(ctx, statements["read_settings"], nil, &version, &row.policy, &row.tables, &row.adopted)
+	err := c.row(ctx, statement, nil, &version, &row.policy, &row.tables, &row.adopted)
 	row.version = version.Int64
 	if number, ok := errorNumber(err); errors.Is(err, sql.ErrNoRows) || ok && number == 1146 {
 		return row, errNotInstalled
@@ -147,11 +165,22 @@ func (s *Store) fits(set settings) error {
 	switch {
 	case !set.adopted.Ready:
 		return fmt.Errorf("%w: Migrate or Uninstall was interrupted: call Migrate", sessioncleanup.ErrNotInstalled)
-	case !adopt.Fits(s.given, set.schema):
+	case !adopt.Fits(respelled(s.given, set.schema), set.schema):
 		return errOtherSchema
 	default:
 		return nil
 	}
+}
+
+// respelled is a schema with columns spelled as in another one: the server does not tell upper case from lower case in them.
+func respelled(given, adopted sessioncleanup.Schema) sessioncleanup.Schema {
+	names := adopt.Columns(adopted)
+	return adopt.Respelled(given, func(_, column string) string {
+		if i := slices.IndexFunc(names, func(name string) bool { return strings.EqualFold(name, column) }); i >= 0 {
+			return names[i]
+		}
+		return column
+	})
 }
 
 // validSchema checks a schema, and what this backend cannot do.
@@ -171,6 +200,7 @@ func validSchema(s sessioncleanup.Schema) error {
 	for _, only := range s.Only {
 		names = append(names, only.Column)
 	}
+	names = append(names, s.TagColumns...)
 	for _, table := range tables {
 		if strings.Contains(table, ".") {
 			return invalid.Errorf("the schema has the table %q: want a table of the database in the URL, without a dot", table)

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -14,67 +15,37 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// pass is one way through what is due: in the order of one index.
+// pass is one way through what is due: in the order of one index, stretch by stretch.
 type pass struct {
 	name  string // of the rule
 	index string
-	// prefilter is what must hold for the table's own columns.
-	prefilter func(l *layout) string
-	place     func(l *layout) string // the column by which it is ordered, before the id; empty for none
-	write     string                 // the statement that changes what is due
+	those func(stretch) bool     // the stretches that it goes through
+	place func(l *layout) string // the column by which it is ordered, before the id; empty for none
+	until string                 // what the index has of those that are due
+	write string                 // the statement that changes what is due
+	of    stretch                // the one that it is in
 }
 
 var passes = map[sessioncleanup.Action][]pass{
-	sessioncleanup.ActionDated:     {{"due_undated", "gone", (*layout).undatedRows, (*layout).noColumn, "date_batch"}},
-	sessioncleanup.ActionCorrected: {{"due_ahead", "idle", (*layout).aheadRows, (*layout).lastColumn, "correct_batch"}},
+	sessioncleanup.ActionDated:     {{"due_undated", "due_gone", stretch.ended, (*layout).noColumn, "IS NULL", "date_batch", stretch{}}},
+	sessioncleanup.ActionCorrected: {{"due_ahead", "due_idle", stretch.any, (*layout).lastColumn, "> :ahead", "correct_batch", stretch{}}},
 	sessioncleanup.ActionDeactivated: {
-		{"due_idle", "idle", (*layout).idleRows, (*layout).lastColumn, "deactivate_batch"},
-		{"due_expired", "expired", (*layout).expiredRows, (*layout).expiresColumn, "deactivate_batch"},
+		{"due_idle", "due_idle", stretch.runs, (*layout).lastColumn, "< :inactive", "deactivate_batch", stretch{}},
+		{"due_expired", "due_expired", stretch.runs, (*layout).expiresColumn, "<= :now", "deactivate_batch", stretch{}},
 	},
-	sessioncleanup.ActionDeleted: {{"due_gone", "gone", (*layout).goneRows, (*layout).sinceColumn, "delete_batch"}},
-	sessioncleanup.ActionNoticed: {{"due_to_warn", "gone", (*layout).warnRows, (*layout).sinceColumn, ""}},
+	sessioncleanup.ActionDeleted: {{"due_gone", "due_gone", stretch.ended, (*layout).sinceColumn, "< :delete", "delete_batch", stretch{}}},
+	sessioncleanup.ActionNoticed: {{"due_to_warn", "due_gone", stretch.ended, (*layout).sinceColumn, "< :warn", "", stretch{}}},
 }
 
 func (l *layout) noColumn() string      { return "" }
 func (l *layout) lastColumn() string    { return column(l.schema.LastActivity) }
 func (l *layout) expiresColumn() string { return column(l.schema.ExpiresAt) }
 func (l *layout) sinceColumn() string   { return column(l.schema.DeactivatedAt) }
-func (l *layout) aheadRows() string     { return l.lastColumn() + " > :ahead" }
-func (l *layout) idleRows() string {
-	return l.activeRows() + " AND " + l.lastColumn() + " < :inactive"
-}
-func (l *layout) expiredRows() string {
-	return l.activeRows() + " AND " + l.expiresColumn() + " <= :now"
-}
-func (l *layout) goneRows() string {
-	return l.inactiveRows() + " AND " + l.sinceColumn() + " < :delete"
-}
-func (l *layout) warnRows() string {
-	return l.inactiveRows() + " AND " + l.sinceColumn() + " < :warn"
-}
-func (l *layout) undatedRows() string {
-	return l.inactiveRows() + " AND " + l.sinceColumn() + " IS NULL"
-}
 
-// activeRows is written so that an index serves it, where it can.
-func (l *layout) activeRows() string {
-	if l.schema.State != nil {
-		return l.names["active"]
-	}
-	return "(" + column(l.schema.Active) + " <> 0 OR " + column(l.schema.Active) + " IS NULL)"
-}
-
-// inactiveRows is written so that an index serves it, where it can.
-func (l *layout) inactiveRows() string {
-	if l.schema.State != nil {
-		return "NOT " + l.names["active"]
-	}
-	return column(l.schema.Active) + " = 0"
-}
-
-// cursor is where a batch starts: in a pass, behind a session.
+// cursor is where a batch starts: in a pass, and in a stretch of it, behind a session.
 type cursor struct {
 	Pass   string     `json:"p"`
+	In     string     `json:"s,omitempty"` // the key of the stretch
 	Place  *time.Time `json:"t,omitempty"`
 	ID     string     `json:"i,omitempty"`
 	Folded int        `json:"f,omitempty"` // notes folded before
@@ -101,7 +72,7 @@ func startOf(b sessioncleanup.Batch) (cursor, []pass, error) {
 		}
 	}
 	i := slices.IndexFunc(all, func(p pass) bool { return p.name == at.Pass })
-	if i < 0 {
+	if i < 0 || !validStretchKey(at.In) {
 		return cursor{}, nil, errNoCursor(b)
 	}
 	return at, all[i:], nil
@@ -153,9 +124,25 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 	if err != nil {
 		return result, err
 	}
+	if b.After == "" {
+		if err := s.followed(ctx); err != nil {
+			return result, err
+		}
+	}
 	w := &sweep{Batch: b, from: from, left: left, reach: &linksRead{}}
-	if b.Only == nil && from.ID == "" {
+	if b.Action == sessioncleanup.ActionDeleted && b.After == "" && b.Only == nil {
+		if err := s.forgetTags(ctx, b.Lease); err != nil {
+			return result, err
+		}
+	}
+	if b.Only == nil && from.In == "" {
 		folded, more, err := s.foldOlder(ctx, b)
+		if err != nil {
+			return result, err
+		}
+		if !more {
+			folded, more, err = s.classify(ctx, b)
+		}
 		if err != nil {
 			return result, err
 		}
@@ -163,11 +150,6 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 			w.from.Folded += folded
 			result.Next = w.from.String()
 			return result, nil
-		}
-	}
-	if b.Action == sessioncleanup.ActionDeleted && b.After == "" && b.Only == nil {
-		if err := s.forgetTags(ctx, b.Lease); err != nil {
-			return result, err
 		}
 	}
 	limited, cancel := context.WithTimeout(ctx, batchTimeout)
@@ -233,13 +215,17 @@ func (w *sweep) take(ctx context.Context, c *conn) error {
 		}
 		return w.choose(ctx, c, ids)
 	}
+	if err := w.divide(ctx, c); err != nil || len(w.left) == 0 {
+		return err
+	}
 	if err := w.find(ctx, c); err != nil || len(w.refs) == 0 {
 		return err
 	}
 	ids := c.adopted.ID.list(idsOf(w.refs))
 	if w.Action != sessioncleanup.ActionNoticed {
 		var noted bool
-		if err := c.row(ctx, c.sql("find_noted", nil), params{"locked": ids}, &noted, &w.tagged); err != nil || !noted {
+		err := c.row(ctx, c.sql("find_noted", nil), params{"locked": ids}, &noted, &w.tagged)
+		if err != nil || !noted && !w.byTags() {
 			return err
 		}
 	}
@@ -260,6 +246,30 @@ func (c *conn) guard(ctx context.Context, lease sessioncleanup.Lease) error {
 	return err
 }
 
+// divide takes each pass stretch by stretch.
+func (w *sweep) divide(ctx context.Context, c *conn) error {
+	stretches, err := c.stretches(ctx)
+	if err != nil {
+		return err
+	}
+	var all []pass
+	for i, p := range w.left {
+		for _, p.of = range stretches {
+			if p.those(p.of) && (i > 0 || p.of.key() >= w.from.In) {
+				all = append(all, p)
+			}
+		}
+	}
+	w.left = all
+	if len(all) > 0 && all[0].start() != (cursor{Pass: w.from.Pass, In: w.from.In}) { // nothing is left of that stretch, or it is the first one
+		w.from = all[0].start()
+	}
+	return nil
+}
+
+// start is where the pass begins.
+func (p pass) start() cursor { return cursor{Pass: p.name, In: p.of.key()} }
+
 // find locks sessions that are due by what their table has, from the first pass that has any left, and sets next.
 func (w *sweep) find(ctx context.Context, c *conn) error {
 	for {
@@ -267,7 +277,7 @@ func (w *sweep) find(ctx context.Context, c *conn) error {
 		if !possible {
 			return nil
 		}
-		last := cursor{Pass: w.left[0].name}
+		last := w.left[0].start()
 		if err := w.after(c.layout, names, p); err != nil {
 			return err
 		}
@@ -293,23 +303,24 @@ func (w *sweep) find(ctx context.Context, c *conn) error {
 		case len(w.refs) == w.Limit:
 			w.next = last.String()
 		case len(w.left) > 1:
-			w.next = cursor{Pass: w.left[1].name}.String()
+			w.next = w.left[1].start().String()
 		}
 		if len(w.refs) > 0 || len(w.left) == 1 {
 			return nil
 		}
 		w.left = w.left[1:]
-		w.from = cursor{Pass: w.left[0].name}
+		w.from = w.left[0].start()
 	}
 }
 
 // search is the set of sessions that a pass looks at, and the conditions. It is false when no session can match the filter.
 func (w *sweep) search(l *layout, at pass) (sqlfile.Names, params, bool) {
-	names, p, possible := l.where(w.Filter, "", w.Cutoffs)
+	names, p, possible := l.where(w.Filter, "", w.Cutoffs.For(at.of.tags))
 	if !possible {
 		return nil, nil, false
 	}
-	names["index"], names["prefilter"], names["beyond"] = sqlfile.Column(prefix+at.index), at.prefilter(l), "TRUE"
+	names["index"], names["beyond"] = sqlfile.Column(prefix+at.index), "TRUE"
+	names["prefilter"] = l.in(at.of, "a", p) + " AND " + cmp.Or(at.place(l), l.sinceColumn()) + " " + at.until
 	if names["due"], names["locking"] = l.tableRules[at.name], statements["locking"]; w.Action == sessioncleanup.ActionNoticed {
 		names["locking"] = ""
 	}
@@ -337,8 +348,16 @@ func (w *sweep) after(l *layout, names sqlfile.Names, p params) error {
 	return nil
 }
 
+// byTags reports whether it depends on the tags of sessions what is due in the action.
+func (w *sweep) byTags() bool {
+	return len(w.Cutoffs.Rules) > 0 && w.Action != sessioncleanup.ActionDated && w.Action != sessioncleanup.ActionCorrected
+}
+
 // choose selects those of the sessions locked that are due.
 func (w *sweep) choose(ctx context.Context, c *conn, ids []any) error {
+	if w.byTags() {
+		return w.chooseByTags(ctx, c, ids)
+	}
 	names, p, possible := c.where(w.Filter, "", w.Cutoffs)
 	if !possible {
 		return nil
@@ -360,6 +379,28 @@ func (w *sweep) choose(ctx context.Context, c *conn, ids []any) error {
 	})
 	w.now = c.cut(w.now)
 	return err
+}
+
+// chooseByTags is choose with rules by tag: with the tags that the sessions have now, whatever their class says.
+func (w *sweep) chooseByTags(ctx context.Context, c *conn, ids []any) error {
+	cut := w.Cutoffs
+	cut.Untracked = c.untracked()
+	names := c.seenOf()
+	names["session_columns"] = c.sql("session_columns", with(names, sqlfile.Names{"warning": statements["warning"]}))
+	names["owner_name"], names["activity_count"] = "''", "0"
+	return c.query(ctx, c.sql("list_some", names), params{"ids": ids}, func(rows *sql.Rows) error {
+		var owner string
+		var activity int64
+		r, err := scan(rows, &owner, &activity)
+		if err != nil {
+			return err
+		}
+		w.now = c.cut(r.table.AsOf)
+		if s := r.seen(c.layout); w.May(s.ID) && w.Filter.Matches(s) && cut.Due(w.Action, s) {
+			w.refs, w.since, w.noted = append(w.refs, s.Ref()), append(w.since, s.KeptSince()), w.noted || !r.noted.IsZero()
+		}
+		return nil
+	})
 }
 
 // write changes the sessions selected. Deletions take others along, or are left to the next run because of that.

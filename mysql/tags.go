@@ -17,6 +17,9 @@ var _ sessioncleanup.Tagger = (*Store)(nil)
 // nor does TRUNCATE.
 const sinceColumn = prefix + "since"
 
+// ownColumns are the library's columns of the sessions, which are not the application's.
+var ownColumns = []string{sinceColumn, classColumn}
+
 // Tags counts the sessions of each tag.
 func (s *Store) Tags(ctx context.Context, owner string) (all []sessioncleanup.TagCount, err error) {
 	err = s.readingSessions(ctx, func(c *conn) error {
@@ -58,10 +61,15 @@ func (c *conn) writeTags(ctx context.Context, id string, change sessioncleanup.T
 			return err
 		}
 	}
-	if len(change.Remove) == 0 {
+	if len(change.Remove) > 0 {
+		if _, err := c.exec(ctx, statements["remove_tags"], params{"id": value, "tags": list(change.Remove)}); err != nil {
+			return err
+		}
+	}
+	if len(change.Add)+len(change.Remove) == 0 {
 		return nil
 	}
-	_, err := c.exec(ctx, statements["remove_tags"], params{"id": value, "tags": list(change.Remove)})
+	_, err := c.class(ctx, []any{value})
 	return err
 }
 
@@ -74,9 +82,13 @@ func (c *conn) removeTagsOf(ctx context.Context, ids []any) error {
 // tagsTable has the tags of sessions.
 const tagsTable = prefix + "tags"
 
-// keepTags archives the tags of the sessions.
+// keepTags archives the tags of the sessions, as rows of their table and with the entries.
 func (w *archiving) keepTags(ctx context.Context) error {
-	_, err := w.exec(ctx, w.sql("keep_tags", sqlfile.Names{"found": w.foundTable(w.sessions)}), params{"table": tagsTable})
+	names := sqlfile.Names{"found": w.foundTable(w.sessions)}
+	n, err := w.exec(ctx, w.sql("keep_tags", names), params{"table": tagsTable})
+	if err == nil && n > 0 {
+		_, err = w.exec(ctx, w.sql("note_tags", names), nil)
+	}
 	return err
 }
 
@@ -87,6 +99,10 @@ func (w *restoration) restoreTag(ctx context.Context, e sessioncleanup.Archived,
 		return err
 	}
 	tag, _ := values["tag"].(string)
+	if w.schema.CheckTags(sessioncleanup.TagChange{Add: []string{tag}}) != nil { // the session's row has made it
+		w.out.Rows++
+		return nil
+	}
 	err = w.writeTags(ctx, cmp.Or(w.newIDs[e.ID].Text, e.SessionID), sessioncleanup.TagChange{Add: []string{tag}})
 	if kind := kindOfObstacle(err); kind != "" {
 		w.obstruct(kind, e, row, textOfObstacle(err))

@@ -24,7 +24,7 @@ func (s *Store) TouchTx(ctx context.Context, tx *sql.Tx, ids ...string) error {
 	used := l.adopted.ID.list(ids)
 	for part := range slices.Chunk(used, touchesAtOnce) {
 		rows := strings.Repeat(", "+statements["note_row"], len(part))[2:]
-		if _, err := tx.ExecContext(ctx, filled("note_use", map[string]string{"rows": rows}), part...); err != nil {
+		if _, err := tx.ExecContext(ctx, s.naming.sql(filled("note_use", map[string]string{"rows": rows})), part...); err != nil {
 			return fmt.Errorf("touch sessions in a transaction: %w", s.failed(ctx, err))
 		}
 	}

@@ -3,7 +3,6 @@ package mysql
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -54,6 +53,11 @@ func (s *Store) Uninstall(ctx context.Context) error {
 				return err
 			}
 		}
+		if set.adopted.View {
+			if err := s.dropViews(ctx, c); err != nil {
+				return err
+			}
+		}
 		for _, name := range slices.Sorted(maps.Keys(catalog.triggers)) {
 			if strings.HasPrefix(name, prefix) {
 				if err := s.define(ctx, c, filled("drop_trigger", sqlfile.Names{"name": sqlfile.Column(name)})); err != nil {
@@ -76,12 +80,7 @@ func (s *Store) dropFromTables(ctx context.Context, c *conn, catalog *catalog, s
 	}
 	own := catalog.ownIndexes()
 	for _, name := range slices.Sorted(maps.Keys(own)) {
-		err := s.define(ctx, c, filled("drop_index", sqlfile.Names{"name": sqlfile.Column(name), "table": sqlfile.Column(own[name])}))
-		if number, _ := errorNumber(err); number == neededByKey {
-			s.log.WarnContext(ctx, fmt.Sprintf("uninstall: the index %s of table %q stays: a foreign key needs it", name, own[name]))
-			err = nil
-		}
-		if err != nil {
+		if err := s.dropIndex(ctx, c, "uninstall", name, own[name]); err != nil {
 			return err
 		}
 	}
@@ -94,8 +93,10 @@ func (s *Store) dropFromTables(ctx context.Context, c *conn, catalog *catalog, s
 			changes = append(changes, filled("drop_column", sqlfile.Names{"column": sqlfile.Column(added.Column)}))
 		}
 	}
-	if t.column(sinceColumn) != nil {
-		changes = append(changes, filled("drop_column", sqlfile.Names{"column": sqlfile.Column(sinceColumn)}))
+	for _, own := range ownColumns {
+		if t.column(own) != nil {
+			changes = append(changes, filled("drop_column", sqlfile.Names{"column": sqlfile.Column(own)}))
+		}
 	}
 	if len(changes) == 0 {
 		return nil
@@ -111,7 +112,7 @@ func (s *Store) dropOwnTables(ctx context.Context, c *conn, catalog *catalog) er
 	last := []string{"sessioncleanup_settings", versionTable}
 	var names []string
 	for name := range catalog.tables {
-		if adopt.Own(name) && !slices.Contains(last, name) {
+		if adopt.Own(name) && !slices.Contains(last, name) && !slices.Contains(viewNames, name) {
 			names = append(names, name)
 		}
 	}

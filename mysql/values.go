@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -44,20 +45,27 @@ func (s *Store) SetValue(ctx context.Context, name string, data []byte, version 
 }
 
 // Profile looks at every session.
-func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (profile sessioncleanup.Profile, err error) {
+func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds, tags string) (profile sessioncleanup.Profile, err error) {
 	err = s.readingSessions(ctx, func(c *conn) error {
 		var now time.Time
 		if err := c.row(ctx, statements["clock"], nil, &now); err != nil {
 			return err
 		}
+		of := sessioncleanup.Filter{Tags: tags}
 		var failed error
 		all := iter.Seq[sessioncleanup.Session](func(yield func(sessioncleanup.Session) bool) {
-			failed = c.query(ctx, c.sql("profile", c.seen("", "", "")), nil, func(rows *sql.Rows) error {
+			names := c.seen("", "", "")
+			if len(t.Rules) > 0 || tags != "" {
+				names["profiled_tags"] = c.names["tags_of"]
+			}
+			failed = c.query(ctx, c.sql("profile", names), nil, func(rows *sql.Rows) error {
 				var session sessioncleanup.Session
 				var expires, deactivated sql.NullTime
-				err := rows.Scan(&session.OwnerID, &session.Active, &session.AutoCleanup, &session.LastActivity, &expires, &deactivated)
+				var its sql.NullString
+				err := rows.Scan(&session.OwnerID, &session.Active, &session.AutoCleanup, &session.LastActivity, &expires, &deactivated, &its)
+				session.Tags = strings.Fields(its.String)
 				session.ExpiresAt, session.DeactivatedAt = expires.Time, deactivated.Time
-				if err == nil && !yield(session) {
+				if err == nil && of.Matches(session) && !yield(session) {
 					err = errEnough
 				}
 				return err

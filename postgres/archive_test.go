@@ -215,7 +215,7 @@ func TestRolesUseTheArchiveWithoutReadingIt(t *testing.T) {
 		t.Errorf("ArchivedRows: %v, want that it is not permitted", err)
 	}
 	for _, sql := range []string{
-		"INSERT INTO sessioncleanup_archive_rows VALUES (1, 9, 1, 'public.users', false, '[{}]')",
+		"INSERT INTO sessioncleanup_archive_rows VALUES (1, 9, 1, 'public.users', false, 0, '{id}', '{1}')",
 		fmt.Sprintf("UPDATE sessioncleanup_archive SET owner_id = 'me' WHERE id = %d", all[0].ID),
 		"SELECT sessioncleanup_purge(now() + interval '1 year', false, 10, '', 'me', '', '', '[]')",
 	} {
@@ -316,5 +316,41 @@ func TestTheArchiveIsReadAndRestoredInSQL(t *testing.T) {
 	}
 	if e := value[string](t, pool, "SELECT action || ' ' || reason FROM sessioncleanup_events ORDER BY id DESC LIMIT 1"); e != "restored restore_archived_session" {
 		t.Errorf("the event is %q", e)
+	}
+}
+
+func TestOnlyForeignKeysThatAreEnforcedTakeRowsAlong(t *testing.T) {
+	t.Parallel()
+	// A key that is NOT VALID deletes rows as any other; one that is NOT ENFORCED does nothing.
+	keys := []string{"NOT VALID"}
+	if pgtest.Version(t) >= 18 {
+		keys = append(keys, "NOT ENFORCED")
+	}
+	tables := "CREATE TABLE sessions (id int PRIMARY KEY, updated_at timestamptz DEFAULT now()); INSERT INTO sessions VALUES (1);"
+	for i, key := range keys {
+		tables += fmt.Sprintf("CREATE TABLE notes_%d (id int PRIMARY KEY, session_id int); INSERT INTO notes_%[1]d VALUES (1, 1);"+
+			"ALTER TABLE notes_%[1]d ADD FOREIGN KEY (session_id) REFERENCES sessions ON DELETE CASCADE %[2]s;", i+1, key)
+	}
+	store, url, _ := shaped(t, tables, sessioncleanup.MigrateOptions{})
+	migrate(t, store)
+	m, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: sessioncleanup.Policy{Archive: sessioncleanup.On}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dependents, err := m.Dependents(t.Context(), "1")
+	if err != nil || len(dependents) != 1 || dependents[0].Table != "notes_1" {
+		t.Errorf("rows that go along: %+v, %v; want those of notes_1", dependents, err)
+	}
+	if _, err := m.Delete(t.Context(), "1"); err != nil {
+		t.Fatal(err)
+	}
+	pool := connect(t, url)
+	for i := range keys {
+		if left := value[int](t, pool, fmt.Sprintf("SELECT count(*)::int FROM notes_%d", i+1)); left != i {
+			t.Errorf("%s: %d rows are left, want %d", keys[i], left, i)
+		}
+	}
+	if restored, err := m.Restore(t.Context(), []string{"1"}, sessioncleanup.RestoreOptions{}); err != nil || restored.Rows != 1 {
+		t.Errorf("restored %+v, %v; want the session with one row", restored, err)
 	}
 }

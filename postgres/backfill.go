@@ -138,7 +138,7 @@ func updateTriggers(ctx context.Context, q *guarded, m *mapping) (firing, error)
 		       coalesce(array_agg(t.tgname::text ORDER BY t.tgname) FILTER (WHERE t.tgtype & 2 = 0), '{}')
 		  FROM pg_catalog.pg_trigger t
 		 WHERE t.tgrelid = $1::oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 16 = 16
-		   AND t.tgname NOT IN ('~sessioncleanup_observe', '!sessioncleanup_keep', '~sessioncleanup_keep')`, m.table.oid).Scan(&f.before, &f.after)
+		   AND t.tgname NOT IN ('~sessioncleanup_observe', 'sessioncleanup_tag_columns', '!sessioncleanup_keep', '~sessioncleanup_keep')`, m.table.oid).Scan(&f.before, &f.after)
 	return f, mapError("look for triggers", err)
 }
 
@@ -233,10 +233,18 @@ func (s *Store) backfillPass(ctx context.Context, m *mapping, chunk string, supe
 		if seen < size {
 			return written, nil
 		}
-		if took := time.Since(started); took > chunkBudget {
-			size = max(int(float64(size)*float64(chunkBudget)/float64(took)), 1)
-		} else if took < chunkBudget/2 {
-			size = min(size*2, mostChunk)
-		}
+		size = nextChunk(size, time.Since(started))
+	}
+}
+
+// nextChunk is the size of the chunk after one that took some time.
+func nextChunk(size int, took time.Duration) int {
+	switch {
+	case took > chunkBudget:
+		return max(int(float64(size)*float64(chunkBudget)/float64(took)), 1)
+	case took < chunkBudget/2:
+		return min(size*2, mostChunk)
+	default:
+		return size
 	}
 }

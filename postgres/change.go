@@ -18,6 +18,9 @@ var errNothing = errors.New("nothing to do")
 // Update changes one session under its lock.
 func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, c sessioncleanup.Change) (sessioncleanup.Session, error) {
 	return s.change(ctx, "update session", t, func(m *mapping, batch *pgx.Batch, session *sessioncleanup.Session) error {
+		if err := m.schema.CheckTags(c.Tags); err != nil {
+			return err
+		}
 		before := *session
 		after := c.Apply(before, before.AsOf)
 		if after.Equal(before) {

@@ -118,6 +118,51 @@ func TestTenantsSchemasMayHaveAnyName(t *testing.T) {
 	}
 }
 
+func TestTablesWithDotsInTheirNamesAreNamedInQuotes(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	pool := connect(t, url)
+	mustRun(t, pool, `CREATE TABLE "live.people" (id int PRIMARY KEY, name text);
+		CREATE TABLE "live.rooms" (id int PRIMARY KEY, owner_id int REFERENCES "live.people", created_at timestamptz);
+		CREATE TABLE "live.messages" (id int PRIMARY KEY, room_id int REFERENCES "live.rooms" ON DELETE CASCADE, created_at timestamptz);
+		CREATE INDEX ON "live.messages" (room_id);
+		INSERT INTO "live.people" VALUES (1, 'Ada'); INSERT INTO "live.rooms" VALUES (1, 1, now() - interval '3 days'), (2, 1, now() - interval '3 days')`)
+	before := dump(t, url)
+	for _, table := range []string{`"live.rooms"`, `public."live.rooms"`, `"public"."live.rooms"`} {
+		store := open(t, url, postgres.Config{Schema: sessioncleanup.Schema{Table: table}})
+		proposed, err := store.Inspect(t.Context())
+		if err != nil || proposed.Table != `"live.rooms"` || proposed.Owners == nil || len(proposed.Sources) != 1 {
+			t.Errorf("%s: inspected as %+v, %v; want the table in quotes, its owners and its activity", table, proposed, err)
+			continue
+		}
+		migrate(t, store)
+		if err := store.Validate(t.Context()); err != nil {
+			t.Errorf("%s: %v", table, err)
+		}
+		adopted, err := store.Schema(t.Context())
+		if diff := cmp.Diff(proposed, adopted); diff != "" || err != nil {
+			t.Errorf("%s: adopted other than proposed, %v (-proposed +adopted):\n%s", table, err, diff)
+		}
+		migrate(t, open(t, url, postgres.Config{Schema: adopted}))
+		mustExec(t, pool, `INSERT INTO "live.messages" VALUES (1, 2, now())`)
+		result, err := manage(t, store).Cleanup(t.Context(), sessioncleanup.Run{})
+		if err != nil || result.Deactivated() != 1 {
+			t.Errorf("%s: the run deactivated %d, %v; want 1", table, result.Deactivated(), err)
+		}
+		if err := store.Uninstall(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before, dump(t, url)); diff != "" {
+			t.Errorf("after Uninstall (-before +after):\n%s", diff)
+		}
+		mustExec(t, pool, `DELETE FROM "live.messages"`)
+	}
+	schema := sessioncleanup.Schema{Table: "live.rooms"}
+	if _, err := open(t, url, postgres.Config{Schema: schema}).Inspect(t.Context()); err == nil || !strings.Contains(err.Error(), `is it "\"live.rooms\""?`) {
+		t.Errorf("without quotes: %v; want the name in quotes", err)
+	}
+}
+
 func TestCollationsThatTakeCasesForTheSame(t *testing.T) {
 	t.Parallel()
 	store, url, _ := shaped(t, `CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);

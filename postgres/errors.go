@@ -26,6 +26,8 @@ const (
 	codeBadPassword      = "28P01"
 	codeBadRole          = "28000"
 	codeNoDatabase       = "3D000"
+	codeUnknownObject    = "42704" // a parameter of the URL, when connecting
+	codeBadValue         = "22023" // of a parameter
 	codeDependents       = "2BP01" // something depends on what is dropped
 	codeBadText          = "22P02"
 	codeOutOfRange       = "22003"
@@ -46,6 +48,9 @@ func mapError(doing string, err error) error {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
+		if connecting && slices.Contains([]string{codeUnknownObject, codeBadValue, codeNoPrivilege}, server.Code) {
+			return fmt.Errorf("%s: %w", doing, invalid.Errorf("%w; check the parameters of the database URL, and that the role may CONNECT to the database", err))
+		}
 		return fmt.Errorf("%s: %w", doing, explain(server, err))
 	}
 	if unreachable(err) {
@@ -72,7 +77,7 @@ func explain(server *pgconn.PgError, err error) error {
 		return fmt.Errorf("%w; give the role what it needs with migrate --cleaner-role or --app-role, or use another role", err)
 	case codeQueryCanceled:
 		return fmt.Errorf("%w: %w; if that is the role's statement_timeout, give it a longer one: ALTER ROLE … SET statement_timeout", sessioncleanup.ErrUnavailable, err)
-	case "42P01", "42883", "42703", "3F000", "42704": // undefined table, function, column, schema, other object
+	case "42P01", "42883", "42703", "3F000", codeUnknownObject: // undefined table, function, column, schema, other object
 		return fmt.Errorf("%w: %w; run migrate", sessioncleanup.ErrNotInstalled, err)
 	case codeUnarchivable:
 		return fmt.Errorf("%w: %s", sessioncleanup.ErrUnarchivable, server.Message)

@@ -37,12 +37,14 @@ func TestConnectionProblemsSayWhatToDo(t *testing.T) {
 		is    error
 		words string
 	}{
-		"no database": {with(func(u *url.URL) { u.Path = "/missing" }), sessioncleanup.ErrInvalid, `database "missing" does not exist`},
-		"no role":     {with(func(u *url.URL) { u.User = url.UserPassword("nobody_at_all", "s3cret") }), sessioncleanup.ErrInvalid, "check the user"},
-		"no server":   {"postgres://someone:s3cret@127.0.0.1:1/db?connect_timeout=2", sessioncleanup.ErrUnavailable, "check that the server runs"},
-		"no TLS":      {"postgres://someone:s3cret@" + withoutTLS(t) + "/db?sslmode=require", sessioncleanup.ErrUnavailable, "check TLS"},
-		"no TLS file": {"postgres://someone:s3cret@localhost/db?sslmode=verify-full&sslrootcert=/none/ca.pem", sessioncleanup.ErrInvalid, "TLS: open /none/ca.pem"},
-		"no sense":    {"postgres://someone:s3cret@host:notaport/db", sessioncleanup.ErrInvalid, "cannot be read"},
+		"no database":  {with(func(u *url.URL) { u.Path = "/missing" }), sessioncleanup.ErrInvalid, `database "missing" does not exist`},
+		"no role":      {with(func(u *url.URL) { u.User = url.UserPassword("nobody_at_all", "s3cret") }), sessioncleanup.ErrInvalid, "check the user"},
+		"no parameter": {with(func(u *url.URL) { u.RawQuery += "&sessioncleanup=1" }), sessioncleanup.ErrInvalid, "check the parameters"},
+		"no such zone": {with(func(u *url.URL) { u.RawQuery += "&TimeZone=Nowhere" }), sessioncleanup.ErrInvalid, "check the parameters"},
+		"no server":    {"postgres://someone:s3cret@127.0.0.1:1/db?connect_timeout=2", sessioncleanup.ErrUnavailable, "check that the server runs"},
+		"no TLS":       {"postgres://someone:s3cret@" + withoutTLS(t) + "/db?sslmode=require", sessioncleanup.ErrUnavailable, "check TLS"},
+		"no TLS file":  {"postgres://someone:s3cret@localhost/db?sslmode=verify-full&sslrootcert=/none/ca.pem", sessioncleanup.ErrInvalid, "TLS: open /none/ca.pem"},
+		"no sense":     {"postgres://someone:s3cret@host:notaport/db", sessioncleanup.ErrInvalid, "cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

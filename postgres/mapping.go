@@ -135,7 +135,7 @@ func (m *mapping) assumeTable(ctx context.Context, q *guarded) error {
 	if parts := sqlfile.Split(m.schema.Table); len(parts) == 2 {
 		space, name = parts[0], parts[1]
 	} else {
-		name = m.schema.Table
+		name = parts[0]
 		spaces, err := q.searchPath(ctx)
 		if err != nil {
 			return err
@@ -250,6 +250,9 @@ func (m *mapping) checkTypes() error {
 	for i, only := range s.Only {
 		errs = append(errs, check(fmt.Sprintf("schema.only[%d].column", i), m.table, only.Column))
 	}
+	for i, column := range s.TagColumns {
+		errs = append(errs, check(fmt.Sprintf("schema.tag_columns[%d]", i), m.table, column))
+	}
 	for _, src := range m.sources {
 		errs = append(errs, check("schema.sources.session", src.relation, src.Session))
 	}
@@ -278,7 +281,8 @@ func readSource(ctx context.Context, q *guarded, s sessioncleanup.Source, sessio
 		SELECT coalesce(bool_or(NOT f.condeferrable), false),
 		       EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = $1::oid AND i.indkey[0] = $3::smallint AND i.indisvalid)
 		  FROM pg_catalog.pg_constraint f
-		 WHERE f.contype = 'f' AND f.conrelid = $1::oid AND f.confrelid = $2::oid AND $3::smallint = ANY (f.conkey)`,
+		 WHERE f.contype = 'f' AND f.conrelid = $1::oid AND f.confrelid = $2::oid AND $3::smallint = ANY (f.conkey)
+		   AND (f.convalidated OR to_jsonb(f) ->> 'conenforced' IS DISTINCT FROM 'false')`,
 		r.oid, sessions, r.columns[s.Session].position).Scan(&src.referenced, &src.indexed)
 	return src, err
 }

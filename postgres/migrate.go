@@ -298,8 +298,12 @@ func (s *Store) wanted(ctx context.Context) (sessioncleanup.Schema, settings, er
 	case s.cfg.Name != "" && s.cfg.Schema.Table == "":
 		return schema, set, adopt.NoTable(s.cfg.Name)
 	default:
+		notInstalled := err
 		set.space = spaceOf(s.cfg.Name)
 		schema, err = s.completed(ctx)
+		if r, missing := findRelation(ctx, s.pool, schema.Table); err == nil && missing == nil && isPassedOver(notInstalled, &r) {
+			err = notInstalled // it may be installed for this table
+		}
 		set.places.Proposed = s.cfg.Schema.Sources == nil
 		return schema, set, err
 	}

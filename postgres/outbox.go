@@ -170,7 +170,7 @@ func (s *Store) Notices(ctx context.Context, q sessioncleanup.NoticeQuery) ([]se
 	return collect(ctx, s, "notices", func(row pgx.CollectableRow) (sessioncleanup.Notice, error) {
 		n, _, err := scanNotice(row)
 		return n, err
-	}, orNull(q.SessionID), orNull(q.OwnerID), q.Failed, q.Pending, q.Limit)
+	}, orNull(q.SessionID), orNull(q.OwnerID), q.Failed, q.Pending, q.Limit, strings.Fields(q.Tags))
 }
 
 // ResendNotices makes notices that were given up due again.

@@ -27,9 +27,10 @@ type plan struct {
 	first    []step // before the library's own tables are looked into
 	steps    []step
 	notes    []note
-	moved    step      // records what the application renamed
-	located  []located // what was or will be added, where that can be told
-	self     uint32    // see places.Self
+	moved    step            // records what the application renamed
+	tagged   map[string]bool // see places.Tags
+	located  []located       // what was or will be added, where that can be told
+	self     uint32          // see places.Self
 }
 
 // note is what an operator should know before the steps.
@@ -52,7 +53,7 @@ func (p *plan) note(format string, args ...any) {
 
 // build computes the steps.
 func (p *plan) build(ctx context.Context) error {
-	for _, stage := range []func(context.Context) error{p.giveAway, p.takeBack, p.warnOfCreators, p.takeOver, p.addColumns, p.changeDefault, p.addFunctions, p.addView, p.addArchiveView, p.addTriggers, p.addBackfill, p.addIndexes, p.addGrants} {
+	for _, stage := range []func(context.Context) error{p.giveAway, p.takeBack, p.warnOfCreators, p.takeOver, p.addColumns, p.changeDefault, p.addFunctions, p.addView, p.addArchiveView, p.addTriggers, p.addBackfill, p.addTagColumns, p.addIndexes, p.addGrants} {
 		if err := stage(ctx); err != nil {
 			return err
 		}
@@ -172,9 +173,9 @@ func functions() []string {
 		"sessioncleanup_shorten", "sessioncleanup_log", "sessioncleanup_settled", "sessioncleanup_seal", "sessioncleanup_forget", "sessioncleanup_reactivate", "sessioncleanup_apply_touches", "sessioncleanup_settle_touches",
 		"sessioncleanup_commit_touches", "sessioncleanup_note_touches", "sessioncleanup_note", "sessioncleanup_use", "sessioncleanup_observe", "sessioncleanup_untag",
 		"sessioncleanup_write", "sessioncleanup_delete", "sessioncleanup_touch",
-		"sessioncleanup_retagged", "sessioncleanup_class", "sessioncleanup_classify", "sessioncleanup_ranges", "sessioncleanup_candidates", "sessioncleanup_rules",
+		"sessioncleanup_tag_columns", "sessioncleanup_retagged", "sessioncleanup_class", "sessioncleanup_classify", "sessioncleanup_ranges", "sessioncleanup_candidates", "sessioncleanup_rules",
 		"sessioncleanup_keys", "sessioncleanup_taken", "sessioncleanup_spared", "sessioncleanup_dependents",
-		"sessioncleanup_row_key", "sessioncleanup_require_archivable", "sessioncleanup_object", "sessioncleanup_copy", "sessioncleanup_within", "sessioncleanup_archive", "sessioncleanup_obstacle", "sessioncleanup_rows", "sessioncleanup_id_columns", "sessioncleanup_new_ids", "sessioncleanup_with_ids", "sessioncleanup_relink", "sessioncleanup_retag",
+		"sessioncleanup_row_key", "sessioncleanup_require_archivable", "sessioncleanup_texts", "sessioncleanup_copy", "sessioncleanup_within", "sessioncleanup_archive", "sessioncleanup_obstacle", "sessioncleanup_rows", "sessioncleanup_id_columns", "sessioncleanup_new_ids", "sessioncleanup_with_ids", "sessioncleanup_relink", "sessioncleanup_retag",
 		"sessioncleanup_restore", "restore_archived_session", "sessioncleanup_purge_rules", "sessioncleanup_purge",
 		"sessioncleanup_deferred", "sessioncleanup_require_done", "sessioncleanup_require_triggers", "sessioncleanup_open_activity", "sessioncleanup_sweep", "sessioncleanup_warn", "sessioncleanup_cutoffs", "sessioncleanup_due", "sessioncleanup_phase", "sessioncleanup_details",
 		"sessioncleanup_expected", "cleanup_inactive_sessions", "get_session_cleanup_stats",

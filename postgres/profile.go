@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -10,7 +11,7 @@ import (
 )
 
 // Profile reads the table three times, on one core.
-func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (sessioncleanup.Profile, error) {
+func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds, tags string) (sessioncleanup.Profile, error) {
 	m, err := s.ready(ctx)
 	if err != nil {
 		return sessioncleanup.Profile{}, err
@@ -20,11 +21,12 @@ func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (sessi
 		bounds = append(bounds, bound.Seconds())
 	}
 	p := sessioncleanup.NewProfile()
+	selected := append([]string{}, strings.Fields(tags)...)
 	args := slices.Clip(readArgs(sessioncleanup.Filter{}, t)[:3]) // each statement appends one of its own
 	_, err = s.read(ctx, func(batch *pgx.Batch) {
 		batch.Queue(statements["one_core"])
-		batch.Queue(m.statement("profile", m.measuring(t)), append(args, bounds)...).Query(func(rows pgx.Rows) error { return readGroups(rows, &p) })
-		batch.Queue(m.statement("profile_hours", m.measuring(t)), append(args, sessioncleanup.ActivityDays)...).Query(func(rows pgx.Rows) error {
+		batch.Queue(m.statement("profile", m.measuring(t)), append(args, bounds, selected)...).Query(func(rows pgx.Rows) error { return readGroups(rows, &p) })
+		batch.Queue(m.statement("profile_hours", m.measuring(t)), append(args, sessioncleanup.ActivityDays, selected)...).Query(func(rows pgx.Rows) error {
 			found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[sessioncleanup.HourCount])
 			for i := range found {
 				found[i].Hour = found[i].Hour.UTC()
@@ -32,7 +34,7 @@ func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds) (sessi
 			p.Hours = append(p.Hours, found...)
 			return err
 		})
-		batch.Queue(m.statement("profile_owners"), sessioncleanup.TopOwners).Query(func(rows pgx.Rows) error {
+		batch.Queue(m.statement("profile_owners"), sessioncleanup.TopOwners, selected).Query(func(rows pgx.Rows) error {
 			found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[sessioncleanup.OwnerCount])
 			p.Owners = append(p.Owners, found...)
 			return err

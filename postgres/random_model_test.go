@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ func epoch(column string) string {
 func newModel(t *testing.T, w *application, pool *pgxpool.Pool) *model {
 	m := &model{w: w, pool: pool, Model: &runmodel.Model{Sessions: map[string]*runmodel.Session{}, InUse: used, Active: "active", Changed: []string{"parent_id"},
 		Tracked: w.times["last_activity"]+w.times["updated_at"]+w.times["expires_at"] != "" || len(w.sources) > 0}}
-	m.Rows, m.Now = m.rows, m.now
+	m.Rows, m.Now, m.Tag = m.rows, m.now, m.tag
 	if w.active != "" {
 		m.Active = w.active
 	}
@@ -216,9 +217,56 @@ func (m *model) sameRows(t *testing.T, what string, before runmodel.Rows) {
 	m.SameRows(t, what, before)
 }
 
-func (m *model) run(t *testing.T, manager *sessioncleanup.Manager) {
+// ruledRun stores random rules, tags sessions and does a run: by those rules, or by others that are not stored. Meanwhile,
+// sessions are tagged.
+func (m *model) ruledRun(t *testing.T, store *postgres.Store, random *rand.Rand) {
 	t.Helper()
-	m.Run(t, manager)
+	m.Rules = runmodel.RandomRules(random)
+	p := runmodel.PolicyOf(m.Rules)
+	if _, err := store.SetPolicy(t.Context(), sessioncleanup.Policy{Rules: p.Rules}, sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil {
+		t.Fatal(err)
+	}
+	agree := func(view func() map[string]string) {
+		m.w.pausing.Lock()
+		defer m.w.pausing.Unlock()
+		m.Agree(t, store, p, view)
+	}
+	manage := func() *sessioncleanup.Manager {
+		manager, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return manager
+	}
+	m.Retag(t, random, 60, manage())
+	agree(func() map[string]string { return m.shown(t) })
+	if random.IntN(2) == 0 {
+		m.Rules = runmodel.RandomRules(random)
+		p = runmodel.PolicyOf(m.Rules)
+		agree(nil)
+	}
+	batches := 0
+	m.Run(t, manage(), func() {
+		if batches++; batches < 10 {
+			m.Retag(t, random, 20, nil)
+		}
+	})
+	agree(nil)
+}
+
+// shown are the statuses that the view has, by session.
+func (m *model) shown(t *testing.T) map[string]string {
+	t.Helper()
+	return value[map[string]string](t, m.pool, "SELECT coalesce(jsonb_object_agg(id::text, status), '{}') FROM sessions_cleanup_view")
+}
+
+func (m *model) tag(t *testing.T, id, tag string, add bool) {
+	t.Helper()
+	statement := "DELETE FROM sessioncleanup_tags WHERE session_id = %s AND tag = %s"
+	if add {
+		statement = "INSERT INTO sessioncleanup_tags VALUES (%s, %s) ON CONFLICT DO NOTHING"
+	}
+	m.exec(t, fmt.Sprintf(statement, quote(id), quote(tag)))
 }
 
 // exec runs statements of the application.

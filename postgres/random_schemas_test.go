@@ -78,11 +78,11 @@ func TestRunsOnRandomSchemasStayWithinTheRules(t *testing.T) {
 				t.Errorf("Validate: %v", err)
 			}
 			model.prepare(t)
-			manager := manage(t, store)
+			random := rand.New(rand.NewPCG(seed, 15))
 			for _, days := range []int{0, 10, 40} {
 				model.shift(t, days)
 				model.sameFigures(t, store)
-				model.run(t, manager)
+				model.ruledRun(t, store, random)
 			}
 			if diff := cmp.Diff(others, model.others(t)); diff != "" {
 				t.Errorf("rows that are no sessions (-before +after):\n%s", diff)

@@ -32,6 +32,7 @@ func (m *mapping) fillRules() {
 	byAll := func(rules string) string {
 		return m.statement("by_tags_of_all", sqlfile.Names{"rules": rules}) + "\n" + m.statement("by_tags", sqlfile.Names{"longest": "(SELECT v_rule.*)"})
 	}
+	m.fillTagColumns()
 	n["retagged_since"], n["its_class"], n["cut_base"] = m.statement("retagged_since"), m.statement("its_class"), m.statement("cut_base")
 	n["notice_tags"] = m.statement("notice_tags", sqlfile.Names{"notice": "n"})
 	n["longest_of_notice"] = m.statement("longest", sqlfile.Names{"rules": "$4::text::jsonb", "its_tags": m.statement("notice_tags", sqlfile.Names{"notice": "o"})})

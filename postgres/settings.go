@@ -125,7 +125,7 @@ func (s *Store) findSpace(ctx context.Context) (string, error) {
 			return "", noSuchTable("schema.table", s.cfg.Schema.Table)
 		}
 	}
-	found, err := trusted(ctx, s.pool, table.oid)
+	found, passed, err := trusted(ctx, s.pool, table.oid)
 	if err != nil {
 		return "", err
 	}
@@ -146,7 +146,7 @@ func (s *Store) findSpace(ctx context.Context) (string, error) {
 	}
 	switch {
 	case len(found) == 0:
-		return "", fmt.Errorf("%w; run migrate", sessioncleanup.ErrNotInstalled)
+		return "", notFound(called(passed, s.cfg.Name, table.space))
 	case len(found) > 1 && !found[0].Visible:
 		return "", invalid.Errorf("schemas %s and %s both hold adopted sessions: want Config.Schema to name the table", found[0].Space, found[1].Space)
 	}
@@ -187,5 +187,5 @@ func isOwn(schema sessioncleanup.Schema) bool {
 	s := schema.WithDefaults()
 	return s.ID == own.ID && s.Owner == own.Owner && s.Name == own.Name && s.Code == own.Code &&
 		s.CreatedAt == own.CreatedAt && s.UpdatedAt == own.UpdatedAt && s.Owners == nil && len(s.Sources) == 0 &&
-		s.State == nil && s.DeletedAt == "" && len(s.Only) == 0
+		s.State == nil && s.DeletedAt == "" && len(s.Only) == 0 && len(s.TagColumns) == 0
 }

@@ -57,7 +57,7 @@ func (m *mapping) label() string {
 // Installations lists the installations in the database that are to be trusted, with their tables of sessions.
 func (s *Store) Installations(ctx context.Context) ([]sessioncleanup.Installation, error) {
 	q := s.pool.own()
-	found, err := trusted(ctx, q, 0)
+	found, _, err := trusted(ctx, q, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -209,3 +209,35 @@ func TestASchemaOfSomebodyElseIsRefused(t *testing.T) {
 		t.Errorf("after Uninstall there are the schemas %v, want the one that was there before", got)
 	}
 }
+
+func TestAnInstallationThatIsNotTrustedWithoutItsTableIsNamed(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	pool := connect(t, url)
+	as := asRole(t, pool, "CREATE SCHEMA app AUTHORIZATION $ROLE")
+	mustRun(t, connect(t, as), `CREATE TABLE app.rooms (id int PRIMARY KEY, created_at timestamptz); INSERT INTO app.rooms VALUES (1, now() - interval '3 days');
+		CREATE TABLE app.messages (id int PRIMARY KEY, room_id int REFERENCES app.rooms ON DELETE CASCADE); CREATE INDEX ON app.messages (room_id)`)
+	before := dump(t, url)
+	named := open(t, as, postgres.Config{Schema: sessioncleanup.Schema{Table: "app.rooms"}})
+	migrate(t, named)
+	installed := dump(t, url)
+	admin := open(t, url, postgres.Config{TrustOwner: true})
+	for doing, err := range map[string]error{
+		"Migrate": admin.Migrate(t.Context(), sessioncleanup.Policy{}), "Validate": admin.Validate(t.Context()),
+		"Schema": errOf(admin.Schema(t.Context())), "Uninstall": admin.Uninstall(t.Context()),
+	} {
+		if !errors.Is(err, sessioncleanup.ErrNotInstalled) || !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "in the schema app, by the role tester_") {
+			t.Errorf("%s without the table: %v, want an ErrNotInstalled and ErrInvalid that names the schema and the role", doing, err)
+		}
+	}
+	if diff := cmp.Diff(installed, dump(t, url)); diff != "" {
+		t.Errorf("changed by what was refused (-before +after):\n%s", diff)
+	}
+	admin = open(t, url, postgres.Config{TrustOwner: true, Schema: sessioncleanup.Schema{Table: "app.rooms"}})
+	if err := errors.Join(admin.Validate(t.Context()), admin.Uninstall(t.Context())); err != nil {
+		t.Errorf("with the table: %v", err)
+	}
+	if diff := cmp.Diff(before, dump(t, url)); diff != "" {
+		t.Errorf("after Uninstall (-before +after):\n%s", diff)
+	}
+}

@@ -24,6 +24,7 @@ type step struct {
 	self  bool     // with the rights of the connection's role, not of the owner of the sessions
 	index string   // the index built, quoted with its schema, if it is one
 	fill  bool     // the backfill: sql is its form for people, Migrate does it in batches
+	tags  bool     // the tags of columns, in the same way
 }
 
 // lockPatience is how long a change of a table waits for its lock: the application's statements queue behind it.
@@ -46,6 +47,8 @@ func (s *Store) perform(ctx context.Context, p *plan, st step) error {
 	switch {
 	case st.fill:
 		return s.backfill(ctx, p)
+	case st.tags:
+		return s.tagColumns(ctx, p)
 	case st.alone:
 		if len(st.adds) > 0 {
 			if err := s.runStep(ctx, p.m, step{adds: st.adds}); err != nil {

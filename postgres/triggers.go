@@ -63,6 +63,16 @@ func (p *plan) addTriggers(ctx context.Context) error {
 			return err
 		}
 	}
+	triggered := true
+	if o := p.m.tagTrigger(); len(p.m.schema.TagColumns) > 0 {
+		wanted = append(wanted, o)
+		before := len(p.steps)
+		if err := p.addTrigger(ctx, o, "tag_columns_trigger", nil); err != nil {
+			return err
+		}
+		triggered = len(p.steps) == before
+	}
+	p.planTags(triggered)
 	for _, src := range p.m.sources {
 		tables, err := branches(ctx, p.q, src.oid)
 		if err != nil {
@@ -80,7 +90,7 @@ func (p *plan) addTriggers(ctx context.Context) error {
 	}
 	for _, o := range p.set.added {
 		if o.Kind == "trigger" && !slices.Contains(wanted, o) {
-			p.add(step{about: "no longer track activity in " + o.Space + "." + o.Table, drops: []object{o}, sql: []string{dropTrigger(o)}})
+			p.add(step{about: "drop the trigger " + o.Name + " on " + o.Space + "." + o.Table, drops: []object{o}, sql: []string{dropTrigger(o)}})
 		}
 	}
 	return nil
@@ -91,6 +101,7 @@ func (p *plan) addTrigger(ctx context.Context, o object, statement string, names
 	function := map[string]string{
 		"commit_trigger": "sessioncleanup_commit_touches", "observe_trigger": "sessioncleanup_observe", "untag_trigger": "sessioncleanup_untag",
 		"retagged_insert": "sessioncleanup_retagged", "retagged_update": "sessioncleanup_retagged", "retagged_delete": "sessioncleanup_retagged",
+		"tag_columns_trigger": "sessioncleanup_tag_columns",
 	}[statement]
 	if function == "" {
 		function = names["function"]

@@ -2,10 +2,14 @@ package postgres
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
@@ -22,44 +26,71 @@ type library struct {
 	OID     uint32
 	Owner   uint32
 	Mine    bool // of the current role or a superuser
+	Role    string
 }
 
-// trusted lists the libraries in the database that are to be trusted, those on the search path first. The configured
-// table, if there is one, has the given oid.
-func trusted(ctx context.Context, q *guarded, table uint32) ([]library, error) {
+// trusted lists the libraries in the database that are to be trusted, those on the search path first, and those that are passed
+// over. The configured table, if there is one, has the given oid.
+func trusted(ctx context.Context, q *guarded, table uint32) (found, passed []library, err error) {
 	path, err := q.searchPath(ctx)
 	if err != nil {
-		return nil, mapError("read the search path", err)
+		return nil, nil, mapError("read the search path", err)
 	}
 	rows, err := q.own().Query(ctx, `
 		SELECT n.nspname::text, coalesce(n.nspname = (
 		           SELECT p.name FROM unnest($1::text[]) WITH ORDINALITY p (name, place) JOIN pg_catalog.pg_namespace pn ON pn.nspname = p.name
 		             JOIN pg_catalog.pg_class pc ON pc.relnamespace = pn.oid AND pc.relname = 'sessioncleanup_settings' ORDER BY p.place LIMIT 1), false),
-		       c.oid, c.relowner, r.rolsuper OR r.rolname = current_user
+		       c.oid, c.relowner, r.rolsuper OR r.rolname = current_user, r.rolname::text
 		  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
 		 WHERE c.relname = 'sessioncleanup_settings' AND c.relkind = 'r' AND c.relpersistence = 'p'
 		 ORDER BY 2 DESC, 1`, path)
 	if err != nil {
-		return nil, mapError("look for the library's tables", err)
+		return nil, nil, mapError("look for the library's tables", err)
 	}
 	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[library])
 	if err != nil {
-		return nil, mapError("look for the library's tables", err)
+		return nil, nil, mapError("look for the library's tables", err)
 	}
-	var found []library
 	for _, l := range all {
-		if !l.Mine {
-			ok, err := ownedByTable(ctx, q, l, table)
-			if err != nil {
-				return nil, err
-			}
-			if !ok {
-				continue
+		ok := l.Mine
+		if !ok {
+			if ok, err = ownedByTable(ctx, q, l, table); err != nil {
+				return nil, nil, err
 			}
 		}
-		found = append(found, l)
+		if ok {
+			found = append(found, l)
+		} else {
+			passed = append(passed, l)
+		}
 	}
-	return found, nil
+	return found, passed, nil
+}
+
+// passedOver is the ErrNotInstalled, and ErrInvalid, of a database with installations that are not to be trusted unless their table is named.
+type passedOver []library
+
+func (p passedOver) Error() string {
+	return fmt.Sprintf("%v, except in the schema %s, by the role %s: to use that, name its table of sessions, with --table or Config.Schema.Table, or put the schema on the search_path",
+		sessioncleanup.ErrNotInstalled, p[0].Space, p[0].Role)
+}
+
+func (p passedOver) Unwrap() []error {
+	return []error{sessioncleanup.ErrNotInstalled, sessioncleanup.ErrInvalid}
+}
+
+// notFound is the ErrNotInstalled of a database in which these libraries were passed over.
+func notFound(passed []library) error {
+	if hidden := slices.DeleteFunc(passed, func(l library) bool { return l.Visible }); len(hidden) > 0 {
+		return passedOver(hidden)
+	}
+	return fmt.Errorf("%w; run migrate", sessioncleanup.ErrNotInstalled)
+}
+
+// isPassedOver reports whether an error says that installations were passed over, one in the schema of the table if there is one.
+func isPassedOver(err error, table *relation) bool {
+	var passed passedOver
+	return errors.As(err, &passed) && (table == nil || slices.ContainsFunc(passed, func(l library) bool { return l.Space == table.space }))
 }
 
 // ownedByTable reports whether a library's tables belong to the owner of its table of sessions: the configured one or, if

@@ -21,7 +21,7 @@ func (s *Store) Uninstall(ctx context.Context) error {
 	defer s.forget()
 	space, err := s.findSpace(ctx)
 	if err != nil {
-		if errors.Is(err, sessioncleanup.ErrNotInstalled) {
+		if errors.Is(err, sessioncleanup.ErrNotInstalled) && !isPassedOver(err, nil) {
 			return s.dropBarest(ctx)
 		}
 		return err

@@ -193,7 +193,7 @@ func (s *Store) plainName(ctx context.Context, r relation) (string, error) {
 		return "", mapError("look up "+r.path(), err)
 	}
 	if found == r.oid {
-		return r.name, nil
+		return sqlfile.Plain(r.name), nil
 	}
 	return r.path(), nil
 }

@@ -276,7 +276,7 @@ func TestMigrateIsSafeToCallAtOnce(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if got := line(t, app, "SELECT group_concat(version_id) FROM sessioncleanup_migrations"); got != "0,1,2,3,4,5,6,7,8,9,10" {
+	if got := line(t, app, "SELECT group_concat(version_id) FROM sessioncleanup_migrations"); got != "0,1,2,3,4,5,6,7,8,9,10,11" {
 		t.Errorf("versions: %s", got)
 	}
 }

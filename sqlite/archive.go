@@ -1,10 +1,8 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,8 +12,11 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// archivedPage is how many rows are archived, or restored, at once.
-const archivedPage = 500
+// archivedPage is how many rows are archived, or restored, at once, and archivedGroup how many of a table are kept together.
+const (
+	archivedPage  = 500
+	archivedGroup = 100
+)
 
 // archival is how a deletion is archived: what it reaches, through the table of sessions too.
 type archival struct {
@@ -66,7 +67,17 @@ type archiving struct {
 	now     time.Time
 	entries map[string]*sessioncleanup.Archived
 	order   []string
-	pending []any // rows to be written
+	pending []keptRows
+}
+
+// keptRows are rows of an entry to be written: of one table, with numbers that follow each other.
+type keptRows struct {
+	entry    int64
+	first    int // its number
+	count    int
+	table    string
+	unlinked bool
+	rows     []byte // as JSON, separated by commas
 }
 
 // archive moves what belongs to some sessions, and to those that go along with them, into the archive; the caller then
@@ -81,6 +92,9 @@ func (c *conn) archive(ctx context.Context, limits sessioncleanup.Archiving, cau
 	}
 	if err := w.number(ctx); err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(ids, func(id string) bool { return w.entries[id] == nil }) {
+		return nil, errUnnamed
 	}
 	for n := range c.archival.tables {
 		if err := w.keepRows(ctx, n); err != nil {
@@ -99,11 +113,13 @@ func (c *conn) archive(ctx context.Context, limits sessioncleanup.Archiving, cau
 		return nil, err
 	}
 	kept := map[string]bool{}
+	var entries []sessioncleanup.Archived
 	for _, id := range w.order {
 		kept[id] = true
-		if err := w.insert(ctx, *w.entries[id]); err != nil {
-			return nil, err
-		}
+		entries = append(entries, *w.entries[id])
+	}
+	if err := c.insertArchived(ctx, entries...); err != nil {
+		return nil, err
 	}
 	_, err := c.ExecContext(ctx, statements["forget_found"])
 	return kept, err
@@ -136,10 +152,10 @@ func (w *archiving) find(ctx context.Context, ids []string) error {
 		"columns": columns, "keys": strings.Join(a.sessions.keyOf(a.sessions.quoted()), ", "),
 		"padding": strings.Repeat(", NULL", a.width-len(a.sessions.keyColumnsOrRowID())), "steps": "\n" + strings.Join(steps, "\n"),
 	})
-	if _, err := w.exec(ctx, find, p); err != nil {
-		return err
+	_, err = w.exec(ctx, find, p)
+	if err == nil && slices.ContainsFunc(a.links, func(l link) bool { return l.effect() == effectUnlinked }) { // they ask whether a row was found
+		_, err = w.ExecContext(ctx, filled("index_found", sqlfile.Names{"columns": columns}))
 	}
-	_, err = w.ExecContext(ctx, filled("index_found", sqlfile.Names{"columns": columns}))
 	return err
 }
 
@@ -150,6 +166,9 @@ func (w *archiving) number(ctx context.Context) error {
 		var ref sessioncleanup.SessionRef
 		if err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name); err != nil {
 			return err
+		}
+		if w.entries[ref.ID] != nil {
+			return errUnnamed
 		}
 		short := sessioncleanup.Event{Reason: w.cause.Reason, Sessions: []sessioncleanup.SessionRef{ref}}.Shortened()
 		w.order = append(w.order, ref.ID)
@@ -178,6 +197,7 @@ func (w *archiving) rootText() string { return w.adopted.ID.readText("f.root") }
 func (w *archiving) keepRows(ctx context.Context, n int) error {
 	t := w.archival.tables[n]
 	columns := t.stored()
+	names := quotedNames(columns)
 	find := filled("found_rows", sqlfile.Names{
 		"root_text": w.rootText(), "values": strings.Join(raw("c", columns), ", "), "child": t.quoted(), "child_number": fmt.Sprint(n),
 		"same_child": equal(t.keyOf("c"), keys("f.k", w.archival.width)),
@@ -190,7 +210,7 @@ func (w *archiving) keepRows(ctx context.Context, n int) error {
 				return err
 			}
 			read++
-			return w.add(root, t, false, jsonObject(columns, values))
+			return w.add(root, t, false, jsonObject(names, values))
 		})
 		if err == nil {
 			err = w.flush(ctx)
@@ -221,6 +241,7 @@ func (w *archiving) keepReferences(ctx context.Context, l link) error {
 	if child >= 0 {
 		names["same_found"] = equal(l.child.keyOf("c"), keys("g.k", width))
 	}
+	keyNames, setNames := quotedNames(key), quotedNames(l.key.columns)
 	number := w.archival.number[l.parent]
 	for after := int64(0); ; {
 		var last int64
@@ -233,7 +254,7 @@ func (w *archiving) keepReferences(ctx context.Context, l link) error {
 			if err != nil {
 				return err
 			}
-			row := `{"key":` + jsonObject(key, values[:len(key)]) + `,"set":` + jsonObject(l.key.columns, values[len(key):]) + `}`
+			row := `{"key":` + jsonObject(keyNames, values[:len(key)]) + `,"set":` + jsonObject(setNames, values[len(key):]) + `}`
 			return w.add(root, l.child, true, row)
 		})
 		if err == nil {
@@ -258,33 +279,42 @@ func (w *archiving) addTo(root, table string, unlinked bool, row string) error {
 	if err := w.limits.Check(e.Rows, e.Bytes); err != nil {
 		return fmt.Errorf("session %q: %w", root, err)
 	}
-	w.pending = append(w.pending, []any{e.ID, e.Rows + 1, table, unlinked, row})
+	w.keep(e.ID, e.Rows+1, table, unlinked, row)
 	return nil
+}
+
+// keep adds a row to those to be written.
+func (w *archiving) keep(entry int64, number int, table string, unlinked bool, row string) {
+	if n := len(w.pending); n > 0 {
+		g := &w.pending[n-1]
+		if g.entry == entry && g.table == table && g.unlinked == unlinked && g.first+g.count == number && g.count < archivedGroup {
+			g.count++
+			g.rows = append(append(g.rows, ','), row...)
+			return
+		}
+	}
+	w.pending = append(w.pending, keptRows{entry, number, 1, table, unlinked, []byte(row)})
 }
 
 // flush writes the rows.
 func (w *archiving) flush(ctx context.Context) error {
-	for page := range slices.Chunk(w.pending, archivedPage) {
-		var list bytes.Buffer
-		out := json.NewEncoder(&list)
-		out.SetEscapeHTML(false)
-		if err := out.Encode(page); err != nil {
-			return err
-		}
-		if _, err := w.exec(ctx, statements["insert_archived_rows"], params{"rows": list.String()}); err != nil {
-			return err
-		}
+	all := make([]params, len(w.pending))
+	for i, g := range w.pending {
+		all[i] = params{"entry": g.entry, "number": g.first, "table": g.table, "unlinked": g.unlinked, "rows": "[" + string(g.rows) + "]"}
 	}
 	w.pending = nil
-	return nil
+	return w.execEach(ctx, statements["insert_archived_rows"], all)
 }
 
-func (w *archiving) insert(ctx context.Context, e sessioncleanup.Archived) error {
-	_, err := w.exec(ctx, statements["insert_archived"], params{
-		"id": e.ID, "session": e.SessionID, "owner": e.OwnerID, "name": e.Name, "at": formatTime(e.At), "actor": e.Actor, "reason": e.Reason,
-		"run_id": e.RunID, "row_count": e.Rows, "bytes": e.Bytes,
-	})
-	return err
+func (c *conn) insertArchived(ctx context.Context, entries ...sessioncleanup.Archived) error {
+	all := make([]params, len(entries))
+	for i, e := range entries {
+		all[i] = params{
+			"id": e.ID, "session": e.SessionID, "owner": e.OwnerID, "name": e.Name, "at": formatTime(e.At), "actor": e.Actor, "reason": e.Reason,
+			"run_id": e.RunID, "row_count": e.Rows, "bytes": e.Bytes,
+		}
+	}
+	return c.execEach(ctx, statements["insert_archived"], all)
 }
 
 // stored are the names of the columns that hold values of their own.

@@ -15,17 +15,25 @@ import (
 // A value in the archive is JSON that is read back exactly, with its storage class: null, an integer and a text stand for
 // themselves; a real, a blob and a text that is not UTF-8 are objects. See migrations/sqlite/00004_archive.sql.
 
-// jsonObject is an object with values by name, in their order.
-func jsonObject(names []string, values []any) string {
-	var out strings.Builder
+// quotedNames are names as JSON.
+func quotedNames(names []string) []string {
+	quoted := make([]string, len(names))
 	for i, name := range names {
-		out.WriteString(map[bool]string{true: "{", false: ","}[i == 0])
-		out.WriteString(quotedJSON(name) + ":" + archivedValue(values[i]))
+		quoted[i] = quotedJSON(name)
 	}
-	if len(names) == 0 {
-		return "{}"
+	return quoted
+}
+
+// jsonObject is an object with values by name, in their order; the names are JSON already.
+func jsonObject(names []string, values []any) string {
+	out := []byte{'{'}
+	for i, name := range names {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(append(append(out, name...), ':'), archivedValue(values[i])...)
 	}
-	return out.String() + "}"
+	return string(append(out, '}'))
 }
 
 func archivedValue(value any) string {
@@ -49,6 +57,9 @@ func archivedValue(value any) string {
 }
 
 func quotedJSON(text string) string {
+	if !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+		return `"` + text + `"`
+	}
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)

@@ -86,12 +86,12 @@ func (w *restoration) insertCopies(ctx context.Context, copies []sessioncleanup.
 			if r.Number > 1 && !slices.Contains(reached, r.Table) { // a forged file must not fill others
 				w.obstruct(sessioncleanup.ObstacleTable, entry, r, "the table is none that the deletion of a session reaches")
 			}
-			a.pending = append(a.pending, []any{entry.ID, r.Number, r.Table, r.Unlinked, string(r.Row)})
+			a.keep(entry.ID, r.Number, r.Table, r.Unlinked, string(r.Row))
 		}
 		if err := a.flush(ctx); err != nil {
 			return nil, err
 		}
-		if err := a.insert(ctx, entry); err != nil {
+		if err := w.insertArchived(ctx, entry); err != nil {
 			return nil, err
 		}
 	}

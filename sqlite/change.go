@@ -11,6 +11,9 @@ import (
 // Update applies a change to one session, as sessioncleanup.Change.Apply does. The application's updated_at stays as it is.
 func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, change sessioncleanup.Change) (sessioncleanup.Session, error) {
 	return s.change(ctx, t, func(c *conn, id any, before sessioncleanup.Session) (sessioncleanup.Session, error) {
+		if err := c.schema.CheckTags(change.Tags); err != nil {
+			return before, err
+		}
 		now := before.AsOf.Truncate(c.adopted.DeactivatedAt.precision())
 		after := change.Apply(before, now)
 		if after.Equal(before) {

@@ -200,7 +200,7 @@ func (l *layout) tagTriggers() (all []object) {
 		var has, retagged []string
 		for _, row := range on.rows {
 			has = append(has, fmt.Sprintf("EXISTS (SELECT 1 FROM sessioncleanup_rules WHERE tag = %s.tag)", row))
-			retagged = append(retagged, fmt.Sprintf("SELECT CAST(%s AS %s) AS id", l.adopted.ID.listed(row+".session_id"), l.castType()))
+			retagged = append(retagged, "SELECT "+l.adopted.ID.fromText(row+".session_id")+" AS id")
 		}
 		all = append(all, object{"trigger", "sessioncleanup_tag_" + on.event, tagsTable, filled("trigger_tag", sqlfile.Names{
 			"event": on.event, "tag_has_rule": strings.Join(has, " OR "), "retagged": strings.Join(retagged, " UNION "),
@@ -209,16 +209,9 @@ func (l *layout) tagTriggers() (all []object) {
 	return all
 }
 
-// castType has the affinity of a session's id.
-func (l *layout) castType() string {
-	if t := affinity(l.adopted.KeyType); t != "" {
-		return t
-	}
-	return "BLOB"
-}
-
+// As foldStep and foldFor.
 const (
-	classStep = 200
+	classStep = 100
 	classFor  = 20 * time.Millisecond
 )
 
@@ -235,9 +228,36 @@ func (c *conn) setRuleTags(ctx context.Context, tags []string, exactly bool) err
 	return err
 }
 
+// storeRules stores the policy's rules as the views measure by them.
+func (c *conn) storeRules(ctx context.Context, p sessioncleanup.Policy) error {
+	type rule struct {
+		Tag                               string
+		Inactive, Delete, Warned, Archive any // seconds
+	}
+	cut, all := p.CutoffsAt(c.clock()), []rule{}
+	before := func(at time.Time) any {
+		if at.IsZero() {
+			return nil
+		}
+		return cut.Now.Sub(at).Seconds()
+	}
+	for _, r := range cut.Rules {
+		all = append(all, rule{r.Tag, before(r.Inactive), before(r.Delete), before(r.Warned), seconds(p.ArchiveKeepOf([]string{r.Tag}))})
+	}
+	list, err := json.Marshal(all)
+	if err == nil {
+		_, err = c.exec(ctx, statements["forget_stored_rules"], nil)
+	}
+	if err == nil {
+		_, err = c.exec(ctx, statements["store_rules"], params{"rules": string(list)})
+	}
+	return err
+}
+
 // classTagged sets the column for sessions with tags whose rule is new or gone, for classFor, and reports whether there are more.
 func (c *conn) classTagged(ctx context.Context) (classed int, more bool, err error) {
-	for started := time.Now(); ; {
+	started := time.Now()
+	for step := classStep; ; step *= 2 {
 		var tag, after string
 		var leaving bool
 		err := c.row(ctx, statements["next_rule_tag"], nil, &tag, &leaving, &after)
@@ -247,10 +267,10 @@ func (c *conn) classTagged(ctx context.Context) (classed int, more bool, err err
 		if err != nil {
 			return classed, false, err
 		}
-		if time.Since(started) >= classFor {
+		if time.Since(started) >= classFor/2 {
 			return classed, true, nil
 		}
-		ids, err := c.texts(ctx, statements["next_tagged"], params{"tag": tag, "after": after, "limit": classStep})
+		ids, err := c.texts(ctx, statements["next_tagged"], params{"tag": tag, "after": after, "limit": step})
 		if err != nil {
 			return classed, false, err
 		}

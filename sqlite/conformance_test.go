@@ -33,11 +33,24 @@ const appTables = `
 // twelveUsers are the owners of sessions in appTables.
 const twelveUsers = "INSERT INTO users (id, username) SELECT value, 'user ' || value FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]')"
 
+// planColumn is a column of appTables whose values are tags, with byPlan.
+const planColumn = "ALTER TABLE sessions ADD COLUMN plan TEXT"
+
+var byPlan = sqlite.Config{Schema: sessioncleanup.Schema{TagColumns: []string{"plan"}}}
+
+func setPlan(app *sql.DB) func(ctx context.Context, id, value string) error {
+	return func(ctx context.Context, id, value string) error {
+		_, err := app.ExecContext(ctx, "UPDATE sessions SET plan = ? WHERE id = ?", null(value), id)
+		return err
+	}
+}
+
 func TestStoreWithAnApplicationsTables(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t testing.TB) storetest.Harness {
-		path, app := adopted(t, []string{appTables, twelveUsers}, sqlite.Config{})
+		path, app := adopted(t, []string{appTables, planColumn, twelveUsers}, byPlan)
 		h := appHarness(t, open(t, path, sqlite.Config{}), app, "streamer_id", "INTEGER")
+		h.SetPlan = setPlan(app)
 		h.Second = open(t, path, sqlite.Config{})
 		h.Begin = func(ctx context.Context) (storetest.Transaction, error) {
 			conn, err := app.Conn(ctx)
@@ -83,11 +96,11 @@ func withRules(t testing.TB) storetest.Harness {
 		if err != nil {
 			return err
 		}
-		_, err = app.ExecContext(ctx, appTables+twelveUsers)
+		_, err = app.ExecContext(ctx, appTables+planColumn+";"+twelveUsers)
 		if err := errors.Join(err, app.Close()); err != nil {
 			return err
 		}
-		store, err := sqlite.Open(ctx, path, sqlite.Config{})
+		store, err := sqlite.Open(ctx, path, byPlan)
 		if err != nil {
 			return err
 		}
@@ -97,6 +110,7 @@ func withRules(t testing.TB) storetest.Harness {
 	})
 	app := openApp(t, path)
 	h := appHarness(t, open(t, path, sqlite.Config{}), app, "streamer_id", "INTEGER")
+	h.SetPlan = setPlan(app)
 	h.Second = open(t, path, sqlite.Config{})
 	h.Activity = func(ctx context.Context, id string) error {
 		_, err := app.ExecContext(ctx, "INSERT INTO propositions (session_id) VALUES (?)", id)

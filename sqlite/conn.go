@@ -26,6 +26,7 @@ type database interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
 }
 
 // conn is one connection, in use by one call.
@@ -196,6 +197,24 @@ func (c *conn) exec(ctx context.Context, statement string, p params) (int64, err
 	return result.RowsAffected()
 }
 
+// execEach runs a statement with each of some parameters.
+func (c *conn) execEach(ctx context.Context, statement string, all []params) error {
+	if len(all) == 0 {
+		return nil
+	}
+	prepared, err := c.PrepareContext(ctx, statement)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = prepared.Close() }()
+	for _, p := range all {
+		if _, err := prepared.ExecContext(ctx, p.args()...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (c *conn) execAll(ctx context.Context, all []string) error {
 	for _, statement := range all {
 		if _, err := c.ExecContext(ctx, statement); err != nil {
@@ -213,6 +232,10 @@ func (c *conn) row(ctx context.Context, statement string, p params, dest ...any)
 // query reads rows.
 func (c *conn) query(ctx context.Context, statement string, p params, scan func(rows *sql.Rows) error) error {
 	rows, err := c.QueryContext(ctx, statement, p.args()...)
+	return read(rows, err, scan)
+}
+
+func read(rows *sql.Rows, err error, scan func(rows *sql.Rows) error) error {
 	if err != nil {
 		return err
 	}
@@ -223,4 +246,31 @@ func (c *conn) query(ctx context.Context, statement string, p params, scan func(
 		}
 	}
 	return rows.Err()
+}
+
+// repeated is a statement that is run several times in a row: SQLite takes longer to prepare a long one than to look into an index.
+type repeated struct {
+	text string
+	stmt *sql.Stmt
+}
+
+// query is that of conn, and prepares the statement when it is another one than before.
+func (r *repeated) query(ctx context.Context, c *conn, statement string, p params, scan func(rows *sql.Rows) error) error {
+	if r.text != statement {
+		r.close()
+		stmt, err := c.PrepareContext(ctx, statement)
+		if err != nil {
+			return err
+		}
+		r.text, r.stmt = statement, stmt
+	}
+	rows, err := r.stmt.QueryContext(ctx, p.args()...)
+	return read(rows, err, scan)
+}
+
+func (r *repeated) close() {
+	if r.stmt != nil {
+		_ = r.stmt.Close()
+	}
+	r.text, r.stmt = "", nil
 }

@@ -61,11 +61,17 @@ func (s *Store) explained(err error) error {
 		if missingObject.MatchString(err.Error()) {
 			return fmt.Errorf("%w: %w: call Migrate", sessioncleanup.ErrNotInstalled, err)
 		}
+		if unregistered.MatchString(err.Error()) {
+			return fmt.Errorf("%w: %w; %s", sessioncleanup.ErrInvalid, err, ownObjects)
+		}
 	}
 	return err
 }
 
-var missingObject = regexp.MustCompile(`no such (table|column|index|view)`)
+var (
+	missingObject = regexp.MustCompile(`no such (table|column|index|view)`)
+	unregistered  = regexp.MustCompile(`no such (function|collation sequence)`)
+)
 
 // cannotOpen finds out why a file cannot be opened.
 func (s *Store) cannotOpen(err error) error {

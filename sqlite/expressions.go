@@ -87,6 +87,7 @@ func (l *layout) expressions(table string) sqlfile.Names {
 			"owners_name": readName(sqlfile.Column(s.Owners.Table) + "." + sqlfile.Column(s.Owners.Name)),
 		}))
 	}
+	n["named"] = a.ID.named(n["id"], a.KeyType)
 	n["activity_count"] = activityCount(n, s.Sources)
 	for _, expression := range []string{"last_activity_at", "last_activity_known", "expires_at_at", "deactivated_at_time", "kept_since", "place_created", "place_name", "has_expires_at", "true_class", "asked_class"} {
 		n[expression] = filled(expression, n)

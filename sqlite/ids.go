@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // identity is how a column holds the ids of sessions, or of owners. In Go an id is a string.
@@ -101,6 +102,30 @@ func (i identity) listed(value string) string {
 		return "unhex(" + value + ")"
 	}
 	return value
+}
+
+// fromText is the expression that turns what readText made of an id back into it; NULL for a number that is written in another way.
+func (i identity) fromText(column string) string {
+	if i == identityNumber {
+		return filled("number_of_text", sqlfile.Names{"value": column})
+	}
+	return i.listed(column)
+}
+
+// named is the condition for an id by whose text the row is found again: bind turns that into the same value. A session without one
+// cannot be named, and is left alone.
+func (i identity) named(column, declared string) string {
+	kind := "typeof(" + column + ")"
+	switch {
+	case i == identityBlob:
+		return kind + " = 'blob'"
+	case i == identityText:
+		return kind + " = 'text'"
+	case affinity(declared) == "BLOB": // it keeps a text that reads like a number
+		return "(" + kind + " = 'integer' OR " + kind + " = 'text' AND " + column + " NOT GLOB '[-+. 0-9]*')"
+	default:
+		return kind + " IN ('integer', 'text')"
+	}
 }
 
 // readText is the expression that reads a column with ids as text.

@@ -132,6 +132,11 @@ func TestWhatCannotBeAdoptedIsRefused(t *testing.T) {
 		`schema.last_activity is "last_activity": that column of table "sessions" is generated`: {
 			"CREATE TABLE sessions (id INTEGER PRIMARY KEY, data TEXT, last_activity TEXT GENERATED ALWAYS AS (json_extract(data, '$.seen')) VIRTUAL)", schema{},
 		},
+		`no such function: search_words`: {appTables + "CREATE TRIGGER t AFTER DELETE ON sessions BEGIN SELECT search_words(old.name); END", schema{}},
+		`no such collation sequence: swedish`: {
+			appTables + "CREATE TRIGGER t AFTER UPDATE ON sessions WHEN new.name > old.name COLLATE swedish BEGIN SELECT 1; END", schema{},
+		},
+		`no such table: main.search`:                                  {appTables + "CREATE TRIGGER t BEFORE DELETE ON propositions BEGIN DELETE FROM search WHERE id = old.id; END", schema{}},
 		`the database has a table "sessions_cleanup_view" of its own`: {appTables + "CREATE TABLE sessions_cleanup_view (a)", schema{}},
 	} {
 		path, app := newApp(t, c.tables)
@@ -322,5 +327,25 @@ func TestABatchWithoutItsIndexFailsRatherThanReadEverything(t *testing.T) {
 	migrate(t, store)
 	if _, _, err := clean(t.Context(), store); err != nil {
 		t.Errorf("after Migrate: %v", err)
+	}
+}
+
+func TestValidateNamesTriggersThatRunsWouldFailIn(t *testing.T) {
+	t.Parallel()
+	for want, trigger := range map[string]string{
+		"no such function: search_words":      "AFTER UPDATE OF active ON sessions BEGIN SELECT search_words(new.name); END",
+		"no such collation sequence: swedish": "BEFORE DELETE ON sessions WHEN old.name > 'x' COLLATE swedish BEGIN SELECT 1; END",
+		"no such table: main.search":          "AFTER UPDATE OF last_activity ON sessions BEGIN DELETE FROM search WHERE id = new.id; END",
+	} {
+		path, app := newApp(t, appTables)
+		store := open(t, path, sqlite.Config{})
+		migrate(t, store)
+		if err := store.Validate(t.Context()); err != nil {
+			t.Error(err)
+		}
+		execute(t, app, "CREATE TRIGGER t "+trigger)
+		if err := store.Validate(t.Context()); !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), want) {
+			t.Errorf("Validate: %v, want an ErrInvalid with %q", err, want)
+		}
 	}
 }

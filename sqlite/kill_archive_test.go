@@ -63,7 +63,7 @@ func expectOnce(t *testing.T, app *sql.DB, count, archived int, when string) {
 		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d), place AS (
 			SELECT (SELECT count(*) FROM sessions WHERE id = i) AS there, (SELECT count(*) FROM propositions WHERE session_id = i) AS rows,
 			       (SELECT count(*) FROM sessioncleanup_archive WHERE session = i || '') AS entries,
-			       (SELECT count(*) FROM sessioncleanup_archive_rows WHERE entry IN (SELECT id FROM sessioncleanup_archive WHERE session = i || '')) AS archived
+			       (SELECT coalesce(sum(json_array_length("row")), 0) FROM sessioncleanup_archive_rows WHERE entry IN (SELECT id FROM sessioncleanup_archive WHERE session = i || '')) AS archived
 			  FROM n)
 		SELECT sum(NOT ((there, rows, entries, archived) = (1, 2, 0, 0) OR (there, rows, entries, archived) = (0, 0, 1, 3))) FROM place`, count))
 	if got != "0" {

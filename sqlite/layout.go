@@ -18,8 +18,9 @@ type layout struct {
 	names   sqlfile.Names // for sessions as their table has them
 	noted   sqlfile.Names // for those that have a note, as it makes them
 
-	reactivate    bool // the policy's ReactivateOnActivity
-	alone         bool // deleting a session deletes no other
+	reactivate    bool  // the policy's ReactivateOnActivity
+	untagged      error // ends runs: the tags of columns may be wrong
+	alone         bool  // deleting a session deletes no other
 	archival      archival
 	measure       *measure // by the classes of sessions; nil: all by the same cutoffs
 	schemaVersion int64    // PRAGMA schema_version when this was read
@@ -54,6 +55,9 @@ type adopted struct {
 	View        bool     `json:"view,omitempty"`         // the view was asked for
 	JournalMode string   `json:"journal_mode,omitempty"` // of the file before Migrate changed it
 	Classed     bool     `json:"classed,omitempty"`      // the policy has, or had, rules by tag: see class.go
+
+	TagColumns []string `json:"tag_columns,omitempty"` // sorted, all that there may be tags of: see tagcolumns.go
+	Tagged     bool     `json:"tagged,omitempty"`      // these are Schema.TagColumns, and all their tags are there
 }
 
 // untracked reports whether the rules about idle sessions are off.
@@ -82,7 +86,7 @@ func (l *layout) sql(name string, more sqlfile.Names) string {
 // where builds the conditions for a filter and a status, unless that is empty, for sessions without a note and for those
 // with one, and adds their parameters. It is false when no session can match.
 func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, p params) (condition, noted string, possible bool) {
-	conditions, ofNoted := []string{l.names["id"] + " IS NOT NULL" + l.names["if_visible"]}, []string{"1"} // a session without an id cannot be named
+	conditions, ofNoted := []string{l.names["named"] + l.names["if_visible"]}, []string{"1"}
 	possible = true
 	rule := func(name string) {
 		conditions, ofNoted = append(conditions, "("+l.names[name]+")"), append(ofNoted, "("+l.noted[name]+")")
@@ -170,6 +174,7 @@ func (s *Store) readLayout(ctx context.Context, c *conn) (*layout, error) {
 		return nil, errUnclassed
 	}
 	l := newLayout(set.schema, set.adopted, set.policy.ReactivateOnActivity.Or(false))
+	l.untagged = catalog.untagged(set)
 	l.archival = catalog.archival(set.schema, set.adopted.Reached)
 	l.alone = set.schema.SoftDelete || !s.shared && catalog.deletesAlone(set.schema) // a connection of the application's may have triggers of its own
 	return l, nil

@@ -74,6 +74,9 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err := s.backfill(ctx, todo.want); err != nil {
 		return err
 	}
+	if err := s.tagColumns(ctx); err != nil {
+		return err
+	}
 	if err := s.reclass(ctx); err != nil {
 		return err
 	}
@@ -161,6 +164,11 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 			return plan{}, err
 		}
 	}
+	if !create && !installed {
+		if err := c.compiles(ctx, out.want.schema, out.want.schema.ID); err != nil {
+			return plan{}, err
+		}
+	}
 	if err := catalog.recognize(ctx, c, out.want.schema, a); err != nil {
 		return plan{}, err
 	}
@@ -193,6 +201,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 		}
 	}
 	l := newLayout(out.want.schema, *a, false)
+	catalog.planTags(l, a)
 	wanted := append(append(l.triggers(), l.views(catalog)...), l.touches())
 	table := catalog.find(out.want.schema.Table)
 	out.unclassed = a.Classed && (table == nil || !table.classed)
@@ -202,7 +211,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	if err != nil {
 		return plan{}, err
 	}
-	out.done = out.adopted && a.Filled && version == latestVersion && len(catalog.lacking(l.indexes(catalog))) == 0
+	out.done = out.adopted && a.Filled && (a.Tagged || len(a.TagColumns) == 0) && version == latestVersion && len(catalog.lacking(l.indexes(catalog))) == 0
 	return out, nil
 }
 

@@ -122,6 +122,10 @@ func (r renamed) QueryRowContext(ctx context.Context, query string, args ...any)
 	return r.database.QueryRowContext(ctx, r.naming.sql(query), args...)
 }
 
+func (r renamed) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
+	return r.database.PrepareContext(ctx, r.naming.sql(query))
+}
+
 // bare is the connection without renaming.
 func (c *conn) bare() database {
 	if r, ok := c.database.(renamed); ok {

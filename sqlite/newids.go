@@ -25,27 +25,23 @@ func (w *restoration) assignNewIDs(ctx context.Context, entries []sessioncleanup
 	if err != nil {
 		return err
 	}
-	w.newIDs, w.idColumns = archive.NewIDs{}, w.catalog.idColumns(w.schema)
-	for _, e := range entries {
-		if !slices.Contains(asked, e.ID) {
-			continue
-		}
-		rows, err := w.archivedRows(ctx, e.ID, 0, 1)
+	w.idColumns = w.catalog.idColumns(w.schema)
+	n := sqlfile.Names{"new_id_text": w.adopted.ID.readText(":new")}
+	w.newIDs, err = archive.Renewal{Table: w.schema.Table, Next: next, Taken: func(id any) (text string, taken bool, err error) {
+		err = w.row(ctx, w.sql("new_id", n), params{"new": id}, &text, &taken)
+		return text, taken, err
+	}, Old: func(entry int64) (id any, found bool, err error) {
+		rows, err := w.archivedRows(ctx, entry, 0, 1)
 		if err != nil || len(rows) == 0 {
-			return err
+			return nil, false, err
 		}
 		values, err := storedRow(rows[0].Row)
-		if err != nil {
-			return err
-		}
-		id := archive.NewID{Session: e.SessionID, Old: values[w.schema.ID]}
-		if id.New, id.Text, err = w.free(ctx, next); err != nil {
-			return err
-		}
-		w.newIDs[e.ID] = id
-		w.out.Rename(e.ID, id.Text)
+		return values[w.schema.ID], true, err
+	}}.Renew(entries, asked)
+	for entry, id := range w.newIDs {
+		w.out.Rename(entry, id.Text)
 	}
-	return nil
+	return err
 }
 
 // generator returns a function that makes IDs, as an insert without one does.
@@ -80,24 +76,6 @@ func (w *restoration) generator(ctx context.Context, t *table) (func() (any, err
 	default:
 		return nil, invalid.Errorf("the database does not generate the IDs of %q, so a session cannot get a new one", t.name)
 	}
-}
-
-// free is the next ID that no session has, nor had when it was archived.
-func (w *restoration) free(ctx context.Context, next func() (any, error)) (id any, text string, err error) {
-	for range 1000 {
-		if id, err = next(); err != nil {
-			return nil, "", err
-		}
-		var taken bool
-		n := sqlfile.Names{"new_id_text": w.adopted.ID.readText(":new")}
-		if err := w.row(ctx, w.sql("new_id", n), params{"new": id}, &text, &taken); err != nil {
-			return nil, "", err
-		}
-		if !taken && !w.newIDs.Taken(text) {
-			return id, text, nil
-		}
-	}
-	return nil, "", invalid.Errorf("the database generates no free ID for %q, such as %q", w.schema.Table, text)
 }
 
 // idColumns are the columns that hold IDs of sessions.

@@ -11,7 +11,8 @@ import (
 )
 
 // A note changes a session anywhere in the table, so folding one in takes as long as deactivating many sessions that lie
-// together. Transactions fold in foldStep notes at once, until that took foldFor.
+// together. A transaction folds in foldStep notes, then twice as many, and so on: each step takes about as long as those
+// before it together, so that the transaction takes about foldFor.
 const (
 	foldStep = 50
 	foldFor  = 20 * time.Millisecond
@@ -24,18 +25,20 @@ var activityCause = sessioncleanup.Cause{Actor: "system", Reason: "activity"}
 // written since keep their session by themselves, and are left to the next run: others may write them faster than they can
 // be folded in.
 func (c *conn) foldOlder(ctx context.Context, run time.Time) (folded int, more bool, err error) {
-	p := params{"run": formatTime(run), "clock": formatTime(c.clock()), "limit": foldStep}
-	for started := time.Now(); ; {
+	p := params{"run": formatTime(run), "clock": formatTime(c.clock())}
+	started := time.Now()
+	for step := foldStep; ; step *= 2 {
+		p["limit"] = step
 		var n int
 		var last any
 		if err := c.row(ctx, c.notes("last_of_notes", "choose_older_notes"), p, &n, &last); err != nil || n == 0 {
 			return folded, false, err
 		}
 		p["last"] = last
-		if err := c.fold(ctx, "choose_older_notes_up_to", p); err != nil || n < foldStep {
+		if err := c.fold(ctx, "choose_older_notes_up_to", p); err != nil || n < step {
 			return folded + n, false, err
 		}
-		if folded += n; time.Since(started) >= foldFor {
+		if folded += n; time.Since(started) >= foldFor/2 {
 			return folded, true, nil
 		}
 	}
@@ -95,8 +98,19 @@ func (c *conn) fold(ctx context.Context, chosen string, p params) error {
 }
 
 func (c *conn) foldAll(ctx context.Context, chosen string, p params) error {
+	all := []string{"fold", "drop_notes"}
+	if c.adopted.Classed {
+		all = []string{"fold", "class_noted", "drop_notes"}
+		var more bool
+		if err := c.row(ctx, c.notes("has_more", chosen), p, &more); err != nil {
+			return err
+		}
+		if !more { // tags were changed, and nothing else: the statement "fold" is a long one
+			all = all[1:]
+		}
+	}
 	var revived []sessioncleanup.SessionRef
-	if c.reactivate {
+	if c.reactivate && all[0] == "fold" {
 		err := c.query(ctx, c.notes("revived", chosen), p, func(rows *sql.Rows) error {
 			var ref sessioncleanup.SessionRef
 			err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name)
@@ -106,10 +120,6 @@ func (c *conn) foldAll(ctx context.Context, chosen string, p params) error {
 		if err != nil {
 			return err
 		}
-	}
-	all := []string{"fold", "drop_notes"}
-	if c.adopted.Classed {
-		all = []string{"fold", "class_noted", "drop_notes"}
 	}
 	for _, name := range all {
 		if _, err := c.exec(ctx, c.notes(name, chosen), p); err != nil {

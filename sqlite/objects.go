@@ -85,6 +85,7 @@ func (l *layout) triggers() []object {
 	if l.adopted.Classed {
 		all = append(all, l.tagTriggers()...)
 	}
+	all = append(all, l.columnTriggers()...)
 	use := func(rows ...string) sqlfile.Names {
 		return sqlfile.Names{"note_use": filled("note_use", with(n, sqlfile.Names{
 			"touched": strings.Join(rows, ", "), "touched_rows": "SELECT " + strings.Join(rows, " AS session UNION SELECT ") + " AS session",
@@ -126,7 +127,7 @@ func (l *layout) views(c *catalog) []object {
 	for _, rule := range []string{"running", "ended", "protected"} {
 		n[rule] = filled(rule, n)
 	}
-	l.addRules(n, cutoffs{"sessioncleanup_cutoffs.inactive", "sessioncleanup_cutoffs.expired", "sessioncleanup_cutoffs.gone", "NULL", "sessioncleanup_cutoffs.warned", "sessioncleanup_cutoffs.given_up"})
+	l.addRules(n, l.viewCutoffs())
 	raw := with(l.names, nil)
 	l.addNotes(raw, "(SELECT reactivate_on_activity FROM sessioncleanup_settings)", "1")
 	n["noted"] = raw["noted"]
@@ -155,6 +156,21 @@ func (l *layout) views(c *catalog) []object {
 	}
 	n["view_columns"] = columns.String()
 	return []object{{"view", viewName, viewName, filled("view", n)}, {"view", archiveViewName, archiveViewName, statements["archive_view"]}}
+}
+
+// viewCutoffs are those of a session by the stored policy and its rules. Nobody is told by the view who is to be warned.
+func (l *layout) viewCutoffs() cutoffs {
+	by := func(name, rules, seconds string) string {
+		if !l.adopted.Classed {
+			return "sessioncleanup_cutoffs." + name
+		}
+		return l.sql("view_cutoff", sqlfile.Names{"cutoff": name, "by_rules": rules, "seconds": seconds})
+	}
+	const deactivates, deletes, warns = "count(r.inactive) = count(*)", `count(r."delete") = count(*)`, "count(r.warned) > 0"
+	return cutoffs{
+		inactive: by("inactive", deactivates, "max(r.inactive)"), expiry: by("expired", deactivates, "0"), deletion: by("gone", deletes, `max(r."delete")`),
+		warning: "NULL", warned: by("warned", warns, "max(r.warned)"), givenUp: by("given_up", warns+" AND sessioncleanup_cutoffs.proceed", "max(r.warned)"),
+	}
 }
 
 // objects is everything that Migrate adds to the application's tables, but for columns.

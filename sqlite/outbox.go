@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -242,8 +243,12 @@ func (s *Store) Notices(ctx context.Context, q sessioncleanup.NoticeQuery) (all 
 		if err := mustBeInstalled(ctx, c); err != nil {
 			return err
 		}
+		words := "[]"
+		if all := strings.Fields(q.Tags); len(all) > 0 {
+			words = wordList(all)
+		}
 		all, err = c.noticesBy(ctx, "notices", params{
-			"session": q.SessionID, "owner": q.OwnerID, "failed": q.Failed, "pending": q.Pending, "limit": q.Limit,
+			"tags": words, "session": q.SessionID, "owner": q.OwnerID, "failed": q.Failed, "pending": q.Pending, "limit": q.Limit,
 		})
 		return err
 	})

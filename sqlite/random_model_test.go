@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -32,6 +33,14 @@ func (w *application) model(app *sql.DB) *runmodel.Model {
 		Sessions: map[string]*runmodel.Session{}, InUse: used, Active: w.activeColumn(), Changed: []string{"parent_id"},
 		Rows: func(t *testing.T) runmodel.Rows { return w.read(t, app) },
 		Now:  func(*testing.T) float64 { return seconds(time.Now()) },
+		Tag: func(t *testing.T, id, tag string, add bool) {
+			t.Helper()
+			statement := "DELETE FROM sessioncleanup_tags WHERE session_id = ? AND tag = ?"
+			if add {
+				statement = "INSERT INTO sessioncleanup_tags VALUES (?, ?) ON CONFLICT DO NOTHING"
+			}
+			execute(t, app, statement, id, tag)
+		},
 	}
 	for _, name := range []string{"last_activity", "updated_at", "expires_at"} {
 		_, ok := w.times[name]
@@ -216,6 +225,66 @@ func (w *application) follow(t *testing.T, app *sql.DB, m *runmodel.Model, store
 			w.activity(s, &late, moment{kind: known, at: made})
 		}
 	}
+}
+
+// ruledRun stores random rules, tags sessions and does a run: by those rules, or by others that are not stored. Meanwhile,
+// sessions are tagged.
+func (w *application) ruledRun(t *testing.T, app *sql.DB, m *runmodel.Model, store *sqlite.Store, random *rand.Rand, view bool) {
+	t.Helper()
+	m.Rules = runmodel.RandomRules(random)
+	p := runmodel.PolicyOf(m.Rules)
+	if _, err := store.SetPolicy(t.Context(), sessioncleanup.Policy{Rules: p.Rules}, sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil {
+		t.Fatal(err)
+	}
+	agree := func(view func() map[string]string) {
+		w.pausing.Lock()
+		defer w.pausing.Unlock()
+		m.Agree(t, store, p, view)
+	}
+	manage := func() *sessioncleanup.Manager {
+		manager, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return manager
+	}
+	m.Retag(t, random, 60, manage())
+	agree(map[bool]func() map[string]string{true: func() map[string]string { return w.shown(t, app) }}[view])
+	if random.IntN(2) == 0 {
+		m.Rules = runmodel.RandomRules(random)
+		p = runmodel.PolicyOf(m.Rules)
+		agree(nil)
+	}
+	batches := 0
+	m.Run(t, manage(), func() {
+		if batches++; batches < 10 {
+			m.Retag(t, random, 20, nil)
+		}
+	})
+	agree(nil)
+}
+
+// shown are the statuses that the view has, by session.
+func (w *application) shown(t *testing.T, app *sql.DB) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	rows, err := app.QueryContext(t.Context(), "SELECT +id, status FROM sessions_cleanup_view WHERE id IS NOT NULL")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var id any
+		var status string
+		if err := rows.Scan(&id, &status); err != nil {
+			t.Fatal(err)
+		}
+		all[w.id.name(id)] = status
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // shift makes it some days later, by making all times in the database earlier, and uses the sessions that are in use.

@@ -40,7 +40,7 @@ func TestRunsOnRandomSchemasStayWithinTheRules(t *testing.T) {
 					t.Logf("the application's tables:\n%s", strings.Join(w.ddl, ";\n"))
 				}
 			}()
-			store := open(t, path, sqlite.Config{Schema: w.schema})
+			store := open(t, path, sqlite.Config{Schema: w.schema, Migrate: sessioncleanup.MigrateOptions{View: seed%2 == 0}})
 			others := w.others(t, app)
 			if w.refused {
 				before := dump(t, app, true)
@@ -63,13 +63,10 @@ func TestRunsOnRandomSchemasStayWithinTheRules(t *testing.T) {
 			}
 			w.prepare(t, app, model)
 			w.follow(t, app, model, store)
-			manager, err := sessioncleanup.New(store, sessioncleanup.Config{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			random := rand.New(rand.NewPCG(seed+1, 15))
 			for _, days := range []int{0, 10, 40} {
 				w.shift(t, app, model, days)
-				model.Run(t, manager)
+				w.ruledRun(t, app, model, store, random, seed%2 == 0)
 			}
 			if diff := cmp.Diff(others, w.others(t, app)); diff != "" {
 				t.Errorf("rows that are no sessions (-before +after):\n%s", diff)

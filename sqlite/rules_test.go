@@ -78,6 +78,72 @@ func TestARunClassesSessionsByTheirTagsAndFollowsThem(t *testing.T) {
 	}
 }
 
+// A note without a time may be of changed tags, of a session that the application made active, or of both.
+func TestARunFoldsInWhateverElseANoteOfChangedTagsSays(t *testing.T) {
+	t.Parallel()
+	for what, c := range map[string]struct{ change, folded string }{
+		"an active session": {"UPDATE sessions SET active = 1, last_activity = datetime('now') WHERE id = 'a'", "SELECT deactivated_at IS NULL FROM sessions WHERE id = 'a'"},
+		"an inactive one": {"UPDATE sessions SET active = 0 WHERE id = 'x'; UPDATE sessioncleanup_touches SET deactivated_at = datetime('now', '-1 hour') WHERE session = 'x'",
+			"SELECT deactivated_at < datetime('now', '-30 minutes') FROM sessions WHERE id = 'x'"},
+		"a new one":         {"INSERT INTO sessions (id, last_activity) VALUES ('e', datetime('now'))", "SELECT auto_cleanup FROM sessions WHERE id = 'e'"},
+		"one that was used": {"UPDATE sessioncleanup_touches SET at = datetime('now') WHERE session = 'b'", "SELECT last_activity > datetime('now', '-1 day') FROM sessions WHERE id = 'b'"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			const rules = "vip: delete=never"
+			store, app := ruled(t, rules)
+			old(t, app, "a", "b")
+			execute(t, app, "UPDATE sessions SET deactivated_at = datetime('now')")
+			execute(t, app, "INSERT INTO sessions (id, auto_cleanup, last_activity) VALUES ('x', 1, datetime('now'))")
+			run(t, store, rulesOf(rules))
+			execute(t, app, "INSERT INTO sessioncleanup_tags SELECT id, 'vip' FROM sessions")
+			execute(t, app, c.change)
+			run(t, store, rulesOf(rules))
+			if got := classes(t, app); !strings.HasPrefix(got, "a=vip b=vip ") {
+				t.Errorf("classes: %s", got)
+			}
+			if got := line(t, app, "SELECT count(*) FROM sessioncleanup_touches"); got != "0" || line(t, app, c.folded) != "1" {
+				t.Errorf("%s notes are left, and the other one was folded in: %s, want 1", got, line(t, app, c.folded))
+			}
+		})
+	}
+}
+
+func TestARunFollowsTagsWhateverIDsAre(t *testing.T) {
+	t.Parallel()
+	const rules = "vip: delete=never; quick: delete=1d"
+	for _, id := range []struct{ declared, first, second string }{
+		{"TEXT PRIMARY KEY", "'a'", "'12'"}, {"INTEGER PRIMARY KEY", "1", "12"}, {"INT PRIMARY KEY", "'a'", "12"}, {"UUID PRIMARY KEY", "'0000-01'", "'0000-02'"},
+		{"NUMERIC PRIMARY KEY", "'a'", "-12"}, {"PRIMARY KEY", "1", "12"}, {"PRIMARY KEY", "'a'", "'b'"}, {"BLOB PRIMARY KEY", "x'00ff'", "x'12'"}, {"DATETIME PRIMARY KEY", "'2026-01-01'", "'2026-01-02'"},
+	} {
+		t.Run(id.declared+" "+id.first, func(t *testing.T) {
+			t.Parallel()
+			path, app := newApp(t, "CREATE TABLE sessions (id "+id.declared+", active INTEGER NOT NULL DEFAULT 1, auto_cleanup INTEGER DEFAULT 1, last_activity TEXT, deactivated_at TEXT)",
+				fmt.Sprintf(`INSERT INTO sessions (id, active, last_activity, deactivated_at)
+					SELECT value, 0, datetime('now', '-3 days'), datetime('now', '-3 days') FROM (SELECT %s AS value UNION ALL SELECT %s)`, id.first, id.second))
+			store := open(t, path, sqlite.Config{})
+			if err := store.Migrate(t.Context(), rulesOf(rules)); err != nil {
+				t.Fatal(err)
+			}
+			text := "CASE typeof(id) WHEN 'blob' THEN lower(hex(id)) ELSE id END"
+			execute(t, app, "INSERT INTO sessioncleanup_tags SELECT "+text+", 'vip' FROM sessions")
+			run(t, store, rulesOf(rules))
+			if got := line(t, app, "SELECT group_concat(coalesce(sessioncleanup_class, '-'), ' ') FROM sessions"); got != "vip vip" {
+				t.Errorf("classes: %s", got)
+			}
+			execute(t, app, "UPDATE sessioncleanup_tags SET session_id = '012' WHERE session_id = '12'") // no session's
+			execute(t, app, "UPDATE sessioncleanup_tags SET tag = 'quick'")
+			all, err := store.Tags(t.Context(), "")
+			if err != nil || len(all) != 1 {
+				t.Errorf("tags in use: %+v, %v", all, err)
+			}
+			if result := run(t, store, rulesOf(rules)); len(all) == 1 && result.Deleted() != all[0].Sessions {
+				t.Errorf("the run deleted %d of %d sessions", result.Deleted(), all[0].Sessions)
+			}
+		})
+	}
+}
+
 func TestOtherRulesClassSessionsAnew(t *testing.T) {
 	t.Parallel()
 	store, app := ruled(t, "vip: delete=never")

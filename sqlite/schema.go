@@ -24,7 +24,7 @@ func validSchema(s sessioncleanup.Schema) error {
 	}
 	for field, name := range tables {
 		if sqlfile.Table(name) != sqlfile.Column(name) {
-			return invalid.Errorf("%s is %q: SQLite's tables have no schema before their name", field, name)
+			return invalid.Errorf("%s is %q: SQLite's tables have no schema before their name, and one with a dot or quotes in its name cannot be adopted", field, name)
 		}
 		if adopt.Own(name) {
 			return invalid.Errorf("%s is %q: that name is reserved for the library", field, name)

@@ -87,7 +87,7 @@ func TestEventsOfAnEarlierVersionAreSealed(t *testing.T) {
 	execute(t, app, "DROP TRIGGER sessioncleanup_session_deleted")
 	execute(t, app, "DROP TABLE sessioncleanup_seals")
 	execute(t, app, "ALTER TABLE sessioncleanup_events DROP COLUMN proof")
-	for _, table := range []string{"archive", "archive_rows", "archive_numbers", "tombstones", "positions", "notices", "values", "tags", "rules"} {
+	for _, table := range []string{"archive", "archive_rows", "archive_numbers", "tombstones", "positions", "notices", "values", "tags", "rules", "stored_rules"} {
 		execute(t, app, "DROP TABLE sessioncleanup_"+table)
 	}
 	for _, column := range []string{"archive", "archive_keep_seconds", "archive_max_rows", "archive_max_bytes", "backup", "warn_before_seconds", "undeliverable_proceed", "rules"} {

@@ -135,7 +135,10 @@ func (set settings) store(ctx context.Context, c *conn) error {
 		"schema":                 string(schema),
 		"adopted":                string(adopted),
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return c.storeRules(ctx, p)
 }
 
 // seconds is a duration as SQL reads it; Never is NULL.

@@ -58,7 +58,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 		return w.do(ctx, c)
 	})
 	result.Held, result.Pause = s.endHold(ctx, h, b)
-	if (constraint(err) || errors.Is(err, sessioncleanup.ErrTooLarge) || errors.Is(err, errLeftAlone) || errors.Is(err, errUnseen)) && len(w.refs) > 0 {
+	if (constraint(err) || errors.Is(err, sessioncleanup.ErrTooLarge) || errors.Is(err, errLeftAlone) || errors.Is(err, errUnseen) || errors.Is(err, errUnnamed)) && len(w.refs) > 0 {
 		return result, &sessioncleanup.BatchError{IDs: idsOf(w.refs), Next: w.next, Err: err, Code: kindOfFailure(err)}
 	}
 	if err == nil {
@@ -73,12 +73,16 @@ var errLeftAlone = errors.New("a trigger, or a column's ON CONFLICT IGNORE, leav
 // errUnseen: what a trigger deletes is not archived.
 var errUnseen = errors.New("a trigger of the application deletes other sessions along with it, which cannot be archived")
 
+// errUnnamed: the archive has one entry for each ID, so that nothing may be deleted that it does not find by that.
+var errUnnamed = errors.New("the ID is not that of exactly one session, so that it cannot be archived")
+
 // sweep is one batch in progress.
 type sweep struct {
 	sessioncleanup.Batch
 	from cursor
 	left []pass // the batch's, and those after it
 	now  time.Time
+	find repeated // class by class
 
 	refs    []sessioncleanup.SessionRef // the sessions selected, in order
 	keys    []string                    // of their rows
@@ -92,8 +96,12 @@ type sweep struct {
 
 // do is the transaction.
 func (w *sweep) do(ctx context.Context, c *conn) error {
+	defer w.find.close()
 	if err := c.guard(ctx, w.Lease); err != nil {
 		return err
+	}
+	if c.untagged != nil {
+		return c.untagged
 	}
 	if _, ok := c.key(w.from); !ok {
 		return errNoCursor(w.Batch)
@@ -182,7 +190,7 @@ func (w *sweep) selected(ctx context.Context, c *conn) (refs []sessioncleanup.Se
 		p["only"] = list["ids"]
 	}
 	last.Pass, last.Class = w.left[0].name, w.left[0].class
-	err = c.query(ctx, statement, p, func(rows *sql.Rows) error {
+	err = w.find.query(ctx, c, statement, p, func(rows *sql.Rows) error {
 		var ref sessioncleanup.SessionRef
 		err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name, &last.Place, &last.Key)
 		refs, keys, places = append(refs, ref), append(keys, last.Key), append(places, last.Place)

@@ -24,7 +24,7 @@ func (s *Store) Tags(ctx context.Context, owner string) (all []sessioncleanup.Ta
 		if !possible {
 			return nil
 		}
-		count := c.sql("count_tags", sqlfile.Names{"condition": condition, "tagged_id": c.adopted.ID.listed("t.session_id")})
+		count := c.sql("count_tags", sqlfile.Names{"condition": condition, "tagged_id": c.adopted.ID.fromText("t.session_id")})
 		return c.query(ctx, count, p, func(rows *sql.Rows) error {
 			var t sessioncleanup.TagCount
 			err := rows.Scan(&t.Tag, &t.Sessions)
@@ -78,6 +78,10 @@ func (w *restoration) restoreTag(ctx context.Context, e sessioncleanup.Archived,
 	if err != nil {
 		return err
 	}
+	if tag, _ := values["tag"].(string); w.schema.CheckTags(sessioncleanup.TagChange{Add: []string{tag}}) != nil { // the session's row has made it
+		w.out.Rows++
+		return nil
+	}
 	list, err := json.Marshal([]any{values["tag"]})
 	if err == nil {
 		_, err = w.exec(ctx, statements["add_tags"], params{"session": cmp.Or(w.newIDs[e.ID].Text, e.SessionID), "tags": string(list)})
@@ -103,6 +107,6 @@ func (w *archiving) keepTags(ctx context.Context) error {
 		if err := rows.Scan(&id, &tag); err != nil {
 			return err
 		}
-		return w.addTo(id, tagsTable, false, jsonObject([]string{"session_id", "tag"}, []any{id, tag}))
+		return w.addTo(id, tagsTable, false, jsonObject([]string{`"session_id"`, `"tag"`}, []any{id, tag}))
 	})
 }

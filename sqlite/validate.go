@@ -8,14 +8,17 @@ import (
 	"slices"
 	"strings"
 
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // Validate reports in words what is missing, an ErrNotInstalled that Migrate puts right, and what is wrong with the
 // application's data and tables, an ErrInvalid each: times that cannot be read, switches other than 0 and 1, sessions
-// without an id, foreign keys that keep a session from being deleted. All of it is reported together. It reads the whole
+// without an id, foreign keys that keep a session from being deleted, triggers that need what this program does not have. All of it is reported together. It reads the whole
 // table. A flaw that only makes runs slow, or does less than one may expect, is a warning for Config.Logger.
 func (s *Store) Validate(ctx context.Context) error {
 	var problems []error
@@ -48,7 +51,7 @@ func (s *Store) Validate(ctx context.Context) error {
 		if len(missing) > 0 {
 			return nil // the rows cannot be read without these columns
 		}
-		problems = append(problems, catalog.blockers(set.schema)...)
+		problems = append(append(problems, catalog.blockers(set.schema)...), c.compiles(ctx, set.schema, set.schema.Active, set.schema.LastActivity, set.schema.DeactivatedAt))
 		wrong, err := catalog.wrongData(ctx, c, newLayout(set.schema, set.adopted, false))
 		problems = append(problems, wrong...)
 		return err
@@ -100,6 +103,32 @@ func (c *catalog) incomplete(set settings) []error {
 	return problems
 }
 
+// compiles reports what changes of the sessions, of these columns, and deletions fail with whatever the rows are: triggers and
+// indexes of the application may need functions, collations and tables that are not there.
+func (c *conn) compiles(ctx context.Context, s sessioncleanup.Schema, columns ...string) error {
+	table := sqlfile.Column(s.Table)
+	changes := make([]string, 0, len(columns)+1)
+	for _, column := range columns {
+		changes = append(changes, filled("explain_update", sqlfile.Names{"sessions": table, "column": sqlfile.Column(column)}))
+	}
+	if !s.SoftDelete {
+		changes = append(changes, filled("explain_delete", sqlfile.Names{"sessions": table}))
+	}
+	for _, change := range changes {
+		err := c.query(ctx, change, nil, func(*sql.Rows) error { return nil })
+		if code, ok := resultCode(err); ok && code&0xff == sqlite3.SQLITE_ERROR {
+			return invalid.Errorf("runs cannot change %q: %v; %s", s.Table, err, ownObjects)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownObjects says what to do about functions and collations of the application's.
+const ownObjects = "a trigger or an index of the application needs that: use this library in a program that registers it, or drop the trigger or the index"
+
 // blockers are foreign keys that keep a session with rows in their table from being deleted.
 func (c *catalog) blockers(s sessioncleanup.Schema) []error {
 	var problems []error
@@ -127,7 +156,7 @@ func (c *catalog) wrongData(ctx context.Context, db *conn, l *layout) ([]error, 
 		{"count_unreadable_last_activity", s.LastActivity, "a time that cannot be read"},
 		{"count_unreadable_expires_at", s.ExpiresAt, "a time that cannot be read"},
 		{"count_unreadable_deactivated_at", s.DeactivatedAt, "a time that cannot be read"},
-		{"count_without_id", s.ID, "no value, so that they cannot be named"},
+		{"count_without_id", s.ID, "no value, or one of another type than the others, so that they cannot be named"},
 	} {
 		var n int
 		var example string

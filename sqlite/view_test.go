@@ -33,13 +33,21 @@ func TestTheViewAgreesWithCutoffs(t *testing.T) {
 		}
 		execute(t, app, insertUsed, id, nil, "room", random.IntN(2), moment(0, time.Hour, 12*time.Hour, day, 7*day, 30*day, 60*day), expires, random.IntN(8) > 0)
 	}
-	for id := 1; id <= 500; id += 3 { // some that are not known, or were deactivated at another time
-		execute(t, app, "UPDATE sessions SET deactivated_at = ? WHERE id = ? AND NOT active", []any{nil, moment(0, 7*day, 30*day)}[random.IntN(2)], id)
+	for id := 1; id <= 500; id++ { // some that are not known, or were deactivated at another time
+		execute(t, app, "UPDATE sessions SET deactivated_at = ? WHERE id = ? AND NOT active", []any{nil, moment(0, 7*day, 30*day), moment(60 * day)}[random.IntN(3)], id)
 	}
 	execute(t, app, "UPDATE sessions SET last_activity = 'never' WHERE id IN (100, 101, 102)")
 	execute(t, app, "UPDATE sessions SET expires_at = 'whenever' WHERE id IN (102, 103, 104)")
+	for id := 1; id <= 500; id++ {
+		for _, tag := range []string{"vip", "test", "gold", "vi", "other"} {
+			if random.IntN(2) == 0 {
+				execute(t, app, "INSERT INTO sessioncleanup_tags VALUES (?, ?)", fmt.Sprint(id), tag)
+			}
+		}
+	}
 	warned := sessioncleanup.Policy{WarnBefore: 7 * day}
-	if _, err := store.Warn(t.Context(), sessioncleanup.Batch{Cutoffs: warned.CutoffsAt(clock(t, store)), Limit: 1000}); err != nil {
+	early := sessioncleanup.Policy{DeleteAfter: 2 * day, WarnBefore: day}
+	if _, err := store.Warn(t.Context(), sessioncleanup.Batch{Cutoffs: early.CutoffsAt(clock(t, store)), Limit: 1000}); err != nil {
 		t.Fatal(err)
 	}
 	execute(t, app, "UPDATE sessioncleanup_notices SET delivered_at = ? WHERE session % 3 = 0", stamp(time.Now().Add(-8*day)))
@@ -49,6 +57,12 @@ func TestTheViewAgreesWithCutoffs(t *testing.T) {
 		{}, {InactiveAfter: 12 * time.Hour, DeleteAfter: 7 * day}, {InactiveAfter: sessioncleanup.Never},
 		warned, {WarnBefore: 7 * day, Undeliverable: sessioncleanup.UndeliverableProceed}, {WarnBefore: 9 * day},
 		{DeleteAfter: sessioncleanup.Never, TouchInterval: time.Hour}, {InactiveAfter: sessioncleanup.Never, DeleteAfter: sessioncleanup.Never},
+		{Rules: "vip: inactive=never delete=never; test: inactive=1h delete=1d; gold: inactive=7d"},
+		{WarnBefore: 7 * day, Rules: "vip: warn=never; test: delete=7d warn=1d; gold: delete=60d"},
+		{WarnBefore: 9 * day, Undeliverable: sessioncleanup.UndeliverableProceed, Rules: "vip: warn=10d; test: warn=never; gold: warn=1d"},
+		{Undeliverable: sessioncleanup.UndeliverableProceed, Rules: "vip: warn=7d; test: inactive=7d delete=7d warn=1d"},
+		{InactiveAfter: sessioncleanup.Never, DeleteAfter: sessioncleanup.Never, Rules: "vip: inactive=12h delete=60d; test: inactive=1d delete=1d; unused: delete=never"},
+		{Rules: "test: inactive=1h"}, {Rules: sessioncleanup.NoRules},
 	} {
 		migrateWith(t, store, p)
 		cut := p.CutoffsAt(clock(t, store))
@@ -77,6 +91,35 @@ func TestTheViewAgreesWithCutoffs(t *testing.T) {
 		if len(seen) < 3 {
 			t.Errorf("policy %+v: only the statuses %v came up", p, seen)
 		}
+	}
+}
+
+// TestTheViewFollowsRulesThatAreSetLater changes the stored policy, not by Migrate.
+func TestTheViewFollowsRulesThatAreSetLater(t *testing.T) {
+	t.Parallel()
+	store, app := adoptWith(t, withView, appTables)
+	execute(t, app, insertUsed, 1, nil, "room", 0, stamp(time.Now().Add(-20*day)), nil, 1)
+	execute(t, app, "UPDATE sessions SET deactivated_at = '1970-01-01 00:00:00'")
+	execute(t, app, "INSERT INTO sessioncleanup_tags VALUES ('1', 'test')")
+	for _, step := range []struct{ rules, status string }{
+		{"test: delete=1d", "to_delete"}, {"test: delete=90d; vip: delete=1h", "inactive"}, {"vip: delete=1d; test: delete=19d", "to_delete"}, {"none", "inactive"},
+	} {
+		if _, err := store.SetPolicy(t.Context(), rulesOf(step.rules), sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := line(t, app, "SELECT status FROM sessions_cleanup_view"); got != step.status {
+			t.Errorf("with the rules %q the view says %s, want %s", step.rules, got, step.status)
+		}
+	}
+	// An earlier version of the library stored rules that its view did not know.
+	if _, err := store.SetPolicy(t.Context(), rulesOf("test: delete=1d"), sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, app, `DROP VIEW sessions_cleanup_view; CREATE VIEW sessions_cleanup_view AS SELECT 'old' AS status; DROP TABLE sessioncleanup_stored_rules;
+		DELETE FROM sessioncleanup_migrations WHERE version_id > 10`)
+	migrateWith(t, store, rulesOf("test: delete=1d"))
+	if got := line(t, app, "SELECT status FROM sessions_cleanup_view"); got != "to_delete" {
+		t.Errorf("after the upgrade the view says %s, want to_delete", got)
 	}
 }
 
@@ -136,6 +179,17 @@ func TestTheViewOfTheArchiveIsMadeOnRequest(t *testing.T) {
 	}
 	if got := line(t, app, listed); got != "1|2" {
 		t.Errorf("the view has %q, want session 1 and 2 days", got)
+	}
+	for rules, want := range map[string]string{
+		"vip: archive=5d": "5", "vip: archive=5d; test: archive=1d": "5", "test: archive=1d": "1", "vip: archive=never; test: archive=1d": "<nil>", "vip: delete=1d": "2", "es: archive=9d": "2",
+	} {
+		execute(t, app, "UPDATE sessioncleanup_archive SET tags = 'test vip'")
+		if _, err := store.SetPolicy(t.Context(), rulesOf(rules), sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := line(t, app, "SELECT round(julianday(purge_at) - julianday(archived_at), 3) * 1 FROM sessions_archive_view"); got != want {
+			t.Errorf("with the rules %q the entry is purged after %s days, want %s", rules, got, want)
+		}
 	}
 	if _, err := m.Hold(t.Context(), []int64{1}, true, ""); err != nil {
 		t.Fatal(err)

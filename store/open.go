@@ -80,8 +80,8 @@ type Config struct {
 	// Schema describes the application's tables. Fields that it leaves open are those that an earlier Migrate adopted, or
 	// else those that Inspect finds: the name of the table is often enough. Default: the zero Schema.
 	Schema sessioncleanup.Schema
-	// Name tells apart several tables of sessions in one database, as postgres.Config.Name and sqlite.Config.Name do;
-	// memory: and mysql: have no such names. Default: no name.
+	// Name tells apart several tables of sessions in one database, as postgres.Config.Name, sqlite.Config.Name and mysql.Config.Name do;
+	// memory: has no such names. Default: no name.
 	Name string
 	// Logger receives what an operator should know, from Migrate and Validate: times as they are understood, what will be
 	// slow, or cannot be deleted or followed. Default: none.
@@ -145,10 +145,7 @@ func openSQLite(ctx context.Context, url string, c Config) (sessioncleanup.Store
 }
 
 func openMySQL(ctx context.Context, url string, c Config) (sessioncleanup.Store, error) {
-	if c.Name != "" {
-		return nil, invalid.Errorf("the name %q is given: want none, a database on MariaDB and MySQL has one installation", c.Name)
-	}
-	return mysql.Open(ctx, url, mysql.Config{Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate})
+	return mysql.Open(ctx, url, mysql.Config{Name: c.Name, Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate})
 }
 
 func openPostgres(ctx context.Context, url string, c Config) (sessioncleanup.Store, error) {

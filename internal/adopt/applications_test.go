@@ -157,6 +157,17 @@ func TestProposeUnderstandsApplications(t *testing.T) {
 				Sources: []source{{Table: "votes", Session: "Of", At: "AT"}},
 			},
 		},
+		"login tokens that say when they were seen": {
+			tables: []adopt.Table{table("user_auth_tokens", "id number key", "user_id number", "rotated_at time", "created_at time", "updated_at time", "seen_at time"),
+				table("users", "id number key", "username text")},
+			named: "user_auth_tokens",
+			want:  schema{Table: "user_auth_tokens", Owner: "user_id", CreatedAt: "created_at", UpdatedAt: "updated_at", LastActivity: "seen_at"},
+		},
+		"logins with times of other names": {
+			tables:   []adopt.Table{table("sessions", "id uuid key", "user_id uuid", "created_at time", "updated_at time", "not_after time", "refreshed_at time", "mfa_at time")},
+			want:     schema{Table: "sessions", Owner: "user_id", CreatedAt: "created_at", UpdatedAt: "updated_at", ExpiresAt: "not_after"},
+			warnings: []string{`the times in "refreshed_at" and "mfa_at" of table "sessions" are not used: if one of them says when a session was last used, or ends, name it in a schema, with last_activity or expires_at`},
+		},
 		"reserved words": {
 			tables: []adopt.Table{
 				table("user", "id number key", "name text"),
@@ -168,6 +179,7 @@ func TestProposeUnderstandsApplications(t *testing.T) {
 				Owners:  &owners{Table: "user", ID: "id", Name: "name"},
 				Sources: []source{{Table: "order", Session: "table", At: "when"}},
 			},
+			warnings: []string{`the times in "end" of table "sessions" are not used: if one of them says when a session was last used, or ends, name it in a schema, with last_activity or expires_at`},
 		},
 		"tables with their database schema": {
 			tables: []adopt.Table{

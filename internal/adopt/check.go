@@ -149,6 +149,9 @@ func (r *report) rows(sessions *Table, s sessioncleanup.Schema) {
 		r.columns(sessions, []use{{field + ".column", only.Column, 0}})
 		r.values(sessions, field, only.Column, only.Values...)
 	}
+	for i, column := range s.TagColumns {
+		r.columns(sessions, []use{{fmt.Sprintf("schema.tag_columns[%d]", i), column, 0}})
+	}
 }
 
 // values checks that a column can have some values.

@@ -49,6 +49,9 @@ func Over(given, adopted sessioncleanup.Schema) sessioncleanup.Schema {
 	if given.Only != nil {
 		out.Only = given.Only
 	}
+	if given.TagColumns != nil {
+		out.TagColumns = given.TagColumns
+	}
 	out.AppTouches, out.AddColumns, out.SoftDelete = given.AppTouches, given.AddColumns, adopted.SoftDelete || given.SoftDelete
 	if given.DeletedAt != "" {
 		out.SoftDelete = given.SoftDelete
@@ -61,6 +64,38 @@ func Fits(given, adopted sessioncleanup.Schema) bool {
 	over := Over(given, adopted)
 	over.AddColumns = adopted.AddColumns // which only Migrate looks at
 	return reflect.DeepEqual(over, adopted)
+}
+
+// Respelled is a schema with other spellings of the names of columns.
+func Respelled(s sessioncleanup.Schema, as func(table, column string) string) sessioncleanup.Schema {
+	for _, c := range columns(&s, &s) {
+		*c.out = as(s.Table, *c.out)
+	}
+	if s.Owners != nil {
+		o := *s.Owners
+		for _, name := range []*string{&o.ID, &o.Name, &o.Mail, &o.Language, &o.Zone} {
+			*name = as(o.Table, *name)
+		}
+		s.Owners = &o
+	}
+	s.Sources, s.Only = slices.Clone(s.Sources), slices.Clone(s.Only)
+	for i := range s.Sources {
+		source := &s.Sources[i]
+		source.Session, source.At = as(source.Table, source.Session), as(source.Table, source.At)
+	}
+	for i := range s.Only {
+		s.Only[i].Column = as(s.Table, s.Only[i].Column)
+	}
+	return s
+}
+
+// Columns are all columns that a schema names.
+func Columns(s sessioncleanup.Schema) (all []string) {
+	Respelled(s, func(_, column string) string {
+		all = append(all, column)
+		return column
+	})
+	return all
 }
 
 // pair is a column that two schemas name.

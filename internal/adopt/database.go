@@ -21,6 +21,8 @@ type Database struct {
 	Tables []Table
 	// FoldCase says that the database compares names without regard to case, as SQLite does.
 	FoldCase bool
+	// FoldColumns says that it does so with the names of columns.
+	FoldColumns bool
 }
 
 // Table is a table or a view.
@@ -91,18 +93,23 @@ func (k Kind) String() string {
 
 // path is the name by which a schema refers to the table.
 func (t *Table) path() string {
-	if t.Hidden && t.Space != "" {
+	switch {
+	case t.Space == "":
+		return t.Name
+	case t.Hidden:
 		return sqlfile.Qualified(t.Space, t.Name)
+	default:
+		return sqlfile.Plain(t.Name)
 	}
-	return t.Name
 }
 
 // find returns the table that a schema refers to, or nil.
 func (d Database) find(path string) *Table {
-	if parts := sqlfile.Split(path); len(parts) == 2 {
+	parts := sqlfile.Split(path)
+	if len(parts) == 2 {
 		return d.lookup(parts[0], parts[1])
 	}
-	return d.one(func(t *Table) bool { return !t.Hidden && d.same(t.Name, path) })
+	return d.one(func(t *Table) bool { return !t.Hidden && (d.same(t.Name, path) || t.Space != "" && t.Name == parts[0]) })
 }
 
 func (d Database) lookup(space, name string) *Table {
@@ -138,7 +145,7 @@ func (d Database) same(a, b string) bool {
 // column returns a column of a table, or nil.
 func (d Database) column(t *Table, name string) *Column {
 	for i := range t.Columns {
-		if d.same(t.Columns[i].Name, name) {
+		if c := t.Columns[i].Name; d.same(c, name) || d.FoldColumns && strings.EqualFold(c, name) {
 			return &t.Columns[i]
 		}
 	}

@@ -37,7 +37,7 @@ func Taken(table, name string) error {
 }
 
 // The names of the views that people read.
-var views = []string{"sessions_cleanup_view", "sessions_archive_view"}
+var views = []string{"sessions_cleanup_view", "sessions_archive_view", "sessions_cleanup_stats"}
 
 // Own reports whether a table, view or index belongs to an installation of the library, by its name.
 func Own(name string) bool {

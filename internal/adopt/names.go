@@ -21,8 +21,12 @@ var (
 	deletedNames      = []string{"deleted_at", "removed_at", "date_deleted"}
 	lastActivityNames = []string{
 		"last_activity", "last_activity_at", "last_active_at", "last_active", "last_seen_at", "last_seen", "last_used_at",
+		"last_used", "last_accessed_at", "last_accessed", "last_access_at", "last_access", "accessed_at", "seen_at",
 	}
-	expiresNames     = []string{"expires_at", "expires", "expiry", "expire_at", "expire", "expire_date", "valid_until"}
+	expiresNames = []string{
+		"expires_at", "expires", "expiry", "expire_at", "expire", "expire_date", "valid_until", "expires_on", "expiry_date",
+		"expiration", "expiration_date", "not_after",
+	}
 	autoCleanupNames = []string{"auto_cleanup"}
 
 	mailNames     = []string{"email", "email_address", "mail", "mail_address", "e_mail", "contact_email", "user_email"}

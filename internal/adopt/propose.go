@@ -62,6 +62,7 @@ func (d Database) Propose(given sessioncleanup.Schema) (Proposal, error) {
 	if s.Sources == nil {
 		p.proposeActivityTables()
 	}
+	p.warnOfTimes()
 	*s = withoutNone(*s).WithDefaults()
 	if err := s.Validate(); err != nil {
 		return Proposal{}, err
@@ -91,7 +92,28 @@ func withoutNone(s sessioncleanup.Schema) sessioncleanup.Schema {
 	if len(s.Only) == 0 {
 		s.Only = nil
 	}
+	if len(s.TagColumns) == 0 {
+		s.TagColumns = nil
+	}
 	return s
+}
+
+// warnOfTimes names the columns with times of no known meaning where none is known to say when a session was last used.
+func (p *proposer) warnOfTimes() {
+	if p.Schema.LastActivity != "" {
+		return
+	}
+	used := append(taken(&p.Schema), p.Schema.WithDefaults().DeactivatedAt)
+	var others []string
+	for _, c := range p.sessions.Columns {
+		if c.Kind == Time && !slices.ContainsFunc(used, func(name string) bool { return p.same(name, c.Name) }) {
+			others = append(others, fmt.Sprintf("%q", c.Name))
+		}
+	}
+	if len(others) > 0 {
+		p.warn("the times in %s of table %q are not used: if one of them says when a session was last used, or ends, name it in a schema, with last_activity or expires_at",
+			strings.Join(others, " and "), p.sessions.path())
+	}
 }
 
 type proposer struct {

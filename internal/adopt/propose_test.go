@@ -249,12 +249,14 @@ func TestProposeTakesTheLikelierColumn(t *testing.T) {
 	t.Parallel()
 	run(t, map[string]shape{
 		"by the order of the names": {
-			tables: []adopt.Table{table("sessions", "id number key", "title text", "name text", "slug text", "code text", "created time", "created_at time")},
-			want:   schema{Table: "sessions", Name: "name", Code: "code", CreatedAt: "created_at"},
+			tables:   []adopt.Table{table("sessions", "id number key", "title text", "name text", "slug text", "code text", "created time", "created_at time")},
+			want:     schema{Table: "sessions", Name: "name", Code: "code", CreatedAt: "created_at"},
+			warnings: []string{`the times in "created" of table "sessions" are not used: if one of them says when a session was last used, or ends, name it in a schema, with last_activity or expires_at`},
 		},
 		"by its exact name": {
-			tables: []adopt.Table{table("sessions", "id number key", "createdAt time", "created_at time")},
-			want:   schema{Table: "sessions", CreatedAt: "created_at"},
+			tables:   []adopt.Table{table("sessions", "id number key", "createdAt time", "created_at time")},
+			want:     schema{Table: "sessions", CreatedAt: "created_at"},
+			warnings: []string{`the times in "createdAt" of table "sessions" are not used: if one of them says when a session was last used, or ends, name it in a schema, with last_activity or expires_at`},
 		},
 		"of a type that fits": {
 			tables: []adopt.Table{table("sessions", "id number key", "updated boolean", "modified_at time", "created date", "name json", "title text", "last_seen_at date")},

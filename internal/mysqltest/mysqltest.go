@@ -67,6 +67,22 @@ func New(t testing.TB) Database {
 	return d
 }
 
+// New makes an empty database on the server.
+func (s *Server) New(t testing.TB) Database {
+	t.Helper()
+	d := s.create(t)
+	t.Cleanup(func() { _ = d.DB.Close() })
+	return d
+}
+
+// Exec executes a statement as the server's administrator.
+func (s *Server) Exec(t testing.TB, statement string) {
+	t.Helper()
+	if _, err := s.admin.ExecContext(t.Context(), statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
 // drop drops the database, on a server that ends soon as well: some questions of Migrate and of the archive take as long as
 // there are tables in all databases.
 func (d Database) drop() error {
@@ -84,22 +100,32 @@ func create(t testing.TB) Database {
 	if err != nil {
 		t.Fatalf("no MariaDB for tests: %v", err)
 	}
+	return server.create(t)
+}
+
+// neutral are the settings of the application's connections, whatever the server's are.
+var neutral = map[string]string{
+	"time_zone": "'+05:30'", "sql_mode": "''", "foreign_key_checks": "1", "unique_checks": "1", "sql_safe_updates": "0", "sql_select_limit": "18446744073709551615", "autocommit": "1", "completion_type": "0", "default_storage_engine": "InnoDB", "sql_big_selects": "1",
+}
+
+func (s *Server) create(t testing.TB) Database {
+	t.Helper()
 	name := fmt.Sprintf("test_%d_%d", os.Getpid(), numbers.Add(1))
-	if _, err := server.admin.ExecContext(t.Context(), "CREATE DATABASE "+name+" CHARACTER SET utf8mb4"); err != nil {
+	if _, err := s.admin.ExecContext(t.Context(), "CREATE DATABASE "+name+" CHARACTER SET utf8mb4"); err != nil {
 		t.Fatal(err)
 	}
-	config, err := configOf(server.url)
+	config, err := configOf(s.url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	config.DBName, config.MultiStatements, config.InterpolateParams = name, true, true
-	config.Params = map[string]string{"time_zone": "'+05:30'", "sql_mode": "''"}
+	config.Params = neutral
 	db, err := open(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	db.SetMaxIdleConns(4)
-	d := Database{URL: server.url + "/" + name, Second: server.url + "/" + name, DB: db, Name: name}
+	d := Database{URL: s.url + "/" + name, Second: s.url + "/" + name, DB: db, Name: name}
 	if second := os.Getenv(EnvSecond); second != "" {
 		d.Second = second + "/" + name
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"testing"
 	"time"
 )
 
@@ -29,8 +30,22 @@ wait $server
 rm -rf "$home"
 `
 
+// StartServer starts a server with options of its own, such as --read-only, which ends with the test.
+func StartServer(t testing.TB, options ...string) *Server {
+	t.Helper()
+	server, err := start(options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = server.admin.Close()
+		server.stop()
+	})
+	return server
+}
+
 // start starts a server with files of its own, in memory where that is possible.
-func start() (*Server, error) {
+func start(options ...string) (*Server, error) {
 	binary, err := program("mariadbd", "/usr/sbin/mariadbd", "/usr/libexec/mariadbd")
 	if err != nil {
 		return nil, err
@@ -54,7 +69,7 @@ func start() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	stop, err := launch(binary, home, port, as)
+	stop, err := launch(binary, home, port, as, options...)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(home))
 	}
@@ -93,7 +108,7 @@ func folder() string {
 
 func initialise(install, home string, as *syscall.Credential) error {
 	cmd := exec.Command(install, "--no-defaults", "--datadir="+filepath.Join(home, "data"), "--auth-root-authentication-method=normal",
-		"--skip-test-db", "--innodb-log-file-size=64M", "--innodb-flush-method=nosync")
+		"--skip-test-db", "--tmpdir="+home, "--innodb-log-file-size=64M", "--innodb-flush-method=nosync")
 	cmd.Dir = home
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 	if out, err := cmd.CombinedOutput(); err != nil {

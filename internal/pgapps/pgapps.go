@@ -43,7 +43,7 @@ type App struct {
 // All returns the databases by name.
 func All() map[string]App {
 	all := []App{
-		{name: "guide", pins: "pins", pinned: "CREATE TABLE pins (session_id bigint REFERENCES sessions (id))", source: "propositions", column: "session_id"},
+		{name: "guide", Schema: sessioncleanup.Schema{TagColumns: []string{"plan"}}, pins: "pins", pinned: "CREATE TABLE pins (session_id bigint REFERENCES sessions (id))", source: "propositions", column: "session_id"},
 		{name: "integer", names: 2000, pins: "pins", pinned: "CREATE TABLE pins (session_id integer REFERENCES sessions (id))", source: "propositions", column: "session_id"},
 		{name: "uuid", pins: `"Live".pins`, pinned: `CREATE TABLE "Live".pins (session_id uuid REFERENCES "Live"."Rooms")`, source: `"Live".messages`, column: "room", uuid: true, Schema: sessioncleanup.Schema{
 			Table: "Live.Rooms", ID: "roomId", Owner: "owner", Name: "title", Code: "slug", Active: "is_active",
@@ -148,6 +148,18 @@ func Exec(ctx context.Context, url, sql string) error {
 	defer conn.Close(context.WithoutCancel(ctx))
 	_, err = conn.PgConn().Exec(ctx, sql).ReadAll()
 	return err
+}
+
+// setPlan writes the column whose values are tags; nil when there is none.
+func setPlan(pool *pgxpool.Pool, s sessioncleanup.Schema) func(ctx context.Context, id, value string) error {
+	if len(s.TagColumns) == 0 {
+		return nil
+	}
+	return func(ctx context.Context, id, value string) error {
+		_, err := pool.Exec(ctx, fmt.Sprintf("UPDATE %s SET %s = nullif($2::text, '') WHERE %s::text = $1::text",
+			sqlfile.Table(s.Table), sqlfile.Column(s.TagColumns[0]), sqlfile.Column(s.ID)), id, value)
+		return err
+	}
 }
 
 // insert adds sessions as the application's own INSERT would.
@@ -299,6 +311,7 @@ func (h App) Harness(t testing.TB, url string) storetest.Harness {
 				h.tags(schema.Table), sqlfile.Column(schema.ID), sqlfile.Table(schema.Table)), id, tags)
 			return err
 		},
+		SetPlan: setPlan(pool, schema),
 		Pin: func(ctx context.Context, id string) error {
 			_, err := pool.Exec(ctx, "INSERT INTO "+h.pins+" VALUES ('"+id+"')")
 			return err

@@ -17,12 +17,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Day and the like are in seconds, as all times here are, since 1970. An unknown time is -Inf.
-const (
-	Day       = 24 * 3600.0
-	inactive  = Day
-	deleteAge = 30 * Day
-)
+// Day is in seconds, as all times here are, since 1970. An unknown time is -Inf.
+const Day = 24 * 3600.0
 
 // Session is what the model knows of a session.
 type Session struct {
@@ -38,6 +34,9 @@ type Session struct {
 	Expires     float64 // +Inf: never
 	Deactivated float64
 	Along       []string // what its deletion deletes
+	Tags        []string // in their order
+
+	had [][]string // its tags at earlier moments of a run
 }
 
 // New is the n-th active session that nothing is known of.
@@ -79,6 +78,8 @@ type Model struct {
 	Changed  []string       // columns that change whenever a row does, and those that foreign keys set
 	Rows     func(*testing.T) Rows
 	Now      func(*testing.T) float64 // the database's clock
+	Rules    []Rule                   // by which runs measure
+	Tag      func(t *testing.T, id, tag string, add bool)
 }
 
 // SameRows fails unless the sessions that the application does not use have the values that they had, in the columns that
@@ -102,31 +103,35 @@ func (m *Model) SameRows(t *testing.T, what string, before Rows) {
 // mayDeactivate and mayDelete take the application's own last_activity at its word; a session is surely due when nothing
 // at all shows a later use.
 func (m *Model) mayDeactivate(s *Session, now float64) bool {
-	return s.Free || m.toDeactivate(s, now+60, min(s.Used, s.Stated))
+	return m.ever(s, func(r Rule) bool {
+		return !math.IsInf(r.Inactive, 1) && (s.Free || m.toDeactivate(s, now+60, min(s.Used, s.Stated), r))
+	})
 }
 
 func (m *Model) mayDelete(s *Session, now float64) bool {
-	return s.Free || m.toDelete(s, now+60, min(s.Used, s.Stated))
+	return m.ever(s, func(r Rule) bool {
+		return !math.IsInf(r.Delete, 1) && !r.Warn && (s.Free || m.toDelete(s, now+60, min(s.Used, s.Stated), r))
+	})
 }
 
 func (m *Model) surelyDeactivated(s *Session, now float64) bool {
-	return !s.Free && !s.Odd && m.toDeactivate(s, now-120, s.Used)
+	return !s.Free && !s.Odd && !m.ever(s, func(r Rule) bool { return !m.toDeactivate(s, now-120, s.Used, r) })
 }
 
 func (m *Model) surelyDeleted(s *Session, now float64) bool {
-	return !s.Free && !s.Odd && m.toDelete(s, now-120, s.Used)
+	return !s.Free && !s.Odd && !m.ever(s, func(r Rule) bool { return !m.toDelete(s, now-120, s.Used, r) })
 }
 
-func (m *Model) toDeactivate(s *Session, now, used float64) bool {
-	return s.Active && !s.Protected && (s.Expires <= now || m.Tracked && !s.Forever && used < now-inactive)
+func (m *Model) toDeactivate(s *Session, now, used float64, r Rule) bool {
+	return s.Active && !s.Protected && !math.IsInf(r.Inactive, 1) && (s.Expires <= now || m.Tracked && !s.Forever && used < now-r.Inactive)
 }
 
-func (m *Model) toDelete(s *Session, now, used float64) bool {
+func (m *Model) toDelete(s *Session, now, used float64, r Rule) bool {
 	kept, expires := max(used, s.Deactivated), !math.IsInf(s.Expires, 1)
 	if expires {
 		kept = max(kept, s.Expires)
 	}
-	return !s.Active && !s.Protected && !s.Forever && (m.Tracked || expires) && kept < now-deleteAge
+	return !s.Active && !s.Protected && !s.Forever && (m.Tracked || expires) && !r.Warn && kept < now-r.Delete
 }
 
 // all reports whether something holds for a session and everything that its deletion deletes.
@@ -141,11 +146,12 @@ const Closed = "closed"
 // off reports whether a value of the column that says whether a session is active says no.
 func off(value any) bool { return value == false || value == int64(0) || value == Closed }
 
-// Run does one run, without a deletion limit, and compares what it did with what it may and must do.
-func (m *Model) Run(t *testing.T, manager *sessioncleanup.Manager) {
+// Run does one run, without a deletion limit, and compares what it did with what it may and must do. After each batch it
+// calls meanwhile.
+func (m *Model) Run(t *testing.T, manager *sessioncleanup.Manager, meanwhile func()) {
 	t.Helper()
 	before, now := m.Rows(t), m.Now(t)
-	result, err := manager.Cleanup(t.Context(), sessioncleanup.Run{Force: true})
+	result, err := manager.Cleanup(t.Context(), sessioncleanup.Run{Force: true, Progress: func(sessioncleanup.Progress) { meanwhile() }})
 	if err != nil {
 		t.Fatalf("the run fails: %v", err)
 	}
@@ -189,7 +195,7 @@ func (m *Model) Run(t *testing.T, manager *sessioncleanup.Manager) {
 			t.Errorf("session %s was not deactivated, and nothing says so: %s\n%v", id, s.words(now), was)
 		}
 		for column := range was {
-			own := column == m.Active || column == "deactivated_at" || slices.Contains(m.Changed, column)
+			own := column == m.Active || column == "deactivated_at" || column == "sessioncleanup_class" || slices.Contains(m.Changed, column)
 			if left && !own && s.N > 0 && !m.InUse(s.N) && (column != "last_activity" || !s.Odd) && !cmp.Equal(was[column], is[column]) {
 				t.Errorf("the run changed %s of session %s from %#v to %#v", column, id, was[column], is[column])
 			}
@@ -198,22 +204,26 @@ func (m *Model) Run(t *testing.T, manager *sessioncleanup.Manager) {
 	for _, change := range then {
 		change()
 	}
+	m.settled()
 }
 
 // outcome is what the log says that a run did to which session, and why it left others alone.
 func outcome(t *testing.T, manager *sessioncleanup.Manager, result sessioncleanup.Result) (logged map[string]sessioncleanup.Action, named map[string]string) {
 	t.Helper()
-	events, err := manager.Events(t.Context(), sessioncleanup.EventQuery{RunID: result.RunID, Limit: 100})
-	if err != nil {
-		t.Fatal(err)
-	}
 	logged, named = map[string]sessioncleanup.Action{}, map[string]string{}
-	for _, e := range events {
-		for _, ref := range e.Sessions {
-			if e.Action == sessioncleanup.ActionDeleted || e.Action == sessioncleanup.ActionDeactivated {
+	q := sessioncleanup.EventQuery{RunID: result.RunID, Actions: []sessioncleanup.Action{sessioncleanup.ActionDeleted, sessioncleanup.ActionDeactivated}, Limit: 100}
+	for more := true; more; {
+		events, err := manager.Events(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			q.Before = e.ID
+			for _, ref := range e.Sessions {
 				logged[ref.ID] = e.Action
 			}
 		}
+		more = len(events) > 0
 	}
 	for _, f := range result.Failures {
 		named[f.SessionID] = f.Error
@@ -231,6 +241,6 @@ func (s *Session) words(now float64) string {
 		}
 		return time.Duration((now-at)*1e9).Round(time.Minute).String() + " ago"
 	}
-	return fmt.Sprintf("active %t, protected %t, forever %t, odd %t, used %s, stated %s, expires %s, deactivated %s, pinned %t, along %v",
-		s.Active, s.Protected, s.Forever, s.Odd, ago(s.Used), ago(s.Stated), ago(s.Expires), ago(s.Deactivated), s.Pinned, s.Along)
+	return fmt.Sprintf("active %t, protected %t, forever %t, odd %t, used %s, stated %s, expires %s, deactivated %s, pinned %t, along %v, tags %q, before %q",
+		s.Active, s.Protected, s.Forever, s.Odd, ago(s.Used), ago(s.Stated), ago(s.Expires), ago(s.Deactivated), s.Pinned, s.Along, s.Tags, s.had)
 }

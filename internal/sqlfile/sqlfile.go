@@ -99,15 +99,15 @@ func Table(name string) string {
 	return strings.Join(parts, ".")
 }
 
-// Qualified is the name of a table with its schema, as Split takes it apart: a part with a dot or a quote is quoted.
-func Qualified(schema, table string) string {
-	quote := func(name string) string {
-		if strings.ContainsAny(name, `."`) {
-			return Column(name)
-		}
-		return name
+// Qualified is the name of a table with its schema, as Split takes it apart.
+func Qualified(schema, table string) string { return Plain(schema) + "." + Plain(table) }
+
+// Plain is the name of a table without its schema, as Split takes it apart: with a dot or a quote in it, it is quoted.
+func Plain(table string) string {
+	if strings.ContainsAny(table, `."`) {
+		return Column(table)
 	}
-	return quote(schema) + "." + quote(table)
+	return table
 }
 
 // Split takes a name apart at the dots that are not within double quotes.

@@ -50,7 +50,9 @@ func TestNamesAreTakenApartAtTheirDots(t *testing.T) {
 			t.Errorf("%s is quoted as %s, want %s", name, got, want)
 		}
 	}
-	if got := sqlfile.Split("rooms"); !slices.Equal(got, []string{"rooms"}) {
-		t.Errorf("rooms is taken apart to %q", got)
+	for _, table := range []string{"rooms", "live.rooms", `a"b`} {
+		if got := sqlfile.Split(sqlfile.Plain(table)); !slices.Equal(got, []string{table}) {
+			t.Errorf("%s is taken apart to %q, want it alone", sqlfile.Plain(table), got)
+		}
 	}
 }

@@ -204,6 +204,9 @@ func (w *model) run() {
 
 func (w *model) deliver() {
 	reminders := []time.Duration{w.policy.WarnBefore / 2, time.Hour}
+	if _, ok := sessioncleanup.StoreAs[sessioncleanup.Reminder](w.Store); !ok {
+		reminders = nil
+	}
 	o := &notify.Owners{Manager: w.m, Store: w.Store, Channel: w, Texts: texts(), Reminders: reminders, PerMinute: 60_000}
 	if _, err := o.Deliver(w.t.Context()); err != nil {
 		w.t.Fatal(err)

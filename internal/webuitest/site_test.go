@@ -26,8 +26,9 @@ type site struct {
 	store   *memory.Store
 	kept    *keeping
 	manager *sessioncleanup.Manager
-	expired atomic.Bool // no login is valid
-	down    atomic.Bool // the API does not answer
+	expired atomic.Bool                                                   // no login is valid
+	down    atomic.Bool                                                   // the API does not answer
+	between atomic.Pointer[func(http.ResponseWriter, *http.Request) bool] // sees requests of the API first; true: and responds
 }
 
 const day = 24 * time.Hour
@@ -62,6 +63,9 @@ func newSite(t *testing.T, policy sessioncleanup.Policy, options ...func(*httpap
 	mux.Handle(httpapi.DefaultPrefix+"/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.down.Load() {
 			panic(http.ErrAbortHandler)
+		}
+		if f := s.between.Load(); f != nil && (*f)(w, r) {
+			return
 		}
 		api.ServeHTTP(w, r)
 	}))

@@ -13,7 +13,8 @@ CREATE TABLE "{sessions}" (
     last_activity DATETIME(6),
     expires_at DATETIME(6),
     deactivated_at DATETIME(6),
-    sessioncleanup_since DATETIME(6) NULL "{invisible}"
+    sessioncleanup_since DATETIME(6) NULL "{invisible}",
+    sessioncleanup_class INT NULL "{invisible}"
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4
 
 -- name: alter_sessions
@@ -24,6 +25,9 @@ ALTER TABLE "{sessions}" "{changes}", ALGORITHM = INSTANT
 -- A copy in the background, which other connections can write to.
 ALTER TABLE "{sessions}" "{changes}", ALGORITHM = INPLACE, LOCK = NONE
 
+-- name: alter_sessions_plainly
+ALTER TABLE "{sessions}" "{changes}"
+
 -- name: add_switch
 ADD COLUMN "{column}" TINYINT(1) NOT NULL DEFAULT "{default}"
 
@@ -33,6 +37,10 @@ ADD COLUMN "{column}" DATETIME(6) NULL DEFAULT NULL
 -- name: add_since
 -- When the row was inserted, by the trigger: which tags are its own.
 ADD COLUMN "{column}" DATETIME(6) NULL DEFAULT NULL "{invisible}"
+
+-- name: add_class
+-- Those of its tags that have a rule, for indexes: see sessioncleanup_classes.
+ADD COLUMN "{column}" INT NULL DEFAULT NULL "{invisible}"
 
 -- name: invisible
 /*M!100303 INVISIBLE */ /*!80023 INVISIBLE */
@@ -47,6 +55,14 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_touches (
     session  "{key_type}" NOT NULL,
     at       DATETIME(3) NOT NULL,
     KEY sessioncleanup_touches_session (session, at)
+) ENGINE = InnoDB
+
+-- name: create_retagged
+-- Sessions whose tags changed since their class was written. Rows are only added, so that no transaction waits for another one.
+CREATE TABLE IF NOT EXISTS sessioncleanup_retagged (
+    id       BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    session  "{key_type}" NOT NULL,
+    KEY sessioncleanup_retagged_session (session)
 ) ENGINE = InnoDB
 
 -- name: create_tags
@@ -76,6 +92,31 @@ DROP TABLE IF EXISTS "{table}"
 -- name: last_of_backfill
 -- The last session of a batch of the backfill; NULL when there is nothing left.
 SELECT MAX(id), COUNT(*) FROM (SELECT "{id}" AS id FROM "{sessions}" AS t WHERE "{behind}" ORDER BY "{id}" LIMIT :limit) AS batch
+
+-- name: lock_tagged
+-- The columns stay as they are until this is committed.
+SELECT COUNT(*) FROM (SELECT "{id}" FROM "{sessions}" AS t WHERE "{behind}" AND "{id}" <= :last FOR UPDATE) AS locked
+
+-- name: untag_rows
+DELETE g FROM sessioncleanup_tags AS g JOIN "{sessions}" AS t ON "{id}" = g.session_id AND "{born}" = g.since
+ WHERE "{behind}" AND "{id}" <= :last AND "{of_columns}" AND g.tag NOT IN ("{row_tags}")
+
+-- name: tag_rows
+INSERT INTO sessioncleanup_tags (session_id, tag)
+SELECT "{id}", "{row_tag}" FROM "{sessions}" AS t WHERE "{behind}" AND "{id}" <= :last AND "{row_tag}" <> ''
+    ON DUPLICATE KEY UPDATE tag = VALUES(tag)
+
+-- name: forget_column_tags
+DELETE FROM sessioncleanup_tags WHERE "{of_columns}" LIMIT :limit
+
+-- name: have_tags_noted
+SET @sessioncleanup_own = NULL
+
+-- name: have_no_tags_noted
+SET @sessioncleanup_own = 1
+
+-- name: count_column_triggers
+SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND event_object_table = :table AND trigger_name IN (:names)
 
 -- name: behind_last
 "{id}" > :from

@@ -1,13 +1,16 @@
--- Triggers. They do nothing for the library's own connections, which set the variable.
+-- Triggers. They do nothing for the library's own connections, which set the variable. A TIMESTAMP is set to the server's time as it is,
+-- and not to an expression, which would be a local time: in the hour that is repeated in autumn that is one of two moments.
 
 -- name: session_inserted
 -- For applications that do not know these columns. A row that is inserted is a session in use.
 CREATE TRIGGER "{name}" BEFORE INSERT ON "{sessions}" FOR EACH ROW
 BEGIN
-  SET NEW."{since_column}" = UTC_TIMESTAMP(6);
+  SET NEW."{since_column}" = UTC_TIMESTAMP(6), NEW."{class_column}" = NULL;
   IF @sessioncleanup_own IS NULL THEN
-    SET NEW."{last_activity_column}" = COALESCE(NEW."{last_activity_column}", "{now_last_activity}"),
-        NEW."{auto_cleanup_column}" = COALESCE(NEW."{auto_cleanup_column}", "{auto_cleanup_default}");
+    IF NEW."{last_activity_column}" IS NULL THEN
+      SET NEW."{last_activity_column}" = "{now_last_activity}";
+    END IF;
+    SET NEW."{auto_cleanup_column}" = COALESCE(NEW."{auto_cleanup_column}", "{auto_cleanup_default}");
   END IF;
 END
 
@@ -22,14 +25,20 @@ BEGIN
       END IF;
     ELSEIF "{new_active}" AND NOT "{old_active}" THEN
       SET NEW."{deactivated_at_column}" = NULL;
-      IF NEW."{last_activity_column}" <=> OLD."{last_activity_column}" THEN
-        SET NEW."{last_activity_column}" = GREATEST(COALESCE(OLD."{last_activity_column}", "{now_last_activity}"), "{now_last_activity}");
+      IF NEW."{last_activity_column}" <=> OLD."{last_activity_column}" AND "{is_past}" THEN
+        SET NEW."{last_activity_column}" = "{now_last_activity}";
       END IF;
-    ELSEIF ("{used}") AND NEW."{last_activity_column}" <=> OLD."{last_activity_column}" THEN
-      SET NEW."{last_activity_column}" = GREATEST(COALESCE(OLD."{last_activity_column}", "{now_last_activity}"), "{now_last_activity}");
+    ELSEIF ("{used}") AND NEW."{last_activity_column}" <=> OLD."{last_activity_column}" AND "{is_past}" THEN
+      SET NEW."{last_activity_column}" = "{now_last_activity}";
     END IF;
   END IF;
 END
+
+-- name: is_past
+COALESCE("{old_last_activity}" <= UTC_TIMESTAMP(3), TRUE)
+
+-- name: old_stamp
+TIMESTAMP'1970-01-01 00:00:00' + INTERVAL UNIX_TIMESTAMP(OLD."{column}") SECOND
 
 -- name: used_by_update
 -- Where there is no activity table, a changed time of the application's last update shows that the session is in use.
@@ -51,9 +60,55 @@ BEGIN
   SET NEW.since = found;
 END
 
+-- name: retagged
+-- The class of the session follows with the next run.
+CREATE TRIGGER "{name}" AFTER "{event}" ON sessioncleanup_tags FOR EACH ROW
+BEGIN
+  IF @sessioncleanup_own IS NULL THEN
+    INSERT INTO sessioncleanup_retagged (session) VALUES ("{retagged}");
+  END IF;
+END
+
+-- name: column_tag
+-- As sessioncleanup.ColumnTag: empty for what is no tag. What is not ASCII becomes a question mark.
+IF(CHAR_LENGTH("{tag_column}") BETWEEN 1 AND "{longest_value}" AND CONVERT("{tag_column}" USING ascii) NOT RLIKE '[^A-Za-z0-9_.:-]',
+   CONCAT("{prefix}", LOWER(CONVERT("{tag_column}" USING ascii))), '')
+
+-- name: column_inserted
+-- Schema.TagColumns, for the library's own connections, too: they restore sessions.
+CREATE TRIGGER "{name}" AFTER INSERT ON "{sessions}" FOR EACH ROW
+BEGIN
+  "{follow_columns}"
+  IF @sessioncleanup_own IS NOT NULL THEN
+    INSERT INTO sessioncleanup_retagged (session) VALUES (NEW."{id_column}");
+  END IF;
+END
+
+-- name: column_updated
+CREATE TRIGGER "{name}" AFTER UPDATE ON "{sessions}" FOR EACH ROW
+BEGIN
+  IF "{columns_changed}" THEN
+    DELETE FROM sessioncleanup_tags WHERE session_id IN (OLD."{id_column}", NEW."{id_column}") AND "{of_columns}";
+    "{follow_columns}"
+  END IF;
+END
+
+-- name: column_changed
+NOT (CAST(NEW."{tag_column}" AS BINARY) <=> CAST(OLD."{tag_column}" AS BINARY))
+
+-- name: follow_column
+IF "{row_tag}" <> '' THEN
+    INSERT INTO sessioncleanup_tags (session_id, tag) VALUES (NEW."{id_column}", "{row_tag}") ON DUPLICATE KEY UPDATE tag = VALUES(tag);
+  END IF;
+
+-- name: has_prefix
+(tag >= "{prefix}" AND tag < "{after_prefix}")
+
 -- name: activity_inserted
+-- A value that no session's id can have is none of the application's mistakes: it refers to nothing.
 CREATE TRIGGER "{name}" AFTER INSERT ON "{source}" FOR EACH ROW
 BEGIN
+  DECLARE CONTINUE HANDLER FOR 1264, 1265, 1292, 1366, 1406 BEGIN END;
   IF @sessioncleanup_own IS NULL AND NEW."{source_session}" IS NOT NULL THEN
     INSERT INTO sessioncleanup_touches (session, at) VALUES (NEW."{source_session}", UTC_TIMESTAMP(3));
   END IF;
@@ -63,6 +118,7 @@ END
 -- A row that moves is activity in the session that it left, too.
 CREATE TRIGGER "{name}" AFTER UPDATE ON "{source}" FOR EACH ROW
 BEGIN
+  DECLARE CONTINUE HANDLER FOR 1264, 1265, 1292, 1366, 1406 BEGIN END;
   IF @sessioncleanup_own IS NULL THEN
     IF NEW."{source_session}" IS NOT NULL THEN
       INSERT INTO sessioncleanup_touches (session, at) VALUES (NEW."{source_session}", UTC_TIMESTAMP(3));

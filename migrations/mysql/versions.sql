@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS sessioncleanup_migrations (
     version_id  BIGINT NOT NULL,
     is_applied  BOOLEAN NOT NULL,
     tstamp      TIMESTAMP NULL DEFAULT CURRENT_TIMESTAMP
-)
+) ENGINE = InnoDB
 
 -- name: insert_first_version
 INSERT INTO sessioncleanup_migrations (version_id, is_applied)

@@ -84,15 +84,16 @@ CREATE INDEX "sessioncleanup_archive_held" ON "{archive}" (id) WHERE held;
 CREATE INDEX "sessioncleanup_archive_not_backed_up" ON "{archive}" (id) WHERE backed_up_at IS NULL;
 
 -- Its rows, up to 100 of a table in an array, and its tags in another: to insert each by itself takes longer. Number 1 of an entry is the
--- session itself. A row is an object: the columns' values as texts, or null. Of a row that was only unlinked it has two
--- objects: "key" says which row it is, "set" what its reference was.
+-- session itself. Of a row that was only unlinked, the first columns say which row it is, and the others what its reference was.
 CREATE TABLE "{archive_rows}" (
     entry     bigint  NOT NULL,
-    number    integer NOT NULL, -- of the first of them
+    number    integer NOT NULL, -- of the first of them; there are gaps
     row_count integer NOT NULL,
     "table"   text    NOT NULL,
     unlinked  boolean NOT NULL,
-    rows      json    NOT NULL,
+    key_count integer NOT NULL, -- how many columns say which row it is; 0 of rows that were deleted
+    columns   text[]  NOT NULL,
+    rows      text[]  NOT NULL, -- the values of the first row in the order of the columns, those of the next one, ...
     PRIMARY KEY (entry, number)
 );
 

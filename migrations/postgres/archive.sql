@@ -8,9 +8,15 @@ SET search_path = "{safe}" SET row_security = off SET extra_float_digits = 1 SET
 SET timezone = 'UTC' SET bytea_output = 'hex' SET lc_monetary = 'C' SET xmloption = 'content'
 
 -- name: archived_each
--- The archived rows, one by one; up_to is the number of the last one in the same array.
-(SELECT c.entry, c.number + n.place::integer - 1 AS number, c.number + c.row_count - 1 AS up_to, c."table", c.unlinked, n."row"
-   FROM "{archive_rows}" c CROSS JOIN LATERAL json_array_elements(c.rows) WITH ORDINALITY n ("row", place))
+-- The archived rows, one by one, as objects; up_to is the number of the last one in the same array. Of an unlinked row there are
+-- two objects: "key" says which row it is, "set" what its reference was.
+(SELECT c.entry, c.number + n.place::integer AS number, c.number + c.row_count - 1 AS up_to, c."table", c.unlinked,
+        CASE WHEN c.unlinked THEN json_build_object('key', json_object(c.columns[:c.key_count], n.texts[:c.key_count]),
+                                                    'set', json_object(c.columns[c.key_count + 1:], n.texts[c.key_count + 1:]))
+             ELSE json_object(c.columns, n.texts) END AS "row"
+   FROM "{archive_rows}" c
+  CROSS JOIN LATERAL (SELECT (v.place - 1) / cardinality(c.columns) AS place, array_agg(v.text ORDER BY v.place) AS texts
+                        FROM unnest(c.rows) WITH ORDINALITY v (text, place) GROUP BY 1) n)
 
 -- name: sessioncleanup_row_key
 -- The columns by which a row is found again after its references were removed, with the operator that compares them: those of
@@ -78,36 +84,39 @@ UPDATE "{settings}" m
    SET reached = coalesce((SELECT jsonb_agg(DISTINCT format('%I.%I', n.nspname, c.relname))
                              FROM "{space}".sessioncleanup_keys(false) k JOIN pg_class c ON c.oid = k.target JOIN pg_namespace n ON n.oid = c.relnamespace), '[]');
 
--- name: sessioncleanup_object
--- The expression for columns of a row c as an object, as the archive keeps them.
-CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_object(p_columns name[]) RETURNS text
+-- name: sessioncleanup_texts
+-- The expressions for columns of a row c as texts, as the archive keeps them: what the types' output functions write. For a type of
+-- the server's without a cast of its own a cast calls these.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_texts(p_table oid, p_columns name[]) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = "{safe}"
 AS $sessioncleanup$
 BEGIN
-    RETURN (SELECT format('json_object(ARRAY[%s]::text[], ARRAY[%s]::text[])', string_agg(quote_literal(c.name), ', ' ORDER BY c.place),
-                  string_agg(format('CASE num_nulls(c.%1$I) WHEN 0 THEN concat(c.%1$I) END', c.name), ', ' ORDER BY c.place))
-      FROM unnest(p_columns) WITH ORDINALITY c (name, place));
+    RETURN (SELECT string_agg(format(CASE WHEN a.atttypid < 16384 AND NOT EXISTS (SELECT FROM pg_cast k WHERE k.castsource = a.atttypid AND k.casttarget = 'text'::regtype AND k.castmethod <> 'b')
+                                  THEN 'c.%1$I::text' ELSE 'CASE num_nulls(c.%1$I) WHEN 0 THEN concat(c.%1$I) END' END, n.name), ', ' ORDER BY n.place)
+      FROM unnest(p_columns) WITH ORDINALITY n (name, place) JOIN pg_attribute a ON a.attrelid = p_table AND a.attname = n.name);
 END
 $sessioncleanup$;
 
 -- name: sessioncleanup_copy
--- The statements by which a deletion is archived: 'session' copies the sessions; 'deleted' finds the rows that a foreign key
+-- The statements by which a deletion is archived: 'session' copies the sessions and returns their entries; 'deleted' finds the rows that a foreign key
 -- deletes along with rows, locks and copies them; 'unlinked' those that it unlinks. A row that several keys lead to is copied
 -- once. In follows are the tables whose rows a statement takes, in all of the parts they have. One that returns returns the
--- rows it copied: others may belong to them, or other keys lead to them. All return first how many.
+-- rows it copied: others may belong to them, or other keys lead to them. The others return first the highest number of an entry's rows:
+-- they take those after $7.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_copy(p_keys jsonb) RETURNS TABLE (effect text, follows oid[], returns boolean, sql text)
 LANGUAGE plpgsql STABLE
 SET search_path = "{safe}"
 AS $sessioncleanup$
 #variable_conflict use_column
 DECLARE
-    v_insert text := $$
-            INSERT INTO $$ || "{archive_rows_literal}" || $$ (entry, number, row_count, "table", unlinked, rows)
-            SELECT a.entry, $7 + (sum(a.count) OVER (ROWS UNBOUNDED PRECEDING))::bigint - a.count + 1, a.count, %s, %s, a.rows
-              FROM (SELECT p.entry, count(*) AS count, json_agg(p.content) AS rows
-                      FROM (SELECT n.entry, n.content, (row_number() OVER () - 1) / 100 AS part FROM %s n) p
-                     GROUP BY p.entry, p.part) a$$;
+    v_into   text := 'INSERT INTO ' || "{archive_rows_literal}" || ' (entry, number, row_count, "table", unlinked, key_count, columns, rows)';
+    v_insert text := v_into || $$
+            SELECT a.entry, $7 + a.part * 100 + 1, a.count, %s, a.rows
+              FROM (SELECT p.entry, p.part, count(*) AS count, array_agg(p.content) AS rows
+                      FROM (SELECT n.entry, n.content, (row_number() OVER (PARTITION BY n.entry) - 1) / 100 AS part FROM %s n) p
+                     GROUP BY p.entry, p.part) a
+            RETURNING number + row_count - 1 AS up_to$$;
 BEGIN
     RETURN QUERY
     WITH keys AS (
@@ -122,16 +131,26 @@ BEGIN
                (SELECT format('%s%s', CASE s.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, s.oid::regclass) FROM pg_class s WHERE s.oid = k.source) AS from_parent,
                (SELECT format('%s%s', CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, c.oid::regclass) FROM pg_class c WHERE c.oid = k.target) AS from_child,
                (SELECT quote_literal(format('%s.%I', c.relnamespace::regnamespace, c.relname)) FROM pg_class c WHERE c.oid = k.child) AS name,
-               (SELECT "{space}".sessioncleanup_object(array_agg(a.attname ORDER BY a.attnum)) FROM pg_attribute a
-                 WHERE a.attrelid = k.child AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-                   AND NOT (k.effect = 'session' AND a.attname = "{class_literal}")) AS content
+               CASE k.effect WHEN 'unlinked' THEN ARRAY(SELECT r.name FROM "{space}".sessioncleanup_row_key(k.child) r) ELSE '{}' END AS row_key,
+               CASE k.effect WHEN 'unlinked' THEN ARRAY(SELECT a.attname FROM pg_constraint f JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = ANY (f.conkey) WHERE f.oid = k.key)
+                    ELSE ARRAY(SELECT a.attname FROM pg_attribute a
+                                WHERE a.attrelid = k.child AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+                                  AND NOT (k.effect = 'session' AND a.attname = "{class_literal}")
+                                ORDER BY a.attnum) END AS columns
           FROM keys k
+    ), written AS (
+        SELECT k.*, format('%s, %L, %s, %L::text[]', k.name, k.effect = 'unlinked', cardinality(k.row_key), k.row_key || k.columns) AS what,
+               format('ARRAY[%s]', "{space}".sessioncleanup_texts(k.child, k.row_key || k.columns)) AS content
+          FROM known k
     )
     SELECT k.effect, k.follows, k.returns, CASE
       WHEN k.effect = 'session' THEN format($$
-        INSERT INTO %s (entry, number, row_count, "table", unlinked, rows)
-        SELECT f.entry, 1, 1, %s, false, json_build_array(%s)
-          FROM unnest($1, $2, $3) f (entry, rel, row) JOIN %s c ON c.ctid = f.row AND c.tableoid = f.rel$$, "{archive_rows_literal}", k.name, k.content, k.from_child)
+        WITH found AS MATERIALIZED (
+            SELECT nextval($2) AS entry, c.%I::text AS id, c.tableoid AS rel, c.ctid AS row, %s AS content FROM %s c WHERE c.%I = ANY ($1)
+        ), made AS (%s
+            SELECT n.entry, 1, 1, %s, n.content FROM found n
+        )
+        SELECT array_agg(n.entry), array_agg(n.id), array_agg(n.rel), array_agg(n.row) FROM found n$$, "{id_literal}", k.content, k.from_child, "{id_literal}", v_into, k.what)
       WHEN k.returns THEN format($$
         WITH found AS (
             SELECT f.entry, c.tableoid AS rel, c.ctid AS row, %s AS content
@@ -144,38 +163,35 @@ BEGIN
             SELECT DISTINCT ON (n.rel, n.row) n.* FROM found n WHERE (n.rel, n.row) NOT IN (SELECT a.rel, a.row FROM unnest($4, $5) a (rel, row)) ORDER BY n.rel, n.row, n.entry
         ), made AS (%s
         )
-        SELECT count(*), coalesce(array_agg(n.entry), '{}'), coalesce(array_agg(n.rel), '{}'), coalesce(array_agg(n.row), '{}') FROM fresh n$$,
-            k.content, k.from_parent, k.from_child, k.join_on, format(v_insert, k.name, 'false', 'fresh'))
+        SELECT (SELECT coalesce(max(m.up_to), $7) FROM made m), coalesce(array_agg(n.entry), '{}'), coalesce(array_agg(n.rel), '{}'), coalesce(array_agg(n.row), '{}') FROM fresh n$$,
+            k.content, k.from_parent, k.from_child, k.join_on, format(v_insert, k.what, 'fresh'))
       WHEN k.effect = 'deleted' THEN format($$
-        WITH made AS (
-            INSERT INTO %s (entry, number, row_count, "table", unlinked, rows)
-            SELECT f.entry, $7 + sum(a.count) OVER (ROWS UNBOUNDED PRECEDING) - a.count + 1, a.count, %s, false, a.rows
+        WITH made AS (%s
+            SELECT f.entry, $7 + a.part * 100 + 1, a.count, %s, a.rows
               FROM unnest($1, $2, $3) f (entry, rel, row)
               JOIN %s p ON p.ctid = f.row AND p.tableoid = f.rel
-             CROSS JOIN LATERAL (SELECT count(*)::integer AS count, json_agg(l.content) AS rows FROM (SELECT %s AS content FROM %s c WHERE %s LIMIT $6 FOR UPDATE OF c) l) n
-             CROSS JOIN LATERAL (SELECT n.count, n.rows WHERE n.count BETWEEN 1 AND 100
+             CROSS JOIN LATERAL (SELECT count(*)::integer AS count, array_agg(l.content) AS rows FROM (SELECT %s AS content FROM %s c WHERE %s LIMIT $6 FOR UPDATE OF c) l) n
+             CROSS JOIN LATERAL (SELECT 0 AS part, n.count, n.rows WHERE n.count BETWEEN 1 AND 100
                                   UNION ALL
-                                 SELECT count(*)::integer, json_agg(e.value) FROM json_array_elements(n.rows) WITH ORDINALITY e (value, place)
-                                  WHERE n.count > 100 GROUP BY (e.place - 1) / 100) a
-            RETURNING row_count
+                                 SELECT p.part, least(n.count - p.part * 100, 100), n.rows[p.part * 100 + 1:p.part * 100 + 100]
+                                   FROM generate_series(0, (n.count - 1) / 100) p (part) WHERE n.count > 100) a
+            RETURNING number + row_count - 1 AS up_to
         )
-        SELECT coalesce(sum(m.row_count), 0) FROM made m$$, "{archive_rows_literal}", k.name, k.from_parent, k.content, k.from_child, k.join_on)
+        SELECT coalesce(max(m.up_to), $7) FROM made m$$, v_into, k.what, k.from_parent, k.content, k.from_child, k.join_on)
       ELSE format($$
         WITH found AS (
-            SELECT f.entry, json_build_object('key', %s, 'set', %s) AS content
+            SELECT f.entry, %s AS content
               FROM unnest($1, $2, $3) f (entry, rel, row)
               JOIN %s p ON p.ctid = f.row AND p.tableoid = f.rel
               JOIN %s c ON %s
              WHERE (c.tableoid, c.ctid) NOT IN (SELECT a.rel, a.row FROM unnest($4, $5) a (rel, row))
              LIMIT $6
                FOR NO KEY UPDATE OF c
-        ), made AS (%s RETURNING row_count
+        ), made AS (%s
         )
-        SELECT coalesce(sum(m.row_count), 0) FROM made m$$,
-            (SELECT "{space}".sessioncleanup_object(array_agg(r.name)) FROM "{space}".sessioncleanup_row_key(k.child) r),
-            (SELECT "{space}".sessioncleanup_object(array_agg(a.attname)) FROM pg_constraint f JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = ANY (f.conkey) WHERE f.oid = k.key),
-            k.from_parent, k.from_child, k.join_on, format(v_insert, k.name, 'true', 'found')) END
-      FROM known k
+        SELECT coalesce(max(m.up_to), $7) FROM made m$$,
+            k.content, k.from_parent, k.from_child, k.join_on, format(v_insert, k.what, 'found')) END
+      FROM written k
      WHERE k.effect <> 'deleted' OR NOT EXISTS (SELECT FROM keys s WHERE s.effect = 'session' AND s.child = k.child) -- other sessions have entries of their own
      ORDER BY k.level, k.key;
 END
@@ -188,7 +204,7 @@ $sessioncleanup$;
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_archive(
     p_ids "{id_type}"[], p_at timestamptz, p_actor text, p_reason text, p_run_id text, p_rows integer, p_bytes bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
-"{archive_settings}" SET enable_hashjoin = off SET enable_mergejoin = off
+"{archive_settings}" SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan
 AS $sessioncleanup$
 #variable_conflict use_column
 DECLARE
@@ -198,11 +214,10 @@ DECLARE
     v_copy    record;
     v_made    bigint[]; v_ids text[]; -- the entries and their sessions
     v_reason  text := "{space}".sessioncleanup_shorten(p_reason);
-    v_number  bigint := 1; -- that of the last row
-    v_count   bigint;
-    v_counts  bigint[]; v_sizes bigint[]; -- what each of them has, in the order of their ids
-    v_many    bigint;
-    v_large   bigint;
+    v_number  integer := 1; -- the highest of a row so far
+    v_tagged  boolean;
+    v_many    bigint; -- an entry with too many rows
+    v_large   bigint; -- one with too many bytes
     -- Rows that others may belong to, and the entries they belong to themselves: three arrays in parallel. All of them; those to
     -- follow next; those found.
     v_entries bigint[]; v_rels oid[]; v_rows tid[];
@@ -210,9 +225,7 @@ DECLARE
     v_new_entries bigint[]; v_new_rels oid[]; v_new_rows tid[];
     v_more_entries bigint[]; v_more_rels oid[]; v_more_rows tid[];
 BEGIN
-    SELECT array_agg(nextval(v_numbers)), array_agg(s."{id}"::text), array_agg(s.tableoid), array_agg(s.ctid) INTO v_made, v_ids, v_rels, v_rows
-      FROM "{sessions}" s WHERE s."{id}" = ANY (p_ids);
-    EXECUTE (SELECT c.sql FROM jsonb_to_recordset(v_copies) c (effect text, sql text) WHERE c.effect = 'session') USING v_made, v_rels, v_rows;
+    EXECUTE (SELECT c.sql FROM jsonb_to_recordset(v_copies) c (effect text, sql text) WHERE c.effect = 'session') INTO v_made, v_ids, v_rels, v_rows USING p_ids, v_numbers;
     v_entries := v_made;
     v_next_entries := v_entries;
     v_next_rels := v_rels;
@@ -224,7 +237,7 @@ BEGIN
         FOR v_copy IN SELECT c.* FROM jsonb_to_recordset(v_copies) c (effect text, follows oid[], returns boolean, sql text)
                        WHERE c.effect = 'deleted' AND c.follows && v_next_rels LOOP
             IF v_copy.returns THEN
-                EXECUTE v_copy.sql INTO v_count, v_more_entries, v_more_rels, v_more_rows
+                EXECUTE v_copy.sql INTO v_number, v_more_entries, v_more_rels, v_more_rows
                   USING v_next_entries, v_next_rels, v_next_rows, v_rels, v_rows, v_most, v_number;
                 v_new_entries := v_new_entries || v_more_entries;
                 v_new_rels := v_new_rels || v_more_rels;
@@ -233,9 +246,8 @@ BEGIN
                 v_rels := v_rels || v_more_rels;
                 v_rows := v_rows || v_more_rows;
             ELSE
-                EXECUTE v_copy.sql INTO v_count USING v_next_entries, v_next_rels, v_next_rows, v_rels, v_rows, p_rows + 1::bigint, v_number;
+                EXECUTE v_copy.sql INTO v_number USING v_next_entries, v_next_rels, v_next_rows, v_rels, v_rows, p_rows + 1::bigint, v_number;
             END IF;
-            v_number := v_number + v_count;
             IF v_number > p_rows THEN
                 PERFORM "{space}".sessioncleanup_within(v_ids[array_position(v_made, r.entry)], sum(r.row_count)::bigint, p_rows)
                    FROM "{archive_rows}" r WHERE r.entry = ANY (v_made) AND r.number > 1 GROUP BY r.entry;
@@ -246,25 +258,25 @@ BEGIN
         v_next_rows := v_new_rows;
     END LOOP;
     FOR v_copy IN SELECT c.sql FROM jsonb_to_recordset(v_copies) c (effect text, follows oid[], sql text) WHERE c.effect = 'unlinked' AND c.follows && v_rels LOOP
-        EXECUTE v_copy.sql INTO v_count USING v_entries, v_rels, v_rows, v_rels, v_rows, v_most, v_number;
-        v_number := v_number + v_count;
+        EXECUTE v_copy.sql INTO v_number USING v_entries, v_rels, v_rows, v_rels, v_rows, v_most, v_number;
     END LOOP;
-    INSERT INTO "{archive_rows}" (entry, number, row_count, "table", unlinked, rows)
-    SELECT f.entry, v_number + 1, count(*), 'sessioncleanup_tags', false, json_agg(json_build_object('session_id', f.id, 'tag', t.tag) ORDER BY t.tag)
+    INSERT INTO "{archive_rows}" (entry, number, row_count, "table", unlinked, key_count, columns, rows)
+    SELECT f.entry, v_number + 1, count(*), 'sessioncleanup_tags', false, 0, '{session_id,tag}', array_agg(ARRAY[f.id, t.tag] ORDER BY t.tag)
       FROM unnest(v_made, v_ids) f (entry, id) JOIN "{tags}" t ON t.session_id = f.id::"{id_type}"
      GROUP BY f.entry;
-    SELECT array_agg(n.count), array_agg(n.bytes), min(n.entry) FILTER (WHERE n.count > p_rows), min(n.entry) FILTER (WHERE n.bytes > p_bytes)
-      INTO v_counts, v_sizes, v_many, v_large
-      FROM (SELECT r.entry, sum(r.row_count) - 1 AS count, sum(pg_column_size(r.rows)) AS bytes
-              FROM "{archive_rows}" r WHERE r.entry = ANY (v_made) GROUP BY r.entry ORDER BY r.entry) n;
+    v_tagged := FOUND;
+    WITH made AS (
+        INSERT INTO "{archive}" (id, session_id, owner_id, name, archived_at, actor, reason, run_id, row_count, bytes, tags) OVERRIDING SYSTEM VALUE
+        SELECT f.entry, f.id, coalesce("{owner_text}", ''), "{event_name}", p_at, p_actor, v_reason, p_run_id, n.count, n.bytes, CASE WHEN v_tagged THEN "{tags_of}" ELSE '{}' END
+          FROM unnest(v_made, v_ids, v_rels[:cardinality(v_made)], v_rows[:cardinality(v_made)]) f (entry, id, rel, row)
+          JOIN "{sessions}" s ON s.ctid = f.row AND s.tableoid = f.rel
+         CROSS JOIN LATERAL (SELECT sum(r.row_count) - 1 AS count, sum(pg_column_size(r.rows)) AS bytes FROM "{archive_rows}" r WHERE r.entry = f.entry) n
+        RETURNING id, row_count, bytes)
+    SELECT min(m.id) FILTER (WHERE m.row_count > p_rows), min(m.id) FILTER (WHERE m.bytes > p_bytes) INTO v_many, v_large FROM made m;
     PERFORM "{space}".sessioncleanup_within(v_ids[array_position(v_made, v_many)], p_rows + 1::bigint, p_rows) WHERE v_many IS NOT NULL;
     IF v_large IS NOT NULL THEN
         RAISE EXCEPTION 'session % is too large for the archive: its rows have more than % bytes', v_ids[array_position(v_made, v_large)], p_bytes USING ERRCODE = 'SC002';
     END IF;
-    INSERT INTO "{archive}" (id, session_id, owner_id, name, archived_at, actor, reason, run_id, row_count, bytes, tags) OVERRIDING SYSTEM VALUE
-    SELECT f.entry, f.id, coalesce("{owner_text}", ''), "{event_name}", p_at, p_actor, v_reason, p_run_id, f.count, f.bytes, "{tags_of}"
-      FROM unnest(v_made, v_ids, v_rels[:cardinality(v_made)], v_rows[:cardinality(v_made)], v_counts, v_sizes) f (entry, id, rel, row, count, bytes)
-      JOIN "{sessions}" s ON s.ctid = f.row AND s.tableoid = f.rel;
 END
 $sessioncleanup$;
 

@@ -4,7 +4,7 @@
 -- The foreign keys through which a deletion of sessions reaches other tables: first those from tables that it reaches by
 -- cascades. With p_back, only cascades that lead back to sessions. Partitions count as the table that they belong to. A table of
 -- another role than the owner of the sessions is not to be read: functions in its indexes would run with the reader's rights.
--- Where a deletion keeps the row, it reaches nothing.
+-- Where a deletion keeps the row, it reaches nothing. A key that is NOT ENFORCED does nothing, and one that is validated is enforced.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_keys(p_back boolean)
 RETURNS TABLE (key oid, source oid, target oid, effect text, join_on text, level integer, readable boolean)
 LANGUAGE plpgsql STABLE
@@ -30,6 +30,7 @@ BEGIN
                coalesce(pg_partition_root(f.confrelid), f.confrelid)::oid AS source, coalesce(pg_partition_root(f.conrelid), f.conrelid)::oid AS target
           FROM pg_constraint f
          WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confdeltype IN ('c', 'n', 'd')
+           AND (f.convalidated OR to_jsonb(f) ->> 'conenforced' IS DISTINCT FROM 'false') -- before PostgreSQL 18 there is no such column
     ), down (source, level) AS (
         SELECT v_sessions, 1
          UNION

@@ -16,6 +16,9 @@ BEGIN
     IF TG_RELID <> to_regclass("{tags_literal}") THEN
         RETURN NULL;
     END IF;
+    IF TG_OP = 'INSERT' AND current_setting('sessioncleanup.writing', true) = 'tagging' THEN -- Migrate has runs go through these tags
+        RETURN NULL;
+    END IF;
     IF TG_OP <> 'DELETE' THEN
         INSERT INTO "{retagged}" (session_id) SELECT DISTINCT n.session_id FROM new_rows n;
     END IF;

@@ -178,6 +178,7 @@ BEGIN
       FROM "{archived_each}" r JOIN "{archive}" a ON a.id = r.entry
       LEFT JOIN jsonb_to_recordset(p_ids) i (entry bigint, new text) ON i.entry = r.entry
      WHERE r.entry = ANY (p_entries) AND r."table" = 'sessioncleanup_tags'
+       AND NOT "{restored_of_columns}" -- a trigger makes these
         ON CONFLICT DO NOTHING;
 END
 $sessioncleanup$;

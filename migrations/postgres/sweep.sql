@@ -18,7 +18,7 @@ CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_sweep(
     OUT ids text[], OUT next text, OUT skipped text[], OUT reasons text[], OUT failure_code text, OUT failure text, OUT held interval)
 LANGUAGE plpgsql
 SET search_path = "{safe}" SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
-SET lock_timeout = '100ms'
+SET plan_cache_mode = force_generic_plan SET lock_timeout = '100ms'
 AS $sessioncleanup$
 DECLARE
     v_base       record;
@@ -539,6 +539,13 @@ BEGIN
                   AND s.attrelid = "{sessions_literal}"::regclass AND s.attname = "{id_literal}" AND n.atttypid <> s.atttypid) THEN
         v_lost := concat_ws(', ', v_lost, format('the type of the ids of %s was altered', "{sessions_literal}"));
     END IF;
+    IF EXISTS (SELECT FROM "{settings}" m CROSS JOIN jsonb_each(m.places -> 'tags') t WHERE t.value = 'false') THEN
+        v_lost := concat_ws(', ', v_lost, 'the tags of columns are not complete');
+    END IF;
+    SELECT concat_ws(', ', v_lost, string_agg(format('the column %s of %s, whose values are tags, is gone', t.name, "{sessions_literal}"), ', ')) INTO v_lost
+      FROM "{settings}" m CROSS JOIN jsonb_array_elements_text(m.schema -> 'tag_columns') t (name)
+     WHERE NOT EXISTS (SELECT FROM pg_attribute c WHERE c.attrelid = "{sessions_literal}"::regclass AND c.attname = t.name AND NOT c.attisdropped);
+    v_lost := nullif(v_lost, '');
     IF v_lost IS NOT NULL THEN
         RAISE EXCEPTION 'activity is not followed: %', v_lost USING ERRCODE = 'undefined_object', HINT = 'Run migrate.';
     END IF;

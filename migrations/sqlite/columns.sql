@@ -72,3 +72,21 @@ min(:now, coalesce(nullif(max('1971', ''"{known_times}"), '1971'), :now))
 
 -- name: newest_activity
 (SELECT max("{source_at_time}") FROM "{source}" WHERE "{source}"."{source_session}" = "{id}")
+
+-- name: last_of_tagged
+-- The last session of a batch whose columns are read for their tags, and the first one after it.
+SELECT last, (SELECT min("{id}") FROM "{sessions}" WHERE "{id}" > last)
+  FROM (SELECT max(id) AS last FROM (SELECT "{id}" AS id FROM "{sessions}" WHERE "{id}" >= :from ORDER BY "{id}" LIMIT :limit))
+
+-- name: untag_rows
+DELETE FROM sessioncleanup_tags
+ WHERE (session_id, tag) IN (SELECT t.session_id, t.tag FROM "{sessions}" CROSS JOIN sessioncleanup_tags AS t
+                              WHERE "{id}" BETWEEN :from AND :last AND t.session_id = "{id_text}" AND "{of_columns}" AND t.tag NOT IN ("{row_tags}"))
+
+-- name: tag_rows
+INSERT INTO sessioncleanup_tags (session_id, tag)
+SELECT "{id_text}", "{row_tag}" FROM "{sessions}" WHERE "{id}" BETWEEN :from AND :last AND "{row_tag}" <> ''
+    ON CONFLICT DO NOTHING
+
+-- name: forget_column_tags
+DELETE FROM sessioncleanup_tags WHERE (session_id, tag) IN (SELECT session_id, tag FROM sessioncleanup_tags WHERE "{of_columns}" LIMIT :limit)

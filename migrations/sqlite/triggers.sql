@@ -84,6 +84,42 @@ BEGIN
   DELETE FROM sessioncleanup_tags WHERE session_id = "{old_id_text}";
 END
 
+-- name: trigger_session_tagged
+-- Schema.TagColumns. In the library's own transactions, too: it restores sessions.
+CREATE TRIGGER sessioncleanup_session_tagged AFTER INSERT ON "{sessions}"
+WHEN NEW."{id_column}" IS NOT NULL
+BEGIN
+  DELETE FROM sessioncleanup_tags WHERE session_id = "{new_id_text}" AND "{of_columns}" AND tag NOT IN ("{row_tags}");
+  "{follow_columns}";
+END
+
+-- name: trigger_session_retagged
+-- Without a list of columns: one that is computed changes with others.
+CREATE TRIGGER sessioncleanup_session_retagged AFTER UPDATE ON "{sessions}"
+WHEN "{columns_changed}"
+BEGIN
+  DELETE FROM sessioncleanup_tags
+   WHERE session_id IN ("{old_id_text}", "{new_id_text}") AND "{of_columns}" AND NOT (session_id = "{new_id_text}" AND tag IN ("{row_tags}"));
+  "{follow_columns}";
+END
+
+-- name: column_changed
+NEW."{tag_column}" IS NOT OLD."{tag_column}" COLLATE BINARY
+
+-- name: column_tag
+-- As sessioncleanup.ColumnTag: empty for what is no tag.
+CASE WHEN "{tag_column}" <> '' AND "{prefix}" || lower("{tag_column}") NOT GLOB '*[^a-z0-9_.:-]*' AND length("{prefix}" || "{tag_column}") <= 50
+          AND instr(CAST("{tag_column}" AS BLOB), x'00') = 0 THEN "{prefix}" || lower("{tag_column}") ELSE '' END
+
+-- name: has_prefix
+tag >= "{prefix}" AND tag < "{after_prefix}"
+
+-- name: follow_columns
+INSERT INTO sessioncleanup_tags (session_id, tag)
+  SELECT "{new_id_text}", row.tag FROM (SELECT NULL AS tag UNION ALL "{row_tag_rows}") AS row
+   WHERE row.tag <> '' AND NEW."{id_column}" IS NOT NULL
+     AND NOT EXISTS (SELECT 1 FROM sessioncleanup_tags WHERE session_id = "{new_id_text}" AND tag = row.tag)
+
 -- name: or_tagged
 -- By an application that writes tags first.
  OR EXISTS (SELECT 1 FROM sessioncleanup_tags WHERE session_id = "{new_id_text}")

@@ -14,17 +14,28 @@ SELECT "{sessions}".*"{view_columns}"
                     CASE WHEN warn_before_seconds IS NOT NULL THEN strftime('%Y-%m-%d %H:%M:%f', 'now', printf('-%.3f seconds', warn_before_seconds)) END AS warned,
                     CASE WHEN warn_before_seconds IS NOT NULL AND undeliverable_proceed THEN
                       strftime('%Y-%m-%d %H:%M:%f', 'now', printf('-%.3f seconds', warn_before_seconds))
-                    END AS given_up
+                    END AS given_up,
+                    undeliverable_proceed AS proceed
                FROM sessioncleanup_settings) AS sessioncleanup_cutoffs"{where_visible}"
 
 -- name: archive_view
 -- The archive, without the archived rows.
 CREATE VIEW sessions_archive_view AS
 SELECT a.id, a.session AS session_id, a.owner AS owner_id, a.name, a.archived_at, a.actor, a.reason, a.run_id, a.row_count, a.bytes, a.held,
-       CASE WHEN NOT a.held AND s.archive_keep_seconds IS NOT NULL THEN
-         strftime('%Y-%m-%d %H:%M:%f', a.archived_at, printf('+%.3f seconds', s.archive_keep_seconds))
+       CASE WHEN NOT a.held THEN
+         (SELECT CASE WHEN count(*) = 0 AND s.archive_keep_seconds IS NOT NULL THEN
+                        strftime('%Y-%m-%d %H:%M:%f', a.archived_at, printf('+%.3f seconds', s.archive_keep_seconds))
+                      WHEN count(*) > 0 AND count(r.archive) = count(*) THEN
+                        strftime('%Y-%m-%d %H:%M:%f', a.archived_at, printf('+%.3f seconds', max(r.archive)))
+                 END
+            FROM sessioncleanup_stored_rules AS r WHERE instr(' ' || a.tags || ' ', ' ' || r.tag || ' ') > 0)
        END AS purge_at
   FROM sessioncleanup_archive AS a CROSS JOIN sessioncleanup_settings AS s
+
+-- name: view_cutoff
+-- The policy's, or that of the longest of the rules for the session's tags, as Cutoffs.For.
+(SELECT CASE WHEN count(*) = 0 THEN sessioncleanup_cutoffs."{cutoff}" WHEN "{by_rules}" THEN strftime('%Y-%m-%d %H:%M:%f', 'now', printf('-%.3f seconds', "{seconds}")) END
+   FROM "{tags}" AS t CROSS JOIN sessioncleanup_stored_rules AS r ON r.tag = t.tag WHERE t.session_id = "{id_text}")
 
 -- name: view_owner_name
 nullif("{owner_name}", '')

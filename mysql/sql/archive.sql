@@ -52,6 +52,14 @@ SELECT f.entry, :table, FALSE, JSON_OBJECT('tag', g.tag)
   STRAIGHT_JOIN sessioncleanup_tags AS g ON g.session_id = "{id}" AND g.since = "{born}"
  ORDER BY f.n, g.tag
 
+-- name: note_tags
+UPDATE sessioncleanup_archive AS a
+  JOIN (SELECT f.entry, GROUP_CONCAT(g.tag ORDER BY g.tag SEPARATOR ' ') AS tags
+          FROM "{found}" AS f STRAIGHT_JOIN "{sessions}" AS t FORCE INDEX ("{id_index}") ON t."{id_column}" = f."{id_column}"
+          STRAIGHT_JOIN sessioncleanup_tags AS g ON g.session_id = "{id}" AND g.since = "{born}"
+         GROUP BY f.entry) AS s ON s.entry = a.id
+   SET a.tags = s.tags
+
 -- name: not_referring
 NOT EXISTS (SELECT 1 FROM "{found_parent}" AS g WHERE "{refers}")
 
@@ -59,7 +67,7 @@ NOT EXISTS (SELECT 1 FROM "{found_parent}" AS g WHERE "{refers}")
 FORCE INDEX ("{name}")
 
 -- name: insert_archived
-INSERT INTO sessioncleanup_archive (session, owner, name, archived_at, actor, reason, run_id, row_count, bytes) VALUES "{rows}"
+INSERT INTO sessioncleanup_archive (session, owner, name, archived_at, actor, reason, run_id, row_count, bytes, tags) VALUES "{rows}"
 
 -- name: id_step
 SELECT @@auto_increment_increment

@@ -1,7 +1,7 @@
 -- What is in the archive.
 
 -- name: list_archived
-SELECT id, session, owner, name, archived_at, actor, reason, run_id, row_count, bytes, backed_up_at, held
+SELECT id, session, owner, name, archived_at, actor, reason, run_id, row_count, bytes, backed_up_at, held, tags
   FROM sessioncleanup_archive
  WHERE "{condition}"
  ORDER BY id "{direction}"
@@ -31,6 +31,13 @@ held = :held
 -- name: archived_until
 archived_at < :until
 
+-- name: archived_until_by_rules
+-- As PurgeBefore: of the rules that apply the earliest moment counts, and one without a moment keeps the entry.
+(archived_at < :latest AND COALESCE((
+   SELECT IF(COUNT(*) = 0, archived_at < :until, COALESCE(SUM(archived_at < r.before_at), 0) = COUNT(*))
+     FROM JSON_TABLE(:purge_rules, '$[*]' COLUMNS (tag VARCHAR(51) CHARACTER SET ascii PATH '$.tag', before_at DATETIME(6) PATH '$.before')) AS r
+    WHERE FIND_IN_SET(r.tag, REPLACE(tags, ' ', ',')) > 0), FALSE))
+
 -- name: archived_before
 id < :before
 
@@ -58,7 +65,7 @@ UPDATE sessioncleanup_archive SET backed_up_at = UTC_TIMESTAMP(6) WHERE id IN (:
 -- name: old_archived
 SELECT id, session, owner, name, bytes
   FROM sessioncleanup_archive
- WHERE archived_at < :before AND held = FALSE AND (NOT :backed_up OR backed_up_at IS NOT NULL)
+ WHERE "{due}" AND held = FALSE AND (NOT :backed_up OR backed_up_at IS NOT NULL)
  ORDER BY archived_at, id
  LIMIT :limit FOR UPDATE SKIP LOCKED
 

@@ -5,7 +5,7 @@
 SELECT table_name, table_type, COALESCE(engine, '') FROM information_schema.tables WHERE table_schema = DATABASE()
 
 -- name: list_columns
-SELECT table_name, column_name, column_type, LOWER(data_type), COALESCE(datetime_precision, 0), COALESCE(collation_name, ''), COALESCE(character_set_name, ''),
+SELECT table_name, column_name, column_type, LOWER(data_type), COALESCE(datetime_precision, 0), COALESCE(collation_name, ''), COALESCE(character_set_name, ''), COALESCE(character_octet_length, 0),
        is_nullable = 'YES', extra
   FROM information_schema.columns
  WHERE table_schema = DATABASE()
@@ -18,7 +18,7 @@ SELECT table_name, index_name, non_unique = 0, COALESCE(column_name, '')
  ORDER BY table_name, index_name, seq_in_index
 
 -- name: list_foreign_keys
-SELECT k.table_name, k.constraint_name, k.column_name, k.referenced_table_name, k.referenced_column_name, r.delete_rule
+SELECT k.table_name, k.constraint_name, k.column_name, k.referenced_table_name, k.referenced_column_name, r.delete_rule, r.update_rule
   FROM information_schema.key_column_usage AS k
   JOIN information_schema.referential_constraints AS r
     ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name
@@ -44,4 +44,4 @@ SELECT trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) FROM infor
  WHERE trx_mysql_thread_id NOT IN (0, CONNECTION_ID()) ORDER BY trx_started LIMIT 1
 
 -- name: wait_for_no_table
-SET SESSION lock_wait_timeout = 0
+SET SESSION lock_wait_timeout = 0, SESSION wait_timeout = 28800 /*M!100600 , SESSION max_statement_time = 0 */

@@ -77,3 +77,9 @@ INSERT INTO sessioncleanup_touches (session, at) VALUES "{rows}"
 
 -- name: note_row
 (?, UTC_TIMESTAMP(3))
+
+-- name: stretches
+-- One step in the index for each, whatever it holds.
+SELECT "{states_read}" t."{class_column}", "{is_active}"
+  FROM (SELECT DISTINCT "{states}" FROM "{sessions}" FORCE INDEX (sessioncleanup_due_idle)) AS t
+ WHERE "{conditions}"

@@ -52,9 +52,12 @@ UPDATE sessioncleanup_notices
 SELECT "{notice_columns}"
   FROM sessioncleanup_notices
  WHERE (:session = '' OR session = :session) AND (:owner = '' OR owner = :owner)
-   AND (NOT :failed OR failed_at IS NOT NULL) AND (NOT :pending OR next_at IS NOT NULL)
+   AND (NOT :failed OR failed_at IS NOT NULL) AND (NOT :pending OR next_at IS NOT NULL)"{if_tagged}"
  ORDER BY next_at, failed_at, session
  LIMIT :limit
+
+-- name: if_tagged
+ AND session "{not}"IN (SELECT "{id_text}" FROM sessioncleanup_tags AS g JOIN "{sessions}" AS t ON "{id}" = g.session_id AND "{born}" = g.since WHERE g.tag IN ("{tags}"))
 
 -- name: resend_notices
 UPDATE sessioncleanup_notices

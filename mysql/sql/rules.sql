@@ -10,11 +10,11 @@
 GREATEST("{its_last_activity}", COALESCE("{its_expires_at}", "{its_last_activity}"), "{its_deactivated_at}")
 
 -- name: due_idle
-("{running}" AND NOT "{untracked}" AND "{its_last_activity}" < :inactive)
+("{running}" AND NOT "{untracked}" AND "{its_last_activity}" < "{cut_inactive}")
 
 -- name: due_expired
 -- Expired, and not idle as well.
-("{running}" AND :inactive IS NOT NULL AND "{its_expires_at}" <= :now AND NOT COALESCE(NOT "{untracked}" AND "{its_last_activity}" < :inactive, FALSE))
+("{running}" AND "{cut_inactive}" IS NOT NULL AND "{its_expires_at}" <= :now AND NOT COALESCE(NOT "{untracked}" AND "{its_last_activity}" < "{cut_inactive}", FALSE))
 
 -- name: tracked
 (NOT "{untracked}" OR "{its_expires_at}" IS NOT NULL)
@@ -24,15 +24,15 @@ EXISTS (SELECT 1 FROM sessioncleanup_notices AS w WHERE w.session = CAST("{its_i
 
 -- name: warned_enough
 -- No warning is needed, or that for this idle period was delivered, or given up where that counts, long enough ago.
-(:warned IS NULL OR EXISTS (
+("{cut_warned}" IS NULL OR EXISTS (
   SELECT 1 FROM sessioncleanup_notices AS w
-   WHERE w.session = CAST("{its_id}" AS BINARY) AND w.kept_since = "{kept_since}" AND (w.delivered_at <= :warned OR w.failed_at <= :given_up)))
+   WHERE w.session = CAST("{its_id}" AS BINARY) AND w.kept_since = "{kept_since}" AND (w.delivered_at <= "{cut_warned}" OR w.failed_at <= "{cut_given_up}")))
 
 -- name: due_gone
-("{ended}" AND "{kept_since}" < :delete AND "{tracked}" AND "{warned_enough}")
+("{ended}" AND "{kept_since}" < "{cut_delete}" AND "{tracked}" AND "{warned_enough}")
 
 -- name: due_to_warn
-("{ended}" AND "{kept_since}" < :warn AND "{tracked}" AND NOT "{has_notice}")
+("{ended}" AND "{kept_since}" < "{cut_warn}" AND "{tracked}" AND NOT "{has_notice}")
 
 -- name: due_undated
 ("{ended}" AND "{its_deactivated_at}" IS NULL)
@@ -60,7 +60,7 @@ EXISTS (SELECT 1 FROM sessioncleanup_notices AS w WHERE w.session = CAST("{its_i
 "{due_to_warn}"
 
 -- name: status_waiting
-("{ended}" AND "{kept_since}" < :delete AND "{tracked}" AND NOT "{warned_enough}")
+("{ended}" AND "{kept_since}" < "{cut_delete}" AND "{tracked}" AND NOT "{warned_enough}")
 
 -- name: status_protected
 (NOT "{its_auto_cleanup}")

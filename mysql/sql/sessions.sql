@@ -4,9 +4,9 @@
 SELECT "{id}" AS id, "{id_text}" AS id_text, "{owner}" AS owner, "{owner_text}" AS owner_text, "{name_text}" AS name_text, "{code_text}" AS code_text,
        "{active}" AS table_active, "{auto_cleanup}" AS auto_cleanup, "{created_at}" AS created_at, "{updated_at}" AS updated_at,
        "{last_activity}" AS table_last, "{expires_at}" AS table_expires, "{deactivated_at}" AS table_deactivated,
-       "{place_column}" AS place, "{born}" AS since, n.at AS noted, "{by_run}" AS by_run, "{revives}" AS revives
+       "{place_column}" AS place, "{born}" AS since, n.at AS noted, "{by_run}" AS by_run, "{revives}" AS revives"{measured}"
   FROM "{members}" "{sessions}" AS t "{members_on}" LEFT JOIN (SELECT session, MAX(at) AS at FROM sessioncleanup_touches "{notes_where}" GROUP BY session) AS n ON n.session = "{id}"
- WHERE "{visible}" AND "{prefilter}"
+ WHERE "{visible}" AND "{prefilter}""{at_once}"
 
 -- name: members
 -- The sessions that may be on a page in the order of a column: of those that have a time there and no note, as many as the page has, found
@@ -15,13 +15,35 @@ SELECT t."{id_column}" AS id FROM "{sessions}" AS t
  WHERE "{quiet}" AND t."{by_column}" "{until}" COALESCE((
          SELECT e.at FROM (SELECT t."{by_column}" AS at FROM "{sessions}" AS t WHERE "{quiet}" AND "{later}" ORDER BY t."{by_column}" "{direction}" LIMIT 1 OFFSET :last) AS e),
        "{furthest}")
-UNION SELECT session FROM sessioncleanup_touches
+UNION SELECT session FROM "{moved}"
 UNION SELECT t."{id_column}" FROM "{sessions}" AS t WHERE t."{by_column}" IS NULL AND "{filter}"
 UNION SELECT t."{id_column}" FROM "{sessions}" AS t WHERE t."{by_column}" = '0000-00-00 00:00:00' AND "{filter}"
 
+-- name: members_due
+-- The sessions that may be due: those as their table has them, found along indexes, and those of which that is not all.
+"{all_due}"
+UNION SELECT session FROM "{moved}"
+
+-- name: some_due
+SELECT t."{id_column}" AS id FROM "{sessions}" AS t WHERE "{due_in_table}"
+
+-- name: members_moved
+SELECT DISTINCT session AS id FROM "{moved}"
+
+-- name: due_in_table
+"{visible}" AND "{filter}" AND "{quiet_status}" AND "{unmoved}"
+
+-- name: unmoved
+NOT EXISTS (SELECT 1 FROM sessioncleanup_touches AS n WHERE n.session = "{id}")"{and_not_retagged}"
+
+-- name: not_retagged
+ AND NOT EXISTS (SELECT 1 FROM sessioncleanup_retagged AS n WHERE n.session = "{id}")
+
+-- name: moved_or_retagged
+(SELECT session FROM sessioncleanup_touches UNION SELECT session FROM sessioncleanup_retagged) AS n
+
 -- name: quiet
-"{visible}" AND "{filter}" AND "{quiet_status}" AND t."{by_column}" > '0000-00-00 00:00:00' AND "{from}"
-  AND NOT EXISTS (SELECT 1 FROM sessioncleanup_touches AS n WHERE n.session = "{id}")
+"{visible}" AND "{filter}" AND "{quiet_status}" AND t."{by_column}" > '0000-00-00 00:00:00' AND "{from}" AND "{unmoved}"
 
 -- name: quiet_from
 t."{by_column}" "{from_operator}" :after_place
@@ -29,9 +51,34 @@ t."{by_column}" "{from_operator}" :after_place
 -- name: quiet_later
 (t."{by_column}" "{after}" :after_place OR t."{by_column}" = :after_place AND "{table_id_order}" "{after}" :after_id)
 
+-- name: quiet_until
+t."{by_column}" "{until}" :end_place
+
+-- name: before_end
+("{place}" "{before}" :end_place OR "{place}" = :end_place AND ("{id_order}" "{before}" :end_id OR "{id_order}" = :end_id))
+
+-- name: further
+t."{by_column}" "{after}" :after_place
+
+-- name: end_of_page
+-- The last session with the time of that which is :walked further. Those with the time where the page begins do not count, so that it gets further.
+SELECT t."{by_column}", "{id_text}"
+  FROM "{sessions}" AS t
+ WHERE t."{by_column}" = (SELECT e.at FROM (SELECT t."{by_column}" AS at FROM "{sessions}" AS t
+                                             WHERE t."{by_column}" > '0000-00-00 00:00:00' AND "{further}"
+                                             ORDER BY t."{by_column}" "{direction}" LIMIT 1 OFFSET :walked) AS e)
+ ORDER BY "{table_id_order}" "{last_of_time}"
+ LIMIT 1
+
 -- name: count_rows
 -- Notes of activity change nothing about which sessions there are.
 SELECT COUNT(*) FROM (SELECT 1 FROM "{sessions}" AS t WHERE "{visible}" AND "{filter}" LIMIT :count_up_to) AS counted
+
+-- name: count_range
+SELECT COUNT(*) FROM (SELECT 1 FROM "{sessions}" AS t WHERE "{range}" LIMIT :few) AS counted
+
+-- name: count_due
+SELECT COUNT(*) FROM (SELECT 1 FROM "{sessions}" AS t WHERE "{due_in_table}" LIMIT :count_up_to) AS counted
 
 -- name: seen
 -- A last activity that is not known is read as one that keeps its session.
@@ -111,22 +158,25 @@ CAST(t.name_text AS BINARY)
 -- name: count
 SELECT COUNT(*) FROM (SELECT 1 FROM "{seen}" WHERE "{condition}" LIMIT :count_up_to) AS counted
 
+-- name: count_moved
+SELECT COUNT(*) FROM (SELECT 1 FROM "{moved_seen}" WHERE "{condition}" LIMIT :count_up_to) AS counted
+
 -- name: counts
 -- What the figures depend on is computed once for each session: without a limit, the server would put the expressions in place of
 -- their names, and compute each of them a dozen times.
-SELECT COUNT(*), COALESCE(SUM(t.active), 0), COALESCE(SUM(t.last_activity < :delete), 0), COALESCE(SUM(NOT t.auto_cleanup), 0),
+SELECT "{figures_of}", COUNT(*), COALESCE(SUM(t.active), 0), COALESCE(SUM(t.last_activity < "{cut_delete}"), 0), COALESCE(SUM(NOT t.auto_cleanup), 0),
        COUNT(COALESCE(t.idle, t.expired)), COUNT(t.gone), COALESCE(SUM(t.never), 0),
        COALESCE(SUM(t.last_activity >= :inactive AND :recent IS NOT NULL), 0), COALESCE(SUM(t.last_activity >= :recent), 0),
        MIN(t.idle), MIN(t.expired), MIN(t.gone)
   FROM (SELECT t.*, CASE WHEN "{due_idle}" THEN t.last_activity END AS idle,
-               CASE WHEN "{running}" AND :inactive IS NOT NULL AND t.expires_at <= :now THEN t.expires_at END AS expired,
+               CASE WHEN "{running}" AND "{cut_inactive}" IS NOT NULL AND t.expires_at <= :now THEN t.expires_at END AS expired,
                CASE WHEN "{due_gone}" THEN "{kept_since}" END AS gone,
                "{never_due}" AS never
-          FROM (SELECT t.active, t.auto_cleanup, t.last_activity, t.expires_at, t.deactivated_at, "{counted_id}" AS id_text
-                  FROM "{seen}" WHERE "{condition}" LIMIT 18446744073709551615) AS t) AS t
+          FROM (SELECT t.active, t.auto_cleanup, t.last_activity, t.expires_at, t.deactivated_at, "{counted_id}" AS id_text, "{figures_of}" AS cut_no
+                  FROM "{seen}" WHERE "{condition}" LIMIT 18446744073709551615) AS t) AS t"{figures_grouped}"
 
 -- name: profile
-SELECT t.owner_text, t.active, t.auto_cleanup, t.last_activity, t.expires_at, t.deactivated_at FROM "{seen}"
+SELECT t.owner_text, t.active, t.auto_cleanup, t.last_activity, t.expires_at, t.deactivated_at, "{profiled_tags}" FROM "{seen}"
 
 -- name: every
 SELECT "{session_columns}", "{owner_name}" FROM "{seen}"

@@ -36,3 +36,6 @@ SELECT g.id, t."{id_column}" IS NULL
 
 -- name: forget_tags
 DELETE FROM sessioncleanup_tags WHERE id IN (:tags)
+
+-- name: count_tagged
+SELECT COUNT(*) FROM (SELECT 1 FROM sessioncleanup_tags AS g WHERE g.tag IN (:tags) LIMIT :few) AS counted

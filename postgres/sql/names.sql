@@ -17,7 +17,7 @@ WITH RECURSIVE path AS (
     UNION
     SELECT f.conrelid, f.confdeltype
       FROM reached r JOIN pg_catalog.pg_constraint f ON f.confrelid = r.oid
-     WHERE f.contype = 'f' AND r.action = 'c' AND f.confdeltype IN ('c', 'n', 'd')
+     WHERE f.contype = 'f' AND r.action = 'c' AND f.confdeltype IN ('c', 'n', 'd') AND (f.convalidated OR to_jsonb(f) ->> 'conenforced' IS DISTINCT FROM 'false')
 ), branch (oid, action) AS (
     SELECT r.oid, r.action FROM reached r UNION SELECT p.relid, r.action FROM reached r CROSS JOIN pg_catalog.pg_partition_tree(r.oid) p
 ), code AS ( -- functions that run with the search path of their caller

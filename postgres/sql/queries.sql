@@ -79,7 +79,8 @@ SELECT count(*)
    LEFT JOIN (SELECT t.session_id, max(t.at) AS at FROM "{touches}" t GROUP BY t.session_id) n ON n.session_id = s."{id}"
   "{cut_of_all}"
   CROSS JOIN LATERAL (SELECT coalesce(greatest("{last_activity_out}", n.at), now()) AS at, "{expires_at_out}" AS ends) u
-  WHERE "{visible}")
+  CROSS JOIN (SELECT $5::text[] AS tags) v_filter
+  WHERE "{visible}" AND (v_filter.tags = '{}' OR "{has_tags}"))
 
 -- name: profile
 -- In days from now: what is overdue is due now. date_part, because extract computes with numeric.
@@ -104,7 +105,8 @@ SELECT h.hour, h.sessions
  ORDER BY 1;
 
 -- name: profile_owners
-SELECT "{owner_text}", count(*) FROM "{sessions}" s WHERE "{visible}" AND "{owner_text}" <> ''
+SELECT "{owner_text}", count(*) FROM "{sessions}" s CROSS JOIN (SELECT $2::text[] AS tags) v_filter
+ WHERE "{visible}" AND "{owner_text}" <> '' AND (v_filter.tags = '{}' OR "{has_tags}")
  GROUP BY 1 ORDER BY 2 DESC, ("{owner_text}") COLLATE "C" LIMIT $1::integer;
 
 -- name: owners
@@ -190,9 +192,13 @@ SELECT $1::text, $2::text, $3::text, $4::timestamptz, $5::text, $6::text, $7::te
 RETURNING id;
 
 -- name: insert_archived_rows
-INSERT INTO "{archive_rows}" (entry, number, row_count, "table", unlinked, rows)
-SELECT $1::bigint, r.number, 1, r.name, r.unlinked, json_build_array(r.row::json)
-  FROM unnest($2::integer[], $3::text[], $4::boolean[], $5::text[]) r (number, name, unlinked, row);
+INSERT INTO "{archive_rows}" (entry, number, row_count, "table", unlinked, key_count, columns, rows)
+SELECT $1::bigint, r.number, 1, r.name, r.unlinked, k.count, k.names || v.names, k.texts || v.texts
+  FROM unnest($2::integer[], $3::text[], $4::boolean[], $5::json[]) r (number, name, unlinked, row)
+ CROSS JOIN LATERAL (SELECT count(*) AS count, coalesce(array_agg(o.key), '{}') AS names, coalesce(array_agg(o.value), '{}') AS texts
+                       FROM json_each_text(CASE WHEN r.unlinked THEN r.row -> 'key' ELSE '{}' END) o) k
+ CROSS JOIN LATERAL (SELECT coalesce(array_agg(o.key), '{}') AS names, coalesce(array_agg(o.value), '{}') AS texts
+                       FROM json_each_text(CASE WHEN r.unlinked THEN r.row -> 'set' ELSE r.row END) o) v;
 
 -- name: archive_size
 SELECT count(*), coalesce(sum(a.bytes), 0)::bigint FROM "{archive}" a;
@@ -372,6 +378,9 @@ SELECT n.session_id, n.owner_id, n.name, n.kept_since, n.queued_at, n.delivered_
   FROM "{notices}" n
  WHERE ($1::text IS NULL OR n.session_id = $1::text) AND ($2::text IS NULL OR n.owner_id = $2::text)
    AND (NOT $3::boolean OR n.failed_at IS NOT NULL) AND (NOT $4::boolean OR n.next_at IS NOT NULL)
+   AND NOT EXISTS (SELECT FROM unnest($6::text[]) w (word)
+                    WHERE (CASE WHEN n.deleted_at IS NOT NULL THEN n.tags ELSE "{notice_tags}" END && string_to_array(ltrim(w.word, '-'), '|') COLLATE "C")
+                          = starts_with(w.word, '-'))
  ORDER BY n.next_at NULLS FIRST, n.failed_at NULLS FIRST, n.session_id COLLATE "C"
  LIMIT $5::integer;
 

@@ -96,13 +96,14 @@ WITH trigger AS (
 SELECT o.kind, o.space::text, o."table"::text, o.name::text FROM object o ORDER BY o.place, o.space, o."table", o.name;
 
 -- name: reached_tables
--- The tables that a deletion of the sessions $1 reaches by foreign keys, at any depth.
+-- The tables that a deletion of the sessions $1 reaches by foreign keys, at any depth. A key that is NOT ENFORCED does nothing; PostgreSQL
+-- before 18 has no such column, and one that is validated is enforced.
 WITH RECURSIVE reached (oid, action) AS (
     SELECT $1::oid, 'c'::"char"
     UNION
     SELECT f.conrelid, f.confdeltype
       FROM reached r JOIN pg_catalog.pg_constraint f ON f.confrelid = r.oid
-     WHERE f.contype = 'f' AND f.conparentid = 0 AND r.action = 'c'
+     WHERE f.contype = 'f' AND f.conparentid = 0 AND r.action = 'c' AND (f.convalidated OR to_jsonb(f) ->> 'conenforced' IS DISTINCT FROM 'false')
 )
 SELECT DISTINCT c.oid, n.nspname::text, c.relname::text
   FROM reached r JOIN pg_catalog.pg_class c ON c.oid = r.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -116,7 +117,7 @@ WITH RECURSIVE reached (oid, action) AS (
     UNION
     SELECT f.conrelid, f.confdeltype
       FROM reached r JOIN pg_catalog.pg_constraint f ON f.confrelid = r.oid
-     WHERE f.contype = 'f' AND r.action = 'c' AND f.confdeltype IN ('c', 'n', 'd')
+     WHERE f.contype = 'f' AND r.action = 'c' AND f.confdeltype IN ('c', 'n', 'd') AND (f.convalidated OR to_jsonb(f) ->> 'conenforced' IS DISTINCT FROM 'false')
 )
 SELECT DISTINCT format('%s of %s', c.oid::regclass, o.rolname) AS path
   FROM reached r JOIN pg_catalog.pg_class c ON c.oid = r.oid JOIN pg_catalog.pg_roles o ON o.oid = c.relowner
@@ -128,12 +129,12 @@ WITH RECURSIVE down (oid) AS (
     SELECT $1::oid
     UNION
     SELECT f.conrelid FROM down d JOIN pg_catalog.pg_constraint f ON f.confrelid = d.oid
-     WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confdeltype = 'c'
+     WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confdeltype = 'c' AND (f.convalidated OR to_jsonb(f) ->> 'conenforced' IS DISTINCT FROM 'false')
 ), up (oid) AS (
     SELECT $1::oid
     UNION
     SELECT f.confrelid FROM up u JOIN pg_catalog.pg_constraint f ON f.conrelid = u.oid
-     WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confdeltype = 'c'
+     WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confdeltype = 'c' AND (f.convalidated OR to_jsonb(f) ->> 'conenforced' IS DISTINCT FROM 'false')
 )
 SELECT c.oid, n.nspname::text, c.relname::text
   FROM down d JOIN up u ON u.oid = d.oid JOIN pg_catalog.pg_class c ON c.oid = d.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -148,7 +149,7 @@ WITH RECURSIVE reached (oid) AS (
     UNION
     SELECT f.conrelid
       FROM reached r JOIN pg_catalog.pg_constraint f ON f.confrelid = r.oid
-     WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confdeltype = 'c'
+     WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confdeltype = 'c' AND (f.convalidated OR to_jsonb(f) ->> 'conenforced' IS DISTINCT FROM 'false')
 ), key AS (
     SELECT f.conrelid, f.conkey, f.confdeltype,
            (SELECT string_agg(a.attname::text, ', ' ORDER BY k.place) FROM unnest(f.conkey) WITH ORDINALITY k (n, place)
@@ -156,7 +157,7 @@ WITH RECURSIVE reached (oid) AS (
            (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.place) FROM unnest(f.conkey) WITH ORDINALITY k (n, place)
               JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.n) AS columns
       FROM reached r JOIN pg_catalog.pg_constraint f ON f.confrelid = r.oid
-     WHERE f.contype = 'f' AND f.conparentid = 0
+     WHERE f.contype = 'f' AND f.conparentid = 0 AND (f.convalidated OR to_jsonb(f) ->> 'conenforced' IS DISTINCT FROM 'false')
 )
 SELECT n.nspname || '.' || c.relname || ' (' || k.words || ')', format('%I.%I', n.nspname, c.relname), k.columns,
        k.confdeltype IN ('a', 'r'),

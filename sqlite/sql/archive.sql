@@ -4,7 +4,7 @@
 CREATE TEMP TABLE sessioncleanup_found AS
 WITH RECURSIVE sessioncleanup_gone(root, t, "{columns}") AS (
     SELECT "{id}", 0, "{keys}""{padding}" FROM "{sessions}" WHERE "{id}" IN (SELECT "{listed_id}" FROM json_each(:ids))"{steps}")
-SELECT min(root) AS root, t, "{columns}" FROM sessioncleanup_gone WHERE root IS NOT NULL GROUP BY t, "{columns}" ORDER BY t
+SELECT min(root) AS root, t, "{columns}" FROM sessioncleanup_gone WHERE root IS NOT NULL GROUP BY t, "{columns}" ORDER BY t, root
 
 -- name: find_step
 
@@ -47,9 +47,7 @@ SELECT coalesce(max(rowid), 0)
 UPDATE sessioncleanup_archive_numbers SET last = last + :count RETURNING last
 
 -- name: insert_archived_rows
-INSERT INTO sessioncleanup_archive_rows (entry, number, "table", unlinked, "row")
-SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]')
-  FROM json_each(:rows)
+INSERT INTO sessioncleanup_archive_rows (entry, number, "table", unlinked, "row") VALUES (:entry, :number, :table, :unlinked, :rows)
 
 -- name: insert_archived
 INSERT INTO sessioncleanup_archive (id, session, owner, name, archived_at, actor, reason, run_id, row_count, bytes, tags)
@@ -107,17 +105,17 @@ backed_up_at IS NOT NULL
 backed_up_at IS NULL
 
 -- name: archived_rows
-SELECT number, "table", unlinked, "row"
-  FROM sessioncleanup_archive_rows
- WHERE entry = :entry AND number > :after
- ORDER BY number
+SELECT r.number + n.key, r."table", r.unlinked, n.value
+  FROM sessioncleanup_archive_rows AS r CROSS JOIN json_each(r."row") AS n
+ WHERE r.entry = :entry AND r.number + json_array_length(r."row") > :after + 1 AND r.number + n.key > :after
+ ORDER BY r.number, n.key
  LIMIT :limit + 0
 
 -- name: archived_contents
-SELECT entry, number, "table", unlinked, "row"
-  FROM sessioncleanup_archive_rows
- WHERE entry IN (SELECT value FROM json_each(:ids))
- ORDER BY entry, number
+SELECT r.entry, r.number + n.key, r."table", r.unlinked, n.value
+  FROM sessioncleanup_archive_rows AS r CROSS JOIN json_each(r."row") AS n
+ WHERE r.entry IN (SELECT value FROM json_each(:ids))
+ ORDER BY r.entry, r.number, n.key
 
 -- name: mark_backed_up
 UPDATE sessioncleanup_archive SET backed_up_at = :now WHERE id IN (SELECT value FROM json_each(:ids))

@@ -72,5 +72,11 @@ SELECT count(*), coalesce(min(CAST("{deactivated_at}" AS TEXT)), '')
   FROM "{sessions}"
  WHERE "{visible}" AND "{active}" IS 0 AND "{deactivated_at}" IS NOT NULL AND "{deactivated_at_time}" IS NULL
 
+-- name: explain_update
+EXPLAIN UPDATE "{sessions}" SET "{column}" = "{column}"
+
+-- name: explain_delete
+EXPLAIN DELETE FROM "{sessions}"
+
 -- name: count_without_id
-SELECT count(*), '' FROM "{sessions}" WHERE "{visible}" AND "{id}" IS NULL
+SELECT count(*), coalesce(min(quote("{id}")), '') FROM "{sessions}" WHERE "{visible}" AND NOT ("{named}")

@@ -94,5 +94,12 @@ sessioncleanup_note.session = :one
 -- name: has_notes
 SELECT EXISTS (SELECT 1 FROM sessioncleanup_touches AS sessioncleanup_note WHERE "{notes_chosen}")
 
+-- name: has_more
+-- Whether notes say more than that tags were changed. One without a time is also that of a session that the application made active.
+SELECT EXISTS (SELECT 1 FROM sessioncleanup_touches AS sessioncleanup_note
+                WHERE ("{notes_chosen}")
+                  AND (sessioncleanup_note.at IS NOT NULL OR sessioncleanup_note.deactivated_at IS NOT NULL OR sessioncleanup_note.auto_cleanup IS NOT NULL
+                       OR EXISTS (SELECT 1 FROM "{sessions}" WHERE "{id}" = sessioncleanup_note.session AND "{deactivated_at}" IS NOT NULL AND "{active}" IS NOT 0)))
+
 -- name: list_notes
 SELECT session FROM sessioncleanup_touches AS sessioncleanup_note WHERE "{notes_chosen}"

@@ -57,7 +57,7 @@ SELECT "{session_columns}", sessioncleanup_page.found, sessioncleanup_page.ends
 -- name: walk_all
 SELECT * FROM (
   SELECT "{id}" AS id, "{place}" AS place, 1 AS found, 0 AS ends
-    FROM "{sessions}" INDEXED BY "{index}" WHERE "{part}" AND "{id}" IS NOT NULL AND "{unnoted}" AND "{past}"
+    FROM "{sessions}" INDEXED BY "{index}" WHERE "{part}" AND "{named}" AND "{unnoted}" AND "{past}"
    ORDER BY "{place}" "{direction}", "{id}" "{direction}"
    LIMIT :limit + 0)
 
@@ -66,7 +66,7 @@ SELECT * FROM (
 SELECT * FROM (
   SELECT id, place, 1 AS found, 0 AS ends
     FROM (SELECT "{id}" AS id, "{place}" AS place, ("{condition}") IS 1 AS found
-            FROM "{sessions}" INDEXED BY "{index}" WHERE "{part}" AND "{id}" IS NOT NULL AND "{unnoted}" AND "{past}"
+            FROM "{sessions}" INDEXED BY "{index}" WHERE "{part}" AND "{named}" AND "{unnoted}" AND "{past}"
            ORDER BY "{place}" "{direction}", "{id}" "{direction}"
            LIMIT :walked + 0)
    WHERE found
@@ -74,7 +74,7 @@ SELECT * FROM (
 UNION ALL
 SELECT * FROM (
   SELECT "{id}", "{place}", 0, 1
-    FROM "{sessions}" INDEXED BY "{index}" WHERE "{part}" AND "{id}" IS NOT NULL AND "{unnoted}" AND "{past}"
+    FROM "{sessions}" INDEXED BY "{index}" WHERE "{part}" AND "{named}" AND "{unnoted}" AND "{past}"
    ORDER BY "{place}" "{direction}", "{id}" "{direction}"
    LIMIT 1 OFFSET :walked - 1)
 
@@ -86,7 +86,7 @@ SELECT * FROM (
 -- All sessions, in no order, with what a profile needs.
 SELECT "{session_columns}"
   FROM "{sessions}" LEFT JOIN sessioncleanup_touches AS sessioncleanup_note ON "{id}" = sessioncleanup_note.session
- WHERE "{id}" IS NOT NULL"{if_visible}"
+ WHERE "{named}""{if_visible}"
 
 -- name: place_created
 coalesce("{created_at_time}", '')

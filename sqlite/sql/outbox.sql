@@ -83,6 +83,11 @@ SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, nex
   FROM sessioncleanup_notices
  WHERE (:session = '' OR session = :session) AND (:owner = '' OR owner = :owner)
    AND (NOT :failed OR failed_at IS NOT NULL) AND (NOT :pending OR next_at IS NOT NULL)
+   AND NOT EXISTS (SELECT 1 FROM json_each(:tags) AS w
+                    WHERE EXISTS (SELECT 1 FROM (SELECT t.tag FROM sessioncleanup_tags AS t WHERE t.session_id = session AND deleted_at IS NULL
+                                                  UNION ALL SELECT d.value FROM json_each('["' || replace(tags, ' ', '","') || '"]') AS d WHERE deleted_at IS NOT NULL) AS its
+                                   WHERE instr('|' || ltrim(w.value, '-') || '|', '|' || its.tag || '|') > 0)
+                          = (substr(w.value, 1, 1) = '-'))
  ORDER BY next_at, failed_at, session
  LIMIT :limit + 0
 

@@ -16,6 +16,14 @@ VALUES (1, :enabled, :inactive_after, :delete_after, :touch_interval, :auto_clea
        :batch_size, :batch_budget, :rate, :busy_share, :max_delete_fraction, :events_keep, :alert_due, :alert_use_rate, :alert_activity_rate,
        :archive, :archive_keep, :archive_max_rows, :archive_max_bytes, :backup, :warn_before, :proceed, :rules, :schema, :adopted)
 
+-- name: forget_stored_rules
+DELETE FROM sessioncleanup_stored_rules
+
+-- name: store_rules
+INSERT INTO sessioncleanup_stored_rules (tag, inactive, "delete", warned, archive)
+SELECT json_extract(value, '$.Tag'), json_extract(value, '$.Inactive'), json_extract(value, '$.Delete'), json_extract(value, '$.Warned'), json_extract(value, '$.Archive')
+  FROM json_each(:rules)
+
 -- name: set_writing
 UPDATE sessioncleanup_settings SET writing = :writing
 

@@ -4,6 +4,10 @@
 -- What session_columns have of them: a list.
 (SELECT json_group_array(t.tag) FROM (SELECT tag FROM sessioncleanup_tags WHERE session_id = "{id_text}" ORDER BY tag) AS t)
 
+-- name: number_of_text
+-- A column of numbers may also hold texts. The last comparison is true for a text that is a number.
+CASE WHEN CAST(CAST("{value}" AS INTEGER) AS TEXT) = "{value}" THEN CAST("{value}" AS INTEGER) WHEN "{value}" = CAST("{value}" AS NUMERIC) THEN NULL ELSE "{value}" END
+
 -- name: add_tags
 INSERT INTO sessioncleanup_tags (session_id, tag)
 SELECT :session, value FROM json_each(:tags) WHERE true

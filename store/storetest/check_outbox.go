@@ -22,6 +22,7 @@ func outboxChecks() []check {
 		{"outbox", "finds how an owner is reached", outboxOwners},
 		{"outbox", "reminds owners once for each time before a deletion", outboxReminds},
 		{"outbox", "tells owners what a run deleted, apart from warnings", outboxTells},
+		{"outbox", "selects notices by the tags of their sessions", outboxTagged},
 	}
 }
 

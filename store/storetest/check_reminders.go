@@ -112,3 +112,39 @@ func outboxTells(f *fixture) {
 		f.Errorf("the reminder is %+v, want one of session %s", m, f.id(5))
 	}
 }
+
+func outboxTagged(f *fixture) {
+	f.tagger()
+	f.outbox()
+	sessions := many(1, 5, f.dueForDeletion)
+	f.insert(sessions...)
+	for i, words := range []string{"vip", "vip test", "gold", ""} {
+		if words != "" {
+			f.tagged(sessions[i], words)
+		}
+	}
+	f.warn(sessioncleanup.Batch{Cutoffs: f.warning(0).At(f.now), Limit: 100})
+	for _, c := range []struct {
+		tags string
+		want []int
+	}{
+		{"", []int{1, 2, 3, 4, 5}}, {"vip", []int{1, 2}}, {"vip -test", []int{1}}, {"test|gold", []int{2, 3}}, {"-vip", []int{3, 4, 5}}, {"-vip|gold", []int{4, 5}}, {"vi", nil},
+	} {
+		var want, got []string
+		for _, n := range c.want {
+			want = append(want, f.id(n))
+		}
+		for id := range f.notices(sessioncleanup.NoticeQuery{Tags: c.tags, Pending: true}) {
+			got = append(got, id)
+		}
+		f.expectIDs("notices selected by "+c.tags, got, want...)
+	}
+	if _, ok := sessioncleanup.StoreAs[sessioncleanup.Reminder](f.Store); !ok || !f.followsRules() {
+		return // what it had is not kept
+	}
+	f.deliver(delivered)
+	f.sweepAt(f.warning(notice + day))
+	if got := f.notices(sessioncleanup.NoticeQuery{Tags: "vip -test"}); len(got) != 1 || got[f.id(1)].DeletedAt.IsZero() {
+		f.Errorf("after the sessions were deleted vip -test selects %+v, want that of session %s", got, f.id(1))
+	}
+}

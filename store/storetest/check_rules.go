@@ -18,6 +18,7 @@ func ruleChecks() []check {
 		{"rules", "warns owners, waits for it and remembers it by the rules of their sessions", rulesWarnings},
 		{"rules", "tells whoever sends a message the tags of its sessions", rulesMessages},
 		{"rules", "purges the archive by the tags that sessions had", rulesArchive},
+		{"rules", "measures a session by the tag of its column", rulesOfPlan},
 	}
 }
 

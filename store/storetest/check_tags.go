@@ -19,6 +19,9 @@ func tagChecks() []check {
 		{"tags", "selects by tags in lists, counts and runs as Filter.Matches does", tagsSelect},
 		{"tags", "forgets the tags of a session that is deleted, whatever gets its id", tagsEnd},
 		{"tags", "archives and restores tags with their session, under a new id too", tagsArchived},
+		{"tags", "has a tag follow a column, whoever writes it", planFollowed},
+		{"tags", "lets nobody else set the tag of a column", planOnly},
+		{"tags", "archives and restores the tag of a column", planArchived},
 	}
 }
 
@@ -187,6 +190,9 @@ func tagsSelect(f *fixture) {
 		{Tags: "a-b -none"}, {Tags: "none"}, {Tags: "vip", OwnerID: f.owner(2)}, {Tags: "vip", Text: "session 4"}, {Tags: "test", ID: f.id(3)}, {Tags: "-test", ID: f.id(3)},
 	}
 	for _, filter := range filters {
+		if filter.OwnerID == "" && filter.Text == "" && filter.ID == "" {
+			f.expectProfile(filter.Tags, slices.DeleteFunc(f.all(), func(s sessioncleanup.Session) bool { return !filter.Matches(s) }))
+		}
 		for _, status := range []sessioncleanup.Status{"", sessioncleanup.StatusToDelete, sessioncleanup.StatusToDeactivate, sessioncleanup.StatusActive} {
 			var want []string
 			for _, s := range sessions {

@@ -90,7 +90,7 @@ func valuesProfile(f *fixture) {
 	}
 	m := f.stock(60)
 	for _, t := range []sessioncleanup.Thresholds{f.pin, {Now: f.now, Delete: 40 * day}, {Now: f.now, Inactive: 30 * day, Delete: 3 * day}, {Now: f.now}} {
-		got, err := profiler.Profile(f.ctx, t)
+		got, err := profiler.Profile(f.ctx, t, "")
 		if err != nil {
 			f.Fatalf("Profile: %v", err)
 		}
@@ -98,6 +98,22 @@ func valuesProfile(f *fixture) {
 		if diff := firstDifference(sessioncleanup.ProfileOf(slices.Values(all), t.At(f.now)), got); diff != "" {
 			f.Errorf("the profile at thresholds %v and %v: %s", t.Inactive, t.Delete, diff)
 		}
+	}
+}
+
+// expectProfile compares the profile of the sessions that tags select with that of some sessions.
+func (f *fixture) expectProfile(tags string, all []sessioncleanup.Session) {
+	f.Helper()
+	profiler, ok := sessioncleanup.StoreAs[sessioncleanup.Profiler](f.Store)
+	if !ok {
+		return
+	}
+	got, err := profiler.Profile(f.ctx, f.pin, tags)
+	if err != nil {
+		f.Fatalf("Profile of %q: %v", tags, err)
+	}
+	if diff := firstDifference(sessioncleanup.ProfileOf(slices.Values(all), f.cut), got); diff != "" {
+		f.Errorf("the profile of %q: %s", tags, diff)
 	}
 }
 

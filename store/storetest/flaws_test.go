@@ -23,7 +23,7 @@ type flaw struct {
 func flaws() []flaw {
 	return slices.Concat(
 		dueFlaws(), listFlaws(), pageFlaws(), countsFlaws(), sweepFlaws(), updateFlaws(), conditionFlaws(), deleteFlaws(),
-		touchFlaws(), deactivationFlaws(), eventFlaws(), sealFlaws(), followFlaws(), outboxFlaws(), valuesFlaws(), tagFlaws(), ruleFlaws(), archiveFlaws(), backupFlaws(), leaseFlaws(), contextFlaws(), lockFlaws(),
+		touchFlaws(), deactivationFlaws(), eventFlaws(), sealFlaws(), followFlaws(), outboxFlaws(), valuesFlaws(), tagFlaws(), planFlaws(), ruleFlaws(), archiveFlaws(), backupFlaws(), leaseFlaws(), contextFlaws(), lockFlaws(),
 	)
 }
 

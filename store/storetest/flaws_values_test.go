@@ -38,9 +38,9 @@ type skewed struct {
 	change func(*sessioncleanup.Thresholds, *sessioncleanup.Profile)
 }
 
-func (p skewed) Profile(ctx context.Context, t sessioncleanup.Thresholds) (sessioncleanup.Profile, error) {
+func (p skewed) Profile(ctx context.Context, t sessioncleanup.Thresholds, tags string) (sessioncleanup.Profile, error) {
 	p.change(&t, nil)
-	profile, err := p.Profiler.Profile(ctx, t)
+	profile, err := p.Profiler.Profile(ctx, t, tags)
 	p.change(&t, &profile)
 	return profile, err
 }

@@ -28,6 +28,9 @@ type Harness struct {
 	Activity func(ctx context.Context, sessionID string) error
 	// Tag adds tags to a session as the application's own INSERT would. Nil: the checks of it are skipped.
 	Tag func(ctx context.Context, sessionID string, tags ...string) error
+	// SetPlan is the application's own UPDATE of the column plan, a text, which Schema.TagColumns names; an empty value stands
+	// for NULL. Nil: the checks of it are skipped.
+	SetPlan func(ctx context.Context, sessionID, value string) error
 	// SetActive is the application's own UPDATE of the column Active and of nothing else. Nil: the checks of it are skipped.
 	SetActive func(ctx context.Context, sessionID string, active bool) error
 	// Pin makes it impossible to delete the session, by a foreign key without cascade for example. Sessions that are not

@@ -66,7 +66,7 @@ type application interface {
 func openMemory() (Harness, application) {
 	var mu sync.Mutex
 	pinned := map[string]bool{}
-	store := &installed{Store: memory.New(memory.Config{BeforeDelete: func(_ context.Context, s sessioncleanup.Session) error {
+	store := &installed{Store: memory.New(memory.Config{TagColumns: []string{"plan"}, BeforeDelete: func(_ context.Context, s sessioncleanup.Session) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if pinned[s.ID] {
@@ -98,6 +98,7 @@ func openMemory() (Harness, application) {
 			}
 			return errors.Join(err, store.Put(page.Sessions...))
 		},
+		SetPlan: func(_ context.Context, id, value string) error { return store.SetColumn(id, "plan", value) },
 		Pin: func(_ context.Context, id string) error {
 			mu.Lock()
 			defer mu.Unlock()

@@ -241,11 +241,11 @@ export class Api {
   }
 
   async get<T>(path: string, params?: Params, signal?: AbortSignal): Promise<T> {
-    return (await this.request("GET", path, params, undefined, undefined, signal)).json();
+    return read(await this.request("GET", path, params, undefined, undefined, signal), signal);
   }
 
   async send<T>(method: string, path: string, body?: unknown, params?: Params): Promise<T> {
-    return (await this.request(method, path, params, body)).json();
+    return read(await this.request(method, path, params, body));
   }
 
   /** stream does long work; aborting the signal ends it early. */
@@ -272,6 +272,15 @@ export class Api {
       } else if (text.startsWith("event: ")) event = text.slice(7);
       else if (text.startsWith("data: ")) data = text.slice(6);
     }
+  }
+}
+
+/** read is a response's JSON. Half of it, or the page of a proxy in its place, is no answer. */
+async function read<T>(res: Response, signal?: AbortSignal): Promise<T> {
+  try {
+    return await res.json();
+  } catch (e) {
+    throw signal?.aborted ? e : new Problem(0, {});
   }
 }
 

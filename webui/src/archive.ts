@@ -26,7 +26,8 @@ export class ArchiveView extends View {
   }
 
   async load() {
-    this.page = await this.frame.api.get<Page<Entry>>("/archive", { limit: 20, cursor: this.cursors.at(-1), ...this.filter });
+    const page = await this.newest(this.frame.api.get<Page<Entry>>("/archive", { limit: 20, cursor: this.cursors.at(-1), ...this.filter }));
+    if (page) this.page = page;
   }
 
   private turn(at: string[]) {

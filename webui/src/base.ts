@@ -36,6 +36,19 @@ export abstract class View extends LitElement {
   }
   /** load reads what the view shows; the element calls it when there is news. */
   abstract load(): Promise<void>;
+
+  protected asked = 0; // questions so far
+  /** newest is the answer to a question; undefined when another was asked meanwhile, which it may have overtaken. */
+  protected async newest<T>(question: Promise<T>): Promise<T | undefined> {
+    const asked = ++this.asked;
+    try {
+      const answer = await question;
+      return asked === this.asked ? answer : undefined;
+    } catch (e) {
+      if (asked === this.asked) throw e;
+      return undefined;
+    }
+  }
 }
 
 export const nameOf = (w: Words, s: { name?: string; code?: string }): string => s.name?.trim() || s.code || w.t("unnamed");

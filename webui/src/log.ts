@@ -45,16 +45,21 @@ export class LogView extends View {
   }
 
   async load() {
+    const found = await this.newest(this.read(this.query, this.older));
+    if (found) [this.events, this.next] = found;
+  }
+
+  /** read reads the newest page and some older ones. */
+  private async read(query: Record<string, string | null>, older: number): Promise<[Entry[], string | null]> {
     const events: Entry[] = [];
     let cursor: string | null = null;
-    for (let i = 0; i <= this.older; i++) {
-      const page: Page<Entry> = await this.frame.api.get<Page<Entry>>("/events", { ...this.query, limit: 30, cursor });
+    for (let i = 0; i <= older; i++) {
+      const page: Page<Entry> = await this.frame.api.get<Page<Entry>>("/events", { ...query, limit: 30, cursor });
       events.push(...page.events!);
       cursor = page.next_cursor;
       if (!cursor) break;
     }
-    this.events = events;
-    this.next = cursor;
+    return [events, cursor];
   }
 
   private set(key: string, value: string) {

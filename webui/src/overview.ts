@@ -14,6 +14,8 @@ export class OverviewView extends View {
   static properties = { ...View.properties, analytics: { state: true }, plan: { state: true }, done: { state: true }, busy: { state: true } };
   declare analytics?: Analytics;
   private analyzed = 0; // when they were asked for
+  private tags = ""; // whose sessions they are of
+  private asking = 0;
   declare plan?: { body: Record<string, unknown>; result: Cleanup };
   declare done?: Cleanup;
   declare busy: boolean;
@@ -23,10 +25,30 @@ export class OverviewView extends View {
     if (Date.now() - this.analyzed < 60_000) return;
     this.analyzed = Date.now();
     try {
-      this.analytics = await this.frame.api.get<Analytics>("/analytics");
+      await this.analyze();
     } catch (e) {
       if (!(e instanceof Problem)) throw e;
       this.analyzed -= 50_000; // they are still computed, or the store has none
+    }
+  }
+
+  private async analyze() {
+    const turn = ++this.asking;
+    const found = await this.frame.api.get<Analytics>("/analytics" + (this.tags && "?tags=" + encodeURIComponent(this.tags)));
+    if (turn === this.asking) this.analytics = found;
+  }
+
+  /** select has the analytics be of the sessions with some tags. */
+  private async select(e: Event) {
+    const input = e.target as HTMLInputElement;
+    this.tags = input.value.trim();
+    input.setCustomValidity("");
+    try {
+      await this.analyze();
+    } catch (e) {
+      if (!(e instanceof Problem)) throw e;
+      input.setCustomValidity(e.message);
+      input.reportValidity();
     }
   }
 
@@ -51,6 +73,7 @@ export class OverviewView extends View {
       ${
         this.analytics
           ? html`<section aria-labelledby="analytics" class=${this.frame.stale ? "stale" : ""}><h2 id="analytics">${this.t("analytics")}</h2>
+        ${this.frame.me.tags ? html`<label class="field"><span>${this.t("tags")}</span><input name="analytics-tags" maxlength="500" placeholder="vip -test" autocapitalize="none" spellcheck="false" @change=${this.select}></label>` : nothing}
         <p class="muted">${this.around("counted", this.analytics.at)}</p>${analyticsView(this.frame.words, this.analytics)}
         <session-manager-whatif .frame=${this.frame}></session-manager-whatif></section>`
           : nothing

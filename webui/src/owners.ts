@@ -18,7 +18,6 @@ const pageSize = 20;
 export class OwnersView extends View {
   static properties = { ...View.properties, page: { state: true } };
   declare page?: OwnerPage;
-  private asked = 0;
   private typing?: ReturnType<typeof setTimeout>;
 
   private get cursors(): string[] {
@@ -26,11 +25,10 @@ export class OwnersView extends View {
   }
 
   async load() {
-    const p = this.frame.params,
-      asked = ++this.asked;
+    const p = this.frame.params;
     try {
-      const page = await this.frame.api.get<OwnerPage>("/owners", { q: p.get("q"), sort: p.get("sort") ?? "-total", limit: pageSize, cursor: this.cursors.at(-1) });
-      if (asked === this.asked) this.page = page;
+      const page = await this.newest(this.frame.api.get<OwnerPage>("/owners", { q: p.get("q"), sort: p.get("sort") ?? "-total", limit: pageSize, cursor: this.cursors.at(-1) }));
+      if (page) this.page = page;
     } catch (e) {
       if (!(e instanceof Problem) || e.body.field !== "cursor") throw e;
       this.set({ at: "" }); // a cursor of another list: from the start

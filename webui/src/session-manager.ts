@@ -14,6 +14,7 @@ import { WhatIfView } from "./whatif.ts";
 
 const pollEvery = 15; // seconds, without a live stream
 const later = 250; // milliseconds between news and what it has the page read
+const patience = 30_000; // milliseconds for a response before the page asks again
 const remembered = "session-manager:";
 
 // A view with a place is reached from that one, and not from the top.
@@ -94,6 +95,8 @@ export class SessionManager extends LitElement {
   private watching?: AbortController;
   private soon?: ReturnType<typeof setTimeout>;
   private began = 0;
+  private loading?: { what: string; since: number }; // what is read just now
+  private again = false; // there was news since it is
   private toastId = 0;
   private dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -211,15 +214,26 @@ export class SessionManager extends LitElement {
 
   private async load() {
     if (!this.me || !this.isConnected) return;
+    const what = `${this.view}?${this.params}`,
+      loading = { what, since: Date.now() };
+    // Where responses take longer than the time between news, each would be overtaken by the next.
+    if (this.loading?.what === what && loading.since - this.loading.since < patience) return void (this.again = true);
+    this.loading = loading;
+    this.again = false;
     await this.updateComplete;
     const view = this.renderRoot.querySelector<View>("[data-view]");
     try {
       // Each shows as soon as it is there: nothing waits for figures that take long to count.
       const summary = this.api.get<Summary>("/summary").then((s) => (this.summary = s));
       await Promise.all([summary, this.me.all_sessions ? this.count() : undefined, view?.load()]);
-      this.trouble = undefined;
+      if (this.loading === loading) this.trouble = undefined;
     } catch (e) {
-      this.fault(e);
+      if (this.loading === loading) this.fault(e);
+    } finally {
+      if (this.loading === loading) {
+        this.loading = undefined;
+        if (this.again) this.refresh();
+      }
     }
   }
 
@@ -254,6 +268,7 @@ export class SessionManager extends LitElement {
       return;
     }
     this.watching = new AbortController();
+    this.loading = undefined; // the network may have lost the answer
     void this.watch(this.watching.signal);
     this.refresh();
   }

@@ -27,7 +27,6 @@ export class SessionsView extends View {
   private what = ""; // that is searched for
   declare picked: Set<string>;
   declare matching?: Matching; // all that match are selected, instead of some
-  private asked = 0;
   private typing?: ReturnType<typeof setTimeout>;
 
   constructor() {

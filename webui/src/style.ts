@@ -79,6 +79,7 @@ export const style = css`
   .tools .search svg { position: absolute; left: .7rem; bottom: .65rem; width: 1.1rem; color: var(--muted); pointer-events: none; }
   .tools .search input { padding-left: 2.2rem; }
   .tools label.field { flex: 0 1 12rem; }
+  dialog label.field + label.field { margin-top: .75rem; }
 
   /* Rows */
   .card { background: var(--surface); border: 1px solid var(--line); border-radius: var(--r); overflow: clip; }
@@ -96,6 +97,8 @@ export const style = css`
   .name, .meta span { overflow: hidden; text-overflow: ellipsis; }
   .name bdi { display: -webkit-box; -webkit-line-clamp: 2; -webkit-box-orient: vertical; overflow: hidden; }
   .meta { color: var(--muted); font-size: .85rem; display: flex; flex-wrap: wrap; gap: 0 .7rem; }
+  .pick input, .pick-all input { width: 1.5rem; height: 1.5rem; }
+  .owner { display: inline-flex; align-items: center; min-width: 1.5rem; min-height: 1.5rem; }
   .tag { display: inline-flex; align-items: center; justify-content: center; min-width: 1.75rem; min-height: 1.75rem; box-sizing: border-box; color: inherit; border: 1px solid var(--line); border-radius: .4rem; padding: 0 .4rem; text-decoration: none; overflow-wrap: anywhere; }
   .tag:hover, .tag:focus-visible { background: var(--raised); text-decoration: underline; }
   .state { font-size: .9rem; }

@@ -69,6 +69,8 @@ func rows() []row {
 				{`max by (action) (increase(sessioncleanup_session_changes_total{}[1d]))`, "{{action}}"},
 			}},
 			{"Due now", "", "short", false, []series{{`max by (phase) (sessioncleanup_sessions_due{})`, "{{phase}}"}}},
+			{"Due now by tag", "Of the tags that have a rule in the policy.", "short", false, []series{{`max by (tag, phase) (sessioncleanup_sessions_tagged_due{})`, "{{tag}}: {{phase}}"}}},
+			{"Sessions by tag", "Of the tags that have a rule in the policy.", "short", false, []series{{`max by (tag, state) (sessioncleanup_sessions_tagged{})`, "{{tag}}: {{state}}"}}},
 			{"In use", "Sessions used within the threshold of inactivity, and within twice as long: normally about half as many, and hardly any when use is not recorded any more.", "short", false, []series{
 				{`max(sessioncleanup_sessions_in_use{})`, "in use"}, {`max(sessioncleanup_sessions_recent{})`, "recently"},
 			}},

@@ -42,7 +42,7 @@ func TestTheDashboardInTheRepositoryIsTheOneThatIsBuilt(t *testing.T) {
 // A real Prometheus scrapes a real serve, and each expression of the dashboard has data. It evaluates the alerts, too.
 func TestEachExpressionHasDataInPrometheus(t *testing.T) {
 	t.Parallel()
-	s := newService(t, "SESSION_WARN_DAYS=7")
+	s := newService(t, "SESSION_WARN_DAYS=7", "SESSION_RULES=vip: delete=never")
 	s.serves(nil, "--every", "1h")
 	api := scraper(t, s.addr, "../rules.yaml")
 	eventually(t, "the counters begin", func() (bool, string) {

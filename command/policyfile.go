@@ -1,0 +1,195 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// policyFile is the policy as policy show --json prints it, and as policy import reads it. A threshold is a number, or "never".
+type policyFile struct {
+	InactiveHours any    `json:"inactive_hours,omitempty"`
+	DeleteDays    any    `json:"delete_old_days,omitempty"`
+	WarnDays      any    `json:"warn_days,omitempty"`
+	ArchiveDays   any    `json:"archive_keep_days,omitempty"`
+	Rules         string `json:"rules,omitempty"`
+
+	// From says where each value comes from. An import does not look at it.
+	From map[string]sessioncleanup.Origin `json:"from,omitempty"`
+}
+
+// policyField is a threshold of a policyFile.
+type policyField struct {
+	name string // in the file
+	what string // for people
+	unit time.Duration
+	in   func(*policyFile) *any
+	of   func(*sessioncleanup.Policy) *time.Duration
+}
+
+var policyFields = []policyField{
+	{"inactive_hours", "Deactivate after", time.Hour, func(f *policyFile) *any { return &f.InactiveHours }, func(p *sessioncleanup.Policy) *time.Duration { return &p.InactiveAfter }},
+	{"delete_old_days", "Delete after", 24 * time.Hour, func(f *policyFile) *any { return &f.DeleteDays }, func(p *sessioncleanup.Policy) *time.Duration { return &p.DeleteAfter }},
+	{"warn_days", "Warn before", 24 * time.Hour, func(f *policyFile) *any { return &f.WarnDays }, func(p *sessioncleanup.Policy) *time.Duration { return &p.WarnBefore }},
+	{"archive_keep_days", "Purge the archive after", 24 * time.Hour, func(f *policyFile) *any { return &f.ArchiveDays }, func(p *sessioncleanup.Policy) *time.Duration { return &p.ArchiveKeep }},
+}
+
+// policyFileOf is the policy in force.
+func policyFileOf(m *sessioncleanup.Manager) policyFile {
+	program, stored := m.Origins()
+	inForce := m.Policy()
+	rules, _ := sessioncleanup.ParseRules(inForce.Rules) // it is valid
+	f := policyFile{Rules: sessioncleanup.FormatRules(rules), From: map[string]sessioncleanup.Origin{"rules": originOf(program.Rules != "", stored.Rules != "")}}
+	for _, field := range policyFields {
+		*field.in(&f) = any("never")
+		if d := *field.of(&inForce); d != sessioncleanup.Never {
+			*field.in(&f) = float64(d) / float64(field.unit)
+		}
+		f.From[field.name] = originOf(*field.of(&program) != 0, *field.of(&stored) != 0)
+	}
+	return f
+}
+
+// readPolicyFile reads the change of a policy. Errors name the field.
+func readPolicyFile(r io.Reader) (change sessioncleanup.Policy, err error) {
+	var f policyFile
+	dec := json.NewDecoder(r)
+	dec.DisallowUnknownFields()
+	dec.UseNumber()
+	if err := dec.Decode(&f); err != nil {
+		return change, fmt.Errorf("%w; want what sessioncleanup policy show --json prints", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return change, errors.New("there is more text after the policy: want one JSON object")
+	}
+	for _, field := range policyFields {
+		var text string
+		switch v := (*field.in(&f)).(type) {
+		case nil:
+			continue
+		case json.Number:
+			text = v.String()
+		case string:
+			text = v
+		default:
+			return change, fmt.Errorf("%s is %v: want a number, or \"never\"", field.name, v)
+		}
+		if *field.of(&change), err = sessioncleanup.ParseThreshold(field.name, text, field.unit); err != nil {
+			return change, err
+		}
+	}
+	if change.Rules = f.Rules; change.Rules != "" {
+		if _, err := sessioncleanup.ParseRules(change.Rules); err != nil {
+			return change, fmt.Errorf("rules: %w", err)
+		}
+	}
+	if change == (sessioncleanup.Policy{}) {
+		return change, errors.New("it says nothing: want what sessioncleanup policy show --json prints")
+	}
+	return change, nil
+}
+
+func (a *app) importPolicy() *cobra.Command {
+	var yes, dryRun bool
+	cmd := explained(&cobra.Command{
+		Use:   "import FILE",
+		Short: "Store a policy that policy show --json printed",
+		Long: `import reads a file that policy show --json printed, here or for another database, shows what a run would do by it, and asks before it stores it;
+without a terminal it needs --yes. The file - is the standard input. What the file leaves out stays. migrate stores warn_days, so a file must have that
+as it is.`,
+		Example: `  sessioncleanup policy show --json > policy.json
+  sessioncleanup policy import policy.json --dry-run
+  sessioncleanup policy import policy.json --yes`,
+		Args: arguments("a file that policy show --json printed, or - for the standard input"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			change, err := a.policyIn(args[0])
+			if err != nil {
+				return err
+			}
+			return a.with(func(ctx context.Context, db connection, _ []string) error {
+				return a.takePolicy(ctx, db, change, dryRun, yes)
+			})(cmd, nil)
+		},
+	})
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what a run would do by the policy, store nothing")
+	return cmd
+}
+
+// policyIn reads the policy in a file.
+func (a *app) policyIn(path string) (change sessioncleanup.Policy, err error) {
+	in := a.in
+	if path != "-" {
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(a.dir, path)
+		}
+		file, err := os.Open(path)
+		if err != nil {
+			return change, err
+		}
+		defer func() { _ = file.Close() }() // only read
+		in = file
+	}
+	if change, err = readPolicyFile(in); err != nil {
+		return change, usagef("policy %s: %w", path, err)
+	}
+	return change, nil
+}
+
+// takePolicy shows what a run would do by a policy, and stores it.
+func (a *app) takePolicy(ctx context.Context, db connection, change sessioncleanup.Policy, dryRun, yes bool) error {
+	if now := db.Policy().WarnBefore; change.WarnBefore != 0 && change.WarnBefore != now {
+		return usagef("warn_days: the file says %s, and the policy in force %s: want that, or none; migrate stores another one", spanText(change.WarnBefore), spanText(now))
+	}
+	change.WarnBefore = 0
+	before, err := db.Propose(ctx, sessioncleanup.Policy{})
+	if err != nil {
+		return err
+	}
+	after, err := db.Propose(ctx, change)
+	if err != nil {
+		return err
+	}
+	effect := [2]string{planText(before.Phases), planText(after.Phases)}
+	if a.json && dryRun {
+		return a.printJSON(map[string]any{"before": before.Phases, "after": after.Phases})
+	}
+	if !a.json {
+		if err := a.say("A run would now %s.\nBy this policy it would %s.\n", effect[0], effect[1]); err != nil || dryRun {
+			return err
+		}
+	}
+	if err := a.confirm(ctx, yes, "policy import", "Store this policy?"); err != nil {
+		return err
+	}
+	if _, err := db.SetPolicy(ctx, change, after.Deleted()+after.Purged()); err != nil {
+		return err
+	}
+	return a.printPolicy(db)
+}
+
+// rulesFlag is the value of --rules.
+type rulesFlag struct{ text *string }
+
+func (r rulesFlag) String() string { return "" }
+func (rulesFlag) Type() string     { return "rules" }
+
+func (r rulesFlag) Set(text string) error {
+	if _, err := sessioncleanup.ParseRules(text); err != nil {
+		return fmt.Errorf("--rules: %w", err)
+	}
+	if *r.text = text; strings.TrimSpace(text) == "" {
+		*r.text = sessioncleanup.NoRules
+	}
+	return nil
+}

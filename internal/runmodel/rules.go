@@ -1,0 +1,191 @@
+package runmodel
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// Rule is what a policy says about sessions with a tag.
+type Rule struct {
+	Tag              string
+	Inactive, Delete float64 // seconds; 0: what the policy says; +Inf: never
+	Warn             bool    // deletions wait for a warning, which nobody delivers in these tests
+}
+
+// byDefault is what the default policy says about the others.
+var byDefault = Rule{Inactive: Day, Delete: 30 * Day}
+
+// tags are those of random sessions; not all of them have a rule.
+var tags = []string{"vip", "test", "gold", "a-b", "vi", "other"}
+
+// RandomRules are rules for some of the tags. No threshold is one at which random sessions are that old.
+func RandomRules(r *rand.Rand) (all []Rule) {
+	never := math.Inf(1)
+	for _, tag := range tags[:5] {
+		rule := Rule{
+			Tag: tag, Warn: r.IntN(6) == 0,
+			Inactive: []float64{0, 0, 0.5, 2, 7, 100, never}[r.IntN(7)] * Day, Delete: []float64{0, 0, 2, 7, 41, 100, 200, never}[r.IntN(8)] * Day,
+		}
+		if r.IntN(3) > 0 && rule != (Rule{Tag: tag}) {
+			all = append(all, rule)
+		}
+	}
+	return all
+}
+
+// PolicyOf is the default policy with rules, in small batches.
+func PolicyOf(rules []Rule) sessioncleanup.Policy {
+	span := func(name string, seconds float64) string {
+		switch {
+		case seconds == 0:
+			return ""
+		case math.IsInf(seconds, 1):
+			return " " + name + "=never"
+		default:
+			return fmt.Sprintf(" %s=%.0fs", name, seconds)
+		}
+	}
+	var texts []string
+	for _, r := range rules {
+		text := r.Tag + ":" + span("inactive", r.Inactive) + span("delete", r.Delete)
+		if r.Warn {
+			text += " warn=1h"
+		}
+		texts = append(texts, text)
+	}
+	if len(texts) == 0 {
+		texts = []string{sessioncleanup.NoRules}
+	}
+	return sessioncleanup.Policy{BatchSize: 7, Rules: strings.Join(texts, "; ")}
+}
+
+// ruled is what the rules together say about a session with some tags: each threshold is the longest of them.
+func (m *Model) ruled(has []string) Rule {
+	found := []Rule{}
+	for _, r := range m.Rules {
+		if !slices.Contains(has, r.Tag) {
+			continue
+		}
+		if r.Inactive == 0 {
+			r.Inactive = byDefault.Inactive
+		}
+		if r.Delete == 0 {
+			r.Delete = byDefault.Delete
+		}
+		found = append(found, r)
+	}
+	if len(found) == 0 {
+		return byDefault
+	}
+	all := Rule{}
+	for _, r := range found {
+		all.Inactive, all.Delete, all.Warn = max(all.Inactive, r.Inactive), max(all.Delete, r.Delete), all.Warn || r.Warn
+	}
+	return all
+}
+
+// ever reports whether something holds by the rules for the tags that a session has, or had since the run began.
+func (m *Model) ever(s *Session, holds func(Rule) bool) bool {
+	return slices.ContainsFunc(append([][]string{s.Tags}, s.had...), func(has []string) bool { return holds(m.ruled(has)) })
+}
+
+// Retag adds and removes n tags of random sessions, as the application does: with a statement or, if there is a manager, with
+// that.
+func (m *Model) Retag(t *testing.T, r *rand.Rand, n int, manager *sessioncleanup.Manager) {
+	t.Helper()
+	ids := slices.Sorted(maps.Keys(m.Sessions))
+	for range n {
+		id, tag, add := ids[r.IntN(len(ids))], tags[r.IntN(len(tags))], r.IntN(3) > 0
+		s, change := m.Sessions[id], sessioncleanup.TagChange{Remove: []string{tag}}
+		if add {
+			change = sessioncleanup.TagChange{Add: []string{tag}}
+		}
+		s.had = append(s.had, s.Tags)
+		s.Tags = change.Apply(s.Tags)
+		if manager == nil || r.IntN(2) == 0 {
+			m.Tag(t, id, tag, add)
+		} else if _, err := manager.Tag(t.Context(), id, change); err != nil {
+			t.Fatalf("tag session %s %v: %v", id, change, err)
+		}
+	}
+}
+
+// settled is called when nothing runs: the tags that sessions had do not count any more.
+func (m *Model) settled() {
+	for _, s := range m.Sessions {
+		s.had = nil
+	}
+}
+
+// Agree compares what the store answers about each session by a policy with sessioncleanup.Cutoffs, and with the view, if there
+// is one: the status of each session, for the stored policy. Nobody may write meanwhile.
+func (m *Model) Agree(t *testing.T, store sessioncleanup.Store, p sessioncleanup.Policy, view func() map[string]string) {
+	t.Helper()
+	m.settled()
+	thresholds := p.Thresholds()
+	thresholds.Now = time.UnixMilli(int64(m.Now(t) * 1000)).UTC()
+	q := sessioncleanup.Query{Thresholds: thresholds, Limit: math.MaxInt32, CountUpTo: math.MaxInt32}
+	all, err := store.List(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts, err := store.Counts(t.Context(), sessioncleanup.CountsQuery{Thresholds: thresholds})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown map[string]string
+	if view != nil {
+		shown = view()
+	}
+	cut, later := counts.Cutoffs, p.CutoffsAt(time.UnixMilli(int64(m.Now(t)*1000)))
+	later.Untracked = cut.Untracked
+	want, by := map[sessioncleanup.Status]int{}, map[string]sessioncleanup.Session{}
+	for _, s := range all.Sessions {
+		by[s.ID] = s
+		if known := m.Sessions[s.ID]; known != nil && !slices.Equal(known.Tags, s.Tags) {
+			t.Errorf("session %s has the tags %q, want %q", s.ID, s.Tags, known.Tags)
+		}
+		status := cut.Status(s)
+		want[status]++
+		if got := shown[s.ID]; view != nil && got != string(status) && got != string(later.Status(s)) {
+			t.Errorf("with the rules %q, session %s is %s, and the view says %q: %+v", p.Rules, s.ID, status, got, s)
+		}
+	}
+	for _, status := range sessioncleanup.Statuses() {
+		q.Status = status
+		page, err := store.List(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := page.Sessions
+		for _, s := range got {
+			if is := cut.Status(by[s.ID]); is != status {
+				t.Errorf("with the rules %q, session %s is listed as %s, and is %s: %+v\n%+v", p.Rules, s.ID, status, is, s, cut)
+			}
+		}
+		if len(got) != want[status] || page.Total != len(got) {
+			t.Errorf("with the rules %q, %d sessions are listed as %s, and counted as %d: want %d", p.Rules, len(got), status, page.Total, want[status])
+		}
+	}
+	for _, figure := range []struct {
+		name      string
+		got, want int
+	}{
+		{"sessions", counts.Total, len(all.Sessions)},
+		{"due for deactivation", counts.DueForDeactivation, want[sessioncleanup.StatusToDeactivate]},
+		{"due for deletion", counts.DueForDeletion, want[sessioncleanup.StatusToDelete]},
+		{"protected", counts.Protected, want[sessioncleanup.StatusProtected]},
+	} {
+		if figure.got != figure.want {
+			t.Errorf("with the rules %q, the figures have %d %s, want %d", p.Rules, figure.got, figure.name, figure.want)
+		}
+	}
+}

@@ -1,0 +1,335 @@
+package mysql
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// The class of a session is those of its tags that have a rule: a number in sessioncleanup_classes, NULL for none. The sessions table has it in an
+// invisible column, so that runs find what is due of each class in a stretch of its own. The column follows the tags with notes: triggers
+// note sessions whose tags change, whoever changes them, and runs fold these in; the library's own changes write it at once. A
+// session without such a note has the right class, unless tags are still being walked because their rules are new. Until then, and for rules
+// that are not stored, questions look at the tags of every session. What writes always looks at the tags.
+
+// classColumn is no column of the application's.
+const classColumn = prefix + "class"
+
+// ruleTag is a tag that classes are about.
+type ruleTag struct {
+	leaving bool // its rule is gone
+	walked  bool // the sessions that have it have the right class
+}
+
+type ruleTags map[string]ruleTag
+
+// follow reports whether the classes say which of some tags sessions have.
+func (r ruleTags) follow(tags []string) bool {
+	return !slices.ContainsFunc(tags, func(tag string) bool {
+		known, ok := r[tag]
+		return !ok || known.leaving || !known.walked
+	})
+}
+
+func (c *conn) ruleTags(ctx context.Context) (ruleTags, error) {
+	all := ruleTags{}
+	err := c.query(ctx, statements["rule_tags"], nil, func(rows *sql.Rows) error {
+		var tag string
+		var of ruleTag
+		err := rows.Scan(&tag, &of.leaving, &of.walked)
+		all[tag] = of
+		return err
+	})
+	return all, err
+}
+
+// setRuleTags has classes follow exactly some tags, or these as well.
+func (c *conn) setRuleTags(ctx context.Context, tags []string, exactly bool) error {
+	for _, tag := range tags {
+		if _, err := c.exec(ctx, statements["add_rule_tag"], params{"tag": tag}); err != nil {
+			return err
+		}
+	}
+	if !exactly {
+		return nil
+	}
+	p := params{"ruled": list(tags), "none": len(tags) == 0}
+	_, err := c.exec(ctx, statements["drop_rule_tags"], p)
+	return err
+}
+
+// classes are the tags of each class.
+func (c *conn) classes(ctx context.Context) (map[int64][]string, error) {
+	all := map[int64][]string{}
+	err := c.query(ctx, statements["classes"], nil, func(rows *sql.Rows) error {
+		var class int64
+		var tags string
+		err := rows.Scan(&class, &tags)
+		all[class] = strings.Fields(tags)
+		return err
+	})
+	return all, err
+}
+
+// classOf is the class of some tags, NULL for none.
+func (c *conn) classOf(ctx context.Context, tags string) (class sql.NullInt64, err error) {
+	if tags == "" {
+		return class, nil
+	}
+	digest := sha256.Sum256([]byte(tags))
+	p := params{"tags": tags, "digest": digest[:]}
+	err = c.row(ctx, statements["class_of"], p, &class)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return class, err
+	}
+	if _, err = c.exec(ctx, statements["add_class_of"], p); err != nil {
+		return class, err
+	}
+	return class, c.row(ctx, statements["class_of"], p, &class)
+}
+
+// taggedAtOnce is how many sessions are classed in one transaction.
+const taggedAtOnce = 1000
+
+// classFor is for how long a batch classes sessions at most, in several transactions.
+const classFor = 20 * time.Millisecond
+
+// classify has the classes of sessions follow their tags and the rules of the run: some of them, with the lease of the batch. It returns how many steps
+// that took, and whether there is more to do.
+func (s *Store) classify(ctx context.Context, b sessioncleanup.Batch) (steps int, more bool, err error) {
+	for started := time.Now(); ; {
+		if more, err = s.classSome(ctx, b); err != nil || !more {
+			return steps, more, err
+		}
+		if steps++; time.Since(started) > classFor {
+			return steps, true, nil
+		}
+	}
+}
+
+// classSome is one step of that, in one transaction.
+func (s *Store) classSome(ctx context.Context, b sessioncleanup.Batch) (more bool, err error) {
+	err = s.writingSessions(ctx, func(c *conn) error {
+		known, err := c.ruleTags(ctx)
+		if err != nil {
+			return err
+		}
+		tags := tagsOfRules(b.Cutoffs)
+		if slices.ContainsFunc(tags, func(tag string) bool { of, ok := known[tag]; return !ok || of.leaving }) {
+			if err := c.guard(ctx, b.Lease); err != nil {
+				return err
+			}
+			if err := c.setRuleTags(ctx, tags, false); err != nil {
+				return err
+			}
+		}
+		more, err = c.classTagged(ctx, b.Lease)
+		return err
+	})
+	return more, err
+}
+
+// followTags classes all sessions whose tags or rules changed.
+func (s *Store) followTags(ctx context.Context) error {
+	for more := true; more; {
+		err := s.writingSessions(ctx, func(c *conn) (err error) {
+			more, err = c.classTagged(ctx, sessioncleanup.Lease{})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// classTagged classes some sessions: those whose tags changed, or else some of those with a tag whose rule is new or gone.
+func (c *conn) classTagged(ctx context.Context, lease sessioncleanup.Lease) (more bool, err error) {
+	notes := map[string][]any{}
+	var order []string
+	err = c.query(ctx, c.sql("find_retagged", nil), params{"limit": taggedAtOnce}, func(rows *sql.Rows) error {
+		var note uint64
+		var session string
+		err := rows.Scan(&note, &session)
+		if notes[session] == nil {
+			order = append(order, session)
+		}
+		notes[session] = append(notes[session], note)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	if len(order) == 0 {
+		return c.walkTagged(ctx, lease)
+	}
+	if err := c.guard(ctx, lease); err != nil {
+		return false, err
+	}
+	locked, err := c.class(ctx, c.adopted.ID.list(order))
+	if err != nil {
+		return false, err
+	}
+	var done []any
+	for _, id := range order {
+		if !slices.Contains(locked, id) {
+			done = append(done, notes[id]...)
+		}
+	}
+	if len(done) == 0 { // all are locked: the next run will see
+		return c.walkTagged(ctx, lease)
+	}
+	_, err = c.exec(ctx, statements["forget_retagged"], params{"notes": done})
+	return true, err
+}
+
+// walkTagged classes some sessions with a tag whose rule is new or gone. Those that are locked are noted.
+func (c *conn) walkTagged(ctx context.Context, lease sessioncleanup.Lease) (more bool, err error) {
+	var tag string
+	var leaving bool
+	var after sql.NullString
+	err = c.row(ctx, statements["next_rule_tag"], nil, &tag, &leaving, &after)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err == nil {
+		err = c.guard(ctx, lease)
+	}
+	if err != nil {
+		return false, err
+	}
+	names, p := sqlfile.Names{"behind": "TRUE"}, params{"tag": tag, "limit": taggedAtOnce}
+	if after.Valid {
+		p["after"], _ = c.adopted.ID.bind(after.String)
+		names["behind"] = statements["behind_tagged"]
+	}
+	var ids []string
+	err = c.query(ctx, c.sql("next_tagged", names), p, func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	locked, err := c.class(ctx, c.adopted.ID.list(ids))
+	if err != nil {
+		return false, err
+	}
+	for _, id := range c.adopted.ID.list(locked) {
+		if _, err := c.exec(ctx, statements["note_retagged"], params{"id": id}); err != nil {
+			return false, err
+		}
+	}
+	switch {
+	case len(ids) == taggedAtOnce:
+		_, err = c.exec(ctx, statements["walked_up_to"], params{"tag": tag, "after": []byte(ids[len(ids)-1])})
+	case leaving:
+		_, err = c.exec(ctx, statements["forget_rule_tag"], params{"tag": tag})
+	default:
+		_, err = c.exec(ctx, statements["walked"], params{"tag": tag})
+	}
+	return true, err
+}
+
+// class writes the class of some sessions, and returns those that others have locked. Where a constraint or a trigger of the application refuses
+// it, it stays as it is.
+func (c *conn) class(ctx context.Context, ids []any) (locked []string, err error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	there := map[string]bool{}
+	read := func(ids []any, found func(id, tags string, class sql.NullInt64) error) error {
+		return c.query(ctx, c.sql("tags_and_class", nil), params{"ids": ids}, func(rows *sql.Rows) error {
+			var id string
+			var tags sql.NullString
+			var class sql.NullInt64
+			if err := rows.Scan(&id, &tags, &class); err != nil {
+				return err
+			}
+			return found(id, tags.String, class)
+		})
+	}
+	err = read(ids, func(id, _ string, _ sql.NullInt64) error {
+		there[id] = true
+		return nil
+	})
+	if err != nil || len(there) == 0 {
+		return nil, err
+	}
+	free, err := c.lock(ctx, ids, false)
+	if err != nil {
+		return nil, err
+	}
+	type seen struct {
+		id    string
+		class sql.NullInt64
+	}
+	byTags := map[string][]seen{}
+	if len(free) > 0 {
+		err = read(free, func(id, tags string, class sql.NullInt64) error {
+			delete(there, id)
+			byTags[tags] = append(byTags[tags], seen{id, class})
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	for tags, sessions := range byTags {
+		class, err := c.classOf(ctx, tags)
+		if err != nil {
+			return nil, err
+		}
+		var other []string
+		for _, s := range sessions {
+			if s.class != class {
+				other = append(other, s.id)
+			}
+		}
+		if err := c.writeClass(ctx, c.adopted.ID.list(other), class); err != nil {
+			return nil, err
+		}
+	}
+	for id := range there {
+		locked = append(locked, id)
+	}
+	return locked, nil
+}
+
+// writeClass writes the class of sessions that are locked.
+func (c *conn) writeClass(ctx context.Context, ids []any, class sql.NullInt64) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := c.exec(ctx, c.sql("write_class", nil), params{"chosen": chosen(ids), "class": class})
+	if !refused(err) || len(ids) == 1 {
+		if refused(err) {
+			return nil
+		}
+		return err
+	}
+	for _, id := range ids {
+		if err := c.writeClass(ctx, []any{id}, class); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// followRules has classes follow the rules of the policy that Migrate stored.
+func (s *Store) followRules(ctx context.Context, p sessioncleanup.Policy) error {
+	err := s.writing(ctx, func(c *conn) error { return c.setRuleTags(ctx, p.RuleTags(), true) })
+	if err != nil {
+		return err
+	}
+	return s.followTags(ctx)
+}

@@ -1,0 +1,44 @@
+package mysql
+
+import (
+	"context"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+var _ sessioncleanup.PolicySetter = (*Store)(nil)
+
+// SetPolicy changes some values of the stored policy. The views, which have them in their definitions, are replaced before.
+func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
+	if err := change.Validate(); err != nil {
+		return sessioncleanup.Policy{}, err
+	}
+	set, err := s.settings(ctx) // an ErrNotInstalled, before there is a lease
+	if err != nil {
+		return sessioncleanup.Policy{}, err
+	}
+	defer s.forgetLayout()
+	err = s.migrating(ctx, func(ctx context.Context, m *migration) (err error) {
+		if set, err = readSettings(ctx, m.conn); err != nil {
+			return err
+		}
+		set.policy = change.Or(set.policy)
+		if set.adopted.View {
+			catalog, err := readCatalog(ctx, m.conn)
+			if err == nil {
+				err = s.createViews(ctx, m.conn, catalog, &set)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return m.storingWith(ctx, set, &e)
+	})
+	if err == nil && change.Rules != "" {
+		err = s.followRules(ctx, set.policy)
+	}
+	if err != nil {
+		return sessioncleanup.Policy{}, err
+	}
+	return set.policy, nil
+}

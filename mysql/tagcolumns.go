@@ -1,0 +1,187 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+)
+
+// The tags of Schema.TagColumns are rows of the table of tags like the others. Triggers have them follow the columns, in the application's own
+// statement; Migrate makes those of rows that were there before. Runs refuse to work without the triggers, and before Migrate is done.
+
+const (
+	columnInserted = prefix + "column_inserted"
+	columnUpdated  = prefix + "column_updated"
+)
+
+var errUntagged = fmt.Errorf("%w: the tags of schema.tag_columns do not follow their columns, as Migrate is not done, or the triggers %s and %s are gone: call Migrate",
+	sessioncleanup.ErrNotInstalled, columnInserted, columnUpdated)
+
+// columnTags are the expressions for the tags of a row; empty for none. column qualifies a column of the row.
+func (l *layout) columnTags(column func(string) string) (all []string) {
+	for i, prefix := range l.schema.TagPrefixes() {
+		all = append(all, filled("column_tag", sqlfile.Names{
+			"prefix": "'" + prefix + "'", "longest_value": fmt.Sprint(sessioncleanup.MaxTag - len(prefix)), "tag_column": column(l.schema.TagColumns[i]),
+		}))
+	}
+	return all
+}
+
+// prefixed is the condition for a tag to be of one of some columns.
+func prefixed(prefixes []string) string {
+	var all []string
+	for _, prefix := range prefixes {
+		all = append(all, filled("has_prefix", sqlfile.Names{"prefix": "'" + prefix + "'", "after_prefix": "'" + strings.TrimSuffix(prefix, ":") + ";'"}))
+	}
+	return "(" + strings.Join(all, " OR ") + ")"
+}
+
+// columnNames fill in the triggers that have the tags follow the columns.
+func (l *layout) columnNames(side func(string) func(string) string) sqlfile.Names {
+	id := sqlfile.Column(l.schema.ID)
+	changed := []string{fmt.Sprintf("NOT (NEW.%[1]s <=> OLD.%[1]s)", id)}
+	for _, name := range l.schema.TagColumns {
+		changed = append(changed, filled("column_changed", sqlfile.Names{"tag_column": sqlfile.Column(name)}))
+	}
+	var follow []string
+	for _, tag := range l.columnTags(side("NEW")) {
+		follow = append(follow, filled("follow_column", sqlfile.Names{"row_tag": tag, "id_column": id}))
+	}
+	return sqlfile.Names{
+		"id_column": id, "of_columns": prefixed(l.schema.TagPrefixes()), "columns_changed": strings.Join(changed, " OR "), "follow_columns": strings.Join(follow, "\n  "),
+	}
+}
+
+// checkTagColumns refuses columns that a foreign key changes: that runs no trigger.
+func (c *catalog) checkTagColumns(s sessioncleanup.Schema) error {
+	var errs []error
+	for i, name := range s.TagColumns {
+		for _, k := range c.tables[s.Table].keys {
+			changes := k.onDelete == "SET NULL" || k.onUpdate == "SET NULL" || k.onUpdate == "CASCADE"
+			if changes && slices.ContainsFunc(k.columns, func(column string) bool { return strings.EqualFold(column, name) }) {
+				errs = append(errs, invalid.Errorf("schema.tag_columns[%d] is %q: the foreign key %s changes that column without running triggers, ON DELETE %s, ON UPDATE %s; want RESTRICT there, or another column",
+					i, name, k.name, k.onDelete, k.onUpdate))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// planTags decides whether Migrate has to go through the tags of columns.
+func (c *catalog) planTags(set *settings) {
+	all := slices.Concat(set.adopted.TagColumns, set.schema.TagColumns)
+	slices.Sort(all)
+	all = slices.Compact(all)
+	if len(all) == 0 {
+		set.adopted.TagColumns, set.adopted.Tagged = nil, false
+		return
+	}
+	followed := !slices.ContainsFunc([]string{columnInserted, columnUpdated}, func(name string) bool { _, there := c.triggers[name]; return !there })
+	set.adopted.Tagged = set.adopted.Tagged && followed && slices.Equal(all, set.adopted.TagColumns) && slices.Equal(all, slices.Sorted(slices.Values(set.schema.TagColumns)))
+	set.adopted.TagColumns = all
+}
+
+// tagColumns has the tags of columns be what the rows say, for those of before the triggers, and removes those of columns that have none any
+// more, in short transactions. Triggers note each session whose tags change.
+func (s *Store) tagColumns(ctx context.Context, set *settings) error {
+	if set.adopted.Tagged || len(set.adopted.TagColumns) == 0 {
+		return nil
+	}
+	l := newLayout(*set)
+	if len(set.schema.TagColumns) > 0 {
+		if err := s.tagRows(ctx, l); err != nil {
+			return err
+		}
+	}
+	kept := set.schema.TagPrefixes()
+	gone := slices.DeleteFunc(sessioncleanup.Schema{TagColumns: set.adopted.TagColumns}.TagPrefixes(), func(prefix string) bool { return slices.Contains(kept, prefix) })
+	for left := len(gone) > 0; left; {
+		err := s.retagging(ctx, func(c *conn) error {
+			n, err := c.exec(ctx, filled("forget_column_tags", sqlfile.Names{"of_columns": prefixed(gone)}), params{"limit": backfillMost})
+			left = n > 0
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	set.adopted.TagColumns, set.adopted.Tagged = slices.Sorted(slices.Values(set.schema.TagColumns)), true
+	return nil
+}
+
+// tagRows tags the sessions by their columns, some at a time.
+func (s *Store) tagRows(ctx context.Context, l *layout) error {
+	tags := l.columnTags(func(name string) string { return "t." + sqlfile.Column(name) })
+	names := sqlfile.Names{"behind": "TRUE", "of_columns": prefixed(l.schema.TagPrefixes()), "row_tags": strings.Join(tags, ", ")}
+	for p := (params{"limit": backfillFirst}); ; {
+		var value any
+		err := s.reading(ctx, func(c *conn) error {
+			var n int
+			return c.row(ctx, l.sql("last_of_backfill", names), p, &value, &n)
+		})
+		if err != nil || value == nil {
+			return err
+		}
+		p["last"] = l.adopted.ID.scanned(value)
+		err = s.retagging(ctx, func(c *conn) error {
+			var locked int
+			if err := c.row(ctx, l.sql("lock_tagged", names), p, &locked); err != nil {
+				return err
+			}
+			if _, err := c.exec(ctx, l.sql("untag_rows", names), p); err != nil {
+				return err
+			}
+			for _, names["row_tag"] = range tags {
+				if _, err := c.exec(ctx, l.sql("tag_rows", names), p); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		p["from"], names["behind"] = p["last"], l.sql("behind_last", nil)
+	}
+}
+
+// retagging is writing, in which triggers note the sessions whose tags change. It is tried again while others have rows locked.
+func (s *Store) retagging(ctx context.Context, do func(c *conn) error) error {
+	for try := 1; ; try++ {
+		err := s.writing(ctx, func(c *conn) error {
+			if _, err := c.exec(ctx, statements["have_tags_noted"], nil); err != nil {
+				return err
+			}
+			err := do(c)
+			_, again := c.exec(ctx, statements["have_no_tags_noted"], nil)
+			return errors.Join(err, again)
+		})
+		if err == nil || !errors.Is(err, sessioncleanup.ErrUnavailable) || try == backfillRetries {
+			return err
+		}
+	}
+}
+
+// followed is an error unless the tags of columns follow them.
+func (s *Store) followed(ctx context.Context) error {
+	return s.readingSessions(ctx, func(c *conn) error {
+		if len(c.schema.TagColumns) == 0 {
+			return nil
+		}
+		var n int
+		p := params{"table": c.schema.Table, "names": list([]string{c.naming.sql(columnInserted), c.naming.sql(columnUpdated)})}
+		if err := c.row(ctx, statements["count_column_triggers"], p, &n); err != nil {
+			return err
+		}
+		if !c.adopted.Tagged || n < 2 {
+			return errUntagged
+		}
+		return nil
+	})
+}

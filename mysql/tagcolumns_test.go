@@ -1,0 +1,118 @@
+package mysql_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/mysqltest"
+	"github.com/sessioncleanup/sessioncleanup/mysql"
+)
+
+const planTables = `CREATE TABLE sessions (id INT PRIMARY KEY, plan VARCHAR(80) CHARACTER SET utf8mb4, kind ENUM ('Gold', 'not free') NULL, number DECIMAL(5,2), data VARCHAR(20),
+	tier VARCHAR(4) AS (LEFT(data, 4)) STORED, active BOOLEAN NOT NULL DEFAULT TRUE, updated_at DATETIME)`
+
+func tagsBy(columns ...string) mysql.Config {
+	return mysql.Config{Schema: sessioncleanup.Schema{TagColumns: columns}}
+}
+
+// tagsIn lists the tags of the sessions that there are.
+func tagsIn(t testing.TB, d mysqltest.Database) string {
+	t.Helper()
+	return value[string](t, d, "SELECT COALESCE(GROUP_CONCAT(s.id, ' ', g.tag ORDER BY s.id, g.tag SEPARATOR ', '), '') FROM sessioncleanup_tags AS g JOIN sessions AS s ON s.id = g.session_id AND s.sessioncleanup_since = g.since")
+}
+
+func TestTheTagsOfColumnsFollowEveryStatementOfTheApplication(t *testing.T) {
+	t.Parallel()
+	d := mysqltest.New(t)
+	execute(t, d.DB, planTables)
+	if err := open(t, d, tagsBy("plan", "kind", "number", "tier")).Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ statement, want string }{
+		{"INSERT INTO sessions (id, plan, kind, number, data) VALUES (1, 'free', 'Gold', 2.5, 'goldrush'), (2, 'a b', 'not free', NULL, NULL)", "1 kind:gold, 1 number:2.50, 1 plan:free, 1 tier:gold"},
+		{"UPDATE sessions SET data = 'silver', plan = 'Free' WHERE id = 1", "1 kind:gold, 1 number:2.50, 1 plan:free, 1 tier:silv"},
+		{"UPDATE sessions SET plan = 'free ' WHERE id = 1", "1 kind:gold, 1 number:2.50, 1 tier:silv"}, // equal to the column's collation, and no tag
+		{"UPDATE sessions SET plan = 'free\n' WHERE id = 1", "1 kind:gold, 1 number:2.50, 1 tier:silv"},
+		{"UPDATE sessions SET plan = CONVERT(X'E284AA' USING utf8mb4) WHERE id = 1", "1 kind:gold, 1 number:2.50, 1 tier:silv"}, // whose small letter is k
+		{"REPLACE INTO sessions (id, plan) VALUES (1, 'again')", "1 plan:again"},
+		{"INSERT INTO sessions (id, plan) VALUES (1, 'more') ON DUPLICATE KEY UPDATE plan = VALUES(plan)", "1 plan:more"},
+		{"UPDATE sessions SET id = 7 WHERE id = 1", "7 plan:more"},
+		{"INSERT INTO sessioncleanup_tags (session_id, tag) VALUES (7, 'own'), (7, 'plan:wrong')", "7 own, 7 plan:more, 7 plan:wrong"},
+		{"UPDATE sessions SET plan = 'less' WHERE id = 7", "7 own, 7 plan:less"},
+		{"UPDATE sessions SET plan = NULL", "7 own"},
+	} {
+		execute(t, d.DB, c.statement)
+		if got := tagsIn(t, d); got != c.want {
+			t.Errorf("after %s:\n got %s\nwant %s", c.statement, got, c.want)
+		}
+	}
+}
+
+func TestMigrateTagsTheRowsThatThereWereBeforeAndRemovesTheTagsOfColumnsThatHaveNone(t *testing.T) {
+	t.Parallel()
+	d := mysqltest.New(t)
+	execute(t, d.DB, planTables)
+	execute(t, d.DB, "INSERT INTO sessions (id, plan, number) SELECT seq, CASE MOD(seq, 3) WHEN 0 THEN 'Free' WHEN 1 THEN 'gold' END, MOD(seq, 2) FROM seq_1_to_2500")
+	migrated := func(columns []string, want string) {
+		t.Helper()
+		store := open(t, d, tagsBy(columns...))
+		for range 2 {
+			if err := store.Migrate(t.Context(), sessioncleanup.Policy{Rules: "plan:free: delete=never"}); err != nil {
+				t.Fatal(err)
+			}
+			if got := value[string](t, d, "SELECT COALESCE(GROUP_CONCAT(tag, '=', n ORDER BY tag SEPARATOR ' '), '') FROM (SELECT tag, COUNT(*) AS n FROM sessioncleanup_tags GROUP BY tag) AS t"); got != want {
+				t.Errorf("with the columns %q there are the tags %s, want %s", columns, got, want)
+			}
+		}
+		runDeletions(t, store)
+	}
+	migrated(nil, "")
+	execute(t, d.DB, "INSERT INTO sessioncleanup_tags (session_id, tag) SELECT id, t.tag FROM sessions, (SELECT 'plan:gold' AS tag UNION SELECT 'other') AS t")
+	migrated([]string{"plan"}, "other=2500 plan:free=833 plan:gold=834")
+	migrated([]string{"number", "plan"}, "number:0.00=1250 number:1.00=1250 other=2500 plan:free=833 plan:gold=834")
+	migrated([]string{"number"}, "number:0.00=1250 number:1.00=1250 other=2500")
+	migrated([]string{}, "other=2500")
+	if err := open(t, d, mysql.Config{}).Uninstall(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestARunRefusesToWorkWithoutTheTriggersThatFollowTheColumnsUntilMigrateTagsAgain(t *testing.T) {
+	t.Parallel()
+	d := mysqltest.New(t)
+	execute(t, d.DB, planTables)
+	store := open(t, d, tagsBy("plan"))
+	if err := store.Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, d.DB, "INSERT INTO sessions (id, plan) VALUES (1, 'free'); DROP TRIGGER sessioncleanup_column_updated; UPDATE sessions SET plan = 'gold'")
+	now, err := store.Now(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = store.Sweep(t.Context(), sessioncleanup.Batch{Action: sessioncleanup.ActionDeleted, Limit: 100, Cutoffs: sessioncleanup.Policy{}.CutoffsAt(now)})
+	if !errors.Is(err, sessioncleanup.ErrNotInstalled) || !strings.Contains(err.Error(), "column_updated") {
+		t.Errorf("a run: %v, want an ErrNotInstalled that names the trigger", err)
+	}
+	if err := store.Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
+		t.Fatal(err)
+	}
+	runDeletions(t, store)
+	if got := tagsIn(t, d); got != "1 plan:gold" {
+		t.Errorf("after Migrate there are the tags %s", got)
+	}
+}
+
+func TestAColumnThatAForeignKeyChangesIsNoTag(t *testing.T) {
+	t.Parallel()
+	for rule, refused := range map[string]bool{"ON UPDATE CASCADE": true, "ON DELETE SET NULL": true, "ON DELETE CASCADE": false, "": false} {
+		d := mysqltest.New(t)
+		execute(t, d.DB, "CREATE TABLE plans (name VARCHAR(20) PRIMARY KEY); CREATE TABLE sessions (id INT PRIMARY KEY, plan VARCHAR(20), active BOOLEAN, updated_at DATETIME, FOREIGN KEY (plan) REFERENCES plans (name) "+rule+")")
+		err := open(t, d, tagsBy("plan")).Migrate(t.Context(), sessioncleanup.Policy{})
+		if errors.Is(err, sessioncleanup.ErrInvalid) != refused || (err != nil) != refused || refused && !strings.Contains(err.Error(), "schema.tag_columns[0]") {
+			t.Errorf("with %q Migrate returns %v", rule, err)
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package sessioncleanup
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+// MaxTagColumns is how many columns Schema.TagColumns names at most.
+const MaxTagColumns = 5
+
+// ColumnTag is the tag of a session that has a value, as a text, in a column of Schema.TagColumns: the column's name, a
+// colon and the value, with small letters for A to Z. It is empty where that is no tag, because the value is empty, has
+// other characters than tags have, or is too long: such a session has no tag of this column.
+func ColumnTag(column, value string) string {
+	tag := tagPrefix(column) + asciiLower(value)
+	if value == "" || !isTag(tag) {
+		return ""
+	}
+	return tag
+}
+
+// tagPrefix is how all tags of a column begin.
+func tagPrefix(column string) string { return asciiLower(column) + ":" }
+
+func asciiLower(text string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, text)
+}
+
+// TagPrefixes are how the tags of TagColumns begin, in the order of the columns: "plan:" for the column plan.
+func (s Schema) TagPrefixes() (all []string) {
+	for _, column := range s.TagColumns {
+		all = append(all, tagPrefix(column))
+	}
+	return all
+}
+
+// CheckTags reports the first tag that a change adds or removes although it follows a column, as an ErrInvalid.
+func (s Schema) CheckTags(c TagChange) error {
+	for _, column := range s.TagColumns {
+		for _, tag := range slices.Concat(c.Add, c.Remove) {
+			if strings.HasPrefix(tag, tagPrefix(column)) {
+				return invalid.Errorf("tag %q follows the column %q of %s: change the column instead", tag, column, s.Table)
+			}
+		}
+	}
+	return nil
+}
+
+// validTagColumns checks TagColumns.
+func (s Schema) validTagColumns() error {
+	if len(s.TagColumns) > MaxTagColumns {
+		return invalid.Errorf("schema.tag_columns has %d columns: want at most %d", len(s.TagColumns), MaxTagColumns)
+	}
+	for i, column := range s.TagColumns {
+		prefix := tagPrefix(column)
+		if err := validIdentifier("schema.tag_columns", column); err != nil {
+			return err
+		}
+		if !isTag(prefix) || strings.Contains(asciiLower(column), ":") {
+			return invalid.Errorf("schema.tag_columns has %q: want a column whose name a tag can begin with, at most %d letters a to z, digits and - _ .", column, MaxTag-1)
+		}
+		if slices.Contains(s.TagPrefixes()[:i], prefix) {
+			return invalid.Errorf("schema.tag_columns has %q twice: want each column once", column)
+		}
+	}
+	return nil
+}

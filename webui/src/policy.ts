@@ -129,9 +129,9 @@ export class PolicyView extends View {
   /** conflict says what somebody else changed while the values were edited. */
   private conflict() {
     const all = Object.entries(this.others);
-    return html`<div role="alert" id="others">${!all.length ? nothing : html`<strong>${this.t("policyOthers")}</strong>
-      <ul>${all.map(([k, before]) => html`<li>${this.t("policyOther", { setting: this.t(words[k]), before, now: this.typed(k) })}</li>`)}</ul>
-      <p class="muted">${this.t("policyOthersHint")}</p>`}</div>`;
+    return html`<div role="alert" id="others">${!all.length ? nothing : html`<div class="result"><strong>${this.t("policyOthers")}</strong>
+      <ul class="list">${all.map(([k, before]) => html`<li>${this.t("policyOther", { setting: this.t(words[k]), before, now: this.typed(k) })}</li>`)}</ul>
+      <p class="muted">${this.t("policyOthersHint")}</p></div>`}</div>`;
   }
 
   private field(s: Setting) {

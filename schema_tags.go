@@ -1,6 +1,7 @@
 package sessioncleanup
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -41,12 +42,23 @@ func (s Schema) TagPrefixes() (all []string) {
 	return all
 }
 
-// CheckTags reports the first tag that a change adds or removes although it follows a column, as an ErrInvalid.
+// ColumnTagError says that a tag follows a column of Schema.TagColumns, so that nobody else sets it. It is an ErrInvalid.
+type ColumnTagError struct{ Tag, Column string }
+
+// Error names both.
+func (e *ColumnTagError) Error() string {
+	return fmt.Sprintf("tag %q follows the column %q: change the column instead", e.Tag, e.Column)
+}
+
+// Is reports that it is an ErrInvalid.
+func (*ColumnTagError) Is(target error) bool { return target == ErrInvalid }
+
+// CheckTags reports the first tag that a change adds or removes although it follows a column, as a ColumnTagError.
 func (s Schema) CheckTags(c TagChange) error {
 	for _, column := range s.TagColumns {
 		for _, tag := range slices.Concat(c.Add, c.Remove) {
 			if strings.HasPrefix(tag, tagPrefix(column)) {
-				return invalid.Errorf("tag %q follows the column %q of %s: change the column instead", tag, column, s.Table)
+				return &ColumnTagError{Tag: tag, Column: column}
 			}
 		}
 	}

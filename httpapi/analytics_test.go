@@ -2,7 +2,9 @@ package httpapi_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,4 +124,24 @@ func TestAnalyticsOfTheSessionsWithATag(t *testing.T) {
 			t.Errorf("wrong tags: %d %s", rec.Code, rec.Body)
 		}
 	})
+}
+
+func TestATagThatFollowsAColumnIsRefusedWithItsName(t *testing.T) {
+	t.Parallel()
+	db := memory.New(memory.Config{TagColumns: []string{"plan"}})
+	if err := errors.Join(db.Put(sessioncleanup.Session{ID: "1", Active: true}), db.SetColumn("1", "plan", "gold")); err != nil {
+		t.Fatal(err)
+	}
+	h := newHandler(t, db, httpapi.Options{})
+	for _, c := range []struct{ path, body string }{
+		{"/1/tags", `{"add":["plan:silver"]}`}, {"/1/tags", `{"remove":["plan:gold"]}`},
+	} {
+		rec := get(t.Context(), h, http.MethodPatch, c.path, c.body)
+		if rec.Code != http.StatusBadRequest || !strings.Contains(rec.Body.String(), "plan:") {
+			t.Errorf("PATCH %s with %s: %d %s, want 400 that names the tag", c.path, c.body, rec.Code, rec.Body)
+		}
+	}
+	if rec := get(t.Context(), h, http.MethodPost, "/bulk", `{"action":"tag","add":["plan:silver"],"ids":["1"]}`); rec.Code != http.StatusBadRequest || !strings.Contains(rec.Body.String(), "plan:silver") {
+		t.Errorf("POST /bulk: %d %s, want 400 that names the tag", rec.Code, rec.Body)
+	}
 }

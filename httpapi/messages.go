@@ -178,6 +178,7 @@ var (
 	msgTagFilter     = text{"%s is %.100q: want tags such as \"vip\", \"vip|gold -test\".", "%s vaut %.100q : attendu des étiquettes comme « vip » ou « vip|gold -test »."}
 	msgAddedToo      = text{"%s has a tag that is to be added.", "%s contient une étiquette à ajouter."}
 	msgManyTags      = text{"%s: the session would have more than %d tags.", "%s : la session aurait plus de %d étiquettes."}
+	msgColumnTag     = text{"%s: the tag %.60q follows the column %.60q: change the column instead.", "%s : l'étiquette %.60q suit la colonne %.60q : changez plutôt la colonne."}
 	msgNoTags        = text{"There are no tags here.", "Il n'y a pas d'étiquettes ici."}
 	msgRecent        = text{"%s is %.100s: want a time within the last hour.", "%s vaut %.100s : attendu une date de moins d'une heure."}
 	msgNoRun         = text{"There is no such run in the log, or it deactivated nothing.", "Ce nettoyage n'est pas dans le journal, ou n'a rien désactivé."}

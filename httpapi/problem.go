@@ -139,6 +139,10 @@ func (c *call) faultOf(err error) *fault {
 	if p, ok := errors.AsType[*sessioncleanup.PausedError](err); ok {
 		return &fault{problem: paused, args: []any{p.Until.Format(time.RFC3339), p.By, p.Reason}, extra: extra{Pause: &p.Pause}}
 	}
+	if tag, ok := errors.AsType[*sessioncleanup.ColumnTagError](err); ok {
+		const field = "tags"
+		return &fault{problem: invalidRequest, field: field, detail: msgColumnTag, args: []any{field, tag.Tag, tag.Column}}
+	}
 	if f := c.archiveFault(err); f != nil {
 		return f
 	}

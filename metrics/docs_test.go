@@ -28,7 +28,7 @@ func TestEachMetricIsDocumented(t *testing.T) {
 			documented = append(documented, strings.Trim(name, "`")+" "+m[2])
 		}
 	}
-	exported = append(exported, "schedule_start_timestamp_seconds gauge")                                                  // of a scheduler, which the golden file has none of
+	exported = append(exported, "schedule_start_timestamp_seconds gauge")     // of a scheduler, which the golden file has none of
 	for _, name := range []string{"sessions_tagged", "sessions_tagged_due"} { // of a policy with rules
 		exported = append(exported, name+" gauge")
 	}

@@ -98,8 +98,8 @@ func (c *conn) classOf(ctx context.Context, tags string) (class sql.NullInt64, e
 // taggedAtOnce is how many sessions are classed in one transaction.
 const taggedAtOnce = 1000
 
-// classFor is for how long a batch classes sessions at most, in several transactions.
-const classFor = 20 * time.Millisecond
+// classFor is for how long a batch classes sessions at most, in transactions of a moment each.
+const classFor = time.Second
 
 // classify has the classes of sessions follow their tags and the rules of the run: some of them, with the lease of the batch. It returns how many steps
 // that took, and whether there is more to do.

@@ -75,7 +75,7 @@ func TestARunInWhichNothingIsDueReadsHardlyAnySessions(t *testing.T) {
 				fill += fmt.Sprintf("INSERT INTO sessioncleanup_tags (session_id, tag) SELECT id, IF(id %% 2, 'vip', 'long') FROM sessions WHERE id > %d; ", n)
 			}
 			execute(t, d.DB, fill+"SET @sessioncleanup_own = NULL")
-			execute(t, d.DB, "INSERT INTO sessioncleanup_retagged (session) SELECT session_id FROM sessioncleanup_tags; ANALYZE TABLE sessions")
+			execute(t, d.DB, "ANALYZE TABLE sessions")
 			if r := ruledRun(t, store, rules); r.Deleted()+r.Deactivated() != 0 {
 				t.Fatalf("the run did %+v, want nothing", r.Phases)
 			}

@@ -151,14 +151,14 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	if installed && out.want.schema.Table != have.schema.Table {
 		return plan{}, invalid.Errorf("schema.table is %q, but %q was adopted: call Uninstall first", out.want.schema.Table, have.schema.Table)
 	}
-	a.View, a.IdleRules = a.View || s.options.View, a.IdleRules || s.options.Untracked
+	a.View, a.IdleRules = s.options.View || a.View && catalog.hasViews(), a.IdleRules || s.options.Untracked
 	if err := catalog.viewsAreFree(*a, have.adopted); err != nil {
 		return plan{}, err
 	}
 	out.create = catalog.tables[out.want.schema.Table] == nil && same(out.want.schema, sessioncleanup.OwnSchema())
 	if !out.create {
 		out.missing, err = catalog.check(out.want.schema)
-		if err = errors.Join(err, catalog.checkTagColumns(out.want.schema)); err != nil {
+		if err := errors.Join(err, catalog.checkTagColumns(out.want.schema)); err != nil {
 			return plan{}, err
 		}
 	}

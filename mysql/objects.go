@@ -38,10 +38,26 @@ const longestName = 64 - 21
 func named(parts ...string) string {
 	name := prefix + strings.Join(parts, "_")
 	if len(name) > longestName {
-		hash := fnv.New64a()
-		_, _ = hash.Write([]byte(name))
-		name = prefix + hex.EncodeToString(hash.Sum(nil))
+		name = hashed(name)
 	}
+	return name
+}
+
+func hashed(text string) string {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(text))
+	return prefix + hex.EncodeToString(hash.Sum(nil))
+}
+
+// namer names things differently where their parts are the same once they are joined: a_b and c, a and b_c.
+type namer map[string]bool
+
+func (n namer) named(parts ...string) string {
+	name := named(parts...)
+	if n[name] {
+		name = hashed(strings.Join(parts, "\x00"))
+	}
+	n[name] = true
 	return name
 }
 
@@ -78,13 +94,18 @@ func (l *layout) triggers() []object {
 	add("tagged", prefix+"tag_added", sqlfile.Names{"event": "INSERT"})
 	add("tagged", prefix+"tag_changed", sqlfile.Names{"event": "UPDATE"})
 	for event, rows := range map[string]string{"INSERT": "NEW.session_id", "UPDATE": "NEW.session_id), (OLD.session_id", "DELETE": "OLD.session_id"} {
-		add("retagged", prefix+"retagged_by_"+strings.ToLower(event), sqlfile.Names{"event": event, "retagged": rows})
+		noted := "TRUE"
+		if event == "DELETE" {
+			noted = "@sessioncleanup_library IS NULL"
+		}
+		add("retagged", prefix+"retagged_by_"+strings.ToLower(event), sqlfile.Names{"event": event, "retagged": rows, "noted": noted})
 	}
 	if len(s.TagColumns) > 0 {
 		more := l.columnNames(side)
 		add("column_inserted", columnInserted, more)
 		add("column_updated", columnUpdated, more)
 	}
+	named := namer{}.named
 	for _, source := range s.Sources {
 		more := sqlfile.Names{"source": sqlfile.Column(source.Table), "source_session": sqlfile.Column(source.Session)}
 		add("activity_inserted", named(source.Table, source.Session, "inserted"), more)
@@ -110,6 +131,7 @@ func (l *layout) indexes(c *catalog) []object {
 	for _, due := range []struct{ name, column string }{{"due_idle", s.LastActivity}, {"due_expired", s.ExpiresAt}, {"due_gone", s.DeactivatedAt}} {
 		add(s.Table, prefix+due.name, append(slices.Clip(first), due.column)...)
 	}
+	named := namer{}.named
 	helper := func(table, column string) {
 		name := named(table, column)
 		if t := c.tables[table]; t != nil && (!t.indexed(column) || t.indexes[name] != nil) {

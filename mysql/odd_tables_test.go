@@ -138,11 +138,12 @@ func TestOddTablesAreUsedOrRefusedInWords(t *testing.T) {
 	votes := []sessioncleanup.Source{{Table: "votes", Session: "session_id"}}
 	for name, c := range map[string]struct {
 		tables  string
+		more    string // after the sessions are there
 		sources []sessioncleanup.Source
 		refused string
 	}{
 		"partitions":           {tables: lifeSessions + " PARTITION BY HASH (id) PARTITIONS 4" + plainVotes, sources: votes},
-		"a child with history": {tables: lifeSessions + "; CREATE TABLE moves (id INT PRIMARY KEY, session_id INT, FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE) WITH SYSTEM VERSIONING; INSERT INTO moves SELECT 1, id FROM sessions" + lifeVotes},
+		"a child with history": {tables: lifeSessions + "; CREATE TABLE moves (id INT PRIMARY KEY, session_id INT, FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE) WITH SYSTEM VERSIONING" + lifeVotes, more: "; INSERT INTO moves SELECT 1, id FROM sessions WHERE name = 'b'"},
 		"upper case":           {tables: "CREATE TABLE sessions (ID INT PRIMARY KEY, " + strings.ToUpper(lifeColumns) + ")" + lifeVotes},
 		"a virtual column":     {tables: strings.Replace(lifeSessions, "name TEXT", "name TEXT, next INT AS (id + 1) VIRTUAL, INDEX (name(10))", 1) + lifeVotes},
 		"compressed rows":      {tables: lifeSessions + " ROW_FORMAT = COMPRESSED" + lifeVotes},
@@ -174,7 +175,7 @@ func TestOddTablesAreUsedOrRefusedInWords(t *testing.T) {
 				return
 			}
 			thorough.Only(t, thorough.Tables)
-			execute(t, d.DB, c.tables+lifeRows("1", "2", "3"))
+			execute(t, d.DB, c.tables+lifeRows("1", "2", "3")+c.more)
 			life(t, d, schema)
 		})
 	}
@@ -247,5 +248,30 @@ func TestAnExpiryThatCannotBeNullIsRemoved(t *testing.T) {
 	}
 	if at := value[string](t, d, "SELECT CAST(expires_at AS CHAR) FROM sessions"); at != "0000-00-00 00:00:00" {
 		t.Errorf("the expiry is %s, want the zero date", at)
+	}
+}
+
+func TestTablesWhoseNamesAreTheSameOnceTheyAreJoinedAreAllFollowed(t *testing.T) {
+	t.Parallel()
+	d := mysqltest.New(t)
+	execute(t, d.DB, lifeSessions+"; CREATE TABLE a_b (c INT, d INT); CREATE TABLE a (b_c INT, d INT); INSERT INTO sessions (id) VALUES (1)")
+	before, err := describe(t.Context(), d.DB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := open(t, d, mysql.Config{Schema: sessioncleanup.Schema{Table: "sessions", Sources: []sessioncleanup.Source{{Table: "a_b", Session: "c"}, {Table: "a", Session: "b_c"}}}})
+	migrated(t, store)
+	if err := store.Validate(t.Context()); err != nil {
+		t.Error(err)
+	}
+	execute(t, d.DB, "INSERT INTO a_b (c) VALUES (1); INSERT INTO a (b_c) VALUES (1); UPDATE a SET d = 1; UPDATE a_b SET d = 1")
+	if notes := value[int](t, d, "SELECT COUNT(*) FROM sessioncleanup_touches"); notes != 4 {
+		t.Errorf("there are %d notes, want one of each statement", notes)
+	}
+	if err := store.Uninstall(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := describe(t.Context(), d.DB); err != nil || before != after {
+		t.Errorf("Uninstall left %v\n%s\nwant\n%s", err, after, before)
 	}
 }

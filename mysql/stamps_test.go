@@ -8,6 +8,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/mysqltest"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/mysql"
 )
 
@@ -17,6 +18,7 @@ const stampedRooms = `CREATE TABLE sessions (id INT PRIMARY KEY, active BOOLEAN 
 // In the hour that is repeated in autumn, a local time is one of two moments. The application's connections have such a zone.
 func TestTimestampsOfTheHourThatIsRepeatedAreTheMomentsThatTheyWere(t *testing.T) {
 	t.Parallel()
+	thorough.Only(t, thorough.Tables)
 	server := mysqltest.StartServer(t)
 	const change = 1_793_494_800 // from two hours to one hour ahead of UTC
 	server.Exec(t, "INSERT INTO mysql.time_zone VALUES (77, 'N')")

@@ -32,6 +32,11 @@ func (c *catalog) viewsAreFree(want, have adopted) error {
 	return nil
 }
 
+// hasViews reports whether one of the views is there. Where none is, they are not wanted any more, or could not be created.
+func (c *catalog) hasViews() bool {
+	return slices.ContainsFunc(viewNames, func(name string) bool { return c.tables[name] != nil })
+}
+
 // createViews creates the views that the settings want, unless they are there, and notes as which. A view that somebody is reading
 // cannot be replaced, so that one is replaced only when it changes.
 func (s *Store) createViews(ctx context.Context, c *conn, catalog *catalog, set *settings) error {
@@ -122,14 +127,6 @@ func (l *layout) viewColumns(sessions *table, names sqlfile.Names) string {
 	return strings.Join(columns, ",\n       ")
 }
 
-// sinceRead is a time relative to a moment, which stands for the time at which a view is read. None is NULL.
-func sinceRead(at, now time.Time) string {
-	if at.IsZero() {
-		return "NULL"
-	}
-	return fmt.Sprintf("(UTC_TIMESTAMP(6) + INTERVAL %d MICROSECOND)", at.Sub(now).Microseconds())
-}
-
 // relative is a statement with its parameters in it, for a view, which can have none. Times are relative to a moment, which stands for the
 // time at which the view is read.
 func relative(statement string, p params, now time.Time) string {
@@ -143,7 +140,7 @@ func relative(statement string, p params, now time.Time) string {
 		case known && value == nil:
 			return "NULL"
 		case isTime:
-			return sinceRead(at, now)
+			return fmt.Sprintf("(UTC_TIMESTAMP(6) + INTERVAL %d MICROSECOND)", at.Sub(now).Microseconds())
 		default:
 			panic(fmt.Sprintf("mysql: a view cannot have the parameter %s: %T", match, value)) // a mistake of this package
 		}

@@ -294,3 +294,21 @@ func TestTheViewOfTheArchiveFollowsTheRules(t *testing.T) {
 		t.Errorf("(-Go +view)\n%s", diff)
 	}
 }
+
+func TestAViewThatMayNotBeCreatedKeepsNothingElseFromWorking(t *testing.T) {
+	t.Parallel()
+	d := mysqltest.New(t)
+	execute(t, d.DB, rooms+"INSERT INTO sessions (id) VALUES (1)")
+	as := d.As(t, "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP, REFERENCES, TRIGGER")
+	store := open(t, as, mysql.Config{})
+	for _, earlier := range []bool{false, true} {
+		err := open(t, as, withView).Migrate(t.Context(), sessioncleanup.Policy{})
+		if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "CREATE VIEW") {
+			t.Errorf("Migrate (again: %t): %v, want an ErrInvalid that names the right", earlier, err)
+		}
+		migrated(t, store)
+		if err := store.Validate(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}

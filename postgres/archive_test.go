@@ -354,3 +354,41 @@ func TestOnlyForeignKeysThatAreEnforcedTakeRowsAlong(t *testing.T) {
 		t.Errorf("restored %+v, %v; want the session with one row", restored, err)
 	}
 }
+
+func TestManyRowsOfASessionAreArchivedReadInPagesAndRestored(t *testing.T) {
+	t.Parallel()
+	_, pool, m := concert(t, sessioncleanup.Policy{}, `
+		INSERT INTO votes SELECT n, 1, n FROM generate_series(10, 259) n;
+		INSERT INTO songs SELECT n, CASE WHEN n < 130 THEN 1 ELSE n END FROM generate_series(10, 259) n;
+		INSERT INTO bills SELECT n, 1 FROM generate_series(10, 259) n;`)
+	const dump = `
+		SELECT (SELECT md5(string_agg(v::text, ',' ORDER BY v.id)) FROM votes v) || (SELECT md5(string_agg(s::text, ',' ORDER BY s.id)) FROM songs s)
+		    || (SELECT md5(string_agg(b::text, ',' ORDER BY b.id)) FROM bills b)`
+	before := value[string](t, pool, dump)
+	if _, err := m.Delete(t.Context(), "1"); err != nil {
+		t.Fatal(err)
+	}
+	const want = 1 + 252 + 251 + 251 // the session, votes, songs and bills
+	entry, numbers := value[int64](t, pool, "SELECT id FROM sessioncleanup_archive"), []int{0}
+	for {
+		page, err := m.ArchivedRows(t.Context(), entry, numbers[len(numbers)-1], 70)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, r := range page {
+			numbers = append(numbers, r.Number)
+		}
+	}
+	if len(numbers) != 1+want || !slices.IsSorted(numbers) || len(slices.Compact(numbers)) != 1+want {
+		t.Errorf("the pages have %d rows, want %d, in the order of their numbers, each once", len(numbers)-1, want)
+	}
+	if _, err := m.Restore(t.Context(), []string{"1"}, sessioncleanup.RestoreOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if after := value[string](t, pool, dump); after != before {
+		t.Error("the restored rows differ from those that were archived")
+	}
+}

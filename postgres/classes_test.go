@@ -74,6 +74,26 @@ func TestWritingTagsWaitsForNobodyAndRunsFollowThem(t *testing.T) {
 	}
 }
 
+func TestSessionsAreClassedWhereverTheConnectionCameToBefore(t *testing.T) {
+	t.Parallel()
+	_, pool := adopted(t, "guide")
+	mustExec(t, pool, "INSERT INTO sessions (id) SELECT n FROM generate_series(1, 600) n; INSERT INTO sessioncleanup_tags SELECT id, 'vip' FROM sessions WHERE id % 2 = 0")
+	for i, came := range []string{"300", "1000000", "no number", ""} {
+		tag := []string{"gold", "vip"}[i%2]
+		mustExec(t, pool, "UPDATE sessioncleanup_tags SET tag = '"+tag+"'")
+		mustExec(t, pool, fmt.Sprintf(`DO $$ BEGIN
+				PERFORM set_config('sessioncleanup.classified', 'sessioncleanup_tags'::regclass::oid || ':%s', false);
+				WHILE sessioncleanup_classify('[{"tag": "vip"}, {"tag": "gold"}]', 200) LOOP END LOOP;
+			END $$`, came))
+		if n := value[int](t, pool, "SELECT count(*) FROM sessions WHERE sessioncleanup_class = '"+tag+"'"); n != 300 {
+			t.Errorf("after one came to %q, %d sessions have the class %s, want 300", came, n, tag)
+		}
+		if n := value[int](t, pool, "SELECT count(*) FROM sessioncleanup_retagged"); n != 0 {
+			t.Errorf("after one came to %q, %d notes are left", came, n)
+		}
+	}
+}
+
 func TestClassingASessionChangesNothingElseOfIt(t *testing.T) {
 	t.Parallel()
 	store, pool := adopted(t, "guide")

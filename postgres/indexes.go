@@ -24,7 +24,7 @@ type indexState struct {
 // by itself and then attached to the parent's.
 func (p *plan) addIndexes(ctx context.Context) error {
 	tables := []branch{{OID: p.m.table.oid, Space: p.m.table.space, Name: p.m.table.name}}
-	if !p.create {
+	if p.m.table.kind == "p" && !p.create {
 		var err error
 		if tables, err = branches(ctx, p.q, p.m.table.oid); err != nil {
 			return mapError("look for partitions of "+p.m.table.path(), err)

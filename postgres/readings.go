@@ -51,12 +51,12 @@ func fixed(c column, text string) string {
 }
 
 // lastActivity reads the last activity: a time that stands for never ending keeps the session, and where none is known
-// the creation counts. The result is never earlier than the column.
+// the creation counts. Where that is not known either, it is NULL, and the session is never due.
 func (m *mapping) lastActivity() string {
 	c := m.columnOr(m.schema.LastActivity, "timestamptz")
 	_, out := m.timesOf(c, "s.")
-	return fmt.Sprintf("(CASE WHEN s.%s >= %s THEN %s WHEN %s THEN greatest(%s, pg_catalog.timestamptz '%s+00') ELSE %s END)",
-		sqlfile.Column(c.name), fixed(c, forever), neverEnds, m.early(), m.madeAt(m.schema.CreatedAt), firstMoment, out)
+	return fmt.Sprintf("(CASE WHEN s.%s >= %s THEN %s WHEN %s THEN %s ELSE %s END)",
+		sqlfile.Column(c.name), fixed(c, forever), neverEnds, m.early(), m.madeAt(m.schema.CreatedAt), out)
 }
 
 // early is the condition that the last activity stands for none.

@@ -93,6 +93,33 @@ func TestOddTimesAreReadAndJudged(t *testing.T) {
 	}
 }
 
+// TestASessionWhoseTimesAllStandForNoneIsNeverDue, where the application wrote the zero value of its language into both columns.
+func TestASessionWhoseTimesAllStandForNoneIsNeverDue(t *testing.T) {
+	t.Parallel()
+	store, url, _ := shaped(t, "CREATE TABLE sessions (id int PRIMARY KEY, active boolean, created_at timestamptz, last_activity timestamptz)", sessioncleanup.MigrateOptions{})
+	migrate(t, store)
+	manager, pool := manage(t, store), connect(t, url)
+	for i, none := range []string{"'0001-01-01'", "'-infinity'", "'epoch'", "'0044-03-15 BC'", "NULL"} {
+		for active := range 2 {
+			id := 2*i + active + 1
+			mustExec(t, pool, fmt.Sprintf("INSERT INTO sessions (id, active, created_at, last_activity) VALUES (%d, %d = 1, %s, %[3]s)", id, active, none))
+			mustExec(t, pool, fmt.Sprintf("UPDATE sessions SET last_activity = %s, deactivated_at = CASE WHEN NOT active THEN timestamptz 'epoch' END WHERE id = %d", none, id))
+		}
+	}
+	mustExec(t, pool, "DELETE FROM sessioncleanup_touches")
+	result, err := manager.Cleanup(t.Context(), sessioncleanup.Run{Force: true})
+	if err != nil || result.Deleted()+result.Deactivated() > 0 {
+		t.Errorf("deleted %d, deactivated %d, %v; want none", result.Deleted(), result.Deactivated(), err)
+	}
+	page, err := manager.List(t.Context(), sessioncleanup.ListOptions{})
+	if err != nil || len(page.Sessions) != 10 {
+		t.Errorf("the list has %d sessions, %v; want 10", len(page.Sessions), err)
+	}
+	if _, err := manager.Stats(t.Context(), ""); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAFutureLastActivityBecomesNow(t *testing.T) {
 	t.Parallel()
 	store, url, _ := shaped(t, `CREATE TABLE sessions (id int PRIMARY KEY, active boolean, last_activity timestamptz);

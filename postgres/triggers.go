@@ -20,8 +20,8 @@ func (p *plan) trackNames(s source) sqlfile.Names {
 	}
 }
 
-// branch is a table that rows of an activity table are written to: the table itself, or one of its partitions. A statement
-// on a partition fires the partition's own triggers only.
+// branch is a table that rows of an activity table are written to: the table itself, one of its partitions, or one that inherits from
+// it and has the same owner. A statement on one of these fires its own triggers only.
 type branch struct {
 	OID   uint32
 	Space string
@@ -32,11 +32,14 @@ func (b branch) sql() string { return relation{space: b.Space, name: b.Name}.sql
 
 func branches(ctx context.Context, q *guarded, oid uint32) ([]branch, error) {
 	rows, err := q.Query(ctx, `
+		WITH RECURSIVE tree (oid, level) AS (
+		    SELECT $1::oid, 0 UNION SELECT i.inhrelid, t.level + 1 FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid
+		)
 		SELECT c.oid, n.nspname, c.relname
-		  FROM (SELECT $1::oid::regclass AS relid, 0 AS level
-		         UNION SELECT t.relid, t.level FROM pg_catalog.pg_partition_tree($1::oid::regclass) t) t
-		  JOIN pg_catalog.pg_class c ON c.oid = t.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		 WHERE c.relkind IN ('r', 'p') ORDER BY t.level, n.nspname, c.relname`, oid)
+		  FROM (SELECT tree.oid, min(tree.level) AS level FROM tree GROUP BY tree.oid) t
+		  JOIN pg_catalog.pg_class c ON c.oid = t.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		 WHERE c.relkind IN ('r', 'p') AND (c.relispartition OR c.relowner = (SELECT r.relowner FROM pg_catalog.pg_class r WHERE r.oid = $1::oid))
+		 ORDER BY t.level, n.nspname, c.relname`, oid)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +82,9 @@ func (p *plan) addTriggers(ctx context.Context) error {
 			return mapError("look for partitions of "+src.path(), err)
 		}
 		for _, b := range tables {
+			if b.OID != src.oid && slices.ContainsFunc(p.m.sources, func(s source) bool { return s.oid == b.OID && s.Session == src.Session }) {
+				continue // it inherits, and is followed by itself
+			}
 			for _, event := range []string{"insert", "update"} {
 				o := object{Kind: "trigger", Space: b.Space, Table: b.Name, Name: short(p.m.label(), event, src.Session)}
 				wanted = append(wanted, o)

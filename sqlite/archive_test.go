@@ -233,3 +233,44 @@ func TestAnOwnerIsNotErasedWhereADeletionKeepsTheRows(t *testing.T) {
 		t.Errorf("the session is %q, want that it is as it was", got)
 	}
 }
+
+func TestManyRowsOfASessionAreArchivedReadInPagesAndRestored(t *testing.T) {
+	t.Parallel()
+	const numbered = "WITH RECURSIVE c (n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM c WHERE n < 259) "
+	_, app, m := concert(t, sessioncleanup.Policy{},
+		"INSERT INTO votes "+numbered+"SELECT n, 1, n FROM c", "INSERT INTO songs "+numbered+"SELECT n, CASE WHEN n < 130 THEN 1 ELSE n END FROM c", "INSERT INTO bills "+numbered+"SELECT n, 1 FROM c")
+	const dump = `
+		SELECT id || ' ' || session_id || ' ' || song FROM votes UNION ALL SELECT 'song ' || id || ' ' || vote_id FROM songs
+		 UNION ALL SELECT 'bill ' || id || ' ' || coalesce(session_id, '') FROM bills ORDER BY 1`
+	before := lines(t, app, dump)
+	if _, err := m.Delete(t.Context(), "1"); err != nil {
+		t.Fatal(err)
+	}
+	all, err := m.Archived(t.Context(), sessioncleanup.ArchiveOptions{})
+	if err != nil || len(all) != 1 {
+		t.Fatalf("the archive has %+v, %v; want one entry", all, err)
+	}
+	const want = 1 + 252 + 251 + 251 // the session, votes, songs and bills
+	numbers := []int{0}
+	for {
+		page, err := m.ArchivedRows(t.Context(), all[0].ID, numbers[len(numbers)-1], 70)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, r := range page {
+			numbers = append(numbers, r.Number)
+		}
+	}
+	if len(numbers) != 1+want || !slices.IsSorted(numbers) || len(slices.Compact(numbers)) != 1+want {
+		t.Errorf("the pages have %d rows, want %d, in the order of their numbers, each once", len(numbers)-1, want)
+	}
+	if _, err := m.Restore(t.Context(), []string{"1"}, sessioncleanup.RestoreOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if after := lines(t, app, dump); !slices.Equal(after, before) {
+		t.Error("the restored rows differ from those that were archived")
+	}
+}

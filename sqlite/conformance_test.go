@@ -97,7 +97,7 @@ func withRules(t testing.TB) storetest.Harness {
 			return err
 		}
 		_, err = app.ExecContext(ctx, appTables+planColumn+";"+twelveUsers)
-		if err = errors.Join(err, app.Close()); err != nil {
+		if err := errors.Join(err, app.Close()); err != nil {
 			return err
 		}
 		store, err := sqlite.Open(ctx, path, byPlan)

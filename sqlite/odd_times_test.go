@@ -97,6 +97,23 @@ func TestTimesOfCreationThatStandForNoneMakeNothingDue(t *testing.T) {
 	}
 }
 
+// TestASessionWhoseTimesAllStandForNoneIsNeverDue, where the application wrote the zero value of its language into both columns.
+func TestASessionWhoseTimesAllStandForNoneIsNeverDue(t *testing.T) {
+	t.Parallel()
+	store, app := adopt(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, active INT, created_at DATETIME, last_activity DATETIME)")
+	for i, none := range []string{"'0001-01-01T00:00:00Z'", "'0001-01-01 00:00:00 +0000 UTC'", "'0001-01-01 00:00:00+00:00'", "'0000-00-00 00:00:00'", "0", "''", "'1970-01-01'", "NULL"} {
+		for active := range 2 {
+			id := 2*i + active + 1
+			execute(t, app, fmt.Sprintf("INSERT INTO sessions (id, active, created_at, auto_cleanup) VALUES (%d, %d, %s, 1)", id, active, none))
+			execute(t, app, fmt.Sprintf("UPDATE sessions SET last_activity = %s, deactivated_at = CASE active WHEN 0 THEN 0 END WHERE id = %d", none, id))
+		}
+	}
+	execute(t, app, "DELETE FROM sessioncleanup_touches")
+	if deleted, deactivated, err := clean(t.Context(), store); err != nil || len(deleted)+len(deactivated) > 0 {
+		t.Errorf("deleted %v, deactivated %v, %v; want none", deleted, deactivated, err)
+	}
+}
+
 // sorted sorts ids that are numbers.
 func sorted(ids []string) []string {
 	var out []string

@@ -6,13 +6,14 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// manySessions are more than are sorted, for each status. Some have a note, and some the same time.
+// manySessions are more than are sorted, for each status. Some have a note, and some the same time. None becomes due within
+// the next hour.
 const manySessions = `
 	WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
 	INSERT INTO sessions (id, owner_id, name, active, auto_cleanup, last_activity, deactivated_at)
 	SELECT i, i % 3, CASE WHEN i % 5000 = 1 THEN 'needle' ELSE 'straw ' || i % 5 END, i % 2, i % 7 > 0,
-	       CASE WHEN i % 1000 = 1 THEN '' WHEN i % 1000 = 2 THEN 'infinity' ELSE strftime('%Y-%m-%d %H:%M:%f', 'now', printf('-%d minutes', i / 4)) END,
-	       CASE WHEN i % 2 = 0 THEN strftime('%Y-%m-%d %H:%M:%f', 'now', printf('-%d minutes', i * 5)) END
+	       CASE WHEN i % 1000 = 1 THEN '' WHEN i % 1000 = 2 THEN 'infinity' ELSE strftime('%Y-%m-%d %H:%M:%f', 'now', printf('-%d minutes', i / 4 + (i / 4 > 1380) * 120)) END,
+	       CASE WHEN i % 2 = 0 THEN strftime('%Y-%m-%d %H:%M:%f', 'now', printf('-%d minutes', i * 5 + (i * 5 > 43000) * 600)) END
 	  FROM n;
 	INSERT OR REPLACE INTO sessioncleanup_touches (session, at)
 	SELECT id, strftime('%Y-%m-%d %H:%M:%f', 'now', printf('-%d minutes', id % 97)) FROM sessions WHERE id % 11 = 0`
@@ -24,7 +25,11 @@ func TestLargeListsAreReadInPartsWithoutLossOrRepetition(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, status := range append(sessioncleanup.Statuses(), "") {
+	statuses := append(sessioncleanup.Statuses(), "")
+	if testing.Short() { // those that have an index, and all
+		statuses = []sessioncleanup.Status{sessioncleanup.StatusToDeactivate, sessioncleanup.StatusToDelete, ""}
+	}
+	for _, status := range statuses {
 		for _, o := range []sessioncleanup.ListOptions{{}, {Text: "needle"}, {Text: "straw 3"}, {Text: "nowhere"}, {OwnerID: "2"}, {OwnerID: "2", Text: "straw 3"}} {
 			o.Status, o.Limit, o.Sort = status, 1000, sessioncleanup.SortName
 			want, _ := everyPage(t, manager, o)

@@ -92,23 +92,27 @@ func (m *Model) ruled(has []string) Rule {
 	return all
 }
 
-// ever reports whether something holds by the rules for the tags that a session has, or had since the run began.
-func (m *Model) ever(s *Session, holds func(Rule) bool) bool {
-	return slices.ContainsFunc(append([][]string{s.Tags}, s.had...), func(has []string) bool { return holds(m.ruled(has)) })
+// ever reports whether something holds by the rules for the tags that a session has, or had at some of the moments.
+func (m *Model) ever(s *Session, at [][]string, holds func(Rule) bool) bool {
+	return slices.ContainsFunc(append([][]string{s.Tags}, at...), func(has []string) bool { return holds(m.ruled(has)) })
 }
 
 // Retag adds and removes n tags of random sessions, as the application does: with a statement or, if there is a manager, with
 // that.
 func (m *Model) Retag(t *testing.T, r *rand.Rand, n int, manager *sessioncleanup.Manager) {
 	t.Helper()
-	ids := slices.Sorted(maps.Keys(m.Sessions))
+	ids, rows := slices.Sorted(maps.Keys(m.Sessions)), m.Rows(t)
 	for range n {
 		id, tag, add := ids[r.IntN(len(ids))], tags[r.IntN(len(tags))], r.IntN(3) > 0
 		s, change := m.Sessions[id], sessioncleanup.TagChange{Remove: []string{tag}}
 		if add {
 			change = sessioncleanup.TagChange{Add: []string{tag}}
 		}
-		s.had = append(s.had, s.Tags)
+		if s.had = append(s.had, s.Tags); rows[id] != nil && off(rows[id][m.Active]) != s.Active {
+			s.acted = nil // nothing was done to it by the tags that it had
+		} else {
+			s.acted = append(s.acted, s.Tags)
+		}
 		s.Tags = change.Apply(s.Tags)
 		if manager == nil || r.IntN(2) == 0 {
 			m.Tag(t, id, tag, add)
@@ -121,7 +125,7 @@ func (m *Model) Retag(t *testing.T, r *rand.Rand, n int, manager *sessioncleanup
 // settled is called when nothing runs: the tags that sessions had do not count any more.
 func (m *Model) settled() {
 	for _, s := range m.Sessions {
-		s.had = nil
+		s.had, s.acted = nil, nil
 	}
 }
 

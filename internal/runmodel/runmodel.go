@@ -36,7 +36,8 @@ type Session struct {
 	Along       []string // what its deletion deletes
 	Tags        []string // in their order
 
-	had [][]string // its tags at earlier moments of a run
+	had   [][]string // its tags at earlier moments of a run
+	acted [][]string // those of them by which the run may have changed it
 }
 
 // New is the n-th active session that nothing is known of.
@@ -103,23 +104,23 @@ func (m *Model) SameRows(t *testing.T, what string, before Rows) {
 // mayDeactivate and mayDelete take the application's own last_activity at its word; a session is surely due when nothing
 // at all shows a later use.
 func (m *Model) mayDeactivate(s *Session, now float64) bool {
-	return m.ever(s, func(r Rule) bool {
+	return m.ever(s, s.acted, func(r Rule) bool {
 		return !math.IsInf(r.Inactive, 1) && (s.Free || m.toDeactivate(s, now+60, min(s.Used, s.Stated), r))
 	})
 }
 
 func (m *Model) mayDelete(s *Session, now float64) bool {
-	return m.ever(s, func(r Rule) bool {
+	return m.ever(s, s.acted, func(r Rule) bool {
 		return !math.IsInf(r.Delete, 1) && !r.Warn && (s.Free || m.toDelete(s, now+60, min(s.Used, s.Stated), r))
 	})
 }
 
 func (m *Model) surelyDeactivated(s *Session, now float64) bool {
-	return !s.Free && !s.Odd && !m.ever(s, func(r Rule) bool { return !m.toDeactivate(s, now-120, s.Used, r) })
+	return !s.Free && !s.Odd && !m.ever(s, s.had, func(r Rule) bool { return !m.toDeactivate(s, now-120, s.Used, r) })
 }
 
 func (m *Model) surelyDeleted(s *Session, now float64) bool {
-	return !s.Free && !s.Odd && !m.ever(s, func(r Rule) bool { return !m.toDelete(s, now-120, s.Used, r) })
+	return !s.Free && !s.Odd && !m.ever(s, s.had, func(r Rule) bool { return !m.toDelete(s, now-120, s.Used, r) })
 }
 
 func (m *Model) toDeactivate(s *Session, now, used float64, r Rule) bool {

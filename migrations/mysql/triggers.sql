@@ -61,10 +61,11 @@ BEGIN
 END
 
 -- name: retagged
--- The class of the session follows with the next run.
+-- The class of the session follows with the next run, also where the application has the other triggers do nothing. A tag that the library removes
+-- is not noted: its session is deleted, or gets its class at once.
 CREATE TRIGGER "{name}" AFTER "{event}" ON sessioncleanup_tags FOR EACH ROW
 BEGIN
-  IF @sessioncleanup_own IS NULL THEN
+  IF "{noted}" THEN
     INSERT INTO sessioncleanup_retagged (session) VALUES ("{retagged}");
   END IF;
 END

@@ -167,7 +167,7 @@ BEGIN
             k.content, k.from_parent, k.from_child, k.join_on, format(v_insert, k.what, 'fresh'))
       WHEN k.effect = 'deleted' THEN format($$
         WITH made AS (%s
-            SELECT f.entry, $7 + a.part * 100 + 1, a.count, %s, a.rows
+            SELECT f.entry, $7 + sum(a.count) OVER (ROWS UNBOUNDED PRECEDING) - a.count + 1, a.count, %s, a.rows
               FROM unnest($1, $2, $3) f (entry, rel, row)
               JOIN %s p ON p.ctid = f.row AND p.tableoid = f.rel
              CROSS JOIN LATERAL (SELECT count(*)::integer AS count, array_agg(l.content) AS rows FROM (SELECT %s AS content FROM %s c WHERE %s LIMIT $6 FOR UPDATE OF c) l) n

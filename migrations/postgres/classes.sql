@@ -3,7 +3,8 @@
 -- note it, and runs have the column follow. What is due is decided by the tags themselves; see by_tags.
 
 -- name: its_class
-(SELECT string_agg(t.tag, ' ' ORDER BY t.tag) FROM "{tags}" t JOIN "{rule_tags}" r ON r.tag = t.tag WHERE t.session_id = s."{id}")
+-- Among all tags of the session: a condition on the tag for the index would look into it for each rule.
+(SELECT string_agg(t.tag, ' ' ORDER BY t.tag) FROM "{tags}" t WHERE t.session_id = s."{id}" AND array_position(v_tags, t.tag) IS NOT NULL)
 
 -- name: sessioncleanup_retagged
 -- Notes the sessions whose tags a statement changed. On any other table, which a role may have made to run something with the rights of this
@@ -59,6 +60,7 @@ DECLARE
     v_free    "{id_type}"[];
     v_changed "{id_type}"[];
     v_classes text[];
+    v_tags    text[];
 BEGIN
     v_free := ARRAY(SELECT s."{id}" FROM "{sessions}" s WHERE s."{id}" = ANY (p_ids) FOR NO KEY UPDATE OF s SKIP LOCKED);
     IF p_note THEN
@@ -69,9 +71,10 @@ BEGIN
                                 WHERE o.session_id = ANY (p_ids)
                                   AND (o.session_id = ANY (v_free) OR NOT EXISTS (SELECT FROM "{sessions}" s WHERE s."{id}" = o.session_id))
                                   FOR UPDATE OF o SKIP LOCKED));
-    -- A new statement sees the tags that came with these notes, and all that came before this one. Later ones have notes of their own.
+    -- New statements see the rules and the tags that came with these notes, and all that came before them. Later ones have notes of their own.
+    v_tags := ARRAY(SELECT t.tag FROM "{rule_tags}" t);
     SELECT array_agg(c.id), array_agg(c.class) INTO v_changed, v_classes
-      FROM (SELECT s."{id}" AS id, s."{class}" AS was, "{its_class}" AS class FROM "{sessions}" s WHERE s."{id}" = ANY (v_free)) c
+      FROM (SELECT s."{id}" AS id, s."{class}" AS was, "{its_class}" AS class FROM "{sessions}" s WHERE s."{id}" = ANY (v_free) OFFSET 0) c
      WHERE c.class IS DISTINCT FROM c.was;
     IF v_changed IS NOT NULL THEN
         PERFORM set_config('sessioncleanup.writing', 'class', true);
@@ -90,16 +93,21 @@ END
 $sessioncleanup$;
 
 -- name: sessioncleanup_classify
--- Has the classes of at most p_limit sessions, or 200, follow their tags and the tags that have a rule, and says whether there is more to do. What is
--- locked, or cannot be written, is left to the next run.
+-- Has the classes of sessions follow their tags and the tags that have a rule, p_limit or 200 at a time for 20 ms, and says whether there is more to
+-- do. What is locked, or cannot be written, is left to the next run.
+-- The connection remembers how far it came: what the index has of notes that are gone stays there until a VACUUM, and is not to be read again by each
+-- call. Before it says that there is nothing more, it looks at all notes.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_classify(p_rules jsonb, p_limit integer) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = "{safe}" SET enable_seqscan = off SET jit = off
 AS $sessioncleanup$
 DECLARE
     v_step    CONSTANT integer := greatest(p_limit, 200);
+    v_until   CONSTANT timestamptz := clock_timestamp() + interval '20 milliseconds';
+    v_table   CONSTANT text := to_regclass("{tags_literal}")::oid || ':';
     v_settled bigint := 0;
     v_after   "{id_type}";
+    v_behind  boolean := starts_with(current_setting('sessioncleanup.classified', true), v_table);
     v_ids     "{id_type}"[];
     v_tag     text;
     v_some    bigint;
@@ -108,16 +116,38 @@ BEGIN
     IF EXISTS (SELECT FROM jsonb_to_recordset(p_rules) r (tag text) WHERE r.tag NOT IN (SELECT t.tag FROM "{rule_tags}" t)) THEN
         INSERT INTO "{rule_tags}" (tag) SELECT r.tag FROM jsonb_to_recordset(p_rules) r (tag text) ON CONFLICT DO NOTHING;
     END IF;
+    BEGIN
+        IF v_behind THEN
+            v_after := substr(current_setting('sessioncleanup.classified'), length(v_table) + 1);
+        END IF;
+    EXCEPTION WHEN data_exception THEN -- ids had another type
+        v_behind := false;
+    END;
     LOOP
         v_walking := false;
-        v_ids := ARRAY(SELECT DISTINCT n.session_id FROM (SELECT o.session_id FROM "{retagged}" o WHERE v_after IS NULL OR o.session_id > v_after
-                                                           ORDER BY o.session_id LIMIT v_step) n ORDER BY n.session_id);
+        IF v_after IS NULL THEN -- with OR in one statement, it would read the index from its start
+            v_ids := ARRAY(SELECT DISTINCT n.session_id FROM (SELECT o.session_id FROM "{retagged}" o
+                                                               ORDER BY o.session_id LIMIT v_step) n ORDER BY n.session_id);
+        ELSE
+            v_ids := ARRAY(SELECT DISTINCT n.session_id FROM (SELECT o.session_id FROM "{retagged}" o WHERE o.session_id > v_after
+                                                               ORDER BY o.session_id LIMIT v_step) n ORDER BY n.session_id);
+        END IF;
+        IF v_ids = '{}' AND v_behind THEN
+            v_behind := false;
+            v_after := NULL;
+            CONTINUE;
+        END IF;
         IF v_ids = '{}' THEN
+            PERFORM set_config('sessioncleanup.classified', '', false);
             SELECT t.tag, t.after INTO v_tag, v_after FROM "{rule_tags}" t WHERE NOT t.walked ORDER BY t.tag LIMIT 1;
             IF NOT FOUND THEN
                 RETURN false;
             END IF;
-            v_ids := ARRAY(SELECT t.session_id FROM "{tags}" t WHERE t.tag = v_tag AND (v_after IS NULL OR t.session_id > v_after) ORDER BY t.session_id LIMIT v_step);
+            IF v_after IS NULL THEN
+                v_ids := ARRAY(SELECT t.session_id FROM "{tags}" t WHERE t.tag = v_tag ORDER BY t.session_id LIMIT v_step);
+            ELSE
+                v_ids := ARRAY(SELECT t.session_id FROM "{tags}" t WHERE t.tag = v_tag AND t.session_id > v_after ORDER BY t.session_id LIMIT v_step);
+            END IF;
             UPDATE "{rule_tags}" t SET after = v_ids[cardinality(v_ids)], walked = cardinality(v_ids) < v_step WHERE t.tag = v_tag;
             v_walking := true;
         END IF;
@@ -127,7 +157,10 @@ BEGIN
             v_some := (SELECT sum("{space}".sessioncleanup_class(ARRAY[i.id], v_walking)) FROM unnest(v_ids) i (id));
         END IF;
         v_settled := v_settled + coalesce(v_some, 0);
-        IF v_settled >= v_step THEN
+        IF v_settled >= v_step AND clock_timestamp() >= v_until THEN
+            IF NOT v_walking THEN
+                PERFORM set_config('sessioncleanup.classified', v_table || v_after::text, false);
+            END IF;
             RETURN true;
         END IF;
     END LOOP;

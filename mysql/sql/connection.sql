@@ -2,10 +2,10 @@
 
 -- name: set_session
 -- Double quotes around names, errors instead of values that were cut, zero dates as they are. Triggers of the library do nothing
--- for a connection with the variable. A process that freezes within a transaction loses it, and its locks. MariaDB makes a join of a long list otherwise, which may lock other rows; MySQL cannot have
+-- for a connection with the first variable, which an application may set, too, and the one that notes removed tags for one with the second. A process that freezes within a transaction loses it, and its locks. MariaDB makes a join of a long list otherwise, which may lock other rows; MySQL cannot have
 -- a statement that does not wait, so that all wait for a second only.
 SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO',
-    SESSION time_zone = '+00:00', SESSION group_concat_max_len = 1000000, @sessioncleanup_own = 1
+    SESSION time_zone = '+00:00', SESSION group_concat_max_len = 1000000, @sessioncleanup_own = 1, @sessioncleanup_library = 1
     /*M!100600 , SESSION in_predicate_conversion_threshold = 0, SESSION idle_transaction_timeout = 20 */ /*!80000 , SESSION innodb_lock_wait_timeout = 1 */
 
 -- name: set_defaults

@@ -199,6 +199,9 @@ func (s *Store) prepare(ctx context.Context, policy sessioncleanup.Policy) (*pla
 	if err != nil {
 		return nil, err
 	}
+	if err := checkHeirs(ctx, s.pool, p.m.table); err != nil {
+		return nil, err
+	}
 	if err := s.act(ctx, p.m, true); err != nil {
 		return nil, err
 	}

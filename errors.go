@@ -18,8 +18,9 @@ var (
 	ErrForbidden = errors.New("not allowed")
 	// ErrInvalid: an argument, an option or a setting is wrong; the message names it, its value and what would be right.
 	ErrInvalid = invalid.Err
-	// ErrChanged: the session is no longer as the caller last saw it; nothing was changed. See Manager.If.
-	ErrChanged = errors.New("session was changed in the meantime")
+	// ErrChanged: the session, or the policy, is no longer as the caller last saw it; nothing was changed. See Manager.If
+	// and Manager.IfPolicy.
+	ErrChanged = errors.New("it was changed in the meantime")
 	// ErrTooMany: the deletion limit stopped a run that would have deleted too large a part of all sessions.
 	ErrTooMany = errors.New("too many sessions would be deleted")
 	// ErrCascade: deleting the session would delete other sessions along with it; nothing was deleted.

@@ -57,14 +57,15 @@ type Manager struct {
 	leaseTTL time.Duration
 	late     *lateness // shared by all that As and If make of it
 
-	observe     Observe
-	backups     Backups // nil: none
-	ignoreClock bool
-	before      hook
-	limited     bool // to what who may do; the service itself may do everything
-	who         Principal
-	onlyIf      func(Session) bool // see If
-	reason      string             // see Because
+	observe      Observe
+	backups      Backups // nil: none
+	ignoreClock  bool
+	before       hook
+	limited      bool // to what who may do; the service itself may do everything
+	who          Principal
+	onlyIf       func(Session) bool // see If
+	onlyIfPolicy func(Policy) bool  // see IfPolicy
+	reason       string             // see Because
 }
 
 // New makes a Manager that acts for the service itself and may do everything; As limits it. It does not touch the

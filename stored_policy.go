@@ -14,9 +14,10 @@ import (
 // PolicySetter is implemented by an Installer whose stored policy can be changed without Migrate.
 type PolicySetter interface {
 	// SetPolicy changes the stored policy, with the event, in one transaction, and returns the policy as it is then. Zero
-	// fields of change stay as they are; only those that Manager.SetPolicy takes are ever set. ErrNotInstalled when there is
-	// no stored policy.
-	SetPolicy(ctx context.Context, change Policy, e Event) (Policy, error)
+	// fields of change stay as they are; only those that Manager.SetPolicy takes are ever set. A condition, unless it is nil,
+	// must hold for the policy as Policy returns it, in that transaction: ErrChanged when it does not. ErrNotInstalled when
+	// there is no stored policy.
+	SetPolicy(ctx context.Context, change Policy, condition func(stored Policy) bool, e Event) (Policy, error)
 }
 
 // Origin says where a value of the policy comes from.
@@ -88,6 +89,17 @@ func (m *Manager) Origins() (program, stored Policy) {
 	return m.given, m.followed.stored
 }
 
+// IfPolicy returns the same Manager with a condition for SetPolicy, which fails with ErrChanged, and changes nothing, unless
+// it holds for the stored policy of that moment. It must not call the Manager.
+//
+//	_, seen := sessions.Origins()
+//	_, err = sessions.IfPolicy(func(stored Policy) bool { return stored == seen }).SetPolicy(ctx, change, 0)
+func (m *Manager) IfPolicy(condition func(stored Policy) bool) *Manager {
+	conditional := *m.current()
+	conditional.onlyIfPolicy = condition
+	return &conditional
+}
+
 // CanSetPolicy reports whether SetPolicy may work for the caller: the Manager follows a stored policy that can be changed.
 func (m *Manager) CanSetPolicy() bool {
 	_, ok := StoreAs[PolicySetter](m.store)
@@ -139,7 +151,8 @@ func (m *Manager) Propose(ctx context.Context, change Policy) (Result, error) {
 // SetPolicy changes the stored policy, for every program that follows it and for SQL, and returns the policy in force. It
 // takes InactiveAfter, DeleteAfter, ArchiveKeep, Rules, which NoRules removes, AlertDue, AlertUseRate and
 // AlertActivityRate; zero fields stay. When the next run would then remove more than it would now, and more than
-// expected, it is a MoreDeletionsError. Each change is an event, with the values before and after. An
+// expected, it is a MoreDeletionsError. Each change is an event, with the values before and after. ErrChanged says that
+// somebody else changed the stored policy meanwhile, or that the condition of IfPolicy does not hold. An
 // errors.ErrUnsupported says that there is no stored policy to change; an ErrInvalid also that the program sets a value,
 // so that the stored one does not count.
 func (m *Manager) SetPolicy(ctx context.Context, change Policy, expected int) (Policy, error) {
@@ -161,6 +174,10 @@ func (m *Manager) SetPolicy(ctx context.Context, change Policy, expected int) (P
 	if rules, err := ParseRules(change.Rules); err == nil && change.Rules != "" {
 		change.Rules = FormatRules(rules)
 	}
+	_, seen := m.Origins() // what the event, the figures and the condition are about
+	if m.onlyIfPolicy != nil && !m.onlyIfPolicy(seen) {
+		return Policy{}, fmt.Errorf("%s: %w", operation, ErrChanged)
+	}
 	changes, err := m.changesOf(change)
 	if err != nil {
 		return Policy{}, fmt.Errorf("%s: %w", operation, err)
@@ -172,7 +189,9 @@ func (m *Manager) SetPolicy(ctx context.Context, change Policy, expected int) (P
 		return Policy{}, fmt.Errorf("%s: %w", operation, err)
 	}
 	e := Event{Action: ActionPolicyChanged, Actor: m.actor(), Reason: m.cause(changes).Reason}
-	stored, err := within(ctx, callTimeout, func(ctx context.Context) (Policy, error) { return setter.SetPolicy(ctx, change, e) })
+	stored, err := within(ctx, callTimeout, func(ctx context.Context) (Policy, error) {
+		return setter.SetPolicy(ctx, change, func(stored Policy) bool { return stored == seen }, e)
+	})
 	if err != nil {
 		m.log.WarnContext(ctx, operation+" failed", "actor", e.Actor, "changes", changes, "error", err)
 		return Policy{}, fmt.Errorf("%s: %w", operation, err)

@@ -18,6 +18,8 @@ type kept struct {
 
 	mu     sync.Mutex
 	policy sessioncleanup.Policy
+
+	meanwhile func() // before SetPolicy, when it is not nil
 }
 
 func (k *kept) Policy(context.Context) (sessioncleanup.Policy, error) {
@@ -26,9 +28,15 @@ func (k *kept) Policy(context.Context) (sessioncleanup.Policy, error) {
 	return k.policy, nil
 }
 
-func (k *kept) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
+func (k *kept) SetPolicy(ctx context.Context, change sessioncleanup.Policy, condition func(sessioncleanup.Policy) bool, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.meanwhile != nil {
+		k.meanwhile()
+	}
+	if condition != nil && !condition(k.policy) {
+		return sessioncleanup.Policy{}, sessioncleanup.ErrChanged
+	}
 	k.policy = change.Or(k.policy)
 	_, err := k.Record(ctx, sessioncleanup.Record{Event: e})
 	return k.policy, err
@@ -132,5 +140,38 @@ func TestOnlySomeValuesOfTheStoredPolicyCanBeSet(t *testing.T) {
 	bare, _ := newManager(t, sessioncleanup.Policy{}, memory.Config{})
 	if _, err := bare.SetPolicy(t.Context(), sessioncleanup.Policy{AlertDue: 5}, 0); !errors.Is(err, errors.ErrUnsupported) || strings.Contains(err.Error(), "invalid") || bare.CanSetPolicy() {
 		t.Errorf("without a stored policy: %v", err)
+	}
+}
+
+func TestAPolicyThatSomebodyElseChangedIsNotOverwritten(t *testing.T) {
+	t.Parallel()
+	db, open := following(t, sessioncleanup.Policy{})
+	here, there := open(), open()
+	_, seen := here.Origins()
+	unchanged := func(stored sessioncleanup.Policy) bool { return stored == seen }
+	if _, err := there.IfPolicy(unchanged).SetPolicy(t.Context(), sessioncleanup.Policy{DeleteAfter: 40 * day}, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range []sessioncleanup.Policy{{DeleteAfter: 50 * day}, {DeleteAfter: 40 * day}, {AlertDue: 5}} {
+		if _, err := here.IfPolicy(unchanged).SetPolicy(t.Context(), change, 0); !errors.Is(err, sessioncleanup.ErrChanged) {
+			t.Errorf("SetPolicy(%+v) of a policy that changed: %v, want ErrChanged", change, err)
+		}
+	}
+	if p := here.Policy(); p.DeleteAfter != 40*day {
+		t.Errorf("the process whose change was refused deletes after %v, want what the other one stored", p.DeleteAfter)
+	}
+	// While the figures of a change are counted, another process stores its own.
+	db.meanwhile = func() {
+		db.meanwhile = nil
+		db.policy.DeleteAfter = 60 * day
+	}
+	if _, err := here.SetPolicy(t.Context(), sessioncleanup.Policy{DeleteAfter: 50 * day}, 0); !errors.Is(err, sessioncleanup.ErrChanged) {
+		t.Errorf("SetPolicy beside another change: %v, want ErrChanged", err)
+	}
+	if p, _ := db.Policy(t.Context()); p.DeleteAfter != 60*day || p.AlertDue == 5 {
+		t.Errorf("the policy is %+v, want the one of the other process", p)
+	}
+	if got, err := here.SetPolicy(t.Context(), sessioncleanup.Policy{DeleteAfter: 50 * day}, 0); err != nil || got.DeleteAfter != 50*day {
+		t.Errorf("SetPolicy afterward = %v, %v", got.DeleteAfter, err)
 	}
 }

@@ -152,6 +152,7 @@ func (a *app) takePolicy(ctx context.Context, db connection, change sessionclean
 		return usagef("warn_days: the file says %s, and the policy in force %s: want that, or none; migrate stores another one", spanText(change.WarnBefore), spanText(now))
 	}
 	change.WarnBefore = 0
+	_, seen := db.Origins()
 	before, err := db.Propose(ctx, sessioncleanup.Policy{})
 	if err != nil {
 		return err
@@ -172,7 +173,8 @@ func (a *app) takePolicy(ctx context.Context, db connection, change sessionclean
 	if err := a.confirm(ctx, yes, "policy import", "Store this policy?"); err != nil {
 		return err
 	}
-	if _, err := db.SetPolicy(ctx, change, after.Deleted()+after.Purged()); err != nil {
+	unchanged := func(stored sessioncleanup.Policy) bool { return stored == seen }
+	if _, err := db.IfPolicy(unchanged).SetPolicy(ctx, change, after.Deleted()+after.Purged()); err != nil {
 		return err
 	}
 	return a.printPolicy(db)

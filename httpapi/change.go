@@ -101,7 +101,7 @@ func (c *call) write(do operation) (sessioncleanup.Session, error) {
 	if !readable(c.id) {
 		return sessioncleanup.Session{}, sessioncleanup.ErrNotFound
 	}
-	condition, err := c.ifMatch()
+	condition, err := ifMatch(c, sessionTag)
 	if err != nil {
 		return sessioncleanup.Session{}, err
 	}
@@ -131,7 +131,7 @@ func (c *call) touch() error {
 	if !readable(c.id) {
 		return sessioncleanup.ErrNotFound
 	}
-	condition, err := c.ifMatch()
+	condition, err := ifMatch(c, sessionTag)
 	if err != nil {
 		return err
 	}

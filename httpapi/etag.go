@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"hash"
 	"net/http"
 	"slices"
@@ -85,6 +86,13 @@ func pageTag(role sessioncleanup.Role, page sessioncleanup.SessionPage) string {
 	return "W/" + t.tag()
 }
 
+// policyTag is the entity tag of the stored policy, whatever the program sets besides.
+func policyTag(stored sessioncleanup.Policy) string {
+	t := newTagger()
+	t.text(fmt.Sprintf("%+v", stored))
+	return t.tag()
+}
+
 // fresh sends a 304 when the client already has the response with this tag. It sets the ETag in any case.
 func (c *call) fresh(tag string) (bool, error) {
 	c.w.Header().Set("ETag", tag)
@@ -104,8 +112,8 @@ func (c *call) fresh(tag string) (bool, error) {
 	return fresh, nil
 }
 
-// ifMatch is the condition that If-Match sets for a session; nil without one.
-func (c *call) ifMatch() (func(sessioncleanup.Session) bool, error) {
+// ifMatch is the condition that If-Match sets for what is stored; nil without one.
+func ifMatch[T any](c *call, tagOf func(T) string) (func(T) bool, error) {
 	if c.r.Header["If-Match"] == nil {
 		return nil, nil
 	}
@@ -113,8 +121,8 @@ func (c *call) ifMatch() (func(sessioncleanup.Session) bool, error) {
 	if err != nil || all {
 		return nil, err
 	}
-	return func(s sessioncleanup.Session) bool {
-		return slices.Contains(known, sessionTag(s)) // a weak tag never matches (RFC 9110, section 13.1.1)
+	return func(stored T) bool {
+		return slices.Contains(known, tagOf(stored)) // a weak tag never matches (RFC 9110, section 13.1.1)
 	}, nil
 }
 

@@ -93,7 +93,7 @@ var (
 		text{"It was valid until %s. Log in to the application to keep a session.", "Il était valable jusqu'au %s. Connectez-vous à l'application pour garder une session."},
 	}
 	changed = &kind{
-		"changed-meanwhile", http.StatusPreconditionFailed, text{"The session has changed", "La session a changé"},
+		"changed-meanwhile", http.StatusPreconditionFailed, text{"Changed meanwhile", "Modifié entre-temps"},
 		text{"The session is no longer as If-Match says.", "La session n'est plus telle que If-Match l'indique."},
 	}
 	tooLarge = &kind{
@@ -152,42 +152,43 @@ var (
 	msgUntilOrHours = text{"%s or hours is needed, one of the two.", "%s ou hours est nécessaire, l'un des deux."}
 	msgUntil        = text{"%s is not within the next year.", "%s n'est pas dans l'année à venir."}
 
-	msgMissing     = text{"%s is missing.", "%s manque."}
-	msgOneOf       = text{"%s is %.100q: want one of %s.", "%s vaut %.100q : attendu l'une des valeurs %s."}
-	msgWhole       = text{"%s is %.100q: want a whole number from 1 to %d.", "%s vaut %.100q : attendu un nombre entier de 1 à %d."}
-	msgText        = text{"%s is %.100q: want UTF-8 without NUL, at most %d bytes.", "%s vaut %.100q : attendu de l'UTF-8 sans NUL, %d octets au plus."}
-	msgOwner       = text{"%s is %.100s: want an ID in UTF-8 without NUL, from 1 to %d bytes.", "%s vaut %.100s : attendu un identifiant en UTF-8 sans NUL, de 1 à %d octets."}
-	msgCursor      = text{"%s does not come from an earlier page of this list.", "%s ne vient pas d'une page précédente de cette liste."}
-	msgEventID     = text{"%s is %.100q: want the id of an event.", "%s vaut %.100q : attendu l'identifiant d'un événement."}
-	msgETag        = text{"%s is not a list of entity tags, nor *.", "%s n'est ni une liste d'étiquettes d'entité, ni *."}
-	msgBodyJSON    = text{"The body is not one JSON object.", "Le corps n'est pas un objet JSON unique."}
-	msgBodyRead    = text{"The body could not be read.", "Le corps n'a pas pu être lu."}
-	msgBoolean     = text{"%s is %.100s: want true or false.", "%s vaut %.100s : attendu true ou false."}
-	msgCount       = text{"%s is %.100s: want a whole number from 1.", "%s vaut %.100s : attendu un nombre entier à partir de 1."}
-	msgNoRules     = text{"%s: this database does not follow rules by tag.", "%s : cette base de données ne suit pas de règles par tag."}
-	msgRules       = text{"%s cannot be read: %v.", "%s ne se lit pas : %v."}
-	msgThreshold   = text{"%s is %.100s: want a positive number, or \"never\".", "%s vaut %.100s : attendu un nombre positif, ou \"never\"."}
-	msgTime        = text{"%s is %.100s: want a time in RFC 3339 from 1970 to 9999, or null.", "%s vaut %.100s : attendu une date RFC 3339 de 1970 à 9999, ou null."}
-	msgTooMany     = text{"The deletion limit stopped the deletion: %d sessions are due for it, more than %g %% of all. None was deleted; GET view?status=to_delete shows them. Check the clock and the thresholds, then allow the deletion once with \"force\": true, or \"delete_at_most\": %d.", "La limite de suppression a arrêté la suppression : %d sessions seraient supprimées, plus de %g %% du total. Aucune ne l'a été ; GET view?status=to_delete les montre. Vérifiez l'horloge et les seuils, puis autorisez la suppression une fois avec \"force\": true ou \"delete_at_most\": %d."}
-	msgMoreThan    = text{"%d sessions are due for deletion, more than the %d that delete_at_most allows. None was deleted; GET view?status=to_delete shows them. To allow it once, send \"delete_at_most\": %d, or \"force\": true.", "%d sessions seraient supprimées, plus que les %d autorisées par delete_at_most. Aucune ne l'a été ; GET view?status=to_delete les montre. Pour l'autoriser une fois, envoyez \"delete_at_most\": %d ou \"force\": true."}
-	msgFromTo      = text{"%s is %.100s: want a whole number from 1 to %d.", "%s vaut %.100s : attendu un nombre entier de 1 à %d."}
-	msgIDs         = text{"%s: want a list of 1 to %d IDs in UTF-8 without NUL, of %d bytes at most.", "%s : attendu une liste de 1 à %d identifiants en UTF-8 sans NUL, de %d octets au plus."}
-	msgEither      = text{"%s cannot be combined with status, owner, q or tags.", "%s ne se combine pas avec status, owner, q ou tags."}
-	msgTags        = text{"%s: want a list of 1 to %d tags: 1 to %d characters a to z, 0 to 9, and - _ . : after the first one.", "%s : attendu une liste de 1 à %d étiquettes : 1 à %d caractères a à z, 0 à 9, et - _ . : après le premier."}
-	msgTagFilter   = text{"%s is %.100q: want tags such as \"vip\", \"vip|gold -test\".", "%s vaut %.100q : attendu des étiquettes comme « vip » ou « vip|gold -test »."}
-	msgAddedToo    = text{"%s has a tag that is to be added.", "%s contient une étiquette à ajouter."}
-	msgManyTags    = text{"%s: the session would have more than %d tags.", "%s : la session aurait plus de %d étiquettes."}
-	msgColumnTag   = text{"%s: the tag %.60q follows the column %.60q: change the column instead.", "%s : l'étiquette %.60q suit la colonne %.60q : changez plutôt la colonne."}
-	msgNoTags      = text{"There are no tags here.", "Il n'y a pas d'étiquettes ici."}
-	msgRecent      = text{"%s is %.100s: want a time within the last hour.", "%s vaut %.100s : attendu une date de moins d'une heure."}
-	msgNoRun       = text{"There is no such run in the log, or it deactivated nothing.", "Ce nettoyage n'est pas dans le journal, ou n'a rien désactivé."}
-	msgNotArchived = text{"The archive has no such entry: it was restored or purged, or it never was.", "L'archive n'a pas cette entrée : elle a été restaurée ou purgée, ou n'a jamais existé."}
-	msgNoErasure   = text{"Owners cannot be erased here.", "Les propriétaires ne peuvent pas être effacés ici."}
-	msgNoArchive   = text{"There is no archive here.", "Il n'y a pas d'archive ici."}
-	msgArchives    = text{"The session will be in the archive for a while. Send the same request with ?confirm=%s to confirm its deletion.", "La session restera un temps dans l'archive. Renvoyez la même requête avec ?confirm=%s pour confirmer sa suppression."}
-	msgConfirm     = text{"Deletion is permanent. Send the same request with ?confirm=%s to confirm it.", "La suppression est définitive. Renvoyez la même requête avec ?confirm=%s pour la confirmer."}
-	msgErases      = text{"All of that would be erased permanently. Send the same request with ?confirm=%s to confirm it.", "Tout cela serait effacé définitivement. Renvoyez la même requête avec ?confirm=%s pour confirmer."}
-	msgInterrupted = text{"The run stopped early. What it did is kept; the next run continues from there.", "Le nettoyage a été interrompu avant la fin. Ce qui est fait est fait ; le prochain reprendra là."}
+	msgMissing       = text{"%s is missing.", "%s manque."}
+	msgOneOf         = text{"%s is %.100q: want one of %s.", "%s vaut %.100q : attendu l'une des valeurs %s."}
+	msgWhole         = text{"%s is %.100q: want a whole number from 1 to %d.", "%s vaut %.100q : attendu un nombre entier de 1 à %d."}
+	msgText          = text{"%s is %.100q: want UTF-8 without NUL, at most %d bytes.", "%s vaut %.100q : attendu de l'UTF-8 sans NUL, %d octets au plus."}
+	msgOwner         = text{"%s is %.100s: want an ID in UTF-8 without NUL, from 1 to %d bytes.", "%s vaut %.100s : attendu un identifiant en UTF-8 sans NUL, de 1 à %d octets."}
+	msgCursor        = text{"%s does not come from an earlier page of this list.", "%s ne vient pas d'une page précédente de cette liste."}
+	msgEventID       = text{"%s is %.100q: want the id of an event.", "%s vaut %.100q : attendu l'identifiant d'un événement."}
+	msgPolicyChanged = text{"Somebody else has changed the policy meanwhile. Nothing was stored: read it again.", "Quelqu'un a modifié les règles entre-temps. Rien n'a été enregistré : relisez-les."}
+	msgETag          = text{"%s is not a list of entity tags, nor *.", "%s n'est ni une liste d'étiquettes d'entité, ni *."}
+	msgBodyJSON      = text{"The body is not one JSON object.", "Le corps n'est pas un objet JSON unique."}
+	msgBodyRead      = text{"The body could not be read.", "Le corps n'a pas pu être lu."}
+	msgBoolean       = text{"%s is %.100s: want true or false.", "%s vaut %.100s : attendu true ou false."}
+	msgCount         = text{"%s is %.100s: want a whole number from 1.", "%s vaut %.100s : attendu un nombre entier à partir de 1."}
+	msgNoRules       = text{"%s: this database does not follow rules by tag.", "%s : cette base de données ne suit pas de règles par tag."}
+	msgRules         = text{"%s cannot be read: %v.", "%s ne se lit pas : %v."}
+	msgThreshold     = text{"%s is %.100s: want a positive number, or \"never\".", "%s vaut %.100s : attendu un nombre positif, ou \"never\"."}
+	msgTime          = text{"%s is %.100s: want a time in RFC 3339 from 1970 to 9999, or null.", "%s vaut %.100s : attendu une date RFC 3339 de 1970 à 9999, ou null."}
+	msgTooMany       = text{"The deletion limit stopped the deletion: %d sessions are due for it, more than %g %% of all. None was deleted; GET view?status=to_delete shows them. Check the clock and the thresholds, then allow the deletion once with \"force\": true, or \"delete_at_most\": %d.", "La limite de suppression a arrêté la suppression : %d sessions seraient supprimées, plus de %g %% du total. Aucune ne l'a été ; GET view?status=to_delete les montre. Vérifiez l'horloge et les seuils, puis autorisez la suppression une fois avec \"force\": true ou \"delete_at_most\": %d."}
+	msgMoreThan      = text{"%d sessions are due for deletion, more than the %d that delete_at_most allows. None was deleted; GET view?status=to_delete shows them. To allow it once, send \"delete_at_most\": %d, or \"force\": true.", "%d sessions seraient supprimées, plus que les %d autorisées par delete_at_most. Aucune ne l'a été ; GET view?status=to_delete les montre. Pour l'autoriser une fois, envoyez \"delete_at_most\": %d ou \"force\": true."}
+	msgFromTo        = text{"%s is %.100s: want a whole number from 1 to %d.", "%s vaut %.100s : attendu un nombre entier de 1 à %d."}
+	msgIDs           = text{"%s: want a list of 1 to %d IDs in UTF-8 without NUL, of %d bytes at most.", "%s : attendu une liste de 1 à %d identifiants en UTF-8 sans NUL, de %d octets au plus."}
+	msgEither        = text{"%s cannot be combined with status, owner, q or tags.", "%s ne se combine pas avec status, owner, q ou tags."}
+	msgTags          = text{"%s: want a list of 1 to %d tags: 1 to %d characters a to z, 0 to 9, and - _ . : after the first one.", "%s : attendu une liste de 1 à %d étiquettes : 1 à %d caractères a à z, 0 à 9, et - _ . : après le premier."}
+	msgTagFilter     = text{"%s is %.100q: want tags such as \"vip\", \"vip|gold -test\".", "%s vaut %.100q : attendu des étiquettes comme « vip » ou « vip|gold -test »."}
+	msgAddedToo      = text{"%s has a tag that is to be added.", "%s contient une étiquette à ajouter."}
+	msgManyTags      = text{"%s: the session would have more than %d tags.", "%s : la session aurait plus de %d étiquettes."}
+	msgColumnTag     = text{"%s: the tag %.60q follows the column %.60q: change the column instead.", "%s : l'étiquette %.60q suit la colonne %.60q : changez plutôt la colonne."}
+	msgNoTags        = text{"There are no tags here.", "Il n'y a pas d'étiquettes ici."}
+	msgRecent        = text{"%s is %.100s: want a time within the last hour.", "%s vaut %.100s : attendu une date de moins d'une heure."}
+	msgNoRun         = text{"There is no such run in the log, or it deactivated nothing.", "Ce nettoyage n'est pas dans le journal, ou n'a rien désactivé."}
+	msgNotArchived   = text{"The archive has no such entry: it was restored or purged, or it never was.", "L'archive n'a pas cette entrée : elle a été restaurée ou purgée, ou n'a jamais existé."}
+	msgNoErasure     = text{"Owners cannot be erased here.", "Les propriétaires ne peuvent pas être effacés ici."}
+	msgNoArchive     = text{"There is no archive here.", "Il n'y a pas d'archive ici."}
+	msgArchives      = text{"The session will be in the archive for a while. Send the same request with ?confirm=%s to confirm its deletion.", "La session restera un temps dans l'archive. Renvoyez la même requête avec ?confirm=%s pour confirmer sa suppression."}
+	msgConfirm       = text{"Deletion is permanent. Send the same request with ?confirm=%s to confirm it.", "La suppression est définitive. Renvoyez la même requête avec ?confirm=%s pour la confirmer."}
+	msgErases        = text{"All of that would be erased permanently. Send the same request with ?confirm=%s to confirm it.", "Tout cela serait effacé définitivement. Renvoyez la même requête avec ?confirm=%s pour confirmer."}
+	msgInterrupted   = text{"The run stopped early. What it did is kept; the next run continues from there.", "Le nettoyage a été interrompu avant la fin. Ce qui est fait est fait ; le prochain reprendra là."}
 )
 
 // The obstacles to a restore.

@@ -155,6 +155,8 @@ func (c *call) policy() error {
 }
 
 func (c *call) policyNow() (policyAnswer, error) {
+	_, stored := c.m.Origins() // before the values: a tag that is older than they are refuses a change, a newer one overwrites
+	c.w.Header().Set("ETag", policyTag(stored))
 	out := policyAnswer{Success: true, Editable: c.m.CanSetPolicy() && !c.ReadOnly, Settings: c.settings()}
 	now, counted, err := soon(c, func(ctx context.Context) (due, error) {
 		now, _, err := c.dueNow.get(ctx, "", func(ctx context.Context) (due, error) { return c.dueBy(ctx, sessioncleanup.Policy{}) })
@@ -215,6 +217,10 @@ func (c *call) setPolicy() error {
 	if err != nil {
 		return err
 	}
+	condition, err := ifMatch(c, policyTag)
+	if err != nil {
+		return err
+	}
 	program, _ := c.m.Origins()
 	for _, v := range policyValues {
 		if v.set(change) && v.set(program) {
@@ -225,7 +231,7 @@ func (c *call) setPolicy() error {
 		return err
 	}
 	err = c.unhurried(c.r.Context(), c.whileReachable(func(ctx context.Context) error { // it counts what the change would have removed
-		_, err := c.m.SetPolicy(ctx, change, expected)
+		_, err := c.m.IfPolicy(condition).SetPolicy(ctx, change, expected)
 		return err
 	}))
 	if more, ok := errors.AsType[*sessioncleanup.MoreDeletionsError](err); ok {
@@ -233,6 +239,9 @@ func (c *call) setPolicy() error {
 			problem: unconfirmed, detail: msgMoreDeleted, args: []any{more.After, more.Before},
 			extra: extra{Confirm: "?confirm=" + strconv.Itoa(more.After), Due: more.After, DueBefore: &more.Before},
 		}
+	}
+	if errors.Is(err, sessioncleanup.ErrChanged) {
+		return &fault{problem: changed, detail: msgPolicyChanged}
 	}
 	if errors.Is(err, errors.ErrUnsupported) && change.Rules != "" && c.m.CanSetPolicy() {
 		return wrong("rules", msgNoRules)

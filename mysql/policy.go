@@ -9,7 +9,7 @@ import (
 var _ sessioncleanup.PolicySetter = (*Store)(nil)
 
 // SetPolicy changes some values of the stored policy. The views, which have them in their definitions, are replaced before.
-func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
+func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, condition func(sessioncleanup.Policy) bool, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
 	if err := change.Validate(); err != nil {
 		return sessioncleanup.Policy{}, err
 	}
@@ -21,6 +21,9 @@ func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e s
 	err = s.migrating(ctx, func(ctx context.Context, m *migration) (err error) {
 		if set, err = readSettings(ctx, m.conn); err != nil {
 			return err
+		}
+		if condition != nil && !condition(set.policy) {
+			return sessioncleanup.ErrChanged
 		}
 		set.policy = change.Or(set.policy)
 		if set.adopted.View {

@@ -93,7 +93,7 @@ func TestOtherRulesClassSessionsAnewAndReplaceTheViews(t *testing.T) {
 	} {
 		if step.migrate {
 			ruled(t, store, step.rules)
-		} else if p, err := store.SetPolicy(t.Context(), sessioncleanup.Policy{Rules: step.rules}, sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil || p.Rules != step.rules {
+		} else if p, err := store.SetPolicy(t.Context(), sessioncleanup.Policy{Rules: step.rules}, nil, sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil || p.Rules != step.rules {
 			t.Fatalf("SetPolicy: %+v, %v", p.Rules, err)
 		}
 		if got := classes(t, d); got != step.classes {

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -34,8 +35,19 @@ func TestTablesThatInheritFromSourcesTouch(t *testing.T) {
 		if got := touched(t, pool); got != "1 2 3 4 5 6" {
 			t.Errorf("%s: sessions %q were used, want all", column, got)
 		}
+		for _, id := range []string{"4", "5", "6"} {
+			if s, err := manage(t, store).Get(t.Context(), id); err != nil || s.ActivityCount != 1 {
+				t.Errorf("%s: the one vote of session %s counts as %d, %v", column, id, s.ActivityCount, err)
+			}
+		}
 		mustExec(t, pool, "CREATE TABLE votes_later () INHERITS (votes)")
+		if err := store.Validate(t.Context()); !errors.Is(err, sessioncleanup.ErrNotInstalled) || !strings.Contains(err.Error(), "votes_later") {
+			t.Errorf("%s: Validate with a new table that inherits from an activity table: %v, want it named", column, err)
+		}
 		migrate(t, store)
+		if err := store.Validate(t.Context()); err != nil {
+			t.Error(err)
+		}
 		mustExec(t, pool, "INSERT INTO sessions VALUES (7)")
 		mustExec(t, pool, "INSERT INTO votes_later (id, "+column+") VALUES (7, 7)")
 		if got := touched(t, pool); got != "1 2 3 4 5 6 7" {
@@ -48,5 +60,69 @@ func TestTablesThatInheritFromSourcesTouch(t *testing.T) {
 		if diff := cmp.Diff(before, dump(t, url)); diff != "" {
 			t.Errorf("%s: after Uninstall (-before +after):\n%s", column, diff)
 		}
+	}
+}
+
+func TestSessionsWithTablesThatInheritFromThemAreRefused(t *testing.T) {
+	t.Parallel()
+	const sessions = "CREATE TABLE sessions (id int PRIMARY KEY, active boolean NOT NULL DEFAULT true, last_activity timestamptz NOT NULL DEFAULT now());"
+	const heirs = "CREATE TABLE sessions_eu () INHERITS (sessions); CREATE TABLE sessions_fr () INHERITS (sessions_eu);"
+	named := func(err error) bool {
+		return errors.Is(err, sessioncleanup.ErrInvalid) && strings.Contains(err.Error(), "public.sessions_eu, public.sessions_fr;")
+	}
+	refused, url, _ := shaped(t, sessions+heirs, sessioncleanup.MigrateOptions{})
+	before := dump(t, url)
+	if err := refused.Migrate(t.Context(), sessioncleanup.Policy{}); !named(err) {
+		t.Errorf("Migrate: %v, want an ErrInvalid that names the tables that inherit", err)
+	}
+	if _, err := refused.MigrationSQL(t.Context(), sessioncleanup.Policy{}); !named(err) {
+		t.Errorf("MigrationSQL: %v, want an ErrInvalid that names the tables that inherit", err)
+	}
+	if diff := cmp.Diff(before, dump(t, url)); diff != "" {
+		t.Errorf("what a refused migration changed:\n%s", diff)
+	}
+	mustExec(t, connect(t, url), "DROP TABLE sessions_eu CASCADE")
+	migrate(t, refused)
+
+	later, url, _ := shaped(t, sessions, sessioncleanup.MigrateOptions{})
+	migrate(t, later)
+	mustExec(t, connect(t, url), heirs)
+	if err := later.Validate(t.Context()); !named(err) {
+		t.Errorf("Validate with tables that inherit: %v, want them named", err)
+	}
+
+	partitioned, url, _ := shaped(t, "CREATE TABLE sessions (id int PRIMARY KEY, last_activity timestamptz NOT NULL DEFAULT now()) PARTITION BY RANGE (id);"+
+		"CREATE TABLE sessions_1 PARTITION OF sessions FOR VALUES FROM (0) TO (100)", sessioncleanup.MigrateOptions{})
+	migrate(t, partitioned)
+	mustExec(t, connect(t, url), "CREATE TABLE sessions_2 PARTITION OF sessions FOR VALUES FROM (100) TO (200)")
+	if err := partitioned.Validate(t.Context()); err != nil {
+		t.Errorf("Validate with partitions: %v", err)
+	}
+}
+
+func TestValidateWarnsOfPartitionsWithoutTriggers(t *testing.T) {
+	t.Parallel()
+	store, url, log := shaped(t, `CREATE TABLE sessions (id int PRIMARY KEY);
+		CREATE TABLE votes (session_id int NOT NULL REFERENCES sessions, created_at timestamptz) PARTITION BY RANGE (session_id);
+		CREATE TABLE votes_1 PARTITION OF votes FOR VALUES FROM (0) TO (100)`, sessioncleanup.MigrateOptions{})
+	migrate(t, store)
+	validate := func() bool {
+		t.Helper()
+		log.Reset()
+		if err := store.Validate(t.Context()); err != nil {
+			t.Error(err)
+		}
+		return strings.Contains(log.String(), "a partition of public.votes")
+	}
+	if validate() {
+		t.Errorf("Validate after Migrate warns: %s", log)
+	}
+	mustExec(t, connect(t, url), "CREATE TABLE votes_2 PARTITION OF votes FOR VALUES FROM (100) TO (200)")
+	if !validate() || !strings.Contains(log.String(), "public.votes_2") || strings.Contains(log.String(), "public.votes_1") {
+		t.Errorf("Validate with a new partition warns: %s", log)
+	}
+	migrate(t, store)
+	if validate() {
+		t.Errorf("Validate after the next Migrate warns: %s", log)
 	}
 }

@@ -73,8 +73,9 @@ func (m *mapping) observes() bool {
 type source struct {
 	sessioncleanup.Source
 	relation
-	referenced bool // a foreign key that is checked at once ties it to the sessions
-	indexed    bool // an index begins with the column that holds the session
+	referenced bool     // a foreign key that is checked at once ties it to the sessions
+	indexed    bool     // an index begins with the column that holds the session
+	above      []uint32 // the tables from which it inherits
 }
 
 // errNoTable says that the sessions' table does not exist.
@@ -279,11 +280,15 @@ func readSource(ctx context.Context, q *guarded, s sessioncleanup.Source, sessio
 	src := source{Source: s, relation: r}
 	err = q.QueryRow(ctx, `
 		SELECT coalesce(bool_or(NOT f.condeferrable), false),
-		       EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = $1::oid AND i.indkey[0] = $3::smallint AND i.indisvalid)
+		       EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = $1::oid AND i.indkey[0] = $3::smallint AND i.indisvalid),
+		       ARRAY (WITH RECURSIVE above (oid) AS (
+		                  SELECT h.inhparent FROM pg_catalog.pg_inherits h WHERE h.inhrelid = $1::oid
+		                   UNION SELECT h.inhparent FROM above JOIN pg_catalog.pg_inherits h ON h.inhrelid = above.oid
+		              ) SELECT above.oid FROM above)
 		  FROM pg_catalog.pg_constraint f
 		 WHERE f.contype = 'f' AND f.conrelid = $1::oid AND f.confrelid = $2::oid AND $3::smallint = ANY (f.conkey)
 		   AND (f.convalidated OR to_jsonb(f) ->> 'conenforced' IS DISTINCT FROM 'false')`,
-		r.oid, sessions, r.columns[s.Session].position).Scan(&src.referenced, &src.indexed)
+		r.oid, sessions, r.columns[s.Session].position).Scan(&src.referenced, &src.indexed, &src.above)
 	return src, err
 }
 

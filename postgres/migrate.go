@@ -18,6 +18,10 @@ import (
 // lock for a change of the catalog only, and gives up within 40 ms when it cannot have it, to try again; indexes are built
 // concurrently; old sessions get their last activity in batches. The next call finishes what an interrupted one left.
 func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
+	return s.namingEventTrigger(ctx, s.migrate(ctx, p))
+}
+
+func (s *Store) migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
@@ -197,6 +201,9 @@ func (s *Store) prepare(ctx context.Context, policy sessioncleanup.Policy) (*pla
 		p.create, err = true, nil
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := checkHeirs(ctx, s.pool, p.m.table); err != nil {
 		return nil, err
 	}
 	if err := s.act(ctx, p.m, true); err != nil {

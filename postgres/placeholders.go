@@ -181,6 +181,9 @@ func firstOf(text string) string {
 func (m *mapping) activityCount() string {
 	counts := []string{"0::bigint"}
 	for _, s := range m.sources {
+		if m.covered(s) {
+			continue
+		}
 		counts = append(counts, m.countOf(s))
 	}
 	return "(" + strings.Join(counts, " + ") + ")"

@@ -45,7 +45,7 @@ func scanPolicy(row pgx.Row) (p sessioncleanup.Policy, err error) {
 }
 
 // SetPolicy changes some values of the stored policy. Only the owner of the tables may.
-func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
+func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, condition func(sessioncleanup.Policy) bool, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
 	m, err := s.ready(ctx)
 	if err != nil {
 		return sessioncleanup.Policy{}, err
@@ -73,14 +73,24 @@ func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e s
 		return sessioncleanup.Policy{}, err
 	}
 	var p sessioncleanup.Policy
-	err = s.inTx(ctx, func(batch *pgx.Batch) {
-		batch.Queue(m.statement("policy_set"), string(data))
-		queueEvent(batch, m, e, nil)
+	read := func(batch *pgx.Batch) {
 		batch.Queue(m.statement("policy_read")).QueryRow(func(row pgx.Row) (err error) {
 			p, err = scanPolicy(row)
 			return err
 		})
-	}, nil)
+	}
+	err = s.inTx(ctx, func(batch *pgx.Batch) {
+		batch.Queue(m.statement("policy_lock"))
+		read(batch)
+	}, func(batch *pgx.Batch) error {
+		if condition != nil && !condition(p) {
+			return sessioncleanup.ErrChanged
+		}
+		batch.Queue(m.statement("policy_set"), string(data))
+		queueEvent(batch, m, e, nil)
+		read(batch)
+		return nil
+	})
 	return p, s.failed("change the policy", err)
 }
 

@@ -223,7 +223,7 @@ func (m *model) ruledRun(t *testing.T, store *postgres.Store, random *rand.Rand)
 	t.Helper()
 	m.Rules = runmodel.RandomRules(random)
 	p := runmodel.PolicyOf(m.Rules)
-	if _, err := store.SetPolicy(t.Context(), sessioncleanup.Policy{Rules: p.Rules}, sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil {
+	if _, err := store.SetPolicy(t.Context(), sessioncleanup.Policy{Rules: p.Rules}, nil, sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil {
 		t.Fatal(err)
 	}
 	agree := func(view func() map[string]string) {

@@ -43,6 +43,15 @@ func (s *Store) Validate(ctx context.Context) error {
 	if err := adopt.Lacking(m.schema.Table, m.lacks); err != nil {
 		wrong = append(wrong, err)
 	}
+	if err := checkHeirs(ctx, s.pool, m.table); err != nil {
+		if !errors.Is(err, sessioncleanup.ErrInvalid) {
+			return err
+		}
+		wrong = append(wrong, err)
+	}
+	if err := s.checkBranches(ctx, m, report); err != nil {
+		return err
+	}
 	if retyped, err := m.retyped(ctx, s.pool); err != nil {
 		return err
 	} else if retyped {

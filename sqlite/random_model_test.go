@@ -233,7 +233,7 @@ func (w *application) ruledRun(t *testing.T, app *sql.DB, m *runmodel.Model, sto
 	t.Helper()
 	m.Rules = runmodel.RandomRules(random)
 	p := runmodel.PolicyOf(m.Rules)
-	if _, err := store.SetPolicy(t.Context(), sessioncleanup.Policy{Rules: p.Rules}, sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil {
+	if _, err := store.SetPolicy(t.Context(), sessioncleanup.Policy{Rules: p.Rules}, nil, sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil {
 		t.Fatal(err)
 	}
 	agree := func(view func() map[string]string) {

@@ -153,7 +153,7 @@ func TestOtherRulesClassSessionsAnew(t *testing.T) {
 	for _, step := range []struct{ rules, classes string }{
 		{"gold: delete=1d; vip: delete=never", "a=gold vip b=gold"}, {"gold: delete=2d", "a=gold b=gold"}, {"none", "a=- b=-"}, {"vip: delete=90d", "a=vip b=-"},
 	} {
-		p, err := store.SetPolicy(t.Context(), rulesOf(step.rules), e)
+		p, err := store.SetPolicy(t.Context(), rulesOf(step.rules), nil, e)
 		if err != nil || p.Rules != step.rules {
 			t.Fatalf("SetPolicy: %+v, %v", p.Rules, err)
 		}
@@ -183,7 +183,7 @@ func TestTheFirstRuleMayBeSetInAnInstallationWithoutAny(t *testing.T) {
 	}
 	old(t, app, "a")
 	execute(t, app, "INSERT INTO sessioncleanup_tags VALUES ('a', 'vip')")
-	p, err := store.SetPolicy(t.Context(), rulesOf("vip: delete=never"), sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"})
+	p, err := store.SetPolicy(t.Context(), rulesOf("vip: delete=never"), nil, sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"})
 	if err != nil || p.Rules == "" || classes(t, app) != "a=vip" {
 		t.Errorf("SetPolicy: %+v, %v, classes %s", p, err, classes(t, app))
 	}

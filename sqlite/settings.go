@@ -170,7 +170,7 @@ func (s *Store) Policy(ctx context.Context) (sessioncleanup.Policy, error) {
 }
 
 // SetPolicy changes some values of the stored policy.
-func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
+func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, condition func(sessioncleanup.Policy) bool, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
 	set, err := s.settings(ctx)
 	if err != nil {
 		return sessioncleanup.Policy{}, err
@@ -183,6 +183,9 @@ func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e s
 	err = s.writing(ctx, func(c *conn) (err error) {
 		if set, err = readSettings(ctx, c); err != nil {
 			return err
+		}
+		if condition != nil && !condition(set.policy) {
+			return sessioncleanup.ErrChanged
 		}
 		set.policy = change.Or(set.policy)
 		if change.Rules != "" && set.adopted.Classed {

@@ -104,7 +104,7 @@ func TestTheViewFollowsRulesThatAreSetLater(t *testing.T) {
 	for _, step := range []struct{ rules, status string }{
 		{"test: delete=1d", "to_delete"}, {"test: delete=90d; vip: delete=1h", "inactive"}, {"vip: delete=1d; test: delete=19d", "to_delete"}, {"none", "inactive"},
 	} {
-		if _, err := store.SetPolicy(t.Context(), rulesOf(step.rules), sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil {
+		if _, err := store.SetPolicy(t.Context(), rulesOf(step.rules), nil, sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil {
 			t.Fatal(err)
 		}
 		if got := line(t, app, "SELECT status FROM sessions_cleanup_view"); got != step.status {
@@ -112,7 +112,7 @@ func TestTheViewFollowsRulesThatAreSetLater(t *testing.T) {
 		}
 	}
 	// An earlier version of the library stored rules that its view did not know.
-	if _, err := store.SetPolicy(t.Context(), rulesOf("test: delete=1d"), sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil {
+	if _, err := store.SetPolicy(t.Context(), rulesOf("test: delete=1d"), nil, sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil {
 		t.Fatal(err)
 	}
 	execute(t, app, `DROP VIEW sessions_cleanup_view; CREATE VIEW sessions_cleanup_view AS SELECT 'old' AS status; DROP TABLE sessioncleanup_stored_rules;
@@ -184,7 +184,7 @@ func TestTheViewOfTheArchiveIsMadeOnRequest(t *testing.T) {
 		"vip: archive=5d": "5", "vip: archive=5d; test: archive=1d": "5", "test: archive=1d": "1", "vip: archive=never; test: archive=1d": "<nil>", "vip: delete=1d": "2", "es: archive=9d": "2",
 	} {
 		execute(t, app, "UPDATE sessioncleanup_archive SET tags = 'test vip'")
-		if _, err := store.SetPolicy(t.Context(), rulesOf(rules), sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil {
+		if _, err := store.SetPolicy(t.Context(), rulesOf(rules), nil, sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil {
 			t.Fatal(err)
 		}
 		if got := line(t, app, "SELECT round(julianday(purge_at) - julianday(archived_at), 3) * 1 FROM sessions_archive_view"); got != want {

@@ -22,7 +22,10 @@ func (*keeping) FollowsRules() bool { return true }
 
 func (k *keeping) Policy(context.Context) (sessioncleanup.Policy, error) { return k.policy, nil }
 
-func (k *keeping) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
+func (k *keeping) SetPolicy(ctx context.Context, change sessioncleanup.Policy, condition func(sessioncleanup.Policy) bool, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
+	if condition != nil && !condition(k.policy) {
+		return sessioncleanup.Policy{}, sessioncleanup.ErrChanged
+	}
 	k.policy = change.Or(k.policy)
 	_, err := k.Record(ctx, sessioncleanup.Record{Event: e})
 	return k.policy, err
@@ -97,6 +100,8 @@ func policies(t *testing.T, observe Observer) {
 		t.Errorf("without that alert: %s", low.body)
 	}
 
+	sharedPolicy(t, w)
+
 	const rules = "test: inactive=1h delete=1d; vip: delete=never"
 	do(admin, http.MethodGet, "?rules=vip", "").names("rules")
 	do(admin, http.MethodPatch, "", `{"rules":"VIP: delete=1d"}`).names("rules")
@@ -109,4 +114,37 @@ func policies(t *testing.T, observe Observer) {
 		t.Errorf("a policy in code: %s", a.body)
 	}
 	bare.do(request{as: admin, method: http.MethodPatch, path: "/policy", body: `{"delete_old_days":50}`}).problem(http.StatusConflict, "policy-not-stored")
+}
+
+// sharedPolicy is edited by two people who saw the same one: the second change is refused, with whatever it changes.
+func sharedPolicy(t *testing.T, w *World) {
+	t.Helper()
+	get := func() string {
+		return w.do(request{as: admin, method: http.MethodGet, path: "/policy"}).want(http.StatusOK).header.Get("ETag")
+	}
+	patch := func(match, body string) answer {
+		return w.do(request{as: admin, method: http.MethodPatch, path: "/policy", body: body, header: map[string]string{"If-Match": match}})
+	}
+	seen := get()
+	if seen == "" || seen != get() {
+		t.Errorf("ETags of one policy: %q and %q", seen, get())
+	}
+	next := patch(seen, `{"alert_use_rate":0.5}`).want(http.StatusOK).header.Get("ETag")
+	if next == seen || next != get() {
+		t.Errorf("ETag %q after a change of the policy with %q", next, seen)
+	}
+	before := w.snapshot()
+	for _, match := range []string{seen, `"x"`, "W/" + next, ""} {
+		for _, body := range []string{`{"alert_use_rate":0.25}`, `{"alert_use_rate":0.5}`, `{"inactive_hours":4}`, `{"rules":"vip: delete=never"}`} {
+			if a := patch(match, body).problem(http.StatusPreconditionFailed, "changed-meanwhile"); !strings.Contains(a.str("detail"), "policy") {
+				t.Errorf("If-Match %s: %s", match, a.body)
+			}
+		}
+	}
+	if get() != next || w.snapshot() != before {
+		t.Error("a refused change of the policy changed something")
+	}
+	patch("x", `{"alert_use_rate":0.25}`).names("If-Match")
+	patch(`"x", `+next, `{"alert_use_rate":0.25}`).want(http.StatusOK)
+	patch("*", `{"alert_use_rate":0}`).want(http.StatusOK)
 }

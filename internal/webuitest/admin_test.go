@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -105,9 +106,12 @@ func (k *keeping) Policy(context.Context) (sessioncleanup.Policy, error) {
 	return k.policy, nil
 }
 
-func (k *keeping) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
+func (k *keeping) SetPolicy(ctx context.Context, change sessioncleanup.Policy, condition func(sessioncleanup.Policy) bool, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if condition != nil && !condition(k.policy) {
+		return sessioncleanup.Policy{}, sessioncleanup.ErrChanged
+	}
 	k.policy = change.Or(k.policy)
 	_, err := k.Record(ctx, sessioncleanup.Record{Event: e})
 	return k.policy, err
@@ -146,6 +150,47 @@ func TestAnAdminChangesThePolicy(t *testing.T) {
 	b.save("policy-all")
 	b.click("[data-go=log]")
 	b.until("$('[data-event=policy_changed]') && text('section').includes('DeleteAfter from 30d to 20d') && text('section').includes('Rules from none to test')")
+}
+
+func TestWhoEditsThePolicyIsToldWhatSomebodyElseChanged(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sessioncleanup.Policy{AlertDue: 7})
+	s.annsSessions()
+	other := s.manager.As(sessioncleanup.Principal{Role: sessioncleanup.RoleAdmin, ID: "bob"})
+	set := func(change sessioncleanup.Policy) {
+		if _, err := other.SetPolicy(context.Background(), change, 0); err != nil { // in a request, whose context may end
+			t.Error(err)
+		}
+	}
+	b := newTab(t, look{width: 320, height: 720})
+	b.open(s.url+"#policy", "admin")
+	b.fill("input[name=rules]", "test: delete=3d")
+	b.until("!$('form .primary').disabled && $('.pulse.on') && !text('#others')")
+	set(sessioncleanup.Policy{Rules: "vip: delete=never"})
+	b.until("text('#others').includes('Rules by tag: none before, vip: delete=never now') && $('input[name=rules]').value === 'test: delete=3d'")
+	b.accessible("policy that somebody else changed")
+	b.save("policy-others")
+
+	// Bob's next change is there before the page hears of it.
+	var once sync.Once
+	before := func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPatch {
+			once.Do(func() { set(sessioncleanup.Policy{InactiveAfter: 36 * time.Hour}) })
+		}
+		return false
+	}
+	s.between.Store(&before)
+	b.click("form .primary")
+	b.until("text('.toasts').includes('Somebody else has changed the policy')")
+	b.until("text('#others').includes('vip: delete=never now') && text('#others').includes('24 before, 36 now') && $('input[name=rules]').value === 'test: delete=3d'")
+	if p := s.manager.Policy(); p.Rules != "vip: delete=never" || p.InactiveAfter != 36*time.Hour {
+		t.Errorf("rules %q, inactive after %v; want what Bob stored", p.Rules, p.InactiveAfter)
+	}
+	b.click("form .primary")
+	b.until("text('.toasts').includes('The policy is changed') && !text('#others')")
+	if p := s.manager.Policy(); p.Rules != "test: delete=3d" || p.InactiveAfter != 36*time.Hour {
+		t.Errorf("rules %q, inactive after %v; want those of both", p.Rules, p.InactiveAfter)
+	}
 }
 
 func TestARunShowsItsProgressAndCanBeStopped(t *testing.T) {

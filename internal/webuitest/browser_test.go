@@ -3,6 +3,7 @@ package webuitest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
@@ -158,6 +160,14 @@ func (b *tab) run(actions ...chromedp.Action) {
 	}
 }
 
+// send sends clicks and keys. One that leaves the page may end without an answer.
+func (b *tab) send(actions ...chromedp.Action) {
+	b.t.Helper()
+	if err := chromedp.Run(b.ctx, actions...); err != nil && !leaving(err) {
+		b.t.Fatal(err)
+	}
+}
+
 // open goes to a URL, with the cookie of a user.
 func (b *tab) open(url, who string) {
 	b.t.Helper()
@@ -174,6 +184,20 @@ func js[T any](b *tab, expression string) (v T) {
 	return v
 }
 
+// leaving reports whether a page went before it answered, because another one took its place.
+func leaving(err error) bool {
+	var said *cdproto.Error
+	if !errors.As(err, &said) {
+		return false
+	}
+	for _, reason := range []string{"navigated or closed", "context was destroyed", "Cannot find context"} {
+		if strings.Contains(said.Message, reason) {
+			return true
+		}
+	}
+	return false
+}
+
 // until waits for a condition in JavaScript.
 func (b *tab) until(condition string) {
 	b.t.Helper()
@@ -185,7 +209,9 @@ func (b *tab) within(limit time.Duration, condition string) {
 	for end := time.Now().Add(limit); ; {
 		var ok bool
 		if err := chromedp.Run(b.ctx, chromedp.Evaluate("!!("+condition+")", &ok)); err != nil {
-			b.t.Fatalf("%s: %v", condition, err)
+			if !leaving(err) {
+				b.t.Fatalf("%s: %v", condition, err)
+			}
 		}
 		if ok {
 			return
@@ -208,7 +234,7 @@ func (b *tab) click(selector string) {
 	}
 	at := js[[]float64](b, fmt.Sprintf(`(() => { const e = $(%q); e.scrollIntoView({block: "center"}); const r = e.getBoundingClientRect();
 		return [r.x + r.width / 2, r.y + r.height / 2]; })()`, selector))
-	b.run(chromedp.MouseClickXY(at[0], at[1]))
+	b.send(chromedp.MouseClickXY(at[0], at[1]))
 }
 
 // fill types into a field, as a person does.

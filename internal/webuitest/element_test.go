@@ -61,6 +61,11 @@ func TestTheElementWorksInReactAndVue(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			for _, installed := range []string{"../../webui/node_modules", modules} {
+				if _, err := os.Stat(installed); err != nil {
+					t.Fatalf("%v: scripts/test --all installs it, as does npm ci --ignore-scripts in %s", err, filepath.Dir(installed))
+				}
+			}
 			build := exec.CommandContext(t.Context(), "../../webui/node_modules/.bin/esbuild", source, "--bundle", "--format=esm",
 				`--define:process.env.NODE_ENV="production"`, "--outfile="+out, "--log-level=warning")
 			build.Env = append(os.Environ(), "NODE_PATH="+modules)

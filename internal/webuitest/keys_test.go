@@ -45,9 +45,9 @@ func (b *tab) press(selector string) {
 	case "radio":
 		b.arrow(fmt.Sprintf("$(%q).checked", selector))
 	case "checkbox":
-		b.run(space)
+		b.send(space)
 	default:
-		b.run(enter)
+		b.send(enter)
 	}
 }
 

@@ -51,10 +51,10 @@ func TestTheDemoIsOpenToAnAdminAndAnOwner(t *testing.T) {
 	b.until("document.querySelector('#token')")
 	b.accessible("login")
 	b.save("login")
-	b.run(chromedp.SendKeys("#token", "a-token-that-nobody-has\r", chromedp.ByQuery))
+	b.send(chromedp.SendKeys("#token", "a-token-that-nobody-has\r", chromedp.ByQuery))
 	b.until("document.querySelector('[role=alert]')?.innerText.includes('not known')")
 
-	b.run(chromedp.Click("form:nth-of-type(3) button", chromedp.ByQuery))
+	b.send(chromedp.Click("form:nth-of-type(3) button", chromedp.ByQuery))
 	b.until("text('.sentence').includes('open') && $$('.row').length === 20 && $('.pulse.on')")
 	if cookies := js[string](b, "document.cookie"); strings.Contains(cookies, "sessioncleanup") {
 		t.Errorf("scripts can read the login: %s", cookies)
@@ -68,6 +68,6 @@ func TestTheDemoIsOpenToAnAdminAndAnOwner(t *testing.T) {
 		t.Errorf("after logging out: %d, want 401", status)
 	}
 
-	b.run(chromedp.Click("form:nth-of-type(2) button", chromedp.ByQuery))
+	b.send(chromedp.Click("form:nth-of-type(2) button", chromedp.ByQuery))
 	b.until("$('[data-go=overview]') && text('.lead').includes('Next run tomorrow') && text('.tiles').includes('Protected')")
 }

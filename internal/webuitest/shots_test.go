@@ -28,7 +28,7 @@ func TestScreenshotsForTheDocs(t *testing.T) {
 	as := func(l look, form string) *tab {
 		b := newTab(t, l)
 		b.open(url+"login", "")
-		b.run(chromedp.Click("form:nth-of-type("+form+") button", chromedp.ByQuery))
+		b.send(chromedp.Click("form:nth-of-type("+form+") button", chromedp.ByQuery))
 		b.until("$('[data-view]') && !$('.skeleton') && !$('[aria-busy]') && $('.pulse.on')")
 		return b
 	}

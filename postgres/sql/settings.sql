@@ -24,6 +24,10 @@ SELECT (extract(epoch FROM inactive_after) * 1000000)::bigint, (extract(epoch FR
 DELETE FROM "{policy}";
 INSERT INTO "{policy}" SELECT r.* FROM jsonb_populate_record(NULL::"{policy}", "{policy_json}") r;
 
+-- name: policy_lock
+-- The table, as the row is another one after policy_write.
+LOCK TABLE "{policy}" IN SHARE ROW EXCLUSIVE MODE;
+
 -- name: policy_set
 -- Changes the columns that the object names.
 UPDATE "{policy}" p

@@ -104,7 +104,7 @@ func installerSetsPolicy(i *installation) {
 		i.Skipf("the store is no PolicySetter")
 	}
 	e := sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin:é", Reason: "DeleteAfter from 400d to 20d"}
-	if _, err := setter.SetPolicy(i.ctx, sessioncleanup.Policy{AlertDue: 7}, e); !errors.Is(err, sessioncleanup.ErrNotInstalled) {
+	if _, err := setter.SetPolicy(i.ctx, sessioncleanup.Policy{AlertDue: 7}, nil, e); !errors.Is(err, sessioncleanup.ErrNotInstalled) {
 		i.Errorf("SetPolicy before Migrate: error %v, want ErrNotInstalled", err)
 	}
 	i.migrate("Migrate")
@@ -114,7 +114,7 @@ func installerSetsPolicy(i *installation) {
 		{InactiveAfter: sessioncleanup.Never}, {InactiveAfter: 90 * time.Minute, ArchiveKeep: sessioncleanup.Never},
 	} {
 		want = change.Or(want)
-		got, err := setter.SetPolicy(i.ctx, change, e)
+		got, err := setter.SetPolicy(i.ctx, change, nil, e)
 		i.must("SetPolicy", err)
 		if diff := firstDifference(want, got.WithDefaults()); diff != "" {
 			i.Errorf("SetPolicy returns another policy: %s", diff)
@@ -125,10 +125,43 @@ func installerSetsPolicy(i *installation) {
 			i.Errorf("the policy after SetPolicy, in another process: %s", diff)
 		}
 	}
+	i.conditionalPolicy(setter, e)
 	events, err := i.Second.Events(i.ctx, sessioncleanup.EventQuery{Actions: []sessioncleanup.Action{e.Action}, Limit: 10})
 	i.must("Events", err)
-	if len(events) != 4 || events[0].Actor != e.Actor || events[0].Reason != e.Reason || events[0].At.IsZero() {
-		i.Errorf("the log has %d changes of the policy, the last one %+v; want 4", len(events), events)
+	if len(events) != 5 || events[0].Actor != e.Actor || events[0].Reason != e.Reason || events[0].At.IsZero() {
+		i.Errorf("the log has %d changes of the policy, the last one %+v; want 5", len(events), events)
+	}
+}
+
+// conditionalPolicy has several processes that saw the same policy change it at once: one does, and one event says so.
+func (i *installation) conditionalPolicy(setter sessioncleanup.PolicySetter, e sessioncleanup.Event) {
+	i.Helper()
+	seen, err := i.installer.Policy(i.ctx)
+	i.must("Policy", err)
+	second, ok := sessioncleanup.StoreAs[sessioncleanup.PolicySetter](i.Second)
+	if !ok {
+		i.Fatalf("the store of the other process is no PolicySetter")
+	}
+	const processes = 4
+	done := make(chan error, processes)
+	for n := range processes {
+		s := []sessioncleanup.PolicySetter{setter, second}[n%2]
+		go func() {
+			_, err := s.SetPolicy(i.ctx, sessioncleanup.Policy{AlertDue: 100 + n}, func(stored sessioncleanup.Policy) bool { return stored == seen }, e)
+			done <- err
+		}()
+	}
+	stored := 0
+	for range processes {
+		switch err := <-done; {
+		case err == nil:
+			stored++
+		case !errors.Is(err, sessioncleanup.ErrChanged):
+			i.Errorf("SetPolicy beside others that saw the same policy: error %v, want ErrChanged", err)
+		}
+	}
+	if stored != 1 {
+		i.Errorf("%d of %d processes that saw the same policy changed it, want 1", stored, processes)
 	}
 }
 

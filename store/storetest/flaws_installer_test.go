@@ -26,17 +26,18 @@ type catalog struct {
 	running chan struct{} // holds the lock of migrations
 
 	// The flaws change these.
-	inspects  func()                          // besides what Inspect does
-	validates func() error                    // what Validate does
-	migrates  func(ctx context.Context) error // before Migrate
-	forgets   bool                            // the policy of a second Migrate
-	trusts    bool                            // that what was begun is complete
-	alone     bool                            // fails beside another migration
-	leaves    string                          // what Uninstall leaves behind
-	drops     bool                            // the table, whatever is in it
-	resets    bool                            // the policy to its defaults, but for what is set
-	silent    bool                            // writes no event
-	adopts    func(sessioncleanup.Schema) sessioncleanup.Schema
+	inspects   func()                          // besides what Inspect does
+	validates  func() error                    // what Validate does
+	migrates   func(ctx context.Context) error // before Migrate
+	forgets    bool                            // the policy of a second Migrate
+	trusts     bool                            // that what was begun is complete
+	alone      bool                            // fails beside another migration
+	leaves     string                          // what Uninstall leaves behind
+	drops      bool                            // the table, whatever is in it
+	resets     bool                            // the policy to its defaults, but for what is set
+	silent     bool                            // writes no event
+	overwrites bool                            // whatever the policy is by now
+	adopts     func(sessioncleanup.Schema) sessioncleanup.Schema
 }
 
 // library is what Migrate adds, in its order.
@@ -130,12 +131,15 @@ func (c *catalog) Policy(context.Context) (sessioncleanup.Policy, error) {
 	return c.policy, err
 }
 
-func (c *catalog) SetPolicy(ctx context.Context, change sessioncleanup.Policy, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
+func (c *catalog) SetPolicy(ctx context.Context, change sessioncleanup.Policy, condition func(sessioncleanup.Policy) bool, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
 	if err := c.missing(); err != nil {
 		return sessioncleanup.Policy{}, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if condition != nil && !c.overwrites && !condition(c.policy) {
+		return sessioncleanup.Policy{}, sessioncleanup.ErrChanged
+	}
 	if c.resets {
 		c.policy = sessioncleanup.Policy{}
 	}
@@ -255,6 +259,7 @@ func TestInstallerChecksCatchBrokenInstallers(t *testing.T) {
 		}, []func(*installation){installerRepeats, installerUninstalls}},
 		{"keeps its first policy", func(c *catalog) { c.forgets = true }, []func(*installation){installerRepeats}},
 		{"sets the whole policy", func(c *catalog) { c.resets = true }, []func(*installation){installerSetsPolicy}},
+		{"overwrites what somebody else stored", func(c *catalog) { c.overwrites = true }, []func(*installation){installerSetsPolicy}},
 		{"changes the policy in silence", func(c *catalog) { c.silent = true }, []func(*installation){installerSetsPolicy}},
 		{"fails beside another migration", func(c *catalog) { c.alone = true }, []func(*installation){installerAtOnce}},
 		{"takes what was begun for complete", func(c *catalog) { c.trusts = true }, []func(*installation){installerInterrupted}},

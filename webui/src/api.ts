@@ -214,12 +214,13 @@ export class Api {
     private credentials: () => Credentials | undefined,
   ) {}
 
-  async request(method: string, path: string, params: Params = {}, body?: unknown, accept = "application/json", signal?: AbortSignal): Promise<Response> {
+  async request(method: string, path: string, params: Params = {}, body?: unknown, accept = "application/json", signal?: AbortSignal, match?: string): Promise<Response> {
     const query = new URLSearchParams();
     for (const [k, v] of Object.entries(params)) if (v !== undefined && v !== null && v !== "") query.set(k, String(v));
     const headers: Record<string, string> = { Accept: accept, "Accept-Language": this.lang() };
     const token = await this.credentials()?.();
     if (token) headers.Authorization = `Bearer ${token}`;
+    if (match) headers["If-Match"] = match;
     if (body !== undefined) headers["Content-Type"] = "application/json";
     const url = this.base().replace(/\/$/, "") + path + (query.size ? `?${query}` : "");
     let res: Response;
@@ -242,6 +243,12 @@ export class Api {
 
   async get<T>(path: string, params?: Params, signal?: AbortSignal): Promise<T> {
     return read(await this.request("GET", path, params, undefined, undefined, signal), signal);
+  }
+
+  /** tagged is what there is and its entity tag, as If-Match takes it: a proxy that compresses makes it a weak one. */
+  async tagged<T>(method: string, path: string, params?: Params, body?: unknown, match?: string, signal?: AbortSignal): Promise<[T, string]> {
+    const res = await this.request(method, path, params, body, undefined, signal, match);
+    return [await read<T>(res, signal), (res.headers.get("ETag") ?? "").replace(/^W\//, "")];
   }
 
   async send<T>(method: string, path: string, body?: unknown, params?: Params): Promise<T> {

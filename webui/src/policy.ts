@@ -28,18 +28,21 @@ const forms: Record<string, string> = {
 
 /** PolicyView is the policy: what is in force, where it comes from, and what other values would do. */
 export class PolicyView extends View {
-  static properties = { ...View.properties, policy: { state: true }, proposed: { state: true }, edited: { state: true }, busy: { state: true }, counting: { state: true } };
+  static properties = { ...View.properties, policy: { state: true }, proposed: { state: true }, edited: { state: true }, busy: { state: true }, counting: { state: true }, others: { state: true } };
   declare counting: boolean; // what the typed values would do
   declare policy?: Policy;
   declare proposed?: Due;
   declare edited: Record<string, string>; // by the name of a setting, as typed
   declare busy: boolean;
+  declare others: Record<string, string>; // what somebody else changed while one edits, by the name of a setting: the value before
+  private tag = ""; // of the policy that is shown
   private asking?: AbortController; // the request that counts for what was typed last
   private soon?: ReturnType<typeof setTimeout>;
 
   constructor() {
     super();
     this.edited = {};
+    this.others = {};
     this.counting = false;
   }
 
@@ -63,15 +66,15 @@ export class PolicyView extends View {
   }
 
   async load() {
-    if (!this.policy && Object.keys(this.query()).length) this.policy = await this.frame.api.get<Policy>("/policy"); // shows while the rest is counted
+    if (!this.policy && Object.keys(this.query()).length) this.show(...(await this.frame.api.tagged<Policy>("GET", "/policy"))); // while the rest is counted
     const query = this.query();
     this.forgo();
     const asking = (this.asking = new AbortController());
     this.counting = Object.keys(query).length > 0;
     try {
-      const policy = await this.frame.api.get<Policy>("/policy", query, asking.signal);
+      const [policy, tag] = await this.frame.api.tagged<Policy>("GET", "/policy", query, undefined, undefined, asking.signal);
       if (this.asking !== asking) return; // something else was typed meanwhile
-      this.policy = policy;
+      this.show(policy, tag);
       this.proposed = policy.proposed;
       if (!policy.due) this.again(2000);
     } catch (e) {
@@ -79,6 +82,16 @@ export class PolicyView extends View {
     } finally {
       if (this.asking === asking) this.counting = false;
     }
+  }
+
+  /** show shows the policy, and to somebody who edits it what somebody else has changed since. */
+  private show(policy: Policy, tag: string) {
+    const before = this.policy;
+    this.policy = policy;
+    this.tag = tag;
+    if (!before || !this.changes().length) return void (this.others = {});
+    const found = before.settings.map((s) => [s.name, this.others[s.name] ?? typed(before, s.name)]).filter(([k, v]) => v !== this.typed(k));
+    this.others = Object.fromEntries(found.filter(([k]) => k in words));
   }
 
   private again(after: number) {
@@ -94,9 +107,7 @@ export class PolicyView extends View {
 
   /** typed is a value in force, as it would be typed. */
   private typed(name: string): string {
-    const s = this.policy?.settings.find((s) => s.name === name);
-    if (name === "rules") return String(s?.value || "none");
-    return !s ? "" : s.value === null ? "never" : percents.includes(name) ? String(Math.round(1000 * Number(s.value)) / 10) : String(s.value);
+    return typed(this.policy, name);
   }
 
   render() {
@@ -104,15 +115,23 @@ export class PolicyView extends View {
     const p = this.policy;
     return html`<h1 class="sentence">${this.t("policy")}</h1>
       <p class="lead">${!p ? "" : this.t(p.editable ? "policyLead" : "policyFixed")}</p>
-      <section>${!p ? skeleton(this.t("loading")) : html`${this.editor(p)}${this.others(p)}`}</section>`;
+      <section>${!p ? skeleton(this.t("loading")) : html`${this.editor(p)}${this.rest(p)}`}</section>`;
   }
 
   private editor(p: Policy) {
     const some = p.settings.filter((s) => s.name in words);
-    return html`<form class="card pad ${this.frame.stale ? "stale" : ""}" @submit=${this.save}><div class="fields">${some.map((s) => this.field(s))}</div>
+    return html`<form class="card pad ${this.frame.stale ? "stale" : ""}" @submit=${this.save}><div class="fields">${some.map((s) => this.field(s))}</div>${this.conflict()}
       <div class="result" role="status" id="would" aria-busy=${this.counting ? "true" : nothing}><strong>${this.counting && !this.proposed ? this.t("countingDue") : html`<span class=${this.counting ? "stale" : ""}>${would(this.frame.words, this.proposed ?? p.due)}</span>`}</strong>
         ${this.proposed && p.due ? html`<p class="muted">${this.t("policyNow", { now: would(this.frame.words, p.due) })}</p>` : nothing}
         ${p.editable ? html`<div class="acts start"><button class="primary" ?disabled=${this.busy || !this.changes().length}>${this.t("save")}</button>${this.changes().length ? html`<button type="button" @click=${this.reset}>${this.t("cancel")}</button>` : nothing}</div>` : nothing}</div></form>`;
+  }
+
+  /** conflict says what somebody else changed while the values were edited. */
+  private conflict() {
+    const all = Object.entries(this.others);
+    return html`<div role="alert" id="others">${!all.length ? nothing : html`<div class="result"><strong>${this.t("policyOthers")}</strong>
+      <ul class="list">${all.map(([k, before]) => html`<li>${this.t("policyOther", { setting: this.t(words[k]), before, now: this.typed(k) })}</li>`)}</ul>
+      <p class="muted">${this.t("policyOthersHint")}</p></div>`}</div>`;
   }
 
   private field(s: Setting) {
@@ -122,7 +141,7 @@ export class PolicyView extends View {
       <small class="muted">${rules ? html`${this.t("rulesHint")} · ` : nothing}${this.t(`from_${s.origin}` as Key)}</small></label>`;
   }
 
-  private others(p: Policy) {
+  private rest(p: Policy) {
     const rest = p.settings.filter((s) => !(s.name in words));
     const shown = (v: Setting["value"]) => (v === null ? this.t("never") : typeof v === "string" ? v : typeof v === "boolean" ? this.t(v ? "on" : "off") : this.frame.words.number(v));
     const say = (name: string) => (`p_${name}` in languages.en ? this.t(`p_${name}` as Key) : name);
@@ -140,6 +159,7 @@ export class PolicyView extends View {
 
   private reset() {
     this.edited = {};
+    this.others = {};
     this.proposed = undefined;
     this.forgo();
   }
@@ -154,7 +174,7 @@ export class PolicyView extends View {
     const body = Object.fromEntries(this.changes().map(([k, v]) => [k, value(k, v)]));
     this.busy = true;
     try {
-      await this.send(body);
+      await this.send(body, this.tag);
     } catch (x) {
       this.frame.failed(x);
     } finally {
@@ -163,12 +183,13 @@ export class PolicyView extends View {
     }
   }
 
-  /** send changes the policy, and asks first when it would delete more. */
-  private async send(body: Record<string, unknown>, confirm?: number): Promise<void> {
+  /** send changes the policy that was shown with this tag, and asks first when it would delete more. */
+  private async send(body: Record<string, unknown>, shown: string, confirm?: number): Promise<void> {
     try {
-      this.policy = await this.frame.api.send<Policy>("PATCH", "/policy", body, { confirm });
+      const [policy, tag] = await this.frame.api.tagged<Policy>("PATCH", "/policy", { confirm }, body, shown);
       this.reset();
-      this.frame.toast(this.policy.message!);
+      this.show(policy, tag);
+      this.frame.toast(policy.message!);
     } catch (x) {
       if (!(x instanceof Problem) || x.kind !== "confirmation-required") throw x;
       const { due: n, due_before: before } = x.body;
@@ -176,9 +197,16 @@ export class PolicyView extends View {
         (end) => html`<h2>${this.t("policySure")}</h2><p>${this.t("policySureHint", { n, before })}</p>
         <footer><button autofocus @click=${() => end(undefined)}>${this.t("cancel")}</button><button class="primary danger" @click=${() => end(true)}>${icon("trash")}${this.t("save")}</button></footer>`,
       );
-      if (ok) await this.send(body, n);
+      if (ok) await this.send(body, shown, n);
     }
   }
+}
+
+/** typed is a value of a policy, as it would be typed. */
+function typed(policy: Policy | undefined, name: string): string {
+  const s = policy?.settings.find((s) => s.name === name);
+  if (name === "rules") return String(s?.value || "none");
+  return !s ? "" : s.value === null ? "never" : percents.includes(name) ? String(Math.round(1000 * Number(s.value)) / 10) : String(s.value);
 }
 
 /** words are the settings that people look at first. */

@@ -58,7 +58,7 @@ func (of ruledTable) follow(t *testing.T, random *rand.Rand) {
 	for range 4 {
 		m.Rules = runmodel.RandomRules(random)
 		p := runmodel.PolicyOf(m.Rules)
-		if _, err := store.SetPolicy(t.Context(), sessioncleanup.Policy{Rules: p.Rules}, sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil {
+		if _, err := store.SetPolicy(t.Context(), sessioncleanup.Policy{Rules: p.Rules}, nil, sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}); err != nil {
 			t.Fatal(err)
 		}
 		manage := func() *sessioncleanup.Manager {

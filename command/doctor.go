@@ -233,6 +233,8 @@ func (e *examination) fail(check string, err error) {
 	switch {
 	case errors.Is(err, sessioncleanup.ErrNewerSchema):
 		fix = "install the newer version of sessioncleanup that migrated the database"
+	case errors.Is(err, sessioncleanup.ErrNotInstalled) && errors.Is(err, sessioncleanup.ErrInvalid): // an installation that is not trusted as it is
+		fix = "do what the message says; migrate would begin another installation"
 	case errors.Is(err, sessioncleanup.ErrNotInstalled):
 		fix = "sessioncleanup migrate"
 	case errors.Is(err, sessioncleanup.ErrUnavailable):

@@ -132,6 +132,14 @@ func TestDoctorFindsEachBrokenInstallationOnPostgreSQL(t *testing.T) {
 			finding{"installation", problem, "is disabled", "sessioncleanup migrate"}},
 		{"connections turn triggers off", sqlOf(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET session_replication_role = replica', current_database()); END $$`),
 			nil, exitFailed, finding{"tracking", problem, "nothing notices it", "session_replication_role"}},
+		{"the installation is not trusted without its table", func(t *testing.T, u *user, s *service) {
+			u.calls("uninstall", "--yes").want(t, exitDone)
+			u.asRole(t, s, "CREATE SCHEMA app AUTHORIZATION %I")
+			s.exec(t, `CREATE TABLE app.rooms (id int PRIMARY KEY, last_activity timestamptz NOT NULL DEFAULT now());
+				DO $$ BEGIN EXECUTE format('ALTER TABLE app.rooms OWNER TO %I', (SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'app')); END $$`)
+			u.calls("migrate", "--table", "app.rooms").want(t, exitDone)
+			u.vars[envDatabase] = s.url
+		}, []string{"--trust-owner"}, exitFailed, finding{"", problem, "in the schema app", "do what the message says; migrate would begin another installation"}},
 		{"row security hides sessions", func(t *testing.T, u *user, s *service) {
 			s.exec(t, "ALTER TABLE sessions ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
 			u.asRole(t, s, "GRANT SELECT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO %I")

@@ -46,6 +46,26 @@ func TestInspectMigrateValidateUninstall(t *testing.T) {
 }
 
 // TestTheNameOfATableIsEnough adopts a table that is not called like sessions.
+func TestAMistakeIsReportedOnce(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, nil)
+	for _, c := range []struct {
+		args []string
+		code int
+		once string
+	}{
+		{[]string{"validate", "--database", "SQLITE:x.db"}, exitFailed, "not installed"},
+		{[]string{"validate", "--database", "postgres://app@127.0.0.1:1/app"}, exitFailed, "database unavailable"},
+		{[]string{"policy", "set", "--rules", "x", "--database", "sqlite:x.db"}, exitUsage, "invalid"},
+		{[]string{"cleanup", "--rules", "x: delete=1", "--database", "sqlite:x.db"}, exitUsage, "invalid"},
+	} {
+		out := u.calls(c.args...).want(t, c.code)
+		if n := strings.Count(out.err, c.once); n != 1 {
+			t.Errorf("%v says %d times %q:\n%s", c.args, n, c.once, out.err)
+		}
+	}
+}
+
 func TestTheNameOfATableIsEnough(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, nil)

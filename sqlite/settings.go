@@ -175,8 +175,11 @@ func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, con
 	if err != nil {
 		return sessioncleanup.Policy{}, err
 	}
+	if condition != nil && !condition(set.policy) {
+		return sessioncleanup.Policy{}, sessioncleanup.ErrChanged
+	}
 	if tags := change.RuleTags(); len(tags) > 0 && !set.adopted.Classed { // the first ones
-		if err := s.Migrate(ctx, sessioncleanup.Policy{Rules: change.Rules}.Or(set.policy)); err != nil {
+		if err := s.install(ctx, nil); err != nil {
 			return sessioncleanup.Policy{}, err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -133,7 +134,8 @@ func installerSetsPolicy(i *installation) {
 	}
 }
 
-// conditionalPolicy has several processes that saw the same policy change it at once: one does, and one event says so.
+// conditionalPolicy has a change of the policy go on its condition, the first rules too, which may need more of the
+// database than others, and has several processes that saw the same policy change it at once: one does, and one event says so.
 func (i *installation) conditionalPolicy(setter sessioncleanup.PolicySetter, e sessioncleanup.Event) {
 	i.Helper()
 	seen, err := i.installer.Policy(i.ctx)
@@ -142,17 +144,20 @@ func (i *installation) conditionalPolicy(setter sessioncleanup.PolicySetter, e s
 	if !ok {
 		i.Fatalf("the store of the other process is no PolicySetter")
 	}
-	const processes = 4
-	done := make(chan error, processes)
-	for n := range processes {
+	changes := []sessioncleanup.Policy{{AlertDue: 100}, {DeleteAfter: 21 * day}, {AlertDue: 102}, {DeleteAfter: 22 * day}}
+	if follower, ok := sessioncleanup.StoreAs[sessioncleanup.RuleFollower](i.Store); ok && follower.FollowsRules() {
+		changes[0].Rules, changes[1].Rules, changes[2] = "a: delete=1d", "b: delete=1d", sessioncleanup.Policy{Rules: "c: delete=1d"}
+	}
+	done := make(chan error, len(changes))
+	for n, change := range changes {
 		s := []sessioncleanup.PolicySetter{setter, second}[n%2]
 		go func() {
-			_, err := s.SetPolicy(i.ctx, sessioncleanup.Policy{AlertDue: 100 + n}, func(stored sessioncleanup.Policy) bool { return stored == seen }, e)
+			_, err := s.SetPolicy(i.ctx, change, func(stored sessioncleanup.Policy) bool { return stored == seen }, e)
 			done <- err
 		}()
 	}
 	stored := 0
-	for range processes {
+	for range changes {
 		switch err := <-done; {
 		case err == nil:
 			stored++
@@ -160,8 +165,15 @@ func (i *installation) conditionalPolicy(setter sessioncleanup.PolicySetter, e s
 			i.Errorf("SetPolicy beside others that saw the same policy: error %v, want ErrChanged", err)
 		}
 	}
+	now, err := i.installerOf(i.Second).Policy(i.ctx)
+	i.must("Policy", err)
+	if !slices.ContainsFunc(changes, func(change sessioncleanup.Policy) bool {
+		return firstDifference(change.Or(seen).WithDefaults(), now.WithDefaults()) == ""
+	}) {
+		i.Errorf("the policy is %+v after four processes that saw the same one changed it: want that of one of them", now)
+	}
 	if stored != 1 {
-		i.Errorf("%d of %d processes that saw the same policy changed it, want 1", stored, processes)
+		i.Errorf("%d of %d processes that saw the same policy changed it, want 1", stored, len(changes))
 	}
 }
 

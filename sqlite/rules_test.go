@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -183,7 +184,18 @@ func TestTheFirstRuleMayBeSetInAnInstallationWithoutAny(t *testing.T) {
 	}
 	old(t, app, "a")
 	execute(t, app, "INSERT INTO sessioncleanup_tags VALUES ('a', 'vip')")
-	p, err := store.SetPolicy(t.Context(), rulesOf("vip: delete=never"), nil, sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"})
+	seen, err := store.Policy(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}
+	if _, err := store.SetPolicy(t.Context(), rulesOf("vip: delete=1d"), func(sessioncleanup.Policy) bool { return false }, e); !errors.Is(err, sessioncleanup.ErrChanged) {
+		t.Errorf("SetPolicy with a condition that does not hold: error %v, want ErrChanged", err)
+	}
+	if p, err := store.Policy(t.Context()); err != nil || p != seen {
+		t.Errorf("the stored policy after it: %+v, %v; want it as it was", p, err)
+	}
+	p, err := store.SetPolicy(t.Context(), rulesOf("vip: delete=never"), func(stored sessioncleanup.Policy) bool { return stored == seen }, e)
 	if err != nil || p.Rules == "" || classes(t, app) != "a=vip" {
 		t.Errorf("SetPolicy: %+v, %v, classes %s", p, err, classes(t, app))
 	}

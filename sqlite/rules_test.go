@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -292,5 +293,50 @@ func TestACascadeTakesNoSessionAlongThatItsTagsKeep(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// sweepOf is one batch of one session that is due for deletion.
+func sweepOf(t *testing.T, store *sqlite.Store, rules, after string) sessioncleanup.BatchResult {
+	t.Helper()
+	result, err := store.Sweep(t.Context(), sessioncleanup.Batch{
+		Action: sessioncleanup.ActionDeleted, Cutoffs: rulesOf(rules).CutoffsAt(time.Now()), Limit: 1, After: after,
+		Cause: sessioncleanup.Cause{Actor: "test"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+func TestARunGoesOnAfterWhatChangedBetweenItsBatches(t *testing.T) {
+	t.Parallel()
+	const rules = "quick: delete=1d; vip: delete=never"
+	for name, c := range map[string]struct{ statement, left string }{
+		"another tag, which keeps the session":  {"INSERT INTO sessioncleanup_tags VALUES ('b', 'vip')", "b"},
+		"another tag, with which it is not due": {"DELETE FROM sessioncleanup_tags WHERE session_id = 'b'", "b"},
+		"all others of the class are gone":      {"DELETE FROM sessions WHERE id IN ('b', 'c')", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, app := ruled(t, rules)
+			old(t, app, "a", "b", "c")
+			execute(t, app, "UPDATE sessions SET last_activity = datetime('now', '-5 days'), deactivated_at = datetime('now', '-5 days', '+' || unicode(id) || ' minutes')")
+			execute(t, app, "INSERT INTO sessioncleanup_tags VALUES ('a', 'quick'), ('b', 'quick'), ('c', 'quick')")
+			result := sweepOf(t, store, rules, "")
+			for len(result.IDs) == 0 && result.Next != "" { // classing comes first
+				result = sweepOf(t, store, rules, result.Next)
+			}
+			if diff := cmp.Diff([]string{"a"}, result.IDs); diff != "" {
+				t.Fatalf("the first batch: %s", diff)
+			}
+			execute(t, app, c.statement)
+			for result.Next != "" {
+				result = sweepOf(t, store, rules, result.Next)
+			}
+			if got := line(t, app, "SELECT coalesce(group_concat(id), '') FROM (SELECT id FROM sessions ORDER BY id)"); got != c.left {
+				t.Errorf("sessions left: %q, want %q", got, c.left)
+			}
+		})
 	}
 }

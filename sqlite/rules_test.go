@@ -175,6 +175,24 @@ func TestOtherRulesClassSessionsAnew(t *testing.T) {
 	}
 }
 
+// It takes long in a large table, and must not make a policy that is stored look as if it were not.
+func TestAChangeOfTheRulesDoesNotFailWhenSessionsCannotBeClassedAtOnce(t *testing.T) {
+	t.Parallel()
+	store, app := ruled(t, "vip: delete=never")
+	old(t, app, "a")
+	execute(t, app, "INSERT INTO sessioncleanup_tags VALUES ('a', 'gold')")
+	execute(t, app, "CREATE TRIGGER theirs AFTER UPDATE ON sessions BEGIN DELETE FROM missing; END")
+	const rules = "gold: delete=200d; vip: delete=never"
+	e := sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}
+	if p, err := store.SetPolicy(t.Context(), rulesOf(rules), nil, e); err != nil || p.Rules != rules {
+		t.Errorf("SetPolicy: rules %q, %v", p.Rules, err)
+	}
+	execute(t, app, "DROP TRIGGER theirs")
+	if result := run(t, store, rulesOf(rules)); result.Deleted() != 0 || classes(t, app) != "a=gold" {
+		t.Errorf("the run deleted %d, and classes are %s", result.Deleted(), classes(t, app))
+	}
+}
+
 func TestTheFirstRuleMayBeSetInAnInstallationWithoutAny(t *testing.T) {
 	t.Parallel()
 	path, app := adopted(t, nil, sqlite.Config{})

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -98,8 +99,12 @@ func (c *conn) classOf(ctx context.Context, tags string) (class sql.NullInt64, e
 // taggedAtOnce is how many sessions are classed in one transaction.
 const taggedAtOnce = 1000
 
-// classFor is for how long a batch classes sessions at most, in transactions of a moment each.
-const classFor = time.Second
+// For how long sessions are classed at most, in transactions of a moment each: by a batch, by a change of the policy, and by Migrate.
+const (
+	classFor    = time.Second
+	classAtOnce = 5 * time.Second
+	classAll    = time.Duration(math.MaxInt64)
+)
 
 // classify has the classes of sessions follow their tags and the rules of the run: some of them, with the lease of the batch. It returns how many steps
 // that took, and whether there is more to do.
@@ -136,9 +141,10 @@ func (s *Store) classSome(ctx context.Context, b sessioncleanup.Batch) (more boo
 	return more, err
 }
 
-// followTags classes all sessions whose tags or rules changed.
-func (s *Store) followTags(ctx context.Context) error {
-	for more := true; more; {
+// followTags classes sessions whose tags or rules changed: all of them, or for as long as it may take. Runs do the rest.
+func (s *Store) followTags(ctx context.Context, atMost time.Duration) error {
+	started := time.Now()
+	for more := true; more && time.Since(started) < atMost; {
 		err := s.writingSessions(ctx, func(c *conn) (err error) {
 			more, err = c.classTagged(ctx, sessioncleanup.Lease{})
 			return err
@@ -325,11 +331,11 @@ func (c *conn) writeClass(ctx context.Context, ids []any, class sql.NullInt64) e
 	return nil
 }
 
-// followRules has classes follow the rules of the policy that Migrate stored.
-func (s *Store) followRules(ctx context.Context, p sessioncleanup.Policy) error {
+// followRules has classes follow the rules of the stored policy, for as long as that may take.
+func (s *Store) followRules(ctx context.Context, p sessioncleanup.Policy, atMost time.Duration) error {
 	err := s.writing(ctx, func(c *conn) error { return c.setRuleTags(ctx, p.RuleTags(), true) })
 	if err != nil {
 		return err
 	}
-	return s.followTags(ctx)
+	return s.followTags(ctx, atMost)
 }

@@ -74,7 +74,7 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err != nil {
 		return err
 	}
-	return s.followRules(ctx, p)
+	return s.followRules(ctx, p, classAll)
 }
 
 // noteReached notes which tables a deletion reaches, and warns of what keeps sessions from being archived.

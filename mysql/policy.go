@@ -37,11 +37,11 @@ func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, con
 		}
 		return m.storingWith(ctx, set, &e)
 	})
-	if err == nil && change.Rules != "" {
-		err = s.followRules(ctx, set.policy)
-	}
 	if err != nil {
 		return sessioncleanup.Policy{}, err
+	}
+	if change.Rules != "" { // the policy is stored: the next run does the rest, or says what keeps it from that
+		_ = s.followRules(ctx, set.policy, classAtOnce)
 	}
 	return set.policy, nil
 }

@@ -240,3 +240,43 @@ func TestClassesFollowTheTagsOfColumns(t *testing.T) {
 		t.Errorf("the run deleted %d, want the session whose tag is gone", result.Deleted())
 	}
 }
+
+// A tag that goes while nothing notes it would leave its session in a class of which nothing is due.
+func TestClassesFollowTagsOfColumnsThatGoInStatementsOfTheLibrary(t *testing.T) {
+	t.Parallel()
+	const rules = "plan:gold: delete=never"
+	for name, c := range map[string]struct {
+		do      string
+		columns []string // of the next Migrate
+	}{
+		"when Migrate finds the column changed": {"DROP TRIGGER sessioncleanup_column_updated; UPDATE sessions SET plan = NULL", []string{"plan"}},
+		"when the column has no tags any more":  {"DO 0", []string{}},
+		"when a trigger of the application changes the column": {`CREATE TRIGGER demote BEFORE UPDATE ON sessions FOR EACH ROW
+			IF NOT NEW.active THEN SET NEW.plan = NULL; END IF; UPDATE sessions SET active = TRUE, last_activity = UTC_TIMESTAMP() - INTERVAL 99 DAY, plan = 'gold'`, []string{"plan"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := mysqltest.New(t)
+			execute(t, d.DB, "CREATE TABLE sessions (id INT PRIMARY KEY, name TEXT, plan VARCHAR(20), active BOOLEAN NOT NULL DEFAULT TRUE, created_at DATETIME, updated_at DATETIME)")
+			tagged := func(columns []string) sessioncleanup.Store {
+				store := open(t, d, mysql.Config{Schema: sessioncleanup.Schema{TagColumns: columns}})
+				ruled(t, store, rules)
+				return store
+			}
+			tagged([]string{"plan"})
+			old(t, d, 1)
+			execute(t, d.DB, "UPDATE sessions SET plan = 'gold'")
+			store := tagged([]string{"plan"})
+			if got := classes(t, d); got != "1=plan:gold" {
+				t.Fatalf("the classes are %s", got)
+			}
+			execute(t, d.DB, c.do)
+			store = tagged(c.columns)
+			ruledRun(t, store, rules) // it may deactivate it
+			ruledRun(t, store, rules)
+			if got := value[string](t, d, "SELECT COALESCE(GROUP_CONCAT(CONCAT(id, ' ', sessioncleanup_class)), 'none') FROM sessions"); got != "none" {
+				t.Errorf("sessions with a class: %s, want none", got)
+			}
+		})
+	}
+}

@@ -202,3 +202,19 @@ func TestTheSQLOfMigrateTagsTheRows(t *testing.T) {
 		t.Errorf("Migrate would do it again: %v", err)
 	}
 }
+
+// A row that moves to another partition is deleted from one and inserted into the other.
+func TestASessionKeepsItsTagsWhenItsRowMovesToAnotherPartition(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	pool := connect(t, url)
+	mustRun(t, pool, `CREATE TABLE rooms (id int NOT NULL, plan text, active boolean DEFAULT true, region int NOT NULL, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
+		CREATE TABLE rooms_1 PARTITION OF rooms FOR VALUES IN (1); CREATE TABLE rooms_2 PARTITION OF rooms FOR VALUES IN (2)`)
+	migrate(t, open(t, url, tagsBy("plan")))
+	mustRun(t, pool, "INSERT INTO rooms (id, plan, region) VALUES (1, 'free', 1), (2, 'free', 1); INSERT INTO sessioncleanup_tags VALUES (1, 'vip'), (2, 'vip')")
+	mustRun(t, pool, "UPDATE rooms SET region = 2, plan = 'gold' WHERE id = 1")
+	mustRun(t, pool, "DELETE FROM rooms WHERE id = 2")
+	if got, want := strings.Join(tagsIn(t, pool), ", "), "1 plan:gold, 1 vip"; got != want {
+		t.Errorf("tags after the row moved: %s, want %s", got, want)
+	}
+}

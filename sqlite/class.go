@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -215,6 +216,12 @@ const (
 	classFor  = 20 * time.Millisecond
 )
 
+// How long Migrate may class sessions, and a change of the policy.
+const (
+	classAll    = time.Duration(math.MaxInt64)
+	classAtOnce = 5 * time.Second
+)
+
 // setRuleTags has the column follow exactly some tags, or these as well. It returns whether sessions are to be classed.
 func (c *conn) setRuleTags(ctx context.Context, tags []string, exactly bool) error {
 	list, err := json.Marshal(append([]string{}, tags...))
@@ -316,9 +323,10 @@ func (c *conn) class(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// reclass has the column follow exactly some tags, in short transactions.
-func (s *Store) reclass(ctx context.Context) error {
-	for more := true; more; {
+// reclass has the column follow the tags that have a rule, in short transactions: of all sessions, or for as long as it may take. Runs do the rest.
+func (s *Store) reclass(ctx context.Context, atMost time.Duration) error {
+	started := time.Now()
+	for more := true; more && time.Since(started) < atMost; {
 		err := s.writingSessions(ctx, func(c *conn) (err error) {
 			if c.adopted.Classed {
 				_, more, err = c.classTagged(ctx)

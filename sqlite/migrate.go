@@ -82,7 +82,7 @@ func (s *Store) install(ctx context.Context, p *sessioncleanup.Policy) error {
 	if err := s.tagColumns(ctx); err != nil {
 		return err
 	}
-	if err := s.reclass(ctx); err != nil {
+	if err := s.reclass(ctx, classAll); err != nil {
 		return err
 	}
 	return s.warn(ctx)

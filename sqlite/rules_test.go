@@ -2,9 +2,11 @@ package sqlite_test
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -173,6 +175,24 @@ func TestOtherRulesClassSessionsAnew(t *testing.T) {
 	}
 }
 
+// It takes long in a large table, and must not make a policy that is stored look as if it were not.
+func TestAChangeOfTheRulesDoesNotFailWhenSessionsCannotBeClassedAtOnce(t *testing.T) {
+	t.Parallel()
+	store, app := ruled(t, "vip: delete=never")
+	old(t, app, "a")
+	execute(t, app, "INSERT INTO sessioncleanup_tags VALUES ('a', 'gold')")
+	execute(t, app, "CREATE TRIGGER theirs AFTER UPDATE ON sessions BEGIN DELETE FROM missing; END")
+	const rules = "gold: delete=200d; vip: delete=never"
+	e := sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}
+	if p, err := store.SetPolicy(t.Context(), rulesOf(rules), nil, e); err != nil || p.Rules != rules {
+		t.Errorf("SetPolicy: rules %q, %v", p.Rules, err)
+	}
+	execute(t, app, "DROP TRIGGER theirs")
+	if result := run(t, store, rulesOf(rules)); result.Deleted() != 0 || classes(t, app) != "a=gold" {
+		t.Errorf("the run deleted %d, and classes are %s", result.Deleted(), classes(t, app))
+	}
+}
+
 func TestTheFirstRuleMayBeSetInAnInstallationWithoutAny(t *testing.T) {
 	t.Parallel()
 	path, app := adopted(t, nil, sqlite.Config{})
@@ -183,7 +203,18 @@ func TestTheFirstRuleMayBeSetInAnInstallationWithoutAny(t *testing.T) {
 	}
 	old(t, app, "a")
 	execute(t, app, "INSERT INTO sessioncleanup_tags VALUES ('a', 'vip')")
-	p, err := store.SetPolicy(t.Context(), rulesOf("vip: delete=never"), nil, sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"})
+	seen, err := store.Policy(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin"}
+	if _, err := store.SetPolicy(t.Context(), rulesOf("vip: delete=1d"), func(sessioncleanup.Policy) bool { return false }, e); !errors.Is(err, sessioncleanup.ErrChanged) {
+		t.Errorf("SetPolicy with a condition that does not hold: error %v, want ErrChanged", err)
+	}
+	if p, err := store.Policy(t.Context()); err != nil || p != seen {
+		t.Errorf("the stored policy after it: %+v, %v; want it as it was", p, err)
+	}
+	p, err := store.SetPolicy(t.Context(), rulesOf("vip: delete=never"), func(stored sessioncleanup.Policy) bool { return stored == seen }, e)
 	if err != nil || p.Rules == "" || classes(t, app) != "a=vip" {
 		t.Errorf("SetPolicy: %+v, %v, classes %s", p, err, classes(t, app))
 	}
@@ -280,5 +311,50 @@ func TestACascadeTakesNoSessionAlongThatItsTagsKeep(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// sweepOf is one batch of one session that is due for deletion.
+func sweepOf(t *testing.T, store *sqlite.Store, rules, after string) sessioncleanup.BatchResult {
+	t.Helper()
+	result, err := store.Sweep(t.Context(), sessioncleanup.Batch{
+		Action: sessioncleanup.ActionDeleted, Cutoffs: rulesOf(rules).CutoffsAt(time.Now()), Limit: 1, After: after,
+		Cause: sessioncleanup.Cause{Actor: "test"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+func TestARunGoesOnAfterWhatChangedBetweenItsBatches(t *testing.T) {
+	t.Parallel()
+	const rules = "quick: delete=1d; vip: delete=never"
+	for name, c := range map[string]struct{ statement, left string }{
+		"another tag, which keeps the session":  {"INSERT INTO sessioncleanup_tags VALUES ('b', 'vip')", "b"},
+		"another tag, with which it is not due": {"DELETE FROM sessioncleanup_tags WHERE session_id = 'b'", "b"},
+		"all others of the class are gone":      {"DELETE FROM sessions WHERE id IN ('b', 'c')", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, app := ruled(t, rules)
+			old(t, app, "a", "b", "c")
+			execute(t, app, "UPDATE sessions SET last_activity = datetime('now', '-5 days'), deactivated_at = datetime('now', '-5 days', '+' || unicode(id) || ' minutes')")
+			execute(t, app, "INSERT INTO sessioncleanup_tags VALUES ('a', 'quick'), ('b', 'quick'), ('c', 'quick')")
+			result := sweepOf(t, store, rules, "")
+			for len(result.IDs) == 0 && result.Next != "" { // classing comes first
+				result = sweepOf(t, store, rules, result.Next)
+			}
+			if diff := cmp.Diff([]string{"a"}, result.IDs); diff != "" {
+				t.Fatalf("the first batch: %s", diff)
+			}
+			execute(t, app, c.statement)
+			for result.Next != "" {
+				result = sweepOf(t, store, rules, result.Next)
+			}
+			if got := line(t, app, "SELECT coalesce(group_concat(id), '') FROM (SELECT id FROM sessions ORDER BY id)"); got != c.left {
+				t.Errorf("sessions left: %q, want %q", got, c.left)
+			}
+		})
 	}
 }

@@ -201,11 +201,11 @@ func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, con
 		}
 		return c.insertEvent(ctx, &e)
 	})
-	if err == nil && change.Rules != "" {
-		err = s.reclass(ctx)
-	}
 	if err != nil {
 		return sessioncleanup.Policy{}, err
+	}
+	if change.Rules != "" { // the policy is stored: the next run does the rest, or says what keeps it from that
+		_ = s.reclass(ctx, classAtOnce)
 	}
 	return set.policy, nil
 }

@@ -126,7 +126,7 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 			return err
 		}
 	}
-	if err := w.divide(ctx, c); err != nil {
+	if err := w.divide(ctx, c); err != nil || len(w.left) == 0 {
 		return err
 	}
 	w.now = c.clock().Truncate(c.adopted.DeactivatedAt.precision())

@@ -24,7 +24,7 @@ func (w *sweep) classify(ctx context.Context, c *conn) (classed int, more bool, 
 }
 
 // divide takes each pass class by class, so that each is one stretch of an index. What has no such index, or is a choice of sessions, is
-// measured session by session.
+// measured session by session. Nothing is left where no session has the class any more in which the batch starts, nor a later one.
 func (w *sweep) divide(ctx context.Context, c *conn) error {
 	if !c.adopted.Classed || w.Only != nil {
 		if len(w.Cutoffs.Rules) == 0 {
@@ -46,7 +46,7 @@ func (w *sweep) divide(ctx context.Context, c *conn) error {
 		}
 	}
 	w.left = all
-	if w.left[0].class != w.from.Class { // no session has it any more
+	if len(all) > 0 && all[0].class != w.from.Class { // no session has it any more
 		w.from = cursor{Pass: w.left[0].name, Class: w.left[0].class}
 	}
 	return nil

@@ -110,10 +110,10 @@ SELECT "{id}", "{row_tag}" FROM "{sessions}" AS t WHERE "{behind}" AND "{id}" <=
 DELETE FROM sessioncleanup_tags WHERE "{of_columns}" LIMIT :limit
 
 -- name: have_tags_noted
-SET @sessioncleanup_own = NULL
+SET @sessioncleanup_library = NULL
 
 -- name: have_no_tags_noted
-SET @sessioncleanup_own = 1
+SET @sessioncleanup_library = 1
 
 -- name: count_column_triggers
 SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND event_object_table = :table AND trigger_name IN (:names)

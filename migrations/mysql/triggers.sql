@@ -80,17 +80,18 @@ IF(CHAR_LENGTH("{tag_column}") BETWEEN 1 AND "{longest_value}" AND CONVERT("{tag
 CREATE TRIGGER "{name}" AFTER INSERT ON "{sessions}" FOR EACH ROW
 BEGIN
   "{follow_columns}"
-  IF @sessioncleanup_own IS NOT NULL THEN
-    INSERT INTO sessioncleanup_retagged (session) VALUES (NEW."{id_column}");
-  END IF;
 END
 
 -- name: column_updated
+-- Also in a statement of the library's, where a trigger of the application changes the column: there the tags that go are not noted by themselves.
 CREATE TRIGGER "{name}" AFTER UPDATE ON "{sessions}" FOR EACH ROW
 BEGIN
   IF "{columns_changed}" THEN
     DELETE FROM sessioncleanup_tags WHERE session_id IN (OLD."{id_column}", NEW."{id_column}") AND "{of_columns}";
     "{follow_columns}"
+    IF @sessioncleanup_library IS NOT NULL THEN
+      INSERT INTO sessioncleanup_retagged (session) VALUES (NEW."{id_column}");
+    END IF;
   END IF;
 END
 

@@ -137,6 +137,8 @@ CREATE TABLE "{rule_tags}" (
 );
 
 -- Sessions whose tags changed since they were classed. Statements that write tags only insert rows here, so that they wait for nobody.
+-- The defaults of autovacuum fit: it comes within a minute after a run has removed many rows. Until then the first reader marks what the index has of
+-- them, and each later one passes over it: less than 1 ms for 300,000.
 CREATE TABLE "{retagged}" (
     session_id "{id_type}" NOT NULL,
     id         bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY

@@ -315,13 +315,14 @@ $sessioncleanup$;
 
 -- name: sessioncleanup_untag
 -- A session that the application deletes has no tags any more, so that another one with its id gets none. It never makes the
--- application's statement fail. The trigger's condition keeps it out of the library's own deletions, which do the same.
+-- application's statement fail. The trigger's condition keeps it out of the library's own deletions, which do the same. An UPDATE that moves a
+-- row to another partition deletes it from the first one: that session is still there.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_untag() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = "{safe}"
+SET search_path = "{safe}" SET enable_seqscan = off
 AS $sessioncleanup$
 BEGIN
-    DELETE FROM "{tags}" t WHERE t.session_id = OLD."{id}";
+    DELETE FROM "{tags}" t WHERE t.session_id = OLD."{id}" AND NOT EXISTS (SELECT FROM "{sessions}" s WHERE s."{id}" "{id_eq}" t.session_id);
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
     RETURN NULL;

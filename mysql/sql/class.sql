@@ -40,7 +40,8 @@ INSERT INTO sessioncleanup_rules (tag) VALUES (:tag)
 UPDATE sessioncleanup_rules SET leaving = TRUE, walked = FALSE, after = NULL WHERE NOT leaving AND (:none OR tag NOT IN (:ruled))
 
 -- name: next_rule_tag
-SELECT tag, leaving, after FROM sessioncleanup_rules WHERE NOT walked ORDER BY tag LIMIT 1
+-- Locked, so that its rule does not come or go, and nobody else goes through its sessions, before it is noted how far that came.
+SELECT tag, leaving, after FROM sessioncleanup_rules WHERE NOT walked ORDER BY tag LIMIT 1 FOR UPDATE
 
 -- name: next_tagged
 SELECT DISTINCT "{tagged_text}" FROM (SELECT g.session_id AS session FROM sessioncleanup_tags AS g WHERE g.tag = :tag AND "{behind}" ORDER BY g.session_id LIMIT :limit) AS t

@@ -129,8 +129,8 @@ func installerSetsPolicy(i *installation) {
 	i.conditionalPolicy(setter, e)
 	events, err := i.Second.Events(i.ctx, sessioncleanup.EventQuery{Actions: []sessioncleanup.Action{e.Action}, Limit: 10})
 	i.must("Events", err)
-	if len(events) != 5 || events[0].Actor != e.Actor || events[0].Reason != e.Reason || events[0].At.IsZero() {
-		i.Errorf("the log has %d changes of the policy, the last one %+v; want 5", len(events), events)
+	if len(events) != 6 || events[0].Actor != e.Actor || events[0].Reason != e.Reason || events[0].At.IsZero() {
+		i.Errorf("the log has %d changes of the policy, the last one %+v; want 6", len(events), events)
 	}
 }
 
@@ -174,6 +174,20 @@ func (i *installation) conditionalPolicy(setter sessioncleanup.PolicySetter, e s
 	}
 	if stored != 1 {
 		i.Errorf("%d of %d processes that saw the same policy changed it, want 1", stored, len(changes))
+	}
+	if seen, err = i.installer.Policy(i.ctx); err != nil {
+		i.Fatalf("Policy: %v", err)
+	}
+	rules := sessioncleanup.Policy{Rules: "vip: delete=never"} // the first ones
+	for _, holds := range []bool{false, true} {
+		var want error
+		if !holds {
+			want = sessioncleanup.ErrChanged
+		}
+		_, err := setter.SetPolicy(i.ctx, rules, func(stored sessioncleanup.Policy) bool { return holds && stored == seen }, e)
+		if !errors.Is(err, want) {
+			i.Errorf("SetPolicy of the first rules, with a condition that is %v: error %v, want %v", holds, err, want)
+		}
 	}
 }
 

@@ -26,10 +26,15 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
+	p = p.WithDefaults()
+	return s.migrate(ctx, &p)
+}
+
+// migrate is Migrate. Without a policy it leaves the stored one as it is, and prepares the database for rules by tag.
+func (s *Store) migrate(ctx context.Context, p *sessioncleanup.Policy) error {
 	if err := s.checkOptions(ctx); err != nil {
 		return err
 	}
-	p = p.WithDefaults()
 	created, err := s.create(ctx)
 	if err != nil {
 		return err
@@ -113,23 +118,26 @@ type plan struct {
 	done      bool                    // everything is
 }
 
-// plan finds out what there is to do, and whether it can be done.
-func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (plan, error) {
+// plan finds out what migrate has to do, and whether it can be done.
+func (s *Store) plan(ctx context.Context, c *conn, p *sessioncleanup.Policy) (plan, error) {
 	catalog, err := readCatalog(ctx, c)
 	if err != nil {
 		return plan{}, err
 	}
 	have, err := readSettings(ctx, c)
 	installed := err == nil
-	if err != nil && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
+	if err != nil && (p == nil || !errors.Is(err, sessioncleanup.ErrNotInstalled)) {
 		return plan{}, err
 	}
 	current := have.schema
 	if installed {
 		current = catalog.follow(current)
 	}
-	out := plan{catalog: catalog, want: settings{policy: p, schema: current, adopted: have.adopted}, have: have.adopted}
+	out := plan{catalog: catalog, want: settings{policy: have.policy, schema: current, adopted: have.adopted}, have: have.adopted}
 	a := &out.want.adopted
+	if p != nil {
+		out.want.policy = *p
+	}
 	switch {
 	case !installed && s.given.Table == "" && s.naming.name != "":
 		return plan{}, adopt.NoTable(s.naming.name)
@@ -188,7 +196,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	if err != nil {
 		return plan{}, err
 	}
-	a.Classed = a.Classed || len(p.RuleTags()) > 0
+	a.Classed = a.Classed || p == nil || len(p.RuleTags()) > 0
 	if a.Reached = nil; !create {
 		a.Reached = catalog.reach(out.want.schema).names()
 	}
@@ -231,7 +239,7 @@ func (c *catalog) untracked(s sessioncleanup.Schema, a adopted) bool {
 
 // adopt stores the settings, creates or completes the sessions table, and creates triggers and view, in one
 // transaction: from then on no activity is missed. Indexes and the backfill, which take time on a large table, come after it.
-func (s *Store) adopt(ctx context.Context, p sessioncleanup.Policy) (plan, error) {
+func (s *Store) adopt(ctx context.Context, p *sessioncleanup.Policy) (plan, error) {
 	var out plan
 	err := s.writing(ctx, func(c *conn) error {
 		var err error
@@ -267,7 +275,7 @@ func (s *Store) adopt(ctx context.Context, p sessioncleanup.Policy) (plan, error
 			return err
 		}
 		if out.want.adopted.Classed {
-			if err := c.setRuleTags(ctx, p.RuleTags(), true); err != nil {
+			if err := c.setRuleTags(ctx, out.want.policy.RuleTags(), true); err != nil {
 				return err
 			}
 		}

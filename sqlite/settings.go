@@ -175,8 +175,8 @@ func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, con
 	if err != nil {
 		return sessioncleanup.Policy{}, err
 	}
-	if tags := change.RuleTags(); len(tags) > 0 && !set.adopted.Classed { // the first ones
-		if err := s.Migrate(ctx, sessioncleanup.Policy{Rules: change.Rules}.Or(set.policy)); err != nil {
+	if len(change.RuleTags()) > 0 && !set.adopted.Classed { // the first ones
+		if err := s.migrate(ctx, nil); err != nil {
 			return sessioncleanup.Policy{}, err
 		}
 	}

@@ -126,10 +126,15 @@ func installerSetsPolicy(i *installation) {
 		}
 	}
 	i.conditionalPolicy(setter, e)
+	changes := 5
+	if follower, ok := sessioncleanup.StoreAs[sessioncleanup.RuleFollower](i.Store); ok && follower.FollowsRules() {
+		i.firstRules(setter, e)
+		changes++
+	}
 	events, err := i.Second.Events(i.ctx, sessioncleanup.EventQuery{Actions: []sessioncleanup.Action{e.Action}, Limit: 10})
 	i.must("Events", err)
-	if len(events) != 5 || events[0].Actor != e.Actor || events[0].Reason != e.Reason || events[0].At.IsZero() {
-		i.Errorf("the log has %d changes of the policy, the last one %+v; want 5", len(events), events)
+	if len(events) != changes || events[0].Actor != e.Actor || events[0].Reason != e.Reason || events[0].At.IsZero() {
+		i.Errorf("the log has %d changes of the policy, the last one %+v; want %d", len(events), events, changes)
 	}
 }
 
@@ -163,6 +168,24 @@ func (i *installation) conditionalPolicy(setter sessioncleanup.PolicySetter, e s
 	if stored != 1 {
 		i.Errorf("%d of %d processes that saw the same policy changed it, want 1", stored, processes)
 	}
+}
+
+// firstRules sets the first rules by tag, for which a store may have to prepare its database, under a condition.
+func (i *installation) firstRules(setter sessioncleanup.PolicySetter, e sessioncleanup.Event) {
+	i.Helper()
+	seen, err := i.installer.Policy(i.ctx)
+	i.must("Policy", err)
+	rules := sessioncleanup.Policy{Rules: "vip: delete=never"}
+	if _, err := setter.SetPolicy(i.ctx, rules, func(sessioncleanup.Policy) bool { return false }, e); !errors.Is(err, sessioncleanup.ErrChanged) {
+		i.Errorf("SetPolicy of the first rules, when the condition does not hold: error %v, want ErrChanged", err)
+	}
+	stored, err := i.installer.Policy(i.ctx)
+	i.must("Policy", err)
+	if diff := firstDifference(seen, stored); diff != "" {
+		i.Errorf("SetPolicy of the first rules, when the condition does not hold, changes the policy: %s", diff)
+	}
+	_, err = setter.SetPolicy(i.ctx, rules, func(stored sessioncleanup.Policy) bool { return stored == seen }, e)
+	i.must("SetPolicy of the first rules, when the condition holds", err)
 }
 
 func installerAtOnce(i *installation) {

@@ -182,7 +182,7 @@ func TestWhoEditsThePolicyIsToldWhatSomebodyElseChanged(t *testing.T) {
 	s.between.Store(&before)
 	b.click("form .primary")
 	b.until("text('.toasts').includes('Somebody else has changed the policy')")
-	b.until("text('#others').includes('vip: delete=never now') && text('#others').includes('24 before, 36 now') && $('input[name=rules]').value === 'test: delete=3d'")
+	b.until("text('#others').includes('is now vip: delete=never') && text('#others').includes('was 24, is now 36') && $('input[name=rules]').value === 'test: delete=3d'")
 	if p := s.manager.Policy(); p.Rules != "vip: delete=never" || p.InactiveAfter != 36*time.Hour {
 		t.Errorf("rules %q, inactive after %v; want what Bob stored", p.Rules, p.InactiveAfter)
 	}

@@ -11,8 +11,8 @@ import (
 
 // Profiler is implemented by stores that can look at all sessions at once, for Manager.Analytics.
 type Profiler interface {
-	// Profile returns what ProfileOf makes of all sessions, or of those that tags select as Filter.Tags does, measured by the
-	// thresholds at the store's clock.
+	// Profile returns ProfileOf all sessions, or of those that tags select as Filter.Tags does, by the thresholds at the store's
+	// clock.
 	Profile(ctx context.Context, t Thresholds, tags string) (Profile, error)
 }
 

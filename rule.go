@@ -63,7 +63,7 @@ func ParseRules(text string) ([]Rule, error) {
 		}
 		r, err := parseRule(part)
 		if err != nil {
-			return nil, invalid.Errorf("rule %.100q: %w", strings.TrimSpace(part), err)
+			return nil, fmt.Errorf("rule %.100q: %w", strings.TrimSpace(part), err)
 		}
 		if slices.ContainsFunc(rules, func(o Rule) bool { return o.Tag == r.Tag }) {
 			return nil, invalid.Errorf("there are two rules for the tag %q: want one", r.Tag)
@@ -89,7 +89,7 @@ func parseRule(text string) (r Rule, err error) {
 		name, value, _ := strings.Cut(word, "=")
 		field := ruleField(&r, name)
 		if field == nil {
-			return r, invalid.Errorf("%q is no threshold: want inactive=, delete=, warn= or archive=", word)
+			return r, invalid.Errorf("%q is not a threshold: want inactive=, delete=, warn= or archive=", word)
 		}
 		if *field != 0 {
 			return r, invalid.Errorf("%s is given twice: want it once", name)
@@ -99,7 +99,7 @@ func parseRule(text string) (r Rule, err error) {
 		}
 	}
 	if r == (Rule{Tag: r.Tag}) {
-		return r, invalid.Errorf("it says nothing: want %s", ruleForm)
+		return r, invalid.Errorf("it sets no threshold: want %s", ruleForm)
 	}
 	return r, nil
 }
@@ -124,7 +124,7 @@ func parseSpan(text string) (time.Duration, error) {
 	if days, rest, ok := strings.Cut(text, "d"); ok {
 		n, err := strconv.ParseFloat(days, 64)
 		if err != nil || !(n > 0 && n <= float64(maxThreshold/oneDay)) {
-			return 0, invalid.Errorf("%q is no number of days", days)
+			return 0, invalid.Errorf("%q is not a number of days", days)
 		}
 		d, text = time.Duration(n*float64(oneDay)), rest
 	}
@@ -220,7 +220,7 @@ func (p Policy) with(r Rule) Policy {
 func (p Policy) checkRules() error {
 	rules, err := ParseRules(p.Rules)
 	if err != nil {
-		return invalid.Errorf("Policy.Rules: %w", err)
+		return fmt.Errorf("Policy.Rules: %w", err)
 	}
 	for _, r := range rules {
 		full := p.with(r).WithDefaults()

@@ -41,7 +41,7 @@ func TestAWrongRuleIsNamed(t *testing.T) {
 	t.Parallel()
 	for text, part := range map[string]string{
 		"vip":                                   "no colon",
-		"vip: ":                                 "says nothing",
+		"vip: ":                                 "sets no threshold",
 		"VIP: delete=1d":                        `"VIP"`,
 		": delete=1d":                           "tag",
 		"vip: remove=1d":                        `"remove=1d"`,
@@ -59,7 +59,7 @@ func TestAWrongRuleIsNamed(t *testing.T) {
 		strings.Repeat("x", 51) + ": delete=1d": "tag",
 	} {
 		err := sessioncleanup.Policy{Rules: text}.Validate()
-		if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), part) || !strings.Contains(err.Error(), "Policy.Rules") {
+		if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), part) || !strings.Contains(err.Error(), "Policy.Rules") || strings.Count(err.Error(), "invalid: ") != 1 {
 			t.Errorf("%q: error %v, want an ErrInvalid with %q", text, err, part)
 		}
 	}

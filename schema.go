@@ -62,9 +62,9 @@ type Schema struct {
 	// neither seen nor changed. Default: all rows.
 	Only []Only `json:"only,omitempty"`
 
-	// TagColumns are columns of Table whose values are tags of their sessions: plan:gold where the column plan has "gold". See
-	// ColumnTag. The backend has the tags follow the columns, whoever writes them; nobody else sets these tags. An empty list
-	// that is not nil says that there are none any more. Default: none.
+	// TagColumns are columns of Table whose values are tags of their sessions: plan:gold for "gold" in the column plan. See
+	// ColumnTag. The backend keeps the tags up to date, whoever writes the columns; they cannot be set otherwise. An empty
+	// list that is not nil removes the tags of earlier columns. Default: none.
 	TagColumns []string `json:"tag_columns,omitempty"`
 
 	// AppTouches declares that the application itself reports all activity, with Manager.Touch, a Tracker, or its own

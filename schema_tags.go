@@ -11,9 +11,9 @@ import (
 // MaxTagColumns is how many columns Schema.TagColumns names at most.
 const MaxTagColumns = 5
 
-// ColumnTag is the tag of a session that has a value, as a text, in a column of Schema.TagColumns: the column's name, a
-// colon and the value, with small letters for A to Z. It is empty where that is no tag, because the value is empty, has
-// other characters than tags have, or is too long: such a session has no tag of this column.
+// ColumnTag is the tag of a session that has a value, as text, in a column of Schema.TagColumns: the name of the column, a
+// colon and the value, with A to Z in lower case. It is empty when the value is empty, too long, or has a character that tags
+// cannot have: such a session has no tag of this column.
 func ColumnTag(column, value string) string {
 	tag := tagPrefix(column) + asciiLower(value)
 	if value == "" || !isTag(tag) {
@@ -34,7 +34,7 @@ func asciiLower(text string) string {
 	}, text)
 }
 
-// TagPrefixes are how the tags of TagColumns begin, in the order of the columns: "plan:" for the column plan.
+// TagPrefixes are the beginnings of the tags of TagColumns, in the order of the columns: "plan:" for the column plan.
 func (s Schema) TagPrefixes() (all []string) {
 	for _, column := range s.TagColumns {
 		all = append(all, tagPrefix(column))
@@ -42,10 +42,10 @@ func (s Schema) TagPrefixes() (all []string) {
 	return all
 }
 
-// ColumnTagError says that a tag follows a column of Schema.TagColumns, so that nobody else sets it. It is an ErrInvalid.
+// ColumnTagError says that a tag follows a column of Schema.TagColumns, so it cannot be set otherwise. It is an ErrInvalid.
 type ColumnTagError struct{ Tag, Column string }
 
-// Error names both.
+// Error names the tag and the column.
 func (e *ColumnTagError) Error() string {
 	return fmt.Sprintf("tag %q follows the column %q: change the column instead", e.Tag, e.Column)
 }
@@ -76,7 +76,7 @@ func (s Schema) validTagColumns() error {
 			return err
 		}
 		if !isTag(prefix) || strings.Contains(asciiLower(column), ":") {
-			return invalid.Errorf("schema.tag_columns has %q: want a column whose name a tag can begin with, at most %d letters a to z, digits and - _ .", column, MaxTag-1)
+			return invalid.Errorf("schema.tag_columns has %q: want a column whose name can begin a tag: at most %d letters a to z, digits and - _ .", column, MaxTag-1)
 		}
 		if slices.Contains(s.TagPrefixes()[:i], prefix) {
 			return invalid.Errorf("schema.tag_columns has %q twice: want each column once", column)

@@ -54,7 +54,7 @@ func TestAPolicyIsImportedFromWhatShowPrintedAfterItsEffectIsShown(t *testing.T)
 		`{"delete_old_days": true}`: "delete_old_days is true",
 		`{"warn_days": 7}`:          "warn_days",
 		`{"rules": "vip"}`:          "rules: ",
-		`{}`:                        "it says nothing",
+		`{}`:                        "it has no values",
 		`{"rules": "none"} {}`:      "more text",
 		`[]`:                        "policy show --json",
 	} {

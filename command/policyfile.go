@@ -16,7 +16,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// policyFile is the policy as policy show --json prints it, and as policy import reads it. A threshold is a number, or "never".
+// policyFile is the policy as policy show --json prints it and policy import reads it. A threshold is a number, or "never".
 type policyFile struct {
 	InactiveHours any    `json:"inactive_hours,omitempty"`
 	DeleteDays    any    `json:"delete_old_days,omitempty"`
@@ -24,7 +24,7 @@ type policyFile struct {
 	ArchiveDays   any    `json:"archive_keep_days,omitempty"`
 	Rules         string `json:"rules,omitempty"`
 
-	// From says where each value comes from. An import does not look at it.
+	// From says where each value comes from. An import ignores it.
 	From map[string]sessioncleanup.Origin `json:"from,omitempty"`
 }
 
@@ -94,7 +94,7 @@ func readPolicyFile(r io.Reader) (change sessioncleanup.Policy, err error) {
 		}
 	}
 	if change == (sessioncleanup.Policy{}) {
-		return change, errors.New("it says nothing: want what sessioncleanup policy show --json prints")
+		return change, errors.New("it has no values: want what sessioncleanup policy show --json prints")
 	}
 	return change, nil
 }
@@ -104,9 +104,9 @@ func (a *app) importPolicy() *cobra.Command {
 	cmd := explained(&cobra.Command{
 		Use:   "import FILE",
 		Short: "Store a policy that policy show --json printed",
-		Long: `import reads a file that policy show --json printed, here or for another database, shows what a run would do by it, and asks before it stores it;
-without a terminal it needs --yes. The file - is the standard input. What the file leaves out stays. migrate stores warn_days, so a file must have that
-as it is.`,
+		Long: `import reads a policy that policy show --json printed, here or for another database. It shows what a run would do by that policy, and asks before it
+stores it; without a terminal it needs --yes. The file - is the standard input. Values that the file leaves out stay as they are. Only migrate changes
+warn_days, so the file must have the value in force, or none.`,
 		Example: `  sessioncleanup policy show --json > policy.json
   sessioncleanup policy import policy.json --dry-run
   sessioncleanup policy import policy.json --yes`,
@@ -122,7 +122,7 @@ as it is.`,
 		},
 	})
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what a run would do by the policy, store nothing")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what a run would do by the policy, and store nothing")
 	return cmd
 }
 
@@ -149,7 +149,7 @@ func (a *app) policyIn(path string) (change sessioncleanup.Policy, err error) {
 // takePolicy shows what a run would do by a policy, and stores it.
 func (a *app) takePolicy(ctx context.Context, db connection, change sessioncleanup.Policy, dryRun, yes bool) error {
 	if now := db.Policy().WarnBefore; change.WarnBefore != 0 && change.WarnBefore != now {
-		return usagef("warn_days: the file says %s, and the policy in force %s: want that, or none; migrate stores another one", spanText(change.WarnBefore), spanText(now))
+		return usagef("warn_days: the file has %s, the policy in force %s: want the same, or no warn_days; only migrate changes it", spanText(change.WarnBefore), spanText(now))
 	}
 	change.WarnBefore = 0
 	_, seen := db.Origins()

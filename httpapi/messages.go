@@ -165,7 +165,7 @@ var (
 	msgBodyRead      = text{"The body could not be read.", "Le corps n'a pas pu être lu."}
 	msgBoolean       = text{"%s is %.100s: want true or false.", "%s vaut %.100s : attendu true ou false."}
 	msgCount         = text{"%s is %.100s: want a whole number from 1.", "%s vaut %.100s : attendu un nombre entier à partir de 1."}
-	msgNoRules       = text{"%s: this database does not follow rules by tag.", "%s : cette base de données ne suit pas de règles par tag."}
+	msgNoRules       = text{"%s: this database does not follow rules by tag.", "%s : cette base de données n'applique pas de règles par étiquette."}
 	msgRules         = text{"%s cannot be read: %v.", "%s ne se lit pas : %v."}
 	msgThreshold     = text{"%s is %.100s: want a positive number, or \"never\".", "%s vaut %.100s : attendu un nombre positif, ou \"never\"."}
 	msgTime          = text{"%s is %.100s: want a time in RFC 3339 from 1970 to 9999, or null.", "%s vaut %.100s : attendu une date RFC 3339 de 1970 à 9999, ou null."}
@@ -216,7 +216,7 @@ var (
 	msgProtected     = text{"Automatic cleanup is off.", "Le nettoyage automatique est désactivé."}
 	msgTagged        = text{"Tags changed.", "Étiquettes modifiées."}
 	msgKept          = text{"The session is kept.", "La session est conservée."}
-	msgPolicySet     = text{"The policy is changed.", "La configuration est modifiée."}
+	msgPolicySet     = text{"The policy is changed.", "Les règles sont modifiées."}
 	msgPaused        = text{"Cleanup is paused.", "Le nettoyage est en pause."}
 	msgResumed       = text{"Cleanup is no longer paused.", "Le nettoyage n'est plus en pause."}
 	msgTouched       = text{"Activity recorded.", "Activité enregistrée."}

@@ -32,8 +32,8 @@ type Config struct {
 	// for the first 100 sessions of a run, the run deletes none. Default: none.
 	BeforeDelete func(ctx context.Context, s sessioncleanup.Session) error
 
-	// TagColumns are what Schema.TagColumns is for a database: the application sets their values with Store.SetColumn.
-	// Names that Schema.Validate refuses make New panic. Default: none.
+	// TagColumns names columns as Schema.TagColumns does for a database. The application sets their values with
+	// Store.SetColumn. New panics on names that Schema.Validate refuses. Default: none.
 	TagColumns []string
 }
 

@@ -35,9 +35,9 @@ func (s *Store) Tags(ctx context.Context, owner string) ([]sessioncleanup.TagCou
 	return all, nil
 }
 
-// SetColumn gives a session the tag of a value in a column of Config.TagColumns instead of the one that it had of the
-// column, as the application's UPDATE of the column would: without an event. ErrNotFound when there is no such session; an
-// ErrInvalid when the column is none of those.
+// SetColumn sets the value of a column of Config.TagColumns for a session, as the application's UPDATE would: it replaces the
+// tag of the column, without an event. ErrNotFound when there is no such session; an ErrInvalid when the column is not one of
+// Config.TagColumns.
 func (s *Store) SetColumn(id, column, value string) error {
 	if !slices.Contains(s.schema.TagColumns, column) {
 		return invalid.Errorf("column is %q: want one of Config.TagColumns, %q", column, s.schema.TagColumns)

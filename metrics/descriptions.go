@@ -31,7 +31,7 @@ var (
 	inUseSessions     = describe("sessions_in_use", "Sessions used within the policy's threshold of inactivity, whatever their state.")
 	recentSessions    = describe("sessions_recent", "Sessions used within twice the policy's threshold of inactivity.")
 	taggedSessions    = describe("sessions_tagged", "Sessions with a tag that has a rule in the policy.", "tag", "state")
-	taggedDue         = describe("sessions_tagged_due", "Sessions with a tag that has a rule that a run would change now.", "tag", "phase")
+	taggedDue         = describe("sessions_tagged_due", "Sessions that a run would change now, with a tag that has a rule in the policy.", "tag", "phase")
 	due               = describe("sessions_due", "Sessions that a run would change now; of the archive for the phase purge.", "phase")
 	oldestOverdue     = describe("oldest_overdue_seconds", "For how long the session that is due the longest has been due.")
 	clockDifference   = describe("clock_difference_seconds", "By how much the database's clock is ahead of the process's; 0 up to 10 minutes.")

@@ -385,7 +385,7 @@ func (c *catalog) check(s sessioncleanup.Schema) ([]adopt.LifecycleColumn, error
 	case id.kind()&identifying == 0:
 		return nil, invalid.Errorf("schema.id is %q: that column of table %q is of the type %s: want a whole number, VARCHAR, CHAR, BINARY, VARBINARY or UUID", id.name, t.name, id.declared)
 	case id.bytes > longestKey:
-		return nil, invalid.Errorf("schema.id is %q: that column of table %q is of the type %s, of up to %d bytes: want at most %d, for indexes of the library's", id.name, t.name, id.declared, id.bytes, longestKey)
+		return nil, invalid.Errorf("schema.id is %q: that column of table %q is of the type %s, of up to %d bytes: want at most %d, as the library's indexes need", id.name, t.name, id.declared, id.bytes, longestKey)
 	}
 	for _, column := range adopt.Lifecycle(s) {
 		have := t.column(column.Column)

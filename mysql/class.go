@@ -14,13 +14,14 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// The class of a session is those of its tags that have a rule: a number in sessioncleanup_classes, NULL for none. The sessions table has it in an
-// invisible column, so that runs find what is due of each class in a stretch of its own. The column follows the tags with notes: triggers
-// note sessions whose tags change, whoever changes them, and runs fold these in; the library's own changes write it at once. A
-// session without such a note has the right class, unless tags are still being walked because their rules are new. Until then, and for rules
-// that are not stored, questions look at the tags of every session. What writes always looks at the tags.
+// The class of a session stands for its tags that have a rule: a number in sessioncleanup_classes, NULL for none. The sessions
+// table has it in an invisible column, so that runs find what is due of each class in a range of its own.
+//
+// Triggers note sessions whose tags change, whoever changes them, and runs write their new class; the library's own changes write it
+// at once. So a session without a note has the right class, unless runs are still going through the tags of new rules. Until they
+// are done, and for rules that are not stored, queries read the tags of every session. Writes always check the tags.
 
-// classColumn is no column of the application's.
+// classColumn is a column of the library's.
 const classColumn = prefix + "class"
 
 // ruleTag is a tag that classes are about.

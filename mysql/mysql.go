@@ -31,12 +31,12 @@ type Config struct {
 	// Schema says where the application keeps its sessions. Fields that it leaves open are those that an earlier Migrate
 	// adopted, or else those that Inspect finds. Default: the zero Schema.
 	Schema sessioncleanup.Schema
-	// Migrate says how Migrate adopts a table. Times in DATETIME columns are read as UTC: Open refuses another TimeZone, and
+	// Migrate says how Migrate adopts a table. DATETIME columns hold UTC, so Open refuses another TimeZone. It also refuses
 	// roles. Replace has no effect. Default: the zero MigrateOptions.
 	Migrate sessioncleanup.MigrateOptions
-	// Name tells apart several tables of sessions in one database, each with everything that Migrate adds, which is then called by
-	// the name: carts_sessioncleanup_events. The first Migrate of a name must say which table it is for. At most 20 letters in lower
-	// case, digits and underscores, a letter first. Default: no name, which one installation can have.
+	// Name tells apart several tables of sessions in one database. What Migrate adds has the name as a prefix, such as
+	// carts_sessioncleanup_events. The first Migrate with a name must have a Schema that names the table. At most 20 lower-case
+	// letters, digits and underscores, the first one a letter. Default: no name, which one installation can have.
 	Name string
 	// Logger receives warnings of Inspect, Migrate, Validate and Uninstall. Default: none.
 	Logger *slog.Logger

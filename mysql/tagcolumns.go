@@ -12,18 +12,19 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// The tags of Schema.TagColumns are rows of the table of tags like the others. Triggers have them follow the columns, in the application's own
-// statement; Migrate makes those of rows that were there before. Runs refuse to work without the triggers, and before Migrate is done.
+// The tags of Schema.TagColumns are rows of the table of tags like the others. Triggers keep them up to date, in the statement that
+// writes the columns; Migrate tags the rows that were there before. Runs refuse to work without the triggers, and before
+// Migrate is done.
 
 const (
 	columnInserted = prefix + "column_inserted"
 	columnUpdated  = prefix + "column_updated"
 )
 
-var errUntagged = fmt.Errorf("%w: the tags of schema.tag_columns do not follow their columns, as Migrate is not done, or the triggers %s and %s are gone: call Migrate",
+var errUntagged = fmt.Errorf("%w: the tags of schema.tag_columns may not follow their columns, because Migrate is not done or the triggers %s and %s are missing: call Migrate",
 	sessioncleanup.ErrNotInstalled, columnInserted, columnUpdated)
 
-// columnTags are the expressions for the tags of a row; empty for none. column qualifies a column of the row.
+// columnTags are the expressions for the tags of a row, which are empty where there is none. column qualifies a column of the row.
 func (l *layout) columnTags(column func(string) string) (all []string) {
 	for i, prefix := range l.schema.TagPrefixes() {
 		all = append(all, filled("column_tag", sqlfile.Names{
@@ -33,7 +34,7 @@ func (l *layout) columnTags(column func(string) string) (all []string) {
 	return all
 }
 
-// prefixed is the condition for a tag to be of one of some columns.
+// prefixed is the condition for a tag to have one of the prefixes.
 func prefixed(prefixes []string) string {
 	var all []string
 	for _, prefix := range prefixes {

@@ -27,6 +27,6 @@ func (s *Store) namingEventTrigger(ctx context.Context, err error) error {
 	if failed != nil || len(names) == 0 {
 		return err
 	}
-	return fmt.Errorf("%w; that is the event trigger %s: have a superuser run ALTER EVENT TRIGGER %s DISABLE for as long as it takes to migrate; the next migrate continues where this one ended",
+	return fmt.Errorf("%w; the event trigger %s raised it: have a superuser run ALTER EVENT TRIGGER %s DISABLE while you migrate; the next migrate continues where this one ended",
 		err, names[0], sqlfile.Column(names[0]))
 }

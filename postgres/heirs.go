@@ -11,8 +11,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// checkHeirs refuses sessions in tables that inherit from their table: no key, index or trigger of it covers those rows, so
-// that IDs repeat and nothing observes what happens to them. Partitions, which have all of that, are fine.
+// checkHeirs refuses a table of sessions from which other tables inherit: none of its keys, indexes and triggers covers their
+// rows, so IDs may repeat, and changes go unnoticed. Partitions, which have all of these, are accepted.
 func checkHeirs(ctx context.Context, q *guarded, sessions relation) error {
 	rows, err := q.Query(ctx, `
 		WITH RECURSIVE tree (oid) AS (
@@ -43,8 +43,8 @@ func (m *mapping) covered(s source) bool {
 	})
 }
 
-// checkBranches reports the tables that inherit from an activity table and lack its triggers, and warns of partitions that
-// do: most applications write to the parent of partitions, whose triggers fire then.
+// checkBranches reports tables that inherit from an activity table and lack its triggers. Of partitions without them it only
+// warns: most applications write to the parent of partitions, whose triggers fire then.
 func (s *Store) checkBranches(ctx context.Context, m *mapping, report func(format string, args ...any)) error {
 	for _, src := range m.sources {
 		tables, err := branches(ctx, s.pool, src.oid)

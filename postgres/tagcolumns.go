@@ -49,7 +49,7 @@ func (m *mapping) tagTrigger() object {
 	return object{Kind: "trigger", Space: m.table.space, Table: m.table.name, Name: "sessioncleanup_tag_columns"}
 }
 
-// planTags decides whose tags are to be gone through: the columns of which there may be tags, and whether all of them are as they should be.
+// planTags finds the columns of which there may be tags, and whether all of these tags are as they should be.
 func (p *plan) planTags(triggered bool) {
 	p.tagged = map[string]bool{}
 	for column, done := range p.set.places.Tags {
@@ -83,7 +83,7 @@ func (p *plan) addTagColumns(context.Context) error {
 	return nil
 }
 
-// markTagging keeps notes of what gets a tag from being made.
+// markTagging prevents notes of the sessions that get a tag.
 func (m *mapping) markTagging(local string) string {
 	return fmt.Sprintf("SELECT set_config('%s.writing', 'tagging', %s)", m.label(), local)
 }
@@ -140,7 +140,7 @@ func (s *Store) tagColumns(ctx context.Context, p *plan) error {
 			break
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%w: %d sessions could not be tagged by their columns for %v: others keep them locked; migrate again when that is over",
+			return fmt.Errorf("%w: %d sessions could not be tagged by their columns within %v, because others keep them locked; migrate again when that is over",
 				sessioncleanup.ErrUnavailable, locked, s.cfg.MigrateWait)
 		}
 		reports.locked(ctx)

@@ -16,13 +16,14 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// The class of a session is those of its tags that have a rule in the stored policy, separated by spaces; NULL without any. The sessions table
-// has it in classColumn, which Migrate adds with the first rule, so that each class is one stretch of an index. The column follows the
-// tags with the notes: a trigger notes a session whose tags change, and runs fold that in. A session without a note has the right class
-// there, unless tags are still being walked because their rules are new; until then, and for rules that are not stored, questions look at
-// the tags of every session. What writes always looks at the tags.
+// The class of a session consists of its tags that have a rule in the stored policy, separated by spaces; NULL without any. The
+// sessions table has it in classColumn, which Migrate adds with the first rule, so that each class is one range of an index.
+//
+// A trigger notes a session whose tags change, and runs write its new class. So a session without a note has the right class,
+// unless runs are still going through the tags of new rules. Until they are done, and for rules that are not stored, queries read the tags
+// of every session. Writes always check the tags.
 
-// classColumn is no column of the application's: catalogs leave it out.
+// classColumn is a column of the library's: catalogs leave it out.
 const classColumn = "sessioncleanup_class"
 
 var _ sessioncleanup.RuleFollower = (*Store)(nil)

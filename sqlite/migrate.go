@@ -30,7 +30,7 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	return s.install(ctx, &p)
 }
 
-// install is Migrate. Without a policy it leaves the stored one as it is, and adds what rules by tag need.
+// install is Migrate. Without a policy it leaves the stored one as it is, and prepares the database for rules by tag.
 func (s *Store) install(ctx context.Context, p *sessioncleanup.Policy) error {
 	if err := s.checkOptions(ctx); err != nil {
 		return err
@@ -118,7 +118,7 @@ type plan struct {
 	done      bool                    // everything is
 }
 
-// plan finds out what there is to do, and whether it can be done.
+// plan finds out what install has to do, and whether it can be done.
 func (s *Store) plan(ctx context.Context, c *conn, p *sessioncleanup.Policy) (plan, error) {
 	catalog, err := readCatalog(ctx, c)
 	if err != nil {

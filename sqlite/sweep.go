@@ -73,8 +73,8 @@ var errLeftAlone = errors.New("a trigger, or a column's ON CONFLICT IGNORE, leav
 // errUnseen: what a trigger deletes is not archived.
 var errUnseen = errors.New("a trigger of the application deletes other sessions along with it, which cannot be archived")
 
-// errUnnamed: the archive has one entry for each ID, so that nothing may be deleted that it does not find by that.
-var errUnnamed = errors.New("the ID is not that of exactly one session, so that it cannot be archived")
+// errUnnamed: the archive has one entry for each ID, so a session that it does not find by its ID must not be deleted.
+var errUnnamed = errors.New("the ID does not identify exactly one session, so the session cannot be archived")
 
 // sweep is one batch in progress.
 type sweep struct {

@@ -22,7 +22,7 @@ type Renewal struct {
 // triedIDs is how many IDs are made for one session until one is free.
 const triedIDs = 1000
 
-// Renew returns new IDs for those of some entries that are asked for.
+// Renew returns new IDs for the entries whose numbers are asked for.
 func (r Renewal) Renew(entries []sessioncleanup.Archived, asked []int64) (NewIDs, error) {
 	all := NewIDs{}
 	for _, e := range entries {
@@ -56,7 +56,7 @@ func (r Renewal) free(given NewIDs) (id any, text string, err error) {
 			return id, text, nil
 		}
 	}
-	return nil, "", invalid.Errorf("the database generates no free ID for %q, such as %q", r.Table, text)
+	return nil, "", invalid.Errorf("the database generates only IDs for %q that are in use, such as %q", r.Table, text)
 }
 
 // Refs are the sessions of some entries under the IDs that they get, and the numbers of the entries.

@@ -126,11 +126,11 @@ func TestAnAdminChangesThePolicy(t *testing.T) {
 	b.click("[data-to=policy]")
 	b.until("text('#would').includes('Nothing is due') && $('input[name=alert_due]').disabled && text('label:has([name=alert_due])').includes('set by the program')")
 	b.fill("input[name=delete_old_days]", "20")
-	b.until("text('#would').includes('1 would be deleted') && text('#would').includes('As it is now: Nothing is due')")
+	b.until("text('#would').includes('1 would be deleted') && text('#would').includes('With the present policy: Nothing is due')")
 	b.accessible("policy")
 	b.save("policy")
 	b.click("form .primary")
-	b.until("text('dialog').includes('remove 1 session in place of 0')")
+	b.until("text('dialog').includes('remove 1 session instead of 0')")
 	b.click("dialog .danger")
 	b.until("text('.toasts').includes('The policy is changed') && !$('dialog') && text('#would').includes('1 would be deleted') && location.hash === '#policy'")
 	if p := s.manager.Policy(); p.DeleteAfter != 20*day {
@@ -167,7 +167,7 @@ func TestWhoEditsThePolicyIsToldWhatSomebodyElseChanged(t *testing.T) {
 	b.fill("input[name=rules]", "test: delete=3d")
 	b.until("!$('form .primary').disabled && $('.pulse.on') && !text('#others')")
 	set(sessioncleanup.Policy{Rules: "vip: delete=never"})
-	b.until("text('#others').includes('Rules by tag: none before, vip: delete=never now') && $('input[name=rules]').value === 'test: delete=3d'")
+	b.until("text('#others').includes('Rules by tag: was none, is now vip: delete=never') && $('input[name=rules]').value === 'test: delete=3d'")
 	b.accessible("policy that somebody else changed")
 	b.save("policy-others")
 
@@ -182,7 +182,7 @@ func TestWhoEditsThePolicyIsToldWhatSomebodyElseChanged(t *testing.T) {
 	s.between.Store(&before)
 	b.click("form .primary")
 	b.until("text('.toasts').includes('Somebody else has changed the policy')")
-	b.until("text('#others').includes('vip: delete=never now') && text('#others').includes('24 before, 36 now') && $('input[name=rules]').value === 'test: delete=3d'")
+	b.until("text('#others').includes('is now vip: delete=never') && text('#others').includes('was 24, is now 36') && $('input[name=rules]').value === 'test: delete=3d'")
 	if p := s.manager.Policy(); p.Rules != "vip: delete=never" || p.InactiveAfter != 36*time.Hour {
 		t.Errorf("rules %q, inactive after %v; want what Bob stored", p.Rules, p.InactiveAfter)
 	}

@@ -37,6 +37,7 @@ type catalog struct {
 	resets     bool                            // the policy to its defaults, but for what is set
 	silent     bool                            // writes no event
 	overwrites bool                            // whatever the policy is by now
+	hasty      bool                            // stores rules before it looks at the condition
 	adopts     func(sessioncleanup.Schema) sessioncleanup.Schema
 }
 
@@ -137,6 +138,9 @@ func (c *catalog) SetPolicy(ctx context.Context, change sessioncleanup.Policy, c
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.hasty && change.Rules != "" {
+		c.policy = change.Or(c.policy)
+	}
 	if condition != nil && !c.overwrites && !condition(c.policy) {
 		return sessioncleanup.Policy{}, sessioncleanup.ErrChanged
 	}
@@ -149,6 +153,9 @@ func (c *catalog) SetPolicy(ctx context.Context, change sessioncleanup.Policy, c
 	_, err := c.Record(ctx, sessioncleanup.Record{Event: e})
 	return c.policy, err
 }
+
+// FollowsRules makes the catalog a RuleFollower.
+func (c *catalog) FollowsRules() bool { return true }
 
 func (c *catalog) Schema(context.Context) (sessioncleanup.Schema, error) {
 	return c.adopts(sessioncleanup.OwnSchema()), c.missing()
@@ -260,6 +267,7 @@ func TestInstallerChecksCatchBrokenInstallers(t *testing.T) {
 		{"keeps its first policy", func(c *catalog) { c.forgets = true }, []func(*installation){installerRepeats}},
 		{"sets the whole policy", func(c *catalog) { c.resets = true }, []func(*installation){installerSetsPolicy}},
 		{"overwrites what somebody else stored", func(c *catalog) { c.overwrites = true }, []func(*installation){installerSetsPolicy}},
+		{"stores rules although the condition does not hold", func(c *catalog) { c.hasty = true }, []func(*installation){installerSetsPolicy}},
 		{"changes the policy in silence", func(c *catalog) { c.silent = true }, []func(*installation){installerSetsPolicy}},
 		{"fails beside another migration", func(c *catalog) { c.alone = true }, []func(*installation){installerAtOnce}},
 		{"takes what was begun for complete", func(c *catalog) { c.trusts = true }, []func(*installation){installerInterrupted}},

@@ -245,7 +245,7 @@ export class Api {
     return read(await this.request("GET", path, params, undefined, undefined, signal), signal);
   }
 
-  /** tagged is what there is and its entity tag, as If-Match takes it: a proxy that compresses makes it a weak one. */
+  /** tagged is a response and its entity tag as If-Match takes it: without the W/ of a proxy that compresses. */
   async tagged<T>(method: string, path: string, params?: Params, body?: unknown, match?: string, signal?: AbortSignal): Promise<[T, string]> {
     const res = await this.request(method, path, params, body, undefined, signal, match);
     return [await read<T>(res, signal), (res.headers.get("ETag") ?? "").replace(/^W\//, "")];
@@ -282,7 +282,7 @@ export class Api {
   }
 }
 
-/** read is a response's JSON. Half of it, or the page of a proxy in its place, is no answer. */
+/** read is a response's JSON. An incomplete response, or a proxy's page, is a Problem. */
 async function read<T>(res: Response, signal?: AbortSignal): Promise<T> {
   try {
     return await res.json();

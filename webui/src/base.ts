@@ -37,8 +37,8 @@ export abstract class View extends LitElement {
   /** load reads what the view shows; the element calls it when there is news. */
   abstract load(): Promise<void>;
 
-  protected asked = 0; // questions so far
-  /** newest is the answer to a question; undefined when another was asked meanwhile, which it may have overtaken. */
+  protected asked = 0; // requests so far
+  /** newest is the response to a request; undefined when a later request was made meanwhile. */
   protected async newest<T>(question: Promise<T>): Promise<T | undefined> {
     const asked = ++this.asked;
     try {

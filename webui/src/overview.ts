@@ -38,7 +38,7 @@ export class OverviewView extends View {
     if (turn === this.asking) this.analytics = found;
   }
 
-  /** select has the analytics be of the sessions with some tags. */
+  /** select limits the analytics to the sessions with some tags. */
   private async select(e: Event) {
     const input = e.target as HTMLInputElement;
     this.tags = input.value.trim();

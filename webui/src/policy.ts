@@ -34,7 +34,7 @@ export class PolicyView extends View {
   declare proposed?: Due;
   declare edited: Record<string, string>; // by the name of a setting, as typed
   declare busy: boolean;
-  declare others: Record<string, string>; // what somebody else changed while one edits, by the name of a setting: the value before
+  declare others: Record<string, string>; // by the name of a setting that somebody else changed during the editing: its previous value
   private tag = ""; // of the policy that is shown
   private asking?: AbortController; // the request that counts for what was typed last
   private soon?: ReturnType<typeof setTimeout>;
@@ -84,7 +84,7 @@ export class PolicyView extends View {
     }
   }
 
-  /** show shows the policy, and to somebody who edits it what somebody else has changed since. */
+  /** show shows the policy. During editing, it also notes what somebody else changed. */
   private show(policy: Policy, tag: string) {
     const before = this.policy;
     this.policy = policy;

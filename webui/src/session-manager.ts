@@ -13,7 +13,7 @@ import { style } from "./style.ts";
 import { WhatIfView } from "./whatif.ts";
 
 const pollEvery = 15; // seconds, without a live stream
-const later = 250; // milliseconds between news and what it has the page read
+const later = 250; // milliseconds between news and the reading of it
 const patience = 30_000; // milliseconds for a response before the page asks again
 const remembered = "session-manager:";
 
@@ -96,7 +96,7 @@ export class SessionManager extends LitElement {
   private soon?: ReturnType<typeof setTimeout>;
   private began = 0;
   private loading?: { what: string; since: number }; // what is read just now
-  private again = false; // there was news since it is
+  private again = false; // there was news meanwhile
   private toastId = 0;
   private dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -216,7 +216,7 @@ export class SessionManager extends LitElement {
     if (!this.me || !this.isConnected) return;
     const what = `${this.view}?${this.params}`,
       loading = { what, since: Date.now() };
-    // Where responses take longer than the time between news, each would be overtaken by the next.
+    // If responses take longer than the time between news, each would be dropped for the next one.
     if (this.loading?.what === what && loading.since - this.loading.since < patience) return void (this.again = true);
     this.loading = loading;
     this.again = false;

@@ -50,12 +50,16 @@ func (l *layout) columnNames(side func(string) func(string) string) sqlfile.Name
 	for _, name := range l.schema.TagColumns {
 		changed = append(changed, filled("column_changed", sqlfile.Names{"tag_column": sqlfile.Column(name)}))
 	}
-	var follow []string
-	for _, tag := range l.columnTags(side("NEW")) {
-		follow = append(follow, filled("follow_column", sqlfile.Names{"row_tag": tag, "id_column": id}))
+	var follow, refollow []string
+	tags, were := l.columnTags(side("NEW")), l.columnTags(side("OLD"))
+	for i, tag := range tags {
+		n := sqlfile.Names{"row_tag": tag, "old_tag": were[i], "id_column": id, "since_column": sqlfile.Column(sinceColumn)}
+		n["follow"] = filled("follow_column", n)
+		follow, refollow = append(follow, n["follow"]), append(refollow, filled("refollow_column", n))
 	}
 	return sqlfile.Names{
 		"id_column": id, "of_columns": prefixed(l.schema.TagPrefixes()), "columns_changed": strings.Join(changed, " OR "), "follow_columns": strings.Join(follow, "\n  "),
+		"refollow_columns": strings.Join(refollow, "\n    "),
 	}
 }
 

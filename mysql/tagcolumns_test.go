@@ -1,7 +1,9 @@
 package mysql_test
 
 import (
+	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -40,8 +42,8 @@ func TestTheTagsOfColumnsFollowEveryStatementOfTheApplication(t *testing.T) {
 		{"INSERT INTO sessions (id, plan) VALUES (1, 'more') ON DUPLICATE KEY UPDATE plan = VALUES(plan)", "1 plan:more"},
 		{"UPDATE sessions SET id = 7 WHERE id = 1", "7 plan:more"},
 		{"INSERT INTO sessioncleanup_tags (session_id, tag) VALUES (7, 'own'), (7, 'plan:wrong')", "7 own, 7 plan:more, 7 plan:wrong"},
-		{"UPDATE sessions SET plan = 'less' WHERE id = 7", "7 own, 7 plan:less"},
-		{"UPDATE sessions SET plan = NULL", "7 own"},
+		{"UPDATE sessions SET plan = 'less' WHERE id = 7", "7 own, 7 plan:less, 7 plan:wrong"}, // which nobody may write
+		{"UPDATE sessions SET plan = NULL", "7 own, 7 plan:wrong"},
 	} {
 		execute(t, d.DB, c.statement)
 		if got := tagsIn(t, d); got != c.want {
@@ -114,5 +116,59 @@ func TestAColumnThatAForeignKeyChangesIsNoTag(t *testing.T) {
 		if errors.Is(err, sessioncleanup.ErrInvalid) != refused || (err != nil) != refused || refused && !strings.Contains(err.Error(), "schema.tag_columns[0]") {
 			t.Errorf("with %q Migrate returns %v", rule, err)
 		}
+	}
+}
+
+// Such a user sees no triggers in the catalog.
+func TestAUserWithTheRightsToRunNeedsNoMoreForTheTagsOfColumns(t *testing.T) {
+	t.Parallel()
+	d := mysqltest.New(t)
+	execute(t, d.DB, planTables)
+	ruled(t, open(t, d, tagsBy("plan")), "plan:gold: delete=never")
+	limited := d.Granted(t, "GRANT SELECT, INSERT, UPDATE, DELETE ON "+d.Name+".* TO %s")
+	store := open(t, limited, mysql.Config{})
+	ruledRun(t, store, "plan:gold: delete=never")
+	if err := store.Validate(t.Context()); err != nil {
+		t.Errorf("Validate: %v", err)
+	}
+}
+
+// At the server's default isolation level, a range of tags that is deleted would be locked with the gaps beside it.
+func TestApplicationsThatChangeTheColumnsOfSessionsDoNotBlockEachOther(t *testing.T) {
+	t.Parallel()
+	d := mysqltest.New(t)
+	execute(t, d.DB, planTables)
+	ruled(t, open(t, d, tagsBy("plan", "tier")), "plan:gold: delete=never")
+	for name, c := range map[string]struct {
+		first           int
+		before, a, b, c string
+	}{
+		"that had no tag":     {10, "NULL", "'gold'", "'free'", "'x'"},
+		"that have other tag": {20, "'old'", "'gold'", "'a'", "'zz'"},
+		"that lose their tag": {30, "'old'", "NULL", "NULL", "'a'"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			execute(t, d.DB, fmt.Sprintf("INSERT INTO sessions (id, plan) VALUES (%d, %s), (%d, %s), (%d, %s)", c.first, c.before, c.first+1, c.before, c.first+2, c.before))
+			var open []*sql.Tx
+			for _, change := range []struct {
+				id   int
+				plan string
+			}{{c.first + 1, c.a}, {c.first, c.b}, {c.first + 2, c.c}} {
+				tx, err := d.DB.BeginTx(t.Context(), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = tx.Rollback() }()
+				if _, err := tx.ExecContext(t.Context(), fmt.Sprintf("SET innodb_lock_wait_timeout = 1; UPDATE sessions SET plan = %s WHERE id = %d", change.plan, change.id)); err != nil {
+					t.Errorf("session %d beside others: %v", change.id, err)
+				}
+				open = append(open, tx)
+			}
+			for _, tx := range open {
+				if err := tx.Commit(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
 	}
 }

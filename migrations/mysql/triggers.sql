@@ -84,11 +84,12 @@ END
 
 -- name: column_updated
 -- Also in a statement of the library's, where a trigger of the application changes the column: there the tags that go are not noted by themselves.
+-- Each is deleted by the whole of its key: a range, and what is only looked for in one, would be locked with the gaps beside it, and so
+-- applications that change other sessions.
 CREATE TRIGGER "{name}" AFTER UPDATE ON "{sessions}" FOR EACH ROW
 BEGIN
   IF "{columns_changed}" THEN
-    DELETE FROM sessioncleanup_tags WHERE session_id IN (OLD."{id_column}", NEW."{id_column}") AND "{of_columns}";
-    "{follow_columns}"
+    "{refollow_columns}"
     IF @sessioncleanup_library IS NOT NULL THEN
       INSERT INTO sessioncleanup_retagged (session) VALUES (NEW."{id_column}");
     END IF;
@@ -102,6 +103,15 @@ NOT (CAST(NEW."{tag_column}" AS BINARY) <=> CAST(OLD."{tag_column}" AS BINARY))
 IF "{row_tag}" <> '' THEN
     INSERT INTO sessioncleanup_tags (session_id, tag) VALUES (NEW."{id_column}", "{row_tag}") ON DUPLICATE KEY UPDATE tag = VALUES(tag);
   END IF;
+
+-- name: refollow_column
+IF "{row_tag}" <> "{old_tag}" OR NOT (NEW."{id_column}" <=> OLD."{id_column}") THEN
+      IF "{old_tag}" <> '' THEN
+        DELETE FROM sessioncleanup_tags
+         WHERE session_id = OLD."{id_column}" AND since = COALESCE(OLD."{since_column}", TIMESTAMP'1970-01-01 00:00:01') AND tag = "{old_tag}";
+      END IF;
+      "{follow}"
+    END IF;
 
 -- name: has_prefix
 (tag >= "{prefix}" AND tag < "{after_prefix}")

@@ -13,9 +13,9 @@ type MigrateOptions struct {
 	// Replace takes over functions, views and triggers of an earlier installation with the same names. They are kept, and
 	// Uninstall restores them. Default: false.
 	Replace bool
-	// View creates the views sessions_cleanup_view and sessions_archive_view on SQLite, where a view keeps other tools from rebuilding
-	// the table, and on MariaDB, where a view fails once a column in it is gone; there sessions_cleanup_stats, too. PostgreSQL always has
-	// them. Default: false.
+	// View creates the views sessions_cleanup_view and sessions_archive_view on SQLite, where a view keeps other tools
+	// from rebuilding the table, and on MariaDB, where a view fails once a column in it is gone; there
+	// sessions_cleanup_stats, too. PostgreSQL always has them. Default: false.
 	View bool
 	// CleanerRole and AppRole are roles of the database that Migrate grants what they lack: CleanerRole to run cleanups,
 	// AppRole to list, touch, change and delete single sessions with this library. A role that only writes its own tables

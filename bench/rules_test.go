@@ -38,8 +38,8 @@ var ruleBeds = []struct {
 	}},
 }
 
-// TestRuleCosts measures what the column and the indexes for rules by tag cost the application's own writes: the CPU time of each, of
-// PostgreSQL's process for the connection, or of this process, in which SQLite works.
+// TestRuleCosts measures what the column and the indexes for rules by tag cost the application's own writes: the CPU
+// time of each, of PostgreSQL's process for the connection, or of this process, in which SQLite works.
 func TestRuleCosts(t *testing.T) {
 	sizes := Full
 	if *ruleWrites < 1000 {

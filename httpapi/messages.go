@@ -40,15 +40,15 @@ var (
 	}
 	disabled = &kind{
 		"cleanup-disabled", http.StatusConflict, text{"Cleanup is disabled", "Le nettoyage est désactivé"},
-		text{"The policy says that no cleanup may run.", "La configuration interdit tout nettoyage."},
+		text{"The policy says that no cleanup may run.", "Les règles interdisent tout nettoyage."},
 	}
 	paused = &kind{
 		"cleanup-paused", http.StatusConflict, text{"Cleanup is paused", "Le nettoyage est en pause"},
 		text{"Cleanup is paused until %s, by %s: %s", "Le nettoyage est en pause jusqu'à %s, par %s : %s"},
 	}
 	notStored = &kind{
-		"policy-not-stored", http.StatusConflict, text{"The policy cannot be changed here", "La configuration ne peut pas être modifiée ici"},
-		text{"The program sets the policy: no stored one is followed.", "Le programme fixe la configuration : aucune n'est lue de la base de données."},
+		"policy-not-stored", http.StatusConflict, text{"The policy cannot be changed here", "Les règles ne peuvent pas être modifiées ici"},
+		text{"The program sets the policy: it does not follow a stored one.", "Le programme fixe les règles : il n'en lit pas dans la base de données."},
 	}
 	clocksDiffer = &kind{
 		"clocks-differ", http.StatusConflict, text{"The clocks differ", "Les horloges diffèrent"},

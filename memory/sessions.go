@@ -74,10 +74,10 @@ func (s *Store) replace(before, after sessioncleanup.Session) {
 }
 
 // Put adds sessions with exactly these values, or replaces those that have the same ID, as the application's own INSERT
-// and UPDATE would, of its tags too, but for those of Config.TagColumns: without events. A zero LastActivity means now; AsOf and the fields that follow from
-// a policy are not kept. One that becomes inactive or active by it follows Session.Observe: it gets its DeactivatedAt, or
-// counts as used now. All are put or none: an ErrInvalid says which session has no ID, or a wrong tag. The last of
-// several sessions with the same ID counts.
+// and UPDATE would, of its tags too, but for those of Config.TagColumns: without events. A zero LastActivity means now;
+// AsOf and the fields that follow from a policy are not kept. One that becomes inactive or active by it follows
+// Session.Observe: it gets its DeactivatedAt, or counts as used now. All are put or none: an ErrInvalid says which
+// session has no ID, or a wrong tag. The last of several sessions with the same ID counts.
 func (s *Store) Put(sessions ...sessioncleanup.Session) error {
 	for i, session := range sessions {
 		if session.ID == "" {

@@ -15,8 +15,8 @@ type taggedStats struct {
 	stats sessioncleanup.Stats
 }
 
-// readTags counts the sessions of each tag that has a rule, for half of the timeout: in a large table, this can take long. A tag for
-// which there was no time keeps its previous figures, and is counted first the next time.
+// readTags counts the sessions of each tag that has a rule, for half of the timeout: in a large table, this can take
+// long. A tag for which there was no time keeps its previous figures, and is counted first the next time.
 func (c *Collector) readTags(ctx context.Context) (all []taggedStats) {
 	tags := c.manager.Policy().RuleTags()
 	if len(tags) == 0 {

@@ -85,8 +85,8 @@ func (s *Store) reach(ctx context.Context, c *conn) (*linksRead, error) {
 	return known, nil
 }
 
-// keys has the foreign keys alone. Usually they say that there are no links back to the sessions: reading the whole catalog takes many
-// times as long.
+// keys has the foreign keys alone. Usually they say that there are no links back to the sessions: reading the whole
+// catalog takes many times as long.
 func (c *conn) keys(ctx context.Context) (*catalog, error) {
 	keys := &catalog{tables: map[string]*table{c.schema.Table: {name: c.schema.Table}}}
 	err := c.query(ctx, statements["list_foreign_keys"], nil, func(rows *sql.Rows) error {

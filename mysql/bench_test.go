@@ -19,9 +19,9 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/mysql"
 )
 
-// The benchmarks compare two things in one run and report ratios, of the time and, on Linux with a server of their own, of the server's
-// CPU time, which other work on the machine changes little. At full size (-scale 1) they take some minutes; the default only shows that
-// they work. docs/mysql.md has the commands and what was measured.
+// The benchmarks compare two things in one run and report ratios, of the time and, on Linux with a server of their own,
+// of the server's CPU time, which other work on the machine changes little. At full size (-scale 1) they take some
+// minutes; the default only shows that they work. docs/mysql.md has the commands and what was measured.
 var (
 	scale  = flag.Float64("scale", 0.005, "size of the benchmarks' tables, as a part of the full size")
 	rounds = flag.Int("rounds", 1, "rounds of which benchmarks take the median")
@@ -141,8 +141,8 @@ func BenchmarkCleanup(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkWaits compares the longest statement of eight clients that write to sessions, due ones too, beside a run and beside the
-// bare statements.
+// BenchmarkWaits compares the longest statement of eight clients that write to sessions, due ones too, beside a run and
+// beside the bare statements.
 func BenchmarkWaits(b *testing.B) {
 	count := scaled(500_000)
 	var ratios []float64
@@ -189,7 +189,8 @@ func worst(b *testing.B, c contender, clients int, pick func() int, work func())
 	return slices.Max(longest)
 }
 
-// BenchmarkTracking compares rows of activity that eight clients insert into one session, with and without the library's triggers.
+// BenchmarkTracking compares rows of activity that eight clients insert into one session, with and without the
+// library's triggers.
 func BenchmarkTracking(b *testing.B) {
 	const clients, each = 8, 2000
 	n := max(int(each*min(*scale*10, 1)), 100)

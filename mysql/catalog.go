@@ -367,7 +367,8 @@ func (c *catalog) recognize(s sessioncleanup.Schema, a *adopted) {
 // identifying are the kinds of columns that hold ids.
 const identifying = adopt.Text | adopt.Number | adopt.ID
 
-// longestKey is how many bytes an id can have: an index has 3,072, of which that of the tags needs some for the others of its columns.
+// longestKey is how many bytes an id can have: an index has 3,072, of which that of the tags needs some for the others
+// of its columns.
 const longestKey = 3000
 
 // check compares a schema with the database and returns the lifecycle columns to add. An ErrInvalid says what does not fit.
@@ -426,8 +427,8 @@ func (c *catalog) children(of string) []*table {
 	return found
 }
 
-// sources are the activity tables of a schema that was proposed, without those that are gone, or whose columns are, and with those made
-// since.
+// sources are the activity tables of a schema that was proposed, without those that are gone, or whose columns are, and
+// with those made since.
 func (c *catalog) sources(s sessioncleanup.Schema) []sessioncleanup.Source {
 	left := slices.DeleteFunc(slices.Clone(s.Sources), func(source sessioncleanup.Source) bool {
 		t := c.tables[source.Table]

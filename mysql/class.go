@@ -17,9 +17,10 @@ import (
 // The class of a session stands for its tags that have a rule: a number in sessioncleanup_classes, NULL for none. The sessions
 // table has it in an invisible column, so that runs find what is due of each class in a range of its own.
 //
-// Triggers note sessions whose tags change, whoever changes them, and runs write their new class; the library's own changes write it
-// at once. So a session without a note has the right class, unless runs are still going through the tags of new rules. Until they
-// are done, and for rules that are not stored, queries read the tags of every session. Writes always check the tags.
+// Triggers note sessions whose tags change, whoever changes them, and runs write their new class; the library's own
+// changes write it at once. So a session without a note has the right class, unless runs are still going through the
+// tags of new rules. Until they are done, and for rules that are not stored, queries read the tags of every session.
+// Writes always check the tags.
 
 // classColumn is a column of the library's.
 const classColumn = prefix + "class"
@@ -107,8 +108,8 @@ const (
 	classAll    = time.Duration(math.MaxInt64)
 )
 
-// classify has the classes of sessions follow their tags and the rules of the run: some of them, with the lease of the batch. It returns how many steps
-// that took, and whether there is more to do.
+// classify has the classes of sessions follow their tags and the rules of the run: some of them, with the lease of the
+// batch. It returns how many steps that took, and whether there is more to do.
 func (s *Store) classify(ctx context.Context, b sessioncleanup.Batch) (steps int, more bool, err error) {
 	for started := time.Now(); ; {
 		if more, err = s.classSome(ctx, b); err != nil || !more {
@@ -247,8 +248,8 @@ func (c *conn) walkTagged(ctx context.Context, lease sessioncleanup.Lease) (more
 	return true, err
 }
 
-// class writes the class of some sessions, and returns those that others have locked. Where a constraint or a trigger of the application refuses
-// it, it stays as it is.
+// class writes the class of some sessions, and returns those that others have locked. Where a constraint or a trigger
+// of the application refuses it, it stays as it is.
 func (c *conn) class(ctx context.Context, ids []any) (locked []string, err error) {
 	if len(ids) == 0 {
 		return nil, nil

@@ -50,7 +50,8 @@ type conn struct {
 	trips  trips
 }
 
-// trips are the round trips to the server: their number, and how long the fastest took, which is about the network's share of each.
+// trips are the round trips to the server: their number, and how long the fastest took, which is about the network's
+// share of each.
 type trips struct {
 	count   int
 	fastest time.Duration
@@ -64,8 +65,8 @@ func (t *trips) add(started time.Time) {
 	t.count++
 }
 
-// heldSince is how long locks were held since a time and a number of round trips, less what the network took: smaller batches would not
-// shorten that.
+// heldSince is how long locks were held since a time and a number of round trips, less what the network took: smaller
+// batches would not shorten that.
 func (t *trips) heldSince(started time.Time, count int) time.Duration {
 	return max(time.Since(started)-time.Duration(t.count-count)*t.fastest, time.Millisecond)
 }
@@ -106,8 +107,8 @@ func (c *conn) exec(ctx context.Context, statement string, p params) (int64, err
 	return result.RowsAffected()
 }
 
-// largeStatement is the size of values from which on they are sent one by one: with them in it, a statement could be larger than the
-// server allows.
+// largeStatement is the size of values from which on they are sent one by one: with them in it, a statement could be
+// larger than the server allows.
 const largeStatement = 1 << 20
 
 // execLarge is exec for values that may be large.

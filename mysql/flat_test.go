@@ -23,8 +23,8 @@ func rowsRead(t *testing.T, d mysqltest.Database) int {
 	return n
 }
 
-// Sessions that no run does anything to, of each kind: in use, closed lately, protected, deleted by the application, no sessions at all,
-// and kept by a rule.
+// Sessions that no run does anything to, of each kind: in use, closed lately, protected, deleted by the application, no
+// sessions at all, and kept by a rule.
 func TestARunInWhichNothingIsDueReadsHardlyAnySessions(t *testing.T) {
 	t.Parallel()
 	const each = 400

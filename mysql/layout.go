@@ -98,8 +98,9 @@ func with(names, more sqlfile.Names) sqlfile.Names {
 	return all
 }
 
-// seen is the set of sessions as their notes make them, as a table t. The prefilter is a condition on the table's own columns that
-// an index can serve; the place is the column by which they are read; the notes are those that matter. All may be empty.
+// seen is the set of sessions as their notes make them, as a table t. The prefilter is a condition on the table's own
+// columns that an index can serve; the place is the column by which they are read; the notes are those that matter. All
+// may be empty.
 func (l *layout) seen(prefilter, place, notes string) sqlfile.Names {
 	more := sqlfile.Names{}
 	if prefilter != "" {

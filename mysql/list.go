@@ -78,7 +78,8 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	return page, nil
 }
 
-// count counts the sessions that match a query. What is due is counted along indexes, as the table has it; then those of which that is not all.
+// count counts the sessions that match a query. What is due is counted along indexes, as the table has it; then those
+// of which that is not all.
 func (c *conn) count(ctx context.Context, q sessioncleanup.Query, cut sessioncleanup.Cutoffs) (total int, err error) {
 	names, p, possible := c.where(q.Filter, q.Status, cut)
 	if !possible {
@@ -111,8 +112,9 @@ func (c *conn) count(ctx context.Context, q sessioncleanup.Query, cut sessioncle
 	return total, add("count_moved")
 }
 
-// narrow limits a set of sessions, as where has it, to those that are due in some ways: quiet_status is the condition for those as their table
-// has them, due_in_table the whole of it for the last way. It returns what of the indexes has them, for each way.
+// narrow limits a set of sessions, as where has it, to those that are due in some ways: quiet_status is the condition
+// for those as their table has them, due_in_table the whole of it for the last way. It returns what of the indexes has
+// them, for each way.
 func (c *conn) narrow(ctx context.Context, names sqlfile.Names, dues []dueBy, cut sessioncleanup.Cutoffs, p params) (ranges []string, err error) {
 	all, err := c.stretches(ctx)
 	if err != nil {

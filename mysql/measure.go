@@ -16,8 +16,9 @@ var _ sessioncleanup.RuleFollower = (*Store)(nil)
 // FollowsRules is true: each session is measured by its tags.
 func (*Store) FollowsRules() bool { return true }
 
-// measure is how a question measures sessions by their tags: each session gets the number of its tags among those that have a rule, and so
-// its cutoffs. Tags that were given in this moment have none, and nothing is due of a session with them.
+// measure is how a question measures sessions by their tags: each session gets the number of its tags among those that
+// have a rule, and so its cutoffs. Tags that were given in this moment have none, and nothing is due of a session with
+// them.
 type measure struct {
 	cut     sessioncleanup.Cutoffs
 	tags    [][]string // by their numbers; 0 are none

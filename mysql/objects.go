@@ -149,7 +149,8 @@ func (l *layout) indexes(c *catalog) []object {
 	return all
 }
 
-// createObjects creates the tables of notes and of tags, triggers and indexes that are missing, and drops those that are not wanted any more.
+// createObjects creates the tables of notes and of tags, triggers and indexes that are missing, and drops those that
+// are not wanted any more.
 func (s *Store) createObjects(ctx context.Context, c *conn, catalog *catalog, set settings) error {
 	l := newLayout(set)
 	for _, statement := range []string{"create_notes", "create_tags", "create_retagged"} {

@@ -12,8 +12,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/mysql"
 )
 
-// A life has a table sessions with the sessions a, which is due for deactivation, b, which is due for deletion and has a row in votes, and
-// c, which is used when it begins. Everything that the library does is done to them.
+// A life has a table sessions with the sessions a, which is due for deactivation, b, which is due for deletion and has
+// a row in votes, and c, which is used when it begins. Everything that the library does is done to them.
 func life(t *testing.T, d mysqltest.Database, schema sessioncleanup.Schema) {
 	t.Helper()
 	must := func(what string, err error) {

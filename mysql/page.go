@@ -110,7 +110,8 @@ func (c *conn) fewTagged(ctx context.Context, words string) (bool, error) {
 	return false, nil
 }
 
-// pageColumn is the column with an index in whose order a page is read; empty where there is none. A single session is found by its id.
+// pageColumn is the column with an index in whose order a page is read; empty where there is none. A single session is
+// found by its id.
 func (l *layout) pageColumn(q sessioncleanup.Query) string {
 	switch {
 	case q.ID != "":

@@ -36,7 +36,8 @@ var ruledTables = []ruledTable{
 	{name: "bits", id: "BIGINT UNSIGNED", active: "BIT(1) NOT NULL", on: []any{1}, off: []any{0}, config: withView},
 }
 
-// TestRunsFollowRandomRules compares lists, figures, the view and runs with a model, by rules that are stored and others, while sessions are tagged.
+// TestRunsFollowRandomRules compares lists, figures, the view and runs with a model, by rules that are stored and
+// others, while sessions are tagged.
 func TestRunsFollowRandomRules(t *testing.T) {
 	t.Parallel()
 	thorough.Only(t, thorough.Random)

@@ -54,8 +54,8 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 	return archive.Restored(out, err)
 }
 
-// leniently calls do with settings of the connection under which it takes every value that a table may have had, and makes them as
-// they were. When that fails, the connection must not return to the pool.
+// leniently calls do with settings of the connection under which it takes every value that a table may have had, and
+// makes them as they were. When that fails, the connection must not return to the pool.
 func (c *conn) leniently(ctx context.Context, do func() error) error {
 	defer func() {
 		for _, name := range []string{"set_session", "with_keys"} {
@@ -113,9 +113,9 @@ func (w *restoration) entriesOf(ctx context.Context, r sessioncleanup.RestoreReq
 // rounds is how often rows are tried that refer to rows that are not there yet.
 const rounds = 10
 
-// insertAll inserts the rows that were deleted. The server checks at once what a row refers to, so rows that refer to others that are
-// restored after them are tried again. What is left after that refers to rows in a circle, or to nothing: it is inserted unchecked,
-// and checked here.
+// insertAll inserts the rows that were deleted. The server checks at once what a row refers to, so rows that refer to
+// others that are restored after them are tried again. What is left after that refers to rows in a circle, or to
+// nothing: it is inserted unchecked, and checked here.
 func (w *restoration) insertAll(ctx context.Context, entries []sessioncleanup.Archived) error {
 	if err := w.eachRow(ctx, entries, w.insert); err != nil {
 		return err

@@ -16,8 +16,8 @@ import (
 )
 
 // Runs find what is due along indexes that begin with the columns that say whether a row is a session, may be cleaned up and is
-// active, and with its class. Sessions with the same values there form a stretch: those of it that are due are one range of the index,
-// whatever else the table holds. Finding the stretches takes one step in the index for each.
+// active, and with its class. Sessions with the same values there form a stretch: those of it that are due are one
+// range of the index, whatever else the table holds. Finding the stretches takes one step in the index for each.
 
 // stateColumn is one of the columns that stretches begin with.
 type stateColumn struct {

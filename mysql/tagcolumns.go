@@ -12,9 +12,9 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// The tags of Schema.TagColumns are rows of the table of tags like the others. Triggers keep them up to date, in the statement that
-// writes the columns; Migrate tags the rows that were there before. Runs refuse to work without the triggers, and before
-// Migrate is done.
+// The tags of Schema.TagColumns are rows of the table of tags like the others. Triggers keep them up to date, in the
+// statement that writes the columns; Migrate tags the rows that were there before. Runs refuse to work without the
+// triggers, and before Migrate is done.
 
 const (
 	columnInserted = prefix + "column_inserted"
@@ -24,7 +24,8 @@ const (
 var errUntagged = fmt.Errorf("%w: the tags of schema.tag_columns may not follow their columns, because Migrate is not done or the triggers %s and %s are missing: call Migrate",
 	sessioncleanup.ErrNotInstalled, columnInserted, columnUpdated)
 
-// columnTags are the expressions for the tags of a row, which are empty where there is none. column qualifies a column of the row.
+// columnTags are the expressions for the tags of a row, which are empty where there is none. column qualifies a column
+// of the row.
 func (l *layout) columnTags(column func(string) string) (all []string) {
 	for i, prefix := range l.schema.TagPrefixes() {
 		all = append(all, filled("column_tag", sqlfile.Names{
@@ -92,8 +93,8 @@ func (c *catalog) planTags(set *settings) {
 	set.adopted.TagColumns = all
 }
 
-// tagColumns has the tags of columns be what the rows say, for those of before the triggers, and removes those of columns that have none any
-// more, in short transactions. Triggers note each session whose tags change.
+// tagColumns has the tags of columns be what the rows say, for those of before the triggers, and removes those of
+// columns that have none any more, in short transactions. Triggers note each session whose tags change.
 func (s *Store) tagColumns(ctx context.Context, set *settings) error {
 	if set.adopted.Tagged || len(set.adopted.TagColumns) == 0 {
 		return nil

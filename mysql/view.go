@@ -37,8 +37,8 @@ func (c *catalog) hasViews() bool {
 	return slices.ContainsFunc(viewNames, func(name string) bool { return c.tables[name] != nil })
 }
 
-// createViews creates the views that the settings want, unless they are there, and notes as which. A view that somebody is reading
-// cannot be replaced, so that one is replaced only when it changes.
+// createViews creates the views that the settings want, unless they are there, and notes as which. A view that somebody
+// is reading cannot be replaced, so that one is replaced only when it changes.
 func (s *Store) createViews(ctx context.Context, c *conn, catalog *catalog, set *settings) error {
 	if !set.adopted.View {
 		return nil
@@ -89,8 +89,8 @@ func views(catalog *catalog, set settings) []string {
 // longestColumn is the longest name of a column, in characters.
 const longestColumn = 64
 
-// viewColumns are the columns of the sessions that SELECT * shows, and those that only the view has. One of these that is called like one
-// of the sessions' gets a longer name.
+// viewColumns are the columns of the sessions that SELECT * shows, and those that only the view has. One of these that
+// is called like one of the sessions' gets a longer name.
 func (l *layout) viewColumns(sessions *table, names sqlfile.Names) string {
 	var columns []string
 	taken := map[string]bool{}
@@ -127,8 +127,8 @@ func (l *layout) viewColumns(sessions *table, names sqlfile.Names) string {
 	return strings.Join(columns, ",\n       ")
 }
 
-// relative is a statement with its parameters in it, for a view, which can have none. Times are relative to a moment, which stands for the
-// time at which the view is read.
+// relative is a statement with its parameters in it, for a view, which can have none. Times are relative to a moment,
+// which stands for the time at which the view is read.
 func relative(statement string, p params, now time.Time) string {
 	return parameter.ReplaceAllStringFunc(statement, func(match string) string {
 		if match[0] != ':' {

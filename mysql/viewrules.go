@@ -9,7 +9,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// A view measures each session by the stored rules for its tags, as sessioncleanup.Cutoffs.For does. Its definition has the rules in it.
+// A view measures each session by the stored rules for its tags, as sessioncleanup.Cutoffs.For does. Its definition has
+// the rules in it.
 
 // measuredInViews is the layout with rules of the lifecycle that do so.
 func (l *layout) measuredInViews(cut sessioncleanup.Cutoffs, p params) *layout {

@@ -10,8 +10,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Tables that inherit take rows of their own, as partitions do. Foreign keys are not inherited, so a column of the usual name makes
-// such a table an activity table by itself, and one of another name does not.
+// Tables that inherit take rows of their own, as partitions do. Foreign keys are not inherited, so a column of the
+// usual name makes such a table an activity table by itself, and one of another name does not.
 func TestTablesThatInheritFromSourcesTouch(t *testing.T) {
 	t.Parallel()
 	for column, sources := range map[string]int{"session_id": 3, "room": 1} {

@@ -93,8 +93,8 @@ func (m *mapping) dueAmong(status sessioncleanup.Status) sqlfile.Names {
 	return sqlfile.Names{"among": m.statement("among_due", sqlfile.Names{"maybe_due": m.statement(maybe)})}
 }
 
-// dueArgs are readArgs for a question about what has a status. Before all sessions with the rules' tags were gone through, those without a class may be
-// due as early as any.
+// dueArgs are readArgs for a question about what has a status. Before all sessions with the rules' tags were gone
+// through, those without a class may be due as early as any.
 func (s *Store) dueArgs(ctx context.Context, m *mapping, q *sessioncleanup.Query) ([]any, error) {
 	t := q.Thresholds
 	args := readArgs(q.Filter, t)
@@ -109,8 +109,8 @@ func (s *Store) dueArgs(ctx context.Context, m *mapping, q *sessioncleanup.Query
 	return args, nil
 }
 
-// spans are how long before now the moments of Cutoffs lie, in the order of cut_base, and then those before which sessions without a class may be
-// due: with early as soon as any.
+// spans are how long before now the moments of Cutoffs lie, in the order of cut_base, and then those before which
+// sessions without a class may be due: with early as soon as any.
 func spans(c sessioncleanup.Cutoffs, early bool) (all []*int64) {
 	last := c
 	if early {

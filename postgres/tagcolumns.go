@@ -16,8 +16,9 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
-// This file has the tags of Schema.TagColumns follow their columns: a trigger does so, and Migrate tags the rows that were there before and
-// removes the tags of columns that have none any more. See also migrations/postgres/tagcolumns.sql.
+// This file has the tags of Schema.TagColumns follow their columns: a trigger does so, and Migrate tags the rows that
+// were there before and removes the tags of columns that have none any more. See also
+// migrations/postgres/tagcolumns.sql.
 
 // fillTagColumns makes the placeholders for that.
 func (m *mapping) fillTagColumns() {

@@ -20,8 +20,8 @@ func (p *plan) trackNames(s source) sqlfile.Names {
 	}
 }
 
-// branch is a table that rows of an activity table are written to: the table itself, one of its partitions, or one that inherits from
-// it and has the same owner. A statement on one of these fires its own triggers only.
+// branch is a table that rows of an activity table are written to: the table itself, one of its partitions, or one that
+// inherits from it and has the same owner. A statement on one of these fires its own triggers only.
 type branch struct {
 	OID   uint32
 	Space string

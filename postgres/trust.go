@@ -67,7 +67,8 @@ func trusted(ctx context.Context, q *guarded, table uint32) (found, passed []lib
 	return found, passed, nil
 }
 
-// passedOver is the ErrNotInstalled, and ErrInvalid, of a database with installations that are not to be trusted unless their table is named.
+// passedOver is the ErrNotInstalled, and ErrInvalid, of a database with installations that are not to be trusted unless
+// their table is named.
 type passedOver []library
 
 func (p passedOver) Error() string {

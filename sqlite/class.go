@@ -20,8 +20,8 @@ import (
 // sessions table has it in classColumn, which Migrate adds with the first rule, so that each class is one range of an index.
 //
 // A trigger notes a session whose tags change, and runs write its new class. So a session without a note has the right class,
-// unless runs are still going through the tags of new rules. Until they are done, and for rules that are not stored, queries read the tags
-// of every session. Writes always check the tags.
+// unless runs are still going through the tags of new rules. Until they are done, and for rules that are not stored,
+// queries read the tags of every session. Writes always check the tags.
 
 // classColumn is a column of the library's: catalogs leave it out.
 const classColumn = "sessioncleanup_class"
@@ -139,7 +139,8 @@ func (l *layout) cutoffParams(c sessioncleanup.Cutoffs) params {
 	return p
 }
 
-// classes is the statement that reads the classes of sessions, in their order; those that only protected sessions have if that is asked for.
+// classes is the statement that reads the classes of sessions, in their order; those that only protected sessions have
+// if that is asked for.
 func (l *layout) classes(ofProtected bool) string {
 	names := sqlfile.Names{"of_protected": ""}
 	if ofProtected {

@@ -248,7 +248,8 @@ func read(rows *sql.Rows, err error, scan func(rows *sql.Rows) error) error {
 	return rows.Err()
 }
 
-// repeated is a statement that is run several times in a row: SQLite takes longer to prepare a long one than to look into an index.
+// repeated is a statement that is run several times in a row: SQLite takes longer to prepare a long one than to look
+// into an index.
 type repeated struct {
 	text string
 	stmt *sql.Stmt

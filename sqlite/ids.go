@@ -104,7 +104,8 @@ func (i identity) listed(value string) string {
 	return value
 }
 
-// fromText is the expression that turns what readText made of an id back into it; NULL for a number that is written in another way.
+// fromText is the expression that turns what readText made of an id back into it; NULL for a number that is written in
+// another way.
 func (i identity) fromText(column string) string {
 	if i == identityNumber {
 		return filled("number_of_text", sqlfile.Names{"value": column})
@@ -112,8 +113,8 @@ func (i identity) fromText(column string) string {
 	return i.listed(column)
 }
 
-// named is the condition for an id by whose text the row is found again: bind turns that into the same value. A session without one
-// cannot be named, and is left alone.
+// named is the condition for an id by whose text the row is found again: bind turns that into the same value. A session
+// without one cannot be named, and is left alone.
 func (i identity) named(column, declared string) string {
 	kind := "typeof(" + column + ")"
 	switch {

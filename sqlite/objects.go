@@ -158,7 +158,8 @@ func (l *layout) views(c *catalog) []object {
 	return []object{{"view", viewName, viewName, filled("view", n)}, {"view", archiveViewName, archiveViewName, statements["archive_view"]}}
 }
 
-// viewCutoffs are those of a session by the stored policy and its rules. Nobody is told by the view who is to be warned.
+// viewCutoffs are the cutoffs of a session by the stored policy and its rules. The view does not show who is to be
+// warned.
 func (l *layout) viewCutoffs() cutoffs {
 	by := func(name, rules, seconds string) string {
 		if !l.adopted.Classed {

@@ -11,15 +11,16 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
-// The tags of Schema.TagColumns are rows of the table of tags like the others. Triggers keep them up to date, in the statement that
-// writes the columns; Migrate tags the rows that were there before. Runs refuse to work without the triggers, and before
-// Migrate is done.
+// The tags of Schema.TagColumns are rows of the table of tags like the others. Triggers keep them up to date, in the
+// statement that writes the columns; Migrate tags the rows that were there before. Runs refuse to work without the
+// triggers, and before Migrate is done.
 
 // errUntagged: the tags of columns may be wrong.
 var errUntagged = fmt.Errorf("%w: the tags of schema.tag_columns may not follow their columns, because Migrate is not done or the triggers %s and %s are missing: call Migrate",
 	sessioncleanup.ErrNotInstalled, "sessioncleanup_session_tagged", "sessioncleanup_session_retagged")
 
-// columnTags are the expressions for the tags of a row, which are empty where there is none. column qualifies a column of the row.
+// columnTags are the expressions for the tags of a row, which are empty where there is none. column qualifies a column
+// of the row.
 func (l *layout) columnTags(column func(string) string) (all []string) {
 	for i, prefix := range l.schema.TagPrefixes() {
 		all = append(all, filled("column_tag", sqlfile.Names{"prefix": "'" + prefix + "'", "tag_column": column(l.schema.TagColumns[i])}))
@@ -77,8 +78,8 @@ func (c *catalog) planTags(l *layout, a *adopted) {
 	a.TagColumns = all
 }
 
-// tagColumns has the tags of columns be what the rows say, for those of before the triggers, and removes those of columns that have none any
-// more, in short transactions. It pauses for other writers between them.
+// tagColumns has the tags of columns be what the rows say, for those of before the triggers, and removes those of
+// columns that have none any more, in short transactions. It pauses for other writers between them.
 func (s *Store) tagColumns(ctx context.Context) error {
 	var from any
 	for began, done := false, false; !done; {

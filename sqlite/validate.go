@@ -18,8 +18,9 @@ import (
 
 // Validate reports in words what is missing, an ErrNotInstalled that Migrate puts right, and what is wrong with the
 // application's data and tables, an ErrInvalid each: times that cannot be read, switches other than 0 and 1, sessions
-// without an id, foreign keys that keep a session from being deleted, triggers that need what this program does not have. All of it is reported together. It reads the whole
-// table. A flaw that only makes runs slow, or does less than one may expect, is a warning for Config.Logger.
+// without an id, foreign keys that keep a session from being deleted, triggers that need what this program does not
+// have. All of it is reported together. It reads the whole table. A flaw that only makes runs slow, or does less than
+// one may expect, is a warning for Config.Logger.
 func (s *Store) Validate(ctx context.Context) error {
 	var problems []error
 	var schema sessioncleanup.Schema

@@ -58,7 +58,8 @@ func (s *Store) CountOwners(ctx context.Context, t sessioncleanup.Thresholds, li
 	return owners, err
 }
 
-// overAll has look see the owner, the times and the states of every session that tags select, once. Sessions that cannot be read for other reasons are in unread.
+// overAll has look see the owner, the times and the states of every session that tags select, once. Sessions that
+// cannot be read for other reasons are in unread.
 func (s *Store) overAll(ctx context.Context, t sessioncleanup.Thresholds, tags string, unread sqlfile.Names, look func(iter.Seq[sessioncleanup.Session], sessioncleanup.Cutoffs)) error {
 	return s.readingSessions(ctx, func(c *conn) error {
 		cut := c.cutoffsAt(t)

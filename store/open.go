@@ -80,8 +80,8 @@ type Config struct {
 	// Schema describes the application's tables. Fields that it leaves open are those that an earlier Migrate adopted, or
 	// else those that Inspect finds: the name of the table is often enough. Default: the zero Schema.
 	Schema sessioncleanup.Schema
-	// Name tells apart several tables of sessions in one database, as postgres.Config.Name, sqlite.Config.Name and mysql.Config.Name do;
-	// memory: has no such names. Default: no name.
+	// Name tells apart several tables of sessions in one database, as postgres.Config.Name, sqlite.Config.Name and
+	// mysql.Config.Name do; memory: has no such names. Default: no name.
 	Name string
 	// Logger receives what an operator should know, from Migrate and Validate: times as they are understood, what will be
 	// slow, or cannot be deleted or followed. Default: none.

@@ -1,5 +1,6 @@
--- Triggers. They do nothing for the library's own connections, which set the variable. A TIMESTAMP is set to the server's time as it is,
--- and not to an expression, which would be a local time: in the hour that is repeated in autumn that is one of two moments.
+-- Triggers. They do nothing for the library's own connections, which set the variable. A TIMESTAMP is set to the
+-- server's time directly. An expression would be a local time, which is ambiguous in the hour that is repeated in
+-- autumn.
 
 -- name: session_inserted
 -- For applications that do not know these columns. A row that is inserted is a session in use.
@@ -49,7 +50,8 @@ NOT (NEW."{updated_at_column}" <=> OLD."{updated_at_column}")
 NOT "{old_visible}"
 
 -- name: tagged
--- A tag belongs to the row that its session has now. Rows that a foreign key deletes fire no trigger, so that tags are not deleted with them.
+-- A tag belongs to the row that its session has now. Rows that a foreign key deletes fire no trigger, so that tags are
+-- not deleted with them.
 CREATE TRIGGER "{name}" BEFORE "{event}" ON sessioncleanup_tags FOR EACH ROW
 BEGIN
   DECLARE found DATETIME(6);
@@ -61,8 +63,8 @@ BEGIN
 END
 
 -- name: retagged
--- The class of the session follows with the next run, also where the application has the other triggers do nothing. A tag that the library removes
--- is not noted: its session is deleted, or gets its class at once.
+-- The class of the session follows with the next run, also where the application has the other triggers do nothing. A
+-- tag that the library removes is not noted: its session is deleted, or gets its class at once.
 CREATE TRIGGER "{name}" AFTER "{event}" ON sessioncleanup_tags FOR EACH ROW
 BEGIN
   IF "{noted}" THEN
@@ -71,7 +73,7 @@ BEGIN
 END
 
 -- name: column_tag
--- As sessioncleanup.ColumnTag: empty for what is no tag. What is not ASCII becomes a question mark.
+-- As sessioncleanup.ColumnTag: empty if the value makes no tag. Other characters than ASCII become question marks.
 IF(CHAR_LENGTH("{tag_column}") BETWEEN 1 AND "{longest_value}" AND CONVERT("{tag_column}" USING ascii) NOT RLIKE '[^A-Za-z0-9_.:-]',
    CONCAT("{prefix}", LOWER(CONVERT("{tag_column}" USING ascii))), '')
 
@@ -117,7 +119,7 @@ IF "{row_tag}" <> "{old_tag}" OR NOT (NEW."{id_column}" <=> OLD."{id_column}") T
 (tag >= "{prefix}" AND tag < "{after_prefix}")
 
 -- name: activity_inserted
--- A value that no session's id can have is none of the application's mistakes: it refers to nothing.
+-- A value that cannot be the ID of a session is not an error of the application: it refers to nothing.
 CREATE TRIGGER "{name}" AFTER INSERT ON "{source}" FOR EACH ROW
 BEGIN
   DECLARE CONTINUE HANDLER FOR 1264, 1265, 1292, 1366, 1406 BEGIN END;

@@ -1,7 +1,7 @@
 -- name: create_leases
 -- Before all other tables: those who migrate take a lease.
--- A released lease keeps its row, and so its epoch: its holder is empty. A batch writes the row of its lease, so that nobody takes
--- the lease before the batch is committed, on another node of a cluster either.
+-- A released lease keeps its row, and so its epoch: its holder is empty. A batch writes the row of its lease, so that
+-- nobody takes the lease before the batch is committed, on another node of a cluster either.
 CREATE TABLE IF NOT EXISTS sessioncleanup_leases (
     name        VARBINARY(255) NOT NULL PRIMARY KEY,
     holder      VARBINARY(255) NOT NULL,

@@ -1,5 +1,6 @@
--- The views, which are created on request: while one names a column or a table that is gone, it fails, and with it mysqldump. They read
--- with the rights of whoever asks. The cutoffs are those of the policy that Migrate stored, relative to the time at which a view is read.
+-- The views. They are created on request only, because a view that names a missing column or table fails, and
+-- mysqldump with it. They read with the rights of the reader. The cutoffs are those of the stored policy, relative to
+-- the time at which a view is read.
 
 -- name: view
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW sessions_cleanup_view AS

@@ -83,8 +83,9 @@ CREATE INDEX "sessioncleanup_archive_at" ON "{archive}" (archived_at, id) WHERE 
 CREATE INDEX "sessioncleanup_archive_held" ON "{archive}" (id) WHERE held;
 CREATE INDEX "sessioncleanup_archive_not_backed_up" ON "{archive}" (id) WHERE backed_up_at IS NULL;
 
--- Its rows, up to 100 of a table in an array, and its tags in another: to insert each by itself takes longer. Number 1 of an entry is the
--- session itself. Of a row that was only unlinked, the first columns say which row it is, and the others what its reference was.
+-- Its rows, up to 100 of a table in an array, and its tags in another: to insert each by itself takes longer. Number 1
+-- of an entry is the session itself. Of a row that was only unlinked, the first columns say which row it is, and the
+-- others what its reference was.
 CREATE TABLE "{archive_rows}" (
     entry     bigint  NOT NULL,
     number    integer NOT NULL, -- of the first of them; there are gaps
@@ -129,16 +130,17 @@ CREATE TABLE "{tags}" (
 );
 CREATE INDEX "sessioncleanup_tags_tag" ON "{tags}" (tag, session_id);
 
--- The tags by which sessions are classed, see classes.sql: a tag is added when a run has a rule for it, and then its sessions are gone through.
+-- The tags by which sessions are classed, see classes.sql: a tag is added when a run has a rule for it, and then its
+-- sessions are gone through.
 CREATE TABLE "{rule_tags}" (
     tag    text COLLATE "C" PRIMARY KEY CHECK (length(tag) <= 50 AND tag ~ '^[a-z0-9][a-z0-9_.:-]*$'),
     after  "{id_type}", -- the last session that was gone through
     walked boolean NOT NULL DEFAULT false
 );
 
--- Sessions whose tags changed since they were classed. Statements that write tags only insert rows here, so that they wait for nobody.
--- The defaults of autovacuum fit: it comes within a minute after a run has removed many rows. Until then the first reader marks what the index has of
--- them, and each later one passes over it: less than 1 ms for 300,000.
+-- Sessions whose tags changed since they were classed. Statements that write tags only insert rows here, so that they
+-- wait for nobody. The defaults of autovacuum fit: it comes within a minute after a run has removed many rows. Until then
+-- the first reader marks what the index has of them, and each later one passes over it: less than 1 ms for 300,000.
 CREATE TABLE "{retagged}" (
     session_id "{id_type}" NOT NULL,
     id         bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY
@@ -151,7 +153,8 @@ CREATE TABLE "{tombstones}" (
     erased_at timestamptz NOT NULL
 );
 
--- The leases of runs: their holder and when they end. A released lease keeps its row, without a holder, so that the epoch keeps rising.
+-- The leases of runs: their holder and when they end. A released lease keeps its row, without a holder, so that the
+-- epoch keeps rising.
 CREATE TABLE "{leases}" (
     name       text        PRIMARY KEY,
     holder     text        NOT NULL DEFAULT '',

@@ -85,8 +85,8 @@ UPDATE "{settings}" m
                              FROM "{space}".sessioncleanup_keys(false) k JOIN pg_class c ON c.oid = k.target JOIN pg_namespace n ON n.oid = c.relnamespace), '[]');
 
 -- name: sessioncleanup_texts
--- The expressions for columns of a row c as texts, as the archive keeps them: what the types' output functions write. For a type of
--- the server's without a cast of its own a cast calls these.
+-- The expressions for columns of a row c as texts, as the archive keeps them: what the types' output functions write.
+-- For a type of the server's without a cast of its own a cast calls these.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_texts(p_table oid, p_columns name[]) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = "{safe}"
@@ -99,11 +99,11 @@ END
 $sessioncleanup$;
 
 -- name: sessioncleanup_copy
--- The statements by which a deletion is archived: 'session' copies the sessions and returns their entries; 'deleted' finds the rows that a foreign key
--- deletes along with rows, locks and copies them; 'unlinked' those that it unlinks. A row that several keys lead to is copied
--- once. In follows are the tables whose rows a statement takes, in all of the parts they have. One that returns returns the
--- rows it copied: others may belong to them, or other keys lead to them. The others return first the highest number of an entry's rows:
--- they take those after $7.
+-- The statements by which a deletion is archived: 'session' copies the sessions and returns their entries; 'deleted'
+-- finds the rows that a foreign key deletes along with rows, locks and copies them; 'unlinked' those that it unlinks. A
+-- row that several keys lead to is copied once. In follows are the tables whose rows a statement takes, in all of the
+-- parts they have. One that returns returns the rows it copied: others may belong to them, or other keys lead to them.
+-- The others return first the highest number of an entry's rows: they take those after $7.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_copy(p_keys jsonb) RETURNS TABLE (effect text, follows oid[], returns boolean, sql text)
 LANGUAGE plpgsql STABLE
 SET search_path = "{safe}"
@@ -309,10 +309,11 @@ AS $sessioncleanup$
 $sessioncleanup$;
 
 -- name: sessioncleanup_purge
--- Permanently removes at most p_limit of the oldest entries that were archived before a moment and are not held, with their event, and
--- returns their sessions; with p_backed_up, of those that are backed up. The next call begins after next: what is purged stays in the
--- index for as long as any transaction may still see it. For others than the owner of the tables that moment is at least
--- as long ago as the policy keeps entries, whatever rules are given, and the policy says what has to be backed up.
+-- Permanently removes at most p_limit of the oldest entries that were archived before a moment and are not held, with
+-- their event, and returns their sessions; with p_backed_up, of those that are backed up. The next call begins after
+-- next: what is purged stays in the index for as long as any transaction may still see it. For others than the owner of
+-- the tables that moment is at least as long ago as the policy keeps entries, whatever rules are given, and the policy
+-- says what has to be backed up.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_purge(
     p_before timestamptz, p_backed_up boolean, p_limit integer, p_after text, p_actor text, p_reason text, p_run_id text, p_rules jsonb, OUT ids text[], OUT next text)
 LANGUAGE plpgsql SECURITY DEFINER

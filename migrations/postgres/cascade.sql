@@ -4,7 +4,8 @@
 -- The foreign keys through which a deletion of sessions reaches other tables: first those from tables that it reaches by
 -- cascades. With p_back, only cascades that lead back to sessions. Partitions count as the table that they belong to. A table of
 -- another role than the owner of the sessions is not to be read: functions in its indexes would run with the reader's rights.
--- Where a deletion keeps the row, it reaches nothing. A key that is NOT ENFORCED does nothing, and one that is validated is enforced.
+-- Where a deletion keeps the row, it reaches nothing. A key that is NOT ENFORCED does nothing, and one that is
+-- validated is enforced.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_keys(p_back boolean)
 RETURNS TABLE (key oid, source oid, target oid, effect text, join_on text, level integer, readable boolean)
 LANGUAGE plpgsql STABLE

@@ -1,14 +1,15 @@
--- Rules by tag. The class of a session is those of its tags that any run had a rule for, separated by spaces; NULL without any. The table of sessions
--- has it in a column, so that each class is one stretch of an index. The column is a hint: statements that write tags lock no session, but
--- note it, and runs have the column follow. What is due is decided by the tags themselves; see by_tags.
+-- Rules by tag. The class of a session consists of its tags that any run had a rule for, separated by spaces; NULL
+-- without any. The table of sessions has it in a column, so that each class is one range of an index. The column is a
+-- hint: statements that write tags only note the session, without a lock, and runs update the column. The tags
+-- themselves decide what is due; see by_tags.
 
 -- name: its_class
 -- Among all tags of the session: a condition on the tag for the index would look into it for each rule.
 (SELECT string_agg(t.tag, ' ' ORDER BY t.tag) FROM "{tags}" t WHERE t.session_id = s."{id}" AND array_position(v_tags, t.tag) IS NOT NULL)
 
 -- name: sessioncleanup_retagged
--- Notes the sessions whose tags a statement changed. On any other table, which a role may have made to run something with the rights of this
--- function's owner, it does nothing.
+-- Notes the sessions whose tags a statement changed. On any other table, which a role may have made to run something
+-- with the rights of this function's owner, it does nothing.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_retagged() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = "{safe}"
@@ -49,8 +50,9 @@ FOR EACH STATEMENT WHEN (pg_catalog.current_setting('sessioncleanup.writing', tr
 EXECUTE FUNCTION "{space}".sessioncleanup_retagged();
 
 -- name: sessioncleanup_class
--- Sets the class of those of the sessions that nobody has locked, forgets their notes and those of sessions that are gone, and says of how many; NULL
--- where a constraint or a trigger of the application refuses one. With p_note it notes those that are locked.
+-- Sets the class of those of the sessions that nobody has locked, forgets their notes and those of sessions that are
+-- gone, and says of how many; NULL where a constraint or a trigger of the application refuses one. With p_note it notes
+-- those that are locked.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_class(p_ids "{id_type}"[], p_note boolean) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = "{safe}" SET enable_seqscan = off SET jit = off
@@ -93,10 +95,10 @@ END
 $sessioncleanup$;
 
 -- name: sessioncleanup_classify
--- Has the classes of sessions follow their tags and the tags that have a rule, p_limit or 200 at a time for 20 ms, and says whether there is more to
--- do. What is locked, or cannot be written, is left to the next run.
--- The connection remembers how far it came: what the index has of notes that are gone stays there until a VACUUM, and is not to be read again by each
--- call. Before it says that there is nothing more, it looks at all notes.
+-- Has the classes of sessions follow their tags and the tags that have a rule, p_limit or 200 at a time for 20 ms, and
+-- says whether there is more to do. What is locked, or cannot be written, is left to the next run. The connection
+-- remembers how far it came: what the index has of notes that are gone stays there until a VACUUM, and is not to be
+-- read again by each call. Before it says that there is nothing more, it looks at all notes.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_classify(p_rules jsonb, p_limit integer) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = "{safe}" SET enable_seqscan = off SET jit = off
@@ -168,8 +170,9 @@ END
 $sessioncleanup$;
 
 -- name: sessioncleanup_ranges
--- The classes that sessions have, found by a step in an index for each, with the moments before which they may be due; the first, NULL, is that of
--- sessions without a rule. As long as not all sessions with the rules' tags were gone through, no class is due before any other.
+-- The classes that sessions have, found by a step in an index for each, with the moments before which they may be due;
+-- the first, NULL, is that of sessions without a rule. As long as not all sessions with the rules' tags were gone
+-- through, no class is due before any other.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_ranges(p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_warn timestamptz, p_rules jsonb)
 RETURNS TABLE (class text, inactive timestamptz, delete timestamptz, warn timestamptz)
 LANGUAGE plpgsql STABLE ROWS 10
@@ -206,8 +209,8 @@ END
 $sessioncleanup$;
 
 -- name: sessioncleanup_candidates
--- The sessions that have a class, or no known one, and may have a status: those in the stretches of an index where they are due, and those whose
--- tags changed since they were classed.
+-- The sessions that have a class, or no known one, and may have a status: those in the stretches of an index where they
+-- are due, and those whose tags changed since they were classed.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_candidates(
     p_status text, p_now timestamptz, p_inactive timestamptz, p_delete timestamptz, p_warn timestamptz, p_rules jsonb) RETURNS TABLE (id "{id_type}")
 LANGUAGE plpgsql STABLE ROWS 100
@@ -237,8 +240,8 @@ END
 $sessioncleanup$;
 
 -- name: sessioncleanup_rules
--- The rules of the policy, as ParseRules reads them: 'vip: delete=never; test: inactive=1h delete=1d'. Thresholds are in milliseconds; -1 is never, and
--- NULL what a rule leaves open.
+-- The rules of the policy, as ParseRules reads them: 'vip: delete=never; test: inactive=1h delete=1d'. Thresholds are
+-- in milliseconds; -1 is never, and NULL what a rule leaves open.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_rules(p_rules text) RETURNS TABLE (tag text, inactive bigint, delete bigint, warn bigint, archive bigint)
 LANGUAGE sql IMMUTABLE
 SET search_path = "{safe}" SET intervalstyle = 'postgres'

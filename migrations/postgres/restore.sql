@@ -3,9 +3,9 @@
 -- name: sessioncleanup_restore
 -- Brings entries of the archive back, all of them or none, with their event. Reasons against it are in obstacles, an array of
 -- objects; then, and with p_dry, nothing is changed. Tables are filled in an order in which what a foreign key refers to comes
--- first; those that refer to each other are filled by one statement. The sessions of the entries p_new get new ids. When that fails, each row is tried by itself, to say what is
--- in the way. Rows only come back into tables of the owner of the sessions or of a superuser: their triggers run with the
--- rights of the former.
+-- first; those that refer to each other are filled by one statement. The sessions of the entries p_new get new ids.
+-- When that fails, each row is tried by itself, to say what is in the way. Rows only come back into tables of the owner
+-- of the sessions or of a superuser: their triggers run with the rights of the former.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_restore(
     p_entries bigint[], p_owner text, p_actor text, p_reason text, p_run_id text, p_dry boolean, p_new bigint[],
     OUT restored bigint[], OUT row_count bigint, OUT relinked bigint, OUT obstacles jsonb, OUT new_ids jsonb)

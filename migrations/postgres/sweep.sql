@@ -2,11 +2,13 @@
 
 -- name: sessioncleanup_sweep
 -- Deletes, deactivates, dates or corrects at most p_limit sessions for which that is due, in the order of an index:
--- 'deleted' follows the index of what is gone; 'deactivated' first that of idle sessions and then that of expired ones, both in each class of
--- sessions; 'dated' that of undated ones; 'activity_corrected' the ends of those by last activity. The first batch has the classes follow the tags. Rows that
--- another transaction has locked are left out, also those that its new rows refer to by a foreign key: it is at work with
--- them. If a row cannot be changed, nothing is, and the result is the sessions selected and the failure. What is due and left
--- alone, with the reason, is in skipped and reasons. With p_only it deletes none but those sessions. With p_archive_rows and p_archive_bytes it archives what it deletes.
+-- 'deleted' follows the index of what is gone; 'deactivated' first that of idle sessions and then that of expired ones,
+-- both in each class of sessions; 'dated' that of undated ones; 'activity_corrected' the ends of those by last
+-- activity. The first batch has the classes follow the tags. Rows that another transaction has locked are left out,
+-- also those that its new rows refer to by a foreign key: it is at work with them. If a row cannot be changed, nothing
+-- is, and the result is the sessions selected and the failure. What is due and left alone, with the reason, is in
+-- skipped and reasons. With p_only it deletes none but those sessions. With p_archive_rows and p_archive_bytes it
+-- archives what it deletes.
 --
 -- Where the application's triggers run, the search path is theirs. Each step reads an index in order, whatever the
 -- statistics say: they may be from before a mass deletion. While the batch holds locks it
@@ -391,7 +393,8 @@ SELECT coalesce(array_agg(d.id), '{}'), to_json((array_agg(d.at))[count(*)::inte
 
 -- name: sessioncleanup_open_activity
 -- Waits for the open transactions that recorded activity and did not commit it yet, where no foreign key keeps a session
--- from being taken for idle meanwhile. It holds no row's lock. Returns the reason to leave the sessions alone when one takes long.
+-- from being taken for idle meanwhile. It holds no row's lock. Returns the reason to leave the sessions alone when one
+-- takes long.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_open_activity() RETURNS text
 LANGUAGE plpgsql
 SET search_path = "{safe}"
@@ -461,8 +464,8 @@ $sessioncleanup$;
 
 -- name: sessioncleanup_require_done
 -- Fails unless the sessions are as a batch wrote them: a trigger or a rule may have kept one as it was without an error. Where
--- there are none of the application's and as many rows were written as there are sessions, it need not look at them. A deletion goes on to
--- other tables, whose triggers count too.
+-- there are none of the application's and as many rows were written as there are sessions, it need not look at them. A
+-- deletion goes on to other tables, whose triggers count too.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_require_done(p_action text, p_ids "{id_type}"[], p_written bigint) RETURNS void
 LANGUAGE plpgsql
 SET search_path = "{safe}"

@@ -1,13 +1,14 @@
 -- The tags of Schema.TagColumns: rows of the table of tags that follow columns of the sessions.
 
 -- name: column_tag
--- As sessioncleanup.ColumnTag: empty for what is no tag.
+-- As sessioncleanup.ColumnTag: empty if the value makes no tag.
 CASE WHEN lower("{value}"::text COLLATE "C") ~ '^[a-z0-9_.:-]+$' AND length("{prefix}" || "{value}"::text) <= 50
      THEN "{prefix}" || lower("{value}"::text COLLATE "C") ELSE '' END
 
 -- name: sessioncleanup_tag_columns
--- Has the tags of a session follow its columns, in the statement that writes them, whoever that is. Without a condition on the columns: it
--- would keep the application from altering them. A column that is gone makes no statement fail: then runs refuse to work.
+-- Updates the tags of a session in the statement that writes its columns, whoever executes it. The trigger has no
+-- condition on the columns, which would keep the application from altering them. A missing column makes no statement
+-- fail; runs then refuse to work.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_tag_columns() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = "{safe}"
@@ -82,6 +83,6 @@ DELETE FROM "{tags}" t
 DELETE FROM "{tags}" t WHERE "{of_columns}";
 
 -- name: settings_tagged
--- Runs go through the sessions with these tags again, of which they were not told.
+-- Runs go through the sessions with these tags again, because there are no notes of their changes.
 UPDATE "{rule_tags}" t SET after = NULL, walked = false WHERE "{of_columns}";
 UPDATE "{settings}" SET places = jsonb_set(places, '{tags}', "{tags_json}"::jsonb);

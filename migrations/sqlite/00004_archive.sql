@@ -36,10 +36,11 @@ CREATE INDEX sessioncleanup_archive_held ON sessioncleanup_archive (id) WHERE he
 
 CREATE INDEX sessioncleanup_archive_not_backed_up ON sessioncleanup_archive (id) WHERE backed_up_at IS NULL;
 
--- Its rows, up to 100 of a table in an array, "row": to insert each by itself takes longer. The number is that of the first of them, and
--- number 1 is the session itself. A row is an object, by column. In it a number or a text stands for itself; what JSON has no
--- word for is {"real": "0.1"}, {"blob": BASE64} or, for a text that is not UTF-8, {"text": BASE64}. Of a row that was only
--- unlinked it has two objects: "key" says which row it is, "set" what its reference was.
+-- Its rows, up to 100 of a table in an array, "row": to insert each by itself takes longer. The number is that of the
+-- first of them, and number 1 is the session itself. A row is an object, by column. In it a number or a text stands for
+-- itself; what JSON has no word for is {"real": "0.1"}, {"blob": BASE64} or, for a text that is not UTF-8, {"text":
+-- BASE64}. Of a row that was only unlinked it has two objects: "key" says which row it is, "set" what its reference
+-- was.
 CREATE TABLE sessioncleanup_archive_rows (
     entry     INTEGER NOT NULL,
     number    INTEGER NOT NULL,

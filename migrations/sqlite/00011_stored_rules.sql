@@ -1,6 +1,7 @@
 -- +goose Up
 
--- The stored policy's rules by tag, for the views: how many seconds each threshold lies before now, with what the rule leaves open filled in.
+-- The stored policy's rules by tag, for the views: how many seconds each threshold lies before now, with what the rule
+-- leaves open filled in.
 CREATE TABLE sessioncleanup_stored_rules (
     tag       TEXT NOT NULL PRIMARY KEY,
     inactive  REAL,                            -- NULL: never

@@ -107,7 +107,7 @@ END
 NEW."{tag_column}" IS NOT OLD."{tag_column}" COLLATE BINARY
 
 -- name: column_tag
--- As sessioncleanup.ColumnTag: empty for what is no tag.
+-- As sessioncleanup.ColumnTag: empty if the value makes no tag.
 CASE WHEN "{tag_column}" <> '' AND "{prefix}" || lower("{tag_column}") NOT GLOB '*[^a-z0-9_.:-]*' AND length("{prefix}" || "{tag_column}") <= 50
           AND instr(CAST("{tag_column}" AS BLOB), x'00') = 0 THEN "{prefix}" || lower("{tag_column}") ELSE '' END
 

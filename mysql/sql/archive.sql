@@ -1,6 +1,6 @@
--- Moving what is deleted into the archive. A deletion first finds the rows that it reaches, in temporary tables, one for each table
--- to which others refer, with the columns that these refer to. It locks every row that it reads, so that what is archived is what
--- is deleted.
+-- Moving what is deleted into the archive. A deletion first finds the rows that it reaches, in temporary tables, one
+-- for each table to which others refer, with the columns that these refer to. It locks every row that it reads, so that
+-- what is archived is what is deleted.
 
 -- name: create_found
 CREATE TEMPORARY TABLE "{found}" (n BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, entry BIGINT NOT NULL DEFAULT 0, round INT NOT NULL DEFAULT 0, UNIQUE KEY found ("{key}"))

@@ -1,5 +1,5 @@
--- What is in the database of the connection. Its name is asked for in each table of the information schema, or else the server looks into
--- all databases.
+-- What is in the database of the connection. Its name is asked for in each table of the information schema, or else the
+-- server looks into all databases.
 
 -- name: list_tables
 SELECT table_name, table_type, COALESCE(engine, '') FROM information_schema.tables WHERE table_schema = DATABASE()

@@ -35,8 +35,8 @@ UPDATE "{chosen}" SET t."{deactivated_at_column}" = :at"{keep}"
 UPDATE "{chosen}" SET t."{last_activity_column}" = :at"{keep}"
 
 -- name: find_batch
--- Sessions that are due by what their table has, in the order of an index; locked, but for those that others have locked. Those with
--- notes are looked at again.
+-- Sessions that are due by what their table has, in the order of an index; locked, but for those that others have
+-- locked. Those with notes are looked at again.
 SELECT "{id_text}", "{owner_text}", "{name_text}", "{place_column}", UTC_TIMESTAMP(6)
   FROM "{sessions}" AS t FORCE INDEX ("{index}")
  WHERE "{visible}" AND "{prefilter}" AND "{due}" AND "{filter}" AND "{beyond}"
@@ -47,8 +47,8 @@ SELECT "{id_text}", "{owner_text}", "{name_text}", "{place_column}", UTC_TIMESTA
 FOR UPDATE SKIP LOCKED
 
 -- name: find_noted
--- Whether any of the sessions locked has a note: of a transaction that was committed before they were locked, if it used them. And whether
--- any session has a tag.
+-- Whether any of the sessions locked has a note: of a transaction that was committed before they were locked, if it
+-- used them. And whether any session has a tag.
 SELECT EXISTS (SELECT 1 FROM sessioncleanup_touches WHERE session IN (:locked)), EXISTS (SELECT 1 FROM sessioncleanup_tags)
 
 -- name: beyond_place
@@ -72,7 +72,8 @@ SELECT id FROM sessioncleanup_touches WHERE session IN (:ids) FOR UPDATE SKIP LO
 DELETE FROM sessioncleanup_touches WHERE id IN (:notes)
 
 -- name: note_use
--- As the triggers do it, in a transaction of the application's, whose connection may have any settings. Its driver counts the parameters.
+-- As the triggers do it, in a transaction of the application's, whose connection may have any settings. Its driver
+-- counts the parameters.
 INSERT INTO sessioncleanup_touches (session, at) VALUES "{rows}"
 
 -- name: note_row

@@ -1,4 +1,5 @@
--- The rules of the lifecycle as SQL, on the sessions as they are seen or as their table has them: see rules.go in the root package.
+-- The rules of the lifecycle as SQL, on the sessions as they are seen or as their table has them: see rules.go in the
+-- root package.
 
 -- name: running
 ("{its_active}" AND "{its_auto_cleanup}")

@@ -9,8 +9,9 @@ SELECT "{id}" AS id, "{id_text}" AS id_text, "{owner}" AS owner, "{owner_text}" 
  WHERE "{visible}" AND "{prefilter}""{at_once}"
 
 -- name: members
--- The sessions that may be on a page in the order of a column: of those that have a time there and no note, as many as the page has, found
--- along an index, with all that have the last one's time; those with notes; and those without a time.
+-- The sessions that may be on a page in the order of a column: of those that have a time there and no note, as many as
+-- the page has, found along an index, with all that have the last one's time; those with notes; and those without a
+-- time.
 SELECT t."{id_column}" AS id FROM "{sessions}" AS t
  WHERE "{quiet}" AND t."{by_column}" "{until}" COALESCE((
          SELECT e.at FROM (SELECT t."{by_column}" AS at FROM "{sessions}" AS t WHERE "{quiet}" AND "{later}" ORDER BY t."{by_column}" "{direction}" LIMIT 1 OFFSET :last) AS e),
@@ -20,7 +21,7 @@ UNION SELECT t."{id_column}" FROM "{sessions}" AS t WHERE t."{by_column}" IS NUL
 UNION SELECT t."{id_column}" FROM "{sessions}" AS t WHERE t."{by_column}" = '0000-00-00 00:00:00' AND "{filter}"
 
 -- name: members_due
--- The sessions that may be due: those as their table has them, found along indexes, and those of which that is not all.
+-- The sessions that may be due: those that are due by the table itself, found along indexes, and those with notes.
 "{all_due}"
 UNION SELECT session FROM "{moved}"
 
@@ -61,7 +62,8 @@ t."{by_column}" "{until}" :end_place
 t."{by_column}" "{after}" :after_place
 
 -- name: end_of_page
--- The last session with the time of that which is :walked further. Those with the time where the page begins do not count, so that it gets further.
+-- The last session with the same time as the session :walked places further on. Sessions with the time at which the
+-- page begins do not count, so that each page advances.
 SELECT t."{by_column}", "{id_text}"
   FROM "{sessions}" AS t
  WHERE t."{by_column}" = (SELECT e.at FROM (SELECT t."{by_column}" AS at FROM "{sessions}" AS t

@@ -1,4 +1,5 @@
--- The tags of sessions. A tag counts for the row that the session had when it was tagged, so that a later session with the same id has none.
+-- The tags of sessions. A tag counts for the row that the session had when it was tagged, so that a later session with
+-- the same id has none.
 
 -- name: born
 -- When the row was inserted. It is not known of those that were there before the library.

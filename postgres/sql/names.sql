@@ -2,9 +2,10 @@
 
 -- name: lost_names
 -- Tables and functions that the application's triggers name without a schema, and that are in none of the schemas in which
--- runs look for names: those that sessioncleanup_sweep in schema $2 sets for them. It looks at triggers that a run fires on the sessions $1
--- and on tables that a deletion reaches, whose functions have no search path of their own, and at what those call. It reads
--- the text of functions, so it may miss a name that is put together, and take a variable for a table.
+-- runs look for names: those that sessioncleanup_sweep in schema $2 sets for them. It looks at triggers that a run
+-- fires on the sessions $1 and on tables that a deletion reaches, whose functions have no search path of their own, and
+-- at what those call. It reads the text of functions, so it may miss a name that is put together, and take a variable
+-- for a table.
 WITH RECURSIVE path AS (
     SELECT coalesce(replace(m[1], '""', '"'), m[2]) AS space
       FROM pg_catalog.pg_proc f

@@ -32,8 +32,9 @@ SELECT "{session_columns}", s.sessioncleanup_place, s.sessioncleanup_found, s.se
  ORDER BY s.sessioncleanup_place "{direction}", s."{id}" "{direction}";
 
 -- name: in_order
--- For the statements after it: a part is read in the order of its index, and nothing else but the odd times is sorted. The planner takes
--- a condition on a range of times and the state of a session for independent, and would read and sort the rest of a part, which it takes for little.
+-- For the statements after it: a part is read in the order of its index, and nothing else but the odd times is sorted.
+-- The planner takes a condition on a range of times and the state of a session for independent, and would read and sort
+-- the rest of a part, which it takes for little.
 SELECT set_config('enable_sort', $1::text, true);
 
 -- name: walk_all
@@ -300,8 +301,8 @@ SELECT ids, next, skipped, reasons, coalesce(failure_code, ''), coalesce(failure
        $6::text, $7::text, $8::text[], $9::text, $10::text, $11::text, $12::integer, $13::integer, $14::bigint, $15::text[], $16::timestamptz, $17::timestamptz, $18::text::jsonb);
 
 -- name: deleted_rows
--- How many rows of each table of the application this process deleted and did not report to the server's statistics yet, those of the
--- transaction included, and how many bytes a row of it takes, as far as VACUUM and ANALYZE know.
+-- How many rows of each table of the application this process deleted and did not report to the server's statistics
+-- yet, those of the transaction included, and how many bytes a row of it takes, as far as VACUUM and ANALYZE know.
 SELECT c.oid, pg_stat_get_xact_tuples_deleted(c.oid),
        CASE WHEN c.reltuples > 0 THEN c.relpages::float8 * current_setting('block_size')::integer / c.reltuples ELSE 0 END
   FROM pg_class c
@@ -359,7 +360,8 @@ SELECT "{space}".sessioncleanup_log(max(s.at), $2::text, $6::text, $7::text, $8:
 HAVING $2::text <> '' AND count(*) > 0;
 
 -- name: notices_remind
--- As Reminding.StageOf; $1 and $2 are the thresholds without regard to tags, NULL for never, $3 the times before a deletion, and $4 the rules.
+-- As Reminding.StageOf; $1 and $2 are the thresholds without regard to tags, NULL for never, $3 the times before a
+-- deletion, and $4 the rules.
 UPDATE "{notices}" n
    SET stage = r.stage, next_at = r.now, message = '', attempts = 0, first_at = NULL, error = ''
   FROM (SELECT o.session_id, c.now,

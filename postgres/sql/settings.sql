@@ -100,8 +100,8 @@ WITH trigger AS (
 SELECT o.kind, o.space::text, o."table"::text, o.name::text FROM object o ORDER BY o.place, o.space, o."table", o.name;
 
 -- name: reached_tables
--- The tables that a deletion of the sessions $1 reaches by foreign keys, at any depth. A key that is NOT ENFORCED does nothing; PostgreSQL
--- before 18 has no such column, and one that is validated is enforced.
+-- The tables that a deletion of the sessions $1 reaches by foreign keys, at any depth. A key that is NOT ENFORCED does
+-- nothing; PostgreSQL before 18 has no such column, and one that is validated is enforced.
 WITH RECURSIVE reached (oid, action) AS (
     SELECT $1::oid, 'c'::"char"
     UNION

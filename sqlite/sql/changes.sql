@@ -95,7 +95,8 @@ sessioncleanup_note.session = :one
 SELECT EXISTS (SELECT 1 FROM sessioncleanup_touches AS sessioncleanup_note WHERE "{notes_chosen}")
 
 -- name: has_more
--- Whether notes say more than that tags were changed. One without a time is also that of a session that the application made active.
+-- Whether notes say more than that tags were changed. One without a time is also that of a session that the application
+-- made active.
 SELECT EXISTS (SELECT 1 FROM sessioncleanup_touches AS sessioncleanup_note
                 WHERE ("{notes_chosen}")
                   AND (sessioncleanup_note.at IS NOT NULL OR sessioncleanup_note.deactivated_at IS NOT NULL OR sessioncleanup_note.auto_cleanup IS NOT NULL

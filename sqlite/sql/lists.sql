@@ -23,7 +23,8 @@ SELECT "{session_columns}"
  WHERE "{id}" = :id"{if_visible}"
 
 -- name: page
--- For few sessions, and for orders without an index: it sorts what matches. The page is found first. Owners and activity are then looked up for its rows only.
+-- For few sessions, and for orders without an index: it sorts what matches. The page is found first. Owners and
+-- activity are then looked up for its rows only.
 WITH sessioncleanup_noted AS ("{noted}")
 SELECT "{session_columns}"
   FROM (SELECT id, place

@@ -114,7 +114,7 @@ type MoreDeletionsError struct {
 
 // Error names both figures.
 func (e *MoreDeletionsError) Error() string {
-	return fmt.Sprintf("the next run would delete %d sessions in place of %d: confirm that", e.After, e.Before)
+	return fmt.Sprintf("the next run would delete %d sessions instead of %d: confirm that", e.After, e.Before)
 }
 
 // settable are the fields that SetPolicy takes. Nothing that Migrate builds on is among them, and neither are the

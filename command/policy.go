@@ -14,8 +14,8 @@ func (a *app) showPolicy() *cobra.Command {
 	cmd := explained(&cobra.Command{
 		Use:   "policy",
 		Short: "Show the policy in force, and where its values come from",
-		Long: `policy prints the thresholds and the rules by tag that are in force. Each comes from the environment or a flag (program), from the policy that
-migrate stored (database), or is the default.`,
+		Long: `policy prints the thresholds and the rules by tag that are in force. Each comes from the environment or a flag (program), from the stored policy
+(database), or is the default.`,
 		Example: `  sessioncleanup policy
   sessioncleanup policy set --rules "vip: delete=never; test: inactive=1h delete=1d"`,
 		Args: noArguments,
@@ -23,7 +23,7 @@ migrate stored (database), or is the default.`,
 	})
 	show := explained(&cobra.Command{
 		Use: "show", Short: "Show the policy in force; with --json as policy import reads it", Args: noArguments,
-		Long:    "show prints what policy alone does: the thresholds and the rules by tag that are in force, and where they come from.",
+		Long:    "show prints the thresholds and the rules by tag that are in force, and where they come from, as policy without a verb does.",
 		Example: "  sessioncleanup policy show --json > policy.json",
 		RunE:    cmd.RunE,
 	})
@@ -37,8 +37,8 @@ func (a *app) setPolicy() *cobra.Command {
 	cmd := explained(&cobra.Command{
 		Use:   "set",
 		Short: "Change the stored policy, for every program that follows it",
-		Long: `set changes values of the policy that the database keeps, with an event in the log. What is not given stays. A change with which the next run would
-delete more than now needs --expect with the number.`,
+		Long: `set changes values of the stored policy, and writes an event to the audit log. Values without a flag stay as they are. If the next run would then delete
+more than now, set refuses the change, and names the number of sessions to confirm with --expect.`,
 		Example: `  sessioncleanup policy set --delete-days 60
   sessioncleanup policy set --rules "vip: delete=never; test: inactive=1h delete=1d warn=never archive=7d"
   sessioncleanup policy set --rules none`,

@@ -146,7 +146,7 @@ var (
 	msgFraction     = text{"%s is %.100s: want a number above 0 and up to 1.", "%s vaut %.100s : attendu un nombre supérieur à 0 et au plus 1."}
 	msgSetByProgram = text{"%s is set by the program, its flags or its environment; the stored value does not count.", "%s est fixé par le programme, ses options ou son environnement ; la valeur de la base ne compte pas."}
 	msgMoreDeleted  = text{
-		"The next run would remove %d sessions in place of %d. Confirm that with the query in confirm.",
+		"The next run would remove %d sessions instead of %d. Confirm that with the query in confirm.",
 		"Le prochain nettoyage supprimerait %d sessions au lieu de %d. Confirmez avec la requête indiquée dans confirm.",
 	}
 	msgUntilOrHours = text{"%s or hours is needed, one of the two.", "%s ou hours est nécessaire, l'un des deux."}

@@ -94,6 +94,7 @@ func (l *layout) fill(ctx context.Context, c *conn, set settings, from any) (las
 	p["last"] = last
 	_, err = c.exec(ctx, l.sql("backfill", with(lacking, sqlfile.Names{
 		"write_best_known": l.adopted.LastActivity.write(best), "write_newest_known": l.adopted.LastActivity.write(newest), "write_epoch": l.adopted.DeactivatedAt.write("'1970-01-01 00:00:00.000'"),
+		"write_now": l.adopted.DeactivatedAt.write(":now"),
 	})), p)
 	return last, err
 }

@@ -97,20 +97,25 @@ func TestTimesOfCreationThatStandForNoneMakeNothingDue(t *testing.T) {
 	}
 }
 
-// TestASessionWhoseTimesAllStandForNoneIsNeverDue, where the application wrote the zero value of its language into both columns.
-func TestASessionWhoseTimesAllStandForNoneIsNeverDue(t *testing.T) {
+// TestASessionWhoseTimesAreAllOldestIsDeactivatedAndThenWaits, where the application wrote the zero value of its language into
+// both columns. Where that is no time, the session is never due.
+func TestASessionWhoseTimesAreAllOldestIsDeactivatedAndThenWaits(t *testing.T) {
 	t.Parallel()
-	store, app := adopt(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, active INT, created_at DATETIME, last_activity DATETIME)")
-	for i, none := range []string{"'0001-01-01T00:00:00Z'", "'0001-01-01 00:00:00 +0000 UTC'", "'0001-01-01 00:00:00+00:00'", "'0000-00-00 00:00:00'", "0", "''", "'1970-01-01'", "NULL"} {
-		for active := range 2 {
-			id := 2*i + active + 1
-			execute(t, app, fmt.Sprintf("INSERT INTO sessions (id, active, created_at, auto_cleanup) VALUES (%d, %d, %s, 1)", id, active, none))
-			execute(t, app, fmt.Sprintf("UPDATE sessions SET last_activity = %s, deactivated_at = CASE active WHEN 0 THEN 0 END WHERE id = %d", none, id))
+	for _, c := range []struct{ value, deactivated string }{
+		{"'0001-01-01T00:00:00Z'", "1"}, {"'0001-01-01 00:00:00 +0000 UTC'", "1"}, {"'0001-01-01 00:00:00+00:00'", "1"}, {"'1970-01-01'", "1"},
+		{"'0000-00-00 00:00:00'", ""}, {"''", ""},
+	} {
+		store, app := adopt(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, active INT, created_at DATETIME, last_activity DATETIME)",
+			fmt.Sprintf("INSERT INTO sessions VALUES (1, 1, %s, %[1]s), (2, 0, %[1]s, %[1]s)", c.value))
+		for _, want := range []string{c.deactivated, ""} { // the second run does nothing more
+			if deleted, deactivated, err := clean(t.Context(), store); err != nil || len(deleted) > 0 || strings.Join(deactivated, ",") != want {
+				t.Errorf("%s: deleted %v, deactivated %v, %v; want %q deactivated, and none deleted", c.value, deleted, deactivated, err, want)
+			}
 		}
-	}
-	execute(t, app, "DELETE FROM sessioncleanup_touches")
-	if deleted, deactivated, err := clean(t.Context(), store); err != nil || len(deleted)+len(deactivated) > 0 {
-		t.Errorf("deleted %v, deactivated %v, %v; want none", deleted, deactivated, err)
+		execute(t, app, "UPDATE sessions SET deactivated_at = datetime('now', '-31 days') WHERE NOT active AND deactivated_at IS NOT NULL")
+		if deleted, _, err := clean(t.Context(), store); err != nil || (len(deleted) == 2) != (c.deactivated != "") {
+			t.Errorf("%s: a month later deleted %v, %v", c.value, deleted, err)
+		}
 	}
 }
 

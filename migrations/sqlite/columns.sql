@@ -49,11 +49,12 @@ SELECT max(id)
          LIMIT :limit + 0)
 
 -- name: backfill
--- Sessions that are inactive when their table is adopted are inactive since before: 1970 stands for that.
+-- Sessions that are inactive when their table is adopted are inactive since before: 1970 stands for that. Those of which no
+-- time from 1971 on is known are inactive from now on, so that they are not deleted at once.
 UPDATE "{sessions}"
    SET "{last_activity_column}" = CASE WHEN "{last_activity}" IS NULL THEN "{write_best_known}" WHEN "{lags}" THEN "{write_newest_known}" ELSE "{last_activity}" END,
        "{auto_cleanup_column}" = coalesce("{auto_cleanup}", CASE WHEN :fill_auto_cleanup THEN :auto_cleanup END),
-       "{deactivated_at_column}" = CASE WHEN :mark_inactive AND "{active}" IS 0 THEN coalesce("{deactivated_at}", "{write_epoch}") ELSE "{deactivated_at}" END
+       "{deactivated_at_column}" = CASE WHEN :mark_inactive AND "{active}" IS 0 THEN coalesce("{deactivated_at}", CASE WHEN "{last_activity}" IS NOT NULL AND "{last_activity_at}" < '1971' THEN "{write_now}" ELSE "{write_epoch}" END) ELSE "{deactivated_at}" END
  WHERE "{id}" BETWEEN :from AND :last AND ("{lacks_values}")
 
 -- name: lags

@@ -18,10 +18,10 @@ CASE WHEN "{value}" GLOB '[1-9]*-*' THEN strftime('%Y-%m-%d %H:%M:%f',"{value}")
 "{value}"<>'' AND "{value}" NOT GLOB '-*' AND "{value}"||'x' NOT GLOB '0[.0x]*'
 
 -- name: last_activity_at
--- Instead of none, and of one before 1971, the creation counts, if it is not before 1971 either. Sessions of which
--- nothing is known, those used at the end of time and those of which the value cannot be read are never due. That is
--- year 9000, so that what is added to it can still be written as a time.
-min('9000-01-01 00:00:00.000',coalesce(nullif(max('1971',coalesce("{last_activity_read}",CASE WHEN "{last_activity_stands}" THEN '9999' END)),'1971'),nullif(max('1971',"{created_at_time}"),'1971'),'9999'))
+-- Instead of none, and of one before 1971, the creation counts, however early it is. Sessions of which nothing is known, those
+-- used at the end of time and those of which the value cannot be read are never due. That is year 9000, so that what is added
+-- to it can still be written as a time.
+min('9000-01-01 00:00:00.000',coalesce(nullif(max('1971',coalesce("{last_activity_read}",CASE WHEN "{last_activity_stands}" THEN '9999' END)),'1971'),"{created_at_time}",'9999'))
 
 -- name: expires_at_at
 -- Before 1970, at 0, and at the end of time it stands for none. One that cannot be read lies in year 9000: it makes

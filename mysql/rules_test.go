@@ -266,12 +266,12 @@ func TestClassesFollowTagsOfColumnsThatGoInStatementsOfTheLibrary(t *testing.T) 
 			tagged([]string{"plan"})
 			old(t, d, 1)
 			execute(t, d.DB, "UPDATE sessions SET plan = 'gold'")
-			store := tagged([]string{"plan"})
+			tagged([]string{"plan"}) // which classes it
 			if got := classes(t, d); got != "1=plan:gold" {
 				t.Fatalf("the classes are %s", got)
 			}
 			execute(t, d.DB, c.do)
-			store = tagged(c.columns)
+			store := tagged(c.columns)
 			ruledRun(t, store, rules) // it may deactivate it
 			ruledRun(t, store, rules)
 			if got := value[string](t, d, "SELECT COALESCE(GROUP_CONCAT(CONCAT(id, ' ', sessioncleanup_class)), 'none') FROM sessions"); got != "none" {

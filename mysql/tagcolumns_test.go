@@ -158,7 +158,7 @@ func TestApplicationsThatChangeTheColumnsOfSessionsDoNotBlockEachOther(t *testin
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer func() { _ = tx.Rollback() }()
+				t.Cleanup(func() { _ = tx.Rollback() })
 				if _, err := tx.ExecContext(t.Context(), fmt.Sprintf("SET innodb_lock_wait_timeout = 1; UPDATE sessions SET plan = %s WHERE id = %d", change.plan, change.id)); err != nil {
 					t.Errorf("session %d beside others: %v", change.id, err)
 				}

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
@@ -183,6 +184,26 @@ func TestARunReadsNothingOfSessionsThatRulesKeep(t *testing.T) {
 	for _, plan := range plans.taken() {
 		if bad := many.FindString(plan); bad != "" {
 			t.Errorf("the run reads many sessions: %s\n%s", bad, plan)
+		}
+	}
+}
+
+// The setting by which a connection remembers how far it came is anybody's to set, and may be of before the type of ids changed.
+func TestARunPassesOverASettingThatIsNoIDOfASession(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	pool := connect(t, url)
+	mustRun(t, pool, "CREATE DOMAIN positive AS int CHECK (VALUE > 0); CREATE TABLE rooms (id positive PRIMARY KEY, plan text, active boolean DEFAULT true)")
+	store := open(t, url, tagsBy("plan"))
+	if err := store.Migrate(t.Context(), sessioncleanup.Policy{Rules: "plan:gold: inactive=never"}); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, pool, "INSERT INTO rooms (id, plan) VALUES (1, 'gold'), (2, 'free')")
+	for _, as := range []string{"-5", "none", "", "7"} {
+		mustRun(t, pool, fmt.Sprintf(`UPDATE rooms SET last_activity = now() - interval '2 days', active = true;
+			SELECT set_config('sessioncleanup.classified', 'sessioncleanup_tags'::regclass::oid || ':%s', false); SELECT * FROM cleanup_inactive_sessions()`, as))
+		if got := value[string](t, pool, "SELECT string_agg(concat_ws(' ', id, active, sessioncleanup_class), ', ' ORDER BY id) FROM rooms"); got != "1 t plan:gold, 2 f" {
+			t.Errorf("after a run with the setting %q the sessions are %s", as, got)
 		}
 	}
 }

@@ -122,7 +122,7 @@ BEGIN
         IF v_behind THEN
             v_after := substr(current_setting('sessioncleanup.classified'), length(v_table) + 1);
         END IF;
-    EXCEPTION WHEN data_exception THEN -- ids had another type
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN -- ids had another type
         v_behind := false;
     END;
     LOOP

@@ -85,8 +85,8 @@ func (l *layout) fill(ctx context.Context, c *conn, set settings, from any) (las
 		"fill_auto_cleanup": slices.Contains(set.adopted.AddedColumns, "auto_cleanup"),
 		"mark_inactive":     set.adopted.MarkInactive,
 	}
-	best, newest := l.known()
-	lacking := sqlfile.Names{"lags": l.sql("lags", sqlfile.Names{"newest_known": newest})}
+	best, newest, outdone := l.known()
+	lacking := sqlfile.Names{"outdone": outdone, "lags": l.sql("lags", sqlfile.Names{"newest_known": newest})}
 	lacking["lacks_values"] = l.sql("lacks_values", lacking)
 	if err := c.row(ctx, l.sql("last_of_backfill", lacking), p, &last); err != nil || last == nil {
 		return nil, err
@@ -100,8 +100,9 @@ func (l *layout) fill(ctx context.Context, c *conn, set settings, from any) (las
 }
 
 // known are expressions for the latest time at which a session was in use: as far as anything shows, now where nothing
-// does; and by its activity alone, NULL where there is none.
-func (l *layout) known() (best, newest string) {
+// does; by its activity alone, NULL where there is none; and the condition that it is known although the session's last
+// activity and creation do not say it.
+func (l *layout) known() (best, newest, outdone string) {
 	var activity []string
 	if l.observes() {
 		activity = append(activity, l.names["updated_at_time"])
@@ -121,7 +122,8 @@ func (l *layout) known() (best, newest string) {
 		for _, expression := range expressions {
 			known += ", coalesce(" + expression + ", '')"
 		}
-		return filled(name, sqlfile.Names{"known_times": known})
+		return l.sql(name, sqlfile.Names{"known_times": known})
 	}
-	return times("best_known", append(activity, l.names["updated_at_time"], l.names["created_at_time"])...), times("newest_known", activity...)
+	all := append(slices.Clip(activity), l.names["updated_at_time"], l.names["created_at_time"])
+	return times("best_known", all...), times("newest_known", activity...), times("outdone", all...)
 }

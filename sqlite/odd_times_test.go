@@ -119,6 +119,22 @@ func TestASessionWhoseTimesAreAllOldestIsDeactivatedAndThenWaits(t *testing.T) {
 	}
 }
 
+// TestTheBackfillTakesWhatItKnowsInPlaceOfTimesThatSayNothing, here an update, which is no activity beside a table of votes.
+func TestTheBackfillTakesWhatItKnowsInPlaceOfTimesThatSayNothing(t *testing.T) {
+	t.Parallel()
+	store, app := adopt(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, active INT DEFAULT 1, created_at DATETIME, updated_at DATETIME, last_activity DATETIME)",
+		"CREATE TABLE votes (id INTEGER PRIMARY KEY, session_id INT REFERENCES sessions (id), created_at DATETIME)",
+		"INSERT INTO sessions (id, created_at, updated_at, last_activity) VALUES (1, '0001-01-01 00:00:00', datetime('now', '-1 hour'), '0001-01-01 00:00:00'), "+
+			"(2, '0001-01-01 00:00:00', '0001-01-01 00:00:00', '0001-01-01 00:00:00'), (3, '0001-01-01 00:00:00', datetime('now', '-2 days'), '0000-00-00 00:00:00')")
+	if s := get(t, store, "1"); !near(s.LastActivity, time.Now().Add(-time.Hour)) {
+		t.Errorf("session 1 was last active at %v, want an hour ago", s.LastActivity)
+	}
+	execute(t, app, "DELETE FROM sessioncleanup_touches")
+	if deleted, deactivated, err := clean(t.Context(), store); err != nil || len(deleted) > 0 || strings.Join(sorted(deactivated), ",") != "2,3" {
+		t.Errorf("deleted %v, deactivated %v, %v; want 2 and 3 deactivated", deleted, deactivated, err)
+	}
+}
+
 // sorted sorts ids that are numbers.
 func sorted(ids []string) []string {
 	var out []string

@@ -52,7 +52,7 @@ SELECT max(id)
 -- Sessions that are inactive when their table is adopted are inactive since before: 1970 stands for that. Those of which no
 -- time from 1971 on is known are inactive from now on, so that they are not deleted at once.
 UPDATE "{sessions}"
-   SET "{last_activity_column}" = CASE WHEN "{last_activity}" IS NULL THEN "{write_best_known}" WHEN "{lags}" THEN "{write_newest_known}" ELSE "{last_activity}" END,
+   SET "{last_activity_column}" = CASE WHEN "{last_activity}" IS NULL OR "{outdone}" THEN "{write_best_known}" WHEN "{lags}" THEN "{write_newest_known}" ELSE "{last_activity}" END,
        "{auto_cleanup_column}" = coalesce("{auto_cleanup}", CASE WHEN :fill_auto_cleanup THEN :auto_cleanup END),
        "{deactivated_at_column}" = CASE WHEN :mark_inactive AND "{active}" IS 0 THEN coalesce("{deactivated_at}", CASE WHEN "{last_activity}" IS NOT NULL AND "{last_activity_at}" < '1971' THEN "{write_now}" ELSE "{write_epoch}" END) ELSE "{deactivated_at}" END
  WHERE "{id}" BETWEEN :from AND :last AND ("{lacks_values}")
@@ -61,11 +61,15 @@ UPDATE "{sessions}"
 -- The application's own column of last activities lags behind what its other tables show.
 "{newest_known}" > strftime('%Y-%m-%d %H:%M:%f', "{last_activity_at}", '+1 hour')
 
+-- name: outdone
+-- Neither the last activity nor the creation says anything, and another time does.
+"{last_activity_at}" < '1971' AND max('1971', ''"{known_times}") > '1971'
+
 -- name: newest_known
 nullif(min(:now, max('1971', ''"{known_times}")), '1971')
 
 -- name: lacks_values
-("{last_activity}" IS NULL OR "{lags}" OR :fill_auto_cleanup AND "{auto_cleanup}" IS NULL OR :mark_inactive AND "{active}" IS 0 AND "{deactivated_at}" IS NULL)"{if_visible}"
+("{last_activity}" IS NULL OR "{outdone}" OR "{lags}" OR :fill_auto_cleanup AND "{auto_cleanup}" IS NULL OR :mark_inactive AND "{active}" IS 0 AND "{deactivated_at}" IS NULL)"{if_visible}"
 
 -- name: best_known
 -- The latest of the known times, but never one in the future; now when none is known. One before 1971 is none.

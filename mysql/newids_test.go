@@ -71,7 +71,7 @@ func TestASessionWhoseIDIsNotGeneratedGetsNoNewOne(t *testing.T) {
 	for id, want := range map[string]string{
 		"INT PRIMARY KEY":                              "does not generate the IDs",
 		"VARCHAR(20) PRIMARY KEY DEFAULT 'x(1)'":       "does not generate the IDs",
-		"VARCHAR(20) PRIMARY KEY DEFAULT (LOWER('1'))": "no free ID",
+		"VARCHAR(20) PRIMARY KEY DEFAULT (LOWER('1'))": "that are in use",
 	} {
 		_, d, m := archivingOn(t, sessioncleanup.Policy{}, "CREATE TABLE sessions (id "+id+", name TEXT, updated_at DATETIME); INSERT INTO sessions (id) VALUES ('1')")
 		if _, err := m.Delete(t.Context(), "1"); err != nil {

@@ -28,7 +28,7 @@ func TestAMigrationThatAnEventTriggerRefusesIsFinishedByTheNext(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := store.Migrate(t.Context(), sessioncleanup.Policy{})
-			if err == nil || !strings.Contains(err.Error(), "not in this house: "+command) || !strings.Contains(err.Error(), "the event trigger house:") {
+			if err == nil || !strings.Contains(err.Error(), "not in this house: "+command) || !strings.Contains(err.Error(), "the event trigger house raised it") {
 				t.Errorf("Migrate: %v, want what the event trigger says, and that it is one", err)
 			}
 			if err := store.Validate(t.Context()); err == nil {

@@ -53,7 +53,7 @@ func TestASessionComesBackUnderANewIDWithAllThatRefersToIt(t *testing.T) {
 
 func TestASessionWhoseIDIsNotGeneratedGetsNoNewOne(t *testing.T) {
 	t.Parallel()
-	for id, want := range map[string]string{"TEXT PRIMARY KEY": "does not generate the IDs", "TEXT PRIMARY KEY DEFAULT (lower('1'))": "no free ID"} {
+	for id, want := range map[string]string{"TEXT PRIMARY KEY": "does not generate the IDs", "TEXT PRIMARY KEY DEFAULT (lower('1'))": "that are in use"} {
 		path, app := newApp(t, "CREATE TABLE sessions (id "+id+", name TEXT); INSERT INTO sessions VALUES ('1', 'one')")
 		policy := sessioncleanup.Policy{Archive: sessioncleanup.On}
 		store := open(t, path, sqlite.Config{})

@@ -13,11 +13,11 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/keeplink"
 )
 
-// New makes the handler. It serves requests for paths below Options.Prefix, and nothing else. A missing Authenticate or
-// a wrong option is a sessioncleanup.ErrInvalid.
+// New returns the handler, which serves paths below Options.Prefix and nothing else. A missing Authenticate or a wrong
+// option is a sessioncleanup.ErrInvalid.
 //
-// It starts no goroutine but to count for responses that do not wait for that. A run continues when its client
-// disconnects, in the goroutine of its request, so that http.Server.Shutdown waits for it.
+// The handler starts goroutines only to count for responses that do not wait for the count. A run continues in the
+// goroutine of its request after its client disconnects, so http.Server.Shutdown waits for it.
 func New(manager *sessioncleanup.Manager, o Options) (http.Handler, error) {
 	if manager == nil {
 		return nil, invalid.Errorf("manager is nil: want a Manager")

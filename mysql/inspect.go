@@ -129,11 +129,11 @@ func (c *catalog) sources(s sessioncleanup.Schema) []sessioncleanup.Source {
 	return append(left, c.describe().Unfollowed(s)...)
 }
 
-// Inspect reads the database and completes Config.Schema. The sessions are in the table that Config.Schema names, in a
-// table "sessions", or else in the only table whose name ends in "session" or "sessions", or else in the only table with
-// a column "active" or "is_active" that other tables refer to. Without any, it proposes OwnSchema; with several, and
-// where tables of other names may hold sessions, it fails with an ErrInvalid that lists them. Nothing is changed.
-// Config.Logger receives what is uncertain or left out.
+// Inspect reads the database and completes Config.Schema. It changes nothing. It looks for the sessions in the table
+// that Config.Schema names, then in a table "sessions", then in the only table whose name ends in "session" or
+// "sessions", then in the only table with a column "active" or "is_active" that other tables refer to. When it finds no
+// table that may hold sessions, it proposes OwnSchema. When it finds several, or only tables of other names, it fails
+// with an ErrInvalid that lists them. Config.Logger receives what is uncertain or left out.
 func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	var p adopt.Proposal
 	err := s.reading(ctx, func(c *conn) error {

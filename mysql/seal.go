@@ -9,8 +9,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/seallog"
 )
 
-// Seal seals the oldest events without a seal. IDs are in the order of commits, so that none older than they can appear;
-// nobody forgets or erases events meanwhile.
+// Seal seals the oldest events without a seal. IDs are in the order of commits, so no older event can appear later.
+// Nobody can forget or erase events meanwhile.
 func (s *Store) Seal(ctx context.Context, limit int) (next sessioncleanup.Seal, err error) {
 	err = s.writing(ctx, func(c *conn) error {
 		if err := c.lockLog(ctx); err != nil {

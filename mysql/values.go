@@ -12,7 +12,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// Value is the one stored last under a name.
+// Value returns the value that was stored last under a name.
 func (s *Store) Value(ctx context.Context, name string) (data []byte, version int64, err error) {
 	err = s.reading(ctx, func(c *conn) error {
 		if _, err := readStored(ctx, c); err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// The alerts of notices that are no alerts of the statistics.
+// Alerts of notices that statistics do not have.
 const (
 	AlertOverdue       sessioncleanup.AlertCode = "cleanup_overdue" // a scheduled run is late. Args: by how long, if known
 	AlertDeletionLimit sessioncleanup.AlertCode = "deletion_limit"  // instead of AlertCleanupFailed. Args: the run's id, sessions due for deletion
@@ -31,7 +31,7 @@ func alertsOf(s sessioncleanup.Stats) []sessioncleanup.Alert {
 	return alerts
 }
 
-// Samples are notices of every kind, to show the texts.
+// Samples returns notices of every kind, to preview the texts.
 func Samples() []Notice {
 	at := time.Date(2026, 11, 29, 3, 0, 0, 0, time.UTC)
 	const run = "TZ4VVXNLTQXZRBTNPVRPJ3QOVC"

@@ -162,7 +162,7 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 	return out, nil
 }
 
-// Purge permanently removes the oldest entries that were archived before a moment.
+// Purge permanently removes the oldest entries that were archived before a given moment.
 func (s *Store) Purge(ctx context.Context, b sessioncleanup.Batch, before time.Time) (sessioncleanup.BatchResult, error) {
 	var out sessioncleanup.BatchResult
 	if b.Limit <= 0 {

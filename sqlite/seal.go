@@ -9,7 +9,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/seallog"
 )
 
-// Seal seals the oldest events without a seal. Nobody writes meanwhile, so that none older than they can appear.
+// Seal seals the oldest events without a seal. Nobody can write meanwhile, so no older event can appear later.
 func (s *Store) Seal(ctx context.Context, limit int) (next sessioncleanup.Seal, err error) {
 	err = s.writing(ctx, func(c *conn) error {
 		if err := mustBeInstalled(ctx, c); err != nil {

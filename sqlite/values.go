@@ -10,7 +10,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// Value is the one stored last under a name.
+// Value returns the value that was stored last under a name.
 func (s *Store) Value(ctx context.Context, name string) (data []byte, version int64, err error) {
 	err = s.reading(ctx, func(c *conn) error {
 		if err := mustBeInstalled(ctx, c); err != nil {
@@ -42,7 +42,7 @@ func (s *Store) SetValue(ctx context.Context, name string, data []byte, version 
 	return stored && err == nil, err
 }
 
-// Profile looks at every session, and reads nothing else of it.
+// Profile reads every session, and of each only the values that it counts.
 func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds, tags string) (profile sessioncleanup.Profile, err error) {
 	err = s.overAll(ctx, t, tags, sqlfile.Names{"owner_name": "''"}, func(all iter.Seq[sessioncleanup.Session], cut sessioncleanup.Cutoffs) {
 		profile = sessioncleanup.ProfileOf(all, cut)

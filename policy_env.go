@@ -22,7 +22,7 @@ const (
 	EnvRules              = "SESSION_RULES"
 )
 
-// NoBackup, as the value of EnvBackup, turns Policy.Backup off.
+// NoBackup as the value of EnvBackup turns Policy.Backup off.
 const NoBackup = "none"
 
 // PolicyFromEnv reads a policy from environment variables through getenv, usually os.Getenv. A variable that is unset

@@ -31,7 +31,7 @@ type RuleFollower interface {
 }
 
 const (
-	// NoRules, as the value of Policy.Rules, says that there are no rules. An empty Policy.Rules leaves that open.
+	// NoRules as the value of Policy.Rules says that there are no rules. An empty Policy.Rules leaves that open.
 	NoRules = "none"
 	// MaxRules is the largest number of rules in a policy.
 	MaxRules = 50

@@ -79,7 +79,7 @@ type Schema struct {
 	Sources []Source `json:"sources,omitempty"`
 }
 
-// None, in place of a column name, tells a Schema not to use such a column even if the table has one.
+// None in place of a column name tells a Schema not to use such a column even if the table has one.
 const None = "-"
 
 // Owners is a table that knows the display names of the sessions' owners.

@@ -134,11 +134,11 @@ BEGIN
     BEGIN
         v_now := date_trunc('milliseconds', clock_timestamp());
         -- What was found was due when its locks were taken, as the rows say. A new statement sees what was committed until then
-        -- elsewhere: a touch is noted while its row is locked. From here on nobody else changes these rows.
+        -- elsewhere: touches, which are noted while their rows are locked, and tags. From here on nobody else changes these rows.
         v_due := v_locked;
-        IF v_owners IS NULL OR p_rules <> '[]' OR "{noted}" THEN
+        IF v_owners IS NULL OR p_rules <> '[]' OR v_filter.tags <> '{}' OR "{noted}" THEN
             v_due := ARRAY(SELECT s."{id}" FROM "{sessions}" s "{by_tags}"
-                            WHERE s."{id}" = ANY (v_locked)
+                            WHERE s."{id}" = ANY (v_locked) AND (v_filter.tags = '{}' OR "{has_tags}")
                               AND CASE p_action WHEN 'deleted' THEN "{gone}" WHEN 'dated' THEN "{undated}" WHEN 'activity_corrected' THEN "{ahead}" ELSE "{idle}" OR "{expired}" END);
         END IF;
         IF p_action = 'deleted' THEN

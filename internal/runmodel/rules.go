@@ -93,10 +93,17 @@ func (m *Model) ruled(has []string) Rule {
 	return all
 }
 
-// ever reports whether a condition holds under the rules for a session's tags, now or at one of the given earlier
-// moments.
-func (m *Model) ever(s *Session, at [][]string, holds func(Rule) bool) bool {
-	return slices.ContainsFunc(append([][]string{s.Tags}, at...), func(has []string) bool { return holds(m.ruled(has)) })
+// RandomFilter selects sessions by tags, or all of them.
+func RandomFilter(r *rand.Rand) string {
+	return []string{"", "", "-vip", "test|gold", "-gold|other -a-b", "vi|vip|test -other"}[r.IntN(6)]
+}
+
+// ever reports whether something holds for the tags that a session has, or had at some of the moments: for whether the filter
+// selects them, and what the rules say about them.
+func (m *Model) ever(s *Session, at [][]string, holds func(selected bool, r Rule) bool) bool {
+	return slices.ContainsFunc(append([][]string{s.Tags}, at...), func(has []string) bool {
+		return holds(sessioncleanup.Filter{Tags: m.Filter}.Matches(sessioncleanup.Session{Tags: has}), m.ruled(has))
+	})
 }
 
 // Retag adds and removes n tags of random sessions: with a statement of the application or, when there is a manager,

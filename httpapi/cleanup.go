@@ -195,14 +195,23 @@ func (c *call) results(run sessioncleanup.Run, res sessioncleanup.Result) []resu
 		deactivated, deleted = msgWouldDeactivate, msgWouldDelete
 	}
 	if after := policy.InactiveAfter; after != sessioncleanup.Never {
-		out[0].Details = fmt.Sprintf(deactivated[c.lang], out[0].Count, sessioncleanup.Threshold(after, time.Hour))
+		out[0].Details = fmt.Sprintf(deactivated[c.lang], out[0].Count, c.span(after, time.Hour, hourName))
 	}
 	if after := policy.DeleteAfter; after != sessioncleanup.Never {
-		out[1].Details = fmt.Sprintf(deleted[c.lang], out[1].Count, sessioncleanup.Threshold(after, 24*time.Hour))
+		out[1].Details = fmt.Sprintf(deleted[c.lang], out[1].Count, c.span(after, 24*time.Hour, dayName))
 	}
 	if before := policy.WarnBefore; before != sessioncleanup.Never && policy.DeleteAfter != sessioncleanup.Never {
 		out = append(out, result{Action: sessioncleanup.ActionNoticed, Count: res.Noticed(), Details: fmt.Sprintf(msgNoticed[c.lang],
-			res.Noticed(), sessioncleanup.Threshold(before, 24*time.Hour), res.Waiting)})
+			res.Noticed(), c.span(before, 24*time.Hour, dayName), res.Waiting)})
 	}
 	return out
+}
+
+// span is a threshold with its unit: "1 hour", "1.5 heure", "30 days".
+func (c *call) span(d, unit time.Duration, name text) string {
+	words := sessioncleanup.Threshold(d, unit) + " " + name[c.lang]
+	if d == unit || c.lang == french && d < 2*unit {
+		return words
+	}
+	return words + "s"
 }

@@ -138,6 +138,22 @@ func (m *Model) settled() {
 	}
 }
 
+// listed is a list with all of its pages: a page may have fewer sessions than asked for, and a Next.
+func listed(t *testing.T, store sessioncleanup.Store, q sessioncleanup.Query) sessioncleanup.Page {
+	t.Helper()
+	first, err := store.List(t.Context(), q)
+	q.CountUpTo = 0
+	for page := first; err == nil && page.Next != nil; {
+		q.After = page.Next
+		page, err = store.List(t.Context(), q)
+		first.Sessions = append(first.Sessions, page.Sessions...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return first
+}
+
 // Agree compares the store's status of each session under a policy with sessioncleanup.Cutoffs and, when view is not
 // nil, with the view, which follows the stored policy. Nobody may write meanwhile.
 func (m *Model) Agree(t *testing.T, store sessioncleanup.Store, p sessioncleanup.Policy, view func() map[string]string) {
@@ -146,10 +162,7 @@ func (m *Model) Agree(t *testing.T, store sessioncleanup.Store, p sessioncleanup
 	thresholds := p.Thresholds()
 	thresholds.Now = time.UnixMilli(int64(m.Now(t) * 1000)).UTC()
 	q := sessioncleanup.Query{Thresholds: thresholds, Limit: math.MaxInt32, CountUpTo: math.MaxInt32}
-	all, err := store.List(t.Context(), q)
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := listed(t, store, q)
 	counts, err := store.Counts(t.Context(), sessioncleanup.CountsQuery{Thresholds: thresholds})
 	if err != nil {
 		t.Fatal(err)
@@ -174,10 +187,7 @@ func (m *Model) Agree(t *testing.T, store sessioncleanup.Store, p sessioncleanup
 	}
 	for _, status := range sessioncleanup.Statuses() {
 		q.Status = status
-		page, err := store.List(t.Context(), q)
-		if err != nil {
-			t.Fatal(err)
-		}
+		page := listed(t, store, q)
 		got := page.Sessions
 		for _, s := range got {
 			if is := cut.Status(by[s.ID]); is != status {

@@ -62,7 +62,7 @@ func statistics(t *testing.T, observe Observer) {
 	a = busy.do(request{as: admin, method: http.MethodGet, path: "/stats"}).want(http.StatusOK)
 	due, low := a.str("alerts", 0, "message"), a.str("alerts", 1, "message")
 	if a.str("alerts", 0, "code") != "too_many_due" || a.str("alerts", 1, "code") != "low_activity" ||
-		due != "2 sessions are due for cleanup, more than 1" || low != "67 % of the sessions are active, fewer than 90 %" {
+		due != "2 sessions are due for cleanup, more than 1" || low != "67% of the sessions are active, fewer than 90%" {
 		t.Errorf("alerts: %s", a.body)
 	}
 	a = busy.do(request{as: admin, method: http.MethodGet, path: "/stats", header: map[string]string{"Accept-Language": "fr"}}).want(http.StatusOK)

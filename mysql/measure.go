@@ -9,6 +9,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 var _ sessioncleanup.RuleFollower = (*Store)(nil)
@@ -114,7 +115,7 @@ func (c *conn) numbersByTags(ctx context.Context, m *measure, asked []string) (s
 	if m.byClass {
 		of = "all_retagged"
 	}
-	m.given["ruled"] = list(asked)
+	m.given["ruled"] = sqlstore.List(asked)
 	var text strings.Builder
 	fmt.Fprintf(&text, "CASE COALESCE(%s, '') WHEN '' THEN 0", c.sql("asked_tags", nil))
 	err := c.query(ctx, c.sql("asked_of_all", sqlfile.Names{"of_those": statements[of]}), m.given, func(rows *sql.Rows) error {

@@ -24,6 +24,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // Config configures a Store. The zero value is useful.
@@ -46,6 +47,8 @@ type Config struct {
 
 // Store is a sessioncleanup.Store and a sessioncleanup.Installer in a MariaDB or MySQL database. It is safe for concurrent use.
 type Store struct {
+	library // the archive, the audit log, the outbox, leases and values
+
 	name    string // of the database, for people
 	naming  naming
 	db      *sql.DB
@@ -106,6 +109,7 @@ func Open(ctx context.Context, url string, c Config) (*Store, error) {
 	}
 	hosts.naming = naming{c.Name}
 	s := &Store{name: hosts.name, naming: hosts.naming, db: sql.OpenDB(hosts), given: c.Schema, options: c.Migrate, log: c.Logger}
+	s.library = sqlstore.New(backend{s})
 	s.db.SetMaxOpenConns(c.Connections)
 	s.db.SetMaxIdleConns(c.Connections)
 	s.db.SetConnMaxIdleTime(time.Minute)

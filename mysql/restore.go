@@ -9,6 +9,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/archive"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // restoration is a restore in progress.
@@ -90,12 +91,10 @@ func (w *restoration) do(ctx context.Context, r sessioncleanup.RestoreRequest) e
 		return nil
 	}
 	ids, refs := w.newIDs.Refs(entries)
-	if err := w.forgetArchived(ctx, ids); err != nil {
+	if err := sqlstore.Forget(ctx, ownConn{w.conn}, ids); err != nil {
 		return err
 	}
-	event := eventOf(sessioncleanup.ActionRestored, r.Cause, refs)
-	event.At = w.now
-	return w.addEvent(ctx, event)
+	return w.addEvent(ctx, w.now, sessioncleanup.ActionRestored, r.Cause, refs)
 }
 
 // entriesOf locks the entries that are asked for, and returns them, the oldest first.
@@ -103,7 +102,8 @@ func (w *restoration) entriesOf(ctx context.Context, r sessioncleanup.RestoreReq
 	if len(r.IDs) == 0 {
 		return nil, nil
 	}
-	found, err := w.archived(ctx, sessioncleanup.ArchiveQuery{IDs: r.IDs, OwnerID: r.OwnerID, Limit: len(r.IDs)}, statements["for_update"])
+	own := ownConn{w.conn}
+	found, err := sqlstore.Archived(ctx, own, sessioncleanup.ArchiveQuery{IDs: r.IDs, OwnerID: r.OwnerID, Limit: len(r.IDs)}, own.ForUpdate())
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // pass is one scan for due sessions along an index. Its stretches are the parts of the index that share a state and a
@@ -200,9 +201,7 @@ func (w *sweep) do(ctx context.Context, s *Store, c *conn) error {
 	if err := w.write(ctx, s, c); err != nil || len(w.changed) == 0 || w.Action == sessioncleanup.ActionDated {
 		return err
 	}
-	return c.addEvent(ctx, sessioncleanup.Event{
-		At: w.now, Action: w.Action, Sessions: w.changed, Actor: w.Cause.Actor, Reason: w.Cause.Reason, RunID: w.Cause.RunID,
-	})
+	return c.addEvent(ctx, w.now, w.Action, w.Cause, w.changed)
 }
 
 // take locks and selects due sessions, first by the table's columns and then, for sessions with notes, with their
@@ -411,7 +410,11 @@ func (w *sweep) chooseByTags(ctx context.Context, c *conn, ids []any) error {
 func (w *sweep) write(ctx context.Context, s *Store, c *conn) error {
 	w.changed = w.refs
 	if w.Action == sessioncleanup.ActionNoticed {
-		return c.insertNotices(ctx, w.refs, w.since, w.now)
+		since := make([]any, len(w.since))
+		for i, at := range w.since {
+			since[i] = ownConn{c}.Stamp(at)
+		}
+		return sqlstore.InsertNotices(ctx, ownConn{c}, w.refs, since, w.now)
 	}
 	if err := w.checkAlong(ctx, c, w.reach.links); err != nil {
 		return err

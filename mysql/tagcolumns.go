@@ -10,6 +10,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // The tags of Schema.TagColumns are rows of the table of tags like the others. Triggers keep them up to date, in the
@@ -181,7 +182,7 @@ func (s *Store) followed(ctx context.Context) error {
 			return nil
 		}
 		var n int
-		p := params{"table": c.schema.Table, "names": list([]string{c.naming.sql(columnInserted), c.naming.sql(columnUpdated)})}
+		p := params{"table": c.schema.Table, "names": sqlstore.List([]string{c.naming.sql(columnInserted), c.naming.sql(columnUpdated)})}
 		if err := c.row(ctx, statements["count_column_triggers"], p, &n); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 var _ sessioncleanup.Tagger = (*Store)(nil)
@@ -48,7 +49,9 @@ func (l *layout) tagged(word, tags string) (seen, inTable string) {
 }
 
 // tagsOf are the tags in a word of Filter.Tags.
-func tagsOf(word string) []any { return list(strings.Split(strings.TrimPrefix(word, "-"), "|")) }
+func tagsOf(word string) []any {
+	return sqlstore.List(strings.Split(strings.TrimPrefix(word, "-"), "|"))
+}
 
 // writeTags changes the tags of a session that is locked.
 func (c *conn) writeTags(ctx context.Context, id string, change sessioncleanup.TagChange) error {
@@ -62,7 +65,7 @@ func (c *conn) writeTags(ctx context.Context, id string, change sessioncleanup.T
 		}
 	}
 	if len(change.Remove) > 0 {
-		if _, err := c.exec(ctx, statements["remove_tags"], params{"id": value, "tags": list(change.Remove)}); err != nil {
+		if _, err := c.exec(ctx, statements["remove_tags"], params{"id": value, "tags": sqlstore.List(change.Remove)}); err != nil {
 			return err
 		}
 	}

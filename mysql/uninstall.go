@@ -11,6 +11,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // Uninstall removes everything that Migrate added, the library's own tables last, so that an interrupted call can be
@@ -44,8 +45,10 @@ func (s *Store) Uninstall(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := c.mustHaveRestored(ctx, catalog); err != nil {
-			return err
+		if catalog.tables["sessioncleanup_archive"] != nil {
+			if err := sqlstore.MustHaveRestored(ctx, ownConn{c}); err != nil {
+				return err
+			}
 		}
 		if installed && set.adopted.Ready {
 			set.adopted.Ready = false

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // Counts returns the figures of the sessions that match the filter. Those of all sessions come from the indexes.
@@ -61,7 +62,7 @@ func addFigures(counts *sessioncleanup.Counts, rows *sql.Rows) error {
 		at     string
 		cutoff time.Time
 	}{{idle.String, cut.Inactive}, {expired.String, cut.Now}, {gone.String, cut.Delete}} {
-		at, err := parseTime(longest.at)
+		at, err := sqlstore.ParseTime(longest.at)
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // places are the expressions by which lists are sorted.
@@ -185,11 +186,11 @@ func scanSession(row *sql.Rows, now time.Time, more ...any) (sessioncleanup.Sess
 		{&s.CreatedAt, created.String}, {&s.UpdatedAt, updated.String}, {&s.LastActivity, last}, {&s.ExpiresAt, expires.String},
 		{&s.DeactivatedAt, deactivated.String},
 	} {
-		if *t.dest, err = parseTime(t.value); err != nil {
+		if *t.dest, err = sqlstore.ParseTime(t.value); err != nil {
 			return s, fmt.Errorf("session %q: %w", s.ID, err)
 		}
 	}
-	if s.Warning, err = parseWarning(warning.String); err != nil {
+	if s.Warning, err = sqlstore.ParseWarning(warning.String); err != nil {
 		return s, fmt.Errorf("session %q: %w", s.ID, err)
 	}
 	if s.Tags, err = parseTags(tags); err != nil {
@@ -198,7 +199,7 @@ func scanSession(row *sql.Rows, now time.Time, more ...any) (sessioncleanup.Sess
 	if !noted.Valid || last == endOfTime && infinite { // the session is kept
 		return s, nil
 	}
-	used, err := parseTime(noted.String)
+	used, err := sqlstore.ParseTime(noted.String)
 	if last == endOfTime { // nothing was known
 		s.LastActivity = time.Time{}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/archive"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // restoration is a restore in progress.
@@ -95,7 +96,7 @@ func (w *restoration) do(ctx context.Context, r sessioncleanup.RestoreRequest) e
 		return nil
 	}
 	ids, refs := w.newIDs.Refs(entries)
-	if err := w.forgetArchived(ctx, ids); err != nil {
+	if err := sqlstore.Forget(ctx, ownConn{w.conn}, ids); err != nil {
 		return err
 	}
 	return w.addEventAt(ctx, w.now, sessioncleanup.ActionRestored, r.Cause, refs)
@@ -106,7 +107,7 @@ func (w *restoration) entriesOf(ctx context.Context, r sessioncleanup.RestoreReq
 	if len(r.IDs) == 0 {
 		return nil, nil
 	}
-	found, err := w.archived(ctx, sessioncleanup.ArchiveQuery{IDs: r.IDs, OwnerID: r.OwnerID, Limit: len(r.IDs)})
+	found, err := sqlstore.Archived(ctx, ownConn{w.conn}, sessioncleanup.ArchiveQuery{IDs: r.IDs, OwnerID: r.OwnerID, Limit: len(r.IDs)}, "")
 	if err != nil {
 		return nil, err
 	}

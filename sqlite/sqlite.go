@@ -31,6 +31,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // Config configures a Store. The zero value is useful.
@@ -67,6 +68,8 @@ const minMinorVersion = 41
 
 // Store is a sessioncleanup.Store and a sessioncleanup.Installer in a SQLite database. It is safe for concurrent use.
 type Store struct {
+	library // the archive, the audit log, the outbox, leases and values
+
 	name   string  // of the database, for people
 	path   string  // of the file; empty when there is none, or it is not known
 	writer *sql.DB // one connection, unless shared
@@ -155,7 +158,9 @@ func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
 }
 
 func storeOf(name string, c Config) *Store {
-	return &Store{name: name, busy: c.BusyTimeout, given: c.Schema, naming: newNaming(c.Name), options: c.Migrate, readers: c.Readers, log: c.Logger, now: c.Clock}
+	s := &Store{name: name, busy: c.BusyTimeout, given: c.Schema, naming: newNaming(c.Name), options: c.Migrate, readers: c.Readers, log: c.Logger, now: c.Clock}
+	s.library = sqlstore.New(backend{s})
+	return s
 }
 
 func (c Config) withDefaults() (Config, error) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // pass is one way through what is due: in the order of one index.
@@ -144,7 +145,7 @@ func (c *conn) guard(ctx context.Context, batch sessioncleanup.Lease) error {
 	if batch.Name == "" {
 		return nil
 	}
-	stored, err := c.readLease(ctx, batch.Name)
+	stored, err := sqlstore.ReadLease(ctx, ownConn{c}, batch.Name)
 	if err == nil && !stored.Guards(batch, c.clock()) {
 		err = sessioncleanup.ErrLeaseLost
 	}
@@ -215,7 +216,7 @@ func (w *sweep) write(ctx context.Context, c *conn) error {
 		return w.delete(ctx, c)
 	case sessioncleanup.ActionNoticed:
 		w.changed = w.refs
-		return c.insertNotices(ctx, w.refs, w.places, w.now)
+		return sqlstore.InsertNotices(ctx, ownConn{c}, w.refs, sqlstore.List(w.places), w.now)
 	}
 	n, err := w.change(ctx, c)
 	if err == nil && n != int64(len(w.refs)) { // the database left some as they are; those are due as before

@@ -55,14 +55,6 @@ func (c *conn) writeTags(ctx context.Context, id string, change sessioncleanup.T
 // wordList is a list of words without quotes for json_each.
 func wordList(words []string) string { return `["` + strings.Join(words, `","`) + `"]` }
 
-// tagList reads tags that are separated by spaces.
-func tagList(text string) []string {
-	if text == "" {
-		return nil
-	}
-	return strings.Fields(text)
-}
-
 // parseTags reads what a session has of its tags.
 func parseTags(list string) (tags []string, err error) {
 	if list != "[]" {

@@ -10,6 +10,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // Uninstall removes everything that Migrate added, in one transaction, even what the application has renamed since, and
@@ -30,8 +31,10 @@ func (s *Store) Uninstall(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := c.mustHaveRestored(ctx, catalog); err != nil {
-			return err
+		if catalog.object("sessioncleanup_archive") != nil {
+			if err := sqlstore.MustHaveRestored(ctx, ownConn{c}); err != nil {
+				return err
+			}
 		}
 		var todo []string
 		if installed { // else Migrate was interrupted before it changed the application's tables

@@ -56,7 +56,7 @@ type TooManyError struct {
 
 // Error says what was stopped, how to see the sessions and how to allow the deletion once.
 func (e *TooManyError) Error() string {
-	limit := fmt.Sprintf("more than %g %% of all", 100*e.Fraction)
+	limit := fmt.Sprintf("more than %g%% of all", 100*e.Fraction)
 	if e.AtMost > 0 {
 		limit = fmt.Sprintf("more than the %d allowed", e.AtMost)
 	}

@@ -122,7 +122,7 @@ type OwnerPage struct {
 	At       time.Time      `json:"at"`                    // the store's clock when the sessions were counted
 }
 
-// Owners returns a page of the owners of sessions, with their figures. Counting takes at most 5 % of one core, as for
+// Owners returns a page of the owners of sessions, with their figures. Counting takes at most 5% of one core, as for
 // RecentStats; OwnerPage.At says how old the figures are. It fails with errors.ErrUnsupported unless the store is an
 // OwnerCounter.
 func (m *Manager) Owners(ctx context.Context, o OwnerOptions) (OwnerPage, error) {

@@ -125,7 +125,7 @@ type Analytics struct {
 	Profile Profile
 }
 
-// Analytics returns the history and the profile of all sessions. Computing the profile takes at most 5 % of one core,
+// Analytics returns the history and the profile of all sessions. Computing the profile takes at most 5% of one core,
 // however often and by however many processes it is called; Analytics.At says how old the profile is. ErrNotCounted
 // means that there is no profile yet. It fails with errors.ErrUnsupported unless the store is a Profiler and has
 // Values.

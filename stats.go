@@ -98,7 +98,7 @@ func (m *Manager) stats(ctx context.Context, f Filter) (Stats, error) {
 	return s, nil
 }
 
-// RecentStats returns Stats that may be older; Stats.At says how old. Counting all sessions takes at most 5 % of one
+// RecentStats returns Stats that may be older; Stats.At says how old. Counting all sessions takes at most 5% of one
 // core, however often and by however many processes it is called. So the figures are up to 20 times as old as counting
 // takes; when counting takes milliseconds, they are current. The first call waits for the figures; ErrNotCounted means
 // that ctx ended before they were ready.
@@ -214,10 +214,10 @@ func (p Policy) Alerts(s Stats) []Alert {
 		raise(AlertTooManyDue, "%d sessions are due for cleanup, more than %d", s.CleanupCandidates, p.AlertDue)
 	}
 	if s.Total > 0 && s.ActivityRate < p.AlertActivityRate {
-		raise(AlertLowActivity, "%.0f %% of the sessions are active, fewer than %.0f %%", 100*s.ActivityRate, 100*p.AlertActivityRate)
+		raise(AlertLowActivity, "%.0f%% of the sessions are active, fewer than %.0f%%", 100*s.ActivityRate, 100*p.AlertActivityRate)
 	}
 	if s.Recent >= leastRecent && s.UseRate < p.AlertUseRate {
-		raise(AlertLowUse, "%.0f %% of the sessions that were recently in use still are, fewer than %.0f %%: is their use recorded?", 100*s.UseRate, 100*p.AlertUseRate)
+		raise(AlertLowUse, "%.0f%% of the sessions that were recently in use still are, fewer than %.0f%%: is their use recorded?", 100*s.UseRate, 100*p.AlertUseRate)
 	}
 	if s.ClockDifference != 0 {
 		raise(AlertClockWrong, "the clocks of the database and of this process differ by %v", s.ClockDifference.Abs().Round(time.Second))

@@ -51,8 +51,8 @@ func Samples() []Notice {
 	var notices []Notice
 	for _, alert := range []sessioncleanup.Alert{
 		{Code: sessioncleanup.AlertTooManyDue, Message: "150 sessions are due for cleanup, more than 100", Args: []any{150, 100}},
-		{Code: sessioncleanup.AlertLowUse, Message: "2 % of the sessions that were recently in use still are, fewer than 5 %: is their use recorded?", Args: []any{2.0, 5.0}},
-		{Code: sessioncleanup.AlertLowActivity, Message: "42 % of the sessions are active, fewer than 50 %", Args: []any{42.0, 50.0}},
+		{Code: sessioncleanup.AlertLowUse, Message: "2% of the sessions that were recently in use still are, fewer than 5%: is their use recorded?", Args: []any{2.0, 5.0}},
+		{Code: sessioncleanup.AlertLowActivity, Message: "42% of the sessions are active, fewer than 50%", Args: []any{42.0, 50.0}},
 		{Code: sessioncleanup.AlertCleanupFailed, Message: "the last run failed", Args: []any{run, "clean up: database unavailable: connection refused"}},
 		{Code: AlertDeletionLimit, Message: "the deletion limit stopped the last run", Args: []any{run, 140}},
 		{Code: sessioncleanup.AlertCleanupIncomplete, Message: "the last run could not clean up 3 sessions", Args: []any{run, 3}},

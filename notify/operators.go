@@ -41,7 +41,7 @@ type Operators struct {
 	// Service names what the messages are about. Default: the name of this machine.
 	Service string
 	// Every is how often Run checks, at most every 10 minutes. It checks less often when checking would take more than
-	// 5 % of the time. Default: 1 min.
+	// 5% of the time. Default: 1 min.
 	Every time.Duration
 	// Figures returns the figures whose alerts are told. Default: those of Manager.Stats, and AlertOverdue while Manager.Overdue
 	// is above 0.

@@ -38,7 +38,7 @@ func statistics(t *testing.T, observe Observer) {
 	busy := newWorld(t, observe, func(s *setup) { s.Policy = sessioncleanup.Policy{AlertDue: 1, AlertActivityRate: 0.9} })
 	busy.get(admin, "/stats").ok().is(
 		"alerts.0.code", "too_many_due", "alerts.0.message", "2 sessions are due for cleanup, more than 1",
-		"alerts.1.code", "low_activity", "alerts.1.message", "67 % of the sessions are active, fewer than 90 %",
+		"alerts.1.code", "low_activity", "alerts.1.message", "67% of the sessions are active, fewer than 90%",
 	)
 	busy.do(request{as: admin, method: http.MethodGet, path: "/stats", header: map[string]string{"Accept-Language": "fr"}}).ok().is(
 		"alerts.0.message", "2 sessions sont à nettoyer, plus de 1", "alerts.1.message", "67 % des sessions sont actives, moins de 90 %",

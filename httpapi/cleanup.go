@@ -18,10 +18,11 @@ type cleanupAnswer struct {
 	report
 	Untracked bool `json:"untracked,omitempty"` // nothing shows when the sessions are used: idle ones are never due
 	// Of a dry run: the first of the sessions concerned, the rows of other tables that would go along with those to delete,
-	// and whether the deletion limit would stop the deletion.
-	Sessions   []session                  `json:"sessions,omitempty"`
-	Dependents []sessioncleanup.Dependent `json:"dependents,omitempty"`
-	Refused    bool                       `json:"would_be_refused,omitempty"`
+	// what each rule by tag does, and whether the deletion limit would stop the deletion.
+	Sessions   []session                   `json:"sessions,omitempty"`
+	Dependents []sessioncleanup.Dependent  `json:"dependents,omitempty"`
+	Rules      []sessioncleanup.RuleEffect `json:"rules,omitempty"`
+	Refused    bool                        `json:"would_be_refused,omitempty"`
 }
 
 // report is what a run did, or would do.
@@ -75,7 +76,7 @@ func (c *call) cleanup() error {
 	}
 	out := cleanupAnswer{
 		Success: true, DryRun: res.DryRun, report: c.reportOf(run, res), Untracked: res.Cutoffs.Untracked,
-		Dependents: res.Dependents, Refused: res.Refused != nil,
+		Dependents: res.Dependents, Rules: res.Rules, Refused: res.Refused != nil,
 	}
 	if res.RunID != "" {
 		out.RunID = &res.RunID

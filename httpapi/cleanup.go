@@ -18,10 +18,11 @@ type cleanupAnswer struct {
 	report
 	Untracked bool `json:"untracked,omitempty"` // nothing shows when the sessions are used: idle ones are never due
 	// Of a dry run: the first of the sessions concerned, the rows of other tables that would go along with those to delete,
-	// and whether the deletion limit would stop the deletion.
-	Sessions   []session                  `json:"sessions,omitempty"`
-	Dependents []sessioncleanup.Dependent `json:"dependents,omitempty"`
-	Refused    bool                       `json:"would_be_refused,omitempty"`
+	// what each rule by tag does, and whether the deletion limit would stop the deletion.
+	Sessions   []session                   `json:"sessions,omitempty"`
+	Dependents []sessioncleanup.Dependent  `json:"dependents,omitempty"`
+	Rules      []sessioncleanup.RuleEffect `json:"rules,omitempty"`
+	Refused    bool                        `json:"would_be_refused,omitempty"`
 }
 
 // report is what a run did, or would do.
@@ -72,7 +73,7 @@ func (c *call) cleanup() error {
 	}
 	out := cleanupAnswer{
 		Success: true, DryRun: res.DryRun, report: c.reportOf(run, res), Untracked: res.Cutoffs.Untracked,
-		RunID: given(res.RunID), Dependents: res.Dependents, Refused: res.Refused != nil,
+		RunID: given(res.RunID), Dependents: res.Dependents, Rules: res.Rules, Refused: res.Refused != nil,
 	}
 	if res.DryRun {
 		out.Sessions, out.AsOf = sessionsOf(res.Sessions), known(res.Cutoffs.Now)

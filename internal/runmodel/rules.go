@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
@@ -198,6 +200,7 @@ func (m *Model) Agree(t *testing.T, store sessioncleanup.Store, p sessioncleanup
 			t.Errorf("with the rules %q, %d sessions are listed as %s, and counted as %d: want %d", p.Rules, len(got), status, page.Total, want[status])
 		}
 	}
+	m.agreeRules(t, store, p, all.Sessions)
 	for _, figure := range []struct {
 		name      string
 		got, want int
@@ -210,5 +213,41 @@ func (m *Model) Agree(t *testing.T, store sessioncleanup.Store, p sessioncleanup
 		if figure.got != figure.want {
 			t.Errorf("with the rules %q, the figures have %d %s, want %d", p.Rules, figure.got, figure.name, figure.want)
 		}
+	}
+}
+
+// agreeRules compares what a dry run says about each rule with the sessions.
+func (m *Model) agreeRules(t *testing.T, store sessioncleanup.Store, p sessioncleanup.Policy, sessions []sessioncleanup.Session) {
+	t.Helper()
+	manager, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: p})
+	var result sessioncleanup.Result
+	if err == nil {
+		result, err = manager.Cleanup(t.Context(), sessioncleanup.Run{DryRun: true})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := result.Cutoffs
+	plain.Rules = nil
+	var want []sessioncleanup.RuleEffect
+	for _, r := range result.Cutoffs.Rules {
+		effect := sessioncleanup.RuleEffect{Tag: r.Tag}
+		for _, s := range sessions {
+			for action, counts := range map[sessioncleanup.Action][2]*int{
+				sessioncleanup.ActionDeleted: {&effect.Deletes, &effect.KeepsFromDeletion}, sessioncleanup.ActionDeactivated: {&effect.Deactivates, &effect.KeepsActive},
+			} {
+				switch due := result.Cutoffs.Due(action, s); {
+				case result.Cutoffs.DecidedBy(action, s.Tags) != r.Tag:
+				case due:
+					*counts[0]++
+				case plain.Due(action, s):
+					*counts[1]++
+				}
+			}
+		}
+		want = append(want, effect)
+	}
+	if diff := cmp.Diff(want, result.Rules); diff != "" {
+		t.Errorf("with the rules %q, a dry run says about them (-want +got):\n%s", p.Rules, diff)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // settings is what Migrate stores.
@@ -41,10 +42,7 @@ type adopted struct {
 	ExpiryRequired bool `json:"expiry_required,omitempty"`
 	// Updating are the columns of the sessions with ON UPDATE CURRENT_TIMESTAMP.
 	Updating []string `json:"updating,omitempty"`
-	// TagColumns are all columns that there may be tags of, sorted. Tagged says that these are Schema.TagColumns, and all their tags
-	// are there: see tagcolumns.go.
-	TagColumns []string `json:"tag_columns,omitempty"`
-	Tagged     bool     `json:"tagged,omitempty"`
+	sqlstore.TagColumns
 	// Reached are the tables that a deletion of sessions reaches by foreign keys.
 	Reached []string `json:"reached,omitempty"`
 

@@ -8,7 +8,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Notices returns the warnings of owners; see Outbox.Notices. An owner sees its own. Limit 0 means 50. It fails with
+// Notices returns the warnings to owners; see Outbox.Notices. An owner sees its own. Limit 0 means 50. It fails with
 // errors.ErrUnsupported when the store keeps no warnings.
 func (m *Manager) Notices(ctx context.Context, q NoticeQuery) ([]Notice, error) {
 	const operation = "list warnings"

@@ -227,7 +227,7 @@ func (p Policy) Alerts(s Stats) []Alert {
 			raise(AlertUndeliverable, "the owners of %d sessions could not be warned before their deletion", s.Outbox.Undeliverable)
 		}
 		if waited := s.At.Sub(s.Outbox.OldestAt); s.Outbox.Pending > 0 && waited > outboxPatience {
-			raise(AlertOutboxStuck, "%d warnings of owners are not delivered, the oldest for %v", s.Outbox.Pending, waited.Round(time.Minute))
+			raise(AlertOutboxStuck, "%d warnings to owners are not delivered, the oldest for %v", s.Outbox.Pending, waited.Round(time.Minute))
 		}
 	}
 	if s.LastRun != nil && s.LastRun.Run != nil {

@@ -21,9 +21,6 @@ const (
 	columnUpdated  = prefix + "column_updated"
 )
 
-var errUntagged = fmt.Errorf("%w: the tags of schema.tag_columns may not follow their columns, because Migrate is not done or the triggers %s and %s are missing: call Migrate",
-	sessioncleanup.ErrNotInstalled, columnInserted, columnUpdated)
-
 // columnTags are the expressions for the tags of a row, which are empty where there is none. column qualifies a column
 // of the row.
 func (l *layout) columnTags(column func(string) string) (all []string) {
@@ -181,12 +178,14 @@ func (s *Store) followed(ctx context.Context) error {
 			return nil
 		}
 		var n int
-		p := params{"table": c.schema.Table, "names": list([]string{c.naming.sql(columnInserted), c.naming.sql(columnUpdated)})}
+		inserted, updated := c.naming.sql(columnInserted), c.naming.sql(columnUpdated)
+		p := params{"table": c.schema.Table, "names": list([]string{inserted, updated})}
 		if err := c.row(ctx, statements["count_column_triggers"], p, &n); err != nil {
 			return err
 		}
 		if !c.adopted.Tagged || n < 2 {
-			return errUntagged
+			return fmt.Errorf("%w: the tags of schema.tag_columns may not follow their columns, because Migrate is not done or the triggers %s and %s are missing: call Migrate",
+				sessioncleanup.ErrNotInstalled, inserted, updated)
 		}
 		return nil
 	})

@@ -15,10 +15,6 @@ import (
 // statement that writes the columns; Migrate tags the rows that were there before. Runs refuse to work without the
 // triggers, and before Migrate is done.
 
-// errUntagged: the tags of columns may be wrong.
-var errUntagged = fmt.Errorf("%w: the tags of schema.tag_columns may not follow their columns, because Migrate is not done or the triggers %s and %s are missing: call Migrate",
-	sessioncleanup.ErrNotInstalled, "sessioncleanup_session_tagged", "sessioncleanup_session_retagged")
-
 // columnTags are the expressions for the tags of a row, which are empty where there is none. column qualifies a column
 // of the row.
 func (l *layout) columnTags(column func(string) string) (all []string) {
@@ -157,12 +153,13 @@ func (c *conn) forgetColumns(ctx context.Context, set settings) (done bool, err 
 }
 
 // untagged is an error unless the tags of columns follow them.
-func (c *catalog) untagged(set settings) error {
+func (c *catalog) untagged(set settings, n naming) error {
 	if len(set.schema.TagColumns) == 0 {
 		return nil
 	}
 	if !set.adopted.Tagged || len(c.lacking(newLayout(set.schema, set.adopted, false).columnTriggers())) > 0 {
-		return errUntagged
+		return fmt.Errorf("%w: the tags of schema.tag_columns may not follow their columns, because Migrate is not done or the triggers %s and %s are missing: call Migrate",
+			sessioncleanup.ErrNotInstalled, n.sql("sessioncleanup_session_tagged"), n.sql("sessioncleanup_session_retagged"))
 	}
 	return nil
 }

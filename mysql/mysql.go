@@ -86,10 +86,8 @@ func Open(ctx context.Context, url string, c Config) (*Store, error) {
 		return nil, invalid.Errorf("Config.Connections is %d: want at least 2", c.Connections)
 	case c.Migrate.TimeZone != "" && c.Migrate.TimeZone != "UTC":
 		return nil, invalid.Errorf("the time zone is %q: DATETIME columns are read as UTC, want no other", c.Migrate.TimeZone)
-	case c.Migrate.CleanerRole != "" || c.Migrate.AppRole != "":
-		return nil, invalid.Errorf("a role is given: want none, grant rights as docs/mysql.md says")
 	}
-	if err := adopt.CheckName(c.Name); err != nil {
+	if err := errors.Join(adopt.CheckName(c.Name), adopt.NoRoles(c.Migrate, "grant rights as docs/mysql.md says")); err != nil {
 		return nil, err
 	}
 	if !c.Schema.IsZero() {

@@ -20,8 +20,6 @@ const (
 	columnUpdated  = prefix + "column_updated"
 )
 
-var errUntagged = sqlstore.Untagged(columnInserted, columnUpdated)
-
 // columnNames fill in the triggers that have the tags follow the columns.
 func (l *layout) columnNames(side func(string) func(string) string) sqlfile.Names {
 	id := sqlfile.Column(l.schema.ID)
@@ -144,12 +142,13 @@ func (s *Store) followed(ctx context.Context) error {
 			return nil
 		}
 		var n int
-		p := params{"table": c.schema.Table, "names": sqlstore.List([]string{c.naming.sql(columnInserted), c.naming.sql(columnUpdated)})}
+		triggers := []string{c.naming.sql(columnInserted), c.naming.sql(columnUpdated)}
+		p := params{"table": c.schema.Table, "names": sqlstore.List(triggers)}
 		if err := c.row(ctx, statements["count_column_triggers"], p, &n); err != nil {
 			return err
 		}
 		if !c.adopted.Tagged || n < 2 {
-			return errUntagged
+			return sqlstore.Untagged(triggers...)
 		}
 		return nil
 	})

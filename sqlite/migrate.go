@@ -101,7 +101,7 @@ func (s *Store) create(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, s.failed(fmt.Errorf("%w: the file cannot be created: %w", sessioncleanup.ErrInvalid, err))
+		return false, s.failed(fmt.Errorf("%w: the file cannot be created: %w", sessioncleanup.ErrInvalid, withoutPath(err)))
 	}
 	return true, s.failed(f.Close())
 }

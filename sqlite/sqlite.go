@@ -170,7 +170,7 @@ func (c Config) withDefaults() (Config, error) {
 	case c.Readers < 0:
 		return c, invalid.Errorf("Config.Readers is %d: want a positive number of connections", c.Readers)
 	}
-	if err := adopt.CheckName(c.Name); err != nil {
+	if err := errors.Join(adopt.CheckName(c.Name), adopt.NoRoles(c.Migrate, "whoever may write the file may do everything")); err != nil {
 		return c, err
 	}
 	if c.BusyTimeout == 0 {

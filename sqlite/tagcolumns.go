@@ -13,8 +13,6 @@ import (
 
 // How tags follow columns is in internal/sqlstore/tagcolumns.go.
 
-var errUntagged = sqlstore.Untagged("sessioncleanup_session_tagged", "sessioncleanup_session_retagged")
-
 // columnTriggers have the tags follow the columns.
 func (l *layout) columnTriggers() []object {
 	if len(l.schema.TagColumns) == 0 {
@@ -118,12 +116,12 @@ func (c *conn) forgetColumns(ctx context.Context, set settings) (done bool, err 
 }
 
 // untagged is an error unless the tags of columns follow them.
-func (c *catalog) untagged(set settings) error {
+func (c *catalog) untagged(set settings, n naming) error {
 	if len(set.schema.TagColumns) == 0 {
 		return nil
 	}
 	if !set.adopted.Tagged || len(c.lacking(newLayout(set.schema, set.adopted, false).columnTriggers())) > 0 {
-		return errUntagged
+		return sqlstore.Untagged(n.sql("sessioncleanup_session_tagged"), n.sql("sessioncleanup_session_retagged"))
 	}
 	return nil
 }

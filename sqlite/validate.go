@@ -47,7 +47,7 @@ func (s *Store) Validate(ctx context.Context) error {
 		}
 		problems = append(append(problems, catalog.incomplete(set)...), adopt.Lacking(set.schema.Table, missing))
 		if !adopt.Fits(s.given, set.schema) {
-			problems = append(problems, errOtherSchema)
+			problems = append(problems, adopt.OtherSchema(s.given, set.schema))
 		}
 		if len(missing) > 0 {
 			return nil // the rows cannot be read without these columns

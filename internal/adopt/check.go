@@ -180,8 +180,11 @@ func (r *report) values(t *Table, field, name string, values ...string) {
 	}
 }
 
-// addable is the advice for a column of the lifecycle that does not exist.
-func addable(field string) string {
+// instead is the advice for a column of the sessions that does not exist.
+func instead(field string) string {
+	if name := strings.TrimPrefix(field, "schema."); slices.Contains([]string{"owner", "name", "code", "created_at", "updated_at", "deleted_at"}, name) {
+		return fmt.Sprintf("; name another column, or say that there is none with %q: %q in the file of --schema", name, sessioncleanup.None)
+	}
 	for _, c := range Lifecycle(sessioncleanup.Schema{}) {
 		if field == "schema."+c.Field {
 			return "; name another column, or have Migrate add it with \"add_columns\": true in the schema"
@@ -220,7 +223,7 @@ func (r *report) columns(t *Table, uses []use) {
 		}
 		switch c := r.column(t, u.column); {
 		case c == nil:
-			r.add("%s is %q: table %q has no such column%s", u.field, u.column, t.path(), addable(u.field))
+			r.add("%s is %q: table %q has no such column%s", u.field, u.column, t.path(), instead(u.field))
 		case u.kind != 0 && c.Kind&u.kind == 0:
 			instead := "name another column"
 			if u.field == "schema.active" {

@@ -23,8 +23,17 @@ const depthOfOlder = 95
 func TestOlderSQLiteReadsWhatMigrateAdds(t *testing.T) {
 	t.Parallel()
 	rules := sessioncleanup.Policy{WarnBefore: day, Archive: sessioncleanup.On, Rules: "vip: delete=never; test: inactive=1h delete=7d warn=2d"}
-	applications := map[string][]string{"an application": {appTables}}
-	schemas := map[string]sessioncleanup.Schema{}
+	applications := map[string][]string{
+		"an application": {appTables},
+		"all at once": {
+			`CREATE TABLE polls (id TEXT PRIMARY KEY, owner_id INTEGER, plan TEXT, kind TEXT, updated_at TIMESTAMP, deleted_at TIMESTAMP,
+				status TEXT NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'closed')))`,
+			"CREATE TABLE votes (poll TEXT REFERENCES polls (id) ON DELETE CASCADE, at REAL)",
+		},
+	}
+	schemas := map[string]sessioncleanup.Schema{"all at once": {
+		Table: "polls", TagColumns: []string{"plan", "kind"}, SoftDelete: true, Only: []sessioncleanup.Only{{Column: "kind", Values: []string{"poll", "quiz"}}},
+	}}
 	for seed := range uint64(12) {
 		w := randomApplication(rand.New(rand.NewPCG(seed+1, 14)), time.Now())
 		if !w.refused {

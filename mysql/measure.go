@@ -14,7 +14,7 @@ import (
 
 var _ sessioncleanup.RuleFollower = (*Store)(nil)
 
-// FollowsRules is true: each session is measured by its tags.
+// FollowsRules returns true: each session is measured by its tags.
 func (*Store) FollowsRules() bool { return true }
 
 // measure is how a question measures sessions by their tags: each session gets the number of its tags among those that

@@ -15,11 +15,12 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// Migrate creates what is missing in the database and stores the policy. Statements that change tables are no part of a
-// transaction on MariaDB and MySQL: what will be added is noted first, each thing is added on its own, and the library
-// uses the database when everything is there. New columns need no copy of the table; where the server cannot do without
-// one, it is made in the background, and Config.Logger says so. A table that other transactions use is not waited for:
-// Migrate tries again and again for a minute, and then fails with ErrUnavailable.
+// Migrate creates what is missing in the database and stores the policy.
+//
+// MariaDB and MySQL do not include changes of tables in transactions. So Migrate first records what it will add, then
+// adds each thing on its own, and the library uses the database once everything is there. New columns need no copy of
+// the table; where the server cannot do without one, it copies in the background, and Config.Logger says so. Migrate
+// does not wait for a table that other transactions use: it retries for a minute and then fails with ErrUnavailable.
 func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err := p.Validate(); err != nil {
 		return err

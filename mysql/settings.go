@@ -212,13 +212,13 @@ func validSchema(s sessioncleanup.Schema) error {
 	return nil
 }
 
-// Policy is the policy that the last Migrate stored. ErrNotInstalled when there is none.
+// Policy returns the policy that the last Migrate stored. It fails with ErrNotInstalled when there is none.
 func (s *Store) Policy(ctx context.Context) (sessioncleanup.Policy, error) {
 	set, err := s.settings(ctx)
 	return set.policy, err
 }
 
-// Schema is the schema that the last Migrate adopted. ErrNotInstalled when there is none.
+// Schema returns the schema that the last Migrate adopted. It fails with ErrNotInstalled when there is none.
 func (s *Store) Schema(ctx context.Context) (sessioncleanup.Schema, error) {
 	set, err := s.settings(ctx)
 	return set.schema, err

@@ -13,9 +13,9 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
-// Uninstall removes everything that Migrate added, the library's own tables last, so that one that was interrupted can be
-// repeated. A sessions table that Migrate created must be empty, and nothing may refer to it, or else Uninstall fails with an
-// ErrInvalid and changes nothing. On a database without anything of the library's it does nothing.
+// Uninstall removes everything that Migrate added, the library's own tables last, so that an interrupted call can be
+// repeated. It fails with an ErrInvalid, and changes nothing, when a sessions table that Migrate created is not empty
+// or other tables refer to it. On a database without anything of the library it does nothing.
 func (s *Store) Uninstall(ctx context.Context) error {
 	defer s.forgetLayout()
 	var own bool

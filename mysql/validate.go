@@ -9,9 +9,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 )
 
-// Validate reports in words what is missing, an ErrNotInstalled that Migrate puts right, and what is wrong with the
-// application's tables, an ErrInvalid each, such as foreign keys that keep a session from being deleted. All of it is
-// reported together.
+// Validate reports everything that is missing or wrong in one error: as ErrNotInstalled what Migrate can repair, and as
+// ErrInvalid what is wrong with the application's tables, such as foreign keys that prevent the deletion of a session.
 func (s *Store) Validate(ctx context.Context) error {
 	var problems []error
 	var schema sessioncleanup.Schema

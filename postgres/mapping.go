@@ -101,8 +101,10 @@ func readMapping(ctx context.Context, q *guarded, schema sessioncleanup.Schema, 
 	m.findSafe()
 	m.fill()
 	for _, name := range m.names {
-		if strings.Count(name, "$sessioncleanup$") > 0 {
-			return nil, invalid.Errorf("a table, column, type or value of schema %s has $sessioncleanup$ in it: rename it", m.table.space)
+		for _, quote := range []string{"$sessioncleanup$", "$sessioncleanup_entries$"} { // around functions and a statement in one
+			if strings.Contains(name, quote) {
+				return nil, invalid.Errorf("a table, column, type or value of schema %s has %s in it: rename it", m.table.space, quote)
+			}
 		}
 	}
 	if missing {

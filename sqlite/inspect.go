@@ -2,26 +2,30 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"slices"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// Inspect reads the database and completes Config.Schema. The sessions are in the table that Config.Schema names, in a table
-// "sessions", or else in the only table whose name ends in "session" or "sessions", or else in the only table with a
-// column "active" or "is_active" that other tables refer to. Without any, it proposes OwnSchema; with several, and
-// where tables of other names may hold sessions, it fails with an ErrInvalid that lists them.
+// Inspect reads the database and completes Config.Schema. It changes nothing. It looks for the sessions in the table
+// that Config.Schema names, then in a table "sessions", then in the only table whose name ends in "session" or
+// "sessions", then in the only table with a column "active" or "is_active" that other tables refer to. When it finds no
+// table that may hold sessions, it proposes OwnSchema. When it finds several, or only tables of other names, it fails
+// with an ErrInvalid that lists them.
 //
-// Tables with a foreign key to the sessions become activity tables, and so do tables with a column session_id. A foreign
-// key from the sessions to a table with a display name tells the owner, and so does a column owner_id, user_id and the
-// like. A column "state" or "status" of which a constraint lists the values says whether a session is active, where they
-// are words such as open and closed. Rows with a time in "deleted_at" are no sessions. Nothing is changed. Config.Logger
-// receives what is uncertain or left out, and how times are understood.
+// Tables with a foreign key to the sessions, or with a column session_id, become activity tables. The owner is found by
+// a foreign key from the sessions to a table with a display name, or by a column such as owner_id or user_id. A column
+// "state" or "status" says whether a session is active when a constraint lists its values and they are words such as
+// open and closed. Rows with a time in "deleted_at" are not sessions. Config.Logger receives what is uncertain or left
+// out, which columns could be Schema.TagColumns, and how times are understood.
 func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	var p adopt.Proposal
 	var times adopt.Times
+	var hints []string
 	err := s.reading(ctx, func(c *conn) error {
 		catalog, err := readCatalog(ctx, c)
 		if err != nil {
@@ -30,15 +34,39 @@ func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 		if p, err = catalog.propose(s.given); err != nil {
 			return err
 		}
-		times, err = catalog.timesOf(ctx, c, p.Schema)
+		if times, err = catalog.timesOf(ctx, c, p.Schema); err != nil {
+			return err
+		}
+		hints, err = c.tagHints(ctx, catalog.describe(), p.Schema)
 		return err
 	})
 	if err != nil {
 		return sessioncleanup.Schema{}, err
 	}
-	s.sayWarnings(ctx, "inspect", p.Warnings)
+	s.sayWarnings(ctx, "inspect", slices.Concat(p.Warnings, hints))
 	s.sayTimes(ctx, "inspect", times)
 	return p.Schema, nil
+}
+
+// tagHints say which columns could be Schema.TagColumns, by their names, and by the values in a part of the table.
+func (c *conn) tagHints(ctx context.Context, d adopt.Database, schema sessioncleanup.Schema) (hints []string, err error) {
+	for _, column := range d.TagCandidates(schema) {
+		var values []string
+		names := sqlfile.Names{"sessions": sqlfile.Column(schema.Table), "column": sqlfile.Column(column)}
+		err := c.query(ctx, filled("sample_values", names), params{"sample": adopt.TagSample, "most": adopt.TagValues + 1}, func(rows *sql.Rows) error {
+			var value string
+			err := rows.Scan(&value)
+			values = append(values, value)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if hint := adopt.TagHint(column, values); hint != "" {
+			hints = append(hints, hint)
+		}
+	}
+	return hints, nil
 }
 
 func (s *Store) sayWarnings(ctx context.Context, operation string, warnings []string) {

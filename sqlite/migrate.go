@@ -15,13 +15,13 @@ import (
 )
 
 // Migrate brings the database to what this version needs and stores the policy in it. It creates the file when there is
-// none. With nothing to do it only reads. Otherwise each step is a transaction that first looks at what is there, so
-// that several processes can migrate at once, and a call that was interrupted is finished by the next.
+// none. When nothing is missing, it only reads. Otherwise each step is a transaction that first checks what exists, so
+// several processes can migrate at once, and the next call finishes what an interrupted one began.
 //
-// Adding columns takes no time; the backfill works in short batches; creating an index on a large table holds the write
-// lock for about two seconds per million rows. Times that cannot be right are refused before anything has changed: see
-// MigrateOptions.AcceptTimes. A schema other than the one adopted before may name other columns and activity tables, but
-// not another sessions table.
+// Adding columns takes no time, and the backfill works in short batches. Creating an index on a large table holds the
+// write lock for about two seconds per million rows. Times that cannot be right are refused before anything has
+// changed; see MigrateOptions.AcceptTimes. A schema other than the one adopted before may name other columns and
+// activity tables, but not another sessions table.
 func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err := p.Validate(); err != nil {
 		return err

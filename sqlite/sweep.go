@@ -35,12 +35,12 @@ var passes = map[sessioncleanup.Action][]pass{
 	sessioncleanup.ActionNoticed: {{"to_warn", "gone", "kept_since", "insert_notices", ""}},
 }
 
-// Sweep does one batch, in one transaction. It takes first the sessions that have been due the longest: when deactivating,
-// those that went unused and then those that expired. Rows that refer to a deleted session go with it where their foreign
-// key says ON DELETE CASCADE; where it does not, the session cannot be deleted.
+// Sweep does one batch in one transaction, and starts with the sessions that have been due the longest. Deactivation
+// takes idle sessions first, then expired ones. A foreign key with ON DELETE CASCADE deletes the rows that refer to a
+// session along with it; any other foreign key prevents the deletion.
 //
-// At the start of a pass, notes of the triggers of before the run are folded in. A batch that finds many of them does only
-// that.
+// The first batches of a phase fold in the notes that triggers wrote before the run. A batch that finds many of them
+// does nothing else.
 func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
 	var result sessioncleanup.BatchResult
 	if b.Limit <= 0 {

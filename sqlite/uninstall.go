@@ -11,10 +11,10 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
-// Uninstall removes everything that Migrate added, in one transaction, also where the application has renamed it since,
-// and then restores the journal mode. A sessions table that Migrate created must be empty, and nothing may refer to it,
-// or else Uninstall fails with an ErrInvalid and changes nothing. An object that it does not find any more is a warning for
-// Config.Logger. On a database without anything of the library's it does nothing.
+// Uninstall removes everything that Migrate added, in one transaction, even what the application has renamed since, and
+// then restores the journal mode. It fails with an ErrInvalid, and changes nothing, when a sessions table that Migrate
+// created is not empty or other tables refer to it. Config.Logger receives a warning for an object that it does not
+// find any more. On a database without anything of the library it does nothing.
 func (s *Store) Uninstall(ctx context.Context) error {
 	defer s.setLayout(nil)
 	var journal string

@@ -9,7 +9,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// Profile looks at every session, and reads nothing else of it.
+// Profile reads every session, and of each only the values that it counts.
 func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds, tags string) (profile sessioncleanup.Profile, err error) {
 	err = s.overAll(ctx, t, tags, sqlfile.Names{"owner_name": "''"}, func(all iter.Seq[sessioncleanup.Session], cut sessioncleanup.Cutoffs) {
 		profile = sessioncleanup.ProfileOf(all, cut)

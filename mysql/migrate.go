@@ -179,7 +179,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	}
 	a.Filled = a.Filled && len(out.missing) == 0 && same(out.want.schema, have.schema)
 	followed := !slices.ContainsFunc([]string{columnInserted, columnUpdated}, func(name string) bool { _, there := catalog.triggers[name]; return !there })
-	a.TagColumns.Plan(out.want.schema, followed)
+	a.PlanTags(out.want.schema, followed)
 	return out, nil
 }
 

@@ -45,7 +45,8 @@ type Config struct {
 	Connections int
 }
 
-// Store is a sessioncleanup.Store and a sessioncleanup.Installer in a MariaDB or MySQL database. It is safe for concurrent use.
+// Store is a sessioncleanup.Store and a sessioncleanup.Installer in a MariaDB or MySQL database, with an archive, warnings, tags and more
+// that package sessioncleanup has an interface for. It is safe for concurrent use.
 type Store struct {
 	library // the archive, the audit log, the outbox, leases and values
 

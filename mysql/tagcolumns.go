@@ -58,7 +58,7 @@ func (c *catalog) checkTagColumns(s sessioncleanup.Schema) error {
 // tagColumns has the tags of columns be what the rows say, for those of before the triggers, and removes those of
 // columns that have none any more, in short transactions. Triggers note each session whose tags change.
 func (s *Store) tagColumns(ctx context.Context, set *settings) error {
-	if !set.adopted.Unfinished() {
+	if !set.adopted.TagsUnfinished() {
 		return nil
 	}
 	l := newLayout(*set)
@@ -78,7 +78,7 @@ func (s *Store) tagColumns(ctx context.Context, set *settings) error {
 			return err
 		}
 	}
-	set.adopted.Finish(set.schema)
+	set.adopted.FinishTags(set.schema)
 	return nil
 }
 

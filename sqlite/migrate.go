@@ -210,7 +210,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p *sessioncleanup.Policy) (pl
 		}
 	}
 	l := newLayout(out.want.schema, *a, false)
-	a.TagColumns.Plan(l.schema, len(catalog.lacking(l.columnTriggers())) == 0)
+	a.PlanTags(l.schema, len(catalog.lacking(l.columnTriggers())) == 0)
 	wanted := append(append(l.triggers(), l.views(catalog)...), l.touches())
 	table := catalog.find(out.want.schema.Table)
 	out.unclassed = a.Classed && (table == nil || !table.classed)
@@ -220,7 +220,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p *sessioncleanup.Policy) (pl
 	if err != nil {
 		return plan{}, err
 	}
-	out.done = out.adopted && a.Filled && !a.Unfinished() && version == latestVersion && len(catalog.lacking(l.indexes(catalog))) == 0
+	out.done = out.adopted && a.Filled && !a.TagsUnfinished() && version == latestVersion && len(catalog.lacking(l.indexes(catalog))) == 0
 	return out, nil
 }
 

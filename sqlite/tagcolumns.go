@@ -50,7 +50,7 @@ func (s *Store) tagColumns(ctx context.Context) error {
 				return err
 			}
 			set, err := readSettings(ctx, c)
-			if err != nil || !set.adopted.Unfinished() {
+			if err != nil || !set.adopted.TagsUnfinished() {
 				done = true
 				return err
 			}
@@ -111,7 +111,7 @@ func (c *conn) forgetColumns(ctx context.Context, set settings) (done bool, err 
 			return false, err
 		}
 	}
-	set.adopted.Finish(set.schema)
+	set.adopted.FinishTags(set.schema)
 	return true, set.store(ctx, c)
 }
 

@@ -102,6 +102,12 @@ func (f Form) value(value any) any {
 // Store is the part of a sessioncleanup.Store that backends embed.
 type Store struct{ b Backend }
 
+var _ interface {
+	sessioncleanup.Sealer
+	sessioncleanup.Follower
+	sessioncleanup.Values
+} = Store{}
+
 // New returns the Store of a backend.
 func New(b Backend) Store { return Store{b} }
 

@@ -19,19 +19,19 @@ type TagColumns struct {
 	Tagged     bool     `json:"tagged,omitempty"`      // these are Schema.TagColumns, and all their tags are there
 }
 
-// Plan decides whether there is anything to do for a schema, by whether its triggers are there.
-func (c *TagColumns) Plan(s sessioncleanup.Schema, triggered bool) {
+// PlanTags decides whether there is anything to do for a schema, by whether its triggers are there.
+func (c *TagColumns) PlanTags(s sessioncleanup.Schema, triggered bool) {
 	wanted := slices.Sorted(slices.Values(s.TagColumns))
 	all := slices.Compact(slices.Sorted(slices.Values(slices.Concat(c.TagColumns, wanted))))
 	c.Tagged = c.Tagged && triggered && len(all) > 0 && slices.Equal(all, c.TagColumns) && slices.Equal(all, wanted)
 	c.TagColumns = all
 }
 
-// Unfinished reports whether tags may be missing, or be left.
-func (c *TagColumns) Unfinished() bool { return !c.Tagged && len(c.TagColumns) > 0 }
+// TagsUnfinished reports whether tags may be missing, or be left.
+func (c *TagColumns) TagsUnfinished() bool { return !c.Tagged && len(c.TagColumns) > 0 }
 
-// Finish notes that all tags are as they should be.
-func (c *TagColumns) Finish(s sessioncleanup.Schema) {
+// FinishTags notes that all tags are as they should be.
+func (c *TagColumns) FinishTags(s sessioncleanup.Schema) {
 	c.TagColumns, c.Tagged = slices.Sorted(slices.Values(s.TagColumns)), true
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Role is how much a Principal may do.
+// Role says what a Principal may do.
 type Role string
 
 // The roles, as in docs/guide.md. Any other role, the empty one included, may do nothing.
@@ -24,7 +24,7 @@ type Principal struct {
 	ID string
 }
 
-// Actor is the principal as events and logs name it: "admin:alice", "owner:42", or the role alone.
+// Actor returns the name of the principal in events and logs: "admin:alice", "owner:42", or the role alone.
 func (p Principal) Actor() string {
 	if p.ID == "" {
 		return string(p.Role)
@@ -36,9 +36,9 @@ func (p Principal) Actor() string {
 // that claims it may do nothing.
 const system = "system"
 
-// As returns a Manager with the same operations limited to what the principal may do. Somebody else's session is
-// ErrNotFound for an owner, like one that does not exist; what a role does not allow at all is ErrForbidden. Limits only
-// ever become tighter: a Manager that is limited to an owner or a viewer stays as it is.
+// As returns a Manager that does only what the principal may do. For an owner, somebody else's session is ErrNotFound,
+// like one that does not exist. An operation that the role does not allow at all is ErrForbidden. Limits only become
+// tighter: As on a Manager that is limited to an owner or a viewer returns one with the same limit.
 func (m *Manager) As(p Principal) *Manager {
 	limited := *m.current()
 	if m.unlimited() {
@@ -95,12 +95,12 @@ func (m *Manager) target(operation, id string) (Target, error) {
 	return Target{ID: id, OwnerID: owner}, nil
 }
 
-// Scope is the owner whose sessions the principal works with when it asks for those of owner, "" for all: an admin gets
-// what it asks for, an owner always itself. ErrForbidden when the principal may not see those sessions, or none at all.
-// Operations check this themselves; it is for callers that want to know before they do anything else.
+// Scope returns the owner whose sessions the principal works with when it asks for those of owner, or "" for all. An
+// admin gets what it asks for, an owner always itself. It fails with ErrForbidden when the principal may not see those
+// sessions. Operations check this themselves; Scope is for callers that want to know beforehand.
 func (m *Manager) Scope(owner string) (string, error) { return m.scope("list sessions", owner) }
 
-// PermitAll returns an ErrForbidden unless the principal may use operations on all sessions, such as a run.
+// PermitAll returns an ErrForbidden unless the caller may use operations on all sessions, such as a run.
 func (m *Manager) PermitAll() error { return m.allowAll("work on all sessions") }
 
 func (m *Manager) forbidden(operation string) error {

@@ -22,11 +22,11 @@ func (a Action) Apply(s Session, now time.Time) Session {
 	return s
 }
 
-// Apply is the session after the change, made at now, the store's clock. Times are cut to milliseconds. The change
-// writes nothing when the result is Equal to s.
+// Apply returns the session after the change, made at now, the store's clock. Times are cut to milliseconds. When the
+// result is Equal to s, the change writes nothing.
 //
-// Reactivating an inactive session counts as activity, and removes an expiry that has passed so that the next run does
-// not deactivate the session again. An expiry that the same change sets stays as given.
+// Reactivating an inactive session counts as activity. It also removes an expiry that has passed, so that the next run
+// does not deactivate the session again. An expiry that the same change sets stays as given.
 func (c Change) Apply(s Session, now time.Time) Session {
 	now = now.UTC().Truncate(time.Millisecond)
 	switch {
@@ -47,12 +47,12 @@ func (c Change) Apply(s Session, now time.Time) Session {
 	return s
 }
 
-// Apply is the session after it was used at the given time, by the store's clock, and whether the touch writes it. The
-// session must be one of t.IDs. A touch never moves the last activity backward.
+// Apply returns the session after it was used at the given time, by the store's clock, and whether the store has to
+// write it. The session must be one of t.IDs. A touch never moves the last activity backward.
 //
-// byRun says that a run deactivated the session, for idleness or expiry: the audit log has its deactivation, by a run, at
-// exactly DeactivatedAt. Only such a session is ever reactivated, and only by activity after its deactivation: what a
-// person or the application closed stays closed.
+// byRun says that a run deactivated the session, for idleness or expiry: the audit log has its deactivation by a run at
+// exactly DeactivatedAt. A touch reactivates only such a session, and only for activity after its deactivation. A
+// session that a person or the application deactivated stays inactive.
 func (t Touch) Apply(s Session, at time.Time, byRun bool) (Session, bool) {
 	at = at.UTC().Truncate(time.Millisecond)
 	switch {
@@ -77,9 +77,9 @@ func (s Session) reactivated(at time.Time) Session {
 	return s
 }
 
-// Restored is the session as the archive restores it at now, the store's clock: as it was, but used just now, so that
-// the next run leaves it alone. For the same reason an active one loses an expiry that has passed. Times are cut to
-// milliseconds.
+// Restored returns the session as the archive restores it at now, the store's clock: as it was, but used just now, so
+// that the next run leaves it alone. For the same reason an active one loses an expiry that has passed. Times are cut
+// to milliseconds.
 func (s Session) Restored(now time.Time) Session {
 	s.LastActivity = now.UTC().Truncate(time.Millisecond)
 	if s.Active && s.expired(s.LastActivity) {
@@ -88,9 +88,9 @@ func (s Session) Restored(now time.Time) Session {
 	return s
 }
 
-// Observe is the session as the library keeps it after the application wrote its own row at now, the store's clock: was
-// before and s after the write. A row that became inactive gets DeactivatedAt; one that became active counts as used then,
-// unless the application said when it was used.
+// Observe returns the session as the library keeps it after the application wrote its own row at now, the store's
+// clock: was is the session before the write, s after it. A session that became inactive gets DeactivatedAt. One that
+// became active counts as used at now, unless the application set its last activity.
 func (s Session) Observe(was Session, now time.Time) Session {
 	now = now.UTC().Truncate(time.Millisecond)
 	switch {
@@ -105,11 +105,12 @@ func (s Session) Observe(was Session, now time.Time) Session {
 	return s
 }
 
-// Apply is the lease after a request at now, the store's clock. The receiver is the lease as stored; the zero Lease is
-// one that was never taken. A LeaseHeldError means that another holder has it, an ErrInvalid that the request is wrong.
+// Apply returns the lease after a request at now, the store's clock. The receiver is the lease as stored, or the zero
+// Lease when nobody ever took it. It returns a LeaseHeldError when another holder has the lease, and an ErrInvalid when
+// the request is wrong.
 //
-// A repeated request by the holder renews the lease and keeps the epoch, even after the lease expired, unless another holder
-// took it in between. Releasing another holder's lease changes nothing.
+// A repeated request by the holder renews the lease and keeps the epoch, even after the lease expired, unless another
+// holder took it in between. A request to release another holder's lease changes nothing.
 func (l Lease) Apply(r LeaseRequest, now time.Time) (Lease, error) {
 	if r.Name == "" || r.Holder == "" || r.TTL < 0 || r.TTL > maxLeaseTTL {
 		return Lease{}, invalid.Errorf("lease %q for %q with TTL %v: want a name, a holder and a TTL between 0 and %v", r.Name, r.Holder, r.TTL, maxLeaseTTL)
@@ -138,8 +139,8 @@ func (l Lease) held(now time.Time) bool {
 	return l.Holder != "" && now.Before(l.ExpiresAt) && !l.ExpiresAt.After(now.Add(min(l.TTL, maxLeaseTTL)+time.Second))
 }
 
-// Guards reports whether the lease as stored, the receiver, still is what a batch was given, at now. A batch without a
-// lease needs none.
+// Guards reports whether the stored lease, the receiver, is at now still the one that the batch was given. It returns
+// true for a batch without a lease.
 func (l Lease) Guards(batch Lease, now time.Time) bool {
 	return batch.Name == "" || l.Holder == batch.Holder && l.Epoch == batch.Epoch && now.Before(l.ExpiresAt)
 }

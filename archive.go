@@ -28,62 +28,67 @@ type Archiver interface {
 	// ArchiveSize measures the whole archive.
 	ArchiveSize(ctx context.Context) (ArchiveSize, error)
 
-	// ArchivedRows returns rows of an entry with a number above after, in the order of their numbers, at most limit of them.
-	// The first is that of the session itself, number 1. An entry that is not there has none.
+	// ArchivedRows returns at most limit rows of an entry, with numbers above after, in the order of their numbers.
+	// Number 1 is the row of the session itself. It returns none for an entry that does not exist.
 	ArchivedRows(ctx context.Context, id int64, after, limit int) ([]ArchivedRow, error)
 
-	// Restore brings entries back, all of them or none, with their event, and removes them from the archive. Each session is
-	// as Session.Restored has it, and every other value is exactly what it was; rows that were unlinked are linked again if
-	// they are still there and unlinked. A column that was added since gets its default. The application's triggers run.
+	// Restore brings entries back and removes them from the archive, all of them or none, in one transaction with their
+	// event. Session.Restored defines what becomes of each session; every other value is exactly as it was. Rows that
+	// were unlinked are linked again if they still exist and are still unlinked. A column that was added since gets its
+	// default. The application's triggers run.
 	//
-	// With r.Copies it does the same with entries that are not in the archive.
+	// With r.Copies it also restores entries that are not in the archive.
 	//
-	// What keeps an entry from being restored is in Restored.Obstacles, and then nothing is changed; nor is it with
-	// r.DryRun. ErrNotArchived when one of the entries is not there, or is not r.OwnerID's; ErrHeld when one is held.
+	// Restored.Obstacles lists what prevents the restore. With obstacles, or with r.DryRun, nothing is changed. It
+	// fails with ErrNotArchived when one of the entries does not exist or does not belong to r.OwnerID, and with
+	// ErrHeld when one is held.
 	Restore(ctx context.Context, r RestoreRequest) (Restored, error)
 
-	// Purge permanently removes at most b.Limit entries that were archived before a moment and are not held, the oldest
-	// first, with their event, as a batch of a run like Sweep: under b.Lease, whatever b.Filter. With b.BackedUp it leaves
-	// entries that are not marked. With b.PurgeRules, before is PurgeBefore of each entry, which for zero stays.
-	// BatchResult.Next is not empty when there may be more; it is the After of the next batch.
+	// Purge permanently removes the oldest entries, at most b.Limit, that were archived before the given moment and are
+	// not held, with their event. It is a batch of a run like Sweep, under b.Lease, but ignores b.Filter. With
+	// b.BackedUp it leaves entries that are not backed up. With b.PurgeRules, PurgeBefore replaces the moment for each
+	// entry. BatchResult.Next is not empty when there may be more; it is the After of the next batch.
 	Purge(ctx context.Context, b Batch, before time.Time) (BatchResult, error)
 
-	// NotBackedUp returns entries that are not marked, with an ID above after, in the order of their IDs, at most limit of them.
+	// NotBackedUp returns at most limit entries that are not marked as backed up, with IDs above after, in the order of
+	// their IDs.
 	NotBackedUp(ctx context.Context, after int64, limit int) ([]Archived, error)
 
-	// ArchivedContents returns all rows of some entries, by entry, in the order of their numbers. Entries that are not there
-	// have none.
+	// ArchivedContents returns all rows of the entries, by entry, in the order of their numbers. Entries that do not
+	// exist have none.
 	ArchivedContents(ctx context.Context, ids []int64) (map[int64][]ArchivedRow, error)
 
-	// MarkBackedUp sets Archived.BackedUpAt to the store's clock. Entries that are not there are ignored.
+	// MarkBackedUp sets Archived.BackedUpAt to the store's clock. It ignores entries that do not exist.
 	MarkBackedUp(ctx context.Context, ids []int64) error
 
-	// ArchiveForm names the form of ArchivedRow.Row: a store restores copies of its own form only.
+	// ArchiveForm names the encoding of ArchivedRow.Row. A store restores only copies of its own form.
 	ArchiveForm() string
 
-	// Hold sets Archived.Held of entries, all of them or none, with an ActionHeld or ActionReleased event of the sessions of
-	// those that it changes, and returns all of them, newest first. ErrNotArchived when one is not there.
+	// Hold sets Archived.Held of entries, all of them or none, with an ActionHeld or ActionReleased event for those
+	// that it changes. It returns all of them, newest first, and fails with ErrNotArchived when one does not exist.
 	Hold(ctx context.Context, r HoldRequest) ([]Archived, error)
 
-	// PurgeEntries permanently removes entries, all of them or none, with their ActionPurged event, and returns them as they
-	// were, newest first. ErrNotArchived when one is not there; ErrHeld when one is held, without r.Held.
+	// PurgeEntries permanently removes entries, all of them or none, with their ActionPurged event. It returns them as
+	// they were, newest first. It fails with ErrNotArchived when one does not exist, and with ErrHeld when one is held,
+	// unless r.Held is set.
 	PurgeEntries(ctx context.Context, r PurgeRequest) ([]Archived, error)
 
-	// Tombstone notes permanently, as a SHA-256 of its ID, that an owner is erased as of now; a later time replaces an
-	// earlier one.
+	// Tombstone permanently records that an owner was erased now, under the SHA-256 of its ID. A later call replaces
+	// the time.
 	Tombstone(ctx context.Context, owner string) error
 
-	// ErasedAt is when an owner was erased; zero when it was not. A copy of an entry from before must not be restored.
+	// ErasedAt returns when an owner was erased, or zero. A copy of an entry from before that time must not be
+	// restored.
 	ErasedAt(ctx context.Context, owner string) (time.Time, error)
 }
 
-// Archiving asks a deletion to archive what it removes. A session with more is not deleted.
+// Archiving limits what a deletion may archive for one session. A session with more is not deleted.
 type Archiving struct {
 	MaxRows  int   // rows of other tables
 	MaxBytes int64 // of the archived rows, as the store keeps them
 }
 
-// Check is an ErrTooLarge when an entry is larger than may be archived.
+// Check returns an ErrTooLarge when an entry exceeds a limit.
 func (a Archiving) Check(rows int, bytes int64) error {
 	switch {
 	case rows > a.MaxRows:
@@ -123,7 +128,7 @@ type ArchiveSize struct {
 	Due     int   // entries that a run would purge now; a Manager fills it in
 }
 
-// Ref is what an Event keeps of the session.
+// Ref returns what an Event keeps of the session.
 func (a Archived) Ref() SessionRef {
 	return SessionRef{ID: a.SessionID, OwnerID: a.OwnerID, Name: a.Name}
 }
@@ -174,7 +179,7 @@ type RestoreRequest struct {
 	NewIDs []int64
 }
 
-// Restored is what a restore did, or would do.
+// Restored is the result of a restore.
 type Restored struct {
 	Entries  []Archived `json:"entries"`            // restored, in the order in which they were archived
 	Rows     int        `json:"rows"`               // of other tables, inserted again
@@ -187,7 +192,7 @@ type Restored struct {
 	Obstacles []Obstacle `json:"obstacles,omitempty"`
 }
 
-// Rename notes that the session of an entry got a new ID.
+// Rename records that the session of an entry got a new ID.
 func (r *Restored) Rename(entry int64, id string) {
 	if r.NewIDs == nil {
 		r.NewIDs = map[int64]string{}
@@ -195,10 +200,10 @@ func (r *Restored) Rename(entry int64, id string) {
 	r.NewIDs[entry] = id
 }
 
-// MaxObstacles is how many obstacles a restore names.
+// MaxObstacles is the largest number of obstacles that a restore reports.
 const MaxObstacles = 100
 
-// ObstacleKind says what kind of thing keeps an entry from being restored.
+// ObstacleKind classifies obstacles.
 type ObstacleKind string
 
 // The kinds of obstacles.
@@ -240,7 +245,7 @@ var (
 	ErrTooLarge = errors.New("session is too large for the archive")
 )
 
-// ObstructedError is the ErrObstructed of a restore.
+// ObstructedError is the ErrObstructed that a restore returns.
 type ObstructedError struct{ Obstacles []Obstacle }
 
 // Error names the first obstacles.

@@ -6,26 +6,27 @@ import (
 	"time"
 )
 
-// Backups are files with copies of entries of the archive, outside of the database. Package backup keeps them in a directory
-// or in S3-compatible storage.
+// Backups stores copies of archived sessions in files outside of the database. Package backup implements it for a
+// directory and for S3-compatible storage.
 //
-// With Config.Backups set, each run writes what the archive has and no file has yet into a new file, reads that back, and
-// marks the entries: see Archived.BackedUpAt. Unmarked entries are not purged.
+// With Config.Backups set, each run writes the entries that are in no file yet into a new file, reads the file back,
+// and marks the entries; see Archived.BackedUpAt. Entries that are not marked are not purged.
 type Backups interface {
-	// Write makes a file of the entries that content adds, and returns what is in it. With an error, of content or of its own,
-	// there is no such file. It does not keep more than one entry in memory, nor call content after it has returned.
+	// Write makes a file of the entries that content adds, and returns what is in it. When content or Write fails,
+	// there is no such file. Write keeps at most one entry in memory, and does not call content's add after it has
+	// returned.
 	Write(ctx context.Context, h BackupHeader, content func(add func(ArchivedCopy) error) error) (BackupFile, error)
 
-	// Read calls each for the entries of a file in their order, and returns what is in the file. Only then is it known that the
-	// file is as it was written: ErrDamaged when it is not, ErrNewerBackup when this version cannot read it, fs.ErrNotExist
-	// when there is none. An error of each ends it.
+	// Read calls each for the entries of a file in their order, and returns what is in the file. An error of each ends
+	// it. Only a nil error means that the file is intact. ErrDamaged means that it is not, ErrNewerBackup that this
+	// version cannot read it, fs.ErrNotExist that there is no such file.
 	Read(ctx context.Context, name string, each func(ArchivedCopy) error) (BackupFile, error)
 
-	// List returns the files, the oldest first: their names, sizes and times.
+	// List returns the files, oldest first, with their names, sizes and times.
 	List(ctx context.Context) ([]BackupFile, error)
 }
 
-// BackupHeader says where a file of Backups comes from.
+// BackupHeader says where a backup file comes from.
 type BackupHeader struct {
 	At     time.Time `json:"at"` // the store's clock
 	RunID  string    `json:"run_id,omitempty"`
@@ -52,7 +53,7 @@ type ArchivedCopy struct {
 	Content []ArchivedRow `json:"content"`
 }
 
-// BackupResult is what a backup did.
+// BackupResult is the result of a backup.
 type BackupResult struct {
 	Files   []string `json:"files,omitempty"` // that were written and verified
 	Entries int      `json:"entries"`         // in them

@@ -21,9 +21,10 @@ var (
 	errStuck = errors.New("a call has not returned")
 )
 
-// BackupsOf returns b with calls that end: one fails after two minutes in which b made no progress, or a second after its context
-// has ended, also where b ignores that, as a directory does whose server is gone. The error names the place of the
-// files when b is a fmt.Stringer. Until such a call has returned, others fail at once. A Manager does this by itself.
+// BackupsOf wraps b so that every call ends. A call fails after two minutes in which b made no progress, or one second
+// after its context ended, even if b ignores the context, as a directory does whose server is gone. While such a call
+// is still stuck in b, further calls fail at once. Errors name the place of the files when b is a fmt.Stringer. A
+// Manager wraps Config.Backups itself.
 func BackupsOf(b Backups) Backups {
 	if _, already := b.(*patientBackups); already || b == nil {
 		return b

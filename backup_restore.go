@@ -11,10 +11,11 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// BackupRestore says what is restored from a backup file, and how.
+// BackupRestore says which sessions of a backup file to restore, and how.
 type BackupRestore struct {
 	RestoreOptions
-	// SessionIDs and Entries say which sessions, by their IDs or by Archived.ID; one of the two. Default: all of the file.
+	// SessionIDs and Entries select sessions, by their IDs or by Archived.ID; set only one of the two. Default: all
+	// sessions of the file.
 	SessionIDs []string
 	Entries    []int64
 }
@@ -24,14 +25,14 @@ const (
 	selectedBytes = 256 << 20 // of copies that are restored at once, when they are named
 )
 
-// RestoreBackup restores sessions from a backup file, as Restore does from the archive: each as it was when it was last deleted
-// before the file was written. Those that are named are restored all or none. A whole file is restored in groups of up to 100
-// sessions, each of them all or none; with an error, the groups before are restored, as Restored says.
+// RestoreBackup restores sessions from a backup file, each as it was when it was last deleted before the file was
+// written. Sessions that are named are restored all or none. A whole file is restored in groups of up to 100 sessions,
+// each group all or none; when it returns an error, Restored holds the groups that were restored before.
 //
-// Nothing is changed before the whole file was read and is as it was written: ErrDamaged, ErrNewerBackup and
-// fs.ErrNotExist are those of Backups.Read. ErrNotArchived when the file does not have one of the sessions, ErrInvalid
-// when it is one of another kind of store, ErrErased when its owner was erased since; of a whole file, such sessions are
-// left out. Entries that are still in the archive are restored from there.
+// It changes nothing until it has read the whole file and found it intact; see Backups.Read for ErrDamaged,
+// ErrNewerBackup and fs.ErrNotExist. ErrNotArchived means that the file lacks one of the sessions, ErrInvalid that the
+// file comes from another kind of store, ErrErased that a session's owner was erased since. When a whole file is
+// restored, sessions of erased owners are left out. Entries that are still in the archive are restored from there.
 func (m *Manager) RestoreBackup(ctx context.Context, from Backups, file string, o BackupRestore) (Restored, error) {
 	const operation = "restore from a backup"
 	if err := m.allowAll(operation); err != nil {
@@ -114,13 +115,14 @@ func (b *backupRestore) named(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	wanted := slices.Clone(b.o.SessionIDs)
-	for _, id := range b.o.Entries {
-		wanted = append(wanted, fmt.Sprint(id))
+	for _, id := range b.o.SessionIDs {
+		if _, there := found[id]; !there {
+			return fmt.Errorf("%w: backup file %s does not have session %q", ErrNotArchived, b.file, id)
+		}
 	}
-	for _, key := range wanted {
-		if _, there := found[key]; !there {
-			return fmt.Errorf("%w: backup file %s does not have %s", ErrNotArchived, b.file, key)
+	for _, id := range b.o.Entries {
+		if _, there := found[fmt.Sprint(id)]; !there {
+			return fmt.Errorf("%w: backup file %s does not have entry archive:%d", ErrNotArchived, b.file, id)
 		}
 	}
 	return b.restore(ctx, slices.SortedFunc(maps.Values(found), func(a, b ArchivedCopy) int { return int(a.ID - b.ID) }))

@@ -17,8 +17,8 @@ const (
 	backupMarks   = 1000     // entries marked in one transaction
 )
 
-// BackUp copies what the archive has, and no file of Config.Backups has yet, into new files, as each run does at its end. It
-// needs no lease: entries that two backups copy at once are in two files.
+// BackUp writes the entries of the archive that are in no file of Config.Backups yet into new files, as each run does
+// at its end. It takes no lease: an entry that two backups copy at the same time is in two files.
 func (m *Manager) BackUp(ctx context.Context) (BackupResult, error) {
 	const operation = "back up the archive"
 	var out BackupResult

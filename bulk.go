@@ -11,7 +11,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// MaxBulk is how many sessions one Bulk changes at most.
+// MaxBulk is the largest number of sessions that one Bulk changes.
 const MaxBulk = 100_000
 
 // BulkAction is what a Bulk does to each session.
@@ -54,7 +54,7 @@ type Bulk struct {
 	Progress func(done, of int) error
 }
 
-// BulkResult is what a Bulk did. Together with an error it is what was done until then.
+// BulkResult is the result of a Bulk. When Bulk returns an error, it says what was done before the error.
 type BulkResult struct {
 	Matching int       `json:"matching"`
 	Done     int       `json:"done"`
@@ -63,17 +63,17 @@ type BulkResult struct {
 	Failures []Failure `json:"failures"` // the first 100 of them
 }
 
-// UnexpectedError says that more sessions match than a Bulk expected.
+// UnexpectedError says that more sessions match than a Bulk expected. Nothing was changed.
 type UnexpectedError struct{ Expected int }
 
-// Error says it in English.
+// Error names the expected number.
 func (e *UnexpectedError) Error() string {
 	return fmt.Sprintf("more than the %d sessions expected match; nothing was changed", e.Expected)
 }
 
-// Bulk changes sessions one by one, each in a transaction of its own and with an event of its own. It passes over sessions that
-// are gone, and those that no longer have the status asked for when it comes to them. A session that cannot be changed does
-// not stop it; an unavailable store or the end of ctx does.
+// Bulk changes sessions one by one, each in its own transaction and with its own event. It skips sessions that are
+// gone, and those that no longer have the requested status. A session that cannot be changed does not stop it; an
+// unavailable store or the end of ctx does.
 func (m *Manager) Bulk(ctx context.Context, b Bulk) (BulkResult, error) {
 	const operation = "change sessions"
 	res := BulkResult{Failures: []Failure{}}

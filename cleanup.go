@@ -13,18 +13,19 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
-// Cleanup does what is due: it purges the archive, deletes, puts warnings into the outbox, then deactivates, in batches,
-// and writes an event for each batch and one for the run. At its end it backs the archive up; see Config.Backups. One run
-// at a time works on a store: ErrLeaseHeld says that another run is already running.
+// Cleanup does one run. It purges the archive, deletes sessions, puts warnings into the outbox and deactivates
+// sessions, in this order and in batches. It writes an event for each batch and one for the run. At its end it backs
+// the archive up; see Config.Backups. One run at a time works on a store: with ErrLeaseHeld another run is already
+// running.
 //
-// A run that exceeds the deletion limit deletes nothing, deactivates, and fails with ErrTooMany. A session that cannot be
-// changed is reported in Result.Failures and neither stops the run nor makes it an error; but when the first 100 sessions
-// of a phase all fail for the same reason, the phase ends with that error. When ctx ends, the current batch is finished
-// and the result says what was done; the next run continues from there. Failures of the database are retried for some
-// seconds. A run that ends without a record, because its process or the database did, is recorded by the next one.
+// A run that exceeds the deletion limit deletes nothing, does the other phases, and fails with ErrTooMany. A session
+// that cannot be changed is in Result.Failures; it neither stops the run nor makes it fail. But when the first 100
+// sessions of a phase all fail for the same reason, the phase ends with that error. When ctx ends, the run finishes the
+// current batch and returns what it did; the next run continues from there. The run retries failures of the database
+// for some seconds. When a run ends without a record because its process or the database died, the next run records it.
 //
-// ErrClock says that the clocks of the store and of this process differ by more than 10 minutes. See Config.IgnoreClock.
-// ErrPaused says that cleanup is paused, since before the run or since a moment during it; a dry run does not care.
+// ErrClock means that the clocks of the store and of this process differ by more than 10 minutes; see
+// Config.IgnoreClock. ErrPaused means that cleanup was paused before the run or during it. A dry run ignores a pause.
 func (m *Manager) Cleanup(ctx context.Context, r Run) (Result, error) {
 	return m.cleanup(ctx, r, time.Time{})
 }

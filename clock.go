@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// ClockError is the ErrClock of a run: what each clock showed.
+// ClockError is the ErrClock that a run returns. It holds the time that each clock showed.
 type ClockError struct {
 	Store, Process time.Time
 	Difference     time.Duration // by how much the store's is ahead at least; negative when it is behind
 }
 
-// Error says what to do about it.
+// Error names the difference and says what to do about it.
 func (e *ClockError) Error() string {
 	return fmt.Sprintf("%v: the database has %s and this process %s, a difference of %v; nothing was changed. Correct the wrong clock, "+
 		"or trust the database's with --ignore-clock", ErrClock, e.Store.UTC().Format(time.RFC3339), e.Process.UTC().Format(time.RFC3339),
@@ -22,8 +22,8 @@ func (e *ClockError) Error() string {
 // Is makes errors.Is(err, ErrClock) hold.
 func (e *ClockError) Is(target error) bool { return target == ErrClock }
 
-// ClockDifference is by how much the store's clock is ahead of this process's, negative when it is behind; 0 when that is no
-// more than 10 minutes, or may be because the answer took so long.
+// ClockDifference returns how far the store's clock is ahead of this process's clock; negative when it is behind. It
+// returns 0 when the difference is 10 minutes or less, or when the answer took too long to tell.
 func (m *Manager) ClockDifference(ctx context.Context) (time.Duration, error) {
 	now, asked, err := m.askClock(ctx)
 	return asked.ahead(now), err

@@ -99,9 +99,9 @@ func (b bounded) Record(ctx context.Context, r Record) (Event, error) {
 	return call(ctx, b, "Record", callTimeout, func(ctx context.Context) (Event, error) { return b.Store.Record(ctx, r) })
 }
 
-// InstallerOf finds the Installer of a store, like StoreAs. Its calls that only read end after a minute, as
-// ErrUnavailable, when the database does not answer. Migrate and Uninstall take as long as their tables are large: their
-// context bounds them.
+// InstallerOf finds the Installer of a store, like StoreAs. Calls that only read fail with ErrUnavailable when the
+// database does not answer within a minute. Migrate and Uninstall take longer on larger tables; only their context
+// limits them.
 func InstallerOf(s Store) (Installer, bool) {
 	installer, ok := StoreAs[Installer](s)
 	if !ok {

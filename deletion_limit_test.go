@@ -30,7 +30,7 @@ func TestARunThatMeetsTheDeletionLimitDeactivatesAllTheSame(t *testing.T) {
 	if tooMany, ok := errors.AsType[*sessioncleanup.TooManyError](err); !ok || tooMany.Due != 101 || tooMany.Fraction != 0.5 {
 		t.Errorf("error %v, want a TooManyError for 101 sessions", err)
 	}
-	for _, part := range []string{"101 sessions", "more than 50 % of all", "list --status to_delete", "cleanup --force", "--force=101"} {
+	for _, part := range []string{"101 sessions", "more than 50% of all", "list --status to_delete", "cleanup --force", "--force=101"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("the error is %q, want it to say %q", err, part)
 		}

@@ -32,15 +32,15 @@ const erasePage = 100
 // errStillThere says that sessions of an owner keep appearing while it is erased.
 var errStillThere = errors.New("the owner keeps getting sessions; stop the application from making or restoring them, and repeat")
 
-// Erase permanently removes an owner: its sessions, past the archive, its entries of the archive, and its ID and the
-// names of its sessions from the audit log, as Event.WithoutOwner does. Only a hash of its ID stays, because of which no
-// backup from before restores its sessions, and an event that says how much was erased.
+// Erase permanently removes an owner: its sessions, without archiving them, its entries of the archive, and its ID and
+// the names of its sessions from the audit log, as Event.WithoutOwner does. Two things stay: an event with the numbers
+// of what was erased, and a hash of the owner's ID, which keeps backups from restoring the owner's sessions.
 //
-// Where a deletion keeps the row (Schema.SoftDelete), it marks the rows as deleted: they are the application's to remove.
+// With Schema.SoftDelete it only marks the rows as deleted; the application has to remove them.
 //
-// It works session by session and may be repeated: what was erased before an error stays erased. ErrHeld, and nothing is
-// changed, when entries are held; errors.ErrUnsupported with soft deletion. ErrCascade when foreign keys would delete
-// sessions of others along with one, ErrKept when Config.BeforeDelete keeps one.
+// It works session by session and may be repeated: what it erased before an error stays erased. It fails with ErrHeld,
+// and changes nothing, when entries are held; see EraseOptions. ErrCascade means that foreign keys would delete
+// sessions of other owners along with one, ErrKept that Config.BeforeDelete keeps one.
 func (m *Manager) Erase(ctx context.Context, owner string, o EraseOptions) (Erased, error) {
 	const operation = "erase owner"
 	sealer, err := m.sealer(operation)

@@ -47,7 +47,7 @@ var (
 	ErrNewerSchema = errors.New("database was migrated by a newer version of sessioncleanup")
 )
 
-// TooManyError is the ErrTooMany of a run: what the deletion limit found.
+// TooManyError is the ErrTooMany that a run returns.
 type TooManyError struct {
 	Due      int     `json:"due"`                // sessions that the run would have deleted
 	Fraction float64 `json:"fraction,omitempty"` // Policy.MaxDeleteFraction in force; 0 when AtMost was exceeded
@@ -56,7 +56,7 @@ type TooManyError struct {
 
 // Error says what was stopped, how to see the sessions and how to allow the deletion once.
 func (e *TooManyError) Error() string {
-	limit := fmt.Sprintf("more than %g %% of all", 100*e.Fraction)
+	limit := fmt.Sprintf("more than %g%% of all", 100*e.Fraction)
 	if e.AtMost > 0 {
 		limit = fmt.Sprintf("more than the %d allowed", e.AtMost)
 	}
@@ -68,7 +68,7 @@ func (e *TooManyError) Error() string {
 // Is makes errors.Is(err, ErrTooMany) hold.
 func (e *TooManyError) Is(target error) bool { return target == ErrTooMany }
 
-// CascadeError is the ErrCascade of a deletion.
+// CascadeError is the ErrCascade that a deletion returns.
 type CascadeError struct {
 	SessionIDs []string // the other sessions, the first 100 of them
 }
@@ -84,7 +84,7 @@ func (e *CascadeError) Error() string {
 // Is makes errors.Is(err, ErrCascade) hold.
 func (e *CascadeError) Is(target error) bool { return target == ErrCascade }
 
-// KeepError is an error of Config.BeforeDelete that keeps some of the sessions that it was called for; the others are deleted.
+// KeepError is returned by Config.BeforeDelete to keep some of the sessions. The others are deleted.
 type KeepError struct {
 	Reasons map[string]error // by the id of the session
 }
@@ -139,7 +139,7 @@ type BatchError struct {
 	Code string
 }
 
-// Error names the sessions by number and the cause.
+// Error returns the number of sessions and the cause.
 func (e *BatchError) Error() string {
 	return fmt.Sprintf("batch of %d sessions: %v", len(e.IDs), e.Err)
 }

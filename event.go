@@ -10,7 +10,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/shorten"
 )
 
-// Action says what happened, in an Event.
+// Action says what happened to the sessions of an Event.
 type Action string
 
 // The actions of the audit log.
@@ -70,8 +70,8 @@ type Event struct {
 	Unnamed int `json:"unnamed_sessions,omitempty"`
 }
 
-// MaxEventText is how much of a name or a reason an event keeps, in characters: with long ones, the event of a batch would
-// be larger than some databases allow.
+// MaxEventText is the number of characters that an event keeps of a name or a reason. Without this limit, the event of
+// a batch could exceed what some databases allow.
 const MaxEventText = 200
 
 // pauseDetails are the details of an ActionPaused.
@@ -79,7 +79,7 @@ type pauseDetails struct {
 	Until time.Time `json:"until"`
 }
 
-// Details is what a store keeps of an event that only some actions have, as one JSON object; nil for the others.
+// Details encodes, as one JSON object, the fields that only some actions have. It returns nil for the others.
 func (e Event) Details() []byte {
 	var details any
 	switch {
@@ -97,7 +97,7 @@ func (e Event) Details() []byte {
 	return data
 }
 
-// SetDetails is the reverse of Details. The event has its action already.
+// SetDetails decodes what Details encoded. Set the event's Action first.
 func (e *Event) SetDetails(data []byte) error {
 	if len(data) == 0 {
 		return nil
@@ -111,7 +111,7 @@ func (e *Event) SetDetails(data []byte) error {
 	return err
 }
 
-// Shortened is the event as stores keep it: with names and the reason cut to MaxEventText. It shares nothing with e.
+// Shortened returns a copy of the event as stores keep it: names and the reason are cut to MaxEventText characters.
 func (e Event) Shortened() Event {
 	e, _ = EventQuery{}.Select(e)
 	e.Reason = shorten.Text(e.Reason, MaxEventText)
@@ -162,7 +162,7 @@ func Outcomes() []Outcome {
 	return []Outcome{OutcomeSucceeded, OutcomeIncomplete, OutcomeRefused, OutcomeInterrupted, OutcomeFailed}
 }
 
-// Outcome is how the run ended.
+// Outcome returns how the run ended.
 func (s RunSummary) Outcome() Outcome {
 	switch {
 	case s.Refused:
@@ -193,7 +193,7 @@ type PhaseResult struct {
 // Phases are the results of a run's phases, in the order in which they are done.
 type Phases []PhaseResult
 
-// Of is the result of one phase; all its counts are 0 when the run did not include it.
+// Of returns the result of one phase. All of its counts are 0 when the run did not include the phase.
 func (p Phases) Of(a Action) PhaseResult {
 	for _, phase := range p {
 		if phase.Action == a {
@@ -234,8 +234,8 @@ type EventQuery struct {
 // partSessions is how many sessions, of all its events, end a part.
 const partSessions = 1000
 
-// Enough reports whether a store's answer ends after these events: there are Limit of them or, in a part, they have many
-// sessions. The log may continue.
+// Enough reports whether a store's answer may end after these events: there are Limit of them or, with Part, they name
+// many sessions. The log may continue after them.
 func (q EventQuery) Enough(events []Event) bool {
 	if len(events) >= q.Limit {
 		return true
@@ -247,8 +247,8 @@ func (q EventQuery) Enough(events []Event) bool {
 	return sessions >= partSessions
 }
 
-// Select returns the part of the event that the query asks for, sharing nothing with the event, and false when that is
-// nothing. It ignores Limit.
+// Select returns a copy of the part of the event that the query asks for, and false when there is no such part. It
+// ignores Limit.
 func (q EventQuery) Select(e Event) (Event, bool) {
 	if q.Before > 0 && e.ID >= q.Before || e.ID <= q.After && q.After > 0 ||
 		q.RunID != "" && e.RunID != q.RunID || len(q.Actions) > 0 && !slices.Contains(q.Actions, e.Action) {

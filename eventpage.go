@@ -22,9 +22,9 @@ type EventPage struct {
 	Newest int64   `json:"-"`                     // the ID of the newest event that was looked at; 0 when there was none
 }
 
-// EventPage is Events with bounded work and a bounded answer, for answers to others. An event names the first 100 of its
-// sessions and counts the others. The page ends, with fewer events than Limit or none, when it holds about a megabyte,
-// or when it took long to find events of one session or owner; the log continues at Next.
+// EventPage is Events with a limit on the work and on the size of the answer, for use behind an API. An event names its
+// first 100 sessions and counts the others. A page ends early, possibly without any event, when it holds about a
+// megabyte, or when finding the events of one session or owner takes long. The log continues at Next.
 func (m *Manager) EventPage(ctx context.Context, q EventQuery) (EventPage, error) {
 	const operation = "list events"
 	q, err := m.permitted(operation, q)

@@ -18,9 +18,10 @@ type Follower interface {
 	// sessions, as EventQuery.Enough says for a part. No event with a smaller ID than one of them is ever added later: while a
 	// transaction is open that may still commit such an event, the answer ends before it.
 	EventsAfter(ctx context.Context, after int64, limit int) ([]Event, error)
-	// Position is the one that SetPosition stored last for a consumer: the ID of an event. 0 when there is none.
+	// Position returns the position that SetPosition stored last for a consumer, which is the ID of an event, or 0.
 	Position(ctx context.Context, consumer string) (int64, error)
-	// SetPosition stores it, with ErrLeaseLost unless the lease still is its holder's at that moment; see Lease.Guards.
+	// SetPosition stores a position. It fails with ErrLeaseLost unless the holder still has the lease at that moment;
+	// see Lease.Guards.
 	SetPosition(ctx context.Context, consumer string, position int64, held Lease) error
 }
 
@@ -33,17 +34,18 @@ const (
 	followPrefix = "follow:"
 )
 
-// Follow calls handle for the events of the audit log, oldest first, each once, until ctx ends; it returns ctx's error. Any
-// other error means that it could not start. It continues where the consumer, a name of your choice, ended the last time, in
-// whichever process; a new consumer begins with the oldest event that the log has.
+// Follow calls handle with the events of the audit log, oldest first, each once, until ctx ends. It returns ctx's
+// error; any other error means that it could not start. A consumer is a name that you choose. Follow continues where
+// this consumer stopped, in whichever process; a new consumer begins with the oldest event of the log.
 //
-// Call it in as many instances as you like: one of them at a time calls handle, and another one takes over when its process
-// dies. No event is skipped, those that are committed late included. The position is stored after each call, so events are
-// repeated only when a process ends between the two, or loses the database for longer than Config.LeaseTTL.
+// Call it in as many instances as you like: only one of them at a time calls handle, and another one takes over when
+// its process dies. It skips no event, even one that is committed late. It stores the position after each call of
+// handle, so events repeat only when a process dies between the two, or loses the database for longer than
+// Config.LeaseTTL.
 //
-// An error or a panic of handle is logged, and the same events are given again after a pause of a second to a minute.
-// When ctx ends during a call, Follow waits for it and stores the position. The log forgets events after
-// Policy.EventsKeep, whoever has not read them yet.
+// When handle returns an error or panics, Follow logs that, pauses for a second to a minute, and calls it again with
+// the same events. When ctx ends during a call, Follow waits for the call and stores the position. The log forgets
+// events after Policy.EventsKeep, even when a consumer has not read them yet.
 func (m *Manager) Follow(ctx context.Context, consumer string, handle func([]Event) error) error {
 	const operation = "follow the audit log"
 	if err := m.allowAll(operation); err != nil {

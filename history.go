@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// HistoryDays is how many days Analytics.History goes back.
+// HistoryDays is the number of days that Analytics.History covers.
 const HistoryDays = 90
 
 const historyValue = "history" // the name of the value that holds it
 
-// Day is what the runs of a day did. It outlives their events.
+// Day sums up the runs of one day. It is kept for longer than their events.
 type Day struct {
 	Day         string `json:"day"`  // in UTC: 2026-01-31
 	Runs        int    `json:"runs"` // that changed something, or failed

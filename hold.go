@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
@@ -19,7 +20,7 @@ type HoldRequest struct {
 	Cause Cause
 }
 
-// Action is the one of the event.
+// Action returns the action of the event: ActionHeld or ActionReleased.
 func (r HoldRequest) Action() Action {
 	if r.Held {
 		return ActionHeld
@@ -27,16 +28,16 @@ func (r HoldRequest) Action() Action {
 	return ActionReleased
 }
 
-// PurgeRequest asks for entries of the archive to be permanently removed.
+// PurgeRequest asks a store to remove entries of the archive permanently.
 type PurgeRequest struct {
 	IDs   []int64 // of the entries; duplicates count once
 	Held  bool    // also those that are held
 	Cause Cause
 }
 
-// Hold keeps entries of the archive whatever the policy says, for a legal hold, until they are released with held false:
-// no run purges them, nobody restores them. It returns all of them as they are then. The audit log has the reason. All of
-// them or none: ErrNotArchived when one is not there.
+// Hold keeps entries of the archive for a legal hold, whatever the policy says: no run purges them and nobody restores
+// them, until Hold releases them with held false. It changes all of the entries or none, and returns them as they are
+// afterwards. The reason is in the audit log. ErrNotArchived means that one of the entries does not exist.
 func (m *Manager) Hold(ctx context.Context, entries []int64, held bool, reason string) ([]Archived, error) {
 	operation := "release archive entries"
 	if held {
@@ -47,8 +48,8 @@ func (m *Manager) Hold(ctx context.Context, entries []int64, held bool, reason s
 	})
 }
 
-// Purge permanently removes entries of the archive before they are due, and returns them. All of them or none: ErrNotArchived
-// when one is not there, ErrHeld when one is held.
+// Purge permanently removes entries of the archive before they are due, and returns them. It removes all of them or
+// none: ErrNotArchived means that one does not exist, ErrHeld that one is held.
 func (m *Manager) Purge(ctx context.Context, entries []int64) ([]Archived, error) {
 	return m.onEntries(ctx, "purge archive entries", entries, func(ctx context.Context, archiver Archiver, ids []int64) ([]Archived, error) {
 		return archiver.PurgeEntries(ctx, PurgeRequest{IDs: ids, Cause: m.cause("")})
@@ -72,10 +73,44 @@ func (m *Manager) onEntries(ctx context.Context, operation string, entries []int
 	ids := distinct(entries)
 	all, err := within(ctx, sweepTimeout, func(ctx context.Context) ([]Archived, error) { return do(ctx, archiver, ids) })
 	if err != nil {
+		err = m.naming(ctx, archiver, ids, "", err)
 		m.log.WarnContext(ctx, operation+" failed", "entries", ids, "actor", m.actor(), "error", err)
 		return nil, fmt.Errorf("%s: %w", operation, err)
 	}
 	m.dateEntries(all)
 	m.log.InfoContext(ctx, operation, "entries", ids, "actor", m.actor())
 	return all, nil
+}
+
+// naming adds to an error about some entries of the archive which of them it is about: a store only says that there are such.
+// owner is whose entries are seen; "" is everybody's.
+func (m *Manager) naming(ctx context.Context, archiver Archiver, ids []int64, owner string, err error) error {
+	sentinel, which := ErrNotArchived, "%w: restored or purged since, or never there: %s"
+	if errors.Is(err, ErrHeld) {
+		sentinel, which = ErrHeld, "%w: %s"
+	}
+	if !errors.Is(err, sentinel) {
+		return err
+	}
+	found, lookup := m.archived(ctx, archiver, ArchiveQuery{IDs: ids, OwnerID: owner, Limit: len(ids)})
+	if lookup != nil {
+		return err
+	}
+	there := map[int64]Archived{}
+	for _, a := range found {
+		there[a.ID] = a
+	}
+	var named []string
+	for _, id := range ids {
+		switch a, is := there[id]; {
+		case sentinel == ErrNotArchived && !is:
+			named = append(named, fmt.Sprintf("archive:%d", id))
+		case sentinel == ErrHeld && a.Held:
+			named = append(named, fmt.Sprintf("archive:%d of session %q", id, a.SessionID))
+		}
+	}
+	if len(named) == 0 { // changed meanwhile
+		return err
+	}
+	return fmt.Errorf(which, sentinel, strings.Join(named, ", "))
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Keep postpones the deletion of a session: no run deletes it for the time given, by the store's clock, whatever is due.
-// It never brings a deletion forward, and changes nothing when the deletion is farther away or never happens. The
-// session's DeleteAfter, the policy's or that of its tags, is the longest; SetAutoCleanup keeps a session for longer. An
-// inactive session gets an expiry in the past, from which DeleteAfter counts; an active one is kept for as long anyway.
+// Keep postpones the deletion of a session: no run deletes it for the given time, by the store's clock. It never brings
+// a deletion forward, and changes nothing when the deletion is farther away or never happens. The longest time is
+// DeleteAfter, that of the policy or of the session's tags; to keep a session for longer, use SetAutoCleanup. An
+// inactive session gets an expiry in the past from which DeleteAfter counts; an active one already has that much time.
 func (m *Manager) Keep(ctx context.Context, id string, how time.Duration) (Session, error) {
 	const operation = "keep session"
 	if how <= 0 {

@@ -17,8 +17,8 @@ type lateness struct {
 	sign time.Time // the last sign of progress
 }
 
-// Overdue is for how long a run that Manager.Run scheduled is late without any sign that an instance works on it; 0 while that
-// is less than 5 minutes, and when this Manager, or one that As or If made of it, has no Run in progress.
+// Overdue returns how late a scheduled run is while no instance shows any sign of working on it. It returns 0 for less
+// than 5 minutes, and unless this Manager, or one that As or If made from it, is inside Run.
 func (m *Manager) Overdue() time.Duration {
 	l := m.late
 	l.mu.Lock()
@@ -29,8 +29,8 @@ func (m *Manager) Overdue() time.Duration {
 	return time.Since(l.due)
 }
 
-// NextRun is when the next run is due that this process's Manager.Run scheduled, by the process's clock; zero when none
-// is. It may be in the past while a run works or is late.
+// NextRun returns when the next run is due that Manager.Run of this process scheduled, by the process's clock. It is
+// zero when no run is scheduled. It may be in the past while a run is in progress or late.
 func (m *Manager) NextRun() time.Time {
 	l := m.late
 	l.mu.Lock()

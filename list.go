@@ -38,7 +38,7 @@ type ListOptions struct {
 	DeleteAfter   time.Duration
 }
 
-// SessionPage is a part of a list.
+// SessionPage is a page of a list.
 type SessionPage struct {
 	Sessions []Session `json:"sessions"`
 	Next     string    `json:"next_cursor,omitempty"` // for ListOptions.Cursor; empty when there is no more
@@ -46,9 +46,9 @@ type SessionPage struct {
 	Cutoffs  Cutoffs   `json:"-"`                     // what the sessions were measured against
 }
 
-// List returns a page of sessions. Pages neither repeat nor lose a session that stays as it is while they are read. In a large
-// table a page may have fewer sessions than the limit, even none, while Next says where the search continues.
-// A cursor only continues the list that it came from: with another filter or order it is an ErrInvalid.
+// List returns a page of sessions. A session that does not change while the pages are read is on exactly one of them.
+// In a large table a page may have fewer sessions than the limit, even none, while Next says where the list continues.
+// A cursor belongs to one list: with another filter or order it is an ErrInvalid.
 func (m *Manager) List(ctx context.Context, o ListOptions) (SessionPage, error) {
 	const operation = "list sessions"
 	owner, err := m.scope(operation, o.OwnerID)
@@ -88,8 +88,8 @@ func (m *Manager) List(ctx context.Context, o ListOptions) (SessionPage, error) 
 	return out, nil
 }
 
-// ActivityTable is the name, without its schema, of the table that Session.ActivityCount counts the rows of: empty where
-// there is none, or several, or the store does not say.
+// ActivityTable returns the name, without its schema, of the table whose rows Session.ActivityCount counts. It returns
+// "" when there is none, when there are several, and when the store does not say.
 func (m *Manager) ActivityTable(ctx context.Context) (string, error) {
 	installer, ok := InstallerOf(m.store)
 	if !ok {

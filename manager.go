@@ -11,43 +11,43 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Config says how a Manager works. The zero value is useful.
+// Config configures a Manager. The zero value is useful.
 type Config struct {
 	// Policy holds thresholds and limits. Default: the guide's policy.
 	Policy Policy
-	// Stored is the policy that the store keeps, as Installer.Policy returned it: what Policy leaves open comes from it, and
-	// follows it when somebody changes it. Each run reads it again, and so do statistics of all sessions. Default: none is
-	// followed.
+	// Stored is the policy that the store keeps, as Installer.Policy returned it. Fields that Policy leaves open come
+	// from it, and follow its changes: each run reads it again, and so do statistics of all sessions. Default: no
+	// stored policy.
 	Stored *Policy
-	// Logger gets a line for every action, with run id, session id and actor. Default: none.
+	// Logger receives a line for every action, with the IDs of run and session and the actor. Default: none.
 	Logger *slog.Logger
-	// LeaseTTL is for how long a run whose process died keeps others from running. At most an hour. Default: 30 s.
+	// LeaseTTL is how long a run whose process died keeps other runs from starting. At most an hour. Default: 30 s.
 	LeaseTTL time.Duration
-	// IgnoreClock lets runs trust the store's clock when it differs from this process's by more than 10 minutes. Such runs
-	// fail with ErrClock otherwise, and change nothing. Default: false.
+	// IgnoreClock makes runs trust the store's clock even if it differs from this process's by more than 10 minutes.
+	// Otherwise such runs fail with ErrClock and change nothing. Default: false.
 	IgnoreClock bool
-	// Observe is told of each run, batch and call of the store, for traces. Default: none.
+	// Observe is called for each run, batch and call of the store, for traces. Default: none.
 	Observe Observe
-	// Backups has each run copy what the archive has into a file, at its end, and purge only what is in one. It takes
-	// Policy.Archive. Default: none.
+	// Backups makes each run copy new entries of the archive into a file at its end, and purge only entries that are in
+	// a file. It requires Policy.Archive. Default: none.
 	Backups Backups
-	// BeforeDelete is called for sessions that are about to be deleted, by a run or by a person, at most Policy.BatchSize at
-	// once: to delete files, or to close what is open. A KeepError keeps some of them, any other error keeps all; a run
-	// reports those as failures and goes on. No lock is held meanwhile, so a session that is used in between, or that the
-	// database refuses to delete, survives its call; another call follows when it is next due. It may be called for several
-	// sessions at the same time, and again for the same ones. A panic counts as an error. Functions of the database do not
-	// call it. Default: none.
+	// BeforeDelete is called for sessions that are about to be deleted, by a run or manually, at most Policy.BatchSize
+	// at once: to delete files, for example, or to close connections. A KeepError keeps some of the sessions, any other
+	// error keeps all; a run reports those as failures and goes on. No lock is held during the call. So a session may
+	// survive it, because it is used meanwhile or the database refuses the deletion; BeforeDelete is called for it
+	// again when it is next due. Calls may overlap, and may repeat sessions. A panic counts as an error. Deletions by
+	// functions of the database do not call it. Default: none.
 	BeforeDelete func(ctx context.Context, sessions []Session) error
-	// BeforeDeleteTimeout is how long one call may take: then its context ends, nobody waits for it any longer, and its sessions
-	// are kept. Default: 1 minute.
+	// BeforeDeleteTimeout limits one call of BeforeDelete. Then its context ends, the run goes on without waiting for
+	// it, and its sessions are kept. Default: 1 minute.
 	BeforeDeleteTimeout time.Duration
 }
 
 // minLeaseTTL leaves room for three renewals between batches of a run.
 const minLeaseTTL = time.Second
 
-// Manager applies the rules of the lifecycle to the sessions of a Store. It is safe for concurrent use and starts no
-// goroutine but those in which it calls Config.BeforeDelete and the function of Follow, and counts for RecentStats.
+// Manager applies the rules of the lifecycle to the sessions of a Store. It is safe for concurrent use. It starts
+// goroutines only to call Config.BeforeDelete and the function passed to Follow, and to count for RecentStats.
 type Manager struct {
 	store    Store
 	policy   Policy    // in force when this Manager was made of another one; see current
@@ -68,8 +68,8 @@ type Manager struct {
 	reason       string             // see Because
 }
 
-// New makes a Manager that acts for the service itself and may do everything; As limits it. It does not touch the
-// store. A wrong Config is an ErrInvalid.
+// New returns a Manager that acts for the service itself and may do everything; see As for limits. It does not use the
+// store yet. A wrong Config is an ErrInvalid.
 func New(store Store, c Config) (*Manager, error) {
 	if store == nil {
 		return nil, invalid.Errorf("store is nil: want a Store")
@@ -123,12 +123,12 @@ func New(store Store, c Config) (*Manager, error) {
 	return m, nil
 }
 
-// Policy is the policy in force, defaults filled in. It changes only with Config.Stored.
+// Policy returns the policy in force, with defaults filled in. It changes only when Config.Stored is set.
 func (m *Manager) Policy() Policy { return m.current().policy }
 
-// Migrate prepares the store for use and stores the policy in it, so that its triggers, views and functions follow the
-// same thresholds. Call it at every start; it is safe to be called by many processes at once. Stores without a database
-// need none.
+// Migrate prepares the store for use and stores the policy in it, so that triggers, views and functions in the database
+// use the same thresholds. Call it at every start; many processes may call it at once. For a store without a database
+// it does nothing.
 func (m *Manager) Migrate(ctx context.Context) error {
 	if err := m.allowAll("migrate"); err != nil {
 		return err
@@ -154,7 +154,7 @@ func (m *Manager) Running(ctx context.Context) (bool, error) {
 	return lease.held(now), err
 }
 
-// Now is the store's clock. An error says that the store cannot be reached.
+// Now returns the time of the store's clock. An error means that the store cannot be reached.
 func (m *Manager) Now(ctx context.Context) (time.Time, error) {
 	now, err := m.store.Now(ctx)
 	if err != nil {
@@ -163,9 +163,9 @@ func (m *Manager) Now(ctx context.Context) (time.Time, error) {
 	return now, nil
 }
 
-// If returns the same Manager with a condition for its next change of a session: Deactivate, Reactivate, SetAutoCleanup,
-// SetExpiry and Delete fail with ErrChanged, and change nothing, unless it holds for the session as stored at that
-// moment. It is evaluated under the session's lock and must not call the Manager. Touch ignores it.
+// If returns the same Manager with a condition on its changes of a session. Deactivate, Reactivate, SetAutoCleanup,
+// SetExpiry and Delete fail with ErrChanged, and change nothing, unless the condition holds for the session as stored
+// at that moment. The condition runs under the session's lock and must not call the Manager. Touch ignores it.
 //
 //	_, err = sessions.If(func(s Session) bool { return s.LastActivity.Equal(seen.LastActivity) }).Delete(ctx, seen.ID)
 func (m *Manager) If(condition func(Session) bool) *Manager {
@@ -174,8 +174,8 @@ func (m *Manager) If(condition func(Session) bool) *Manager {
 	return &conditional
 }
 
-// Because returns the same Manager with a reason for what it changes: the events have it, after the library's own, if
-// there is one. The log keeps its first MaxEventText characters. Anything but text, such as invalid UTF-8, is left out.
+// Because returns the same Manager with a reason for its changes. Events have it after the library's own reason, if
+// there is one. The log keeps its first MaxEventText characters. Invalid UTF-8 and NUL characters are left out.
 //
 //	_, err = sessions.Because("asked for by its owner").Delete(ctx, id)
 func (m *Manager) Because(reason string) *Manager {
@@ -211,18 +211,18 @@ func (m *Manager) find(ctx context.Context, t Target) (Session, error) {
 	}
 }
 
-// Deactivate makes a session inactive. It is not an error when it is so already.
+// Deactivate makes a session inactive. For a session that is inactive already it changes nothing and returns no error.
 func (m *Manager) Deactivate(ctx context.Context, id string) (Session, error) {
 	return m.change(ctx, "deactivate session", id, Change{Action: ActionDeactivated, Active: Off})
 }
 
-// Reactivate makes a session active again, as if it had just been used; an expiry that has passed is removed. It
-// is not an error when the session is active already.
+// Reactivate makes a session active again, as if it had just been used, and removes an expiry that has passed. For a
+// session that is active already it changes nothing and returns no error.
 func (m *Manager) Reactivate(ctx context.Context, id string) (Session, error) {
 	return m.change(ctx, "reactivate session", id, Change{Action: ActionReactivated, Active: On})
 }
 
-// SetAutoCleanup protects a session from everything automatic (false), or ends the protection (true).
+// SetAutoCleanup protects a session from everything automatic (false), or removes the protection (true).
 func (m *Manager) SetAutoCleanup(ctx context.Context, id string, on bool) (Session, error) {
 	action := ActionAutoCleanupOff
 	if on {
@@ -231,8 +231,8 @@ func (m *Manager) SetAutoCleanup(ctx context.Context, id string, on bool) (Sessi
 	return m.change(ctx, "set auto-cleanup of session", id, Change{Action: action, AutoCleanup: SwitchOf(on)})
 }
 
-// SetExpiry sets the time at which the session ends, used or not; a zero time removes it. A time in the past makes
-// the session due for deactivation at once.
+// SetExpiry sets the time at which the session ends, even if it is in use. A zero time removes the expiry. A time in
+// the past makes the session due for deactivation at once.
 func (m *Manager) SetExpiry(ctx context.Context, id string, at time.Time) (Session, error) {
 	if !at.IsZero() && (at.UTC().Year() < 1970 || at.UTC().Year() > 9999) {
 		return Session{}, invalid.Errorf("set expiry of session %q: %s: want a time from 1970 to 9999", id, at.Format(time.RFC3339))
@@ -247,16 +247,17 @@ func (m *Manager) change(ctx context.Context, operation, id string, c Change) (S
 	})
 }
 
-// Delete removes a session and returns it as it was: into the archive with Policy.Archive, permanently without. ErrKept says
-// that Config.BeforeDelete kept it.
+// Delete removes a session and returns it as it was. With Policy.Archive the session moves into the archive; otherwise
+// the deletion is permanent. ErrKept means that Config.BeforeDelete kept the session.
 func (m *Manager) Delete(ctx context.Context, id string) (Session, error) {
 	return m.write(ctx, "delete session", id, func(t Target, cause Cause) (Session, error) {
 		return m.remove(ctx, t, cause)
 	})
 }
 
-// DeleteCascade is Delete for a session whose foreign keys delete other sessions along with it: Delete refuses it with a
-// CascadeError, this deletes all of them, each with its event. Only a caller who may delete every session may use it.
+// DeleteCascade deletes a session together with the other sessions that foreign keys delete along with it, each with
+// its own event. Delete refuses such a session with a CascadeError. Only a caller who may delete every session may use
+// it.
 func (m *Manager) DeleteCascade(ctx context.Context, id string) (Session, error) {
 	if err := m.allowAll("delete other sessions along with a session"); err != nil {
 		return Session{}, err
@@ -267,8 +268,8 @@ func (m *Manager) DeleteCascade(ctx context.Context, id string) (Session, error)
 	})
 }
 
-// Dependents returns the tables whose rows the deletion of a session reaches through foreign keys, with the number of rows
-// that would be deleted or unlinked along with it; without an id, the tables alone. Empty where the store has none.
+// Dependents returns the tables with rows that the deletion of a session deletes or unlinks through foreign keys, and
+// the number of those rows. With an empty id it returns the tables only. The result is empty when the store has none.
 func (m *Manager) Dependents(ctx context.Context, id string) ([]Dependent, error) {
 	const operation = "list dependents of session"
 	owner, err := m.scope(operation, "")
@@ -344,8 +345,8 @@ func (m *Manager) touch(ids []string, owner string) Touch {
 	return t
 }
 
-// Events returns the audit log, newest first: an owner sees only what happened to its own sessions. Limit 0 means 50. The
-// events of one session or owner are found by reading the log, however long that takes; see EventPage.
+// Events returns the audit log, newest first. An owner sees only what happened to its own sessions. Limit 0 means 50.
+// To find the events of one session or owner it reads the log for as long as that takes; see EventPage.
 func (m *Manager) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 	const operation = "list events"
 	q, err := m.permitted(operation, q)
@@ -373,8 +374,8 @@ func (m *Manager) permitted(operation string, q EventQuery) (EventQuery, error) 
 	return q, nil
 }
 
-// LastRun is the event of the last run that ended, or false when there was none. Runs that were limited to some sessions,
-// or left out a phase, do not count, nor do those that a clock recorded in the future.
+// LastRun returns the event of the last run that ended, and false when there was none. It ignores runs that were
+// limited to some sessions or left out a phase, and runs that a wrong clock recorded in the future.
 func (m *Manager) LastRun(ctx context.Context) (last Event, found bool, err error) {
 	if err := m.allowAll("find last run"); err != nil {
 		return Event{}, false, err

@@ -1,7 +1,8 @@
 package sessioncleanup
 
-// MigrateOptions say how a backend adopts a table, where the table alone does not tell. The zero value refuses what is
-// doubtful. Backends have it as a field of their Config; Migrate stores what it decided, so later calls need no options.
+// MigrateOptions says how a backend adopts a table where the table alone does not tell. With the zero value, Migrate
+// refuses what is doubtful. Backends have it as a field of their Config. Migrate stores what it decided, so later calls
+// need no options.
 type MigrateOptions struct {
 	// TimeZone is the IANA name of the zone of columns that hold times without a zone. Default: the database's own.
 	TimeZone string

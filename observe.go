@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// OperationKind says what is observed.
+// OperationKind is the kind of an Operation.
 type OperationKind string
 
 // The kinds of operations. Batches are part of a run; calls of the store are part of a batch or a run, or of neither.
@@ -15,7 +15,7 @@ const (
 	OperationCall  OperationKind = "call"
 )
 
-// Operation is what begins, for Config.Observe.
+// Operation describes what begins, for Config.Observe.
 type Operation struct {
 	Kind OperationKind
 	// Name is what a batch does, such as "deleted"; the method of the Store that is called, such as "Sweep"; or for a run
@@ -24,7 +24,7 @@ type Operation struct {
 	Actor string // of a run
 }
 
-// Ended is how an operation ended.
+// Ended says how an operation ended.
 type Ended struct {
 	Err      error
 	RunID    string // of a run or a batch; empty for a dry run

@@ -8,8 +8,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Notices returns warnings of owners, see Outbox.Notices; an owner sees its own. Limit 0 means 50. An
-// errors.ErrUnsupported says that the store keeps none.
+// Notices returns the warnings of owners; see Outbox.Notices. An owner sees its own. Limit 0 means 50. It fails with
+// errors.ErrUnsupported when the store keeps no warnings.
 func (m *Manager) Notices(ctx context.Context, q NoticeQuery) ([]Notice, error) {
 	const operation = "list warnings"
 	owner, err := m.scope(operation, q.OwnerID)
@@ -35,8 +35,8 @@ func (m *Manager) Notices(ctx context.Context, q NoticeQuery) ([]Notice, error) 
 	return all, nil
 }
 
-// ResendNotices makes warnings due again that were given up, those of some sessions or, without any, all, and returns how
-// many. Only who may do everything may.
+// ResendNotices makes warnings that were given up due again, and returns their number: those of some sessions or,
+// without any, all. It fails with ErrForbidden unless the caller may do everything.
 func (m *Manager) ResendNotices(ctx context.Context, sessionIDs []string) (int, error) {
 	const operation = "send warnings again"
 	if err := m.allowAll(operation); err != nil {

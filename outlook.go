@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// How near the deactivation and the deletion of a session are when an Outlook has it.
+// An Outlook lists sessions that are deactivated within ClosesSoon, and sessions that are deleted within DeletesSoon.
 const (
 	ClosesSoon  = 12 * time.Hour
 	DeletesSoon = 7 * 24 * time.Hour
@@ -20,21 +20,22 @@ const (
 	outlookNames  = 5    // sessions that it names of each kind
 )
 
-// Outlook is what happens soon to the sessions of an owner, or to all, unless they are used or changed before then.
+// Outlook is what happens soon to the sessions of one owner or of all, unless they are used or changed before then.
 type Outlook struct {
 	At       time.Time // the store's clock
 	Closing  Upcoming  // deactivated within ClosesSoon
 	Deleting Upcoming  // deleted within DeletesSoon
 }
 
-// Upcoming are the sessions of one kind in an Outlook.
+// Upcoming lists the sessions of an Outlook to which one thing will happen.
 type Upcoming struct {
 	Count    int       // exact up to 1000
 	More     bool      // there are more than Count
 	Sessions []Session // the first five: exactly, unless there are more than a hundred
 }
 
-// Outlook looks ahead for one owner's sessions, or all with an empty owner; for an owner that is all of its own.
+// Outlook returns what happens soon to one owner's sessions or, with an empty owner, to all sessions that the caller
+// may see.
 func (m *Manager) Outlook(ctx context.Context, owner string) (Outlook, error) {
 	const operation = "look ahead"
 	owner, err := m.scope(operation, owner)

@@ -15,14 +15,14 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/shorten"
 )
 
-// MaxOwners is how many owners Manager.Owners knows: those with the most sessions.
+// MaxOwners is the number of owners that Manager.Owners keeps: those with the most sessions.
 const MaxOwners = 5000
 
 const maxOwnerName = 100 // characters of a name that it keeps
 
 // OwnerCounter is implemented by stores that can count the sessions of all owners at once, for Manager.Owners.
 type OwnerCounter interface {
-	// CountOwners returns what OwnersOf makes of all sessions, measured by the thresholds at the store's clock.
+	// CountOwners returns what OwnersOf returns for all sessions, measured by the thresholds at the store's clock.
 	CountOwners(ctx context.Context, t Thresholds, limit int) (OwnerCounts, error)
 }
 
@@ -48,8 +48,8 @@ type OwnerCounts struct {
 	Count  int            `json:"count"`  // all that have sessions
 }
 
-// OwnersOf counts sessions by their owner, and keeps the limit owners with the most. Those that nobody owns do not count.
-// It defines what a store returns.
+// OwnersOf counts sessions by owner and keeps the limit owners with the most. Sessions without an owner do not count.
+// It defines what OwnerCounter.CountOwners returns.
 func OwnersOf(all iter.Seq[Session], c Cutoffs, limit int) OwnerCounts {
 	found := map[string]*OwnerFigures{}
 	for s := range all {
@@ -113,7 +113,7 @@ type OwnerOptions struct {
 	Limit      int       // owners in the page, at most MaxPage. Default: 50
 }
 
-// OwnerPage is a part of a list of owners.
+// OwnerPage is a page of a list of owners.
 type OwnerPage struct {
 	Owners   []OwnerFigures `json:"owners"`
 	Next     string         `json:"next_cursor,omitempty"` // for OwnerOptions.Cursor; empty when there is no more
@@ -122,9 +122,9 @@ type OwnerPage struct {
 	At       time.Time      `json:"at"`                    // the store's clock when the sessions were counted
 }
 
-// Owners returns a page of the owners of sessions, with their figures. Counting takes at most a twentieth of one core,
-// whoever asks how often, as for RecentStats: OwnerPage.At says how old the figures are. It fails with
-// errors.ErrUnsupported unless the store is an OwnerCounter.
+// Owners returns a page of the owners of sessions, with their figures. Counting takes at most 5% of one core, as for
+// RecentStats; OwnerPage.At says how old the figures are. It fails with errors.ErrUnsupported unless the store is an
+// OwnerCounter.
 func (m *Manager) Owners(ctx context.Context, o OwnerOptions) (OwnerPage, error) {
 	const operation = "list owners"
 	if err := m.allowAll(operation); err != nil {

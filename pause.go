@@ -13,7 +13,7 @@ import (
 // ErrPaused says that somebody paused all cleanup: a run changed nothing, or nothing more. See Manager.Pause.
 var ErrPaused = errors.New("cleanup is paused")
 
-// LongestPause is how far ahead a pause may end; a later time is a typing error.
+// LongestPause is how far ahead a pause may end. A later time is rejected as a typing error.
 const LongestPause = 366 * 24 * time.Hour
 
 // Pause is a time during which no run changes anything, in any process. It is the newest event of its kind in the audit log.
@@ -24,7 +24,7 @@ type Pause struct {
 	Reason string    `json:"reason"`
 }
 
-// PausedError is the ErrPaused of a run.
+// PausedError is the ErrPaused that a run returns.
 type PausedError struct{ Pause }
 
 // Error says until when, by whom and why, and how to end the pause.
@@ -35,9 +35,9 @@ func (e *PausedError) Error() string {
 // Is makes errors.Is(err, ErrPaused) hold.
 func (e *PausedError) Is(target error) bool { return target == ErrPaused }
 
-// Pause keeps every run, in any process and in SQL, from changing anything until a time by the store's clock, at most a
-// year ahead. A run in progress ends between two batches, within a third of its Config.LeaseTTL. Dry runs still work, and
-// so do people: only what is automatic is paused. Another pause replaces the one before. The reason is required.
+// Pause keeps every run, in any process and in SQL, from changing anything until the given time by the store's clock,
+// at most LongestPause ahead. A run in progress stops between two batches, within a third of its Config.LeaseTTL. Dry
+// runs and manual changes still work. A new pause replaces the one before. The reason is required.
 func (m *Manager) Pause(ctx context.Context, until time.Time, reason string) (Pause, error) {
 	const operation = "pause cleanup"
 	if err := m.allowAll(operation); err != nil {
@@ -62,7 +62,7 @@ func (m *Manager) Pause(ctx context.Context, until time.Time, reason string) (Pa
 	return pauseOf(e), nil
 }
 
-// Resume ends a pause. It is not an error when there is none.
+// Resume ends a pause. It returns no error when there is none.
 func (m *Manager) Resume(ctx context.Context) error {
 	const operation = "resume cleanup"
 	if _, paused, err := m.Paused(ctx); err != nil || !paused {
@@ -76,7 +76,7 @@ func (m *Manager) Resume(ctx context.Context) error {
 	return nil
 }
 
-// Paused is the pause that holds now, or false when none does.
+// Paused returns the pause that is in effect, and false when there is none.
 func (m *Manager) Paused(ctx context.Context) (Pause, bool, error) {
 	const operation = "find out whether cleanup is paused"
 	if err := m.allowAll(operation); err != nil {

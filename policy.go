@@ -7,7 +7,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Never as a threshold of a Policy or a Run turns that phase off.
+// Never as a threshold of a Policy or a Run, turns that phase off.
 const Never time.Duration = -1
 
 // limitFloor is the number of deletions that the deletion limit never stops: a fraction of a small table says little.
@@ -16,8 +16,8 @@ const limitFloor = 100
 // maxThreshold is the longest threshold accepted, about 100 years; longer ones are typing errors.
 const maxThreshold = 100 * 365 * 24 * time.Hour
 
-// Switch is a yes or no that may be left open, as its zero value: a Policy then has the default, a Change leaves the session
-// as it is.
+// Switch is a yes or no that may be left open. The zero value, Default, leaves it open: a Policy then has its default,
+// and a Change leaves the session as it is.
 type Switch int8
 
 // The values of a Switch.
@@ -27,7 +27,7 @@ const (
 	Off
 )
 
-// Or is the setting's value, or def where it was left at Default.
+// Or returns the value, or def for Default.
 func (s Switch) Or(def bool) bool {
 	switch s {
 	case On:
@@ -39,7 +39,7 @@ func (s Switch) Or(def bool) bool {
 	}
 }
 
-// SwitchOf is On for true and Off for false.
+// SwitchOf returns On for true and Off for false.
 func SwitchOf(on bool) Switch {
 	if on {
 		return On
@@ -47,7 +47,7 @@ func SwitchOf(on bool) Switch {
 	return Off
 }
 
-// Undeliverable is what becomes of sessions that are due for deletion and whose owners could not be warned.
+// Undeliverable says what happens to sessions that are due for deletion when their owners could not be warned.
 type Undeliverable string
 
 // The values of Undeliverable.
@@ -58,34 +58,35 @@ const (
 	UndeliverableProceed Undeliverable = "proceed"
 )
 
-// Policy holds the thresholds and limits of the lifecycle. The zero value is the guide's policy; each field's
-// comment ends with its default, which zero means. Validate says what else is wrong.
+// Policy holds the thresholds and limits of the lifecycle. A zero field means the default, with which each field's
+// comment ends; the zero value is the guide's policy. Validate reports wrong values.
 type Policy struct {
 	// InactiveAfter is how long an active session may go unused before it is deactivated. Never turns
 	// deactivation off, of expired sessions too. Default: 24 h.
 	InactiveAfter time.Duration
-	// DeleteAfter is how long ago an inactive session was last used, or expired, when it is deleted. Never
-	// turns deletion off. Default: 30 days.
+	// DeleteAfter is how long an inactive session is kept before it is deleted. It counts from the last activity, the
+	// expiry or the deactivation, whichever is latest. Never turns deletion off. Default: 30 days.
 	DeleteAfter time.Duration
-	// WarnBefore is how long before its deletion the owner of a session is warned. A run deletes a session only when a warning
-	// was delivered, for this idle period, at least that long ago; see Outbox. It is shorter than DeleteAfter. Never deletes
-	// without a warning. Default: Never.
+	// WarnBefore is how long before its deletion the owner of a session is warned. A run deletes a session only when a
+	// warning for this idle period was delivered at least that long ago; see Outbox. It must be shorter than
+	// DeleteAfter. Never deletes without a warning. Default: Never.
 	WarnBefore time.Duration
-	// Rules are what the policy says about sessions with certain tags in place of its own thresholds, as ParseRules reads
-	// them, such as "vip: delete=never; test: inactive=1h delete=1d"; NoRules for none, also where a stored policy has some.
-	// They take a store that is a RuleFollower. Default: none.
+	// Rules replace the policy's thresholds for sessions with certain tags, in the form that ParseRules reads, such as
+	// "vip: delete=never; test: inactive=1h delete=1d". NoRules means none, even when a stored policy has some. Rules
+	// need a store that is a RuleFollower. Default: none.
 	Rules string
-	// Undeliverable is what becomes of sessions whose owners could not be warned. Default: UndeliverableHold.
+	// Undeliverable says what happens to sessions whose owners could not be warned. Default: UndeliverableHold.
 	Undeliverable Undeliverable
-	// AutoCleanupDefault is whether new sessions may be cleaned up automatically. Default: On.
+	// AutoCleanupDefault is the auto_cleanup of new sessions: On means that they may be cleaned up automatically.
+	// Default: On.
 	AutoCleanupDefault Switch
 	// ReactivateOnActivity makes an inactive session active again when it is touched. Default: Off.
 	ReactivateOnActivity Switch
-	// Enabled is whether runs may happen at all. Default: On.
+	// Enabled allows runs. Off makes every run but a dry run fail with ErrDisabled. Default: On.
 	Enabled Switch
 
-	// TouchInterval is how often at most the activity of one session is written. Every threshold is extended by it, so
-	// that no session is ever cleaned up early because of it. Default: 60 s.
+	// TouchInterval is the shortest time between two writes of one session's activity. Every threshold is extended by
+	// it, so that it never causes an early cleanup. Default: 60 s.
 	TouchInterval time.Duration
 
 	// BatchSize is the largest number of sessions in one transaction. Default: 5000.
@@ -94,48 +95,49 @@ type Policy struct {
 	BatchBudget time.Duration
 	// Rate limits a run to this many sessions per second. Default: no limit.
 	Rate float64
-	// BusyShare is the part of the time that a run works while others write to the database: it pauses after each batch,
-	// for 10 s at most. With 1 it pauses only where waiting writers could not get in otherwise, as on SQLite. The memory
-	// store does not pause. Default: 0.5. Measured, it kept the waits of others (p99) below
-	// twice those beside an idle database.
+	// BusyShare is the fraction of the time that a run works while others write to the database: it pauses after each
+	// batch, for at most 10 s. With 1 it pauses only when waiting writers would not get in otherwise, as on SQLite. The
+	// memory store does not pause. Default: 0.5, with which the waits of other clients (p99) stayed below twice those
+	// beside an idle database.
 	BusyShare float64
 	// MaxDeleteFraction is the deletion limit: a run that would delete more than this fraction of all sessions, and
 	// more than 100, deletes nothing and fails with ErrTooMany, unless it is forced. 1 turns the limit off.
 	// Default: 0.5.
 	MaxDeleteFraction float64
-	// EventsKeep is how long the audit log keeps its events. Never keeps them forever. One that is sealed stays until all
-	// those of its seal are old: about the time between two runs. Default: 90 days.
+	// EventsKeep is how long the audit log keeps its events. Never keeps them forever. A sealed event stays until all
+	// events of its seal are that old, which is about the time between two runs later. Default: 90 days.
 	EventsKeep time.Duration
 
-	// Archive has every deletion move the session into the archive, with what its foreign keys delete or unlink, so that it can
-	// be restored; see Archiver. Default: Off.
+	// Archive moves every deleted session into the archive, together with the rows that its foreign keys delete or
+	// unlink, so that it can be restored; see Archiver. Default: Off.
 	Archive Switch
-	// ArchiveKeep is how long the archive keeps what was deleted; then a run purges it, also when Archive is off by now. Never
-	// keeps it forever. Default: 30 days.
+	// ArchiveKeep is how long the archive keeps an entry before a run purges it, even if Archive is off by then. Never
+	// keeps entries forever. Default: 30 days.
 	ArchiveKeep time.Duration
-	// ArchiveMaxRows and ArchiveMaxBytes are how much may belong to one session: rows of other tables, and bytes of all its
-	// rows. A session with more is not deleted while Archive is on. Default: 100,000 rows, 64 MB.
+	// ArchiveMaxRows and ArchiveMaxBytes limit what may belong to one session: rows of other tables, and bytes of all
+	// its rows. While Archive is on, a session with more is not deleted. Default: 100,000 rows, 64 MB.
 	ArchiveMaxRows  int
 	ArchiveMaxBytes int64
 
-	// Backup has runs purge only what is backed up. Stored by Migrate, it holds for every program and for SQL. Default: On with
+	// Backup makes runs purge only what is backed up. Migrate stores it for every program and for SQL. Default: On with
 	// Config.Backups, Off without.
 	Backup Switch
 
 	// AlertDue raises an alert when more sessions than this are due. Default: 100.
 	AlertDue int
-	// AlertUseRate raises an alert when, of the sessions used within twice InactiveAfter, a smaller part was used within
-	// InactiveAfter. It is about half where use is steady, and 0 when nobody uses anything or when use is no longer
-	// recorded; fewer than 20 sessions raise none. A negative one turns it off. Default: 0.05.
+	// AlertUseRate raises an alert when too few of the recently used sessions are still in use: of those used within
+	// twice InactiveAfter, a smaller fraction was used within InactiveAfter. The rate is about 0.5 when use is steady,
+	// and 0 when nobody uses anything or use is no longer recorded. With fewer than 20 sessions there is no alert. A
+	// negative value turns it off. Default: 0.05.
 	AlertUseRate float64
-	// AlertActivityRate, as the guide has it, raises an alert when the active part of all sessions is smaller. With sessions
-	// that are kept much longer than they are active that always holds. Default: 0, off, as is a negative one, which also
-	// overrides a stored one; the guide's is 0.5.
+	// AlertActivityRate raises an alert when a smaller fraction of all sessions is active; the guide recommends 0.5. It
+	// always does so when sessions are kept much longer than they are active. A negative value turns it off, and
+	// overrides a stored one. Default: 0, which is off.
 	AlertActivityRate float64
 }
 
-// DefaultPolicy is the policy in force where nothing else is said. Its thresholds are those of docs/guide.md, and so are
-// the alerts but for the active part.
+// DefaultPolicy returns the policy of a program that sets none. Its values are those of docs/guide.md, except that
+// AlertActivityRate is off.
 func DefaultPolicy() Policy {
 	return Policy{
 		InactiveAfter:        24 * time.Hour,
@@ -163,10 +165,10 @@ func DefaultPolicy() Policy {
 	}
 }
 
-// WithDefaults is the policy with every zero field taken from DefaultPolicy.
+// WithDefaults returns the policy with every zero field taken from DefaultPolicy.
 func (p Policy) WithDefaults() Policy { return p.Or(DefaultPolicy()) }
 
-// Or is the policy with every zero field taken from base: what is set here wins.
+// Or returns the policy with every zero field taken from base.
 func (p Policy) Or(base Policy) Policy {
 	setIfZero(&p.InactiveAfter, base.InactiveAfter)
 	setIfZero(&p.DeleteAfter, base.DeleteAfter)
@@ -201,8 +203,8 @@ func setIfZero[T comparable](field *T, value T) {
 	}
 }
 
-// Validate reports the first field that cannot be right, as an ErrInvalid that names it, its value and what
-// would be right. A zero field is always right: it means the default.
+// Validate returns an ErrInvalid for the first field that is wrong. It names the field, its value and what would be
+// right. A zero field is never wrong: it means the default.
 func (p Policy) Validate() error {
 	thresholds := []struct {
 		field string
@@ -274,8 +276,8 @@ func (p Policy) Validate() error {
 // inRange reports whether v is a number from 0 to most; a NaN is not.
 func inRange(v, most float64) bool { return v >= 0 && v <= most }
 
-// Thresholds are the policy's, with TouchInterval added to each so that throttled activity never makes a session due
-// early.
+// Thresholds returns the policy's thresholds, each extended by TouchInterval, so that throttled activity never makes a
+// session due early.
 func (p Policy) Thresholds() Thresholds {
 	p = p.WithDefaults()
 	t := p.ownThresholds()
@@ -320,7 +322,7 @@ func (p Policy) archiving() *Archiving {
 	return &Archiving{MaxRows: p.ArchiveMaxRows, MaxBytes: p.ArchiveMaxBytes}
 }
 
-// CutoffsAt computes what is due at now, the store's clock.
+// CutoffsAt returns the cutoffs at now, the store's clock.
 func (p Policy) CutoffsAt(now time.Time) Cutoffs { return p.Thresholds().At(now) }
 
 // override is the policy with other thresholds, where they are given.

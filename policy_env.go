@@ -22,12 +22,12 @@ const (
 	EnvRules              = "SESSION_RULES"
 )
 
-// NoBackup is the value of EnvBackup that turns Policy.Backup off.
+// NoBackup as the value of EnvBackup turns Policy.Backup off.
 const NoBackup = "none"
 
-// PolicyFromEnv reads these variables with getenv, usually os.Getenv. A variable that is unset or empty
-// leaves its field zero, that is, at its default. One that cannot be read is an ErrInvalid that names the
-// variable and its value. Hours and days may be fractions, or "never".
+// PolicyFromEnv reads a policy from environment variables through getenv, usually os.Getenv. A variable that is unset
+// or empty leaves its field zero, which means the default. A value that cannot be read is an ErrInvalid that names the
+// variable and the value. Hours and days may be fractions, or "never".
 func PolicyFromEnv(getenv func(string) string) (Policy, error) {
 	var p Policy
 	var err error
@@ -138,8 +138,8 @@ func ParseWarnings(name, value string) (before time.Duration, reminders []time.D
 // maxReminders is how many reminders follow a warning at most.
 const maxReminders = 10
 
-// CheckReminders reports reminders that cannot follow a warning so long before a deletion, as an ErrInvalid: each must be
-// shorter than the one before.
+// CheckReminders returns an ErrInvalid when there are too many reminders, or when one is not shorter than the one
+// before it. The first must be shorter than before, the time between the warning and the deletion.
 func CheckReminders(before time.Duration, reminders []time.Duration) error {
 	if len(reminders) > maxReminders {
 		return invalid.Errorf("%d reminders: want at most %d", len(reminders), maxReminders)
@@ -153,7 +153,8 @@ func CheckReminders(before time.Duration, reminders []time.Duration) error {
 	return nil
 }
 
-// Threshold writes a threshold of a policy in a unit, for people: "24", "0.5", or "never". ParseThreshold reads it.
+// Threshold writes a threshold of a policy for people, in the given unit: "24", "0.5" or "never". ParseThreshold reads
+// it.
 func Threshold(d, unit time.Duration) string {
 	if d == Never {
 		return "never"

@@ -31,7 +31,7 @@ type Position struct {
 // timeKey has a fixed width, so that keys sort as times do.
 const timeKey = "2006-01-02T15:04:05.000000000Z"
 
-// Position is the session's place in the order of the query, for stores that sort in Go.
+// Position returns the session's place in the order of the query, for stores that sort in Go.
 func (q Query) Position(s Session) Position {
 	switch q.Sort {
 	case SortName:
@@ -59,7 +59,7 @@ func isTimeKey(key string) bool {
 	return err == nil && t.Year() > 0
 }
 
-// Compare compares two places in the order of the query.
+// Compare orders two positions in the order of the query. It returns -1, 0 or 1, as cmp.Compare does.
 func (q Query) Compare(a, b Position) int {
 	order := cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.ID, b.ID))
 	if q.Descending {
@@ -68,8 +68,8 @@ func (q Query) Compare(a, b Position) int {
 	return order
 }
 
-// Answer is the page that the query asks for, out of all sessions of a store, at now, the store's clock. It defines what
-// a store returns, and is enough for a store that holds few sessions in memory.
+// Answer returns the page that the query asks for, out of all sessions of a store, at now, the store's clock. It
+// defines what Store.List returns. A store that holds few sessions in memory can call it.
 func (q Query) Answer(all []Session, now time.Time) Page {
 	page := Page{Cutoffs: q.Thresholds.At(now)}
 	found := slices.Collect(func(yield func(Session) bool) {
@@ -98,8 +98,7 @@ func (q Query) Answer(all []Session, now time.Time) Page {
 	return page
 }
 
-// Answer is the figures that the query asks for, out of the sessions of a store, at now, the store's clock. It defines what
-// a store returns.
+// Answer counts the sessions of a store at now, the store's clock. It defines what Store.Counts returns.
 func (q CountsQuery) Answer(all iter.Seq[Session], now time.Time) Counts {
 	counts := Counts{Cutoffs: q.Thresholds.At(now)}
 	for s := range all {
@@ -127,7 +126,7 @@ func addIf(count *int, holds bool) {
 	}
 }
 
-// Selects reports whether the query asks for the session, whatever the page.
+// Selects reports whether the query selects the session, on any page.
 func (q Query) Selects(s Session, c Cutoffs) bool {
 	return q.Matches(s) && c.selects(q.Status, s)
 }

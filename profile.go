@@ -9,30 +9,31 @@ import (
 	"time"
 )
 
-// Profiler is implemented by stores that can look at all sessions at once, for Manager.Analytics.
+// Profiler is implemented by stores that can read all sessions for Manager.Analytics.
 type Profiler interface {
-	// Profile returns ProfileOf all sessions, or of those that tags select as Filter.Tags does, by the thresholds at the store's
-	// clock.
+	// Profile returns ProfileOf all sessions, or of those that tags select as Filter.Tags does, by the thresholds at
+	// the store's clock.
 	Profile(ctx context.Context, t Thresholds, tags string) (Profile, error)
 }
 
 const (
-	// ForecastDays is how far a Profile looks ahead.
+	// ForecastDays is the number of days that a Profile looks ahead.
 	ForecastDays = 30
-	// ActivityDays is how far Profile.Hours goes back.
+	// ActivityDays is the number of days that Profile.Hours looks back.
 	ActivityDays = 28
-	// TopOwners is how many owners a Profile names.
+	// TopOwners is the largest number of owners that a Profile lists.
 	TopOwners = 10
 
 	aDay = 24 * time.Hour
 )
 
-// AgeBounds are the lower bounds of the groups of Profile.Active and Profile.Inactive but the first, which begins at 0.
+// AgeBounds returns the lower bounds of the groups of Profile.Active and Profile.Inactive. It leaves out the bound of
+// the first group, which is 0.
 func AgeBounds() []time.Duration {
 	return []time.Duration{time.Hour, 6 * time.Hour, aDay, 3 * aDay, 7 * aDay, 14 * aDay, 30 * aDay, 90 * aDay, 365 * aDay}
 }
 
-// Profile is how the sessions are distributed.
+// Profile shows how the sessions are distributed.
 type Profile struct {
 	// Active and Inactive count the sessions by the time since their last activity, in the groups of AgeBounds.
 	Active   []int `json:"active"`
@@ -53,13 +54,13 @@ type HourCount struct {
 	Count int       `json:"count"`
 }
 
-// OwnerCount is a number of sessions of an owner.
+// OwnerCount is an owner with the number of its sessions.
 type OwnerCount struct {
 	OwnerID string `json:"owner_id"`
 	Count   int    `json:"count"`
 }
 
-// NewProfile is a Profile without sessions.
+// NewProfile returns the Profile of no sessions.
 func NewProfile() Profile {
 	groups := len(AgeBounds()) + 1
 	return Profile{
@@ -68,7 +69,7 @@ func NewProfile() Profile {
 	}
 }
 
-// ProfileOf is the Profile of sessions. It defines what a store returns.
+// ProfileOf returns the Profile of the given sessions. It defines what Profiler.Profile returns.
 func ProfileOf(all iter.Seq[Session], c Cutoffs) Profile {
 	p := NewProfile()
 	hours, owners := map[time.Time]int{}, map[string]int{}
@@ -117,20 +118,21 @@ func (c Cutoffs) foresee(days []int, at time.Time) {
 	}
 }
 
-// Analytics is how the sessions develop.
+// Analytics shows how the sessions develop over time.
 type Analytics struct {
 	History []Day     // the last HistoryDays with runs that did something, oldest first
 	At      time.Time // the store's clock when the sessions were profiled
 	Profile Profile
 }
 
-// Analytics returns the history and the profile of all sessions. Profiling takes at most a twentieth of one core, whoever
-// asks how often, as counting for RecentStats does: Analytics.At says how old it is, and ErrNotCounted that there is none
-// yet. Without a store that is a Profiler and has Values it fails with errors.ErrUnsupported.
+// Analytics returns the history and the profile of all sessions. Computing the profile takes at most 5% of one core,
+// however often and by however many processes it is called; Analytics.At says how old the profile is. ErrNotCounted
+// means that there is no profile yet. It fails with errors.ErrUnsupported unless the store is a Profiler and has
+// Values.
 func (m *Manager) Analytics(ctx context.Context) (Analytics, error) { return m.analytics(ctx, "") }
 
-// TaggedAnalytics is the profile of those sessions that tags select, as Filter.Tags does. There is no history of theirs. It
-// looks at every session each time.
+// TaggedAnalytics returns the profile of the sessions that tags select, as Filter.Tags does, without a history. It
+// reads every session on each call.
 func (m *Manager) TaggedAnalytics(ctx context.Context, tags string) (Analytics, error) {
 	return m.analytics(ctx, tags)
 }

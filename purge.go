@@ -58,8 +58,8 @@ func (p Policy) dueInArchive(now time.Time) ArchiveQuery {
 	return q
 }
 
-// ArchiveSize measures the archive, which only who may do everything may. An errors.ErrUnsupported says that the store
-// has none.
+// ArchiveSize measures the archive. It fails with ErrForbidden unless the caller may do everything, and with
+// errors.ErrUnsupported when the store has no archive.
 func (m *Manager) ArchiveSize(ctx context.Context) (ArchiveSize, error) {
 	const operation = "measure the archive"
 	if err := m.allowAll(operation); err != nil {

@@ -7,9 +7,9 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// ReactivateRun reverses the deactivations of one run that are still unchanged: sessions that are inactive since exactly
-// that run become active again. The result counts them: Due in the run's events, Done now, Skipped because they were
-// changed or deleted since. ErrNotFound when the log has no deactivation by that run.
+// ReactivateRun reverses the deactivations of one run: it reactivates the sessions that have been inactive since
+// exactly that run. In the result, Due counts the run's deactivations, Done those that were reversed, and Skipped the
+// sessions that were changed or deleted since. ErrNotFound means that the log has no deactivation by that run.
 func (m *Manager) ReactivateRun(ctx context.Context, runID string) (PhaseResult, error) {
 	const operation = "reactivate the sessions of run"
 	result := PhaseResult{Action: ActionReactivated}

@@ -9,7 +9,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Conflict says what a restore does about an entry of which a unique value, such as the ID, is in use again.
+// Conflict says what a restore does with an entry when one of its unique values, such as the ID, is in use again.
 type Conflict string
 
 // How a restore treats conflicts. Other obstacles always keep all of the entries from being restored.
@@ -26,9 +26,9 @@ func Conflicts() []Conflict { return []Conflict{ConflictFail, ConflictSkip, Conf
 
 // RestoreOptions say how entries of the archive are restored.
 type RestoreOptions struct {
-	// DryRun finds what is in the way and changes nothing: Restored is what would be done. Default: false.
+	// DryRun finds obstacles and changes nothing: Restored is what would be done. Default: false.
 	DryRun bool
-	// OnConflict says what becomes of an entry of which a unique value is in use again. Default: ConflictFail.
+	// OnConflict says what to do with an entry when one of its unique values is in use again. Default: ConflictFail.
 	OnConflict Conflict
 }
 
@@ -44,7 +44,7 @@ type ArchiveOptions struct {
 	Limit     int    // entries in the page, at most MaxPage. Default: 50
 }
 
-// HasArchive reports whether the store has an archive, in which deleted sessions may be.
+// HasArchive reports whether the store can keep deleted sessions in an archive.
 func (m *Manager) HasArchive() bool {
 	_, ok := StoreAs[Archiver](m.store)
 	return ok
@@ -69,7 +69,7 @@ func (m *Manager) archiveOf(operation, asked string) (archiver Archiver, owner s
 	return archiver, owner, err
 }
 
-// Archived lists the archive, newest first: an owner sees only its own sessions.
+// Archived lists the archive, newest first. An owner sees only its own sessions.
 func (m *Manager) Archived(ctx context.Context, o ArchiveOptions) ([]Archived, error) {
 	const operation = "list the archive"
 	archiver, owner, err := m.archiveOf(operation, o.OwnerID)
@@ -103,7 +103,8 @@ func (m *Manager) dateEntries(all []Archived) {
 	}
 }
 
-// ArchivedEntry returns one entry of the archive. ErrNotArchived when it is not there, or is somebody else's.
+// ArchivedEntry returns one entry of the archive. It fails with ErrNotArchived when the entry does not exist or belongs
+// to somebody else.
 func (m *Manager) ArchivedEntry(ctx context.Context, id int64) (Archived, error) {
 	const operation = "get archive entry"
 	archiver, owner, err := m.archiveOf(operation, "")
@@ -120,8 +121,8 @@ func (m *Manager) ArchivedEntry(ctx context.Context, id int64) (Archived, error)
 	return all[0], nil
 }
 
-// ArchivedRows returns the rows of one entry, from the one after a number on, at most limit of them. It is for those who may
-// see every session: the rows have columns that the application may not show to the owner.
+// ArchivedRows returns at most limit rows of one entry, with numbers above after. It fails with ErrForbidden unless the
+// caller may see every session: the rows have columns that the application may not show to the owner.
 func (m *Manager) ArchivedRows(ctx context.Context, id int64, after, limit int) ([]ArchivedRow, error) {
 	const operation = "read the rows of an archive entry"
 	if err := m.allowAll(operation); err != nil {
@@ -141,17 +142,17 @@ func (m *Manager) ArchivedRows(ctx context.Context, id int64, after, limit int) 
 	return rows, nil
 }
 
-// Restore brings deleted sessions back from the archive, each as it was when it was last deleted, with all rows of other
-// tables that were deleted or unlinked along with it: all of them or, with an error, none. They count as used just now, so
-// that no run touches them soon. Owners restore their own.
+// Restore brings deleted sessions back from the archive, each as it was when it was last deleted, with all rows of
+// other tables that were deleted or unlinked along with it. It restores all of them or, when it returns an error, none.
+// The sessions count as used just now, so that no run acts on them soon. Owners can restore their own sessions.
 //
 //	restored, err := sessions.Restore(ctx, []string{"42"}, sessioncleanup.RestoreOptions{})
 //	if blocked, ok := errors.AsType[*sessioncleanup.ObstructedError](err); ok {
 //		… // blocked.Obstacles says what is in the way
 //	}
 //
-// ErrNotArchived when the archive does not have one of them, ErrHeld when one is held. A dry run returns the obstacles
-// without an error.
+// ErrNotArchived means that one of the sessions is not in the archive, ErrHeld that one is held. A dry run returns
+// obstacles without an error.
 func (m *Manager) Restore(ctx context.Context, sessionIDs []string, o RestoreOptions) (Restored, error) {
 	const operation = "restore session"
 	archiver, owner, err := m.archiveOf(operation, "")
@@ -190,10 +191,10 @@ func (m *Manager) notArchived(ctx context.Context, t Target) error {
 	}
 }
 
-// RestoreEntries is Restore for entries of the archive, given by Archived.ID: for a session that was deleted more than once,
-// it restores an earlier state of it.
+// RestoreEntries is Restore for entries of the archive, given by Archived.ID. For a session that was deleted more than
+// once, it can restore an earlier state.
 func (m *Manager) RestoreEntries(ctx context.Context, ids []int64, o RestoreOptions) (Restored, error) {
-	const operation = "restore from the archive"
+	const operation = "restore archive entries"
 	archiver, owner, err := m.archiveOf(operation, "")
 	if err != nil {
 		return Restored{}, err
@@ -211,6 +212,7 @@ func (m *Manager) RestoreEntries(ctx context.Context, ids []int64, o RestoreOpti
 		err = &ObstructedError{out.Obstacles}
 	}
 	if err != nil {
+		err = m.naming(ctx, archiver, distinct(ids), owner, err)
 		m.log.WarnContext(ctx, operation+" failed", "entries", ids, "actor", m.actor(), "error", err)
 		return out, fmt.Errorf("%s: %w", operation, err)
 	}

@@ -41,7 +41,7 @@ type Progress struct {
 	Elapsed time.Duration
 }
 
-// Result is what a run did, or would do. Together with an error it is what was done until then.
+// Result is the result of a run. When Cleanup returns an error, it says what was done before the error.
 type Result struct {
 	RunID   string  `json:"run_id,omitempty"` // of the run's events; empty for a dry run
 	DryRun  bool    `json:"dry_run"`
@@ -53,8 +53,8 @@ type Result struct {
 	Failures []Failure `json:"failures,omitempty"`
 	// Skipped are the first 100 sessions that were left for the next run although they are due.
 	Skipped []Skipped `json:"skipped,omitempty"`
-	// Waiting is the number of sessions that are due for deletion, but for their warning, when the run began: it is not
-	// delivered, or not long enough ago. See Policy.WarnBefore.
+	// Waiting is the number of sessions that, when the run began, were due for deletion except for their warning: it is
+	// not delivered, or not long enough ago. See Policy.WarnBefore.
 	Waiting int `json:"waiting,omitempty"`
 	// Refused, in a dry run, says that the run would fail with this ErrTooMany.
 	Refused *TooManyError `json:"refused,omitempty"`
@@ -80,19 +80,19 @@ type Result struct {
 	Duration     time.Duration `json:"duration_ns"`
 }
 
-// Deleted is the number of sessions that the run deleted.
+// Deleted returns the number of sessions that the run deleted.
 func (r Result) Deleted() int { return r.Phases.Of(ActionDeleted).Done }
 
-// Noticed is the number of sessions for which the run put a warning into the outbox.
+// Noticed returns the number of sessions for which the run put a warning into the outbox.
 func (r Result) Noticed() int { return r.Phases.Of(ActionNoticed).Done }
 
-// Purged is the number of sessions that the run removed from the archive.
+// Purged returns the number of sessions that the run removed from the archive.
 func (r Result) Purged() int { return r.Phases.Of(ActionPurged).Done }
 
-// Deactivated is the number of sessions that the run deactivated.
+// Deactivated returns the number of sessions that the run deactivated.
 func (r Result) Deactivated() int { return r.Phases.Of(ActionDeactivated).Done }
 
-// Failure is a session that a run could not change.
+// Failure is a session that could not be changed.
 type Failure struct {
 	SessionID string `json:"session_id"`
 	Action    Action `json:"action"` // what was tried

@@ -11,10 +11,10 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Rule is what the policy says about sessions with a tag, in place of its own thresholds. A zero field means the
-// policy's. Of several rules that apply to a session, the longest wins, for each threshold by itself: Never beats every
-// duration, but for WarnBefore, where it says that no warning is needed. So a tag never shortens what another one
-// promises. AutoCleanup off comes before every rule.
+// Rule replaces thresholds of the policy for sessions with a tag. A zero field means the policy's threshold. When
+// several rules apply to a session, the longest wins, separately for each threshold, and Never beats every duration.
+// For WarnBefore it is the other way round: Never means that no warning is needed, and every duration beats it. So a
+// tag never shortens what another tag promises. A session with AutoCleanup off is protected whatever the rules say.
 type Rule struct {
 	Tag           string
 	InactiveAfter time.Duration
@@ -23,17 +23,17 @@ type Rule struct {
 	ArchiveKeep   time.Duration
 }
 
-// RuleFollower is implemented by a store, a Tagger, that measures sessions by Policy.Rules: wherever it takes Thresholds
-// or Cutoffs, those of a session are what For returns for its tags. A Manager refuses rules for other stores.
+// RuleFollower is implemented by a Tagger that measures sessions by Policy.Rules: wherever it takes Thresholds or
+// Cutoffs, it uses for each session those that For returns for its tags. A Manager refuses rules for other stores.
 type RuleFollower interface {
-	// FollowsRules reports whether it does so: a store that wraps another one may not.
+	// FollowsRules reports whether the store follows rules. A store that wraps another one may not.
 	FollowsRules() bool
 }
 
 const (
-	// NoRules is the value of Policy.Rules that says that there are none, where an empty one leaves that open.
+	// NoRules as the value of Policy.Rules says that there are no rules. An empty Policy.Rules leaves that open.
 	NoRules = "none"
-	// MaxRules is how many rules a policy has at most.
+	// MaxRules is the largest number of rules in a policy.
 	MaxRules = 50
 )
 
@@ -50,8 +50,9 @@ var ruleFields = []struct {
 
 const ruleForm = `rules such as "vip: delete=never; test: inactive=1h delete=1d warn=never archive=7d"`
 
-// ParseRules reads Policy.Rules: rules separated by semicolons, each a tag, a colon, and thresholds, which are a number
-// with d, h, m or s, such as 90d or 1h30m, or never. Empty text and NoRules are no rules. Errors are ErrInvalid.
+// ParseRules reads Policy.Rules: rules separated by semicolons, each with a tag, a colon, and thresholds. A threshold
+// is a number with d, h, m or s, such as 90d or 1h30m, or never. Empty text and NoRules mean no rules. Errors are
+// ErrInvalid.
 func ParseRules(text string) ([]Rule, error) {
 	if strings.TrimSpace(text) == NoRules {
 		return nil, nil
@@ -174,8 +175,8 @@ func (r Rule) String() string {
 	return strings.Join(words, " ")
 }
 
-// FormatRules writes rules in the order of their tags, as ParseRules reads them; NoRules when there are none. Two
-// policies whose rules are equal have the same text.
+// FormatRules writes rules in the form that ParseRules reads, in the order of their tags, and NoRules when there are
+// none. Policies with equal rules have the same text.
 func FormatRules(rules []Rule) string {
 	if len(rules) == 0 {
 		return NoRules
@@ -200,7 +201,7 @@ func (p Policy) rules() []Rule {
 	return rules
 }
 
-// RuleTags are the tags that have a rule, in their order; nil without any. The policy is valid.
+// RuleTags returns the tags that have a rule, in their order, or nil. Call it on a valid policy.
 func (p Policy) RuleTags() []string {
 	var tags []string
 	for _, r := range p.rules() {

@@ -8,13 +8,13 @@ import (
 // This file says which thresholds and cutoffs apply to a session because of its tags. It is stated once in Go; the
 // conformance suite compares stores that decide in SQL with it.
 
-// RuleThresholds are the thresholds of sessions with a tag, as Thresholds are those of the others.
+// RuleThresholds are the thresholds of sessions with a tag; Thresholds are those of the others.
 type RuleThresholds struct {
 	Tag                    string
 	Inactive, Delete, Warn time.Duration
 }
 
-// For are the thresholds of a session with these tags: those without Rules.
+// For returns the thresholds of a session with these tags, without Rules.
 func (t Thresholds) For(tags []string) Thresholds {
 	found := false
 	of := t
@@ -44,7 +44,7 @@ func (t Thresholds) anyOf(holds func(Thresholds) bool) bool {
 	return holds(t) || slices.ContainsFunc(t.Rules, func(r RuleThresholds) bool { return holds(t.For([]string{r.Tag})) })
 }
 
-// RuleCutoffs are the moments against which sessions with a tag are measured, as Cutoffs are those of the others.
+// RuleCutoffs are the cutoffs of sessions with a tag; Cutoffs are those of the others.
 type RuleCutoffs struct {
 	Tag      string    `json:"tag"`
 	Inactive time.Time `json:"inactive,omitzero"`
@@ -52,8 +52,9 @@ type RuleCutoffs struct {
 	Warned   time.Time `json:"warned,omitzero"`
 }
 
-// For are the cutoffs of a session with these tags: those without Rules. Of several rules the earliest cutoff counts, as
-// none at all is the earliest; but for Warned, where none asks for nothing.
+// For returns the cutoffs of a session with these tags, without Rules. When several rules apply, the earliest of each
+// cutoff counts, and a zero cutoff, which means never, counts as the earliest. A zero Warned means that no warning is
+// needed, and counts only when no rule needs one.
 func (c Cutoffs) For(tags []string) Cutoffs {
 	if len(c.Rules) == 0 {
 		return c
@@ -111,8 +112,9 @@ func warnedFirst(a, b time.Time) time.Time {
 	return a
 }
 
-// Latest are the cutoffs of a run without regard to tags: what is not due by them is not due by any rule. A store finds
-// sessions along an index with them, before it looks at their tags.
+// Latest returns the cutoffs with the latest Inactive, Delete and Warn of the policy and all rules: a session that is
+// not due by these is not due by any rule. A store uses them to find sessions along an index before it looks at their
+// tags.
 func (c Cutoffs) Latest() Cutoffs {
 	of := c
 	of.Rules = nil
@@ -123,13 +125,13 @@ func (c Cutoffs) Latest() Cutoffs {
 	return of
 }
 
-// Warns reports whether deletions of some sessions wait for a warning.
+// Warns reports whether some deletions wait for a warning.
 func (c Cutoffs) Warns() bool {
 	return !c.Warned.IsZero() || slices.ContainsFunc(c.Rules, func(r RuleCutoffs) bool { return !r.Warned.IsZero() && !r.Delete.IsZero() })
 }
 
-// DecidedBy is the tag whose rule sets the cutoff for an action to a session with these tags, ActionDeleted or
-// ActionDeactivated; empty where the policy's own thresholds say the same.
+// DecidedBy returns the tag whose rule sets the cutoff of an action, ActionDeleted or ActionDeactivated, for a session
+// with these tags. It returns "" when the policy's own thresholds lead to the same cutoff.
 func (c Cutoffs) DecidedBy(a Action, tags []string) string {
 	cutoff := func(c Cutoffs) time.Time {
 		if a == ActionDeactivated {
@@ -149,14 +151,14 @@ func (c Cutoffs) DecidedBy(a Action, tags []string) string {
 	return ""
 }
 
-// PurgeRule is when entries of the archive are due whose session had a tag.
+// PurgeRule is the cutoff of archived sessions that had a tag.
 type PurgeRule struct {
 	Tag    string
 	Before time.Time // those from before it; zero: none
 }
 
-// PurgeBefore is the moment before which an entry whose session had these tags is due: until, or by rules that apply the
-// earliest; zero for never.
+// PurgeBefore returns the cutoff for an archived session with these tags: an entry archived before it is due. That is
+// until or, when rules apply, the earliest of their cutoffs. Zero means never.
 func PurgeBefore(until time.Time, rules []PurgeRule, tags []string) time.Time {
 	found := false
 	for _, r := range rules {
@@ -171,8 +173,8 @@ func PurgeBefore(until time.Time, rules []PurgeRule, tags []string) time.Time {
 	return until
 }
 
-// ArchiveKeepOf is ArchiveKeep for a session that had these tags when it was deleted, or Never. The policy is complete:
-// see WithDefaults.
+// ArchiveKeepOf returns how long the archive keeps a session that had these tags when it was deleted, or Never. Call it
+// on a policy with its defaults filled in; see WithDefaults.
 func (p Policy) ArchiveKeepOf(tags []string) time.Duration {
 	keep, found := p.ArchiveKeep, false
 	for _, r := range p.rules() {

@@ -9,7 +9,7 @@ import (
 // done to them. They are stated once in Go. A backend that decides in SQL says the same there, and the conformance suite
 // (store/storetest) compares the two on random data.
 
-// Thresholds say how long a session must have been unused to be due, TouchInterval included; see Policy.Thresholds.
+// Thresholds say how long a session must be unused to be due, including TouchInterval; see Policy.Thresholds.
 type Thresholds struct {
 	// Now pins the moment at which sessions are measured, as a run does. Zero: the store's clock when it answers.
 	Now time.Time
@@ -26,8 +26,8 @@ type Thresholds struct {
 
 func (t Thresholds) warns() bool { return t.Warn > 0 && t.Delete > 0 }
 
-// At computes the cutoffs at Thresholds.Now or, when that is zero, at now, the store's clock. Times are cut to
-// milliseconds, the finest that every backend keeps, always toward the past: nothing becomes due early.
+// At returns the cutoffs at Thresholds.Now or, when that is zero, at now, the store's clock. Times are cut to
+// milliseconds, the finest that every backend keeps, always toward the past, so that nothing becomes due early.
 func (t Thresholds) At(now time.Time) Cutoffs {
 	if !t.Now.IsZero() {
 		now = t.Now
@@ -88,8 +88,8 @@ const clockTolerance = 10 * time.Minute
 
 var keptForever = time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// Due reports whether a run with these cutoffs does the action to the session: ActionDeleted, ActionNoticed,
-// ActionDeactivated, ActionDated or ActionCorrected. It is false for other actions.
+// Due reports whether a run with these cutoffs applies the action to the session. The actions are ActionDeleted,
+// ActionNoticed, ActionDeactivated, ActionDated and ActionCorrected; it returns false for any other.
 func (c Cutoffs) Due(a Action, s Session) bool {
 	c = c.of(s)
 	switch a {
@@ -108,7 +108,7 @@ func (c Cutoffs) Due(a Action, s Session) bool {
 	}
 }
 
-// Ahead is the moment from which on a last activity lies too far in the future: see ActionCorrected.
+// Ahead returns the moment after which a last activity is too far in the future; see ActionCorrected.
 func (c Cutoffs) Ahead() time.Time { return c.Now.Add(clockTolerance) }
 
 // dueForDeactivation: the session is active, may be cleaned up, and was either last used before Inactive or expires no
@@ -155,8 +155,8 @@ func (s Session) warned() bool { return !s.Warning.For.IsZero() && s.Warning.For
 // warningsKept is for how long a warning is remembered after it was long enough ago: then its session is gone, or protected.
 const warningsKept = 90 * 24 * time.Hour
 
-// ForgetWarnings is the moment before which a warning was delivered or given up that is forgotten. Its session, if it is still
-// there, needs a new one.
+// ForgetWarnings returns the moment before which warnings are forgotten, by the time at which they were delivered or
+// given up. A session that still exists then needs a new warning.
 func (c Cutoffs) ForgetWarnings() time.Time {
 	first := c.Warned
 	for _, r := range c.Rules {
@@ -172,8 +172,8 @@ func (c Cutoffs) waiting(s Session) bool {
 	return c.past(s, c.Delete) && !c.warnedLongAgo(s)
 }
 
-// Covers reports whether a warning for the idle period that began at since is still to be sent: the session is in it, and its
-// owner is to be warned.
+// Covers reports whether a warning for the idle period that began at since is still to be sent: the session is still in
+// that idle period, and its owner is to be warned.
 func (c Cutoffs) Covers(s Session, since time.Time) bool {
 	return c.past(s, c.of(s).Warn) && s.KeptSince().Equal(since)
 }
@@ -209,8 +209,9 @@ func (c Cutoffs) Old(s Session) bool {
 	return !c.Delete.IsZero() && s.LastActivity.Before(c.Delete)
 }
 
-// Recent is the time twice as long ago as Inactive; zero where nothing becomes due by idleness. It shows whether use is
-// recorded at all, so it is the same for all sessions, whatever their tags.
+// Recent returns the time that is twice as long ago as Inactive, or zero when idle sessions never become due.
+// Statistics use it to notice that activity is no longer recorded. It is the same for all sessions, whatever their
+// tags.
 func (c Cutoffs) Recent() time.Time {
 	if c.Inactive.IsZero() || c.Untracked {
 		return time.Time{}
@@ -223,14 +224,14 @@ func (c Cutoffs) usedAfter(then time.Time, s Session) bool {
 	return !c.Recent().IsZero() && !s.LastActivity.Before(then)
 }
 
-// NeverDue reports whether an active session can never become due, however long it is unused and whatever the policy: it
-// may be cleaned up, but neither its last activity nor an expiry ever makes it due. That is usually a mistake.
+// NeverDue reports whether an active session that is not protected can never become due under any policy, because
+// neither its last activity nor an expiry makes it due. That is usually a mistake.
 func (c Cutoffs) NeverDue(s Session) bool {
 	return s.Active && s.AutoCleanup && (c.Untracked || !s.LastActivity.Before(keptForever)) &&
 		(s.ExpiresAt.IsZero() || !s.ExpiresAt.Before(keptForever))
 }
 
-// Status is the session's status at these cutoffs. Protection comes before everything else.
+// Status returns the session's status at these cutoffs. StatusProtected takes precedence over every other status.
 func (c Cutoffs) Status(s Session) Status {
 	c = c.of(s)
 	switch {
@@ -247,7 +248,8 @@ func (c Cutoffs) Status(s Session) Status {
 	}
 }
 
-// Overdue is for how long the session has been due, a wait for its warning included; zero when it is not due.
+// Overdue returns how long the session has been due, including the time that it waited for its warning. It returns zero
+// for a session that is not due.
 func (c Cutoffs) Overdue(s Session) time.Duration {
 	c = c.of(s)
 	switch {
@@ -267,8 +269,8 @@ func (c Cutoffs) Overdue(s Session) time.Duration {
 	}
 }
 
-// DeactivateAt is the moment from which a run deactivates the session unless it is used or changed before then. Zero
-// when it is inactive, or nothing automatic ever deactivates it.
+// DeactivateAt returns the moment from which a run deactivates the session, unless it is used or changed before then.
+// It returns zero for an inactive session, and for one that is never deactivated automatically.
 func (c Cutoffs) DeactivateAt(s Session) time.Time {
 	c = c.of(s)
 	if !s.Active || !s.AutoCleanup || c.Inactive.IsZero() {
@@ -281,9 +283,9 @@ func (c Cutoffs) DeactivateAt(s Session) time.Time {
 	return at
 }
 
-// DeleteAt is the moment from which a run deletes the session unless it is used or changed before then. An active session
-// is deactivated before, at DeactivateAt or, when that has passed, by the next run. Zero when nothing automatic ever
-// deletes it. One that waits for its warning to be delivered is measured as if that happened at Now.
+// DeleteAt returns the moment from which a run deletes the session, unless it is used or changed before then. It counts
+// an active session as deactivated at DeactivateAt or, when that has passed, by the next run. It counts a warning that
+// is not delivered yet as delivered at Now. It returns zero for a session that is never deleted automatically.
 func (c Cutoffs) DeleteAt(s Session) time.Time {
 	c = c.of(s)
 	if !s.AutoCleanup || c.Delete.IsZero() || c.Untracked && s.ExpiresAt.IsZero() {
@@ -309,7 +311,8 @@ func (c Cutoffs) DeleteAt(s Session) time.Time {
 	return later(at, warned.Add(c.Now.Sub(c.Warned)))
 }
 
-// Measure fills in AsOf and the fields that follow from the policy. Due sessions are due now: no time lies in the past.
+// Measure fills in AsOf, Status and the other fields that follow from the policy. For a session that is due, the times
+// are Now, never in the past.
 func (c Cutoffs) Measure(s Session) Session {
 	s.AsOf, s.Status, s.DeactivateAt, s.DeleteAt = c.Now, c.Status(s), c.DeactivateAt(s), c.DeleteAt(s)
 	s.DeactivateRule, s.DeleteRule = c.DecidedBy(ActionDeactivated, s.Tags), c.DecidedBy(ActionDeleted, s.Tags)
@@ -327,9 +330,9 @@ func (c Cutoffs) Measure(s Session) Session {
 
 func (s Session) expired(now time.Time) bool { return !s.ExpiresAt.IsZero() && !s.ExpiresAt.After(now) }
 
-// KeptSince is the moment from which the deletion of an inactive session is counted: the latest of its last activity, its
-// expiry and its deactivation. So DeleteAfter passes between a deactivation and the deletion, regardless of who
-// deactivated it and however long it was unused before; an expiry in the future keeps it until DeleteAfter past that
+// KeptSince returns the moment from which the deletion of an inactive session counts: the latest of its last activity,
+// its expiry and its deactivation. So DeleteAfter passes between the deactivation and the deletion, whoever deactivated
+// the session and however long it was unused before. An expiry in the future keeps it until DeleteAfter after that
 // expiry.
 func (s Session) KeptSince() time.Time {
 	return later(later(s.LastActivity, s.ExpiresAt), s.DeactivatedAt)

@@ -17,15 +17,15 @@ type Schedule interface {
 	Next(after time.Time) time.Time
 }
 
-// Interval is a Schedule that counts from the start of the last completed run or, without one, from the first start of a
-// scheduler on that store.
+// Interval is a Schedule that counts from the start of the last completed run. Without one, it counts from the first
+// start of a scheduler on that store.
 type Interval struct {
 	Every time.Duration // at least 1 s
 	// Jitter delays each run by a random part of it, so that many services do not start at the same moment. Default: none.
 	Jitter time.Duration
 }
 
-// Next is one interval later.
+// Next returns the time one interval after the given one.
 func (i Interval) Next(after time.Time) time.Time { return after.Add(i.Every) }
 
 func (i Interval) validate() error {
@@ -51,14 +51,15 @@ const (
 // errDone says that the run of a slot was done already, by another instance.
 var errDone = errors.New("done already")
 
-// Run cleans up whenever the schedule says so, until ctx ends, and returns ctx's error; any other error means that it
-// could not start. Call it from a goroutine of your own, in as many instances as you like: each due run is done once.
-// An instance that dies in the middle of a run is replaced when its lease ends.
+// Run cleans up whenever the schedule says so, until ctx ends, and returns ctx's error. Any other error means that it
+// could not start. Call it from a goroutine of your own, in as many instances as you like: each scheduled run happens
+// once. When an instance dies in the middle of a run, another one takes over as soon as its lease ends.
 //
-// The schedule counts from the last completed run, which the store's log knows: after a downtime that missed one, a run
-// is due at once, and only one. Without any run it counts from the first start of a scheduler, which the log records, too:
-// the first start cleans up nothing. A run that fails is tried again after a while, sooner at first than later on; one
-// that met the deletion limit is not, until its next time. When ctx ends during a run, the current batch is finished.
+// The schedule counts from the last completed run in the store's log. After a downtime that missed several runs, one
+// run is due at once. Without any run, the schedule counts from the first start of a scheduler, which the log also
+// records; so the first start cleans up nothing. A run that fails is tried again, first soon and then at longer
+// intervals. One that met the deletion limit waits for its next scheduled time. When ctx ends during a run, the run
+// finishes the current batch.
 func (m *Manager) Run(ctx context.Context, s Schedule) error {
 	const operation = "run the schedule"
 	err := m.allowAll(operation)

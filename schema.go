@@ -79,7 +79,7 @@ type Schema struct {
 	Sources []Source `json:"sources,omitempty"`
 }
 
-// None is the name of no column: a Schema that has it does not use a column that the table may have.
+// None in place of a column name tells a Schema not to use such a column even if the table has one.
 const None = "-"
 
 // Owners is a table that knows the display names of the sessions' owners.
@@ -103,7 +103,7 @@ type Source struct {
 	At      string `json:"at,omitempty"` // the column that says when the row was made. Default: none
 }
 
-// OwnSchema is the schema of the table that Migrate creates for users without one of their own.
+// OwnSchema returns the schema of the table that Migrate creates when the application has none.
 func OwnSchema() Schema {
 	return Schema{
 		Table: "sessions", Owner: "owner_id", Name: "name", Code: "code",
@@ -111,13 +111,13 @@ func OwnSchema() Schema {
 	}.WithDefaults()
 }
 
-// IsZero reports whether nothing was said about the sessions.
+// IsZero reports whether no field is set.
 func (s Schema) IsZero() bool {
 	s.AddColumns = false
 	return reflect.DeepEqual(s, Schema{})
 }
 
-// WithDefaults is the schema with the names that have a default filled in.
+// WithDefaults returns the schema with default names filled in.
 func (s Schema) WithDefaults() Schema {
 	setIfZero(&s.Table, "sessions")
 	setIfZero(&s.ID, "id")
@@ -134,7 +134,7 @@ func (s Schema) WithDefaults() Schema {
 	return s
 }
 
-// Validate reports the first name that no table or column can have, or that is used twice, as an ErrInvalid that
+// Validate returns an ErrInvalid for the first name that no table or column can have, or that is used twice. The error
 // says which field holds it.
 func (s Schema) Validate() error {
 	s = s.WithDefaults()
@@ -206,7 +206,7 @@ func (s Schema) Validate() error {
 // optional are the fields that may be None.
 var optional = []string{"owner", "name", "code", "created_at", "updated_at", "deleted_at"}
 
-// ReadSchema reads a schema as JSON, the form in which the command prints it. Unknown fields are an error.
+// ReadSchema reads a schema as JSON, in the form that the command prints. Unknown fields are an error.
 func ReadSchema(r io.Reader) (Schema, error) {
 	dec := json.NewDecoder(r)
 	dec.DisallowUnknownFields()

@@ -10,9 +10,9 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// State says what the values of a column mean that is not a boolean: a text, an enumeration or a number, which is written
-// as a text here. A session with another value than those in Active is inactive, one with NULL is active. Restrict the
-// sessions to some values with Schema.Only, on the same column, where there are values that are neither.
+// State says what the values of a column mean that is not a boolean: text, an enumeration, or a number, which is
+// written as text here. A session with a value in Active is active, and so is one with NULL; any other value means
+// inactive. When some values are neither, exclude them with Schema.Only on the same column.
 type State struct {
 	// Active are the values of active sessions.
 	Active []string `json:"active"`
@@ -22,8 +22,8 @@ type State struct {
 	Reactivated string `json:"reactivated,omitempty"`
 }
 
-// Only is a condition for a row to be a session: it has one of the values in the column. A number or a boolean is written
-// as a text.
+// Only limits which rows are sessions: those that have one of the values in the column. Write numbers and booleans as
+// text.
 type Only struct {
 	Column string   `json:"column"`
 	Values []string `json:"values"`

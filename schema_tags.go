@@ -8,12 +8,12 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// MaxTagColumns is how many columns Schema.TagColumns names at most.
+// MaxTagColumns is the largest number of columns in Schema.TagColumns.
 const MaxTagColumns = 5
 
-// ColumnTag is the tag of a session that has a value, as text, in a column of Schema.TagColumns: the name of the column, a
-// colon and the value, with A to Z in lower case. It is empty when the value is empty, too long, or has a character that tags
-// cannot have: such a session has no tag of this column.
+// ColumnTag returns the tag of a session that has the value, as text, in a column of Schema.TagColumns: the name of the
+// column, a colon and the value, with A to Z in lower case. It returns "" when the value is empty, too long, or has a
+// character that tags cannot have: such a session has no tag for this column.
 func ColumnTag(column, value string) string {
 	tag := tagPrefix(column) + asciiLower(value)
 	if value == "" || !isTag(tag) {
@@ -34,7 +34,7 @@ func asciiLower(text string) string {
 	}, text)
 }
 
-// TagPrefixes are the beginnings of the tags of TagColumns, in the order of the columns: "plan:" for the column plan.
+// TagPrefixes returns the prefixes of the tags of TagColumns, in the order of the columns: "plan:" for the column plan.
 func (s Schema) TagPrefixes() (all []string) {
 	for _, column := range s.TagColumns {
 		all = append(all, tagPrefix(column))
@@ -42,7 +42,8 @@ func (s Schema) TagPrefixes() (all []string) {
 	return all
 }
 
-// ColumnTagError says that a tag follows a column of Schema.TagColumns, so it cannot be set otherwise. It is an ErrInvalid.
+// ColumnTagError is the ErrInvalid for a change of a tag that follows a column of Schema.TagColumns. Only a write to
+// that column changes the tag.
 type ColumnTagError struct{ Tag, Column string }
 
 // Error names the tag and the column.
@@ -53,7 +54,7 @@ func (e *ColumnTagError) Error() string {
 // Is reports that it is an ErrInvalid.
 func (*ColumnTagError) Is(target error) bool { return target == ErrInvalid }
 
-// CheckTags reports the first tag that a change adds or removes although it follows a column, as a ColumnTagError.
+// CheckTags returns a ColumnTagError for the first tag in the change that follows a column.
 func (s Schema) CheckTags(c TagChange) error {
 	for _, column := range s.TagColumns {
 		for _, tag := range slices.Concat(c.Add, c.Remove) {

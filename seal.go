@@ -20,16 +20,16 @@ import (
 // A store that seals never removes a part of what a seal covers: Record forgets an entry that is sealed once all those of
 // its seal are old, and the seal stays, as Seal.Forget makes it. Entries that are not sealed are forgotten as ever.
 type Sealer interface {
-	// Seal adds the next seal, of the oldest entries without one, at most limit of them, and returns it; a zero Seal when
-	// there are none. ErrUnavailable when a transaction is open that may still commit entries older than some of them.
+	// Seal adds and returns the next seal, over the oldest entries without one, at most limit of them. It returns a
+	// zero Seal when there are none. It fails with ErrUnavailable while a transaction is open that may still commit
+	// older entries.
 	Seal(ctx context.Context, limit int) (Seal, error)
-	// Seals returns the seals with a number above after, in their order, at most limit of them.
+	// Seals returns at most limit seals with numbers above after, in their order.
 	Seals(ctx context.Context, after int64, limit int) ([]Seal, error)
-	// Entries returns the entries with an ID above after and up to through, in the order of their IDs, at most limit of
-	// them.
+	// Entries returns at most limit entries with IDs above after and up to through, in the order of their IDs.
 	Entries(ctx context.Context, after, through int64, limit int) ([]Entry, error)
-	// EraseOwner removes an owner from all entries, as Event.WithoutOwner does, and returns the number of entries changed.
-	// In those that are sealed it replaces the salts of the texts that it empties, with Entry.Erased.
+	// EraseOwner removes an owner from all entries, as Event.WithoutOwner does, and returns the number of entries
+	// changed. In sealed entries it uses Entry.Erased to replace the salts of the texts that it empties.
 	EraseOwner(ctx context.Context, owner string) (int, error)
 }
 
@@ -53,10 +53,10 @@ type Seal struct {
 	Digests []byte `json:"-"`
 }
 
-// NextSeal makes the seal after another one, or after none, of as many entries, in the order of their IDs, as it may cover.
-// Its hash is the SHA-256 of the SHA-256 of the entries' digests, one after the other, followed by a text: the hash of the
-// seal before it, the number, the first and the last ID, the number of entries and the newest time, in microseconds since
-// 1970, separated by spaces.
+// NextSeal returns the seal that follows another one, or the first one. It covers as many of the entries, which are in
+// the order of their IDs, as a seal may. Its hash is the SHA-256 of two parts: the SHA-256 of the entries' digests, one
+// after the other, and a text with the hash of the seal before it, the number, the first and the last ID, the number of
+// entries and the newest time, in microseconds since 1970, separated by spaces.
 func NextSeal(before Seal, entries []Entry) Seal {
 	if len(entries) == 0 {
 		return Seal{}
@@ -86,7 +86,7 @@ func (s Seal) hashAfter(before Seal) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Forget is the seal without its entries: it still proves that those before and after it are as they were.
+// Forget returns the seal without its entries. It still proves that the seals before and after it are unchanged.
 func (s Seal) Forget() Seal {
 	if !s.Forgotten {
 		sum := sha256.Sum256(s.Digests)
@@ -95,7 +95,7 @@ func (s Seal) Forget() Seal {
 	return s
 }
 
-// Entry is an event as it is sealed: texts, in an order of the store's own.
+// Entry is an event in the form in which it is sealed: a list of texts in an order that the store chooses.
 type Entry struct {
 	ID       int64
 	At       time.Time // for NextSeal; it is also one of Fixed
@@ -107,15 +107,16 @@ type Entry struct {
 	Proof []byte
 }
 
-// SaltSize is how many random bytes an entry gets when it is written, for Entry.Proof.
+// SaltSize is the number of random bytes that an entry gets when it is written; see Entry.Proof.
 const SaltSize = 16
 
 // proofPart is the size of a part of Proof.
 const proofPart = 1 + sha256.Size
 
-// Digest is what a seal keeps of the entry, the SHA-256 of two SHA-256s: of those of the fixed texts, one after the other,
-// and of the commitments to the personal ones, the SHA-256 of a salt and the text. The salts are the SHA-512s of the entry's
-// salt and 0, 1, 2, … in decimal digits, one after the other, in pieces of 32 bytes.
+// Digest returns what a seal keeps of the entry: the SHA-256 of two SHA-256 sums. The first is over the SHA-256 sums of
+// the fixed texts, one after the other. The second is over the commitments to the personal texts, each the SHA-256 of a
+// salt and the text. The salts are successive 32-byte pieces of the SHA-512 sums of the entry's salt followed by 0, 1,
+// 2, … in decimal digits.
 func (e Entry) Digest() []byte {
 	var fixed, personal []byte
 	for _, text := range e.Fixed {
@@ -155,8 +156,9 @@ func (e Entry) part(i int) (part []byte, salted bool) {
 	}
 }
 
-// Erased is the proof of a sealed entry whose personal texts become those given: of the ones that become empty it no longer
-// has the salts, without which the texts cannot be guessed and checked. The digest stays the same.
+// Erased returns the proof of a sealed entry after its personal texts have become those given. For each text that
+// becomes empty, the proof loses the salt, so that nobody can guess the text and check the guess. The digest stays the
+// same.
 func (e Entry) Erased(personal []string) []byte {
 	var proof []byte
 	for i := range e.Personal {
@@ -189,8 +191,8 @@ func sum(parts ...[]byte) []byte {
 	return all[:]
 }
 
-// EntryOf is an event as stores in Go seal it. The summary of the run is given as it is stored, in JSON, because a newer
-// version of RunSummary would write it in another way; nil when there is none.
+// EntryOf returns the Entry of an event, for stores that seal in Go. run is the run's summary as stored, in JSON, and
+// nil when there is none: a newer version of RunSummary might encode differently.
 func EntryOf(e Event, run, proof []byte) Entry {
 	summary, filter := splitRun(run)
 	if e.Run != nil && e.Run.Filter == (Filter{}) {
@@ -231,9 +233,9 @@ func splitRun(run []byte) (summary, filter string) {
 	return string(rest), filter
 }
 
-// WithoutOwner is the event without the ID of an owner and the names of its sessions. Where the owner is the actor, the
-// reason is dropped too, and a run that was limited to the owner loses its filter. The IDs of sessions stay. False when the
-// event does not mention the owner.
+// WithoutOwner returns the event without the owner's ID and the names of its sessions. When the owner is the actor, it
+// drops the reason too, and a run that was limited to the owner loses its filter. The IDs of sessions stay. It returns
+// false when the event does not mention the owner.
 func (e Event) WithoutOwner(owner string) (Event, bool) {
 	found := false
 	e.Sessions = slices.Clone(e.Sessions)

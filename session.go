@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// MaxName is how much of a longer name or code, and of an owner's name, a store returns, sorts by and searches, in characters:
-// long names must not determine how much memory a list takes.
+// MaxName is the number of characters that a store returns, sorts by and searches of a session's name or code, or of an
+// owner's name. So the memory that a list takes does not depend on how long the names are.
 const MaxName = 1000
 
 // Session is one row of the application's table of sessions, as the library sees it.
@@ -60,7 +60,8 @@ type Session struct {
 	DeleteRule     string `json:"delete_rule,omitempty"`
 }
 
-// Equal reports whether two sessions are stored the same: every field but Warning, AsOf and those that follow from the policy.
+// Equal reports whether two sessions are stored alike. It compares every field but Warning, AsOf and those that follow
+// from the policy.
 func (s Session) Equal(o Session) bool {
 	return s.ID == o.ID && s.OwnerID == o.OwnerID && s.OwnerName == o.OwnerName && s.Name == o.Name && s.Code == o.Code &&
 		s.Active == o.Active && s.AutoCleanup == o.AutoCleanup && s.ActivityCount == o.ActivityCount &&
@@ -69,7 +70,7 @@ func (s Session) Equal(o Session) bool {
 		slices.Equal(s.Tags, o.Tags)
 }
 
-// Ref is what an Event keeps of the session.
+// Ref returns what an Event keeps of the session.
 func (s Session) Ref() SessionRef { return SessionRef{ID: s.ID, OwnerID: s.OwnerID, Name: s.Name} }
 
 // Status is the state of a session under the policy at one moment.

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Stats are the figures of all sessions, or of one owner's, and what follows from them. The names of the JSON
-// fields are those of docs/guide.md.
+// Stats are the figures of all sessions, or of one owner's, and what follows from them. The names of the JSON fields
+// are those of docs/guide.md.
 type Stats struct {
 	Counts
 	At time.Time `json:"at"` // the store's clock when the sessions were counted
 
-	// Waiting is the number of sessions that are due for deletion, but for their warning; see Policy.WarnBefore. They are no
-	// candidates.
+	// Waiting is the number of sessions that are due for deletion except for their warning; see Policy.WarnBefore. They
+	// do not count as candidates.
 	Waiting int `json:"waiting_sessions"`
 	// Outbox is what is in the store's outbox; nil without Policy.WarnBefore, and for an owner's figures.
 	Outbox *OutboxSize `json:"outbox,omitempty"`
@@ -39,7 +39,7 @@ type Stats struct {
 // Alert is a condition that an operator should look at.
 type Alert struct {
 	Code AlertCode `json:"code"`
-	// Message says it in English. It may quote an error of the database.
+	// Message describes the alert in English. It may quote an error of the database.
 	Message string `json:"message"`
 	// Args are the values in the message, for texts in other languages: see the codes.
 	Args []any `json:"-"`
@@ -61,13 +61,13 @@ const (
 	AlertClockWrong        AlertCode = "clock_wrong"        // the store's clock differs from the process's. Args: by how much
 )
 
-// Stats returns the figures of one owner's sessions, or of all with an empty owner; for an owner that is all of its own.
+// Stats returns the figures of one owner's sessions or, with an empty owner, of all sessions that the caller may see.
 func (m *Manager) Stats(ctx context.Context, owner string) (Stats, error) {
 	return m.stats(ctx, Filter{OwnerID: owner})
 }
 
-// TaggedStats are Stats of those sessions that tags select, as Filter.Tags does. They have neither runs nor a pause. An
-// errors.ErrUnsupported says that the store keeps no tags.
+// TaggedStats returns Stats of the sessions that tags select, as Filter.Tags does, without runs and pauses. It fails
+// with errors.ErrUnsupported when the store keeps no tags.
 func (m *Manager) TaggedStats(ctx context.Context, owner, tags string) (Stats, error) {
 	return m.stats(ctx, Filter{OwnerID: owner, Tags: tags})
 }
@@ -98,9 +98,10 @@ func (m *Manager) stats(ctx context.Context, f Filter) (Stats, error) {
 	return s, nil
 }
 
-// RecentStats are Stats that may be older: Stats.At says how old. However many processes ask how often, counting all
-// sessions takes at most a twentieth of one core. So the figures are as old as 20 times what counting takes; where that
-// is milliseconds, they are those of now. While there are none yet it waits; ErrNotCounted says that ctx ended before.
+// RecentStats returns Stats that may be older; Stats.At says how old. Counting all sessions takes at most 5% of one
+// core, however often and by however many processes it is called. So the figures are up to 20 times as old as counting
+// takes; when counting takes milliseconds, they are current. The first call waits for the figures; ErrNotCounted means
+// that ctx ended before they were ready.
 func (m *Manager) RecentStats(ctx context.Context, owner string) (Stats, error) {
 	const operation = "count sessions"
 	owner, err := m.scope(operation, owner)
@@ -202,7 +203,8 @@ const leastRecent = 20
 // cron starts.
 const outboxPatience = 26 * time.Hour
 
-// Alerts are those that hold for the figures under this policy's limits. A limit of zero is taken literally here.
+// Alerts returns the alerts that these figures raise under the policy's limits. Pass a policy with its defaults filled
+// in: a limit of zero means zero.
 func (p Policy) Alerts(s Stats) []Alert {
 	alerts := []Alert{}
 	raise := func(code AlertCode, format string, args ...any) {
@@ -212,10 +214,10 @@ func (p Policy) Alerts(s Stats) []Alert {
 		raise(AlertTooManyDue, "%d sessions are due for cleanup, more than %d", s.CleanupCandidates, p.AlertDue)
 	}
 	if s.Total > 0 && s.ActivityRate < p.AlertActivityRate {
-		raise(AlertLowActivity, "%.0f %% of the sessions are active, fewer than %.0f %%", 100*s.ActivityRate, 100*p.AlertActivityRate)
+		raise(AlertLowActivity, "%.0f%% of the sessions are active, fewer than %.0f%%", 100*s.ActivityRate, 100*p.AlertActivityRate)
 	}
 	if s.Recent >= leastRecent && s.UseRate < p.AlertUseRate {
-		raise(AlertLowUse, "%.0f %% of the sessions that were recently in use still are, fewer than %.0f %%: is their use recorded?", 100*s.UseRate, 100*p.AlertUseRate)
+		raise(AlertLowUse, "%.0f%% of the sessions that were recently in use still are, fewer than %.0f%%: is their use recorded?", 100*s.UseRate, 100*p.AlertUseRate)
 	}
 	if s.ClockDifference != 0 {
 		raise(AlertClockWrong, "the clocks of the database and of this process differ by %v", s.ClockDifference.Abs().Round(time.Second))

@@ -17,51 +17,52 @@ import (
 //
 // Optional capabilities are interfaces of their own, such as Installer; StoreAs finds them.
 type Store interface {
-	// Now is the store's own clock: the database's, not that of the caller's machine.
+	// Now returns the time of the store's own clock: the database's, not that of the caller's machine.
 	Now(ctx context.Context) (time.Time, error)
 
-	// List returns the sessions that match the query, in its order. No match is an empty page. Pages neither repeat nor
-	// omit a session that was there, unchanged, while all of them were read. A page with a Next may have fewer sessions than
-	// the limit, even none: a store need not look at millions of sessions at once. An Outbox fills in Session.Warning.
+	// List returns the sessions that match the query, in its order. No match is an empty page. A session that does not
+	// change while all pages are read is on exactly one of them. A page with a Next may have fewer sessions than the
+	// limit, even none: a store need not read millions of sessions at once. An Outbox fills in Session.Warning.
 	List(ctx context.Context, q Query) (Page, error)
 
 	// Counts returns the figures of the sessions that match the filter.
 	Counts(ctx context.Context, q CountsQuery) (Counts, error)
 
-	// Sweep does one batch of a run: it does b.Action to at most b.Limit sessions that match b.Filter and for which
-	// b.Cutoffs.Due holds when they are written, in one transaction with their event. Never called for a phase that the
-	// cutoffs turn off.
+	// Sweep does one batch of a run. It applies b.Action to at most b.Limit sessions that match b.Filter and for which
+	// b.Cutoffs.Due holds when they are written, in one transaction with their event. It is never called for a phase
+	// that the cutoffs turn off.
 	//
-	// ActionDeactivated sets DeactivatedAt to exactly the time of the event. ActionDeleted leaves out, and reports in
-	// BatchResult.Skipped, sessions whose deletion would delete others that are not due; those that are due and deleted
-	// along with another are in BatchResult.IDs and have their event. Batch.Only names what may be deleted. ActionDated writes no
-	// event.
+	// ActionDeactivated sets DeactivatedAt to exactly the time of the event. ActionDeleted leaves out sessions whose
+	// deletion would delete others that are not due, and reports them in BatchResult.Skipped; sessions that are due and
+	// are deleted along with another one are in BatchResult.IDs and have their event. Batch.Only limits what may be
+	// deleted. ActionDated writes no event.
 	//
-	// A batch never waits for a lock for longer than 100 ms: sessions that another transaction has locked are left out,
-	// and what depends on a locked row ends the batch with a BatchError that is Locked. A BatchError that is not reports
-	// rows that a constraint or a trigger refuses, or that a trigger silently keeps.
+	// A batch never waits longer than 100 ms for a lock. It leaves out sessions that another transaction has locked.
+	// When rows that depend on a session are locked, it ends with a BatchError with Locked set. A BatchError without
+	// Locked reports rows that a constraint or a trigger refuses, or that a trigger silently keeps.
 	Sweep(ctx context.Context, b Batch) (BatchResult, error)
 
-	// Update applies a change to one session, with its event, and returns the session as it is afterwards. A change that
-	// changes nothing writes nothing, no event either. ErrNotFound when the target matches no session, ErrChanged when
-	// Target.If does not hold.
+	// Update applies a change to one session, with its event, and returns the session as it is afterwards. A change
+	// without effect writes nothing, not even an event. It fails with ErrNotFound when the target matches no session,
+	// and with ErrChanged when Target.If does not hold.
 	Update(ctx context.Context, t Target, c Change) (Session, error)
 
-	// Delete removes one session, with its event, and returns it as it was. Errors as Update, and a CascadeError when
-	// other sessions would be deleted along with it, unless the target allows that, see Target.CheckAlong: then each of them
-	// has its event, too.
+	// Delete removes one session, with its event, and returns it as it was. It fails like Update, and with a
+	// CascadeError when other sessions would be deleted along with it, unless the target allows that (see
+	// Target.CheckAlong); then each of them has its own event.
 	Delete(ctx context.Context, t Target, cause Cause) (Session, error)
 
-	// Touch applies a touch to each of its sessions and returns the number of those written. Ids of no session are
-	// ignored.
+	// Touch applies a touch to each of its sessions and returns the number of those written. It ignores IDs of sessions
+	// that do not exist.
 	Touch(ctx context.Context, t Touch) (int, error)
 
-	// Events returns the audit log, newest first: what the query's Select holds of each event, until it has Enough.
+	// Events returns the audit log, newest first: of each event the part that q.Select returns, until q.Enough.
 	Events(ctx context.Context, q EventQuery) ([]Event, error)
 
-	// Record adds one event that is no session's, a run's for example, and removes those older than r.ForgetBefore, when
-	// that is set; a Sealer keeps some of them longer. It fills in the event's ID and, when zero, its time. An error means
-	// that the event was not added; old events that could not be removed this time are left to the next call.
+	// Record adds one event that belongs to no session, such as that of a run, and removes events older than
+	// r.ForgetBefore when that is set; a Sealer keeps some of them longer. It fills in the event's ID and, when that is
+	// zero, its time. An error means that the event was not added. Old events that could not be removed are left to the
+	// next call.
 	Record(ctx context.Context, r Record) (Event, error)
 
 	// Lease takes, renews or releases a lease, as Lease.Apply does. A LeaseHeldError says that another holder has it.
@@ -71,22 +72,22 @@ type Store interface {
 	Close() error
 }
 
-// Installer is implemented by stores that live in a database: it prepares the database, and restores it.
+// Installer is implemented by stores in a database. It prepares the database, and restores it on Uninstall.
 type Installer interface {
-	// Inspect reads the database and completes the Schema of the store's configuration. In a database without anything
-	// that may be a table of sessions it proposes OwnSchema. An ErrInvalid lists the tables that may be it where none is
-	// called so, the most likely first.
+	// Inspect reads the database and completes the Schema of the store's configuration. When no table looks like a
+	// table of sessions, it proposes OwnSchema. When tables look like it but none is named like it, it fails with an
+	// ErrInvalid that lists them, the most likely first.
 	Inspect(ctx context.Context) (Schema, error)
-	// Migrate brings the database to what this version needs and stores the policy in it, for triggers, views
-	// and functions. It is idempotent, may be called by several processes at once, and finishes what an
-	// interrupted call began. Fields that the Schema of the store's configuration leaves open stay as they were adopted
-	// before, or else are those that Inspect finds.
+	// Migrate brings the database to what this version needs and stores the policy in it, for triggers, views and
+	// functions. It is idempotent, may be called by several processes at once, and finishes what an interrupted call
+	// began. Fields that the configured Schema leaves open stay as adopted before; in a first call they are those that
+	// Inspect finds.
 	Migrate(ctx context.Context, p Policy) error
 	// Validate returns an error that describes what is missing or wrong; nil means that the store is ready.
 	Validate(ctx context.Context) error
-	// Policy is the policy stored by Migrate. ErrNotInstalled when there is none.
+	// Policy returns the policy that Migrate stored. It fails with ErrNotInstalled when there is none.
 	Policy(ctx context.Context) (Policy, error)
-	// Schema is the schema in use. ErrNotInstalled when Migrate did not run yet.
+	// Schema returns the schema in use. It fails with ErrNotInstalled before the first Migrate.
 	Schema(ctx context.Context) (Schema, error)
 	// Uninstall removes everything that Migrate added and nothing else. A sessions table that Migrate
 	// created is dropped only when it is empty.
@@ -96,12 +97,13 @@ type Installer interface {
 // DependentLister is implemented by stores whose sessions have rows in other tables that a deletion reaches through
 // foreign keys, at any depth.
 type DependentLister interface {
-	// Dependents returns those tables, with the number of rows that would be deleted or unlinked along with the sessions
-	// that match the query: those due for deletion, with Query.Status StatusToDelete. A nil query counts nothing.
+	// Dependents returns those tables, with the number of rows that would be deleted or unlinked along with the
+	// sessions that match the query and are due for deletion (Query.Status is StatusToDelete). A nil query counts
+	// nothing.
 	Dependents(ctx context.Context, q *Query) ([]Dependent, error)
 }
 
-// Dependent is a table whose rows a deletion of sessions reaches.
+// Dependent is a table with rows that a deletion of sessions deletes or unlinks.
 type Dependent struct {
 	Table  string `json:"table"`
 	Effect string `json:"effect"`         // "deleted", or "unlinked": its reference becomes NULL or its default
@@ -109,11 +111,11 @@ type Dependent struct {
 	More   bool   `json:"more,omitempty"` // there are more than Rows; with 0, they are not counted
 }
 
-// MaxDependentRows is how far a DependentLister counts the rows of one table.
+// MaxDependentRows is the number of rows of one table at which a DependentLister stops counting.
 const MaxDependentRows = 100_000
 
-// StoreAs finds an optional interface of a store, such as Installer, in the store itself or in one that it wraps: a
-// store that decorates another one offers it with a method Unwrap() Store.
+// StoreAs finds an optional interface of a store, such as Installer. It looks at the store itself and then at each
+// store that it wraps: a store that decorates another one has a method Unwrap() Store.
 func StoreAs[T any](s Store) (T, bool) {
 	for s != nil {
 		if t, ok := s.(T); ok {
@@ -129,7 +131,7 @@ func StoreAs[T any](s Store) (T, bool) {
 	return none, false
 }
 
-// Filter selects sessions, in lists, figures and runs. The zero value selects all.
+// Filter selects sessions for lists, figures and runs. The zero value selects all of them.
 type Filter struct {
 	ID      string // only this session
 	OwnerID string // only this owner's
@@ -169,7 +171,7 @@ type Query struct {
 	CountUpTo  int       // when above 0, Page.Total is counted, up to this number
 }
 
-// Page is a part of a list.
+// Page is a page of a list, as a Store returns it.
 type Page struct {
 	Sessions []Session // with AsOf, and without the fields that a Manager fills in
 	Next     *Position // where the next page starts; nil when there is no more
@@ -177,14 +179,14 @@ type Page struct {
 	Cutoffs  Cutoffs   // Query.Thresholds at the store's clock
 }
 
-// CountsQuery asks for figures.
+// CountsQuery selects the sessions to count, and the thresholds to measure them by.
 type CountsQuery struct {
 	Filter
 	Thresholds Thresholds
 }
 
-// Counts are the figures that a store counts; Stats holds what follows from them. The meaning of each is that of
-// the methods of Cutoffs.
+// Counts holds the figures that a store counts, as the methods of Cutoffs define them. Stats adds what follows from
+// them.
 type Counts struct {
 	Total              int `json:"total_sessions"`
 	Active             int `json:"active_sessions"`
@@ -202,7 +204,7 @@ type Counts struct {
 	Cutoffs Cutoffs `json:"-"`
 }
 
-// Cause is the actor of a change, its reason, and its run.
+// Cause says who made a change, why, and in which run.
 type Cause struct {
 	Actor  string // "system", "admin:alice", "owner:42"; never empty
 	Reason string // free text; may be empty
@@ -233,11 +235,11 @@ type Batch struct {
 	Only []string
 }
 
-// May reports whether Only lets the batch delete a session.
+// May reports whether the batch may delete a session, as Only says.
 func (b Batch) May(id string) bool { return b.Only == nil || slices.Contains(b.Only, id) }
 
-// PauseAfter is how long a run pauses after a batch that held its locks for the given time, while others write to the same
-// database. With these pauses the run works for BusyShare of the time.
+// PauseAfter returns how long a run pauses after a batch that held its locks for the given time while others write to
+// the same database. With these pauses the run works for BusyShare of the time.
 func (b Batch) PauseAfter(held time.Duration) time.Duration {
 	if b.BusyShare <= 0 || b.BusyShare >= 1 {
 		return 0
@@ -248,7 +250,7 @@ func (b Batch) PauseAfter(held time.Duration) time.Duration {
 // longestPause bounds Batch.PauseAfter: a batch that held its locks for longer was itself waiting for a lock.
 const longestPause = 10 * time.Second
 
-// BatchResult is what a batch did.
+// BatchResult is the result of a batch.
 type BatchResult struct {
 	IDs     []string  // the sessions changed
 	Skipped []Skipped // sessions that are due and were left alone, with the reason; one without a SessionID stands for all that are left
@@ -267,31 +269,32 @@ type BatchResult struct {
 	Pause time.Duration
 }
 
-// Skipped is a session that a run left for the next one although it is due.
+// Skipped is a session that is due and that a run left for the next one.
 type Skipped struct {
 	SessionID string `json:"session_id"`
 	Action    Action `json:"action"` // what was due
 	Reason    string `json:"reason"`
 }
 
-// Target names one session. With OwnerID set, a session of anybody else is not found.
+// Target names one session. With OwnerID set, it matches only a session of that owner.
 type Target struct {
 	ID      string
 	OwnerID string
-	// If is a condition that must hold for the session, evaluated under its lock, with AsOf set; ErrChanged when it does
-	// not. It must not call the store. Default: none.
+	// If must hold for the session, evaluated under its lock and with AsOf set; otherwise the call fails with
+	// ErrChanged. It must not call the store. Default: none.
 	If func(Session) bool
-	// Cascade lets Delete delete other sessions along with it. Default: false.
+	// Cascade allows Delete to delete other sessions along with this one. Default: false.
 	Cascade bool
-	// Along is asked by Delete for the sessions that would be deleted along with it, none perhaps, before anything is
-	// committed: its error is Delete's, which then changes nothing. It must not call the store. Default: see CheckAlong.
+	// Along is called by Delete with the sessions that would be deleted along with this one, possibly none, before
+	// anything is committed. When it returns an error, Delete returns that error and changes nothing. It must not call
+	// the store. Default: see CheckAlong.
 	Along func(others []string) error
 	// Archive, for Delete and a store that is an Archiver, archives what is deleted. Default: nil, which deletes it permanently.
 	Archive *Archiving
 }
 
-// Check is what a store answers for the session that it found for a target and locked: nil, ErrNotFound when it is
-// somebody else's, or ErrChanged.
+// Check returns what a store answers for the session that it found for a target and locked: nil, ErrNotFound when the
+// session belongs to somebody else, or ErrChanged.
 func (t Target) Check(s Session) error {
 	switch {
 	case t.OwnerID != "" && s.OwnerID != t.OwnerID:
@@ -303,8 +306,8 @@ func (t Target) Check(s Session) error {
 	}
 }
 
-// CheckAlong is what Delete answers for the other sessions that would be deleted along with one: what Along says or, without
-// it, a CascadeError where there are any and Cascade is not set.
+// CheckAlong returns what Delete answers for the other sessions that would be deleted along with one. That is the
+// result of Along or, without it, a CascadeError when there are any and Cascade is not set.
 func (t Target) CheckAlong(others []string) error {
 	switch {
 	case t.Along != nil:
@@ -344,7 +347,7 @@ type Touch struct {
 	Reactivate *Cause
 }
 
-// At is when the session with the i-th id was used, at now, the store's clock.
+// At returns when the session with the i-th ID was used, at now, the store's clock.
 func (t Touch) At(i int, now time.Time) time.Time {
 	if t.Ago == nil {
 		return now
@@ -365,8 +368,8 @@ type LeaseRequest struct {
 	TTL    time.Duration // how long it holds unless renewed; 0 releases it, which never fails for not holding it
 }
 
-// Lease is the right to do something alone. Its epoch rises by one each time another holder takes it, or the same one
-// after a release, so that a holder that lost it without noticing can be told apart.
+// Lease is the exclusive right to do something. Its epoch rises by one whenever another holder takes it, and when the
+// same holder takes it again after a release. So a holder that lost the lease without noticing is recognized.
 type Lease struct {
 	Name      string
 	Holder    string // empty once released

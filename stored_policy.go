@@ -11,12 +11,12 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// PolicySetter is implemented by an Installer whose stored policy can be changed without Migrate.
+// PolicySetter is implemented by an Installer that can change its stored policy without Migrate.
 type PolicySetter interface {
-	// SetPolicy changes the stored policy, with the event, in one transaction, and returns the policy as it is then. Zero
-	// fields of change stay as they are; only those that Manager.SetPolicy takes are ever set. A condition, unless it is nil,
-	// must hold for the policy as Policy returns it, in that transaction: ErrChanged when it does not. ErrNotInstalled when
-	// there is no stored policy.
+	// SetPolicy changes the stored policy, with the event, in one transaction, and returns the new policy. Zero fields
+	// of change stay as they are; it sets only those that Manager.SetPolicy takes. A condition that is not nil is
+	// evaluated in that transaction on the policy as Policy returns it, and must hold: otherwise ErrChanged. It fails
+	// with ErrNotInstalled when there is no stored policy.
 	SetPolicy(ctx context.Context, change Policy, condition func(stored Policy) bool, e Event) (Policy, error)
 }
 
@@ -78,8 +78,8 @@ func (m *Manager) reread(ctx context.Context) (*Manager, error) {
 	return m.current(), nil
 }
 
-// Origins are where the values of the policy come from: for each field, whether the program sets it and what the store
-// keeps. Both are zero where nothing is said.
+// Origins returns the two sources of the policy: the fields that the program sets, and the fields that the store keeps.
+// A zero field is not set there.
 func (m *Manager) Origins() (program, stored Policy) {
 	if m.followed == nil {
 		return m.given, Policy{}
@@ -89,8 +89,8 @@ func (m *Manager) Origins() (program, stored Policy) {
 	return m.given, m.followed.stored
 }
 
-// IfPolicy returns the same Manager with a condition for SetPolicy, which fails with ErrChanged, and changes nothing, unless
-// it holds for the stored policy of that moment. It must not call the Manager.
+// IfPolicy returns the same Manager with a condition on SetPolicy, which fails with ErrChanged, and changes nothing,
+// unless the condition holds for the policy stored at that moment. The condition must not call the Manager.
 //
 //	_, seen := sessions.Origins()
 //	_, err = sessions.IfPolicy(func(stored Policy) bool { return stored == seen }).SetPolicy(ctx, change, 0)
@@ -100,13 +100,15 @@ func (m *Manager) IfPolicy(condition func(stored Policy) bool) *Manager {
 	return &conditional
 }
 
-// CanSetPolicy reports whether SetPolicy may work for the caller: the Manager follows a stored policy that can be changed.
+// CanSetPolicy reports whether the caller may use SetPolicy: the Manager follows a stored policy, and the store can
+// change it.
 func (m *Manager) CanSetPolicy() bool {
 	_, ok := StoreAs[PolicySetter](m.store)
 	return ok && m.followed != nil && m.unlimited()
 }
 
-// MoreDeletionsError says that a change of the policy would have the next run remove more; nothing was changed.
+// MoreDeletionsError says that a change of the policy would make the next run remove more sessions. Nothing was
+// changed.
 type MoreDeletionsError struct {
 	Before int // what a run would delete, or purge from the archive, now
 	After  int // and with the change
@@ -133,8 +135,8 @@ var settable = []struct {
 	{"AlertActivityRate", func(p Policy) any { return p.AlertActivityRate }, func(p *Policy) { p.AlertActivityRate = 0 }},
 }
 
-// Propose counts what a run would do under a policy with these changes, all zero fields as they are: a dry run without
-// its sessions and what goes with them. In a large table that takes a while; it ends with ctx.
+// Propose returns the figures of a run under the policy with these changes; zero fields stay as they are. It is a dry
+// run that lists neither sessions nor dependents. In a large table it takes a while; ctx limits it.
 func (m *Manager) Propose(ctx context.Context, change Policy) (Result, error) {
 	const operation = "propose a policy"
 	if err := m.allowAll(operation); err != nil {
@@ -148,13 +150,14 @@ func (m *Manager) Propose(ctx context.Context, change Policy) (Result, error) {
 	return proposed.Cleanup(ctx, Run{DryRun: true, countsOnly: true})
 }
 
-// SetPolicy changes the stored policy, for every program that follows it and for SQL, and returns the policy in force. It
-// takes InactiveAfter, DeleteAfter, ArchiveKeep, Rules, which NoRules removes, AlertDue, AlertUseRate and
-// AlertActivityRate; zero fields stay. When the next run would then remove more than it would now, and more than
-// expected, it is a MoreDeletionsError. Each change is an event, with the values before and after. ErrChanged says that
-// somebody else changed the stored policy meanwhile, or that the condition of IfPolicy does not hold. An
-// errors.ErrUnsupported says that there is no stored policy to change; an ErrInvalid also that the program sets a value,
-// so that the stored one does not count.
+// SetPolicy changes the stored policy, for every program that follows it and for SQL, and returns the policy in force.
+// It changes InactiveAfter, DeleteAfter, ArchiveKeep, Rules, AlertDue, AlertUseRate and AlertActivityRate; zero fields
+// stay as they are, and NoRules removes all rules. Each change writes an event with the values before and after.
+//
+// It fails with a MoreDeletionsError when the next run would remove more sessions than without the change, and more
+// than expected. It fails with ErrChanged when somebody else changed the stored policy meanwhile or the condition of
+// IfPolicy does not hold, with errors.ErrUnsupported when there is no stored policy to change, and with ErrInvalid when
+// a value is wrong or the program sets the field itself, so that the stored value would have no effect.
 func (m *Manager) SetPolicy(ctx context.Context, change Policy, expected int) (Policy, error) {
 	const operation = "change the policy"
 	if err := m.allowAll(operation); err != nil {

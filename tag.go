@@ -12,14 +12,14 @@ import (
 
 // Tagger is implemented by stores that keep tags of sessions: words by which people group them, such as vip or test. It
 // fills in Session.Tags wherever it returns a session, and Update applies Change.Tags, with its event. A session's tags
-// go with it into the archive, and come back with it; they end with their session, whoever deletes it. What the
-// application itself writes into the store's tags counts at once, without an event.
+// move into the archive with it and come back with it. They are removed with the session, whoever deletes it. Tags that
+// the application writes directly into the store's table count at once, without an event.
 type Tagger interface {
-	// Tags returns the tags that sessions have, in their order, each with the number of its sessions: of all, or of one owner's.
+	// Tags returns the tags in use, sorted, each with the number of its sessions: of all, or of one owner's.
 	Tags(ctx context.Context, owner string) ([]TagCount, error)
 }
 
-// TagCount is a tag in use.
+// TagCount is a tag with the number of sessions that have it.
 type TagCount struct {
 	Tag      string `json:"tag"`
 	Sessions int    `json:"sessions"` // that have it
@@ -31,11 +31,12 @@ const (
 	MaxTag  = 50 // characters of one
 )
 
-// TagChange adds tags to a session, and removes others. Tags that it has or lacks already stay so.
+// TagChange adds tags to a session and removes others. Adding a tag that the session has, or removing one that it
+// lacks, changes nothing.
 type TagChange struct{ Add, Remove []string }
 
-// Validate reports the first tag that cannot be one, as an ErrInvalid, and one that is both added and removed. A tag has
-// 1 to MaxTag lower-case letters a to z, digits and - _ . : characters, and begins with a letter or a digit.
+// Validate returns an ErrInvalid for the first tag that is malformed, or that is both added and removed. A tag has 1 to
+// MaxTag characters: letters a to z, digits, and - _ . : after a first letter or digit.
 func (c TagChange) Validate() error {
 	for _, tag := range slices.Concat(c.Add, c.Remove) {
 		if !isTag(tag) {
@@ -54,7 +55,7 @@ func isTag(tag string) bool {
 		!strings.ContainsFunc(tag, func(r rune) bool { return !strings.ContainsRune(first+"-_.:", r) })
 }
 
-// Apply is a session's tags after the change: in their order, each once; nil when there is none.
+// Apply returns a session's tags after the change, sorted and without duplicates, or nil when there are none.
 func (c TagChange) Apply(tags []string) []string {
 	all := slices.Concat(tags, c.Add)
 	slices.Sort(all)
@@ -65,7 +66,7 @@ func (c TagChange) Apply(tags []string) []string {
 	return all
 }
 
-// ParseTagFilter reads Filter.Tags as the list of its words. An ErrInvalid says what cannot be one.
+// ParseTagFilter splits Filter.Tags into its words. It returns an ErrInvalid that names the first word that is wrong.
 func ParseTagFilter(text string) (words []string, err error) {
 	words = strings.Fields(text)
 	if len(words) > MaxTags {
@@ -115,7 +116,8 @@ func (c TagChange) String() string {
 	return strings.Join(words, " ")
 }
 
-// ParseTags reads a change of tags from words such as "+vip" and "-test"; one without a sign adds. Errors are ErrInvalid.
+// ParseTags reads a change of tags from words such as "+vip" and "-test". A word without a sign adds a tag. Errors are
+// ErrInvalid.
 func ParseTags(words []string) (c TagChange, err error) {
 	for _, word := range words {
 		if tag, removes := strings.CutPrefix(word, "-"); removes {
@@ -133,8 +135,8 @@ func ParseTags(words []string) (c TagChange, err error) {
 // ErrTooManyTags says that a session would have more than MaxTags.
 var ErrTooManyTags = fmt.Errorf("too many tags: a session has %d at most", MaxTags)
 
-// Tag adds tags to a session and removes others. ErrTooManyTags when it would then have too many, an
-// errors.ErrUnsupported when the store keeps none.
+// Tag adds tags to a session and removes others. It fails with ErrTooManyTags when the session would have too many, and
+// with errors.ErrUnsupported when the store keeps no tags.
 //
 //	_, err := sessions.Tag(ctx, id, sessioncleanup.TagChange{Add: []string{"vip"}})
 func (m *Manager) Tag(ctx context.Context, id string, c TagChange) (Session, error) {
@@ -162,8 +164,9 @@ func (m *Manager) Tag(ctx context.Context, id string, c TagChange) (Session, err
 	})
 }
 
-// Tags returns the tags in use, with the number of sessions that have each: of one owner's sessions or, with an empty
-// owner, of all; for an owner that is all of its own. An errors.ErrUnsupported says that the store keeps none.
+// Tags returns the tags in use, each with the number of sessions that have it: of one owner's sessions or, with an
+// empty owner, of all sessions that the caller may see. It fails with errors.ErrUnsupported when the store keeps no
+// tags.
 func (m *Manager) Tags(ctx context.Context, owner string) ([]TagCount, error) {
 	const operation = "list tags"
 	owner, err := m.scope(operation, owner)

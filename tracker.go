@@ -12,7 +12,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// TrackerConfig says how a Tracker works. The zero value is useful.
+// TrackerConfig configures a Tracker. The zero value is useful.
 type TrackerConfig struct {
 	// FlushInterval is how often Run writes what was touched. Until then a run does not know of it, so it should be
 	// short; a session is written at most once per Policy.TouchInterval all the same, which it may not exceed.
@@ -32,17 +32,17 @@ const (
 )
 
 // Tracker collects the touches of a busy service in memory and writes them together: each session at most once per
-// Policy.TouchInterval, many sessions in one statement. It is safe for concurrent use.
+// Policy.TouchInterval, and many sessions in one statement. It is safe for concurrent use.
 //
 //	tracker, err := sessions.NewTracker(sessioncleanup.TrackerConfig{})
 //	go tracker.Run(ctx)
 //	…
-//	tracker.Touch(room.ID) // in the request path: no input or output, no error
+//	tracker.Touch(room.ID) // in the request path: does no I/O and returns no error
 //	…
 //	err = tracker.Close(shutdownCtx) // writes what is left
 //
-// With Policy.ReactivateOnActivity, a session that is deactivated within an interval of its last write becomes active
-// again with the first touch after that interval.
+// With Policy.ReactivateOnActivity, a session that is deactivated shortly after it was written becomes active again
+// with the first touch after Policy.TouchInterval.
 type Tracker struct {
 	m     *Manager
 	every time.Duration
@@ -56,7 +56,7 @@ type Tracker struct {
 	closed  bool
 }
 
-// NewTracker makes a Tracker that touches sessions as m does, and so only those that m's principal may touch.
+// NewTracker returns a Tracker that touches sessions through m, and so only those that m may touch.
 func (m *Manager) NewTracker(c TrackerConfig) (*Tracker, error) {
 	if c.FlushInterval < 0 {
 		return nil, invalid.Errorf("TrackerConfig.FlushInterval is %v: want a positive duration", c.FlushInterval)
@@ -71,7 +71,7 @@ func (m *Manager) NewTracker(c TrackerConfig) (*Tracker, error) {
 	}, nil
 }
 
-// Touch notes that a session was used. It never blocks on the store. After Close it does nothing.
+// Touch records that a session was used. It never waits for the store. After Close it does nothing.
 func (t *Tracker) Touch(id string) {
 	if id == "" || len(id) > maxID {
 		return
@@ -87,8 +87,8 @@ func (t *Tracker) Touch(id string) {
 	t.pending[id] = time.Now()
 }
 
-// Run writes what was touched, every FlushInterval, until ctx ends; it returns ctx's error. A flush that fails is
-// logged, and what it could not write is kept for the next one.
+// Run writes the collected touches every FlushInterval until ctx ends, and returns ctx's error. A flush that fails is
+// logged, and the next one tries again.
 func (t *Tracker) Run(ctx context.Context) error {
 	ticker := time.NewTicker(t.every)
 	defer ticker.Stop()
@@ -110,8 +110,8 @@ func (t *Tracker) flushInTime(ctx context.Context) error {
 	return t.Flush(ctx)
 }
 
-// Flush writes what was touched. It keeps touches that it cannot write: everything while the store is away, and otherwise the
-// sessions at fault, which do not keep others from being written.
+// Flush writes the collected touches. It keeps those that it cannot write: all of them while the store is unavailable,
+// and otherwise only those of the sessions that fail.
 func (t *Tracker) Flush(ctx context.Context) error {
 	const operation = "flush touches"
 	owner, err := t.m.scope(operation, "")
@@ -212,14 +212,14 @@ func (t *Tracker) keep(failed []touched) {
 	}
 }
 
-// Pending is the number of sessions that were touched and not written yet.
+// Pending returns the number of sessions that were touched and not written yet.
 func (t *Tracker) Pending() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.pending)
 }
 
-// Close stops taking touches and writes what is left. When that fails it says how much is lost unless Close is
+// Close stops accepting touches and writes what is left. Its error says how many touches are lost unless Close is
 // called again.
 func (t *Tracker) Close(ctx context.Context) error {
 	t.mu.Lock()
@@ -231,9 +231,9 @@ func (t *Tracker) Close(ctx context.Context) error {
 	return nil
 }
 
-// Middleware touches the session that a request belongs to, before the request is served. sessionID finds it, for
-// example by r.PathValue; "" means that there is none. It should only name a session that the request's user
-// may use, or else anybody can keep any session alive.
+// Middleware returns a middleware that touches the session of a request before the request is served. sessionID finds
+// the session, for example with r.PathValue; it returns "" when there is none. It should only return a session that the
+// request's user may use; otherwise anybody can keep any session alive.
 func (t *Tracker) Middleware(sessionID func(*http.Request) string) (func(http.Handler) http.Handler, error) {
 	if sessionID == nil {
 		return nil, invalid.Errorf("sessionID is nil: want a function that finds a request's session")

@@ -12,9 +12,11 @@ import (
 // Values is implemented by stores that keep small named values for all processes that use them: figures that are expensive to
 // count, and the history of runs.
 type Values interface {
-	// Value is the one stored last under a name, with its version, which rises by one with each. Without any it is nil, version 0.
+	// Value returns the value that was stored last under a name, with its version, which rises by one with each.
+	// Without any, it returns nil and version 0.
 	Value(ctx context.Context, name string) (data []byte, version int64, err error)
-	// SetValue stores a value after the given version, and reports whether it did: not when another one was stored since.
+	// SetValue stores a value to replace the given version, and reports whether it did: it does not when another value
+	// was stored since.
 	SetValue(ctx context.Context, name string, data []byte, version int64) (bool, error)
 }
 

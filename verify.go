@@ -15,7 +15,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Verification is what a check of the audit log against its seals found.
+// Verification is the result of comparing the audit log with its seals.
 type Verification struct {
 	Seals     int `json:"seals"`
 	Entries   int `json:"entries"`   // sealed ones that are as they were when they were sealed
@@ -47,9 +47,9 @@ const (
 	sealPage   = 200
 )
 
-// SealEvents seals all entries of the audit log that have no seal, and returns the last seal, a zero one when the log is
-// empty. Each run does so at its end. errors.ErrUnsupported where the store cannot seal; ErrUnavailable when a transaction
-// that wrote to the log stays open.
+// SealEvents seals all entries of the audit log that have no seal, and returns the last seal, or a zero Seal when the
+// log is empty. Each run does this at its end. It fails with errors.ErrUnsupported when the store cannot seal, and with
+// ErrUnavailable when a transaction that wrote to the log stays open.
 func (m *Manager) SealEvents(ctx context.Context) (Seal, error) {
 	const operation = "seal the audit log"
 	sealer, err := m.sealer(operation)
@@ -107,9 +107,9 @@ func (m *Manager) sealer(operation string) (Sealer, error) {
 	return sealer, nil
 }
 
-// VerifyEvents compares the audit log with its seals: it finds an entry that was changed, removed or inserted since it was
-// sealed. With expect, the hash of a seal that was kept elsewhere, it also requires that there is a seal with that hash.
-// errors.ErrUnsupported where the store cannot seal.
+// VerifyEvents compares the audit log with its seals, and finds an entry that was changed, removed or inserted since it
+// was sealed. With expect, the hash of a seal that you keep elsewhere, it also requires a seal with that hash. It fails
+// with errors.ErrUnsupported when the store cannot seal.
 func (m *Manager) VerifyEvents(ctx context.Context, expect string) (Verification, error) {
 	const operation = "verify the audit log"
 	sealer, err := m.sealer(operation)

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Warning is what became of the last warning of a session's owner; see Policy.WarnBefore. The zero Warning is none.
+// Warning is the state of the last warning to a session's owner; see Policy.WarnBefore. The zero value means that there
+// is none.
 type Warning struct {
 	// For is Session.KeptSince when it was written: it counts for that idle period only.
 	For time.Time `json:"for,omitzero"`
@@ -16,31 +17,31 @@ type Warning struct {
 	UndeliverableAt time.Time `json:"undeliverable_at,omitzero"`
 }
 
-// Outbox is implemented by stores that keep warnings of sessions' owners, at most one for each session. A run writes them; a
-// sender claims them, message by message, and settles what became of each message. It has a lease, so that one sends at a time,
-// and a message that was claimed and not settled is claimed again, with the same ID, by whoever sends next.
+// Outbox is implemented by stores that keep warnings to the owners of sessions, at most one for each session. A run
+// writes them. A sender claims them message by message, and settles each message. The sender has a lease, so only one
+// sends at a time. A message that was claimed and not settled is claimed again, with the same ID, by the next sender.
 type Outbox interface {
 	// Warn does one batch of a run: it writes a warning for at most b.Limit sessions that match b.Filter and for which
-	// b.Cutoffs.Due(ActionNoticed) holds, in one transaction with its event. It replaces the session's warning of an earlier idle
-	// period. The sessions themselves are neither changed nor locked. The first batch forgets old warnings: see
-	// Cutoffs.ForgetWarnings.
+	// b.Cutoffs.Due(ActionNoticed) holds, in one transaction with its event. A new warning replaces the session's
+	// warning of an earlier idle period. The sessions themselves are neither changed nor locked. The first batch
+	// forgets old warnings; see Cutoffs.ForgetWarnings.
 	Warn(ctx context.Context, b Batch) (BatchResult, error)
-	// ClaimNotices returns the message to send next; one without notices when there is none. See NoticeClaim.
+	// ClaimNotices returns the message to send next, or one without notices when there is none. See NoticeClaim.
 	ClaimNotices(ctx context.Context, c NoticeClaim) (NoticeMessage, error)
-	// SettleNotices notes what became of a message, in one transaction with its event, if the outcome is final. Notices that are
-	// delivered or given up already, or that are in no such message any more, stay as they are.
+	// SettleNotices records the outcome of a message and, when the outcome is final, its event, in one transaction.
+	// Notices stay as they are when they are already delivered or given up, or are no longer in that message.
 	SettleNotices(ctx context.Context, o NoticeOutcome) error
-	// Notices returns notices: those that are delivered or given up first, the longest first, then in the order in which they are
-	// to be sent.
+	// Notices returns notices: first those that are delivered or given up, the longest ago first, and then the others
+	// in the order in which they are to be sent.
 	Notices(ctx context.Context, q NoticeQuery) ([]Notice, error)
-	// ResendNotices makes notices that were given up due again at once, in new messages, and returns how many: those of some
-	// sessions or, with nil, all.
+	// ResendNotices makes notices that were given up due again at once, in new messages, and returns their number. Nil
+	// means those of all sessions.
 	ResendNotices(ctx context.Context, sessionIDs []string) (int, error)
 	// OutboxSize counts what is in the outbox.
 	OutboxSize(ctx context.Context) (OutboxSize, error)
 }
 
-// Notice is a warning of the owner of a session, on its way.
+// Notice is a warning to the owner of a session, or a later message about the same session.
 type Notice struct {
 	SessionID string `json:"session_id"`
 	OwnerID   string `json:"owner_id,omitempty"`
@@ -62,20 +63,19 @@ type Notice struct {
 	Tags []string `json:"tags,omitempty"`
 }
 
-// Ref is what an Event keeps of the notice's session.
+// Ref returns what an Event keeps of the notice's session.
 func (n Notice) Ref() SessionRef {
 	return SessionRef{ID: n.SessionID, OwnerID: n.OwnerID, Name: n.Name}
 }
 
-// Reminder is implemented by an Outbox that also keeps what owners are told after the warning: reminders, and that a
-// session was deleted. These messages are claimed, settled and tried again like warnings, but when they are given up,
-// nothing waits for them.
+// Reminder is implemented by an Outbox that also keeps the messages after the warning: reminders, and the message that
+// a session was deleted. They are claimed, settled and tried again like warnings, but no deletion waits for them.
 //
-// In the transaction in which a run with Cutoffs.Warned, of the session's own, deletes a session whose owner was warned,
-// such a store sets DeletedAt of the notice and makes it due, in a message apart from warnings. It is dropped when the
-// session exists again.
+// When a run whose cutoffs for the session have Warned deletes a session whose owner was warned, such a store sets
+// DeletedAt of the notice in the same transaction and makes it due, in a message apart from warnings. It drops the
+// notice when the session exists again.
 type Reminder interface {
-	// Remind makes delivered notices due whose Reminding.StageOf has risen, and returns how many.
+	// Remind makes delivered notices due when Reminding.StageOf has risen, and returns their number.
 	Remind(ctx context.Context, r Reminding) (int, error)
 }
 
@@ -87,9 +87,9 @@ type Reminding struct {
 	Before []time.Duration
 }
 
-// StageOf is how many of Before are reached for a notice of a session with Notice.Tags, at now, the store's clock. A
-// notice with a lower stage that was delivered, has nothing left to send and is not about a deletion gets it, and becomes
-// due. Of several that were missed, the last one remains.
+// StageOf returns how many of Before are reached, at now, the store's clock, for a notice with its Tags. Remind raises
+// a notice with a lower stage to it and makes it due, if the notice was delivered, has nothing left to send, and is not
+// about a deletion. When several reminders were missed, only the last one is sent.
 func (r Reminding) StageOf(n Notice, now time.Time) (stage int) {
 	t := r.Thresholds.For(n.Tags)
 	if n.DeliveredAt.IsZero() || t.Delete == 0 {
@@ -104,19 +104,20 @@ func (r Reminding) StageOf(n Notice, now time.Time) (stage int) {
 	return stage
 }
 
-// Next is the notice, which was delivered, made due again at now, in a new message.
+// Next returns a delivered notice made due again at now, in a new message.
 func (n Notice) Next(now time.Time) Notice {
 	n.NextAt, n.FirstAt, n.Message, n.Attempts, n.Error = now.UTC().Truncate(time.Millisecond), time.Time{}, "", 0, ""
 	return n
 }
 
-// NoticeClaim asks for the message to send next: that with the notice which has been due the longest, of an owner who got
-// no message within Every. A message that was claimed before and is to be sent again has the same ID and no more notices
-// than then. A new one gets the ID NewMessage and all notices of the owner that are in none yet, the longest unused
-// sessions first, at most Limit. Notices are due from NextAt on. A message has only notices with DeletedAt, or none.
+// NoticeClaim asks for the message to send next. It is the message with the notice that has been due the longest, to an
+// owner who got no message within Every. A message that was claimed before and is sent again keeps its ID and has no
+// notices besides those of then. A new message gets the ID NewMessage and, up to Limit, all notices of the owner that
+// are in no message yet, the longest unused sessions first. A notice is due from NextAt on. Notices with DeletedAt are
+// never in a message with others.
 //
-// Notices whose session is gone, or to which Cutoffs.Covers no longer applies, are removed instead: it was used, changed or
-// protected since. One with DeletedAt is removed when the session exists.
+// Claiming removes a notice when its session is gone, or was used, changed or protected since, so that Cutoffs.Covers
+// no longer applies. It removes a notice with DeletedAt when the session exists again.
 type NoticeClaim struct {
 	Lease      Lease // of the sender; ErrLeaseLost unless it still is its holder's
 	Thresholds Thresholds
@@ -135,7 +136,7 @@ type NoticeMessage struct {
 	Cutoffs Cutoffs
 }
 
-// NoticeOutcome is what became of a message that was claimed.
+// NoticeOutcome is the result of sending a message that was claimed.
 type NoticeOutcome struct {
 	Lease   Lease // of the sender; ErrLeaseLost unless it still is its holder's
 	Message string
@@ -149,7 +150,7 @@ type NoticeOutcome struct {
 	Cause     Cause  // of the event
 }
 
-// Action is that of the event; empty when there is none.
+// Action returns the action of the event, or "" when there is no event.
 func (o NoticeOutcome) Action() Action {
 	switch {
 	case o.Delivered:
@@ -161,7 +162,7 @@ func (o NoticeOutcome) Action() Action {
 	}
 }
 
-// Apply is the notice, one of the message, after the outcome at now, the store's clock.
+// Apply returns a notice of the message after the outcome, at now, the store's clock.
 func (o NoticeOutcome) Apply(n Notice, now time.Time) Notice {
 	now = now.UTC().Truncate(time.Millisecond)
 	n.Error, n.NextAt = o.Error, time.Time{}
@@ -186,7 +187,7 @@ func (o NoticeOutcome) Apply(n Notice, now time.Time) Notice {
 	return n
 }
 
-// Resent is the notice, which was given up, due again at now, the store's clock.
+// Resent returns a notice that was given up, made due again at now, the store's clock.
 func (n Notice) Resent(now time.Time) Notice {
 	n.UndeliverableAt, n.FirstAt, n.NextAt = time.Time{}, time.Time{}, now.UTC().Truncate(time.Millisecond)
 	n.Message, n.Attempts, n.Error = "", 0, ""
@@ -203,13 +204,13 @@ type NoticeQuery struct {
 	Limit     int    // at most this many; above 0
 }
 
-// Selects reports whether the query asks for the notice, which has its Tags.
+// Selects reports whether the query selects the notice. The notice must have its Tags.
 func (q NoticeQuery) Selects(n Notice) bool {
 	return (q.SessionID == "" || q.SessionID == n.SessionID) && (q.OwnerID == "" || q.OwnerID == n.OwnerID) &&
 		(!q.Failed || !n.UndeliverableAt.IsZero()) && (!q.Pending || !n.NextAt.IsZero()) && matchesTags(n.Tags, q.Tags)
 }
 
-// OutboxSize is how much is in an outbox.
+// OutboxSize counts what is in an outbox.
 type OutboxSize struct {
 	Pending       int       `json:"pending"`            // still to be sent
 	Undeliverable int       `json:"undeliverable"`      // given up

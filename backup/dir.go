@@ -15,11 +15,11 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Dir is a Sink in a directory. Files have mode 0600, and are written, with their directory, to the disk before Put returns.
+// Dir is a Sink in a directory. Files have mode 0600. Put syncs the file and the directory to disk before it returns.
 type Dir struct{ path string }
 
-// NewDir returns the directory with this path. It must be there when it is used, and is not made: that would hide that a
-// volume is not mounted.
+// NewDir returns the Sink for the directory with this path. The directory must exist when it is used; it is not
+// created, because that would hide a volume that is not mounted.
 func NewDir(path string) (*Dir, error) {
 	if path == "" {
 		return nil, invalid.Errorf("path of the backup directory is empty: want a directory")

@@ -14,12 +14,12 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Files are the backup files in a sink.
+// Files are the backup files in a Sink.
 type Files struct{ sink Sink }
 
 var _ sessioncleanup.Backups = (*Files)(nil)
 
-// New returns the files in a sink. It does not touch the sink.
+// New returns the backup files in a sink. It does not use the sink yet.
 func New(sink Sink) *Files { return &Files{sink} }
 
 // String names the sink, when that is a fmt.Stringer.
@@ -41,7 +41,7 @@ func nameOf(h sessioncleanup.BackupHeader) string {
 	return fmt.Sprintf("%s%s-%s-%03d%s", namePrefix, h.At.UTC().Format(nameTime), cmp.Or(h.RunID, rand.Text()), h.Part, nameSuffix)
 }
 
-// List returns the files that Write made, the oldest first. Others in the sink are left out.
+// List returns the files that Write made, oldest first. It ignores other files in the sink.
 func (f *Files) List(ctx context.Context) ([]sessioncleanup.BackupFile, error) {
 	found, err := f.sink.List(ctx)
 	if err != nil {
@@ -59,7 +59,7 @@ func (f *Files) List(ctx context.Context) ([]sessioncleanup.BackupFile, error) {
 	return all, nil
 }
 
-// Write makes a file. It compresses while the sink takes what is ready.
+// Write makes a file. It compresses while the sink reads.
 func (f *Files) Write(
 	ctx context.Context, h sessioncleanup.BackupHeader, content func(add func(sessioncleanup.ArchivedCopy) error) error,
 ) (sessioncleanup.BackupFile, error) {

@@ -16,7 +16,7 @@ import (
 
 // The flags of the measurement of the archive; see docs/archive.md.
 var (
-	archiveSessions = flag.Int("archive-sessions", 2000, "sessions of TestArchive, of which 40 % are deleted")
+	archiveSessions = flag.Int("archive-sessions", 2000, "sessions of TestArchive, of which 40% are deleted")
 	archiveRounds   = flag.Int("archive-rounds", 1, "rounds of TestArchive, of which it takes the medians")
 )
 

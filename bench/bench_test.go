@@ -39,7 +39,7 @@ func TestBenchmarks(t *testing.T) {
 func checkPage(t *testing.T, docs string) {
 	t.Helper()
 	for name, parts := range map[string][]string{
-		"benchmarks.md":           {"trial run", "cores of", "PostgreSQL 1", "SQLite 3", ours, cronJob, loop, "row trigger", "40 to 60 %", "GET /stats"},
+		"benchmarks.md":           {"trial run", "cores of", "PostgreSQL 1", "SQLite 3", ours, cronJob, loop, "row trigger", "40 to 60%", "GET /stats"},
 		"benchmarks/cleanup.svg":  {"longest transaction", cronJob},
 		"benchmarks/tracking.svg": {manySessions, "row trigger"},
 		"benchmarks/queries.svg":  {"by code", mix},

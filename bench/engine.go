@@ -199,7 +199,7 @@ func (b *bed) insert(ctx context.Context, session int) error {
 	return err
 }
 
-// Of the sessions 1 to s.Sessions, the first 40 % are to be deleted, the next 40 % to be deactivated, and the rest is in
+// Of the sessions 1 to s.Sessions, the first 40% are to be deleted, the next 40% to be deactivated, and the rest is in
 // use. More to delete would exceed the deletion limit.
 func (s Sizes) deletable() int { return s.Sessions * 2 / 5 }
 func (s Sizes) due() int       { return s.Sessions * 4 / 5 }

@@ -130,7 +130,7 @@ func (p page) trackingChart() chart {
 // Saved is the part of the mix's time that a cleanup saves.
 func (p page) Saved(engine string) string {
 	e := p.ratio("queries, "+mix, engine, after, before, meanMS)
-	return estimate{100 - 100*e.median, 100 - 100*e.high, 100 - 100*e.low}.String() + " %"
+	return estimate{100 - 100*e.median, 100 - 100*e.high, 100 - 100*e.low}.String() + "%"
 }
 
 // mixed are the queries and, as one more, the mix of them.
@@ -145,7 +145,7 @@ func (p page) QueriesTable() string {
 		for _, q := range mixed() {
 			part := "queries, " + q.name
 			rows = append(rows, []string{
-				engine, q.name, fmt.Sprintf("%.0f %%", 100*q.weight), p.of(part, engine, before, meanMS).String(), p.of(part, engine, after, meanMS).String(),
+				engine, q.name, fmt.Sprintf("%.0f%%", 100*q.weight), p.of(part, engine, before, meanMS).String(), p.of(part, engine, after, meanMS).String(),
 				p.ratio(part, engine, after, before, meanMS).String(),
 			})
 		}

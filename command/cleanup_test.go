@@ -111,7 +111,7 @@ func TestDeletionLimitSaysHowToSeeAndToAllowTheDeletion(t *testing.T) {
 	t.Parallel()
 	u, s := backlog(t)
 	u.calls("cleanup", "--dry-run").want(t, exitDone, "would delete 201 sessions and deactivate 1", "The deletion limit would stop the deletion",
-		"more than 50 % of all sessions", "list --status to_delete", "--force=201")
+		"more than 50% of all sessions", "list --status to_delete", "--force=201")
 	u.calls("cleanup").want(t, exitFailed, "Deleted 0 sessions, deactivated 1", "too many sessions would be deleted", "list --status to_delete", "--force=201")
 	if n := s.count(t, "SELECT count(*) FROM sessions WHERE active"); n != 3 {
 		t.Errorf("%d sessions are active after a run that met the limit, want 3: it deactivates all the same", n)

@@ -97,13 +97,13 @@ func TestNotifyPreviewShowsEveryMessage(t *testing.T) {
 	if got := u.calls("notify", "preview", "low_activity", "--language", "fr").want(t, exitDone, "Peu de sessions", "Résolu"); strings.Contains(got.out, "limite") {
 		t.Errorf("other alerts are shown: %s", got.out)
 	}
-	u.calls("notify", "preview", "low_activity", "--html").want(t, exitDone, "<html lang=\"en\">", "<p>42 % of the sessions")
+	u.calls("notify", "preview", "low_activity", "--html").want(t, exitDone, "<html lang=\"en\">", "<p>42% of the sessions")
 	u.calls("notify", "preview", "warning", "deletion", "--name", "polls").want(t, exitDone, "[polls] 23 of your sessions will be deleted", "[polls] 23 of your sessions were deleted", "can be restored until")
 	if got := decode[[]previewed](t, u.calls("notify", "preview", "low_activity", "--json")); len(got) != 2 || got[0].State != "began" || got[1].State != "ended" {
 		t.Errorf("notify preview --json prints %+v", got)
 	}
 	own := u.writes("own.tmpl", `{{define "subject"}}Look at {{.Code}}{{end}}`)
-	u.calls("notify", "preview", "low_activity", "--templates", own).want(t, exitDone, "Look at low_activity", "42 % of the sessions")
+	u.calls("notify", "preview", "low_activity", "--templates", own).want(t, exitDone, "Look at low_activity", "42% of the sessions")
 }
 
 func TestWrongUseOfNotificationsIsExplained(t *testing.T) {

@@ -32,7 +32,7 @@ func (b *progress) show(p sessioncleanup.Progress) {
 	case !b.tty && b.plain && p.Total > 0:
 		if tenths := 10 * p.Done / p.Total; tenths > b.shown {
 			b.shown = tenths
-			_, _ = fmt.Fprintf(b.out, "  %3d %%  %s of %s\n", 100*p.Done/p.Total, number(p.Done), sessionCount(p.Total)) // as draw
+			_, _ = fmt.Fprintf(b.out, "  %3d%%  %s of %s\n", 100*p.Done/p.Total, number(p.Done), sessionCount(p.Total)) // as draw
 		}
 	}
 }

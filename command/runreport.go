@@ -260,7 +260,7 @@ func (a *app) sayWaiting(count int) error {
 
 // refusedText says that the deletion limit would stop a run, how to see the sessions, and how to allow the deletion.
 func refusedText(refused *sessioncleanup.TooManyError) string {
-	limit := fmt.Sprintf("more than %g %% of all sessions", 100*refused.Fraction)
+	limit := fmt.Sprintf("more than %g%% of all sessions", 100*refused.Fraction)
 	if refused.AtMost > 0 {
 		limit = fmt.Sprintf("more than the %s that --force allows", number(refused.AtMost))
 	}

@@ -135,7 +135,7 @@ func (a *app) printStats(s sessioncleanup.Stats, policy sessioncleanup.Policy) e
 	if err := a.sayUntracked(s.Cutoffs.Untracked); err != nil {
 		return err
 	}
-	share := func(rate float64) cell { return text(fmt.Sprintf("%.0f %% of all", 100*rate)) }
+	share := func(rate float64) cell { return text(fmt.Sprintf("%.0f%% of all", 100*rate)) }
 	if s.Pause != nil {
 		if err := a.say("%s\n", a.paint(yellow, capital(pausedText(*s.Pause))+".")); err != nil {
 			return err

@@ -12,7 +12,7 @@ import (
 func TestStatsShowTheGuidesFigures(t *testing.T) {
 	t.Parallel()
 	u, _ := migrated(t)
-	u.calls("stats").want(t, exitDone, "Sessions              6", "67 % of all", "Cleanup candidates    2", "33 % of all", "Longest overdue",
+	u.calls("stats").want(t, exitDone, "Sessions              6", "67% of all", "Cleanup candidates    2", "33% of all", "Longest overdue",
 		"unused for more than 24 h, or expired", "inactive and unused for more than 30 days")
 	u.vars[sessioncleanup.EnvInactiveHours], u.vars[sessioncleanup.EnvDeleteDays] = "0.5", "never"
 	u.calls("stats").want(t, exitDone, "unused for more than 30m0s, or expired", "Due for deletion      0  off")
@@ -47,7 +47,7 @@ func TestCheckNamesEveryAlertThatHolds(t *testing.T) {
 	if got := decode[sessioncleanup.Stats](t, u.calls("stats", "--check", "--json")); len(got.Alerts) != 0 {
 		t.Errorf("stats --check --json has alerts %+v", got.Alerts)
 	}
-	u.calls("stats", "--check", "--min-activity", "90").want(t, exitAlert, "60 % of the sessions are active, fewer than 90 % (low_activity)")
+	u.calls("stats", "--check", "--min-activity", "90").want(t, exitAlert, "60% of the sessions are active, fewer than 90% (low_activity)")
 	u.calls("stats", "--check", "--max-age", "0s").want(t, exitAlert, "cleanup_overdue")
 
 	s.exec(t, "UPDATE sessions SET last_activity = '2026-01-01 00:00:00' WHERE id IN (1, 42)")
@@ -62,7 +62,7 @@ func TestCheckNamesEveryAlertThatHolds(t *testing.T) {
 	}
 	u.calls("stats", "--check", "--owner", "8").want(t, exitDone)
 	s.exec(t, "INSERT INTO sessions (id, streamer_id, name, code, last_activity) SELECT 100 + value, '7', 'n', 'x' || value, datetime('now', '-30 hours') FROM (WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 30) SELECT value FROM n)")
-	u.calls("stats", "--check", "--max-due", "100").want(t, exitAlert, "3 % of the sessions that were recently in use still are, fewer than 5 %", "low_use")
+	u.calls("stats", "--check", "--max-due", "100").want(t, exitAlert, "3% of the sessions that were recently in use still are, fewer than 5%", "low_use")
 	u.calls("stats", "--check", "--min-use", "0").want(t, exitDone)
 }
 

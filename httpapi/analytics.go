@@ -31,11 +31,7 @@ type aheadDay struct {
 
 // analytics serves GET /analytics.
 func (c *call) analytics() error {
-	values, err := c.query("tags")
-	if err != nil {
-		return err
-	}
-	tags, err := tagFilter("tags", values.Get("tags"))
+	tags, err := tagFilter("tags", c.values.Get("tags"))
 	if err != nil {
 		return err
 	}

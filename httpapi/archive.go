@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"time"
 
@@ -30,11 +29,8 @@ func archivedOf(all []sessioncleanup.Archived) []archived {
 	out := make([]archived, len(all))
 	for i, e := range all {
 		out[i] = archived{
-			ID: e.ID, SessionID: e.SessionID, OwnerID: e.OwnerID, Name: e.Name, ArchivedAt: e.At, Actor: e.Actor, Reason: e.Reason,
+			ID: e.ID, RunID: given(e.RunID), SessionID: e.SessionID, OwnerID: e.OwnerID, Name: e.Name, ArchivedAt: e.At, Actor: e.Actor, Reason: e.Reason,
 			Rows: e.Rows, Bytes: e.Bytes, Held: e.Held, BackedUpAt: known(e.BackedUpAt), PurgeAt: known(e.PurgeAt),
-		}
-		if e.RunID != "" {
-			out[i].RunID = &e.RunID
 		}
 	}
 	return out
@@ -48,32 +44,21 @@ type archiveAnswer struct {
 
 // archive serves GET /archive: a page of what was deleted and can be restored, newest first.
 func (c *call) archive() error {
-	values, err := c.query("session", "owner", "held", "limit", "cursor")
-	if err != nil {
+	o := sessioncleanup.ArchiveOptions{SessionID: c.values.Get("session"), OwnerID: c.values.Get("owner")}
+	var err error
+	if o.Limit, err = c.limit(defaultEvents); err != nil {
 		return err
 	}
-	scope, err := c.m.Scope(values.Get("owner"))
-	if err != nil {
-		return err
-	}
-	o := sessioncleanup.ArchiveOptions{SessionID: values.Get("session"), OwnerID: values.Get("owner"), Limit: defaultEvents}
-	if n, err := limitOf(values); err != nil {
-		return err
-	} else if n > 0 {
-		o.Limit = n
-	}
-	held, err := oneOf(values, "held", []string{"true", "false"})
+	held, err := oneOf(c, "held", []string{"true", "false"})
 	if err != nil {
 		return err
 	}
 	if held != "" {
 		o.Held = sessioncleanup.SwitchOf(held == "true")
 	}
-	list := listOf("archive", scope, o.SessionID, held)
-	if cursor := values.Get("cursor"); cursor != "" {
-		if o.Before, err = list.before(cursor); err != nil {
-			return err
-		}
+	list := listOf("archive", c.scope, o.SessionID, held)
+	if o.Before, err = list.before(c.values.Get("cursor")); err != nil {
+		return err
 	}
 	ctx, cancel := c.timed()
 	defer cancel()
@@ -83,8 +68,7 @@ func (c *call) archive() error {
 	}
 	out := archiveAnswer{Success: true, Entries: archivedOf(entries)}
 	if len(entries) == o.Limit {
-		next := list.cursor(entries[o.Limit-1].ID)
-		out.NextCursor = &next
+		out.NextCursor = given(list.cursor(entries[o.Limit-1].ID))
 	}
 	return c.reply(out)
 }
@@ -96,9 +80,6 @@ type archivedAnswer struct {
 
 // archivedEntry serves GET /archive/{entry}.
 func (c *call) archivedEntry() error {
-	if _, err := c.query(); err != nil {
-		return err
-	}
 	id, err := c.entry()
 	if err != nil {
 		return err
@@ -132,11 +113,8 @@ type restoredAnswer struct {
 
 // restore serves POST /archive/{entry}/restore. An obstacle is a problem, of a dry run too.
 func (c *call) restore() error {
-	if _, err := c.changing(); err != nil {
-		return err
-	}
 	var o sessioncleanup.RestoreOptions
-	if err := c.body(map[string]field{"dry_run": boolean("dry_run", &o.DryRun)}); err != nil {
+	if err := c.body(map[string]field{"dry_run": boolean(&o.DryRun)}); err != nil {
 		return err
 	}
 	id, err := c.entry()
@@ -146,10 +124,8 @@ func (c *call) restore() error {
 	if err := c.reachable(c.r.Context()); err != nil {
 		return err
 	}
-	var done sessioncleanup.Restored
-	err = c.detached(func(ctx context.Context) (err error) {
-		done, err = c.m.RestoreEntries(ctx, []int64{id}, o)
-		return err
+	done, err := detached(c, func(ctx context.Context) (sessioncleanup.Restored, error) {
+		return c.m.RestoreEntries(ctx, []int64{id}, o)
 	})
 	if err == nil && len(done.Obstacles) > 0 {
 		err = &sessioncleanup.ObstructedError{Obstacles: done.Obstacles}
@@ -177,26 +153,12 @@ type obstacle struct {
 	Text      string                      `json:"text"`
 }
 
-// archiveFault is the problem for an error of the archive; nil for another one.
-func (c *call) archiveFault(err error) *fault {
-	if blocked, ok := errors.AsType[*sessioncleanup.ObstructedError](err); ok {
-		f := &fault{problem: obstructed}
-		for _, o := range blocked.Obstacles {
-			f.extra.Obstacles = append(f.extra.Obstacles, obstacle{o.Entry, o.SessionID, o.Kind, o.Table, msgObstacles[o.Kind][c.lang]})
-		}
-		c.Logger.WarnContext(c.r.Context(), "a session cannot be restored", "actor", c.who.Actor(), "error", err)
-		return f
+// obstructedFault is the problem with a restore that something is in the way of.
+func (c *call) obstructedFault(blocked *sessioncleanup.ObstructedError) *fault {
+	f := &fault{problem: obstructed}
+	for _, o := range blocked.Obstacles {
+		f.extra.Obstacles = append(f.extra.Obstacles, obstacle{o.Entry, o.SessionID, o.Kind, o.Table, msgObstacles[o.Kind][c.lang]})
 	}
-	switch {
-	case errors.Is(err, sessioncleanup.ErrNotArchived):
-		return &fault{problem: notFound, detail: msgNotArchived}
-	case errors.Is(err, sessioncleanup.ErrHeld):
-		return &fault{problem: onHold}
-	case errors.Is(err, sessioncleanup.ErrTooLarge):
-		return &fault{problem: unarchivable}
-	case errors.Is(err, errors.ErrUnsupported):
-		return &fault{problem: notFound, detail: msgNoArchive}
-	default:
-		return nil
-	}
+	c.Logger.WarnContext(c.r.Context(), "a session cannot be restored", "actor", c.who.Actor(), "error", blocked)
+	return f
 }

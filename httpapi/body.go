@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -18,7 +20,7 @@ import (
 const maxBody = 64 << 10
 
 // field reads the value of one field of a body; a value that cannot be right is an error made by wrong.
-type field func(raw json.RawMessage) error
+type field func(name string, raw json.RawMessage) error
 
 // body reads a JSON object with the fields given, each at most once, those named in required exactly once. No body at all
 // is an empty object. It is stricter than encoding/json, which takes the last of two fields and ignores case.
@@ -84,20 +86,20 @@ func readObject(data []byte, fields map[string]field) (map[string]bool, error) {
 		read, known := fields[name]
 		switch {
 		case !known:
-			return nil, wrong(shown(name), msgUnknown)
+			return nil, unknown(name, slices.Sorted(maps.Keys(fields)))
 		case seen[name]:
 			return nil, wrong(name, msgTwice)
 		}
 		seen[name] = true
-		if err := read(raw); err != nil {
+		if err := read(name, raw); err != nil {
 			return nil, err
 		}
 	}
 	return seen, nil
 }
 
-func boolean(name string, to *bool) field {
-	return func(raw json.RawMessage) error {
+func boolean(to *bool) field {
+	return func(name string, raw json.RawMessage) error {
 		switch string(raw) {
 		case "true":
 			*to = true
@@ -111,8 +113,8 @@ func boolean(name string, to *bool) field {
 }
 
 // count reads a whole number from 1.
-func count(name string, to *int) field {
-	return func(raw json.RawMessage) error {
+func count(to *int) field {
+	return func(name string, raw json.RawMessage) error {
 		n, err := strconv.Atoi(string(raw))
 		if err != nil || n < 1 {
 			return wrong(name, msgCount, raw)
@@ -123,8 +125,8 @@ func count(name string, to *int) field {
 }
 
 // fraction reads a number above 0 and up to 1.
-func fraction(name string, to *float64) field {
-	return func(raw json.RawMessage) error {
+func fraction(to *float64) field {
+	return func(name string, raw json.RawMessage) error {
 		n, err := strconv.ParseFloat(string(raw), 64)
 		if err != nil || !(n > 0 && n <= 1) {
 			return wrong(name, msgFraction, raw)
@@ -135,19 +137,19 @@ func fraction(name string, to *float64) field {
 }
 
 // fractionOrNone is fraction, with 0 for none, which is a negative number in a policy.
-func fractionOrNone(name string, to *float64) field {
-	return func(raw json.RawMessage) error {
+func fractionOrNone(to *float64) field {
+	return func(name string, raw json.RawMessage) error {
 		if string(raw) == "0" {
 			*to = -1
 			return nil
 		}
-		return fraction(name, to)(raw)
+		return fraction(to)(name, raw)
 	}
 }
 
 // rules reads rules by tag.
-func rules(name string, to *string) field {
-	return func(raw json.RawMessage) error {
+func rules(to *string) field {
+	return func(name string, raw json.RawMessage) error {
 		if err := json.Unmarshal(raw, to); err != nil {
 			return wrong(name, msgRules, err)
 		}
@@ -162,8 +164,8 @@ func rules(name string, to *string) field {
 }
 
 // threshold reads a number of units, or "never".
-func threshold(name string, unit time.Duration, to *time.Duration) field {
-	return func(raw json.RawMessage) error {
+func threshold(unit time.Duration, to *time.Duration) field {
+	return func(name string, raw json.RawMessage) error {
 		value := string(raw)
 		if value == `"never"` {
 			value = "never"
@@ -178,8 +180,8 @@ func threshold(name string, unit time.Duration, to *time.Duration) field {
 }
 
 // moment reads a time, or null for none.
-func moment(name string, to *time.Time) field {
-	return func(raw json.RawMessage) error {
+func moment(to *time.Time) field {
+	return func(name string, raw json.RawMessage) error {
 		*to = time.Time{}
 		if string(raw) == "null" {
 			return nil
@@ -198,22 +200,16 @@ func moment(name string, to *time.Time) field {
 }
 
 // words reads a text, which may be empty.
-func words(name string, to *string) field {
-	return func(raw json.RawMessage) error {
-		err := json.Unmarshal(raw, to)
-		if err != nil || string(raw) == "null" || !readable(*to) || !utf8.Valid(raw) {
-			return wrong(name, msgText, raw, maxText)
-		}
-		return nil
-	}
-}
+func words(to *string) field { return readableText(to, msgText, true) }
 
 // ownerID reads the ID of an owner. It may not be empty: as a filter, that would mean everybody.
-func ownerID(name string, to *string) field {
-	return func(raw json.RawMessage) error {
+func ownerID(to *string) field { return readableText(to, msgOwner, false) }
+
+func readableText(to *string, detail text, mayBeEmpty bool) field {
+	return func(name string, raw json.RawMessage) error {
 		err := json.Unmarshal(raw, to)
-		if err != nil || *to == "" || !readable(*to) || !utf8.Valid(raw) {
-			return wrong(name, msgOwner, raw, maxText)
+		if err != nil || string(raw) == "null" || !readable(*to) || !utf8.Valid(raw) || *to == "" && !mayBeEmpty {
+			return wrong(name, detail, raw, maxText)
 		}
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -19,23 +18,20 @@ type bulkAnswer struct {
 
 // bulk serves POST /bulk: one change of many sessions.
 func (c *call) bulk() error {
-	if _, err := c.changing(); err != nil {
-		return err
-	}
 	var b sessioncleanup.Bulk
 	var days int
 	err := c.body(map[string]field{
-		"action":   choice("action", &b.Action, sessioncleanup.BulkActions()),
-		"days":     count("days", &days),
-		"add":      tagList("add", &b.Tags.Add),
-		"remove":   tagList("remove", &b.Tags.Remove),
-		"ids":      idList("ids", &b.IDs),
-		"owner":    ownerID("owner", &b.OwnerID),
-		"status":   choice("status", &b.Status, sessioncleanup.Statuses()),
-		"q":        searchText("q", &b.Text),
-		"tags":     tagFilterField("tags", &b.Match),
-		"expected": count("expected", &b.Expected),
-		"dry_run":  boolean("dry_run", &b.DryRun),
+		"action":   choice(&b.Action, sessioncleanup.BulkActions()),
+		"days":     count(&days),
+		"add":      tagList(&b.Tags.Add),
+		"remove":   tagList(&b.Tags.Remove),
+		"ids":      idList(&b.IDs),
+		"owner":    ownerID(&b.OwnerID),
+		"status":   choice(&b.Status, sessioncleanup.Statuses()),
+		"q":        words(&b.Text),
+		"tags":     tagFilterField(&b.Match),
+		"expected": count(&b.Expected),
+		"dry_run":  boolean(&b.DryRun),
 	}, "action")
 	if err == nil {
 		err = c.checkBulk(b, days)
@@ -53,11 +49,7 @@ func (c *call) bulk() error {
 		return err
 	}
 	defer c.forgetAll()
-	var res sessioncleanup.BulkResult
-	err = s.work(func(ctx context.Context) (err error) {
-		res, err = c.m.Bulk(ctx, b)
-		return err
-	})
+	res, err := worked(s, func(ctx context.Context) (sessioncleanup.BulkResult, error) { return c.m.Bulk(ctx, b) })
 	if err != nil {
 		f := *c.faultOf(err)
 		f.extra.Bulk = &res
@@ -98,15 +90,11 @@ func (c *call) hideBulkErrors(res *sessioncleanup.BulkResult) {
 }
 
 // choice reads one of some words.
-func choice[T ~string](name string, to *T, allowed []T) field {
-	return func(raw json.RawMessage) error {
+func choice[T ~string](to *T, allowed []T) field {
+	return func(name string, raw json.RawMessage) error {
 		var v T
 		if err := json.Unmarshal(raw, &v); err != nil || !slices.Contains(allowed, v) {
-			words := make([]string, len(allowed))
-			for i, a := range allowed {
-				words[i] = string(a)
-			}
-			return wrong(name, msgOneOf, string(raw), strings.Join(words, ", "))
+			return wrong(name, msgOneOf, string(raw), listed(allowed))
 		}
 		*to = v
 		return nil
@@ -114,22 +102,12 @@ func choice[T ~string](name string, to *T, allowed []T) field {
 }
 
 // idList reads the IDs of sessions.
-func idList(name string, to *[]string) field {
-	return func(raw json.RawMessage) error {
+func idList(to *[]string) field {
+	return func(name string, raw json.RawMessage) error {
 		err := json.Unmarshal(raw, to)
 		bad := func(id string) bool { return id == "" || !readable(id) }
 		if err != nil || len(*to) == 0 || len(*to) > sessioncleanup.MaxPage || slices.ContainsFunc(*to, bad) {
 			return wrong(name, msgIDs, sessioncleanup.MaxPage, maxText)
-		}
-		return nil
-	}
-}
-
-// searchText reads the filter q.
-func searchText(name string, to *string) field {
-	return func(raw json.RawMessage) error {
-		if err := json.Unmarshal(raw, to); err != nil || !readable(*to) {
-			return wrong(name, msgText, string(raw), maxText)
 		}
 		return nil
 	}

@@ -28,7 +28,7 @@ func (c *call) reactivate() error {
 
 func (c *call) setAutoCleanup() error {
 	var on bool
-	if err := c.body(map[string]field{"auto_cleanup": boolean("auto_cleanup", &on)}, "auto_cleanup"); err != nil {
+	if err := c.body(map[string]field{"auto_cleanup": boolean(&on)}, "auto_cleanup"); err != nil {
 		return err
 	}
 	message := msgProtected
@@ -43,7 +43,7 @@ func (c *call) setAutoCleanup() error {
 // keep serves PATCH /{id}/keep: it postpones the deletion of a session.
 func (c *call) keep() error {
 	var days int
-	if err := c.body(map[string]field{"days": count("days", &days)}, "days"); err != nil {
+	if err := c.body(map[string]field{"days": count(&days)}, "days"); err != nil {
 		return err
 	}
 	longest := c.longestKeep()
@@ -68,7 +68,7 @@ const maxKeepDays = 36_500
 
 func (c *call) setExpiry() error {
 	var at time.Time
-	if err := c.body(map[string]field{"expires_at": moment("expires_at", &at)}, "expires_at"); err != nil {
+	if err := c.body(map[string]field{"expires_at": moment(&at)}, "expires_at"); err != nil {
 		return err
 	}
 	message := msgExpirySet
@@ -86,9 +86,6 @@ func (c *call) setExpiry() error {
 
 // change serves the PATCH routes: it changes the session and responds with the session as it is then.
 func (c *call) change(done text, do operation) error {
-	if _, err := c.changing(); err != nil {
-		return err
-	}
 	s, err := c.write(do)
 	if err != nil {
 		return err
@@ -125,9 +122,6 @@ func (c *call) touch() error {
 	if err := c.body(nil); err != nil {
 		return err
 	}
-	if _, err := c.query(); err != nil {
-		return err
-	}
 	if !readable(c.id) {
 		return sessioncleanup.ErrNotFound
 	}
@@ -158,18 +152,14 @@ func (c *call) touch() error {
 
 // delete serves DELETE /{id}.
 func (c *call) delete() error {
-	values, err := c.changing("confirm", "cascade")
-	if err != nil {
-		return err
-	}
-	cascade, err := oneOf(values, "cascade", []string{"true", "false"})
+	cascade, err := oneOf(c, "cascade", []string{"true", "false"})
 	if err != nil {
 		return err
 	}
 	if err := c.body(nil); err != nil {
 		return err
 	}
-	if !c.NoConfirm && values.Get("confirm") != c.id {
+	if !c.NoConfirm && c.values.Get("confirm") != c.id {
 		return c.askToConfirm()
 	}
 	remove := (*sessioncleanup.Manager).Delete

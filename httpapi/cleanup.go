@@ -48,19 +48,16 @@ type failure struct {
 
 // cleanup serves POST /cleanup: a run.
 func (c *call) cleanup() error {
-	if _, err := c.changing(); err != nil {
-		return err
-	}
 	var run sessioncleanup.Run
 	err := c.body(map[string]field{
-		"inactive_hours":  threshold("inactive_hours", time.Hour, &run.InactiveAfter),
-		"delete_old_days": threshold("delete_old_days", 24*time.Hour, &run.DeleteAfter),
-		"owner_id":        ownerID("owner_id", &run.Filter.OwnerID),
-		"tags":            tagFilterField("tags", &run.Filter.Tags),
-		"dry_run":         boolean("dry_run", &run.DryRun),
-		"force":           boolean("force", &run.Force),
-		"delete_at_most":  count("delete_at_most", &run.DeleteAtMost),
-		"as_of":           moment("as_of", &run.AsOf),
+		"inactive_hours":  threshold(time.Hour, &run.InactiveAfter),
+		"delete_old_days": threshold(24*time.Hour, &run.DeleteAfter),
+		"owner_id":        ownerID(&run.Filter.OwnerID),
+		"tags":            tagFilterField(&run.Filter.Tags),
+		"dry_run":         boolean(&run.DryRun),
+		"force":           boolean(&run.Force),
+		"delete_at_most":  count(&run.DeleteAtMost),
+		"as_of":           moment(&run.AsOf),
 	})
 	if err != nil {
 		return err
@@ -76,10 +73,7 @@ func (c *call) cleanup() error {
 	}
 	out := cleanupAnswer{
 		Success: true, DryRun: res.DryRun, report: c.reportOf(run, res), Untracked: res.Cutoffs.Untracked,
-		Dependents: res.Dependents, Rules: res.Rules, Refused: res.Refused != nil,
-	}
-	if res.RunID != "" {
-		out.RunID = &res.RunID
+		RunID: given(res.RunID), Dependents: res.Dependents, Rules: res.Rules, Refused: res.Refused != nil,
 	}
 	if res.DryRun {
 		out.Sessions, out.AsOf = sessionsOf(res.Sessions), known(res.Cutoffs.Now)
@@ -93,18 +87,12 @@ func (c *call) run(run sessioncleanup.Run, s *stream) (sessioncleanup.Result, er
 	if err := c.reachable(c.r.Context()); err != nil {
 		return sessioncleanup.Result{}, err
 	}
-	var res sessioncleanup.Result
-	do := func(ctx context.Context) (err error) {
-		res, err = c.m.Cleanup(ctx, run)
-		return err
-	}
+	do := func(ctx context.Context) (sessioncleanup.Result, error) { return c.m.Cleanup(ctx, run) }
 	if run.DryRun {
-		err := c.unhurried(c.r.Context(), c.whileReachable(do))
-		return res, err
+		return unhurried(c.r.Context(), c, whileReachable(c, do))
 	}
 	defer c.forgetAll()
-	err := s.work(do)
-	return res, err
+	return worked(s, do)
 }
 
 // reachable fails unless the database responds in time.
@@ -119,8 +107,8 @@ func (c *call) reachable(ctx context.Context) error {
 const lookInterval = 250 * time.Millisecond
 
 // whileReachable is work that ends when the database no longer responds in time.
-func (c *call) whileReachable(work func(context.Context) error) func(context.Context) error {
-	return func(ctx context.Context) error {
+func whileReachable[T any](c *call, work func(context.Context) (T, error)) func(context.Context) (T, error) {
+	return func(ctx context.Context) (T, error) {
 		ctx, end := context.WithCancelCause(ctx)
 		watched := make(chan struct{})
 		go func() {
@@ -137,31 +125,31 @@ func (c *call) whileReachable(work func(context.Context) error) func(context.Con
 				}
 			}
 		}()
-		err := work(ctx)
+		out, err := work(ctx)
 		if cause := context.Cause(ctx); err != nil && cause != nil {
 			err = cause
 		}
 		end(nil)
 		<-watched
-		return err
+		return out, err
 	}
 }
 
 // detached does work that continues when the client disconnects. Only Options.Context ends it early.
-func (c *call) detached(work func(context.Context) error) error {
-	return c.unhurried(context.WithoutCancel(c.r.Context()), work)
+func detached[T any](c *call, work func(context.Context) (T, error)) (T, error) {
+	return unhurried(context.WithoutCancel(c.r.Context()), c, work)
 }
 
 // unhurried does work that may take longer than a response. Options.Context ends it, too.
-func (c *call) unhurried(ctx context.Context, work func(context.Context) error) error {
+func unhurried[T any](ctx context.Context, c *call, work func(context.Context) (T, error)) (T, error) {
 	// A server's WriteTimeout is meant for responses, not for runs. A writer without deadlines has none to lift.
 	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Time{})
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.Context, cancel)() //nolint:contextcheck // the server's life, beside the request's
-	err := work(ctx)
+	out, err := work(ctx)
 	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(writeTimeout))
-	return err
+	return out, err
 }
 
 // runFault is the problem for a run's error. It reports what the run did before.
@@ -208,14 +196,23 @@ func (c *call) results(run sessioncleanup.Run, res sessioncleanup.Result) []resu
 		deactivated, deleted = msgWouldDeactivate, msgWouldDelete
 	}
 	if after := policy.InactiveAfter; after != sessioncleanup.Never {
-		out[0].Details = fmt.Sprintf(deactivated[c.lang], out[0].Count, sessioncleanup.Threshold(after, time.Hour))
+		out[0].Details = fmt.Sprintf(deactivated[c.lang], out[0].Count, c.span(after, time.Hour, hourName))
 	}
 	if after := policy.DeleteAfter; after != sessioncleanup.Never {
-		out[1].Details = fmt.Sprintf(deleted[c.lang], out[1].Count, sessioncleanup.Threshold(after, 24*time.Hour))
+		out[1].Details = fmt.Sprintf(deleted[c.lang], out[1].Count, c.span(after, 24*time.Hour, dayName))
 	}
 	if before := policy.WarnBefore; before != sessioncleanup.Never && policy.DeleteAfter != sessioncleanup.Never {
 		out = append(out, result{Action: sessioncleanup.ActionNoticed, Count: res.Noticed(), Details: fmt.Sprintf(msgNoticed[c.lang],
-			res.Noticed(), sessioncleanup.Threshold(before, 24*time.Hour), res.Waiting)})
+			res.Noticed(), c.span(before, 24*time.Hour, dayName), res.Waiting)})
 	}
 	return out
+}
+
+// span is a threshold with its unit: "1 hour", "1.5 heure", "30 days".
+func (c *call) span(d, unit time.Duration, name text) string {
+	words := sessioncleanup.Threshold(d, unit) + " " + name[c.lang]
+	if d == unit || c.lang == french && d < 2*unit {
+		return words
+	}
+	return words + "s"
 }

@@ -38,13 +38,10 @@ type runSummary struct {
 func eventOf(e sessioncleanup.Event) event {
 	out := event{
 		ID: e.ID, At: e.At, Action: e.Action, SessionCount: len(e.Sessions) + e.Unnamed, Sessions: e.Sessions,
-		Actor: e.Actor, Reason: e.Reason, Until: known(e.Until),
+		Actor: e.Actor, Reason: e.Reason, RunID: given(e.RunID), Until: known(e.Until),
 	}
 	if out.Sessions == nil {
 		out.Sessions = []sessioncleanup.SessionRef{}
-	}
-	if e.RunID != "" {
-		out.RunID = &e.RunID
 	}
 	if r := e.Run; r != nil {
 		out.Run = &runSummary{
@@ -68,32 +65,21 @@ const defaultEvents = 50
 
 // events serves GET /events: a page of the audit log, newest first.
 func (c *call) events() error {
-	values, err := c.query("session", "owner", "run", "action", "limit", "cursor")
-	if err != nil {
+	q := sessioncleanup.EventQuery{SessionID: c.values.Get("session"), OwnerID: c.values.Get("owner"), RunID: c.values.Get("run")}
+	var err error
+	if q.Limit, err = c.limit(defaultEvents); err != nil {
 		return err
 	}
-	scope, err := c.m.Scope(values.Get("owner"))
-	if err != nil {
-		return err
-	}
-	q := sessioncleanup.EventQuery{SessionID: values.Get("session"), OwnerID: values.Get("owner"), RunID: values.Get("run"), Limit: defaultEvents}
-	if n, err := limitOf(values); err != nil {
-		return err
-	} else if n > 0 {
-		q.Limit = n
-	}
-	action, err := oneOf(values, "action", sessioncleanup.Actions())
+	action, err := oneOf(c, "action", sessioncleanup.Actions())
 	if err != nil {
 		return err
 	}
 	if action != "" {
 		q.Actions = []sessioncleanup.Action{action}
 	}
-	list := listOf(scope, q.SessionID, q.RunID, string(action))
-	if cursor := values.Get("cursor"); cursor != "" {
-		if q.Before, err = list.before(cursor); err != nil {
-			return err
-		}
+	list := listOf(c.scope, q.SessionID, q.RunID, string(action))
+	if q.Before, err = list.before(c.values.Get("cursor")); err != nil {
+		return err
 	}
 	ctx, cancel := c.timed()
 	defer cancel()
@@ -106,8 +92,7 @@ func (c *call) events() error {
 		out.Events[i] = eventOf(e)
 	}
 	if page.Next != 0 {
-		next := list.cursor(page.Next)
-		out.NextCursor = &next
+		out.NextCursor = given(list.cursor(page.Next))
 	}
 	return c.reply(out)
 }
@@ -137,7 +122,11 @@ func (l eventList) cursor(last int64) string {
 	return base64.RawURLEncoding.EncodeToString(data)
 }
 
+// before is the last event of the page that a cursor comes from; 0 without one.
 func (l eventList) before(cursor string) (int64, error) {
+	if cursor == "" {
+		return 0, nil
+	}
 	var c eventCursor
 	data, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err == nil {

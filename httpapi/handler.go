@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -13,11 +14,11 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/keeplink"
 )
 
-// New makes the handler. It serves requests for paths below Options.Prefix, and nothing else. A missing Authenticate or
-// a wrong option is a sessioncleanup.ErrInvalid.
+// New returns the handler, which serves paths below Options.Prefix and nothing else. A missing Authenticate or a wrong
+// option is a sessioncleanup.ErrInvalid.
 //
-// It starts no goroutine but to count for responses that do not wait for that. A run continues when its client
-// disconnects, in the goroutine of its request, so that http.Server.Shutdown waits for it.
+// The handler starts goroutines only to count for responses that do not wait for the count. A run continues in the
+// goroutine of its request after its client disconnects, so http.Server.Shutdown waits for it.
 func New(manager *sessioncleanup.Manager, o Options) (http.Handler, error) {
 	if manager == nil {
 		return nil, invalid.Errorf("manager is nil: want a Manager")
@@ -94,7 +95,9 @@ type call struct {
 	w       http.ResponseWriter
 	r       *http.Request
 	lang    lang
-	id      string // of the session, or the run, that the path names
+	id      string     // of the session, or the run, that the path names
+	values  url.Values // of the query
+	scope   string     // the owner whose sessions the request is about; empty: all
 	who     sessioncleanup.Principal
 	m       *sessioncleanup.Manager // limited to what the principal may do
 	endTurn func()                  // see turns; nil before it begins
@@ -110,7 +113,7 @@ func (c *call) serve() error {
 	}
 	c.id = id
 	if rt.open {
-		return rt.handle(c)
+		return c.handle(rt)
 	}
 	if rt.changes {
 		if err := c.CrossOrigin.Check(c.r); err != nil {
@@ -139,6 +142,25 @@ func (c *call) serve() error {
 			return err
 		}
 		defer c.endTurn()
+	}
+	return c.handle(rt)
+}
+
+// handle reads the query and serves the request.
+func (c *call) handle(rt *route) (err error) {
+	if rt.linked { // with whatever a mail service adds to the query
+		return rt.handle(c)
+	}
+	if c.values, err = c.query(rt.params); err != nil {
+		return err
+	}
+	if !rt.open {
+		if c.scope, err = c.m.Scope(c.values.Get("owner")); err != nil {
+			return err
+		}
+		if reason := c.values.Get("reason"); reason != "" {
+			c.m = c.m.Because(reason)
+		}
 	}
 	return rt.handle(c)
 }

@@ -9,16 +9,16 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Healthy responds with 200 while the process serves requests: a liveness check. It does not ask the database, because a
-// restart of the process would not help that.
+// Healthy returns a handler for liveness checks. It responds with 200 while the process serves requests. It does not
+// query the database, because a restart of the process would not help the database.
 func Healthy() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 }
 
-// Ready responds with 200 while the database responds and is set up and no scheduled run of any of the Managers is
-// overdue (see Manager.Overdue), and with 503 otherwise: a readiness check. It is open to everybody, so it asks the
-// database at most once per second, and waits for 1.5 s at most. The answer says until when cleanup is paused, not by
-// whom or why.
+// Ready returns a handler for readiness checks. It responds with 200 while the database responds, is set up, and no
+// scheduled run of any of the Managers is overdue (see Manager.Overdue); otherwise with 503. It needs no login, so it
+// queries the database at most once per second, and waits at most 1.5 s. While cleanup is paused, the response says
+// until when, but not by whom or why.
 func Ready(managers ...*sessioncleanup.Manager) http.Handler {
 	asked := newShared[string](time.Second, 1500*time.Millisecond)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

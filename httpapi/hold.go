@@ -17,12 +17,9 @@ type entryAnswer struct {
 
 // hold serves PATCH /archive/{entry}/hold.
 func (c *call) hold() error {
-	if _, err := c.query(); err != nil {
-		return err
-	}
 	var held bool
 	var reason string
-	if err := c.body(map[string]field{"held": boolean("held", &held), "reason": words("reason", &reason)}, "held"); err != nil {
+	if err := c.body(map[string]field{"held": boolean(&held), "reason": words(&reason)}, "held"); err != nil {
 		return err
 	}
 	message := msgReleased
@@ -36,10 +33,6 @@ func (c *call) hold() error {
 
 // purge serves DELETE /archive/{entry}.
 func (c *call) purge() error {
-	values, err := c.changing("confirm")
-	if err != nil {
-		return err
-	}
 	if err := c.body(nil); err != nil {
 		return err
 	}
@@ -47,7 +40,7 @@ func (c *call) purge() error {
 	if err != nil {
 		return err
 	}
-	if want := strconv.FormatInt(id, 10); !c.NoConfirm && values.Get("confirm") != want {
+	if want := strconv.FormatInt(id, 10); !c.NoConfirm && c.values.Get("confirm") != want {
 		ctx, cancel := c.timed()
 		defer cancel()
 		e, err := c.m.ArchivedEntry(ctx, id)
@@ -65,11 +58,8 @@ func (c *call) onEntry(message text, change func(context.Context, []int64) ([]se
 	if err != nil {
 		return err
 	}
-	var all []sessioncleanup.Archived
-	if err := c.detached(func(ctx context.Context) (err error) {
-		all, err = change(ctx, []int64{id})
-		return err
-	}); err != nil {
+	all, err := detached(c, func(ctx context.Context) ([]sessioncleanup.Archived, error) { return change(ctx, []int64{id}) })
+	if err != nil {
 		return err
 	}
 	return c.reply(entryAnswer{Success: true, Message: message[c.lang], Entry: archivedOf(all)[0]})
@@ -83,27 +73,21 @@ type erasedAnswer struct {
 
 // erase serves POST /erase: without a confirmation it only counts.
 func (c *call) erase() error {
-	values, err := c.changing("confirm")
-	if err != nil {
-		return err
-	}
 	var owner string
 	var o sessioncleanup.EraseOptions
-	if err := c.body(map[string]field{"owner": ownerID("owner", &owner), "include_held": boolean("include_held", &o.IncludeHeld)}, "owner"); err != nil {
+	if err := c.body(map[string]field{"owner": ownerID(&owner), "include_held": boolean(&o.IncludeHeld)}, "owner"); err != nil {
 		return err
 	}
-	if o.DryRun = !c.NoConfirm && values.Get("confirm") != owner; !o.DryRun {
+	if o.DryRun = !c.NoConfirm && c.values.Get("confirm") != owner; !o.DryRun {
 		if err := c.reachable(c.r.Context()); err != nil {
 			return err
 		}
 	}
-	var done sessioncleanup.Erased
-	if err := c.detached(func(ctx context.Context) (err error) {
-		done, err = c.m.Erase(ctx, owner, o)
-		return err
-	}); errors.Is(err, errors.ErrUnsupported) {
+	done, err := detached(c, func(ctx context.Context) (sessioncleanup.Erased, error) { return c.m.Erase(ctx, owner, o) })
+	if errors.Is(err, errors.ErrUnsupported) {
 		return &fault{problem: notFound, detail: msgNoErasure}
-	} else if err != nil {
+	}
+	if err != nil {
 		return err
 	}
 	if o.DryRun {

@@ -11,8 +11,8 @@ import (
 // maxLimited is the number of principals whose requests are remembered at a time.
 const maxLimited = 10_000
 
-// PerPrincipal makes an Options.Limit that allows each principal perSecond requests per second on average, and burst
-// requests at once. It panics when either is not positive, since both are constants in a program.
+// PerPrincipal returns an Options.Limit that allows each principal perSecond requests per second on average, and up to
+// burst requests at once. It panics when either is not positive: both are constants of the program.
 func PerPrincipal(perSecond float64, burst int) func(*http.Request, sessioncleanup.Principal) time.Duration {
 	if !(perSecond > 0) || burst < 1 {
 		panic("httpapi.PerPrincipal: want positive numbers")

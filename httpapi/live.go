@@ -58,27 +58,20 @@ func (l *live) leave(scope string, f *feed) {
 // watch serves GET /live: server-sent events (HTML standard, section 9.2). A watcher is the goroutine of its request and
 // nothing else: it waits, fetches the news since its last time and sends them.
 func (c *call) watch() error {
-	if _, err := c.query(); err != nil {
-		return err
-	}
-	scope, err := c.m.Scope("")
-	if err != nil {
-		return err
-	}
 	last, err := c.lastEvent()
 	if err != nil {
 		return err
 	}
-	f, err := c.live.join(scope)
+	f, err := c.live.join(c.scope)
 	if err != nil {
 		return err
 	}
-	defer c.live.leave(scope, f)
+	defer c.live.leave(c.scope, f)
 	ctx, cancel := context.WithTimeout(c.r.Context(), watchFor)
 	defer cancel()
 	defer context.AfterFunc(c.Context, cancel)()
 
-	w := &watcher{call: c, ctx: ctx, scope: scope, feed: f, stream: http.NewResponseController(c.w)}
+	w := &watcher{call: c, ctx: ctx, feed: f, stream: http.NewResponseController(c.w)}
 	_ = w.stream.SetReadDeadline(time.Time{}) // a server's ReadTimeout would end the stream
 	if err := w.begin(last); err != nil {
 		return err
@@ -104,7 +97,6 @@ func (c *call) lastEvent() (int64, error) {
 type watcher struct {
 	*call
 	ctx      context.Context
-	scope    string
 	feed     *feed
 	stream   *http.ResponseController
 	position int64        // in the feed

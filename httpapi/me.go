@@ -30,9 +30,6 @@ type meAnswer struct {
 
 // me serves GET /me: who the caller is, and what it may do.
 func (c *call) me() error {
-	if _, err := c.query(); err != nil {
-		return err
-	}
 	policy := c.m.Policy()
 	out := meAnswer{
 		Success: true, Role: c.who.Role, ID: c.who.ID, Actor: c.who.Actor(), All: c.m.PermitAll() == nil, Changes: !c.ReadOnly,
@@ -81,16 +78,8 @@ func upcomingOf(u sessioncleanup.Upcoming, within time.Duration) upcoming {
 
 // summary serves GET /summary: what there is, and what happens soon.
 func (c *call) summary() error {
-	values, err := c.query("owner")
-	if err != nil {
-		return err
-	}
-	scope, err := c.m.Scope(values.Get("owner"))
-	if err != nil {
-		return err
-	}
-	o, _, err := c.outlooks.get(c.r.Context(), scope, func(ctx context.Context) (sessioncleanup.Outlook, error) {
-		return c.m.Outlook(ctx, scope)
+	o, _, err := c.outlooks.get(c.r.Context(), c.scope, func(ctx context.Context) (sessioncleanup.Outlook, error) {
+		return c.m.Outlook(ctx, c.scope)
 	})
 	if err != nil {
 		return err
@@ -100,7 +89,7 @@ func (c *call) summary() error {
 		Closing: upcomingOf(o.Closing, sessioncleanup.ClosesSoon), Deleting: upcomingOf(o.Deleting, sessioncleanup.DeletesSoon),
 	}
 	f, counted, err := soon(c, func(ctx context.Context) (figures, error) {
-		f, _, err := c.currentFigures(ctx, scope, "")
+		f, _, err := c.currentFigures(ctx, c.scope, "")
 		return f, err
 	})
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/keeplink"
 )
 
-// WaitError is an error of Options.Authenticate for a client that has to wait, after too many failed logins for example.
+// WaitError is returned by Options.Authenticate for a client that has to wait, for example after too many failed
+// logins.
 type WaitError struct{ Wait time.Duration }
 
 // Error says how long to wait.
@@ -21,57 +22,57 @@ func (e *WaitError) Error() string { return "too many requests: wait for " + e.W
 // DefaultPrefix is the default of Options.Prefix.
 const DefaultPrefix = "/api/session-cleanup"
 
-// Options says how the handler works. Authenticate is required; for everything else the zero value is useful.
+// Options configures the handler. Authenticate is required; for everything else the zero value is useful.
 type Options struct {
-	// Authenticate returns the principal of a request. An error is a 401, and its text is not sent; an ErrForbidden is
-	// a 403, an ErrUnavailable a 503 and a WaitError a 429. It must not read the request's body. Required.
+	// Authenticate returns the principal of a request. An error becomes a 401 without its text, an ErrForbidden a 403,
+	// an ErrUnavailable a 503, and a WaitError a 429. It must not read the request's body. Required.
 	Authenticate func(*http.Request) (sessioncleanup.Principal, error)
 
-	// Prefix is the path that the routes are below, as the handler sees it; "/" when the router strips it. Default:
+	// Prefix is the path above the routes, as the handler sees it; "/" when the router strips it. Default:
 	// DefaultPrefix.
 	Prefix string
 	// Challenge is the WWW-Authenticate header of a 401. Default: "Bearer".
 	Challenge string
-	// KeepLinks verifies the links in warnings with which owners keep sessions without logging in, and serves the page behind them
-	// at "keep" below Prefix. Default: there is no such page.
+	// KeepLinks verifies the keep links in warnings, with which owners keep sessions without logging in. It serves
+	// their page at "keep" below Prefix. Default: there is no such page.
 	KeepLinks *keeplink.Links
 	// ReadOnly refuses everything that changes state, dry runs included. Default: false.
 	ReadOnly bool
-	// NoConfirm makes DELETE work without ?confirm=, for front ends that ask for a confirmation themselves.
-	// Default: false.
+	// NoConfirm makes DELETE work without ?confirm=, for front ends that ask for confirmation themselves. Default:
+	// false.
 	NoConfirm bool
-	// CrossOrigin refuses state-changing requests from pages of other sites. Set one to trust origins. Default: none is
-	// trusted.
+	// CrossOrigin refuses requests that change state from pages of other sites. Set one to trust certain origins.
+	// Default: no other origin is trusted.
 	CrossOrigin *http.CrossOriginProtection
-	// Limit is called before each authenticated request is served. A result above 0 is how long the client has to wait,
-	// and makes the request a 429. PerPrincipal makes one. Default: no limit.
+	// Limit is called for each authenticated request. A result above 0 is the time that the client has to wait, and
+	// makes the response a 429. PerPrincipal returns such a function. Default: no limit.
 	Limit func(*http.Request, sessioncleanup.Principal) time.Duration
-	// LimitChanges is called, after Limit, before each change of a session that the audit log keeps: all but touches. Like
-	// Limit, it returns how long the client has to wait. It keeps a client from filling the log. Default: no limit.
+	// LimitChanges is called, after Limit, for each change of a session that the audit log keeps, which is every change
+	// but touches. Its result is as that of Limit. It keeps a client from filling the log. Default: no limit.
 	LimitChanges func(*http.Request, sessioncleanup.Principal) time.Duration
-	// MaxRequestsPerPrincipal is how many requests of one principal are served at a time, streams and runs aside, so that
-	// no principal takes all connections to the database. Others wait for their turn, for Timeout at most, and become a 429
-	// then, or when too many wait. Default: no limit.
+	// MaxRequestsPerPrincipal is the number of requests of one principal that are served at a time, without streams and
+	// runs, so that no principal takes all connections to the database. Further requests wait, at most for Timeout;
+	// then, or when too many wait, the response is a 429. Default: no limit.
 	MaxRequestsPerPrincipal int
 
-	// Timeout is how long a request waits for the database before it becomes a 503. A run may take longer, once the
+	// Timeout is how long a request waits for the database before the response is a 503. A run may take longer once the
 	// database has responded. Default: 1.5 s.
 	Timeout time.Duration
-	// Interval is how old statistics may be, and how often /live looks for news. For each owner, and for all sessions,
-	// statistics are computed at most once per interval, for any number of callers. Default: 1 s.
+	// Interval is the largest age of statistics, and how often /live looks for news. The statistics of each owner, and
+	// of all sessions, are computed at most once per interval for all callers together. Default: 1 s.
 	Interval time.Duration
 	// Heartbeat is how often /live sends a comment when there is no news. Default: 15 s.
 	Heartbeat time.Duration
 	// MaxWatchers is the number of clients that may watch /live at a time; further ones get a 503. Default: 1000.
 	MaxWatchers int
-	// MaxWatchersPerOwner is how many of these may be of the same owner, so that no owner keeps the others from watching.
-	// Default: 20, or MaxWatchers if that is less.
+	// MaxWatchersPerOwner is the number of watchers that one owner may have, so that no owner keeps others from
+	// watching. Default: 20, or MaxWatchers if that is less.
 	MaxWatchersPerOwner int
 
 	// Context ends runs and live streams, so that they do not keep a server from shutting down: cancel it in
 	// http.Server.RegisterOnShutdown. A run finishes its current batch. Default: context.Background().
 	Context context.Context
-	// Logger gets the details of failures, which clients do not get. Default: none.
+	// Logger receives the details of failures, which clients do not get. Default: none.
 	Logger *slog.Logger
 }
 

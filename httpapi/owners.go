@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -21,32 +20,21 @@ var ownerSorts = signed(sessioncleanup.OwnerSorts())
 
 // owners serves GET /owners: a page of owners with the figures of their sessions.
 func (c *call) owners() error {
-	values, err := c.query("q", "sort", "limit", "cursor")
-	if err != nil {
+	o := sessioncleanup.OwnerOptions{Text: c.values.Get("q"), Cursor: c.values.Get("cursor")}
+	var err error
+	if o.Limit, err = c.limit(0); err != nil {
 		return err
 	}
-	o := sessioncleanup.OwnerOptions{Text: values.Get("q"), Cursor: values.Get("cursor")}
-	if o.Limit, err = limitOf(values); err != nil {
+	if o.Sort, o.Descending, err = order(c, ownerSorts, sessioncleanup.OwnersByTotal); err != nil {
 		return err
 	}
-	sort, err := oneOf(values, "sort", ownerSorts)
-	if err != nil {
-		return err
-	}
-	if sort == "" { // those with the most sessions first
-		sort = "-" + string(sessioncleanup.OwnersByTotal)
-	}
-	name, descending := strings.CutPrefix(sort, "-")
-	o.Sort, o.Descending = sessioncleanup.OwnerSort(name), descending
 	ctx, cancel := c.timed()
 	defer cancel()
 	page, err := c.m.Owners(ctx, o)
 	if err != nil {
 		return cursorFault(err)
 	}
-	out := ownersAnswer{Success: true, At: page.At, Owners: page.Owners, Matching: page.Matching, Count: page.Count}
-	if page.Next != "" {
-		out.NextCursor = &page.Next
-	}
-	return c.reply(out)
+	return c.reply(ownersAnswer{
+		Success: true, At: page.At, Owners: page.Owners, Matching: page.Matching, Count: page.Count, NextCursor: given(page.Next),
+	})
 }

@@ -14,9 +14,6 @@ type pauseAnswer struct {
 
 // paused serves GET /pause.
 func (c *call) paused() error {
-	if _, err := c.query(); err != nil {
-		return err
-	}
 	ctx, cancel := c.timed()
 	defer cancel()
 	p, found, err := c.m.Paused(ctx)
@@ -32,14 +29,11 @@ func (c *call) paused() error {
 
 // pause serves POST /pause.
 func (c *call) pause() error {
-	if _, err := c.query(); err != nil {
-		return err
-	}
 	var until time.Time
 	var hours time.Duration
 	var reason string
 	if err := c.body(map[string]field{
-		"until": moment("until", &until), "hours": threshold("hours", time.Hour, &hours), "reason": words("reason", &reason),
+		"until": moment(&until), "hours": threshold(time.Hour, &hours), "reason": words(&reason),
 	}, "reason"); err != nil {
 		return err
 	}
@@ -69,9 +63,6 @@ func (c *call) pause() error {
 
 // resume serves DELETE /pause.
 func (c *call) resume() error {
-	if _, err := c.changing(); err != nil {
-		return err
-	}
 	if err := c.body(nil); err != nil {
 		return err
 	}

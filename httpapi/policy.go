@@ -2,8 +2,9 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"net/url"
+	"maps"
 	"strconv"
 	"time"
 
@@ -115,29 +116,27 @@ func (c *call) settings() []setting {
 	return all
 }
 
+// thresholdFields are the thresholds that can be changed.
+func thresholdFields(change *sessioncleanup.Policy) map[string]field {
+	return map[string]field{
+		"inactive_hours":    threshold(time.Hour, &change.InactiveAfter),
+		"delete_old_days":   threshold(hoursOfDay, &change.DeleteAfter),
+		"archive_keep_days": threshold(hoursOfDay, &change.ArchiveKeep),
+	}
+}
+
 // policy serves GET /policy: what is in force, where it comes from, and what a run would do by it or by the values in the
 // query.
 func (c *call) policy() error {
-	values, err := c.query("inactive_hours", "delete_old_days", "archive_keep_days", "rules")
-	if err != nil {
-		return err
-	}
 	var change sessioncleanup.Policy
-	for _, f := range []struct {
-		name string
-		unit time.Duration
-		to   *time.Duration
-	}{
-		{"inactive_hours", time.Hour, &change.InactiveAfter}, {"delete_old_days", hoursOfDay, &change.DeleteAfter},
-		{"archive_keep_days", hoursOfDay, &change.ArchiveKeep},
-	} {
-		if values.Has(f.name) {
-			if *f.to, err = sessioncleanup.ParseThreshold(f.name, values.Get(f.name), f.unit); err != nil {
-				return wrong(f.name, msgThreshold, values.Get(f.name))
+	for name, read := range thresholdFields(&change) {
+		if c.values.Has(name) {
+			if err := read(name, json.RawMessage(c.values.Get(name))); err != nil {
+				return err
 			}
 		}
 	}
-	if change.Rules = values.Get("rules"); change.Rules != "" {
+	if change.Rules = c.values.Get("rules"); change.Rules != "" {
 		if _, err := sessioncleanup.ParseRules(change.Rules); err != nil {
 			return wrong("rules", msgRules, err)
 		}
@@ -182,13 +181,9 @@ func (c *call) dueBy(ctx context.Context, change sessioncleanup.Policy) (due, er
 
 // proposed is dueBy for a client that waits for it, however large the table is: it ends when the client leaves.
 func (c *call) proposed(change sessioncleanup.Policy) (*due, error) {
-	var then due
 	ctx, cancel := context.WithTimeout(c.r.Context(), longestCount)
 	defer cancel()
-	err := c.unhurried(ctx, c.whileReachable(func(ctx context.Context) (err error) {
-		then, err = c.dueBy(ctx, change)
-		return err
-	}))
+	then, err := unhurried(ctx, c, whileReachable(c, func(ctx context.Context) (due, error) { return c.dueBy(ctx, change) }))
 	if err != nil && ctx.Err() != nil {
 		return nil, &fault{problem: counting, detail: msgLongProposal, retryAfter: longestCount}
 	}
@@ -197,23 +192,16 @@ func (c *call) proposed(change sessioncleanup.Policy) (*due, error) {
 
 // setPolicy serves PATCH /policy.
 func (c *call) setPolicy() error {
-	values, err := c.changing("confirm")
-	if err != nil {
-		return err
-	}
 	var change sessioncleanup.Policy
-	var alertDue int
-	if err := c.body(map[string]field{
-		"inactive_hours":    threshold("inactive_hours", time.Hour, &change.InactiveAfter),
-		"delete_old_days":   threshold("delete_old_days", hoursOfDay, &change.DeleteAfter),
-		"archive_keep_days": threshold("archive_keep_days", hoursOfDay, &change.ArchiveKeep),
-		"rules":             rules("rules", &change.Rules),
-		"alert_due":         count("alert_due", &alertDue), "alert_use_rate": fractionOrNone("alert_use_rate", &change.AlertUseRate), "alert_activity_rate": fractionOrNone("alert_activity_rate", &change.AlertActivityRate),
-	}); err != nil {
+	fields := thresholdFields(&change)
+	maps.Copy(fields, map[string]field{
+		"rules": rules(&change.Rules), "alert_due": count(&change.AlertDue),
+		"alert_use_rate": fractionOrNone(&change.AlertUseRate), "alert_activity_rate": fractionOrNone(&change.AlertActivityRate),
+	})
+	if err := c.body(fields); err != nil {
 		return err
 	}
-	change.AlertDue = alertDue
-	expected, err := confirmedNumber(values)
+	expected, err := c.confirmedNumber()
 	if err != nil {
 		return err
 	}
@@ -230,9 +218,8 @@ func (c *call) setPolicy() error {
 	if err := c.reachable(c.r.Context()); err != nil {
 		return err
 	}
-	err = c.unhurried(c.r.Context(), c.whileReachable(func(ctx context.Context) error { // it counts what the change would have removed
-		_, err := c.m.IfPolicy(condition).SetPolicy(ctx, change, expected)
-		return err
+	_, err = unhurried(c.r.Context(), c, whileReachable(c, func(ctx context.Context) (sessioncleanup.Policy, error) {
+		return c.m.IfPolicy(condition).SetPolicy(ctx, change, expected) // it counts what the change would have removed
 	}))
 	if more, ok := errors.AsType[*sessioncleanup.MoreDeletionsError](err); ok {
 		return &fault{
@@ -263,13 +250,13 @@ func (c *call) setPolicy() error {
 }
 
 // confirmedNumber is how many deletions the request expects; 0 when it says nothing.
-func confirmedNumber(values url.Values) (int, error) {
-	if !values.Has("confirm") {
+func (c *call) confirmedNumber() (int, error) {
+	if !c.values.Has("confirm") {
 		return 0, nil
 	}
-	n, err := strconv.Atoi(values.Get("confirm"))
+	n, err := strconv.Atoi(c.values.Get("confirm"))
 	if err != nil || n < 0 {
-		return 0, wrong("confirm", msgCount, values.Get("confirm"))
+		return 0, wrong("confirm", msgCount, c.values.Get("confirm"))
 	}
 	return n, nil
 }

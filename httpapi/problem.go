@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -143,37 +144,48 @@ func (c *call) faultOf(err error) *fault {
 		const field = "tags"
 		return &fault{problem: invalidRequest, field: field, detail: msgColumnTag, args: []any{field, tag.Tag, tag.Column}}
 	}
-	if f := c.archiveFault(err); f != nil {
-		return f
+	if blocked, ok := errors.AsType[*sessioncleanup.ObstructedError](err); ok {
+		return c.obstructedFault(blocked)
 	}
-	switch {
-	case errors.Is(err, sessioncleanup.ErrCascade): // for an owner, who does not learn the ids of others' sessions
-		return &fault{problem: otherSessions}
-	case errors.Is(err, sessioncleanup.ErrKept):
-		return &fault{problem: kept}
-	case errors.Is(err, sessioncleanup.ErrForbidden):
-		return &fault{problem: forbidden}
-	case errors.Is(err, sessioncleanup.ErrNotFound):
-		return &fault{problem: notFound}
-	case errors.Is(err, sessioncleanup.ErrDisabled):
-		return &fault{problem: disabled}
-	case errors.Is(err, sessioncleanup.ErrNotCounted):
-		return &fault{problem: counting, retryAfter: 2 * time.Second}
-	case errors.Is(err, sessioncleanup.ErrClock):
-		c.Logger.ErrorContext(c.r.Context(), "request failed", "method", c.r.Method, "error", err)
-		return &fault{problem: clocksDiffer}
-	case errors.Is(err, sessioncleanup.ErrChanged):
-		return &fault{problem: changed}
-	case errors.Is(err, sessioncleanup.ErrInvalid): // the handler does not know which field it is about
-		return &fault{problem: invalidRequest}
-	case errors.Is(err, sessioncleanup.ErrUnavailable), errors.Is(err, sessioncleanup.ErrLeaseLost),
-		errors.Is(err, sessioncleanup.ErrNotInstalled), errors.Is(err, sessioncleanup.ErrUnarchivable),
-		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	for _, of := range faults {
+		if errors.Is(err, of.err) {
+			return &of.fault
+		}
+	}
+	if slices.ContainsFunc(outages, func(of error) bool { return errors.Is(err, of) }) {
 		c.outage.failed(c.r.Context(), c.Logger, c.r.Method, err)
 		return &fault{problem: unavailable, retryAfter: time.Second}
 	}
 	c.Logger.ErrorContext(c.r.Context(), "request failed", "method", c.r.Method, "error", err)
+	if errors.Is(err, sessioncleanup.ErrClock) {
+		return &fault{problem: clocksDiffer}
+	}
 	return &fault{problem: internal}
+}
+
+// faults are those of errors that need no more words. An error may be several; the first counts.
+var faults = []struct {
+	err   error
+	fault fault
+}{
+	{sessioncleanup.ErrNotArchived, fault{problem: notFound, detail: msgNotArchived}},
+	{sessioncleanup.ErrHeld, fault{problem: onHold}},
+	{sessioncleanup.ErrTooLarge, fault{problem: unarchivable}},
+	{errors.ErrUnsupported, fault{problem: notFound, detail: msgNoArchive}},
+	{sessioncleanup.ErrCascade, fault{problem: otherSessions}}, // for an owner, who does not learn the ids of others' sessions
+	{sessioncleanup.ErrKept, fault{problem: kept}},
+	{sessioncleanup.ErrForbidden, fault{problem: forbidden}},
+	{sessioncleanup.ErrNotFound, fault{problem: notFound}},
+	{sessioncleanup.ErrDisabled, fault{problem: disabled}},
+	{sessioncleanup.ErrNotCounted, fault{problem: counting, retryAfter: 2 * time.Second}},
+	{sessioncleanup.ErrChanged, fault{problem: changed}},
+	{sessioncleanup.ErrInvalid, fault{problem: invalidRequest}}, // the handler does not know which field it is about
+}
+
+// outages are the errors that end by themselves, or when an operator acts.
+var outages = []error{
+	sessioncleanup.ErrUnavailable, sessioncleanup.ErrLeaseLost, sessioncleanup.ErrNotInstalled, sessioncleanup.ErrUnarchivable,
+	context.DeadlineExceeded, context.Canceled,
 }
 
 // refused is the problem for an error of Options.Authenticate.

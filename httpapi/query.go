@@ -14,7 +14,7 @@ import (
 const maxText = 1024
 
 // query reads the request's query, which may have the parameters named, each at most once.
-func (c *call) query(names ...string) (url.Values, error) {
+func (c *call) query(names []string) (url.Values, error) {
 	if c.r.URL.RawQuery == "" {
 		return nil, nil
 	}
@@ -24,7 +24,7 @@ func (c *call) query(names ...string) (url.Values, error) {
 	}
 	for name, given := range values {
 		if !slices.Contains(names, name) {
-			return nil, wrong(shown(name), msgUnknown)
+			return nil, unknown(name, names)
 		}
 		if len(given) > 1 {
 			return nil, wrong(name, msgTwice)
@@ -36,16 +36,17 @@ func (c *call) query(names ...string) (url.Values, error) {
 	return values, nil
 }
 
-// changing is query for a request that changes something, which may say why.
-func (c *call) changing(names ...string) (url.Values, error) {
-	values, err := c.query(append(names, "reason")...)
-	c.m = c.m.Because(values.Get("reason"))
-	return values, err
-}
-
 // readable reports whether a text can be a filter or an ID. Some databases fail on others instead of finding nothing.
 func readable(v string) bool {
 	return len(v) <= maxText && utf8.ValidString(v) && !strings.ContainsRune(v, 0)
+}
+
+// unknown is the fault of a field or a parameter that there is not, among those that there are.
+func unknown(name string, known []string) error {
+	if len(known) == 0 {
+		return wrong(shown(name), msgNothingKnown)
+	}
+	return wrong(shown(name), msgUnknown, strings.Join(known, ", "))
 }
 
 // shown is a name from a request, short enough to be repeated in a response.
@@ -56,27 +57,50 @@ func shown(name string) string {
 	return strings.ToValidUTF8(name, "\uFFFD")
 }
 
-// limitOf reads the size of a page; 0 when the query has none.
-func limitOf(values url.Values) (int, error) {
-	if !values.Has("limit") {
-		return 0, nil
+// limit reads the size of a page; standard when the query has none.
+func (c *call) limit(standard int) (int, error) {
+	if !c.values.Has("limit") {
+		return standard, nil
 	}
-	n, err := strconv.Atoi(values.Get("limit"))
+	n, err := strconv.Atoi(c.values.Get("limit"))
 	if err != nil || n < 1 || n > sessioncleanup.MaxPage {
-		return 0, wrong("limit", msgWhole, values.Get("limit"), sessioncleanup.MaxPage)
+		return 0, wrong("limit", msgWhole, c.values.Get("limit"), sessioncleanup.MaxPage)
 	}
 	return n, nil
 }
 
 // oneOf reads a parameter that has one of some values; empty when the query has none.
-func oneOf[T ~string](values url.Values, name string, allowed []T) (T, error) {
-	v := T(values.Get(name))
-	if !values.Has(name) || slices.Contains(allowed, v) {
+func oneOf[T ~string](c *call, name string, allowed []T) (T, error) {
+	v := T(c.values.Get(name))
+	if !c.values.Has(name) || slices.Contains(allowed, v) {
 		return v, nil
 	}
+	return "", wrong(name, msgOneOf, v, listed(allowed))
+}
+
+// listed are the values that something may have.
+func listed[T ~string](allowed []T) string {
 	words := make([]string, len(allowed))
 	for i, a := range allowed {
 		words[i] = string(a)
 	}
-	return "", wrong(name, msgOneOf, v, strings.Join(words, ", "))
+	return strings.Join(words, ", ")
+}
+
+// signed are names with and without a minus, which reverses an order.
+func signed[T ~string](all []T) (names []string) {
+	for _, s := range all {
+		names = append(names, string(s), "-"+string(s))
+	}
+	return names
+}
+
+// order reads the parameter sort, one of some names with or without a minus; standard when the query has none.
+func order[T ~string](c *call, names []string, standard T) (by T, descending bool, err error) {
+	sort, err := oneOf(c, "sort", names)
+	if sort == "" {
+		return standard, true, err
+	}
+	name, descending := strings.CutPrefix(sort, "-")
+	return T(name), descending, err
 }

@@ -10,12 +10,13 @@ import (
 // route is what one method of one path does.
 type route struct {
 	handle     func(*call) error
-	open       bool // served to everybody
-	everything bool // concerns all sessions at once
-	changes    bool // changes state
-	logged     bool // changes one session, which the audit log keeps
-	long       bool // may last longer than a request
-	linked     bool // by the token of a keep link
+	open       bool     // served to everybody
+	everything bool     // concerns all sessions at once
+	changes    bool     // changes state
+	logged     bool     // changes one session, which the audit log keeps
+	long       bool     // may last longer than a request
+	linked     bool     // by the token of a keep link
+	params     []string // that its query may have. One called owner limits it to an owner, reason says why it changes something
 }
 
 // methods are the routes of one path, by method. GET serves HEAD too: the server omits the body.
@@ -28,28 +29,28 @@ type methods map[string]*route
 // would not find that session. And it answers paths that it cleans, such as "//", with a redirect instead of a problem.
 var (
 	fixedRoutes = map[string]methods{
-		"stats":     {http.MethodGet: {handle: (*call).stats}},
+		"stats":     {http.MethodGet: {handle: (*call).stats, params: []string{"owner", "tags"}}},
 		"me":        {http.MethodGet: {handle: (*call).me}},
-		"analytics": {http.MethodGet: {handle: (*call).analytics, everything: true}},
-		"tags":      {http.MethodGet: {handle: (*call).tagsInUse}},
-		"owners":    {http.MethodGet: {handle: (*call).owners, everything: true}},
-		"summary":   {http.MethodGet: {handle: (*call).summary}},
+		"analytics": {http.MethodGet: {handle: (*call).analytics, params: []string{"tags"}, everything: true}},
+		"tags":      {http.MethodGet: {handle: (*call).tagsInUse, params: []string{"owner"}}},
+		"owners":    {http.MethodGet: {handle: (*call).owners, params: []string{"q", "sort", "limit", "cursor"}, everything: true}},
+		"summary":   {http.MethodGet: {handle: (*call).summary, params: []string{"owner"}}},
 		"policy": {
-			http.MethodGet:   {handle: (*call).policy, everything: true, long: true},
-			http.MethodPatch: {handle: (*call).setPolicy, everything: true, changes: true, long: true},
+			http.MethodGet:   {handle: (*call).policy, params: []string{"inactive_hours", "delete_old_days", "archive_keep_days", "rules"}, everything: true, long: true},
+			http.MethodPatch: {handle: (*call).setPolicy, params: []string{"confirm", "reason"}, everything: true, changes: true, long: true},
 		},
 		"pause": {
 			http.MethodGet:    {handle: (*call).paused, everything: true},
 			http.MethodPost:   {handle: (*call).pause, everything: true, changes: true},
-			http.MethodDelete: {handle: (*call).resume, everything: true, changes: true},
+			http.MethodDelete: {handle: (*call).resume, params: []string{"reason"}, everything: true, changes: true},
 		},
-		"bulk":         {http.MethodPost: {handle: (*call).bulk, changes: true, long: true}},
-		"view":         {http.MethodGet: {handle: (*call).view}},
-		"events":       {http.MethodGet: {handle: (*call).events}},
-		"archive":      {http.MethodGet: {handle: (*call).archive}},
+		"bulk":         {http.MethodPost: {handle: (*call).bulk, params: []string{"reason"}, changes: true, long: true}},
+		"view":         {http.MethodGet: {handle: (*call).view, params: []string{"status", "owner", "q", "tags", "sort", "limit", "cursor"}}},
+		"events":       {http.MethodGet: {handle: (*call).events, params: []string{"session", "owner", "run", "action", "limit", "cursor"}}},
+		"archive":      {http.MethodGet: {handle: (*call).archive, params: []string{"session", "owner", "held", "limit", "cursor"}}},
 		"live":         {http.MethodGet: {handle: (*call).watch, long: true}},
-		"erase":        {http.MethodPost: {handle: (*call).erase, everything: true, changes: true, logged: true, long: true}},
-		"cleanup":      {http.MethodPost: {handle: (*call).cleanup, everything: true, changes: true, long: true}},
+		"erase":        {http.MethodPost: {handle: (*call).erase, params: []string{"confirm", "reason"}, everything: true, changes: true, logged: true, long: true}},
+		"cleanup":      {http.MethodPost: {handle: (*call).cleanup, params: []string{"reason"}, everything: true, changes: true, long: true}},
 		"openapi.yaml": {http.MethodGet: {handle: (*call).openapi, open: true}},
 		"keep": {
 			http.MethodGet:  {handle: (*call).showKeep, linked: true},
@@ -58,30 +59,30 @@ var (
 	}
 	sessionRoutes = methods{
 		http.MethodGet:    {handle: (*call).session},
-		http.MethodDelete: {handle: (*call).delete, changes: true, logged: true},
+		http.MethodDelete: {handle: (*call).delete, params: []string{"confirm", "cascade", "reason"}, changes: true, logged: true},
 	}
 	actionRoutes = map[string]methods{
-		"deactivate":   {http.MethodPatch: {handle: (*call).deactivate, changes: true, logged: true}},
-		"reactivate":   {http.MethodPatch: {handle: (*call).reactivate, changes: true, logged: true}},
-		"auto-cleanup": {http.MethodPatch: {handle: (*call).setAutoCleanup, changes: true, logged: true}},
+		"deactivate":   {http.MethodPatch: {handle: (*call).deactivate, params: []string{"reason"}, changes: true, logged: true}},
+		"reactivate":   {http.MethodPatch: {handle: (*call).reactivate, params: []string{"reason"}, changes: true, logged: true}},
+		"auto-cleanup": {http.MethodPatch: {handle: (*call).setAutoCleanup, params: []string{"reason"}, changes: true, logged: true}},
 		"activity":     {http.MethodPatch: {handle: (*call).touch, changes: true}},
-		"keep":         {http.MethodPatch: {handle: (*call).keep, changes: true, logged: true}},
-		"tags":         {http.MethodPatch: {handle: (*call).setTags, changes: true, logged: true}},
-		"expiry":       {http.MethodPatch: {handle: (*call).setExpiry, changes: true, logged: true}},
+		"keep":         {http.MethodPatch: {handle: (*call).keep, params: []string{"reason"}, changes: true, logged: true}},
+		"tags":         {http.MethodPatch: {handle: (*call).setTags, params: []string{"reason"}, changes: true, logged: true}},
+		"expiry":       {http.MethodPatch: {handle: (*call).setExpiry, params: []string{"reason"}, changes: true, logged: true}},
 	}
 	// Below archive/{entry}: a number, which is no session's action.
 	archiveRoutes = map[string]methods{
 		"": {
 			http.MethodGet:    {handle: (*call).archivedEntry},
-			http.MethodDelete: {handle: (*call).purge, everything: true, changes: true, logged: true},
+			http.MethodDelete: {handle: (*call).purge, params: []string{"confirm", "reason"}, everything: true, changes: true, logged: true},
 		},
 		"hold":    {http.MethodPatch: {handle: (*call).hold, everything: true, changes: true, logged: true}},
-		"restore": {http.MethodPost: {handle: (*call).restore, changes: true, logged: true, long: true}},
+		"restore": {http.MethodPost: {handle: (*call).restore, params: []string{"reason"}, changes: true, logged: true, long: true}},
 	}
 	// Below runs/{id}; no session's route has three parts, and no run is called like an action.
 	runRoutes = map[string]methods{
 		"":           {http.MethodGet: {handle: (*call).oneRun, everything: true}},
-		"reactivate": {http.MethodPost: {handle: (*call).reactivateRun, everything: true, changes: true, long: true}},
+		"reactivate": {http.MethodPost: {handle: (*call).reactivateRun, params: []string{"reason"}, everything: true, changes: true, long: true}},
 	}
 )
 

@@ -24,9 +24,6 @@ type runAnswer struct {
 
 // oneRun serves GET /runs/{id}: the event of a run, with its result. Its changes to each session are in /events?run=.
 func (c *call) oneRun() error {
-	if _, err := c.query(); err != nil {
-		return err
-	}
 	noRun := &fault{problem: notFound, detail: msgNoRun}
 	if !readable(c.id) {
 		return noRun
@@ -45,9 +42,6 @@ func (c *call) oneRun() error {
 
 // reactivateRun serves POST /runs/{id}/reactivate: it reverses the deactivations of a run.
 func (c *call) reactivateRun() error {
-	if _, err := c.changing(); err != nil {
-		return err
-	}
 	if err := c.body(nil); err != nil {
 		return err
 	}
@@ -59,11 +53,7 @@ func (c *call) reactivateRun() error {
 		return err
 	}
 	defer c.forgetAll()
-	var res sessioncleanup.PhaseResult
-	err := c.detached(func(ctx context.Context) (err error) {
-		res, err = c.m.ReactivateRun(ctx, c.id)
-		return err
-	})
+	res, err := detached(c, func(ctx context.Context) (sessioncleanup.PhaseResult, error) { return c.m.ReactivateRun(ctx, c.id) })
 	if errors.Is(err, sessioncleanup.ErrNotFound) {
 		return noRun
 	}

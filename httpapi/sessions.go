@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -135,6 +134,14 @@ func known(t time.Time) *time.Time {
 	return &t
 }
 
+// given is nil for an empty text.
+func given(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
 // dueAt is when something is due: now, when it is overdue, and nil for never.
 func dueAt(t, now time.Time) *time.Time {
 	if !t.IsZero() && t.Before(now) {
@@ -167,9 +174,6 @@ func (c *call) get() (sessioncleanup.Session, error) {
 
 // session serves GET /{id}.
 func (c *call) session() error {
-	if _, err := c.query(); err != nil {
-		return err
-	}
 	s, err := c.get()
 	if err != nil {
 		return err
@@ -225,12 +229,9 @@ func (c *call) view() error {
 	if err != nil {
 		return err
 	}
-	out := viewAnswer{Success: true, Sessions: make([]viewed, len(page.Sessions)), UserRole: c.who.Role}
+	out := viewAnswer{Success: true, Sessions: make([]viewed, len(page.Sessions)), UserRole: c.who.Role, NextCursor: given(page.Next)}
 	for i, s := range page.Sessions {
 		out.Sessions[i] = viewed{session: sessionOf(s), StreamerID: s.OwnerID, StreamerName: s.OwnerName, table: table}
-	}
-	if page.Next != "" {
-		out.NextCursor = &page.Next
 	}
 	return c.reply(out)
 }
@@ -249,36 +250,19 @@ func (a *api) activityTable(ctx context.Context) (string, error) {
 
 // listOptions reads the query of GET /view.
 func (c *call) listOptions() (o sessioncleanup.ListOptions, err error) {
-	values, err := c.query("status", "owner", "q", "tags", "sort", "limit", "cursor")
-	if err != nil {
+	o.OwnerID, o.Text, o.Cursor = c.values.Get("owner"), c.values.Get("q"), c.values.Get("cursor")
+	if o.Limit, err = c.limit(0); err != nil {
 		return o, err
 	}
-	o.OwnerID, o.Text, o.Cursor = values.Get("owner"), values.Get("q"), values.Get("cursor")
-	if o.Limit, err = limitOf(values); err != nil {
+	if o.Tags, err = tagFilter("tags", c.values.Get("tags")); err != nil {
 		return o, err
 	}
-	if o.Tags, err = tagFilter("tags", values.Get("tags")); err != nil {
+	if o.Status, err = oneOf(c, "status", sessioncleanup.Selections()); err != nil {
 		return o, err
 	}
-	if o.Status, err = oneOf(values, "status", sessioncleanup.Selections()); err != nil {
-		return o, err
-	}
-	sort, err := oneOf(values, "sort", sortNames)
-	if sort == "" { // the newest activity first
-		sort = "-" + string(sessioncleanup.SortLastActivity)
-	}
-	name, descending := strings.CutPrefix(sort, "-")
-	o.Sort, o.Descending = sessioncleanup.Sort(name), descending
+	o.Sort, o.Descending, err = order(c, sortNames, sessioncleanup.SortLastActivity)
 	return o, err
 }
 
 // sortNames are the orders as a query names them; a minus reverses one.
 var sortNames = signed(sessioncleanup.Sorts())
-
-// signed are names with and without a minus.
-func signed[T ~string](all []T) (names []string) {
-	for _, s := range all {
-		names = append(names, string(s), "-"+string(s))
-	}
-	return names
-}

@@ -47,19 +47,11 @@ type alert struct {
 
 // stats serves GET /stats.
 func (c *call) stats() error {
-	values, err := c.query("owner", "tags")
+	tags, err := tagFilter("tags", c.values.Get("tags"))
 	if err != nil {
 		return err
 	}
-	scope, err := c.m.Scope(values.Get("owner"))
-	if err != nil {
-		return err
-	}
-	tags, err := tagFilter("tags", values.Get("tags"))
-	if err != nil {
-		return err
-	}
-	f, _, err := c.currentFigures(c.r.Context(), scope, tags)
+	f, _, err := c.currentFigures(c.r.Context(), c.scope, tags)
 	if err != nil {
 		return tagFault(err)
 	}

@@ -31,10 +31,10 @@ func (c *call) streamed() *stream {
 	return &stream{call: c, lines: strings.Contains(c.r.Header.Get("Accept"), ndjson), cancel: func() {}}
 }
 
-// work does what the stream tells of. Only Options.Context and, with lines, the client end it early.
-func (s *stream) work(do func(context.Context) error) error {
+// worked does what the stream tells of. Only Options.Context and, with lines, the client end it early.
+func worked[T any](s *stream, do func(context.Context) (T, error)) (T, error) {
 	if !s.lines {
-		return s.detached(do)
+		return detached(s.call, do)
 	}
 	ctx, cancel := context.WithCancel(s.r.Context())
 	defer cancel()

@@ -11,7 +11,7 @@ import (
 // setTags serves PATCH /{id}/tags: it adds tags to a session and removes others.
 func (c *call) setTags() error {
 	var change sessioncleanup.TagChange
-	err := c.body(map[string]field{"add": tagList("add", &change.Add), "remove": tagList("remove", &change.Remove)})
+	err := c.body(map[string]field{"add": tagList(&change.Add), "remove": tagList(&change.Remove)})
 	switch {
 	case err != nil:
 		return err
@@ -47,8 +47,8 @@ func tagFilter(name, text string) (string, error) {
 }
 
 // tagFilterField reads a filter by tags in a body.
-func tagFilterField(name string, to *string) field {
-	return func(raw json.RawMessage) error {
+func tagFilterField(to *string) field {
+	return func(name string, raw json.RawMessage) error {
 		err := json.Unmarshal(raw, to)
 		if err == nil && *to != "" {
 			_, err = tagFilter(name, *to)
@@ -61,8 +61,8 @@ func tagFilterField(name string, to *string) field {
 }
 
 // tagList reads a list of tags.
-func tagList(name string, to *[]string) field {
-	return func(raw json.RawMessage) error {
+func tagList(to *[]string) field {
+	return func(name string, raw json.RawMessage) error {
 		err := json.Unmarshal(raw, to)
 		if err == nil {
 			err = sessioncleanup.TagChange{Add: *to}.Validate()
@@ -81,15 +81,7 @@ type tagsAnswer struct {
 
 // tagsInUse serves GET /tags: those in use. They are as old as other figures may be.
 func (c *call) tagsInUse() error {
-	values, err := c.query("owner")
-	if err != nil {
-		return err
-	}
-	scope, err := c.m.Scope(values.Get("owner"))
-	if err != nil {
-		return err
-	}
-	all, _, err := c.tagCounts.get(c.r.Context(), scope, func(ctx context.Context) ([]sessioncleanup.TagCount, error) { return c.m.Tags(ctx, scope) })
+	all, _, err := c.tagCounts.get(c.r.Context(), c.scope, func(ctx context.Context) ([]sessioncleanup.TagCount, error) { return c.m.Tags(ctx, c.scope) })
 	if err != nil {
 		return tagFault(err)
 	}

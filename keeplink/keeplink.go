@@ -1,6 +1,6 @@
-// Package keeplink makes and verifies links with which an owner keeps sessions that will be deleted, without logging in:
-// signed, for one owner, and valid for a while. notify.Owners puts them into warnings, and the handler of package httpapi
-// is the page behind them.
+// Package keeplink makes and verifies links with which an owner keeps sessions that will be deleted, without logging
+// in. A link is signed, belongs to one owner, and expires. notify.Owners puts links into warnings, and the handler of
+// package httpapi serves the page behind them.
 //
 //	links, err := keeplink.Open("https://app.example.com/api/session-cleanup", "/etc/sessioncleanup/keep-keys")
 //	if err != nil {
@@ -35,7 +35,8 @@ const (
 	purpose = "sessioncleanup keep link 1"
 )
 
-// ErrExpired is a link that was valid once. Any other link that is not valid is a sessioncleanup.ErrInvalid.
+// ErrExpired means that a link was valid and has expired. Any other link that is not valid is a
+// sessioncleanup.ErrInvalid.
 var ErrExpired = errors.New("the link has expired")
 
 // Links makes and verifies links. It is safe for concurrent use.
@@ -45,16 +46,16 @@ type Links struct {
 	keys [][]byte
 }
 
-// Grant is what a link allows: to see and to keep the sessions of one owner that will be deleted.
+// Grant is what a link allows: to see and keep the sessions of one owner that will be deleted.
 type Grant struct {
 	Owner string
 	Until time.Time      // to the second
 	Zone  *time.Location // of the times on the page. Default: UTC
 }
 
-// New makes links to an API at a URL: that of the prefix of httpapi, as owners reach it. The first key signs, and all of
-// them verify: to replace a key, put a new one before it, and remove it when the links that it signed have expired. A key
-// has 32 characters or more. Anything else is a sessioncleanup.ErrInvalid, which quotes no key.
+// New returns Links to an API. api is the URL of the prefix of httpapi, as owners reach it. The first key signs, and
+// all keys verify. To replace a key, put the new one before it, and remove the old one when the links that it signed
+// have expired. A key has at least 32 characters. Anything else is a sessioncleanup.ErrInvalid, which quotes no key.
 func New(api string, keys ...string) (*Links, error) {
 	u, err := url.Parse(api)
 	switch {
@@ -76,8 +77,8 @@ func New(api string, keys ...string) (*Links, error) {
 	return l, nil
 }
 
-// Open is New with the keys in a file, one a line; empty lines and those that begin with # are ignored. Others must not
-// be able to read the file, nor to write to it.
+// Open is New with the keys in a file, one per line. It ignores empty lines and lines that begin with #. Others must
+// not be able to read or write the file.
 func Open(api, file string) (*Links, error) {
 	f, err := tokens.OpenPrivate(file)
 	if err != nil {
@@ -101,8 +102,8 @@ func Open(api, file string) (*Links, error) {
 	return l, nil
 }
 
-// For is the same for an installation with a name, whose API is at a path below. Links of one installation are not valid
-// in another.
+// For returns Links for an installation with a name, whose API is at a path below. Links of one installation are not
+// valid in another.
 func (l *Links) For(name, below string) *Links {
 	other := *l
 	other.name = name
@@ -117,7 +118,7 @@ type claims struct {
 	Zone  string `json:"z,omitempty"`
 }
 
-// URL is the link.
+// URL returns the link.
 func (l *Links) URL(g Grant) string {
 	c := claims{Owner: []byte(g.Owner), Until: g.Until.Unix()}
 	if g.Zone != nil && g.Zone != time.UTC && g.Zone != time.Local { // time.Local has another meaning elsewhere
@@ -131,7 +132,7 @@ func (l *Links) URL(g Grant) string {
 	return l.page + "?token=" + payload + "." + l.sign(l.keys[0], payload)
 }
 
-// Read is what the token of a link allows at now.
+// Read verifies the token of a link, and returns what it allows at now.
 func (l *Links) Read(token string, now time.Time) (Grant, error) {
 	payload, signature, _ := strings.Cut(token, ".")
 	if !slices.ContainsFunc(l.keys, func(key []byte) bool { return hmac.Equal([]byte(signature), []byte(l.sign(key, payload))) }) {

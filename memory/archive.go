@@ -100,7 +100,7 @@ func (s *Store) archivedAt(id int64) int {
 	return i
 }
 
-// Restore brings entries back. A session with the same ID, or another entry of the request, is in the way.
+// Restore brings entries back. It is obstructed when a session or another entry of the request has the same ID.
 func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (sessioncleanup.Restored, error) {
 	var out sessioncleanup.Restored
 	if err := s.lock(ctx); err != nil {
@@ -216,10 +216,10 @@ func (s *Store) MarkBackedUp(ctx context.Context, ids []int64) error {
 	return nil
 }
 
-// ArchiveForm names what is in the archive: sessions as JSON.
+// ArchiveForm returns the name of the archive's encoding, which is sessions as JSON.
 func (*Store) ArchiveForm() string { return "memory" }
 
-// Purge removes the oldest entries from before a moment.
+// Purge permanently removes the oldest entries that were archived before a given moment.
 func (s *Store) Purge(ctx context.Context, b sessioncleanup.Batch, before time.Time) (sessioncleanup.BatchResult, error) {
 	var out sessioncleanup.BatchResult
 	if b.Limit <= 0 {

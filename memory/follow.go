@@ -25,7 +25,7 @@ func (s *Store) EventsAfter(ctx context.Context, after int64, limit int) ([]sess
 	return found, nil
 }
 
-// Position is how far a consumer has read.
+// Position returns how far a consumer has read.
 func (s *Store) Position(ctx context.Context, consumer string) (int64, error) {
 	if err := s.lock(ctx); err != nil {
 		return 0, err

@@ -71,7 +71,7 @@ func (s *Store) placesOf(ids []int64) (places []int, err error) {
 	return places, nil
 }
 
-// Tombstone notes that an owner is erased.
+// Tombstone records that an owner is erased.
 func (s *Store) Tombstone(ctx context.Context, owner string) error {
 	if err := s.lock(ctx); err != nil {
 		return err
@@ -81,7 +81,7 @@ func (s *Store) Tombstone(ctx context.Context, owner string) error {
 	return nil
 }
 
-// ErasedAt is when an owner was erased.
+// ErasedAt returns when an owner was erased.
 func (s *Store) ErasedAt(ctx context.Context, owner string) (time.Time, error) {
 	if err := s.lock(ctx); err != nil {
 		return time.Time{}, err

@@ -23,13 +23,13 @@ import (
 
 // Config configures a Store. The zero value is useful.
 type Config struct {
-	// BeforeDelete is called before a session is deleted, manually or by a run; an error keeps the session. It plays
+	// BeforeDelete is called before a session is deleted, manually or by a run. An error keeps the session. It plays
 	// the role of a foreign key in a database, and is the place to clean up what belongs to a session.
 	//
-	// It is called without the store's lock, so it may take its time and use the store. A session that is used
-	// while the hook runs for it is kept by a run after all, and a run that meets an error calls the hook again for
-	// sessions of the same batch, so the hook must tolerate being called more than once. When it returns the same error
-	// for the first 100 sessions of a run, the run deletes none. Default: none.
+	// It is called without the store's lock, so it may take its time and use the store. A run keeps a session that is
+	// used during the call. It may be called more than once for a session, because a run that gets an error calls it
+	// again for sessions of the same batch. When it returns the same error for the first 100 sessions of a run, the run
+	// deletes none. Default: none.
 	BeforeDelete func(ctx context.Context, s sessioncleanup.Session) error
 
 	// TagColumns names columns as Schema.TagColumns does for a database. The application sets their values with
@@ -75,7 +75,7 @@ type Store struct {
 	notices    map[string]sessioncleanup.Notice // by session; what it has of the warning, the session has, too
 }
 
-// New makes an empty store.
+// New returns an empty store.
 func New(c Config) *Store {
 	schema := sessioncleanup.Schema{TagColumns: slices.Clone(c.TagColumns)}.WithDefaults()
 	if err := schema.Validate(); err != nil {
@@ -95,7 +95,7 @@ func New(c Config) *Store {
 	}
 }
 
-// Now is the time of the process's clock.
+// Now returns the time of the process's clock.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	if err := ctx.Err(); err != nil {
 		return time.Time{}, err

@@ -245,14 +245,14 @@ func (s *Store) OutboxSize(ctx context.Context) (size sessioncleanup.OutboxSize,
 	return size, nil
 }
 
-// PutOwner says how an owner is reached.
+// PutOwner stores the contact data of an owner.
 func (s *Store) PutOwner(id string, o sessioncleanup.Owner) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.owners[id] = o
 }
 
-// FindOwner returns what PutOwner said.
+// FindOwner returns the contact data that PutOwner stored.
 func (s *Store) FindOwner(ctx context.Context, id string) (sessioncleanup.Owner, error) {
 	if err := s.lock(ctx); err != nil {
 		return sessioncleanup.Owner{}, err

@@ -73,11 +73,11 @@ func (s *Store) replace(before, after sessioncleanup.Session) {
 	}
 }
 
-// Put adds sessions with exactly these values, or replaces those that have the same ID, as the application's own INSERT
-// and UPDATE would, of its tags too, but for those of Config.TagColumns: without events. A zero LastActivity means now;
-// AsOf and the fields that follow from a policy are not kept. One that becomes inactive or active by it follows
-// Session.Observe: it gets its DeactivatedAt, or counts as used now. All are put or none: an ErrInvalid says which
-// session has no ID, or a wrong tag. The last of several sessions with the same ID counts.
+// Put adds sessions with exactly these values, or replaces those with the same ID, without events, as the application's
+// own INSERT and UPDATE would. It sets tags, too, except those of Config.TagColumns. A zero LastActivity means now.
+// AsOf and the fields that follow from a policy are not stored. A session that becomes inactive or active gets
+// DeactivatedAt or counts as used now, as Session.Observe says. It stores all sessions or none: an ErrInvalid says
+// which one has no ID or a wrong tag. When several have the same ID, the last one counts.
 func (s *Store) Put(sessions ...sessioncleanup.Session) error {
 	for i, session := range sessions {
 		if session.ID == "" {
@@ -121,8 +121,8 @@ func stored(s sessioncleanup.Session, now time.Time) sessioncleanup.Session {
 // utc is a time without its zone and monotonic reading.
 func utc(t time.Time) time.Time { return t.UTC().Round(0) }
 
-// Remove removes sessions, as the application's own DELETE would: without events, and without Config.BeforeDelete. It
-// returns the number of those that were there.
+// Remove removes sessions without events and without Config.BeforeDelete, as the application's own DELETE would. It
+// returns the number of sessions that existed.
 func (s *Store) Remove(ids ...string) (int, error) {
 	if err := s.lockOpen(); err != nil {
 		return 0, err
@@ -138,9 +138,9 @@ func (s *Store) Remove(ids ...string) (int, error) {
 	return removed, nil
 }
 
-// AddActivity notes that the session got n more rows of activity just now: it raises ActivityCount by n, and sets the
-// last activity to now unless it is later. It leaves an inactive session inactive; Store.Touch can reactivate it.
-// ErrNotFound when there is no such session, ErrInvalid when n is negative.
+// AddActivity records that the session got n more rows of activity just now: it raises ActivityCount by n, and sets the
+// last activity to now unless it is later. An inactive session stays inactive; Store.Touch can reactivate it. It fails
+// with ErrNotFound when there is no such session, and with ErrInvalid when n is negative.
 func (s *Store) AddActivity(id string, n int64) error {
 	if n < 0 {
 		return invalid.Errorf("activity of session %q is %d: want 0 or more", id, n)

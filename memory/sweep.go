@@ -12,9 +12,9 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Sweep does one batch of a run: idle sessions first, longest first, then those that expired. It chooses sessions, calls
-// Config.BeforeDelete for them without the lock, and checks again whether they are due before it writes. A BatchError
-// reports an error of the hook.
+// Sweep does one batch of a run. Deactivation takes idle sessions first, longest first, and then expired ones. It
+// chooses sessions, calls Config.BeforeDelete for them without the lock, and checks again whether they are due before
+// it writes. An error of BeforeDelete becomes a BatchError.
 func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
 	chosen, next, err := s.choose(ctx, b)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// FollowsRules is true: each session is measured by its tags.
+// FollowsRules returns true: each session is measured by its tags.
 func (*Store) FollowsRules() bool { return true }
 
 // Tags counts the sessions of each tag. It looks at every session.
@@ -35,9 +35,9 @@ func (s *Store) Tags(ctx context.Context, owner string) ([]sessioncleanup.TagCou
 	return all, nil
 }
 
-// SetColumn sets the value of a column of Config.TagColumns for a session, as the application's UPDATE would: it replaces the
-// tag of the column, without an event. ErrNotFound when there is no such session; an ErrInvalid when the column is not one of
-// Config.TagColumns.
+// SetColumn sets the value of a column of Config.TagColumns for a session, as the application's UPDATE would, and
+// replaces the tag of the column, without an event. It fails with ErrNotFound when there is no such session, and with
+// ErrInvalid when the column is not one of Config.TagColumns.
 func (s *Store) SetColumn(id, column, value string) error {
 	if !slices.Contains(s.schema.TagColumns, column) {
 		return invalid.Errorf("column is %q: want one of Config.TagColumns, %q", column, s.schema.TagColumns)

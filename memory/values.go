@@ -14,7 +14,7 @@ type value struct {
 	version int64
 }
 
-// Value is the one stored last under a name.
+// Value returns the value that was stored last under a name.
 func (s *Store) Value(ctx context.Context, name string) ([]byte, int64, error) {
 	if err := s.lock(ctx); err != nil {
 		return nil, 0, err

@@ -25,23 +25,24 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Config says how a Collector works. The zero value is useful.
+// Config configures a Collector. The zero value is useful.
 type Config struct {
-	// Interval is how old the figures of a scrape may be: the database is asked once per interval, however many scrapes there
-	// are. After an answer that took long it is asked again only after 20 times as long. Default: 15 s.
+	// Interval is the largest age of the figures in a scrape: the database is queried once per interval, however many
+	// scrapes there are. After a query that took long, the next one follows only after 20 times as long. Default: 15 s.
 	Interval time.Duration
 	// Timeout is how long a scrape waits for the database. Default: 8 s, which is less than Prometheus waits.
 	Timeout time.Duration
-	// Schedule is when runs are due, for the metric of the longest time between two of them. Default: none, and no such metric.
+	// Schedule is when runs are due, for the metric of the longest time between two runs. Default: none, and no such
+	// metric.
 	Schedule sessioncleanup.Schedule
-	// Context ends what a scrape asks the database. Default: context.Background().
+	// Context cancels the queries of scrapes. Default: context.Background().
 	Context context.Context
-	// Version is that of the program, for build_info. Default: that of its main module.
+	// Version is the program's version, for build_info. Default: that of its main module.
 	Version string
 }
 
-// Collector is a prometheus.Collector over a Manager. It starts no goroutine: the first scrape of an interval asks the database
-// for all of them.
+// Collector is a prometheus.Collector over a Manager. It starts no goroutine. The first scrape in an Interval queries
+// the database, and the others reuse the result.
 type Collector struct {
 	manager *sessioncleanup.Manager
 	ctx     context.Context
@@ -62,8 +63,8 @@ type reading struct {
 	figures.Figures
 }
 
-// NewCollector makes a Collector. It does not touch the database. The Manager is one that may do everything. A wrong Config is
-// an ErrInvalid.
+// NewCollector returns a Collector. It does not use the database yet. The Manager must be one that may do everything. A
+// wrong Config is an ErrInvalid.
 func NewCollector(m *sessioncleanup.Manager, c Config) (*Collector, error) {
 	switch {
 	case m == nil:
@@ -106,8 +107,8 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 	c.log.describe(to)
 }
 
-// Collect sends all metrics. The database's last figures about its log are still true while it does not answer, and are
-// sent; the figures of the sessions are not.
+// Collect sends all metrics. While the database does not answer, it sends the last figures of the log, which are still
+// true, and leaves out the figures of the sessions.
 func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

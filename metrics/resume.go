@@ -11,15 +11,15 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// NameLabel is the label that tells apart the Collectors of several installations in one registry. Resume leaves it out.
+// NameLabel is the label that distinguishes the Collectors of several installations in one registry. Resume ignores it.
 //
 //	prometheus.WrapRegistererWith(prometheus.Labels{metrics.NameLabel: "carts"}, registry).Register(collector)
 const NameLabel = "name"
 
-// Resume has a Collector that was not scraped yet continue from the metrics that another one wrote, in Prometheus's text
-// format: its counters go on from there, and it counts what is in the log since. So a command that runs once a day has
-// counters that rise, in a file for node_exporter. With an error, which says that the text is not such a file, the
-// Collector is as it was.
+// Resume makes a Collector that was not scraped yet continue from metrics that another one wrote in Prometheus's text
+// format. Its counters go on from there and add what the log has since. So a command that runs once a day has counters
+// that rise, in a file for node_exporter. It returns an error, and leaves the Collector unchanged, when the text is not
+// such a file.
 func (c *Collector) Resume(from io.Reader) error {
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 	families, err := parser.TextToMetricFamilies(from)

@@ -9,7 +9,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// Update applies a change to one session, as sessioncleanup.Change.Apply does. The application's updated_at stays as it is.
+// Update applies a change to one session, as sessioncleanup.Change.Apply does. It does not change the application's
+// updated_at.
 func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, change sessioncleanup.Change) (sessioncleanup.Session, error) {
 	return s.change(ctx, t, func(c *conn, before sessioncleanup.Session) (sessioncleanup.Session, error) {
 		if err := c.schema.CheckTags(change.Tags); err != nil {
@@ -34,10 +35,7 @@ func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, change sess
 			return before, err
 		}
 		after = r.seen(c.layout)
-		return after, c.addEvent(ctx, sessioncleanup.Event{
-			At: now, Action: change.Action, Sessions: []sessioncleanup.SessionRef{after.Ref()},
-			Actor: change.Cause.Actor, Reason: change.Cause.Reason, RunID: change.Cause.RunID,
-		})
+		return after, c.addEvent(ctx, now, change.Action, change.Cause, []sessioncleanup.SessionRef{after.Ref()})
 	})
 }
 
@@ -127,9 +125,7 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 		if err != nil {
 			return before, err
 		}
-		return before, c.addEvent(ctx, sessioncleanup.Event{
-			Action: sessioncleanup.ActionDeleted, Sessions: refs, Actor: cause.Actor, Reason: cause.Reason, RunID: cause.RunID,
-		})
+		return before, c.addEvent(ctx, time.Time{}, sessioncleanup.ActionDeleted, cause, refs)
 	})
 }
 
@@ -196,9 +192,7 @@ func (c *conn) reactivated(ctx context.Context, cause sessioncleanup.Cause, refs
 	if len(refs) == 0 {
 		return nil
 	}
-	return c.addEvent(ctx, sessioncleanup.Event{
-		Action: sessioncleanup.ActionReactivated, Sessions: refs, Actor: cause.Actor, Reason: cause.Reason, RunID: cause.RunID,
-	})
+	return c.addEvent(ctx, time.Time{}, sessioncleanup.ActionReactivated, cause, refs)
 }
 
 // usesAtOnce is how many last activities one statement writes: each row looks for its own among them.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // The class of a session stands for its tags that have a rule: a number in sessioncleanup_classes, NULL for none. The sessions
@@ -65,7 +66,7 @@ func (c *conn) setRuleTags(ctx context.Context, tags []string, exactly bool) err
 	if !exactly {
 		return nil
 	}
-	p := params{"ruled": list(tags), "none": len(tags) == 0}
+	p := params{"ruled": sqlstore.List(tags), "none": len(tags) == 0}
 	_, err := c.exec(ctx, statements["drop_rule_tags"], p)
 	return err
 }

@@ -107,20 +107,6 @@ func (c *catalog) check(s sessioncleanup.Schema) ([]adopt.LifecycleColumn, error
 	return missing, nil
 }
 
-// untracked reports whether nothing but the library's own columns shows when sessions are used.
-func (c *catalog) untracked(s sessioncleanup.Schema, a adopted) bool {
-	d := c.describe()
-	for i := range d.Tables {
-		t := &d.Tables[i]
-		t.Columns = slices.DeleteFunc(t.Columns, func(column adopt.Column) bool {
-			return t.Name == s.Table && slices.ContainsFunc(adopt.Lifecycle(s), func(l adopt.LifecycleColumn) bool {
-				return l.Column == column.Name && slices.Contains(a.AddedColumns, l.Field)
-			})
-		})
-	}
-	return d.Untracked(s)
-}
-
 // sources are the activity tables of a schema that was proposed, without those that are gone, or whose columns are, and
 // with those made since.
 func (c *catalog) sources(s sessioncleanup.Schema) []sessioncleanup.Source {
@@ -131,11 +117,12 @@ func (c *catalog) sources(s sessioncleanup.Schema) []sessioncleanup.Source {
 	return append(left, c.describe().Unfollowed(s)...)
 }
 
-// Inspect reads the database and completes Config.Schema. The sessions are in the table that Config.Schema names, in a
-// table "sessions", or else in the only table whose name ends in "session" or "sessions", or else in the only table with
-// a column "active" or "is_active" that other tables refer to. Without any, it proposes OwnSchema; with several, and
-// where tables of other names may hold sessions, it fails with an ErrInvalid that lists them. Nothing is changed.
-// Config.Logger receives what is uncertain or left out, and which columns could be Schema.TagColumns.
+// Inspect reads the database and completes Config.Schema. It changes nothing. It looks for the sessions in the table
+// that Config.Schema names, then in a table "sessions", then in the only table whose name ends in "session" or
+// "sessions", then in the only table with a column "active" or "is_active" that other tables refer to. When it finds no
+// table that may hold sessions, it proposes OwnSchema. When it finds several, or only tables of other names, it fails
+// with an ErrInvalid that lists them. Config.Logger receives what is uncertain or left out,
+// and which columns could be Schema.TagColumns.
 func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	var p adopt.Proposal
 	var hints []string

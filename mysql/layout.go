@@ -11,7 +11,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// layout is how statements find the sessions: the adopted schema as SQL.
+// layout is the adopted schema as SQL: how statements find the sessions.
 type layout struct {
 	settings
 	names sqlfile.Names
@@ -20,10 +20,10 @@ type layout struct {
 	measure               *measure // of a question with rules by tag
 }
 
-// newLayout makes the expressions and fragments that statements are filled with. In them t is the table of sessions.
+// newLayout builds the expressions and fragments that fill in statements. In them, t is the table of sessions.
 func newLayout(set settings) *layout { return layoutReading(set, known) }
 
-// layoutReading is newLayout with the expression that reads a column with times.
+// layoutReading is newLayout with a given expression for reading a column of times.
 func layoutReading(set settings, known func(name string) string) *layout {
 	l := &layout{settings: set}
 	s, a := set.schema, set.adopted
@@ -82,7 +82,7 @@ func layoutReading(set settings, known func(name string) string) *layout {
 	return l
 }
 
-// sql fills a statement with the layout, and with more.
+// sql fills in a statement with the layout's names and further ones.
 func (l *layout) sql(name string, more sqlfile.Names) string {
 	return filled(name, with(l.names, more))
 }
@@ -98,9 +98,8 @@ func with(names, more sqlfile.Names) sqlfile.Names {
 	return all
 }
 
-// seen is the set of sessions as their notes make them, as a table t. The prefilter is a condition on the table's own
-// columns that an index can serve; the place is the column by which they are read; the notes are those that matter. All
-// may be empty.
+// seen returns the set of sessions with their notes applied, as a table t. prefilter is a condition on the table's own
+// columns that an index can serve, place the column to read by, and notes selects the notes. Each may be empty.
 func (l *layout) seen(prefilter, place, notes string) sqlfile.Names {
 	more := sqlfile.Names{}
 	if prefilter != "" {
@@ -115,7 +114,7 @@ func (l *layout) seen(prefilter, place, notes string) sqlfile.Names {
 	return l.seenAs(more)
 }
 
-// seenAs is seen with parts of its statement.
+// seenAs is seen with some parts of its statement replaced.
 func (l *layout) seenAs(parts sqlfile.Names) sqlfile.Names {
 	parts["base"] = l.sql("base", parts)
 	return sqlfile.Names{"seen": l.sql("seen", parts)}
@@ -128,7 +127,7 @@ func (l *layout) seenOf() sqlfile.Names {
 
 func column(name string) string { return "t." + sqlfile.Column(name) }
 
-// text is the expression that reads a name, or as much of it as a Session has.
+// text returns the expression that reads a name, cut to the length that a Session keeps.
 func text(name string) string {
 	if name == "" {
 		return "''"
@@ -136,10 +135,10 @@ func text(name string) string {
 	return fmt.Sprintf("COALESCE(LEFT(CONVERT(%s USING utf8mb4), %d), '')", column(name), sessioncleanup.MaxName)
 }
 
-// noTime is that of a column that the application does not have.
+// noTime is the expression for a time column that the application does not have.
 const noTime = "CAST(NULL AS DATETIME)"
 
-// known is NULL for the zero date, which stands for no time.
+// known returns an expression that is NULL for the zero date, which means that there is no time.
 func known(name string) string { return "NULLIF(" + column(name) + ", '0000-00-00 00:00:00')" }
 
 // noExpiry is what is written for a session that does not expire.
@@ -157,7 +156,7 @@ func truth(holds bool) string {
 	return "FALSE"
 }
 
-// active is the expression for whether a row is active. NULL is.
+// active returns the expression for whether a row is active. NULL means active.
 func (l *layout) active(column func(string) string) string {
 	if l.schema.State == nil {
 		return "COALESCE(" + column(l.schema.Active) + " <> 0, TRUE)"
@@ -165,7 +164,7 @@ func (l *layout) active(column func(string) string) string {
 	return "COALESCE(" + among(column(l.schema.Active), l.schema.State.Active) + ", TRUE)"
 }
 
-// visible is the condition for a row to be a session.
+// visible returns the condition for a row to be a session.
 func (l *layout) visible(column func(string) string) string {
 	conditions := []string{"TRUE"}
 	if l.schema.DeletedAt != "" {
@@ -177,7 +176,7 @@ func (l *layout) visible(column func(string) string) string {
 	return "(" + strings.Join(conditions, " AND ") + ")"
 }
 
-// isOneOf is the condition for a row to be one of those that are sessions.
+// isOneOf returns the condition of one Schema.Only.
 func isOneOf(only sessioncleanup.Only, column func(string) string) string {
 	return "COALESCE(" + among(column(only.Column), only.Values) + ", FALSE)"
 }
@@ -217,7 +216,7 @@ func activityCount(sources []sessioncleanup.Source) string {
 	return strings.Join(counts, " + ")
 }
 
-// currentLayout is the layout of the database as it is now.
+// currentLayout returns the layout of the database as it is now.
 func (s *Store) currentLayout(ctx context.Context, c *conn) (*layout, error) {
 	stored, err := readStored(ctx, c)
 	if err != nil {

@@ -4,39 +4,33 @@ import (
 	"context"
 	"database/sql"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
-// places are the expressions by which lists are sorted.
+// places maps each order of a list to the named expression in sql/ that sorts it.
 var places = map[sessioncleanup.Sort]string{
 	sessioncleanup.SortLastActivity: "place_last_activity",
 	sessioncleanup.SortCreated:      "place_created",
 	sessioncleanup.SortName:         "place_name",
 }
 
-// noPlace is the place of sessions without a time of creation.
+// noPlace is the sort key of sessions without a time of creation.
 var noPlace = time.Date(1000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// List returns the sessions that match the query, in its order. A list for an id finds it by its index; other lists read every
-// session, or all of the owner's.
+// List returns the sessions that match the query, in its order. A list by last activity or by creation time is read
+// along an index, and so is a list of what is due. A list by name reads every session, or all sessions of the owner.
 func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
-	if q.Sort == "" {
-		q.Sort = sessioncleanup.SortLastActivity
-	}
-	if places[q.Sort] == "" {
-		return sessioncleanup.Page{}, invalid.Errorf("sort is %q: want one of %q", q.Sort, sessioncleanup.Sorts())
-	}
-	if q.Status != "" && !slices.Contains(sessioncleanup.Selections(), q.Status) {
-		return sessioncleanup.Page{}, invalid.Errorf("status is %q: want one of %q", q.Status, sessioncleanup.Selections())
+	q, err := sqlstore.Checked(q)
+	if err != nil {
+		return sessioncleanup.Page{}, err
 	}
 	var page sessioncleanup.Page
-	err := s.readingSessions(ctx, func(c *conn) error {
+	err = s.readingSessions(ctx, func(c *conn) error {
 		var now time.Time
 		err := c.row(ctx, statements["clock"], nil, &now)
 		if err != nil {
@@ -78,8 +72,8 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	return page, nil
 }
 
-// count counts the sessions that match a query. What is due is counted along indexes, as the table has it; then those
-// of which that is not all.
+// count counts the sessions that match a query, up to q.CountUpTo. For a status that means "due", it counts along the
+// indexes what the table says is due, one index at a time, and then adds the sessions that only their notes make match.
 func (c *conn) count(ctx context.Context, q sessioncleanup.Query, cut sessioncleanup.Cutoffs) (total int, err error) {
 	names, p, possible := c.where(q.Filter, q.Status, cut)
 	if !possible {
@@ -112,9 +106,9 @@ func (c *conn) count(ctx context.Context, q sessioncleanup.Query, cut sessioncle
 	return total, add("count_moved")
 }
 
-// narrow limits a set of sessions, as where has it, to those that are due in some ways: quiet_status is the condition
-// for those as their table has them, due_in_table the whole of it for the last way. It returns what of the indexes has
-// them, for each way.
+// narrow limits a set of sessions to those that are due in the given ways. In names it sets quiet_status, the condition
+// on the table's own columns, and due_in_table, the condition for the last of the ways. It returns the index range of
+// each way.
 func (c *conn) narrow(ctx context.Context, names sqlfile.Names, dues []dueBy, cut sessioncleanup.Cutoffs, p params) (ranges []string, err error) {
 	all, err := c.stretches(ctx)
 	if err != nil {
@@ -136,7 +130,7 @@ func (c *conn) narrow(ctx context.Context, names sqlfile.Names, dues []dueBy, cu
 	return ranges, nil
 }
 
-// few reports whether few sessions are in some ranges of the indexes.
+// few reports whether the index ranges together hold at most fewSessions sessions.
 func (c *conn) few(ctx context.Context, ranges []string, p params) (bool, error) {
 	total := 0
 	for _, condition := range ranges {
@@ -150,14 +144,14 @@ func (c *conn) few(ctx context.Context, ranges []string, p params) (bool, error)
 	return total <= fewSessions, nil
 }
 
-// cutoffsAt are the cutoffs of a question about this table.
+// cutoffsAt returns the cutoffs at now for a query on this table.
 func (l *layout) cutoffsAt(t sessioncleanup.Thresholds, now time.Time) sessioncleanup.Cutoffs {
 	cut := t.At(now)
 	cut.Untracked = l.untracked()
 	return cut
 }
 
-// cutoffParams are the parameters of the rules. A cutoff that is zero is NULL, before which nothing is.
+// cutoffParams returns the cutoffs as parameters of the rules. A zero cutoff becomes NULL; no time is before NULL.
 func cutoffParams(c sessioncleanup.Cutoffs) params {
 	return params{
 		"now": c.Now, "inactive": nullTime(c.Inactive), "delete": nullTime(c.Delete), "ahead": c.Ahead(), "recent": nullTime(c.Recent()),
@@ -172,7 +166,7 @@ func nullTime(t time.Time) any {
 	return t
 }
 
-// cutoffParams are those parameters, with what sessions are measured by instead.
+// cutoffParams returns the parameters of the rules, including those of sessions with rules by tag.
 func (l *layout) cutoffParams(c sessioncleanup.Cutoffs) params {
 	p := cutoffParams(c)
 	if l.measure != nil {
@@ -181,7 +175,8 @@ func (l *layout) cutoffParams(c sessioncleanup.Cutoffs) params {
 	return p
 }
 
-// where is the set of sessions, and the condition for those that match a filter and a status. It is false when none can.
+// where returns the statement parts and parameters that select the sessions with a filter and a status. It returns
+// false when no session can match.
 func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cut sessioncleanup.Cutoffs) (sqlfile.Names, params, bool) {
 	p, names := l.cutoffParams(cut), maps.Clone(l.seenRules)
 	conditions, prefilters, notes := []string{"TRUE"}, []string{"TRUE"}, ""
@@ -225,13 +220,13 @@ func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cu
 	return names, p, true
 }
 
-// asSeen are the values that the rules depend on, as notes of activity make them.
+// asSeen names the values that the rules depend on after notes of activity are applied.
 var asSeen = sqlfile.Names{
 	"its_active": "t.active", "its_auto_cleanup": "t.auto_cleanup", "its_last_activity": "t.last_activity", "its_expires_at": "t.expires_at",
 	"its_deactivated_at": "t.deactivated_at", "its_id": "t.id_text",
 }
 
-// inTable are the same as the table of sessions has them: notes make a session due later only.
+// inTable names the same values as the table of sessions stores them. Notes only ever make a session due later.
 func (l *layout) inTable() sqlfile.Names {
 	return sqlfile.Names{
 		"its_active": l.names["active"], "its_auto_cleanup": l.names["auto_cleanup"],
@@ -241,7 +236,7 @@ func (l *layout) inTable() sqlfile.Names {
 	}
 }
 
-// rules are the conditions of the lifecycle, filled in for the values of a session.
+// rules returns the conditions of the lifecycle, filled in for one set of values.
 func (l *layout) rules(its sqlfile.Names) sqlfile.Names {
 	names := sqlfile.Names{}
 	for _, rule := range []string{
@@ -254,7 +249,8 @@ func (l *layout) rules(its sqlfile.Names) sqlfile.Names {
 	return names
 }
 
-// Counts returns the figures of the sessions that match the filter. It reads every session, or all of the owner's.
+// Counts returns the figures of the sessions that match the filter. It reads every session, or all sessions of the
+// owner.
 func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
 	var counts sessioncleanup.Counts
 	err := s.readingSessions(ctx, func(c *conn) error {
@@ -287,37 +283,13 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 	return counts, nil
 }
 
-// addFigures adds those of the sessions with the same cutoffs.
+// addFigures adds the figures of one group of sessions, which share their cutoffs.
 func (l *layout) addFigures(counts *sessioncleanup.Counts, rows *sql.Rows) error {
-	var some sessioncleanup.Counts
 	var number sql.NullInt64
-	var idle, expired, gone sql.NullTime // the longest due
-	err := rows.Scan(&number, &some.Total, &some.Active, &some.Old, &some.Protected,
-		&some.DueForDeactivation, &some.DueForDeletion, &some.NeverDue, &some.InUse, &some.Recent, &idle, &expired, &gone)
-	if err != nil {
-		return err
-	}
-	for _, add := range []struct {
-		to *int
-		n  int
-	}{
-		{&counts.Total, some.Total}, {&counts.Active, some.Active}, {&counts.Old, some.Old}, {&counts.Protected, some.Protected},
-		{&counts.DueForDeactivation, some.DueForDeactivation}, {&counts.DueForDeletion, some.DueForDeletion}, {&counts.NeverDue, some.NeverDue},
-		{&counts.InUse, some.InUse}, {&counts.Recent, some.Recent},
-	} {
-		*add.to += add.n
-	}
-	cut := counts.Cutoffs
-	if l.measure != nil {
-		cut = l.measure.numbered(number)
-	}
-	for _, longest := range []struct {
-		at     sql.NullTime
-		cutoff time.Time
-	}{{idle, cut.Inactive}, {expired, cut.Now}, {gone, cut.Delete}} {
-		if longest.at.Valid {
-			counts.OldestOverdue = max(counts.OldestOverdue, longest.cutoff.Sub(longest.at.Time))
+	return sqlstore.AddFigures(counts, rows, &number, func() sessioncleanup.Cutoffs {
+		if l.measure == nil {
+			return counts.Cutoffs
 		}
-	}
-	return nil
+		return l.measure.numbered(number)
+	})
 }

@@ -9,11 +9,12 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 var _ sessioncleanup.RuleFollower = (*Store)(nil)
 
-// FollowsRules is true: each session is measured by its tags.
+// FollowsRules returns true: each session is measured by its tags.
 func (*Store) FollowsRules() bool { return true }
 
 // measure is how a question measures sessions by their tags: each session gets the number of its tags among those that
@@ -114,7 +115,7 @@ func (c *conn) numbersByTags(ctx context.Context, m *measure, asked []string) (s
 	if m.byClass {
 		of = "all_retagged"
 	}
-	m.given["ruled"] = list(asked)
+	m.given["ruled"] = sqlstore.List(asked)
 	var text strings.Builder
 	fmt.Fprintf(&text, "CASE COALESCE(%s, '') WHEN '' THEN 0", c.sql("asked_tags", nil))
 	err := c.query(ctx, c.sql("asked_of_all", sqlfile.Names{"of_those": statements[of]}), m.given, func(rows *sql.Rows) error {

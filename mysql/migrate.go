@@ -15,11 +15,12 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// Migrate creates what is missing in the database and stores the policy. Statements that change tables are no part of a
-// transaction on MariaDB and MySQL: what will be added is noted first, each thing is added on its own, and the library
-// uses the database when everything is there. New columns need no copy of the table; where the server cannot do without
-// one, it is made in the background, and Config.Logger says so. A table that other transactions use is not waited for:
-// Migrate tries again and again for a minute, and then fails with ErrUnavailable.
+// Migrate creates what is missing in the database and stores the policy.
+//
+// MariaDB and MySQL do not include changes of tables in transactions. So Migrate first records what it will add, then
+// adds each thing on its own, and the library uses the database once everything is there. New columns need no copy of
+// the table; where the server cannot do without one, it copies in the background, and Config.Logger says so. Migrate
+// does not wait for a table that other transactions use: it retries for a minute and then fails with ErrUnavailable.
 func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err := p.Validate(); err != nil {
 		return err
@@ -164,9 +165,9 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	}
 	switch {
 	case !installed:
-		a.MarkInactive, a.Untracked = true, catalog.untracked(out.want.schema, *a)
+		a.MarkInactive, a.Untracked = true, catalog.describe().Untracked(out.want.schema, a.AddedColumns...)
 	case a.Untracked:
-		a.Untracked = catalog.untracked(out.want.schema, *a)
+		a.Untracked = catalog.describe().Untracked(out.want.schema, a.AddedColumns...)
 	}
 	if out.create {
 		a.MadeTable, a.MarkInactive = true, false
@@ -177,7 +178,8 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 		}
 	}
 	a.Filled = a.Filled && len(out.missing) == 0 && same(out.want.schema, have.schema)
-	catalog.planTags(&out.want)
+	followed := !slices.ContainsFunc([]string{columnInserted, columnUpdated}, func(name string) bool { _, there := catalog.triggers[name]; return !there })
+	a.TagColumns.Plan(out.want.schema, followed)
 	return out, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // The lease of those who migrate. It is a row, which all nodes of a cluster have, unlike a lock of the server's.
@@ -108,7 +109,7 @@ func (s *Store) holding(ctx context.Context, r sessioncleanup.LeaseRequest, do f
 // renew takes, renews or releases the lease.
 func (s *Store) renew(ctx context.Context, r sessioncleanup.LeaseRequest) error {
 	return s.writing(ctx, func(c *conn) error {
-		_, err := c.lease(ctx, r)
+		_, err := sqlstore.Lease(ctx, ownConn{c}, r)
 		return err
 	})
 }
@@ -121,7 +122,7 @@ func (m *migration) storing(ctx context.Context, set settings) error {
 // storingWith is storing with an event, which may be nil.
 func (m *migration) storingWith(ctx context.Context, set settings, e *sessioncleanup.Event) error {
 	return m.writing(ctx, func(c *conn) error {
-		if _, err := c.lease(ctx, m.lease); errors.Is(err, sessioncleanup.ErrLeaseHeld) {
+		if _, err := sqlstore.Lease(ctx, ownConn{c}, m.lease); errors.Is(err, sessioncleanup.ErrLeaseHeld) {
 			return errTakenOver
 		} else if err != nil {
 			return err
@@ -129,6 +130,6 @@ func (m *migration) storingWith(ctx context.Context, set settings, e *sessioncle
 		if err := set.store(ctx, c); err != nil || e == nil {
 			return err
 		}
-		return c.addEvent(ctx, *e)
+		return c.insertEvent(ctx, e)
 	})
 }

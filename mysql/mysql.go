@@ -24,14 +24,15 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
-// Config says how a Store works. The zero value is useful.
+// Config configures a Store. The zero value is useful.
 type Config struct {
-	// Schema says where the application keeps its sessions. Fields that it leaves open are those that an earlier Migrate
-	// adopted, or else those that Inspect finds. Default: the zero Schema.
+	// Schema describes the application's tables. Fields that it leaves open are those that an earlier Migrate adopted,
+	// or else those that Inspect finds. Default: the zero Schema.
 	Schema sessioncleanup.Schema
-	// Migrate says how Migrate adopts a table. DATETIME columns hold UTC, so Open refuses another TimeZone. It also refuses
+	// Migrate says how Migrate adopts a table. DATETIME columns must hold UTC; Open refuses another TimeZone, and
 	// roles. Replace has no effect. Default: the zero MigrateOptions.
 	Migrate sessioncleanup.MigrateOptions
 	// Name tells apart several tables of sessions in one database. What Migrate adds has the name as a prefix, such as
@@ -40,12 +41,14 @@ type Config struct {
 	Name string
 	// Logger receives warnings of Inspect, Migrate, Validate and Uninstall. Default: none.
 	Logger *slog.Logger
-	// Connections is how many connections the Store opens at most; Migrate needs two. Default: 10.
+	// Connections is the largest number of connections that the Store opens. Migrate needs two. Default: 10.
 	Connections int
 }
 
 // Store is a sessioncleanup.Store and a sessioncleanup.Installer in a MariaDB or MySQL database. It is safe for concurrent use.
 type Store struct {
+	library // the archive, the audit log, the outbox, leases and values
+
 	name    string // of the database, for people
 	naming  naming
 	db      *sql.DB
@@ -106,6 +109,7 @@ func Open(ctx context.Context, url string, c Config) (*Store, error) {
 	}
 	hosts.naming = naming{c.Name}
 	s := &Store{name: hosts.name, naming: hosts.naming, db: sql.OpenDB(hosts), given: c.Schema, options: c.Migrate, log: c.Logger}
+	s.library = sqlstore.New(backend{s})
 	s.db.SetMaxOpenConns(c.Connections)
 	s.db.SetMaxIdleConns(c.Connections)
 	s.db.SetConnMaxIdleTime(time.Minute)
@@ -141,7 +145,7 @@ func (s *Store) check(ctx context.Context) error {
 // Close closes the connections.
 func (s *Store) Close() error { return s.db.Close() }
 
-// Now is the clock of the server.
+// Now returns the time of the server's clock.
 func (s *Store) Now(ctx context.Context) (now time.Time, err error) {
 	err = s.reading(ctx, func(c *conn) error { return c.row(ctx, statements["clock"], nil, &now) })
 	return now, err

@@ -12,10 +12,12 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// fewSessions that are due are found by what makes them due, and sorted.
+// fewSessions is the largest number of due sessions that a page reads completely and sorts. With more, it walks an
+// index.
 const fewSessions = 5000
 
-// page reads a page, and one session more to see whether there is another page. Few are sorted.
+// page reads one page, and one session more to find out whether there is a next page. When few sessions match, it sorts
+// them; otherwise it reads along an index.
 func (c *conn) page(ctx context.Context, q sessioncleanup.Query, names sqlfile.Names, p params, few bool, now time.Time) (
 	sessions []sessioncleanup.Session, next *sessioncleanup.Position, err error,
 ) {
@@ -61,10 +63,11 @@ func (c *conn) page(ctx context.Context, q sessioncleanup.Query, names sqlfile.N
 	return sessions, end, err
 }
 
-// walked is how many sessions a page looks at along an index, for a condition that the index does not decide.
+// walked is how many sessions a page reads along an index when it has to check a condition that the index does not
+// cover.
 const walked = 4000
 
-// end is where a page ends at the latest; nil where it reads all that is left.
+// end returns the last position that a page may read up to, or nil when it may read to the end.
 func (c *conn) end(ctx context.Context, q sessioncleanup.Query, names sqlfile.Names, by string, p params) (*sessioncleanup.Position, error) {
 	if q.Text == "" && q.Tags == "" && (q.Status == "" || len(duesOf[q.Status]) > 0) || q.OwnerID != "" {
 		return nil, nil
@@ -95,7 +98,7 @@ func (c *conn) end(ctx context.Context, q sessioncleanup.Query, names sqlfile.Na
 	return &end, err
 }
 
-// fewTagged reports whether one of the words of Filter.Tags leaves few sessions, which are found by their tags.
+// fewTagged reports whether some word of Filter.Tags matches so few sessions that they are found by their tags.
 func (c *conn) fewTagged(ctx context.Context, words string) (bool, error) {
 	for word := range strings.FieldsSeq(words) {
 		if strings.HasPrefix(word, "-") {
@@ -110,8 +113,8 @@ func (c *conn) fewTagged(ctx context.Context, words string) (bool, error) {
 	return false, nil
 }
 
-// pageColumn is the column with an index in whose order a page is read; empty where there is none. A single session is
-// found by its id.
+// pageColumn returns the column whose index has the order of the page, or "" when there is none. A single session is
+// found by its ID instead.
 func (l *layout) pageColumn(q sessioncleanup.Query) string {
 	switch {
 	case q.ID != "":
@@ -125,7 +128,7 @@ func (l *layout) pageColumn(q sessioncleanup.Query) string {
 	}
 }
 
-// onlyMembers limits a page to the sessions that may be on it.
+// onlyMembers limits a page to an index range that contains its sessions.
 func (l *layout) onlyMembers(names sqlfile.Names, q sessioncleanup.Query, by string, end *sessioncleanup.Position) sqlfile.Names {
 	due := names["quiet_status"]
 	names = with(names, sqlfile.Names{
@@ -153,7 +156,7 @@ func (l *layout) onlyMembers(names sqlfile.Names, q sessioncleanup.Query, by str
 	}))
 }
 
-// position is where a page starts, as the expressions have it.
+// position returns q.After as the values that the SQL expressions compare.
 func (l *layout) position(q sessioncleanup.Query) (place, id any, err error) {
 	switch {
 	case q.Sort == sessioncleanup.SortName:

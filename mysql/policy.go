@@ -8,7 +8,8 @@ import (
 
 var _ sessioncleanup.PolicySetter = (*Store)(nil)
 
-// SetPolicy changes some values of the stored policy. The views, which have them in their definitions, are replaced before.
+// SetPolicy changes some values of the stored policy. It first replaces the views, whose definitions contain these
+// values.
 func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, condition func(sessioncleanup.Policy) bool, e sessioncleanup.Event) (sessioncleanup.Policy, error) {
 	if err := change.Validate(); err != nil {
 		return sessioncleanup.Policy{}, err

@@ -17,7 +17,8 @@ var _ sessioncleanup.Prober = (*Store)(nil)
 // errProbed rolls a probe back.
 var errProbed = errors.New("probed")
 
-// Probe tries whether activity is noticed, with a row of each activity table, and whether the user may do what runs do.
+// Probe tries out whether a row of each activity table is noticed, and whether the user has the privileges that runs
+// need.
 func (s *Store) Probe(ctx context.Context) (found sessioncleanup.Probe, err error) {
 	var set settings
 	err = s.reading(ctx, func(c *conn) error {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // row is a session as its table has it, with what a note says.
@@ -54,7 +55,7 @@ func scan(rows *sql.Rows, more ...any) (row, error) {
 		&s.ID, &s.OwnerID, &s.Name, &s.Code, &s.Active, &s.AutoCleanup, &created, &updated, &last, &expires, &deactivated, &noted, &r.byRun, &s.AsOf, &warning, &tags,
 	}, more...)...)
 	if err == nil {
-		s.Warning, err = parseWarning(warning.String)
+		s.Warning, err = sqlstore.ParseWarning(warning.String)
 	}
 	if tags.String != "" {
 		s.Tags = strings.Fields(tags.String)

@@ -13,6 +13,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // settings is what Migrate stores.
@@ -41,10 +42,7 @@ type adopted struct {
 	ExpiryRequired bool `json:"expiry_required,omitempty"`
 	// Updating are the columns of the sessions with ON UPDATE CURRENT_TIMESTAMP.
 	Updating []string `json:"updating,omitempty"`
-	// TagColumns are all columns that there may be tags of, sorted. Tagged says that these are Schema.TagColumns, and all their tags
-	// are there: see tagcolumns.go.
-	TagColumns []string `json:"tag_columns,omitempty"`
-	Tagged     bool     `json:"tagged,omitempty"`
+	sqlstore.TagColumns
 	// Reached are the tables that a deletion of sessions reaches by foreign keys.
 	Reached []string `json:"reached,omitempty"`
 
@@ -214,13 +212,13 @@ func validSchema(s sessioncleanup.Schema) error {
 	return nil
 }
 
-// Policy is the policy that the last Migrate stored. ErrNotInstalled when there is none.
+// Policy returns the policy that the last Migrate stored. It fails with ErrNotInstalled when there is none.
 func (s *Store) Policy(ctx context.Context) (sessioncleanup.Policy, error) {
 	set, err := s.settings(ctx)
 	return set.policy, err
 }
 
-// Schema is the schema that the last Migrate adopted. ErrNotInstalled when there is none.
+// Schema returns the schema that the last Migrate adopted. It fails with ErrNotInstalled when there is none.
 func (s *Store) Schema(ctx context.Context) (sessioncleanup.Schema, error) {
 	set, err := s.settings(ctx)
 	return set.schema, err

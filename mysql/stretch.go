@@ -25,7 +25,7 @@ type stateColumn struct {
 	Number bool   `json:"number,omitempty"` // compared as a number
 }
 
-// stretch is the sessions with the same values in the columns that indexes of runs begin with.
+// stretch is the set of sessions with the same values in the leading columns of the runs' indexes.
 type stretch struct {
 	values []any // of the adopted States
 	class  sql.NullInt64

@@ -13,9 +13,11 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
-// pass is one way through what is due: in the order of one index, stretch by stretch.
+// pass is one scan for due sessions along an index. Its stretches are the parts of the index that share a state and a
+// class.
 type pass struct {
 	name  string // of the rule
 	index string
@@ -42,7 +44,7 @@ func (l *layout) lastColumn() string    { return column(l.schema.LastActivity) }
 func (l *layout) expiresColumn() string { return column(l.schema.ExpiresAt) }
 func (l *layout) sinceColumn() string   { return column(l.schema.DeactivatedAt) }
 
-// cursor is where a batch starts: in a pass, and in a stretch of it, behind a session.
+// cursor is where a batch continues: the pass, the stretch within it, and the last session handled.
 type cursor struct {
 	Pass   string     `json:"p"`
 	In     string     `json:"s,omitempty"` // the key of the stretch
@@ -59,7 +61,7 @@ func (c cursor) String() string {
 	return string(text)
 }
 
-// startOf returns where a batch starts, and the passes from there on.
+// startOf decodes where a batch continues, and returns the passes that are left.
 func startOf(b sessioncleanup.Batch) (cursor, []pass, error) {
 	all := passes[b.Action]
 	if len(all) == 0 {
@@ -82,13 +84,13 @@ func errNoCursor(b sessioncleanup.Batch) error {
 	return invalid.Errorf("cursor of the batch is %.100q: want one that an earlier batch returned", b.After)
 }
 
-// batchTimeout bounds a batch on a server that does not answer any more.
+// batchTimeout ends a batch when the server stops answering.
 const batchTimeout = 30 * time.Second
 
-// pauseAfterLock is how long a run waits before it tries again beside a row that was locked.
+// pauseAfterLock is how long a run pauses after a batch that met a locked row.
 const pauseAfterLock = 20 * time.Millisecond
 
-// sweep is one batch in progress.
+// sweep holds the state of one batch.
 type sweep struct {
 	sessioncleanup.Batch
 	from  cursor
@@ -108,13 +110,13 @@ type sweep struct {
 	held    time.Duration // how long the batch held its locks, without the network and the commit; zero before it had any
 }
 
-// Sweep does one batch, in one transaction. It takes first the sessions that have been due the longest: when
-// deactivating, those that went unused and then those that expired. It locks those that nobody else has locked, along an
-// index, and changes those that are due. Rows that refer to a deleted session go with it where their foreign key says ON
-// DELETE CASCADE; where it does not, the session cannot be deleted.
+// Sweep does one batch in one transaction, and starts with the sessions that have been due the longest. Deactivation
+// takes idle sessions first, then expired ones. Sweep finds candidates along an index, skips rows that others have
+// locked, locks the rest, and changes those that are due. A foreign key with ON DELETE CASCADE deletes the rows that
+// refer to a session along with it; any other foreign key prevents the deletion.
 //
-// At the start of a phase, notes of the triggers of before the run are folded in. A batch that finds many of them does
-// only that.
+// The first batches of a phase fold in the notes that triggers wrote before the run. A batch that finds many of them
+// does nothing else.
 func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
 	var result sessioncleanup.BatchResult
 	if b.Limit <= 0 {
@@ -181,7 +183,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 	return result, err
 }
 
-// do is the transaction.
+// do runs the transaction of the batch.
 func (w *sweep) do(ctx context.Context, s *Store, c *conn) error {
 	if err := c.guard(ctx, w.Lease); err != nil {
 		return err
@@ -199,13 +201,11 @@ func (w *sweep) do(ctx context.Context, s *Store, c *conn) error {
 	if err := w.write(ctx, s, c); err != nil || len(w.changed) == 0 || w.Action == sessioncleanup.ActionDated {
 		return err
 	}
-	return c.addEvent(ctx, sessioncleanup.Event{
-		At: w.now, Action: w.Action, Sessions: w.changed, Actor: w.Cause.Actor, Reason: w.Cause.Reason, RunID: w.Cause.RunID,
-	})
+	return c.addEvent(ctx, w.now, w.Action, w.Cause, w.changed)
 }
 
-// take locks and selects sessions that are due: by what their table has and, where any of them has a note, or tags count, by
-// what others committed until they were locked as well. Those whose owners are warned are not locked.
+// take locks and selects due sessions: first by the table's columns and then, where any of them has a note or tags count, by
+// what others committed until the lock. Sessions to warn about are not locked.
 func (w *sweep) take(ctx context.Context, c *conn) error {
 	w.tagged = true
 	if w.Only != nil {
@@ -233,8 +233,9 @@ func (w *sweep) take(ctx context.Context, c *conn) error {
 	return w.choose(ctx, c, ids)
 }
 
-// guard fails unless a batch still has its lease, and keeps others from taking it until the batch is committed: it writes the
-// lease. A read, even one that locks, would not be noticed by the other nodes of a cluster.
+// guard fails with ErrLeaseLost unless the batch still has its lease. It writes the lease, which keeps others from
+// taking it until the batch is committed. A read, even a locking one, would not be seen by the other nodes of a
+// cluster.
 func (c *conn) guard(ctx context.Context, lease sessioncleanup.Lease) error {
 	if lease.Name == "" {
 		return nil
@@ -246,7 +247,7 @@ func (c *conn) guard(ctx context.Context, lease sessioncleanup.Lease) error {
 	return err
 }
 
-// divide takes each pass stretch by stretch.
+// divide splits the passes that are left into their stretches.
 func (w *sweep) divide(ctx context.Context, c *conn) error {
 	stretches, err := c.stretches(ctx)
 	if err != nil {
@@ -267,10 +268,10 @@ func (w *sweep) divide(ctx context.Context, c *conn) error {
 	return nil
 }
 
-// start is where the pass begins.
+// start returns the cursor at the beginning of the pass.
 func (p pass) start() cursor { return cursor{Pass: p.name, In: p.of.key()} }
 
-// find locks sessions that are due by what their table has, from the first pass that has any left, and sets next.
+// find locks sessions that are due by the table's columns, in the first pass that has any, and sets next.
 func (w *sweep) find(ctx context.Context, c *conn) error {
 	for {
 		names, p, possible := w.search(c.layout, w.left[0])
@@ -313,7 +314,8 @@ func (w *sweep) find(ctx context.Context, c *conn) error {
 	}
 }
 
-// search is the set of sessions that a pass looks at, and the conditions. It is false when no session can match the filter.
+// search returns the set of sessions that a pass reads, and its conditions. It returns false when no session can match
+// the filter.
 func (w *sweep) search(l *layout, at pass) (sqlfile.Names, params, bool) {
 	names, p, possible := l.where(w.Filter, "", w.Cutoffs.For(at.of.tags))
 	if !possible {
@@ -332,7 +334,7 @@ func (w *sweep) search(l *layout, at pass) (sqlfile.Names, params, bool) {
 	return names, p, true
 }
 
-// after adds where the batch starts.
+// after adds the condition that continues behind the cursor.
 func (w *sweep) after(l *layout, names sqlfile.Names, p params) error {
 	if w.from.ID == "" {
 		return nil
@@ -348,12 +350,12 @@ func (w *sweep) after(l *layout, names sqlfile.Names, p params) error {
 	return nil
 }
 
-// byTags reports whether it depends on the tags of sessions what is due in the action.
+// byTags reports whether the sessions' tags decide which of them are due for the action.
 func (w *sweep) byTags() bool {
 	return len(w.Cutoffs.Rules) > 0 && w.Action != sessioncleanup.ActionDated && w.Action != sessioncleanup.ActionCorrected
 }
 
-// choose selects those of the sessions locked that are due.
+// choose selects the due ones among the locked sessions.
 func (w *sweep) choose(ctx context.Context, c *conn, ids []any) error {
 	if w.byTags() {
 		return w.chooseByTags(ctx, c, ids)
@@ -381,7 +383,7 @@ func (w *sweep) choose(ctx context.Context, c *conn, ids []any) error {
 	return err
 }
 
-// chooseByTags is choose with rules by tag: with the tags that the sessions have now, whatever their class says.
+// chooseByTags is choose with rules by tag. It measures sessions by their current tags and ignores their class.
 func (w *sweep) chooseByTags(ctx context.Context, c *conn, ids []any) error {
 	cut := w.Cutoffs
 	cut.Untracked = c.untracked()
@@ -403,11 +405,16 @@ func (w *sweep) chooseByTags(ctx context.Context, c *conn, ids []any) error {
 	})
 }
 
-// write changes the sessions selected. Deletions take others along, or are left to the next run because of that.
+// write changes the selected sessions. It deletes the sessions that go along with a deletion, too, or skips those that
+// must not be deleted together.
 func (w *sweep) write(ctx context.Context, s *Store, c *conn) error {
 	w.changed = w.refs
 	if w.Action == sessioncleanup.ActionNoticed {
-		return c.insertNotices(ctx, w.refs, w.since, w.now)
+		since := make([]any, len(w.since))
+		for i, at := range w.since {
+			since[i] = ownConn{c}.Stamp(at)
+		}
+		return sqlstore.InsertNotices(ctx, ownConn{c}, w.refs, since, w.now)
 	}
 	if err := w.checkAlong(ctx, c, w.reach.links); err != nil {
 		return err

@@ -1,13 +1,13 @@
 package mysql
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 var _ sessioncleanup.Tagger = (*Store)(nil)
@@ -48,7 +48,9 @@ func (l *layout) tagged(word, tags string) (seen, inTable string) {
 }
 
 // tagsOf are the tags in a word of Filter.Tags.
-func tagsOf(word string) []any { return list(strings.Split(strings.TrimPrefix(word, "-"), "|")) }
+func tagsOf(word string) []any {
+	return sqlstore.List(strings.Split(strings.TrimPrefix(word, "-"), "|"))
+}
 
 // writeTags changes the tags of a session that is locked.
 func (c *conn) writeTags(ctx context.Context, id string, change sessioncleanup.TagChange) error {
@@ -62,7 +64,7 @@ func (c *conn) writeTags(ctx context.Context, id string, change sessioncleanup.T
 		}
 	}
 	if len(change.Remove) > 0 {
-		if _, err := c.exec(ctx, statements["remove_tags"], params{"id": value, "tags": list(change.Remove)}); err != nil {
+		if _, err := c.exec(ctx, statements["remove_tags"], params{"id": value, "tags": sqlstore.List(change.Remove)}); err != nil {
 			return err
 		}
 	}
@@ -88,28 +90,6 @@ func (w *archiving) keepTags(ctx context.Context) error {
 	n, err := w.exec(ctx, w.sql("keep_tags", names), params{"table": tagsTable})
 	if err == nil && n > 0 {
 		_, err = w.exec(ctx, w.sql("note_tags", names), nil)
-	}
-	return err
-}
-
-// restoreTag gives a session that was restored a tag of its own.
-func (w *restoration) restoreTag(ctx context.Context, e sessioncleanup.Archived, row archivedRow) error {
-	values, err := storedRow(row.Row)
-	if err != nil {
-		return err
-	}
-	tag, _ := values["tag"].(string)
-	if w.schema.CheckTags(sessioncleanup.TagChange{Add: []string{tag}}) != nil { // the session's row has made it
-		w.out.Rows++
-		return nil
-	}
-	err = w.writeTags(ctx, cmp.Or(w.newIDs[e.ID].Text, e.SessionID), sessioncleanup.TagChange{Add: []string{tag}})
-	if kind := kindOfObstacle(err); kind != "" {
-		w.obstruct(kind, e, row, textOfObstacle(err))
-		return nil
-	}
-	if err == nil {
-		w.out.Rows++
 	}
 	return err
 }

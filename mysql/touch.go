@@ -11,8 +11,8 @@ import (
 // touchesAtOnce is how many sessions are looked for in one statement.
 const touchesAtOnce = 1000
 
-// Touch applies a touch to each of its sessions and returns the number of those written. It locks only sessions that it may
-// write: most calls find that nothing is to be written.
+// Touch applies a touch to each of its sessions and returns the number of those written. It locks only sessions that it
+// has to write; most calls write nothing.
 func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) {
 	if len(t.IDs) == 0 {
 		return 0, ctx.Err()

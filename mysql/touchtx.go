@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// TouchTx records, in a transaction of the application's, that sessions are used: they count as used once it commits, and
-// not if it is rolled back. The next run writes that to the sessions; Policy.ReactivateOnActivity applies then, as
-// Migrate stored it. The transaction may use any settings of its connection. It waits for no other transaction, and none
-// waits for it. Ids of no session are ignored.
+// TouchTx records, in a transaction of the application, that sessions are used. They count as used once the transaction
+// commits, and not if it is rolled back. The next run writes that to the sessions and applies
+// Policy.ReactivateOnActivity as Migrate stored it. The transaction may use any settings of its connection. It waits
+// for no other transaction, and none waits for it. IDs of sessions that do not exist are ignored.
 func (s *Store) TouchTx(ctx context.Context, tx *sql.Tx, ids ...string) error {
 	var l *layout
 	err := s.reading(ctx, func(c *conn) (err error) {

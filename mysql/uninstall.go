@@ -9,13 +9,13 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
-	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
-// Uninstall removes everything that Migrate added, the library's own tables last, so that one that was interrupted can be
-// repeated. A sessions table that Migrate created must be empty, and nothing may refer to it, or else Uninstall fails with an
-// ErrInvalid and changes nothing. On a database without anything of the library's it does nothing.
+// Uninstall removes everything that Migrate added, the library's own tables last, so that an interrupted call can be
+// repeated. It fails with an ErrInvalid, and changes nothing, when a sessions table that Migrate created is not empty
+// or other tables refer to it. On a database without anything of the library it does nothing.
 func (s *Store) Uninstall(ctx context.Context) error {
 	defer s.forgetLayout()
 	var own bool
@@ -44,8 +44,10 @@ func (s *Store) Uninstall(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := c.mustHaveRestored(ctx, catalog); err != nil {
-			return err
+		if catalog.tables["sessioncleanup_archive"] != nil {
+			if err := sqlstore.MustHaveRestored(ctx, ownConn{c}); err != nil {
+				return err
+			}
 		}
 		if installed && set.adopted.Ready {
 			set.adopted.Ready = false
@@ -131,15 +133,9 @@ func (c *catalog) mustBeUnused(ctx context.Context, db *conn, t *table) error {
 	if err := db.row(ctx, filled("has_rows", sqlfile.Names{"table": sqlfile.Column(t.name)}), nil, &rows); err != nil {
 		return err
 	}
-	if rows {
-		return invalid.Errorf("table %q holds sessions: delete them first", t.name)
+	var referring []string
+	for _, child := range c.children(t.name) {
+		referring = append(referring, child.name)
 	}
-	if children := c.children(t.name); len(children) > 0 {
-		var names []string
-		for _, child := range children {
-			names = append(names, child.name)
-		}
-		return invalid.Errorf("%s refer to table %q: drop them first", strings.Join(names, ", "), t.name)
-	}
-	return nil
+	return adopt.InUse(t.name, rows, referring)
 }

@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
-	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Validate reports in words what is missing, an ErrNotInstalled that Migrate puts right, and what is wrong with the
-// application's tables, an ErrInvalid each, such as foreign keys that keep a session from being deleted. All of it is
-// reported together.
+// Validate reports everything that is missing or wrong in one error: as ErrNotInstalled what Migrate can repair, and as
+// ErrInvalid what is wrong with the application's tables, such as foreign keys that prevent the deletion of a session.
 func (s *Store) Validate(ctx context.Context) error {
 	var problems []error
 	var schema sessioncleanup.Schema
@@ -71,9 +68,7 @@ func (c *catalog) blockers(s sessioncleanup.Schema) []error {
 	for _, child := range c.children(s.Table) {
 		for _, k := range child.keys {
 			if k.table == s.Table && k.onDelete != "CASCADE" && k.onDelete != "SET NULL" {
-				problems = append(problems, invalid.Errorf(
-					"%q refers to %q without ON DELETE CASCADE: sessions that have rows there cannot be deleted, and runs will report them",
-					child.name+"."+strings.Join(k.columns, ", "), s.Table))
+				problems = append(problems, adopt.Blocks(child.name, k.columns, s.Table))
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package mysql
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"iter"
 	"strings"
 	"time"
@@ -11,38 +10,6 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
-
-// Value is the one stored last under a name.
-func (s *Store) Value(ctx context.Context, name string) (data []byte, version int64, err error) {
-	err = s.reading(ctx, func(c *conn) error {
-		if _, err := readStored(ctx, c); err != nil {
-			return err
-		}
-		err := c.row(ctx, statements["read_value"], params{"name": []byte(name)}, &data, &version)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		return err
-	})
-	return data, version, err
-}
-
-// SetValue stores a value after the given version.
-func (s *Store) SetValue(ctx context.Context, name string, data []byte, version int64) (stored bool, err error) {
-	statement := "change_value"
-	if version == 0 {
-		statement = "add_value"
-	}
-	err = s.writing(ctx, func(c *conn) error {
-		if _, err := readStored(ctx, c); err != nil {
-			return err
-		}
-		n, err := c.exec(ctx, statements[statement], params{"name": []byte(name), "data": string(data), "version": version})
-		stored = n == 1
-		return err
-	})
-	return stored && err == nil, err
-}
 
 // Profile looks at every session.
 func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds, tags string) (profile sessioncleanup.Profile, err error) {
@@ -65,8 +32,8 @@ func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds, tags s
 				err := rows.Scan(&session.OwnerID, &session.Active, &session.AutoCleanup, &session.LastActivity, &expires, &deactivated, &its)
 				session.Tags = strings.Fields(its.String)
 				session.ExpiresAt, session.DeactivatedAt = expires.Time, deactivated.Time
-				if err == nil && of.Matches(session) && !yield(session) {
-					err = errEnough
+				if err == nil && of.Matches(session) {
+					yield(session)
 				}
 				return err
 			})

@@ -6,7 +6,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// The alerts of notices that are no alerts of the statistics.
+// Alerts of notices that statistics do not have.
 const (
 	AlertOverdue       sessioncleanup.AlertCode = "cleanup_overdue" // a scheduled run is late. Args: by how long, if known
 	AlertDeletionLimit sessioncleanup.AlertCode = "deletion_limit"  // instead of AlertCleanupFailed. Args: the run's id, sessions due for deletion
@@ -31,7 +31,7 @@ func alertsOf(s sessioncleanup.Stats) []sessioncleanup.Alert {
 	return alerts
 }
 
-// Samples are notices of every kind, to show the texts.
+// Samples returns notices of every kind, to preview the texts.
 func Samples() []Notice {
 	at := time.Date(2026, 11, 29, 3, 0, 0, 0, time.UTC)
 	const run = "TZ4VVXNLTQXZRBTNPVRPJ3QOVC"
@@ -51,8 +51,8 @@ func Samples() []Notice {
 	var notices []Notice
 	for _, alert := range []sessioncleanup.Alert{
 		{Code: sessioncleanup.AlertTooManyDue, Message: "150 sessions are due for cleanup, more than 100", Args: []any{150, 100}},
-		{Code: sessioncleanup.AlertLowUse, Message: "2 % of the sessions that were recently in use still are, fewer than 5 %: is their use recorded?", Args: []any{2.0, 5.0}},
-		{Code: sessioncleanup.AlertLowActivity, Message: "42 % of the sessions are active, fewer than 50 %", Args: []any{42.0, 50.0}},
+		{Code: sessioncleanup.AlertLowUse, Message: "2% of the sessions that were recently in use still are, fewer than 5%: is their use recorded?", Args: []any{2.0, 5.0}},
+		{Code: sessioncleanup.AlertLowActivity, Message: "42% of the sessions are active, fewer than 50%", Args: []any{42.0, 50.0}},
 		{Code: sessioncleanup.AlertCleanupFailed, Message: "the last run failed", Args: []any{run, "clean up: database unavailable: connection refused"}},
 		{Code: AlertDeletionLimit, Message: "the deletion limit stopped the last run", Args: []any{run, 140}},
 		{Code: sessioncleanup.AlertCleanupIncomplete, Message: "the last run could not clean up 3 sessions", Args: []any{run, 3}},

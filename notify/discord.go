@@ -14,11 +14,12 @@ const (
 	discordDescription = 4096
 )
 
-// Discord is a channel of Discord, by a webhook.
+// Discord is a channel that posts to a Discord webhook.
 type Discord struct{ post *poster }
 
-// NewDiscord posts to a webhook's URL, https://discord.com/api/webhooks/ID/TOKEN, which is a secret; with ?thread_id=ID in a
-// thread of its channel. A nil client is one that uses http.DefaultTransport. A wrong URL is an ErrInvalid.
+// NewDiscord returns a channel that posts to a webhook's URL, https://discord.com/api/webhooks/ID/TOKEN, which is a
+// secret. With ?thread_id=ID it posts to a thread of the webhook's channel. A nil client means one with
+// http.DefaultTransport. A wrong URL is an ErrInvalid.
 func NewDiscord(webhookURL string, client *http.Client) (*Discord, error) {
 	u, err := parseHTTP("Discord's webhook URL", webhookURL)
 	if err != nil {
@@ -37,7 +38,7 @@ func NewDiscord(webhookURL string, client *http.Client) (*Discord, error) {
 	return &Discord{newPoster(channelName("discord", id), u.String(), client)}, nil
 }
 
-// Name is "discord:" and the webhook's ID.
+// Name returns "discord:" and the webhook's ID.
 func (d *Discord) Name() string { return d.post.name }
 
 // Notify posts the subject and the text as an embed, without markup: nothing in it mentions anybody. A long text is

@@ -17,7 +17,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// TLSMode is how a connection to a mail server is encrypted.
+// TLSMode says how a connection to a mail server is encrypted.
 type TLSMode string
 
 // The modes.
@@ -27,7 +27,7 @@ const (
 	NoTLS       TLSMode = "none"     // not at all, and so without a password; port 25 by default
 )
 
-// MailConfig says from whom, to whom and how mail is sent.
+// MailConfig says how to send mail, from whom and to whom.
 type MailConfig struct {
 	Host string
 	Port int // default: that of the TLSMode
@@ -49,7 +49,7 @@ type Mail struct {
 	timeout  time.Duration
 }
 
-// NewMail makes a channel of a mail address. A wrong configuration is an ErrInvalid.
+// NewMail returns a channel to a mail address. A wrong configuration is an ErrInvalid.
 func NewMail(c MailConfig) (*Mail, error) {
 	m := &Mail{c: c, timeout: requestTimeout}
 	port := map[TLSMode]int{StartTLS: 587, ImplicitTLS: 465, NoTLS: 25}[c.TLS]
@@ -79,7 +79,7 @@ func NewMail(c MailConfig) (*Mail, error) {
 	return m, nil
 }
 
-// To is the same channel to another address.
+// To returns the same channel to another address.
 func (m *Mail) To(to string) (Notifier, error) {
 	other := *m
 	var err error
@@ -95,7 +95,7 @@ func address(field, text string) (*mail.Address, error) {
 	return a, nil
 }
 
-// Name is "mail:" and the receiver's address.
+// Name returns "mail:" and the receiver's address.
 func (m *Mail) Name() string { return m.name }
 
 // Notify sends the message as text and, when it has one, HTML.

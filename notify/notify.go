@@ -22,14 +22,14 @@ import (
 
 // Notifier is a channel to people. It is safe for concurrent use.
 type Notifier interface {
-	// Name tells the channel apart from others, in logs and in the audit log: "mail:ops@example.com". It stays the same when a
+	// Name identifies the channel in logs and in the audit log: "mail:ops@example.com". It stays the same when a
 	// password changes, contains no secret and no space, and has at most 60 bytes.
 	Name() string
 	// Notify tries once to deliver a message. An error is an *Error, unless ctx ended.
 	Notify(ctx context.Context, m Message) error
 }
 
-// Message is what a Notifier delivers. Each channel takes from it what it can show.
+// Message is what a Notifier delivers. Each channel uses the parts that it can show.
 type Message struct {
 	// ID is the same whenever the same message is sent again, so that a receiver can recognize it: the webhook-id of a webhook,
 	// the Message-ID of a mail. Letters, digits, "-" and "_".
@@ -48,14 +48,14 @@ type Message struct {
 	Data any
 }
 
-// Error is a message that was not delivered.
+// Error says that a message was not delivered.
 type Error struct {
 	Channel string // Notifier.Name
 	// Permanent says that the same message will fail again until somebody changes something. Otherwise trying later may help.
 	Permanent bool
 	// Gone says that the receiver wants no more messages from this channel (HTTP status 410). It is permanent.
 	Gone bool
-	// RetryAfter is the least time to wait, when the receiver asked for one; at most a day.
+	// RetryAfter is the shortest time to wait, when the receiver asked for one; at most a day.
 	RetryAfter time.Duration
 	Err        error // the cause; contains no secret
 }
@@ -66,7 +66,7 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %v", e.Channel, e.Err) 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Permanent reports whether trying the message again is of no use; see Error.
+// Permanent reports whether it is useless to try the message again; see Error.
 func Permanent(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Permanent

@@ -19,15 +19,15 @@ import (
 const forms = "smtp://USER:PASSWORD@HOST?from=ADDRESS&to=ADDRESS, smtps://…, slack://T…/B…/…, discord://ID/TOKEN, " +
 	"or webhook+https://HOST/PATH#secret=whsec_…"
 
-// Open makes the channel that a URL names:
+// Open returns the channel that a URL names:
 //
-//	smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS&to=ADDRESS   mail with STARTTLS; smtps: with TLS from the start; &tls=none: without
+//	smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS&to=ADDRESS   mail with STARTTLS; smtps: with TLS from the start; &tls=none: without TLS
 //	slack://T…/B…/…                                          or https://hooks.slack.com/services/T…/B…/…
 //	discord://ID/TOKEN                                       or https://discord.com/api/webhooks/ID/TOKEN; both with ?thread_id=ID
 //	webhook+https://HOST/PATH#secret=whsec_…                 &secret=… for another secret, &private=allow for private addresses
 //
 // The part after "#" is not sent to the webhook. A wrong URL is an ErrInvalid. The error quotes nothing of the URL but
-// its scheme and the addresses of a mail: the rest may be secret.
+// its scheme and the addresses of a mail, because the rest may be secret.
 func Open(address string) (Notifier, error) {
 	channel, err := open(address)
 	if mail, ok := channel.(*Mail); ok && err == nil && mail.to == nil {
@@ -36,7 +36,7 @@ func Open(address string) (Notifier, error) {
 	return channel, err
 }
 
-// OpenOwners is Open for Owners.Channel: a mail has no address to send to, which owners have.
+// OpenOwners is Open for Owners.Channel: the URL of a mail has no to= address, because each message goes to its owner.
 func OpenOwners(address string) (Notifier, error) {
 	channel, err := open(address)
 	if mail, ok := channel.(*Mail); ok && err == nil && mail.to != nil {
@@ -70,11 +70,11 @@ func open(address string) (Notifier, error) {
 	}
 }
 
-// OpenFile makes the channels of a file: a URL in each line. Empty lines and lines that begin with # are ignored. Others must
-// not be able to read the file, nor to write to it. A wrong file is an ErrInvalid, which names the line.
+// OpenFile returns the channels of a file, which has one URL per line. It ignores empty lines and lines that begin with
+// #. Others must not be able to read or write the file. A wrong file is an ErrInvalid that names the line.
 func OpenFile(path string) ([]Notifier, error) { return openFile(path, Open) }
 
-// OpenOwnersFile is OpenFile for Owners.Channel: see OpenOwners.
+// OpenOwnersFile is OpenFile for Owners.Channel; see OpenOwners.
 func OpenOwnersFile(path string) ([]Notifier, error) { return openFile(path, OpenOwners) }
 
 func openFile(path string, open func(address string) (Notifier, error)) ([]Notifier, error) {

@@ -23,40 +23,41 @@ const (
 	figuresShare = 20
 )
 
-// Operators tells operators, over every channel, when an alert begins to hold and when it is over: once each, over restarts and
-// in any number of instances. The audit log remembers for each channel what was told (ActionNotified). One instance tells at a
-// time; it has a lease. See Run for what happens when a channel is down.
+// Operators tells operators, over every channel, when an alert begins and when it is over. It does so once each, across
+// restarts and among any number of instances: the audit log records for each channel what was told (ActionNotified),
+// and a lease lets one instance tell at a time. Run describes what happens when a channel is down.
 //
 //	operators := &notify.Operators{Manager: sessions, Store: db, Channels: []notify.Notifier{slack, mail}}
 //	go func() { log.Print(operators.Run(ctx)) }()
 type Operators struct {
-	// Manager has the figures and their alerts, and Store, the one that it is over, the log and the lease. Both are required.
+	// Manager provides the figures and their alerts. Store, which must be the Manager's, provides the log and the
+	// lease. Both are required.
 	Manager *sessioncleanup.Manager
 	Store   sessioncleanup.Store
-	// Channels are where messages go. At least one; no two have the same name.
+	// Channels are where messages go. At least one is required, and their names must differ.
 	Channels []Notifier
 	// Texts are those of the messages. Default: English.
 	Texts *Texts
 	// Service names what the messages are about. Default: the name of this machine.
 	Service string
-	// Every is how often Run looks, at most every 10 minutes. It looks less often when that would take a twentieth of the time.
-	// Default: 1 min.
+	// Every is how often Run checks, at most every 10 minutes. It checks less often when checking would take more than
+	// 5% of the time. Default: 1 min.
 	Every time.Duration
 	// Figures returns the figures whose alerts are told. Default: those of Manager.Stats, and AlertOverdue while Manager.Overdue
 	// is above 0.
 	Figures func(ctx context.Context) (sessioncleanup.Stats, error)
-	// Logger gets what was told, and what could not be. Default: none.
+	// Logger receives what was told, and what could not be told. Default: none.
 	Logger *slog.Logger
 }
 
-// Run tells operators until ctx ends, and returns ctx's error; any other error means that it could not start. It neither waits
-// for runs nor do they wait for it.
+// Run tells operators until ctx ends, and returns ctx's error. Any other error means that it could not start. It does
+// not wait for runs, and runs do not wait for it.
 //
-// A channel that is down does not keep messages from others. Its message is tried again: after a minute, twice as long
-// each time, up to an hour, and no sooner than the receiver asks; after a day when the error is permanent, and by no
-// further call of Run's process when the receiver is gone. It is then told how things are by then: an alert that began
-// and ended in between is not told. A message may be repeated, with the same ID, when a process dies between the delivery
-// and the entry in the log.
+// A channel that is down does not delay the others. Run tries its message again after a minute, then after twice as
+// long each time, up to an hour, and never before the time that the receiver asks for. After a permanent error it tries
+// again after a day. After the receiver is gone it does not try again in this call. A retry tells how things are by
+// then: an alert that began and ended in between is not told. A message may be repeated, with the same ID, when a
+// process dies between the delivery and the entry in the log.
 func (o *Operators) Run(ctx context.Context) error {
 	t, err := o.teller()
 	if err != nil {
@@ -80,9 +81,9 @@ func (o *Operators) Run(ctx context.Context) error {
 	}
 }
 
-// Tell tells operators once about the alerts of these figures, for programs that are started again and again, by cron for
-// example. It returns the errors of channels: the next call tries those again. While another instance has the lease, that one
-// tells, and Tell does nothing.
+// Tell tells operators once about the alerts of these figures, for programs that are started again and again, for
+// example by cron. It returns the errors of channels; the next call tries those again. While another instance has the
+// lease, Tell does nothing.
 func (o *Operators) Tell(ctx context.Context, s sessioncleanup.Stats) error {
 	t, err := o.teller()
 	if err != nil {

@@ -5,8 +5,8 @@ import "time"
 // shownSessions are the sessions that a message names; it counts the others.
 const shownSessions = 20
 
-// OwnerWarning is what an owner is told before sessions are deleted, and what the templates "owner.subject" and
-// "owner.text" get.
+// OwnerWarning is what an owner is told before sessions are deleted. It is the data of the templates "owner.subject"
+// and "owner.text".
 type OwnerWarning struct {
 	Service  string // the name of this machine, when it is empty
 	OwnerID  string
@@ -27,10 +27,10 @@ type WarnedSession struct {
 	Rule        string    `json:"rule,omitempty"` // the tag whose rule says so; empty where it is the policy
 }
 
-// Others is the number of sessions that the message does not name.
+// Others returns the number of sessions that the message does not name.
 func (w OwnerWarning) Others() int { return w.Total - len(w.Sessions) }
 
-// First is the earliest moment at which one of the sessions is deleted.
+// First returns the earliest moment at which one of the sessions is deleted.
 func (w OwnerWarning) First() time.Time {
 	var first time.Time
 	for _, s := range w.Sessions {
@@ -41,7 +41,7 @@ func (w OwnerWarning) First() time.Time {
 	return first
 }
 
-// Last is the latest moment from which on one of the sessions is deleted.
+// Last returns the latest moment at which one of the sessions becomes due for deletion.
 func (w OwnerWarning) Last() time.Time {
 	var last time.Time
 	for _, s := range w.Sessions {
@@ -52,7 +52,7 @@ func (w OwnerWarning) Last() time.Time {
 	return last
 }
 
-// Time writes a time in the owner's time zone.
+// Time formats a time in the owner's time zone.
 func (w OwnerWarning) Time(t time.Time) string { return t.In(w.Zone).Format("2006-01-02 15:04 MST") }
 
 // ownerDetails is the Data of the message.
@@ -64,7 +64,7 @@ type ownerDetails struct {
 	KeepLink string          `json:"keep_link,omitempty"`
 }
 
-// OwnerMessage is the message of a warning, without an ID. Its data has all sessions, its text the first 20.
+// OwnerMessage returns the message of a warning, without an ID. Its data has all sessions, its text the first 20.
 func (t *Texts) OwnerMessage(w OwnerWarning) (Message, error) {
 	w.Service = serviceName(w.Service)
 	if w.Zone == nil {
@@ -77,8 +77,8 @@ func (t *Texts) OwnerMessage(w OwnerWarning) (Message, error) {
 	return m, err
 }
 
-// OwnerDeletion is what an owner is told after runs deleted sessions, and what the templates "deleted.subject" and
-// "deleted.text" get. Sessions and KeepLink are not used.
+// OwnerDeletion is what an owner is told after runs deleted sessions. It is the data of the templates "deleted.subject"
+// and "deleted.text". Sessions and KeepLink are not used.
 type OwnerDeletion struct {
 	OwnerWarning
 	Deleted  []DeletedSession // a message has at most the first 20 of them
@@ -94,7 +94,7 @@ type DeletedSession struct {
 	RestoreUntil time.Time `json:"restore_until,omitzero"` // zero: there is nothing to restore, or no end
 }
 
-// Others is the number of sessions that the message does not name.
+// Others returns the number of sessions that the message does not name.
 func (d OwnerDeletion) Others() int { return d.Total - len(d.Deleted) }
 
 // deletionDetails is the Data of the message.
@@ -106,8 +106,8 @@ type deletionDetails struct {
 	Restorable bool             `json:"restorable"`
 }
 
-// DeletionMessage is the message about sessions that runs deleted, without an ID. Its data has all sessions, its text the
-// first 20.
+// DeletionMessage returns the message about sessions that runs deleted, without an ID. Its data has all sessions, its
+// text the first 20.
 func (t *Texts) DeletionMessage(d OwnerDeletion) (Message, error) {
 	d.Service = serviceName(d.Service)
 	if d.Zone == nil {
@@ -120,7 +120,7 @@ func (t *Texts) DeletionMessage(d OwnerDeletion) (Message, error) {
 	return m, err
 }
 
-// DeletionSample is a deletion to try templates with.
+// DeletionSample returns a deletion to try templates with.
 func DeletionSample() OwnerDeletion {
 	w := OwnerSample()
 	d := OwnerDeletion{OwnerWarning: w, Archived: true}
@@ -130,7 +130,7 @@ func DeletionSample() OwnerDeletion {
 	return d
 }
 
-// OwnerSample is a warning to try templates with.
+// OwnerSample returns a warning to try templates with.
 func OwnerSample() OwnerWarning {
 	at := time.Date(2026, 11, 29, 3, 0, 0, 0, time.UTC)
 	w := OwnerWarning{OwnerID: "42", At: at, Total: 23, Page: "https://app.example.com/sessions", KeepLink: "https://app.example.com/api/session-cleanup/keep?token=eyJvIjoiTkRJPSJ9.c2lnbmF0dXJl"}

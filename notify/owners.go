@@ -30,9 +30,9 @@ const (
 	defaultInterval = time.Hour
 )
 
-// Owners warns owners of sessions before these are deleted, as Policy.WarnBefore wants: it sends what runs put into the
-// outbox of the store, one message to each owner with all of its sessions. Several instances may run: one of them sends
-// at a time, and another one continues when it is killed. A message may be repeated then, with the same ID; none is lost.
+// Owners warns the owners of sessions before a deletion, as Policy.WarnBefore requires: it sends what runs put into the
+// outbox of the store, one message to each owner with all of its sessions. Several instances may run. One of them sends
+// at a time, and another one takes over when it dies. A message may then be repeated, with the same ID; none is lost.
 //
 //	owners := &notify.Owners{Manager: sessions, Store: db, Channel: mail, Recipient: func(ctx context.Context, owner string) (notify.Recipient, error) {
 //		user, err := users.Find(ctx, owner)
@@ -40,43 +40,48 @@ const (
 //	}}
 //	go func() { log.Print(owners.Run(ctx)) }()
 type Owners struct {
-	// Manager has the policy, and Store, the one that it is over, the outbox. Both are required; the Store is an Outbox.
+	// Manager provides the policy. Store, which must be the Manager's and an Outbox, provides the messages. Both are
+	// required.
 	Manager *sessioncleanup.Manager
 	Store   sessioncleanup.Store
-	// Channel is where messages go. Required. To one that is no Addresser all messages go alike: a Slack channel, or a webhook
-	// whose program knows how to reach the owner in the data.
+	// Channel is where messages go. Required. When it is an Addresser, each message goes to the owner's address.
+	// Otherwise all messages go to the same place: a Slack channel, for example, or a webhook whose program finds the
+	// owner in the data.
 	Channel Notifier
-	// Recipient finds an owner; it gets "" for sessions without one. Default: RecipientsOf(Store), where its schema has a
-	// column with addresses; else the channel itself. An Addresser needs one of them.
+	// Recipient finds an owner. It is called with "" for sessions without one. Default: RecipientsOf(Store), when the
+	// schema has a column with addresses; otherwise the channel itself. An Addresser needs one of these.
 	Recipient func(ctx context.Context, owner string) (Recipient, error)
-	// Texts are those of the messages, by language, and Language the default one. Default: English and French, English.
+	// Texts are the texts of the messages, by language. Language is the default language. Default: English and French,
+	// and English.
 	Texts    map[string]*Texts
 	Language string
 	// Service names what the messages are about. Default: the name of this machine.
 	Service string
-	// Page is the address of the page on which owners see their sessions and keep them. Default: the message names none.
+	// Page is the address of the page on which owners see and keep their sessions. Default: messages do not name one.
 	Page string
-	// Reminders are the times before a deletion at which its owner is told again, the longest first, each shorter than
-	// Policy.WarnBefore. No deletion waits for them. The store is a Reminder then. Default: none.
+	// Reminders are the times before a deletion at which its owner is reminded, the longest first, each shorter than
+	// Policy.WarnBefore. No deletion waits for a reminder. The store must be a Reminder. Default: none.
 	Reminders []time.Duration
-	// Links has each message contain a link with which its owner keeps the sessions without logging in. Everybody who reads
-	// the message can use it, such as everybody in a Slack channel. Default: there is none.
+	// Links adds to each message a link with which its owner keeps the sessions without logging in. Anybody who reads
+	// the message can use it, for example everybody in a Slack channel. Default: no link.
 	Links *keeplink.Links
-	// Interval is the least time between two messages to an owner. News from the time between is in the next one. Default: 1 h.
+	// Interval is the shortest time between two messages to one owner. The next message has everything that happened in
+	// between. Default: 1 h.
 	Interval time.Duration
-	// Quiet are hours without messages. Default: none.
+	// Quiet is the time of day without messages. Default: none.
 	Quiet Quiet
-	// PerMinute is how many messages the channel takes, and PerHour how many are delivered over it in any hour, by all
-	// processes: the cap of a first run, which finds the backlog of years. The others wait in the outbox, and their sessions
-	// are kept until they are warned of. Default: 60 and 1,000.
+	// PerMinute limits the messages that one process sends in a minute. PerHour limits those that all processes
+	// together deliver over the channel in any hour, so that a first run with a backlog of years does not send
+	// everything at once. The other messages wait in the outbox, and their sessions are kept until the warning is
+	// delivered. Default: 60 and 1,000.
 	PerMinute, PerHour int
-	// Every is how often Run looks. Default: 1 min.
+	// Every is how often Run checks the outbox. Default: 1 min.
 	Every time.Duration
-	// Logger gets what was sent, and what could not be. Default: none.
+	// Logger receives what was sent, and what could not be sent. Default: none.
 	Logger *slog.Logger
 }
 
-// Delivery is what Deliver did.
+// Delivery is the result of Deliver.
 type Delivery struct {
 	Messages      int `json:"messages"`      // delivered
 	Sessions      int `json:"sessions"`      // in them
@@ -86,11 +91,12 @@ type Delivery struct {
 	Capped bool `json:"capped"`
 }
 
-// Run sends until ctx ends, and returns ctx's error; any other error means that it could not start.
+// Run sends until ctx ends, and returns ctx's error. Any other error means that it could not start.
 //
-// A message that is not delivered is tried again: after a minute, twice as long each time, up to 6 hours, and no sooner
-// than the receiver asks. It is given up 3 days after its first attempt, or when Recipient returns ErrNoAddress; see
-// Policy.Undeliverable. When the channel itself seems to be down, others are not tried before the next round.
+// A message that is not delivered is tried again after a minute, then after twice as long each time, up to 6 hours, and
+// never before the time that the receiver asks for. It is given up 3 days after its first attempt, or when Recipient
+// returns ErrNoAddress; see Policy.Undeliverable. When the channel itself seems to be down, the other messages wait for
+// the next round.
 func (o *Owners) Run(ctx context.Context) error {
 	s, err := o.sender(ctx)
 	if err != nil {
@@ -114,9 +120,9 @@ func (o *Owners) Run(ctx context.Context) error {
 	}
 }
 
-// Deliver sends what is due now, for programs that are started again and again, by cron for example. It waits for a run
-// that is in progress, for 10 minutes at most, so that each owner gets one message about it. While another instance has
-// the lease, that one sends, and Deliver returns an ErrLeaseHeld.
+// Deliver sends what is due now, for programs that are started again and again, for example by cron. When a run is in
+// progress, it waits up to 10 minutes for the run to end, so that each owner gets one message about it. It fails with
+// ErrLeaseHeld while another instance sends.
 func (o *Owners) Deliver(ctx context.Context) (Delivery, error) {
 	s, err := o.sender(ctx)
 	if err == nil {

@@ -11,11 +11,11 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// ErrNoAddress is the error with which Owners.Recipient says that an owner cannot be reached. It makes the owner's warnings
-// undeliverable at once. Any other error is tried again.
+// ErrNoAddress is returned by Owners.Recipient for an owner that cannot be reached. The owner's warnings become
+// undeliverable at once. After any other error, the message is tried again.
 var ErrNoAddress = errors.New("the owner has no address")
 
-// Recipient is how an owner is told.
+// Recipient says how to reach an owner.
 type Recipient struct {
 	// Address is the owner's mail address, for a channel that is an Addresser.
 	Address string
@@ -23,10 +23,10 @@ type Recipient struct {
 	Language string
 	// Zone is the time zone for times in the message, and for Owners.Quiet. Default: UTC.
 	Zone *time.Location
-	// Unsubscribe is an https URL at which this owner's messages are stopped by a POST, at once and without a login (RFC
-	// 8058), for mail. Recipient then returns ErrNoAddress for the owner; Policy.Undeliverable says what becomes of the
-	// sessions. Default: a mail names the keep link, or Owners.Page, as the page on which people stop warnings by keeping
-	// their sessions.
+	// Unsubscribe is an https URL for mail, at which a POST stops this owner's messages at once and without a login
+	// (RFC 8058). Recipient must then return ErrNoAddress for the owner; Policy.Undeliverable says what happens to the
+	// sessions. Default: a mail names the keep link or Owners.Page, where people stop warnings by keeping their
+	// sessions.
 	Unsubscribe string
 }
 
@@ -36,8 +36,8 @@ func (r Recipient) unsubscribed(m Message, page string) Message {
 	return m
 }
 
-// RecipientsOf is an Owners.Recipient that finds owners in the table that Schema.Owners of a store names. A language
-// without texts and an unknown time zone stand for none.
+// RecipientsOf returns an Owners.Recipient that finds owners in the table that a store's Schema.Owners names. It
+// ignores a language without texts and an unknown time zone.
 func RecipientsOf(finder sessioncleanup.OwnerFinder) func(ctx context.Context, owner string) (Recipient, error) {
 	return func(ctx context.Context, owner string) (Recipient, error) {
 		found, err := finder.FindOwner(ctx, owner)
@@ -67,15 +67,15 @@ func optional(of func(ctx context.Context, owner string) (Recipient, error)) fun
 	}
 }
 
-// Addresser is a channel that can send to other receivers, as a Mail can.
+// Addresser is a channel that can send to other receivers, such as Mail.
 type Addresser interface {
 	Notifier
-	// To is the same channel to another address. A wrong one is an ErrInvalid.
+	// To returns the same channel to another address. A wrong address is an ErrInvalid.
 	To(address string) (Notifier, error)
 }
 
-// Quiet are hours of the day in which owners get no message: from From until Until, since midnight in the owner's time
-// zone. Both zero: there are none. From may be later than Until, as with 22 h and 8 h.
+// Quiet is the time of day in which owners get no message: from From to Until, both since midnight in the owner's time
+// zone. From may be later than Until, such as 22 h and 8 h. Both zero means that there is none.
 type Quiet struct{ From, Until time.Duration }
 
 // left is how long the quiet hours last from now on; zero outside of them.

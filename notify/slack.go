@@ -15,11 +15,11 @@ const (
 	slackSections = 3 // of 50 allowed; longer texts belong elsewhere, and Slack refuses some 13,000 characters in all
 )
 
-// Slack is a channel of Slack, by an incoming webhook.
+// Slack is a channel that posts to an incoming webhook of Slack.
 type Slack struct{ post *poster }
 
-// NewSlack posts to the URL of an incoming webhook, https://hooks.slack.com/services/T…/B…/…, which is a secret. A nil client
-// is one that uses http.DefaultTransport. A wrong URL is an ErrInvalid.
+// NewSlack returns a channel that posts to the URL of an incoming webhook, https://hooks.slack.com/services/T…/B…/…,
+// which is a secret. A nil client means one with http.DefaultTransport. A wrong URL is an ErrInvalid.
 func NewSlack(webhookURL string, client *http.Client) (*Slack, error) {
 	u, err := parseHTTP("Slack's webhook URL", webhookURL)
 	if err != nil {
@@ -32,7 +32,7 @@ func NewSlack(webhookURL string, client *http.Client) (*Slack, error) {
 	return &Slack{newPoster(channelName("slack", team+bot), webhookURL, client)}, nil
 }
 
-// Name is "slack:" and the identifiers of the workspace and of the webhook.
+// Name returns "slack:" and the identifiers of the workspace and of the webhook.
 func (s *Slack) Name() string { return s.post.name }
 
 // Notify posts the subject as a header and the text below it, as plain text: nothing in it mentions anybody or is a link. A

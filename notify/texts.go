@@ -15,13 +15,13 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Languages are those of the texts that this package brings along.
+// Languages returns the languages of the texts in this package.
 func Languages() []string { return []string{"en", "fr"} }
 
 //go:embed templates
 var templates embed.FS
 
-// Texts are the texts of notices to operators, and of warnings to owners.
+// Texts are the texts of notices to operators and of messages to owners.
 type Texts struct {
 	language string
 	plain    *template.Template
@@ -29,8 +29,8 @@ type Texts struct {
 }
 
 // NewTexts returns the texts in one of Languages. Each of own is the source of templates that replace those of the same
-// name in notify/templates: package text/template's for the subject and the text, html/template's for "html". A wrong one
-// is an ErrInvalid.
+// name in notify/templates: text/template for subjects and texts, html/template for "html". A wrong one is an
+// ErrInvalid.
 func NewTexts(language string, own ...string) (*Texts, error) {
 	if !slices.Contains(Languages(), language) {
 		return nil, invalid.Errorf("language is %q: want one of %s", language, strings.Join(Languages(), ", "))
@@ -69,7 +69,7 @@ func NewTexts(language string, own ...string) (*Texts, error) {
 	return t, nil
 }
 
-// Notice is what operators are told, and what the templates get.
+// Notice is what operators are told. It is the data of the templates.
 type Notice struct {
 	Code    sessioncleanup.AlertCode
 	Ended   bool   // the condition is over
@@ -101,7 +101,7 @@ type details struct {
 	Counts  sessioncleanup.Counts    `json:"figures"`
 }
 
-// Message is the message of a notice, without an ID.
+// Message returns the message of a notice, without an ID.
 func (t *Texts) Message(n Notice) (Message, error) {
 	n.Service = serviceName(n.Service)
 	title := t.first(string(n.Code)+".title", "other.title")
@@ -123,7 +123,7 @@ func (t *Texts) Message(n Notice) (Message, error) {
 	return m, err
 }
 
-// Test is a message that shows whether a channel works.
+// Test returns a message that shows whether a channel works.
 func (t *Texts) Test(service string) (Message, error) {
 	n := Notice{Service: serviceName(service), At: time.Now()}
 	m, err := t.message(n, "test.subject", "test.text", n)

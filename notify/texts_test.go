@@ -71,7 +71,7 @@ func TestTemplatesCanBeReplacedOneByOne(t *testing.T) {
 	texts := newTexts(t, "en", `{{define "subject"}}{{.Code}}!{{end}}{{define "html"}}<b>{{.Subject}}</b>{{end}}`,
 		`{{define "custom.title"}}Custom{{end}}{{define "custom.began"}}{{.Alert.Message}}{{end}}`)
 	m, err := texts.Message(Notice{Code: "low_activity", Alert: sessioncleanup.Alert{Args: []any{10.0, 50.0}}})
-	if err != nil || m.Subject != "low_activity!" || m.HTML != "<b>low_activity!</b>" || !strings.Contains(m.Text, "10 % of the sessions") {
+	if err != nil || m.Subject != "low_activity!" || m.HTML != "<b>low_activity!</b>" || !strings.Contains(m.Text, "10% of the sessions") {
 		t.Errorf("%+v, %v", m, err)
 	}
 	if m, err = texts.Message(Notice{Code: "custom", Alert: sessioncleanup.Alert{Message: "of an own kind"}}); err != nil || !strings.HasPrefix(m.Text, "of an own kind") {

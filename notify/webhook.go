@@ -23,26 +23,26 @@ const (
 	secretPrefix   = "whsec_"
 )
 
-// WebhookConfig says where a webhook is.
+// WebhookConfig configures a Webhook.
 type WebhookConfig struct {
 	// URL is an https URL; with AllowPrivate also an http URL. It may contain secrets.
 	URL string
-	// Secrets sign each message, as "whsec_" and 24 to 64 bytes in base64. To change one without an interruption have both
-	// here, the new one first, until the receiver has the new one. At least one.
+	// Secrets sign each message, each as "whsec_" and 24 to 64 bytes in base64. At least one is required. To replace a
+	// secret without an interruption, list both, the new one first, until the receiver has the new one.
 	Secrets []string
-	// AllowPrivate permits http and addresses of private networks and of this machine, and lets HTTPS_PROXY be used. Default:
-	// false, so that whoever may name a URL cannot reach what only this machine can.
+	// AllowPrivate permits http and addresses of private networks and of this machine, and uses HTTPS_PROXY. Default:
+	// false, so that nobody who may name a URL can reach what only this machine can reach.
 	AllowPrivate bool
 }
 
-// Webhook sends messages as Standard Webhooks to a program.
+// Webhook sends messages to a program as Standard Webhooks.
 type Webhook struct {
 	post  *poster
 	signs []*standardwebhooks.Webhook
 	gone  atomic.Bool
 }
 
-// NewWebhook makes a channel of a webhook. A wrong configuration is an ErrInvalid.
+// NewWebhook returns a channel that posts to a webhook. A wrong configuration is an ErrInvalid.
 func NewWebhook(c WebhookConfig) (*Webhook, error) {
 	u, err := parseHTTP("webhook URL", c.URL)
 	switch {
@@ -71,7 +71,7 @@ func NewWebhook(c WebhookConfig) (*Webhook, error) {
 	return w, nil
 }
 
-// Name is "webhook:", the host and a hash of the rest of the URL.
+// Name returns "webhook:", the host, and a hash of the rest of the URL.
 func (w *Webhook) Name() string { return w.post.name }
 
 // webhookBody is the payload as Standard Webhooks recommends it.
@@ -88,8 +88,8 @@ type webhookBody struct {
 // errGone says that a webhook is not used any more.
 var errGone = errors.New("the receiver answered 410 before: it wants no more messages; restart to try again")
 
-// Notify posts the message with its signatures. Any status but 2xx is an error, which is permanent for a redirect and for 410;
-// after 410 nothing is sent any more.
+// Notify posts the message with its signatures. Any status but 2xx is an error. A redirect and 410 are permanent, and
+// after a 410 nothing is sent any more.
 func (w *Webhook) Notify(ctx context.Context, m Message) error {
 	if w.gone.Load() {
 		return &Error{Channel: w.Name(), Permanent: true, Gone: true, Err: errGone}

@@ -29,7 +29,7 @@ import (
 
 const scope = "github.com/sessioncleanup/sessioncleanup/otel"
 
-// Config says where spans and measurements go.
+// Config says where spans and measurements go. The zero value uses OpenTelemetry's global providers.
 type Config struct {
 	TracerProvider trace.TracerProvider // Default: the global one.
 	MeterProvider  metric.MeterProvider // Default: the global one.
@@ -42,11 +42,12 @@ type instruments struct {
 	sessions  metric.Int64Counter
 }
 
-// Observe is for Config.Observe. Spans and measurements name no owner and no session; those of runs have the run's ID and
-// who asked for it. An error says that the MeterProvider refuses an instrument.
+// Observe returns a function for Config.Observe of package sessioncleanup. Spans and measurements name no owner and no
+// session; those of runs have the run's ID and the actor. It returns an error when the MeterProvider refuses an
+// instrument.
 //
 // The measurements are sessioncleanup.operation.duration, a histogram in seconds by kind, name and outcome of the
-// operation, and sessioncleanup.sessions, which counts the sessions that batches changed, by what they did.
+// operation, and sessioncleanup.sessions, which counts the sessions that batches changed, by action.
 func Observe(c Config) (sessioncleanup.Observe, error) {
 	if c.TracerProvider == nil {
 		c.TracerProvider = otel.GetTracerProvider()
@@ -122,7 +123,7 @@ func outcomeOf(err error) string {
 	}
 }
 
-// LogHandler adds trace_id and span_id to the lines that belong to a span, such as those of a run.
+// LogHandler returns a handler that adds trace_id and span_id to log lines within a span, such as those of a run.
 func LogHandler(next slog.Handler) slog.Handler { return &logHandler{next} }
 
 type logHandler struct{ slog.Handler }

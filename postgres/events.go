@@ -73,7 +73,7 @@ func scanEvent(row pgx.Row, more ...any) (sessioncleanup.Event, error) {
 // forgetBatch is the number of old events that one transaction removes. Each may hold a batch's sessions.
 const forgetBatch = 1000
 
-// Record adds an event and forgets old ones, some of them in the same transaction and the others in more of them.
+// Record adds an event and removes old ones, some of them in the same transaction and the rest in further ones.
 func (s *Store) Record(ctx context.Context, r sessioncleanup.Record) (sessioncleanup.Event, error) {
 	m, err := s.ready(ctx)
 	if err != nil {

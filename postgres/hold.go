@@ -71,7 +71,7 @@ func (s *Store) Tombstone(ctx context.Context, owner string) error {
 	}, nil))
 }
 
-// ErasedAt is when an owner was erased.
+// ErasedAt returns when an owner was erased.
 func (s *Store) ErasedAt(ctx context.Context, owner string) (at time.Time, err error) {
 	m, err := s.ready(ctx)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// List finds what is due, and an owner's sessions, through an index. Of all sessions, and where those are many, it reads
-// lists by last activity in their order, see walk.go; in another order it reads the table.
+// List finds due sessions, and an owner's sessions, along an index. Lists by last activity of all sessions, or of an
+// owner with many, are read in the order of an index; see walk.go. Lists in another order read the table.
 func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
 	m, err := s.ready(ctx)
 	if err != nil {

@@ -14,9 +14,10 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// Migrate adopts the application's tables, or makes one, without blocking their writers: each change of a table holds its
-// lock for a change of the catalog only, and gives up within 40 ms when it cannot have it, to try again; indexes are built
-// concurrently; old sessions get their last activity in batches. The next call finishes what an interrupted one left.
+// Migrate adopts the application's tables, or creates one, without blocking their writers. Each change of a table holds
+// its lock only for a change of the catalog. When Migrate cannot get the lock within 40 ms, it gives up and tries
+// again. It builds indexes concurrently, and fills in the last activity of old sessions in batches. The next call
+// finishes what an interrupted one began.
 func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	return s.namingEventTrigger(ctx, s.migrate(ctx, p))
 }
@@ -116,8 +117,9 @@ func (s *Store) say(ctx context.Context, notes []note) {
 	}
 }
 
-// MigrationSQL is what Migrate would do now, as SQL for people with their own tool. It changes nothing. Statements that
-// must run outside of a transaction say so. The backfill, which Migrate does in batches, is one statement here.
+// MigrationSQL returns what Migrate would do now as SQL, for people with their own migration tool. It changes nothing.
+// Comments mark the statements that must run outside of a transaction. The backfill, which Migrate does in batches, is
+// one statement.
 func (s *Store) MigrationSQL(ctx context.Context, p sessioncleanup.Policy) (string, error) {
 	if err := p.Validate(); err != nil {
 		return "", err
@@ -314,18 +316,4 @@ func (s *Store) wanted(ctx context.Context) (sessioncleanup.Schema, settings, er
 		set.places.Proposed = s.cfg.Schema.Sources == nil
 		return schema, set, err
 	}
-}
-
-// zone is the configured time zone, or that of the connection.
-func (s *Store) zone(ctx context.Context) (string, error) {
-	var zone string
-	var known bool
-	// The view reads the files of all zones, which takes a tenth of a second.
-	err := s.pool.QueryRow(ctx, `
-		SELECT z.name, CASE WHEN z.name IN ('UTC', 'Etc/UTC') THEN true ELSE EXISTS (SELECT FROM pg_catalog.pg_timezone_names n WHERE n.name = z.name) END
-		  FROM (SELECT coalesce($1::text, current_setting('TimeZone')) AS name) z`, orNull(s.cfg.Migrate.TimeZone)).Scan(&zone, &known)
-	if err == nil && !known {
-		return "", invalid.Errorf("the server does not know the time zone %q: want an IANA name, such as Europe/Paris, with --time-zone", zone)
-	}
-	return zone, mapError("read the time zone", err)
 }

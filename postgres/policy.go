@@ -12,7 +12,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// Policy reads the policy in force in the database.
+// Policy returns the policy in force in the database.
 func (s *Store) Policy(ctx context.Context) (sessioncleanup.Policy, error) {
 	m, err := s.ready(ctx)
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// EventsAfter reads the log forward, up to where it is settled: ids are not in the order in which entries are committed.
+// EventsAfter reads the log forward, up to the last event before which no other one can still be committed: IDs are not
+// in the order of commits.
 func (s *Store) EventsAfter(ctx context.Context, after int64, limit int) (events []sessioncleanup.Event, err error) {
 	m, err := s.ready(ctx)
 	if err != nil {
@@ -44,7 +45,7 @@ func (s *Store) EventsAfter(ctx context.Context, after int64, limit int) (events
 	return events, nil
 }
 
-// Position is how far a consumer has read.
+// Position returns how far a consumer has read.
 func (s *Store) Position(ctx context.Context, consumer string) (position int64, err error) {
 	m, err := s.ready(ctx)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// Probe tries whether activity is noticed, with a row of each activity table, and compares the role's privileges with those of
-// a role that cleans up.
+// Probe tries out whether a row of each activity table is noticed, and compares the role's privileges with those that
+// runs need.
 func (s *Store) Probe(ctx context.Context) (found sessioncleanup.Probe, err error) {
 	m, err := s.ready(ctx)
 	if err != nil {

@@ -18,7 +18,7 @@ const classColumn = "sessioncleanup_class"
 
 var _ sessioncleanup.RuleFollower = (*Store)(nil)
 
-// FollowsRules is true: each session is measured by its tags.
+// FollowsRules returns true: each session is measured by its tags.
 func (*Store) FollowsRules() bool { return true }
 
 // fillRules makes the placeholders for what depends on tags: those of functions, and m.ruled for questions with rules.

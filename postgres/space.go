@@ -54,7 +54,7 @@ func (m *mapping) label() string {
 	return ownMark
 }
 
-// Installations lists the installations in the database that are to be trusted, with their tables of sessions.
+// Installations lists the trusted installations in the database, with their tables of sessions.
 func (s *Store) Installations(ctx context.Context) ([]sessioncleanup.Installation, error) {
 	q := s.pool.own()
 	found, _, err := trusted(ctx, q, 0)

@@ -25,32 +25,32 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Config says how a Store works. The zero value adopts what the database shows; each field's comment ends with its
-// default.
+// Config configures a Store. The zero value adopts what the database shows; each field's comment ends with its default.
 type Config struct {
-	// Schema says where the application keeps its sessions. Fields that it leaves open are those that an earlier Migrate
-	// adopted, or else those that Inspect finds. Default: the zero Schema.
+	// Schema describes the application's tables. Fields that it leaves open are those that an earlier Migrate adopted,
+	// or else those that Inspect finds. Default: the zero Schema.
 	Schema sessioncleanup.Schema
-	// Name tells apart several tables of sessions in one database. What Migrate adds for this one is in a database schema of its
-	// own, sessioncleanup_ and the name, and leaves the others alone. The first Migrate needs Schema.Table. At most 20 letters in
-	// lower case, digits and underscores. Default: no name.
+	// Name distinguishes several tables of sessions in one database. What Migrate adds for this one is in its own
+	// database schema, sessioncleanup_ and the name. The first Migrate with a name must have a Schema that names the
+	// table. At most 20 lower-case letters, digits and underscores. Default: no name, which one installation can have.
 	Name string
-	// Migrate says how Migrate adopts the table where the table alone does not tell. The database remembers what Migrate
-	// decided.
+	// Migrate says how Migrate adopts the table where the table alone does not tell. The database remembers what
+	// Migrate decided. Default: the zero MigrateOptions.
 	Migrate sessioncleanup.MigrateOptions
-	// Logger receives what Migrate and Validate have to say beside errors: how times are understood, what will be slow or
-	// cannot be deleted, what Migrate waits for. Default: none.
+	// Logger receives what Migrate and Validate report besides errors: how times are understood, what will be slow or
+	// cannot be deleted, and what Migrate waits for. Default: none.
 	Logger *slog.Logger
-	// TrustOwner lets a superuser's connection work on sessions of a role that is no superuser. Triggers and functions of that
-	// role then run in the superuser's session, and can use its rights. Default: such connections are refused.
+	// TrustOwner allows a superuser's connection to work on sessions that belong to a role that is not a superuser.
+	// Triggers and functions of that role then run in the superuser's session, and can use its privileges. Default:
+	// false, such connections are refused.
 	TrustOwner bool
 	// BatchTimeout is how long one batch, or another single operation, may take before the database cancels it.
 	// Default: 30 s.
 	BatchTimeout time.Duration
 	// LockTimeout is how long an operation may wait for rows that another transaction has locked. Default: 5 s.
 	LockTimeout time.Duration
-	// MigrateWait is how long Migrate and Uninstall keep trying to lock a table that others keep locked. They try for
-	// 40 ms at a time, so that no statement queues behind them for longer. Default: 5 minutes.
+	// MigrateWait is how long Migrate and Uninstall keep trying to lock a table that others keep locked. Each attempt
+	// lasts 40 ms, so no statement queues behind it for longer. Default: 5 minutes.
 	MigrateWait time.Duration
 }
 
@@ -118,8 +118,8 @@ var (
 	_ sessioncleanup.InstallationLister = (*Store)(nil)
 )
 
-// New makes a Store on a pool, which the caller closes. It does not connect. Migrate needs a pool of at
-// least two connections. Behind a pooler in transaction mode, give the pool the query mode CacheDescribe or Exec.
+// New returns a Store on a pool, which the caller closes. It does not connect. Migrate needs a pool of at least two
+// connections. Behind a pooler in transaction mode, set the pool's query mode to CacheDescribe or Exec.
 func New(pool *pgxpool.Pool, cfg Config) (*Store, error) {
 	if pool == nil {
 		return nil, invalid.Errorf("pool is nil: want a pool")
@@ -131,9 +131,9 @@ func New(pool *pgxpool.Pool, cfg Config) (*Store, error) {
 	return &Store{pool: guardPool(pool), cfg: cfg}, nil
 }
 
-// Open makes a Store with a pool of its own, as the URL says (that of libpq, with pgxpool's pool_ parameters), and
-// checks that the database answers. Unless the URL sets default_query_exec_mode, the connections suit a pooler in
-// transaction mode. No error holds the URL's password.
+// Open returns a Store with its own pool and checks that the database answers. The URL is that of libpq, with pgxpool's
+// pool_ parameters. Unless it sets default_query_exec_mode, the connections suit a pooler in transaction mode. No error
+// contains the URL's password.
 func Open(ctx context.Context, url string, cfg Config) (*Store, error) {
 	poolConfig, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -196,7 +196,7 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Now is the clock of the database.
+// Now returns the time of the database's clock.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	var now time.Time
 	if err := s.pool.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now); err != nil {

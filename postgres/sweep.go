@@ -17,8 +17,8 @@ const (
 	singleLimit = time.Minute      // for a batch of one session
 )
 
-// Sweep does one batch, in one call of a function of the database and one commit. A batch that takes too long is tried
-// again with fewer sessions.
+// Sweep does one batch with one call of a database function and one commit. It retries a batch that takes too long with
+// fewer sessions.
 func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
 	ready := s.ready
 	if b.After == "" {

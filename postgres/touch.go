@@ -10,9 +10,9 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Touch writes the last activity of sessions. For those that are locked it waits one at a time, holding no other lock, so
-// that it is never part of a deadlock; those still locked after Config.LockTimeout are noted in a table of the library's
-// own, to be written by the next run, and count as written.
+// Touch writes the last activity of sessions. It waits for locked ones one at a time while it holds no other lock, so
+// it is never part of a deadlock. Sessions that are still locked after Config.LockTimeout count as written: they are
+// recorded in a table of the library, and the next run writes them.
 func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) {
 	m, err := s.ready(ctx)
 	if err != nil {

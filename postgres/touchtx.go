@@ -15,13 +15,15 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// TouchTx records, in a transaction of the application's, that sessions are used: they count as used once it commits, and not
-// if it is rolled back. Policy.TouchInterval and Policy.ReactivateOnActivity apply, as Migrate stored them.
+// TouchTx records, in a transaction of the application, that sessions are used. They count as used once the transaction
+// commits, and not if it is rolled back. Policy.TouchInterval and Policy.ReactivateOnActivity apply as Migrate stored
+// them.
 //
-// It waits for no lock and for no connection of the pool: the touch is noted now and written at the commit, or by the next
-// run where another transaction has the session locked then. Ids of no session are ignored. An error says that nothing was
-// noted, because the role lacks a right or the library is not installed, for example; the transaction goes on as if TouchTx
-// had not been called, so that it may be enough to log the error. It costs one round trip.
+// TouchTx waits neither for a lock nor for a connection of the pool. It records the touch at once and writes it at the
+// commit; when another transaction has the session locked then, the next run writes it. IDs of sessions that do not
+// exist are ignored. An error means that nothing was recorded, for example because the role lacks a privilege or the
+// library is not installed. The transaction continues as if TouchTx had not been called, so it may be enough to log the
+// error. It costs one round trip.
 func (s *Store) TouchTx(ctx context.Context, tx pgx.Tx, ids ...string) error {
 	return s.touchIn(ctx, ids, func(touch, ids string) error {
 		const failed = 'E' // as the protocol has it

@@ -15,8 +15,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// Uninstall removes what Migrate added, the last first, blocking writers no more than Migrate does. A table of the library's
-// own stays while there are sessions in it. The next call finishes what an interrupted one left.
+// Uninstall removes what Migrate added, in reverse order, and blocks writers no more than Migrate does. A table that
+// Migrate created stays while it has sessions. The next call finishes what an interrupted one began.
 func (s *Store) Uninstall(ctx context.Context) error {
 	defer s.forget()
 	space, err := s.findSpace(ctx)

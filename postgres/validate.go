@@ -165,7 +165,7 @@ func (s *Store) differs(ctx context.Context, m *mapping) bool {
 	return a.settingsStep().sql[0] != b.settingsStep().sql[0]
 }
 
-// Schema is the adopted schema. Tables that the connection's search path finds are named without theirs.
+// Schema returns the adopted schema. Tables that the connection's search path finds have no schema in their names.
 func (s *Store) Schema(ctx context.Context) (sessioncleanup.Schema, error) {
 	m, err := s.ready(ctx)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Value is the one stored last under a name.
+// Value returns the value that was stored last under a name.
 func (s *Store) Value(ctx context.Context, name string) (data []byte, version int64, err error) {
 	m, err := s.ready(ctx)
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Update applies a change to one session, as sessioncleanup.Change.Apply does. The application's updated_at stays as it is.
+// Update applies a change to one session, as sessioncleanup.Change.Apply does. It does not change the application's
+// updated_at.
 func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, change sessioncleanup.Change) (sessioncleanup.Session, error) {
 	return s.change(ctx, t, func(c *conn, id any, before sessioncleanup.Session) (sessioncleanup.Session, error) {
 		if err := c.schema.CheckTags(change.Tags); err != nil {

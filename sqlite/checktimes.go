@@ -8,6 +8,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // checkOptions refuses a time zone, which has no effect, and warns of other options that have none.
@@ -46,11 +47,11 @@ func (c *catalog) timesOf(ctx context.Context, db *conn, s sessioncleanup.Schema
 		if err != nil {
 			return all, err
 		}
-		oldest, err := parseTime(first)
+		oldest, err := sqlstore.ParseTime(first)
 		if err != nil {
 			return all, err
 		}
-		newest, err := parseTime(last)
+		newest, err := sqlstore.ParseTime(last)
 		if err != nil {
 			return all, err
 		}

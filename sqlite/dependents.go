@@ -13,9 +13,10 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// Dependents returns the tables that deleting sessions reaches through foreign keys, at any depth, with the rows that go
-// along with the sessions that match the query. The table of sessions is left out: sessions that would go along count as
-// sessions. With a nil query it also answers for tables that were not adopted yet, as Inspect understands them.
+// Dependents returns the tables with rows that deleting sessions deletes or unlinks through foreign keys, at any depth,
+// with the number of rows that go along with the sessions that match the query. It leaves out the table of sessions:
+// sessions that would go along count as sessions. With a nil query it also works on tables that were not adopted yet,
+// as Inspect understands them.
 func (s *Store) Dependents(ctx context.Context, q *sessioncleanup.Query) ([]sessioncleanup.Dependent, error) {
 	var all []sessioncleanup.Dependent
 	if q == nil {

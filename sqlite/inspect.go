@@ -11,16 +11,17 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// Inspect reads the database and completes Config.Schema. The sessions are in the table that Config.Schema names, in a table
-// "sessions", or else in the only table whose name ends in "session" or "sessions", or else in the only table with a
-// column "active" or "is_active" that other tables refer to. Without any, it proposes OwnSchema; with several, and
-// where tables of other names may hold sessions, it fails with an ErrInvalid that lists them.
+// Inspect reads the database and completes Config.Schema. It changes nothing. It looks for the sessions in the table
+// that Config.Schema names, then in a table "sessions", then in the only table whose name ends in "session" or
+// "sessions", then in the only table with a column "active" or "is_active" that other tables refer to. When it finds no
+// table that may hold sessions, it proposes OwnSchema. When it finds several, or only tables of other names, it fails
+// with an ErrInvalid that lists them.
 //
-// Tables with a foreign key to the sessions become activity tables, and so do tables with a column session_id. A foreign
-// key from the sessions to a table with a display name tells the owner, and so does a column owner_id, user_id and the
-// like. A column "state" or "status" of which a constraint lists the values says whether a session is active, where they
-// are words such as open and closed. Rows with a time in "deleted_at" are no sessions. Nothing is changed. Config.Logger
-// receives what is uncertain or left out, which columns could be Schema.TagColumns, and how times are understood.
+// Tables with a foreign key to the sessions, or with a column session_id, become activity tables. The owner is found by
+// a foreign key from the sessions to a table with a display name, or by a column such as owner_id or user_id. A column
+// "state" or "status" says whether a session is active when a constraint lists its values and they are words such as
+// open and closed. Rows with a time in "deleted_at" are not sessions. Config.Logger receives what is uncertain or left
+// out, which columns could be Schema.TagColumns, and how times are understood.
 func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	var p adopt.Proposal
 	var times adopt.Times

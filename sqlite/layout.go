@@ -9,6 +9,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // layout is how the application keeps its sessions, as SQL: what is filled into the statements.
@@ -56,8 +57,7 @@ type adopted struct {
 	JournalMode string   `json:"journal_mode,omitempty"` // of the file before Migrate changed it
 	Classed     bool     `json:"classed,omitempty"`      // the policy has, or had, rules by tag: see class.go
 
-	TagColumns []string `json:"tag_columns,omitempty"` // sorted, all that there may be tags of: see tagcolumns.go
-	Tagged     bool     `json:"tagged,omitempty"`      // these are Schema.TagColumns, and all their tags are there
+	sqlstore.TagColumns
 }
 
 // untracked reports whether the rules about idle sessions are off.

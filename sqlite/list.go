@@ -11,6 +11,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // places are the expressions by which lists are sorted.
@@ -23,17 +24,12 @@ var places = map[sessioncleanup.Sort]string{
 // List finds what is due, and an owner's sessions, through an index. Of all sessions, and where those are many, it reads lists by
 // last activity in their order, see walk.go; in another order it reads the table.
 func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
-	if q.Sort == "" {
-		q.Sort = sessioncleanup.SortLastActivity
-	}
-	if places[q.Sort] == "" {
-		return sessioncleanup.Page{}, invalid.Errorf("sort is %q: want one of %q", q.Sort, sessioncleanup.Sorts())
-	}
-	if q.Status != "" && !slices.Contains(sessioncleanup.Selections(), q.Status) {
-		return sessioncleanup.Page{}, invalid.Errorf("status is %q: want one of %q", q.Status, sessioncleanup.Selections())
+	q, err := sqlstore.Checked(q)
+	if err != nil {
+		return sessioncleanup.Page{}, err
 	}
 	var page sessioncleanup.Page
-	err := s.readingSessions(ctx, func(c *conn) (err error) {
+	err = s.readingSessions(ctx, func(c *conn) (err error) {
 		now := s.clock()
 		page.Cutoffs = c.cutoffsAt(q.Thresholds)
 		if q.Status != "" {
@@ -185,11 +181,11 @@ func scanSession(row *sql.Rows, now time.Time, more ...any) (sessioncleanup.Sess
 		{&s.CreatedAt, created.String}, {&s.UpdatedAt, updated.String}, {&s.LastActivity, last}, {&s.ExpiresAt, expires.String},
 		{&s.DeactivatedAt, deactivated.String},
 	} {
-		if *t.dest, err = parseTime(t.value); err != nil {
+		if *t.dest, err = sqlstore.ParseTime(t.value); err != nil {
 			return s, fmt.Errorf("session %q: %w", s.ID, err)
 		}
 	}
-	if s.Warning, err = parseWarning(warning.String); err != nil {
+	if s.Warning, err = sqlstore.ParseWarning(warning.String); err != nil {
 		return s, fmt.Errorf("session %q: %w", s.ID, err)
 	}
 	if s.Tags, err = parseTags(tags); err != nil {
@@ -198,7 +194,7 @@ func scanSession(row *sql.Rows, now time.Time, more ...any) (sessioncleanup.Sess
 	if !noted.Valid || last == endOfTime && infinite { // the session is kept
 		return s, nil
 	}
-	used, err := parseTime(noted.String)
+	used, err := sqlstore.ParseTime(noted.String)
 	if last == endOfTime { // nothing was known
 		s.LastActivity = time.Time{}
 	}

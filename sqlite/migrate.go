@@ -15,13 +15,13 @@ import (
 )
 
 // Migrate brings the database to what this version needs and stores the policy in it. It creates the file when there is
-// none. With nothing to do it only reads. Otherwise each step is a transaction that first looks at what is there, so
-// that several processes can migrate at once, and a call that was interrupted is finished by the next.
+// none. When nothing is missing, it only reads. Otherwise each step is a transaction that first checks what exists, so
+// several processes can migrate at once, and the next call finishes what an interrupted one began.
 //
-// Adding columns takes no time; the backfill works in short batches; creating an index on a large table holds the write
-// lock for about two seconds per million rows. Times that cannot be right are refused before anything has changed: see
-// MigrateOptions.AcceptTimes. A schema other than the one adopted before may name other columns and activity tables, but
-// not another sessions table.
+// Adding columns takes no time, and the backfill works in short batches. Creating an index on a large table holds the
+// write lock for about two seconds per million rows. Times that cannot be right are refused before anything has
+// changed; see MigrateOptions.AcceptTimes. A schema other than the one adopted before may name other columns and
+// activity tables, but not another sessions table.
 func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err := p.Validate(); err != nil {
 		return err
@@ -189,10 +189,10 @@ func (s *Store) plan(ctx context.Context, c *conn, p *sessioncleanup.Policy) (pl
 	}
 	switch {
 	case !installed:
-		a.MarkInactive, a.Untracked = true, catalog.untracked(out.want.schema, *a)
+		a.MarkInactive, a.Untracked = true, len(a.Others) == 0 && catalog.describe().Untracked(out.want.schema, a.AddedColumns...)
 		a.JournalMode, err = s.otherJournal(ctx, c)
 	case a.Untracked:
-		a.Untracked = catalog.untracked(out.want.schema, *a)
+		a.Untracked = len(a.Others) == 0 && catalog.describe().Untracked(out.want.schema, a.AddedColumns...)
 	}
 	if err != nil {
 		return plan{}, err
@@ -210,7 +210,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p *sessioncleanup.Policy) (pl
 		}
 	}
 	l := newLayout(out.want.schema, *a, false)
-	catalog.planTags(l, a)
+	a.TagColumns.Plan(l.schema, len(catalog.lacking(l.columnTriggers())) == 0)
 	wanted := append(append(l.triggers(), l.views(catalog)...), l.touches())
 	table := catalog.find(out.want.schema.Table)
 	out.unclassed = a.Classed && (table == nil || !table.classed)
@@ -220,22 +220,8 @@ func (s *Store) plan(ctx context.Context, c *conn, p *sessioncleanup.Policy) (pl
 	if err != nil {
 		return plan{}, err
 	}
-	out.done = out.adopted && a.Filled && (a.Tagged || len(a.TagColumns) == 0) && version == latestVersion && len(catalog.lacking(l.indexes(catalog))) == 0
+	out.done = out.adopted && a.Filled && !a.Unfinished() && version == latestVersion && len(catalog.lacking(l.indexes(catalog))) == 0
 	return out, nil
-}
-
-// untracked reports whether nothing but the library's own columns shows when sessions are used.
-func (c *catalog) untracked(s sessioncleanup.Schema, a adopted) bool {
-	d := c.describe()
-	for i := range d.Tables {
-		t := &d.Tables[i]
-		t.Columns = slices.DeleteFunc(t.Columns, func(column adopt.Column) bool {
-			return strings.EqualFold(t.Name, s.Table) && slices.ContainsFunc(adopt.Lifecycle(s), func(l adopt.LifecycleColumn) bool {
-				return strings.EqualFold(l.Column, column.Name) && slices.Contains(a.AddedColumns, l.Field)
-			})
-		})
-	}
-	return len(a.Others) == 0 && d.Untracked(s)
 }
 
 // adopt stores the settings, creates or completes the sessions table, and creates triggers and view, in one

@@ -12,7 +12,7 @@ import (
 // errProbed rolls a probe back.
 var errProbed = errors.New("probed")
 
-// Probe tries whether activity is noticed, with a row of each activity table.
+// Probe tries out whether a row of each activity table is noticed.
 func (s *Store) Probe(ctx context.Context) (found sessioncleanup.Probe, err error) {
 	err = s.writing(ctx, func(c *conn) error {
 		set, err := readSettings(ctx, c)

@@ -163,7 +163,7 @@ func threshold(seconds sql.NullFloat64) time.Duration {
 // same reports whether two settings, or parts of them, are equal.
 func same[T any](a, b T) bool { return reflect.DeepEqual(a, b) }
 
-// Policy is the policy that the last Migrate stored. ErrNotInstalled when there is none.
+// Policy returns the policy that the last Migrate stored. It fails with ErrNotInstalled when there is none.
 func (s *Store) Policy(ctx context.Context) (sessioncleanup.Policy, error) {
 	set, err := s.settings(ctx)
 	return set.policy, err
@@ -210,7 +210,7 @@ func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, con
 	return set.policy, nil
 }
 
-// Schema is the schema that the last Migrate adopted. ErrNotInstalled when there is none.
+// Schema returns the schema that the last Migrate adopted. It fails with ErrNotInstalled when there is none.
 func (s *Store) Schema(ctx context.Context) (sessioncleanup.Schema, error) {
 	set, err := s.settings(ctx)
 	return set.schema, err

@@ -31,30 +31,32 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
-// Config says how a Store works. The zero value is useful.
+// Config configures a Store. The zero value is useful.
 type Config struct {
-	// Schema says where the application keeps its sessions. Fields that it leaves open are those that an earlier Migrate
-	// adopted, or else those that Inspect finds. Default: the zero Schema.
+	// Schema describes the application's tables. Fields that it leaves open are those that an earlier Migrate adopted,
+	// or else those that Inspect finds. Default: the zero Schema.
 	Schema sessioncleanup.Schema
-	// Name tells apart several tables of sessions in one database: everything that Migrate adds for this one is called by it, such
-	// as carts_sessioncleanup_events, and leaves the others alone. The first Migrate needs Schema.Table. At most 20 letters in
-	// lower case, digits and underscores. Default: no name.
+	// Name distinguishes several tables of sessions in one database. What Migrate adds has the name as a prefix, such
+	// as carts_sessioncleanup_events. The first Migrate with a name must have a Schema that names the table. At most 20
+	// lower-case letters, digits and underscores. Default: no name, which one installation can have.
 	Name string
-	// BusyTimeout is for how long a call waits for the write lock while other connections hold it, before it fails
-	// with ErrUnavailable. Default: 5 s.
+	// BusyTimeout is how long a call waits for the write lock while other connections hold it, before it fails with
+	// ErrUnavailable. Default: 5 s.
 	BusyTimeout time.Duration
-	// Migrate says how Migrate adopts a table. As long as the view that MigrateOptions.View asks for is there, SQLite lets
-	// nobody rename, and so rebuild, the tables that it names. Times without a zone are read as UTC: Migrate refuses another
-	// TimeZone. Replace has no effect. Default: the zero MigrateOptions.
+	// Migrate says how Migrate adopts a table. While the view that MigrateOptions.View asks for exists, SQLite lets
+	// nobody rename the tables that it names, so they cannot be rebuilt. Times without a zone are read as UTC: Migrate
+	// refuses another TimeZone. Replace has no effect. Default: the zero MigrateOptions.
 	Migrate sessioncleanup.MigrateOptions
 	// Logger receives warnings of Inspect, Migrate, Validate and Uninstall, and how times are understood. Default: none.
 	Logger *slog.Logger
-	// Clock is the store's clock, for tests: runs and changes follow it, while the library's triggers note the machine's
-	// time. So it may be ahead, by days, and a Manager on it needs sessioncleanup.Config.IgnoreClock. Default: time.Now.
+	// Clock is the store's clock, for tests. Runs and changes follow it, while the library's triggers record the
+	// machine's time. So it may be ahead, by days. A Manager on it needs sessioncleanup.Config.IgnoreClock. Default:
+	// time.Now.
 	Clock func() time.Time
-	// Readers is the number of connections for reading that Open keeps beside the one that writes. Default: 4.
+	// Readers is the number of connections for reading that Open opens, besides the one for writing. Default: 4.
 	Readers int
 }
 
@@ -66,6 +68,8 @@ const minMinorVersion = 41
 
 // Store is a sessioncleanup.Store and a sessioncleanup.Installer in a SQLite database. It is safe for concurrent use.
 type Store struct {
+	library // the archive, the audit log, the outbox, leases and values
+
 	name   string  // of the database, for people
 	path   string  // of the file; empty when there is none, or it is not known
 	writer *sql.DB // one connection, unless shared
@@ -98,8 +102,8 @@ var (
 )
 
 // Open opens a database file. Migrate creates a file that does not exist; until then every other call fails with
-// ErrNotInstalled. ":memory:" is a database that lives as long as the Store. A path that is no database, or may not be
-// read, is an ErrInvalid.
+// ErrNotInstalled. ":memory:" is a database that exists as long as the Store. A path that is not a database, or that
+// cannot be read, is an ErrInvalid.
 func Open(ctx context.Context, path string, c Config) (*Store, error) {
 	c, err := c.withDefaults()
 	if err != nil {
@@ -137,9 +141,9 @@ func Open(ctx context.Context, path string, c Config) (*Store, error) {
 	return s, nil
 }
 
-// New works on a database that the application opened with database/sql. The Store does not close it. While it writes, it
-// sets foreign_keys and busy_timeout on the connection that it uses, and restores them afterwards. Journal mode and
-// the number of connections are the application's.
+// New returns a Store on a database that the application opened with database/sql. The Store does not close it. While
+// the Store writes, it sets foreign_keys and busy_timeout on the connection that it uses, and restores them afterwards.
+// Journal mode and the number of connections stay as the application set them.
 func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
 	c, err := c.withDefaults()
 	if err != nil {
@@ -154,7 +158,9 @@ func New(ctx context.Context, db *sql.DB, c Config) (*Store, error) {
 }
 
 func storeOf(name string, c Config) *Store {
-	return &Store{name: name, busy: c.BusyTimeout, given: c.Schema, naming: newNaming(c.Name), options: c.Migrate, readers: c.Readers, log: c.Logger, now: c.Clock}
+	s := &Store{name: name, busy: c.BusyTimeout, given: c.Schema, naming: newNaming(c.Name), options: c.Migrate, readers: c.Readers, log: c.Logger, now: c.Clock}
+	s.library = sqlstore.New(backend{s})
+	return s
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -238,9 +244,9 @@ func (s *Store) Close() error {
 	}
 }
 
-// Now is the clock of the machine, which SQLite uses as well. An error says that the database cannot be read. Schedulers
-// ask for it every ten minutes at least: then a write-ahead log that a long reader made grow is truncated, if the reader
-// has gone since.
+// Now returns the time of the machine's clock, which SQLite uses as well. An error means that the database cannot be
+// read. A scheduler calls Now at least every ten minutes. Now then truncates a write-ahead log that grew because of a
+// long reader, if that reader has gone.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	s.truncateLog(ctx)
 	err := s.reading(ctx, func(c *conn) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // pass is one way through what is due: in the order of one index.
@@ -34,12 +35,12 @@ var passes = map[sessioncleanup.Action][]pass{
 	sessioncleanup.ActionNoticed: {{"to_warn", "gone", "kept_since", "insert_notices", ""}},
 }
 
-// Sweep does one batch, in one transaction. It takes first the sessions that have been due the longest: when deactivating,
-// those that went unused and then those that expired. Rows that refer to a deleted session go with it where their foreign
-// key says ON DELETE CASCADE; where it does not, the session cannot be deleted.
+// Sweep does one batch in one transaction, and starts with the sessions that have been due the longest. Deactivation
+// takes idle sessions first, then expired ones. A foreign key with ON DELETE CASCADE deletes the rows that refer to a
+// session along with it; any other foreign key prevents the deletion.
 //
-// At the start of a pass, notes of the triggers of before the run are folded in. A batch that finds many of them does only
-// that.
+// The first batches of a phase fold in the notes that triggers wrote before the run. A batch that finds many of them
+// does nothing else.
 func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessioncleanup.BatchResult, error) {
 	var result sessioncleanup.BatchResult
 	if b.Limit <= 0 {
@@ -144,7 +145,7 @@ func (c *conn) guard(ctx context.Context, batch sessioncleanup.Lease) error {
 	if batch.Name == "" {
 		return nil
 	}
-	stored, err := c.readLease(ctx, batch.Name)
+	stored, err := sqlstore.ReadLease(ctx, ownConn{c}, batch.Name)
 	if err == nil && !stored.Guards(batch, c.clock()) {
 		err = sessioncleanup.ErrLeaseLost
 	}
@@ -215,7 +216,7 @@ func (w *sweep) write(ctx context.Context, c *conn) error {
 		return w.delete(ctx, c)
 	case sessioncleanup.ActionNoticed:
 		w.changed = w.refs
-		return c.insertNotices(ctx, w.refs, w.places, w.now)
+		return sqlstore.InsertNotices(ctx, ownConn{c}, w.refs, sqlstore.List(w.places), w.now)
 	}
 	n, err := w.change(ctx, c)
 	if err == nil && n != int64(len(w.refs)) { // the database left some as they are; those are due as before

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -55,45 +54,12 @@ func (c *conn) writeTags(ctx context.Context, id string, change sessioncleanup.T
 // wordList is a list of words without quotes for json_each.
 func wordList(words []string) string { return `["` + strings.Join(words, `","`) + `"]` }
 
-// tagList reads tags that are separated by spaces.
-func tagList(text string) []string {
-	if text == "" {
-		return nil
-	}
-	return strings.Fields(text)
-}
-
 // parseTags reads what a session has of its tags.
 func parseTags(list string) (tags []string, err error) {
 	if list != "[]" {
 		err = json.Unmarshal([]byte(list), &tags)
 	}
 	return tags, err
-}
-
-// restoreTag gives a session that was restored one of its tags again, whatever session the row names: a forged file must not tag
-// others.
-func (w *restoration) restoreTag(ctx context.Context, e sessioncleanup.Archived, row sessioncleanup.ArchivedRow) error {
-	values, err := storedRow(row.Row)
-	if err != nil {
-		return err
-	}
-	if tag, _ := values["tag"].(string); w.schema.CheckTags(sessioncleanup.TagChange{Add: []string{tag}}) != nil { // the session's row has made it
-		w.out.Rows++
-		return nil
-	}
-	list, err := json.Marshal([]any{values["tag"]})
-	if err == nil {
-		_, err = w.exec(ctx, statements["add_tags"], params{"session": cmp.Or(w.newIDs[e.ID].Text, e.SessionID), "tags": string(list)})
-	}
-	if constraint(err) {
-		w.obstruct(kindOfObstacle(err), e, row, textOfObstacle(err))
-		return nil
-	}
-	if err == nil {
-		w.out.Rows++
-	}
-	return err
 }
 
 // keepTags archives the tags of the sessions, as rows of their table.

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -82,18 +81,6 @@ func formatTime(t time.Time) any {
 	default:
 		return t.Format(layoutText)
 	}
-}
-
-// parseTime reads what formatTime and the expressions of sql/times.sql write; empty text is no time.
-func parseTime(value string) (time.Time, error) {
-	if value == "" {
-		return time.Time{}, nil
-	}
-	t, err := time.Parse(time.DateTime, value) // which accepts any fraction of a second
-	if err != nil {
-		return time.Time{}, fmt.Errorf("read the time %q: %w", value, err)
-	}
-	return t, nil
 }
 
 // cutoffParams are the parameters that sessions are measured against; NULL where a phase is off.

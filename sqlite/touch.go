@@ -10,8 +10,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// Touch applies a touch, as sessioncleanup.Touch.Apply does, but for two cases: a last activity that cannot be read is
-// written, and one in year 9000 or later, which means that the session is kept, is not.
+// Touch applies a touch, as sessioncleanup.Touch.Apply does, with two exceptions. It overwrites a last activity that
+// cannot be read. It leaves one in year 9000 or later, which means that the session is kept.
 func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) {
 	if len(t.IDs) == 0 {
 		return 0, ctx.Err()

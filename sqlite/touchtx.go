@@ -11,13 +11,14 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// TouchTx records, in a transaction of the application's, that sessions are used: they count as used once it commits, and not
-// if it is rolled back. Policy.TouchInterval and Policy.ReactivateOnActivity apply, as Migrate stored them.
+// TouchTx records, in a transaction of the application, that sessions are used. They count as used once the transaction
+// commits, and not if it is rolled back. Policy.TouchInterval and Policy.ReactivateOnActivity apply as Migrate stored
+// them.
 //
-// It never waits: call it after the transaction's first write, or begin the transaction with BEGIN IMMEDIATE, so that the
-// transaction has SQLite's write lock already. Before that, it is an ErrUnavailable while another connection has the lock. Ids
-// of no session are ignored. An error says that nothing was noted; the transaction goes on as if TouchTx had not been called,
-// so that it may be enough to log the error.
+// TouchTx never waits. Call it after the transaction's first write, or begin the transaction with BEGIN IMMEDIATE: then
+// the transaction already has SQLite's write lock. Without that lock, it fails with ErrUnavailable while another
+// connection has it. IDs of sessions that do not exist are ignored. An error means that nothing was recorded. The
+// transaction continues as if TouchTx had not been called, so it may be enough to log the error.
 func (s *Store) TouchTx(ctx context.Context, tx *sql.Tx, ids ...string) error {
 	if len(ids) == 0 {
 		return ctx.Err()

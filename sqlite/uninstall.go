@@ -5,17 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
-	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
-// Uninstall removes everything that Migrate added, in one transaction, also where the application has renamed it since,
-// and then restores the journal mode. A sessions table that Migrate created must be empty, and nothing may refer to it,
-// or else Uninstall fails with an ErrInvalid and changes nothing. An object that it does not find any more is a warning for
-// Config.Logger. On a database without anything of the library's it does nothing.
+// Uninstall removes everything that Migrate added, in one transaction, even what the application has renamed since, and
+// then restores the journal mode. It fails with an ErrInvalid, and changes nothing, when a sessions table that Migrate
+// created is not empty or other tables refer to it. Config.Logger receives a warning for an object that it does not
+// find any more. On a database without anything of the library it does nothing.
 func (s *Store) Uninstall(ctx context.Context) error {
 	defer s.setLayout(nil)
 	var journal string
@@ -30,8 +29,10 @@ func (s *Store) Uninstall(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := c.mustHaveRestored(ctx, catalog); err != nil {
-			return err
+		if catalog.object("sessioncleanup_archive") != nil {
+			if err := sqlstore.MustHaveRestored(ctx, ownConn{c}); err != nil {
+				return err
+			}
 		}
 		var todo []string
 		if installed { // else Migrate was interrupted before it changed the application's tables
@@ -97,15 +98,9 @@ func (c *catalog) mustBeUnused(ctx context.Context, db *conn, t *table) error {
 	if err := db.row(ctx, on("find_row", t.name, ""), nil, &rows); err != nil {
 		return err
 	}
-	if rows {
-		return invalid.Errorf("table %q holds sessions: delete them first", t.name)
+	var referring []string
+	for _, child := range c.children(t) {
+		referring = append(referring, child.name)
 	}
-	if children := c.children(t); len(children) > 0 {
-		names := []string{}
-		for _, child := range children {
-			names = append(names, child.name)
-		}
-		return invalid.Errorf("%s refer to table %q: drop them first", strings.Join(names, ", "), t.name)
-	}
-	return nil
+	return adopt.InUse(t.name, rows, referring)
 }

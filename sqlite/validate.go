@@ -16,11 +16,11 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
-// Validate reports in words what is missing, an ErrNotInstalled that Migrate puts right, and what is wrong with the
-// application's data and tables, an ErrInvalid each: times that cannot be read, switches other than 0 and 1, sessions
-// without an id, foreign keys that keep a session from being deleted, triggers that need what this program does not
-// have. All of it is reported together. It reads the whole table. A flaw that only makes runs slow, or does less than
-// one may expect, is a warning for Config.Logger.
+// Validate reports everything that is missing or wrong in one error: as ErrNotInstalled what Migrate can repair, and as
+// ErrInvalid what is wrong with the application's data and tables. These are times that cannot be read, switches other
+// than 0 and 1, sessions without an ID, foreign keys that prevent the deletion of a session, and triggers that need
+// what this program lacks. It reads the whole table. Config.Logger receives a warning for a flaw that only makes runs
+// slow or less effective.
 func (s *Store) Validate(ctx context.Context) error {
 	var problems []error
 	var schema sessioncleanup.Schema
@@ -140,9 +140,7 @@ func (c *catalog) blockers(s sessioncleanup.Schema) []error {
 	for _, child := range c.children(t) {
 		for _, k := range child.keys {
 			if strings.EqualFold(k.table, t.name) && !slices.Contains([]string{"CASCADE", "SET NULL", "SET DEFAULT"}, k.onDelete) {
-				problems = append(problems, invalid.Errorf(
-					"%q refers to %q without ON DELETE CASCADE: sessions that have rows there cannot be deleted, and runs will report them",
-					child.name+"."+strings.Join(k.columns, ", "), t.name))
+				problems = append(problems, adopt.Blocks(child.name, k.columns, t.name))
 			}
 		}
 	}

@@ -20,8 +20,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
 
-// Opener opens the store of a URL, whose scheme is the one that the opener was registered for. It refuses with an ErrInvalid
-// what it cannot serve, in the URL and in the configuration, and puts no password into an error.
+// Opener opens the store of a URL with the scheme that it was registered for. It refuses with an ErrInvalid what it
+// cannot serve in the URL and in the configuration. Its errors contain no password.
 type Opener func(ctx context.Context, url string, c Config) (sessioncleanup.Store, error)
 
 // backend opens URLs of one scheme.
@@ -41,8 +41,8 @@ var (
 	}
 )
 
-// Register makes Open, and with it package command, open URLs of a scheme with a backend from outside of this module. It
-// is meant for func main or an init function, and panics when the scheme is not one or is taken.
+// Register adds a backend from outside of this module for URLs with the given scheme, to Open and to package command.
+// Call it from main or an init function. It panics when the scheme is malformed or already registered.
 func Register(scheme string, open Opener) {
 	mu.Lock()
 	defer mu.Unlock()
@@ -63,9 +63,9 @@ var schemeForm = regexp.MustCompile(`^[a-z][a-z0-9+.-]*$`) // RFC 3986, section 
 // Open opens the store that a URL names:
 //
 //	memory:                          nothing is kept when the process ends
-//	mysql://USER@HOST/DATABASE       MariaDB or MySQL; several HOSTs with commas between them
+//	mysql://USER@HOST/DATABASE       MariaDB or MySQL; separate several HOSTs with commas
 //	sqlite:PATH                      a file
-//	postgres://USER@HOST/DATABASE    as libpq understands it, %2Fdirectory%2Fof%2Fa%2Fsocket as HOST included; postgresql:// too
+//	postgres://USER@HOST/DATABASE    as libpq understands it, with %2Fdirectory%2Fof%2Fa%2Fsocket as HOST too; or postgresql://
 //
 // Register adds other schemes.
 //
@@ -80,15 +80,15 @@ type Config struct {
 	// Schema describes the application's tables. Fields that it leaves open are those that an earlier Migrate adopted, or
 	// else those that Inspect finds: the name of the table is often enough. Default: the zero Schema.
 	Schema sessioncleanup.Schema
-	// Name tells apart several tables of sessions in one database, as postgres.Config.Name, sqlite.Config.Name and
-	// mysql.Config.Name do; memory: has no such names. Default: no name.
+	// Name distinguishes several tables of sessions in one database, like postgres.Config.Name, sqlite.Config.Name and
+	// mysql.Config.Name. memory: has no names. Default: no name.
 	Name string
-	// Logger receives what an operator should know, from Migrate and Validate: times as they are understood, what will be
-	// slow, or cannot be deleted or followed. Default: none.
+	// Logger receives what an operator should know from Migrate and Validate: how times are understood, and what will
+	// be slow or cannot be deleted or tracked. Default: none.
 	Logger *slog.Logger
-	// Migrate says how Migrate adopts a table, where the table alone does not tell. Default: the zero MigrateOptions.
+	// Migrate says how Migrate adopts a table where the table alone does not tell. Default: the zero MigrateOptions.
 	Migrate sessioncleanup.MigrateOptions
-	// TrustOwner is postgres.Config.TrustOwner; other backends have no roles. Default: false.
+	// TrustOwner is postgres.Config.TrustOwner. Other backends ignore it. Default: false.
 	TrustOwner bool
 }
 

@@ -31,25 +31,26 @@ import (
 const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types lit-html"
 
-// Options says how the page is served. The zero value serves it at the root, over an API at its default prefix.
+// Options configures the page. The zero value serves it at the root, over an API at its default prefix.
 type Options struct {
-	// Prefix is the path that the page is below, as the handler sees it; "/" when the router strips it. Default: "/".
+	// Prefix is the path of the page, as the handler sees it; "/" when the router strips it. Default: "/".
 	Prefix string
-	// API is the URL of the httpapi handler, of the same origin; relative to the page, or absolute. Default:
+	// API is the URL of the httpapi handler, on the same origin, relative to the page or absolute. Default:
 	// httpapi.DefaultPrefix.
 	API string
-	// Login is the URL at which a user logs in: the page shows it when there is no login or it has expired. Default: none,
-	// and the page asks to log in to the application.
+	// Login is the URL at which a user logs in. The page links to it when the user is not logged in or the login has
+	// expired. Default: none, and the page asks the user to log in to the application.
 	Login string
-	// Logout is a URL that a POST logs out at. Default: none, and the page has no such button.
+	// Logout is the URL to which the page sends a POST to log out. Default: none, and the page has no such button.
 	Logout string
 	// Title is the title of the page. Default: "Sessions".
 	Title string
-	// Tables are tables of sessions, each behind a handler of httpapi, of which the user chooses one. Default: only that of API.
+	// Tables are several tables of sessions for the user to choose from, each behind its own httpapi handler. Default:
+	// only that of API.
 	Tables []Table
 }
 
-// Table is a table of sessions to choose.
+// Table is a table of sessions that the user can choose.
 type Table struct {
 	Name string // for people
 	API  string // as Options.API
@@ -67,7 +68,7 @@ var files = map[string]string{
 	"icon.svg":           "image/svg+xml",
 }
 
-// Handler makes the handler of the page. It serves GET and HEAD of Prefix and of the assets below it.
+// Handler returns the handler of the page. It serves GET and HEAD for Prefix and for the assets below it.
 func Handler(o Options) (http.Handler, error) {
 	if !strings.HasPrefix(o.Prefix, "/") && o.Prefix != "" || strings.ContainsAny(o.Prefix, "%?#\\ \"<>") || strings.Contains(o.Prefix, "//") {
 		return nil, invalid.Errorf("Options.Prefix is %q: want a path that begins with /, without characters that need escaping", o.Prefix)
@@ -186,7 +187,7 @@ func (c content) send(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// SetHeaders sets the headers that protect the page, on one that contains the element or belongs to it.
+// SetHeaders sets the security headers of a page that contains the element, or of one of its assets.
 func SetHeaders(h http.Header) {
 	h.Set("Content-Security-Policy", Policy)
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -194,7 +195,7 @@ func SetHeaders(h http.Header) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 }
 
-// LanguageOf is the language of the page at first: French when the browser prefers it to English.
+// LanguageOf returns the initial language of the page: French when the browser prefers it to English.
 func LanguageOf(r *http.Request) string {
 	for part := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") { // browsers list them in their order
 		switch tag, _, _ := strings.Cut(strings.TrimSpace(part), ";"); {

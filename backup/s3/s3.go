@@ -44,7 +44,7 @@ type Bucket struct {
 
 var _ backup.Sink = (*Bucket)(nil)
 
-// Open returns the bucket and prefix of an address such as s3://bucket/prefix. It does not connect.
+// Open returns the bucket and prefix of an address such as s3://bucket/prefix. It does not connect yet.
 func Open(address string) (*Bucket, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "s3" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
@@ -72,7 +72,7 @@ func Open(address string) (*Bucket, error) {
 	return b, nil
 }
 
-// String is the address.
+// String returns the address.
 func (b *Bucket) String() string { return "s3://" + b.bucket + "/" + strings.TrimSuffix(b.prefix, "/") }
 
 // Put uploads a file, in parts when it is large.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -27,14 +28,16 @@ func Lifecycle(s sessioncleanup.Schema) []LifecycleColumn {
 }
 
 // Untracked reports whether nothing in the database shows when the sessions of a table that is about to be adopted are
-// used: it has no column for the last activity, the last update or the expiry, and no activity table.
-func (d Database) Untracked(s sessioncleanup.Schema) bool {
+// used: it has no column for the last activity, the last update or the expiry, and no activity table. Columns that the library added,
+// by their fields, do not count.
+func (d Database) Untracked(s sessioncleanup.Schema, added ...string) bool {
 	s = s.WithDefaults()
 	t := d.find(s.Table)
 	if t == nil || s.UpdatedAt != "" || len(s.Sources) > 0 {
 		return false
 	}
-	return d.column(t, s.LastActivity) == nil && d.column(t, s.ExpiresAt) == nil
+	without := func(field, column string) bool { return slices.Contains(added, field) || d.column(t, column) == nil }
+	return without("last_activity", s.LastActivity) && without("expires_at", s.ExpiresAt)
 }
 
 // Unfollowed returns the activity tables that Propose finds and a schema that was proposed before does not have: the
@@ -250,4 +253,22 @@ func (d Database) mustFind(field, path string) (*Table, error) {
 		return nil, invalid.Errorf("%s", problem)
 	}
 	return t, nil
+}
+
+// Blocks is the error for a foreign key that keeps a session with rows in a table from being deleted.
+func Blocks(table string, columns []string, sessions string) error {
+	return invalid.Errorf("%q refers to %q without ON DELETE CASCADE: sessions that have rows there cannot be deleted, and runs will report them",
+		table+"."+strings.Join(columns, ", "), sessions)
+}
+
+// InUse is the error of an uninstallation that would lose something with the table of sessions, which Migrate made: sessions, or the
+// tables that refer to them; nil without any.
+func InUse(sessions string, rows bool, referring []string) error {
+	if rows {
+		return invalid.Errorf("table %q holds sessions: delete them first", sessions)
+	}
+	if len(referring) > 0 {
+		return invalid.Errorf("%s refer to table %q: drop them first", strings.Join(referring, ", "), sessions)
+	}
+	return nil
 }

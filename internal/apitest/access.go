@@ -145,7 +145,7 @@ func (rt tableRoute) expect(as, id string, b tableBody) int {
 func unknownPaths(t *testing.T, observe Observer) {
 	w := newWorld(t, observe)
 	for _, path := range []string{"/", "", "/stats/", "/view/x", "/a/b/c", "/a/touch", "/runs/a/touch", "/runs//reactivate", "/runs/a/reactivate/b", "/a/b/reactivate", "//", "//deactivate", "/a/"} {
-		w.do(request{as: admin, method: http.MethodGet, path: path}).problem(http.StatusNotFound, "not-found")
+		w.get(admin, path).problem(http.StatusNotFound, "not-found")
 	}
 	for path, methods := range map[string]string{
 		"/stats": "GET, HEAD", "/view": "GET, HEAD", "/events": "GET, HEAD", "/me": "GET, HEAD", "/keep": "GET, HEAD, POST", "/summary": "GET, HEAD", "/bulk": "POST", "/a/keep": "PATCH", "/policy": "GET, HEAD, PATCH", "/pause": "DELETE, GET, HEAD, POST", "/analytics": "GET, HEAD", "/owners": "GET, HEAD", "/live": "GET, HEAD", "/openapi.yaml": "GET, HEAD",

@@ -1,14 +1,19 @@
 package apitest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // request is one request; its path is below the prefix.
@@ -29,6 +34,33 @@ type answer struct {
 	body   string
 }
 
+// get, post, patch and remove send a request without headers.
+func (w *World) get(as, path string) answer {
+	w.t.Helper()
+	return w.do(request{as: as, method: http.MethodGet, path: path})
+}
+
+func (w *World) post(as, path, body string) answer {
+	w.t.Helper()
+	return w.do(request{as: as, method: http.MethodPost, path: path, body: body})
+}
+
+func (w *World) patch(as, path, body string) answer {
+	w.t.Helper()
+	return w.do(request{as: as, method: http.MethodPatch, path: path, body: body})
+}
+
+func (w *World) remove(as, path string) answer {
+	w.t.Helper()
+	return w.do(request{as: as, method: http.MethodDelete, path: path})
+}
+
+// ok ends the test unless the status is 200.
+func (a answer) ok() answer {
+	a.t.Helper()
+	return a.want(http.StatusOK)
+}
+
 // do sends a request and checks the rules of every response.
 func (w *World) do(r request) answer {
 	w.t.Helper()
@@ -36,6 +68,14 @@ func (w *World) do(r request) answer {
 }
 
 func (w *World) doIn(ctx context.Context, r request) answer {
+	w.t.Helper()
+	a := w.send(ctx, r)
+	a.check(r)
+	return a
+}
+
+// send sends a request, and lets the observer look at it.
+func (w *World) send(ctx context.Context, r request) answer {
 	w.t.Helper()
 	req := httptest.NewRequestWithContext(ctx, r.method, Prefix+r.path, strings.NewReader(r.body))
 	if r.as != "" {
@@ -49,16 +89,14 @@ func (w *World) doIn(ctx context.Context, r request) answer {
 	}
 	rec := httptest.NewRecorder()
 	w.Handler.ServeHTTP(rec, req)
-	a := answer{
-		t: w.t, what: r.method + " " + r.path + " as " + r.as + " with " + short(r.body),
-		status: rec.Code, header: rec.Header(), body: rec.Body.String(),
-	}
-	a.check(r)
 	if w.observe != nil {
 		req.Body = io.NopCloser(strings.NewReader(r.body))
 		w.observe(w.t, req, rec.Result())
 	}
-	return a
+	return answer{
+		t: w.t, what: r.method + " " + short(r.path) + " as " + r.as + " with " + short(r.body),
+		status: rec.Code, header: rec.Header(), body: rec.Body.String(),
+	}
 }
 
 func short(s string) string {
@@ -142,28 +180,28 @@ func (a answer) names(field string) answer {
 	return a
 }
 
-// at is a value of the response, by a path of keys and indexes.
+// at is a value of the response, by a path of keys and indexes: "events.0.id", or its parts one by one.
 func (a answer) at(path ...any) any {
 	a.t.Helper()
 	var v any
-	dec := json.NewDecoder(bytes.NewReader([]byte(a.body)))
-	if err := dec.Decode(&v); err != nil {
+	if err := json.Unmarshal([]byte(a.body), &v); err != nil {
 		a.t.Fatalf("%s: %v in %s", a.what, err, a.body)
 	}
-	for _, step := range path {
-		switch s := step.(type) {
-		case string:
-			m, ok := v.(map[string]any)
-			if _, there := m[s]; !ok || !there {
-				a.t.Fatalf("%s: no %q in %s", a.what, s, a.body)
+	for _, part := range path {
+		for step := range strings.SplitSeq(fmt.Sprint(part), ".") {
+			var there bool
+			switch values := v.(type) {
+			case map[string]any:
+				v, there = values[step]
+			case []any:
+				i, err := strconv.Atoi(step)
+				if there = err == nil && i < len(values); there {
+					v = values[i]
+				}
 			}
-			v = m[s]
-		case int:
-			list, ok := v.([]any)
-			if !ok || s >= len(list) {
-				a.t.Fatalf("%s: no item %d in %s", a.what, s, a.body)
+			if !there {
+				a.t.Fatalf("%s: no %q of %v in %s", a.what, step, path, a.body)
 			}
-			v = list[s]
 		}
 	}
 	return v
@@ -176,6 +214,27 @@ func (a answer) str(path ...any) string {
 		a.t.Fatalf("%s: %v is no text in %s", a.what, path, a.body)
 	}
 	return s
+}
+
+// some stands for any value but null and an empty text.
+const some = "(some)"
+
+// is requires values of the response, each after its path. A list may be given as fmt prints it.
+func (a answer) is(pathsAndValues ...any) answer {
+	a.t.Helper()
+	for pair := range slices.Chunk(pathsAndValues, 2) {
+		got, want := a.at(pair[0]), pair[1]
+		if _, asText := want.(string); asText && reflect.TypeOf(got) == reflect.TypeFor[[]any]() {
+			got = fmt.Sprint(got)
+		}
+		if want == any(some) && got != nil && got != "" {
+			want = got
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			a.t.Errorf("%s: %s (-want +got):\n%s\n%s", a.what, pair[0], diff, a.body)
+		}
+	}
+	return a
 }
 
 func (a answer) has(key string) bool {

@@ -97,14 +97,11 @@ func newWorld(t *testing.T, observe Observer, change ...func(*setup)) *World {
 		if !active {
 			deactivated = now.Add(-unused)
 		}
-		err := w.Store.Put(sessioncleanup.Session{
+		w.put(sessioncleanup.Session{
 			DeactivatedAt: deactivated,
 			ID:            id, OwnerID: owner, OwnerName: strings.ToUpper(owner), Name: name, Code: "c-" + name, Active: active, AutoCleanup: auto,
 			CreatedAt: now.Add(-unused - time.Hour), UpdatedAt: now.Add(-unused), LastActivity: now.Add(-unused), ActivityCount: 7,
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
 	}
 	const day = 24 * time.Hour
 	put(Busy, "ann", "quiz", true, true, time.Hour)
@@ -153,6 +150,22 @@ const (
 	ann   = "owner:ann"
 	bob   = "owner:bob"
 )
+
+// put adds sessions to the store.
+func (w *World) put(sessions ...sessioncleanup.Session) {
+	w.t.Helper()
+	if err := w.Store.Put(sessions...); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// same requires that nothing changed since a snapshot.
+func (w *World) same(before, what string) {
+	w.t.Helper()
+	if w.snapshot() != before {
+		w.t.Errorf("%s changed something", what)
+	}
+}
 
 // snapshot is everything in the store, to see whether it changed.
 func (w *World) snapshot() string {

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
@@ -54,35 +52,20 @@ func dependents(t *testing.T, observe Observer) {
 	}
 	remove := func(as, query string) answer {
 		t.Helper()
-		return w.do(request{as: as, method: http.MethodDelete, path: "/" + Gone + query})
+		return w.remove(as, "/"+Gone+query)
 	}
-	a := remove(ann, "").problem(http.StatusPreconditionRequired, "confirmation-required")
-	if diff := cmp.Diff(rows, a.at("dependents")); diff != "" {
-		t.Errorf("confirmation (-want +got):\n%s", diff)
-	}
-	run := w.do(request{as: admin, method: http.MethodPost, path: "/cleanup", body: `{"dry_run":true}`}).want(http.StatusOK)
-	if diff := cmp.Diff(rows, run.at("dependents")); diff != "" {
-		t.Errorf("dry run (-want +got):\n%s", diff)
-	}
-	run = w.do(request{as: admin, method: http.MethodPost, path: "/cleanup"}).want(http.StatusOK)
-	if run.str("skipped", 0, "session_id") != Gone || run.str("skipped", 0, "action") != "deleted" || run.str("skipped", 0, "reason") == "" ||
-		run.at("phases", 0, "skipped") != 1.0 {
-		t.Errorf("a run that skips a session: %s", run.body)
-	}
+	remove(ann, "").problem(http.StatusPreconditionRequired, "confirmation-required").is("dependents", rows)
+	w.post(admin, "/cleanup", `{"dry_run":true}`).ok().is("dependents", rows)
+	w.post(admin, "/cleanup", "").ok().is("skipped.0.session_id", Gone, "skipped.0.action", "deleted", "skipped.0.reason", some, "phases.0.skipped", 1.0)
 	before := w.snapshot()
-	a = remove(admin, "?confirm="+Gone).problem(http.StatusConflict, "other-sessions")
-	if a.str("session_ids", 0) != Closed {
-		t.Errorf("a refused deletion does not name the other session: %s", a.body)
-	}
+	remove(admin, "?confirm="+Gone).problem(http.StatusConflict, "other-sessions").is("session_ids.0", Closed)
 	remove(admin, "?cascade=false&confirm="+Gone).problem(http.StatusConflict, "other-sessions")
 	if remove(ann, "?confirm="+Gone).problem(http.StatusConflict, "other-sessions").has("session_ids") {
 		t.Error("an owner learns the IDs of sessions that may be somebody else's")
 	}
 	remove(ann, "?cascade=true&confirm="+Gone).problem(http.StatusForbidden, "forbidden")
 	remove(admin, "?cascade=yes&confirm="+Gone).names("cascade")
-	if w.snapshot() != before {
-		t.Error("a refused deletion changed something")
-	}
-	remove(admin, "?cascade=true&confirm="+Gone).want(http.StatusOK)
-	w.do(request{as: admin, method: http.MethodGet, path: "/" + Closed}).want(http.StatusNotFound)
+	w.same(before, "a refused deletion")
+	remove(admin, "?cascade=true&confirm="+Gone).ok()
+	w.get(admin, "/"+Closed).want(http.StatusNotFound)
 }

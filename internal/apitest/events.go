@@ -1,23 +1,20 @@
 package apitest
 
 import (
-	"net/http"
 	"net/url"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // logs are pages of the audit log: all events for an admin, those of its own sessions for an owner.
 func logs(t *testing.T, observe Observer) {
 	w := newWorld(t, observe)
 	for _, id := range []string{Busy, Bobs} {
-		w.do(request{as: admin, method: http.MethodPatch, path: "/" + url.PathEscape(id) + "/deactivate"}).want(http.StatusOK)
+		w.patch(admin, "/"+url.PathEscape(id)+"/deactivate", "").ok()
 	}
-	w.do(request{as: admin, method: http.MethodPost, path: "/cleanup"}).want(http.StatusOK)
+	w.post(admin, "/cleanup", "").ok()
 	count := func(as, query string) (answer, int) {
 		t.Helper()
-		a := w.do(request{as: as, method: http.MethodGet, path: "/events" + query}).want(http.StatusOK)
+		a := w.get(as, "/events"+query).ok()
 		return a, len(a.at("events").([]any))
 	}
 	for _, test := range []struct {
@@ -32,26 +29,22 @@ func logs(t *testing.T, observe Observer) {
 		}
 	}
 	a, _ := count(admin, "?action=run")
-	run := a.str("events", 0, "run_id")
-	if _, n := count(admin, "?run="+run); n != 3 || a.str("events", 0, "actor") != admin || a.at("events", 0, "run", "partial") != false {
+	run := a.str("events.0.run_id")
+	if _, n := count(admin, "?run="+run); n != 3 {
 		t.Errorf("the run has %d events: %s", n, a.body)
 	}
 	phases := []any{
 		map[string]any{"action": "deleted", "due": 1.0, "done": 1.0, "skipped": 0.0, "failed": 0.0},
 		map[string]any{"action": "deactivated", "due": 1.0, "done": 1.0, "skipped": 0.0, "failed": 0.0},
 	}
-	if diff := cmp.Diff(phases, a.at("events", 0, "run", "phases")); diff != "" {
-		t.Errorf("phases of the run (-want +got):\n%s", diff)
-	}
+	a.is("events.0.run.phases", phases, "events.0.actor", admin, "events.0.run.partial", false)
 	a, _ = count(bob, "")
-	if a.str("events", 0, "sessions", 0, "id") != Bobs || a.str("events", 0, "action") != "deactivated" {
-		t.Errorf("bob's events: %s", a.body)
-	}
+	a.is("events.0.sessions.0.id", Bobs, "events.0.action", "deactivated")
 	page, _ := count(admin, "?limit=4")
 	next := url.QueryEscape(page.str("next_cursor"))
 	if _, n := count(admin, "?limit=4&cursor="+next); n != 1 {
 		t.Errorf("the second page has %d events, want 1", n)
 	}
-	w.do(request{as: bob, method: http.MethodGet, path: "/events?cursor=" + next}).names("cursor")
-	w.do(request{as: admin, method: http.MethodGet, path: "/events?action=run&cursor=" + next}).names("cursor")
+	w.get(bob, "/events?cursor="+next).names("cursor")
+	w.get(admin, "/events?action=run&cursor="+next).names("cursor")
 }

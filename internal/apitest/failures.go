@@ -65,9 +65,9 @@ func failures(t *testing.T, observe Observer) {
 			}
 		}
 	})
-	broken.do(request{as: "panic", method: http.MethodGet, path: "/view"}).problem(http.StatusInternalServerError, "internal-error")
-	broken.do(request{as: "away", method: http.MethodGet, path: "/view"}).problem(http.StatusServiceUnavailable, "unavailable")
-	broken.do(request{as: "known", method: http.MethodGet, path: "/view"}).problem(http.StatusForbidden, "forbidden")
+	broken.get("panic", "/view").problem(http.StatusInternalServerError, "internal-error")
+	broken.get("away", "/view").problem(http.StatusServiceUnavailable, "unavailable")
+	broken.get("known", "/view").problem(http.StatusForbidden, "forbidden")
 
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -3,10 +3,9 @@ package apitest
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,15 +18,12 @@ import (
 // page sends a request with a keep link's token and checks the rules of such pages.
 func (w *World) page(method, token, form string, header ...string) answer {
 	w.t.Helper()
-	path := "/keep?utm_source=mail&token=" + url.QueryEscape(token)
-	req := httptest.NewRequestWithContext(w.t.Context(), method, Prefix+path, strings.NewReader(form))
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
+	r := request{method: method, path: "/keep?utm_source=mail&token=" + url.QueryEscape(token), body: form}
+	r.header = map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
+	for pair := range slices.Chunk(header, 2) {
+		r.header[pair[0]] = pair[1]
 	}
-	rec := httptest.NewRecorder()
-	w.Handler.ServeHTTP(rec, req)
-	a := answer{t: w.t, what: method + " " + short(path) + " with " + short(form), status: rec.Code, header: rec.Header(), body: rec.Body.String()}
+	a := w.send(w.t.Context(), r)
 	for name, want := range map[string]string{
 		"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
 		"Referrer-Policy": "same-origin", "X-Robots-Tag": "noindex",
@@ -38,10 +34,6 @@ func (w *World) page(method, token, form string, header ...string) answer {
 	}
 	if !strings.Contains(a.header.Get("Content-Security-Policy"), "default-src 'none'") || !strings.Contains(a.body, "<h1>") {
 		w.t.Errorf("%s: %v\n%s", a.what, a.header, a.body)
-	}
-	if w.observe != nil {
-		req.Body = io.NopCloser(strings.NewReader(form))
-		w.observe(w.t, req, rec.Result())
 	}
 	return a
 }
@@ -89,9 +81,7 @@ func warnedWorld(t *testing.T, observe Observer, links *keeplink.Links, change .
 func (w *World) putOld(id, owner, name string) {
 	w.t.Helper()
 	used := time.Now().Add(-60 * 24 * time.Hour)
-	if err := w.Store.Put(sessioncleanup.Session{ID: id, OwnerID: owner, Name: name, AutoCleanup: true, LastActivity: used, DeactivatedAt: used}); err != nil {
-		w.t.Fatal(err)
-	}
+	w.put(sessioncleanup.Session{ID: id, OwnerID: owner, Name: name, AutoCleanup: true, LastActivity: used, DeactivatedAt: used})
 }
 
 // warn has a run put warnings into the outbox.
@@ -134,7 +124,7 @@ func keepLinks(t *testing.T, observe Observer) {
 	before := w.snapshot()
 	for range 100 {
 		w.page(http.MethodGet, anns, "").says(http.StatusOK, "&lt;b&gt;fish&lt;/b&gt;", "chat", "Keep for 30 days", "Keep always", "All 2 sessions")
-		w.page(http.MethodHead, anns, "").want(http.StatusOK)
+		w.page(http.MethodHead, anns, "").ok()
 	}
 	page := w.page(http.MethodGet, anns, "", "Accept-Language", "fr").says(http.StatusOK, `<html lang="fr">`, "Garder 30 jours", "Sera supprimée : 20", " UTC ou après")
 	if strings.Contains(page.body, "bobs") || strings.Contains(page.body, "room") || strings.Contains(page.body, "<b>") {
@@ -158,37 +148,29 @@ func keepLinks(t *testing.T, observe Observer) {
 	w.page(http.MethodPost, anns, "a="+strings.Repeat("a", 64<<10)).want(http.StatusRequestEntityTooLarge)
 	w.page(http.MethodPost, anns, `{"all":true}`, "Content-Type", "application/json").want(http.StatusUnsupportedMediaType)
 	w.do(request{method: http.MethodPost, path: "/keep?token=" + anns, header: map[string]string{"Sec-Fetch-Site": "cross-site"}}).problem(http.StatusForbidden, "cross-origin")
-	if w.snapshot() != before {
-		t.Error("links that are read, wrong or another owner's changed something")
-	}
+	w.same(before, "links that are read, wrong or another owner's")
 
 	w.page(http.MethodPost, anns, "session=6a&for=days", "Accept-Language", "fr").says(http.StatusOK, "Gardée : &lt;b&gt;fish", "chat")
 	w.page(http.MethodPost, anns, "session=3&for=always").says(http.StatusOK, "Kept: chat", "None of your sessions")
-	kept := w.do(request{as: ann, method: http.MethodGet, path: "/6a"}).want(http.StatusOK)
-	if at, err := time.Parse(time.RFC3339, kept.str("session", "delete_at")); err != nil || time.Until(at) < 30*24*time.Hour-time.Minute {
+	kept := w.get(ann, "/6a").ok()
+	if at, err := time.Parse(time.RFC3339, kept.str("session.delete_at")); err != nil || time.Until(at) < 30*24*time.Hour-time.Minute {
 		t.Errorf("kept for 30 days: %s, %v", kept.body, err)
 	}
-	if always := w.do(request{as: ann, method: http.MethodGet, path: "/3"}).want(http.StatusOK); always.at("session", "auto_cleanup") != false {
-		t.Errorf("kept always: %s", always.body)
-	}
-	if e := w.do(request{as: ann, method: http.MethodGet, path: "/events?limit=1"}).want(http.StatusOK); e.str("events", 0, "actor") != ann || e.str("events", 0, "reason") != "keep link" {
-		t.Errorf("the event: %s", e.body)
-	}
+	w.get(ann, "/3").ok().is("session.auto_cleanup", false)
+	w.get(ann, "/events?limit=1").ok().is("events.0.actor", ann, "events.0.reason", "keep link")
 	w.page(http.MethodPost, tokenOf(links, "bob", later), "all=true&for=days").says(http.StatusOK, "Sessions kept: 1", "None of your sessions")
 
 	told := warnedWorld(t, observe, links)
 	seen := `"another"`
 	for _, want := range []string{"waiting", "delivered"} { // a client that has the session before sees the change
-		got := told.do(request{as: ann, method: http.MethodGet, path: "/3", header: map[string]string{"If-None-Match": seen}}).want(http.StatusOK)
-		if got.str("session", "warning") != want || (got.at("session", "warned_at") != nil) != (want == "delivered") {
+		got := told.do(request{as: ann, method: http.MethodGet, path: "/3", header: map[string]string{"If-None-Match": seen}}).ok()
+		if got.str("session.warning") != want || (got.at("session.warned_at") != nil) != (want == "delivered") {
 			t.Errorf("with a warning that is %s: %s", want, got.body)
 		}
 		seen = got.header.Get("ETag")
 		told.deliver()
 	}
-	if other := told.do(request{as: ann, method: http.MethodGet, path: "/" + Closed}).want(http.StatusOK); other.at("session", "warning") != nil {
-		t.Errorf("without a warning: %s", other.body)
-	}
+	told.get(ann, "/"+Closed).ok().is("session.warning", nil)
 
 	many := warnedWorld(t, observe, links)
 	for i := range 1200 {
@@ -198,12 +180,12 @@ func keepLinks(t *testing.T, observe Observer) {
 	many.page(http.MethodGet, anns, "").says(http.StatusOK, "All 1000 sessions", "And 900 others")
 	many.page(http.MethodPost, anns, "all=true&for=always").says(http.StatusOK, "Sessions kept: 1000", "All 202 sessions")
 
-	newWorld(t, observe).do(request{method: http.MethodGet, path: "/keep?token=" + anns}).problem(http.StatusNotFound, "not-found")
+	newWorld(t, observe).get("", "/keep?token="+anns).problem(http.StatusNotFound, "not-found")
 	closed := warnedWorld(t, observe, links, func(s *setup) { s.Options.ReadOnly = true })
-	closed.page(http.MethodGet, anns, "").want(http.StatusOK)
+	closed.page(http.MethodGet, anns, "").ok()
 	closed.page(http.MethodPost, anns, "all=true&for=always").want(http.StatusForbidden)
 	limited := warnedWorld(t, observe, links, func(s *setup) { s.Options.Limit = httpapi.PerPrincipal(0.5, 1) })
-	limited.page(http.MethodGet, anns, "").want(http.StatusOK)
+	limited.page(http.MethodGet, anns, "").ok()
 	if a := limited.page(http.MethodGet, anns, "").says(http.StatusTooManyRequests, "Too many requests"); a.header.Get("Retry-After") == "" {
 		t.Errorf("%s: no Retry-After", a.what)
 	}

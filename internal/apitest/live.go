@@ -11,8 +11,8 @@ import (
 // streams begin with the figures and the missed events, and continue with new ones.
 func streams(t *testing.T, observe Observer) {
 	w := newWorld(t, observe, func(s *setup) { s.Options.Interval = 5 * time.Millisecond })
-	w.do(request{as: admin, method: http.MethodPatch, path: "/" + Bobs + "/deactivate"}).want(http.StatusOK)
-	w.do(request{as: admin, method: http.MethodPatch, path: "/2/deactivate"}).want(http.StatusOK)
+	w.patch(admin, "/"+Bobs+"/deactivate", "").ok()
+	w.patch(admin, "/2/deactivate", "").ok()
 	watch := func(as, last string) answer {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -21,7 +21,7 @@ func streams(t *testing.T, observe Observer) {
 		if last != "" {
 			h["Last-Event-ID"] = last
 		}
-		a := w.doIn(ctx, request{as: as, method: http.MethodGet, path: "/live", header: h}).want(http.StatusOK)
+		a := w.doIn(ctx, request{as: as, method: http.MethodGet, path: "/live", header: h}).ok()
 		if got := a.header.Get("Content-Type"); got != "text/event-stream" {
 			t.Errorf("%s: Content-Type is %q", a.what, got)
 		}
@@ -31,7 +31,7 @@ func streams(t *testing.T, observe Observer) {
 	if strings.Count(a.body, "event: stats\n") != 1 || strings.Contains(a.body, "event: event") || !strings.Contains(a.body, `"total":5`) {
 		t.Errorf("ann's stream: %s", a.body)
 	}
-	log := w.do(request{as: admin, method: http.MethodGet, path: "/events"})
+	log := w.get(admin, "/events")
 	if n := len(log.at("events").([]any)); n != 2 {
 		t.Fatalf("%d events, want 2", n)
 	}
@@ -41,7 +41,7 @@ func streams(t *testing.T, observe Observer) {
 	if a := watch(bob, "0"); strings.Contains(a.body, `"id":"2"`) {
 		t.Errorf("bob's stream has ann's session: %s", a.body)
 	}
-	head := w.do(request{as: admin, method: http.MethodHead, path: "/live"}).want(http.StatusOK)
+	head := w.do(request{as: admin, method: http.MethodHead, path: "/live"}).ok()
 	if head.body != "" {
 		t.Errorf("HEAD has the body %q", head.body)
 	}
@@ -50,5 +50,5 @@ func streams(t *testing.T, observe Observer) {
 	still.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler.ServeHTTP(struct{ http.ResponseWriter }{w}, r) // a writer that cannot flush
 	})
-	still.do(request{as: admin, method: http.MethodGet, path: "/live"}).problem(http.StatusNotImplemented, "no-stream")
+	still.get(admin, "/live").problem(http.StatusNotImplemented, "no-stream")
 }

@@ -1,8 +1,6 @@
 package apitest
 
 import (
-	"fmt"
-	"net/http"
 	"testing"
 )
 
@@ -11,27 +9,15 @@ func owners(t *testing.T, observe Observer) {
 	w := newWorld(t, observe)
 	list := func(query string) answer {
 		t.Helper()
-		return w.do(request{as: admin, method: http.MethodGet, path: "/owners" + query}).want(http.StatusOK)
+		return w.get(admin, "/owners"+query).ok()
 	}
-	a := list("")
-	for key, want := range map[string]any{
-		"owner_id": "ann", "owner_name": "ANN", "total": 5.0, "active": 3.0, "inactive": 2.0, "protected": 1.0,
-		"due_for_deactivation": 1.0, "due_for_deletion": 1.0,
-	} {
-		if got := a.at("owners", 0, key); got != want {
-			t.Errorf("%s of the first owner is %v, want %v", key, got, want)
-		}
-	}
-	if a.at("matching") != 2.0 || a.at("owner_count") != 2.0 || a.at("next_cursor") != nil {
-		t.Errorf("the list: %s", a.body)
-	}
-	first := list("?limit=1&sort=-last_activity")
-	second := list(fmt.Sprintf("?limit=1&sort=-last_activity&cursor=%s", first.str("next_cursor")))
-	if first.at("owners", 0, "owner_id") != "bob" || second.at("owners", 0, "owner_id") != "ann" || second.at("next_cursor") != nil {
-		t.Errorf("two pages: %s%s", first.body, second.body)
-	}
-	if b := list("?q=BO"); b.at("owners", 0, "owner_id") != "bob" || b.at("matching") != 1.0 || b.at("owner_count") != 2.0 {
-		t.Errorf("those that match: %s", b.body)
-	}
-	w.do(request{as: admin, method: http.MethodGet, path: "/owners?sort=total&cursor=" + first.str("next_cursor")}).names("cursor")
+	list("").is(
+		"owners.0.owner_id", "ann", "owners.0.owner_name", "ANN", "owners.0.total", 5.0, "owners.0.active", 3.0, "owners.0.inactive", 2.0, "owners.0.protected", 1.0,
+		"owners.0.due_for_deactivation", 1.0, "owners.0.due_for_deletion", 1.0,
+		"matching", 2.0, "owner_count", 2.0, "next_cursor", nil,
+	)
+	first := list("?limit=1&sort=-last_activity").is("owners.0.owner_id", "bob")
+	list("?limit=1&sort=-last_activity&cursor="+first.str("next_cursor")).is("owners.0.owner_id", "ann", "next_cursor", nil)
+	list("?q=BO").is("owners.0.owner_id", "bob", "matching", 1.0, "owner_count", 2.0)
+	w.get(admin, "/owners?sort=total&cursor="+first.str("next_cursor")).names("cursor")
 }

@@ -5,12 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
@@ -18,23 +15,15 @@ import (
 // me says what the caller may do.
 func me(t *testing.T, observe Observer) {
 	w := newWorld(t, observe)
-	a := w.do(request{as: ann, method: http.MethodGet, path: "/me"}).want(http.StatusOK)
-	for key, want := range map[string]any{
-		"role": "owner", "id": "ann", "actor": ann, "all_sessions": false, "changes": true, "archive": true, "archives": false, "warnings": false,
-		"inactive_hours": 24.0, "delete_old_days": 30.0, "archive_keep_days": 30.0,
-	} {
-		if got := a.at(key); got != want {
-			t.Errorf("%s is %v, want %v", key, got, want)
-		}
-	}
+	w.get(ann, "/me").ok().is(
+		"role", "owner", "id", "ann", "actor", ann, "all_sessions", false, "changes", true, "archive", true, "archives", false, "warnings", false,
+		"inactive_hours", 24.0, "delete_old_days", 30.0, "archive_keep_days", 30.0,
+	)
 	never := newWorld(t, observe, func(s *setup) {
 		s.Options.ReadOnly = true
 		s.Policy = sessioncleanup.Policy{DeleteAfter: 10 * 24 * time.Hour, InactiveAfter: sessioncleanup.Never}
 	})
-	a = never.do(request{as: admin, method: http.MethodGet, path: "/me"}).want(http.StatusOK)
-	if a.at("all_sessions") != true || a.at("changes") != false || a.at("inactive_hours") != nil || fmt.Sprint(a.at("keep_days")) != "[7]" {
-		t.Errorf("an admin without deactivation, read-only: %s", a.body)
-	}
+	never.get(admin, "/me").ok().is("all_sessions", true, "changes", false, "inactive_hours", nil, "keep_days", "[7]")
 }
 
 // summaries look ahead; each session has one state and what can be done about it.
@@ -48,32 +37,21 @@ func summaries(t *testing.T, observe Observer) {
 		"last":   {LastActivity: now.Add(-25 * day), DeactivatedAt: now.Add(-25 * day)},
 	} {
 		s.ID, s.OwnerID, s.AutoCleanup = id, "ann", true
-		if err := w.Store.Put(s); err != nil {
-			t.Fatal(err)
-		}
+		w.put(s)
 	}
-	a := w.do(request{as: ann, method: http.MethodGet, path: "/summary"}).want(http.StatusOK)
-	for key, want := range map[string]any{"total": 8.0, "open": 5.0, "closed": 3.0, "protected": 1.0, "next_run_at": nil} {
-		if got := a.at(key); got != want {
-			t.Errorf("%s is %v, want %v", key, got, want)
-		}
-	}
+	a := w.get(ann, "/summary").ok().is("total", 8.0, "open", 5.0, "closed", 3.0, "protected", 1.0, "next_run_at", nil)
 	ids := func(kind string) (all []string) {
 		for i := range a.at(kind, "sessions").([]any) {
 			all = append(all, a.str(kind, "sessions", i, "id"))
 		}
 		return all
 	}
-	if diff := cmp.Diff([]string{Idle, "sooner", "soon"}, ids("closing")); diff != "" || a.at("closing", "count") != 3.0 {
-		t.Errorf("closing (-want +got):\n%s", diff)
+	a.is("closing.count", 3.0, "deleting.count", 2.0)
+	if got := fmt.Sprint(ids("closing"), ids("deleting")); got != "[2 sooner soon] [3 last]" {
+		t.Errorf("closing and deleting are %s", got)
 	}
-	if diff := cmp.Diff([]string{Gone, "last"}, ids("deleting")); diff != "" || a.at("deleting", "count") != 2.0 {
-		t.Errorf("deleting (-want +got):\n%s", diff)
-	}
-	if a := w.do(request{as: bob, method: http.MethodGet, path: "/summary"}).want(http.StatusOK); a.at("total") != 1.0 || a.at("closing", "count") != 0.0 {
-		t.Errorf("bob's: %s", a.body)
-	}
-	w.do(request{as: ann, method: http.MethodGet, path: "/summary?owner=bob"}).want(http.StatusForbidden)
+	w.get(bob, "/summary").ok().is("total", 1.0, "closing.count", 0.0)
+	w.get(ann, "/summary?owner=bob").want(http.StatusForbidden)
 
 	for id, want := range map[string]struct{ state, actions, days string }{
 		"sooner": {"closing", "[deactivate protect delete]", "[]"},
@@ -82,13 +60,10 @@ func summaries(t *testing.T, observe Observer) {
 		Closed:   {"closed", "[reactivate keep protect delete]", "[30]"},
 		"last":   {"deleting", "[reactivate keep protect delete]", "[7 30]"},
 	} {
-		a := w.do(request{as: admin, method: http.MethodGet, path: "/" + id}).want(http.StatusOK)
-		got := []string{a.str("session", "state"), fmt.Sprint(a.at("session", "actions")), fmt.Sprint(a.at("session", "keep_days"))}
-		if diff := cmp.Diff([]string{want.state, want.actions, want.days}, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", id, diff)
-		}
-		if (a.at("session", "state_until") == nil) != (id == Kept) {
-			t.Errorf("%s: state_until is %v", id, a.at("session", "state_until"))
+		a := w.get(admin, "/"+id).ok()
+		a.is("session.state", want.state, "session.actions", want.actions, "session.keep_days", want.days)
+		if (a.at("session.state_until") == nil) != (id == Kept) {
+			t.Errorf("%s: state_until is %v", id, a.at("session.state_until"))
 		}
 	}
 }
@@ -98,11 +73,11 @@ func keeps(t *testing.T, observe Observer) {
 	w := newWorld(t, observe)
 	keep := func(id string, days int) answer {
 		t.Helper()
-		return w.do(request{as: ann, method: http.MethodPatch, path: "/" + id + "/keep", body: fmt.Sprintf(`{"days":%d}`, days)})
+		return w.patch(ann, "/"+id+"/keep", fmt.Sprintf(`{"days":%d}`, days))
 	}
 	in := func(a answer) time.Duration {
 		t.Helper()
-		at, err := time.Parse(time.RFC3339, a.want(http.StatusOK).str("session", "delete_at"))
+		at, err := time.Parse(time.RFC3339, a.ok().str("session.delete_at"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,11 +101,11 @@ func bulks(t *testing.T, observe Observer) {
 	w := newWorld(t, observe)
 	bulk := func(as, body string) answer {
 		t.Helper()
-		return w.do(request{as: as, method: http.MethodPost, path: "/bulk", body: body})
+		return w.post(as, "/bulk", body)
 	}
-	counts := func(a answer) string {
+	counts := func(a answer, matching, done, skipped float64) {
 		t.Helper()
-		return fmt.Sprint(a.want(http.StatusOK).at("matching"), a.at("done"), a.at("skipped"), a.at("failed"))
+		a.ok().is("matching", matching, "done", done, "skipped", skipped, "failed", 0.0)
 	}
 	for _, test := range []struct{ as, body, field string }{
 		{ann, `{"ids":["2"]}`, "action"},
@@ -149,36 +124,21 @@ func bulks(t *testing.T, observe Observer) {
 		bulk(test.as, test.body).names(test.field)
 	}
 	before := w.snapshot()
-	if got := counts(bulk(ann, `{"action":"delete","status":"active","dry_run":true}`)); got != "1 0 0 0" {
-		t.Errorf("counted: %s", got)
-	}
+	counts(bulk(ann, `{"action":"delete","status":"active","dry_run":true}`), 1, 0, 0)
 	bulk(admin, `{"action":"delete","status":"active","expected":1}`).problem(http.StatusConflict, "more-than-expected")
 	bulk(ann, `{"action":"delete","owner":"bob","expected":10}`).want(http.StatusForbidden)
-	if w.snapshot() != before {
-		t.Error("something changed")
-	}
-	if got := counts(bulk(ann, `{"action":"protect","ids":["2","3","5","`+Nobody+`"]}`)); got != "4 2 2 0" {
-		t.Errorf("protected: %s", got)
-	}
-	if got := counts(bulk(ann, `{"action":"unprotect","status":"protected","q":"chat","expected":5}`)); got != "1 1 0 0" {
-		t.Errorf("by text: %s", got)
-	}
-	if got := counts(bulk(admin, `{"action":"deactivate","owner":"ann","expected":10}`)); got != "5 5 0 0" {
-		t.Errorf("of an owner: %s", got)
-	}
-	if got := counts(bulk(admin, `{"action":"delete","owner":"ann","status":"inactive","expected":3}`)); got != "2 2 0 0" {
-		t.Errorf("deleted: %s", got)
-	}
+	w.same(before, "what was refused or counted")
+	counts(bulk(ann, `{"action":"protect","ids":["2","3","5","`+Nobody+`"]}`), 4, 2, 2)
+	counts(bulk(ann, `{"action":"unprotect","status":"protected","q":"chat","expected":5}`), 1, 1, 0)
+	counts(bulk(admin, `{"action":"deactivate","owner":"ann","expected":10}`), 5, 5, 0)
+	counts(bulk(admin, `{"action":"delete","owner":"ann","status":"inactive","expected":3}`), 2, 2, 0)
 	for id, there := range map[string]bool{Busy: false, Closed: false, Kept: true, Idle: true, Bobs: true} {
 		page, err := w.Store.List(t.Context(), sessioncleanup.Query{Filter: sessioncleanup.Filter{ID: id}, Limit: 1})
 		if err != nil || (len(page.Sessions) == 1) != there {
 			t.Errorf("%s is there: %v, %v", id, len(page.Sessions) == 1, err)
 		}
 	}
-	stats := w.do(request{as: admin, method: http.MethodGet, path: "/stats"})
-	if stats.at("stats", "total") != 4.0 {
-		t.Errorf("statistics do not include the change: %s", stats.body)
-	}
+	w.get(admin, "/stats").is("stats.total", 4.0)
 
 	limited := newWorld(t, observe, func(s *setup) {
 		left := 2
@@ -189,10 +149,7 @@ func bulks(t *testing.T, observe Observer) {
 			return 0
 		}
 	})
-	a := limited.do(request{as: ann, method: http.MethodPost, path: "/bulk", body: `{"action":"protect","ids":["2","3","6"]}`})
-	if a.problem(http.StatusTooManyRequests, "too-many-requests").at("bulk", "done") != 2.0 {
-		t.Errorf("limited: %s", a.body)
-	}
+	limited.post(ann, "/bulk", `{"action":"protect","ids":["2","3","6"]}`).problem(http.StatusTooManyRequests, "too-many-requests").is("bulk.done", 2.0)
 }
 
 // exactRuns do what a dry run showed, and nothing that is due only since.
@@ -200,31 +157,24 @@ func exactRuns(t *testing.T, observe Observer) {
 	w := newWorld(t, observe)
 	cleanup := func(body string) answer {
 		t.Helper()
-		return w.do(request{as: admin, method: http.MethodPost, path: "/cleanup", body: body})
+		return w.post(admin, "/cleanup", body)
 	}
-	asOf := cleanup(`{"dry_run":true}`).want(http.StatusOK).str("as_of")
+	asOf := cleanup(`{"dry_run":true}`).ok().str("as_of")
 	now := time.Now()
 	for _, s := range []sessioncleanup.Session{
 		{ID: "late", Active: true, LastActivity: now.Add(-time.Hour), ExpiresAt: now.Add(2 * time.Millisecond)},
 		{ID: Idle, Active: true, OwnerID: "ann", LastActivity: now}, // used since
 	} {
 		s.AutoCleanup = true
-		if err := w.Store.Put(s); err != nil {
-			t.Fatal(err)
-		}
+		w.put(s)
 	}
 	for time.Until(now) > -5*time.Millisecond { // until "late" has expired
 		if _, err := w.Store.Now(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	a := cleanup(`{"as_of":"` + asOf + `"}`).want(http.StatusOK)
-	if got := fmt.Sprint(a.at("phases", 0, "done"), a.at("phases", 1, "done")); got != "1 0" {
-		t.Errorf("the run did %s, want the one deletion that it showed", a.body)
-	}
-	if a := cleanup(`{}`).want(http.StatusOK); a.at("phases", 1, "done") != 1.0 {
-		t.Errorf("the next run did %s, want what expired since", a.body)
-	}
+	cleanup(`{"as_of":"`+asOf+`"}`).ok().is("phases.0.done", 1.0, "phases.1.done", 0.0) // the one deletion that it showed
+	cleanup(`{}`).ok().is("phases.1.done", 1.0)                                         // what expired since
 	for _, bad := range []time.Time{now.Add(-90 * time.Minute), now.Add(-3 * time.Hour), now.Add(30 * time.Minute), now.Add(30 * time.Hour)} {
 		cleanup(`{"as_of":"`+bad.UTC().Format(time.RFC3339)+`"}`).problem(http.StatusBadRequest, "invalid-request")
 	}
@@ -237,9 +187,7 @@ func progress(t *testing.T, _ Observer) { // lines have no schema
 	for i := range 1000 {
 		id := fmt.Sprintf("many%d", i)
 		ids = append(ids, id)
-		if err := w.Store.Put(sessioncleanup.Session{ID: id, OwnerID: "ann", Active: true, AutoCleanup: true, LastActivity: time.Now()}); err != nil {
-			t.Fatal(err)
-		}
+		w.put(sessioncleanup.Session{ID: id, OwnerID: "ann", Active: true, AutoCleanup: true, LastActivity: time.Now()})
 	}
 	bulk := func(action string) string {
 		data, err := json.Marshal(map[string]any{"action": action, "ids": ids})
@@ -262,24 +210,17 @@ func progress(t *testing.T, _ Observer) { // lines have no schema
 	leave()
 	before := w.snapshot()
 	w.lines(ctx, ann, "/bulk", bulk("delete"))
-	if w.snapshot() != before {
-		t.Error("the work continued without its client")
-	}
+	w.same(before, "work without its client")
 }
 
 // lines are the response to a client that reads the progress.
 func (w *World) lines(ctx context.Context, as, path, body string) (all []map[string]any) {
 	w.t.Helper()
-	req := httptest.NewRequestWithContext(ctx, http.MethodPost, Prefix+path, strings.NewReader(body))
-	req.Header.Set(roleHeader, as)
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "application/x-ndjson")
-	rec := httptest.NewRecorder()
-	w.Handler.ServeHTTP(rec, req)
-	for line := range strings.Lines(rec.Body.String()) {
+	a := w.send(ctx, request{as: as, method: http.MethodPost, path: path, body: body, header: map[string]string{"Accept": "application/x-ndjson"}})
+	for line := range strings.Lines(a.body) {
 		var v map[string]any
 		if err := json.Unmarshal([]byte(line), &v); err != nil {
-			w.t.Fatalf("POST %s: %q: %v", path, line, err)
+			w.t.Fatalf("%s: %q: %v", a.what, line, err)
 		}
 		all = append(all, v)
 	}

@@ -30,35 +30,23 @@ func pauses(t *testing.T, observe Observer) {
 	} {
 		do(admin, http.MethodPost, "/pause", body).names(field)
 	}
-	if a := do(admin, http.MethodGet, "/pause", "").want(http.StatusOK); a.at("pause") != nil {
-		t.Errorf("no pause: %s", a.body)
-	}
+	do(admin, http.MethodGet, "/pause", "").ok().is("pause", nil)
 	until := time.Now().Add(2 * time.Hour).UTC().Truncate(time.Second).Format(time.RFC3339)
-	set := do(admin, http.MethodPost, "/pause", `{"until":"`+until+`","reason":"moving house"}`).want(http.StatusOK)
-	if set.at("pause", "until") != until || set.at("pause", "by") != admin || set.at("pause", "reason") != "moving house" || set.str("message") == "" {
-		t.Errorf("paused: %s", set.body)
-	}
+	do(admin, http.MethodPost, "/pause", `{"until":"`+until+`","reason":"moving house"}`).ok().is("pause.until", until, "pause.by", admin, "pause.reason", "moving house", "message", some)
 	refused := do(admin, http.MethodPost, "/cleanup", "").problem(http.StatusConflict, "cleanup-paused")
-	if refused.at("pause", "until") != until || !strings.Contains(refused.str("detail"), "moving house") {
+	if refused.at("pause.until") != until || !strings.Contains(refused.str("detail"), "moving house") {
 		t.Errorf("a run: %s", refused.body)
 	}
-	do(admin, http.MethodPost, "/cleanup", `{"dry_run":true}`).want(http.StatusOK)
-	if a := do(admin, http.MethodGet, "/stats", "").want(http.StatusOK); a.at("metrics", "pause", "until") != until {
-		t.Errorf("statistics during the pause: %s", a.body)
-	}
-	if a := do(ann, http.MethodGet, "/stats", "").want(http.StatusOK); strings.Contains(a.body, "moving house") {
+	do(admin, http.MethodPost, "/cleanup", `{"dry_run":true}`).ok()
+	do(admin, http.MethodGet, "/stats", "").ok().is("metrics.pause.until", until)
+	if a := do(ann, http.MethodGet, "/stats", "").ok(); strings.Contains(a.body, "moving house") {
 		t.Errorf("an owner's statistics during the pause: %s", a.body)
 	}
 	do(admin, http.MethodDelete, "/pause?x=1", "").names("x")
 	do(admin, http.MethodDelete, "/pause", `{"x":1}`).names("x")
 	for range 2 {
-		if a := do(admin, http.MethodDelete, "/pause?reason=done", "").want(http.StatusOK); a.at("pause") != nil {
-			t.Errorf("resumed: %s", a.body)
-		}
+		do(admin, http.MethodDelete, "/pause?reason=done", "").ok().is("pause", nil)
 	}
-	log := do(admin, http.MethodGet, "/events?limit=2", "").want(http.StatusOK)
-	if log.at("events", 0, "action") != "resumed" || log.at("events", 0, "reason") != "done" || log.at("events", 1, "until") != until {
-		t.Errorf("events: %s", log.body)
-	}
-	do(admin, http.MethodPost, "/cleanup", "").want(http.StatusOK)
+	do(admin, http.MethodGet, "/events?limit=2", "").ok().is("events.0.action", "resumed", "events.0.reason", "done", "events.1.until", until)
+	do(admin, http.MethodPost, "/cleanup", "").ok()
 }

@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -54,49 +55,35 @@ func policies(t *testing.T, observe Observer) {
 	}
 	do(admin, http.MethodPatch, "?confirm=x", `{"delete_old_days":1}`).names("confirm")
 
-	got := do(admin, http.MethodGet, "?delete_old_days=2&inactive_hours=never", "").want(http.StatusOK)
-	if got.at("due", "delete") != 1.0 || got.at("due", "deactivate") != 1.0 || got.at("proposed", "delete") != 2.0 || got.at("proposed", "deactivate") != 0.0 {
-		t.Errorf("what a run would do: %s", got.body)
-	}
-	dry := w.do(request{as: admin, method: http.MethodPost, path: "/cleanup", body: `{"dry_run":true,"delete_old_days":2,"inactive_hours":"never"}`}).want(http.StatusOK)
-	if n := dry.at("results", 1, "session_count"); n != got.at("proposed", "delete") {
-		t.Errorf("a dry run deletes %v, the proposal %v", n, got.at("proposed", "delete"))
-	}
+	got := do(admin, http.MethodGet, "?delete_old_days=2&inactive_hours=never", "").ok().is("due.delete", 1.0, "due.deactivate", 1.0, "proposed.delete", 2.0, "proposed.deactivate", 0.0)
+	w.post(admin, "/cleanup", `{"dry_run":true,"delete_old_days":2,"inactive_hours":"never"}`).ok().is("results.1.session_count", got.at("proposed.delete"))
 	want := func(a answer, i int, name, origin string, value any, editable bool) {
 		t.Helper()
-		if a.at("settings", i, "name") != name || a.at("settings", i, "origin") != origin || a.at("settings", i, "value") != value || a.at("settings", i, "editable") != editable {
-			t.Errorf("setting %d is %v, want %s from %s: %v", i, a.at("settings", i), name, origin, value)
-		}
+		at := fmt.Sprintf("settings.%d.", i)
+		a.is(at+"name", name, at+"origin", origin, at+"value", value, at+"editable", editable)
 	}
 	want(got, 0, "inactive_hours", "database", 24.0, true)
 	want(got, 3, "alert_due", "program", 7.0, false)
 
-	ask := do(admin, http.MethodPatch, "", `{"delete_old_days":2}`).problem(http.StatusPreconditionRequired, "confirmation-required")
-	if ask.str("confirm") != "?confirm=2" || ask.at("due") != 2.0 || ask.at("due_before") != 1.0 {
-		t.Errorf("what a change asks: %s", ask.body)
-	}
+	ask := do(admin, http.MethodPatch, "", `{"delete_old_days":2}`).problem(http.StatusPreconditionRequired, "confirmation-required").is("confirm", "?confirm=2", "due", 2.0, "due_before", 1.0)
 	do(admin, http.MethodPatch, "?confirm=1", `{"delete_old_days":2}`).problem(http.StatusPreconditionRequired, "confirmation-required")
-	set := do(admin, http.MethodPatch, ask.str("confirm")+"&reason=less+room", `{"delete_old_days":2,"inactive_hours":"never"}`).want(http.StatusOK)
+	set := do(admin, http.MethodPatch, ask.str("confirm")+"&reason=less+room", `{"delete_old_days":2,"inactive_hours":"never"}`).ok()
 	want(set, 0, "inactive_hours", "database", nil, true)
 	want(set, 1, "delete_old_days", "database", 2.0, true)
-	if set.at("due", "delete") != 2.0 || set.str("message") == "" {
-		t.Errorf("after the change: %s", set.body)
-	}
-	if me := w.do(request{as: ann, method: http.MethodGet, path: "/me"}).want(http.StatusOK); me.at("delete_old_days") != 2.0 {
-		t.Errorf("what an owner is told after the change: %s", me.body)
-	}
-	log := w.do(request{as: admin, method: http.MethodGet, path: "/events?action=policy_changed"}).want(http.StatusOK)
-	if reason, _ := log.at("events", 0, "reason").(string); !strings.Contains(reason, "DeleteAfter from 30d to 2d: less room") {
+	set.is("due.delete", 2.0, "message", some)
+	w.get(ann, "/me").ok().is("delete_old_days", 2.0)
+	log := w.get(admin, "/events?action=policy_changed").ok()
+	if reason, _ := log.at("events.0.reason").(string); !strings.Contains(reason, "DeleteAfter from 30d to 2d: less room") {
 		t.Errorf("the event: %s", log.body)
 	}
-	want(do(admin, http.MethodPatch, "", `{"alert_use_rate":0.2}`).want(http.StatusOK), 4, "alert_use_rate", "database", 0.2, true)
-	want(do(admin, http.MethodPatch, "", `{"alert_use_rate":0}`).want(http.StatusOK), 4, "alert_use_rate", "database", 0.0, true)
-	want(do(admin, http.MethodPatch, "", `{"alert_activity_rate":1}`).want(http.StatusOK), 5, "alert_activity_rate", "database", 1.0, true)
-	if low := w.do(request{as: admin, method: http.MethodGet, path: "/stats"}).want(http.StatusOK); !strings.Contains(string(low.body), `"low_activity"`) {
+	want(do(admin, http.MethodPatch, "", `{"alert_use_rate":0.2}`).ok(), 4, "alert_use_rate", "database", 0.2, true)
+	want(do(admin, http.MethodPatch, "", `{"alert_use_rate":0}`).ok(), 4, "alert_use_rate", "database", 0.0, true)
+	want(do(admin, http.MethodPatch, "", `{"alert_activity_rate":1}`).ok(), 5, "alert_activity_rate", "database", 1.0, true)
+	if low := w.get(admin, "/stats").ok(); !strings.Contains(string(low.body), `"low_activity"`) {
 		t.Errorf("with an alert below 100 %% active: %s", low.body)
 	}
-	want(do(admin, http.MethodPatch, "", `{"alert_activity_rate":0}`).want(http.StatusOK), 5, "alert_activity_rate", "database", 0.0, true)
-	if low := w.do(request{as: admin, method: http.MethodGet, path: "/stats"}).want(http.StatusOK); strings.Contains(string(low.body), `"low_activity"`) {
+	want(do(admin, http.MethodPatch, "", `{"alert_activity_rate":0}`).ok(), 5, "alert_activity_rate", "database", 0.0, true)
+	if low := w.get(admin, "/stats").ok(); strings.Contains(string(low.body), `"low_activity"`) {
 		t.Errorf("without that alert: %s", low.body)
 	}
 
@@ -105,22 +92,20 @@ func policies(t *testing.T, observe Observer) {
 	const rules = "test: inactive=1h delete=1d; vip: delete=never"
 	do(admin, http.MethodGet, "?rules=vip", "").names("rules")
 	do(admin, http.MethodPatch, "", `{"rules":"VIP: delete=1d"}`).names("rules")
-	want(do(admin, http.MethodPatch, "", `{"rules":"vip: delete=never; test: delete=1d inactive=1h"}`).want(http.StatusOK), 6, "rules", "database", rules, true)
-	want(do(admin, http.MethodGet, "?rules=none", "").want(http.StatusOK), 6, "rules", "database", rules, true)
-	want(do(admin, http.MethodPatch, "", `{"rules":""}`).want(http.StatusOK), 6, "rules", "database", "", true)
+	want(do(admin, http.MethodPatch, "", `{"rules":"vip: delete=never; test: delete=1d inactive=1h"}`).ok(), 6, "rules", "database", rules, true)
+	want(do(admin, http.MethodGet, "?rules=none", "").ok(), 6, "rules", "database", rules, true)
+	want(do(admin, http.MethodPatch, "", `{"rules":""}`).ok(), 6, "rules", "database", "", true)
 
 	bare := newWorld(t, observe)
-	if a := bare.do(request{as: admin, method: http.MethodGet, path: "/policy"}).want(http.StatusOK); a.at("editable") != false || a.at("settings", 0, "origin") != "default" {
-		t.Errorf("a policy in code: %s", a.body)
-	}
-	bare.do(request{as: admin, method: http.MethodPatch, path: "/policy", body: `{"delete_old_days":50}`}).problem(http.StatusConflict, "policy-not-stored")
+	bare.get(admin, "/policy").ok().is("editable", false, "settings.0.origin", "default")
+	bare.patch(admin, "/policy", `{"delete_old_days":50}`).problem(http.StatusConflict, "policy-not-stored")
 }
 
 // sharedPolicy is edited by two people who saw the same one: the second change is refused, with whatever it changes.
 func sharedPolicy(t *testing.T, w *World) {
 	t.Helper()
 	get := func() string {
-		return w.do(request{as: admin, method: http.MethodGet, path: "/policy"}).want(http.StatusOK).header.Get("ETag")
+		return w.get(admin, "/policy").ok().header.Get("ETag")
 	}
 	patch := func(match, body string) answer {
 		return w.do(request{as: admin, method: http.MethodPatch, path: "/policy", body: body, header: map[string]string{"If-Match": match}})
@@ -129,7 +114,7 @@ func sharedPolicy(t *testing.T, w *World) {
 	if seen == "" || seen != get() {
 		t.Errorf("ETags of one policy: %q and %q", seen, get())
 	}
-	next := patch(seen, `{"alert_use_rate":0.5}`).want(http.StatusOK).header.Get("ETag")
+	next := patch(seen, `{"alert_use_rate":0.5}`).ok().header.Get("ETag")
 	if next == seen || next != get() {
 		t.Errorf("ETag %q after a change of the policy with %q", next, seen)
 	}
@@ -145,6 +130,6 @@ func sharedPolicy(t *testing.T, w *World) {
 		t.Error("a refused change of the policy changed something")
 	}
 	patch("x", `{"alert_use_rate":0.25}`).names("If-Match")
-	patch(`"x", `+next, `{"alert_use_rate":0.25}`).want(http.StatusOK)
-	patch("*", `{"alert_use_rate":0}`).want(http.StatusOK)
+	patch(`"x", `+next, `{"alert_use_rate":0.25}`).ok()
+	patch("*", `{"alert_use_rate":0}`).ok()
 }

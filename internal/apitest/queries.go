@@ -54,12 +54,17 @@ func queries(t *testing.T, observe Observer) {
 		}
 		w.do(request{as: admin, method: method, path: path}).names(field)
 	}
-	w.do(request{as: admin, method: http.MethodDelete, path: "/2?confirm=2&yes=1"}).names("yes")
+	w.remove(admin, "/2?confirm=2&yes=1").names("yes")
+	for path, want := range map[string]string{"/events?page=2": "want one of session, owner, run, action, limit, cursor.", "/openapi.yaml?format=xml": "takes none."} {
+		if a := w.get(admin, path); !strings.Contains(a.str("error"), want) {
+			t.Errorf("%s: %q, want %q", path, a.str("error"), want)
+		}
+	}
 	for _, path := range []string{"/view?a;b", "/view?q=%zz"} {
-		w.do(request{as: admin, method: http.MethodGet, path: path}).problem(http.StatusBadRequest, "invalid-request")
+		w.get(admin, path).problem(http.StatusBadRequest, "invalid-request")
 	}
 	w.do(request{as: admin, method: http.MethodGet, path: "/live", header: map[string]string{"Last-Event-ID": "x"}}).names("Last-Event-ID")
-	w.do(request{as: ann, method: http.MethodGet, path: "/view?owner=bob"}).problem(http.StatusForbidden, "forbidden")
-	w.do(request{as: ann, method: http.MethodGet, path: "/stats?owner=bob"}).problem(http.StatusForbidden, "forbidden")
-	w.do(request{as: ann, method: http.MethodGet, path: "/events?owner=bob"}).problem(http.StatusForbidden, "forbidden")
+	w.get(ann, "/view?owner=bob").problem(http.StatusForbidden, "forbidden")
+	w.get(ann, "/stats?owner=bob").problem(http.StatusForbidden, "forbidden")
+	w.get(ann, "/events?owner=bob").problem(http.StatusForbidden, "forbidden")
 }

@@ -34,7 +34,7 @@ func views(t *testing.T, observe Observer) {
 	w := newWorld(t, observe)
 	ids := func(as, query string) []string {
 		t.Helper()
-		a := w.do(request{as: as, method: http.MethodGet, path: "/view" + query}).want(http.StatusOK)
+		a := w.get(as, "/view"+query).ok()
 		got := []string{}
 		for i := range a.at("sessions").([]any) {
 			got = append(got, a.str("sessions", i, "id"))
@@ -63,47 +63,38 @@ func views(t *testing.T, observe Observer) {
 			t.Errorf("/view%s as %s (-want +got):\n%s", test.query, test.as, diff)
 		}
 	}
-	a := w.do(request{as: ann, method: http.MethodGet, path: "/view?q=poll"})
-	if a.at("sessions", 0, "streamer_id") != "ann" || a.at("sessions", 0, "streamer_name") != "ANN" {
-		t.Errorf("the guide's names: %s", a.body)
-	}
+	a := w.get(ann, "/view?q=poll").is("sessions.0.streamer_id", "ann", "sessions.0.streamer_name", "ANN")
 	for table, sources := range map[string][]string{"propositions": {"app.propositions"}, `v1.2 "é`: {`"v1.2 ""é"`}, "": {"a", "b"}} {
 		rich := newWorld(t, observe, func(s *setup) { s.Store = &adopted{Store: s.Store, sources: sources} })
-		one := rich.do(request{as: ann, method: http.MethodGet, path: "/view?limit=1"}).want(http.StatusOK)
-		if got, has := one.at("sessions", 0).(map[string]any)["total_"+table]; table != "" && got != 7.0 || table == "" && (has || strings.Contains(string(one.body), "total_")) {
+		one := rich.get(ann, "/view?limit=1").ok()
+		if got, has := one.at("sessions.0").(map[string]any)["total_"+table]; table != "" && got != 7.0 || table == "" && (has || strings.Contains(string(one.body), "total_")) {
 			t.Errorf("with the activity tables %q, total_%s is %v: %s", sources, table, got, one.body)
 		}
 	}
-	for key, want := range map[string]any{
-		"id": Idle, "code": "c-poll", "name": "poll", "owner_id": "ann", "owner_name": "ANN", "active": true, "auto_cleanup": true,
-		"expires_at": nil, "hours_inactive": 48.0, "days_old": 2.04, "status": "to_deactivate", "cleanup_status": "À désactiver", "activity_count": 7.0,
-	} {
-		if got := a.at("sessions", 0, key); got != want {
-			t.Errorf("%s is %v, want %v", key, got, want)
-		}
-	}
+	a.is(
+		"sessions.0.id", Idle, "sessions.0.code", "c-poll", "sessions.0.name", "poll", "sessions.0.owner_id", "ann", "sessions.0.owner_name", "ANN", "sessions.0.active", true, "sessions.0.auto_cleanup", true,
+		"sessions.0.expires_at", nil, "sessions.0.hours_inactive", 48.0, "sessions.0.days_old", 2.04, "sessions.0.status", "to_deactivate", "sessions.0.cleanup_status", "À désactiver", "sessions.0.activity_count", 7.0,
+	)
 	for _, key := range []string{"created_at", "updated_at", "last_activity", "deactivate_at", "delete_at"} {
 		if a.str("sessions", 0, key) == "" {
 			t.Errorf("%s is empty: %s", key, a.body)
 		}
 	}
 	for _, query := range []string{"q=poll", "q=chat"} { // both are overdue
-		a := w.do(request{as: ann, method: http.MethodGet, path: "/view?" + query})
+		a := w.get(ann, "/view?"+query)
 		for _, key := range []string{"deactivate_at", "delete_at"} {
 			if at, err := time.Parse(time.RFC3339, fmt.Sprint(a.at("sessions", 0, key))); err == nil && time.Since(at) > time.Minute {
 				t.Errorf("%s of an overdue session lies in the past: %s", key, a.body)
 			}
 		}
 	}
-	if a.str("user_role") != "owner" || a.at("next_cursor") != nil {
-		t.Errorf("%s: %s", a.what, a.body)
-	}
+	a.is("user_role", "owner", "next_cursor", nil)
 	for _, status := range []string{"protected", "inactive", "to_delete"} {
-		a := w.do(request{as: admin, method: http.MethodGet, path: "/view?status=" + status})
-		if deactivated := a.at("sessions", 0, "deactivated_at"); (deactivated == nil) != (status == "protected") {
+		a := w.get(admin, "/view?status="+status)
+		if deactivated := a.at("sessions.0.deactivated_at"); (deactivated == nil) != (status == "protected") {
 			t.Errorf("%s: deactivated_at is %v: %s", a.what, deactivated, a.body)
 		}
-		if a.at("sessions", 0, "deactivate_at") != nil || (a.at("sessions", 0, "delete_at") == nil) != (status == "protected") {
+		if a.at("sessions.0.deactivate_at") != nil || (a.at("sessions.0.delete_at") == nil) != (status == "protected") {
 			t.Errorf("%s: deactivate_at or delete_at is wrong: %s", a.what, a.body)
 		}
 	}
@@ -116,7 +107,7 @@ func cursors(t *testing.T, w *World) {
 		var all []string
 		next := ""
 		for range 10 {
-			a := w.do(request{as: ann, method: http.MethodGet, path: "/view?limit=2" + query + next}).want(http.StatusOK)
+			a := w.get(ann, "/view?limit=2"+query+next).ok()
 			for i := range a.at("sessions").([]any) {
 				all = append(all, a.str("sessions", i, "id"))
 			}
@@ -129,9 +120,9 @@ func cursors(t *testing.T, w *World) {
 			t.Errorf("pages of %q have %v, want ann's five sessions once", query, all)
 		}
 	}
-	mine := w.do(request{as: admin, method: http.MethodGet, path: "/view?limit=1"}).str("next_cursor")
-	w.do(request{as: bob, method: http.MethodGet, path: "/view?limit=1&cursor=" + mine}).names("cursor")
-	w.do(request{as: admin, method: http.MethodGet, path: "/view?sort=name&cursor=" + mine}).names("cursor")
-	w.do(request{as: admin, method: http.MethodGet, path: "/view?status=active&cursor=" + mine}).names("cursor")
-	w.do(request{as: "", method: http.MethodGet, path: "/view?cursor=" + mine}).problem(http.StatusUnauthorized, "unauthenticated")
+	mine := w.get(admin, "/view?limit=1").str("next_cursor")
+	w.get(bob, "/view?limit=1&cursor="+mine).names("cursor")
+	w.get(admin, "/view?sort=name&cursor="+mine).names("cursor")
+	w.get(admin, "/view?status=active&cursor="+mine).names("cursor")
+	w.get("", "/view?cursor="+mine).problem(http.StatusUnauthorized, "unauthenticated")
 }

@@ -15,20 +15,21 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Rule is what a policy says about sessions with a tag.
+// Rule is a rule of the policy for sessions with a tag.
 type Rule struct {
 	Tag              string
 	Inactive, Delete float64 // seconds; 0: what the policy says; +Inf: never
 	Warn             bool    // deletions wait for a warning, which nobody delivers in these tests
 }
 
-// byDefault is what the default policy says about the others.
+// byDefault is what applies to sessions without a rule.
 var byDefault = Rule{Inactive: Day, Delete: 30 * Day}
 
-// tags are those of random sessions; not all of them have a rule.
+// tags are the tags of random sessions. Some of them have no rule.
 var tags = []string{"vip", "test", "gold", "a-b", "vi", "other"}
 
-// RandomRules are rules for some of the tags. No threshold is one at which random sessions are that old.
+// RandomRules returns rules for some of the tags. No random session is so old that it is close to one of their
+// thresholds.
 func RandomRules(r *rand.Rand) (all []Rule) {
 	never := math.Inf(1)
 	for _, tag := range tags[:5] {
@@ -43,7 +44,7 @@ func RandomRules(r *rand.Rand) (all []Rule) {
 	return all
 }
 
-// PolicyOf is the default policy with rules, in small batches.
+// PolicyOf returns the default policy with these rules and small batches.
 func PolicyOf(rules []Rule) sessioncleanup.Policy {
 	span := func(name string, seconds float64) string {
 		switch {
@@ -69,7 +70,7 @@ func PolicyOf(rules []Rule) sessioncleanup.Policy {
 	return sessioncleanup.Policy{BatchSize: 7, Rules: strings.Join(texts, "; ")}
 }
 
-// ruled is what the rules together say about a session with some tags: each threshold is the longest of them.
+// ruled combines the rules for a session with the given tags: the longest of each threshold wins.
 func (m *Model) ruled(has []string) Rule {
 	found := []Rule{}
 	for _, r := range m.Rules {
@@ -107,8 +108,8 @@ func (m *Model) ever(s *Session, at [][]string, holds func(selected bool, r Rule
 	})
 }
 
-// Retag adds and removes n tags of random sessions, as the application does: with a statement or, if there is a manager, with
-// that.
+// Retag adds and removes n tags of random sessions: with a statement of the application or, when there is a manager,
+// sometimes with the manager.
 func (m *Model) Retag(t *testing.T, r *rand.Rand, n int, manager *sessioncleanup.Manager) {
 	t.Helper()
 	ids, rows := slices.Sorted(maps.Keys(m.Sessions)), m.Rows(t)
@@ -132,25 +133,38 @@ func (m *Model) Retag(t *testing.T, r *rand.Rand, n int, manager *sessioncleanup
 	}
 }
 
-// settled is called when nothing runs: the tags that sessions had do not count any more.
+// settled forgets the earlier tags of sessions. Call it when nothing runs.
 func (m *Model) settled() {
 	for _, s := range m.Sessions {
 		s.had, s.acted = nil, nil
 	}
 }
 
-// Agree compares what the store answers about each session by a policy with sessioncleanup.Cutoffs, and with the view, if there
-// is one: the status of each session, for the stored policy. Nobody may write meanwhile.
+// listed is a list with all of its pages: a page may have fewer sessions than asked for, and a Next.
+func listed(t *testing.T, store sessioncleanup.Store, q sessioncleanup.Query) sessioncleanup.Page {
+	t.Helper()
+	first, err := store.List(t.Context(), q)
+	q.CountUpTo = 0
+	for page := first; err == nil && page.Next != nil; {
+		q.After = page.Next
+		page, err = store.List(t.Context(), q)
+		first.Sessions = append(first.Sessions, page.Sessions...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return first
+}
+
+// Agree compares the store's status of each session under a policy with sessioncleanup.Cutoffs and, when view is not
+// nil, with the view, which follows the stored policy. Nobody may write meanwhile.
 func (m *Model) Agree(t *testing.T, store sessioncleanup.Store, p sessioncleanup.Policy, view func() map[string]string) {
 	t.Helper()
 	m.settled()
 	thresholds := p.Thresholds()
 	thresholds.Now = time.UnixMilli(int64(m.Now(t) * 1000)).UTC()
 	q := sessioncleanup.Query{Thresholds: thresholds, Limit: math.MaxInt32, CountUpTo: math.MaxInt32}
-	all, err := store.List(t.Context(), q)
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := listed(t, store, q)
 	counts, err := store.Counts(t.Context(), sessioncleanup.CountsQuery{Thresholds: thresholds})
 	if err != nil {
 		t.Fatal(err)
@@ -175,10 +189,7 @@ func (m *Model) Agree(t *testing.T, store sessioncleanup.Store, p sessioncleanup
 	}
 	for _, status := range sessioncleanup.Statuses() {
 		q.Status = status
-		page, err := store.List(t.Context(), q)
-		if err != nil {
-			t.Fatal(err)
-		}
+		page := listed(t, store, q)
 		got := page.Sessions
 		for _, s := range got {
 			if is := cut.Status(by[s.ID]); is != status {

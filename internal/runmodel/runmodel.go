@@ -1,8 +1,8 @@
-// Package runmodel says what runs may do and must do to the sessions of an application, in terms of the application's own
-// rows and statements, and compares runs with that. Tests of the backends that adopt random tables use it.
+// Package runmodel predicts what runs may do and must do to the sessions of an application, from the application's own
+// rows and statements, and compares runs with the prediction. Tests of the backends that adopt random tables use it.
 //
-// Some sessions the model only knows in part: where a value can be understood in several ways, a run may change the
-// session, and need not.
+// The model knows some sessions only in part. Where a value can be understood in several ways, a run may change the
+// session but does not have to.
 package runmodel
 
 import (
@@ -17,10 +17,10 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Day is in seconds, as all times here are, since 1970. An unknown time is -Inf.
+// Day is in seconds. All times here are seconds since 1970; an unknown time is -Inf.
 const Day = 24 * 3600.0
 
-// Session is what the model knows of a session.
+// Session is what the model knows about one session.
 type Session struct {
 	N           int // of the sessions that were there before the adoption; 0 for later ones
 	Active      bool
@@ -40,17 +40,17 @@ type Session struct {
 	acted [][]string // those of them by which the run may have changed it
 }
 
-// New is the n-th active session that nothing is known of.
+// New returns the n-th session, active and with nothing else known about it.
 func New(n int) *Session {
 	return &Session{N: n, Active: true, Used: math.Inf(-1), Stated: math.Inf(1), Expires: math.Inf(1), Deactivated: math.Inf(-1)}
 }
 
-// Added is a session that the application added by now.
+// Added returns a session that the application inserted no later than now.
 func Added(now float64) *Session {
 	return &Session{Active: true, Odd: true, Free: true, Used: now, Stated: now, Expires: math.Inf(1), Deactivated: now}
 }
 
-// Settle is called when all signs of a session's use are known.
+// Settle ends the collection of signs of use: a session without any counts as used now, and may be changed or not.
 func (s *Session) Settle(now float64) {
 	if math.IsInf(s.Used, -1) {
 		s.Odd, s.Used = true, now
@@ -60,17 +60,17 @@ func (s *Session) Settle(now float64) {
 	}
 }
 
-// Shift makes it some days later for the session.
+// Shift moves the session's times days into the past.
 func (s *Session) Shift(days int) {
 	for _, at := range []*float64{&s.Used, &s.Stated, &s.Expires, &s.Deactivated} {
 		*at -= float64(days) * Day
 	}
 }
 
-// Rows are the rows of the sessions, by ID and column.
+// Rows holds the rows of the sessions, by ID and column.
 type Rows map[string]map[string]any
 
-// Model is an application's sessions.
+// Model is an application with its sessions.
 type Model struct {
 	Sessions map[string]*Session
 	Tracked  bool           // something shows when they are used
@@ -84,8 +84,8 @@ type Model struct {
 	Tag      func(t *testing.T, id, tag string, add bool)
 }
 
-// SameRows fails unless the sessions that the application does not use have the values that they had, in the columns that
-// are there before and after. Migrate may correct the last activity.
+// SameRows fails the test unless every session that the application does not use has the same values as before, in the
+// columns that exist before and after. Migrate may correct the last activity.
 func (m *Model) SameRows(t *testing.T, what string, before Rows) {
 	t.Helper()
 	after := m.Rows(t)
@@ -102,8 +102,8 @@ func (m *Model) SameRows(t *testing.T, what string, before Rows) {
 	}
 }
 
-// mayDeactivate and mayDelete take the application's own last_activity at its word; a session is surely due when nothing
-// at all shows a later use.
+// mayDeactivate and mayDelete believe the application's own last_activity. surelyDeactivated and surelyDeleted require
+// that nothing at all shows a later use.
 func (m *Model) mayDeactivate(s *Session, now float64) bool {
 	return m.ever(s, s.acted, func(selected bool, r Rule) bool {
 		return selected && !math.IsInf(r.Inactive, 1) && (s.Free || m.toDeactivate(s, now+60, min(s.Used, s.Stated), r))
@@ -136,20 +136,20 @@ func (m *Model) toDelete(s *Session, now, used float64, r Rule) bool {
 	return !s.Active && !s.Protected && !s.Forever && (m.Tracked || expires) && !r.Warn && kept < now-r.Delete
 }
 
-// all reports whether something holds for a session and everything that its deletion deletes.
+// all reports whether a condition holds for a session and for every session that its deletion deletes.
 func (m *Model) all(id string, holds func(*Session) bool) bool {
 	s := m.Sessions[id]
 	return s == nil || holds(s) && !slices.ContainsFunc(s.Along, func(id string) bool { return !m.all(id, holds) })
 }
 
-// Closed is the value of an inactive session where a state in words says which are active.
+// Closed is the value of an inactive session when the state is text.
 const Closed = "closed"
 
-// off reports whether a value of the column that says whether a session is active says no.
+// off reports whether a value of the active column means inactive.
 func off(value any) bool { return value == false || value == int64(0) || value == Closed }
 
-// Run does one run, without a deletion limit, and compares what it did with what it may and must do. After each batch it
-// calls meanwhile.
+// Run does one run without a deletion limit, and compares what it did with what it may and must do. It calls meanwhile
+// after each batch.
 func (m *Model) Run(t *testing.T, manager *sessioncleanup.Manager, meanwhile func()) {
 	t.Helper()
 	before, now := m.Rows(t), m.Now(t)
@@ -209,7 +209,8 @@ func (m *Model) Run(t *testing.T, manager *sessioncleanup.Manager, meanwhile fun
 	m.settled()
 }
 
-// outcome is what the log says that a run did to which session, and why it left others alone.
+// outcome returns, by session, what the log says that the run did, and the reasons for which the run left sessions
+// alone.
 func outcome(t *testing.T, manager *sessioncleanup.Manager, result sessioncleanup.Result) (logged map[string]sessioncleanup.Action, named map[string]string) {
 	t.Helper()
 	logged, named = map[string]sessioncleanup.Action{}, map[string]string{}

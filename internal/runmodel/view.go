@@ -10,8 +10,8 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// ViewAgrees compares rows of sessions_cleanup_view, "ID|status|word of the guide", with what a policy says of each of at most
-// 1,000 sessions. At least three statuses must come up, as fewer would show little.
+// ViewAgrees compares rows of sessions_cleanup_view, "ID|status|word of the guide", with the status under a policy, for
+// at most 1,000 sessions. It requires at least three different statuses, because fewer would show little.
 func ViewAgrees(t testing.TB, store sessioncleanup.Store, cut sessioncleanup.Cutoffs, rows []string) {
 	t.Helper()
 	words := map[sessioncleanup.Status]string{sessioncleanup.StatusToDeactivate: "À désactiver", sessioncleanup.StatusToDelete: "À supprimer"}

@@ -7,9 +7,6 @@ SELECT id, session, owner, name, archived_at, actor, reason, run_id, row_count, 
  ORDER BY id "{direction}"
  LIMIT :limit "{locking}"
 
--- name: for_update
-FOR UPDATE
-
 -- name: count_archived
 SELECT COUNT(*) FROM sessioncleanup_archive WHERE "{condition}"
 
@@ -26,7 +23,10 @@ session = :session
 owner = :owner
 
 -- name: archived_held
-held = :held
+held = TRUE
+
+-- name: archived_not_held
+held = FALSE
 
 -- name: archived_until
 archived_at < :until
@@ -60,7 +60,7 @@ SELECT id, of_table, unlinked, content FROM sessioncleanup_archive_rows WHERE en
 SELECT id, of_table, unlinked, content, entry FROM sessioncleanup_archive_rows WHERE entry IN (:ids) ORDER BY entry, id
 
 -- name: mark_backed_up
-UPDATE sessioncleanup_archive SET backed_up_at = UTC_TIMESTAMP(6) WHERE id IN (:ids)
+UPDATE sessioncleanup_archive SET backed_up_at = :now WHERE id IN (:ids)
 
 -- name: old_archived
 SELECT id, session, owner, name, bytes
@@ -73,7 +73,7 @@ SELECT id, session, owner, name, bytes
 UPDATE sessioncleanup_archive SET held = :held WHERE id IN (:ids)
 
 -- name: put_tombstone
-REPLACE INTO sessioncleanup_tombstones (owner, erased_at) VALUES (:owner, UTC_TIMESTAMP(6))
+REPLACE INTO sessioncleanup_tombstones (owner, erased_at) VALUES (:owner, :now)
 
 -- name: tombstone
 SELECT erased_at FROM sessioncleanup_tombstones WHERE owner = :owner

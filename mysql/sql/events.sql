@@ -32,14 +32,10 @@ run_id = :run_id
 -- name: events_with_action
 action IN (:actions)
 
--- name: events_of_session
-JSON_CONTAINS(sessions, JSON_OBJECT('id', :session))
-
--- name: events_of_owner
-JSON_CONTAINS(sessions, JSON_OBJECT('owner_id', :owner))
-
--- name: events_of_session_and_owner
-JSON_CONTAINS(sessions, JSON_OBJECT('id', :session, 'owner_id', :owner))
+-- name: events_of_sessions
+JSON_CONTAINS(sessions, CASE WHEN :owner = '' THEN JSON_OBJECT('id', :session)
+                             WHEN :session = '' THEN JSON_OBJECT('owner_id', :owner)
+                             ELSE JSON_OBJECT('id', :session, 'owner_id', :owner) END)
 
 -- name: read_position
 SELECT COALESCE((SELECT position FROM sessioncleanup_positions WHERE consumer = :consumer), 0)

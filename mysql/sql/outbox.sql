@@ -12,7 +12,7 @@ DELETE FROM sessioncleanup_notices WHERE delivered_at < :before OR failed_at < :
 
 -- name: next_notice
 -- The notice that has been due the longest, of an owner who got no message since :told.
-SELECT owner, message
+SELECT owner, message, FALSE
   FROM sessioncleanup_notices AS n
  WHERE next_at <= :now
    AND (message <> '' OR :told IS NULL
@@ -20,11 +20,8 @@ SELECT owner, message
  ORDER BY next_at, session
  LIMIT 1
 
--- name: notice_columns
-session, owner, name, kept_since, queued_at, delivered_at, failed_at, next_at, message, attempts, first_at, error
-
 -- name: notices_of_message
-SELECT "{notice_columns}"
+SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, next_at, message, attempts, first_at, error, 0, NULL, NULL, ''
   FROM sessioncleanup_notices
  WHERE next_at IS NOT NULL AND owner = :owner AND message = :message
  ORDER BY kept_since, session
@@ -37,7 +34,7 @@ DELETE FROM sessioncleanup_notices WHERE session = :session AND next_at IS NOT N
 UPDATE sessioncleanup_notices SET message = :message WHERE session IN (:sessions)
 
 -- name: notices_to_settle
-SELECT "{notice_columns}"
+SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, next_at, message, attempts, first_at, error, 0, NULL, NULL, ''
   FROM sessioncleanup_notices
  WHERE next_at IS NOT NULL AND message = :message
  ORDER BY session
@@ -49,7 +46,7 @@ UPDATE sessioncleanup_notices
  WHERE session = :session
 
 -- name: notices
-SELECT "{notice_columns}"
+SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, next_at, message, attempts, first_at, error, 0, NULL, NULL, ''
   FROM sessioncleanup_notices
  WHERE (:session = '' OR session = :session) AND (:owner = '' OR owner = :owner)
    AND (NOT :failed OR failed_at IS NOT NULL) AND (NOT :pending OR next_at IS NOT NULL)"{if_tagged}"

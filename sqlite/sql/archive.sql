@@ -59,7 +59,7 @@ SELECT id, session, owner, name, archived_at, actor, reason, run_id, row_count, 
   FROM sessioncleanup_archive
  WHERE "{condition}"
  ORDER BY id "{direction}"
- LIMIT :limit + 0
+ LIMIT :limit + 0 "{locking}"
 
 -- name: count_archived
 SELECT count(*) FROM sessioncleanup_archive WHERE "{condition}"
@@ -121,7 +121,7 @@ SELECT r.entry, r.number + n.key, r."table", r.unlinked, n.value
 UPDATE sessioncleanup_archive SET backed_up_at = :now WHERE id IN (SELECT value FROM json_each(:ids))
 
 -- name: old_archived
-SELECT id, session, owner, name
+SELECT id, session, owner, name, bytes
   FROM sessioncleanup_archive
  WHERE "{due}" AND NOT held AND (NOT :backed_up OR backed_up_at IS NOT NULL)
  ORDER BY archived_at, id

@@ -15,7 +15,7 @@ DELETE FROM sessioncleanup_events
 SELECT id, at, action, actor, reason, run_id, coalesce("{sessions_of_event}", ''), coalesce(run, '')
   FROM sessioncleanup_events
  WHERE "{condition}"
- ORDER BY id DESC
+ ORDER BY id "{direction}"
  LIMIT :limit + 0
 
 -- name: events_before

@@ -17,7 +17,7 @@ EXISTS (SELECT 1 FROM sessioncleanup_notices AS n WHERE n.session = "{id_text}" 
 -- name: insert_notices
 -- For the sessions that a batch selected, as the index had them.
 INSERT OR REPLACE INTO sessioncleanup_notices (session, owner, name, kept_since, queued_at, next_at)
-SELECT json_extract(value, '$.id'), json_extract(value, '$.owner'), json_extract(value, '$.name'), json_extract(value, '$.kept_since'), :now, :now
+SELECT json_extract(value, '$.id'), json_extract(value, '$.owner'), json_extract(value, '$.name'), json_extract(value, '$.since'), :now, :now
   FROM json_each(:notices)
 
 -- name: forget_notices
@@ -94,7 +94,7 @@ SELECT session, owner, name, kept_since, queued_at, delivered_at, failed_at, nex
 -- name: resend_notices
 UPDATE sessioncleanup_notices
    SET failed_at = NULL, first_at = NULL, next_at = :now, message = '', attempts = 0, error = ''
- WHERE failed_at IS NOT NULL AND (:sessions IS NULL OR session IN (SELECT value FROM json_each(:sessions)))
+ WHERE failed_at IS NOT NULL AND (:all OR session IN (SELECT value FROM json_each(:sessions)))
 
 -- name: outbox_size
 SELECT (SELECT count(*) FROM sessioncleanup_notices WHERE next_at IS NOT NULL),

@@ -1,8 +1,8 @@
 -- name: read_value
 SELECT data, version FROM sessioncleanup_values WHERE name = :name
 
--- name: version_of_value
-SELECT coalesce((SELECT version FROM sessioncleanup_values WHERE name = :name), 0)
+-- name: add_value
+INSERT OR IGNORE INTO sessioncleanup_values (name, version, data) VALUES (:name, 1, :data)
 
--- name: write_value
-INSERT OR REPLACE INTO sessioncleanup_values (name, version, data) VALUES (:name, :version, :data)
+-- name: change_value
+UPDATE sessioncleanup_values SET version = version + 1, data = :data WHERE name = :name AND version = :version

@@ -7,27 +7,27 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Installation is a database in which Migrate never ran, with what a check needs to look at it.
+// Installation is a database without anything of the library, with what the checks need to look at it.
 type Installation struct {
 	// Store is a store on the database. It, or one that it wraps, is the Installer under test.
 	Store sessioncleanup.Store
 	// Second is another store on the database, as another process would open it. Default: Store itself.
 	Second sessioncleanup.Store
-	// Sessions is how many sessions the application has in a table of its own, none of them due for deletion. Zero: there
-	// is no table, and Migrate creates one.
+	// Sessions is the number of sessions in a table of the application, none of them due for deletion. Zero: there is
+	// no table, and Migrate creates one.
 	Sessions int
-	// Describe returns the schema of the database as text, one line for each thing that it has, in a fixed order: tables with
-	// their columns and defaults, indexes, triggers, functions, views. Rows are left out.
+	// Describe returns the schema of the database as text, one line per object, in a fixed order: tables with their
+	// columns and defaults, indexes, triggers, functions and views. It leaves out rows.
 	Describe func(ctx context.Context) (string, error)
 	// Insert adds one session, with any ID, to the table that Migrate created. Nil when Sessions is above zero.
 	Insert func(ctx context.Context) error
 }
 
-// InstallationOpener makes an Installation for one check and closes what it opened with t.Cleanup.
+// InstallationOpener returns an Installation for one check, and closes what it opened with t.Cleanup.
 type InstallationOpener func(t testing.TB) Installation
 
-// RunInstaller proves an Installer: each check is a subtest with an installation of its own, in parallel with the others.
-// Run it once on a database with tables of an application, and once on an empty one.
+// RunInstaller tests an Installer. Each check is a subtest with its own installation, in parallel with the others. Run
+// it once on a database with tables of an application, and once on an empty one.
 func RunInstaller(t *testing.T, open InstallationOpener) {
 	t.Helper()
 	t.Run("installer", func(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Run proves a backend: every check of the suite is a subtest "group/sentence", in parallel with the others of its group,
-// with a harness of its own. Groups limits it to some of the groups. It returns when all are done.
+// Run tests a backend. Every check of the suite is a subtest "group/sentence" with its own harness, in parallel with
+// the others of its group. Groups, when given, limit it to these groups. It returns when all are done.
 func Run(t *testing.T, open Opener, groups ...string) {
 	t.Helper()
 	all := slices.DeleteFunc(checks(), func(c check) bool { return len(groups) > 0 && !slices.Contains(groups, c.group) })
@@ -30,10 +30,9 @@ func Run(t *testing.T, open Opener, groups ...string) {
 	}
 }
 
-// TableGroups are the groups that depend on the tables in which an application has its sessions: their columns and types,
-// their owners and their activity tables. They are for further kinds of tables of a backend that Run proved on one. They
-// leave out the log, the leases, backups, and how calls behave at once or end early, which only concern the backend's own
-// tables and connections.
+// TableGroups returns the groups that depend on the application's tables: their columns and types, owners and activity
+// tables. Use them to test further kinds of tables of a backend that already passed Run on one kind. They leave out the
+// log, leases, backups, concurrent calls and cancellation, which only concern the backend's own tables and connections.
 func TableGroups() []string {
 	return []string{"due", "list", "counts", "sweep", "update", "delete", "touch", "application", "tags", "rules", "archive"}
 }

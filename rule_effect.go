@@ -34,7 +34,7 @@ func (r *run) countRules(ctx context.Context) error {
 			continue
 		}
 		q := r.dueQuery(p)
-		q.Filter.Tags = strings.TrimSpace(q.Filter.Tags + " " + strings.Join(tags, "|"))
+		q.Tags = strings.TrimSpace(q.Tags + " " + strings.Join(tags, "|"))
 		q.Limit = maxRuleEffects
 		for _, own := range []bool{false, true} {
 			if own {

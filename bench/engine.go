@@ -50,7 +50,8 @@ type engine struct {
 	version    string   // a query
 
 	copy      func(t *testing.T, template string) string // the address of a copy, or of an empty database
-	open      func(t *testing.T, address string) (*sql.DB, sessioncleanup.Store)
+	schema    sessioncleanup.Schema                      // what the stores are told of it
+	open      func(t *testing.T, address string, schema sessioncleanup.Schema) (*sql.DB, sessioncleanup.Store)
 	life      *testing.T        // templates end with it
 	templates map[string]string // addresses by kind
 }
@@ -88,13 +89,13 @@ func newPostgres(t *testing.T, o Options) *engine {
 			}
 			return server().Database(t, name)
 		},
-		open: func(t *testing.T, address string) (*sql.DB, sessioncleanup.Store) {
+		open: func(t *testing.T, address string, schema sessioncleanup.Schema) (*sql.DB, sessioncleanup.Store) {
 			config, err := pgxpool.ParseConfig(address)
 			check(t, err)
 			config.MaxConns = 16
 			pool, err := pgxpool.NewWithConfig(t.Context(), config)
 			check(t, err)
-			store, err := postgres.New(pool, postgres.Config{})
+			store, err := postgres.New(pool, postgres.Config{Schema: schema})
 			check(t, err)
 			db := stdlib.OpenDBFromPool(pool)
 			t.Cleanup(func() { _ = db.Close(); pool.Close() })
@@ -122,7 +123,7 @@ func newSQLite(t *testing.T, o Options) *engine {
 			}
 			return path
 		},
-		open: func(t *testing.T, address string) (*sql.DB, sessioncleanup.Store) {
+		open: func(t *testing.T, address string, schema sessioncleanup.Schema) (*sql.DB, sessioncleanup.Store) {
 			pragmas := url.Values{"_pragma": {"busy_timeout(60000)", "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)"}}
 			dsn := url.URL{Scheme: "file", Path: address, RawQuery: pragmas.Encode()}
 			db, err := sql.Open("sqlite", dsn.String())
@@ -130,7 +131,7 @@ func newSQLite(t *testing.T, o Options) *engine {
 			db.SetMaxOpenConns(16)
 			db.SetMaxIdleConns(16)
 			check(t, db.PingContext(t.Context())) // makes the file
-			store, err := sqlite.Open(t.Context(), address, sqlite.Config{})
+			store, err := sqlite.Open(t.Context(), address, sqlite.Config{Schema: schema})
 			check(t, err)
 			t.Cleanup(func() { _ = store.Close(); _ = db.Close() })
 			return db, store
@@ -152,7 +153,7 @@ func (e *engine) fresh(t *testing.T, kind string) *bed {
 
 func (e *engine) connect(t *testing.T, address string) *bed {
 	t.Helper()
-	db, store := e.open(t, address)
+	db, store := e.open(t, address, e.schema)
 	manager, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: e.policy})
 	check(t, err)
 	return &bed{e, db, manager}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -14,51 +15,87 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// ruleWrites is how many writes of each kind TestRuleCosts measures in a round; see docs/tags.md.
+// ruleWrites is how many writes of each kind TestRuleCosts and TestTagColumnCosts measure in a round; see docs/tags.md.
 var ruleWrites = flag.Int("rule-writes", 20, "writes of each kind in a round of TestRuleCosts")
 
 // ruleKeep is a rule as those that keep sessions are.
 const ruleKeep = "vip: inactive=never delete=never"
 
-// ruleBeds are the tables that are written to. A statement makes one what it is called.
-var ruleBeds = []struct {
+// writeBed is a table that is written to. A statement before the migration makes it what it is called.
+type writeBed struct {
 	name, rules string
-	statements  map[string]string // by engine
-}{
-	{"without rules and their indexes", "", map[string]string{
-		"PostgreSQL": `DO $$ DECLARE i regclass; BEGIN
-			FOR i IN SELECT indexrelid::regclass FROM pg_index WHERE indrelid = 'sessions'::regclass AND pg_get_indexdef(indexrelid) LIKE '%sessioncleanup_class IS NOT NULL%' LOOP
-				EXECUTE 'DROP INDEX ' || i;
-			END LOOP; END $$`,
-	}},
-	{"without rules", "", nil},
-	{"with rules, without tags", ruleKeep, nil},
-	{"with rules, each session tagged", ruleKeep, map[string]string{
-		"PostgreSQL": "INSERT INTO sessioncleanup_tags SELECT id, 'vip' FROM sessions", "SQLite": "INSERT INTO sessioncleanup_tags SELECT id, 'vip' FROM sessions",
-	}},
+	tagColumns  []string
+	before      map[string]string // by engine
+	after       map[string]string
 }
+
+const (
+	insertPlain = "INSERT INTO sessions (id, name) VALUES ($1 + 1000000, 'new')"
+	deactivate  = "UPDATE sessions SET active = false WHERE id = $1"
+)
 
 // TestRuleCosts measures what the column and the indexes for rules by tag cost the application's own writes: the CPU
 // time of each, of PostgreSQL's process for the connection, or of this process, in which SQLite works.
 func TestRuleCosts(t *testing.T) {
+	const tagAll = "INSERT INTO sessioncleanup_tags SELECT id, 'vip' FROM sessions"
+	beds := []writeBed{
+		{name: "without rules and their indexes", after: map[string]string{
+			"PostgreSQL": `DO $$ DECLARE i regclass; BEGIN
+				FOR i IN SELECT indexrelid::regclass FROM pg_index WHERE indrelid = 'sessions'::regclass AND pg_get_indexdef(indexrelid) LIKE '%sessioncleanup_class IS NOT NULL%' LOOP
+					EXECUTE 'DROP INDEX ' || i;
+				END LOOP; END $$`,
+		}},
+		{name: "without rules"},
+		{name: "with rules, without tags", rules: ruleKeep},
+		{name: "with rules, each session tagged", rules: ruleKeep, after: map[string]string{"PostgreSQL": tagAll, "SQLite": tagAll}},
+	}
+	measureWrites(t, beds, func(e *engine) map[string]string {
+		return map[string]string{"insert": insertPlain, "touch": "UPDATE sessions SET last_activity = " + e.now + " WHERE id = $1", "deactivate": deactivate}
+	})
+}
+
+// TestTagColumnCosts measures in the same way what a column as a tag costs. "update" is a write of another column.
+func TestTagColumnCosts(t *testing.T) {
+	const column = "ALTER TABLE sessions ADD plan text; UPDATE sessions SET plan = 'free'"
+	planned := map[string]string{"PostgreSQL": column, "SQLite": column}
+	beds := []writeBed{
+		{name: "with a column plan", before: planned},
+		{name: "with a column plan that is a tag", before: planned, tagColumns: []string{"plan"}},
+		{name: "with a column plan that is a tag with a rule", before: planned, tagColumns: []string{"plan"}, rules: "plan:free: inactive=never delete=never"},
+	}
+	measureWrites(t, beds, func(*engine) map[string]string {
+		return map[string]string{
+			"insert without a plan": insertPlain,
+			"insert with a plan":    "INSERT INTO sessions (id, name, plan) VALUES ($1 + 2000000, 'new', 'free')",
+			"update":                "UPDATE sessions SET name = name || 'x' WHERE id = $1",
+			"change of the plan":    "UPDATE sessions SET plan = CASE plan WHEN 'gold' THEN 'free' ELSE 'gold' END WHERE id = $1",
+		}
+	})
+}
+
+// measureWrites logs the CPU time of writes to some tables, on each engine.
+func measureWrites(t *testing.T, beds []writeBed, writes func(*engine) map[string]string) {
 	sizes := Full
-	if *ruleWrites < 1000 {
+	if *ruleWrites <= 200 { // there are no more sessions in use, one for each write
 		sizes = Quick
 	}
 	for _, engine := range []func(*testing.T, Options) *engine{newPostgres, newSQLite} {
 		e := engine(t, Options{Sizes: sizes, Policy: sessioncleanup.Policy{BusyShare: 1}})
-		t.Run(e.name, func(t *testing.T) { e.ruleCosts(t) })
+		t.Run(e.name, func(t *testing.T) { e.measureWrites(t, beds, writes(e)) })
 	}
 }
 
-func (e *engine) ruleCosts(t *testing.T) {
-	beds, conns, took := []*bed{}, []*sql.Conn{}, map[string]map[string][]float64{}
+func (e *engine) measureWrites(t *testing.T, kinds []writeBed, statements map[string]string) {
+	conns, beds, order, took := []*sql.Conn{}, []*bed{}, []int{}, map[string]map[string][]float64{}
 	e.fresh(t, library) // makes the template
-	for _, kind := range ruleBeds {
-		e.policy.Rules = kind.rules
+	for i, kind := range kinds {
+		e.policy.Rules, e.schema.TagColumns = kind.rules, kind.tagColumns
 		b := e.connect(t, e.copy(t, e.templates[library]))
+		if statement := kind.before[e.name]; statement != "" {
+			b.exec(t, statement)
+		}
 		check(t, b.manager.Migrate(t.Context()))
-		if statement := kind.statements[e.name]; statement != "" {
+		if statement := kind.after[e.name]; statement != "" {
 			b.exec(t, statement)
 		}
 		_, err := b.manager.Cleanup(t.Context(), sessioncleanup.Run{InactiveAfter: sessioncleanup.Never, DeleteAfter: sessioncleanup.Never, DryRun: kind.rules == ""})
@@ -66,27 +103,24 @@ func (e *engine) ruleCosts(t *testing.T) {
 		conn, err := b.db.Conn(t.Context())
 		check(t, err)
 		t.Cleanup(func() { _ = conn.Close() })
-		beds, conns = append(beds, b), append(conns, conn)
+		beds, conns, order = append(beds, b), append(conns, conn), append(order, i)
 	}
 	for round := range e.sizes.Rounds {
-		for _, i := range rotated([]int{0, 1, 2, 3}, round) {
+		for _, i := range rotated(order, round) {
 			beds[i].exec(t, e.tidy...)
-			for name, statement := range map[string]string{
-				"insert": "INSERT INTO sessions (id, name) VALUES ($1 + 1000000, 'new')", "touch": "UPDATE sessions SET last_activity = " + e.now + " WHERE id = $1",
-				"deactivate": "UPDATE sessions SET active = false WHERE id = $1",
-			} {
+			for name, statement := range statements {
 				if took[name] == nil {
 					took[name] = map[string][]float64{}
 				}
-				took[name][ruleBeds[i].name] = append(took[name][ruleBeds[i].name], e.writes(t, conns[i], statement, round))
+				took[name][kinds[i].name] = append(took[name][kinds[i].name], e.writes(t, conns[i], statement, round))
 			}
 		}
 	}
-	for _, name := range []string{"insert", "touch", "deactivate"} {
-		for _, kind := range ruleBeds {
+	for _, name := range slices.Sorted(maps.Keys(statements)) {
+		for _, kind := range kinds {
 			all := took[name][kind.name]
 			slices.Sort(all)
-			t.Logf("%-10s %6.1f (%.1f to %.1f) µs of CPU  %s", name, all[len(all)/2], all[0], all[len(all)-1], kind.name)
+			t.Logf("%-22s %6.1f (%.1f to %.1f) µs of CPU  %s", name, all[len(all)/2], all[0], all[len(all)-1], kind.name)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -54,9 +55,10 @@ func (c *conn) ruleTags(ctx context.Context) (ruleTags, error) {
 	return all, err
 }
 
-// setRuleTags has classes follow exactly some tags, or these as well.
+// setRuleTags has classes follow exactly some tags, or these as well. It locks the rows of tags in their order, as whoever walks
+// through sessions does, so that programs with the same tags in another order do not deadlock.
 func (c *conn) setRuleTags(ctx context.Context, tags []string, exactly bool) error {
-	for _, tag := range tags {
+	for _, tag := range slices.Sorted(slices.Values(tags)) {
 		if _, err := c.exec(ctx, statements["add_rule_tag"], params{"tag": tag}); err != nil {
 			return err
 		}
@@ -293,7 +295,8 @@ func (c *conn) class(ctx context.Context, ids []any) (locked []string, err error
 	if err != nil {
 		return nil, err
 	}
-	for tags, sessions := range byTags {
+	for _, tags := range slices.Sorted(maps.Keys(byTags)) { // in their order, as another process may add some of the same classes
+		sessions := byTags[tags]
 		class, err := c.classOf(ctx, tags)
 		if err != nil {
 			return nil, err

@@ -30,13 +30,13 @@ func TestABatchLeavesASessionThatItsFilterByTagsDoesNotSelectAnyMore(t *testing.
 			execute(t, d.DB, "INSERT INTO sessioncleanup_tags (session_id, tag) SELECT id, 'test' FROM sessions")
 			var out sessioncleanup.BatchResult
 			ended := make(chan error, 1)
-			go func() (err error) {
+			go func() {
+				var err error
 				defer func() { ended <- err }()
 				out, err = store.Sweep(t.Context(), sessioncleanup.Batch{
 					Action: sessioncleanup.ActionDeleted, Limit: 100, Cause: sessioncleanup.Cause{Actor: "test"},
 					Filter: sessioncleanup.Filter{Tags: c.filter}, Cutoffs: sessioncleanup.Policy{}.CutoffsAt(time.Now()),
 				})
-				return err
 			}()
 			began := "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE '%SKIP LOCKED%' AND info NOT LIKE '%processlist%' AND time_ms > 20"
 			for value[int](t, d, began) == 0 {

@@ -42,7 +42,7 @@ func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 
 // propose completes the configured schema.
 func (s *Store) propose(ctx context.Context) (schema sessioncleanup.Schema, d adopt.Database, err error) {
-	if err = s.ping(ctx); err != nil {
+	if err := s.ping(ctx); err != nil {
 		return schema, d, err
 	}
 	if d, err = describe(ctx, s.pool); err != nil {

@@ -155,9 +155,7 @@ func (b *backingUp) file(ctx context.Context) (more bool, err error) {
 
 // page reads entries that are in no file.
 func (b *backingUp) page(ctx context.Context, after int64) ([]Archived, error) {
-	return retry(ctx, func() ([]Archived, error) {
-		return within(ctx, readTimeout, func(ctx context.Context) ([]Archived, error) { return b.archiver.NotBackedUp(ctx, after, backupPage) })
-	})
+	return retryWithin(ctx, readTimeout, func(ctx context.Context) ([]Archived, error) { return b.archiver.NotBackedUp(ctx, after, backupPage) })
 }
 
 // groups divides entries into those whose rows are read at once: of backupGroup bytes, or one of more.
@@ -189,10 +187,8 @@ func (b *backingUp) copy(ctx context.Context, group []Archived, add func(Archive
 	for i, e := range group {
 		all[i] = e.ID
 	}
-	content, err := retry(ctx, func() (map[int64][]ArchivedRow, error) {
-		return within(ctx, readTimeout, func(ctx context.Context) (map[int64][]ArchivedRow, error) {
-			return b.archiver.ArchivedContents(ctx, all)
-		})
+	content, err := retryWithin(ctx, readTimeout, func(ctx context.Context) (map[int64][]ArchivedRow, error) {
+		return b.archiver.ArchivedContents(ctx, all)
 	})
 	var copied []int64
 	for _, e := range group {
@@ -214,10 +210,8 @@ func (b *backingUp) mark(ctx context.Context, ids []int64) error {
 			return err
 		}
 		n := min(len(ids), backupMarks)
-		_, err := retry(ctx, func() (struct{}, error) {
-			return within(ctx, callTimeout, func(ctx context.Context) (struct{}, error) {
-				return struct{}{}, b.archiver.MarkBackedUp(ctx, ids[:n])
-			})
+		_, err := retryWithin(ctx, callTimeout, func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, b.archiver.MarkBackedUp(ctx, ids[:n])
 		})
 		if err != nil {
 			return fmt.Errorf("mark entries as backed up: %w", err)

@@ -43,6 +43,12 @@ func within[T any](ctx context.Context, limit time.Duration, call func(context.C
 	return out, err
 }
 
+// doWithin is within for a call that returns nothing else.
+func doWithin(ctx context.Context, limit time.Duration, call func(context.Context) error) error {
+	_, err := within(ctx, limit, func(ctx context.Context) (struct{}, error) { return struct{}{}, call(ctx) })
+	return err
+}
+
 // call is within for a method of the Store.
 func call[T any](ctx context.Context, b bounded, method string, limit time.Duration, do func(context.Context) (T, error)) (out T, err error) {
 	ctx, end := b.observe.begin(ctx, Operation{Kind: OperationCall, Name: method})
@@ -118,8 +124,7 @@ func (b boundedInstaller) Inspect(ctx context.Context) (Schema, error) {
 }
 
 func (b boundedInstaller) Validate(ctx context.Context) error {
-	_, err := within(ctx, readTimeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, b.Installer.Validate(ctx) })
-	return err
+	return doWithin(ctx, readTimeout, b.Installer.Validate)
 }
 
 func (b boundedInstaller) Policy(ctx context.Context) (Policy, error) {

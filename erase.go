@@ -127,9 +127,7 @@ func (e *erasure) count(ctx context.Context) (Erased, error) {
 // all erases everything. The tombstone comes first: from then on nothing comes back out of a backup.
 func (e *erasure) all(ctx context.Context, o EraseOptions) error {
 	if e.archiver != nil {
-		if _, err := within(ctx, readTimeout, func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, e.archiver.Tombstone(ctx, e.owner)
-		}); err != nil {
+		if err := doWithin(ctx, readTimeout, func(ctx context.Context) error { return e.archiver.Tombstone(ctx, e.owner) }); err != nil {
 			return err
 		}
 	}

@@ -164,9 +164,7 @@ func (f *following) save(ctx context.Context) error {
 	if !f.unsaved {
 		return nil
 	}
-	_, err := within(ctx, callTimeout, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, f.store.SetPosition(ctx, f.consumer, f.position, f.lease)
-	})
+	err := doWithin(ctx, callTimeout, func(ctx context.Context) error { return f.store.SetPosition(ctx, f.consumer, f.position, f.lease) })
 	if errors.Is(err, ErrLeaseLost) {
 		f.renewed = time.Time{}
 	}

@@ -87,10 +87,8 @@ func (r *run) preparePurge(ctx context.Context) error {
 	if r.archiver, there = StoreAs[Archiver](r.m.store); !there || !r.policy.purges() || r.opts.Filter != (Filter{}) {
 		return nil
 	}
-	due, err := retry(ctx, func() (int, error) {
-		return within(ctx, readTimeout, func(ctx context.Context) (int, error) {
-			return r.archiver.CountArchived(ctx, r.policy.dueInArchive(r.result.Cutoffs.Now))
-		})
+	due, err := retryWithin(ctx, readTimeout, func(ctx context.Context) (int, error) {
+		return r.archiver.CountArchived(ctx, r.policy.dueInArchive(r.result.Cutoffs.Now))
 	})
 	if err != nil {
 		return fmt.Errorf("count what is due in the archive: %w", err)

@@ -27,3 +27,8 @@ func retry[T any](ctx context.Context, f func() (T, error)) (T, error) {
 		backoff *= 2
 	}
 }
+
+// retryWithin is retry of a call that ends within a limit.
+func retryWithin[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
+	return retry(ctx, func() (T, error) { return within(ctx, limit, call) })
+}

@@ -69,9 +69,7 @@ func (m *Manager) SealEvents(ctx context.Context) (Seal, error) {
 // seal adds seals until nothing is left, and returns the last it added.
 func (m *Manager) seal(ctx context.Context, sealer Sealer) (last Seal, err error) {
 	for {
-		next, err := retry(ctx, func() (Seal, error) {
-			return within(ctx, readTimeout, func(ctx context.Context) (Seal, error) { return sealer.Seal(ctx, MaxSeal) })
-		})
+		next, err := retryWithin(ctx, readTimeout, func(ctx context.Context) (Seal, error) { return sealer.Seal(ctx, MaxSeal) })
 		if err != nil || next.Number == 0 {
 			return last, err
 		}

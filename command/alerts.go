@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,7 +32,7 @@ type alertLimits struct {
 }
 
 func (l *alertLimits) add(flags *pflag.FlagSet) {
-	flags.Var(newCount(&l.maxDue, sessioncleanup.DefaultPolicy().AlertDue, 0, maxInt), "max-due", "with --check: alert when more than this many sessions are due")
+	flags.Var(newCount(&l.maxDue, sessioncleanup.DefaultPolicy().AlertDue, 0, math.MaxInt), "max-due", "with --check: alert when more than this many sessions are due")
 	l.minUse = percent(100 * sessioncleanup.DefaultPolicy().AlertUseRate)
 	flags.Var(&l.minUse, "min-use", "with --check: alert when a smaller part of the sessions that were recently in use still is; 0 turns it off")
 	flags.Var(&l.minActivity, "min-activity", "with --check: alert when a smaller part of all sessions is active, as the guide has it with 50; 0 turns it off")

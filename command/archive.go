@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -47,7 +48,7 @@ deletion (default: 30).`,
 	flags.StringVar(&o.SessionID, "session", "", "only the session with this ID")
 	flags.StringVar(&o.OwnerID, "owner", "", "only the sessions of the owner with this ID")
 	flags.Var(newCount(&o.Limit, 50, 1, sessioncleanup.MaxPage), "limit", "entries on the page")
-	flags.Var(newCount(&before, 0, 1, maxInt), "before", "continue after the entry with this number")
+	flags.Var(newCount(&before, 0, 1, math.MaxInt), "before", "continue after the entry with this number")
 	cmd.Flags().BoolVar(&held, "held", false, "only entries that are held")
 	cmd.AddCommand(a.showArchived(), a.holdArchived(), a.purgeArchived())
 	return cmd

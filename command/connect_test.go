@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -73,6 +75,27 @@ func TestDotEnvHoldsThisCommandsVariablesOnly(t *testing.T) {
 	for name, want := range map[string]string{"SUDO_USER": "", "USER": "", "DATABASE_URL": "memory:", "SESSION_DELETE_DAYS": "3", "SESSION_OF_ANOTHER": "", "NO_COLOR": "1"} {
 		if got := a.getenv(name); got != want {
 			t.Errorf("%s from .env is %q, want %q", name, got, want)
+		}
+	}
+	documented, err := os.ReadFile("../docs/command.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(documented), "\n## Environment\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	var names []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([A-Z_]+)` ").FindAllStringSubmatch(table, -1) {
+		names = append(names, row[1])
+	}
+	slices.Sort(names)
+	write(strings.Join(names, "=given\n") + "=given\n")
+	a = load()
+	if want := slices.Sorted(slices.Values(variables)); !slices.Equal(names, want) {
+		t.Errorf("docs/command.md explains %q, want %q", names, want)
+	}
+	for _, name := range names {
+		if got := a.getenv(name); got != "given" {
+			t.Errorf("%s from .env is %q, want what docs/command.md promises", name, got)
 		}
 	}
 	write(strings.Repeat("#", maxDotEnv+1))

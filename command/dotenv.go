@@ -10,19 +10,13 @@ import (
 	"slices"
 
 	"github.com/joho/godotenv"
-
-	"github.com/sessioncleanup/sessioncleanup"
 )
 
 // maxDotEnv is the size of the largest file .env that is read, in bytes.
 const maxDotEnv = 64 << 10
 
-// dotEnvNames are the variables that are read from .env.
-var dotEnvNames = []string{
-	envDatabase, sessioncleanup.EnvEnabled, sessioncleanup.EnvInactiveHours, sessioncleanup.EnvDeleteDays,
-	sessioncleanup.EnvAutoCleanupDefault, sessioncleanup.EnvWarnDays, sessioncleanup.EnvUndeliverable, sessioncleanup.EnvArchive, sessioncleanup.EnvArchiveDays, sessioncleanup.EnvBackup, sessioncleanup.EnvRules,
-	envNotifyOperators, envNotifyOwners, "NO_COLOR",
-}
+// variables are those of the environment that this command reads, also from .env.
+var variables = slices.Concat([]string{envDatabase, envName}, policyVariables, []string{"NO_COLOR"})
 
 // loadDotEnv adds this command's variables in a file .env in the working directory to the environment; on conflict the
 // environment wins. Others are left out, as the file may belong to another user: SUDO_USER names the actor in the audit
@@ -42,20 +36,20 @@ func (a *app) loadDotEnv() error {
 	if err != nil {
 		return usagef(".env cannot be read: %w", err)
 	}
-	variables, err := godotenv.UnmarshalBytes(bytes.TrimPrefix(content, []byte("\ufeff"))) // a byte order mark, from Windows
-	if err != nil {                                                                        // the library's error quotes the file, which may contain a password
+	values, err := godotenv.UnmarshalBytes(bytes.TrimPrefix(content, []byte("\ufeff"))) // a byte order mark, from Windows
+	if err != nil {                                                                     // the library's error quotes the file, which may contain a password
 		return usagef(".env cannot be read: want lines of the form NAME=value")
 	}
-	a.names = slices.AppendSeq(slices.Clip(a.names), maps.Keys(variables))
+	a.names = slices.AppendSeq(slices.Clip(a.names), maps.Keys(values))
 	environment := a.lookup
 	a.lookup = func(name string) (string, bool) {
 		if value, ok := environment(name); ok {
 			return value, true
 		}
-		if !slices.Contains(dotEnvNames, name) {
+		if !slices.Contains(variables, name) {
 			return "", false
 		}
-		value, ok := variables[name]
+		value, ok := values[name]
 		return value, ok
 	}
 	return nil

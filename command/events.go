@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -54,13 +55,11 @@ func (a *app) events() *cobra.Command {
 	flags.StringVar(&q.RunID, "run", "", "only events of the run with this ID")
 	flags.StringSliceVar(&actions, "action", nil, "only these actions: "+joinWords(sessioncleanup.Actions()))
 	flags.Var(newCount(&q.Limit, 50, 1, sessioncleanup.MaxPage), "limit", "events on the page")
-	flags.Var(newCount(&before, 0, 1, maxInt), "before", "continue after the event with this ID")
+	flags.Var(newCount(&before, 0, 1, math.MaxInt), "before", "continue after the event with this ID")
 	completeWith(cmd, "action", sessioncleanup.Actions())
 	cmd.AddCommand(a.verifyEvents(), a.sealEvents())
 	return cmd
 }
-
-const maxInt = int(^uint(0) >> 1)
 
 func parseAction(word string) (sessioncleanup.Action, error) {
 	for _, action := range sessioncleanup.Actions() {

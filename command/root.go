@@ -1,11 +1,11 @@
 package command
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/store"
 )
 
@@ -50,7 +50,7 @@ Start with "sessioncleanup demo", which needs no database.`,
 	add(groupSessions, a.list(), a.owners(), a.show(), a.deactivate(), a.reactivate(), a.delete(), a.archive(), a.restore(), a.erase(), a.autoCleanup(), a.tag(), a.tags(), a.expire(), a.touch())
 	add("", a.version(), a.completion())
 	root.SetHelpCommand(helpVerb(root))
-	root.SetHelpTemplate(root.HelpTemplate() + environmentHelp + exitCodesHelp)
+	root.SetHelpTemplate(root.HelpTemplate() + environmentHelp() + exitCodesHelp)
 	a.sharedFlags(root)
 	return root
 }
@@ -67,14 +67,13 @@ func (a *app) sharedFlags(root *cobra.Command) {
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "print more, and log every action to standard error")
 }
 
-const environmentHelp = `
-Environment, also from a file .env in the working directory: ` + envDatabase + `, ` + sessioncleanup.EnvEnabled + `,
-` + sessioncleanup.EnvInactiveHours + `, ` + sessioncleanup.EnvDeleteDays + `, ` + sessioncleanup.EnvAutoCleanupDefault + `,
-` + sessioncleanup.EnvWarnDays + `, ` + sessioncleanup.EnvUndeliverable + `,
-` + sessioncleanup.EnvArchive + `, ` + sessioncleanup.EnvArchiveDays + `, ` + sessioncleanup.EnvBackup + `, ` + sessioncleanup.EnvRules + `,
-` + envIgnoreClock + `,
-` + envName + `, ` + envNotifyOperators + `, ` + envNotifyOwners + `, NO_COLOR
-`
+func environmentHelp() string {
+	help := "\nEnvironment, also from a file .env in the working directory:"
+	for line := range slices.Chunk(variables, 4) {
+		help += "\n  " + strings.Join(line, ", ")
+	}
+	return help + "\n"
+}
 
 // helpVerb is cobra's help verb, with an error for a verb that does not exist.
 func helpVerb(root *cobra.Command) *cobra.Command {

@@ -18,7 +18,7 @@ const (
 	ActionDeactivated    Action = "deactivated"
 	ActionReactivated    Action = "reactivated"
 	ActionDeleted        Action = "deleted"
-	ActionNoticed        Action = "noticed"       // a run put the warning of the owner into the outbox; see Outbox
+	ActionNoticed        Action = "noticed"       // a run put the warning to the owner into the outbox; see Outbox
 	ActionWarned         Action = "warned"        // the warning was delivered, over the channel in Event.Reason
 	ActionUndeliverable  Action = "undeliverable" // it was given up; Event.Reason says why
 	ActionAutoCleanupOn  Action = "auto_cleanup_on"

@@ -13,7 +13,7 @@ import (
 // ErrPaused says that somebody paused all cleanup: a run changed nothing, or nothing more. See Manager.Pause.
 var ErrPaused = errors.New("cleanup is paused")
 
-// LongestPause is how far ahead a pause may end. A later time is rejected as a typing error.
+// LongestPause is how far ahead a pause may end. A later time is rejected as a typo.
 const LongestPause = 366 * 24 * time.Hour
 
 // Pause is a time during which no run changes anything, in any process. It is the newest event of its kind in the audit log.

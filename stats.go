@@ -92,10 +92,7 @@ func (m *Manager) stats(ctx context.Context, f Filter) (Stats, error) {
 		return Stats{}, fmt.Errorf("%s: %w", operation, err)
 	}
 	s, err := m.statsOf(ctx, f, counted, counted.Cutoffs.Now, asked)
-	if err != nil {
-		return Stats{}, fmt.Errorf("%s: %w", operation, err)
-	}
-	return s, nil
+	return wrapped(operation, s, err)
 }
 
 // RecentStats returns Stats that may be older; Stats.At says how old. Counting all sessions takes at most 5% of one
@@ -121,10 +118,7 @@ func (m *Manager) RecentStats(ctx context.Context, owner string) (Stats, error) 
 		return Stats{}, fmt.Errorf("%s: %w", operation, err)
 	}
 	s, err := m.statsOf(ctx, Filter{}, f.Value, now, asked)
-	if err != nil {
-		return Stats{}, fmt.Errorf("%s: %w", operation, err)
-	}
-	return s, nil
+	return wrapped(operation, s, err)
 }
 
 // figures are what is counted for Stats. As JSON, nothing of them is lost.
@@ -227,7 +221,7 @@ func (p Policy) Alerts(s Stats) []Alert {
 			raise(AlertUndeliverable, "the owners of %d sessions could not be warned before their deletion", s.Outbox.Undeliverable)
 		}
 		if waited := s.At.Sub(s.Outbox.OldestAt); s.Outbox.Pending > 0 && waited > outboxPatience {
-			raise(AlertOutboxStuck, "%d warnings of owners are not delivered, the oldest for %v", s.Outbox.Pending, waited.Round(time.Minute))
+			raise(AlertOutboxStuck, "%d warnings to owners are not delivered, the oldest for %v", s.Outbox.Pending, waited.Round(time.Minute))
 		}
 	}
 	if s.LastRun != nil && s.LastRun.Run != nil {

@@ -25,8 +25,9 @@ func (a *app) archive() *cobra.Command {
 		Use:        "archive",
 		SuggestFor: []string{"trash", "deleted"},
 		Short:      "List the deleted sessions that can be restored, newest first",
-		Long: `archive lists the sessions that were deleted while the archive was on, until they are restored or purged. ` + sessioncleanup.EnvArchive + `=true
-and migrate turn it on for every deletion; a run purges an entry ` + sessioncleanup.EnvArchiveDays + ` days, 30 by default, after the deletion.`,
+		Long: `archive lists the sessions that were deleted while the archive was on, until they are restored or purged.
+` + sessioncleanup.EnvArchive + `=true and migrate turn it on for every deletion. A run purges an entry ` + sessioncleanup.EnvArchiveDays + ` days after the
+deletion (default: 30).`,
 		Example: `  sessioncleanup archive --owner 42
   sessioncleanup restore 4711`,
 		Args: noArguments,
@@ -95,8 +96,8 @@ func (a *app) showArchived() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show ENTRY",
 		Short: "Print the archived rows of a deleted session",
-		Long: `show prints what the archive has of a session: its own row, the rows of other tables that were deleted with it, and those
-that were only unlinked. On PostgreSQL only the owner of the tables may read them.`,
+		Long: `show prints what the archive has of a session: its own row, the rows of other tables that were deleted with it, and the
+rows that were only unlinked. On PostgreSQL only the owner of the tables may read them.`,
 		Example: `  sessioncleanup archive show archive:17 --json`,
 		Args:    arguments("an entry of the archive"),
 		RunE: a.with(func(ctx context.Context, db connection, args []string) error {
@@ -167,12 +168,13 @@ func (a *app) restore() *cobra.Command {
 		SuggestFor: []string{"undelete", "recover"},
 		Short:      "Bring deleted sessions back from the archive",
 		Long: `restore brings sessions back as they were when they were deleted, with the rows of other tables that were deleted or
-unlinked along with them: all of them or none. They count as used just now. A session that was deleted more than once comes back
-as it was last; an entry, such as archive:17, names an earlier state. The application's triggers run.
+unlinked along with them: all of them or none. They count as used just now. A session that was deleted more than once
+comes back as it was last; an entry such as archive:17 names an earlier state. The application's triggers run.
 
-With --from the sessions come from a backup file: those that are named, as they were when they were last deleted before it was
-written or, without any, all of the file, 100 at a time. FILE is a path, file:///PATH/FILE, s3://BUCKET/PREFIX/FILE, or the name of a
-file in --backup, as backup list prints it. Nothing is restored from a file that is damaged.
+With --from, the sessions come from a backup file, as they were when they were last deleted before the file was written:
+the named ones or, without any, all of the file, 100 at a time. FILE is a path, file:///PATH/FILE,
+s3://BUCKET/PREFIX/FILE, or the name of a file in --backup, as backup list prints it. Nothing is restored from a damaged
+file.
 
 When something is in the way, such as an ID that is in use again, nothing is changed and the exit code is 1.`,
 		Example: `  sessioncleanup restore 42 --dry-run

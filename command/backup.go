@@ -151,10 +151,11 @@ func (a *app) backup() *cobra.Command {
 		Use:        "backup",
 		SuggestFor: []string{"backups", "export"},
 		Short:      "Copy the archive to files, list and verify them",
-		Long: `backup works with copies of the archive in a directory or an S3-compatible bucket, which --backup or ` + sessioncleanup.EnvBackup + ` names.
-Every cleanup with --backup writes a file of what was archived since the last one, reads it back, and purges only what is in one;
-"restore --from FILE" restores from one. Credentials for S3 come from the environment, as for other tools: AWS_ACCESS_KEY_ID and
-AWS_SECRET_ACCESS_KEY, a profile or a role; AWS_ENDPOINT_URL is the server when it is not Amazon's.`,
+		Long: `backup works with copies of the archive in a directory or an S3-compatible bucket, which --backup or
+` + sessioncleanup.EnvBackup + ` names. Every cleanup with --backup writes what was archived since the last one into a new file, reads the
+file back, and purges only what is in a file. "restore --from FILE" restores from a file. Credentials for S3 come from the
+environment, as for other tools: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role. AWS_ENDPOINT_URL names
+a server other than Amazon's.`,
 		Args: knownVerb,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -166,9 +167,9 @@ AWS_SECRET_ACCESS_KEY, a profile or a role; AWS_ENDPOINT_URL is the server when 
 func (a *app) backUp() *cobra.Command {
 	return &cobra.Command{
 		Use:   "now",
-		Short: "Copy what is archived, and in no file yet, to a file",
-		Long: `now does what every cleanup with --backup does at its end. On PostgreSQL only the owner of the tables may: it is how to
-back up when cleanups run as another role.`,
+		Short: "Copy archived sessions that are in no file yet to a new file",
+		Long: `now does what every cleanup with --backup does at its end. On PostgreSQL only the owner of the tables may run it: use it
+when cleanups run as another role.`,
 		Example: `  sessioncleanup backup now --backup file:///var/backups/sessions`,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -229,9 +230,9 @@ func (a *app) listBackups() *cobra.Command {
 func (a *app) verifyBackups() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify [FILE...]",
-		Short: "Check that backup files are as they were written",
-		Long: `verify reads files, all that backup list prints or those that are named, and compares them with their checksums. It exits with 1
-when one is damaged. FILE is a path, file:///PATH/FILE, s3://BUCKET/PREFIX/FILE, or the name of a file in --backup.`,
+		Short: "Check that backup files are intact",
+		Long: `verify reads the named files, or all that backup list prints, and compares them with their checksums. It exits with 1 when
+a file is damaged. FILE is a path, file:///PATH/FILE, s3://BUCKET/PREFIX/FILE, or the name of a file in --backup.`,
 		Example: `  sessioncleanup backup verify --backup s3://my-bucket/sessions
   sessioncleanup backup verify ./sessioncleanup-20260301T030000Z-ABC-001.jsonl.zst`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.verifyFiles(cmd.Context(), args) },

@@ -38,7 +38,7 @@ in small batches that do not block the application. Protected sessions are left 
 what it would do, and changes nothing.
 
 The deletion limit stops the deletions of a run that would delete more than half of all sessions, and more than 100, so
-that a wrong clock or a typing error does not empty a table: such a run only deactivates, and the exit code is 1. It does
+that a wrong clock or a typo does not empty a table: such a run only deactivates, and the exit code is 1. It does
 not stop a run that has the thresholds of one that succeeded in the last 8 days, while sessions are in use. See the
 sessions with "list --status to_delete", then allow the deletion once with --force, or --force=N for at most N.
 
@@ -50,11 +50,11 @@ whose deletion would delete others that are not due, is skipped, named, and left
 
 With --archive, or while the policy says so, what is deleted can be restored for 30 days; each run purges what is older.
 
-With --backup it then copies what was archived since the last backup into a file, and purges only what is in one. When that is
-not possible it says so, stats --check raises an alert, and the exit code is 0.
+With --backup it then copies what was archived since the last backup into a file, and purges only what is in a file. When
+that is not possible it says so, stats --check raises an alert, and the exit code is 0.
 
-With --owner the run is limited to one owner's sessions, with --tag to those with some tags. Such a run does not count for the
-schedule of serve.
+With --owner the run is limited to one owner's sessions, with --tag to those with some tags. Such a run does not count for
+the schedule of serve.
 
 With --metrics-file it writes metrics in Prometheus's text format after the run, for node_exporter: it replaces the file,
 whose name ends with .prom. The counters in it continue from one run to the next.

@@ -207,7 +207,7 @@ func (d *demo) undo(ctx context.Context) error {
 }
 
 func (d *demo) limit(ctx context.Context) error {
-	d.step("A typing error, 1 hour to deletion instead of 30 days: the deletion limit stops the deletion, and the run says what to do.")
+	d.step("A typo, 1 hour to deletion instead of 30 days: the deletion limit stops the deletion, and the run says what to do.")
 	_, err := d.m.Cleanup(ctx, sessioncleanup.Run{DeleteAfter: time.Hour, InactiveAfter: sessioncleanup.Never})
 	if !errors.Is(err, sessioncleanup.ErrTooMany) {
 		return fmt.Errorf("the deletion limit should have stopped this run, but it ended with %w", err)

@@ -16,11 +16,13 @@ func (a *app) erase() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "erase --owner ID",
 		Short: "Remove an owner permanently: its sessions, the archive, its name in the audit log",
-		Long: `erase permanently removes the sessions of an owner, past the archive, its entries of the archive, and its ID and the names of its
-sessions from the audit log; entries, IDs of sessions and seals stay. A hash of the ID stays too: no backup from before restores those
-sessions. It first says how much that is, and asks for the ID of the owner. Without a terminal it needs --confirm.
+		Long: `erase permanently removes the sessions of an owner without archiving them, the owner's entries of the archive, and its ID
+and the names of its sessions from the audit log. The log keeps its entries, the IDs of sessions, and its seals. A hash of
+the owner's ID stays, so that older backups do not restore those sessions. erase first says how much it would remove, and
+asks for the ID of the owner. Without a terminal it needs --confirm.
 
-Entries that are held keep everything from being erased, unless --include-held. On PostgreSQL only the owner of the tables may do so.`,
+When entries are held, erase changes nothing, unless --include-held is given. On PostgreSQL only the owner of the tables
+may run it.`,
 		Example: `  sessioncleanup erase --owner 42 --dry-run
   sessioncleanup erase --owner 42 --confirm 42`,
 		Args: noArguments,

@@ -14,8 +14,9 @@ func (a *app) holdArchived() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "hold ID...",
 		Short: "Keep deleted sessions in the archive whatever the policy says",
-		Long: `hold keeps entries of the archive for a legal hold: no run purges them and nobody restores them, until --release. It takes IDs
-of sessions, of which it holds the last entry, or entries such as archive:17. The audit log has who, when and why. On PostgreSQL only the owner of the tables may do so.`,
+		Long: `hold keeps entries of the archive for a legal hold: until --release, no run purges them and nobody restores them. For the
+ID of a session it holds the session's last entry; archive:17 names an entry. The audit log records who, when and why. On
+PostgreSQL only the owner of the tables may run it.`,
 		Example: `  sessioncleanup archive hold 42 --reason "court order 7"
   sessioncleanup archive hold archive:17 --release`,
 		Args: someEntries,
@@ -40,8 +41,9 @@ func (a *app) purgeArchived() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "purge ID...",
 		Short: "Remove deleted sessions from the archive permanently",
-		Long: `purge removes entries of the archive before they are due, after it listed them and asked. It takes IDs of sessions, of which it
-removes the last entry, or entries such as archive:17. Without a terminal it needs --yes. Entries that are held stay. On PostgreSQL only the owner of the tables may do so.`,
+		Long: `purge lists entries of the archive, asks, and removes them before they are due. For the ID of a session it removes the
+session's last entry; archive:17 names an entry. Without a terminal it needs --yes. Entries that are held stay. On
+PostgreSQL only the owner of the tables may run it.`,
 		Example: `  sessioncleanup archive purge archive:17`,
 		Args:    someEntries,
 		RunE: a.with(func(ctx context.Context, db connection, args []string) error {

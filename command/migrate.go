@@ -26,13 +26,14 @@ func (a *app) migrate() *cobra.Command {
 		SuggestFor: []string{"setup", "setup-db", "install", "init"},
 		Short:      "Prepare the database: columns, indexes, triggers, view",
 		Long: `migrate adds to the database what session cleanup needs, and nothing else. It adopts an existing table of sessions:
-without --schema or --table it uses what inspect finds, and prints that. Without such a table it creates one. It stores the policy
-of the environment in the database: with --backup, that what is not backed up is not purged, until migrate --backup none. It is safe to run it again.
+without --schema or --table it uses what inspect finds, and prints that. Without such a table it creates one. It stores
+the policy of the environment in the database. With --backup, the policy also says that only what is backed up is purged,
+until migrate --backup none. You can run migrate again at any time.
 
 It prints the oldest and the newest time as it understands them, with the time zone that it assumes for columns without
-one, and refuses tables whose newest times are more than a year from now; --accept-times overrides that. A table that
-shows nowhere when its sessions are used is untracked: only sessions with an expiry are cleaned up, unless --untracked
-enables the rules for idle sessions. A refused migrate has changed nothing.`,
+one. It refuses tables whose newest times are more than a year from now, unless --accept-times is given. A table that does
+not show when its sessions are used is untracked: only sessions with an expiry are cleaned up, unless --untracked enables
+the rules for idle sessions. When migrate refuses a table, it has changed nothing.`,
 		Example: `  sessioncleanup migrate --database sqlite:app.db
   sessioncleanup migrate --table rooms
   sessioncleanup migrate --time-zone Europe/Paris`,
@@ -79,7 +80,7 @@ enables the rules for idle sessions. A refused migrate has changed nothing.`,
 	flags.Var(rulesFlag{&a.rules}, "rules", "store the `RULES` for sessions with certain tags, or none")
 	flags.StringVar(&o.TimeZone, "time-zone", "", "`ZONE` of columns that hold times without a zone, for example Europe/Paris (default: the database's)")
 	flags.BoolVar(&o.AcceptTimes, "accept-times", false, "adopt a table whose newest times are more than a year from now")
-	flags.BoolVar(&o.Untracked, "untracked", false, "clean up idle sessions although nothing shows when they are used")
+	flags.BoolVar(&o.Untracked, "untracked", false, "clean up idle sessions although the database does not show when they are used")
 	flags.BoolVar(&o.Replace, "replace", false, "take over functions, views and triggers of an earlier installation; uninstall restores them")
 	flags.BoolVar(&o.View, "view", false, "on SQLite and MariaDB, create the views; on SQLite that keeps other tools from rebuilding the table")
 	flags.StringVar(&o.CleanerRole, "cleaner-role", "", "on PostgreSQL, grant the `ROLE` what it needs to run cleanups")

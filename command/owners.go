@@ -143,10 +143,11 @@ func (a *app) deliver() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "deliver",
 		Short: "Warn owners whose sessions will be deleted",
-		Long: `deliver sends the warnings that runs put into the outbox, for cron: serve does that by itself. It waits for a run that is in
-progress, so that each owner gets one message about it. A warning that is not delivered is tried again by the next call, for 3 days.
+		Long: `deliver sends the warnings that runs put into the outbox. Use it with cron; serve sends them by itself. It waits for a run
+that is in progress, so that each owner gets one message about the run. The next call tries a warning again that was not
+delivered, for 3 days.
 
-Nobody is warned unless the policy says so: ` + sessioncleanup.EnvWarnDays + `.`,
+Owners are only warned when the policy says so: see ` + sessioncleanup.EnvWarnDays + `.`,
 		Example: `  sessioncleanup cleanup --cron && sessioncleanup deliver --notify-owners file:/etc/sessioncleanup/owners
   sessioncleanup deliver --notify-owners slack://T0123/B0123/SECRET --owners-page https://app.example.com/sessions`,
 		Args: noArguments,
@@ -192,9 +193,9 @@ func (a *app) notices() *cobra.Command {
 	var resend bool
 	cmd := &cobra.Command{
 		Use:   "notices [SESSION...]",
-		Short: "List warnings of owners, and send those again that were given up",
-		Long: `notices lists the warnings in the outbox: to whom, about which session, and what became of them. With --resend it makes those due
-again that were given up, all or those of the sessions named: the next deliver, or serve, sends them.`,
+		Short: "List warnings to owners, and resend those that were given up",
+		Long: `notices lists the warnings in the outbox: to whom, about which session, and with what result. With --resend it makes
+warnings that were given up due again, those of the named sessions or all. The next deliver, or serve, sends them.`,
 		Example: `  sessioncleanup notices --failed
   sessioncleanup notices --pending --tag vip
   sessioncleanup notices --resend`,

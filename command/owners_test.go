@@ -26,7 +26,7 @@ func TestOwnersAreWarnedBeforeSessionsAreDeleted(t *testing.T) {
 	u.calls("migrate").want(t, exitUsage, "want the longest first, such as 30,7,1")
 	u.vars[sessioncleanup.EnvWarnDays] = "7,1"
 	u.calls("migrate").want(t, exitDone)
-	u.calls("cleanup", "--dry-run").want(t, exitDone, "would delete 0 sessions and warn of 201 and deactivate 1", "waiting for the warning of the owner: 201 sessions", "list --status waiting")
+	u.calls("cleanup", "--dry-run").want(t, exitDone, "would delete 0 sessions and warn of 201 and deactivate 1", "waiting for the warning to the owner: 201 sessions", "list --status waiting")
 	u.calls("cleanup").want(t, exitDone, "Deleted 0 sessions, put into the outbox warnings of 201, deactivated 1")
 	u.calls("stats").want(t, exitDone, "Waiting for a warning", "201")
 	u.calls("list", "--status", "waiting", "--limit", "2").want(t, exitDone, "2 of 201 sessions")
@@ -70,7 +70,7 @@ func TestOwnersAreWarnedBeforeSessionsAreDeleted(t *testing.T) {
 	}
 	u.calls("notices").want(t, exitDone, "delivered")
 	u.calls("events", "--action", "warned").want(t, exitDone, "webhook:127.0.0.1:")
-	u.calls("cleanup", "--force").want(t, exitDone, "waiting for the warning of the owner: 201 sessions", "Nothing was due")
+	u.calls("cleanup", "--force").want(t, exitDone, "waiting for the warning to the owner: 201 sessions", "Nothing was due")
 	s.exec(t, "UPDATE sessioncleanup_notices SET (delivered_at, told_at) = (SELECT at, at FROM (SELECT strftime('%Y-%m-%d %H:%M:%f', delivered_at, '-6.5 days') AS at))")
 	u.calls("deliver", "--owners-per-hour", "1").want(t, exitDone, "about 0 sessions delivered", "The others wait")
 	u.calls("deliver").want(t, exitDone, "about 201 sessions delivered")

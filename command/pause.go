@@ -15,11 +15,12 @@ func (a *app) pauseCleanup() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pause --for DURATION | --until TIME",
 		Short: "Pause all cleanup for a while, in every process",
-		Long: `pause keeps every run from changing anything until a time: those of serve, of cron, of other programs and of SQL. A run in progress
-ends after its current batch, within 10 seconds. Dry runs still work, and so do changes by people. The pause ends by itself, or with resume.
+		Long: `pause keeps every run from changing anything until a time: runs of serve, of cron, of other programs and in SQL. A run in
+progress ends after its current batch, within 10 seconds. Dry runs and manual changes still work. The pause ends by
+itself, or with resume.
 
-Until then cleanup and cron report it and exit with 0, and stats, /readyz, the page and the metric paused_until_timestamp_seconds show it.
-Another pause replaces the one before. TIME is as for expire.`,
+Until then cleanup and cron report the pause and exit with 0, and stats, /readyz, the page and the metric
+paused_until_timestamp_seconds show it. A new pause replaces the one before. TIME is as for expire.`,
 		Example: `  sessioncleanup pause --for 2h --reason "restoring a backup"
   sessioncleanup pause --until "2026-12-31 18:00" --reason "legal asked for all rooms of December"`,
 		Args: noArguments,

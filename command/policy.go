@@ -14,8 +14,8 @@ func (a *app) showPolicy() *cobra.Command {
 	cmd := explained(&cobra.Command{
 		Use:   "policy",
 		Short: "Show the policy in force, and where its values come from",
-		Long: `policy prints the thresholds and the rules by tag that are in force. Each comes from the environment or a flag (program), from the stored policy
-(database), or is the default.`,
+		Long: `policy prints the thresholds and the rules by tag that are in force. Each comes from a flag or the environment (program),
+from the stored policy (database), or is the default.`,
 		Example: `  sessioncleanup policy
   sessioncleanup policy set --rules "vip: delete=never; test: inactive=1h delete=1d"`,
 		Args: noArguments,
@@ -37,8 +37,9 @@ func (a *app) setPolicy() *cobra.Command {
 	cmd := explained(&cobra.Command{
 		Use:   "set",
 		Short: "Change the stored policy, for every program that follows it",
-		Long: `set changes values of the stored policy, and writes an event to the audit log. Values without a flag stay as they are. If the next run would then delete
-more than now, set refuses the change, and names the number of sessions to confirm with --expect.`,
+		Long: `set changes values of the stored policy, and writes an event to the audit log. Values without a flag stay as they are.
+When the next run would then delete more than it would now, set refuses the change, and names the number of sessions to
+confirm with --expect.`,
 		Example: `  sessioncleanup policy set --delete-days 60
   sessioncleanup policy set --rules "vip: delete=never; test: inactive=1h delete=1d warn=never archive=7d"
   sessioncleanup policy set --rules none`,

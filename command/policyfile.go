@@ -104,9 +104,9 @@ func (a *app) importPolicy() *cobra.Command {
 	cmd := explained(&cobra.Command{
 		Use:   "import FILE",
 		Short: "Store a policy that policy show --json printed",
-		Long: `import reads a policy that policy show --json printed, here or for another database. It shows what a run would do by that policy, and asks before it
-stores it; without a terminal it needs --yes. The file - is the standard input. Values that the file leaves out stay as they are. Only migrate changes
-warn_days, so the file must have the value in force, or none.`,
+		Long: `import reads a policy that policy show --json printed, for this or another database. It shows what a run would do with that
+policy, asks, and stores it; without a terminal it needs --yes. The file - is the standard input. Values that the file
+leaves out stay as they are. Only migrate changes warn_days, so the file must have the value in force, or none.`,
 		Example: `  sessioncleanup policy show --json > policy.json
   sessioncleanup policy import policy.json --dry-run
   sessioncleanup policy import policy.json --yes`,

@@ -20,7 +20,7 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sessioncleanup",
 		Short: "Manage the lifecycle of application sessions",
-		Long: `sessioncleanup manages the sessions in a database: it follows their activity, deactivates those unused for a day,
+		Long: `sessioncleanup manages the sessions in a database: it tracks their activity, deactivates those unused for a day,
 deletes those unused for a month, and shows in a dry run what it would do.
 
 Start with "sessioncleanup demo", which needs no database.`,

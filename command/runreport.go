@@ -255,7 +255,7 @@ func (a *app) sayWaiting(count int) error {
 	if count == 0 {
 		return nil
 	}
-	return a.say("Due for deletion, but waiting for the warning of the owner: %s. To see them: list --status waiting.\n", sessionCount(count))
+	return a.say("Due for deletion, but waiting for the warning to the owner: %s. To see them: list --status waiting.\n", sessionCount(count))
 }
 
 // refusedText says that the deletion limit would stop a run, how to see the sessions, and how to allow the deletion.

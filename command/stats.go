@@ -22,14 +22,14 @@ func (a *app) stats() *cobra.Command {
 		Use:        "stats",
 		SuggestFor: []string{"session-stats", "status"},
 		Short:      "Show how many sessions there are, how many are due, and which alerts hold",
-		Long: `stats shows the figures of all sessions, of one owner's, or of those with certain tags, with the alerts that hold.
+		Long: `stats shows the figures of all sessions, of one owner's sessions, or of those with certain tags, and the alerts that hold.
 
 With --check it exits with 3 when an alert holds:
   too_many_due        more sessions are due than --max-due
-  low_use             a smaller part of the sessions used in twice the time until inactivity was used in the second half of it than --min-use
+  low_use             a smaller part of the recently used sessions is still in use than --min-use
   low_activity        a smaller part of all sessions is active than --min-activity
   undeliverable       owners of sessions could not be warned before the deletion
-  outbox_stuck        warnings of owners have not been delivered for more than a day
+  outbox_stuck        warnings to owners have not been delivered for more than a day
   clock_wrong         the clocks of the database and of this machine differ by more than 10 minutes
   cleanup_failed      the last run ended with an error
   cleanup_incomplete  the last run could not clean up some sessions

@@ -44,8 +44,8 @@ var (
 	lastRunBackup     = describe("last_run_backup_failed", "Whether the last run over all sessions left archived sessions without a backup because that failed.")
 
 	waitingSessions     = describe("sessions_waiting", "Sessions that are due for deletion, but for their warning.")
-	outboxPending       = describe("outbox_pending", "Warnings of owners that are neither delivered nor given up.")
-	outboxUndeliverable = describe("outbox_undeliverable", "Warnings of owners that were given up.")
+	outboxPending       = describe("outbox_pending", "Warnings to owners that are neither delivered nor given up.")
+	outboxUndeliverable = describe("outbox_undeliverable", "Warnings to owners that were given up.")
 	outboxOldest        = describe("outbox_oldest_seconds", "For how long the oldest pending warning has been in the outbox; 0 when there is none.")
 
 	archiveEntries = describe("archive_entries", "Deleted sessions in the archive.")

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -131,6 +132,10 @@ func TestACleanerCannotPurgeWhatIsNotBackedUpNorBackUp(t *testing.T) {
 		t.Errorf("a cleaner that does not ask for backups purged %v, %v; want nothing", out.IDs, err)
 	}
 	copied := sessioncleanup.RestoreRequest{Copies: []sessioncleanup.ArchivedCopy{{Archived: all[0]}}, Cause: sessioncleanup.Cause{Actor: "test"}}
+	if _, err := owner.Restore(t.Context(), copied); err == nil || !strings.Contains(err.Error(), "no row with the number 1") {
+		t.Errorf("a copy without the row of its session: %v, want an error that says so", err)
+	}
+	copied.Copies[0].Content = []sessioncleanup.ArchivedRow{{Number: 1, Table: "public.sessions", Row: []byte(`{}`)}}
 	_, readErr := cleaner.ArchivedContents(t.Context(), []int64{all[0].ID})
 	_, copyErr := cleaner.Restore(t.Context(), copied)
 	for what, err := range map[string]error{"reads the rows": readErr, "marks entries": cleaner.MarkBackedUp(t.Context(), []int64{all[0].ID}), "restores from a file": copyErr} {

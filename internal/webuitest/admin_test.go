@@ -126,7 +126,7 @@ func TestAnAdminChangesThePolicy(t *testing.T) {
 	b.click("[data-to=policy]")
 	b.until("text('#would').includes('Nothing is due') && $('input[name=alert_due]').disabled && text('label:has([name=alert_due])').includes('set by the program')")
 	b.fill("input[name=delete_old_days]", "20")
-	b.until("text('#would').includes('1 would be deleted') && text('#would').includes('With the present policy: Nothing is due')")
+	b.until("text('#would').includes('1 would be deleted') && text('#would').includes('With the current policy: Nothing is due')")
 	b.accessible("policy")
 	b.save("policy")
 	b.click("form .primary")

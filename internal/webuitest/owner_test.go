@@ -103,7 +103,7 @@ func TestAnOwnerSeesOneSentenceAndOneStateWithADateForEachSession(t *testing.T) 
 	b.until("/^3 open, 1 closes (tonight|within 12 hours), 1 is deleted in 5 days\\.$/.test(text('.sentence').replace(/\\s+/g, ' '))")
 	b.until("$$('.row').length === 5 && $$('[data-soon]').length === 2")
 	for id, want := range map[string]string{
-		"live": "Live closes tomorrow at", "closing": "Closing closes in 4 hours", "closed": "Closed deleted on", "deleting": "Deletion due deleted in 5 days",
+		"live": "Live closes tomorrow at", "closing": "Closing closes in 4 hours", "closed": "Closed deleted on", "deleting": "Deleted soon deleted in 5 days",
 		"protected": "Protected kept until you end it",
 	} {
 		if got := js[string](b, fmt.Sprintf("text('.row[data-id=%s] .state').replace(/\\s+/g, ' ')", id)); !strings.HasPrefix(got, want) {

@@ -77,7 +77,7 @@ function freed(w: Words, a: Analytics, day: (iso: string) => string) {
 function chart(w: Words, title: Key, labels: string[], series: Series[], hint = "") {
   const sums = labels.map((_, i) => series.reduce((n, s) => n + s.values[i], 0)),
     most = Math.max(1, ...sums),
-    wide = 600 / labels.length;
+    wide = 600 / Math.max(labels.length, 10); // a few bars do not fill the width
   const bars = labels.map((_, i) => {
     let y = 120;
     return series.map((s) => {

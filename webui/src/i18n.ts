@@ -44,7 +44,7 @@ export class Words {
     const d = new Date(at),
       minutes = (d.getTime() - now.getTime()) / 60000,
       abs = Math.abs(minutes);
-    if (abs < 1) return this.relative.format(0, "second");
+    if (abs < 1) return minutes <= 0 ? this.t("justNow") : this.relative.format(0, "second");
     if (abs < 60) return this.relative.format(Math.round(minutes), "minute");
     const days = Math.round((midnight(d) - midnight(now)) / 86400000);
     if (abs < 6 * 60 || days === 0) return this.relative.format(Math.round(minutes / 60), "hour");

@@ -73,7 +73,7 @@ export class OverviewView extends View {
       ${
         this.analytics
           ? html`<section aria-labelledby="analytics" class=${this.frame.stale ? "stale" : ""}><h2 id="analytics">${this.t("analytics")}</h2>
-        ${this.frame.me.tags ? html`<label class="field"><span>${this.t("tags")}</span><input name="analytics-tags" maxlength="500" placeholder="vip -test" autocapitalize="none" spellcheck="false" @change=${this.select}></label>` : nothing}
+        ${this.frame.me.tags ? html`<div class="tools"><label class="field"><span>${this.t("tags")}</span><input name="analytics-tags" maxlength="500" placeholder="vip -test" autocapitalize="none" spellcheck="false" @change=${this.select}></label></div>` : nothing}
         <p class="muted">${this.around("counted", this.analytics.at)}</p>${analyticsView(this.frame.words, this.analytics)}
         <session-manager-whatif .frame=${this.frame}></session-manager-whatif></section>`
           : nothing

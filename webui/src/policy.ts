@@ -120,7 +120,7 @@ export class PolicyView extends View {
 
   private editor(p: Policy) {
     const some = p.settings.filter((s) => s.name in words);
-    return html`<form class="card pad ${this.frame.stale ? "stale" : ""}" @submit=${this.save}><div class="fields">${some.map((s) => this.field(s))}</div>${this.conflict()}
+    return html`<form class="card pad ${this.frame.stale ? "stale" : ""}" @submit=${this.save}><div class="fields three">${some.map((s) => this.field(s))}</div>${this.conflict()}
       <div class="result" role="status" id="would" aria-busy=${this.counting ? "true" : nothing}><strong>${this.counting && !this.proposed ? this.t("countingDue") : html`<span class=${this.counting ? "stale" : ""}>${would(this.frame.words, this.proposed ?? p.due)}</span>`}</strong>
         ${this.proposed && p.due ? html`<p class="muted">${this.t("policyNow", { now: would(this.frame.words, p.due) })}</p>` : nothing}
         ${p.editable ? html`<div class="acts start"><button class="primary" ?disabled=${this.busy || !this.changes().length}>${this.t("save")}</button>${this.changes().length ? html`<button type="button" @click=${this.reset}>${this.t("cancel")}</button>` : nothing}</div>` : nothing}</div></form>`;

@@ -79,6 +79,7 @@ export const style = css`
   .tools .search svg { position: absolute; left: .7rem; bottom: .65rem; width: 1.1rem; color: var(--muted); pointer-events: none; }
   .tools .search input { padding-left: 2.2rem; }
   .tools label.field { flex: 0 1 12rem; }
+  label.field small { font-weight: 400; }
   dialog label.field + label.field { margin-top: .75rem; }
 
   /* Rows */
@@ -102,6 +103,7 @@ export const style = css`
   .tag { display: inline-flex; align-items: center; justify-content: center; min-width: 1.75rem; min-height: 1.75rem; box-sizing: border-box; color: inherit; border: 1px solid var(--line); border-radius: .4rem; padding: 0 .4rem; text-decoration: none; overflow-wrap: anywhere; }
   .tag:hover, .tag:focus-visible { background: var(--raised); text-decoration: underline; }
   .state { font-size: .9rem; }
+  .until { display: inline-block; }
   .warning { display: block; color: var(--muted); font-size: .85rem; }
   .pill { display: inline-flex; align-items: center; padding: .05rem .55rem; border-radius: 2rem; font-size: .8rem; font-weight: 600; border: 1px solid transparent; color: var(--c); background: var(--s); white-space: nowrap; }
   .live { --c: var(--live); --s: var(--live-soft); } .closing { --c: var(--closing); --s: var(--closing-soft); } .closed { --c: var(--closed); --s: var(--closed-soft); }
@@ -113,7 +115,7 @@ export const style = css`
   .soon li { background: var(--surface); border: 1px solid var(--line); box-shadow: inset 4px 0 var(--c); border-radius: var(--r); padding: .8rem .9rem .8rem 1.1rem; display: grid; grid-template-columns: auto minmax(0, 1fr); gap: .3rem .8rem; align-items: center; }
   .soon li .acts button { padding-inline: .45rem; font-size: .9rem; }
   .soon li { align-content: start; }
-  .soon li .acts { grid-column: 1 / -1; justify-content: start; flex-wrap: wrap; }
+  .soon li .acts { grid-column: 1 / -1; justify-content: start; flex-wrap: wrap; gap: 0; margin-inline-start: -.45rem; }
   .soon li > .row { border: 0; }
   .foot { display: flex; align-items: center; justify-content: space-between; gap: .75rem; padding: .6rem .9rem; border-top: 1px solid var(--line); color: var(--muted); }
   .bulk { position: sticky; bottom: .75rem; z-index: 4; margin-top: .75rem; background: var(--ink); color: var(--bg); border-radius: var(--r); padding: .55rem .7rem .55rem 1rem; display: flex; flex-wrap: wrap; gap: .4rem; align-items: center; box-shadow: var(--shadow); }
@@ -157,7 +159,7 @@ export const style = css`
 
   /* Overview */
   .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 10.5rem), 1fr)); gap: .75rem; }
-  figure.card { margin-top: .75rem; }
+  figure.card, form.card { margin-top: .75rem; }
   .tile { background: var(--surface); border: 1px solid var(--line); border-radius: var(--r); padding: .85rem 1rem; }
   .tile dt { color: var(--muted); font-size: .85rem; }
   .tile dd { font-size: 1.75rem; line-height: 1.2; font-weight: 650; letter-spacing: -.02em; }
@@ -170,6 +172,7 @@ export const style = css`
   .legend i { width: .75rem; height: .75rem; border-radius: .2rem; background: var(--c); }
   .pad { padding: 1rem 1.1rem; }
   .fields { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 12rem), 1fr)); gap: .75rem; align-items: end; margin-top: .9rem; }
+  .fields.three { grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr)); }
   .fields .wide { grid-column: 1 / -1; }
   .result { border-top: 1px solid var(--line); margin-top: 1.1rem; padding-top: 1.1rem; display: grid; gap: .8rem; }
   .result > strong { font-size: 1.15rem; letter-spacing: -.01em; }
@@ -183,13 +186,18 @@ export const style = css`
   tbody tr { border-top: 1px solid var(--line); }
   .day { padding: .55rem .9rem; font-weight: 600; font-size: .85rem; color: var(--muted); background: var(--raised); border-bottom: 1px solid var(--line); }
   .day:not(:first-child) { border-top: 1px solid var(--line); }
-  .entry { display: grid; grid-template-columns: 3.6rem minmax(0, 1fr); gap: .2rem .8rem; padding: .65rem .9rem; }
+  .entry { display: grid; grid-template-columns: 4.5rem minmax(0, 1fr); gap: .2rem .8rem; padding: .65rem .9rem; }
   .entry + .entry { border-top: 1px solid var(--line); }
-  .entry time { color: var(--muted); font-size: .9rem; }
+  .entry time { color: var(--muted); font-size: .9rem; white-space: nowrap; }
   details summary { cursor: pointer; color: var(--accent); min-height: 1.6rem; }
   .scroll { overflow-x: auto; }
   .figures { width: auto; } .figures th, .figures td { text-align: end; padding-inline: .5rem; } .figures tbody th { text-align: start; }
 
+  @media (min-width: 64.01rem) {
+    .row:has(> .acts) { grid-template-columns: auto auto minmax(0, 1fr) minmax(0, 17rem) minmax(auto, 26rem); }
+    .row.plain:has(> .acts) { grid-template-columns: auto minmax(0, 1fr) auto; }
+    .row > .acts button { padding-inline: .5rem; font-size: .95rem; }
+  }
   @media (max-width: 64rem) {
     .bar { flex-wrap: wrap; gap: .25rem .5rem; padding-bottom: .35rem; }
     nav { order: 9; flex-basis: 100%; }
@@ -215,6 +223,7 @@ export const style = css`
     .tile { padding: .7rem .8rem; }
     .tile:last-child:nth-child(odd) { grid-column: 1 / -1; }
     .soon li .acts svg { display: none; }
+    .soon li .acts { gap: .35rem; margin-inline-start: 0; }
     .soon li .acts button { font-size: 1rem; }
     .acts .ghost { background: var(--raised); border-color: var(--line); padding-inline: .4rem; }
     .toasts { bottom: calc(4.25rem + env(safe-area-inset-bottom)); }

@@ -88,7 +88,7 @@ func rows() []row {
 				{`max(sessioncleanup_last_run_failures{})`, "failed in the last run"},
 			}},
 		}},
-		{"Warnings of owners, and notices to operators", []panel{
+		{"Warnings to owners, and notices to operators", []panel{
 			{"Warnings", "Of sessions that are due for deletion, with a policy that warns.", "short", false, []series{
 				{`max(sessioncleanup_sessions_waiting{})`, "sessions that wait"}, {`max(sessioncleanup_outbox_pending{})`, "on their way"},
 				{`max(sessioncleanup_outbox_undeliverable{})`, "given up"},

@@ -189,7 +189,10 @@ func TestDryRunSaysWhatGoesAlong(t *testing.T) {
 			type shown struct{ Dependents []sessioncleanup.Dependent }
 			check("show", decode[shown](t, u.calls("show", gone, "--json")).Dependents)
 			u.calls("show", gone).want(t, exitDone, "A deletion reaches:", "playlist_tracks", "3 rows")
-			u.calls("delete", gone, "--yes").want(t, exitDone, "Deleted along with session 4 (Room 4):", "3 rows", "is deleted")
+			if got := u.calls("delete", gone).want(t, exitUsage, "reaches", "--yes"); strings.Contains(got.out, "Deleted along") {
+				t.Errorf("a deletion that was refused says %q", got.out)
+			}
+			u.calls("delete", gone, "--yes").want(t, exitDone, "The deletion of session 4 (Room 4) reaches:", "3 rows", "is deleted")
 		})
 	}
 }

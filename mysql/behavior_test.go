@@ -3,6 +3,7 @@ package mysql_test
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -201,6 +202,19 @@ func TestWhatThisBackendLacksIsRefusedInWords(t *testing.T) {
 		if _, err := mysql.Open(t.Context(), d.URL, c); !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("Open: %v, want an ErrInvalid with %s", err, want)
 		}
+	}
+}
+
+func TestAWrongPasswordIsNamedAndNotShown(t *testing.T) {
+	t.Parallel()
+	u, err := url.Parse(mysqltest.New(t).URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("nobody_known", "s3cret")
+	_, err = mysql.Open(t.Context(), u.String(), mysql.Config{})
+	if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "check the user and the password") || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("Open: %v, want an ErrInvalid about the user and the password, without the password", err)
 	}
 }
 

@@ -23,11 +23,12 @@ var (
 	}
 	missing   = []uint16{1054, 1146}       // an unknown column, an unknown table
 	unfit     = []uint16{1264, 1292, 1406} // a value that the type of a column does not have
-	forbidden = []uint16{1044, 1045, 1142, 1143, 1227, 1370, 1419}
+	forbidden = []uint16{1044, 1142, 1143, 1227, 1370, 1419}
 	present   = []uint16{1050, 1060, 1061, 1359} // a table, column, index or trigger that is there already
 )
 
 const (
+	badPassword     = 1045 // or an unknown user
 	lockWaitTimeout = 1205
 	lockedNoWait    = 3572
 	deadlock        = 1213
@@ -65,6 +66,8 @@ func explained(err error) error {
 			return fmt.Errorf("%w: %w: call Migrate", sessioncleanup.ErrNotInstalled, err)
 		case slices.Contains(unfit, number):
 			return fmt.Errorf("%w: a column cannot hold the value: %w", sessioncleanup.ErrInvalid, err)
+		case number == badPassword:
+			return fmt.Errorf("%w: check the user and the password of the database URL: %w", sessioncleanup.ErrInvalid, err)
 		case slices.Contains(forbidden, number):
 			return fmt.Errorf("%w: the user lacks a right, see docs/mysql.md: %w", sessioncleanup.ErrInvalid, err)
 		}

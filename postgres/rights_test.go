@@ -223,6 +223,24 @@ func TestRowSecurityThatHidesSessionsIsReported(t *testing.T) {
 	}
 }
 
+func TestARunInSQLFailsWhereRowSecurityHidesSessionsFromTheirOwner(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	as := asRole(t, connect(t, url), "GRANT CREATE ON SCHEMA public TO $ROLE")
+	pool := connect(t, as)
+	mustRun(t, pool, strings.ReplaceAll(votesOfSessions, " ID ", " bigint ")+
+		"INSERT INTO sessions (id, last_activity) SELECT n, now() - interval '2 days' FROM generate_series(1, 20) n")
+	migrate(t, open(t, as, postgres.Config{}))
+	mustRun(t, pool, "ALTER TABLE sessions ENABLE ROW LEVEL SECURITY; ALTER TABLE sessions FORCE ROW LEVEL SECURITY")
+	if _, err := pool.Exec(t.Context(), "SELECT * FROM cleanup_inactive_sessions()"); err == nil || !strings.Contains(err.Error(), "row security of table public.sessions applies to its owner") {
+		t.Errorf("a run in SQL that sees no session: %v, want an error that names the table", err)
+	}
+	mustRun(t, pool, "CREATE POLICY all_of_them ON sessions USING (true)")
+	if n := value[int](t, pool, "SELECT session_count::int FROM cleanup_inactive_sessions() WHERE action = 'deactivated'"); n != 20 {
+		t.Errorf("a run in SQL that sees all sessions deactivates %d, want 20", n)
+	}
+}
+
 // mustRun runs several statements at once.
 func mustRun(t testing.TB, pool *pgxpool.Pool, sql string) {
 	t.Helper()

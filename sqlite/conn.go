@@ -44,6 +44,9 @@ func (s *Store) reading(ctx context.Context, do func(c *conn) error) error {
 		return s.failed(err)
 	}
 	defer func() { _ = db.Close() }()
+	if err := s.unmoved(); err != nil {
+		return s.failed(err)
+	}
 	return s.failed(do(s.naming.conn(db, s.clock)))
 }
 
@@ -60,6 +63,9 @@ func (s *Store) writing(ctx context.Context, do func(c *conn) error) error {
 		return s.failed(err)
 	}
 	defer func() { _ = db.Close() }()
+	if err := s.unmoved(); err != nil {
+		return s.failed(err)
+	}
 	c := s.naming.conn(db, s.clock)
 	restore, err := s.configure(ctx, c)
 	if err != nil {

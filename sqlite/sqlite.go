@@ -88,7 +88,8 @@ type Store struct {
 	throttle throttle
 
 	mu     sync.Mutex
-	layout *layout // as last read
+	layout *layout     // as last read
+	file   os.FileInfo // of the file that connections have open; nil before the first
 }
 
 var (

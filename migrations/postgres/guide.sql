@@ -199,6 +199,16 @@ BEGIN
         RAISE EXCEPTION 'cleanup_inactive_sessions in a transaction with isolation level %: want read committed', current_setting('transaction_isolation')
             USING ERRCODE = 'invalid_transaction_state';
     END IF;
+    -- It runs as the owner of the sessions, from whom forced row security hides what no policy shows: nothing would be due.
+    IF row_security_active("{sessions_literal}"::regclass) AND (
+           SELECT coalesce(bool_or(NOT p.polpermissive), false)
+               OR NOT coalesce(bool_or(p.polpermissive AND p.polcmd = '*' AND pg_get_expr(p.polqual, p.polrelid) = 'true'), false)
+             FROM pg_policy p
+            WHERE p.polrelid = "{sessions_literal}"::regclass
+              AND EXISTS (SELECT FROM unnest(p.polroles) r (oid) WHERE r.oid = 0 OR pg_has_role(r.oid, 'USAGE'))) THEN
+        RAISE EXCEPTION 'row security of table % applies to its owner %, so that it may not see all sessions', "{sessions_literal}"::regclass, current_user
+            USING HINT = format('ALTER ROLE %I BYPASSRLS, or CREATE POLICY … TO %I USING (true)', current_user, current_user), ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
     SELECT * INTO STRICT v_policy FROM "{policy}";
     IF NOT v_policy.enabled THEN
         RAISE EXCEPTION 'cleanup is disabled by the policy'

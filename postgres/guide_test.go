@@ -346,6 +346,20 @@ func TestSQLRunPassesOverWhatCannotBeDeleted(t *testing.T) {
 	}
 }
 
+func TestSQLRunWritesItsThresholdsInWords(t *testing.T) {
+	t.Parallel()
+	_, pool := adopted(t, "guide")
+	for arguments, want := range map[string][]string{
+		"1, 1.5":  {"unused for more than 1 hour, or expired", "inactive, and unused for more than 36 hours"},
+		"36, 2.5": {"unused for more than 36 hours, or expired", "inactive, and unused for more than 2.5 days"},
+	} {
+		details := value[[]string](t, pool, "SELECT array_agg(details ORDER BY action) FROM cleanup_inactive_sessions("+arguments+")")
+		if diff := cmp.Diff(want, details); diff != "" {
+			t.Errorf("cleanup_inactive_sessions(%s) (-want +got):\n%s", arguments, diff)
+		}
+	}
+}
+
 func TestFunctionsPinTheirSearchPath(t *testing.T) {
 	t.Parallel()
 	_, pool := adopted(t, "guide")

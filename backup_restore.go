@@ -115,13 +115,14 @@ func (b *backupRestore) named(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	wanted := slices.Clone(b.o.SessionIDs)
-	for _, id := range b.o.Entries {
-		wanted = append(wanted, fmt.Sprint(id))
+	for _, id := range b.o.SessionIDs {
+		if _, there := found[id]; !there {
+			return fmt.Errorf("%w: backup file %s does not have session %q", ErrNotArchived, b.file, id)
+		}
 	}
-	for _, key := range wanted {
-		if _, there := found[key]; !there {
-			return fmt.Errorf("%w: backup file %s does not have %s", ErrNotArchived, b.file, key)
+	for _, id := range b.o.Entries {
+		if _, there := found[fmt.Sprint(id)]; !there {
+			return fmt.Errorf("%w: backup file %s does not have entry archive:%d", ErrNotArchived, b.file, id)
 		}
 	}
 	return b.restore(ctx, slices.SortedFunc(maps.Values(found), func(a, b ArchivedCopy) int { return int(a.ID - b.ID) }))

@@ -162,6 +162,9 @@ func (r *run) simulate(ctx context.Context) error {
 	if err == nil {
 		err = r.countDependents(ctx)
 	}
+	if err == nil {
+		err = r.countRules(ctx)
+	}
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
@@ -72,10 +73,44 @@ func (m *Manager) onEntries(ctx context.Context, operation string, entries []int
 	ids := distinct(entries)
 	all, err := within(ctx, sweepTimeout, func(ctx context.Context) ([]Archived, error) { return do(ctx, archiver, ids) })
 	if err != nil {
+		err = m.naming(ctx, archiver, ids, "", err)
 		m.log.WarnContext(ctx, operation+" failed", "entries", ids, "actor", m.actor(), "error", err)
 		return nil, fmt.Errorf("%s: %w", operation, err)
 	}
 	m.dateEntries(all)
 	m.log.InfoContext(ctx, operation, "entries", ids, "actor", m.actor())
 	return all, nil
+}
+
+// naming adds to an error about some entries of the archive which of them it is about: a store only says that there are such.
+// owner is whose entries are seen; "" is everybody's.
+func (m *Manager) naming(ctx context.Context, archiver Archiver, ids []int64, owner string, err error) error {
+	sentinel, which := ErrNotArchived, "%w: restored or purged since, or never there: %s"
+	if errors.Is(err, ErrHeld) {
+		sentinel, which = ErrHeld, "%w: %s"
+	}
+	if !errors.Is(err, sentinel) {
+		return err
+	}
+	found, lookup := m.archived(ctx, archiver, ArchiveQuery{IDs: ids, OwnerID: owner, Limit: len(ids)})
+	if lookup != nil {
+		return err
+	}
+	there := map[int64]Archived{}
+	for _, a := range found {
+		there[a.ID] = a
+	}
+	var named []string
+	for _, id := range ids {
+		switch a, is := there[id]; {
+		case sentinel == ErrNotArchived && !is:
+			named = append(named, fmt.Sprintf("archive:%d", id))
+		case sentinel == ErrHeld && a.Held:
+			named = append(named, fmt.Sprintf("archive:%d of session %q", id, a.SessionID))
+		}
+	}
+	if len(named) == 0 { // changed meanwhile
+		return err
+	}
+	return fmt.Errorf(which, sentinel, strings.Join(named, ", "))
 }

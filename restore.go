@@ -194,7 +194,7 @@ func (m *Manager) notArchived(ctx context.Context, t Target) error {
 // RestoreEntries is Restore for entries of the archive, given by Archived.ID. For a session that was deleted more than
 // once, it can restore an earlier state.
 func (m *Manager) RestoreEntries(ctx context.Context, ids []int64, o RestoreOptions) (Restored, error) {
-	const operation = "restore from the archive"
+	const operation = "restore archive entries"
 	archiver, owner, err := m.archiveOf(operation, "")
 	if err != nil {
 		return Restored{}, err
@@ -212,6 +212,7 @@ func (m *Manager) RestoreEntries(ctx context.Context, ids []int64, o RestoreOpti
 		err = &ObstructedError{out.Obstacles}
 	}
 	if err != nil {
+		err = m.naming(ctx, archiver, distinct(ids), owner, err)
 		m.log.WarnContext(ctx, operation+" failed", "entries", ids, "actor", m.actor(), "error", err)
 		return out, fmt.Errorf("%s: %w", operation, err)
 	}

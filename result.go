@@ -63,6 +63,8 @@ type Result struct {
 	Sessions []Session `json:"sessions,omitempty"`
 	// Dependents, in a dry run, are the rows of other tables that would be deleted or unlinked along with the sessions.
 	Dependents []Dependent `json:"dependents,omitempty"`
+	// Rules, in a dry run, are what each of the policy's rules by tag does.
+	Rules []RuleEffect `json:"rules,omitempty"`
 	// Backup is what was backed up at the end of the run; nil where the policy does not say so, and for a dry run.
 	Backup *BackupResult `json:"backup,omitempty"`
 

@@ -1,6 +1,7 @@
 package sessioncleanup_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"slices"
 	"strings"
@@ -158,6 +159,10 @@ func TestARunFollowsTheRulesInAllItsPhases(t *testing.T) {
 	if err != nil || dry.Deleted() != 1 || dry.Deactivated() != 1 {
 		t.Fatalf("the dry run: %+v, %v; want one of each", dry.Phases, err)
 	}
+	effects := []sessioncleanup.RuleEffect{{Tag: "test", Deletes: 1, Deactivates: 1}, {Tag: "vip"}}
+	if diff := cmp.Diff(effects, dry.Rules); diff != "" {
+		t.Errorf("what the rules do where the policy's own thresholds are off (-want +got):\n%s", diff)
+	}
 	for _, s := range dry.Sessions {
 		if s.ID != "test" && s.ID != "old-test" {
 			t.Errorf("the dry run names session %s", s.ID)
@@ -169,6 +174,60 @@ func TestARunFollowsTheRulesInAllItsPhases(t *testing.T) {
 	}
 	if _, err := m.Get(t.Context(), "old-test"); !errors.Is(err, sessioncleanup.ErrNotFound) {
 		t.Errorf("the session that a rule deletes: %v", err)
+	}
+}
+
+func TestADryRunSaysWhatEachRuleDoes(t *testing.T) {
+	t.Parallel()
+	store := memory.New(memory.Config{})
+	now := time.Now()
+	put := func(count int, active bool, days float64, tags string) {
+		for range count {
+			at := now.Add(-time.Duration(days * float64(ruleDay)))
+			s := sessioncleanup.Session{ID: rand.Text(), OwnerID: "1", Active: active, AutoCleanup: true, LastActivity: at, Tags: strings.Fields(tags)}
+			if !active {
+				s.DeactivatedAt = at
+			}
+			if err := store.Put(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	put(1, false, 40, "")
+	put(2, false, 40, "vip")
+	put(3, false, 40, "test vip")     // vip keeps
+	put(4, false, 5, "test")          // test deletes
+	put(5, false, 40, "gold other")   // gold keeps for 60 days
+	put(6, false, 70, "gold")         // and then deletes
+	put(7, true, 0.1, "test")         // test deactivates
+	put(8, true, 2, "vip")            // vip keeps active
+	put(9, false, 1, "gold test vip") // nobody would delete
+	p := sessioncleanup.Policy{Rules: "vip: inactive=never delete=never; test: inactive=1h delete=1d; gold: delete=60d"}
+	m, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(run sessioncleanup.Run) []sessioncleanup.RuleEffect {
+		run.DryRun = true
+		dry, err := m.Cleanup(t.Context(), run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dry.Rules
+	}
+	want := []sessioncleanup.RuleEffect{
+		{Tag: "gold", Deletes: 6, KeepsFromDeletion: 5}, {Tag: "test", Deletes: 4, Deactivates: 7}, {Tag: "vip", KeepsFromDeletion: 5, KeepsActive: 8},
+	}
+	if diff := cmp.Diff(want, of(sessioncleanup.Run{})); diff != "" {
+		t.Errorf("what the rules do (-want +got):\n%s", diff)
+	}
+	want = []sessioncleanup.RuleEffect{{Tag: "gold"}, {Tag: "test"}, {Tag: "vip", KeepsFromDeletion: 2, KeepsActive: 8}}
+	if diff := cmp.Diff(want, of(sessioncleanup.Run{Filter: sessioncleanup.Filter{Tags: "vip -test"}})); diff != "" {
+		t.Errorf("what the rules do to some sessions (-want +got):\n%s", diff)
+	}
+	put(10_001, false, 40, "vip")
+	if got := of(sessioncleanup.Run{})[2]; !got.More || got.KeepsFromDeletion > 10_000 || got.KeepsFromDeletion < 9000 {
+		t.Errorf("with more sessions than are examined, the rule does %+v", got)
 	}
 }
 

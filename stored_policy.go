@@ -211,18 +211,16 @@ func (m *Manager) confirmed(ctx context.Context, change Policy, expected int) er
 	if rest == (Policy{}) { // alerts have no run remove more
 		return nil
 	}
-	now, err := m.Propose(ctx, Policy{})
-	var then Result
-	if err == nil {
-		then, err = m.Propose(ctx, change)
-	}
-	if err != nil {
+	then, err := m.Propose(ctx, change)
+	after := then.Deleted() + then.Purged()
+	if err != nil || after <= expected {
 		return err
 	}
-	if before, after := now.Deleted()+now.Purged(), then.Deleted()+then.Purged(); after > before && after > expected {
-		return &MoreDeletionsError{Before: before, After: after}
+	now, err := m.Propose(ctx, Policy{})
+	if before := now.Deleted() + now.Purged(); err == nil && after > before {
+		err = &MoreDeletionsError{Before: before, After: after}
 	}
-	return nil
+	return err
 }
 
 // changesOf describes the values that a change of the stored policy changes, for the log; empty when it changes none.

@@ -30,13 +30,15 @@ func TestDeletedSessionsAreArchivedAndRestored(t *testing.T) {
 			u.calls("restore", inUse, "--on-conflict", "replace").want(t, exitUsage, `on conflict is "replace": want one of fail, skip, new-id`)
 			u.calls("restore", inUse).want(t, exitDone, "Restored 1 session, with ")
 			u.calls("show", inUse).want(t, exitDone, "active")
+			u.calls("restore", "archive:1").want(t, exitFailed, "restore archive entries: not in the archive: restored or purged since, or never there: archive:1")
 
 			u.calls("delete", inUse, "--yes").want(t, exitDone)
 			u.calls("archive", "hold", inUse, "--reason", "court order 7").want(t, exitDone, "Held 1 entry of the archive.")
 			u.calls("archive", "--held").want(t, exitDone, inUse, "held")
 			u.calls("events", "--limit", "1").want(t, exitDone, "held", "court order 7")
-			u.calls("restore", inUse).want(t, exitFailed, "held: release it first")
-			u.calls("archive", "purge", inUse, "--yes").want(t, exitFailed, "held: release it first")
+			held := `archive entries: held: release it first: archive:2 of session "` + inUse + `"`
+			u.calls("restore", inUse).want(t, exitFailed, "restore "+held)
+			u.calls("archive", "purge", inUse, "--yes").want(t, exitFailed, "purge "+held)
 			u.calls("erase", "--owner", ownerID, "--confirm", ownerID).want(t, exitFailed, "1 entries of the archive are held")
 			u.calls("archive", "hold", "archive:2", "--release").want(t, exitDone, "Released 1 entry of the archive.")
 			u.calls("archive", "hold").want(t, exitUsage, "hold needs the ID of a session")

@@ -93,8 +93,8 @@ func TestDeletedSessionsAreBackedUpAndRestoredToANewDatabase(t *testing.T) {
 			u.vars[envDatabase] = lost.url
 			u.calls("migrate", "--backup", "none").want(t, exitDone)
 			u.calls("restore", "42", "--from", file, "--dry-run").want(t, exitDone, "Would restore 1 session, with 4 rows")
-			u.calls("restore", "42", "43", "--from", file).want(t, exitFailed, "does not have 43")
-			u.calls("restore", "archive:9", "--from", file).want(t, exitFailed, "does not have 9")
+			u.calls("restore", "42", "43", "--from", file).want(t, exitFailed, `does not have session "43"`)
+			u.calls("restore", "archive:9", "--from", file).want(t, exitFailed, "does not have entry archive:9")
 			u.calls("restore", "--from", file).want(t, exitDone, "Restored 2 sessions, with 4 rows of other tables")
 			for _, query := range []string{
 				"SELECT count(*) FROM sessions WHERE id = 42 AND name = 'Room 42' AND code = 'C42'",

@@ -56,8 +56,8 @@ that is not possible it says so, stats --check raises an alert, and the exit cod
 With --owner the run is limited to one owner's sessions, with --tag to those with some tags. Such a run does not count for
 the schedule of serve.
 
-With --metrics-file it writes metrics in Prometheus's text format after the run, for node_exporter. The counters in the file
-continue from one run to the next.
+With --metrics-file it writes metrics in Prometheus's text format after the run, for node_exporter: it replaces the file,
+whose name ends with .prom. The counters in it continue from one run to the next.
 
 With --cron it prints nothing when nothing was done, one line when something was, and errors to standard error.
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -126,12 +127,17 @@ func (f *metricsFile) check(cmd *cobra.Command, dryRun bool) error {
 	switch changed := cmd.Flags().Changed; {
 	case f.path == "" && changed("metrics-file"):
 		return usagef(`--metrics-file is "": want the name of a file`)
+	case f.path != "" && !strings.HasSuffix(f.path, ".prom"):
+		return usagef("--metrics-file is %q: want a name that ends with .prom, as node_exporter reads it; the file is replaced", f.path)
 	case f.path == "" && changed("metrics-every"):
 		return usagef("--metrics-every has no effect without --metrics-file")
 	case f.path != "" && dryRun:
 		return usagef("--metrics-file is for runs: a dry run changes nothing that could be measured")
 	case f.every < span(time.Second):
 		return usagef("--metrics-every is %v: want a positive duration", time.Duration(f.every))
+	}
+	if is, err := os.Stat(f.path); f.path != "" && err == nil && !is.Mode().IsRegular() { // a pipe would block, and a device be replaced
+		return usagef("--metrics-file is %q, which is no regular file: want the name of a file", f.path)
 	}
 	return nil
 }

@@ -196,6 +196,13 @@ func TestMetricsThatCannotBeWrittenDoNotFailTheRun(t *testing.T) {
 	}
 	u.calls("cleanup", "--dry-run", "--metrics-file", "x.prom").want(t, exitUsage, "--metrics-file is for runs")
 	u.calls("cleanup", "--metrics-file", "").want(t, exitUsage, "want the name of a file")
+	u.calls("cleanup", "--metrics-file", s.url).want(t, exitUsage, "want a name that ends with .prom")
+	u.calls("cleanup", "--metrics-file", os.DevNull).want(t, exitUsage, "want a name that ends with .prom")
+	pipe := filepath.Join(u.dir, "pipe.prom")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	u.calls("cleanup", "--metrics-file", pipe).want(t, exitUsage, "is no regular file")
 	u.calls("cleanup", "--metrics-every", "1h").want(t, exitUsage, "has no effect without --metrics-file")
 	u.calls("cleanup", "--metrics-file", "x.prom", "--metrics-every", "0s").want(t, exitUsage, "want a positive duration")
 }

@@ -161,12 +161,11 @@ func (a *app) takePolicy(ctx context.Context, db connection, change sessionclean
 	if err != nil {
 		return err
 	}
-	effect := [2]string{planText(before.Phases), planText(after.Phases)}
 	if a.json && dryRun {
 		return a.printJSON(map[string]any{"before": before.Phases, "after": after.Phases})
 	}
 	if !a.json {
-		if err := a.say("A run would now %s.\nBy this policy it would %s.\n", effect[0], effect[1]); err != nil || dryRun {
+		if err := a.say("A run would now %s.\nBy this policy it would %s.\n", planText(before.Phases), planText(after.Phases)); err != nil || dryRun {
 			return err
 		}
 	}

@@ -205,7 +205,10 @@ func (a *app) printDryRun(r sessioncleanup.Result) error {
 		if err := a.say("Nothing is due.\n"); err != nil {
 			return err
 		}
-		return a.sayWaiting(r.Waiting)
+		if err := a.sayWaiting(r.Waiting); err != nil {
+			return err
+		}
+		return a.sayRules(r.Rules)
 	}
 	if err := a.say("A run would %s.\n", planText(r.Phases)); err != nil {
 		return err
@@ -221,10 +224,30 @@ func (a *app) printDryRun(r sessioncleanup.Result) error {
 			return err
 		}
 	}
-	if err := a.sayDependents("Deleted along with the sessions", r.Dependents); err != nil || r.Refused == nil {
+	if err := a.sayDependents("Deleted along with the sessions", r.Dependents); err != nil {
+		return err
+	}
+	if err := a.sayRules(r.Rules); err != nil || r.Refused == nil {
 		return err
 	}
 	return a.say("%s\n", a.paint(yellow, refusedText(r.Refused)))
+}
+
+// sayRules says for how many sessions each rule by tag decides, if there are rules.
+func (a *app) sayRules(rules []sessioncleanup.RuleEffect) error {
+	if len(rules) == 0 {
+		return nil
+	}
+	rows := [][]cell{header("RULE FOR", "DELETES", "KEEPS FROM DELETION", "DEACTIVATES", "KEEPS ACTIVE")}
+	more := false
+	for _, r := range rules {
+		rows = append(rows, []cell{text(r.Tag), figure(r.Deletes), figure(r.KeepsFromDeletion), figure(r.Deactivates), figure(r.KeepsActive)})
+		more = more || r.More
+	}
+	if err := a.table(rows); err != nil || !more {
+		return err
+	}
+	return a.say("  There are more: the rules' figures are those of 10,000 sessions of each kind.\n")
 }
 
 // sayWaiting says how many sessions only wait for their warning, if any do.

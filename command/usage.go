@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -59,11 +60,19 @@ func wrongFlag(cmd *cobra.Command, err error) error {
 			return usagef("%w%s", cause, see)
 		}
 		if _, ours := errors.AsType[wantError](cause); !ours {
-			cause = wantError("a " + invalid.GetFlag().Value.Type())
+			cause = wantOf(invalid.GetFlag().Value)
 		}
 		return usagef("--%s is %q: %w%s", invalid.GetFlag().Name, invalid.GetValue(), cause, see)
 	}
 	return usagef("%w%s", err, see)
+}
+
+// wantOf says what a flag takes that does not say so itself.
+func wantOf(v pflag.Value) wantError {
+	if v.Type() == "bool" {
+		return "true or false"
+	}
+	return wantError("a " + v.Type())
 }
 
 // similarFlags are the flags that a word may have meant. Cobra only finds similar verbs, so it is asked about verbs that
@@ -76,7 +85,9 @@ func similarFlags(cmd *cobra.Command, word string) []string {
 	return verbs.SuggestionsFor("--" + word)
 }
 
+// suggestion names what a word may have meant, each once: cobra names a verb once for each reason to suggest it.
 func suggestion(similar []string) string {
+	similar = slices.Compact(slices.Sorted(slices.Values(similar)))
 	if len(similar) == 0 {
 		return ""
 	}

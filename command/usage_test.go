@@ -18,6 +18,7 @@ func TestWrongUsageNamesTheMistake(t *testing.T) {
 		says string
 	}{
 		{[]string{"claenup"}, `unknown verb "claenup", did you mean cleanup?`},
+		{[]string{"clean"}, `unknown verb "clean", did you mean cleanup?`},
 		{[]string{"session-stats"}, "did you mean stats?"},
 		{[]string{"setup-db"}, "did you mean migrate?"},
 		{[]string{"remove", "1"}, "did you mean delete?"},
@@ -41,7 +42,7 @@ func TestWrongUsageNamesTheMistake(t *testing.T) {
 		{[]string{"cleanup", "--force=all"}, `--force is "all": want`},
 		{[]string{"cleanup", "--force", "5"}, `cleanup takes no argument, got "5"`},
 		{[]string{"cleanup", "--page", "0"}, `--page is "0": want a whole number from 1 to 1000`},
-		{[]string{"cleanup", "--dry-run=perhaps"}, `--dry-run is "perhaps": want a bool`},
+		{[]string{"cleanup", "--dry-run=perhaps"}, `--dry-run is "perhaps": want true or false`},
 		{[]string{"list", "--limit", "many"}, `--limit is "many": want a whole number from 1 to 1000`},
 		{[]string{"list", "--limit", "-1"}, `--limit is "-1": want a whole number`},
 		{[]string{"list", "--status", "old"}, `status is "old": want one of active`},

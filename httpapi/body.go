@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -84,7 +86,7 @@ func readObject(data []byte, fields map[string]field) (map[string]bool, error) {
 		read, known := fields[name]
 		switch {
 		case !known:
-			return nil, wrong(shown(name), msgUnknown)
+			return nil, unknown(name, slices.Sorted(maps.Keys(fields)))
 		case seen[name]:
 			return nil, wrong(name, msgTwice)
 		}

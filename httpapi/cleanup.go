@@ -18,10 +18,11 @@ type cleanupAnswer struct {
 	report
 	Untracked bool `json:"untracked,omitempty"` // nothing shows when the sessions are used: idle ones are never due
 	// Of a dry run: the first of the sessions concerned, the rows of other tables that would go along with those to delete,
-	// and whether the deletion limit would stop the deletion.
-	Sessions   []session                  `json:"sessions,omitempty"`
-	Dependents []sessioncleanup.Dependent `json:"dependents,omitempty"`
-	Refused    bool                       `json:"would_be_refused,omitempty"`
+	// what each rule by tag does, and whether the deletion limit would stop the deletion.
+	Sessions   []session                   `json:"sessions,omitempty"`
+	Dependents []sessioncleanup.Dependent  `json:"dependents,omitempty"`
+	Rules      []sessioncleanup.RuleEffect `json:"rules,omitempty"`
+	Refused    bool                        `json:"would_be_refused,omitempty"`
 }
 
 // report is what a run did, or would do.
@@ -72,7 +73,7 @@ func (c *call) cleanup() error {
 	}
 	out := cleanupAnswer{
 		Success: true, DryRun: res.DryRun, report: c.reportOf(run, res), Untracked: res.Cutoffs.Untracked,
-		RunID: given(res.RunID), Dependents: res.Dependents, Refused: res.Refused != nil,
+		RunID: given(res.RunID), Dependents: res.Dependents, Rules: res.Rules, Refused: res.Refused != nil,
 	}
 	if res.DryRun {
 		out.Sessions, out.AsOf = sessionsOf(res.Sessions), known(res.Cutoffs.Now)
@@ -195,14 +196,23 @@ func (c *call) results(run sessioncleanup.Run, res sessioncleanup.Result) []resu
 		deactivated, deleted = msgWouldDeactivate, msgWouldDelete
 	}
 	if after := policy.InactiveAfter; after != sessioncleanup.Never {
-		out[0].Details = fmt.Sprintf(deactivated[c.lang], out[0].Count, sessioncleanup.Threshold(after, time.Hour))
+		out[0].Details = fmt.Sprintf(deactivated[c.lang], out[0].Count, c.span(after, time.Hour, hourName))
 	}
 	if after := policy.DeleteAfter; after != sessioncleanup.Never {
-		out[1].Details = fmt.Sprintf(deleted[c.lang], out[1].Count, sessioncleanup.Threshold(after, 24*time.Hour))
+		out[1].Details = fmt.Sprintf(deleted[c.lang], out[1].Count, c.span(after, 24*time.Hour, dayName))
 	}
 	if before := policy.WarnBefore; before != sessioncleanup.Never && policy.DeleteAfter != sessioncleanup.Never {
 		out = append(out, result{Action: sessioncleanup.ActionNoticed, Count: res.Noticed(), Details: fmt.Sprintf(msgNoticed[c.lang],
-			res.Noticed(), sessioncleanup.Threshold(before, 24*time.Hour), res.Waiting)})
+			res.Noticed(), c.span(before, 24*time.Hour, dayName), res.Waiting)})
 	}
 	return out
+}
+
+// span is a threshold with its unit: "1 hour", "1.5 heure", "30 days".
+func (c *call) span(d, unit time.Duration, name text) string {
+	words := sessioncleanup.Threshold(d, unit) + " " + name[c.lang]
+	if d == unit || c.lang == french && d < 2*unit {
+		return words
+	}
+	return words + "s"
 }

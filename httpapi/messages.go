@@ -141,7 +141,8 @@ var (
 	msgInvalid      = text{"The request is not valid.", "La requête n'est pas valide."}
 	msgNoRoute      = text{"There is nothing at this path.", "Il n'y a rien à ce chemin."}
 	msgQuery        = text{"The query cannot be read.", "Les paramètres de l'URL sont illisibles."}
-	msgUnknown      = text{"%s is not known here.", "%s n'est pas connu ici."}
+	msgUnknown      = text{"%s is not known here: want one of %s.", "%s n'est pas connu ici : attendu l'un de %s."}
+	msgNothingKnown = text{"%s is not known here: this takes none.", "%s n'est pas connu ici : il n'y en a aucun."}
 	msgTwice        = text{"%s is duplicated.", "%s figure deux fois."}
 	msgFraction     = text{"%s is %.100s: want a number above 0 and up to 1.", "%s vaut %.100s : attendu un nombre supérieur à 0 et au plus 1."}
 	msgSetByProgram = text{"%s is set by the program, its flags or its environment; the stored value does not count.", "%s est fixé par le programme, ses options ou son environnement ; la valeur de la base ne compte pas."}
@@ -224,14 +225,17 @@ var (
 	msgExpiryRemoved = text{"Expiry removed.", "Expiration supprimée."}
 )
 
-// Details of a run's results: the count, and the threshold.
+// Details of a run's results: the count, and the threshold with its unit.
 var (
-	msgDidDeactivate   = text{"Deactivated: %d, unused for more than %s hours, or expired", "Désactivées : %d, inutilisées depuis plus de %s heures, ou expirées"}
-	msgWouldDeactivate = text{"Would be deactivated: %d, unused for more than %s hours, or expired", "À désactiver : %d, inutilisées depuis plus de %s heures, ou expirées"}
+	hourName = text{"hour", "heure"}
+	dayName  = text{"day", "jour"}
+
+	msgDidDeactivate   = text{"Deactivated: %d, unused for more than %s, or expired", "Désactivées : %d, inutilisées depuis plus de %s, ou expirées"}
+	msgWouldDeactivate = text{"Would be deactivated: %d, unused for more than %s, or expired", "À désactiver : %d, inutilisées depuis plus de %s, ou expirées"}
 	msgNoDeactivation  = text{"Deactivation is off.", "La désactivation automatique est coupée."}
-	msgDidDelete       = text{"Deleted: %d, unused for more than %s days", "Supprimées : %d, inutilisées depuis plus de %s jours"}
-	msgWouldDelete     = text{"Would be deleted: %d, unused for more than %s days", "À supprimer : %d, inutilisées depuis plus de %s jours"}
-	msgNoticed         = text{"Owners to warn: of %d sessions, %s days before the deletion. Waiting for a warning: %d", "Propriétaires à avertir : de %d sessions, %s jours avant la suppression. En attente d'un avertissement : %d"}
+	msgDidDelete       = text{"Deleted: %d, unused for more than %s", "Supprimées : %d, inutilisées depuis plus de %s"}
+	msgWouldDelete     = text{"Would be deleted: %d, unused for more than %s", "À supprimer : %d, inutilisées depuis plus de %s"}
+	msgNoticed         = text{"Owners to warn: of %d sessions, %s before the deletion. Waiting for a warning: %d", "Propriétaires à avertir : de %d sessions, %s avant la suppression. En attente d'un avertissement : %d"}
 	msgNoDeletion      = text{"Deletion is off.", "La suppression automatique est coupée."}
 	msgNotDeactivated  = text{"The session could not be deactivated. The server's log has the details.", "La session n'a pas pu être désactivée. Le journal du serveur contient les détails."}
 	msgNotChanged      = text{"The session could not be changed. The server's log has the details.", "La session n'a pas pu être modifiée. Le journal du serveur contient les détails."}

@@ -24,7 +24,7 @@ func (c *call) query(names []string) (url.Values, error) {
 	}
 	for name, given := range values {
 		if !slices.Contains(names, name) {
-			return nil, wrong(shown(name), msgUnknown)
+			return nil, unknown(name, names)
 		}
 		if len(given) > 1 {
 			return nil, wrong(name, msgTwice)
@@ -39,6 +39,14 @@ func (c *call) query(names []string) (url.Values, error) {
 // readable reports whether a text can be a filter or an ID. Some databases fail on others instead of finding nothing.
 func readable(v string) bool {
 	return len(v) <= maxText && utf8.ValidString(v) && !strings.ContainsRune(v, 0)
+}
+
+// unknown is the fault of a field or a parameter that there is not, among those that there are.
+func unknown(name string, known []string) error {
+	if len(known) == 0 {
+		return wrong(shown(name), msgNothingKnown)
+	}
+	return wrong(shown(name), msgUnknown, strings.Join(known, ", "))
 }
 
 // shown is a name from a request, short enough to be repeated in a response.

@@ -13,7 +13,6 @@ package metrics
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -22,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/figures"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
@@ -41,35 +41,26 @@ type Config struct {
 	Version string
 }
 
-// busyShare is the part of the time that the database spends on figures at most.
-const busyShare = 20
-
 // Collector is a prometheus.Collector over a Manager. It starts no goroutine. The first scrape in an Interval queries
 // the database, and the others reuse the result.
 type Collector struct {
-	manager  *sessioncleanup.Manager
-	ctx      context.Context
-	interval time.Duration
-	timeout  time.Duration
-	longest  time.Duration // between two runs; 0 when not known
-	version  string
+	manager *sessioncleanup.Manager
+	ctx     context.Context
+	longest time.Duration // between two runs; 0 when not known
+	version string
 
-	mu   sync.Mutex
-	next time.Time // when the database is asked again
-	last reading
-	log  *log
-	// nextTag is the tag that is to be counted first; empty: any.
-	nextTag string
+	mu      sync.Mutex
+	figures figures.Reader
+	last    reading
+	log     *log
 }
 
 // reading is what the database answered.
 type reading struct {
-	ok      bool // it did answer
-	at      time.Time
-	took    time.Duration
-	stats   sessioncleanup.Stats
-	archive *sessioncleanup.ArchiveSize // nil where there is none
-	tags    []taggedStats               // of tags that have a rule, as far as there was time to count them
+	ok   bool // it did answer
+	at   time.Time
+	took time.Duration
+	figures.Figures
 }
 
 // NewCollector returns a Collector. It does not use the database yet. The Manager must be one that may do everything. A
@@ -84,10 +75,10 @@ func NewCollector(m *sessioncleanup.Manager, c Config) (*Collector, error) {
 		return nil, invalid.Errorf("Config.Timeout is %v: want a positive duration", c.Timeout)
 	}
 	if c.Interval == 0 {
-		c.Interval = 15 * time.Second
+		c.Interval = figures.Interval
 	}
 	if c.Timeout == 0 {
-		c.Timeout = 8 * time.Second
+		c.Timeout = figures.Timeout
 	}
 	if c.Context == nil {
 		c.Context = context.Background()
@@ -98,7 +89,10 @@ func NewCollector(m *sessioncleanup.Manager, c Config) (*Collector, error) {
 			c.Version = info.Main.Version
 		}
 	}
-	collector := &Collector{manager: m, ctx: c.Context, interval: c.Interval, timeout: c.Timeout, version: c.Version, log: newLog()}
+	collector := &Collector{
+		manager: m, ctx: c.Context, version: c.Version, log: newLog(),
+		figures: figures.Reader{Manager: m, Interval: c.Interval, Timeout: c.Timeout},
+	}
 	if c.Schedule != nil {
 		collector.longest = longestPause(c.Schedule, time.Now())
 	}
@@ -118,8 +112,8 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := time.Now(); !now.Before(c.next) {
-		ctx, cancel := context.WithTimeout(c.ctx, c.timeout)
+	if c.figures.Due(time.Now()) {
+		ctx, cancel := context.WithTimeout(c.ctx, c.figures.Timeout)
 		defer cancel()
 		c.read(ctx)
 	}
@@ -133,29 +127,19 @@ func (c *Collector) read(ctx context.Context) {
 	r.took = time.Since(began)
 	r.ok, r.at = err == nil, began
 	c.last = r
-	c.next = time.Now().Add(max(c.interval, (busyShare-1)*r.took))
+	c.figures.Took(r.took)
 }
 
 func (c *Collector) ask(ctx context.Context) (reading, error) {
 	var r reading
 	var err error
-	if r.stats, err = c.manager.RecentStats(ctx, ""); err != nil {
-		return r, err
+	if r.Figures, err = c.figures.Read(ctx); err == nil {
+		err = c.log.read(ctx, c.manager, r.Stats.At)
 	}
-	if err := c.log.read(ctx, c.manager, r.stats.At); err != nil {
-		return r, err
+	if err == nil {
+		c.log.last = r.Stats.LastRun
 	}
-	c.log.last = r.stats.LastRun
-	r.tags = c.readTags(ctx)
-	size, err := c.manager.ArchiveSize(ctx)
-	switch {
-	case errors.Is(err, errors.ErrUnsupported):
-		return r, nil
-	case err != nil:
-		return r, err
-	}
-	r.archive = &size
-	return r, nil
+	return r, err
 }
 
 // send sends the last reading.
@@ -175,7 +159,7 @@ func (c *Collector) send(to chan<- prometheus.Metric) {
 	if !c.last.ok {
 		return
 	}
-	s := c.last.stats
+	s := c.last.Stats
 	if s.Pause == nil {
 		gauge(pausedUntil, 0)
 	} else {
@@ -191,23 +175,19 @@ func (c *Collector) send(to chan<- prometheus.Metric) {
 	gauge(recentSessions, float64(s.Recent))
 	gauge(due, float64(s.DueForDeactivation), "deactivate")
 	gauge(due, float64(s.DueForDeletion), "delete")
-	sendTags(gauge, c.last.tags)
+	sendTags(gauge, c.last.Tags)
 	gauge(oldestOverdue, s.OldestOverdueSeconds)
 	gauge(clockDifference, s.ClockDifference.Seconds())
 	if o := s.Outbox; o != nil {
 		gauge(waitingSessions, float64(s.Waiting))
 		gauge(outboxPending, float64(o.Pending))
 		gauge(outboxUndeliverable, float64(o.Undeliverable))
-		var oldest time.Duration
-		if o.Pending > 0 {
-			oldest = s.At.Sub(o.OldestAt)
-		}
-		gauge(outboxOldest, oldest.Seconds())
+		gauge(outboxOldest, c.last.OutboxAge().Seconds())
 	}
-	if c.last.archive != nil {
-		gauge(due, float64(c.last.archive.Due), "purge")
-		gauge(archiveEntries, float64(c.last.archive.Entries))
-		gauge(archiveBytes, float64(c.last.archive.Bytes))
+	if c.last.Archive != nil {
+		gauge(due, float64(c.last.Archive.Due), "purge")
+		gauge(archiveEntries, float64(c.last.Archive.Entries))
+		gauge(archiveBytes, float64(c.last.Archive.Bytes))
 	}
 }
 

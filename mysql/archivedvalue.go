@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/sessioncleanup/sessioncleanup/internal/archive"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
@@ -90,6 +89,3 @@ func storedValue(data json.RawMessage) (any, error) {
 	}
 	return nil, fmt.Errorf("the archive has %.100q, which is no value", data)
 }
-
-// storedRow are the values of a row by column.
-func storedRow(data json.RawMessage) (map[string]any, error) { return archive.Row(data, storedValue) }

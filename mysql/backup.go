@@ -21,8 +21,8 @@ func (w *restoration) insertCopies(ctx context.Context, copies []sessioncleanup.
 		entry.ID = made[0]
 		ids[entry.ID] = given.ID
 		for i, r := range given.Content {
-			if i > 0 && !slices.Contains(reached, r.Table) { // a forged file must not fill others
-				w.obstacles.Add(sessioncleanup.ObstacleTable, entry, r.Table, "the table is none that the deletion of a session reaches")
+			if i > 0 && !slices.Contains(reached, r.Table) {
+				w.TableForeign(entry, r.Table)
 			}
 			_, err := w.execLarge(ctx, statements["insert_archived_row"], params{"entry": entry.ID, "table": r.Table, "unlinked": r.Unlinked, "content": string(r.Row)})
 			if err != nil {

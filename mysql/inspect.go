@@ -2,12 +2,14 @@ package mysql
 
 import (
 	"context"
+	"database/sql"
 	"slices"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // How the tables of an application are understood: internal/adopt decides, by what the catalog says.
@@ -133,22 +135,48 @@ func (c *catalog) sources(s sessioncleanup.Schema) []sessioncleanup.Source {
 // that Config.Schema names, then in a table "sessions", then in the only table whose name ends in "session" or
 // "sessions", then in the only table with a column "active" or "is_active" that other tables refer to. When it finds no
 // table that may hold sessions, it proposes OwnSchema. When it finds several, or only tables of other names, it fails
-// with an ErrInvalid that lists them. Config.Logger receives what is uncertain or left out.
+// with an ErrInvalid that lists them. Config.Logger receives what is uncertain or left out,
+// and which columns could be Schema.TagColumns.
 func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	var p adopt.Proposal
+	var hints []string
 	err := s.reading(ctx, func(c *conn) error {
 		catalog, err := readCatalog(ctx, c)
 		if err != nil {
 			return err
 		}
-		p, err = catalog.propose(s.given)
+		if p, err = catalog.propose(s.given); err != nil {
+			return err
+		}
+		hints, err = c.tagHints(ctx, catalog.describe(), p.Schema)
 		return err
 	})
 	if err != nil {
 		return sessioncleanup.Schema{}, err
 	}
-	s.warn(ctx, "inspect", p.Warnings)
+	s.warn(ctx, "inspect", slices.Concat(p.Warnings, hints))
 	return p.Schema, nil
+}
+
+// tagHints say which columns could be Schema.TagColumns, by their names, and by the values in a part of the table.
+func (c *conn) tagHints(ctx context.Context, d adopt.Database, schema sessioncleanup.Schema) (hints []string, err error) {
+	for _, column := range d.TagCandidates(schema) {
+		var values []string
+		names := sqlfile.Names{"sessions": sqlfile.Column(schema.Table), "column": sqlfile.Column(column)}
+		err := c.query(ctx, filled("sample_values", names), params{"sample": adopt.TagSample, "most": adopt.TagValues + 1}, func(rows *sql.Rows) error {
+			var value string
+			err := rows.Scan(&value)
+			values = append(values, value)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if hint := adopt.TagHint(column, values); hint != "" {
+			hints = append(hints, hint)
+		}
+	}
+	return hints, nil
 }
 
 func (s *Store) warn(ctx context.Context, operation string, warnings []string) {

@@ -20,23 +20,12 @@ func (w *restoration) assignNewIDs(ctx context.Context, entries []sessioncleanup
 	if err != nil {
 		return err
 	}
-	w.idColumns = w.catalog.idColumns(w.schema)
-	w.newIDs, err = archive.Renewal{Table: w.schema.Table, Next: next, Taken: func(id any) (text string, taken bool, err error) {
+	w.IDColumns = w.catalog.idColumns(w.schema)
+	return w.Renew(ctx, entries, asked, next, func(id any) (text string, taken bool, err error) {
 		text = w.idOf(id)
 		err = w.row(ctx, w.sql("id_taken", nil), params{"new": id, "text": []byte(text)}, &taken)
 		return text, taken, err
-	}, Old: func(entry int64) (id any, found bool, err error) {
-		rows, err := w.rowsBehind(ctx, entry, 0, 1)
-		if err != nil || len(rows) == 0 {
-			return nil, false, err
-		}
-		values, err := storedRow(rows[0].Row)
-		return values[w.schema.ID], true, err
-	}}.Renew(entries, asked)
-	for entry, id := range w.newIDs {
-		w.out.Rename(entry, id.Text)
-	}
-	return err
+	})
 }
 
 // generator returns a function that makes IDs, as an insert without one does.

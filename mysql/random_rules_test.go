@@ -86,6 +86,7 @@ func (of ruledTable) follow(t *testing.T, random *rand.Rand) {
 			p = runmodel.PolicyOf(m.Rules)
 			m.Agree(t, store, p, nil)
 		}
+		m.Filter = runmodel.RandomFilter(random)
 		m.Run(t, manage(), func() { m.Retag(t, random, 2, nil) })
 		m.Agree(t, store, p, nil)
 	}

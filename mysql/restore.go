@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"maps"
-	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/archive"
@@ -15,42 +14,29 @@ import (
 // restoration is a restore in progress.
 type restoration struct {
 	*conn
+	sqlstore.Restoration
 	catalog   *catalog
-	now       time.Time
-	out       sessioncleanup.Restored
-	obstacles archive.Obstacles
-	newIDs    archive.NewIDs
-	idColumns archive.IDColumns
 	waiting   map[int64]error // rows that refer to rows that are not there yet, by their keys in the archive
 	unchecked bool            // rows are inserted whatever they refer to
 }
 
 // Restore brings entries of the archive back, in one transaction.
-func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (sessioncleanup.Restored, error) {
-	var out sessioncleanup.Restored
-	err := s.writingSessions(ctx, func(c *conn) error {
-		w := &restoration{conn: c, waiting: map[int64]error{}}
-		if err := c.row(ctx, statements["clock"], nil, &w.now); err != nil {
+func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (out sessioncleanup.Restored, err error) {
+	err = s.writingSessions(ctx, func(c *conn) error {
+		w := &restoration{conn: c, waiting: map[int64]error{}, Restoration: sqlstore.Restoration{
+			Conn: ownConn{c}, Schema: c.schema, Value: storedValue, Obstacle: obstacle,
+		}}
+		if err := c.row(ctx, statements["clock"], nil, &w.Now); err != nil {
 			return err
 		}
-		w.now = c.cut(w.now)
-		var err error
+		w.Now = c.cut(w.Now)
 		if w.catalog, err = readCatalog(ctx, c); err != nil {
 			return err
 		}
-		copies, err := w.insertCopies(ctx, r.Copies)
-		if err != nil {
+		return c.leniently(ctx, func() error {
+			out, err = w.Restore(ctx, r, w.insertCopies, w.putBack)
 			return err
-		}
-		if len(w.obstacles.Found) == 0 {
-			err = w.leniently(ctx, func() error { return w.do(ctx, copies.Asked(r)) })
-		}
-		w.out.Obstacles = w.obstacles.Found
-		out = copies.Answer(w.out)
-		if err == nil && (r.DryRun || len(out.Obstacles) > 0) {
-			err = archive.ErrUndo
-		}
-		return err
+		})
 	})
 	return archive.Restored(out, err)
 }
@@ -72,42 +58,15 @@ func (c *conn) leniently(ctx context.Context, do func() error) error {
 	return do()
 }
 
-func (w *restoration) do(ctx context.Context, r sessioncleanup.RestoreRequest) error {
-	entries, err := w.entriesOf(ctx, r)
-	if err != nil {
-		return err
-	}
-	if err := w.assignNewIDs(ctx, entries, r.NewIDs); err != nil {
+// putBack inserts the rows of entries, and links those that were unlinked.
+func (w *restoration) putBack(ctx context.Context, entries []sessioncleanup.Archived, renewed []int64) error {
+	if err := w.assignNewIDs(ctx, entries, renewed); err != nil {
 		return err
 	}
 	if err := w.insertAll(ctx, entries); err != nil {
 		return err
 	}
-	if err := w.eachRow(ctx, entries, w.relink); err != nil {
-		return err
-	}
-	w.out.Entries = entries
-	if len(w.obstacles.Found) > 0 {
-		return nil
-	}
-	ids, refs := w.newIDs.Refs(entries)
-	if err := sqlstore.Forget(ctx, ownConn{w.conn}, ids); err != nil {
-		return err
-	}
-	return w.addEvent(ctx, w.now, sessioncleanup.ActionRestored, r.Cause, refs)
-}
-
-// entriesOf locks the entries that are asked for, and returns them, the oldest first.
-func (w *restoration) entriesOf(ctx context.Context, r sessioncleanup.RestoreRequest) ([]sessioncleanup.Archived, error) {
-	if len(r.IDs) == 0 {
-		return nil, nil
-	}
-	own := ownConn{w.conn}
-	found, err := sqlstore.Archived(ctx, own, sessioncleanup.ArchiveQuery{IDs: r.IDs, OwnerID: r.OwnerID, Limit: len(r.IDs)}, own.ForUpdate())
-	if err != nil {
-		return nil, err
-	}
-	return archive.Requested(found, r.IDs)
+	return w.eachRow(ctx, entries, w.relink)
 }
 
 // rounds is how often rows are tried that refer to rows that are not there yet.
@@ -186,8 +145,4 @@ func (w *restoration) rowsBehind(ctx context.Context, entry, behind int64, limit
 		return err
 	})
 	return page, err
-}
-
-func (w *restoration) obstruct(kind sessioncleanup.ObstacleKind, e sessioncleanup.Archived, row archivedRow, text string) {
-	w.obstacles.Add(kind, e, row.Table, text)
 }

@@ -3,9 +3,7 @@ package mysql
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -31,27 +29,20 @@ func (w *restoration) table(row archivedRow) *table {
 	return t
 }
 
-// values are those of a row, or of a part of one, with new IDs of sessions in it.
-func (w *restoration) values(t *table, e sessioncleanup.Archived, data json.RawMessage) (map[string]any, error) {
-	values, err := storedRow(data)
-	w.newIDs.Replace(e, t.name, w.idColumns, values)
-	return values, err
-}
-
 // insert inserts a row that was deleted. One that refers to a row that is not there waits.
 func (w *restoration) insert(ctx context.Context, e sessioncleanup.Archived, row archivedRow) error {
 	if row.Unlinked {
 		return nil
 	}
 	if row.Table == tagsTable {
-		return w.restoreTag(ctx, e, row)
+		return w.RestoreTag(ctx, e, row.ArchivedRow, w.writeTags)
 	}
 	t := w.table(row)
 	if t == nil {
-		w.obstruct(sessioncleanup.ObstacleTable, e, row, "the table is gone")
+		w.TableGone(e, row.Table)
 		return nil
 	}
-	values, err := w.values(t, e, row.Row)
+	values, err := w.Values(e, t.name, row.Row)
 	if err == nil && row.Number == 1 {
 		err = w.used(ctx, values)
 	}
@@ -75,11 +66,7 @@ func (w *restoration) insert(ctx context.Context, e sessioncleanup.Archived, row
 		columns, p[place] = append(columns, column.name), value
 		places = append(places, ":"+place)
 	}
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if values[name] != nil && t.column(name) == nil {
-			w.obstruct(sessioncleanup.ObstacleColumn, e, row, fmt.Sprintf("the column %q is gone", name))
-		}
-	}
+	w.ColumnsGone(e, row.Table, values, func(name string) bool { return t.column(name) != nil })
 	delete(w.waiting, row.id)
 	err = w.insertRow(ctx, filled("restore_row", sqlfile.Names{
 		"table": sqlfile.Column(t.name), "columns": quoted(columns), "values": strings.Join(places, ", "),
@@ -88,12 +75,11 @@ func (w *restoration) insert(ctx context.Context, e sessioncleanup.Archived, row
 		w.waiting[row.id] = err
 		return nil
 	}
-	if kind := kindOfObstacle(err); kind != "" {
-		w.obstruct(kind, e, row, textOfObstacle(err))
+	if w.Refused(e, row.Table, err) {
 		return nil
 	}
 	if err == nil && row.Number > 1 {
-		w.out.Rows++
+		w.Out.Rows++
 	}
 	return err
 }
@@ -128,7 +114,7 @@ var errChangedValue = errors.New("a column cannot hold the value that was archiv
 // used makes the values of a session those of one that is used now, as Session.Restored does.
 func (w *restoration) used(ctx context.Context, values map[string]any) error {
 	if _, known := values[w.schema.LastActivity]; known {
-		values[w.schema.LastActivity] = w.now
+		values[w.schema.LastActivity] = w.Now
 	}
 	expires, _ := values[w.schema.ExpiresAt].(string)
 	if expires == "" {
@@ -140,7 +126,7 @@ func (w *restoration) used(ctx context.Context, values map[string]any) error {
 	}
 	var ends bool
 	err := w.row(ctx, filled("ends_restored", sqlfile.Names{"was_active": w.active(func(string) string { return ":active" })}),
-		params{"active": active, "expires_at": expires, "now": w.now}, &ends)
+		params{"active": active, "expires_at": expires, "now": w.Now}, &ends)
 	if ends {
 		values[w.schema.ExpiresAt] = w.noExpiry()
 	}
@@ -156,10 +142,10 @@ func (w *restoration) findOrphan(ctx context.Context, e sessioncleanup.Archived,
 		return nil
 	}
 	if !strings.Contains(why.Error(), "."+sqlfile.Column(t.name)+", CONSTRAINT ") { // a row that a trigger adds would be the orphan
-		w.obstruct(sessioncleanup.ObstacleRefused, e, row, textOfObstacle(why))
+		w.Obstacles.Add(sessioncleanup.ObstacleRefused, e, row.Table, textOfObstacle(why))
 		return nil
 	}
-	values, err := w.values(t, e, row.Row)
+	values, err := w.Values(e, t.name, row.Row)
 	if err != nil {
 		return err
 	}
@@ -173,13 +159,13 @@ func (w *restoration) findOrphan(ctx context.Context, e sessioncleanup.Archived,
 				same = append(same, filled("is_value", sqlfile.Names{"column": "p." + sqlfile.Column(k.to[i]), "value": place}))
 			}
 		}
-		if len(same) < len(k.columns) || w.obstacles.In(k.table) {
+		if len(same) < len(k.columns) || w.Obstacles.In(k.table) {
 			continue // it refers to nothing, or may refer to what only could not be restored
 		}
 		var there int
 		err := w.row(ctx, filled("refers_to", sqlfile.Names{"parent": sqlfile.Column(k.table), "is_row": strings.Join(same, " AND ")}), p, &there)
 		if errors.Is(err, sql.ErrNoRows) {
-			w.obstruct(sessioncleanup.ObstacleParent, e, row, fmt.Sprintf("a row of table %q that it refers to is gone", k.table))
+			w.ParentGone(e, row.Table, k.table)
 			err = nil
 		}
 		if err != nil {
@@ -195,15 +181,7 @@ func (w *restoration) relink(ctx context.Context, e sessioncleanup.Archived, row
 	if !row.Unlinked || t == nil {
 		return nil
 	}
-	var parts struct{ Key, Set json.RawMessage }
-	if err := json.Unmarshal(row.Row, &parts); err != nil {
-		return fmt.Errorf("a row of the archive cannot be read: %w", err)
-	}
-	key, err := storedRow(parts.Key)
-	if err != nil {
-		return err
-	}
-	set, err := w.values(t, e, parts.Set)
+	key, set, err := w.Reference(e, t.name, row.Row)
 	if err != nil {
 		return err
 	}
@@ -242,12 +220,16 @@ func (w *restoration) relink(ctx context.Context, e sessioncleanup.Archived, row
 	if kindOfObstacle(err) != "" {
 		return nil // it stays as it is, like one that is gone
 	}
-	w.out.Relinked += int(n)
+	w.Out.Relinked += int(n)
 	return err
 }
 
 // noParent is the number of the error for a row that refers to nothing.
 const noParent = 1452
+
+func obstacle(err error) (kind sessioncleanup.ObstacleKind, text string) {
+	return kindOfObstacle(err), textOfObstacle(err)
+}
 
 // kindOfObstacle says what kind of thing keeps a row from being inserted; empty when the error is of another kind.
 func kindOfObstacle(err error) sessioncleanup.ObstacleKind {

@@ -204,8 +204,8 @@ func (w *sweep) do(ctx context.Context, s *Store, c *conn) error {
 	return c.addEvent(ctx, w.now, w.Action, w.Cause, w.changed)
 }
 
-// take locks and selects due sessions, first by the table's columns and then, for sessions with notes, with their
-// notes. Sessions to warn about are not locked.
+// take locks and selects due sessions: first by the table's columns and then, where any of them has a note or tags count, by
+// what others committed until the lock. Sessions to warn about are not locked.
 func (w *sweep) take(ctx context.Context, c *conn) error {
 	w.tagged = true
 	if w.Only != nil {
@@ -225,7 +225,7 @@ func (w *sweep) take(ctx context.Context, c *conn) error {
 	if w.Action != sessioncleanup.ActionNoticed {
 		var noted bool
 		err := c.row(ctx, c.sql("find_noted", nil), params{"locked": ids}, &noted, &w.tagged)
-		if err != nil || !noted && !w.byTags() {
+		if err != nil || !noted && !w.byTags() && w.Filter.Tags == "" {
 			return err
 		}
 	}

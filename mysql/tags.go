@@ -1,7 +1,6 @@
 package mysql
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"strings"
@@ -91,28 +90,6 @@ func (w *archiving) keepTags(ctx context.Context) error {
 	n, err := w.exec(ctx, w.sql("keep_tags", names), params{"table": tagsTable})
 	if err == nil && n > 0 {
 		_, err = w.exec(ctx, w.sql("note_tags", names), nil)
-	}
-	return err
-}
-
-// restoreTag gives a session that was restored a tag of its own.
-func (w *restoration) restoreTag(ctx context.Context, e sessioncleanup.Archived, row archivedRow) error {
-	values, err := storedRow(row.Row)
-	if err != nil {
-		return err
-	}
-	tag, _ := values["tag"].(string)
-	if w.schema.CheckTags(sessioncleanup.TagChange{Add: []string{tag}}) != nil { // the session's row has made it
-		w.out.Rows++
-		return nil
-	}
-	err = w.writeTags(ctx, cmp.Or(w.newIDs[e.ID].Text, e.SessionID), sessioncleanup.TagChange{Add: []string{tag}})
-	if kind := kindOfObstacle(err); kind != "" {
-		w.obstruct(kind, e, row, textOfObstacle(err))
-		return nil
-	}
-	if err == nil {
-		w.out.Rows++
 	}
 	return err
 }

@@ -2,10 +2,10 @@ package mysql
 
 import (
 	"context"
-	"io/fs"
 
 	"github.com/pressly/goose/v3"
 
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 	"github.com/sessioncleanup/sessioncleanup/migrations"
 )
 
@@ -13,15 +13,7 @@ import (
 const versionTable = "sessioncleanup_migrations"
 
 // latestVersion is that of the newest migration. Versions are numbered from 1 without a gap.
-var latestVersion = countVersions()
-
-func countVersions() int64 {
-	files, err := fs.Glob(migrations.MySQL(), "[0-9]*.sql")
-	if err != nil {
-		panic(err) // the pattern is a constant
-	}
-	return int64(len(files))
-}
+var latestVersion = sqlstore.Versions(migrations.MySQL())
 
 // createLibraryTables brings the library's own tables to this version. Statements that change tables are no part of a
 // transaction here, so each of them can be repeated. Only one process at a time does this: see migrating.

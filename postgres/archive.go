@@ -109,6 +109,9 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (s
 		err = s.transact(ctx, s.cfg.BatchTimeout, func(batch *pgx.Batch) { restore(batch, r.IDs, r.NewIDs) })
 	} else {
 		c := copies{m: m, given: r.Copies}
+		if err := c.check(); err != nil {
+			return out, err
+		}
 		err = s.transact(ctx, s.cfg.BatchTimeout, c.insert, func(batch *pgx.Batch) error {
 			c.insertRows(batch)
 			c.findElsewhere(batch, &obstacles)

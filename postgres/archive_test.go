@@ -174,8 +174,8 @@ func TestTheSQLRunArchivesAndPurges(t *testing.T) {
 
 	// A purge goes on after its last batch, and does not read again what is gone for itself but not for an older transaction.
 	archived := func(days, from, through int) {
-		mustRun(t, pool, fmt.Sprintf(`INSERT INTO sessioncleanup_archive (session_id, archived_at, actor, row_count, bytes)
-			SELECT n::text, now() - interval '%d days' + n * interval '1 minute', 'x', 0, 0 FROM generate_series(%d, %d) n`, days, from, through))
+		mustRun(t, pool, fmt.Sprintf(`INSERT INTO sessioncleanup_archive (session_id, archived_at, actor, row_count, bytes, "table", columns, texts)
+			SELECT n::text, now() - interval '%d days' + n * interval '1 minute', 'x', 0, 0, 'public.sessions', '{}', '{}' FROM generate_series(%d, %d) n`, days, from, through))
 	}
 	archived(40, 10, 14)
 	batch := sessioncleanup.Batch{Action: sessioncleanup.ActionPurged, Limit: 2}
@@ -217,6 +217,8 @@ func TestRolesUseTheArchiveWithoutReadingIt(t *testing.T) {
 	for _, sql := range []string{
 		"INSERT INTO sessioncleanup_archive_rows VALUES (1, 9, 1, 'public.users', false, 0, '{id}', '{1}')",
 		fmt.Sprintf("UPDATE sessioncleanup_archive SET owner_id = 'me' WHERE id = %d", all[0].ID),
+		"SELECT texts FROM sessioncleanup_archive",
+		"SELECT * FROM sessioncleanup_archive_rows",
 		"SELECT sessioncleanup_purge(now() + interval '1 year', false, 10, '', 'me', '', '', '[]')",
 	} {
 		if _, err := connect(t, as).Exec(t.Context(), sql); err == nil || !strings.Contains(err.Error(), "permission denied") {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
 // NotBackedUp returns entries of the archive that are not marked, the oldest first.
@@ -55,9 +56,20 @@ type copies struct {
 	ids   []int64 // that they have there, in their order
 }
 
+// check requires that each copy has the row of its session.
+func (c *copies) check() error {
+	for _, e := range c.given {
+		if !slices.ContainsFunc(e.Content, isSession) {
+			return invalid.Errorf("the copy of session %q has no row with the number 1: want that of the session", e.SessionID)
+		}
+	}
+	return nil
+}
+
 func (c *copies) insert(batch *pgx.Batch) {
 	for _, e := range c.given {
-		batch.Queue(c.m.statement("insert_archived"), e.SessionID, e.OwnerID, e.Name, e.At, e.Actor, e.Reason, e.RunID, e.Rows, e.Bytes, e.Tags).QueryRow(func(row pgx.Row) error {
+		own := e.Content[slices.IndexFunc(e.Content, isSession)]
+		batch.Queue(c.m.statement("insert_archived"), e.SessionID, e.OwnerID, e.Name, e.At, e.Actor, e.Reason, e.RunID, e.Rows, e.Bytes, e.Tags, own.Table, string(own.Row)).QueryRow(func(row pgx.Row) error {
 			var id int64
 			err := row.Scan(&id)
 			c.ids = append(c.ids, id)
@@ -66,12 +78,18 @@ func (c *copies) insert(batch *pgx.Batch) {
 	}
 }
 
+// isSession reports whether an archived row is the session itself, which its entry has.
+func isSession(r sessioncleanup.ArchivedRow) bool { return r.Number == 1 }
+
 func (c *copies) insertRows(batch *pgx.Batch) {
 	for i, e := range c.given {
-		n := len(e.Content)
-		numbers, tables, unlinked, rows := make([]int, n), make([]string, n), make([]bool, n), make([]string, n)
-		for j, r := range e.Content {
-			numbers[j], tables[j], unlinked[j], rows[j] = r.Number, r.Table, r.Unlinked, string(r.Row)
+		var numbers []int
+		var tables, rows []string
+		var unlinked []bool
+		for _, r := range e.Content {
+			if !isSession(r) {
+				numbers, tables, unlinked, rows = append(numbers, r.Number), append(tables, r.Table), append(unlinked, r.Unlinked), append(rows, string(r.Row))
+			}
 		}
 		batch.Queue(c.m.statement("insert_archived_rows"), c.ids[i], numbers, tables, unlinked, rows)
 	}

@@ -15,8 +15,12 @@ import (
 // cleanerFunctions are those that only roles which run cleanups may execute.
 var cleanerFunctions = []string{"cleanup_inactive_sessions", "sessioncleanup_sweep", "sessioncleanup_phase", "sessioncleanup_forget", "sessioncleanup_seal", "sessioncleanup_purge", "sessioncleanup_warn", "sessioncleanup_classify"}
 
-// grant is a privilege on a table or, without one, on a database schema.
+// grant is a privilege on a table, or some of its columns, or, without a table, on a database schema.
 type grant struct{ privilege, space, table string }
+
+// archivedColumns are the columns of the archive that say what is in it. Its others, and its rows, have columns of the application's
+// tables that a role may not see.
+const archivedColumns = "id,session_id,owner_id,name,archived_at,actor,reason,run_id,held,row_count,bytes,backed_up_at,tags"
 
 // addGrants gives the roles that MigrateOptions names what they lack. What they get on the application's tables is
 // recorded, for Uninstall to revoke.
@@ -138,7 +142,7 @@ func (p *plan) grantsFor(ctx context.Context, runs bool) ([]grant, error) {
 	give(p.m.space, "sessioncleanup_tags", "SELECT", "INSERT", "DELETE")
 	give(p.m.space, "sessioncleanup_rule_tags", "SELECT")
 	give(p.m.space, "sessioncleanup_retagged", "SELECT")
-	give(p.m.space, "sessioncleanup_archive", "SELECT") // but not its rows: they have columns that the role may not see
+	give(p.m.space, "sessioncleanup_archive", "SELECT("+archivedColumns+")")
 	if runs {
 		give(p.m.space, "sessioncleanup_leases", "SELECT", "INSERT", "UPDATE")
 		give(p.m.space, "sessioncleanup_positions", "SELECT", "INSERT", "UPDATE")
@@ -165,6 +169,9 @@ func (p *plan) keyTables(ctx context.Context, statement string) ([]branch, error
 func (p *plan) hasGrant(ctx context.Context, role string, g grant) (has bool, err error) {
 	if g.table == "" {
 		err = p.q.QueryRow(ctx, "SELECT has_schema_privilege($1::name, $2::text, $3::text)", role, g.space, g.privilege).Scan(&has)
+	} else if privilege, columns, some := strings.Cut(strings.TrimSuffix(g.privilege, ")"), "("); some {
+		err = p.q.QueryRow(ctx, "SELECT coalesce(bool_and(has_column_privilege($1::name, to_regclass($2::text)::oid, c, $3::text)), false) FROM unnest($4::text[]) c",
+			role, relation{space: g.space, name: g.table}.sql(), privilege, strings.Split(columns, ",")).Scan(&has)
 	} else {
 		err = p.q.QueryRow(ctx, "SELECT coalesce(has_table_privilege($1::name, to_regclass($2::text)::oid, $3::text), false)",
 			role, relation{space: g.space, name: g.table}.sql(), g.privilege).Scan(&has)

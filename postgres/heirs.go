@@ -43,38 +43,26 @@ func (m *mapping) covered(s source) bool {
 	})
 }
 
+// branchLater is a table whose rows count as those of an activity table, as soon as Migrate adds triggers to it.
+type branchLater struct {
+	Source, Name string
+	Partition    bool
+}
+
 // checkBranches reports tables that inherit from an activity table and lack its triggers. Of partitions without them it only
 // warns: most applications write to the parent of partitions, whose triggers fire then.
 func (s *Store) checkBranches(ctx context.Context, m *mapping, report func(format string, args ...any)) error {
-	for _, src := range m.sources {
-		tables, err := branches(ctx, s.pool, src.oid)
-		if err != nil {
-			return mapError("look for partitions of "+src.path(), err)
-		}
-		for _, b := range tables {
-			followed := slices.ContainsFunc(m.sources, func(other source) bool { return other.oid == b.OID && other.Session == src.Session })
-			if followed { // missingObjects looks at it
-				continue
-			}
-			var partition bool
-			var triggers int
-			err := s.pool.QueryRow(ctx, `
-				SELECT c.relispartition, (SELECT count(*) FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc f ON f.oid = t.tgfoid
-				                           WHERE t.tgrelid = c.oid AND f.proname = $2::text AND t.tgname = ANY ($3::text[]))
-				  FROM pg_catalog.pg_class c WHERE c.oid = $1::oid`, b.OID, trackName(src),
-				[]string{short(m.label(), "insert", src.Session), short(m.label(), "update", src.Session)}).Scan(&partition, &triggers)
-			if err = ignoreNoRows(err); err != nil {
-				return mapError("look for triggers", err)
-			}
-			name := relation{space: b.Space, name: b.Name}.path()
-			switch {
-			case triggers == 2:
-			case partition:
-				s.cfg.Logger.WarnContext(ctx, fmt.Sprintf("rows written directly to %s, a partition of %s, do not count as activity until the next migrate", name, src.path()))
-			default:
-				report("rows of table %s, which inherits from %s, do not count as activity yet", name, src.path())
-			}
+	rows, err := s.pool.Query(ctx, m.statement("branches_later_of_all"))
+	if err != nil {
+		return mapError("look for partitions of activity tables", err)
+	}
+	later, err := pgx.CollectRows(rows, pgx.RowToStructByPos[branchLater])
+	for _, b := range later {
+		if b.Partition {
+			s.cfg.Logger.WarnContext(ctx, fmt.Sprintf("rows written directly to %s, a partition of %s, do not count as activity until the next migrate", b.Name, b.Source))
+		} else {
+			report("rows of table %s, which inherits from %s, do not count as activity yet", b.Name, b.Source)
 		}
 	}
-	return nil
+	return mapError("look for partitions of activity tables", err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,7 +16,10 @@ import (
 //go:embed sql/inspect.sql
 var inspectSQL string
 
-var describeTables = sqlfile.MustParse(inspectSQL)["describe_tables"]
+var (
+	describeTables = sqlfile.MustParse(inspectSQL)["describe_tables"]
+	sampleValues   = sqlfile.MustParse(inspectSQL)["sample_values"]
+)
 
 // Inspect reads the database and completes Config.Schema. It changes nothing. It looks for the sessions in the table
 // that Config.Schema names, then in a table "sessions", then in the only table whose name ends in "session" or
@@ -27,23 +31,58 @@ var describeTables = sqlfile.MustParse(inspectSQL)["describe_tables"]
 // a foreign key from the sessions to a table with a display name, or by a column such as owner_id or user_id. A column
 // "state" or "status" says whether a session is active when an enumeration or a constraint lists its values and they
 // are words such as open and closed. Rows with a time in "deleted_at" are not sessions. Config.Logger receives what is
-// uncertain or left out.
+// uncertain or left out, and which columns could be Schema.TagColumns.
 func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
-	if err := s.ping(ctx); err != nil {
-		return sessioncleanup.Schema{}, err
+	schema, database, err := s.propose(ctx)
+	if err == nil {
+		err = s.sayTagColumns(ctx, database, schema)
 	}
-	database, err := describe(ctx, s.pool)
-	if err != nil {
-		return sessioncleanup.Schema{}, err
+	return schema, err
+}
+
+// propose completes the configured schema.
+func (s *Store) propose(ctx context.Context) (schema sessioncleanup.Schema, d adopt.Database, err error) {
+	if err = s.ping(ctx); err != nil {
+		return schema, d, err
 	}
-	p, err := database.Propose(s.cfg.Schema)
+	if d, err = describe(ctx, s.pool); err != nil {
+		return schema, d, err
+	}
+	p, err := d.Propose(s.cfg.Schema)
 	if err != nil {
-		return sessioncleanup.Schema{}, err
+		return schema, d, err
 	}
 	for _, warning := range p.Warnings {
 		s.cfg.Logger.WarnContext(ctx, "inspect: "+warning)
 	}
-	return p.Schema, nil
+	return p.Schema, d, nil
+}
+
+// sayTagColumns logs which columns could be Schema.TagColumns, by their names, and by the values in a part of the table. A role
+// that may not read them gets no hint.
+func (s *Store) sayTagColumns(ctx context.Context, d adopt.Database, schema sessioncleanup.Schema) error {
+	columns := d.TagCandidates(schema)
+	if len(columns) == 0 {
+		return nil
+	}
+	table, err := findRelation(ctx, s.pool, schema.Table)
+	if err != nil {
+		return mapError("look up "+schema.Table, err)
+	}
+	for _, column := range columns {
+		rows, err := s.pool.Query(ctx, strings.NewReplacer(`"{sessions}"`, table.sql(), `"{column}"`, sqlfile.Column(column)).Replace(sampleValues), adopt.TagSample, adopt.TagValues+1)
+		var values []string
+		if err == nil {
+			values, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		}
+		if err != nil && !hasCode(err, codeNoPrivilege) {
+			return mapError("read the values of column "+column, err)
+		}
+		if hint := adopt.TagHint(column, values); hint != "" {
+			s.cfg.Logger.WarnContext(ctx, "inspect: "+hint)
+		}
+	}
+	return nil
 }
 
 // completed is the configured schema with what Inspect finds, or as it is where Migrate makes its table.
@@ -55,7 +94,8 @@ func (s *Store) completed(ctx context.Context) (sessioncleanup.Schema, error) {
 	if err != nil && !errors.Is(err, errNoRelation) {
 		return s.cfg.Schema, mapError("look up "+s.cfg.Schema.Table, err)
 	}
-	return s.Inspect(ctx)
+	schema, _, err := s.propose(ctx)
+	return schema, err
 }
 
 // describe reads the tables of all database schemas, without partitions, in the form in which internal/adopt decides. With

@@ -119,6 +119,34 @@ func TestInspectSaysWhatItCannotTell(t *testing.T) {
 	}
 }
 
+func TestInspectNamesColumnsThatCouldBeTags(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	if err := pgapps.Exec(t.Context(), url, `CREATE TYPE kind AS ENUM ('chat', 'poll', 'quiz');
+		CREATE TABLE sessions (id int PRIMARY KEY, plan text, room_kind kind, category text, tier text);
+		INSERT INTO sessions SELECT n, CASE n % 3 WHEN 0 THEN 'gold' WHEN 1 THEN 'free' END, CASE WHEN n > 20 THEN 'poll' ELSE 'chat' END::kind, 'c' || n, 'one' FROM generate_series(1, 40) n`); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	store := open(t, url, postgres.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	schema, err := store.Inspect(t.Context())
+	if err != nil || schema.TagColumns != nil {
+		t.Errorf("Inspect adopts the tag columns %q, %v; want none", schema.TagColumns, err)
+	}
+	for _, want := range []string{"column plan has few values: to have rules for the tags plan:free, plan:gold, add", "the tags room_kind:chat, room_kind:poll, add"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log says %q, want %q", log.String(), want)
+		}
+	}
+	if strings.Contains(log.String(), "category") || strings.Contains(log.String(), "tier") {
+		t.Errorf("the log names columns that do not group the sessions: %s", log.String())
+	}
+	log.Reset()
+	if migrate(t, store); strings.Contains(log.String(), "few values") {
+		t.Errorf("Migrate proposes tag columns: %s", log.String())
+	}
+}
+
 func TestInspectLogsWhatIsUncertain(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Empty(t)

@@ -34,7 +34,7 @@ func expectOnce(t *testing.T, pool *pgxpool.Pool, count int, when string) (archi
 	t.Helper()
 	var wrong int
 	err := pool.QueryRow(t.Context(), `
-		SELECT count(*) FILTER (WHERE NOT (s.there = 1 AND s.rows = 2 AND a.entries = 0 AND a.rows = 0 OR s.there = 0 AND s.rows = 0 AND a.entries = 1 AND a.rows = 3)),
+		SELECT count(*) FILTER (WHERE NOT (s.there = 1 AND s.rows = 2 AND a.entries = 0 AND a.rows = 0 OR s.there = 0 AND s.rows = 0 AND a.entries = 1 AND a.rows = 2)),
 		       count(*) FILTER (WHERE a.entries > 0)
 		  FROM generate_series(1, $1::int) n
 		 CROSS JOIN LATERAL (SELECT (SELECT count(*) FROM sessions s WHERE s.id = n) AS there, (SELECT count(*) FROM propositions p WHERE p.session_id = n) AS rows) s

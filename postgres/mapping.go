@@ -5,7 +5,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -21,24 +20,7 @@ import (
 var queries embed.FS
 
 // statements are the queries of this package and what Migrate repeats.
-var statements = sqlfile.MustParse(append(texts(queries, "sql/*.sql"), texts(migrations.Postgres(), "[^0-9]*.sql")...)...)
-
-// texts reads embedded files.
-func texts(files fs.FS, pattern string) []string {
-	names, err := fs.Glob(files, pattern)
-	var out []string
-	for _, name := range names {
-		var data []byte
-		if err == nil {
-			data, err = fs.ReadFile(files, name)
-		}
-		out = append(out, string(data))
-	}
-	if err != nil {
-		panic(err) // the files are embedded
-	}
-	return out
-}
+var statements = sqlfile.MustLoad(sqlfile.Folder{Files: queries, Pattern: "sql/*.sql"}, sqlfile.Folder{Files: migrations.Postgres(), Pattern: "[^0-9]*.sql"})
 
 // mapping is a Schema together with what the catalog says of its tables: everything that fills in the SQL.
 type mapping struct {
@@ -119,8 +101,10 @@ func readMapping(ctx context.Context, q *guarded, schema sessioncleanup.Schema, 
 	m.findSafe()
 	m.fill()
 	for _, name := range m.names {
-		if strings.Count(name, "$sessioncleanup$") > 0 {
-			return nil, invalid.Errorf("a table, column, type or value of schema %s has $sessioncleanup$ in it: rename it", m.table.space)
+		for _, quote := range []string{"$sessioncleanup$", "$sessioncleanup_entries$"} { // around functions and a statement in one
+			if strings.Contains(name, quote) {
+				return nil, invalid.Errorf("a table, column, type or value of schema %s has %s in it: rename it", m.table.space, quote)
+			}
 		}
 	}
 	if missing {

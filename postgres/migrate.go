@@ -317,17 +317,3 @@ func (s *Store) wanted(ctx context.Context) (sessioncleanup.Schema, settings, er
 		return schema, set, err
 	}
 }
-
-// zone is the configured time zone, or that of the connection.
-func (s *Store) zone(ctx context.Context) (string, error) {
-	var zone string
-	var known bool
-	// The view reads the files of all zones, which takes a tenth of a second.
-	err := s.pool.QueryRow(ctx, `
-		SELECT z.name, CASE WHEN z.name IN ('UTC', 'Etc/UTC') THEN true ELSE EXISTS (SELECT FROM pg_catalog.pg_timezone_names n WHERE n.name = z.name) END
-		  FROM (SELECT coalesce($1::text, current_setting('TimeZone')) AS name) z`, orNull(s.cfg.Migrate.TimeZone)).Scan(&zone, &known)
-	if err == nil && !known {
-		return "", invalid.Errorf("the server does not know the time zone %q: want an IANA name, such as Europe/Paris, with --time-zone", zone)
-	}
-	return zone, mapError("read the time zone", err)
-}

@@ -246,11 +246,13 @@ func (m *model) ruledRun(t *testing.T, store *postgres.Store, random *rand.Rand)
 		agree(nil)
 	}
 	batches := 0
+	m.Filter = runmodel.RandomFilter(random)
 	m.Run(t, manage(), func() {
 		if batches++; batches < 10 {
 			m.Retag(t, random, 20, nil)
 		}
 	})
+	m.Filter = ""
 	agree(nil)
 }
 

@@ -406,11 +406,15 @@ func (w *application) write(t *testing.T, url string) (stop func()) {
 	for worker := range 2 {
 		random := rand.New(rand.NewPCG(uint64(worker), 1))
 		wg.Go(func() {
-			for n := 1_000_000 * (worker + 1); ctx.Err() == nil; n++ {
+			first := 1_000_000 * (worker + 1)
+			for n := first; ctx.Err() == nil; n++ {
 				id := 5 * (1 + random.IntN(count/5))
 				sql := pick(random, w.useSQL(id), fmt.Sprintf("UPDATE %s SET name = name || '.' WHERE id = %s", w.table, quote(w.id(id))),
 					fmt.Sprintf("INSERT INTO %s (id, name) VALUES (%s, 'new')", w.table, quote(w.id(n))),
 					fmt.Sprintf("BEGIN; SELECT FROM %s WHERE id = %s FOR UPDATE; %s; COMMIT", w.table, quote(w.id(id)), w.useSQL(id)))
+				if n > first+8000 && strings.HasPrefix(sql, "INSERT INTO "+w.table+" ") { // on a slow machine the table would grow without end
+					continue
+				}
 				w.pausing.RLock()
 				err := runSQL(context.WithoutCancel(ctx), pool, sql)
 				w.pausing.RUnlock()

@@ -28,6 +28,11 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 	if err != nil || m.matchesNothing(b.Filter) {
 		return sessioncleanup.BatchResult{}, err
 	}
+	if b.Action == sessioncleanup.ActionDated && b.After == "" { // the first batch of a run; the next ones refuse what is reported
+		if err := s.checkBranches(ctx, m, func(string, ...any) {}); err != nil {
+			return sessioncleanup.BatchResult{}, err
+		}
+	}
 	for {
 		out, err := s.sweep(ctx, m, b)
 		if b.Limit == 1 || !hasCode(err, codeQueryCanceled) || ctx.Err() != nil {

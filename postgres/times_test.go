@@ -225,3 +225,21 @@ func TestWhatWasNeverSaidToBeInactiveIsActive(t *testing.T) {
 		})
 	}
 }
+
+func TestATimeZoneIsANameThatTheServerKnowsInItsSpelling(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	for zone, known := range map[string]bool{
+		"Asia/Kolkata": true, "America/Argentina/Ushuaia": true, "UTC": true, "EST5EDT": true,
+		"asia/kolkata": false, "Asia/Kolkatta": false, "EST5": false,
+	} {
+		store := open(t, url, postgres.Config{Migrate: sessioncleanup.MigrateOptions{TimeZone: zone}})
+		_, err := store.MigrationSQL(t.Context(), sessioncleanup.Policy{})
+		if known != (err == nil) {
+			t.Errorf("%q: %v, want known: %t", zone, err, known)
+		}
+		if err != nil && (!strings.Contains(err.Error(), fmt.Sprintf("%q", zone)) || !strings.Contains(err.Error(), "--time-zone")) {
+			t.Errorf("%q: the error names neither the zone nor the flag: %v", zone, err)
+		}
+	}
+}

@@ -115,8 +115,9 @@ func (p *plan) addTrigger(ctx context.Context, o object, statement string, names
 	var there bool
 	err := p.q.QueryRow(ctx, `
 		SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc f ON f.oid = t.tgfoid
-		                WHERE t.tgrelid = to_regclass($1::text) AND t.tgname = $2::text AND f.proname = $3::text AND t.tgenabled IN ('O', 'A'))`,
-		o.on(), o.Name, function).Scan(&there)
+		                CROSS JOIN (SELECT $4::text AS space, $5::text AS "table", $2::text AS name) o
+		                WHERE t.tgrelid = to_regclass($1::text) AND t.tgname = $2::text AND f.proname = $3::text AND `+p.m.statement("trigger_wrong")+` IS NULL)`,
+		o.on(), o.Name, function, o.Space, o.Table).Scan(&there)
 	if err == nil && (!there || !p.has(o)) {
 		p.add(step{about: fmt.Sprintf("create the trigger %s on %s.%s", o.Name, o.Space, o.Table), adds: []object{o},
 			sql: []string{dropTrigger(o), p.m.statement(statement, names, sqlfile.Names{"trigger": sqlfile.Column(o.Name), "source": o.on()})}})

@@ -77,7 +77,7 @@ func (s *Store) Validate(ctx context.Context) error {
 	} else if !there {
 		report("the column %s of table %s is missing", classColumn, m.table.path())
 	}
-	missing, err := s.missingObjects(ctx, set.added)
+	missing, err := s.missingObjects(ctx, m, set.added)
 	if err != nil {
 		return err
 	}
@@ -121,16 +121,15 @@ func (s *Store) Validate(ctx context.Context) error {
 }
 
 // missingObjects looks for what Migrate added, and says in words what is missing.
-func (s *Store) missingObjects(ctx context.Context, added []object) ([]string, error) {
+func (s *Store) missingObjects(ctx context.Context, m *mapping, added []object) ([]string, error) {
 	objects, err := json.Marshal(added)
 	if err != nil {
 		return nil, err
 	}
 	rows, err := s.pool.Query(ctx, `
 		SELECT CASE o.kind
-		       WHEN 'trigger' THEN CASE
-		            WHEN t.oid IS NULL THEN 'the trigger ' || o.name || ' on ' || o.space || '.' || o."table" || ' is missing'
-		            WHEN t.tgenabled NOT IN ('O', 'A') THEN 'the trigger ' || o.name || ' on ' || o.space || '.' || o."table" || ' is disabled' END
+		       WHEN 'trigger' THEN CASE WHEN to_regclass(format('%I.%I', o.space, o."table")) IS NULL
+		            THEN 'the trigger ' || o.name || ' on ' || o.space || '.' || o."table" || ' is missing' ELSE `+m.statement("trigger_wrong")+` END
 		       WHEN 'index' THEN CASE
 		            WHEN i.indexrelid IS NULL THEN 'the index ' || o.name || ' is missing'
 		            WHEN NOT i.indisvalid THEN 'the index ' || o.name || ' is unfinished' END
@@ -139,7 +138,6 @@ func (s *Store) missingObjects(ctx context.Context, added []object) ([]string, e
 		            SELECT FROM pg_catalog.pg_proc f WHERE f.proname = o.name AND f.pronamespace = to_regnamespace(quote_ident(o.space))) THEN 'the function ' || o.name || ' is missing' END
 		       END
 		  FROM jsonb_to_recordset($1::text::jsonb) AS o (kind text, space text, "table" text, name text)
-		  LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = to_regclass(format('%I.%I', o.space, coalesce(o."table", ''))) AND t.tgname = o.name
 		  LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = to_regclass(format('%I.%I', o.space, o.name))`,
 		string(objects))
 	if err != nil {

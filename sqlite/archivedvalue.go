@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/sessioncleanup/sessioncleanup/internal/archive"
 )
 
 // A value in the archive is JSON that is read back exactly, with its storage class: null, an integer and a text stand for
@@ -96,6 +94,3 @@ func storedValue(data json.RawMessage) (any, error) {
 	}
 	return nil, fmt.Errorf("the archive has %.100q, which is no value", data)
 }
-
-// storedRow are the values of a row by column.
-func storedRow(data json.RawMessage) (map[string]any, error) { return archive.Row(data, storedValue) }

@@ -26,8 +26,8 @@ func (w *restoration) insertCopies(ctx context.Context, copies []sessioncleanup.
 		entry.ID = last - int64(len(copies)-1-i)
 		ids[entry.ID] = c.ID
 		for _, r := range c.Content {
-			if r.Number > 1 && !slices.Contains(reached, r.Table) { // a forged file must not fill others
-				w.obstruct(sessioncleanup.ObstacleTable, entry, r, "the table is none that the deletion of a session reaches")
+			if r.Number > 1 && !slices.Contains(reached, r.Table) {
+				w.TableForeign(entry, r.Table)
 			}
 			a.keep(entry.ID, r.Number, r.Table, r.Unlinked, string(r.Row))
 		}

@@ -123,24 +123,22 @@ func constraint(err error) bool {
 	return ok && code&0xff == sqlite3.SQLITE_CONSTRAINT
 }
 
-// kindOfObstacle says what kind of constraint keeps a row from being inserted.
-func kindOfObstacle(err error) sessioncleanup.ObstacleKind {
+// obstacle says what kind of constraint keeps a row from being inserted, and what SQLite says, without the driver's words around it.
+func obstacle(err error) (kind sessioncleanup.ObstacleKind, text string) {
+	if !constraint(err) {
+		return "", ""
+	}
+	text = strings.TrimPrefix(err.Error(), "constraint failed: ")
+	text, _, _ = strings.Cut(text, " (")
 	code, _ := resultCode(err)
 	switch code {
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
-		return sessioncleanup.ObstacleTaken
+		return sessioncleanup.ObstacleTaken, text
 	case sqlite3.SQLITE_CONSTRAINT_NOTNULL, sqlite3.SQLITE_CONSTRAINT_DATATYPE:
-		return sessioncleanup.ObstacleColumn
+		return sessioncleanup.ObstacleColumn, text
 	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
-		return sessioncleanup.ObstacleParent
+		return sessioncleanup.ObstacleParent, text
 	default:
-		return sessioncleanup.ObstacleRefused
+		return sessioncleanup.ObstacleRefused, text
 	}
-}
-
-// textOfObstacle is what SQLite says, without the driver's words around it.
-func textOfObstacle(err error) string {
-	text := strings.TrimPrefix(err.Error(), "constraint failed: ")
-	text, _, _ = strings.Cut(text, " (")
-	return text
 }

@@ -2,11 +2,13 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"slices"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // Inspect reads the database and completes Config.Schema. It changes nothing. It looks for the sessions in the table
@@ -19,10 +21,11 @@ import (
 // a foreign key from the sessions to a table with a display name, or by a column such as owner_id or user_id. A column
 // "state" or "status" says whether a session is active when a constraint lists its values and they are words such as
 // open and closed. Rows with a time in "deleted_at" are not sessions. Config.Logger receives what is uncertain or left
-// out, and how times are understood.
+// out, which columns could be Schema.TagColumns, and how times are understood.
 func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	var p adopt.Proposal
 	var times adopt.Times
+	var hints []string
 	err := s.reading(ctx, func(c *conn) error {
 		catalog, err := readCatalog(ctx, c)
 		if err != nil {
@@ -31,15 +34,39 @@ func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 		if p, err = catalog.propose(s.given); err != nil {
 			return err
 		}
-		times, err = catalog.timesOf(ctx, c, p.Schema)
+		if times, err = catalog.timesOf(ctx, c, p.Schema); err != nil {
+			return err
+		}
+		hints, err = c.tagHints(ctx, catalog.describe(), p.Schema)
 		return err
 	})
 	if err != nil {
 		return sessioncleanup.Schema{}, err
 	}
-	s.sayWarnings(ctx, "inspect", p.Warnings)
+	s.sayWarnings(ctx, "inspect", slices.Concat(p.Warnings, hints))
 	s.sayTimes(ctx, "inspect", times)
 	return p.Schema, nil
+}
+
+// tagHints say which columns could be Schema.TagColumns, by their names, and by the values in a part of the table.
+func (c *conn) tagHints(ctx context.Context, d adopt.Database, schema sessioncleanup.Schema) (hints []string, err error) {
+	for _, column := range d.TagCandidates(schema) {
+		var values []string
+		names := sqlfile.Names{"sessions": sqlfile.Column(schema.Table), "column": sqlfile.Column(column)}
+		err := c.query(ctx, filled("sample_values", names), params{"sample": adopt.TagSample, "most": adopt.TagValues + 1}, func(rows *sql.Rows) error {
+			var value string
+			err := rows.Scan(&value)
+			values = append(values, value)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if hint := adopt.TagHint(column, values); hint != "" {
+			hints = append(hints, hint)
+		}
+	}
+	return hints, nil
 }
 
 func (s *Store) sayWarnings(ctx context.Context, operation string, warnings []string) {

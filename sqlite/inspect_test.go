@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -89,6 +90,21 @@ func TestInspectProposesASchema(t *testing.T) {
 				t.Errorf("the database was changed:\n%s", after)
 			}
 		})
+	}
+}
+
+func TestInspectNamesColumnsThatCouldBeTags(t *testing.T) {
+	t.Parallel()
+	path, _ := newApp(t, `CREATE TABLE sessions (id INTEGER PRIMARY KEY, plan, "room kind" TEXT, category TEXT, tier TEXT);
+		WITH RECURSIVE n (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 40)
+		INSERT INTO sessions SELECT n, CASE n % 3 WHEN 0 THEN 'gold' WHEN 1 THEN 7 END, 'chat', 'c' || n, 'one' FROM n`)
+	var log strings.Builder
+	schema, err := open(t, path, sqlite.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}).Inspect(t.Context())
+	if err != nil || schema.TagColumns != nil {
+		t.Errorf("Inspect adopts the tag columns %q, %v; want none", schema.TagColumns, err)
+	}
+	if want := "column plan has few values: to have rules for the tags plan:7, plan:gold, add"; !strings.Contains(log.String(), want) || strings.Count(log.String(), "few values") != 1 {
+		t.Errorf("the log says %q, want only %q", log.String(), want)
 	}
 }
 

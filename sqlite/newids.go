@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -25,23 +24,12 @@ func (w *restoration) assignNewIDs(ctx context.Context, entries []sessioncleanup
 	if err != nil {
 		return err
 	}
-	w.idColumns = w.catalog.idColumns(w.schema)
+	w.IDColumns = w.catalog.idColumns(w.schema)
 	n := sqlfile.Names{"new_id_text": w.adopted.ID.readText(":new")}
-	w.newIDs, err = archive.Renewal{Table: w.schema.Table, Next: next, Taken: func(id any) (text string, taken bool, err error) {
+	return w.Renew(ctx, entries, asked, next, func(id any) (text string, taken bool, err error) {
 		err = w.row(ctx, w.sql("new_id", n), params{"new": id}, &text, &taken)
 		return text, taken, err
-	}, Old: func(entry int64) (id any, found bool, err error) {
-		rows, err := w.archivedRows(ctx, entry, 0, 1)
-		if err != nil || len(rows) == 0 {
-			return nil, false, err
-		}
-		values, err := storedRow(rows[0].Row)
-		return values[w.schema.ID], true, err
-	}}.Renew(entries, asked)
-	for entry, id := range w.newIDs {
-		w.out.Rename(entry, id.Text)
-	}
-	return err
+	})
 }
 
 // generator returns a function that makes IDs, as an insert without one does.
@@ -91,11 +79,4 @@ func (c *catalog) idColumns(s sessioncleanup.Schema) archive.IDColumns {
 		}
 	}
 	return archive.IDColumnsOf(s.Table, s.ID, keys)
-}
-
-// values reads a row of an entry, or a part of one, with the new IDs of sessions in it.
-func (w *restoration) values(t *restoredTable, e sessioncleanup.Archived, data json.RawMessage) (map[string]any, error) {
-	values, err := storedRow(data)
-	w.newIDs.Replace(e, t.name, w.idColumns, values)
-	return values, err
 }

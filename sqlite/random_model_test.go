@@ -256,11 +256,13 @@ func (w *application) ruledRun(t *testing.T, app *sql.DB, m *runmodel.Model, sto
 		agree(nil)
 	}
 	batches := 0
+	m.Filter = runmodel.RandomFilter(random)
 	m.Run(t, manage(), func() {
 		if batches++; batches < 10 {
 			m.Retag(t, random, 20, nil)
 		}
 	})
+	m.Filter = ""
 	agree(nil)
 }
 

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/archive"
@@ -12,15 +11,10 @@ import (
 // restoration is a restore in progress.
 type restoration struct {
 	*conn
+	sqlstore.Restoration
 	catalog *catalog
-	now     time.Time
-	out     sessioncleanup.Restored
 	tables  map[string]*restoredTable
 	written []restoredRow
-
-	obstacles archive.Obstacles
-	newIDs    archive.NewIDs
-	idColumns archive.IDColumns
 }
 
 // restoredTable is a table of which rows are restored.
@@ -43,40 +37,26 @@ type restoredRow struct {
 }
 
 // Restore brings entries of the archive back, in one transaction that checks foreign keys at its end.
-func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (sessioncleanup.Restored, error) {
-	var out sessioncleanup.Restored
-	err := s.writingSessions(ctx, func(c *conn) error {
-		catalog, err := readCatalog(ctx, c)
-		if err != nil {
+func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (out sessioncleanup.Restored, err error) {
+	err = s.writingSessions(ctx, func(c *conn) error {
+		w := &restoration{conn: c, tables: map[string]*restoredTable{}, Restoration: sqlstore.Restoration{
+			Conn: ownConn{c}, Schema: c.schema, Now: s.clock(), Value: storedValue, Obstacle: obstacle,
+		}}
+		if w.catalog, err = readCatalog(ctx, c); err != nil {
 			return err
 		}
-		w := &restoration{conn: c, catalog: catalog, now: s.clock(), tables: map[string]*restoredTable{}}
-		copies, err := w.insertCopies(ctx, r.Copies)
-		if err != nil {
-			return err
-		}
-		if len(w.obstacles.Found) == 0 {
-			err = w.do(ctx, copies.Asked(r))
-		}
-		w.out.Obstacles = w.obstacles.Found
-		out = copies.Answer(w.out)
-		if err == nil && (r.DryRun || len(out.Obstacles) > 0) {
-			err = archive.ErrUndo
-		}
+		out, err = w.Restore(ctx, r, w.insertCopies, w.putBack)
 		return err
 	})
 	return archive.Restored(out, err)
 }
 
-func (w *restoration) do(ctx context.Context, r sessioncleanup.RestoreRequest) error {
-	entries, err := w.entriesOf(ctx, r)
-	if err != nil {
-		return err
-	}
+// putBack inserts the rows of entries, and links those that were unlinked.
+func (w *restoration) putBack(ctx context.Context, entries []sessioncleanup.Archived, renewed []int64) error {
 	if _, err := w.ExecContext(ctx, "PRAGMA defer_foreign_keys = 1"); err != nil {
 		return err
 	}
-	if err := w.assignNewIDs(ctx, entries, r.NewIDs); err != nil {
+	if err := w.assignNewIDs(ctx, entries, renewed); err != nil {
 		return err
 	}
 	for _, step := range []func(context.Context, sessioncleanup.Archived, sessioncleanup.ArchivedRow) error{w.insert, w.relink} {
@@ -91,27 +71,7 @@ func (w *restoration) do(ctx context.Context, r sessioncleanup.RestoreRequest) e
 			return err
 		}
 	}
-	w.out.Entries = entries
-	if len(w.obstacles.Found) > 0 {
-		return nil
-	}
-	ids, refs := w.newIDs.Refs(entries)
-	if err := sqlstore.Forget(ctx, ownConn{w.conn}, ids); err != nil {
-		return err
-	}
-	return w.addEventAt(ctx, w.now, sessioncleanup.ActionRestored, r.Cause, refs)
-}
-
-// entriesOf are the entries that are asked for, the oldest first.
-func (w *restoration) entriesOf(ctx context.Context, r sessioncleanup.RestoreRequest) ([]sessioncleanup.Archived, error) {
-	if len(r.IDs) == 0 {
-		return nil, nil
-	}
-	found, err := sqlstore.Archived(ctx, ownConn{w.conn}, sessioncleanup.ArchiveQuery{IDs: r.IDs, OwnerID: r.OwnerID, Limit: len(r.IDs)}, "")
-	if err != nil {
-		return nil, err
-	}
-	return archive.Requested(found, r.IDs)
+	return nil
 }
 
 // eachRow takes a step for each row of an entry, until there are enough obstacles.
@@ -130,9 +90,4 @@ func (w *restoration) eachRow(ctx context.Context, e sessioncleanup.Archived,
 			after = row.Number
 		}
 	}
-}
-
-// obstruct notes what is in the way.
-func (w *restoration) obstruct(kind sessioncleanup.ObstacleKind, e sessioncleanup.Archived, row sessioncleanup.ArchivedRow, text string) {
-	w.obstacles.Add(kind, e, row.Table, text)
 }

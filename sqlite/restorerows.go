@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/archive"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
@@ -64,14 +64,14 @@ func (w *restoration) insert(ctx context.Context, e sessioncleanup.Archived, row
 		return nil
 	}
 	if row.Table == tagsTable {
-		return w.restoreTag(ctx, e, row)
+		return w.RestoreTag(ctx, e, row, w.writeTags)
 	}
 	t := w.table(row)
 	if t == nil {
-		w.obstruct(sessioncleanup.ObstacleTable, e, row, "the table is gone")
+		w.TableGone(e, row.Table)
 		return nil
 	}
-	values, err := w.values(t, e, row.Row)
+	values, err := w.Values(e, t.name, row.Row)
 	if err != nil {
 		return err
 	}
@@ -92,16 +92,14 @@ func (w *restoration) insert(ctx context.Context, e sessioncleanup.Archived, row
 			}
 		}
 	}
-	for name, value := range values {
-		if column := t.column(name); value != nil && (column == nil || !column.generated) {
-			w.obstruct(sessioncleanup.ObstacleColumn, e, row, fmt.Sprintf("the column %q is gone", name))
-		}
-	}
+	w.ColumnsGone(e, row.Table, values, func(name string) bool {
+		column := t.column(name)
+		return column != nil && column.generated
+	})
 	result, err := w.ExecContext(ctx, filled("restore_row", sqlfile.Names{
 		"table": sqlfile.Column(t.name), "columns": strings.Join(columns, ", "), "values": strings.Join(places, ", "),
 	}), p.args()...)
-	if constraint(err) {
-		w.obstruct(kindOfObstacle(err), e, row, textOfObstacle(err))
+	if w.Refused(e, row.Table, err) {
 		return nil
 	}
 	if err != nil {
@@ -112,11 +110,11 @@ func (w *restoration) insert(ctx context.Context, e sessioncleanup.Archived, row
 		return err
 	}
 	if n == 0 {
-		w.obstruct(sessioncleanup.ObstacleRefused, e, row, "a trigger leaves the row out")
+		w.Obstacles.Add(sessioncleanup.ObstacleRefused, e, row.Table, "a trigger leaves the row out")
 		return nil
 	}
 	if row.Number > 1 {
-		w.out.Rows++
+		w.Out.Rows++
 	}
 	return w.remember(t, e, row, result)
 }
@@ -134,7 +132,7 @@ func (w *restoration) remember(t *restoredTable, e sessioncleanup.Archived, row 
 		}
 		key[keyParam(0)] = id
 	} else {
-		values, err := w.values(t, e, row.Row)
+		values, err := w.Values(e, t.name, row.Row)
 		if err != nil {
 			return err
 		}
@@ -151,14 +149,14 @@ func (w *restoration) used(ctx context.Context, t *restoredTable, column, place 
 	switch {
 	case strings.EqualFold(column, w.schema.LastActivity):
 		delete(p, place)
-		p["last_activity"] = formatTime(w.now)
+		p["last_activity"] = formatTime(w.Now)
 		return w.names["write_last_activity"], nil
 	case strings.EqualFold(column, w.schema.ExpiresAt):
-		values, err := storedRow(row.Row)
+		values, err := archive.Row(row.Row, storedValue)
 		if err != nil {
 			return "", err
 		}
-		active := params{"active": nil, "expires_at": p[place], "now": formatTime(w.now)}
+		active := params{"active": nil, "expires_at": p[place], "now": formatTime(w.Now)}
 		for name, value := range values {
 			if strings.EqualFold(name, w.schema.Active) {
 				active["active"] = value
@@ -178,7 +176,7 @@ func (w *restoration) used(ctx context.Context, t *restoredTable, column, place 
 // findOrphan notes a row that was inserted and refers to one that is not there.
 func (w *restoration) findOrphan(ctx context.Context, r restoredRow) error {
 	for _, check := range w.table(r.row).orphaned {
-		if w.obstacles.In(check.parent) { // it may refer to what only could not be restored
+		if w.Obstacles.In(check.parent) { // it may refer to what only could not be restored
 			continue
 		}
 		var orphaned bool
@@ -186,7 +184,7 @@ func (w *restoration) findOrphan(ctx context.Context, r restoredRow) error {
 			return err
 		}
 		if orphaned {
-			w.obstruct(sessioncleanup.ObstacleParent, r.entry, r.row, fmt.Sprintf("a row of table %q that it refers to is gone", check.parent))
+			w.ParentGone(r.entry, r.row.Table, check.parent)
 		}
 	}
 	return nil
@@ -198,15 +196,7 @@ func (w *restoration) relink(ctx context.Context, e sessioncleanup.Archived, row
 	if !row.Unlinked || t == nil {
 		return nil
 	}
-	var parts struct{ Key, Set json.RawMessage }
-	if err := json.Unmarshal(row.Row, &parts); err != nil {
-		return fmt.Errorf("a row of the archive cannot be read: %w", err)
-	}
-	key, err := storedRow(parts.Key)
-	if err != nil {
-		return err
-	}
-	set, err := w.values(t, e, parts.Set)
+	key, set, err := w.Reference(e, t.name, row.Row)
 	if err != nil {
 		return err
 	}
@@ -236,6 +226,6 @@ func (w *restoration) relink(ctx context.Context, e sessioncleanup.Archived, row
 	if constraint(err) {
 		return nil // it stays as it is, like one that is gone
 	}
-	w.out.Relinked += int(n)
+	w.Out.Relinked += int(n)
 	return err
 }

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -61,31 +60,6 @@ func parseTags(list string) (tags []string, err error) {
 		err = json.Unmarshal([]byte(list), &tags)
 	}
 	return tags, err
-}
-
-// restoreTag gives a session that was restored one of its tags again, whatever session the row names: a forged file must not tag
-// others.
-func (w *restoration) restoreTag(ctx context.Context, e sessioncleanup.Archived, row sessioncleanup.ArchivedRow) error {
-	values, err := storedRow(row.Row)
-	if err != nil {
-		return err
-	}
-	if tag, _ := values["tag"].(string); w.schema.CheckTags(sessioncleanup.TagChange{Add: []string{tag}}) != nil { // the session's row has made it
-		w.out.Rows++
-		return nil
-	}
-	list, err := json.Marshal([]any{values["tag"]})
-	if err == nil {
-		_, err = w.exec(ctx, statements["add_tags"], params{"session": cmp.Or(w.newIDs[e.ID].Text, e.SessionID), "tags": string(list)})
-	}
-	if constraint(err) {
-		w.obstruct(kindOfObstacle(err), e, row, textOfObstacle(err))
-		return nil
-	}
-	if err == nil {
-		w.out.Rows++
-	}
-	return err
 }
 
 // keepTags archives the tags of the sessions, as rows of their table.

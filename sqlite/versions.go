@@ -3,10 +3,10 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"io/fs"
 
 	"github.com/pressly/goose/v3"
 
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 	"github.com/sessioncleanup/sessioncleanup/migrations"
 )
 
@@ -14,15 +14,7 @@ import (
 const versionTable = "sessioncleanup_migrations"
 
 // latestVersion is that of the newest migration. Versions are numbered from 1 without a gap.
-var latestVersion = countVersions()
-
-func countVersions() int64 {
-	files, err := fs.Glob(migrations.SQLite(), "[0-9]*.sql")
-	if err != nil {
-		panic(err) // the pattern is a constant
-	}
-	return int64(len(files))
-}
+var latestVersion = sqlstore.Versions(migrations.SQLite())
 
 // upgrade brings tables of an earlier version up to date, before anything is read from them. Without any it does nothing.
 func (s *Store) upgrade(ctx context.Context) error {

@@ -32,6 +32,8 @@ func languages(t *testing.T, observe Observer) {
 		"limit vaut":               french(http.MethodGet, "/view?limit=x", ""),
 		"Session désactivée.":      french(http.MethodPatch, "/2/deactivate", ""),
 		"À supprimer : 1":          french(http.MethodPost, "/cleanup", `{"dry_run":true}`),
+		"plus de 1.5 heure, ou":    french(http.MethodPost, "/cleanup", `{"dry_run":true,"inactive_hours":1.5}`),
+		"attendu l'un de add":      french(http.MethodPatch, "/2/tags", `{"nonsense":1}`),
 		"définitive":               french(http.MethodDelete, "/2", ""),
 		"n'accepte pas":            french(http.MethodPost, "/stats", ""),
 		"n'est pas un objet JSON":  french(http.MethodPost, "/cleanup", `[`),

@@ -55,6 +55,11 @@ func queries(t *testing.T, observe Observer) {
 		w.do(request{as: admin, method: method, path: path}).names(field)
 	}
 	w.remove(admin, "/2?confirm=2&yes=1").names("yes")
+	for path, want := range map[string]string{"/events?page=2": "want one of session, owner, run, action, limit, cursor.", "/openapi.yaml?format=xml": "takes none."} {
+		if a := w.get(admin, path); !strings.Contains(a.str("error"), want) {
+			t.Errorf("%s: %q, want %q", path, a.str("error"), want)
+		}
+	}
 	for _, path := range []string{"/view?a;b", "/view?q=%zz"} {
 		w.get(admin, path).problem(http.StatusBadRequest, "invalid-request")
 	}

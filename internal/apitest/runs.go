@@ -50,6 +50,14 @@ func runs(t *testing.T, observe Observer) {
 	off := clean(`{"dry_run":true,"inactive_hours":"never","delete_old_days":"never"}`)
 	results(off, 0, 0)
 	off.is("results.0.details", "Deactivation is off.", "results.1.details", "Deletion is off.")
+	for body, want := range map[string][2]string{
+		`{"dry_run":true,"inactive_hours":1,"delete_old_days":1}`:   {"more than 1 hour, or", "more than 1 day"},
+		`{"dry_run":true,"inactive_hours":1.5,"delete_old_days":2}`: {"more than 1.5 hours, or", "more than 2 days"},
+	} {
+		if a := clean(body); !strings.Contains(a.str("results", 0, "details"), want[0]) || !strings.HasSuffix(a.str("results", 1, "details"), want[1]) {
+			t.Errorf("%s: want %q in %s", body, want, a.body)
+		}
+	}
 	w.same(before, "a dry run")
 	results(clean(`{"dry_run":true,"owner_id":"bob"}`), 0, 0)
 	results(clean(`{"owner_id":"bob"}`), 0, 0)

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
@@ -93,10 +95,17 @@ func (m *Model) ruled(has []string) Rule {
 	return all
 }
 
-// ever reports whether a condition holds under the rules for a session's tags, now or at one of the given earlier
-// moments.
-func (m *Model) ever(s *Session, at [][]string, holds func(Rule) bool) bool {
-	return slices.ContainsFunc(append([][]string{s.Tags}, at...), func(has []string) bool { return holds(m.ruled(has)) })
+// RandomFilter selects sessions by tags, or all of them.
+func RandomFilter(r *rand.Rand) string {
+	return []string{"", "", "-vip", "test|gold", "-gold|other -a-b", "vi|vip|test -other"}[r.IntN(6)]
+}
+
+// ever reports whether something holds for the tags that a session has, or had at some of the moments: for whether the filter
+// selects them, and what the rules say about them.
+func (m *Model) ever(s *Session, at [][]string, holds func(selected bool, r Rule) bool) bool {
+	return slices.ContainsFunc(append([][]string{s.Tags}, at...), func(has []string) bool {
+		return holds(sessioncleanup.Filter{Tags: m.Filter}.Matches(sessioncleanup.Session{Tags: has}), m.ruled(has))
+	})
 }
 
 // Retag adds and removes n tags of random sessions: with a statement of the application or, when there is a manager,
@@ -131,6 +140,22 @@ func (m *Model) settled() {
 	}
 }
 
+// listed is a list with all of its pages: a page may have fewer sessions than asked for, and a Next.
+func listed(t *testing.T, store sessioncleanup.Store, q sessioncleanup.Query) sessioncleanup.Page {
+	t.Helper()
+	first, err := store.List(t.Context(), q)
+	q.CountUpTo = 0
+	for page := first; err == nil && page.Next != nil; {
+		q.After = page.Next
+		page, err = store.List(t.Context(), q)
+		first.Sessions = append(first.Sessions, page.Sessions...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return first
+}
+
 // Agree compares the store's status of each session under a policy with sessioncleanup.Cutoffs and, when view is not
 // nil, with the view, which follows the stored policy. Nobody may write meanwhile.
 func (m *Model) Agree(t *testing.T, store sessioncleanup.Store, p sessioncleanup.Policy, view func() map[string]string) {
@@ -139,10 +164,7 @@ func (m *Model) Agree(t *testing.T, store sessioncleanup.Store, p sessioncleanup
 	thresholds := p.Thresholds()
 	thresholds.Now = time.UnixMilli(int64(m.Now(t) * 1000)).UTC()
 	q := sessioncleanup.Query{Thresholds: thresholds, Limit: math.MaxInt32, CountUpTo: math.MaxInt32}
-	all, err := store.List(t.Context(), q)
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := listed(t, store, q)
 	counts, err := store.Counts(t.Context(), sessioncleanup.CountsQuery{Thresholds: thresholds})
 	if err != nil {
 		t.Fatal(err)
@@ -167,10 +189,7 @@ func (m *Model) Agree(t *testing.T, store sessioncleanup.Store, p sessioncleanup
 	}
 	for _, status := range sessioncleanup.Statuses() {
 		q.Status = status
-		page, err := store.List(t.Context(), q)
-		if err != nil {
-			t.Fatal(err)
-		}
+		page := listed(t, store, q)
 		got := page.Sessions
 		for _, s := range got {
 			if is := cut.Status(by[s.ID]); is != status {
@@ -181,6 +200,7 @@ func (m *Model) Agree(t *testing.T, store sessioncleanup.Store, p sessioncleanup
 			t.Errorf("with the rules %q, %d sessions are listed as %s, and counted as %d: want %d", p.Rules, len(got), status, page.Total, want[status])
 		}
 	}
+	m.agreeRules(t, store, p, all.Sessions)
 	for _, figure := range []struct {
 		name      string
 		got, want int
@@ -193,5 +213,41 @@ func (m *Model) Agree(t *testing.T, store sessioncleanup.Store, p sessioncleanup
 		if figure.got != figure.want {
 			t.Errorf("with the rules %q, the figures have %d %s, want %d", p.Rules, figure.got, figure.name, figure.want)
 		}
+	}
+}
+
+// agreeRules compares what a dry run says about each rule with the sessions.
+func (m *Model) agreeRules(t *testing.T, store sessioncleanup.Store, p sessioncleanup.Policy, sessions []sessioncleanup.Session) {
+	t.Helper()
+	manager, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: p})
+	var result sessioncleanup.Result
+	if err == nil {
+		result, err = manager.Cleanup(t.Context(), sessioncleanup.Run{DryRun: true})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := result.Cutoffs
+	plain.Rules = nil
+	var want []sessioncleanup.RuleEffect
+	for _, r := range result.Cutoffs.Rules {
+		effect := sessioncleanup.RuleEffect{Tag: r.Tag}
+		for _, s := range sessions {
+			for action, counts := range map[sessioncleanup.Action][2]*int{
+				sessioncleanup.ActionDeleted: {&effect.Deletes, &effect.KeepsFromDeletion}, sessioncleanup.ActionDeactivated: {&effect.Deactivates, &effect.KeepsActive},
+			} {
+				switch due := result.Cutoffs.Due(action, s); {
+				case result.Cutoffs.DecidedBy(action, s.Tags) != r.Tag:
+				case due:
+					*counts[0]++
+				case plain.Due(action, s):
+					*counts[1]++
+				}
+			}
+		}
+		want = append(want, effect)
+	}
+	if diff := cmp.Diff(want, result.Rules); diff != "" {
+		t.Errorf("with the rules %q, a dry run says about them (-want +got):\n%s", p.Rules, diff)
 	}
 }

@@ -80,6 +80,7 @@ type Model struct {
 	Rows     func(*testing.T) Rows
 	Now      func(*testing.T) float64 // the database's clock
 	Rules    []Rule                   // by which runs measure
+	Filter   string                   // by tags, of the sessions that runs change; empty for all
 	Tag      func(t *testing.T, id, tag string, add bool)
 }
 
@@ -104,23 +105,23 @@ func (m *Model) SameRows(t *testing.T, what string, before Rows) {
 // mayDeactivate and mayDelete believe the application's own last_activity. surelyDeactivated and surelyDeleted require
 // that nothing at all shows a later use.
 func (m *Model) mayDeactivate(s *Session, now float64) bool {
-	return m.ever(s, s.acted, func(r Rule) bool {
-		return !math.IsInf(r.Inactive, 1) && (s.Free || m.toDeactivate(s, now+60, min(s.Used, s.Stated), r))
+	return m.ever(s, s.acted, func(selected bool, r Rule) bool {
+		return selected && !math.IsInf(r.Inactive, 1) && (s.Free || m.toDeactivate(s, now+60, min(s.Used, s.Stated), r))
 	})
 }
 
 func (m *Model) mayDelete(s *Session, now float64) bool {
-	return m.ever(s, s.acted, func(r Rule) bool {
-		return !math.IsInf(r.Delete, 1) && !r.Warn && (s.Free || m.toDelete(s, now+60, min(s.Used, s.Stated), r))
+	return m.ever(s, s.acted, func(selected bool, r Rule) bool {
+		return selected && !math.IsInf(r.Delete, 1) && !r.Warn && (s.Free || m.toDelete(s, now+60, min(s.Used, s.Stated), r))
 	})
 }
 
 func (m *Model) surelyDeactivated(s *Session, now float64) bool {
-	return !s.Free && !s.Odd && !m.ever(s, s.had, func(r Rule) bool { return !m.toDeactivate(s, now-120, s.Used, r) })
+	return !s.Free && !s.Odd && !m.ever(s, s.had, func(selected bool, r Rule) bool { return !selected || !m.toDeactivate(s, now-120, s.Used, r) })
 }
 
 func (m *Model) surelyDeleted(s *Session, now float64) bool {
-	return !s.Free && !s.Odd && !m.ever(s, s.had, func(r Rule) bool { return !m.toDelete(s, now-120, s.Used, r) })
+	return !s.Free && !s.Odd && !m.ever(s, s.had, func(selected bool, r Rule) bool { return !selected || !m.toDelete(s, now-120, s.Used, r) })
 }
 
 func (m *Model) toDeactivate(s *Session, now, used float64, r Rule) bool {
@@ -152,7 +153,7 @@ func off(value any) bool { return value == false || value == int64(0) || value =
 func (m *Model) Run(t *testing.T, manager *sessioncleanup.Manager, meanwhile func()) {
 	t.Helper()
 	before, now := m.Rows(t), m.Now(t)
-	result, err := manager.Cleanup(t.Context(), sessioncleanup.Run{Force: true, Progress: func(sessioncleanup.Progress) { meanwhile() }})
+	result, err := manager.Cleanup(t.Context(), sessioncleanup.Run{Force: true, Filter: sessioncleanup.Filter{Tags: m.Filter}, Progress: func(sessioncleanup.Progress) { meanwhile() }})
 	if err != nil {
 		t.Fatalf("the run fails: %v", err)
 	}

@@ -10,6 +10,7 @@ package sqlfile
 
 import (
 	"fmt"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
@@ -58,6 +59,51 @@ func MustParse(sources ...string) Statements {
 		panic(err)
 	}
 	return out
+}
+
+// Folder is where files are.
+type Folder struct {
+	Files   fs.FS
+	Pattern string // as fs.Glob has it
+}
+
+// MustLoad is MustParse for the files of some folders.
+func MustLoad(folders ...Folder) Statements {
+	var sources []string
+	for _, folder := range folders {
+		names, err := fs.Glob(folder.Files, folder.Pattern)
+		for _, name := range names {
+			var source []byte
+			if err == nil {
+				source, err = fs.ReadFile(folder.Files, name)
+			}
+			sources = append(sources, string(source))
+		}
+		if err != nil {
+			panic(err) // the pattern is a constant, and the files are embedded
+		}
+	}
+	return MustParse(sources...)
+}
+
+var comment = regexp.MustCompile(`(?m)^ *--.*\n?`)
+
+// Bare are the statements without comments, which would be sent, or be stored by the database, with each of them.
+func (s Statements) Bare() Statements {
+	bare := make(Statements, len(s))
+	for name, statement := range s {
+		bare[name] = strings.TrimSpace(comment.ReplaceAllString(statement, ""))
+	}
+	return bare
+}
+
+// MustFill is Fill for names and keys that are a program's own, so that one that does not exist is a mistake in it.
+func (s Statements) MustFill(name string, names Names) string {
+	text, err := s.Fill(name, names)
+	if err != nil {
+		panic(fmt.Sprintf("statement %q: %v", name, err))
+	}
+	return text
 }
 
 // Fill returns the named statement with its placeholders filled in. A name or a key that does not exist is an error.

@@ -16,6 +16,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -167,4 +168,13 @@ func ParseTime(text string) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("read the time %q: %w", text, err)
 	}
 	return t, nil
+}
+
+// Versions is the number of migrations among some files, which is that of the last one: they are numbered from 1 without a gap.
+func Versions(migrations fs.FS) int64 {
+	files, err := fs.Glob(migrations, "[0-9]*.sql")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	return int64(len(files))
 }

@@ -75,7 +75,10 @@ CREATE TABLE "{archive}" (
     row_count    integer     NOT NULL, -- of other tables
     bytes        bigint      NOT NULL, -- of all rows
     backed_up_at timestamptz,         -- when it was found in a backup that was read back; NULL: in none
-    tags         text[]      COLLATE "C" NOT NULL DEFAULT '{}' -- that the session had
+    tags         text[]      COLLATE "C" NOT NULL DEFAULT '{}', -- that the session had
+    "table"      text        NOT NULL, -- the session's row: its columns there, and their values
+    columns      text[]      NOT NULL,
+    texts        text[]      NOT NULL
 );
 CREATE INDEX "sessioncleanup_archive_session" ON "{archive}" (session_id, id);
 CREATE INDEX "sessioncleanup_archive_owner" ON "{archive}" (owner_id, id);
@@ -83,12 +86,12 @@ CREATE INDEX "sessioncleanup_archive_at" ON "{archive}" (archived_at, id) WHERE 
 CREATE INDEX "sessioncleanup_archive_held" ON "{archive}" (id) WHERE held;
 CREATE INDEX "sessioncleanup_archive_not_backed_up" ON "{archive}" (id) WHERE backed_up_at IS NULL;
 
--- Its rows, up to 100 of a table in an array, and its tags in another: to insert each by itself takes longer. Number 1
--- of an entry is the session itself. Of a row that was only unlinked, the first columns say which row it is, and the
--- others what its reference was.
+-- The rows that belong to a session, up to 100 of a table in an array, and its tags in another: to insert each by itself
+-- takes longer. Of a row that was only unlinked, the first columns say which row it is, and the others what its reference
+-- was.
 CREATE TABLE "{archive_rows}" (
     entry     bigint  NOT NULL,
-    number    integer NOT NULL, -- of the first of them; there are gaps
+    number    integer NOT NULL, -- of the first of them, from 2: the session itself is number 1; there are gaps
     row_count integer NOT NULL,
     "table"   text    NOT NULL,
     unlinked  boolean NOT NULL,

@@ -8,9 +8,11 @@ SET search_path = "{safe}" SET row_security = off SET extra_float_digits = 1 SET
 SET timezone = 'UTC' SET bytea_output = 'hex' SET lc_monetary = 'C' SET xmloption = 'content'
 
 -- name: archived_each
--- The archived rows, one by one, as objects; up_to is the number of the last one in the same array. Of an unlinked row there are
+-- The archived rows, one by one, as objects: number 1 is the session itself; up_to is the number of the last one in the same array. Of an unlinked row there are
 -- two objects: "key" says which row it is, "set" what its reference was.
-(SELECT c.entry, c.number + n.place::integer AS number, c.number + c.row_count - 1 AS up_to, c."table", c.unlinked,
+(SELECT a.id AS entry, 1 AS number, 1 AS up_to, a."table", false AS unlinked, json_object(a.columns, a.texts) AS "row" FROM "{archive}" a
+  UNION ALL
+ SELECT c.entry, c.number + n.place::integer AS number, c.number + c.row_count - 1 AS up_to, c."table", c.unlinked,
         CASE WHEN c.unlinked THEN json_build_object('key', json_object(c.columns[:c.key_count], n.texts[:c.key_count]),
                                                     'set', json_object(c.columns[c.key_count + 1:], n.texts[c.key_count + 1:]))
              ELSE json_object(c.columns, n.texts) END AS "row"
@@ -85,21 +87,21 @@ UPDATE "{settings}" m
                              FROM "{space}".sessioncleanup_keys(false) k JOIN pg_class c ON c.oid = k.target JOIN pg_namespace n ON n.oid = c.relnamespace), '[]');
 
 -- name: sessioncleanup_texts
--- The expressions for columns of a row c as texts, as the archive keeps them: what the types' output functions write.
--- For a type of the server's without a cast of its own a cast calls these.
-CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_texts(p_table oid, p_columns name[]) RETURNS text
+-- The expression for columns of a row, which a statement calls p_row, as an array of texts, as the archive keeps them: what the
+-- types' output functions write. For a type of the server's without a cast of its own a cast calls these.
+CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_texts(p_table oid, p_columns name[], p_row text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = "{safe}"
 AS $sessioncleanup$
 BEGIN
-    RETURN (SELECT string_agg(format(CASE WHEN a.atttypid < 16384 AND NOT EXISTS (SELECT FROM pg_cast k WHERE k.castsource = a.atttypid AND k.casttarget = 'text'::regtype AND k.castmethod <> 'b')
-                                  THEN 'c.%1$I::text' ELSE 'CASE num_nulls(c.%1$I) WHEN 0 THEN concat(c.%1$I) END' END, n.name), ', ' ORDER BY n.place)
+    RETURN (SELECT format('ARRAY[%s]', string_agg(format(CASE WHEN a.atttypid < 16384 AND NOT EXISTS (SELECT FROM pg_cast k WHERE k.castsource = a.atttypid AND k.casttarget = 'text'::regtype AND k.castmethod <> 'b')
+                                  THEN '%2$s.%1$I::text' ELSE 'CASE num_nulls(%2$s.%1$I) WHEN 0 THEN concat(%2$s.%1$I) END' END, n.name, p_row), ', ' ORDER BY n.place))
       FROM unnest(p_columns) WITH ORDINALITY n (name, place) JOIN pg_attribute a ON a.attrelid = p_table AND a.attname = n.name);
 END
 $sessioncleanup$;
 
 -- name: sessioncleanup_copy
--- The statements by which a deletion is archived: 'session' copies the sessions and returns their entries; 'deleted'
+-- The statements by which a deletion is archived: of 'session', the table, columns and texts of a session s; 'deleted'
 -- finds the rows that a foreign key deletes along with rows, locks and copies them; 'unlinked' those that it unlinks. A
 -- row that several keys lead to is copied once. In follows are the tables whose rows a statement takes, in all of the
 -- parts they have. One that returns returns the rows it copied: others may belong to them, or other keys lead to them.
@@ -140,17 +142,11 @@ BEGIN
           FROM keys k
     ), written AS (
         SELECT k.*, format('%s, %L, %s, %L::text[]', k.name, k.effect = 'unlinked', cardinality(k.row_key), k.row_key || k.columns) AS what,
-               format('ARRAY[%s]', "{space}".sessioncleanup_texts(k.child, k.row_key || k.columns)) AS content
+               "{space}".sessioncleanup_texts(k.child, k.row_key || k.columns, CASE k.effect WHEN 'session' THEN 's' ELSE 'c' END) AS content
           FROM known k
     )
     SELECT k.effect, k.follows, k.returns, CASE
-      WHEN k.effect = 'session' THEN format($$
-        WITH found AS MATERIALIZED (
-            SELECT nextval($2) AS entry, c.%I::text AS id, c.tableoid AS rel, c.ctid AS row, %s AS content FROM %s c WHERE c.%I = ANY ($1)
-        ), made AS (%s
-            SELECT n.entry, 1, 1, %s, n.content FROM found n
-        )
-        SELECT array_agg(n.entry), array_agg(n.id), array_agg(n.rel), array_agg(n.row) FROM found n$$, "{id_literal}", k.content, k.from_child, "{id_literal}", v_into, k.what)
+      WHEN k.effect = 'session' THEN format('%s, %L::text[], %s', k.name, k.columns, k.content)
       WHEN k.returns THEN format($$
         WITH found AS (
             SELECT f.entry, c.tableoid AS rel, c.ctid AS row, %s AS content
@@ -204,7 +200,7 @@ $sessioncleanup$;
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_archive(
     p_ids "{id_type}"[], p_at timestamptz, p_actor text, p_reason text, p_run_id text, p_rows integer, p_bytes bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
-"{archive_settings}" SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan
+"{archive_settings}" SET enable_hashjoin = off SET enable_mergejoin = off SET enable_memoize = off SET plan_cache_mode = force_generic_plan
 AS $sessioncleanup$
 #variable_conflict use_column
 DECLARE
@@ -212,6 +208,7 @@ DECLARE
     v_most    bigint := (p_rows::bigint + 1) * cardinality(p_ids) + 1;
     v_copies  jsonb := (SELECT jsonb_agg(to_jsonb(c)) FROM "{space}".sessioncleanup_copy("{space}".sessioncleanup_require_archivable()) c);
     v_copy    record;
+    v_session text := (SELECT c.sql FROM jsonb_to_recordset(v_copies) c (effect text, sql text) WHERE c.effect = 'session');
     v_made    bigint[]; v_ids text[]; -- the entries and their sessions
     v_reason  text := "{space}".sessioncleanup_shorten(p_reason);
     v_number  integer := 1; -- the highest of a row so far
@@ -225,7 +222,8 @@ DECLARE
     v_new_entries bigint[]; v_new_rels oid[]; v_new_rows tid[];
     v_more_entries bigint[]; v_more_rels oid[]; v_more_rows tid[];
 BEGIN
-    EXECUTE (SELECT c.sql FROM jsonb_to_recordset(v_copies) c (effect text, sql text) WHERE c.effect = 'session') INTO v_made, v_ids, v_rels, v_rows USING p_ids, v_numbers;
+    SELECT array_agg(nextval(v_numbers)), array_agg(s."{id}"::text), array_agg(s.tableoid), array_agg(s.ctid) INTO v_made, v_ids, v_rels, v_rows
+      FROM "{sessions}" s WHERE s."{id}" = ANY (p_ids);
     v_entries := v_made;
     v_next_entries := v_entries;
     v_next_rels := v_rels;
@@ -250,7 +248,7 @@ BEGIN
             END IF;
             IF v_number > p_rows THEN
                 PERFORM "{space}".sessioncleanup_within(v_ids[array_position(v_made, r.entry)], sum(r.row_count)::bigint, p_rows)
-                   FROM "{archive_rows}" r WHERE r.entry = ANY (v_made) AND r.number > 1 GROUP BY r.entry;
+                   FROM "{archive_rows}" r WHERE r.entry = ANY (v_made) GROUP BY r.entry;
             END IF;
         END LOOP;
         v_next_entries := v_new_entries;
@@ -265,14 +263,22 @@ BEGIN
       FROM unnest(v_made, v_ids) f (entry, id) JOIN "{tags}" t ON t.session_id = f.id::"{id_type}"
      GROUP BY f.entry;
     v_tagged := FOUND;
-    WITH made AS (
-        INSERT INTO "{archive}" (id, session_id, owner_id, name, archived_at, actor, reason, run_id, row_count, bytes, tags) OVERRIDING SYSTEM VALUE
-        SELECT f.entry, f.id, coalesce("{owner_text}", ''), "{event_name}", p_at, p_actor, v_reason, p_run_id, n.count, n.bytes, CASE WHEN v_tagged THEN "{tags_of}" ELSE '{}' END
-          FROM unnest(v_made, v_ids, v_rels[:cardinality(v_made)], v_rows[:cardinality(v_made)]) f (entry, id, rel, row)
-          JOIN "{sessions}" s ON s.ctid = f.row AND s.tableoid = f.rel
-         CROSS JOIN LATERAL (SELECT sum(r.row_count) - 1 AS count, sum(pg_column_size(r.rows)) AS bytes FROM "{archive_rows}" r WHERE r.entry = f.entry) n
-        RETURNING id, row_count, bytes)
-    SELECT min(m.id) FILTER (WHERE m.row_count > p_rows), min(m.id) FILTER (WHERE m.bytes > p_bytes) INTO v_many, v_large FROM made m;
+    EXECUTE $sessioncleanup_entries$
+        WITH made AS (
+            INSERT INTO "{archive}" (id, session_id, owner_id, name, archived_at, actor, reason, run_id, row_count, bytes, tags, "table", columns, texts) OVERRIDING SYSTEM VALUE
+            SELECT f.entry, s."{id}"::text, coalesce("{owner_text}", ''), "{event_name}", $4, $5, $6, $7, f.row_count, f.bytes + pg_column_size(o.texts),
+                   CASE WHEN $8 THEN "{tags_of}" ELSE '{}' END, o.name, o.columns, o.texts
+              FROM (SELECT u.entry, max(u.rel) AS rel, max(u.row) AS row, sum(u.row_count) AS row_count, sum(u.bytes) AS bytes
+                      FROM (SELECT m.entry, m.rel, m.row, 0 AS row_count, 0 AS bytes FROM unnest($1, $2, $3) m (entry, rel, row)
+                             UNION ALL
+                            SELECT r.entry, NULL, NULL, r.row_count, pg_column_size(r.rows) FROM "{archive_rows}" r WHERE r.entry BETWEEN ($1)[1] AND ($1)[cardinality($1)]) u
+                     GROUP BY u.entry HAVING count(u.row) = 1) f -- other batches have entries between those of this one
+              JOIN "{sessions}" s ON s.ctid = f.row AND s.tableoid = f.rel
+             CROSS JOIN LATERAL (SELECT $sessioncleanup_entries$ || v_session || $sessioncleanup_entries$ OFFSET 0) o (name, columns, texts)
+            RETURNING id, row_count, bytes)
+        SELECT min(m.id) FILTER (WHERE m.row_count > $9), min(m.id) FILTER (WHERE m.bytes > $10) FROM made m$sessioncleanup_entries$
+       INTO v_many, v_large
+      USING v_made, v_rels[:cardinality(v_made)], v_rows[:cardinality(v_made)], p_at, p_actor, v_reason, p_run_id, v_tagged, p_rows, p_bytes;
     PERFORM "{space}".sessioncleanup_within(v_ids[array_position(v_made, v_many)], p_rows + 1::bigint, p_rows) WHERE v_many IS NOT NULL;
     IF v_large IS NOT NULL THEN
         RAISE EXCEPTION 'session % is too large for the archive: its rows have more than % bytes', v_ids[array_position(v_made, v_large)], p_bytes USING ERRCODE = 'SC002';

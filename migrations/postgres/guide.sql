@@ -121,6 +121,7 @@ AS $sessioncleanup$
     SELECT CASE WHEN p_threshold IS NULL THEN 'off: the policy says never'
            ELSE p_before || CASE
                 WHEN extract(epoch FROM p_threshold) >= 172800 THEN trim_scale(round(extract(epoch FROM p_threshold)::numeric / 86400, 2)) || ' days'
+                WHEN extract(epoch FROM p_threshold) = 3600 THEN '1 hour'
                 ELSE trim_scale(round(extract(epoch FROM p_threshold)::numeric / 3600, 2)) || ' hours' END || p_after END
            || CASE WHEN p_failed > 0 THEN '; ' || p_failed || ' could not be changed, the first because: ' || p_failure ELSE '' END;
 $sessioncleanup$;

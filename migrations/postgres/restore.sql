@@ -43,17 +43,21 @@ BEGIN
     relinked := 0;
     obstacles := '[]';
     new_ids := '[]';
-    row_count := (SELECT coalesce(sum(r.row_count), 0) FROM "{archive_rows}" r WHERE r.entry = ANY (restored) AND NOT r.unlinked AND r.number > 1);
+    row_count := (SELECT coalesce(sum(r.row_count), 0) FROM "{archive_rows}" r WHERE r.entry = ANY (restored) AND NOT r.unlinked);
     -- What can be told from the catalog.
-    WITH t AS (
-        SELECT r."table" AS name, bool_or(r.number = 1) AS sessions, CASE WHEN bool_or(r.number = 1) THEN v_sessions ELSE to_regclass(r."table")::oid END AS oid
-          FROM "{archive_rows}" r WHERE r.entry = ANY (restored) AND NOT r.unlinked AND r."table" <> 'sessioncleanup_tags' GROUP BY r."table"
+    WITH parts AS (
+        SELECT a.id AS entry, a."table", true AS own FROM "{archive}" a WHERE a.id = ANY (restored)
+         UNION ALL
+        SELECT r.entry, r."table", false FROM "{archive_rows}" r WHERE r.entry = ANY (restored) AND NOT r.unlinked
+    ), t AS (
+        SELECT p."table" AS name, CASE WHEN bool_or(p.own) THEN v_sessions ELSE to_regclass(p."table")::oid END AS oid
+          FROM parts p WHERE p."table" <> 'sessioncleanup_tags' GROUP BY p."table"
     ), known AS (
         SELECT t.name, t.oid, c.oid IS NOT NULL AND c.relkind IN ('r', 'p') AS there, c.relowner = (SELECT s.relowner FROM pg_class s WHERE s.oid = v_sessions) OR o.rolsuper AS trusted
           FROM t LEFT JOIN pg_class c ON c.oid = t.oid LEFT JOIN pg_roles o ON o.oid = c.relowner
     ), wrong AS (
-        SELECT r.entry, 'table' AS kind, k.name, CASE WHEN k.there THEN 'the table belongs to another role than the sessions' ELSE 'the table is gone' END AS text
-          FROM known k JOIN "{archive_rows}" r ON r."table" = k.name AND r.entry = ANY (restored) AND NOT r.unlinked
+        SELECT p.entry, 'table' AS kind, k.name, CASE WHEN k.there THEN 'the table belongs to another role than the sessions' ELSE 'the table is gone' END AS text
+          FROM known k JOIN parts p ON p."table" = k.name
          WHERE NOT k.there OR NOT k.trusted
          UNION
         SELECT r.entry, 'column', k.name, format('the column %I is gone', v.key)

@@ -134,11 +134,11 @@ BEGIN
     BEGIN
         v_now := date_trunc('milliseconds', clock_timestamp());
         -- What was found was due when its locks were taken, as the rows say. A new statement sees what was committed until then
-        -- elsewhere: a touch is noted while its row is locked. From here on nobody else changes these rows.
+        -- elsewhere: touches, which are noted while their rows are locked, and tags. From here on nobody else changes these rows.
         v_due := v_locked;
-        IF v_owners IS NULL OR p_rules <> '[]' OR "{noted}" THEN
+        IF v_owners IS NULL OR p_rules <> '[]' OR v_filter.tags <> '{}' OR "{noted}" THEN
             v_due := ARRAY(SELECT s."{id}" FROM "{sessions}" s "{by_tags}"
-                            WHERE s."{id}" = ANY (v_locked)
+                            WHERE s."{id}" = ANY (v_locked) AND (v_filter.tags = '{}' OR "{has_tags}")
                               AND CASE p_action WHEN 'deleted' THEN "{gone}" WHEN 'dated' THEN "{undated}" WHEN 'activity_corrected' THEN "{ahead}" ELSE "{idle}" OR "{expired}" END);
         END IF;
         IF p_action = 'deleted' THEN
@@ -495,8 +495,8 @@ END
 $sessioncleanup$;
 
 -- name: sessioncleanup_require_triggers
--- Fails when a trigger that follows activity is missing or disabled, or cannot note the ids any more, so that no run takes a
--- session in use for an idle one; and when row security hides sessions from the role, which would find nothing due.
+-- Fails when a trigger that follows activity is missing, disabled, in a partition too, or enabled for replication only, or cannot
+-- note the ids any more, so that no run takes a session in use for an idle one; and when row security hides sessions from the role, which would find nothing due.
 -- Tables that are gone show no activity any more.
 CREATE OR REPLACE FUNCTION "{space}".sessioncleanup_require_triggers() RETURNS void
 LANGUAGE plpgsql
@@ -515,13 +515,11 @@ BEGIN
         RAISE EXCEPTION 'row security of table % applies to the role %, so that it may not see all sessions', "{sessions_literal}", current_user
             USING ERRCODE = 'insufficient_privilege', HINT = format('ALTER ROLE %I BYPASSRLS, or CREATE POLICY ... TO %1$I USING (true).', current_user);
     END IF;
-    SELECT string_agg(format('the trigger %s on %s.%s is %s', o.name, o.space, o."table", CASE WHEN t.oid IS NULL THEN 'missing' ELSE 'disabled' END), ', ')
-      INTO v_lost
-      FROM "{settings}" m
-     CROSS JOIN jsonb_to_recordset(m.added) AS o (kind text, space text, "table" text, name text)
-      JOIN pg_class c ON c.oid = to_regclass(format('%I.%I', o.space, o."table"))
-      LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = o.name
-     WHERE o.kind = 'trigger' AND (t.oid IS NULL OR t.tgenabled NOT IN ('O', 'A'));
+    SELECT string_agg("{trigger_wrong}", ', ') INTO v_lost
+      FROM "{settings}" m CROSS JOIN jsonb_to_recordset(m.added) AS o (kind text, space text, "table" text, name text)
+     WHERE o.kind = 'trigger';
+    SELECT concat_ws(', ', v_lost, string_agg(DISTINCT format('rows of table %s, which inherits from %s, do not count as activity', b.name, b.source), ', '))
+      INTO v_lost FROM "{branches_later}" b WHERE NOT b.partition;
     SELECT concat_ws(', ', v_lost, string_agg(CASE
                WHEN to_regclass(a.path) IS NULL THEN format('the activity table %s is gone', a.path)
                WHEN c.attname IS NULL THEN format('the activity table %s has no column %s any more', a.path, a.session)

@@ -45,3 +45,7 @@ SELECT trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) FROM infor
 
 -- name: wait_for_no_table
 SET SESSION lock_wait_timeout = 0, SESSION wait_timeout = 28800 /*M!100600 , SESSION max_statement_time = 0 */
+
+-- name: sample_values
+-- Some values of a column, from the first rows of the table.
+SELECT DISTINCT v.value FROM (SELECT CAST(t."{column}" AS CHAR) AS value FROM "{sessions}" AS t LIMIT :sample) AS v WHERE v.value IS NOT NULL LIMIT :most

@@ -44,3 +44,7 @@ SELECT n.nspname, t.relname, (SELECT CASE WHEN o.rolsuper THEN '' ELSE o.rolname
   JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
  WHERE t.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT t.relispartition
    AND ($2::text[] IS NULL OR t.relname = ANY ($2)) AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
+
+-- name: sample_values
+-- Some values of a column, from the first rows of the table.
+SELECT DISTINCT v.value FROM (SELECT s."{column}"::text AS value FROM "{sessions}" s LIMIT $1) v WHERE v.value IS NOT NULL LIMIT $2

@@ -188,8 +188,10 @@ SELECT r.entry, r.number, r."table", r.unlinked, r."row"::text
 UPDATE "{archive}" a SET backed_up_at = date_trunc('milliseconds', clock_timestamp()) WHERE a.id = ANY ($1::bigint[]);
 
 -- name: insert_archived
-INSERT INTO "{archive}" (session_id, owner_id, name, archived_at, actor, reason, run_id, row_count, bytes, tags)
-SELECT $1::text, $2::text, $3::text, $4::timestamptz, $5::text, $6::text, $7::text, $8::integer, $9::bigint, coalesce($10::text[], '{}')
+INSERT INTO "{archive}" (session_id, owner_id, name, archived_at, actor, reason, run_id, row_count, bytes, tags, "table", columns, texts)
+SELECT $1::text, $2::text, $3::text, $4::timestamptz, $5::text, $6::text, $7::text, $8::integer, $9::bigint, coalesce($10::text[], '{}'), $11::text,
+       ARRAY(SELECT o.key FROM json_each_text($12::json) WITH ORDINALITY o ORDER BY o.ordinality),
+       ARRAY(SELECT o.value FROM json_each_text($12::json) WITH ORDINALITY o ORDER BY o.ordinality)
 RETURNING id;
 
 -- name: insert_archived_rows
@@ -234,7 +236,7 @@ SELECT t.erased_at FROM "{tombstones}" t WHERE t.owner = $1::bytea;
 SELECT coalesce(jsonb_agg(jsonb_build_object('entry', w.entry, 'kind', 'table', 'table', w."table", 'text', 'the table is none that the deletion of a session reaches')), '[]')::text
   FROM (SELECT DISTINCT r.entry, r."table"
           FROM "{archive_rows}" r CROSS JOIN "{settings}" m
-         WHERE r.entry = ANY ($1::bigint[]) AND r.number > 1 AND NOT m.reached ? r."table" AND r."table" <> 'sessioncleanup_tags'
+         WHERE r.entry = ANY ($1::bigint[]) AND NOT m.reached ? r."table" AND r."table" <> 'sessioncleanup_tags'
            AND to_regclass(r."table") IS DISTINCT FROM coalesce(pg_partition_root("{sessions_literal}"::regclass), "{sessions_literal}"::regclass)
          LIMIT 100) w;
 

@@ -171,3 +171,32 @@ SELECT n.nspname || '.' || c.relname || ' (' || k.words || ')', format('%I.%I', 
   JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  ORDER BY 1;
+
+-- name: trigger_wrong
+-- What is wrong with the trigger o of a table, in words; NULL for nothing. A partition has its own state of its parent's row
+-- triggers: ALTER TABLE ... DISABLE TRIGGER on a partition leaves the parent's enabled.
+(SELECT string_agg(format('the trigger %s on %s.%s is %s', o.name, n.nspname, c.relname, CASE WHEN t.oid IS NULL THEN 'missing' ELSE 'disabled' END), ', ' ORDER BY n.nspname, c.relname)
+   FROM (SELECT to_regclass(format('%I.%I', o.space, o."table"))::oid AS oid) r
+  CROSS JOIN LATERAL (SELECT r.oid UNION SELECT p.relid FROM pg_catalog.pg_partition_tree(r.oid) p) b (oid)
+   JOIN pg_catalog.pg_class c ON c.oid = b.oid
+   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+   LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = b.oid AND t.tgname = o.name AND (b.oid = r.oid OR t.tgparentid <> 0)
+  WHERE t.oid IS NULL AND b.oid = r.oid OR t.tgenabled NOT IN ('O', 'A'))
+
+-- name: branches_later
+-- Partitions of activity tables, and tables that inherit from them and have the same owner, to which Migrate added no trigger.
+(WITH RECURSIVE tree (source, oid) AS (
+     SELECT a.path, to_regclass(a.path)::oid FROM (VALUES "{source_values}") a (path, session, type) WHERE a.path IS NOT NULL
+      UNION SELECT t.source, i.inhrelid FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid)
+ SELECT m.nspname || '.' || r.relname AS source, n.nspname || '.' || c.relname AS name, c.relispartition AS partition
+   FROM tree t
+   JOIN pg_catalog.pg_class r ON r.oid = to_regclass(t.source)
+   JOIN pg_catalog.pg_namespace m ON m.oid = r.relnamespace
+   JOIN pg_catalog.pg_class c ON c.oid = t.oid
+   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p') AND (c.relispartition OR c.relowner = r.relowner)
+    AND NOT EXISTS (SELECT FROM "{settings}" m CROSS JOIN jsonb_to_recordset(m.added) AS o (kind text, space text, "table" text)
+                     WHERE o.kind = 'trigger' AND o.space = n.nspname AND o."table" = c.relname))
+
+-- name: branches_later_of_all
+SELECT DISTINCT b.source, b.name, b.partition FROM "{branches_later}" b ORDER BY b.name, b.source;

@@ -80,3 +80,7 @@ EXPLAIN DELETE FROM "{sessions}"
 
 -- name: count_without_id
 SELECT count(*), coalesce(min(quote("{id}")), '') FROM "{sessions}" WHERE "{visible}" AND NOT ("{named}")
+
+-- name: sample_values
+-- Some values of a column, from the first rows of the table.
+SELECT DISTINCT v.value FROM (SELECT CAST(t."{column}" AS TEXT) AS value FROM "{sessions}" AS t LIMIT :sample) AS v WHERE v.value IS NOT NULL LIMIT :most

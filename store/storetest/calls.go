@@ -3,6 +3,7 @@ package storetest
 import (
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
@@ -11,17 +12,12 @@ import (
 
 func (f *fixture) insert(sessions ...sessioncleanup.Session) {
 	f.Helper()
-	if err := f.Insert(f.ctx, slices.Clone(sessions)...); err != nil {
-		f.Fatalf("Harness.Insert of %v: %v", idsOf(sessions), err)
-	}
+	f.must(f.Insert(f.ctx, slices.Clone(sessions)...), "Harness.Insert of %v", idsOf(sessions))
 }
 
 func (f *fixture) page(q sessioncleanup.Query) sessioncleanup.Page {
 	f.Helper()
-	page, err := f.Store.List(f.ctx, q)
-	if err != nil {
-		f.Fatalf("List(%+v): %v", q, err)
-	}
+	page := must(f.Store.List(f.ctx, q))(f, "List(%+v)", q)
 	if len(page.Sessions) > q.Limit {
 		f.Fatalf("List(%+v) returned %d sessions, more than its limit", q, len(page.Sessions))
 	}
@@ -43,14 +39,9 @@ func (f *fixture) pages(q sessioncleanup.Query, size int, between func()) []sess
 		if between != nil {
 			between()
 		}
-		sent, err := json.Marshal(page.Next)
-		if err != nil {
-			f.Fatalf("position %+v as JSON: %v", page.Next, err)
-		}
+		sent := must(json.Marshal(page.Next))(f, "position %+v as JSON", page.Next)
 		q.After = new(sessioncleanup.Position)
-		if err := json.Unmarshal(sent, q.After); err != nil {
-			f.Fatalf("position %s from JSON: %v", sent, err)
-		}
+		f.must(json.Unmarshal(sent, q.After), "position %s from JSON", sent)
 	}
 	f.Fatalf("List(%+v) in pages of %d does not end", q, size)
 	return nil
@@ -92,39 +83,26 @@ func (f *fixture) all() []sessioncleanup.Session {
 
 func (f *fixture) counts(q sessioncleanup.CountsQuery) sessioncleanup.Counts {
 	f.Helper()
-	c, err := f.Store.Counts(f.ctx, q)
-	if err != nil {
-		f.Fatalf("Counts(%+v): %v", q, err)
-	}
-	return c
+	return must(f.Store.Counts(f.ctx, q))(f, "Counts(%+v)", q)
 }
 
 func (f *fixture) update(t sessioncleanup.Target, c sessioncleanup.Change) sessioncleanup.Session {
 	f.Helper()
-	s, err := f.Store.Update(f.ctx, t, c)
-	if err != nil {
-		f.Fatalf("Update(%+v, %+v): %v", t, c, err)
-	}
-	return s
+	return must(f.Store.Update(f.ctx, t, c))(f, "Update(%+v, %+v)", t, c)
 }
 
 // remove deletes sessions.
 func (f *fixture) remove(ids ...string) {
 	f.Helper()
 	for _, id := range ids {
-		if _, err := f.Store.Delete(f.ctx, sessioncleanup.Target{ID: id}, cause("remove")); err != nil {
-			f.Fatalf("Delete %s: %v", id, err)
-		}
+		f.must(failure(f.Store.Delete(f.ctx, sessioncleanup.Target{ID: id}, cause("remove"))), "Delete %s", id)
 	}
 }
 
 // touch requires that a touch writes this many sessions.
 func (f *fixture) touch(t sessioncleanup.Touch, want int) {
 	f.Helper()
-	n, err := f.Store.Touch(f.ctx, t)
-	if err != nil {
-		f.Fatalf("Touch(%+v): %v", t, err)
-	}
+	n := must(f.Store.Touch(f.ctx, t))(f, "Touch(%+v)", t)
 	if n != want {
 		f.Errorf("Touch(%+v) wrote %d sessions, want %d", t, n, want)
 	}
@@ -132,9 +110,11 @@ func (f *fixture) touch(t sessioncleanup.Touch, want int) {
 
 func (f *fixture) record(r sessioncleanup.Record) sessioncleanup.Event {
 	f.Helper()
-	e, err := f.Store.Record(f.ctx, r)
-	if err != nil {
-		f.Fatalf("Record(%+v): %v", r, err)
-	}
-	return e
+	return must(f.Store.Record(f.ctx, r))(f, "Record(%+v)", r)
+}
+
+// lease takes, renews or releases a lease.
+func (f *fixture) lease(name, holder string, ttl time.Duration) sessioncleanup.Lease {
+	f.Helper()
+	return must(f.Store.Lease(f.ctx, sessioncleanup.LeaseRequest{Name: name, Holder: holder, TTL: ttl}))(f, "Lease")
 }

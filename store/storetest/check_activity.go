@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"slices"
+
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
@@ -59,13 +61,8 @@ func activitySaves(f *fixture) {
 // activityReactivates has activity in sessions that were closed in every way there is.
 func activityReactivates(f *fixture) {
 	f.needsActivity()
-	installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](f.Store)
-	if !ok {
-		f.Skipf("Harness.Store is no Installer: nothing tells it to reactivate")
-	}
-	if err := installer.Migrate(f.ctx, sessioncleanup.Policy{ReactivateOnActivity: sessioncleanup.On}); err != nil {
-		f.Fatalf("Migrate with ReactivateOnActivity: %v", err)
-	}
+	installer := optional[sessioncleanup.Installer](f)
+	f.must(installer.Migrate(f.ctx, sessioncleanup.Policy{ReactivateOnActivity: sessioncleanup.On}), "Migrate with ReactivateOnActivity")
 	m, closed := f.closedInEveryWay()
 	f.passDeactivations(m)
 	since, before := f.mark(), f.clock()
@@ -99,12 +96,18 @@ func activityReactivates(f *fixture) {
 	f.expectIDs("sessions reactivated by activity, in the log", logged, reactivated...)
 }
 
+// used adds rows of activity to a session, where the backend has activity tables.
+func (f *fixture) used(id string, times int) {
+	f.Helper()
+	if f.Activity != nil {
+		f.act(slices.Repeat([]string{id}, times)...)
+	}
+}
+
 // act adds a row of activity for each of the sessions.
 func (f *fixture) act(ids ...string) {
 	f.Helper()
 	for _, id := range ids {
-		if err := f.Activity(f.ctx, id); err != nil {
-			f.Fatalf("Harness.Activity of %s: %v", id, err)
-		}
+		f.must(f.Activity(f.ctx, id), "Harness.Activity of %s", id)
 	}
 }

@@ -16,9 +16,7 @@ func applicationChecks() []check {
 // setActive has the application change a session.
 func (f *fixture) setActive(id string, active bool) {
 	f.Helper()
-	if err := f.SetActive(f.ctx, id, active); err != nil {
-		f.Fatalf("Harness.SetActive of %s to %v: %v", id, active, err)
-	}
+	f.must(f.SetActive(f.ctx, id, active), "Harness.SetActive of %s to %v", id, active)
 }
 
 // expectObserved has the application change sessions, twice, and compares each with Session.Observe.

@@ -45,9 +45,7 @@ func (f *fixture) archives() {
 	f.Helper()
 	f.archiver()
 	if installer, ok := sessioncleanup.StoreAs[sessioncleanup.Installer](f.Store); ok {
-		if err := installer.Migrate(f.ctx, sessioncleanup.Policy{}); err != nil {
-			f.Fatalf("Migrate: %v", err)
-		}
+		f.must(installer.Migrate(f.ctx, sessioncleanup.Policy{}), "Migrate")
 	}
 }
 
@@ -57,10 +55,7 @@ func (f *fixture) archived(q sessioncleanup.ArchiveQuery) []sessioncleanup.Archi
 	if q.Limit == 0 {
 		q.Limit = everything
 	}
-	all, err := f.archiver().Archived(f.ctx, q)
-	if err != nil {
-		f.Fatalf("Archived(%+v): %v", q, err)
-	}
+	all := must(f.archiver().Archived(f.ctx, q))(f, "Archived(%+v)", q)
 	if len(all) > q.Limit {
 		f.Errorf("Archived(%+v) returned %d entries, more than its limit", q, len(all))
 	}
@@ -78,10 +73,7 @@ func (f *fixture) archived(q sessioncleanup.ArchiveQuery) []sessioncleanup.Archi
 // expectArchiveSize requires that the archive is as large as all of its entries.
 func (f *fixture) expectArchiveSize() {
 	f.Helper()
-	all, err := f.archiver().Archived(f.ctx, sessioncleanup.ArchiveQuery{Limit: everything})
-	if err != nil {
-		f.Fatalf("Archived: %v", err)
-	}
+	all := must(f.archiver().Archived(f.ctx, sessioncleanup.ArchiveQuery{Limit: everything}))(f, "Archived")
 	want := sessioncleanup.ArchiveSize{Entries: len(all)}
 	for _, a := range all {
 		want.Bytes += a.Bytes
@@ -118,14 +110,68 @@ func entriesOf(entries []sessioncleanup.Archived) []int64 {
 // archive deletes one session into the archive and returns its entry.
 func (f *fixture) archive(id string) sessioncleanup.Archived {
 	f.Helper()
-	if _, err := f.Store.Delete(f.ctx, sessioncleanup.Target{ID: id, Archive: archiving()}, cause("archive")); err != nil {
-		f.Fatalf("Delete %s: %v", id, err)
-	}
+	f.must(failure(f.Store.Delete(f.ctx, sessioncleanup.Target{ID: id, Archive: archiving()}, cause("archive"))), "Delete %s", id)
 	entries := f.archived(sessioncleanup.ArchiveQuery{SessionID: id, Limit: 1})
 	if len(entries) != 1 {
 		f.Fatalf("session %s was deleted and is not in the archive", id)
 	}
 	return entries[0]
+}
+
+// archivedMany deletes n sessions into the archive, one after the other.
+func (f *fixture) archivedMany(n int) (sessions []sessioncleanup.Session, entries []sessioncleanup.Archived) {
+	f.Helper()
+	f.archives()
+	sessions = many(1, n, f.fresh)
+	f.insert(sessions...)
+	for _, s := range sessions {
+		entries = append(entries, f.archive(s.ID))
+	}
+	return sessions, entries
+}
+
+// purge purges what was archived before a moment, in batches, and returns its sessions.
+func (f *fixture) purge(b sessioncleanup.Batch, before time.Time) (ids []string) {
+	f.Helper()
+	b.Action = sessioncleanup.ActionPurged
+	for range maxSteps {
+		out := must(f.archiver().Purge(f.ctx, b, before))(f, "Purge")
+		if ids = append(ids, out.IDs...); out.Next == "" {
+			return ids
+		}
+		b.After = out.Next
+	}
+	f.Fatalf("Purge in batches of %d does not end", b.Limit)
+	return nil
+}
+
+// expectRestored requires that the store has exactly these sessions, restored between two moments.
+func (f *fixture) expectRestored(was []sessioncleanup.Session, early, late time.Time) {
+	f.Helper()
+	for i, got := range f.all() {
+		if len(was) <= i || got.ID != was[i].ID {
+			f.Fatalf("restored sessions are %v, want %v", idsOf(f.all()), idsOf(was))
+		}
+		f.expectApplied("restored", was[i].Restored(early), was[i].Restored(late), got)
+		if got.ActivityCount != was[i].ActivityCount {
+			f.Errorf("session %s has %d rows of activity, want %d", got.ID, got.ActivityCount, was[i].ActivityCount)
+		}
+	}
+}
+
+// expectTaken requires that a restore, and a dry run of it, do nothing because the ID of an entry's session is in use.
+func (f *fixture) expectTaken(r sessioncleanup.RestoreRequest, of sessioncleanup.Archived) {
+	f.Helper()
+	for _, r.DryRun = range []bool{true, false} {
+		out, err := f.archiver().Restore(f.ctx, r)
+		if err != nil || len(out.Entries) != 0 || len(out.Obstacles) != 1 {
+			f.Errorf("Restore over a session with the same id: %+v, %v; want one obstacle", out, err)
+			continue
+		}
+		if o := out.Obstacles[0]; o.Entry != of.ID || o.SessionID != of.SessionID || o.Kind != sessioncleanup.ObstacleTaken || o.Text == "" {
+			f.Errorf("the obstacle is %+v, want one of kind %q for entry %d", o, sessioncleanup.ObstacleTaken, of.ID)
+		}
+	}
 }
 
 // restore makes a request and requires that it is done, or would be.
@@ -146,13 +192,7 @@ func archiveRestores(f *fixture) {
 		f.fresh(6), protected(f.idle(7)), expiring(f.fresh(8), f.now.Add(-time.Hour)), expiring(f.idle(9), f.now.Add(-time.Hour)),
 	}
 	f.insert(sessions...)
-	if f.Activity != nil {
-		for range 3 {
-			if err := f.Activity(f.ctx, sessions[5].ID); err != nil {
-				f.Fatalf("Harness.Activity: %v", err)
-			}
-		}
-	}
+	f.used(sessions[5].ID, 3)
 	was := f.all()
 	before := f.clock()
 	b := f.batchOf("archived", 2)
@@ -195,15 +235,7 @@ func archiveRestores(f *fixture) {
 	}
 	f.expectArchived("after restoring")
 	f.expectLog("after restoring", since, entries(sessioncleanup.ActionRestored, person("back"), was...)...)
-	for i, got := range f.all() {
-		if len(was) <= i || got.ID != was[i].ID {
-			f.Fatalf("restored sessions are %v, want %v", idsOf(f.all()), idsOf(was))
-		}
-		f.expectApplied("restored", was[i].Restored(early), was[i].Restored(late), got)
-		if got.ActivityCount != was[i].ActivityCount {
-			f.Errorf("session %s has %d rows of activity, want %d", got.ID, got.ActivityCount, was[i].ActivityCount)
-		}
-	}
+	f.expectRestored(was, early, late)
 	for _, p := range phases() {
 		f.expectIDs("the run after restoring", f.sweep(p, f.batchOf("next", everything), nil))
 	}
@@ -229,9 +261,7 @@ func archiveUnasked(f *fixture) {
 		f.Errorf("Delete of a pinned session succeeded")
 	}
 	never := sessioncleanup.Target{ID: due[0].ID, Archive: archiving(), If: func(sessioncleanup.Session) bool { return false }}
-	if _, err := f.Store.Delete(f.ctx, never, cause("changed")); !errors.Is(err, sessioncleanup.ErrChanged) {
-		f.Errorf("Delete under a condition that does not hold: %v, want ErrChanged", err)
-	}
+	f.expectError(failure(f.Store.Delete(f.ctx, never, cause("changed"))), sessioncleanup.ErrChanged, "Delete under a condition that does not hold")
 	f.expectArchived("after deletions that failed")
 	f.expectSessions("after deletions that failed", due...)
 }
@@ -290,9 +320,7 @@ func archiveAllOrNone(f *fixture) {
 		"a dry run of one absent": {IDs: []int64{b.ID + 1000}, DryRun: true},
 	} {
 		r.Cause = person(what)
-		if _, err := f.archiver().Restore(f.ctx, r); !errors.Is(err, sessioncleanup.ErrNotArchived) {
-			f.Errorf("Restore with %s: error %v, want ErrNotArchived", what, err)
-		}
+		f.expectError(failure(f.archiver().Restore(f.ctx, r)), sessioncleanup.ErrNotArchived, "Restore with %s", what)
 	}
 	f.expectSessions("after failing")
 	f.expectArchived("after failing", s.ID, other.ID)
@@ -309,16 +337,7 @@ func archiveTaken(f *fixture) {
 	again := named("again", f.fresh(1))
 	f.insert(again)
 	since := f.mark()
-	for _, dry := range []bool{true, false} {
-		out, err := f.archiver().Restore(f.ctx, sessioncleanup.RestoreRequest{IDs: []int64{a.ID, b.ID}, Cause: person("taken"), DryRun: dry})
-		if err != nil || len(out.Entries) != 0 || len(out.Obstacles) != 1 {
-			f.Errorf("Restore over a session with the same id: %+v, %v; want one obstacle", out, err)
-			continue
-		}
-		if o := out.Obstacles[0]; o.Entry != a.ID || o.SessionID != s.ID || o.Kind != sessioncleanup.ObstacleTaken || o.Text == "" {
-			f.Errorf("the obstacle is %+v, want one of kind %q for entry %d", o, sessioncleanup.ObstacleTaken, a.ID)
-		}
-	}
+	f.expectTaken(sessioncleanup.RestoreRequest{IDs: []int64{a.ID, b.ID}, Cause: person("taken")}, a)
 	f.expectSessions("after failing", again)
 	f.expectArchived("after failing", s.ID, other.ID)
 	f.expectLog("after failing", since)
@@ -328,11 +347,7 @@ func archiveNewID(f *fixture) {
 	f.archives()
 	s, other := f.fresh(1), f.fresh(2)
 	f.insert(s, other)
-	if f.Activity != nil {
-		if err := f.Activity(f.ctx, s.ID); err != nil {
-			f.Fatalf("Harness.Activity: %v", err)
-		}
-	}
+	f.used(s.ID, 1)
 	was := f.get(s.ID)
 	a, b := f.archive(s.ID), f.archive(other.ID)
 	again := named("again", f.fresh(1))
@@ -372,17 +387,8 @@ func archiveNewID(f *fixture) {
 }
 
 func archivePurges(f *fixture) {
-	f.archives()
-	sessions := many(1, 5, f.fresh)
-	f.insert(sessions...)
-	var all []sessioncleanup.Archived
-	for _, s := range sessions {
-		all = append(all, f.archive(s.ID))
-	}
-	lease, err := f.Store.Lease(f.ctx, sessioncleanup.LeaseRequest{Name: job, Holder: "a", TTL: long})
-	if err != nil {
-		f.Fatalf("Lease: %v", err)
-	}
+	sessions, all := f.archivedMany(5)
+	lease := f.lease(job, "a", long)
 	since := f.mark()
 	purge := func(limit int, before time.Time) (sessioncleanup.BatchResult, error) {
 		b := f.batchOf("purge", limit)
@@ -401,9 +407,7 @@ func archivePurges(f *fixture) {
 	since = f.expectLog("the first batch", since, entries(sessioncleanup.ActionPurged, cause("purge"), sessions[:2]...)...)
 	f.expectArchived("after the first batch", idsOf(sessions[2:])...)
 	lease.Epoch++
-	if _, err := purge(10, after); !errors.Is(err, sessioncleanup.ErrLeaseLost) {
-		f.Errorf("Purge with a lease that was lost: %v, want ErrLeaseLost", err)
-	}
+	f.expectError(failure(purge(10, after)), sessioncleanup.ErrLeaseLost, "Purge with a lease that was lost")
 	f.expectArchived("after a lease was lost", idsOf(sessions[2:])...)
 	lease.Epoch--
 	if out, err = purge(10, after); err != nil || out.Next != "" {

@@ -23,34 +23,17 @@ func backupChecks() []check {
 // notBackedUp returns what is not marked.
 func (f *fixture) notBackedUp(after int64, limit int) []int64 {
 	f.Helper()
-	all, err := f.archiver().NotBackedUp(f.ctx, after, limit)
-	if err != nil {
-		f.Fatalf("NotBackedUp(%d, %d): %v", after, limit, err)
-	}
+	all := must(f.archiver().NotBackedUp(f.ctx, after, limit))(f, "NotBackedUp(%d, %d)", after, limit)
 	return entriesOf(all)
 }
 
 func (f *fixture) markBackedUp(ids ...int64) {
 	f.Helper()
-	if err := f.archiver().MarkBackedUp(f.ctx, ids); err != nil {
-		f.Fatalf("MarkBackedUp(%v): %v", ids, err)
-	}
-}
-
-// archiveFour deletes four sessions into the archive.
-func (f *fixture) archiveFour() (sessions []sessioncleanup.Session, entries []sessioncleanup.Archived) {
-	f.Helper()
-	f.archives()
-	sessions = many(1, 4, f.fresh)
-	f.insert(sessions...)
-	for _, s := range sessions {
-		entries = append(entries, f.archive(s.ID))
-	}
-	return sessions, entries
+	f.must(f.archiver().MarkBackedUp(f.ctx, ids), "MarkBackedUp(%v)", ids)
 }
 
 func backupMarks(f *fixture) {
-	_, all := f.archiveFour()
+	_, all := f.archivedMany(4)
 	ids := entriesOf(all)
 	expect := func(what string, got []int64, want ...int64) {
 		f.Helper()
@@ -85,25 +68,15 @@ func backupMarks(f *fixture) {
 }
 
 func backupPurges(f *fixture) {
-	sessions, all := f.archiveFour()
-	lease, err := f.Store.Lease(f.ctx, sessioncleanup.LeaseRequest{Name: job, Holder: "a", TTL: long})
-	if err != nil {
-		f.Fatalf("Lease: %v", err)
-	}
+	sessions, all := f.archivedMany(4)
+	lease := f.lease(job, "a", long)
 	f.markBackedUp(all[1].ID, all[2].ID)
 	b := f.batchOf("purge", 10)
 	b.Action, b.Lease, b.BackedUp = sessioncleanup.ActionPurged, lease, true
-	out, err := f.archiver().Purge(f.ctx, b, all[3].At.Add(time.Second))
-	if err != nil {
-		f.Fatalf("Purge: %v", err)
-	}
-	f.expectIDs("the purge", out.IDs, sessions[1].ID, sessions[2].ID)
+	f.expectIDs("the purge", f.purge(b, all[3].At.Add(time.Second)), sessions[1].ID, sessions[2].ID)
 	f.expectArchived("after the purge", sessions[0].ID, sessions[3].ID)
 	b.BackedUp = false
-	if out, err = f.archiver().Purge(f.ctx, b, all[3].At.Add(time.Second)); err != nil {
-		f.Fatalf("Purge: %v", err)
-	}
-	f.expectIDs("a purge of everything", out.IDs, sessions[0].ID, sessions[3].ID)
+	f.expectIDs("a purge of everything", f.purge(b, all[3].At.Add(time.Second)), sessions[0].ID, sessions[3].ID)
 }
 
 // copies reads entries with all of their rows, which are those that ArchivedRows has, and takes them through a file.
@@ -126,23 +99,15 @@ func (f *fixture) copies(all ...sessioncleanup.Archived) []sessioncleanup.Archiv
 	}
 	var file bytes.Buffer
 	var read []sessioncleanup.ArchivedCopy
-	if err := json.NewEncoder(&file).Encode(out); err != nil {
-		f.Fatalf("encode copies: %v", err)
-	}
-	if err := json.NewDecoder(&file).Decode(&read); err != nil {
-		f.Fatalf("decode copies: %v", err)
-	}
+	f.must(json.NewEncoder(&file).Encode(out), "encode copies")
+	f.must(json.NewDecoder(&file).Decode(&read), "decode copies")
 	return read
 }
 
 // purgeAll removes everything from the archive.
 func (f *fixture) purgeAll() {
 	f.Helper()
-	b := f.batchOf("purge", everything)
-	b.Action = sessioncleanup.ActionPurged
-	if _, err := f.archiver().Purge(f.ctx, b, f.clock().Add(day)); err != nil {
-		f.Fatalf("Purge: %v", err)
-	}
+	f.purge(f.batchOf("purge", everything), f.clock().Add(day))
 	f.expectArchived("after purging everything")
 }
 
@@ -152,13 +117,7 @@ func backupRestores(f *fixture) {
 		f.dueForDeletion(1), ownedBy(f.owner(2), f.fresh(2)), ownedBy("", f.idle(3)), expiring(f.idle(4), f.now.Add(-time.Hour)), protected(f.fresh(5)),
 	}
 	f.insert(sessions...)
-	if f.Activity != nil {
-		for range 3 {
-			if err := f.Activity(f.ctx, sessions[1].ID); err != nil {
-				f.Fatalf("Harness.Activity: %v", err)
-			}
-		}
-	}
+	f.used(sessions[1].ID, 3)
 	was := f.all()
 	var entries []sessioncleanup.Archived
 	for _, s := range was {
@@ -188,33 +147,16 @@ func backupRestores(f *fixture) {
 	}
 	f.expectArchived("after restoring")
 	f.remove(again.ID)
-	for i, got := range f.all() {
-		if len(was) <= i || got.ID != was[i].ID {
-			f.Fatalf("restored sessions are %v, want %v", idsOf(f.all()), idsOf(was))
-		}
-		f.expectApplied("restored", was[i].Restored(early), was[i].Restored(late), got)
-		if got.ActivityCount != was[i].ActivityCount {
-			f.Errorf("session %s has %d rows of activity, want %d", got.ID, got.ActivityCount, was[i].ActivityCount)
-		}
-	}
+	f.expectRestored(was, early, late)
 }
 
 func backupAllOrNone(f *fixture) {
-	sessions, all := f.archiveFour()
+	sessions, all := f.archivedMany(4)
 	copies := f.copies(all...)
 	f.purgeAll()
 	f.insert(sessions[2])
 	since := f.mark()
-	for _, dry := range []bool{true, false} {
-		out, err := f.archiver().Restore(f.ctx, sessioncleanup.RestoreRequest{Copies: copies, Cause: person("taken"), DryRun: dry})
-		if err != nil || len(out.Entries) != 0 || len(out.Obstacles) != 1 {
-			f.Errorf("Restore of copies over a session with the same id: %+v, %v; want one obstacle", out, err)
-			continue
-		}
-		if o := out.Obstacles[0]; o.Entry != all[2].ID || o.SessionID != sessions[2].ID || o.Kind != sessioncleanup.ObstacleTaken {
-			f.Errorf("the obstacle is %+v, want one of kind %q for entry %d", o, sessioncleanup.ObstacleTaken, all[2].ID)
-		}
-	}
+	f.expectTaken(sessioncleanup.RestoreRequest{Copies: copies, Cause: person("taken")}, all[2])
 	f.expectSessions("after failing", sessions[2])
 	f.expectArchived("after failing")
 	f.expectLog("after failing", since)

@@ -24,44 +24,35 @@ func (f *fixture) calls() map[string]func(context.Context, sessioncleanup.Store)
 	sweep := func(p phase) func(context.Context, sessioncleanup.Store) error {
 		b := f.batchOf("canceled", 5)
 		b.Action = p.action
-		return func(ctx context.Context, s sessioncleanup.Store) error { _, err := s.Sweep(ctx, b); return err }
+		return func(ctx context.Context, s sessioncleanup.Store) error { return failure(s.Sweep(ctx, b)) }
 	}
 	touch := func(reactivate *sessioncleanup.Cause) func(context.Context, sessioncleanup.Store) error {
 		t := sessioncleanup.Touch{IDs: []string{f.id(1), f.id(2)}, Reactivate: reactivate}
-		return func(ctx context.Context, s sessioncleanup.Store) error { _, err := s.Touch(ctx, t); return err }
+		return func(ctx context.Context, s sessioncleanup.Store) error { return failure(s.Touch(ctx, t)) }
 	}
 	change := sessioncleanup.Change{Cause: c, Action: sessioncleanup.ActionAutoCleanupOff, AutoCleanup: sessioncleanup.Off}
 	record := sessioncleanup.Record{Event: sessioncleanup.Event{Action: sessioncleanup.ActionRun, Actor: "system"}, ForgetBefore: f.now.Add(time.Hour)}
 	lease := sessioncleanup.LeaseRequest{Name: job, Holder: "canceled", TTL: long}
 	return map[string]func(context.Context, sessioncleanup.Store) error{
-		"Now": func(ctx context.Context, s sessioncleanup.Store) error { _, err := s.Now(ctx); return err },
+		"Now": func(ctx context.Context, s sessioncleanup.Store) error { return failure(s.Now(ctx)) },
 		"List": func(ctx context.Context, s sessioncleanup.Store) error {
-			_, err := s.List(ctx, sessioncleanup.Query{Limit: 5})
-			return err
+			return failure(s.List(ctx, sessioncleanup.Query{Limit: 5}))
 		},
 		"Counts": func(ctx context.Context, s sessioncleanup.Store) error {
-			_, err := s.Counts(ctx, sessioncleanup.CountsQuery{Thresholds: f.pin})
-			return err
+			return failure(s.Counts(ctx, sessioncleanup.CountsQuery{Thresholds: f.pin}))
 		},
-		"Sweep, deletion":     sweep(deletion),
-		"Sweep, deactivation": sweep(deactivation),
-		"Sweep, dating":       sweep(dating),
-		"Update": func(ctx context.Context, s sessioncleanup.Store) error {
-			_, err := s.Update(ctx, target, change)
-			return err
-		},
-		"Delete": func(ctx context.Context, s sessioncleanup.Store) error {
-			_, err := s.Delete(ctx, target, c)
-			return err
-		},
+		"Sweep, deletion":        sweep(deletion),
+		"Sweep, deactivation":    sweep(deactivation),
+		"Sweep, dating":          sweep(dating),
+		"Update":                 func(ctx context.Context, s sessioncleanup.Store) error { return failure(s.Update(ctx, target, change)) },
+		"Delete":                 func(ctx context.Context, s sessioncleanup.Store) error { return failure(s.Delete(ctx, target, c)) },
 		"Touch":                  touch(nil),
 		"Touch that reactivates": touch(activity()),
 		"Events": func(ctx context.Context, s sessioncleanup.Store) error {
-			_, err := s.Events(ctx, sessioncleanup.EventQuery{Limit: 5})
-			return err
+			return failure(s.Events(ctx, sessioncleanup.EventQuery{Limit: 5}))
 		},
-		"Record": func(ctx context.Context, s sessioncleanup.Store) error { _, err := s.Record(ctx, record); return err },
-		"Lease":  func(ctx context.Context, s sessioncleanup.Store) error { _, err := s.Lease(ctx, lease); return err },
+		"Record": func(ctx context.Context, s sessioncleanup.Store) error { return failure(s.Record(ctx, record)) },
+		"Lease":  func(ctx context.Context, s sessioncleanup.Store) error { return failure(s.Lease(ctx, lease)) },
 	}
 }
 

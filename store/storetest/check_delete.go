@@ -21,10 +21,7 @@ func deleteChecks() []check {
 func (f *fixture) expectDeleted(what string, t sessioncleanup.Target, s sessioncleanup.Session) {
 	f.Helper()
 	since, before, c := f.mark(), f.clock(), cause(what)
-	got, err := f.Store.Delete(f.ctx, t, c)
-	if err != nil {
-		f.Fatalf("%s: %v", what, err)
-	}
+	got := must(f.Store.Delete(f.ctx, t, c))(f, "%s", what)
 	if diff := difference(s, got); diff != "" {
 		f.Errorf("%s: returned session %s: %s", what, s.ID, diff)
 	}
@@ -49,9 +46,7 @@ func deleteNotFound(f *fixture) {
 	f.remove(gone.ID)
 	since := f.mark()
 	for _, t := range append(f.strangers(s), sessioncleanup.Target{ID: gone.ID}) {
-		if _, err := f.Store.Delete(f.ctx, t, cause("stranger")); !errors.Is(err, sessioncleanup.ErrNotFound) {
-			f.Errorf("Delete(%+v): error %v, want ErrNotFound", t, err)
-		}
+		f.expectError(failure(f.Store.Delete(f.ctx, t, cause("stranger"))), sessioncleanup.ErrNotFound, "Delete(%+v)", t)
 	}
 	f.expectSessions("after deletions that found nothing", s)
 	f.expectLog("after deletions that found nothing", since)

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -138,11 +137,7 @@ func followWriters(f *fixture) {
 // consumerLease takes the lease of a consumer.
 func (f *fixture) consumerLease(holder string, ttl time.Duration) sessioncleanup.Lease {
 	f.Helper()
-	lease, err := f.Store.Lease(f.ctx, sessioncleanup.LeaseRequest{Name: "follow:a", Holder: holder, TTL: ttl})
-	if err != nil {
-		f.Fatalf("Lease: %v", err)
-	}
-	return lease
+	return f.lease("follow:a", holder, ttl)
 }
 
 func (f *fixture) expectPosition(consumer string, want int64) {
@@ -162,9 +157,7 @@ func followPositions(f *fixture) {
 		consumer string
 		position int64
 	}{{"a", 7}, {"b", 1 << 40}, {"a", 9}} {
-		if err := follower.SetPosition(f.ctx, step.consumer, step.position, lease); err != nil {
-			f.Fatalf("SetPosition(%s, %d): %v", step.consumer, step.position, err)
-		}
+		f.must(follower.SetPosition(f.ctx, step.consumer, step.position, lease), "SetPosition(%s, %d)", step.consumer, step.position)
 		f.expectPosition(step.consumer, step.position)
 	}
 	f.expectPosition("b", 1<<40)
@@ -174,14 +167,10 @@ func followPositions(f *fixture) {
 func followLost(f *fixture) {
 	follower := f.follower(f.Store)
 	lost := f.consumerLease("one", time.Minute)
-	if err := follower.SetPosition(f.ctx, "a", 1, lost); err != nil {
-		f.Fatalf("SetPosition: %v", err)
-	}
+	f.must(follower.SetPosition(f.ctx, "a", 1, lost), "SetPosition")
 	f.consumerLease("one", 0)
 	held := f.consumerLease("two", time.Minute)
-	if err := follower.SetPosition(f.ctx, "a", 2, lost); !errors.Is(err, sessioncleanup.ErrLeaseLost) {
-		f.Errorf("SetPosition with a lease that was lost: %v, want ErrLeaseLost", err)
-	}
+	f.expectError(follower.SetPosition(f.ctx, "a", 2, lost), sessioncleanup.ErrLeaseLost, "SetPosition with a lease that was lost")
 	f.expectPosition("a", 1)
 	if err := follower.SetPosition(f.ctx, "a", 3, held); err != nil {
 		f.Errorf("SetPosition with the lease that is held: %v", err)

@@ -1,26 +1,11 @@
 package storetest
 
 import (
-	"errors"
 	"slices"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
-
-// archivedMany archives sessions and returns their entries, the newest first.
-func (f *fixture) archivedMany(n int) (sessions []sessioncleanup.Session, entries []sessioncleanup.Archived) {
-	f.Helper()
-	f.archives()
-	sessions = many(1, n, f.fresh)
-	f.insert(sessions...)
-	for _, s := range sessions {
-		entries = append(entries, f.archive(s.ID))
-	}
-	slices.Reverse(entries)
-	slices.Reverse(sessions)
-	return sessions, entries
-}
 
 // holdEntries requires that entries are held, or released, and returned as they are then.
 func (f *fixture) holdEntries(held bool, c sessioncleanup.Cause, entries ...sessioncleanup.Archived) {
@@ -40,6 +25,8 @@ func (f *fixture) holdEntries(held bool, c sessioncleanup.Cause, entries ...sess
 
 func archiveHolds(f *fixture) {
 	sessions, all := f.archivedMany(3)
+	slices.Reverse(all) // as the archive lists them
+	slices.Reverse(sessions)
 	since := f.mark()
 	f.holdEntries(true, person("hold"), all[:2]...)
 	since = f.expectLog("after holding two", since, entries(sessioncleanup.ActionHeld, person("hold"), sessions[:2]...)...)
@@ -50,26 +37,16 @@ func archiveHolds(f *fixture) {
 			f.Errorf("entries with Held %v are %v, want %v", held, got, entriesOf(want))
 		}
 	}
-	if _, err := f.archiver().Hold(f.ctx, sessioncleanup.HoldRequest{IDs: []int64{all[2].ID, all[0].ID + 1000}, Held: true, Cause: person("absent")}); !errors.Is(err, sessioncleanup.ErrNotArchived) {
-		f.Errorf("Hold with an entry that is not there: %v, want ErrNotArchived", err)
-	}
+	absent := sessioncleanup.HoldRequest{IDs: []int64{all[2].ID, all[0].ID + 1000}, Held: true, Cause: person("absent")}
+	f.expectError(failure(f.archiver().Hold(f.ctx, absent)), sessioncleanup.ErrNotArchived, "Hold with an entry that is not there")
 	for _, dry := range []bool{true, false} {
-		_, err := f.archiver().Restore(f.ctx, sessioncleanup.RestoreRequest{IDs: []int64{all[2].ID, all[0].ID}, Cause: person("restore"), DryRun: dry})
-		if !errors.Is(err, sessioncleanup.ErrHeld) {
-			f.Errorf("Restore of an entry that is held: %v, want ErrHeld", err)
-		}
+		r := sessioncleanup.RestoreRequest{IDs: []int64{all[2].ID, all[0].ID}, Cause: person("restore"), DryRun: dry}
+		f.expectError(failure(f.archiver().Restore(f.ctx, r)), sessioncleanup.ErrHeld, "Restore of an entry that is held")
 	}
 	f.expectArchived("after holding", idsOf(sessions)...)
 	since = f.expectLog("after restoring what is held", since)
 	b := f.batchOf("purge", 1)
-	b.Action = sessioncleanup.ActionPurged
-	for more := true; more; more = b.After != "" {
-		out, err := f.archiver().Purge(f.ctx, b, all[0].At.Add(time.Second))
-		if err != nil {
-			f.Fatalf("Purge: %v", err)
-		}
-		b.After = out.Next
-	}
+	f.purge(b, all[0].At.Add(time.Second))
 	f.expectArchived("after purging", idsOf(sessions[:2])...)
 	since = f.expectLog("after purging", since, entries(sessioncleanup.ActionPurged, b.Cause, sessions[2])...)
 	f.holdEntries(false, person("release"), all[:2]...)
@@ -80,17 +57,15 @@ func archiveHolds(f *fixture) {
 
 func archivePurgesEntries(f *fixture) {
 	sessions, all := f.archivedMany(4)
+	slices.Reverse(all)
+	slices.Reverse(sessions)
 	f.holdEntries(true, person("hold"), all[3])
 	since := f.mark()
 	purge := func(held bool, ids ...int64) ([]sessioncleanup.Archived, error) {
 		return f.archiver().PurgeEntries(f.ctx, sessioncleanup.PurgeRequest{IDs: ids, Held: held, Cause: person("purge")})
 	}
-	if _, err := purge(false, all[1].ID, all[0].ID+1000); !errors.Is(err, sessioncleanup.ErrNotArchived) {
-		f.Errorf("PurgeEntries with one that is not there: %v, want ErrNotArchived", err)
-	}
-	if _, err := purge(false, all[1].ID, all[3].ID); !errors.Is(err, sessioncleanup.ErrHeld) {
-		f.Errorf("PurgeEntries with one that is held: %v, want ErrHeld", err)
-	}
+	f.expectError(failure(purge(false, all[1].ID, all[0].ID+1000)), sessioncleanup.ErrNotArchived, "PurgeEntries with one that is not there")
+	f.expectError(failure(purge(false, all[1].ID, all[3].ID)), sessioncleanup.ErrHeld, "PurgeEntries with one that is held")
 	f.expectArchived("after failing", idsOf(sessions)...)
 	since = f.expectLog("after failing", since)
 	gone, err := purge(false, all[2].ID, all[1].ID, all[2].ID)
@@ -112,10 +87,7 @@ func archivePurgesEntries(f *fixture) {
 func archiveTombstones(f *fixture) {
 	f.archives()
 	erasedAt := func(owner string) time.Time {
-		at, err := f.archiver().ErasedAt(f.ctx, owner)
-		if err != nil {
-			f.Fatalf("ErasedAt %s: %v", owner, err)
-		}
+		at := must(f.archiver().ErasedAt(f.ctx, owner))(f, "ErasedAt %s", owner)
 		return at
 	}
 	if at := erasedAt(f.owner(1)); !at.IsZero() {
@@ -123,9 +95,7 @@ func archiveTombstones(f *fixture) {
 	}
 	before := f.clock()
 	for range 2 {
-		if err := f.archiver().Tombstone(f.ctx, f.owner(1)); err != nil {
-			f.Fatalf("Tombstone: %v", err)
-		}
+		f.must(f.archiver().Tombstone(f.ctx, f.owner(1)), "Tombstone")
 	}
 	f.expectClock("ErasedAt", erasedAt(f.owner(1)), before)
 	if at := erasedAt(f.owner(2)); !at.IsZero() {

@@ -276,9 +276,7 @@ func leaseFenceAtCommit(f *fixture) {
 
 func leaseInvalid(f *fixture) {
 	for _, r := range []sessioncleanup.LeaseRequest{{Holder: "a", TTL: long}, {Name: job, TTL: long}, {Name: job, Holder: "a", TTL: -1}} {
-		if _, err := f.Store.Lease(f.ctx, r); !errors.Is(err, sessioncleanup.ErrInvalid) {
-			f.Errorf("Lease(%+v): error %v, want ErrInvalid", r, err)
-		}
+		f.expectError(failure(f.Store.Lease(f.ctx, r)), sessioncleanup.ErrInvalid, "Lease(%+v)", r)
 	}
 }
 

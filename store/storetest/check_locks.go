@@ -31,11 +31,7 @@ func (f *fixture) begin() Transaction {
 	if f.Begin == nil {
 		f.Skipf("Harness.Begin is nil: the engine has no locks that one process could hold against another")
 	}
-	tx, err := f.Begin(f.ctx)
-	if err != nil {
-		f.Fatalf("Harness.Begin: %v", err)
-	}
-	return tx
+	return must(f.Begin(f.ctx))(f, "Harness.Begin")
 }
 
 // locked requires that a transaction took a lock, or skips the check where the engine has none of the kind.
@@ -51,9 +47,7 @@ func (f *fixture) locked(kind string, err error) {
 
 func (f *fixture) rollback(tx Transaction) {
 	f.Helper()
-	if err := tx.Rollback(); err != nil {
-		f.Fatalf("Transaction.Rollback: %v", err)
-	}
+	f.must(tx.Rollback(), "Transaction.Rollback")
 }
 
 // soon does one batch while locks are held, and requires that it does not wait for them.
@@ -83,10 +77,7 @@ func (f *fixture) besideLockedSession(p phase, due []sessioncleanup.Session) {
 	f.insert(due...)
 	f.locked("the row of a session", tx.LockSession(f.ctx, due[2].ID))
 	b := f.batchOf("locked", 10)
-	out, err := f.soon(p, b)
-	if err != nil {
-		f.Fatalf("%s beside a locked session: %v", p.name, err)
-	}
+	out := must(f.soon(p, b))(f, "%s beside a locked session", p.name)
 	others := slices.Concat(due[:2], due[3:])
 	f.expectIDs("sessions changed by "+p.name+" beside a locked one", out.IDs, idsOf(others)...)
 	f.rollback(tx)
@@ -155,9 +146,7 @@ func lockedMutually(f *fixture) {
 			f.Fatalf("Delete in a deadlock: %v, want none or ErrUnavailable", err)
 		}
 		f.expectSessions("after a deadlock", s)
-		if err := remove(); err != nil {
-			f.Fatalf("Delete after a deadlock: %v", err)
-		}
+		f.must(remove(), "Delete after a deadlock")
 	}
 	f.expectSessions("after a deletion that met a deadlock")
 	f.expectLog("after a deletion that met a deadlock", 0, entries(sessioncleanup.ActionDeleted, cause("deadlock"), s)...)

@@ -22,9 +22,7 @@ func (f *fixture) disconnect() {
 	if f.Disconnect == nil {
 		f.Skipf("Harness.Disconnect is nil: the engine has no connections that can be lost")
 	}
-	if err := f.Disconnect(f.ctx); err != nil {
-		f.Fatalf("Harness.Disconnect: %v", err)
-	}
+	f.must(f.Disconnect(f.ctx), "Harness.Disconnect")
 }
 
 func lostConnection(f *fixture) {

@@ -101,9 +101,7 @@ func outboxRandom(f *fixture) {
 	for _, s := range f.all() {
 		switch g.IntN(6) {
 		case 0:
-			if _, err := f.Store.Touch(f.ctx, sessioncleanup.Touch{IDs: []string{s.ID}}); err != nil {
-				f.Fatalf("Touch: %v", err)
-			}
+			f.must(failure(f.Store.Touch(f.ctx, sessioncleanup.Touch{IDs: []string{s.ID}})), "Touch")
 		case 1:
 			f.update(sessioncleanup.Target{ID: s.ID}, g.change(s))
 		}
@@ -131,9 +129,7 @@ func outboxWarns(f *fixture) {
 	f.sender("run", 0)
 	f.sender("other", time.Minute)
 	b.Cause = cause("lost")
-	if _, err := outbox.Warn(f.ctx, b); !errors.Is(err, sessioncleanup.ErrLeaseLost) {
-		f.Errorf("Warn with a lease that was lost: %v, want ErrLeaseLost", err)
-	}
+	f.expectError(failure(outbox.Warn(f.ctx, b)), sessioncleanup.ErrLeaseLost, "Warn with a lease that was lost")
 	b.Lease = sessioncleanup.Lease{}
 	before, since := f.clock(), f.mark()
 	f.expectIDs("sessions whose owners are warned", f.warn(b), f.id(1), f.id(2))
@@ -298,12 +294,8 @@ func outboxLost(f *fixture) {
 	m := f.claim(sessioncleanup.NoticeClaim{NewMessage: "one", Lease: lost})
 	f.sender("one", 0)
 	held := f.sender("two", time.Minute)
-	if err := outbox.SettleNotices(f.ctx, sessioncleanup.NoticeOutcome{Message: m.ID, Delivered: true, Lease: lost, Cause: person("lost")}); !errors.Is(err, sessioncleanup.ErrLeaseLost) {
-		f.Errorf("SettleNotices with a lease that was lost: %v, want ErrLeaseLost", err)
-	}
-	if _, err := outbox.ClaimNotices(f.ctx, sessioncleanup.NoticeClaim{NewMessage: "two", Limit: 1, Lease: lost, Thresholds: f.warning(0)}); !errors.Is(err, sessioncleanup.ErrLeaseLost) {
-		f.Errorf("ClaimNotices with a lease that was lost: %v, want ErrLeaseLost", err)
-	}
+	f.expectError(outbox.SettleNotices(f.ctx, sessioncleanup.NoticeOutcome{Message: m.ID, Delivered: true, Lease: lost, Cause: person("lost")}), sessioncleanup.ErrLeaseLost, "SettleNotices with a lease that was lost")
+	f.expectError(failure(outbox.ClaimNotices(f.ctx, sessioncleanup.NoticeClaim{NewMessage: "two", Limit: 1, Lease: lost, Thresholds: f.warning(0)})), sessioncleanup.ErrLeaseLost, "ClaimNotices with a lease that was lost")
 	if n := f.notices(sessioncleanup.NoticeQuery{})[f.id(1)]; n.NextAt.IsZero() || n.Message != "one" {
 		f.Errorf("the notice is %+v", n)
 	}
@@ -321,9 +313,7 @@ func outboxOwners(f *fixture) {
 	for n, want := range map[int]sessioncleanup.Owner{
 		71: {Mail: "a71@example.com", Language: "fr-CA", Zone: "Europe/Paris"}, 72: {Mail: "a72@example.com"}, 73: {Language: "en"},
 	} {
-		if err := f.PutOwner(f.ctx, f.Owner(n), want); err != nil {
-			f.Fatalf("put an owner: %v", err)
-		}
+		f.must(f.PutOwner(f.ctx, f.Owner(n), want), "put an owner")
 		if got, err := finder.FindOwner(f.ctx, f.Owner(n)); err != nil || got != want {
 			f.Errorf("FindOwner(%q) is %+v, %v; want %+v", f.Owner(n), got, err, want)
 		}

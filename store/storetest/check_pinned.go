@@ -21,9 +21,7 @@ func (f *fixture) pinnedDue(first, last int, pinned ...int) []sessioncleanup.Ses
 	due := many(first, last, f.dueForDeletion)
 	f.insert(due...)
 	for _, n := range pinned {
-		if err := f.Pin(f.ctx, f.id(n)); err != nil {
-			f.Fatalf("Harness.Pin of %s: %v", f.id(n), err)
-		}
+		f.must(f.Pin(f.ctx, f.id(n)), "Harness.Pin of %s", f.id(n))
 	}
 	return due
 }

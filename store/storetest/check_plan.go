@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"errors"
 	"slices"
 	"strings"
 
@@ -18,9 +17,7 @@ func (f *fixture) plans(sessions []sessioncleanup.Session, values ...string) {
 		f.Skipf("Harness.SetPlan is nil")
 	}
 	for i, value := range values {
-		if err := f.SetPlan(f.ctx, sessions[i].ID, value); err != nil {
-			f.Fatalf("set the plan of %s to %q: %v", sessions[i].ID, value, err)
-		}
+		f.must(f.SetPlan(f.ctx, sessions[i].ID, value), "set the plan of %s to %q", sessions[i].ID, value)
 	}
 }
 
@@ -63,9 +60,7 @@ func planOnly(f *fixture) {
 	f.plans(sessions, "gold")
 	since := f.mark()
 	for _, words := range []string{"+plan:silver", "-plan:gold", "+vip +plan:gold"} {
-		if _, err := f.Store.Update(f.ctx, sessioncleanup.Target{ID: sessions[0].ID}, tags(words)); !errors.Is(err, sessioncleanup.ErrInvalid) {
-			f.Errorf("Update with %s: %v, want an ErrInvalid", words, err)
-		}
+		f.expectError(failure(f.Store.Update(f.ctx, sessioncleanup.Target{ID: sessions[0].ID}, tags(words))), sessioncleanup.ErrInvalid, "Update with %s", words)
 	}
 	f.expectEach("afterwards", sessions, "plan:gold", "")
 	f.expectLog("afterwards", since)

@@ -1,20 +1,12 @@
 package storetest
 
 import (
-	"errors"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-func (f *fixture) reminder() sessioncleanup.Reminder {
-	f.Helper()
-	reminder, ok := sessioncleanup.StoreAs[sessioncleanup.Reminder](f.Store)
-	if !ok {
-		f.Skipf("the store is no Reminder")
-	}
-	return reminder
-}
+func (f *fixture) reminder() sessioncleanup.Reminder { return optional[sessioncleanup.Reminder](f) }
 
 // remind has owners reminded at times before a deletion.
 func (f *fixture) remind(want int, t sessioncleanup.Thresholds, before ...time.Duration) {
@@ -47,9 +39,7 @@ func outboxReminds(f *fixture) {
 	f.remind(0, t, notice+time.Hour, day)
 	lost := f.sender("lost", time.Minute)
 	f.sender("lost", 0)
-	if _, err := reminder.Remind(f.ctx, sessioncleanup.Reminding{Lease: lost, Thresholds: t, Before: []time.Duration{90 * day}}); !errors.Is(err, sessioncleanup.ErrLeaseLost) {
-		f.Errorf("Remind with a lease that was lost: %v, want ErrLeaseLost", err)
-	}
+	f.expectError(failure(reminder.Remind(f.ctx, sessioncleanup.Reminding{Lease: lost, Thresholds: t, Before: []time.Duration{90 * day}})), sessioncleanup.ErrLeaseLost, "Remind with a lease that was lost")
 	f.touch(sessioncleanup.Touch{IDs: []string{f.id(2)}}, 1)
 	m := f.claim(sessioncleanup.NoticeClaim{NewMessage: "reminder"})
 	if m.ID != "reminder" || len(m.Notices) != 1 || m.Notices[0].SessionID != f.id(1) || m.Notices[0].Stage != 1 || m.Notices[0].Attempts != 0 || m.Notices[0].Warning != warned {

@@ -191,9 +191,7 @@ func rulesAtOnce(f *fixture) {
 			kept = append(kept, s.ID)
 		case 1:
 			if f.Tag != nil {
-				if err := f.Tag(f.ctx, s.ID, "slow"); err != nil {
-					f.Fatalf("Harness.Tag: %v", err)
-				}
+				f.must(f.Tag(f.ctx, s.ID, "slow"), "Harness.Tag")
 				kept = append(kept, s.ID)
 			}
 		case 2:
@@ -334,32 +332,13 @@ func rulesArchive(f *fixture) {
 			want = append(want, f.id(n))
 		}
 		q := sessioncleanup.ArchiveQuery{Until: c.until, Rules: rules}
-		var got []string
-		for _, e := range f.archived(q) {
-			got = append(got, e.SessionID)
-		}
-		f.expectIDs("entries that are due "+c.what, got, want...)
+		f.expectIDs("entries that are due "+c.what, sessionsOf(f.archived(q)), want...)
 		if n, err := f.archiver().CountArchived(f.ctx, q); err != nil || n != len(want) {
 			f.Errorf("entries that are due %s: counted %d, %v; want %d", c.what, n, err, len(want))
 		}
 	}
 	purge := sessioncleanup.Batch{Action: sessioncleanup.ActionPurged, Cause: cause("purge"), Limit: 2, PurgeRules: rules}
-	out, err := f.archiver().Purge(f.ctx, purge, time.Time{})
-	if err != nil {
-		f.Fatalf("Purge: %v", err)
-	}
-	f.expectIDs("purged without a moment for the others", out.IDs, f.id(3))
-	var purged []string
-	for range maxSteps {
-		out, err = f.archiver().Purge(f.ctx, purge, soon)
-		if err != nil {
-			f.Fatalf("Purge: %v", err)
-		}
-		purged = append(purged, out.IDs...)
-		if purge.After = out.Next; out.Next == "" {
-			break
-		}
-	}
-	f.expectIDs("purged with a moment for the others", purged, f.id(1), f.id(6))
+	f.expectIDs("purged without a moment for the others", f.purge(purge, time.Time{}), f.id(3))
+	f.expectIDs("purged with a moment for the others", f.purge(purge, soon), f.id(1), f.id(6))
 	f.expectArchived("after purging", f.id(2), f.id(4), f.id(5))
 }

@@ -20,36 +20,19 @@ func sealChecks() []check {
 	}
 }
 
-func (f *fixture) sealer() sessioncleanup.Sealer {
-	f.Helper()
-	sealer, ok := sessioncleanup.StoreAs[sessioncleanup.Sealer](f.Store)
-	if !ok {
-		f.Skipf("the store is no Sealer")
-	}
-	return sealer
-}
+func (f *fixture) sealer() sessioncleanup.Sealer { return optional[sessioncleanup.Sealer](f) }
 
 // seal makes one seal.
 func (f *fixture) seal(limit int) sessioncleanup.Seal {
 	f.Helper()
-	s, err := f.sealer().Seal(f.ctx, limit)
-	if err != nil {
-		f.Fatalf("Seal: %v", err)
-	}
-	return s
+	return must(f.sealer().Seal(f.ctx, limit))(f, "Seal")
 }
 
 // verify requires that the log is as it was sealed.
 func (f *fixture) verify(what string) sessioncleanup.Verification {
 	f.Helper()
-	m, err := sessioncleanup.New(f.Store, sessioncleanup.Config{})
-	if err != nil {
-		f.Fatalf("New: %v", err)
-	}
-	v, err := m.VerifyEvents(f.ctx, "")
-	if err != nil {
-		f.Fatalf("VerifyEvents %s: %v", what, err)
-	}
+	m := must(sessioncleanup.New(f.Store, sessioncleanup.Config{}))(f, "New")
+	v := must(m.VerifyEvents(f.ctx, ""))(f, "VerifyEvents %s", what)
 	if v.Mismatch != nil {
 		f.Errorf("%s, the log is not as it was sealed: %v", what, v.Mismatch)
 	}
@@ -58,11 +41,7 @@ func (f *fixture) verify(what string) sessioncleanup.Verification {
 
 func (f *fixture) entries() []sessioncleanup.Entry {
 	f.Helper()
-	entries, err := f.sealer().Entries(f.ctx, math.MinInt64, math.MaxInt64, everything)
-	if err != nil {
-		f.Fatalf("Entries: %v", err)
-	}
-	return entries
+	return must(f.sealer().Entries(f.ctx, math.MinInt64, math.MaxInt64, everything))(f, "Entries")
 }
 
 func sealsCover(f *fixture) {
@@ -184,9 +163,7 @@ func sealsErase(f *fixture) {
 	unowned.OwnerID = ""
 	f.insert(unowned)
 	for _, id := range []string{own.ID, unowned.ID} {
-		if _, err := f.Store.Delete(f.ctx, sessioncleanup.Target{ID: id}, byOwner); err != nil {
-			f.Fatalf("Delete: %v", err)
-		}
+		f.must(failure(f.Store.Delete(f.ctx, sessioncleanup.Target{ID: id}, byOwner)), "Delete")
 	}
 	f.record(sessioncleanup.Record{Event: sessioncleanup.Event{
 		Action: sessioncleanup.ActionRun, Actor: "system", Run: &sessioncleanup.RunSummary{Filter: sessioncleanup.Filter{OwnerID: owner}, Partial: true},

@@ -49,10 +49,7 @@ func (f *fixture) expectBatches(m *model, p phase, b sessioncleanup.Batch) {
 	f.Helper()
 	for n := 1; n <= maxSteps; n++ {
 		since, due, before := f.mark(), m.due(p, b), f.clock()
-		out, err := f.batch(p, b)
-		if err != nil {
-			f.Fatalf("%s(%+v): %v", p.name, b, err)
-		}
+		out := must(f.batch(p, b))(f, "%s(%+v)", p.name, b)
 		what := fmt.Sprintf("batch %d of %s with %+v", n, p.name, b.Filter)
 		took := those(due, out.IDs)
 		f.expectIDs(what+": sessions changed, of those due", out.IDs, idsOf(took)...)

@@ -25,14 +25,7 @@ func tagChecks() []check {
 	}
 }
 
-func (f *fixture) tagger() sessioncleanup.Tagger {
-	f.Helper()
-	tagger, ok := sessioncleanup.StoreAs[sessioncleanup.Tagger](f.Store)
-	if !ok {
-		f.Skipf("the store is no Tagger")
-	}
-	return tagger
-}
+func (f *fixture) tagger() sessioncleanup.Tagger { return optional[sessioncleanup.Tagger](f) }
 
 // tags are a change, from words such as +vip and -test.
 func tags(words string) sessioncleanup.Change {
@@ -101,15 +94,11 @@ func tagsConditional(f *fixture) {
 		seen = s.Tags
 		return false
 	}}
-	if _, err := f.Store.Update(f.ctx, target, tags("-vip +other")); !errors.Is(err, sessioncleanup.ErrChanged) {
-		f.Errorf("Update with a condition that does not hold: %v, want ErrChanged", err)
-	}
+	f.expectError(failure(f.Store.Update(f.ctx, target, tags("-vip +other"))), sessioncleanup.ErrChanged, "Update with a condition that does not hold")
 	if !slices.Equal(seen, s.Tags) {
 		f.Errorf("the condition saw the tags %q, want %q", seen, s.Tags)
 	}
-	if _, err := f.Store.Update(f.ctx, sessioncleanup.Target{ID: f.id(2)}, tags("+vip")); !errors.Is(err, sessioncleanup.ErrNotFound) {
-		f.Errorf("Update of the tags of no session: %v, want ErrNotFound", err)
-	}
+	f.expectError(failure(f.Store.Update(f.ctx, sessioncleanup.Target{ID: f.id(2)}, tags("+vip"))), sessioncleanup.ErrNotFound, "Update of the tags of no session")
 	f.expectSessions("afterwards", s)
 	f.expectLog("afterwards", since)
 }
@@ -121,9 +110,7 @@ func tagsOfApplication(f *fixture) {
 	}
 	sessions := many(1, 2, f.fresh)
 	f.insert(sessions...)
-	if err := f.Tag(f.ctx, sessions[0].ID, "vip", "test"); err != nil {
-		f.Fatalf("Harness.Tag: %v", err)
-	}
+	f.must(f.Tag(f.ctx, sessions[0].ID, "vip", "test"), "Harness.Tag")
 	sessions[0].Tags = []string{"test", "vip"}
 	f.expectSessions("after the application's tags", sessions...)
 	for _, wrong := range []string{"", "Upper", "with space", "é", "-sign", strings.Repeat("x", sessioncleanup.MaxTag+1)} {

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 
@@ -44,9 +43,7 @@ func listLongNames(f *fixture) {
 		}
 	}
 	f.touch(sessioncleanup.Touch{IDs: []string{huge, f.id(4)}}, 1)
-	if _, err := f.Store.Update(f.ctx, sessioncleanup.Target{ID: huge}, reactivate(nil)); !errors.Is(err, sessioncleanup.ErrNotFound) {
-		f.Errorf("Update of an id of %d bytes: error %v, want ErrNotFound", len(huge), err)
-	}
+	f.expectError(failure(f.Store.Update(f.ctx, sessioncleanup.Target{ID: huge}, reactivate(nil))), sessioncleanup.ErrNotFound, "Update of an id of %d bytes", len(huge))
 	since := f.mark()
 	b := f.batchOf("long", 5)
 	b.Cause.Reason = huge

@@ -29,10 +29,7 @@ func (f *fixture) expectTouch(what string, m *model, t sessioncleanup.Touch) {
 	f.Helper()
 	f.passDeactivations(m)
 	since, before := f.mark(), f.clock()
-	n, err := f.Store.Touch(f.ctx, t)
-	if err != nil {
-		f.Fatalf("Touch(%+v): %v", t, err)
-	}
+	n := must(f.Store.Touch(f.ctx, t))(f, "Touch(%+v)", t)
 	after, written := f.clock(), 0
 	var logged []entry
 	stored := &model{sessions: f.all()}

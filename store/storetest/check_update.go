@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"errors"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -164,9 +163,7 @@ func updateNotFound(f *fixture) {
 			{Action: sessioncleanup.ActionReactivated, Active: sessioncleanup.On}, // nothing to change, were it found
 		} {
 			c.Cause = cause("stranger")
-			if _, err := f.Store.Update(f.ctx, t, c); !errors.Is(err, sessioncleanup.ErrNotFound) {
-				f.Errorf("Update(%+v): error %v, want ErrNotFound", t, err)
-			}
+			f.expectError(failure(f.Store.Update(f.ctx, t, c)), sessioncleanup.ErrNotFound, "Update(%+v)", t)
 		}
 	}
 	f.expectSessions("after updates that found nothing", s, other, nobodys)

@@ -18,14 +18,7 @@ func valueChecks() []check {
 	}
 }
 
-func (f *fixture) values() sessioncleanup.Values {
-	f.Helper()
-	values, ok := sessioncleanup.StoreAs[sessioncleanup.Values](f.Store)
-	if !ok {
-		f.Skipf("the store has no Values")
-	}
-	return values
-}
+func (f *fixture) values() sessioncleanup.Values { return optional[sessioncleanup.Values](f) }
 
 // expectValue requires a value, and its version.
 func (f *fixture) expectValue(name, want string, version int64) {
@@ -84,16 +77,10 @@ func valuesCounted(f *fixture) {
 }
 
 func valuesProfile(f *fixture) {
-	profiler, ok := sessioncleanup.StoreAs[sessioncleanup.Profiler](f.Store)
-	if !ok {
-		f.Skipf("the store is no Profiler")
-	}
+	profiler := optional[sessioncleanup.Profiler](f)
 	m := f.stock(60)
 	for _, t := range []sessioncleanup.Thresholds{f.pin, {Now: f.now, Delete: 40 * day}, {Now: f.now, Inactive: 30 * day, Delete: 3 * day}, {Now: f.now}} {
-		got, err := profiler.Profile(f.ctx, t, "")
-		if err != nil {
-			f.Fatalf("Profile: %v", err)
-		}
+		got := must(profiler.Profile(f.ctx, t, ""))(f, "Profile")
 		all := m.list(sessioncleanup.Query{Thresholds: t, Limit: everything})
 		if diff := firstDifference(sessioncleanup.ProfileOf(slices.Values(all), t.At(f.now)), got); diff != "" {
 			f.Errorf("the profile at thresholds %v and %v: %s", t.Inactive, t.Delete, diff)
@@ -108,31 +95,19 @@ func (f *fixture) expectProfile(tags string, all []sessioncleanup.Session) {
 	if !ok {
 		return
 	}
-	got, err := profiler.Profile(f.ctx, f.pin, tags)
-	if err != nil {
-		f.Fatalf("Profile of %q: %v", tags, err)
-	}
+	got := must(profiler.Profile(f.ctx, f.pin, tags))(f, "Profile of %q", tags)
 	if diff := firstDifference(sessioncleanup.ProfileOf(slices.Values(all), f.cut), got); diff != "" {
 		f.Errorf("the profile of %q: %s", tags, diff)
 	}
 }
 
 func valuesOwners(f *fixture) {
-	counter, ok := sessioncleanup.StoreAs[sessioncleanup.OwnerCounter](f.Store)
-	if !ok {
-		f.Skipf("the store is no OwnerCounter")
-	}
+	counter := optional[sessioncleanup.OwnerCounter](f)
 	f.stock(25)
-	all, err := f.Store.List(f.ctx, sessioncleanup.Query{Limit: everything}) // with the names of owners
-	if err != nil {
-		f.Fatalf("List: %v", err)
-	}
+	all := must(f.Store.List(f.ctx, sessioncleanup.Query{Limit: everything}))(f, "List")
 	for _, t := range []sessioncleanup.Thresholds{f.pin, {Now: f.now, Inactive: 30 * day, Delete: 3 * day}, {Now: f.now}} {
 		for _, limit := range []int{everything, 1} {
-			got, err := counter.CountOwners(f.ctx, t, limit)
-			if err != nil {
-				f.Fatalf("CountOwners: %v", err)
-			}
+			got := must(counter.CountOwners(f.ctx, t, limit))(f, "CountOwners")
 			if diff := firstDifference(sessioncleanup.OwnersOf(slices.Values(all.Sessions), t.At(f.now), limit), got); diff != "" {
 				f.Errorf("the owners at thresholds %v and %v, at most %d: %s", t.Inactive, t.Delete, limit, diff)
 			}

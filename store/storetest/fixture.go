@@ -3,6 +3,8 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -50,14 +52,48 @@ func (f *fixture) pinned(p sessioncleanup.Policy) sessioncleanup.Thresholds {
 	return t
 }
 
+// must is the value of a call that must succeed.
+func must[T any](value T, err error) func(t tester, call string, args ...any) T {
+	return func(t tester, call string, args ...any) T {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("%s: %v", fmt.Sprintf(call, args...), err)
+		}
+		return value
+	}
+}
+
+// must requires that a call succeeds.
+func (f *fixture) must(err error, call string, args ...any) {
+	f.Helper()
+	must(struct{}{}, err)(f, call, args...)
+}
+
+// failure is the error of a call whose value does not matter.
+func failure[T any](_ T, err error) error { return err }
+
+// expectError requires that a call fails in some way.
+func (f *fixture) expectError(err, want error, call string, args ...any) {
+	f.Helper()
+	if !errors.Is(err, want) {
+		f.Errorf("%s: error %v, want %v", fmt.Sprintf(call, args...), err, want)
+	}
+}
+
+// optional is an optional interface of the store, or skips the check.
+func optional[T any](f *fixture) T {
+	f.Helper()
+	t, ok := sessioncleanup.StoreAs[T](f.Store)
+	if !ok {
+		f.Skipf("the store is no %s", reflect.TypeFor[T]().Name())
+	}
+	return t
+}
+
 // clock reads the store's clock.
 func (f *fixture) clock() time.Time {
 	f.Helper()
-	now, err := f.Store.Now(f.ctx)
-	if err != nil {
-		f.Fatalf("Now: %v", err)
-	}
-	return now
+	return must(f.Store.Now(f.ctx))(f, "Now")
 }
 
 // expectClock requires that a time is the store's clock at some moment between before and now.

@@ -15,24 +15,14 @@ func (f *fixture) warning(after time.Duration) sessioncleanup.Thresholds {
 	return t
 }
 
-func (f *fixture) outbox() sessioncleanup.Outbox {
-	f.Helper()
-	outbox, ok := sessioncleanup.StoreAs[sessioncleanup.Outbox](f.Store)
-	if !ok {
-		f.Skipf("the store is no Outbox")
-	}
-	return outbox
-}
+func (f *fixture) outbox() sessioncleanup.Outbox { return optional[sessioncleanup.Outbox](f) }
 
 // warn writes all warnings that are due, in batches.
 func (f *fixture) warn(b sessioncleanup.Batch) (ids []string) {
 	f.Helper()
 	b.Cause = cause("warn")
 	for range maxSteps {
-		out, err := f.outbox().Warn(f.ctx, b)
-		if err != nil {
-			f.Fatalf("Warn(%+v): %v", b, err)
-		}
+		out := must(f.outbox().Warn(f.ctx, b))(f, "Warn(%+v)", b)
 		if len(out.IDs) > b.Limit {
 			f.Errorf("Warn with limit %d wrote %d warnings", b.Limit, len(out.IDs))
 		}
@@ -48,11 +38,7 @@ func (f *fixture) warn(b sessioncleanup.Batch) (ids []string) {
 // sender takes the lease of the sender.
 func (f *fixture) sender(holder string, ttl time.Duration) sessioncleanup.Lease {
 	f.Helper()
-	lease, err := f.Store.Lease(f.ctx, sessioncleanup.LeaseRequest{Name: "notices", Holder: holder, TTL: ttl})
-	if err != nil {
-		f.Fatalf("Lease: %v", err)
-	}
-	return lease
+	return f.lease("notices", holder, ttl)
 }
 
 // claim asks for the next message.
@@ -64,10 +50,7 @@ func (f *fixture) claim(c sessioncleanup.NoticeClaim) sessioncleanup.NoticeMessa
 	if firstDifference(sessioncleanup.Thresholds{}, c.Thresholds) == "" {
 		c.Thresholds = f.warning(0)
 	}
-	m, err := f.outbox().ClaimNotices(f.ctx, c)
-	if err != nil {
-		f.Fatalf("ClaimNotices(%+v): %v", c, err)
-	}
+	m := must(f.outbox().ClaimNotices(f.ctx, c))(f, "ClaimNotices(%+v)", c)
 	for _, n := range m.Notices {
 		if n.OwnerID != m.OwnerID || n.Message != m.ID || n.NextAt.IsZero() {
 			f.Errorf("message %s to owner %q has the notice %+v", m.ID, m.OwnerID, n)
@@ -80,9 +63,7 @@ func (f *fixture) claim(c sessioncleanup.NoticeClaim) sessioncleanup.NoticeMessa
 func (f *fixture) settle(o sessioncleanup.NoticeOutcome) {
 	f.Helper()
 	o.Cause = person("channel")
-	if err := f.outbox().SettleNotices(f.ctx, o); err != nil {
-		f.Fatalf("SettleNotices(%+v): %v", o, err)
-	}
+	f.must(f.outbox().SettleNotices(f.ctx, o), "SettleNotices(%+v)", o)
 }
 
 // deliver claims and settles messages until there is none, and returns how many there were.
@@ -109,10 +90,7 @@ func delivered(sessioncleanup.NoticeMessage) sessioncleanup.NoticeOutcome {
 func (f *fixture) notices(q sessioncleanup.NoticeQuery) map[string]sessioncleanup.Notice {
 	f.Helper()
 	q.Limit = everything
-	all, err := f.outbox().Notices(f.ctx, q)
-	if err != nil {
-		f.Fatalf("Notices(%+v): %v", q, err)
-	}
+	all := must(f.outbox().Notices(f.ctx, q))(f, "Notices(%+v)", q)
 	found := map[string]sessioncleanup.Notice{}
 	for _, n := range all {
 		found[n.SessionID] = n

@@ -60,10 +60,7 @@ func (f *fixture) events(q sessioncleanup.EventQuery) []sessioncleanup.Event {
 	if q.Limit == 0 {
 		q.Limit = everything
 	}
-	events, err := f.Store.Events(f.ctx, q)
-	if err != nil {
-		f.Fatalf("Events(%+v): %v", q, err)
-	}
+	events := must(f.Store.Events(f.ctx, q))(f, "Events(%+v)", q)
 	if len(events) > q.Limit {
 		f.Errorf("Events(%+v) returned %d events, more than its limit", q, len(events))
 	}

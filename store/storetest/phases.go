@@ -70,10 +70,7 @@ func (f *fixture) sweep(p phase, b sessioncleanup.Batch, between func()) []strin
 	f.Helper()
 	var changed []string
 	for range maxSteps {
-		out, err := f.batch(p, b)
-		if err != nil {
-			f.Fatalf("%s(%+v): %v", p.name, b, err)
-		}
+		out := must(f.batch(p, b))(f, "%s(%+v)", p.name, b)
 		changed = append(changed, out.IDs...)
 		if out.Next == "" {
 			return changed

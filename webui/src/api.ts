@@ -166,6 +166,14 @@ export interface Dependent {
   rows: number;
   more?: boolean;
 }
+export interface RuleEffect {
+  tag: string;
+  deletes: number;
+  keeps_from_deletion: number;
+  deactivates: number;
+  keeps_active: number;
+  more?: boolean;
+}
 export interface Cleanup {
   dry_run: boolean;
   run_id: string | null;
@@ -175,6 +183,7 @@ export interface Cleanup {
   skipped: { session_id: string; action: string; reason: string }[];
   sessions?: Session[];
   dependents?: Dependent[];
+  rules?: RuleEffect[];
   would_be_refused?: boolean;
   untracked?: boolean;
 }

@@ -1,5 +1,5 @@
 import { html, nothing, svg } from "lit";
-import { Problem, type Analytics, type Cleanup, type Phase } from "./api.ts";
+import { Problem, type Analytics, type Cleanup, type Phase, type RuleEffect } from "./api.ts";
 import { progressDialog } from "./actions.ts";
 import { analyticsView } from "./analytics.ts";
 import { View, alongList, nameOf, skeleton, stateOf, timeTag } from "./base.ts";
@@ -226,13 +226,24 @@ export class OverviewView extends View {
       closed ? this.t("wouldClose", { n: closed }) : "",
       purged ? this.t("wouldPurge", { n: purged }) : "",
     ].filter(Boolean);
-    if (said.length === 0) return html`<div class="result" role="status"><strong>${this.t("nothingDue")}</strong></div>`;
+    if (said.length === 0) return html`<div class="result" role="status"><strong>${this.t("nothingDue")}</strong>${this.showRules(r)}</div>`;
     const run = () => this.clean({ ...body, as_of: r.as_of, ...(r.would_be_refused ? { delete_at_most: deleted } : {}) });
     return html`<div class="result" role="status" id="plan"><strong>${said.join(", ")}.</strong>
       ${r.would_be_refused ? html`<div class="banner bad">${icon("warn")}<p>${this.t("limitWould")}</p></div>` : nothing}
-      ${alongList(w, r.dependents ?? [], "deleted")}${alongList(w, r.dependents ?? [], "unlinked")}
+      ${alongList(w, r.dependents ?? [], "deleted")}${alongList(w, r.dependents ?? [], "unlinked")}${this.showRules(r)}
       ${r.sessions?.length ? html`<details><summary>${this.t("firstOf", { n: r.sessions.length })}</summary><ul>${r.sessions.map((s) => html`<li class="row plain"><span></span><div><span class="name"><bdi>${nameOf(w, s)}</bdi></span><span class="meta">${s.owner_name || s.owner_id ? html`<span><bdi>${s.owner_name || s.owner_id}</bdi></span>` : nothing}</span></div>${stateOf(w, s, r.as_of!)}</li>`)}</ul></details>` : nothing}
       ${this.frame.me.changes ? html`<div class="acts start"><button class="primary ${deleted ? "danger" : ""}" data-act="clean" @click=${run}>${this.t("cleanExactly")}</button></div>` : nothing}</div>`;
+  }
+
+  /** showRules says for how many sessions each rule by tag decides. */
+  private showRules(r: Cleanup) {
+    if (!r.rules?.length) return nothing;
+    const does = (e: RuleEffect) =>
+      ([["ruleDeletes", e.deletes], ["ruleKeeps", e.keeps_from_deletion], ["ruleCloses", e.deactivates], ["ruleKeepsActive", e.keeps_active]] as [Key, number][])
+        .filter(([, n]) => n > 0)
+        .map(([key, n]) => (e.more ? this.t("atLeast") : "") + this.t(key, { n }))
+        .join(", ") || this.t("ruleNothing");
+    return html`<p>${this.t("ruleEffects")}</p><ul class="list" id="rule-effects">${r.rules.map((e) => html`<li><bdi>${e.tag}</bdi>: ${does(e)}</li>`)}</ul>`;
   }
 
   private async clean(body: Record<string, unknown>) {

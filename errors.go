@@ -47,6 +47,15 @@ var (
 	ErrNewerSchema = errors.New("database was migrated by a newer version of sessioncleanup")
 )
 
+// wrapped is a value or, instead, an error that names the operation.
+func wrapped[T any](operation string, value T, err error) (T, error) {
+	if err != nil {
+		var none T
+		return none, fmt.Errorf("%s: %w", operation, err)
+	}
+	return value, nil
+}
+
 // TooManyError is the ErrTooMany that a run returns.
 type TooManyError struct {
 	Due      int     `json:"due"`                // sessions that the run would have deleted

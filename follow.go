@@ -51,14 +51,14 @@ func (m *Manager) Follow(ctx context.Context, consumer string, handle func([]Eve
 	if err := m.allowAll(operation); err != nil {
 		return err
 	}
-	follower, ok := StoreAs[Follower](m.store)
+	follower, err := storeAs[Follower](m, operation, "cannot read its log forward")
 	switch {
 	case consumer == "" || len(consumer) > maxConsumer:
 		return invalid.Errorf("%s: consumer is %q: want a name of 1 to %d bytes", operation, consumer, maxConsumer)
 	case handle == nil:
 		return invalid.Errorf("%s: handle is nil: want a function", operation)
-	case !ok:
-		return fmt.Errorf("%s: the store is no Follower: %w", operation, errors.ErrUnsupported)
+	case err != nil:
+		return err
 	}
 	f := &following{m: m, store: follower, consumer: consumer, handle: handle, holder: rand.Text()}
 	defer f.release(ctx)

@@ -3,7 +3,6 @@ package sessioncleanup
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,21 +27,17 @@ type Day struct {
 }
 
 // history is what is known of the last days, oldest first.
-func (m *Manager) history(ctx context.Context) ([]Day, error) {
-	values, ok := StoreAs[Values](m.store)
-	if !ok {
-		return nil, unsupported("a history")
-	}
-	now, err := m.store.Now(ctx)
+func (m *Manager) history(ctx context.Context, operation string) ([]Day, error) {
+	values, err := storeAs[Values](m, operation, "has no history")
 	if err != nil {
 		return nil, err
 	}
+	now, err := m.store.Now(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", operation, err)
+	}
 	days, _, err := readHistory(ctx, values)
-	return recentDays(days, now), err
-}
-
-func unsupported(what string) error {
-	return fmt.Errorf("the store has no %s: %w", what, errors.ErrUnsupported)
+	return wrapped(operation, recentDays(days, now), err)
 }
 
 func readHistory(ctx context.Context, values Values) (days []Day, version int64, err error) {

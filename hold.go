@@ -85,11 +85,8 @@ func (m *Manager) onEntries(ctx context.Context, operation string, entries []int
 // naming adds to an error about some entries of the archive which of them it is about: a store only says that there are such.
 // owner is whose entries are seen; "" is everybody's.
 func (m *Manager) naming(ctx context.Context, archiver Archiver, ids []int64, owner string, err error) error {
-	sentinel, which := ErrNotArchived, "%w: restored or purged since, or never there: %s"
-	if errors.Is(err, ErrHeld) {
-		sentinel, which = ErrHeld, "%w: %s"
-	}
-	if !errors.Is(err, sentinel) {
+	held := errors.Is(err, ErrHeld)
+	if !held && !errors.Is(err, ErrNotArchived) {
 		return err
 	}
 	found, lookup := m.archived(ctx, archiver, ArchiveQuery{IDs: ids, OwnerID: owner, Limit: len(ids)})
@@ -103,14 +100,18 @@ func (m *Manager) naming(ctx context.Context, archiver Archiver, ids []int64, ow
 	var named []string
 	for _, id := range ids {
 		switch a, is := there[id]; {
-		case sentinel == ErrNotArchived && !is:
-			named = append(named, fmt.Sprintf("archive:%d", id))
-		case sentinel == ErrHeld && a.Held:
+		case held && a.Held:
 			named = append(named, fmt.Sprintf("archive:%d of session %q", id, a.SessionID))
+		case !held && !is:
+			named = append(named, fmt.Sprintf("archive:%d", id))
 		}
 	}
-	if len(named) == 0 { // changed meanwhile
+	switch {
+	case len(named) == 0: // changed meanwhile
 		return err
+	case held:
+		return fmt.Errorf("%w: %s", ErrHeld, strings.Join(named, ", "))
+	default:
+		return fmt.Errorf("%w: restored or purged since, or never there: %s", ErrNotArchived, strings.Join(named, ", "))
 	}
-	return fmt.Errorf(which, sentinel, strings.Join(named, ", "))
 }

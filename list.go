@@ -111,12 +111,18 @@ func (o *ListOptions) normalize() error {
 		return invalid.Errorf("sort is %q: want one of %s", o.Sort, joined(Sorts()))
 	case o.Status != "" && !slices.Contains(Selections(), o.Status):
 		return invalid.Errorf("status is %q: want one of %s", o.Status, joined(Selections()))
-	case o.Limit < 0 || o.Limit > MaxPage:
-		return invalid.Errorf("limit is %d: want 1 to %d", o.Limit, MaxPage)
 	case strings.ContainsRune(o.Text, 0):
 		return invalid.Errorf("text is %q: want no NUL character", o.Text)
 	}
-	setIfZero(&o.Limit, defaultPage)
+	return checkLimit(&o.Limit)
+}
+
+// checkLimit fills in the size of a page, or reports a wrong one.
+func checkLimit(limit *int) error {
+	if *limit < 0 || *limit > MaxPage {
+		return invalid.Errorf("limit is %d: want 1 to %d", *limit, MaxPage)
+	}
+	setIfZero(limit, defaultPage)
 	return nil
 }
 

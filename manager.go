@@ -354,10 +354,7 @@ func (m *Manager) Events(ctx context.Context, q EventQuery) ([]Event, error) {
 		return nil, err
 	}
 	events, err := m.store.Events(ctx, q)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", operation, err)
-	}
-	return events, nil
+	return wrapped(operation, events, err)
 }
 
 // permitted is a query for events limited to what the principal may see, with its limit filled in.
@@ -366,10 +363,9 @@ func (m *Manager) permitted(operation string, q EventQuery) (EventQuery, error) 
 	if err != nil {
 		return q, err
 	}
-	if q.Limit < 0 || q.Limit > MaxPage {
-		return q, invalid.Errorf("%s: limit is %d: want 1 to %d", operation, q.Limit, MaxPage)
+	if err := checkLimit(&q.Limit); err != nil {
+		return q, fmt.Errorf("%s: %w", operation, err)
 	}
-	setIfZero(&q.Limit, defaultPage)
 	q.OwnerID, q.Part = owner, false
 	return q, nil
 }

@@ -2,10 +2,7 @@ package sessioncleanup
 
 import (
 	"context"
-	"errors"
 	"fmt"
-
-	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
 // Notices returns the warnings to owners; see Outbox.Notices. An owner sees its own. Limit 0 means 50. It fails with
@@ -20,19 +17,15 @@ func (m *Manager) Notices(ctx context.Context, q NoticeQuery) ([]Notice, error) 
 	if err != nil {
 		return nil, err
 	}
-	if q.Limit < 0 || q.Limit > MaxPage {
-		return nil, invalid.Errorf("%s: limit is %d: want 1 to %d", operation, q.Limit, MaxPage)
+	if err = checkLimit(&q.Limit); err == nil {
+		err = m.filterTags(operation, q.Tags)
 	}
-	if err := m.filterTags(operation, q.Tags); err != nil {
-		return nil, fmt.Errorf("%s: %w", operation, err)
-	}
-	setIfZero(&q.Limit, defaultPage)
-	q.OwnerID = owner
-	all, err := outbox.Notices(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", operation, err)
 	}
-	return all, nil
+	q.OwnerID = owner
+	all, err := outbox.Notices(ctx, q)
+	return wrapped(operation, all, err)
 }
 
 // ResendNotices makes warnings that were given up due again, and returns their number: those of some sessions or,
@@ -58,9 +51,5 @@ func (m *Manager) ResendNotices(ctx context.Context, sessionIDs []string) (int, 
 }
 
 func (m *Manager) outbox(operation string) (Outbox, error) {
-	outbox, ok := StoreAs[Outbox](m.store)
-	if !ok {
-		return nil, fmt.Errorf("%s: the store keeps none: %w", operation, errors.ErrUnsupported)
-	}
-	return outbox, nil
+	return storeAs[Outbox](m, operation, "keeps no warnings")
 }

@@ -53,10 +53,7 @@ func (m *Manager) Outlook(ctx context.Context, owner string) (Outlook, error) {
 	if err == nil && m.policy.deletes() {
 		out.Deleting, err = m.upcoming(ctx, owner, StatusToDelete, now, DeletesSoon)
 	}
-	if err != nil {
-		return Outlook{}, fmt.Errorf("%s: %w", operation, err)
-	}
-	return out, nil
+	return wrapped(operation, out, err)
 }
 
 // upcoming are the sessions that will have the status after a while: those that have it when they are measured then.

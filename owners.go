@@ -134,9 +134,9 @@ func (m *Manager) Owners(ctx context.Context, o OwnerOptions) (OwnerPage, error)
 	if err != nil {
 		return OwnerPage{}, fmt.Errorf("%s: %w", operation, err)
 	}
-	counter, ok := StoreAs[OwnerCounter](m.store)
-	if !ok {
-		return OwnerPage{}, fmt.Errorf("%s: %w", operation, unsupported("figures by owner"))
+	counter, err := storeAs[OwnerCounter](m, operation, "has no figures by owner")
+	if err != nil {
+		return OwnerPage{}, err
 	}
 	thresholds := m.policy.Thresholds()
 	s, err := share(ctx, m, fmt.Sprintf("owners %+v", thresholds), func(ctx context.Context) (OwnerCounts, error) {
@@ -157,13 +157,12 @@ func (m *Manager) Owners(ctx context.Context, o OwnerOptions) (OwnerPage, error)
 // normalize fills in defaults, reports what is wrong, and reads the cursor.
 func (o *OwnerOptions) normalize() (*Position, error) {
 	setIfZero(&o.Sort, OwnersByTotal)
-	switch {
-	case !slices.Contains(OwnerSorts(), o.Sort):
+	if !slices.Contains(OwnerSorts(), o.Sort) {
 		return nil, invalid.Errorf("sort is %q: want one of %s", o.Sort, joined(OwnerSorts()))
-	case o.Limit < 0 || o.Limit > MaxPage:
-		return nil, invalid.Errorf("limit is %d: want 1 to %d", o.Limit, MaxPage)
 	}
-	setIfZero(&o.Limit, defaultPage)
+	if err := checkLimit(&o.Limit); err != nil {
+		return nil, err
+	}
 	return decodeCursor(o.Cursor, o.fingerprint())
 }
 

@@ -2,6 +2,7 @@ package sessioncleanup
 
 import (
 	"math"
+	"reflect"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -170,29 +171,12 @@ func (p Policy) WithDefaults() Policy { return p.Or(DefaultPolicy()) }
 
 // Or returns the policy with every zero field taken from base.
 func (p Policy) Or(base Policy) Policy {
-	setIfZero(&p.InactiveAfter, base.InactiveAfter)
-	setIfZero(&p.DeleteAfter, base.DeleteAfter)
-	setIfZero(&p.WarnBefore, base.WarnBefore)
-	setIfZero(&p.Rules, base.Rules)
-	setIfZero(&p.Undeliverable, base.Undeliverable)
-	setIfZero(&p.AutoCleanupDefault, base.AutoCleanupDefault)
-	setIfZero(&p.ReactivateOnActivity, base.ReactivateOnActivity)
-	setIfZero(&p.Enabled, base.Enabled)
-	setIfZero(&p.TouchInterval, base.TouchInterval)
-	setIfZero(&p.BatchSize, base.BatchSize)
-	setIfZero(&p.BatchBudget, base.BatchBudget)
-	setIfZero(&p.Rate, base.Rate)
-	setIfZero(&p.BusyShare, base.BusyShare)
-	setIfZero(&p.MaxDeleteFraction, base.MaxDeleteFraction)
-	setIfZero(&p.EventsKeep, base.EventsKeep)
-	setIfZero(&p.Archive, base.Archive)
-	setIfZero(&p.ArchiveKeep, base.ArchiveKeep)
-	setIfZero(&p.ArchiveMaxRows, base.ArchiveMaxRows)
-	setIfZero(&p.ArchiveMaxBytes, base.ArchiveMaxBytes)
-	setIfZero(&p.Backup, base.Backup)
-	setIfZero(&p.AlertDue, base.AlertDue)
-	setIfZero(&p.AlertUseRate, base.AlertUseRate)
-	setIfZero(&p.AlertActivityRate, base.AlertActivityRate)
+	fields, defaults := reflect.ValueOf(&p).Elem(), reflect.ValueOf(base)
+	for i := range fields.NumField() {
+		if field := fields.Field(i); field.IsZero() {
+			field.Set(defaults.Field(i))
+		}
+	}
 	return p
 }
 
@@ -206,28 +190,22 @@ func setIfZero[T comparable](field *T, value T) {
 // Validate returns an ErrInvalid for the first field that is wrong. It names the field, its value and what would be
 // right. A zero field is never wrong: it means the default.
 func (p Policy) Validate() error {
-	thresholds := []struct {
-		field string
-		value time.Duration
-		never bool
-	}{
-		{"InactiveAfter", p.InactiveAfter, true},
-		{"DeleteAfter", p.DeleteAfter, true},
-		{"WarnBefore", p.WarnBefore, true},
-		{"EventsKeep", p.EventsKeep, true},
-		{"ArchiveKeep", p.ArchiveKeep, true},
-		{"TouchInterval", p.TouchInterval, false},
-		{"BatchBudget", p.BatchBudget, false},
-	}
-	for _, t := range thresholds {
-		switch {
-		case t.value == Never && t.never, t.value == 0:
-		case t.value < 0 && t.never:
-			return invalid.Errorf("Policy.%s is %v: want a positive duration, or Never", t.field, t.value)
-		case t.value < 0:
-			return invalid.Errorf("Policy.%s is %v: want a positive duration", t.field, t.value)
-		case t.value > maxThreshold:
-			return invalid.Errorf("Policy.%s is %v: want at most %v", t.field, t.value, maxThreshold)
+	for field, value := range reflect.ValueOf(p).Fields() {
+		switch value := value.Interface().(type) {
+		case Switch:
+			if value < Default || value > Off {
+				return invalid.Errorf("Policy.%s is %d: want Default, On or Off", field.Name, value)
+			}
+		case time.Duration:
+			never := field.Name != "TouchInterval" && field.Name != "BatchBudget"
+			switch {
+			case value < 0 && !never:
+				return invalid.Errorf("Policy.%s is %v: want a positive duration", field.Name, value)
+			case value < 0 && value != Never:
+				return invalid.Errorf("Policy.%s is %v: want a positive duration, or Never", field.Name, value)
+			case value > maxThreshold:
+				return invalid.Errorf("Policy.%s is %v: want at most %v", field.Name, value, maxThreshold)
+			}
 		}
 	}
 	full := p.WithDefaults()
@@ -254,21 +232,6 @@ func (p Policy) Validate() error {
 		return invalid.Errorf("Policy.AlertUseRate is %v: want a fraction above 0 and up to 1, or a negative number for no alert", p.AlertUseRate)
 	case !inRange(max(p.AlertActivityRate, 0), 1):
 		return invalid.Errorf("Policy.AlertActivityRate is %v: want a fraction above 0 and up to 1, or a negative number for no alert", p.AlertActivityRate)
-	}
-	switches := []struct {
-		field string
-		value Switch
-	}{
-		{"AutoCleanupDefault", p.AutoCleanupDefault},
-		{"ReactivateOnActivity", p.ReactivateOnActivity},
-		{"Enabled", p.Enabled},
-		{"Archive", p.Archive},
-		{"Backup", p.Backup},
-	}
-	for _, s := range switches {
-		if s.value < Default || s.value > Off {
-			return invalid.Errorf("Policy.%s is %d: want Default, On or Off", s.field, s.value)
-		}
 	}
 	return p.checkRules()
 }

@@ -1,6 +1,7 @@
 package sessioncleanup
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -29,49 +30,42 @@ const NoBackup = "none"
 // or empty leaves its field zero, which means the default. A value that cannot be read is an ErrInvalid that names the
 // variable and the value. Hours and days may be fractions, or "never".
 func PolicyFromEnv(getenv func(string) string) (Policy, error) {
+	hours := func(name, value string) (time.Duration, error) { return ParseThreshold(name, value, time.Hour) }
+	days := func(name, value string) (time.Duration, error) { return ParseThreshold(name, value, 24*time.Hour) }
 	var p Policy
-	var err error
-	if p.Enabled, err = ParseSwitch(EnvEnabled, getenv(EnvEnabled)); err != nil {
+	if err := cmp.Or(
+		readEnv(getenv, EnvEnabled, &p.Enabled, ParseSwitch),
+		readEnv(getenv, EnvAutoCleanupDefault, &p.AutoCleanupDefault, ParseSwitch),
+		readEnv(getenv, EnvArchive, &p.Archive, ParseSwitch),
+		readEnv(getenv, EnvWarnDays, &p.WarnBefore, func(name, value string) (time.Duration, error) {
+			before, _, err := ParseWarnings(name, value)
+			return before, err
+		}),
+		readEnv(getenv, EnvUndeliverable, &p.Undeliverable, ParseUndeliverable),
+		readEnv(getenv, EnvArchiveDays, &p.ArchiveKeep, days),
+		readEnv(getenv, EnvBackup, &p.Backup, func(_, value string) (Switch, error) { // where to is for the program: see Config.Backups
+			return SwitchOf(value != NoBackup), nil
+		}),
+		readEnv(getenv, EnvRules, &p.Rules, func(name, value string) (string, error) {
+			if _, err := ParseRules(value); err != nil {
+				return "", invalid.Errorf("%s: %w", name, err)
+			}
+			return value, nil
+		}),
+		readEnv(getenv, EnvInactiveHours, &p.InactiveAfter, hours),
+		readEnv(getenv, EnvDeleteDays, &p.DeleteAfter, days),
+	); err != nil {
 		return Policy{}, err
-	}
-	if p.AutoCleanupDefault, err = ParseSwitch(EnvAutoCleanupDefault, getenv(EnvAutoCleanupDefault)); err != nil {
-		return Policy{}, err
-	}
-	if p.Archive, err = ParseSwitch(EnvArchive, getenv(EnvArchive)); err != nil {
-		return Policy{}, err
-	}
-	if v := getenv(EnvWarnDays); v != "" {
-		if p.WarnBefore, _, err = ParseWarnings(EnvWarnDays, v); err != nil {
-			return Policy{}, err
-		}
-	}
-	if p.Undeliverable, err = ParseUndeliverable(EnvUndeliverable, getenv(EnvUndeliverable)); err != nil {
-		return Policy{}, err
-	}
-	if v := getenv(EnvArchiveDays); v != "" {
-		if p.ArchiveKeep, err = ParseThreshold(EnvArchiveDays, v, 24*time.Hour); err != nil {
-			return Policy{}, err
-		}
-	}
-	if v := getenv(EnvBackup); v != "" { // where to is for the program: see Config.Backups
-		p.Backup = SwitchOf(v != NoBackup)
-	}
-	if p.Rules = getenv(EnvRules); p.Rules != "" {
-		if _, err := ParseRules(p.Rules); err != nil {
-			return Policy{}, invalid.Errorf("%s: %w", EnvRules, err)
-		}
-	}
-	if v := getenv(EnvInactiveHours); v != "" {
-		if p.InactiveAfter, err = ParseThreshold(EnvInactiveHours, v, time.Hour); err != nil {
-			return Policy{}, err
-		}
-	}
-	if v := getenv(EnvDeleteDays); v != "" {
-		if p.DeleteAfter, err = ParseThreshold(EnvDeleteDays, v, 24*time.Hour); err != nil {
-			return Policy{}, err
-		}
 	}
 	return p, nil
+}
+
+// readEnv reads a field from a variable, unless that is empty.
+func readEnv[T any](getenv func(string) string, name string, field *T, parse func(name, value string) (T, error)) (err error) {
+	if value := getenv(name); value != "" {
+		*field, err = parse(name, value)
+	}
+	return err
 }
 
 // ParseSwitch reads a switch given as true or false, yes or no, on or off, 1 or 0; an empty one is Default. Errors are

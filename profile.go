@@ -142,13 +142,13 @@ func (m *Manager) analytics(ctx context.Context, tags string) (Analytics, error)
 	if err := m.allowAll(operation); err != nil {
 		return Analytics{}, err
 	}
-	profiler, ok := StoreAs[Profiler](m.store)
-	history, err := m.history(ctx)
-	if err == nil && !ok {
-		err = unsupported("a profile")
-	}
+	profiler, err := storeAs[Profiler](m, operation, "has no profile")
 	if err != nil {
-		return Analytics{}, fmt.Errorf("%s: %w", operation, err)
+		return Analytics{}, err
+	}
+	history, err := m.history(ctx, operation)
+	if err != nil {
+		return Analytics{}, err
 	}
 	thresholds := m.policy.Thresholds()
 	if tags != "" { // another value for each filter would fill the store
@@ -159,16 +159,10 @@ func (m *Manager) analytics(ctx context.Context, tags string) (Analytics, error)
 		if a.At, err = m.store.Now(ctx); err == nil {
 			a.Profile, err = profiler.Profile(ctx, thresholds, tags)
 		}
-		if err != nil {
-			return Analytics{}, fmt.Errorf("%s: %w", operation, err)
-		}
-		return a, nil
+		return wrapped(operation, a, err)
 	}
 	s, err := share(ctx, m, fmt.Sprintf("profile %v %v", thresholds.Inactive, thresholds.Delete), func(ctx context.Context) (Profile, error) {
 		return profiler.Profile(ctx, thresholds, "")
 	})
-	if err != nil {
-		return Analytics{}, fmt.Errorf("%s: %w", operation, err)
-	}
-	return Analytics{History: history, At: s.At, Profile: s.Value}, nil
+	return wrapped(operation, Analytics{History: history, At: s.At, Profile: s.Value}, err)
 }

@@ -2,7 +2,6 @@ package sessioncleanup
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -65,9 +64,9 @@ func (m *Manager) ArchiveSize(ctx context.Context) (ArchiveSize, error) {
 	if err := m.allowAll(operation); err != nil {
 		return ArchiveSize{}, err
 	}
-	archiver, ok := StoreAs[Archiver](m.store)
-	if !ok {
-		return ArchiveSize{}, fmt.Errorf("%s: %w", operation, errors.ErrUnsupported)
+	archiver, err := m.archiver(operation)
+	if err != nil {
+		return ArchiveSize{}, err
 	}
 	size, err := within(ctx, readTimeout, archiver.ArchiveSize)
 	if err == nil && m.policy.purges() && size.Entries > 0 {
@@ -78,10 +77,7 @@ func (m *Manager) ArchiveSize(ctx context.Context) (ArchiveSize, error) {
 			})
 		}
 	}
-	if err != nil {
-		return ArchiveSize{}, fmt.Errorf("%s: %w", operation, err)
-	}
-	return size, nil
+	return wrapped(operation, size, err)
 }
 
 // preparePurge counts what is due. The phase is part of the result while the archive is on, or as long as something is due in

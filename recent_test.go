@@ -3,6 +3,7 @@ package sessioncleanup_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -181,6 +182,27 @@ func (readOnly) SetValue(context.Context, string, []byte, int64) (bool, error) {
 }
 
 func (readOnly) Value(context.Context, string) ([]byte, int64, error) { return nil, 0, nil }
+
+func TestFiguresThatAnotherVersionStoredAreCountedAgain(t *testing.T) {
+	t.Parallel()
+	store := slowStore(t, 0)
+	m := recentManager(t, store)
+	if _, err := m.RecentStats(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	values, _ := sessioncleanup.StoreAs[sessioncleanup.Values](store)
+	name := fmt.Sprintf("figures %+v", m.Policy().Thresholds())
+	_, version, err := values.Value(t.Context(), name)
+	if err != nil || version == 0 {
+		t.Fatalf("the figures have version %d, %v", version, err)
+	}
+	if stored, err := values.SetValue(t.Context(), name, []byte(`{"at": 7}`), version); !stored || err != nil {
+		t.Fatalf("stored: %t, %v", stored, err)
+	}
+	if s, err := m.RecentStats(t.Context(), ""); err != nil || s.Total != 1 {
+		t.Errorf("RecentStats beside a value that cannot be read: %d sessions, %v; want 1", s.Total, err)
+	}
+}
 
 func TestFiguresNeedNoRightToWrite(t *testing.T) {
 	t.Parallel()

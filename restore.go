@@ -52,11 +52,7 @@ func (m *Manager) HasArchive() bool {
 
 // archiver finds the store's archive.
 func (m *Manager) archiver(operation string) (Archiver, error) {
-	archiver, ok := StoreAs[Archiver](m.store)
-	if !ok {
-		return nil, fmt.Errorf("%s: the store has no archive: %w", operation, errors.ErrUnsupported)
-	}
-	return archiver, nil
+	return storeAs[Archiver](m, operation, "has no archive")
 }
 
 // archiveOf is the archive for an operation on the sessions of an owner, of all when asked is empty, as far as the Manager's
@@ -76,15 +72,11 @@ func (m *Manager) Archived(ctx context.Context, o ArchiveOptions) ([]Archived, e
 	if err != nil {
 		return nil, err
 	}
-	if o.Limit < 0 || o.Limit > MaxPage {
-		return nil, invalid.Errorf("%s: limit is %d: want 1 to %d", operation, o.Limit, MaxPage)
-	}
-	setIfZero(&o.Limit, defaultPage)
-	all, err := m.archived(ctx, archiver, ArchiveQuery{OwnerID: owner, SessionID: o.SessionID, Held: o.Held, Before: o.Before, Limit: o.Limit})
-	if err != nil {
+	if err := checkLimit(&o.Limit); err != nil {
 		return nil, fmt.Errorf("%s: %w", operation, err)
 	}
-	return all, nil
+	all, err := m.archived(ctx, archiver, ArchiveQuery{OwnerID: owner, SessionID: o.SessionID, Held: o.Held, Before: o.Before, Limit: o.Limit})
+	return wrapped(operation, all, err)
 }
 
 // archived asks the store and fills in what follows from the policy.
@@ -136,10 +128,7 @@ func (m *Manager) ArchivedRows(ctx context.Context, id int64, after, limit int) 
 		return nil, err
 	}
 	rows, err := within(ctx, readTimeout, func(ctx context.Context) ([]ArchivedRow, error) { return archiver.ArchivedRows(ctx, id, after, limit) })
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", operation, err)
-	}
-	return rows, nil
+	return wrapped(operation, rows, err)
 }
 
 // Restore brings deleted sessions back from the archive, each as it was when it was last deleted, with all rows of

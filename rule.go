@@ -114,8 +114,6 @@ func ruleField(r *Rule, name string) *time.Duration {
 	return nil
 }
 
-const oneDay = 24 * time.Hour
-
 // parseSpan reads a threshold of a rule.
 func parseSpan(text string) (time.Duration, error) {
 	if text == "never" {
@@ -124,10 +122,10 @@ func parseSpan(text string) (time.Duration, error) {
 	var d time.Duration
 	if days, rest, ok := strings.Cut(text, "d"); ok {
 		n, err := strconv.ParseFloat(days, 64)
-		if err != nil || !(n > 0 && n <= float64(maxThreshold/oneDay)) {
+		if err != nil || !(n > 0 && n <= float64(maxThreshold/aDay)) {
 			return 0, invalid.Errorf("%q is not a number of days", days)
 		}
-		d, text = time.Duration(n*float64(oneDay)), rest
+		d, text = time.Duration(n*float64(aDay)), rest
 	}
 	if text != "" || d == 0 {
 		more, err := time.ParseDuration(text)
@@ -148,8 +146,8 @@ func formatSpan(d time.Duration) string {
 		return "never"
 	}
 	text := ""
-	if days := d / oneDay; days > 0 {
-		text, d = fmt.Sprintf("%dd", days), d%oneDay
+	if days := d / aDay; days > 0 {
+		text, d = fmt.Sprintf("%dd", days), d%aDay
 	}
 	if d > 0 {
 		short := d.String()

@@ -176,18 +176,10 @@ func PurgeBefore(until time.Time, rules []PurgeRule, tags []string) time.Time {
 // ArchiveKeepOf returns how long the archive keeps a session that had these tags when it was deleted, or Never. Call it
 // on a policy with its defaults filled in; see WithDefaults.
 func (p Policy) ArchiveKeepOf(tags []string) time.Duration {
-	keep, found := p.ArchiveKeep, false
-	for _, r := range p.rules() {
-		of := p.with(r).ArchiveKeep
-		switch {
-		case !slices.Contains(tags, r.Tag):
-		case !found:
-			keep, found = of, true
-		case keep == Never || of == Never:
-			keep = Never
-		default:
-			keep = max(keep, of)
-		}
+	now := time.Unix(0, 0)
+	before := PurgeBefore(p.purgeBefore(now), p.purgeRules(now), tags)
+	if before.IsZero() {
+		return Never
 	}
-	return keep
+	return now.Sub(before)
 }

@@ -220,8 +220,9 @@ func ReadSchema(r io.Reader) (Schema, error) {
 	return s, s.Validate()
 }
 
-// maxIdentifier is the longest name that PostgreSQL keeps; longer ones it cuts silently.
-const maxIdentifier = 63
+// maxIdentifier is the longest name that any backend takes, in bytes: MariaDB's have 64 characters. Each backend refuses what is
+// too long for its database.
+const maxIdentifier = 256
 
 // quotedTable matches a table's name in which a part is in double quotes.
 var quotedTable = regexp.MustCompile(`^("[^"]+"|[^".]+)(\.("[^"]+"|[^".]+))?$`)

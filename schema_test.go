@@ -12,7 +12,7 @@ import (
 
 func TestSchemaValidateNamesWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("a", 64)
+	long := strings.Repeat("a", 257)
 	for want, s := range map[string]sessioncleanup.Schema{
 		`schema.table is "a\"\"b"`:                                              {Table: `a""b`},
 		`schema.table is "x; DROP TABLE users"`:                                 {Table: "x; DROP TABLE users"},

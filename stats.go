@@ -92,10 +92,7 @@ func (m *Manager) stats(ctx context.Context, f Filter) (Stats, error) {
 		return Stats{}, fmt.Errorf("%s: %w", operation, err)
 	}
 	s, err := m.statsOf(ctx, f, counted, counted.Cutoffs.Now, asked)
-	if err != nil {
-		return Stats{}, fmt.Errorf("%s: %w", operation, err)
-	}
-	return s, nil
+	return wrapped(operation, s, err)
 }
 
 // RecentStats returns Stats that may be older; Stats.At says how old. Counting all sessions takes at most 5% of one
@@ -121,10 +118,7 @@ func (m *Manager) RecentStats(ctx context.Context, owner string) (Stats, error) 
 		return Stats{}, fmt.Errorf("%s: %w", operation, err)
 	}
 	s, err := m.statsOf(ctx, Filter{}, f.Value, now, asked)
-	if err != nil {
-		return Stats{}, fmt.Errorf("%s: %w", operation, err)
-	}
-	return s, nil
+	return wrapped(operation, s, err)
 }
 
 // figures are what is counted for Stats. As JSON, nothing of them is lost.

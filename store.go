@@ -2,6 +2,8 @@ package sessioncleanup
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -131,6 +133,15 @@ func StoreAs[T any](s Store) (T, bool) {
 	return none, false
 }
 
+// storeAs finds an optional interface of the Manager's store for an operation. An errors.ErrUnsupported says what the store lacks.
+func storeAs[T any](m *Manager, operation, lacks string) (T, error) {
+	t, ok := StoreAs[T](m.store)
+	if !ok {
+		return t, fmt.Errorf("%s: the store %s: %w", operation, lacks, errors.ErrUnsupported)
+	}
+	return t, nil
+}
+
 // Filter selects sessions for lists, figures and runs. The zero value selects all of them.
 type Filter struct {
 	ID      string // only this session
@@ -147,16 +158,7 @@ func (f Filter) Matches(s Session) bool {
 		(f.Text == "" || contains(s.Name, f.Text) || contains(s.Code, f.Text) || contains(s.ID, f.Text)) && matchesTags(s.Tags, f.Tags)
 }
 
-func contains(text, part string) bool {
-	return strings.Contains(strings.Map(lowerASCII, text), strings.Map(lowerASCII, part))
-}
-
-func lowerASCII(r rune) rune {
-	if 'A' <= r && r <= 'Z' {
-		return r + 'a' - 'A'
-	}
-	return r
-}
+func contains(text, part string) bool { return strings.Contains(asciiLower(text), asciiLower(part)) }
 
 // Query selects sessions for Store.List.
 type Query struct {

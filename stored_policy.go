@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -121,19 +122,7 @@ func (e *MoreDeletionsError) Error() string {
 
 // settable are the fields that SetPolicy takes. Nothing that Migrate builds on is among them, and neither are the
 // deletion limit and the time for which the audit log is kept.
-var settable = []struct {
-	name  string
-	value func(Policy) any
-	clear func(*Policy)
-}{
-	{"InactiveAfter", func(p Policy) any { return p.InactiveAfter }, func(p *Policy) { p.InactiveAfter = 0 }},
-	{"DeleteAfter", func(p Policy) any { return p.DeleteAfter }, func(p *Policy) { p.DeleteAfter = 0 }},
-	{"ArchiveKeep", func(p Policy) any { return p.ArchiveKeep }, func(p *Policy) { p.ArchiveKeep = 0 }},
-	{"Rules", func(p Policy) any { return p.Rules }, func(p *Policy) { p.Rules = "" }},
-	{"AlertDue", func(p Policy) any { return p.AlertDue }, func(p *Policy) { p.AlertDue = 0 }},
-	{"AlertUseRate", func(p Policy) any { return p.AlertUseRate }, func(p *Policy) { p.AlertUseRate = 0 }},
-	{"AlertActivityRate", func(p Policy) any { return p.AlertActivityRate }, func(p *Policy) { p.AlertActivityRate = 0 }},
-}
+var settable = []string{"InactiveAfter", "DeleteAfter", "ArchiveKeep", "Rules", "AlertDue", "AlertUseRate", "AlertActivityRate"}
 
 // Propose returns the figures of a run under the policy with these changes; zero fields stay as they are. It is a dry
 // run that lists neither sessions nor dependents. In a large table it takes a while; ctx limits it.
@@ -231,15 +220,16 @@ func (m *Manager) changesOf(change Policy) (string, error) {
 	program, stored := m.Origins()
 	rest := change
 	var all []string
-	for _, field := range settable {
-		wanted, none := field.value(change), field.value(Policy{})
-		field.clear(&rest)
+	for _, name := range settable {
+		of := func(p *Policy) reflect.Value { return reflect.ValueOf(p).Elem().FieldByName(name) }
+		wanted, set, was := of(&change), of(&program), of(&stored)
+		of(&rest).SetZero()
 		switch {
-		case wanted == none:
-		case field.value(program) != none:
-			return "", invalid.Errorf("Policy.%s is set to %v by the program, its flags or its environment, so that a stored value does not count", field.name, field.value(program))
-		case wanted != field.value(stored):
-			all = append(all, fmt.Sprintf("%s from %s to %s", field.name, settingText(field.value(stored)), settingText(wanted)))
+		case wanted.IsZero():
+		case !set.IsZero():
+			return "", invalid.Errorf("Policy.%s is set to %v by the program, its flags or its environment, so that a stored value does not count", name, set)
+		case !wanted.Equal(was):
+			all = append(all, fmt.Sprintf("%s from %s to %s", name, settingText(was.Interface()), settingText(wanted.Interface())))
 		}
 	}
 	if rest != (Policy{}) {

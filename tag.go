@@ -178,10 +178,7 @@ func (m *Manager) Tags(ctx context.Context, owner string) ([]TagCount, error) {
 		return nil, err
 	}
 	all, err := within(ctx, readTimeout, func(ctx context.Context) ([]TagCount, error) { return tagger.Tags(ctx, owner) })
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", operation, err)
-	}
-	return all, nil
+	return wrapped(operation, all, err)
 }
 
 // HasTags reports whether the store keeps tags.
@@ -191,9 +188,5 @@ func (m *Manager) HasTags() bool {
 }
 
 func (m *Manager) tagger(operation string) (Tagger, error) {
-	tagger, ok := StoreAs[Tagger](m.store)
-	if !ok {
-		return nil, fmt.Errorf("%s: the store keeps none: %w", operation, errors.ErrUnsupported)
-	}
-	return tagger, nil
+	return storeAs[Tagger](m, operation, "keeps no tags")
 }

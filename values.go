@@ -58,14 +58,14 @@ func share[T any](ctx context.Context, m *Manager, name string, compute func(con
 	for {
 		var s shared[T]
 		now, data, version, err := readShared(ctx, m, values, name)
-		if err == nil && data != nil {
-			err = json.Unmarshal(data, &s)
+		if err == nil && data != nil && json.Unmarshal(data, &s) != nil {
+			s = shared[T]{} // another version stored it: as if there were none
 		}
 		if err != nil && !counted && ctx.Err() != nil {
 			return shared[T]{}, notCounted(err)
 		}
 		if err != nil {
-			return shared[T]{}, fmt.Errorf("read the value %s: %w", name, err)
+			return shared[T]{}, fmt.Errorf("read the figures that other processes counted: %w", err)
 		}
 		known, busy := !s.At.IsZero() && !s.At.After(now), s.Busy.After(now) && s.Busy.Before(now.Add(2*sharedLong))
 		if !known && now.Before(s.Again) {

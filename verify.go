@@ -63,10 +63,7 @@ func (m *Manager) SealEvents(ctx context.Context) (Seal, error) {
 			return nil
 		})
 	}
-	if err != nil {
-		return Seal{}, fmt.Errorf("%s: %w", operation, err)
-	}
-	return last, nil
+	return wrapped(operation, last, err)
 }
 
 // seal adds seals until nothing is left, and returns the last it added.
@@ -100,11 +97,7 @@ func (m *Manager) sealer(operation string) (Sealer, error) {
 	if err := m.allowAll(operation); err != nil {
 		return nil, err
 	}
-	sealer, ok := StoreAs[Sealer](m.store)
-	if !ok {
-		return nil, fmt.Errorf("%s: %w by this store", operation, errors.ErrUnsupported)
-	}
-	return sealer, nil
+	return storeAs[Sealer](m, operation, "cannot seal its log")
 }
 
 // VerifyEvents compares the audit log with its seals, and finds an entry that was changed, removed or inserted since it
@@ -139,10 +132,7 @@ func (m *Manager) VerifyEvents(ctx context.Context, expect string) (Verification
 	} else if err == nil {
 		v.Unsealed, err = countEntries(ctx, sealer, v.Last)
 	}
-	if err != nil {
-		return Verification{}, fmt.Errorf("%s: %w", operation, err)
-	}
-	return v, nil
+	return wrapped(operation, v, err)
 }
 
 // check compares the entries of a seal with it. A Mismatch is an error.

@@ -132,7 +132,7 @@ func TestABackupThatIsImpossibleIsAnAlertAndTheRunIsDone(t *testing.T) {
 	t.Parallel()
 	u, path := backupUser(t, newSQLiteService(t))
 	u.calls("migrate").want(t, exitDone, "warning: the backups cannot be reached", path)
-	run := u.calls("cleanup", "--force").want(t, exitDone, "warning: 1 archived session without a backup, which are not purged", "no such file or directory")
+	run := u.calls("cleanup", "--force").want(t, exitDone, "warning: 1 archived session without a backup, which is not purged", "no such file or directory")
 	if strings.Contains(run.out, "Backed up") {
 		t.Errorf("a run without a backup prints %q", run.out)
 	}

@@ -35,10 +35,13 @@ func blocks(t *testing.T, path string) []block {
 	return found
 }
 
+// services are one on each database, not migrated yet.
+var services = map[string]func(testing.TB) *service{"SQLite": newSQLiteService, "PostgreSQL": newPostgresService, "MariaDB": newMySQLService}
+
 // The French guide has the same blocks.
 func TestTheGuideWorksAsWritten(t *testing.T) {
 	t.Parallel()
-	for name, make := range map[string]func(testing.TB) *service{"SQLite": newSQLiteService, "PostgreSQL": newPostgresService} {
+	for name, make := range services {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			newReader(t, make(t)).plays(blocks(t, "../docs/guide.md"))
@@ -101,12 +104,14 @@ func (r *reader) plays(blocks []block) {
 			}
 		case "cron":
 			r.crontab(b.text)
+		case "json":
+			r.scripts(b.text)
 		case "console": // installs from the network
 		default:
 			r.t.Errorf("a block of %q cannot be executed", b.kind)
 		}
 	}
-	if played["sh"] < 8 || played["cron"] != 1 || played["sql"] < 2 || played["pgsql"] != 1 {
+	if played["sh"] < 8 || played["cron"] != 1 || played["sql"] < 2 || played["pgsql"] != 1 || played["json"] != 1 {
 		r.t.Errorf("the guide has too few blocks: %v", played)
 	}
 	installed, err := os.ReadFile(filepath.Join(r.tools, "crontab.installed"))
@@ -142,6 +147,19 @@ func (r *reader) shell(script string) string {
 		r.t.Fatalf("%v in\n%s\nwhich printed\n%s", err, script, output.String())
 	}
 	return output.String()
+}
+
+// scripts runs those of a package.json, as npm does: each line in a shell, with the words after "--" added.
+func (r *reader) scripts(text string) {
+	r.t.Helper()
+	manifest := decode[struct{ Scripts map[string]string }](r.t, outcome{out: text})
+	if len(manifest.Scripts) < 6 {
+		r.t.Errorf("the guide has the scripts %q, want all that the original has", manifest.Scripts)
+	}
+	for _, line := range manifest.Scripts {
+		r.shell(line)
+	}
+	r.shell(manifest.Scripts["session-cleanup"] + " --owner 7")
 }
 
 // queries runs the statements of a block and reads all of their rows.
@@ -200,7 +218,7 @@ func (r *reader) crontab(lines string) {
 func TestOriginalLinesOfTheGuide(t *testing.T) {
 	t.Parallel()
 	maintenance := func(args string) string { return "sessioncleanup cleanup " + args }
-	for name, make := range map[string]func(testing.TB) *service{"SQLite": newSQLiteService, "PostgreSQL": newPostgresService} {
+	for name, make := range services {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newReader(t, make(t))

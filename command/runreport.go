@@ -81,7 +81,7 @@ func (r runReport) sayBackup() error {
 
 func (r runReport) warnAboutBackup() {
 	if b := r.result.Backup; b != nil && b.Error != "" {
-		r.complain(fmt.Sprintf("warning: %s without a backup, which are not purged: %s", counted(b.Waiting, "archived session", "archived sessions"), b.Error))
+		r.complain(fmt.Sprintf("warning: %s: %s", counted(b.Waiting, "archived session without a backup, which is not purged", "archived sessions without a backup, which are not purged"), b.Error))
 	}
 }
 

@@ -34,10 +34,14 @@ func (a *app) tag() *cobra.Command {
 			}
 			return a.with(func(ctx context.Context, db connection, args []string) error {
 				s, err := byIDOrCode(ctx, db, args[0], func(id string) (sessioncleanup.Session, error) { return db.Tag(ctx, id, change) })
-				if len(s.Tags) == 0 {
+				switch len(s.Tags) {
+				case 0:
 					return a.changed(err, s, "has no tags")
+				case 1:
+					return a.changed(err, s, "has the tag "+s.Tags[0])
+				default:
+					return a.changed(err, s, "has the tags "+strings.Join(s.Tags, ", "))
 				}
-				return a.changed(err, s, "has the tags "+strings.Join(s.Tags, ", "))
 			})(cmd, args)
 		},
 	})

@@ -11,7 +11,7 @@ func TestTagsAreAddedRemovedAndCounted(t *testing.T) {
 	u, s := migrated(t)
 	u.calls("tags").want(t, exitDone, "No tags.")
 	u.calls("tag", inUse, "+vip", "a:b").want(t, exitDone, "Session 1 (Room 1) has the tags a:b, vip.")
-	u.calls("tag", "--reason", "over", "C1", "-a:b").want(t, exitDone, "Session 1 (Room 1) has the tags vip.")
+	u.calls("tag", "--reason", "over", "C1", "-a:b").want(t, exitDone, "Session 1 (Room 1) has the tag vip.")
 	u.calls("tag", closed, "vip").want(t, exitDone, "vip")
 	s.exec(t, "INSERT INTO sessioncleanup_tags SELECT id, 'test' FROM sessions WHERE id = 2")
 	u.calls("show", inUse).want(t, exitDone, "Tags", "vip", "tagged", "-a:b: over")

@@ -99,6 +99,10 @@ func TestWrongUsageNamesTheMistake(t *testing.T) {
 		{[]string{"stats", "-d", "sqlite:"}, "the path of a file"},
 		{[]string{"stats", "-d", "memory:there"}, "nothing after it"},
 		{[]string{"stats", "-d", "sqlite:" + file("nowhere.db")}, "there is no file"},
+		{[]string{"migrate", "-d", "sqlite:" + file("new.db?mode=rwc")}, "options after a question mark"},
+		{[]string{"migrate", "--app-role", "app"}, `AppRole (--app-role) is "app": want none`},
+		{[]string{"migrate", "--cleaner-role", "app"}, `CleanerRole (--cleaner-role) is "app": want none`},
+		{[]string{"stats", "--name", "Carts"}, "--name"},
 		{[]string{"cleanup", "-d", "sqlite://" + file("nowhere.db")}, "there is no file"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {

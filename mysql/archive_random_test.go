@@ -9,15 +9,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/backup"
+	"github.com/sessioncleanup/sessioncleanup/internal/archivetest"
 	"github.com/sessioncleanup/sessioncleanup/internal/mysqltest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
-	"github.com/sessioncleanup/sessioncleanup/mysql"
 )
 
 var seeds = flag.Uint64("seeds", 4, "how many random schemas are tried")
@@ -90,75 +86,12 @@ func TestArchiveAndRestoreOnRandomSchemasChangeNothing(t *testing.T) {
 			}()
 			store, d, manager := archivingOn(t, sessioncleanup.Policy{MaxDeleteFraction: 1}, "SET NAMES utf8mb4; SET sql_mode = ''; "+f.ddl.String()+f.dml.String())
 			makeDue(t, d, "tenant = 7 AND turn % 3 = 0")
-			before := f.values(t, d)
-			if result, err := manager.Cleanup(t.Context(), sessioncleanup.Run{InactiveAfter: sessioncleanup.Never}); err != nil || len(result.Failures) > 0 {
-				t.Fatalf("Cleanup: %v, %v", err, result.Failures)
-			}
-			for _, id := range f.ids {
-				if f.random.IntN(3) == 0 {
-					_, _ = manager.DeleteCascade(t.Context(), id) // it may be gone along with another
-				}
-			}
-			all, err := manager.Archived(t.Context(), sessioncleanup.ArchiveOptions{Limit: 1000})
-			if err != nil || len(all) == 0 {
-				t.Fatalf("%d sessions are archived, %v; want some", len(all), err)
-			}
-			if left := value[int](t, d, "SELECT COUNT(*) FROM sessions"); left != familySize-len(all) {
-				t.Errorf("%d of %d sessions are archived, and %d are in their table", len(all), familySize, left)
-			}
-			var ids []string
-			for _, e := range all {
-				ids = append(ids, e.SessionID)
-			}
-			f.random.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
-			restore := func(o sessioncleanup.RestoreOptions) (sessioncleanup.Restored, error) {
-				return manager.Restore(t.Context(), ids, o)
-			}
-			if seed%2 == 0 {
-				from, file := backedUpAndPurged(t, store)
-				restore = func(o sessioncleanup.RestoreOptions) (sessioncleanup.Restored, error) {
-					return manager.RestoreBackup(t.Context(), from, file, sessioncleanup.BackupRestore{RestoreOptions: o})
-				}
-			}
-			dry, err := restore(sessioncleanup.RestoreOptions{DryRun: true})
-			if err != nil || len(dry.Obstacles) > 0 {
-				t.Fatalf("a dry run of restoring: %v, %v", dry.Obstacles, err)
-			}
-			done, err := restore(sessioncleanup.RestoreOptions{})
-			if err != nil || done.Rows != dry.Rows || done.Relinked != dry.Relinked {
-				t.Fatalf("Restore: %v, %d rows and %d references; a dry run said %d and %d", err, done.Rows, done.Relinked, dry.Rows, dry.Relinked)
-			}
-			if diff := cmp.Diff(before, f.values(t, d)); diff != "" {
-				t.Errorf("after restoring (-before +after):\n%s", diff)
-			}
-			if left := value[int](t, d, "SELECT (SELECT COUNT(*) FROM sessioncleanup_archive) + (SELECT COUNT(*) FROM sessioncleanup_archive_rows)"); left != 0 {
-				t.Errorf("%d rows are left in the archive", left)
-			}
+			archivetest.Family{
+				Store: store, Manager: manager, Random: f.random, Sessions: f.ids, FromBackup: seed%2 == 0,
+				Values: func() any { return f.values(t, d) }, Count: func(query string) int { return value[int](t, d, query) },
+			}.ThereAndBack(t)
 		})
 	}
-}
-
-// backedUpAndPurged moves the archive into a file of backups.
-func backedUpAndPurged(t *testing.T, store *mysql.Store) (from *backup.Files, file string) {
-	t.Helper()
-	dir, err := backup.NewDir(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	from = backup.New(dir)
-	m, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: sessioncleanup.Policy{Archive: sessioncleanup.On}, Backups: from})
-	if err != nil {
-		t.Fatal(err)
-	}
-	done, err := m.BackUp(t.Context())
-	if err != nil || len(done.Files) != 1 {
-		t.Fatalf("BackUp: %+v, %v", done, err)
-	}
-	purge := sessioncleanup.Batch{Action: sessioncleanup.ActionPurged, BackedUp: true, Limit: 1000, Cause: sessioncleanup.Cause{Actor: "test"}}
-	if out, err := store.Purge(t.Context(), purge, time.Now().Add(time.Hour)); err != nil || len(out.IDs) != done.Entries {
-		t.Fatalf("Purge removed %v, %v; want all %d entries", out.IDs, err, done.Entries)
-	}
-	return from, done.Files[0]
 }
 
 const familySize = 12 // rows in each table

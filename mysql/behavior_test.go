@@ -191,14 +191,15 @@ func TestIDsAreFoundExactlyAsTheyAre(t *testing.T) {
 func TestWhatThisBackendLacksIsRefusedInWords(t *testing.T) {
 	t.Parallel()
 	_, d := adopted(t, rooms)
-	for name, c := range map[string]mysql.Config{
-		"a role":    {Migrate: sessioncleanup.MigrateOptions{AppRole: "app"}},
-		"a zone":    {Migrate: sessioncleanup.MigrateOptions{TimeZone: "Europe/Paris"}},
-		"a schema":  {Schema: sessioncleanup.Schema{Table: "other.sessions"}},
-		"one of it": {Connections: 1},
+	for want, c := range map[string]mysql.Config{
+		`AppRole (--app-role) is "app"`:         {Migrate: sessioncleanup.MigrateOptions{AppRole: "app"}},
+		`CleanerRole (--cleaner-role) is "app"`: {Migrate: sessioncleanup.MigrateOptions{CleanerRole: "app"}},
+		`the time zone is "Europe/Paris"`:       {Migrate: sessioncleanup.MigrateOptions{TimeZone: "Europe/Paris"}},
+		`the table "other.sessions"`:            {Schema: sessioncleanup.Schema{Table: "other.sessions"}},
+		"Config.Connections is 1":               {Connections: 1},
 	} {
-		if _, err := mysql.Open(t.Context(), d.URL, c); !errors.Is(err, sessioncleanup.ErrInvalid) {
-			t.Errorf("Open with %s: %v, want ErrInvalid", name, err)
+		if _, err := mysql.Open(t.Context(), d.URL, c); !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), want) {
+			t.Errorf("Open: %v, want an ErrInvalid with %s", err, want)
 		}
 	}
 }

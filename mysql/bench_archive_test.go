@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/archivetest"
 	"github.com/sessioncleanup/sessioncleanup/internal/mysqltest"
 	"github.com/sessioncleanup/sessioncleanup/mysql"
 )
@@ -41,7 +42,7 @@ func BenchmarkArchive(b *testing.B) {
 				b.StartTimer()
 				if work != "restore" {
 					deletesAll(b, m, sessions)
-				} else if err := restoreAll(b.Context(), m); err != nil {
+				} else if err := archivetest.RestoreAll(b.Context(), m); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -107,20 +107,6 @@ func (c *catalog) check(s sessioncleanup.Schema) ([]adopt.LifecycleColumn, error
 	return missing, nil
 }
 
-// untracked reports whether nothing but the library's own columns shows when sessions are used.
-func (c *catalog) untracked(s sessioncleanup.Schema, a adopted) bool {
-	d := c.describe()
-	for i := range d.Tables {
-		t := &d.Tables[i]
-		t.Columns = slices.DeleteFunc(t.Columns, func(column adopt.Column) bool {
-			return t.Name == s.Table && slices.ContainsFunc(adopt.Lifecycle(s), func(l adopt.LifecycleColumn) bool {
-				return l.Column == column.Name && slices.Contains(a.AddedColumns, l.Field)
-			})
-		})
-	}
-	return d.Untracked(s)
-}
-
 // sources are the activity tables of a schema that was proposed, without those that are gone, or whose columns are, and
 // with those made since.
 func (c *catalog) sources(s sessioncleanup.Schema) []sessioncleanup.Source {

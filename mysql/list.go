@@ -4,13 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // places maps each order of a list to the named expression in sql/ that sorts it.
@@ -26,17 +25,12 @@ var noPlace = time.Date(1000, 1, 1, 0, 0, 0, 0, time.UTC)
 // List returns the sessions that match the query, in its order. A list by last activity or by creation time is read
 // along an index, and so is a list of what is due. A list by name reads every session, or all sessions of the owner.
 func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
-	if q.Sort == "" {
-		q.Sort = sessioncleanup.SortLastActivity
-	}
-	if places[q.Sort] == "" {
-		return sessioncleanup.Page{}, invalid.Errorf("sort is %q: want one of %q", q.Sort, sessioncleanup.Sorts())
-	}
-	if q.Status != "" && !slices.Contains(sessioncleanup.Selections(), q.Status) {
-		return sessioncleanup.Page{}, invalid.Errorf("status is %q: want one of %q", q.Status, sessioncleanup.Selections())
+	q, err := sqlstore.Checked(q)
+	if err != nil {
+		return sessioncleanup.Page{}, err
 	}
 	var page sessioncleanup.Page
-	err := s.readingSessions(ctx, func(c *conn) error {
+	err = s.readingSessions(ctx, func(c *conn) error {
 		var now time.Time
 		err := c.row(ctx, statements["clock"], nil, &now)
 		if err != nil {
@@ -291,35 +285,11 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 
 // addFigures adds the figures of one group of sessions, which share their cutoffs.
 func (l *layout) addFigures(counts *sessioncleanup.Counts, rows *sql.Rows) error {
-	var some sessioncleanup.Counts
 	var number sql.NullInt64
-	var idle, expired, gone sql.NullTime // the longest due
-	err := rows.Scan(&number, &some.Total, &some.Active, &some.Old, &some.Protected,
-		&some.DueForDeactivation, &some.DueForDeletion, &some.NeverDue, &some.InUse, &some.Recent, &idle, &expired, &gone)
-	if err != nil {
-		return err
-	}
-	for _, add := range []struct {
-		to *int
-		n  int
-	}{
-		{&counts.Total, some.Total}, {&counts.Active, some.Active}, {&counts.Old, some.Old}, {&counts.Protected, some.Protected},
-		{&counts.DueForDeactivation, some.DueForDeactivation}, {&counts.DueForDeletion, some.DueForDeletion}, {&counts.NeverDue, some.NeverDue},
-		{&counts.InUse, some.InUse}, {&counts.Recent, some.Recent},
-	} {
-		*add.to += add.n
-	}
-	cut := counts.Cutoffs
-	if l.measure != nil {
-		cut = l.measure.numbered(number)
-	}
-	for _, longest := range []struct {
-		at     sql.NullTime
-		cutoff time.Time
-	}{{idle, cut.Inactive}, {expired, cut.Now}, {gone, cut.Delete}} {
-		if longest.at.Valid {
-			counts.OldestOverdue = max(counts.OldestOverdue, longest.cutoff.Sub(longest.at.Time))
+	return sqlstore.AddFigures(counts, rows, &number, func() sessioncleanup.Cutoffs {
+		if l.measure == nil {
+			return counts.Cutoffs
 		}
-	}
-	return nil
+		return l.measure.numbered(number)
+	})
 }

@@ -165,9 +165,9 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	}
 	switch {
 	case !installed:
-		a.MarkInactive, a.Untracked = true, catalog.untracked(out.want.schema, *a)
+		a.MarkInactive, a.Untracked = true, catalog.describe().Untracked(out.want.schema, a.AddedColumns...)
 	case a.Untracked:
-		a.Untracked = catalog.untracked(out.want.schema, *a)
+		a.Untracked = catalog.describe().Untracked(out.want.schema, a.AddedColumns...)
 	}
 	if out.create {
 		a.MadeTable, a.MarkInactive = true, false
@@ -178,7 +178,8 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 		}
 	}
 	a.Filled = a.Filled && len(out.missing) == 0 && same(out.want.schema, have.schema)
-	catalog.planTags(&out.want)
+	followed := !slices.ContainsFunc([]string{columnInserted, columnUpdated}, func(name string) bool { _, there := catalog.triggers[name]; return !there })
+	a.PlanTags(out.want.schema, followed)
 	return out, nil
 }
 

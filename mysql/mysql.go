@@ -45,7 +45,8 @@ type Config struct {
 	Connections int
 }
 
-// Store is a sessioncleanup.Store and a sessioncleanup.Installer in a MariaDB or MySQL database. It is safe for concurrent use.
+// Store is a sessioncleanup.Store and a sessioncleanup.Installer in a MariaDB or MySQL database, with an archive, warnings, tags and more
+// that package sessioncleanup has an interface for. It is safe for concurrent use.
 type Store struct {
 	library // the archive, the audit log, the outbox, leases and values
 
@@ -86,10 +87,8 @@ func Open(ctx context.Context, url string, c Config) (*Store, error) {
 		return nil, invalid.Errorf("Config.Connections is %d: want at least 2", c.Connections)
 	case c.Migrate.TimeZone != "" && c.Migrate.TimeZone != "UTC":
 		return nil, invalid.Errorf("the time zone is %q: DATETIME columns are read as UTC, want no other", c.Migrate.TimeZone)
-	case c.Migrate.CleanerRole != "" || c.Migrate.AppRole != "":
-		return nil, invalid.Errorf("a role is given: want none, grant rights as docs/mysql.md says")
 	}
-	if err := adopt.CheckName(c.Name); err != nil {
+	if err := errors.Join(adopt.CheckName(c.Name), adopt.NoRoles(c.Migrate, "grant rights as docs/mysql.md says")); err != nil {
 		return nil, err
 	}
 	if !c.Schema.IsZero() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/mysqltest"
@@ -92,6 +93,23 @@ func refused(t *testing.T, d mysqltest.Database, schema sessioncleanup.Schema, w
 	err := open(t, d, mysql.Config{Schema: schema}).Migrate(t.Context(), sessioncleanup.Policy{})
 	if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), words) {
 		t.Errorf("Migrate: %v, want an ErrInvalid that says %q", err, words)
+	}
+}
+
+// The longest names have 64 characters, here 128 bytes.
+func TestTablesWithLongNamesAreAdopted(t *testing.T) {
+	t.Parallel()
+	table, column := strings.Repeat("é", 64), strings.Repeat("ü", 64)
+	d := mysqltest.New(t)
+	execute(t, d.DB, fmt.Sprintf(`CREATE TABLE %[1]s (id INT PRIMARY KEY, active BOOLEAN NOT NULL DEFAULT TRUE, created_at DATETIME);
+		CREATE TABLE m%[3]s (id INT AUTO_INCREMENT PRIMARY KEY, %[2]s INT, FOREIGN KEY (%[2]s) REFERENCES %[1]s (id) ON DELETE CASCADE);
+		INSERT INTO %[1]s (id, created_at) VALUES (1, '2020-01-01'), (2, '2020-01-01')`, table, column, strings.Repeat("é", 63)))
+	store := open(t, d, mysql.Config{Schema: sessioncleanup.Schema{Table: table}})
+	migrated(t, store)
+	execute(t, d.DB, fmt.Sprintf("INSERT INTO m%s (%s) VALUES (1)", strings.Repeat("é", 63), column))
+	page, err := store.List(t.Context(), sessioncleanup.Query{Filter: sessioncleanup.Filter{ID: "1"}, Limit: 1})
+	if err != nil || len(page.Sessions) != 1 || page.Sessions[0].ActivityCount != 1 || page.Sessions[0].LastActivity.Before(time.Now().Add(-time.Hour)) {
+		t.Errorf("the session in use is %+v, %v", page.Sessions, err)
 	}
 }
 

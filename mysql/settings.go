@@ -13,6 +13,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // settings is what Migrate stores.
@@ -41,10 +42,7 @@ type adopted struct {
 	ExpiryRequired bool `json:"expiry_required,omitempty"`
 	// Updating are the columns of the sessions with ON UPDATE CURRENT_TIMESTAMP.
 	Updating []string `json:"updating,omitempty"`
-	// TagColumns are all columns that there may be tags of, sorted. Tagged says that these are Schema.TagColumns, and all their tags
-	// are there: see tagcolumns.go.
-	TagColumns []string `json:"tag_columns,omitempty"`
-	Tagged     bool     `json:"tagged,omitempty"`
+	sqlstore.TagColumns
 	// Reached are the tables that a deletion of sessions reaches by foreign keys.
 	Reached []string `json:"reached,omitempty"`
 
@@ -116,11 +114,11 @@ func (s stored) parse() (settings, error) {
 		dest any
 	}{"the policy": {s.policy, &set.policy}, "the schema": {s.tables, &set.schema}, "what was adopted": {s.adopted, &set.adopted}} {
 		if err := json.Unmarshal([]byte(part.text), part.dest); err != nil {
-			return set, fmt.Errorf("read %s in sessioncleanup_settings: %w", what, err)
+			return set, fmt.Errorf("read %s in the settings: %w", what, err)
 		}
 	}
 	if err := errors.Join(set.policy.Validate(), validSchema(set.schema)); err != nil {
-		return set, fmt.Errorf("read sessioncleanup_settings: %w", err)
+		return set, fmt.Errorf("read the settings: %w", err)
 	}
 	return set, nil
 }
@@ -157,16 +155,13 @@ func (set settings) store(ctx context.Context, c *conn) error {
 // same reports whether two settings, or parts of them, are equal.
 func same[T any](a, b T) bool { return reflect.DeepEqual(a, b) }
 
-// errOtherSchema: what is configured is not what was adopted.
-var errOtherSchema = fmt.Errorf("%w: the schema that is configured differs from the one that was adopted: call Migrate", sessioncleanup.ErrNotInstalled)
-
 // fits checks that a store can work with what was adopted.
 func (s *Store) fits(set settings) error {
 	switch {
 	case !set.adopted.Ready:
 		return fmt.Errorf("%w: Migrate or Uninstall was interrupted: call Migrate", sessioncleanup.ErrNotInstalled)
 	case !adopt.Fits(respelled(s.given, set.schema), set.schema):
-		return errOtherSchema
+		return adopt.OtherSchema(s.given, set.schema)
 	default:
 		return nil
 	}

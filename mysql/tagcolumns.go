@@ -13,37 +13,12 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
-// The tags of Schema.TagColumns are rows of the table of tags like the others. Triggers keep them up to date, in the
-// statement that writes the columns; Migrate tags the rows that were there before. Runs refuse to work without the
-// triggers, and before Migrate is done.
+// How tags follow columns is in internal/sqlstore/tagcolumns.go.
 
 const (
 	columnInserted = prefix + "column_inserted"
 	columnUpdated  = prefix + "column_updated"
 )
-
-var errUntagged = fmt.Errorf("%w: the tags of schema.tag_columns may not follow their columns, because Migrate is not done or the triggers %s and %s are missing: call Migrate",
-	sessioncleanup.ErrNotInstalled, columnInserted, columnUpdated)
-
-// columnTags are the expressions for the tags of a row, which are empty where there is none. column qualifies a column
-// of the row.
-func (l *layout) columnTags(column func(string) string) (all []string) {
-	for i, prefix := range l.schema.TagPrefixes() {
-		all = append(all, filled("column_tag", sqlfile.Names{
-			"prefix": "'" + prefix + "'", "longest_value": fmt.Sprint(sessioncleanup.MaxTag - len(prefix)), "tag_column": column(l.schema.TagColumns[i]),
-		}))
-	}
-	return all
-}
-
-// prefixed is the condition for a tag to have one of the prefixes.
-func prefixed(prefixes []string) string {
-	var all []string
-	for _, prefix := range prefixes {
-		all = append(all, filled("has_prefix", sqlfile.Names{"prefix": "'" + prefix + "'", "after_prefix": "'" + strings.TrimSuffix(prefix, ":") + ";'"}))
-	}
-	return "(" + strings.Join(all, " OR ") + ")"
-}
 
 // columnNames fill in the triggers that have the tags follow the columns.
 func (l *layout) columnNames(side func(string) func(string) string) sqlfile.Names {
@@ -53,14 +28,14 @@ func (l *layout) columnNames(side func(string) func(string) string) sqlfile.Name
 		changed = append(changed, filled("column_changed", sqlfile.Names{"tag_column": sqlfile.Column(name)}))
 	}
 	var follow, refollow []string
-	tags, were := l.columnTags(side("NEW")), l.columnTags(side("OLD"))
+	tags, were := sqlstore.ColumnTags(statements, l.schema, side("NEW")), sqlstore.ColumnTags(statements, l.schema, side("OLD"))
 	for i, tag := range tags {
 		n := sqlfile.Names{"row_tag": tag, "old_tag": were[i], "id_column": id, "since_column": sqlfile.Column(sinceColumn)}
 		n["follow"] = filled("follow_column", n)
 		follow, refollow = append(follow, n["follow"]), append(refollow, filled("refollow_column", n))
 	}
 	return sqlfile.Names{
-		"id_column": id, "of_columns": prefixed(l.schema.TagPrefixes()), "columns_changed": strings.Join(changed, " OR "), "follow_columns": strings.Join(follow, "\n  "),
+		"id_column": id, "of_columns": sqlstore.WithPrefix(statements, l.schema.TagPrefixes()), "columns_changed": strings.Join(changed, " OR "), "follow_columns": strings.Join(follow, "\n  "),
 		"refollow_columns": strings.Join(refollow, "\n    "),
 	}
 }
@@ -80,24 +55,10 @@ func (c *catalog) checkTagColumns(s sessioncleanup.Schema) error {
 	return errors.Join(errs...)
 }
 
-// planTags decides whether Migrate has to go through the tags of columns.
-func (c *catalog) planTags(set *settings) {
-	all := slices.Concat(set.adopted.TagColumns, set.schema.TagColumns)
-	slices.Sort(all)
-	all = slices.Compact(all)
-	if len(all) == 0 {
-		set.adopted.TagColumns, set.adopted.Tagged = nil, false
-		return
-	}
-	followed := !slices.ContainsFunc([]string{columnInserted, columnUpdated}, func(name string) bool { _, there := c.triggers[name]; return !there })
-	set.adopted.Tagged = set.adopted.Tagged && followed && slices.Equal(all, set.adopted.TagColumns) && slices.Equal(all, slices.Sorted(slices.Values(set.schema.TagColumns)))
-	set.adopted.TagColumns = all
-}
-
 // tagColumns has the tags of columns be what the rows say, for those of before the triggers, and removes those of
 // columns that have none any more, in short transactions. Triggers note each session whose tags change.
 func (s *Store) tagColumns(ctx context.Context, set *settings) error {
-	if set.adopted.Tagged || len(set.adopted.TagColumns) == 0 {
+	if !set.adopted.TagsUnfinished() {
 		return nil
 	}
 	l := newLayout(*set)
@@ -106,11 +67,10 @@ func (s *Store) tagColumns(ctx context.Context, set *settings) error {
 			return err
 		}
 	}
-	kept := set.schema.TagPrefixes()
-	gone := slices.DeleteFunc(sessioncleanup.Schema{TagColumns: set.adopted.TagColumns}.TagPrefixes(), func(prefix string) bool { return slices.Contains(kept, prefix) })
+	gone := set.adopted.GonePrefixes(set.schema)
 	for left := len(gone) > 0; left; {
 		err := s.retagging(ctx, func(c *conn) error {
-			n, err := c.exec(ctx, filled("forget_column_tags", sqlfile.Names{"of_columns": prefixed(gone)}), params{"limit": backfillMost})
+			n, err := c.exec(ctx, filled("forget_column_tags", sqlfile.Names{"of_columns": sqlstore.WithPrefix(statements, gone)}), params{"limit": backfillMost})
 			left = n > 0
 			return err
 		})
@@ -118,14 +78,14 @@ func (s *Store) tagColumns(ctx context.Context, set *settings) error {
 			return err
 		}
 	}
-	set.adopted.TagColumns, set.adopted.Tagged = slices.Sorted(slices.Values(set.schema.TagColumns)), true
+	set.adopted.FinishTags(set.schema)
 	return nil
 }
 
 // tagRows tags the sessions by their columns, some at a time.
 func (s *Store) tagRows(ctx context.Context, l *layout) error {
-	tags := l.columnTags(func(name string) string { return "t." + sqlfile.Column(name) })
-	names := sqlfile.Names{"behind": "TRUE", "of_columns": prefixed(l.schema.TagPrefixes()), "row_tags": strings.Join(tags, ", ")}
+	tags := sqlstore.ColumnTags(statements, l.schema, func(name string) string { return "t." + sqlfile.Column(name) })
+	names := sqlfile.Names{"behind": "TRUE", "of_columns": sqlstore.WithPrefix(statements, l.schema.TagPrefixes()), "row_tags": strings.Join(tags, ", ")}
 	for p := (params{"limit": backfillFirst}); ; {
 		var value any
 		err := s.reading(ctx, func(c *conn) error {
@@ -182,12 +142,13 @@ func (s *Store) followed(ctx context.Context) error {
 			return nil
 		}
 		var n int
-		p := params{"table": c.schema.Table, "names": sqlstore.List([]string{c.naming.sql(columnInserted), c.naming.sql(columnUpdated)})}
+		triggers := []string{c.naming.sql(columnInserted), c.naming.sql(columnUpdated)}
+		p := params{"table": c.schema.Table, "names": sqlstore.List(triggers)}
 		if err := c.row(ctx, statements["count_column_triggers"], p, &n); err != nil {
 			return err
 		}
 		if !c.adopted.Tagged || n < 2 {
-			return errUntagged
+			return sqlstore.Untagged(triggers...)
 		}
 		return nil
 	})

@@ -83,26 +83,35 @@ func TestMigrateTagsTheRowsThatThereWereBeforeAndRemovesTheTagsOfColumnsThatHave
 
 func TestARunRefusesToWorkWithoutTheTriggersThatFollowTheColumnsUntilMigrateTagsAgain(t *testing.T) {
 	t.Parallel()
+	for name, before := range map[string]string{"": "", "live": "live_"} {
+		t.Run("with the name "+name, func(t *testing.T) { refusesToWorkWithoutTriggers(t, name, before) })
+	}
+}
+
+func refusesToWorkWithoutTriggers(t *testing.T, name, before string) {
+	t.Parallel()
 	d := mysqltest.New(t)
 	execute(t, d.DB, planTables)
-	store := open(t, d, tagsBy("plan"))
+	c := tagsBy("plan")
+	c.Name, c.Schema.Table = name, "sessions"
+	store := open(t, d, c)
 	if err := store.Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
 		t.Fatal(err)
 	}
-	execute(t, d.DB, "INSERT INTO sessions (id, plan) VALUES (1, 'free'); DROP TRIGGER sessioncleanup_column_updated; UPDATE sessions SET plan = 'gold'")
+	execute(t, d.DB, "INSERT INTO sessions (id, plan) VALUES (1, 'free'); DROP TRIGGER "+before+"sessioncleanup_column_updated; UPDATE sessions SET plan = 'gold'")
 	now, err := store.Now(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = store.Sweep(t.Context(), sessioncleanup.Batch{Action: sessioncleanup.ActionDeleted, Limit: 100, Cutoffs: sessioncleanup.Policy{}.CutoffsAt(now)})
-	if !errors.Is(err, sessioncleanup.ErrNotInstalled) || !strings.Contains(err.Error(), "column_updated") {
+	if !errors.Is(err, sessioncleanup.ErrNotInstalled) || !strings.Contains(err.Error(), " "+before+"sessioncleanup_column_updated are missing") {
 		t.Errorf("a run: %v, want an ErrNotInstalled that names the trigger", err)
 	}
 	if err := store.Migrate(t.Context(), sessioncleanup.Policy{}); err != nil {
 		t.Fatal(err)
 	}
 	runDeletions(t, store)
-	if got := tagsIn(t, d); got != "1 plan:gold" {
+	if got := value[string](t, d, "SELECT CONCAT(session_id, ' ', tag) FROM "+before+"sessioncleanup_tags"); got != "1 plan:gold" {
 		t.Errorf("after Migrate there are the tags %s", got)
 	}
 }

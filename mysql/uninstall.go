@@ -9,7 +9,6 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
-	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
@@ -134,15 +133,9 @@ func (c *catalog) mustBeUnused(ctx context.Context, db *conn, t *table) error {
 	if err := db.row(ctx, filled("has_rows", sqlfile.Names{"table": sqlfile.Column(t.name)}), nil, &rows); err != nil {
 		return err
 	}
-	if rows {
-		return invalid.Errorf("table %q holds sessions: delete them first", t.name)
+	var referring []string
+	for _, child := range c.children(t.name) {
+		referring = append(referring, child.name)
 	}
-	if children := c.children(t.name); len(children) > 0 {
-		var names []string
-		for _, child := range children {
-			names = append(names, child.name)
-		}
-		return invalid.Errorf("%s refer to table %q: drop them first", strings.Join(names, ", "), t.name)
-	}
-	return nil
+	return adopt.InUse(t.name, rows, referring)
 }

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
-	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
 // Validate reports everything that is missing or wrong in one error: as ErrNotInstalled what Migrate can repair, and as
@@ -70,9 +68,7 @@ func (c *catalog) blockers(s sessioncleanup.Schema) []error {
 	for _, child := range c.children(s.Table) {
 		for _, k := range child.keys {
 			if k.table == s.Table && k.onDelete != "CASCADE" && k.onDelete != "SET NULL" {
-				problems = append(problems, invalid.Errorf(
-					"%q refers to %q without ON DELETE CASCADE: sessions that have rows there cannot be deleted, and runs will report them",
-					child.name+"."+strings.Join(k.columns, ", "), s.Table))
+				problems = append(problems, adopt.Blocks(child.name, k.columns, s.Table))
 			}
 		}
 	}

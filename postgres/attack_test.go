@@ -246,15 +246,36 @@ func TestAnApplicationsRoleRunsNoCleanups(t *testing.T) {
 			t.Errorf("%s: %v, want permission denied", sql, err)
 		}
 	}
+}
+
+func TestAnApplicationsRoleDoesAllThatThePageNeeds(t *testing.T) {
+	t.Parallel()
+	_, as := granted(t, func(role string) sessioncleanup.MigrateOptions { return sessioncleanup.MigrateOptions{AppRole: role} })
 	manager := manage(t, open(t, as, postgres.Config{}))
-	if _, err := manager.Deactivate(t.Context(), "s1"); err != nil {
-		t.Error(err)
+	for doing, err := range map[string]error{
+		"Stats": errOf(manager.Stats(t.Context(), "")), "RecentStats": errOf(manager.RecentStats(t.Context(), "")), "Profile": errOf(manager.Analytics(t.Context())),
+		"Owners": errOf(manager.Owners(t.Context(), sessioncleanup.OwnerOptions{})), "List": errOf(manager.List(t.Context(), sessioncleanup.ListOptions{})),
+		"Events": errOf(manager.Events(t.Context(), sessioncleanup.EventQuery{})), "Tags": errOf(manager.Tags(t.Context(), "")),
+		"Deactivate": errOf(manager.Deactivate(t.Context(), "s1")), "Touch": manager.Touch(t.Context(), "s3"), "Delete": errOf(manager.Delete(t.Context(), "s5")),
+	} {
+		if err != nil {
+			t.Errorf("%s: %v", doing, err)
+		}
 	}
-	if err := manager.Touch(t.Context(), "s3"); err != nil {
-		t.Error(err)
-	}
-	if _, err := manager.Delete(t.Context(), "s5"); err != nil {
-		t.Error(err)
+}
+
+func TestAnInstallationThatTheRoleMayNotReadIsNamed(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Empty(t)
+	pool := connect(t, url)
+	owner := asRole(t, pool, "GRANT CREATE ON SCHEMA public TO $ROLE")
+	mustRun(t, connect(t, owner), usedSessions)
+	migrate(t, open(t, owner, postgres.Config{}))
+	store := open(t, asRole(t, pool), postgres.Config{})
+	for doing, err := range map[string]error{"Schema": errOf(store.Schema(t.Context())), "Validate": store.Validate(t.Context()), "Migrate": store.Migrate(t.Context(), sessioncleanup.Policy{})} {
+		if !errors.Is(err, sessioncleanup.ErrNotInstalled) || !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "in the schema public, by the role "+roleOf(t, owner)+", which this role may not read") {
+			t.Errorf("%s: %v, want an ErrNotInstalled and ErrInvalid that names the installation", doing, err)
+		}
 	}
 }
 

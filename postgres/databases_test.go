@@ -248,6 +248,59 @@ func quotedNames(sql string) string {
 }
 
 // A server that was made without a locale has databases that count bytes, and what applications write there is UTF-8.
+func TestSettingsOfTheRoleAndTheDatabaseDoNotMatter(t *testing.T) {
+	t.Parallel()
+	for i, setting := range []string{
+		"client_encoding = 'LATIN1'", "default_transaction_isolation = 'serializable'", "standard_conforming_strings = off", "client_encoding = 'SQL_ASCII'", "array_nulls = off", "DateStyle = 'SQL, DMY'", "IntervalStyle = 'sql_standard'",
+		"bytea_output = 'escape'", "default_transaction_deferrable = on", "row_security = off", "search_path = ''",
+		"TimeZone = 'Pacific/Kiritimati'", "transform_null_equals = on", "lock_timeout = 1", "extra_float_digits = -15", "quote_all_identifiers = on",
+	} {
+		t.Run(setting, func(t *testing.T) {
+			t.Parallel()
+			if i > 2 {
+				thorough.Only(t, thorough.Tables)
+			}
+			url := pgtest.Empty(t)
+			pool := connect(t, url)
+			mustExec(t, pool, usedTables)
+			mustExec(t, pool, "UPDATE sessions SET name = 'Café 日本 ' || id")
+			mustExec(t, pool, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET "+strings.ReplaceAll(setting, "'", "''")+"', current_database()); END $$")
+			store := open(t, url, postgres.Config{Schema: sessioncleanup.Schema{Table: "public.sessions"}, MigrateWait: 20 * time.Second})
+			if err := store.Migrate(t.Context(), sessioncleanup.Policy{Archive: sessioncleanup.On}); err != nil {
+				t.Fatal(err)
+			}
+			m, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: sessioncleanup.Policy{BusyShare: 1, Archive: sessioncleanup.On}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			page, err := m.List(t.Context(), sessioncleanup.ListOptions{Text: "Café 日本 30"})
+			if err != nil || len(page.Sessions) != 1 || page.Sessions[0].Name != "Café 日本 30" {
+				t.Errorf("sessions of a text: %+v, %v; want one", page.Sessions, err)
+			}
+			if _, err := m.Because("thé 日本").Delete(t.Context(), "30"); err != nil {
+				t.Fatal(err)
+			}
+			if r, err := m.Restore(t.Context(), []string{"30"}, sessioncleanup.RestoreOptions{}); err != nil || len(r.Entries) != 1 {
+				t.Errorf("Restore: %+v, %v", r, err)
+			}
+			if r, err := m.Cleanup(t.Context(), sessioncleanup.Run{}); err != nil || r.Deactivated() == 0 {
+				t.Errorf("a run deactivates %d, %v; want some", r.Deactivated(), err)
+			}
+			if got := value[string](t, pool, "SELECT e.names[1] || ' ' || e.reason FROM public.sessioncleanup_events e WHERE e.action = 'deleted'"); got != "Café 日本 30 thé 日本" {
+				t.Errorf("the log has %q", got)
+			}
+			mustExec(t, connect(t, url), "INSERT INTO public.messages (session_id) VALUES (30), (31)")
+			if _, err := connect(t, url).Exec(t.Context(), "SELECT * FROM public.cleanup_inactive_sessions()"); err != nil && !strings.Contains(setting, "serializable") {
+				t.Errorf("a run in SQL: %v", err)
+			}
+			mustExec(t, pool, "DELETE FROM public.sessioncleanup_archive")
+			if err := store.Uninstall(t.Context()); err != nil {
+				t.Errorf("Uninstall: %v", err)
+			}
+		})
+	}
+}
+
 func TestADatabaseWithoutAnEncoding(t *testing.T) {
 	t.Parallel()
 	admin := connect(t, pgtest.Empty(t))

@@ -143,11 +143,11 @@ func (p *plan) grantsFor(ctx context.Context, runs bool) ([]grant, error) {
 	give(p.m.space, "sessioncleanup_rule_tags", "SELECT")
 	give(p.m.space, "sessioncleanup_retagged", "SELECT")
 	give(p.m.space, "sessioncleanup_archive", "SELECT("+archivedColumns+")")
+	give(p.m.space, "sessioncleanup_values", "SELECT", "INSERT", "UPDATE") // figures, which all processes count for each other
 	if runs {
 		give(p.m.space, "sessioncleanup_leases", "SELECT", "INSERT", "UPDATE")
 		give(p.m.space, "sessioncleanup_positions", "SELECT", "INSERT", "UPDATE")
 		give(p.m.space, "sessioncleanup_notices", "INSERT", "UPDATE", "DELETE")
-		give(p.m.space, "sessioncleanup_values", "SELECT", "INSERT", "UPDATE")
 	}
 	return all, nil
 }

@@ -30,10 +30,13 @@ type guard struct {
 
 const serverPath = "pg_catalog, pg_temp"
 
-// sql is the statement that sets it, until the end of the transaction. It has times written as they are read here, and no
-// expressions compiled: for what reads the catalog that takes seconds, and saves nothing.
+// sql is the statement that sets it, until the end of the transaction. It has times, texts and arrays written and read as they are
+// here, whatever the role, the database or the server set, and no expressions compiled: for what reads the catalog that takes
+// seconds, and saves nothing. A database without an encoding converts nothing, and would refuse texts that are not UTF-8.
 func (g guard) sql() string {
-	sql := "SELECT pg_catalog.set_config('search_path', " + literal(g.path) + ", true), pg_catalog.set_config('datestyle', 'ISO', true), pg_catalog.set_config('jit', 'off', true)"
+	sql := "SELECT pg_catalog.set_config('search_path', " + literal(g.path) + ", true), pg_catalog.set_config('datestyle', 'ISO', true), pg_catalog.set_config('jit', 'off', true)," +
+		" pg_catalog.set_config('client_encoding', CASE pg_catalog.getdatabaseencoding() WHEN 'SQL_ASCII' THEN pg_catalog.current_setting('client_encoding') ELSE 'UTF8' END, true)," +
+		" pg_catalog.set_config('standard_conforming_strings', 'on', true), pg_catalog.set_config('array_nulls', 'on', true)"
 	if g.role != "" {
 		sql += ", pg_catalog.set_config('role', " + literal(g.role) + ", true)"
 	}

@@ -1,84 +1,14 @@
 package postgres_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
-	"strconv"
 	"testing"
 	"time"
 
-	"github.com/sessioncleanup/sessioncleanup"
-	"github.com/sessioncleanup/sessioncleanup/backup"
+	"github.com/sessioncleanup/sessioncleanup/internal/archivetest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 )
-
-// backUpAll deletes the sessions 1 to killedSessions, 10 at a time, with a run after each that backs them up and purges those
-// that were. It says when it has done so many of these runs.
-func backUpAll(ctx context.Context, store sessioncleanup.Store, path string, runs int) error {
-	dir, err := backup.NewDir(path)
-	if err != nil {
-		return err
-	}
-	m, err := sessioncleanup.New(store, sessioncleanup.Config{
-		Policy: sessioncleanup.Policy{
-			Archive: sessioncleanup.On, ArchiveKeep: time.Nanosecond, InactiveAfter: sessioncleanup.Never, DeleteAfter: sessioncleanup.Never, BusyShare: 1,
-		},
-		Backups: backup.New(dir),
-	})
-	for id := 1; err == nil && id <= killedSessions; id++ {
-		if id == 1+10*runs {
-			fmt.Println("begun")
-		}
-		if _, err = m.Delete(ctx, strconv.Itoa(id)); errors.Is(err, sessioncleanup.ErrNotFound) {
-			err = nil // by the process that was killed
-		}
-		if err == nil && id%10 == 0 {
-			_, err = m.Cleanup(ctx, sessioncleanup.Run{})
-		}
-	}
-	return err
-}
-
-const killedSessions = 100
-
-// expectNoneLost requires that each session is in its table, or in the archive or a file that is sound and has it with its row of another table.
-func expectNoneLost(t *testing.T, path string, stored, archived []string) (purged int) {
-	t.Helper()
-	dir, err := backup.NewDir(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := backup.New(dir).List(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	saved := map[string]bool{}
-	for _, file := range files {
-		if _, err := backup.New(dir).Read(t.Context(), file.Name, func(c sessioncleanup.ArchivedCopy) error {
-			saved[c.SessionID] = true
-			if len(c.Content) != 2 {
-				t.Errorf("%s has session %s with %d rows, want 2", file.Name, c.SessionID, len(c.Content))
-			}
-			return nil
-		}); err != nil {
-			t.Error(err)
-		}
-	}
-	for n := 1; n <= killedSessions; n++ {
-		id := strconv.Itoa(n)
-		inTable, inArchive := slices.Contains(stored, id), slices.Contains(archived, id)
-		if inTable == (inArchive || saved[id]) {
-			t.Errorf("session %s is in its table: %v, in the archive: %v, in a file: %v", id, inTable, inArchive, saved[id])
-		}
-		if !inTable && !inArchive {
-			purged++
-		}
-	}
-	return purged
-}
 
 func TestKilledBackupsLoseNothing(t *testing.T) {
 	t.Parallel()
@@ -88,19 +18,20 @@ func TestKilledBackupsLoseNothing(t *testing.T) {
 	for range *kills {
 		store, pool := adopted(t, "guide")
 		migrate(t, store) // for the archive to know the tables that adopted made
-		dir := t.TempDir()
-		mustExec(t, pool, "INSERT INTO sessions (id) SELECT n FROM generate_series(1, $1::int) n", killedSessions)
+		mustExec(t, pool, "INSERT INTO sessions (id) SELECT n FROM generate_series(1, $1::int) n", archivetest.BackedUpSessions)
 		mustExec(t, pool, "INSERT INTO propositions (session_id) SELECT id FROM sessions")
-		if killed(t, pool.Config().ConnString(), fmt.Sprint("backup ", rand.IntN(10), " ", dir), 200*time.Millisecond) {
+		kill := func(dir string, runs int) (hit bool) {
+			hit = killed(t, pool.Config().ConnString(), fmt.Sprint("backup ", runs, " ", dir), 200*time.Millisecond)
+			mustExec(t, pool, "DELETE FROM sessioncleanup_leases")
+			return hit
+		}
+		hit, n := archivetest.BackingUp{
+			Store: store, Kill: kill,
+			Stored:   func() []string { return value[[]string](t, pool, stored) },
+			Archived: func() []string { return value[[]string](t, pool, archived) },
+		}.Killed(t, rand.IntN(10))
+		if purged += n; hit {
 			hits++
-		}
-		purged += expectNoneLost(t, dir, value[[]string](t, pool, stored), value[[]string](t, pool, archived))
-		mustExec(t, pool, "DELETE FROM sessioncleanup_leases")
-		if err := backUpAll(t.Context(), store, dir, -1); err != nil {
-			t.Fatal(err)
-		}
-		if left := expectNoneLost(t, dir, value[[]string](t, pool, stored), value[[]string](t, pool, archived)); left < killedSessions-10 {
-			t.Errorf("after a backup that was not killed, %d sessions are purged; want all but those of the last run", left)
 		}
 	}
 	t.Logf("%d of %d backups were killed while they ran, with %d sessions purged", hits, *kills, purged)

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/archivetest"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
@@ -39,7 +40,7 @@ func runVictim(work string) {
 	var runs int
 	var dir string
 	if _, scanErr := fmt.Sscanf(work, "backup %d %s", &runs, &dir); err == nil && scanErr == nil {
-		err = backUpAll(ctx, store, dir, runs)
+		err = archivetest.BackUpAll(ctx, store, dir, runs)
 	} else if err == nil && work == "migrate" {
 		fmt.Println("begun")
 		err = store.Migrate(ctx, sessioncleanup.Policy{})
@@ -49,7 +50,7 @@ func runVictim(work string) {
 		if manager, err = sessioncleanup.New(store, sessioncleanup.Config{Policy: policy}); err == nil {
 			fmt.Println("begun")
 			if work == "restore" {
-				err = restoreAll(ctx, manager)
+				err = archivetest.RestoreAll(ctx, manager)
 			} else {
 				_, err = manager.Cleanup(ctx, sessioncleanup.Run{Force: true})
 			}

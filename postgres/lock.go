@@ -92,7 +92,7 @@ func (s *Store) tryLock(ctx context.Context, m *mapping, table string) (*migrati
 		return nil, err
 	}
 	batch := &pgx.Batch{}
-	batch.Queue("BEGIN")
+	batch.Queue("BEGIN ISOLATION LEVEL READ COMMITTED") // any other one keeps its snapshot, for which an index that is built concurrently waits
 	batch.Queue(s.pool.begin())
 	batch.Queue("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
 	batch.Queue("LOCK TABLE " + table + " IN EXCLUSIVE MODE NOWAIT")

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -8,6 +9,19 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
+
+func TestNamesThatTheServerWouldCutAreRefused(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("é", 32)
+	for _, s := range []sessioncleanup.Schema{
+		{Table: long}, {Table: "public." + long}, {Name: long}, {Owner: "o", Owners: &sessioncleanup.Owners{Table: long, ID: "id", Name: "name"}},
+		{Sources: []sessioncleanup.Source{{Table: long, Session: "s"}}}, {Sources: []sessioncleanup.Source{{Table: "t", Session: long}}}, {TagColumns: []string{long}},
+	} {
+		if _, err := postgres.Open(t.Context(), "postgres://nowhere/app", postgres.Config{Schema: s}); !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), long) {
+			t.Errorf("Open with %+v: %v, want an ErrInvalid that names it", s, err)
+		}
+	}
+}
 
 // hiddenTables are triggers of an application whose connections have the search path app, public.
 const hiddenTables = `

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
@@ -247,10 +248,30 @@ func (m *mapping) retyped(ctx context.Context, q *guarded) (bool, error) {
 	return was != "" && was != m.names["id_type"], mapError("look up the type of the ids", ignoreNoRows(err))
 }
 
+// maxIdentifier is the longest name that the server keeps, in bytes.
+const maxIdentifier = 63
+
+// checkLengths refuses names that the server would cut silently.
+func checkLengths(s sessioncleanup.Schema) error {
+	names := append(adopt.Columns(s), sqlfile.Split(s.Table)...)
+	if s.Owners != nil {
+		names = append(names, sqlfile.Split(s.Owners.Table)...)
+	}
+	for _, src := range s.Sources {
+		names = append(names, sqlfile.Split(src.Table)...)
+	}
+	for _, name := range names {
+		if len(name) > maxIdentifier {
+			return invalid.Errorf("the schema has the name %q: want at most %d bytes, as PostgreSQL keeps", name, maxIdentifier)
+		}
+	}
+	return nil
+}
+
 // short makes a name of at most 63 bytes, which is where PostgreSQL cuts; a hash tells apart what is cut.
 func short(parts ...string) string {
 	name := strings.Join(parts, "_")
-	if len(name) <= 63 {
+	if len(name) <= maxIdentifier {
 		return name
 	}
 	sum := sha256.Sum256([]byte(name))

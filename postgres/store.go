@@ -80,7 +80,7 @@ func (c Config) validate() error {
 	if err := adopt.CheckName(c.Name); err != nil {
 		return err
 	}
-	if err := c.Schema.Validate(); !c.Schema.IsZero() && err != nil {
+	if err := errors.Join(c.Schema.Validate(), checkLengths(c.Schema)); !c.Schema.IsZero() && err != nil {
 		return err
 	}
 	for _, d := range []struct {

@@ -27,6 +27,7 @@ type library struct {
 	Owner   uint32
 	Mine    bool // of the current role or a superuser
 	Role    string
+	Open    bool // the current role may read its settings
 }
 
 // trusted lists the libraries in the database that are to be trusted, those on the search path first, and those that are passed
@@ -40,7 +41,8 @@ func trusted(ctx context.Context, q *guarded, table uint32) (found, passed []lib
 		SELECT n.nspname::text, coalesce(n.nspname = (
 		           SELECT p.name FROM unnest($1::text[]) WITH ORDINALITY p (name, place) JOIN pg_catalog.pg_namespace pn ON pn.nspname = p.name
 		             JOIN pg_catalog.pg_class pc ON pc.relnamespace = pn.oid AND pc.relname = 'sessioncleanup_settings' ORDER BY p.place LIMIT 1), false),
-		       c.oid, c.relowner, r.rolsuper OR r.rolname = current_user, r.rolname::text
+		       c.oid, c.relowner, r.rolsuper OR r.rolname = current_user, r.rolname::text,
+		       has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
 		  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
 		 WHERE c.relname = 'sessioncleanup_settings' AND c.relkind = 'r' AND c.relpersistence = 'p'
 		 ORDER BY 2 DESC, 1`, path)
@@ -67,11 +69,15 @@ func trusted(ctx context.Context, q *guarded, table uint32) (found, passed []lib
 	return found, passed, nil
 }
 
-// passedOver is the ErrNotInstalled, and ErrInvalid, of a database with installations that are not to be trusted unless
-// their table is named.
+// passedOver is the ErrNotInstalled, and ErrInvalid, of a database with installations that the current role may not read, or that
+// are not to be trusted unless their table is named.
 type passedOver []library
 
 func (p passedOver) Error() string {
+	if !p[0].Open {
+		return fmt.Sprintf("%v, except in the schema %s, by the role %s, which this role may not read: grant it what it needs with migrate --cleaner-role or --app-role, or use another role",
+			sessioncleanup.ErrNotInstalled, p[0].Space, p[0].Role)
+	}
 	return fmt.Sprintf("%v, except in the schema %s, by the role %s: to use that, name its table of sessions, with --table or Config.Schema.Table, or put the schema on the search_path",
 		sessioncleanup.ErrNotInstalled, p[0].Space, p[0].Role)
 }
@@ -82,7 +88,7 @@ func (p passedOver) Unwrap() []error {
 
 // notFound is the ErrNotInstalled of a database in which these libraries were passed over.
 func notFound(passed []library) error {
-	if hidden := slices.DeleteFunc(passed, func(l library) bool { return l.Visible }); len(hidden) > 0 {
+	if hidden := slices.DeleteFunc(passed, func(l library) bool { return l.Visible && l.Open }); len(hidden) > 0 {
 		return passedOver(hidden)
 	}
 	return fmt.Errorf("%w; run migrate", sessioncleanup.ErrNotInstalled)

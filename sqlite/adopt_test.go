@@ -1,8 +1,10 @@
 package sqlite_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -225,6 +227,45 @@ func TestMigrateAgainOnlyReads(t *testing.T) {
 	}
 	if got := line(t, app, "SELECT inactive_after_seconds, delete_after_seconds FROM sessioncleanup_settings"); got != "3600|<nil>" {
 		t.Errorf("in SQL the thresholds are %s", got)
+	}
+}
+
+func TestAMissingFileIsNamedOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "nowhere", "app.db")
+	store := open(t, path, sqlite.Config{})
+	_, err := store.List(t.Context(), sessioncleanup.Query{})
+	for doing, err := range map[string]error{"List": err, "Migrate": store.Migrate(t.Context(), sessioncleanup.Policy{})} {
+		if err == nil || strings.Count(err.Error(), path) != 1 {
+			t.Errorf("%s: %v, want an error with the path once", doing, err)
+		}
+	}
+}
+
+func TestAnotherTableThanTheAdoptedOneIsNamed(t *testing.T) {
+	t.Parallel()
+	path, _ := newApp(t, appTables)
+	migrate(t, open(t, path, sqlite.Config{}))
+	store := open(t, path, sqlite.Config{Schema: sessioncleanup.Schema{Table: "rooms"}})
+	if _, err := store.List(t.Context(), sessioncleanup.Query{}); !errors.Is(err, sessioncleanup.ErrNotInstalled) || !strings.Contains(err.Error(), `for the table "rooms": the one that was adopted is "sessions"`) {
+		t.Errorf("List: %v, want an ErrNotInstalled that names both tables", err)
+	}
+}
+
+// The longest name of MariaDB is 64 characters long, here 128 bytes.
+func TestTablesWithLongNamesAreAdopted(t *testing.T) {
+	t.Parallel()
+	table, column := strings.Repeat("é", 64), strings.Repeat("ü", 64)
+	store, app := adoptWith(t, sqlite.Config{Schema: sessioncleanup.Schema{Table: table}},
+		fmt.Sprintf("CREATE TABLE %s (id INTEGER PRIMARY KEY, active BOOLEAN, created_at DATETIME)", table),
+		fmt.Sprintf("CREATE TABLE m%s (id INTEGER PRIMARY KEY, %s INTEGER REFERENCES %s (id) ON DELETE CASCADE, created_at DATETIME)", table, column, table),
+		fmt.Sprintf("INSERT INTO %s VALUES (1, 1, '2020-01-01'), (2, 1, '2020-01-01')", table))
+	execute(t, app, fmt.Sprintf("INSERT INTO m%s (%s) VALUES (1)", table, column))
+	if _, deactivated, err := clean(t.Context(), store); err != nil || len(deactivated) != 1 {
+		t.Errorf("a run deactivates %q, %v; want the session that is not used", deactivated, err)
+	}
+	if s := get(t, store, "1"); !s.Active || s.ActivityCount != 1 {
+		t.Errorf("the session in use is %+v", s)
 	}
 }
 

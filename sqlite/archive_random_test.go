@@ -10,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/archivetest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
@@ -39,56 +38,20 @@ func TestArchiveAndRestoreOnRandomSchemasChangeNothing(t *testing.T) {
 			policy := sessioncleanup.Policy{Archive: sessioncleanup.On, MaxDeleteFraction: 1}
 			migrateWith(t, store, policy)
 			execute(t, app, "UPDATE sessions SET active = 0, last_activity = ?1, deactivated_at = ?1 WHERE id % 3 = 0", stamp(time.Now().Add(-60*day)))
-			before := f.values(t, app)
 			manager, err := sessioncleanup.New(store, sessioncleanup.Config{Policy: policy})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := manager.Cleanup(t.Context(), sessioncleanup.Run{InactiveAfter: sessioncleanup.Never}); err != nil {
-				t.Fatal(err)
-			}
-			for id := range f.sessions {
-				if f.random.IntN(3) == 0 {
-					_, _ = manager.DeleteCascade(t.Context(), fmt.Sprint(id+1)) // it may be gone along with another
-				}
-			}
-			all, err := manager.Archived(t.Context(), sessioncleanup.ArchiveOptions{Limit: 1000})
-			if err != nil || len(all) == 0 {
-				t.Fatalf("%d sessions are archived, %v; want some", len(all), err)
-			}
-			if left := line(t, app, "SELECT count(*) FROM sessions"); left != fmt.Sprint(f.sessions-len(all)) {
-				t.Errorf("%d of %d sessions are archived, and %s are in their table", len(all), f.sessions, left)
-			}
 			var ids []string
-			for _, e := range all {
-				ids = append(ids, e.SessionID)
+			for n := range f.sessions {
+				ids = append(ids, fmt.Sprint(n+1))
 			}
-			f.random.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
-			restore := func(o sessioncleanup.RestoreOptions) (sessioncleanup.Restored, error) {
-				return manager.Restore(t.Context(), ids, o)
-			}
-			if seed%2 == 1 {
-				from, file := backedUpAndPurged(t, store)
-				restore = func(o sessioncleanup.RestoreOptions) (sessioncleanup.Restored, error) {
-					return manager.RestoreBackup(t.Context(), from, file, sessioncleanup.BackupRestore{RestoreOptions: o})
-				}
-			}
-			dry, err := restore(sessioncleanup.RestoreOptions{DryRun: true})
-			if err != nil || len(dry.Obstacles) > 0 {
-				t.Fatalf("a dry run of restoring: %v, %v", dry.Obstacles, err)
-			}
-			done, err := restore(sessioncleanup.RestoreOptions{})
-			if err != nil || done.Rows != dry.Rows || done.Relinked != dry.Relinked {
-				t.Fatalf("Restore: %v, %d rows and %d references; a dry run said %d and %d", err, done.Rows, done.Relinked, dry.Rows, dry.Relinked)
-			}
-			if diff := cmp.Diff(before, f.values(t, app)); diff != "" {
-				t.Errorf("after restoring (-before +after):\n%s", diff)
-			}
+			archivetest.Family{
+				Store: store, Manager: manager, Random: f.random, Sessions: ids, FromBackup: seed%2 == 1,
+				Values: func() any { return f.values(t, app) }, Count: func(query string) int { return number(t, app, query) },
+			}.ThereAndBack(t)
 			if broken := lines(t, app, "PRAGMA foreign_key_check"); len(broken) > 0 {
 				t.Errorf("references to nothing: %v", broken)
-			}
-			if left := line(t, app, "SELECT (SELECT count(*) FROM sessioncleanup_archive) + (SELECT count(*) FROM sessioncleanup_archive_rows)"); left != "0" {
-				t.Errorf("%s rows are left in the archive", left)
 			}
 		})
 	}

@@ -159,6 +159,7 @@ func (t *table) read(ctx context.Context, db *conn) error {
 // The names of the views: the first is the guide's.
 const (
 	viewName        = "sessions_cleanup_view"
+	valuesViewName  = "sessioncleanup_view" // what sessions_cleanup_view reads
 	archiveViewName = "sessions_archive_view"
 )
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"strings"
-	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
@@ -40,37 +39,8 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 
 // addFigures adds those of a class.
 func addFigures(counts *sessioncleanup.Counts, rows *sql.Rows) error {
-	var some sessioncleanup.Counts
-	var class, idle, expired, gone sql.NullString // the longest due
-	err := rows.Scan(&class, &some.Total, &some.Active, &some.Old, &some.Protected, &some.DueForDeactivation, &some.DueForDeletion, &some.NeverDue,
-		&some.InUse, &some.Recent, &idle, &expired, &gone)
-	if err != nil {
-		return err
-	}
-	for _, add := range []struct {
-		to *int
-		n  int
-	}{
-		{&counts.Total, some.Total}, {&counts.Active, some.Active}, {&counts.Old, some.Old}, {&counts.Protected, some.Protected},
-		{&counts.DueForDeactivation, some.DueForDeactivation}, {&counts.DueForDeletion, some.DueForDeletion}, {&counts.NeverDue, some.NeverDue},
-		{&counts.InUse, some.InUse}, {&counts.Recent, some.Recent},
-	} {
-		*add.to += add.n
-	}
-	cut := counts.Cutoffs.For(strings.Fields(class.String))
-	for _, longest := range []struct {
-		at     string
-		cutoff time.Time
-	}{{idle.String, cut.Inactive}, {expired.String, cut.Now}, {gone.String, cut.Delete}} {
-		at, err := sqlstore.ParseTime(longest.at)
-		if err != nil {
-			return err
-		}
-		if !at.IsZero() {
-			counts.OldestOverdue = max(counts.OldestOverdue, longest.cutoff.Sub(at))
-		}
-	}
-	return nil
+	var class sql.NullString
+	return sqlstore.AddFigures(counts, rows, &class, func() sessioncleanup.Cutoffs { return counts.Cutoffs.For(strings.Fields(class.String)) })
 }
 
 // figures are the statements whose figures add up to those asked for. Those of all sessions are counted as their table

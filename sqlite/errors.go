@@ -81,9 +81,9 @@ func (s *Store) cannotOpen(err error) error {
 	info, statErr := os.Stat(s.path)
 	switch {
 	case errors.Is(statErr, fs.ErrNotExist):
-		return fmt.Errorf("%w: there is no such file; Migrate creates it: %w", sessioncleanup.ErrNotInstalled, statErr)
+		return fmt.Errorf("%w: there is no such file; Migrate creates it: %w", sessioncleanup.ErrNotInstalled, withoutPath(statErr))
 	case statErr != nil:
-		return fmt.Errorf("%w: the file cannot be opened: %w", sessioncleanup.ErrInvalid, statErr)
+		return fmt.Errorf("%w: the file cannot be opened: %w", sessioncleanup.ErrInvalid, withoutPath(statErr))
 	case info.IsDir():
 		return fmt.Errorf("%w: it is a folder: want a file", sessioncleanup.ErrInvalid)
 	}
@@ -92,7 +92,15 @@ func (s *Store) cannotOpen(err error) error {
 		return fmt.Errorf("%w: the file cannot be opened: its write-ahead log needs a folder that can be written: %w",
 			sessioncleanup.ErrInvalid, errors.Join(err, f.Close()))
 	}
-	return fmt.Errorf("%w: the file cannot be opened: %w", sessioncleanup.ErrInvalid, openErr)
+	return fmt.Errorf("%w: the file cannot be opened: %w", sessioncleanup.ErrInvalid, withoutPath(openErr))
+}
+
+// withoutPath is an error of the operating system without the path, with which failed begins the message.
+func withoutPath(err error) error {
+	if failure, ok := errors.AsType[*fs.PathError](err); ok {
+		return failure.Err
+	}
+	return err
 }
 
 // resultCode is SQLite's extended result code, from any driver that reports it as modernc.org/sqlite does.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/archivetest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
@@ -38,42 +39,6 @@ func archiveDue(ctx context.Context, m *sessioncleanup.Manager) error {
 	return err
 }
 
-// restoreAll empties the archive, a few entries at a time.
-func restoreAll(ctx context.Context, m *sessioncleanup.Manager) error {
-	for {
-		entries, err := m.Archived(ctx, sessioncleanup.ArchiveOptions{Limit: 5})
-		if err != nil || len(entries) == 0 {
-			return err
-		}
-		var ids []int64
-		for _, e := range entries {
-			ids = append(ids, e.ID)
-		}
-		if _, err := m.RestoreEntries(ctx, ids, sessioncleanup.RestoreOptions{}); err != nil {
-			return err
-		}
-	}
-}
-
-// expectOnce requires that each of some sessions is in its table with its two rows, or once in the archive with them, but never
-// in both, and that so many are archived, unless it is less than 0.
-func expectOnce(t *testing.T, app *sql.DB, count, archived int, when string) {
-	t.Helper()
-	got := line(t, app, fmt.Sprintf(`
-		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d), place AS (
-			SELECT (SELECT count(*) FROM sessions WHERE id = i) AS there, (SELECT count(*) FROM propositions WHERE session_id = i) AS rows,
-			       (SELECT count(*) FROM sessioncleanup_archive WHERE session = i || '') AS entries,
-			       (SELECT coalesce(sum(json_array_length("row")), 0) FROM sessioncleanup_archive_rows WHERE entry IN (SELECT id FROM sessioncleanup_archive WHERE session = i || '')) AS archived
-			  FROM n)
-		SELECT sum(NOT ((there, rows, entries, archived) = (1, 2, 0, 0) OR (there, rows, entries, archived) = (0, 0, 1, 3))) FROM place`, count))
-	if got != "0" {
-		t.Errorf("%s: %s sessions are not in exactly one place, whole", when, got)
-	}
-	if n := line(t, app, "SELECT count(*) FROM sessioncleanup_archive"); archived >= 0 && n != fmt.Sprint(archived) {
-		t.Errorf("%s: %s sessions are archived, want %d", when, n, archived)
-	}
-}
-
 func TestKilledArchivingAndRestoringLeaveEachSessionInOnePlace(t *testing.T) {
 	t.Parallel()
 	thorough.Only(t, thorough.Killed)
@@ -87,7 +52,7 @@ func TestKilledArchivingAndRestoringLeaveEachSessionInOnePlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	killed := func(role string) {
+	kill := func(role string) bool {
 		t.Helper()
 		const events = "SELECT coalesce(max(id), 0) FROM sessioncleanup_events"
 		before := line(t, app, events)
@@ -95,34 +60,41 @@ func TestKilledArchivingAndRestoringLeaveEachSessionInOnePlace(t *testing.T) {
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		ended := make(chan struct{})
-		go func() {
-			_ = c.Wait() // it was killed, or had finished
-			close(ended)
-		}()
+		ended := make(chan error, 1)
+		go func() { ended <- c.Wait() }()
 		eventually(t, "for the first batch of "+role, func() bool { return line(t, app, events) != before })
 		kill := time.AfterFunc(rand.N(100*time.Millisecond), func() { _ = c.Process.Kill() })
 		defer kill.Stop()
-		<-ended
-	}
-	for range *kills {
-		execute(t, app, "UPDATE sessions SET active = 0, last_activity = datetime('now', '-60 days'), deactivated_at = datetime('now', '-50 days')")
+		hit := <-ended != nil
 		execute(t, app, "DELETE FROM sessioncleanup_leases")
-		killed("archive")
-		expectOnce(t, app, count, -1, "after a cleaner was killed")
-		execute(t, app, "DELETE FROM sessioncleanup_leases")
-		if err := archiveDue(t.Context(), m); err != nil {
-			t.Fatal(err)
-		}
-		expectOnce(t, app, count, count, "after the next run")
-		killed("restore")
-		expectOnce(t, app, count, -1, "after a restore was killed")
-		if err := restoreAll(t.Context(), m); err != nil {
-			t.Fatal(err)
-		}
-		expectOnce(t, app, count, 0, "after restoring the others")
+		return hit
 	}
+	archivetest.Archiving{
+		Manager: m, Count: count, Kill: kill,
+		MakeDue: func() {
+			execute(t, app, "UPDATE sessions SET active = 0, last_activity = datetime('now', '-60 days'), deactivated_at = datetime('now', '-50 days')")
+		},
+		Misplaced: func() int {
+			return number(t, app, fmt.Sprintf(`
+				WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d), place AS (
+					SELECT (SELECT count(*) FROM sessions WHERE id = i) AS there, (SELECT count(*) FROM propositions WHERE session_id = i) AS rows,
+					       (SELECT count(*) FROM sessioncleanup_archive WHERE session = i || '') AS entries,
+					       (SELECT coalesce(sum(json_array_length("row")), 0) FROM sessioncleanup_archive_rows WHERE entry IN (SELECT id FROM sessioncleanup_archive WHERE session = i || '')) AS archived
+					  FROM n)
+				SELECT sum(NOT ((there, rows, entries, archived) = (1, 2, 0, 0) OR (there, rows, entries, archived) = (0, 0, 1, 3))) FROM place`, count))
+		},
+		Archived: func() int { return number(t, app, "SELECT count(*) FROM sessioncleanup_archive") },
+	}.Killed(t, *kills)
 	if got := line(t, app, "PRAGMA integrity_check"); got != "ok" {
 		t.Errorf("integrity_check: %s", got)
 	}
+}
+
+// number is the answer of a query.
+func number(t *testing.T, app *sql.DB, query string) (n int) {
+	t.Helper()
+	if err := app.QueryRowContext(t.Context(), query).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // layout is how the application keeps its sessions, as SQL: what is filled into the statements.
@@ -56,8 +57,7 @@ type adopted struct {
 	JournalMode string   `json:"journal_mode,omitempty"` // of the file before Migrate changed it
 	Classed     bool     `json:"classed,omitempty"`      // the policy has, or had, rules by tag: see class.go
 
-	TagColumns []string `json:"tag_columns,omitempty"` // sorted, all that there may be tags of: see tagcolumns.go
-	Tagged     bool     `json:"tagged,omitempty"`      // these are Schema.TagColumns, and all their tags are there
+	sqlstore.TagColumns
 }
 
 // untracked reports whether the rules about idle sessions are off.
@@ -157,7 +157,7 @@ func (s *Store) readLayout(ctx context.Context, c *conn) (*layout, error) {
 		return nil, err
 	}
 	if !adopt.Fits(s.given, set.schema) {
-		return nil, errOtherSchema
+		return nil, adopt.OtherSchema(s.given, set.schema)
 	}
 	catalog, err := readCatalog(ctx, c)
 	if err != nil {
@@ -174,13 +174,11 @@ func (s *Store) readLayout(ctx context.Context, c *conn) (*layout, error) {
 		return nil, errUnclassed
 	}
 	l := newLayout(set.schema, set.adopted, set.policy.ReactivateOnActivity.Or(false))
-	l.untagged = catalog.untagged(set)
+	l.untagged = catalog.untagged(set, s.naming)
 	l.archival = catalog.archival(set.schema, set.adopted.Reached)
 	l.alone = set.schema.SoftDelete || !s.shared && catalog.deletesAlone(set.schema) // a connection of the application's may have triggers of its own
 	return l, nil
 }
-
-var errOtherSchema = fmt.Errorf("%w: the schema given differs from the one that was adopted: call Migrate", sessioncleanup.ErrNotInstalled)
 
 func (c *conn) schemaVersion(ctx context.Context) (int64, error) {
 	var version int64

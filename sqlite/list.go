@@ -24,17 +24,12 @@ var places = map[sessioncleanup.Sort]string{
 // List finds what is due, and an owner's sessions, through an index. Of all sessions, and where those are many, it reads lists by
 // last activity in their order, see walk.go; in another order it reads the table.
 func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanup.Page, error) {
-	if q.Sort == "" {
-		q.Sort = sessioncleanup.SortLastActivity
-	}
-	if places[q.Sort] == "" {
-		return sessioncleanup.Page{}, invalid.Errorf("sort is %q: want one of %q", q.Sort, sessioncleanup.Sorts())
-	}
-	if q.Status != "" && !slices.Contains(sessioncleanup.Selections(), q.Status) {
-		return sessioncleanup.Page{}, invalid.Errorf("status is %q: want one of %q", q.Status, sessioncleanup.Selections())
+	q, err := sqlstore.Checked(q)
+	if err != nil {
+		return sessioncleanup.Page{}, err
 	}
 	var page sessioncleanup.Page
-	err := s.readingSessions(ctx, func(c *conn) (err error) {
+	err = s.readingSessions(ctx, func(c *conn) (err error) {
 		now := s.clock()
 		page.Cutoffs = c.cutoffsAt(q.Thresholds)
 		if q.Status != "" {

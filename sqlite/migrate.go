@@ -101,7 +101,7 @@ func (s *Store) create(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, s.failed(fmt.Errorf("%w: the file cannot be created: %w", sessioncleanup.ErrInvalid, err))
+		return false, s.failed(fmt.Errorf("%w: the file cannot be created: %w", sessioncleanup.ErrInvalid, withoutPath(err)))
 	}
 	return true, s.failed(f.Close())
 }
@@ -189,10 +189,10 @@ func (s *Store) plan(ctx context.Context, c *conn, p *sessioncleanup.Policy) (pl
 	}
 	switch {
 	case !installed:
-		a.MarkInactive, a.Untracked = true, catalog.untracked(out.want.schema, *a)
+		a.MarkInactive, a.Untracked = true, len(a.Others) == 0 && catalog.describe().Untracked(out.want.schema, a.AddedColumns...)
 		a.JournalMode, err = s.otherJournal(ctx, c)
 	case a.Untracked:
-		a.Untracked = catalog.untracked(out.want.schema, *a)
+		a.Untracked = len(a.Others) == 0 && catalog.describe().Untracked(out.want.schema, a.AddedColumns...)
 	}
 	if err != nil {
 		return plan{}, err
@@ -210,7 +210,7 @@ func (s *Store) plan(ctx context.Context, c *conn, p *sessioncleanup.Policy) (pl
 		}
 	}
 	l := newLayout(out.want.schema, *a, false)
-	catalog.planTags(l, a)
+	a.PlanTags(l.schema, len(catalog.lacking(l.columnTriggers())) == 0)
 	wanted := append(append(l.triggers(), l.views(catalog)...), l.touches())
 	table := catalog.find(out.want.schema.Table)
 	out.unclassed = a.Classed && (table == nil || !table.classed)
@@ -220,22 +220,8 @@ func (s *Store) plan(ctx context.Context, c *conn, p *sessioncleanup.Policy) (pl
 	if err != nil {
 		return plan{}, err
 	}
-	out.done = out.adopted && a.Filled && (a.Tagged || len(a.TagColumns) == 0) && version == latestVersion && len(catalog.lacking(l.indexes(catalog))) == 0
+	out.done = out.adopted && a.Filled && !a.TagsUnfinished() && version == latestVersion && len(catalog.lacking(l.indexes(catalog))) == 0
 	return out, nil
-}
-
-// untracked reports whether nothing but the library's own columns shows when sessions are used.
-func (c *catalog) untracked(s sessioncleanup.Schema, a adopted) bool {
-	d := c.describe()
-	for i := range d.Tables {
-		t := &d.Tables[i]
-		t.Columns = slices.DeleteFunc(t.Columns, func(column adopt.Column) bool {
-			return strings.EqualFold(t.Name, s.Table) && slices.ContainsFunc(adopt.Lifecycle(s), func(l adopt.LifecycleColumn) bool {
-				return strings.EqualFold(l.Column, column.Name) && slices.Contains(a.AddedColumns, l.Field)
-			})
-		})
-	}
-	return len(a.Others) == 0 && d.Untracked(s)
 }
 
 // adopt stores the settings, creates or completes the sessions table, and creates triggers and view, in one

@@ -120,8 +120,10 @@ func (l *layout) views(c *catalog) []object {
 		return nil
 	}
 	n := with(l.names, nil)
+	var values []string
 	for _, name := range []string{"active", "auto_cleanup", "last_activity_at", "expires_at_at", "kept_since"} {
-		n[name] = filled("view_value", sqlfile.Names{"value": l.names[name], "noted_column": name})
+		values = append(values, filled("view_value", sqlfile.Names{"value": l.names[name], "noted_column": name}))
+		n[name] = valuesViewName + "." + name
 	}
 	n["expires_at"] = n["expires_at_at"]
 	for _, rule := range []string{"running", "ended", "protected"} {
@@ -130,7 +132,7 @@ func (l *layout) views(c *catalog) []object {
 	l.addRules(n, l.viewCutoffs())
 	raw := with(l.names, nil)
 	l.addNotes(raw, "(SELECT reactivate_on_activity FROM sessioncleanup_settings)", "1")
-	n["noted"] = raw["noted"]
+	n["noted"], n["values"] = raw["noted"], strings.Join(values, ",\n       ")
 	var columns strings.Builder
 	taken := map[string]bool{}
 	if t := c.find(l.schema.Table); t != nil {
@@ -155,7 +157,7 @@ func (l *layout) views(c *catalog) []object {
 		add("total_"+source.Table, activityCount(n, same))
 	}
 	n["view_columns"] = columns.String()
-	return []object{{"view", viewName, viewName, filled("view", n)}, {"view", archiveViewName, archiveViewName, statements["archive_view"]}}
+	return []object{{"view", valuesViewName, valuesViewName, filled("view_values", n)}, {"view", viewName, viewName, filled("view", n)}, {"view", archiveViewName, archiveViewName, statements["archive_view"]}}
 }
 
 // viewCutoffs are the cutoffs of a session by the stored policy and its rules. The view does not show who is to be

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/archivetest"
 	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
@@ -63,7 +64,7 @@ var roles = map[string]func(path string) error{
 		return errors.Join(err, store.Close())
 	},
 	"archive": func(path string) error { return withArchive(path, archiveDue) },
-	"restore": func(path string) error { return withArchive(path, restoreAll) },
+	"restore": func(path string) error { return withArchive(path, archivetest.RestoreAll) },
 	"write": func(path string) error { // until its input ends
 		app, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(5000)")
 		if err != nil {

@@ -53,13 +53,13 @@ func readSettings(ctx context.Context, c *conn) (settings, error) {
 	p.InactiveAfter, p.DeleteAfter, p.EventsKeep = threshold(inactive), threshold(remove), threshold(keep)
 	p.TouchInterval, p.BatchBudget, p.Rate = duration(touch), duration(budget), rate.Float64
 	if err := json.Unmarshal([]byte(schema), &set.schema); err != nil {
-		return set, fmt.Errorf("read the schema stored in sessioncleanup_settings: %w", err)
+		return set, fmt.Errorf("read the stored schema: %w", err)
 	}
 	if err := json.Unmarshal([]byte(adopted), &set.adopted); err != nil {
-		return set, fmt.Errorf("read what was adopted, stored in sessioncleanup_settings: %w", err)
+		return set, fmt.Errorf("read what was adopted: %w", err)
 	}
 	if err := errors.Join(p.Validate(), validSchema(set.schema)); err != nil {
-		return set, fmt.Errorf("read sessioncleanup_settings: %w", err)
+		return set, fmt.Errorf("read the settings: %w", err)
 	}
 	return set, nil
 }

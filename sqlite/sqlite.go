@@ -66,7 +66,8 @@ const memoryPath = ":memory:"
 // The oldest SQLite that has the functions that the statements need is 3.41.
 const minMinorVersion = 41
 
-// Store is a sessioncleanup.Store and a sessioncleanup.Installer in a SQLite database. It is safe for concurrent use.
+// Store is a sessioncleanup.Store and a sessioncleanup.Installer in a SQLite database, with an archive, warnings, tags and more that
+// package sessioncleanup has an interface for. It is safe for concurrent use.
 type Store struct {
 	library // the archive, the audit log, the outbox, leases and values
 
@@ -97,6 +98,7 @@ var (
 	_ sessioncleanup.Sealer          = (*Store)(nil)
 	_ sessioncleanup.Archiver        = (*Store)(nil)
 	_ sessioncleanup.Follower        = (*Store)(nil)
+	_ sessioncleanup.Values          = (*Store)(nil)
 
 	_ sessioncleanup.InstallationLister = (*Store)(nil)
 )
@@ -170,7 +172,7 @@ func (c Config) withDefaults() (Config, error) {
 	case c.Readers < 0:
 		return c, invalid.Errorf("Config.Readers is %d: want a positive number of connections", c.Readers)
 	}
-	if err := adopt.CheckName(c.Name); err != nil {
+	if err := errors.Join(adopt.CheckName(c.Name), adopt.NoRoles(c.Migrate, "whoever may write the file may do everything")); err != nil {
 		return c, err
 	}
 	if c.BusyTimeout == 0 {

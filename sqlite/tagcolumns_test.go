@@ -78,12 +78,21 @@ func TestMigrateTagsTheRowsThatThereWereBeforeAndRemovesTheTagsOfColumnsThatHave
 
 func TestARunRefusesToWorkWithoutTheTriggersThatFollowTheColumnsUntilMigrateTagsAgain(t *testing.T) {
 	t.Parallel()
-	store, app := adoptWith(t, tagsBy("plan"), planTables)
+	for name, before := range map[string]string{"": "", "live": "live_"} {
+		t.Run("with the name "+name, func(t *testing.T) { refusesToWorkWithoutTriggers(t, name, before) })
+	}
+}
+
+func refusesToWorkWithoutTriggers(t *testing.T, name, before string) {
+	t.Parallel()
+	c := tagsBy("plan")
+	c.Name, c.Schema.Table = name, "sessions"
+	store, app := adoptWith(t, c, planTables)
 	execute(t, app, "INSERT INTO sessions (id, plan) VALUES ('a', 'free')")
-	execute(t, app, "DROP TRIGGER sessioncleanup_session_retagged")
+	execute(t, app, "DROP TRIGGER "+before+"sessioncleanup_session_retagged")
 	execute(t, app, "UPDATE sessions SET plan = 'gold'")
-	if _, _, err := clean(t.Context(), store); !errors.Is(err, sessioncleanup.ErrNotInstalled) {
-		t.Errorf("a run: %v, want an ErrNotInstalled", err)
+	if _, _, err := clean(t.Context(), store); !errors.Is(err, sessioncleanup.ErrNotInstalled) || !strings.Contains(err.Error(), " "+before+"sessioncleanup_session_retagged are missing") {
+		t.Errorf("a run: %v, want an ErrNotInstalled that names the trigger", err)
 	}
 	migrate(t, store)
 	if _, _, err := clean(t.Context(), store); err != nil {

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
-	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
@@ -100,15 +98,9 @@ func (c *catalog) mustBeUnused(ctx context.Context, db *conn, t *table) error {
 	if err := db.row(ctx, on("find_row", t.name, ""), nil, &rows); err != nil {
 		return err
 	}
-	if rows {
-		return invalid.Errorf("table %q holds sessions: delete them first", t.name)
+	var referring []string
+	for _, child := range c.children(t) {
+		referring = append(referring, child.name)
 	}
-	if children := c.children(t); len(children) > 0 {
-		names := []string{}
-		for _, child := range children {
-			names = append(names, child.name)
-		}
-		return invalid.Errorf("%s refer to table %q: drop them first", strings.Join(names, ", "), t.name)
-	}
-	return nil
+	return adopt.InUse(t.name, rows, referring)
 }

@@ -47,7 +47,7 @@ func (s *Store) Validate(ctx context.Context) error {
 		}
 		problems = append(append(problems, catalog.incomplete(set)...), adopt.Lacking(set.schema.Table, missing))
 		if !adopt.Fits(s.given, set.schema) {
-			problems = append(problems, errOtherSchema)
+			problems = append(problems, adopt.OtherSchema(s.given, set.schema))
 		}
 		if len(missing) > 0 {
 			return nil // the rows cannot be read without these columns
@@ -140,9 +140,7 @@ func (c *catalog) blockers(s sessioncleanup.Schema) []error {
 	for _, child := range c.children(t) {
 		for _, k := range child.keys {
 			if strings.EqualFold(k.table, t.name) && !slices.Contains([]string{"CASCADE", "SET NULL", "SET DEFAULT"}, k.onDelete) {
-				problems = append(problems, invalid.Errorf(
-					"%q refers to %q without ON DELETE CASCADE: sessions that have rows there cannot be deleted, and runs will report them",
-					child.name+"."+strings.Join(k.columns, ", "), t.name))
+				problems = append(problems, adopt.Blocks(child.name, k.columns, t.name))
 			}
 		}
 	}

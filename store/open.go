@@ -4,8 +4,11 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -140,6 +143,11 @@ func openSQLite(ctx context.Context, url string, c Config) (sessioncleanup.Store
 	path = strings.TrimPrefix(path, "//") // some tools write an absolute path after sqlite://
 	if path == "" {
 		return nil, invalid.Errorf("database URL is \"sqlite:\": want sqlite: and the path of a file")
+	}
+	if strings.Contains(path, "?") {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, invalid.Errorf("database URL has options after a question mark: want sqlite: and the path of a file alone")
+		}
 	}
 	return sqlite.Open(ctx, path, sqlite.Config{Name: c.Name, Schema: c.Schema, Logger: c.Logger, Migrate: c.Migrate})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -27,14 +28,16 @@ func Lifecycle(s sessioncleanup.Schema) []LifecycleColumn {
 }
 
 // Untracked reports whether nothing in the database shows when the sessions of a table that is about to be adopted are
-// used: it has no column for the last activity, the last update or the expiry, and no activity table.
-func (d Database) Untracked(s sessioncleanup.Schema) bool {
+// used: it has no column for the last activity, the last update or the expiry, and no activity table. Columns that the library added,
+// by their fields, do not count.
+func (d Database) Untracked(s sessioncleanup.Schema, added ...string) bool {
 	s = s.WithDefaults()
 	t := d.find(s.Table)
 	if t == nil || s.UpdatedAt != "" || len(s.Sources) > 0 {
 		return false
 	}
-	return d.column(t, s.LastActivity) == nil && d.column(t, s.ExpiresAt) == nil
+	without := func(field, column string) bool { return slices.Contains(added, field) || d.column(t, column) == nil }
+	return without("last_activity", s.LastActivity) && without("expires_at", s.ExpiresAt)
 }
 
 // Unfollowed returns the activity tables that Propose finds and a schema that was proposed before does not have: the
@@ -177,8 +180,11 @@ func (r *report) values(t *Table, field, name string, values ...string) {
 	}
 }
 
-// addable is the advice for a column of the lifecycle that does not exist.
-func addable(field string) string {
+// instead is the advice for a column of the sessions that does not exist.
+func instead(field string) string {
+	if name := strings.TrimPrefix(field, "schema."); slices.Contains([]string{"owner", "name", "code", "created_at", "updated_at", "deleted_at"}, name) {
+		return fmt.Sprintf("; name another column, or say that there is none with %q: %q in the file of --schema", name, sessioncleanup.None)
+	}
 	for _, c := range Lifecycle(sessioncleanup.Schema{}) {
 		if field == "schema."+c.Field {
 			return "; name another column, or have Migrate add it with \"add_columns\": true in the schema"
@@ -217,7 +223,7 @@ func (r *report) columns(t *Table, uses []use) {
 		}
 		switch c := r.column(t, u.column); {
 		case c == nil:
-			r.add("%s is %q: table %q has no such column%s", u.field, u.column, t.path(), addable(u.field))
+			r.add("%s is %q: table %q has no such column%s", u.field, u.column, t.path(), instead(u.field))
 		case u.kind != 0 && c.Kind&u.kind == 0:
 			instead := "name another column"
 			if u.field == "schema.active" {
@@ -250,4 +256,22 @@ func (d Database) mustFind(field, path string) (*Table, error) {
 		return nil, invalid.Errorf("%s", problem)
 	}
 	return t, nil
+}
+
+// Blocks is the error for a foreign key that keeps a session with rows in a table from being deleted.
+func Blocks(table string, columns []string, sessions string) error {
+	return invalid.Errorf("%q refers to %q without ON DELETE CASCADE: sessions that have rows there cannot be deleted, and runs will report them",
+		table+"."+strings.Join(columns, ", "), sessions)
+}
+
+// InUse is the error of an uninstallation that would lose something with the table of sessions, which Migrate made: sessions, or the
+// tables that refer to them; nil without any.
+func InUse(sessions string, rows bool, referring []string) error {
+	if rows {
+		return invalid.Errorf("table %q holds sessions: delete them first", sessions)
+	}
+	if len(referring) > 0 {
+		return invalid.Errorf("%s refer to table %q: drop them first", strings.Join(referring, ", "), sessions)
+	}
+	return nil
 }

@@ -57,7 +57,7 @@ func TestCheckNamesEverythingThatDoesNotFit(t *testing.T) {
 		"no table":                {schema{Table: "rounds"}, []string{`schema.table is "rounds": there is no such table`}},
 		"a table somewhere else":  {schema{Table: "rooms"}, []string{`schema.table is "rooms": there is no such table; is it "app.rooms"?`}},
 		"a view":                  {schema{Table: "latest"}, []string{`schema.table is "latest": that is a view: want a table`}},
-		"columns of the sessions": {schema{ID: "nr", Owner: "boss"}, []string{`schema.id is "nr": table "sessions" has no such column`, `schema.owner is "boss": table "sessions" has no such column`}},
+		"columns of the sessions": {schema{ID: "nr", Owner: "boss"}, []string{`schema.id is "nr": table "sessions" has no such column`, `schema.owner is "boss": table "sessions" has no such column; name another column, or say that there is none with "owner": "-" in the file of --schema`}},
 		"names in capitals":       {schema{ID: "ID"}, []string{`schema.id is "ID": table "sessions" has no such column`}},
 		"types": {schema{Active: "state", ExpiresAt: "name", UpdatedAt: "streamer_id"}, []string{
 			`schema.updated_at is "streamer_id": that column of table "sessions" is of type number, want a time or a date: name another column`,

@@ -1,6 +1,7 @@
 package adopt
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 
@@ -57,6 +58,14 @@ func Over(given, adopted sessioncleanup.Schema) sessioncleanup.Schema {
 		out.SoftDelete = given.SoftDelete
 	}
 	return withoutNone(out).WithDefaults()
+}
+
+// OtherSchema is the error of a Store whose schema does not fit the one that was adopted.
+func OtherSchema(given, adopted sessioncleanup.Schema) error {
+	if given.Table != "" && given.Table != adopted.Table {
+		return fmt.Errorf("%w for the table %q: the one that was adopted is %q", sessioncleanup.ErrNotInstalled, given.Table, adopted.Table)
+	}
+	return fmt.Errorf("%w: the schema that is configured differs from the one that was adopted: call Migrate", sessioncleanup.ErrNotInstalled)
 }
 
 // Fits reports whether a given schema says nothing else than the adopted one.

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
@@ -18,7 +19,17 @@ var nameForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,19}$`)
 // CheckName refuses names that cannot be part of those of database objects. Empty is the installation without a name.
 func CheckName(name string) error {
 	if name != "" && (!nameForm.MatchString(name) || strings.Contains(name, library)) {
-		return invalid.Errorf("Config.Name is %q: want at most 20 letters in lower case, digits and underscores, a letter first, and no %q", name, library)
+		return invalid.Errorf("the name of the installation (Config.Name, --name, SESSION_NAME) is %q: want at most 20 letters in lower case, digits and underscores, a letter first, and no %q", name, library)
+	}
+	return nil
+}
+
+// NoRoles refuses roles, for databases on which Migrate grants nothing.
+func NoRoles(o sessioncleanup.MigrateOptions, instead string) error {
+	for flag, role := range map[string]string{"CleanerRole (--cleaner-role)": o.CleanerRole, "AppRole (--app-role)": o.AppRole} {
+		if role != "" {
+			return invalid.Errorf("MigrateOptions.%s is %q: want none, only PostgreSQL has such roles; %s", flag, role, instead)
+		}
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/ownserver"
 )
 
 // nodes is the number of nodes of a Cluster: with one of them gone, the others are most of it.
@@ -54,7 +56,7 @@ func StartCluster(t testing.TB) *Cluster {
 	for i := range c.Nodes {
 		home, err := os.MkdirTemp(folder(), "galera") //nolint:usetesting // in memory, and the server's user must reach it
 		if err == nil {
-			c.as, err = unprivileged(home)
+			c.as, err = ownserver.Unprivileged(home, users...)
 		}
 		switch {
 		case err != nil:

@@ -1,18 +1,17 @@
 package mysqltest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/ownserver"
 )
 
 // script runs the server until its standard input ends, which it does when the test binary does, however that happens;
@@ -29,6 +28,9 @@ kill -KILL $server
 wait $server
 rm -rf "$home"
 `
+
+// users are those to run a server as.
+var users = []string{"mysql", "nobody"}
 
 // StartServer starts a server with options of its own, such as --read-only, which ends with the test.
 func StartServer(t testing.TB, options ...string) *Server {
@@ -58,7 +60,7 @@ func start(options ...string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	as, err := unprivileged(home)
+	as, err := ownserver.Unprivileged(home, users...)
 	if err == nil {
 		err = initialise(install, home, as)
 	}
@@ -75,7 +77,7 @@ func start(options ...string) (*Server, error) {
 	}
 	server, err := at("mysql://root@127.0.0.1:" + strconv.Itoa(port))
 	if err == nil {
-		err = server.wait(home)
+		err = ownserver.Wait(home, server.admin.PingContext)
 	}
 	if err != nil {
 		stop()
@@ -107,14 +109,8 @@ func folder() string {
 }
 
 func initialise(install, home string, as *syscall.Credential) error {
-	cmd := exec.Command(install, "--no-defaults", "--datadir="+filepath.Join(home, "data"), "--auth-root-authentication-method=normal",
+	return ownserver.Run(home, as, install, "--no-defaults", "--datadir="+filepath.Join(home, "data"), "--auth-root-authentication-method=normal",
 		"--skip-test-db", "--tmpdir="+home, "--innodb-log-file-size=64M", "--innodb-flush-method=nosync")
-	cmd.Dir = home
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("mariadb-install-db: %w\n%s", err, out)
-	}
-	return nil
 }
 
 func freePort() (int, error) {
@@ -136,64 +132,5 @@ func isFree(port int) bool {
 
 // launch starts the server and returns the function that ends it and waits for that.
 func launch(binary, home string, port int, as *syscall.Credential, options ...string) (func(), error) {
-	alive, hold, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command("/bin/sh", append([]string{"-c", script, "mysqltest", binary, home, strconv.Itoa(port)}, options...)...)
-	cmd.Dir = "/"
-	cmd.Stdin = alive
-	// A group of its own: an interrupt from the terminal must not reach the server before its script does.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setpgid: true}
-	err = cmd.Start()
-	_ = alive.Close()
-	if err != nil {
-		_ = hold.Close()
-		return nil, err
-	}
-	return func() {
-		_ = hold.Close()
-		_ = cmd.Wait()
-		_ = os.RemoveAll(home)
-	}, nil
-}
-
-// wait returns when the server answers, or fails with its log after a minute.
-func (s *Server) wait(home string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	poll := time.NewTicker(20 * time.Millisecond)
-	defer poll.Stop()
-	for {
-		err := s.admin.PingContext(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-poll.C:
-		case <-ctx.Done():
-			log, _ := os.ReadFile(filepath.Join(home, "log"))
-			return fmt.Errorf("server does not answer: %w\n%s", err, log)
-		}
-	}
-}
-
-// unprivileged is the user to run the server as. nil keeps the current user.
-func unprivileged(home string) (*syscall.Credential, error) {
-	if os.Getuid() != 0 {
-		return nil, nil
-	}
-	for _, name := range []string{"mysql", "nobody"} {
-		account, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, errUID := strconv.ParseUint(account.Uid, 10, 32)
-		gid, errGID := strconv.ParseUint(account.Gid, 10, 32)
-		if err := errors.Join(errUID, errGID); err != nil {
-			return nil, err
-		}
-		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(home, int(uid), int(gid))
-	}
-	return nil, errors.New("running as root, and there is no user mysql or nobody to run the server as")
+	return ownserver.Launch(home, as, nil, script, append([]string{binary, home, strconv.Itoa(port)}, options...)...)
 }

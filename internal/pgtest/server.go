@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -15,9 +13,9 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/sessioncleanup/sessioncleanup/internal/ownserver"
 )
 
 // Start runs a server of the test's own, for what would disturb others: settings that need a restart, killed
@@ -107,14 +105,14 @@ func startFrom(env []string, prepare func(bin, home string, as *syscall.Credenti
 	if err != nil {
 		return nil, err
 	}
-	as, err := unprivileged(home)
+	as, err := ownserver.Unprivileged(home, "postgres", "nobody")
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(home))
 	}
 	if err := prepare(bin, home, as); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(home))
 	}
-	life, err := launch(bin, home, as, env)
+	life, err := ownserver.Launch(home, as, env, script, filepath.Join(bin, "postgres"), home)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(home))
 	}
@@ -123,7 +121,7 @@ func startFrom(env []string, prepare func(bin, home string, as *syscall.Credenti
 		RawQuery: url.Values{"host": {home}, "port": {"5432"}}.Encode(),
 	}
 	server := &Server{admin: admin.String(), home: home, env: env, stop: sync.OnceFunc(life)}
-	if err := server.wait(home); err != nil {
+	if err := ownserver.Wait(home, server.ping); err != nil {
 		life()
 		return nil, err
 	}
@@ -132,12 +130,9 @@ func startFrom(env []string, prepare func(bin, home string, as *syscall.Credenti
 
 // initialise makes the server's files. Nothing in a test's database needs to survive a power failure.
 func initialise(bin, home string, as *syscall.Credential, settings map[string]string) error {
-	cmd := exec.Command(filepath.Join(bin, "initdb"), "-D", filepath.Join(home, "data"),
-		"-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	cmd.Dir = home
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w\n%s", err, out)
+	err := ownserver.Run(home, as, filepath.Join(bin, "initdb"), "-D", filepath.Join(home, "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	if err != nil {
+		return err
 	}
 	all := map[string]string{
 		"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off",
@@ -167,51 +162,6 @@ func Program(name string) string {
 		}
 	}
 	return name
-}
-
-// launch starts the server and returns the function that ends it and waits for that.
-func launch(bin, home string, as *syscall.Credential, env []string) (func(), error) {
-	alive, hold, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command("/bin/sh", "-c", script, "pgtest", filepath.Join(bin, "postgres"), home)
-	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), env...)
-	cmd.Stdin = alive
-	// A group of its own: an interrupt from the terminal must not reach the server before its script does.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setpgid: true}
-	err = cmd.Start()
-	_ = alive.Close()
-	if err != nil {
-		_ = hold.Close()
-		return nil, err
-	}
-	return func() {
-		_ = hold.Close()
-		_ = cmd.Wait()
-		_ = os.RemoveAll(home)
-	}, nil
-}
-
-// wait returns when the server answers, or fails with its log after a minute.
-func (s *Server) wait(home string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	poll := time.NewTicker(20 * time.Millisecond)
-	defer poll.Stop()
-	for {
-		conn, err := pgx.Connect(ctx, s.admin)
-		if err == nil {
-			return conn.Close(ctx)
-		}
-		select {
-		case <-poll.C:
-		case <-ctx.Done():
-			log, _ := os.ReadFile(filepath.Join(home, "log"))
-			return fmt.Errorf("server does not answer: %w\n%s", err, log)
-		}
-	}
 }
 
 // binaries finds the folder that holds initdb and postgres.
@@ -256,22 +206,11 @@ func major(bin string) int {
 	return n
 }
 
-// unprivileged is the user to run the server as: PostgreSQL refuses to run as root. nil keeps the current user.
-func unprivileged(home string) (*syscall.Credential, error) {
-	if os.Getuid() != 0 {
-		return nil, nil
+// ping connects to the server.
+func (s *Server) ping(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, s.admin)
+	if err != nil {
+		return err
 	}
-	for _, name := range []string{"postgres", "nobody"} {
-		account, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, errUID := strconv.ParseUint(account.Uid, 10, 32)
-		gid, errGID := strconv.ParseUint(account.Gid, 10, 32)
-		if err := errors.Join(errUID, errGID); err != nil {
-			return nil, err
-		}
-		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(home, int(uid), int(gid))
-	}
-	return nil, errors.New("running as root, and there is no user postgres or nobody to run the server as")
+	return conn.Close(ctx)
 }

@@ -1,4 +1,4 @@
-// Package sqlstore has what the Stores of SQLite and MariaDB do alike: what concerns the library's own tables, which are the archive,
+// Package sqlstore has what the Stores of SQLite and MariaDB do alike, above all with the library's own tables, which are the archive,
 // the audit log with its seals and positions, the outbox, leases and values. A backend opens connections for it, and has its
 // statements by the names that this package uses in the folder sql:
 //
@@ -101,6 +101,12 @@ func (f Form) value(value any) any {
 
 // Store is the part of a sessioncleanup.Store that backends embed.
 type Store struct{ b Backend }
+
+var _ interface {
+	sessioncleanup.Sealer
+	sessioncleanup.Follower
+	sessioncleanup.Values
+} = Store{}
 
 // New returns the Store of a backend.
 func New(b Backend) Store { return Store{b} }

@@ -64,8 +64,8 @@ CREATE INDEX "sessioncleanup_seals_newest" ON "{seals}" (newest) WHERE NOT forgo
 -- The archive: sessions that were deleted, until they are restored or purged.
 CREATE TABLE "{archive}" (
     id           bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-    session_id   text        NOT NULL,
-    owner_id     text        NOT NULL DEFAULT '',
+    session_id   text        COLLATE "C" NOT NULL, -- only compared for equality, which this does fastest
+    owner_id     text        COLLATE "C" NOT NULL DEFAULT '',
     name         text        NOT NULL DEFAULT '',
     archived_at  timestamptz NOT NULL,
     actor        text        NOT NULL,

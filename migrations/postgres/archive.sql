@@ -166,7 +166,7 @@ BEGIN
             SELECT f.entry, $7 + sum(a.count) OVER (ROWS UNBOUNDED PRECEDING) - a.count + 1, a.count, %s, a.rows
               FROM unnest($1, $2, $3) f (entry, rel, row)
               JOIN %s p ON p.ctid = f.row AND p.tableoid = f.rel
-             CROSS JOIN LATERAL (SELECT count(*)::integer AS count, array_agg(l.content) AS rows FROM (SELECT %s AS content FROM %s c WHERE %s LIMIT $6 FOR UPDATE OF c) l) n
+             CROSS JOIN LATERAL (SELECT array_length(l.rows, 1) AS count, l.rows FROM (SELECT ARRAY(SELECT %s FROM %s c WHERE %s LIMIT $6 FOR UPDATE OF c) AS rows OFFSET 0) l) n
              CROSS JOIN LATERAL (SELECT 0 AS part, n.count, n.rows WHERE n.count BETWEEN 1 AND 100
                                   UNION ALL
                                  SELECT p.part, least(n.count - p.part * 100, 100), n.rows[p.part * 100 + 1:p.part * 100 + 100]

@@ -197,7 +197,7 @@ AS $sessioncleanup$
 DECLARE
     v_done record;
 BEGIN
-    SELECT a.id INTO entry FROM "{archive}" a WHERE a.session_id = session_id::text ORDER BY a.id DESC LIMIT 1;
+    SELECT a.id INTO entry FROM "{archive}" a WHERE a.session_id = session_id::text COLLATE "C" ORDER BY a.id DESC LIMIT 1;
     IF entry IS NULL THEN
         RAISE EXCEPTION 'session % is not in the archive', session_id USING ERRCODE = 'SC003';
     END IF;

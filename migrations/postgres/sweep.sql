@@ -489,7 +489,7 @@ BEGIN
                 WHEN 'activity_corrected' THEN s."{last_activity}" > (clock_timestamp() + interval '10 minutes') "{last_activity_in}" ELSE "{is_active}" OR s."{deactivated_at}" IS NULL END;
     IF v_kept > 0 THEN
         RAISE EXCEPTION 'the session was not %: a trigger or a rule of % suppresses it', p_action, "{sessions_literal}"
-            USING ERRCODE = 'triggered_action_exception', HINT = 'List them with \d in psql.';
+            USING ERRCODE = 'triggered_action_exception', HINT = E'List them with \\d in psql.';
     END IF;
 END
 $sessioncleanup$;

@@ -18,7 +18,7 @@ BEGIN
     IF octet_length(p_text) <= 200 THEN
         RETURN p_text;
     ELSIF getdatabaseencoding() = 'SQL_ASCII' THEN
-        RETURN substring(left(p_text, 800) FROM '^(?:[\x01-\xbf]|[\xc0-\xff][\x80-\xbf]{0,3}){0,200}');
+        RETURN substring(left(p_text, 800) FROM E'^(?:[\\x01-\\xbf]|[\\xc0-\\xff][\\x80-\\xbf]{0,3}){0,200}');
     END IF;
     RETURN left(p_text, 200);
 END

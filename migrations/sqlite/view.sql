@@ -1,9 +1,17 @@
+-- name: view_values
+-- What decides about a session, its note included. It is a view of its own because the parser of SQLite before 3.46 refuses expressions
+-- that are nested too deeply, and with them the whole database.
+CREATE VIEW sessioncleanup_view AS
+SELECT "{id}" AS id, "{values}"
+  FROM "{sessions}"
+  LEFT JOIN ("{noted}") AS sessioncleanup_noted ON "{id}" = sessioncleanup_noted.id
+
 -- name: view
 -- Created only on request: while it exists, SQLite refuses to rename, and so to rebuild, the tables that it names.
 CREATE VIEW sessions_cleanup_view AS
 SELECT "{sessions}".*"{view_columns}"
   FROM "{sessions}"
-  LEFT JOIN ("{noted}") AS sessioncleanup_noted ON "{id}" = sessioncleanup_noted.id
+  JOIN sessioncleanup_view ON sessioncleanup_view.id IS "{id}"
  CROSS JOIN (SELECT CASE WHEN inactive_after_seconds IS NOT NULL THEN
                       strftime('%Y-%m-%d %H:%M:%f', 'now', printf('-%.3f seconds', inactive_after_seconds + touch_interval_seconds))
                     END AS inactive,
@@ -58,4 +66,4 @@ CASE WHEN "{status_protected}" THEN 'protected'
 
 -- name: view_value
 -- As the note makes it, where there is one.
-(CASE WHEN sessioncleanup_noted.id IS NULL THEN "{value}" ELSE sessioncleanup_noted."{noted_column}" END)
+CASE WHEN sessioncleanup_noted.id IS NULL THEN "{value}" ELSE sessioncleanup_noted."{noted_column}" END AS "{noted_column}"

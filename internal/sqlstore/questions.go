@@ -1,0 +1,51 @@
+package sqlstore
+
+import (
+	"cmp"
+	"database/sql"
+	"slices"
+	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+)
+
+// Checked is the query of a list with its default order; an ErrInvalid for an order or a status that does not exist.
+func Checked(q sessioncleanup.Query) (sessioncleanup.Query, error) {
+	q.Sort = cmp.Or(q.Sort, sessioncleanup.SortLastActivity)
+	if !slices.Contains(sessioncleanup.Sorts(), q.Sort) {
+		return q, invalid.Errorf("sort is %q: want one of %q", q.Sort, sessioncleanup.Sorts())
+	}
+	if q.Status != "" && !slices.Contains(sessioncleanup.Selections(), q.Status) {
+		return q, invalid.Errorf("status is %q: want one of %q", q.Status, sessioncleanup.Selections())
+	}
+	return q, nil
+}
+
+// AddFigures adds figures of sessions that have the same cutoffs: which, the first column says, of which group is the destination.
+func AddFigures(counts *sessioncleanup.Counts, rows *sql.Rows, group any, cutoffs func() sessioncleanup.Cutoffs) error {
+	var some sessioncleanup.Counts
+	var idle, expired, gone time.Time // the longest due
+	err := rows.Scan(group, &some.Total, &some.Active, &some.Old, &some.Protected, &some.DueForDeactivation, &some.DueForDeletion, &some.NeverDue,
+		&some.InUse, &some.Recent, Time(&idle), Time(&expired), Time(&gone))
+	if err != nil {
+		return err
+	}
+	for _, add := range []struct {
+		to *int
+		n  int
+	}{
+		{&counts.Total, some.Total}, {&counts.Active, some.Active}, {&counts.Old, some.Old}, {&counts.Protected, some.Protected},
+		{&counts.DueForDeactivation, some.DueForDeactivation}, {&counts.DueForDeletion, some.DueForDeletion}, {&counts.NeverDue, some.NeverDue},
+		{&counts.InUse, some.InUse}, {&counts.Recent, some.Recent},
+	} {
+		*add.to += add.n
+	}
+	cut := cutoffs()
+	for _, longest := range []struct{ at, cutoff time.Time }{{idle, cut.Inactive}, {expired, cut.Now}, {gone, cut.Delete}} {
+		if !longest.at.IsZero() {
+			counts.OldestOverdue = max(counts.OldestOverdue, longest.cutoff.Sub(longest.at))
+		}
+	}
+	return nil
+}

@@ -29,7 +29,7 @@ With --check it exits with 3 when an alert holds:
   low_use             a smaller part of the recently used sessions is still in use than --min-use
   low_activity        a smaller part of all sessions is active than --min-activity
   undeliverable       owners of sessions could not be warned before the deletion
-  outbox_stuck        warnings to owners have not been delivered for more than a day
+  outbox_stuck        warnings to owners have not been delivered for more than 26 hours
   clock_wrong         the clocks of the database and of this machine differ by more than 10 minutes
   cleanup_failed      the last run ended with an error
   cleanup_incomplete  the last run could not clean up some sessions

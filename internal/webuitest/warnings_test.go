@@ -28,7 +28,7 @@ func TestASessionSaysWhetherItsOwnerWasWarned(t *testing.T) {
 	s.put("waits", "ann", "Chill evening", false, 40*day)
 	run()
 	for lang, want := range map[string][2]string{
-		"en": {"warned now", "waiting for its warning"}, "fr": {"avertissement envoyé à l’instant", "en attente de son avertissement"},
+		"en": {"warned just now", "waiting for its warning"}, "fr": {"avertissement envoyé à l’instant", "en attente de son avertissement"},
 	} {
 		b := newTab(t, look{lang: lang})
 		b.open(s.url, "owner:ann")

@@ -194,7 +194,7 @@ export const style = css`
   .figures { width: auto; } .figures th, .figures td { text-align: end; padding-inline: .5rem; } .figures tbody th { text-align: start; }
 
   @media (min-width: 64.01rem) {
-    .row:has(> .acts) { grid-template-columns: auto auto minmax(0, 1fr) minmax(0, 17rem) minmax(auto, 26rem); }
+    .row:has(> .acts) { grid-template-columns: auto auto minmax(0, 1fr) minmax(0, 18.5rem) minmax(auto, 25rem); }
     .row.plain:has(> .acts) { grid-template-columns: auto minmax(0, 1fr) auto; }
     .row > .acts button { padding-inline: .5rem; font-size: .95rem; }
   }

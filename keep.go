@@ -20,12 +20,11 @@ func (m *Manager) Keep(ctx context.Context, id string, how time.Duration) (Sessi
 	if err != nil {
 		return Session{}, err
 	}
-	deletion := m.policy.Thresholds().For(s.Tags).Delete
-	if longest := deletion - m.policy.TouchInterval; deletion > 0 && how > longest {
+	if longest := m.policy.LongestKeep(s.Tags); longest != Never && how > longest {
 		return Session{}, invalid.Errorf("%s %q: for %v: want a positive duration, up to its DeleteAfter, %v", operation, id, how, longest)
 	}
 	if s.DeleteAt.IsZero() || s.DeleteAt.Sub(s.AsOf) >= how {
 		return s, nil
 	}
-	return m.change(ctx, operation, id, Change{Action: ActionExpirySet, Keep: how - deletion})
+	return m.change(ctx, operation, id, Change{Action: ActionExpirySet, Keep: how - m.policy.Thresholds().For(s.Tags).Delete})
 }

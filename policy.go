@@ -252,6 +252,17 @@ func (p Policy) Thresholds() Thresholds {
 	return t
 }
 
+// LongestKeep returns the longest time for which Manager.Keep can postpone the deletion of a session with these tags:
+// DeleteAfter, or that of its rules. Never means that there is no limit, because nothing deletes the session.
+func (p Policy) LongestKeep(tags []string) time.Duration {
+	p = p.WithDefaults()
+	deletion := p.Thresholds().For(tags).Delete
+	if deletion == 0 {
+		return Never
+	}
+	return deletion - p.TouchInterval
+}
+
 // ownThresholds are those of the policy without its rules.
 func (p Policy) ownThresholds() (t Thresholds) {
 	if p.InactiveAfter != Never {

@@ -62,7 +62,12 @@ func (c *call) bulk() error {
 
 // checkBulk finds what is wrong between the fields.
 func (c *call) checkBulk(b sessioncleanup.Bulk, days int) error {
-	longest := c.longestKeep()
+	policy := c.m.Policy()
+	longest := longestKeep(policy, nil) // of any session: those that can be kept for less are among the failures
+	rules, _ := sessioncleanup.ParseRules(policy.Rules)
+	for _, r := range rules {
+		longest = max(longest, longestKeep(policy, []string{r.Tag}))
+	}
 	switch {
 	case b.Action == sessioncleanup.BulkKeep && days == 0:
 		return wrong("days", msgMissing)

@@ -46,19 +46,24 @@ func (c *call) keep() error {
 	if err := c.body(map[string]field{"days": count(&days)}, "days"); err != nil {
 		return err
 	}
-	longest := c.longestKeep()
-	if days > longest {
-		return wrong("days", msgFromTo, days, longest)
-	}
 	return c.change(msgKept, func(m *sessioncleanup.Manager, ctx context.Context, id string) (sessioncleanup.Session, error) {
-		return m.Keep(ctx, id, time.Duration(days)*24*time.Hour)
+		s, err := m.Get(ctx, id)
+		if err != nil {
+			return s, err
+		}
+		if longest := longestKeep(m.Policy(), s.Tags); days > longest {
+			return s, wrong("days", msgFromTo, days, longest)
+		}
+		return m.Keep(ctx, id, time.Duration(days)*day)
 	})
 }
 
-// longestKeep is the most days for which the deletion of a session can be postponed.
-func (c *call) longestKeep() int {
-	if after := c.m.Policy().DeleteAfter; after != sessioncleanup.Never {
-		return int(after / (24 * time.Hour))
+const day = 24 * time.Hour
+
+// longestKeep is the most days for which the deletion of a session with these tags can be postponed.
+func longestKeep(p sessioncleanup.Policy, tags []string) int {
+	if longest := p.LongestKeep(tags); longest != sessioncleanup.Never {
+		return int(longest / day)
 	}
 	return maxKeepDays
 }
@@ -113,7 +118,7 @@ func (c *call) write(do operation) (sessioncleanup.Session, error) {
 
 func (c *call) changed(done text, s sessioncleanup.Session) error {
 	c.w.Header().Set("ETag", sessionTag(s))
-	return c.reply(sessionAnswer{Success: true, Message: done[c.lang], Session: sessionOf(s)})
+	return c.reply(sessionAnswer{Success: true, Message: done[c.lang], Session: sessionOf(s, c.m.Policy())})
 }
 
 // touch serves PATCH /{id}/activity. If-Match is checked before the touch, not with it: a touch overwrites nothing. The
@@ -173,7 +178,7 @@ func (c *call) delete() error {
 	if err != nil {
 		return err
 	}
-	return c.reply(sessionAnswer{Success: true, Message: msgDeleted[c.lang], Session: sessionOf(s)})
+	return c.reply(sessionAnswer{Success: true, Message: msgDeleted[c.lang], Session: sessionOf(s, c.m.Policy())})
 }
 
 // toDelete is the part of a session that a request for confirmation shows.

@@ -76,7 +76,7 @@ func (c *call) cleanup() error {
 		RunID: given(res.RunID), Dependents: res.Dependents, Rules: res.Rules, Refused: res.Refused != nil,
 	}
 	if res.DryRun {
-		out.Sessions, out.AsOf = sessionsOf(res.Sessions), known(res.Cutoffs.Now)
+		out.Sessions, out.AsOf = sessionsOf(res.Sessions, c.m.Policy()), known(res.Cutoffs.Now)
 	}
 	return s.reply(out)
 }

@@ -30,7 +30,7 @@ const (
 	keepAtOnce  = 1000 // sessions that "all" keeps; the page shows those that are left
 	keepPolicy  = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 	keepTimeout = 15 * time.Second // for keeping all; those kept until then stay kept
-	keepFor     = 30               // days
+	keepAtMost  = 30 * day
 )
 
 // keepPage is what the template shows.
@@ -40,7 +40,7 @@ type keepPage struct {
 	Others, All, ForDays, Always           string
 }
 
-type keepSession struct{ ID, Name, Used, Deleted string }
+type keepSession struct{ ID, Name, Used, Deleted, ForDays string }
 
 // linked is the principal of a keep link's token. From here on the response, errors included, is a page.
 func (c *call) linked() (sessioncleanup.Principal, error) {
@@ -87,7 +87,10 @@ func (c *call) useKeep() error {
 	ctx, cancel := context.WithTimeout(c.r.Context(), max(keepTimeout, c.Timeout))
 	defer cancel()
 	if one != "" {
-		s, err := c.keepOne(ctx, one, how)
+		s, err := c.m.Get(ctx, one)
+		if err == nil {
+			s, err = c.keepOne(ctx, s, how)
+		}
 		if err != nil {
 			return err
 		}
@@ -99,7 +102,7 @@ func (c *call) useKeep() error {
 	}
 	kept := 0
 	for _, s := range sessions {
-		switch _, err := c.keepOne(ctx, s.ID, how); {
+		switch _, err := c.keepOne(ctx, s, how); {
 		case err == nil:
 			kept++
 		case errors.Is(err, sessioncleanup.ErrNotFound): // deleted meanwhile
@@ -129,17 +132,22 @@ func (c *call) form() (url.Values, error) {
 	return c.r.PostForm, nil
 }
 
-func (c *call) keepOne(ctx context.Context, id, how string) (sessioncleanup.Session, error) {
+func (c *call) keepOne(ctx context.Context, s sessioncleanup.Session, how string) (sessioncleanup.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	if how == "always" {
-		return c.m.SetAutoCleanup(ctx, id, false)
+		return c.m.SetAutoCleanup(ctx, s.ID, false)
 	}
-	return c.m.Keep(ctx, id, time.Duration(c.keepDays())*24*time.Hour)
+	return c.m.Keep(ctx, s.ID, c.keepFor(s))
 }
 
-// keepDays is for how many days a session is kept.
-func (c *call) keepDays() int { return max(1, min(keepFor, c.longestKeep())) }
+// keepFor is for how long a session is kept: 30 days, or as long as possible.
+func (c *call) keepFor(s sessioncleanup.Session) time.Duration {
+	if longest := c.m.Policy().LongestKeep(s.Tags); longest != sessioncleanup.Never {
+		return min(keepAtMost, longest)
+	}
+	return keepAtMost
+}
 
 // warned are the sessions whose owner was warned, the longest unused first, keepAtOnce at most. Those used later than
 // what is warned about are not looked at.
@@ -178,16 +186,22 @@ func (c *call) keepPage(message string) error {
 		return err
 	}
 	p := keepPage{Title: msgKeepTitle[c.lang], Message: message, Introduction: msgKeepNone[c.lang]}
-	p.ForDays, p.Always = fmt.Sprintf(msgKeepDays[c.lang], c.keepDays()), msgKeepAlways[c.lang]
+	p.Always = msgKeepAlways[c.lang]
+	forDays := func(d time.Duration) string { return fmt.Sprintf(msgKeepFor[c.lang], c.span(d, day, dayName)) }
+	var longest time.Duration
 	if len(sessions) > 0 {
 		p.Introduction = fmt.Sprintf(msgKeepIntroduction[c.lang], c.keepTime(c.grant.Until))
 	}
 	for _, s := range sessions[:min(len(sessions), keepShown)] {
 		p.Sessions = append(p.Sessions, keepSession{
 			ID: s.ID, Name: sessionName(s), Used: fmt.Sprintf(msgKeepUsed[c.lang], c.keepTime(s.LastActivity)),
-			Deleted: fmt.Sprintf(msgKeepDeleted[c.lang], c.keepTime(s.DeleteAt)),
+			Deleted: fmt.Sprintf(msgKeepDeleted[c.lang], c.keepTime(s.DeleteAt)), ForDays: forDays(c.keepFor(s)),
 		})
 	}
+	for _, s := range sessions {
+		longest = max(longest, c.keepFor(s))
+	}
+	p.ForDays = forDays(longest) // those with a rule for less are kept for that
 	if more := len(sessions) - len(p.Sessions); more > 0 {
 		p.Others = fmt.Sprintf(msgKeepOthers[c.lang], more)
 	}

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -38,8 +37,7 @@ func (c *call) me() error {
 		InactiveHours: in(policy.InactiveAfter, time.Hour), DeleteDays: in(policy.DeleteAfter, 24*time.Hour),
 		ArchiveDays: in(policy.ArchiveKeep, 24*time.Hour),
 	}
-	longest := c.longestKeep()
-	out.KeepDays = slices.DeleteFunc(slices.Clone(keepDays), func(n int) bool { return n > longest })
+	out.KeepDays = keepable(policy, nil)
 	return c.reply(out)
 }
 
@@ -72,8 +70,8 @@ type upcoming struct {
 	Sessions []session `json:"sessions"`
 }
 
-func upcomingOf(u sessioncleanup.Upcoming, within time.Duration) upcoming {
-	return upcoming{Hours: within.Hours(), Count: u.Count, More: u.More, Sessions: sessionsOf(u.Sessions)}
+func (c *call) upcoming(u sessioncleanup.Upcoming, within time.Duration) upcoming {
+	return upcoming{Hours: within.Hours(), Count: u.Count, More: u.More, Sessions: sessionsOf(u.Sessions, c.m.Policy())}
 }
 
 // summary serves GET /summary: what there is, and what happens soon.
@@ -86,7 +84,7 @@ func (c *call) summary() error {
 	}
 	out := summaryAnswer{
 		Success: true, At: o.At,
-		Closing: upcomingOf(o.Closing, sessioncleanup.ClosesSoon), Deleting: upcomingOf(o.Deleting, sessioncleanup.DeletesSoon),
+		Closing: c.upcoming(o.Closing, sessioncleanup.ClosesSoon), Deleting: c.upcoming(o.Deleting, sessioncleanup.DeletesSoon),
 	}
 	f, counted, err := soon(c, func(ctx context.Context) (figures, error) {
 		f, _, err := c.currentFigures(ctx, c.scope, "")

@@ -274,7 +274,7 @@ var (
 	msgKeepNone         = text{"None of your sessions is about to be deleted.", "Aucune de vos sessions n'est sur le point d'être supprimée."}
 	msgKeepUsed         = text{"Last used: %s", "Dernière utilisation : %s"}
 	msgKeepDeleted      = text{"Will be deleted: %s or later", "Sera supprimée : %s ou après"}
-	msgKeepDays         = text{"Keep for %d days", "Garder %d jours"}
+	msgKeepFor          = text{"Keep for %s", "Garder %s"}
 	msgKeepAlways       = text{"Keep always", "Garder toujours"}
 	msgKeepOthers       = text{"And %d others.", "Et %d autres."}
 	msgKeepAll          = text{"All %d sessions:", "Les %d sessions :"}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -44,7 +45,8 @@ type session struct {
 	KeepDays []int                       `json:"keep_days"` // of the action keep: those that postpone the deletion
 }
 
-func sessionOf(s sessioncleanup.Session) session {
+// sessionOf is a session as clients see it; p says for how long it can be kept.
+func sessionOf(s sessioncleanup.Session, p sessioncleanup.Policy) session {
 	out := session{
 		ID: s.ID, Code: s.Code, Name: s.Name, OwnerID: s.OwnerID, OwnerName: s.OwnerName,
 		Active: s.Active, AutoCleanup: s.AutoCleanup,
@@ -59,7 +61,7 @@ func sessionOf(s sessioncleanup.Session) session {
 	}
 	state, at := prospectOf(s)
 	out.State, out.StateAt = state, dueAt(at, s.AsOf)
-	out.Actions, out.KeepDays = actionsOf(s)
+	out.Actions, out.KeepDays = actionsOf(s, p)
 	return out
 }
 
@@ -77,16 +79,23 @@ func warningOf(w sessioncleanup.Warning) *string {
 	}
 }
 
-// keepDays are the days that the action keep is offered for.
-var keepDays = []int{7, 30}
+// keepable are the days that the action keep is offered for, for sessions with these tags.
+func keepable(p sessioncleanup.Policy, tags []string) []int {
+	longest := longestKeep(p, tags)
+	days := slices.DeleteFunc([]int{7, 30}, func(n int) bool { return n > longest })
+	if len(days) == 0 && longest > 0 {
+		days = append(days, longest)
+	}
+	return days
+}
 
 // actionsOf are the actions that change something about a session, and the days of the action keep that do.
-func actionsOf(s sessioncleanup.Session) ([]sessioncleanup.BulkAction, []int) {
+func actionsOf(s sessioncleanup.Session, p sessioncleanup.Policy) ([]sessioncleanup.BulkAction, []int) {
 	actions, days := []sessioncleanup.BulkAction{sessioncleanup.BulkReactivate}, []int{}
 	if s.Active {
 		actions[0] = sessioncleanup.BulkDeactivate
 	}
-	for _, n := range keepDays {
+	for _, n := range keepable(p, s.Tags) {
 		if !s.Active && !s.DeleteAt.IsZero() && s.DeleteAt.Sub(s.AsOf) < time.Duration(n)*24*time.Hour {
 			days = append(days, n)
 		}
@@ -118,10 +127,10 @@ func cleanupStatus(s sessioncleanup.Status) string {
 	}
 }
 
-func sessionsOf(all []sessioncleanup.Session) []session {
+func sessionsOf(all []sessioncleanup.Session, p sessioncleanup.Policy) []session {
 	out := make([]session, len(all))
 	for i, s := range all {
-		out[i] = sessionOf(s)
+		out[i] = sessionOf(s, p)
 	}
 	return out
 }
@@ -181,7 +190,7 @@ func (c *call) session() error {
 	if done, err := c.fresh(sessionTag(s)); done || err != nil {
 		return err
 	}
-	return c.reply(sessionAnswer{Success: true, Session: sessionOf(s)})
+	return c.reply(sessionAnswer{Success: true, Session: sessionOf(s, c.m.Policy())})
 }
 
 // viewed is a session of GET /view, which also has the names of the guide: those of its owner, and total_propositions,
@@ -230,8 +239,9 @@ func (c *call) view() error {
 		return err
 	}
 	out := viewAnswer{Success: true, Sessions: make([]viewed, len(page.Sessions)), UserRole: c.who.Role, NextCursor: given(page.Next)}
+	policy := c.m.Policy()
 	for i, s := range page.Sessions {
-		out.Sessions[i] = viewed{session: sessionOf(s), StreamerID: s.OwnerID, StreamerName: s.OwnerName, table: table}
+		out.Sessions[i] = viewed{session: sessionOf(s, policy), StreamerID: s.OwnerID, StreamerName: s.OwnerName, table: table}
 	}
 	return c.reply(out)
 }

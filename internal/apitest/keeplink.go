@@ -160,6 +160,13 @@ func keepLinks(t *testing.T, observe Observer) {
 	w.get(ann, "/events?limit=1").ok().is("events.0.actor", ann, "events.0.reason", "keep link")
 	w.page(http.MethodPost, tokenOf(links, "bob", later), "all=true&for=days").says(http.StatusOK, "Sessions kept: 1", "None of your sessions")
 
+	ruled := warnedWorld(t, observe, links, func(s *setup) { s.Policy.Rules = "test: delete=10d" })
+	used := time.Now().Add(-60 * 24 * time.Hour)
+	ruled.put(sessioncleanup.Session{ID: "6c", OwnerID: "ann", Name: "trial", AutoCleanup: true, LastActivity: used, DeactivatedAt: used, Tags: []string{"test"}})
+	ruled.warn()
+	ruled.page(http.MethodGet, anns, "").says(http.StatusOK, "Keep for 10 days: trial", "Keep for 30 days: chat", "Keep for 30 days: All 3 sessions")
+	ruled.page(http.MethodPost, anns, "all=true&for=days").says(http.StatusOK, "Sessions kept: 3", "None of your sessions")
+
 	told := warnedWorld(t, observe, links)
 	seen := `"another"`
 	for _, want := range []string{"waiting", "delivered"} { // a client that has the session before sees the change

@@ -94,6 +94,21 @@ func keeps(t *testing.T, observe Observer) {
 	}
 	keep(Gone, 31).names("days")
 	keep(Bobs, 7).want(http.StatusNotFound)
+
+	// A rule for a session's tag says for how long it can be kept.
+	w = newWorld(t, observe, func(s *setup) { s.Policy.Rules = "test: delete=3d; vip: delete=90d" })
+	for tag, want := range map[string]struct {
+		possible int
+		offered  string
+	}{"test": {3, "[3]"}, "vip": {90, "[7 30]"}} {
+		used := time.Now().Add(-200 * 24 * time.Hour)
+		w.put(sessioncleanup.Session{ID: tag, OwnerID: "ann", AutoCleanup: true, LastActivity: used, DeactivatedAt: used, Tags: []string{tag}})
+		w.get(ann, "/"+tag).ok().is("session.keep_days", want.offered)
+		keep(tag, want.possible+1).names("days")
+		if got := in(keep(tag, want.possible)); got != time.Duration(want.possible)*24*time.Hour {
+			t.Errorf("a session with the tag %s is deleted in %v, want %d days", tag, got, want.possible)
+		}
+	}
 }
 
 // bulks change many sessions: those named, or all that match and no more than expected.

@@ -90,7 +90,11 @@ func TestARunInWhichNothingIsDueReadsHardlyAnySessions(t *testing.T) {
 				if err != nil || r.Deleted()+r.Deactivated() != 0 {
 					t.Fatalf("the run did %+v, %v; want nothing", r.Phases, err)
 				}
-				if n := rowsRead(t, d) - before; n > each/2 || n == 0 {
+				most := each / 2
+				if dry { // it also looks at each session that a rule keeps, to say so, a few times
+					most = 4 * 2 * each
+				}
+				if n := rowsRead(t, d) - before; n > most || n == 0 {
 					t.Errorf("the run (dry: %t) read %d rows of the sessions, of which there are %d; want a few", dry, n, (len(s.kinds)+2)*each)
 				}
 			}

@@ -49,9 +49,6 @@ func (s *Store) Validate(ctx context.Context) error {
 		}
 		wrong = append(wrong, err)
 	}
-	if err := s.checkBranches(ctx, m, report); err != nil {
-		return err
-	}
 	if retyped, err := m.retyped(ctx, s.pool); err != nil {
 		return err
 	} else if retyped {
@@ -71,6 +68,8 @@ func (s *Store) Validate(ctx context.Context) error {
 	}
 	if owner != m.table.owner {
 		report("table %s belongs to %s, and what the library installed to %s", m.table.path(), m.table.owner, owner)
+	} else if err := s.checkBranches(ctx, m, report); err != nil { // with the rights of the owner
+		return err
 	}
 	if there, err := m.classed(ctx, s.pool); err != nil {
 		return err

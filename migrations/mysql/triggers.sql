@@ -86,8 +86,8 @@ END
 
 -- name: column_updated
 -- Also in a statement of the library's, where a trigger of the application changes the column: there the tags that go are not noted by themselves.
--- Each is deleted by the whole of its key: a range, and what is only looked for in one, would be locked with the gaps beside it, and so
--- applications that change other sessions.
+-- Each is deleted by the whole of its key, along its index: a range, what is only looked for in one, and what is found along an index
+-- that is not unique would be locked with the gaps beside it, and so applications that change other sessions.
 CREATE TRIGGER "{name}" AFTER UPDATE ON "{sessions}" FOR EACH ROW
 BEGIN
   IF "{columns_changed}" THEN
@@ -109,8 +109,8 @@ IF "{row_tag}" <> '' THEN
 -- name: refollow_column
 IF "{row_tag}" <> "{old_tag}" OR NOT (NEW."{id_column}" <=> OLD."{id_column}") THEN
       IF "{old_tag}" <> '' THEN
-        DELETE FROM sessioncleanup_tags
-         WHERE session_id = OLD."{id_column}" AND since = COALESCE(OLD."{since_column}", TIMESTAMP'1970-01-01 00:00:01') AND tag = "{old_tag}";
+        DELETE g FROM sessioncleanup_tags AS g FORCE INDEX (sessioncleanup_tags_session)
+         WHERE g.session_id = OLD."{id_column}" AND g.since = COALESCE(OLD."{since_column}", TIMESTAMP'1970-01-01 00:00:01') AND g.tag = "{old_tag}";
       END IF;
       "{follow}"
     END IF;

@@ -202,12 +202,12 @@ func TestMigrateSaysWhichTransactionItWaitsFor(t *testing.T) {
 	run(t, report, "SELECT /* the report */ FROM elsewhere")
 	log := &strings.Builder{}
 	began := time.Now()
-	err := open(t, url, postgres.Config{Logger: textLog(log), MigrateWait: 300 * time.Millisecond}).Migrate(t.Context(), sessioncleanup.Policy{})
+	err := open(t, url, postgres.Config{Logger: textLog(log), MigrateWait: 2 * time.Second}).Migrate(t.Context(), sessioncleanup.Policy{})
 	if took := time.Since(began); err == nil || took > 20*time.Second {
 		t.Errorf("beside an open transaction Migrate ends after %v with %v, want an error after MigrateWait", took, err)
 	}
 	if !strings.Contains(log.String(), "pid ") || !strings.Contains(log.String(), "/* the report */") {
-		t.Errorf("the log does not say what Migrate waited for:\n%s", log)
+		t.Errorf("the log does not say what Migrate waited for, before %v:\n%s", err, log)
 	}
 	if err := open(t, url, postgres.Config{}).Uninstall(t.Context()); err == nil {
 		if diff := cmp.Diff(before, dump(t, url)); diff != "" {

@@ -158,22 +158,23 @@ func Plain(table string) string {
 
 // Split takes a name apart at the dots that are not within double quotes.
 func Split(name string) []string {
-	parts, quoted := []string{""}, false
-	for i, r := range name {
-		last := &parts[len(parts)-1]
-		switch {
-		case r == '"':
+	var parts []string
+	var part []byte
+	quoted := false
+	for i := range len(name) {
+		switch b := name[i]; {
+		case b == '"':
 			if !quoted && i > 0 && name[i-1] == '"' {
-				*last += `"` // a quote within quotes is doubled
+				part = append(part, b) // a quote within quotes is doubled
 			}
 			quoted = !quoted
-		case r == '.' && !quoted:
-			parts = append(parts, "")
+		case b == '.' && !quoted:
+			parts, part = append(parts, string(part)), nil
 		default:
-			*last += string(r)
+			part = append(part, b)
 		}
 	}
-	return parts
+	return append(parts, string(part))
 }
 
 func stripComments(text string) string {

@@ -83,7 +83,7 @@ func (m *Manager) onEntries(ctx context.Context, operation string, entries []int
 }
 
 // naming adds to an error about some entries of the archive which of them it is about: a store only says that there are such.
-// owner is whose entries are seen; "" is everybody's.
+// owner is whose entries are seen; "" is all owners'.
 func (m *Manager) naming(ctx context.Context, archiver Archiver, ids []int64, owner string, err error) error {
 	held := errors.Is(err, ErrHeld)
 	if !held && !errors.Is(err, ErrNotArchived) {

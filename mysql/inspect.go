@@ -144,25 +144,18 @@ func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	return p.Schema, nil
 }
 
-// tagHints say which columns could be Schema.TagColumns, by their names, and by the values in a part of the table.
-func (c *conn) tagHints(ctx context.Context, d adopt.Database, schema sessioncleanup.Schema) (hints []string, err error) {
-	for _, column := range d.TagCandidates(schema) {
-		var values []string
+// tagHints say which columns could be Schema.TagColumns.
+func (c *conn) tagHints(ctx context.Context, d adopt.Database, schema sessioncleanup.Schema) ([]string, error) {
+	return d.TagHints(schema, func(column string) (values []string, err error) {
 		names := sqlfile.Names{"sessions": sqlfile.Column(schema.Table), "column": sqlfile.Column(column)}
-		err := c.query(ctx, filled("sample_values", names), params{"sample": adopt.TagSample, "most": adopt.TagValues + 1}, func(rows *sql.Rows) error {
+		err = c.query(ctx, filled("sample_values", names), params{"sample": adopt.TagSample, "most": adopt.TagValues + 1}, func(rows *sql.Rows) error {
 			var value string
 			err := rows.Scan(&value)
 			values = append(values, value)
 			return err
 		})
-		if err != nil {
-			return nil, err
-		}
-		if hint := adopt.TagHint(column, values); hint != "" {
-			hints = append(hints, hint)
-		}
-	}
-	return hints, nil
+		return values, err
+	})
 }
 
 func (s *Store) warn(ctx context.Context, operation string, warnings []string) {

@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -15,74 +13,6 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
-
-// pass is one scan for due sessions along an index. Its stretches are the parts of the index that share a state and a
-// class.
-type pass struct {
-	name  string // of the rule
-	index string
-	those func(stretch) bool     // the stretches that it goes through
-	place func(l *layout) string // the column by which it is ordered, before the id; empty for none
-	until string                 // what the index has of those that are due
-	write string                 // the statement that changes what is due
-	of    stretch                // the one that it is in
-}
-
-var passes = map[sessioncleanup.Action][]pass{
-	sessioncleanup.ActionDated:     {{"due_undated", "due_gone", stretch.ended, (*layout).noColumn, "IS NULL", "date_batch", stretch{}}},
-	sessioncleanup.ActionCorrected: {{"due_ahead", "due_idle", stretch.any, (*layout).lastColumn, "> :ahead", "correct_batch", stretch{}}},
-	sessioncleanup.ActionDeactivated: {
-		{"due_idle", "due_idle", stretch.runs, (*layout).lastColumn, "< :inactive", "deactivate_batch", stretch{}},
-		{"due_expired", "due_expired", stretch.runs, (*layout).expiresColumn, "<= :now", "deactivate_batch", stretch{}},
-	},
-	sessioncleanup.ActionDeleted: {{"due_gone", "due_gone", stretch.ended, (*layout).sinceColumn, "< :delete", "delete_batch", stretch{}}},
-	sessioncleanup.ActionNoticed: {{"due_to_warn", "due_gone", stretch.ended, (*layout).sinceColumn, "< :warn", "", stretch{}}},
-}
-
-func (l *layout) noColumn() string      { return "" }
-func (l *layout) lastColumn() string    { return column(l.schema.LastActivity) }
-func (l *layout) expiresColumn() string { return column(l.schema.ExpiresAt) }
-func (l *layout) sinceColumn() string   { return column(l.schema.DeactivatedAt) }
-
-// cursor is where a batch continues: the pass, the stretch within it, and the last session handled.
-type cursor struct {
-	Pass   string     `json:"p"`
-	In     string     `json:"s,omitempty"` // the key of the stretch
-	Place  *time.Time `json:"t,omitempty"`
-	ID     string     `json:"i,omitempty"`
-	Folded int        `json:"f,omitempty"` // notes folded before
-}
-
-func (c cursor) String() string {
-	text, err := json.Marshal(c)
-	if err != nil {
-		panic(err) // it has nothing that could fail
-	}
-	return string(text)
-}
-
-// startOf decodes where a batch continues, and returns the passes that are left.
-func startOf(b sessioncleanup.Batch) (cursor, []pass, error) {
-	all := passes[b.Action]
-	if len(all) == 0 {
-		return cursor{}, nil, invalid.Errorf("action of the batch is %q: want one that Sweep does", b.Action)
-	}
-	at := cursor{Pass: all[0].name}
-	if b.After != "" {
-		if err := json.Unmarshal([]byte(b.After), &at); err != nil {
-			return cursor{}, nil, errNoCursor(b)
-		}
-	}
-	i := slices.IndexFunc(all, func(p pass) bool { return p.name == at.Pass })
-	if i < 0 || !validStretchKey(at.In) {
-		return cursor{}, nil, errNoCursor(b)
-	}
-	return at, all[i:], nil
-}
-
-func errNoCursor(b sessioncleanup.Batch) error {
-	return invalid.Errorf("cursor of the batch is %.100q: want one that an earlier batch returned", b.After)
-}
 
 // batchTimeout ends a batch when the server stops answering.
 const batchTimeout = 30 * time.Second
@@ -267,9 +197,6 @@ func (w *sweep) divide(ctx context.Context, c *conn) error {
 	}
 	return nil
 }
-
-// start returns the cursor at the beginning of the pass.
-func (p pass) start() cursor { return cursor{Pass: p.name, In: p.of.key()} }
 
 // find locks sessions that are due by the table's columns, in the first pass that has any, and sets next.
 func (w *sweep) find(ctx context.Context, c *conn) error {

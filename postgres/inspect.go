@@ -61,28 +61,25 @@ func (s *Store) propose(ctx context.Context) (schema sessioncleanup.Schema, d ad
 // sayTagColumns logs which columns could be Schema.TagColumns, by their names, and by the values in a part of the table. A role
 // that may not read them gets no hint.
 func (s *Store) sayTagColumns(ctx context.Context, d adopt.Database, schema sessioncleanup.Schema) error {
-	columns := d.TagCandidates(schema)
-	if len(columns) == 0 {
-		return nil
-	}
-	table, err := findRelation(ctx, s.pool, schema.Table)
-	if err != nil {
-		return mapError("look up "+schema.Table, err)
-	}
-	for _, column := range columns {
+	hints, err := d.TagHints(schema, func(column string) ([]string, error) {
+		table, err := findRelation(ctx, s.pool, schema.Table)
+		if err != nil {
+			return nil, mapError("look up "+schema.Table, err)
+		}
 		rows, err := s.pool.Query(ctx, strings.NewReplacer(`"{sessions}"`, table.sql(), `"{column}"`, sqlfile.Column(column)).Replace(sampleValues), adopt.TagSample, adopt.TagValues+1)
 		var values []string
 		if err == nil {
 			values, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		}
-		if err != nil && !hasCode(err, codeNoPrivilege) {
-			return mapError("read the values of column "+column, err)
+		if hasCode(err, codeNoPrivilege) {
+			return nil, nil
 		}
-		if hint := adopt.TagHint(column, values); hint != "" {
-			s.cfg.Logger.WarnContext(ctx, "inspect: "+hint)
-		}
+		return values, mapError("read the values of column "+column, err)
+	})
+	for _, hint := range hints {
+		s.cfg.Logger.WarnContext(ctx, "inspect: "+hint)
 	}
-	return nil
+	return err
 }
 
 // completed is the configured schema with what Inspect finds, or as it is where Migrate makes its table.

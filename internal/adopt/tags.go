@@ -45,6 +45,21 @@ func endsWith(name, word string) bool {
 	return strings.HasSuffix(name, "_"+word) || strings.HasSuffix(name, strings.ToUpper(word[:1])+word[1:])
 }
 
+// TagHints say which columns of the sessions could be Schema.TagColumns. sample returns the different values of a column in the
+// first TagSample rows, TagValues+1 of them at most.
+func (d Database) TagHints(s sessioncleanup.Schema, sample func(column string) ([]string, error)) (hints []string, err error) {
+	for _, column := range d.TagCandidates(s) {
+		values, err := sample(column)
+		if err != nil {
+			return nil, err
+		}
+		if hint := TagHint(column, values); hint != "" {
+			hints = append(hints, hint)
+		}
+	}
+	return hints, nil
+}
+
 // TagHint says that the sessions could be tagged by a column that has these values; empty where that makes no groups of them.
 // NULL is no value.
 func TagHint(column string, values []string) string {

@@ -84,7 +84,7 @@ func (a Archiving) Killed(t *testing.T, kills int) {
 const BackedUpSessions = 100
 
 // BackUpAll deletes the sessions 1 to BackedUpSessions, 10 at a time, with a run after each that backs them up and purges those that
-// were. It says "begun" when it has done so many of these runs.
+// were. It prints "begun" after the given number of runs.
 func BackUpAll(ctx context.Context, store sessioncleanup.Store, path string, runs int) error {
 	dir, err := backup.NewDir(path)
 	if err != nil {

@@ -114,7 +114,7 @@ func lastSeal(ctx context.Context, c Conn) (sessioncleanup.Seal, error) {
 	return seals[0], err
 }
 
-// readEntries reads entries, until there are so many sessions in them.
+// readEntries reads entries until they have that number of sessions, or limit is reached.
 func readEntries(ctx context.Context, c Conn, after, through int64, limit, sessions int) (entries []sessioncleanup.Entry, err error) {
 	err = c.Query(ctx, c.SQL("list_entries", nil), Params{"after": after, "through": through, "limit": limit}, func(rows *sql.Rows) error {
 		if sessions <= 0 {

@@ -7,7 +7,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// Installation is a database without anything of the library, with what the checks need to look at it.
+// Installation is a database without anything of the library, with what the checks need to read it.
 type Installation struct {
 	// Store is a store on the database. It, or one that it wraps, is the Installer under test.
 	Store sessioncleanup.Store

@@ -39,14 +39,17 @@ func TestMain(m *testing.M) {
 		options = append(options, chromedp.ExecPath(path))
 	}
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, end := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // it does not know all events of newer browsers
+	ctx, _ := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // it does not know all events of newer browsers
 	if err := chromedp.Run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "the tests need Chromium (Debian: apt-get install chromium):", err)
 		os.Exit(1)
 	}
 	browser = ctx
 	code := m.Run()
-	end()
+	if err := chromedp.Cancel(ctx); err != nil { // it waits until the browser is gone
+		fmt.Fprintln(os.Stderr, "Chromium does not end:", err)
+		code = max(code, 1)
+	}
 	stop()
 	os.Exit(code)
 }
@@ -224,18 +227,48 @@ func (b *tab) within(limit time.Duration, condition string) {
 	}
 }
 
-// click clicks the first element that matches, with the mouse, where it is.
+// click clicks the first element that matches, with the mouse, where it is. A page that is still loading moves its elements:
+// a click that another element would get does nothing, and is repeated.
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	b.until(fmt.Sprintf("$(%q) && !$(%q).disabled", selector, selector))
-	if b.keys {
-		b.press(selector)
-		return
+	for end := time.Now().Add(patience); ; {
+		b.until(fmt.Sprintf("$(%q) && !$(%q).disabled", selector, selector))
+		if b.keys {
+			b.press(selector)
+			return
+		}
+		at := js[[]float64](b, fmt.Sprintf(aim, selector))
+		b.send(chromedp.MouseClickXY(at[0], at[1]))
+		var hit bool
+		if err := chromedp.Run(b.ctx, chromedp.Evaluate("!window.aimed || window.aimed.hit === true", &hit)); err != nil && !leaving(err) {
+			b.t.Fatalf("a click on %s: %v", selector, err)
+		} else if hit || err != nil { // the page may have gone, too
+			return
+		}
+		if time.Now().After(end) {
+			b.t.Fatalf("not within %v: a click that reaches %s", patience, selector)
+		}
 	}
-	at := js[[]float64](b, fmt.Sprintf(`(() => { const e = $(%q); e.scrollIntoView({block: "center"}); const r = e.getBoundingClientRect();
-		return [r.x + r.width / 2, r.y + r.height / 2]; })()`, selector))
-	b.send(chromedp.MouseClickXY(at[0], at[1]))
 }
+
+// aim returns where an element is, and lets the next click reach nothing else.
+const aim = `(() => {
+	const e = $(%q);
+	e.scrollIntoView({block: "center"});
+	window.aimed?.end();
+	const state = window.aimed = {hit: undefined, end() {
+		for (const type of types) window.removeEventListener(type, on, true);
+	}};
+	const types = ["mousedown", "mouseup", "click"];
+	const on = event => {
+		state.hit ??= event.composedPath().includes(e);
+		if (!state.hit) { event.preventDefault(); event.stopImmediatePropagation(); }
+		if (event.type === "click") state.end();
+	};
+	for (const type of types) window.addEventListener(type, on, true);
+	const r = e.getBoundingClientRect();
+	return [r.x + r.width / 2, r.y + r.height / 2];
+})()`
 
 // fill types into a field, as a person does.
 func (b *tab) fill(selector, text string) {

@@ -11,6 +11,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
@@ -119,12 +120,12 @@ func TestMigrateReplacesTheViewInPlaceWhileItOnlyGetsColumns(t *testing.T) {
 func TestMigrateRefusesWhileSomethingDependsOnWhatItReplaces(t *testing.T) {
 	t.Parallel()
 	const report = "CREATE VIEW report AS SELECT id, status FROM sessions_cleanup_view; "
-	for name, c := range map[string]struct{ sql, words, then string }{
+	for name, c := range thorough.Some(2, map[string]struct{ sql, words, then string }{
 		"a column less":   {report + "ALTER TABLE sessions DROP COLUMN extra", "view public.report", "DROP VIEW report"},
 		"another name":    {report + "ALTER TABLE sessions RENAME COLUMN name TO title", "view public.report", "DROP VIEW report"},
 		"a rule on it":    {"CREATE RULE r AS ON DELETE TO sessions_cleanup_view DO INSTEAD NOTHING; ALTER TABLE sessions DROP COLUMN extra", "rule r on view public.sessions_cleanup_view", "DROP RULE r ON sessions_cleanup_view"},
 		"another id type": {"CREATE VIEW noted AS SELECT session_id FROM sessioncleanup_touches; ALTER TABLE sessions ALTER id TYPE int", "view public.noted", "DROP VIEW noted"},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := pgtest.Prepared(t, "guide, unpinned", pgapps.All()["guide"].Make)

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 )
 
 // guideStatements are the SQL statements of the guide, as they are written there.
@@ -276,7 +277,7 @@ func manage(t testing.TB, store sessioncleanup.Store) *sessioncleanup.Manager {
 
 func TestSQLRunKeepsTheLimitsOfThePolicy(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
+	for name, c := range thorough.Some(3, map[string]struct {
 		policy    sessioncleanup.Policy
 		call      string
 		wantError string
@@ -289,7 +290,7 @@ func TestSQLRunKeepsTheLimitsOfThePolicy(t *testing.T) {
 		"disabled":         {sessioncleanup.Policy{Enabled: sessioncleanup.Off}, "cleanup_inactive_sessions()", "cleanup is disabled by the policy", 0},
 		"a negative limit": {sessioncleanup.Policy{}, "cleanup_inactive_sessions(-1)", "want positive hours and days", 0},
 		"zero":             {sessioncleanup.Policy{}, "cleanup_inactive_sessions(1, 0)", "want positive hours and days", 0},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			store, pool := adopted(t, "guide")

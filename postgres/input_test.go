@@ -18,6 +18,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
@@ -114,7 +115,7 @@ func TestAWrongPasswordSaysSo(t *testing.T) {
 // TestMigrateRefusesWhatItCannotAdopt: each with what is wrong and what to do, and the database as it was.
 func TestMigrateRefusesWhatItCannotAdopt(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
+	for name, c := range thorough.Some(4, map[string]struct {
 		sql    string
 		schema sessioncleanup.Schema
 		words  string
@@ -131,7 +132,7 @@ func TestMigrateRefusesWhatItCannotAdopt(t *testing.T) {
 		"a second table":        {"", sessioncleanup.Schema{Table: "rooms"}, "has adopted the table public.sessions already"},
 		"an unknown time zone":  {"CREATE TABLE rooms (id int)", sessioncleanup.Schema{Table: "rooms"}, `time zone "Mars/Olympus"`},
 		"a nameless identifier": {"", sessioncleanup.Schema{Table: `x"; DROP TABLE y`}, "want quotes only around a whole name"},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := pgtest.Empty(t)
@@ -322,7 +323,7 @@ func TestACleanerHasTheRightsThatMigrateGrants(t *testing.T) {
 
 func TestOddIDsAreNotFound(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"guide", "uuid", "text"} {
+	for _, name := range thorough.First(1, "guide", "uuid", "text") {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			store, _ := adopted(t, name)

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
@@ -24,7 +25,7 @@ var (
 // statistics, and without any, as just after a mass change.
 func TestBatchesReadTheirIndexesInOrder(t *testing.T) {
 	t.Parallel()
-	for _, analyzed := range []bool{true, false} {
+	for _, analyzed := range thorough.First(1, true, false) {
 		t.Run(fmt.Sprintf("analyzed %t", analyzed), func(t *testing.T) {
 			t.Parallel()
 			_, pool := adopted(t, "guide")
@@ -63,12 +64,12 @@ func TestBatchesReadTheirIndexesInOrder(t *testing.T) {
 // TestRunsWithNothingDueNeverReadTheTable runs more often than the server plans a prepared statement for its values.
 func TestRunsWithNothingDueNeverReadTheTable(t *testing.T) {
 	t.Parallel()
-	for app, c := range map[string]struct{ table, fill string }{
+	for app, c := range thorough.Some(1, map[string]struct{ table, fill string }{
 		"guide":  {"sessions", "INSERT INTO sessions (id, active) SELECT n, n % 3 > 0 FROM generate_series(1, 50000) n"},
 		"states": {"rooms", "INSERT INTO rooms (id, state) SELECT n, CASE WHEN n % 3 > 0 THEN 'live' ELSE 'closed' END FROM generate_series(1, 50000) n"},
 		"kinds": {"spaces", `INSERT INTO spaces (id, tenant_id, kind, status)
 			SELECT n, 7 + n % 2, 'room', CASE WHEN n % 3 > 0 THEN 'playing' ELSE 'over' END::status FROM generate_series(1, 50000) n`},
-	} {
+	}) {
 		t.Run(app, func(t *testing.T) {
 			t.Parallel()
 			_, pool := adopted(t, app)

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 )
 
 func TestUninstallRestoresWhatWasReplacedExactly(t *testing.T) {
@@ -55,13 +56,13 @@ func TestUninstallRestoresWhatWasReplacedExactly(t *testing.T) {
 
 func TestUninstallRefusesWhenItCannotRestoreWhatWasReplaced(t *testing.T) {
 	t.Parallel()
-	for change, c := range map[string]struct{ back, lost string }{
+	for change, c := range thorough.Some(2, map[string]struct{ back, lost string }{
 		"ALTER TABLE sessions RENAME TO rooms":       {"ALTER TABLE rooms RENAME TO sessions", "renamed: public.sessions.id, public.sessions.name;"},
 		"ALTER TABLE sessions RENAME name TO title":  {"ALTER TABLE sessions RENAME title TO name", "renamed: public.sessions.name;"},
 		"ALTER TABLE votes RENAME TO answers":        {"ALTER TABLE answers RENAME TO votes", "renamed: public.votes;"},
 		"ALTER FUNCTION note() RENAME TO noted":      {"ALTER FUNCTION noted() RENAME TO note", "renamed: public.note();"},
 		`ALTER ROLE $ROLE RENAME TO "$ROLE, before"`: {`ALTER ROLE "$ROLE, before" RENAME TO $ROLE`, "renamed: role $ROLE;"},
-	} {
+	}) {
 		t.Run(change, func(t *testing.T) {
 			t.Parallel()
 			store, url, _ := shaped(t, `

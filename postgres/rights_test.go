@@ -13,6 +13,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgapps"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
@@ -179,7 +180,7 @@ func TestTypesInTheSchemaOfTemporaryTablesReplaceNone(t *testing.T) {
 func TestRowSecurityThatHidesSessionsIsReported(t *testing.T) {
 	t.Parallel()
 	const policy = "CREATE POLICY tenant ON sessions USING (name = current_setting('app.tenant', true));"
-	for name, c := range map[string]struct {
+	for name, c := range thorough.Some(3, map[string]struct {
 		sql    string
 		hidden string // the table of which rows are hidden
 	}{
@@ -193,7 +194,7 @@ func TestRowSecurityThatHidesSessionsIsReported(t *testing.T) {
 		"row security that is off":         {policy, ""},
 		"row security forced upon the owner": {"ALTER TABLE sessions ENABLE ROW LEVEL SECURITY; ALTER TABLE sessions FORCE ROW LEVEL SECURITY;" + policy +
 			"ALTER TABLE sessions OWNER TO $ROLE; ALTER TABLE votes OWNER TO $ROLE", "sessions"},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			store, url, _ := shaped(t, strings.ReplaceAll(votesOfSessions, " ID ", " bigint ")+

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/internal/thorough"
 	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
@@ -141,12 +142,12 @@ func TestNoTagOfAColumnIsWrongWhenTheApplicationWritesItWhileItIsAdopted(t *test
 
 func TestARunRefusesToWorkUnlessTheTagsOfColumnsFollowThem(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ statement, want string }{
+	for name, c := range thorough.Some(2, map[string]struct{ statement, want string }{
 		"no trigger":         {"DROP TRIGGER sessioncleanup_tag_columns ON rooms", "sessioncleanup_tag_columns on public.rooms is missing"},
 		"a disabled trigger": {"ALTER TABLE rooms DISABLE TRIGGER sessioncleanup_tag_columns", "is disabled"},
 		"no column":          {"ALTER TABLE rooms RENAME plan TO level; UPDATE rooms SET level = 'gold'", "tag_columns"},
 		"a part":             {"UPDATE sessioncleanup_settings SET places = jsonb_set(places, '{tags,plan}', 'false')", "the tags of columns are not complete"},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := pgtest.Empty(t)

@@ -161,7 +161,7 @@ func (e *examination) examineStore(ctx context.Context, db sessioncleanup.Store)
 	case errors.Is(err, sessioncleanup.ErrNotInstalled), errors.Is(err, sessioncleanup.ErrNewerSchema): // known by now
 		return
 	case err != nil:
-		e.found("rights", statusProblem, err.Error(), "let the user of the command write to the database")
+		e.found("rights", statusProblem, err.Error(), "let runs write to the database")
 		return
 	case len(probe.Denied) > 0:
 		e.found("rights", statusProblem, "the role lacks "+strings.Join(probe.Denied, ", "),

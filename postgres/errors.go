@@ -38,6 +38,9 @@ const (
 	codeNoNewID          = "SC005"
 )
 
+// onStandby says what to do about a server that only reads.
+const onStandby = "a standby only reads: use the URL of its primary, or one with both hosts and target_session_attrs=read-write"
+
 // mapError turns an error of the driver into one of the root package's, with what was being done.
 func mapError(doing string, err error) error {
 	if err == nil {
@@ -54,11 +57,14 @@ func mapError(doing string, err error) error {
 		return fmt.Errorf("%s: %w", doing, explain(server, err))
 	}
 	if unreachable(err) {
-		check := "that the server runs, and the host and port of the database URL"
-		if strings.Contains(err.Error(), "tls error") { // pgx has no type for it
-			check = "TLS: whether the server has it, and sslmode, sslrootcert, sslcert and sslkey of the database URL"
+		hint := "check that the server runs, and the host and port of the database URL"
+		switch { // pgx has no types for these
+		case strings.Contains(err.Error(), "tls error"):
+			hint = "check TLS: whether the server has it, and sslmode, sslrootcert, sslcert and sslkey of the database URL"
+		case strings.Contains(err.Error(), "read only connection"):
+			hint = onStandby
 		}
-		return fmt.Errorf("%s: %w: %w; check %s", doing, sessioncleanup.ErrUnavailable, err, check)
+		return fmt.Errorf("%s: %w: %w; %s", doing, sessioncleanup.ErrUnavailable, err, hint)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }
@@ -91,7 +97,9 @@ func explain(server *pgconn.PgError, err error) error {
 		return sessioncleanup.ErrHeld
 	case codeDependents:
 		return invalid.Errorf("%w: %s; drop what depends on it first", err, strings.ReplaceAll(server.Detail, "\n", ", "))
-	case codeLockNotAvailable, codeIdle, codeReadOnly:
+	case codeReadOnly:
+		return fmt.Errorf("%w: %w; %s", sessioncleanup.ErrUnavailable, err, onStandby)
+	case codeLockNotAvailable, codeIdle:
 		return fmt.Errorf("%w: %w", sessioncleanup.ErrUnavailable, err)
 	}
 	switch server.Code[:min(2, len(server.Code))] {

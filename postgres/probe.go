@@ -19,6 +19,13 @@ func (s *Store) Probe(ctx context.Context) (found sessioncleanup.Probe, err erro
 	if err != nil {
 		return found, err
 	}
+	var standby bool
+	if err := s.pool.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&standby); err != nil {
+		return found, mapError("look for a standby", err)
+	}
+	if standby {
+		return found, fmt.Errorf("%w: %s", sessioncleanup.ErrUnavailable, onStandby)
+	}
 	if found.Denied, err = s.denied(ctx, m); err != nil {
 		return found, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/httpapi"
 	"github.com/sessioncleanup/sessioncleanup/internal/faultnet"
 	"github.com/sessioncleanup/sessioncleanup/internal/pgtest"
+	"github.com/sessioncleanup/sessioncleanup/postgres"
 )
 
 func contains(err error, words ...string) bool {
@@ -157,5 +158,33 @@ func TestFaultFailoverDuringMigration(t *testing.T) {
 	w.pool = w.connect(p.standby.URLOf(w.name))
 	if n := w.count("SELECT count(*) FROM sessions WHERE last_activity > now() - interval '2 days'"); n != 0 {
 		t.Errorf("%d sessions count as used just now", n)
+	}
+}
+
+// TestFaultStandby: a standby is read, and what would write says where to go.
+func TestFaultStandby(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, true)
+	w := newWorld(t, p.primary, 10)
+	primary, standby, m := w.open(p.primary.URLOf(w.name)), w.open(p.standby.URLOf(w.name)), w.manager(p.standby.URLOf(w.name))
+	eventually(t, 20*time.Second, "the standby has what the primary has", func() bool {
+		stats, err := m.Stats(t.Context(), "")
+		return err == nil && stats.Total == 10
+	})
+	if found, err := primary.Probe(t.Context()); err != nil || len(found.Denied)+len(found.Unnoticed) > 0 {
+		t.Errorf("the primary's probe: %+v, %v", found, err)
+	}
+	_, probed := standby.Probe(t.Context())
+	_, ran := m.Cleanup(t.Context(), sessioncleanup.Run{})
+	for what, err := range map[string]error{"probe": probed, "run": ran, "migration": standby.Migrate(t.Context(), sessioncleanup.Policy{})} {
+		if !errors.Is(err, sessioncleanup.ErrUnavailable) || !contains(err, "use the URL of its primary") {
+			t.Errorf("the standby's %s: %v, want an ErrUnavailable that says where to go", what, err)
+		}
+	}
+	if _, err := m.Cleanup(t.Context(), sessioncleanup.Run{DryRun: true}); err != nil {
+		t.Errorf("a dry run on the standby: %v", err)
+	}
+	if _, err := postgres.Open(t.Context(), w.through(p.second.Addr()), postgres.Config{}); err == nil || !contains(err, "use the URL of its primary") {
+		t.Errorf("a URL that wants to write: %v, want where to go", err)
 	}
 }

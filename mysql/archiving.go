@@ -56,7 +56,7 @@ func (s *Store) archive(ctx context.Context, c *conn, limits sessioncleanup.Arch
 
 // explained says what an error of the server means for an archive.
 func (w *archiving) explained(err error) error {
-	switch number, _ := errorNumber(err); number {
+	switch errorNumber(err) {
 	case 1142, 1143:
 		return fmt.Errorf("%w: %w", sessioncleanup.ErrUnarchivable, err)
 	case 1048, 1301: // the form of a row is NULL

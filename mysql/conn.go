@@ -171,26 +171,28 @@ func (s *Store) writing(ctx context.Context, do func(c *conn) error) error {
 // what is left.
 func (c *conn) rollBack(ctx context.Context) {
 	if _, err := c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); err != nil {
-		_ = c.Raw(func(any) error { return driver.ErrBadConn })
+		c.discard()
 	}
 }
 
+// discard makes database/sql close the connection instead of using it again.
+func (c *conn) discard() { _ = c.Raw(func(any) error { return driver.ErrBadConn }) }
+
 // readingSessions is reading with the layout.
 func (s *Store) readingSessions(ctx context.Context, do func(c *conn) error) error {
-	return s.reading(ctx, func(c *conn) (err error) {
-		if c.layout, err = s.currentLayout(ctx, c); err != nil {
-			return err
-		}
-		return do(c)
-	})
+	return s.reading(ctx, s.withLayout(ctx, do))
 }
 
 // writingSessions is writing with the layout.
 func (s *Store) writingSessions(ctx context.Context, do func(c *conn) error) error {
-	return s.writing(ctx, func(c *conn) (err error) {
+	return s.writing(ctx, s.withLayout(ctx, do))
+}
+
+func (s *Store) withLayout(ctx context.Context, do func(c *conn) error) func(c *conn) error {
+	return func(c *conn) (err error) {
 		if c.layout, err = s.currentLayout(ctx, c); err != nil {
 			return err
 		}
 		return do(c)
-	})
+	}
 }

@@ -48,9 +48,9 @@ func parseURL(text string) (*hosts, error) {
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	authority, database, _ := strings.Cut(rest, "/")
-	user, addresses, both := cutLast(authority, "@")
-	if !both {
-		user, addresses = "", authority
+	user, addresses := "", authority
+	if at := strings.LastIndex(authority, "@"); at >= 0 {
+		user, addresses = authority[:at], authority[at+1:]
 	}
 	name, password, _ := strings.Cut(user, ":")
 	var err error
@@ -85,14 +85,6 @@ func parseURL(text string) (*hosts, error) {
 		h.all = append(h.all, &host{Connector: connector})
 	}
 	return h, nil
-}
-
-func cutLast(text, separator string) (before, after string, found bool) {
-	i := strings.LastIndex(text, separator)
-	if i < 0 {
-		return text, "", false
-	}
-	return text[:i], text[i+len(separator):], true
 }
 
 func setOptions(c *driversql.Config, query string) error {
@@ -151,7 +143,7 @@ func (h *hosts) Connect(ctx context.Context) (driver.Conn, error) {
 		}
 		host.failed.Store(time.Now().UnixNano())
 		failed = err
-		if number, ok := errorNumber(err); ok && number == 1045 { // the others have the same users
+		if errorNumber(err) == badPassword { // the others have the same users
 			break
 		}
 		if errors.Is(err, driver.ErrBadConn) || errors.Is(err, context.DeadlineExceeded) { // else the pool tries again and again

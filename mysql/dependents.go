@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
@@ -57,8 +56,8 @@ func (s *Store) Dependents(ctx context.Context, q *sessioncleanup.Query) ([]sess
 		if c.layout, err = s.currentLayout(ctx, c); err != nil {
 			return err
 		}
-		var now time.Time
-		if err := c.row(ctx, statements["clock"], nil, &now); err != nil {
+		now, err := c.now(ctx)
+		if err != nil {
 			return err
 		}
 		cut := c.cutoffsAt(q.Thresholds, now)

@@ -24,6 +24,7 @@ var (
 	missing   = []uint16{1054, 1146}       // an unknown column, an unknown table
 	unfit     = []uint16{1264, 1292, 1406} // a value that the type of a column does not have
 	forbidden = []uint16{1044, 1142, 1143, 1227, 1370, 1419}
+	costly    = []uint16{1845, 1846}             // a change of a table that needs a copy of it, or keeps others from writing
 	present   = []uint16{1050, 1060, 1061, 1359} // a table, column, index or trigger that is there already
 )
 
@@ -58,19 +59,18 @@ func explained(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, sessioncleanup.ErrUnavailable) {
 		return err
 	}
-	if number, ok := errorNumber(err); ok {
-		switch {
-		case slices.Contains(unavailable, number):
-			return fmt.Errorf("%w: %w", sessioncleanup.ErrUnavailable, err)
-		case slices.Contains(missing, number):
-			return fmt.Errorf("%w: %w: call Migrate", sessioncleanup.ErrNotInstalled, err)
-		case slices.Contains(unfit, number):
-			return fmt.Errorf("%w: a column cannot hold the value: %w", sessioncleanup.ErrInvalid, err)
-		case number == badPassword:
-			return fmt.Errorf("%w: check the user and the password of the database URL: %w", sessioncleanup.ErrInvalid, err)
-		case slices.Contains(forbidden, number):
-			return fmt.Errorf("%w: the user lacks a right, see docs/mysql.md: %w", sessioncleanup.ErrInvalid, err)
-		}
+	switch number := errorNumber(err); {
+	case slices.Contains(unavailable, number):
+		return fmt.Errorf("%w: %w", sessioncleanup.ErrUnavailable, err)
+	case slices.Contains(missing, number):
+		return fmt.Errorf("%w: %w: call Migrate", sessioncleanup.ErrNotInstalled, err)
+	case slices.Contains(unfit, number):
+		return fmt.Errorf("%w: a column cannot hold the value: %w", sessioncleanup.ErrInvalid, err)
+	case number == badPassword:
+		return fmt.Errorf("%w: check the user and the password of the database URL: %w", sessioncleanup.ErrInvalid, err)
+	case slices.Contains(forbidden, number):
+		return fmt.Errorf("%w: the user lacks a right, see docs/mysql.md: %w", sessioncleanup.ErrInvalid, err)
+	case number != 0:
 		return err
 	}
 	_, network := errors.AsType[net.Error](err)
@@ -80,12 +80,13 @@ func explained(err error) error {
 	return err
 }
 
-func errorNumber(err error) (uint16, bool) {
+// errorNumber is the number of the server's error; 0 for another error.
+func errorNumber(err error) uint16 {
 	failed, ok := errors.AsType[*driversql.MySQLError](err)
 	if !ok {
-		return 0, false
+		return 0
 	}
-	return failed.Number, true
+	return failed.Number
 }
 
 // refused reports whether the rows themselves are at fault: a foreign key without cascade, a check, a trigger that raises an
@@ -106,8 +107,8 @@ func tooLarge(err *driversql.MySQLError) bool {
 
 // locked reports whether a row that another transaction has locked is in the way.
 func locked(err error) bool {
-	number, ok := errorNumber(err)
-	return ok && (number == lockWaitTimeout || number == lockedNoWait)
+	number := errorNumber(err)
+	return number == lockWaitTimeout || number == lockedNoWait
 }
 
 // kindOfFailure is the same for rows that are refused for the same reason.

@@ -19,7 +19,7 @@ func (c *conn) insertEvent(ctx context.Context, e *sessioncleanup.Event) error {
 		e.ID, err = counted.LastInsertId()
 	}
 	if e.At = e.At.UTC(); err == nil && e.At.IsZero() {
-		err = c.row(ctx, statements["clock"], nil, &e.At)
+		e.At, err = c.now(ctx)
 	}
 	if err != nil {
 		return err

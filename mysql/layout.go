@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 
@@ -88,41 +89,20 @@ func (l *layout) sql(name string, more sqlfile.Names) string {
 }
 
 func with(names, more sqlfile.Names) sqlfile.Names {
-	all := make(sqlfile.Names, len(names)+len(more))
-	for key, value := range names {
-		all[key] = value
-	}
-	for key, value := range more {
-		all[key] = value
-	}
+	all := maps.Clone(names)
+	maps.Copy(all, more)
 	return all
 }
 
-// seen returns the set of sessions with their notes applied, as a table t. prefilter is a condition on the table's own
-// columns that an index can serve, place the column to read by, and notes selects the notes. Each may be empty.
-func (l *layout) seen(prefilter, place, notes string) sqlfile.Names {
-	more := sqlfile.Names{}
-	if prefilter != "" {
-		more["prefilter"] = prefilter
-	}
-	if place != "" {
-		more["place_column"] = place
-	}
-	if notes != "" {
-		more["notes_where"] = "WHERE " + notes
-	}
-	return l.seenAs(more)
+// seen selects the sessions with their notes applied, as a table t. Parts replace names of that statement: prefilter is a condition
+// on the table's own columns that an index can serve, place_column the column to read by, and notes_where selects the notes.
+func (l *layout) seen(parts sqlfile.Names) string {
+	return l.sql("seen", with(sqlfile.Names{"base": l.sql("base", parts)}, parts))
 }
 
-// seenAs is seen with some parts of its statement replaced.
-func (l *layout) seenAs(parts sqlfile.Names) sqlfile.Names {
-	parts["base"] = l.sql("base", parts)
-	return sqlfile.Names{"seen": l.sql("seen", parts)}
-}
-
-// seenOf is seen for the sessions in the parameter :ids.
-func (l *layout) seenOf() sqlfile.Names {
-	return l.seen(l.names["id"]+" IN (:ids)", "", "session IN (:ids)")
+// seenOf selects the sessions whose ids are in a parameter, with a place of theirs; NULL for none.
+func (l *layout) seenOf(ids, place string) string {
+	return l.seen(sqlfile.Names{"prefilter": l.names["id"] + " IN (" + ids + ")", "place_column": place, "notes_where": "WHERE session IN (" + ids + ")"})
 }
 
 func column(name string) string { return "t." + sqlfile.Column(name) }

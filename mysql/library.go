@@ -88,10 +88,7 @@ func (c ownConn) Stamp(at time.Time) any {
 	return at.UTC().Format("2006-01-02 15:04:05.000000")
 }
 
-func (c ownConn) Now(ctx context.Context) (now time.Time, err error) {
-	err = c.row(ctx, statements["clock"], nil, &now)
-	return now, err
-}
+func (c ownConn) Now(ctx context.Context) (time.Time, error) { return c.now(ctx) }
 
 func (c ownConn) Guard(ctx context.Context, lease sessioncleanup.Lease) error {
 	return c.guard(ctx, lease)

@@ -31,8 +31,7 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	}
 	var page sessioncleanup.Page
 	err = s.readingSessions(ctx, func(c *conn) error {
-		var now time.Time
-		err := c.row(ctx, statements["clock"], nil, &now)
+		now, err := c.now(ctx)
 		if err != nil {
 			return err
 		}
@@ -123,9 +122,9 @@ func (c *conn) narrow(ctx context.Context, names sqlfile.Names, dues []dueBy, cu
 	}
 	names["quiet_status"], names["all_due"] = "("+strings.Join(ways, " OR ")+")", strings.Join(parts, "\nUNION ")
 	for name, members := range map[string]string{"seen": "members_due", "moved_seen": "members_moved"} {
-		names[name] = c.seenAs(sqlfile.Names{
+		names[name] = c.seen(sqlfile.Names{
 			"prefilter": names["filter"], "members": "(" + c.sql(members, names) + ") AS m STRAIGHT_JOIN", "members_on": "ON " + c.names["id"] + " = m.id",
-		})["seen"]
+		})
 	}
 	return ranges, nil
 }
@@ -187,7 +186,7 @@ func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cu
 		}
 		p["id"], p["ids"] = id, []any{id}
 		conditions = append(conditions, l.adopted.ID.same("t.id", ":id"))
-		prefilters, notes = append(prefilters, l.adopted.ID.same(l.names["id"], ":id")), "session IN (:ids)"
+		prefilters, notes = append(prefilters, l.adopted.ID.same(l.names["id"], ":id")), "WHERE session IN (:ids)"
 	}
 	if f.OwnerID != "" {
 		owner, ok := l.adopted.Owner.bind(f.OwnerID)
@@ -213,9 +212,7 @@ func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cu
 	if status != "" {
 		conditions = append(conditions, names["status_"+string(status)])
 	}
-	for key, value := range l.seen(strings.Join(prefilters, " AND "), "", notes) {
-		names[key] = value
-	}
+	names["seen"] = l.seen(sqlfile.Names{"prefilter": names["filter"], "notes_where": notes})
 	names["condition"] = strings.Join(conditions, " AND ")
 	return names, p, true
 }
@@ -254,8 +251,8 @@ func (l *layout) rules(its sqlfile.Names) sqlfile.Names {
 func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
 	var counts sessioncleanup.Counts
 	err := s.readingSessions(ctx, func(c *conn) error {
-		var now time.Time
-		if err := c.row(ctx, statements["clock"], nil, &now); err != nil {
+		now, err := c.now(ctx)
+		if err != nil {
 			return err
 		}
 		counts.Cutoffs = c.cutoffsAt(q.Thresholds, now)
@@ -273,7 +270,7 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 		if c.measure != nil {
 			names["figures_of"], names["figures_grouped"] = "t.cut_no", " GROUP BY t.cut_no"
 		}
-		err := c.query(ctx, c.sql("counts", names), p, func(rows *sql.Rows) error { return c.addFigures(&counts, rows) })
+		err = c.query(ctx, c.sql("counts", names), p, func(rows *sql.Rows) error { return c.addFigures(&counts, rows) })
 		counts.Inactive = counts.Total - counts.Active
 		return err
 	})

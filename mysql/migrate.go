@@ -70,7 +70,7 @@ func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 		if plan.have.adopted.Ready && same(want.policy, plan.have.policy) && same(want.schema, plan.have.schema) && same(want.adopted, plan.have.adopted) {
 			return nil
 		}
-		return m.storing(ctx, want)
+		return m.storing(ctx, want, nil)
 	})
 	if err != nil {
 		return err
@@ -197,7 +197,7 @@ func (m *migration) note(ctx context.Context, p plan) error {
 	if same(noted.schema, p.have.schema) && same(noted.adopted, p.have.adopted) {
 		return nil
 	}
-	return m.storing(ctx, noted)
+	return m.storing(ctx, noted, nil)
 }
 
 // alterSessions creates the table of sessions, or adds the columns that it lacks, all at once.
@@ -241,11 +241,11 @@ func autoCleanupDefault(p sessioncleanup.Policy) string {
 // alter changes the table of sessions, without a copy if the server can.
 func (s *Store) alter(ctx context.Context, c *conn, names sqlfile.Names) error {
 	err := s.define(ctx, c, filled("alter_sessions", names))
-	if number, _ := errorNumber(err); number == 1845 || number == 1846 {
+	if slices.Contains(costly, errorNumber(err)) {
 		s.log.WarnContext(ctx, "the server makes a copy of the table "+names["sessions"]+" in the background to change its columns: "+err.Error())
 		err = s.define(ctx, c, filled("alter_sessions_in_place", names))
 	}
-	if number, _ := errorNumber(err); number == 1845 || number == 1846 {
+	if slices.Contains(costly, errorNumber(err)) {
 		plain := doubleQuoted.ReplaceAllString(filled("alter_sessions_plainly", names), "`$1`")
 		err = invalid.Errorf("the server cannot change the columns of %s while others write to it: execute %s; at a quiet time, and repeat this: %w", names["sessions"], plain, err)
 	}
@@ -265,7 +265,7 @@ const (
 func (s *Store) define(ctx context.Context, c *conn, statement string) error {
 	for attempt := 1; ; attempt++ {
 		_, err := c.ExecContext(ctx, statement)
-		number, _ := errorNumber(err)
+		number := errorNumber(err)
 		switch {
 		case slices.Contains(present, number): // another node of the cluster was faster
 			return nil

@@ -3,7 +3,6 @@ package mysql
 import (
 	"context"
 	"crypto/rand"
-	"database/sql/driver"
 	"errors"
 	"time"
 
@@ -58,7 +57,7 @@ func (s *Store) waitForLease(ctx context.Context, r sessioncleanup.LeaseRequest)
 				continue
 			}
 		}
-		if number, _ := errorNumber(err); !errors.Is(err, sessioncleanup.ErrLeaseHeld) && number != deadlock { // with another node of a cluster
+		if !errors.Is(err, sessioncleanup.ErrLeaseHeld) && errorNumber(err) != deadlock { // with another node of a cluster
 			return err
 		}
 		select {
@@ -87,7 +86,7 @@ func (s *Store) holding(ctx context.Context, r sessioncleanup.LeaseRequest, do f
 		}
 	}()
 	err := s.reading(held, func(c *conn) error {
-		defer func() { _ = c.Raw(func(any) error { return driver.ErrBadConn }) }() // which ends its settings
+		defer c.discard() // which ends its settings
 		if _, err := c.ExecContext(held, statements["wait_for_no_table"]); err != nil {
 			return err
 		}
@@ -114,13 +113,8 @@ func (s *Store) renew(ctx context.Context, r sessioncleanup.LeaseRequest) error 
 	})
 }
 
-// storing stores settings, unless another process has the lease.
-func (m *migration) storing(ctx context.Context, set settings) error {
-	return m.storingWith(ctx, set, nil)
-}
-
-// storingWith is storing with an event, which may be nil.
-func (m *migration) storingWith(ctx context.Context, set settings, e *sessioncleanup.Event) error {
+// storing stores settings, and an event that is not nil, unless another process has the lease.
+func (m *migration) storing(ctx context.Context, set settings, e *sessioncleanup.Event) error {
 	return m.writing(ctx, func(c *conn) error {
 		if _, err := sqlstore.Lease(ctx, ownConn{c}, m.lease); errors.Is(err, sessioncleanup.ErrLeaseHeld) {
 			return errTakenOver

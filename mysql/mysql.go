@@ -146,6 +146,15 @@ func (s *Store) Close() error { return s.db.Close() }
 
 // Now returns the time of the server's clock.
 func (s *Store) Now(ctx context.Context) (now time.Time, err error) {
-	err = s.reading(ctx, func(c *conn) error { return c.row(ctx, statements["clock"], nil, &now) })
+	err = s.reading(ctx, func(c *conn) (err error) {
+		now, err = c.now(ctx)
+		return err
+	})
+	return now, err
+}
+
+// now is the time of the server's clock.
+func (c *conn) now(ctx context.Context) (now time.Time, err error) {
+	err = c.row(ctx, statements["clock"], nil, &now)
 	return now, err
 }

@@ -139,7 +139,7 @@ func (c *conn) silently(ctx context.Context, catalog *catalog, do func() error) 
 		err = do()
 	}
 	if failed := each(context.WithoutCancel(ctx), "probe_as_application"); failed != nil {
-		_ = c.Raw(func(any) error { return driver.ErrBadConn })
+		c.discard()
 	}
 	return err
 }

@@ -215,7 +215,7 @@ func (s *Store) createIndexes(ctx context.Context, c *conn, catalog *catalog, l 
 // dropIndex drops an index of the library's, unless a foreign key needs it.
 func (s *Store) dropIndex(ctx context.Context, c *conn, operation, name, table string) error {
 	err := s.define(ctx, c, filled("drop_index", sqlfile.Names{"name": sqlfile.Column(name), "table": sqlfile.Column(table)}))
-	if number, _ := errorNumber(err); number == neededByKey {
+	if errorNumber(err) == neededByKey {
 		s.warn(ctx, operation, []string{fmt.Sprintf("the index %s of table %q stays: a foreign key needs it", name, table)})
 		return nil
 	}

@@ -151,9 +151,10 @@ func (l *layout) onlyMembers(names sqlfile.Names, q sessioncleanup.Query, by str
 		names["beyond"] += " AND " + l.sql("before_end", names)
 	}
 	names["quiet"] = l.sql("quiet", names)
-	return with(names, l.seenAs(sqlfile.Names{
+	names["seen"] = l.seen(sqlfile.Names{
 		"members": "(" + l.sql("members", names) + ") AS m STRAIGHT_JOIN", "members_on": "ON " + l.names["id"] + " = m.id",
-	}))
+	})
+	return names
 }
 
 // position returns q.After as the values that the SQL expressions compare.

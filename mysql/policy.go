@@ -36,7 +36,7 @@ func (s *Store) SetPolicy(ctx context.Context, change sessioncleanup.Policy, con
 				return err
 			}
 		}
-		return m.storingWith(ctx, set, &e)
+		return m.storing(ctx, set, &e)
 	})
 	if err != nil {
 		return sessioncleanup.Policy{}, err

@@ -3,7 +3,6 @@ package mysql
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"slices"
 
@@ -33,7 +32,7 @@ func (s *Store) Probe(ctx context.Context) (found sessioncleanup.Probe, err erro
 			return err
 		}
 		_, err = c.ExecContext(ctx, statements["try_temporary"])
-		if number, ok := errorNumber(err); ok && slices.Contains(forbidden, number) {
+		if slices.Contains(forbidden, errorNumber(err)) {
 			found.Denied = append(found.Denied, "CREATE TEMPORARY TABLES")
 			return nil
 		}
@@ -51,7 +50,7 @@ func (s *Store) Probe(ctx context.Context) (found sessioncleanup.Probe, err erro
 			// Triggers do nothing for a connection of the library, so it is none for the time, and is closed if it may have stayed so.
 			defer func() {
 				if _, failed := c.ExecContext(context.WithoutCancel(ctx), statements["probe_as_library"]); failed != nil {
-					_ = c.Raw(func(any) error { return driver.ErrBadConn })
+					c.discard()
 				}
 			}()
 			if _, err := c.ExecContext(ctx, statements["probe_as_application"]); err != nil {
@@ -111,7 +110,7 @@ func (c *conn) denied(ctx context.Context, catalog *catalog, s sessioncleanup.Sc
 		}
 		for _, right := range needed {
 			_, err := c.exec(ctx, filled(tries[right], sqlfile.Names{"table": sqlfile.Column(t.name), "column": sqlfile.Column(t.columns[len(t.columns)-1].name)}), nil)
-			if number, ok := errorNumber(err); ok && slices.Contains(forbidden, number) {
+			if slices.Contains(forbidden, errorNumber(err)) {
 				rights = append(rights, right+" on "+t.name)
 			} else if err != nil {
 				return nil, err

@@ -3,7 +3,6 @@ package mysql
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"maps"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -26,10 +25,11 @@ func (s *Store) Restore(ctx context.Context, r sessioncleanup.RestoreRequest) (o
 		w := &restoration{conn: c, waiting: map[int64]error{}, Restoration: sqlstore.Restoration{
 			Conn: ownConn{c}, Schema: c.schema, Value: storedValue, Obstacle: obstacle,
 		}}
-		if err := c.row(ctx, statements["clock"], nil, &w.Now); err != nil {
+		now, err := c.now(ctx)
+		if err != nil {
 			return err
 		}
-		w.Now = c.cut(w.Now)
+		w.Now = c.cut(now)
 		if w.catalog, err = readCatalog(ctx, c); err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func (c *conn) leniently(ctx context.Context, do func() error) error {
 	defer func() {
 		for _, name := range []string{"set_session", "with_keys"} {
 			if _, err := c.ExecContext(context.WithoutCancel(ctx), statements[name]); err != nil {
-				_ = c.Raw(func(any) error { return driver.ErrBadConn })
+				c.discard()
 				return
 			}
 		}

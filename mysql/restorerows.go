@@ -71,7 +71,7 @@ func (w *restoration) insert(ctx context.Context, e sessioncleanup.Archived, row
 	err = w.insertRow(ctx, filled("restore_row", sqlfile.Names{
 		"table": sqlfile.Column(t.name), "columns": quoted(columns), "values": strings.Join(places, ", "),
 	}), p, lenient)
-	if number, _ := errorNumber(err); number == noParent && !w.unchecked {
+	if errorNumber(err) == noParent && !w.unchecked {
 		w.waiting[row.id] = err
 		return nil
 	}

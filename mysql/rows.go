@@ -72,7 +72,7 @@ func scan(rows *sql.Rows, more ...any) (row, error) {
 // warnings and the tags only when they are whole.
 func (c *conn) some(ctx context.Context, ids []any, whole bool) ([]row, error) {
 	var found []row
-	names, warning := c.seenOf(), statements["warning"]
+	names, warning := sqlfile.Names{"seen": c.seenOf(":ids", "NULL")}, statements["warning"]
 	if !whole {
 		names["owner_name"], names["activity_count"], names["tags_of"], warning = "''", "0", "NULL", "NULL"
 	}

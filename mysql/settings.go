@@ -94,7 +94,7 @@ func readRow(ctx context.Context, c *conn, statement string) (stored, error) {
 	var version sql.NullInt64
 	err := c.row(ctx, statement, nil, &version, &row.policy, &row.tables, &row.adopted)
 	row.version = version.Int64
-	if number, ok := errorNumber(err); errors.Is(err, sql.ErrNoRows) || ok && number == 1146 {
+	if errors.Is(err, sql.ErrNoRows) || errorNumber(err) == 1146 {
 		return row, errNotInstalled
 	}
 	if err != nil {

@@ -292,10 +292,8 @@ func (w *sweep) choose(ctx context.Context, c *conn, ids []any) error {
 		return nil
 	}
 	at := w.left[0]
-	for key, value := range c.seen(c.names["id"]+" IN (:locked)", at.place(c.layout), "session IN (:locked)") {
-		names[key] = value
-	}
-	p["locked"], names["due"] = ids, c.seenRules[at.name]
+	names["seen"], names["due"] = c.seenOf(":locked", cmp.Or(at.place(c.layout), "NULL")), c.seenRules[at.name]
+	p["locked"] = ids
 	err := c.query(ctx, c.sql("due_batch", names), p, func(rows *sql.Rows) error {
 		var ref sessioncleanup.SessionRef
 		var noted bool
@@ -314,9 +312,10 @@ func (w *sweep) choose(ctx context.Context, c *conn, ids []any) error {
 func (w *sweep) chooseByTags(ctx context.Context, c *conn, ids []any) error {
 	cut := w.Cutoffs
 	cut.Untracked = c.untracked()
-	names := c.seenOf()
-	names["session_columns"] = c.sql("session_columns", with(names, sqlfile.Names{"warning": statements["warning"]}))
-	names["owner_name"], names["activity_count"] = "''", "0"
+	names := sqlfile.Names{
+		"seen": c.seenOf(":ids", "NULL"), "session_columns": c.sql("session_columns", sqlfile.Names{"warning": statements["warning"]}),
+		"owner_name": "''", "activity_count": "0",
+	}
 	return c.query(ctx, c.sql("list_some", names), params{"ids": ids}, func(rows *sql.Rows) error {
 		var owner string
 		var activity int64

@@ -19,8 +19,8 @@ func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) 
 	}
 	written := 0
 	err := s.writingSessions(ctx, func(c *conn) error {
-		var now time.Time
-		if err := c.row(ctx, statements["clock"], nil, &now); err != nil {
+		now, err := c.now(ctx)
+		if err != nil {
 			return err
 		}
 		latest := map[string]time.Time{}

@@ -51,7 +51,7 @@ func (s *Store) Uninstall(ctx context.Context) error {
 		}
 		if installed && set.adopted.Ready {
 			set.adopted.Ready = false
-			if err := m.storing(ctx, set); err != nil {
+			if err := m.storing(ctx, set, nil); err != nil {
 				return err
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"iter"
 	"strings"
-	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
@@ -14,14 +13,14 @@ import (
 // Profile looks at every session.
 func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds, tags string) (profile sessioncleanup.Profile, err error) {
 	err = s.readingSessions(ctx, func(c *conn) error {
-		var now time.Time
-		if err := c.row(ctx, statements["clock"], nil, &now); err != nil {
+		now, err := c.now(ctx)
+		if err != nil {
 			return err
 		}
 		of := sessioncleanup.Filter{Tags: tags}
 		var failed error
 		all := iter.Seq[sessioncleanup.Session](func(yield func(sessioncleanup.Session) bool) {
-			names := c.seen("", "", "")
+			names := sqlfile.Names{"seen": c.seen(nil)}
 			if len(t.Rules) > 0 || tags != "" {
 				names["profiled_tags"] = c.names["tags_of"]
 			}
@@ -47,11 +46,13 @@ func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds, tags s
 // CountOwners looks at every session.
 func (s *Store) CountOwners(ctx context.Context, t sessioncleanup.Thresholds, limit int) (owners sessioncleanup.OwnerCounts, err error) {
 	err = s.readingSessions(ctx, func(c *conn) error {
-		var now time.Time
-		if err := c.row(ctx, statements["clock"], nil, &now); err != nil {
+		now, err := c.now(ctx)
+		if err != nil {
 			return err
 		}
-		names := with(c.seen("", "", ""), sqlfile.Names{"session_columns": c.sql("session_columns", sqlfile.Names{"warning": statements["warning"], "tags_of": "NULL"})})
+		names := sqlfile.Names{
+			"seen": c.seen(nil), "session_columns": c.sql("session_columns", sqlfile.Names{"warning": statements["warning"], "tags_of": "NULL"}),
+		}
 		var failed error
 		owners = sessioncleanup.OwnersOf(func(yield func(sessioncleanup.Session) bool) {
 			failed = c.query(ctx, c.sql("every", names), nil, func(rows *sql.Rows) error {

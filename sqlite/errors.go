@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	sqlite3 "modernc.org/sqlite/lib"
@@ -35,10 +36,7 @@ func (s *Store) explained(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	code, ok := resultCode(err)
-	if !ok {
-		return err
-	}
+	code := resultCode(err)
 	if code == sqlite3.SQLITE_IOERR_SHMSIZE { // the log's index cannot grow
 		code = sqlite3.SQLITE_FULL
 	}
@@ -103,22 +101,25 @@ func withoutPath(err error) error {
 	return err
 }
 
-// resultCode is SQLite's extended result code, from any driver that reports it as modernc.org/sqlite does.
-func resultCode(err error) (int, bool) {
+// resultCode is SQLite's extended result code, from any driver that reports it as modernc.org/sqlite does; 0 for another error.
+func resultCode(err error) int {
 	coded, ok := errors.AsType[interface {
 		error
 		Code() int
 	}](err)
 	if !ok {
-		return 0, false
+		return 0
 	}
-	return coded.Code(), true
+	return coded.Code()
 }
+
+// isCode reports whether an error has one of some primary result codes.
+func isCode(err error, codes ...int) bool { return slices.Contains(codes, resultCode(err)&0xff) }
 
 // kindOfFailure is the same for rows that are refused for the same reason: by the same constraint, or by triggers that
 // say the same.
 func kindOfFailure(err error) string {
-	if code, ok := resultCode(err); ok && code != sqlite3.SQLITE_CONSTRAINT_TRIGGER {
+	if code := resultCode(err); code != 0 && code != sqlite3.SQLITE_CONSTRAINT_TRIGGER {
 		return fmt.Sprint("SQLite ", code)
 	}
 	return err.Error()
@@ -126,10 +127,7 @@ func kindOfFailure(err error) string {
 
 // constraint reports whether the rows themselves are at fault: a foreign key without cascade, a check, a trigger that
 // raises an error.
-func constraint(err error) bool {
-	code, ok := resultCode(err)
-	return ok && code&0xff == sqlite3.SQLITE_CONSTRAINT
-}
+func constraint(err error) bool { return isCode(err, sqlite3.SQLITE_CONSTRAINT) }
 
 // obstacle says what kind of constraint keeps a row from being inserted, and what SQLite says, without the driver's words around it.
 func obstacle(err error) (kind sessioncleanup.ObstacleKind, text string) {
@@ -138,8 +136,7 @@ func obstacle(err error) (kind sessioncleanup.ObstacleKind, text string) {
 	}
 	text = strings.TrimPrefix(err.Error(), "constraint failed: ")
 	text, _, _ = strings.Cut(text, " (")
-	code, _ := resultCode(err)
-	switch code {
+	switch resultCode(err) {
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
 		return sessioncleanup.ObstacleTaken, text
 	case sqlite3.SQLITE_CONSTRAINT_NOTNULL, sqlite3.SQLITE_CONSTRAINT_DATATYPE:

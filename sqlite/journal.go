@@ -55,8 +55,7 @@ func (s *Store) setJournal(ctx context.Context, mode string) error {
 		if err == nil && !strings.EqualFold(now, mode) {
 			err = fmt.Errorf("the journal mode is %s, not %s", now, mode)
 		}
-		code, ok := resultCode(err)
-		if !ok || code&0xff != sqlite3.SQLITE_BUSY && code&0xff != sqlite3.SQLITE_LOCKED || time.Now().After(deadline) {
+		if !isCode(err, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) || time.Now().After(deadline) {
 			return err
 		}
 		if err := wait.For(ctx, 10*time.Millisecond); err != nil {

@@ -26,7 +26,7 @@ func (s *Store) TouchTx(ctx context.Context, tx *sql.Tx, ids ...string) error {
 	// The lock comes first: a transaction that has read something could not write any more once another connection did.
 	c := s.naming.conn(tx, s.clock)
 	err := c.lockAtOnce(ctx)
-	if code, ok := resultCode(err); ok && code&0xff == sqlite3.SQLITE_BUSY {
+	if isCode(err, sqlite3.SQLITE_BUSY) {
 		return fmt.Errorf("touch sessions in a transaction: %w: it has not written yet, and another connection has the write lock: %w", sessioncleanup.ErrUnavailable, err)
 	}
 	if err == nil {

@@ -117,7 +117,7 @@ func (c *conn) compiles(ctx context.Context, s sessioncleanup.Schema, columns ..
 	}
 	for _, change := range changes {
 		err := c.query(ctx, change, nil, func(*sql.Rows) error { return nil })
-		if code, ok := resultCode(err); ok && code&0xff == sqlite3.SQLITE_ERROR {
+		if isCode(err, sqlite3.SQLITE_ERROR) {
 			return invalid.Errorf("runs cannot change %q: %v; %s", s.Table, err, ownObjects)
 		}
 		if err != nil {

@@ -3,6 +3,3 @@ SELECT (SELECT MAX(version_id) FROM sessioncleanup_migrations WHERE is_applied),
 
 -- name: write_settings
 REPLACE INTO sessioncleanup_settings (id, policy, tables, adopted) VALUES (1, :policy, :tables, :adopted)
-
--- name: read_version
-SELECT COALESCE(MAX(version_id), 0) FROM sessioncleanup_migrations WHERE is_applied

@@ -365,6 +365,18 @@ func TestMigrateWaitsForLocksWithoutBlockingWriters(t *testing.T) {
 	}
 }
 
+func TestMigrateThatDoesNotGetALockNamesTheTransactionsThatHoldOne(t *testing.T) {
+	t.Parallel()
+	url := fresh(t, "guide")
+	reader := begin(t, connect(t, url))
+	run(t, reader, "SELECT /* the report */ FROM sessions")
+	err := open(t, url, postgres.Config{MigrateWait: 1500 * time.Millisecond}).Migrate(t.Context(), sessioncleanup.Policy{})
+	if !errors.Is(err, sessioncleanup.ErrUnavailable) || !strings.Contains(err.Error(), "pid ") || !strings.Contains(err.Error(), "/* the report */") {
+		t.Errorf("Migrate: %v, want an ErrUnavailable that names the transaction and its query", err)
+	}
+	commit(t, reader)
+}
+
 func TestMigrateFollowsChangesOfSchemaAndPolicy(t *testing.T) {
 	t.Parallel()
 	store, pool := adopted(t, "guide")

@@ -23,55 +23,57 @@ type indexState struct {
 // addIndexes builds the missing indexes without blocking writers. On a partitioned table, each partition's index is built
 // by itself and then attached to the parent's.
 func (p *plan) addIndexes(ctx context.Context) error {
+	partitioned := p.m.table.kind == "p" && !p.create
 	tables := []branch{{OID: p.m.table.oid, Space: p.m.table.space, Name: p.m.table.name}}
-	if p.m.table.kind == "p" && !p.create {
+	if partitioned {
 		var err error
 		if tables, err = branches(ctx, p.q, p.m.table.oid); err != nil {
 			return mapError("look for partitions of "+p.m.table.path(), err)
 		}
 	}
+	found := map[uint32]indexed{}
+	for _, b := range tables {
+		var err error
+		if found[b.OID], err = indexesOf(ctx, p.q, b.OID); err != nil {
+			return mapError("look for indexes of "+b.sql(), err)
+		}
+	}
 	for _, kind := range []string{"idle", "expired", "gone", "class_idle", "class_expired", "class_gone", "undated", "ended", "classed", "protected"} { // batches and lists read them in order
 		for _, b := range tables {
-			if err := p.addIndex(ctx, kind, b, p.m.table.kind == "p"); err != nil {
-				return err
-			}
+			p.addIndex(kind, b, found[b.OID], partitioned)
 		}
 	}
 	return nil
 }
 
-func (p *plan) addIndex(ctx context.Context, kind string, b branch, partitioned bool) error {
+func (p *plan) addIndex(kind string, b branch, table indexed, partitioned bool) {
 	definition := p.m.statement("index_" + kind)
 	name := short(b.Name, "sessioncleanup", kind)
 	path := sqlfile.Column(b.Space) + "." + sqlfile.Column(name)
-	existing, isParent, err := indexesOf(ctx, p.q, b.OID)
-	if err != nil {
-		return mapError("look for indexes of "+b.sql(), err)
-	}
 	mark := step{about: "mark the index " + name, sql: []string{fmt.Sprintf("COMMENT ON INDEX %s IS %s;", path, literal(markOf(definition)))}}
 	o := object{Kind: "index", Space: b.Space, Name: name}
-	for _, i := range existing {
+	for _, i := range table.indexes {
 		switch {
 		case i.Valid && (i.Name == name && i.Mark == markOf(definition) || normalIndex(i.Text) == normalIndex(definition) && (!partitioned || i.Name == name)):
 			if i.Name == name && i.Mark == "" && p.has(o) { // an earlier migration was stopped in between
 				p.add(mark)
 			}
 			if i.Loose {
-				return p.attachIndex(ctx, kind, b, path)
+				p.attachIndex(kind, table, path)
 			}
-			return nil
-		case i.Name == name && !i.Valid && isParent && i.Mark == markOf(definition):
+			return
+		case i.Name == name && !i.Valid && table.parent && i.Mark == markOf(definition):
 			// invalid until its partitions' indexes are attached, which later steps do
-			return nil
+			return
 		case i.Name == name && i.Part:
 			// dropped with its parent's, which an earlier step does
-		case i.Name == name && isParent:
+		case i.Name == name && table.parent:
 			p.add(step{about: "drop the index " + name + ", which is out of date", sql: []string{"DROP INDEX IF EXISTS " + path + ";"}})
 		case i.Name == name:
 			p.add(step{about: "drop the index " + name + ", which is unfinished or out of date", alone: true, sql: []string{"DROP INDEX CONCURRENTLY IF EXISTS " + path + ";"}})
 		}
 	}
-	if isParent {
+	if table.parent {
 		p.add(step{about: "prepare the index " + name, adds: []object{o},
 			sql: []string{fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON ONLY %s %s;", sqlfile.Column(name), b.sql(), definition)}})
 	} else {
@@ -79,28 +81,33 @@ func (p *plan) addIndex(ctx context.Context, kind string, b branch, partitioned 
 			sql: []string{fmt.Sprintf("CREATE INDEX CONCURRENTLY IF NOT EXISTS %s ON %s %s;", sqlfile.Column(name), b.sql(), definition)}})
 	}
 	p.add(mark)
-	return p.attachIndex(ctx, kind, b, path)
+	p.attachIndex(kind, table, path)
 }
 
 // attachIndex makes a partition's index a part of its parent's.
-func (p *plan) attachIndex(ctx context.Context, kind string, b branch, path string) error {
-	var space, parent string
-	err := p.q.QueryRow(ctx, `
-		SELECT n.nspname, c.relname FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhparent
-		  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		 WHERE i.inhrelid = $1::oid AND c.relkind = 'p'`, b.OID).Scan(&space, &parent)
-	if err != nil {
-		return ignoreNoRows(err)
+func (p *plan) attachIndex(kind string, table indexed, path string) {
+	if table.of.Name == "" {
+		return
 	}
-	p.add(step{about: "attach the index " + path, sql: []string{fmt.Sprintf("ALTER INDEX %s.%s ATTACH PARTITION %s;",
-		sqlfile.Column(space), sqlfile.Column(short(parent, "sessioncleanup", kind)), path)}})
-	return nil
+	parent := relation{space: table.of.Space, name: short(table.of.Name, "sessioncleanup", kind)}
+	p.add(step{about: "attach the index " + path, sql: []string{fmt.Sprintf("ALTER INDEX %s ATTACH PARTITION %s;", parent.sql(), path)}})
 }
 
-func indexesOf(ctx context.Context, q *guarded, table uint32) (indexes []indexState, parent bool, err error) {
-	err = q.QueryRow(ctx, "SELECT coalesce((SELECT c.relkind = 'p' FROM pg_catalog.pg_class c WHERE c.oid = $1::oid), false)", table).Scan(&parent)
+// indexed is a table with its indexes.
+type indexed struct {
+	parent  bool   // the table is partitioned
+	of      branch // the table of which it is a partition; zero for none
+	indexes []indexState
+}
+
+func indexesOf(ctx context.Context, q *guarded, table uint32) (t indexed, err error) {
+	err = q.QueryRow(ctx, `
+		SELECT c.relkind = 'p', coalesce(p.relname, ''), coalesce(n.nspname, '')
+		  FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
+		  LEFT JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'p' LEFT JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace
+		 WHERE c.oid = $1::oid`, table).Scan(&t.parent, &t.of.Name, &t.of.Space)
 	if err != nil {
-		return nil, false, err
+		return t, ignoreNoRows(err) // the table does not exist yet
 	}
 	rows, err := q.Query(ctx, `
 		SELECT c.relname, i.indisvalid AND i.indisready, pg_get_indexdef(i.indexrelid), t.relispartition AND NOT c.relispartition,
@@ -108,14 +115,14 @@ func indexesOf(ctx context.Context, q *guarded, table uint32) (indexes []indexSt
 		  FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
 		 WHERE i.indrelid = $1::oid`, table)
 	if err != nil {
-		return nil, false, err
+		return t, err
 	}
-	indexes, err = pgx.CollectRows(rows, pgx.RowToStructByPos[indexState])
-	for i := range indexes {
-		_, columns, _ := strings.Cut(indexes[i].Text, " USING btree ")
-		indexes[i].Text = columns
+	t.indexes, err = pgx.CollectRows(rows, pgx.RowToStructByPos[indexState])
+	for i := range t.indexes {
+		_, columns, _ := strings.Cut(t.indexes[i].Text, " USING btree ")
+		t.indexes[i].Text = columns
 	}
-	return indexes, parent, err
+	return t, err
 }
 
 // normalIndex makes an index's definition comparable with what the server writes of it.

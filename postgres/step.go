@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -90,8 +91,9 @@ func (s *Store) persist(ctx context.Context, do func() error) error {
 			return mapError("migrate", err)
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%w: others kept the table locked for %v; end the transactions that pg_stat_activity shows, or try when it is quieter: %w",
-				sessioncleanup.ErrUnavailable, s.cfg.MigrateWait, err)
+			holders, _ := s.oldest(ctx)
+			return fmt.Errorf("%w: others kept a table locked for %v; end their transactions, or try when it is quieter; the oldest ones that hold locks: %s: %w",
+				sessioncleanup.ErrUnavailable, s.cfg.MigrateWait, cmp.Or(holders, "none any more, see pg_stat_activity"), err)
 		}
 		reports.locked(ctx)
 		if err := wait.For(ctx, 50*time.Millisecond+rand.N(150*time.Millisecond)); err != nil {

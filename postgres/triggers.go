@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -50,50 +51,35 @@ func branches(ctx context.Context, q *guarded, oid uint32) ([]branch, error) {
 // triggers make of a row.
 const observeTrigger = "~sessioncleanup_observe"
 
+// trigger is one that Migrate makes.
+type trigger struct {
+	object
+	Function  string        `json:"function"`
+	statement string        // that creates it
+	names     sqlfile.Names // for its placeholders
+}
+
 // addTriggers puts the triggers on the table of touches and on the activity tables, and drops those on tables that are no
 // longer activity tables.
 func (p *plan) addTriggers(ctx context.Context) error {
-	wanted := []object{
-		{Kind: "trigger", Space: p.m.space, Table: "sessioncleanup_touches", Name: "sessioncleanup_commit"},
-		{Kind: "trigger", Space: p.m.table.space, Table: p.m.table.name, Name: observeTrigger},
-		{Kind: "trigger", Space: p.m.table.space, Table: p.m.table.name, Name: "sessioncleanup_untag"},
+	all, err := p.triggers(ctx)
+	if err != nil {
+		return err
 	}
-	for _, event := range []string{"insert", "update", "delete"} {
-		wanted = append(wanted, object{Kind: "trigger", Space: p.m.space, Table: "sessioncleanup_tags", Name: "sessioncleanup_retagged_" + event})
+	there, err := p.existing(ctx, all)
+	if err != nil {
+		return err
 	}
-	for i, statement := range []string{"commit_trigger", "observe_trigger", "untag_trigger", "retagged_insert", "retagged_update", "retagged_delete"} {
-		if err := p.addTrigger(ctx, wanted[i], statement, nil); err != nil {
-			return err
+	var wanted []object
+	for _, t := range all {
+		wanted = append(wanted, t.object)
+		if !slices.Contains(there, t.object) || !p.has(t.object) {
+			p.add(step{about: fmt.Sprintf("create the trigger %s on %s.%s", t.Name, t.Space, t.Table), adds: []object{t.object},
+				sql: []string{dropTrigger(t.object), p.m.statement(t.statement, t.names, sqlfile.Names{"trigger": sqlfile.Column(t.Name), "source": t.on()})}})
 		}
 	}
-	triggered := true
-	if o := p.m.tagTrigger(); len(p.m.schema.TagColumns) > 0 {
-		wanted = append(wanted, o)
-		before := len(p.steps)
-		if err := p.addTrigger(ctx, o, "tag_columns_trigger", nil); err != nil {
-			return err
-		}
-		triggered = len(p.steps) == before
-	}
-	p.planTags(triggered)
-	for _, src := range p.m.sources {
-		tables, err := branches(ctx, p.q, src.oid)
-		if err != nil {
-			return mapError("look for partitions of "+src.path(), err)
-		}
-		for _, b := range tables {
-			if b.OID != src.oid && slices.ContainsFunc(p.m.sources, func(s source) bool { return s.oid == b.OID && s.Session == src.Session }) {
-				continue // it inherits, and is followed by itself
-			}
-			for _, event := range []string{"insert", "update"} {
-				o := object{Kind: "trigger", Space: b.Space, Table: b.Name, Name: short(p.m.label(), event, src.Session)}
-				wanted = append(wanted, o)
-				if err := p.addTrigger(ctx, o, "track_"+event, p.trackNames(src)); err != nil {
-					return err
-				}
-			}
-		}
-	}
+	o := p.m.tagTrigger()
+	p.planTags(len(p.m.schema.TagColumns) == 0 || slices.Contains(there, o) && p.has(o))
 	for _, o := range p.set.added {
 		if o.Kind == "trigger" && !slices.Contains(wanted, o) {
 			p.add(step{about: "drop the trigger " + o.Name + " on " + o.Space + "." + o.Table, drops: []object{o}, sql: []string{dropTrigger(o)}})
@@ -102,25 +88,54 @@ func (p *plan) addTriggers(ctx context.Context) error {
 	return nil
 }
 
-// addTrigger adds a trigger unless it exists and runs the right function.
-func (p *plan) addTrigger(ctx context.Context, o object, statement string, names sqlfile.Names) error {
-	function := map[string]string{
-		"commit_trigger": "sessioncleanup_commit_touches", "observe_trigger": "sessioncleanup_observe", "untag_trigger": "sessioncleanup_untag",
-		"retagged_insert": "sessioncleanup_retagged", "retagged_update": "sessioncleanup_retagged", "retagged_delete": "sessioncleanup_retagged",
-		"tag_columns_trigger": "sessioncleanup_tag_columns",
-	}[statement]
-	if function == "" {
-		function = names["function"]
+// triggers lists those that there should be.
+func (p *plan) triggers(ctx context.Context) (all []trigger, err error) {
+	add := func(o object, function, statement string, names sqlfile.Names) {
+		o.Kind = "trigger"
+		all = append(all, trigger{o, function, statement, names})
 	}
-	var there bool
-	err := p.q.QueryRow(ctx, `
-		SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc f ON f.oid = t.tgfoid
-		                CROSS JOIN (SELECT $4::text AS space, $5::text AS "table", $2::text AS name) o
-		                WHERE t.tgrelid = to_regclass($1::text) AND t.tgname = $2::text AND f.proname = $3::text AND `+p.m.statement("trigger_wrong")+` IS NULL)`,
-		o.on(), o.Name, function, o.Space, o.Table).Scan(&there)
-	if err == nil && (!there || !p.has(o)) {
-		p.add(step{about: fmt.Sprintf("create the trigger %s on %s.%s", o.Name, o.Space, o.Table), adds: []object{o},
-			sql: []string{dropTrigger(o), p.m.statement(statement, names, sqlfile.Names{"trigger": sqlfile.Column(o.Name), "source": o.on()})}})
+	space, table := p.m.table.space, p.m.table.name
+	add(object{Space: p.m.space, Table: "sessioncleanup_touches", Name: "sessioncleanup_commit"}, "sessioncleanup_commit_touches", "commit_trigger", nil)
+	add(object{Space: space, Table: table, Name: observeTrigger}, "sessioncleanup_observe", "observe_trigger", nil)
+	add(object{Space: space, Table: table, Name: "sessioncleanup_untag"}, "sessioncleanup_untag", "untag_trigger", nil)
+	for _, event := range []string{"insert", "update", "delete"} {
+		add(object{Space: p.m.space, Table: "sessioncleanup_tags", Name: "sessioncleanup_retagged_" + event}, "sessioncleanup_retagged", "retagged_"+event, nil)
 	}
-	return mapError("look for triggers", err)
+	if len(p.m.schema.TagColumns) > 0 {
+		add(p.m.tagTrigger(), "sessioncleanup_tag_columns", "tag_columns_trigger", nil)
+	}
+	for _, src := range p.m.sources {
+		tables, err := branches(ctx, p.q, src.oid)
+		if err != nil {
+			return nil, mapError("look for partitions of "+src.path(), err)
+		}
+		for _, b := range tables {
+			if b.OID != src.oid && slices.ContainsFunc(p.m.sources, func(s source) bool { return s.oid == b.OID && s.Session == src.Session }) {
+				continue // it inherits, and is followed by itself
+			}
+			for _, event := range []string{"insert", "update"} {
+				add(object{Space: b.Space, Table: b.Name, Name: short(p.m.label(), event, src.Session)}, trackName(src), "track_"+event, p.trackNames(src))
+			}
+		}
+	}
+	return all, nil
+}
+
+// existing returns those of the triggers that exist, run the right function and are enabled.
+func (p *plan) existing(ctx context.Context, all []trigger) ([]object, error) {
+	data, err := json.Marshal(all)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := p.q.Query(ctx, `
+		SELECT 'trigger', o.space, o."table", o.name
+		  FROM jsonb_to_recordset($1::text::jsonb) AS o (space text, "table" text, name text, function text)
+		  JOIN pg_catalog.pg_trigger t ON t.tgrelid = to_regclass(format('%I.%I', o.space, o."table")) AND t.tgname = o.name
+		  JOIN pg_catalog.pg_proc f ON f.oid = t.tgfoid AND f.proname = o.function
+		 WHERE `+p.m.statement("trigger_wrong")+` IS NULL`, string(data))
+	if err != nil {
+		return nil, mapError("look for triggers", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[object])
+	return found, mapError("look for triggers", err)
 }

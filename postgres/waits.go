@@ -28,15 +28,19 @@ func (r *reports) locked(ctx context.Context) {
 		return
 	}
 	r.last = time.Now()
-	holders, err := r.s.holders(ctx, `
+	if holders, err := r.s.oldest(ctx); err == nil && holders != "" {
+		r.s.cfg.Logger.WarnContext(ctx, "migrate waits for a lock; the oldest open transactions that hold any: "+holders)
+	}
+}
+
+// oldest describes the oldest open transactions that hold locks on tables.
+func (s *Store) oldest(ctx context.Context) (string, error) {
+	return s.holders(ctx, `
 		SELECT a.pid, extract(epoch FROM now() - a.xact_start)::float8, a.query
 		  FROM pg_catalog.pg_stat_activity a
 		 WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.xact_start < now() - interval '1 second'
 		   AND EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'relation' AND l.granted)
 		 ORDER BY a.xact_start LIMIT 3`)
-	if err == nil && holders != "" {
-		r.s.cfg.Logger.WarnContext(ctx, "migrate waits for a lock; the oldest open transactions that hold any: "+holders)
-	}
 }
 
 // holders describes other server processes: their number, for how long their transaction has been open, their query.

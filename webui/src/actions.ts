@@ -1,8 +1,9 @@
 import { html, nothing } from "lit";
-import { Problem, type Action, type BulkResult, type Dependent, type Entry, type Page, type Session } from "./api.ts";
-import { alongList, nameOf, timeTag, type Frame } from "./base.ts";
+import { Problem, type Action, type BulkResult, type Entry, type Page, type Session } from "./api.ts";
+import { askForm, attempt, sure, unconfirmed } from "./ask.ts";
+import { alongList, nameOf, type Frame } from "./base.ts";
 import type { Key } from "./i18n.ts";
-import { icon, type Icon } from "./icons.ts";
+import type { Icon } from "./icons.ts";
 
 export const actionIcons: Record<Action, Icon> = {
   deactivate: "close",
@@ -44,22 +45,19 @@ const path = (id: string) => "/" + encodeURIComponent(id).replace(/^[a-z]/, (c) 
 async function askKeep(f: Frame, days: number[], title: string, protectable: boolean): Promise<{ action: Action; days?: number } | undefined> {
   const w = f.words,
     until = (n: number) => new Date(Date.now() + n * 86400e3);
-  const answer = await f.ask<string>(
-    (end) => html`
-    <form method="dialog" @submit=${(e: SubmitEvent) => {
-      e.preventDefault();
-      end(String(new FormData(e.target as HTMLFormElement).get("keep")));
-    }}>
-      <h2>${title}</h2><p class="muted">${w.t("keepHint")}</p>
-      <div class="choices" role="radiogroup" aria-label=${w.t("keep")}>
+  const answer = await askForm(
+    f,
+    title,
+    w.t("keepHint"),
+    html`<div class="choices" role="radiogroup" aria-label=${w.t("keep")}>
         ${days.map((n, i) => html`<label><input type="radio" name="keep" value=${n} ?checked=${i === 0}><span>${w.t("keepDays", { n })}</span><small>${w.t("keepDaysHint", { when: w.date(until(n)) })}</small></label>`)}
         ${protectable ? html`<label><input type="radio" name="keep" value="always" ?checked=${days.length === 0}><span>${w.t("keepAlways")}</span><small>${w.t("keepAlwaysHint")}</small></label>` : nothing}
-      </div>
-      <footer><button type="button" @click=${() => end(undefined)}>${w.t("cancel")}</button><button class="primary">${w.t("keep")}</button></footer>
-    </form>`,
+      </div>`,
+    "keep",
   );
   if (!answer) return undefined;
-  return answer === "always" ? { action: "protect" } : { action: "keep", days: Number(answer) };
+  const keep = answer.get("keep");
+  return keep === "always" ? { action: "protect" } : { action: "keep", days: Number(keep) };
 }
 
 interface Tags {
@@ -74,17 +72,14 @@ const words = (text: FormDataEntryValue | null) =>
 /** askTags asks for tags: those of one session, or some to add and to remove. */
 async function askTags(f: Frame, title: string, has?: string[]): Promise<Tags | undefined> {
   const w = f.words;
-  const answer = await f.ask<FormData>(
-    (end) => html`
-    <form method="dialog" @submit=${(e: SubmitEvent) => {
-      e.preventDefault();
-      end(new FormData(e.target as HTMLFormElement));
-    }}>
-      <h2>${title}</h2><p class="muted">${w.t("tagsHint")}</p><br>
+  const answer = await askForm(
+    f,
+    title,
+    w.t("tagsHint"),
+    html`<br>
       <label class="field"><span>${w.t(has ? "tags" : "tagsAdd")}</span><input name="add" maxlength="1100" autocapitalize="none" autocomplete="off" spellcheck="false" .value=${has?.join(" ") ?? ""} autofocus></label>
-      ${has ? nothing : html`<label class="field"><span>${w.t("tagsRemove")}</span><input name="remove" maxlength="1100" autocapitalize="none" autocomplete="off" spellcheck="false"></label>`}
-      <footer><button type="button" @click=${() => end(undefined)}>${w.t("cancel")}</button><button class="primary">${w.t("save")}</button></footer>
-    </form>`,
+      ${has ? nothing : html`<label class="field"><span>${w.t("tagsRemove")}</span><input name="remove" maxlength="1100" autocapitalize="none" autocomplete="off" spellcheck="false"></label>`}`,
+    "save",
   );
   if (!answer) return undefined;
   const wanted = words(answer.get("add"));
@@ -101,69 +96,46 @@ function fate(f: Frame) {
   return html`<p>${n === null ? w.t("toTrashForever") : w.t("toTrash", { n: Math.round(n) })}</p>`;
 }
 
-function askDelete(f: Frame, title: string, along: unknown): Promise<boolean | undefined> {
-  const w = f.words;
-  return f.ask<boolean>(
-    (end) => html`<h2>${title}</h2>${along}${fate(f)}
-    <footer><button @click=${() => end(undefined)} autofocus>${w.t("cancel")}</button><button class="primary danger" @click=${() => end(true)}>${icon("trash")}${w.t("remove")}</button></footer>`,
-  );
-}
+const askDelete = (f: Frame, title: string, along: unknown) => sure(f, title, html`${along}${fate(f)}`, "remove");
 
-/** changeOne asks what there is to ask, changes one session and says so. It returns whether something was changed. */
-export async function changeOne(f: Frame, s: Session, action: Action): Promise<boolean> {
-  const w = f.words,
-    name = nameOf(w, s);
-  try {
-    let days: number | undefined;
+/** changeOne asks what there is to ask, changes one session and says so. */
+export const changeOne = (f: Frame, s: Session, action: Action): Promise<boolean> =>
+  attempt(f, async () => {
+    const w = f.words,
+      name = nameOf(w, s);
+    let route: string = action,
+      body: object | undefined = {};
+    if (action === "delete") return deleteOne(f, s, name);
+    if (action === "tag") {
+      route = "tags";
+      body = await askTags(f, w.t("tagsTitle", { n: 1, name }), s.tags);
+    }
     if (action === "keep") {
       const how = await askKeep(f, s.keep_days, w.t("keepTitle", { n: 1, name }), s.actions.includes("protect"));
-      if (!how) return false;
-      ({ action, days } = how);
+      if (!how) return;
+      action = how.action;
+      body = { days: how.days };
     }
-    if (action === "delete") return await deleteOne(f, s, name);
-    if (action === "tag") {
-      const tags = await askTags(f, w.t("tagsTitle", { n: 1, name }), s.tags);
-      if (!tags) return false;
-      await f.api.send("PATCH", path(s.id) + "/tags", tags);
-      f.toast(w.t("didTag", { n: 1, name }));
-      return true;
+    if (action === "protect" || action === "unprotect") {
+      route = "auto-cleanup";
+      body = { auto_cleanup: action === "unprotect" };
     }
-    const [route, body] =
-      action === "keep"
-        ? ["keep", { days }]
-        : action === "protect" || action === "unprotect"
-          ? ["auto-cleanup", { auto_cleanup: action === "unprotect" }]
-          : [action, {}];
+    if (!body) return;
     await f.api.send("PATCH", path(s.id) + "/" + route, body);
     f.toast(w.t(done[action], { n: 1, name }));
-    return true;
-  } catch (e) {
-    f.failed(e);
-    return e instanceof Problem && e.status === 404;
-  } finally {
-    f.refresh();
-  }
-}
+  });
 
-async function deleteOne(f: Frame, s: Session, name: string): Promise<boolean> {
-  const w = f.words;
-  let along: Dependent[] = [],
-    confirm = s.id;
-  try {
-    await f.api.send("DELETE", path(s.id)); // asks what would be deleted
-  } catch (e) {
-    if (!(e instanceof Problem) || e.kind !== "confirmation-required") throw e;
-    along = e.body.dependents ?? [];
-    confirm = e.body.session.id;
-  }
-  const lists = [alongList(w, along, "deleted"), alongList(w, along, "unlinked")];
+async function deleteOne(f: Frame, s: Session, name: string): Promise<void> {
+  const w = f.words,
+    asked = await unconfirmed(f.api.send("DELETE", path(s.id))), // what would be deleted
+    along = asked?.dependents ?? [],
+    lists = [alongList(w, along, "deleted"), alongList(w, along, "unlinked")];
   const ok = await askDelete(f, w.t("deleteTitle", { n: 1, name }), lists.every((l) => l === nothing) ? html`<p>${w.t("nothingAlong")}</p>` : lists);
-  if (!ok) return false;
-  await f.api.send("DELETE", path(s.id), undefined, { confirm });
+  if (!ok) return;
+  await f.api.send("DELETE", path(s.id), undefined, { confirm: asked?.session.id ?? s.id });
   const text = w.t("didDelete", { n: 1, name });
   if (!f.me.archives) f.toast(text);
   else f.toast(text, { action: w.t("undo"), run: () => void undo(f, s.id) });
-  return true;
 }
 
 async function undo(f: Frame, id: string) {
@@ -176,23 +148,29 @@ async function undo(f: Frame, id: string) {
 }
 
 /** restore brings an entry of the archive back, or shows what is in the way. */
-export async function restore(f: Frame, entry: Entry): Promise<void> {
-  const w = f.words,
-    name = nameOf(w, entry);
-  try {
-    await f.api.send("POST", `/archive/${entry.id}/restore`, {});
-    f.toast(w.t("didRestore", { name }));
-  } catch (e) {
-    if (!(e instanceof Problem) || e.kind !== "obstructed") return f.failed(e);
-    await f.ask(
-      (end) => html`<h2>${w.t("blockedTitle", { name })}</h2>
-      <ul class="list">${e.body.obstacles.map((o: any) => html`<li>${o.text}${o.table ? html` <span class="muted">${w.t("inTable", { table: o.table })}</span>` : nothing}</li>`)}</ul>
-      <footer><button autofocus @click=${() => end(undefined)}>${w.t("dismiss")}</button></footer>`,
-    );
-  } finally {
-    f.refresh();
-  }
-}
+export const restore = (f: Frame, entry: Entry): Promise<boolean> =>
+  attempt(f, async () => {
+    const w = f.words,
+      name = nameOf(w, entry);
+    try {
+      await f.api.send("POST", `/archive/${entry.id}/restore`, {});
+      f.toast(w.t("didRestore", { name }));
+    } catch (e) {
+      if (!(e instanceof Problem) || e.kind !== "obstructed") throw e;
+      await f.ask(
+        (end) => html`<h2>${w.t("blockedTitle", { name })}</h2>
+        <ul class="list">${e.body.obstacles.map((o: any) => html`<li>${o.text}${o.table ? html` <span class="muted">${w.t("inTable", { table: o.table })}</span>` : nothing}</li>`)}</ul>
+        <footer><button autofocus @click=${() => end(undefined)}>${w.t("dismiss")}</button></footer>`,
+      );
+    }
+  });
+
+/** reverse makes the sessions active again that a run deactivated. */
+export const reverse = (f: Frame, run: string): Promise<boolean> =>
+  attempt(f, async () => {
+    const r = await f.api.send<{ done: number }>("POST", `/runs/${encodeURIComponent(run)}/reactivate`, {});
+    f.toast(f.words.t("reversed", { n: r.done }));
+  });
 
 /** changeMany is one change of the sessions with these IDs, or of all that match, with progress. */
 export async function changeMany(f: Frame, action: Action, which: string[] | Matching): Promise<boolean> {
@@ -268,8 +246,3 @@ export async function progressDialog<T>(
     close();
   }
 }
-
-export const usedTag = (f: Frame, s: Session) => {
-  const [a, b] = f.words.t("used", { when: "\0" }).split("\0");
-  return html`<span>${a}${timeTag(f.words, s.last_activity)}${b}</span>`;
-};

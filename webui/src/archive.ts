@@ -2,7 +2,7 @@ import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { Entry, Page } from "./api.ts";
 import { restore } from "./actions.ts";
-import { View, empty, nameOf, skeleton, timeTag, whoIs } from "./base.ts";
+import { View, dated, empty, nameOf, skeleton, whoIs } from "./base.ts";
 import { eraseOwner, hold, purge } from "./keeping.ts";
 import type { Key } from "./i18n.ts";
 import { icon, type Icon } from "./icons.ts";
@@ -11,27 +11,15 @@ import { icon, type Icon } from "./icons.ts";
 export class ArchiveView extends View {
   static properties = { ...View.properties, page: { state: true } };
   declare page?: Page<Entry>;
-  private get cursors(): string[] {
-    return (this.frame.params.get("at") ?? "").split("~").filter(Boolean);
-  }
 
   private get filter() {
     const p = this.frame.params;
     return { owner: p.get("owner"), session: p.get("session"), held: p.get("held") };
   }
 
-  private set(key: string, value: string) {
-    const all = { ...Object.fromEntries(this.frame.params), at: "", [key]: value };
-    this.frame.go("archive", Object.fromEntries(Object.entries(all).filter(([, v]) => v)));
-  }
-
   async load() {
     const page = await this.newest(this.frame.api.get<Page<Entry>>("/archive", { limit: 20, cursor: this.cursors.at(-1), ...this.filter }));
     if (page) this.page = page;
-  }
-
-  private turn(at: string[]) {
-    this.frame.go("archive", { ...Object.fromEntries(this.frame.params), at: at.join("~") });
   }
 
   render() {
@@ -40,10 +28,6 @@ export class ArchiveView extends View {
       me = this.frame.me,
       at = this.cursors;
     const entries = this.page?.entries;
-    const around = (key: "deletedBy", when: string, who: string) => {
-      const [a, b] = w.t(key, { when: "\0", who }).split("\0");
-      return html`${a}${timeTag(w, when)}${b}`;
-    };
     return html`<h1 class="sentence">${this.t(me.all_sessions ? "archive" : "trash")}</h1><p class="lead">${this.t("trashLead")}</p>
       <section>${me.all_sessions ? this.tools() : nothing}${
         !entries
@@ -57,15 +41,13 @@ export class ArchiveView extends View {
           (e) => html`<li><div class="row plain" data-entry=${e.session_id}>
           <span class="muted">${icon("box")}</span>
           <div><span class="name"><bdi>${nameOf(w, e)}</bdi></span>
-            <span class="meta"><span>${around("deletedBy", e.archived_at, whoIs(w, me, e.actor))}</span>${me.all_sessions && e.owner_id ? html`<span>${this.t("owner")} <bdi>${e.owner_id}</bdi></span>` : nothing}
-              <span>${this.t("withRows", { n: e.rows })}</span><span>${e.held ? html`<strong>${this.t("held")}</strong>` : e.purge_at ? this.purge(e.purge_at) : this.t("noPurge")}</span></span></div>
+            <span class="meta"><span>${dated(w, "deletedBy", e.archived_at, { values: { who: whoIs(w, me, e.actor) } })}</span>${me.all_sessions && e.owner_id ? html`<span>${this.t("owner")} <bdi>${e.owner_id}</bdi></span>` : nothing}
+              <span>${this.t("withRows", { n: e.rows })}</span><span>${e.held ? html`<strong>${this.t("held")}</strong>` : e.purge_at ? dated(w, "purged", e.purge_at) : this.t("noPurge")}</span></span></div>
           ${me.changes ? html`<div class="acts">${this.buttons(e).map(([act, key, i, run]) => html`<button class="ghost ${act === "purge" ? "danger" : ""}" data-act=${act} title=${this.t(key)} aria-label="${this.t(key)}: ${nameOf(w, e)}" @click=${run}>${icon(i)}<span class="label">${this.t(key)}</span></button>`)}</div>` : nothing}</div></li>`,
         )}</ul>
           ${
             at.length || this.page!.next_cursor
-              ? html`<div class="foot"><span>${this.t("page", { n: at.length + 1 })}</span><div class="acts">
-            <button ?disabled=${!at.length} @click=${() => this.turn(at.slice(0, -1))}>${this.t("previous")}</button>
-            <button ?disabled=${!this.page!.next_cursor} @click=${() => this.turn([...at, this.page!.next_cursor!])}>${this.t("next")}</button></div></div>`
+              ? html`<div class="foot"><span>${this.t("page", { n: at.length + 1 })}</span>${this.turns(this.page!.next_cursor)}</div>`
               : nothing
           }</div>`
       }</section>`;
@@ -80,23 +62,9 @@ export class ArchiveView extends View {
   }
 
   private tools() {
-    const p = this.frame.params;
     return html`<div class="tools">
-      ${(
-        [
-          ["session", "sessionId"],
-          ["owner", "ownerFilter"],
-        ] as const
-      ).map(
-        ([k, label]) =>
-          html`<label class="field"><span>${this.t(label)}</span><input name=${k} .value=${p.get(k) ?? ""} maxlength="500" @change=${(e: Event) => this.set(k, (e.target as HTMLInputElement).value.trim())}></label>`,
-      )}
-      <label class="field"><span>${this.t("status")}</span><select name="held" @change=${(e: Event) => this.set("held", (e.target as HTMLSelectElement).value)}><option value="">${this.t("allEntries")}</option><option value="true" ?selected=${p.get("held") === "true"}>${this.t("heldOnly")}</option></select></label>
+      ${this.box("session", "sessionId")}${this.box("owner", "ownerFilter")}
+      <label class="field"><span>${this.t("status")}</span><select name="held" @change=${(e: Event) => this.set({ held: (e.target as HTMLSelectElement).value })}><option value="">${this.t("allEntries")}</option><option value="true" ?selected=${this.filter.held === "true"}>${this.t("heldOnly")}</option></select></label>
       ${this.frame.me.changes ? html`<button class="danger" data-act="erase" @click=${() => eraseOwner(this.frame)}>${icon("trash")}${this.t("erase")}</button>` : nothing}</div>`;
-  }
-
-  private purge(at: string) {
-    const [a, b] = this.t("purged", { when: "\0" }).split("\0");
-    return html`${a}${timeTag(this.frame.words, at)}${b}`;
   }
 }

@@ -1,5 +1,5 @@
 import { LitElement, html, nothing, type TemplateResult } from "lit";
-import type { Api, Me, Session, Summary, Stats, Problem } from "./api.ts";
+import type { Api, Me, Session, Summary, Stats } from "./api.ts";
 import { Words, type Key } from "./i18n.ts";
 import { icon, ring, type Icon } from "./icons.ts";
 
@@ -11,6 +11,7 @@ export interface Frame {
   summary?: Summary;
   stats?: Stats;
   stale: boolean;
+  view: string;
   params: URLSearchParams;
   go(view: string, params?: Record<string, string>): void;
   ask<T>(dialog: (done: (answer: T | undefined) => void) => TemplateResult): Promise<T | undefined>;
@@ -49,23 +50,61 @@ export abstract class View extends LitElement {
       return undefined;
     }
   }
+
+  /** set changes parameters of the address: filters, or at, which has the cursors. Other filters begin at the first page. */
+  protected set(change: Record<string, string>) {
+    const all = { ...Object.fromEntries(this.frame.params), at: "", ...change };
+    this.frame.go(this.frame.view, Object.fromEntries(Object.entries(all).filter(([, v]) => v)));
+  }
+
+  private typing?: ReturnType<typeof setTimeout>;
+  /** typed is set with what is in a field, once no more is typed. */
+  protected typed(key: string, e: Event) {
+    clearTimeout(this.typing);
+    const value = (e.target as HTMLInputElement).value.trim();
+    this.typing = setTimeout(() => this.set({ [key]: value }), 300);
+  }
+
+  /** box is a field for a filter. */
+  protected box(key: string, label: Key) {
+    return html`<label class="field"><span>${this.t(label)}</span><input name=${key} .value=${this.frame.params.get(key) ?? ""} maxlength="500" @change=${(e: Event) => this.set({ [key]: (e.target as HTMLInputElement).value.trim() })}></label>`;
+  }
+
+  /** Cursors of the pages before this one, so that "previous" works after a reload, too. */
+  protected get cursors(): string[] {
+    return (this.frame.params.get("at") ?? "").split("~").filter(Boolean);
+  }
+
+  /** turns are the buttons for the page before and the page after this one. */
+  protected turns(next: string | null, turn = (at: string[]) => this.set({ at: at.join("~") })) {
+    const at = this.cursors;
+    return html`<div class="acts"><button ?disabled=${!at.length} @click=${() => turn(at.slice(0, -1))}>${this.t("previous")}</button>
+      <button ?disabled=${!next} @click=${() => turn([...at, next!])}>${this.t("next")}</button></div>`;
+  }
 }
+
+/** inside is the click of a link: the element follows it, unless it is to open elsewhere. */
+export const inside = (go: () => void) => (e: MouseEvent) => {
+  if (e.ctrlKey || e.metaKey || e.shiftKey) return;
+  e.preventDefault();
+  go();
+};
 
 export const nameOf = (w: Words, s: { name?: string; code?: string }): string => s.name?.trim() || s.code || w.t("unnamed");
 
 export const timeTag = (w: Words, at: string, text = w.when(at)) => html`<time datetime=${at} title=${w.full(at)}>${text}</time>`;
 
 /** dated is a text whose date is an element of its own. */
-function dated(w: Words, key: Key, at: string, date?: string, whole = true) {
-  const [before, after] = w.t(key, { when: "\0" }).split("\0");
-  return html`${before}${timeTag(w, at, date)}${whole ? after : ""}`;
+export function dated(w: Words, key: Key, at: string, o: { values?: Record<string, string>; date?: string; whole?: boolean } = {}) {
+  const [before, after] = w.t(key, { ...o.values, when: "\0" }).split("\0");
+  return html`${before}${timeTag(w, at, o.date)}${(o.whole ?? true) ? after : ""}`;
 }
 
 /** stateOf is one state and one date. */
 export function stateOf(w: Words, s: Session, now: string) {
   const at = s.state_until,
     due = at && new Date(at) <= new Date(now);
-  const say = (key: Key) => dated(w, key, at!, due ? w.t("now") : undefined, !due || s.state === "deleting");
+  const say = (key: Key) => dated(w, key, at!, { date: due ? w.t("now") : undefined, whole: !due || s.state === "deleting" });
   const text =
     s.state === "protected"
       ? w.t("neverCleaned")
@@ -119,5 +158,3 @@ export const whoIs = (w: Words, me: Me, actor: string): string => {
   const [role, id] = [actor.split(":")[0], actor.slice(actor.indexOf(":") + 1)];
   return role === "owner" && id !== actor ? w.t("anOwner", { id }) : actor;
 };
-
-export const isProblem = (e: unknown, kind: string): e is Problem => (e as Problem)?.kind === kind;

@@ -1,7 +1,8 @@
 import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import type { Event as Entry, Page } from "./api.ts";
-import { View, empty, skeleton, whoIs } from "./base.ts";
+import type { Event as Entry, Page, SessionRef } from "./api.ts";
+import { reverse } from "./actions.ts";
+import { View, empty, inside, skeleton, whoIs } from "./base.ts";
 import { languages, type Key } from "./i18n.ts";
 import { icon } from "./icons.ts";
 
@@ -62,10 +63,9 @@ export class LogView extends View {
     return [events, cursor];
   }
 
-  private set(key: string, value: string) {
+  protected set(change: Record<string, string>) {
     this.older = 0;
-    const all = { ...Object.fromEntries(this.frame.params), [key]: value };
-    this.frame.go("log", Object.fromEntries(Object.entries(all).filter(([, v]) => v)));
+    super.set(change);
   }
 
   private async more() {
@@ -80,20 +80,10 @@ export class LogView extends View {
     return html`<h1 class="sentence">${this.t(admin ? "log" : "history")}</h1>
       <section>
         <div class="tools">
-          <label class="field"><span>${this.t("what")}</span><select name="action" @change=${(e: Event) => this.set("action", (e.target as HTMLSelectElement).value)}>
+          <label class="field"><span>${this.t("what")}</span><select name="action" @change=${(e: Event) => this.set({ action: (e.target as HTMLSelectElement).value })}>
             <option value="">${this.t("allActions")}</option>${actions.filter((a) => admin || !["run", "paused", "resumed", "policy_changed", "scheduled", "notified", "erased"].includes(a)).map((a) => html`<option value=${a} ?selected=${p.get("action") === a}>${this.t(`a_${a}` as Key)}</option>`)}</select></label>
-          ${(admin
-            ? ([
-                ["session", "sessionId"],
-                ["owner", "ownerFilter"],
-                ["run", "runId"],
-              ] as const)
-            : ([["session", "sessionId"]] as const)
-          ).map(
-            ([k, label]) => html`
-            <label class="field"><span>${this.t(label)}</span><input name=${k} .value=${p.get(k) ?? ""} maxlength="500" @change=${(e: Event) => this.set(k, (e.target as HTMLInputElement).value.trim())}></label>`,
-          )}
-          ${this.reversible() ? html`<button data-act="reverse" @click=${this.reverse}>${icon("reopen")}${this.t("reverse")}</button>` : nothing}
+          ${this.box("session", "sessionId")}${admin ? html`${this.box("owner", "ownerFilter")}${this.box("run", "runId")}` : nothing}
+          ${this.reversible() ? html`<button data-act="reverse" @click=${() => reverse(this.frame, p.get("run")!)}>${icon("reopen")}${this.t("reverse")}</button>` : nothing}
           ${admin ? html`<button data-act="csv" ?disabled=${this.exporting !== undefined} @click=${this.csv}>${this.exporting === undefined ? this.t("csv") : this.t("exporting", { n: this.exporting })}</button>` : nothing}
         </div>
         ${this.list()}
@@ -104,17 +94,6 @@ export class LogView extends View {
   private reversible() {
     const { params: p, me } = this.frame;
     return p.get("run") && me.all_sessions && me.changes && this.events?.some((e) => e.run?.phases.some((x) => x.action === "deactivated" && x.done > 0));
-  }
-
-  private async reverse() {
-    try {
-      const r = await this.frame.api.send<{ done: number }>("POST", `/runs/${encodeURIComponent(this.frame.params.get("run")!)}/reactivate`, {});
-      this.frame.toast(this.t("reversed", { n: r.done }));
-    } catch (e) {
-      this.frame.failed(e);
-    } finally {
-      this.frame.refresh();
-    }
   }
 
   private list() {
@@ -134,10 +113,7 @@ export class LogView extends View {
           <div class="meta"><span>${this.t("byWho", { who: whoIs(w, this.frame.me, e.actor) })}</span>${e.reason ? html`<span><bdi>${e.reason === "scheduled" ? this.t("r_scheduled") : e.reason}</bdi></span>` : nothing}
             ${
               e.run_id && this.frame.me.all_sessions
-                ? html`<a href=${"#log?run=" + encodeURIComponent(e.run_id)} @click=${(x: Event) => {
-                    x.preventDefault();
-                    this.set("run", e.run_id!);
-                  }}>${this.t("inRun", { run: e.run_id.slice(0, 8) })}</a>`
+                ? html`<a href=${"#log?run=" + encodeURIComponent(e.run_id)} @click=${inside(() => this.set({ run: e.run_id! }))}>${this.t("inRun", { run: e.run_id.slice(0, 8) })}</a>`
                 : nothing
             }</div></div></div>`;
       },
@@ -172,20 +148,9 @@ export class LogView extends View {
       for (let cursor: string | null = null; rows.length < most;) {
         const page: Page<Entry> = await this.frame.api.get<Page<Entry>>("/events", { ...this.query, limit: 500, cursor });
         for (const e of page.events!) {
-          for (const s of e.sessions.length ? e.sessions : [{ id: "" }]) {
-            rows.push([
-              String(e.id),
-              e.at,
-              e.action,
-              s.id,
-              (s as any).owner_id ?? "",
-              (s as any).name ?? "",
-              e.actor,
-              e.reason,
-              e.run_id ?? "",
-              String(e.session_count - e.sessions.length),
-            ]);
-          }
+          const sessions: SessionRef[] = e.sessions.length ? e.sessions : [{ id: "" }],
+            unnamed = String(e.session_count - e.sessions.length);
+          for (const s of sessions) rows.push([String(e.id), e.at, e.action, s.id, s.owner_id ?? "", s.name ?? "", e.actor, e.reason, e.run_id ?? "", unnamed]);
         }
         this.exporting = rows.length;
         if (!(cursor = page.next_cursor)) break;

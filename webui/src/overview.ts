@@ -1,8 +1,9 @@
 import { html, nothing, svg } from "lit";
 import { Problem, type Analytics, type Cleanup, type Phase, type RuleEffect } from "./api.ts";
-import { progressDialog } from "./actions.ts";
+import { progressDialog, reverse } from "./actions.ts";
 import { analyticsView } from "./analytics.ts";
-import { View, alongList, nameOf, skeleton, stateOf, timeTag } from "./base.ts";
+import { sure } from "./ask.ts";
+import { View, alongList, dated, inside, nameOf, skeleton, stateOf } from "./base.ts";
 import type { Key } from "./i18n.ts";
 import { icon } from "./icons.ts";
 import { pause, pauseBanner } from "./pause.ts";
@@ -81,16 +82,11 @@ export class OverviewView extends View {
   }
 
   private to(view: "owners" | "policy") {
-    return html`<a class="button" href="#${view}" data-to=${view} @click=${(e: MouseEvent) => {
-      if (e.ctrlKey || e.metaKey || e.shiftKey) return;
-      e.preventDefault();
-      this.frame.go(view);
-    }}>${this.t(view)}</a>`;
+    return html`<a class="button" href="#${view}" data-to=${view} @click=${inside(() => this.frame.go(view))}>${this.t(view)}</a>`;
   }
 
   private around(key: Key, at: string) {
-    const [a, b] = this.t(key, { when: "\0" }).split("\0");
-    return html`${a}${timeTag(this.frame.words, at)}${b}`;
+    return dated(this.frame.words, key, at);
   }
 
   private runs() {
@@ -108,10 +104,7 @@ export class OverviewView extends View {
     const refused = code === "cleanup_failed" && this.frame.stats!.metrics.last_run?.run?.refused;
     const due = this.frame.stats!.metrics.due_for_deletion;
     const to = (status: string) =>
-      html`<a class="button" href="#sessions?status=${status}" @click=${(e: Event) => {
-        e.preventDefault();
-        this.frame.go("sessions", { status });
-      }}>${this.t("showSessions")}</a>`;
+      html`<a class="button" href="#sessions?status=${status}" @click=${inside(() => this.frame.go("sessions", { status }))}>${this.t("showSessions")}</a>`;
     return html`<div class="banner ${code === "cleanup_failed" ? "bad" : ""}" data-alert=${code}>${icon("warn")}<p>${text}</p>
       ${
         refused
@@ -125,11 +118,7 @@ export class OverviewView extends View {
   /** allow does one run that may delete as many sessions as are due now. */
   private async allow() {
     const n = this.frame.stats!.metrics.due_for_deletion;
-    const ok = await this.frame.ask<boolean>(
-      (end) => html`<h2>${this.t("allowTitle", { n })}</h2><p>${this.t("allowHint", { n })}</p>
-      <footer><button autofocus @click=${() => end(undefined)}>${this.t("cancel")}</button><button class="primary danger" @click=${() => end(true)}>${this.t("allowOnce")}</button></footer>`,
-    );
-    if (ok) await this.clean({ delete_at_most: n });
+    if (await sure(this.frame, this.t("allowTitle", { n }), html`<p>${this.t("allowHint", { n })}</p>`, "allowOnce")) await this.clean({ delete_at_most: n });
   }
 
   private figures() {
@@ -271,14 +260,6 @@ export class OverviewView extends View {
   }
 
   private async reverse() {
-    try {
-      const r = await this.frame.api.send<{ done: number }>("POST", `/runs/${encodeURIComponent(this.done!.run_id!)}/reactivate`, {});
-      this.frame.toast(this.t("reversed", { n: r.done }));
-      this.done = undefined;
-    } catch (e) {
-      this.frame.failed(e);
-    } finally {
-      this.frame.refresh();
-    }
+    if (await reverse(this.frame, this.done!.run_id!)) this.done = undefined;
   }
 }

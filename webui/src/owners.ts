@@ -1,7 +1,7 @@
 import { html, nothing, svg } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { Problem, type Owner, type OwnerPage } from "./api.ts";
-import { View, empty, skeleton, timeTag } from "./base.ts";
+import { View, dated, empty, inside, skeleton } from "./base.ts";
 import type { Key } from "./i18n.ts";
 
 const orders: [string, Key][] = [
@@ -18,11 +18,6 @@ const pageSize = 20;
 export class OwnersView extends View {
   static properties = { ...View.properties, page: { state: true } };
   declare page?: OwnerPage;
-  private typing?: ReturnType<typeof setTimeout>;
-
-  private get cursors(): string[] {
-    return (this.frame.params.get("at") ?? "").split("~").filter(Boolean);
-  }
 
   async load() {
     const p = this.frame.params;
@@ -35,26 +30,16 @@ export class OwnersView extends View {
     }
   }
 
-  private set(change: Record<string, string>) {
-    const all = { ...Object.fromEntries(this.frame.params), at: "", ...change };
-    this.frame.go("owners", Object.fromEntries(Object.entries(all).filter(([, v]) => v)));
-  }
-
   render() {
     if (!this.frame) return nothing;
     const p = this.frame.params,
       page = this.page;
-    const search = (e: Event) => {
-      clearTimeout(this.typing);
-      const q = (e.target as HTMLInputElement).value.trim();
-      this.typing = setTimeout(() => this.set({ q }), 300);
-    };
     const some = page && page.owner_count > page.matching && !p.get("q");
     return html`<h1 class="sentence">${this.t("owners")}</h1>
       <p class="lead">${!page ? "" : some ? this.t("ownersSome", { n: page.owner_count, m: page.matching }) : this.t("ownersLead", { n: page.owner_count })}</p>
       <section>
         <div class="tools" role="search">
-          <label class="search field"><span>${this.t("searchOwner")}</span><input type="search" name="q" .value=${p.get("q") ?? ""} maxlength="500" @input=${search}></label>
+          <label class="search field"><span>${this.t("searchOwner")}</span><input type="search" name="q" .value=${p.get("q") ?? ""} maxlength="500" @input=${(e: Event) => this.typed("q", e)}></label>
           <label class="field"><span>${this.t("sort")}</span><select name="sort" @change=${(e: Event) => this.set({ sort: (e.target as HTMLSelectElement).value })}>
             ${orders.map(([v, k]) => html`<option value=${v} ?selected=${(p.get("sort") ?? "-total") === v}>${this.t(k)}</option>`)}</select></label>
         </div>
@@ -63,8 +48,7 @@ export class OwnersView extends View {
   }
 
   private list() {
-    const page = this.page,
-      at = this.cursors;
+    const page = this.page;
     if (!page) return skeleton(this.t("loading"));
     if (page.owners.length === 0) return html`<div class="card">${empty("search", this.t(page.owner_count ? "noOwner" : "ownersEmpty"), this.t(page.owner_count ? "noMatchHint" : "noneYetHint"))}</div>`;
     const aged = Date.now() - Date.parse(page.at) > 10_000;
@@ -73,14 +57,7 @@ export class OwnersView extends View {
       (o) => o.owner_id,
       (o) => html`<li>${this.row(o)}</li>`,
     )}</ul>
-      <div class="foot"><span role="status">${this.t("page", { n: at.length + 1 })}${aged ? html` · ${this.counted(page.at)}` : nothing}</span>
-        <div class="acts"><button ?disabled=${at.length === 0} @click=${() => this.set({ at: at.slice(0, -1).join("~") })}>${this.t("previous")}</button>
-          <button ?disabled=${!page.next_cursor} @click=${() => this.set({ at: [...at, page.next_cursor!].join("~") })}>${this.t("next")}</button></div></div></div>`;
-  }
-
-  private counted(at: string) {
-    const [a, b] = this.t("counted", { when: "\0" }).split("\0");
-    return html`${a}${timeTag(this.frame.words, at)}${b}`;
+      <div class="foot"><span role="status">${this.t("page", { n: this.cursors.length + 1 })}${aged ? html` · ${dated(this.frame.words, "counted", page.at)}` : nothing}</span>${this.turns(page.next_cursor)}</div></div>`;
   }
 
   private row(o: Owner) {
@@ -91,7 +68,6 @@ export class OwnersView extends View {
       ["closed", "s_inactive", o.inactive - o.due_for_deletion],
       ["deleting", "s_to_delete", o.due_for_deletion, "to_delete"],
     ];
-    const [before, after] = this.t("used", { when: "\0" }).split("\0");
     let x = 0;
     const bars = parts.map(([c, , n]) => {
       const bar = n ? svg`<rect class=${c} x=${x} y="0" width=${Math.max(6, (1000 * n) / o.total - 4)} height="20" rx="4" fill="var(--c)"/>` : nothing;
@@ -99,8 +75,8 @@ export class OwnersView extends View {
       return bar;
     });
     return html`<div class="row split" data-owner=${o.owner_id}>
-      <div class="what"><span class="name">${this.to(o, this.named(o))}</span>
-        <span class="meta">${o.owner_name ? html`<span><bdi>${o.owner_id}</bdi></span>` : nothing}<span>${before}${timeTag(w, o.last_activity)}${after}</span>${o.protected ? html`<span>${this.t("protectedCount", { n: o.protected })}</span>` : nothing}</span></div>
+      <div class="what"><span class="name">${this.to(o, html`<bdi>${o.owner_name || o.owner_id}</bdi>`)}</span>
+        <span class="meta">${o.owner_name ? html`<span><bdi>${o.owner_id}</bdi></span>` : nothing}<span>${dated(w, "used", o.last_activity)}</span>${o.protected ? html`<span>${this.t("protectedCount", { n: o.protected })}</span>` : nothing}</span></div>
       <div><svg viewBox="0 0 1000 20" width="100%" height="10" preserveAspectRatio="none" aria-hidden="true">${bars}</svg>
         <ul class="legend">${parts
           .filter(([, , n]) => n)
@@ -111,17 +87,9 @@ export class OwnersView extends View {
       <span class="total">${this.t("countSessions", { n: o.total })}</span></div>`;
   }
 
-  private named(o: Owner) {
-    return html`<bdi>${o.owner_name || o.owner_id}</bdi>`;
-  }
-
   /** to is a link to the owner's sessions, or those with a status. */
   private to(o: Owner, text: unknown, status = "") {
     const query: Record<string, string> = { owner: o.owner_id, ...(status && { status }) };
-    return html`<a href="#sessions?${new URLSearchParams(query).toString()}" data-status=${status || "all"} @click=${(e: MouseEvent) => {
-      if (e.ctrlKey || e.metaKey || e.shiftKey) return;
-      e.preventDefault();
-      this.frame.go("sessions", query);
-    }}>${text}</a>`;
+    return html`<a href="#sessions?${new URLSearchParams(query).toString()}" data-status=${status || "all"} @click=${inside(() => this.frame.go("sessions", query))}>${text}</a>`;
   }
 }

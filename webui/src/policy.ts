@@ -1,8 +1,8 @@
 import { html, nothing } from "lit";
 import { Problem, type Due, type Policy, type Setting } from "./api.ts";
+import { attempt, sure } from "./ask.ts";
 import { View, skeleton } from "./base.ts";
 import { languages, type Key, type Words } from "./i18n.ts";
-import { icon } from "./icons.ts";
 
 /** would is what the next cleanup would do, in words. */
 export function would(w: Words, d: Due | null): string {
@@ -90,7 +90,7 @@ export class PolicyView extends View {
     this.policy = policy;
     this.tag = tag;
     if (!before || !this.changes().length) return void (this.others = {});
-    const found = before.settings.map((s) => [s.name, this.others[s.name] ?? typed(before, s.name)]).filter(([k, v]) => v !== this.typed(k));
+    const found = before.settings.map((s) => [s.name, this.others[s.name] ?? typed(before, s.name)]).filter(([k, v]) => v !== this.inForce(k));
     this.others = Object.fromEntries(found.filter(([k]) => k in words));
   }
 
@@ -101,12 +101,12 @@ export class PolicyView extends View {
 
   /** query has what was typed, may be right, and changes what a cleanup does. */
   private query() {
-    const valid = ([k, v]: [string, string]) => k in forms && new RegExp(`^(${forms[k]})$`).test(v) && v !== this.typed(k);
+    const valid = ([k, v]: [string, string]) => k in forms && new RegExp(`^(${forms[k]})$`).test(v) && v !== this.inForce(k);
     return Object.fromEntries(Object.entries(this.edited).filter(valid));
   }
 
-  /** typed is a value in force, as it would be typed. */
-  private typed(name: string): string {
+  /** inForce is a value in force, as it would be typed. */
+  private inForce(name: string): string {
     return typed(this.policy, name);
   }
 
@@ -130,14 +130,14 @@ export class PolicyView extends View {
   private conflict() {
     const all = Object.entries(this.others);
     return html`<div role="alert" id="others">${!all.length ? nothing : html`<div class="result"><strong>${this.t("policyOthers")}</strong>
-      <ul class="list">${all.map(([k, before]) => html`<li>${this.t("policyOther", { setting: this.t(words[k]), before, now: this.typed(k) })}</li>`)}</ul>
+      <ul class="list">${all.map(([k, before]) => html`<li>${this.t("policyOther", { setting: this.t(words[k]), before, now: this.inForce(k) })}</li>`)}</ul>
       <p class="muted">${this.t("policyOthersHint")}</p></div>`}</div>`;
   }
 
   private field(s: Setting) {
     const rules = s.name === "rules";
     return html`<label class="field ${rules ? "wide" : ""}"><span>${this.t(words[s.name])}</span>
-      <input name=${s.name} inputmode=${rules ? "text" : "decimal"} autocapitalize="none" autocomplete="off" spellcheck="false" required pattern=${forms[s.name] ?? "[0-9]*[.]?[0-9]+"} title=${rules ? this.t("rulesHint") : nothing} ?disabled=${!s.editable} .value=${this.edited[s.name] ?? this.typed(s.name)} @input=${this.type}>
+      <input name=${s.name} inputmode=${rules ? "text" : "decimal"} autocapitalize="none" autocomplete="off" spellcheck="false" required pattern=${forms[s.name] ?? "[0-9]*[.]?[0-9]+"} title=${rules ? this.t("rulesHint") : nothing} ?disabled=${!s.editable} .value=${this.edited[s.name] ?? this.inForce(s.name)} @input=${this.type}>
       <small class="muted">${rules ? html`${this.t("rulesHint")} · ` : nothing}${this.t(`from_${s.origin}` as Key)}</small></label>`;
   }
 
@@ -165,7 +165,7 @@ export class PolicyView extends View {
   }
 
   private changes() {
-    return Object.entries(this.edited).filter(([k, v]) => v && v !== this.typed(k));
+    return Object.entries(this.edited).filter(([k, v]) => v && v !== this.inForce(k));
   }
 
   private async save(e: SubmitEvent) {
@@ -173,14 +173,8 @@ export class PolicyView extends View {
     const value = (k: string, v: string) => (k === "rules" || v === "never" ? v : percents.includes(k) ? Number(v) / 100 : Number(v));
     const body = Object.fromEntries(this.changes().map(([k, v]) => [k, value(k, v)]));
     this.busy = true;
-    try {
-      await this.send(body, this.tag);
-    } catch (x) {
-      this.frame.failed(x);
-    } finally {
-      this.busy = false;
-      this.frame.refresh();
-    }
+    await attempt(this.frame, () => this.send(body, this.tag));
+    this.busy = false;
   }
 
   /** send changes the policy that was shown with this tag, and asks first when it would delete more. */
@@ -193,11 +187,7 @@ export class PolicyView extends View {
     } catch (x) {
       if (!(x instanceof Problem) || x.kind !== "confirmation-required") throw x;
       const { due: n, due_before: before } = x.body;
-      const ok = await this.frame.ask<boolean>(
-        (end) => html`<h2>${this.t("policySure")}</h2><p>${this.t("policySureHint", { n, before })}</p>
-        <footer><button autofocus @click=${() => end(undefined)}>${this.t("cancel")}</button><button class="primary danger" @click=${() => end(true)}>${icon("trash")}${this.t("save")}</button></footer>`,
-      );
-      if (ok) await this.send(body, shown, n);
+      if (await sure(this.frame, this.t("policySure"), html`<p>${this.t("policySureHint", { n, before })}</p>`, "save")) await this.send(body, shown, n);
     }
   }
 }

@@ -1,7 +1,8 @@
 import { LitElement, html, nothing, render as renderInto, type TemplateResult } from "lit";
+import { html as htmlOfTag, unsafeStatic } from "lit/static-html.js";
 import { Api, Problem, type Credentials, type Me, type Stats, type Summary } from "./api.ts";
 import { ArchiveView } from "./archive.ts";
-import { View, empty, skeleton, type Frame } from "./base.ts";
+import { View, empty, inside, skeleton, type Frame } from "./base.ts";
 import { Words, type Key, type Lang } from "./i18n.ts";
 import { icon, type Icon } from "./icons.ts";
 import { LogView } from "./log.ts";
@@ -353,6 +354,7 @@ export class SessionManager extends LitElement {
       summary: this.summary,
       stats: this.stats,
       stale: this.trouble !== undefined,
+      view: this.view,
       params: this.params,
       go: (v, p) => this.go(v, p),
       ask: (d) => this.ask(d),
@@ -413,11 +415,7 @@ export class SessionManager extends LitElement {
         <div class="brand">${icon("brand")}<span class="title">${this.heading || this.t("sessions")}</span><span class="who"><bdi>${this.who()}</bdi>${me.changes ? nothing : html` · ${this.t("readOnly")}`}</span></div>
         <nav aria-label=${this.t("main")}><ul>${shown.filter((v) => !views[v].place).map(
           (v) =>
-            html`<li><a href="#${v}" aria-current=${v === this.view ? "page" : v === views[this.view]?.place ? "true" : nothing} data-go=${v} @click=${(e: MouseEvent) => {
-              if (e.ctrlKey || e.metaKey || e.shiftKey) return;
-              e.preventDefault();
-              this.go(v);
-            }}>${icon(v === "archive" && me.all_sessions ? "box" : views[v].icon)}<span>${this.t(views[v][kind])}</span></a></li>`,
+            html`<li><a href="#${v}" aria-current=${v === this.view ? "page" : v === views[this.view]?.place ? "true" : nothing} data-go=${v} @click=${inside(() => this.go(v))}>${icon(v === "archive" && me.all_sessions ? "box" : views[v].icon)}<span>${this.t(views[v][kind])}</span></a></li>`,
         )}</ul></nav>
         <span class="pulse ${this.live ? "on" : ""}" title=${this.live ? this.t("liveOn") : this.t("liveOff", { n: pollEvery })}><i></i><span>${this.live ? this.t("liveOn") : this.t("liveOff", { n: pollEvery })}</span></span>
         <button class="ghost icon" data-act="theme" title="${this.t("theme")}: ${this.t(`t_${this.chosen.theme || this.theme || "auto"}` as Key)}" aria-label="${this.t("theme")}: ${this.t(`t_${this.chosen.theme || this.theme || "auto"}` as Key)}" @click=${this.nextTheme}>${icon("theme")}</button>
@@ -442,23 +440,9 @@ export class SessionManager extends LitElement {
   }
 
   private content() {
-    const frame = this.frame();
-    switch (this.view) {
-      case "overview":
-        return html`<session-manager-overview data-view .frame=${frame} .tick=${this.tick}></session-manager-overview>`;
-      case "policy":
-        return html`<session-manager-policy data-view .frame=${frame} .tick=${this.tick}></session-manager-policy>`;
-      case "owners":
-        return html`<session-manager-owners data-view .frame=${frame} .tick=${this.tick}></session-manager-owners>`;
-      case "archive":
-        return html`<session-manager-archive data-view .frame=${frame} .tick=${this.tick}></session-manager-archive>`;
-      case "log":
-        return html`<session-manager-log data-view .frame=${frame} .tick=${this.tick}></session-manager-log>`;
-      case "sessions":
-        return html`<session-manager-sessions data-view .frame=${frame} .tick=${this.tick}></session-manager-sessions>`;
-      default:
-        return nothing;
-    }
+    if (!this.view) return nothing;
+    const tag = unsafeStatic(views[this.view].tag);
+    return htmlOfTag`<${tag} data-view .frame=${this.frame()} .tick=${this.tick}></${tag}>`;
   }
 
   private nextTheme() {

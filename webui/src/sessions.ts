@@ -1,8 +1,8 @@
 import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { Problem, type Action, type Page, type Session, type Summary } from "./api.ts";
-import { actionIcons, actionWords, changeMany, changeOne, usedTag, type Matching } from "./actions.ts";
-import { View, empty, nameOf, ringOf, skeleton, stateOf } from "./base.ts";
+import { actionIcons, actionWords, changeMany, changeOne, type Matching } from "./actions.ts";
+import { View, dated, empty, inside, nameOf, ringOf, skeleton, stateOf } from "./base.ts";
 import { icon } from "./icons.ts";
 import type { Key } from "./i18n.ts";
 
@@ -27,7 +27,6 @@ export class SessionsView extends View {
   private what = ""; // that is searched for
   declare picked: Set<string>;
   declare matching?: Matching; // all that match are selected, instead of some
-  private typing?: ReturnType<typeof setTimeout>;
 
   constructor() {
     super();
@@ -49,10 +48,6 @@ export class SessionsView extends View {
   private get order(): string {
     const order = this.frame.params.get("sort") ?? "-last_activity";
     return this.sorts || order.endsWith("last_activity") ? order : "-last_activity";
-  }
-  /** Cursors of the pages before this one, so that "previous" works after a reload, too. */
-  private get cursors(): string[] {
-    return (this.frame.params.get("at") ?? "").split("~").filter(Boolean);
   }
 
   async load() {
@@ -101,11 +96,14 @@ export class SessionsView extends View {
     if (owner === (this.filter.owner ?? "")) this.owner = summary;
   }
 
-  private set(change: Record<string, string>) {
-    const all = { ...Object.fromEntries(this.frame.params), at: "", ...change };
+  protected set(change: Record<string, string>) {
+    this.unpick();
+    super.set(change);
+  }
+
+  private unpick() {
     this.picked = new Set();
     this.matching = undefined;
-    this.frame.go("sessions", Object.fromEntries(Object.entries(all).filter(([, v]) => v)));
   }
 
   render() {
@@ -163,15 +161,10 @@ export class SessionsView extends View {
   private tools() {
     const p = this.frame.params,
       admin = this.frame.me.all_sessions;
-    const later = (e: Event, key: string) => {
-      clearTimeout(this.typing);
-      const value = (e.target as HTMLInputElement).value.trim();
-      this.typing = setTimeout(() => this.set({ [key]: value }), 300);
-    };
     return html`<div class="tools" role="search">
-      <label class="search"><span class="hidden">${this.t("search")}</span>${icon("search")}<input type="search" name="q" placeholder=${this.t("search")} .value=${p.get("q") ?? ""} maxlength="500" @input=${(e: Event) => later(e, "q")}></label>
-      ${admin ? html`<label class="field"><span>${this.t("ownerFilter")}</span><input name="owner" .value=${p.get("owner") ?? ""} maxlength="500" @input=${(e: Event) => later(e, "owner")}></label>` : nothing}
-      ${this.frame.me.tags ? html`<label class="field"><span>${this.t("tags")}</span><input name="tags" .value=${p.get("tags") ?? ""} maxlength="500" placeholder="vip -test" autocapitalize="none" spellcheck="false" @input=${(e: Event) => later(e, "tags")}></label>` : nothing}
+      <label class="search"><span class="hidden">${this.t("search")}</span>${icon("search")}<input type="search" name="q" placeholder=${this.t("search")} .value=${p.get("q") ?? ""} maxlength="500" @input=${(e: Event) => this.typed("q", e)}></label>
+      ${admin ? html`<label class="field"><span>${this.t("ownerFilter")}</span><input name="owner" .value=${p.get("owner") ?? ""} maxlength="500" @input=${(e: Event) => this.typed("owner", e)}></label>` : nothing}
+      ${this.frame.me.tags ? html`<label class="field"><span>${this.t("tags")}</span><input name="tags" .value=${p.get("tags") ?? ""} maxlength="500" placeholder="vip -test" autocapitalize="none" spellcheck="false" @input=${(e: Event) => this.typed("tags", e)}></label>` : nothing}
       <label class="field"><span>${this.t("status")}</span><select name="status" @change=${(e: Event) => this.set({ status: (e.target as HTMLSelectElement).value })}>
         <option value="">${this.t("any")}</option>${[...statuses, ...(this.frame.me.warnings ? [selection] : [])].map((s) => html`<option value=${s} ?selected=${p.get("status") === s}>${this.t(`s_${s}` as Key)}</option>`)}</select></label>
       <label class="field"><span>${this.t("sort")}</span><select name="sort" @change=${(e: Event) => this.set({ sort: (e.target as HTMLSelectElement).value })}>
@@ -194,7 +187,6 @@ export class SessionsView extends View {
     }
     const now = this.frame.summary?.at ?? new Date().toISOString();
     const all = sessions.every((s) => this.picked.has(s.id)),
-      at = this.cursors,
       changes = this.frame.me.changes;
     return html`<div class="card ${this.frame.stale ? "stale" : ""}">
       <ul aria-label=${this.t("allSessions")}>${repeat(
@@ -207,34 +199,23 @@ export class SessionsView extends View {
           <span class="meta">${s.code && s.code !== s.name ? html`<span><bdi>${s.code}</bdi></span>` : nothing}
             ${
               this.frame.me.all_sessions && (s.owner_name || s.owner_id)
-                ? html`<span><a class="owner" href=${"#sessions?owner=" + encodeURIComponent(s.owner_id)} @click=${(e: Event) => {
-                    e.preventDefault();
-                    this.set({ owner: s.owner_id });
-                  }}><bdi>${s.owner_name || s.owner_id}</bdi></a></span>`
+                ? html`<span><a class="owner" href=${"#sessions?owner=" + encodeURIComponent(s.owner_id)} @click=${inside(() => this.set({ owner: s.owner_id }))}><bdi>${s.owner_name || s.owner_id}</bdi></a></span>`
                 : nothing
             }
-            ${usedTag(this.frame, s)}<span>${this.t("rows", { n: s.activity_count })}</span>
-            ${s.tags.map(
-              (tag) => html`<a class="tag" href=${"#sessions?tags=" + encodeURIComponent(tag)} @click=${(e: Event) => {
-                e.preventDefault();
-                this.set({ tags: tag });
-              }}>${tag}</a>`,
-            )}</span></div>
+            <span>${dated(w, "used", s.last_activity)}</span><span>${this.t("rows", { n: s.activity_count })}</span>
+            ${s.tags.map((tag) => html`<a class="tag" href=${"#sessions?tags=" + encodeURIComponent(tag)} @click=${inside(() => this.set({ tags: tag }))}>${tag}</a>`)}</span></div>
         ${stateOf(w, s, now)}
         ${this.buttons(s)}</div></li>`,
       )}</ul>
       <div class="foot">
         ${changes ? html`<label class="pick-all"><input type="checkbox" .checked=${all} .indeterminate=${!all && this.picked.size > 0} aria-label=${this.t("selectAll")} @change=${() => this.pickAll(all)}></label>` : nothing}
-        <span role="status">${this.t(this.searching ? "searching" : "page", { n: at.length + 1 })}</span>
-        <div class="acts"><button ?disabled=${at.length === 0} @click=${() => this.turn(at.slice(0, -1))}>${this.t("previous")}</button>
-          <button ?disabled=${!page.next_cursor} @click=${() => this.turn([...at, page.next_cursor!])}>${this.t("next")}</button></div>
+        <span role="status">${this.t(this.searching ? "searching" : "page", { n: this.cursors.length + 1 })}</span>
+        ${this.turns(page.next_cursor, (at) => {
+          this.set({ at: at.join("~") });
+          this.querySelector("#all")?.scrollIntoView({ block: "start" });
+        })}
       </div></div>
       ${this.picked.size > 0 || this.matching ? this.bulkBar() : nothing}`;
-  }
-
-  private turn(at: string[]) {
-    this.set({ at: at.join("~") });
-    this.querySelector("#all")?.scrollIntoView({ block: "start" });
   }
 
   private pick(id: string) {
@@ -268,17 +249,11 @@ export class SessionsView extends View {
     return html`<div class="bulk" role="region" aria-label=${this.t("selected", { n })}><strong aria-live="polite">${this.t(this.matching ? "matching" : "selected", { n })}</strong>
       ${more ? html`<button data-act="matching" @click=${this.pickMatching}>${this.t("selectMatching")}</button>` : nothing}
       ${actions.map((a) => html`<button data-act=${a} @click=${() => this.bulk(a)}>${icon(actionIcons[a])}${this.t(actionWords[a])}</button>`)}
-      <button class="icon" aria-label=${this.t("unselect")} @click=${() => {
-        this.picked = new Set();
-        this.matching = undefined;
-      }}>${icon("x")}</button></div>`;
+      <button class="icon" aria-label=${this.t("unselect")} @click=${this.unpick}>${icon("x")}</button></div>`;
   }
 
   private async bulk(a: Action) {
-    if (await changeMany(this.frame, a, this.matching ?? [...this.picked])) {
-      this.picked = new Set();
-      this.matching = undefined;
-    }
+    if (await changeMany(this.frame, a, this.matching ?? [...this.picked])) this.unpick();
   }
 
   private buttons(s: Session, only?: Action[]) {

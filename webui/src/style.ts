@@ -116,7 +116,6 @@ export const style = css`
   .soon li .acts button { padding-inline: .45rem; font-size: .9rem; }
   .soon li { align-content: start; }
   .soon li .acts { grid-column: 1 / -1; justify-content: start; flex-wrap: wrap; gap: 0; margin-inline-start: -.45rem; }
-  .soon li > .row { border: 0; }
   .foot { display: flex; align-items: center; justify-content: space-between; gap: .75rem; padding: .6rem .9rem; border-top: 1px solid var(--line); color: var(--muted); }
   .bulk { position: sticky; bottom: .75rem; z-index: 4; margin-top: .75rem; background: var(--ink); color: var(--bg); border-radius: var(--r); padding: .55rem .7rem .55rem 1rem; display: flex; flex-wrap: wrap; gap: .4rem; align-items: center; box-shadow: var(--shadow); }
   .bulk strong { margin-right: auto; font-weight: 600; }
@@ -165,8 +164,6 @@ export const style = css`
   .tile dd { font-size: 1.75rem; line-height: 1.2; font-weight: 650; letter-spacing: -.02em; }
   .tile small { color: var(--muted); display: block; font-size: .85rem; font-weight: 400; letter-spacing: 0; line-height: 1.4; min-height: 1.4em; }
   .tile.warn dd { color: var(--deleting); }
-  .bars { display: flex; height: .9rem; border-radius: 1rem; overflow: clip; gap: 2px; background: var(--line); }
-  .bars i { background: var(--c); min-width: 3px; }
   .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; margin-top: .6rem; font-size: .9rem; }
   .legend li { display: flex; align-items: center; gap: .45rem; }
   .legend i { width: .75rem; height: .75rem; border-radius: .2rem; background: var(--c); }
@@ -254,7 +251,7 @@ export const style = css`
   @media (forced-colors: active) {
     .pill, .card, .tile, .soon li, .toast, .bulk { border: 1px solid CanvasText; }
     nav a[aria-current] { outline: 2px solid Highlight; }
-    .bars i, .legend i { forced-color-adjust: none; }
+    .legend i { forced-color-adjust: none; }
     .ring { color: CanvasText; } .ring .track { stroke: GrayText; }
   }
 `;

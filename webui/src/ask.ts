@@ -1,0 +1,51 @@
+import { html } from "lit";
+import { Problem } from "./api.ts";
+import type { Frame } from "./base.ts";
+import type { Key } from "./i18n.ts";
+import { icon } from "./icons.ts";
+
+/** askForm shows fields in a dialog, and returns what was entered; undefined when it was canceled. */
+export function askForm(f: Frame, title: string, hint: string, fields: unknown, go: Key): Promise<FormData | undefined> {
+  const w = f.words;
+  return f.ask<FormData>(
+    (end) => html`<form method="dialog" @submit=${(e: SubmitEvent) => {
+      e.preventDefault();
+      end(new FormData(e.target as HTMLFormElement));
+    }}>
+      <h2>${title}</h2><p class="muted">${hint}</p>${fields}
+      <footer><button type="button" @click=${() => end(undefined)}>${w.t("cancel")}</button><button class="primary">${w.t(go)}</button></footer></form>`,
+  );
+}
+
+/** sure asks whether to go on with a deletion, or with what leads to more of them. */
+export function sure(f: Frame, title: string, text: unknown, go: Key): Promise<boolean | undefined> {
+  const w = f.words;
+  return f.ask<boolean>(
+    (end) => html`<h2>${title}</h2>${text}
+      <footer><button autofocus @click=${() => end(undefined)}>${w.t("cancel")}</button><button class="primary danger" @click=${() => end(true)}>${icon("trash")}${w.t(go)}</button></footer>`,
+  );
+}
+
+/** attempt makes a change, says why when it fails, and reads again what is shown. It returns whether the change succeeded. */
+export async function attempt(f: Frame, change: () => Promise<void>): Promise<boolean> {
+  try {
+    await change();
+    return true;
+  } catch (e) {
+    f.failed(e);
+    return false;
+  } finally {
+    f.refresh();
+  }
+}
+
+/** unconfirmed is what the server wants to have confirmed before it does some work; undefined when it did it. */
+export async function unconfirmed(work: Promise<unknown>): Promise<Record<string, any> | undefined> {
+  try {
+    await work;
+    return undefined;
+  } catch (e) {
+    if (e instanceof Problem && e.kind === "confirmation-required") return e.body;
+    throw e;
+  }
+}

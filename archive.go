@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -157,11 +158,8 @@ type ArchiveQuery struct {
 
 // Matches reports whether the query asks for the entry, whatever its Limit.
 func (q ArchiveQuery) Matches(a Archived) bool {
-	ids := len(q.IDs) == 0
-	for _, id := range q.IDs {
-		ids = ids || id == a.ID
-	}
-	return ids && (q.SessionID == "" || q.SessionID == a.SessionID) && (q.OwnerID == "" || q.OwnerID == a.OwnerID) &&
+	return (len(q.IDs) == 0 || slices.Contains(q.IDs, a.ID)) &&
+		(q.SessionID == "" || q.SessionID == a.SessionID) && (q.OwnerID == "" || q.OwnerID == a.OwnerID) &&
 		(q.Held == Default || q.Held == SwitchOf(a.Held)) && (q.BackedUp == Default || q.BackedUp == SwitchOf(!a.BackedUpAt.IsZero())) &&
 		(len(q.Rules) == 0 && q.Until.IsZero() || a.At.Before(PurgeBefore(q.Until, q.Rules, a.Tags))) && (q.Before == 0 || a.ID < q.Before)
 }

@@ -1,6 +1,7 @@
 package sessioncleanup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,10 +36,7 @@ const (
 // restored, sessions of erased owners are left out. Entries that are still in the archive are restored from there.
 func (m *Manager) RestoreBackup(ctx context.Context, from Backups, file string, o BackupRestore) (Restored, error) {
 	const operation = "restore from a backup"
-	if err := m.allowAll(operation); err != nil {
-		return Restored{}, err
-	}
-	archiver, err := m.archiver(operation)
+	archiver, err := m.wholeArchive(operation)
 	if err != nil {
 		return Restored{}, err
 	}
@@ -125,7 +123,7 @@ func (b *backupRestore) named(ctx context.Context) error {
 			return fmt.Errorf("%w: backup file %s does not have entry archive:%d", ErrNotArchived, b.file, id)
 		}
 	}
-	return b.restore(ctx, slices.SortedFunc(maps.Values(found), func(a, b ArchivedCopy) int { return int(a.ID - b.ID) }))
+	return b.restore(ctx, slices.SortedFunc(maps.Values(found), func(a, b ArchivedCopy) int { return cmp.Compare(a.ID, b.ID) }))
 }
 
 // all restores every session of the file, once it is known to be sound.

@@ -21,16 +21,12 @@ const (
 // at its end. It takes no lease: an entry that two backups copy at the same time is in two files.
 func (m *Manager) BackUp(ctx context.Context) (BackupResult, error) {
 	const operation = "back up the archive"
-	var out BackupResult
-	if err := m.allowAll(operation); err != nil {
-		return out, err
+	archiver, err := m.wholeArchive(operation)
+	if err != nil {
+		return BackupResult{}, err
 	}
 	if m.backups == nil {
-		return out, invalid.Errorf("%s: Config.Backups is nil: want where to write the files", operation)
-	}
-	archiver, err := m.archiver(operation)
-	if err != nil {
-		return out, err
+		return BackupResult{}, invalid.Errorf("%s: Config.Backups is nil: want where to write the files", operation)
 	}
 	b := backingUp{m: m, archiver: archiver, alive: func(context.Context) error { return nil }}
 	if b.header.At, err = m.Now(ctx); err == nil {
@@ -56,7 +52,7 @@ func (r *run) backUp(ctx context.Context) {
 	} else if r.policy.purges() && r.opts.Filter == (Filter{}) { // another program backs up
 		due := r.policy.dueInArchive(r.result.Cutoffs.Now)
 		due.BackedUp = Off
-		if b.result.Waiting, err = b.waiting(ctx, due); err == nil && b.result.Waiting > 0 {
+		if b.result.Waiting, err = countArchived(ctx, b.archiver, due); err == nil && b.result.Waiting > 0 {
 			err = errNoBackups
 		}
 	}
@@ -93,18 +89,9 @@ func (b *backingUp) do(ctx context.Context) (err error) {
 	if err == nil {
 		return nil
 	}
-	var countErr error
-	if b.result.Waiting, countErr = b.waiting(ctx, ArchiveQuery{BackedUp: Off}); countErr != nil {
-		return errors.Join(err, countErr)
-	}
-	return err
-}
-
-// waiting counts entries that are in no file.
-func (b *backingUp) waiting(ctx context.Context, q ArchiveQuery) (int, error) {
-	return within(ctx, readTimeout, func(ctx context.Context) (int, error) {
-		return b.archiver.CountArchived(ctx, q)
-	})
+	waiting, countErr := countArchived(ctx, b.archiver, ArchiveQuery{BackedUp: Off})
+	b.result.Waiting = waiting
+	return errors.Join(err, countErr)
 }
 
 // file writes one file, verifies it and marks its entries. It reports whether there may be more.
@@ -190,17 +177,21 @@ func (b *backingUp) copy(ctx context.Context, group []Archived, add func(Archive
 	content, err := retryWithin(ctx, readTimeout, func(ctx context.Context) (map[int64][]ArchivedRow, error) {
 		return b.archiver.ArchivedContents(ctx, all)
 	})
+	if err != nil {
+		return nil, err
+	}
 	var copied []int64
 	for _, e := range group {
-		if err != nil {
+		rows := content[e.ID]
+		if len(rows) == 0 { // it was restored meanwhile
+			continue
+		}
+		if err := add(ArchivedCopy{e, rows}); err != nil {
 			return nil, err
 		}
-		if rows := content[e.ID]; len(rows) > 0 { // else it was restored meanwhile
-			err = add(ArchivedCopy{e, rows})
-			copied = append(copied, e.ID)
-		}
+		copied = append(copied, e.ID)
 	}
-	return copied, err
+	return copied, nil
 }
 
 // mark says that entries are in a file that was verified.

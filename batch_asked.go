@@ -14,7 +14,7 @@ const askedPage = 1000
 // while nothing is locked, and then those of them are deleted that are still due.
 func (s *sweeping) asked(ctx context.Context) error {
 	size := s.startAt(firstBatch)
-	for q := s.dueQuery(s.phase); ; {
+	for q := s.dueQuery(s.phase.status); ; {
 		q.Limit = askedPage
 		page, err := s.list(ctx, q)
 		if err != nil {

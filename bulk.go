@@ -86,7 +86,7 @@ func (m *Manager) Bulk(ctx context.Context, b Bulk) (BulkResult, error) {
 		if b.DryRun {
 			return res, nil
 		}
-		err := m.bulkEach(ctx, b, slices.Values(b.IDs), change, &res)
+		err := m.bulkEach(ctx, b, b.IDs, change, &res)
 		return res, err
 	}
 	owner, err := m.scope(operation, b.OwnerID)
@@ -94,7 +94,7 @@ func (m *Manager) Bulk(ctx context.Context, b Bulk) (BulkResult, error) {
 		return res, err
 	}
 	if err := m.filterTags(operation, b.Match); err != nil {
-		return res, fmt.Errorf("%s: %w", operation, err)
+		return res, err
 	}
 	// The longest unused first: what is used or reactivated meanwhile moves behind those that are still to come.
 	q := Query{
@@ -117,7 +117,11 @@ func (m *Manager) Bulk(ctx context.Context, b Bulk) (BulkResult, error) {
 	}
 	q.CountUpTo = 0
 	for {
-		err := m.bulkEach(ctx, b, idsOf(page.Sessions), change, &res)
+		var ids []string
+		for _, s := range page.Sessions {
+			ids = append(ids, s.ID)
+		}
+		err := m.bulkEach(ctx, b, ids, change, &res)
 		if err != nil || page.Next == nil {
 			return res, err
 		}
@@ -128,18 +132,8 @@ func (m *Manager) Bulk(ctx context.Context, b Bulk) (BulkResult, error) {
 	}
 }
 
-func idsOf(sessions []Session) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for _, s := range sessions {
-			if !yield(s.ID) {
-				return
-			}
-		}
-	}
-}
-
-// bulkChange is what a Bulk does to one session.
-func (m *Manager) bulkChange(b Bulk) (func(context.Context, *Manager, string) error, error) {
+// bulkChange is what a Bulk does to one session: one of the Manager's methods.
+func (m *Manager) bulkChange(b Bulk) (func(*Manager, context.Context, string) (Session, error), error) {
 	switch {
 	case len(b.IDs) > MaxPage:
 		return nil, invalid.Errorf("Bulk.IDs has %d: want at most %d", len(b.IDs), MaxPage)
@@ -150,45 +144,41 @@ func (m *Manager) bulkChange(b Bulk) (func(context.Context, *Manager, string) er
 	case b.Status != "" && !slices.Contains(Statuses(), b.Status):
 		return nil, invalid.Errorf("Bulk.Status is %q: want one of %s", b.Status, joined(Statuses()))
 	}
-	only := func(do func(*Manager, context.Context, string) (Session, error)) func(context.Context, *Manager, string) error {
-		return func(ctx context.Context, m *Manager, id string) error {
-			_, err := do(m, ctx, id)
-			return err
-		}
-	}
 	switch b.Action {
 	case BulkDeactivate:
-		return only((*Manager).Deactivate), nil
+		return (*Manager).Deactivate, nil
 	case BulkReactivate:
-		return only((*Manager).Reactivate), nil
+		return (*Manager).Reactivate, nil
 	case BulkDelete:
-		return only((*Manager).Delete), nil
+		return (*Manager).Delete, nil
 	case BulkProtect, BulkUnprotect:
-		return only(func(m *Manager, ctx context.Context, id string) (Session, error) {
+		return func(m *Manager, ctx context.Context, id string) (Session, error) {
 			return m.SetAutoCleanup(ctx, id, b.Action == BulkUnprotect)
-		}), nil
+		}, nil
 	case BulkKeep:
-		return only(func(m *Manager, ctx context.Context, id string) (Session, error) { return m.Keep(ctx, id, b.Keep) }), nil
+		return func(m *Manager, ctx context.Context, id string) (Session, error) { return m.Keep(ctx, id, b.Keep) }, nil
 	case BulkTag:
 		if err := b.Tags.Validate(); err != nil || len(b.Tags.Add)+len(b.Tags.Remove) == 0 {
 			return nil, cmp.Or(err, invalid.Errorf("Bulk.Tags is empty: want some to add or to remove"))
 		}
-		if _, err := m.tagger("change sessions"); err != nil {
+		if _, err := m.tagger(string(b.Action)); err != nil {
 			return nil, err
 		}
-		return only(func(m *Manager, ctx context.Context, id string) (Session, error) { return m.Tag(ctx, id, b.Tags) }), nil
+		return func(m *Manager, ctx context.Context, id string) (Session, error) { return m.Tag(ctx, id, b.Tags) }, nil
 	default:
 		return nil, invalid.Errorf("Bulk.Action is %q: want one of %s", b.Action, joined(BulkActions()))
 	}
 }
 
 // bulkEach changes some of the sessions of a Bulk.
-func (m *Manager) bulkEach(ctx context.Context, b Bulk, ids func(func(string) bool), change func(context.Context, *Manager, string) error, res *BulkResult) error {
+func (m *Manager) bulkEach(
+	ctx context.Context, b Bulk, ids []string, change func(*Manager, context.Context, string) (Session, error), res *BulkResult,
+) error {
 	conditional := m
 	if b.Status != "" {
 		conditional = m.If(func(s Session) bool { return s.Status == b.Status })
 	}
-	for id := range ids {
+	for _, id := range ids {
 		if res.Done+res.Skipped+res.Failed == res.Matching { // others match since
 			return nil
 		}
@@ -197,7 +187,7 @@ func (m *Manager) bulkEach(ctx context.Context, b Bulk, ids func(func(string) bo
 				return err
 			}
 		}
-		switch err := change(ctx, conditional, id); {
+		switch _, err := change(conditional, ctx, id); {
 		case err == nil:
 			res.Done++
 		case ctx.Err() != nil:

@@ -33,45 +33,50 @@ func (m *Manager) Cleanup(ctx context.Context, r Run) (Result, error) {
 // cleanup is Cleanup for a slot of a schedule: it does nothing, with errDone, when a completed run began at or after it.
 func (m *Manager) cleanup(ctx context.Context, r Run, slot time.Time) (Result, error) {
 	const operation = "clean up"
+	work := &run{opts: r, slot: slot, started: time.Now(), result: Result{DryRun: r.DryRun}}
 	if err := m.allowAll(operation); err != nil {
-		return Result{DryRun: r.DryRun}, err
-	}
-	m, err := retry(ctx, func() (*Manager, error) { return m.reread(ctx) })
-	if err != nil {
-		return Result{DryRun: r.DryRun}, fmt.Errorf("%s: %w", operation, err)
-	}
-	policy, err := m.policy.override(r.InactiveAfter, r.DeleteAfter)
-	switch {
-	case err != nil:
-	case r.PageSize < 0 || r.PageSize > MaxPage:
-		err = invalid.Errorf("Run.PageSize is %d: want 1 to %d", r.PageSize, MaxPage)
-	case r.DeleteAtMost < 0:
-		err = invalid.Errorf("Run.DeleteAtMost is %d: want a positive number of sessions", r.DeleteAtMost)
-	case !policy.Enabled.Or(true) && !r.DryRun:
-		err = ErrDisabled
-	}
-	if err != nil {
-		return Result{DryRun: r.DryRun}, fmt.Errorf("%s: %w", operation, err)
+		return work.result, err
 	}
 	if err := m.filterTags(operation, r.Filter.Tags); err != nil {
-		return Result{DryRun: r.DryRun}, fmt.Errorf("%s: %w", operation, err)
+		return work.result, err
 	}
-	setIfZero(&r.PageSize, defaultPage)
-	work := &run{m: m, opts: r, policy: policy, slot: slot, started: time.Now(), result: Result{DryRun: r.DryRun}}
-	if policy.warns() {
-		if work.outbox, err = m.outbox(operation); err != nil { // a stored policy may ask for what the store has not
-			return Result{DryRun: r.DryRun}, err
-		}
+	err := work.begin(ctx, m)
+	if err == nil {
+		err = work.observed(ctx)
+		work.result.Duration = time.Since(work.started)
 	}
-	for _, phase := range work.phases() {
-		work.result.Phases = append(work.result.Phases, PhaseResult{Action: phase.action})
-	}
-	err = work.observed(ctx)
-	work.result.Duration = time.Since(work.started)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", operation, err)
 	}
 	return work.result, err
+}
+
+// begin checks the options, and finds the policy and the phases.
+func (r *run) begin(ctx context.Context, m *Manager) (err error) {
+	if r.m, err = retry(ctx, func() (*Manager, error) { return m.reread(ctx) }); err != nil {
+		return err
+	}
+	if r.policy, err = r.m.policy.override(r.opts.InactiveAfter, r.opts.DeleteAfter); err != nil {
+		return err
+	}
+	switch {
+	case r.opts.PageSize < 0 || r.opts.PageSize > MaxPage:
+		return invalid.Errorf("Run.PageSize is %d: want 1 to %d", r.opts.PageSize, MaxPage)
+	case r.opts.DeleteAtMost < 0:
+		return invalid.Errorf("Run.DeleteAtMost is %d: want a positive number of sessions", r.opts.DeleteAtMost)
+	case !r.policy.Enabled.Or(true) && !r.opts.DryRun:
+		return ErrDisabled
+	}
+	setIfZero(&r.opts.PageSize, defaultPage)
+	if r.policy.warns() { // a stored policy may ask for what the store has not
+		if r.outbox, err = r.m.outbox("warn owners"); err != nil {
+			return err
+		}
+	}
+	for _, phase := range r.phases() {
+		r.result.Phases = append(r.result.Phases, PhaseResult{Action: phase.action})
+	}
+	return nil
 }
 
 // run is one Cleanup in progress.
@@ -143,7 +148,7 @@ func (r *run) simulate(ctx context.Context) error {
 		shown = 0
 	}
 	for _, phase := range r.phases() {
-		page, err := r.due(ctx, phase, shown-len(r.result.Sessions))
+		page, err := r.due(ctx, phase.status, shown-len(r.result.Sessions))
 		if err != nil {
 			return err
 		}
@@ -157,15 +162,14 @@ func (r *run) simulate(ctx context.Context) error {
 	}
 	err := r.withinLimit(ctx)
 	if refused, ok := errors.AsType[*TooManyError](err); ok {
-		r.result.Refused, err = refused, nil
+		r.result.Refused = refused
+	} else if err != nil {
+		return err
 	}
-	if err == nil {
-		err = r.countDependents(ctx)
+	if err := r.countDependents(ctx); err != nil {
+		return err
 	}
-	if err == nil {
-		err = r.countRules(ctx)
-	}
-	if err != nil {
+	if err := r.countRules(ctx); err != nil {
 		return err
 	}
 	r.m.log.InfoContext(ctx, "cleanup simulated", "actor", r.m.actor(),
@@ -247,7 +251,7 @@ func (r *run) work(ctx context.Context) error {
 		}
 	}
 	for _, phase := range r.phases() {
-		page, err := r.due(ctx, phase, 0)
+		page, err := r.due(ctx, phase.status, 0)
 		if err != nil {
 			return err
 		}
@@ -310,24 +314,24 @@ func (r *run) countWaiting(ctx context.Context) error {
 	if !r.policy.warns() {
 		return nil
 	}
-	page, err := r.due(ctx, phase{status: SelectWaiting}, 0)
+	page, err := r.due(ctx, SelectWaiting, 0)
 	r.result.Waiting = page.Total
 	return err
 }
 
-// due counts what is due in a phase and returns the first of it.
-func (r *run) due(ctx context.Context, p phase, limit int) (Page, error) {
-	q := r.dueQuery(p)
+// due counts the sessions with a status and returns the first of them.
+func (r *run) due(ctx context.Context, status Status, limit int) (Page, error) {
+	q := r.dueQuery(status)
 	q.Limit, q.CountUpTo = limit, countAll
 	page, err := r.list(ctx, q)
 	r.result.Cutoffs.Untracked = page.Cutoffs.Untracked
 	return page, err
 }
 
-func (r *run) dueQuery(p phase) Query {
+func (r *run) dueQuery(status Status) Query {
 	thresholds := r.policy.Thresholds()
 	thresholds.Now = r.result.Cutoffs.Now
-	return Query{Filter: r.opts.Filter, Status: p.status, Thresholds: thresholds, Sort: SortLastActivity}
+	return Query{Filter: r.opts.Filter, Status: status, Thresholds: thresholds, Sort: SortLastActivity}
 }
 
 // countDependents fills in what would be deleted along with the sessions, where the store can tell.
@@ -337,7 +341,7 @@ func (r *run) countDependents(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	q := r.dueQuery(phase{ActionDeleted, StatusToDelete})
+	q := r.dueQuery(StatusToDelete)
 	if r.result.Dependents, err = dependents(ctx, lister, &q); err != nil {
 		return fmt.Errorf("count what is deleted along with the sessions: %w", err)
 	}
@@ -362,7 +366,7 @@ func (r *run) list(ctx context.Context, q Query) (Page, error) {
 
 // reportSkipped counts and names what a phase left although it is due: sessions that others had locked, above all.
 func (r *run) reportSkipped(ctx context.Context, p phase) error {
-	q := r.dueQuery(p)
+	q := r.dueQuery(p.status)
 	q.Limit = maxFailures
 	left, err := r.list(ctx, q)
 	if err != nil {
@@ -370,7 +374,7 @@ func (r *run) reportSkipped(ctx context.Context, p phase) error {
 	}
 	total := len(left.Sessions)
 	if left.Next != nil { // most often nothing is left, and counting would look for it once more
-		page, err := r.due(ctx, p, 0)
+		page, err := r.due(ctx, p.status, 0)
 		if err != nil {
 			return err
 		}

@@ -85,11 +85,11 @@ type erasure struct {
 
 // removes fails where a deletion leaves the row.
 func (e *erasure) removes(ctx context.Context) error {
-	installer, ok := StoreAs[Installer](e.m.store)
+	installer, ok := InstallerOf(e.m.store)
 	if !ok {
 		return nil
 	}
-	schema, err := within(ctx, readTimeout, installer.Schema)
+	schema, err := installer.Schema(ctx)
 	if err == nil && schema.SoftDelete {
 		err = fmt.Errorf("the schema has soft deletion, which keeps the rows; erase them in the application: %w", errors.ErrUnsupported)
 	}
@@ -99,23 +99,17 @@ func (e *erasure) removes(ctx context.Context) error {
 // count counts what there is of the owner.
 func (e *erasure) count(ctx context.Context) (Erased, error) {
 	found := Erased{OwnerID: e.owner}
-	counts, err := within(ctx, readTimeout, func(ctx context.Context) (Counts, error) {
-		return e.m.store.Counts(ctx, CountsQuery{Filter: Filter{OwnerID: e.owner}, Thresholds: e.m.policy.Thresholds()})
-	})
+	counts, err := e.m.store.Counts(ctx, CountsQuery{Filter: Filter{OwnerID: e.owner}, Thresholds: e.m.policy.Thresholds()})
 	found.Sessions = counts.Total
-	for _, c := range []struct {
-		n    *int
-		held Switch
-	}{{&found.Archived, Default}, {&found.Held, On}} {
-		if err == nil && e.archiver != nil {
-			*c.n, err = within(ctx, readTimeout, func(ctx context.Context) (int, error) {
-				return e.archiver.CountArchived(ctx, ArchiveQuery{OwnerID: e.owner, Held: c.held})
-			})
-		}
+	if err == nil && e.archiver != nil {
+		found.Archived, err = countArchived(ctx, e.archiver, ArchiveQuery{OwnerID: e.owner})
+	}
+	if err == nil && e.archiver != nil {
+		found.Held, err = countArchived(ctx, e.archiver, ArchiveQuery{OwnerID: e.owner, Held: On})
 	}
 	for q := (EventQuery{OwnerID: e.owner, Limit: MaxPage}); err == nil; {
 		var events []Event
-		events, err = within(ctx, readTimeout, func(ctx context.Context) ([]Event, error) { return e.m.store.Events(ctx, q) })
+		events, err = e.m.store.Events(ctx, q)
 		if found.Events += len(events); len(events) < q.Limit {
 			break
 		}
@@ -160,7 +154,7 @@ func (e *erasure) sessions(ctx context.Context) error {
 		deleted, blocked := 0, error(nil)
 		q := Query{Filter: Filter{OwnerID: e.owner}, Thresholds: e.m.policy.Thresholds(), Limit: erasePage}
 		for more := true; more; more = q.After != nil {
-			page, err := within(ctx, readTimeout, func(ctx context.Context) (Page, error) { return e.m.store.List(ctx, q) })
+			page, err := e.m.store.List(ctx, q)
 			if err != nil {
 				return err
 			}
@@ -229,8 +223,6 @@ func (e *erasure) events(ctx context.Context) error {
 		return err
 	}
 	reason := fmt.Sprintf("sessions: %d, archive: %d, events: %d", e.done.Sessions, e.done.Archived, e.done.Events)
-	_, err = within(ctx, readTimeout, func(ctx context.Context) (Event, error) {
-		return e.m.store.Record(ctx, Record{Event: Event{Action: ActionErased, Actor: e.m.actor(), Reason: e.m.cause(reason).Reason}})
-	})
+	_, err = e.m.store.Record(ctx, Record{Event: Event{Action: ActionErased, Actor: e.m.actor(), Reason: e.m.cause(reason).Reason}})
 	return err
 }

@@ -3,6 +3,7 @@ package sessioncleanup
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -70,7 +71,7 @@ func (m *Manager) EventPage(ctx context.Context, q EventQuery) (EventPage, error
 func (e Event) named(most int) Event {
 	if more := len(e.Sessions) - most; more > 0 {
 		e.Unnamed += more
-		e.Sessions = append([]SessionRef(nil), e.Sessions[:most]...)
+		e.Sessions = slices.Clone(e.Sessions[:most])
 	}
 	return e
 }

@@ -60,10 +60,7 @@ func (m *Manager) Purge(ctx context.Context, entries []int64) ([]Archived, error
 func (m *Manager) onEntries(ctx context.Context, operation string, entries []int64,
 	do func(context.Context, Archiver, []int64) ([]Archived, error),
 ) ([]Archived, error) {
-	if err := m.allowAll(operation); err != nil {
-		return nil, err
-	}
-	archiver, err := m.archiver(operation)
+	archiver, err := m.wholeArchive(operation)
 	if err != nil {
 		return nil, err
 	}

@@ -60,15 +60,15 @@ func (m *Manager) List(ctx context.Context, o ListOptions) (SessionPage, error) 
 	if err == nil {
 		err = o.normalize()
 	}
+	var after *Position
 	if err == nil {
-		err = m.filterTags(operation, o.Tags)
+		after, err = o.decode(o.Cursor)
 	}
 	if err != nil {
 		return SessionPage{}, fmt.Errorf("%s: %w", operation, err)
 	}
-	after, err := o.decode(o.Cursor)
-	if err != nil {
-		return SessionPage{}, fmt.Errorf("%s: %w", operation, err)
+	if err := m.filterTags(operation, o.Tags); err != nil {
+		return SessionPage{}, err
 	}
 	q := Query{
 		Filter: Filter{OwnerID: o.OwnerID, Text: o.Text, Tags: o.Tags}, Status: o.Status, Thresholds: policy.Thresholds(),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -50,12 +51,12 @@ const minLeaseTTL = time.Second
 // goroutines only to call Config.BeforeDelete and the function passed to Follow, and to count for RecentStats.
 type Manager struct {
 	store    Store
-	policy   Policy    // in force when this Manager was made of another one; see current
-	given    Policy    // Config.Policy
-	followed *followed // nil without Config.Stored
+	policy   Policy                  // in force when this Manager was made of another one; see current
+	given    Policy                  // Config.Policy
+	stored   *atomic.Pointer[Policy] // that of the store; nil without Config.Stored. Shared by all that As and If make of it
 	log      *slog.Logger
 	leaseTTL time.Duration
-	late     *lateness // shared by all that As and If make of it
+	late     *lateness // shared, too
 
 	observe      Observe
 	backups      Backups // nil: none
@@ -111,11 +112,13 @@ func New(store Store, c Config) (*Manager, error) {
 		c.Policy.Backup, given.Backup = On, On
 	}
 	m := &Manager{
-		store: bounded{Store: store, observe: c.Observe}, observe: c.Observe, policy: c.Policy.WithDefaults(), log: c.Logger, leaseTTL: c.LeaseTTL,
-		ignoreClock: c.IgnoreClock, backups: BackupsOf(c.Backups), late: &lateness{}, before: hook{c.BeforeDelete, c.BeforeDeleteTimeout},
+		store: bounded{Store: store, observe: c.Observe}, observe: c.Observe, policy: c.Policy.WithDefaults(), given: given,
+		log: c.Logger, leaseTTL: c.LeaseTTL, ignoreClock: c.IgnoreClock, backups: BackupsOf(c.Backups), late: &lateness{}, before: hook{c.BeforeDelete, c.BeforeDeleteTimeout},
 	}
-	if m.given = given; c.Stored != nil {
-		m.followed = &followed{program: given, stored: *c.Stored}
+	if c.Stored != nil {
+		stored := *c.Stored
+		m.stored = &atomic.Pointer[Policy]{}
+		m.stored.Store(&stored)
 	}
 	if m.policy.BatchBudget > m.leaseTTL/3 {
 		return nil, invalid.Errorf("Policy.BatchBudget is %v: want at most a third of Config.LeaseTTL, %v", m.policy.BatchBudget, m.leaseTTL)
@@ -380,10 +383,6 @@ func (m *Manager) LastRun(ctx context.Context) (last Event, found bool, err erro
 	if err != nil {
 		return Event{}, false, err
 	}
-	return m.lastRun(ctx, now)
-}
-
-func (m *Manager) lastRun(ctx context.Context, now time.Time) (last Event, found bool, err error) {
 	err = m.eachRun(ctx, now, func(e Event, future bool) bool {
 		if found = !future && !e.partial(); found {
 			last = e

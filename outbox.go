@@ -17,11 +17,11 @@ func (m *Manager) Notices(ctx context.Context, q NoticeQuery) ([]Notice, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err = checkLimit(&q.Limit); err == nil {
-		err = m.filterTags(operation, q.Tags)
-	}
-	if err != nil {
+	if err := checkLimit(&q.Limit); err != nil {
 		return nil, fmt.Errorf("%s: %w", operation, err)
+	}
+	if err := m.filterTags(operation, q.Tags); err != nil {
+		return nil, err
 	}
 	q.OwnerID = owner
 	all, err := outbox.Notices(ctx, q)

@@ -54,7 +54,8 @@ func (m *Manager) Pause(ctx context.Context, until time.Time, reason string) (Pa
 	case !until.After(now) || until.Sub(now) > LongestPause:
 		return Pause{}, invalid.Errorf("%s: until is %s and it is %s: want a time in the next year", operation, until.Format(time.RFC3339), now.Format(time.RFC3339))
 	}
-	e, err := m.record(ctx, Event{Action: ActionPaused, Actor: m.actor(), Reason: reason, Until: until.UTC().Truncate(time.Millisecond)})
+	paused := Event{Action: ActionPaused, Actor: m.actor(), Reason: reason, Until: until.UTC().Truncate(time.Millisecond)}
+	e, err := m.store.Record(ctx, Record{Event: paused})
 	if err != nil {
 		return Pause{}, fmt.Errorf("%s: %w", operation, err)
 	}
@@ -68,7 +69,7 @@ func (m *Manager) Resume(ctx context.Context) error {
 	if _, paused, err := m.Paused(ctx); err != nil || !paused {
 		return err
 	}
-	e, err := m.record(ctx, Event{Action: ActionResumed, Actor: m.actor(), Reason: m.cause("").Reason})
+	e, err := m.store.Record(ctx, Record{Event: Event{Action: ActionResumed, Actor: m.actor(), Reason: m.cause("").Reason}})
 	if err != nil {
 		return fmt.Errorf("%s: %w", operation, err)
 	}
@@ -105,11 +106,6 @@ func (m *Manager) pausedAt(ctx context.Context, now time.Time) (*Pause, error) {
 	}
 	p := pauseOf(events[0])
 	return &p, nil
-}
-
-// record adds an event that is no session's, with a deadline.
-func (m *Manager) record(ctx context.Context, e Event) (Event, error) {
-	return within(ctx, callTimeout, func(ctx context.Context) (Event, error) { return m.store.Record(ctx, Record{Event: e}) })
 }
 
 func pauseOf(e Event) Pause { return Pause{Since: e.At, Until: e.Until, By: e.Actor, Reason: e.Reason} }

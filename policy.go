@@ -73,8 +73,8 @@ type Policy struct {
 	// DeleteAfter. Never deletes without a warning. Default: Never.
 	WarnBefore time.Duration
 	// Rules replace the policy's thresholds for sessions with certain tags, in the form that ParseRules reads, such as
-	// "vip: delete=never; test: inactive=1h delete=1d". NoRules means none, even when a stored policy has some. Rules
-	// need a store that is a RuleFollower. Default: none.
+	// "vip: delete=never; test: inactive=1h delete=1d"; at most 50. NoRules means none, even when a stored policy has
+	// some. Rules need a store that is a RuleFollower. Default: none.
 	Rules string
 	// Undeliverable says what happens to sessions whose owners could not be warned. Default: UndeliverableHold.
 	Undeliverable Undeliverable

@@ -41,7 +41,7 @@ func PolicyFromEnv(getenv func(string) string) (Policy, error) {
 			before, _, err := ParseWarnings(name, value)
 			return before, err
 		}),
-		readEnv(getenv, EnvUndeliverable, &p.Undeliverable, ParseUndeliverable),
+		readEnv(getenv, EnvUndeliverable, &p.Undeliverable, parseUndeliverable),
 		readEnv(getenv, EnvArchiveDays, &p.ArchiveKeep, days),
 		readEnv(getenv, EnvBackup, &p.Backup, func(_, value string) (Switch, error) { // where to is for the program: see Config.Backups
 			return SwitchOf(value != NoBackup), nil
@@ -83,9 +83,8 @@ func ParseSwitch(name, value string) (Switch, error) {
 	}
 }
 
-// ParseUndeliverable reads hold or proceed; an empty text leaves it open. Errors are ErrInvalid and name what was given
-// as name.
-func ParseUndeliverable(name, value string) (Undeliverable, error) {
+// parseUndeliverable reads hold or proceed. Errors are ErrInvalid and name the variable.
+func parseUndeliverable(name, value string) (Undeliverable, error) {
 	switch u := Undeliverable(strings.ToLower(strings.TrimSpace(value))); u {
 	case "", UndeliverableHold, UndeliverableProceed:
 		return u, nil

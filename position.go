@@ -72,13 +72,12 @@ func (q Query) Compare(a, b Position) int {
 // defines what Store.List returns. A store that holds few sessions in memory can call it.
 func (q Query) Answer(all []Session, now time.Time) Page {
 	page := Page{Cutoffs: q.Thresholds.At(now)}
-	found := slices.Collect(func(yield func(Session) bool) {
-		for _, s := range all {
-			if q.Selects(s, page.Cutoffs) && !yield(s) {
-				return
-			}
+	var found []Session
+	for _, s := range all {
+		if q.Selects(s, page.Cutoffs) {
+			found = append(found, s)
 		}
-	})
+	}
 	page.Total = min(len(found), q.CountUpTo)
 	slices.SortFunc(found, func(a, b Session) int { return q.Compare(q.Position(a), q.Position(b)) })
 	if q.After != nil {

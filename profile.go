@@ -146,20 +146,20 @@ func (m *Manager) analytics(ctx context.Context, tags string) (Analytics, error)
 	if err != nil {
 		return Analytics{}, err
 	}
-	history, err := m.history(ctx, operation)
-	if err != nil {
-		return Analytics{}, err
-	}
 	thresholds := m.policy.Thresholds()
 	if tags != "" { // another value for each filter would fill the store
-		if err = m.filterTags(operation, tags); err != nil {
-			return Analytics{}, fmt.Errorf("%s: %w", operation, err)
+		if err := m.filterTags(operation, tags); err != nil {
+			return Analytics{}, err
 		}
 		var a Analytics
 		if a.At, err = m.store.Now(ctx); err == nil {
 			a.Profile, err = profiler.Profile(ctx, thresholds, tags)
 		}
 		return wrapped(operation, a, err)
+	}
+	history, err := m.history(ctx, operation)
+	if err != nil {
+		return Analytics{}, err
 	}
 	s, err := share(ctx, m, fmt.Sprintf("profile %v %v", thresholds.Inactive, thresholds.Delete), func(ctx context.Context) (Profile, error) {
 		return profiler.Profile(ctx, thresholds, "")

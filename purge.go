@@ -61,10 +61,7 @@ func (p Policy) dueInArchive(now time.Time) ArchiveQuery {
 // errors.ErrUnsupported when the store has no archive.
 func (m *Manager) ArchiveSize(ctx context.Context) (ArchiveSize, error) {
 	const operation = "measure the archive"
-	if err := m.allowAll(operation); err != nil {
-		return ArchiveSize{}, err
-	}
-	archiver, err := m.archiver(operation)
+	archiver, err := m.wholeArchive(operation)
 	if err != nil {
 		return ArchiveSize{}, err
 	}
@@ -72,9 +69,7 @@ func (m *Manager) ArchiveSize(ctx context.Context) (ArchiveSize, error) {
 	if err == nil && m.policy.purges() && size.Entries > 0 {
 		var now time.Time
 		if now, err = m.Now(ctx); err == nil {
-			size.Due, err = within(ctx, readTimeout, func(ctx context.Context) (int, error) {
-				return archiver.CountArchived(ctx, m.policy.dueInArchive(now))
-			})
+			size.Due, err = countArchived(ctx, archiver, m.policy.dueInArchive(now))
 		}
 	}
 	return wrapped(operation, size, err)
@@ -87,8 +82,8 @@ func (r *run) preparePurge(ctx context.Context) error {
 	if r.archiver, there = StoreAs[Archiver](r.m.store); !there || !r.policy.purges() || r.opts.Filter != (Filter{}) {
 		return nil
 	}
-	due, err := retryWithin(ctx, readTimeout, func(ctx context.Context) (int, error) {
-		return r.archiver.CountArchived(ctx, r.policy.dueInArchive(r.result.Cutoffs.Now))
+	due, err := retry(ctx, func() (int, error) {
+		return countArchived(ctx, r.archiver, r.policy.dueInArchive(r.result.Cutoffs.Now))
 	})
 	if err != nil {
 		return fmt.Errorf("count what is due in the archive: %w", err)

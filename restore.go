@@ -1,9 +1,11 @@
 package sessioncleanup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -55,6 +57,14 @@ func (m *Manager) archiver(operation string) (Archiver, error) {
 	return storeAs[Archiver](m, operation, "has no archive")
 }
 
+// wholeArchive is the archive for an operation on the entries of all owners.
+func (m *Manager) wholeArchive(operation string) (Archiver, error) {
+	if err := m.allowAll(operation); err != nil {
+		return nil, err
+	}
+	return m.archiver(operation)
+}
+
 // archiveOf is the archive for an operation on the sessions of an owner, of all when asked is empty, as far as the Manager's
 // principal may see them.
 func (m *Manager) archiveOf(operation, asked string) (archiver Archiver, owner string, err error) {
@@ -84,6 +94,11 @@ func (m *Manager) archived(ctx context.Context, archiver Archiver, q ArchiveQuer
 	all, err := within(ctx, readTimeout, func(ctx context.Context) ([]Archived, error) { return archiver.Archived(ctx, q) })
 	m.dateEntries(all)
 	return all, err
+}
+
+// countArchived counts entries of the archive, with a deadline.
+func countArchived(ctx context.Context, archiver Archiver, q ArchiveQuery) (int, error) {
+	return within(ctx, readTimeout, func(ctx context.Context) (int, error) { return archiver.CountArchived(ctx, q) })
 }
 
 // dateEntries fills in when entries are purged.
@@ -117,15 +132,12 @@ func (m *Manager) ArchivedEntry(ctx context.Context, id int64) (Archived, error)
 // caller may see every session: the rows have columns that the application may not show to the owner.
 func (m *Manager) ArchivedRows(ctx context.Context, id int64, after, limit int) ([]ArchivedRow, error) {
 	const operation = "read the rows of an archive entry"
-	if err := m.allowAll(operation); err != nil {
+	archiver, err := m.wholeArchive(operation)
+	if err != nil {
 		return nil, err
 	}
 	if after < 0 || limit < 1 || limit > MaxPage {
 		return nil, invalid.Errorf("%s: after %d, limit %d: want 0 or more, and 1 to %d", operation, after, limit, MaxPage)
-	}
-	archiver, err := m.archiver(operation)
-	if err != nil {
-		return nil, err
 	}
 	rows, err := within(ctx, readTimeout, func(ctx context.Context) ([]ArchivedRow, error) { return archiver.ArchivedRows(ctx, id, after, limit) })
 	return wrapped(operation, rows, err)
@@ -195,13 +207,14 @@ func (m *Manager) RestoreEntries(ctx context.Context, ids []int64, o RestoreOpti
 	case !slices.Contains(Conflicts(), o.OnConflict):
 		return Restored{}, invalid.Errorf("%s: on conflict is %q: want one of %s", operation, o.OnConflict, joined(Conflicts()))
 	}
-	r := RestoreRequest{IDs: distinct(ids), OwnerID: owner, DryRun: o.DryRun, Cause: m.cause("")}
+	ids = distinct(ids)
+	r := RestoreRequest{IDs: slices.Clone(ids), OwnerID: owner, DryRun: o.DryRun, Cause: m.cause("")}
 	out, err := m.restore(ctx, archiver, r, o.OnConflict)
 	if err == nil && len(out.Obstacles) > 0 && !o.DryRun {
 		err = &ObstructedError{out.Obstacles}
 	}
 	if err != nil {
-		err = m.naming(ctx, archiver, distinct(ids), owner, err)
+		err = m.naming(ctx, archiver, ids, owner, err)
 		m.log.WarnContext(ctx, operation+" failed", "entries", ids, "actor", m.actor(), "error", err)
 		return out, fmt.Errorf("%s: %w", operation, err)
 	}
@@ -226,9 +239,7 @@ func (m *Manager) restore(ctx context.Context, archiver Archiver, r RestoreReque
 			}
 		}
 		if err == nil && c == ConflictNewID && len(taken) > 0 && len(r.NewIDs) == 0 {
-			for id := range taken {
-				r.NewIDs = append(r.NewIDs, id)
-			}
+			r.NewIDs = slices.Collect(maps.Keys(taken))
 			continue
 		}
 		if err != nil || c != ConflictSkip || len(taken) == 0 {
@@ -243,7 +254,7 @@ func (m *Manager) restore(ctx context.Context, archiver Archiver, r RestoreReque
 			}
 			skipped = append(skipped, entry)
 		}
-		slices.SortFunc(skipped, func(a, b Archived) int { return int(a.ID - b.ID) })
+		slices.SortFunc(skipped, func(a, b Archived) int { return cmp.Compare(a.ID, b.ID) })
 		r.IDs = slices.DeleteFunc(r.IDs, func(id int64) bool { return taken[id] })
 		r.Copies = slices.DeleteFunc(r.Copies, func(c ArchivedCopy) bool { return taken[c.ID] })
 		if len(r.IDs)+len(r.Copies) == 0 {
@@ -262,7 +273,5 @@ func (m *Manager) entryOf(ctx context.Context, r RestoreRequest, id int64) (Arch
 
 // distinct is a list without repetitions.
 func distinct(ids []int64) []int64 {
-	ids = slices.Clone(ids)
-	slices.Sort(ids)
-	return slices.Compact(ids)
+	return slices.Compact(slices.Sorted(slices.Values(ids)))
 }

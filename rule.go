@@ -32,9 +32,8 @@ type RuleFollower interface {
 
 const (
 	// NoRules as the value of Policy.Rules says that there are no rules. An empty Policy.Rules leaves that open.
-	NoRules = "none"
-	// MaxRules is the largest number of rules in a policy.
-	MaxRules = 50
+	NoRules  = "none"
+	maxRules = 50 // in a policy
 )
 
 // The names of a rule's thresholds in Policy.Rules, in the order in which they are written.
@@ -71,13 +70,13 @@ func ParseRules(text string) ([]Rule, error) {
 		}
 		rules = append(rules, r)
 	}
-	if len(rules) > MaxRules {
-		return nil, invalid.Errorf("there are %d rules: want at most %d", len(rules), MaxRules)
+	if len(rules) > maxRules {
+		return nil, invalid.Errorf("there are %d rules: want at most %d", len(rules), maxRules)
 	}
 	return rules, nil
 }
 
-func parseRule(text string) (r Rule, err error) {
+func parseRule(text string) (r Rule, _ error) {
 	i := strings.LastIndex(text, ":") // a tag may contain one, a threshold does not
 	if i < 0 {
 		return r, invalid.Errorf("there is no colon: want %s", ruleForm)
@@ -95,9 +94,11 @@ func parseRule(text string) (r Rule, err error) {
 		if *field != 0 {
 			return r, invalid.Errorf("%s is given twice: want it once", name)
 		}
-		if *field, err = parseSpan(value); err != nil {
+		span, ok := parseSpan(value)
+		if !ok {
 			return r, invalid.Errorf("%s is %q: want a duration such as 90d or 12h, up to %s, or never", name, value, formatSpan(maxThreshold))
 		}
+		*field = span
 	}
 	if r == (Rule{Tag: r.Tag}) {
 		return r, invalid.Errorf("it sets no threshold: want %s", ruleForm)
@@ -114,30 +115,26 @@ func ruleField(r *Rule, name string) *time.Duration {
 	return nil
 }
 
-// parseSpan reads a threshold of a rule.
-func parseSpan(text string) (time.Duration, error) {
+// parseSpan reads a threshold of a rule, and reports whether it can be read.
+func parseSpan(text string) (d time.Duration, ok bool) {
 	if text == "never" {
-		return Never, nil
+		return Never, true
 	}
-	var d time.Duration
 	if days, rest, ok := strings.Cut(text, "d"); ok {
 		n, err := strconv.ParseFloat(days, 64)
 		if err != nil || !(n > 0 && n <= float64(maxThreshold/aDay)) {
-			return 0, invalid.Errorf("%q is not a number of days", days)
+			return 0, false
 		}
 		d, text = time.Duration(n*float64(aDay)), rest
 	}
 	if text != "" || d == 0 {
 		more, err := time.ParseDuration(text)
 		if err != nil {
-			return 0, err
+			return 0, false
 		}
 		d += more
 	}
-	if d < time.Second || d > maxThreshold {
-		return 0, invalid.Errorf("%v is out of range", d)
-	}
-	return d, nil
+	return d, d >= time.Second && d <= maxThreshold
 }
 
 // formatSpan writes a threshold as parseSpan reads it: "90d", "1h30m", "never".
@@ -149,15 +146,13 @@ func formatSpan(d time.Duration) string {
 	if days := d / aDay; days > 0 {
 		text, d = fmt.Sprintf("%dd", days), d%aDay
 	}
-	if d > 0 {
-		short := d.String()
-		if strings.HasSuffix(short, "m0s") {
-			short = strings.TrimSuffix(short, "0s")
+	if d > 0 || text == "" {
+		text += d.String()
+	}
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
 		}
-		if strings.HasSuffix(short, "h0m") {
-			short = strings.TrimSuffix(short, "0m")
-		}
-		text += short
 	}
 	return text
 }

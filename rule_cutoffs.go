@@ -86,12 +86,7 @@ func (c Cutoffs) For(tags []string) Cutoffs {
 }
 
 // of are the cutoffs of a session.
-func (c Cutoffs) of(s Session) Cutoffs {
-	if len(c.Rules) == 0 {
-		return c
-	}
-	return c.For(s.Tags)
-}
+func (c Cutoffs) of(s Session) Cutoffs { return c.For(s.Tags) }
 
 // sooner is the earlier of two cutoffs, of which zero is none.
 func sooner(a, b time.Time) time.Time {

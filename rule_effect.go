@@ -33,7 +33,7 @@ func (r *run) countRules(ctx context.Context) error {
 		if p.action == ActionNoticed {
 			continue
 		}
-		q := r.dueQuery(p)
+		q := r.dueQuery(p.status)
 		q.Tags = strings.TrimSpace(q.Tags + " " + strings.Join(tags, "|"))
 		q.Limit = maxRuleEffects
 		for _, own := range []bool{false, true} {

@@ -65,7 +65,7 @@ func TestAWrongRuleIsNamed(t *testing.T) {
 		}
 	}
 	var many []string
-	for i := range sessioncleanup.MaxRules + 1 {
+	for i := range 51 {
 		many = append(many, "t"+strings.Repeat("x", i%40)+string(rune('a'+i/40))+": delete=1d")
 	}
 	if err := (sessioncleanup.Policy{Rules: strings.Join(many, ";")}).Validate(); err == nil || !strings.Contains(err.Error(), "51 rules") {

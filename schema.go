@@ -63,8 +63,8 @@ type Schema struct {
 	Only []Only `json:"only,omitempty"`
 
 	// TagColumns are columns of Table whose values are tags of their sessions: plan:gold for "gold" in the column plan. See
-	// ColumnTag. The backend keeps the tags up to date, whoever writes the columns; they cannot be set otherwise. An empty
-	// list that is not nil removes the tags of earlier columns. Default: none.
+	// ColumnTag. The backend keeps the tags up to date, whoever writes the columns; they cannot be set otherwise. There are
+	// at most 5. An empty list that is not nil removes the tags of earlier columns. Default: none.
 	TagColumns []string `json:"tag_columns,omitempty"`
 
 	// AppTouches declares that the application itself reports all activity, with Manager.Touch, a Tracker, or its own

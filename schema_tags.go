@@ -8,8 +8,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// MaxTagColumns is the largest number of columns in Schema.TagColumns.
-const MaxTagColumns = 5
+const maxTagColumns = 5 // in Schema.TagColumns
 
 // ColumnTag returns the tag of a session that has the value, as text, in a column of Schema.TagColumns: the name of the
 // column, a colon and the value, with A to Z in lower case. It returns "" when the value is empty, too long, or has a
@@ -68,8 +67,8 @@ func (s Schema) CheckTags(c TagChange) error {
 
 // validTagColumns checks TagColumns.
 func (s Schema) validTagColumns() error {
-	if len(s.TagColumns) > MaxTagColumns {
-		return invalid.Errorf("schema.tag_columns has %d columns: want at most %d", len(s.TagColumns), MaxTagColumns)
+	if len(s.TagColumns) > maxTagColumns {
+		return invalid.Errorf("schema.tag_columns has %d columns: want at most %d", len(s.TagColumns), maxTagColumns)
 	}
 	for i, column := range s.TagColumns {
 		prefix := tagPrefix(column)

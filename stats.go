@@ -79,7 +79,7 @@ func (m *Manager) stats(ctx context.Context, f Filter) (Stats, error) {
 		return Stats{}, err
 	}
 	if err := m.filterTags(operation, f.Tags); err != nil {
-		return Stats{}, fmt.Errorf("%s: %w", operation, err)
+		return Stats{}, err
 	}
 	if f.OwnerID == "" {
 		if m, err = m.reread(ctx); err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -31,41 +30,20 @@ const (
 	OriginDefault  Origin = "default"  // DefaultPolicy
 )
 
-// followed is the policy of a Manager with Config.Stored, shared by all that As, If and Because make of it.
-type followed struct {
-	program Policy
-
-	mu     sync.Mutex
-	stored Policy
-}
-
-// policy is the one in force.
-func (f *followed) policy() Policy {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.program.Or(f.stored).WithDefaults()
-}
-
-func (f *followed) set(stored Policy) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.stored = stored
-}
-
 // current is the Manager with the policy in force now.
 func (m *Manager) current() *Manager {
-	if m.followed == nil {
+	if m.stored == nil {
 		return m
 	}
 	current := *m
-	current.policy = m.followed.policy()
+	current.policy = m.given.Or(*m.stored.Load()).WithDefaults()
 	return &current
 }
 
 // reread is current after the stored policy was read again: another process may have changed it.
 func (m *Manager) reread(ctx context.Context) (*Manager, error) {
 	installer, ok := InstallerOf(m.store)
-	if m.followed == nil || !ok {
+	if m.stored == nil || !ok {
 		return m, nil
 	}
 	stored, err := within(ctx, callTimeout, installer.Policy)
@@ -75,19 +53,17 @@ func (m *Manager) reread(ctx context.Context) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the stored policy: %w", err)
 	}
-	m.followed.set(stored)
+	m.stored.Store(&stored)
 	return m.current(), nil
 }
 
 // Origins returns the two sources of the policy: the fields that the program sets, and the fields that the store keeps.
 // A zero field is not set there.
 func (m *Manager) Origins() (program, stored Policy) {
-	if m.followed == nil {
+	if m.stored == nil {
 		return m.given, Policy{}
 	}
-	m.followed.mu.Lock()
-	defer m.followed.mu.Unlock()
-	return m.given, m.followed.stored
+	return m.given, *m.stored.Load()
 }
 
 // IfPolicy returns the same Manager with a condition on SetPolicy, which fails with ErrChanged, and changes nothing,
@@ -105,7 +81,7 @@ func (m *Manager) IfPolicy(condition func(stored Policy) bool) *Manager {
 // change it.
 func (m *Manager) CanSetPolicy() bool {
 	_, ok := StoreAs[PolicySetter](m.store)
-	return ok && m.followed != nil && m.unlimited()
+	return ok && m.stored != nil && m.unlimited()
 }
 
 // MoreDeletionsError says that a change of the policy would make the next run remove more sessions. Nothing was
@@ -135,7 +111,7 @@ func (m *Manager) Propose(ctx context.Context, change Policy) (Result, error) {
 		return Result{}, fmt.Errorf("%s: %w", operation, err)
 	}
 	proposed := *m.current()
-	proposed.policy, proposed.followed = change.Or(proposed.policy), nil
+	proposed.policy, proposed.stored = change.Or(proposed.policy), nil
 	return proposed.Cleanup(ctx, Run{DryRun: true, countsOnly: true})
 }
 
@@ -153,7 +129,7 @@ func (m *Manager) SetPolicy(ctx context.Context, change Policy, expected int) (P
 		return Policy{}, err
 	}
 	setter, ok := StoreAs[PolicySetter](m.store)
-	if !ok || m.followed == nil {
+	if !ok || m.stored == nil {
 		return Policy{}, fmt.Errorf("%s: %w", operation, errors.ErrUnsupported)
 	}
 	m, err := m.reread(ctx)
@@ -188,7 +164,7 @@ func (m *Manager) SetPolicy(ctx context.Context, change Policy, expected int) (P
 		m.log.WarnContext(ctx, operation+" failed", "actor", e.Actor, "changes", changes, "error", err)
 		return Policy{}, fmt.Errorf("%s: %w", operation, err)
 	}
-	m.followed.set(stored)
+	m.stored.Store(&stored)
 	m.log.WarnContext(ctx, operation, "actor", e.Actor, "changes", changes)
 	return m.current().policy, nil
 }
@@ -240,18 +216,11 @@ func (m *Manager) changesOf(change Policy) (string, error) {
 
 // settingText is a value of the policy for people.
 func settingText(v any) string {
-	d, ok := v.(time.Duration)
-	rate, isRate := v.(float64)
-	switch {
-	case v == "", isRate && rate < 0:
-		return "none"
-	case !ok:
-		return fmt.Sprint(v)
-	case d == Never:
-		return "never"
-	case d%(24*time.Hour) == 0:
-		return fmt.Sprintf("%dd", d/(24*time.Hour))
-	default:
-		return d.String()
+	if d, ok := v.(time.Duration); ok {
+		return formatSpan(d)
 	}
+	if rate, ok := v.(float64); v == "" || ok && rate < 0 {
+		return "none"
+	}
+	return fmt.Sprint(v)
 }

@@ -92,15 +92,15 @@ func matchesTags(tags []string, filter string) bool {
 	return true
 }
 
-// filterTags checks a filter by tags.
+// filterTags checks a filter by tags for an operation.
 func (m *Manager) filterTags(operation, text string) error {
 	if text == "" {
 		return nil
 	}
-	_, err := ParseTagFilter(text)
-	if err == nil {
-		_, err = m.tagger(operation)
+	if _, err := ParseTagFilter(text); err != nil {
+		return fmt.Errorf("%s: %w", operation, err)
 	}
+	_, err := m.tagger(operation)
 	return err
 }
 

@@ -129,9 +129,18 @@ func TestAStoreWithoutTagsSaysSo(t *testing.T) {
 	_, tagErr := m.Tag(t.Context(), "1", sessioncleanup.TagChange{Add: []string{"vip"}})
 	_, tagsErr := m.Tags(t.Context(), "")
 	_, bulkErr := m.Bulk(t.Context(), sessioncleanup.Bulk{Action: sessioncleanup.BulkTag, IDs: []string{"1"}, Tags: sessioncleanup.TagChange{Add: []string{"vip"}}})
-	for _, err := range []error{tagErr, tagsErr, bulkErr} {
+	_, matchErr := m.Bulk(t.Context(), sessioncleanup.Bulk{Action: sessioncleanup.BulkDelete, Match: "vip", Expected: 1})
+	_, listErr := m.List(t.Context(), sessioncleanup.ListOptions{Tags: "vip"})
+	_, statsErr := m.TaggedStats(t.Context(), "", "vip")
+	_, runErr := m.Cleanup(t.Context(), sessioncleanup.Run{Filter: sessioncleanup.Filter{Tags: "vip"}})
+	for _, err := range []error{tagErr, tagsErr, bulkErr, matchErr, listErr, statsErr, runErr} {
 		if !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("got %v, want ErrUnsupported", err)
+			continue
+		}
+		parts := strings.Split(err.Error(), ": ")
+		if len(slices.Compact(slices.Clone(parts))) < len(parts) {
+			t.Errorf("%q says something twice", err)
 		}
 	}
 }

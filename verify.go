@@ -142,25 +142,21 @@ func (v *Verification) check(ctx context.Context, sealer Sealer, before, s Seal)
 		!s.Forgotten && len(s.Digests) != s.Entries*sha256.Size {
 		return s.mismatch(s.FirstID, s.LastID, "seal %d, of the entries %d to %d, was changed, or a seal before it", s.Number, s.FirstID, s.LastID)
 	}
-	after := before.LastID
-	if before.Number == 0 {
-		after = math.MinInt64
-	}
-	entries, err := entriesOf(ctx, sealer, after, s.LastID, s.Entries+1)
+	entries, err := entriesOf(ctx, sealer, before.end(), s.LastID, s.Entries+1)
 	if err != nil {
 		return err
 	}
-	wrongly := s.compare(entries)
-	if wrongly != nil && !s.Forgotten { // they may have been forgotten since the seal was read
-		again, err := sealsAfter(ctx, sealer, s.Number-1, 1)
+	if wrongly := s.compare(entries); wrongly != nil {
+		if s.Forgotten {
+			return wrongly
+		}
+		again, err := sealsAfter(ctx, sealer, s.Number-1, 1) // they may have been forgotten since the seal was read
 		if err != nil {
 			return err
 		}
 		if len(again) == 1 && again[0].Forgotten {
 			return v.check(ctx, sealer, before, again[0])
 		}
-	}
-	if wrongly != nil {
 		return wrongly
 	}
 	if s.Forgotten {
@@ -174,6 +170,14 @@ func (v *Verification) check(ctx context.Context, sealer Sealer, before, s Seal)
 		}
 	}
 	return nil
+}
+
+// end is the last ID that the seal covers; below all IDs for a zero Seal.
+func (s Seal) end() int64 {
+	if s.Number == 0 {
+		return math.MinInt64
+	}
+	return s.LastID
 }
 
 // mismatch is an error about a seal and the entries that it covers.
@@ -249,11 +253,7 @@ func entriesOf(ctx context.Context, sealer Sealer, after, through int64, limit i
 
 // countEntries counts those after a seal.
 func countEntries(ctx context.Context, sealer Sealer, s Seal) (n int, err error) {
-	after := s.LastID
-	if s.Number == 0 {
-		after = math.MinInt64
-	}
-	for {
+	for after := s.end(); ; {
 		entries, err := entriesOf(ctx, sealer, after, math.MaxInt64, MaxSeal)
 		if n += len(entries); err != nil || len(entries) < MaxSeal {
 			return n, err

@@ -189,9 +189,8 @@ func (o NoticeOutcome) Apply(n Notice, now time.Time) Notice {
 
 // Resent returns a notice that was given up, made due again at now, the store's clock.
 func (n Notice) Resent(now time.Time) Notice {
-	n.UndeliverableAt, n.FirstAt, n.NextAt = time.Time{}, time.Time{}, now.UTC().Truncate(time.Millisecond)
-	n.Message, n.Attempts, n.Error = "", 0, ""
-	return n
+	n.UndeliverableAt = time.Time{}
+	return n.Next(now)
 }
 
 // NoticeQuery selects notices.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // link is a foreign key by which deleting rows of the parent deletes rows of the child.
@@ -185,7 +186,7 @@ func (c *conn) refer(ctx context.Context, l link, parentKey, childKey []string, 
 	for i, parent := range parents {
 		var values []string
 		for j, value := range parent {
-			name := parameterName(1+i) + "_" + parameterName(1+j)
+			name := fmt.Sprintf("key%d_%d", i, j)
 			p[name] = value
 			values = append(values, ":"+name)
 		}
@@ -234,7 +235,7 @@ func (w *sweep) checkAlong(ctx context.Context, c *conn, links []link) error {
 	if len(links) == 0 {
 		return nil
 	}
-	along, err := c.along(ctx, links, idsOf(w.refs))
+	along, err := c.along(ctx, links, sqlstore.IDs(w.refs))
 	if err != nil || len(along) == 0 {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // A value in the archive is JSON that is read back exactly: see migrations/mysql/00002_archive.sql. The server writes it,
@@ -40,17 +41,13 @@ func (c columnInfo) form() string {
 func objectOf(alias string, columns []columnInfo) string {
 	var parts []string
 	for i, c := range columns {
-		name, err := json.Marshal(c.name)
-		if err != nil {
-			panic(err) // a text is JSON
-		}
 		before := ""
 		if i > 0 {
 			before = ","
 		}
 		value := alias + "." + sqlfile.Column(c.name)
 		parts = append(parts, filled("archived_part", sqlfile.Names{
-			"name": hex.EncodeToString([]byte(before + string(name) + ":")), "value": value,
+			"name": hex.EncodeToString([]byte(before + sqlstore.JSON(c.name) + ":")), "value": value,
 			"form": filled(c.form(), sqlfile.Names{"value": value, "charset": c.charset}),
 		}))
 	}

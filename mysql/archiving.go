@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // archiving is one deletion that is archived.
@@ -106,7 +106,7 @@ func (c *conn) insertArchived(ctx context.Context, entries []sessioncleanup.Arch
 	for i, e := range entries {
 		var places []string
 		for j, value := range []any{[]byte(e.SessionID), []byte(e.OwnerID), e.Name, e.At, e.Actor, e.Reason, e.RunID, e.Rows, e.Bytes, strings.Join(e.Tags, " ")} {
-			place := parameterName(1+i) + "_" + parameterName(1+j)
+			place := fmt.Sprintf("value%d_%d", i, j)
 			p[place] = value
 			places = append(places, ":"+place)
 		}
@@ -162,17 +162,12 @@ func (w *archiving) createFound(ctx context.Context, t *table) error {
 func (w *archiving) findSessions(ctx context.Context) error {
 	var list [][2]any
 	for i, ref := range w.refs {
-		id := any(ref.ID)
-		list = append(list, [2]any{id, w.entries[i]})
-	}
-	text, err := json.Marshal(list)
-	if err != nil {
-		return err
+		list = append(list, [2]any{ref.ID, w.entries[i]})
 	}
 	columns := w.referredTo(w.sessions, w.schema)
 	n, err := w.exec(ctx, w.sql("find_sessions", sqlfile.Names{
 		"found": w.foundTable(w.sessions), "columns": quoted(columns), "its_columns": aliased("c", columns),
-	}), params{"chosen": string(text)})
+	}), params{"chosen": sqlstore.JSON(list)})
 	if err == nil && n != int64(len(w.refs)) {
 		err = fmt.Errorf("%w: the sessions were changed meanwhile", sessioncleanup.ErrUnavailable)
 	}

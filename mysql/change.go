@@ -3,10 +3,13 @@ package mysql
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // Update applies a change to one session, as sessioncleanup.Change.Apply does. It does not change the application's
@@ -35,7 +38,7 @@ func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, change sess
 			return before, err
 		}
 		after = r.seen(c.layout)
-		return after, c.addEvent(ctx, now, change.Action, change.Cause, []sessioncleanup.SessionRef{after.Ref()})
+		return after, c.insertEvent(ctx, sqlstore.EventOf(now, change.Action, change.Cause, []sessioncleanup.SessionRef{after.Ref()}))
 	})
 }
 
@@ -110,12 +113,12 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 			}
 		}
 		if !c.schema.SoftDelete { // then they stay with the row
-			if err := c.removeTagsOf(ctx, c.adopted.ID.list(idsOf(refs))); err != nil {
+			if err := c.removeTagsOf(ctx, c.adopted.ID.list(sqlstore.IDs(refs))); err != nil {
 				return before, err
 			}
 		}
 		id, _ := c.adopted.ID.bind(before.ID)
-		if err := c.forgetNotesOf(ctx, c.adopted.ID.list(idsOf(refs))); err != nil { // a later session may have the id again
+		if err := c.forgetNotesOf(ctx, c.adopted.ID.list(sqlstore.IDs(refs))); err != nil { // a later session may have the id again
 			return before, err
 		}
 		n, err := c.exec(ctx, c.sql("delete", nil), params{"chosen": chosen([]any{id}), "at": before.AsOf})
@@ -125,7 +128,7 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 		if err != nil {
 			return before, err
 		}
-		return before, c.addEvent(ctx, time.Time{}, sessioncleanup.ActionDeleted, cause, refs)
+		return before, c.insertEvent(ctx, sqlstore.EventOf(time.Time{}, sessioncleanup.ActionDeleted, cause, refs))
 	})
 }
 
@@ -192,7 +195,7 @@ func (c *conn) reactivated(ctx context.Context, cause sessioncleanup.Cause, refs
 	if len(refs) == 0 {
 		return nil
 	}
-	return c.addEvent(ctx, time.Time{}, sessioncleanup.ActionReactivated, cause, refs)
+	return c.insertEvent(ctx, sqlstore.EventOf(time.Time{}, sessioncleanup.ActionReactivated, cause, refs))
 }
 
 // usesAtOnce is how many last activities one statement writes: each row looks for its own among them.
@@ -200,49 +203,27 @@ const usesAtOnce = 250
 
 // writeUse writes the last activity of sessions that are locked.
 func (c *conn) writeUse(ctx context.Context, used map[string]time.Time) error {
-	byTime := map[time.Time][]any{}
+	var ids []any
+	var times []time.Time
 	for id, at := range used {
 		if value, ok := c.adopted.ID.bind(id); ok {
-			byTime[at] = append(byTime[at], value)
+			ids, times = append(ids, value), append(times, at)
 		}
 	}
-	if len(byTime) == 1 {
-		for at, ids := range byTime {
-			_, err := c.exec(ctx, c.sql("use", sqlfile.Names{"at": ":at"}), params{"chosen": chosen(ids), "at": at})
+	if len(slices.Compact(slices.Clone(times))) == 1 {
+		_, err := c.exec(ctx, c.sql("use", sqlfile.Names{"at": ":at"}), params{"chosen": chosen(ids), "at": times[0]})
+		return err
+	}
+	for from := 0; from < len(ids); from += usesAtOnce {
+		part := ids[from:min(from+usesAtOnce, len(ids))]
+		cases, p := "", params{"chosen": chosen(part)}
+		for i, id := range part {
+			cases += fmt.Sprintf(" WHEN %s = :id%d THEN :at%[2]d", c.names["id"], i)
+			p[fmt.Sprint("id", i)], p[fmt.Sprint("at", i)] = id, times[from+i]
+		}
+		if _, err := c.exec(ctx, c.sql("use", sqlfile.Names{"at": "CASE" + cases + " END"}), p); err != nil {
 			return err
 		}
 	}
-	cases, p, ids := "", params{}, []any{}
-	flush := func() error {
-		if len(ids) == 0 {
-			return nil
-		}
-		p["chosen"] = chosen(ids)
-		_, err := c.exec(ctx, c.sql("use", sqlfile.Names{"at": "CASE" + cases + " END"}), p)
-		cases, p, ids = "", params{}, []any{}
-		return err
-	}
-	for at, values := range byTime {
-		for _, value := range values {
-			ids = append(ids, value)
-			name := parameterName(len(ids))
-			cases += " WHEN " + c.names["id"] + " = :id_" + name + " THEN :at_" + name
-			p["id_"+name], p["at_"+name] = value, at
-			if len(ids) == usesAtOnce {
-				if err := flush(); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return flush()
-}
-
-// parameterName is a number as letters.
-func parameterName(n int) string {
-	name := ""
-	for ; n > 0; n /= 26 {
-		name += string(rune('a' + n%26))
-	}
-	return name
+	return nil
 }

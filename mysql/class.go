@@ -131,7 +131,7 @@ func (s *Store) classSome(ctx context.Context, b sessioncleanup.Batch) (more boo
 		if err != nil {
 			return err
 		}
-		tags := tagsOfRules(b.Cutoffs)
+		tags := sqlstore.RuleTags(b.Cutoffs)
 		if slices.ContainsFunc(tags, func(tag string) bool { of, ok := known[tag]; return !ok || of.leaving }) {
 			if err := c.guard(ctx, b.Lease); err != nil {
 				return err
@@ -323,11 +323,11 @@ func (c *conn) writeClass(ctx context.Context, ids []any, class sql.NullInt64) e
 		return nil
 	}
 	_, err := c.exec(ctx, c.sql("write_class", nil), params{"chosen": chosen(ids), "class": class})
-	if !refused(err) || len(ids) == 1 {
-		if refused(err) {
-			return nil
-		}
+	switch {
+	case !refused(err):
 		return err
+	case len(ids) == 1:
+		return nil
 	}
 	for _, id := range ids {
 		if err := c.writeClass(ctx, []any{id}, class); err != nil {

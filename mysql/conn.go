@@ -13,7 +13,7 @@ import (
 type params map[string]any
 
 // parameter matches a parameter, and what only looks like one within quotes.
-var parameter = regexp.MustCompile("\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'|:[a-z_]+")
+var parameter = regexp.MustCompile("\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'|:[a-z][a-z0-9_]*")
 
 // bound is a statement with the driver's placeholders, and the values for them. An empty list becomes NULL, which is equal to
 // nothing.

@@ -24,10 +24,7 @@ func (c *conn) insertEvent(ctx context.Context, e *sessioncleanup.Event) error {
 	if err != nil {
 		return err
 	}
-	p, err := sqlstore.EventParams(e)
-	if err != nil {
-		return err
-	}
+	p := sqlstore.EventParams(e)
 	proof := make([]byte, sessioncleanup.SaltSize)
 	if _, err := rand.Read(proof); err != nil {
 		return err
@@ -35,11 +32,4 @@ func (c *conn) insertEvent(ctx context.Context, e *sessioncleanup.Event) error {
 	p["proof"] = proof
 	_, err = c.exec(ctx, statements["insert_event"], paramForm.Of(p))
 	return err
-}
-
-// addEvent writes the event of a change to sessions, at the end of its transaction. A zero time is that of the server.
-func (c *conn) addEvent(ctx context.Context, at time.Time, action sessioncleanup.Action, cause sessioncleanup.Cause, refs []sessioncleanup.SessionRef) error {
-	e := sqlstore.EventOf(action, cause, refs)
-	e.At = at
-	return c.insertEvent(ctx, e)
 }

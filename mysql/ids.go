@@ -2,11 +2,12 @@ package mysql
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // identity is how a column holds the ids of sessions, or of owners. In Go an id is a string.
@@ -105,11 +106,7 @@ func chosen(ids []any) string {
 			texts[i] = fmt.Sprint(id)
 		}
 	}
-	text, err := json.Marshal(texts)
-	if err != nil {
-		panic(err) // texts are JSON
-	}
-	return string(text)
+	return sqlstore.JSON(texts)
 }
 
 // listed is the type of an id in that list, and the expression for the id.

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"maps"
 	"strings"
 	"time"
@@ -203,7 +204,7 @@ func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, cu
 		prefilters = append(prefilters, l.sql("with_text", nil))
 	}
 	for i, word := range strings.Fields(f.Tags) {
-		name := "tags_" + parameterName(1+i)
+		name := fmt.Sprint("tags", i)
 		seen, inTable := l.tagged(word, ":"+name)
 		p[name] = tagsOf(word)
 		conditions, prefilters = append(conditions, seen), append(prefilters, inTable)

@@ -45,7 +45,7 @@ func (c *conn) ruled(ctx context.Context, cut sessioncleanup.Cutoffs) error {
 		return nil
 	}
 	m := &measure{cut: cut, tags: [][]string{nil}, given: params{}}
-	asked := tagsOfRules(cut)
+	asked := sqlstore.RuleTags(cut)
 	known, err := c.ruleTags(ctx)
 	if err != nil {
 		return err
@@ -76,20 +76,11 @@ func (c *conn) ruled(ctx context.Context, cut sessioncleanup.Cutoffs) error {
 	}
 	for i := range m.tags {
 		for name, value := range cutoffParams(m.numbered(sql.NullInt64{Int64: int64(i), Valid: true})) {
-			m.given[name+"_"+parameterName(1+i)] = value
+			m.given[fmt.Sprint(name, "_", i)] = value
 		}
 	}
 	c.layout = c.measuredBy(m, moved)
 	return nil
-}
-
-// tagsOfRules are the tags that have a rule.
-func tagsOfRules(c sessioncleanup.Cutoffs) []string {
-	var tags []string
-	for _, r := range c.Rules {
-		tags = append(tags, r.Tag)
-	}
-	return tags
 }
 
 // number is that of some tags, which it gets now if it has none.
@@ -122,7 +113,7 @@ func (c *conn) numbersByTags(ctx context.Context, m *measure, asked []string) (s
 		var tags string
 		err := rows.Scan(&tags)
 		number := m.number(strings.Fields(tags))
-		name := "tags_of_" + parameterName(number)
+		name := fmt.Sprint("tags_of", number)
 		m.given[name] = tags
 		fmt.Fprintf(&text, " WHEN :%s THEN %d", name, number)
 		return err
@@ -148,7 +139,7 @@ func (l *layout) measuredBy(m *measure, looksUp bool) *layout {
 			var text strings.Builder
 			fmt.Fprintf(&text, "CAST(CASE %s", number)
 			for i := range m.tags {
-				fmt.Fprintf(&text, " WHEN %d THEN :%s_%s", i, name, parameterName(1+i))
+				fmt.Fprintf(&text, " WHEN %[1]d THEN :%[2]s_%[1]d", i, name)
 			}
 			return text.String() + " END AS DATETIME(6))"
 		})

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -23,7 +24,7 @@ func (s *Store) Notices(ctx context.Context, q sessioncleanup.NoticeQuery) (all 
 		p := sqlstore.Params{"session": sqlstore.ID(q.SessionID), "owner": sqlstore.ID(q.OwnerID), "failed": q.Failed, "pending": q.Pending, "limit": q.Limit}
 		var tagged strings.Builder
 		for i, word := range strings.Fields(q.Tags) {
-			name, not := "tags_"+parameterName(1+i), ""
+			name, not := fmt.Sprint("tags", i), ""
 			if strings.HasPrefix(word, "-") {
 				not = "NOT "
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // pass is one scan for due sessions along an index. Its stretches are the parts of the index that share a state and a
@@ -46,13 +47,7 @@ type cursor struct {
 	Folded int        `json:"f,omitempty"` // notes folded before
 }
 
-func (c cursor) String() string {
-	text, err := json.Marshal(c)
-	if err != nil {
-		panic(err) // it has nothing that could fail
-	}
-	return string(text)
-}
+func (c cursor) String() string { return sqlstore.JSON(c) }
 
 // start returns the cursor at the beginning of the pass.
 func (p pass) start() cursor { return cursor{Pass: p.name, In: p.of.key()} }

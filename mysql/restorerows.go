@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -62,7 +63,7 @@ func (w *restoration) insert(ctx context.Context, e sessioncleanup.Archived, row
 			value = 0
 			lenient++
 		}
-		place := "value_" + parameterName(1+len(columns))
+		place := fmt.Sprint("value", len(columns))
 		columns, p[place] = append(columns, column.name), value
 		places = append(places, ":"+place)
 	}
@@ -154,7 +155,7 @@ func (w *restoration) findOrphan(ctx context.Context, e sessioncleanup.Archived,
 		var same []string
 		for i, column := range k.columns {
 			if values[column] != nil {
-				place := "value_" + parameterName(1+i)
+				place := fmt.Sprint("value", i)
 				p[place] = values[column]
 				same = append(same, filled("is_value", sqlfile.Names{"column": "p." + sqlfile.Column(k.to[i]), "value": place}))
 			}
@@ -192,7 +193,7 @@ func (w *restoration) relink(ctx context.Context, e sessioncleanup.Archived, row
 		if of == nil {
 			return nil
 		}
-		place, form := "key_"+parameterName(1+i), "is_value"
+		place, form := fmt.Sprint("key", i), "is_value"
 		if p[place] = key[name]; key[name] == (errorValue{}) {
 			p[place] = ""
 		} else if _, text := key[name].(string); text && of.charset != "" {
@@ -204,7 +205,7 @@ func (w *restoration) relink(ctx context.Context, e sessioncleanup.Archived, row
 		if t.column(name) == nil {
 			return nil
 		}
-		place := "set_" + parameterName(1+i)
+		place := fmt.Sprint("set", i)
 		p[place] = set[name]
 		sets, unlinked = append(sets, column(name)+" = :"+place), append(unlinked, column(name)+" IS NULL")
 	}

@@ -126,11 +126,3 @@ func (c *conn) lock(ctx context.Context, ids []any, wait bool) (locked []any, er
 	})
 	return locked, err
 }
-
-func idsOf(refs []sessioncleanup.SessionRef) []string {
-	ids := make([]string, len(refs))
-	for i, ref := range refs {
-		ids[i] = ref.ID
-	}
-	return ids
-}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // Runs find what is due along indexes that begin with the columns that say whether a row is a session, may be cleaned up and is
@@ -40,11 +42,7 @@ func (s stretch) key() string {
 	if s.class.Valid {
 		class = s.class.Int64
 	}
-	text, err := json.Marshal(append(slices.Clone(s.values), class, s.zero))
-	if err != nil {
-		panic(err) // texts and numbers
-	}
-	return string(text)
+	return sqlstore.JSON(append(slices.Clone(s.values), class, s.zero))
 }
 
 func (s stretch) runs() bool  { return !s.active.Valid || s.active.Bool }
@@ -144,7 +142,7 @@ func (l *layout) stretchColumns() []string {
 func (l *layout) in(s stretch, name string, p params) string {
 	conditions := make([]string, 0, len(s.values)+2)
 	for i, state := range l.adopted.States {
-		of := "state_" + name + "_" + parameterName(1+i)
+		of := fmt.Sprintf("state%d_%s", i, name)
 		p[of] = s.values[i]
 		conditions = append(conditions, column(state.Name)+" <=> :"+of)
 	}
@@ -237,7 +235,7 @@ func (l *layout) dueRanges(all []stretch, due dueBy, cut func(stretch) sessioncl
 		if moment == nil || !due.those(s) {
 			continue
 		}
-		name := due.rule + "_" + parameterName(1+i)
+		name := fmt.Sprint(due.rule, "_", i)
 		p["before_"+name] = moment
 		ranges = append(ranges, l.in(s, name, p)+" AND "+due.place(l)+" "+due.until+" :before_"+name)
 	}

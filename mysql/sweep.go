@@ -105,10 +105,10 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 		if locked(err) {
 			result.Pause = max(result.Pause, pauseAfterLock)
 		}
-		return result, &sessioncleanup.BatchError{IDs: idsOf(w.refs), Next: w.next, Err: err, Code: kindOfFailure(err), Locked: locked(err)}
+		return result, &sessioncleanup.BatchError{IDs: sqlstore.IDs(w.refs), Next: w.next, Err: err, Code: kindOfFailure(err), Locked: locked(err)}
 	}
 	if err == nil {
-		result.IDs, result.Next, result.Skipped, result.Rows, result.Bytes = idsOf(w.changed), w.next, w.skipped, w.rows, w.freed
+		result.IDs, result.Next, result.Skipped, result.Rows, result.Bytes = sqlstore.IDs(w.changed), w.next, w.skipped, w.rows, w.freed
 	}
 	return result, err
 }
@@ -131,7 +131,7 @@ func (w *sweep) do(ctx context.Context, s *Store, c *conn) error {
 	if err := w.write(ctx, s, c); err != nil || len(w.changed) == 0 || w.Action == sessioncleanup.ActionDated {
 		return err
 	}
-	return c.addEvent(ctx, w.now, w.Action, w.Cause, w.changed)
+	return c.insertEvent(ctx, sqlstore.EventOf(w.now, w.Action, w.Cause, w.changed))
 }
 
 // take locks and selects due sessions: first by the table's columns and then, where any of them has a note or tags count, by
@@ -151,7 +151,7 @@ func (w *sweep) take(ctx context.Context, c *conn) error {
 	if err := w.find(ctx, c); err != nil || len(w.refs) == 0 {
 		return err
 	}
-	ids := c.adopted.ID.list(idsOf(w.refs))
+	ids := c.adopted.ID.list(sqlstore.IDs(w.refs))
 	if w.Action != sessioncleanup.ActionNoticed {
 		var noted bool
 		err := c.row(ctx, c.sql("find_noted", nil), params{"locked": ids}, &noted, &w.tagged)
@@ -345,7 +345,7 @@ func (w *sweep) write(ctx context.Context, s *Store, c *conn) error {
 	if err := w.checkAlong(ctx, c, w.reach.links); err != nil {
 		return err
 	}
-	ids := c.adopted.ID.list(idsOf(w.changed))
+	ids := c.adopted.ID.list(sqlstore.IDs(w.changed))
 	if len(ids) == 0 {
 		return nil
 	}

@@ -24,7 +24,7 @@ func (l *layout) measuredInViews(cut sessioncleanup.Cutoffs, p params) *layout {
 			ruled = append(ruled, tag)
 			switch at := cutoff(r); {
 			case !at.IsZero():
-				parameter := "view_" + name + "_" + parameterName(1+i)
+				parameter := fmt.Sprintf("view_%s%d", name, i)
 				p[parameter] = at
 				moments += fmt.Sprintf(" WHEN %s THEN :%s", tag, parameter)
 			case everyCounts:

@@ -144,15 +144,11 @@ func (w *archiving) find(ctx context.Context, ids []string) error {
 			"same_parent": equal(l.parent.keyOf("p"), keys("sessioncleanup_gone.k", a.width)), "refers": l.refers(),
 		}))
 	}
-	p, err := w.listOf(ids)
-	if err != nil {
-		return err
-	}
 	find := w.sql("find_archived", sqlfile.Names{
 		"columns": columns, "keys": strings.Join(a.sessions.keyOf(a.sessions.quoted()), ", "),
 		"padding": strings.Repeat(", NULL", a.width-len(a.sessions.keyColumnsOrRowID())), "steps": "\n" + strings.Join(steps, "\n"),
 	})
-	_, err = w.exec(ctx, find, p)
+	_, err := w.exec(ctx, find, w.listOf(ids))
 	if err == nil && slices.ContainsFunc(a.links, func(l link) bool { return l.effect() == effectUnlinked }) { // they ask whether a row was found
 		_, err = w.ExecContext(ctx, filled("index_found", sqlfile.Names{"columns": columns}))
 	}
@@ -210,7 +206,7 @@ func (w *archiving) keepRows(ctx context.Context, n int) error {
 				return err
 			}
 			read++
-			return w.add(root, t, false, jsonObject(names, values))
+			return w.add(root, t.name, false, jsonObject(names, values))
 		})
 		if err == nil {
 			err = w.flush(ctx)
@@ -255,7 +251,7 @@ func (w *archiving) keepReferences(ctx context.Context, l link) error {
 				return err
 			}
 			row := `{"key":` + jsonObject(keyNames, values[:len(key)]) + `,"set":` + jsonObject(setNames, values[len(key):]) + `}`
-			return w.add(root, l.child, true, row)
+			return w.add(root, l.child.name, true, row)
 		})
 		if err == nil {
 			err = w.flush(ctx)
@@ -267,12 +263,8 @@ func (w *archiving) keepReferences(ctx context.Context, l link) error {
 	}
 }
 
-// add archives one row.
-func (w *archiving) add(root string, t *table, unlinked bool, row string) error {
-	return w.addTo(root, t.name, unlinked, row)
-}
-
-func (w *archiving) addTo(root, table string, unlinked bool, row string) error {
+// add archives one row of a table.
+func (w *archiving) add(root, table string, unlinked bool, row string) error {
 	e := w.entries[root]
 	e.Rows++
 	e.Bytes += int64(len(row))

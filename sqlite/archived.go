@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // ArchivedRows returns rows of an entry, in the order of their numbers.
@@ -36,13 +37,9 @@ func scanArchivedRow(rows *sql.Rows, before ...any) (r sessioncleanup.ArchivedRo
 
 // ArchivedContents returns all rows of some entries, in one statement: it sees all rows of an entry or none.
 func (s *Store) ArchivedContents(ctx context.Context, ids []int64) (map[int64][]sessioncleanup.ArchivedRow, error) {
-	list, err := json.Marshal(ids)
-	if err != nil {
-		return nil, err
-	}
 	all := map[int64][]sessioncleanup.ArchivedRow{}
-	err = s.readingOwn(ctx, func(c *conn) error {
-		return c.query(ctx, statements["archived_contents"], params{"ids": string(list)}, func(rows *sql.Rows) error {
+	err := s.readingOwn(ctx, func(c *conn) error {
+		return c.query(ctx, statements["archived_contents"], params{"ids": sqlstore.JSON(ids)}, func(rows *sql.Rows) error {
 			var id int64
 			row, err := scanArchivedRow(rows, &id)
 			all[id] = append(all[id], row)

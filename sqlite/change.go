@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"math"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // Update applies a change to one session, as sessioncleanup.Change.Apply does. It does not change the application's
@@ -41,7 +43,7 @@ func (s *Store) Update(ctx context.Context, t sessioncleanup.Target, change sess
 		if err != nil {
 			return before, err
 		}
-		return after, c.addEventAt(ctx, now, change.Action, change.Cause, []sessioncleanup.SessionRef{after.Ref()})
+		return after, c.insertEvent(ctx, sqlstore.EventOf(now, change.Action, change.Cause, []sessioncleanup.SessionRef{after.Ref()}))
 	})
 }
 
@@ -82,16 +84,16 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 				return before, errUnseen
 			}
 		}
-		if err := t.CheckAlong(idsOf(refs[1:])); err != nil {
+		if err := t.CheckAlong(sqlstore.IDs(refs[1:])); err != nil {
 			return before, err
 		}
 		if err := watch.end(ctx); err != nil {
 			return before, err
 		}
-		if err := c.dropNotesOf(ctx, idsOf(refs)); err != nil {
+		if err := c.dropNotesOf(ctx, sqlstore.IDs(refs)); err != nil {
 			return before, err
 		}
-		return before, c.addEvent(ctx, sessioncleanup.ActionDeleted, cause, refs)
+		return before, c.insertEvent(ctx, sqlstore.EventOf(time.Time{}, sessioncleanup.ActionDeleted, cause, refs))
 	})
 }
 

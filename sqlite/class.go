@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // The class of a session consists of its tags that have a rule in the stored policy, separated by spaces; NULL without any. The
@@ -48,35 +48,22 @@ func (c *conn) ruled(ctx context.Context, cut sessioncleanup.Cutoffs, protected 
 		return nil
 	}
 	m := measure{cut: cut, given: params{}, plain: c.layout}
-	tags := tagsOf(cut)
-	list, err := json.Marshal(append([]string{}, tags...))
-	if err == nil && c.adopted.Classed {
-		m.byColumn, err = c.classifies(ctx, tags)
+	tags := sqlstore.RuleTags(cut)
+	var err error
+	if c.adopted.Classed {
+		if m.byColumn, err = c.classifies(ctx, tags); err != nil {
+			return err
+		}
 	}
-	if err != nil {
+	statement := c.classes(protected)
+	if !m.byColumn {
+		statement, m.given["ruled"] = c.sql("asked_classes", nil), sqlstore.JSON(tags)
+	}
+	if m.classes, err = c.texts(ctx, statement, m.given); err != nil {
 		return err
-	}
-	statement, p := c.sql("asked_classes", nil), params{"ruled": string(list)}
-	if m.byColumn {
-		statement, p = c.classes(protected), nil
-	}
-	if m.classes, err = c.texts(ctx, statement, p); err != nil {
-		return err
-	}
-	if m.given["ruled"] = string(list); m.byColumn {
-		delete(m.given, "ruled")
 	}
 	c.layout = c.measuredBy(&m)
 	return nil
-}
-
-// tagsOf are those that have a rule.
-func tagsOf(c sessioncleanup.Cutoffs) []string {
-	var tags []string
-	for _, r := range c.Rules {
-		tags = append(tags, r.Tag)
-	}
-	return tags
 }
 
 // measuredBy is the layout with rules that measure each session by its class.
@@ -226,11 +213,8 @@ const (
 
 // setRuleTags has the column follow exactly some tags, or these as well. It returns whether sessions are to be classed.
 func (c *conn) setRuleTags(ctx context.Context, tags []string, exactly bool) error {
-	list, err := json.Marshal(append([]string{}, tags...))
-	p := params{"ruled": string(list)}
-	if err == nil {
-		_, err = c.exec(ctx, statements["add_rule_tags"], p)
-	}
+	p := params{"ruled": sqlstore.JSON(sqlstore.List(tags))}
+	_, err := c.exec(ctx, statements["add_rule_tags"], p)
 	if err == nil && exactly {
 		_, err = c.exec(ctx, statements["drop_rule_tags"], p)
 	}
@@ -253,12 +237,9 @@ func (c *conn) storeRules(ctx context.Context, p sessioncleanup.Policy) error {
 	for _, r := range cut.Rules {
 		all = append(all, rule{r.Tag, before(r.Inactive), before(r.Delete), before(r.Warned), seconds(p.ArchiveKeepOf([]string{r.Tag}))})
 	}
-	list, err := json.Marshal(all)
+	_, err := c.exec(ctx, statements["forget_stored_rules"], nil)
 	if err == nil {
-		_, err = c.exec(ctx, statements["forget_stored_rules"], nil)
-	}
-	if err == nil {
-		_, err = c.exec(ctx, statements["store_rules"], params{"rules": string(list)})
+		_, err = c.exec(ctx, statements["store_rules"], params{"rules": sqlstore.JSON(all)})
 	}
 	return err
 }
@@ -303,19 +284,15 @@ func (c *conn) classTagged(ctx context.Context) (classed int, more bool, err err
 
 // class sets the column of some sessions. Where a constraint or a trigger of the application refuses that, it stays as it is.
 func (c *conn) class(ctx context.Context, ids []string) error {
-	list, err := c.listOf(ids)
-	if err != nil {
-		return err
-	}
-	err = c.savepoint(ctx, func() error {
-		_, err := c.exec(ctx, c.sql("class_sessions", nil), list)
+	err := c.savepoint(ctx, func() error {
+		_, err := c.exec(ctx, c.sql("class_sessions", nil), c.listOf(ids))
 		return err
 	})
-	if !constraint(err) || len(ids) == 1 {
-		if constraint(err) {
-			return nil
-		}
+	switch {
+	case !constraint(err):
 		return err
+	case len(ids) == 1:
+		return nil
 	}
 	for _, id := range ids {
 		if err := c.class(ctx, []string{id}); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // cursor says where in a pass a batch starts: behind this place in the order of the index or, where several sessions
@@ -21,13 +22,7 @@ type cursor struct {
 }
 
 // String is the cursor as BatchResult.Next has it.
-func (c cursor) String() string {
-	text, err := json.Marshal(c)
-	if err != nil { // texts always marshal
-		panic(err)
-	}
-	return string(text)
-}
+func (c cursor) String() string { return sqlstore.JSON(c) }
 
 // startOf reads where a batch starts. It returns the batch's pass and those after it.
 func startOf(b sessioncleanup.Batch) (cursor, []pass, error) {

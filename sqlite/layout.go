@@ -107,7 +107,7 @@ func (l *layout) where(f sessioncleanup.Filter, status sessioncleanup.Status, p 
 		rule("with_text")
 	}
 	if words := strings.Fields(f.Tags); len(words) > 0 {
-		p["tags"] = wordList(words)
+		p["tags"] = sqlstore.JSON(words)
 		rule("with_tags")
 	}
 	if status != "" {

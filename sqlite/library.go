@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -72,13 +71,7 @@ type ownConn struct{ *conn }
 var paramForm = sqlstore.Form{
 	ID:   func(id string) any { return id },
 	Time: formatTime,
-	List: func(list []any) any {
-		text, err := json.Marshal(list)
-		if err != nil {
-			panic(err) // texts and numbers are JSON
-		}
-		return string(text)
-	},
+	List: func(list []any) any { return sqlstore.JSON(list) },
 }
 
 func (c ownConn) SQL(name string, names sqlfile.Names) string { return filled(name, names) }

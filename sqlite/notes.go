@@ -3,11 +3,11 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // A note changes a session anywhere in the table, so folding one in takes as long as deactivating many sessions that lie
@@ -46,10 +46,7 @@ func (c *conn) foldOlder(ctx context.Context, run time.Time) (folded int, more b
 
 // foldOf folds in the notes of some sessions.
 func (c *conn) foldOf(ctx context.Context, ids []string) error {
-	p, err := c.listOf(ids)
-	if err != nil {
-		return err
-	}
+	p := c.listOf(ids)
 	var any bool
 	if err := c.row(ctx, c.notes("has_notes", "choose_notes_of"), p, &any); err != nil || !any {
 		return err
@@ -59,16 +56,13 @@ func (c *conn) foldOf(ctx context.Context, ids []string) error {
 
 // dropNotesOf forgets the notes of sessions that were deleted.
 func (c *conn) dropNotesOf(ctx context.Context, ids []string) error {
-	p, err := c.listOf(ids)
-	if err == nil {
-		_, err = c.exec(ctx, c.notes("drop_notes", "choose_notes_of"), p)
-	}
+	_, err := c.exec(ctx, c.notes("drop_notes", "choose_notes_of"), c.listOf(ids))
 	return err
 }
 
-func (c *conn) listOf(ids []string) (params, error) {
-	list, err := json.Marshal(c.adopted.ID.list(ids))
-	return params{"ids": string(list)}, err
+// listOf are the parameters of a statement about some sessions.
+func (c *conn) listOf(ids []string) params {
+	return params{"ids": sqlstore.JSON(c.adopted.ID.list(ids))}
 }
 
 // fold writes the notes that a condition chooses to the sessions table. Where a constraint or a trigger of the
@@ -129,7 +123,7 @@ func (c *conn) foldAll(ctx context.Context, chosen string, p params) error {
 	if len(revived) == 0 {
 		return nil
 	}
-	return c.addEvent(ctx, sessioncleanup.ActionReactivated, activityCause, revived)
+	return c.insertEvent(ctx, sqlstore.EventOf(time.Time{}, sessioncleanup.ActionReactivated, activityCause, revived))
 }
 
 // notes is a statement about the notes that a condition chooses.

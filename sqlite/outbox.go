@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -69,31 +68,21 @@ func (s *Store) Remind(ctx context.Context, r sessioncleanup.Reminding) (reminde
 
 // keepNoticeTags keeps the tags of sessions that are about to be deleted, for what their owners are told.
 func (c *conn) keepNoticeTags(ctx context.Context, refs []sessioncleanup.SessionRef) error {
-	list, err := json.Marshal(idsOf(refs))
-	if err == nil {
-		_, err = c.exec(ctx, statements["note_tags"], params{"sessions": string(list)})
-	}
+	_, err := c.exec(ctx, statements["note_tags"], params{"sessions": sqlstore.JSON(sqlstore.IDs(refs))})
 	return err
 }
 
 // tellDeleted has the owners of sessions told that a run deleted them, if they were warned.
 func (c *conn) tellDeleted(ctx context.Context, refs []sessioncleanup.SessionRef, now time.Time) error {
-	list, err := json.Marshal(idsOf(refs))
-	if err == nil {
-		_, err = c.exec(ctx, statements["tell_deleted"], params{"sessions": string(list), "now": formatTime(now.Truncate(time.Millisecond))})
-	}
+	_, err := c.exec(ctx, statements["tell_deleted"], params{"sessions": sqlstore.JSON(sqlstore.IDs(refs)), "now": formatTime(now.Truncate(time.Millisecond))})
 	return err
 }
 
 // Notices returns the notices that the query selects.
 func (s *Store) Notices(ctx context.Context, q sessioncleanup.NoticeQuery) (all []sessioncleanup.Notice, err error) {
 	err = s.readingOwn(ctx, func(c *conn) (err error) {
-		words := "[]"
-		if all := strings.Fields(q.Tags); len(all) > 0 {
-			words = wordList(all)
-		}
 		all, err = sqlstore.Notices(ctx, ownConn{c}, statements["notices"], sqlstore.Params{
-			"tags": words, "session": q.SessionID, "owner": q.OwnerID, "failed": q.Failed, "pending": q.Pending, "limit": q.Limit,
+			"tags": sqlstore.List(strings.Fields(q.Tags)), "session": q.SessionID, "owner": q.OwnerID, "failed": q.Failed, "pending": q.Pending, "limit": q.Limit,
 		})
 		return err
 	})

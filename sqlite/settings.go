@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // settings is the row that Migrate stores.
@@ -99,16 +100,8 @@ func readVersion(ctx context.Context, c *conn) (int64, error) {
 
 // store writes the settings.
 func (set settings) store(ctx context.Context, c *conn) error {
-	schema, err := json.Marshal(set.schema)
-	if err != nil {
-		return err
-	}
-	adopted, err := json.Marshal(set.adopted)
-	if err != nil {
-		return err
-	}
 	p := set.policy
-	_, err = c.exec(ctx, statements["write_settings"], params{
+	_, err := c.exec(ctx, statements["write_settings"], params{
 		"enabled":                p.Enabled.Or(true),
 		"inactive_after":         seconds(p.InactiveAfter),
 		"delete_after":           seconds(p.DeleteAfter),
@@ -132,8 +125,8 @@ func (set settings) store(ctx context.Context, c *conn) error {
 		"warn_before":            seconds(p.WarnBefore),
 		"proceed":                p.Undeliverable == sessioncleanup.UndeliverableProceed,
 		"rules":                  p.Rules,
-		"schema":                 string(schema),
-		"adopted":                string(adopted),
+		"schema":                 sqlstore.JSON(set.schema),
+		"adopted":                sqlstore.JSON(set.adopted),
 	})
 	if err != nil {
 		return err

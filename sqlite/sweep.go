@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -60,10 +59,10 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 	})
 	result.Held, result.Pause = s.endHold(ctx, h, b)
 	if (constraint(err) || errors.Is(err, sessioncleanup.ErrTooLarge) || errors.Is(err, errLeftAlone) || errors.Is(err, errUnseen) || errors.Is(err, errUnnamed)) && len(w.refs) > 0 {
-		return result, &sessioncleanup.BatchError{IDs: idsOf(w.refs), Next: w.next, Err: err, Code: kindOfFailure(err)}
+		return result, &sessioncleanup.BatchError{IDs: sqlstore.IDs(w.refs), Next: w.next, Err: err, Code: kindOfFailure(err)}
 	}
 	if err == nil {
-		result.IDs, result.Next, result.Skipped, result.Rows, result.Bytes = idsOf(w.changed), w.next, w.skipped, w.rows, w.freed
+		result.IDs, result.Next, result.Skipped, result.Rows, result.Bytes = sqlstore.IDs(w.changed), w.next, w.skipped, w.rows, w.freed
 	}
 	return result, err
 }
@@ -137,7 +136,7 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 	if err := w.write(ctx, c); err != nil || len(w.changed) == 0 || w.Action == sessioncleanup.ActionDated {
 		return err
 	}
-	return c.addEventAt(ctx, w.now, w.Action, w.Cause, w.changed)
+	return c.insertEvent(ctx, sqlstore.EventOf(w.now, w.Action, w.Cause, w.changed))
 }
 
 // guard fails unless a batch still has its lease.
@@ -184,11 +183,7 @@ func (w *sweep) selected(ctx context.Context, c *conn) (refs []sessioncleanup.Se
 		return nil, nil, nil, last, nil
 	}
 	if w.Only != nil {
-		list, err := c.listOf(w.Only)
-		if err != nil {
-			return nil, nil, nil, last, err
-		}
-		p["only"] = list["ids"]
+		p["only"] = c.listOf(w.Only)["ids"]
 	}
 	last.Pass, last.Class = w.left[0].name, w.left[0].class
 	err = w.find.query(ctx, c, statement, p, func(rows *sql.Rows) error {
@@ -202,11 +197,7 @@ func (w *sweep) selected(ctx context.Context, c *conn) (refs []sessioncleanup.Se
 
 // change runs the statement that writes the batch and returns the number of rows that it changed.
 func (w *sweep) change(ctx context.Context, c *conn) (int64, error) {
-	keys, err := json.Marshal(c.layout.keys().list(w.keys))
-	if err != nil {
-		return 0, err
-	}
-	return c.exec(ctx, c.sql(w.left[0].write, nil), params{"keys": string(keys), "now": formatTime(w.now)})
+	return c.exec(ctx, c.sql(w.left[0].write, nil), params{"keys": sqlstore.JSON(c.layout.keys().list(w.keys)), "now": formatTime(w.now)})
 }
 
 // write changes the sessions selected. Deletions take others along, or are left to the next run because of that.
@@ -267,7 +258,7 @@ func (w *sweep) delete(ctx context.Context, c *conn) error {
 		}
 	}
 	if err == nil {
-		err = c.dropNotesOf(ctx, idsOf(w.changed))
+		err = c.dropNotesOf(ctx, sqlstore.IDs(w.changed))
 	}
 	if err == nil && w.Cutoffs.Warns() {
 		err = c.tellDeleted(ctx, w.changed, w.now)
@@ -360,7 +351,7 @@ func (w *sweep) archive(ctx context.Context, c *conn, refs []sessioncleanup.Sess
 	if w.Archive == nil || c.schema.SoftDelete {
 		return nil, nil
 	}
-	return c.archive(ctx, *w.Archive, w.Cause, w.now, idsOf(refs))
+	return c.archive(ctx, *w.Archive, w.Cause, w.now, sqlstore.IDs(refs))
 }
 
 func setOf(refs []sessioncleanup.SessionRef) map[string]bool {
@@ -369,12 +360,4 @@ func setOf(refs []sessioncleanup.SessionRef) map[string]bool {
 		set[ref.ID] = true
 	}
 	return set
-}
-
-func idsOf(refs []sessioncleanup.SessionRef) []string {
-	ids := make([]string, len(refs))
-	for i, ref := range refs {
-		ids[i] = ref.ID
-	}
-	return ids
 }

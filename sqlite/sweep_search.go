@@ -8,11 +8,12 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // classify has the classes of the sessions follow the rules of the run, and reports whether that is not finished.
 func (w *sweep) classify(ctx context.Context, c *conn) (classed int, more bool, err error) {
-	tags := tagsOf(w.Cutoffs)
+	tags := sqlstore.RuleTags(w.Cutoffs)
 	if known, err := c.classifies(ctx, tags); err != nil {
 		return 0, false, err
 	} else if !known {

@@ -4,10 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 var _ sessioncleanup.Tagger = (*Store)(nil)
@@ -40,19 +40,12 @@ func (c *conn) writeTags(ctx context.Context, id string, change sessioncleanup.T
 		if len(tags) == 0 {
 			continue
 		}
-		list, err := json.Marshal(tags)
-		if err == nil {
-			_, err = c.exec(ctx, statements[statement], params{"session": id, "tags": string(list)})
-		}
-		if err != nil {
+		if _, err := c.exec(ctx, statements[statement], params{"session": id, "tags": sqlstore.JSON(tags)}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// wordList is a list of words without quotes for json_each.
-func wordList(words []string) string { return `["` + strings.Join(words, `","`) + `"]` }
 
 // parseTags reads what a session has of its tags.
 func parseTags(list string) (tags []string, err error) {
@@ -64,15 +57,11 @@ func parseTags(list string) (tags []string, err error) {
 
 // keepTags archives the tags of the sessions, as rows of their table.
 func (w *archiving) keepTags(ctx context.Context) error {
-	ids, err := json.Marshal(w.order)
-	if err != nil {
-		return err
-	}
-	return w.query(ctx, statements["archived_tags"], params{"sessions": string(ids)}, func(rows *sql.Rows) error {
+	return w.query(ctx, statements["archived_tags"], params{"sessions": sqlstore.JSON(w.order)}, func(rows *sql.Rows) error {
 		var id, tag string
 		if err := rows.Scan(&id, &tag); err != nil {
 			return err
 		}
-		return w.addTo(id, tagsTable, false, jsonObject([]string{`"session_id"`, `"tag"`}, []any{id, tag}))
+		return w.add(id, tagsTable, false, jsonObject([]string{`"session_id"`, `"tag"`}, []any{id, tag}))
 	})
 }

@@ -3,11 +3,11 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // Touch applies a touch, as sessioncleanup.Touch.Apply does, with two exceptions. It overwrites a last activity that
@@ -18,11 +18,7 @@ func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) 
 	}
 	written := 0
 	err := s.writingSessions(ctx, func(c *conn) error {
-		used, err := c.used(t, s.clock())
-		if err != nil {
-			return err
-		}
-		p := params{"used": used}
+		p := params{"used": c.used(t, s.clock())}
 		condition, _, possible := c.where(sessioncleanup.Filter{OwnerID: t.OwnerID}, "", p)
 		if !possible {
 			return nil
@@ -50,7 +46,7 @@ func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) 
 			return err
 		}
 		written += len(refs)
-		return c.addEvent(ctx, sessioncleanup.ActionReactivated, *t.Reactivate, refs)
+		return c.insertEvent(ctx, sqlstore.EventOf(time.Time{}, sessioncleanup.ActionReactivated, *t.Reactivate, refs))
 	})
 	if err != nil {
 		return 0, err
@@ -66,7 +62,7 @@ func (l *layout) touchNames(condition string) sqlfile.Names {
 }
 
 // used is when each session of a touch was used, as the statement of that name wants it.
-func (l *layout) used(t sessioncleanup.Touch, now time.Time) (string, error) {
+func (l *layout) used(t sessioncleanup.Touch, now time.Time) string {
 	latest := map[string]time.Time{}
 	for i, id := range t.IDs {
 		if at := t.At(i, now); at.After(latest[id]) {
@@ -80,6 +76,5 @@ func (l *layout) used(t sessioncleanup.Touch, now time.Time) (string, error) {
 			rows = append(rows, [3]any{value, formatTime(at), formatTime(at.Add(-max(t.Interval, 0)))})
 		}
 	}
-	text, err := json.Marshal(rows)
-	return string(text), err
+	return sqlstore.JSON(rows)
 }

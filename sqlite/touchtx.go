@@ -42,15 +42,11 @@ func (s *Store) touchIn(ctx context.Context, c *conn, ids []string) (err error) 
 	if c.layout, err = s.currentLayout(ctx, c); err != nil {
 		return err
 	}
-	p, err := c.listOf(ids)
-	if err != nil {
-		return err
-	}
 	names := with(c.names, sqlfile.Names{"now": statements["clock"]})
 	names["touched_rows"] = filled("touched_in", names)
 	names["touched"] = names["touched_rows"]
 	return c.savepoint(ctx, func() error {
-		_, err := c.exec(ctx, filled("note_use", names), p)
+		_, err := c.exec(ctx, filled("note_use", names), c.listOf(ids))
 		return err
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // watch records which sessions a transaction deletes: those of its statements, and others that foreign keys and triggers
@@ -91,9 +92,9 @@ func (w *watch) take(ctx context.Context, some int, b sessioncleanup.Batch) ([]g
 	if all > some {
 		l := w.layoutOfGone()
 		if len(b.Cutoffs.Rules) > 0 {
-			m := measure{cut: b.Cutoffs, given: params{"ruled": wordList(tagsOf(b.Cutoffs))}}
+			m := measure{cut: b.Cutoffs, given: params{"ruled": sqlstore.JSON(sqlstore.RuleTags(b.Cutoffs))}}
 			var err error
-			if m.classes, err = w.texts(ctx, l.sql("asked_classes", nil), params{"ruled": m.given["ruled"]}); err != nil {
+			if m.classes, err = w.texts(ctx, l.sql("asked_classes", nil), m.given); err != nil {
 				return nil, err
 			}
 			l = l.measuredBy(&m)

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -13,40 +12,30 @@ import (
 )
 
 // Archived returns the entries of the archive that match the query, newest first.
-func (s Store) Archived(ctx context.Context, q sessioncleanup.ArchiveQuery) (all []sessioncleanup.Archived, err error) {
-	err = s.b.Reading(ctx, func(c Conn) (err error) {
-		all, err = Archived(ctx, c, q, "")
-		return err
-	})
-	return all, err
+func (s Store) Archived(ctx context.Context, q sessioncleanup.ArchiveQuery) ([]sessioncleanup.Archived, error) {
+	return Answer(ctx, s.b.Reading, func(c Conn) ([]sessioncleanup.Archived, error) { return Archived(ctx, c, q, "") })
 }
 
 // CountArchived counts the entries that match the query.
-func (s Store) CountArchived(ctx context.Context, q sessioncleanup.ArchiveQuery) (n int, err error) {
+func (s Store) CountArchived(ctx context.Context, q sessioncleanup.ArchiveQuery) (int, error) {
 	q.Before = 0
-	err = s.b.Reading(ctx, func(c Conn) (err error) {
-		n, err = countArchived(ctx, c, q)
-		return err
-	})
-	return n, err
+	return Answer(ctx, s.b.Reading, func(c Conn) (int, error) { return countArchived(ctx, c, q) })
 }
 
 // ArchiveSize measures the archive.
-func (s Store) ArchiveSize(ctx context.Context) (size sessioncleanup.ArchiveSize, err error) {
-	err = s.b.Reading(ctx, func(c Conn) error {
-		return row(ctx, c, c.SQL("archive_size", nil), nil, &size.Entries, &size.Bytes)
+func (s Store) ArchiveSize(ctx context.Context) (sessioncleanup.ArchiveSize, error) {
+	return Answer(ctx, s.b.Reading, func(c Conn) (size sessioncleanup.ArchiveSize, err error) {
+		err = row(ctx, c, c.SQL("archive_size", nil), nil, &size.Entries, &size.Bytes)
+		return size, err
 	})
-	return size, err
 }
 
 // NotBackedUp returns entries of the archive that are not marked, the oldest first.
-func (s Store) NotBackedUp(ctx context.Context, after int64, limit int) (all []sessioncleanup.Archived, err error) {
-	err = s.b.Reading(ctx, func(c Conn) (err error) {
+func (s Store) NotBackedUp(ctx context.Context, after int64, limit int) ([]sessioncleanup.Archived, error) {
+	return Answer(ctx, s.b.Reading, func(c Conn) ([]sessioncleanup.Archived, error) {
 		names := sqlfile.Names{"condition": c.SQL("archived_not_backed_up", nil) + " AND " + c.SQL("archived_after", nil), "direction": "ASC", "locking": ""}
-		all, err = listArchived(ctx, c, names, Params{"after": after, "limit": limit})
-		return err
+		return listArchived(ctx, c, names, Params{"after": after, "limit": limit})
 	})
-	return all, err
 }
 
 // MarkBackedUp notes that some entries are in a backup.
@@ -62,10 +51,7 @@ func (s Store) MarkBackedUp(ctx context.Context, ids []int64) error {
 
 // Archived reads entries; locking is the end of the statement, which may be Conn.ForUpdate.
 func Archived(ctx context.Context, c Conn, q sessioncleanup.ArchiveQuery, locking string) ([]sessioncleanup.Archived, error) {
-	condition, p, err := matches(c, q)
-	if err != nil {
-		return nil, err
-	}
+	condition, p := matches(c, q)
 	return listArchived(ctx, c, sqlfile.Names{"condition": condition, "direction": "DESC", "locking": locking}, p)
 }
 
@@ -79,22 +65,16 @@ func MustHaveRestored(ctx context.Context, c Conn) error {
 }
 
 func countArchived(ctx context.Context, c Conn, q sessioncleanup.ArchiveQuery) (n int, err error) {
-	condition, p, err := matches(c, q)
-	if err == nil {
-		err = row(ctx, c, c.SQL("count_archived", sqlfile.Names{"condition": condition}), p, &n)
-	}
+	condition, p := matches(c, q)
+	err = row(ctx, c, c.SQL("count_archived", sqlfile.Names{"condition": condition}), p, &n)
 	return n, err
 }
 
 // matches is the condition for the entries that a query selects.
-func matches(c Conn, q sessioncleanup.ArchiveQuery) (string, Params, error) {
+func matches(c Conn, q sessioncleanup.ArchiveQuery) (string, Params) {
 	conditions, p := []string{"TRUE"}, Params{"limit": q.Limit}
 	if len(q.Rules) > 0 || !q.Until.IsZero() {
-		due, err := dueBefore(c, q.Until, q.Rules, p)
-		if err != nil {
-			return "", nil, err
-		}
-		conditions = append(conditions, due)
+		conditions = append(conditions, dueBefore(c, q.Until, q.Rules, p))
 	}
 	for _, part := range []struct {
 		given     bool
@@ -115,14 +95,14 @@ func matches(c Conn, q sessioncleanup.ArchiveQuery) (string, Params, error) {
 			conditions, p[part.name] = append(conditions, c.SQL(part.statement, nil)), part.value
 		}
 	}
-	return strings.Join(conditions, " AND "), p, nil
+	return strings.Join(conditions, " AND "), p
 }
 
 // dueBefore is the condition for entries that PurgeBefore makes due.
-func dueBefore(c Conn, until time.Time, rules []sessioncleanup.PurgeRule, p Params) (string, error) {
+func dueBefore(c Conn, until time.Time, rules []sessioncleanup.PurgeRule, p Params) string {
 	p["until"] = until
 	if len(rules) == 0 {
-		return c.SQL("archived_until", nil), nil
+		return c.SQL("archived_until", nil)
 	}
 	latest, list := until, []map[string]any{}
 	for _, r := range rules {
@@ -130,9 +110,8 @@ func dueBefore(c Conn, until time.Time, rules []sessioncleanup.PurgeRule, p Para
 			latest = r.Before
 		}
 	}
-	text, err := json.Marshal(list)
-	p["latest"], p["purge_rules"] = latest, string(text)
-	return c.SQL("archived_until_by_rules", nil), err
+	p["latest"], p["purge_rules"] = latest, JSON(list)
+	return c.SQL("archived_until_by_rules", nil)
 }
 
 func listArchived(ctx context.Context, c Conn, names sqlfile.Names, p Params) (all []sessioncleanup.Archived, err error) {

@@ -22,7 +22,7 @@ func (s Store) Hold(ctx context.Context, r sessioncleanup.HoldRequest) (all []se
 		if _, err := c.Exec(ctx, c.SQL("hold_archived", nil), Params{"ids": List(r.IDs), "held": r.Held}); err != nil {
 			return err
 		}
-		return c.InsertEvent(ctx, EventOf(r.Action(), r.Cause, changed))
+		return c.InsertEvent(ctx, EventOf(time.Time{}, r.Action(), r.Cause, changed))
 	})
 	return all, err
 }
@@ -37,7 +37,7 @@ func (s Store) PurgeEntries(ctx context.Context, r sessioncleanup.PurgeRequest) 
 		if err := Forget(ctx, c, r.IDs); err != nil {
 			return err
 		}
-		return c.InsertEvent(ctx, EventOf(sessioncleanup.ActionPurged, r.Cause, refs))
+		return c.InsertEvent(ctx, EventOf(time.Time{}, sessioncleanup.ActionPurged, r.Cause, refs))
 	})
 	return all, err
 }
@@ -76,11 +76,8 @@ func (s Store) Purge(ctx context.Context, b sessioncleanup.Batch, before time.Ti
 		var refs []sessioncleanup.SessionRef
 		more, left := false, int64(purgedBytes)
 		p := Params{"limit": b.Limit, "backed_up": b.BackedUp}
-		due, err := dueBefore(c, before, b.PurgeRules, p)
-		if err != nil {
-			return err
-		}
-		err = c.Query(ctx, c.SQL("old_archived", sqlfile.Names{"due": due}), p, func(rows *sql.Rows) error {
+		names := sqlfile.Names{"due": dueBefore(c, before, b.PurgeRules, p)}
+		err := c.Query(ctx, c.SQL("old_archived", names), p, func(rows *sql.Rows) error {
 			var id, bytes int64
 			var ref sessioncleanup.SessionRef
 			err := rows.Scan(&id, &ref.ID, &ref.OwnerID, &ref.Name, &bytes)
@@ -103,7 +100,7 @@ func (s Store) Purge(ctx context.Context, b sessioncleanup.Batch, before time.Ti
 		if more || len(refs) == b.Limit {
 			result.Next = "more"
 		}
-		return c.InsertEvent(ctx, EventOf(sessioncleanup.ActionPurged, b.Cause, refs))
+		return c.InsertEvent(ctx, EventOf(time.Time{}, sessioncleanup.ActionPurged, b.Cause, refs))
 	})
 	if err != nil {
 		result = sessioncleanup.BatchResult{}
@@ -134,13 +131,12 @@ func (s Store) Tombstone(ctx context.Context, owner string) error {
 }
 
 // ErasedAt is when an owner was erased.
-func (s Store) ErasedAt(ctx context.Context, owner string) (at time.Time, err error) {
-	err = s.b.Reading(ctx, func(c Conn) error {
-		err := row(ctx, c, c.SQL("tombstone", nil), Params{"owner": archive.Tombstone(owner)}, Time(&at))
+func (s Store) ErasedAt(ctx context.Context, owner string) (time.Time, error) {
+	return Answer(ctx, s.b.Reading, func(c Conn) (at time.Time, err error) {
+		err = row(ctx, c, c.SQL("tombstone", nil), Params{"owner": archive.Tombstone(owner)}, Time(&at))
 		if errors.Is(err, sql.ErrNoRows) {
 			err = nil
 		}
-		return err
+		return at, err
 	})
-	return at, err
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
@@ -34,31 +35,29 @@ func (s Store) Record(ctx context.Context, r sessioncleanup.Record) (sessionclea
 	return event, nil
 }
 
-// EventOf is the event of a change to sessions.
-func EventOf(action sessioncleanup.Action, cause sessioncleanup.Cause, refs []sessioncleanup.SessionRef) *sessioncleanup.Event {
-	return &sessioncleanup.Event{Action: action, Sessions: refs, Actor: cause.Actor, Reason: cause.Reason, RunID: cause.RunID}
+// EventOf is the event of a change to sessions. InsertEvent fills in a zero time.
+func EventOf(at time.Time, action sessioncleanup.Action, cause sessioncleanup.Cause, refs []sessioncleanup.SessionRef) *sessioncleanup.Event {
+	return &sessioncleanup.Event{At: at, Action: action, Sessions: refs, Actor: cause.Actor, Reason: cause.Reason, RunID: cause.RunID}
 }
 
 // EventParams shortens an event and returns the parameters that write it.
-func EventParams(e *sessioncleanup.Event) (Params, error) {
+func EventParams(e *sessioncleanup.Event) Params {
 	*e = e.Shortened()
-	sessions, err := sessionsOf(*e)
 	p := Params{
-		"id": e.ID, "at": e.At, "action": string(e.Action), "actor": e.Actor, "reason": e.Reason, "run_id": e.RunID, "sessions": sessions, "run": nil,
+		"id": e.ID, "at": e.At, "action": string(e.Action), "actor": e.Actor, "reason": e.Reason, "run_id": e.RunID, "sessions": sessionsOf(*e), "run": nil,
 	}
 	if details := e.Details(); details != nil {
 		p["run"] = string(details)
 	}
-	return p, err
+	return p
 }
 
 // sessionsOf are the sessions of an event as JSON; nil when it has none.
-func sessionsOf(e sessioncleanup.Event) (any, error) {
+func sessionsOf(e sessioncleanup.Event) any {
 	if len(e.Sessions) == 0 {
-		return nil, nil
+		return nil
 	}
-	sessions, err := json.Marshal(e.Sessions)
-	return string(sessions), err
+	return JSON(e.Sessions)
 }
 
 // errEnough ends the reading of events.
@@ -142,11 +141,11 @@ func scanEvent(rows *sql.Rows) (sessioncleanup.Event, error) {
 }
 
 // Position is how far a consumer has read.
-func (s Store) Position(ctx context.Context, consumer string) (position int64, err error) {
-	err = s.b.Reading(ctx, func(c Conn) error {
-		return row(ctx, c, c.SQL("read_position", nil), Params{"consumer": ID(consumer)}, &position)
+func (s Store) Position(ctx context.Context, consumer string) (int64, error) {
+	return Answer(ctx, s.b.Reading, func(c Conn) (position int64, err error) {
+		err = row(ctx, c, c.SQL("read_position", nil), Params{"consumer": ID(consumer)}, &position)
+		return position, err
 	})
-	return position, err
 }
 
 // SetPosition stores how far a consumer has read.

@@ -20,10 +20,7 @@ func InsertNotices(ctx context.Context, c Conn, refs []sessioncleanup.SessionRef
 	for i, ref := range refs {
 		rows[i] = map[string]any{"id": ref.ID, "owner": ref.OwnerID, "name": shorten.Text(ref.Name, sessioncleanup.MaxEventText), "since": since[i]}
 	}
-	list, err := json.Marshal(rows)
-	if err == nil {
-		_, err = c.Exec(ctx, c.SQL("insert_notices", nil), Params{"notices": string(list), "now": now})
-	}
+	_, err := c.Exec(ctx, c.SQL("insert_notices", nil), Params{"notices": JSON(rows), "now": now})
 	return err
 }
 
@@ -45,31 +42,27 @@ func ParseWarning(list string) (w sessioncleanup.Warning, err error) {
 }
 
 // ClaimNotices returns the message to send next. The lease keeps others from claiming meanwhile.
-func (s Store) ClaimNotices(ctx context.Context, claim sessioncleanup.NoticeClaim) (out sessioncleanup.NoticeMessage, err error) {
+func (s Store) ClaimNotices(ctx context.Context, claim sessioncleanup.NoticeClaim) (sessioncleanup.NoticeMessage, error) {
 	if claim.Limit <= 0 || claim.NewMessage == "" {
-		return out, invalid.Errorf("claim of a message %q with at most %d notices: want an id, and at least 1", claim.NewMessage, claim.Limit)
+		return sessioncleanup.NoticeMessage{}, invalid.Errorf("claim of a message %q with at most %d notices: want an id, and at least 1", claim.NewMessage, claim.Limit)
 	}
-	err = s.b.WritingSessions(ctx, func(c Conn) error {
+	return Answer(ctx, s.b.WritingSessions, func(c Conn) (out sessioncleanup.NoticeMessage, err error) {
 		if err := c.Guard(ctx, claim.Lease); err != nil {
-			return err
+			return out, err
 		}
 		now, err := c.Now(ctx)
 		if err != nil {
-			return err
+			return out, err
 		}
 		out = sessioncleanup.NoticeMessage{At: now, Cutoffs: c.Cutoffs(claim.Thresholds, now)}
 		for len(out.Notices) == 0 {
 			more, err := claimNext(ctx, c, claim, &out)
 			if err != nil || !more {
-				return err
+				return out, err
 			}
 		}
-		return nil
+		return out, nil
 	})
-	if err != nil {
-		return sessioncleanup.NoticeMessage{}, err
-	}
-	return out, nil
 }
 
 // claimNext looks for a message, and removes those of its notices that no longer apply. It is false when there is none.
@@ -152,9 +145,7 @@ func (s Store) SettleNotices(ctx context.Context, o sessioncleanup.NoticeOutcome
 		if action == "" || len(refs) == 0 {
 			return nil
 		}
-		event := EventOf(action, o.Cause, refs)
-		event.At = now
-		return c.InsertEvent(ctx, event)
+		return c.InsertEvent(ctx, EventOf(now, action, o.Cause, refs))
 	})
 }
 
@@ -178,25 +169,23 @@ func Notices(ctx context.Context, c Conn, statement string, p Params) (all []ses
 }
 
 // ResendNotices makes notices that were given up due again.
-func (s Store) ResendNotices(ctx context.Context, sessionIDs []string) (resent int, err error) {
-	err = s.b.Writing(ctx, func(c Conn) error {
+func (s Store) ResendNotices(ctx context.Context, sessionIDs []string) (int, error) {
+	return Answer(ctx, s.b.Writing, func(c Conn) (int, error) {
 		now, err := c.Now(ctx)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		n, err := c.Exec(ctx, c.SQL("resend_notices", nil), Params{
 			"now": now.Truncate(time.Millisecond), "all": sessionIDs == nil, "sessions": idList(sessionIDs),
 		})
-		resent = int(n)
-		return err
+		return int(n), err
 	})
-	return resent, err
 }
 
 // OutboxSize counts what is in the outbox.
-func (s Store) OutboxSize(ctx context.Context) (size sessioncleanup.OutboxSize, err error) {
-	err = s.b.Reading(ctx, func(c Conn) error {
-		return row(ctx, c, c.SQL("outbox_size", nil), nil, &size.Pending, &size.Undeliverable, Time(&size.OldestAt))
+func (s Store) OutboxSize(ctx context.Context) (sessioncleanup.OutboxSize, error) {
+	return Answer(ctx, s.b.Reading, func(c Conn) (size sessioncleanup.OutboxSize, err error) {
+		err = row(ctx, c, c.SQL("outbox_size", nil), nil, &size.Pending, &size.Undeliverable, Time(&size.OldestAt))
+		return size, err
 	})
-	return size, err
 }

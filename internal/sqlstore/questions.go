@@ -22,6 +22,24 @@ func Checked(q sessioncleanup.Query) (sessioncleanup.Query, error) {
 	return q, nil
 }
 
+// RuleTags are the tags that have a rule.
+func RuleTags(c sessioncleanup.Cutoffs) []string {
+	tags := make([]string, len(c.Rules))
+	for i, r := range c.Rules {
+		tags[i] = r.Tag
+	}
+	return tags
+}
+
+// IDs are those of some sessions.
+func IDs(refs []sessioncleanup.SessionRef) []string {
+	ids := make([]string, len(refs))
+	for i, ref := range refs {
+		ids[i] = ref.ID
+	}
+	return ids
+}
+
 // AddFigures adds figures of sessions that have the same cutoffs: which, the first column says, of which group is the destination.
 func AddFigures(counts *sessioncleanup.Counts, rows *sql.Rows, group any, cutoffs func() sessioncleanup.Cutoffs) error {
 	var some sessioncleanup.Counts

@@ -78,9 +78,7 @@ func (w *Restoration) restore(ctx context.Context, r sessioncleanup.RestoreReque
 	if err := Forget(ctx, w.Conn, ids); err != nil {
 		return err
 	}
-	event := EventOf(sessioncleanup.ActionRestored, r.Cause, refs)
-	event.At = w.Now
-	return w.Conn.InsertEvent(ctx, event)
+	return w.Conn.InsertEvent(ctx, EventOf(w.Now, sessioncleanup.ActionRestored, r.Cause, refs))
 }
 
 // Renew sets new IDs for the sessions of some entries, as next makes them; taken is as in archive.Renewal.

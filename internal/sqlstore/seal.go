@@ -18,17 +18,13 @@ const entriesAtOnce = 200
 const sealsForgotten = entriesAtOnce / sessioncleanup.MaxSeal
 
 // Seal seals the oldest events without a seal. None older than they can appear: IDs are in the order of commits.
-func (s Store) Seal(ctx context.Context, limit int) (next sessioncleanup.Seal, err error) {
-	err = s.b.Writing(ctx, func(c Conn) (err error) {
-		if err = c.LockLog(ctx); err == nil {
-			next, err = addSeal(ctx, c, limit)
+func (s Store) Seal(ctx context.Context, limit int) (sessioncleanup.Seal, error) {
+	return Answer(ctx, s.b.Writing, func(c Conn) (sessioncleanup.Seal, error) {
+		if err := c.LockLog(ctx); err != nil {
+			return sessioncleanup.Seal{}, err
 		}
-		return err
+		return addSeal(ctx, c, limit)
 	})
-	if err != nil {
-		return sessioncleanup.Seal{}, err
-	}
-	return next, nil
 }
 
 func addSeal(ctx context.Context, c Conn, limit int) (next sessioncleanup.Seal, err error) {
@@ -49,21 +45,17 @@ func addSeal(ctx context.Context, c Conn, limit int) (next sessioncleanup.Seal, 
 }
 
 // Seals returns seals in their order.
-func (s Store) Seals(ctx context.Context, after int64, limit int) (seals []sessioncleanup.Seal, err error) {
-	err = s.b.Reading(ctx, func(c Conn) (err error) {
-		seals, err = readSeals(ctx, c, "list_seals", Params{"after": after, "limit": limit})
-		return err
+func (s Store) Seals(ctx context.Context, after int64, limit int) ([]sessioncleanup.Seal, error) {
+	return Answer(ctx, s.b.Reading, func(c Conn) ([]sessioncleanup.Seal, error) {
+		return readSeals(ctx, c, "list_seals", Params{"after": after, "limit": limit})
 	})
-	return seals, err
 }
 
 // Entries returns events as they are sealed.
-func (s Store) Entries(ctx context.Context, after, through int64, limit int) (entries []sessioncleanup.Entry, err error) {
-	err = s.b.Reading(ctx, func(c Conn) (err error) {
-		entries, err = readEntries(ctx, c, after, through, limit, math.MaxInt)
-		return err
+func (s Store) Entries(ctx context.Context, after, through int64, limit int) ([]sessioncleanup.Entry, error) {
+	return Answer(ctx, s.b.Reading, func(c Conn) ([]sessioncleanup.Entry, error) {
+		return readEntries(ctx, c, after, through, limit, math.MaxInt)
 	})
-	return entries, err
 }
 
 // EraseOwner removes an owner from all events, in pages of the log.
@@ -172,13 +164,10 @@ func erasePage(ctx context.Context, c Conn, owner string, after int64) (erased i
 
 // erase writes an entry without an owner.
 func erase(ctx context.Context, c Conn, e sessioncleanup.Event, proof []byte) error {
-	sessions, err := sessionsOf(e)
-	if err == nil {
-		_, err = c.Exec(ctx, c.SQL("erase_entry", nil), Params{
-			"id": e.ID, "actor": e.Actor, "reason": e.Reason, "sessions": sessions, "proof": proof,
-			"filtered": e.Run == nil || e.Run.Filter != sessioncleanup.Filter{},
-		})
-	}
+	_, err := c.Exec(ctx, c.SQL("erase_entry", nil), Params{
+		"id": e.ID, "actor": e.Actor, "reason": e.Reason, "sessions": sessionsOf(e), "proof": proof,
+		"filtered": e.Run == nil || e.Run.Filter != sessioncleanup.Filter{},
+	})
 	return err
 }
 

@@ -15,6 +15,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"time"
@@ -110,6 +111,28 @@ var _ interface {
 
 // New returns the Store of a backend.
 func New(b Backend) Store { return Store{b} }
+
+// Answer calls do with a connection, as in opens it, and returns what do returns; the zero value with an error.
+func Answer[C, T any](ctx context.Context, in func(context.Context, func(C) error) error, do func(C) (T, error)) (T, error) {
+	var answer, none T
+	err := in(ctx, func(c C) (err error) {
+		answer, err = do(c)
+		return err
+	})
+	if err != nil {
+		return none, err
+	}
+	return answer, nil
+}
+
+// JSON is a value as JSON. It is for texts, whole numbers, switches and lists and structs of them, which always marshal.
+func JSON(value any) string {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
 
 // List is a list of values as a parameter.
 func List[T any](values []T) []any {

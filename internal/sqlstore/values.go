@@ -10,15 +10,8 @@ import (
 )
 
 // Lease takes, renews or releases a lease, as sessioncleanup.Lease.Apply does.
-func (s Store) Lease(ctx context.Context, r sessioncleanup.LeaseRequest) (lease sessioncleanup.Lease, err error) {
-	err = s.b.Writing(ctx, func(c Conn) (err error) {
-		lease, err = Lease(ctx, c, r)
-		return err
-	})
-	if err != nil {
-		return sessioncleanup.Lease{}, err
-	}
-	return lease, nil
+func (s Store) Lease(ctx context.Context, r sessioncleanup.LeaseRequest) (sessioncleanup.Lease, error) {
+	return Answer(ctx, s.b.Writing, func(c Conn) (sessioncleanup.Lease, error) { return Lease(ctx, c, r) })
 }
 
 // Lease is Store.Lease within a transaction.

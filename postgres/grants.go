@@ -16,7 +16,7 @@ import (
 var cleanerFunctions = []string{"cleanup_inactive_sessions", "sessioncleanup_sweep", "sessioncleanup_phase", "sessioncleanup_forget", "sessioncleanup_seal", "sessioncleanup_purge", "sessioncleanup_warn", "sessioncleanup_classify"}
 
 // grant is a privilege on a table, or some of its columns, or, without a table, on a database schema.
-type grant struct{ privilege, space, table string }
+type grant struct{ Privilege, Space, Table string }
 
 // archivedColumns are the columns of the archive that say what is in it. Its others, and its rows, have columns of the application's
 // tables that a role may not see.
@@ -43,24 +43,28 @@ func (p *plan) addGrants(ctx context.Context) error {
 		if !known {
 			return invalid.Errorf("MigrateOptions.%s is %q: there is no such role", r.field, r.role)
 		}
-		s := step{about: "grant the role " + r.role + " what it needs"}
-		for _, g := range grants {
-			has, err := p.hasGrant(ctx, r.role, g)
-			if err != nil {
-				return err
-			}
-			if has {
-				continue
-			}
-			o := object{Kind: "grant", Space: g.space, Table: g.table, Name: g.privilege + " " + r.role}
-			if g.space != p.m.space || !slices.Contains(ownRelations(), g.table) {
-				s.adds = append(s.adds, o)
-			}
-			s.sql = append(s.sql, "GRANT "+o.granted(" TO ")+";")
+		lacks, err := p.lacking(ctx, r.role, grants)
+		if err != nil {
+			return err
 		}
 		names := append(functions(), "sessioncleanup_view")
 		if !r.runs {
 			names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(cleanerFunctions, name) })
+		}
+		var executes bool
+		if err := p.q.QueryRow(ctx, statements["has_functions"], r.role, p.m.space, names).Scan(&executes); err != nil {
+			return mapError("look up the privileges of "+r.role, err)
+		}
+		if executes && len(lacks)+len(p.steps) == 0 { // a step may make a function again, without its grants
+			continue
+		}
+		s := step{about: "grant the role " + r.role + " what it needs"}
+		for _, g := range lacks {
+			o := object{Kind: "grant", Space: g.Space, Table: g.Table, Name: g.Privilege + " " + r.role}
+			if g.Space != p.m.space || !slices.Contains(ownRelations(), g.Table) {
+				s.adds = append(s.adds, o)
+			}
+			s.sql = append(s.sql, "GRANT "+o.granted(" TO ")+";")
 		}
 		s.sql = append(s.sql, eachFunction(p.m.space, names, marked("f.oid", "pg_proc")+" AND f.prorettype <> 'trigger'::regtype",
 			"GRANT EXECUTE ON FUNCTION %s TO "+strings.ReplaceAll(sqlfile.Column(r.role), "%", "%%")))
@@ -165,16 +169,16 @@ func (p *plan) keyTables(ctx context.Context, statement string) ([]branch, error
 	return tables, mapError("look up the foreign keys", err)
 }
 
-// hasGrant reports whether a role has a privilege already, by itself or through another role.
-func (p *plan) hasGrant(ctx context.Context, role string, g grant) (has bool, err error) {
-	if g.table == "" {
-		err = p.q.QueryRow(ctx, "SELECT has_schema_privilege($1::name, $2::text, $3::text)", role, g.space, g.privilege).Scan(&has)
-	} else if privilege, columns, some := strings.Cut(strings.TrimSuffix(g.privilege, ")"), "("); some {
-		err = p.q.QueryRow(ctx, "SELECT coalesce(bool_and(has_column_privilege($1::name, to_regclass($2::text)::oid, c, $3::text)), false) FROM unnest($4::text[]) c",
-			role, relation{space: g.space, name: g.table}.sql(), privilege, strings.Split(columns, ",")).Scan(&has)
-	} else {
-		err = p.q.QueryRow(ctx, "SELECT coalesce(has_table_privilege($1::name, to_regclass($2::text)::oid, $3::text), false)",
-			role, relation{space: g.space, name: g.table}.sql(), g.privilege).Scan(&has)
+// lacking returns those of the grants that a role does not have, by itself or through another role.
+func (p *plan) lacking(ctx context.Context, role string, grants []grant) ([]grant, error) {
+	var privileges, spaces, tables []string
+	for _, g := range grants {
+		privileges, spaces, tables = append(privileges, g.Privilege), append(spaces, g.Space), append(tables, g.Table)
 	}
-	return has, mapError(fmt.Sprintf("look up the privileges of %s", role), err)
+	rows, err := p.q.Query(ctx, statements["lacking_grants"], role, privileges, spaces, tables)
+	if err != nil {
+		return nil, mapError("look up the privileges of "+role, err)
+	}
+	lacks, err := pgx.CollectRows(rows, pgx.RowToStructByPos[grant])
+	return lacks, mapError("look up the privileges of "+role, err)
 }

@@ -58,20 +58,15 @@ func (s *Store) denied(ctx context.Context, m *mapping) (lacks []string, err err
 	if err := s.pool.QueryRow(ctx, "SELECT current_user::text").Scan(&role); err != nil {
 		return nil, mapError("look up the role", err)
 	}
-	for _, g := range grants {
-		has, err := p.hasGrant(ctx, role, g)
-		if err != nil {
-			return nil, err
+	missing, err := p.lacking(ctx, role, grants)
+	for _, g := range missing {
+		on := relation{space: g.Space, name: g.Table}.path()
+		if g.Table == "" {
+			on = "schema " + g.Space
 		}
-		if !has {
-			on := relation{space: g.space, name: g.table}.path()
-			if g.table == "" {
-				on = "schema " + g.space
-			}
-			lacks = append(lacks, g.privilege+" on "+on)
-		}
+		lacks = append(lacks, g.Privilege+" on "+on)
 	}
-	return lacks, nil
+	return lacks, err
 }
 
 // noticed reports whether the use of a row of an activity table is noted; also when there is no row. The transaction is

@@ -40,14 +40,9 @@ func (l *alertLimits) add(flags *pflag.FlagSet) {
 	flags.Var(&l.maxAge, "max-age", "with --check: alert when the last run is longer ago")
 }
 
-// onlyWith refuses limits that have no effect.
-func (l *alertLimits) onlyWith(check bool, cmd *cobra.Command) error {
-	for _, name := range []string{"max-due", "min-use", "min-activity", "max-age"} {
-		if !check && cmd.Flags().Changed(name) {
-			return usagef("--%s has no effect without --check", name)
-		}
-	}
-	return nil
+// names are those of the flags.
+func (*alertLimits) names() []string {
+	return []string{"max-due", "min-use", "min-activity", "max-age"}
 }
 
 // policy is p with the limits that were set by a flag.

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -74,13 +73,18 @@ func (a *app) reportArchived(entries []sessioncleanup.Archived, limit int) error
 	for _, e := range entries {
 		rows = append(rows, []cell{
 			text(entryPrefix + fmt.Sprint(e.ID)), text(e.SessionID), text(e.Name), text(e.OwnerID), text(moment(e.At)), text(e.Actor), text(e.Reason),
-			{text: humanize.Comma(int64(e.Rows)), right: true}, text(purgeText(e)),
+			figure(e.Rows), text(purgeText(e)),
 		})
 	}
-	if err := a.table(rows); err != nil || next == 0 {
-		return err
+	return a.print(a.table(rows) + nextPage(next))
+}
+
+// nextPage says how to get the page of a list before an entry; empty when there is none.
+func nextPage(before int64) string {
+	if before == 0 {
+		return ""
 	}
-	return a.say("The next page: --before %d\n", next)
+	return fmt.Sprintf("The next page: --before %d\n", before)
 }
 
 func purgeText(e sessioncleanup.Archived) string {
@@ -110,35 +114,32 @@ rows that were only unlinked. On PostgreSQL only the owner of the tables may rea
 			if err != nil {
 				return err
 			}
-			if !a.json {
-				err = a.say("Session %s, deleted %s by %s.\n", sessionName(sessioncleanup.Session{ID: entry.SessionID, Name: entry.Name}), moment(entry.At), printable(entry.Actor))
-			}
 			var all []sessioncleanup.ArchivedRow
-			for after := 0; err == nil; {
-				var page []sessioncleanup.ArchivedRow
-				if page, err = db.ArchivedRows(ctx, id, after, sessioncleanup.MaxPage); err != nil || len(page) == 0 {
+			for after := 0; ; after = all[len(all)-1].Number {
+				page, err := db.ArchivedRows(ctx, id, after, sessioncleanup.MaxPage)
+				if err != nil {
+					return err
+				}
+				if len(page) == 0 {
 					break
 				}
-				after = page[len(page)-1].Number
-				if a.json {
-					all = append(all, page...)
-					continue
-				}
-				err = a.printArchivedRows(page)
+				all = append(all, page...)
 			}
-			if err == nil && a.json {
-				err = a.printJSON(struct {
+			if a.json {
+				return a.printJSON(struct {
 					sessioncleanup.Archived
 					Content []sessioncleanup.ArchivedRow `json:"content"`
 				}{entry, all})
 			}
-			return err
+			return a.printArchivedRows(entry, all)
 		}),
 	}
 }
 
-func (a *app) printArchivedRows(page []sessioncleanup.ArchivedRow) error {
-	for _, r := range page {
+func (a *app) printArchivedRows(entry sessioncleanup.Archived, rows []sessioncleanup.ArchivedRow) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Session %s, deleted %s by %s.\n", refName(entry.Ref()), moment(entry.At), printable(entry.Actor))
+	for _, r := range rows {
 		what := ""
 		if r.Unlinked {
 			what = " (unlinked)"
@@ -147,11 +148,9 @@ func (a *app) printArchivedRows(page []sessioncleanup.ArchivedRow) error {
 		if err != nil {
 			return err
 		}
-		if err := a.say("%s%s %s\n", printable(r.Table), what, printable(string(row))); err != nil {
-			return err
-		}
+		fmt.Fprintf(&b, "%s%s %s\n", printable(r.Table), what, printable(string(row)))
 	}
-	return nil
+	return a.print(b.String())
 }
 
 // entryOf reads the number of an entry.
@@ -247,35 +246,28 @@ func (a *app) reportRestored(r sessioncleanup.Restored, dry bool, err error) err
 		for _, o := range r.Obstacles {
 			rows = append(rows, texts(o.SessionID, o.Table, o.Text))
 		}
-		return errors.Join(a.table(rows), err)
+		return errors.Join(a.print(a.table(rows)), err)
 	}
 	verb := "Restored"
 	if dry {
 		verb = "Would restore"
 	}
-	text := fmt.Sprintf("%s %s, with %s of other tables", verb, sessionCount(len(r.Entries)), counted(r.Rows, "row", "rows"))
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s, with %s of other tables", verb, sessionCount(len(r.Entries)), counted(r.Rows, "row", "rows"))
 	if r.Relinked > 0 {
-		text += fmt.Sprintf(", and linked %s again", counted(r.Relinked, "row", "rows"))
+		fmt.Fprintf(&b, ", and linked %s again", counted(r.Relinked, "row", "rows"))
 	}
-	if sayErr := a.say("%s.\n", text); sayErr != nil {
-		return sayErr
-	}
+	b.WriteString(".\n")
 	if r.Erased > 0 {
-		if sayErr := a.say("Left out %s of owners that were erased since.\n", sessionCount(r.Erased)); sayErr != nil {
-			return sayErr
-		}
+		fmt.Fprintf(&b, "Left out %s of owners that were erased since.\n", sessionCount(r.Erased))
 	}
 	for _, e := range r.Entries {
 		if id := r.NewIDs[e.ID]; id != "" {
-			if sayErr := a.say("Session %s has the ID %s now.\n", printable(e.SessionID), printable(id)); sayErr != nil {
-				return sayErr
-			}
+			fmt.Fprintf(&b, "Session %s has the ID %s now.\n", printable(e.SessionID), printable(id))
 		}
 	}
 	for _, s := range r.Skipped {
-		if sayErr := a.say("Skipped session %s: a unique value of it is in use again.\n", printable(s.SessionID)); sayErr != nil {
-			return sayErr
-		}
+		fmt.Fprintf(&b, "Skipped session %s: a unique value of it is in use again.\n", printable(s.SessionID))
 	}
-	return nil
+	return a.print(b.String())
 }

@@ -189,7 +189,7 @@ when cleanups run as another role.`,
 					}
 					return err
 				}
-				return errors.Join(err, a.say("Backed up %s to %s.\n", counted(result.Entries, "deleted session", "deleted sessions"), strings.Join(result.Files, ", ")))
+				return errors.Join(err, a.print(backedUpText(result)))
 			})(cmd, args)
 		},
 	}
@@ -222,7 +222,7 @@ func (a *app) listBackups() *cobra.Command {
 			for _, f := range all {
 				rows = append(rows, []cell{text(f.Name), text(moment(f.At)), {text: humanize.IBytes(uint64(max(f.Size, 0))), right: true}}) //nolint:gosec // not negative
 			}
-			return a.table(rows)
+			return a.print(a.table(rows))
 		},
 	}
 }
@@ -301,9 +301,9 @@ func (a *app) reportVerified(results []verified) error {
 		if v.Error != "" {
 			outcome = text(v.Error).in(red)
 		}
-		rows = append(rows, []cell{text(v.Name), {text: number(v.Entries), right: true}, {text: number(v.Rows), right: true}, outcome})
+		rows = append(rows, []cell{text(v.Name), figure(v.Entries), figure(v.Rows), outcome})
 	}
-	return a.table(rows)
+	return a.print(a.table(rows))
 }
 
 // restoreFrom restores from a backup file.

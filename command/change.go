@@ -92,9 +92,12 @@ func (a *app) changed(err error, s sessioncleanup.Session, is string) error {
 }
 
 // sessionName names a session in a sentence.
-func sessionName(s sessioncleanup.Session) string {
-	if s.Name == "" {
-		return printable(s.ID)
+func sessionName(s sessioncleanup.Session) string { return refName(s.Ref()) }
+
+// refName names a session that is there no more.
+func refName(r sessioncleanup.SessionRef) string {
+	if r.Name == "" {
+		return printable(r.ID)
 	}
-	return fmt.Sprintf("%s (%s)", printable(s.ID), printable(s.Name))
+	return fmt.Sprintf("%s (%s)", printable(r.ID), printable(r.Name))
 }

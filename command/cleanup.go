@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -90,7 +91,7 @@ func (a *app) cleanup() *cobra.Command {
 			if err := f.metrics.check(cmd, f.dryRun); err != nil {
 				return err
 			}
-			return a.withPatience(func(ctx context.Context, db connection, _ []string) error {
+			return a.withPatience(a.patience, func(ctx context.Context, db connection, _ []string) error {
 				err := a.clean(ctx, db, run, f.cron)
 				if f.metrics.path != "" {
 					a.writeMetrics(ctx, db.system, f.metrics)
@@ -161,7 +162,7 @@ func (a *app) clean(ctx context.Context, db connection, run sessioncleanup.Run, 
 	}
 	talks := a.verbose && !a.json && !cron
 	if talks {
-		if err := a.sayThresholds(db.Policy(), run); err != nil {
+		if err := a.print(thresholdsText(db.Policy(), run)); err != nil {
 			return err
 		}
 	}
@@ -214,11 +215,12 @@ func (a *app) sayFigures(ctx context.Context, when string, m *sessioncleanup.Man
 		number(s.Active), number(s.Inactive), number(s.Protected), number(s.DueForDeactivation), number(s.DueForDeletion))
 }
 
-// sayThresholds prints the thresholds of the run.
-func (a *app) sayThresholds(p sessioncleanup.Policy, run sessioncleanup.Run) error {
+// thresholdsText says what the thresholds of the run are.
+func thresholdsText(p sessioncleanup.Policy, run sessioncleanup.Run) string {
 	p = sessioncleanup.Policy{InactiveAfter: run.InactiveAfter, DeleteAfter: run.DeleteAfter}.Or(p)
-	if err := a.say("Deactivate after: %s without activity. Delete after: %s.\n", spanText(p.InactiveAfter), spanText(p.DeleteAfter)); err != nil || len(p.RuleTags()) == 0 {
-		return err
+	said := fmt.Sprintf("Deactivate after: %s without activity. Delete after: %s.\n", spanText(p.InactiveAfter), spanText(p.DeleteAfter))
+	if len(p.RuleTags()) > 0 {
+		said += fmt.Sprintf("By tag: %s.\n", p.Rules)
 	}
-	return a.say("By tag: %s.\n", p.Rules)
+	return said
 }

@@ -38,11 +38,7 @@ func (a *app) completion() *cobra.Command {
 
 // completeWith offers the values of a flag to the shell's completion.
 func completeWith[T ~string](cmd *cobra.Command, flag string, values []T) {
-	words := make([]string, len(values))
-	for i, v := range values {
-		words[i] = string(v)
-	}
-	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(wordsOf(values), cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // a flag that the verb does not have
 	}
 }

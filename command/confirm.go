@@ -16,22 +16,28 @@ func (a *app) confirm(ctx context.Context, yes bool, verb, question string) erro
 	if yes {
 		return nil
 	}
-	if !a.terminal(a.in) || !a.errTTY {
-		return usagef("%s asks for confirmation on a terminal and needs --yes elsewhere", verb)
-	}
-	if _, err := fmt.Fprintf(a.err, "%s [y/N] ", question); err != nil {
-		return err
-	}
-	answer, err := a.readLine(ctx)
+	answer, err := a.ask(ctx, verb, "--yes", question+" [y/N] ")
 	if err != nil {
 		return err
 	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
+	switch strings.ToLower(answer) {
 	case "y", "yes", "o", "oui":
 		return nil
 	default:
 		return errDeclined
 	}
+}
+
+// ask asks for an answer on a terminal. Elsewhere it requires a flag that has it.
+func (a *app) ask(ctx context.Context, verb, flag, question string) (string, error) {
+	if !a.terminal(a.in) || !a.errTTY {
+		return "", usagef("%s asks for confirmation on a terminal and needs %s elsewhere", verb, flag)
+	}
+	if _, err := fmt.Fprint(a.err, question); err != nil {
+		return "", err
+	}
+	answer, err := a.readLine(ctx)
+	return strings.TrimSpace(answer), err
 }
 
 // readLine reads a line of input, until ctx ends. At the end of the input it is an empty line.

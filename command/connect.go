@@ -65,14 +65,14 @@ func (a *app) open(ctx context.Context, c store.Config) (sessioncleanup.Store, e
 }
 
 // patiently tries to open the database again while it is down, as it may be for a moment when it is restarted.
-func (a *app) patiently(ctx context.Context, open func() (sessioncleanup.Store, error)) (sessioncleanup.Store, error) {
-	for deadline, said := time.Now().Add(a.patience), false; ; said = true {
+func (a *app) patiently(ctx context.Context, patience time.Duration, open func() (sessioncleanup.Store, error)) (sessioncleanup.Store, error) {
+	for deadline, said := time.Now().Add(patience), false; ; said = true {
 		db, err := open()
-		if !errors.Is(err, sessioncleanup.ErrUnavailable) || time.Now().After(deadline) {
+		if !errors.Is(err, sessioncleanup.ErrUnavailable) || !time.Now().Before(deadline) {
 			return db, err
 		}
 		if !said {
-			a.warnings().WarnContext(ctx, "the database is unavailable; trying again for "+a.patience.String(), "error", err)
+			a.warnings().WarnContext(ctx, "the database is unavailable; trying again for "+patience.String(), "error", err)
 		}
 		if wait.For(ctx, connectAgain) != nil {
 			return nil, err
@@ -140,29 +140,21 @@ type connection struct {
 	config                  sessioncleanup.Config // of these Managers
 }
 
+// work is what a verb does with an open database.
+type work func(ctx context.Context, db connection, args []string) error
+
+// with turns work into the RunE of a verb.
+func (a *app) with(do work) func(*cobra.Command, []string) error { return a.withPatience(0, do) }
+
 // withPatience is with for verbs that run unattended: it retries while the database is down.
-func (a *app) withPatience(work func(ctx context.Context, db connection, args []string) error) func(*cobra.Command, []string) error {
-	return a.withOpened(work, a.patiently)
-}
-
-// with turns work on an open database into the RunE of a verb.
-func (a *app) with(work func(ctx context.Context, db connection, args []string) error) func(*cobra.Command, []string) error {
-	return a.withOpened(work, func(_ context.Context, open func() (sessioncleanup.Store, error)) (sessioncleanup.Store, error) {
-		return open()
-	})
-}
-
-func (a *app) withOpened(
-	work func(ctx context.Context, db connection, args []string) error,
-	connect func(context.Context, func() (sessioncleanup.Store, error)) (sessioncleanup.Store, error),
-) func(*cobra.Command, []string) error {
+func (a *app) withPatience(patience time.Duration, do work) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		ctx := cmd.Context()
 		env, err := a.policy()
 		if err != nil {
 			return err
 		}
-		opened, err := connect(ctx, func() (sessioncleanup.Store, error) { return a.openExisting(ctx, store.Config{}) })
+		opened, err := a.patiently(ctx, patience, func() (sessioncleanup.Store, error) { return a.openExisting(ctx, store.Config{}) })
 		if err != nil {
 			return err
 		}
@@ -178,7 +170,7 @@ func (a *app) withOpened(
 		if reason := cmd.Flags().Lookup(reasonFlag); reason != nil {
 			m = m.Because(reason.Value.String())
 		}
-		err = work(ctx, connection{Manager: m.As(a.operator()), system: m, store: opened, name: a.installation(), config: config}, args)
+		err = do(ctx, connection{Manager: m.As(a.operator()), system: m, store: opened, name: a.installation(), config: config}, args)
 		if errors.Is(err, sessioncleanup.ErrNotInstalled) {
 			a.complainOfName(ctx, opened)
 		}

@@ -29,7 +29,7 @@ unless --cascade allows it; then each of them has its event.`,
 				return err
 			}
 			if !a.json {
-				if err := a.sayDependents("The deletion of session "+sessionName(s)+" reaches", dependents); err != nil {
+				if err := a.print(a.dependentsText("The deletion of session "+sessionName(s)+" reaches", dependents)); err != nil {
 					return err
 				}
 			}

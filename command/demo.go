@@ -18,8 +18,8 @@ import (
 const demoProtected = 12
 
 func (a *app) demo() *cobra.Command {
-	var keep bool
-	var serve demoServer
+	var keep, serve bool
+	var addr string
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Try everything on a temporary SQLite database",
@@ -41,8 +41,8 @@ With --serve it serves the page on that database instead, until it is stopped, t
 				defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 			}
 			path := filepath.Join(dir, "demo.db")
-			if serve.on {
-				return a.serveDemo(cmd.Context(), path, serve.addr)
+			if serve {
+				return a.serveDemo(cmd.Context(), path, addr)
 			}
 			if err := a.playDemo(cmd.Context(), path); err != nil {
 				return err
@@ -54,15 +54,15 @@ With --serve it serves the page on that database instead, until it is stopped, t
 		},
 	}
 	cmd.Flags().BoolVar(&keep, "keep", false, "keep the database, and print its path")
-	cmd.Flags().BoolVar(&serve.on, "serve", false, "serve the page on the demo's data")
-	cmd.Flags().StringVar(&serve.addr, "addr", "localhost:8080", "address of --serve; anybody who reaches it can log in")
+	cmd.Flags().BoolVar(&serve, "serve", false, "serve the page on the demo's data")
+	cmd.Flags().StringVar(&addr, "addr", "localhost:8080", "address of --serve; anybody who reaches it can log in")
 	return cmd
 }
 
 // playDemo creates the database and walks through it.
 func (a *app) playDemo(ctx context.Context, path string) error {
 	started := time.Now()
-	made, err := makeDemoDatabase(ctx, path, started)
+	activity, err := makeDemoDatabase(ctx, path, started)
 	if err != nil {
 		return fmt.Errorf("create the demo's database: %w", err)
 	}
@@ -77,7 +77,7 @@ func (a *app) playDemo(ctx context.Context, path string) error {
 	}
 	d := &demo{app: a, m: m, db: db}
 	d.step("A service after 90 days: %s of %d owners, with %s rows of activity, in SQLite.",
-		sessionCount(made.sessions), made.owners, number(made.activity))
+		sessionCount(demoSessions), demoOwners, number(activity))
 	acts := []func(context.Context) error{d.adopt, d.protect, d.before, d.limit, d.dryRun, d.clean, d.after, d.showProtected, d.undo}
 	for _, act := range acts {
 		if err := act(ctx); err != nil {
@@ -120,17 +120,24 @@ func (d *demo) adopt(ctx context.Context) error {
 
 func (d *demo) protect(ctx context.Context) error {
 	d.step("Owners protect %d old sessions: nothing automatic ever happens to them.", demoProtected)
-	oldest, err := d.m.List(ctx, sessioncleanup.ListOptions{Status: sessioncleanup.StatusToDelete, Limit: demoProtected})
+	var err error
+	d.protected, err = protectOldest(ctx, d.m)
+	return err
+}
+
+// protectOldest has owners protect sessions that are due for deletion, and returns one of them.
+func protectOldest(ctx context.Context, m *sessioncleanup.Manager) (protected sessioncleanup.Session, err error) {
+	oldest, err := m.List(ctx, sessioncleanup.ListOptions{Status: sessioncleanup.StatusToDelete, Limit: demoProtected})
 	if err != nil {
-		return err
+		return protected, err
 	}
 	for _, s := range oldest.Sessions {
-		owner := d.m.As(sessioncleanup.Principal{Role: sessioncleanup.RoleOwner, ID: s.OwnerID})
-		if d.protected, err = owner.SetAutoCleanup(ctx, s.ID, false); err != nil {
-			return err
+		owner := m.As(sessioncleanup.Principal{Role: sessioncleanup.RoleOwner, ID: s.OwnerID})
+		if protected, err = owner.SetAutoCleanup(ctx, s.ID, false); err != nil {
+			return protected, err
 		}
 	}
-	return nil
+	return protected, nil
 }
 
 func (d *demo) before(ctx context.Context) error {
@@ -148,7 +155,7 @@ func (d *demo) showStats(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.printStats(stats, d.m.Policy())
+	return d.print(d.statsText(stats, d.m.Policy()))
 }
 
 func (d *demo) dryRun(ctx context.Context) error {
@@ -157,7 +164,7 @@ func (d *demo) dryRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.printResult(result)
+	return d.print(d.resultText(result))
 }
 
 func (d *demo) clean(ctx context.Context) error {
@@ -169,7 +176,7 @@ func (d *demo) clean(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.printResult(result)
+	return d.print(d.resultText(result))
 }
 
 func (d *demo) showProtected(ctx context.Context) error {
@@ -178,7 +185,7 @@ func (d *demo) showProtected(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.printSessions([]sessioncleanup.Session{s})
+	return d.print(d.sessionTable([]sessioncleanup.Session{s}))
 }
 
 func (d *demo) undo(ctx context.Context) error {

@@ -33,29 +33,27 @@ const (
 // sqliteTime is how SQLite's CURRENT_TIMESTAMP writes a time.
 const sqliteTime = time.DateTime
 
-// demoSize has the row counts of the demo's database.
-type demoSize struct{ owners, sessions, activity int }
-
-// makeDemoDatabase fills a new SQLite file. The data is the same at every call, except for the times, which end at now.
-func makeDemoDatabase(ctx context.Context, path string, now time.Time) (size demoSize, err error) {
+// makeDemoDatabase fills a new SQLite file, and returns how many rows of activity it has. The data is the same at every call,
+// except for the times, which end at now.
+func makeDemoDatabase(ctx context.Context, path string, now time.Time) (activity int, err error) {
 	db, err := sql.Open("sqlite", path)
 	if err != nil {
-		return size, err
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	if _, err := db.ExecContext(ctx, demoTables); err != nil {
-		return size, err
+		return 0, err
 	}
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
-		return size, err
+		return 0, err
 	}
 	defer func() { _ = tx.Rollback() }() // does nothing after Commit
 	g := &demoGenerator{rand: rand.New(rand.NewPCG(1, 2)), now: now.UTC()}
 	if err := g.fill(ctx, tx); err != nil {
-		return size, err
+		return 0, err
 	}
-	return demoSize{demoOwners, demoSessions, g.activity}, tx.Commit()
+	return g.activity, tx.Commit()
 }
 
 type demoGenerator struct {

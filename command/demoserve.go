@@ -15,12 +15,6 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
 
-// demoServer are the flags of demo --serve.
-type demoServer struct {
-	on   bool
-	addr string
-}
-
 // serveDemo serves the page on a new demo database until ctx ends.
 func (a *app) serveDemo(ctx context.Context, path, addr string) error {
 	if _, err := makeDemoDatabase(ctx, path, time.Now()); err != nil {
@@ -73,16 +67,9 @@ func (a *app) serveDemo(ctx context.Context, path, addr string) error {
 
 // liveDemo leaves the database as a service that is cleaned up has it: a first cleanup has run, and people have made changes.
 func liveDemo(ctx context.Context, m *sessioncleanup.Manager) error {
-	due, err := m.List(ctx, sessioncleanup.ListOptions{Status: sessioncleanup.StatusToDelete, Limit: demoProtected})
-	if err != nil {
+	if _, err := protectOldest(ctx, m); err != nil {
 		return err
 	}
-	for _, s := range due.Sessions {
-		as := m.As(sessioncleanup.Principal{Role: sessioncleanup.RoleOwner, ID: s.OwnerID})
-		if _, err := as.SetAutoCleanup(ctx, s.ID, false); err != nil {
-			return err
-		}
-	}
-	_, err = m.Cleanup(ctx, sessioncleanup.Run{Reason: "demo"})
+	_, err := m.Cleanup(ctx, sessioncleanup.Run{Reason: "demo"})
 	return err
 }

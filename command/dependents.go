@@ -6,15 +6,12 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// sayDependents prints the tables that a deletion reaches, with the number of rows where they were counted.
-func (a *app) sayDependents(title string, dependents []sessioncleanup.Dependent) error {
+// dependentsText has the tables that a deletion reaches, with the number of rows where they were counted; empty without any.
+func (a *app) dependentsText(title string, dependents []sessioncleanup.Dependent) string {
 	if len(dependents) == 0 {
-		return nil
+		return ""
 	}
-	if err := a.say("%s:\n", title); err != nil {
-		return err
-	}
-	return a.table(dependentRows(dependents, true))
+	return title + ":\n" + a.table(dependentRows(dependents, true))
 }
 
 // dependentRows are a row for each table; counted adds the number of its rows.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -295,19 +296,16 @@ func (a *app) reportExamination(e *examination) error {
 }
 
 func (a *app) printExamination(e *examination) error {
+	var b strings.Builder
 	colors := map[status]color{statusOK: green, statusWarning: yellow, statusProblem: red}
 	for _, f := range e.findings {
 		line := string(f.Status) + strings.Repeat(" ", len(statusProblem)-len(f.Status))
-		if err := a.say("%s  %-12s  %s\n", a.paint(colors[f.Status], line), f.Check, printable(strings.ReplaceAll(f.Message, "\n", "; "))); err != nil {
-			return err
-		}
+		fmt.Fprintf(&b, "%s  %-12s  %s\n", a.paint(colors[f.Status], line), f.Check, printable(strings.ReplaceAll(f.Message, "\n", "; ")))
 		if f.Fix != "" {
-			if err := a.say("%23s  fix: %s\n", "", f.Fix); err != nil {
-				return err
-			}
+			fmt.Fprintf(&b, "%23s  fix: %s\n", "", f.Fix)
 		}
 	}
-	return nil
+	return a.print(b.String())
 }
 
 // collected keeps the messages of a log, for a report.

@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -41,17 +40,12 @@ may run it.`,
 				return a.reportErased(found, "Would erase")
 			}
 			if confirm == "" {
-				if !a.terminal(a.in) || !a.errTTY {
-					return usagef("erase asks for confirmation on a terminal and needs --confirm %q elsewhere", owner)
-				}
-				if _, err := fmt.Fprintf(a.err, "%s\nThis is permanent. Type the ID of the owner to continue: ", erasedText(found, "Erase")); err != nil {
-					return err
-				}
-				answer, err := a.readLine(ctx)
+				question := erasedText(found, "Erase") + "\nThis is permanent. Type the ID of the owner to continue: "
+				answer, err := a.ask(ctx, "erase", fmt.Sprintf("--confirm %q", owner), question)
 				if err != nil {
 					return err
 				}
-				if strings.TrimSpace(answer) != owner {
+				if answer != owner {
 					return errDeclined
 				}
 			}

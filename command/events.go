@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,11 +26,10 @@ func (a *app) events() *cobra.Command {
 		Args: noArguments,
 		RunE: a.with(func(ctx context.Context, db connection, _ []string) error {
 			for _, action := range actions {
-				known, err := parseAction(action)
-				if err != nil {
-					return err
+				if !slices.Contains(sessioncleanup.Actions(), sessioncleanup.Action(action)) {
+					return usagef("--action is %q: want one of %s", action, joinWords(sessioncleanup.Actions()))
 				}
-				q.Actions = append(q.Actions, known)
+				q.Actions = append(q.Actions, sessioncleanup.Action(action))
 			}
 			q.Before = int64(before)
 			if q.SessionID != "" {
@@ -61,15 +61,6 @@ func (a *app) events() *cobra.Command {
 	return cmd
 }
 
-func parseAction(word string) (sessioncleanup.Action, error) {
-	for _, action := range sessioncleanup.Actions() {
-		if string(action) == word {
-			return action, nil
-		}
-	}
-	return "", usagef("--action is %q: want one of %s", word, joinWords(sessioncleanup.Actions()))
-}
-
 // reportEvents prints a page of the log, and the flag for the next page when this one is full.
 func (a *app) reportEvents(events []sessioncleanup.Event, limit int) error {
 	var next int64
@@ -85,13 +76,14 @@ func (a *app) reportEvents(events []sessioncleanup.Event, limit int) error {
 	if len(events) == 0 {
 		return a.say("No events.\n")
 	}
-	if err := a.printEvents(events); err != nil || next == 0 {
-		return err
-	}
-	return a.say("The next page: --before %d\n", next)
+	return a.print(a.eventTable(events) + nextPage(next))
 }
 
-func (a *app) printEvents(events []sessioncleanup.Event) error {
+// eventTable has a row for each event; empty without any.
+func (a *app) eventTable(events []sessioncleanup.Event) string {
+	if len(events) == 0 {
+		return ""
+	}
 	rows := [][]cell{header("EVENT", "WHEN", "ACTION", "WHAT", "BY", "WHY", "RUN")}
 	for _, e := range events {
 		rows = append(rows, texts(fmt.Sprint(e.ID), moment(e.At), string(e.Action), eventText(e), e.Actor, e.Reason, e.RunID))

@@ -111,6 +111,22 @@ func (t *threshold) Set(text string) (err error) {
 	return err
 }
 
+// rulesFlag is the value of --rules.
+type rulesFlag struct{ text *string }
+
+func (r rulesFlag) String() string { return "" }
+func (rulesFlag) Type() string     { return "rules" }
+
+func (r rulesFlag) Set(text string) error {
+	if _, err := sessioncleanup.ParseRules(text); err != nil {
+		return fmt.Errorf("--rules: %w", err)
+	}
+	if *r.text = text; strings.TrimSpace(text) == "" {
+		*r.text = sessioncleanup.NoRules
+	}
+	return nil
+}
+
 // logFormat is how the log is written; empty: as --json says.
 type logFormat string
 

@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"time"
 	"unicode"
@@ -10,8 +11,11 @@ import (
 )
 
 // say prints text for people.
-func (a *app) say(format string, args ...any) error {
-	_, err := fmt.Fprintf(a.out, format, args...)
+func (a *app) say(format string, args ...any) error { return a.print(fmt.Sprintf(format, args...)) }
+
+// print prints a text for people as it is.
+func (a *app) print(text string) error {
+	_, err := io.WriteString(a.out, text)
 	return err
 }
 
@@ -38,14 +42,17 @@ func counted(n int, one, many string) string {
 
 func sessionCount(n int) string { return counted(n, "session", "sessions") }
 
-// joinWords lists the values that a flag takes.
-func joinWords[T ~string](values []T) string {
+// wordsOf are values as text.
+func wordsOf[T ~string](values []T) []string {
 	words := make([]string, len(values))
 	for i, v := range values {
 		words[i] = string(v)
 	}
-	return strings.Join(words, ", ")
+	return words
 }
+
+// joinWords lists the values that a flag takes.
+func joinWords[T ~string](values []T) string { return strings.Join(wordsOf(values), ", ") }
 
 // capital makes the first letter, in ASCII, a capital.
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -90,32 +90,28 @@ func (s served) close() {
 	}
 }
 
-// operators is who is to be told, with the name of the installation in what messages are about.
+// service is what messages call the application: with the name of the installation, if it has one.
+func (s served) service(given string) string {
+	if s.name == "" {
+		return given
+	}
+	if given == "" {
+		given, _ = os.Hostname()
+	}
+	return strings.TrimSpace(given + " (" + s.name + ")")
+}
+
+// operators tells operators about the installation.
 func (s served) operators(o *notify.Operators) *notify.Operators {
-	if o == nil || s.name == "" {
-		return o
-	}
 	own := *o
-	if own.Service == "" {
-		own.Service, _ = os.Hostname()
-	}
-	own.Service = strings.TrimSpace(own.Service + " (" + s.name + ")")
+	own.Service, own.Manager, own.Store, own.Logger = s.service(o.Service), s.m, s.store, s.log
 	return &own
 }
 
-// owners is who warns owners, with the name of the installation in what messages are about.
+// owners warns the owners of the installation's sessions.
 func (s served) owners(o *notify.Owners) *notify.Owners {
-	if o == nil {
-		return nil
-	}
 	own := *o
-	if s.name != "" {
-		if own.Service == "" {
-			own.Service, _ = os.Hostname()
-		}
-		own.Service = strings.TrimSpace(own.Service + " (" + s.name + ")")
-	}
-	own.Manager, own.Store, own.Logger, own.Links = s.m, s.store, s.log, s.links
+	own.Service, own.Manager, own.Store, own.Logger, own.Links = s.service(o.Service), s.m, s.store, s.log, s.links
 	return &own
 }
 

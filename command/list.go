@@ -1,7 +1,9 @@
 package command
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -53,25 +55,23 @@ func (a *app) printPage(page sessioncleanup.SessionPage) error {
 	if len(page.Sessions) == 0 {
 		return a.say("No sessions.\n")
 	}
-	if err := a.printSessions(page.Sessions); err != nil {
-		return err
-	}
-	if page.Next == "" {
-		return a.say("%s\n", sessionCount(page.Total))
-	}
-	return a.say("%d of %s. The next page: --cursor %s\n", len(page.Sessions), sessionCount(page.Total), page.Next)
+	return a.print(a.sessionTable(page.Sessions) + pageText(len(page.Sessions), sessionCount(page.Total), page.Next))
 }
 
-func (a *app) printSessions(sessions []sessioncleanup.Session) error {
+// pageText says how many elements a list has and, unless its page is the last, how to get the next one.
+func pageText(here int, all, next string) string {
+	if next == "" {
+		return all + "\n"
+	}
+	return fmt.Sprintf("%d of %s. The next page: --cursor %s\n", here, all, next)
+}
+
+func (a *app) sessionTable(sessions []sessioncleanup.Session) string {
 	rows := [][]cell{header("ID", "NAME", "OWNER", "STATUS", "LAST ACTIVITY", "EXPIRES", "ACTIVITY")}
 	rows[0][6].right = true
 	for _, s := range sessions {
-		owner := s.OwnerName
-		if owner == "" {
-			owner = s.OwnerID
-		}
 		rows = append(rows, []cell{
-			text(s.ID), text(s.Name), text(owner), statusOf(s), text(ago(s.LastActivity, s.AsOf)), text(ago(s.ExpiresAt, s.AsOf)),
+			text(s.ID), text(s.Name), text(cmp.Or(s.OwnerName, s.OwnerID)), statusOf(s), text(ago(s.LastActivity, s.AsOf)), text(ago(s.ExpiresAt, s.AsOf)),
 			{text: humanize.Comma(s.ActivityCount), right: true},
 		})
 	}

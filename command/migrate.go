@@ -128,13 +128,11 @@ func (a *app) sayAdopted(ctx context.Context, db sessioncleanup.Store) error {
 			Dependents []sessioncleanup.Dependent `json:"dependents,omitempty"`
 		}{schema, dependents})
 	}
-	if err := a.say("The database is ready.\n%s", describeSchema(schema)); err != nil || len(dependents) == 0 {
-		return err
+	said := "The database is ready.\n" + describeSchema(schema)
+	if len(dependents) > 0 {
+		said += "The deletion of a session reaches rows of:\n" + a.table(dependentRows(dependents, false))
 	}
-	if err := a.say("The deletion of a session reaches rows of:\n"); err != nil {
-		return err
-	}
-	return a.table(dependentRows(dependents, false))
+	return a.print(said)
 }
 
 // describeSchema describes for people which tables and columns are used for what.

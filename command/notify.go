@@ -183,7 +183,7 @@ func (a *app) preview(messages []previewed, html bool) error {
 		if i > 0 {
 			text = "\n" + text
 		}
-		if err := a.say("%s", text); err != nil {
+		if err := a.print(text); err != nil {
 			return err
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/notify"
@@ -87,14 +86,9 @@ func (f *operatorFlags) add(cmd *cobra.Command) {
 	f.texts.add(cmd, "notify-")
 }
 
-// onlyWith refuses the flags without what they need.
-func (f *operatorFlags) onlyWith(needed bool, what string, flags *pflag.FlagSet) error {
-	for _, name := range []string{"notify-operators", "notify-language", "notify-templates", "notify-name"} {
-		if flags.Changed(name) && !needed {
-			return usagef("--%s has no effect without %s", name, what)
-		}
-	}
-	return nil
+// names are those of the flags.
+func (*operatorFlags) names() []string {
+	return []string{"notify-operators", "notify-language", "notify-templates", "notify-name"}
 }
 
 // read returns who is to be told, without what a database has; nil when nobody is.
@@ -124,22 +118,26 @@ func tellOperators(ctx context.Context, o *notify.Operators, about served, sched
 	if o == nil {
 		return func() {}
 	}
-	m, log := about.m, about.log
-	o.Manager, o.Store, o.Logger = m, about.store, log
+	o = about.operators(o)
 	if !scheduled {
 		o.Figures = func(ctx context.Context) (sessioncleanup.Stats, error) {
-			s, err := m.Stats(ctx, "")
-			if err == nil && m.Policy().Enabled.Or(true) {
+			s, err := about.m.Stats(ctx, "")
+			if err == nil && about.m.Policy().Enabled.Or(true) {
 				s.Alerts = append(s.Alerts, scheduleAlerts(s, defaultMaxAge)...)
 			}
 			return s, err
 		}
 	}
+	return aside(ctx, about.log, "operators are not told anything", o.Run)
+}
+
+// aside does work beside serve until the function that it returns is called. The log says when the work fails.
+func aside(ctx context.Context, log *slog.Logger, failure string, do func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := o.Run(ctx); ctx.Err() == nil {
-			log.ErrorContext(ctx, "operators are not told anything", "error", err)
+		if err := do(ctx); ctx.Err() == nil {
+			log.ErrorContext(ctx, failure, "error", err)
 		}
 	})
 	return func() {
@@ -158,8 +156,7 @@ func tellOnce(ctx context.Context, o *notify.Operators, db connection, log *slog
 	}
 	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
-	o = served{name: db.name}.operators(o)
-	o.Manager, o.Store, o.Logger = db.system, db.store, log
+	o = served{name: db.name, m: db.system, store: db.store, log: log}.operators(o)
 	if err := o.Tell(ctx, s); err != nil {
 		return errors.Join(errors.New("operators were not told over every channel"), err)
 	}

@@ -58,15 +58,9 @@ func (a *app) printOwners(page sessioncleanup.OwnerPage) error {
 			figure(o.DueForDeactivation), figure(o.DueForDeletion), text(ago(o.LastActivity, page.At)),
 		})
 	}
-	if err := a.table(rows); err != nil {
-		return err
-	}
 	all := counted(page.Matching, "owner", "owners")
 	if page.Count > sessioncleanup.MaxOwners {
 		all += " of the " + number(sessioncleanup.MaxOwners) + " with the most sessions, " + number(page.Count) + " in all"
 	}
-	if page.Next == "" {
-		return a.say("%s\n", all)
-	}
-	return a.say("%d of %s. The next page: --cursor %s\n", len(page.Owners), all, page.Next)
+	return a.print(a.table(rows) + pageText(len(page.Owners), all, page.Next))
 }

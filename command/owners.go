@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -124,17 +123,7 @@ func warnOwners(ctx context.Context, o *notify.Owners, about served) (stop func(
 		}
 		return func() {}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := o.Run(ctx); ctx.Err() == nil {
-			about.log.ErrorContext(ctx, "owners are not warned", "error", err)
-		}
-	})
-	return func() {
-		cancel()
-		wg.Wait()
-	}
+	return aside(ctx, about.log, "owners are not warned", about.owners(o).Run)
 }
 
 func (a *app) deliver() *cobra.Command {
@@ -261,5 +250,5 @@ func (a *app) listNotices(ctx context.Context, db connection, q sessioncleanup.N
 		}
 		rows = append(rows, []cell{text(n.SessionID), text(n.Name), text(n.OwnerID), state, text(n.Error)})
 	}
-	return a.table(rows)
+	return a.print(a.table(rows))
 }

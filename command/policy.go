@@ -84,7 +84,7 @@ func (a *app) printPolicy(db connection) error {
 	for _, r := range rules {
 		rows = append(rows, texts("Rule", r.String(), string(f.From["rules"])))
 	}
-	return a.table(rows)
+	return a.print(a.table(rows))
 }
 
 func originOf(program, stored bool) sessioncleanup.Origin {

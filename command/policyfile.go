@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -177,20 +176,4 @@ func (a *app) takePolicy(ctx context.Context, db connection, change sessionclean
 		return err
 	}
 	return a.printPolicy(db)
-}
-
-// rulesFlag is the value of --rules.
-type rulesFlag struct{ text *string }
-
-func (r rulesFlag) String() string { return "" }
-func (rulesFlag) Type() string     { return "rules" }
-
-func (r rulesFlag) Set(text string) error {
-	if _, err := sessioncleanup.ParseRules(text); err != nil {
-		return fmt.Errorf("--rules: %w", err)
-	}
-	if *r.text = text; strings.TrimSpace(text) == "" {
-		*r.text = sessioncleanup.NoRules
-	}
-	return nil
 }

@@ -51,8 +51,9 @@ func (a *app) reactivateRun(ctx context.Context, db connection, runID string) er
 	case a.json:
 		return a.printJSON(result)
 	}
-	if err := a.say("Reactivated %s of the %s that run %s deactivated.\n", number(result.Done), sessionCount(result.Due), runID); err != nil || result.Skipped == 0 {
-		return err
+	said := fmt.Sprintf("Reactivated %s of the %s that run %s deactivated.\n", number(result.Done), sessionCount(result.Due), runID)
+	if result.Skipped > 0 {
+		said += sessionCount(result.Skipped) + " stayed: changed or deleted since.\n"
 	}
-	return a.say("%s stayed: changed or deleted since.\n", sessionCount(result.Skipped))
+	return a.print(said)
 }

@@ -52,33 +52,27 @@ func (r runReport) words() error {
 	if why := r.noRun(); why != "" {
 		return r.say("%s. Nothing was done.\n", capital(why))
 	}
+	said := ""
 	total := r.result.Phases.Total()
 	if errors.Is(r.err, context.Canceled) && total.Done > 0 {
-		if err := r.say("Interrupted with %s of %s done; the next run continues from there.\n", number(total.Done), sessionCount(total.Due)); err != nil {
-			return err
-		}
+		said = fmt.Sprintf("Interrupted with %s of %s done; the next run continues from there.\n", number(total.Done), sessionCount(total.Due))
 	}
 	if r.err == nil || total.Done+total.Failed > 0 {
-		if err := r.printResult(r.result); err != nil {
-			return errors.Join(r.err, err)
-		}
+		said += r.resultText(r.result)
 	}
-	return errors.Join(r.sayBackup(), r.failure())
-}
-
-// sayBackup says what was backed up. That something could not be is a warning: the run did not fail.
-func (r runReport) sayBackup() error {
-	b := r.result.Backup
-	if b == nil {
-		return nil
+	if b := r.result.Backup; b != nil && b.Entries > 0 {
+		said += backedUpText(*b)
 	}
+	err := r.print(said)
 	r.warnAboutBackup()
-	if b.Entries == 0 {
-		return nil
-	}
-	return r.say("Backed up %s to %s.\n", counted(b.Entries, "deleted session", "deleted sessions"), strings.Join(b.Files, ", "))
+	return errors.Join(err, r.failure())
 }
 
+func backedUpText(b sessioncleanup.BackupResult) string {
+	return fmt.Sprintf("Backed up %s to %s.\n", counted(b.Entries, "deleted session", "deleted sessions"), strings.Join(b.Files, ", "))
+}
+
+// warnAboutBackup says what could not be backed up. That is a warning: the run did not fail.
 func (r runReport) warnAboutBackup() {
 	if b := r.result.Backup; b != nil && b.Error != "" {
 		r.complain(fmt.Sprintf("warning: %s: %s", counted(b.Waiting, "archived session without a backup, which is not purged", "archived sessions without a backup, which are not purged"), b.Error))
@@ -135,108 +129,75 @@ func (r runReport) json(cron bool) error {
 	return errors.Join(failure, json.NewEncoder(r.out).Encode(out))
 }
 
-// printResult prints the result of a run, or of a dry run.
-func (a *app) printResult(r sessioncleanup.Result) error {
+// resultText has the result of a run, or of a dry run.
+func (a *app) resultText(r sessioncleanup.Result) string {
 	if r.DryRun {
-		return a.printDryRun(r)
+		return a.dryRunText(r)
 	}
-	if err := a.sayUntracked(r.Cutoffs.Untracked); err != nil {
-		return err
-	}
-	if err := a.sayWaiting(r.Waiting); err != nil {
-		return err
-	}
+	said := a.untrackedText(r.Cutoffs.Untracked) + waitingText(r.Waiting)
 	total := r.Phases.Total()
 	if total.Due == 0 {
-		return a.say("Nothing was due.\n")
+		return said + "Nothing was due.\n"
 	}
-	if err := a.say("%s, in %s (%s, the longest %s). Run %s.\n", capital(doneText(r.Phases)), r.Duration.Round(time.Millisecond),
-		counted(r.Batches, "batch", "batches"), r.LongestBatch.Round(time.Millisecond), r.RunID); err != nil {
-		return err
-	}
+	said += fmt.Sprintf("%s, in %s (%s, the longest %s). Run %s.\n", capital(doneText(r.Phases)), r.Duration.Round(time.Millisecond),
+		counted(r.Batches, "batch", "batches"), r.LongestBatch.Round(time.Millisecond), r.RunID)
 	skipped := make([][]cell, len(r.Skipped))
 	for i, s := range r.Skipped {
 		skipped[i] = []cell{text(s.SessionID), text("not " + string(s.Action)).in(yellow), text(s.Reason)}
-	}
-	if err := a.sayUndone("left for the next run", total.Skipped, skipped); err != nil {
-		return err
 	}
 	failed := make([][]cell, len(r.Failures))
 	for i, f := range r.Failures {
 		failed[i] = []cell{text(f.SessionID), text("not " + string(f.Action)).in(red), text(f.Error)}
 	}
-	return a.sayUndone("could not be changed", total.Failed, failed)
+	return said + a.undoneText("left for the next run", total.Skipped, skipped) + a.undoneText("could not be changed", total.Failed, failed)
 }
 
-// sayUndone names sessions that were due and not changed, if there are any: all, or the first of them.
-func (a *app) sayUndone(why string, count int, rows [][]cell) error {
+// undoneText names sessions that were due and not changed, if there are any: all, or the first of them.
+func (a *app) undoneText(why string, count int, rows [][]cell) string {
 	if count == 0 {
-		return nil
+		return ""
 	}
-	if err := a.say("%s %s:\n", sessionCount(count), why); err != nil {
-		return err
+	return fmt.Sprintf("%s %s:\n", sessionCount(count), why) + a.table(rows) + moreText(count-len(rows))
+}
+
+// moreText says how many elements a list leaves out, if it does.
+func moreText(n int) string {
+	if n <= 0 {
+		return ""
 	}
-	if err := a.table(rows); err != nil {
-		return err
-	}
-	if more := count - len(rows); more > 0 {
-		return a.say("  … and %s more\n", number(more))
-	}
-	return nil
+	return fmt.Sprintf("  … and %s more\n", number(n))
 }
 
 // untrackedWarning says why idle sessions of a table are never due, and what to do about it.
 const untrackedWarning = "Warning: the table is untracked: nothing shows when its sessions are used, so only sessions with an expiry are cleaned up. " +
 	"Name a column or a table that shows activity in a file for --schema, or enable the idle rules with: sessioncleanup migrate --untracked"
 
-func (a *app) sayUntracked(untracked bool) error {
+func (a *app) untrackedText(untracked bool) string {
 	if !untracked {
-		return nil
+		return ""
 	}
-	return a.say("%s\n", a.paint(yellow, untrackedWarning))
+	return a.paint(yellow, untrackedWarning) + "\n"
 }
 
-func (a *app) printDryRun(r sessioncleanup.Result) error {
-	if err := a.sayUntracked(r.Cutoffs.Untracked); err != nil {
-		return err
-	}
+func (a *app) dryRunText(r sessioncleanup.Result) string {
+	said := a.untrackedText(r.Cutoffs.Untracked)
 	due := r.Phases.Total().Due
 	if due == 0 {
-		if err := a.say("Nothing is due.\n"); err != nil {
-			return err
-		}
-		if err := a.sayWaiting(r.Waiting); err != nil {
-			return err
-		}
-		return a.sayRules(r.Rules)
+		return said + "Nothing is due.\n" + waitingText(r.Waiting) + a.rulesText(r.Rules)
 	}
-	if err := a.say("A run would %s.\n", planText(r.Phases)); err != nil {
-		return err
+	said += fmt.Sprintf("A run would %s.\n", planText(r.Phases)) + waitingText(r.Waiting)
+	said += a.sessionTable(r.Sessions) + moreText(due-len(r.Sessions))
+	said += a.dependentsText("Deleted along with the sessions", r.Dependents) + a.rulesText(r.Rules)
+	if r.Refused != nil {
+		said += a.paint(yellow, refusedText(r.Refused)) + "\n"
 	}
-	if err := a.sayWaiting(r.Waiting); err != nil {
-		return err
-	}
-	if err := a.printSessions(r.Sessions); err != nil {
-		return err
-	}
-	if more := due - len(r.Sessions); more > 0 {
-		if err := a.say("  … and %s more\n", number(more)); err != nil {
-			return err
-		}
-	}
-	if err := a.sayDependents("Deleted along with the sessions", r.Dependents); err != nil {
-		return err
-	}
-	if err := a.sayRules(r.Rules); err != nil || r.Refused == nil {
-		return err
-	}
-	return a.say("%s\n", a.paint(yellow, refusedText(r.Refused)))
+	return said
 }
 
-// sayRules says for how many sessions each rule by tag decides, if there are rules.
-func (a *app) sayRules(rules []sessioncleanup.RuleEffect) error {
+// rulesText says for how many sessions each rule by tag decides, if there are rules.
+func (a *app) rulesText(rules []sessioncleanup.RuleEffect) string {
 	if len(rules) == 0 {
-		return nil
+		return ""
 	}
 	rows := [][]cell{header("RULE FOR", "DELETES", "KEEPS FROM DELETION", "DEACTIVATES", "KEEPS ACTIVE")}
 	more := false
@@ -244,18 +205,18 @@ func (a *app) sayRules(rules []sessioncleanup.RuleEffect) error {
 		rows = append(rows, []cell{text(r.Tag), figure(r.Deletes), figure(r.KeepsFromDeletion), figure(r.Deactivates), figure(r.KeepsActive)})
 		more = more || r.More
 	}
-	if err := a.table(rows); err != nil || !more {
-		return err
+	if !more {
+		return a.table(rows)
 	}
-	return a.say("  There are more: the rules' figures are those of 10,000 sessions of each kind.\n")
+	return a.table(rows) + "  There are more: the rules' figures are those of 10,000 sessions of each kind.\n"
 }
 
-// sayWaiting says how many sessions only wait for their warning, if any do.
-func (a *app) sayWaiting(count int) error {
+// waitingText says how many sessions only wait for their warning, if any do.
+func waitingText(count int) string {
 	if count == 0 {
-		return nil
+		return ""
 	}
-	return a.say("Due for deletion, but waiting for the warning to the owner: %s. To see them: list --status waiting.\n", sessionCount(count))
+	return fmt.Sprintf("Due for deletion, but waiting for the warning to the owner: %s. To see them: list --status waiting.\n", sessionCount(count))
 }
 
 // refusedText says that the deletion limit would stop a run, how to see the sessions, and how to allow the deletion.

@@ -71,21 +71,15 @@ exits with 1. Entries since the last seal are counted: nothing is known of them.
 // sayVerified prints what was found in a log that is as it was sealed.
 func (a *app) sayVerified(v sessioncleanup.Verification) error {
 	entries := func(n int) string { return counted(n, "entry", "entries") }
-	if err := a.say("%s as sealed, in %s; not sealed yet: %s.\n", capital(entries(v.Entries)), counted(v.Seals, "seal", "seals"), entries(v.Unsealed)); err != nil {
-		return err
-	}
+	said := fmt.Sprintf("%s as sealed, in %s; not sealed yet: %s.\n", capital(entries(v.Entries)), counted(v.Seals, "seal", "seals"), entries(v.Unsealed))
 	if v.Erased > 0 {
-		if err := a.say("Erased in part: %s.\n", entries(v.Erased)); err != nil {
-			return err
-		}
+		said += fmt.Sprintf("Erased in part: %s.\n", entries(v.Erased))
 	}
 	if v.Forgotten > 0 {
-		if err := a.say("Removed because they were old: %s.\n", entries(v.Forgotten)); err != nil {
-			return err
-		}
+		said += fmt.Sprintf("Removed because they were old: %s.\n", entries(v.Forgotten))
 	}
-	if v.Seals == 0 {
-		return nil
+	if v.Seals > 0 {
+		said += fmt.Sprintf("The last seal, %d: %s\n", v.Last.Number, v.Last.Hash)
 	}
-	return a.say("The last seal, %d: %s\n", v.Last.Number, v.Last.Hash)
+	return a.print(said)
 }

@@ -94,7 +94,7 @@ func (a *app) serve() *cobra.Command {
 			if err := a.openBackups(); err != nil {
 				return err
 			}
-			return endsAt(cmd.Context(), a.withPatience(func(ctx context.Context, db connection, _ []string) error {
+			return endsAt(cmd.Context(), a.withPatience(a.patience, func(ctx context.Context, db connection, _ []string) error {
 				return a.runSchedule(ctx, db, described, func(ctx context.Context, all []served, log *slog.Logger) error {
 					for i := range all {
 						var err error
@@ -109,7 +109,7 @@ func (a *app) serve() *cobra.Command {
 						}
 					}()
 					for _, s := range all {
-						ends = append(ends, tellOperators(ctx, s.operators(operators), s, schedule != nil), warnOwners(ctx, s.owners(owners), s))
+						ends = append(ends, tellOperators(ctx, operators, s, schedule != nil), warnOwners(ctx, owners, s))
 					}
 					clean := func(ctx context.Context) error {
 						return forEach(ctx, all, func(ctx context.Context, s served) error { return cleanOnSchedule(ctx, s.m, schedule, f.now, s.log) })

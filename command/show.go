@@ -45,13 +45,7 @@ func (a *app) show() *cobra.Command {
 					Events     []sessioncleanup.Event     `json:"events"`
 				}{s, dependents, append([]sessioncleanup.Event{}, events...)})
 			}
-			if err := a.printSession(s); err != nil {
-				return err
-			}
-			if err := a.sayDependents("A deletion reaches", dependents); err != nil || len(events) == 0 {
-				return err
-			}
-			return a.printEvents(events)
+			return a.print(a.sessionText(s) + a.dependentsText("A deletion reaches", dependents) + a.eventTable(events))
 		}),
 	}
 }
@@ -73,16 +67,12 @@ func (a *app) showDeleted(ctx context.Context, db connection, id string) error {
 			Events  []sessioncleanup.Event `json:"events"`
 		}{events[at], events})
 	}
-	if err := a.say("%s\n", deletedText(events[at])); err != nil {
-		return err
-	}
-	return a.printEvents(events)
+	return a.print(deletedText(events[at]) + "\n" + a.eventTable(events))
 }
 
 // deletedText says when, by whom and why the one session of an event was deleted.
 func deletedText(e sessioncleanup.Event) string {
-	ref := e.Sessions[0]
-	said := fmt.Sprintf("Session %s was deleted %s by %s", sessionName(sessioncleanup.Session{ID: ref.ID, Name: ref.Name}), moment(e.At), printable(e.Actor))
+	said := fmt.Sprintf("Session %s was deleted %s by %s", refName(e.Sessions[0]), moment(e.At), printable(e.Actor))
 	if e.RunID != "" {
 		said += ", in run " + e.RunID
 	}
@@ -92,8 +82,8 @@ func deletedText(e sessioncleanup.Event) string {
 	return said + "."
 }
 
-// printSession prints everything that is known of a session.
-func (a *app) printSession(s sessioncleanup.Session) error {
+// sessionText has everything that is known of a session.
+func (a *app) sessionText(s sessioncleanup.Session) string {
 	rows := [][]cell{texts("ID", s.ID), {text("Status"), statusCell(s.Status)}}
 	add := func(name, value string) {
 		if value != "" {
@@ -134,10 +124,9 @@ func (a *app) printSession(s sessioncleanup.Session) error {
 		addDue("Due for deactivation", s.DeactivateAt, s.DeactivateRule)
 	}
 	addDue("Due for deletion", s.DeleteAt, s.DeleteRule)
-	switch {
-	case s.DeactivatedAt.Unix() == 0:
+	if s.DeactivatedAt.Unix() == 0 {
 		add("Deactivated", "before the table was adopted")
-	default:
+	} else {
 		addTime("Deactivated", s.DeactivatedAt)
 	}
 	addTime("Created", s.CreatedAt)

@@ -44,10 +44,11 @@ while a serve with that flag works on the same database.`,
   sessioncleanup stats --check --max-age 26h || echo "look at the sessions" | mail -s Alert admin@example.com`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := limits.onlyWith(check, cmd); err != nil {
+			all := owner == "" && tags == ""
+			if err := onlyWith(check, "--check", cmd.Flags(), limits.names()); err != nil {
 				return err
 			}
-			if err := operators.onlyWith(check && owner == "" && tags == "", "--check for all sessions", cmd.Flags()); err != nil {
+			if err := onlyWith(check && all, "--check for all sessions", cmd.Flags(), operators.names()); err != nil {
 				return err
 			}
 			told, err := operators.read(a)
@@ -62,14 +63,14 @@ while a serve with that flag works on the same database.`,
 				if check {
 					stats.Alerts = limits.policy(db.Policy(), cmd).Alerts(stats)
 				}
-				if check && owner == "" && tags == "" { // a run is no owner's
+				if check && all { // a run is no owner's
 					stats.Alerts = append(stats.Alerts, scheduleAlerts(stats, time.Duration(limits.maxAge))...)
 					stats.Alerts = append(stats.Alerts, databaseAlerts(ctx, db.store)...)
 				}
 				untold := tellOnce(ctx, told, db, a.logger(), stats)
-				all, err := installations(ctx, db.store)
+				others, err := installations(ctx, db.store)
 				if err == nil {
-					err = a.reportStats(stats, all, db.Policy(), check)
+					err = a.reportStats(stats, others, db.Policy(), check)
 				}
 				if err != nil && untold != nil {
 					a.complain(untold.Error())
@@ -111,10 +112,11 @@ func (a *app) reportStats(stats sessioncleanup.Stats, all []sessioncleanup.Insta
 			Untracked:     stats.Cutoffs.Untracked,
 		})
 	} else {
-		err = a.printStats(stats, policy)
-	}
-	if err == nil && !a.json && words != "" {
-		err = a.say("  The database has %s.\n", words)
+		said := a.statsText(stats, policy)
+		if words != "" {
+			said += fmt.Sprintf("  The database has %s.\n", words)
+		}
+		err = a.print(said)
 	}
 	if err != nil {
 		return err
@@ -131,15 +133,11 @@ func (a *app) reportStats(stats sessioncleanup.Stats, all []sessioncleanup.Insta
 	}
 }
 
-func (a *app) printStats(s sessioncleanup.Stats, policy sessioncleanup.Policy) error {
-	if err := a.sayUntracked(s.Cutoffs.Untracked); err != nil {
-		return err
-	}
+func (a *app) statsText(s sessioncleanup.Stats, policy sessioncleanup.Policy) string {
 	share := func(rate float64) cell { return text(fmt.Sprintf("%.0f%% of all", 100*rate)) }
+	said := a.untrackedText(s.Cutoffs.Untracked)
 	if s.Pause != nil {
-		if err := a.say("%s\n", a.paint(yellow, capital(pausedText(*s.Pause))+".")); err != nil {
-			return err
-		}
+		said += a.paint(yellow, capital(pausedText(*s.Pause))+".") + "\n"
 	}
 	rows := [][]cell{
 		{text("Sessions"), figure(s.Total)},
@@ -165,15 +163,11 @@ func (a *app) printStats(s sessioncleanup.Stats, policy sessioncleanup.Policy) e
 	if s.FutureRun != nil {
 		rows = append(rows, texts("Run in the future", "", s.FutureRun.RunID+", at "+moment(s.FutureRun.Run.StartedAt)+": a clock was wrong; it does not count"))
 	}
-	if err := a.table(rows); err != nil {
-		return err
-	}
+	said += a.table(rows)
 	for _, alert := range s.Alerts {
-		if err := a.say("  %s\n", a.paint(red, "! "+printable(alert.Message)+" ("+string(alert.Code)+")")); err != nil {
-			return err
-		}
+		said += "  " + a.paint(red, "! "+printable(alert.Message)+" ("+string(alert.Code)+")") + "\n"
 	}
-	return nil
+	return said
 }
 
 // thresholdText explains a figure by its threshold.

@@ -67,8 +67,8 @@ func statusCell(s sessioncleanup.Status) cell {
 	return text(string(s)).in(colors[s])
 }
 
-// table prints rows with aligned columns. Widths are those on a terminal: a name may hold emoji.
-func (a *app) table(rows [][]cell) error {
+// table has rows with aligned columns. Widths are those on a terminal: a name may hold emoji.
+func (a *app) table(rows [][]cell) string {
 	var widths []int
 	for _, row := range rows {
 		for i := range row {
@@ -93,7 +93,7 @@ func (a *app) table(rows [][]cell) error {
 		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
-	return a.say("%s", b.String())
+	return b.String()
 }
 
 // paint colors a text, on a terminal only.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -69,9 +68,9 @@ func (a *app) tags() *cobra.Command {
 			rows := [][]cell{header("TAG", "SESSIONS")}
 			rows[0][1].right = true
 			for _, t := range all {
-				rows = append(rows, []cell{text(t.Tag), {text: humanize.Comma(int64(t.Sessions)), right: true}})
+				rows = append(rows, []cell{text(t.Tag), figure(t.Sessions)})
 			}
-			return a.table(rows)
+			return a.print(a.table(rows))
 		}),
 	}
 	cmd.Flags().StringVar(&owner, "owner", "", "only those of the sessions of the owner with this ID")

@@ -48,6 +48,16 @@ func arguments(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// onlyWith refuses flags that have no effect because something else is not given.
+func onlyWith(given bool, what string, flags *pflag.FlagSet, names []string) error {
+	for _, name := range names {
+		if !given && flags.Changed(name) {
+			return usagef("--%s has no effect without %s", name, what)
+		}
+	}
+	return nil
+}
+
 // wrongFlag makes an error about a flag readable: it names the most similar flag, or says what a value should be.
 func wrongFlag(cmd *cobra.Command, err error) error {
 	see := "; see " + cmd.CommandPath() + " --help"

@@ -33,16 +33,12 @@ func (s *Store) Warn(ctx context.Context, b sessioncleanup.Batch) (sessioncleanu
 	now := clock().Truncate(time.Millisecond)
 	result := sessioncleanup.BatchResult{Next: next}
 	var refs []sessioncleanup.SessionRef
-	for _, id := range ids(chosen) {
-		session := s.sessions[id]
-		if !b.Filter.Matches(session) || !b.Cutoffs.Due(b.Action, session) {
-			continue
-		}
+	for session := range s.stillDue(b, ids(chosen)) {
 		s.putNotice(sessioncleanup.Notice{
-			SessionID: id, OwnerID: session.OwnerID, Name: shorten.Text(session.Name, sessioncleanup.MaxEventText), NextAt: now,
+			SessionID: session.ID, OwnerID: session.OwnerID, Name: shorten.Text(session.Name, sessioncleanup.MaxEventText), NextAt: now,
 			Warning: sessioncleanup.Warning{For: session.KeptSince(), QueuedAt: now},
 		})
-		result.IDs, refs = append(result.IDs, id), append(refs, session.Ref())
+		result.IDs, refs = append(result.IDs, session.ID), append(refs, session.Ref())
 	}
 	if len(refs) > 0 {
 		s.log(now, b.Action, b.Cause, refs...)

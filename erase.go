@@ -99,6 +99,12 @@ func (e *erasure) removes(ctx context.Context) error {
 // count counts what there is of the owner.
 func (e *erasure) count(ctx context.Context) (Erased, error) {
 	found := Erased{OwnerID: e.owner}
+	for _, err := range e.m.eachEvent(ctx, EventQuery{OwnerID: e.owner, Limit: MaxPage}, readTimeout) {
+		if err != nil {
+			return found, err
+		}
+		found.Events++
+	}
 	counts, err := e.m.store.Counts(ctx, CountsQuery{Filter: Filter{OwnerID: e.owner}, Thresholds: e.m.policy.Thresholds()})
 	found.Sessions = counts.Total
 	if err == nil && e.archiver != nil {
@@ -106,14 +112,6 @@ func (e *erasure) count(ctx context.Context) (Erased, error) {
 	}
 	if err == nil && e.archiver != nil {
 		found.Held, err = countArchived(ctx, e.archiver, ArchiveQuery{OwnerID: e.owner, Held: On})
-	}
-	for q := (EventQuery{OwnerID: e.owner, Limit: MaxPage}); err == nil; {
-		var events []Event
-		events, err = e.m.store.Events(ctx, q)
-		if found.Events += len(events); len(events) < q.Limit {
-			break
-		}
-		q.Before = events[len(events)-1].ID
 	}
 	return found, err
 }

@@ -230,24 +230,17 @@ func (m *Manager) lastCompleted(ctx context.Context, now time.Time) (at time.Tim
 // eachRun calls f for the events of runs, newest first, until it returns false. Runs of the future began after now, the
 // store's clock: a clock was wrong then, and they must not count, because that could mean waiting for years.
 func (m *Manager) eachRun(ctx context.Context, now time.Time, f func(e Event, future bool) bool) error {
-	q := EventQuery{Actions: []Action{ActionRun}, Limit: 20}
-	for {
-		events, err := within(ctx, callTimeout, func(ctx context.Context) ([]Event, error) { return m.store.Events(ctx, q) })
+	for e, err := range m.eachEvent(ctx, EventQuery{Actions: []Action{ActionRun}, Limit: 20}, callTimeout) {
 		if err != nil {
 			return fmt.Errorf("find last run: %w", err)
 		}
-		for _, e := range events {
-			future := e.Run != nil && e.Run.StartedAt.After(now)
-			if future {
-				m.log.WarnContext(ctx, "a run is recorded in the future and is not counted", "run_id", e.RunID, "started_at", e.Run.StartedAt)
-			}
-			if !f(e, future) {
-				return nil
-			}
+		future := e.Run != nil && e.Run.StartedAt.After(now)
+		if future {
+			m.log.WarnContext(ctx, "a run is recorded in the future and is not counted", "run_id", e.RunID, "started_at", e.Run.StartedAt)
 		}
-		if len(events) < q.Limit {
-			return nil
+		if !f(e, future) {
+			break
 		}
-		q.Before, q.Limit = events[len(events)-1].ID, MaxPage
 	}
+	return nil
 }

@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -46,14 +45,10 @@ func (s *Slack) Notify(ctx context.Context, m Message) error {
 	for _, part := range split(cut(m.Text, slackSections*slackSection, slackEscape), slackSection) {
 		blocks = append(blocks, plain("section", part))
 	}
-	body, err := json.Marshal(map[string]any{
+	return s.post.postJSON(ctx, map[string]any{
 		"text":   subject, // of the notification on a screen
 		"blocks": blocks, "unfurl_links": false, "unfurl_media": false,
 	})
-	if err != nil {
-		return &Error{Channel: s.Name(), Permanent: true, Err: err}
-	}
-	return s.post.post(ctx, body, nil)
 }
 
 // slackEscape escapes the control characters of Slack's text, without which nothing is a mention or a link.

@@ -173,7 +173,7 @@ func (s *scheduler) firstStart(ctx context.Context, now time.Time) (time.Time, e
 	return s.began, nil
 }
 
-// runSlot does the run of a slot unless another instance does, and says how long to wait before looking again.
+// runSlot does the run of a slot unless another instance does, and returns the pause after it.
 func (s *scheduler) runSlot(ctx context.Context, slot time.Time) (time.Duration, error) {
 	_, err := s.m.cleanup(ctx, Run{Reason: "scheduled"}, slot.Truncate(time.Millisecond))
 	if held, ok := errors.AsType[*LeaseHeldError](err); ok {
@@ -200,8 +200,8 @@ func (s *scheduler) runSlot(ctx context.Context, slot time.Time) (time.Duration,
 	return 0, nil
 }
 
-// backoff is the pause after an error: the longer the more there were. A database that is unavailable may be back at any
-// moment.
+// backoff is the pause after an error. It doubles with each, except while the database is unavailable: that may be back at
+// any moment.
 func (s *scheduler) backoff(err error) time.Duration {
 	pause := longestRetry
 	switch {

@@ -60,7 +60,7 @@ func (s *Store) forgetNotices(ctx context.Context, b sessioncleanup.Batch) error
 	return nil
 }
 
-// putNotice stores a notice, and what the session has of it.
+// putNotice stores a notice, and its Warning in the session.
 func (s *Store) putNotice(n sessioncleanup.Notice) {
 	s.notices[n.SessionID] = n
 	if session, ok := s.sessions[n.SessionID]; ok {
@@ -134,7 +134,7 @@ func (s *Store) ClaimNotices(ctx context.Context, c sessioncleanup.NoticeClaim) 
 	return out, nil
 }
 
-// SettleNotices notes what became of a message.
+// SettleNotices records the outcome of a message.
 func (s *Store) SettleNotices(ctx context.Context, o sessioncleanup.NoticeOutcome) error {
 	if err := s.lockFor(ctx, o.Lease); err != nil {
 		return err

@@ -319,7 +319,7 @@ func (s *sender) send(ctx context.Context, m sessioncleanup.NoticeMessage) (out 
 	return out, sent
 }
 
-// settle notes what became of a message. A delivery is noted even if ctx ended.
+// settle records the outcome of a message. A delivery is recorded even if ctx ended.
 func (s *sender) settle(ctx context.Context, m sessioncleanup.NoticeMessage, out sessioncleanup.NoticeOutcome, d *Delivery) error {
 	lasting, cancel := wait.Outlive(ctx, saveGrace)
 	defer cancel()

@@ -65,7 +65,7 @@ func slackEscape(r rune) string {
 	}
 }
 
-// split divides escaped text into parts of at most so many characters, after a line where there is one.
+// split divides escaped text into parts of at most the given number of characters, at the end of a line where there is one.
 func split(text string, most int) []string {
 	var parts []string
 	for text != "" {

@@ -114,7 +114,7 @@ type Archived struct {
 	Rows      int       `json:"rows"`           // of other tables
 	Bytes     int64     `json:"bytes"`          // of all rows, as the store keeps them
 	Held      bool      `json:"held,omitempty"` // see Manager.Hold
-	// BackedUpAt is when the entry was found in a file of Backups, read back; zero when it is in none.
+	// BackedUpAt is when a file of Backups with the entry was read back and found intact; zero when no file has it.
 	BackedUpAt time.Time `json:"backed_up_at,omitzero"`
 	// Tags are the session's when it was deleted, in their order, where the store is a RuleFollower.
 	Tags []string `json:"tags,omitempty"`
@@ -172,8 +172,8 @@ type RestoreRequest struct {
 	DryRun  bool // find the obstacles, change nothing
 	// Copies are further entries to restore, from a backup. Their IDs are none of IDs.
 	Copies []ArchivedCopy
-	// NewIDs are those of IDs whose sessions get a new ID, as the store generates them; so do all references to them in what is
-	// restored. ErrInvalid where the store generates none.
+	// NewIDs are those of IDs whose sessions get a new ID, which the store generates. All references to them in the
+	// restored rows follow. ErrInvalid where the store generates none.
 	NewIDs []int64
 }
 
@@ -186,7 +186,7 @@ type Restored struct {
 	Erased   int        `json:"erased,omitempty"`   // sessions of a backup file that are left out: their owners were erased since
 	// NewIDs are the IDs that sessions have since, because of ConflictNewID, by Archived.ID.
 	NewIDs map[int64]string `json:"new_ids,omitempty"`
-	// Obstacles are what keeps entries from being restored, the first 100.
+	// Obstacles keep entries from being restored: the first 100.
 	Obstacles []Obstacle `json:"obstacles,omitempty"`
 }
 
@@ -219,10 +219,10 @@ type Obstacle struct {
 	SessionID string       `json:"session_id"`
 	Kind      ObstacleKind `json:"kind"`
 	Table     string       `json:"table"`
-	Text      string       `json:"text"` // what is in the way, in words
+	Text      string       `json:"text"` // describes the obstacle, in English
 }
 
-// String names the session and says what is in the way.
+// String names the session and the table, and describes the obstacle.
 func (o Obstacle) String() string {
 	return fmt.Sprintf("session %q: %s: %s", o.SessionID, o.Table, o.Text)
 }

@@ -71,7 +71,7 @@ type watch struct {
 	timer *time.Timer
 }
 
-// away does what is the caller's part.
+// away runs the caller's part of a call, without the timer.
 func (w *watch) away(do func() error) error {
 	w.timer.Stop()
 	defer w.timer.Reset(backupPatience)
@@ -81,7 +81,7 @@ func (w *watch) away(do func() error) error {
 	return do()
 }
 
-// back does, in the caller's part, what is up to the Backups.
+// back runs a part of Backups within the caller's part, with the timer again.
 func (w *watch) back(do func() error) error {
 	w.timer.Reset(backupPatience)
 	defer w.timer.Stop()
@@ -91,7 +91,7 @@ func (w *watch) back(do func() error) error {
 	return do()
 }
 
-// patiently does a call, and returns without it when it ignores the end of its context.
+// patiently does a call, and stops waiting for it when it ignores the end of its context.
 func patiently[T any](ctx context.Context, p *patientBackups, call func(context.Context, *watch) (T, error)) (T, error) {
 	var none, out T
 	if p.pending.Load() > 0 {

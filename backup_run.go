@@ -39,8 +39,8 @@ func (m *Manager) BackUp(ctx context.Context) (BackupResult, error) {
 	return b.result, nil
 }
 
-// backUp copies what the archive has at the end of the run. An error is in the result: what could not be copied is not purged,
-// and the next run tries again.
+// backUp backs the archive up at the end of the run. An error is in the result and does not make the run fail: entries that
+// were not copied are not purged, and the next run tries again.
 func (r *run) backUp(ctx context.Context) {
 	if r.archiver == nil || !r.policy.Backup.Or(false) || ctx.Err() != nil {
 		return
@@ -64,14 +64,14 @@ func (r *run) backUp(ctx context.Context) {
 	r.result.Backup = &b.result
 }
 
-// errNoBackups is the alert of a run that does not back up itself, when nobody else does.
+// errNoBackups is the alert of a run without Config.Backups, when no other program backs up.
 var errNoBackups = errors.New("they are due to be purged once they are backed up, and no place for backups is configured")
 
 // backingUp is one backup in progress.
 type backingUp struct {
 	m        *Manager
 	archiver Archiver
-	alive    func(context.Context) error // called now and then; an error ends the backup
+	alive    func(context.Context) error // keeps the run's lease; an error ends the backup
 	header   BackupHeader
 	result   BackupResult
 }
@@ -145,7 +145,7 @@ func (b *backingUp) page(ctx context.Context, after int64) ([]Archived, error) {
 	return retryWithin(ctx, readTimeout, func(ctx context.Context) ([]Archived, error) { return b.archiver.NotBackedUp(ctx, after, backupPage) })
 }
 
-// groups divides entries into those whose rows are read at once: of backupGroup bytes, or one of more.
+// groups divides entries into groups whose rows are read at once: up to backupGroup bytes, or a single larger entry.
 func groups(page []Archived) iter.Seq[[]Archived] {
 	return func(yield func([]Archived) bool) {
 		for len(page) > 0 {
@@ -194,7 +194,7 @@ func (b *backingUp) copy(ctx context.Context, group []Archived, add func(Archive
 	return copied, nil
 }
 
-// mark says that entries are in a file that was verified.
+// mark marks entries that are in a verified file.
 func (b *backingUp) mark(ctx context.Context, ids []int64) error {
 	for len(ids) > 0 {
 		if err := b.alive(ctx); err != nil {
@@ -212,7 +212,7 @@ func (b *backingUp) mark(ctx context.Context, ids []int64) error {
 	return nil
 }
 
-// call does a call of Backups, which ends: see BackupsOf. It keeps the run's lease meanwhile.
+// call calls Backups, and keeps the run's lease meanwhile. Every call ends; see BackupsOf.
 func (b *backingUp) call(ctx context.Context, do func(context.Context) (BackupFile, error)) (BackupFile, error) {
 	limited, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -31,22 +31,21 @@ func (m *Manager) ask(ctx context.Context, sessions []Session, alive func(contex
 		return nil, ctx.Err()
 	}
 	kept = map[string]error{}
-	if some, ok := errors.AsType[*KeepError](refused); ok {
-		for _, s := range sessions {
-			if reason, keep := some.Reasons[s.ID]; keep {
-				kept[s.ID] = fmt.Errorf("%w: %w", ErrKept, reason)
-			}
-		}
-		return kept, nil
-	}
+	some, onlySome := errors.AsType[*KeepError](refused)
 	for _, s := range sessions {
-		kept[s.ID] = fmt.Errorf("%w: %w", ErrKept, refused)
+		reason, keep := refused, true
+		if onlySome {
+			reason, keep = some.Reasons[s.ID]
+		}
+		if keep {
+			kept[s.ID] = fmt.Errorf("%w: %w", ErrKept, reason)
+		}
 	}
 	return kept, nil
 }
 
-// during calls work in a goroutine and returns what it returns, a panic as an error. Meanwhile it calls alive, unless that is
-// nil, three times in each LeaseTTL. It gives up waiting, with an error of its own, when ctx ends or alive fails.
+// during calls work in a goroutine and returns its result, a panic as an error. Meanwhile it calls alive, unless that is nil,
+// three times in each LeaseTTL. It stops waiting, and returns err, when ctx ends or alive fails.
 func (m *Manager) during(ctx context.Context, alive func(context.Context) error, work func() error) (result, err error) {
 	done := make(chan error, 1)
 	go func() {
@@ -77,10 +76,10 @@ func (m *Manager) during(ctx context.Context, alive func(context.Context) error,
 	}
 }
 
-// errAsked ends a deletion that only finds out what would be deleted.
+// errAsked ends a deletion that only finds the sessions that it would delete.
 var errAsked = errors.New("not deleted yet")
 
-// remove deletes a session once Config.BeforeDelete lets it, and others along with it only if that was asked about them, too.
+// remove deletes a session if Config.BeforeDelete permits it. Other sessions go along only if it was called for them, too.
 func (m *Manager) remove(ctx context.Context, t Target, cause Cause) (Session, error) {
 	if m.before.call == nil {
 		return m.store.Delete(ctx, t, cause)

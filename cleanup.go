@@ -91,7 +91,7 @@ type run struct {
 	started time.Time
 	resume  time.Time         // the next batch starts no earlier: for the rate, or for other writers
 	slowed  bool              // other writers were noticed, and the log says so
-	inDoubt bool              // the log may tell of other batches than the result, and is asked at the end
+	inDoubt bool              // the log may have other batches than the result, which then gets its counts from the log
 	reasons map[string]string // of sessions that the store skipped in the current phase
 	refused bool              // the deletion limit stopped the deletions, and nothing else went wrong
 	result  Result
@@ -122,14 +122,10 @@ func (r *run) phases() []phase {
 	return phases
 }
 
-// of is a phase's part of the result.
+// of is the part of the result that belongs to a phase of the run.
 func (r *run) of(p phase) *PhaseResult {
-	for i := range r.result.Phases {
-		if r.result.Phases[i].Action == p.action {
-			return &r.result.Phases[i]
-		}
-	}
-	panic("no phase " + p.action)
+	i := slices.IndexFunc(r.result.Phases, func(o PhaseResult) bool { return o.Action == p.action })
+	return &r.result.Phases[i]
 }
 
 // simulate fills the result with what execute would do.
@@ -211,8 +207,8 @@ func (r *run) execute(ctx context.Context) error {
 	return errors.Join(err, r.finish(lasting, err))
 }
 
-// slotDone fails with errDone when the run's slot of the schedule was served. It is asked under the lease, where nobody
-// else can be serving it.
+// slotDone fails with errDone when another run was done for the run's slot of the schedule. It looks under the lease, so that
+// no other instance is doing one.
 func (r *run) slotDone(ctx context.Context) error {
 	if r.slot.IsZero() {
 		return nil
@@ -239,8 +235,8 @@ func (r *run) measure(ctx context.Context) error {
 	return err
 }
 
-// work completes what is not known of the sessions and does the phases. One that fails on its own account does not keep
-// the next one from being done.
+// work completes and corrects the times of the sessions, and does the phases. A phase that ends with a phaseError does not
+// stop the next one.
 func (r *run) work(ctx context.Context) error {
 	if err := r.preparePurge(ctx); err != nil {
 		return err
@@ -364,7 +360,7 @@ func (r *run) list(ctx context.Context, q Query) (Page, error) {
 	return page, nil
 }
 
-// reportSkipped counts and names what a phase left although it is due: sessions that others had locked, above all.
+// reportSkipped counts and names the due sessions that a phase left: most often others had locked them.
 func (r *run) reportSkipped(ctx context.Context, p phase) error {
 	q := r.dueQuery(p.status)
 	q.Limit = maxFailures

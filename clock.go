@@ -47,8 +47,8 @@ func (m *Manager) askClock(ctx context.Context) (time.Time, span, error) {
 	return now, asked.end(), err
 }
 
-// span is from a question to its answer, by the process's clock. It is the clock on the wall that counts: a process that was
-// stopped in between may have another idea of what elapsed.
+// span is the time from a question to its answer, by the process's wall clock: the monotonic clock may stand still while the
+// machine sleeps.
 type span struct{ from, until time.Time }
 
 func since() span { return span{from: time.Now().Round(0)} }
@@ -58,8 +58,8 @@ func (s span) end() span {
 	return s
 }
 
-// ahead is by how much a clock that was read at some moment of the span differs from the process's at least, if that is more
-// than clockTolerance.
+// ahead is by how much a clock that was read at some moment of the span differs at least from the process's; 0 for
+// clockTolerance or less.
 func (s span) ahead(other time.Time) time.Duration {
 	switch late, early := other.Sub(s.until), other.Sub(s.from); {
 	case late > clockTolerance:

@@ -24,7 +24,7 @@ type bounded struct {
 
 func (b bounded) Unwrap() Store { return b.Store }
 
-// dependents asks a store that can tell for what a deletion reaches.
+// dependents lists the tables that a deletion reaches, with a deadline.
 func dependents(ctx context.Context, lister DependentLister, q *Query) ([]Dependent, error) {
 	limit := readTimeout
 	if q != nil && q.Status == StatusToDelete { // of a dry run, which may find most of a large table due
@@ -33,6 +33,7 @@ func dependents(ctx context.Context, lister DependentLister, q *Query) ([]Depend
 	return within(ctx, limit, func(ctx context.Context) ([]Dependent, error) { return lister.Dependents(ctx, q) })
 }
 
+// within calls a function whose context ends after the limit. It fails with ErrUnavailable when that was too short.
 func within[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

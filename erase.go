@@ -83,7 +83,7 @@ type erasure struct {
 	done     Erased
 }
 
-// removes fails where a deletion leaves the row.
+// removes fails with errors.ErrUnsupported where a deletion keeps the row.
 func (e *erasure) removes(ctx context.Context) error {
 	installer, ok := InstallerOf(e.m.store)
 	if !ok {
@@ -96,9 +96,15 @@ func (e *erasure) removes(ctx context.Context) error {
 	return err
 }
 
-// count counts what there is of the owner.
+// count counts the sessions, the entries of the archive and the events of the owner.
 func (e *erasure) count(ctx context.Context) (Erased, error) {
 	found := Erased{OwnerID: e.owner}
+	for _, err := range e.m.eachEvent(ctx, EventQuery{OwnerID: e.owner, Limit: MaxPage}, readTimeout) {
+		if err != nil {
+			return found, err
+		}
+		found.Events++
+	}
 	counts, err := e.m.store.Counts(ctx, CountsQuery{Filter: Filter{OwnerID: e.owner}, Thresholds: e.m.policy.Thresholds()})
 	found.Sessions = counts.Total
 	if err == nil && e.archiver != nil {
@@ -107,18 +113,10 @@ func (e *erasure) count(ctx context.Context) (Erased, error) {
 	if err == nil && e.archiver != nil {
 		found.Held, err = countArchived(ctx, e.archiver, ArchiveQuery{OwnerID: e.owner, Held: On})
 	}
-	for q := (EventQuery{OwnerID: e.owner, Limit: MaxPage}); err == nil; {
-		var events []Event
-		events, err = e.m.store.Events(ctx, q)
-		if found.Events += len(events); len(events) < q.Limit {
-			break
-		}
-		q.Before = events[len(events)-1].ID
-	}
 	return found, err
 }
 
-// all erases everything. The tombstone comes first: from then on nothing comes back out of a backup.
+// all erases everything. The tombstone comes first: from then on no backup restores the owner's sessions.
 func (e *erasure) all(ctx context.Context, o EraseOptions) error {
 	if e.archiver != nil {
 		if err := doWithin(ctx, readTimeout, func(ctx context.Context) error { return e.archiver.Tombstone(ctx, e.owner) }); err != nil {

@@ -3,6 +3,7 @@ package sessioncleanup
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 )
@@ -63,6 +64,29 @@ func (m *Manager) EventPage(ctx context.Context, q EventQuery) (EventPage, error
 			part.Limit = len(found)
 		} else {
 			part.Limit = min(2*part.Limit, largestPart)
+		}
+	}
+}
+
+// eachEvent walks the events that a query selects, newest first, page by page, until an error. A page takes no longer than
+// the limit; the first one has q.Limit events.
+func (m *Manager) eachEvent(ctx context.Context, q EventQuery, limit time.Duration) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		for {
+			events, err := within(ctx, limit, func(ctx context.Context) ([]Event, error) { return m.store.Events(ctx, q) })
+			if err != nil {
+				yield(Event{}, err)
+				return
+			}
+			for _, e := range events {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if len(events) < q.Limit {
+				return
+			}
+			q.Before, q.Limit = events[len(events)-1].ID, MaxPage
 		}
 	}
 }

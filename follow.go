@@ -94,7 +94,7 @@ type following struct {
 	failures int       // in a row
 }
 
-// step does what is next, and says how long to wait after it.
+// step does the next thing, and returns the pause after it.
 func (f *following) step(ctx context.Context) (pause time.Duration, err error) {
 	err = f.hold(ctx)
 	if held, ok := errors.AsType[*LeaseHeldError](err); ok { // its holder may release it earlier

@@ -26,7 +26,7 @@ type Day struct {
 	Bytes       int64  `json:"bytes"`  // that this freed, about
 }
 
-// history is what is known of the last days, oldest first.
+// history returns the last days with runs, oldest first.
 func (m *Manager) history(ctx context.Context, operation string) ([]Day, error) {
 	values, err := storeAs[Values](m, operation, "has no history")
 	if err != nil {
@@ -54,7 +54,7 @@ func recentDays(days []Day, now time.Time) []Day {
 	return slices.DeleteFunc(append([]Day{}, days...), func(d Day) bool { return d.Day < first })
 }
 
-// remember adds the run to the history. Without one the run is as good: the log has it.
+// remember adds the run to the history. A failure is only logged: the audit log has the run, too.
 func (r *run) remember(ctx context.Context, cause error) {
 	values, ok := StoreAs[Values](r.m.store)
 	total := r.result.Phases.Total()

@@ -79,8 +79,8 @@ func (m *Manager) onEntries(ctx context.Context, operation string, entries []int
 	return all, nil
 }
 
-// naming adds to an error about some entries of the archive which of them it is about: a store only says that there are such.
-// owner is whose entries are seen; "" is all owners'.
+// naming adds the entries concerned to an ErrHeld or ErrNotArchived, in which a store does not name them. It sees the entries
+// of one owner or, with an empty owner, all.
 func (m *Manager) naming(ctx context.Context, archiver Archiver, ids []int64, owner string, err error) error {
 	held := errors.Is(err, ErrHeld)
 	if !held && !errors.Is(err, ErrNotArchived) {

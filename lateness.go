@@ -9,7 +9,7 @@ import (
 // after a short outage, or a batch of one session with many rows of other tables, take less.
 const lateAfter = 5 * time.Minute
 
-// lateness is what a Manager knows of its scheduled runs, by the process's clock.
+// lateness follows the scheduled runs of a Manager, by the process's clock.
 type lateness struct {
 	mu   sync.Mutex
 	slot time.Time // of the schedule, by the store's clock; zero when no run is scheduled
@@ -41,7 +41,7 @@ func (m *Manager) NextRun() time.Time {
 	return l.due
 }
 
-// expect says when the run of a slot is due; a zero slot that none is.
+// expect notes when the run of a slot is due. A zero slot means that none is.
 func (l *lateness) expect(slot time.Time, in time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -50,7 +50,7 @@ func (l *lateness) expect(slot time.Time, in time.Duration) {
 	}
 }
 
-// working says that a run just made progress, here or in another instance.
+// working notes that a run just made progress, here or in another instance.
 func (l *lateness) working() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

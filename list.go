@@ -81,7 +81,7 @@ func (m *Manager) List(ctx context.Context, o ListOptions) (SessionPage, error) 
 	if err != nil {
 		return SessionPage{}, fmt.Errorf("%s: %w", operation, err)
 	}
-	out := SessionPage{Sessions: make([]Session, 0, len(page.Sessions)), Total: page.Total, Next: o.encode(page.Next), Cutoffs: page.Cutoffs}
+	out := SessionPage{Sessions: make([]Session, 0, len(page.Sessions)), Total: page.Total, Next: encodeCursor(o.fingerprint(), page.Next), Cutoffs: page.Cutoffs}
 	for _, s := range page.Sessions {
 		out.Sessions = append(out.Sessions, page.Cutoffs.Measure(s))
 	}
@@ -134,14 +134,11 @@ type token struct {
 	ID   []byte `json:"i"`
 }
 
-func (o *ListOptions) encode(p *Position) string {
+// encodeCursor is the cursor of a list at a position; empty when that is nil.
+func encodeCursor(list string, p *Position) string {
 	if p == nil {
 		return ""
 	}
-	return encodeCursor(o.fingerprint(), p)
-}
-
-func encodeCursor(list string, p *Position) string {
 	data, err := json.Marshal(token{List: list, Key: []byte(p.Key), ID: []byte(p.ID)})
 	if err != nil { // strings and bytes always marshal
 		panic(err)

@@ -44,7 +44,7 @@ func (o Observe) begin(ctx context.Context, op Operation) (context.Context, func
 	return o(ctx, op)
 }
 
-// observed does the run, or says what it would do.
+// observed does the run or the dry run, and calls Config.Observe.
 func (r *run) observed(ctx context.Context) error {
 	do, op := r.execute, Operation{Kind: OperationRun, Name: "cleanup", Actor: r.m.actor()}
 	if r.opts.DryRun {

@@ -8,7 +8,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Never as a threshold of a Policy or a Run, turns that phase off.
+// Never, as a threshold of a Policy or a Run, turns that phase off.
 const Never time.Duration = -1
 
 // limitFloor is the number of deletions that the deletion limit never stops: a fraction of a small table says little.
@@ -288,7 +288,7 @@ func (p Policy) deactivates() bool {
 
 func (p Policy) warns() bool { return p.Thresholds().anyOf(Thresholds.warns) }
 
-// archiving is what deletions are asked to do; nil with the archive off.
+// archiving limits what deletions archive; nil with the archive off.
 func (p Policy) archiving() *Archiving {
 	if !p.Archive.Or(false) {
 		return nil

@@ -48,7 +48,7 @@ func (p Policy) purges() bool {
 	return p.ArchiveKeep != Never || slices.ContainsFunc(p.rules(), func(r Rule) bool { return p.with(r).ArchiveKeep != Never })
 }
 
-// dueInArchive selects what a purge at now removes.
+// dueInArchive selects the entries that a purge at now removes.
 func (p Policy) dueInArchive(now time.Time) ArchiveQuery {
 	q := ArchiveQuery{Until: p.purgeBefore(now), Rules: p.purgeRules(now), Held: Off}
 	if p.Backup.Or(false) {
@@ -75,8 +75,7 @@ func (m *Manager) ArchiveSize(ctx context.Context) (ArchiveSize, error) {
 	return wrapped(operation, size, err)
 }
 
-// preparePurge counts what is due. The phase is part of the result while the archive is on, or as long as something is due in
-// it.
+// preparePurge counts the entries that are due. The phase is part of the result while the archive is on or an entry is due.
 func (r *run) preparePurge(ctx context.Context) error {
 	var there bool
 	if r.archiver, there = StoreAs[Archiver](r.m.store); !there || !r.policy.purges() || r.opts.Filter != (Filter{}) {

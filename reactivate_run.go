@@ -20,31 +20,24 @@ func (m *Manager) ReactivateRun(ctx context.Context, runID string) (PhaseResult,
 		return result, invalid.Errorf("%s: run id is empty: want the id of a run, as in its events", operation)
 	}
 	q := EventQuery{RunID: runID, Actions: []Action{ActionDeactivated}, Limit: MaxPage}
-	for {
-		events, err := m.store.Events(ctx, q)
+	change := Change{Action: ActionReactivated, Active: On, Cause: m.cause("reverses run " + runID)}
+	for e, err := range m.eachEvent(ctx, q, readTimeout) {
 		if err != nil {
 			return result, failed(operation, runID, err)
 		}
-		for _, e := range events {
-			for _, ref := range e.Sessions {
-				result.Due++
-				unchanged := func(s Session) bool { return !s.Active && s.DeactivatedAt.Equal(e.At) }
-				change := Change{Action: ActionReactivated, Active: On, Cause: m.cause("reverses run " + runID)}
-				_, err := m.store.Update(ctx, Target{ID: ref.ID, If: unchanged}, change)
-				switch {
-				case err == nil:
-					result.Done++
-				case errors.Is(err, ErrChanged), errors.Is(err, ErrNotFound):
-					result.Skipped++
-				default:
-					return result, failed(operation, runID, err)
-				}
+		unchanged := func(s Session) bool { return !s.Active && s.DeactivatedAt.Equal(e.At) }
+		for _, ref := range e.Sessions {
+			result.Due++
+			_, err := m.store.Update(ctx, Target{ID: ref.ID, If: unchanged}, change)
+			switch {
+			case err == nil:
+				result.Done++
+			case errors.Is(err, ErrChanged), errors.Is(err, ErrNotFound):
+				result.Skipped++
+			default:
+				return result, failed(operation, runID, err)
 			}
 		}
-		if len(events) < q.Limit {
-			break
-		}
-		q.Before = events[len(events)-1].ID
 	}
 	if result.Due == 0 {
 		return result, failed(operation, runID, ErrNotFound)

@@ -226,8 +226,8 @@ func (m *Manager) RestoreEntries(ctx context.Context, ids []int64, o RestoreOpti
 	return out, nil
 }
 
-// restore asks the store, again without the entries of which a value is taken when those are to be skipped, or with new IDs for
-// them.
+// restore restores entries. When unique values of some are taken, it tries again: without those entries for ConflictSkip, with
+// new IDs for them for ConflictNewID.
 func (m *Manager) restore(ctx context.Context, archiver Archiver, r RestoreRequest, c Conflict) (Restored, error) {
 	var skipped []Archived
 	for {

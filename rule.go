@@ -181,7 +181,7 @@ func FormatRules(rules []Rule) string {
 	return strings.Join(texts, "; ")
 }
 
-// rules are the policy's, which is valid, in the order of their tags, without what they leave open.
+// rules are those of a valid policy, in the order of their tags.
 func (p Policy) rules() []Rule {
 	if p.Rules == "" {
 		return nil
@@ -203,7 +203,7 @@ func (p Policy) RuleTags() []string {
 	return tags
 }
 
-// with is the policy as a rule has it.
+// with is the policy with the thresholds of a rule.
 func (p Policy) with(r Rule) Policy {
 	p = Policy{InactiveAfter: r.InactiveAfter, DeleteAfter: r.DeleteAfter, WarnBefore: r.WarnBefore, ArchiveKeep: r.ArchiveKeep}.Or(p)
 	p.Rules = ""
@@ -226,7 +226,7 @@ func (p Policy) checkRules() error {
 	return nil
 }
 
-// follows is an errors.ErrUnsupported unless a store measures sessions by the policy's rules, if it has any.
+// follows returns an errors.ErrUnsupported unless a store measures sessions by the policy's rules, if it has any.
 func (p Policy) follows(store Store) error {
 	if len(p.rules()) == 0 {
 		return nil

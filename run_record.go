@@ -72,8 +72,8 @@ func (r *run) save(ctx context.Context, record Record) error {
 func (r *run) logEnd(ctx context.Context, cause error) {
 	total := r.result.Phases.Total()
 	attrs := []any{
-		"run_id", r.result.RunID, "actor", r.cause.Actor, "deleted", r.result.Deleted(), "noticed", r.result.Noticed(), "waiting", r.result.Waiting, "deactivated", r.result.Deactivated(),
-		"skipped", total.Skipped, "failed", total.Failed, "batches", r.result.Batches, "duration", time.Since(r.started),
+		"run_id", r.result.RunID, "actor", r.cause.Actor, "deleted", r.result.Deleted(), "noticed", r.result.Noticed(),
+		"waiting", r.result.Waiting, "deactivated", r.result.Deactivated(), "skipped", total.Skipped, "failed", total.Failed, "batches", r.result.Batches, "duration", time.Since(r.started),
 	}
 	switch {
 	case errors.Is(cause, context.Canceled), errors.Is(cause, ErrPaused):

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// loggedRun is what the log tells of a run.
+// loggedRun is what the log has of a run.
 type loggedRun struct {
 	ended       bool // it has its event
 	done        map[Action]int
@@ -49,7 +49,7 @@ func (m *Manager) runRecorded(ctx context.Context, id string) (bool, error) {
 
 // recordUnfinished records the run whose lease this one took over, unless that run did so itself: its process
 // ended or is frozen, or the database could not be reached at its end. It counts what the log has of it: each batch is
-// logged in its own transaction, and none can be added any more. A failure is left to the log: this run has its own work.
+// logged in its own transaction, and none can be added any more. A failure is only logged.
 func (r *run) recordUnfinished(ctx context.Context, id string) {
 	if id == "" {
 		return

@@ -173,7 +173,7 @@ func (s *scheduler) firstStart(ctx context.Context, now time.Time) (time.Time, e
 	return s.began, nil
 }
 
-// runSlot does the run of a slot unless another instance does, and says how long to wait before looking again.
+// runSlot does the run of a slot unless another instance does, and returns the pause after it.
 func (s *scheduler) runSlot(ctx context.Context, slot time.Time) (time.Duration, error) {
 	_, err := s.m.cleanup(ctx, Run{Reason: "scheduled"}, slot.Truncate(time.Millisecond))
 	if held, ok := errors.AsType[*LeaseHeldError](err); ok {
@@ -200,8 +200,8 @@ func (s *scheduler) runSlot(ctx context.Context, slot time.Time) (time.Duration,
 	return 0, nil
 }
 
-// backoff is the pause after an error: the longer the more there were. A database that is unavailable may be back at any
-// moment.
+// backoff is the pause after an error. It doubles with each, except while the database is unavailable: that may be back at
+// any moment.
 func (s *scheduler) backoff(err error) time.Duration {
 	pause := longestRetry
 	switch {
@@ -230,24 +230,17 @@ func (m *Manager) lastCompleted(ctx context.Context, now time.Time) (at time.Tim
 // eachRun calls f for the events of runs, newest first, until it returns false. Runs of the future began after now, the
 // store's clock: a clock was wrong then, and they must not count, because that could mean waiting for years.
 func (m *Manager) eachRun(ctx context.Context, now time.Time, f func(e Event, future bool) bool) error {
-	q := EventQuery{Actions: []Action{ActionRun}, Limit: 20}
-	for {
-		events, err := within(ctx, callTimeout, func(ctx context.Context) ([]Event, error) { return m.store.Events(ctx, q) })
+	for e, err := range m.eachEvent(ctx, EventQuery{Actions: []Action{ActionRun}, Limit: 20}, callTimeout) {
 		if err != nil {
 			return fmt.Errorf("find last run: %w", err)
 		}
-		for _, e := range events {
-			future := e.Run != nil && e.Run.StartedAt.After(now)
-			if future {
-				m.log.WarnContext(ctx, "a run is recorded in the future and is not counted", "run_id", e.RunID, "started_at", e.Run.StartedAt)
-			}
-			if !f(e, future) {
-				return nil
-			}
+		future := e.Run != nil && e.Run.StartedAt.After(now)
+		if future {
+			m.log.WarnContext(ctx, "a run is recorded in the future and is not counted", "run_id", e.RunID, "started_at", e.Run.StartedAt)
 		}
-		if len(events) < q.Limit {
-			return nil
+		if !f(e, future) {
+			break
 		}
-		q.Before, q.Limit = events[len(events)-1].ID, MaxPage
 	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package sessioncleanup
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -160,34 +161,39 @@ func (s Schema) Validate() error {
 		}
 		seen[c.name] = c.field
 	}
-	if err := errors.Join(s.validRows(), s.validTagColumns()); err != nil {
+	return cmp.Or(s.validRows(), s.validTagColumns(), s.validOwners(), s.validSources())
+}
+
+func (s Schema) validOwners() error {
+	o := s.Owners
+	switch {
+	case o == nil:
+		return nil
+	case s.Owner == "" || s.Owner == None:
+		return invalid.Errorf("schema.owners is given but schema.owner is empty: want the column that refers to %q", o.Table)
+	}
+	if err := cmp.Or(validTable("schema.owners.table", o.Table), validIdentifier("schema.owners.id", o.ID), validIdentifier("schema.owners.name", o.Name)); err != nil {
 		return err
 	}
-	if s.Owners != nil {
-		if s.Owner == "" || s.Owner == None {
-			return invalid.Errorf("schema.owners is given but schema.owner is empty: want the column that refers to %q", s.Owners.Table)
+	for _, c := range []struct{ field, column string }{{"mail", o.Mail}, {"language", o.Language}, {"time_zone", o.Zone}} {
+		if c.column == "" {
+			continue
 		}
-		if err := errors.Join(validTable("schema.owners.table", s.Owners.Table),
-			validIdentifier("schema.owners.id", s.Owners.ID),
-			validIdentifier("schema.owners.name", s.Owners.Name)); err != nil {
+		if err := validIdentifier("schema.owners."+c.field, c.column); err != nil {
 			return err
 		}
-		for field, column := range map[string]string{"mail": s.Owners.Mail, "language": s.Owners.Language, "time_zone": s.Owners.Zone} {
-			if column == "" {
-				continue
-			}
-			if err := validIdentifier("schema.owners."+field, column); err != nil {
-				return err
-			}
-			if s.Owners.Mail == "" {
-				return invalid.Errorf("schema.owners.%s is given but schema.owners.mail is empty: want the column with the addresses", field)
-			}
+		if o.Mail == "" {
+			return invalid.Errorf("schema.owners.%s is given but schema.owners.mail is empty: want the column with the addresses", c.field)
 		}
 	}
+	return nil
+}
+
+func (s Schema) validSources() error {
 	tables := map[string]bool{}
 	for i, src := range s.Sources {
 		field := fmt.Sprintf("schema.sources[%d]", i)
-		if err := errors.Join(validTable(field+".table", src.Table), validIdentifier(field+".session", src.Session)); err != nil {
+		if err := cmp.Or(validTable(field+".table", src.Table), validIdentifier(field+".session", src.Session)); err != nil {
 			return err
 		}
 		if src.At != "" {

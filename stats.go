@@ -190,7 +190,7 @@ func (m *Manager) addRuns(ctx context.Context, s *Stats, now time.Time) error {
 	})
 }
 
-// leastRecent is how many sessions a share of them says something about.
+// leastRecent is the smallest number of sessions of which a share means something.
 const leastRecent = 20
 
 // outboxPatience is how long a warning may be on its way without an alert: a little more than a day, for senders that

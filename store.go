@@ -255,7 +255,7 @@ const longestPause = 10 * time.Second
 // BatchResult is the result of a batch.
 type BatchResult struct {
 	IDs     []string  // the sessions changed
-	Skipped []Skipped // sessions that are due and were left alone, with the reason; one without a SessionID stands for all that are left
+	Skipped []Skipped // sessions that are due and were left alone, with the reason; one without a SessionID is about all that are left
 	Next    string    // where the next batch starts, for the store to read; empty when there is no more
 
 	// Rows is how many rows ActionDeleted removed from the application's tables: the sessions, and what went along with

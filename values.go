@@ -21,10 +21,10 @@ type Values interface {
 }
 
 const (
-	busyShare   = 20                     // what is computed again and again takes one part in so many of a core
-	sharedWait  = 250 * time.Millisecond // how long a caller waits for newer figures
-	sharedLong  = time.Minute            // a process that says nothing for so long has given its computation up
-	sharedMost  = 10 * time.Minute       // a computation that takes longer is given up
+	busyShare   = 20                     // computing a value takes at most one twentieth of a core
+	sharedWait  = 250 * time.Millisecond // how long a caller waits for a newer value
+	sharedLong  = time.Minute            // after that long without a sign of life, a computation counts as abandoned
+	sharedMost  = 10 * time.Minute       // a computation that takes longer is abandoned
 	sharedPause = 20 * time.Millisecond  // between looks at a computation of another process
 )
 
@@ -45,10 +45,10 @@ func (s shared[T]) next() time.Time {
 	return s.Again
 }
 
-// share returns a value that any process computed, and computes it when that may be done again: computing takes at most a
-// twentieth of the time, whoever asks how often. A caller that would have to wait for longer than 250 ms gets the value as it
-// is, at an age of at most 20 times as long as computing takes, and until that is done. A caller that cannot write, in a locked
-// database or as a role that only reads, computes it for itself.
+// share returns a value that any process computed, and computes a new one when that is allowed: computing takes at most a
+// twentieth of the time, however often and by however many processes it is called. A caller that would wait longer than 250 ms
+// gets the last value, which is at most 20 times as old as computing takes, plus the time for a new one. A caller that cannot
+// write, in a locked database or as a role that only reads, computes the value for itself.
 func share[T any](ctx context.Context, m *Manager, name string, compute func(context.Context) (T, error)) (shared[T], error) {
 	values, ok := StoreAs[Values](m.store)
 	if !ok {

@@ -51,7 +51,7 @@ func (d *Dir) Put(ctx context.Context, name string, r io.Reader) error {
 		}
 		defer func() {
 			if err != nil {
-				_ = root.Remove(part) // as good as it goes: List does not show it
+				_ = root.Remove(part) // best effort: Files.List ignores it
 			}
 		}()
 		_, err = io.Copy(file, readerFunc(func(p []byte) (int, error) {
@@ -81,7 +81,7 @@ func (d *Dir) Put(ctx context.Context, name string, r io.Reader) error {
 	})
 }
 
-// syncDir writes the names of files to the disk.
+// syncDir makes the names of files durable.
 func syncDir(root *os.Root) error {
 	dir, err := root.Open(".")
 	if err != nil {
@@ -90,7 +90,7 @@ func syncDir(root *os.Root) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// removeParts removes what processes left that were killed long ago. Parts that cannot be removed stay.
+// removeParts removes old parts of killed processes, as far as it can.
 func (d *Dir) removeParts(root *os.Root) {
 	parts, _ := fs.Glob(root.FS(), "."+namePrefix+"*"+partSuffix)
 	for _, part := range parts {

@@ -8,8 +8,8 @@
 //		Backups: backup.New(dir),
 //	})
 //
-// Each run of that Manager then ends by writing what was archived since the last one, by whomever, into a new file, reads
-// it back, and purges nothing that is in no file. Manager.RestoreBackup restores from one.
+// Each run of that Manager then ends by writing the entries that were archived since the last one into a new file, reads
+// the file back, and purges only entries that are in a file. Manager.RestoreBackup restores from one.
 //
 // A Sink is where files are kept: a Dir, a bucket of package backup/s3, or one of your own with three methods. The files
 // are the same everywhere.
@@ -21,5 +21,5 @@
 //   - a line {"entry": …} for each session: the entry of the archive, an ArchivedCopy;
 //   - a line {"trailer": …}: the number of entries and rows, and the SHA-256 of all lines before it.
 //
-// The checksum finds damage, not forgery: whoever may write to the files decides what is restored from them.
+// The checksum finds damage, not forgery: a person who may write to the files decides what is restored from them.
 package backup

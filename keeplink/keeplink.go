@@ -11,14 +11,12 @@
 package keeplink
 
 import (
-	"bufio"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"slices"
 	"strings"
@@ -80,22 +78,11 @@ func New(api string, keys ...string) (*Links, error) {
 // Open is New with the keys in a file, one per line. It ignores empty lines and lines that begin with #. Others must
 // not be able to read or write the file.
 func Open(api, file string) (*Links, error) {
-	f, err := tokens.OpenPrivate(file)
+	lines, err := tokens.Lines(file)
 	if err != nil {
 		return nil, fmt.Errorf("keys for keep links %s: %w", file, err)
 	}
-	defer func() { _ = f.Close() }() // only read
-	var keys []string
-	lines := bufio.NewScanner(io.LimitReader(f, 1<<20))
-	for lines.Scan() {
-		if line := strings.TrimSpace(lines.Text()); line != "" && !strings.HasPrefix(line, "#") {
-			keys = append(keys, line)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("keys for keep links %s: %w", file, err)
-	}
-	l, err := New(api, keys...)
+	l, err := New(api, slices.DeleteFunc(lines, func(line string) bool { return line == "" })...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}

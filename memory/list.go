@@ -25,25 +25,21 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 }
 
 func (s *Store) page(q sessioncleanup.Query, now time.Time) sessioncleanup.Page {
-	switch {
-	case q.ID != "":
+	if q.ID != "" {
 		return q.Answer([]sessioncleanup.Session{s.sessions[q.ID]}, now)
-	case q.Status == sessioncleanup.StatusToDeactivate:
-		return q.Answer(s.allDue(sessioncleanup.ActionDeactivated, q.Thresholds.At(now)), now)
-	case q.Status == sessioncleanup.StatusToDelete:
-		return q.Answer(s.allDue(sessioncleanup.ActionDeleted, q.Thresholds.At(now)), now)
-	case q.Status == sessioncleanup.SelectToWarn:
-		return q.Answer(s.allDue(sessioncleanup.ActionNoticed, q.Thresholds.At(now)), now)
-	default:
+	}
+	action, isDue := map[sessioncleanup.Status]sessioncleanup.Action{
+		sessioncleanup.StatusToDeactivate: sessioncleanup.ActionDeactivated, sessioncleanup.StatusToDelete: sessioncleanup.ActionDeleted,
+		sessioncleanup.SelectToWarn: sessioncleanup.ActionNoticed,
+	}[q.Status]
+	if !isDue {
 		return s.scan(q, now)
 	}
-}
-
-func (s *Store) allDue(a sessioncleanup.Action, c sessioncleanup.Cutoffs) (all []sessioncleanup.Session) {
-	for _, session := range s.due(a, c, place{}) {
+	var all []sessioncleanup.Session
+	for _, session := range s.due(action, q.Thresholds.At(now), place{}) {
 		all = append(all, session)
 	}
-	return all
+	return q.Answer(all, now)
 }
 
 // scan answers a query as Query.Answer does, from the index of its order.

@@ -72,7 +72,7 @@ type Store struct {
 	// tombstones are when owners were erased, by the hashes of their IDs.
 	tombstones map[[sha256.Size]byte]time.Time
 	owners     map[string]sessioncleanup.Owner  // by ID
-	notices    map[string]sessioncleanup.Notice // by session; what it has of the warning, the session has, too
+	notices    map[string]sessioncleanup.Notice // by session, which has a copy of the Warning
 }
 
 // New returns an empty store.

@@ -33,16 +33,12 @@ func (s *Store) Warn(ctx context.Context, b sessioncleanup.Batch) (sessioncleanu
 	now := clock().Truncate(time.Millisecond)
 	result := sessioncleanup.BatchResult{Next: next}
 	var refs []sessioncleanup.SessionRef
-	for _, id := range ids(chosen) {
-		session := s.sessions[id]
-		if !b.Filter.Matches(session) || !b.Cutoffs.Due(b.Action, session) {
-			continue
-		}
+	for session := range s.stillDue(b, ids(chosen)) {
 		s.putNotice(sessioncleanup.Notice{
-			SessionID: id, OwnerID: session.OwnerID, Name: shorten.Text(session.Name, sessioncleanup.MaxEventText), NextAt: now,
+			SessionID: session.ID, OwnerID: session.OwnerID, Name: shorten.Text(session.Name, sessioncleanup.MaxEventText), NextAt: now,
 			Warning: sessioncleanup.Warning{For: session.KeptSince(), QueuedAt: now},
 		})
-		result.IDs, refs = append(result.IDs, id), append(refs, session.Ref())
+		result.IDs, refs = append(result.IDs, session.ID), append(refs, session.Ref())
 	}
 	if len(refs) > 0 {
 		s.log(now, b.Action, b.Cause, refs...)
@@ -64,7 +60,7 @@ func (s *Store) forgetNotices(ctx context.Context, b sessioncleanup.Batch) error
 	return nil
 }
 
-// putNotice stores a notice, and what the session has of it.
+// putNotice stores a notice, and its Warning in the session.
 func (s *Store) putNotice(n sessioncleanup.Notice) {
 	s.notices[n.SessionID] = n
 	if session, ok := s.sessions[n.SessionID]; ok {
@@ -138,7 +134,7 @@ func (s *Store) ClaimNotices(ctx context.Context, c sessioncleanup.NoticeClaim) 
 	return out, nil
 }
 
-// SettleNotices notes what became of a message.
+// SettleNotices records the outcome of a message.
 func (s *Store) SettleNotices(ctx context.Context, o sessioncleanup.NoticeOutcome) error {
 	if err := s.lockFor(ctx, o.Lease); err != nil {
 		return err

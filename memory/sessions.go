@@ -94,7 +94,7 @@ func (s *Store) Put(sessions ...sessioncleanup.Session) error {
 	now := clock().Truncate(time.Millisecond)
 	for _, session := range sessions {
 		was, there := s.sessions[session.ID]
-		session.Tags = append(s.columnTags(was.Tags, true), s.columnTags(session.Tags, false)...)
+		session.Tags = append(tagsOf(s.schema, was.Tags, true), tagsOf(s.schema, session.Tags, false)...)
 		is := stored(session, now)
 		is.Warning = s.notices[session.ID].Warning
 		if there {

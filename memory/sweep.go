@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,11 +33,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 	now := clock().Truncate(time.Millisecond)
 	result := sessioncleanup.BatchResult{Next: next}
 	var refs []sessioncleanup.SessionRef
-	for _, id := range ids(chosen) {
-		session := s.sessions[id]
-		if !b.Filter.Matches(session) || !b.Cutoffs.Due(b.Action, session) {
-			continue
-		}
+	for session := range s.stillDue(b, ids(chosen)) {
 		if b.Action == sessioncleanup.ActionDeleted && b.Archive != nil {
 			s.keep(session, now, b.Cause)
 		}
@@ -44,7 +41,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 		if b.Action == sessioncleanup.ActionDeleted && !b.Cutoffs.For(session.Tags).Warned.IsZero() {
 			s.tellDeleted(session, now)
 		}
-		result.IDs = append(result.IDs, id)
+		result.IDs = append(result.IDs, session.ID)
 		refs = append(refs, session.Ref())
 	}
 	if len(refs) > 0 && b.Action != sessioncleanup.ActionDated {
@@ -82,7 +79,7 @@ func (s *Store) choose(ctx context.Context, b sessioncleanup.Batch) (chosen []se
 	}
 	defer s.mu.Unlock()
 	if b.Only != nil {
-		return s.chooseOnly(b), "", nil
+		return slices.Collect(s.stillDue(b, b.Only)), "", nil
 	}
 	for at, session := range s.due(b.Action, b.Cutoffs, last) {
 		if !b.Filter.Matches(session) {
@@ -98,15 +95,17 @@ func (s *Store) choose(ctx context.Context, b sessioncleanup.Batch) (chosen []se
 	return chosen, "", nil
 }
 
-// chooseOnly returns those of the sessions of Batch.Only that are due.
-func (s *Store) chooseOnly(b sessioncleanup.Batch) (chosen []sessioncleanup.Session) {
-	for _, id := range b.Only {
-		if session, ok := s.sessions[id]; ok && b.Filter.Matches(session) && b.Cutoffs.Due(b.Action, session) {
+// stillDue walks those of some sessions that the batch's filter matches and that are due when their turn comes.
+func (s *Store) stillDue(b sessioncleanup.Batch, ids []string) iter.Seq[sessioncleanup.Session] {
+	return func(yield func(sessioncleanup.Session) bool) {
+		for _, id := range ids {
+			session := s.sessions[id]
 			session.AsOf = clock()
-			chosen = append(chosen, session)
+			if b.Filter.Matches(session) && b.Cutoffs.Due(b.Action, session) && !yield(session) {
+				return
+			}
 		}
 	}
-	return chosen
 }
 
 // askHookForAll calls Config.BeforeDelete for the sessions of a batch. Its error is the batch's, unless the context

@@ -50,9 +50,8 @@ func (s *Store) SetColumn(id, column, value string) error {
 	if !there {
 		return sessioncleanup.ErrNotFound
 	}
-	one := sessioncleanup.Schema{TagColumns: []string{column}}
 	changed := session
-	changed.Tags = tagsOf(one, session.Tags, false)
+	changed.Tags = tagsOf(sessioncleanup.Schema{TagColumns: []string{column}}, session.Tags, false)
 	if tag := sessioncleanup.ColumnTag(column, value); tag != "" {
 		changed.Tags = sessioncleanup.TagChange{Add: []string{tag}}.Apply(changed.Tags)
 	}
@@ -60,11 +59,7 @@ func (s *Store) SetColumn(id, column, value string) error {
 	return nil
 }
 
-// columnTags are those of some tags that are of Config.TagColumns, or the others.
-func (s *Store) columnTags(tags []string, ofColumns bool) []string {
-	return tagsOf(s.schema, tags, ofColumns)
-}
-
+// tagsOf are those of some tags that follow a column of the schema or, with ofColumns false, the others.
 func tagsOf(schema sessioncleanup.Schema, tags []string, ofColumns bool) (some []string) {
 	for _, tag := range tags {
 		if (schema.CheckTags(sessioncleanup.TagChange{Add: []string{tag}}) != nil) == ofColumns {

@@ -46,8 +46,8 @@ func (s *Store) Profile(ctx context.Context, t sessioncleanup.Thresholds, tags s
 	of := sessioncleanup.Filter{Tags: tags}
 	return sessioncleanup.ProfileOf(func(yield func(sessioncleanup.Session) bool) {
 		for _, session := range s.sessions {
-			if of.Matches(session) {
-				yield(session)
+			if of.Matches(session) && !yield(session) {
+				return
 			}
 		}
 	}, t.At(clock())), nil

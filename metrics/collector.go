@@ -22,7 +22,6 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/figures"
-	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
 // Config configures a Collector. The zero value is useful.
@@ -66,19 +65,9 @@ type reading struct {
 // NewCollector returns a Collector. It does not use the database yet. The Manager must be one that may do everything. A
 // wrong Config is an ErrInvalid.
 func NewCollector(m *sessioncleanup.Manager, c Config) (*Collector, error) {
-	switch {
-	case m == nil:
-		return nil, invalid.Errorf("manager is nil: want a Manager")
-	case c.Interval < 0:
-		return nil, invalid.Errorf("Config.Interval is %v: want a positive duration", c.Interval)
-	case c.Timeout < 0:
-		return nil, invalid.Errorf("Config.Timeout is %v: want a positive duration", c.Timeout)
-	}
-	if c.Interval == 0 {
-		c.Interval = figures.Interval
-	}
-	if c.Timeout == 0 {
-		c.Timeout = figures.Timeout
+	reader, err := figures.New(m, "Config", c.Interval, c.Timeout)
+	if err != nil {
+		return nil, err
 	}
 	if c.Context == nil {
 		c.Context = context.Background()
@@ -89,10 +78,7 @@ func NewCollector(m *sessioncleanup.Manager, c Config) (*Collector, error) {
 			c.Version = info.Main.Version
 		}
 	}
-	collector := &Collector{
-		manager: m, ctx: c.Context, version: c.Version, log: newLog(),
-		figures: figures.Reader{Manager: m, Interval: c.Interval, Timeout: c.Timeout},
-	}
+	collector := &Collector{manager: m, ctx: c.Context, version: c.Version, log: newLog(), figures: reader}
 	if c.Schedule != nil {
 		collector.longest = longestPause(c.Schedule, time.Now())
 	}
@@ -120,33 +106,30 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	c.send(to)
 }
 
-// read asks the database, and decides when it is asked again.
+// read queries the database, and decides when it is queried again.
 func (c *Collector) read(ctx context.Context) {
 	began := time.Now()
-	r, err := c.ask(ctx)
-	r.took = time.Since(began)
-	r.ok, r.at = err == nil, began
-	c.last = r
-	c.figures.Took(r.took)
-}
-
-func (c *Collector) ask(ctx context.Context) (reading, error) {
-	var r reading
-	var err error
-	if r.Figures, err = c.figures.Read(ctx); err == nil {
-		err = c.log.read(ctx, c.manager, r.Stats.At)
+	f, err := c.figures.Read(ctx)
+	if err == nil {
+		err = c.log.read(ctx, c.manager, f.Stats.At)
 	}
 	if err == nil {
-		c.log.last = r.Stats.LastRun
+		c.log.last = f.Stats.LastRun
 	}
-	return r, err
+	c.last = reading{ok: err == nil, at: began, took: time.Since(began), Figures: f}
+	c.figures.Took(c.last.took)
+}
+
+// gauges sends gauges to a channel.
+func gauges(to chan<- prometheus.Metric) func(d *prometheus.Desc, value float64, labels ...string) {
+	return func(d *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
 }
 
 // send sends the last reading.
 func (c *Collector) send(to chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
-	}
+	gauge := gauges(to)
 	gauge(buildInfo, 1, c.version, runtime.Version())
 	gauge(databaseUp, truth(c.last.ok))
 	gauge(enabled, truth(c.manager.Policy().Enabled.Or(true)))
@@ -175,7 +158,12 @@ func (c *Collector) send(to chan<- prometheus.Metric) {
 	gauge(recentSessions, float64(s.Recent))
 	gauge(due, float64(s.DueForDeactivation), "deactivate")
 	gauge(due, float64(s.DueForDeletion), "delete")
-	sendTags(gauge, c.last.Tags)
+	for _, t := range c.last.Tags {
+		gauge(taggedSessions, float64(t.Stats.Active), t.Tag, "active")
+		gauge(taggedSessions, float64(t.Stats.Inactive), t.Tag, "inactive")
+		gauge(taggedDue, float64(t.Stats.DueForDeactivation), t.Tag, "deactivate")
+		gauge(taggedDue, float64(t.Stats.DueForDeletion), t.Tag, "delete")
+	}
 	gauge(oldestOverdue, s.OldestOverdueSeconds)
 	gauge(clockDifference, s.ClockDifference.Seconds())
 	if o := s.Outbox; o != nil {

@@ -211,9 +211,7 @@ func (l *log) send(to chan<- prometheus.Metric) {
 	}
 	l.durations.send(to)
 	l.locks.send(to)
-	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
-	}
+	gauge := gauges(to)
 	if l.known != nil || l.resumed {
 		gauge(logPosition, float64(l.position))
 	}

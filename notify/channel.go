@@ -23,7 +23,7 @@ const (
 	saveGrace      = 2 * time.Second // for the entry of a message that was delivered when Run is to end
 )
 
-// channel is what a teller knows of a channel.
+// channel is a channel with its state in a teller.
 type channel struct {
 	Notifier
 	epoch    int64                      // of the lease under which this is known
@@ -59,7 +59,7 @@ func (t *teller) update(ctx context.Context, c *channel, s sessioncleanup.Stats,
 	return err
 }
 
-// news are what the receivers do not know yet: first what ended.
+// news are the notices that the receivers did not get yet, those of ended alerts first.
 func (c *channel) news(alerts []sessioncleanup.Alert) []Notice {
 	var news []Notice
 	for _, code := range c.told {
@@ -112,7 +112,7 @@ func (c *channel) messageID(n Notice) string {
 	return "alert-" + hex.EncodeToString(sum[:12])
 }
 
-// postpone says how long to leave a channel alone; 0 until the next look.
+// postpone returns how long a channel is left alone; 0 means until the next look.
 func (c *channel) postpone(err error) time.Duration {
 	failed, _ := errors.AsType[*Error](err)
 	if failed == nil { // the store's error

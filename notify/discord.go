@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -51,14 +50,10 @@ func (d *Discord) Notify(ctx context.Context, m Message) error {
 	if !m.At.IsZero() {
 		embed["timestamp"] = m.At.UTC().Format("2006-01-02T15:04:05.000Z07:00")
 	}
-	body, err := json.Marshal(map[string]any{
+	return d.post.postJSON(ctx, map[string]any{
 		"embeds":           []any{embed},
 		"allowed_mentions": map[string]any{"parse": []string{}}, // of nobody, whatever the text looks like
 	})
-	if err != nil {
-		return &Error{Channel: d.Name(), Permanent: true, Err: err}
-	}
-	return d.post.post(ctx, body, nil)
 }
 
 // discordEscape escapes the characters of Discord's Markdown, mentions included.

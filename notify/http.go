@@ -56,6 +56,16 @@ func clientError(status int) bool {
 	}
 }
 
+// postJSON posts a value.
+func (p *poster) postJSON(ctx context.Context, value any) error {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return &Error{Channel: p.name, Permanent: true, Err: err}
+	}
+	return p.post(ctx, body, nil)
+}
+
+// post posts JSON, with further headers.
 func (p *poster) post(ctx context.Context, body []byte, header http.Header) error {
 	limited, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()

@@ -1,11 +1,9 @@
 package notify
 
 import (
-	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"net/url"
 	"slices"
 	"strconv"
@@ -78,26 +76,20 @@ func OpenFile(path string) ([]Notifier, error) { return openFile(path, Open) }
 func OpenOwnersFile(path string) ([]Notifier, error) { return openFile(path, OpenOwners) }
 
 func openFile(path string, open func(address string) (Notifier, error)) ([]Notifier, error) {
-	file, err := tokens.OpenPrivate(path)
+	lines, err := tokens.Lines(path)
 	if err != nil {
 		return nil, fmt.Errorf("channels %s: %w", path, err)
 	}
-	defer func() { _ = file.Close() }() // only read
 	var channels []Notifier
-	lines := bufio.NewScanner(io.LimitReader(file, 1<<20))
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
+	for i, line := range lines {
+		if line == "" {
 			continue
 		}
 		channel, err := open(line)
 		if err != nil {
-			return nil, fmt.Errorf("channels %s: line %d: %w", path, n, err)
+			return nil, fmt.Errorf("channels %s: line %d: %w", path, i+1, err)
 		}
 		channels = append(channels, channel)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("channels %s: %w", path, err)
 	}
 	if len(channels) == 0 {
 		return nil, fmt.Errorf("channels %s: %w", path, invalid.Errorf("the file names no channel: want a URL in each line"))

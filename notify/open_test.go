@@ -121,7 +121,8 @@ func TestAFileHasSeveralChannels(t *testing.T) {
 		"readable":   {write("slack://T1/B1/hunter2\n", 0o644), "chmod 600"},
 		"a folder":   {t.TempDir(), "not a regular file"},
 		"not there":  {filepath.Join(t.TempDir(), "none"), "no such file"},
-		"a long one": {write(strings.Repeat("x", 1<<17), 0o600), "too long"},
+		"a long one": {write(strings.Repeat("x", 1<<17), 0o600), "line 1"},
+		"too large":  {write("slack://T1/B1/hunter2\n"+strings.Repeat("#\n", 1<<19), 0o600), "larger than"},
 	} {
 		if _, err := OpenFile(c.path); err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v, want %q", name, err, c.says)

@@ -160,7 +160,7 @@ func (t *teller) figures(ctx context.Context) (sessioncleanup.Stats, error) {
 	return s, err
 }
 
-// look tells what is to be told, if no other instance does, and returns the time until the next look.
+// look tells the operators what is new, unless another instance does, and returns the time until the next look.
 func (t *teller) look(ctx context.Context) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
 	defer cancel()

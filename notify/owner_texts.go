@@ -15,7 +15,7 @@ type OwnerWarning struct {
 	Sessions []WarnedSession // the longest unused first; a message has at most the first 20 of them
 	Total    int             // sessions, with those that are left out
 	Page     string          // on which the owner can keep them; may be empty
-	KeepLink string          // with which whoever has it keeps them; see package keeplink. May be empty
+	KeepLink string          // keeps them without a login; see package keeplink. May be empty
 }
 
 // WarnedSession is a session that will be deleted.

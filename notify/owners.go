@@ -123,17 +123,16 @@ func (o *Owners) Run(ctx context.Context) error {
 // Deliver sends what is due now, for programs that are started again and again, for example by cron. When a run is in
 // progress, it waits up to 10 minutes for the run to end, so that each owner gets one message about it. It fails with
 // ErrLeaseHeld while another instance sends.
-func (o *Owners) Deliver(ctx context.Context) (Delivery, error) {
+func (o *Owners) Deliver(ctx context.Context) (d Delivery, err error) {
 	s, err := o.sender(ctx)
 	if err == nil {
 		defer s.release(ctx)
-		var d Delivery
-		if d, err = s.round(ctx); err == nil {
-			return d, nil
-		}
-		return d, fmt.Errorf("warn owners: %w", err)
+		d, err = s.round(ctx)
 	}
-	return Delivery{}, fmt.Errorf("warn owners: %w", err)
+	if err != nil {
+		err = fmt.Errorf("warn owners: %w", err)
+	}
+	return d, err
 }
 
 // sender is one Run or Deliver in progress.
@@ -162,21 +161,11 @@ func (o *Owners) sender(ctx context.Context) (*sender, error) {
 		return nil, fmt.Errorf("the store keeps no warnings: %w", errors.ErrUnsupported)
 	}
 	s.outbox = outbox
-	day := 24 * time.Hour
-	_, addresses := o.Channel.(Addresser)
-	if finder, ok := sessioncleanup.StoreAs[sessioncleanup.OwnerFinder](o.Store); ok && o.Recipient == nil {
-		if _, err := call(ctx, func(ctx context.Context) (sessioncleanup.Owner, error) { return finder.FindOwner(ctx, "") }); err == nil || errors.Is(err, sessioncleanup.ErrNotFound) {
-			s.o.Recipient = RecipientsOf(finder)
-			if !addresses {
-				s.o.Recipient = optional(s.o.Recipient)
-			}
-		} else if !errors.Is(err, errors.ErrUnsupported) {
-			return nil, err
-		}
+	if err := s.findRecipients(ctx); err != nil {
+		return nil, err
 	}
+	day := 24 * time.Hour
 	switch {
-	case addresses && s.o.Recipient == nil:
-		return nil, invalid.Errorf("nothing says where to send messages over %s: want a column with addresses in Schema.Owners, or Owners.Recipient", o.Channel.Name())
 	case s.o.Interval < 0 || s.o.PerMinute < 0 || s.o.PerHour < 0 || s.o.Every < time.Second:
 		return nil, invalid.Errorf("Owners.Interval is %v, PerMinute %d, PerHour %d and Every %v: want positive ones, Every at least 1s", o.Interval, o.PerMinute, o.PerHour, o.Every)
 	case o.Quiet.From < 0 || o.Quiet.From >= day || o.Quiet.Until < 0 || o.Quiet.Until >= day:
@@ -330,7 +319,7 @@ func (s *sender) send(ctx context.Context, m sessioncleanup.NoticeMessage) (out 
 	return out, sent
 }
 
-// settle notes what became of a message. A delivery is noted even if ctx ended.
+// settle records the outcome of a message. A delivery is recorded even if ctx ended.
 func (s *sender) settle(ctx context.Context, m sessioncleanup.NoticeMessage, out sessioncleanup.NoticeOutcome, d *Delivery) error {
 	lasting, cancel := wait.Outlive(ctx, saveGrace)
 	defer cancel()

@@ -8,7 +8,7 @@ import (
 
 // Plain text in the markup of others, within their limits.
 
-// oneLine is text in one line, without control characters, of at most so many characters.
+// oneLine returns text in one line, without control characters, cut to the given length as cut does.
 func oneLine(text string, most int) string {
 	words := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
 	return cut(strings.Join(words, " "), most, unescaped)
@@ -16,8 +16,8 @@ func oneLine(text string, most int) string {
 
 func unescaped(r rune) string { return string(r) }
 
-// cut is text with each character escaped and of at most so many UTF-16 code units afterwards, which is at least the number of
-// characters, however a service counts. It ends with "…" when something is left out, and never in the middle of an escape.
+// cut returns text with each character escaped, and at most the given number of UTF-16 code units, however a service counts. It
+// ends with "…" when something is left out, and never in the middle of an escape.
 func cut(text string, most int, escape func(rune) string) string {
 	var out strings.Builder
 	length, kept := 0, 0     // kept: the bytes up to which there is room for the ellipsis

@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
 // ErrNoAddress is returned by Owners.Recipient for an owner that cannot be reached. The owner's warnings become
@@ -28,12 +28,6 @@ type Recipient struct {
 	// sessions. Default: a mail names the keep link or Owners.Page, where people stop warnings by keeping their
 	// sessions.
 	Unsubscribe string
-}
-
-// unsubscribed is the message with how the owner stops others like it; page is where to do so otherwise, and may be empty.
-func (r Recipient) unsubscribed(m Message, page string) Message {
-	m.Unsubscribe, m.OneClick = cmp.Or(r.Unsubscribe, page), r.Unsubscribe != ""
-	return m
 }
 
 // RecipientsOf returns an Owners.Recipient that finds owners in the table that a store's Schema.Owners names. It
@@ -65,6 +59,27 @@ func optional(of func(ctx context.Context, owner string) (Recipient, error)) fun
 		}
 		return r, err
 	}
+}
+
+// findRecipients fills in the default of Owners.Recipient.
+func (s *sender) findRecipients(ctx context.Context) error {
+	_, needsAddress := s.o.Channel.(Addresser)
+	if finder, ok := sessioncleanup.StoreAs[sessioncleanup.OwnerFinder](s.o.Store); ok && s.o.Recipient == nil {
+		_, err := call(ctx, func(ctx context.Context) (sessioncleanup.Owner, error) { return finder.FindOwner(ctx, "") })
+		switch {
+		case err == nil || errors.Is(err, sessioncleanup.ErrNotFound):
+			s.o.Recipient = RecipientsOf(finder)
+			if !needsAddress {
+				s.o.Recipient = optional(s.o.Recipient)
+			}
+		case !errors.Is(err, errors.ErrUnsupported):
+			return err
+		}
+	}
+	if needsAddress && s.o.Recipient == nil {
+		return invalid.Errorf("nothing says where to send messages over %s: want a column with addresses in Schema.Owners, or Owners.Recipient", s.o.Channel.Name())
+	}
+	return nil
 }
 
 // Addresser is a channel that can send to other receivers, such as Mail.

@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -46,14 +45,10 @@ func (s *Slack) Notify(ctx context.Context, m Message) error {
 	for _, part := range split(cut(m.Text, slackSections*slackSection, slackEscape), slackSection) {
 		blocks = append(blocks, plain("section", part))
 	}
-	body, err := json.Marshal(map[string]any{
+	return s.post.postJSON(ctx, map[string]any{
 		"text":   subject, // of the notification on a screen
 		"blocks": blocks, "unfurl_links": false, "unfurl_media": false,
 	})
-	if err != nil {
-		return &Error{Channel: s.Name(), Permanent: true, Err: err}
-	}
-	return s.post.post(ctx, body, nil)
 }
 
 // slackEscape escapes the control characters of Slack's text, without which nothing is a mention or a link.
@@ -70,7 +65,7 @@ func slackEscape(r rune) string {
 	}
 }
 
-// split divides escaped text into parts of at most so many characters, after a line where there is one.
+// split divides escaped text into parts of at most the given number of characters, at the end of a line where there is one.
 func split(text string, most int) []string {
 	var parts []string
 	for text != "" {

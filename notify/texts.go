@@ -60,10 +60,11 @@ func NewTexts(language string, own ...string) (*Texts, error) {
 			return nil, invalid.Errorf("templates: %w", err)
 		}
 	}
-	if _, err := t.OwnerMessage(OwnerSample()); err != nil {
-		return nil, invalid.Errorf("templates: %w", err)
+	_, err = t.OwnerMessage(OwnerSample())
+	if err == nil {
+		_, err = t.DeletionMessage(DeletionSample())
 	}
-	if _, err := t.DeletionMessage(DeletionSample()); err != nil {
+	if err != nil {
 		return nil, invalid.Errorf("templates: %w", err)
 	}
 	return t, nil

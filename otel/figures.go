@@ -13,14 +13,13 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/figures"
-	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// FiguresConfig says where the figures of the sessions go, and how often the database is asked for them.
+// FiguresConfig says where the figures of the sessions go, and how often the database is queried for them.
 type FiguresConfig struct {
 	MeterProvider metric.MeterProvider // Default: the global one.
-	// Interval is how old the figures of a collection may be: the database is asked once per interval, however many readers
-	// there are, and after an answer that took long only after 20 times as long. Default: 15 s.
+	// Interval is the largest age of the figures in a collection: the database is queried once per interval, however many
+	// readers there are. After a query that took long, the next one follows only after 20 times as long. Default: 15 s.
 	Interval time.Duration
 	// Timeout is how long a collection waits for the database. Default: 8 s.
 	Timeout time.Duration
@@ -40,27 +39,17 @@ type observer struct {
 // Figures has a meter observe the figures of all sessions: those that package metrics has for Prometheus, from the same
 // source. docs/monitoring.md lists them. Nothing names an owner or a session, and a tag only if the policy has a rule for it.
 // While the database does not answer, there are none, and the meter's error handler gets the error. Unregister of what it
-// returns ends that. The Manager is one that may do everything; without one, or with a negative duration, it is an ErrInvalid. Other errors say
-// that the MeterProvider refuses an instrument.
+// returns ends that. The Manager must be one that may do everything. An ErrInvalid says that it is nil or a duration negative;
+// other errors, that the MeterProvider refuses an instrument.
 func Figures(m *sessioncleanup.Manager, c FiguresConfig) (metric.Registration, error) {
-	switch {
-	case m == nil:
-		return nil, invalid.Errorf("manager is nil: want a Manager")
-	case c.Interval < 0:
-		return nil, invalid.Errorf("FiguresConfig.Interval is %v: want a positive duration", c.Interval)
-	case c.Timeout < 0:
-		return nil, invalid.Errorf("FiguresConfig.Timeout is %v: want a positive duration", c.Timeout)
+	reader, err := figures.New(m, "FiguresConfig", c.Interval, c.Timeout)
+	if err != nil {
+		return nil, err
 	}
 	if c.MeterProvider == nil {
 		c.MeterProvider = otel.GetMeterProvider()
 	}
-	if c.Interval == 0 {
-		c.Interval = figures.Interval
-	}
-	if c.Timeout == 0 {
-		c.Timeout = figures.Timeout
-	}
-	o := &observer{figures: figures.Reader{Manager: m, Interval: c.Interval, Timeout: c.Timeout}}
+	o := &observer{figures: reader}
 	meter := c.MeterProvider.Meter(scope)
 	var all []metric.Observable
 	var problems []error

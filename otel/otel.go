@@ -89,7 +89,7 @@ func (i *instruments) observe(ctx context.Context, o sessioncleanup.Operation) (
 			span.SetStatus(codes.Error, e.Err.Error())
 		}
 		span.End()
-		ctx := context.WithoutCancel(ctx) // a measurement of what was stopped counts, too
+		ctx := context.WithoutCancel(ctx) // an operation that was stopped is measured, too
 		by := metric.WithAttributes(attribute.String("kind", string(o.Kind)), attribute.String("name", o.Name), attribute.String("outcome", outcome))
 		i.durations.Record(ctx, time.Since(began).Seconds(), by)
 		if o.Kind == sessioncleanup.OperationBatch && e.Sessions > 0 {

@@ -2,18 +2,20 @@
 package figures
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// The defaults of those who read figures.
+// The defaults of a Reader.
 const (
-	Interval = 15 * time.Second
-	Timeout  = 8 * time.Second // less than Prometheus waits
+	defaultInterval = 15 * time.Second
+	defaultTimeout  = 8 * time.Second // less than Prometheus waits
 )
 
 // busyShare is the part of the time that the database spends on figures at most: a twentieth.
@@ -49,6 +51,19 @@ type Reader struct {
 	next    time.Time // when the database is asked again
 	tags    []Tagged  // those read last
 	nextTag string    // the tag that is counted first; empty: any
+}
+
+// New returns a Reader, with defaults for what is 0. An ErrInvalid names a field of a configuration.
+func New(m *sessioncleanup.Manager, config string, interval, timeout time.Duration) (Reader, error) {
+	switch {
+	case m == nil:
+		return Reader{}, invalid.Errorf("manager is nil: want a Manager")
+	case interval < 0:
+		return Reader{}, invalid.Errorf("%s.Interval is %v: want a positive duration", config, interval)
+	case timeout < 0:
+		return Reader{}, invalid.Errorf("%s.Timeout is %v: want a positive duration", config, timeout)
+	}
+	return Reader{Manager: m, Interval: cmp.Or(interval, defaultInterval), Timeout: cmp.Or(timeout, defaultTimeout)}, nil
 }
 
 // Due reports whether it is time to ask the database.

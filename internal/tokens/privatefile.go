@@ -1,7 +1,9 @@
 package tokens
 
 import (
+	"io"
 	"os"
+	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
@@ -26,4 +28,28 @@ func OpenPrivate(path string) (*os.File, error) {
 		return nil, err
 	}
 	return file, nil
+}
+
+// Lines returns the trimmed lines of a file of secrets, "" for a comment, which begins with #. A file that others can
+// read or write, or that is larger than a megabyte, is an ErrInvalid.
+func Lines(path string) ([]string, error) {
+	file, err := OpenPrivate(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // only read
+	content, err := io.ReadAll(io.LimitReader(file, largest+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(content) > largest {
+		return nil, invalid.Errorf("larger than %d bytes", largest)
+	}
+	lines := strings.Split(string(content), "\n")
+	for i, line := range lines {
+		if lines[i] = strings.TrimSpace(line); strings.HasPrefix(lines[i], "#") {
+			lines[i] = ""
+		}
+	}
+	return lines, nil
 }

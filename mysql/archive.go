@@ -23,6 +23,7 @@ type archival struct {
 	known    []string       // tables that Migrate saw
 	outside  []string       // tables of other databases
 	asRead   string         // what fingerprint returned before the tables were read
+	readFor  *layout
 }
 
 // archival is that of the catalog.
@@ -142,8 +143,8 @@ func (s *Store) archivalOf(ctx context.Context, c *conn) (*archival, error) {
 	s.mu.Lock()
 	known := s.archives
 	s.mu.Unlock()
-	if known != nil && known.layout == c.layout {
-		return known.archival, nil
+	if known != nil && known.readFor == c.layout {
+		return known, nil
 	}
 	var names []string
 	for {
@@ -156,7 +157,7 @@ func (s *Store) archivalOf(ctx context.Context, c *conn) (*archival, error) {
 			return nil, err
 		}
 		a := catalog.archival(c.schema)
-		a.known, a.asRead = c.adopted.Reached, asRead
+		a.known, a.asRead, a.readFor = c.adopted.Reached, asRead, c.layout
 		tables := append(a.names(), c.schema.Table)
 		if !slices.Equal(tables, names) { // these are the tables whose definitions matter
 			names = tables
@@ -166,15 +167,10 @@ func (s *Store) archivalOf(ctx context.Context, c *conn) (*archival, error) {
 			return nil, err
 		}
 		s.mu.Lock()
-		s.archives = &archivalRead{c.layout, a}
+		s.archives = a
 		s.mu.Unlock()
 		return a, nil
 	}
-}
-
-type archivalRead struct {
-	layout   *layout
-	archival *archival
 }
 
 // outside are tables of other databases from which rows would be deleted or unlinked.

@@ -95,14 +95,12 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 			return before, err
 		}
 		refs := []sessioncleanup.SessionRef{before.Ref()}
-		if len(others) > 0 {
-			rows, err := c.some(ctx, c.adopted.ID.list(others), false)
-			if err != nil {
-				return before, err
-			}
-			for _, r := range rows {
-				refs = append(refs, r.table.Ref())
-			}
+		rows, err := c.some(ctx, c.adopted.ID.list(others), false)
+		if err != nil {
+			return before, err
+		}
+		for _, r := range rows {
+			refs = append(refs, r.table.Ref())
 		}
 		if t.Archive != nil && !c.schema.SoftDelete {
 			if _, err := c.lock(ctx, c.adopted.ID.list(others), true); err != nil {
@@ -136,33 +134,27 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 func (s *Store) change(ctx context.Context, t sessioncleanup.Target,
 	do func(c *conn, before sessioncleanup.Session) (sessioncleanup.Session, error),
 ) (sessioncleanup.Session, error) {
-	var session sessioncleanup.Session
-	err := s.writingSessions(ctx, func(c *conn) error {
+	return sqlstore.Answer(ctx, s.writingSessions, func(c *conn) (none sessioncleanup.Session, err error) {
 		id, ok := c.adopted.ID.bind(t.ID)
 		if !ok || t.ID == "" {
-			return sessioncleanup.ErrNotFound
+			return none, sessioncleanup.ErrNotFound
 		}
 		if _, err := c.lock(ctx, []any{id}, true); err != nil {
-			return err
+			return none, err
 		}
 		before, err := c.one(ctx, t.ID)
 		if err != nil {
-			return err
+			return none, err
 		}
 		seen := before.seen(c.layout)
 		if err := t.Check(seen); err != nil {
-			return err
+			return none, err
 		}
 		if err := c.fold(ctx, []row{before}); err != nil {
-			return err
+			return none, err
 		}
-		session, err = do(c, seen)
-		return err
+		return do(c, seen)
 	})
-	if err != nil {
-		return sessioncleanup.Session{}, err
-	}
-	return session, nil
 }
 
 // fold writes what notes make of sessions that are locked, with the events of those that become active by it.

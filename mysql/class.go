@@ -163,18 +163,7 @@ func (s *Store) followTags(ctx context.Context, atMost time.Duration) error {
 
 // classTagged classes some sessions: those whose tags changed, or else some of those with a tag whose rule is new or gone.
 func (c *conn) classTagged(ctx context.Context, lease sessioncleanup.Lease) (more bool, err error) {
-	notes := map[string][]any{}
-	var order []string
-	err = c.query(ctx, c.sql("find_retagged", nil), params{"limit": taggedAtOnce}, func(rows *sql.Rows) error {
-		var note uint64
-		var session string
-		err := rows.Scan(&note, &session)
-		if notes[session] == nil {
-			order = append(order, session)
-		}
-		notes[session] = append(notes[session], note)
-		return err
-	})
+	notes, order, err := c.notesBySession(ctx, "find_retagged", params{"limit": taggedAtOnce})
 	if err != nil {
 		return false, err
 	}
@@ -222,13 +211,7 @@ func (c *conn) walkTagged(ctx context.Context, lease sessioncleanup.Lease) (more
 		names["behind"] = statements["behind_tagged"]
 	}
 	var ids []string
-	err = c.query(ctx, c.sql("next_tagged", names), p, func(rows *sql.Rows) error {
-		var id string
-		err := rows.Scan(&id)
-		ids = append(ids, id)
-		return err
-	})
-	if err != nil {
+	if err := c.query(ctx, c.sql("next_tagged", names), p, sqlstore.Each(&ids)); err != nil {
 		return false, err
 	}
 	locked, err := c.class(ctx, c.adopted.ID.list(ids))
@@ -254,25 +237,7 @@ func (c *conn) walkTagged(ctx context.Context, lease sessioncleanup.Lease) (more
 // class writes the class of some sessions, and returns those that others have locked. Where a constraint or a trigger
 // of the application refuses it, it stays as it is.
 func (c *conn) class(ctx context.Context, ids []any) (locked []string, err error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	there := map[string]bool{}
-	read := func(ids []any, found func(id, tags string, class sql.NullInt64) error) error {
-		return c.query(ctx, c.sql("tags_and_class", nil), params{"ids": ids}, func(rows *sql.Rows) error {
-			var id string
-			var tags sql.NullString
-			var class sql.NullInt64
-			if err := rows.Scan(&id, &tags, &class); err != nil {
-				return err
-			}
-			return found(id, tags.String, class)
-		})
-	}
-	err = read(ids, func(id, _ string, _ sql.NullInt64) error {
-		there[id] = true
-		return nil
-	})
+	there, err := c.classed(ctx, ids)
 	if err != nil || len(there) == 0 {
 		return nil, err
 	}
@@ -280,41 +245,53 @@ func (c *conn) class(ctx context.Context, ids []any) (locked []string, err error
 	if err != nil {
 		return nil, err
 	}
-	type seen struct {
-		id    string
-		class sql.NullInt64
-	}
-	byTags := map[string][]seen{}
-	if len(free) > 0 {
-		err = read(free, func(id, tags string, class sql.NullInt64) error {
-			delete(there, id)
-			byTags[tags] = append(byTags[tags], seen{id, class})
-			return nil
-		})
-	}
+	found, err := c.classed(ctx, free)
 	if err != nil {
 		return nil, err
 	}
+	byTags := map[string][]string{}
+	for id, s := range found {
+		byTags[s.tags] = append(byTags[s.tags], id)
+	}
 	for _, tags := range slices.Sorted(maps.Keys(byTags)) { // in their order, as another process may add some of the same classes
-		sessions := byTags[tags]
 		class, err := c.classOf(ctx, tags)
 		if err != nil {
 			return nil, err
 		}
-		var other []string
-		for _, s := range sessions {
-			if s.class != class {
-				other = append(other, s.id)
-			}
-		}
+		other := slices.DeleteFunc(byTags[tags], func(id string) bool { return found[id].class == class })
 		if err := c.writeClass(ctx, c.adopted.ID.list(other), class); err != nil {
 			return nil, err
 		}
 	}
 	for id := range there {
-		locked = append(locked, id)
+		if _, free := found[id]; !free {
+			locked = append(locked, id)
+		}
 	}
 	return locked, nil
+}
+
+// classed is a session with its tags that have a rule, and the class that it has now.
+type classed struct {
+	tags  string
+	class sql.NullInt64
+}
+
+// classed reads some sessions by their ids.
+func (c *conn) classed(ctx context.Context, ids []any) (map[string]classed, error) {
+	all := map[string]classed{}
+	if len(ids) == 0 {
+		return all, nil
+	}
+	err := c.query(ctx, c.sql("tags_and_class", nil), params{"ids": ids}, func(rows *sql.Rows) error {
+		var id string
+		var tags sql.NullString
+		var class sql.NullInt64
+		err := rows.Scan(&id, &tags, &class)
+		all[id] = classed{tags.String, class}
+		return err
+	})
+	return all, err
 }
 
 // writeClass writes the class of sessions that are locked.

@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // How the tables of an application are understood: internal/adopt decides, by what the catalog says.
@@ -134,7 +134,11 @@ func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 		if p, err = catalog.propose(s.given); err != nil {
 			return err
 		}
-		hints, err = c.tagHints(ctx, catalog.describe(), p.Schema)
+		hints, err = catalog.describe().TagHints(p.Schema, func(column string) (values []string, err error) {
+			names := sqlfile.Names{"sessions": sqlfile.Column(p.Schema.Table), "column": sqlfile.Column(column)}
+			err = c.query(ctx, filled("sample_values", names), params{"sample": adopt.TagSample, "most": adopt.TagValues + 1}, sqlstore.Each(&values))
+			return values, err
+		})
 		return err
 	})
 	if err != nil {
@@ -142,20 +146,6 @@ func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	}
 	s.warn(ctx, "inspect", slices.Concat(p.Warnings, hints))
 	return p.Schema, nil
-}
-
-// tagHints say which columns could be Schema.TagColumns.
-func (c *conn) tagHints(ctx context.Context, d adopt.Database, schema sessioncleanup.Schema) ([]string, error) {
-	return d.TagHints(schema, func(column string) (values []string, err error) {
-		names := sqlfile.Names{"sessions": sqlfile.Column(schema.Table), "column": sqlfile.Column(column)}
-		err = c.query(ctx, filled("sample_values", names), params{"sample": adopt.TagSample, "most": adopt.TagValues + 1}, func(rows *sql.Rows) error {
-			var value string
-			err := rows.Scan(&value)
-			values = append(values, value)
-			return err
-		})
-		return values, err
-	})
 }
 
 func (s *Store) warn(ctx context.Context, operation string, warnings []string) {

@@ -30,21 +30,20 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	if err != nil {
 		return sessioncleanup.Page{}, err
 	}
-	var page sessioncleanup.Page
-	err = s.readingSessions(ctx, func(c *conn) error {
+	return sqlstore.Answer(ctx, s.readingSessions, func(c *conn) (page sessioncleanup.Page, err error) {
 		now, err := c.now(ctx)
 		if err != nil {
-			return err
+			return page, err
 		}
 		page.Cutoffs = c.cutoffsAt(q.Thresholds, now)
 		if q.Status != "" {
 			if err := c.ruled(ctx, page.Cutoffs); err != nil {
-				return err
+				return page, err
 			}
 		}
 		names, p, possible := c.where(q.Filter, q.Status, page.Cutoffs)
 		if !possible {
-			return nil
+			return page, nil
 		}
 		few := false
 		if dues := duesOf[q.Status]; len(dues) > 0 && q.ID == "" && q.Limit > 0 {
@@ -53,23 +52,19 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 				few, err = c.few(ctx, ranges, p)
 			}
 			if err != nil {
-				return err
+				return page, err
 			}
 		}
 		if q.CountUpTo > 0 {
 			if page.Total, err = c.count(ctx, q, page.Cutoffs); err != nil {
-				return err
+				return page, err
 			}
 		}
 		if q.Limit > 0 {
 			page.Sessions, page.Next, err = c.page(ctx, q, names, p, few, now)
 		}
-		return err
+		return page, err
 	})
-	if err != nil {
-		return sessioncleanup.Page{}, err
-	}
-	return page, nil
 }
 
 // count counts the sessions that match a query, up to q.CountUpTo. For a status that means "due", it counts along the
@@ -250,19 +245,18 @@ func (l *layout) rules(its sqlfile.Names) sqlfile.Names {
 // Counts returns the figures of the sessions that match the filter. It reads every session, or all sessions of the
 // owner.
 func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
-	var counts sessioncleanup.Counts
-	err := s.readingSessions(ctx, func(c *conn) error {
+	return sqlstore.Answer(ctx, s.readingSessions, func(c *conn) (counts sessioncleanup.Counts, err error) {
 		now, err := c.now(ctx)
 		if err != nil {
-			return err
+			return counts, err
 		}
 		counts.Cutoffs = c.cutoffsAt(q.Thresholds, now)
 		if err := c.ruled(ctx, counts.Cutoffs); err != nil {
-			return err
+			return counts, err
 		}
 		names, p, possible := c.where(q.Filter, "", counts.Cutoffs)
 		if !possible {
-			return nil
+			return counts, nil
 		}
 		if names["counted_id"] = "''"; counts.Cutoffs.Warns() { // warnings are found by it
 			names["counted_id"] = "t.id_text"
@@ -273,12 +267,8 @@ func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessi
 		}
 		err = c.query(ctx, c.sql("counts", names), p, func(rows *sql.Rows) error { return c.addFigures(&counts, rows) })
 		counts.Inactive = counts.Total - counts.Active
-		return err
+		return counts, err
 	})
-	if err != nil {
-		return sessioncleanup.Counts{}, err
-	}
-	return counts, nil
 }
 
 // addFigures adds the figures of one group of sessions, which share their cutoffs.

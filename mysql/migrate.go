@@ -122,23 +122,19 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	if err != nil && !errors.Is(err, sessioncleanup.ErrNotInstalled) {
 		return plan{}, err
 	}
-	out := plan{catalog: catalog, have: have, want: settings{policy: p, schema: have.schema, adopted: have.adopted}}
+	var before *sessioncleanup.Schema
+	if installed {
+		before = &have.schema
+	}
+	proposal, proposed, err := catalog.describe().Wanted(s.given, s.naming.name, before)
+	if err != nil {
+		return plan{}, err
+	}
+	out := plan{catalog: catalog, have: have, want: settings{policy: p, schema: proposal.Schema, adopted: have.adopted}, warnings: proposal.Warnings}
 	a := &out.want.adopted
-	switch {
-	case !installed && s.given.Table == "" && s.naming.name != "":
-		return plan{}, adopt.NoTable(s.naming.name)
-	case !installed && s.given.Table != "" && catalog.tables[s.given.Table] == nil && !catalog.describe().Makes(s.given):
-		out.want.schema = s.given.WithDefaults()
-	case !installed:
-		proposal, err := catalog.propose(s.given)
-		if err != nil {
-			return plan{}, err
-		}
-		out.want.schema, out.warnings, a.Proposed = proposal.Schema, proposal.Warnings, s.given.Sources == nil
-	default:
-		if out.want.schema, a.Proposed = adopt.Over(s.given, have.schema), a.Proposed && s.given.Sources == nil; a.Proposed {
-			out.want.schema.Sources = catalog.sources(out.want.schema)
-		}
+	a.Proposed = s.given.Sources == nil && (proposed || a.Proposed)
+	if installed && a.Proposed {
+		out.want.schema.Sources = catalog.sources(out.want.schema)
 	}
 	out.want.schema = adopt.Respelled(out.want.schema, func(table, column string) string {
 		if of := catalog.tables[table].column(column); of != nil {
@@ -321,29 +317,18 @@ func (s *Store) backfill(ctx context.Context, catalog *catalog, set settings) er
 	size := backfillFirst
 	for p := (params{}); ; {
 		p["limit"] = size
-		var value any
-		err := s.reading(ctx, func(c *conn) error {
-			var n int
-			return c.row(ctx, l.sql("last_of_backfill", names), p, &value, &n)
-		})
-		if err != nil || value == nil {
+		if more, err := s.nextPart(ctx, l, names, p); err != nil || !more {
 			return err
 		}
-		p["last"] = l.adopted.ID.scanned(value)
 		started := time.Now()
-		for try := 1; ; try++ {
-			err := s.writing(ctx, func(c *conn) error {
-				return c.silently(ctx, catalog, func() error {
-					_, err := c.exec(ctx, l.sql("backfill", names), p)
-					return err
-				})
-			})
-			if err == nil {
-				break
-			}
-			if !errors.Is(err, sessioncleanup.ErrUnavailable) || try == backfillRetries {
+		err := s.writingAgain(ctx, func(c *conn) error {
+			return c.silently(ctx, catalog, func() error {
+				_, err := c.exec(ctx, l.sql("backfill", names), p)
 				return err
-			}
+			})
+		})
+		if err != nil {
+			return err
 		}
 		switch held := time.Since(started); {
 		case held < backfillHeld/2:
@@ -351,6 +336,27 @@ func (s *Store) backfill(ctx context.Context, catalog *catalog, set settings) er
 		case held > backfillHeld:
 			size = max(size/2, backfillLeast)
 		}
-		p["from"], names["behind"] = p["last"], l.sql("behind_last", nil)
+	}
+}
+
+// nextPart has the parameters and names be about the next sessions in the order of their ids, at most limit of them: those after from,
+// where that is given, up to last. It is false when there are none.
+func (s *Store) nextPart(ctx context.Context, l *layout, names sqlfile.Names, p params) (more bool, err error) {
+	if last, given := p["last"]; given {
+		p["from"], names["behind"] = last, l.sql("behind_last", nil)
+	}
+	var value any
+	err = s.reading(ctx, func(c *conn) error { return c.row(ctx, l.sql("last_of_backfill", names), p, &value) })
+	p["last"] = l.adopted.ID.scanned(value)
+	return value != nil, err
+}
+
+// writingAgain is writing, and tries again while others have rows locked.
+func (s *Store) writingAgain(ctx context.Context, do func(c *conn) error) error {
+	for try := 1; ; try++ {
+		err := s.writing(ctx, do)
+		if err == nil || !errors.Is(err, sessioncleanup.ErrUnavailable) || try == backfillRetries {
+			return err
+		}
 	}
 }

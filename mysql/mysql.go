@@ -60,7 +60,7 @@ type Store struct {
 	mu       sync.Mutex
 	layout   *layout // as last read
 	back     *linksRead
-	archives *archivalRead
+	archives *archival
 }
 
 var (
@@ -145,12 +145,8 @@ func (s *Store) check(ctx context.Context) error {
 func (s *Store) Close() error { return s.db.Close() }
 
 // Now returns the time of the server's clock.
-func (s *Store) Now(ctx context.Context) (now time.Time, err error) {
-	err = s.reading(ctx, func(c *conn) (err error) {
-		now, err = c.now(ctx)
-		return err
-	})
-	return now, err
+func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	return sqlstore.Answer(ctx, s.reading, func(c *conn) (time.Time, error) { return c.now(ctx) })
 }
 
 // now is the time of the server's clock.

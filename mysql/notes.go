@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // notesAtOnce is how many notes are folded in in one transaction.
@@ -19,21 +20,12 @@ func (s *Store) foldOlder(ctx context.Context, b sessioncleanup.Batch) (folded i
 		if err := c.guard(ctx, b.Lease); err != nil {
 			return err
 		}
-		notes := map[string][]any{}
-		var order []string
-		err := c.query(ctx, c.sql("find_notes", nil), params{"now": b.Cutoffs.Now, "limit": notesAtOnce}, func(rows *sql.Rows) error {
-			var note uint64
-			var session string
-			err := rows.Scan(&note, &session)
-			if notes[session] == nil {
-				order = append(order, session)
-			}
-			notes[session] = append(notes[session], note)
-			folded++
+		notes, order, err := c.notesBySession(ctx, "find_notes", params{"now": b.Cutoffs.Now, "limit": notesAtOnce})
+		if err != nil || len(order) == 0 {
 			return err
-		})
-		if err != nil || folded == 0 {
-			return err
+		}
+		for _, of := range notes {
+			folded += len(of)
 		}
 		ids := c.adopted.ID.list(order)
 		existing, err := c.some(ctx, ids, false)
@@ -44,11 +36,9 @@ func (s *Store) foldOlder(ctx context.Context, b sessioncleanup.Batch) (folded i
 		if err != nil {
 			return err
 		}
-		var rows []row
-		if len(free) > 0 {
-			if rows, err = c.some(ctx, free, false); err != nil {
-				return err
-			}
+		rows, err := c.some(ctx, free, false)
+		if err != nil {
+			return err
 		}
 		if err := c.fold(ctx, rows); err != nil {
 			return err
@@ -74,17 +64,28 @@ func (s *Store) foldOlder(ctx context.Context, b sessioncleanup.Batch) (folded i
 	return folded, more, err
 }
 
-// forgetNotesOf forgets the notes of sessions that are deleted, but for those whose transactions are open.
-func (c *conn) forgetNotesOf(ctx context.Context, ids []any) error {
-	var notes []any
-	err := c.query(ctx, statements["find_notes_of"], params{"ids": ids}, func(rows *sql.Rows) error {
+// notesBySession reads notes, each with the id of a session, and returns them by session, and the sessions in the order of the notes.
+func (c *conn) notesBySession(ctx context.Context, statement string, p params) (notes map[string][]any, order []string, err error) {
+	notes = map[string][]any{}
+	err = c.query(ctx, c.sql(statement, nil), p, func(rows *sql.Rows) error {
 		var note uint64
-		err := rows.Scan(&note)
-		notes = append(notes, note)
+		var session string
+		err := rows.Scan(&note, &session)
+		if notes[session] == nil {
+			order = append(order, session)
+		}
+		notes[session] = append(notes[session], note)
 		return err
 	})
+	return notes, order, err
+}
+
+// forgetNotesOf forgets the notes of sessions that are deleted, but for those whose transactions are open.
+func (c *conn) forgetNotesOf(ctx context.Context, ids []any) error {
+	var notes []uint64
+	err := c.query(ctx, statements["find_notes_of"], params{"ids": ids}, sqlstore.Each(&notes))
 	if err == nil && len(notes) > 0 {
-		_, err = c.exec(ctx, statements["forget_notes"], params{"notes": notes})
+		_, err = c.exec(ctx, statements["forget_notes"], params{"notes": sqlstore.List(notes)})
 	}
 	return err
 }

@@ -71,6 +71,9 @@ func scan(rows *sql.Rows, more ...any) (row, error) {
 // some reads sessions by their ids, those that exist, in the order of their keys; the owners' names, the activity, the
 // warnings and the tags only when they are whole.
 func (c *conn) some(ctx context.Context, ids []any, whole bool) ([]row, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
 	var found []row
 	names, warning := sqlfile.Names{"seen": c.seenOf(":ids", "NULL")}, statements["warning"]
 	if !whole {

@@ -74,9 +74,10 @@ var errNotInstalled = fmt.Errorf("%w: call Migrate", sessioncleanup.ErrNotInstal
 // readStored reads the settings. ErrNotInstalled when there are none, or an interrupted Migrate left them; ErrNewerSchema
 // when a newer version of the library wrote them.
 func readStored(ctx context.Context, c *conn) (stored, error) {
-	return current(readEarlier(ctx, c))
+	return current(readRow(ctx, c, statements["read_settings"]))
 }
 
+// current refuses a row of an earlier version of the library.
 func current(row stored, err error) (stored, error) {
 	if err == nil && row.version < latestVersion {
 		err = fmt.Errorf("%w: an earlier version of the library made its tables: call Migrate", sessioncleanup.ErrNotInstalled)
@@ -84,11 +85,7 @@ func current(row stored, err error) (stored, error) {
 	return row, err
 }
 
-// readEarlier is readStored also for settings of an earlier version of the library, which Migrate and Uninstall understand.
-func readEarlier(ctx context.Context, c *conn) (stored, error) {
-	return readRow(ctx, c, statements["read_settings"])
-}
-
+// readRow reads settings of this version of the library or of an earlier one, which Migrate and Uninstall understand.
 func readRow(ctx context.Context, c *conn, statement string) (stored, error) {
 	var row stored
 	var version sql.NullInt64
@@ -128,7 +125,7 @@ func readSettings(ctx context.Context, c *conn) (settings, error) { return parse
 
 // readEarlierSettings is readSettings also for those of an earlier version of the library.
 func readEarlierSettings(ctx context.Context, c *conn) (settings, error) {
-	return parsed(readEarlier(ctx, c))
+	return parsed(readRow(ctx, c, statements["read_settings"]))
 }
 
 func parsed(row stored, err error) (settings, error) {
@@ -221,16 +218,12 @@ func (s *Store) Schema(ctx context.Context) (sessioncleanup.Schema, error) {
 	return set.schema, err
 }
 
-func (s *Store) settings(ctx context.Context) (set settings, err error) {
-	err = s.reading(ctx, func(c *conn) error {
-		set, err = readSettings(ctx, c)
+func (s *Store) settings(ctx context.Context) (settings, error) {
+	return sqlstore.Answer(ctx, s.reading, func(c *conn) (settings, error) {
+		set, err := readSettings(ctx, c)
 		if err == nil && !set.adopted.Ready {
 			err = errNotInstalled
 		}
-		return err
+		return set, err
 	})
-	if err != nil {
-		return settings{}, err
-	}
-	return set, nil
 }

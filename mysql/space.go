@@ -41,9 +41,6 @@ func (c *conn) spaces(ctx context.Context, going [][]link) (map[string]float64, 
 
 // measure counts the rows that the deletion of some sessions removes, and what that frees. A row that is reached in two ways counts twice.
 func (w *sweep) measure(ctx context.Context, c *conn, ids []any) error {
-	if c.schema.SoftDelete {
-		return nil
-	}
 	w.rows = len(ids)
 	freed := float64(len(ids)) * w.reach.sizes[c.schema.Table]
 	for _, path := range w.reach.going {

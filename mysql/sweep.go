@@ -349,23 +349,8 @@ func (w *sweep) write(ctx context.Context, s *Store, c *conn) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	if w.noted && w.Action == sessioncleanup.ActionDeleted {
-		if err := c.forgetNotesOf(ctx, ids); err != nil {
-			return err
-		}
-	}
-	if w.Action == sessioncleanup.ActionDeleted && w.Archive != nil && !c.schema.SoftDelete {
-		if err := s.archive(ctx, c, *w.Archive, w.Cause, w.now, w.changed, false); err != nil {
-			return err
-		}
-	}
-	if w.tagged && w.Action == sessioncleanup.ActionDeleted && !c.schema.SoftDelete {
-		if err := c.removeTagsOf(ctx, ids); err != nil {
-			return err
-		}
-	}
 	if w.Action == sessioncleanup.ActionDeleted {
-		if err := w.measure(ctx, c, ids); err != nil {
+		if err := w.beforeDeletion(ctx, s, c, ids); err != nil {
 			return err
 		}
 	}
@@ -380,4 +365,27 @@ func (w *sweep) write(ctx context.Context, s *Store, c *conn) error {
 		}
 	}
 	return errLeftAlone
+}
+
+// beforeDeletion archives what belongs to the sessions to be deleted, removes what the library has of them, and measures them.
+func (w *sweep) beforeDeletion(ctx context.Context, s *Store, c *conn, ids []any) error {
+	if w.noted {
+		if err := c.forgetNotesOf(ctx, ids); err != nil {
+			return err
+		}
+	}
+	if c.schema.SoftDelete {
+		return nil
+	}
+	if w.Archive != nil {
+		if err := s.archive(ctx, c, *w.Archive, w.Cause, w.now, w.changed, false); err != nil {
+			return err
+		}
+	}
+	if w.tagged {
+		if err := c.removeTagsOf(ctx, ids); err != nil {
+			return err
+		}
+	}
+	return w.measure(ctx, c, ids)
 }

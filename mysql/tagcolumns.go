@@ -87,16 +87,10 @@ func (s *Store) tagRows(ctx context.Context, l *layout) error {
 	tags := sqlstore.ColumnTags(statements, l.schema, func(name string) string { return "t." + sqlfile.Column(name) })
 	names := sqlfile.Names{"behind": "TRUE", "of_columns": sqlstore.WithPrefix(statements, l.schema.TagPrefixes()), "row_tags": strings.Join(tags, ", ")}
 	for p := (params{"limit": backfillFirst}); ; {
-		var value any
-		err := s.reading(ctx, func(c *conn) error {
-			var n int
-			return c.row(ctx, l.sql("last_of_backfill", names), p, &value, &n)
-		})
-		if err != nil || value == nil {
+		if more, err := s.nextPart(ctx, l, names, p); err != nil || !more {
 			return err
 		}
-		p["last"] = l.adopted.ID.scanned(value)
-		err = s.retagging(ctx, func(c *conn) error {
+		err := s.retagging(ctx, func(c *conn) error {
 			var locked int
 			if err := c.row(ctx, l.sql("lock_tagged", names), p, &locked); err != nil {
 				return err
@@ -114,25 +108,19 @@ func (s *Store) tagRows(ctx context.Context, l *layout) error {
 		if err != nil {
 			return err
 		}
-		p["from"], names["behind"] = p["last"], l.sql("behind_last", nil)
 	}
 }
 
-// retagging is writing, in which triggers note the sessions whose tags change. It is tried again while others have rows locked.
+// retagging is writingAgain, in which triggers note the sessions whose tags change.
 func (s *Store) retagging(ctx context.Context, do func(c *conn) error) error {
-	for try := 1; ; try++ {
-		err := s.writing(ctx, func(c *conn) error {
-			if _, err := c.exec(ctx, statements["have_tags_noted"], nil); err != nil {
-				return err
-			}
-			err := do(c)
-			_, again := c.exec(ctx, statements["have_no_tags_noted"], nil)
-			return errors.Join(err, again)
-		})
-		if err == nil || !errors.Is(err, sessioncleanup.ErrUnavailable) || try == backfillRetries {
+	return s.writingAgain(ctx, func(c *conn) error {
+		if _, err := c.exec(ctx, statements["have_tags_noted"], nil); err != nil {
 			return err
 		}
-	}
+		err := do(c)
+		_, again := c.exec(ctx, statements["have_no_tags_noted"], nil)
+		return errors.Join(err, again)
+	})
 }
 
 // followed is an error unless the tags of columns follow them.

@@ -2,10 +2,12 @@ package mysql
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
 )
 
 // touchesAtOnce is how many sessions are looked for in one statement.
@@ -17,92 +19,73 @@ func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) 
 	if len(t.IDs) == 0 {
 		return 0, ctx.Err()
 	}
-	written := 0
-	err := s.writingSessions(ctx, func(c *conn) error {
-		now, err := c.now(ctx)
-		if err != nil {
-			return err
-		}
-		latest := map[string]time.Time{}
-		var order []string
-		for i, id := range t.IDs {
-			at := t.At(i, now)
-			if _, known := latest[id]; !known {
-				order = append(order, id)
-			}
-			if at.After(latest[id]) {
-				latest[id] = at
-			}
-		}
-		slices.Sort(order) // all lock in the same order
-		var stale []any
-		ids := c.adopted.ID.list(order)
-		for len(ids) > 0 {
-			part := ids[:min(len(ids), touchesAtOnce)]
-			ids = ids[len(part):]
-			err := c.touched(ctx, t, latest, part, func(before row, _ sessioncleanup.Session) error {
-				id, _ := c.adopted.ID.bind(before.table.ID)
-				stale = append(stale, id)
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-		if len(stale) == 0 {
-			return nil
-		}
-		lockedIDs, err := c.lock(ctx, stale, true)
-		if err != nil || len(lockedIDs) == 0 {
-			return err
-		}
-		used := map[string]time.Time{}
-		var revived []sessioncleanup.SessionRef
-		var noted []row
-		type change struct{ before, after sessioncleanup.Session }
-		var changes []change
-		err = c.touched(ctx, t, latest, lockedIDs, func(before row, after sessioncleanup.Session) error {
-			written++
-			if !before.noted.IsZero() {
-				noted = append(noted, before)
-			}
-			if seen := before.seen(c.layout); after.Active != seen.Active {
-				changes = append(changes, change{seen, after})
-				revived = append(revived, after.Ref())
-			} else {
-				used[after.ID] = after.LastActivity
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		if err := c.fold(ctx, noted); err != nil {
-			return err
-		}
-		for _, change := range changes {
-			if err := c.rewrite(ctx, change.before, change.after); err != nil {
-				return err
-			}
-		}
-		if err := c.writeUse(ctx, used); err != nil || t.Reactivate == nil {
-			return err
-		}
-		return c.reactivated(ctx, *t.Reactivate, revived)
-	})
+	return sqlstore.Answer(ctx, s.writingSessions, func(c *conn) (int, error) { return c.touch(ctx, t) })
+}
+
+func (c *conn) touch(ctx context.Context, t sessioncleanup.Touch) (int, error) {
+	now, err := c.now(ctx)
 	if err != nil {
 		return 0, err
 	}
-	return written, nil
+	latest := sqlstore.Latest(t, now)
+	var stale []any
+	for part := range slices.Chunk(c.adopted.ID.list(slices.Sorted(maps.Keys(latest))), touchesAtOnce) { // all lock in the same order
+		found, err := c.touched(ctx, t, latest, part)
+		if err != nil {
+			return 0, err
+		}
+		for _, w := range found {
+			id, _ := c.adopted.ID.bind(w.before.table.ID)
+			stale = append(stale, id)
+		}
+	}
+	locked, err := c.lock(ctx, stale, true)
+	if err != nil {
+		return 0, err
+	}
+	found, err := c.touched(ctx, t, latest, locked)
+	if err != nil {
+		return 0, err
+	}
+	var noted []row
+	used := map[string]time.Time{}
+	for _, w := range found {
+		if !w.before.noted.IsZero() {
+			noted = append(noted, w.before)
+		}
+		if w.after.Active == w.seen.Active {
+			used[w.after.ID] = w.after.LastActivity
+		}
+	}
+	if err := c.fold(ctx, noted); err != nil {
+		return 0, err
+	}
+	var revived []sessioncleanup.SessionRef
+	for _, w := range found {
+		if w.after.Active != w.seen.Active {
+			if err := c.rewrite(ctx, w.seen, w.after); err != nil {
+				return 0, err
+			}
+			revived = append(revived, w.after.Ref())
+		}
+	}
+	if err := c.writeUse(ctx, used); err != nil || t.Reactivate == nil {
+		return len(found), err
+	}
+	return len(found), c.reactivated(ctx, *t.Reactivate, revived)
 }
 
-// touched calls write for those of some sessions that a touch writes, with each as it is and as it is afterwards.
-func (c *conn) touched(ctx context.Context, t sessioncleanup.Touch, latest map[string]time.Time, ids []any,
-	write func(before row, after sessioncleanup.Session) error,
-) error {
+// touched is a session that a touch writes: as its table has it, as its note makes it, and as it is afterwards.
+type touched struct {
+	before      row
+	seen, after sessioncleanup.Session
+}
+
+// touched reads those of some sessions that a touch writes.
+func (c *conn) touched(ctx context.Context, t sessioncleanup.Touch, latest map[string]time.Time, ids []any) (all []touched, err error) {
 	rows, err := c.some(ctx, ids, false)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, r := range rows {
 		at, asked := latest[r.table.ID] // a collation may take another one for equal
@@ -114,10 +97,8 @@ func (c *conn) touched(ctx context.Context, t sessioncleanup.Touch, latest map[s
 			seen.LastActivity = time.Time{} // not known: any use is later
 		}
 		if after, writes := t.Apply(seen, at, r.byRun); writes {
-			if err := write(r, after); err != nil {
-				return err
-			}
+			all = append(all, touched{r, seen, after})
 		}
 	}
-	return nil
+	return all, nil
 }

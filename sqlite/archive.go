@@ -21,24 +21,12 @@ const (
 // archival is how a deletion is archived: what it reaches, through the table of sessions too.
 type archival struct {
 	reached
-	width  int            // of the longest key
-	number map[*table]int // of the tables of which rows are deleted; the sessions have 0
-	tables []*table       // by number
-	later  []string       // tables that Migrate did not see
+	later []string // tables that Migrate did not see
 }
 
 // archival is the catalog's, for tables that Migrate knew.
 func (c *catalog) archival(s sessioncleanup.Schema, known []string) archival {
 	a := archival{reached: c.reachFrom(s, true)}
-	a.number, a.tables = map[*table]int{a.sessions: 0}, []*table{a.sessions}
-	a.width = len(a.sessions.keyColumnsOrRowID())
-	for _, l := range a.links {
-		if _, known := a.number[l.child]; !known && l.effect() == effectDeleted {
-			a.number[l.child] = len(a.tables)
-			a.tables = append(a.tables, l.child)
-			a.width = max(a.width, len(l.child.keyColumnsOrRowID()))
-		}
-	}
 	for _, name := range a.names() {
 		if !slices.Contains(known, name) {
 			a.later = append(a.later, name)
@@ -139,8 +127,8 @@ func (w *archiving) find(ctx context.Context, ids []string) error {
 			root = "c." + sqlfile.Column(w.schema.ID)
 		}
 		steps = append(steps, filled("find_step", sqlfile.Names{
-			"root": root, "child_number": fmt.Sprint(a.number[l.child]), "child_key": padded(l.child.keyOf("c"), a.width),
-			"parent": l.parent.quoted(), "parent_number": fmt.Sprint(a.number[l.parent]), "child": l.child.quoted(),
+			"root": root, "child_number": a.number(l.child), "child_key": padded(l.child.keyOf("c"), a.width),
+			"parent": l.parent.quoted(), "parent_number": a.number(l.parent), "child": l.child.quoted(),
 			"same_parent": equal(l.parent.keyOf("p"), keys("sessioncleanup_gone.k", a.width)), "refers": l.refers(),
 		}))
 	}
@@ -225,23 +213,19 @@ func (w *archiving) keepReferences(ctx context.Context, l link) error {
 		return nil
 	}
 	key := l.child.rowKey()
-	child, width := -1, w.archival.width
-	if n, deleted := w.archival.number[l.child]; deleted {
-		child = n
-	}
+	width, parent := w.archival.width, slices.Index(w.archival.tables, l.parent)
 	names := sqlfile.Names{
 		"root_text": w.rootText(), "values": strings.Join(raw("c", append(slices.Clone(key), l.key.columns...)), ", "),
-		"parent": l.parent.quoted(), "parent_number": fmt.Sprint(w.archival.number[l.parent]), "child": l.child.quoted(), "child_number": fmt.Sprint(child),
+		"parent": l.parent.quoted(), "parent_number": fmt.Sprint(parent), "child": l.child.quoted(), "child_number": w.archival.number(l.child),
 		"same_parent": equal(l.parent.keyOf("p"), keys("f.k", width)), "refers": l.refers(), "same_found": "0",
 	}
-	if child >= 0 {
+	if slices.Contains(w.archival.tables, l.child) {
 		names["same_found"] = equal(l.child.keyOf("c"), keys("g.k", width))
 	}
 	keyNames, setNames := quotedNames(key), quotedNames(l.key.columns)
-	number := w.archival.number[l.parent]
 	for after := int64(0); ; {
 		var last int64
-		if err := w.row(ctx, statements["last_found"], params{"number": number, "after": after, "limit": archivedPage}, &last); err != nil || last == 0 {
+		if err := w.row(ctx, statements["last_found"], params{"number": parent, "after": after, "limit": archivedPage}, &last); err != nil || last == 0 {
 			return err
 		}
 		err := w.query(ctx, filled("found_unlinked", names), params{"after": after, "limit": archivedPage}, func(rows *sql.Rows) error {

@@ -101,28 +101,23 @@ func (s *Store) Delete(ctx context.Context, t sessioncleanup.Target, cause sessi
 func (s *Store) change(ctx context.Context, t sessioncleanup.Target,
 	do func(c *conn, id any, before sessioncleanup.Session) (sessioncleanup.Session, error),
 ) (sessioncleanup.Session, error) {
-	var session sessioncleanup.Session
-	err := s.writingSessions(ctx, func(c *conn) error {
+	return sqlstore.Answer(ctx, s.writingSessions, func(c *conn) (session sessioncleanup.Session, err error) {
 		id, ok := c.adopted.ID.bind(t.ID)
 		if !ok || t.ID == "" {
-			return sessioncleanup.ErrNotFound
+			return session, sessioncleanup.ErrNotFound
 		}
 		if err := c.foldOf(ctx, []string{t.ID}); err != nil {
-			return err
+			return session, err
 		}
 		before, err := c.one(ctx, id)
 		if err == nil {
 			err = t.Check(before)
 		}
-		if err == nil {
-			session, err = do(c, id, before)
+		if err != nil {
+			return session, err
 		}
-		return err
+		return do(c, id, before)
 	})
-	if err != nil {
-		return sessioncleanup.Session{}, err
-	}
-	return session, nil
 }
 
 // one reads a session. ErrNotFound when there is none.

@@ -82,11 +82,11 @@ func (l *layout) measuredBy(m *measure) *layout {
 	if m.byColumn {
 		n["noted_class"], n["measured_class"] = n["true_class"], n["class"]
 	}
-	l.addRules(n, m.chosen(n["measured_class"]))
+	l.addRules(n, m.by(n["measured_class"]))
 	if l.noted != nil {
-		l.addNotes(n, n["reactivate"], "1")
+		l.addNotes(n, n["reactivate"])
 		out.noted = with(l.noted, nil)
-		l.addRules(out.noted, m.chosen(l.noted["class"]))
+		l.addRules(out.noted, m.by(l.noted["class"]))
 	}
 	out.names = n
 	return &out
@@ -100,9 +100,9 @@ func (m *measure) cutoffs() (all []sessioncleanup.Cutoffs) {
 	return all
 }
 
-// chosen are the cutoffs of a session, by its class.
-func (m *measure) chosen(class string) cutoffs {
-	by := func(name string) string {
+// by returns the expressions for the cutoffs of a session, by its class.
+func (m *measure) by(class string) func(cutoff string) string {
+	return func(name string) string {
 		if len(m.classes) == 0 {
 			return ":" + name + "_0"
 		}
@@ -114,7 +114,6 @@ func (m *measure) chosen(class string) cutoffs {
 		fmt.Fprintf(&text, " ELSE :%s_0 END)", name)
 		return text.String()
 	}
-	return cutoffs{by("inactive"), by("expired"), by("delete"), by("warn"), by("warned"), by("given_up")}
 }
 
 // cutoffParams are the parameters that sessions are measured against.
@@ -149,18 +148,6 @@ func (c *conn) classifies(ctx context.Context, tags []string) (bool, error) {
 	return (settled || len(tags) == 0) && !slices.ContainsFunc(tags, func(tag string) bool { return !known[tag] }), err
 }
 
-func (c *conn) texts(ctx context.Context, statement string, p params) (all []string, err error) {
-	err = c.query(ctx, statement, p, func(rows *sql.Rows) error {
-		var text sql.NullString
-		err := rows.Scan(&text)
-		if text.Valid {
-			all = append(all, text.String)
-		}
-		return err
-	})
-	return all, err
-}
-
 // stretches is the statement that selects what has a status, from the stretch of an index for each class, and for no class.
 func (l *layout) stretches(status sessioncleanup.Status, columns, condition string) string {
 	name := "rows_" + string(status)
@@ -175,7 +162,7 @@ func (l *layout) stretches(status sessioncleanup.Status, columns, condition stri
 			"columns": columns, "of_class": "class_",
 			"condition": fmt.Sprintf("%s AND %s = %s AND %s", condition, plain.names["class"], at("class"), plain.names["has_class"]),
 		})
-		l.addRules(n, cutoffs{at("inactive"), at("expired"), at("delete"), at("warn"), at("warned"), at("given_up")})
+		l.addRules(n, at)
 		parts = append(parts, filled(name, n))
 	}
 	return strings.Join(parts, "\nUNION ALL\n")

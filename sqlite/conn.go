@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/sessioncleanup/sessioncleanup"
 )
 
 // params are the named parameters of a statement.
@@ -239,6 +241,30 @@ func (c *conn) row(ctx context.Context, statement string, p params, dest ...any)
 func (c *conn) query(ctx context.Context, statement string, p params, scan func(rows *sql.Rows) error) error {
 	rows, err := c.QueryContext(ctx, statement, p.args()...)
 	return read(rows, err, scan)
+}
+
+// texts reads rows of one text each, and leaves out NULL.
+func (c *conn) texts(ctx context.Context, statement string, p params) (all []string, err error) {
+	err = c.query(ctx, statement, p, func(rows *sql.Rows) error {
+		var text sql.NullString
+		err := rows.Scan(&text)
+		if text.Valid {
+			all = append(all, text.String)
+		}
+		return err
+	})
+	return all, err
+}
+
+// refs reads sessions as events have them.
+func (c *conn) refs(ctx context.Context, statement string, p params) (all []sessioncleanup.SessionRef, err error) {
+	err = c.query(ctx, statement, p, func(rows *sql.Rows) error {
+		var ref sessioncleanup.SessionRef
+		err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name)
+		all = append(all, ref)
+		return err
+	})
+	return all, err
 }
 
 func read(rows *sql.Rows, err error, scan func(rows *sql.Rows) error) error {

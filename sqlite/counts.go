@@ -12,29 +12,24 @@ import (
 
 // Counts returns the figures of the sessions that match the filter. Those of all sessions come from the indexes.
 func (s *Store) Counts(ctx context.Context, q sessioncleanup.CountsQuery) (sessioncleanup.Counts, error) {
-	var counts sessioncleanup.Counts
-	err := s.readingSessions(ctx, func(c *conn) error {
+	return sqlstore.Answer(ctx, s.readingSessions, func(c *conn) (counts sessioncleanup.Counts, err error) {
 		counts.Cutoffs = c.cutoffsAt(q.Thresholds)
 		if err := c.ruled(ctx, counts.Cutoffs, true); err != nil {
-			return err
+			return counts, err
 		}
 		p := c.cutoffParams(counts.Cutoffs)
 		condition, noted, possible := c.where(q.Filter, "", p)
 		if !possible {
-			return nil
+			return counts, nil
 		}
 		names := sqlfile.Names{"figures": c.figures(q.Filter, condition, noted), "figures_class": "NULL", "figures_grouped": ""}
 		if c.measure != nil {
 			names["figures_class"], names["figures_grouped"] = "class", " GROUP BY class"
 		}
-		err := c.query(ctx, c.sql("add_figures", names), p, func(rows *sql.Rows) error { return addFigures(&counts, rows) })
+		err = c.query(ctx, c.sql("add_figures", names), p, func(rows *sql.Rows) error { return addFigures(&counts, rows) })
 		counts.Inactive = counts.Total - counts.Active
-		return err
+		return counts, err
 	})
-	if err != nil {
-		return sessioncleanup.Counts{}, err
-	}
-	return counts, nil
 }
 
 // addFigures adds those of a class.

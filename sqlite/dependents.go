@@ -19,12 +19,12 @@ import (
 // as Inspect understands them.
 func (s *Store) Dependents(ctx context.Context, q *sessioncleanup.Query) ([]sessioncleanup.Dependent, error) {
 	var all []sessioncleanup.Dependent
-	if q == nil {
-		err := s.reading(ctx, func(c *conn) error {
-			catalog, err := readCatalog(ctx, c)
-			if err != nil {
-				return err
-			}
+	err := s.reading(ctx, func(c *conn) error {
+		catalog, err := readCatalog(ctx, c)
+		if err != nil {
+			return err
+		}
+		if q == nil {
 			set, err := readSettings(ctx, c)
 			if errors.Is(err, sessioncleanup.ErrNotInstalled) {
 				var p adopt.Proposal
@@ -35,12 +35,8 @@ func (s *Store) Dependents(ctx context.Context, q *sessioncleanup.Query) ([]sess
 				all = catalog.reach(set.schema).dependents()
 			}
 			return err
-		})
-		return all, err
-	}
-	err := s.readingSessions(ctx, func(c *conn) error {
-		catalog, err := readCatalog(ctx, c)
-		if err != nil {
+		}
+		if c.layout, err = s.currentLayout(ctx, c); err != nil {
 			return err
 		}
 		t := catalog.reach(c.schema)
@@ -76,7 +72,12 @@ func (s *Store) Dependents(ctx context.Context, q *sessioncleanup.Query) ([]sess
 type reached struct {
 	sessions *table
 	links    []link
+	tables   []*table // with rows that are deleted, the sessions first
+	width    int      // of the longest key of these and of those with rows that are unlinked
 }
+
+// number is the place of a table among those with rows that are deleted, in SQL; -1 for another table.
+func (r reached) number(t *table) string { return fmt.Sprint(slices.Index(r.tables, t)) }
 
 // link is a foreign key by which deleting rows of the parent deletes or unlinks rows of the child.
 type link struct {
@@ -109,18 +110,17 @@ func (c *catalog) reachFrom(s sessioncleanup.Schema, back bool) reached {
 	if s.SoftDelete { // the row stays
 		return r
 	}
-	seen := map[*table]bool{r.sessions: true}
-	for next := []*table{r.sessions}; len(next) > 0; next = next[1:] {
+	r.tables, r.width = []*table{r.sessions}, len(r.sessions.keyColumnsOrRowID())
+	for i := 0; i < len(r.tables); i++ { // which grow
 		for _, child := range c.ordinary() {
 			for _, k := range child.keys {
-				l := link{next[0], child, k}
-				if !strings.EqualFold(k.table, next[0].name) || l.effect() == "" || child == r.sessions && !back {
+				l := link{r.tables[i], child, k}
+				if !strings.EqualFold(k.table, l.parent.name) || l.effect() == "" || child == r.sessions && !back {
 					continue
 				}
-				r.links = append(r.links, l)
-				if l.effect() == effectDeleted && !seen[child] {
-					seen[child] = true
-					next = append(next, child)
+				r.links, r.width = append(r.links, l), max(r.width, len(child.keyColumnsOrRowID()))
+				if l.effect() == effectDeleted && !slices.Contains(r.tables, child) {
+					r.tables = append(r.tables, child)
 				}
 			}
 		}
@@ -146,20 +146,12 @@ func (r reached) dependents() []sessioncleanup.Dependent {
 // count is the statement that counts one table's rows, up to a limit. Base selects the keys of the sessions. The rows of
 // the tables on the way are found first, in one recursion; those that are counted are then read until the limit.
 func (r reached) count(noted, base string, d sessioncleanup.Dependent) string {
-	width := len(r.sessions.keyColumnsOrRowID())
-	number := map[*table]int{r.sessions: 0}
-	for _, l := range r.links {
-		width = max(width, len(l.child.keyColumnsOrRowID()))
-		if _, known := number[l.child]; !known {
-			number[l.child] = len(number)
-		}
-	}
 	var steps, last []string
 	for _, l := range r.links {
 		names := sqlfile.Names{
-			"child_number": fmt.Sprint(number[l.child]), "child_key": padded(l.child.keyOf("c"), width),
-			"parent": l.parent.quoted(), "parent_number": fmt.Sprint(number[l.parent]), "child": l.child.quoted(),
-			"same_parent": equal(l.parent.keyOf("p"), keys("sessioncleanup_gone.k", width)), "refers": l.refers(),
+			"child_number": r.number(l.child), "child_key": padded(l.child.keyOf("c"), r.width),
+			"parent": l.parent.quoted(), "parent_number": r.number(l.parent), "child": l.child.quoted(),
+			"same_parent": equal(l.parent.keyOf("p"), keys("sessioncleanup_gone.k", r.width)), "refers": l.refers(),
 		}
 		if l.effect() == effectDeleted && r.leadsTo(l.child, d) {
 			steps = append(steps, filled("dependents_step", names))
@@ -169,7 +161,7 @@ func (r reached) count(noted, base string, d sessioncleanup.Dependent) string {
 		}
 	}
 	return filled("count_dependents", sqlfile.Names{
-		"noted": noted, "columns": strings.Join(keys("k", width), ", "), "base": base, "padding": strings.Repeat(", NULL", width-len(r.sessions.keyColumnsOrRowID())),
+		"noted": noted, "columns": strings.Join(keys("k", r.width), ", "), "base": base, "padding": strings.Repeat(", NULL", r.width-len(r.sessions.keyColumnsOrRowID())),
 		"steps": "\n" + strings.Join(steps, "\n"), "last": strings.Join(last, " UNION "),
 	})
 }

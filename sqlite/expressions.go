@@ -73,10 +73,6 @@ func (l *layout) expressions(table string) sqlfile.Names {
 	for name, value := range map[string]string{"deactivated_at": ":deactivated_at", "now": ":now", "folded_deactivated_at": "folded_deactivated_at"} {
 		n["write_"+name] = a.DeactivatedAt.write(value)
 	}
-	n["times_of_last_activity"] = column(s.LastActivity)
-	if s.CreatedAt != "" {
-		n["times_of_last_activity"] += ", " + column(s.CreatedAt)
-	}
 	n["key"], n["key_as_text"], n["key_in_index"], n["listed_key"] = n["id"], a.ID.readText("key"), ", "+n["id"], n["listed_id"]
 	if a.RowID != "" {
 		n["key"], n["key_as_text"], n["key_in_index"], n["listed_key"] = column(a.RowID), readText("key"), "", "value"
@@ -95,10 +91,9 @@ func (l *layout) expressions(table string) sqlfile.Names {
 	return n
 }
 
-// addNotes adds the expressions about notes, of which some are chosen. With reactivate, activity makes sessions active
-// that a run deactivated.
-func (l *layout) addNotes(n sqlfile.Names, reactivate, chosen string) {
-	n["reactivate"], n["notes_chosen"] = reactivate, chosen
+// addNotes adds the expressions about notes. With reactivate, activity makes sessions active that a run deactivated.
+func (l *layout) addNotes(n sqlfile.Names, reactivate string) {
+	n["reactivate"], n["notes_chosen"] = reactivate, "1"
 	for _, expression := range []string{"by_run", "note_revives", "unnoted", "noted", "warning_of", "tags_of", "session_columns"} {
 		if n[expression] = filled(expression, n); expression == "note_revives" && reactivate == "0" {
 			n[expression] = "0"
@@ -125,16 +120,14 @@ func notedNames() sqlfile.Names {
 	return n
 }
 
-// cutoffs are the expressions that sessions are measured against.
-type cutoffs struct{ inactive, expiry, deletion, warning, warned, givenUp string }
+// asParameter is a cutoff that is given to the statement.
+func asParameter(cutoff string) string { return ":" + cutoff }
 
-var cutoffsGiven = cutoffs{":inactive", ":expired", ":delete", ":warn", ":warned", ":given_up"}
-
-// addRules adds the rules of sql/rules.sql.
-func (l *layout) addRules(n sqlfile.Names, c cutoffs) {
-	n["inactive_cutoff"], n["expiry_cutoff"], n["delete_cutoff"] = c.inactive, c.expiry, c.deletion
+// addRules adds the rules of sql/rules.sql, which measure sessions against the expressions for some cutoffs.
+func (l *layout) addRules(n sqlfile.Names, cutoff func(name string) string) {
+	n["inactive_cutoff"], n["expiry_cutoff"], n["delete_cutoff"] = cutoff("inactive"), cutoff("expired"), cutoff("delete")
 	n["recent_cutoff"], n["in_use_cutoff"] = ":recent", ":inactive" // whatever the tags: see Cutoffs.Recent
-	n["warn_cutoff"], n["warned_cutoff"], n["given_up_cutoff"] = c.warning, c.warned, c.givenUp
+	n["warn_cutoff"], n["warned_cutoff"], n["given_up_cutoff"] = cutoff("warn"), cutoff("warned"), cutoff("given_up")
 	n["tracked"], n["never_idle"] = "1", filled("never_idle", n)
 	if l.adopted.untracked(l.schema) {
 		n["recent_cutoff"], n["in_use_cutoff"] = "NULL", "NULL"

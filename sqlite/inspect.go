@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 	"strings"
 
@@ -37,7 +36,10 @@ func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 		if times, err = catalog.timesOf(ctx, c, p.Schema); err != nil {
 			return err
 		}
-		hints, err = c.tagHints(ctx, catalog.describe(), p.Schema)
+		hints, err = catalog.describe().TagHints(p.Schema, func(column string) ([]string, error) {
+			names := sqlfile.Names{"sessions": sqlfile.Column(p.Schema.Table), "column": sqlfile.Column(column)}
+			return c.texts(ctx, filled("sample_values", names), params{"sample": adopt.TagSample, "most": adopt.TagValues + 1})
+		})
 		return err
 	})
 	if err != nil {
@@ -46,20 +48,6 @@ func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	s.sayWarnings(ctx, "inspect", slices.Concat(p.Warnings, hints))
 	s.sayTimes(ctx, "inspect", times)
 	return p.Schema, nil
-}
-
-// tagHints say which columns could be Schema.TagColumns.
-func (c *conn) tagHints(ctx context.Context, d adopt.Database, schema sessioncleanup.Schema) ([]string, error) {
-	return d.TagHints(schema, func(column string) (values []string, err error) {
-		names := sqlfile.Names{"sessions": sqlfile.Column(schema.Table), "column": sqlfile.Column(column)}
-		err = c.query(ctx, filled("sample_values", names), params{"sample": adopt.TagSample, "most": adopt.TagValues + 1}, func(rows *sql.Rows) error {
-			var value string
-			err := rows.Scan(&value)
-			values = append(values, value)
-			return err
-		})
-		return values, err
-	})
 }
 
 func (s *Store) sayWarnings(ctx context.Context, operation string, warnings []string) {

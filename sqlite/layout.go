@@ -71,10 +71,14 @@ func newLayout(schema sessioncleanup.Schema, a adopted, reactivate bool) *layout
 	l := &layout{schema: schema, adopted: a, reactivate: reactivate}
 	l.schema.Sources = slices.Concat(schema.Sources, a.Others)
 	l.names = l.expressions(schema.Table)
-	l.addRules(l.names, cutoffsGiven)
-	l.addNotes(l.names, map[bool]string{false: "0", true: "1"}[reactivate], "1")
+	l.addRules(l.names, asParameter)
+	revives := "0"
+	if reactivate {
+		revives = "1"
+	}
+	l.addNotes(l.names, revives)
 	l.noted = notedNames()
-	l.addRules(l.noted, cutoffsGiven)
+	l.addRules(l.noted, asParameter)
 	return l
 }
 

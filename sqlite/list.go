@@ -28,32 +28,28 @@ func (s *Store) List(ctx context.Context, q sessioncleanup.Query) (sessioncleanu
 	if err != nil {
 		return sessioncleanup.Page{}, err
 	}
-	var page sessioncleanup.Page
-	err = s.readingSessions(ctx, func(c *conn) (err error) {
+	return sqlstore.Answer(ctx, s.readingSessions, func(c *conn) (page sessioncleanup.Page, err error) {
 		now := s.clock()
 		page.Cutoffs = c.cutoffsAt(q.Thresholds)
 		if q.Status != "" {
 			if err := c.ruled(ctx, page.Cutoffs, false); err != nil {
-				return err
+				return page, err
 			}
 		}
 		if q.ID != "" {
-			return c.answerOne(ctx, q, &page)
+			err = c.answerOne(ctx, q, &page)
+			return page, err
 		}
 		if q.CountUpTo > 0 {
 			if page.Total, err = c.count(ctx, q, page.Cutoffs); err != nil {
-				return err
+				return page, err
 			}
 		}
 		if q.Limit > 0 {
 			page.Sessions, page.Next, err = c.page(ctx, q, page.Cutoffs, now)
 		}
-		return err
+		return page, err
 	})
-	if err != nil {
-		return sessioncleanup.Page{}, err
-	}
-	return page, nil
 }
 
 // answerOne answers a query about one session.

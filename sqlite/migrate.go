@@ -133,40 +133,13 @@ func (s *Store) plan(ctx context.Context, c *conn, p *sessioncleanup.Policy) (pl
 	if ruled {
 		p = &have.policy
 	}
-	current := have.schema
-	if installed {
-		current = catalog.follow(current)
-	}
-	out := plan{catalog: catalog, want: settings{policy: *p, schema: current, adopted: have.adopted}, have: have.adopted}
-	a := &out.want.adopted
-	switch {
-	case !installed && s.given.Table == "" && s.naming.name != "":
-		return plan{}, adopt.NoTable(s.naming.name)
-	case !installed && s.given.Table != "" && catalog.find(s.given.Table) == nil && !catalog.describe().Makes(s.given):
-		out.want.schema = s.given.WithDefaults()
-	case !installed:
-		proposal, err := catalog.propose(s.given)
-		if err != nil {
-			return plan{}, err
-		}
-		out.want.schema, out.warnings, a.Proposed = proposal.Schema, proposal.Warnings, s.given.Sources == nil
-	default:
-		if out.want.schema, a.Proposed = adopt.Over(s.given, current), a.Proposed && s.given.Sources == nil; a.Proposed {
-			out.want.schema.Sources = catalog.sources(out.want.schema)
-		}
-	}
-	if err := errors.Join(validSchema(out.want.schema), s.naming.validSchema(out.want.schema), catalog.notOthers(out.want.schema)); err != nil {
+	want, warnings, err := s.choose(catalog, have, installed)
+	if err != nil {
 		return plan{}, err
 	}
-	if installed && !strings.EqualFold(out.want.schema.Table, current.Table) {
-		return plan{}, invalid.Errorf("schema.table is %q, but %q was adopted: call Uninstall first", out.want.schema.Table, current.Table)
-	}
-	a.View, a.IdleRules = a.View || s.options.View, a.IdleRules || s.options.Untracked
-	for _, name := range []string{viewName, archiveViewName} {
-		if o := catalog.object(name); o != nil && a.View && !have.adopted.View {
-			return plan{}, invalid.Errorf("the database has a %s %q of its own: rename it first", o.kind, name)
-		}
-	}
+	want.policy = *p
+	out := plan{catalog: catalog, want: want, have: have.adopted, warnings: warnings}
+	a := &out.want.adopted
 	create := catalog.find(out.want.schema.Table) == nil && same(out.want.schema, sessioncleanup.OwnSchema())
 	if !create {
 		if out.missing, err = catalog.check(out.want.schema); err != nil {
@@ -222,6 +195,38 @@ func (s *Store) plan(ctx context.Context, c *conn, p *sessioncleanup.Policy) (pl
 	}
 	out.done = out.adopted && a.Filled && !a.TagsUnfinished() && version == latestVersion && len(catalog.lacking(l.indexes(catalog))) == 0
 	return out, nil
+}
+
+// choose finds out which schema is wanted, and refuses names that it cannot have.
+func (s *Store) choose(catalog *catalog, have settings, installed bool) (want settings, warnings []string, err error) {
+	var current *sessioncleanup.Schema
+	if installed {
+		followed := catalog.follow(have.schema)
+		current = &followed
+	}
+	proposal, proposed, err := catalog.describe().Wanted(s.given, s.naming.name, current)
+	if err != nil {
+		return want, nil, err
+	}
+	want = settings{schema: proposal.Schema, adopted: have.adopted}
+	a := &want.adopted
+	a.Proposed = s.given.Sources == nil && (proposed || a.Proposed)
+	if installed && a.Proposed {
+		want.schema.Sources = catalog.sources(want.schema)
+	}
+	if err := errors.Join(validSchema(want.schema), s.naming.validSchema(want.schema), catalog.notOthers(want.schema)); err != nil {
+		return want, nil, err
+	}
+	if installed && !strings.EqualFold(want.schema.Table, current.Table) {
+		return want, nil, invalid.Errorf("schema.table is %q, but %q was adopted: call Uninstall first", want.schema.Table, current.Table)
+	}
+	a.View, a.IdleRules = a.View || s.options.View, a.IdleRules || s.options.Untracked
+	for _, name := range []string{viewName, archiveViewName} {
+		if o := catalog.object(name); o != nil && a.View && !have.adopted.View {
+			return want, nil, invalid.Errorf("the database has a %s %q of its own: rename it first", o.kind, name)
+		}
+	}
+	return want, proposal.Warnings, nil
 }
 
 // adopt stores the settings, creates or completes the sessions table, and creates triggers and view, in one

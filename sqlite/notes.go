@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -73,12 +72,7 @@ func (c *conn) fold(ctx context.Context, chosen string, p params) error {
 		return err
 	}
 	var sessions []any
-	err = c.query(ctx, c.notes("list_notes", chosen), p, func(rows *sql.Rows) error {
-		var session any
-		err := rows.Scan(&session)
-		sessions = append(sessions, session)
-		return err
-	})
+	err = c.query(ctx, c.notes("list_notes", chosen), p, sqlstore.Each(&sessions))
 	for _, session := range sessions {
 		one := params{"one": session}
 		if err == nil {
@@ -105,13 +99,8 @@ func (c *conn) foldAll(ctx context.Context, chosen string, p params) error {
 	}
 	var revived []sessioncleanup.SessionRef
 	if c.reactivate && all[0] == "fold" {
-		err := c.query(ctx, c.notes("revived", chosen), p, func(rows *sql.Rows) error {
-			var ref sessioncleanup.SessionRef
-			err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name)
-			revived = append(revived, ref)
-			return err
-		})
-		if err != nil {
+		var err error
+		if revived, err = c.refs(ctx, c.notes("revived", chosen), p); err != nil {
 			return err
 		}
 	}

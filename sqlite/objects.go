@@ -129,9 +129,9 @@ func (l *layout) views(c *catalog) []object {
 	for _, rule := range []string{"running", "ended", "protected"} {
 		n[rule] = filled(rule, n)
 	}
-	l.addRules(n, l.viewCutoffs())
+	l.addRules(n, l.viewCutoff)
 	raw := with(l.names, nil)
-	l.addNotes(raw, "(SELECT reactivate_on_activity FROM sessioncleanup_settings)", "1")
+	l.addNotes(raw, "(SELECT reactivate_on_activity FROM sessioncleanup_settings)")
 	n["noted"], n["values"] = raw["noted"], strings.Join(values, ",\n       ")
 	var columns strings.Builder
 	taken := map[string]bool{}
@@ -160,20 +160,20 @@ func (l *layout) views(c *catalog) []object {
 	return []object{{"view", valuesViewName, valuesViewName, filled("view_values", n)}, {"view", viewName, viewName, filled("view", n)}, {"view", archiveViewName, archiveViewName, statements["archive_view"]}}
 }
 
-// viewCutoffs are the cutoffs of a session by the stored policy and its rules. The view does not show who is to be
-// warned.
-func (l *layout) viewCutoffs() cutoffs {
-	by := func(name, rules, seconds string) string {
-		if !l.adopted.Classed {
-			return "sessioncleanup_cutoffs." + name
-		}
-		return l.sql("view_cutoff", sqlfile.Names{"cutoff": name, "by_rules": rules, "seconds": seconds})
-	}
+// viewCutoff is a cutoff of a session by the stored policy and its rules. The view does not show which owners are to be warned.
+func (l *layout) viewCutoff(cutoff string) string {
 	const deactivates, deletes, warns = "count(r.inactive) = count(*)", `count(r."delete") = count(*)`, "count(r.warned) > 0"
-	return cutoffs{
-		inactive: by("inactive", deactivates, "max(r.inactive)"), expiry: by("expired", deactivates, "0"), deletion: by("gone", deletes, `max(r."delete")`),
-		warning: "NULL", warned: by("warned", warns, "max(r.warned)"), givenUp: by("given_up", warns+" AND sessioncleanup_cutoffs.proceed", "max(r.warned)"),
+	of, ok := map[string]struct{ column, rules, seconds string }{
+		"inactive": {"inactive", deactivates, "max(r.inactive)"}, "expired": {"expired", deactivates, "0"}, "delete": {"gone", deletes, `max(r."delete")`},
+		"warned": {"warned", warns, "max(r.warned)"}, "given_up": {"given_up", warns + " AND sessioncleanup_cutoffs.proceed", "max(r.warned)"},
+	}[cutoff]
+	switch {
+	case !ok:
+		return "NULL"
+	case !l.adopted.Classed:
+		return "sessioncleanup_cutoffs." + of.column
 	}
+	return l.sql("view_cutoff", sqlfile.Names{"cutoff": of.column, "by_rules": of.rules, "seconds": of.seconds})
 }
 
 // objects is everything that Migrate adds to the application's tables, but for columns.

@@ -210,11 +210,5 @@ func (s *Store) Schema(ctx context.Context) (sessioncleanup.Schema, error) {
 }
 
 func (s *Store) settings(ctx context.Context) (settings, error) {
-	var set settings
-	err := s.reading(ctx, func(c *conn) error {
-		var err error
-		set, err = readSettings(ctx, c)
-		return err
-	})
-	return set, err
+	return sqlstore.Answer(ctx, s.reading, func(c *conn) (settings, error) { return readSettings(ctx, c) })
 }

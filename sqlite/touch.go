@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -16,42 +15,29 @@ func (s *Store) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) 
 	if len(t.IDs) == 0 {
 		return 0, ctx.Err()
 	}
-	written := 0
-	err := s.writingSessions(ctx, func(c *conn) error {
+	return sqlstore.Answer(ctx, s.writingSessions, func(c *conn) (int, error) {
 		p := params{"used": c.used(t, s.clock())}
 		condition, _, possible := c.where(sessioncleanup.Filter{OwnerID: t.OwnerID}, "", p)
 		if !possible {
-			return nil
+			return 0, nil
 		}
 		if err := c.foldOf(ctx, t.IDs); err != nil {
-			return err
+			return 0, err
 		}
 		names := c.touchNames(condition)
 		if t.Reactivate == nil {
 			names["use_revives"] = "0"
 		}
 		n, err := c.exec(ctx, filled("touch", names), p)
-		written = int(n)
 		if err != nil || t.Reactivate == nil {
-			return err
+			return int(n), err
 		}
-		var refs []sessioncleanup.SessionRef
-		err = c.query(ctx, filled("reactivate", names), p, func(rows *sql.Rows) error {
-			var ref sessioncleanup.SessionRef
-			err := rows.Scan(&ref.ID, &ref.OwnerID, &ref.Name)
-			refs = append(refs, ref)
-			return err
-		})
+		refs, err := c.refs(ctx, filled("reactivate", names), p)
 		if err != nil || len(refs) == 0 {
-			return err
+			return int(n), err
 		}
-		written += len(refs)
-		return c.insertEvent(ctx, sqlstore.EventOf(time.Time{}, sessioncleanup.ActionReactivated, *t.Reactivate, refs))
+		return int(n) + len(refs), c.insertEvent(ctx, sqlstore.EventOf(time.Time{}, sessioncleanup.ActionReactivated, *t.Reactivate, refs))
 	})
-	if err != nil {
-		return 0, err
-	}
-	return written, nil
 }
 
 // touchNames are the names for the statements of a touch.
@@ -63,12 +49,7 @@ func (l *layout) touchNames(condition string) sqlfile.Names {
 
 // used is when each session of a touch was used, as the statement of that name wants it.
 func (l *layout) used(t sessioncleanup.Touch, now time.Time) string {
-	latest := map[string]time.Time{}
-	for i, id := range t.IDs {
-		if at := t.At(i, now); at.After(latest[id]) {
-			latest[id] = at
-		}
-	}
+	latest := sqlstore.Latest(t, now)
 	rows := make([][3]any, 0, len(latest))
 	for id, at := range latest {
 		at = at.Truncate(time.Millisecond)

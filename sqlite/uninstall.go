@@ -59,9 +59,7 @@ func (s *Store) Uninstall(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, warning := range warnings {
-		s.log.WarnContext(ctx, warning)
-	}
+	s.sayWarnings(ctx, "uninstall", warnings)
 	s.restoreJournal(ctx, journal)
 	return nil
 }
@@ -72,7 +70,7 @@ func (c *catalog) dropColumns(ctx context.Context, db *conn, set settings) (drop
 	t := c.find(set.schema.Table)
 	switch {
 	case t == nil:
-		return nil, []string{fmt.Sprintf("uninstall: there is no table %q any more; columns that were added to it may be left elsewhere", set.schema.Table)}, nil
+		return nil, []string{fmt.Sprintf("there is no table %q any more; columns that were added to it may be left elsewhere", set.schema.Table)}, nil
 	case set.adopted.MadeTable:
 		return []string{drop(object{kind: "table", name: t.name})}, nil, c.mustBeUnused(ctx, db, t)
 	}
@@ -81,7 +79,7 @@ func (c *catalog) dropColumns(ctx context.Context, db *conn, set settings) (drop
 		switch {
 		case !slices.Contains(set.adopted.AddedColumns, added.Field):
 		case column == nil:
-			missing = append(missing, fmt.Sprintf("uninstall: table %q has no column %q any more: it was renamed or dropped", t.name, added.Column))
+			missing = append(missing, fmt.Sprintf("table %q has no column %q any more: it was renamed or dropped", t.name, added.Column))
 		default:
 			drops = append(drops, on("drop_column", t.name, column.name))
 		}

@@ -74,7 +74,7 @@ func (w *watch) layoutOfGone() *layout {
 	l.names = l.expressions(l.schema.Table)
 	l.names["tags"] = "temp.sessioncleanup_gone_tags" // those in their table are gone, too
 	l.names["asked_class"] = filled("asked_class", l.names)
-	l.addRules(l.names, cutoffsGiven)
+	l.addRules(l.names, asParameter)
 	return &l
 }
 

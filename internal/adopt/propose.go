@@ -21,7 +21,7 @@ type Proposal struct {
 // sessioncleanup.Schema. It proposes OwnSchema when there is none. An ErrInvalid says why there is no proposal: several
 // tables may hold the sessions, or the table has no column that identifies a session.
 func (d Database) Propose(given sessioncleanup.Schema) (Proposal, error) {
-	if d.Makes(given) {
+	if d.makes(given) {
 		return Proposal{Schema: Over(given, sessioncleanup.OwnSchema())}, nil
 	}
 	t, err := d.sessions(given.Table)
@@ -72,8 +72,23 @@ func (d Database) Propose(given sessioncleanup.Schema) (Proposal, error) {
 	return p.Proposal, nil
 }
 
-// Makes reports whether a schema names nothing but the table that Migrate makes, and there is none.
-func (d Database) Makes(given sessioncleanup.Schema) bool {
+// Wanted is the schema that Migrate adopts, for the installation of that name: the one adopted before, with what is given over it,
+// or else a proposal. A table that is given and does not exist is left to Check.
+func (d Database) Wanted(given sessioncleanup.Schema, name string, before *sessioncleanup.Schema) (p Proposal, proposed bool, err error) {
+	switch {
+	case before != nil:
+		return Proposal{Schema: Over(given, *before)}, false, nil
+	case given.Table == "" && name != "":
+		return Proposal{}, false, NoTable(name)
+	case given.Table != "" && d.find(given.Table) == nil && !d.makes(given):
+		return Proposal{Schema: given.WithDefaults()}, false, nil
+	}
+	p, err = d.Propose(given)
+	return p, true, err
+}
+
+// makes reports whether a schema names nothing but the table that Migrate makes, and there is none.
+func (d Database) makes(given sessioncleanup.Schema) bool {
 	own := sessioncleanup.OwnSchema().Table
 	given.AppTouches = false
 	return given.Table == own && reflect.DeepEqual(given, sessioncleanup.Schema{Table: own}) && d.find(own) == nil

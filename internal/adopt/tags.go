@@ -26,9 +26,6 @@ func (d Database) TagCandidates(s sessioncleanup.Schema) (columns []string) {
 		return nil
 	}
 	used := slices.Concat(taken(&s), s.TagColumns)
-	for _, only := range s.Only {
-		used = append(used, only.Column)
-	}
 	for _, c := range t.Columns {
 		if c.Kind&Text == 0 && len(c.Values) == 0 || d.unique(t, c.Name) || slices.ContainsFunc(used, func(name string) bool { return d.same(name, c.Name) }) {
 			continue

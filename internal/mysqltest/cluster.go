@@ -181,16 +181,7 @@ func (c *Cluster) URL(database string, order ...int) string {
 // Open is the application's connection to a database on a node.
 func (c *Cluster) Open(i int, database string) *sql.DB {
 	c.t.Helper()
-	config, err := configOf("mysql://root@127.0.0.1:" + strconv.Itoa(c.Nodes[i].port))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	config.DBName, config.MultiStatements, config.InterpolateParams = database, true, true
-	config.Params = map[string]string{"wsrep_sync_wait": "1"}
-	db, err := open(config)
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	db := connect(c.t, "mysql://root@127.0.0.1:"+strconv.Itoa(c.Nodes[i].port), database, map[string]string{"wsrep_sync_wait": "1"})
 	c.t.Cleanup(func() { _ = db.Close() })
 	return db
 }

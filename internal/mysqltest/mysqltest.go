@@ -114,16 +114,7 @@ func (s *Server) create(t testing.TB) Database {
 	if _, err := s.admin.ExecContext(t.Context(), "CREATE DATABASE "+name+" CHARACTER SET utf8mb4"); err != nil {
 		t.Fatal(err)
 	}
-	config, err := configOf(s.url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.DBName, config.MultiStatements, config.InterpolateParams = name, true, true
-	config.Params = neutral
-	db, err := open(config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := connect(t, s.url, name, neutral)
 	db.SetMaxIdleConns(4)
 	d := Database{URL: s.url + "/" + name, Second: s.url + "/" + name, DB: db, Name: name}
 	if second := os.Getenv(EnvSecond); second != "" {
@@ -190,6 +181,21 @@ func configOf(text string) (*driversql.Config, error) {
 	config.Passwd, _ = u.User.Password()
 	config.Logger = &driversql.NopLogger{}
 	return config, nil
+}
+
+// connect opens a database of a server as an application does.
+func connect(t testing.TB, url, database string, settings map[string]string) *sql.DB {
+	t.Helper()
+	config, err := configOf(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.DBName, config.MultiStatements, config.InterpolateParams, config.Params = database, true, true, settings
+	db, err := open(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
 }
 
 func open(config *driversql.Config) (*sql.DB, error) {

@@ -30,15 +30,7 @@ func (d Database) Granted(t testing.TB, grant string) Database {
 		t.Fatal(err)
 	}
 	u.User = url.User(user)
-	config, err := configOf(u.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.DBName, config.MultiStatements, config.InterpolateParams = d.Name, true, true
-	db, err := open(config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := connect(t, u.String(), d.Name, nil)
 	t.Cleanup(func() { _ = db.Close() })
 	return Database{URL: u.String(), Second: u.String(), DB: db, Name: d.Name}
 }

@@ -40,6 +40,17 @@ func IDs(refs []sessioncleanup.SessionRef) []string {
 	return ids
 }
 
+// Latest are the latest times at which a touch says that its sessions were used, by their ids.
+func Latest(t sessioncleanup.Touch, now time.Time) map[string]time.Time {
+	latest := map[string]time.Time{}
+	for i, id := range t.IDs {
+		if at := t.At(i, now); at.After(latest[id]) {
+			latest[id] = at
+		}
+	}
+	return latest
+}
+
 // AddFigures adds figures of sessions that have the same cutoffs: which, the first column says, of which group is the destination.
 func AddFigures(counts *sessioncleanup.Counts, rows *sql.Rows, group any, cutoffs func() sessioncleanup.Cutoffs) error {
 	var some sessioncleanup.Counts

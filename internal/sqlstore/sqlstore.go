@@ -165,6 +165,16 @@ func row(ctx context.Context, c Conn, statement string, p Params, dest ...any) e
 	return err
 }
 
+// Each scans rows of one column into a slice.
+func Each[T any](all *[]T) func(*sql.Rows) error {
+	return func(rows *sql.Rows) error {
+		var value T
+		err := rows.Scan(&value)
+		*all = append(*all, value)
+		return err
+	}
+}
+
 // Time scans a column with a time. NULL and an empty text are the zero time.
 func Time(to *time.Time) sql.Scanner { return scannedTime{to} }
 

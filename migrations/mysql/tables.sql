@@ -91,7 +91,7 @@ DROP TABLE IF EXISTS "{table}"
 
 -- name: last_of_backfill
 -- The last session of a batch of the backfill; NULL when there is nothing left.
-SELECT MAX(id), COUNT(*) FROM (SELECT "{id}" AS id FROM "{sessions}" AS t WHERE "{behind}" ORDER BY "{id}" LIMIT :limit) AS batch
+SELECT MAX(id) FROM (SELECT "{id}" AS id FROM "{sessions}" AS t WHERE "{behind}" ORDER BY "{id}" LIMIT :limit) AS batch
 
 -- name: lock_tagged
 -- The columns stay as they are until this is committed.

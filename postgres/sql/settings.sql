@@ -53,8 +53,30 @@ UPDATE "{settings}"
    SET added = coalesce((SELECT jsonb_agg(o.value ORDER BY o.ordinality) FROM jsonb_array_elements(added) WITH ORDINALITY o
                           WHERE NOT jsonb_build_array(o.value) @> "{objects}"::jsonb), '[]');
 
+-- name: settings_same
+-- Whether the settings say all that Migrate would write.
+SELECT EXISTS (SELECT FROM "{settings}" m
+                WHERE m.schema = "{schema_json}"::jsonb AND m.zone = "{zone_text}" AND m.untracked = "{untracked}" AND m.accepted = "{accepted}"
+                  AND m.places = "{places_json}"::jsonb AND m.reached = "{reached_now}");
+
 -- name: settings_complete
 UPDATE "{settings}" SET complete = "{adoption}";
+
+-- name: settings_functions
+-- Remembers the text of the functions that were just made, by its hash, and what the catalog has of them.
+UPDATE "{settings}" m SET places = jsonb_set(m.places, '{functions}', to_jsonb("{functions_text}" || ' ' || "{functions_made}"));
+
+-- name: functions_made
+-- What the catalog has of functions, as a hash: another one when somebody altered or dropped one, or lets everybody execute it.
+coalesce((SELECT pg_catalog.hashtextextended(string_agg(concat_ws(' ', pg_get_functiondef(f.oid), pg_get_userbyid(f.proowner),
+                     EXISTS (SELECT FROM aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) a WHERE a.grantee = 0)), ' ' ORDER BY f.proname, f.oid), 0)
+            FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
+           WHERE n.nspname = "{space_literal}" AND f.proname = ANY ("{function_names}"))::text, '')
+
+-- name: functions_same
+-- Whether the functions are as Migrate made them from this text, and the policy is stored.
+SELECT EXISTS (SELECT FROM "{settings}" m WHERE m.places ->> 'functions' = "{functions_text}" || ' ' || "{functions_made}")
+   AND EXISTS (SELECT FROM "{policy}" p, jsonb_populate_record(NULL::"{policy}", "{policy_json}") r WHERE p IS NOT DISTINCT FROM r);
 
 -- name: settings_backfilled
 UPDATE "{settings}" SET backfilled = true;

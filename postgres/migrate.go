@@ -319,13 +319,12 @@ func (s *Store) wanted(ctx context.Context) (sessioncleanup.Schema, settings, er
 		if err != nil {
 			return schema, set, err
 		}
-		was, _ := findRelation(ctx, s.pool, now.Table)
+		was, _ := s.pool.oidOf(ctx, now.Table)
 		schema = adopt.Over(s.cfg.Schema, now)
 		if err := schema.Validate(); err != nil {
 			return schema, set, err
 		}
-		is, _ := findRelation(ctx, s.pool, schema.Table)
-		if was.oid != is.oid {
+		if is, _ := s.pool.oidOf(ctx, schema.Table); was != is {
 			return schema, set, invalid.Errorf("schema.table is %q: schema %s has adopted the table %s already; uninstall that first", schema.Table, space, set.schema.Table)
 		}
 		if set.places.Proposed = set.places.Proposed && s.cfg.Schema.Sources == nil; !set.places.Proposed {

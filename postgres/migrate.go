@@ -17,7 +17,7 @@ import (
 // Migrate adopts the application's tables, or creates one, without blocking their writers. Each change of a table holds
 // its lock only for a change of the catalog. When Migrate cannot get the lock within 40 ms, it gives up and tries
 // again. It builds indexes concurrently, and fills in the last activity of old sessions in batches. The next call
-// finishes what an interrupted one began.
+// finishes what an interrupted one began. When there is nothing to do, it only reads.
 func (s *Store) Migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	return s.namingEventTrigger(ctx, s.migrate(ctx, p))
 }
@@ -34,49 +34,72 @@ func (s *Store) migrate(ctx context.Context, p sessioncleanup.Policy) error {
 	if err != nil {
 		return err
 	}
-	if plan.space {
-		if err := s.makeSpace(ctx, plan.m); err != nil {
-			return err
-		}
-	}
-	lock, err := s.lock(ctx, plan.m)
+	idle, err := s.idle(ctx, plan)
 	if err != nil {
 		return err
 	}
-	defer lock.release(ctx)
-	for _, step := range plan.first {
-		if err := s.runStep(ctx, plan.m, step); err != nil {
-			return fmt.Errorf("%s: %w", step.about, err)
-		}
-	}
-	if err := s.migrateOwnTables(ctx, plan.m); err != nil {
-		return err
-	}
-	if plan, err = s.prepare(ctx, p); err != nil { // again: another process may have migrated until now
-		return err
-	}
-	s.say(ctx, plan.notes)
-	if err := s.runStep(ctx, plan.m, plan.settingsStep()); err != nil {
-		return err
-	}
-	for _, step := range plan.steps {
-		if err := lock.check(ctx); err != nil {
-			return err
-		}
-		s.cfg.Logger.InfoContext(ctx, "migrate: "+step.about)
-		if err := s.perform(ctx, plan, step); err != nil {
-			return fmt.Errorf("%s: %w", step.about, err)
-		}
-	}
-	if err := s.forgetMoved(ctx, plan.m); err != nil {
-		return err
-	}
-	if err := s.runStep(ctx, plan.m, completeStep(plan.m)); err != nil {
+	if idle {
+		s.say(ctx, plan.notes)
+	} else if plan, err = s.carryOut(ctx, p, plan); err != nil {
 		return err
 	}
 	s.warn(ctx, plan.m)
 	s.warnOfNames(ctx, plan.m)
 	return nil
+}
+
+// idle reports whether everything is as the plan would leave it.
+func (s *Store) idle(ctx context.Context, p *plan) (same bool, err error) {
+	if p.set.complete != adoption || !p.recorded || len(p.first)+len(p.steps) > 0 {
+		return false, nil
+	}
+	if tables, err := s.ownTablesSQL(ctx, p.m); err != nil || len(tables) > 0 {
+		return false, err
+	}
+	err = s.pool.QueryRow(ctx, p.m.statement("settings_same", p.settingsNames())).Scan(&same)
+	return same, mapError("look at the settings", err)
+}
+
+// carryOut does what is planned while no other process migrates, and returns the plan that it made then.
+func (s *Store) carryOut(ctx context.Context, policy sessioncleanup.Policy, p *plan) (*plan, error) {
+	if p.space {
+		if err := s.makeSpace(ctx, p.m); err != nil {
+			return nil, err
+		}
+	}
+	lock, err := s.lock(ctx, p.m)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.release(ctx)
+	for _, step := range p.first {
+		if err := s.runStep(ctx, p.m, step); err != nil {
+			return nil, fmt.Errorf("%s: %w", step.about, err)
+		}
+	}
+	if err := s.migrateOwnTables(ctx, p.m); err != nil {
+		return nil, err
+	}
+	if p, err = s.prepare(ctx, policy); err != nil { // again: another process may have migrated until now
+		return nil, err
+	}
+	s.say(ctx, p.notes)
+	if err := s.runStep(ctx, p.m, p.settingsStep()); err != nil {
+		return nil, err
+	}
+	for _, step := range p.steps {
+		if err := lock.check(ctx); err != nil {
+			return nil, err
+		}
+		s.cfg.Logger.InfoContext(ctx, "migrate: "+step.about)
+		if err := s.perform(ctx, p, step); err != nil {
+			return nil, fmt.Errorf("%s: %w", step.about, err)
+		}
+	}
+	if err := s.forgetMoved(ctx, p.m); err != nil {
+		return nil, err
+	}
+	return p, s.runStep(ctx, p.m, completeStep(p.m))
 }
 
 // forgetMoved removes from the record what is now elsewhere, because the application renamed or moved its table.
@@ -89,21 +112,26 @@ func (s *Store) forgetMoved(ctx context.Context, m *mapping) error {
 	if err != nil {
 		return err
 	}
-	moved := step{}
-	for _, o := range set.added {
+	moved := unrecorded(set.added, found)
+	if len(moved.drops)+len(moved.adds) == 0 {
+		return nil
+	}
+	return s.runStep(ctx, m, moved)
+}
+
+// unrecorded is the difference between the record and what the catalog shows.
+func unrecorded(added, found []object) (moved step) {
+	for _, o := range added {
 		if slices.Contains([]string{"index", "trigger", "function", "view"}, o.Kind) && !slices.Contains(found, o) {
 			moved.drops = append(moved.drops, o)
 		}
 	}
 	for _, o := range found {
-		if !slices.Contains(set.added, o) {
+		if !slices.Contains(added, o) {
 			moved.adds = append(moved.adds, o)
 		}
 	}
-	if len(moved.drops)+len(moved.adds) == 0 {
-		return nil
-	}
-	return s.runStep(ctx, m, moved)
+	return moved
 }
 
 // say logs notes for the operator.
@@ -233,10 +261,14 @@ func (s *Store) prepare(ctx context.Context, policy sessioncleanup.Policy) (*pla
 	if err != nil {
 		return nil, err
 	}
-	if p.set.added, p.moved.drops, p.moved.adds, err = p.set.renamed(ctx, s.pool); err != nil {
+	added, old, now, err := p.set.renamed(ctx, s.pool)
+	if err != nil {
 		return nil, err
 	}
-	p.set.added = merged(p.set.added, found)
+	p.moved = step{drops: old, adds: now}
+	other := unrecorded(added, found)
+	p.recorded = len(old)+len(other.adds)+len(other.drops) == 0
+	p.set.added = merged(added, found)
 	p.decideTracking()
 	if err := p.checkTimes(ctx, was); err != nil {
 		return nil, err
@@ -287,13 +319,12 @@ func (s *Store) wanted(ctx context.Context) (sessioncleanup.Schema, settings, er
 		if err != nil {
 			return schema, set, err
 		}
-		was, _ := findRelation(ctx, s.pool, now.Table)
+		was, _ := s.pool.oidOf(ctx, now.Table)
 		schema = adopt.Over(s.cfg.Schema, now)
 		if err := schema.Validate(); err != nil {
 			return schema, set, err
 		}
-		is, _ := findRelation(ctx, s.pool, schema.Table)
-		if was.oid != is.oid {
+		if is, _ := s.pool.oidOf(ctx, schema.Table); was != is {
 			return schema, set, invalid.Errorf("schema.table is %q: schema %s has adopted the table %s already; uninstall that first", schema.Table, space, set.schema.Table)
 		}
 		if set.places.Proposed = set.places.Proposed && s.cfg.Schema.Sources == nil; !set.places.Proposed {

@@ -28,6 +28,8 @@ type places struct {
 	// Self is the number of the settings themselves: the numbers of Objects hold where it does.
 	Self    uint32    `json:"self,omitempty"`
 	Objects []located `json:"objects,omitempty"`
+	// Functions are the library's functions as Migrate last made them: see settings_functions.
+	Functions string `json:"functions,omitempty"`
 	// Tags are the columns of which there may be tags, and whether these are Schema.TagColumns and all of them are right.
 	Tags map[string]bool `json:"tags,omitempty"`
 }
@@ -43,7 +45,7 @@ func (r relation) place() place {
 // places is the JSON for the settings.
 func (p *plan) places() string {
 	m := p.m
-	all := places{Table: m.table.place(), Proposed: m.proposed, Self: p.self, Objects: p.located, Tags: p.tagged}
+	all := places{Table: m.table.place(), Proposed: m.proposed, Self: p.self, Objects: p.located, Functions: p.set.places.Functions, Tags: p.tagged}
 	if m.owners != nil {
 		owners := m.owners.place()
 		all.Owners = &owners

@@ -29,6 +29,7 @@ type plan struct {
 	steps    []step
 	notes    []note
 	moved    step            // records what the application renamed
+	recorded bool            // the record says what the catalog shows
 	tagged   map[string]bool // see places.Tags
 	located  []located       // what was or will be added, where that can be told
 	self     uint32          // see places.Self
@@ -68,8 +69,13 @@ func (p *plan) build(ctx context.Context) error {
 	return err
 }
 
-// settingsStep remembers what is adopted, with every table's schema.
+// settingsStep remembers what is adopted.
 func (p *plan) settingsStep() step {
+	return step{about: "say what is adopted", adds: p.moved.adds, drops: p.moved.drops, sql: []string{p.m.statement("settings_write", p.settingsNames())}}
+}
+
+// settingsNames fill in what is adopted, with every table's schema.
+func (p *plan) settingsNames() sqlfile.Names {
 	schema := p.m.schema
 	schema.Table = p.m.table.path()
 	if schema.Owners != nil {
@@ -85,10 +91,10 @@ func (p *plan) settingsStep() step {
 	if err != nil {
 		panic(err) // strings only
 	}
-	return step{about: "say what is adopted", adds: p.moved.adds, drops: p.moved.drops, sql: []string{p.m.statement("settings_write", sqlfile.Names{
+	return sqlfile.Names{
 		"schema_json": literal(string(data)), "zone_text": literal(p.m.zone), "places_json": literal(p.places()),
 		"untracked": fmt.Sprint(p.m.untracked), "accepted": fmt.Sprint(p.set.accepted),
-	})}}
+	}
 }
 
 func completeStep(m *mapping) step {
@@ -183,28 +189,39 @@ func functions() []string {
 	}
 }
 
+// addFunctions stores the policy and makes the functions, unless both are there as they would be.
 func (p *plan) addFunctions(ctx context.Context) error {
 	names := functions()
-	s := step{about: "store the policy and create the functions", sql: []string{policySQL(p.m, p.policy)}}
+	var texts []string
+	for _, name := range names {
+		texts = append(texts, p.m.statement(name))
+	}
+	for _, src := range p.m.sources {
+		names = append(names, trackName(src))
+		texts = append(texts, p.m.statement("track", p.trackNames(src)))
+	}
+	policy, made := policyNames(p.policy), sqlfile.Names{"functions_text": literal(markOf(strings.Join(texts, "\n"))), "function_names": literalArray(names)}
+	made["functions_made"] = p.m.statement("functions_made", made)
+	if p.set.complete == adoption {
+		var same bool
+		if err := p.q.QueryRow(ctx, p.m.statement("functions_same", policy, made)).Scan(&same); err != nil || same {
+			return mapError("look at the functions", err)
+		}
+	}
+	s := step{about: "store the policy and create the functions", sql: []string{p.m.statement("policy_write", policy)}}
 	retyped, err := p.m.retyped(ctx, p.q)
 	if err != nil {
 		return err
 	}
 	if retyped {
-		retype, err := p.retype(ctx, names)
+		retype, err := p.retype(ctx, functions())
 		if err != nil {
 			return err
 		}
 		s.sql = append(s.sql, retype...)
 	}
-	for _, name := range names {
-		s.sql = append(s.sql, p.m.statement(name))
-	}
-	for _, src := range p.m.sources {
-		names = append(names, trackName(src))
-		s.sql = append(s.sql, p.m.statement("track", p.trackNames(src)))
-	}
-	s.sql = append(s.sql, markFunctions(p.m.space, names...), revokeExecute(p.m.space, names...))
+	s.sql = append(s.sql, texts...)
+	s.sql = append(s.sql, markFunctions(p.m.space, names...), revokeExecute(p.m.space, names...), p.m.statement("settings_functions", made))
 	for _, name := range names {
 		s.adds = append(s.adds, object{Kind: "function", Space: p.m.space, Name: name})
 	}

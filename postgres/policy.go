@@ -120,8 +120,8 @@ func rulesText(rules string) string {
 	return sessioncleanup.FormatRules(all)
 }
 
-// policySQL stores a policy, as JSON whose keys are the columns.
-func policySQL(m *mapping, p sessioncleanup.Policy) string {
+// policyNames fill in a policy, as JSON whose keys are the columns.
+func policyNames(p sessioncleanup.Policy) sqlfile.Names {
 	p = p.WithDefaults()
 	data, err := json.Marshal(map[string]any{
 		"singleton":      true,
@@ -137,5 +137,5 @@ func policySQL(m *mapping, p sessioncleanup.Policy) string {
 	if err != nil {
 		panic(err) // numbers, booleans and plain strings
 	}
-	return m.statement("policy_write", sqlfile.Names{"policy_json": literal(string(data))})
+	return sqlfile.Names{"policy_json": literal(string(data))}
 }

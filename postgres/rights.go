@@ -44,19 +44,15 @@ func (s *Store) checkRights(ctx context.Context, p *plan) error {
 
 // warn logs what will be slow, or cannot be deleted.
 func (s *Store) warn(ctx context.Context, m *mapping) {
-	log := s.cfg.Logger
 	for _, src := range m.sources {
 		if !src.indexed && !src.referenced { // foreign keys are looked at below
-			log.WarnContext(ctx, fmt.Sprintf("no index begins with %s.%s: deleting sessions and counting their activity will be slow; run: CREATE INDEX CONCURRENTLY ON %s (%s);",
+			s.cfg.Logger.WarnContext(ctx, fmt.Sprintf("no index begins with %s.%s: deleting sessions and counting their activity will be slow; run: CREATE INDEX CONCURRENTLY ON %s (%s);",
 				src.path(), src.Session, src.sql(), sqlfile.Column(src.Session)))
 		}
 	}
 	if !m.schema.SoftDelete {
 		s.warnOfKeys(ctx, m)
 		s.warnOfOwners(ctx, m)
-	}
-	if err := s.checkRowSecurity(ctx, m); err != nil {
-		log.WarnContext(ctx, err.Error())
 	}
 }
 

@@ -109,7 +109,7 @@ func (s *Store) migrateOwnTables(ctx context.Context, m *mapping) error {
 		return mapError("read the version of the library's tables", err)
 	}
 	if current > target {
-		return fmt.Errorf("%w: its tables are at version %d, this program knows %d; upgrade this program", sessioncleanup.ErrNewerSchema, current, target)
+		return newerTables(current, target)
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		if partial, ok := errors.AsType[*goose.PartialError](err); ok {
@@ -118,6 +118,10 @@ func (s *Store) migrateOwnTables(ctx context.Context, m *mapping) error {
 		return mapError("create the library's tables", err)
 	}
 	return nil
+}
+
+func newerTables(version, known int64) error {
+	return fmt.Errorf("%w: its tables are at version %d, this program knows %d; upgrade this program", sessioncleanup.ErrNewerSchema, version, known)
 }
 
 // hollow is the statement that drops tables of the library's own that lost their rows, with the version: somebody restored
@@ -170,6 +174,9 @@ func (s *Store) ownTablesSQL(ctx context.Context, m *mapping) ([]string, error) 
 	versions, err := m.versions()
 	if err != nil {
 		return nil, err
+	}
+	if target := versions[len(versions)-1].number; applied > target {
+		return nil, newerTables(applied, target)
 	}
 	done := func(number int64) string {
 		return m.statement("version_add", sqlfile.Names{"version": fmt.Sprint(number)})

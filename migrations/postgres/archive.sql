@@ -82,9 +82,11 @@ END
 $sessioncleanup$;
 
 -- name: settings_reached
-UPDATE "{settings}" m
-   SET reached = coalesce((SELECT jsonb_agg(DISTINCT format('%I.%I', n.nspname, c.relname))
-                             FROM "{space}".sessioncleanup_keys(false) k JOIN pg_class c ON c.oid = k.target JOIN pg_namespace n ON n.oid = c.relnamespace), '[]');
+UPDATE "{settings}" m SET reached = "{reached_now}";
+
+-- name: reached_now
+coalesce((SELECT jsonb_agg(DISTINCT format('%I.%I', n.nspname, c.relname))
+            FROM "{space}".sessioncleanup_keys(false) k JOIN pg_class c ON c.oid = k.target JOIN pg_namespace n ON n.oid = c.relnamespace), '[]')
 
 -- name: sessioncleanup_texts
 -- The expression for columns of a row, which a statement calls p_row, as an array of texts, as the archive keeps them: what the

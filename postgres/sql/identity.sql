@@ -7,7 +7,8 @@ SELECT o.kind, o.space, coalesce(o."table", ''), o.name, coalesce(c.oid, n.oid),
   LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = o."table"
   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = o.name AND NOT a.attisdropped AND o.kind IN ('column', 'default')
   LEFT JOIN pg_catalog.pg_roles r ON r.rolname = substr(o.name, strpos(o.name, ' ') + 1) AND o.kind = 'grant'
- WHERE o.kind IN ('column', 'default', 'grant') AND (c.oid IS NOT NULL OR o."table" IS NULL);
+ WHERE o.kind IN ('column', 'default', 'grant') AND (c.oid IS NOT NULL OR o."table" IS NULL)
+ ORDER BY 1, 2, 3, 4;
 
 -- name: relocate
 -- The objects that locate found ($1), with their current names, in the database in which the settings have the number $2.

@@ -1,10 +1,20 @@
 -- Objects of an earlier installation: Migrate replaces them, and Uninstall creates them again.
 
 -- name: may_conflict
--- Whether there is anything that conflicts may be about, with the same parameters. Mostly there is not, and conflicts takes long to plan.
-SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = ANY ($3::oid[]) AND NOT t.tgisinternal AND t.tgtype & 1 = 1)
-    OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relname IN ('sessions_cleanup_view', 'sessions_archive_view'))
-    OR EXISTS (SELECT FROM pg_catalog.pg_proc f WHERE f.pronamespace = n.oid AND f.proname = ANY ($2::text[]))
+-- Whether there is anything without the library's mark that conflicts may be about, with the same parameters. Mostly there is not,
+-- and conflicts takes long to plan.
+WITH marked AS MATERIALIZED (
+    SELECT d.classoid, d.objoid FROM pg_catalog.pg_description d WHERE d.objsubid = 0 AND d.description LIKE 'sessioncleanup%'
+)
+SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t
+                WHERE t.tgrelid = ANY ($3::oid[]) AND NOT t.tgisinternal AND t.tgtype & 1 = 1
+                  AND NOT EXISTS (SELECT FROM marked m WHERE m.classoid = 'pg_proc'::regclass AND m.objoid = t.tgfoid))
+    OR EXISTS (SELECT FROM pg_catalog.pg_class c
+                WHERE c.relnamespace = n.oid AND c.relname IN ('sessions_cleanup_view', 'sessions_archive_view')
+                  AND (c.relkind <> 'v' OR NOT EXISTS (SELECT FROM marked m WHERE m.classoid = 'pg_class'::regclass AND m.objoid = c.oid)))
+    OR EXISTS (SELECT FROM pg_catalog.pg_proc f
+                WHERE f.pronamespace = n.oid AND f.proname = ANY ($2::text[])
+                  AND NOT EXISTS (SELECT FROM marked m WHERE m.classoid = 'pg_proc'::regclass AND m.objoid = f.oid))
   FROM (SELECT (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1::text)) n (oid);
 
 -- name: conflicts

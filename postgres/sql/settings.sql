@@ -53,8 +53,30 @@ UPDATE "{settings}"
    SET added = coalesce((SELECT jsonb_agg(o.value ORDER BY o.ordinality) FROM jsonb_array_elements(added) WITH ORDINALITY o
                           WHERE NOT jsonb_build_array(o.value) @> "{objects}"::jsonb), '[]');
 
+-- name: settings_same
+-- Whether the settings say all that Migrate would write.
+SELECT EXISTS (SELECT FROM "{settings}" m
+                WHERE m.schema = "{schema_json}"::jsonb AND m.zone = "{zone_text}" AND m.untracked = "{untracked}" AND m.accepted = "{accepted}"
+                  AND m.places = "{places_json}"::jsonb AND m.reached = "{reached_now}");
+
 -- name: settings_complete
 UPDATE "{settings}" SET complete = "{adoption}";
+
+-- name: settings_functions
+-- Remembers the text of the functions that were just made, by its hash, and what the catalog has of them.
+UPDATE "{settings}" m SET places = jsonb_set(m.places, '{functions}', to_jsonb("{functions_text}" || ' ' || "{functions_made}"));
+
+-- name: functions_made
+-- What the catalog has of functions, as a hash: another one when somebody altered or dropped one, or lets everybody execute it.
+coalesce((SELECT pg_catalog.hashtextextended(string_agg(concat_ws(' ', pg_get_functiondef(f.oid), pg_get_userbyid(f.proowner),
+                     EXISTS (SELECT FROM aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) a WHERE a.grantee = 0)), ' ' ORDER BY f.proname, f.oid), 0)
+            FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
+           WHERE n.nspname = "{space_literal}" AND f.proname = ANY ("{function_names}"))::text, '')
+
+-- name: functions_same
+-- Whether the functions are as Migrate made them from this text, and the policy is stored.
+SELECT EXISTS (SELECT FROM "{settings}" m WHERE m.places ->> 'functions' = "{functions_text}" || ' ' || "{functions_made}")
+   AND EXISTS (SELECT FROM "{policy}" p, jsonb_populate_record(NULL::"{policy}", "{policy_json}") r WHERE p IS NOT DISTINCT FROM r);
 
 -- name: settings_backfilled
 UPDATE "{settings}" SET backfilled = true;
@@ -64,15 +86,19 @@ UPDATE "{settings}" SET replaced = replaced || "{replaced_json}"::jsonb;
 
 -- name: own_objects
 -- The objects that Migrate created for the library's tables in schema $1, with the marks of ownMark.
-WITH trigger AS (
+WITH function AS MATERIALIZED (
+    SELECT f.oid, n.nspname, f.proname
+      FROM pg_catalog.pg_proc f
+      JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
+      JOIN pg_catalog.pg_description d ON d.objoid = f.oid AND d.classoid = 'pg_proc'::regclass AND d.objsubid = 0
+     WHERE n.nspname = $1::text AND d.description LIKE 'sessioncleanup%'
+), trigger AS (
     SELECT n.nspname, c.oid, c.relname, t.tgname
-      FROM pg_catalog.pg_trigger t
-      JOIN pg_catalog.pg_proc f ON f.oid = t.tgfoid
-      JOIN pg_catalog.pg_namespace fn ON fn.oid = f.pronamespace
+      FROM function f
+      JOIN pg_catalog.pg_trigger t ON t.tgfoid = f.oid
       JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE fn.nspname = $1::text AND f.proname LIKE 'sessioncleanup\_%' AND t.tgparentid = 0
-       AND pg_catalog.obj_description(f.oid, 'pg_proc') LIKE 'sessioncleanup%'
+     WHERE f.proname LIKE 'sessioncleanup\_%' AND t.tgparentid = 0
 ), sessions AS (
     SELECT t.oid FROM trigger t WHERE t.tgname = '~sessioncleanup_observe'
 ), object (place, kind, space, "table", name) AS (
@@ -83,9 +109,7 @@ WITH trigger AS (
       JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
      WHERE pg_catalog.col_description(c.oid, a.attnum) LIKE 'sessioncleanup%'
     UNION ALL
-    SELECT DISTINCT 2, 'function', n.nspname, '', f.proname
-      FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
-     WHERE n.nspname = $1::text AND pg_catalog.obj_description(f.oid, 'pg_proc') LIKE 'sessioncleanup%'
+    SELECT DISTINCT 2, 'function', f.nspname, '', f.proname FROM function f
     UNION ALL
     SELECT CASE c.relkind WHEN 'v' THEN 3 ELSE 5 END, CASE c.relkind WHEN 'v' THEN 'view' ELSE 'index' END, n.nspname, '', c.relname
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

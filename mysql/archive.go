@@ -186,7 +186,7 @@ func (c *conn) outside(ctx context.Context, names []string) (all []string, err e
 	return all, err
 }
 
-// counter is how the definition of a table says which number it gives next.
+// counter matches the next number of a table in its definition.
 var counter = regexp.MustCompile(` AUTO_INCREMENT=\d+`)
 
 // fingerprint changes with the foreign keys of the database and the definitions of some tables.

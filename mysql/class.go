@@ -55,8 +55,8 @@ func (c *conn) ruleTags(ctx context.Context) (ruleTags, error) {
 	return all, err
 }
 
-// setRuleTags has classes follow exactly some tags, or these as well. It locks the rows of tags in their order, as whoever walks
-// through sessions does, so that programs with the same tags in another order do not deadlock.
+// setRuleTags has classes follow exactly some tags, or these as well. It locks the rows of tags in their order, so that programs with
+// the same tags in another order do not deadlock.
 func (c *conn) setRuleTags(ctx context.Context, tags []string, exactly bool) error {
 	for _, tag := range slices.Sorted(slices.Values(tags)) {
 		if _, err := c.exec(ctx, statements["add_rule_tag"], params{"tag": tag}); err != nil {

@@ -102,7 +102,9 @@ func (l *layout) seen(parts sqlfile.Names) string {
 
 // seenOf selects the sessions whose ids are in a parameter, with a place of theirs; NULL for none.
 func (l *layout) seenOf(ids, place string) string {
-	return l.seen(sqlfile.Names{"prefilter": l.names["id"] + " IN (" + ids + ")", "place_column": place, "notes_where": "WHERE session IN (" + ids + ")"})
+	return l.seen(sqlfile.Names{
+		"prefilter": l.names["id"] + " IN (" + ids + ")", "place_column": place, "notes_where": "WHERE session IN (" + ids + ")",
+	})
 }
 
 func column(name string) string { return "t." + sqlfile.Column(name) }

@@ -98,7 +98,7 @@ func (c ownConn) InsertEvent(ctx context.Context, e *sessioncleanup.Event) error
 	return c.insertEvent(ctx, e)
 }
 
-// LockLog does not make those wait who add events.
+// LockLog lets others add events meanwhile.
 func (c ownConn) LockLog(ctx context.Context) error {
 	var last int64
 	return c.row(ctx, statements["lock_log"], nil, &last)

@@ -148,10 +148,14 @@ func (l *layout) cutoffsAt(t sessioncleanup.Thresholds, now time.Time) sessioncl
 
 // cutoffParams returns the cutoffs as parameters of the rules. A zero cutoff becomes NULL; no time is before NULL.
 func cutoffParams(c sessioncleanup.Cutoffs) params {
-	return params{
+	p := params{
 		"now": c.Now, "inactive": nullTime(c.Inactive), "delete": nullTime(c.Delete), "ahead": c.Ahead(), "recent": nullTime(c.Recent()),
-		"warn": nullTime(c.Warn), "warned": nullTime(c.Warned), "given_up": nullTime(c.GivenUp),
+		"warn": nullTime(c.Warn), "warned": nullTime(c.Warned), "given_up": nullTime(c.GivenUp), "expired": c.Now,
 	}
+	if c.Inactive.IsZero() {
+		p["expired"] = nil
+	}
+	return p
 }
 
 func nullTime(t time.Time) any {

@@ -130,7 +130,8 @@ func (s *Store) plan(ctx context.Context, c *conn, p sessioncleanup.Policy) (pla
 	if err != nil {
 		return plan{}, err
 	}
-	out := plan{catalog: catalog, have: have, want: settings{policy: p, schema: proposal.Schema, adopted: have.adopted}, warnings: proposal.Warnings}
+	want := settings{policy: p, schema: proposal.Schema, adopted: have.adopted}
+	out := plan{catalog: catalog, have: have, want: want, warnings: proposal.Warnings}
 	a := &out.want.adopted
 	a.Proposed = s.given.Sources == nil && (proposed || a.Proposed)
 	if installed && a.Proposed {
@@ -256,8 +257,8 @@ const (
 	definePause    = 100 * time.Millisecond
 )
 
-// define executes a statement that changes the schema. A statement that waits for a table makes all those wait that come
-// after it: so it does not wait, but is tried again.
+// define executes a statement that changes the schema. It does not wait for a table that others use, because all later statements
+// on the table would wait as well: it tries again.
 func (s *Store) define(ctx context.Context, c *conn, statement string) error {
 	for attempt := 1; ; attempt++ {
 		_, err := c.ExecContext(ctx, statement)

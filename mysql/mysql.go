@@ -35,7 +35,7 @@ type Config struct {
 	// Migrate says how Migrate adopts a table. DATETIME columns must hold UTC; Open refuses another TimeZone, and
 	// roles. Replace has no effect. Default: the zero MigrateOptions.
 	Migrate sessioncleanup.MigrateOptions
-	// Name tells apart several tables of sessions in one database. What Migrate adds has the name as a prefix, such as
+	// Name tells apart several tables of sessions in one database. Everything that Migrate adds has it as a prefix, such as
 	// carts_sessioncleanup_events. The first Migrate with a name must have a Schema that names the table. At most 20 lower-case
 	// letters, digits and underscores, the first one a letter. Default: no name, which one installation can have.
 	Name string

@@ -174,6 +174,14 @@ func (s *Store) createObjects(ctx context.Context, c *conn, catalog *catalog, se
 			return err
 		}
 	}
+	if err := s.dropTriggers(ctx, c, catalog, wanted); err != nil {
+		return err
+	}
+	return s.createIndexes(ctx, c, catalog, l)
+}
+
+// dropTriggers drops the library's triggers but for those that are wanted.
+func (s *Store) dropTriggers(ctx context.Context, c *conn, catalog *catalog, wanted map[string]bool) error {
 	for _, name := range slices.Sorted(maps.Keys(catalog.triggers)) {
 		if strings.HasPrefix(name, prefix) && !wanted[name] {
 			if err := s.define(ctx, c, filled("drop_trigger", sqlfile.Names{"name": sqlfile.Column(name)})); err != nil {
@@ -181,7 +189,7 @@ func (s *Store) createObjects(ctx context.Context, c *conn, catalog *catalog, se
 			}
 		}
 	}
-	return s.createIndexes(ctx, c, catalog, l)
+	return nil
 }
 
 // createIndexes creates indexes that are missing, or have other columns, and drops those that are not wanted any more.
@@ -202,11 +210,15 @@ func (s *Store) createIndexes(ctx context.Context, c *conn, catalog *catalog, l 
 			return err
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(have)) {
-		if !wanted[name] {
-			if err := s.dropIndex(ctx, c, "migrate", name, have[name]); err != nil {
-				return err
-			}
+	maps.DeleteFunc(have, func(name, _ string) bool { return wanted[name] })
+	return s.dropIndexes(ctx, c, "migrate", have)
+}
+
+// dropIndexes drops indexes, which have their tables.
+func (s *Store) dropIndexes(ctx context.Context, c *conn, operation string, tables map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(tables)) {
+		if err := s.dropIndex(ctx, c, operation, name, tables[name]); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -118,7 +118,7 @@ func (w *restoration) eachRow(ctx context.Context, entries []sessioncleanup.Arch
 ) error {
 	for _, e := range entries {
 		for number, behind := 0, int64(0); ; {
-			page, err := w.rowsBehind(ctx, e.ID, behind, restoredPage)
+			page, err := w.rowsBehind(ctx, e.ID, behind)
 			if err != nil {
 				return err
 			}
@@ -138,8 +138,8 @@ func (w *restoration) eachRow(ctx context.Context, entries []sessioncleanup.Arch
 }
 
 // rowsBehind reads rows of an entry, without their numbers.
-func (w *restoration) rowsBehind(ctx context.Context, entry, behind int64, limit int) (page []archivedRow, err error) {
-	err = w.query(ctx, statements["archived_rows_behind"], params{"entry": entry, "behind": behind, "limit": limit}, func(rows *sql.Rows) error {
+func (w *restoration) rowsBehind(ctx context.Context, entry, behind int64) (page []archivedRow, err error) {
+	err = w.query(ctx, statements["archived_rows_behind"], params{"entry": entry, "behind": behind, "limit": restoredPage}, func(rows *sql.Rows) error {
 		row, err := scanArchivedRow(rows)
 		page = append(page, row)
 		return err

@@ -204,34 +204,24 @@ type dueBy struct {
 	those  func(stretch) bool
 	place  func(l *layout) string
 	until  string // the comparison with the moment
-	moment func(c sessioncleanup.Cutoffs) any
-}
-
-func inactiveSince(c sessioncleanup.Cutoffs) any { return nullTime(c.Inactive) }
-func deleteSince(c sessioncleanup.Cutoffs) any   { return nullTime(c.Delete) }
-func warnSince(c sessioncleanup.Cutoffs) any     { return nullTime(c.Warn) }
-func expiredBy(c sessioncleanup.Cutoffs) any {
-	if c.Inactive.IsZero() {
-		return nil
-	}
-	return c.Now
+	moment string // a parameter of cutoffs; nothing is due in this way where it is NULL
 }
 
 // duesOf are the ways to have a status, of which no session is due in two; none for those that no index finds.
 var duesOf = map[sessioncleanup.Status][]dueBy{
 	sessioncleanup.StatusToDeactivate: {
-		{"due_idle", stretch.runs, (*layout).lastColumn, "<", inactiveSince}, {"due_expired", stretch.runs, (*layout).expiresColumn, "<=", expiredBy},
+		{"due_idle", stretch.runs, (*layout).lastColumn, "<", "inactive"}, {"due_expired", stretch.runs, (*layout).expiresColumn, "<=", "expired"},
 	},
-	sessioncleanup.StatusToDelete: {{"status_to_delete", stretch.ended, (*layout).sinceColumn, "<", deleteSince}},
-	sessioncleanup.SelectWaiting:  {{"status_waiting", stretch.ended, (*layout).sinceColumn, "<", deleteSince}},
-	sessioncleanup.SelectToWarn:   {{"status_to_warn", stretch.ended, (*layout).sinceColumn, "<", warnSince}},
+	sessioncleanup.StatusToDelete: {{"status_to_delete", stretch.ended, (*layout).sinceColumn, "<", "delete"}},
+	sessioncleanup.SelectWaiting:  {{"status_waiting", stretch.ended, (*layout).sinceColumn, "<", "delete"}},
+	sessioncleanup.SelectToWarn:   {{"status_to_warn", stretch.ended, (*layout).sinceColumn, "<", "warn"}},
 }
 
 // dueRanges is the condition on the table's own columns that an index serves, for all sessions that are due in some way.
 func (l *layout) dueRanges(all []stretch, due dueBy, cut func(stretch) sessioncleanup.Cutoffs, p params) string {
 	var ranges []string
 	for i, s := range all {
-		moment := due.moment(cut(s))
+		moment := cutoffParams(cut(s))[due.moment]
 		if moment == nil || !due.those(s) {
 			continue
 		}

@@ -60,12 +60,8 @@ func (s *Store) Uninstall(ctx context.Context) error {
 				return err
 			}
 		}
-		for _, name := range slices.Sorted(maps.Keys(catalog.triggers)) {
-			if strings.HasPrefix(name, prefix) {
-				if err := s.define(ctx, c, filled("drop_trigger", sqlfile.Names{"name": sqlfile.Column(name)})); err != nil {
-					return err
-				}
-			}
+		if err := s.dropTriggers(ctx, c, catalog, nil); err != nil {
+			return err
 		}
 		if err := s.dropFromTables(ctx, c, catalog, set, installed); err != nil {
 			return err
@@ -80,11 +76,8 @@ func (s *Store) dropFromTables(ctx context.Context, c *conn, catalog *catalog, s
 	if installed && set.adopted.MadeTable && t != nil {
 		return s.define(ctx, c, filled("drop_table", sqlfile.Names{"table": sqlfile.Column(t.name)}))
 	}
-	own := catalog.ownIndexes()
-	for _, name := range slices.Sorted(maps.Keys(own)) {
-		if err := s.dropIndex(ctx, c, "uninstall", name, own[name]); err != nil {
-			return err
-		}
+	if err := s.dropIndexes(ctx, c, "uninstall", catalog.ownIndexes()); err != nil {
+		return err
 	}
 	if !installed || t == nil {
 		return nil

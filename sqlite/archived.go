@@ -11,7 +11,9 @@ import (
 
 // ArchivedRows returns rows of an entry, in the order of their numbers.
 func (s *Store) ArchivedRows(ctx context.Context, id int64, after, limit int) ([]sessioncleanup.ArchivedRow, error) {
-	return sqlstore.Answer(ctx, s.readingOwn, func(c *conn) ([]sessioncleanup.ArchivedRow, error) { return c.archivedRows(ctx, id, after, limit) })
+	return sqlstore.Answer(ctx, s.readingOwn, func(c *conn) ([]sessioncleanup.ArchivedRow, error) {
+		return c.archivedRows(ctx, id, after, limit)
+	})
 }
 
 func (c *conn) archivedRows(ctx context.Context, id int64, after, limit int) (all []sessioncleanup.ArchivedRow, err error) {

@@ -68,7 +68,7 @@ func (s *Store) setJournal(ctx context.Context, mode string) error {
 // keeps it growing, and when the reader has gone it keeps its size.
 const largeLog = 8 << 20
 
-// truncateLog makes a large write-ahead log empty, unless another connection uses it just then: nobody waits for it.
+// truncateLog makes a large write-ahead log empty, unless another connection uses it at that moment. No connection waits.
 func (s *Store) truncateLog(ctx context.Context) {
 	if s.path == "" || s.shared {
 		return

@@ -74,7 +74,8 @@ func (c *conn) keepNoticeTags(ctx context.Context, refs []sessioncleanup.Session
 
 // tellDeleted has the owners of sessions told that a run deleted them, if they were warned.
 func (c *conn) tellDeleted(ctx context.Context, refs []sessioncleanup.SessionRef, now time.Time) error {
-	_, err := c.exec(ctx, statements["tell_deleted"], params{"sessions": sqlstore.JSON(sqlstore.IDs(refs)), "now": formatTime(now.Truncate(time.Millisecond))})
+	p := params{"sessions": sqlstore.JSON(sqlstore.IDs(refs)), "now": formatTime(now.Truncate(time.Millisecond))}
+	_, err := c.exec(ctx, statements["tell_deleted"], p)
 	return err
 }
 

@@ -39,7 +39,7 @@ type Config struct {
 	// Schema describes the application's tables. Fields that it leaves open are those that an earlier Migrate adopted,
 	// or else those that Inspect finds. Default: the zero Schema.
 	Schema sessioncleanup.Schema
-	// Name distinguishes several tables of sessions in one database. What Migrate adds has the name as a prefix, such
+	// Name distinguishes several tables of sessions in one database. Everything that Migrate adds has it as a prefix, such
 	// as carts_sessioncleanup_events. The first Migrate with a name must have a Schema that names the table. At most 20
 	// lower-case letters, digits and underscores. Default: no name, which one installation can have.
 	Name string

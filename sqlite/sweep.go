@@ -58,7 +58,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 		return w.do(ctx, c)
 	})
 	result.Held, result.Pause = s.endHold(ctx, h, b)
-	if (constraint(err) || errors.Is(err, sessioncleanup.ErrTooLarge) || errors.Is(err, errLeftAlone) || errors.Is(err, errUnseen) || errors.Is(err, errUnnamed)) && len(w.refs) > 0 {
+	if len(w.refs) > 0 && ofSessions(err) {
 		return result, &sessioncleanup.BatchError{IDs: sqlstore.IDs(w.refs), Next: w.next, Err: err, Code: kindOfFailure(err)}
 	}
 	if err == nil {
@@ -75,6 +75,12 @@ var errUnseen = errors.New("a trigger of the application deletes other sessions 
 
 // errUnnamed: the archive has one entry for each ID, so a session that it does not find by its ID must not be deleted.
 var errUnnamed = errors.New("the ID does not identify exactly one session, so the session cannot be archived")
+
+// ofSessions reports whether some of the sessions of a batch are at fault for an error.
+func ofSessions(err error) bool {
+	return constraint(err) || errors.Is(err, sessioncleanup.ErrTooLarge) ||
+		errors.Is(err, errLeftAlone) || errors.Is(err, errUnseen) || errors.Is(err, errUnnamed)
+}
 
 // sweep is one batch in progress.
 type sweep struct {

@@ -55,13 +55,19 @@ func (c *conn) watchDeletions(ctx context.Context) (*watch, error) {
 	}
 	s := c.schema
 	var columns, old []string
-	for _, column := range append([]string{s.ID, s.Owner, s.Name, s.Code, s.CreatedAt, s.Active, s.LastActivity, s.ExpiresAt, s.AutoCleanup, s.DeactivatedAt}, conditions(s)...) {
+	kept := []string{s.ID, s.Owner, s.Name, s.Code, s.CreatedAt, s.Active, s.LastActivity, s.ExpiresAt, s.AutoCleanup, s.DeactivatedAt}
+	for _, column := range append(kept, conditions(s)...) {
 		if column != "" {
 			columns, old = append(columns, sqlfile.Column(column)), append(old, "OLD."+sqlfile.Column(column))
 		}
 	}
-	names := sqlfile.Names{"sessions": c.names["sessions"], "columns": strings.Join(columns, ", "), "old_columns": strings.Join(old, ", "), "old_id_text": c.adopted.ID.readText("OLD." + sqlfile.Column(s.ID))}
-	return w, c.execAll(ctx, []string{filled("watch_table", names), filled("watch_trigger", names), filled("watch_tags_table", names), filled("watch_tags_trigger", names)})
+	names := sqlfile.Names{
+		"sessions": c.names["sessions"], "columns": strings.Join(columns, ", "), "old_columns": strings.Join(old, ", "),
+		"old_id_text": c.adopted.ID.readText("OLD." + sqlfile.Column(s.ID)),
+	}
+	return w, c.execAll(ctx, []string{
+		filled("watch_table", names), filled("watch_trigger", names), filled("watch_tags_table", names), filled("watch_tags_trigger", names),
+	})
 }
 
 // layoutOfGone is the layout for the rows of the table.

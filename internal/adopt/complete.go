@@ -9,8 +9,8 @@ import (
 )
 
 // Over is an adopted schema with what a given one says otherwise. Fields that the given one leaves empty stay as they
-// were adopted, but Owners goes with Owner, State with Active, and SoftDelete with DeletedAt; and what had a column that
-// the given one uses for something else has none.
+// were adopted, but Owners goes with Owner, State with Active, and SoftDelete with DeletedAt. A field whose column the given
+// one uses for something else becomes empty.
 func Over(given, adopted sessioncleanup.Schema) sessioncleanup.Schema {
 	if given.IsZero() {
 		return adopted

@@ -13,7 +13,7 @@ func (d Database) As(t testing.TB, rights string) Database {
 	return d.Granted(t, "GRANT "+rights+" ON "+d.Name+".* TO %s")
 }
 
-// Granted is the database for a new user, for whose name %s stands in the statement that grants rights.
+// Granted is the database for a new user. In the statement that grants rights, %s is the name of the user.
 func (d Database) Granted(t testing.TB, grant string) Database {
 	t.Helper()
 	user := fmt.Sprintf("%s_%d", d.Name, numbers.Add(1))

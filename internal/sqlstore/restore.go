@@ -124,7 +124,7 @@ func (w *Restoration) Reference(e sessioncleanup.Archived, table string, data js
 	return key, set, err
 }
 
-// RestoreTag gives a session that was restored a tag of its own, whatever session the row names: a forged file must not tag others.
+// RestoreTag adds a tag to the session that was restored, whatever session the row names: a forged file must not tag others.
 func (w *Restoration) RestoreTag(ctx context.Context, e sessioncleanup.Archived, row sessioncleanup.ArchivedRow,
 	write func(ctx context.Context, id string, change sessioncleanup.TagChange) error,
 ) error {

@@ -37,7 +37,7 @@ func (a *app) backupAddress() string {
 	return address
 }
 
-// openBackups has what follows write backups, if that is asked for.
+// openBackups opens the place for backups that the flag or the environment names, if any, so that runs write them.
 func (a *app) openBackups() error {
 	address := a.backupAddress()
 	if address == "" {

@@ -91,7 +91,7 @@ func (*operatorFlags) names() []string {
 	return []string{"notify-operators", "notify-language", "notify-templates", "notify-name"}
 }
 
-// read returns who is to be told, without what a database has; nil when nobody is.
+// read returns what tells operators, still without a database; nil when no flag names a channel.
 func (f *operatorFlags) read(a *app) (*notify.Operators, error) {
 	if len(f.given) == 0 {
 		return nil, nil

@@ -47,7 +47,7 @@ func (f *ownerFlags) links(name, below string) (*keeplink.Links, error) {
 	return links.For(name, below), nil
 }
 
-// read returns who warns owners, without what a database has; nil when nobody does.
+// read returns what warns owners, still without a database; nil when neither a flag nor the environment names a channel.
 func (f *ownerFlags) read(a *app, texts textFlags) (*notify.Owners, error) {
 	source := f.channel
 	if source == "" || source == "env" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"syscall"
 	"time"
 
@@ -140,9 +141,13 @@ func (p *servePlan) serve(ctx context.Context, all []served, log *slog.Logger) e
 			return err
 		}
 	}
+	ctx, stop := context.WithCancel(ctx)
+	var messages sync.WaitGroup
+	defer messages.Wait()
+	defer stop()
 	for _, s := range all {
-		defer tellOperators(ctx, p.tells, s, p.schedule != nil)()
-		defer warnOwners(ctx, p.warns, s)()
+		tellOperators(ctx, &messages, p.tells, s, p.schedule != nil)
+		warnOwners(ctx, &messages, p.warns, s)
 	}
 	measured, err := p.metrics.handler(ctx, all, p.schedule, log)
 	if err != nil {

@@ -2,6 +2,7 @@ package login
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -59,12 +60,7 @@ func (c JWT) Open() (*Verifier, error) {
 	if (c.SecretFile == "") == (c.KeysFile == "") {
 		return nil, invalid.Errorf("want a file with a secret, or one with public keys")
 	}
-	if c.IDClaim == "" {
-		c.IDClaim = "sub"
-	}
-	if c.RoleClaim == "" {
-		c.RoleClaim = "role"
-	}
+	c.IDClaim, c.RoleClaim = cmp.Or(c.IDClaim, "sub"), cmp.Or(c.RoleClaim, "role")
 	v := &Verifier{JWT: c}
 	if c.SecretFile != "" {
 		file, err := tokens.OpenPrivate(c.SecretFile)

@@ -183,10 +183,10 @@ When something is in the way, such as an ID that is in use again, nothing is cha
   sessioncleanup restore archive:17
   sessioncleanup restore 42 --from /var/backups/sessioncleanup-20260301T030000Z-ABC-001.jsonl.zst`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 && from == "" {
-				return usagef("restore needs the ID of a session, or an entry of the archive; see %s --help", cmd.CommandPath())
+			if from != "" {
+				return nil
 			}
-			return nil
+			return someEntries(cmd, args)
 		},
 		RunE: a.with(func(ctx context.Context, db connection, args []string) error {
 			o.OnConflict = sessioncleanup.Conflict(conflict)

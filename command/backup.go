@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,25 +28,17 @@ func (a *app) addBackup(flags *pflag.FlagSet) {
 
 // backupAddress is the URL in the flag or the environment; empty without one.
 func (a *app) backupAddress() string {
-	address := a.backupTo
-	if address == "" {
-		address = a.getenv(sessioncleanup.EnvBackup)
-	}
+	address := cmp.Or(a.backupTo, a.getenv(sessioncleanup.EnvBackup))
 	if address == sessioncleanup.NoBackup {
 		return ""
 	}
 	return address
 }
 
-// openBackups has what follows write backups, if that is asked for.
-func (a *app) openBackups() error {
-	address := a.backupAddress()
-	if address == "" {
-		return nil
-	}
-	files, err := a.backupPlace(address)
-	if err == nil {
-		a.backups = files
+// openBackups opens the place for backups that the flag or the environment names, if any, so that runs write them.
+func (a *app) openBackups() (err error) {
+	if address := a.backupAddress(); address != "" {
+		a.backups, err = a.backupPlace(address)
 	}
 	return err
 }
@@ -173,11 +166,10 @@ when cleanups run as another role.`,
 		Example: `  sessioncleanup backup now --backup file:///var/backups/sessions`,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			files, err := a.needBackups()
-			if err != nil {
+			var err error
+			if a.backups, err = a.needBackups(); err != nil {
 				return err
 			}
-			a.backups = files
 			return a.with(func(ctx context.Context, db connection, _ []string) error {
 				result, err := db.BackUp(ctx)
 				if a.json {

@@ -33,11 +33,7 @@ const (
 
 // databaseURL is the URL in the flag or the environment.
 func (a *app) databaseURL() string {
-	address := a.database
-	if address == "" {
-		address = a.getenv(envDatabase)
-	}
-	return pgurl.WithSocket(address)
+	return pgurl.WithSocket(cmp.Or(a.database, a.getenv(envDatabase)))
 }
 
 // installation is the name in the flag or the environment.

@@ -6,7 +6,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-// dependentsText has the tables that a deletion reaches, with the number of rows where they were counted; empty without any.
+// dependentsText lists the tables that a deletion reaches, with the number of rows where they were counted; empty without any.
 func (a *app) dependentsText(title string, dependents []sessioncleanup.Dependent) string {
 	if len(dependents) == 0 {
 		return ""

@@ -32,12 +32,12 @@ now with a leading plus.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			word := strings.Join(args[1:], " ")
-			at, err := func(time.Time) time.Time { return time.Time{} }, error(nil)
+			at := func(time.Time) time.Time { return time.Time{} } // never
 			if !strings.EqualFold(word, "never") {
-				at, err = parseTime("expiry", word)
-			}
-			if err != nil {
-				return usagef("%w, or never", err)
+				var err error
+				if at, err = parseTime("expiry", word); err != nil {
+					return usagef("%w, or never", err)
+				}
 			}
 			return a.with(func(ctx context.Context, db connection, args []string) error {
 				now, err := db.Now(ctx)

@@ -29,7 +29,10 @@ PostgreSQL only the owner of the tables may run it.`,
 			if err != nil {
 				return err
 			}
-			return a.reportEntries(all, map[bool]string{true: "Released", false: "Held"}[release])
+			if release {
+				return a.reportEntries(all, "Released")
+			}
+			return a.reportEntries(all, "Held")
 		}),
 	}
 	cmd.Flags().BoolVar(&release, "release", false, "no longer hold them")

@@ -45,7 +45,7 @@ func installationWords(all []sessioncleanup.Installation, name string) string {
 	return joinWords(words)
 }
 
-// sayInstallations says what is installed in a database, to whom works on one of several.
+// sayInstallations says what else is installed in a database to a user who works on one of several installations.
 func (a *app) sayInstallations(ctx context.Context, db sessioncleanup.Store) error {
 	all, err := installations(ctx, db)
 	if err != nil {

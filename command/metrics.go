@@ -165,7 +165,7 @@ func (a *app) writeMetrics(ctx context.Context, m *sessioncleanup.Manager, f met
 	}
 }
 
-// resume has the counters continue from the file, if there is one.
+// resume sets the counters to those in the file, if there is one.
 func (a *app) resume(collector *metrics.Collector, path string) error {
 	file, err := os.Open(path)
 	switch {

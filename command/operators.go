@@ -91,7 +91,7 @@ func (*operatorFlags) names() []string {
 	return []string{"notify-operators", "notify-language", "notify-templates", "notify-name"}
 }
 
-// read returns who is to be told, without what a database has; nil when nobody is.
+// read returns what tells operators, still without a database; nil when no flag names a channel.
 func (f *operatorFlags) read(a *app) (*notify.Operators, error) {
 	if len(f.given) == 0 {
 		return nil, nil
@@ -112,11 +112,11 @@ func (f *operatorFlags) readOrEnv(a *app) (*notify.Operators, error) {
 	return f.read(a)
 }
 
-// tellOperators tells operators beside serve until the function that it returns is called. Without a schedule of its own,
-// the log shows whether runs are overdue.
-func tellOperators(ctx context.Context, o *notify.Operators, about served, scheduled bool) (stop func()) {
+// tellOperators tells operators in a goroutine of the group until ctx ends. Without a schedule of its own, the log shows
+// whether runs are overdue.
+func tellOperators(ctx context.Context, group *sync.WaitGroup, o *notify.Operators, about served, scheduled bool) {
 	if o == nil {
-		return func() {}
+		return
 	}
 	o = about.operators(o)
 	if !scheduled {
@@ -128,22 +128,11 @@ func tellOperators(ctx context.Context, o *notify.Operators, about served, sched
 			return s, err
 		}
 	}
-	return aside(ctx, about.log, "operators are not told anything", o.Run)
-}
-
-// aside does work beside serve until the function that it returns is called. The log says when the work fails.
-func aside(ctx context.Context, log *slog.Logger, failure string, do func(context.Context) error) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := do(ctx); ctx.Err() == nil {
-			log.ErrorContext(ctx, failure, "error", err)
+	group.Go(func() {
+		if err := o.Run(ctx); ctx.Err() == nil {
+			about.log.ErrorContext(ctx, "operators are not told anything", "error", err)
 		}
 	})
-	return func() {
-		cancel()
-		wg.Wait()
-	}
 }
 
 // tellTimeout bounds what stats --check spends on telling operators.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,7 +48,7 @@ func (f *ownerFlags) links(name, below string) (*keeplink.Links, error) {
 	return links.For(name, below), nil
 }
 
-// read returns who warns owners, without what a database has; nil when nobody does.
+// read returns what warns owners, still without a database; nil when neither a flag nor the environment names a channel.
 func (f *ownerFlags) read(a *app, texts textFlags) (*notify.Owners, error) {
 	source := f.channel
 	if source == "" || source == "env" {
@@ -115,15 +116,20 @@ func (f *ownerFlags) quietHours() (quiet notify.Quiet, err error) {
 	return quiet, nil
 }
 
-// warnOwners warns owners beside serve until the function that it returns is called.
-func warnOwners(ctx context.Context, o *notify.Owners, about served) (stop func()) {
+// warnOwners warns owners in a goroutine of the group until ctx ends.
+func warnOwners(ctx context.Context, group *sync.WaitGroup, o *notify.Owners, about served) {
 	if o == nil {
 		if about.m.Policy().WarnBefore > 0 {
 			about.log.WarnContext(ctx, "the policy warns owners before sessions are deleted, and this process does not: it was started without --notify-owners")
 		}
-		return func() {}
+		return
 	}
-	return aside(ctx, about.log, "owners are not warned", about.owners(o).Run)
+	o = about.owners(o)
+	group.Go(func() {
+		if err := o.Run(ctx); ctx.Err() == nil {
+			about.log.ErrorContext(ctx, "owners are not warned", "error", err)
+		}
+	})
 }
 
 func (a *app) deliver() *cobra.Command {

@@ -63,13 +63,16 @@ func (a *app) resumeCleanup() *cobra.Command {
 		Args:  noArguments,
 		RunE: a.with(func(ctx context.Context, db connection, _ []string) error {
 			_, paused, err := db.Paused(ctx)
-			if err == nil && paused {
-				err = db.Resume(ctx)
-			}
 			if err != nil {
 				return err
 			}
-			return a.reportPause(nil, map[bool]string{true: "Cleanup is no longer paused.", false: "Cleanup was not paused."}[paused])
+			if !paused {
+				return a.reportPause(nil, "Cleanup was not paused.")
+			}
+			if err := db.Resume(ctx); err != nil {
+				return err
+			}
+			return a.reportPause(nil, "Cleanup is no longer paused.")
 		}),
 	})
 }

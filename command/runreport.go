@@ -129,7 +129,7 @@ func (r runReport) json(cron bool) error {
 	return errors.Join(failure, json.NewEncoder(r.out).Encode(out))
 }
 
-// resultText has the result of a run, or of a dry run.
+// resultText describes the result of a run, or of a dry run.
 func (a *app) resultText(r sessioncleanup.Result) string {
 	if r.DryRun {
 		return a.dryRunText(r)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"syscall"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
+	"github.com/sessioncleanup/sessioncleanup/notify"
 )
 
 // defaultEvery is the guide's: a run a day.
@@ -69,61 +71,15 @@ func (a *app) serve() *cobra.Command {
   sessioncleanup serve --addr localhost:8080 --tokens tokens.txt`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			schedule, described, err := f.schedule(cmd)
+			p, err := f.read(cmd, a)
+			if err == nil {
+				err = a.openBackups()
+			}
 			if err != nil {
-				return err
-			}
-			at, err := f.http.read()
-			if err != nil {
-				return err
-			}
-			operators, err := f.operators.readOrEnv(a)
-			if err != nil {
-				return err
-			}
-			owners, err := f.owners.read(a, f.operators.texts)
-			if err != nil {
-				return err
-			}
-			if _, err := f.owners.links("", ""); err != nil { // before a database is asked
-				return err
-			}
-			if schedule == nil && at == nil && f.metrics.addr == "" {
-				return usagef("--every never only serves HTTP: it needs --addr and --tokens, or --metrics-addr")
-			}
-			if err := a.openBackups(); err != nil {
 				return err
 			}
 			return endsAt(cmd.Context(), a.withPatience(a.patience, func(ctx context.Context, db connection, _ []string) error {
-				return a.runSchedule(ctx, db, described, func(ctx context.Context, all []served, log *slog.Logger) error {
-					for i := range all {
-						var err error
-						if all[i].links, err = f.owners.links(all[i].name, all[i].below(i)); err != nil {
-							return err
-						}
-					}
-					var ends []func()
-					defer func() {
-						for _, end := range ends {
-							end()
-						}
-					}()
-					for _, s := range all {
-						ends = append(ends, tellOperators(ctx, operators, s, schedule != nil), warnOwners(ctx, owners, s))
-					}
-					clean := func(ctx context.Context) error {
-						return forEach(ctx, all, func(ctx context.Context, s served) error { return cleanOnSchedule(ctx, s.m, schedule, f.now, s.log) })
-					}
-					measured, err := f.metrics.handler(ctx, all, schedule, log)
-					if err != nil {
-						return err
-					}
-					work := clean
-					if at != nil {
-						work = func(ctx context.Context) error { return serveHTTP(ctx, all, at, measured, log, clean) }
-					}
-					return f.metrics.serve(ctx, measured, log, work)
-				})
+				return a.runSchedule(ctx, db, p)
 			})(cmd, args))
 		},
 	}
@@ -140,6 +96,70 @@ func (a *app) serve() *cobra.Command {
 	f.operators.add(cmd)
 	f.owners.add(cmd)
 	return cmd
+}
+
+// servePlan is what the flags of serve ask for.
+type servePlan struct {
+	*serveFlags
+	schedule  sessioncleanup.Schedule // nil: never
+	described string                  // the schedule, for the log
+	at        *endpoint               // nil: no HTTP
+	tells     *notify.Operators       // nil: nobody
+	warns     *notify.Owners          // nil: nobody
+}
+
+// read reads the files that the flags name, and finds what is wrong with the flags before a database is opened.
+func (f *serveFlags) read(cmd *cobra.Command, a *app) (*servePlan, error) {
+	p := &servePlan{serveFlags: f}
+	var err error
+	if p.schedule, p.described, err = f.scheduled(cmd); err != nil {
+		return nil, err
+	}
+	if p.at, err = f.http.read(); err != nil {
+		return nil, err
+	}
+	if p.tells, err = f.operators.readOrEnv(a); err != nil {
+		return nil, err
+	}
+	if p.warns, err = f.owners.read(a, f.operators.texts); err != nil {
+		return nil, err
+	}
+	if _, err := f.owners.links("", ""); err != nil {
+		return nil, err
+	}
+	if p.schedule == nil && p.at == nil && f.metrics.addr == "" {
+		return nil, usagef("--every never only serves HTTP: it needs --addr and --tokens, or --metrics-addr")
+	}
+	return p, nil
+}
+
+// serve works on installations until ctx ends.
+func (p *servePlan) serve(ctx context.Context, all []served, log *slog.Logger) error {
+	for i := range all {
+		var err error
+		if all[i].links, err = p.owners.links(all[i].name, all[i].below(i)); err != nil {
+			return err
+		}
+	}
+	ctx, stop := context.WithCancel(ctx)
+	var messages sync.WaitGroup
+	defer messages.Wait()
+	defer stop()
+	for _, s := range all {
+		tellOperators(ctx, &messages, p.tells, s, p.schedule != nil)
+		warnOwners(ctx, &messages, p.warns, s)
+	}
+	measured, err := p.metrics.handler(ctx, all, p.schedule, log)
+	if err != nil {
+		return err
+	}
+	work := func(ctx context.Context) error {
+		return forEach(ctx, all, func(ctx context.Context, s served) error { return cleanOnSchedule(ctx, s.m, p.schedule, p.now, s.log) })
+	}
+	if clean := work; p.at != nil {
+		work = func(ctx context.Context) error { return serveHTTP(ctx, all, p.at, measured, log, clean) }
+	}
+	return p.metrics.serve(ctx, measured, log, work)
 }
 
 // cleanOnSchedule cleans up at once, if asked to, and then on schedule; without a schedule it only waits for ctx to end.
@@ -165,8 +185,8 @@ func cleanOnSchedule(ctx context.Context, m *sessioncleanup.Manager, schedule se
 	return m.Run(ctx, schedule)
 }
 
-// schedule returns the Schedule of the flags, nil for never, and its description.
-func (f *serveFlags) schedule(cmd *cobra.Command) (sessioncleanup.Schedule, string, error) {
+// scheduled returns the Schedule of the flags, nil for never, and its description.
+func (f *serveFlags) scheduled(cmd *cobra.Command) (sessioncleanup.Schedule, string, error) {
 	changed := cmd.Flags().Changed
 	if f.cronExpr == "" {
 		if changed("cron-expr") || changed("time-zone") {
@@ -195,8 +215,8 @@ func (f *serveFlags) schedule(cmd *cobra.Command) (sessioncleanup.Schedule, stri
 	return schedule, fmt.Sprintf("%s (%s)", f.cronExpr, zone), err
 }
 
-// runSchedule validates the installations and calls serve, which follows the schedule described until ctx ends.
-func (a *app) runSchedule(ctx context.Context, db connection, described string, serve func(context.Context, []served, *slog.Logger) error) error {
+// runSchedule validates the installations and serves them until ctx ends.
+func (a *app) runSchedule(ctx context.Context, db connection, p *servePlan) error {
 	level := slog.LevelInfo
 	if a.verbose {
 		level = slog.LevelDebug
@@ -212,9 +232,9 @@ func (a *app) runSchedule(ctx context.Context, db connection, described string, 
 		return err
 	}
 	for _, s := range all {
-		s.log.InfoContext(ctx, "serving", "schedule", described)
+		s.log.InfoContext(ctx, "serving", "schedule", p.described)
 	}
-	err = serve(ctx, all, log)
+	err = p.serve(ctx, all, log)
 	switch {
 	case errors.Is(err, sessioncleanup.ErrDisabled):
 		log.WarnContext(ctx, "nothing to serve: cleanup is disabled", "by", sessioncleanup.EnvEnabled+" or the stored policy")

@@ -82,7 +82,7 @@ func deletedText(e sessioncleanup.Event) string {
 	return said + "."
 }
 
-// sessionText has everything that is known of a session.
+// sessionText lists everything that is known of a session.
 func (a *app) sessionText(s sessioncleanup.Session) string {
 	rows := [][]cell{texts("ID", s.ID), {text("Status"), statusCell(s.Status)}}
 	add := func(name, value string) {

@@ -67,7 +67,7 @@ func statusCell(s sessioncleanup.Status) cell {
 	return text(string(s)).in(colors[s])
 }
 
-// table has rows with aligned columns. Widths are those on a terminal: a name may hold emoji.
+// table aligns the columns of rows. Widths are those on a terminal: a name may hold emoji.
 func (a *app) table(rows [][]cell) string {
 	var widths []int
 	for _, row := range rows {

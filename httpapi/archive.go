@@ -25,15 +25,11 @@ type archived struct {
 	PurgeAt    *time.Time `json:"purge_at"`
 }
 
-func archivedOf(all []sessioncleanup.Archived) []archived {
-	out := make([]archived, len(all))
-	for i, e := range all {
-		out[i] = archived{
-			ID: e.ID, RunID: given(e.RunID), SessionID: e.SessionID, OwnerID: e.OwnerID, Name: e.Name, ArchivedAt: e.At, Actor: e.Actor, Reason: e.Reason,
-			Rows: e.Rows, Bytes: e.Bytes, Held: e.Held, BackedUpAt: known(e.BackedUpAt), PurgeAt: known(e.PurgeAt),
-		}
+func archivedOf(e sessioncleanup.Archived) archived {
+	return archived{
+		ID: e.ID, RunID: given(e.RunID), SessionID: e.SessionID, OwnerID: e.OwnerID, Name: e.Name, ArchivedAt: e.At, Actor: e.Actor, Reason: e.Reason,
+		Rows: e.Rows, Bytes: e.Bytes, Held: e.Held, BackedUpAt: known(e.BackedUpAt), PurgeAt: known(e.PurgeAt),
 	}
-	return out
 }
 
 type archiveAnswer struct {
@@ -66,15 +62,20 @@ func (c *call) archive() error {
 	if err != nil {
 		return err
 	}
-	out := archiveAnswer{Success: true, Entries: archivedOf(entries)}
+	out := archiveAnswer{Success: true, Entries: make([]archived, len(entries))}
+	for i, e := range entries {
+		out.Entries[i] = archivedOf(e)
+	}
 	if len(entries) == o.Limit {
 		out.NextCursor = given(list.cursor(entries[o.Limit-1].ID))
 	}
 	return c.reply(out)
 }
 
-type archivedAnswer struct {
+// entryAnswer is the response of the routes that concern one entry.
+type entryAnswer struct {
 	Success bool     `json:"success"`
+	Message string   `json:"message,omitempty"` // after a change
 	Entry   archived `json:"entry"`
 }
 
@@ -90,7 +91,7 @@ func (c *call) archivedEntry() error {
 	if err != nil {
 		return err
 	}
-	return c.reply(archivedAnswer{Success: true, Entry: archivedOf([]sessioncleanup.Archived{e})[0]})
+	return c.reply(entryAnswer{Success: true, Entry: archivedOf(e)})
 }
 
 // entry is the entry of the archive that the path names.
@@ -139,7 +140,7 @@ func (c *call) restore() error {
 		c.forget(done.Entries[0].OwnerID)
 	}
 	return c.reply(restoredAnswer{
-		Success: true, Message: message[c.lang], DryRun: o.DryRun, Entry: archivedOf(done.Entries)[0], Rows: done.Rows, Relinked: done.Relinked,
+		Success: true, Message: message[c.lang], DryRun: o.DryRun, Entry: archivedOf(done.Entries[0]), Rows: done.Rows, Relinked: done.Relinked,
 	})
 }
 

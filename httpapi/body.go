@@ -69,20 +69,21 @@ func readObject(data []byte, fields map[string]field) (map[string]bool, error) {
 	if len(data) == 0 {
 		return seen, nil
 	}
+	noObject := &fault{problem: invalidRequest, detail: msgBodyJSON}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
-		return nil, &fault{problem: invalidRequest, detail: msgBodyJSON}
+		return nil, noObject
 	}
 	for dec.More() {
 		token, err := dec.Token()
+		var raw json.RawMessage
+		if err == nil {
+			err = dec.Decode(&raw)
+		}
 		if err != nil {
-			return nil, &fault{problem: invalidRequest, detail: msgBodyJSON}
+			return nil, noObject
 		}
 		name, _ := token.(string) // the JSON is valid: keys are strings
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			return nil, &fault{problem: invalidRequest, detail: msgBodyJSON}
-		}
 		read, known := fields[name]
 		switch {
 		case !known:
@@ -100,12 +101,7 @@ func readObject(data []byte, fields map[string]field) (map[string]bool, error) {
 
 func boolean(to *bool) field {
 	return func(name string, raw json.RawMessage) error {
-		switch string(raw) {
-		case "true":
-			*to = true
-		case "false":
-			*to = false
-		default:
+		if *to = string(raw) == "true"; !*to && string(raw) != "false" {
 			return wrong(name, msgBoolean, raw)
 		}
 		return nil

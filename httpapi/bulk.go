@@ -39,7 +39,7 @@ func (c *call) bulk() error {
 	if err != nil {
 		return err
 	}
-	b.Keep = time.Duration(days) * 24 * time.Hour
+	b.Keep = time.Duration(days) * day
 	s := c.streamed()
 	b.Progress = func(done, of int) error {
 		s.progress(done, of)

@@ -12,18 +12,14 @@ import (
 // operation is a Manager's method that changes one session.
 type operation func(m *sessioncleanup.Manager, ctx context.Context, id string) (sessioncleanup.Session, error)
 
-func (c *call) deactivate() error {
-	if err := c.body(nil); err != nil {
-		return err
+// changes serves a PATCH route without a body.
+func changes(done text, do operation) func(*call) error {
+	return func(c *call) error {
+		if err := c.body(nil); err != nil {
+			return err
+		}
+		return c.change(done, do)
 	}
-	return c.change(msgDeactivated, (*sessioncleanup.Manager).Deactivate)
-}
-
-func (c *call) reactivate() error {
-	if err := c.body(nil); err != nil {
-		return err
-	}
-	return c.change(msgReactivated, (*sessioncleanup.Manager).Reactivate)
 }
 
 func (c *call) setAutoCleanup() error {

@@ -51,7 +51,7 @@ func (c *call) cleanup() error {
 	var run sessioncleanup.Run
 	err := c.body(map[string]field{
 		"inactive_hours":  threshold(time.Hour, &run.InactiveAfter),
-		"delete_old_days": threshold(24*time.Hour, &run.DeleteAfter),
+		"delete_old_days": threshold(day, &run.DeleteAfter),
 		"owner_id":        ownerID(&run.Filter.OwnerID),
 		"tags":            tagFilterField(&run.Filter.Tags),
 		"dry_run":         boolean(&run.DryRun),
@@ -199,11 +199,11 @@ func (c *call) results(run sessioncleanup.Run, res sessioncleanup.Result) []resu
 		out[0].Details = fmt.Sprintf(deactivated[c.lang], out[0].Count, c.span(after, time.Hour, hourName))
 	}
 	if after := policy.DeleteAfter; after != sessioncleanup.Never {
-		out[1].Details = fmt.Sprintf(deleted[c.lang], out[1].Count, c.span(after, 24*time.Hour, dayName))
+		out[1].Details = fmt.Sprintf(deleted[c.lang], out[1].Count, c.span(after, day, dayName))
 	}
 	if before := policy.WarnBefore; before != sessioncleanup.Never && policy.DeleteAfter != sessioncleanup.Never {
 		out = append(out, result{Action: sessioncleanup.ActionNoticed, Count: res.Noticed(), Details: fmt.Sprintf(msgNoticed[c.lang],
-			res.Noticed(), c.span(before, 24*time.Hour, dayName), res.Waiting)})
+			res.Noticed(), c.span(before, day, dayName), res.Waiting)})
 	}
 	return out
 }

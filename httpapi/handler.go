@@ -28,24 +28,25 @@ func New(manager *sessioncleanup.Manager, o Options) (http.Handler, error) {
 		return nil, err
 	}
 	return &api{
-		Options: o, manager: manager, document: documentFor(o.Prefix),
-		figures: newShared[figures](o.Interval, o.Timeout), outlooks: newShared[sessioncleanup.Outlook](o.Interval, o.Timeout), tagCounts: newShared[[]sessioncleanup.TagCount](o.Interval, o.Timeout), live: newLive(o), turns: newTurns(o),
-		profiles: newPaced[sessioncleanup.Analytics](o.Interval),
-		dueNow:   newPaced[due](o.Interval), proposing: make(chan struct{}, 1),
+		Options: o, manager: manager, document: documentFor(o.Prefix), live: newLive(o), turns: newTurns(o),
+		figures:   newShared[figures](o.Interval, o.Timeout),
+		outlooks:  newShared[sessioncleanup.Outlook](o.Interval, o.Timeout),
+		tagCounts: newShared[[]sessioncleanup.TagCount](o.Interval, o.Timeout),
+		profiles:  newPaced[sessioncleanup.Analytics](o.Interval),
+		dueNow:    newPaced[due](o.Interval), proposing: make(chan struct{}, 1),
 	}, nil
 }
 
 type api struct {
 	Options
-	manager  *sessioncleanup.Manager
-	document []byte
-	figures  *shared[figures] // by scope: an owner's ID, or "" for all
-	outlooks *shared[sessioncleanup.Outlook]
-	// tagCounts are the tags in use.
-	tagCounts *shared[[]sessioncleanup.TagCount]
-	profiles  *shared[sessioncleanup.Analytics] // by tags
-	dueNow    *shared[due]                      // by the policy in force
-	proposing chan struct{}                     // has an element while what is due is counted
+	manager   *sessioncleanup.Manager
+	document  []byte
+	figures   *shared[figures]                   // by scope: an owner's ID, or "" for all
+	outlooks  *shared[sessioncleanup.Outlook]    // by scope
+	tagCounts *shared[[]sessioncleanup.TagCount] // of the tags in use, by scope
+	profiles  *shared[sessioncleanup.Analytics]  // by tags
+	dueNow    *shared[due]                       // by the policy in force
+	proposing chan struct{}                      // has an element while what is due is counted
 	live      *live
 	turns     *turns
 	outage    outage
@@ -206,25 +207,16 @@ func (c *call) permit(rt *route) error {
 // recovered reports a panic like any other failure: the client gets no details, the log gets all of them.
 func (c *call) recovered() {
 	v := recover()
-	switch {
-	case v == nil:
+	if v == nil {
 		return
-	case aborts(v) || c.started: // the client must not mistake what it received for the whole response
-		c.logPanic(v)
-		panic(http.ErrAbortHandler)
 	}
-	c.logPanic(v)
-	c.fail(&fault{problem: internal})
-}
-
-// aborts reports whether a panic only ends the response.
-func aborts(v any) bool {
-	err, ok := v.(error)
-	return ok && errors.Is(err, http.ErrAbortHandler)
-}
-
-func (c *call) logPanic(v any) {
-	if !aborts(v) {
+	err, _ := v.(error)
+	aborted := errors.Is(err, http.ErrAbortHandler) // which only ends the response
+	if !aborted {
 		c.Logger.ErrorContext(c.r.Context(), "request panicked", "method", c.r.Method, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	}
+	if aborted || c.started { // the client must not mistake what it received for the whole response
+		panic(http.ErrAbortHandler)
+	}
+	c.fail(&fault{problem: internal})
 }

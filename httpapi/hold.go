@@ -9,12 +9,6 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 )
 
-type entryAnswer struct {
-	Success bool     `json:"success"`
-	Message string   `json:"message"`
-	Entry   archived `json:"entry"`
-}
-
 // hold serves PATCH /archive/{entry}/hold.
 func (c *call) hold() error {
 	var held bool
@@ -47,7 +41,7 @@ func (c *call) purge() error {
 		if err != nil {
 			return err
 		}
-		return &fault{problem: unconfirmed, args: []any{want}, extra: extra{Confirm: "?confirm=" + want, Entry: &archivedOf([]sessioncleanup.Archived{e})[0]}}
+		return &fault{problem: unconfirmed, args: []any{want}, extra: extra{Confirm: "?confirm=" + want, Entry: new(archivedOf(e))}}
 	}
 	return c.onEntry(msgPurged, c.m.Purge)
 }
@@ -62,7 +56,7 @@ func (c *call) onEntry(message text, change func(context.Context, []int64) ([]se
 	if err != nil {
 		return err
 	}
-	return c.reply(entryAnswer{Success: true, Message: message[c.lang], Entry: archivedOf(all)[0]})
+	return c.reply(entryAnswer{Success: true, Message: message[c.lang], Entry: archivedOf(all[0])})
 }
 
 type erasedAnswer struct {

@@ -34,8 +34,8 @@ func (c *call) me() error {
 		Success: true, Role: c.who.Role, ID: c.who.ID, Actor: c.who.Actor(), All: c.m.PermitAll() == nil, Changes: !c.ReadOnly,
 		Archive: c.m.HasArchive(), Archives: policy.Archive.Or(false), Tags: c.m.HasTags(),
 		Warnings:      policy.WarnBefore != sessioncleanup.Never && policy.DeleteAfter != sessioncleanup.Never,
-		InactiveHours: in(policy.InactiveAfter, time.Hour), DeleteDays: in(policy.DeleteAfter, 24*time.Hour),
-		ArchiveDays: in(policy.ArchiveKeep, 24*time.Hour),
+		InactiveHours: in(policy.InactiveAfter, time.Hour), DeleteDays: in(policy.DeleteAfter, day),
+		ArchiveDays: in(policy.ArchiveKeep, day),
 	}
 	out.KeepDays = keepable(policy, nil)
 	return c.reply(out)

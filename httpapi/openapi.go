@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"net/http"
 )
@@ -11,10 +12,7 @@ var openapi []byte
 
 // documentFor is the OpenAPI document with the prefix that the routes are below.
 func documentFor(prefix string) []byte {
-	if prefix == "" {
-		prefix = "/"
-	}
-	return bytes.Replace(openapi, []byte("- url: "+DefaultPrefix+"\n"), []byte("- url: "+prefix+"\n"), 1)
+	return bytes.Replace(openapi, []byte("- url: "+DefaultPrefix+"\n"), []byte("- url: "+cmp.Or(prefix, "/")+"\n"), 1)
 }
 
 // openapi serves GET /openapi.yaml.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -80,9 +81,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Authenticate == nil {
 		return o, invalid.Errorf("Options.Authenticate is nil: want a function that returns the principal")
 	}
-	if o.Prefix == "" {
-		o.Prefix = DefaultPrefix
-	}
+	o.Prefix = cmp.Or(o.Prefix, DefaultPrefix)
 	if !strings.HasPrefix(o.Prefix, "/") || strings.ContainsAny(o.Prefix, "%?#\\ \"<>") || strings.Contains(o.Prefix, "//") {
 		return o, invalid.Errorf("Options.Prefix is %q: want a path that begins with /, without characters that need escaping", o.Prefix)
 	}
@@ -99,9 +98,7 @@ func (o Options) withDefaults() (Options, error) {
 		if *d.value < 0 {
 			return o, invalid.Errorf("Options.%s is %v: want a positive duration", d.field, *d.value)
 		}
-		if *d.value == 0 {
-			*d.value = d.def
-		}
+		*d.value = cmp.Or(*d.value, d.def)
 	}
 	for _, n := range []struct {
 		field string
@@ -111,16 +108,12 @@ func (o Options) withDefaults() (Options, error) {
 		if *n.value < 0 {
 			return o, invalid.Errorf("Options.%s is %d: want a positive number", n.field, *n.value)
 		}
-		if *n.value == 0 {
-			*n.value = n.def
-		}
+		*n.value = cmp.Or(*n.value, n.def)
 	}
 	if o.MaxRequestsPerPrincipal < 0 {
 		return o, invalid.Errorf("Options.MaxRequestsPerPrincipal is %d: want a positive number, or 0 for no limit", o.MaxRequestsPerPrincipal)
 	}
-	if o.Challenge == "" {
-		o.Challenge = "Bearer"
-	}
+	o.Challenge = cmp.Or(o.Challenge, "Bearer")
 	if o.CrossOrigin == nil {
 		o.CrossOrigin = http.NewCrossOriginProtection()
 	}

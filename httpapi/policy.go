@@ -61,13 +61,11 @@ func rateValue(name string, of func(sessioncleanup.Policy) float64) value {
 	return value{name, func(p sessioncleanup.Policy) any { return max(of(p), 0) }, func(p sessioncleanup.Policy) bool { return of(p) != 0 }, true}
 }
 
-const hoursOfDay = 24 * time.Hour
-
 // policyValues are all settings, those that people look at first.
 var policyValues = []value{
 	thresholdValue("inactive_hours", time.Hour, true, func(p sessioncleanup.Policy) time.Duration { return p.InactiveAfter }),
-	thresholdValue("delete_old_days", hoursOfDay, true, func(p sessioncleanup.Policy) time.Duration { return p.DeleteAfter }),
-	thresholdValue("archive_keep_days", hoursOfDay, true, func(p sessioncleanup.Policy) time.Duration { return p.ArchiveKeep }),
+	thresholdValue("delete_old_days", day, true, func(p sessioncleanup.Policy) time.Duration { return p.DeleteAfter }),
+	thresholdValue("archive_keep_days", day, true, func(p sessioncleanup.Policy) time.Duration { return p.ArchiveKeep }),
 	numberValue("alert_due", true, func(p sessioncleanup.Policy) int { return p.AlertDue }),
 	rateValue("alert_use_rate", func(p sessioncleanup.Policy) float64 { return p.AlertUseRate }),
 	rateValue("alert_activity_rate", func(p sessioncleanup.Policy) float64 { return p.AlertActivityRate }),
@@ -78,7 +76,7 @@ var policyValues = []value{
 	switchValue("archive", func(p sessioncleanup.Policy) sessioncleanup.Switch { return p.Archive }),
 	switchValue("backup", func(p sessioncleanup.Policy) sessioncleanup.Switch { return p.Backup }),
 	numberValue("max_delete_fraction", false, func(p sessioncleanup.Policy) float64 { return p.MaxDeleteFraction }),
-	thresholdValue("events_keep_days", hoursOfDay, false, func(p sessioncleanup.Policy) time.Duration { return p.EventsKeep }),
+	thresholdValue("events_keep_days", day, false, func(p sessioncleanup.Policy) time.Duration { return p.EventsKeep }),
 	numberValue("archive_max_rows", false, func(p sessioncleanup.Policy) int { return p.ArchiveMaxRows }),
 	numberValue("archive_max_bytes", false, func(p sessioncleanup.Policy) int64 { return p.ArchiveMaxBytes }),
 	thresholdValue("touch_interval_seconds", time.Second, false, func(p sessioncleanup.Policy) time.Duration { return p.TouchInterval }),
@@ -120,8 +118,8 @@ func (c *call) settings() []setting {
 func thresholdFields(change *sessioncleanup.Policy) map[string]field {
 	return map[string]field{
 		"inactive_hours":    threshold(time.Hour, &change.InactiveAfter),
-		"delete_old_days":   threshold(hoursOfDay, &change.DeleteAfter),
-		"archive_keep_days": threshold(hoursOfDay, &change.ArchiveKeep),
+		"delete_old_days":   threshold(day, &change.DeleteAfter),
+		"archive_keep_days": threshold(day, &change.ArchiveKeep),
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup"
 )
 
 // route is what one method of one path does.
@@ -62,8 +64,8 @@ var (
 		http.MethodDelete: {handle: (*call).delete, params: []string{"confirm", "cascade", "reason"}, changes: true, logged: true},
 	}
 	actionRoutes = map[string]methods{
-		"deactivate":   {http.MethodPatch: {handle: (*call).deactivate, params: []string{"reason"}, changes: true, logged: true}},
-		"reactivate":   {http.MethodPatch: {handle: (*call).reactivate, params: []string{"reason"}, changes: true, logged: true}},
+		"deactivate":   {http.MethodPatch: {handle: changes(msgDeactivated, (*sessioncleanup.Manager).Deactivate), params: []string{"reason"}, changes: true, logged: true}},
+		"reactivate":   {http.MethodPatch: {handle: changes(msgReactivated, (*sessioncleanup.Manager).Reactivate), params: []string{"reason"}, changes: true, logged: true}},
 		"auto-cleanup": {http.MethodPatch: {handle: (*call).setAutoCleanup, params: []string{"reason"}, changes: true, logged: true}},
 		"activity":     {http.MethodPatch: {handle: (*call).touch, changes: true}},
 		"keep":         {http.MethodPatch: {handle: (*call).keep, params: []string{"reason"}, changes: true, logged: true}},

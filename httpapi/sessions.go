@@ -96,7 +96,7 @@ func actionsOf(s sessioncleanup.Session, p sessioncleanup.Policy) ([]sessionclea
 		actions[0] = sessioncleanup.BulkDeactivate
 	}
 	for _, n := range keepable(p, s.Tags) {
-		if !s.Active && !s.DeleteAt.IsZero() && s.DeleteAt.Sub(s.AsOf) < time.Duration(n)*24*time.Hour {
+		if !s.Active && !s.DeleteAt.IsZero() && s.DeleteAt.Sub(s.AsOf) < time.Duration(n)*day {
 			days = append(days, n)
 		}
 	}

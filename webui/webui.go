@@ -13,6 +13,7 @@ package webui
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"embed"
@@ -73,12 +74,7 @@ func Handler(o Options) (http.Handler, error) {
 	if !strings.HasPrefix(o.Prefix, "/") && o.Prefix != "" || strings.ContainsAny(o.Prefix, "%?#\\ \"<>") || strings.Contains(o.Prefix, "//") {
 		return nil, invalid.Errorf("Options.Prefix is %q: want a path that begins with /, without characters that need escaping", o.Prefix)
 	}
-	if o.API == "" {
-		o.API = httpapi.DefaultPrefix
-	}
-	if o.Title == "" {
-		o.Title = "Sessions"
-	}
+	o.API, o.Title = cmp.Or(o.API, httpapi.DefaultPrefix), cmp.Or(o.Title, "Sessions")
 	for i, t := range o.Tables {
 		if t.Name == "" || t.API == "" {
 			return nil, invalid.Errorf("Options.Tables[%d] is %+v: want a name and the URL of an API", i, t)

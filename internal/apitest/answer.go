@@ -40,6 +40,16 @@ func (w *World) get(as, path string) answer {
 	return w.do(request{as: as, method: http.MethodGet, path: path})
 }
 
+// getWith is get with a header, unless its value is empty.
+func (w *World) getWith(as, path, header, value string) answer {
+	w.t.Helper()
+	r := request{as: as, method: http.MethodGet, path: path}
+	if value != "" {
+		r.header = map[string]string{header: value}
+	}
+	return w.do(r)
+}
+
 func (w *World) post(as, path, body string) answer {
 	w.t.Helper()
 	return w.do(request{as: as, method: http.MethodPost, path: path, body: body})

@@ -159,6 +159,20 @@ func (w *World) put(sessions ...sessioncleanup.Session) {
 	}
 }
 
+// waitUntil waits until the store's clock shows a time.
+func (w *World) waitUntil(at time.Time) {
+	w.t.Helper()
+	for {
+		now, err := w.Store.Now(w.t.Context())
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if !now.Before(at) {
+			return
+		}
+	}
+}
+
 // same requires that nothing changed since a snapshot.
 func (w *World) same(before, what string) {
 	w.t.Helper()

@@ -11,11 +11,7 @@ func entityTags(t *testing.T, observe Observer) {
 	w := newWorld(t, observe)
 	get := func(path, known string) answer {
 		t.Helper()
-		h := map[string]string{}
-		if known != "" {
-			h["If-None-Match"] = known
-		}
-		return w.do(request{as: ann, method: http.MethodGet, path: path, header: h})
+		return w.getWith(ann, path, "If-None-Match", known)
 	}
 	for _, path := range []string{"/view", "/" + Idle} {
 		tag := get(path, "").ok().header.Get("ETag")

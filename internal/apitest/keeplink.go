@@ -170,7 +170,7 @@ func keepLinks(t *testing.T, observe Observer) {
 	told := warnedWorld(t, observe, links)
 	seen := `"another"`
 	for _, want := range []string{"waiting", "delivered"} { // a client that has the session before sees the change
-		got := told.do(request{as: ann, method: http.MethodGet, path: "/3", header: map[string]string{"If-None-Match": seen}}).ok()
+		got := told.getWith(ann, "/3", "If-None-Match", seen).ok()
 		if got.str("session.warning") != want || (got.at("session.warned_at") != nil) != (want == "delivered") {
 			t.Errorf("with a warning that is %s: %s", want, got.body)
 		}

@@ -14,11 +14,7 @@ func languages(t *testing.T, observe Observer) {
 		"": en, "en": en, "fr": fr, "FR": fr, "fr-CH, fr;q=0.9, en;q=0.8": fr, "en-GB,en;q=0.9,fr;q=0.8": en,
 		"de": en, "de, fr;q=0.5": fr, "*": en, "fr;q=0": en, "fr;q=0.2, *;q=0.1": fr, "fr;q=x": en, ";;,,q=": en, "fr ; q=1": fr,
 	} {
-		h := map[string]string{}
-		if header != "" {
-			h["Accept-Language"] = header
-		}
-		a := w.do(request{as: admin, method: http.MethodGet, path: "/" + Nobody, header: h}).want(http.StatusNotFound)
+		a := w.getWith(admin, "/"+Nobody, "Accept-Language", header).want(http.StatusNotFound)
 		language := map[string]string{en: "en", fr: "fr"}[want]
 		if a.str("error") != want || a.header.Get("Content-Language") != language {
 			t.Errorf("Accept-Language %q: %q in %q, want %q", header, a.str("error"), a.header.Get("Content-Language"), want)

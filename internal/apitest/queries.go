@@ -63,7 +63,7 @@ func queries(t *testing.T, observe Observer) {
 	for _, path := range []string{"/view?a;b", "/view?q=%zz"} {
 		w.get(admin, path).problem(http.StatusBadRequest, "invalid-request")
 	}
-	w.do(request{as: admin, method: http.MethodGet, path: "/live", header: map[string]string{"Last-Event-ID": "x"}}).names("Last-Event-ID")
+	w.getWith(admin, "/live", "Last-Event-ID", "x").names("Last-Event-ID")
 	w.get(ann, "/view?owner=bob").problem(http.StatusForbidden, "forbidden")
 	w.get(ann, "/stats?owner=bob").problem(http.StatusForbidden, "forbidden")
 	w.get(ann, "/events?owner=bob").problem(http.StatusForbidden, "forbidden")

@@ -14,7 +14,7 @@ func reversedRuns(t *testing.T, observe Observer) {
 	if run.at("results.0.session_count") != 3.0 {
 		t.Fatalf("the run deactivated another number than 3: %s", run.body)
 	}
-	time.Sleep(2 * time.Millisecond) // the time of a deactivation tells that it is another one
+	w.waitUntil(time.Now().Add(2 * time.Millisecond)) // the time of a deactivation tells that it is another one
 	one := "/runs/" + url.PathEscape(run.str("run_id"))
 	w.get(ann, one).problem(http.StatusForbidden, "forbidden")
 	w.get(admin, one+"?x=1").names("x")

@@ -90,7 +90,7 @@ func refusedRuns(t *testing.T, observe Observer) {
 		}
 	}
 	for language, want := range map[string]string{"en": "the deletion limit", "fr": "la limite de suppression"} {
-		stats := w.do(request{as: admin, method: http.MethodGet, path: "/stats", header: map[string]string{"Accept-Language": language}}).ok()
+		stats := w.getWith(admin, "/stats", "Accept-Language", language).ok()
 		if stats.at("metrics.last_run.run.refused") != true || !strings.Contains(stats.body, want) || !strings.Contains(stats.body, "delete_at_most") {
 			t.Errorf("the alert in %s does not say how to allow the deletion: %s", language, stats.body)
 		}
@@ -172,7 +172,7 @@ func brokenRuns(t *testing.T, observe Observer) {
 	})
 	w.post(admin, "/cleanup", "").problem(http.StatusInternalServerError, "internal-error")
 	for language, want := range map[string]string{"en": "failed; the server's log", "fr": "a échoué ; le journal"} {
-		a := w.do(request{as: admin, method: http.MethodGet, path: "/stats", header: map[string]string{"Accept-Language": language}}).ok()
+		a := w.getWith(admin, "/stats", "Accept-Language", language).ok()
 		if a.at("metrics.last_run.run.failed") != true || !strings.Contains(a.str("alerts.0.message"), want) {
 			t.Errorf("alerts in %s: %s", language, a.body)
 		}

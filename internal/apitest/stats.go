@@ -1,7 +1,6 @@
 package apitest
 
 import (
-	"net/http"
 	"testing"
 	"time"
 
@@ -19,28 +18,21 @@ func statistics(t *testing.T, observe Observer) {
 			"metrics.cleanup_candidates", candidates, "metrics.activity_rate", active/total, "metrics.cleanup_efficiency", candidates/total,
 		)
 	}
-	stats := request{as: admin, method: http.MethodGet, path: "/stats"}
-	want(w.do(stats), 6, 4, 2, 2, 2)
-	w.do(stats).is("metrics.never_due_sessions", 0.0)
+	want(w.get(admin, "/stats").is("metrics.never_due_sessions", 0.0), 6, 4, 2, 2, 2)
 	kept := newWorld(t, observe)
 	forever := time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)
 	kept.put(sessioncleanup.Session{ID: Busy, OwnerID: "ann", Active: true, AutoCleanup: true, LastActivity: forever})
-	kept.do(stats).is("metrics.never_due_sessions", 1.0)
-	stats.path = "/stats?owner=bob"
-	want(w.do(stats), 1, 1, 0, 0, 0)
-	stats.path, stats.as = "/stats", ann
-	want(w.do(stats), 5, 3, 2, 2, 2)
-	stats.as = bob
-	a := w.do(stats)
-	want(a, 1, 1, 0, 0, 0)
-	a.is("metrics.last_run", nil, "alerts", "[]")
+	kept.get(admin, "/stats").is("metrics.never_due_sessions", 1.0)
+	want(w.get(admin, "/stats?owner=bob"), 1, 1, 0, 0, 0)
+	want(w.get(ann, "/stats"), 5, 3, 2, 2, 2)
+	want(w.get(bob, "/stats").is("metrics.last_run", nil, "alerts", "[]"), 1, 1, 0, 0, 0)
 
 	busy := newWorld(t, observe, func(s *setup) { s.Policy = sessioncleanup.Policy{AlertDue: 1, AlertActivityRate: 0.9} })
 	busy.get(admin, "/stats").ok().is(
 		"alerts.0.code", "too_many_due", "alerts.0.message", "2 sessions are due for cleanup, more than 1",
 		"alerts.1.code", "low_activity", "alerts.1.message", "67% of the sessions are active, fewer than 90%",
 	)
-	busy.do(request{as: admin, method: http.MethodGet, path: "/stats", header: map[string]string{"Accept-Language": "fr"}}).ok().is(
+	busy.getWith(admin, "/stats", "Accept-Language", "fr").ok().is(
 		"alerts.0.message", "2 sessions sont à nettoyer, plus de 1", "alerts.1.message", "67 % des sessions sont actives, moins de 90 %",
 	)
 }

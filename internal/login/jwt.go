@@ -2,6 +2,7 @@ package login
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -59,12 +60,7 @@ func (c JWT) Open() (*Verifier, error) {
 	if (c.SecretFile == "") == (c.KeysFile == "") {
 		return nil, invalid.Errorf("want a file with a secret, or one with public keys")
 	}
-	if c.IDClaim == "" {
-		c.IDClaim = "sub"
-	}
-	if c.RoleClaim == "" {
-		c.RoleClaim = "role"
-	}
+	c.IDClaim, c.RoleClaim = cmp.Or(c.IDClaim, "sub"), cmp.Or(c.RoleClaim, "role")
 	v := &Verifier{JWT: c}
 	if c.SecretFile != "" {
 		file, err := tokens.OpenPrivate(c.SecretFile)
@@ -105,12 +101,12 @@ func (c JWT) Open() (*Verifier, error) {
 	return v, nil
 }
 
-// Looks reports whether a bearer token may be a JSON Web Token: three parts. No other token is shown to it.
-func (v *Verifier) Looks(token string) bool { return strings.Count(token, ".") == 2 }
+// looks reports whether a bearer token may be a JSON Web Token: three parts. No other token is shown to it.
+func (v *Verifier) looks(token string) bool { return strings.Count(token, ".") == 2 }
 
-// Principal is the bearer of a token and when that ends, or an error: a wrong signature or algorithm, a token that is not
+// principal is the bearer of a token and when that ends, or an error: a wrong signature or algorithm, a token that is not
 // valid now, without an end, for somebody else or of somebody else, or without a role.
-func (v *Verifier) Principal(token string, now time.Time) (who sessioncleanup.Principal, until time.Time, err error) {
+func (v *Verifier) principal(token string, now time.Time) (who sessioncleanup.Principal, until time.Time, err error) {
 	parsed, err := jwt.ParseSigned(token, v.algorithms)
 	if err != nil {
 		return who, until, err
@@ -206,9 +202,9 @@ func principalOf(roles []string, id string) (sessioncleanup.Principal, error) {
 // Authenticate returns the principal of a request's bearer token, if that is a JSON Web Token; false when it is none.
 func (v *Verifier) Authenticate(r *http.Request) (who sessioncleanup.Principal, is bool, err error) {
 	token, ok := tokens.Bearer(r)
-	if !ok || !v.Looks(token) {
+	if !ok || !v.looks(token) {
 		return who, false, nil
 	}
-	who, _, err = v.Principal(token, time.Now())
+	who, _, err = v.principal(token, time.Now())
 	return who, true, err
 }

@@ -89,7 +89,7 @@ func TestAJWTWithTheSecretNamesItsBearer(t *testing.T) {
 		"several audiences": {v, valid(claims{"aud": []string{"other", "sessions"}}), sessioncleanup.Principal{Role: "owner", ID: "42"}},
 	} {
 		token := signed(t, jose.HS256, []byte(secret), "", tt.claims)
-		if got, until, err := tt.v.Principal(token, time.Now()); err != nil || got != tt.want || !until.After(time.Now()) {
+		if got, until, err := tt.v.principal(token, time.Now()); err != nil || got != tt.want || !until.After(time.Now()) {
 			t.Errorf("%s: %+v until %v, %v; want %+v", name, got, until, err, tt.want)
 		}
 	}
@@ -99,11 +99,11 @@ func TestAJWTWithTheSecretNamesItsBearer(t *testing.T) {
 		"no role": {"role": nil}, "another role": {"role": "root"}, "an owner without an ID": {"sub": nil}, "a role in other letters": {"role": "Admin"},
 	} {
 		token := signed(t, jose.HS256, []byte(secret), "", valid(c))
-		if got, _, err := v.Principal(token, time.Now()); err == nil {
+		if got, _, err := v.principal(token, time.Now()); err == nil {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	if _, _, err := v.Principal(signed(t, jose.HS256, []byte(secret), "", valid(claims{"role": "root"})), time.Now()); !errors.Is(err, sessioncleanup.ErrForbidden) {
+	if _, _, err := v.principal(signed(t, jose.HS256, []byte(secret), "", valid(claims{"role": "root"})), time.Now()); !errors.Is(err, sessioncleanup.ErrForbidden) {
 		t.Errorf("a user without a role: %v, want ErrForbidden", err)
 	}
 }
@@ -133,10 +133,10 @@ func TestAJWTWithAnotherSignatureIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for kid, token := range map[string]string{"r": signed(t, jose.RS256, rsaKey, "r", valid(nil)), "e": signed(t, jose.ES256, ecKey, "e", valid(nil))} {
-		if got, _, err := keys.Principal(token, time.Now()); err != nil || got.ID != "42" {
+		if got, _, err := keys.principal(token, time.Now()); err != nil || got.ID != "42" {
 			t.Errorf("a token of key %s: %+v, %v", kid, got, err)
 		}
-		if _, _, err := shared.Principal(token, time.Now()); err == nil {
+		if _, _, err := shared.principal(token, time.Now()); err == nil {
 			t.Errorf("a token of key %s is accepted with a secret", kid)
 		}
 	}
@@ -166,7 +166,7 @@ func TestAJWTWithAnotherSignatureIsRefused(t *testing.T) {
 		"another algorithm than the key's":  {keys, signed(t, jose.PS256, rsaKey, "r", valid(nil))},
 		"no token":                          {keys, "a.b.c"},
 	} {
-		if got, _, err := tt.v.Principal(tt.token, time.Now()); err == nil {
+		if got, _, err := tt.v.principal(tt.token, time.Now()); err == nil {
 			t.Errorf("%s: accepted as %+v", name, got)
 		}
 	}

@@ -42,8 +42,8 @@ func (l *Login) Authenticate(r *http.Request) (sessioncleanup.Principal, error) 
 	if err != nil {
 		return sessioncleanup.Principal{}, tokens.ErrUnknown
 	}
-	if l.JWT != nil && l.JWT.Looks(cookie.Value) {
-		who, _, err := l.JWT.Principal(cookie.Value, time.Now())
+	if l.JWT != nil && l.JWT.looks(cookie.Value) {
+		who, _, err := l.JWT.principal(cookie.Value, time.Now())
 		return who, err
 	}
 	return l.Known.Pass(cookie.Value, time.Now())
@@ -51,8 +51,8 @@ func (l *Login) Authenticate(r *http.Request) (sessioncleanup.Principal, error) 
 
 // pass is what a cookie has for a token, whose it is, and for how long.
 func (l *Login) pass(token string, now time.Time) (value string, who sessioncleanup.Principal, until time.Time, err error) {
-	if l.JWT != nil && l.JWT.Looks(token) { // it says itself until when it is valid
-		who, until, err = l.JWT.Principal(token, now)
+	if l.JWT != nil && l.JWT.looks(token) { // it says itself until when it is valid
+		who, until, err = l.JWT.principal(token, now)
 		return token, who, until, err
 	}
 	until = now.Add(lasts)

@@ -3,6 +3,7 @@ package login
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -32,12 +33,7 @@ func (p *Proxies) trusts(remote string) bool {
 		return false
 	}
 	address := at.Addr().Unmap().WithZone("")
-	for _, n := range p.Networks {
-		if n.Contains(address) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.Networks, func(n netip.Prefix) bool { return n.Contains(address) })
 }
 
 // Authenticate returns the principal that a proxy names; false when it names none. Strip comes before it.

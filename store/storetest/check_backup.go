@@ -23,8 +23,7 @@ func backupChecks() []check {
 // notBackedUp returns what is not marked.
 func (f *fixture) notBackedUp(after int64, limit int) []int64 {
 	f.Helper()
-	all := must(f.archiver().NotBackedUp(f.ctx, after, limit))(f, "NotBackedUp(%d, %d)", after, limit)
-	return entriesOf(all)
+	return entriesOf(must(f.archiver().NotBackedUp(f.ctx, after, limit))(f, "NotBackedUp(%d, %d)", after, limit))
 }
 
 func (f *fixture) markBackedUp(ids ...int64) {

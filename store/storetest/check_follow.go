@@ -21,12 +21,7 @@ func followChecks() []check {
 }
 
 func (f *fixture) follower(s sessioncleanup.Store) sessioncleanup.Follower {
-	f.Helper()
-	follower, ok := sessioncleanup.StoreAs[sessioncleanup.Follower](s)
-	if !ok {
-		f.Skipf("the store is no Follower")
-	}
-	return follower
+	return optionalOf[sessioncleanup.Follower](f, s)
 }
 
 // eventsAfter reads one part of the log.

@@ -87,8 +87,7 @@ func archivePurgesEntries(f *fixture) {
 func archiveTombstones(f *fixture) {
 	f.archives()
 	erasedAt := func(owner string) time.Time {
-		at := must(f.archiver().ErasedAt(f.ctx, owner))(f, "ErasedAt %s", owner)
-		return at
+		return must(f.archiver().ErasedAt(f.ctx, owner))(f, "ErasedAt %s", owner)
 	}
 	if at := erasedAt(f.owner(1)); !at.IsZero() {
 		f.Errorf("an owner was erased at %v before it was", at)

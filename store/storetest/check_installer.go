@@ -60,8 +60,7 @@ func (i *installation) uninstall(what string) {
 }
 
 func installerAbsent(i *installation) {
-	schema, err := i.installer.Inspect(i.ctx)
-	i.must("Inspect", err)
+	schema := must(i.installer.Inspect(i.ctx))(i, "Inspect")
 	if err := schema.Validate(); err != nil {
 		i.Errorf("Inspect proposes a schema that is not valid: %v", err)
 	}
@@ -69,8 +68,7 @@ func installerAbsent(i *installation) {
 }
 
 func installerAdopts(i *installation) {
-	proposed, err := i.installer.Inspect(i.ctx)
-	i.must("Inspect", err)
+	proposed := must(i.installer.Inspect(i.ctx))(i, "Inspect")
 	i.migrate("Migrate")
 	if i.describe() == i.before {
 		i.Errorf("Migrate has changed nothing")
@@ -78,8 +76,7 @@ func installerAdopts(i *installation) {
 	i.expectReady("after Migrate", setting)
 	second := i.installerOf(i.Second)
 	i.must("Validate in another process", second.Validate(i.ctx))
-	adopted, err := second.Schema(i.ctx)
-	i.must("Schema in another process", err)
+	adopted := must(second.Schema(i.ctx))(i, "Schema in another process")
 	if diff := firstDifference(proposed.WithDefaults(), adopted); diff != "" {
 		i.Errorf("the schema adopted, compared with the one that Inspect proposed: %s", diff)
 	}
@@ -100,10 +97,7 @@ func installerRepeats(i *installation) {
 }
 
 func installerSetsPolicy(i *installation) {
-	setter, ok := sessioncleanup.StoreAs[sessioncleanup.PolicySetter](i.Store)
-	if !ok {
-		i.Skipf("the store is no PolicySetter")
-	}
+	setter := optionalOf[sessioncleanup.PolicySetter](i, i.Store)
 	e := sessioncleanup.Event{Action: sessioncleanup.ActionPolicyChanged, Actor: "admin:é", Reason: "DeleteAfter from 400d to 20d"}
 	if _, err := setter.SetPolicy(i.ctx, sessioncleanup.Policy{AlertDue: 7}, nil, e); !errors.Is(err, sessioncleanup.ErrNotInstalled) {
 		i.Errorf("SetPolicy before Migrate: error %v, want ErrNotInstalled", err)
@@ -115,20 +109,17 @@ func installerSetsPolicy(i *installation) {
 		{InactiveAfter: sessioncleanup.Never}, {InactiveAfter: 90 * time.Minute, ArchiveKeep: sessioncleanup.Never},
 	} {
 		want = change.Or(want)
-		got, err := setter.SetPolicy(i.ctx, change, nil, e)
-		i.must("SetPolicy", err)
+		got := must(setter.SetPolicy(i.ctx, change, nil, e))(i, "SetPolicy")
 		if diff := firstDifference(want, got.WithDefaults()); diff != "" {
 			i.Errorf("SetPolicy returns another policy: %s", diff)
 		}
-		stored, err := i.installerOf(i.Second).Policy(i.ctx)
-		i.must("Policy in another process", err)
+		stored := must(i.installerOf(i.Second).Policy(i.ctx))(i, "Policy in another process")
 		if diff := firstDifference(want, stored.WithDefaults()); diff != "" {
 			i.Errorf("the policy after SetPolicy, in another process: %s", diff)
 		}
 	}
 	i.conditionalPolicy(setter, e)
-	events, err := i.Second.Events(i.ctx, sessioncleanup.EventQuery{Actions: []sessioncleanup.Action{e.Action}, Limit: 10})
-	i.must("Events", err)
+	events := must(i.Second.Events(i.ctx, sessioncleanup.EventQuery{Actions: []sessioncleanup.Action{e.Action}, Limit: 10}))(i, "Events")
 	if len(events) != 6 || events[0].Actor != e.Actor || events[0].Reason != e.Reason || events[0].At.IsZero() {
 		i.Errorf("the log has %d changes of the policy, the last one %+v; want 6", len(events), events)
 	}
@@ -138,8 +129,7 @@ func installerSetsPolicy(i *installation) {
 // database than others, and has several processes that saw the same policy change it at once: one does, and one event says so.
 func (i *installation) conditionalPolicy(setter sessioncleanup.PolicySetter, e sessioncleanup.Event) {
 	i.Helper()
-	seen, err := i.installer.Policy(i.ctx)
-	i.must("Policy", err)
+	seen := must(i.installer.Policy(i.ctx))(i, "Policy")
 	second, ok := sessioncleanup.StoreAs[sessioncleanup.PolicySetter](i.Second)
 	if !ok {
 		i.Fatalf("the store of the other process is no PolicySetter")
@@ -165,8 +155,7 @@ func (i *installation) conditionalPolicy(setter sessioncleanup.PolicySetter, e s
 			i.Errorf("SetPolicy beside others that saw the same policy: error %v, want ErrChanged", err)
 		}
 	}
-	now, err := i.installerOf(i.Second).Policy(i.ctx)
-	i.must("Policy", err)
+	now := must(i.installerOf(i.Second).Policy(i.ctx))(i, "Policy")
 	if !slices.ContainsFunc(changes, func(change sessioncleanup.Policy) bool {
 		return firstDifference(change.Or(seen).WithDefaults(), now.WithDefaults()) == ""
 	}) {
@@ -175,9 +164,7 @@ func (i *installation) conditionalPolicy(setter sessioncleanup.PolicySetter, e s
 	if stored != 1 {
 		i.Errorf("%d of %d processes that saw the same policy changed it, want 1", stored, len(changes))
 	}
-	if seen, err = i.installer.Policy(i.ctx); err != nil {
-		i.Fatalf("Policy: %v", err)
-	}
+	seen = must(i.installer.Policy(i.ctx))(i, "Policy")
 	rules := sessioncleanup.Policy{Rules: "vip: delete=never"} // the first ones
 	for _, holds := range []bool{false, true} {
 		var want error

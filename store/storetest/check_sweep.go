@@ -110,7 +110,6 @@ func those(sessions []sessioncleanup.Session, ids []string) []sessioncleanup.Ses
 
 func sweepOnly(f *fixture) {
 	m := f.hold(append(many(1, 6, f.dueForDeletion), f.fresh(7), protected(f.dueForDeletion(8)), ownedBy(f.owner(2), f.dueForDeletion(9)))...)
-	deletion := phases()[0]
 	for _, c := range []struct {
 		only   []string
 		filter sessioncleanup.Filter

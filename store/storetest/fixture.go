@@ -81,13 +81,16 @@ func (f *fixture) expectError(err, want error, call string, args ...any) {
 }
 
 // optional is an optional interface of the store, or skips the check.
-func optional[T any](f *fixture) T {
-	f.Helper()
-	t, ok := sessioncleanup.StoreAs[T](f.Store)
+func optional[T any](f *fixture) T { return optionalOf[T](f, f.Store) }
+
+// optionalOf is optional for one of the two stores.
+func optionalOf[T any](t tester, store sessioncleanup.Store) T {
+	t.Helper()
+	is, ok := sessioncleanup.StoreAs[T](store)
 	if !ok {
-		f.Skipf("the store is no %s", reflect.TypeFor[T]().Name())
+		t.Skipf("the store is no %s", reflect.TypeFor[T]().Name())
 	}
-	return t
+	return is
 }
 
 // clock reads the store's clock.

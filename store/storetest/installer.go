@@ -78,11 +78,7 @@ func (i *installation) installerOf(s sessioncleanup.Store) sessioncleanup.Instal
 
 func (i *installation) describe() string {
 	i.Helper()
-	text, err := i.Describe(i.ctx)
-	if err != nil {
-		i.Fatalf("Installation.Describe: %v", err)
-	}
-	return text
+	return must(i.Describe(i.ctx))(i, "Installation.Describe")
 }
 
 // must requires that a call succeeds.
@@ -105,16 +101,14 @@ func (i *installation) expectSchema(when, want string) {
 func (i *installation) expectReady(when string, p sessioncleanup.Policy) {
 	i.Helper()
 	i.must("Validate "+when, i.installer.Validate(i.ctx))
-	stored, err := i.installer.Policy(i.ctx)
-	i.must("Policy "+when, err)
+	stored := must(i.installer.Policy(i.ctx))(i, "Policy %s", when)
 	if want := p.WithDefaults(); stored.WithDefaults() != want {
 		i.Errorf("Policy %s: %s", when, firstDifference(want, stored.WithDefaults()))
 	}
-	if _, err = i.installer.Schema(i.ctx); err != nil {
+	if err := failure(i.installer.Schema(i.ctx)); err != nil {
 		i.Errorf("Schema %s: %v", when, err)
 	}
-	counts, err := i.Store.Counts(i.ctx, sessioncleanup.CountsQuery{Thresholds: p.Thresholds()})
-	i.must("Counts "+when, err)
+	counts := must(i.Store.Counts(i.ctx, sessioncleanup.CountsQuery{Thresholds: p.Thresholds()}))(i, "Counts %s", when)
 	if counts.Total != i.Sessions || counts.DueForDeletion != 0 {
 		i.Errorf("%s there are %d sessions, %d of them due for deletion; want %d and none", when, counts.Total, counts.DueForDeletion, i.Sessions)
 	}

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -124,8 +123,7 @@ func (w *walk) updateOne() {
 	t, s, there := w.target()
 	c := w.g.change(s)
 	if !there {
-		_, err := w.Store.Update(w.ctx, t, c)
-		w.expectNotFound(err)
+		w.expectError(failure(w.Store.Update(w.ctx, t, c)), sessioncleanup.ErrNotFound, "Update(%+v)", t)
 		return
 	}
 	w.m.set(w.expectUpdate("updated", t, s, c))
@@ -134,19 +132,11 @@ func (w *walk) updateOne() {
 func (w *walk) deleteOne() {
 	t, s, there := w.target()
 	if !there {
-		_, err := w.Store.Delete(w.ctx, t, cause("random"))
-		w.expectNotFound(err)
+		w.expectError(failure(w.Store.Delete(w.ctx, t, cause("random"))), sessioncleanup.ErrNotFound, "Delete(%+v)", t)
 		return
 	}
 	w.expectDeleted("deleted", t, s)
 	w.m.remove(s.ID)
-}
-
-func (w *walk) expectNotFound(err error) {
-	w.Helper()
-	if !errors.Is(err, sessioncleanup.ErrNotFound) {
-		w.Errorf("error %v, want ErrNotFound", err)
-	}
 }
 
 // thresholds are those of some policy, measured when the check began, or such that every session is due that may be.

@@ -60,7 +60,7 @@ func TestAWrongRuleIsNamed(t *testing.T) {
 		strings.Repeat("x", 51) + ": delete=1d": "tag",
 	} {
 		err := sessioncleanup.Policy{Rules: text}.Validate()
-		if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), part) || !strings.Contains(err.Error(), "Policy.Rules") || strings.Count(err.Error(), "invalid: ") != 1 {
+		if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), part) || !strings.Contains(err.Error(), "Policy.Rules") {
 			t.Errorf("%q: error %v, want an ErrInvalid with %q", text, err, part)
 		}
 	}

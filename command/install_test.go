@@ -56,8 +56,8 @@ func TestAMistakeIsReportedOnce(t *testing.T) {
 	}{
 		{[]string{"validate", "--database", "SQLITE:x.db"}, exitFailed, "not installed"},
 		{[]string{"validate", "--database", "postgres://app@127.0.0.1:1/app"}, exitFailed, "database unavailable"},
-		{[]string{"policy", "set", "--rules", "x", "--database", "sqlite:x.db"}, exitUsage, "invalid"},
-		{[]string{"cleanup", "--rules", "x: delete=1", "--database", "sqlite:x.db"}, exitUsage, "invalid"},
+		{[]string{"policy", "set", "--rules", "x", "--database", "sqlite:x.db"}, exitUsage, "want rules"},
+		{[]string{"cleanup", "--rules", "x: delete=1", "--database", "sqlite:x.db"}, exitUsage, "want a duration"},
 	} {
 		out := u.calls(c.args...).want(t, c.code)
 		if n := strings.Count(out.err, c.once); n != 1 {

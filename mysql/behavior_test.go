@@ -205,16 +205,27 @@ func TestWhatThisBackendLacksIsRefusedInWords(t *testing.T) {
 	}
 }
 
-func TestAWrongPasswordIsNamedAndNotShown(t *testing.T) {
+func TestAFailedConnectionNamesTheCauseAndNotThePassword(t *testing.T) {
 	t.Parallel()
-	u, err := url.Parse(mysqltest.New(t).URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.User = url.UserPassword("nobody_known", "s3cret")
-	_, err = mysql.Open(t.Context(), u.String(), mysql.Config{})
-	if !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "check the user and the password") || strings.Contains(err.Error(), "s3cret") {
-		t.Errorf("Open: %v, want an ErrInvalid about the user and the password, without the password", err)
+	for want, c := range map[string]struct {
+		change func(*url.URL)
+		is     error
+	}{
+		"check the user and the password": {func(u *url.URL) { u.User = url.UserPassword("nobody_known", "s3cret") }, sessioncleanup.ErrInvalid},
+		"create it, or check the name":    {func(u *url.URL) { u.Path = "/no_such_database" }, sessioncleanup.ErrInvalid},
+		"check that the server runs": {func(u *url.URL) {
+			u.Host, u.User = "127.0.0.1:1", url.UserPassword("root", "s3cret")
+		}, sessioncleanup.ErrUnavailable},
+	} {
+		u, err := url.Parse(mysqltest.New(t).URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.change(u)
+		_, err = mysql.Open(t.Context(), u.String(), mysql.Config{})
+		if !errors.Is(err, c.is) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("Open: %v, want an %q with %q, without the password", err, c.is, want)
+		}
 	}
 }
 

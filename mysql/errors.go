@@ -13,6 +13,7 @@ import (
 	driversql "github.com/go-sql-driver/mysql"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
 // The numbers of the server's errors that matter here.
@@ -30,6 +31,7 @@ var (
 
 const (
 	badPassword     = 1045 // or an unknown user
+	unknownDatabase = 1049
 	lockWaitTimeout = 1205
 	lockedNoWait    = 3572
 	deadlock        = 1213
@@ -65,13 +67,18 @@ func explained(err error) error {
 	case slices.Contains(missing, number):
 		return fmt.Errorf("%w: %w: call Migrate", sessioncleanup.ErrNotInstalled, err)
 	case slices.Contains(unfit, number):
-		return fmt.Errorf("%w: a column cannot hold the value: %w", sessioncleanup.ErrInvalid, err)
+		return invalid.Errorf("a column cannot hold the value: %w", err)
 	case number == badPassword:
-		return fmt.Errorf("%w: check the user and the password of the database URL: %w", sessioncleanup.ErrInvalid, err)
+		return invalid.Errorf("%w; check the user and the password of the database URL", err)
+	case number == unknownDatabase:
+		return invalid.Errorf("%w; create it, or check the name in the database URL", err)
 	case slices.Contains(forbidden, number):
-		return fmt.Errorf("%w: the user lacks a right, see docs/mysql.md: %w", sessioncleanup.ErrInvalid, err)
+		return invalid.Errorf("%w; grant the user the missing right, see docs/mysql.md", err)
 	case number != 0:
 		return err
+	}
+	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
+		return fmt.Errorf("%w: %w; check that the server runs, and the host and port of the database URL", sessioncleanup.ErrUnavailable, err)
 	}
 	_, network := errors.AsType[net.Error](err)
 	if network || errors.Is(err, driver.ErrBadConn) || errors.Is(err, driversql.ErrInvalidConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {

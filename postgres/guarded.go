@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
@@ -187,7 +187,7 @@ func (r roles) actor(migrate bool) string {
 }
 
 // errUntrusted says that a superuser's connection works on somebody's table only when told to.
-var errUntrusted = fmt.Errorf("%w: the owner is not trusted", sessioncleanup.ErrInvalid)
+var errUntrusted = invalid.Errorf("the owner is not trusted")
 
 // act has what follows run with the rights of the table's owner where the connection's role has more.
 func (s *Store) act(ctx context.Context, m *mapping, migrate bool) error {

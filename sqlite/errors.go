@@ -13,6 +13,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
 // failed adds the name of the database, and the sentinel that fits, to an error of the driver or of this package.
@@ -48,9 +49,9 @@ func (s *Store) explained(err error) error {
 	case sqlite3.SQLITE_IOERR:
 		return fmt.Errorf("%w: the file cannot be read or written: %w", sessioncleanup.ErrUnavailable, err)
 	case sqlite3.SQLITE_READONLY:
-		return fmt.Errorf("%w: the file or its folder is read-only: %w", sessioncleanup.ErrInvalid, err)
+		return invalid.Errorf("the file or its folder is read-only: %w", err)
 	case sqlite3.SQLITE_NOTADB:
-		return fmt.Errorf("%w: the file is not a SQLite database: %w", sessioncleanup.ErrInvalid, err)
+		return invalid.Errorf("the file is not a SQLite database: %w", err)
 	case sqlite3.SQLITE_CORRUPT:
 		return fmt.Errorf("the database is damaged: run PRAGMA integrity_check for details: %w", err)
 	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
@@ -60,7 +61,7 @@ func (s *Store) explained(err error) error {
 			return fmt.Errorf("%w: %w: call Migrate", sessioncleanup.ErrNotInstalled, err)
 		}
 		if unregistered.MatchString(err.Error()) {
-			return fmt.Errorf("%w: %w; %s", sessioncleanup.ErrInvalid, err, ownObjects)
+			return invalid.Errorf("%w; %s", err, ownObjects)
 		}
 	}
 	return err
@@ -81,16 +82,15 @@ func (s *Store) cannotOpen(err error) error {
 	case errors.Is(statErr, fs.ErrNotExist):
 		return fmt.Errorf("%w: there is no such file; Migrate creates it: %w", sessioncleanup.ErrNotInstalled, withoutPath(statErr))
 	case statErr != nil:
-		return fmt.Errorf("%w: the file cannot be opened: %w", sessioncleanup.ErrInvalid, withoutPath(statErr))
+		return invalid.Errorf("the file cannot be opened: %w", withoutPath(statErr))
 	case info.IsDir():
-		return fmt.Errorf("%w: it is a folder: want a file", sessioncleanup.ErrInvalid)
+		return invalid.Errorf("it is a folder: want a file")
 	}
 	f, openErr := os.Open(s.path)
 	if openErr == nil {
-		return fmt.Errorf("%w: the file cannot be opened: its write-ahead log needs a folder that can be written: %w",
-			sessioncleanup.ErrInvalid, errors.Join(err, f.Close()))
+		return invalid.Errorf("the file cannot be opened: its write-ahead log needs a writable folder: %w", errors.Join(err, f.Close()))
 	}
-	return fmt.Errorf("%w: the file cannot be opened: %w", sessioncleanup.ErrInvalid, withoutPath(openErr))
+	return invalid.Errorf("the file cannot be opened: %w", withoutPath(openErr))
 }
 
 // withoutPath is an error of the operating system without the path, with which failed begins the message.

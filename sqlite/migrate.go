@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -101,7 +100,7 @@ func (s *Store) create(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, s.failed(fmt.Errorf("%w: the file cannot be created: %w", sessioncleanup.ErrInvalid, withoutPath(err)))
+		return false, s.failed(invalid.Errorf("the file cannot be created: %w", withoutPath(err)))
 	}
 	return true, s.failed(f.Close())
 }

@@ -318,12 +318,12 @@ func TestFilesWithoutRightsAreNamed(t *testing.T) {
 		}
 	}
 	chmod(copied, 0)
-	expect("count", copied, "invalid: the file cannot be opened", "permission denied")
-	expect("migrate", copied, "invalid: the file cannot be opened", "permission denied")
+	expect("count", copied, "the file cannot be opened", "permission denied")
+	expect("migrate", copied, "the file cannot be opened", "permission denied")
 	expect("migrate", filepath.Join(filepath.Dir(copied), "new.db"), "the file cannot be created", "permission denied")
 	chmod(copied, 0o444)
 	chmod(filepath.Dir(copied), 0o555)
-	expect("count", copied, "invalid: the file or its folder is read-only")
+	expect("count", copied, "the file or its folder is read-only")
 	chmod(filepath.Dir(copied), 0o777)
 	chmod(copied, 0o444)
 	expect("migrate", copied, "read-only")

@@ -5,34 +5,17 @@ package invalid
 import (
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // Err is what every error made by Errorf wraps. The root package exports it as ErrInvalid.
 var Err = errors.New("invalid")
 
-// Errorf makes an error that wraps Err. The message names the field or flag, its value and what would be right. Where it
-// wraps another error like it, the message says only once that something is invalid.
+// Errorf makes an error that wraps Err. Its text is that of the format alone, which names the field or flag, its value and
+// what would be right: a reader needs no word for the kind of the error before it.
 func Errorf(format string, args ...any) error {
-	inner := fmt.Errorf(format, args...)
-	text := inner.Error()
-	for _, arg := range args {
-		if err, ok := arg.(error); ok && errors.Is(err, Err) {
-			said := err.Error()
-			text = strings.Replace(text, said, strings.Replace(said, prefix, "", 1), 1)
-		}
-	}
-	return &failure{prefix + text, inner}
+	return failure{fmt.Errorf(format, args...)}
 }
 
-// prefix is that of the messages.
-const prefix = "invalid: "
+type failure struct{ error }
 
-// failure is an Err with its message and what it wraps besides.
-type failure struct {
-	message string
-	inner   error
-}
-
-func (f *failure) Error() string   { return f.message }
-func (f *failure) Unwrap() []error { return []error{Err, f.inner} }
+func (f failure) Unwrap() []error { return []error{Err, f.error} }

@@ -72,23 +72,27 @@ func (r *run) remember(ctx context.Context, cause error) {
 		today.Failed = 1
 	}
 	for {
-		days, version, err := readHistory(ctx, values)
-		var data []byte
-		if err == nil {
-			data, err = json.Marshal(recentDays(addDay(days, today), r.result.Cutoffs.Now))
-		}
-		stored := false
-		if err == nil {
-			stored, err = values.SetValue(ctx, historyValue, data, version)
-		}
+		stored, err := addToHistory(ctx, values, today, r.result.Cutoffs.Now)
 		if err != nil {
 			r.m.log.WarnContext(ctx, "cleanup could not be added to the history", "run_id", r.result.RunID, "error", err)
-			return
 		}
-		if stored {
+		if err != nil || stored {
 			return
 		}
 	}
+}
+
+// addToHistory stores the history with what a run did, and reports false when another process stored it meanwhile.
+func addToHistory(ctx context.Context, values Values, today Day, now time.Time) (stored bool, err error) {
+	days, version, err := readHistory(ctx, values)
+	if err != nil {
+		return false, err
+	}
+	data, err := json.Marshal(recentDays(addDay(days, today), now))
+	if err != nil {
+		return false, err
+	}
+	return values.SetValue(ctx, historyValue, data, version)
 }
 
 // addDay adds what a run did to the history.

@@ -113,7 +113,8 @@ func New(store Store, c Config) (*Manager, error) {
 	}
 	m := &Manager{
 		store: bounded{Store: store, observe: c.Observe}, observe: c.Observe, policy: c.Policy.WithDefaults(), given: given,
-		log: c.Logger, leaseTTL: c.LeaseTTL, ignoreClock: c.IgnoreClock, backups: BackupsOf(c.Backups), late: &lateness{}, before: hook{c.BeforeDelete, c.BeforeDeleteTimeout},
+		log: c.Logger, leaseTTL: c.LeaseTTL, late: &lateness{}, ignoreClock: c.IgnoreClock, backups: BackupsOf(c.Backups),
+		before: hook{c.BeforeDelete, c.BeforeDeleteTimeout},
 	}
 	if c.Stored != nil {
 		stored := *c.Stored

@@ -8,7 +8,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
-// Never, as a threshold of a Policy or a Run, turns that phase off.
+// Never as a threshold of a Policy or a Run turns that phase off.
 const Never time.Duration = -1
 
 // limitFloor is the number of deletions that the deletion limit never stops: a fraction of a small table says little.

@@ -3,6 +3,7 @@ package sessioncleanup
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -47,11 +48,9 @@ func (r *run) countRules(ctx context.Context) error {
 			cutoffs := r.result.Cutoffs
 			cutoffs.Untracked = page.Cutoffs.Untracked
 			for _, s := range page.Sessions {
-				tag := cutoffs.DecidedBy(p.action, s.Tags)
-				for i := range effects {
-					if e := &effects[i]; e.Tag == tag && cutoffs.Due(p.action, s) != own {
-						e.add(p.action, own)
-					}
+				i := slices.Index(tags, cutoffs.DecidedBy(p.action, s.Tags))
+				if i >= 0 && cutoffs.Due(p.action, s) != own {
+					effects[i].add(p.action, own)
 				}
 			}
 			for i := range effects {

@@ -172,7 +172,8 @@ func (s Schema) validOwners() error {
 	case s.Owner == "" || s.Owner == None:
 		return invalid.Errorf("schema.owners is given but schema.owner is empty: want the column that refers to %q", o.Table)
 	}
-	if err := cmp.Or(validTable("schema.owners.table", o.Table), validIdentifier("schema.owners.id", o.ID), validIdentifier("schema.owners.name", o.Name)); err != nil {
+	if err := cmp.Or(validTable("schema.owners.table", o.Table),
+		validIdentifier("schema.owners.id", o.ID), validIdentifier("schema.owners.name", o.Name)); err != nil {
 		return err
 	}
 	for _, c := range []struct{ field, column string }{{"mail", o.Mail}, {"language", o.Language}, {"time_zone", o.Zone}} {

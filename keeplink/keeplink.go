@@ -76,7 +76,7 @@ func New(api string, keys ...string) (*Links, error) {
 }
 
 // Open is New with the keys in a file, one per line. It ignores empty lines and lines that begin with #. Others must
-// not be able to read or write the file.
+// not be able to read or write the file, which has at most a megabyte.
 func Open(api, file string) (*Links, error) {
 	lines, err := tokens.Lines(file)
 	if err != nil {

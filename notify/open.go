@@ -69,7 +69,8 @@ func open(address string) (Notifier, error) {
 }
 
 // OpenFile returns the channels of a file, which has one URL per line. It ignores empty lines and lines that begin with
-// #. Others must not be able to read or write the file. A wrong file is an ErrInvalid that names the line.
+// #. Others must not be able to read or write the file, which has at most a megabyte. A wrong file is an ErrInvalid; that
+// of a wrong URL names the line.
 func OpenFile(path string) ([]Notifier, error) { return openFile(path, Open) }
 
 // OpenOwnersFile is OpenFile for Owners.Channel; see OpenOwners.

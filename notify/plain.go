@@ -16,8 +16,8 @@ func oneLine(text string, most int) string {
 
 func unescaped(r rune) string { return string(r) }
 
-// cut returns text with each character escaped, and at most the given number of UTF-16 code units, however a service counts. It
-// ends with "…" when something is left out, and never in the middle of an escape.
+// cut returns text with each character escaped, cut to the given number of UTF-16 code units. Those are no fewer than
+// characters, so it fits however a service counts. It ends with "…" when something is left out, and never within an escape.
 func cut(text string, most int, escape func(rune) string) string {
 	var out strings.Builder
 	length, kept := 0, 0     // kept: the bytes up to which there is room for the ellipsis

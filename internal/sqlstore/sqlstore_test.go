@@ -1,9 +1,12 @@
 package sqlstore_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,6 +124,18 @@ func TestTagColumnsAreGoneThroughAgainWhenAnythingAboutThemChanged(t *testing.T)
 		}
 		if gone := got.GonePrefixes(test.schema); len(gone) != len(test.gone) || len(gone) > 0 && gone[0] != test.gone[0] {
 			t.Errorf("%s: the prefixes %q are gone, want %q", name, gone, test.gone)
+		}
+	}
+}
+
+func TestACallThatFailsAnswersNothing(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("the commit failed")
+	for _, end := range []error{nil, broken} {
+		in := func(_ context.Context, do func(int) error) error { return errors.Join(do(2), end) }
+		got, err := sqlstore.Answer(t.Context(), in, func(c int) (string, error) { return strings.Repeat("x", c), nil })
+		if want := map[bool]string{true: "xx", false: ""}[end == nil]; got != want || !errors.Is(err, end) {
+			t.Errorf("the answer is %q, %v; want %q, %v", got, err, want, end)
 		}
 	}
 }

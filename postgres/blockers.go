@@ -18,13 +18,9 @@ func refuseBlocked(ctx context.Context, q *guarded, command string, objects []ob
 	if err != nil {
 		return err
 	}
-	rows, err := q.Query(ctx, statements["blockers"], string(data), others, orNull(stays))
+	found, err := allRows(ctx, q, "look for what depends on it", pgx.RowTo[string], statements["blockers"], string(data), others, orNull(stays))
 	if err != nil {
-		return mapError("look for what depends on it", err)
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return mapError("look for what depends on it", err)
+		return err
 	}
 	if len(found) > 0 {
 		return invalid.Errorf("nothing was changed: these depend on what %s has to drop: %s; drop them first, and make them again afterwards where that is possible",

@@ -161,12 +161,7 @@ func (p *plan) keyTables(ctx context.Context, statement string) ([]branch, error
 	if p.m.schema.SoftDelete {
 		return nil, nil
 	}
-	rows, err := p.q.Query(ctx, statements[statement], p.m.table.oid)
-	if err != nil {
-		return nil, mapError("look up the foreign keys", err)
-	}
-	tables, err := pgx.CollectRows(rows, pgx.RowToStructByPos[branch])
-	return tables, mapError("look up the foreign keys", err)
+	return allRows(ctx, p.q, "look up the foreign keys", pgx.RowToStructByPos[branch], statements[statement], p.m.table.oid)
 }
 
 // lacking returns those of the grants that a role does not have, by itself or through another role.
@@ -175,10 +170,5 @@ func (p *plan) lacking(ctx context.Context, role string, grants []grant) ([]gran
 	for _, g := range grants {
 		privileges, spaces, tables = append(privileges, g.Privilege), append(spaces, g.Space), append(tables, g.Table)
 	}
-	rows, err := p.q.Query(ctx, statements["lacking_grants"], role, privileges, spaces, tables)
-	if err != nil {
-		return nil, mapError("look up the privileges of "+role, err)
-	}
-	lacks, err := pgx.CollectRows(rows, pgx.RowToStructByPos[grant])
-	return lacks, mapError("look up the privileges of "+role, err)
+	return allRows(ctx, p.q, "look up the privileges of "+role, pgx.RowToStructByPos[grant], statements["lacking_grants"], role, privileges, spaces, tables)
 }

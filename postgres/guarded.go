@@ -100,6 +100,16 @@ func (g *guarded) Exec(ctx context.Context, sql string, args ...any) (pgconn.Com
 	return rows.CommandTag(), rows.Err()
 }
 
+// allRows returns the rows of a query. Its error says what was being done.
+func allRows[T any](ctx context.Context, q *guarded, doing string, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, mapError(doing, err)
+	}
+	all, err := pgx.CollectRows(rows, scan)
+	return all, mapError(doing, err)
+}
+
 // batchRows are rows that end their batch.
 type batchRows struct {
 	pgx.Rows

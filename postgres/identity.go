@@ -26,15 +26,11 @@ func locate(ctx context.Context, q *guarded, m *mapping, objects []object) (self
 	if err != nil {
 		return 0, nil, err
 	}
-	rows, err := q.Query(ctx, statements["locate"], string(data))
-	if err != nil {
-		return 0, nil, mapError("look up what was added", err)
-	}
-	found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (o located, err error) {
+	found, err = allRows(ctx, q, "look up what was added", func(row pgx.CollectableRow) (o located, err error) {
 		err = row.Scan(&o.Kind, &o.Space, &o.Table, &o.Name, &o.OID, &o.Column, &o.Role)
 		return o, err
-	})
-	return self, found, mapError("look up what was added", err)
+	}, statements["locate"], string(data))
+	return self, found, err
 }
 
 // renamed returns what was added under the names that it has now, and the objects whose names changed: as they were and as
@@ -44,18 +40,14 @@ func (set settings) renamed(ctx context.Context, q *guarded) (all, was, is []obj
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	rows, err := q.Query(ctx, statements["relocate"], string(data), set.places.Self)
-	if err != nil {
-		return nil, nil, nil, mapError("look up what was added", err)
-	}
-	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (pair [2]object, err error) {
+	found, err := allRows(ctx, q, "look up what was added", func(row pgx.CollectableRow) (pair [2]object, err error) {
 		a, b := &pair[0], &pair[1]
 		err = row.Scan(&a.Kind, &a.Space, &a.Table, &a.Name, &b.Space, &b.Table, &b.Name)
 		b.Kind = a.Kind
 		return pair, err
-	})
+	}, statements["relocate"], string(data), set.places.Self)
 	if err != nil {
-		return nil, nil, nil, mapError("look up what was added", err)
+		return nil, nil, nil, err
 	}
 	now := map[object]object{}
 	for _, pair := range found {

@@ -102,13 +102,8 @@ func describe(ctx context.Context, q *guarded, names ...string) (adopt.Database,
 	if err != nil {
 		return adopt.Database{}, mapError("read the search path", err)
 	}
-	rows, err := q.Query(ctx, describeTables, path, names)
-	if err != nil {
-		return adopt.Database{}, mapError("read the catalog", err)
-	}
-	var database adopt.Database
-	database.Tables, err = pgx.CollectRows(rows, scanTable)
-	return database, mapError("read the catalog", err)
+	tables, err := allRows(ctx, q, "read the catalog", scanTable, describeTables, path, names)
+	return adopt.Database{Tables: tables}, err
 }
 
 func scanTable(row pgx.CollectableRow) (adopt.Table, error) {
@@ -126,7 +121,7 @@ func scanTable(row pgx.CollectableRow) (adopt.Table, error) {
 	t.Other = map[string]string{"v": "a view", "m": "a materialized view", "f": "a foreign table"}[kind]
 	for _, c := range columns {
 		column := adopt.Column{Name: c.Name, Type: c.Type, Maker: c.Maker, Kind: kindOf(c.Base), Unique: c.Unique, Values: c.Labels, Fixed: c.Labels != nil}
-		if column.Values == nil {
+		if column.Values == nil && c.Check != "" {
 			column.Values = adopt.CheckedValues(c.Check, c.Name)
 		}
 		t.Columns = append(t.Columns, column)

@@ -128,12 +128,7 @@ func merged(recorded, found []object) []object {
 // findOwn looks in the catalog for what Migrate made, in the order in which it does: marked columns, functions, the view and
 // indexes, and triggers by their functions.
 func findOwn(ctx context.Context, q *guarded, space string) ([]object, error) {
-	rows, err := q.Query(ctx, statements["own_objects"], space)
-	if err != nil {
-		return nil, mapError("look for what was added", err)
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[object])
-	return found, mapError("look for what was added", err)
+	return allRows(ctx, q, "look for what was added", pgx.RowToStructByPos[object], statements["own_objects"], space)
 }
 
 // dropTrigger drops a trigger, also when its table is gone already.

@@ -50,12 +50,8 @@ func conflicts(ctx context.Context, q *guarded, m *mapping) ([]conflict, error) 
 		return nil, mapError("look for an earlier installation", err)
 	}
 	sessions := `update\s+(only\s+)?("?\w+"?\.)?"?` + regexp.QuoteMeta(m.table.name) + `\M`
-	rows, err := q.Query(ctx, statements["conflicts"], m.space, names, tables, sessions, `\m`+regexp.QuoteMeta(m.schema.LastActivity)+`\M`)
-	if err != nil {
-		return nil, mapError("look for an earlier installation", err)
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[conflict])
-	return found, mapError("look for an earlier installation", err)
+	return allRows(ctx, q, "look for an earlier installation", pgx.RowToStructByPos[conflict],
+		statements["conflicts"], m.space, names, tables, sessions, `\m`+regexp.QuoteMeta(m.schema.LastActivity)+`\M`)
 }
 
 // takeOver refuses to migrate where the application has something of the same name, naming all of it, or takes it over.
@@ -115,13 +111,9 @@ func (s *Store) checkRestorable(ctx context.Context, kept []replaced) error {
 	if err != nil {
 		return err
 	}
-	rows, err := s.pool.Query(ctx, statements["lost_needs"], string(data))
+	lost, err := allRows(ctx, s.pool, "look for what an earlier installation needs", pgx.RowTo[string], statements["lost_needs"], string(data))
 	if err != nil {
-		return mapError("look for what an earlier installation needs", err)
-	}
-	lost, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return mapError("look for what an earlier installation needs", err)
+		return err
 	}
 	if len(lost) > 0 {
 		return invalid.Errorf("nothing was changed: uninstall cannot make again what migrate --replace took over, which needs what is gone or renamed: %s; "+

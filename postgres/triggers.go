@@ -127,15 +127,10 @@ func (p *plan) existing(ctx context.Context, all []trigger) ([]object, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := p.q.Query(ctx, `
+	return allRows(ctx, p.q, "look for triggers", pgx.RowToStructByPos[object], `
 		SELECT 'trigger', o.space, o."table", o.name
 		  FROM jsonb_to_recordset($1::text::jsonb) AS o (space text, "table" text, name text, function text)
 		  JOIN pg_catalog.pg_trigger t ON t.tgrelid = to_regclass(format('%I.%I', o.space, o."table")) AND t.tgname = o.name
 		  JOIN pg_catalog.pg_proc f ON f.oid = t.tgfoid AND f.proname = o.function
 		 WHERE `+p.m.statement("trigger_wrong")+` IS NULL`, string(data))
-	if err != nil {
-		return nil, mapError("look for triggers", err)
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[object])
-	return found, mapError("look for triggers", err)
 }

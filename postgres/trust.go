@@ -37,7 +37,7 @@ func trusted(ctx context.Context, q *guarded, table uint32) (found, passed []lib
 	if err != nil {
 		return nil, nil, mapError("read the search path", err)
 	}
-	rows, err := q.own().Query(ctx, `
+	all, err := allRows(ctx, q.own(), "look for the library's tables", pgx.RowToStructByPos[library], `
 		SELECT n.nspname::text, coalesce(n.nspname = (
 		           SELECT p.name FROM unnest($1::text[]) WITH ORDINALITY p (name, place) JOIN pg_catalog.pg_namespace pn ON pn.nspname = p.name
 		             JOIN pg_catalog.pg_class pc ON pc.relnamespace = pn.oid AND pc.relname = 'sessioncleanup_settings' ORDER BY p.place LIMIT 1), false),
@@ -47,11 +47,7 @@ func trusted(ctx context.Context, q *guarded, table uint32) (found, passed []lib
 		 WHERE c.relname = 'sessioncleanup_settings' AND c.relkind = 'r' AND c.relpersistence = 'p'
 		 ORDER BY 2 DESC, 1`, path)
 	if err != nil {
-		return nil, nil, mapError("look for the library's tables", err)
-	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[library])
-	if err != nil {
-		return nil, nil, mapError("look for the library's tables", err)
+		return nil, nil, err
 	}
 	for _, l := range all {
 		ok := l.Mine

@@ -125,7 +125,7 @@ func (s *Store) missingObjects(ctx context.Context, m *mapping, added []object) 
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.pool.Query(ctx, `
+	found, err := allRows(ctx, s.pool, "look for what was added", pgx.RowTo[*string], `
 		SELECT CASE o.kind
 		       WHEN 'trigger' THEN CASE WHEN to_regclass(format('%I.%I', o.space, o."table")) IS NULL
 		            THEN 'the trigger ' || o.name || ' on ' || o.space || '.' || o."table" || ' is missing' ELSE `+m.statement("trigger_wrong")+` END
@@ -139,17 +139,13 @@ func (s *Store) missingObjects(ctx context.Context, m *mapping, added []object) 
 		  FROM jsonb_to_recordset($1::text::jsonb) AS o (kind text, space text, "table" text, name text)
 		  LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = to_regclass(format('%I.%I', o.space, o.name))`,
 		string(objects))
-	if err != nil {
-		return nil, mapError("look for what was added", err)
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowTo[*string])
 	var missing []string
 	for _, what := range found {
 		if what != nil {
 			missing = append(missing, *what)
 		}
 	}
-	return missing, mapError("look for what was added", err)
+	return missing, err
 }
 
 // differs reports whether the configured schema names other tables or columns than the adopted one.

@@ -1,7 +1,7 @@
 import { html, nothing } from "lit";
 import { Problem, type Action, type BulkResult, type Entry, type Page, type Session } from "./api.ts";
 import { askForm, attempt, sure, unconfirmed } from "./ask.ts";
-import { alongList, nameOf, type Frame } from "./base.ts";
+import { alongLists, nameOf, type Frame } from "./base.ts";
 import type { Key } from "./i18n.ts";
 import type { Icon } from "./icons.ts";
 
@@ -128,9 +128,8 @@ export const changeOne = (f: Frame, s: Session, action: Action): Promise<boolean
 async function deleteOne(f: Frame, s: Session, name: string): Promise<void> {
   const w = f.words,
     asked = await unconfirmed(f.api.send("DELETE", path(s.id))), // what would be deleted
-    along = asked?.dependents ?? [],
-    lists = [alongList(w, along, "deleted"), alongList(w, along, "unlinked")];
-  const ok = await askDelete(f, w.t("deleteTitle", { n: 1, name }), lists.every((l) => l === nothing) ? html`<p>${w.t("nothingAlong")}</p>` : lists);
+    lists = alongLists(w, asked?.dependents ?? []);
+  const ok = await askDelete(f, w.t("deleteTitle", { n: 1, name }), lists.length ? lists : html`<p>${w.t("nothingAlong")}</p>`);
   if (!ok) return;
   await f.api.send("DELETE", path(s.id), undefined, { confirm: asked?.session.id ?? s.id });
   const text = w.t("didDelete", { n: 1, name });

@@ -1,5 +1,5 @@
 import { LitElement, html, nothing, type TemplateResult } from "lit";
-import type { Api, Me, Session, Summary, Stats } from "./api.ts";
+import type { Api, Dependent, Me, Session, Summary, Stats } from "./api.ts";
 import { Words, type Key } from "./i18n.ts";
 import { icon, ring, type Icon } from "./icons.ts";
 
@@ -143,13 +143,13 @@ export const empty = (i: Icon, title: string, hint: string, action: unknown = no
 
 export const skeleton = (label: string) => html`<div class="card skeleton" role="status" aria-label=${label}><i></i><i></i><i></i><i></i></div>`;
 
-export const alongList = (w: Words, all: { table: string; effect: string; rows: number; more?: boolean }[], effect: string) => {
-  const some = all.filter((d) => d.effect === effect && (d.rows > 0 || d.more));
-  return some.length === 0
-    ? nothing
-    : html`<p>${w.t(effect === "deleted" ? "deleteAlong" : "unlinkedAlong")}</p>
-    <ul class="list">${some.map((d) => html`<li>${d.more && !d.rows ? w.t("rowsIn", { table: d.table }) : (d.more ? w.t("atLeast") : "") + w.t("rowsOf", { n: d.rows, table: d.table })}</li>`)}</ul>`;
-};
+/** alongLists are what is deleted along with sessions, and what is unlinked; without what there is none of. */
+export function alongLists(w: Words, all: Dependent[]): TemplateResult[] {
+  const some = (effect: string) => all.filter((d) => d.effect === effect && (d.rows > 0 || d.more));
+  const said = (d: Dependent) => (d.more && !d.rows ? w.t("rowsIn", { table: d.table }) : (d.more ? w.t("atLeast") : "") + w.t("rowsOf", { n: d.rows, table: d.table }));
+  const lists: [Key, Dependent[]][] = [["deleteAlong", some("deleted")], ["unlinkedAlong", some("unlinked")]];
+  return lists.filter(([, rows]) => rows.length).map(([title, rows]) => html`<p>${w.t(title)}</p><ul class="list">${rows.map((d) => html`<li>${said(d)}</li>`)}</ul>`);
+}
 
 export const whoIs = (w: Words, me: Me, actor: string): string => {
   if (actor === me.actor) return w.t("you");

@@ -3,7 +3,7 @@ import { Problem, type Analytics, type Cleanup, type Phase, type RuleEffect } fr
 import { progressDialog, reverse } from "./actions.ts";
 import { analyticsView } from "./analytics.ts";
 import { sure } from "./ask.ts";
-import { View, alongList, dated, inside, nameOf, skeleton, stateOf } from "./base.ts";
+import { View, alongLists, dated, inside, nameOf, skeleton, stateOf } from "./base.ts";
 import type { Key } from "./i18n.ts";
 import { icon } from "./icons.ts";
 import { pause, pauseBanner } from "./pause.ts";
@@ -219,7 +219,7 @@ export class OverviewView extends View {
     const run = () => this.clean({ ...body, as_of: r.as_of, ...(r.would_be_refused ? { delete_at_most: deleted } : {}) });
     return html`<div class="result" role="status" id="plan"><strong>${said.join(", ")}.</strong>
       ${r.would_be_refused ? html`<div class="banner bad">${icon("warn")}<p>${this.t("limitWould")}</p></div>` : nothing}
-      ${alongList(w, r.dependents ?? [], "deleted")}${alongList(w, r.dependents ?? [], "unlinked")}${this.showRules(r)}
+      ${alongLists(w, r.dependents ?? [])}${this.showRules(r)}
       ${r.sessions?.length ? html`<details><summary>${this.t("firstOf", { n: r.sessions.length })}</summary><ul>${r.sessions.map((s) => html`<li class="row plain"><span></span><div><span class="name"><bdi>${nameOf(w, s)}</bdi></span><span class="meta">${s.owner_name || s.owner_id ? html`<span><bdi>${s.owner_name || s.owner_id}</bdi></span>` : nothing}</span></div>${stateOf(w, s, r.as_of!)}</li>`)}</ul></details>` : nothing}
       ${this.frame.me.changes ? html`<div class="acts start"><button class="primary ${deleted ? "danger" : ""}" data-act="clean" @click=${run}>${this.t("cleanExactly")}</button></div>` : nothing}</div>`;
   }

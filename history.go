@@ -82,7 +82,7 @@ func (r *run) remember(ctx context.Context, cause error) {
 			stored, err = values.SetValue(ctx, historyValue, data, version)
 		}
 		if err != nil {
-			r.m.log.WarnContext(ctx, "cleanup could not be added to the history", "run_id", r.result.RunID, "error", err)
+			r.m.log.WarnContext(ctx, "the cleanup could not be added to the history that the analytics show", "run_id", r.result.RunID, "error", err)
 			return
 		}
 		if stored {

@@ -17,7 +17,7 @@ func (a *app) confirm(ctx context.Context, yes bool, verb, question string) erro
 		return nil
 	}
 	if !a.terminal(a.in) || !a.errTTY {
-		return usagef("%s asks for confirmation on a terminal and needs --yes elsewhere", verb)
+		return usagef("%s needs a confirmation: run it on a terminal, or add --yes", verb)
 	}
 	if _, err := fmt.Fprintf(a.err, "%s [y/N] ", question); err != nil {
 		return err

@@ -72,7 +72,7 @@ func (a *app) patiently(ctx context.Context, open func() (sessioncleanup.Store, 
 			return db, err
 		}
 		if !said {
-			a.warnings().WarnContext(ctx, "the database is unavailable; trying again for "+a.patience.String(), "error", err)
+			a.warnings().WarnContext(ctx, "the database is unavailable; retrying for up to "+a.patience.String(), "error", err)
 		}
 		if wait.For(ctx, connectAgain) != nil {
 			return nil, err

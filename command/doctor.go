@@ -59,8 +59,8 @@ func (e *examination) worst(check string) status {
 const doctorHelp = `doctor examines everything that cleanups depend on, and names what is wrong with the next step:
   database      it can be reached, and its version fits this one
   installation  what migrate adds is there, and the tables can be read: triggers, indexes, times, foreign keys
-  rights        the role may do what runs do
-  tracking      a row of each activity table is used, in a transaction that is rolled back, and that is noticed
+  rights        the role has the rights that runs need
+  tracking      rows of the activity tables count as activity, tried in a transaction that is rolled back
   clock         the clocks of the database and of this machine agree
   policy        cleanups are allowed
   runs          the last run was not longer ago than --max-age, and succeeded
@@ -120,7 +120,7 @@ func (a *app) examine(ctx context.Context, e *examination) {
 		e.fail("database", err)
 		return
 	}
-	e.found("database", statusOK, "it answers; sessioncleanup is "+buildVersion().Version, "")
+	e.found("database", statusOK, "the database responds; sessioncleanup "+buildVersion().Version, "")
 	e.examineInstallation(ctx, db, a.installation(), warnings)
 	e.examineStore(ctx, db)
 	e.examineFigures(ctx, m)
@@ -161,23 +161,23 @@ func (e *examination) examineStore(ctx context.Context, db sessioncleanup.Store)
 	case errors.Is(err, sessioncleanup.ErrNotInstalled), errors.Is(err, sessioncleanup.ErrNewerSchema): // known by now
 		return
 	case err != nil:
-		e.found("rights", statusProblem, err.Error(), "let the user of the command write to the database")
+		e.found("rights", statusProblem, err.Error(), "allow the user of the command to write to the database")
 		return
 	case len(probe.Denied) > 0:
 		e.found("rights", statusProblem, "the role lacks "+strings.Join(probe.Denied, ", "),
 			"as the owner of the tables: sessioncleanup migrate --cleaner-role ROLE")
 	default:
-		e.found("rights", statusOK, "the role may do what runs do", "")
+		e.found("rights", statusOK, "the role has the rights that runs need", "")
 	}
 	for _, table := range probe.Unnoticed {
-		e.found("tracking", statusProblem, "rows of "+table+" are used, and nothing notices it: their sessions will be cleaned up",
+		e.found("tracking", statusProblem, "rows of "+table+" do not count as activity: sessions that are in use will be cleaned up",
 			"sessioncleanup migrate; and let no connection turn triggers off (on PostgreSQL: session_replication_role)")
 	}
 	for _, table := range probe.Untried {
 		e.found("tracking", statusOK, "not tried: "+table, "")
 	}
 	if len(probe.Unnoticed)+len(probe.Untried) == 0 {
-		e.found("tracking", statusOK, "the use of rows of activity tables is noticed", "")
+		e.found("tracking", statusOK, "rows of the activity tables count as activity", "")
 	}
 }
 

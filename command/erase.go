@@ -42,7 +42,7 @@ may run it.`,
 			}
 			if confirm == "" {
 				if !a.terminal(a.in) || !a.errTTY {
-					return usagef("erase asks for confirmation on a terminal and needs --confirm %q elsewhere", owner)
+					return usagef("erase needs a confirmation: run it on a terminal, or add --confirm %q", owner)
 				}
 				if _, err := fmt.Fprintf(a.err, "%s\nThis is permanent. Type the ID of the owner to continue: ", erasedText(found, "Erase")); err != nil {
 					return err

@@ -139,7 +139,7 @@ func tellOperators(ctx context.Context, o *notify.Operators, about served, sched
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := o.Run(ctx); ctx.Err() == nil {
-			log.ErrorContext(ctx, "operators are not told anything", "error", err)
+			log.ErrorContext(ctx, "messages to operators have stopped", "error", err)
 		}
 	})
 	return func() {
@@ -161,7 +161,7 @@ func tellOnce(ctx context.Context, o *notify.Operators, db connection, log *slog
 	o = served{name: db.name}.operators(o)
 	o.Manager, o.Store, o.Logger = db.system, db.store, log
 	if err := o.Tell(ctx, s); err != nil {
-		return errors.Join(errors.New("operators were not told over every channel"), err)
+		return errors.Join(errors.New("the alert was not sent over every channel"), err)
 	}
 	return nil
 }

@@ -128,7 +128,7 @@ func warnOwners(ctx context.Context, o *notify.Owners, about served) (stop func(
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := o.Run(ctx); ctx.Err() == nil {
-			about.log.ErrorContext(ctx, "owners are not warned", "error", err)
+			about.log.ErrorContext(ctx, "warnings to owners have stopped", "error", err)
 		}
 	})
 	return func() {

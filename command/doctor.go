@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -164,8 +165,8 @@ func (e *examination) examineStore(ctx context.Context, db sessioncleanup.Store)
 		e.found("rights", statusProblem, err.Error(), "allow the user of the command to write to the database")
 		return
 	case len(probe.Denied) > 0:
-		e.found("rights", statusProblem, "the role lacks "+strings.Join(probe.Denied, ", "),
-			"as the owner of the tables: sessioncleanup migrate --cleaner-role ROLE")
+		e.found("rights", statusProblem, "the role lacks "+rights(probe.Denied),
+			"grant them: on PostgreSQL, as the owner of the tables, sessioncleanup migrate --cleaner-role ROLE; on MariaDB, GRANT")
 	default:
 		e.found("rights", statusOK, "the role has the rights that runs need", "")
 	}
@@ -214,6 +215,25 @@ func (e *examination) examineFigures(ctx context.Context, m *sessioncleanup.Mana
 			e.found(check, statusOK, well, "")
 		}
 	}
+}
+
+// rights lists rights such as "DELETE on rooms" with those on one object together: "SELECT, DELETE on rooms; UPDATE on votes".
+func rights(denied []string) string {
+	var objects, of []string // of has the rights on the object at the same index
+	for _, d := range denied {
+		right, object, _ := strings.Cut(d, " on ")
+		if i := slices.Index(objects, object); i >= 0 && object != "" {
+			of[i] += ", " + right
+			continue
+		}
+		objects, of = append(objects, object), append(of, right)
+	}
+	for i, object := range objects {
+		if object != "" {
+			of[i] += " on " + object
+		}
+	}
+	return strings.Join(of, "; ")
 }
 
 // alertFindings are what doctor makes of alerts. That few sessions are active is no fault of an installation.

@@ -221,3 +221,16 @@ func TestDoctorChangesNothing(t *testing.T) {
 		t.Error("doctor made a file")
 	}
 }
+
+func TestDoctorListsTheRightsOnATableTogether(t *testing.T) {
+	t.Parallel()
+	for want, denied := range map[string][]string{
+		"SELECT, DELETE on public.rooms; UPDATE on public.votes": {"SELECT on public.rooms", "UPDATE on public.votes", "DELETE on public.rooms"},
+		"CREATE TEMPORARY TABLES; SUPER":                         {"CREATE TEMPORARY TABLES", "SUPER"},
+		"":                                                       nil,
+	} {
+		if got := rights(denied); got != want {
+			t.Errorf("the rights are %q, want %q", got, want)
+		}
+	}
+}

@@ -58,7 +58,7 @@ func (r *run) backUp(ctx context.Context) {
 	}
 	if ctx.Err() == nil && err != nil {
 		b.result.Error = err.Error()
-		r.m.log.ErrorContext(ctx, "the archive could not be backed up, and what is not backed up is not purged",
+		r.m.log.ErrorContext(ctx, "the archive could not be backed up: entries without a backup are not purged; check the place of the backups",
 			"run_id", r.result.RunID, "waiting", b.result.Waiting, "error", err)
 	}
 	r.result.Backup = &b.result

@@ -212,7 +212,7 @@ func (r *run) try(ctx context.Context, b Batch) (BatchResult, error) {
 			r.inDoubt = true // a connection may have broken during the commit
 		}
 		if errors.Is(err, ErrUnavailable) {
-			r.m.log.WarnContext(ctx, "batch will be tried again", "run_id", b.Cause.RunID, "error", err)
+			r.m.log.WarnContext(ctx, "a batch failed and will be tried again", "run_id", b.Cause.RunID, "error", err)
 		}
 		if err == nil {
 			r.m.late.working()

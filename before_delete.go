@@ -51,7 +51,7 @@ func (m *Manager) during(ctx context.Context, alive func(context.Context) error,
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {
-				m.log.ErrorContext(ctx, "a function of the application panicked", "panic", p, "stack", string(debug.Stack()))
+				m.log.ErrorContext(ctx, "a function of the application panicked; its result counts as an error", "panic", p, "stack", string(debug.Stack()))
 				done <- fmt.Errorf("panic: %v", p)
 			}
 		}()

@@ -3,6 +3,7 @@ package sessioncleanup_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"testing"
@@ -198,6 +199,35 @@ func TestAStoppedRunFinishesItsBatch(t *testing.T) {
 	if rest := cleanup(t, m, sessioncleanup.Run{}); rest.Deactivated() != 400 {
 		t.Errorf("the next run deactivates %d, want 400", rest.Deactivated())
 	}
+}
+
+// A store returns the end of its context with what it was doing, in words of its own.
+func TestARunThatIsStoppedWhileItLooksForSessionsIsInterrupted(t *testing.T) {
+	t.Parallel()
+	db := memory.New(memory.Config{})
+	put(t, db, 0, 5, 2*day, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	m := managerOver(t, listing{db, func(ctx context.Context) error {
+		cancel()
+		return fmt.Errorf("app.db: %w", context.Cause(ctx))
+	}}, sessioncleanup.Policy{})
+	if _, err := m.Cleanup(ctx, sessioncleanup.Run{}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Cleanup = %v, want context.Canceled", err)
+	}
+	last, ok, err := m.LastRun(t.Context())
+	if err != nil || !ok || last.Run.Outcome() != sessioncleanup.OutcomeInterrupted {
+		t.Errorf("last run: %+v, %v, %v; want one that was interrupted", last.Run, ok, err)
+	}
+}
+
+// listing is a store whose lists fail.
+type listing struct {
+	sessioncleanup.Store
+	fail func(context.Context) error
+}
+
+func (l listing) List(ctx context.Context, _ sessioncleanup.Query) (sessioncleanup.Page, error) {
+	return sessioncleanup.Page{}, l.fail(ctx)
 }
 
 func TestProgressReachesTheTotal(t *testing.T) {

@@ -20,7 +20,7 @@ var (
 	ErrInvalid = invalid.Err
 	// ErrChanged: the session, or the policy, is no longer as the caller last saw it; nothing was changed. See Manager.If
 	// and Manager.IfPolicy.
-	ErrChanged = errors.New("it was changed in the meantime")
+	ErrChanged = errors.New("changed in the meantime")
 	// ErrTooMany: the deletion limit stopped a run that would have deleted too large a part of all sessions.
 	ErrTooMany = errors.New("too many sessions would be deleted")
 	// ErrCascade: deleting the session would delete other sessions along with it; nothing was deleted.

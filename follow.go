@@ -180,7 +180,7 @@ func (f *following) failed(ctx context.Context, err error) time.Duration {
 	pause := min(followLast, followFirst<<min(f.failures, 10))
 	f.failures++
 	if f.failures&(f.failures-1) == 0 { // the 1st, 2nd, 4th, 8th, …
-		f.m.log.ErrorContext(ctx, "following the audit log will be tried again", "consumer", f.consumer, "in", pause, "failures", f.failures, "error", err)
+		f.m.log.ErrorContext(ctx, "following the audit log failed and will be tried again", "consumer", f.consumer, "in", pause, "failures", f.failures, "error", err)
 	}
 	return pause
 }
@@ -193,6 +193,6 @@ func (f *following) release(ctx context.Context) {
 	ctx, cancel := wait.Outlive(ctx, finishGrace)
 	defer cancel()
 	if _, err := f.m.store.Lease(ctx, LeaseRequest{Name: f.lease.Name, Holder: f.holder}); err != nil { // it expires by itself
-		f.m.log.WarnContext(ctx, "the lease of a follower could not be released", "consumer", f.consumer, "error", err)
+		f.m.log.WarnContext(ctx, "the lease of a follower could not be released; others wait until it expires", "consumer", f.consumer, "error", err)
 	}
 }

@@ -74,7 +74,7 @@ func (r *run) remember(ctx context.Context, cause error) {
 	for {
 		stored, err := addToHistory(ctx, values, today, r.result.Cutoffs.Now)
 		if err != nil {
-			r.m.log.WarnContext(ctx, "cleanup could not be added to the history", "run_id", r.result.RunID, "error", err)
+			r.m.log.WarnContext(ctx, "the cleanup could not be added to the history that the analytics show", "run_id", r.result.RunID, "error", err)
 		}
 		if err != nil || stored {
 			return

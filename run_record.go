@@ -21,12 +21,12 @@ func (r *run) finish(ctx context.Context, cause error) error {
 	}
 	r.logEnd(ctx, cause)
 	if err != nil {
-		r.m.log.ErrorContext(ctx, "cleanup could not be recorded; the next one records it", "run_id", r.result.RunID, "error", err)
+		r.m.log.ErrorContext(ctx, "the cleanup could not be recorded; the next one records it", "run_id", r.result.RunID, "error", err)
 		return fmt.Errorf("record the run: %w", err)
 	}
 	r.remember(ctx, cause)
 	if err := r.release(ctx); err != nil { // it expires by itself
-		r.m.log.WarnContext(ctx, "lease of the cleanup could not be released", "run_id", r.result.RunID, "error", err)
+		r.m.log.WarnContext(ctx, "the lease of the cleanup could not be released; other runs wait until it expires", "run_id", r.result.RunID, "error", err)
 	}
 	r.seal(ctx)
 	return nil
@@ -46,6 +46,8 @@ func (r *run) record(cause error) Record {
 	}
 	record := Record{Event: Event{Action: ActionRun, Actor: r.cause.Actor, Reason: r.cause.Reason, RunID: res.RunID, Run: summary}}
 	switch {
+	case errors.Is(cause, context.Canceled): // whatever it was doing then, so that this is an OutcomeInterrupted
+		summary.Error = context.Canceled.Error()
 	case cause != nil:
 		summary.Error = cause.Error()
 	case r.policy.EventsKeep != Never:
@@ -94,7 +96,7 @@ func (r *run) recount(ctx context.Context) {
 	defer cancel()
 	logged, err := r.m.readRun(ctx, r.result.RunID)
 	if err != nil {
-		r.m.log.WarnContext(ctx, "cleanup counts may be too low", "run_id", r.result.RunID, "error", err)
+		r.m.log.WarnContext(ctx, "the counts of this cleanup may be too low: they could not be compared with the audit log", "run_id", r.result.RunID, "error", err)
 		return
 	}
 	for i := range r.result.Phases {

@@ -65,10 +65,10 @@ func (r *run) recordUnfinished(ctx context.Context, id string) {
 		})
 	}
 	if err != nil {
-		log.WarnContext(ctx, "the run that did not end could not be recorded", "error", err)
+		log.WarnContext(ctx, "the previous run, which did not end, could not be recorded", "error", err)
 		return
 	}
-	log.InfoContext(ctx, "the run that did not end is recorded now, from the log", "recorded_by", r.result.RunID)
+	log.InfoContext(ctx, "the previous run did not end; its changes are recorded now from the audit log", "recorded_by", r.result.RunID)
 }
 
 // record is the event of a run that did not write it.

@@ -110,7 +110,7 @@ func (s *scheduler) loop(ctx context.Context) error {
 		if err != nil {
 			pause = s.backoff(err)
 			if s.failures&(s.failures-1) == 0 { // the 1st, 2nd, 4th, 8th, …: an outage may be long
-				s.m.log.ErrorContext(ctx, "scheduled cleanup will be tried again", "in", pause, "failures", s.failures, "error", err)
+				s.m.log.ErrorContext(ctx, "scheduled cleanup failed and will be tried again", "in", pause, "failures", s.failures, "error", err)
 			}
 		}
 		if err := wait.For(ctx, max(shortestWait, min(pause, lookAgain))); err != nil {
@@ -192,7 +192,7 @@ func (s *scheduler) runSlot(ctx context.Context, slot time.Time) (time.Duration,
 	}
 	switch {
 	case errors.Is(err, ErrTooMany): // an operator has to look at it first
-		s.m.log.ErrorContext(ctx, "scheduled cleanup deleted nothing", "error", err)
+		s.m.log.ErrorContext(ctx, "the scheduled cleanup deleted nothing: the deletion limit stopped it", "error", err)
 	case err != nil && !errors.Is(err, errDone):
 		return 0, err
 	}
@@ -236,7 +236,7 @@ func (m *Manager) eachRun(ctx context.Context, now time.Time, f func(e Event, fu
 		}
 		future := e.Run != nil && e.Run.StartedAt.After(now)
 		if future {
-			m.log.WarnContext(ctx, "a run is recorded in the future and is not counted", "run_id", e.RunID, "started_at", e.Run.StartedAt)
+			m.log.WarnContext(ctx, "the audit log has a run in the future, which is ignored; check the clock of the database", "run_id", e.RunID, "started_at", e.Run.StartedAt)
 		}
 		if !f(e, future) {
 			break

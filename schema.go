@@ -219,7 +219,7 @@ func ReadSchema(r io.Reader) (Schema, error) {
 	dec.DisallowUnknownFields()
 	var s Schema
 	if err := dec.Decode(&s); err != nil {
-		return Schema{}, invalid.Errorf("schema is not readable: %v", err)
+		return Schema{}, invalid.Errorf("the schema is not valid JSON: %v", err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return Schema{}, invalid.Errorf("schema is followed by more text: want one JSON object")

@@ -60,7 +60,7 @@ func (s Schema) validRows() error {
 		}
 		for _, value := range append(slices.Clone(s.State.Active), s.State.Deactivated) {
 			if !slices.Contains(only.Values, value) {
-				return invalid.Errorf("%s.values has no %q, which schema.state has: such a session would not be seen any more", field, value)
+				return invalid.Errorf("%s.values has no %q, which schema.state has: such a session would no longer be found", field, value)
 			}
 		}
 	}

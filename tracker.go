@@ -98,7 +98,7 @@ func (t *Tracker) Run(ctx context.Context) error {
 			return ctx.Err()
 		case <-ticker.C:
 			if err := t.flushInTime(ctx); err != nil && ctx.Err() == nil {
-				t.m.log.WarnContext(ctx, "touches could not be written; they are kept", "sessions", t.Pending(), "error", err)
+				t.m.log.WarnContext(ctx, "activity could not be written; it is kept in memory and will be tried again", "sessions", t.Pending(), "error", err)
 			}
 		}
 	}

@@ -73,7 +73,7 @@ func scheduleAlerts(s sessioncleanup.Stats, maxAge time.Duration) []sessionclean
 		future = "; run " + s.FutureRun.RunID + " is recorded in the future, at " + moment(s.FutureRun.Run.StartedAt) + ", and does not count"
 	}
 	if s.LastRun == nil || s.LastRun.Run == nil {
-		raise(alertOverdue, "no run is in the log%s", future)
+		raise(alertOverdue, "the audit log has no run%s", future)
 		return alerts
 	}
 	if age := s.At.Sub(s.LastRun.At); age > maxAge {

@@ -104,7 +104,7 @@ func (a *app) exit(ctx context.Context, err error) int {
 	switch {
 	case errors.As(err, &usage), errors.Is(err, sessioncleanup.ErrInvalid):
 		return exitUsage
-	case errors.Is(err, sessioncleanup.ErrNotInstalled):
+	case errors.Is(err, sessioncleanup.ErrNotInstalled) && !strings.Contains(err.Error(), "run migrate"): // most stores say so
 		a.complain("prepare the database with: sessioncleanup migrate")
 	}
 	return exitFailed

@@ -136,7 +136,7 @@ func (f *cleanupFlags) run(cmd *cobra.Command, verbose bool) (sessioncleanup.Run
 	}
 	if f.quick {
 		if f.inactiveAfter != 0 || f.deleteAfter != 0 {
-			return run, usagef("--quick stands for --inactive-hours 12 --delete-days 7: use it without these")
+			return run, usagef("--quick means --inactive-hours 12 --delete-days 7: leave out these flags, or --quick")
 		}
 		run.InactiveAfter, run.DeleteAfter = quickInactive, quickDelete
 	}
@@ -156,7 +156,7 @@ func (a *app) clean(ctx context.Context, db connection, run sessioncleanup.Run, 
 		a.out = out
 		defer func() {
 			if out.err != nil {
-				a.complain("warning: what the run did could not be written: " + out.err.Error() + "; the log has it, see sessioncleanup events")
+				a.complain("warning: the result of the run could not be printed: " + out.err.Error() + "; see sessioncleanup events for it")
 			}
 		}()
 	}

@@ -31,7 +31,7 @@ func (a *app) confirm(ctx context.Context, yes bool, verb, question string) erro
 // ask asks for an answer on a terminal. Elsewhere it requires a flag that has it.
 func (a *app) ask(ctx context.Context, verb, flag, question string) (string, error) {
 	if !a.terminal(a.in) || !a.errTTY {
-		return "", usagef("%s asks for confirmation on a terminal and needs %s elsewhere", verb, flag)
+		return "", usagef("%s needs a confirmation: run it on a terminal, or add %s", verb, flag)
 	}
 	if _, err := fmt.Fprint(a.err, question); err != nil {
 		return "", err

@@ -68,7 +68,7 @@ func (a *app) patiently(ctx context.Context, patience time.Duration, open func()
 			return db, err
 		}
 		if !said {
-			a.warnings().WarnContext(ctx, "the database is unavailable; trying again for "+patience.String(), "error", err)
+			a.warnings().WarnContext(ctx, "the database is unavailable; retrying for up to "+patience.String(), "error", err)
 		}
 		if wait.For(ctx, connectAgain) != nil {
 			return nil, err

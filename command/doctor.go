@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,8 +61,8 @@ func (e *examination) worst(check string) status {
 const doctorHelp = `doctor examines everything that cleanups depend on, and names what is wrong with the next step:
   database      it can be reached, and its version fits this one
   installation  what migrate adds is there, and the tables can be read: triggers, indexes, times, foreign keys
-  rights        the role may do what runs do
-  tracking      a row of each activity table is used, in a transaction that is rolled back, and that is noticed
+  rights        the role has the rights that runs need
+  tracking      rows of the activity tables count as activity, tried in a transaction that is rolled back
   clock         the clocks of the database and of this machine agree
   policy        cleanups are allowed
   runs          the last run was not longer ago than --max-age, and succeeded
@@ -121,7 +122,7 @@ func (a *app) examine(ctx context.Context, e *examination) {
 		e.fail("database", err)
 		return
 	}
-	e.found("database", statusOK, "it answers; sessioncleanup is "+buildVersion().Version, "")
+	e.found("database", statusOK, "the database responds; sessioncleanup "+buildVersion().Version, "")
 	e.examineInstallation(ctx, db, a.installation(), warnings)
 	e.examineStore(ctx, db)
 	e.examineFigures(ctx, m)
@@ -165,20 +166,20 @@ func (e *examination) examineStore(ctx context.Context, db sessioncleanup.Store)
 		e.found("rights", statusProblem, err.Error(), "let runs write to the database")
 		return
 	case len(probe.Denied) > 0:
-		e.found("rights", statusProblem, "the role lacks "+strings.Join(probe.Denied, ", "),
-			"as the owner of the tables: sessioncleanup migrate --cleaner-role ROLE")
+		e.found("rights", statusProblem, "the role lacks "+rights(probe.Denied),
+			"grant them: on PostgreSQL, as the owner of the tables, sessioncleanup migrate --cleaner-role ROLE; on MariaDB, GRANT")
 	default:
-		e.found("rights", statusOK, "the role may do what runs do", "")
+		e.found("rights", statusOK, "the role has the rights that runs need", "")
 	}
 	for _, table := range probe.Unnoticed {
-		e.found("tracking", statusProblem, "rows of "+table+" are used, and nothing notices it: their sessions will be cleaned up",
+		e.found("tracking", statusProblem, "rows of "+table+" do not count as activity: sessions that are in use will be cleaned up",
 			"sessioncleanup migrate; and let no connection turn triggers off (on PostgreSQL: session_replication_role)")
 	}
 	for _, table := range probe.Untried {
 		e.found("tracking", statusOK, "not tried: "+table, "")
 	}
 	if len(probe.Unnoticed)+len(probe.Untried) == 0 {
-		e.found("tracking", statusOK, "the use of rows of activity tables is noticed", "")
+		e.found("tracking", statusOK, "rows of the activity tables count as activity", "")
 	}
 }
 
@@ -215,6 +216,25 @@ func (e *examination) examineFigures(ctx context.Context, m *sessioncleanup.Mana
 			e.found(check, statusOK, well, "")
 		}
 	}
+}
+
+// rights lists rights such as "DELETE on rooms" with those on one object together: "SELECT, DELETE on rooms; UPDATE on votes".
+func rights(denied []string) string {
+	var objects, of []string // of has the rights on the object at the same index
+	for _, d := range denied {
+		right, object, _ := strings.Cut(d, " on ")
+		if i := slices.Index(objects, object); i >= 0 && object != "" {
+			of[i] += ", " + right
+			continue
+		}
+		objects, of = append(objects, object), append(of, right)
+	}
+	for i, object := range objects {
+		if object != "" {
+			of[i] += " on " + object
+		}
+	}
+	return strings.Join(of, "; ")
 }
 
 // alertFindings are what doctor makes of alerts. That few sessions are active is no fault of an installation.

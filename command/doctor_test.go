@@ -94,11 +94,11 @@ func TestDoctorFindsEachBrokenInstallationOnSQLite(t *testing.T) {
 		{"an activity table came later", sqlOf("CREATE TABLE votes (id INTEGER PRIMARY KEY, session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE, created_at TIMESTAMP)"),
 			nil, exitFailed, finding{"installation", problem, "votes", "sessioncleanup migrate"}},
 		{"triggers are there and do nothing", sqlOf("UPDATE sessioncleanup_settings SET writing = 1"), nil, exitFailed,
-			finding{"tracking", problem, "rows of propositions are used, and nothing notices it", "migrate"}},
+			finding{"tracking", problem, "rows of propositions do not count as activity", "migrate"}},
 		{"cleanups are disabled", func(_ *testing.T, u *user, _ *service) { u.vars[sessioncleanup.EnvEnabled] = "false" }, nil, exitFailed,
 			finding{"policy", problem, "cleanups are disabled", "SESSION_CLEANUP_ENABLED=true"}},
 		{"no run ever", sqlOf("DELETE FROM sessioncleanup_events"), nil, exitFailed,
-			finding{"runs", problem, "no run is in the log", "schedule runs"}},
+			finding{"runs", problem, "the audit log has no run", "schedule runs"}},
 		{"runs stopped", func(t *testing.T, u *user, s *service) {
 			s.exec(t, "DELETE FROM sessioncleanup_events")
 			records(72*time.Hour, func(*sessioncleanup.RunSummary) {})(t, u, s)
@@ -131,7 +131,7 @@ func TestDoctorFindsEachBrokenInstallationOnPostgreSQL(t *testing.T) {
 		{"a trigger is disabled", sqlOf("ALTER TABLE propositions DISABLE TRIGGER USER"), nil, exitFailed,
 			finding{"installation", problem, "is disabled", "sessioncleanup migrate"}},
 		{"connections turn triggers off", sqlOf(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET session_replication_role = replica', current_database()); END $$`),
-			nil, exitFailed, finding{"tracking", problem, "nothing notices it", "session_replication_role"}},
+			nil, exitFailed, finding{"tracking", problem, "do not count as activity", "session_replication_role"}},
 		{"the installation is not trusted without its table", func(t *testing.T, u *user, s *service) {
 			u.calls("uninstall", "--yes").want(t, exitDone)
 			u.asRole(t, s, "CREATE SCHEMA app AUTHORIZATION %I")
@@ -208,7 +208,7 @@ func TestDoctorChangesNothing(t *testing.T) {
 	s.exec(t, "CREATE TRIGGER writes AFTER UPDATE ON propositions BEGIN INSERT INTO written VALUES (NEW.id); END")
 	s.exec(t, "UPDATE sessions SET last_activity = "+s.ago(5*time.Hour))
 	before := s.count(t, "SELECT count(*) FROM sessioncleanup_touches WHERE at IS NOT NULL")
-	u.calls("doctor").want(t, exitDone, "is noticed")
+	u.calls("doctor").want(t, exitDone, "count as activity")
 	if n := s.count(t, "SELECT count(*) FROM written"); n != 0 {
 		t.Errorf("doctor left %d rows", n)
 	}
@@ -219,5 +219,18 @@ func TestDoctorChangesNothing(t *testing.T) {
 	u.calls("doctor").want(t, exitUsage, "no database")
 	if _, err := os.Stat(filepath.Join(u.dir, "elsewhere.db")); err == nil {
 		t.Error("doctor made a file")
+	}
+}
+
+func TestDoctorListsTheRightsOnATableTogether(t *testing.T) {
+	t.Parallel()
+	for want, denied := range map[string][]string{
+		"SELECT, DELETE on public.rooms; UPDATE on public.votes": {"SELECT on public.rooms", "UPDATE on public.votes", "DELETE on public.rooms"},
+		"CREATE TEMPORARY TABLES; SUPER":                         {"CREATE TEMPORARY TABLES", "SUPER"},
+		"":                                                       nil,
+	} {
+		if got := rights(denied); got != want {
+			t.Errorf("the rights are %q, want %q", got, want)
+		}
 	}
 }

@@ -45,7 +45,6 @@ func TestInspectMigrateValidateUninstall(t *testing.T) {
 	}
 }
 
-// TestTheNameOfATableIsEnough adopts a table that is not called like sessions.
 func TestAMistakeIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, nil)
@@ -55,6 +54,7 @@ func TestAMistakeIsReportedOnce(t *testing.T) {
 		once string
 	}{
 		{[]string{"validate", "--database", "SQLITE:x.db"}, exitFailed, "not installed"},
+		{[]string{"stats", "--database", newSQLiteService(t).url}, exitFailed, "migrate"},
 		{[]string{"validate", "--database", "postgres://app@127.0.0.1:1/app"}, exitFailed, "database unavailable"},
 		{[]string{"policy", "set", "--rules", "x", "--database", "sqlite:x.db"}, exitUsage, "want rules"},
 		{[]string{"cleanup", "--rules", "x: delete=1", "--database", "sqlite:x.db"}, exitUsage, "want a duration"},
@@ -66,6 +66,7 @@ func TestAMistakeIsReportedOnce(t *testing.T) {
 	}
 }
 
+// TestTheNameOfATableIsEnough adopts a table that is not called like sessions.
 func TestTheNameOfATableIsEnough(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, nil)

@@ -194,7 +194,7 @@ func forEach(ctx context.Context, all []served, work func(context.Context, serve
 		go func() {
 			err := work(ctx, s)
 			if errors.Is(err, sessioncleanup.ErrDisabled) && len(all) > 1 {
-				s.log.WarnContext(ctx, "no scheduled cleanup: it is disabled", "by", sessioncleanup.EnvEnabled+" or the stored policy")
+				s.log.WarnContext(ctx, "no scheduled cleanup: cleanup is disabled", "by", sessioncleanup.EnvEnabled+" or the stored policy")
 			}
 			ends <- err
 		}()

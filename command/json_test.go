@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"database/sql"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 
 	"github.com/sessioncleanup/sessioncleanup"
 )
@@ -71,5 +73,48 @@ func TestAnErrorCannotControlTheTerminal(t *testing.T) {
 	a.complain("first \x1b[2J\u202e\n\tsecond")
 	if got, want := log.String(), "sessioncleanup: first ·[2J·\n  second\n"; got != want {
 		t.Errorf("the error is printed as %q, want %q", got, want)
+	}
+}
+
+// Programs that read standard output of any verb find nothing there after an error, or JSON.
+func TestAfterAnErrorStandardOutputIsEmptyOrJSON(t *testing.T) {
+	t.Parallel()
+	var verbs [][]string
+	var walk func(c *cobra.Command, path []string)
+	walk = func(c *cobra.Command, path []string) {
+		if c.Runnable() && len(path) > 0 && !slices.Contains([]string{"completion", "demo", "help", "serve"}, path[0]) {
+			verbs = append(verbs, path)
+		}
+		for _, sub := range c.Commands() {
+			walk(sub, append(slices.Clip(path), sub.Name()))
+		}
+	}
+	walk((&app{}).root(), nil)
+	if len(verbs) < 25 {
+		t.Fatalf("found %d verbs: %q", len(verbs), verbs)
+	}
+	adopted, fresh := newSQLiteService(t), newSQLiteService(t)
+	newUser(t, map[string]string{envDatabase: adopted.url}).calls("migrate").want(t, exitDone)
+	failed := 0
+	for _, url := range []string{"", "sqlite:missing.db", fresh.url, adopted.url} {
+		for _, verb := range verbs {
+			for _, rest := range [][]string{nil, {"no-such-thing"}, {"--no-such-flag"}} {
+				u := newUser(t, map[string]string{envDatabase: url})
+				out := u.calls(append(append(slices.Clip(verb), "--json"), rest...)...)
+				if out.code == exitDone {
+					continue
+				}
+				failed++
+				if out.out != "" && !json.Valid([]byte(out.out)) {
+					t.Errorf("%q %q on %q: exit code %d, standard output is no JSON: %q", verb, rest, url, out.code, out.out)
+				}
+				if out.out == "" && out.err == "" {
+					t.Errorf("%q %q on %q: exit code %d and no word", verb, rest, url, out.code)
+				}
+			}
+		}
+	}
+	if failed < 150 {
+		t.Errorf("%d calls failed, want most of them", failed)
 	}
 }

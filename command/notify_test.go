@@ -146,13 +146,13 @@ func TestCheckTellsOperatorsOnceWhatBeganAndWhatIsOver(t *testing.T) {
 			u.calls("stats", "--check").want(t, exitAlert)
 			h.wants(t)
 			for range 2 {
-				u.calls(check...).want(t, exitAlert, "no run is in the log (cleanup_overdue)")
+				u.calls(check...).want(t, exitAlert, "the audit log has no run (cleanup_overdue)")
 			}
 			h.wants(t, `"subject":"[polls] The cleanup is overdue"`)
 			u.calls("cleanup").want(t, exitDone)
 			h.answers(http.StatusInternalServerError)
-			u.calls(check...).want(t, exitFailed, "operators were not told over every channel", "500")
-			u.calls(append(check, "--min-activity", "90")...).want(t, exitAlert, "low_activity", "operators were not told over every channel")
+			u.calls(check...).want(t, exitFailed, "the alert was not sent over every channel", "500")
+			u.calls(append(check, "--min-activity", "90")...).want(t, exitAlert, "low_activity", "the alert was not sent over every channel")
 			h.answers(http.StatusNoContent)
 			for range 2 {
 				u.calls(check...).want(t, exitDone, "No alert holds.")
@@ -175,7 +175,7 @@ func TestServeTellsOperatorsOfItsEnvironment(t *testing.T) {
 	u.writes(".env", envNotifyOperators+"="+h.url+"\n")
 	s.exec(t, "UPDATE sessions SET active = false WHERE id IN (1, 42, 43)")
 	s.exec(t, "UPDATE sessioncleanup_settings SET alert_activity_rate = 0.5")
-	for _, awaited := range []string{"channel=webhook", "looked for what operators must know"} { // the second one tells nothing
+	for _, awaited := range []string{"channel=webhook", "checked the alerts for operators"} { // the second one tells nothing
 		ctx, stop := context.WithCancelCause(limited(t))
 		log := &watch{text: awaited, then: func() { stop(stopped{syscall.SIGTERM}) }}
 		if code := run(ctx, u.environment(io.Discard, log, []string{"serve", "--every", "1h", "--notify-language", "fr", "--verbose"})); code != exitDone {

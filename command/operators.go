@@ -130,7 +130,7 @@ func tellOperators(ctx context.Context, group *sync.WaitGroup, o *notify.Operato
 	}
 	group.Go(func() {
 		if err := o.Run(ctx); ctx.Err() == nil {
-			about.log.ErrorContext(ctx, "operators are not told anything", "error", err)
+			about.log.ErrorContext(ctx, "messages to operators have stopped", "error", err)
 		}
 	})
 }
@@ -147,7 +147,7 @@ func tellOnce(ctx context.Context, o *notify.Operators, db connection, log *slog
 	defer cancel()
 	o = served{name: db.name, m: db.system, store: db.store, log: log}.operators(o)
 	if err := o.Tell(ctx, s); err != nil {
-		return errors.Join(errors.New("operators were not told over every channel"), err)
+		return errors.Join(errors.New("the alert was not sent over every channel"), err)
 	}
 	return nil
 }

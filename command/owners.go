@@ -127,7 +127,7 @@ func warnOwners(ctx context.Context, group *sync.WaitGroup, o *notify.Owners, ab
 	o = about.owners(o)
 	group.Go(func() {
 		if err := o.Run(ctx); ctx.Err() == nil {
-			about.log.ErrorContext(ctx, "owners are not warned", "error", err)
+			about.log.ErrorContext(ctx, "warnings to owners have stopped", "error", err)
 		}
 	})
 }

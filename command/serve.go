@@ -175,7 +175,7 @@ func cleanOnSchedule(ctx context.Context, m *sessioncleanup.Manager, schedule se
 		}
 		now = false
 		if err != nil && ctx.Err() == nil && !errors.Is(err, sessioncleanup.ErrDisabled) { // Run reports that
-			log.ErrorContext(ctx, "the immediate cleanup did not succeed", "error", err)
+			log.ErrorContext(ctx, "the cleanup at the start (--now) failed", "error", err)
 		}
 	}
 	if schedule == nil {

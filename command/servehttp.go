@@ -153,7 +153,7 @@ func beside(ctx context.Context, server *http.Server, serve func() error, log *s
 	}()
 	err := run(work)
 	if errors.Is(err, sessioncleanup.ErrDisabled) { // the handlers still show and change sessions
-		log.WarnContext(ctx, "no scheduled cleanup: it is disabled", "by", sessioncleanup.EnvEnabled+" or the stored policy")
+		log.WarnContext(ctx, "no scheduled cleanup: cleanup is disabled", "by", sessioncleanup.EnvEnabled+" or the stored policy")
 		<-work.Done()
 		err = work.Err()
 	}
@@ -178,7 +178,7 @@ func shutDown(ctx context.Context, server *http.Server, log *slog.Logger) {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	if err := server.Shutdown(grace); err != nil {
-		log.WarnContext(grace, "requests were cut off", "error", err)
+		log.WarnContext(grace, "requests were cut off by the shutdown", "error", err)
 		_ = server.Close() // connections that it cannot close end with the process
 	}
 }

@@ -41,7 +41,7 @@ func TestCheckNamesEveryAlertThatHolds(t *testing.T) {
 	t.Parallel()
 	u, s := migrated(t)
 	u.calls("stats").want(t, exitDone)
-	u.calls("stats", "--check").want(t, exitAlert, "no run is in the log (cleanup_overdue)")
+	u.calls("stats", "--check").want(t, exitAlert, "the audit log has no run (cleanup_overdue)")
 	u.calls("cleanup").want(t, exitDone)
 	u.calls("stats", "--check").want(t, exitDone, "No alert holds.")
 	if got := decode[sessioncleanup.Stats](t, u.calls("stats", "--check", "--json")); len(got.Alerts) != 0 {

@@ -337,7 +337,7 @@ func TestTheArchiveNeedsTheRightToCreateTemporaryTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Delete(t.Context(), "1"); !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "lacks a right") {
+	if _, err := m.Delete(t.Context(), "1"); !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "grant the user the missing right") {
 		t.Errorf("Delete by a user who may not: %v, want an ErrInvalid that says so", err)
 	}
 	execute(t, d.DB, "GRANT CREATE TEMPORARY TABLES ON "+d.Name+".* TO "+user)

@@ -65,7 +65,7 @@ func explained(err error) error {
 	case slices.Contains(unavailable, number):
 		return fmt.Errorf("%w: %w", sessioncleanup.ErrUnavailable, err)
 	case slices.Contains(missing, number):
-		return fmt.Errorf("%w: %w: call Migrate", sessioncleanup.ErrNotInstalled, err)
+		return fmt.Errorf("%w: %w; run migrate", sessioncleanup.ErrNotInstalled, err)
 	case slices.Contains(unfit, number):
 		return invalid.Errorf("a column cannot hold the value: %w", err)
 	case number == badPassword:

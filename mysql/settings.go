@@ -69,7 +69,7 @@ type stored struct {
 	policy, tables, adopted string
 }
 
-var errNotInstalled = fmt.Errorf("%w: call Migrate", sessioncleanup.ErrNotInstalled)
+var errNotInstalled = fmt.Errorf("%w; run migrate", sessioncleanup.ErrNotInstalled)
 
 // readStored reads the settings. ErrNotInstalled when there are none, or an interrupted Migrate left them; ErrNewerSchema
 // when a newer version of the library wrote them.
@@ -80,7 +80,7 @@ func readStored(ctx context.Context, c *conn) (stored, error) {
 // current refuses a row of an earlier version of the library.
 func current(row stored, err error) (stored, error) {
 	if err == nil && row.version < latestVersion {
-		err = fmt.Errorf("%w: an earlier version of the library made its tables: call Migrate", sessioncleanup.ErrNotInstalled)
+		err = fmt.Errorf("%w: an earlier version of the library created its tables; run migrate", sessioncleanup.ErrNotInstalled)
 	}
 	return row, err
 }
@@ -156,7 +156,7 @@ func same[T any](a, b T) bool { return reflect.DeepEqual(a, b) }
 func (s *Store) fits(set settings) error {
 	switch {
 	case !set.adopted.Ready:
-		return fmt.Errorf("%w: Migrate or Uninstall was interrupted: call Migrate", sessioncleanup.ErrNotInstalled)
+		return fmt.Errorf("%w: a migration or its removal was interrupted; run migrate", sessioncleanup.ErrNotInstalled)
 	case !adopt.Fits(respelled(s.given, set.schema), set.schema):
 		return adopt.OtherSchema(s.given, set.schema)
 	default:

@@ -38,7 +38,7 @@ func (s *Store) Validate(ctx context.Context) error {
 			}
 		}
 		for _, what := range lacks {
-			problems = append(problems, fmt.Errorf("%w: %s: call Migrate", sessioncleanup.ErrNotInstalled, what))
+			problems = append(problems, fmt.Errorf("%w: %s; run migrate", sessioncleanup.ErrNotInstalled, what))
 		}
 		problems = append(append(problems, adopt.Lacking(set.schema.Table, missing)), catalog.blockers(set.schema)...)
 		return nil

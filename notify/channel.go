@@ -54,7 +54,7 @@ func (t *teller) update(ctx context.Context, c *channel, s sessioncleanup.Stats,
 	}
 	if err != nil && ctx.Err() == nil {
 		pause := c.postpone(err)
-		t.o.Logger.WarnContext(ctx, "operators were not told over a channel", "channel", c.Name(), "failures", c.failures, "in", pause, "gone", c.gone, "error", err)
+		t.o.Logger.WarnContext(ctx, "a message to operators could not be sent", "channel", c.Name(), "failures", c.failures, "in", pause, "gone", c.gone, "error", err)
 	}
 	return err
 }
@@ -96,7 +96,7 @@ func (t *teller) tell(ctx context.Context, c *channel, n Notice) error {
 		return err
 	}
 	c.failures = 0
-	t.o.Logger.InfoContext(ctx, "operators were told", "channel", c.Name(), "alert", n.Code, "over", n.Ended, "message_id", m.ID)
+	t.o.Logger.InfoContext(ctx, "message to operators sent", "channel", c.Name(), "alert", n.Code, "over", n.Ended, "message_id", m.ID)
 	c.told = slices.DeleteFunc(slices.Clone(c.told), func(code sessioncleanup.AlertCode) bool { return code == n.Code })
 	if !n.Ended {
 		c.told = append(c.told, n.Code)

@@ -73,7 +73,7 @@ func (o *Operators) Run(ctx context.Context) error {
 		if failures++; err == nil {
 			failures = 0
 		} else if failures&(failures-1) == 0 { // the 1st, 2nd, 4th, 8th, …: an outage may be long
-			t.o.Logger.WarnContext(ctx, "operators cannot be told anything at the moment", "failures", failures, "error", err)
+			t.o.Logger.WarnContext(ctx, "messages to operators cannot be sent at the moment; trying again", "failures", failures, "error", err)
 		}
 		if err := wait.For(ctx, pause); err != nil {
 			return err
@@ -92,7 +92,7 @@ func (o *Operators) Tell(ctx context.Context, s sessioncleanup.Stats) error {
 	defer t.release(ctx)
 	_, err = t.hold(ctx)
 	if errors.Is(err, sessioncleanup.ErrLeaseHeld) {
-		t.o.Logger.InfoContext(ctx, "another instance tells the operators")
+		t.o.Logger.InfoContext(ctx, "another instance sends the messages to operators")
 		return nil
 	}
 	if err == nil {
@@ -181,7 +181,7 @@ func (t *teller) look(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return pause, err
 	}
-	t.o.Logger.DebugContext(ctx, "looked for what operators must know", "alerts", len(s.Alerts))
+	t.o.Logger.DebugContext(ctx, "checked the alerts for operators", "alerts", len(s.Alerts))
 	_ = t.tellAll(ctx, s) // it logs what went wrong, and the next look tries again
 	return pause, nil
 }

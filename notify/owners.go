@@ -112,7 +112,7 @@ func (o *Owners) Run(ctx context.Context) error {
 		if failures++; err == nil || errors.Is(err, sessioncleanup.ErrLeaseHeld) {
 			failures = 0
 		} else if failures&(failures-1) == 0 { // the 1st, 2nd, 4th, 8th, …: an outage may be long
-			s.o.Logger.WarnContext(ctx, "owners cannot be warned at the moment", "failures", failures, "error", err)
+			s.o.Logger.WarnContext(ctx, "warnings to owners cannot be sent at the moment; trying again", "failures", failures, "error", err)
 		}
 		if err := wait.For(ctx, s.o.Every); err != nil {
 			return err
@@ -332,13 +332,13 @@ func (s *sender) settle(ctx context.Context, m sessioncleanup.NoticeMessage, out
 	case out.Delivered:
 		d.Messages++
 		d.Sessions += len(m.Notices)
-		log.InfoContext(ctx, "owner was told")
+		log.InfoContext(ctx, "warning to an owner sent")
 	case out.GivenUp:
 		d.Undeliverable++
-		log.WarnContext(ctx, "owner cannot be warned", "error", out.Error)
+		log.WarnContext(ctx, "warning to an owner cannot be delivered; given up", "error", out.Error)
 	default:
 		d.Again++
-		log.InfoContext(ctx, "owner will be warned later", "in", out.Again, "error", out.Error)
+		log.InfoContext(ctx, "warning to an owner could not be sent; it will be tried again", "in", out.Again, "error", out.Error)
 	}
 	return nil
 }

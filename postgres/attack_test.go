@@ -273,7 +273,7 @@ func TestAnInstallationThatTheRoleMayNotReadIsNamed(t *testing.T) {
 	migrate(t, open(t, owner, postgres.Config{}))
 	store := open(t, asRole(t, pool), postgres.Config{})
 	for doing, err := range map[string]error{"Schema": errOf(store.Schema(t.Context())), "Validate": store.Validate(t.Context()), "Migrate": store.Migrate(t.Context(), sessioncleanup.Policy{})} {
-		if !errors.Is(err, sessioncleanup.ErrNotInstalled) || !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "in the schema public, by the role "+roleOf(t, owner)+", which this role may not read") {
+		if !errors.Is(err, sessioncleanup.ErrNotInstalled) || !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "may not read the installation of the role "+roleOf(t, owner)+" in the schema public") {
 			t.Errorf("%s: %v, want an ErrNotInstalled and ErrInvalid that names the installation", doing, err)
 		}
 	}

@@ -80,7 +80,7 @@ func explain(server *pgconn.PgError, err error) error {
 	case codeNoDatabase:
 		return invalid.Errorf("%w; create it, or check the name in the database URL", err)
 	case codeNoPrivilege:
-		return fmt.Errorf("%w; give the role what it needs with migrate --cleaner-role or --app-role, or use another role", err)
+		return fmt.Errorf("%w; grant the role the missing rights with migrate --cleaner-role or --app-role, or connect as another role", err)
 	case codeQueryCanceled:
 		return fmt.Errorf("%w: %w; if that is the role's statement_timeout, give it a longer one: ALTER ROLE … SET statement_timeout", sessioncleanup.ErrUnavailable, err)
 	case "42P01", "42883", "42703", "3F000", codeUnknownObject: // undefined table, function, column, schema, other object

@@ -65,7 +65,7 @@ func (s *Store) needSecond(ctx context.Context) error {
 	defer cancel()
 	_, err := s.pool.Exec(limited, "SELECT")
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return invalid.Errorf("migrating takes two connections to the server at a time, and the second one was not there within %v: "+
+		return invalid.Errorf("migrating takes two connections to the server at a time, and got no second one within %v: "+
 			"give the pooler at least two (PgBouncer: default_pool_size), or connect without it", most)
 	}
 	return mapError("connect a second time", err)

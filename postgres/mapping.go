@@ -249,7 +249,7 @@ func (m *mapping) checkWritable() error {
 	var errs []error
 	for _, l := range adopt.Lifecycle(m.schema) {
 		if c := m.table.columns[l.Column]; c.computed {
-			errs = append(errs, invalid.Errorf("schema.%s is %q: that column of table %q is GENERATED ALWAYS, nobody can write it: name another column with --schema",
+			errs = append(errs, invalid.Errorf("schema.%s is %q: that column of table %q is GENERATED ALWAYS and cannot be written: name another column with --schema",
 				l.Field, l.Column, m.table.name))
 		}
 	}

@@ -116,7 +116,7 @@ func (s *Store) checkRestorable(ctx context.Context, kept []replaced) error {
 		return err
 	}
 	if len(lost) > 0 {
-		return invalid.Errorf("nothing was changed: uninstall cannot make again what migrate --replace took over, which needs what is gone or renamed: %s; "+
+		return invalid.Errorf("nothing was changed: uninstall cannot restore what migrate --replace replaced, because it needs objects that are gone or renamed: %s; "+
 			"rename it back until uninstall is done", strings.Join(lost, ", "))
 	}
 	return nil

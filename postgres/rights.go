@@ -64,7 +64,7 @@ func (s *Store) warnOfOwners(ctx context.Context, m *mapping) {
 	if err != nil {
 		s.cfg.Logger.WarnContext(ctx, "the owners of tables could not be checked", "error", err)
 	} else if others != "" {
-		s.cfg.Logger.WarnContext(ctx, fmt.Sprintf("a deletion of sessions reaches tables of other roles than %s: %s; triggers that they put on them run with the rights of who cleans up",
+		s.cfg.Logger.WarnContext(ctx, fmt.Sprintf("a deletion of sessions reaches tables of other roles than %s: %s; their triggers run with the rights of the role that cleans up",
 			m.table.owner, others))
 	}
 }

@@ -226,7 +226,7 @@ func TestAnInstallationThatIsNotTrustedWithoutItsTableIsNamed(t *testing.T) {
 		"Migrate": admin.Migrate(t.Context(), sessioncleanup.Policy{}), "Validate": admin.Validate(t.Context()),
 		"Schema": errOf(admin.Schema(t.Context())), "Uninstall": admin.Uninstall(t.Context()),
 	} {
-		if !errors.Is(err, sessioncleanup.ErrNotInstalled) || !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "in the schema app, by the role tester_") {
+		if !errors.Is(err, sessioncleanup.ErrNotInstalled) || !errors.Is(err, sessioncleanup.ErrInvalid) || !strings.Contains(err.Error(), "of the role tester_") || !strings.Contains(err.Error(), "in the schema app, name") {
 			t.Errorf("%s without the table: %v, want an ErrNotInstalled and ErrInvalid that names the schema and the role", doing, err)
 		}
 	}

@@ -71,10 +71,10 @@ type passedOver []library
 
 func (p passedOver) Error() string {
 	if !p[0].Open {
-		return fmt.Sprintf("%v, except in the schema %s, by the role %s, which this role may not read: grant it what it needs with migrate --cleaner-role or --app-role, or use another role",
+		return fmt.Sprintf("%v for this role, which may not read the installation of the role %[3]s in the schema %[2]s; grant it the rights with migrate --cleaner-role or --app-role, or connect as another role",
 			sessioncleanup.ErrNotInstalled, p[0].Space, p[0].Role)
 	}
-	return fmt.Sprintf("%v, except in the schema %s, by the role %s: to use that, name its table of sessions, with --table or Config.Schema.Table, or put the schema on the search_path",
+	return fmt.Sprintf("%v, or not on the search_path; to use the installation of the role %[3]s in the schema %[2]s, name its sessions table with --table (Config.Schema.Table), or add the schema to the search_path",
 		sessioncleanup.ErrNotInstalled, p[0].Space, p[0].Role)
 }
 

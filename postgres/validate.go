@@ -89,7 +89,7 @@ func (s *Store) Validate(ctx context.Context) error {
 	}
 	for _, c := range beside {
 		if c.Kind == "trigger" {
-			s.cfg.Logger.WarnContext(ctx, "the "+c.Words+" writes "+m.schema.LastActivity+" too: statements wait for that; migrate with --replace to take it out")
+			s.cfg.Logger.WarnContext(ctx, "the "+c.Words+" writes "+m.schema.LastActivity+" too: statements wait for that; run migrate --replace to remove it")
 			continue
 		}
 		report("there is a %s that this library did not make: calls may reach the wrong one; drop it, or migrate with --replace", c.Words)

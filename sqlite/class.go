@@ -31,7 +31,7 @@ var _ sessioncleanup.RuleFollower = (*Store)(nil)
 // FollowsRules is true: each session is measured by its tags.
 func (*Store) FollowsRules() bool { return true }
 
-var errUnclassed = fmt.Errorf("%w: the column %s of the sessions is gone: call Migrate", sessioncleanup.ErrNotInstalled, classColumn)
+var errUnclassed = fmt.Errorf("%w: the column %s of the sessions is gone; run migrate", sessioncleanup.ErrNotInstalled, classColumn)
 
 // measure is how a question measures sessions by their tags.
 type measure struct {

@@ -58,7 +58,7 @@ func (s *Store) explained(err error) error {
 		return s.cannotOpen(err)
 	case sqlite3.SQLITE_ERROR:
 		if missingObject.MatchString(err.Error()) {
-			return fmt.Errorf("%w: %w: call Migrate", sessioncleanup.ErrNotInstalled, err)
+			return fmt.Errorf("%w: %w; run migrate", sessioncleanup.ErrNotInstalled, err)
 		}
 		if unregistered.MatchString(err.Error()) {
 			return invalid.Errorf("%w; %s", err, ownObjects)

@@ -296,14 +296,14 @@ func TestALockedDatabaseIsUnavailableAfterTheBusyTimeout(t *testing.T) {
 func TestWhatTheApplicationRemovesIsNamed(t *testing.T) {
 	t.Parallel()
 	for statement, want := range map[string]string{
-		"DROP INDEX sessioncleanup_idle":                                        "the index sessioncleanup_idle is missing: call Migrate",
-		"DROP TRIGGER sessioncleanup_propositions_session_id_updated":           "the trigger sessioncleanup_propositions_session_id_updated is missing: call Migrate",
-		"DROP VIEW sessions_cleanup_view":                                       "the view sessions_cleanup_view is missing: call Migrate",
+		"DROP INDEX sessioncleanup_idle":                                        "the index sessioncleanup_idle is missing; run migrate",
+		"DROP TRIGGER sessioncleanup_propositions_session_id_updated":           "the trigger sessioncleanup_propositions_session_id_updated is missing; run migrate",
+		"DROP VIEW sessions_cleanup_view":                                       "the view sessions_cleanup_view is missing; run migrate",
 		"DROP TABLE propositions":                                               `schema.sources[0].table is "propositions": there is no such table`,
 		"ALTER TABLE users RENAME COLUMN username TO nick":                      `schema.owners.name is "username": table "users" has no such column`,
 		"UPDATE sessioncleanup_settings SET alert_due = -1":                     "Policy.AlertDue is -1",
 		"UPDATE sessioncleanup_settings SET schema = '{'":                       "read the schema stored in sessioncleanup_settings",
-		"DELETE FROM sessioncleanup_settings":                                   "not installed in this database: call Migrate",
+		"DELETE FROM sessioncleanup_settings":                                   "not installed in this database; run migrate",
 		"INSERT INTO sessions (id, active) VALUES (1, 'true')":                  `a row of "sessions" has the text "true" in it: want 0 or 1`,
 		"CREATE TABLE pins (session_id INTEGER REFERENCES sessions)":            `"pins.session_id" refers to "sessions" without ON DELETE CASCADE`,
 		"DROP VIEW sessions_cleanup_view; ALTER TABLE sessions RENAME TO rooms": `schema.table is "sessions": there is no such table`,

@@ -65,7 +65,7 @@ func readSettings(ctx context.Context, c *conn) (settings, error) {
 	return set, nil
 }
 
-var errNotInstalled = fmt.Errorf("%w: call Migrate", sessioncleanup.ErrNotInstalled)
+var errNotInstalled = fmt.Errorf("%w; run migrate", sessioncleanup.ErrNotInstalled)
 
 // mustBeInstalled checks that the library's own tables are there, and of this version.
 func mustBeInstalled(ctx context.Context, c *conn) error {
@@ -76,7 +76,7 @@ func mustBeInstalled(ctx context.Context, c *conn) error {
 	case version == 0:
 		return errNotInstalled
 	case version < latestVersion:
-		return fmt.Errorf("%w: an earlier version of the library made its tables: call Migrate", sessioncleanup.ErrNotInstalled)
+		return fmt.Errorf("%w: an earlier version of the library created its tables; run migrate", sessioncleanup.ErrNotInstalled)
 	default:
 		return nil
 	}

@@ -43,7 +43,7 @@ func (s *Store) Validate(ctx context.Context) error {
 			return err
 		}
 		if version < latestVersion {
-			problems = append(problems, fmt.Errorf("%w: an earlier version made the library's tables: call Migrate", sessioncleanup.ErrNotInstalled))
+			problems = append(problems, fmt.Errorf("%w: an earlier version created the library's tables; run migrate", sessioncleanup.ErrNotInstalled))
 		}
 		problems = append(append(problems, catalog.incomplete(set)...), adopt.Lacking(set.schema.Table, missing))
 		if !adopt.Fits(s.given, set.schema) {
@@ -80,7 +80,7 @@ func (s *Store) Validate(ctx context.Context) error {
 func (c *catalog) incomplete(set settings) []error {
 	var problems []error
 	lacks := func(format string, args ...any) {
-		problems = append(problems, fmt.Errorf("%w: %s: call Migrate", sessioncleanup.ErrNotInstalled, fmt.Sprintf(format, args...)))
+		problems = append(problems, fmt.Errorf("%w: %s; run migrate", sessioncleanup.ErrNotInstalled, fmt.Sprintf(format, args...)))
 	}
 	l := newLayout(set.schema, set.adopted, false)
 	for _, o := range c.lacking(append(l.objects(c), l.touches())) {
@@ -163,7 +163,7 @@ func (c *catalog) wrongData(ctx context.Context, db *conn, l *layout) ([]error, 
 			return nil, err
 		}
 		if n > 0 {
-			problems = append(problems, invalid.Errorf("%d sessions have in %q %s, %q for example: they are never due for it", n, look.column, look.what, example))
+			problems = append(problems, invalid.Errorf("%d sessions have in %q %s, %q for example: so they are never due; correct the values", n, look.column, look.what, example))
 		}
 	}
 	return append(problems, c.wrongSwitches(ctx, db, s)...), ctx.Err()

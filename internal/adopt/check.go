@@ -260,7 +260,7 @@ func (d Database) mustFind(field, path string) (*Table, error) {
 
 // Blocks is the error for a foreign key that keeps a session with rows in a table from being deleted.
 func Blocks(table string, columns []string, sessions string) error {
-	return invalid.Errorf("%q refers to %q without ON DELETE CASCADE: sessions that have rows there cannot be deleted, and runs will report them",
+	return invalid.Errorf("%q refers to %q without ON DELETE CASCADE: sessions with rows there cannot be deleted, and each run reports them as failed",
 		table+"."+strings.Join(columns, ", "), sessions)
 }
 

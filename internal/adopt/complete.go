@@ -65,7 +65,7 @@ func OtherSchema(given, adopted sessioncleanup.Schema) error {
 	if given.Table != "" && given.Table != adopted.Table {
 		return fmt.Errorf("%w for the table %q: the one that was adopted is %q", sessioncleanup.ErrNotInstalled, given.Table, adopted.Table)
 	}
-	return fmt.Errorf("%w: the schema that is configured differs from the one that was adopted: call Migrate", sessioncleanup.ErrNotInstalled)
+	return fmt.Errorf("%w: the schema that is configured differs from the one that was adopted; run migrate", sessioncleanup.ErrNotInstalled)
 }
 
 // Fits reports whether a given schema says nothing else than the adopted one.

@@ -84,7 +84,7 @@ func (c JWT) Open() (*Verifier, error) {
 		return nil, err
 	}
 	if err := json.Unmarshal(data, &v.keys); err != nil {
-		return nil, invalid.Errorf("it is no set of keys (JWKS): %v", err)
+		return nil, invalid.Errorf("it is not a JSON Web Key Set: %v", err)
 	}
 	for i, key := range v.keys.Keys {
 		switch {

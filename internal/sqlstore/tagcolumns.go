@@ -43,7 +43,7 @@ func (c *TagColumns) GonePrefixes(s sessioncleanup.Schema) []string {
 
 // Untagged is the error of runs while tags of columns may be wrong; triggers are those that make them follow.
 func Untagged(triggers ...string) error {
-	return fmt.Errorf("%w: the tags of schema.tag_columns may not follow their columns, because Migrate is not done or the triggers %s are missing: call Migrate",
+	return fmt.Errorf("%w: the tags of schema.tag_columns may not follow their columns, because the triggers %s are missing; run migrate",
 		sessioncleanup.ErrNotInstalled, strings.Join(triggers, " and "))
 }
 

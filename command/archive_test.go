@@ -43,7 +43,7 @@ func TestDeletedSessionsAreArchivedAndRestored(t *testing.T) {
 			u.calls("archive", "hold", "archive:2", "--release").want(t, exitDone, "Released 1 entry of the archive.")
 			u.calls("archive", "hold").want(t, exitUsage, "hold needs the ID of a session")
 			u.calls("archive", "purge", "999", "--yes").want(t, exitFailed, "not in the archive")
-			u.calls("archive", "purge", inUse).want(t, exitUsage, "needs --yes")
+			u.calls("archive", "purge", inUse).want(t, exitUsage, "add --yes")
 			u.calls("archive", "purge", inUse, "--yes").want(t, exitDone, "Purged 1 entry of the archive.")
 			u.calls("archive").want(t, exitDone, "The archive is empty.")
 

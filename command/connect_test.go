@@ -45,7 +45,7 @@ func TestADatabaseThatIsDownIsTriedAgain(t *testing.T) {
 				if took := time.Since(began); took != c.took || (err != nil) != c.fails || c.fails && !errors.Is(err, c.with) {
 					t.Errorf("%v after %v; want to fail: %t, after %v", err, took, c.fails, c.took)
 				}
-				if tells := strings.Count(said.String(), "trying again"); tells != min(1, int(c.took)) {
+				if tells := strings.Count(said.String(), "retrying for up to 15s"); tells != min(1, int(c.took)) {
 					t.Errorf("it says %q", said.String())
 				}
 			})

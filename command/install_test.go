@@ -110,7 +110,7 @@ func TestMigrateDryRunPrintsTheSQL(t *testing.T) {
 	if n := s.count(t, "SELECT count(*) FROM pg_class WHERE relname LIKE 'sessioncleanup%'"); n != 0 {
 		t.Fatalf("a dry run added %d tables and indexes", n)
 	}
-	u.calls("validate").want(t, exitFailed, "sessioncleanup migrate")
+	u.calls("validate").want(t, exitFailed, "run migrate")
 	u.calls("migrate").want(t, exitDone, "The database is ready")
 
 	onSQLite := newSQLiteService(t)

@@ -26,7 +26,7 @@ func TestEventsAreSealedAndVerified(t *testing.T) {
 			}
 			u.calls("events", "seal").want(t, exitDone, "Seal 2, up to entry ", seal.Hash)
 			u.calls("events", "verify", "--expect", seal.Hash).want(t, exitDone, "4 entries as sealed, in 2 seals", "The last seal, 2: "+seal.Hash)
-			u.calls("erase", "--owner", ownerID).want(t, exitUsage, "needs --confirm")
+			u.calls("erase", "--owner", ownerID).want(t, exitUsage, "add --confirm")
 			u.calls("erase", "--owner", ownerID, "--confirm", "x").want(t, exitUsage, `--confirm is "x"`)
 			u.calls("erase").want(t, exitUsage, "erase needs --owner")
 			would := decode[sessioncleanup.Erased](t, u.calls("erase", "--owner", ownerID, "--dry-run", "--json"))

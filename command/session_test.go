@@ -77,7 +77,7 @@ func TestDeleteAsksOnATerminalAndNeedsYesElsewhere(t *testing.T) {
 	u, s := migrated(t)
 	left := func() int { return s.count(t, "SELECT count(*) FROM sessions WHERE id = 1") }
 
-	u.calls("delete", inUse).want(t, exitUsage, "needs --yes")
+	u.calls("delete", inUse).want(t, exitUsage, "add --yes")
 	u.tty = true
 	for _, answer := range []string{"", "\n", "n\n", "maybe\n"} {
 		u.in = strings.NewReader(answer)

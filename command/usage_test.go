@@ -160,7 +160,7 @@ func TestDatabaseThatIsNotReadyIsAFailureThatNamesTheRemedy(t *testing.T) {
 	s := newSQLiteService(t)
 	u := newUser(t, map[string]string{envDatabase: s.url})
 	for _, args := range [][]string{{"validate"}, {"stats"}, {"cleanup"}, {"list"}, {"serve"}, {"show", "1"}, {"events"}} {
-		u.calls(args...).want(t, exitFailed, "not installed", "sessioncleanup migrate")
+		u.calls(args...).want(t, exitFailed, "not installed", "run migrate")
 	}
 	u.vars[envDatabase] = "sqlite:" + u.writes("notes.txt", strings.Repeat("these are notes, not a database\n", 100))
 	for _, args := range [][]string{{"migrate"}, {"stats"}, {"inspect"}} {

@@ -175,8 +175,12 @@ func rulesAtOnce(f *fixture) {
 		f.tagged(f.dueForDeletion(n), "vip")
 	}
 	first, err := f.batch(deletion, b)
-	if err != nil || len(first.IDs) != 2 {
-		f.Fatalf("the first batch deleted %v, %v; want two sessions", first.IDs, err)
+	for err == nil && len(first.IDs) == 0 && first.Next != "" { // a store may first note which sessions follow which rule
+		b.After = first.Next
+		first, err = f.batch(deletion, b)
+	}
+	if err != nil || len(first.IDs) == 0 {
+		f.Fatalf("the first batch that deletes deleted %v, %v; want up to two sessions", first.IDs, err)
 	}
 	left := f.all()
 	kept := []string{f.id(1), f.id(2)}

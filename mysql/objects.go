@@ -16,6 +16,7 @@ import (
 // object is a trigger or an index that Migrate creates.
 type object struct {
 	name    string
+	table   string // of a trigger
 	sql     string
 	columns []string // of an index
 }
@@ -84,13 +85,20 @@ func (l *layout) triggers() []object {
 	}
 	names["used"] = used
 	var all []object
+	table := s.Table
 	add := func(statement, name string, more sqlfile.Names) {
 		more = with(names, more)
 		more["name"] = sqlfile.Column(name)
-		all = append(all, object{name: name, sql: filled(statement, more)})
+		all = append(all, object{name: name, table: table, sql: filled(statement, more)})
 	}
 	add("session_inserted", insertedTrigger, nil)
 	add("session_updated", prefix+"session_updated", nil)
+	if len(s.TagColumns) > 0 {
+		more := l.columnNames(side)
+		add("column_inserted", columnInserted, more)
+		add("column_updated", columnUpdated, more)
+	}
+	table = prefix + "tags"
 	add("tagged", prefix+"tag_added", sqlfile.Names{"event": "INSERT"})
 	add("tagged", prefix+"tag_changed", sqlfile.Names{"event": "UPDATE"})
 	for event, rows := range map[string]string{"INSERT": "NEW.session_id", "UPDATE": "NEW.session_id), (OLD.session_id", "DELETE": "OLD.session_id"} {
@@ -100,13 +108,9 @@ func (l *layout) triggers() []object {
 		}
 		add("retagged", prefix+"retagged_by_"+strings.ToLower(event), sqlfile.Names{"event": event, "retagged": rows, "noted": noted})
 	}
-	if len(s.TagColumns) > 0 {
-		more := l.columnNames(side)
-		add("column_inserted", columnInserted, more)
-		add("column_updated", columnUpdated, more)
-	}
 	named := namer{}.named
 	for _, source := range s.Sources {
+		table = source.Table
 		more := sqlfile.Names{"source": sqlfile.Column(source.Table), "source_session": sqlfile.Column(source.Session)}
 		add("activity_inserted", named(source.Table, source.Session, "inserted"), more)
 		add("activity_updated", named(source.Table, source.Session, "updated"), more)
@@ -119,7 +123,7 @@ func (l *layout) indexes(c *catalog) []object {
 	s := l.schema
 	var all []object
 	add := func(table, name string, columns ...string) {
-		all = append(all, object{name, filled("create_index", sqlfile.Names{
+		all = append(all, object{name, "", filled("create_index", sqlfile.Names{
 			"name": sqlfile.Column(name), "table": sqlfile.Column(table), "columns": quoted(columns),
 		}), columns})
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/adopt"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 	"github.com/sessioncleanup/sessioncleanup/internal/sqlstore"
@@ -123,20 +124,38 @@ func (s *Store) retagging(ctx context.Context, do func(c *conn) error) error {
 	})
 }
 
-// followed is an error unless the tags of columns follow them.
+// followed is an error unless the triggers are there that notice what runs depend on: activity, and the tags of columns. Migrations
+// of the application may have dropped them, with the table that they were on. A user who may see none of them cannot tell about activity.
 func (s *Store) followed(ctx context.Context) error {
 	return s.readingSessions(ctx, func(c *conn) error {
-		if len(c.schema.TagColumns) == 0 {
-			return nil
+		there, read := map[string]bool{}, map[string]bool{}
+		var missing []string
+		for _, o := range c.triggers() {
+			table := o.table
+			if adopt.Own(table) {
+				table = c.naming.sql(table)
+			}
+			if !read[table] {
+				read[table] = true
+				var names []string
+				if err := c.query(ctx, statements["triggers_on"], params{"table": table}, sqlstore.Each(&names)); err != nil {
+					return err
+				}
+				for _, name := range names {
+					if own, mine := c.naming.read(name); mine {
+						there[own] = true
+					}
+				}
+			}
+			if !there[o.name] {
+				missing = append(missing, c.naming.sql(o.name))
+			}
 		}
-		var n int
-		triggers := []string{c.naming.sql(columnInserted), c.naming.sql(columnUpdated)}
-		p := params{"table": c.schema.Table, "names": sqlstore.List(triggers)}
-		if err := c.row(ctx, statements["count_column_triggers"], p, &n); err != nil {
-			return err
+		if len(c.schema.TagColumns) > 0 && (!c.adopted.Tagged || !there[columnInserted] || !there[columnUpdated]) {
+			return sqlstore.Untagged(c.naming.sql(columnInserted), c.naming.sql(columnUpdated))
 		}
-		if !c.adopted.Tagged || n < 2 {
-			return sqlstore.Untagged(triggers...)
+		if len(there) > 0 && len(missing) > 0 {
+			return sqlstore.Unnoticed(missing)
 		}
 		return nil
 	})

@@ -20,7 +20,7 @@ type layout struct {
 	noted   sqlfile.Names // for those that have a note, as it makes them
 
 	reactivate    bool  // the policy's ReactivateOnActivity
-	untagged      error // ends runs: the tags of columns may be wrong
+	unnoticed     error // ends runs: activity, or the tags of columns, may not have been noticed
 	alone         bool  // deleting a session deletes no other
 	archival      archival
 	measure       *measure // by the classes of sessions; nil: all by the same cutoffs
@@ -178,7 +178,7 @@ func (s *Store) readLayout(ctx context.Context, c *conn) (*layout, error) {
 		return nil, errUnclassed
 	}
 	l := newLayout(set.schema, set.adopted, set.policy.ReactivateOnActivity.Or(false))
-	l.untagged = catalog.untagged(set, s.naming)
+	l.unnoticed = catalog.unnoticed(set, s.naming)
 	l.archival = catalog.archival(set.schema, set.adopted.Reached)
 	l.alone = set.schema.SoftDelete || !s.shared && catalog.deletesAlone(set.schema) // a connection of the application's may have triggers of its own
 	return l, nil

@@ -90,6 +90,10 @@ func TestTheApplicationMayChangeItsTables(t *testing.T) {
 			if (err != nil) != (c.reported != "") || err != nil && !strings.Contains(err.Error(), c.reported) {
 				t.Errorf("Validate: %v, want %q", err, c.reported)
 			}
+			// Nothing happens to a session whose use may not have been noticed.
+			if _, changed, err := clean(t.Context(), store); (err != nil) != (c.reported != "") || len(changed) > 0 {
+				t.Errorf("a run: %v deactivated, error %v", changed, err)
+			}
 			migrate(t, store)
 			if err := store.Validate(t.Context()); err != nil {
 				t.Errorf("after Migrate: %v", err)

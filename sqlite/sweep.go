@@ -106,8 +106,8 @@ func (w *sweep) do(ctx context.Context, c *conn) error {
 	if err := c.guard(ctx, w.Lease); err != nil {
 		return err
 	}
-	if c.untagged != nil {
-		return c.untagged
+	if c.unnoticed != nil {
+		return c.unnoticed
 	}
 	if _, ok := c.key(w.from); !ok {
 		return errNoCursor(w.Batch)

@@ -115,8 +115,9 @@ SET @sessioncleanup_library = NULL
 -- name: have_no_tags_noted
 SET @sessioncleanup_library = 1
 
--- name: count_column_triggers
-SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND event_object_table = :table AND trigger_name IN (:names)
+-- name: triggers_on
+-- Of one table at a time: the server looks into the files of all tables otherwise.
+SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() AND event_object_table = :table
 
 -- name: behind_last
 "{id}" > :from

@@ -21,7 +21,8 @@ func (g *galera) archive(count int) {
 	g.exec("DELETE FROM sessions")
 	g.due(2 * count)
 	// Notes of the rows would keep the sessions.
-	g.exec("DELETE FROM sessions WHERE name <> 'gone'; DROP TRIGGER sessioncleanup_messages_session_id_inserted; DELETE FROM sessioncleanup_touches")
+	g.exec(`DELETE FROM sessions WHERE name <> 'gone'; DROP TRIGGER sessioncleanup_messages_session_id_inserted; DELETE FROM sessioncleanup_touches;
+		CREATE TRIGGER sessioncleanup_messages_session_id_inserted AFTER INSERT ON messages FOR EACH ROW SET @noted = FALSE`)
 	ids, err := mysqltest.Texts(g.Context(), g.db, "SELECT id FROM sessions ORDER BY id", 0)
 	if err != nil {
 		g.Fatal(err)

@@ -56,7 +56,7 @@ func (s *Store) Sweep(ctx context.Context, b sessioncleanup.Batch) (sessionclean
 	if err != nil {
 		return result, err
 	}
-	if b.After == "" {
+	if b.After == "" { // also with Only: with BeforeDelete, a phase has no other batches
 		if err := s.followed(ctx); err != nil {
 			return result, err
 		}

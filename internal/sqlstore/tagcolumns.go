@@ -47,11 +47,6 @@ func Untagged(triggers ...string) error {
 		sessioncleanup.ErrNotInstalled, strings.Join(triggers, " and "))
 }
 
-// Unnoticed is the error of runs while triggers are missing that notice activity and what the application does to sessions.
-func Unnoticed(triggers []string) error {
-	return fmt.Errorf("%w: activity may not have been noticed, because triggers are missing: %s; run migrate", sessioncleanup.ErrNotInstalled, strings.Join(triggers, ", "))
-}
-
 // ColumnTags are the expressions for the tags of a row, which are empty where there is none. column qualifies a column of the row.
 func ColumnTags(statements sqlfile.Statements, s sessioncleanup.Schema, column func(string) string) (all []string) {
 	for i, prefix := range s.TagPrefixes() {

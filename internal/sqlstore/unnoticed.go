@@ -1,0 +1,13 @@
+package sqlstore
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sessioncleanup/sessioncleanup"
+)
+
+// Unnoticed is the error of runs while triggers are missing that notice activity and what the application does to sessions.
+func Unnoticed(triggers []string) error {
+	return fmt.Errorf("%w: activity may not have been noticed, because triggers are missing: %s; run migrate", sessioncleanup.ErrNotInstalled, strings.Join(triggers, ", "))
+}

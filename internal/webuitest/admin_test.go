@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -172,14 +171,7 @@ func TestWhoEditsThePolicyIsToldWhatSomebodyElseChanged(t *testing.T) {
 	b.save("policy-others")
 
 	// Bob's next change is there before the page hears of it.
-	var once sync.Once
-	before := func(_ http.ResponseWriter, r *http.Request) bool {
-		if r.Method == http.MethodPatch {
-			once.Do(func() { set(sessioncleanup.Policy{InactiveAfter: 36 * time.Hour}) })
-		}
-		return false
-	}
-	s.between.Store(&before)
+	s.atNextChange(func() { set(sessioncleanup.Policy{InactiveAfter: 36 * time.Hour}) })
 	b.click("form .primary")
 	b.until("text('.toasts').includes('Somebody else has changed the policy')")
 	b.until("text('#others').includes('is now vip: delete=never') && text('#others').includes('was 24, is now 36') && $('input[name=rules]').value === 'test: delete=3d'")

@@ -237,13 +237,14 @@ func (b *tab) click(selector string) {
 			b.press(selector)
 			return
 		}
-		at := js[[]float64](b, fmt.Sprintf(aim, selector))
-		b.send(chromedp.MouseClickXY(at[0], at[1]))
-		var hit bool
-		if err := chromedp.Run(b.ctx, chromedp.Evaluate("!window.aimed || window.aimed.hit === true", &hit)); err != nil && !leaving(err) {
-			b.t.Fatalf("a click on %s: %v", selector, err)
-		} else if hit || err != nil { // the page may have gone, too
-			return
+		if at := js[[]float64](b, fmt.Sprintf(aim, selector)); at != nil {
+			b.send(chromedp.MouseClickXY(at[0], at[1]))
+			var hit bool
+			if err := chromedp.Run(b.ctx, chromedp.Evaluate("!window.aimed || window.aimed.hit === true", &hit)); err != nil && !leaving(err) {
+				b.t.Fatalf("a click on %s: %v", selector, err)
+			} else if hit || err != nil { // the page may have gone, too
+				return
+			}
 		}
 		if time.Now().After(end) {
 			b.t.Fatalf("not within %v: a click that reaches %s", patience, selector)
@@ -251,9 +252,10 @@ func (b *tab) click(selector string) {
 	}
 }
 
-// aim returns where an element is, and lets the next click reach nothing else.
+// aim returns where an element is, and lets the next click reach nothing else. It returns null if the element has gone.
 const aim = `(() => {
 	const e = $(%q);
+	if (!e) return null;
 	e.scrollIntoView({block: "center"});
 	window.aimed?.end();
 	const state = window.aimed = {hit: undefined, end() {
@@ -277,7 +279,7 @@ func (b *tab) fill(selector, text string) {
 	if b.keys {
 		b.reach(selector)
 	}
-	js[any](b, fmt.Sprintf("($(%q).focus(), $(%q).select(), null)", selector, selector))
+	b.until(fmt.Sprintf("$(%q) && ($(%q).focus(), $(%q).select(), true)", selector, selector, selector))
 	b.run(chromedp.KeyEvent(text))
 }
 
@@ -290,7 +292,7 @@ func (b *tab) choose(selector, value string) {
 		b.arrow(fmt.Sprintf("$(%q).value === %q", selector, value))
 		return
 	}
-	js[any](b, fmt.Sprintf(`(() => { const e = $(%q); e.value = %q; e.dispatchEvent(new Event("change", {bubbles: true})); return null; })()`, selector, value))
+	b.until(fmt.Sprintf(`(e => e && (e.value = %q, e.dispatchEvent(new Event("change", {bubbles: true})), true))($(%q))`, value, selector))
 }
 
 // save saves a screenshot of the whole page, with -shots.

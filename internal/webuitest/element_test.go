@@ -45,8 +45,9 @@ func TestTheElementWorksInPlainHTML(t *testing.T) {
 	if hash := js[string](b, "location.hash + location.search"); hash != "" {
 		t.Errorf("the element changed the page's address: %s", hash)
 	}
-	s.expired.Store(true)
 	b.click("[data-go=sessions]")
+	s.atNextChange(func() { s.expired.Store(true) })
+	b.click(row("closing", "deactivate"))
 	b.until("window.asked && text('.empty').includes('expiré')")
 }
 

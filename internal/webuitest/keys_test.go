@@ -41,9 +41,9 @@ func (b *tab) reach(selector string) {
 func (b *tab) press(selector string) {
 	b.t.Helper()
 	b.reach(selector)
-	switch js[string](b, fmt.Sprintf("$(%q).type ?? ''", selector)) {
+	switch js[string](b, "root().activeElement?.type ?? ''") {
 	case "radio":
-		b.arrow(fmt.Sprintf("$(%q).checked", selector))
+		b.arrow(fmt.Sprintf("$(%q)?.checked", selector))
 	case "checkbox":
 		b.send(space)
 	default:

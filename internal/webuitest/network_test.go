@@ -31,14 +31,21 @@ func TestAnAnswerThatIsNoneIsAsNoAnswer(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, archiving)
 			s.annsSessions()
-			broken := func(w http.ResponseWriter, _ *http.Request) bool { answer(w); return true }
+			var works atomic.Bool
+			broken := func(w http.ResponseWriter, r *http.Request) bool {
+				if works.Load() && r.Method == http.MethodGet {
+					return false
+				}
+				works.Store(false)
+				answer(w)
+				return true
+			}
 			s.between.Store(&broken)
 			b := newTab(t, look{})
 			b.open(s.url, "owner:ann")
 			b.until("root()?.textContent.includes('cannot be reached')") // at the start
-			s.between.Store(nil)
-			b.until("$('.row[data-id=live]') && !$('.banner')") // by itself
-			s.between.Store(&broken)
+			works.Store(true)
+			b.until("$('.row[data-id=live]') && !$('.banner') && text('.sentence').includes('3 open')") // by itself
 			b.click(row("live", "deactivate"))
 			b.until("root()?.textContent.includes('cannot be reached') && $('.row[data-id=live]')")
 			s.between.Store(nil)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -61,11 +62,11 @@ func newSite(t *testing.T, policy sessioncleanup.Policy, options ...func(*httpap
 	s.mux = mux
 	mux.Handle("/page/", page)
 	mux.Handle(httpapi.DefaultPrefix+"/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.down.Load() {
-			panic(http.ErrAbortHandler)
-		}
 		if f := s.between.Load(); f != nil && (*f)(w, r) {
 			return
+		}
+		if s.down.Load() {
+			panic(http.ErrAbortHandler)
 		}
 		api.ServeHTTP(w, r)
 	}))
@@ -78,6 +79,19 @@ func newSite(t *testing.T, policy sessioncleanup.Policy, options ...func(*httpap
 	})
 	s.url = server.URL + "/page/"
 	return s
+}
+
+// atNextChange calls f when the next request arrives that changes something, before the API sees it. A page that is still
+// loading would show by itself what f breaks, before the test can click.
+func (s *site) atNextChange(f func()) {
+	var once sync.Once
+	between := func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodGet {
+			once.Do(f)
+		}
+		return false
+	}
+	s.between.Store(&between)
 }
 
 func (s *site) authenticate(r *http.Request) (sessioncleanup.Principal, error) {

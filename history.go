@@ -16,9 +16,9 @@ const historyValue = "history" // the name of the value that holds it
 
 // Day sums up the runs of one day. It is kept for longer than their events.
 type Day struct {
-	Day         string `json:"day"`  // in UTC: 2026-01-31
-	Runs        int    `json:"runs"` // that changed something, or failed
-	Failed      int    `json:"failed_runs"`
+	Day         string `json:"day"`         // in UTC: 2026-01-31
+	Runs        int    `json:"runs"`        // that changed something, or failed
+	Failed      int    `json:"failed_runs"` // with an error, or refused by the deletion limit; not those that were stopped or paused
 	Deactivated int    `json:"deactivated"`
 	Deleted     int    `json:"deleted"`
 	Purged      int    `json:"purged"` // from the archive
@@ -58,7 +58,8 @@ func recentDays(days []Day, now time.Time) []Day {
 func (r *run) remember(ctx context.Context, cause error) {
 	values, ok := StoreAs[Values](r.m.store)
 	total := r.result.Phases.Total()
-	if !ok || total.Done == 0 && cause == nil {
+	failed := cause != nil && !interrupted(cause)
+	if !ok || total.Done == 0 && !failed {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
@@ -68,7 +69,7 @@ func (r *run) remember(ctx context.Context, cause error) {
 		Deactivated: r.result.Deactivated(), Deleted: r.result.Deleted(), Purged: r.result.Purged(),
 		Rows: r.result.Rows, Bytes: r.result.Bytes,
 	}
-	if cause != nil {
+	if failed {
 		today.Failed = 1
 	}
 	for {

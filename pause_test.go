@@ -96,6 +96,9 @@ func TestARunInProgressEndsWhenCleanupIsPaused(t *testing.T) {
 		if err != nil || last.Run == nil || last.Run.Outcome() != sessioncleanup.OutcomeInterrupted || last.Run.Phases.Total().Done != res.Deactivated() {
 			t.Errorf("the last run is %+v, %v; want one that was interrupted", last.Run, err)
 		}
+		if a, err := m.Analytics(t.Context()); err != nil || len(a.History) != 1 || a.History[0].Failed != 0 {
+			t.Errorf("history: %+v, %v; want one day without a run that failed", a.History, err)
+		}
 	})
 }
 

@@ -45,7 +45,7 @@ type Progress struct {
 type Result struct {
 	RunID   string  `json:"run_id,omitempty"` // of the run's events; empty for a dry run
 	DryRun  bool    `json:"dry_run"`
-	Cutoffs Cutoffs `json:"cutoffs"`
+	Cutoffs Cutoffs `json:"cutoffs,omitzero"`
 	// Phases are those that the policy has on, in their order: the archive's purge, deletion, warnings, deactivation. A dry
 	// run reports as done what would be done.
 	Phases Phases `json:"phases"`

@@ -71,6 +71,11 @@ func (r *run) save(ctx context.Context, record Record) error {
 	return err
 }
 
+// interrupted reports whether what ended a run is that it was stopped or paused.
+func interrupted(cause error) bool {
+	return errors.Is(cause, context.Canceled) || errors.Is(cause, ErrPaused)
+}
+
 func (r *run) logEnd(ctx context.Context, cause error) {
 	total := r.result.Phases.Total()
 	attrs := []any{
@@ -78,7 +83,7 @@ func (r *run) logEnd(ctx context.Context, cause error) {
 		"waiting", r.result.Waiting, "deactivated", r.result.Deactivated(), "skipped", total.Skipped, "failed", total.Failed, "batches", r.result.Batches, "duration", time.Since(r.started),
 	}
 	switch {
-	case errors.Is(cause, context.Canceled), errors.Is(cause, ErrPaused):
+	case interrupted(cause):
 		r.m.log.WarnContext(ctx, "cleanup interrupted", append(attrs, "by", cause)...)
 	case cause != nil:
 		r.m.log.ErrorContext(ctx, "cleanup failed", append(attrs, "error", cause)...)

@@ -62,6 +62,9 @@ func ago(t, now time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
+	if t.Sub(now) > time.Hour/2 {
+		t = t.Add(time.Minute / 2) // a week from now is still a week when it is shown a moment later, and not 6 days
+	}
 	return humanize.RelTime(t, now, "ago", "from now")
 }
 

@@ -69,7 +69,7 @@ func TestShowPrintsTheSessionAndItsHistory(t *testing.T) {
 		t.Errorf("an inactive session is due for deactivation:\n%s", got.out)
 	}
 	u.calls("expire", gone, "+2h").want(t, exitDone, "2 hours from now")
-	u.calls("show", gone).want(t, exitDone, "Expires", "expiry_set", "admin:alice")
+	u.calls("show", gone).want(t, exitDone, "Expires", "2 hours from now", "expiry_set", "admin:alice")
 }
 
 func TestDeleteAsksOnATerminalAndNeedsYesElsewhere(t *testing.T) {

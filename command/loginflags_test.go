@@ -75,11 +75,11 @@ func TestServeBelievesHeadersOfTrustedProxiesOnly(t *testing.T) {
 	}
 }
 
-func TestServeTakesAJWTAsABearerTokenAndInTheForm(t *testing.T) {
-	t.Parallel()
+// issuer returns what verifies JSON Web Tokens, and what makes one for the user 7 with a role.
+func issuer(t *testing.T) (*login.Verifier, func(role string, lasts time.Duration) string) {
+	t.Helper()
 	const secret = "a secret of the tests, 32 bytes or more"
-	u := newUser(t, nil)
-	v, err := login.JWT{SecretFile: u.writes("secret", secret)}.Open()
+	v, err := login.JWT{SecretFile: newUser(t, nil).writes("secret", secret)}.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,13 +87,19 @@ func TestServeTakesAJWTAsABearerTokenAndInTheForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token := func(lasts time.Duration) string {
-		text, err := jwt.Signed(signer).Claims(map[string]any{"sub": "7", "role": "owner", "exp": time.Now().Add(lasts).Unix()}).Serialize()
+	return v, func(role string, lasts time.Duration) string {
+		text, err := jwt.Signed(signer).Claims(map[string]any{"sub": "7", "role": role, "exp": time.Now().Add(lasts).Unix()}).Serialize()
 		if err != nil {
 			t.Fatal(err)
 		}
 		return text
 	}
+}
+
+func TestServeTakesAJWTAsABearerTokenAndInTheForm(t *testing.T) {
+	t.Parallel()
+	v, signed := issuer(t)
+	token := func(lasts time.Duration) string { return signed("owner", lasts) }
 	ask := answered(t, &endpoint{jwt: v})
 	me := httpapi.DefaultPrefix + "/me"
 	if rec := ask(aClient, http.MethodGet, me, http.Header{"Authorization": {"Bearer " + token(time.Hour)}}, ""); rec.Code != 200 || !strings.Contains(rec.Body.String(), `"owner:7"`) {
@@ -113,6 +119,28 @@ func TestServeTakesAJWTAsABearerTokenAndInTheForm(t *testing.T) {
 	}
 	if rec := ask(aClient, http.MethodPost, "/login", form, url.Values{"token": {token(-time.Hour)}}.Encode()); rec.Code != http.StatusUnauthorized {
 		t.Errorf("the form with a token that expired: %d", rec.Code)
+	}
+	if rec := ask(aClient, http.MethodPost, "/login", form, url.Values{"token": {signed("guest", time.Hour)}}.Encode()); rec.Code != http.StatusForbidden || !strings.Contains(rec.Body.String(), "no role") {
+		t.Errorf("the form with a token without a role: %d %s", rec.Code, rec.Body)
+	}
+}
+
+func TestTheLogSaysWhyATokenIsRefused(t *testing.T) {
+	t.Parallel()
+	v, signed := issuer(t)
+	good := signed("owner", time.Hour)
+	for want, token := range map[string]string{
+		"token is expired": signed("owner", -time.Hour), "no known bearer token": "a-token-of-somebody-else", "error in cryptographic primitive": good[:len(good)-4] + "AAAA",
+	} {
+		var log strings.Builder
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		if _, err := newLogins(&endpoint{known: &tokens.Tokens{}, jwt: v}, slog.New(slog.NewTextHandler(&log, nil))).authenticate(r); err == nil {
+			t.Errorf("%s: accepted", want)
+		}
+		if got := log.String(); !strings.Contains(got, "failed login") || !strings.Contains(got, want) || strings.Contains(got, token) {
+			t.Errorf("the log says %s, want %s, without the token", got, want)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/httpapi"
 	"github.com/sessioncleanup/sessioncleanup/internal/login"
+	"github.com/sessioncleanup/sessioncleanup/internal/shorten"
 	"github.com/sessioncleanup/sessioncleanup/internal/tokens"
 )
 
@@ -53,7 +54,7 @@ func (l *logins) authenticate(r *http.Request) (sessioncleanup.Principal, error)
 	if err == nil || errors.Is(err, sessioncleanup.ErrForbidden) {
 		return who, err
 	}
-	if wait := l.failed(r); wait > 0 {
+	if wait := l.failed(r, err); wait > 0 {
 		return who, &httpapi.WaitError{Wait: wait}
 	}
 	return who, err
@@ -62,23 +63,22 @@ func (l *logins) authenticate(r *http.Request) (sessioncleanup.Principal, error)
 // bearer is the principal of a token: one of the file, or a JSON Web Token.
 func (l *logins) bearer(r *http.Request) (sessioncleanup.Principal, error) {
 	if l.jwt != nil {
-		who, is, err := l.jwt.Authenticate(r)
-		if is && err != nil {
-			l.log.DebugContext(r.Context(), "JSON Web Token refused", "error", err)
-		}
-		if is {
+		if who, is, err := l.jwt.Authenticate(r); is {
 			return who, err
 		}
 	}
 	return l.known.Authenticate(r)
 }
 
-// failed logs a failed login, and returns how long its client has to wait.
-func (l *logins) failed(r *http.Request) time.Duration {
+// longestReason is how much of why a login failed is logged, in characters: parts of a JSON Web Token are in it.
+const longestReason = 200
+
+// failed logs a failed login with its reason, which only the log has, and returns how long its client has to wait.
+func (l *logins) failed(r *http.Request, err error) time.Duration {
 	from := clientNetwork(r.RemoteAddr)
 	wait := l.failures(r, sessioncleanup.Principal{ID: from})
 	if wait == 0 {
-		l.log.WarnContext(r.Context(), "failed login: "+tokens.ErrUnknown.Error(), "from", from)
+		l.log.WarnContext(r.Context(), "failed login", "error", shorten.Text(err.Error(), longestReason), "from", from)
 	}
 	return wait
 }

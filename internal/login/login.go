@@ -3,6 +3,7 @@ package login
 
 import (
 	_ "embed"
+	"errors"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -27,8 +28,8 @@ type Login struct {
 	Known *tokens.Tokens
 	JWT   *Verifier // of JSON Web Tokens, which the form takes, too; nil: none
 	Log   *slog.Logger
-	// Failed is called for each failed login, and returns how long its client has to wait.
-	Failed func(*http.Request) time.Duration
+	// Failed is called for each failed login with its reason, and returns how long its client has to wait.
+	Failed func(*http.Request, error) time.Duration
 	// Shortcuts are logins that the form offers to everybody: the demo's.
 	Shortcuts []Shortcut
 }
@@ -80,11 +81,14 @@ func (l *Login) enter(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	value, who, until, err := l.pass(strings.TrimSpace(r.PostForm.Get("token")), now)
 	if err != nil {
-		if wait := l.Failed(r); wait > 0 {
+		switch wait := l.Failed(r, err); {
+		case wait > 0:
 			l.form(w, r, http.StatusTooManyRequests, t.Wait)
-			return
+		case errors.Is(err, sessioncleanup.ErrForbidden):
+			l.form(w, r, http.StatusForbidden, t.NoRole)
+		default:
+			l.form(w, r, http.StatusUnauthorized, t.Unknown)
 		}
-		l.form(w, r, http.StatusUnauthorized, t.Unknown)
 		return
 	}
 	l.Log.InfoContext(r.Context(), "logged in", "actor", who.Actor())
@@ -118,16 +122,18 @@ var page string
 var form = template.Must(template.New("login").Parse(page))
 
 // texts are those of the form in one language.
-type texts struct{ Title, Lead, Token, Button, Demo, Unknown, Wait string }
+type texts struct{ Title, Lead, Token, Button, Demo, Unknown, NoRole, Wait string }
 
 var (
 	english = texts{
 		"Log in", "See and manage your sessions.", "Token", "Log in", "This is a demo. Look around as:",
-		"This token is not known. Check it, or ask whoever runs this server for a new one.", "Too many failed logins from your address. Try again in a minute.",
+		"This token is not known. Check it, or ask whoever runs this server for a new one.",
+		"This token has no role here, or no user ID. Ask whoever runs this server for one.", "Too many failed logins from your address. Try again in a minute.",
 	}
 	french = texts{
 		"Connexion", "Voir et gérer vos sessions.", "Jeton", "Se connecter", "Ceci est une démonstration. Entrez en tant que :",
 		"Ce jeton est inconnu. Vérifiez-le ou demandez-en un nouveau à la personne qui gère ce serveur.",
+		"Ce jeton ne donne aucun rôle ici, ou n'indique aucun utilisateur. Adressez-vous à la personne qui gère ce serveur.",
 		"Trop d'échecs de connexion depuis votre adresse. Réessayez dans une minute.",
 	}
 )

@@ -1,6 +1,7 @@
 package webuitest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,6 +64,7 @@ type look struct {
 	zoom          int64  // how many pixels of the screen one of the page takes, in both directions. Default: 1
 	keys          bool   // whatever is clicked, filled in or chosen is so with the keyboard alone
 	audit         bool   // with axe-core, in every view; other tests do so with dialogs
+	zone          string // the time zone. Default: noon
 }
 
 // tab is a page in a browser of its own, without the cookies of others.
@@ -106,7 +108,7 @@ func newTab(t *testing.T, l look) *tab {
 	}
 	b.run(
 		emulation.SetDeviceMetricsOverride(l.width, l.height, float64(max(l.zoom, 1)), l.width < 500), emulation.SetEmulatedMedia().WithFeatures(features),
-		emulation.SetTimezoneOverride("Europe/Paris"),
+		emulation.SetTimezoneOverride(cmp.Or(l.zone, noon())),
 		network.Enable(), network.SetExtraHTTPHeaders(network.Headers{"Accept-Language": l.lang}),
 		chromedp.ActionFunc(func(ctx context.Context) error {
 			_, err := page.AddScriptToEvaluateOnNewDocument(helpers).Do(ctx)
@@ -115,6 +117,15 @@ func newTab(t *testing.T, l look) *tab {
 	)
 	t.Cleanup(b.clean)
 	return b
+}
+
+// noon is a time zone where it is about noon, so that today and tomorrow are the same days during a test.
+func noon() string {
+	if east := 12 - time.Now().UTC().Hour(); east < 0 {
+		return fmt.Sprintf("Etc/GMT+%d", -east) // what is west of Greenwich has a plus
+	} else {
+		return fmt.Sprintf("Etc/GMT-%d", east)
+	}
 }
 
 // helpers are in every page: $ finds an element of the component, violations are those of the page's policy.

@@ -10,15 +10,17 @@ interface Series {
 
 /** analyticsView shows how the sessions develop: each chart with its table. */
 export function analyticsView(w: Words, a: Analytics) {
-  const day = (iso: string) => new Intl.DateTimeFormat(w.lang, { day: "numeric", month: "short", timeZone: "UTC" }).format(new Date(iso));
-  const ahead = a.forecast.map((_, i) => new Date(Date.parse(a.at) + i * 86400e3));
-  const local = new Intl.DateTimeFormat(w.lang, { day: "numeric", month: "short" });
+  const short = { day: "numeric", month: "short" } as const,
+    day = (iso: string) => w.format(iso, { ...short, timeZone: "UTC" }),
+    first = new Date(a.at);
+  // Days of the calendar: one of 23 or 25 hours is a day, too.
+  const ahead = a.forecast.map((_, i) => w.format(new Date(first.getFullYear(), first.getMonth(), first.getDate() + i), short));
   const age = (hours: number) => (hours < 24 ? w.t("fromHours", { n: hours }) : w.t("fromDays", { n: hours / 24 }));
   return html`
     ${chart(
       w,
       "forecast",
-      ahead.map((d) => local.format(d)),
+      ahead,
       [
         { tone: "closing", key: "closings", values: a.forecast.map((d) => d.deactivate) },
         { tone: "deleting", key: "deletions", values: a.forecast.map((d) => d.delete) },
@@ -116,7 +118,7 @@ function week(w: Words, a: Analytics) {
       w,
       "week",
       days,
-      counts[0].map((_, h) => [w.t("atHour", { h }), ...counts.map((c) => c[h])]),
+      counts[0].map((_, h) => [w.format(new Date(Date.UTC(2024, 0, 1, h)), { hour: "numeric", timeZone: "UTC" }), ...counts.map((c) => c[h])]),
     )}</figure>`;
 }
 

@@ -25,8 +25,17 @@ var looks = map[string]look{
 // fits fails the test when the page is wider than the window, or a control cannot be touched on a phone.
 func (b *tab) fits(what string) {
 	b.t.Helper()
-	if over := js[float64](b, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
+	if over := js[float64](b, "document.documentElement.scrollWidth") - float64(b.width); over > 0 { // innerWidth grows with the page on a phone
 		b.t.Errorf("%s: the page is %v px wider than the window", what, over)
+	}
+	broken := js[[]string](b, `$$(".foot > span, .pill, button").filter(e => e.checkVisibility() && e.innerText.split(/\s+/).some(word => {
+		const text = [...e.childNodes].find(n => n.nodeType === 3 && n.data.includes(word)), range = document.createRange();
+		if (!word || !text) return false;
+		range.setStart(text, text.data.indexOf(word)), range.setEnd(text, text.data.indexOf(word) + word.length);
+		return new Set([...range.getClientRects()].map(r => Math.round(r.y))).size > 1;
+	})).map(e => e.outerHTML.slice(0, 120))`)
+	for _, e := range broken {
+		b.t.Errorf("%s: breaks a word: %s", what, e)
 	}
 	small := js[[]string](b, `innerWidth > 500 ? [] : $$("button, select, input:not([type=checkbox], [type=radio]), nav a").filter(e => e.checkVisibility()).
 		filter(e => { const r = e.getBoundingClientRect(); return r.height < 43.5 || r.width < 43.5; }).map(e => e.outerHTML.slice(0, 120))`)

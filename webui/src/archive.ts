@@ -42,7 +42,7 @@ export class ArchiveView extends View {
           <span class="muted">${icon("box")}</span>
           <div><span class="name"><bdi>${nameOf(w, e)}</bdi></span>
             <span class="meta"><span>${dated(w, "deletedBy", e.archived_at, { who: whoIs(w, me, e.actor) })}</span>${me.all_sessions && e.owner_id ? html`<span>${this.t("owner")} <bdi>${e.owner_id}</bdi></span>` : nothing}
-              <span>${this.t("withRows", { n: e.rows })}</span><span>${e.held ? html`<strong>${this.t("held")}</strong>` : e.purge_at ? ahead(w, "purged", e.purge_at) : this.t("noPurge")}</span></span></div>
+              ${e.rows ? html`<span>${this.t("withRows", { n: e.rows })}</span>` : nothing}<span>${e.held ? html`<strong>${this.t("held")}</strong>` : e.purge_at ? ahead(w, "purged", e.purge_at) : this.t("noPurge")}</span></span></div>
           ${me.changes ? html`<div class="acts">${this.buttons(e).map(([act, key, i, run]) => html`<button class="ghost ${act === "purge" ? "danger" : ""}" data-act=${act} title=${this.t(key)} aria-label="${this.t(key)}: ${nameOf(w, e)}" @click=${run}>${icon(i)}<span class="label">${this.t(key)}</span></button>`)}</div>` : nothing}</div></li>`,
         )}</ul>
           ${

@@ -89,7 +89,7 @@ export const fr: Record<keyof typeof en, Text> = {
   tagsAdd: "Ajouter",
   tagsRemove: "Retirer",
   didTag: { one: "Les étiquettes de « {name} » sont modifiées.", other: "Les étiquettes de {n} sessions sont modifiées." },
-  search: "Chercher un nom, un code ou un ID",
+  search: "Chercher : nom, code ou ID",
   status: "État",
   any: "Toutes",
   s_active: "Ouvertes",

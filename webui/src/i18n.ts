@@ -42,9 +42,9 @@ export class Words {
     return new Intl.NumberFormat(this.lang, { style: "unit", unit: units[i], unitDisplay: "short", maximumFractionDigits: 1 }).format(n / 1000 ** i);
   }
 
-  /** due reports whether the time of something has come. */
+  /** due reports whether the time of something has come, to the minute. */
   due(at: string): boolean {
-    return Date.parse(at) <= this.now();
+    return Date.parse(at) - this.now() < 30_000;
   }
   /** ahead is when a cleanup does something, and when its time has come: with the next one. */
   ahead(at: string): string {
@@ -56,7 +56,7 @@ export class Words {
       now = new Date(this.now()),
       minutes = Math.round((d.getTime() - now.getTime()) / 60000),
       days = Math.round((midnight(d) - midnight(now)) / 86400e3); // a day may have 23 or 25 hours
-    if (minutes === 0) return d <= now ? this.t("justNow") : this.relative.format(0, "second");
+    if (minutes === 0) return this.t("justNow");
     if (Math.abs(minutes) < 60) return this.relative.format(minutes, "minute");
     if (Math.abs(minutes) < 6 * 60) return this.relative.format(Math.round(minutes / 60), "hour");
     if (Math.abs(days) <= 1) return this.t("dayAt", { day: this.relative.format(days, "day"), time: this.time(d) });

@@ -346,13 +346,19 @@ func (b *tab) accessible(what string) {
 			FailureSummary string
 		}
 	}
-	var found []violation
+	var found struct {
+		Violations []violation
+		Passes     int
+	}
 	// Nobody reaches what is behind an open dialog.
-	data := js[string](b, `axe.run($?.("dialog[open]") ? {fromShadowDom: ["session-manager", "dialog[open]"]} : document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => JSON.stringify(r.violations))`)
+	data := js[string](b, `axe.run($?.("dialog[open]") ? {fromShadowDom: ["session-manager", "dialog[open]"]} : document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => JSON.stringify({violations: r.violations, passes: r.passes.length}))`)
 	if err := json.Unmarshal([]byte(data), &found); err != nil {
 		b.t.Fatal(err)
 	}
-	for _, v := range found {
+	if found.Passes == 0 {
+		b.t.Errorf("%s: nothing was checked", what)
+	}
+	for _, v := range found.Violations {
 		for _, n := range v.Nodes[:min(3, len(v.Nodes))] {
 			b.t.Errorf("%s: %s: %s\n%s\n%s", what, v.ID, v.Help, n.HTML, n.FailureSummary)
 		}

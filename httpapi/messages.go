@@ -189,6 +189,7 @@ var (
 	msgArchives      = text{"The session will be in the archive for a while. Send the same request with ?confirm=%s to confirm its deletion.", "La session restera un temps dans l'archive. Renvoyez la même requête avec ?confirm=%s pour confirmer sa suppression."}
 	msgConfirm       = text{"Deletion is permanent. Send the same request with ?confirm=%s to confirm it.", "La suppression est définitive. Renvoyez la même requête avec ?confirm=%s pour la confirmer."}
 	msgErases        = text{"All of that would be erased permanently. Send the same request with ?confirm=%s to confirm it.", "Tout cela serait effacé définitivement. Renvoyez la même requête avec ?confirm=%s pour confirmer."}
+	msgStopping      = text{"The server is stopping. What was done before is kept. Try again shortly.", "Le serveur s'arrête. Ce qui est déjà fait est conservé. Réessayez dans un instant."}
 	msgInterrupted   = text{"The run stopped early. What it did is kept; the next run continues from there.", "Le nettoyage a été interrompu avant la fin. Ce qui est fait est fait ; le prochain reprendra là."}
 )
 

@@ -152,6 +152,9 @@ func (c *call) faultOf(err error) *fault {
 			return &of.fault
 		}
 	}
+	if c.Context.Err() != nil && errors.Is(err, context.Canceled) {
+		return &fault{problem: unavailable, detail: msgStopping, retryAfter: time.Second}
+	}
 	if slices.ContainsFunc(outages, func(of error) bool { return errors.Is(err, of) }) {
 		c.outage.failed(c.r.Context(), c.Logger, c.r.Method, err)
 		return &fault{problem: unavailable, retryAfter: time.Second}

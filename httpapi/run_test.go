@@ -74,3 +74,31 @@ func TestARunEndsWithTheHandlersContextAndReportsWhatItDid(t *testing.T) {
 		}
 	})
 }
+
+func TestABulkChangeSaysThatTheServerStops(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		life, end := context.WithCancel(t.Context())
+		db := memory.New(memory.Config{BeforeDelete: func(_ context.Context, s sessioncleanup.Session) error {
+			if s.ID == "2" {
+				end()
+				time.Sleep(time.Millisecond) // of the bubble's clock: the change notices the end
+			}
+			return nil
+		}})
+		for _, id := range []string{"1", "2", "3"} {
+			if err := db.Put(sessioncleanup.Session{ID: id, Active: true, AutoCleanup: true, LastActivity: time.Now()}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h := newHandler(t, db, httpapi.Options{Context: life})
+		rec := get(t.Context(), h, http.MethodPost, "/bulk", `{"action":"delete","ids":["1","2","3"]}`)
+		if rec.Code != http.StatusServiceUnavailable || !strings.Contains(rec.Body.String(), "The server is stopping") || !strings.Contains(rec.Body.String(), `"bulk":{"matching":3,"done":`) {
+			t.Errorf("%d %s: want 503, because the server is stopping, with what was done", rec.Code, rec.Body)
+		}
+		page, err := db.List(t.Context(), sessioncleanup.Query{Filter: sessioncleanup.Filter{ID: "3"}, Limit: 10})
+		if err != nil || len(page.Sessions) != 1 {
+			t.Errorf("the last session: %v, %v, want that it is still there", page.Sessions, err)
+		}
+	})
+}

@@ -71,8 +71,8 @@ func TestAssetsHaveTheTagOfTheirContent(t *testing.T) {
 	if packed.Header.Get("ETag") == tag || packed.Header.Get("Content-Encoding") != "gzip" || packed.Header.Get("Vary") != "Accept-Encoding" {
 		t.Errorf("compressed: %v", packed.Header)
 	}
-	if packed.Body.Len() > 60_000 {
-		t.Errorf("%d bytes compressed, want at most 60,000", packed.Body.Len())
+	if packed.Body.Len() > 50_000 {
+		t.Errorf("%d bytes compressed, want at most 50,000", packed.Body.Len())
 	}
 	unpacked, err := gzip.NewReader(packed.Body)
 	if err != nil {

@@ -1,6 +1,7 @@
 package webuitest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,15 +64,17 @@ type look struct {
 	zoom          int64  // how many pixels of the screen one of the page takes, in both directions. Default: 1
 	keys          bool   // whatever is clicked, filled in or chosen is so with the keyboard alone
 	audit         bool   // with axe-core, in every view; other tests do so with dialogs
+	zone          string // the time zone. Default: noon
 }
 
 // tab is a page in a browser of its own, without the cookies of others.
 type tab struct {
-	t    *testing.T
-	ctx  context.Context
-	keys bool // see look
-	mu   sync.Mutex
-	bad  []string // errors and violations
+	t     *testing.T
+	ctx   context.Context
+	keys  bool // see look
+	width int64
+	mu    sync.Mutex
+	bad   []string // errors and violations
 }
 
 func newTab(t *testing.T, l look) *tab {
@@ -89,11 +92,11 @@ func newTab(t *testing.T, l look) *tab {
 	t.Cleanup(end)
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(cancel)
-	b := &tab{t: t, ctx: ctx, keys: l.keys}
-	chromedp.ListenTarget(ctx, b.hear)
 	if l.width == 0 {
 		l.width, l.height = 1280, 900
 	}
+	b := &tab{t: t, ctx: ctx, keys: l.keys, width: l.width}
+	chromedp.ListenTarget(ctx, b.hear)
 	if l.lang == "" {
 		l.lang = "en"
 	}
@@ -106,7 +109,7 @@ func newTab(t *testing.T, l look) *tab {
 	}
 	b.run(
 		emulation.SetDeviceMetricsOverride(l.width, l.height, float64(max(l.zoom, 1)), l.width < 500), emulation.SetEmulatedMedia().WithFeatures(features),
-		emulation.SetTimezoneOverride("Europe/Paris"),
+		emulation.SetTimezoneOverride(cmp.Or(l.zone, noon())),
 		network.Enable(), network.SetExtraHTTPHeaders(network.Headers{"Accept-Language": l.lang}),
 		chromedp.ActionFunc(func(ctx context.Context) error {
 			_, err := page.AddScriptToEvaluateOnNewDocument(helpers).Do(ctx)
@@ -115,6 +118,15 @@ func newTab(t *testing.T, l look) *tab {
 	)
 	t.Cleanup(b.clean)
 	return b
+}
+
+// noon is a time zone where it is about noon, so that today and tomorrow are the same days during a test.
+func noon() string {
+	if east := 12 - time.Now().UTC().Hour(); east < 0 {
+		return fmt.Sprintf("Etc/GMT+%d", -east) // what is west of Greenwich has a plus
+	} else {
+		return fmt.Sprintf("Etc/GMT-%d", east)
+	}
 }
 
 // helpers are in every page: $ finds an element of the component, violations are those of the page's policy.
@@ -334,12 +346,19 @@ func (b *tab) accessible(what string) {
 			FailureSummary string
 		}
 	}
-	var found []violation
-	data := js[string](b, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => JSON.stringify(r.violations))`)
+	var found struct {
+		Violations []violation
+		Passes     int
+	}
+	// Nobody reaches what is behind an open dialog.
+	data := js[string](b, `axe.run($?.("dialog[open]") ? {fromShadowDom: ["session-manager", "dialog[open]"]} : document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => JSON.stringify({violations: r.violations, passes: r.passes.length}))`)
 	if err := json.Unmarshal([]byte(data), &found); err != nil {
 		b.t.Fatal(err)
 	}
-	for _, v := range found {
+	if found.Passes == 0 {
+		b.t.Errorf("%s: nothing was checked", what)
+	}
+	for _, v := range found.Violations {
 		for _, n := range v.Nodes[:min(3, len(v.Nodes))] {
 			b.t.Errorf("%s: %s: %s\n%s\n%s", what, v.ID, v.Help, n.HTML, n.FailureSummary)
 		}

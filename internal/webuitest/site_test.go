@@ -24,6 +24,7 @@ type site struct {
 	t       *testing.T
 	url     string
 	mux     *http.ServeMux
+	api     http.Handler
 	store   *memory.Store
 	kept    *keeping
 	manager *sessioncleanup.Manager
@@ -54,6 +55,7 @@ func newSite(t *testing.T, policy sessioncleanup.Policy, options ...func(*httpap
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.api = api
 	page, err := webui.Handler(webui.Options{Prefix: "/page", Login: "/login"})
 	if err != nil {
 		t.Fatal(err)

@@ -55,9 +55,7 @@ func TestEachActionOnTagsWorksByKeyboardOnSmallAndLargeScreens(t *testing.T) {
 			fits := func(what string) {
 				t.Helper()
 				b.save("tags " + name + " " + what)
-				if js[bool](b, "document.documentElement.scrollWidth > innerWidth") {
-					t.Errorf("%s: the page is wider than the window", what)
-				}
+				b.fits(what)
 				b.accessible(what)
 			}
 			tagsOf := func(id string) string { return "$$('[data-id=" + id + "] .tag').map(e => e.textContent).join()" }

@@ -44,7 +44,7 @@ const path = (id: string) => "/" + encodeURIComponent(id).replace(/^[a-z]/, (c) 
 /** askKeep asks for how long to keep sessions: days, or always. */
 async function askKeep(f: Frame, days: number[], title: string, protectable: boolean): Promise<{ action: Action; days?: number } | undefined> {
   const w = f.words,
-    until = (n: number) => new Date(Date.now() + n * 86400e3);
+    until = (n: number) => new Date(w.now() + n * 86400e3);
   const answer = await askForm(
     f,
     title,

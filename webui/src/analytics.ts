@@ -10,15 +10,17 @@ interface Series {
 
 /** analyticsView shows how the sessions develop: each chart with its table. */
 export function analyticsView(w: Words, a: Analytics) {
-  const day = (iso: string) => new Intl.DateTimeFormat(w.lang, { day: "numeric", month: "short", timeZone: "UTC" }).format(new Date(iso));
-  const ahead = a.forecast.map((_, i) => new Date(Date.parse(a.at) + i * 86400e3));
-  const local = new Intl.DateTimeFormat(w.lang, { day: "numeric", month: "short" });
+  const short = { day: "numeric", month: "short" } as const,
+    day = (iso: string) => w.format(iso, { ...short, timeZone: "UTC" }),
+    first = new Date(a.at);
+  // Days of the calendar: one of 23 or 25 hours is a day, too.
+  const ahead = a.forecast.map((_, i) => w.format(new Date(first.getFullYear(), first.getMonth(), first.getDate() + i), short));
   const age = (hours: number) => (hours < 24 ? w.t("fromHours", { n: hours }) : w.t("fromDays", { n: hours / 24 }));
   return html`
     ${chart(
       w,
       "forecast",
-      ahead.map((d) => local.format(d)),
+      ahead,
       [
         { tone: "closing", key: "closings", values: a.forecast.map((d) => d.deactivate) },
         { tone: "deleting", key: "deletions", values: a.forecast.map((d) => d.delete) },
@@ -88,6 +90,7 @@ function chart(w: Words, title: Key, labels: string[], series: Series[], hint = 
   });
   return html`<figure class="card pad" data-chart=${title}><h3>${w.t(title)}</h3>${hint ? html`<p class="muted">${hint}</p>` : nothing}
     <svg viewBox="0 0 600 120" width="100%" height="120" preserveAspectRatio="none" aria-hidden="true">${bars}</svg>
+    ${labels.length < 10 ? nothing : axis([labels[0], labels.at(-1)!])}
     <ul class="legend">${series.map((s) => html`<li class=${s.tone}><i aria-hidden="true"></i>${w.t(s.key)} <strong>${w.number(s.values.reduce((n, v) => n + v, 0))}</strong></li>`)}</ul>
     ${table(
       w,
@@ -96,6 +99,8 @@ function chart(w: Words, title: Key, labels: string[], series: Series[], hint = 
       labels.map((l, i) => [l, ...series.map((s) => s.values[i])]),
     )}</figure>`;
 }
+
+const axis = (marks: string[]) => html`<div class="axis" aria-hidden="true">${marks.map((m) => html`<span>${m}</span>`)}</div>`;
 
 /** week shows when sessions are used, in the viewer's time zone. */
 function week(w: Words, a: Analytics) {
@@ -110,13 +115,15 @@ function week(w: Words, a: Analytics) {
   const cells = counts.map((hours, d) =>
     hours.map((n, h) => svg`<rect class="live" x=${h * 25 + 1} y=${d * 18 + 1} width="23" height="16" fill="var(--c)" opacity=${0.08 + (0.92 * n) / most}/>`),
   );
+  const hour = (h: number) => w.format(new Date(Date.UTC(2024, 0, 1, h)), { hour: "numeric", timeZone: "UTC" });
   return html`<figure class="card pad" data-chart="week"><h3>${w.t("week")}</h3><p class="muted">${w.t("weekHint")}</p>
-    <svg viewBox="0 0 600 126" width="100%" height="126" preserveAspectRatio="none" aria-hidden="true">${cells}</svg>
+    <div class="week"><ul aria-hidden="true">${days.map((d) => html`<li>${d}</li>`)}</ul>
+      <svg viewBox="0 0 600 126" width="100%" height="126" preserveAspectRatio="none" aria-hidden="true">${cells}</svg>${axis([0, 6, 12, 18, 23].map(hour))}</div>
     ${table(
       w,
       "week",
       days,
-      counts[0].map((_, h) => [w.t("atHour", { h }), ...counts.map((c) => c[h])]),
+      counts[0].map((_, h) => [hour(h), ...counts.map((c) => c[h])]),
     )}</figure>`;
 }
 

@@ -2,7 +2,7 @@ import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { Entry, Page } from "./api.ts";
 import { restore } from "./actions.ts";
-import { View, dated, empty, nameOf, skeleton, whoIs } from "./base.ts";
+import { View, ahead, dated, empty, nameOf, skeleton, whoIs } from "./base.ts";
 import { eraseOwner, hold, purge } from "./keeping.ts";
 import type { Key } from "./i18n.ts";
 import { icon, type Icon } from "./icons.ts";
@@ -18,7 +18,7 @@ export class ArchiveView extends View {
   }
 
   async load() {
-    const page = await this.newest(this.frame.api.get<Page<Entry>>("/archive", { limit: 20, cursor: this.cursors.at(-1), ...this.filter }));
+    const page = await this.newest((signal) => this.frame.api.get<Page<Entry>>("/archive", { limit: 20, cursor: this.cursors.at(-1), ...this.filter }, signal));
     if (page) this.page = page;
   }
 
@@ -41,8 +41,8 @@ export class ArchiveView extends View {
           (e) => html`<li><div class="row plain" data-entry=${e.session_id}>
           <span class="muted">${icon("box")}</span>
           <div><span class="name"><bdi>${nameOf(w, e)}</bdi></span>
-            <span class="meta"><span>${dated(w, "deletedBy", e.archived_at, { values: { who: whoIs(w, me, e.actor) } })}</span>${me.all_sessions && e.owner_id ? html`<span>${this.t("owner")} <bdi>${e.owner_id}</bdi></span>` : nothing}
-              <span>${this.t("withRows", { n: e.rows })}</span><span>${e.held ? html`<strong>${this.t("held")}</strong>` : e.purge_at ? dated(w, "purged", e.purge_at) : this.t("noPurge")}</span></span></div>
+            <span class="meta"><span>${dated(w, "deletedBy", e.archived_at, { who: whoIs(w, me, e.actor) })}</span>${me.all_sessions && e.owner_id ? html`<span>${this.t("owner")} <bdi>${e.owner_id}</bdi></span>` : nothing}
+              ${e.rows ? html`<span>${this.t("withRows", { n: e.rows })}</span>` : nothing}<span>${e.held ? html`<strong>${this.t("held")}</strong>` : e.purge_at ? ahead(w, "purged", e.purge_at) : this.t("noPurge")}</span></span></div>
           ${me.changes ? html`<div class="acts">${this.buttons(e).map(([act, key, i, run]) => html`<button class="ghost ${act === "purge" ? "danger" : ""}" data-act=${act} title=${this.t(key)} aria-label="${this.t(key)}: ${nameOf(w, e)}" @click=${run}>${icon(i)}<span class="label">${this.t(key)}</span></button>`)}</div>` : nothing}</div></li>`,
         )}</ul>
           ${

@@ -23,9 +23,8 @@ export interface Frame {
 
 /** View is a part of the element, inside its shadow root. */
 export abstract class View extends LitElement {
-  static properties = { frame: { attribute: false }, tick: { attribute: false } };
+  static properties = { frame: { attribute: false } };
   declare frame: Frame;
-  declare tick: number;
   protected createRenderRoot() {
     return this;
   }
@@ -38,17 +37,35 @@ export abstract class View extends LitElement {
   /** load reads what the view shows; the element calls it when there is news. */
   abstract load(): Promise<void>;
 
-  protected asked = 0; // requests so far
-  /** newest is the response to a request; undefined when a later request was made meanwhile. */
-  protected async newest<T>(question: Promise<T>): Promise<T | undefined> {
-    const asked = ++this.asked;
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.forgo();
+  }
+
+  private asking?: AbortController; // what was asked last
+  private waiting?: ReturnType<typeof setTimeout>;
+
+  /** newest is the answer to a question; undefined if another one was asked meanwhile, or the answer is not of interest any more. */
+  protected async newest<T>(question: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+    this.forgo();
+    const { signal } = (this.asking = new AbortController());
     try {
-      const answer = await question;
-      return asked === this.asked ? answer : undefined;
+      const answer = await question(signal);
+      return signal.aborted ? undefined : answer;
     } catch (e) {
-      if (asked === this.asked) throw e;
-      return undefined;
+      if (signal.aborted) return undefined;
+      throw e;
     }
+  }
+  /** forgo ends what is asked or is about to be. */
+  protected forgo() {
+    clearTimeout(this.waiting);
+    this.asking?.abort();
+  }
+  /** loadIn loads after some milliseconds, unless something is asked before. */
+  protected loadIn(after: number) {
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => void this.load().catch((e) => this.frame.failed(e)), after);
   }
 
   /** set changes parameters of the address: filters, or at, which has the cursors. Other filters begin at the first page. */
@@ -92,29 +109,21 @@ export const inside = (go: () => void) => (e: MouseEvent) => {
 
 export const nameOf = (w: Words, s: { name?: string; code?: string }): string => s.name?.trim() || s.code || w.t("unnamed");
 
-export const timeTag = (w: Words, at: string, text = w.when(at)) => html`<time datetime=${at} title=${w.full(at)}>${text}</time>`;
+const timeTag = (w: Words, at: string, text: string) => html`<time datetime=${at} title=${w.full(at)}>${text}</time>`;
 
 /** dated is a text whose date is an element of its own. */
-export function dated(w: Words, key: Key, at: string, o: { values?: Record<string, string>; date?: string; whole?: boolean } = {}) {
-  const [before, after] = w.t(key, { ...o.values, when: "\0" }).split("\0");
-  return html`${before}${timeTag(w, at, o.date)}${(o.whole ?? true) ? after : ""}`;
+export function dated(w: Words, key: Key, at: string, values: Record<string, string | number> = {}, date = w.when(at)) {
+  const [before, after] = w.t(key, { ...values, when: "\0" }).split("\0");
+  return html`${before}${timeTag(w, at, date)}${after}`;
 }
+/** ahead is a text with the date of what a cleanup does. */
+export const ahead = (w: Words, key: Key, at: string, values?: Record<string, string | number>) => dated(w, key, at, values, w.ahead(at));
 
 /** stateOf is one state and one date. */
-export function stateOf(w: Words, s: Session, now: string) {
+export function stateOf(w: Words, s: Session) {
   const at = s.state_until,
-    due = at && new Date(at) <= new Date(now);
-  const say = (key: Key) => dated(w, key, at!, { date: due ? w.t("now") : undefined, whole: !due || s.state === "deleting" });
-  const text =
-    s.state === "protected"
-      ? w.t("neverCleaned")
-      : s.active
-        ? at
-          ? say(s.state === "closing" ? "closingAt" : "closesAt")
-          : w.t("staysOpen")
-        : at
-          ? say("deletedAt")
-          : w.t("staysClosed");
+    key = s.active ? (s.state === "closing" || (at && w.due(at)) ? "closingAt" : "closesAt") : "deletedAt";
+  const text = s.state === "protected" ? w.t("neverCleaned") : at ? ahead(w, key, at) : w.t(s.active ? "staysOpen" : "staysClosed");
   return html`<span class="state ${s.state}"><span class="pill">${w.t(s.state)}</span> <span class="until">${text}</span>${ruleOf(w, s)}${warningOf(w, s)}</span>`;
 }
 
@@ -131,10 +140,10 @@ function warningOf(w: Words, s: Session) {
   return html`<span class="warning" data-warning=${s.warning}>${text}</span>`;
 }
 
-export function ringOf(me: Me, s: Session, now: string) {
+export function ringOf(w: Words, me: Me, s: Session) {
   let left: number | null = null;
   const whole = s.active ? (me.inactive_hours ?? 0) * 3600e3 : (me.delete_old_days ?? 0) * 86400e3;
-  if (s.state_until && whole) left = Math.min(1, Math.max(0, (new Date(s.state_until).getTime() - new Date(now).getTime()) / whole));
+  if (s.state_until && whole) left = Math.min(1, Math.max(0, (Date.parse(s.state_until) - w.now()) / whole));
   return html`<span class=${s.state}>${ring(s.state, left)}</span>`;
 }
 

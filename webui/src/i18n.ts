@@ -8,12 +8,15 @@ export type Key = keyof typeof en;
 export type Lang = "en" | "fr";
 export const languages: Record<Lang, Record<Key, Text>> = { en, fr };
 
-/** Words says everything in one language. */
+/** Words says everything in one language, and times as they are by one clock. */
 export class Words {
   private plural: Intl.PluralRules;
   private relative: Intl.RelativeTimeFormat;
   private numbers: Intl.NumberFormat;
-  constructor(public lang: Lang) {
+  constructor(
+    public lang: Lang,
+    public now: () => number = Date.now, // milliseconds
+  ) {
     this.plural = new Intl.PluralRules(lang);
     this.relative = new Intl.RelativeTimeFormat(lang, { numeric: "auto" });
     this.numbers = new Intl.NumberFormat(lang);
@@ -39,31 +42,43 @@ export class Words {
     return new Intl.NumberFormat(this.lang, { style: "unit", unit: units[i], unitDisplay: "short", maximumFractionDigits: 1 }).format(n / 1000 ** i);
   }
 
-  /** when is a moment as people say it: relative when it is near. */
-  when(at: string | Date, now = new Date()): string {
-    const d = new Date(at),
-      minutes = (d.getTime() - now.getTime()) / 60000,
-      abs = Math.abs(minutes);
-    if (abs < 1) return minutes <= 0 ? this.t("justNow") : this.relative.format(0, "second");
-    if (abs < 60) return this.relative.format(Math.round(minutes), "minute");
-    const days = Math.round((midnight(d) - midnight(now)) / 86400000);
-    if (abs < 6 * 60 || days === 0) return this.relative.format(Math.round(minutes / 60), "hour");
-    if (Math.abs(days) === 1) return this.t("dayAt", { day: this.relative.format(days, "day"), time: this.time(d) });
-    if (abs < 7 * 1440) return this.relative.format(days, "day");
-    return this.t("onDate", { date: this.date(d, now) });
+  /** due reports whether the time of something has come, to the minute. */
+  due(at: string): boolean {
+    return Date.parse(at) - this.now() < 30_000;
   }
-  date(d: Date, now = new Date()): string {
-    const year = d.getFullYear() === now.getFullYear() ? {} : { year: "numeric" as const };
-    return new Intl.DateTimeFormat(this.lang, { day: "numeric", month: "long", ...year }).format(d);
+  /** ahead is when a cleanup does something, and when its time has come: with the next one. */
+  ahead(at: string): string {
+    return this.due(at) ? this.t("now") : this.when(at);
+  }
+  /** when is a moment as people say it: relative when it is near. Days are those of the calendar here. */
+  when(at: string | Date): string {
+    const d = new Date(at),
+      now = new Date(this.now()),
+      minutes = Math.round((d.getTime() - now.getTime()) / 60000),
+      days = Math.round((midnight(d) - midnight(now)) / 86400e3); // a day may have 23 or 25 hours
+    if (minutes === 0) return this.t("justNow");
+    if (Math.abs(minutes) < 60) return this.relative.format(minutes, "minute");
+    if (Math.abs(minutes) < 6 * 60) return this.relative.format(Math.round(minutes / 60), "hour");
+    if (Math.abs(days) <= 1) return this.t("dayAt", { day: this.relative.format(days, "day"), time: this.time(d) });
+    if (Math.abs(days) <= 7) return this.relative.format(days, "day");
+    return this.t("onDate", { date: this.date(d) });
+  }
+  date(d: Date): string {
+    const sameYear = d.getFullYear() === new Date(this.now()).getFullYear();
+    return this.format(d, { day: "numeric", month: "long", year: sameYear ? undefined : "numeric" });
   }
   full(at: string | Date): string {
-    return new Intl.DateTimeFormat(this.lang, { dateStyle: "full", timeStyle: "short" }).format(new Date(at));
+    return this.format(at, { dateStyle: "full", timeStyle: "short" });
   }
   day(at: string | Date): string {
-    return new Intl.DateTimeFormat(this.lang, { weekday: "long", day: "numeric", month: "long", year: "numeric" }).format(new Date(at));
+    return this.format(at, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
   }
   time(at: string | Date): string {
-    return new Intl.DateTimeFormat(this.lang, { timeStyle: "short" }).format(new Date(at));
+    return this.format(at, { timeStyle: "short" });
+  }
+  format(at: string | Date, o: Intl.DateTimeFormatOptions): string {
+    const said = new Intl.DateTimeFormat(this.lang, o).format(new Date(at));
+    return this.lang === "fr" ? said.replace(/(^| )1 (?=\p{L})/u, "$11er ") : said;
   }
 }
 

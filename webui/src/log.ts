@@ -46,16 +46,16 @@ export class LogView extends View {
   }
 
   async load() {
-    const found = await this.newest(this.read(this.query, this.older));
+    const found = await this.newest((signal) => this.read(this.query, this.older, signal));
     if (found) [this.events, this.next] = found;
   }
 
   /** read reads the newest page and some older ones. */
-  private async read(query: Record<string, string | null>, older: number): Promise<[Entry[], string | null]> {
+  private async read(query: Record<string, string | null>, older: number, signal: AbortSignal): Promise<[Entry[], string | null]> {
     const events: Entry[] = [];
     let cursor: string | null = null;
     for (let i = 0; i <= older; i++) {
-      const page: Page<Entry> = await this.frame.api.get<Page<Entry>>("/events", { ...query, limit: 30, cursor });
+      const page: Page<Entry> = await this.frame.api.get<Page<Entry>>("/events", { ...query, limit: 30, cursor }, signal);
       events.push(...page.events!);
       cursor = page.next_cursor;
       if (!cursor) break;

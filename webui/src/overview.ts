@@ -1,12 +1,14 @@
-import { html, nothing, svg } from "lit";
+import { html, nothing } from "lit";
 import { Problem, type Analytics, type Cleanup, type Phase, type RuleEffect } from "./api.ts";
 import { progressDialog, reverse } from "./actions.ts";
 import { analyticsView } from "./analytics.ts";
 import { sure } from "./ask.ts";
+import { bar, parts } from "./bar.ts";
 import { View, alongLists, dated, inside, nameOf, skeleton, stateOf } from "./base.ts";
 import type { Key } from "./i18n.ts";
 import { icon } from "./icons.ts";
 import { pause, pauseBanner } from "./pause.ts";
+import { effects } from "./policy.ts";
 
 const of = (phases: Phase[], action: string) => phases.find((p) => p.action === action)?.done ?? 0;
 
@@ -16,7 +18,6 @@ export class OverviewView extends View {
   declare analytics?: Analytics;
   private analyzed = 0; // when they were asked for
   private tags = ""; // whose sessions they are of
-  private asking = 0;
   declare plan?: { body: Record<string, unknown>; result: Cleanup };
   declare done?: Cleanup;
   declare busy: boolean;
@@ -34,9 +35,8 @@ export class OverviewView extends View {
   }
 
   private async analyze() {
-    const turn = ++this.asking;
-    const found = await this.frame.api.get<Analytics>("/analytics" + (this.tags && "?tags=" + encodeURIComponent(this.tags)));
-    if (turn === this.asking) this.analytics = found;
+    const found = await this.newest((signal) => this.frame.api.get<Analytics>("/analytics", { tags: this.tags }, signal));
+    if (found) this.analytics = found;
   }
 
   /** select limits the analytics to the sessions with some tags. */
@@ -68,7 +68,7 @@ export class OverviewView extends View {
       <p class="lead">${this.runs()}</p>
       ${stats.metrics.pause ? html`<section aria-label=${this.t("paused")}>${pauseBanner(this.frame, stats.metrics.pause)}</section>` : nothing}
       <div class="acts start below">${this.to("owners")}${this.to("policy")}${stats.metrics.pause || !this.frame.me.changes ? nothing : html`<button data-act="pause" @click=${() => pause(this.frame)}>${icon("pause")}${this.t("pauseGo")}</button>`}</div>
-      ${n ? html`<section aria-label=${this.t("attention", { n })}>${late ? this.alert(this.around("overdue", new Date(Date.now() - summary.overdue_seconds * 1000).toISOString())) : nothing}${stats.alerts.map((a) => this.alert(a.message, a.code))}</section>` : nothing}
+      ${n ? html`<section aria-label=${this.t("attention", { n })}>${late ? this.alert(this.around("overdue", new Date(this.frame.words.now() - summary.overdue_seconds * 1000).toISOString())) : nothing}${stats.alerts.map((a) => this.alert(a.message, a.code))}</section>` : nothing}
       <section class=${this.frame.stale ? "stale" : ""} aria-label=${this.t("composition")}>${this.figures()}</section>
       <section aria-labelledby="simulate">${this.simulation()}</section>
       ${
@@ -90,14 +90,15 @@ export class OverviewView extends View {
   }
 
   private runs() {
-    const run = this.frame.stats!.metrics.last_run,
+    const w = this.frame.words,
+      run = this.frame.stats!.metrics.last_run,
       next = this.frame.summary!.next_run_at;
     const did =
       run?.run &&
       `${run.run.refused ? this.t("lastRefused") + ", " : run.run.failed ? this.t("lastFailed") + ", " : ""}${this.t("lastDid", { deleted: of(run.run.phases, "deleted"), closed: of(run.run.phases, "deactivated") })}`;
     const [before, between] = this.t("lastRunDid", { last: "\0", did: did ?? "" }).split("\0");
     const last = run?.run ? html`${before}${this.around("lastRun", run.run.started_at)}${between}` : this.t("neverRan") + ".";
-    return html`${last} ${next ? this.around("nextRun", next) : this.t("noSchedule")}.`;
+    return html`${last} ${next ? dated(w, "nextRun", next, {}, w.due(next) ? w.t("atOnce") : undefined) : this.t("noSchedule")}.`;
   }
 
   private alert(text: unknown, code = "") {
@@ -145,41 +146,24 @@ export class OverviewView extends View {
       ${this.composition()}`;
   }
 
-  /** composition is one bar of everything, with its figures as text. */
   private composition() {
     const w = this.frame.words,
       s = this.frame.stats!.stats,
       m = this.frame.stats!.metrics;
     if (!s.total) return nothing;
-    // Protected sessions are open or closed, too; the figures do not say which. Due ones are never protected.
-    const parts: [string, Key, number][] = [
-      ["live", "s_active", s.active - m.due_for_deactivation],
-      ["closing", "s_to_deactivate", m.due_for_deactivation],
-      ["closed", "s_inactive", s.inactive - m.due_for_deletion],
-      ["deleting", "s_to_delete", m.due_for_deletion],
-    ];
-    let x = 0;
-    const bars = parts
-      .filter((p) => p[2] > 0)
-      .map(([c, , n]) => {
-        const width = (1000 * n) / s.total,
-          bar = svg`<rect class=${c} x=${x} y="0" width=${Math.max(3, width - 3)} height="28" rx="4" fill="var(--c)"/>`;
-        x += width;
-        return bar;
-      });
     return html`<figure class="card pad" id="composition"><h2>${this.t("composition")}</h2>
-      <svg viewBox="0 0 1000 28" width="100%" height="14" preserveAspectRatio="none" aria-hidden="true">${bars}</svg>
-      <ul class="legend">${parts.map(([c, k, n]) => html`<li class=${c}><i aria-hidden="true"></i>${this.t(k)} <strong>${w.number(n)}</strong></li>`)}</ul>
+      ${bar(w, parts(s.active, m.due_for_deactivation, s.inactive, m.due_for_deletion))}
       ${Date.parse(this.frame.summary!.at) - Date.parse(m.at) > 10_000 ? html`<p class="muted" data-counted>${this.around("counted", m.at)}</p>` : nothing}</figure>`;
   }
 
   private simulation() {
-    const byPolicy = (n: number | null, what: string) => (n === null ? this.t("byPolicy") : `${this.frame.words.number(n)} ${what}`);
+    const { me, words } = this.frame,
+      inForce = (n: number | null) => (n === null ? this.t("never") : words.number(n));
     return html`<div class="card pad"><h2 id="simulate">${this.t("simulate")}</h2><p class="muted">${this.t("simulateHint")}</p>
       <form class="fields" @submit=${this.simulate}>
         <label class="field"><span>${this.t("onlyOwner")}</span><input name="owner_id" placeholder=${this.t("everybody")} maxlength="500"></label>
-        <label class="field"><span>${this.t("inactiveHours")}</span><input name="inactive_hours" inputmode="decimal" pattern="[0-9]*[.]?[0-9]+|never" placeholder=${byPolicy(this.frame.me.inactive_hours, "")}></label>
-        <label class="field"><span>${this.t("deleteDays")}</span><input name="delete_old_days" inputmode="decimal" pattern="[0-9]*[.]?[0-9]+|never" placeholder=${byPolicy(this.frame.me.delete_old_days, "")}></label>
+        <label class="field"><span>${this.t("inactiveHours")}</span><input name="inactive_hours" inputmode="decimal" pattern="[0-9]*[.]?[0-9]+|never" placeholder=${inForce(me.inactive_hours)}></label>
+        <label class="field"><span>${this.t("deleteDays")}</span><input name="delete_old_days" inputmode="decimal" pattern="[0-9]*[.]?[0-9]+|never" placeholder=${inForce(me.delete_old_days)}></label>
         <button class="primary" ?disabled=${this.busy}>${this.busy ? this.t("working") : this.t("simulateGo")}</button></form>
       ${this.plan ? this.showPlan() : nothing}${this.done ? this.showDone() : nothing}</div>`;
   }
@@ -207,20 +191,14 @@ export class OverviewView extends View {
   private showPlan() {
     const { result: r, body } = this.plan!,
       w = this.frame.words;
-    const deleted = of(r.phases, "deleted"),
-      closed = of(r.phases, "deactivated"),
-      purged = of(r.phases, "purged");
-    const said = [
-      deleted ? this.t("wouldDelete", { n: deleted }) : "",
-      closed ? this.t("wouldClose", { n: closed }) : "",
-      purged ? this.t("wouldPurge", { n: purged }) : "",
-    ].filter(Boolean);
-    if (said.length === 0) return html`<div class="result" role="status"><strong>${this.t("nothingDue")}</strong>${this.showRules(r)}</div>`;
+    const deleted = of(r.phases, "deleted");
+    const said = effects(w, { delete: deleted, deactivate: of(r.phases, "deactivated"), purge: of(r.phases, "purged") });
+    if (!said) return html`<div class="result" role="status"><strong>${this.t("nothingDue")}</strong>${this.showRules(r)}</div>`;
     const run = () => this.clean({ ...body, as_of: r.as_of, ...(r.would_be_refused ? { delete_at_most: deleted } : {}) });
-    return html`<div class="result" role="status" id="plan"><strong>${said.join(", ")}.</strong>
+    return html`<div class="result" role="status" id="plan"><strong>${said}.</strong>
       ${r.would_be_refused ? html`<div class="banner bad">${icon("warn")}<p>${this.t("limitWould")}</p></div>` : nothing}
       ${alongLists(w, r.dependents ?? [])}${this.showRules(r)}
-      ${r.sessions?.length ? html`<details><summary>${this.t("firstOf", { n: r.sessions.length })}</summary><ul>${r.sessions.map((s) => html`<li class="row plain"><span></span><div><span class="name"><bdi>${nameOf(w, s)}</bdi></span><span class="meta">${s.owner_name || s.owner_id ? html`<span><bdi>${s.owner_name || s.owner_id}</bdi></span>` : nothing}</span></div>${stateOf(w, s, r.as_of!)}</li>`)}</ul></details>` : nothing}
+      ${r.sessions?.length ? html`<details><summary>${this.t("firstOf", { n: r.sessions.length })}</summary><ul>${r.sessions.map((s) => html`<li class="row plain"><span></span><div><span class="name"><bdi>${nameOf(w, s)}</bdi></span><span class="meta">${s.owner_name || s.owner_id ? html`<span><bdi>${s.owner_name || s.owner_id}</bdi></span>` : nothing}</span></div>${stateOf(w, s)}</li>`)}</ul></details>` : nothing}
       ${this.frame.me.changes ? html`<div class="acts start"><button class="primary ${deleted ? "danger" : ""}" data-act="clean" @click=${run}>${this.t("cleanExactly")}</button></div>` : nothing}</div>`;
   }
 

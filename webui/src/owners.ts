@@ -1,6 +1,7 @@
-import { html, nothing, svg } from "lit";
+import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { Problem, type Owner, type OwnerPage } from "./api.ts";
+import { bar, parts } from "./bar.ts";
 import { View, dated, empty, inside, skeleton } from "./base.ts";
 import type { Key } from "./i18n.ts";
 
@@ -22,7 +23,7 @@ export class OwnersView extends View {
   async load() {
     const p = this.frame.params;
     try {
-      const page = await this.newest(this.frame.api.get<OwnerPage>("/owners", { q: p.get("q"), sort: p.get("sort") ?? "-total", limit: pageSize, cursor: this.cursors.at(-1) }));
+      const page = await this.newest((signal) => this.frame.api.get<OwnerPage>("/owners", { q: p.get("q"), sort: p.get("sort") ?? "-total", limit: pageSize, cursor: this.cursors.at(-1) }, signal));
       if (page) this.page = page;
     } catch (e) {
       if (!(e instanceof Problem) || e.body.field !== "cursor") throw e;
@@ -51,7 +52,7 @@ export class OwnersView extends View {
     const page = this.page;
     if (!page) return skeleton(this.t("loading"));
     if (page.owners.length === 0) return html`<div class="card">${empty("search", this.t(page.owner_count ? "noOwner" : "ownersEmpty"), this.t(page.owner_count ? "noMatchHint" : "noneYetHint"))}</div>`;
-    const aged = Date.now() - Date.parse(page.at) > 10_000;
+    const aged = this.frame.words.now() - Date.parse(page.at) > 10_000;
     return html`<div class="card ${this.frame.stale ? "stale" : ""}"><ul aria-label=${this.t("owners")}>${repeat(
       page.owners,
       (o) => o.owner_id,
@@ -62,28 +63,11 @@ export class OwnersView extends View {
 
   private row(o: Owner) {
     const w = this.frame.words;
-    const parts: [string, Key, number, string?][] = [
-      ["live", "s_active", o.active - o.due_for_deactivation],
-      ["closing", "s_to_deactivate", o.due_for_deactivation, "to_deactivate"],
-      ["closed", "s_inactive", o.inactive - o.due_for_deletion],
-      ["deleting", "s_to_delete", o.due_for_deletion, "to_delete"],
-    ];
-    let x = 0;
-    const bars = parts.map(([c, , n]) => {
-      const bar = n ? svg`<rect class=${c} x=${x} y="0" width=${Math.max(6, (1000 * n) / o.total - 4)} height="20" rx="4" fill="var(--c)"/>` : nothing;
-      x += (1000 * n) / o.total;
-      return bar;
-    });
+    const some = parts(o.active, o.due_for_deactivation, o.inactive, o.due_for_deletion).filter(([, , n]) => n);
     return html`<div class="row split" data-owner=${o.owner_id}>
       <div class="what"><span class="name">${this.to(o, html`<bdi>${o.owner_name || o.owner_id}</bdi>`)}</span>
         <span class="meta">${o.owner_name ? html`<span><bdi>${o.owner_id}</bdi></span>` : nothing}<span>${dated(w, "used", o.last_activity)}</span>${o.protected ? html`<span>${this.t("protectedCount", { n: o.protected })}</span>` : nothing}</span></div>
-      <div><svg viewBox="0 0 1000 20" width="100%" height="10" preserveAspectRatio="none" aria-hidden="true">${bars}</svg>
-        <ul class="legend">${parts
-          .filter(([, , n]) => n)
-          .map(([c, k, n, status]) => {
-            const said = html`${this.t(k)} <strong>${w.number(n)}</strong>`;
-            return html`<li class=${c}><i aria-hidden="true"></i>${status ? this.to(o, said, status) : html`<span>${said}</span>`}</li>`;
-          })}</ul></div>
+      <div>${bar(w, some, (text, [, , , status]) => (status ? this.to(o, text, status) : html`<span>${text}</span>`))}</div>
       <span class="total">${this.t("countSessions", { n: o.total })}</span></div>`;
   }
 

@@ -29,6 +29,6 @@ const change = (f: Frame, method: string, body?: unknown) => attempt(f, async ()
 /** pauseBanner says until when all cleanup is paused, by whom and why. */
 export function pauseBanner(f: Frame, p: Pause) {
   const w = f.words;
-  return html`<div class="banner" data-paused>${icon("pause")}<p>${dated(w, "pausedUntil", p.until, { values: { who: whoIs(w, f.me, p.by) } })} <bdi>${p.reason}</bdi></p>
+  return html`<div class="banner" data-paused>${icon("pause")}<p>${dated(w, "pausedUntil", p.until, { who: whoIs(w, f.me, p.by) })} <bdi>${p.reason}</bdi></p>
     ${f.me.changes ? html`<button data-act="resume" @click=${() => change(f, "DELETE")}>${w.t("resume")}</button>` : ""}</div>`;
 }

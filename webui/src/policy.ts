@@ -4,15 +4,20 @@ import { attempt, sure } from "./ask.ts";
 import { View, skeleton } from "./base.ts";
 import { languages, type Key, type Words } from "./i18n.ts";
 
+/** effects are what a cleanup would do, in words; empty for nothing. */
+export function effects(w: Words, d: Due): string {
+  const all: [Key, number][] = [["wouldDelete", d.delete], ["wouldClose", d.deactivate], ["wouldPurge", d.purge]];
+  return all
+    .filter(([, n]) => n)
+    .map(([key, n]) => w.t(key, { n }))
+    .join(", ");
+}
+
 /** would is what the next cleanup would do, in words. */
 export function would(w: Words, d: Due | null): string {
   if (!d) return w.t("countingDue");
-  const parts = [
-    d.delete ? w.t("wouldDelete", { n: d.delete }) : "",
-    d.deactivate ? w.t("wouldClose", { n: d.deactivate }) : "",
-    d.purge ? w.t("wouldPurge", { n: d.purge }) : "",
-  ].filter(Boolean);
-  return parts.length ? w.t("nextWould", { what: parts.join(", ") }) : w.t("nothingDue");
+  const what = effects(w, d);
+  return what ? w.t("nextWould", { what }) : w.t("nothingDue");
 }
 
 const thresholds = ["inactive_hours", "delete_old_days", "archive_keep_days"];
@@ -36,26 +41,11 @@ export class PolicyView extends View {
   declare busy: boolean;
   declare others: Record<string, string>; // by the name of a setting that somebody else changed during the editing: its previous value
   private tag = ""; // of the policy that is shown
-  private asking?: AbortController; // the request that counts for what was typed last
-  private soon?: ReturnType<typeof setTimeout>;
 
   constructor() {
     super();
     this.edited = {};
     this.others = {};
-    this.counting = false;
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    this.forgo();
-  }
-
-  /** forgo ends what is counted for values that are not of interest any more. */
-  private forgo() {
-    clearTimeout(this.soon);
-    this.asking?.abort();
-    this.asking = undefined;
     this.counting = false;
   }
 
@@ -68,20 +58,12 @@ export class PolicyView extends View {
   async load() {
     if (!this.policy && Object.keys(this.query()).length) this.show(...(await this.frame.api.tagged<Policy>("GET", "/policy"))); // while the rest is counted
     const query = this.query();
-    this.forgo();
-    const asking = (this.asking = new AbortController());
     this.counting = Object.keys(query).length > 0;
-    try {
-      const [policy, tag] = await this.frame.api.tagged<Policy>("GET", "/policy", query, undefined, undefined, asking.signal);
-      if (this.asking !== asking) return; // something else was typed meanwhile
-      this.show(policy, tag);
-      this.proposed = policy.proposed;
-      if (!policy.due) this.again(2000);
-    } catch (e) {
-      if (!asking.signal.aborted) throw e;
-    } finally {
-      if (this.asking === asking) this.counting = false;
-    }
+    const found = await this.newest((signal) => this.frame.api.tagged<Policy>("GET", "/policy", query, undefined, undefined, signal).finally(() => signal.aborted || (this.counting = false)));
+    if (!found) return;
+    this.show(...found);
+    this.proposed = found[0].proposed;
+    if (!found[0].due) this.loadIn(2000);
   }
 
   /** show shows the policy. During editing, it also notes what somebody else changed. */
@@ -92,11 +74,6 @@ export class PolicyView extends View {
     if (!before || !this.changes().length) return void (this.others = {});
     const found = before.settings.map((s) => [s.name, this.others[s.name] ?? typed(before, s.name)]).filter(([k, v]) => v !== this.inForce(k));
     this.others = Object.fromEntries(found.filter(([k]) => k in words));
-  }
-
-  private again(after: number) {
-    clearTimeout(this.soon);
-    this.soon = setTimeout(() => this.isConnected && void this.load().catch((x) => this.frame.failed(x)), after);
   }
 
   /** query has what was typed, may be right, and changes what a cleanup does. */
@@ -153,14 +130,16 @@ export class PolicyView extends View {
     const input = e.target as HTMLInputElement;
     this.edited = { ...this.edited, [input.name]: input.value.trim() };
     this.forgo();
+    this.counting = false;
     if (Object.keys(this.query()).length === 0) this.proposed = undefined;
-    this.again(300);
+    this.loadIn(300);
   }
 
   private reset() {
     this.edited = {};
     this.others = {};
     this.proposed = undefined;
+    this.counting = false;
     this.forgo();
   }
 

@@ -62,7 +62,6 @@ export class SessionManager extends LitElement {
     params: { state: true },
     toasts: { state: true },
     live: { state: true },
-    tick: { state: true },
     chosen: { state: true },
   };
   declare src: string;
@@ -83,10 +82,11 @@ export class SessionManager extends LitElement {
   declare params: URLSearchParams;
   declare toasts: Toast[];
   declare live: boolean;
-  declare tick: number; // rises when a minute passes
   declare chosen: { lang?: Lang; theme?: string };
 
-  private words = new Words("en");
+  private ahead = 0; // milliseconds by which the server's clock is ahead of the browser's
+  private now = () => Date.now() + this.ahead;
+  private words = new Words("en", this.now);
   private api = new Api(
     () => this.src,
     () => this.words.lang,
@@ -109,7 +109,6 @@ export class SessionManager extends LitElement {
     this.view = "";
     this.params = new URLSearchParams();
     this.toasts = [];
-    this.tick = 0;
     this.chosen = {};
   }
 
@@ -122,7 +121,7 @@ export class SessionManager extends LitElement {
     document.addEventListener("visibilitychange", () => this.wake(), { signal });
     addEventListener("online", () => this.wake(), { signal });
     this.dark.addEventListener("change", () => this.paint(), { signal });
-    const minute = setInterval(() => document.hidden || this.tick++, 60_000);
+    const minute = setInterval(() => document.hidden || this.refresh(), 60_000); // what is due, and how long ago things were
     signal.addEventListener("abort", () => clearInterval(minute));
     void this.begin();
   }
@@ -136,7 +135,7 @@ export class SessionManager extends LitElement {
   willUpdate() {
     const lang: Lang = (this.chosen.lang || this.lang || document.documentElement.lang || "en").toLowerCase().startsWith("fr") ? "fr" : "en";
     if (lang !== this.words.lang) {
-      this.words = new Words(lang);
+      this.words = new Words(lang, this.now);
       if (this.me) this.refresh(); // messages of the server are in its language
     }
     this.paint();
@@ -225,9 +224,15 @@ export class SessionManager extends LitElement {
     const view = this.renderRoot.querySelector<View>("[data-view]");
     try {
       // Each shows as soon as it is there: nothing waits for figures that take long to count.
-      const summary = this.api.get<Summary>("/summary").then((s) => (this.summary = s));
+      const summary = this.api.get<Summary>("/summary").then((s) => {
+        this.ahead = Date.parse(s.at) - Date.now();
+        this.summary = s;
+      });
       await Promise.all([summary, this.me.all_sessions ? this.count() : undefined, view?.load()]);
-      if (this.loading === loading) this.trouble = undefined;
+      if (this.loading !== loading) return;
+      const back = this.trouble !== undefined && !this.live;
+      this.trouble = undefined;
+      if (back) this.wake(); // the server is back: so may be its stream
     } catch (e) {
       if (this.loading === loading) this.fault(e);
     } finally {
@@ -287,8 +292,8 @@ export class SessionManager extends LitElement {
         if (e instanceof Problem && e.status === 401) return this.fault(e);
       }
       this.live = false;
+      if (!signal.aborted) this.refresh(); // it may be gone, or cannot stream: then this is how often the page asks
       await new Promise((r) => setTimeout(r, pollEvery * 1000));
-      if (!signal.aborted) this.refresh(); // also the polling of a server that cannot stream
     }
   }
 
@@ -442,7 +447,7 @@ export class SessionManager extends LitElement {
   private content() {
     if (!this.view) return nothing;
     const tag = unsafeStatic(views[this.view].tag);
-    return htmlOfTag`<${tag} data-view .frame=${this.frame()} .tick=${this.tick}></${tag}>`;
+    return htmlOfTag`<${tag} data-view .frame=${this.frame()}></${tag}>`;
   }
 
   private nextTheme() {

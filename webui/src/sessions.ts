@@ -1,8 +1,8 @@
 import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { Problem, type Action, type Page, type Session, type Summary } from "./api.ts";
+import { Problem, type Action, type Page, type Session, type Summary, type Upcoming } from "./api.ts";
 import { actionIcons, actionWords, changeMany, changeOne, type Matching } from "./actions.ts";
-import { View, dated, empty, inside, nameOf, ringOf, skeleton, stateOf } from "./base.ts";
+import { View, ahead, dated, empty, inside, nameOf, ringOf, skeleton, stateOf } from "./base.ts";
 import { icon } from "./icons.ts";
 import type { Key } from "./i18n.ts";
 
@@ -55,36 +55,32 @@ export class SessionsView extends View {
     void this.loadOwner();
     if (this.searching && what === this.what) return;
     this.what = what;
-    const asked = ++this.asked;
-    const page = await this.frame.api
-      .get<Page<Session>>("/view", { ...this.filter, sort: this.order, limit: pageSize, cursor: this.cursors.at(-1) })
-      .catch((e) => {
-        // a cursor of another list: from the start
-        if (e instanceof Problem && e.body.field === "cursor") {
-          this.set({ at: "" });
-          return undefined;
-        }
-        throw e;
-      });
-    if (page === undefined || asked !== this.asked) return;
-    // Of a large table a page is searched in parts: what was found shows at once.
+    this.searching = false;
+    try {
+      await this.newest((signal) => this.find(signal));
+    } catch (e) {
+      if (!(e instanceof Problem) || e.body.field !== "cursor") throw e;
+      this.set({ at: "" }); // a cursor of another list: from the start
+    }
+  }
+
+  /** find shows a page. Of a large table it is searched in parts: what was found shows at once. */
+  private async find(signal: AbortSignal) {
+    const read = (limit: number, cursor: string | null | undefined) => this.frame.api.get<Page<Session>>("/view", { ...this.filter, sort: this.order, limit, cursor }, signal);
+    const page = await read(pageSize, this.cursors.at(-1));
+    if (signal.aborted) return;
     this.page = page;
     try {
       for (let n = 1; n < searches && page.sessions!.length < pageSize && page.next_cursor; n++) {
         this.searching = true;
-        const more = await this.frame.api.get<Page<Session>>("/view", {
-          ...this.filter,
-          sort: this.order,
-          limit: pageSize - page.sessions!.length,
-          cursor: page.next_cursor,
-        });
-        if (asked !== this.asked || !this.isConnected) return;
+        const more = await read(pageSize - page.sessions!.length, page.next_cursor);
+        if (signal.aborted) return;
         page.sessions!.push(...more.sessions!);
         page.next_cursor = more.next_cursor;
         this.page = { ...page };
       }
     } finally {
-      if (asked === this.asked) this.searching = false;
+      if (!signal.aborted) this.searching = false;
     }
     const there = new Set(page.sessions!.map((s) => s.id));
     this.picked = new Set([...this.picked].filter((id) => there.has(id)));
@@ -134,26 +130,25 @@ export class SessionsView extends View {
   private parts(s: Summary) {
     const w = this.frame.words;
     const parts = s.open === null ? [] : [html`<b class="open">${this.t("openCount", { n: s.open })}</b>`];
-    if (s.closing.count) {
-      const night = new Date().getHours() >= 15 || new Date().getHours() < 1;
-      parts.push(html`<b class="near">${this.t(night ? "closesTonight" : "closesWithin", { n: s.closing.count, h: s.closing.within_hours })}</b>`);
-    }
-    if (s.deleting.count === 1 && s.deleting.sessions[0]?.state_until)
-      parts.push(html`<b class="gone">${this.t("deletedWhen", { when: w.when(s.deleting.sessions[0].state_until!) })}</b>`);
-    else if (s.deleting.count) parts.push(html`<b class="gone">${this.t("deletedWithin", { n: s.deleting.count, d: s.deleting.within_hours / 24 })}</b>`);
+    // One session has the date that its card says; several have the time in which all of them are due.
+    const soon = (u: Upcoming, one: Key, some: Key) => {
+      const at = u.count === 1 && u.sessions[0]?.state_until;
+      return at ? ahead(w, one, at, { n: 1 }) : (u.more ? w.t("atLeast") : "") + w.t(some, { n: u.count, h: u.within_hours, d: u.within_hours / 24 });
+    };
+    if (s.closing.count) parts.push(html`<b class="near">${soon(s.closing, "closesWhen", "closesWithin")}</b>`);
+    if (s.deleting.count) parts.push(html`<b class="gone">${soon(s.deleting, "deletedWhen", "deletedWithin")}</b>`);
     return parts;
   }
 
   private nextUp(soon: Session[]) {
     if (soon.length === 0) return nothing;
-    const w = this.frame.words,
-      now = this.frame.summary!.at;
+    const w = this.frame.words;
     return html`<section aria-labelledby="soon"><h2 id="soon">${this.t("soon")}</h2>
       <ul class="soon">${repeat(
         soon,
         (s) => s.id,
         (s) => html`<li class=${s.state} data-soon=${s.id}>
-        ${ringOf(this.frame.me, s, now)}<div><span class="name"><bdi>${nameOf(w, s)}</bdi></span>${stateOf(w, s, now)}</div>
+        ${ringOf(w, this.frame.me, s)}<div><span class="name"><bdi>${nameOf(w, s)}</bdi></span>${stateOf(w, s)}</div>
         ${this.buttons(s, s.active ? ["deactivate", "protect"] : ["keep", "reactivate", "delete"])}</li>`,
       )}</ul></section>`;
   }
@@ -185,7 +180,6 @@ export class SessionsView extends View {
           : empty("sessions", this.t("noneYet"), this.t("noneYetHint"))
       }</div>`;
     }
-    const now = this.frame.summary?.at ?? new Date().toISOString();
     const all = sessions.every((s) => this.picked.has(s.id)),
       changes = this.frame.me.changes;
     return html`<div class="card ${this.frame.stale ? "stale" : ""}">
@@ -194,7 +188,7 @@ export class SessionsView extends View {
         (s) => s.id,
         (s) => html`<li><div class="row ${this.picked.has(s.id) ? "picked" : ""}" data-id=${s.id}>
         ${changes ? html`<label class="pick"><span class="hidden">${this.t("selectOne", { name: nameOf(w, s) })}</span><input type="checkbox" .checked=${this.picked.has(s.id)} @change=${() => this.pick(s.id)}></label>` : html`<span></span>`}
-        ${ringOf(this.frame.me, s, now)}
+        ${ringOf(w, this.frame.me, s)}
         <div class="what"><span class="name"><bdi>${nameOf(w, s)}</bdi></span>
           <span class="meta">${s.code && s.code !== s.name ? html`<span><bdi>${s.code}</bdi></span>` : nothing}
             ${
@@ -204,7 +198,7 @@ export class SessionsView extends View {
             }
             <span>${dated(w, "used", s.last_activity)}</span><span>${this.t("rows", { n: s.activity_count })}</span>
             ${s.tags.map((tag) => html`<a class="tag" href=${"#sessions?tags=" + encodeURIComponent(tag)} @click=${inside(() => this.set({ tags: tag }))}>${tag}</a>`)}</span></div>
-        ${stateOf(w, s, now)}
+        ${stateOf(w, s)}
         ${this.buttons(s)}</div></li>`,
       )}</ul>
       <div class="foot">

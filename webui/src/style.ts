@@ -116,7 +116,7 @@ export const style = css`
   .soon li .acts button { padding-inline: .45rem; font-size: .9rem; }
   .soon li { align-content: start; }
   .soon li .acts { grid-column: 1 / -1; justify-content: start; flex-wrap: wrap; gap: 0; margin-inline-start: -.45rem; }
-  .foot { display: flex; align-items: center; justify-content: space-between; gap: .75rem; padding: .6rem .9rem; border-top: 1px solid var(--line); color: var(--muted); }
+  .foot { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: .75rem; padding: .6rem .9rem; border-top: 1px solid var(--line); color: var(--muted); }
   .bulk { position: sticky; bottom: .75rem; z-index: 4; margin-top: .75rem; background: var(--ink); color: var(--bg); border-radius: var(--r); padding: .55rem .7rem .55rem 1rem; display: flex; flex-wrap: wrap; gap: .4rem; align-items: center; box-shadow: var(--shadow); }
   .bulk strong { margin-right: auto; font-weight: 600; }
   .bulk button { background: transparent; color: inherit; border-color: color-mix(in srgb, var(--bg) 35%, transparent); }
@@ -168,6 +168,10 @@ export const style = css`
   .legend li { display: flex; align-items: center; gap: .45rem; }
   .legend i { width: .75rem; height: .75rem; border-radius: .2rem; background: var(--c); }
   .pad { padding: 1rem 1.1rem; }
+  .axis { display: flex; justify-content: space-between; color: var(--muted); font-size: .75rem; }
+  .week { display: grid; grid-template-columns: auto 1fr; gap: 0 .6rem; }
+  .week li { height: 18px; font-size: .75rem; line-height: 18px; color: var(--muted); }
+  .week .axis { grid-column: 2; }
   .fields { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 12rem), 1fr)); gap: .75rem; align-items: end; margin-top: .9rem; }
   .fields.three { grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr)); }
   .fields .wide { grid-column: 1 / -1; }
@@ -219,6 +223,7 @@ export const style = css`
     .tiles { grid-template-columns: 1fr 1fr; gap: .6rem; }
     .tile { padding: .7rem .8rem; }
     .tile:last-child:nth-child(odd) { grid-column: 1 / -1; }
+    .acts.start > * { white-space: normal; }
     .soon li .acts svg { display: none; }
     .soon li .acts { gap: .35rem; margin-inline-start: 0; }
     .soon li .acts button { font-size: 1rem; }

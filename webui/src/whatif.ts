@@ -18,8 +18,6 @@ export class WhatIfView extends View {
   declare due?: Due | null;
   declare now?: Due | null; // as the policy is
   declare busy: boolean;
-  private asking?: AbortController; // the request for where the sliders are
-  private soon?: ReturnType<typeof setTimeout>;
 
   constructor() {
     super();
@@ -30,32 +28,12 @@ export class WhatIfView extends View {
   protected firstUpdated() {} // it reads nothing before a slider moves
 
   async load() {
-    this.forgo();
-    const asking = (this.asking = new AbortController());
     this.busy = true;
-    try {
-      const p = await this.frame.api.get<Policy>("/policy", this.query(), asking.signal);
-      if (this.asking !== asking) return; // a slider moved meanwhile
-      this.now = p.due;
-      this.due = p.proposed ?? p.due;
-      if (!this.due) this.soon = setTimeout(() => void this.load(), 2000);
-    } catch (e) {
-      if (!asking.signal.aborted) this.frame.failed(e);
-    } finally {
-      if (this.asking === asking) this.busy = false;
-    }
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    this.forgo();
-  }
-
-  /** forgo ends what is counted for where the sliders were. */
-  private forgo() {
-    clearTimeout(this.soon);
-    this.asking?.abort();
-    this.asking = undefined;
+    const p = await this.newest((signal) => this.frame.api.get<Policy>("/policy", this.query(), signal).finally(() => signal.aborted || (this.busy = false)));
+    if (!p) return;
+    this.now = p.due;
+    this.due = p.proposed ?? p.due;
+    if (!this.due) this.loadIn(2000);
   }
 
   private query() {
@@ -82,7 +60,7 @@ export class WhatIfView extends View {
     if (v === this.frame.me[name]) delete this.chosen[name];
     this.forgo();
     this.busy = true;
-    this.soon = setTimeout(() => void this.load(), 300); // a dry run for each place where it stays
+    this.loadIn(300); // a dry run for each place where it stays
   }
 
   render() {
@@ -101,7 +79,7 @@ export class WhatIfView extends View {
 
   private reset() {
     this.chosen = {};
-    void this.load();
+    this.loadIn(0);
   }
 
   private slider(name: Name) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/sqlite"
 )
 
 // writers are the formats in which drivers and frameworks write a time, and whether they can be read.
@@ -71,5 +72,33 @@ func TestTextsOfEveryDriverInOneColumnMakeNothingDueEarly(t *testing.T) {
 	}
 	if err := store.Validate(t.Context()); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%d sessions", unreadable)) {
 		t.Errorf("Validate says %v, want that it counts %d sessions with times that cannot be read", err, unreadable)
+	}
+}
+
+// TestActivityAtATimeThatCannotBeReadMayBeNow so that the first run after the adoption deactivates none of these sessions. What was
+// before is as before: only the other session is due.
+func TestActivityAtATimeThatCannotBeReadMayBeNow(t *testing.T) {
+	t.Parallel()
+	const old = "datetime('now', '-90 days')"
+	for _, unreadable := range []string{"'29/11/2030'", "strftime('%Y-%m-%d %H:%M:%S UTC', 'now')", "20301129", "x'00'"} {
+		for _, own := range []string{"", ", last_activity TEXT"} {
+			path, app := newApp(t, "CREATE TABLE sessions (id INTEGER PRIMARY KEY, created_at TEXT, updated_at TEXT, active INT DEFAULT 1"+own+")",
+				"CREATE TABLE votes (id INTEGER PRIMARY KEY, session_id INT REFERENCES sessions (id) ON DELETE CASCADE, created_at)",
+				"INSERT INTO sessions (id, created_at, updated_at) VALUES (1, "+old+", NULL), (2, "+old+", "+unreadable+"), (3, "+old+", '')",
+				"INSERT INTO votes (session_id, created_at) VALUES (1, "+old+"), (1, "+unreadable+"), (3, "+old+")")
+			var log strings.Builder
+			store := open(t, path, sqlite.Config{Logger: logTo(&log)})
+			migrate(t, store)
+			for _, want := range []string{`1 rows of \"sessions\" have in \"updated_at\" a time that cannot be read`, `1 rows of \"votes\" have in \"created_at\" a time that cannot be read`} {
+				if !strings.Contains(log.String(), want) {
+					t.Errorf("%s: the log says\n%s\nwant %s", unreadable, log.String(), want)
+				}
+			}
+			migrate(t, store)
+			if deleted, deactivated, err := clean(t.Context(), store); err != nil || len(deleted) > 0 || strings.Join(deactivated, " ") != "3" {
+				t.Errorf("%s%s: deleted %v, deactivated %v, %v; want session 3 deactivated\n%s", unreadable, own, deleted, deactivated, err,
+					line(t, app, "SELECT id, last_activity FROM sessions"))
+			}
+		}
 	}
 }

@@ -18,6 +18,9 @@ CASE WHEN "{value}" GLOB '[1-9]*-*' THEN strftime('%Y-%m-%d %H:%M:%f',"{value}")
 -- A value that cannot be read, also a blob, but is none of the zero values of programs: empty, 0, '-infinity', '0000-00-00'.
 "{value}"<>'' AND "{value}" NOT GLOB '-*' AND "{value}"||'x' NOT GLOB '0[.0x]*'
 
+-- name: time_or_unreadable
+coalesce("{time}",CASE WHEN "{stands}" THEN '9000-01-01 00:00:00.000' END)
+
 -- name: last_activity_at
 -- Instead of none, and of one before 1971, the creation counts, however early it is. Sessions of which nothing is known, those
 -- used at the end of time and those of which the value cannot be read are never due. That is year 9000, so that what is added

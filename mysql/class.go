@@ -227,11 +227,42 @@ func (c *conn) walkTagged(ctx context.Context, lease sessioncleanup.Lease) (more
 	case len(ids) == taggedAtOnce:
 		_, err = c.exec(ctx, statements["walked_up_to"], params{"tag": tag, "after": []byte(ids[len(ids)-1])})
 	case leaving:
-		_, err = c.exec(ctx, statements["forget_rule_tag"], params{"tag": tag})
+		if _, err = c.exec(ctx, statements["forget_rule_tag"], params{"tag": tag}); err == nil {
+			err = c.forgetClasses(ctx)
+		}
 	default:
 		_, err = c.exec(ctx, statements["walked"], params{"tag": tag})
 	}
 	return true, err
+}
+
+// forgetClasses forgets the classes with a tag that has no rule any more, but for those that sessions have, or may be getting.
+func (c *conn) forgetClasses(ctx context.Context) error {
+	known, err := c.ruleTags(ctx)
+	if err != nil {
+		return err
+	}
+	all, err := c.classes(ctx)
+	if err != nil {
+		return err
+	}
+	maps.DeleteFunc(all, func(_ int64, tags []string) bool {
+		return !slices.ContainsFunc(tags, func(tag string) bool { _, ruled := known[tag]; return !ruled })
+	})
+	if len(all) == 0 {
+		return nil
+	}
+	var unused, used []int64
+	p := params{"classes": sqlstore.List(slices.Sorted(maps.Keys(all)))}
+	if err := c.query(ctx, statements["lock_classes"], p, sqlstore.Each(&unused)); err != nil {
+		return err
+	}
+	if err := c.query(ctx, c.sql("used_classes", sqlfile.Names{"states": quoted(c.stretchColumns())}), nil, sqlstore.Each(&used)); err != nil {
+		return err
+	}
+	unused = slices.DeleteFunc(unused, func(class int64) bool { return slices.Contains(used, class) })
+	_, err = c.exec(ctx, statements["forget_classes"], params{"classes": sqlstore.List(unused)})
+	return err
 }
 
 // class writes the class of some sessions, and returns those that others have locked. Where a constraint or a trigger

@@ -85,11 +85,11 @@ func TestOtherRulesClassSessionsAnewAndReplaceTheViews(t *testing.T) {
 	old(t, d, 1, 2)
 	execute(t, d.DB, "INSERT INTO sessioncleanup_tags (session_id, tag) VALUES (1, 'vip'), (2, 'gold'), (1, 'gold')")
 	for _, step := range []struct {
-		rules, classes, toDelete string
-		migrate                  bool
+		rules, classes, left, toDelete string
+		migrate                        bool
 	}{
-		{"vip: delete=never", "1=vip, 2=-", "2", false}, {"gold: delete=1d; vip: delete=never", "1=gold vip, 2=gold", "2", false}, {"gold: delete=200d", "1=gold, 2=gold", "", true},
-		{"none", "1=-, 2=-", "1,2", false}, {"vip: delete=90d", "1=vip, 2=-", "1,2", true},
+		{"vip: delete=never", "1=vip, 2=-", "vip", "2", false}, {"gold: delete=1d; vip: delete=never", "1=gold vip, 2=gold", "gold, gold vip, vip", "2", false},
+		{"gold: delete=200d", "1=gold, 2=gold", "gold", "", true}, {"none", "1=-, 2=-", "", "1,2", false}, {"vip: delete=90d", "1=vip, 2=-", "vip", "1,2", true},
 	} {
 		if step.migrate {
 			ruled(t, store, step.rules)
@@ -98,6 +98,10 @@ func TestOtherRulesClassSessionsAnewAndReplaceTheViews(t *testing.T) {
 		}
 		if got := classes(t, d); got != step.classes {
 			t.Errorf("classes with the rules %q: %s, want %s", step.rules, got, step.classes)
+		}
+		// No class is left with a tag that has no rule any more.
+		if got := value[string](t, d, "SELECT COALESCE(GROUP_CONCAT(tags ORDER BY tags SEPARATOR ', '), '') FROM sessioncleanup_classes"); got != step.left {
+			t.Errorf("with the rules %q there are the classes %q, want %q", step.rules, got, step.left)
 		}
 		got := value[string](t, d, "SELECT COALESCE(GROUP_CONCAT(id ORDER BY id), '') FROM sessions_cleanup_view WHERE status = 'to_delete'")
 		if got != step.toDelete {

@@ -101,9 +101,9 @@ func (l *layout) fill(ctx context.Context, c *conn, set settings, from any) (las
 
 // known are expressions for the latest time at which a session was in use: as far as anything shows, now where nothing
 // does; by its activity alone, NULL where there is none; and the condition that it is known although the session's last
-// activity and creation do not say it.
+// activity and creation do not say it. A time that cannot be read may be now, where no last activity says otherwise.
 func (l *layout) known() (best, newest, outdone string) {
-	var activity []string
+	var activity, all []string
 	if l.observes() {
 		activity = append(activity, l.names["updated_at_time"])
 	}
@@ -112,10 +112,11 @@ func (l *layout) known() (best, newest, outdone string) {
 			continue
 		}
 		table := sqlfile.Column(source.Table)
-		activity = append(activity, l.sql("newest_activity", sqlfile.Names{
-			"source": table, "source_session": sqlfile.Column(source.Session),
-			"source_at_time": readTime(formText, table+"."+sqlfile.Column(source.At)),
-		}))
+		newest := func(time string) string {
+			return l.sql("newest_activity", sqlfile.Names{"source": table, "source_session": sqlfile.Column(source.Session), "source_at_time": time})
+		}
+		at := table + "." + sqlfile.Column(source.At)
+		activity, all = append(activity, newest(readTime(formText, at))), append(all, newest(timeOrUnreadable(at)))
 	}
 	times := func(name string, expressions ...string) string {
 		known := ""
@@ -124,6 +125,9 @@ func (l *layout) known() (best, newest, outdone string) {
 		}
 		return l.sql(name, sqlfile.Names{"known_times": known})
 	}
-	all := append(slices.Clip(activity), l.names["updated_at_time"], l.names["created_at_time"])
+	if l.schema.UpdatedAt != "" {
+		all = append(all, timeOrUnreadable(l.names["updated_at"]))
+	}
+	all = append(all, l.names["created_at_time"])
 	return times("best_known", all...), times("newest_known", activity...), times("outdone", all...)
 }

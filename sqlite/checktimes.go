@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/sessioncleanup/sessioncleanup"
@@ -23,13 +24,13 @@ func (s *Store) checkOptions(ctx context.Context) error {
 	return nil
 }
 
-// timesOf are the oldest and the newest time of creation and use in the application's tables.
-func (c *catalog) timesOf(ctx context.Context, db *conn, s sessioncleanup.Schema) (adopt.Times, error) {
+// timesOf are the oldest and the newest time of creation and use in the application's tables, and warnings of times there that
+// cannot be read.
+func (c *catalog) timesOf(ctx context.Context, db *conn, s sessioncleanup.Schema) (all adopt.Times, warnings []string, err error) {
 	columns := [][2]string{{s.Table, s.CreatedAt}, {s.Table, s.UpdatedAt}, {s.Table, s.LastActivity}}
 	for _, source := range s.Sources {
 		columns = append(columns, [2]string{source.Table, source.At})
 	}
-	var all adopt.Times
 	for _, in := range columns {
 		t := c.find(in[0])
 		if t == nil || t.column(in[1]) == nil {
@@ -40,24 +41,30 @@ func (c *catalog) timesOf(ctx context.Context, db *conn, s sessioncleanup.Schema
 			l := &layout{schema: s, adopted: adopted{Numbers: t.numbers(s)}}
 			where = l.visible(func(name string) string { return t.quoted() + "." + sqlfile.Column(name) })
 		}
-		var first, last string
-		err := db.row(ctx, filled("times_of_column", sqlfile.Names{
-			"table": t.quoted(), "where": where, "time": readTime(formText, t.quoted()+"."+sqlfile.Column(in[1])),
-		}), nil, &first, &last)
-		if err != nil {
-			return all, err
+		column := t.quoted() + "." + sqlfile.Column(in[1])
+		names := sqlfile.Names{"table": t.quoted(), "where": where, "column": column, "time": readTime(formText, column), "stands": standsForSomething(column), "never": isInfinite(column)}
+		var first, last, example string
+		var unreadable int
+		if err := db.row(ctx, filled("times_of_column", names), nil, &first, &last); err != nil {
+			return all, nil, err
+		}
+		if err := db.row(ctx, filled("unreadable_times", names), nil, &unreadable, &example); err != nil {
+			return all, nil, err
 		}
 		oldest, err := sqlstore.ParseTime(first)
 		if err != nil {
-			return all, err
+			return all, nil, err
 		}
 		newest, err := sqlstore.ParseTime(last)
 		if err != nil {
-			return all, err
+			return all, nil, err
 		}
 		all.Add(oldest, newest)
+		if unreadable > 0 {
+			warnings = append(warnings, fmt.Sprintf("%d rows of %q have in %q a time that cannot be read, %q for example", unreadable, t.name, in[1], example))
+		}
 	}
-	return all, nil
+	return all, warnings, nil
 }
 
 // sayTimes logs how the times in the application's tables are understood.

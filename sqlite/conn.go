@@ -9,7 +9,10 @@ import (
 	"strings"
 	"time"
 
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
 
 // params are the named parameters of a statement.
@@ -35,6 +38,7 @@ type database interface {
 type conn struct {
 	database
 	clock   func() time.Time // the store's
+	busy    time.Duration    // the store's, for the write lock
 	naming  naming           // the store's
 	*layout                  // of the application's tables as the call found them; nil where the call needs none
 }
@@ -69,6 +73,7 @@ func (s *Store) writing(ctx context.Context, do func(c *conn) error) error {
 		return s.failed(err)
 	}
 	c := s.naming.conn(db, s.clock)
+	c.busy = s.busy
 	restore, err := s.configure(ctx, c)
 	if err != nil {
 		return s.failed(err)
@@ -126,11 +131,45 @@ func (c *conn) transact(ctx context.Context, do func(c *conn) error) error {
 
 // begin begins a transaction that writes. The driver may report a context that ended after the transaction began.
 func (c *conn) begin(ctx context.Context) error {
-	_, err := c.ExecContext(ctx, "BEGIN IMMEDIATE")
+	err := c.atOnce(ctx, func() error { return c.lock(ctx) })
 	if err != nil {
 		c.rollBack(ctx)
 	}
 	return err
+}
+
+// atOnce calls do while SQLite itself does not wait for locks.
+func (c *conn) atOnce(ctx context.Context, do func() error) error {
+	var busy int64
+	if err := c.row(ctx, "PRAGMA busy_timeout", nil, &busy); err != nil {
+		return err
+	}
+	if _, err := c.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
+		return err
+	}
+	err := do()
+	if _, resetErr := c.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("PRAGMA busy_timeout = %d", busy)); err == nil {
+		err = resetErr
+	}
+	return err
+}
+
+// pollEvery is how often a connection tries to get the write lock. SQLite's own busy handler soon tries only every 100 ms, and so
+// may find the lock taken each time although others hold it for moments only.
+const pollEvery = 2 * time.Millisecond
+
+// lock begins a transaction as soon as no other connection holds the write lock.
+func (c *conn) lock(ctx context.Context) error {
+	for deadline := time.Now().Add(c.busy); ; {
+		_, err := c.ExecContext(ctx, "BEGIN IMMEDIATE")
+		left := time.Until(deadline)
+		if !isCode(err, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) || left <= 0 {
+			return err
+		}
+		if ended := wait.For(ctx, min(left, pollEvery)); ended != nil {
+			return ended
+		}
+	}
 }
 
 // savepoint calls do and undoes what it did when it fails. errUndo undoes without being an error.

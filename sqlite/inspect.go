@@ -24,7 +24,7 @@ import (
 func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	var p adopt.Proposal
 	var times adopt.Times
-	var hints []string
+	var hints, unreadable []string
 	err := s.reading(ctx, func(c *conn) error {
 		catalog, err := readCatalog(ctx, c)
 		if err != nil {
@@ -33,7 +33,7 @@ func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 		if p, err = catalog.propose(s.given); err != nil {
 			return err
 		}
-		if times, err = catalog.timesOf(ctx, c, p.Schema); err != nil {
+		if times, unreadable, err = catalog.timesOf(ctx, c, p.Schema); err != nil {
 			return err
 		}
 		hints, err = catalog.describe().TagHints(p.Schema, func(column string) ([]string, error) {
@@ -45,7 +45,7 @@ func (s *Store) Inspect(ctx context.Context) (sessioncleanup.Schema, error) {
 	if err != nil {
 		return sessioncleanup.Schema{}, err
 	}
-	s.sayWarnings(ctx, "inspect", slices.Concat(p.Warnings, hints))
+	s.sayWarnings(ctx, "inspect", slices.Concat(p.Warnings, unreadable, hints))
 	s.sayTimes(ctx, "inspect", times)
 	return p.Schema, nil
 }

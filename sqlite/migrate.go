@@ -47,7 +47,10 @@ func (s *Store) install(ctx context.Context, p *sessioncleanup.Policy) error {
 		if todo, err = s.plan(ctx, c, p); err != nil || todo.want.adopted.Filled {
 			return err
 		}
-		if times, err = todo.catalog.timesOf(ctx, c, todo.want.schema); err != nil || s.options.AcceptTimes {
+		var unreadable []string
+		times, unreadable, err = todo.catalog.timesOf(ctx, c, todo.want.schema)
+		todo.warnings = append(slices.Clip(todo.warnings), unreadable...)
+		if err != nil || s.options.AcceptTimes {
 			return err
 		}
 		return times.Check(todo.want.schema.Table, s.clock())

@@ -18,9 +18,10 @@ const oddTable = "CREATE TABLE sessions (id INTEGER PRIMARY KEY, created_at, las
 // that reason or kept.
 func TestOddTimesMeanWhatTheyStandFor(t *testing.T) {
 	t.Parallel()
-	never := []string{"'9999-12-31T23:59:59-08:00'", "'9999-12-31 23:59:59'", "'infinity'", "'12000-01-01'", "253402300799", "253402300799000", "9223372036854775807", "9e999"}
+	never := []string{"'9999-12-31T23:59:59-08:00'", "'9999-12-31 23:59:59'", "'infinity'", "'12000-01-01'", "253402300799", "253402300799000", "9223372036854775807", "9e999", "julianday('9999-12-31')"}
 	unknown := []string{"NULL", "0", "-1", "''", "'0001-01-01T00:00:00Z'", "'0001-01-01 00:00:00 +0000 UTC'", "'0000-00-00 00:00:00'", "'1970-01-01'", "'-infinity'", "-62135596800", "-62135596800000", "'0'"}
-	unreadable := []string{"'12/24/2020'", "'now'", "'yesterday'", "'2024-13-01'", "'01/02/2024'", "x'00'"}
+	unreadable := []string{"'12/24/2020'", "'now'", "'yesterday'", "'2024-13-01'", "'01/02/2024'", "x'00'",
+		"20301224", "'20301224'", "'24.12.2030'", "'2030.12.24'", "'2030'", "20451", "29450000", "1", "'12:30-05:00'", "'12-24-2030'"}
 	now := time.Now()
 	recent := []string{
 		fmt.Sprint(now.Unix()), fmt.Sprint(now.UnixMilli()), fmt.Sprint(now.UnixMicro()), fmt.Sprint(now.UnixNano()), fmt.Sprintf("'%d'", now.Unix()),

@@ -66,12 +66,11 @@ var roles = map[string]func(path string) error{
 	"archive": func(path string) error { return withArchive(path, archiveDue) },
 	"restore": func(path string) error { return withArchive(path, archivetest.RestoreAll) },
 	"write": func(path string) error { // until its input ends
-		app, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(5000)")
+		// SQLite has no queue for the lock: on a slow machine writers may find it taken by each other for long.
+		app, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(60000)")
 		if err != nil {
 			return err
 		}
-		tick := time.NewTicker(time.Millisecond) // so that the writers do not starve each other
-		defer tick.Stop()
 		stop := make(chan struct{})
 		go func() {
 			_, _ = io.Copy(io.Discard, os.Stdin)
@@ -82,7 +81,7 @@ var roles = map[string]func(path string) error{
 			case <-stop:
 				fmt.Println("wrote", n)
 				return app.Close()
-			case <-tick.C:
+			case <-time.After(time.Millisecond): // after each write, so that the writers do not starve each other
 			}
 			if _, err := app.Exec("INSERT INTO propositions (session_id) SELECT 1 + ? % 100", n); err != nil {
 				return fmt.Errorf("write %d: %w", n, err)

@@ -45,6 +45,11 @@ func readTime(f form, column string) string {
 	return filled("read_time", n)
 }
 
+// timeOrUnreadable is readTime with a time in the future for what stands for one but cannot be read.
+func timeOrUnreadable(column string) string {
+	return filled("time_or_unreadable", sqlfile.Names{"time": readTime(formText, column), "stands": standsForSomething(column)})
+}
+
 // precision is the finest difference between two times that the form keeps.
 func (f form) precision() time.Duration {
 	if f == formSeconds {

@@ -25,7 +25,7 @@ func (s *Store) TouchTx(ctx context.Context, tx *sql.Tx, ids ...string) error {
 	}
 	// The lock comes first: a transaction that has read something could not write any more once another connection did.
 	c := s.naming.conn(tx, s.clock)
-	err := c.lockAtOnce(ctx)
+	err := c.atOnce(ctx, func() error { _, err := c.ExecContext(ctx, statements["lock_in"]); return err })
 	if isCode(err, sqlite3.SQLITE_BUSY) {
 		return fmt.Errorf("touch sessions in a transaction: %w: it has not written yet, and another connection has the write lock: %w", sessioncleanup.ErrUnavailable, err)
 	}
@@ -49,20 +49,4 @@ func (s *Store) touchIn(ctx context.Context, c *conn, ids []string) (err error) 
 		_, err := c.exec(ctx, filled("note_use", names), c.listOf(ids))
 		return err
 	})
-}
-
-// lockAtOnce takes the write lock without waiting for it.
-func (c *conn) lockAtOnce(ctx context.Context) error {
-	var busy int64
-	if err := c.row(ctx, "PRAGMA busy_timeout", nil, &busy); err != nil {
-		return err
-	}
-	if _, err := c.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
-		return err
-	}
-	_, err := c.ExecContext(ctx, statements["lock_in"])
-	if _, resetErr := c.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("PRAGMA busy_timeout = %d", busy)); err == nil {
-		err = resetErr
-	}
-	return err
 }

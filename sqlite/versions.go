@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"github.com/pressly/goose/v3"
 
@@ -45,7 +46,7 @@ func (s *Store) createLibraryTables(ctx context.Context) error {
 		return err
 	}
 	provider, err := goose.NewProvider(goose.DialectSQLite3, s.writer, files{migrations.SQLite(), s.naming}, goose.WithTableName(s.naming.sql(versionTable)),
-		goose.WithDisableGlobalRegistry(true), goose.WithIsolateDDL(true), goose.WithSessionLocker(writeLock{s.naming}))
+		goose.WithDisableGlobalRegistry(true), goose.WithIsolateDDL(true), goose.WithSessionLocker(writeLock{s.naming, s.busy}))
 	if err != nil {
 		return s.failed(err)
 	}
@@ -55,11 +56,16 @@ func (s *Store) createLibraryTables(ctx context.Context) error {
 
 // writeLock puts all that goose does into one transaction that holds SQLite's write lock, so that it happens once and as
 // a whole however many processes migrate. WithIsolateDDL switches goose's own transactions off.
-type writeLock struct{ naming naming }
+type writeLock struct {
+	naming naming
+	busy   time.Duration
+}
 
 // SessionLock begins the transaction.
 func (l writeLock) SessionLock(ctx context.Context, db *sql.Conn) error {
-	return l.naming.conn(db, nil).begin(ctx)
+	c := l.naming.conn(db, nil)
+	c.busy = l.busy
+	return c.begin(ctx)
 }
 
 // SessionUnlock commits the transaction when goose has reached the latest version, and else rolls it back.

@@ -8,8 +8,6 @@ import (
 
 	"github.com/sessioncleanup/sessioncleanup"
 	"github.com/sessioncleanup/sessioncleanup/internal/archive"
-	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
-	"github.com/sessioncleanup/sessioncleanup/internal/sqlfile"
 )
 
 // Hold holds or releases entries of the archive.
@@ -58,55 +56,6 @@ func (s Store) onEntries(ctx context.Context, ids []int64, change func(Conn, []s
 		}
 		return change(c, found)
 	})
-}
-
-// purgedBytes is how much one batch of a purge removes at most, unless it is a single entry.
-const purgedBytes = 64 << 20
-
-// Purge permanently removes the oldest entries that were archived before a moment, but for those that somebody else has locked.
-func (s Store) Purge(ctx context.Context, b sessioncleanup.Batch, before time.Time) (result sessioncleanup.BatchResult, err error) {
-	if b.Limit <= 0 {
-		return result, invalid.Errorf("limit of the batch is %d: want at least 1", b.Limit)
-	}
-	held, pause, err := s.b.Batch(ctx, b, func(c Conn) error {
-		if err := c.Guard(ctx, b.Lease); err != nil {
-			return err
-		}
-		var entries []int64
-		var refs []sessioncleanup.SessionRef
-		more, left := false, int64(purgedBytes)
-		p := Params{"limit": b.Limit, "backed_up": b.BackedUp}
-		names := sqlfile.Names{"due": dueBefore(c, before, b.PurgeRules, p)}
-		err := c.Query(ctx, c.SQL("old_archived", names), p, func(rows *sql.Rows) error {
-			var id, bytes int64
-			var ref sessioncleanup.SessionRef
-			err := rows.Scan(&id, &ref.ID, &ref.OwnerID, &ref.Name, &bytes)
-			if left -= bytes; left < 0 && len(refs) > 0 {
-				more = true
-				return err
-			}
-			entries, refs = append(entries, id), append(refs, ref)
-			return err
-		})
-		if err != nil || len(entries) == 0 {
-			return err
-		}
-		if err := Forget(ctx, c, entries); err != nil {
-			return err
-		}
-		for _, ref := range refs {
-			result.IDs = append(result.IDs, ref.ID)
-		}
-		if more || len(refs) == b.Limit {
-			result.Next = "more"
-		}
-		return c.InsertEvent(ctx, EventOf(time.Time{}, sessioncleanup.ActionPurged, b.Cause, refs))
-	})
-	if err != nil {
-		result = sessioncleanup.BatchResult{}
-	}
-	result.Held, result.Pause = held, pause
-	return result, err
 }
 
 // Forget removes entries of the archive.

@@ -71,7 +71,18 @@ DELETE FROM sessioncleanup_retagged WHERE id IN (:notes)
 SELECT class, tags FROM sessioncleanup_classes
 
 -- name: class_of
-SELECT class FROM sessioncleanup_classes WHERE digest = :digest
+-- Locked until the sessions that get it are committed, so that nobody forgets it before: see forgetClasses.
+SELECT class FROM sessioncleanup_classes WHERE digest = :digest LOCK IN SHARE MODE
+
+-- name: lock_classes
+SELECT class FROM sessioncleanup_classes WHERE class IN (:classes) FOR UPDATE SKIP LOCKED
+
+-- name: used_classes
+-- One step in the index for each stretch, as in stretches.
+SELECT DISTINCT t."{class_column}" FROM (SELECT DISTINCT "{states}" FROM "{sessions}" FORCE INDEX (sessioncleanup_due_idle)) AS t WHERE t."{class_column}" IS NOT NULL
+
+-- name: forget_classes
+DELETE FROM sessioncleanup_classes WHERE class IN (:classes)
 
 -- name: add_class_of
 INSERT IGNORE INTO sessioncleanup_classes (tags, digest) VALUES (:tags, :digest)

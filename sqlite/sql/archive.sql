@@ -121,11 +121,25 @@ SELECT r.entry, r.number + n.key, r."table", r.unlinked, n.value
 UPDATE sessioncleanup_archive SET backed_up_at = :now WHERE id IN (SELECT value FROM json_each(:ids))
 
 -- name: old_archived
-SELECT id, session, owner, name, bytes
+SELECT id, session, owner, name, bytes, archived_at
   FROM sessioncleanup_archive
- WHERE "{due}" AND NOT held AND (NOT :backed_up OR backed_up_at IS NOT NULL)
+ WHERE NOT held AND archived_at < :latest AND "{behind}" AND "{up_to}" AND "{due}" AND (NOT :backed_up OR backed_up_at IS NOT NULL)
  ORDER BY archived_at, id
  LIMIT :limit + 0
+
+-- name: end_of_purge
+-- Where a batch ends at the latest, due or not.
+SELECT archived_at, id
+  FROM sessioncleanup_archive
+ WHERE NOT held AND archived_at < :latest AND "{behind}"
+ ORDER BY archived_at, id
+ LIMIT 1 OFFSET :most
+
+-- name: behind_place
+archived_at >= :from_at AND (archived_at > :from_at OR id > :from_id)
+
+-- name: up_to_place
+archived_at <= :to_at AND (archived_at < :to_at OR id <= :to_id)
 
 -- name: hold_archived
 UPDATE sessioncleanup_archive SET held = :held WHERE id IN (SELECT value FROM json_each(:ids))

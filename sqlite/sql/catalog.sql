@@ -44,6 +44,10 @@ WITH newest AS (SELECT "{column}" AS v FROM "{table}" WHERE "{column}" IS NOT NU
 -- Without those that stand for never, and for nothing.
 SELECT coalesce(min(t), ''), coalesce(max(t), '') FROM (SELECT "{time}" AS t FROM "{table}" WHERE "{where}") WHERE t >= '1971' AND t < '9999'
 
+-- name: unreadable_times
+-- How many there are in a column, with an example.
+SELECT count(*), coalesce(min(CAST("{column}" AS TEXT)), '') FROM "{table}" WHERE "{where}" AND "{time}" IS NULL AND "{stands}" AND NOT coalesce("{never}", 0)
+
 -- name: list_triggers
 SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND lower(tbl_name) = lower(:table) ORDER BY rowid
 

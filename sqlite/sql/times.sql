@@ -6,8 +6,9 @@
 -- Text in UTC with milliseconds, or NULL for a value that cannot be read, and for 0: text as Go's time.Time.String writes
 -- it (2006-01-02 15:04:05.999999999 -0700 MST), or as strftime reads it; or a number, also as text: a Julian day, or a Unix
 -- time in a unit that its size tells: 864e2, 864e5, 864e8 or 864e11 of them are a day. Those of 1970 to 1978 in a smaller
--- unit are taken for a larger one, in which they lie behind the end of time, as do numbers that stand for year 9999.
-strftime('%Y-%m-%d %H:%M:%f',CASE WHEN "{value}" GLOB '[0-9]*-* [-+][0-9]* *' THEN substr("{value}",1,22+instr(substr("{value}",20),' '))||':'||substr("{value}",23+instr(substr("{value}",20),' '),2) WHEN "{value}" GLOB '[0-9]*-*' THEN "{value}" WHEN "{value}" GLOB '[1-9]*' AND "{value}" NOT GLOB '*[^+0-9.e]*' THEN CASE WHEN "{value}"+0 BETWEEN 24e5 AND "{julian_to}" THEN "{value}" ELSE "{value}"/('864e'||(max(9,length(CAST("{value}"/2.6 AS INT)))/3*3-7))+2440587.5 END END)
+-- unit are taken for a larger one, in which they lie behind the end of time, as do numbers that stand for year 9999. Numbers
+-- below are no Unix times that anybody means: 20301224, 24.12.2030, days, minutes.
+strftime('%Y-%m-%d %H:%M:%f',CASE WHEN "{value}" GLOB '[0-9]*-* [-+][0-9]* *' THEN substr("{value}",1,22+instr(substr("{value}",20),' '))||':'||substr("{value}",23+instr(substr("{value}",20),' '),2) WHEN "{value}" GLOB '[0-9][0-9][0-9][0-9]-*' THEN "{value}" WHEN "{value}" GLOB '[1-9]*' AND "{value}" NOT GLOB '*[^+0-9.e]*' THEN CASE WHEN "{value}"+0 BETWEEN 24e5 AND "{julian_to}" THEN "{value}" WHEN "{value}"+0>=31536e3 THEN "{value}"/('864e'||(max(9,length(CAST("{value}"/2.6 AS INT)))/3*3-7))+2440587.5 END END)
 
 -- name: read_own
 -- That of a column that the library made, and writes as text.
@@ -16,6 +17,9 @@ CASE WHEN "{value}" GLOB '[1-9]*-*' THEN strftime('%Y-%m-%d %H:%M:%f',"{value}")
 -- name: stands_for_something
 -- A value that cannot be read, also a blob, but is none of the zero values of programs: empty, 0, '-infinity', '0000-00-00'.
 "{value}"<>'' AND "{value}" NOT GLOB '-*' AND "{value}"||'x' NOT GLOB '0[.0x]*'
+
+-- name: time_or_unreadable
+coalesce("{time}",CASE WHEN "{stands}" THEN '9000-01-01 00:00:00.000' END)
 
 -- name: last_activity_at
 -- Instead of none, and of one before 1971, the creation counts, however early it is. Sessions of which nothing is known, those
@@ -29,8 +33,8 @@ min('9000-01-01 00:00:00.000',coalesce(nullif(max('1971',coalesce("{last_activit
 nullif(nullif(max('1970',min('9999',coalesce("{expires_at_read}",CASE WHEN "{expires_at_stands}" AND NOT "{expires_at_infinite}" THEN '9000-01-01 00:00:00.000' END))),'1970'),'9999')
 
 -- name: is_infinite
--- Whether a value that cannot be read, or is read as year 9000 or later, lies at the end of time.
-("{value}" GLOB '[+Ii]*[Nn][Ff]*' OR "{value}" GLOB '9[0-9][0-9][0-9]-*' OR "{value}" GLOB '[1-9][0-9][0-9][0-9][0-9]*-*' OR "{value}" GLOB '[1-9]*' AND "{value}" NOT GLOB '*[^+0-9.e]*')
+-- Whether a value that cannot be read, or is read as year 9000 or later, lies at the end of time. Julian days from 5e6 on do.
+("{value}" GLOB '[+Ii]*[Nn][Ff]*' OR "{value}" GLOB '9[0-9][0-9][0-9]-*' OR "{value}" GLOB '[1-9][0-9][0-9][0-9][0-9]*-*' OR "{value}" GLOB '[1-9]*' AND ("{value}"+0>=31536e3 OR "{value}"+0 BETWEEN 5e6 AND 6e6) AND "{value}" NOT GLOB '*[^+0-9.e]*')
 
 -- name: is_unknown
 -- The zero values of programs.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
 // Exit codes of the command.
@@ -21,7 +22,8 @@ const (
 )
 
 const exitCodesHelp = `
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an alert holds (stats --check) or doctor warns, 130 interrupted
+Exit codes: 0 done, 1 failed, 2 wrong usage (flag, value, environment, file), 3 an alert holds (stats --check) or
+doctor warns, 130 interrupted
 `
 
 // environment is everything outside of the process that the command depends on.
@@ -100,14 +102,19 @@ func (a *app) exit(ctx context.Context, err error) int {
 		return exitInterrupted
 	}
 	a.complain(err.Error())
-	var usage usageError
 	switch {
-	case errors.As(err, &usage), errors.Is(err, sessioncleanup.ErrInvalid):
+	case isUsage(err):
 		return exitUsage
 	case errors.Is(err, sessioncleanup.ErrNotInstalled) && !strings.Contains(err.Error(), "run migrate"): // most stores say so
 		a.complain("prepare the database with: sessioncleanup migrate")
 	}
 	return exitFailed
+}
+
+// isUsage reports whether the call has to be changed, rather than the database.
+func isUsage(err error) bool {
+	_, usage := errors.AsType[usageError](err)
+	return usage || errors.Is(err, sessioncleanup.ErrInvalid) && !errors.Is(err, invalid.ErrDatabase)
 }
 
 // complain writes a line to standard error. There is no place left to report that this failed.

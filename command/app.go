@@ -22,8 +22,7 @@ const (
 )
 
 const exitCodesHelp = `
-Exit codes: 0 done, 1 failed, 2 wrong usage (flag, value, environment, file), 3 an alert holds (stats --check) or
-doctor warns, 130 interrupted
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an alert holds (stats --check) or doctor warns, 130 interrupted
 `
 
 // environment is everything outside of the process that the command depends on.
@@ -117,11 +116,22 @@ func isUsage(err error) bool {
 	return usage || errors.Is(err, sessioncleanup.ErrInvalid) && !errors.Is(err, invalid.ErrDatabase)
 }
 
+// longestLine is how many bytes of a line are printed about an error: it may quote a value of any length.
+const longestLine = 4000
+
+// cutMiddle cuts a line that is too long. What would be right is at its end.
+func cutMiddle(line string) string {
+	if len(line) <= longestLine {
+		return line
+	}
+	return strings.ToValidUTF8(line[:longestLine/2], "") + " … " + strings.ToValidUTF8(line[len(line)-longestLine/2:], "")
+}
+
 // complain writes a line to standard error. There is no place left to report that this failed.
 func (a *app) complain(message string) {
 	lines := strings.Split(message, "\n")
 	for i, line := range lines {
-		lines[i] = printable(strings.ReplaceAll(line, "\t", "  "))
+		lines[i] = printable(cutMiddle(strings.ReplaceAll(line, "\t", "  ")))
 	}
 	_, _ = fmt.Fprintf(a.err, "sessioncleanup: %s\n", strings.Join(lines, "\n"))
 }

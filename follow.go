@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sessioncleanup/sessioncleanup/internal/failures"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
@@ -91,7 +92,7 @@ type following struct {
 	position int64     // of the last event handled, while the lease has this epoch
 	known    bool      // the position is
 	unsaved  bool      // the position is not stored yet
-	failures int       // in a row
+	failures failures.Count
 }
 
 // step does the next thing, and returns the pause after it.
@@ -178,8 +179,7 @@ func (f *following) save(ctx context.Context) error {
 // failed logs an error and returns the pause after it.
 func (f *following) failed(ctx context.Context, err error) time.Duration {
 	pause := min(followLast, followFirst<<min(f.failures, 10))
-	f.failures++
-	if f.failures&(f.failures-1) == 0 { // the 1st, 2nd, 4th, 8th, …
+	if f.failures.Add() {
 		f.m.log.ErrorContext(ctx, "following the audit log failed and will be tried again", "consumer", f.consumer, "in", pause, "failures", f.failures, "error", err)
 	}
 	return pause

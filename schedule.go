@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/sessioncleanup/sessioncleanup/internal/failures"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
@@ -94,7 +95,7 @@ type scheduler struct {
 	paused   time.Time     // until when, as the log says
 	slot     time.Time     // found last
 	delay    time.Duration // of the slot, by the jitter
-	failures int           // in a row
+	failures failures.Count
 }
 
 func (s *scheduler) loop(ctx context.Context) error {
@@ -109,7 +110,7 @@ func (s *scheduler) loop(ctx context.Context) error {
 		}
 		if err != nil {
 			pause = s.backoff(err)
-			if s.failures&(s.failures-1) == 0 { // the 1st, 2nd, 4th, 8th, …: an outage may be long
+			if s.failures.Add() {
 				s.m.log.ErrorContext(ctx, "scheduled cleanup failed and will be tried again", "in", pause, "failures", s.failures, "error", err)
 			}
 		}
@@ -210,7 +211,6 @@ func (s *scheduler) backoff(err error) time.Duration {
 	case s.failures < 10:
 		pause = min(longestRetry, firstRetry<<s.failures)
 	}
-	s.failures++
 	return pause
 }
 

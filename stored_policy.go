@@ -57,19 +57,31 @@ func (m *Manager) reread(ctx context.Context) (*Manager, error) {
 	return m.current(), nil
 }
 
-// Origins returns the two sources of the policy: the fields that the program sets, and the fields that the store keeps.
-// A zero field is not set there.
-func (m *Manager) Origins() (program, stored Policy) {
+// StoredPolicy returns the policy that the store keeps, as last read. A zero field is not stored; all are without a
+// stored policy, or while the Manager does not follow it.
+func (m *Manager) StoredPolicy() Policy {
 	if m.stored == nil {
-		return m.given, Policy{}
+		return Policy{}
 	}
-	return m.given, *m.stored.Load()
+	return *m.stored.Load()
+}
+
+// Origin returns where a value of the policy in force comes from. isSet reports whether a policy sets that value.
+func (m *Manager) Origin(isSet func(Policy) bool) Origin {
+	switch {
+	case isSet(m.given):
+		return OriginProgram
+	case isSet(m.StoredPolicy()):
+		return OriginDatabase
+	default:
+		return OriginDefault
+	}
 }
 
 // IfPolicy returns the same Manager with a condition on SetPolicy, which fails with ErrChanged, and changes nothing,
 // unless the condition holds for the policy stored at that moment. The condition must not call the Manager.
 //
-//	_, seen := sessions.Origins()
+//	seen := sessions.StoredPolicy()
 //	_, err = sessions.IfPolicy(func(stored Policy) bool { return stored == seen }).SetPolicy(ctx, change, 0)
 func (m *Manager) IfPolicy(condition func(stored Policy) bool) *Manager {
 	conditional := *m.current()
@@ -142,7 +154,7 @@ func (m *Manager) SetPolicy(ctx context.Context, change Policy, expected int) (P
 	if rules, err := ParseRules(change.Rules); err == nil && change.Rules != "" {
 		change.Rules = FormatRules(rules)
 	}
-	_, seen := m.Origins() // what the event, the figures and the condition are about
+	seen := m.StoredPolicy() // what the event, the figures and the condition are about
 	if m.onlyIfPolicy != nil && !m.onlyIfPolicy(seen) {
 		return Policy{}, fmt.Errorf("%s: %w", operation, ErrChanged)
 	}
@@ -193,7 +205,7 @@ func (m *Manager) changesOf(change Policy) (string, error) {
 	if err := change.Validate(); err != nil {
 		return "", err
 	}
-	program, stored := m.Origins()
+	program, stored := m.given, m.StoredPolicy()
 	rest := change
 	var all []string
 	for _, name := range settable {

@@ -147,7 +147,7 @@ func TestAPolicyThatSomebodyElseChangedIsNotOverwritten(t *testing.T) {
 	t.Parallel()
 	db, open := following(t, sessioncleanup.Policy{})
 	here, there := open(), open()
-	_, seen := here.Origins()
+	seen := here.StoredPolicy()
 	unchanged := func(stored sessioncleanup.Policy) bool { return stored == seen }
 	if _, err := there.IfPolicy(unchanged).SetPolicy(t.Context(), sessioncleanup.Policy{DeleteAfter: 40 * day}, 0); err != nil {
 		t.Fatal(err)

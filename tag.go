@@ -73,8 +73,13 @@ func ParseTagFilter(text string) (words []string, err error) {
 		return nil, invalid.Errorf("tags are %.200q: want at most %d words", text, MaxTags)
 	}
 	for _, word := range words {
-		if err := (TagChange{Add: strings.Split(strings.TrimPrefix(word, "-"), "|")}).Validate(); err != nil {
-			return nil, fmt.Errorf("%q: %w", word, err)
+		tags := strings.Split(strings.TrimPrefix(word, "-"), "|")
+		err := (TagChange{Add: tags}).Validate()
+		if err != nil && len(tags) > 1 {
+			err = fmt.Errorf("%q: %w", word, err)
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 	return words, nil

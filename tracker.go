@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sessioncleanup/sessioncleanup/internal/failures"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
@@ -25,6 +26,7 @@ const (
 	flushTime  = 10 * time.Second // for one flush that Run does
 	maxWritten = 1 << 18          // sessions at most that a Tracker remembers to have written; others are written more often
 	maxID      = 256              // bytes; longer ids are no session's and are not kept
+	maxPending = 1 << 20          // sessions at most that a Tracker keeps while it cannot write; touches of others are lost
 
 	// maxFlushFailures is enough to find two sessions at fault among touchChunk. After this many failures the store is at
 	// fault, and the rest is kept for the next flush.
@@ -53,6 +55,7 @@ type Tracker struct {
 	pending map[string]time.Time // when last touched, not written yet
 	written map[string]time.Time // when last written, within the last touch interval
 	pruned  time.Time            // when written was last cleared of old entries
+	lost    int                  // touches beyond maxPending, since Run logged them
 	closed  bool
 }
 
@@ -71,7 +74,8 @@ func (m *Manager) NewTracker(c TrackerConfig) (*Tracker, error) {
 	}, nil
 }
 
-// Touch records that a session was used. It never waits for the store. After Close it does nothing.
+// Touch records that a session was used. It never waits for the store. After Close it does nothing. While 1,048,576
+// other sessions wait to be written, the touch is lost, and Run logs that.
 func (t *Tracker) Touch(id string) {
 	if id == "" || len(id) > maxID {
 		return
@@ -84,23 +88,41 @@ func (t *Tracker) Touch(id string) {
 	if at, ok := t.written[id]; ok && time.Since(at) < t.m.policy.TouchInterval {
 		return
 	}
+	if _, waits := t.pending[id]; !waits && len(t.pending) >= maxPending {
+		t.lost++
+		return
+	}
 	t.pending[id] = time.Now()
 }
 
 // Run writes the collected touches every FlushInterval until ctx ends, and returns ctx's error. A flush that fails is
-// logged, and the next one tries again.
+// logged, though not each time during an outage, and the next one tries again.
 func (t *Tracker) Run(ctx context.Context) error {
 	ticker := time.NewTicker(t.every)
 	defer ticker.Stop()
+	var failed failures.Count
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ticker.C:
-			if err := t.flushInTime(ctx); err != nil && ctx.Err() == nil {
-				t.m.log.WarnContext(ctx, "activity could not be written; it is kept in memory and will be tried again", "sessions", t.Pending(), "error", err)
+			if err := t.flushInTime(ctx); err == nil {
+				failed = 0
+			} else if ctx.Err() == nil && failed.Add() {
+				t.m.log.WarnContext(ctx, "activity could not be written; it is kept in memory and will be tried again", "sessions", t.Pending(), "failures", failed, "error", err)
 			}
+			t.logLost(ctx)
 		}
+	}
+}
+
+func (t *Tracker) logLost(ctx context.Context) {
+	t.mu.Lock()
+	lost, waiting := t.lost, len(t.pending)
+	t.lost = 0
+	t.mu.Unlock()
+	if lost > 0 {
+		t.m.log.ErrorContext(ctx, "activity is lost: too many sessions wait to be written", "touches", lost, "sessions", waiting)
 	}
 }
 

@@ -1,11 +1,14 @@
 package sessioncleanup_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -22,12 +25,16 @@ type counting struct {
 	calls   int
 	touched map[string]int
 	broken  bool
+	called  func() // at each call, unless nil
 }
 
 func (c *counting) Touch(ctx context.Context, t sessioncleanup.Touch) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.calls++
+	if c.called != nil {
+		c.called()
+	}
 	if c.broken {
 		return 0, sessioncleanup.ErrUnavailable
 	}
@@ -122,6 +129,60 @@ func TestTrackerKeepsWhatItCouldNotWrite(t *testing.T) {
 			t.Errorf("Close = %v with %d left and %v written; want all of the two", err, tracker.Pending(), db.touched)
 		}
 	})
+}
+
+func TestAnOutageIsLoggedLessAndLessOften(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := &counting{Store: memory.New(memory.Config{}), touched: map[string]int{}, broken: true}
+		var log bytes.Buffer
+		m, err := sessioncleanup.New(db, sessioncleanup.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tracker, err := m.NewTracker(sessioncleanup.TrackerConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		tracker.Touch("1")
+		if err := tracker.Run(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Run ends with %v", err)
+		}
+		if lines := strings.Count(log.String(), "\n"); lines < 2 || lines > 12 || !strings.Contains(log.String(), "failures=2048") {
+			t.Errorf("an outage of an hour, with an attempt each second, writes %d lines:\n%s", lines, log.String())
+		}
+	})
+}
+
+func TestATrackerDoesNotKeepSessionsWithoutLimit(t *testing.T) {
+	t.Parallel()
+	const most, more = 1 << 20, 1000
+	db := &counting{Store: memory.New(memory.Config{}), touched: map[string]int{}, broken: true}
+	var log bytes.Buffer
+	m, err := sessioncleanup.New(db, sessioncleanup.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tracker, err := m.NewTracker(sessioncleanup.TrackerConfig{FlushInterval: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range most + more {
+		tracker.Touch(strconv.Itoa(i))
+	}
+	tracker.Touch("0") // already waits
+	if n := tracker.Pending(); n != most {
+		t.Errorf("%d sessions wait to be written, want %d", n, most)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	db.called = cancel
+	_ = tracker.Run(ctx)
+	if want := "touches=1000 "; !strings.Contains(log.String(), want) {
+		t.Errorf("the log has no %q:\n%s", want, log.String())
+	}
 }
 
 func TestTrackerTakesTouchesFromManyGoroutines(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 )
 
 // Exit codes of the command.
@@ -100,9 +101,8 @@ func (a *app) exit(ctx context.Context, err error) int {
 		return exitInterrupted
 	}
 	a.complain(err.Error())
-	var usage usageError
 	switch {
-	case errors.As(err, &usage), errors.Is(err, sessioncleanup.ErrInvalid):
+	case isUsage(err):
 		return exitUsage
 	case errors.Is(err, sessioncleanup.ErrNotInstalled) && !strings.Contains(err.Error(), "run migrate"): // most stores say so
 		a.complain("prepare the database with: sessioncleanup migrate")
@@ -110,11 +110,28 @@ func (a *app) exit(ctx context.Context, err error) int {
 	return exitFailed
 }
 
+// isUsage reports whether the call has to be changed, rather than the database.
+func isUsage(err error) bool {
+	_, usage := errors.AsType[usageError](err)
+	return usage || errors.Is(err, sessioncleanup.ErrInvalid) && !errors.Is(err, invalid.ErrDatabase)
+}
+
+// longestLine is how many bytes of a line are printed about an error: it may quote a value of any length.
+const longestLine = 4000
+
+// cutMiddle cuts a line that is too long. What would be right is at its end.
+func cutMiddle(line string) string {
+	if len(line) <= longestLine {
+		return line
+	}
+	return strings.ToValidUTF8(line[:longestLine/2], "") + " … " + strings.ToValidUTF8(line[len(line)-longestLine/2:], "")
+}
+
 // complain writes a line to standard error. There is no place left to report that this failed.
 func (a *app) complain(message string) {
 	lines := strings.Split(message, "\n")
 	for i, line := range lines {
-		lines[i] = printable(strings.ReplaceAll(line, "\t", "  "))
+		lines[i] = printable(cutMiddle(strings.ReplaceAll(line, "\t", "  ")))
 	}
 	_, _ = fmt.Fprintf(a.err, "sessioncleanup: %s\n", strings.Join(lines, "\n"))
 }

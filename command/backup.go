@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -305,5 +306,8 @@ func (a *app) restoreFrom(ctx context.Context, db connection, word string, o ses
 		return err
 	}
 	restored, err := db.RestoreBackup(ctx, files, name, o)
+	if errors.Is(err, fs.ErrNotExist) {
+		return usagef("--from: %w", err)
+	}
 	return a.reportRestored(restored, o.DryRun, err)
 }

@@ -205,7 +205,7 @@ func TestAWrongBackupFileChangesNothing(t *testing.T) {
 		}
 		u.calls("backup", "verify", file, name).want(t, exitFailed, "ok", "is damaged", "1 backup file of 2 cannot be used")
 	}
-	u.calls("restore", "--from", "missing").want(t, exitFailed, "missing", "no such file")
+	u.calls("restore", "--from", "missing").want(t, exitUsage, "missing", "no such file")
 	u.calls("backup", "verify", "missing").want(t, exitFailed, "missing", "no such file")
 	if n := s.count(t, "SELECT count(*) FROM sessions WHERE id = 42"); n != 0 {
 		t.Errorf("a session was restored from a file that cannot be used")

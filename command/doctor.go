@@ -162,6 +162,9 @@ func (e *examination) examineStore(ctx context.Context, db sessioncleanup.Store)
 	switch {
 	case errors.Is(err, sessioncleanup.ErrNotInstalled), errors.Is(err, sessioncleanup.ErrNewerSchema): // known by now
 		return
+	case errors.Is(err, sessioncleanup.ErrUnavailable):
+		e.fail("rights", err)
+		return
 	case err != nil:
 		e.found("rights", statusProblem, err.Error(), "let runs write to the database")
 		return
@@ -259,7 +262,7 @@ func (e *examination) fail(check string, err error) {
 	case errors.Is(err, sessioncleanup.ErrNotInstalled):
 		fix = "sessioncleanup migrate"
 	case errors.Is(err, sessioncleanup.ErrUnavailable):
-		fix = "start the database, or correct --database or " + envDatabase
+		fix = "do what the message says; when the database cannot be reached, start the database, or correct --database or " + envDatabase
 	case check == "database" && !errors.Is(err, sessioncleanup.ErrInvalid):
 		fix = "correct --database or " + envDatabase
 	case check != "database" && errors.Is(err, sessioncleanup.ErrInvalid):

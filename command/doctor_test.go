@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -232,5 +233,34 @@ func TestDoctorListsTheRightsOnATableTogether(t *testing.T) {
 		if got := rights(denied); got != want {
 			t.Errorf("the rights are %q, want %q", got, want)
 		}
+	}
+}
+
+// A database that is full or busy is not to be started.
+func TestDoctorSendsNobodyToStartADatabaseThatIsFull(t *testing.T) {
+	t.Parallel()
+	e := &examination{}
+	e.fail("database", fmt.Errorf("app.db: %w: no space left on the disk; make room for it", sessioncleanup.ErrUnavailable))
+	if got, want := e.findings[0].Fix, "do what the message says; when the database cannot be reached, start"; !strings.HasPrefix(got, want) {
+		t.Errorf("the fix is %q, want one that begins with %q", got, want)
+	}
+}
+
+// The call is right and the database is not: 2 would say that the call has to be changed.
+func TestWhatIsWrongInTheDatabaseIsNoWrongUsage(t *testing.T) {
+	t.Parallel()
+	for name, of := range services {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := of(t)
+			u := healthy(t, s)
+			s.exec(t, "CREATE TABLE bills (id INTEGER PRIMARY KEY, session_id INTEGER, FOREIGN KEY (session_id) REFERENCES sessions (id))")
+			u.calls("validate").want(t, exitFailed, "bills")
+			u.calls("validate", "--json").want(t, exitFailed, "bills")
+			s.exec(t, "DROP TABLE bills")
+			u.calls("validate").want(t, exitDone)
+			u.calls("validate", "--table", "a;b").want(t, exitUsage, "--table")
+			u.calls("validate", "--no-such-flag").want(t, exitUsage, "--no-such-flag")
+		})
 	}
 }

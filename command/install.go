@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/store"
 )
 
@@ -66,7 +67,10 @@ func (a *app) validate() *cobra.Command {
 		Long:  "validate prints what is missing or wrong, the database's clock included, and then exits with 1.",
 		Args:  noArguments,
 		RunE: a.installed(func(ctx context.Context, db sessioncleanup.Store, installer sessioncleanup.Installer) error {
-			err := installer.Validate(ctx)
+			_, err := db.Now(ctx)
+			if err == nil {
+				err = found(installer.Validate(ctx))
+			}
 			if clock := checkClock(ctx, db); err == nil || errors.Is(clock, sessioncleanup.ErrClock) { // else it fails for the same reason
 				err = errors.Join(err, clock)
 			}
@@ -90,6 +94,14 @@ func (a *app) validate() *cobra.Command {
 			return a.say("The database is ready.\n%s", describeSchema(schema))
 		}),
 	}
+}
+
+// found is an error about the database, whatever it wraps.
+func found(err error) error {
+	if err == nil {
+		return nil
+	}
+	return invalid.Databasef("%w", err)
 }
 
 // checkClock fails when runs would refuse the database's clock.

@@ -86,14 +86,3 @@ func (a *app) printPolicy(db connection) error {
 	}
 	return a.print(a.table(rows))
 }
-
-func originOf(program, stored bool) sessioncleanup.Origin {
-	switch {
-	case program:
-		return sessioncleanup.OriginProgram
-	case stored:
-		return sessioncleanup.OriginDatabase
-	default:
-		return sessioncleanup.OriginDefault
-	}
-}

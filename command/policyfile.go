@@ -45,16 +45,17 @@ var policyFields = []policyField{
 
 // policyFileOf is the policy in force.
 func policyFileOf(m *sessioncleanup.Manager) policyFile {
-	program, stored := m.Origins()
 	inForce := m.Policy()
 	rules, _ := sessioncleanup.ParseRules(inForce.Rules) // it is valid
-	f := policyFile{Rules: sessioncleanup.FormatRules(rules), From: map[string]sessioncleanup.Origin{"rules": originOf(program.Rules != "", stored.Rules != "")}}
+	f := policyFile{Rules: sessioncleanup.FormatRules(rules), From: map[string]sessioncleanup.Origin{
+		"rules": m.Origin(func(p sessioncleanup.Policy) bool { return p.Rules != "" }),
+	}}
 	for _, field := range policyFields {
 		*field.in(&f) = any("never")
 		if d := *field.of(&inForce); d != sessioncleanup.Never {
 			*field.in(&f) = float64(d) / float64(field.unit)
 		}
-		f.From[field.name] = originOf(*field.of(&program) != 0, *field.of(&stored) != 0)
+		f.From[field.name] = m.Origin(func(p sessioncleanup.Policy) bool { return *field.of(&p) != 0 })
 	}
 	return f
 }
@@ -151,7 +152,7 @@ func (a *app) takePolicy(ctx context.Context, db connection, change sessionclean
 		return usagef("warn_days: the file has %s, the policy in force %s: want the same, or no warn_days; only migrate changes it", spanText(change.WarnBefore), spanText(now))
 	}
 	change.WarnBefore = 0
-	_, seen := db.Origins()
+	seen := db.StoredPolicy()
 	before, err := db.Propose(ctx, sessioncleanup.Policy{})
 	if err != nil {
 		return err

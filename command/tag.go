@@ -27,6 +27,12 @@ func (a *app) tag() *cobra.Command {
 			return arguments("the ID of a session", "tags such as +vip or -test")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, word := range args[1:] { // no tag begins with a minus
+				if flag, is := strings.CutPrefix(word, "--"); is {
+					name, _, _ := strings.Cut(flag, "=")
+					return usagef("--%s comes before the ID: what follows the ID are tags", name)
+				}
+			}
 			change, err := sessioncleanup.ParseTags(args[1:])
 			if err != nil {
 				return usagef("%w", err)

@@ -58,6 +58,17 @@ func onlyWith(given bool, what string, flags *pflag.FlagSet, names []string) err
 	return nil
 }
 
+// noneEmpty refuses flags with an empty value. A variable of a script that is not set must not mean all sessions, or the
+// database of the environment.
+func noneEmpty(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		if err == nil && f.Value.Type() == "string" && f.Value.String() == "" { // other types refuse it themselves
+			err = usagef(`--%s is "": want a value, or leave the flag out`, f.Name)
+		}
+	})
+	return err
+}
+
 // wrongFlag makes an error about a flag readable: it names the most similar flag, or says what a value should be.
 func wrongFlag(cmd *cobra.Command, err error) error {
 	see := "; see " + cmd.CommandPath() + " --help"

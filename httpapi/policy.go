@@ -97,17 +97,10 @@ func rulesOf(p sessioncleanup.Policy) string {
 // settings are those of the policy in force.
 func (c *call) settings() []setting {
 	inForce, standard := c.m.Policy(), sessioncleanup.DefaultPolicy()
-	program, stored := c.m.Origins()
 	editable := c.m.CanSetPolicy() && !c.ReadOnly
 	all := make([]setting, len(policyValues))
 	for i, v := range policyValues {
-		s := setting{Name: v.name, Value: v.of(inForce), Origin: sessioncleanup.OriginDefault, Default: v.of(standard)}
-		switch {
-		case v.set(program):
-			s.Origin = sessioncleanup.OriginProgram
-		case v.set(stored):
-			s.Origin = sessioncleanup.OriginDatabase
-		}
+		s := setting{Name: v.name, Value: v.of(inForce), Origin: c.m.Origin(v.set), Default: v.of(standard)}
 		s.Editable = v.editable && editable && s.Origin != sessioncleanup.OriginProgram
 		all[i] = s
 	}
@@ -152,7 +145,7 @@ func (c *call) policy() error {
 }
 
 func (c *call) policyNow() (policyAnswer, error) {
-	_, stored := c.m.Origins() // before the values: a tag that is older than they are refuses a change, a newer one overwrites
+	stored := c.m.StoredPolicy() // before the values: a tag that is older than they are refuses a change, a newer one overwrites
 	c.w.Header().Set("ETag", policyTag(stored))
 	out := policyAnswer{Success: true, Editable: c.m.CanSetPolicy() && !c.ReadOnly, Settings: c.settings()}
 	now, counted, err := soon(c, func(ctx context.Context) (due, error) {
@@ -207,9 +200,8 @@ func (c *call) setPolicy() error {
 	if err != nil {
 		return err
 	}
-	program, _ := c.m.Origins()
 	for _, v := range policyValues {
-		if v.set(change) && v.set(program) {
+		if v.set(change) && c.m.Origin(v.set) == sessioncleanup.OriginProgram {
 			return wrong(v.name, msgSetByProgram)
 		}
 	}

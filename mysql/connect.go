@@ -244,12 +244,12 @@ var versionForm = regexp.MustCompile(`(\d+)\.(\d+)\.\d+(-MariaDB)?`)
 func supported(version string) error {
 	found := versionForm.FindStringSubmatch(strings.TrimPrefix(version, "5.5.5-"))
 	if found == nil {
-		return invalid.Errorf("the server's version is %q: want MariaDB 10.6 or MySQL 8.0, or a newer one", version)
+		return invalid.Databasef("the server's version is %q: want MariaDB 10.6 or MySQL 8.0, or a newer one", version)
 	}
 	major, _ := strconv.Atoi(found[1])
 	minor, _ := strconv.Atoi(found[2])
 	if found[3] != "" && (major < 10 || major == 10 && minor < 6) || found[3] == "" && major < 8 {
-		return invalid.Errorf("the server's version is %s: want MariaDB 10.6 or MySQL 8.0, or a newer one", version)
+		return invalid.Databasef("the server's version is %s: want MariaDB 10.6 or MySQL 8.0, or a newer one", version)
 	}
 	return nil
 }

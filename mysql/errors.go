@@ -22,6 +22,7 @@ var (
 	unavailable = []uint16{
 		1020, 1040, 1047, 1053, 1180, 1203, 1205, 1206, 1213, 1226, 1290, 1317, 1568, 1792, 1836, 1927, 1969, 3024, 3572, 4031,
 	}
+	full      = []uint16{1021, 1114}       // the disk, or a table that may not grow
 	missing   = []uint16{1054, 1146}       // an unknown column, an unknown table
 	unfit     = []uint16{1264, 1292, 1406} // a value that the type of a column does not have
 	forbidden = []uint16{1044, 1142, 1143, 1227, 1370, 1419}
@@ -64,16 +65,18 @@ func explained(err error) error {
 	switch number := errorNumber(err); {
 	case slices.Contains(unavailable, number):
 		return fmt.Errorf("%w: %w", sessioncleanup.ErrUnavailable, err)
+	case slices.Contains(full, number):
+		return fmt.Errorf("%w: %w; make room on the disk of the server", sessioncleanup.ErrUnavailable, err)
 	case slices.Contains(missing, number):
 		return fmt.Errorf("%w: %w; run migrate", sessioncleanup.ErrNotInstalled, err)
 	case slices.Contains(unfit, number):
-		return invalid.Errorf("a column cannot hold the value: %w", err)
+		return invalid.Databasef("a column cannot hold the value: %w", err)
 	case number == badPassword:
 		return invalid.Errorf("%w; check the user and the password of the database URL", err)
 	case number == unknownDatabase:
 		return invalid.Errorf("%w; create it, or check the name in the database URL", err)
 	case slices.Contains(forbidden, number):
-		return invalid.Errorf("%w; grant the user the missing right, see docs/mysql.md", err)
+		return invalid.Databasef("%w; grant the user the missing right, see docs/mysql.md", err)
 	case number != 0:
 		return err
 	}

@@ -244,7 +244,7 @@ func (s *Store) alter(ctx context.Context, c *conn, names sqlfile.Names) error {
 	}
 	if slices.Contains(costly, errorNumber(err)) {
 		plain := doubleQuoted.ReplaceAllString(filled("alter_sessions_plainly", names), "`$1`")
-		err = invalid.Errorf("the server cannot change the columns of %s while others write to it: execute %s; at a quiet time, and repeat this: %w", names["sessions"], plain, err)
+		err = invalid.Databasef("the server cannot change the columns of %s while others write to it: execute %s; at a quiet time, and repeat this: %w", names["sessions"], plain, err)
 	}
 	return err
 }

@@ -135,7 +135,7 @@ func (s *Store) check(ctx context.Context) error {
 			return err
 		}
 		if logged && format == "STATEMENT" {
-			return invalid.Errorf("the server has binlog_format=STATEMENT, with which it refuses the isolation level READ COMMITTED: want MIXED or ROW")
+			return invalid.Databasef("the server has binlog_format=STATEMENT, with which it refuses the isolation level READ COMMITTED: want MIXED or ROW")
 		}
 		return nil
 	})

@@ -51,7 +51,7 @@ func (w *restoration) generator(ctx context.Context) (func() (any, error), error
 			return w.adopted.ID.scanned(id), err
 		}, nil
 	default:
-		return nil, invalid.Errorf("the database does not generate the IDs of %q, so a session cannot get a new one", w.schema.Table)
+		return nil, invalid.Databasef("the database does not generate the IDs of %q, so a session cannot get a new one", w.schema.Table)
 	}
 }
 

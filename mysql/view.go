@@ -26,7 +26,7 @@ func (c *catalog) viewsAreFree(want, have adopted) error {
 	}
 	for _, name := range viewNames {
 		if t := c.tables[name]; t != nil {
-			return invalid.Errorf("the database has a %s %q of its own: rename it first", strings.ToLower(t.kind), name)
+			return invalid.Databasef("the database has a %s %q of its own: rename it first", strings.ToLower(t.kind), name)
 		}
 	}
 	return nil

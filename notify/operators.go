@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/failures"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 )
@@ -64,16 +65,16 @@ func (o *Operators) Run(ctx context.Context) error {
 		return fmt.Errorf("tell operators: %w", err)
 	}
 	defer t.release(ctx)
-	failures := 0
+	var failed failures.Count
 	for {
 		pause, err := t.look(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if failures++; err == nil {
-			failures = 0
-		} else if failures&(failures-1) == 0 { // the 1st, 2nd, 4th, 8th, …: an outage may be long
-			t.o.Logger.WarnContext(ctx, "messages to operators cannot be sent at the moment; trying again", "failures", failures, "error", err)
+		if err == nil {
+			failed = 0
+		} else if failed.Add() {
+			t.o.Logger.WarnContext(ctx, "messages to operators cannot be sent at the moment; trying again", "failures", failed, "error", err)
 		}
 		if err := wait.For(ctx, pause); err != nil {
 			return err

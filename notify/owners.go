@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sessioncleanup/sessioncleanup"
+	"github.com/sessioncleanup/sessioncleanup/internal/failures"
 	"github.com/sessioncleanup/sessioncleanup/internal/invalid"
 	"github.com/sessioncleanup/sessioncleanup/internal/wait"
 	"github.com/sessioncleanup/sessioncleanup/keeplink"
@@ -103,16 +104,16 @@ func (o *Owners) Run(ctx context.Context) error {
 		return fmt.Errorf("warn owners: %w", err)
 	}
 	defer s.release(ctx)
-	failures := 0
+	var failed failures.Count
 	for {
 		_, err := s.round(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if failures++; err == nil || errors.Is(err, sessioncleanup.ErrLeaseHeld) {
-			failures = 0
-		} else if failures&(failures-1) == 0 { // the 1st, 2nd, 4th, 8th, …: an outage may be long
-			s.o.Logger.WarnContext(ctx, "warnings to owners cannot be sent at the moment; trying again", "failures", failures, "error", err)
+		if err == nil || errors.Is(err, sessioncleanup.ErrLeaseHeld) {
+			failed = 0
+		} else if failed.Add() {
+			s.o.Logger.WarnContext(ctx, "warnings to owners cannot be sent at the moment; trying again", "failures", failed, "error", err)
 		}
 		if err := wait.For(ctx, s.o.Every); err != nil {
 			return err

@@ -23,7 +23,7 @@ func refuseBlocked(ctx context.Context, q *guarded, command string, objects []ob
 		return err
 	}
 	if len(found) > 0 {
-		return invalid.Errorf("nothing was changed: these depend on what %s has to drop: %s; drop them first, and recreate them afterwards where possible",
+		return invalid.Databasef("nothing was changed: these depend on what %s has to drop: %s; drop them first, and recreate them afterwards where possible",
 			command, strings.Join(found, ", "))
 	}
 	return nil

@@ -19,6 +19,7 @@ import (
 // The error codes that mean something to this package (PostgreSQL, appendix A).
 const (
 	codeLockNotAvailable = "55P03"
+	codeDiskFull         = "53100"
 	codeQueryCanceled    = "57014"
 	codeIdle             = "25P03" // in a transaction for too long
 	codeReadOnly         = "25006" // a server that only reads: after a failover, or a standby
@@ -72,7 +73,7 @@ func mapError(doing string, err error) error {
 // explain adds a sentinel, or what to do about it, to an error of the server.
 func explain(server *pgconn.PgError, err error) error {
 	if strings.Contains(server.Message, "statement pooling mode") { // PgBouncer
-		return invalid.Errorf("%w; the pooler is in statement mode, which has no transactions: use pool_mode = transaction, or session", err)
+		return invalid.Databasef("%w; the pooler is in statement mode, which has no transactions: use pool_mode = transaction, or session", err)
 	}
 	switch server.Code {
 	case codeBadPassword, codeBadRole:
@@ -96,9 +97,11 @@ func explain(server *pgconn.PgError, err error) error {
 	case codeHeld:
 		return sessioncleanup.ErrHeld
 	case codeDependents:
-		return invalid.Errorf("%w: %s; drop what depends on it first", err, strings.ReplaceAll(server.Detail, "\n", ", "))
+		return invalid.Databasef("%w: %s; drop what depends on it first", err, strings.ReplaceAll(server.Detail, "\n", ", "))
 	case codeReadOnly:
 		return fmt.Errorf("%w: %w; %s", sessioncleanup.ErrUnavailable, err, onStandby)
+	case codeDiskFull:
+		return fmt.Errorf("%w: %w; make room on the disk of the server", sessioncleanup.ErrUnavailable, err)
 	case codeLockNotAvailable, codeIdle:
 		return fmt.Errorf("%w: %w", sessioncleanup.ErrUnavailable, err)
 	}

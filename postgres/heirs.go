@@ -25,7 +25,7 @@ func checkHeirs(ctx context.Context, q *guarded, sessions relation) error {
 	if err != nil || len(heirs) == 0 {
 		return err
 	}
-	return invalid.Errorf("the table %s has tables that inherit from it: %s; no key, index or trigger of %s covers their rows: "+
+	return invalid.Databasef("the table %s has tables that inherit from it: %s; no key, index or trigger of %s covers their rows: "+
 		"want partitions (PARTITION BY), or ALTER TABLE … NO INHERIT %s", sessions.path(), strings.Join(heirs, ", "), sessions.path(), sessions.sql())
 }
 

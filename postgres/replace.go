@@ -74,14 +74,14 @@ func (p *plan) takeOver(ctx context.Context) error {
 		}
 		kept = append([]replaced{{c.Words, c.Make, c.Needs}}, kept...)
 		if c.Kind == "relation" {
-			return invalid.Errorf("schema %s has a table or the like with the name of a view of this library, %s: rename it, then migrate", p.m.space, c.Words)
+			return invalid.Databasef("schema %s has a table or the like with the name of a view of this library, %s: rename it, then migrate", p.m.space, c.Words)
 		}
 	}
 	all := strings.Join(words, ", ")
 	switch {
 	case p.opts.Replace:
 	case blocked:
-		return invalid.Errorf("schema %s already has what an earlier installation made and this library makes itself: %s; "+
+		return invalid.Databasef("schema %s already has what an earlier installation made and this library makes itself: %s; "+
 			"migrate with --replace to take over: uninstall restores them; or drop or rename them", p.m.space, all)
 	default:
 		p.warn("the application writes %s by itself: %s; statements wait for that; migrate with --replace to leave it to this library, until uninstall restores it",
@@ -116,7 +116,7 @@ func (s *Store) checkRestorable(ctx context.Context, kept []replaced) error {
 		return err
 	}
 	if len(lost) > 0 {
-		return invalid.Errorf("nothing was changed: uninstall cannot restore what migrate --replace replaced, because it needs objects that are gone or renamed: %s; "+
+		return invalid.Databasef("nothing was changed: uninstall cannot restore what migrate --replace replaced, because it needs objects that are gone or renamed: %s; "+
 			"rename it back until uninstall is done", strings.Join(lost, ", "))
 	}
 	return nil

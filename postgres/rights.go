@@ -22,11 +22,11 @@ func (s *Store) checkRights(ctx context.Context, p *plan) error {
 		return mapError("look up the role's rights", err)
 	}
 	if !create && !p.space {
-		return invalid.Errorf("the role %s may not create tables in schema %q; GRANT CREATE ON SCHEMA %s TO %s, or migrate as its owner",
+		return invalid.Databasef("the role %s may not create tables in schema %q; GRANT CREATE ON SCHEMA %s TO %s, or migrate as its owner",
 			role, p.m.space, p.m.space, role)
 	}
 	if !p.m.table.mine {
-		return invalid.Errorf("the role %s does not own the table %s, and so may not add columns and indexes to it; migrate as the owner",
+		return invalid.Databasef("the role %s does not own the table %s, and so may not add columns and indexes to it; migrate as the owner",
 			role, p.m.table.path())
 	}
 	for _, src := range p.m.sources {
@@ -35,7 +35,7 @@ func (s *Store) checkRights(ctx context.Context, p *plan) error {
 			return mapError("look up the role's rights", err)
 		}
 		if !may {
-			return invalid.Errorf("the role %s may not read %s or not create a trigger on it; GRANT SELECT, TRIGGER ON %s TO %s, or leave that table out of the schema's sources",
+			return invalid.Databasef("the role %s may not read %s or not create a trigger on it; GRANT SELECT, TRIGGER ON %s TO %s, or leave that table out of the schema's sources",
 				role, src.path(), src.sql(), sqlfile.Column(role))
 		}
 	}
@@ -123,7 +123,7 @@ func (s *Store) checkRowSecurity(ctx context.Context, m *mapping) error {
 		return mapError("look for row security", err)
 	}
 	if len(hidden) > 0 {
-		return invalid.Errorf("row security of table %s applies to the role %s, so that it may not see all sessions: ALTER ROLE %s BYPASSRLS, or CREATE POLICY … TO %s USING (true)",
+		return invalid.Databasef("row security of table %s applies to the role %s, so that it may not see all sessions: ALTER ROLE %s BYPASSRLS, or CREATE POLICY … TO %s USING (true)",
 			strings.Join(hidden, ", "), role, role, role)
 	}
 	return nil

@@ -92,7 +92,7 @@ func (s *Store) lacksSpace(ctx context.Context, m *mapping) (bool, error) {
 		return false, mapError("look for the schema "+m.space, err)
 	}
 	if owner != "" && !trusted {
-		return false, invalid.Errorf("schema %s, for what Migrate makes, belongs to the role %s: ALTER SCHEMA %s OWNER TO the owner of the sessions, after a look at what is in it",
+		return false, invalid.Databasef("schema %s, for what Migrate makes, belongs to the role %s: ALTER SCHEMA %s OWNER TO the owner of the sessions, after a look at what is in it",
 			m.space, owner, sqlfile.Column(m.space))
 	}
 	if owner != "" {
@@ -102,7 +102,7 @@ func (s *Store) lacksSpace(ctx context.Context, m *mapping) (bool, error) {
 	var may bool
 	err = s.pool.own().QueryRow(ctx, "SELECT current_user::text, current_database()::text, has_database_privilege(current_database(), 'CREATE')").Scan(&role, &database, &may)
 	if err == nil && !may {
-		return false, invalid.Errorf("the role %[1]s may not create the schema %[2]s: have somebody CREATE SCHEMA %[3]s AUTHORIZATION %[1]s, or GRANT CREATE ON DATABASE %[4]s TO %[1]s",
+		return false, invalid.Databasef("the role %[1]s may not create the schema %[2]s: have somebody CREATE SCHEMA %[3]s AUTHORIZATION %[1]s, or GRANT CREATE ON DATABASE %[4]s TO %[1]s",
 			role, m.space, sqlfile.Column(m.space), sqlfile.Column(database))
 	}
 	return true, mapError("look up the role's rights", err)

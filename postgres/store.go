@@ -221,7 +221,7 @@ func (s *Store) ping(ctx context.Context) error {
 		return mapError("connect", s.noAnswer(ctx, err))
 	}
 	if number/10000 < oldestServer {
-		return invalid.Errorf("the server is PostgreSQL %d: want %d or later", number/10000, oldestServer)
+		return invalid.Databasef("the server is PostgreSQL %d: want %d or later", number/10000, oldestServer)
 	}
 	return nil
 }

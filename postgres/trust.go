@@ -133,7 +133,7 @@ func checkWriters(ctx context.Context, q *guarded, space string) error {
 		 WHERE n.nspname = $1::text AND c.relname = 'sessioncleanup_settings' AND a.privilege_type <> 'SELECT' AND a.grantee <> c.relowner
 		   AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = a.grantee AND r.rolsuper)`, space).Scan(&path, &roles)
 	if err == nil && roles != "" {
-		return invalid.Errorf("%s may be written by %s: REVOKE ALL ON %s FROM %s, after a look at what is in it", path, roles, path, roles)
+		return invalid.Databasef("%s may be written by %s: REVOKE ALL ON %s FROM %s, after a look at what is in it", path, roles, path, roles)
 	}
 	return mapError("look at who may write the settings", err)
 }
@@ -224,7 +224,7 @@ func checkOwnTables(ctx context.Context, q *guarded, space string, owner uint32,
 		return mapError("look at the library's tables", err)
 	}
 	if len(wrong) > 0 {
-		return invalid.Errorf("schema %s has tables with this library's names that are not this library's: %s; drop or rename them, then migrate as the owner of the sessions",
+		return invalid.Databasef("schema %s has tables with this library's names that are not this library's: %s; drop or rename them, then migrate as the owner of the sessions",
 			space, strings.Join(wrong, ", "))
 	}
 	return nil

@@ -94,7 +94,7 @@ func (s *Store) checkRestored(ctx context.Context, m *mapping) error {
 		return mapError("look into the archive", err)
 	}
 	if n > 0 {
-		return invalid.Errorf("the archive holds %d sessions that were deleted: restore or purge them first", n)
+		return invalid.Databasef("the archive holds %d sessions that were deleted: restore or purge them first", n)
 	}
 	return nil
 }

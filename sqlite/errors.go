@@ -45,11 +45,11 @@ func (s *Store) explained(err error) error {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return fmt.Errorf("%w: other connections held the lock for %v: %w", sessioncleanup.ErrUnavailable, s.busy, err)
 	case sqlite3.SQLITE_FULL:
-		return fmt.Errorf("%w: no space left on the disk, or the database has reached its largest size: %w", sessioncleanup.ErrUnavailable, err)
+		return fmt.Errorf("%w: no space left on the disk, or the database has reached its largest size: %w; make room for it", sessioncleanup.ErrUnavailable, err)
 	case sqlite3.SQLITE_IOERR:
 		return fmt.Errorf("%w: the file cannot be read or written: %w", sessioncleanup.ErrUnavailable, err)
 	case sqlite3.SQLITE_READONLY:
-		return invalid.Errorf("the file or its folder is read-only: %w", err)
+		return invalid.Databasef("the file or its folder is read-only: %w", err)
 	case sqlite3.SQLITE_NOTADB:
 		return invalid.Errorf("the file is not a SQLite database: %w", err)
 	case sqlite3.SQLITE_CORRUPT:
@@ -61,7 +61,7 @@ func (s *Store) explained(err error) error {
 			return fmt.Errorf("%w: %w; run migrate", sessioncleanup.ErrNotInstalled, err)
 		}
 		if unregistered.MatchString(err.Error()) {
-			return invalid.Errorf("%w; %s", err, ownObjects)
+			return invalid.Databasef("%w; %s", err, ownObjects)
 		}
 	}
 	return err

@@ -225,7 +225,7 @@ func (s *Store) choose(catalog *catalog, have settings, installed bool) (want se
 	a.View, a.IdleRules = a.View || s.options.View, a.IdleRules || s.options.Untracked
 	for _, name := range []string{viewName, archiveViewName} {
 		if o := catalog.object(name); o != nil && a.View && !have.adopted.View {
-			return want, nil, invalid.Errorf("the database has a %s %q of its own: rename it first", o.kind, name)
+			return want, nil, invalid.Databasef("the database has a %s %q of its own: rename it first", o.kind, name)
 		}
 	}
 	return want, proposal.Warnings, nil

@@ -38,7 +38,7 @@ func (w *restoration) generator(ctx context.Context, t *table) (func() (any, err
 	n := sqlfile.Names{"sessions": t.quoted(), "id": sqlfile.Column(w.schema.ID)}
 	switch {
 	case column == nil:
-		return nil, invalid.Errorf("the column %q of %q is gone", w.schema.ID, t.name)
+		return nil, invalid.Databasef("the column %q of %q is gone", w.schema.ID, t.name)
 	case strings.Contains(column.value, "("):
 		n["value"] = column.value
 		return func() (id any, err error) {
@@ -62,7 +62,7 @@ func (w *restoration) generator(ctx context.Context, t *table) (func() (any, err
 			return last, nil
 		}, nil
 	default:
-		return nil, invalid.Errorf("the database does not generate the IDs of %q, so a session cannot get a new one", t.name)
+		return nil, invalid.Databasef("the database does not generate the IDs of %q, so a session cannot get a new one", t.name)
 	}
 }
 

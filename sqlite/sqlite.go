@@ -228,7 +228,7 @@ func (s *Store) check(ctx context.Context) error {
 		}
 		var major, minor int
 		if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil || major < 3 || major == 3 && minor < minMinorVersion {
-			return invalid.Errorf("the driver has SQLite %s: want 3.%d or newer", version, minMinorVersion)
+			return invalid.Databasef("the driver has SQLite %s: want 3.%d or newer", version, minMinorVersion)
 		}
 		_, err := c.schemaVersion(ctx)
 		return err

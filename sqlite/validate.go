@@ -118,7 +118,7 @@ func (c *conn) compiles(ctx context.Context, s sessioncleanup.Schema, columns ..
 	for _, change := range changes {
 		err := c.query(ctx, change, nil, func(*sql.Rows) error { return nil })
 		if isCode(err, sqlite3.SQLITE_ERROR) {
-			return invalid.Errorf("runs cannot change %q: %v; %s", s.Table, err, ownObjects)
+			return invalid.Databasef("runs cannot change %q: %v; %s", s.Table, err, ownObjects)
 		}
 		if err != nil {
 			return err
@@ -163,7 +163,7 @@ func (c *catalog) wrongData(ctx context.Context, db *conn, l *layout) ([]error, 
 			return nil, err
 		}
 		if n > 0 {
-			problems = append(problems, invalid.Errorf("%d sessions have in %q %s, %q for example: so they are never due; correct the values", n, look.column, look.what, example))
+			problems = append(problems, invalid.Databasef("%d sessions have in %q %s, %q for example: so they are never due; correct the values", n, look.column, look.what, example))
 		}
 	}
 	return append(problems, c.wrongSwitches(ctx, db, s)...), ctx.Err()
@@ -192,7 +192,7 @@ func (c *catalog) wrongSwitches(ctx context.Context, db *conn, s sessioncleanup.
 		case err != nil:
 			problems = append(problems, err)
 		default:
-			problems = append(problems, invalid.Errorf("%s is %q: a row of %q has the %s %q in it: want 0 or 1", field, column.name, t.name, kind, value))
+			problems = append(problems, invalid.Databasef("%s is %q: a row of %q has the %s %q in it: want 0 or 1", field, column.name, t.name, kind, value))
 		}
 	}
 	return problems

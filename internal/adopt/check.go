@@ -260,7 +260,7 @@ func (d Database) mustFind(field, path string) (*Table, error) {
 
 // Blocks is the error for a foreign key that keeps a session with rows in a table from being deleted.
 func Blocks(table string, columns []string, sessions string) error {
-	return invalid.Errorf("%q refers to %q without ON DELETE CASCADE: sessions with rows there cannot be deleted, and each run reports them as failed",
+	return invalid.Databasef("%q refers to %q without ON DELETE CASCADE: sessions with rows there cannot be deleted, and each run reports them as failed",
 		table+"."+strings.Join(columns, ", "), sessions)
 }
 
@@ -268,10 +268,10 @@ func Blocks(table string, columns []string, sessions string) error {
 // tables that refer to them; nil without any.
 func InUse(sessions string, rows bool, referring []string) error {
 	if rows {
-		return invalid.Errorf("table %q holds sessions: delete them first", sessions)
+		return invalid.Databasef("table %q holds sessions: delete them first", sessions)
 	}
 	if len(referring) > 0 {
-		return invalid.Errorf("%s refer to table %q: drop them first", strings.Join(referring, ", "), sessions)
+		return invalid.Databasef("%s refer to table %q: drop them first", strings.Join(referring, ", "), sessions)
 	}
 	return nil
 }

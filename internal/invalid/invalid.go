@@ -16,6 +16,19 @@ func Errorf(format string, args ...any) error {
 	return failure{fmt.Errorf(format, args...)}
 }
 
+// ErrDatabase is what every error made by Databasef wraps besides Err.
+var ErrDatabase = errors.New("invalid database")
+
+// Databasef is Errorf for what is wrong in the database, however right the call is: the application's tables, rows and
+// objects, the role's rights, the server. The text says what to do there.
+func Databasef(format string, args ...any) error {
+	return databaseFailure{failure{fmt.Errorf(format, args...)}}
+}
+
 type failure struct{ error }
 
 func (f failure) Unwrap() []error { return []error{Err, f.error} }
+
+type databaseFailure struct{ failure }
+
+func (f databaseFailure) Unwrap() []error { return []error{ErrDatabase, f.failure} }

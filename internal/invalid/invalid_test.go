@@ -2,6 +2,7 @@ package invalid_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 
@@ -14,6 +15,18 @@ func TestAnErrorSaysOnlyWhatIsWrong(t *testing.T) {
 	rule := invalid.Errorf("rule %q: %w", "x", colon)
 	if got, want := rule.Error(), `rule "x": there is no colon: EOF`; got != want {
 		t.Errorf("the error says %q, want %q", got, want)
+	}
+	found := fmt.Errorf("migrate: %w", invalid.Databasef("the table is odd: %w", io.EOF))
+	if got, want := found.Error(), "migrate: the table is odd: EOF"; got != want {
+		t.Errorf("the error says %q, want %q", got, want)
+	}
+	for _, wrapped := range []error{invalid.Err, invalid.ErrDatabase, io.EOF} {
+		if !errors.Is(found, wrapped) {
+			t.Errorf("the error about the database does not wrap %q", wrapped)
+		}
+	}
+	if errors.Is(rule, invalid.ErrDatabase) {
+		t.Error("an error about an argument is one about the database")
 	}
 	for _, wrapped := range []error{invalid.Err, io.EOF, colon} {
 		if !errors.Is(rule, wrapped) {

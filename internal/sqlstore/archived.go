@@ -59,7 +59,7 @@ func Archived(ctx context.Context, c Conn, q sessioncleanup.ArchiveQuery, lockin
 func MustHaveRestored(ctx context.Context, c Conn) error {
 	n, err := countArchived(ctx, c, sessioncleanup.ArchiveQuery{})
 	if err == nil && n > 0 {
-		err = invalid.Errorf("the archive holds %d sessions that were deleted: restore or purge them first", n)
+		err = invalid.Databasef("the archive holds %d sessions that were deleted: restore or purge them first", n)
 	}
 	return err
 }

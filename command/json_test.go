@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"database/sql"
 	"encoding/json"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -96,7 +97,7 @@ func TestAfterAnErrorStandardOutputIsEmptyOrJSON(t *testing.T) {
 	adopted, fresh := newSQLiteService(t), newSQLiteService(t)
 	newUser(t, map[string]string{envDatabase: adopted.url}).calls("migrate").want(t, exitDone)
 	failed := 0
-	for _, url := range []string{"", "sqlite:missing.db", fresh.url, adopted.url} {
+	for _, url := range []string{"", "sqlite:" + filepath.Join(t.TempDir(), "missing.db"), fresh.url, adopted.url} {
 		for _, verb := range verbs {
 			for _, rest := range [][]string{nil, {"no-such-thing"}, {"--no-such-flag"}} {
 				u := newUser(t, map[string]string{envDatabase: url})

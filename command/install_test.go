@@ -121,7 +121,7 @@ func TestMigrateCreatesADatabase(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, nil)
 	url := "sqlite:" + u.dir + "/new.db"
-	u.calls("migrate", "-d", url).want(t, exitDone, "The database is ready", "sessions (id)")
+	u.calls("migrate", "-d", url).want(t, exitDone, "create the table sessions in the new file", "The database is ready", "sessions (id)")
 	u.calls("cleanup", "-d", url).want(t, exitDone, "Nothing was due.")
 	u.calls("uninstall", "-d", url, "--yes").want(t, exitDone, "is removed")
 }

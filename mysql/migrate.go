@@ -201,6 +201,7 @@ func (m *migration) note(ctx context.Context, p plan) error {
 func (s *Store) alterSessions(ctx context.Context, c *conn, p plan) error {
 	names := sqlfile.Names{"sessions": sqlfile.Column(p.want.schema.Table), "invisible": statements["invisible"]}
 	if p.create {
+		s.log.InfoContext(ctx, "migrate: create the table "+p.want.schema.Table)
 		return s.define(ctx, c, filled("create_sessions", names))
 	}
 	var changes []string

@@ -61,6 +61,13 @@ func (s *Store) install(ctx context.Context, p *sessioncleanup.Policy) error {
 	if err != nil || todo.done {
 		return err
 	}
+	if todo.want.adopted.MadeTable && !todo.have.MadeTable {
+		said := "migrate: create the table " + todo.want.schema.Table
+		if created {
+			said += " in the new file " + s.path
+		}
+		s.log.InfoContext(ctx, said)
+	}
 	s.sayWarnings(ctx, "migrate", todo.warnings)
 	s.sayTimes(ctx, "migrate", times)
 	defer s.setLayout(nil) // other settings need not change the schema's version
